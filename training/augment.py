@@ -1,0 +1,99 @@
+"""What makes one radiograph look as if it came from another hospital.
+
+Geometry, grey curve, sharpness, compression, noise, borders and burnt-in marks differ between
+archives much more than between healthy and ill; drawing them at random takes away their use as a clue.
+"""
+
+import io
+
+import numpy as np
+from PIL import Image, ImageFilter, ImageOps
+
+from .preprocess import SIZE, normalise
+
+
+def augmented(pixels, rng):
+    """Float32 [192, 192] as the network takes it, from uint8 [h, w]; `rng` a numpy Generator."""
+    image = geometry(Image.fromarray(pixels), rng)
+    if rng.random() < 0.5:
+        image = ImageOps.mirror(image)
+    if rng.random() < 0.3:
+        image = ImageOps.equalize(image)
+    if rng.random() < 0.4:
+        image = softened(image, rng)
+    if rng.random() < 0.3:
+        image = compressed(image, int(rng.integers(20, 81)))
+    values = grey_curve(np.asarray(image, dtype=np.float32) / 255, rng)
+    if rng.random() < 0.5:
+        values += rng.standard_normal(values.shape, dtype=np.float32) * rng.uniform(0.01, 0.06)
+    values = marks(values, rng)
+    return erased(normalise(values), rng)
+
+
+def geometry(image, rng):
+    """Rotation, then a box around the centre of 75-100 % of the square, aspect up to 20 % off."""
+    if rng.random() < 0.7:
+        image = image.rotate(rng.uniform(-10, 10), Image.BILINEAR)
+    width, height = image.size
+    side = min(width, height) * rng.uniform(0.75, 1.0)
+    stretch = np.exp(rng.uniform(-0.1, 0.1))
+    w, h = min(side * stretch, width), min(side / stretch, height)
+    x = off_centre(width, w, height, rng)
+    y = off_centre(height, h, width, rng)
+    return image.resize((SIZE, SIZE), Image.BILINEAR, box=(x, y, x + w, y + h))
+
+
+def off_centre(length, part, other, rng):
+    """Start of a box of `part` within the centre square of an axis of `length`."""
+    slack = max(min(length, other) - part, 0)
+    return float(np.clip((length - part) / 2 + rng.uniform(-0.5, 0.5) * slack, 0, length - part))
+
+
+def softened(image, rng):
+    """Blur, or a round trip through fewer pixels: archives differ in resolution."""
+    if rng.random() < 0.5:
+        return image.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 1.5)))
+    small = int(SIZE * rng.uniform(0.45, 0.9))
+    return image.resize((small, small), Image.BILINEAR).resize((SIZE, SIZE), Image.BICUBIC)
+
+
+def compressed(image, quality):
+    stream = io.BytesIO()
+    image.save(stream, "JPEG", quality=quality)
+    return Image.open(stream).convert("L")
+
+
+def grey_curve(values, rng):
+    """An increasing, invertible curve on 0-1: gamma e^±0.5, or one through random points."""
+    if rng.random() < 0.5:
+        return values ** np.float32(np.exp(rng.uniform(-0.5, 0.5)))
+    knots = np.linspace(0, 1, 6)
+    steps = np.exp(rng.uniform(-0.8, 0.8, len(knots) - 1))
+    heights = np.concatenate([[0], np.cumsum(steps) / steps.sum()])
+    return np.interp(values, knots, heights).astype(np.float32)
+
+
+def marks(values, rng):
+    """Black or bright borders, and a block of writing in a corner."""
+    if rng.random() < 0.25:
+        edge = int(rng.integers(1, 16))
+        shade = rng.choice([0.0, values.min(), 1.0], p=[0.7, 0.2, 0.1])
+        for side in rng.choice(4, size=int(rng.integers(1, 5)), replace=False):
+            np.rot90(values, side)[:edge] = shade
+    if rng.random() < 0.25:
+        corner = np.rot90(values, int(rng.integers(4)))
+        h, w = int(rng.integers(6, 22)), int(rng.integers(8, 45))
+        y, x = int(rng.integers(0, 24)), int(rng.integers(0, 24))
+        block = corner[y : y + h, x : x + w]
+        writing = rng.random(block.shape) < rng.uniform(0.2, 1.0)
+        block[writing] = rng.choice([0.0, 1.0])
+    return values
+
+
+def erased(values, rng):
+    """Up to two squares set to one grey, so that no single place decides."""
+    for _ in range(int(rng.integers(0, 3))):
+        side = int(rng.integers(16, 56))
+        y, x = rng.integers(0, SIZE - side, 2)
+        values[y : y + side, x : x + side] = rng.uniform(-1, 1)
+    return values

@@ -1,0 +1,58 @@
+"""The five outputs, and which rows of the manifest answer which question."""
+
+import numpy as np
+import pandas as pd
+
+LABELS = ["Pneumonia", "COVID-19", "Bacterial", "Viral", "COVID-19 given pneumonia"]
+PNEUMONIA, COVID = 0, 1
+BACTERIAL, VIRAL, COVID_GIVEN = 0, 1, 2
+UNKNOWN = -1
+
+# ChestX-ray14 labels that share the look of pneumonia: neither a positive nor a negative for it.
+NIH_ANSWERS_PNEUMONIA = {"Pneumonia": 1, "No Finding": 0}
+
+
+def read_manifest(data):
+    """Frontal X-rays without duplicates; `data` is the folder of manifest.csv.
+
+    Adds the columns `pneumonia` and `covid` (0, 1, or -1 where the row does not answer) and `cause`
+    (0 bacterial, 1 viral other than COVID-19, 2 COVID-19, or -1).
+    """
+    rows = pd.read_csv(f"{data}/manifest.csv", low_memory=False)
+    frontal = (rows.modality == "X-ray") & (rows.view != "L")
+    rows = rows[frontal & rows.duplicate_of.isna()].reset_index(drop=True)
+    answers = [answer(source, finding) for source, finding in zip(rows.source, rows.finding)]
+    rows[["pneumonia", "covid", "cause"]] = np.array(answers, dtype=np.int64)
+    return rows
+
+
+def answer(source, finding):
+    """(pneumonia, covid, cause) of one row."""
+    if source == "nih":
+        return nih_answer(set(str(finding).split("|")))
+    if finding == "No Finding":
+        return 0, 0, UNKNOWN
+    if not str(finding).startswith("Pneumonia"):
+        return UNKNOWN, UNKNOWN, UNKNOWN
+    if finding == "Pneumonia":
+        return 1, UNKNOWN, UNKNOWN
+    if finding.endswith("COVID-19"):
+        return 1, 1, COVID_GIVEN
+    if "/Bacterial" in finding:
+        return 1, 0, BACTERIAL
+    return 1, 0, VIRAL if "/Viral" in finding else UNKNOWN
+
+
+def nih_answer(names):
+    """ChestX-ray14 was collected before 2020, so every row is a negative for COVID-19."""
+    for name, value in NIH_ANSWERS_PNEUMONIA.items():
+        if name in names:
+            return value, 0, UNKNOWN
+    return UNKNOWN, 0, UNKNOWN
+
+
+def sampling_weights(rows):
+    """Rarer (source, answers) groups are drawn more often: weight = count^-0.6, normalised to sum 1."""
+    group = rows.groupby(["source", "pneumonia", "covid", "cause"]).path.transform("count")
+    weight = group.to_numpy(float) ** -0.6
+    return weight / weight.sum()
