@@ -14,7 +14,7 @@ def main():
     parser.add_argument("--data", required=True, help="folder of manifest.csv")
     parser.add_argument("--out", default="weights", help="folder for the model and its card")
     parser.add_argument("--log", default="training/log", help="folder for the log and the checkpoint")
-    parser.add_argument("--steps", type=int, default=STEPS, help="batches of 32 images")
+    parser.add_argument("--steps", type=int, default=STEPS, help="batches of 32 images, at least 10")
     parser.add_argument("--stage", choices=["train", "finish", "all"], default="all",
                         help="finish: export and measure the checkpoint that is in --log")
     given = parser.parse_args()
