@@ -1,0 +1,255 @@
+//! What can be typed. Definitions only: what it does is in [`commands`](crate::commands).
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+const NOT_A_DEVICE: &str = "cxr is for research and teaching. It is not a medical device.";
+
+/// A second reader for chest radiographs that lives in the terminal.
+///
+/// Without a command it opens files and folders on the screen.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    after_help = NOT_A_DEVICE,
+    override_usage = "cxr [OPTIONS] [PATH]...\n       cxr [OPTIONS] <COMMAND>",
+    disable_help_subcommand = true
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub browse: Browse,
+
+    #[command(flatten)]
+    pub appearance: Appearance,
+
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+impl Cli {
+    /// Parses the arguments of this process; prints help, the version or what is wrong, and ends
+    /// the process, where that is what they ask for.
+    pub fn from_arguments() -> Self {
+        Cli::try_parse()
+            .and_then(Cli::checked)
+            .unwrap_or_else(|error| error.exit())
+    }
+
+    /// Refuses what clap would take and nobody would mean: `cxr --graphics off predict`, where
+    /// `predict` has no use for the option and may be a folder.
+    fn checked(self) -> Result<Self, clap::Error> {
+        if self.command.is_none() || self.browse == Browse::default() {
+            return Ok(self);
+        }
+        let message = "options of the screen do not go with a command; \
+                       a folder with the name of a command is written ./NAME";
+        Err(Cli::command().error(ErrorKind::ArgumentConflict, message))
+    }
+}
+
+/// How it looks, for every command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
+pub struct Appearance {
+    /// Colours: as the terminal and NO_COLOR say, always, or never
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
+    pub color: ColorWhen,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum ColorWhen {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+/// `cxr [PATH]...`: the screen.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct Browse {
+    /// Radiographs, or folders of them [default: the current folder]
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+
+    /// How radiographs are painted: the best that the terminal can, one way of painting, or not at
+    /// all
+    #[arg(long, value_enum, value_name = "HOW", default_value_t)]
+    pub graphics: Graphics,
+}
+
+/// A way of painting a radiograph.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Graphics {
+    #[default]
+    Auto,
+    Kitty,
+    Iterm,
+    Sixel,
+    /// Half-block characters, in every terminal.
+    Blocks,
+    Off,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Predict(Predict),
+    /// Say what this machine, terminal and model can do, in words
+    Doctor,
+    Models(Models),
+    Completions(Completions),
+    /// Print the manual page
+    Man,
+    /// Decode DICOM files for the process that started this one
+    #[command(hide = true)]
+    DecodeWorker,
+}
+
+/// Classify radiographs without a screen: one row an image, written as it finishes
+///
+/// Folders are walked recursively and links followed. Rows come in the order of the walk: by name,
+/// img2 before img10. Columns: path, status, reasons, one for each label of the model,
+/// geographic_extent, opacity, model_sha256, preprocess, elapsed_ms.
+///
+/// status is `ok`, `caution` (scores, and reasons to doubt them), `refused` (no scores) or `error`
+/// (the file could not be read; the reason says why).
+///
+/// Paths are written as given. Bytes that are not UTF-8 and control characters become \xNN, a
+/// backslash becomes \\, and a path that a spreadsheet would take for a formula gets ./ before it.
+///
+/// Exit status: 0 if every image was read, 1 if some could not be, 2 for bad usage or if there was
+/// no image, 130 after Ctrl-C (the rows written so far stay valid).
+#[derive(Debug, Args)]
+pub struct Predict {
+    /// Radiographs, or folders of them
+    #[arg(value_name = "PATH", required = true)]
+    pub paths: Vec<PathBuf>,
+
+    /// Write here, and not to standard output (which is -)
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+
+    /// Format of the table [default: by the extension of FILE, else csv]
+    #[arg(short, long, value_enum)]
+    pub format: Option<TableFormat>,
+
+    /// Images that are read at the same time [default: the number of cores]
+    #[arg(short, long, value_name = "N")]
+    pub jobs: Option<NonZeroUsize>,
+
+    /// Go on with FILE: keep its whole rows by this model, read what is missing or failed
+    #[arg(long, requires = "output")]
+    pub resume: bool,
+
+    /// No progress bar and no summary on standard error
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// The format of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TableFormat {
+    Csv,
+    Jsonl,
+    Json,
+}
+
+/// Show the models and their cards
+#[derive(Debug, Args)]
+#[command(arg_required_else_help = true)]
+pub struct Models {
+    #[command(subcommand)]
+    pub action: ModelsAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ModelsAction {
+    /// One line for each model
+    List,
+    /// The card of a model: what it reads, how it was made, how well it did
+    Show {
+        /// Name of a model [default: the one that is used]
+        name: Option<String>,
+    },
+}
+
+/// Print a completion script
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell that it is for
+    #[arg(value_enum)]
+    pub shell: Shell,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> Result<Cli, clap::Error> {
+        let arguments = std::iter::once(&"cxr").chain(arguments);
+        Cli::try_parse_from(arguments).and_then(Cli::checked)
+    }
+
+    #[test]
+    fn the_definitions_are_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn paths_without_a_command_are_for_the_screen() {
+        let cli = parse(&["samples", "./predict", "--graphics", "blocks"]).unwrap();
+        assert!(cli.command.is_none());
+        assert_eq!(
+            cli.browse.paths,
+            [PathBuf::from("samples"), PathBuf::from("./predict")]
+        );
+        assert_eq!(cli.browse.graphics, Graphics::Blocks);
+        assert!(parse(&[]).unwrap().browse.paths.is_empty());
+    }
+
+    #[test]
+    fn a_command_may_follow_what_is_for_every_command() {
+        for arguments in [
+            ["--color", "never", "predict", "samples"],
+            ["predict", "--color", "never", "samples"],
+        ] {
+            let cli = parse(&arguments).unwrap();
+            assert_eq!(cli.appearance.color, ColorWhen::Never);
+            assert!(matches!(cli.command, Some(Command::Predict(p)) if p.paths.len() == 1));
+        }
+    }
+
+    #[test]
+    fn after_a_path_everything_is_a_path() {
+        let cli = parse(&["samples", "predict"]).unwrap();
+        assert!(cli.command.is_none());
+        assert_eq!(cli.browse.paths.len(), 2);
+    }
+
+    #[test]
+    fn an_option_of_the_screen_before_a_command_is_refused_and_never_guessed_at() {
+        let error = parse(&["--graphics", "off", "doctor"]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ArgumentConflict);
+        assert_eq!(error.exit_code(), 2);
+    }
+
+    #[test]
+    fn what_predict_cannot_do_is_bad_usage() {
+        for arguments in [
+            &["predict"][..],
+            &["predict", "x", "--format", "xml"],
+            &["predict", "x", "--jobs", "0"],
+            &["predict", "x", "--resume"],
+            &["predict", "x", "--no-such-thing"],
+        ] {
+            assert_eq!(
+                parse(arguments).unwrap_err().exit_code(),
+                2,
+                "{arguments:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! `cxr doctor`: what this machine and this build can do, in words, with the fix for what they
+//! can't.
+
+use std::fmt::Write;
+use std::process::{Command, ExitCode, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+use super::{SOME_FAILED, available_cores, print};
+use crate::domain::{
+    Modality, PatientFacts, PhotometricInterpretation, PixelTransform, Radiograph, Rescale,
+    Samples, ViewPosition,
+};
+use crate::imaging::WORKER_ARGUMENT;
+use crate::inference::{Classifier, Classify};
+
+/// Each line is a name, and what was found or what is wrong and how it is mended.
+pub fn run() -> Result<ExitCode> {
+    let lines = [
+        ("device", Ok(device())),
+        ("model", model()),
+        ("formats", Ok(formats())),
+        ("decoder", decoder()),
+    ];
+    let mut page = String::new();
+    for (name, finding) in &lines {
+        let text = match finding {
+            Ok(text) => text.clone(),
+            Err(error) => format!("BROKEN: {error:#}"),
+        };
+        // Writing to a string cannot fail.
+        let _ = writeln!(page, "{name:<10}{text}");
+    }
+    print(page)?;
+    let is_sound = lines.iter().all(|(_, finding)| finding.is_ok());
+    Ok(if is_sound {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(SOME_FAILED)
+    })
+}
+
+fn device() -> String {
+    let cores = available_cores();
+    format!(
+        "cpu, {cores} {}, {}",
+        if cores == 1 { "core" } else { "cores" },
+        instructions()
+    )
+}
+
+/// What decides how fast matrix products are.
+#[cfg(target_arch = "x86_64")]
+fn instructions() -> &'static str {
+    if is_x86_feature_detected!("avx512f") {
+        "AVX-512"
+    } else if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+        "AVX2 with FMA"
+    } else {
+        "no AVX2: several times slower than on processors since 2013"
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn instructions() -> &'static str {
+    std::env::consts::ARCH
+}
+
+/// Loads the model and has it read one image, so that its speed is a measured one.
+fn model() -> Result<String> {
+    const FIX: &str = "the bundled model; this build is damaged, install it again";
+    let classifier = Classifier::bundled().context(FIX)?;
+    let card = classifier.card();
+    let ramp = ramp(card.input_size);
+    // The first one also touches every page of the weights.
+    classifier.logits(&ramp).context(FIX)?;
+    let start = Instant::now();
+    classifier.logits(&ramp).context(FIX)?;
+    let milliseconds = start.elapsed().as_secs_f64() * 1e3;
+    Ok(format!(
+        "{} {}, {} labels, {milliseconds:.0} ms an image on one core",
+        card.name,
+        card.version,
+        card.labels.len()
+    ))
+}
+
+/// A grey ramp of `side × side` pixels: any image takes the network as long.
+fn ramp(side: usize) -> Radiograph {
+    Radiograph {
+        width: side,
+        height: side,
+        samples: Samples::Grey8((0..side * side).map(|i| (i % 256) as u8).collect()),
+        bits_stored: 8,
+        photometric: PhotometricInterpretation::Monochrome2,
+        modality_transform: PixelTransform::Linear(Rescale::default()),
+        padding: None,
+        windows: Vec::new(),
+        voi_luts: Vec::new(),
+        inverted: false,
+        pixel_aspect: 1.0,
+        view: ViewPosition::Unknown,
+        modality: Modality::Unknown,
+        patient: PatientFacts::default(),
+        frames: 1,
+        format: String::new(),
+    }
+}
+
+fn formats() -> String {
+    let jpeg_2000 = if cfg!(feature = "jpeg2000") {
+        ", JPEG 2000"
+    } else {
+        "; no JPEG 2000 in this build (build it with --features jpeg2000)"
+    };
+    format!(
+        "PNG, JPEG, WebP, TIFF, BMP; DICOM uncompressed, deflated, RLE, JPEG baseline, extended and \
+         lossless, JPEG-LS{jpeg_2000}"
+    )
+}
+
+/// Starts the process that decodes DICOM; with nothing to do it ends at once.
+fn decoder() -> Result<String> {
+    const FIX: &str = "DICOM is decoded without a process of its own; if cxr was updated while it \
+                       ran, start it again";
+    let program = std::env::current_exe().context(FIX)?;
+    let status = Command::new(program)
+        .arg(WORKER_ARGUMENT)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .context(FIX)?;
+    if !status.success() {
+        bail!("{FIX} ({status})");
+    }
+    Ok("DICOM is decoded in a process of its own, with limits of memory and time".to_owned())
+}

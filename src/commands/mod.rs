@@ -1,0 +1,81 @@
+//! What each command does, in words: the wiring between the floors.
+
+pub mod browse;
+mod doctor;
+mod documents;
+mod models;
+mod predict;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::cli::{Cli, Command};
+use crate::imaging;
+
+/// Something was read, and something could not be.
+const SOME_FAILED: u8 = 1;
+/// What was asked for makes no sense, as clap's own errors end.
+const BAD_USAGE: u8 = 2;
+
+/// An error of whoever typed the command.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Usage(String);
+
+impl Usage {
+    fn error(message: impl Into<String>) -> anyhow::Error {
+        Usage(message.into()).into()
+    }
+}
+
+/// Runs what was typed.
+///
+/// # Errors
+/// For [`report`] to print.
+pub fn run(cli: Cli) -> Result<ExitCode> {
+    match cli.command {
+        None => browse::run(&cli.browse, cli.appearance.color),
+        Some(Command::Predict(arguments)) => predict::run(&arguments),
+        Some(Command::Doctor) => doctor::run(),
+        Some(Command::Models(models)) => models::run(&models.action),
+        Some(Command::Completions(completions)) => documents::completions(completions.shell),
+        Some(Command::Man) => documents::manual(),
+        Some(Command::DecodeWorker) => Ok(imaging::decode_worker()),
+    }
+}
+
+/// How many threads one computation may use: all cores for the one image that somebody waits for;
+/// one where `predict` already reads an image on every core.
+pub fn engine_threads(cli: &Cli) -> usize {
+    match cli.command {
+        None => available_cores(),
+        Some(_) => 1,
+    }
+}
+
+/// Prints an error as one line without control characters, and gives the exit code for it.
+pub fn report(error: &anyhow::Error) -> ExitCode {
+    complain(&format!("{error:#}"));
+    let code = if error.is::<Usage>() { BAD_USAGE } else { SOME_FAILED };
+    ExitCode::from(code)
+}
+
+/// One clean line on standard error, if that is still there.
+fn complain(message: &str) {
+    let _ = writeln!(io::stderr(), "cxr: {}", imaging::clean_text(message));
+}
+
+/// Prints on standard output. That nobody reads on is no error: `cxr models list | head -1`.
+fn print(text: impl AsRef<[u8]>) -> Result<ExitCode> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_ref()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+fn available_cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}

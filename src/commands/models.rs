@@ -1,0 +1,122 @@
+//! `cxr models`: what a model says of itself.
+
+use std::fmt::Write;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+
+use super::{Usage, print};
+use crate::cli::ModelsAction;
+use crate::domain::{LabelCard, Measurement, ModelCard, Question};
+use crate::inference::{Classifier, Classify};
+
+pub fn run(action: &ModelsAction) -> Result<ExitCode> {
+    let model = Classifier::bundled().context("the bundled model")?;
+    let card = model.card();
+    match action {
+        ModelsAction::List => print(line(card)),
+        ModelsAction::Show { name: Some(name) } if *name != card.name => Err(Usage::error(
+            format!("no model is called {name}; `cxr models list` names them"),
+        )),
+        ModelsAction::Show { .. } => print(page(card)),
+    }
+}
+
+fn line(card: &ModelCard) -> String {
+    let labels: Vec<_> = card
+        .labels
+        .iter()
+        .map(|label| label.name.as_str())
+        .collect();
+    format!(
+        "{} {}  {}  bundled\n",
+        card.name,
+        card.version,
+        labels.join(", ")
+    )
+}
+
+/// The whole card, poor results included.
+fn page(card: &ModelCard) -> String {
+    let mut page = String::new();
+    let facts = [
+        ("model", format!("{} {}", card.name, card.version)),
+        ("network", card.architecture.clone()),
+        (
+            "input",
+            format!("{0} × {0} pixels, {1}", card.input_size, card.preprocess),
+        ),
+        ("licence", card.licence.clone()),
+        ("trained on", card.training_data.clone()),
+        ("pretrained", card.pretrained.clone()),
+        ("SHA-256", card.sha256.clone()),
+    ];
+    for (name, value) in facts {
+        paragraph(&mut page, name, &value);
+    }
+    list(
+        &mut page,
+        "Labels",
+        card.labels
+            .iter()
+            .map(|label| describe(label, card.calibrated)),
+    );
+    list(&mut page, "Limits", card.limits.iter().cloned());
+    list(
+        &mut page,
+        "Measured",
+        card.measurements.iter().map(measured),
+    );
+    page
+}
+
+/// Columns before a value; its further lines are indented as far.
+const INDENT: usize = 12;
+
+fn paragraph(page: &mut String, name: &str, value: &str) {
+    let mut name = name;
+    for line in value.trim().lines() {
+        // Writing to a string cannot fail.
+        let _ = writeln!(page, "{name:<INDENT$}{}", line.trim());
+        name = "";
+    }
+}
+
+fn list(page: &mut String, title: &str, items: impl Iterator<Item = String>) {
+    let _ = writeln!(page, "\n{title}");
+    for item in items {
+        let _ = writeln!(page, "  {}", item.trim());
+    }
+}
+
+fn describe(label: &LabelCard, calibrated: bool) -> String {
+    let question = match label.question {
+        Question::Presence => "present or absent",
+        Question::GivenPneumonia => "which cause, given a pneumonia",
+    };
+    let number = if calibrated {
+        "probability"
+    } else {
+        "score, not a probability"
+    };
+    let point = match label.operating_point {
+        Some(point) => format!("operating point {point:.3}"),
+        None => "no operating point".to_owned(),
+    };
+    format!("{}: {question}; {number}; {point}", label.name)
+}
+
+fn measured(m: &Measurement) -> String {
+    let mut text = format!("{}, {}: {} {:.3}", m.label, m.on, m.statistic, m.value);
+    if let Some((low, high)) = m.interval {
+        let _ = write!(text, " (95 % CI {low:.3} to {high:.3})");
+    }
+    let _ = write!(text, ", n = {}", m.n);
+    if let Some(positives) = m.positives {
+        let _ = write!(text, ", {positives} positive");
+    }
+    if let Some(patients) = m.patients {
+        let _ = write!(text, ", {patients} patients");
+    }
+    text
+}
