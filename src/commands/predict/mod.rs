@@ -1,0 +1,352 @@
+//! `cxr predict`: a table of what the classifier says, one row for each image, written as it
+//! finishes and in the order of the walk.
+//!
+//! Whatever happens to one image costs its row only. Whatever happens to the run leaves a file
+//! that is whole up to its last row, and that `--resume` goes on with.
+
+mod in_order;
+mod progress;
+mod signals;
+mod table;
+
+use std::any::Any;
+use std::io::{self, IsTerminal};
+use std::ops::ControlFlow;
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
+
+use anyhow::{Context, Result};
+
+use self::in_order::{WORKER_THREAD, in_order};
+use self::progress::{Progress, Tally};
+use self::signals::Signals;
+use self::table::{Destination, Done};
+use super::{BAD_USAGE, SOME_FAILED, Usage, available_cores, complain};
+use crate::cli;
+use crate::domain::text::clean;
+use crate::domain::{ModelCard, Prediction, Radiograph};
+use crate::export::{TableWriter, path_text, prediction_row};
+use crate::imaging::{Decoder, ImagingError, Limits};
+use crate::inference::{Classifier, Classify};
+use crate::library::{Found, scan};
+
+pub fn run(arguments: &cli::Predict) -> Result<ExitCode> {
+    let destination = Destination::of(arguments)?;
+    refuse_if_nothing_exists(&arguments.paths)?;
+    let classifier = Classifier::bundled().context("the bundled model")?;
+    let (mut table, done) = destination.open(classifier.card())?;
+    let signals = Signals::watch().context("watching for signals")?;
+    silence_workers();
+
+    let progress = Progress::new(!arguments.quiet, done.len());
+    let batch = Batch {
+        roots: &arguments.paths,
+        done: &done,
+        classifier: &classifier,
+        open: || {
+            let decoder = Decoder::new(Limits::default(), std::env::current_exe().ok());
+            move |path: &Path| decoder.open(path)
+        },
+        jobs: arguments.jobs.map_or_else(available_cores, usize::from),
+    };
+    let counted = !arguments.quiet && io::stderr().is_terminal();
+    let written = std::thread::scope(|scope| {
+        if counted {
+            scope.spawn(|| count(&arguments.paths, &done, &progress, signals.stop()));
+        }
+        let written = batch.write(&mut table, &progress, signals.stop());
+        progress.clear();
+        written
+    });
+    let tally = written.and_then(|tally| table.finish().map(|_| tally));
+    match tally {
+        Ok(tally) => {
+            progress.summarise(&tally, &destination.to_string());
+            Ok(conclude(&tally, &done, signals.received()))
+        }
+        // Whoever read the table has had enough: `cxr predict scans | head`.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        Err(error) => Err(error).with_context(|| format!("writing {destination}")),
+    }
+}
+
+/// Before anything is created: a mistyped path must not cost yesterday's table.
+fn refuse_if_nothing_exists(roots: &[PathBuf]) -> Result<()> {
+    if roots.iter().any(|root| root.exists()) {
+        return Ok(());
+    }
+    let names: Vec<_> = roots.iter().map(|root| path_text(root)).collect();
+    Err(Usage::error(format!(
+        "no such file or folder: {}",
+        names.join(", ")
+    )))
+}
+
+fn conclude(tally: &Tally, done: &Done, signal: Option<u8>) -> ExitCode {
+    if let Some(signal) = signal {
+        // As a shell reports a program that a signal ended.
+        return ExitCode::from(128 + signal);
+    }
+    if tally.rows() + done.len() == 0 {
+        complain("no images found");
+        return ExitCode::from(BAD_USAGE);
+    }
+    if tally.errors > 0 {
+        ExitCode::from(SOME_FAILED)
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+/// What became of one thing that the walk found.
+struct Row {
+    path: PathBuf,
+    outcome: Result<Prediction, String>,
+    /// Trouble with a folder, which nobody would look for in the table.
+    is_problem: bool,
+}
+
+/// Everything that reading a batch needs. `open` makes what one thread opens its files with.
+struct Batch<'a, Open> {
+    roots: &'a [PathBuf],
+    done: &'a Done,
+    classifier: &'a dyn Classify,
+    open: Open,
+    jobs: usize,
+}
+
+impl<Open, Opener> Batch<'_, Open>
+where
+    Open: Fn() -> Opener + Sync,
+    Opener: FnMut(&Path) -> Result<Radiograph, ImagingError>,
+{
+    fn write<W: io::Write>(
+        &self,
+        table: &mut TableWriter<W>,
+        progress: &Progress,
+        stop: &AtomicBool,
+    ) -> io::Result<Tally> {
+        let card: &ModelCard = self.classifier.card();
+        let mut tally = Tally::default();
+        let source = |give: &mut dyn FnMut(Found) -> ControlFlow<()>| {
+            scan(self.roots, |found| {
+                if self.done.has(&found) {
+                    GO_ON
+                } else {
+                    give(found)
+                }
+            });
+        };
+        in_order(
+            self.jobs,
+            stop,
+            source,
+            || self.worker(),
+            |row: Row| {
+                let outcome = row.outcome.as_ref().map_err(String::as_str);
+                table.row(&prediction_row(card, &row.path, outcome))?;
+                if let (true, Err(reason)) = (row.is_problem, outcome) {
+                    progress.aside(|| complain(&format!("{}: {reason}", path_text(&row.path))));
+                }
+                tally.count(outcome.ok());
+                progress.advance();
+                Ok(())
+            },
+        )?;
+        Ok(tally)
+    }
+
+    /// What one thread does with what the walk finds.
+    fn worker(&self) -> impl FnMut(Found) -> Row {
+        let mut opener = (self.open)();
+        move |found| match found {
+            Found::Problem { path, reason } => Row {
+                path,
+                outcome: Err(reason),
+                is_problem: true,
+            },
+            Found::Image(path) => {
+                let read = AssertUnwindSafe(|| read(&mut opener, self.classifier, &path));
+                let outcome = catch_unwind(read).unwrap_or_else(|panic| {
+                    // What it was in the middle of is not to be relied on.
+                    opener = (self.open)();
+                    Err(format!("cxr failed on it: {}", clean(message(&*panic))))
+                });
+                Row {
+                    path,
+                    outcome,
+                    is_problem: false,
+                }
+            }
+        }
+    }
+}
+
+const GO_ON: ControlFlow<()> = ControlFlow::Continue(());
+
+fn read(
+    open: &mut impl FnMut(&Path) -> Result<Radiograph, ImagingError>,
+    classifier: &dyn Classify,
+    path: &Path,
+) -> Result<Prediction, String> {
+    let radiograph = open(path).map_err(|error| clean(&error.to_string()))?;
+    classifier
+        .classify(&radiograph)
+        .map_err(|error| clean(&error.to_string()))
+}
+
+/// A second walk, which reads no image, for the length of the bar. Without one there is no telling
+/// how long it will take, because the first is never far ahead of the classifier.
+fn count(roots: &[PathBuf], done: &Done, progress: &Progress, stop: &AtomicBool) {
+    let mut total = 0;
+    scan(roots, |found| {
+        total += u64::from(!done.has(&found));
+        if progress.is_over(stop) {
+            ControlFlow::Break(())
+        } else {
+            GO_ON
+        }
+    });
+    progress.expect(total);
+}
+
+/// A panic of a worker becomes a row; its message would only tear the progress bar.
+fn silence_workers() {
+    let previous = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        if std::thread::current().name() != Some(WORKER_THREAD) {
+            previous(info);
+        }
+    }));
+}
+
+fn message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("it panicked")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use super::*;
+    use crate::domain::{
+        InputCheck, LabelCard, Modality, PatientFacts, PhotometricInterpretation, PixelTransform,
+        Rescale, Samples, ViewPosition,
+    };
+    use crate::export::{Format, prediction_columns};
+    use crate::inference::InferenceError;
+
+    /// Accepts everything, and panics over an image that is 13 pixels wide.
+    struct Superstitious(ModelCard);
+
+    impl Classify for Superstitious {
+        fn card(&self) -> &ModelCard {
+            &self.0
+        }
+
+        fn classify(&self, radiograph: &Radiograph) -> Result<Prediction, InferenceError> {
+            assert_ne!(radiograph.width, 13, "thirteen\x1b[2J");
+            Ok(Prediction {
+                findings: Vec::new(),
+                severity: None,
+                input: InputCheck::Accepted,
+                model_sha256: self.0.sha256.clone(),
+                preprocess: self.0.preprocess.clone(),
+                elapsed_ms: 1.0,
+            })
+        }
+    }
+
+    fn superstitious() -> Superstitious {
+        Superstitious(ModelCard {
+            name: "double".to_owned(),
+            version: "1".to_owned(),
+            architecture: "none".to_owned(),
+            input_size: 1,
+            preprocess: "cxr-1".to_owned(),
+            labels: vec![LabelCard {
+                name: "Pneumonia".to_owned(),
+                question: crate::domain::Question::Presence,
+                operating_point: None,
+            }],
+            calibrated: false,
+            licence: String::new(),
+            training_data: String::new(),
+            pretrained: String::new(),
+            limits: Vec::new(),
+            measurements: Vec::new(),
+            sha256: "ab".to_owned(),
+        })
+    }
+
+    /// An image as wide as the number that is its name.
+    fn as_wide_as_its_name(path: &Path) -> Radiograph {
+        let width = path.file_stem().unwrap().to_str().unwrap().parse().unwrap();
+        Radiograph {
+            width,
+            height: 1,
+            samples: Samples::Grey8(vec![0; width]),
+            bits_stored: 8,
+            photometric: PhotometricInterpretation::Monochrome2,
+            modality_transform: PixelTransform::Linear(Rescale::default()),
+            padding: None,
+            windows: Vec::new(),
+            voi_luts: Vec::new(),
+            inverted: false,
+            pixel_aspect: 1.0,
+            view: ViewPosition::Unknown,
+            modality: Modality::Unknown,
+            patient: PatientFacts::default(),
+            frames: 1,
+            format: "double".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_panic_costs_one_row_and_its_place_is_kept() {
+        silence_workers();
+        let folder = tempfile::tempdir().unwrap();
+        for width in 1..=40 {
+            std::fs::write(folder.path().join(format!("{width}.png")), "").unwrap();
+        }
+        let (classifier, done) = (superstitious(), Done::default());
+        let batch = Batch {
+            roots: &[folder.path().to_owned()],
+            done: &done,
+            classifier: &classifier,
+            open: || |path: &Path| Ok(as_wide_as_its_name(path)),
+            jobs: 3,
+        };
+        let columns = prediction_columns(classifier.card());
+        let mut table = TableWriter::begin(Vec::new(), Format::Csv, columns).unwrap();
+        let stop = AtomicBool::new(false);
+        let tally = batch
+            .write(&mut table, &Progress::new(false, 0), &stop)
+            .unwrap();
+        assert_eq!(
+            tally,
+            Tally {
+                ok: 39,
+                errors: 1,
+                ..Tally::default()
+            }
+        );
+
+        let text = String::from_utf8(table.finish().unwrap()).unwrap();
+        let rows: Vec<_> = text.lines().skip(1).collect();
+        assert_eq!(rows.len(), 40);
+        assert!(rows[11].contains("/12.png,ok,"), "{}", rows[11]);
+        assert!(
+            rows[12].contains("/13.png,error,cxr failed on it: "),
+            "{}",
+            rows[12]
+        );
+        assert!(rows[12].contains("thirteen [2J"), "{}", rows[12]);
+        assert!(rows[13].contains("/14.png,ok,"), "{}", rows[13]);
+        assert!(!stop.load(Ordering::Relaxed));
+    }
+}

@@ -1,0 +1,133 @@
+//! How far a batch has come: a bar on standard error if that is a terminal, and one line of
+//! summary. Without colours, so that there is nothing to switch off.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::domain::{InputCheck, Prediction};
+
+/// While the number of images is not known yet.
+const COUNTING: &str = "{human_pos} images, {per_sec}, counting";
+/// Once it is.
+const COUNTED: &str = "{bar:30} {human_pos}/{human_len}, {per_sec}, {eta} left";
+/// How often the bar is drawn while nothing finishes.
+const TICK: Duration = Duration::from_millis(250);
+
+/// Rows of each status.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub ok: usize,
+    pub caution: usize,
+    pub refused: usize,
+    pub errors: usize,
+}
+
+impl Tally {
+    /// Counts a row; `None` is an error.
+    pub fn count(&mut self, prediction: Option<&Prediction>) {
+        *match prediction.map(|p| &p.input) {
+            Some(InputCheck::Accepted) => &mut self.ok,
+            Some(InputCheck::Caution(_)) => &mut self.caution,
+            Some(InputCheck::Refused(_)) => &mut self.refused,
+            None => &mut self.errors,
+        } += 1;
+    }
+
+    pub fn rows(&self) -> usize {
+        self.ok + self.caution + self.refused + self.errors
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} ok, {} caution, {} refused, {} failed",
+            HumanCount(self.ok as u64),
+            HumanCount(self.caution as u64),
+            HumanCount(self.refused as u64),
+            HumanCount(self.errors as u64)
+        )
+    }
+}
+
+/// The bar, and the clock.
+pub struct Progress {
+    bar: ProgressBar,
+    shown: bool,
+    kept: usize,
+    start: Instant,
+}
+
+impl Progress {
+    /// `shown` is what the user wants; where standard error is no terminal there is a summary, but
+    /// no bar. `kept` rows were there before.
+    pub fn new(shown: bool, kept: usize) -> Self {
+        let target = if shown {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        };
+        let bar = ProgressBar::with_draw_target(None, target).with_style(style(COUNTING));
+        if !bar.is_hidden() {
+            bar.enable_steady_tick(TICK);
+        }
+        Progress {
+            bar,
+            shown,
+            kept,
+            start: Instant::now(),
+        }
+    }
+
+    /// So many images there are.
+    pub fn expect(&self, total: u64) {
+        self.bar.set_length(total);
+        self.bar.set_style(style(COUNTED));
+    }
+
+    pub fn advance(&self) {
+        self.bar.inc(1);
+    }
+
+    /// Lets something else be printed on standard error.
+    pub fn aside(&self, print: impl FnOnce()) {
+        self.bar.suspend(print);
+    }
+
+    /// Whether counting is of no more use.
+    pub fn is_over(&self, stop: &AtomicBool) -> bool {
+        self.bar.is_finished() || stop.load(Ordering::Relaxed)
+    }
+
+    /// Takes the bar away.
+    pub fn clear(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    /// Leaves one line: how many of which status, how fast, and where they are.
+    pub fn summarise(&self, tally: &Tally, place: &str) {
+        if !self.shown {
+            return;
+        }
+        let seconds = self.start.elapsed().as_secs_f64();
+        let rate = tally.rows() as f64 / seconds.max(f64::MIN_POSITIVE);
+        let kept = match self.kept {
+            0 => String::new(),
+            kept => format!(", {} kept", HumanCount(kept as u64)),
+        };
+        // A closed standard error is no reason to fail.
+        let _ = writeln!(
+            io::stderr(),
+            "{tally}{kept}; {seconds:.1} s, {rate:.1} images/s; {place}"
+        );
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}

@@ -1,0 +1,827 @@
+//! The program as a user and a script meet it: arguments in; rows, words and exit codes out.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use image::{GrayImage, Luma, Rgb, RgbImage};
+use serde_json::{Map, Value};
+
+const COLUMNS: [&str; 13] = [
+    "path",
+    "status",
+    "reasons",
+    "Pneumonia",
+    "COVID-19",
+    "Bacterial",
+    "Viral",
+    "COVID-19 given pneumonia",
+    "geographic_extent",
+    "opacity",
+    "model_sha256",
+    "preprocess",
+    "elapsed_ms",
+];
+const LABELS: std::ops::Range<usize> = 3..8;
+const ELAPSED: usize = 12;
+
+/// What a finished program left.
+struct Outcome {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+impl Outcome {
+    /// The rows of a CSV file on standard output.
+    fn rows(&self) -> Vec<Vec<String>> {
+        rows(&self.stdout)
+    }
+}
+
+fn cxr(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cxr"));
+    command.args(arguments).stdin(Stdio::null());
+    command
+}
+
+fn run(command: &mut Command) -> Outcome {
+    let output = command.output().unwrap();
+    Outcome {
+        code: output.status.code().expect("an exit code, not a signal"),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// The rows below a header, which must be the documented one.
+fn rows(csv: &str) -> Vec<Vec<String>> {
+    let mut reader = csv::Reader::from_reader(csv.as_bytes());
+    assert_eq!(reader.headers().unwrap(), &COLUMNS[..]);
+    reader
+        .records()
+        .map(|row| row.unwrap().iter().map(str::to_owned).collect())
+        .collect()
+}
+
+/// Rows without the one column that differs between runs.
+fn without_time(mut rows: Vec<Vec<String>>) -> Vec<Vec<String>> {
+    rows.iter_mut().for_each(|row| row.truncate(ELAPSED));
+    rows
+}
+
+/// A folder of images that ends with the test.
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Folder(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        let path = self.0.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        path
+    }
+
+    /// A grey image that passes the input check: bright lungs on a soft background.
+    fn film(&self, name: impl AsRef<Path>) -> PathBuf {
+        let path = self.path(name);
+        let pixel = |x: u32, y: u32| {
+            let (dx, dy) = (
+                (f64::from(x) - 150.0) / 80.0,
+                (f64::from(y) - 160.0) / 110.0,
+            );
+            let wave = (f64::from(x) / 9.0).sin() * (f64::from(y) / 13.0).cos() * 30.0;
+            Luma([(40.0 + 150.0 * (-dx * dx - dy * dy).exp() + wave.abs()) as u8])
+        };
+        GrayImage::from_fn(300, 320, pixel)
+            .save_with_format(&path, image::ImageFormat::Png)
+            .unwrap();
+        path
+    }
+
+    /// A colour photograph of nothing.
+    fn photograph(&self, name: &str) {
+        let pixel = |x: u32, y: u32| Rgb([(x % 256) as u8, (y % 256) as u8, (x * y % 256) as u8]);
+        RgbImage::from_fn(300, 300, pixel)
+            .save(self.path(name))
+            .unwrap();
+    }
+
+    /// An image that ends in the middle.
+    fn torn(&self, name: &str) {
+        let whole = fs::read(self.film(name)).unwrap();
+        fs::write(self.path(name), &whole[..whole.len() / 2]).unwrap();
+    }
+
+    fn films(&self, count: usize) {
+        let first = self.film("f0.png");
+        for n in 1..count {
+            fs::copy(&first, self.path(format!("f{n}.png"))).unwrap();
+        }
+    }
+
+    /// Runs here, so that paths are relative and short.
+    fn run(&self, arguments: &[&str]) -> Outcome {
+        run(cxr(arguments).current_dir(self.0.path()))
+    }
+}
+
+#[test]
+fn every_image_is_a_row_in_the_order_of_the_walk() {
+    let folder = Folder::new();
+    folder.film("s/10.png");
+    folder.film("s/9.png");
+    folder.film("s/b/1.png");
+    folder.photograph("s/colour.png");
+    folder.torn("s/torn.png");
+    fs::write(folder.path("s/notes.txt"), "no image").unwrap();
+
+    let outcome = folder.run(&["predict", "s", "--quiet"]);
+    let rows = outcome.rows();
+    let column = |n: usize| rows.iter().map(|row| row[n].as_str()).collect::<Vec<_>>();
+    assert_eq!(
+        column(0),
+        [
+            "s/9.png",
+            "s/10.png",
+            "s/b/1.png",
+            "s/colour.png",
+            "s/torn.png"
+        ]
+    );
+    assert_eq!(column(1), ["ok", "ok", "ok", "refused", "error"]);
+    assert_eq!(outcome.code, 1, "an image could not be read");
+    assert_eq!(outcome.stderr, "", "--quiet");
+
+    for row in &rows[..3] {
+        assert_eq!(row[2], "");
+        let scores: Vec<f64> = row[LABELS]
+            .iter()
+            .map(|score| score.parse().unwrap())
+            .collect();
+        assert!(
+            scores.iter().all(|score| (0.0..=1.0).contains(score)),
+            "{scores:?}"
+        );
+        assert!(
+            row[LABELS]
+                .iter()
+                .all(|score| score.split('.').nth(1).unwrap().len() == 6)
+        );
+        assert!(
+            (scores[2..].iter().sum::<f64>() - 1.0).abs() < 1e-5,
+            "{scores:?}"
+        );
+        assert_eq!(row[10].len(), 64, "a SHA-256");
+        assert!(row[ELAPSED].parse::<f64>().unwrap() > 0.0);
+    }
+    assert_eq!(
+        without_time(rows[..1].to_vec())[0][1..],
+        without_time(rows[1..2].to_vec())[0][1..]
+    );
+    let refused = &rows[3];
+    assert!(refused[2].contains("colour"), "{refused:?}");
+    assert!(refused[LABELS].iter().all(String::is_empty), "{refused:?}");
+    assert_eq!(refused[10], rows[0][10]);
+    let torn = &rows[4];
+    assert!(
+        !torn[2].is_empty() && torn[3..].iter().all(String::is_empty),
+        "{torn:?}"
+    );
+}
+
+#[test]
+fn it_is_a_success_if_every_image_was_read() {
+    let folder = Folder::new();
+    folder.film("a.png");
+    folder.photograph("colour.png");
+    let outcome = folder.run(&["predict", "a.png", "colour.png"]);
+    assert_eq!(outcome.code, 0, "refused is read: {}", outcome.stderr);
+    assert!(
+        outcome
+            .stderr
+            .starts_with("1 ok, 0 caution, 1 refused, 0 failed; ")
+    );
+    assert!(
+        !outcome.stderr.contains('\x1b'),
+        "no bar where there is no terminal"
+    );
+}
+
+#[test]
+fn bad_usage_ends_with_two_and_changes_nothing() {
+    let folder = Folder::new();
+    let film = folder.film("a.png");
+    let bytes = fs::read(&film).unwrap();
+    fs::write(folder.path("old.csv"), "yesterday's").unwrap();
+    fs::create_dir(folder.path("empty")).unwrap();
+    for arguments in [
+        &["predict"][..],
+        &["predict", "nowhere", "-o", "old.csv"],
+        &["predict", "a.png", "--format", "xml"],
+        &["predict", "a.png", "--jobs", "0"],
+        &["predict", "a.png", "--resume"],
+        &["predict", "a.png", "--resume", "-o", "-"],
+        &["predict", "a.png", "--resume", "-o", "new.json"],
+        &["predict", "a.png", "-o", "no/such/folder.csv"],
+        &["predict", "a.png", "-o", "empty"],
+        &["predict", "a.png", "-o", "a.png"],
+        &["predict", ".", "-o", "./a.png"],
+        &["predict", "empty"],
+        &["models", "show", "nobody"],
+        &["frobnicate", "--nonsense"],
+        // The screen, where there is no terminal.
+        &["."],
+    ] {
+        let outcome = folder.run(arguments);
+        assert_eq!(outcome.code, 2, "{arguments:?}: {}", outcome.stderr);
+        assert!(!outcome.stderr.is_empty(), "{arguments:?}");
+        assert!(
+            !outcome.stderr.contains("panicked"),
+            "{arguments:?}: {}",
+            outcome.stderr
+        );
+    }
+    assert_eq!(fs::read(&film).unwrap(), bytes);
+    assert_eq!(
+        fs::read_to_string(folder.path("old.csv")).unwrap(),
+        "yesterday's"
+    );
+    assert!(!folder.path("new.json").exists());
+}
+
+#[test]
+fn an_error_is_one_line() {
+    let folder = Folder::new();
+    let outcome = folder.run(&["predict", "no\u{1b}[31mwhere"]);
+    assert_eq!(
+        outcome.stderr,
+        "cxr: no such file or folder: no\\x1B[31mwhere\n"
+    );
+}
+
+#[test]
+fn what_is_missing_among_others_is_a_row_and_a_line() {
+    let folder = Folder::new();
+    folder.film("a.png");
+    let outcome = folder.run(&["predict", "gone", "a.png", "--quiet"]);
+    let rows = outcome.rows();
+    assert_eq!(rows[0][..3], ["gone", "error", "no such file or folder"]);
+    assert_eq!(rows[1][..2], ["a.png", "ok"]);
+    assert_eq!((outcome.code, rows.len()), (1, 2));
+    assert_eq!(outcome.stderr, "cxr: gone: no such file or folder\n");
+}
+
+#[test]
+fn a_loop_of_links_is_reported_and_ends() {
+    let folder = Folder::new();
+    folder.film("s/a.png");
+    symlink("..", folder.path("s/up")).unwrap();
+    symlink(".", folder.path("s/here")).unwrap();
+    let outcome = folder.run(&["predict", "s"]);
+    let found: Vec<_> = outcome
+        .rows()
+        .into_iter()
+        .map(|row| (row[0].clone(), row[1].clone()))
+        .collect();
+    let expected = [("s/a.png", "ok"), ("s/here", "error")].map(|(a, b)| (a.into(), b.into()));
+    assert_eq!(found[..2], expected);
+    // `up` leads above the root: to a folder that was not walked yet, and through it to itself.
+    assert!(found.iter().all(|(path, _)| path.len() < 20), "{found:?}");
+    assert_eq!(
+        found.iter().filter(|(_, status)| status == "ok").count(),
+        1,
+        "{found:?}"
+    );
+    assert_eq!(outcome.code, 1);
+    assert!(
+        outcome
+            .stderr
+            .contains("s/here: a link to a folder that holds it")
+    );
+}
+
+#[test]
+fn a_folder_that_cannot_be_read_is_reported_and_the_rest_is_read() {
+    let folder = Folder::new();
+    folder.film("s/shut/a.png");
+    folder.film("s/z.png");
+    let shut = folder.path("s/shut");
+    fs::set_permissions(&shut, fs::Permissions::from_mode(0o000)).unwrap();
+    if fs::read_dir(&shut).is_ok() {
+        eprintln!("skipped: this user may read every folder");
+        return;
+    }
+    let outcome = folder.run(&["predict", "s"]);
+    fs::set_permissions(&shut, fs::Permissions::from_mode(0o700)).unwrap();
+    let rows = outcome.rows();
+    assert_eq!(rows[0][..3], ["s/shut", "error", "permission denied"]);
+    assert_eq!(rows[1][..2], ["s/z.png", "ok"]);
+    assert_eq!(outcome.code, 1);
+}
+
+#[test]
+fn json_lines_and_json_hold_the_same_as_csv() {
+    let folder = Folder::new();
+    folder.film("s/a.png");
+    folder.photograph("s/b.png");
+    folder.torn("s/c.png");
+    let csv = folder.run(&["predict", "s"]).rows();
+    let lines = folder.run(&["predict", "s", "--format", "jsonl"]).stdout;
+    let lines: Vec<Value> = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let array = folder.run(&["predict", "s", "--format", "json"]).stdout;
+    let array: Vec<Value> = serde_json::from_str(&array).unwrap();
+    assert_eq!((csv.len(), lines.len(), array.len()), (3, 3, 3));
+    for ((row, line), element) in csv.iter().zip(&lines).zip(&array) {
+        for (column, text) in COLUMNS.iter().zip(row).take(ELAPSED) {
+            assert_eq!(line[column], element[column]);
+            match &line[column] {
+                Value::Null => assert_eq!(text, ""),
+                Value::Number(number) => {
+                    assert_eq!(number.as_f64().unwrap(), text.parse::<f64>().unwrap());
+                }
+                Value::String(value) => assert_eq!(value, text),
+                other => panic!("{column}: {other}"),
+            }
+        }
+    }
+    let keys: Map<String, Value> = lines[0].as_object().unwrap().clone();
+    assert_eq!(keys.len(), COLUMNS.len());
+    assert!(lines[0]["Pneumonia"].is_f64() && lines[0]["elapsed_ms"].is_f64());
+    assert!(lines[1]["Pneumonia"].is_null() && lines[2]["elapsed_ms"].is_null());
+}
+
+#[test]
+fn an_output_file_is_its_owners_and_its_name_tells_the_format() {
+    let folder = Folder::new();
+    folder.film("a.png");
+    fs::write(
+        folder.path("t.json"),
+        "a longer file that was there before, of another kind",
+    )
+    .unwrap();
+    for name in ["t.csv", "t.jsonl", "t.json"] {
+        let outcome = folder.run(&["predict", "a.png", "-o", name]);
+        assert_eq!(
+            (outcome.code, outcome.stdout.as_str()),
+            (0, ""),
+            "{}",
+            outcome.stderr
+        );
+        let text = fs::read_to_string(folder.path(name)).unwrap();
+        match name {
+            "t.csv" => assert_eq!(rows(&text).len(), 1),
+            "t.jsonl" => assert!(serde_json::from_str::<Map<String, Value>>(&text).is_ok()),
+            _ => assert_eq!(serde_json::from_str::<Vec<Value>>(&text).unwrap().len(), 1),
+        }
+    }
+    let mode = fs::metadata(folder.path("t.csv"))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert_eq!(folder.run(&["predict", "a.png", "-o", "-"]).rows().len(), 1);
+}
+
+#[test]
+fn rows_do_not_depend_on_the_number_of_jobs() {
+    let folder = Folder::new();
+    folder.films(12);
+    folder.torn("f5.png");
+    folder.photograph("f7.png");
+    let rows = |jobs| without_time(folder.run(&["predict", ".", "--jobs", jobs]).rows());
+    let one = rows("1");
+    assert_eq!(one.len(), 12);
+    assert_eq!(one, rows("4"));
+}
+
+#[test]
+fn a_table_cut_off_anywhere_is_resumed_to_the_same_table() {
+    let folder = Folder::new();
+    folder.films(4);
+    folder.photograph("f2.png");
+    for name in ["t.csv", "t.jsonl"] {
+        assert_eq!(folder.run(&["predict", ".", "-o", name]).code, 0);
+        let path = folder.path(name);
+        let whole = fs::read(&path).unwrap();
+        let lines: Vec<usize> = whole
+            .iter()
+            .enumerate()
+            .filter(|(_, b)| **b == b'\n')
+            .map(|(at, _)| at + 1)
+            .collect();
+        for cut in [
+            0,
+            5,
+            lines[0],
+            lines[1] - 1,
+            lines[1],
+            lines[2] + 9,
+            whole.len() - 1,
+            whole.len(),
+        ] {
+            fs::write(&path, &whole[..cut]).unwrap();
+            let outcome = folder.run(&["predict", ".", "-o", name, "--resume"]);
+            assert_eq!(outcome.code, 0, "cut at {cut}: {}", outcome.stderr);
+            let kept = lines
+                .iter()
+                .rev()
+                .find(|end| **end <= cut)
+                .copied()
+                .unwrap_or(0);
+            let now = fs::read(&path).unwrap();
+            assert_eq!(now[..kept], whole[..kept], "{name} cut at {cut}");
+            assert_eq!(
+                timeless(name, &now),
+                timeless(name, &whole),
+                "{name} cut at {cut}"
+            );
+        }
+    }
+}
+
+/// The rows of a file, without the column that differs between runs.
+fn timeless(name: &str, bytes: &[u8]) -> Vec<Vec<String>> {
+    let text = std::str::from_utf8(bytes).unwrap();
+    if name.ends_with("csv") {
+        return without_time(rows(text));
+    }
+    let row = |line: &str| {
+        let object: Map<String, Value> = serde_json::from_str(line).unwrap();
+        COLUMNS[..ELAPSED]
+            .iter()
+            .map(|column| object[*column].to_string())
+            .collect()
+    };
+    text.lines().map(row).collect()
+}
+
+#[test]
+fn resuming_reads_again_what_failed_and_what_another_model_read() {
+    let folder = Folder::new();
+    folder.films(4);
+    folder.torn("f1.png");
+    assert_eq!(folder.run(&["predict", ".", "-o", "t.csv"]).code, 1);
+    let table = fs::read_to_string(folder.path("t.csv")).unwrap();
+    let sha = &rows(&table)[0][10];
+    // The last row becomes one of another model, and the torn image a whole one.
+    let at = table.rfind(sha.as_str()).unwrap();
+    let other = format!("{}{}{}", &table[..at], "0".repeat(64), &table[at + 64..]);
+    fs::write(folder.path("t.csv"), other).unwrap();
+    folder.film("f1.png");
+
+    let outcome = folder.run(&["predict", ".", "-o", "t.csv", "--resume"]);
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    assert!(
+        outcome
+            .stderr
+            .starts_with("2 ok, 0 caution, 0 refused, 0 failed, 2 kept")
+    );
+    let now = rows(&fs::read_to_string(folder.path("t.csv")).unwrap());
+    let paths: Vec<_> = now.iter().map(|row| row[0].as_str()).collect();
+    assert_eq!(paths, ["./f0.png", "./f2.png", "./f1.png", "./f3.png"]);
+    assert!(
+        now.iter().all(|row| row[1] == "ok" && row[10] == *sha),
+        "{now:?}"
+    );
+    let left: Vec<_> = fs::read_dir(folder.0.path())
+        .unwrap()
+        .map(|e| e.unwrap().file_name())
+        .collect();
+    assert_eq!(left.len(), 5, "no draft is left behind: {left:?}");
+}
+
+#[test]
+fn a_table_of_somebody_else_is_not_resumed_and_not_touched() {
+    let folder = Folder::new();
+    folder.film("a.png");
+    for (name, text) in [
+        ("t.csv", "path,label\na.png,1\n"),
+        ("t.csv", "no newline"),
+        ("t.jsonl", "{\"path\": \"a.png\"}\n"),
+        ("t.jsonl", "[\n"),
+    ] {
+        fs::write(folder.path(name), text).unwrap();
+        let outcome = folder.run(&["predict", "a.png", "-o", name, "--resume"]);
+        assert_eq!(outcome.code, 2, "{text:?}: {}", outcome.stderr);
+        assert!(
+            outcome.stderr.contains("cannot be resumed"),
+            "{}",
+            outcome.stderr
+        );
+        assert_eq!(fs::read_to_string(folder.path(name)).unwrap(), text);
+    }
+}
+
+#[test]
+fn hostile_names_reach_neither_terminal_nor_spreadsheet_and_still_name_their_files() {
+    let folder = Folder::new();
+    let names: [&[u8]; 4] = [
+        b"=cmd.png",
+        b"a\x1b]0;x\x07.png",
+        b"b\xff\\.png",
+        b"c\n,\"d.png",
+    ];
+    for name in names {
+        folder.film(OsStr::from_bytes(name));
+    }
+    let outcome = run(cxr(&["predict"])
+        .args(names.map(OsStr::from_bytes))
+        .arg("gone\x1b[2J")
+        .current_dir(folder.0.path()));
+    assert!(
+        !outcome
+            .stdout
+            .contains(|c: char| c.is_control() && c != '\n'),
+        "{}",
+        outcome.stdout
+    );
+    assert!(
+        !outcome
+            .stderr
+            .contains(|c: char| c.is_control() && c != '\n'),
+        "{}",
+        outcome.stderr
+    );
+    let paths: Vec<_> = outcome
+        .rows()
+        .into_iter()
+        .map(|row| row[0].clone())
+        .collect();
+    assert_eq!(
+        paths,
+        [
+            "./=cmd.png",
+            r"a\x1B]0;x\x07.png",
+            r"b\xFF\\.png",
+            r#"c\x0A,"d.png"#,
+            r"gone\x1B[2J",
+        ]
+    );
+    assert!(outcome.rows()[..4].iter().all(|row| row[1] == "ok"));
+}
+
+#[test]
+fn a_pipe_named_like_an_image_does_not_hold_it_up() {
+    let folder = Folder::new();
+    folder.film("s/b.png");
+    let pipe = folder.path("s/a.png");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &pipe,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RWXU,
+        0,
+    )
+    .unwrap();
+    let outcome = folder.run(&["predict", "s", "s/a.png"]);
+    assert_eq!(outcome.rows()[0][..2], ["s/b.png", "ok"]);
+    assert_eq!(outcome.rows()[1][..2], ["s/a.png", "error"]);
+}
+
+/// A program that is running, and is not left running.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Running {
+    fn signal(&self, signal: rustix::process::Signal) {
+        let id = rustix::process::Pid::from_child(&self.0);
+        rustix::process::kill_process(id, signal).unwrap();
+    }
+
+    fn code(&mut self) -> Option<i32> {
+        self.0.wait().unwrap().code()
+    }
+}
+
+/// Starts a batch that takes a while, and waits for its first rows.
+fn started(folder: &Folder, output: &str) -> Running {
+    let mut command = cxr(&["predict", ".", "--quiet", "-o", output]);
+    let child = command
+        .current_dir(folder.0.path())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let running = Running(child);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while fs::read(folder.path(output)).map_or(0, |text| text.split(|b| *b == b'\n').count()) < 5 {
+        assert!(Instant::now() < deadline, "no rows within a minute");
+        thread::sleep(Duration::from_millis(5));
+    }
+    running
+}
+
+#[test]
+fn ctrl_c_leaves_a_valid_table_and_says_so() {
+    use rustix::process::Signal;
+    let folder = Folder::new();
+    folder.films(2_000);
+    for (name, signal, code) in [
+        ("t.json", Signal::INT, 130),
+        ("t.csv", Signal::INT, 130),
+        ("t.jsonl", Signal::TERM, 143),
+    ] {
+        let mut running = started(&folder, name);
+        running.signal(signal);
+        assert_eq!(running.code(), Some(code), "{name}");
+        let text = fs::read_to_string(folder.path(name)).unwrap();
+        let count = match name {
+            "t.json" => serde_json::from_str::<Vec<Value>>(&text).unwrap().len(),
+            "t.csv" => rows(&text).len(),
+            _ => timeless(name, text.as_bytes()).len(),
+        };
+        assert!((3..2_000).contains(&count), "{name}: {count} rows");
+    }
+}
+
+#[test]
+fn two_runs_do_not_write_one_file() {
+    let folder = Folder::new();
+    folder.films(2_000);
+    let _running = started(&folder, "t.csv");
+    for arguments in [
+        &["predict", ".", "-o", "t.csv"][..],
+        &["predict", ".", "-o", "t.csv", "--resume"],
+    ] {
+        let outcome = folder.run(arguments);
+        assert_eq!(outcome.code, 2, "{}", outcome.stderr);
+        assert!(
+            outcome.stderr.contains("is being written by another"),
+            "{}",
+            outcome.stderr
+        );
+    }
+}
+
+#[test]
+fn a_reader_that_has_had_enough_ends_it_quietly() {
+    let folder = Folder::new();
+    folder.films(300);
+    let mut command = cxr(&["predict", "."]);
+    command
+        .current_dir(folder.0.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut first = String::new();
+    BufReader::new(child.stdout.take().unwrap())
+        .read_line(&mut first)
+        .unwrap();
+    assert!(first.starts_with("path,status,reasons,"));
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
+
+#[test]
+fn a_full_disk_is_an_error_with_a_reason() {
+    if !Path::new("/dev/full").exists() {
+        eprintln!("skipped: this system has no /dev/full");
+        return;
+    }
+    let folder = Folder::new();
+    folder.film("a.png");
+    let outcome = folder.run(&["predict", "a.png", "-o", "/dev/full"]);
+    assert_eq!(outcome.code, 1);
+    assert!(
+        outcome.stderr.starts_with("cxr: writing /dev/full: "),
+        "{}",
+        outcome.stderr
+    );
+}
+
+#[test]
+fn rows_are_there_while_later_images_are_still_read() {
+    let folder = Folder::new();
+    folder.films(2_000);
+    let mut running = started(&folder, "t.csv");
+    assert!(
+        running.0.try_wait().unwrap().is_none(),
+        "still at work, and rows are in the file"
+    );
+    let text = fs::read_to_string(folder.path("t.csv")).unwrap();
+    assert!(text.ends_with('\n'), "whole rows only");
+}
+
+#[test]
+fn the_models_card_is_shown_with_its_results() {
+    let show = run(&mut cxr(&["models", "show"]));
+    assert_eq!(show.code, 0, "{}", show.stderr);
+    for word in [
+        "Pneumonia",
+        "COVID-19 given pneumonia",
+        "SHA-256",
+        "licence",
+        "AUC",
+        "n = ",
+    ] {
+        assert!(
+            show.stdout.contains(word),
+            "{word} is not in\n{}",
+            show.stdout
+        );
+    }
+    let list = run(&mut cxr(&["models", "list"]));
+    let name = list.stdout.split(' ').next().unwrap();
+    assert_eq!(run(&mut cxr(&["models", "show", name])).stdout, show.stdout);
+}
+
+#[test]
+fn the_doctor_finds_everything_sound() {
+    let outcome = run(&mut cxr(&["doctor"]));
+    assert_eq!(outcome.code, 0, "{}{}", outcome.stdout, outcome.stderr);
+    for word in [
+        "device",
+        "model",
+        "formats",
+        "decoder",
+        "in a process of its own, with limits",
+    ] {
+        assert!(
+            outcome.stdout.contains(word),
+            "{word} is not in\n{}",
+            outcome.stdout
+        );
+    }
+}
+
+#[test]
+fn completions_and_the_manual_name_every_command_but_the_hidden_one() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let outcome = run(&mut cxr(&["completions", shell]));
+        assert_eq!(outcome.code, 0);
+        assert!(outcome.stdout.contains("predict"), "{shell}");
+    }
+    let manual = run(&mut cxr(&["man"])).stdout;
+    assert!(manual.contains(".TH cxr 1"), "{manual}");
+    for word in [
+        "predict",
+        "doctor",
+        "models",
+        "completions",
+        "resume",
+        "graphics",
+    ] {
+        assert!(manual.contains(word), "{word} is not in the manual");
+    }
+    assert!(
+        !manual.contains("decode"),
+        "a hidden command is in the manual"
+    );
+}
+
+#[test]
+fn the_samples_are_read_as_their_readme_says() {
+    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples");
+    let outcome = run(cxr(&["predict"]).arg(&samples));
+    if outcome.code == 2 {
+        eprintln!("skipped: there are no samples beside this checkout");
+        return;
+    }
+    let rows = outcome.rows();
+    let count = |status: &str| rows.iter().filter(|row| row[1] == status).count();
+    assert_eq!(
+        outcome.code, 1,
+        "one sample is truncated: {}",
+        outcome.stderr
+    );
+    assert_eq!(count("error"), 1, "{rows:#?}");
+    assert!(
+        count("refused") >= 1,
+        "one sample is no radiograph: {rows:#?}"
+    );
+    assert!(count("ok") + count("caution") >= 8, "{rows:#?}");
+}
+
+#[test]
+fn a_closed_standard_error_is_no_reason_to_fail() {
+    let folder = Folder::new();
+    folder.film("a.png");
+    let mut child = cxr(&["predict", "a.png", "gone"])
+        .current_dir(folder.0.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stderr.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(rows(std::str::from_utf8(&output.stdout).unwrap()).len(), 2);
+}
