@@ -1,0 +1,18 @@
+//! The nouns of the field, as plain data. Nothing here decodes, computes or draws, and nothing
+//! here depends on another floor of the house (`tests/floors.rs` keeps it so).
+
+pub mod finding;
+pub mod model_card;
+pub mod prediction;
+pub mod radiograph;
+pub mod text;
+pub mod view;
+
+pub use finding::{Finding, OperatingPoint, Pathology, Question, Score, ScoreKind};
+pub use model_card::{LabelCard, Measurement, ModelCard};
+pub use prediction::{InputCheck, Prediction, Severity};
+pub use radiograph::{
+    Lut, Modality, PatientFacts, PhotometricInterpretation, PixelTransform, Radiograph, Rescale,
+    Samples, ViewPosition, VoiFunction, WindowLevel,
+};
+pub use view::{Canvas, Preset, PreviewImage, View, Window};

@@ -1,0 +1,63 @@
+//! Everything one classifier says of one radiograph.
+
+use super::finding::Finding;
+
+/// Whether the image is one that the model may speak about, and why not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InputCheck {
+    Accepted,
+    /// Scores are shown, with these reasons to doubt them.
+    Caution(Vec<String>),
+    /// No scores are shown.
+    Refused(Vec<String>),
+}
+
+impl InputCheck {
+    /// The word in tables: `ok`, `caution` or `refused`.
+    pub fn word(&self) -> &'static str {
+        match self {
+            InputCheck::Accepted => "ok",
+            InputCheck::Caution(_) => "caution",
+            InputCheck::Refused(_) => "refused",
+        }
+    }
+
+    pub fn reasons(&self) -> &[String] {
+        match self {
+            InputCheck::Accepted => &[],
+            InputCheck::Caution(reasons) | InputCheck::Refused(reasons) => reasons,
+        }
+    }
+}
+
+/// Extent and density of opacities over both lungs, as scored in Cohen et al. 2020
+/// (arXiv:2005.11856).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Severity {
+    /// 0 to 8.
+    pub geographic_extent: f32,
+    /// 0 to 6.
+    pub opacity: f32,
+}
+
+/// One classifier's answer for one radiograph.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Prediction {
+    /// In the card's order. Empty if the input was refused.
+    pub findings: Vec<Finding>,
+    /// `None` where the model has no severity head.
+    pub severity: Option<Severity>,
+    pub input: InputCheck,
+    /// SHA-256 of the weights, lower-case hexadecimal.
+    pub model_sha256: String,
+    /// Name and version of the preprocessing.
+    pub preprocess: String,
+    /// Milliseconds from samples to findings.
+    pub elapsed_ms: f64,
+}
+
+impl Prediction {
+    pub fn finding(&self, label: &str) -> Option<&Finding> {
+        self.findings.iter().find(|f| f.label.name() == label)
+    }
+}

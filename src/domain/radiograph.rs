@@ -1,0 +1,245 @@
+//! A radiograph as it was stored, before anybody looked at it.
+//!
+//! What the eye sees (`imaging::VoiLut`) and what the model sees (`inference::Preprocess`) are two
+//! different functions of these samples. Moving the window must never move a score.
+
+use std::fmt;
+
+/// Projection of the beam, DICOM *View Position* (0018,5101), PS3.3 C.8.7.1.1 and C.8.11.5.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ViewPosition {
+    /// Postero-anterior: the beam enters at the back. The usual standing film.
+    Pa,
+    /// Antero-posterior: the usual bedside film.
+    Ap,
+    /// Left or right lateral.
+    Lateral,
+    /// Not said by the file.
+    #[default]
+    Unknown,
+}
+
+impl fmt::Display for ViewPosition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ViewPosition::Pa => "PA",
+            ViewPosition::Ap => "AP",
+            ViewPosition::Lateral => "lateral",
+            ViewPosition::Unknown => "view unknown",
+        })
+    }
+}
+
+/// How stored values map to light, DICOM (0028,0004), PS3.3 C.7.6.3.1.2.
+///
+/// `Palette` and `Rgb` are what the *file* said: by the time a [`Radiograph`] exists, palettes have
+/// been looked up and YBR converted, so its samples are grey or RGB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PhotometricInterpretation {
+    /// The lowest value is white (film, as digitised).
+    Monochrome1,
+    /// The lowest value is black.
+    Monochrome2,
+    /// Red, green, blue (any YBR form has been converted).
+    Rgb,
+    /// Indices into a palette (already looked up).
+    Palette,
+}
+
+/// Stored pixel values, row by row, top left first.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Samples {
+    /// Grey, unsigned, up to 8 bits.
+    Grey8(Vec<u8>),
+    /// Grey, unsigned, 9 to 16 bits.
+    Grey16(Vec<u16>),
+    /// Grey, two's complement, up to 16 bits.
+    GreySigned16(Vec<i16>),
+    /// Grey of more than 16 bits, as numbers.
+    GreyF32(Vec<f32>),
+    /// Red, green, blue interleaved, 8 bits each.
+    Rgb8(Vec<u8>),
+}
+
+impl Samples {
+    /// Bytes of memory that the samples take.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Samples::Grey8(v) | Samples::Rgb8(v) => v.len(),
+            Samples::Grey16(v) => v.len() * 2,
+            Samples::GreySigned16(v) => v.len() * 2,
+            Samples::GreyF32(v) => v.len() * 4,
+        }
+    }
+
+    /// Values for each pixel: 1 for grey, 3 for colour.
+    pub fn channels(&self) -> usize {
+        if matches!(self, Samples::Rgb8(_)) {
+            3
+        } else {
+            1
+        }
+    }
+
+    /// Number of pixels.
+    pub fn pixels(&self) -> usize {
+        match self {
+            Samples::Grey8(v) => v.len(),
+            Samples::Grey16(v) => v.len(),
+            Samples::GreySigned16(v) => v.len(),
+            Samples::GreyF32(v) => v.len(),
+            Samples::Rgb8(v) => v.len() / 3,
+        }
+    }
+}
+
+/// Linear Modality LUT: output = slope · stored + intercept, DICOM (0028,1053) and (0028,1052),
+/// PS3.3 C.11.1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rescale {
+    pub slope: f64,
+    pub intercept: f64,
+}
+
+impl Default for Rescale {
+    fn default() -> Self {
+        Rescale {
+            slope: 1.0,
+            intercept: 0.0,
+        }
+    }
+}
+
+/// A lookup table as in a Modality or VOI LUT Sequence, PS3.3 C.11.1.1 and C.11.2.1.1.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lut {
+    /// Input value that maps to the first entry; lower inputs take it too.
+    pub first_input: i32,
+    /// Entries; inputs beyond the end take the last.
+    pub entries: Vec<u16>,
+    /// Bits that an entry uses (8 to 16): the largest output is `2^bits − 1`.
+    pub bits: u8,
+    /// *LUT Explanation* (0028,3003), cleaned of control characters.
+    pub explanation: Option<String>,
+}
+
+/// From stored values to the manufacturer-independent ones (PS3.3 C.11.1): a line or a table.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PixelTransform {
+    Linear(Rescale),
+    Table(Lut),
+}
+
+/// *VOI LUT Function* (0028,1056), PS3.3 C.11.2.1.2 and C.11.2.1.3.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum VoiFunction {
+    #[default]
+    Linear,
+    LinearExact,
+    Sigmoid,
+}
+
+/// Window centre and width in units after the modality transform, DICOM (0028,1050), (0028,1051).
+#[derive(Debug, Clone, PartialEq)]
+pub struct WindowLevel {
+    pub centre: f64,
+    /// At least 1 for [`VoiFunction::Linear`], greater than 0 otherwise.
+    pub width: f64,
+    pub function: VoiFunction,
+    /// *Window Center & Width Explanation* (0028,1055), cleaned of control characters.
+    pub explanation: Option<String>,
+}
+
+/// What made the image, as far as the input check needs it: DICOM *Modality* (0008,0060).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Modality {
+    /// CR, DX, DR, RF, XA, or SC/OT holding a film: plain radiography or could be.
+    Radiography(String),
+    /// CT, MR, US, …: named, and not plain radiography.
+    Other(String),
+    /// Not a DICOM file, or it does not say.
+    #[default]
+    Unknown,
+}
+
+/// Facts about the patient that a reader uses. Name and identifier are kept apart, because the
+/// screen hides them unless asked.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PatientFacts {
+    /// *Patient's Sex* (0010,0040): `M`, `F` or `O`.
+    pub sex: Option<String>,
+    /// *Patient's Age* (0010,1010) as stored: `054Y`.
+    pub age: Option<String>,
+    /// *Patient's Name* (0010,0010). Hidden unless asked for.
+    pub name: Option<String>,
+    /// *Patient ID* (0010,0020). Hidden unless asked for.
+    pub id: Option<String>,
+}
+
+/// One radiograph: stored samples and everything needed to show or to classify them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Radiograph {
+    /// Columns.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// `width × height × channels` values, EXIF orientation already applied.
+    pub samples: Samples,
+    /// *Bits Stored* (0028,0101), or the bit depth of the file.
+    pub bits_stored: u8,
+    pub photometric: PhotometricInterpretation,
+    pub modality_transform: PixelTransform,
+    /// Stored value, or inclusive range of them, that is padding and not anatomy:
+    /// (0028,0120) and (0028,0121), PS3.3 C.7.5.1.1.2.
+    pub padding: Option<(i32, i32)>,
+    /// Windows that the file proposes, best first.
+    pub windows: Vec<WindowLevel>,
+    /// VOI LUTs that the file proposes, best first.
+    pub voi_luts: Vec<Lut>,
+    /// True if the modality transform's output still has to be inverted to have bone white
+    /// (`Monochrome1`, or *Presentation LUT Shape* INVERSE). The one place that says so.
+    pub inverted: bool,
+    /// Height ÷ width of one pixel: 1 unless *Pixel Aspect Ratio* (0028,0034) or the pixel spacing
+    /// say otherwise.
+    pub pixel_aspect: f64,
+    pub view: ViewPosition,
+    pub modality: Modality,
+    pub patient: PatientFacts,
+    /// Frames in the file; the first is the one here.
+    pub frames: u32,
+    /// What it was read as, for people: `PNG`, `DICOM JPEG 2000 lossless`.
+    pub format: String,
+}
+
+impl Radiograph {
+    /// Bytes of memory that it takes, for caches that are bounded in bytes.
+    pub fn bytes(&self) -> usize {
+        let luts: usize = self.voi_luts.iter().map(|l| l.entries.len() * 2).sum();
+        self.samples.bytes() + luts + std::mem::size_of::<Self>()
+    }
+}
+
+/// An 8-bit picture that is ready for a screen: windowed, resampled, inverted as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PreviewImage {
+    /// Columns.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// Row by row: one byte for each pixel, or red, green and blue if `colour`.
+    pub pixels: Vec<u8>,
+    pub colour: bool,
+}
+
+impl PreviewImage {
+    /// Red, green and blue of a pixel; black outside the picture.
+    pub fn rgb(&self, x: usize, y: usize) -> [u8; 3] {
+        let channels = if self.colour { 3 } else { 1 };
+        let start = (y * self.width + x) * channels;
+        match self.pixels.get(start..start + channels) {
+            Some(&[grey]) if x < self.width => [grey; 3],
+            Some(&[r, g, b]) if x < self.width => [r, g, b],
+            _ => [0; 3],
+        }
+    }
+}

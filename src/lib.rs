@@ -1,0 +1,35 @@
+//! `cxr`: a second reader for chest radiographs that lives in the terminal.
+//!
+//! ```text
+//! tui::view::worklist                  tui::view::radiograph
+//! ┌ Worklist 1 284 · 312 read · name ┐┌ IM-0042.dcm  PA  M 54y  2544×3056 ┐
+//! │ ● IM-0040.png   91.0 % COVID-19  ││                                   │
+//! │▸○ IM-0042.dcm    4.1 % no finding││        tui::preview::Painter      │
+//! │ ✗ IM-0043.jpg   refused: colour  ││                                   │
+//! tui::view::findings                 ││   domain::view::View through      │
+//! ├ Findings · score ────────────────┤│   imaging::show                   │
+//! │ Pneumonia  ████▊──┃────   47.7 % ││                                   │
+//! │ COVID-19   █▎─────┃────   12.0 % ││                                   │
+//! ├ Input ───────────────────────────┤│                                   │
+//! │ ok · cxr-lite0 3f9a1c · 11 ms cpu│└ W 2048 L 1024 · 1.6× ─────────────┘
+//! └──────────────────────────────────┘
+//!  [/]filter [s]ort [w]indow [?]help [q]uit            not for diagnosis
+//!  tui::view::footer, from tui::keymap
+//! ```
+//!
+//! Arrows point down only (`tests/floors.rs` keeps it so):
+//!
+//! ```text
+//! main → commands → tui → worker → inference → imaging → domain
+//!        commands → export, library
+//! ```
+
+pub mod cli;
+pub mod commands;
+pub mod domain;
+pub mod export;
+pub mod imaging;
+pub mod inference;
+pub mod library;
+pub mod tui;
+pub mod worker;
