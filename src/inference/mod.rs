@@ -1,0 +1,158 @@
+//! From a [`Radiograph`] to a [`Prediction`]. The only floor that names candle.
+//!
+//! ```text
+//! Radiograph ─ Preprocess ─► tensor [1, 1, S, S] ─ Network ─► logits [1, L] ─ read_out ─► Findings
+//!      └────── input_check ─► accepted | caution | refused
+//! ```
+
+mod input_check;
+mod kernels;
+mod network;
+mod preprocess;
+mod read_out;
+mod weights;
+
+use std::time::Instant;
+
+use candle_core::{Device, Tensor};
+
+use crate::domain::{InputCheck, ModelCard, Prediction, Radiograph};
+pub use network::Network;
+pub use preprocess::Preprocess;
+
+/// Why a model could not be loaded or an image not be classified.
+#[derive(Debug, thiserror::Error)]
+pub enum InferenceError {
+    #[error("model card: {0}")]
+    Card(String),
+    #[error("model weights: {0}")]
+    Weights(String),
+    #[error("model weights: SHA-256 is {found}, the card says {expected}")]
+    Digest { expected: String, found: String },
+    #[error("{0} is not an architecture that cxr knows")]
+    UnknownArchitecture(String),
+    #[error("{0} is not a preprocessing that cxr knows")]
+    UnknownPreprocess(String),
+    #[error("the network's output is not a number for {label}")]
+    NotFinite { label: String },
+    #[error("computing: {0}")]
+    Compute(#[from] candle_core::Error),
+}
+
+/// Something that reads a radiograph. The screen's tests use a double with fixed answers.
+pub trait Classify: Send + Sync {
+    fn card(&self) -> &ModelCard;
+
+    /// # Errors
+    /// Only if the computation itself fails: an image that the model should not read is a
+    /// [`Prediction`] whose input check is refused.
+    fn classify(&self, radiograph: &Radiograph) -> Result<Prediction, InferenceError>;
+}
+
+/// A network, its weights, its preprocessing and its card.
+pub struct Classifier {
+    network: Box<dyn Network>,
+    preprocess: Preprocess,
+    card: ModelCard,
+    device: Device,
+}
+
+impl Classifier {
+    /// The model inside the binary.
+    ///
+    /// # Errors
+    /// If the embedded weights do not fit the embedded card: a broken build.
+    pub fn bundled() -> Result<Self, InferenceError> {
+        Self::from_parts(weights::BUNDLED_CARD, weights::BUNDLED_WEIGHTS)
+    }
+
+    /// A model from the text of its card and the bytes of its safetensors file.
+    ///
+    /// # Errors
+    /// If the card cannot be read, the digest differs, or a tensor is absent or of another shape.
+    pub fn from_parts(card: &str, weights: &[u8]) -> Result<Self, InferenceError> {
+        let device = Device::Cpu;
+        let card = weights::parse_card(card)?;
+        weights::verify(weights, &card)?;
+        let tensors = weights::Tensors::parse(weights, &device)?;
+        let network = network::build(&card, &tensors)?;
+        let preprocess = Preprocess::named(&card.preprocess, card.input_size)?;
+        Ok(Classifier {
+            network,
+            preprocess,
+            card,
+            device,
+        })
+    }
+
+    /// Raw outputs for one radiograph, in the card's order.
+    ///
+    /// # Errors
+    /// If the computation fails.
+    pub fn logits(&self, radiograph: &Radiograph) -> Result<Vec<f32>, InferenceError> {
+        let size = self.preprocess.size();
+        let values = self.preprocess.apply(radiograph);
+        self.logits_of(&Tensor::from_vec(values, (1, 1, size, size), &self.device)?)
+    }
+
+    /// Raw outputs for a preprocessed `[1, 1, S, S]` tensor given as `S²` values, row by row.
+    ///
+    /// # Errors
+    /// If the number of values is not `S²`, or the computation fails.
+    pub fn logits_of_values(&self, values: Vec<f32>) -> Result<Vec<f32>, InferenceError> {
+        let size = self.preprocess.size();
+        self.logits_of(&Tensor::from_vec(values, (1, 1, size, size), &self.device)?)
+    }
+
+    fn logits_of(&self, input: &Tensor) -> Result<Vec<f32>, InferenceError> {
+        Ok(self
+            .network
+            .forward(input)?
+            .flatten_all()?
+            .to_vec1::<f32>()?)
+    }
+}
+
+impl Classify for Classifier {
+    fn card(&self) -> &ModelCard {
+        &self.card
+    }
+
+    fn classify(&self, radiograph: &Radiograph) -> Result<Prediction, InferenceError> {
+        let start = Instant::now();
+        let input = input_check::check(radiograph);
+        let findings = match input {
+            InputCheck::Refused(_) => Vec::new(),
+            _ => read_out::findings(&self.card, &self.logits(radiograph)?)?,
+        };
+        Ok(Prediction {
+            findings,
+            severity: None,
+            input,
+            model_sha256: self.card.sha256.clone(),
+            preprocess: self.card.preprocess.clone(),
+            elapsed_ms: start.elapsed().as_secs_f64() * 1e3,
+        })
+    }
+}
+
+/// Tells candle how many threads a single computation may use. Call it first in `main`.
+///
+/// candle 0.11 rereads the machine's processor list on every matrix product unless
+/// `RAYON_NUM_THREADS` is set, and its large elementwise operations meet at a spinning barrier that
+/// collapses when another process holds a core unless `CANDLE_NUM_THREADS` is. What the user has
+/// set stays.
+///
+/// # Safety
+/// Changes the environment: no other thread may be running.
+pub unsafe fn set_threads(threads: usize) {
+    for (name, value) in [
+        ("RAYON_NUM_THREADS", threads.max(1)),
+        ("CANDLE_NUM_THREADS", 1),
+    ] {
+        if std::env::var_os(name).is_none() {
+            // SAFETY: the caller says that this is the only thread.
+            unsafe { std::env::set_var(name, value.to_string()) };
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! What the network sees of a radiograph. A function of the stored samples and of nothing that a
+//! reader can turn: no window, no zoom, no inversion ever reaches it.
+
+use fast_image_resize as fir;
+use fir::images::Image;
+
+use super::InferenceError;
+use crate::domain::Radiograph;
+use crate::imaging;
+
+/// Name and version on the card of models that take [`Preprocess`] as it is now. A change that
+/// moves any score needs a new number.
+pub const CXR_1: &str = "cxr-1";
+
+/// Percentiles that become −1 and 1: robust to letters, wires and empty borders.
+const LOW_PERCENTILE: f64 = 1.0;
+const HIGH_PERCENTILE: f64 = 99.0;
+/// Values beyond the percentiles are kept this far, and no farther.
+const CLIP: f32 = 1.4;
+/// Less than this between the percentiles is a blank image.
+const BLANK: f32 = 1e-6;
+
+/// Centre square → size × size by an antialiased triangle filter → 1st and 99th percentile to
+/// −1 and 1 → clipped to ±1.4.
+#[derive(Debug, Clone)]
+pub struct Preprocess {
+    size: usize,
+}
+
+impl Preprocess {
+    /// # Errors
+    /// If the card names a preprocessing that this program does not have.
+    pub fn named(name: &str, size: usize) -> Result<Self, InferenceError> {
+        match name {
+            CXR_1 => Ok(Preprocess { size }),
+            other => Err(InferenceError::UnknownPreprocess(other.to_owned())),
+        }
+    }
+
+    /// Side of the square in pixels.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// `size²` values, row by row: a `[1, 1, size, size]` tensor.
+    pub fn apply(&self, radiograph: &Radiograph) -> Vec<f32> {
+        let values = imaging::grey_values(radiograph);
+        let mut square = centre_square(&values, radiograph, self.size);
+        normalise(&mut square);
+        square
+    }
+}
+
+/// The largest centred square (in millimetres, not in pixels), resampled.
+///
+/// The filter is Pillow's `BILINEAR` on mode `F`: a triangle as wide as the reduction, so that
+/// nothing aliases at 3,000 pixels or at 300.
+fn centre_square(values: &[f32], radiograph: &Radiograph, size: usize) -> Vec<f32> {
+    let (width, height) = (radiograph.width, radiograph.height);
+    let tall = height as f64 * radiograph.pixel_aspect;
+    let side = tall.min(width as f64);
+    let crop_w = (side as usize).clamp(1, width);
+    let crop_h = ((side / radiograph.pixel_aspect) as usize).clamp(1, height);
+    let (left, top) = ((width - crop_w) / 2, (height - crop_h) / 2);
+
+    // Cut out first: a resampler given a crop looks at pixels beyond its edge.
+    let mut source = Image::new(crop_w as u32, crop_h as u32, fir::PixelType::F32);
+    let rows = values.chunks_exact(width).skip(top);
+    for (target, row) in source.buffer_mut().chunks_exact_mut(crop_w * 4).zip(rows) {
+        for (pixel, value) in target.chunks_exact_mut(4).zip(&row[left..]) {
+            pixel.copy_from_slice(&value.to_ne_bytes());
+        }
+    }
+    let mut target = Image::new(size as u32, size as u32, fir::PixelType::F32);
+    let options = fir::ResizeOptions::new()
+        .resize_alg(fir::ResizeAlg::Convolution(fir::FilterType::Bilinear));
+    fir::Resizer::new()
+        .resize(&source, &mut target, &options)
+        .expect("both images are F32 and not empty");
+    target
+        .buffer()
+        .chunks_exact(4)
+        .map(|b| f32::from_ne_bytes([b[0], b[1], b[2], b[3]]))
+        .collect()
+}
+
+fn normalise(values: &mut [f32]) {
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable_by(f32::total_cmp);
+    let low = percentile(&sorted, LOW_PERCENTILE);
+    let high = percentile(&sorted, HIGH_PERCENTILE);
+    if high - low < BLANK {
+        values.fill(0.0);
+        return;
+    }
+    for v in values {
+        *v = ((*v - low) / (high - low) * 2.0 - 1.0).clamp(-CLIP, CLIP);
+    }
+}
+
+/// numpy's default (`linear`): between the two nearest ranks.
+fn percentile(sorted: &[f32], percent: f64) -> f32 {
+    let rank = percent / 100.0 * (sorted.len() - 1) as f64;
+    let below = rank.floor() as usize;
+    let above = (below + 1).min(sorted.len() - 1);
+    let part = (rank - rank.floor()) as f32;
+    sorted[below] + (sorted[above] - sorted[below]) * part
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_numpys() {
+        // numpy.percentile([1, 2, 4, 8], [1, 25, 50, 99])
+        let sorted = [1.0, 2.0, 4.0, 8.0];
+        for (percent, expected) in [(1.0, 1.03), (25.0, 1.75), (50.0, 3.0), (99.0, 7.88)] {
+            assert!(
+                (percentile(&sorted, percent) - expected).abs() < 1e-6,
+                "{percent}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_blank_image_is_zeros_and_any_line_over_the_values_changes_nothing() {
+        let mut blank = vec![7.0; 16];
+        normalise(&mut blank);
+        assert_eq!(blank, [0.0; 16]);
+
+        let mut a: Vec<f32> = (0..100).map(|i| (i as f32).sqrt()).collect();
+        let mut b: Vec<f32> = a.iter().map(|v| v * 12.0 - 1024.0).collect();
+        normalise(&mut a);
+        normalise(&mut b);
+        for (a, b) in a.iter().zip(&b) {
+            assert!((a - b).abs() < 1e-4);
+        }
+    }
+}
