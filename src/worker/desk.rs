@@ -1,0 +1,180 @@
+//! A slot that holds only the newest request, with a list of what may be read ahead behind it.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::Generation;
+
+/// What to do next.
+pub enum Task<T> {
+    Select(T),
+    Redraw(T),
+    /// Nobody is waiting: read this so that it is there when somebody is.
+    Ahead(Arc<Path>),
+}
+
+/// One producer who changes their mind, one consumer who works on what is newest.
+pub struct Desk<T> {
+    slots: Mutex<Slots<T>>,
+    changed: Condvar,
+    /// Newest generation asked for. An atomic, so that slow work can look without a lock.
+    newest: AtomicU64,
+}
+
+struct Slots<T> {
+    select: Option<T>,
+    redraw: Option<T>,
+    ahead: VecDeque<Arc<Path>>,
+    closed: bool,
+}
+
+impl<T> Desk<T> {
+    pub fn new() -> Self {
+        let slots = Slots {
+            select: None,
+            redraw: None,
+            ahead: VecDeque::new(),
+            closed: false,
+        };
+        Desk {
+            slots: Mutex::new(slots),
+            changed: Condvar::new(),
+            newest: AtomicU64::new(0),
+        }
+    }
+
+    /// Puts a request in its slot, over any older one. A selection also clears what was asked of
+    /// the selection before it.
+    pub fn put(&self, generation: Generation, task: Task<T>) {
+        self.forget_before(generation);
+        let mut slots = self.lock();
+        match task {
+            Task::Select(request) => {
+                slots.select = Some(request);
+                slots.redraw = None;
+                slots.ahead.clear();
+            }
+            Task::Redraw(request) => slots.redraw = Some(request),
+            Task::Ahead(path) => slots.ahead.push_back(path),
+        }
+        self.changed.notify_all();
+    }
+
+    /// Makes everything older than `generation` stale.
+    pub fn forget_before(&self, generation: Generation) {
+        self.newest.fetch_max(generation.0, Ordering::AcqRel);
+    }
+
+    pub fn is_stale(&self, generation: Generation) -> bool {
+        generation.0 < self.newest.load(Ordering::Acquire)
+    }
+
+    /// Replaces what is read ahead.
+    pub fn look_ahead(&self, paths: Vec<Arc<Path>>) {
+        self.lock().ahead = paths.into();
+    }
+
+    /// Waits for the next task; `None` once closed. Reading ahead comes last.
+    pub fn take(&self) -> Option<Task<T>> {
+        let mut slots = self.lock();
+        loop {
+            if slots.closed {
+                return None;
+            }
+            if let Some(request) = slots.select.take() {
+                return Some(Task::Select(request));
+            }
+            if let Some(request) = slots.redraw.take() {
+                return Some(Task::Redraw(request));
+            }
+            if let Some(path) = slots.ahead.pop_front() {
+                return Some(Task::Ahead(path));
+            }
+            slots = self
+                .changed
+                .wait(slots)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Waits, and says whether `generation` was still the newest at the end of it.
+    pub fn settles(&self, generation: Generation, wait: Duration) -> bool {
+        let end = Instant::now() + wait;
+        let mut slots = self.lock();
+        loop {
+            if slots.closed || self.is_stale(generation) {
+                return false;
+            }
+            let Some(left) = end.checked_duration_since(Instant::now()) else {
+                return true;
+            };
+            slots = self
+                .changed
+                .wait_timeout(slots, left)
+                .map_or_else(|e| e.into_inner().0, |(guard, _)| guard);
+        }
+    }
+
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    /// The slots are plain data: a thread that died while holding them left nothing half-done.
+    fn lock(&self) -> MutexGuard<'_, Slots<T>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(name: &str) -> Arc<Path> {
+        Arc::from(Path::new(name))
+    }
+
+    #[test]
+    fn only_the_newest_selection_is_taken_and_it_clears_what_hung_on_the_older() {
+        let desk = Desk::new();
+        desk.put(Generation(1), Task::Select("old"));
+        desk.put(Generation(1), Task::Redraw("old view"));
+        desk.look_ahead(vec![path("old neighbour")]);
+        desk.put(Generation(2), Task::Select("new"));
+        assert!(matches!(desk.take(), Some(Task::Select("new"))));
+        desk.look_ahead(vec![path("a"), path("b")]);
+        desk.put(Generation(2), Task::Redraw("view 1"));
+        desk.put(Generation(2), Task::Redraw("view 2"));
+        assert!(matches!(desk.take(), Some(Task::Redraw("view 2"))));
+        assert!(matches!(desk.take(), Some(Task::Ahead(p)) if p == path("a")));
+        assert!(desk.is_stale(Generation(1)) && !desk.is_stale(Generation(2)));
+    }
+
+    #[test]
+    fn a_selection_settles_only_if_no_newer_one_comes() {
+        let desk: Arc<Desk<()>> = Arc::new(Desk::new());
+        desk.put(Generation(1), Task::Select(()));
+        assert!(desk.settles(Generation(1), Duration::from_millis(1)));
+
+        let other = desk.clone();
+        let waiting =
+            std::thread::spawn(move || other.settles(Generation(1), Duration::from_secs(600)));
+        desk.put(Generation(2), Task::Select(()));
+        assert!(
+            !waiting.join().unwrap(),
+            "a newer selection ends the wait at once"
+        );
+    }
+
+    #[test]
+    fn closing_wakes_the_one_who_waits() {
+        let desk: Arc<Desk<()>> = Arc::new(Desk::new());
+        let other = desk.clone();
+        let waiting = std::thread::spawn(move || other.take().is_none());
+        desk.close();
+        assert!(waiting.join().unwrap());
+    }
+}
