@@ -1,0 +1,59 @@
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+
+use super::Usage;
+use crate::cli::{Browse, ColorWhen, Graphics};
+use crate::imaging::{Decoder, Limits};
+use crate::inference::{Classifier, Classify};
+use crate::tui::preview::Graphics as Painting;
+use crate::tui::terminal::{ColourChoice, is_interactive};
+use crate::tui::{self, Options};
+
+/// `cxr [PATH]...`
+pub fn run(arguments: &Browse, colour: ColorWhen) -> Result<ExitCode> {
+    if !is_interactive() {
+        return Err(Usage::error(
+            "the screen needs a terminal on standard input and output; for a table use cxr predict",
+        ));
+    }
+    let mut paths = arguments.paths.clone();
+    if paths.is_empty() {
+        paths.push(".".into());
+    }
+    if let Some(missing) = paths.iter().find(|path| !path.exists()) {
+        return Err(Usage::error(format!(
+            "{}: no such file or folder",
+            missing.display()
+        )));
+    }
+    let helper = std::env::current_exe().ok();
+    let decoder = Decoder::new(Limits::default(), helper);
+    let load = Box::new(|| Ok(Box::new(Classifier::bundled()?) as Box<dyn Classify>));
+    let options = Options {
+        paths,
+        graphics: painting(arguments.graphics),
+        colour: choice(colour),
+    };
+    tui::run(options, decoder, load).context("the terminal")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn painting(graphics: Graphics) -> Painting {
+    match graphics {
+        Graphics::Auto => Painting::Auto,
+        Graphics::Kitty => Painting::Kitty,
+        Graphics::Iterm => Painting::Iterm,
+        Graphics::Sixel => Painting::Sixel,
+        Graphics::Blocks => Painting::Blocks,
+        Graphics::Off => Painting::Off,
+    }
+}
+
+fn choice(colour: ColorWhen) -> ColourChoice {
+    match colour {
+        ColorWhen::Auto => ColourChoice::Auto,
+        ColorWhen::Always => ColourChoice::Always,
+        ColorWhen::Never => ColourChoice::Never,
+    }
+}

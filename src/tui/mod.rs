@@ -1,0 +1,250 @@
+//! The terminal interface, and the only place that names ratatui.
+//!
+//! ```text
+//! keys, mouse ┐                             ┌► effects: worker, suspend, quit
+//! folder walk ┼─► one channel ─► update ────┤
+//! worker      ┤                             └► model ─► view ─► screen
+//! signals     ┘
+//! ```
+//!
+//! The loop sleeps on the channel; it wakes by itself only while something moves.
+
+pub mod keymap;
+mod model;
+pub mod preview;
+pub mod terminal;
+mod update;
+mod view;
+mod worklist;
+
+use std::io;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crossterm::event::{self, Event, KeyCode};
+use crossterm::terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate};
+use ratatui::layout::Size;
+
+use crate::domain::Canvas;
+use crate::domain::text::clean;
+use crate::imaging::Decoder;
+use crate::library::{self, Found};
+use crate::worker::{Load, Outcome, Worker};
+use keymap::Keymap;
+use model::Model;
+use preview::{Graphics, Painter};
+use terminal::{ColourChoice, Screen, Signal};
+use update::{Effect, Message, update};
+use view::Theme;
+use view::layout::Layout;
+
+/// A wake-up while something moves: the sign of progress turns with it.
+const TICK: Duration = Duration::from_millis(100);
+/// Found images come in batches no larger and no older than these.
+const BATCH: usize = 2_000;
+const BATCH_AGE: Duration = Duration::from_millis(40);
+
+/// What the screen is started with.
+pub struct Options {
+    pub paths: Vec<PathBuf>,
+    pub graphics: Graphics,
+    pub colour: ColourChoice,
+}
+
+/// Shows the screen until the reader leaves it.
+///
+/// # Errors
+/// If the terminal cannot be read from or written to.
+pub fn run(options: Options, decoder: Decoder, load: Load) -> io::Result<()> {
+    let can = terminal::probe(terminal::WAIT);
+    let colours = terminal::colours(options.colour, |name| std::env::var(name).ok());
+    let (painter, _) = preview::choose(options.graphics, &can, colours);
+    let (sender, receiver) = mpsc::channel();
+
+    for key in can.typed.chars() {
+        let _ = sender.send(Message::Key(KeyCode::Char(key).into()));
+    }
+
+    terminal::install_panic_hook();
+    let screen = Screen::enter()?;
+    listen(&sender)?;
+    spawn_scan(options.paths, sender.clone());
+    let report = sender.clone();
+    let worker = Worker::start(decoder, load, move |outcome: Outcome| {
+        let _ = report.send(Message::Worker(outcome));
+    });
+
+    let size = screen.terminal.size()?;
+    let painting = painter.as_ref().map_or("off", |painter| painter.name());
+    let model = Model::new(Keymap::bundled(), size, painting);
+    let app = App {
+        model,
+        theme: Theme::new(colours),
+        painter,
+        worker,
+        screen,
+    };
+    app.run(&receiver)
+}
+
+/// The pieces that the loop holds together.
+struct App {
+    model: Model,
+    theme: Theme,
+    painter: Option<Box<dyn Painter>>,
+    worker: Worker,
+    screen: Screen,
+}
+
+impl App {
+    fn run(mut self, messages: &Receiver<Message>) -> io::Result<()> {
+        loop {
+            if self.lay_out()?.is_break() {
+                return Ok(());
+            }
+            self.draw()?;
+            let Some(first) = self.wait(messages) else {
+                return Ok(());
+            };
+            // Everything that has come meanwhile is taken in before the next frame.
+            for message in std::iter::once(first).chain(messages.try_iter().take(BATCH)) {
+                if self.take(message)?.is_break() {
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// The next message; `None` when nobody is left to send one.
+    fn wait(&self, messages: &Receiver<Message>) -> Option<Message> {
+        if !self.model.is_busy() {
+            return messages.recv().ok();
+        }
+        match messages.recv_timeout(TICK) {
+            Ok(message) => Some(message),
+            Err(RecvTimeoutError::Timeout) => Some(Message::Tick),
+            Err(RecvTimeoutError::Disconnected) => None,
+        }
+    }
+
+    fn take(&mut self, message: Message) -> io::Result<ControlFlow<()>> {
+        for effect in update(&mut self.model, message) {
+            match effect {
+                Effect::Select(job) => self.worker.select(job),
+                Effect::Redraw(job) => self.worker.redraw(job),
+                Effect::Repaint => self.repaint()?,
+                Effect::Suspend => {
+                    self.screen.suspend()?;
+                    self.repaint()?;
+                }
+                Effect::Quit => return Ok(ControlFlow::Break(())),
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Tells the model where its panes will be, if that has changed.
+    fn lay_out(&mut self) -> io::Result<ControlFlow<()>> {
+        let layout = Layout::of(&self.model);
+        // Without a painter nothing is shown, and images are still opened and classified.
+        let nothing = Canvas {
+            width: 0,
+            height: 0,
+            pixel_aspect: 1.0,
+        };
+        let canvas = self
+            .painter
+            .as_ref()
+            .map_or(nothing, |painter| painter.canvas(layout.image));
+        if self.model.panes == layout.panes() && self.model.viewer.canvas == Some(canvas) {
+            return Ok(ControlFlow::Continue(()));
+        }
+        self.take(Message::LaidOut {
+            panes: layout.panes(),
+            canvas,
+        })
+    }
+
+    fn repaint(&mut self) -> io::Result<()> {
+        if let Some(painter) = &mut self.painter {
+            painter.finish(None)?;
+            painter.forget();
+        }
+        self.screen.terminal.clear()?;
+        self.model.size = self.screen.terminal.size()?;
+        Ok(())
+    }
+
+    fn draw(&mut self) -> io::Result<()> {
+        crossterm::execute!(io::stdout(), BeginSynchronizedUpdate)?;
+        let mut target = None;
+        self.screen.terminal.draw(|frame| {
+            let painter = self.painter.as_deref_mut();
+            target = view::draw(&self.model, &self.theme, painter, frame);
+        })?;
+        if let Some(painter) = &mut self.painter {
+            painter.finish(target.as_ref())?;
+        }
+        crossterm::execute!(io::stdout(), EndSynchronizedUpdate)
+    }
+}
+
+/// Starts the threads that turn the terminal and the system into messages.
+fn listen(sender: &Sender<Message>) -> io::Result<()> {
+    let signals = sender.clone();
+    terminal::watch(move |signal| {
+        let _ = signals.send(match signal {
+            Signal::Quit => Message::Quit,
+            Signal::Suspend => Message::Suspend,
+            Signal::Resume => Message::Refresh,
+        });
+    })?;
+    let sender = sender.clone();
+    thread::spawn(move || {
+        while let Ok(event) = event::read() {
+            let message = match event {
+                Event::Key(key) => Message::Key(key),
+                Event::Mouse(mouse) => Message::Mouse(mouse),
+                Event::Paste(text) => Message::Paste(text),
+                Event::Resize(width, height) => Message::Resize(Size { width, height }),
+                Event::FocusGained | Event::FocusLost => continue,
+            };
+            if sender.send(message).is_err() {
+                return;
+            }
+        }
+    });
+    Ok(())
+}
+
+/// Walks the folders, and sends what it finds in batches.
+fn spawn_scan(paths: Vec<PathBuf>, sender: Sender<Message>) {
+    thread::spawn(move || {
+        let mut images: Vec<Arc<Path>> = Vec::new();
+        let mut problems = Vec::new();
+        let mut since = Instant::now();
+        library::scan(&paths, |found| {
+            match found {
+                Found::Image(path) => images.push(path.into()),
+                Found::Problem { path, reason } => {
+                    problems.push(clean(&format!("{}: {reason}", path.display())));
+                }
+            }
+            if images.len() < BATCH && since.elapsed() < BATCH_AGE {
+                return ControlFlow::Continue(());
+            }
+            since = Instant::now();
+            let (images, problems) = (std::mem::take(&mut images), std::mem::take(&mut problems));
+            match sender.send(Message::Found { images, problems }) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()),
+            }
+        });
+        let _ = sender.send(Message::Found { images, problems });
+        let _ = sender.send(Message::ScanFinished);
+    });
+}

@@ -1,0 +1,143 @@
+//! The state of the screen: plain data. `update` changes it, `view` draws it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crossterm::event::KeyEvent;
+use ratatui::layout::{Rect, Size};
+
+use super::keymap::{Keymap, Mode};
+use super::worklist::Worklist;
+use crate::domain::{Canvas, ModelCard, Prediction, View};
+use crate::worker::{Facts, Generation, Shown};
+
+/// Work that takes longer than this gets a sign that it goes on.
+pub const PATIENCE_MS: u128 = 150;
+
+pub struct Model {
+    pub keymap: Keymap,
+    pub worklist: Worklist,
+    pub viewer: Viewer,
+    pub engine: Engine,
+    pub mode: Mode,
+    /// Keys of a sequence that is not complete yet.
+    pub pending: Vec<KeyEvent>,
+    pub overlay: Option<Overlay>,
+    /// One line that the last action left, until the next key.
+    pub notice: Option<String>,
+    /// Whether patient name and identifier are shown.
+    pub identity: bool,
+    pub size: Size,
+    /// Where the panes were drawn last: the mouse needs to know.
+    pub panes: Panes,
+    /// Words for the device: `cpu`.
+    pub device: String,
+    /// How images are painted: `kitty`, `half-blocks`.
+    pub painting: &'static str,
+    /// Frames since the start, for the sign of progress.
+    pub ticks: u64,
+}
+
+/// Where things are on the screen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Panes {
+    /// Rows of the worklist, without its border.
+    pub worklist: Rect,
+    /// Cells that the image may fill.
+    pub image: Rect,
+}
+
+/// The image that is looked at.
+#[derive(Default)]
+pub struct Viewer {
+    pub generation: Generation,
+    pub source: Option<Arc<Path>>,
+    pub facts: Option<Facts>,
+    pub shown: Option<Shown>,
+    pub view: View,
+    pub canvas: Option<Canvas>,
+    /// When the image was asked for, while it has not come.
+    pub opening: Option<Instant>,
+    /// When the classifier was asked, while it has not answered.
+    pub classifying: Option<Instant>,
+}
+
+/// The classifier, as far as the screen knows.
+pub enum Engine {
+    Loading,
+    Ready(Box<ModelCard>),
+    Failed(String),
+}
+
+/// What lies over the panes; one at a time.
+pub enum Overlay {
+    Help { scroll: u16 },
+    About { scroll: u16 },
+    Prompt(Prompt),
+}
+
+/// A line being typed in the footer.
+pub struct Prompt {
+    pub kind: PromptKind,
+    pub text: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PromptKind {
+    Filter,
+    Jump,
+}
+
+impl Model {
+    pub fn new(keymap: Keymap, size: Size, painting: &'static str) -> Self {
+        Model {
+            keymap,
+            worklist: Worklist::default(),
+            viewer: Viewer::default(),
+            engine: Engine::Loading,
+            mode: Mode::default(),
+            pending: Vec::new(),
+            overlay: None,
+            notice: None,
+            identity: false,
+            size,
+            panes: Panes::default(),
+            device: "cpu".to_owned(),
+            painting,
+            ticks: 0,
+        }
+    }
+
+    /// What the classifier says of the image on the screen, and of no other.
+    pub fn prediction(&self) -> Option<&Prediction> {
+        self.worklist
+            .selected()
+            .and_then(|entry| entry.prediction())
+    }
+
+    pub fn card(&self) -> Option<&ModelCard> {
+        match &self.engine {
+            Engine::Ready(card) => Some(card),
+            _ => None,
+        }
+    }
+
+    /// Whether something is under way whose progress the screen should show.
+    pub fn is_busy(&self) -> bool {
+        self.worklist.is_scanning()
+            || self.viewer.opening.is_some()
+            || self.viewer.classifying.is_some()
+    }
+
+    /// A sign for work that takes noticeably long; nothing for work that does not.
+    pub fn progress_sign(&self, since: Option<Instant>) -> &'static str {
+        const SIGNS: [&str; 8] = ["⣷", "⣯", "⣟", "⡿", "⢿", "⣻", "⣽", "⣾"];
+        match since {
+            Some(start) if start.elapsed().as_millis() >= PATIENCE_MS => {
+                SIGNS[self.ticks as usize % SIGNS.len()]
+            }
+            _ => "",
+        }
+    }
+}

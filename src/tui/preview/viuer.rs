@@ -1,0 +1,154 @@
+//! iTerm2 images and sixel, through the crate viuer.
+//!
+//! viuer's detection reads the terminal without a bound: it is asked only where the terminal has
+//! answered our own probe, outside tmux, and before any thread reads events. It writes to standard
+//! output only, after ratatui has.
+
+use std::io;
+
+use ::viuer::Config;
+use image::{DynamicImage, GrayImage, RgbImage};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::{Painter, Target, cells_of, keep_away, pixel_canvas};
+use crate::domain::{Canvas, PreviewImage};
+use crate::tui::terminal::Capabilities;
+
+#[derive(Clone, Copy, PartialEq)]
+enum Protocol {
+    Iterm,
+    #[cfg(feature = "sixel")]
+    Sixel,
+}
+
+/// Whether the environment names a terminal with iTerm2 images. Reads nothing from the terminal.
+pub fn knows_iterm() -> bool {
+    ::viuer::is_iterm_supported()
+}
+
+pub fn iterm(cell: (u16, u16)) -> Option<Box<dyn Painter>> {
+    Some(Box::new(Viuer {
+        protocol: Protocol::Iterm,
+        cell,
+        painted: None,
+    }))
+}
+
+/// `None` unless the terminal says that it has sixel.
+#[cfg(feature = "sixel")]
+pub fn sixel(cell: (u16, u16), can: &Capabilities) -> Option<Box<dyn Painter>> {
+    // viuer asks again before it prints, and remembers: let it ask now, while nobody reads events.
+    let has = can.answered && can.sixel && !can.tmux && ::viuer::is_sixel_supported();
+    has.then(|| {
+        Box::new(Viuer {
+            protocol: Protocol::Sixel,
+            cell,
+            painted: None,
+        }) as _
+    })
+}
+
+#[cfg(not(feature = "sixel"))]
+pub fn sixel(_: (u16, u16), _: &Capabilities) -> Option<Box<dyn Painter>> {
+    None
+}
+
+struct Viuer {
+    protocol: Protocol,
+    cell: (u16, u16),
+    painted: Option<Target>,
+}
+
+impl Viuer {
+    fn config(&self, cells: Rect) -> Config {
+        let (width, height) = self.size(cells);
+        Config {
+            x: cells.x,
+            y: i16::try_from(cells.y).unwrap_or(i16::MAX),
+            width: Some(width),
+            height: Some(height),
+            restore_cursor: true,
+            use_kitty: false,
+            use_iterm: self.protocol == Protocol::Iterm,
+            #[cfg(feature = "sixel")]
+            use_sixel: self.protocol == Protocol::Sixel,
+            ..Config::default()
+        }
+    }
+
+    /// Width and height as viuer wants them: cells for iTerm2. For sixel it takes a cell to be
+    /// 6 × 12 pixels, so the true pixels are given in those, within its bound of 1,000 across.
+    fn size(&self, cells: Rect) -> (u32, u32) {
+        let (width, height) = (u32::from(cells.width), u32::from(cells.height));
+        match self.protocol {
+            Protocol::Iterm => (width, height),
+            #[cfg(feature = "sixel")]
+            Protocol::Sixel => {
+                let pixels = (
+                    width * u32::from(self.cell.0),
+                    height * u32::from(self.cell.1),
+                );
+                let shrink = (1000.0 / f64::from(pixels.0)).min(1.0);
+                let units =
+                    |pixels: u32, unit: f64| ((f64::from(pixels) * shrink / unit) as u32).max(1);
+                (units(pixels.0, 6.0), units(pixels.1, 12.0))
+            }
+        }
+    }
+}
+
+impl Painter for Viuer {
+    fn name(&self) -> &'static str {
+        match self.protocol {
+            Protocol::Iterm => "iterm",
+            #[cfg(feature = "sixel")]
+            Protocol::Sixel => "sixel",
+        }
+    }
+
+    fn canvas(&self, area: Rect) -> Canvas {
+        pixel_canvas(area, self.cell)
+    }
+
+    fn place(&mut self, target: &Target, buffer: &mut Buffer) {
+        keep_away(cells_of(target, self.cell), buffer);
+    }
+
+    fn finish(&mut self, target: Option<&Target>) -> io::Result<()> {
+        if target == self.painted.as_ref() {
+            return Ok(());
+        }
+        if let Some(target) = target {
+            let cells = cells_of(target, self.cell);
+            ::viuer::print(&dynamic(&target.image), &self.config(cells))
+                .map_err(io::Error::other)?;
+        }
+        self.painted = target.cloned();
+        Ok(())
+    }
+
+    fn remains(&self) -> Option<Rect> {
+        self.painted
+            .as_ref()
+            .map(|target| cells_of(target, self.cell))
+    }
+
+    fn forget(&mut self) {
+        self.painted = None;
+    }
+}
+
+fn dynamic(image: &PreviewImage) -> DynamicImage {
+    let (width, height, pixels) = (
+        image.width as u32,
+        image.height as u32,
+        image.pixels.clone(),
+    );
+    let made = if image.colour {
+        RgbImage::from_raw(width, height, pixels).map(DynamicImage::from)
+    } else {
+        GrayImage::from_raw(width, height, pixels).map(DynamicImage::from)
+    };
+    made.unwrap_or_default()
+}

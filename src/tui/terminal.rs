@@ -1,0 +1,176 @@
+//! Entering and leaving the terminal: quit, error, panic, SIGTERM, SIGHUP, Ctrl-Z, a dead line.
+
+mod probe;
+mod signals;
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crossterm::event::{
+    DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture,
+};
+use crossterm::terminal::{
+    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+};
+use crossterm::{cursor, execute};
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+
+use super::preview::{self, Colours};
+pub use probe::{Capabilities, WAIT, probe};
+pub use signals::{Signal, stop_here, watch};
+
+/// Whether the screen is ours now: leaving twice would switch the user's own screen.
+static ENTERED: AtomicBool = AtomicBool::new(false);
+
+/// The screen while the program has it; gives it back when dropped.
+pub struct Screen {
+    pub terminal: Terminal<CrosstermBackend<io::Stdout>>,
+}
+
+impl Screen {
+    /// # Errors
+    /// If the terminal cannot be written to or its modes not be set.
+    pub fn enter() -> io::Result<Self> {
+        enter()?;
+        let terminal = Terminal::new(CrosstermBackend::new(io::stdout()))?;
+        Ok(Screen { terminal })
+    }
+
+    /// Gives the terminal back, stops until `fg`, and takes it again.
+    ///
+    /// # Errors
+    /// If the terminal cannot be written to or its modes not be set.
+    pub fn suspend(&mut self) -> io::Result<()> {
+        leave();
+        stop_here()?;
+        enter()?;
+        self.terminal.clear()
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        leave();
+    }
+}
+
+fn enter() -> io::Result<()> {
+    enable_raw_mode()?;
+    ENTERED.store(true, Ordering::SeqCst);
+    let entered = execute!(
+        io::stdout(),
+        EnterAlternateScreen,
+        EnableMouseCapture,
+        EnableBracketedPaste,
+        cursor::Hide
+    );
+    if entered.is_err() {
+        leave();
+    }
+    entered
+}
+
+/// Gives the terminal back. Safe to call at any time, from any thread, more than once.
+pub fn leave() {
+    if !ENTERED.swap(false, Ordering::SeqCst) {
+        return;
+    }
+    // Each step is tried even if the one before failed: the terminal may be half gone.
+    let mut out = io::stdout();
+    let _ = preview::delete_images(&mut out);
+    let _ = execute!(
+        out,
+        DisableBracketedPaste,
+        DisableMouseCapture,
+        LeaveAlternateScreen,
+        cursor::Show
+    );
+    let _ = out.flush();
+    let _ = disable_raw_mode();
+}
+
+/// Has a panic of this thread, which draws, give the terminal back before it prints. Those of
+/// others are caught where they happen and become a row with a reason: they must not write over
+/// the screen.
+pub fn install_panic_hook() {
+    let print = std::panic::take_hook();
+    let drawing = std::thread::current().id();
+    std::panic::set_hook(Box::new(move |info| {
+        if std::thread::current().id() == drawing {
+            leave();
+            print(info);
+        }
+    }));
+}
+
+/// Whether there is a terminal to draw on and to read keys from.
+pub fn is_interactive() -> bool {
+    io::stdout().is_terminal() && io::stdin().is_terminal()
+}
+
+/// What the user asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ColourChoice {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+/// How many colours may be used. OpenSSH does not forward `COLORTERM`, so its absence proves
+/// little; tmux takes 24-bit colours and reduces them itself where its terminal has fewer.
+pub fn colours(choice: ColourChoice, env: impl Fn(&str) -> Option<String>) -> Colours {
+    let set = |name: &str| env(name).is_some_and(|value| !value.is_empty());
+    let term = env("TERM").unwrap_or_default();
+    let truecolour = env("COLORTERM").is_some_and(|v| v == "truecolor" || v == "24bit")
+        || set("TMUX")
+        || [
+            "direct",
+            "kitty",
+            "ghostty",
+            "foot",
+            "alacritty",
+            "wezterm",
+            "iterm",
+        ]
+        .iter()
+        .any(|name| term.contains(name));
+    match choice {
+        ColourChoice::Always => Colours::True,
+        ColourChoice::Never => Colours::None,
+        ColourChoice::Auto if set("NO_COLOR") || term == "dumb" => Colours::None,
+        ColourChoice::Auto if truecolour => Colours::True,
+        ColourChoice::Auto => Colours::Palette,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_follow_the_environment_and_the_user() {
+        let with = |choice, vars: &[(&str, &str)]| {
+            colours(choice, |name| {
+                vars.iter()
+                    .find(|(n, _)| *n == name)
+                    .map(|(_, value)| (*value).to_owned())
+            })
+        };
+        use ColourChoice::{Always, Auto, Never};
+        assert_eq!(with(Auto, &[("TERM", "xterm-256color")]), Colours::Palette);
+        assert_eq!(with(Auto, &[("COLORTERM", "truecolor")]), Colours::True);
+        assert_eq!(
+            with(Auto, &[("TERM", "screen"), ("TMUX", "/x,1,0")]),
+            Colours::True
+        );
+        assert_eq!(with(Auto, &[("TERM", "xterm-kitty")]), Colours::True);
+        assert_eq!(
+            with(Auto, &[("TERM", "xterm-kitty"), ("NO_COLOR", "1")]),
+            Colours::None
+        );
+        assert_eq!(with(Always, &[("NO_COLOR", "1")]), Colours::True);
+        assert_eq!(with(Never, &[("COLORTERM", "truecolor")]), Colours::None);
+    }
+}

@@ -1,0 +1,79 @@
+//! Signals from outside, and a terminal that dies.
+
+use std::io;
+use std::thread;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{Signal as Number, getpid, kill_process};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP};
+use signal_hook::iterator::Signals;
+
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    Quit,
+    Suspend,
+    /// The process was stopped and goes on: the screen is somebody else's drawing now.
+    Resume,
+}
+
+/// How long an orderly end may take after SIGTERM, SIGHUP or the terminal's death.
+const GRACE: Duration = Duration::from_millis(1200);
+
+/// Watches for signals and for the terminal's death, and tells `notify`. If the program has not
+/// ended soon after it was asked to, it is ended here.
+///
+/// # Errors
+/// If the handlers cannot be installed.
+pub fn watch(notify: impl Fn(Signal) + Clone + Send + 'static) -> io::Result<()> {
+    let mut signals = Signals::new([SIGTERM, SIGHUP, SIGINT, SIGTSTP, SIGCONT])?;
+    let tell = notify.clone();
+    thread::spawn(move || {
+        for signal in signals.forever() {
+            match signal {
+                SIGTSTP => tell(Signal::Suspend),
+                SIGCONT => tell(Signal::Resume),
+                number => end(&tell, 128 + number),
+            }
+        }
+    });
+    thread::spawn(move || {
+        // crossterm 0.29 spins on a terminal that is gone, so that is looked for here.
+        wait_for_death();
+        end(&notify, 128 + SIGHUP);
+    });
+    Ok(())
+}
+
+/// Asks for an orderly end, and makes one if there is none in time.
+fn end(notify: &impl Fn(Signal), code: i32) {
+    notify(Signal::Quit);
+    thread::spawn(move || {
+        thread::sleep(GRACE);
+        super::leave();
+        std::process::exit(code);
+    });
+}
+
+/// Sleeps until standard input has no terminal at its other end any more. Asking for no event at
+/// all still reports that one, and costs no wake-up until then.
+fn wait_for_death() {
+    let stdin = rustix::stdio::stdin();
+    loop {
+        let mut fds = [PollFd::new(&stdin, PollFlags::empty())];
+        match poll(&mut fds, None) {
+            Err(rustix::io::Errno::INTR) | Ok(0) => continue,
+            _ => return,
+        }
+    }
+}
+
+/// Stops the process until it is continued, as Ctrl-Z does elsewhere.
+///
+/// # Errors
+/// If the signal cannot be sent.
+pub fn stop_here() -> io::Result<()> {
+    // SIGSTOP and not SIGTSTP: that one has our handler.
+    kill_process(getpid(), Number::STOP).map_err(Into::into)
+}

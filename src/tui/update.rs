@@ -1,0 +1,372 @@
+//! (Model, Message) → effects. No input or output happens here, so that every rule of the screen
+//! can be tested with keys in and state out.
+
+mod image;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crossterm::event::{
+    KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
+};
+use ratatui::layout::{Position, Size};
+
+use super::keymap::{Action, Lookup, Mode};
+use super::model::{Engine, Model, Overlay, Panes, Prompt, PromptKind};
+use super::worklist::{Sort, State};
+use crate::domain::{Canvas, Question};
+use crate::worker::{Job, Outcome};
+
+/// Everything that can happen.
+pub enum Message {
+    Key(KeyEvent),
+    Mouse(MouseEvent),
+    Paste(String),
+    Resize(Size),
+    /// Images and problems, in batches as the folder is walked.
+    Found {
+        images: Vec<Arc<Path>>,
+        problems: Vec<String>,
+    },
+    ScanFinished,
+    Worker(Outcome),
+    /// The screen was laid out: where its panes are, and how many pixels the image may have.
+    LaidOut {
+        panes: Panes,
+        canvas: Canvas,
+    },
+    /// A moment has passed while something is under way.
+    Tick,
+    /// Back from a suspension, or asked to draw everything anew.
+    Refresh,
+    Suspend,
+    Quit,
+}
+
+/// What the loop has to do.
+#[derive(Debug)]
+pub enum Effect {
+    Select(Job),
+    Redraw(Job),
+    /// Paint every cell anew.
+    Repaint,
+    Suspend,
+    Quit,
+}
+
+/// Rows that a turn of the mouse wheel moves.
+const WHEEL_ROWS: isize = 1;
+const WHEEL_ZOOM: f64 = 1.15;
+
+pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
+    match message {
+        Message::Key(key) if key.kind == KeyEventKind::Release => vec![],
+        Message::Key(key) => on_key(model, key),
+        Message::Mouse(mouse) => on_mouse(model, mouse),
+        Message::Paste(text) => on_paste(model, &text),
+        Message::Resize(size) => {
+            model.size = size;
+            vec![Effect::Repaint]
+        }
+        Message::Found { images, problems } => {
+            problems
+                .into_iter()
+                .for_each(|p| model.worklist.add_problem(p));
+            keeping_selection(model, |model| model.worklist.add(images))
+        }
+        Message::ScanFinished => {
+            model.worklist.finish_scan();
+            model.notice = model.worklist.problems().first().map(|first| {
+                match model.worklist.problems().len() {
+                    1 => first.clone(),
+                    n => format!("{first} (and {} more)", n - 1),
+                }
+            });
+            vec![]
+        }
+        Message::Worker(outcome) => {
+            on_outcome(model, outcome);
+            vec![]
+        }
+        Message::LaidOut { panes, canvas } => {
+            model.panes = panes;
+            image::set_canvas(model, canvas)
+        }
+        Message::Tick => {
+            model.ticks += 1;
+            vec![]
+        }
+        Message::Refresh => vec![Effect::Repaint],
+        Message::Suspend => vec![Effect::Suspend],
+        Message::Quit => vec![Effect::Quit],
+    }
+}
+
+/// Runs a change of the worklist; if another image is selected after it, asks for that one.
+fn keeping_selection(model: &mut Model, change: impl FnOnce(&mut Model)) -> Vec<Effect> {
+    change(model);
+    let selected = model.worklist.selected().map(|entry| entry.path.clone());
+    if selected == model.viewer.source {
+        vec![]
+    } else {
+        image::select(model)
+    }
+}
+
+fn on_key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
+    model.notice = None;
+    match model.overlay.take() {
+        Some(Overlay::Prompt(prompt)) => on_prompt_key(model, prompt, key),
+        Some(overlay) => on_overlay_key(model, overlay, key),
+        None => {
+            model.pending.push(key);
+            let found = model.keymap.lookup(model.mode, &model.pending);
+            if found != Lookup::Pending {
+                model.pending.clear();
+            }
+            match found {
+                Lookup::Action(action) => act(model, action),
+                Lookup::Pending | Lookup::Nothing => vec![],
+            }
+        }
+    }
+}
+
+/// In a text overlay, moving scrolls, quitting quits, and any other key closes it.
+fn on_overlay_key(model: &mut Model, mut overlay: Overlay, key: KeyEvent) -> Vec<Effect> {
+    let (Overlay::Help { scroll } | Overlay::About { scroll }) = &mut overlay else {
+        return vec![];
+    };
+    match model.keymap.lookup(Mode::Browse, &[key]) {
+        Lookup::Action(Action::Next) => *scroll = scroll.saturating_add(1),
+        Lookup::Action(Action::Previous) => *scroll = scroll.saturating_sub(1),
+        Lookup::Action(Action::HalfPageDown) => *scroll = scroll.saturating_add(10),
+        Lookup::Action(Action::HalfPageUp) => *scroll = scroll.saturating_sub(10),
+        Lookup::Action(Action::Quit) if key.modifiers.contains(KeyModifiers::CONTROL) => {
+            return vec![Effect::Quit];
+        }
+        _ => return vec![],
+    }
+    model.overlay = Some(overlay);
+    vec![]
+}
+
+fn on_prompt_key(model: &mut Model, mut prompt: Prompt, key: KeyEvent) -> Vec<Effect> {
+    let control = key.modifiers.contains(KeyModifiers::CONTROL);
+    match key.code {
+        KeyCode::Char('c') if control => return abandon(model, &prompt),
+        KeyCode::Char('u') if control => prompt.text.clear(),
+        KeyCode::Char(c) if !control && !c.is_control() => prompt.text.push(c),
+        KeyCode::Backspace if prompt.text.is_empty() => return abandon(model, &prompt),
+        KeyCode::Backspace => {
+            prompt.text.pop();
+        }
+        KeyCode::Esc => return abandon(model, &prompt),
+        KeyCode::Enter => return accept(model, &prompt),
+        _ => {}
+    }
+    let effects = preview_prompt(model, &prompt);
+    model.overlay = Some(Overlay::Prompt(prompt));
+    effects
+}
+
+/// A filter shows what it does while it is typed.
+fn preview_prompt(model: &mut Model, prompt: &Prompt) -> Vec<Effect> {
+    match prompt.kind {
+        PromptKind::Filter => {
+            let text = prompt.text.clone();
+            keeping_selection(model, |model| model.worklist.set_filter(text))
+        }
+        PromptKind::Jump => vec![],
+    }
+}
+
+fn abandon(model: &mut Model, prompt: &Prompt) -> Vec<Effect> {
+    match prompt.kind {
+        PromptKind::Filter => {
+            keeping_selection(model, |model| model.worklist.set_filter(String::new()))
+        }
+        PromptKind::Jump => vec![],
+    }
+}
+
+fn accept(model: &mut Model, prompt: &Prompt) -> Vec<Effect> {
+    if prompt.kind != PromptKind::Jump {
+        return vec![];
+    }
+    match prompt.text.trim().parse::<usize>() {
+        Ok(row) if row >= 1 => keeping_selection(model, |model| model.worklist.go_to(row - 1)),
+        _ => {
+            model.notice = Some(format!("{:?} is not a row number", prompt.text));
+            vec![]
+        }
+    }
+}
+
+fn on_paste(model: &mut Model, text: &str) -> Vec<Effect> {
+    let Some(Overlay::Prompt(mut prompt)) = model.overlay.take() else {
+        return vec![];
+    };
+    prompt.text.extend(text.chars().filter(|c| !c.is_control()));
+    let effects = preview_prompt(model, &prompt);
+    model.overlay = Some(Overlay::Prompt(prompt));
+    effects
+}
+
+fn act(model: &mut Model, action: Action) -> Vec<Effect> {
+    let half_page = (isize::try_from(model.panes.worklist.height).unwrap_or(0) / 2).max(1);
+    match action {
+        Action::Next => move_by(model, 1),
+        Action::Previous => move_by(model, -1),
+        Action::HalfPageDown => move_by(model, half_page),
+        Action::HalfPageUp => move_by(model, -half_page),
+        Action::First => keeping_selection(model, |model| model.worklist.go_to(0)),
+        Action::Last => keeping_selection(model, |model| model.worklist.go_to(usize::MAX)),
+        Action::NextMatch => to_match(model, 1),
+        Action::PreviousMatch => to_match(model, -1),
+        Action::Filter => {
+            let text = model.worklist.filter().to_owned();
+            prompt(model, PromptKind::Filter, text)
+        }
+        Action::Jump => prompt(model, PromptKind::Jump, String::new()),
+        Action::Sort => {
+            let sort = next_sort(model);
+            keeping_selection(model, |model| model.worklist.set_sort(sort))
+        }
+        Action::Reverse => keeping_selection(model, |model| model.worklist.reverse()),
+        Action::Window => {
+            model.mode = Mode::Window;
+            vec![]
+        }
+        Action::WindowDone => {
+            model.mode = Mode::Browse;
+            vec![]
+        }
+        Action::Identity => {
+            model.identity = !model.identity;
+            vec![]
+        }
+        Action::About => {
+            model.overlay = Some(Overlay::About { scroll: 0 });
+            vec![]
+        }
+        Action::Help => {
+            model.overlay = Some(Overlay::Help { scroll: 0 });
+            vec![]
+        }
+        Action::Redraw => vec![Effect::Repaint],
+        Action::Suspend => vec![Effect::Suspend],
+        Action::Quit => vec![Effect::Quit],
+        look => image::act(model, look),
+    }
+}
+
+fn move_by(model: &mut Model, rows: isize) -> Vec<Effect> {
+    keeping_selection(model, |model| model.worklist.move_by(rows))
+}
+
+fn to_match(model: &mut Model, rows: isize) -> Vec<Effect> {
+    if model.worklist.filter().is_empty() {
+        model.notice = Some("no filter yet: / sets one".to_owned());
+        return vec![];
+    }
+    move_by(model, rows)
+}
+
+fn prompt(model: &mut Model, kind: PromptKind, text: String) -> Vec<Effect> {
+    model.overlay = Some(Overlay::Prompt(Prompt { kind, text }));
+    vec![]
+}
+
+/// Name → each label that stands on its own → input check → name.
+fn next_sort(model: &Model) -> Sort {
+    let labels = model
+        .card()
+        .map(|card| card.labels.as_slice())
+        .unwrap_or_default();
+    let mut sorts = vec![Sort::Name];
+    sorts.extend(
+        labels
+            .iter()
+            .filter(|label| label.question == Question::Presence)
+            .map(|label| Sort::Score(label.name.clone())),
+    );
+    sorts.push(Sort::InputCheck);
+    let now = sorts
+        .iter()
+        .position(|sort| sort == model.worklist.sort())
+        .unwrap_or(0);
+    sorts.swap_remove((now + 1) % sorts.len())
+}
+
+fn on_mouse(model: &mut Model, mouse: MouseEvent) -> Vec<Effect> {
+    let at = Position::new(mouse.column, mouse.row);
+    let on_image = model.panes.image.contains(at);
+    match mouse.kind {
+        _ if model.overlay.is_some() => vec![],
+        MouseEventKind::ScrollDown if on_image => image::zoom(model, 1.0 / WHEEL_ZOOM),
+        MouseEventKind::ScrollUp if on_image => image::zoom(model, WHEEL_ZOOM),
+        MouseEventKind::ScrollDown => move_by(model, WHEEL_ROWS),
+        MouseEventKind::ScrollUp => move_by(model, -WHEEL_ROWS),
+        MouseEventKind::Down(MouseButton::Left) if model.panes.worklist.contains(at) => {
+            let pane = model.panes.worklist;
+            let first = model.worklist.first_visible(usize::from(pane.height));
+            let row = first + usize::from(at.y - pane.y);
+            if row < model.worklist.len() {
+                keeping_selection(model, |model| model.worklist.go_to(row))
+            } else {
+                vec![]
+            }
+        }
+        _ => vec![],
+    }
+}
+
+/// Takes in a result, unless it answers an older question or is about another image.
+fn on_outcome(model: &mut Model, outcome: Outcome) {
+    if let Some((source, generation)) = outcome.answers() {
+        let current =
+            generation == model.viewer.generation && model.viewer.source.as_ref() == Some(source);
+        if !current {
+            return;
+        }
+    }
+    match outcome {
+        Outcome::Model(Ok(card)) => model.engine = Engine::Ready(card),
+        Outcome::Model(Err(reason)) => {
+            model.engine = Engine::Failed(reason);
+            model.viewer.classifying = None;
+        }
+        Outcome::Opened {
+            result: Ok(facts), ..
+        } => {
+            model.viewer.facts = Some(facts);
+            model.viewer.opening = None;
+            if model.prediction().is_none() && !matches!(model.engine, Engine::Failed(_)) {
+                model.viewer.classifying = Some(Instant::now());
+            }
+        }
+        Outcome::Opened {
+            source,
+            result: Err(reason),
+            ..
+        } => {
+            model.viewer.opening = None;
+            model.worklist.record(&source, State::Failed(reason.into()));
+        }
+        // A view older than the newest is better than none: the newest follows it.
+        Outcome::Shown { shown, .. } => model.viewer.shown = Some(shown),
+        Outcome::Classified { source, result, .. } => {
+            model.viewer.classifying = None;
+            let state = match result {
+                Ok(prediction) => State::Read(prediction),
+                Err(reason) => State::Failed(reason.into()),
+            };
+            model.worklist.record(&source, state);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,353 @@
+//! Keys in, state and effects out.
+
+use std::path::PathBuf;
+
+use super::*;
+use crate::domain::{
+    Finding, InputCheck, LabelCard, ModelCard, Pathology, Prediction, Score, ScoreKind, View,
+    ViewPosition, Window,
+};
+use crate::tui::keymap::Keymap;
+use crate::worker::{Facts, Generation, Shown};
+use ratatui::layout::Rect;
+
+fn path(name: &str) -> Arc<Path> {
+    PathBuf::from(name).into()
+}
+
+/// A screen over `names`, laid out, with the first image selected.
+fn model_of(names: &[&str]) -> Model {
+    let mut model = Model::new(Keymap::bundled(), Size::new(100, 30), "half-blocks");
+    let panes = Panes {
+        worklist: Rect::new(1, 1, 38, 10),
+        image: Rect::new(41, 1, 58, 27),
+    };
+    let canvas = Canvas {
+        width: 58,
+        height: 54,
+        pixel_aspect: 1.0,
+    };
+    update(&mut model, Message::LaidOut { panes, canvas });
+    let images = names.iter().map(|name| path(name)).collect();
+    update(
+        &mut model,
+        Message::Found {
+            images,
+            problems: vec![],
+        },
+    );
+    update(
+        &mut model,
+        Message::Worker(Outcome::Model(Ok(Box::new(card())))),
+    );
+    model
+}
+
+fn card() -> ModelCard {
+    let label = |name: &str| LabelCard {
+        name: name.into(),
+        question: Question::Presence,
+        operating_point: Some(0.5),
+    };
+    ModelCard {
+        labels: vec![label("Pneumonia"), label("COVID-19")],
+        ..ModelCard::default()
+    }
+}
+
+fn press(model: &mut Model, keys: &str) -> Vec<Effect> {
+    keys.chars()
+        .flat_map(|c| press_key(model, KeyCode::Char(c), KeyModifiers::NONE))
+        .collect()
+}
+
+fn press_key(model: &mut Model, code: KeyCode, modifiers: KeyModifiers) -> Vec<Effect> {
+    update(model, Message::Key(KeyEvent::new(code, modifiers)))
+}
+
+fn selected(model: &Model) -> String {
+    model
+        .worklist
+        .selected()
+        .map(|entry| entry.name())
+        .unwrap_or_default()
+}
+
+fn prediction(score: f32) -> Box<Prediction> {
+    Box::new(Prediction {
+        findings: vec![Finding {
+            label: Pathology("Pneumonia".into()),
+            question: Question::Presence,
+            logit: 0.0,
+            score: Score::new(score, ScoreKind::Sigmoid).unwrap(),
+            operating_point: None,
+        }],
+        severity: None,
+        input: InputCheck::Accepted,
+        model_sha256: String::new(),
+        preprocess: String::new(),
+        elapsed_ms: 1.0,
+    })
+}
+
+fn classified(name: &str, generation: Generation, score: f32) -> Message {
+    let result = Ok(prediction(score));
+    Message::Worker(Outcome::Classified {
+        source: path(name),
+        generation,
+        result,
+    })
+}
+
+fn shown(name: &str, generation: Generation, grey: u8) -> Message {
+    let image = crate::domain::PreviewImage {
+        width: 1,
+        height: 1,
+        pixels: vec![grey],
+        colour: false,
+    };
+    let shown = Shown {
+        image: Arc::new(image),
+        window: (128.0, 256.0),
+    };
+    Message::Worker(Outcome::Shown {
+        source: path(name),
+        generation,
+        shown,
+    })
+}
+
+fn facts() -> Facts {
+    Facts {
+        width: 10,
+        height: 10,
+        bits_stored: 8,
+        frames: 1,
+        format: "PNG".into(),
+        view: ViewPosition::Pa,
+        patient: Default::default(),
+    }
+}
+
+#[test]
+fn a_result_of_an_older_selection_or_of_another_file_never_shows() {
+    let mut model = model_of(&["a.png", "b.png"]);
+    let old = model.viewer.generation;
+    press(&mut model, "j");
+    let new = model.viewer.generation;
+    assert!(new > old);
+
+    for stale in [
+        classified("a.png", old, 0.9),
+        classified("b.png", old, 0.9),
+        classified("a.png", new, 0.9),
+        shown("a.png", new, 1),
+        shown("b.png", old, 1),
+    ] {
+        update(&mut model, stale);
+        assert!(model.prediction().is_none() && model.viewer.shown.is_none());
+    }
+    update(&mut model, classified("b.png", new, 0.25));
+    update(&mut model, shown("b.png", new, 2));
+    assert_eq!(model.prediction().unwrap().findings[0].score.value(), 0.25);
+    assert!(model.viewer.shown.is_some());
+}
+
+#[test]
+fn moving_clears_image_facts_view_and_prediction_in_the_same_breath() {
+    let mut model = model_of(&["a.png", "b.png"]);
+    let generation = model.viewer.generation;
+    let opened = Outcome::Opened {
+        source: path("a.png"),
+        generation,
+        result: Ok(facts()),
+    };
+    update(&mut model, Message::Worker(opened));
+    update(&mut model, shown("a.png", generation, 7));
+    update(&mut model, classified("a.png", generation, 0.9));
+    press(&mut model, "i+");
+    assert!(model.viewer.view.inverted);
+
+    press(&mut model, "j");
+    assert!(model.prediction().is_none());
+    assert!(model.viewer.shown.is_none() && model.viewer.facts.is_none());
+    assert_eq!(model.viewer.view, View::default());
+}
+
+#[test]
+fn going_back_to_an_image_shows_its_own_prediction_and_asks_for_no_other() {
+    let mut model = model_of(&["a.png", "b.png"]);
+    let generation = model.viewer.generation;
+    update(&mut model, classified("a.png", generation, 0.75));
+    press(&mut model, "j");
+    let effects = press(&mut model, "k");
+    assert_eq!(model.prediction().unwrap().findings[0].score.value(), 0.75);
+    assert!(matches!(&effects[..], [Effect::Select(job)] if !job.classify));
+}
+
+#[test]
+fn the_keys_of_file_managers_move() {
+    let names: Vec<String> = (0..50).map(|i| format!("{i:02}.png")).collect();
+    let mut model = model_of(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    press(&mut model, "jjk");
+    assert_eq!(selected(&model), "01.png");
+    press(&mut model, "G");
+    assert_eq!(selected(&model), "49.png");
+    press(&mut model, "j");
+    assert_eq!(selected(&model), "49.png", "the list does not wrap");
+    press(&mut model, "gg");
+    assert_eq!(selected(&model), "00.png");
+    press_key(&mut model, KeyCode::Char('d'), KeyModifiers::CONTROL);
+    assert_eq!(selected(&model), "05.png");
+    press(&mut model, ":33");
+    press_key(&mut model, KeyCode::Enter, KeyModifiers::NONE);
+    assert_eq!(selected(&model), "32.png");
+}
+
+#[test]
+fn a_filter_narrows_as_it_is_typed_and_esc_takes_it_back() {
+    let mut model = model_of(&["ward1/a.png", "ward3/b.png", "ward3/c.png"]);
+    press(&mut model, "/ward3");
+    assert_eq!(
+        (model.worklist.len(), selected(&model).as_str()),
+        (2, "b.png")
+    );
+    press_key(&mut model, KeyCode::Enter, KeyModifiers::NONE);
+    press(&mut model, "n");
+    assert_eq!(selected(&model), "c.png");
+    press(&mut model, "/");
+    press_key(&mut model, KeyCode::Esc, KeyModifiers::NONE);
+    assert_eq!(
+        (model.worklist.len(), selected(&model).as_str()),
+        (3, "c.png")
+    );
+}
+
+#[test]
+fn keys_typed_into_a_prompt_do_nothing_else() {
+    let mut model = model_of(&["a.png", "q.png"]);
+    let effects = press(&mut model, "/q");
+    assert!(!effects.iter().any(|e| matches!(e, Effect::Quit)));
+    let control_c = press_key(&mut model, KeyCode::Char('c'), KeyModifiers::CONTROL);
+    assert!(
+        !control_c.iter().any(|e| matches!(e, Effect::Quit)),
+        "it only leaves the prompt"
+    );
+    assert!(model.overlay.is_none());
+}
+
+#[test]
+fn window_keys_turn_the_window_only_in_their_mode() {
+    let mut model = model_of(&["a.png", "b.png"]);
+    let generation = model.viewer.generation;
+    update(&mut model, shown("a.png", generation, 1));
+    press(&mut model, "w");
+    let effects = press_key(&mut model, KeyCode::Right, KeyModifiers::NONE);
+    assert!(matches!(&effects[..], [Effect::Redraw(_)]));
+    let Window::Manual { centre, width } = model.viewer.view.window else {
+        panic!("not turned")
+    };
+    assert!(
+        (width - 281.6).abs() < 1e-9 && centre == 128.0,
+        "{width} {centre}"
+    );
+    press_key(&mut model, KeyCode::Up, KeyModifiers::NONE);
+    assert!(matches!(model.viewer.view.window, Window::Manual { centre, .. } if centre > 128.0));
+    assert_eq!(selected(&model), "a.png", "arrows did not move the list");
+    press_key(&mut model, KeyCode::Enter, KeyModifiers::NONE);
+    press_key(&mut model, KeyCode::Down, KeyModifiers::NONE);
+    assert_eq!(selected(&model), "b.png");
+}
+
+/// The window may never be turned by what was set for another image.
+#[test]
+fn looking_never_asks_for_a_new_classification_of_a_read_image() {
+    let mut model = model_of(&["a.png"]);
+    let generation = model.viewer.generation;
+    update(&mut model, classified("a.png", generation, 0.75));
+    for keys in ["i", "+", "2", "3", "=", "0"] {
+        for effect in press(&mut model, keys) {
+            assert!(
+                matches!(effect, Effect::Redraw(job) if !job.classify),
+                "{keys}"
+            );
+        }
+    }
+}
+
+#[test]
+fn an_unreadable_file_is_a_row_with_a_reason() {
+    let mut model = model_of(&["a.png"]);
+    let generation = model.viewer.generation;
+    let result = Err("damaged: it ends early".to_owned());
+    update(
+        &mut model,
+        Message::Worker(Outcome::Opened {
+            source: path("a.png"),
+            generation,
+            result,
+        }),
+    );
+    let State::Failed(reason) = &model.worklist.selected().unwrap().state else {
+        panic!()
+    };
+    assert!(reason.contains("ends early"));
+    assert!(!model.is_busy() || model.worklist.is_scanning());
+}
+
+#[test]
+fn sorting_goes_through_the_models_labels() {
+    let mut model = model_of(&["a.png"]);
+    let mut words = Vec::new();
+    for _ in 0..4 {
+        press(&mut model, "s");
+        words.push(model.worklist.sort().word().to_owned());
+    }
+    assert_eq!(words, ["Pneumonia", "COVID-19", "input check", "name"]);
+}
+
+#[test]
+fn the_mouse_selects_moves_and_zooms() {
+    let mut model = model_of(&["a.png", "b.png", "c.png"]);
+    let mouse = |kind, column, row| {
+        Message::Mouse(MouseEvent {
+            kind,
+            column,
+            row,
+            modifiers: KeyModifiers::NONE,
+        })
+    };
+    update(
+        &mut model,
+        mouse(MouseEventKind::Down(MouseButton::Left), 5, 3),
+    );
+    assert_eq!(selected(&model), "c.png");
+    update(
+        &mut model,
+        mouse(MouseEventKind::Down(MouseButton::Left), 5, 9),
+    );
+    assert_eq!(selected(&model), "c.png", "below the last row is nothing");
+    update(&mut model, mouse(MouseEventKind::ScrollUp, 5, 3));
+    assert_eq!(selected(&model), "b.png");
+    update(&mut model, mouse(MouseEventKind::ScrollUp, 60, 10));
+    assert!(model.viewer.view.zoom > 1.0);
+}
+
+#[test]
+fn files_found_later_do_not_move_the_selection() {
+    let mut model = model_of(&["a.png"]);
+    let generation = model.viewer.generation;
+    let images = (0..5_000).map(|i| path(&format!("{i}.png"))).collect();
+    let effects = update(
+        &mut model,
+        Message::Found {
+            images,
+            problems: vec![],
+        },
+    );
+    assert!(effects.is_empty());
+    assert_eq!(
+        (model.viewer.generation, model.worklist.total()),
+        (generation, 5_001)
+    );
+}

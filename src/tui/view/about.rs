@@ -1,0 +1,69 @@
+use ratatui::Frame;
+use ratatui::text::{Line, Span};
+
+use super::overlay;
+use super::theme::Theme;
+use crate::domain::{Measurement, ModelCard};
+use crate::tui::model::{Engine, Model};
+
+/// The model's card, poor results included.
+pub fn draw(model: &Model, theme: &Theme, scroll: u16, frame: &mut Frame) -> bool {
+    let lines = match &model.engine {
+        Engine::Loading => vec![Line::raw("the model is being loaded")],
+        Engine::Failed(reason) => vec![Line::styled(reason.clone(), theme.refused)],
+        Engine::Ready(card) => of_card(card, model, theme),
+    };
+    overlay::draw("About this model", lines, scroll, theme, frame)
+}
+
+fn of_card(card: &ModelCard, model: &Model, theme: &Theme) -> Vec<Line<'static>> {
+    let row = |name: &str, value: String| {
+        Line::from(vec![
+            Span::styled(format!("{name:14}"), theme.dim),
+            Span::raw(value),
+        ])
+    };
+    let mut lines = vec![
+        row("model", format!("{} {}", card.name, card.version)),
+        row(
+            "network",
+            format!(
+                "{}, {} × {} pixels",
+                card.architecture, card.input_size, card.input_size
+            ),
+        ),
+        row("preprocessing", card.preprocess.clone()),
+        row("SHA-256", card.sha256.clone()),
+        row("licence", card.licence.clone()),
+        row("pretrained", card.pretrained.clone()),
+        row("trained on", card.training_data.clone()),
+        row("painted as", model.painting.to_owned()),
+        Line::default(),
+        Line::styled("What to know before believing it", theme.title),
+    ];
+    lines.extend(
+        card.limits
+            .iter()
+            .map(|limit| Line::raw(format!("  · {limit}"))),
+    );
+    lines.push(Line::default());
+    lines.push(Line::styled("Measured", theme.title));
+    lines.extend(card.measurements.iter().map(|m| Line::raw(measured(m))));
+    lines
+}
+
+/// `  Pneumonia, nih test split: AUC 0.82 (0.78 to 0.86), n 371, 41 positive`
+fn measured(m: &Measurement) -> String {
+    let interval = m
+        .interval
+        .map(|(low, high)| format!(" ({low:.2} to {high:.2})"))
+        .unwrap_or_default();
+    let positives = m
+        .positives
+        .map(|p| format!(", {p} positive"))
+        .unwrap_or_default();
+    format!(
+        "  {}, {}: {} {:.3}{interval}, n {}{positives}",
+        m.label, m.on, m.statistic, m.value, m.n
+    )
+}

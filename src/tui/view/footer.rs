@@ -1,0 +1,90 @@
+use ratatui::Frame;
+use ratatui::layout::Position;
+use ratatui::text::{Line, Span};
+use unicode_width::UnicodeWidthStr;
+
+use super::layout::Layout;
+use super::text::{count, shorten};
+use super::theme::Theme;
+use crate::tui::model::{Model, Overlay, Prompt, PromptKind};
+
+const WARNING: &str = " not for diagnosis ";
+
+pub fn draw(model: &Model, theme: &Theme, layout: &Layout, frame: &mut Frame) {
+    let area = layout.footer;
+    if area.is_empty() {
+        return;
+    }
+    let width = usize::from(area.width);
+    let warning = if width > 2 * WARNING.len() {
+        WARNING
+    } else {
+        ""
+    };
+    let left = width - warning.width();
+    let line = match (&model.overlay, &model.notice) {
+        (Some(Overlay::Prompt(prompt)), _) => prompt_line(model, prompt, left),
+        (_, Some(notice)) => Line::styled(shorten(notice, left), theme.caution),
+        _ => hints(model, theme, left),
+    };
+    if let Some(Overlay::Prompt(prompt)) = &model.overlay {
+        let typed = u16::try_from(question(prompt.kind).width() + prompt.text.width());
+        let x = typed.unwrap_or(u16::MAX).min(area.width - 1);
+        frame.set_cursor_position(Position::new(area.x + x, area.y));
+    }
+    frame.render_widget(line, area);
+    let warning = Line::styled(warning, theme.title).right_aligned();
+    frame.render_widget(warning, area);
+}
+
+fn question(kind: PromptKind) -> &'static str {
+    match kind {
+        PromptKind::Filter => "/",
+        PromptKind::Jump => "row: ",
+    }
+}
+
+fn prompt_line(model: &Model, prompt: &Prompt, width: usize) -> Line<'static> {
+    let matches = match prompt.kind {
+        PromptKind::Filter => format!("   {} match", count(model.worklist.len())),
+        PromptKind::Jump => format!("   of {}", count(model.worklist.len())),
+    };
+    Line::raw(shorten(
+        &format!("{}{}{matches}", question(prompt.kind), prompt.text),
+        width,
+    ))
+}
+
+/// As many of the keymap's hints as there is room for, `[?]help` and `[q]uit` first of all.
+fn hints(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
+    let hints: Vec<&str> = model
+        .keymap
+        .bindings()
+        .iter()
+        .filter_map(|binding| binding.hint.as_deref())
+        .collect();
+    let (rest, last) = hints.split_at(hints.len().saturating_sub(2));
+    let mut left = width.saturating_sub(last.iter().map(|hint| hint.width() + 1).sum());
+    let mut shown = Vec::new();
+    for hint in rest {
+        let Some(remaining) = left.checked_sub(hint.width() + 1) else {
+            break;
+        };
+        left = remaining;
+        shown.push(*hint);
+    }
+    let spans = shown
+        .iter()
+        .chain(last)
+        .flat_map(|hint| hint_spans(hint, theme));
+    Line::from_iter(spans)
+}
+
+/// `[w]indow` with its key in another style.
+fn hint_spans(hint: &str, theme: &Theme) -> [Span<'static>; 2] {
+    let end = hint.find(']').map_or(0, |at| at + 1);
+    [
+        Span::styled(hint[..end].to_owned(), theme.key),
+        Span::styled(format!("{} ", &hint[end..]), theme.plain),
+    ]
+}

@@ -1,0 +1,38 @@
+use ratatui::Frame;
+use ratatui::text::{Line, Span};
+
+use super::overlay;
+use super::text::fit;
+use super::theme::Theme;
+use crate::tui::model::Model;
+
+/// Every key, from the keymap itself.
+pub fn draw(model: &Model, theme: &Theme, scroll: u16, frame: &mut Frame) -> bool {
+    let mut lines = Vec::new();
+    let mut group = "";
+    for binding in model.keymap.bindings() {
+        if binding.group != group {
+            group = &binding.group;
+            lines.push(Line::styled(group.to_owned(), theme.title));
+        }
+        lines.push(Line::from(vec![
+            Span::styled(
+                format!("  {}", fit(&binding.keys_for_people(), 14)),
+                theme.key,
+            ),
+            Span::styled(binding.help.clone(), theme.plain),
+        ]));
+    }
+    lines.push(Line::styled("Mouse", theme.title));
+    lines.push(Line::raw(
+        "  wheel over the list moves, over the image zooms; a click selects",
+    ));
+    lines.push(Line::styled("Signs", theme.title));
+    lines.push(Line::raw(
+        "  ● at or above an operating point   ○ below all   ! caution",
+    ));
+    lines.push(Line::raw(
+        "  ✗ refused or unreadable   · not read yet   ┃ operating point",
+    ));
+    overlay::draw("Keys", lines, scroll, theme, frame)
+}

@@ -1,0 +1,145 @@
+//! Where everything stands. Narrow and short terminals get a layout of their own.
+
+use ratatui::layout::{Rect, Size};
+
+use crate::domain::Question;
+use crate::tui::model::{Model, Panes};
+
+/// Below these there are no borders, and the image shares its rows with the findings.
+const COMPACT_WIDTH: u16 = 60;
+const COMPACT_HEIGHT: u16 = 18;
+/// Rows of the worklist in the compact layout.
+const COMPACT_LIST: u16 = 4;
+const MIN_LEFT: u16 = 34;
+const MAX_LEFT: u16 = 62;
+/// Rows of the worklist, with its border, that the findings always leave.
+const MIN_LIST: u16 = 6;
+
+/// Rectangles of the panes, borders included, and of what is inside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layout {
+    pub compact: bool,
+    pub worklist: Rect,
+    pub findings: Rect,
+    pub input: Rect,
+    pub radiograph: Rect,
+    pub footer: Rect,
+    /// Rows of the worklist.
+    pub list: Rect,
+    /// Cells for the image.
+    pub image: Rect,
+}
+
+impl Layout {
+    pub fn of(model: &Model) -> Self {
+        let Size { width, height } = model.size;
+        if width < COMPACT_WIDTH || height < COMPACT_HEIGHT {
+            compact(width, height)
+        } else {
+            full(width, height, findings_rows(model))
+        }
+    }
+
+    pub fn panes(&self) -> Panes {
+        Panes {
+            worklist: self.list,
+            image: self.image,
+        }
+    }
+}
+
+/// Rows that the findings take: one a label, and a heading over the causes.
+fn findings_rows(model: &Model) -> u16 {
+    let labels = model
+        .card()
+        .map(|card| card.labels.as_slice())
+        .unwrap_or_default();
+    let causes = labels
+        .iter()
+        .any(|label| label.question == Question::GivenPneumonia);
+    u16::try_from(labels.len())
+        .unwrap_or(u16::MAX)
+        .max(3)
+        .saturating_add(u16::from(causes))
+}
+
+fn full(width: u16, height: u16, findings_rows: u16) -> Layout {
+    let left = (width * 2 / 5).clamp(MIN_LEFT, MAX_LEFT);
+    let body = height - 1;
+    let input_height = 3;
+    let findings_height = (findings_rows + 2).min(body - input_height - MIN_LIST);
+    let list_height = body - input_height - findings_height;
+    let worklist = Rect::new(0, 0, left, list_height);
+    let radiograph = Rect::new(left, 0, width - left, body);
+    Layout {
+        compact: false,
+        worklist,
+        findings: Rect::new(0, list_height, left, findings_height),
+        input: Rect::new(0, list_height + findings_height, left, input_height),
+        radiograph,
+        footer: Rect::new(0, body, width, 1),
+        list: inside(worklist),
+        image: inside(radiograph),
+    }
+}
+
+fn compact(width: u16, height: u16) -> Layout {
+    let footer = Rect::new(0, height.saturating_sub(1), width, height.min(1));
+    let body = height.saturating_sub(1);
+    let list_height = COMPACT_LIST.min(body / 3);
+    let left = width * 3 / 5;
+    let below = body - list_height;
+    let input_height = below.min(1);
+    let worklist = Rect::new(0, 0, width, list_height);
+    let radiograph = Rect::new(left, list_height, width - left, below - input_height);
+    Layout {
+        compact: true,
+        worklist,
+        findings: Rect::new(0, list_height, left, below - input_height),
+        input: Rect::new(0, body - input_height, width, input_height),
+        radiograph,
+        footer,
+        list: worklist,
+        image: radiograph,
+    }
+}
+
+fn inside(area: Rect) -> Rect {
+    Rect {
+        x: area.x + 1,
+        y: area.y + 1,
+        width: area.width.saturating_sub(2),
+        height: area.height.saturating_sub(2),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn panes_tile_every_screen_without_overlap(width in 1_u16..400, height in 1_u16..150, rows in 3_u16..20) {
+            let layout = if width < COMPACT_WIDTH || height < COMPACT_HEIGHT {
+                compact(width, height)
+            } else {
+                full(width, height, rows)
+            };
+            let screen = Rect::new(0, 0, width, height);
+            let panes =
+                [layout.worklist, layout.findings, layout.input, layout.radiograph, layout.footer];
+            let area: u32 = panes.iter().map(|p| u32::from(p.width) * u32::from(p.height)).sum();
+            prop_assert_eq!(area, u32::from(width) * u32::from(height));
+            for (i, a) in panes.iter().enumerate() {
+                prop_assert_eq!(a.intersection(screen), *a);
+                for b in &panes[i + 1..] {
+                    prop_assert!(a.intersection(*b).is_empty());
+                }
+            }
+            // An image that ends on the last row would scroll the screen.
+            prop_assert!(layout.image.bottom() < height.max(2));
+        }
+    }
+}

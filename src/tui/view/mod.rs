@@ -1,0 +1,56 @@
+//! Draws the [`Model`]. Takes it as it is and changes nothing.
+
+mod about;
+mod findings;
+mod footer;
+mod help;
+pub mod layout;
+mod overlay;
+mod radiograph;
+mod text;
+mod theme;
+mod worklist;
+
+use ratatui::Frame;
+
+use super::model::{Model, Overlay};
+use super::preview::{Painter, Target, write_over};
+use layout::Layout;
+pub use theme::Theme;
+
+/// Draws everything; returns the image that has to be painted after the frame, if one is to be
+/// seen.
+pub fn draw(
+    model: &Model,
+    theme: &Theme,
+    painter: Option<&mut (dyn Painter + '_)>,
+    frame: &mut Frame,
+) -> Option<Target> {
+    let layout = Layout::of(model);
+    worklist::draw(model, theme, &layout, frame);
+    findings::draw(model, theme, &layout, frame);
+    radiograph::draw(model, theme, &layout, frame);
+    footer::draw(model, theme, &layout, frame);
+    let covered = match &model.overlay {
+        Some(Overlay::Help { scroll }) => help::draw(model, theme, *scroll, frame),
+        Some(Overlay::About { scroll }) => about::draw(model, theme, *scroll, frame),
+        Some(Overlay::Prompt(_)) | None => false,
+    };
+    let painter = painter?;
+    if let Some(remains) = painter.remains() {
+        write_over(remains, frame.buffer_mut());
+    }
+    let image = model.viewer.shown.as_ref()?.image.clone();
+    if covered || layout.image.is_empty() {
+        return None;
+    }
+    let target = Target {
+        image,
+        area: layout.image,
+    };
+    painter.place(&target, frame.buffer_mut());
+    Some(target)
+}
+
+#[cfg(test)]
+mod tests;

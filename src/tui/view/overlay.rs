@@ -1,0 +1,40 @@
+//! A box of text in the middle of the screen.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Text};
+use ratatui::widgets::{Block, Clear, Paragraph, Wrap};
+
+use super::theme::Theme;
+
+/// Draws it, and says that it covers the image.
+pub fn draw(title: &str, lines: Vec<Line>, scroll: u16, theme: &Theme, frame: &mut Frame) -> bool {
+    let screen = frame.area();
+    let widest = lines.iter().map(Line::width).max().unwrap_or(0);
+    let width = u16::try_from(widest).unwrap_or(u16::MAX).saturating_add(4);
+    let width = width.min(screen.width.saturating_sub(2)).min(100);
+    let text = Paragraph::new(Text::from(lines)).wrap(Wrap { trim: false });
+    let rows = u16::try_from(text.line_count(width.saturating_sub(4))).unwrap_or(u16::MAX);
+    let height = rows.saturating_add(2).min(screen.height.saturating_sub(1));
+    let area = Rect {
+        x: (screen.width - width) / 2,
+        y: (screen.height - height) / 2,
+        width,
+        height,
+    };
+    let visible = height.saturating_sub(2);
+    let scroll = scroll.min(rows.saturating_sub(visible));
+    let more = if rows > visible {
+        " j/k scroll · any other key closes "
+    } else {
+        " any key closes "
+    };
+    let block = Block::bordered()
+        .border_style(theme.key)
+        .title(Line::styled(format!(" {title} "), theme.title))
+        .title_bottom(Line::styled(more, theme.dim))
+        .padding(ratatui::widgets::Padding::horizontal(1));
+    frame.render_widget(Clear, area);
+    frame.render_widget(text.block(block).scroll((scroll, 0)), area);
+    true
+}

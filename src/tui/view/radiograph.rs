@@ -1,0 +1,143 @@
+use ratatui::Frame;
+use ratatui::layout::{Alignment, Rect};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, Paragraph, Wrap};
+
+use super::layout::Layout;
+use super::text::{shorten, shorten_name};
+use super::theme::Theme;
+use crate::domain::text::clean;
+use crate::domain::{ViewPosition, Window};
+use crate::tui::keymap::Mode;
+use crate::tui::model::Model;
+use crate::tui::worklist::State;
+use crate::worker::Facts;
+
+pub fn draw(model: &Model, theme: &Theme, layout: &Layout, frame: &mut Frame) {
+    if !layout.compact {
+        let width = usize::from(layout.radiograph.width).saturating_sub(4);
+        let block = Block::bordered()
+            .border_style(theme.border)
+            .title(title(model, theme, width))
+            .title_bottom(Line::styled(view_words(model, width), theme.plain));
+        frame.render_widget(block, layout.radiograph);
+    }
+    if model.viewer.shown.is_none() {
+        draw_absence(model, theme, layout.image, frame);
+    }
+}
+
+/// `IM-0042.dcm  PA  M 54y  2544×3056`
+fn title(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
+    let Some(entry) = model.worklist.selected() else {
+        return Line::default();
+    };
+    let facts = model
+        .viewer
+        .facts
+        .as_ref()
+        .map(|f| facts_words(f, model.identity))
+        .unwrap_or_default();
+    let sign = model.progress_sign(model.viewer.opening);
+    let facts = shorten(&format!("{facts}{sign}"), width * 3 / 5);
+    let left = width.saturating_sub(unicode_width::UnicodeWidthStr::width(facts.as_str()) + 2);
+    let name = shorten_name(&entry.name(), left);
+    Line::from(vec![
+        Span::styled(format!(" {name} "), theme.title),
+        Span::styled(format!("{facts} "), theme.plain),
+    ])
+}
+
+fn facts_words(facts: &Facts, identity: bool) -> String {
+    let patient = &facts.patient;
+    let mut words = Vec::new();
+    if identity {
+        words.extend(
+            [&patient.name, &patient.id]
+                .into_iter()
+                .flatten()
+                .map(|text| clean(text)),
+        );
+    }
+    if facts.view != ViewPosition::Unknown {
+        words.push(facts.view.to_string());
+    }
+    let person: Vec<String> = [patient.sex.clone(), patient.age.as_deref().map(age)]
+        .into_iter()
+        .flatten()
+        .map(|text| clean(&text))
+        .collect();
+    if !person.is_empty() {
+        words.push(person.join(" "));
+    }
+    words.push(format!("{}×{}", facts.width, facts.height));
+    if facts.bits_stored > 8 {
+        words.push(format!("{} bit", facts.bits_stored));
+    }
+    if facts.frames > 1 {
+        words.push(format!("frame 1 of {}", facts.frames));
+    }
+    words.join("  ")
+}
+
+/// DICOM's `054Y` → `54y` (PS3.5 6.2, value representation AS).
+fn age(stored: &str) -> String {
+    stored.trim().trim_start_matches('0').to_lowercase()
+}
+
+/// `W 2048 L 1024 · inverted · 1.6×`, and how the window is set while it is being set.
+fn view_words(model: &Model, width: usize) -> String {
+    let view = &model.viewer.view;
+    let mut words = Vec::new();
+    if let Some(shown) = &model.viewer.shown {
+        let (centre, width) = shown.window;
+        words.push(format!("W {width:.0} L {centre:.0}"));
+    }
+    match view.window {
+        Window::Preset(preset) => words.push(preset.name().to_owned()),
+        Window::Manual { .. } => words.push("by hand".to_owned()),
+        Window::File => {}
+    }
+    if view.inverted {
+        words.push("inverted".to_owned());
+    }
+    if view.zoom > 1.0 {
+        words.push(format!("{:.1}×", view.zoom));
+    }
+    if model.mode == Mode::Window {
+        words.push("←→ width ↑↓ level, Enter done".to_owned());
+    }
+    if words.is_empty() {
+        String::new()
+    } else {
+        shorten(&format!(" {} ", words.join(" · ")), width)
+    }
+}
+
+/// Where an image would be: why there is none.
+fn draw_absence(model: &Model, theme: &Theme, area: Rect, frame: &mut Frame) {
+    let line = match model.worklist.selected().map(|entry| &entry.state) {
+        Some(State::Failed(reason)) => Line::styled(format!("✗ {reason}"), theme.refused),
+        _ => Line::styled(model.progress_sign(model.viewer.opening), theme.dim),
+    };
+    let middle = Rect {
+        y: area.y + area.height / 3,
+        height: area.height - area.height / 3,
+        ..area
+    };
+    let words = Paragraph::new(line)
+        .alignment(Alignment::Center)
+        .wrap(Wrap { trim: true });
+    frame.render_widget(words, middle);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::age;
+
+    #[test]
+    fn ages_are_written_for_people() {
+        assert_eq!(age("054Y"), "54y");
+        assert_eq!(age("003M"), "3m");
+    }
+}

@@ -1,0 +1,293 @@
+//! Whole screens, drawn into ratatui's test backend.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::layout::Size;
+
+use super::*;
+use crate::domain::{
+    Finding, InputCheck, LabelCard, ModelCard, OperatingPoint, Pathology, PatientFacts, Prediction,
+    PreviewImage, Question, Score, ScoreKind, ViewPosition,
+};
+use crate::tui::keymap::Keymap;
+use crate::tui::preview::{Blocks, Colours};
+use crate::tui::update::{Message, update};
+use crate::worker::{Facts, Outcome, Shown};
+
+fn label(name: &str, question: Question, operating_point: Option<f32>) -> LabelCard {
+    LabelCard {
+        name: name.into(),
+        question,
+        operating_point,
+    }
+}
+
+fn card() -> ModelCard {
+    ModelCard {
+        name: "cxr-lite0".into(),
+        version: "0.1.0".into(),
+        sha256: "3f9a1cde".repeat(8),
+        labels: vec![
+            label("Pneumonia", Question::Presence, Some(0.6)),
+            label("COVID-19", Question::Presence, Some(0.5)),
+            label("Bacterial", Question::GivenPneumonia, None),
+            label("Viral", Question::GivenPneumonia, None),
+            label("COVID-19 given pneumonia", Question::GivenPneumonia, None),
+        ],
+        limits: vec!["Not for diagnosis.".into()],
+        ..ModelCard::default()
+    }
+}
+
+fn prediction(scores: [f32; 5], input: InputCheck) -> Prediction {
+    let findings = card()
+        .labels
+        .into_iter()
+        .zip(scores)
+        .map(|(label, score)| Finding {
+            label: Pathology(label.name),
+            question: label.question,
+            logit: 0.0,
+            score: Score::new(score, ScoreKind::Sigmoid).unwrap(),
+            operating_point: label.operating_point.map(OperatingPoint),
+        })
+        .collect();
+    Prediction {
+        findings,
+        severity: None,
+        input,
+        model_sha256: card().sha256,
+        preprocess: "cxr-1".into(),
+        elapsed_ms: 11.2,
+    }
+}
+
+const NAMES: [&str; 5] = [
+    "IM-0040.dcm",
+    "IM-0041.png",
+    "IM-0042.dcm",
+    "IM-0043\u{1b}[31m.jpg",
+    "胸部_山田.png",
+];
+
+/// A screen over five files: one read below its operating points, one above, one refused, one
+/// unreadable, and one with a hostile name.
+fn model_of(width: u16, height: u16) -> Model {
+    let mut model = Model::new(Keymap::bundled(), Size::new(width, height), "half-blocks");
+    update(
+        &mut model,
+        Message::Worker(Outcome::Model(Ok(Box::new(card())))),
+    );
+    lay_out(&mut model);
+    let images = NAMES
+        .iter()
+        .map(|name| Arc::from(PathBuf::from(name)))
+        .collect();
+    update(
+        &mut model,
+        Message::Found {
+            images,
+            problems: vec![],
+        },
+    );
+    update(&mut model, Message::ScanFinished);
+    for (scores, input) in [
+        ([0.041, 0.01, 0.3, 0.3, 0.4], InputCheck::Accepted),
+        ([0.935, 0.91, 0.1, 0.1, 0.8], InputCheck::Accepted),
+        (
+            [0.0; 5],
+            InputCheck::Refused(vec!["a colour picture (93 % of it)".into()]),
+        ),
+    ] {
+        let mut prediction = prediction(scores, input);
+        if matches!(prediction.input, InputCheck::Refused(_)) {
+            prediction.findings.clear();
+        }
+        answer(&mut model, Ok(Box::new(prediction)));
+        press(&mut model, 'j');
+    }
+    answer(
+        &mut model,
+        Err("damaged: it ends after 1,204 of 90,112 bytes".into()),
+    );
+    press(&mut model, 'k');
+    press(&mut model, 'k');
+    show(&mut model);
+    model
+}
+
+fn lay_out(model: &mut Model) {
+    let layout = Layout::of(model);
+    let canvas = Blocks::new(Colours::True, (10, 20)).canvas(layout.image);
+    update(
+        model,
+        Message::LaidOut {
+            panes: layout.panes(),
+            canvas,
+        },
+    );
+}
+
+fn answer(model: &mut Model, result: Result<Box<Prediction>, String>) {
+    let (source, generation) = now(model);
+    update(
+        model,
+        Message::Worker(Outcome::Classified {
+            source,
+            generation,
+            result,
+        }),
+    );
+}
+
+fn now(model: &Model) -> (Arc<Path>, crate::worker::Generation) {
+    (
+        model.viewer.source.clone().unwrap(),
+        model.viewer.generation,
+    )
+}
+
+fn show(model: &mut Model) {
+    let (source, generation) = now(model);
+    let patient = PatientFacts {
+        sex: Some("M".into()),
+        age: Some("054Y".into()),
+        name: Some("DOE^JOHN".into()),
+        id: Some("4711".into()),
+    };
+    let facts = Facts {
+        width: 2544,
+        height: 3056,
+        bits_stored: 12,
+        frames: 1,
+        format: "DICOM".into(),
+        view: ViewPosition::Pa,
+        patient,
+    };
+    let outcome = Outcome::Opened {
+        source: source.clone(),
+        generation,
+        result: Ok(facts),
+    };
+    update(model, Message::Worker(outcome));
+    let canvas = model.viewer.canvas.unwrap();
+    let side = canvas.width.min(canvas.height);
+    let pixels = (0..side * side)
+        .map(|i| (i % side * 255 / side) as u8)
+        .collect();
+    let image = PreviewImage {
+        width: side,
+        height: side,
+        pixels,
+        colour: false,
+    };
+    let shown = Shown {
+        image: Arc::new(image),
+        window: (1024.0, 2048.0),
+    };
+    update(
+        model,
+        Message::Worker(Outcome::Shown {
+            source,
+            generation,
+            shown,
+        }),
+    );
+}
+
+fn press(model: &mut Model, key: char) {
+    update(
+        model,
+        Message::Key(KeyEvent::new(KeyCode::Char(key), KeyModifiers::NONE)),
+    );
+}
+
+/// The screen as text, painted in letters so that the image can be read too.
+fn screen(model: &Model) -> String {
+    let Size { width, height } = model.size;
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+    let theme = Theme::new(Colours::None);
+    let mut blocks = Blocks::new(Colours::True, (10, 20));
+    terminal
+        .draw(|frame| {
+            draw(model, &theme, Some(&mut blocks), frame);
+        })
+        .unwrap();
+    terminal.backend().to_string()
+}
+
+#[test]
+fn the_main_screen_at_several_sizes() {
+    for (width, height) in [(80, 24), (120, 35), (200, 50), (40, 15)] {
+        insta::assert_snapshot!(
+            format!("main_{width}x{height}"),
+            screen(&model_of(width, height))
+        );
+    }
+}
+
+#[test]
+fn help_about_and_a_refusal() {
+    let mut model = model_of(100, 60);
+    press(&mut model, '?');
+    insta::assert_snapshot!("help", screen(&model));
+    press(&mut model, 'x');
+    press(&mut model, 'A');
+    insta::assert_snapshot!("about", screen(&model));
+    press(&mut model, 'x');
+    press(&mut model, 'j');
+    let refused = screen(&model);
+    insta::assert_snapshot!("refused", refused);
+    assert!(
+        !refused.contains("Pneumonia  "),
+        "a refused image shows no scores"
+    );
+}
+
+#[test]
+fn every_size_is_drawn_without_a_panic_and_without_an_escape() {
+    for (width, height) in [
+        (1, 1),
+        (2, 2),
+        (10, 3),
+        (39, 14),
+        (60, 18),
+        (61, 17),
+        (400, 120),
+    ] {
+        let mut model = model_of(width, height);
+        for key in ['?', 'x', 'A', 'x', '/', 'z'] {
+            press(&mut model, key);
+            assert!(!screen(&model).contains('\u{1b}'), "{width}×{height}");
+        }
+    }
+}
+
+#[test]
+fn identity_is_hidden_until_asked_for() {
+    let mut model = model_of(120, 35);
+    assert!(!screen(&model).contains("DOE"));
+    press(&mut model, 'P');
+    let shown = screen(&model);
+    assert!(shown.contains("DOE^JOHN") && shown.contains("4711"));
+}
+
+#[test]
+fn a_raw_sigmoid_is_never_called_a_probability() {
+    let mut model = model_of(120, 35);
+    assert!(screen(&model).contains("score, uncalibrated"));
+    let calibrated = ModelCard {
+        calibrated: true,
+        ..card()
+    };
+    update(
+        &mut model,
+        Message::Worker(Outcome::Model(Ok(Box::new(calibrated)))),
+    );
+    let screen = screen(&model);
+    assert!(screen.contains("· probability") && !screen.contains("uncalibrated"));
+}

@@ -1,0 +1,105 @@
+//! Text in cells: what is as wide as two, or as none, is counted so.
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// `text` in exactly `width` cells: cut with an ellipsis, or filled with spaces.
+pub fn fit(text: &str, width: usize) -> String {
+    let mut fitted = shorten(text, width);
+    let missing = width.saturating_sub(fitted.width());
+    fitted.extend(std::iter::repeat_n(' ', missing));
+    fitted
+}
+
+/// `text` in at most `width` cells, cut with an ellipsis.
+pub fn shorten(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let mut cut = String::new();
+    let mut used = 0;
+    for c in text.chars() {
+        let cells = c.width().unwrap_or(0);
+        if used + cells + 1 > width {
+            break;
+        }
+        cut.push(c);
+        used += cells;
+    }
+    if width > 0 {
+        cut.push('…');
+    }
+    cut
+}
+
+/// A file name in at most `width` cells, cut in the middle: its end tells files apart.
+pub fn shorten_name(name: &str, width: usize) -> String {
+    if name.width() <= width || width < 8 {
+        return shorten(name, width);
+    }
+    let tail_width = (width - 1) / 2;
+    let mut tail: Vec<char> = Vec::new();
+    let mut used = 0;
+    for c in name.chars().rev() {
+        used += c.width().unwrap_or(0);
+        if used > tail_width {
+            break;
+        }
+        tail.push(c);
+    }
+    let tail: String = tail.into_iter().rev().collect();
+    let head = shorten(name, width - tail.width());
+    format!("{head}{tail}")
+}
+
+/// 12345 → `12 345`: thin groups, as in the drawing of the screen.
+pub fn count(n: usize) -> String {
+    let digits = n.to_string();
+    let mut grouped = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i) % 3 == 0 {
+            grouped.push(' ');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// A score from 0 to 1 as a percentage with one decimal, in six cells or more: ` 77.1 %`.
+pub fn percent(score: f32) -> String {
+    format!("{:5.1} %", score * 100.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_cut_and_filled_by_cells_not_by_letters() {
+        assert_eq!(fit("abc", 5), "abc  ");
+        assert_eq!(fit("abcdef", 4), "abc…");
+        assert_eq!(fit("山田太郎", 5), "山田…");
+        assert_eq!(fit("山田太郎", 6), "山田… ");
+        assert_eq!(fit("e\u{301}tude", 5), "e\u{301}tude");
+        assert_eq!(fit("x", 0), "");
+    }
+
+    #[test]
+    fn names_keep_their_ends() {
+        let name = "1.2.840.113654.2.55.0042.dcm";
+        let short = shorten_name(name, 15);
+        assert!(
+            short.ends_with("042.dcm") && short.contains('…') && short.width() <= 15,
+            "{short}"
+        );
+        assert_eq!(shorten_name("short.png", 15), "short.png");
+    }
+
+    #[test]
+    fn numbers_for_people() {
+        assert_eq!(count(7), "7");
+        assert_eq!(count(1_284), "1 284");
+        assert_eq!(count(1_000_000), "1 000 000");
+        assert_eq!(percent(0.7713), " 77.1 %");
+        assert_eq!(percent(1.0), "100.0 %");
+    }
+}

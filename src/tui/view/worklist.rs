@@ -1,0 +1,163 @@
+use ratatui::Frame;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, Paragraph};
+use unicode_width::UnicodeWidthStr;
+
+use super::layout::Layout;
+use super::text::{count, fit, percent, shorten_name};
+use super::theme::Theme;
+use crate::domain::{Finding, InputCheck, Prediction, Question};
+use crate::tui::model::Model;
+use crate::tui::worklist::{Entry, Sort, State};
+
+pub fn draw(model: &Model, theme: &Theme, layout: &Layout, frame: &mut Frame) {
+    if !layout.compact {
+        let block = Block::bordered()
+            .border_style(theme.border)
+            .title(title(model, theme));
+        frame.render_widget(block, layout.worklist);
+    }
+    let area = layout.list;
+    if model.worklist.is_empty() {
+        let line = Line::styled(nothing(model), theme.dim);
+        return frame.render_widget(Paragraph::new(line), area);
+    }
+    let height = usize::from(area.height);
+    let first = model.worklist.first_visible(height);
+    let lines: Vec<Line> = (first..first + height)
+        .map_while(|row| {
+            let entry = model.worklist.row(row)?;
+            let selected = row == model.worklist.cursor();
+            Some(line(model, theme, entry, selected, usize::from(area.width)))
+        })
+        .collect();
+    frame.render_widget(Paragraph::new(lines), area);
+}
+
+fn title(model: &Model, theme: &Theme) -> Line<'static> {
+    let list = &model.worklist;
+    let shown = match list.filter() {
+        "" => count(list.total()),
+        _ => format!("{} of {}", count(list.len()), count(list.total())),
+    };
+    let found = if list.is_scanning() { "…" } else { "" };
+    let arrow = if list.is_reversed() { " ↑" } else { "" };
+    let text = format!(
+        " {shown}{found} · {} read · {}{arrow} ",
+        count(list.read()),
+        list.sort().word()
+    );
+    Line::from(vec![
+        Span::styled(" Worklist", theme.title),
+        Span::styled(text, theme.plain),
+    ])
+}
+
+fn nothing(model: &Model) -> String {
+    let list = &model.worklist;
+    if !list.filter().is_empty() && list.total() > 0 {
+        format!("nothing matches {:?}", list.filter())
+    } else if list.is_scanning() {
+        "looking for images …".to_owned()
+    } else {
+        "no images here".to_owned()
+    }
+}
+
+/// ` ● IM-0041.png   91.0 %  COVID-19`
+fn line(
+    model: &Model,
+    theme: &Theme,
+    entry: &Entry,
+    selected: bool,
+    width: usize,
+) -> Line<'static> {
+    let (sign, style, words) = state(model, theme, entry);
+    let cursor = if selected { '▸' } else { ' ' };
+    // Names get what the words leave, and never less than half.
+    let words_width = words.width().min(width / 2);
+    let name_width = width.saturating_sub(words_width + 4);
+    let name = fit(&shorten_name(&entry.name(), name_width), name_width);
+    let words = fit(&words, words_width);
+    let row = if selected {
+        theme.selected
+    } else {
+        Style::new()
+    };
+    Line::from(vec![
+        Span::styled(format!("{cursor}{sign} "), style),
+        Span::styled(name, theme.plain),
+        Span::raw(" "),
+        Span::styled(words, style),
+    ])
+    .patch_style(row)
+}
+
+fn state(model: &Model, theme: &Theme, entry: &Entry) -> (char, Style, String) {
+    match &entry.state {
+        State::Unread => ('·', theme.dim, String::new()),
+        State::Failed(reason) => ('✗', theme.refused, reason.to_string()),
+        State::Read(prediction) => match &prediction.input {
+            InputCheck::Refused(reasons) => (
+                '✗',
+                theme.refused,
+                format!("refused: {}", reasons.join("; ")),
+            ),
+            InputCheck::Caution(_) => {
+                let (_, words) = summary(model, theme, prediction);
+                ('!', theme.caution, words)
+            }
+            InputCheck::Accepted => {
+                let (style, words) = summary(model, theme, prediction);
+                let sign = if style == theme.positive {
+                    '●'
+                } else {
+                    '○'
+                };
+                (sign, style, words)
+            }
+        },
+    }
+}
+
+/// The label that the list is sorted by, or else the highest that was found, or that none was.
+fn summary(model: &Model, theme: &Theme, prediction: &Prediction) -> (Style, String) {
+    let wanted = match model.worklist.sort() {
+        Sort::Score(label) => prediction.finding(label),
+        _ => None,
+    };
+    let alone = || {
+        prediction
+            .findings
+            .iter()
+            .filter(|f| f.question == Question::Presence)
+    };
+    let highest = |a: &&Finding, b: &&Finding| a.score.value().total_cmp(&b.score.value());
+    let found = alone()
+        .filter(|f| f.is_positive() == Some(true))
+        .max_by(highest);
+    match (wanted.or(found), alone().max_by(highest)) {
+        (Some(finding), _) => {
+            let positive = finding.is_positive() == Some(true);
+            let style = if positive {
+                theme.positive
+            } else {
+                theme.negative
+            };
+            (
+                style,
+                format!(
+                    "{} {}",
+                    percent(finding.score.value()),
+                    finding.label.name()
+                ),
+            )
+        }
+        (None, Some(finding)) => (
+            theme.negative,
+            format!("{} no finding", percent(finding.score.value())),
+        ),
+        (None, None) => (theme.plain, String::new()),
+    }
+}

@@ -1,0 +1,453 @@
+//! The program in a real pseudo-terminal: what a user sees, and what is left when it is gone.
+//!
+//! The bytes it writes are read by a terminal emulator (vt100). Nothing waits for time: everything
+//! waits for a screen, with a generous limit.
+
+#![cfg(unix)]
+
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+
+const CXR: &str = env!("CARGO_BIN_EXE_cxr");
+/// Never reached on a machine that works.
+const LIMIT: Duration = Duration::from_secs(60);
+
+fn samples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("samples")
+}
+
+/// A terminal with `cxr` in it.
+struct Session {
+    child: Box<dyn Child + Send + Sync>,
+    master: Option<Box<dyn MasterPty + Send>>,
+    writer: Box<dyn Write + Send>,
+    parser: Arc<Mutex<vt100::Parser>>,
+    /// Everything that was written, for what an emulator forgets.
+    bytes: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Session {
+    fn start(rows: u16, cols: u16, paths: &[PathBuf]) -> Self {
+        let mut command = CommandBuilder::new(CXR);
+        command.args(paths);
+        Self::spawn(rows, cols, command)
+    }
+
+    fn spawn(rows: u16, cols: u16, mut command: CommandBuilder) -> Self {
+        let size = PtySize {
+            rows,
+            cols,
+            pixel_width: 0,
+            pixel_height: 0,
+        };
+        let pair = native_pty_system().openpty(size).unwrap();
+        command.env("TERM", "xterm-256color");
+        command.env("COLORTERM", "truecolor");
+        for name in [
+            "TMUX",
+            "STY",
+            "NO_COLOR",
+            "TERM_PROGRAM",
+            "LC_TERMINAL",
+            "KONSOLE_VERSION",
+        ] {
+            command.env_remove(name);
+        }
+        let child = pair.slave.spawn_command(command).unwrap();
+        drop(pair.slave);
+        let parser = Arc::new(Mutex::new(vt100::Parser::new(rows, cols, 0)));
+        let bytes = Arc::new(Mutex::new(Vec::new()));
+        let mut reader = pair.master.try_clone_reader().unwrap();
+        let (seen, kept) = (parser.clone(), bytes.clone());
+        thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(n @ 1..) = reader.read(&mut buffer) {
+                seen.lock().unwrap().process(&buffer[..n]);
+                kept.lock().unwrap().extend_from_slice(&buffer[..n]);
+            }
+        });
+        let writer = pair.master.take_writer().unwrap();
+        Session {
+            child,
+            master: Some(pair.master),
+            writer,
+            parser,
+            bytes,
+        }
+    }
+
+    fn screen(&self) -> String {
+        self.parser.lock().unwrap().screen().contents()
+    }
+
+    fn press(&mut self, keys: &str) {
+        self.writer.write_all(keys.as_bytes()).unwrap();
+        self.writer.flush().unwrap();
+    }
+
+    fn wait_for(&self, what: &str, there: impl Fn(&Session) -> bool) {
+        let start = Instant::now();
+        while !there(self) {
+            assert!(
+                start.elapsed() < LIMIT,
+                "waited in vain for {what}:\n{}",
+                self.screen()
+            );
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn wait_for_text(&self, text: &str) {
+        self.wait_for(text, |session| session.screen().contains(text));
+    }
+
+    /// Cells of the right half whose two pixels have colours of their own: the radiograph.
+    fn painted_cells(&self) -> usize {
+        let parser = self.parser.lock().unwrap();
+        let (rows, cols) = parser.screen().size();
+        (0..rows)
+            .flat_map(|row| (cols / 2..cols).map(move |col| (row, col)))
+            .filter_map(|(row, col)| parser.screen().cell(row, col))
+            .filter(|cell| {
+                cell.contents() == "▀" && matches!(cell.fgcolor(), vt100::Color::Rgb(..))
+            })
+            .count()
+    }
+
+    fn wait_for_end(&mut self) -> u32 {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.exit_code();
+            }
+            assert!(
+                start.elapsed() < LIMIT,
+                "it does not end:\n{}",
+                self.screen()
+            );
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.child.process_id().unwrap().to_string();
+        assert!(
+            Command::new("kill")
+                .args([name, &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+
+    /// Whether the screen, the mouse, the cursor and pasting are the user's again.
+    fn wait_until_restored(&self) {
+        self.wait_for("the terminal to be given back", |session| {
+            let parser = session.parser.lock().unwrap();
+            let screen = parser.screen();
+            !screen.alternate_screen()
+                && !screen.hide_cursor()
+                && !screen.bracketed_paste()
+                && screen.mouse_protocol_mode() == vt100::MouseProtocolMode::None
+        });
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+    }
+}
+
+/// The main job, from the first frame to the shell.
+#[test]
+fn a_folder_is_walked_seen_and_read() {
+    let mut session = Session::start(35, 120, &[samples()]);
+    session.wait_for_text("Worklist");
+    session.wait_for_text("clear_1.png");
+    session.wait_for("a radiograph", |session| session.painted_cells() > 400);
+    session.wait_for_text(" ms cpu");
+    session.wait_for_text("given pneumonia:");
+    assert!(session.screen().contains("not for diagnosis"));
+
+    session.press("?");
+    session.wait_for_text("half a page down");
+    session.press("x");
+    session.press("/not_an");
+    session.wait_for_text("1 of ");
+    session.press("\r");
+    session.wait_for_text("no scores for this image");
+    assert!(
+        !session.screen().contains("given pneumonia:"),
+        "{}",
+        session.screen()
+    );
+
+    session.press("q");
+    assert_eq!(session.wait_for_end(), 0);
+    session.wait_until_restored();
+}
+
+#[test]
+fn every_sample_can_be_walked_to_and_each_says_something() {
+    let mut session = Session::start(24, 80, &[samples()]);
+    session.wait_for_text("clear_1.png");
+    let images = std::fs::read_dir(samples())
+        .unwrap()
+        .filter_map(|entry| entry.unwrap().path().extension().map(|e| e.to_owned()))
+        .filter(|e| !["py", "md", "txt"].iter().any(|other| e == other))
+        .count();
+    for read in 1..=images {
+        session.wait_for_text(&format!("{read} read"));
+        session.press("j");
+    }
+    session.press("gg");
+    session.wait_for_text(" ms cpu");
+}
+
+#[test]
+fn a_small_and_a_large_terminal_show_something_sensible() {
+    for (rows, cols) in [(15, 40), (50, 200)] {
+        let session = Session::start(rows, cols, &[samples()]);
+        session.wait_for_text("clear_1.png");
+        session.wait_for("a radiograph", |session| session.painted_cells() > 60);
+        session.wait_for_text("Pneumonia");
+        session.wait_for_text("not for diagnosis");
+    }
+}
+
+#[test]
+fn a_resize_is_followed() {
+    let session = Session::start(24, 80, &[samples()]);
+    session.wait_for_text(" ms cpu");
+    session
+        .parser
+        .lock()
+        .unwrap()
+        .screen_mut()
+        .set_size(40, 150);
+    let size = PtySize {
+        rows: 40,
+        cols: 150,
+        pixel_width: 0,
+        pixel_height: 0,
+    };
+    session.master.as_ref().unwrap().resize(size).unwrap();
+    session.wait_for("the footer on the last row", |session| {
+        let screen = session.screen();
+        screen
+            .lines()
+            .nth(39)
+            .is_some_and(|line| line.contains("not for diagnosis"))
+    });
+    session.wait_for("a larger radiograph", |session| {
+        session.painted_cells() > 1000
+    });
+}
+
+#[test]
+fn signals_give_the_terminal_back() {
+    for name in ["-TERM", "-HUP", "-INT"] {
+        let mut session = Session::start(24, 80, &[samples()]);
+        session.wait_for_text("clear_1.png");
+        session.signal(name);
+        session.wait_for_end();
+        session.wait_until_restored();
+    }
+}
+
+/// The shell's `fg` finds the screen as it was.
+#[test]
+fn suspending_gives_the_terminal_back_and_continuing_takes_it_again() {
+    let mut session = Session::start(24, 80, &[samples()]);
+    session.wait_for_text(" ms cpu");
+    session.press("\x1a");
+    session.wait_until_restored();
+    session.signal("-CONT");
+    session.wait_for("the screen again", |session| {
+        session.parser.lock().unwrap().screen().alternate_screen()
+            && session.screen().contains("clear_1.png")
+    });
+    session.press("q");
+    assert_eq!(session.wait_for_end(), 0);
+}
+
+/// A terminal that never answers is not waited for, and its silence costs no key.
+#[test]
+fn keys_typed_before_the_first_frame_are_not_lost() {
+    let mut session = Session::start(24, 80, &[samples()]);
+    session.wait_for_text("clear_1.png");
+    session.press("G");
+    session.wait_for("the last row", |session| {
+        session
+            .screen()
+            .lines()
+            .any(|line| line.contains('▸') && line.contains("truncated"))
+    });
+}
+
+#[test]
+fn hostile_names_and_unreadable_files_are_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(
+        folder.path().join("evil\u{1b}]0;owned\u{7}.png"),
+        b"not a png",
+    )
+    .unwrap();
+    std::fs::copy(
+        samples().join("clear_1.png"),
+        folder.path().join("fine.png"),
+    )
+    .unwrap();
+    let session = Session::start(24, 80, &[folder.path().to_owned()]);
+    session.wait_for_text("not an image");
+    let written = session.bytes.lock().unwrap().clone();
+    assert!(!String::from_utf8_lossy(&written).contains("\u{1b}]0;owned"));
+}
+
+#[test]
+fn without_a_terminal_there_is_one_line_and_exit_code_2() {
+    let output = Command::new(CXR).arg(samples()).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(error.lines().count(), 1, "{error}");
+    assert!(
+        error.contains("terminal") && output.stdout.is_empty(),
+        "{error}"
+    );
+}
+
+/// A tmux of our own, with nothing of the user's configuration.
+struct Tmux {
+    socket: String,
+}
+
+impl Tmux {
+    /// `None`, with a printed reason, where there is no tmux.
+    fn start(name: &str, command: &str) -> Option<Self> {
+        let tmux = Tmux {
+            socket: format!("cxr-{name}-{}", std::process::id()),
+        };
+        let size = ["-x", "120", "-y", "35"];
+        let started = tmux
+            .command(&["-f", "/dev/null", "new-session", "-d"])
+            .args(size)
+            .arg(command)
+            .status();
+        match started {
+            Ok(status) => {
+                assert!(status.success());
+                Some(tmux)
+            }
+            Err(error) => {
+                eprintln!("skipped: no tmux here ({error})");
+                None
+            }
+        }
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new("tmux");
+        command
+            .args(["-L", &self.socket])
+            .args(arguments)
+            .env_remove("TMUX");
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> String {
+        let output = self.command(arguments).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    fn wait_for(&self, text: &str) -> String {
+        let start = Instant::now();
+        loop {
+            let screen = self.run(&["capture-pane", "-p"]);
+            if screen.contains(text) {
+                return screen;
+            }
+            assert!(
+                start.elapsed() < LIMIT,
+                "waited in vain for {text}:\n{screen}"
+            );
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn ask(&self, format: &str) -> String {
+        self.run(&["display", "-p", format]).trim().to_owned()
+    }
+}
+
+impl Drop for Tmux {
+    fn drop(&mut self) {
+        let _ = self.command(&["kill-server"]).status();
+    }
+}
+
+/// The pane's title stays, nothing leaks into the shell, and the last screen is the shell's own.
+#[test]
+fn inside_tmux() {
+    let Some(tmux) = Tmux::start("walk", "env PS1='ready> ' sh") else {
+        return;
+    };
+    tmux.wait_for("ready>");
+    let title = tmux.ask("#{pane_title}");
+    tmux.run(&[
+        "send-keys",
+        &format!("'{CXR}' '{}'", samples().display()),
+        "Enter",
+    ]);
+    tmux.wait_for("given pneumonia:");
+    tmux.wait_for("▀▀▀▀");
+    assert_eq!(tmux.ask("#{pane_title}"), title);
+    tmux.run(&["send-keys", "j", "j", "q"]);
+    let shell = tmux.wait_for("ready>");
+    assert!(
+        !shell.contains("Gi=") && !shell.contains("Worklist"),
+        "{shell}"
+    );
+}
+
+/// The terminal dies under the program: it ends, and does not spin.
+#[test]
+fn a_dead_terminal_ends_the_program() {
+    let command = format!("exec '{CXR}' '{}'", samples().display());
+    let Some(tmux) = Tmux::start("die", &command) else {
+        return;
+    };
+    tmux.wait_for("given pneumonia:");
+    let (server, program) = (tmux.ask("#{pid}"), tmux.ask("#{pane_pid}"));
+    assert!(
+        Command::new("kill")
+            .args(["-KILL", &server])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let start = Instant::now();
+    while is_alive(&program) {
+        assert!(
+            start.elapsed() < LIMIT,
+            "process {program} outlives its terminal"
+        );
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Zombies do not count: whoever inherits them may be slow to collect them.
+fn is_alive(pid: &str) -> bool {
+    let output = Command::new("ps")
+        .args(["-o", "stat=", "-p", pid])
+        .output()
+        .unwrap();
+    let state = String::from_utf8_lossy(&output.stdout);
+    !state.trim().is_empty() && !state.trim().starts_with('Z')
+}
