@@ -1,0 +1,245 @@
+//! What a reader waits for, measured on the real program in a real pseudo-terminal:
+//!
+//! - start → first frame, and → first radiograph, over a folder of 100,000 files;
+//! - key press → painted radiograph, cold (jumps to where nothing was read ahead) and read ahead;
+//! - the most memory that the program took.
+//!
+//! `cargo bench --bench screen -- FOLDER…`; without folders, `samples`. Prints medians, 95th
+//! percentiles and n. A measurement, not a test: it has no limits to fail.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+
+const ROWS: u16 = 35;
+const COLS: u16 = 120;
+const MANY: usize = 100_000;
+const PRESSES: usize = 60;
+/// Long enough for the neighbours to have been read.
+const REST: Duration = Duration::from_millis(700);
+/// Cells of radiograph that make it painted.
+const PAINTED: usize = 200;
+
+fn main() {
+    let folders: Vec<PathBuf> = std::env::args()
+        .skip(1)
+        .filter(|a| !a.starts_with('-'))
+        .map(PathBuf::from)
+        .collect();
+    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples");
+    let folders = if folders.is_empty() {
+        vec![samples.clone()]
+    } else {
+        folders
+    };
+
+    starting(&samples.join("clear_1.png"));
+    for folder in folders {
+        pressing(&folder);
+    }
+}
+
+fn starting(file: &Path) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for i in 0..MANY {
+        fs::hard_link(file, folder.path().join(format!("{i:06}.png")))
+            .or_else(|_| fs::copy(file, folder.path().join(format!("{i:06}.png"))).map(drop))
+            .expect("100,000 files");
+    }
+    let (mut frames, mut radiographs, mut memory) = (vec![], vec![], 0);
+    for _ in 0..5 {
+        let start = Instant::now();
+        let session = Session::start(folder.path());
+        session.wait(|s| s.text().contains("Worklist"));
+        frames.push(start.elapsed());
+        session.wait(|s| s.painted() > PAINTED);
+        radiographs.push(start.elapsed());
+        session.wait(|s| s.text().contains("Worklist 100 000 ·"));
+        session.wait(|s| s.text().contains(" ms cpu"));
+        memory = memory.max(session.peak_memory());
+    }
+    report("100,000 files: start to first frame", &mut frames);
+    report("100,000 files: start to first radiograph", &mut radiographs);
+    println!("100,000 files: peak memory {memory} MiB");
+}
+
+fn pressing(folder: &Path) {
+    let name = folder
+        .file_name()
+        .unwrap_or(folder.as_os_str())
+        .to_string_lossy()
+        .into_owned();
+    let mut session = Session::start(folder);
+    session.wait(|s| s.text().contains(" ms cpu") || s.text().contains('✗'));
+    session.wait(|s| !s.text().contains("… ·"));
+    let rows = session.rows();
+    let presses = PRESSES.min(rows.saturating_sub(1));
+
+    let mut ahead = vec![];
+    for row in 1..=presses {
+        thread::sleep(REST);
+        ahead.extend(session.press("j", row + 1));
+    }
+    report(
+        &format!("{name}: key to radiograph, read ahead"),
+        &mut ahead,
+    );
+
+    // Far apart, so that nothing near was read; more than the cache holds.
+    let mut cold = vec![];
+    let step = (rows / 2 + 7) | 1;
+    for i in 1..=presses {
+        let row = (i * step) % rows + 1;
+        thread::sleep(REST);
+        cold.extend(session.press(&format!(":{row}\r"), row));
+    }
+    report(&format!("{name}: key to radiograph, jumps"), &mut cold);
+    println!(
+        "{name}: peak memory {} MiB ({rows} files)",
+        session.peak_memory()
+    );
+}
+
+fn report(what: &str, times: &mut [Duration]) {
+    times.sort_unstable();
+    let at = |share: f64| match times.len() {
+        0 => f64::NAN,
+        n => times[((n - 1) as f64 * share).round() as usize].as_secs_f64() * 1e3,
+    };
+    println!(
+        "{what}: p50 {:.1} ms, p95 {:.1} ms, n {}",
+        at(0.5),
+        at(0.95),
+        times.len()
+    );
+}
+
+struct Session {
+    child: Box<dyn Child + Send + Sync>,
+    _master: Box<dyn MasterPty + Send>,
+    writer: Box<dyn Write + Send>,
+    parser: Arc<Mutex<vt100::Parser>>,
+}
+
+impl Session {
+    fn start(folder: &Path) -> Self {
+        let size = PtySize {
+            rows: ROWS,
+            cols: COLS,
+            pixel_width: 0,
+            pixel_height: 0,
+        };
+        let pair = native_pty_system()
+            .openpty(size)
+            .expect("a pseudo-terminal");
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_cxr"));
+        command.arg(folder);
+        command.env("TERM", "xterm-256color");
+        command.env("COLORTERM", "truecolor");
+        command.env_remove("TMUX");
+        let child = pair.slave.spawn_command(command).expect("cxr");
+        drop(pair.slave);
+        let parser = Arc::new(Mutex::new(vt100::Parser::new(ROWS, COLS, 0)));
+        let mut reader = pair.master.try_clone_reader().expect("its output");
+        let seen = parser.clone();
+        let mut writer = pair.master.take_writer().expect("its input");
+        // Answers the probe at once, as a terminal does.
+        let _ = writer.write_all(b"\x1b[?62;c");
+        thread::spawn(move || {
+            let mut buffer = [0; 1 << 16];
+            while let Ok(n @ 1..) = reader.read(&mut buffer) {
+                seen.lock().expect("the screen").process(&buffer[..n]);
+            }
+        });
+        Session {
+            child,
+            _master: pair.master,
+            writer,
+            parser,
+        }
+    }
+
+    fn text(&self) -> String {
+        self.parser.lock().expect("the screen").screen().contents()
+    }
+
+    fn painted(&self) -> usize {
+        let parser = self.parser.lock().expect("the screen");
+        let cells = (0..ROWS).flat_map(|row| (COLS / 2..COLS).map(move |col| (row, col)));
+        cells
+            .filter_map(|(row, col)| parser.screen().cell(row, col))
+            .filter(|c| c.contents() == "▀")
+            .count()
+    }
+
+    fn wait(&self, there: impl Fn(&Self) -> bool) -> bool {
+        let end = Instant::now() + Duration::from_secs(20);
+        while !there(self) {
+            if Instant::now() > end {
+                return false;
+            }
+            thread::sleep(Duration::from_micros(300));
+        }
+        true
+    }
+
+    /// Rows of the worklist, from its title.
+    fn rows(&self) -> usize {
+        let text = self.text();
+        let title = text
+            .split("Worklist ")
+            .nth(1)
+            .and_then(|t| t.split(" ·").next());
+        title.map_or(0, |n| n.replace(' ', "").parse().unwrap_or(0))
+    }
+
+    /// Time until the image of another row is on the screen; `None` if it has none.
+    fn press(&mut self, keys: &str, _row: usize) -> Option<Duration> {
+        let before = self.title();
+        let start = Instant::now();
+        self.writer.write_all(keys.as_bytes()).ok()?;
+        self.writer.flush().ok()?;
+        let came = self.wait(|s| {
+            s.title() != before
+                && (s.painted() > PAINTED || s.text().contains('✗') && s.painted() == 0)
+        });
+        (came && self.painted() > PAINTED).then(|| start.elapsed())
+    }
+
+    /// The name over the image.
+    fn title(&self) -> String {
+        let text = self.text();
+        let line = text.lines().next().unwrap_or_default();
+        let name = line.rsplit('┌').next().unwrap_or_default();
+        name.split_whitespace()
+            .next()
+            .unwrap_or_default()
+            .to_owned()
+    }
+
+    fn peak_memory(&self) -> u64 {
+        let pid = self.child.process_id().unwrap_or(0);
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let line = status
+            .lines()
+            .find(|l| l.starts_with("VmHWM"))
+            .unwrap_or_default();
+        line.split_whitespace()
+            .nth(1)
+            .and_then(|kib| kib.parse::<u64>().ok())
+            .unwrap_or(0)
+            / 1024
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
