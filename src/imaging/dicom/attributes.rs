@@ -1,0 +1,568 @@
+//! What a data set says about its picture and its patient.
+
+use dicom_core::{Tag, VR};
+use dicom_dictionary_std::tags;
+use dicom_object::InMemDicomObject;
+use dicom_object::collector::DicomCollectorOptions;
+use dicom_object::file::ReadPreamble;
+use dicom_object::mem::InMemElement;
+
+use super::super::{Fault, clean_text};
+use super::structure::Encoding;
+use crate::domain::{
+    Lut, Modality, PatientFacts, PhotometricInterpretation, PixelTransform, Radiograph, Rescale,
+    Samples, ViewPosition, VoiFunction, WindowLevel,
+};
+
+/// How the pixel data are to be read, PS3.3 C.7.6.3.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Picture {
+    pub columns: u32,
+    pub rows: u32,
+    pub samples_per_pixel: u8,
+    pub bits_allocated: u8,
+    pub bits_stored: u8,
+    pub high_bit: u8,
+    pub signed: bool,
+    /// Colour by plane: all red values first, then all green ones, then all blue ones.
+    pub planar: bool,
+    pub colour: Colour,
+    pub frames: u32,
+}
+
+/// Photometric interpretations that can be turned into grey or RGB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Colour {
+    Monochrome1,
+    Monochrome2,
+    Palette,
+    Rgb,
+    YbrFull,
+    /// Uncompressed, two pixels share a pair of colour differences.
+    YbrFull422,
+    /// The JPEG 2000 decoder turns these into RGB itself.
+    YbrOfJpeg2000,
+}
+
+/// The attributes that are read here. dicom-rs is given no others, so that a private or a broken
+/// element costs nothing.
+pub(super) const WANTED: [Tag; 42] = [
+    tags::SPECIFIC_CHARACTER_SET,
+    tags::SOP_CLASS_UID,
+    tags::MODALITY,
+    tags::PATIENT_NAME,
+    tags::PATIENT_ID,
+    tags::PATIENT_SEX,
+    tags::PATIENT_AGE,
+    tags::IMAGER_PIXEL_SPACING,
+    tags::VIEW_POSITION,
+    tags::SAMPLES_PER_PIXEL,
+    tags::PHOTOMETRIC_INTERPRETATION,
+    tags::PLANAR_CONFIGURATION,
+    tags::NUMBER_OF_FRAMES,
+    tags::ROWS,
+    tags::COLUMNS,
+    tags::PIXEL_SPACING,
+    tags::PIXEL_ASPECT_RATIO,
+    tags::BITS_ALLOCATED,
+    tags::BITS_STORED,
+    tags::HIGH_BIT,
+    tags::PIXEL_REPRESENTATION,
+    tags::PIXEL_PADDING_VALUE,
+    tags::PIXEL_PADDING_RANGE_LIMIT,
+    tags::WINDOW_CENTER,
+    tags::WINDOW_WIDTH,
+    tags::WINDOW_CENTER_WIDTH_EXPLANATION,
+    tags::VOILUT_FUNCTION,
+    tags::RESCALE_INTERCEPT,
+    tags::RESCALE_SLOPE,
+    tags::RED_PALETTE_COLOR_LOOKUP_TABLE_DESCRIPTOR,
+    tags::GREEN_PALETTE_COLOR_LOOKUP_TABLE_DESCRIPTOR,
+    tags::BLUE_PALETTE_COLOR_LOOKUP_TABLE_DESCRIPTOR,
+    tags::RED_PALETTE_COLOR_LOOKUP_TABLE_DATA,
+    tags::GREEN_PALETTE_COLOR_LOOKUP_TABLE_DATA,
+    tags::BLUE_PALETTE_COLOR_LOOKUP_TABLE_DATA,
+    tags::SEGMENTED_RED_PALETTE_COLOR_LOOKUP_TABLE_DATA,
+    tags::MODALITY_LUT_SEQUENCE,
+    tags::VOILUT_SEQUENCE,
+    tags::VIEW_CODE_SEQUENCE,
+    tags::PRESENTATION_LUT_SHAPE,
+    tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE,
+    tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE,
+];
+
+/// The attributes of a data set.
+pub(super) struct Attributes {
+    object: InMemDicomObject,
+}
+
+/// Reads the part of a data set before the pixel data.
+pub(super) fn read(header: &[u8], encoding: Encoding) -> Result<Attributes, Fault> {
+    let mut object = InMemDicomObject::new_empty();
+    DicomCollectorOptions::new()
+        .expected_ts(encoding.transfer_syntax())
+        .read_preamble(ReadPreamble::Never)
+        .from_reader(std::io::BufReader::new(std::io::Cursor::new(header)))
+        .read_dataset_to_end(&mut object)
+        .map_err(|e| Fault::damaged(with_causes(&e)))?;
+    Ok(Attributes { object })
+}
+
+/// An error and what caused it: dicom-rs keeps the useful part in the causes.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+impl Attributes {
+    /// An attribute of the data set, or of the functional groups of an enhanced multi-frame
+    /// object as far as they concern the first frame (PS3.3 C.7.6.16).
+    fn get(&self, tag: Tag) -> Option<&InMemElement> {
+        self.object.get(tag).or_else(|| {
+            [
+                tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE,
+                tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE,
+            ]
+            .into_iter()
+            .filter_map(|groups| self.object.get(groups)?.items()?.first())
+            .flat_map(|groups| groups.iter())
+            .find_map(|group| group.items()?.first()?.get(tag))
+        })
+    }
+
+    /// Printable text, or nothing.
+    fn text(&self, tag: Tag) -> Option<String> {
+        let text = self.get(tag)?.to_str().ok()?;
+        Some(clean_text(&text)).filter(|text| !text.is_empty())
+    }
+
+    /// Upper-case text of a code string.
+    fn code(&self, tag: Tag) -> Option<String> {
+        self.text(tag).map(|text| text.to_ascii_uppercase())
+    }
+
+    fn texts(&self, tag: Tag) -> Vec<String> {
+        let values = self.get(tag).and_then(|e| e.to_multi_str().ok());
+        values.map_or(Vec::new(), |v| {
+            v.iter().map(|text| clean_text(text)).collect()
+        })
+    }
+
+    fn integer(&self, tag: Tag) -> Option<i64> {
+        self.get(tag)?.to_int().ok()
+    }
+
+    fn numbers(&self, tag: Tag) -> Vec<f64> {
+        self.get(tag)
+            .and_then(|e| e.to_multi_float64().ok())
+            .unwrap_or_default()
+    }
+
+    fn number(&self, tag: Tag) -> Option<f64> {
+        self.numbers(tag).first().copied().filter(|v| v.is_finite())
+    }
+
+    fn items(&self, tag: Tag) -> &[InMemDicomObject] {
+        self.get(tag).and_then(|e| e.items()).unwrap_or_default()
+    }
+
+    /// What kind of object it is, for people.
+    pub fn kind(&self) -> String {
+        match (self.text(tags::MODALITY), self.text(tags::SOP_CLASS_UID)) {
+            (Some(modality), _) => format!("modality {modality}"),
+            (None, Some(class)) => format!("SOP class {class}"),
+            (None, None) => "of no stated kind".to_owned(),
+        }
+    }
+
+    /// The picture's shape and encoding, checked against each other.
+    pub fn picture(&self) -> Result<Picture, Fault> {
+        let small = |tag, name: &str| -> Result<Option<u8>, Fault> {
+            match self.integer(tag) {
+                None => Ok(None),
+                Some(v) => u8::try_from(v)
+                    .map(Some)
+                    .map_err(|_| Fault::damaged(format!("{name} is {v}"))),
+            }
+        };
+        let size = |tag, name: &str| {
+            let value = self.integer(tag).and_then(|v| u32::try_from(v).ok());
+            value.ok_or_else(|| Fault::damaged(format!("{name} is missing")))
+        };
+        let samples_per_pixel = small(tags::SAMPLES_PER_PIXEL, "Samples per Pixel")?.unwrap_or(1);
+        let bits_allocated = small(tags::BITS_ALLOCATED, "Bits Allocated")?
+            .ok_or_else(|| Fault::damaged("Bits Allocated is missing"))?;
+        let bits_stored = small(tags::BITS_STORED, "Bits Stored")?.unwrap_or(bits_allocated);
+        let high_bit = small(tags::HIGH_BIT, "High Bit")?.unwrap_or(bits_stored.saturating_sub(1));
+        let picture = Picture {
+            columns: size(tags::COLUMNS, "Columns")?,
+            rows: size(tags::ROWS, "Rows")?,
+            samples_per_pixel,
+            bits_allocated,
+            bits_stored,
+            high_bit,
+            signed: self.signed(),
+            planar: self.integer(tags::PLANAR_CONFIGURATION) == Some(1),
+            colour: self.colour(samples_per_pixel)?,
+            frames: self
+                .integer(tags::NUMBER_OF_FRAMES)
+                .and_then(|v| u32::try_from(v).ok())
+                .map_or(1, |v| v.max(1)),
+        };
+        picture.check()?;
+        Ok(picture)
+    }
+
+    fn signed(&self) -> bool {
+        self.integer(tags::PIXEL_REPRESENTATION) == Some(1)
+    }
+
+    fn colour(&self, samples_per_pixel: u8) -> Result<Colour, Fault> {
+        let name = self.code(tags::PHOTOMETRIC_INTERPRETATION);
+        Ok(match (name.as_deref(), samples_per_pixel) {
+            (Some("MONOCHROME1"), 1) => Colour::Monochrome1,
+            (Some("MONOCHROME2") | None, 1) => Colour::Monochrome2,
+            (Some("PALETTE COLOR"), 1) => Colour::Palette,
+            (Some("RGB") | None, 3) => Colour::Rgb,
+            (Some("YBR_FULL"), 3) => Colour::YbrFull,
+            (Some("YBR_FULL_422"), 3) => Colour::YbrFull422,
+            (Some("YBR_RCT" | "YBR_ICT"), 3) => Colour::YbrOfJpeg2000,
+            (name, n) => {
+                return Err(Fault::unsupported(format!(
+                    "photometric interpretation {} with {n} samples per pixel",
+                    name.unwrap_or("not stated")
+                )));
+            }
+        })
+    }
+
+    /// A 16-bit value whose sign is that of the pixels, whatever the file called it.
+    fn like_a_pixel(&self, value: i64) -> i32 {
+        let signed = self.signed() && (0x8000..=0xffff).contains(&value);
+        (if signed { value - 0x1_0000 } else { value }) as i32
+    }
+
+    /// PS3.3 C.7.5.1.1.2.
+    fn padding(&self) -> Option<(i32, i32)> {
+        let value = self.like_a_pixel(self.integer(tags::PIXEL_PADDING_VALUE)?);
+        let limit = self.integer(tags::PIXEL_PADDING_RANGE_LIMIT);
+        let limit = limit.map_or(value, |limit| self.like_a_pixel(limit));
+        Some((value.min(limit), value.max(limit)))
+    }
+
+    /// PS3.3 C.11.1.
+    fn modality_transform(&self) -> PixelTransform {
+        let table = self.items(tags::MODALITY_LUT_SEQUENCE).first();
+        if let Some(lut) = table.and_then(|item| self.lut(item)) {
+            return PixelTransform::Table(lut);
+        }
+        let slope = self
+            .number(tags::RESCALE_SLOPE)
+            .filter(|&slope| slope != 0.0);
+        PixelTransform::Linear(Rescale {
+            slope: slope.unwrap_or(1.0),
+            intercept: self.number(tags::RESCALE_INTERCEPT).unwrap_or(0.0),
+        })
+    }
+
+    /// PS3.3 C.11.2.1.2. Windows without a width that makes sense are left out.
+    fn windows(&self) -> Vec<WindowLevel> {
+        let function = match self.code(tags::VOILUT_FUNCTION).as_deref() {
+            Some("LINEAR_EXACT") => VoiFunction::LinearExact,
+            Some("SIGMOID") => VoiFunction::Sigmoid,
+            _ => VoiFunction::Linear,
+        };
+        let narrowest = if function == VoiFunction::Linear {
+            1.0
+        } else {
+            f64::MIN_POSITIVE
+        };
+        let explanations = self.texts(tags::WINDOW_CENTER_WIDTH_EXPLANATION);
+        self.numbers(tags::WINDOW_CENTER)
+            .into_iter()
+            .zip(self.numbers(tags::WINDOW_WIDTH))
+            .enumerate()
+            .filter(|(_, (centre, width))| {
+                centre.is_finite() && width.is_finite() && *width >= narrowest
+            })
+            .map(|(i, (centre, width))| WindowLevel {
+                centre,
+                width,
+                function,
+                explanation: explanations.get(i).filter(|text| !text.is_empty()).cloned(),
+            })
+            .collect()
+    }
+
+    fn voi_luts(&self) -> Vec<Lut> {
+        self.items(tags::VOILUT_SEQUENCE)
+            .iter()
+            .filter_map(|item| self.lut(item))
+            .collect()
+    }
+
+    /// An item of a Modality or VOI LUT Sequence, PS3.3 C.11.1.1.1 and C.11.2.1.1.
+    fn lut(&self, item: &InMemDicomObject) -> Option<Lut> {
+        let descriptor = item.get(tags::LUT_DESCRIPTOR)?;
+        let explanation = item
+            .get(tags::LUT_EXPLANATION)
+            .and_then(|e| e.to_str().ok());
+        let table = Table::read(descriptor, item.get(tags::LUT_DATA)?)?;
+        let signed = self.signed()
+            || self
+                .number(tags::RESCALE_INTERCEPT)
+                .is_some_and(|v| v < 0.0);
+        let negative = signed && table.first_input >= 0x8000;
+        Some(Lut {
+            first_input: table.first_input - if negative { 0x1_0000 } else { 0 },
+            entries: table.entries,
+            bits: table.bits,
+            explanation: explanation
+                .map(|t| clean_text(&t))
+                .filter(|text| !text.is_empty()),
+        })
+    }
+
+    /// Red, green and blue tables of a palette, PS3.3 C.7.6.3.1.5 and C.7.6.3.1.6.
+    pub fn palette(&self) -> Result<[Table; 3], Fault> {
+        let table = |descriptor, data| {
+            let (descriptor, data) = (self.get(descriptor)?, self.get(data)?);
+            Table::read(descriptor, data)
+        };
+        let tables = (
+            table(
+                tags::RED_PALETTE_COLOR_LOOKUP_TABLE_DESCRIPTOR,
+                tags::RED_PALETTE_COLOR_LOOKUP_TABLE_DATA,
+            ),
+            table(
+                tags::GREEN_PALETTE_COLOR_LOOKUP_TABLE_DESCRIPTOR,
+                tags::GREEN_PALETTE_COLOR_LOOKUP_TABLE_DATA,
+            ),
+            table(
+                tags::BLUE_PALETTE_COLOR_LOOKUP_TABLE_DESCRIPTOR,
+                tags::BLUE_PALETTE_COLOR_LOOKUP_TABLE_DATA,
+            ),
+        );
+        match tables {
+            (Some(red), Some(green), Some(blue)) => Ok([red, green, blue]),
+            _ if self
+                .get(tags::SEGMENTED_RED_PALETTE_COLOR_LOOKUP_TABLE_DATA)
+                .is_some() =>
+            {
+                Err(Fault::unsupported("a segmented colour palette"))
+            }
+            _ => Err(Fault::damaged(
+                "the colour palette is missing or incomplete",
+            )),
+        }
+    }
+
+    /// Bone white or not is settled here, once: a film as digitised (MONOCHROME1), or a
+    /// Presentation LUT Shape that asks for it (PS3.3 C.11.6). A file that says both says the same
+    /// thing twice.
+    fn inverted(&self, colour: Colour) -> bool {
+        let grey = matches!(colour, Colour::Monochrome1 | Colour::Monochrome2);
+        let shape = self.code(tags::PRESENTATION_LUT_SHAPE);
+        colour == Colour::Monochrome1 || grey && shape.as_deref() == Some("INVERSE")
+    }
+
+    /// Height ÷ width of a pixel: (0028,0034) is vertical\horizontal, and so are the spacings.
+    fn pixel_aspect(&self) -> f64 {
+        let plausible = 0.1..=10.0;
+        [
+            tags::PIXEL_ASPECT_RATIO,
+            tags::PIXEL_SPACING,
+            tags::IMAGER_PIXEL_SPACING,
+        ]
+        .into_iter()
+        .find_map(|tag| match self.numbers(tag)[..] {
+            [vertical, horizontal] => {
+                Some(vertical / horizontal).filter(|aspect| plausible.contains(aspect))
+            }
+            _ => None,
+        })
+        .unwrap_or(1.0)
+    }
+
+    fn view(&self) -> ViewPosition {
+        let said = match self.code(tags::VIEW_POSITION).as_deref() {
+            Some("PA") => ViewPosition::Pa,
+            Some("AP") => ViewPosition::Ap,
+            Some("LL" | "RL" | "LAT" | "LATERAL" | "L" | "R") => ViewPosition::Lateral,
+            _ => ViewPosition::Unknown,
+        };
+        if said != ViewPosition::Unknown {
+            return said;
+        }
+        let code = self.items(tags::VIEW_CODE_SEQUENCE).first();
+        code.map_or(ViewPosition::Unknown, coded_view)
+    }
+
+    fn modality(&self) -> Modality {
+        match self.code(tags::MODALITY) {
+            None => Modality::Unknown,
+            Some(name) if RADIOGRAPHY.contains(&name.as_str()) => Modality::Radiography(name),
+            Some(name) => Modality::Other(name),
+        }
+    }
+
+    fn patient(&self) -> PatientFacts {
+        PatientFacts {
+            sex: self.code(tags::PATIENT_SEX),
+            age: self.text(tags::PATIENT_AGE),
+            name: self
+                .text(tags::PATIENT_NAME)
+                .and_then(|name| readable_name(&name)),
+            id: self.text(tags::PATIENT_ID),
+        }
+    }
+
+    /// Everything together.
+    pub fn radiograph(&self, picture: &Picture, samples: Samples, syntax: &str) -> Radiograph {
+        let photometric = match picture.colour {
+            Colour::Monochrome1 => PhotometricInterpretation::Monochrome1,
+            Colour::Monochrome2 => PhotometricInterpretation::Monochrome2,
+            Colour::Palette => PhotometricInterpretation::Palette,
+            _ => PhotometricInterpretation::Rgb,
+        };
+        let stored_grey = matches!(picture.colour, Colour::Monochrome1 | Colour::Monochrome2);
+        Radiograph {
+            width: picture.columns as usize,
+            height: picture.rows as usize,
+            samples,
+            bits_stored: if stored_grey { picture.bits_stored } else { 8 },
+            photometric,
+            modality_transform: self.modality_transform(),
+            padding: self.padding().filter(|_| stored_grey),
+            windows: self.windows(),
+            voi_luts: self.voi_luts(),
+            inverted: self.inverted(picture.colour),
+            pixel_aspect: self.pixel_aspect(),
+            view: self.view(),
+            modality: self.modality(),
+            patient: self.patient(),
+            frames: picture.frames,
+            format: format!("DICOM {syntax}"),
+        }
+    }
+}
+
+impl Picture {
+    fn check(&self) -> Result<(), Fault> {
+        if !matches!(self.bits_allocated, 1 | 8 | 16 | 32) {
+            return Err(Fault::unsupported(format!(
+                "{} bits allocated",
+                self.bits_allocated
+            )));
+        }
+        let bits = 1..=self.bits_allocated;
+        let stored = bits.contains(&self.bits_stored) && self.high_bit < self.bits_allocated;
+        if !stored || self.high_bit + 1 < self.bits_stored {
+            return Err(Fault::damaged(format!(
+                "{} bits stored up to bit {} of {} allocated",
+                self.bits_stored, self.high_bit, self.bits_allocated
+            )));
+        }
+        Ok(())
+    }
+
+    /// Samples of one frame.
+    pub fn samples(&self) -> usize {
+        self.columns as usize * self.rows as usize * usize::from(self.samples_per_pixel)
+    }
+}
+
+/// Modalities that are plain radiography, or may hold a film (secondary captures, "other").
+const RADIOGRAPHY: [&str; 9] = ["CR", "DX", "DR", "RG", "RF", "XA", "SC", "OT", "RTIMAGE"];
+
+/// A view as a coded concept: PS3.16 CID 4010, in SNOMED CT or its older codes, or else by the
+/// words of its meaning.
+fn coded_view(concept: &InMemDicomObject) -> ViewPosition {
+    let text = |tag| {
+        concept
+            .get(tag)
+            .and_then(|e| e.to_str().ok())
+            .map(|t| clean_text(&t))
+    };
+    match text(tags::CODE_VALUE).as_deref() {
+        Some("R-10214" | "272479007") => return ViewPosition::Pa,
+        Some("R-10206" | "399348003") => return ViewPosition::Ap,
+        _ => {}
+    }
+    let meaning = text(tags::CODE_MEANING).unwrap_or_default().to_lowercase();
+    match meaning.replace(['-', ' '], "") {
+        m if m.contains("posteroanterior") => ViewPosition::Pa,
+        m if m.contains("anteroposterior") => ViewPosition::Ap,
+        m if m.contains("lateral") => ViewPosition::Lateral,
+        _ => ViewPosition::Unknown,
+    }
+}
+
+/// The first component group of a person's name (PS3.5 6.2.1), its parts separated by spaces.
+fn readable_name(name: &str) -> Option<String> {
+    let group = name
+        .split('=')
+        .find(|group| !group.trim_matches(['^', ' ']).is_empty())?;
+    Some(clean_text(&group.replace('^', " ")))
+}
+
+/// A lookup table as it is written: descriptor and data.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Table {
+    pub first_input: i32,
+    pub entries: Vec<u16>,
+    pub bits: u8,
+}
+
+impl Table {
+    /// `None` if descriptor and data do not make a table.
+    fn read(descriptor: &InMemElement, data: &InMemElement) -> Option<Table> {
+        let [count, first_input, bits] = descriptor.to_multi_int::<i32>().ok()?[..] else {
+            return None;
+        };
+        // The number of entries has 16 bits whatever the sign, and 0 stands for 65,536.
+        let count = match count & 0xffff {
+            0 => 65_536,
+            n => n as usize,
+        };
+        let entries = Self::entries(data, count)?;
+        let bits = u8::try_from(bits)
+            .ok()
+            .filter(|bits| (1..=16).contains(bits))?;
+        Some(Table {
+            first_input,
+            entries,
+            bits,
+        })
+    }
+
+    fn entries(data: &InMemElement, count: usize) -> Option<Vec<u16>> {
+        let mut entries = match data.vr() {
+            // Two 8-bit entries may share a word.
+            VR::OW | VR::OB | VR::UN => {
+                let bytes = data.to_bytes().ok()?;
+                if bytes.len() < 2 * count {
+                    bytes.iter().map(|&b| b.into()).collect()
+                } else {
+                    bytes
+                        .chunks_exact(2)
+                        .map(|b| u16::from_ne_bytes([b[0], b[1]]))
+                        .collect()
+                }
+            }
+            _ => data
+                .to_multi_int::<i32>()
+                .ok()?
+                .into_iter()
+                .map(|v| v as u16)
+                .collect::<Vec<_>>(),
+        };
+        entries.truncate(count);
+        (entries.len() == count).then_some(entries)
+    }
+}

@@ -1,0 +1,455 @@
+//! Decompression of one frame: RLE, JPEG, JPEG-LS, JPEG 2000 and deflate.
+//!
+//! Whatever size a stream declares for itself is compared with what the data set says, before
+//! anything is decoded.
+
+use dicom_dictionary_std::uids;
+use jpeg_decoder::{ColorTransform, PixelFormat};
+
+use super::super::{Fault, Limits};
+use super::attributes::{Colour, Picture};
+use super::{inflate, jpeg_ls};
+
+/// Values of one frame as a codec yields them: interleaved, two's complement if signed.
+#[derive(Debug)]
+pub(super) struct Decoded {
+    pub values: Vec<u32>,
+    /// Bits of a value according to the stream; `None` where it does not say.
+    pub precision: Option<u8>,
+    /// Three values are red, green and blue, and not yet to be converted to it.
+    pub is_rgb: bool,
+}
+
+/// Families of transfer syntaxes that one decoder takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Codec {
+    Uncompressed,
+    Deflate,
+    Rle,
+    Jpeg,
+    JpegLs,
+    Jpeg2000,
+}
+
+/// PS3.5 section 10 and PS3.6 annex A, with names for people.
+const SYNTAXES: [(&str, &str, Option<Codec>); 24] = [
+    (
+        uids::IMPLICIT_VR_LITTLE_ENDIAN,
+        "implicit little endian",
+        None,
+    ),
+    (
+        uids::EXPLICIT_VR_LITTLE_ENDIAN,
+        "explicit little endian",
+        None,
+    ),
+    ("1.2.840.10008.1.2.2", "explicit big endian", None),
+    (uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, "deflated", None),
+    (
+        uids::ENCAPSULATED_UNCOMPRESSED_EXPLICIT_VR_LITTLE_ENDIAN,
+        "uncompressed, encapsulated",
+        Some(Codec::Uncompressed),
+    ),
+    (
+        uids::DEFLATED_IMAGE_FRAME_COMPRESSION,
+        "deflated frames",
+        Some(Codec::Deflate),
+    ),
+    (uids::RLE_LOSSLESS, "RLE", Some(Codec::Rle)),
+    (uids::JPEG_BASELINE8_BIT, "JPEG baseline", Some(Codec::Jpeg)),
+    (
+        uids::JPEG_EXTENDED12_BIT,
+        "JPEG extended",
+        Some(Codec::Jpeg),
+    ),
+    (uids::JPEG_LOSSLESS, "JPEG lossless", Some(Codec::Jpeg)),
+    (uids::JPEG_LOSSLESS_SV1, "JPEG lossless", Some(Codec::Jpeg)),
+    // Retired progressive processes.
+    (
+        "1.2.840.10008.1.2.4.53",
+        "JPEG spectral selection",
+        Some(Codec::Jpeg),
+    ),
+    (
+        "1.2.840.10008.1.2.4.55",
+        "JPEG progressive",
+        Some(Codec::Jpeg),
+    ),
+    (
+        uids::JPEGLS_LOSSLESS,
+        "JPEG-LS lossless",
+        Some(Codec::JpegLs),
+    ),
+    (uids::JPEGLS_NEAR_LOSSLESS, "JPEG-LS", Some(Codec::JpegLs)),
+    (
+        uids::JPEG2000_LOSSLESS,
+        "JPEG 2000 lossless",
+        Some(Codec::Jpeg2000),
+    ),
+    (uids::JPEG2000, "JPEG 2000", Some(Codec::Jpeg2000)),
+    (uids::JPEGXL_LOSSLESS, "JPEG XL lossless", None),
+    (uids::JPEGXLJPEG_RECOMPRESSION, "JPEG XL", None),
+    (uids::JPEGXL, "JPEG XL", None),
+    (uids::HTJ2K_LOSSLESS, "HTJ2K lossless", None),
+    (uids::HTJ2K, "HTJ2K", None),
+    (uids::MPEG2MPML, "MPEG-2 video", None),
+    (uids::MPEG4HP41, "MPEG-4 video", None),
+];
+
+/// A transfer syntax in words; its identifier, if it has none here.
+pub(super) fn name(syntax: &str) -> &str {
+    SYNTAXES
+        .iter()
+        .find(|(uid, ..)| *uid == syntax)
+        .map_or(syntax, |(_, name, _)| name)
+}
+
+/// Decompresses a frame.
+pub(super) fn decode(
+    picture: &Picture,
+    stream: &[u8],
+    syntax: &str,
+    limits: &Limits,
+) -> Result<Decoded, Fault> {
+    let codec = SYNTAXES
+        .iter()
+        .find(|(uid, ..)| *uid == syntax)
+        .and_then(|(.., codec)| *codec);
+    let decoded = match codec {
+        Some(Codec::Uncompressed) => plain(picture, stream),
+        Some(Codec::Deflate) => {
+            inflate(stream, limits.max_memory).and_then(|frame| plain(picture, &frame))
+        }
+        Some(Codec::Rle) => rle(picture, stream),
+        Some(Codec::Jpeg) => jpeg(picture, stream, limits),
+        Some(Codec::JpegLs) => jpeg_ls(picture, stream),
+        Some(Codec::Jpeg2000) => jpeg_2000(picture, stream),
+        None => {
+            return Err(Fault::unsupported(format!(
+                "pixel data compressed as {}",
+                name(syntax)
+            )));
+        }
+    }?;
+    if decoded.values.len() != picture.samples() {
+        return Err(Fault::damaged(format!(
+            "{} holds {} values, {} needed",
+            name(syntax),
+            decoded.values.len(),
+            picture.samples()
+        )));
+    }
+    Ok(decoded)
+}
+
+/// Little-endian values without compression.
+fn plain(picture: &Picture, frame: &[u8]) -> Result<Decoded, Fault> {
+    let size = usize::from(picture.bits_allocated.div_ceil(8));
+    let needed = picture.samples() * size;
+    let frame = frame.get(..needed).ok_or_else(|| {
+        Fault::damaged(format!("a frame of {} bytes, {needed} needed", frame.len()))
+    })?;
+    let value = |bytes: &[u8]| bytes.iter().rev().fold(0, |v, &b| v << 8 | u32::from(b));
+    let values: Vec<u32> = frame.chunks_exact(size).map(value).collect();
+    let values = if picture.planar && picture.samples_per_pixel == 3 {
+        super::frame::interleaved(&values)
+    } else {
+        values
+    };
+    Ok(Decoded {
+        values,
+        precision: None,
+        is_rgb: picture.colour == Colour::Rgb,
+    })
+}
+
+/// PS3.5 annex G: a segment for each byte of each sample, the most significant byte first.
+fn rle(picture: &Picture, stream: &[u8]) -> Result<Decoded, Fault> {
+    let cut_off = || Fault::damaged("RLE segments lie outside the frame");
+    let number = |at: usize| {
+        let bytes = stream.get(at..at + 4).and_then(|b| b.try_into().ok());
+        bytes.map(u32::from_le_bytes).ok_or_else(cut_off)
+    };
+    let channels = usize::from(picture.samples_per_pixel);
+    let size = usize::from(picture.bits_allocated.div_ceil(8));
+    if number(0)? as usize != channels * size {
+        return Err(Fault::damaged(format!(
+            "{} RLE segments, {} needed",
+            number(0)?,
+            channels * size
+        )));
+    }
+    let mut values = vec![0_u32; picture.samples()];
+    for segment in 0..channels * size {
+        let start = number(4 + 4 * segment)? as usize;
+        let end = match segment + 1 {
+            last if last == channels * size => stream.len(),
+            next => number(4 + 4 * next)? as usize,
+        };
+        let packed = stream.get(start..end).ok_or_else(cut_off)?;
+        let shift = 8 * (size - 1 - segment % size);
+        let mut bytes = PackBits::new(packed);
+        for value in values.iter_mut().skip(segment / size).step_by(channels) {
+            let byte = bytes
+                .next()
+                .ok_or_else(|| Fault::damaged("an RLE segment ends early"))?;
+            *value |= u32::from(byte) << shift;
+        }
+    }
+    Ok(Decoded {
+        values,
+        precision: None,
+        is_rgb: picture.colour == Colour::Rgb,
+    })
+}
+
+/// The bytes that a packed RLE segment stands for (PS3.5 G.3.2).
+struct PackBits<'a> {
+    packed: &'a [u8],
+    literal: usize,
+    repeated: usize,
+}
+
+impl<'a> PackBits<'a> {
+    fn new(packed: &'a [u8]) -> Self {
+        PackBits {
+            packed,
+            literal: 0,
+            repeated: 0,
+        }
+    }
+
+    fn pop(&mut self) -> Option<u8> {
+        let (&first, rest) = self.packed.split_first()?;
+        self.packed = rest;
+        Some(first)
+    }
+}
+
+impl Iterator for PackBits<'_> {
+    type Item = u8;
+
+    fn next(&mut self) -> Option<u8> {
+        loop {
+            if self.literal > 0 {
+                self.literal -= 1;
+                return self.pop();
+            }
+            if self.repeated > 1 {
+                self.repeated -= 1;
+                return self.packed.first().copied();
+            }
+            if self.repeated == 1 {
+                self.repeated = 0;
+                return self.pop();
+            }
+            match self.pop()? as i8 {
+                n @ 0.. => self.literal = n as usize + 1,
+                -128 => {}
+                n => self.repeated = (1 - isize::from(n)) as usize,
+            }
+        }
+    }
+}
+
+/// What the frame header of a JPEG or JPEG-LS stream says (ITU-T T.81 B.2.2, T.87 C.2.2).
+struct JpegHeader {
+    precision: u8,
+    rows: u16,
+    columns: u16,
+    components: u8,
+    /// Which process: 0xC0 baseline, 0xC1 extended, 0xC3 lossless, 0xF7 JPEG-LS …
+    marker: u8,
+    /// The colour transform that an Adobe segment states.
+    adobe: Option<u8>,
+}
+
+impl JpegHeader {
+    /// Reads marker segments up to the frame header; `None` if there is none.
+    fn find(stream: &[u8]) -> Option<JpegHeader> {
+        let mut adobe = None;
+        let mut at = 2;
+        loop {
+            while stream.get(at..at + 2)? == [0xff, 0xff] {
+                at += 1; // Fill bytes.
+            }
+            let (mark, marker) = (*stream.get(at)?, *stream.get(at + 1)?);
+            let length = u16::from_be_bytes([*stream.get(at + 2)?, *stream.get(at + 3)?]);
+            let segment = stream.get(at + 4..at + 2 + usize::from(length))?;
+            match marker {
+                _ if mark != 0xff => return None,
+                0xc4 | 0xc8 | 0xcc => {}
+                0xc0..=0xcf | 0xf7 => {
+                    let &[precision, r1, r0, c1, c0, components, ..] = segment else {
+                        return None;
+                    };
+                    let rows = u16::from_be_bytes([r1, r0]);
+                    let columns = u16::from_be_bytes([c1, c0]);
+                    return Some(JpegHeader {
+                        precision,
+                        rows,
+                        columns,
+                        components,
+                        marker,
+                        adobe,
+                    });
+                }
+                0xee if segment.starts_with(b"Adobe") => adobe = segment.get(11).copied(),
+                0xda => return None,
+                _ => {}
+            }
+            at += 2 + usize::from(length);
+        }
+    }
+
+    fn of(stream: &[u8], picture: &Picture) -> Result<JpegHeader, Fault> {
+        let header = JpegHeader::find(stream)
+            .ok_or_else(|| Fault::damaged("the compressed stream has no frame header"))?;
+        same_size(
+            picture,
+            (
+                header.columns.into(),
+                header.rows.into(),
+                header.components.into(),
+            ),
+        )?;
+        Ok(header)
+    }
+}
+
+/// The stream's columns, rows and components against those of the data set.
+fn same_size(picture: &Picture, stream: (u32, u32, u32)) -> Result<(), Fault> {
+    let expected = (
+        picture.columns,
+        picture.rows,
+        u32::from(picture.samples_per_pixel),
+    );
+    if stream == expected {
+        return Ok(());
+    }
+    Err(Fault::damaged(format!(
+        "the compressed stream is {} × {} × {}, the data set says {} × {} × {}",
+        stream.0, stream.1, stream.2, expected.0, expected.1, expected.2
+    )))
+}
+
+/// JPEG with 8 bits, or lossless with up to 16 (ITU-T T.81).
+fn jpeg(picture: &Picture, stream: &[u8], limits: &Limits) -> Result<Decoded, Fault> {
+    let header = JpegHeader::of(stream, picture)?;
+    let lossless = header.marker == 0xc3;
+    if header.precision != 8 && !lossless {
+        return Err(Fault::unsupported(format!(
+            "lossy JPEG of {} bits a sample (8 are decoded)",
+            header.precision
+        )));
+    }
+    let mut decoder = jpeg_decoder::Decoder::new(stream);
+    decoder.set_max_decoding_buffer_size(limits.max_memory.try_into().unwrap_or(usize::MAX));
+    if picture.samples_per_pixel == 3 {
+        let is_rgb = jpeg_is_rgb(picture, &header);
+        let transform = if is_rgb {
+            ColorTransform::RGB
+        } else {
+            ColorTransform::YCbCr
+        };
+        decoder.set_color_transform(transform);
+    }
+    let bytes = decoder
+        .decode()
+        .map_err(|e| Fault::damaged(format!("JPEG: {e}")))?;
+    if decoder
+        .info()
+        .is_some_and(|info| info.pixel_format == PixelFormat::CMYK32)
+    {
+        return Err(Fault::unsupported("JPEG of four colours"));
+    }
+    let values = if bytes.len() == picture.samples() * 2 {
+        bytes
+            .chunks_exact(2)
+            .map(|b| u16::from_ne_bytes([b[0], b[1]]).into())
+            .collect()
+    } else {
+        bytes.into_iter().map(u32::from).collect()
+    };
+    // The lossless process never transforms colours, the others have done so by now.
+    let is_rgb = !lossless || picture.colour == Colour::Rgb;
+    Ok(Decoded {
+        values,
+        precision: Some(header.precision),
+        is_rgb,
+    })
+}
+
+/// Whether three components are RGB as they are. An Adobe segment knows best, then the data set.
+fn jpeg_is_rgb(picture: &Picture, header: &JpegHeader) -> bool {
+    match header.adobe {
+        Some(transform) => transform == 0,
+        None => picture.colour == Colour::Rgb,
+    }
+}
+
+/// JPEG-LS (ITU-T T.87).
+fn jpeg_ls(picture: &Picture, stream: &[u8]) -> Result<Decoded, Fault> {
+    JpegHeader::of(stream, picture)?;
+    let frame = jpeg_ls::decode(stream)?;
+    let is_rgb = picture.colour == Colour::Rgb;
+    Ok(Decoded {
+        values: frame.values,
+        precision: Some(frame.precision),
+        is_rgb,
+    })
+}
+
+/// JPEG 2000 (ITU-T T.800), with or without the boxes of a JP2 file around it.
+#[cfg(feature = "jpeg2000")]
+fn jpeg_2000(picture: &Picture, stream: &[u8]) -> Result<Decoded, Fault> {
+    let (columns, rows, components) = jpeg_2000_size(stream)
+        .ok_or_else(|| Fault::damaged("the JPEG 2000 stream has no size marker"))?;
+    same_size(picture, (columns, rows, components))?;
+    let image =
+        jpeg2k::Image::from_bytes(stream).map_err(|e| Fault::damaged(format!("JPEG 2000: {e}")))?;
+    let components = image.components();
+    let pixels = picture.columns as usize * picture.rows as usize;
+    if components.len() != usize::from(picture.samples_per_pixel)
+        || components.iter().any(|c| c.data().len() != pixels)
+    {
+        return Err(Fault::unsupported(
+            "JPEG 2000 with components of different sizes",
+        ));
+    }
+    let planes: Vec<&[i32]> = components.iter().map(|c| c.data()).collect();
+    let values = (0..pixels)
+        .flat_map(|i| planes.iter().map(move |plane| plane[i] as u32))
+        .collect();
+    let precision = components
+        .first()
+        .and_then(|c| u8::try_from(c.precision()).ok());
+    let is_rgb = picture.colour != Colour::YbrFull;
+    Ok(Decoded {
+        values,
+        precision,
+        is_rgb,
+    })
+}
+
+/// Columns, rows and components from the SIZ marker segment (T.800 A.5.1).
+#[cfg(feature = "jpeg2000")]
+fn jpeg_2000_size(stream: &[u8]) -> Option<(u32, u32, u32)> {
+    const BOXES: usize = 4096;
+    let head = &stream[..stream.len().min(BOXES)];
+    let start = head
+        .windows(4)
+        .position(|w| w == [0xff, 0x4f, 0xff, 0x51])?;
+    let siz = stream.get(start + 4..start + 42)?;
+    let number = |at: usize| u32::from_be_bytes([siz[at], siz[at + 1], siz[at + 2], siz[at + 3]]);
+    let columns = number(4).checked_sub(number(12))?;
+    let rows = number(8).checked_sub(number(16))?;
+    Some((columns, rows, u16::from_be_bytes([siz[36], siz[37]]).into()))
+}
+
+#[cfg(not(feature = "jpeg2000"))]
+fn jpeg_2000(_: &Picture, _: &[u8]) -> Result<Decoded, Fault> {
+    Err(Fault::unsupported(
+        "JPEG 2000: this program was built without it (feature jpeg2000)",
+    ))
+}

@@ -1,0 +1,423 @@
+//! Where things are in a DICOM file (PS3.10 section 7, PS3.5 section 7), found without allocating.
+//!
+//! dicom-rs reads the data set into memory by the lengths that the file declares, and recurses
+//! into its sequences. This walk goes first: it checks that every declared length lies within the
+//! file and that sequences are not nested without end, picks the few elements that are wanted, and
+//! finds the pixel data. dicom-rs only ever sees the former, and of the latter only the first frame
+//! is touched at all.
+
+use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
+use dicom_core::{Tag, VR};
+use dicom_dictionary_std::{StandardDataDictionary, tags, uids};
+
+use super::super::Fault;
+
+/// Sequences within sequences; the deepest real ones have about ten.
+const DEEPEST: usize = 64;
+
+/// The length that means "until a delimiter".
+const UNDEFINED: u32 = 0xffff_ffff;
+
+const ITEM: Tag = Tag(0xfffe, 0xe000);
+const ITEM_END: Tag = Tag(0xfffe, 0xe00d);
+const SEQUENCE_END: Tag = Tag(0xfffe, 0xe0dd);
+
+/// How elements are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Encoding {
+    pub explicit: bool,
+    pub big_endian: bool,
+}
+
+impl Encoding {
+    const EXPLICIT: Encoding = Encoding {
+        explicit: true,
+        big_endian: false,
+    };
+    const IMPLICIT: Encoding = Encoding {
+        explicit: false,
+        big_endian: false,
+    };
+
+    /// The encoding of the data set under a transfer syntax (PS3.5 section 10 and annex A).
+    pub fn of(transfer_syntax: &str) -> Encoding {
+        match transfer_syntax {
+            uids::IMPLICIT_VR_LITTLE_ENDIAN => Encoding::IMPLICIT,
+            EXPLICIT_VR_BIG_ENDIAN => Encoding {
+                explicit: true,
+                big_endian: true,
+            },
+            _ => Encoding::EXPLICIT,
+        }
+    }
+
+    /// The encoding that a data set has: some writers announce explicit value representations and
+    /// leave them out.
+    pub fn as_found(self, data_set: &[u8]) -> Encoding {
+        let vr = data_set
+            .get(4..6)
+            .and_then(|vr| VR::from_binary([vr[0], vr[1]]));
+        match vr {
+            None if self == Encoding::EXPLICIT => Encoding::IMPLICIT,
+            Some(_) if self == Encoding::IMPLICIT => Encoding::EXPLICIT,
+            _ => self,
+        }
+    }
+
+    /// A transfer syntax that says nothing but this.
+    pub fn transfer_syntax(self) -> &'static str {
+        match (self.explicit, self.big_endian) {
+            (false, _) => uids::IMPLICIT_VR_LITTLE_ENDIAN,
+            (true, false) => uids::EXPLICIT_VR_LITTLE_ENDIAN,
+            (true, true) => EXPLICIT_VR_BIG_ENDIAN,
+        }
+    }
+}
+
+/// Retired, but in archives: the dictionary's own constant is marked deprecated.
+const EXPLICIT_VR_BIG_ENDIAN: &str = "1.2.840.10008.1.2.2";
+
+/// Where the data set of a file starts, and how it is written.
+pub(super) struct Start {
+    pub offset: usize,
+    pub transfer_syntax: String,
+}
+
+/// Finds the data set: after preamble and file meta information, after the latter alone, or right
+/// at the start.
+pub(super) fn start(bytes: &[u8]) -> Result<Start, Fault> {
+    let offset = if bytes.get(128..132) == Some(b"DICM") {
+        132
+    } else if bytes.starts_with(b"DICM") {
+        4
+    } else {
+        0
+    };
+    let mut cursor = Cursor {
+        bytes,
+        at: offset,
+        encoding: Encoding::EXPLICIT,
+    };
+    let mut transfer_syntax = None;
+    while cursor.next_group() == Some(0x0002) {
+        let header = cursor.header()?;
+        let value = cursor.value(&header)?;
+        if header.tag == tags::TRANSFER_SYNTAX_UID {
+            let text = String::from_utf8_lossy(value);
+            transfer_syntax = Some(text.trim_matches(['\0', ' ']).to_owned());
+        }
+    }
+    let guess = || guess_encoding(&bytes[cursor.at..]).unwrap_or(Encoding::IMPLICIT);
+    let transfer_syntax = transfer_syntax.unwrap_or_else(|| guess().transfer_syntax().to_owned());
+    Ok(Start {
+        offset: cursor.at,
+        transfer_syntax,
+    })
+}
+
+/// Whether `head` could be the start of a file without preamble: an element of group 0002 or 0008
+/// with a plausible value representation or length.
+pub(in super::super) fn starts_like_a_data_set(head: &[u8]) -> bool {
+    head.starts_with(b"DICM") || guess_encoding(head).is_some()
+}
+
+fn guess_encoding(head: &[u8]) -> Option<Encoding> {
+    let first: [u8; 8] = head.get(..8)?.try_into().ok()?;
+    let explicit = VR::from_binary([first[4], first[5]]).is_some();
+    match [first[0], first[1]] {
+        [0x02 | 0x08, 0] if explicit => Some(Encoding::EXPLICIT),
+        [0, 0x02 | 0x08] if explicit => Some(Encoding {
+            explicit,
+            big_endian: true,
+        }),
+        // The first element of a group is its length or some short text.
+        [0x08, 0] if first[3] < 0x10 && first[6] == 0 && first[7] == 0 => Some(Encoding::IMPLICIT),
+        _ => None,
+    }
+}
+
+/// Pixel data as they lie in the file.
+#[derive(Debug)]
+pub(super) enum PixelData<'a> {
+    /// One run of bytes, all frames after each other. The flag: written as 16-bit words.
+    Native { bytes: &'a [u8], words: bool },
+    /// Fragments, PS3.5 A.4: the offset table's entries and what follows it.
+    Encapsulated {
+        offsets: Vec<u32>,
+        fragments: Vec<&'a [u8]>,
+    },
+}
+
+/// A data set, taken apart before its pixel data.
+pub(super) struct Parts<'a> {
+    /// The wanted elements before the pixel data.
+    pub header: Vec<u8>,
+    /// `None` if there are none.
+    pub pixels: Option<PixelData<'a>>,
+}
+
+/// Walks a data set up to its pixel data, and keeps the elements whose tags are `wanted`.
+pub(super) fn take_apart<'a>(
+    bytes: &'a [u8],
+    encoding: Encoding,
+    wanted: &[Tag],
+) -> Result<Parts<'a>, Fault> {
+    let mut cursor = Cursor {
+        bytes,
+        at: 0,
+        encoding,
+    };
+    let mut kept = Vec::new();
+    let mut pixels = None;
+    // Some writers pad the end of a file with zeros, which no element starts with.
+    while cursor.bytes[cursor.at..].iter().any(|&b| b != 0) {
+        let header = cursor.header()?;
+        if header.tag == tags::PIXEL_DATA {
+            pixels = Some(cursor.pixel_data(&header)?);
+            break;
+        }
+        cursor.skip(&header, 0)?;
+        if wanted.contains(&header.tag) {
+            kept.extend_from_slice(&bytes[header.at..cursor.at]);
+        }
+    }
+    Ok(Parts {
+        header: kept,
+        pixels,
+    })
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Header {
+    tag: Tag,
+    vr: VR,
+    length: u32,
+    /// Where the element starts.
+    at: usize,
+}
+
+#[derive(Clone)]
+struct Cursor<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    encoding: Encoding,
+}
+
+impl<'a> Cursor<'a> {
+    fn remaining(&self) -> usize {
+        self.bytes.len() - self.at
+    }
+
+    fn next_group(&self) -> Option<u16> {
+        let mut ahead = self.clone();
+        ahead.u16().ok()
+    }
+
+    fn take(&mut self, n: usize) -> Result<&'a [u8], Fault> {
+        let taken = self.bytes[self.at..].get(..n).ok_or_else(|| {
+            Fault::damaged(format!(
+                "the file ends early, {} bytes into the data set",
+                self.at
+            ))
+        })?;
+        self.at += n;
+        Ok(taken)
+    }
+
+    fn u16(&mut self) -> Result<u16, Fault> {
+        let b = self.take(2)?;
+        let pair = [b[0], b[1]];
+        Ok(if self.encoding.big_endian {
+            u16::from_be_bytes(pair)
+        } else {
+            u16::from_le_bytes(pair)
+        })
+    }
+
+    fn u32(&mut self) -> Result<u32, Fault> {
+        let (a, b) = (u32::from(self.u16()?), u32::from(self.u16()?));
+        Ok(if self.encoding.big_endian {
+            a << 16 | b
+        } else {
+            b << 16 | a
+        })
+    }
+
+    /// PS3.5 7.1.2 and 7.1.3; unknown value representations are read as dicom-rs reads them.
+    fn header(&mut self) -> Result<Header, Fault> {
+        let at = self.at;
+        let tag = Tag(self.u16()?, self.u16()?);
+        if tag.0 == 0xfffe {
+            return Ok(Header {
+                tag,
+                vr: VR::UN,
+                length: self.u32()?,
+                at,
+            });
+        }
+        if !self.encoding.explicit {
+            let vr = StandardDataDictionary
+                .by_tag(tag)
+                .map_or(VR::UN, |e| e.vr().relaxed());
+            return Ok(Header {
+                tag,
+                vr,
+                length: self.u32()?,
+                at,
+            });
+        }
+        let letters = self.take(2)?;
+        let vr = VR::from_binary([letters[0], letters[1]]).unwrap_or(VR::UN);
+        let length = if has_short_length(vr) {
+            self.u16()?.into()
+        } else {
+            self.take(2)?;
+            self.u32()?
+        };
+        Ok(Header {
+            tag,
+            vr,
+            length,
+            at,
+        })
+    }
+
+    /// The bytes of an element of defined length.
+    fn value(&mut self, header: &Header) -> Result<&'a [u8], Fault> {
+        if header.length as usize > self.remaining() {
+            return Err(Fault::damaged(format!(
+                "element {} at byte {} of the data set declares {} bytes, {} are left",
+                header.tag,
+                header.at,
+                header.length,
+                self.remaining()
+            )));
+        }
+        self.take(header.length as usize)
+    }
+
+    /// Steps over an element of defined length, and gives a cursor for what is in it.
+    fn within(&mut self, header: &Header) -> Result<Cursor<'a>, Fault> {
+        let at = self.at;
+        self.value(header)?;
+        Ok(Cursor {
+            bytes: &self.bytes[..self.at],
+            at,
+            encoding: self.encoding,
+        })
+    }
+
+    fn skip(&mut self, header: &Header, depth: usize) -> Result<(), Fault> {
+        if depth > DEEPEST {
+            return Err(Fault::damaged(format!(
+                "sequences are nested more than {DEEPEST} deep"
+            )));
+        }
+        if header.length == UNDEFINED {
+            // Unknown content of undefined length is implicit (PS3.5 6.2.2, note).
+            let outer = self.encoding;
+            if header.vr == VR::UN {
+                self.encoding.explicit = false;
+            }
+            self.skip_items(depth)?;
+            self.encoding = outer;
+            return Ok(());
+        }
+        let mut within = self.within(header)?;
+        if header.vr == VR::SQ {
+            within.skip_items(depth)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Items up to the delimiter or the end of the bytes.
+    fn skip_items(&mut self, depth: usize) -> Result<(), Fault> {
+        while self.remaining() > 0 {
+            let item = self.header()?;
+            match item.tag {
+                SEQUENCE_END => return Ok(()),
+                ITEM if item.length == UNDEFINED => self.skip_elements(depth + 1)?,
+                ITEM => self.within(&item)?.skip_elements(depth + 1)?,
+                other => {
+                    return Err(Fault::damaged(format!(
+                        "element {other} at byte {} of the data set where an item should be",
+                        item.at
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Elements of an item up to its delimiter or the end of the bytes.
+    fn skip_elements(&mut self, depth: usize) -> Result<(), Fault> {
+        while self.remaining() > 0 {
+            let header = self.header()?;
+            if header.tag == ITEM_END {
+                return Ok(());
+            }
+            self.skip(&header, depth)?;
+        }
+        Ok(())
+    }
+
+    fn pixel_data(&mut self, header: &Header) -> Result<PixelData<'a>, Fault> {
+        if header.length != UNDEFINED {
+            // A shorter value than declared may still hold the first frame.
+            let available = self.remaining().min(header.length as usize);
+            let words = self.encoding.explicit && header.vr == VR::OW;
+            return Ok(PixelData::Native {
+                bytes: self.take(available)?,
+                words,
+            });
+        }
+        let table = self.header()?;
+        if table.tag != ITEM {
+            return Err(Fault::damaged("compressed pixel data have no offset table"));
+        }
+        let entries = self.value(&table)?.chunks_exact(4);
+        let offsets = entries
+            .map(|e| u32::from_le_bytes([e[0], e[1], e[2], e[3]]))
+            .collect();
+        let mut fragments = Vec::new();
+        while self.remaining() >= 8 {
+            let fragment = self.header()?;
+            if fragment.tag != ITEM {
+                break;
+            }
+            // The last fragment of a file that was cut off may still be decodable.
+            let available = self.remaining().min(fragment.length as usize);
+            fragments.push(self.take(available)?);
+        }
+        Ok(PixelData::Encapsulated { offsets, fragments })
+    }
+}
+
+/// Value representations whose length has 16 bits (PS3.5 table 7.1-2).
+fn has_short_length(vr: VR) -> bool {
+    matches!(
+        vr,
+        VR::AE
+            | VR::AS
+            | VR::AT
+            | VR::CS
+            | VR::DA
+            | VR::DS
+            | VR::DT
+            | VR::FL
+            | VR::FD
+            | VR::IS
+            | VR::LO
+            | VR::LT
+            | VR::PN
+            | VR::SH
+            | VR::SL
+            | VR::SS
+            | VR::ST
+            | VR::TM
+            | VR::UI
+            | VR::UL
+            | VR::US
+    )
+}

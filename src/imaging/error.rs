@@ -1,0 +1,103 @@
+//! What can be wrong with a file, in one clean line.
+
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+
+use super::clean_text;
+
+/// What is wrong with a file, without saying which. The reason is one line without control
+/// characters, whatever the file tried to put into it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// The operating system did not let it be read.
+    #[error("cannot be read: {0}")]
+    Unreadable(String),
+    /// No format that is known here, or a DICOM object without a picture.
+    #[error("not an image: {0}")]
+    NotAnImage(String),
+    /// Over one of the [`Limits`](super::Limits).
+    #[error("too large: {0}")]
+    TooLarge(String),
+    /// A known format that contradicts itself or ends early.
+    #[error("damaged: {0}")]
+    Damaged(String),
+    /// A sound file that uses something that cannot be decoded here.
+    #[error("not supported: {0}")]
+    Unsupported(String),
+    /// The decoder process ended, or panicked, over this file.
+    #[error("decoder died: {0}")]
+    DecoderDied(String),
+    /// The decoder process was ended because it took too long.
+    #[error("decoder took too long: {0}")]
+    TimedOut(String),
+}
+
+impl Fault {
+    pub(super) fn unreadable(reason: impl Display) -> Self {
+        Fault::Unreadable(one_line(reason))
+    }
+
+    pub(super) fn not_an_image(reason: impl Display) -> Self {
+        Fault::NotAnImage(one_line(reason))
+    }
+
+    pub(super) fn too_large(reason: impl Display) -> Self {
+        Fault::TooLarge(one_line(reason))
+    }
+
+    pub(super) fn damaged(reason: impl Display) -> Self {
+        Fault::Damaged(one_line(reason))
+    }
+
+    pub(super) fn unsupported(reason: impl Display) -> Self {
+        Fault::Unsupported(one_line(reason))
+    }
+
+    pub(super) fn died(reason: impl Display) -> Self {
+        Fault::DecoderDied(one_line(reason))
+    }
+
+    pub(super) fn timed_out(reason: impl Display) -> Self {
+        Fault::TimedOut(one_line(reason))
+    }
+}
+
+/// Longest reason that is kept; decoders quote file content in theirs.
+const LONGEST_REASON: usize = 300;
+
+fn one_line(reason: impl Display) -> String {
+    let line = clean_text(&reason.to_string());
+    match line.char_indices().nth(LONGEST_REASON) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}
+
+/// A file that could not be made into a radiograph: which, and why.
+///
+/// `Display` gives the reason alone, because whoever shows it shows the path beside it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{fault}")]
+pub struct ImagingError {
+    path: PathBuf,
+    fault: Fault,
+}
+
+impl ImagingError {
+    pub(super) fn new(path: &Path, fault: Fault) -> Self {
+        ImagingError {
+            path: path.to_owned(),
+            fault,
+        }
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What is wrong with it.
+    pub fn fault(&self) -> &Fault {
+        &self.fault
+    }
+}

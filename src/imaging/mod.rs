@@ -1,0 +1,172 @@
+//! From a file to a [`Radiograph`], and from a [`Radiograph`] to what the eye and the model need.
+//!
+//! This is the only floor that names DICOM and image decoders. A file is recognised by its
+//! content, never by its name, and whatever is wrong with it is an [`ImagingError`] that says what
+//! and why in one line.
+//!
+//! ```text
+//! PathBuf ── open ──► Radiograph ──┬── VoiLut, render ──► 8-bit picture for the screen
+//!                                  └── grey_values ─────► numbers for the model
+//! ```
+//!
+//! # Hostile files
+//!
+//! Three walls, the cheap ones first:
+//!
+//! 1. *Headers are measured before anything is allocated.* Width, height and declared lengths are
+//!    compared with [`Limits`] and with the size of the file, so a hostile header is an error in
+//!    microseconds ([`dicom::structure`] walks a DICOM data set without allocating before dicom-rs
+//!    is allowed to read it).
+//! 2. *A panic costs one file.* [`open`] and [`Decoder::open`] catch it, silently.
+//! 3. *DICOM is decoded in a process of its own* when it is opened through a [`Decoder`]: dicom-rs
+//!    has panicked and over-allocated on malformed files, and the JPEG 2000 decoder is C
+//!    translated to unsafe Rust, so neither `catch_unwind` nor a check of ours can promise that it
+//!    comes back. That process has a memory limit and a clock, and is replaced when it dies. PNG,
+//!    JPEG, WebP, TIFF and BMP decoders are safe Rust that honour limits; they stay in this
+//!    process, where they need no copy of the pixels. See [`decoder`].
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::domain::Radiograph;
+
+pub mod decoder;
+mod dicom;
+pub mod display;
+mod error;
+mod guard;
+mod raster;
+mod show;
+mod sniff;
+mod values;
+mod wire;
+
+pub use crate::domain::text::clean as clean_text;
+pub use decoder::{Decoder, WORKER_ARGUMENT, decode_worker};
+pub use display::{Viewport, VoiLut, render};
+pub use error::{Fault, ImagingError};
+pub use guard::panic_is_guarded;
+pub use show::show;
+pub use sniff::looks_like_image;
+pub use values::grey_values;
+
+use sniff::Kind;
+
+/// How much one file may ask for. Whatever is over a limit is [`Fault::TooLarge`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limits {
+    /// Bytes of the file.
+    pub max_file_bytes: u64,
+    /// Columns.
+    pub max_width: u32,
+    /// Rows.
+    pub max_height: u32,
+    /// Columns × rows.
+    pub max_pixels: u64,
+    /// Bytes of memory that decoding may take.
+    pub max_memory: u64,
+    /// How long a decoder process may take over one file.
+    pub timeout: Duration,
+}
+
+impl Default for Limits {
+    /// Room for four times the largest detectors of today (about 4,300 × 4,300).
+    fn default() -> Self {
+        Limits {
+            max_file_bytes: 512 << 20,
+            max_width: 20_000,
+            max_height: 20_000,
+            max_pixels: 100_000_000,
+            max_memory: 1 << 30,
+            timeout: Duration::from_secs(20),
+        }
+    }
+}
+
+impl Limits {
+    /// Refuses a picture of `width × height` pixels of `bytes_per_pixel` before it is decoded.
+    fn check_picture(&self, width: u32, height: u32, bytes_per_pixel: u64) -> Result<(), Fault> {
+        if width == 0 || height == 0 {
+            return Err(Fault::damaged(format!("it is {width} × {height} pixels")));
+        }
+        if width > self.max_width || height > self.max_height {
+            return Err(Fault::too_large(format!(
+                "{width} × {height} pixels, {} × {} allowed",
+                self.max_width, self.max_height
+            )));
+        }
+        let pixels = u64::from(width) * u64::from(height);
+        if pixels > self.max_pixels {
+            return Err(Fault::too_large(format!(
+                "{pixels} pixels, {} allowed",
+                self.max_pixels
+            )));
+        }
+        self.check_memory(pixels.saturating_mul(bytes_per_pixel))
+    }
+
+    fn check_memory(&self, bytes: u64) -> Result<(), Fault> {
+        if bytes > self.max_memory {
+            return Err(Fault::too_large(format!(
+                "{bytes} bytes of memory needed, {} allowed",
+                self.max_memory
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// Reads a radiograph in this process, by content. A panicking decoder is an error, but a decoder
+/// that aborts takes the process with it: long-lived programs use a [`Decoder`].
+pub fn open(path: &Path, limits: &Limits) -> Result<Radiograph, ImagingError> {
+    read(path, limits).map_err(|fault| ImagingError::new(path, fault))
+}
+
+fn read(path: &Path, limits: &Limits) -> Result<Radiograph, Fault> {
+    let bytes = read_file(path, limits)?;
+    decode(&bytes, limits)
+}
+
+/// Decodes the whole content of a file, whatever format it turns out to be.
+fn decode(bytes: &[u8], limits: &Limits) -> Result<Radiograph, Fault> {
+    let kind = sniff::kind(bytes)?;
+    guard::catching_panics(|| match kind {
+        Kind::Raster(format) => raster::decode(bytes, format, limits),
+        Kind::Dicom => dicom::decode(bytes, limits),
+    })
+}
+
+/// Reads a regular file whole, if it is not longer than allowed.
+fn read_file(path: &Path, limits: &Limits) -> Result<Vec<u8>, Fault> {
+    let file = open_regular(path)?;
+    let length = file.metadata().map_err(Fault::unreadable)?.len();
+    let too_long =
+        |length| Fault::too_large(format!("{length} bytes, {} allowed", limits.max_file_bytes));
+    if length > limits.max_file_bytes {
+        return Err(too_long(length));
+    }
+    let mut bytes = Vec::new();
+    bytes
+        .try_reserve_exact(length as usize)
+        .map_err(Fault::unreadable)?;
+    // One more than allowed, in case the file grew meanwhile.
+    let read = file
+        .take(limits.max_file_bytes.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(Fault::unreadable)?;
+    if read as u64 > limits.max_file_bytes {
+        return Err(too_long(read as u64));
+    }
+    Ok(bytes)
+}
+
+/// Opens a file that is a file: opening a pipe or a terminal could wait forever.
+fn open_regular(path: &Path) -> Result<File, Fault> {
+    let metadata = std::fs::metadata(path).map_err(Fault::unreadable)?;
+    if !metadata.is_file() {
+        return Err(Fault::not_an_image("it is not a regular file"));
+    }
+    File::open(path).map_err(Fault::unreadable)
+}

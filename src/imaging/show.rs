@@ -1,0 +1,204 @@
+//! From how a reader looks ([`View`]) to the picture that fits a [`Canvas`].
+
+use super::display::{Viewport, VoiLut, render, thinned};
+use crate::domain::{
+    Canvas, Preset, PreviewImage, Radiograph, View, VoiFunction, Window, WindowLevel,
+};
+
+/// Shares of the pixels, from darkest to brightest, between which a preset spreads its greys.
+fn shares(preset: Preset) -> (f64, f64) {
+    match preset {
+        Preset::Automatic => (0.005, 0.995),
+        Preset::Lung => (0.005, 0.60),
+        Preset::Bone => (0.40, 0.998),
+        Preset::Full => (0.0, 1.0),
+    }
+}
+
+/// The picture, no larger than `canvas` and in the patient's proportions, and the window that made
+/// it: centre and width in units after the modality transform.
+pub fn show(r: &Radiograph, view: &View, canvas: Canvas) -> (PreviewImage, (f64, f64)) {
+    let voi = match view.window {
+        Window::File => VoiLut::of(r),
+        Window::Manual { centre, width } => VoiLut::window(r, linear(centre, width)),
+        Window::Preset(preset) => VoiLut::window(r, between(r, shares(preset))),
+    };
+    let voi = voi.with_invert(view.inverted);
+    let (viewport, width, height) = frame(r, view, canvas);
+    (render(r, &voi, viewport, width, height), voi.centre_width())
+}
+
+fn linear(centre: f64, width: f64) -> WindowLevel {
+    WindowLevel {
+        centre,
+        width,
+        function: VoiFunction::LinearExact,
+        explanation: None,
+    }
+}
+
+/// The window between two shares of the pixels, counted from the dark end of what is seen.
+fn between(r: &Radiograph, (dark, bright): (f64, f64)) -> WindowLevel {
+    let (low, high) = if r.inverted {
+        (1.0 - bright, 1.0 - dark)
+    } else {
+        (dark, bright)
+    };
+    let mut values = thinned(r);
+    values.retain(|v| v.is_finite());
+    if values.is_empty() {
+        return linear(0.0, 1.0);
+    }
+    values.sort_unstable_by(f32::total_cmp);
+    let at = |share: f64| f64::from(values[(share * (values.len() - 1) as f64).round() as usize]);
+    let (low, high) = (at(low), at(high));
+    linear((low + high) / 2.0, (high - low).max(1.0))
+}
+
+/// What is visible, and how many pixels it gets.
+fn frame(r: &Radiograph, view: &View, canvas: Canvas) -> (Viewport, usize, usize) {
+    // In units of one stored pixel's width, so that pixels that are not square come out right.
+    let (wide, tall) = (r.width as f64, r.height as f64 * r.pixel_aspect);
+    let (room_x, room_y) = (
+        canvas.width as f64,
+        canvas.height as f64 * canvas.pixel_aspect,
+    );
+    let scale = (room_x / wide).min(room_y / tall) * view.zoom.max(1.0);
+    let (seen_x, seen_y) = ((room_x / scale).min(wide), (room_y / scale).min(tall));
+    let start =
+        |middle: f64, seen: f64, all: f64| (middle * all - seen / 2.0).clamp(0.0, all - seen);
+    let viewport = Viewport {
+        x: start(view.centre.0, seen_x, wide),
+        y: start(view.centre.1, seen_y, tall) / r.pixel_aspect,
+        width: seen_x,
+        height: seen_y / r.pixel_aspect,
+    };
+    let pixels = |length: f64, most: usize| (length.round() as usize).clamp(1, most.max(1));
+    let width = pixels(seen_x * scale, canvas.width);
+    let height = pixels(seen_y * scale / canvas.pixel_aspect, canvas.height);
+    (viewport, width, height)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{
+        Modality, PatientFacts, PhotometricInterpretation, PixelTransform, Rescale, Samples,
+        ViewPosition,
+    };
+
+    /// Black on the left to white on the right.
+    fn ramp(width: usize, height: usize) -> Radiograph {
+        let samples = (0..width * height)
+            .map(|i| (i % width * 255 / (width - 1)) as u8)
+            .collect();
+        Radiograph {
+            width,
+            height,
+            samples: Samples::Grey8(samples),
+            bits_stored: 8,
+            photometric: PhotometricInterpretation::Monochrome2,
+            modality_transform: PixelTransform::Linear(Rescale::default()),
+            padding: None,
+            windows: vec![],
+            voi_luts: vec![],
+            inverted: false,
+            pixel_aspect: 1.0,
+            view: ViewPosition::Unknown,
+            modality: Modality::Unknown,
+            patient: PatientFacts::default(),
+            frames: 1,
+            format: "test".into(),
+        }
+    }
+
+    const CANVAS: Canvas = Canvas {
+        width: 40,
+        height: 40,
+        pixel_aspect: 1.0,
+    };
+
+    #[test]
+    fn an_image_keeps_its_proportions_on_any_canvas() {
+        let size = |r: &Radiograph, canvas| {
+            let (image, _) = show(r, &View::default(), canvas);
+            assert_eq!(image.pixels.len(), image.width * image.height);
+            (image.width, image.height)
+        };
+        assert_eq!(size(&ramp(200, 100), CANVAS), (40, 20));
+        assert_eq!(size(&ramp(100, 200), CANVAS), (20, 40));
+        // Letters are twice as tall as wide.
+        assert_eq!(
+            size(
+                &ramp(200, 200),
+                Canvas {
+                    height: 20,
+                    pixel_aspect: 2.0,
+                    ..CANVAS
+                }
+            ),
+            (40, 20)
+        );
+        // Stored pixels twice as tall as wide.
+        assert_eq!(
+            size(
+                &Radiograph {
+                    pixel_aspect: 2.0,
+                    ..ramp(100, 100)
+                },
+                CANVAS
+            ),
+            (20, 40)
+        );
+        assert_eq!(size(&ramp(3000, 2), CANVAS), (40, 1));
+    }
+
+    #[test]
+    fn zoom_shows_a_part_in_the_whole_canvas() {
+        let view = View {
+            zoom: 4.0,
+            centre: (0.125, 0.5),
+            ..View::default()
+        };
+        let (image, _) = show(&ramp(400, 400), &view, CANVAS);
+        assert_eq!((image.width, image.height), (40, 40));
+        let (left, right) = (image.rgb(1, 20)[0], image.rgb(38, 20)[0]);
+        assert!(
+            left < 10 && (50..75).contains(&right),
+            "a quarter of the ramp: {left} to {right}"
+        );
+    }
+
+    #[test]
+    fn inversion_and_windows_do_what_they_say() {
+        let r = ramp(256, 16);
+        let canvas = Canvas {
+            width: 256,
+            height: 16,
+            pixel_aspect: 1.0,
+        };
+        let level = |view: View, x: usize| show(&r, &view, canvas).0.rgb(x, 8)[0];
+        let inverted = View {
+            inverted: true,
+            ..View::default()
+        };
+        assert_eq!(level(View::default(), 200), 255 - level(inverted, 200));
+        let narrow = View {
+            window: Window::Manual {
+                centre: 128.0,
+                width: 10.0,
+            },
+            ..View::default()
+        };
+        assert_eq!((level(narrow, 100), level(narrow, 150)), (0, 255));
+        let lung = View {
+            window: Window::Preset(Preset::Lung),
+            ..View::default()
+        };
+        assert!(
+            level(lung, 80) > level(View::default(), 80),
+            "the dark half gets more greys"
+        );
+        assert_eq!(level(lung, 200), 255);
+    }
+}

@@ -1,0 +1,763 @@
+//! Files of every kind that is read, made here and read back.
+
+mod imaging_files;
+
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use cxr::domain::{
+    Modality, PhotometricInterpretation, PixelTransform, Radiograph, Rescale, Samples,
+    ViewPosition, VoiFunction, WindowLevel,
+};
+use cxr::imaging::{
+    Decoder, Fault, Limits, Viewport, VoiLut, grey_values, looks_like_image, open, render,
+};
+use dicom_core::{PrimitiveValue, VR};
+use dicom_dictionary_std::{tags, uids};
+use image::{DynamicImage, ImageBuffer, ImageFormat, Luma, LumaA, Rgb, Rgba};
+use imaging_files::{
+    BIG_ENDIAN, DEFLATED, Dicom, EXPLICIT, Files, IMPLICIT, data_set_start, lossless_jpeg, phantom,
+    rle,
+};
+
+fn read(bytes: &[u8]) -> Radiograph {
+    let files = Files::new();
+    let path = files.put("no-telling-name", bytes);
+    open(&path, &Limits::default()).unwrap_or_else(|e| panic!("{e}"))
+}
+
+fn fault(bytes: &[u8]) -> Fault {
+    let files = Files::new();
+    let path = files.put("no-telling-name", bytes);
+    open(&path, &Limits::default())
+        .expect_err("a fault")
+        .fault()
+        .clone()
+}
+
+fn encoded(picture: &DynamicImage, format: ImageFormat) -> Vec<u8> {
+    let mut bytes = Cursor::new(Vec::new());
+    picture.write_to(&mut bytes, format).expect("encode");
+    bytes.into_inner()
+}
+
+fn bytes_of(values: &[u16]) -> Vec<u8> {
+    values.iter().map(|&v| v as u8).collect()
+}
+
+const W: usize = 37;
+const H: usize = 29;
+
+#[test]
+fn grey_pictures_of_8_and_16_bits_come_back_as_they_were() {
+    let (eight, sixteen) = (bytes_of(&phantom(W, H, 8)), phantom(W, H, 16));
+    let grey8 =
+        DynamicImage::ImageLuma8(ImageBuffer::from_raw(W as u32, H as u32, eight.clone()).unwrap());
+    let grey16: DynamicImage =
+        ImageBuffer::<Luma<u16>, _>::from_raw(W as u32, H as u32, sixteen.clone())
+            .unwrap()
+            .into();
+    for format in [
+        ImageFormat::Png,
+        ImageFormat::Tiff,
+        ImageFormat::Bmp,
+        ImageFormat::WebP,
+    ] {
+        let r = read(&encoded(&grey8, format));
+        assert_eq!((r.width, r.height, r.bits_stored), (W, H, 8), "{format:?}");
+        assert_eq!(r.samples, Samples::Grey8(eight.clone()), "{format:?}");
+        assert_eq!(r.photometric, PhotometricInterpretation::Monochrome2);
+    }
+    for format in [ImageFormat::Png, ImageFormat::Tiff] {
+        let r = read(&encoded(&grey16, format));
+        assert_eq!(r.samples, Samples::Grey16(sixteen.clone()), "{format:?}");
+        assert_eq!(r.bits_stored, 16);
+    }
+    assert_eq!(read(&encoded(&grey8, ImageFormat::Jpeg)).format, "JPEG");
+}
+
+#[test]
+fn colour_of_equal_channels_is_grey_and_alpha_lies_on_black() {
+    let grey = Rgb([7, 7, 7]);
+    let same = ImageBuffer::from_pixel(4, 3, grey);
+    let r = read(&encoded(
+        &DynamicImage::ImageRgb8(same.clone()),
+        ImageFormat::Png,
+    ));
+    assert_eq!(r.samples, Samples::Grey8(vec![7; 12]));
+
+    let mut one_differs = same;
+    one_differs.put_pixel(2, 1, Rgb([7, 8, 7]));
+    let r = read(&encoded(
+        &DynamicImage::ImageRgb8(one_differs),
+        ImageFormat::Png,
+    ));
+    assert_eq!(
+        (r.samples.channels(), r.photometric),
+        (3, PhotometricInterpretation::Rgb)
+    );
+
+    let half = ImageBuffer::from_pixel(2, 2, LumaA([200_u8, 128]));
+    let r = read(&encoded(&DynamicImage::ImageLumaA8(half), ImageFormat::Png));
+    assert_eq!(r.samples, Samples::Grey8(vec![100; 4]));
+
+    let clear = ImageBuffer::from_pixel(2, 2, Rgba([9_u16, 60_000, 30_000, 0]));
+    let r = read(&encoded(
+        &DynamicImage::ImageRgba16(clear),
+        ImageFormat::Png,
+    ));
+    assert_eq!(r.samples, Samples::Grey16(vec![0; 4]));
+}
+
+#[test]
+fn exif_orientation_is_applied() {
+    // Dark on the left; orientation 6 says that the top is on the right: turned clockwise.
+    let stored = ImageBuffer::from_fn(32, 16, |x, _| Luma([if x < 16 { 10_u8 } else { 240 }]));
+    let plain = encoded(&DynamicImage::ImageLuma8(stored), ImageFormat::Jpeg);
+    let exif = b"\xff\xe1\x00\x22Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
+    let r = read(&[&plain[..2], exif, &plain[2..]].concat());
+    assert_eq!((r.width, r.height), (16, 32));
+    let values = grey_values(&r);
+    assert!(
+        values[8] < 40.0 && values[31 * 16 + 8] > 200.0,
+        "dark half on top"
+    );
+}
+
+#[test]
+fn uncompressed_dicom_is_the_same_in_every_encoding() {
+    let pixels = phantom(W, H, 12);
+    let file = Dicom::radiograph(W as u16, H as u16, 12)
+        .text(tags::PATIENT_SEX, VR::CS, "F")
+        .words(&pixels);
+    for syntax in [EXPLICIT, IMPLICIT, BIG_ENDIAN, DEFLATED] {
+        let bytes = file.file(syntax);
+        let r = read(&bytes);
+        assert_eq!(r.samples, Samples::Grey16(pixels.clone()), "{syntax}");
+        assert_eq!((r.bits_stored, r.frames), (12, 1));
+        assert_eq!(r.patient.sex.as_deref(), Some("F"));
+        assert_eq!(r.modality, Modality::Radiography("DX".into()));
+        // Without preamble.
+        assert_eq!(read(&bytes[128..]).samples, r.samples, "{syntax}");
+        assert_eq!(read(&bytes[132..]).samples, r.samples, "{syntax}");
+        // A bare data set; nothing could tell that one is deflated.
+        if syntax != DEFLATED {
+            let bare = &bytes[data_set_start(&bytes)..];
+            assert_eq!(read(bare).samples, r.samples, "{syntax}");
+        }
+    }
+}
+
+#[test]
+fn only_the_stored_bits_are_read_and_signs_are_kept() {
+    // 12 bits from bit 1 to bit 12, an overlay above and dirt below.
+    let pixels: Vec<u16> = phantom(W, H, 12).iter().map(|v| v << 1 | 0xe001).collect();
+    let shifted = Dicom::radiograph(W as u16, H as u16, 12).number(tags::HIGH_BIT, 12);
+    let r = read(&shifted.clone().words(&pixels).file(EXPLICIT));
+    assert_eq!(r.samples, Samples::Grey16(phantom(W, H, 12)));
+
+    let signed = shifted
+        .number(tags::PIXEL_REPRESENTATION, 1)
+        .words(&pixels)
+        .file(EXPLICIT);
+    let expected = phantom(W, H, 12)
+        .iter()
+        .map(|&v| (v << 4) as i16 >> 4)
+        .collect();
+    assert_eq!(read(&signed).samples, Samples::GreySigned16(expected));
+
+    let one_bit = Dicom::radiograph(8, 2, 8)
+        .number(tags::BITS_ALLOCATED, 1)
+        .number(tags::BITS_STORED, 1)
+        .number(tags::HIGH_BIT, 0)
+        .bytes(&[0b0000_0011, 0b1000_0000]);
+    let expected = vec![1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+    assert_eq!(
+        read(&one_bit.file(EXPLICIT)).samples,
+        Samples::Grey8(expected)
+    );
+}
+
+#[test]
+fn monochrome1_is_inverted_exactly_once_for_the_eye_and_for_the_model() {
+    let pixels = phantom(W, H, 8);
+    let film: Vec<u16> = pixels.iter().map(|v| 255 - v).collect();
+    let positive = Dicom::radiograph(W as u16, H as u16, 8).bytes(&bytes_of(&pixels));
+    let negative = Dicom::radiograph(W as u16, H as u16, 8)
+        .text(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "MONOCHROME1")
+        .text(tags::PRESENTATION_LUT_SHAPE, VR::CS, "INVERSE")
+        .bytes(&bytes_of(&film));
+    let (p, n) = (
+        read(&positive.file(EXPLICIT)),
+        read(&negative.file(EXPLICIT)),
+    );
+    assert!(n.inverted && !p.inverted);
+    assert_eq!(
+        n.samples,
+        Samples::Grey8(bytes_of(&film)),
+        "samples stay as stored"
+    );
+
+    let picture = |r: &Radiograph| render(r, &VoiLut::of(r), Viewport::whole(r), W, H).pixels;
+    assert_eq!(picture(&p), picture(&n));
+    let shifted: Vec<f32> = grey_values(&n).iter().map(|v| v + 255.0).collect();
+    assert_eq!(grey_values(&p), shifted);
+}
+
+#[test]
+fn the_modality_transform_is_a_line_or_a_table() {
+    let pixels = [0, 1, 2, 3];
+    let line = Dicom::radiograph(2, 2, 12)
+        .text(tags::RESCALE_SLOPE, VR::DS, "2.5")
+        .text(tags::RESCALE_INTERCEPT, VR::DS, "-10")
+        .words(&pixels);
+    assert_eq!(
+        grey_values(&read(&line.file(EXPLICIT))),
+        [-10.0, -7.5, -5.0, -2.5]
+    );
+
+    let lut = Dicom(dicom_object::InMemDicomObject::new_empty())
+        .with(
+            tags::LUT_DESCRIPTOR,
+            VR::US,
+            PrimitiveValue::U16([3, 1, 16].as_ref().into()),
+        )
+        .with(
+            tags::LUT_DATA,
+            VR::US,
+            PrimitiveValue::U16([100, 50, 7].as_ref().into()),
+        );
+    let table = Dicom::radiograph(2, 2, 12)
+        .sequence(tags::MODALITY_LUT_SEQUENCE, lut.clone())
+        .words(&pixels);
+    for syntax in [EXPLICIT, IMPLICIT, BIG_ENDIAN] {
+        let r = read(&table.file(syntax));
+        assert_eq!(grey_values(&r), [100.0, 100.0, 50.0, 7.0], "{syntax}");
+    }
+    let voi = Dicom::radiograph(2, 2, 12)
+        .sequence(tags::VOILUT_SEQUENCE, lut)
+        .words(&pixels);
+    let r = read(&voi.file(EXPLICIT));
+    assert_eq!(r.voi_luts[0].entries, [100, 50, 7]);
+    assert_eq!(VoiLut::of(&r).centre_width(), (2.5, 3.0));
+}
+
+#[test]
+fn windows_are_read_in_order_and_drawn_as_the_standard_says() {
+    let r = read(
+        &Dicom::radiograph(2, 2, 12)
+            .text(tags::WINDOW_CENTER, VR::DS, "2048\\100\\5")
+            .text(tags::WINDOW_WIDTH, VR::DS, "4096\\200\\0")
+            .text(
+                tags::WINDOW_CENTER_WIDTH_EXPLANATION,
+                VR::LO,
+                "NORMAL\\HARD\x1b[2J\\",
+            )
+            .words(&[0, 1000, 2048, 4095])
+            .file(EXPLICIT),
+    );
+    assert_eq!(r.windows.len(), 2, "a width of 0 is no window");
+    assert_eq!(r.windows[1].explanation.as_deref(), Some("HARD [2J"));
+    let voi = VoiLut::of(&r);
+    assert_eq!(voi.centre_width(), (2048.0, 4096.0));
+    assert_eq!([0.0, 4095.0].map(|v| voi.apply(v)), [0, 255]);
+    assert_eq!(
+        [0.0, 4095.0].map(|v| voi.clone().with_invert(true).apply(v)),
+        [255, 0]
+    );
+
+    let window = |function| WindowLevel {
+        centre: 10.0,
+        width: 4.0,
+        function,
+        explanation: None,
+    };
+    let light = |function, v: f32| VoiLut::window(&r, window(function)).apply(v);
+    // PS3.3 C.11.2.1.2: from c − 0.5 − (w − 1)/2 = 8 to c − 0.5 + (w − 1)/2 = 11.
+    assert_eq!(
+        [8.0, 9.5, 11.0].map(|v| light(VoiFunction::Linear, v)),
+        [0, 128, 255]
+    );
+    assert_eq!(
+        [8.0, 10.0, 12.0].map(|v| light(VoiFunction::LinearExact, v)),
+        [0, 128, 255]
+    );
+    assert_eq!(
+        [8.0, 10.0, 12.0].map(|v| light(VoiFunction::Sigmoid, v)),
+        [30, 128, 225]
+    );
+}
+
+#[test]
+fn the_window_never_moves_a_value_of_the_model() {
+    let pixels = phantom(W, H, 12);
+    let plain = Dicom::radiograph(W as u16, H as u16, 12);
+    let windowed = plain.clone().text(tags::WINDOW_CENTER, VR::DS, "300").text(
+        tags::WINDOW_WIDTH,
+        VR::DS,
+        "20",
+    );
+    let values = |d: Dicom| grey_values(&read(&d.words(&pixels).file(EXPLICIT)));
+    assert_eq!(values(plain), values(windowed));
+}
+
+#[test]
+fn padding_is_dark_and_outside_every_statistic() {
+    let pixels = [4095, 100, 4000, 200];
+    let file = Dicom::radiograph(2, 2, 12)
+        .number(tags::PIXEL_PADDING_VALUE, 4000)
+        .number(tags::PIXEL_PADDING_RANGE_LIMIT, 4095);
+    let r = read(&file.clone().words(&pixels).file(EXPLICIT));
+    assert_eq!(r.padding, Some((4000, 4095)));
+    assert_eq!(grey_values(&r), [100.0, 100.0, 100.0, 200.0]);
+    let voi = VoiLut::of(&r);
+    assert_eq!(
+        render(&r, &voi, Viewport::whole(&r), 2, 2).pixels,
+        [0, 0, 0, 255]
+    );
+
+    let film = file.text(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "MONOCHROME1");
+    let r = read(&film.words(&pixels).file(EXPLICIT));
+    assert_eq!(grey_values(&r), [-200.0, -100.0, -200.0, -200.0]);
+}
+
+#[test]
+fn the_first_frame_is_read_and_the_others_are_counted() {
+    let (first, second) = (phantom(W, H, 12), vec![9; W * H]);
+    let file = Dicom::radiograph(W as u16, H as u16, 12).text(tags::NUMBER_OF_FRAMES, VR::IS, "2");
+    let r = read(
+        &file
+            .clone()
+            .words(&[first.clone(), second].concat())
+            .file(EXPLICIT),
+    );
+    assert_eq!((r.frames, r.samples), (2, Samples::Grey16(first.clone())));
+
+    let planes = |v: &[u16]| {
+        vec![
+            v.iter().map(|v| (v >> 8) as u8).collect(),
+            v.iter().map(|&v| v as u8).collect(),
+        ]
+    };
+    let garbage: &[u8] = &[0xff; 40];
+    let r = read(
+        &file
+            .fragments(&[&rle(&planes(&first)), garbage])
+            .file(uids::RLE_LOSSLESS),
+    );
+    assert_eq!((r.frames, r.samples), (2, Samples::Grey16(first)));
+}
+
+#[test]
+fn palettes_and_colour_by_pixel_or_by_plane_become_rgb() {
+    let rgb: Vec<u8> = vec![1, 2, 3, 40, 50, 60, 70, 80, 90, 255, 0, 128];
+    let expected = Samples::Rgb8(rgb.clone());
+    assert_eq!(
+        read(&Dicom::colour(2, 2, "RGB").bytes(&rgb).file(EXPLICIT)).samples,
+        expected
+    );
+    let planes: Vec<u8> = (0..3)
+        .flat_map(|c| rgb.iter().skip(c).step_by(3).copied())
+        .collect();
+    let planar = Dicom::colour(2, 2, "RGB").number(tags::PLANAR_CONFIGURATION, 1);
+    assert_eq!(
+        read(&planar.bytes(&planes).file(EXPLICIT)).samples,
+        expected
+    );
+    let split: Vec<Vec<u8>> = planes.chunks(4).map(<[u8]>::to_vec).collect();
+    let packed = Dicom::colour(2, 2, "RGB").fragments(&[&rle(&split)]);
+    assert_eq!(read(&packed.file(uids::RLE_LOSSLESS)).samples, expected);
+
+    // Neutral chroma is grey.
+    let ybr = Dicom::colour(2, 1, "YBR_FULL").bytes(&[10, 128, 128, 200, 128, 128]);
+    assert_eq!(
+        read(&ybr.file(EXPLICIT)).samples,
+        Samples::Grey8(vec![10, 200])
+    );
+    let red = Dicom::colour(1, 1, "YBR_FULL").bytes(&[76, 85, 255]);
+    assert_eq!(
+        read(&red.file(EXPLICIT)).samples,
+        Samples::Rgb8(vec![254, 0, 0])
+    );
+
+    let table = |values: [u16; 3]| PrimitiveValue::U16(values.as_ref().into());
+    let descriptor = table([3, 0, 16]);
+    let indexed = Dicom::radiograph(2, 2, 8)
+        .text(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "PALETTE COLOR")
+        .with(
+            tags::RED_PALETTE_COLOR_LOOKUP_TABLE_DESCRIPTOR,
+            VR::US,
+            descriptor.clone(),
+        )
+        .with(
+            tags::GREEN_PALETTE_COLOR_LOOKUP_TABLE_DESCRIPTOR,
+            VR::US,
+            descriptor.clone(),
+        )
+        .with(
+            tags::BLUE_PALETTE_COLOR_LOOKUP_TABLE_DESCRIPTOR,
+            VR::US,
+            descriptor,
+        )
+        .with(
+            tags::RED_PALETTE_COLOR_LOOKUP_TABLE_DATA,
+            VR::OW,
+            table([0, 0x1000, 0xff00]),
+        )
+        .with(
+            tags::GREEN_PALETTE_COLOR_LOOKUP_TABLE_DATA,
+            VR::OW,
+            table([0, 0x2000, 0]),
+        )
+        .with(
+            tags::BLUE_PALETTE_COLOR_LOOKUP_TABLE_DATA,
+            VR::OW,
+            table([0, 0x3000, 0]),
+        )
+        .bytes(&[0, 1, 2, 200]);
+    let expected = Samples::Rgb8(vec![0, 0, 0, 16, 32, 48, 255, 0, 0, 255, 0, 0]);
+    for syntax in [EXPLICIT, IMPLICIT, BIG_ENDIAN] {
+        let r = read(&indexed.file(syntax));
+        assert_eq!(r.samples, expected, "{syntax}");
+        assert_eq!(r.photometric, PhotometricInterpretation::Palette);
+    }
+}
+
+fn fixture(name: &str) -> Vec<u8> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/imaging");
+    std::fs::read(folder.join(name)).expect("a fixture")
+}
+
+/// The streams were made by CharLS (pyjpegls) and OpenJPEG (Pillow), of the phantom of this test's
+/// helper:
+///
+/// ```python
+/// grey = phantom(37, 29, 12)
+/// jpeg_ls.encode_array(grey, lossy_error=0)    # and 3 for "near3"
+/// Image.fromarray(grey).save(path, format="JPEG2000", num_resolutions=3, irreversible=False,
+///                            no_jp2=True)
+/// one = phantom(37, 29, 8)
+/// rgb = np.stack([one, one[::-1], one[:, ::-1]], -1).astype(np.uint8)
+/// jpeg_ls.encode_array(rgb, lossy_error=0, interleave_mode=1)    # "line", and 2 for "sample"
+/// ```
+#[test]
+fn compressed_dicom_decodes_to_what_was_encoded() {
+    let pixels = phantom(W, H, 12);
+    let file = Dicom::radiograph(W as u16, H as u16, 12);
+    let lossless = lossless_jpeg(W as u16, H as u16, 12, &pixels);
+    let mut streams = vec![
+        (uids::JPEG_LOSSLESS_SV1, lossless),
+        (uids::JPEGLS_LOSSLESS, fixture("phantom-37x29-12bit.jls")),
+    ];
+    if cfg!(feature = "jpeg2000") {
+        streams.push((uids::JPEG2000_LOSSLESS, fixture("phantom-37x29-12bit.j2k")));
+    }
+    for (syntax, stream) in &streams {
+        let r = read(&file.clone().fragments(&[stream]).file(syntax));
+        assert_eq!(r.samples, Samples::Grey16(pixels.clone()), "{}", r.format);
+        // One frame may take several fragments.
+        let (head, tail) = stream.split_at(stream.len() / 4 * 2);
+        let r = read(&file.clone().fragments(&[head, tail]).file(syntax));
+        assert_eq!(r.samples, Samples::Grey16(pixels.clone()), "{}", r.format);
+    }
+
+    let near = file.fragments(&[&fixture("phantom-37x29-12bit-near3.jls")]);
+    let Samples::Grey16(values) = read(&near.file(uids::JPEGLS_NEAR_LOSSLESS)).samples else {
+        panic!("grey of 12 bits");
+    };
+    let worst = values
+        .iter()
+        .zip(&pixels)
+        .map(|(a, b)| a.abs_diff(*b))
+        .max();
+    assert_eq!(worst, Some(3));
+}
+
+#[test]
+fn colour_jpeg_ls_is_read_by_line_and_by_sample() {
+    let one = bytes_of(&phantom(W, H, 8));
+    let at = |x: usize, y: usize| one[y * W + x];
+    let rgb = (0..W * H).flat_map(|i| {
+        let (x, y) = (i % W, i / W);
+        [at(x, y), at(x, H - 1 - y), at(W - 1 - x, y)]
+    });
+    let expected = Samples::Rgb8(rgb.collect());
+    for name in ["phantom-37x29-rgb-line.jls", "phantom-37x29-rgb-sample.jls"] {
+        let file = Dicom::colour(W as u16, H as u16, "RGB").fragments(&[&fixture(name)]);
+        assert_eq!(
+            read(&file.file(uids::JPEGLS_LOSSLESS)).samples,
+            expected,
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn baseline_jpeg_in_dicom_is_what_it_is_outside() {
+    let smooth = ImageBuffer::from_fn(40, 24, |x, y| Luma([(x * 4 + y * 3) as u8]));
+    let jpeg = encoded(&DynamicImage::ImageLuma8(smooth.clone()), ImageFormat::Jpeg);
+    let inside = Dicom::radiograph(40, 24, 8).fragments(&[&jpeg]);
+    let values = grey_values(&read(&inside.file(uids::JPEG_BASELINE8_BIT)));
+    let worst = values
+        .iter()
+        .zip(smooth.as_raw())
+        .map(|(a, b)| (a - f32::from(*b)).abs());
+    assert!(worst.fold(0.0, f32::max) < 12.0);
+
+    let colour = ImageBuffer::from_pixel(16, 16, Rgb([200_u8, 30, 60]));
+    let jpeg = encoded(&DynamicImage::ImageRgb8(colour), ImageFormat::Jpeg);
+    let inside = Dicom::colour(16, 16, "YBR_FULL_422").fragments(&[&jpeg]);
+    let Samples::Rgb8(v) = read(&inside.file(uids::JPEG_BASELINE8_BIT)).samples else {
+        panic!("colour");
+    };
+    assert!(
+        v[0].abs_diff(200) < 6 && v[1].abs_diff(30) < 6 && v[2].abs_diff(60) < 6,
+        "{:?}",
+        &v[..3]
+    );
+}
+
+#[cfg(not(feature = "jpeg2000"))]
+#[test]
+fn a_codec_that_was_left_out_is_refused_by_name() {
+    let file = Dicom::radiograph(37, 29, 12).fragments(&[&fixture("phantom-37x29-12bit.j2k")]);
+    let Fault::Unsupported(reason) = fault(&file.file(uids::JPEG2000_LOSSLESS)) else {
+        panic!("unsupported");
+    };
+    assert!(
+        reason.contains("JPEG 2000") && reason.contains("feature"),
+        "{reason}"
+    );
+}
+
+#[test]
+fn patient_view_and_spacing_are_read_and_cleaned() {
+    let code = Dicom(dicom_object::InMemDicomObject::new_empty())
+        .text(tags::CODE_VALUE, VR::SH, "R-10206")
+        .text(tags::CODE_MEANING, VR::LO, "antero-posterior");
+    let file = Dicom::radiograph(2, 2, 8)
+        .text(tags::PATIENT_NAME, VR::PN, "Doe^Jane\x1b[31m^^Dr")
+        .text(tags::PATIENT_ID, VR::LO, " 42\x07 ")
+        .text(tags::PATIENT_AGE, VR::AS, "054Y")
+        .text(tags::PIXEL_SPACING, VR::DS, "0.3\\0.2")
+        .sequence(tags::VIEW_CODE_SEQUENCE, code);
+    let r = read(&file.clone().bytes(&[0; 4]).file(EXPLICIT));
+    assert_eq!(r.patient.name.as_deref(), Some("Doe Jane [31m Dr"));
+    assert_eq!(r.patient.id.as_deref(), Some("42"));
+    assert_eq!(r.patient.age.as_deref(), Some("054Y"));
+    assert!((r.pixel_aspect - 1.5).abs() < 1e-9);
+    assert_eq!(r.view, ViewPosition::Ap);
+
+    let r = read(
+        &file
+            .text(tags::VIEW_POSITION, VR::CS, "PA")
+            .bytes(&[0; 4])
+            .file(EXPLICIT),
+    );
+    assert_eq!(
+        r.view,
+        ViewPosition::Pa,
+        "what is said outright comes first"
+    );
+
+    let ct = Dicom::radiograph(2, 2, 8)
+        .text(tags::MODALITY, VR::CS, "CT")
+        .bytes(&[0; 4]);
+    assert_eq!(
+        read(&ct.file(EXPLICIT)).modality,
+        Modality::Other("CT".into())
+    );
+}
+
+#[test]
+fn what_is_no_picture_says_so() {
+    let report = Dicom(dicom_object::InMemDicomObject::new_empty())
+        .text(tags::SOP_CLASS_UID, VR::UI, uids::BASIC_TEXT_SR_STORAGE)
+        .text(tags::SOP_INSTANCE_UID, VR::UI, "1.2.3")
+        .text(tags::MODALITY, VR::CS, "SR");
+    assert_eq!(
+        fault(&report.file(EXPLICIT)).to_string(),
+        "not an image: a DICOM object without pixel data (modality SR)"
+    );
+    assert_eq!(fault(b"").to_string(), "not an image: the file is empty");
+    assert!(matches!(fault(b"%PDF-1.7 and so on"), Fault::NotAnImage(_)));
+    let missing = open(Path::new("no/such/file"), &Limits::default()).unwrap_err();
+    assert!(matches!(missing.fault(), Fault::Unreadable(_)));
+    assert!(matches!(
+        open(Path::new(env!("CARGO_MANIFEST_DIR")), &Limits::default())
+            .unwrap_err()
+            .fault(),
+        Fault::NotAnImage(_)
+    ));
+    let twelve_bits = b"\xff\xd8\xff\xc1\x00\x0b\x0c\x00\x02\x00\x02\x01\x01\x11\x00\xff\xd9";
+    let file = Dicom::radiograph(2, 2, 12).fragments(&[twelve_bits]);
+    assert!(matches!(
+        fault(&file.file(uids::JPEG_EXTENDED12_BIT)),
+        Fault::Unsupported(_)
+    ));
+}
+
+#[test]
+fn a_listing_believes_extensions_and_otherwise_content() {
+    let files = Files::new();
+    let dicom = Dicom::radiograph(2, 2, 8).bytes(&[0; 4]).file(EXPLICIT);
+    assert!(looks_like_image(&files.put("IM-0001", &dicom)));
+    assert!(looks_like_image(&files.put("a.JFIF", b"")));
+    assert!(!looks_like_image(&files.put("labels.csv", &dicom)));
+    assert!(!looks_like_image(&files.put("DICOMDIR", &dicom)));
+    assert!(!looks_like_image(&files.put("notes", b"plain text")));
+    assert!(!looks_like_image(files.path()));
+}
+
+#[test]
+fn a_viewport_of_the_same_size_shows_the_stored_values() {
+    let pixels = bytes_of(&phantom(W, H, 8));
+    let r = read(
+        &Dicom::radiograph(W as u16, H as u16, 8)
+            .bytes(&pixels)
+            .file(EXPLICIT),
+    );
+    let voi = VoiLut::of(&r);
+    assert_eq!(render(&r, &voi, Viewport::whole(&r), W, H).pixels, pixels);
+    let part = Viewport {
+        x: 3.0,
+        y: 5.0,
+        width: 4.0,
+        height: 2.0,
+    };
+    let expected = [&pixels[5 * W + 3..5 * W + 7], &pixels[6 * W + 3..6 * W + 7]].concat();
+    assert_eq!(render(&r, &voi, part, 4, 2).pixels, expected);
+    for odd in [f64::NAN, f64::INFINITY, -1e9, 0.0, 1e9] {
+        let viewport = Viewport {
+            x: odd,
+            y: odd,
+            width: odd,
+            height: odd,
+        };
+        assert_eq!(render(&r, &voi, viewport, 5, 4).pixels.len(), 20, "{odd}");
+    }
+    assert!(render(&r, &voi, part, 0, 4).pixels.is_empty());
+}
+
+#[test]
+fn an_automatic_window_spans_what_is_there() {
+    let pixels: Vec<u16> = (0..10_000).map(|i| 1000 + i % 2000).collect();
+    let file = Dicom::radiograph(100, 100, 14)
+        .text(tags::WINDOW_CENTER, VR::DS, "12000")
+        .text(tags::WINDOW_WIDTH, VR::DS, "100");
+    let r = read(&file.words(&pixels).file(EXPLICIT));
+    let (centre, width) = VoiLut::of(&r).centre_width();
+    assert!(
+        (centre - 2000.0).abs() < 30.0 && (width - 1980.0).abs() < 30.0,
+        "{centre} {width}"
+    );
+    assert_eq!(
+        r.modality_transform,
+        PixelTransform::Linear(Rescale::default())
+    );
+}
+
+fn worker() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_cxr"))
+}
+
+#[test]
+fn a_decoder_process_answers_like_this_one_again_and_again() {
+    let files = Files::new();
+    let decoder = Decoder::new(Limits::default(), Some(worker()));
+    let good = Dicom::radiograph(W as u16, H as u16, 12)
+        .text(tags::WINDOW_CENTER, VR::DS, "300")
+        .text(tags::WINDOW_WIDTH, VR::DS, "20")
+        .text(tags::PATIENT_NAME, VR::PN, "Doe^Jane")
+        .words(&phantom(W, H, 12));
+    let good = files.put("good", &good.file(EXPLICIT));
+    let report = files.put("report", &Dicom::radiograph(1, 1, 8).file(EXPLICIT));
+    for _ in 0..3 {
+        assert_eq!(decoder.open(&good), open(&good, &Limits::default()));
+        assert_eq!(decoder.open(&report), open(&report, &Limits::default()));
+    }
+    assert_eq!(decoder.notice(), None);
+}
+
+#[test]
+fn a_decoder_process_that_takes_too_long_is_replaced() {
+    let files = Files::new();
+    let large = Dicom::radiograph(4000, 4000, 16).words(&phantom(4000, 4000, 16));
+    let path = files.put("large", &large.file(DEFLATED));
+    let hasty = Limits {
+        timeout: Duration::from_millis(1),
+        ..Limits::default()
+    };
+    let decoder = Decoder::new(hasty, Some(worker()));
+    for _ in 0..2 {
+        assert!(matches!(
+            decoder.open(&path).unwrap_err().fault(),
+            Fault::TimedOut(_)
+        ));
+    }
+}
+
+#[test]
+fn a_decoder_process_that_asks_for_too_much_memory_costs_one_file() {
+    let files = Files::new();
+    let path = files.put(
+        "large",
+        &Dicom::radiograph(3000, 3000, 16)
+            .words(&[0; 16])
+            .file(EXPLICIT),
+    );
+    let decoder = Decoder::new(
+        Limits {
+            max_memory: 1 << 20,
+            ..Limits::default()
+        },
+        Some(worker()),
+    );
+    assert!(matches!(
+        decoder.open(&path).unwrap_err().fault(),
+        Fault::TooLarge(_)
+    ));
+}
+
+#[test]
+fn without_a_decoder_process_files_are_read_all_the_same() {
+    let files = Files::new();
+    let path = files.put(
+        "good",
+        &Dicom::radiograph(2, 2, 8)
+            .bytes(&[1, 2, 3, 4])
+            .file(EXPLICIT),
+    );
+    for helper in [Some(files.path().join("no-such-program")), None] {
+        let decoder = Decoder::new(Limits::default(), helper);
+        assert_eq!(
+            decoder.open(&path).unwrap().samples,
+            Samples::Grey8(vec![1, 2, 3, 4])
+        );
+        assert!(decoder.notice().is_some());
+    }
+}
+
+/// Published radiographs, where they lie beside the project.
+#[test]
+fn published_radiographs_are_read() {
+    let data = std::env::var_os("CXR_DATA").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"),
+        PathBuf::from,
+    );
+    let Ok(entries) = std::fs::read_dir(data.join("dicom")) else {
+        eprintln!("skipped: no radiographs in {}", data.display());
+        return;
+    };
+    for entry in entries {
+        let path = entry.unwrap().path();
+        let r =
+            open(&path, &Limits::default()).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        assert_eq!((r.width, r.height, r.view), (1024, 1024, ViewPosition::Pa));
+        assert_eq!(
+            r.inverted,
+            r.photometric == PhotometricInterpretation::Monochrome1
+        );
+    }
+}
