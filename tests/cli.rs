@@ -90,9 +90,16 @@ impl Folder {
         path
     }
 
+    /// A path where nothing is: writing over a hard link would change its other names too.
+    fn vacant(&self, name: impl AsRef<Path>) -> PathBuf {
+        let path = self.path(name);
+        let _ = fs::remove_file(&path);
+        path
+    }
+
     /// A grey image that passes the input check: bright lungs on a soft background.
     fn film(&self, name: impl AsRef<Path>) -> PathBuf {
-        let path = self.path(name);
+        let path = self.vacant(name);
         let pixel = |x: u32, y: u32| {
             let (dx, dy) = (
                 (f64::from(x) - 150.0) / 80.0,
@@ -111,7 +118,7 @@ impl Folder {
     fn photograph(&self, name: &str) {
         let pixel = |x: u32, y: u32| Rgb([(x % 256) as u8, (y % 256) as u8, (x * y % 256) as u8]);
         RgbImage::from_fn(300, 300, pixel)
-            .save(self.path(name))
+            .save(self.vacant(name))
             .unwrap();
     }
 
@@ -121,10 +128,11 @@ impl Folder {
         fs::write(self.path(name), &whole[..whole.len() / 2]).unwrap();
     }
 
+    /// `f0.png`, `f1.png` and so on: one film under many names, which costs no disk.
     fn films(&self, count: usize) {
         let first = self.film("f0.png");
         for n in 1..count {
-            fs::copy(&first, self.path(format!("f{n}.png"))).unwrap();
+            fs::hard_link(&first, self.path(format!("f{n}.png"))).unwrap();
         }
     }
 

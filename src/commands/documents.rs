@@ -21,30 +21,40 @@ pub fn manual() -> Result<ExitCode> {
     let mut cxr = Cli::command();
     cxr.build();
     let mut page = Vec::new();
-    Man::new(cxr.clone()).render(&mut page)?;
-    for command in cxr
-        .get_subcommands()
-        .filter(|command| !command.is_hide_set())
-    {
-        render_section(command, &mut page)?;
-    }
+    let man = Man::new(cxr.clone());
+    man.render_title(&mut page)?;
+    man.render_name_section(&mut page)?;
+    man.render_synopsis_section(&mut page)?;
+    man.render_description_section(&mut page)?;
+    man.render_options_section(&mut page)?;
+    commands_below(&cxr, &mut page)?;
+    man.render_extra_section(&mut page)?;
     print(page)
 }
 
-fn render_section(command: &Command, page: &mut Vec<u8>) -> Result<()> {
-    let name = command
-        .get_bin_name()
-        .unwrap_or(command.get_name())
-        .to_uppercase();
-    page.extend_from_slice(format!(".SH {name}\n").as_bytes());
+/// A section for each command that can be run, those below it after it.
+fn commands_below(parent: &Command, page: &mut Vec<u8>) -> Result<()> {
+    for command in parent
+        .get_subcommands()
+        .filter(|command| !command.is_hide_set())
+    {
+        if !command.has_subcommands() {
+            section(command, page)?;
+        }
+        commands_below(command, page)?;
+    }
+    Ok(())
+}
+
+fn section(command: &Command, page: &mut Vec<u8>) -> Result<()> {
     let man = Man::new(command.clone());
-    man.render_synopsis_section(page)?;
-    man.render_description_section(page)?;
-    if command.get_arguments().next().is_some() {
-        man.render_options_section(page)?;
-    }
-    if command.has_subcommands() {
-        man.render_subcommands_section(page)?;
-    }
+    let mut parts = Vec::new();
+    man.render_synopsis_section(&mut parts)?;
+    man.render_description_section(&mut parts)?;
+    man.render_options_section(&mut parts)?;
+    let name = command.get_bin_name().unwrap_or(command.get_name());
+    // What is a section of a page of its own is a subsection here.
+    let parts = String::from_utf8(parts)?.replace("\n.SH ", "\n.SS ");
+    page.extend_from_slice(format!(".SH {}\n{parts}", name.to_uppercase()).as_bytes());
     Ok(())
 }

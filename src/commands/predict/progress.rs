@@ -6,14 +6,14 @@ use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use crate::domain::{InputCheck, Prediction};
 
 /// While the number of images is not known yet.
-const COUNTING: &str = "{human_pos} images, {per_sec}, counting";
+const COUNTING: &str = "{human_pos} images, {rate}, counting";
 /// Once it is.
-const COUNTED: &str = "{bar:30} {human_pos}/{human_len}, {per_sec}, {eta} left";
+const COUNTED: &str = "{bar:30} {human_pos}/{human_len}, {rate}, {eta} left";
 /// How often the bar is drawn while nothing finishes.
 const TICK: Duration = Duration::from_millis(250);
 
@@ -129,5 +129,10 @@ impl Progress {
 }
 
 fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+    let style =
+        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    style.with_key("rate", |state: &ProgressState, out: &mut dyn fmt::Write| {
+        // A bar that cannot be drawn is no reason to fail.
+        let _ = write!(out, "{:.1}/s", state.per_sec());
+    })
 }
