@@ -16,7 +16,7 @@ runs=3
 links=$(mktemp -d)
 trap 'rm -rf "$links"' EXIT
 find "$(realpath "$folder")" -type f \( -name '*.jpg' -o -name '*.jpeg' -o -name '*.png' -o -name '*.dcm' \) |
-    sort | head -n "$images" | nl -n rz -w 6 |
+    sort | sed -n "1,${images}p" | nl -n rz -w 6 |
     while read -r number file; do ln -s "$file" "$links/$number.${file##*.}"; done
 count=$(find "$links" -type l | wc -l)
 
