@@ -107,6 +107,9 @@ pub enum Outcome {
 /// Loads a classifier on the thread that will own it.
 pub type Load = Box<dyn FnOnce() -> Result<Box<dyn Classify>, InferenceError> + Send>;
 
+/// Where outcomes go, from both threads.
+pub type Report = Arc<dyn Fn(Outcome) + Send + Sync>;
+
 /// Handle to the two threads. Dropping it ends them.
 pub struct Worker {
     reader: Arc<Desk<Job>>,
@@ -122,12 +125,7 @@ struct Case {
 }
 
 impl Worker {
-    /// `report` is called from both threads.
-    pub fn start(
-        decoder: Decoder,
-        load: Load,
-        report: impl Fn(Outcome) + Clone + Send + 'static,
-    ) -> Self {
+    pub fn start(decoder: Decoder, load: Load, report: Report) -> Self {
         let reader = Arc::new(Desk::new());
         let classifier = Arc::new(Desk::new());
         let reading = Reader {
@@ -140,7 +138,7 @@ impl Worker {
         let cases = classifier.clone();
         let threads = vec![
             thread::spawn(move || reading.run()),
-            thread::spawn(move || classify_all(&cases, load, &report)),
+            thread::spawn(move || classify_all(&cases, load, &*report)),
         ];
         Worker {
             reader,
@@ -174,15 +172,15 @@ impl Drop for Worker {
     }
 }
 
-struct Reader<R> {
+struct Reader {
     desk: Arc<Desk<Job>>,
     next: Arc<Desk<Case>>,
     decoder: Decoder,
     cache: Cache,
-    report: R,
+    report: Report,
 }
 
-impl<R: Fn(Outcome)> Reader<R> {
+impl Reader {
     fn run(mut self) {
         while let Some(task) = self.desk.take() {
             match task {
@@ -283,7 +281,7 @@ fn facts(radiograph: &Radiograph) -> Facts {
 }
 
 /// The thread that owns the classifier.
-fn classify_all(desk: &Desk<Case>, load: Load, report: &impl Fn(Outcome)) {
+fn classify_all(desk: &Desk<Case>, load: Load, report: &dyn Fn(Outcome)) {
     let classifier = match load() {
         Ok(classifier) => classifier,
         Err(error) => return report(Outcome::Model(Err(error.to_string()))),

@@ -15,7 +15,7 @@ const SEES: [(&str, &[&str]); 11] = [
     ("export", &["domain"]),
     ("worker", &["domain", "imaging", "inference"]),
     // Pixels, yes; never a tensor.
-    ("tui", &["domain", "imaging", "library", "worker"]),
+    ("tui", &["domain", "library", "worker"]),
     ("cli", &[]),
     (
         "commands",

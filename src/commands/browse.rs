@@ -9,6 +9,7 @@ use crate::inference::{Classifier, Classify};
 use crate::tui::preview::Graphics as Painting;
 use crate::tui::terminal::{ColourChoice, is_interactive};
 use crate::tui::{self, Options};
+use crate::worker::Worker;
 
 /// `cxr [PATH]...`
 pub fn run(arguments: &Browse, colour: ColorWhen) -> Result<ExitCode> {
@@ -32,28 +33,32 @@ pub fn run(arguments: &Browse, colour: ColorWhen) -> Result<ExitCode> {
     let load = Box::new(|| Ok(Box::new(Classifier::bundled()?) as Box<dyn Classify>));
     let options = Options {
         paths,
-        graphics: painting(arguments.graphics),
-        colour: choice(colour),
+        graphics: arguments.graphics.into(),
+        colour: colour.into(),
     };
-    tui::run(options, decoder, load).context("the terminal")?;
+    tui::run(options, |report| Worker::start(decoder, load, report)).context("the terminal")?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn painting(graphics: Graphics) -> Painting {
-    match graphics {
-        Graphics::Auto => Painting::Auto,
-        Graphics::Kitty => Painting::Kitty,
-        Graphics::Iterm => Painting::Iterm,
-        Graphics::Sixel => Painting::Sixel,
-        Graphics::Blocks => Painting::Blocks,
-        Graphics::Off => Painting::Off,
+impl From<Graphics> for Painting {
+    fn from(graphics: Graphics) -> Self {
+        match graphics {
+            Graphics::Auto => Painting::Auto,
+            Graphics::Kitty => Painting::Kitty,
+            Graphics::Iterm => Painting::Iterm,
+            Graphics::Sixel => Painting::Sixel,
+            Graphics::Blocks => Painting::Blocks,
+            Graphics::Off => Painting::Off,
+        }
     }
 }
 
-fn choice(colour: ColorWhen) -> ColourChoice {
-    match colour {
-        ColorWhen::Auto => ColourChoice::Auto,
-        ColorWhen::Always => ColourChoice::Always,
-        ColorWhen::Never => ColourChoice::Never,
+impl From<ColorWhen> for ColourChoice {
+    fn from(colour: ColorWhen) -> Self {
+        match colour {
+            ColorWhen::Auto => ColourChoice::Auto,
+            ColorWhen::Always => ColourChoice::Always,
+            ColorWhen::Never => ColourChoice::Never,
+        }
     }
 }

@@ -8,16 +8,19 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 use super::{SOME_FAILED, available_cores, print};
+use crate::cli::ColorWhen;
 use crate::domain::{
     Modality, PatientFacts, PhotometricInterpretation, PixelTransform, Radiograph, Rescale,
     Samples, ViewPosition,
 };
 use crate::imaging::WORKER_ARGUMENT;
 use crate::inference::{Classifier, Classify};
+use crate::tui;
 
 /// Each line is a name, and what was found or what is wrong and how it is mended.
-pub fn run() -> Result<ExitCode> {
+pub fn run(colour: ColorWhen) -> Result<ExitCode> {
     let lines = [
+        ("terminal", Ok(tui::describe_terminal(colour.into()))),
         ("device", Ok(device())),
         ("model", model()),
         ("formats", Ok(formats())),

@@ -38,7 +38,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         None => browse::run(&cli.browse, cli.appearance.color),
         Some(Command::Predict(arguments)) => predict::run(&arguments),
-        Some(Command::Doctor) => doctor::run(),
+        Some(Command::Doctor) => doctor::run(cli.appearance.color),
         Some(Command::Models(models)) => models::run(&models.action),
         Some(Command::Completions(completions)) => documents::completions(completions.shell),
         Some(Command::Man) => documents::manual(),
@@ -58,7 +58,11 @@ pub fn engine_threads(cli: &Cli) -> usize {
 /// Prints an error as one line without control characters, and gives the exit code for it.
 pub fn report(error: &anyhow::Error) -> ExitCode {
     complain(&format!("{error:#}"));
-    let code = if error.is::<Usage>() { BAD_USAGE } else { SOME_FAILED };
+    let code = if error.is::<Usage>() {
+        BAD_USAGE
+    } else {
+        SOME_FAILED
+    };
     ExitCode::from(code)
 }
 

@@ -1,8 +1,9 @@
 //! What the network sees of a radiograph. A function of the stored samples and of nothing that a
 //! reader can turn: no window, no zoom, no inversion ever reaches it.
 
-use fast_image_resize as fir;
-use fir::images::Image;
+use fast_image_resize::images::TypedImage;
+use fast_image_resize::pixels::F32;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 
 use super::InferenceError;
 use crate::domain::Radiograph;
@@ -64,24 +65,19 @@ fn centre_square(values: &[f32], radiograph: &Radiograph, size: usize) -> Vec<f3
     let (left, top) = ((width - crop_w) / 2, (height - crop_h) / 2);
 
     // Cut out first: a resampler given a crop looks at pixels beyond its edge.
-    let mut source = Image::new(crop_w as u32, crop_h as u32, fir::PixelType::F32);
+    let mut source = TypedImage::<F32>::new(crop_w as u32, crop_h as u32);
     let rows = values.chunks_exact(width).skip(top);
-    for (target, row) in source.buffer_mut().chunks_exact_mut(crop_w * 4).zip(rows) {
-        for (pixel, value) in target.chunks_exact_mut(4).zip(&row[left..]) {
-            pixel.copy_from_slice(&value.to_ne_bytes());
+    for (target, row) in source.pixels_mut().chunks_exact_mut(crop_w).zip(rows) {
+        for (pixel, value) in target.iter_mut().zip(&row[left..]) {
+            *pixel = F32::new(*value);
         }
     }
-    let mut target = Image::new(size as u32, size as u32, fir::PixelType::F32);
-    let options = fir::ResizeOptions::new()
-        .resize_alg(fir::ResizeAlg::Convolution(fir::FilterType::Bilinear));
-    fir::Resizer::new()
-        .resize(&source, &mut target, &options)
-        .expect("both images are F32 and not empty");
-    target
-        .buffer()
-        .chunks_exact(4)
-        .map(|b| f32::from_ne_bytes([b[0], b[1], b[2], b[3]]))
-        .collect()
+    let mut target = TypedImage::<F32>::new(size as u32, size as u32);
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
+    Resizer::new()
+        .resize_typed(&source, &mut target, &options)
+        .expect("neither image is empty");
+    target.pixels().iter().map(|pixel| pixel.0).collect()
 }
 
 fn normalise(values: &mut [f32]) {

@@ -31,13 +31,12 @@ use ratatui::layout::Size;
 
 use crate::domain::Canvas;
 use crate::domain::text::clean;
-use crate::imaging::Decoder;
 use crate::library::{self, Found};
-use crate::worker::{Load, Outcome, Worker};
+use crate::worker::{Report, Worker};
 use keymap::Keymap;
 use model::Model;
-use preview::{Graphics, Painter};
-use terminal::{ColourChoice, Screen, Signal};
+use preview::{Colours, Graphics, Painter};
+use terminal::{ColourChoice, LateAnswer, Screen, Signal};
 use update::{Effect, Message, update};
 use view::Theme;
 use view::layout::Layout;
@@ -55,11 +54,11 @@ pub struct Options {
     pub colour: ColourChoice,
 }
 
-/// Shows the screen until the reader leaves it.
+/// Shows the screen until the reader leaves it. `start` is called once the terminal is taken.
 ///
 /// # Errors
 /// If the terminal cannot be read from or written to.
-pub fn run(options: Options, decoder: Decoder, load: Load) -> io::Result<()> {
+pub fn run(options: Options, start: impl FnOnce(Report) -> Worker) -> io::Result<()> {
     let can = terminal::probe(terminal::WAIT);
     let colours = terminal::colours(options.colour, |name| std::env::var(name).ok());
     let (painter, _) = preview::choose(options.graphics, &can, colours);
@@ -73,10 +72,9 @@ pub fn run(options: Options, decoder: Decoder, load: Load) -> io::Result<()> {
     let screen = Screen::enter()?;
     listen(&sender)?;
     spawn_scan(options.paths, sender.clone());
-    let report = sender.clone();
-    let worker = Worker::start(decoder, load, move |outcome: Outcome| {
-        let _ = report.send(Message::Worker(outcome));
-    });
+    let worker = start(Arc::new(move |outcome| {
+        let _ = sender.send(Message::Worker(outcome));
+    }));
 
     let size = screen.terminal.size()?;
     let painting = painter.as_ref().map_or("off", |painter| painter.name());
@@ -89,6 +87,27 @@ pub fn run(options: Options, decoder: Decoder, load: Load) -> io::Result<()> {
         screen,
     };
     app.run(&receiver)
+}
+
+/// What this terminal can do, how images will be painted on it and why, in words.
+pub fn describe_terminal(colour: ColourChoice) -> String {
+    if !terminal::is_interactive() {
+        return "none here: standard input or output is not a terminal".to_owned();
+    }
+    let can = terminal::probe(terminal::WAIT);
+    let colours = terminal::colours(colour, |name| std::env::var(name).ok());
+    let (painter, why) = preview::choose(Graphics::Auto, &can, colours);
+    let painting = painter.map_or("off", |painter| painter.name());
+    let cell = match can.cell {
+        Some((width, height)) => format!("cells of {width} × {height} pixels"),
+        None => "cells of unknown size".to_owned(),
+    };
+    let colours = match colours {
+        Colours::True => "24-bit colours",
+        Colours::Palette => "256 colours (COLORTERM=truecolor or --color always for more)",
+        Colours::None => "no colours",
+    };
+    format!("images as {painting}, since {why}; {cell}; {colours}")
 }
 
 /// The pieces that the loop holds together.
@@ -174,8 +193,7 @@ impl App {
             painter.finish(None)?;
             painter.forget();
         }
-        self.screen.terminal.clear()?;
-        self.model.size = self.screen.terminal.size()?;
+        self.model.size = self.screen.clear()?;
         Ok(())
     }
 
@@ -205,8 +223,10 @@ fn listen(sender: &Sender<Message>) -> io::Result<()> {
     })?;
     let sender = sender.clone();
     thread::spawn(move || {
+        let mut late = LateAnswer::default();
         while let Ok(event) = event::read() {
             let message = match event {
+                Event::Key(key) if late.swallows(&key) => continue,
                 Event::Key(key) => Message::Key(key),
                 Event::Mouse(mouse) => Message::Mouse(mouse),
                 Event::Paste(text) => Message::Paste(text),

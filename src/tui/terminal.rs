@@ -15,9 +15,10 @@ use crossterm::terminal::{
 use crossterm::{cursor, execute};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
+use ratatui::layout::{Rect, Size};
 
 use super::preview::{self, Colours};
-pub use probe::{Capabilities, WAIT, probe};
+pub use probe::{Capabilities, LateAnswer, WAIT, probe};
 pub use signals::{Signal, stop_here, watch};
 
 /// Whether the screen is ours now: leaving twice would switch the user's own screen.
@@ -45,7 +46,20 @@ impl Screen {
         leave();
         stop_here()?;
         enter()?;
-        self.terminal.clear()
+        self.clear().map(|_| ())
+    }
+
+    /// Clears it, and has the next frame write every cell, in the size that the terminal has now.
+    ///
+    /// Not ratatui's `clear`: that one asks the terminal where the cursor is, and the answer goes
+    /// to the thread that reads keys.
+    ///
+    /// # Errors
+    /// If the terminal cannot be written to.
+    pub fn clear(&mut self) -> io::Result<Size> {
+        let size = self.terminal.size()?;
+        self.terminal.resize(Rect::from(size))?;
+        Ok(size)
     }
 }
 

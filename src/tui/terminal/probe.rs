@@ -7,6 +7,7 @@
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use crossterm::terminal::{disable_raw_mode, enable_raw_mode, window_size};
 use rustix::event::{PollFd, PollFlags, poll};
 
@@ -47,6 +48,33 @@ pub fn probe(wait: Duration) -> Capabilities {
     let _ = disable_raw_mode();
     read_answer(&answer, &mut can);
     can
+}
+
+/// Keeps an answer that came after the waiting was over from becoming key presses: crossterm reads
+/// the kitty protocol's `ESC _ G … ESC \` as Alt-_, letters, and Alt-\. (It knows the others.)
+#[derive(Debug, Default)]
+pub struct LateAnswer {
+    /// Keys of an answer so far.
+    inside: Option<usize>,
+}
+
+impl LateAnswer {
+    /// No answer is longer: whoever types Alt-_ and G loses this many keys, and no more.
+    const LONGEST: usize = 64;
+
+    pub fn swallows(&mut self, key: &KeyEvent) -> bool {
+        let alt = key.modifiers.contains(KeyModifiers::ALT);
+        let seen = match (self.inside, key.code) {
+            (_, KeyCode::Char('_')) if alt => Some(0),
+            (Some(0), KeyCode::Char('G')) => Some(1),
+            (Some(0) | None, _) => None,
+            (Some(Self::LONGEST), _) => None,
+            (Some(n), _) => Some(n + 1),
+        };
+        let ends = alt && key.code == KeyCode::Char('\\') && seen.is_some();
+        self.inside = if ends { None } else { seen };
+        seen.is_some()
+    }
 }
 
 fn ask(wait: Duration) -> io::Result<Vec<u8>> {
@@ -180,6 +208,32 @@ mod tests {
         assert_eq!(read("\x1b[?62;4c").typed, "");
         assert_eq!(read("q").typed, "q");
         assert_eq!(read("\x1b[?62").typed, "", "a torn answer is no key either");
+    }
+
+    #[test]
+    fn a_late_answer_is_no_key_press_and_keys_after_it_are() {
+        let mut late = LateAnswer::default();
+        let mut through = String::new();
+        for part in ["j", "^_", "Gi=31;OK", "^\\", "k"] {
+            let (text, modifiers) = match part.strip_prefix('^') {
+                Some(rest) => (rest, KeyModifiers::ALT),
+                None => (part, KeyModifiers::NONE),
+            };
+            for c in text.chars() {
+                if !late.swallows(&KeyEvent::new(KeyCode::Char(c), modifiers)) {
+                    through.push(c);
+                }
+            }
+        }
+        assert_eq!(through, "jk");
+    }
+
+    #[test]
+    fn alt_underscore_alone_costs_no_other_key() {
+        let mut late = LateAnswer::default();
+        assert!(late.swallows(&KeyEvent::new(KeyCode::Char('_'), KeyModifiers::ALT)));
+        assert!(!late.swallows(&KeyEvent::from(KeyCode::Char('j'))));
+        assert!(!late.swallows(&KeyEvent::from(KeyCode::Char('G'))));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 use ratatui::Frame;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Paragraph, Wrap};
 
@@ -15,6 +16,8 @@ const EIGHTHS: [char; 8] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'
 const LABEL_WIDTH: usize = 24;
 /// ` 100.0 %`
 const NUMBER_WIDTH: usize = 8;
+/// The label whose causes the group is about.
+const PNEUMONIA: &str = "Pneumonia";
 /// What labels of that group end in; the heading above them says it once.
 const GIVEN_PNEUMONIA: &str = " given pneumonia";
 
@@ -67,22 +70,28 @@ fn of_prediction(theme: &Theme, prediction: &Prediction, area: Rect) -> Vec<Line
     let is_cause = |finding: &&Finding| finding.question == Question::GivenPneumonia;
     let alone = prediction.findings.iter().filter(|f| !is_cause(f));
     let mut lines: Vec<Line> = alone
-        .map(|finding| gauge_line(theme, finding, width))
+        .map(|finding| gauge_line(theme.plain, theme, finding, width))
         .collect();
     let causes: Vec<&Finding> = prediction.findings.iter().filter(is_cause).collect();
     if !causes.is_empty() {
-        lines.push(Line::styled("given pneumonia:", theme.dim));
+        // Causes of a pneumonia that was not found are an answer to a question that nobody asked.
+        let found = prediction.finding(PNEUMONIA).and_then(Finding::is_positive) != Some(false);
+        let (heading, style) = match found {
+            true => ("given pneumonia:", theme.plain),
+            false => ("if it were pneumonia after all:", theme.dim),
+        };
+        lines.push(Line::styled(heading, theme.dim));
         lines.extend(
             causes
                 .iter()
-                .map(|finding| gauge_line(theme, finding, width)),
+                .map(|finding| gauge_line(style, theme, finding, width)),
         );
     }
     lines
 }
 
 /// `Pneumonia      ███████████▊──┃────  77.1 %`
-fn gauge_line(theme: &Theme, finding: &Finding, width: usize) -> Line<'static> {
+fn gauge_line(plain: Style, theme: &Theme, finding: &Finding, width: usize) -> Line<'static> {
     let name = finding.label.name();
     let name = match finding.question {
         Question::Presence => name.to_owned(),
@@ -94,7 +103,7 @@ fn gauge_line(theme: &Theme, finding: &Finding, width: usize) -> Line<'static> {
     let gauge_width = width.saturating_sub(label_width + 1 + NUMBER_WIDTH);
     let style = match finding.is_positive() {
         Some(true) => theme.positive,
-        _ => theme.plain,
+        _ => plain,
     };
     let mark = finding.operating_point.map(|point| point.0);
     let score = finding.score.value();

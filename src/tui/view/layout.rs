@@ -10,7 +10,7 @@ const COMPACT_WIDTH: u16 = 60;
 const COMPACT_HEIGHT: u16 = 18;
 /// Rows of the worklist in the compact layout.
 const COMPACT_LIST: u16 = 4;
-const MIN_LEFT: u16 = 34;
+const MIN_LEFT: u16 = 36;
 const MAX_LEFT: u16 = 62;
 /// Rows of the worklist, with its border, that the findings always leave.
 const MIN_LIST: u16 = 6;

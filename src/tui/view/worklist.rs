@@ -80,18 +80,15 @@ fn line(
     let name_width = width.saturating_sub(words_width + 4);
     let name = fit(&shorten_name(&entry.name(), name_width), name_width);
     let words = fit(&words, words_width);
-    let row = if selected {
-        theme.selected
-    } else {
-        Style::new()
+    let (style, plain) = match selected {
+        true => (theme.selected, theme.selected),
+        false => (style, theme.plain),
     };
     Line::from(vec![
         Span::styled(format!("{cursor}{sign} "), style),
-        Span::styled(name, theme.plain),
-        Span::raw(" "),
+        Span::styled(format!("{name} "), plain),
         Span::styled(words, style),
     ])
-    .patch_style(row)
 }
 
 fn state(model: &Model, theme: &Theme, entry: &Entry) -> (char, Style, String) {

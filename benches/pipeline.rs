@@ -1,0 +1,50 @@
+//! The steps between a file and its answer, one by one: `cargo bench --bench pipeline`.
+
+use std::hint::black_box;
+use std::path::Path;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use cxr::domain::{Canvas, View};
+use cxr::imaging::{self, Limits};
+use cxr::inference::{Classifier, Preprocess};
+
+const FILES: [&str; 4] = [
+    "clear_1.png",
+    "clear_2.jpg",
+    "clear_16bit.dcm",
+    "pneumonia_jpeg2000.dcm",
+];
+
+fn steps(criterion: &mut Criterion) {
+    // SAFETY: criterion has started no thread.
+    unsafe { cxr::inference::set_threads(1) };
+    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples");
+    let limits = Limits::default();
+    for name in FILES {
+        let path = samples.join(name);
+        criterion.bench_function(&format!("open {name}"), |b| {
+            b.iter(|| imaging::open(black_box(&path), &limits).expect("a sample"));
+        });
+    }
+    let radiograph = imaging::open(&samples.join(FILES[0]), &limits).expect("a sample");
+    let canvas = Canvas {
+        width: 700,
+        height: 700,
+        pixel_aspect: 1.0,
+    };
+    criterion.bench_function("show, 700 × 700", |b| {
+        b.iter(|| imaging::show(black_box(&radiograph), &View::default(), canvas));
+    });
+    let preprocess = Preprocess::named("cxr-1", 192).expect("the bundled preprocessing");
+    criterion.bench_function("preprocess", |b| {
+        b.iter(|| preprocess.apply(black_box(&radiograph)));
+    });
+    let classifier = Classifier::bundled().expect("the bundled model");
+    let input = preprocess.apply(&radiograph);
+    criterion.bench_function("network, one thread", |b| {
+        b.iter(|| classifier.logits_of_values(black_box(input.clone())));
+    });
+}
+
+criterion_group!(benches, steps);
+criterion_main!(benches);
