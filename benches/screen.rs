@@ -69,40 +69,41 @@ fn starting(file: &Path) {
 }
 
 fn pressing(folder: &Path) {
-    let name = folder
-        .file_name()
-        .unwrap_or(folder.as_os_str())
-        .to_string_lossy()
-        .into_owned();
-    let mut session = Session::start(folder);
-    session.wait(|s| s.text().contains(" ms cpu") || s.text().contains('✗'));
-    session.wait(|s| !s.text().contains("… ·"));
+    let name = folder.file_name().unwrap_or(folder.as_os_str());
+    let name = name.to_string_lossy().into_owned();
+    let mut session = ready(folder);
     let rows = session.rows();
-    let presses = PRESSES.min(rows.saturating_sub(1));
-
     let mut ahead = vec![];
-    for row in 1..=presses {
+    for _ in 0..PRESSES.min(rows.saturating_sub(1)) {
         thread::sleep(REST);
-        ahead.extend(session.press("j", row + 1));
+        ahead.extend(session.press("j"));
     }
     report(
         &format!("{name}: key to radiograph, read ahead"),
         &mut ahead,
     );
+    let memory = session.peak_memory();
+    println!("{name}: peak memory {memory} MiB ({rows} files)");
 
-    // Far apart, so that nothing near was read; more than the cache holds.
+    // Jumps to where no neighbour was read before, in sessions that have read nothing yet.
     let mut cold = vec![];
-    let step = (rows / 2 + 7) | 1;
-    for i in 1..=presses {
-        let row = (i * step) % rows + 1;
-        thread::sleep(REST);
-        cold.extend(session.press(&format!(":{row}\r"), row));
+    let stride = (rows / 16).max(6);
+    for offset in 0..4 {
+        let mut session = ready(folder);
+        for row in (6 + offset..=rows).step_by(stride) {
+            thread::sleep(REST);
+            cold.extend(session.press(&format!(":{row}\r")));
+        }
     }
-    report(&format!("{name}: key to radiograph, jumps"), &mut cold);
-    println!(
-        "{name}: peak memory {} MiB ({rows} files)",
-        session.peak_memory()
-    );
+    report(&format!("{name}: key to radiograph, cold"), &mut cold);
+}
+
+/// A session that has found all files and read the first.
+fn ready(folder: &Path) -> Session {
+    let session = Session::start(folder);
+    session.wait(|s| s.text().contains(" ms cpu") || s.text().contains('✗'));
+    session.wait(|s| !s.text().contains("… ·"));
+    session
 }
 
 fn report(what: &str, times: &mut [Duration]) {
@@ -199,7 +200,7 @@ impl Session {
     }
 
     /// Time until the image of another row is on the screen; `None` if it has none.
-    fn press(&mut self, keys: &str, _row: usize) -> Option<Duration> {
+    fn press(&mut self, keys: &str) -> Option<Duration> {
         let before = self.title();
         let start = Instant::now();
         self.writer.write_all(keys.as_bytes()).ok()?;

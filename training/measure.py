@@ -72,7 +72,9 @@ def interval(statistic, score, positive, patient):
     values = [value for value in values if value is not None]
     if not values:
         return None
-    return tuple(float(v) for v in np.percentile(values, [2.5, 97.5]))
+    low, high = (float(v) for v in np.percentile(values, [2.5, 97.5]))
+    # All draws alike: too few patients for a bootstrap to say anything.
+    return (low, high) if low < high else None
 
 
 def measurement(label, on, name, statistic, rows, column, positive):

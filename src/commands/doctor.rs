@@ -118,8 +118,8 @@ fn formats() -> String {
         "; no JPEG 2000 in this build (build it with --features jpeg2000)"
     };
     format!(
-        "PNG, JPEG, WebP, TIFF, BMP; DICOM uncompressed, deflated, RLE, JPEG baseline, extended and \
-         lossless, JPEG-LS{jpeg_2000}"
+        "PNG, JPEG, WebP, TIFF, BMP; DICOM uncompressed, deflated, RLE, JPEG baseline, extended (8 \
+         bits) and lossless, JPEG-LS{jpeg_2000}"
     )
 }
 

@@ -5,6 +5,7 @@
 //! line under an identifier of ours.
 
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -20,6 +21,10 @@ use crate::domain::{Canvas, PreviewImage};
 const IDS: [u32; 2] = [0x0063_7872, 0x0063_7873];
 /// The protocol's limit for one escape.
 const CHUNK: usize = 4096;
+
+/// Whether an image of ours may be on the screen. Elsewhere nothing is deleted: tmux takes these
+/// escapes for a pane's title.
+static PAINTED: AtomicBool = AtomicBool::new(false);
 
 pub struct Kitty {
     cell: (u16, u16),
@@ -69,7 +74,10 @@ impl Painter for Kitty {
         }
         let mut out = io::stdout().lock();
         match target {
-            Some(target) => self.paint(target, &mut out)?,
+            Some(target) => {
+                PAINTED.store(true, Ordering::SeqCst);
+                self.paint(target, &mut out)?;
+            }
             None => {
                 IDS.iter().try_for_each(|id| delete(&mut out, *id))?;
                 out.flush()?;
@@ -137,9 +145,12 @@ fn delete(out: &mut impl Write, id: u32) -> io::Result<()> {
     write!(out, "\x1b_Ga=d,d=I,i={id},q=2\x1b\\")
 }
 
-/// Deletes both of ours: for leaving.
+/// Deletes what was painted, if anything was: for leaving.
 pub fn delete_all(out: &mut impl Write) -> io::Result<()> {
-    IDS.iter().try_for_each(|id| delete(out, *id))
+    if PAINTED.swap(false, Ordering::SeqCst) {
+        IDS.iter().try_for_each(|id| delete(out, *id))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -107,6 +107,9 @@ fn view_words(model: &Model, width: usize) -> String {
     if model.mode == Mode::Window {
         words.push("←→ width ↑↓ level, Enter done".to_owned());
     }
+    if let Some(facts) = &model.viewer.facts {
+        words.push(facts.format.clone());
+    }
     if words.is_empty() {
         String::new()
     } else {
