@@ -133,6 +133,7 @@ impl Worker {
             next: classifier.clone(),
             decoder,
             cache: Cache::new(CACHE_BYTES),
+            failed: Vec::new(),
             report: report.clone(),
         };
         let cases = classifier.clone();
@@ -177,67 +178,82 @@ struct Reader {
     next: Arc<Desk<Case>>,
     decoder: Decoder,
     cache: Cache,
+    /// Files that could not be read, each once.
+    failed: Vec<Arc<Path>>,
     report: Report,
 }
 
 impl Reader {
     fn run(mut self) {
         while let Some(task) = self.desk.take() {
-            match task {
-                Task::Select(job) => self.select(job),
+            // One image's fault costs its row, not the thread that reads all others.
+            let job = match &task {
+                Task::Select(job) | Task::Redraw(job) => Some(job.clone()),
+                Task::Ahead(_) => None,
+            };
+            let done = catch_unwind(AssertUnwindSafe(|| match task {
+                Task::Select(job) => self.select(&job),
                 Task::Redraw(job) => self.redraw(&job),
-                Task::Ahead(path) => {
-                    // A neighbour that cannot be read says so when it is selected.
-                    let _ = self.open(&path);
-                }
+                Task::Ahead(path) => self.read_ahead(&path),
+            }));
+            if let (Err(_), Some(job)) = (done, job) {
+                self.report_opened(&job, Err("cxr failed on this image".to_owned()));
             }
         }
     }
 
-    fn select(&mut self, job: Job) {
+    fn select(&mut self, job: &Job) {
         let cached = self.cache.contains(&job.source);
         if !cached && !self.desk.settles(job.generation, DEBOUNCE) {
             return;
         }
+        // Somebody asks for it: it may have become readable.
+        self.failed.retain(|path| *path != job.source);
         let opened = self.open(&job.source);
         if self.desk.is_stale(job.generation) {
             return;
         }
         self.desk.look_ahead(job.neighbours.clone());
-        let (source, generation) = (job.source.clone(), job.generation);
         match opened {
-            Err(reason) => (self.report)(Outcome::Opened {
-                source,
-                generation,
-                result: Err(reason),
-            }),
+            Err(reason) => self.report_opened(job, Err(reason)),
             Ok(radiograph) => {
-                let result = Ok(facts(&radiograph));
-                (self.report)(Outcome::Opened {
-                    source,
-                    generation,
-                    result,
-                });
-                self.show(&job, &radiograph);
+                self.report_opened(job, Ok(facts(&radiograph)));
+                self.show(job, &radiograph);
                 if job.classify {
-                    let source = job.source.clone();
-                    self.next.put(
-                        generation,
-                        Task::Select(Case {
-                            source,
-                            generation,
-                            radiograph,
-                        }),
-                    );
+                    let case = Case {
+                        source: job.source.clone(),
+                        generation: job.generation,
+                        radiograph,
+                    };
+                    self.next.put(job.generation, Task::Select(case));
                 }
             }
         }
     }
 
     fn redraw(&mut self, job: &Job) {
+        if self.failed.contains(&job.source) {
+            return;
+        }
         if let Ok(radiograph) = self.open(&job.source) {
             self.show(job, &radiograph);
         }
+    }
+
+    /// A neighbour that cannot be read says so when it is selected. It is not tried again before:
+    /// a slow one would stand in the way of every selection near it.
+    fn read_ahead(&mut self, path: &Arc<Path>) {
+        if !self.failed.contains(path) {
+            let _ = self.open(path);
+        }
+    }
+
+    fn report_opened(&self, job: &Job, result: Result<Facts, String>) {
+        (self.report)(Outcome::Opened {
+            source: job.source.clone(),
+            generation: job.generation,
+            result,
+        });
     }
 
     fn show(&self, job: &Job, radiograph: &Radiograph) {
@@ -262,9 +278,17 @@ impl Reader {
         if let Some(radiograph) = self.cache.get(path) {
             return Ok(radiograph);
         }
-        let radiograph = Arc::new(self.decoder.open(path).map_err(|e| e.to_string())?);
-        self.cache.insert(path.clone(), radiograph.clone());
-        Ok(radiograph)
+        match self.decoder.open(path) {
+            Ok(radiograph) => {
+                let radiograph = Arc::new(radiograph);
+                self.cache.insert(path.clone(), radiograph.clone());
+                Ok(radiograph)
+            }
+            Err(error) => {
+                self.failed.push(path.clone());
+                Err(error.to_string())
+            }
+        }
     }
 }
 
@@ -282,9 +306,11 @@ fn facts(radiograph: &Radiograph) -> Facts {
 
 /// The thread that owns the classifier.
 fn classify_all(desk: &Desk<Case>, load: Load, report: &dyn Fn(Outcome)) {
-    let classifier = match load() {
-        Ok(classifier) => classifier,
-        Err(error) => return report(Outcome::Model(Err(error.to_string()))),
+    let loaded = catch_unwind(AssertUnwindSafe(load));
+    let classifier = match loaded {
+        Ok(Ok(classifier)) => classifier,
+        Ok(Err(error)) => return report(Outcome::Model(Err(error.to_string()))),
+        Err(_) => return report(Outcome::Model(Err("it could not be loaded".to_owned()))),
     };
     report(Outcome::Model(Ok(Box::new(classifier.card().clone()))));
     while let Some(task) = desk.take() {

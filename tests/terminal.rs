@@ -13,6 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use rustix::process::{Pid, Signal, kill_process};
 
 const CXR: &str = env!("CARGO_BIN_EXE_cxr");
 /// Never reached on a machine that works.
@@ -20,6 +21,11 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 fn samples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("samples")
+}
+
+fn kill(pid: u32, signal: Signal) {
+    let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    kill_process(pid, signal).unwrap();
 }
 
 /// A terminal with `cxr` in it.
@@ -135,15 +141,8 @@ impl Session {
         }
     }
 
-    fn signal(&self, name: &str) {
-        let pid = self.child.process_id().unwrap().to_string();
-        assert!(
-            Command::new("kill")
-                .args([name, &pid])
-                .status()
-                .unwrap()
-                .success()
-        );
+    fn signal(&self, signal: Signal) {
+        kill(self.child.process_id().unwrap(), signal);
     }
 
     /// Whether the screen, the mouse, the cursor and pasting are the user's again.
@@ -253,29 +252,54 @@ fn a_resize_is_followed() {
 
 #[test]
 fn signals_give_the_terminal_back() {
-    for name in ["-TERM", "-HUP", "-INT"] {
+    for signal in [Signal::TERM, Signal::HUP, Signal::INT] {
         let mut session = Session::start(24, 80, &[samples()]);
         session.wait_for_text("clear_1.png");
-        session.signal(name);
-        session.wait_for_end();
+        session.signal(signal);
+        assert_eq!(session.wait_for_end(), 128 + signal.as_raw() as u32);
         session.wait_until_restored();
     }
 }
 
-/// The shell's `fg` finds the screen as it was.
+/// Nobody could continue it here: it stays, and says so.
 #[test]
-fn suspending_gives_the_terminal_back_and_continuing_takes_it_again() {
+fn without_job_control_it_is_not_suspended() {
     let mut session = Session::start(24, 80, &[samples()]);
     session.wait_for_text(" ms cpu");
     session.press("\x1a");
-    session.wait_until_restored();
-    session.signal("-CONT");
-    session.wait_for("the screen again", |session| {
-        session.parser.lock().unwrap().screen().alternate_screen()
-            && session.screen().contains("clear_1.png")
-    });
+    session.wait_for_text("no shell here to suspend to");
     session.press("q");
     assert_eq!(session.wait_for_end(), 0);
+}
+
+/// A line that has stopped reading: the program cannot write, and still ends when it is told to.
+#[test]
+fn sigterm_ends_it_even_if_nobody_reads_what_it_writes() {
+    let size = PtySize {
+        rows: 50,
+        cols: 200,
+        pixel_width: 0,
+        pixel_height: 0,
+    };
+    let pair = native_pty_system().openpty(size).unwrap();
+    let mut command = CommandBuilder::new(CXR);
+    command.arg(samples());
+    command.env("COLORTERM", "truecolor");
+    command.env_remove("TMUX");
+    let mut child = pair.slave.spawn_command(command).unwrap();
+    drop(pair.slave);
+    let mut writer = pair.master.take_writer().unwrap();
+    // Many frames, of which nobody reads one.
+    for _ in 0..40 {
+        let _ = writer.write_all(b"ji");
+        thread::sleep(Duration::from_millis(20));
+    }
+    kill(child.process_id().unwrap(), Signal::TERM);
+    let start = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        assert!(start.elapsed() < LIMIT, "it hangs in a write");
+        thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// This terminal answers no probe, and what is typed while it is asked is not taken for an answer.
@@ -420,13 +444,7 @@ fn a_dead_terminal_ends_the_program() {
     };
     tmux.wait_for("· Bacterial");
     let (server, program) = (tmux.ask("#{pid}"), tmux.ask("#{pane_pid}"));
-    assert!(
-        Command::new("kill")
-            .args(["-KILL", &server])
-            .status()
-            .unwrap()
-            .success()
-    );
+    kill(server.parse().unwrap(), Signal::KILL);
     let start = Instant::now();
     while is_alive(&program) {
         assert!(
@@ -439,10 +457,26 @@ fn a_dead_terminal_ends_the_program() {
 
 /// Zombies do not count: whoever inherits them may be slow to collect them.
 fn is_alive(pid: &str) -> bool {
-    let output = Command::new("ps")
-        .args(["-o", "stat=", "-p", pid])
-        .output()
-        .unwrap();
-    let state = String::from_utf8_lossy(&output.stdout);
-    !state.trim().is_empty() && !state.trim().starts_with('Z')
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat.rsplit(") ").next().unwrap_or_default();
+    !state.is_empty() && !state.starts_with('Z')
+}
+
+/// The shell gets its line back, and `fg` the screen as it was.
+#[test]
+fn suspending_inside_a_shell() {
+    let Some(tmux) = Tmux::start("stop", "env PS1='ready> ' sh -i") else {
+        return;
+    };
+    tmux.wait_for("ready>");
+    let command = format!("'{CXR}' '{}'", samples().display());
+    tmux.run(&["send-keys", &command, "Enter"]);
+    tmux.wait_for("· Bacterial");
+    tmux.run(&["send-keys", "C-z"]);
+    let shell = tmux.wait_for("ready>");
+    assert!(!shell.contains("Worklist"), "{shell}");
+    tmux.run(&["send-keys", "fg", "Enter"]);
+    tmux.wait_for("· Bacterial");
+    tmux.run(&["send-keys", "q"]);
+    tmux.wait_for("ready>");
 }

@@ -36,8 +36,9 @@ pub fn run(arguments: &Browse, colour: ColorWhen) -> Result<ExitCode> {
         graphics: arguments.graphics.into(),
         colour: colour.into(),
     };
-    tui::run(options, |report| Worker::start(decoder, load, report)).context("the terminal")?;
-    Ok(ExitCode::SUCCESS)
+    let start = |report| Worker::start(decoder, load, report);
+    let code = tui::run(options, start).context("the terminal")?;
+    Ok(ExitCode::from(code))
 }
 
 impl From<Graphics> for Painting {

@@ -9,10 +9,7 @@ use anyhow::{Context, Result, bail};
 
 use super::{SOME_FAILED, available_cores, print};
 use crate::cli::ColorWhen;
-use crate::domain::{
-    Modality, PatientFacts, PhotometricInterpretation, PixelTransform, Radiograph, Rescale,
-    Samples, ViewPosition,
-};
+use crate::domain::{Radiograph, Samples};
 use crate::imaging::WORKER_ARGUMENT;
 use crate::inference::{Classifier, Classify};
 use crate::tui;
@@ -91,24 +88,8 @@ fn model() -> Result<String> {
 
 /// A grey ramp of `side × side` pixels: any image takes the network as long.
 fn ramp(side: usize) -> Radiograph {
-    Radiograph {
-        width: side,
-        height: side,
-        samples: Samples::Grey8((0..side * side).map(|i| (i % 256) as u8).collect()),
-        bits_stored: 8,
-        photometric: PhotometricInterpretation::Monochrome2,
-        modality_transform: PixelTransform::Linear(Rescale::default()),
-        padding: None,
-        windows: Vec::new(),
-        voi_luts: Vec::new(),
-        inverted: false,
-        pixel_aspect: 1.0,
-        view: ViewPosition::Unknown,
-        modality: Modality::Unknown,
-        patient: PatientFacts::default(),
-        frames: 1,
-        format: String::new(),
-    }
+    let samples = (0..side * side).map(|i| (i % 256) as u8).collect();
+    Radiograph::plain(side, side, Samples::Grey8(samples), "ramp")
 }
 
 fn formats() -> String {

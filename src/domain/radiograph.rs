@@ -212,6 +212,37 @@ pub struct Radiograph {
 }
 
 impl Radiograph {
+    /// A picture of which nothing is known but its pixels: as bright as its values, square pixels,
+    /// one frame. For anything else, fill in the rest: `Radiograph { view, ..Radiograph::plain(…) }`.
+    pub fn plain(width: usize, height: usize, samples: Samples, format: &str) -> Self {
+        let (bits_stored, photometric) = match samples {
+            Samples::Grey8(_) => (8, PhotometricInterpretation::Monochrome2),
+            Samples::Grey16(_) | Samples::GreySigned16(_) => {
+                (16, PhotometricInterpretation::Monochrome2)
+            }
+            Samples::GreyF32(_) => (32, PhotometricInterpretation::Monochrome2),
+            Samples::Rgb8(_) => (8, PhotometricInterpretation::Rgb),
+        };
+        Radiograph {
+            width,
+            height,
+            samples,
+            bits_stored,
+            photometric,
+            modality_transform: PixelTransform::Linear(Rescale::default()),
+            padding: None,
+            windows: Vec::new(),
+            voi_luts: Vec::new(),
+            inverted: false,
+            pixel_aspect: 1.0,
+            view: ViewPosition::Unknown,
+            modality: Modality::Unknown,
+            patient: PatientFacts::default(),
+            frames: 1,
+            format: format.to_owned(),
+        }
+    }
+
     /// Bytes of memory that it takes, for caches that are bounded in bytes.
     pub fn bytes(&self) -> usize {
         let luts: usize = self.voi_luts.iter().map(|l| l.entries.len() * 2).sum();

@@ -14,8 +14,12 @@ const UNUSUAL_ASPECT: f64 = 1.7;
 /// Distinct grey levels between the 1st and the 99th percentile.
 const MIN_LEVELS: usize = 12;
 const FEW_LEVELS: usize = 40;
-/// A pixel is coloured if its largest channel exceeds its smallest by this much of 255.
-const CHROMA: u8 = 40;
+/// A pixel has colour if its largest channel exceeds its smallest by this much of 255 …
+const CHROMA: i32 = 40;
+/// … and one that no film has: this much, or this far from the mean tint of pixels as bright as
+/// it. A film scanned on a blue base is tinted all over; a picture has several hues.
+const VIVID: i32 = 96;
+const OFF_TINT: i32 = 30;
 /// Share of coloured pixels in a picture, and in a film with coloured marks on it or a tint.
 const REFUSED_COLOUR: f64 = 0.2;
 const SOME_COLOUR: f64 = 0.005;
@@ -96,26 +100,65 @@ fn check_shape(radiograph: &Radiograph, reasons: &mut Reasons) {
 }
 
 fn check_colour(rgb: &[u8], reasons: &mut Reasons) {
-    let (mut seen, mut coloured) = (0_usize, 0_usize);
-    let mut luma = Vec::new();
-    for pixel in rgb.chunks_exact(3).step_by(stride(rgb.len() / 3)) {
-        let (low, high) = (pixel.iter().min(), pixel.iter().max());
-        let chroma = high.zip(low).map_or(0, |(high, low)| high - low);
-        seen += 1;
-        coloured += usize::from(chroma >= CHROMA);
-        luma.push(pixel.iter().map(|v| f32::from(*v)).sum::<f32>().round() / 3.0);
-    }
-    let share = coloured as f64 / seen.max(1) as f64;
-    if share > REFUSED_COLOUR {
+    let sampled = rgb.chunks_exact(3).step_by(stride(rgb.len() / 3));
+    let pixels: Vec<Tinted> = sampled.map(Tinted::of).collect();
+    let tints = tints(&pixels);
+    let share = |is: &dyn Fn(&Tinted) -> bool| {
+        pixels.iter().filter(|p| is(p)).count() as f64 / pixels.len().max(1) as f64
+    };
+    let vivid = share(&|p| p.chroma >= VIVID || p.distance(tints[p.bin()]) >= OFF_TINT);
+    let coloured = share(&|p| p.chroma >= CHROMA);
+    if vivid > REFUSED_COLOUR {
         reasons
             .refuse
-            .push(format!("a colour picture ({:.0} % of it)", share * 100.0));
-    } else if share > SOME_COLOUR {
+            .push(format!("a colour picture ({:.0} % of it)", vivid * 100.0));
+    } else if coloured > SOME_COLOUR {
         reasons
             .doubt
-            .push(format!("colour on {:.1} % of it", share * 100.0));
+            .push(format!("colour on {:.1} % of it", coloured * 100.0));
     }
-    check_levels(luma, reasons);
+    check_levels(pixels.iter().map(|p| p.luma as f32).collect(), reasons);
+}
+
+/// A pixel as brightness and what its colour adds to it.
+struct Tinted {
+    luma: i32,
+    red: i32,
+    blue: i32,
+    chroma: i32,
+}
+
+impl Tinted {
+    fn of(rgb: &[u8]) -> Self {
+        let [r, g, b] = [rgb[0], rgb[1], rgb[2]].map(i32::from);
+        let luma = (r + g + b) / 3;
+        let chroma = r.max(g).max(b) - r.min(g).min(b);
+        Tinted {
+            luma,
+            red: r - luma,
+            blue: b - luma,
+            chroma,
+        }
+    }
+
+    /// One of sixteen brightnesses.
+    fn bin(&self) -> usize {
+        (self.luma / 16) as usize
+    }
+
+    fn distance(&self, (red, blue): (i32, i32)) -> i32 {
+        (self.red - red).abs().max((self.blue - blue).abs())
+    }
+}
+
+/// Mean tint, red and blue, of the pixels of each brightness.
+fn tints(pixels: &[Tinted]) -> [(i32, i32); 16] {
+    let mut sums = [(0, 0, 0); 16];
+    for pixel in pixels {
+        let (red, blue, n) = &mut sums[pixel.bin()];
+        (*red, *blue, *n) = (*red + pixel.red, *blue + pixel.blue, *n + 1);
+    }
+    sums.map(|(red, blue, n)| (red / n.max(1), blue / n.max(1)))
 }
 
 fn check_levels(mut values: Vec<f32>, reasons: &mut Reasons) {
@@ -160,27 +203,9 @@ fn stride(pixels: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{PatientFacts, PhotometricInterpretation, PixelTransform, Rescale};
 
     fn radiograph(width: usize, height: usize, samples: Samples) -> Radiograph {
-        Radiograph {
-            width,
-            height,
-            samples,
-            bits_stored: 8,
-            photometric: PhotometricInterpretation::Monochrome2,
-            modality_transform: PixelTransform::Linear(Rescale::default()),
-            padding: None,
-            windows: vec![],
-            voi_luts: vec![],
-            inverted: false,
-            pixel_aspect: 1.0,
-            view: ViewPosition::Unknown,
-            modality: Modality::Unknown,
-            patient: PatientFacts::default(),
-            frames: 1,
-            format: "test".into(),
-        }
+        Radiograph::plain(width, height, samples, "test")
     }
 
     fn gradient(width: usize, height: usize) -> Radiograph {
@@ -216,6 +241,26 @@ mod tests {
             };
             assert!(reasons.iter().any(|r| r.contains(word)), "{reasons:?}");
         }
+    }
+
+    #[test]
+    fn a_film_on_a_blue_base_is_a_caution_and_a_picture_of_several_hues_is_refused() {
+        let blue = |i: usize| {
+            let v = (i % 200) as u8;
+            [v, v.saturating_add(20), v.saturating_add(50)]
+        };
+        let film: Vec<u8> = (0..90_000).flat_map(blue).collect();
+        let checked = check(&radiograph(300, 300, Samples::Rgb8(film)));
+        assert!(matches!(checked, InputCheck::Caution(_)), "{checked:?}");
+
+        let hues = |i: usize| match i / 30 % 3 {
+            0 => [150, 90, 90],
+            1 => [90, 150, 90],
+            _ => [90, 90, 150],
+        };
+        let picture: Vec<u8> = (0..90_000).flat_map(hues).collect();
+        let checked = check(&radiograph(300, 300, Samples::Rgb8(picture)));
+        assert!(matches!(checked, InputCheck::Refused(_)), "{checked:?}");
     }
 
     #[test]

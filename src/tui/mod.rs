@@ -25,7 +25,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crossterm::event::{self, Event, KeyCode};
+use crossterm::event::{self, Event, KeyCode, KeyEvent, KeyModifiers};
 use crossterm::terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate};
 use ratatui::layout::Size;
 
@@ -54,31 +54,34 @@ pub struct Options {
     pub colour: ColourChoice,
 }
 
-/// Shows the screen until the reader leaves it. `start` is called once the terminal is taken.
+/// Shows the screen until the reader leaves it, and says with which exit code. `start` is called
+/// once the terminal is taken.
 ///
 /// # Errors
 /// If the terminal cannot be read from or written to.
-pub fn run(options: Options, start: impl FnOnce(Report) -> Worker) -> io::Result<()> {
+pub fn run(options: Options, start: impl FnOnce(Report) -> Worker) -> io::Result<u8> {
+    let (sender, receiver) = mpsc::channel();
+    terminal::install_panic_hook();
+    listen_for_signals(&sender)?;
+    let screen = Screen::enter()?;
+
+    // Before any thread reads keys: the answers must not become some.
     let can = terminal::probe(terminal::WAIT);
     let colours = terminal::colours(options.colour, |name| std::env::var(name).ok());
     let (painter, _) = preview::choose(options.graphics, &can, colours);
-    let (sender, receiver) = mpsc::channel();
-
-    for key in can.typed.chars() {
-        let _ = sender.send(Message::Key(KeyCode::Char(key).into()));
+    for key in can.typed.chars().map(typed_key) {
+        let _ = sender.send(Message::Key(key));
     }
-
-    terminal::install_panic_hook();
-    let screen = Screen::enter()?;
-    listen(&sender)?;
-    spawn_scan(options.paths, sender.clone());
+    listen_for_keys(sender.clone());
+    spawn_scan(options.paths.clone(), sender.clone());
     let worker = start(Arc::new(move |outcome| {
         let _ = sender.send(Message::Worker(outcome));
     }));
 
     let size = screen.terminal.size()?;
     let painting = painter.as_ref().map_or("off", |painter| painter.name());
-    let model = Model::new(Keymap::bundled(), size, painting);
+    let mut model = Model::new(Keymap::bundled(), size, painting);
+    model.worklist.set_roots(options.paths);
     let app = App {
         model,
         theme: Theme::new(colours),
@@ -89,12 +92,26 @@ pub fn run(options: Options, start: impl FnOnce(Report) -> Worker) -> io::Result
     app.run(&receiver)
 }
 
+/// A key from the byte that a terminal sends for it.
+fn typed_key(c: char) -> KeyEvent {
+    match c {
+        '\r' => KeyCode::Enter.into(),
+        '\u{1}'..='\u{1a}' => {
+            let letter = char::from(c as u8 + b'a' - 1);
+            KeyEvent::new(KeyCode::Char(letter), KeyModifiers::CONTROL)
+        }
+        c => KeyCode::Char(c).into(),
+    }
+}
+
 /// What this terminal can do, how images will be painted on it and why, in words.
 pub fn describe_terminal(colour: ColourChoice) -> String {
     if !terminal::is_interactive() {
         return "none here: standard input or output is not a terminal".to_owned();
     }
-    let can = terminal::probe(terminal::WAIT);
+    let Ok(can) = terminal::probe_alone(terminal::WAIT) else {
+        return "here, and cannot be set to raw mode".to_owned();
+    };
     let colours = terminal::colours(colour, |name| std::env::var(name).ok());
     let (painter, why) = preview::choose(Graphics::Auto, &can, colours);
     let painting = painter.map_or("off", |painter| painter.name());
@@ -120,19 +137,19 @@ struct App {
 }
 
 impl App {
-    fn run(mut self, messages: &Receiver<Message>) -> io::Result<()> {
+    fn run(mut self, messages: &Receiver<Message>) -> io::Result<u8> {
         loop {
-            if self.lay_out()?.is_break() {
-                return Ok(());
+            if let ControlFlow::Break(code) = self.lay_out()? {
+                return Ok(code);
             }
             self.draw()?;
             let Some(first) = self.wait(messages) else {
-                return Ok(());
+                return Ok(0);
             };
             // Everything that has come meanwhile is taken in before the next frame.
             for message in std::iter::once(first).chain(messages.try_iter().take(BATCH)) {
-                if self.take(message)?.is_break() {
-                    return Ok(());
+                if let ControlFlow::Break(code) = self.take(message)? {
+                    return Ok(code);
                 }
             }
         }
@@ -150,24 +167,21 @@ impl App {
         }
     }
 
-    fn take(&mut self, message: Message) -> io::Result<ControlFlow<()>> {
+    fn take(&mut self, message: Message) -> io::Result<ControlFlow<u8>> {
         for effect in update(&mut self.model, message) {
             match effect {
                 Effect::Select(job) => self.worker.select(job),
                 Effect::Redraw(job) => self.worker.redraw(job),
                 Effect::Repaint => self.repaint()?,
-                Effect::Suspend => {
-                    self.screen.suspend()?;
-                    self.repaint()?;
-                }
-                Effect::Quit => return Ok(ControlFlow::Break(())),
+                Effect::Suspend => self.suspend()?,
+                Effect::Quit(code) => return Ok(ControlFlow::Break(code)),
             }
         }
         Ok(ControlFlow::Continue(()))
     }
 
     /// Tells the model where its panes will be, if that has changed.
-    fn lay_out(&mut self) -> io::Result<ControlFlow<()>> {
+    fn lay_out(&mut self) -> io::Result<ControlFlow<u8>> {
         let layout = Layout::of(&self.model);
         // Without a painter nothing is shown, and images are still opened and classified.
         let nothing = Canvas {
@@ -186,6 +200,15 @@ impl App {
             panes: layout.panes(),
             canvas,
         })
+    }
+
+    fn suspend(&mut self) -> io::Result<()> {
+        if self.screen.suspend()? {
+            self.repaint()
+        } else {
+            self.model.notice = Some("no shell here to suspend to".to_owned());
+            Ok(())
+        }
     }
 
     fn repaint(&mut self) -> io::Result<()> {
@@ -211,17 +234,20 @@ impl App {
     }
 }
 
-/// Starts the threads that turn the terminal and the system into messages.
-fn listen(sender: &Sender<Message>) -> io::Result<()> {
-    let signals = sender.clone();
+/// Signals become messages, from before the terminal is taken.
+fn listen_for_signals(sender: &Sender<Message>) -> io::Result<()> {
+    let sender = sender.clone();
     terminal::watch(move |signal| {
-        let _ = signals.send(match signal {
-            Signal::Quit => Message::Quit,
+        let _ = sender.send(match signal {
+            Signal::Quit(code) => Message::Quit(code),
             Signal::Suspend => Message::Suspend,
             Signal::Resume => Message::Refresh,
         });
-    })?;
-    let sender = sender.clone();
+    })
+}
+
+/// Keys and the mouse become messages.
+fn listen_for_keys(sender: Sender<Message>) {
     thread::spawn(move || {
         let mut late = LateAnswer::default();
         while let Ok(event) = event::read() {
@@ -238,7 +264,6 @@ fn listen(sender: &Sender<Message>) -> io::Result<()> {
             }
         }
     });
-    Ok(())
 }
 
 /// Walks the folders, and sends what it finds in batches.

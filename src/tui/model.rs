@@ -8,7 +8,7 @@ use crossterm::event::KeyEvent;
 use ratatui::layout::{Rect, Size};
 
 use super::keymap::{Keymap, Mode};
-use super::worklist::Worklist;
+use super::worklist::{Place, Worklist};
 use crate::domain::{Canvas, ModelCard, Prediction, View};
 use crate::worker::{Facts, Generation, Shown};
 
@@ -81,6 +81,8 @@ pub enum Overlay {
 pub struct Prompt {
     pub kind: PromptKind,
     pub text: String,
+    /// Where to come back to if it is abandoned.
+    pub place: Place,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,6 +5,7 @@ mod signals;
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use crossterm::event::{
     DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture,
@@ -19,7 +20,7 @@ use ratatui::layout::{Rect, Size};
 
 use super::preview::{self, Colours};
 pub use probe::{Capabilities, LateAnswer, WAIT, probe};
-pub use signals::{Signal, stop_here, watch};
+pub use signals::{Signal, watch};
 
 /// Whether the screen is ours now: leaving twice would switch the user's own screen.
 static ENTERED: AtomicBool = AtomicBool::new(false);
@@ -38,15 +39,20 @@ impl Screen {
         Ok(Screen { terminal })
     }
 
-    /// Gives the terminal back, stops until `fg`, and takes it again.
+    /// Gives the terminal back, stops until `fg`, and takes it again. `false` where there is no
+    /// shell that could say `fg`.
     ///
     /// # Errors
     /// If the terminal cannot be written to or its modes not be set.
-    pub fn suspend(&mut self) -> io::Result<()> {
+    pub fn suspend(&mut self) -> io::Result<bool> {
+        if !signals::can_stop() {
+            return Ok(false);
+        }
         leave();
-        stop_here()?;
+        signals::stop_here()?;
         enter()?;
-        self.clear().map(|_| ())
+        self.clear()?;
+        Ok(true)
     }
 
     /// Clears it, and has the next frame write every cell, in the size that the terminal has now.
@@ -102,6 +108,17 @@ pub fn leave() {
     );
     let _ = out.flush();
     let _ = disable_raw_mode();
+}
+
+/// Asks the terminal what it can do while nothing else uses it: for a report.
+///
+/// # Errors
+/// If its modes cannot be set.
+pub fn probe_alone(wait: Duration) -> io::Result<Capabilities> {
+    enable_raw_mode()?;
+    let can = probe(wait);
+    disable_raw_mode()?;
+    Ok(can)
 }
 
 /// Has a panic of this thread, which draws, give the terminal back before it prints. Those of

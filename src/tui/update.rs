@@ -41,7 +41,7 @@ pub enum Message {
     /// Back from a suspension, or asked to draw everything anew.
     Refresh,
     Suspend,
-    Quit,
+    Quit(u8),
 }
 
 /// What the loop has to do.
@@ -52,7 +52,8 @@ pub enum Effect {
     /// Paint every cell anew.
     Repaint,
     Suspend,
-    Quit,
+    /// With this exit code.
+    Quit(u8),
 }
 
 /// Rows that a turn of the mouse wheel moves.
@@ -99,7 +100,7 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
         }
         Message::Refresh => vec![Effect::Repaint],
         Message::Suspend => vec![Effect::Suspend],
-        Message::Quit => vec![Effect::Quit],
+        Message::Quit(code) => vec![Effect::Quit(code)],
     }
 }
 
@@ -144,7 +145,7 @@ fn on_overlay_key(model: &mut Model, mut overlay: Overlay, key: KeyEvent) -> Vec
         Lookup::Action(Action::HalfPageDown) => *scroll = scroll.saturating_add(10),
         Lookup::Action(Action::HalfPageUp) => *scroll = scroll.saturating_sub(10),
         Lookup::Action(Action::Quit) if key.modifiers.contains(KeyModifiers::CONTROL) => {
-            return vec![Effect::Quit];
+            return vec![Effect::Quit(0)];
         }
         _ => return vec![],
     }
@@ -155,14 +156,14 @@ fn on_overlay_key(model: &mut Model, mut overlay: Overlay, key: KeyEvent) -> Vec
 fn on_prompt_key(model: &mut Model, mut prompt: Prompt, key: KeyEvent) -> Vec<Effect> {
     let control = key.modifiers.contains(KeyModifiers::CONTROL);
     match key.code {
-        KeyCode::Char('c') if control => return abandon(model, &prompt),
+        KeyCode::Char('c') if control => return abandon(model, prompt),
         KeyCode::Char('u') if control => prompt.text.clear(),
         KeyCode::Char(c) if !control && !c.is_control() => prompt.text.push(c),
-        KeyCode::Backspace if prompt.text.is_empty() => return abandon(model, &prompt),
+        KeyCode::Backspace if prompt.text.is_empty() => return abandon(model, prompt),
         KeyCode::Backspace => {
             prompt.text.pop();
         }
-        KeyCode::Esc => return abandon(model, &prompt),
+        KeyCode::Esc => return abandon(model, prompt),
         KeyCode::Enter => return accept(model, &prompt),
         _ => {}
     }
@@ -182,10 +183,10 @@ fn preview_prompt(model: &mut Model, prompt: &Prompt) -> Vec<Effect> {
     }
 }
 
-fn abandon(model: &mut Model, prompt: &Prompt) -> Vec<Effect> {
+fn abandon(model: &mut Model, prompt: Prompt) -> Vec<Effect> {
     match prompt.kind {
         PromptKind::Filter => {
-            keeping_selection(model, |model| model.worklist.set_filter(String::new()))
+            keeping_selection(model, |model| model.worklist.restore(prompt.place))
         }
         PromptKind::Jump => vec![],
     }
@@ -257,7 +258,7 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         }
         Action::Redraw => vec![Effect::Repaint],
         Action::Suspend => vec![Effect::Suspend],
-        Action::Quit => vec![Effect::Quit],
+        Action::Quit => vec![Effect::Quit(0)],
         look => image::act(model, look),
     }
 }
@@ -275,7 +276,8 @@ fn to_match(model: &mut Model, rows: isize) -> Vec<Effect> {
 }
 
 fn prompt(model: &mut Model, kind: PromptKind, text: String) -> Vec<Effect> {
-    model.overlay = Some(Overlay::Prompt(Prompt { kind, text }));
+    let place = model.worklist.place();
+    model.overlay = Some(Overlay::Prompt(Prompt { kind, text, place }));
     vec![]
 }
 

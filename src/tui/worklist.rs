@@ -1,7 +1,7 @@
 //! The images, in the order and selection that the reader chose.
 
 use std::cmp::Ordering;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::domain::text::clean;
@@ -84,6 +84,12 @@ impl Sort {
     }
 }
 
+/// A filter and the image that was selected under it.
+pub struct Place {
+    filter: String,
+    selected: Option<u32>,
+}
+
 #[derive(Default)]
 pub struct Worklist {
     /// As found; an index into it names an image for good.
@@ -98,6 +104,10 @@ pub struct Worklist {
     read: usize,
     /// Folders and links that could not be followed.
     problems: Vec<String>,
+    /// What was asked for: a filter looks at names below it, not at how one got there.
+    roots: Vec<PathBuf>,
+    /// Something was read since the rows were arranged by what is read.
+    stale: bool,
 }
 
 impl Worklist {
@@ -109,13 +119,40 @@ impl Worklist {
         }));
         let new = (first..self.entries.len()).map(|i| i as u32);
         if self.sort == Sort::Name && !self.reversed {
-            let filter = Filter::new(&self.filter);
+            let filter = Filter::new(&self.filter, &self.roots);
             let entries = &self.entries;
             self.rows
                 .extend(new.filter(|i| filter.lets_through(&entries[*i as usize])));
         } else {
             self.arrange();
         }
+    }
+
+    pub fn set_roots(&mut self, roots: Vec<PathBuf>) {
+        self.roots = roots;
+    }
+
+    /// Whether the order or the filter is older than what has been read.
+    pub fn is_stale(&self) -> bool {
+        self.stale
+    }
+
+    /// What [`Worklist::restore`] needs to come back here.
+    pub fn place(&self) -> Place {
+        Place {
+            filter: self.filter.clone(),
+            selected: self.rows.get(self.cursor).copied(),
+        }
+    }
+
+    /// Filter and selection as they were.
+    pub fn restore(&mut self, place: Place) {
+        self.filter = place.filter;
+        self.arrange();
+        let row = place
+            .selected
+            .and_then(|i| self.rows.iter().position(|r| *r == i));
+        self.go_to(row.unwrap_or(self.cursor));
     }
 
     pub fn add_problem(&mut self, problem: String) {
@@ -193,8 +230,8 @@ impl Worklist {
         self.go_to(self.cursor.saturating_add_signed(rows));
     }
 
-    /// Records what became of an image. Its row may move if the list is sorted by it; the cursor
-    /// stays on the image that is looked at.
+    /// Records what became of an image. Rows stay where they are until the list is sorted again: one
+    /// that moved as it was read would take the reader's place with it.
     pub fn record(&mut self, path: &Path, state: State) {
         // The newest results are for the selected image: look there before searching.
         let index = match self.rows.get(self.cursor) {
@@ -206,6 +243,7 @@ impl Worklist {
         };
         self.read += usize::from(matches!(self.entries[index].state, State::Unread));
         self.entries[index].state = state;
+        self.stale |= self.sort != Sort::Name || !self.filter.is_empty();
     }
 
     pub fn set_sort(&mut self, sort: Sort) {
@@ -226,7 +264,7 @@ impl Worklist {
     /// Filters and sorts anew. The cursor stays on its image, or on its row if that is gone.
     fn arrange(&mut self) {
         let selected = self.rows.get(self.cursor).copied();
-        let filter = Filter::new(&self.filter);
+        let filter = Filter::new(&self.filter, &self.roots);
         let entries = &self.entries;
         self.rows = (0..entries.len() as u32)
             .filter(|i| filter.lets_through(&entries[*i as usize]))
@@ -242,7 +280,12 @@ impl Worklist {
         }
         if self.reversed {
             self.rows.reverse();
+            // What has no score comes last either way.
+            if let Sort::Score(label) = &self.sort {
+                self.rows.sort_by_key(|i| entry(i).score(label).is_none());
+            }
         }
+        self.stale = false;
         let kept = selected.and_then(|i| self.rows.iter().position(|row| *row == i));
         self.go_to(kept.unwrap_or(self.cursor));
     }
@@ -255,22 +298,43 @@ fn higher_first(a: Option<f32>, b: Option<f32>) -> Ordering {
     }
 }
 
-/// Words that must all be in the path or be the state; upper and lower case are one.
-struct Filter(Vec<String>);
+/// Words that must all be in the path below the root, or be the state; upper and lower case are
+/// one.
+struct Filter<'a> {
+    words: Vec<String>,
+    roots: &'a [PathBuf],
+}
 
-impl Filter {
-    fn new(text: &str) -> Self {
-        Filter(text.split_whitespace().map(str::to_lowercase).collect())
+impl<'a> Filter<'a> {
+    fn new(text: &str, roots: &'a [PathBuf]) -> Self {
+        let words = text.split_whitespace().map(str::to_lowercase).collect();
+        Filter { words, roots }
     }
 
     fn lets_through(&self, entry: &Entry) -> bool {
-        if self.0.is_empty() {
+        if self.words.is_empty() {
             return true;
         }
-        let path = entry.path.to_string_lossy().to_lowercase();
-        self.0
+        let path = self
+            .below_root(&entry.path)
+            .to_string_lossy()
+            .to_lowercase();
+        let state = entry.state_word();
+        self.words
             .iter()
-            .all(|word| path.contains(word.as_str()) || entry.state_word() == word)
+            .all(|word| path.contains(word.as_str()) || state == word)
+    }
+
+    fn below_root<'p>(&self, path: &'p Path) -> &'p Path {
+        let below = self
+            .roots
+            .iter()
+            .find_map(|root| path.strip_prefix(root).ok());
+        match below {
+            // A file that was asked for by itself is its own root.
+            Some(rest) if !rest.as_os_str().is_empty() => rest,
+            _ => path.file_name().map_or(path, Path::new),
+        }
     }
 }
 
@@ -308,6 +372,7 @@ mod tests {
 
     fn list() -> Worklist {
         let mut list = Worklist::default();
+        list.set_roots(vec!["".into()]);
         list.add(["w/a.png", "w/b.png", "v/c.png", "v/d.png"].map(path));
         list
     }
@@ -347,6 +412,44 @@ mod tests {
         list.set_filter("v".into());
         list.add(["v/new.png", "w/new.png"].map(path));
         assert_eq!(names(&list), ["c.png", "d.png", "new.png"]);
+    }
+
+    #[test]
+    fn a_filter_looks_below_the_folder_that_was_asked_for() {
+        let mut list = Worklist::default();
+        list.set_roots(vec!["/covid-study".into()]);
+        list.add(["/covid-study/ward1/a.png", "/covid-study/covid/b.png"].map(path));
+        list.set_filter("covid".into());
+        assert_eq!(names(&list), ["b.png"]);
+    }
+
+    #[test]
+    fn reversed_by_score_the_lowest_comes_first_and_the_unknown_still_last() {
+        let mut list = list();
+        list.record(Path::new("w/b.png"), scored(0.2));
+        list.record(Path::new("v/d.png"), scored(0.9));
+        list.set_sort(Sort::Score("COVID-19".into()));
+        list.reverse();
+        assert_eq!(names(&list)[..2], ["b.png", "d.png"]);
+        list.record(Path::new("w/a.png"), scored(0.1));
+        assert!(
+            list.is_stale(),
+            "the title says so until it is sorted again"
+        );
+    }
+
+    #[test]
+    fn a_place_is_found_again() {
+        let mut list = list();
+        list.go_to(2);
+        let place = list.place();
+        list.set_filter("w/a".into());
+        assert_eq!(list.selected().unwrap().name(), "a.png");
+        list.restore(place);
+        assert_eq!(
+            (list.len(), list.selected().unwrap().name().as_str()),
+            (4, "c.png")
+        );
     }
 
     #[test]

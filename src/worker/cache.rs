@@ -46,30 +46,15 @@ impl Cache {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{
-        Modality, PatientFacts, PhotometricInterpretation, PixelTransform, Rescale, Samples,
-        ViewPosition,
-    };
+    use crate::domain::Samples;
 
     fn radiograph(bytes: usize) -> Arc<Radiograph> {
-        Arc::new(Radiograph {
-            width: bytes,
-            height: 1,
-            samples: Samples::Grey8(vec![0; bytes]),
-            bits_stored: 8,
-            photometric: PhotometricInterpretation::Monochrome2,
-            modality_transform: PixelTransform::Linear(Rescale::default()),
-            padding: None,
-            windows: vec![],
-            voi_luts: vec![],
-            inverted: false,
-            pixel_aspect: 1.0,
-            view: ViewPosition::Unknown,
-            modality: Modality::Unknown,
-            patient: PatientFacts::default(),
-            frames: 1,
-            format: String::new(),
-        })
+        Arc::new(Radiograph::plain(
+            bytes,
+            1,
+            Samples::Grey8(vec![0; bytes]),
+            "test",
+        ))
     }
 
     fn key(name: &str) -> Arc<Path> {

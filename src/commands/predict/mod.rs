@@ -233,10 +233,7 @@ mod tests {
     use std::sync::atomic::Ordering;
 
     use super::*;
-    use crate::domain::{
-        InputCheck, LabelCard, Modality, PatientFacts, PhotometricInterpretation, PixelTransform,
-        Rescale, Samples, ViewPosition,
-    };
+    use crate::domain::{InputCheck, LabelCard, Samples};
     use crate::export::{Format, prediction_columns};
     use crate::inference::InferenceError;
 
@@ -286,24 +283,7 @@ mod tests {
     /// An image as wide as the number that is its name.
     fn as_wide_as_its_name(path: &Path) -> Radiograph {
         let width = path.file_stem().unwrap().to_str().unwrap().parse().unwrap();
-        Radiograph {
-            width,
-            height: 1,
-            samples: Samples::Grey8(vec![0; width]),
-            bits_stored: 8,
-            photometric: PhotometricInterpretation::Monochrome2,
-            modality_transform: PixelTransform::Linear(Rescale::default()),
-            padding: None,
-            windows: Vec::new(),
-            voi_luts: Vec::new(),
-            inverted: false,
-            pixel_aspect: 1.0,
-            view: ViewPosition::Unknown,
-            modality: Modality::Unknown,
-            patient: PatientFacts::default(),
-            frames: 1,
-            format: "double".to_owned(),
-        }
+        Radiograph::plain(width, 1, Samples::Grey8(vec![0; width]), "double")
     }
 
     #[test]

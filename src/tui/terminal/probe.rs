@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use crossterm::terminal::{disable_raw_mode, enable_raw_mode, window_size};
+use crossterm::terminal::window_size;
 use rustix::event::{PollFd, PollFlags, poll};
 
 /// How long the terminal may take. A line to another continent answers within it.
@@ -29,24 +29,20 @@ pub struct Capabilities {
     pub typed: String,
 }
 
-/// Asks the terminal; never longer than `wait`, and never inside tmux.
+/// Asks the terminal, which must be in raw mode (or its answers would be echoed); never longer than
+/// `wait`, and never inside tmux.
 pub fn probe(wait: Duration) -> Capabilities {
-    let tmux = ["TMUX", "STY"]
-        .iter()
-        .any(|name| std::env::var_os(name).is_some_and(|v| !v.is_empty()));
+    let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let tmux = set("TMUX") || set("STY");
     let mut can = Capabilities {
         tmux,
         cell: cell_from_system(),
         ..Capabilities::default()
     };
     // tmux would answer for itself, and takes the graphics query for a pane title.
-    if tmux || enable_raw_mode().is_err() {
-        return can;
+    if !tmux {
+        read_answer(&ask(wait).unwrap_or_default(), &mut can);
     }
-    let answer = ask(wait).unwrap_or_default();
-    // Raw mode stays until the answers are in, or they would be echoed.
-    let _ = disable_raw_mode();
-    read_answer(&answer, &mut can);
     can
 }
 

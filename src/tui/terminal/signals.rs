@@ -4,15 +4,17 @@ use std::io;
 use std::thread;
 use std::time::Duration;
 
+use crossterm::terminal::disable_raw_mode;
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::process::{Signal as Number, getpid, kill_process};
+use rustix::process::{Signal as Number, getpgrp, getsid, kill_current_process_group};
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::Signals;
 
 /// What a signal asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
-    Quit,
+    /// The exit code that says why.
+    Quit(u8),
     Suspend,
     /// The process was stopped and goes on: the screen is somebody else's drawing now.
     Resume,
@@ -20,6 +22,8 @@ pub enum Signal {
 
 /// How long an orderly end may take after SIGTERM, SIGHUP or the terminal's death.
 const GRACE: Duration = Duration::from_millis(1200);
+/// … and giving the terminal back from here.
+const LAST_TRY: Duration = Duration::from_millis(300);
 
 /// Watches for signals and for the terminal's death, and tells `notify`. If the program has not
 /// ended soon after it was asked to, it is ended here.
@@ -34,25 +38,29 @@ pub fn watch(notify: impl Fn(Signal) + Clone + Send + 'static) -> io::Result<()>
             match signal {
                 SIGTSTP => tell(Signal::Suspend),
                 SIGCONT => tell(Signal::Resume),
-                number => end(&tell, 128 + number),
+                number => end(&tell, 128 + number as u8),
             }
         }
     });
     thread::spawn(move || {
         // crossterm 0.29 spins on a terminal that is gone, so that is looked for here.
         wait_for_death();
-        end(&notify, 128 + SIGHUP);
+        end(&notify, 128 + SIGHUP as u8);
     });
     Ok(())
 }
 
 /// Asks for an orderly end, and makes one if there is none in time.
-fn end(notify: &impl Fn(Signal), code: i32) {
-    notify(Signal::Quit);
+fn end(notify: &impl Fn(Signal), code: u8) {
+    notify(Signal::Quit(code));
     thread::spawn(move || {
         thread::sleep(GRACE);
-        super::leave();
-        std::process::exit(code);
+        // The drawing thread may hang in a write to a line that nobody reads, and hold standard
+        // output. Modes need no output; the rest is tried, and not waited for.
+        let _ = disable_raw_mode();
+        thread::spawn(super::leave);
+        thread::sleep(LAST_TRY);
+        std::process::exit(code.into());
     });
 }
 
@@ -69,11 +77,18 @@ fn wait_for_death() {
     }
 }
 
-/// Stops the process until it is continued, as Ctrl-Z does elsewhere.
+/// Whether a shell with job control is there to come back to. Each of its jobs has a process group
+/// of its own; without one (`ssh -t host cxr`, `exec cxr`) the group is the session's, and whoever
+/// stopped in it could never be continued.
+pub fn can_stop() -> bool {
+    getsid(None).is_ok_and(|session| session != getpgrp())
+}
+
+/// Stops the whole job, a wrapping script too, until it is continued.
 ///
 /// # Errors
 /// If the signal cannot be sent.
 pub fn stop_here() -> io::Result<()> {
     // SIGSTOP and not SIGTSTP: that one has our handler.
-    kill_process(getpid(), Number::STOP).map_err(Into::into)
+    kill_current_process_group(Number::STOP).map_err(Into::into)
 }

@@ -18,6 +18,7 @@ fn path(name: &str) -> Arc<Path> {
 /// A screen over `names`, laid out, with the first image selected.
 fn model_of(names: &[&str]) -> Model {
     let mut model = Model::new(Keymap::bundled(), Size::new(100, 30), "half-blocks");
+    model.worklist.set_roots(vec!["".into()]);
     let panes = Panes {
         worklist: Rect::new(1, 1, 38, 10),
         image: Rect::new(41, 1, 58, 27),
@@ -207,30 +208,39 @@ fn the_keys_of_file_managers_move() {
 #[test]
 fn a_filter_narrows_as_it_is_typed_and_esc_takes_it_back() {
     let mut model = model_of(&["ward1/a.png", "ward3/b.png", "ward3/c.png"]);
-    press(&mut model, "/ward3");
+    press(&mut model, "jj/ward1");
     assert_eq!(
         (model.worklist.len(), selected(&model).as_str()),
-        (2, "b.png")
+        (1, "a.png")
     );
-    press_key(&mut model, KeyCode::Enter, KeyModifiers::NONE);
-    press(&mut model, "n");
-    assert_eq!(selected(&model), "c.png");
-    press(&mut model, "/");
     press_key(&mut model, KeyCode::Esc, KeyModifiers::NONE);
     assert_eq!(
         (model.worklist.len(), selected(&model).as_str()),
-        (3, "c.png")
+        (3, "c.png"),
+        "the place is not lost"
     );
+
+    press(&mut model, "/ward3");
+    press_key(&mut model, KeyCode::Enter, KeyModifiers::NONE);
+    press(&mut model, "N");
+    assert_eq!(selected(&model), "b.png");
+    press(&mut model, "/x");
+    press_key(&mut model, KeyCode::Esc, KeyModifiers::NONE);
+    assert_eq!(model.worklist.len(), 2, "the filter that was kept stays");
+    press(&mut model, "/");
+    press_key(&mut model, KeyCode::Char('u'), KeyModifiers::CONTROL);
+    press_key(&mut model, KeyCode::Enter, KeyModifiers::NONE);
+    assert_eq!(model.worklist.len(), 3);
 }
 
 #[test]
 fn keys_typed_into_a_prompt_do_nothing_else() {
     let mut model = model_of(&["a.png", "q.png"]);
     let effects = press(&mut model, "/q");
-    assert!(!effects.iter().any(|e| matches!(e, Effect::Quit)));
+    assert!(!effects.iter().any(|e| matches!(e, Effect::Quit(_))));
     let control_c = press_key(&mut model, KeyCode::Char('c'), KeyModifiers::CONTROL);
     assert!(
-        !control_c.iter().any(|e| matches!(e, Effect::Quit)),
+        !control_c.iter().any(|e| matches!(e, Effect::Quit(_))),
         "it only leaves the prompt"
     );
     assert!(model.overlay.is_none());

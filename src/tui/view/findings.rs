@@ -31,26 +31,31 @@ pub fn draw(model: &Model, theme: &Theme, layout: &Layout, frame: &mut Frame) {
         frame.render_widget(block, area);
         area = inner;
     }
-    let lines = match model.prediction() {
+    let mut lines = match model.prediction() {
         Some(prediction) => of_prediction(theme, prediction, area),
         None => vec![Line::from(waiting(model, theme))],
     };
+    if layout.compact {
+        // There is no border to say it on.
+        lines.insert(0, Line::styled(format!("{}:", kind(model)), theme.dim));
+    }
     frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), area);
     draw_input(model, theme, layout, frame);
 }
 
-/// What kind of number the gauges show, by its right name.
 fn title(model: &Model, theme: &Theme) -> Line<'static> {
-    let calibrated = model.card().is_some_and(|card| card.calibrated);
-    let words = if calibrated {
-        format!(" · {} ", ScoreKind::Calibrated.word())
-    } else {
-        format!(" · {}, uncalibrated ", ScoreKind::Sigmoid.word())
-    };
     Line::from(vec![
         Span::styled(" Findings", theme.title),
-        Span::styled(words, theme.plain),
+        Span::styled(format!(" · {} ", kind(model)), theme.plain),
     ])
+}
+
+/// What kind of number the gauges show, by its right name.
+fn kind(model: &Model) -> String {
+    match model.card().is_some_and(|card| card.calibrated) {
+        true => ScoreKind::Calibrated.word().to_owned(),
+        false => format!("{}, uncalibrated", ScoreKind::Sigmoid.word()),
+    }
 }
 
 fn of_prediction(theme: &Theme, prediction: &Prediction, area: Rect) -> Vec<Line<'static>> {
@@ -74,11 +79,18 @@ fn of_prediction(theme: &Theme, prediction: &Prediction, area: Rect) -> Vec<Line
         .collect();
     let causes: Vec<&Finding> = prediction.findings.iter().filter(is_cause).collect();
     if !causes.is_empty() {
-        // Causes of a pneumonia that was not found are an answer to a question that nobody asked.
+        // An answer to a question that nobody asked if no pneumonia was found, and never more than
+        // a hint before it is calibrated: it must not shout louder than the labels above.
         let found = prediction.finding(PNEUMONIA).and_then(Finding::is_positive) != Some(false);
-        let (heading, style) = match found {
-            true => ("given pneumonia:", theme.plain),
-            false => ("if it were pneumonia after all:", theme.dim),
+        let calibrated = causes.iter().all(|c| c.score.kind == ScoreKind::Calibrated);
+        let heading = match found {
+            true => "given pneumonia:",
+            false => "if it were pneumonia after all:",
+        };
+        let style = if found && calibrated {
+            theme.plain
+        } else {
+            theme.dim
         };
         lines.push(Line::styled(heading, theme.dim));
         lines.extend(

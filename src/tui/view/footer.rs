@@ -6,8 +6,11 @@ use unicode_width::UnicodeWidthStr;
 use super::layout::Layout;
 use super::text::{count, shorten};
 use super::theme::Theme;
+use crate::tui::keymap::Mode;
 use crate::tui::model::{Model, Overlay, Prompt, PromptKind};
 
+/// While the window is set, other keys than usual count: that is always said.
+const WINDOW: &str = "window: ←→ width ↑↓ level ⏎ done";
 const WARNING: &str = " not for diagnosis ";
 
 pub fn draw(model: &Model, theme: &Theme, layout: &Layout, frame: &mut Frame) {
@@ -25,6 +28,7 @@ pub fn draw(model: &Model, theme: &Theme, layout: &Layout, frame: &mut Frame) {
     let line = match (&model.overlay, &model.notice) {
         (Some(Overlay::Prompt(prompt)), _) => prompt_line(model, prompt, left),
         (_, Some(notice)) => Line::styled(shorten(notice, left), theme.caution),
+        _ if model.mode == Mode::Window => Line::styled(shorten(WINDOW, left), theme.key),
         _ => hints(model, theme, left),
     };
     if let Some(Overlay::Prompt(prompt)) = &model.overlay {

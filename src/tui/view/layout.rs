@@ -8,6 +8,8 @@ use crate::tui::model::{Model, Panes};
 /// Below these there are no borders, and the image shares its rows with the findings.
 const COMPACT_WIDTH: u16 = 60;
 const COMPACT_HEIGHT: u16 = 18;
+/// A narrow terminal at least this high, half of a split one, has everything in one column.
+const TALL_HEIGHT: u16 = 26;
 /// Rows of the worklist in the compact layout.
 const COMPACT_LIST: u16 = 4;
 const MIN_LEFT: u16 = 36;
@@ -33,10 +35,14 @@ pub struct Layout {
 impl Layout {
     pub fn of(model: &Model) -> Self {
         let Size { width, height } = model.size;
-        if width < COMPACT_WIDTH || height < COMPACT_HEIGHT {
-            compact(width, height)
-        } else {
-            full(width, height, findings_rows(model))
+        Self::for_size(width, height, findings_rows(model))
+    }
+
+    fn for_size(width: u16, height: u16, findings_rows: u16) -> Self {
+        match (width < COMPACT_WIDTH, height < COMPACT_HEIGHT) {
+            (true, false) if height >= TALL_HEIGHT => tall(width, height, findings_rows),
+            (false, false) => full(width, height, findings_rows),
+            _ => compact(width, height),
         }
     }
 
@@ -104,6 +110,25 @@ fn compact(width: u16, height: u16) -> Layout {
     }
 }
 
+fn tall(width: u16, height: u16, findings_rows: u16) -> Layout {
+    let list_height = height / 5;
+    // One more: what kind of number it is.
+    let findings_height = (findings_rows + 1).min(height / 2);
+    let image_top = list_height + findings_height + 1;
+    let row = |y, height| Rect::new(0, y, width, height);
+    let radiograph = row(image_top, height - 1 - image_top);
+    Layout {
+        compact: true,
+        worklist: row(0, list_height),
+        findings: row(list_height, findings_height),
+        input: row(image_top - 1, 1),
+        radiograph,
+        footer: row(height - 1, 1),
+        list: row(0, list_height),
+        image: radiograph,
+    }
+}
+
 fn inside(area: Rect) -> Rect {
     Rect {
         x: area.x + 1,
@@ -122,11 +147,7 @@ mod tests {
     proptest! {
         #[test]
         fn panes_tile_every_screen_without_overlap(width in 1_u16..400, height in 1_u16..150, rows in 3_u16..20) {
-            let layout = if width < COMPACT_WIDTH || height < COMPACT_HEIGHT {
-                compact(width, height)
-            } else {
-                full(width, height, rows)
-            };
+            let layout = Layout::for_size(width, height, rows);
             let screen = Rect::new(0, 0, width, height);
             let panes =
                 [layout.worklist, layout.findings, layout.input, layout.radiograph, layout.footer];

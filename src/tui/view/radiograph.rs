@@ -8,7 +8,6 @@ use super::text::{shorten, shorten_name};
 use super::theme::Theme;
 use crate::domain::text::clean;
 use crate::domain::{ViewPosition, Window};
-use crate::tui::keymap::Mode;
 use crate::tui::model::Model;
 use crate::tui::worklist::State;
 use crate::worker::Facts;
@@ -85,7 +84,7 @@ fn age(stored: &str) -> String {
     stored.trim().trim_start_matches('0').to_lowercase()
 }
 
-/// `W 2048 L 1024 · inverted · 1.6×`, and how the window is set while it is being set.
+/// `W 2048 L 1024 · inverted · 1.6× · DICOM`
 fn view_words(model: &Model, width: usize) -> String {
     let view = &model.viewer.view;
     let mut words = Vec::new();
@@ -103,9 +102,6 @@ fn view_words(model: &Model, width: usize) -> String {
     }
     if view.zoom > 1.0 {
         words.push(format!("{:.1}×", view.zoom));
-    }
-    if model.mode == Mode::Window {
-        words.push("←→ width ↑↓ level, Enter done".to_owned());
     }
     if let Some(facts) = &model.viewer.facts {
         words.push(facts.format.clone());

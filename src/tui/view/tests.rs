@@ -222,7 +222,7 @@ fn screen(model: &Model) -> String {
 
 #[test]
 fn the_main_screen_at_several_sizes() {
-    for (width, height) in [(80, 24), (120, 35), (200, 50), (40, 15)] {
+    for (width, height) in [(80, 24), (120, 35), (200, 50), (40, 15), (55, 50)] {
         insta::assert_snapshot!(
             format!("main_{width}x{height}"),
             screen(&model_of(width, height))
@@ -264,6 +264,18 @@ fn every_size_is_drawn_without_a_panic_and_without_an_escape() {
             press(&mut model, key);
             assert!(!screen(&model).contains('\u{1b}'), "{width}×{height}");
         }
+    }
+}
+
+/// Other keys than usual count in it: no layout may hide that, nor what kind of number is shown.
+#[test]
+fn the_window_mode_and_the_kind_of_number_are_said_at_every_size() {
+    for (width, height) in [(40, 15), (60, 18), (55, 50), (80, 24), (200, 50)] {
+        let mut model = model_of(width, height);
+        press(&mut model, 'w');
+        let screen = screen(&model);
+        assert!(screen.contains("score, uncalibrated"), "{screen}");
+        assert!(screen.contains("window: ←→"), "{screen}");
     }
 }
 

@@ -43,8 +43,15 @@ fn title(model: &Model, theme: &Theme) -> Line<'static> {
     };
     let found = if list.is_scanning() { "…" } else { "" };
     let arrow = if list.is_reversed() { " ↑" } else { "" };
+    // Rows stay in place while they are read: a star says that sorting again would move some.
+    let star = if list.is_stale() { "*" } else { "" };
+    let problems = match list.problems().len() {
+        0 => String::new(),
+        1 => " · 1 problem".to_owned(),
+        n => format!(" · {n} problems"),
+    };
     let text = format!(
-        " {shown}{found} · {} read · {}{arrow} ",
+        " {shown}{found} · {} read · {}{star}{arrow}{problems} ",
         count(list.read()),
         list.sort().word()
     );
