@@ -14,15 +14,16 @@
 //!   handle, and ends when its standard input closes, so none is left behind;
 //! - its standard error goes nowhere: a panic message must not land on the screen.
 //!
-//! Where no process can be started (the program's own file was replaced by an update, or there is
-//! no helper), files are decoded in this process with panics caught: weaker, but better than not
-//! seeing the radiograph. [`Decoder::notice`] says so.
+//! Where no process can be had (the program's own file was replaced by an update, or there is no
+//! helper), files are decoded in this process with panics caught: weaker, but better than not
+//! seeing the radiograph. [`Decoder::notice`] says so. A process that fails to start for a reason
+//! that may pass, such as a machine too busy, costs one file and not the isolation of all others.
 
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -35,7 +36,10 @@ use crate::domain::Radiograph;
 pub const WORKER_ARGUMENT: &str = "decode-worker";
 
 /// How long a new process may take to say that it is a decoder.
-const GREETING: Duration = Duration::from_secs(5);
+const GREETING: Duration = Duration::from_secs(20);
+
+/// After so many failures to start in a row there is no use in trying again.
+const MOST_FAILURES: u32 = 3;
 
 /// Address space that a decoder process needs besides the file and its picture: the program
 /// itself, its libraries and stacks.
@@ -54,8 +58,10 @@ pub struct Decoder {
 
 #[derive(Debug)]
 enum State {
-    /// No process yet, or the last one ended.
-    Idle,
+    /// No process yet, or the last one ended. Starts have failed that often since one succeeded.
+    Idle {
+        failures: u32,
+    },
     Running(Helper),
     /// No process can be had, for this reason.
     Unavailable(String),
@@ -66,7 +72,7 @@ impl Decoder {
     /// DICOM is decoded in this process. Nothing is started before the first DICOM file.
     pub fn new(limits: Limits, helper: Option<PathBuf>) -> Self {
         let state = match helper {
-            Some(_) => State::Idle,
+            Some(_) => State::Idle { failures: 0 },
             None => State::Unavailable("no decoder program was given".to_owned()),
         };
         Decoder {
@@ -101,8 +107,12 @@ impl Decoder {
             return super::read(path, &self.limits);
         };
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if matches!(*state, State::Idle) {
-            *state = self.start();
+        if let State::Idle { failures } = *state {
+            *state = self.start(failures).inspect_err(|_| {
+                *state = State::Idle {
+                    failures: failures + 1,
+                };
+            })?;
         }
         let State::Running(helper) = &mut *state else {
             drop(state);
@@ -111,21 +121,32 @@ impl Decoder {
         match helper.ask(&request, &self.limits) {
             Ok(answer) => answer,
             Err(fault) => {
-                *state = State::Idle;
+                *state = State::Idle { failures: 0 };
                 Err(fault)
             }
         }
     }
 
-    fn start(&self) -> State {
+    /// The state after an attempt to start a process that follows `failures` others. An error is one
+    /// that may pass.
+    fn start(&self, failures: u32) -> Result<State, Fault> {
         let Some(program) = &self.helper else {
-            return State::Idle;
+            return Ok(State::Unavailable("no decoder program".to_owned()));
         };
         match Helper::start(program, &self.limits) {
-            Ok(helper) => State::Running(helper),
-            Err(error) => State::Unavailable(super::clean_text(&error.to_string())),
+            Ok(helper) => Ok(State::Running(helper)),
+            Err(error) if is_final(&error) || failures + 1 >= MOST_FAILURES => {
+                Ok(State::Unavailable(super::clean_text(&error.to_string())))
+            }
+            Err(error) => Err(Fault::died(format!("it could not be started: {error}"))),
         }
     }
+}
+
+/// Whether a process that could not be started never will be: no such program, or another one.
+fn is_final(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidData, NotFound, PermissionDenied};
+    matches!(error.kind(), NotFound | PermissionDenied | InvalidData)
 }
 
 /// A decoder process. Dropping it ends it.
@@ -162,7 +183,12 @@ impl Helper {
         });
         match greeting {
             Ok(hello) if hello == wire::HELLO => Ok(helper),
-            _ => Err(io::Error::other("the program does not answer as a decoder")),
+            Ok(_) => Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "the program does not answer as a decoder",
+            )),
+            Err(Broken::TimedOut) => Err(io::ErrorKind::TimedOut.into()),
+            Err(Broken::Pipe(error) | Broken::Unwatched(error)) => Err(error),
         }
     }
 
@@ -177,11 +203,14 @@ impl Helper {
             Ok(message) => {
                 wire::read_answer(&message).ok_or_else(|| Fault::died("its answer made no sense"))
             }
-            Err(TimedOut::Yes) => Err(Fault::timed_out(format!(
+            Err(Broken::TimedOut) => Err(Fault::timed_out(format!(
                 "more than {:?}, ended",
                 limits.timeout
             ))),
-            Err(TimedOut::No) => Err(Fault::died(self.how_it_ended())),
+            Err(Broken::Pipe(_)) => Err(Fault::died(self.how_it_ended())),
+            Err(Broken::Unwatched(error)) => {
+                Err(Fault::died(format!("it could not be watched: {error}")))
+            }
         }
     }
 
@@ -190,28 +219,27 @@ impl Helper {
         &mut self,
         timeout: Duration,
         talk: impl FnOnce(&mut ChildStdin, &mut BufReader<ChildStdout>) -> io::Result<T>,
-    ) -> Result<T, TimedOut> {
-        let (child, timed_out) = (&self.child, AtomicBool::new(false));
+    ) -> Result<T, Broken> {
+        let (child, timed_out) = (&self.child, &AtomicBool::new(false));
         let (requests, answers) = (&mut self.requests, &mut self.answers);
         let result = thread::scope(|scope| {
             let (done, watch) = mpsc::channel::<()>();
-            scope.spawn({
-                let timed_out = &timed_out;
-                move || {
-                    if watch.recv_timeout(timeout) == Err(RecvTimeoutError::Timeout) {
-                        timed_out.store(true, Ordering::SeqCst);
-                        end(child);
-                    }
+            let watcher = move || {
+                if runs_out(&watch, timeout) {
+                    timed_out.store(true, Ordering::SeqCst);
+                    end(child);
                 }
-            });
+            };
+            thread::Builder::new()
+                .spawn_scoped(scope, watcher)
+                .map_err(Broken::Unwatched)?;
             let result = talk(requests, answers);
             drop(done);
-            result
+            result.map_err(Broken::Pipe)
         });
         match result {
-            Ok(value) => Ok(value),
-            Err(_) if timed_out.load(Ordering::SeqCst) => Err(TimedOut::Yes),
-            Err(_) => Err(TimedOut::No),
+            Err(Broken::Pipe(_)) if timed_out.load(Ordering::SeqCst) => Err(Broken::TimedOut),
+            result => result,
         }
     }
 
@@ -238,10 +266,21 @@ fn answer(from: &mut impl Read, longest: u64) -> io::Result<Vec<u8>> {
     wire::receive(from, longest)?.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
 }
 
-/// Whether a conversation failed because the clock ran out.
-enum TimedOut {
-    Yes,
-    No,
+/// Why a conversation failed.
+enum Broken {
+    TimedOut,
+    Pipe(io::Error),
+    /// There was no thread to watch the clock, so nothing was said.
+    Unwatched(io::Error),
+}
+
+/// Waits until the channel closes; true if `timeout` passes first. It is counted in slices: while
+/// this program is stopped (Ctrl-Z) the clock runs on, and so does the decoder process, which may
+/// have answered long since when the program continues.
+fn runs_out(watch: &Receiver<()>, timeout: Duration) -> bool {
+    const SLICES: u32 = 20;
+    let passes = |_| watch.recv_timeout(timeout / SLICES) == Err(RecvTimeoutError::Timeout);
+    (0..SLICES).all(passes)
 }
 
 /// Kills and reaps; fails only for a process that has ended.
@@ -296,9 +335,10 @@ fn serve(requests: &mut impl Read, answers: &mut impl Write) -> io::Result<()> {
         let (path, limits) = wire::read_request(&request).ok_or_else(refused)?;
         clock.set(Some(limits.timeout));
         let answer = super::read(&path, &limits);
+        // From here on, only a stopped program takes time; one that is gone closes the pipe.
+        clock.set(None);
         let (description, samples) = wire::write_answer(&answer);
         wire::send(answers, &[&description, samples])?;
-        clock.set(None);
     }
     Ok(())
 }

@@ -36,7 +36,10 @@ pub(super) fn receive(from: &mut impl Read, longest: u64) -> io::Result<Option<V
     }
     let length = u64::from_ne_bytes(length);
     if length > longest {
-        return Err(io::Error::other("a message is longer than allowed"));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "a message is longer than allowed",
+        ));
     }
     let mut message = Vec::new();
     message.try_reserve_exact(length as usize)?;
@@ -161,6 +164,9 @@ fn samples_from(code: u8, bytes: &[u8]) -> Option<Samples> {
         _ => None,
     }
 }
+
+/// Height ÷ width of a pixel: the screen is divided by it.
+const PLAUSIBLE_ASPECTS: std::ops::RangeInclusive<f64> = 0.05..=20.0;
 
 const BYTES_PER_PIXEL: [usize; 5] = [1, 2, 2, 4, 3];
 
@@ -342,8 +348,11 @@ impl<'a> Reader<'a> {
         self.array().map(u64::from_ne_bytes)
     }
 
+    /// Infinities and what is no number are never written.
     fn f64(&mut self) -> Option<f64> {
-        self.array().map(f64::from_ne_bytes)
+        self.array()
+            .map(f64::from_ne_bytes)
+            .filter(|v| v.is_finite())
     }
 
     fn bytes(&mut self) -> Option<&'a [u8]> {
@@ -468,6 +477,9 @@ impl<'a> Reader<'a> {
             frames: self.u32()?,
             format: self.string()?,
         };
+        if !PLAUSIBLE_ASPECTS.contains(&r.pixel_aspect) {
+            return None;
+        }
         let code = self.u8()?;
         let expected = r
             .width
@@ -606,6 +618,34 @@ mod tests {
             let _ = read_request(&noise);
             let _ = receive(&mut noise.as_slice(), 64);
             prop_assert!(!matches!(read_answer(&noise), Some(Ok(_))));
+        }
+    }
+
+    #[test]
+    fn an_answer_with_impossible_numbers_is_none() {
+        type Spoil = fn(&mut Radiograph, f64);
+        let spoils: [(Spoil, &[f64]); 4] = [
+            (|r, v| r.pixel_aspect = v, &[0.0, 0.04, 20.1, -1.0]),
+            (|r, v| r.windows[1].centre = v, &[]),
+            (|r, v| r.windows[1].width = v, &[]),
+            (
+                |r, v| {
+                    r.modality_transform = PixelTransform::Linear(Rescale {
+                        slope: v,
+                        intercept: 0.0,
+                    });
+                },
+                &[],
+            ),
+        ];
+        for (i, (spoil, odd)) in spoils.into_iter().enumerate() {
+            for &v in odd.iter().chain(&[f64::NAN, f64::INFINITY]) {
+                let mut r = radiograph(Samples::Grey8(vec![1; 4]), 2, None);
+                spoil(&mut r, 1.0);
+                assert!(read_answer(&whole(&Ok(r.clone()))).is_some(), "{i}");
+                spoil(&mut r, v);
+                assert_eq!(read_answer(&whole(&Ok(r))), None, "{i}: {v}");
+            }
         }
     }
 
