@@ -171,6 +171,21 @@ fn lengths_beyond_the_file_and_nesting_without_end_are_damage() {
 }
 
 #[test]
+fn a_data_set_of_zeros_is_walked_once() {
+    let mut zeros = vec![0; 50 << 20];
+    zeros[(50 << 20) - 1] = 1;
+    let files = Files::new();
+    for syntax in [EXPLICIT, IMPLICIT, BIG_ENDIAN] {
+        let path = files.put("zeros", &with_data_set(syntax, &zeros));
+        let start = Instant::now();
+        let opened = open(&path, &Limits::default());
+        let elapsed = start.elapsed();
+        assert!(opened.is_err(), "{syntax}");
+        assert!(elapsed < Duration::from_secs(1), "{syntax}: {elapsed:?}");
+    }
+}
+
+#[test]
 fn a_deflated_bomb_stops_at_the_memory_that_is_allowed() {
     let mut deflate = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
     for _ in 0..64 {

@@ -126,6 +126,95 @@ fn exif_orientation_is_applied() {
 }
 
 #[test]
+fn a_jpeg_that_was_cut_off_is_damaged_and_what_follows_its_end_is_not_looked_at() {
+    let stored = ImageBuffer::from_fn(64, 48, |x, y| Luma([(x * y) as u8]));
+    let whole = encoded(&DynamicImage::ImageLuma8(stored), ImageFormat::Jpeg);
+    let expected = read(&whole).samples;
+    assert_eq!(read(&[&whole[..], b"trailing"].concat()).samples, expected);
+    // The picture in a segment ends, the one around it does not.
+    let thumbnail = b"\xff\xe1\x00\x0aExif\0\0\xff\xd9";
+    let with_thumbnail = [&whole[..2], thumbnail, &whole[2..]].concat();
+    assert_eq!(read(&with_thumbnail).samples, expected);
+    for file in [whole, with_thumbnail] {
+        for kept in [file.len() / 2, file.len() * 9 / 10, file.len() - 2] {
+            let fault = fault(&file[..kept]);
+            let Fault::Damaged(reason) = &fault else {
+                panic!("{kept} bytes: {fault}");
+            };
+            if kept > file.len() / 2 {
+                assert!(reason.contains(&format!("after {kept} bytes")), "{reason}");
+            }
+        }
+    }
+}
+
+#[test]
+fn floating_point_keeps_its_scale() {
+    let grey = [-0.5_f32, 0.25, 3.5, f32::NAN];
+    let of = |pixel: &dyn Fn(f32) -> [f32; 3]| {
+        let values = grey.iter().flat_map(|&v| pixel(v)).collect();
+        let picture = ImageBuffer::from_raw(2, 2, values).expect("four pixels");
+        read(&encoded(
+            &DynamicImage::ImageRgb32F(picture),
+            ImageFormat::Tiff,
+        ))
+    };
+    let r = of(&|v| [v; 3]);
+    assert_eq!(r.samples, Samples::GreyF32(vec![-0.5, 0.25, 3.5, 0.0]));
+    assert_eq!(
+        of(&|v| [v, 1.0, 0.0]).samples,
+        Samples::Rgb8(vec![0, 255, 0, 64, 255, 0, 255, 255, 0, 0, 255, 0])
+    );
+}
+
+#[test]
+fn a_tiff_whose_orientation_is_broken_is_read_as_it_lies() {
+    let stored = ImageBuffer::from_fn(4, 2, |x, y| Luma([(x + 4 * y) as u8]));
+    let mut tiff = encoded(&DynamicImage::ImageLuma8(stored.clone()), ImageFormat::Tiff);
+    // The directory lies at the end of the file; its first entry, one of the optional ones, becomes
+    // an orientation that lies outside.
+    let directory = u32::from_le_bytes(tiff[4..8].try_into().unwrap()) as usize;
+    let entries = usize::from(u16::from_le_bytes(
+        tiff[directory..directory + 2].try_into().unwrap(),
+    ));
+    let mut list: Vec<Vec<u8>> = tiff[directory + 2..][..12 * entries]
+        .chunks(12)
+        .map(<[u8]>::to_vec)
+        .collect();
+    let resolution = list
+        .iter()
+        .position(|e| e[..2] == 282_u16.to_le_bytes())
+        .expect("an entry that no decoder needs");
+    list.remove(resolution);
+    let orientation = [
+        &274_u16.to_le_bytes()[..],
+        &3_u16.to_le_bytes(),
+        &9_u32.to_le_bytes(),
+        &0xffff_fff0_u32.to_le_bytes(),
+    ];
+    list.push(orientation.concat());
+    list.sort_by_key(|e| u16::from_le_bytes([e[0], e[1]]));
+    tiff[directory + 2..][..12 * entries].copy_from_slice(&list.concat());
+    assert_eq!(read(&tiff).samples, Samples::Grey8(stored.into_raw()));
+}
+
+#[test]
+fn what_decoding_takes_is_counted_more_than_once() {
+    let files = Files::new();
+    let grey = DynamicImage::ImageLuma8(ImageBuffer::from_pixel(100, 100, Luma([1])));
+    let path = files.put("grey", &encoded(&grey, ImageFormat::Png));
+    let opened = |max_memory| {
+        let limits = Limits {
+            max_memory,
+            ..Limits::default()
+        };
+        open(&path, &limits).map_err(|e| e.fault().clone())
+    };
+    assert!(matches!(opened(29_999), Err(Fault::TooLarge(_))));
+    assert!(!matches!(opened(10 << 20), Err(Fault::TooLarge(_))));
+}
+
+#[test]
 fn uncompressed_dicom_is_the_same_in_every_encoding() {
     let pixels = phantom(W, H, 12);
     let file = Dicom::radiograph(W as u16, H as u16, 12)
@@ -424,6 +513,100 @@ fn palettes_and_colour_by_pixel_or_by_plane_become_rgb() {
     }
 }
 
+#[test]
+fn windows_and_rescales_are_for_grey_values_only() {
+    let rgb = vec![1, 2, 3, 40, 50, 60];
+    let lut = Dicom(dicom_object::InMemDicomObject::new_empty())
+        .with(
+            tags::LUT_DESCRIPTOR,
+            VR::US,
+            PrimitiveValue::U16([1, 0, 8].as_ref().into()),
+        )
+        .number(tags::LUT_DATA, 7);
+    let spoilt = |file: Dicom| {
+        file.text(tags::WINDOW_CENTER, VR::DS, "5")
+            .text(tags::WINDOW_WIDTH, VR::DS, "2")
+            .text(tags::RESCALE_SLOPE, VR::DS, "9")
+            .text(tags::RESCALE_INTERCEPT, VR::DS, "-1000")
+            .sequence(tags::VOILUT_SEQUENCE, lut.clone())
+    };
+    let colour = Dicom::colour(2, 1, "RGB").bytes(&rgb);
+    assert_eq!(
+        read(&spoilt(colour.clone()).file(EXPLICIT)),
+        read(&colour.file(EXPLICIT))
+    );
+    let grey = Dicom::radiograph(2, 1, 8).bytes(&[1, 2]);
+    let r = read(&spoilt(grey).file(EXPLICIT));
+    assert_eq!((r.windows.len(), r.voi_luts.len()), (1, 1));
+}
+
+#[test]
+fn an_odd_number_of_pixels_may_share_their_colour_differences() {
+    let grey = [10, 20, 128, 128, 30, 0, 128, 128];
+    let file = Dicom::colour(3, 1, "YBR_FULL_422").bytes(&grey);
+    let r = read(&file.file(EXPLICIT));
+    assert_eq!(r.samples, Samples::Grey8(vec![10, 20, 30]));
+    let short = Dicom::colour(3, 1, "YBR_FULL_422").bytes(&grey[..6]);
+    assert!(matches!(fault(&short.file(EXPLICIT)), Fault::Damaged(_)));
+}
+
+/// The file with pixel data `length` bytes from its end cut off.
+fn without_end(file: &[u8], length: usize) -> &[u8] {
+    &file[..file.len() - length]
+}
+
+#[test]
+fn compressed_pixel_data_that_were_cut_off_are_damaged_if_the_first_frame_was() {
+    let pixels = phantom(W, H, 12);
+    let stream = lossless_jpeg(W as u16, H as u16, 12, &pixels);
+    let one = Dicom::radiograph(W as u16, H as u16, 12);
+    let two = one.clone().text(tags::NUMBER_OF_FRAMES, VR::IS, "2");
+    let one = one.fragments(&[&stream]).file(uids::JPEG_LOSSLESS_SV1);
+    let two = two
+        .fragments(&[&stream, &stream])
+        .file(uids::JPEG_LOSSLESS_SV1);
+    const DELIMITER: usize = 8;
+    read(without_end(&one, DELIMITER));
+    let Fault::Damaged(reason) = fault(without_end(&one, DELIMITER + 3)) else {
+        panic!("damaged");
+    };
+    assert!(reason.contains("ends early, 3 bytes"), "{reason}");
+    let r = read(without_end(&two, DELIMITER + 3));
+    assert_eq!(r.samples, Samples::Grey16(pixels));
+}
+
+#[test]
+fn an_offset_table_does_not_divide_a_single_frame() {
+    let pixels = phantom(W, H, 12);
+    let stream = lossless_jpeg(W as u16, H as u16, 12, &pixels);
+    let (head, tail) = stream.split_at(stream.len() / 4 * 2);
+    let file = Dicom::radiograph(W as u16, H as u16, 12)
+        .fragments_at(&[0, head.len() as u32 + 8], &[head, tail]);
+    let r = read(&file.file(uids::JPEG_LOSSLESS_SV1));
+    assert_eq!(r.samples, Samples::Grey16(pixels));
+}
+
+#[test]
+fn a_film_is_read_whatever_its_icon_and_its_unread_sequences_hold() {
+    let film = Dicom::radiograph(2, 2, 8).bytes(&[1, 2, 3, 4]);
+    let expected = Samples::Grey8(vec![1, 2, 3, 4]);
+    // A compressed icon: its fragments are not data sets.
+    let icon = Dicom::radiograph(2, 2, 8).fragments(&[&[0xff; 40], &[7; 9]]);
+    let with_icon = film.clone().sequence(tags::ICON_IMAGE_SEQUENCE, icon);
+    for syntax in [EXPLICIT, IMPLICIT, BIG_ENDIAN] {
+        assert_eq!(read(&with_icon.file(syntax)).samples, expected, "{syntax}");
+    }
+    // A sequence of defined length that holds anything but items.
+    let bytes = film.file(EXPLICIT);
+    let rows = bytes
+        .windows(6)
+        .position(|w| w == [0x28, 0, 0x10, 0, b'U', b'S'])
+        .expect("Rows");
+    let sequence = b"\x20\0\x00\x90SQ\0\0\x06\0\0\0abcdef";
+    let with_junk = [&bytes[..rows], sequence, &bytes[rows..]].concat();
+    assert_eq!(read(&with_junk).samples, expected);
+}
+
 fn fixture(name: &str) -> Vec<u8> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/imaging");
     std::fs::read(folder.join(name)).expect("a fixture")
@@ -518,6 +701,49 @@ fn baseline_jpeg_in_dicom_is_what_it_is_outside() {
     );
 }
 
+#[test]
+fn a_jpeg_knows_better_than_its_data_set_whether_it_is_rgb() {
+    let colour = ImageBuffer::from_pixel(16, 16, Rgb([200_u8, 30, 60]));
+    let jfif = encoded(&DynamicImage::ImageRgb8(colour), ImageFormat::Jpeg);
+    assert_eq!(jfif[2..4], [0xff, 0xe0], "a JFIF segment");
+    let bare = [&jfif[..2], &jfif[4 + usize::from(jfif[5])..]].concat();
+    let named = |names: [u8; 3]| {
+        let mut jpeg = bare.clone();
+        let place = |marker: [u8; 2]| {
+            jpeg.windows(2)
+                .position(|w| w == marker)
+                .expect("a segment")
+        };
+        let (frame, scan) = (place([0xff, 0xc0]), place([0xff, 0xda]));
+        for (i, name) in names.into_iter().enumerate() {
+            jpeg[frame + 10 + 3 * i] = name;
+            jpeg[scan + 5 + 2 * i] = name;
+        }
+        jpeg
+    };
+    let first = |jpeg: &[u8], interpretation| {
+        let file = Dicom::colour(16, 16, interpretation).fragments(&[jpeg]);
+        match read(&file.file(uids::JPEG_BASELINE8_BIT)).samples {
+            Samples::Rgb8(v) => [v[0], v[1], v[2]],
+            other => panic!("{other:?}"),
+        }
+    };
+    let near =
+        |found: [u8; 3], wanted: [u8; 3]| found.iter().zip(wanted).all(|(a, b)| a.abs_diff(b) < 6);
+    // BT.601 of that colour.
+    let (converted, stored) = ([200, 30, 60], [84, 114, 211]);
+    for (what, jpeg, interpretation, expected) in [
+        ("JFIF", jfif.clone(), "RGB", converted),
+        ("1, 2, 3", bare.clone(), "RGB", converted),
+        ("R, G, B", named(*b"RGB"), "YBR_FULL_422", stored),
+        ("0, 1, 2", named([0, 1, 2]), "RGB", stored),
+        ("0, 1, 2", named([0, 1, 2]), "YBR_FULL_422", converted),
+    ] {
+        let found = first(&jpeg, interpretation);
+        assert!(near(found, expected), "{what} {interpretation}: {found:?}");
+    }
+}
+
 #[cfg(not(feature = "jpeg2000"))]
 #[test]
 fn a_codec_that_was_left_out_is_refused_by_name() {
@@ -560,6 +786,21 @@ fn patient_view_and_spacing_are_read_and_cleaned() {
         ViewPosition::Pa,
         "what is said outright comes first"
     );
+
+    for (said, view) in [
+        ("LL", ViewPosition::Lateral),
+        ("RLAT", ViewPosition::Lateral),
+        ("LEFT LATERAL", ViewPosition::Lateral),
+        ("L", ViewPosition::Unknown),
+        ("RLO", ViewPosition::Unknown),
+    ] {
+        let file = Dicom::radiograph(2, 2, 8).text(tags::VIEW_POSITION, VR::CS, said);
+        assert_eq!(
+            read(&file.bytes(&[0; 4]).file(EXPLICIT)).view,
+            view,
+            "{said}"
+        );
+    }
 
     let ct = Dicom::radiograph(2, 2, 8)
         .text(tags::MODALITY, VR::CS, "CT")
@@ -737,6 +978,64 @@ fn without_a_decoder_process_files_are_read_all_the_same() {
         );
         assert!(decoder.notice().is_some());
     }
+}
+
+/// A shell script, written by a process of its own: a program that this one has open cannot start.
+#[cfg(unix)]
+fn script(files: &Files, name: &str, body: &str) -> PathBuf {
+    let path = files.path().join(name);
+    let written = std::process::Command::new("sh")
+        .args([
+            "-c",
+            r#"printf '#!/bin/sh\n%s\n' "$1" > "$0"; chmod +x "$0""#,
+        ])
+        .arg(&path)
+        .arg(body)
+        .status()
+        .expect("a shell");
+    assert!(written.success());
+    path
+}
+
+#[cfg(unix)]
+#[test]
+fn a_decoder_process_that_fails_to_start_once_costs_one_file() {
+    let files = Files::new();
+    let good = Dicom::radiograph(2, 2, 8).bytes(&[1, 2, 3, 4]);
+    let path = files.put("good", &good.file(EXPLICIT));
+    let body = format!(
+        "cd '{}'; if mkdir tried; then exit 1; fi; exec '{}' \"$@\"",
+        files.path().display(),
+        worker().display()
+    );
+    let decoder = Decoder::new(Limits::default(), Some(script(&files, "once", &body)));
+    let error = decoder.open(&path).unwrap_err();
+    assert!(matches!(error.fault(), Fault::DecoderDied(_)), "{error}");
+    for _ in 0..2 {
+        assert!(decoder.open(&path).is_ok());
+        assert_eq!(decoder.notice(), None, "in a process of its own again");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_decoder_process_that_never_starts_is_given_up() {
+    let files = Files::new();
+    let good = Dicom::radiograph(2, 2, 8).bytes(&[1, 2, 3, 4]);
+    let path = files.put("good", &good.file(EXPLICIT));
+    let decoder = Decoder::new(Limits::default(), Some(script(&files, "never", "exit 1")));
+    for _ in 0..2 {
+        assert!(decoder.open(&path).is_err());
+        assert_eq!(decoder.notice(), None);
+    }
+    assert!(decoder.open(&path).is_ok());
+    assert!(decoder.notice().is_some());
+
+    // Another program is known by its first word.
+    let stranger = script(&files, "stranger", "echo Good morning; cat > /dev/null");
+    let decoder = Decoder::new(Limits::default(), Some(stranger));
+    assert!(decoder.open(&path).is_ok());
+    assert!(decoder.notice().is_some());
 }
 
 /// Published radiographs, where they lie beside the project.

@@ -2,13 +2,15 @@
 
 use std::io::Cursor;
 
+use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader};
 
 use super::{Fault, Limits};
-use crate::domain::{
-    Modality, PatientFacts, PhotometricInterpretation, PixelTransform, Radiograph, Rescale,
-    Samples, ViewPosition,
-};
+use crate::domain::{Radiograph, Samples};
+
+/// How often the picture is in memory at once: in the decoder, turned or without alpha, and as
+/// samples.
+const COPIES: u64 = 3;
 
 /// Decodes a whole file. EXIF orientation is applied, alpha is composited on black, colour whose
 /// channels are equal becomes grey.
@@ -21,15 +23,52 @@ pub(super) fn decode(
     reader.limits(crate_limits(limits));
     let mut decoder = reader.into_decoder().map_err(fault)?;
     let (width, height) = decoder.dimensions();
-    limits.check_picture(
-        width,
-        height,
-        u64::from(decoder.color_type().bytes_per_pixel()),
-    )?;
-    let orientation = decoder.orientation().map_err(fault)?;
+    let bytes_per_pixel = u64::from(decoder.color_type().bytes_per_pixel());
+    limits.check_picture(width, height, COPIES * bytes_per_pixel)?;
+    if format == ImageFormat::Jpeg {
+        check_jpeg_ends(bytes)?;
+    }
+    // A picture whose orientation cannot be read is as it lies.
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let mut picture = DynamicImage::from_decoder(decoder).map_err(fault)?;
     picture.apply_orientation(orientation);
     Ok(radiograph(picture, name(format)))
+}
+
+/// Refuses a JPEG without an end-of-image marker (ITU-T T.81 B.2.1): the decoder paints what is
+/// missing of a cut-off file grey, and says nothing.
+fn check_jpeg_ends(bytes: &[u8]) -> Result<(), Fault> {
+    if jpeg_ends(bytes) {
+        return Ok(());
+    }
+    Err(Fault::damaged(format!(
+        "the JPEG ends early, after {} bytes without an end-of-image marker",
+        bytes.len()
+    )))
+}
+
+/// Whether an end-of-image marker follows the last scan. Segments are stepped over by their length,
+/// because the thumbnail in one has a marker of its own.
+fn jpeg_ends(bytes: &[u8]) -> bool {
+    const STUFFED: u8 = 0x00;
+    const FILL: u8 = 0xff;
+    let mut rest = bytes;
+    while let Some(at) = rest.iter().position(|&b| b == 0xff) {
+        let Some(&marker) = rest.get(at + 1) else {
+            return false;
+        };
+        let length = match marker {
+            0xd9 => return true,
+            FILL => 1,
+            STUFFED | 0x01 | 0xd0..=0xd8 => 2,
+            _ => match rest.get(at + 2..at + 4) {
+                Some(length) => 2 + usize::from(u16::from_be_bytes([length[0], length[1]])),
+                None => return false,
+            },
+        };
+        rest = rest.get(at + length..).unwrap_or_default();
+    }
+    false
 }
 
 fn crate_limits(limits: &Limits) -> image::Limits {
@@ -61,33 +100,7 @@ fn name(format: ImageFormat) -> &'static str {
 
 fn radiograph(picture: DynamicImage, format: &str) -> Radiograph {
     let (width, height) = (picture.width() as usize, picture.height() as usize);
-    let samples = samples(picture);
-    let photometric = match samples {
-        Samples::Rgb8(_) => PhotometricInterpretation::Rgb,
-        _ => PhotometricInterpretation::Monochrome2,
-    };
-    Radiograph {
-        width,
-        height,
-        bits_stored: if matches!(samples, Samples::Grey16(_)) {
-            16
-        } else {
-            8
-        },
-        samples,
-        photometric,
-        modality_transform: PixelTransform::Linear(Rescale::default()),
-        padding: None,
-        windows: Vec::new(),
-        voi_luts: Vec::new(),
-        inverted: false,
-        pixel_aspect: 1.0,
-        view: ViewPosition::Unknown,
-        modality: Modality::Unknown,
-        patient: PatientFacts::default(),
-        frames: 1,
-        format: format.to_owned(),
-    }
+    Radiograph::plain(width, height, samples(picture), format)
 }
 
 fn samples(picture: DynamicImage) -> Samples {
@@ -100,17 +113,21 @@ fn samples(picture: DynamicImage) -> Samples {
         DynamicImage::ImageRgba8(p) => grey_or_rgb8(on_black(p.as_raw(), 3, scale8)),
         DynamicImage::ImageRgb16(colour) => grey_or_rgb16(&colour.into_raw()),
         DynamicImage::ImageRgba16(p) => grey_or_rgb16(&on_black(p.as_raw(), 3, scale16)),
-        // Floating point, which only TIFF has here.
-        other => grey_or_rgb16(&other.into_rgb16().into_raw()),
+        DynamicImage::ImageRgb32F(colour) => grey_or_rgb32(colour.into_raw()),
+        DynamicImage::ImageRgba32F(p) => grey_or_rgb32(on_black(p.as_raw(), 3, scale32)),
+        // Nothing else exists today; the type may grow.
+        other => grey_or_rgb8(other.into_rgb8().into_raw()),
     }
 }
 
 /// Drops the alpha that follows every `channels` values, as if the picture lay on black.
 fn on_black<T: Copy>(values: &[T], channels: usize, scale: impl Fn(T, T) -> T) -> Vec<T> {
-    values
-        .chunks_exact(channels + 1)
-        .flat_map(|pixel| pixel[..channels].iter().map(|&v| scale(v, pixel[channels])))
-        .collect()
+    let pixels = values.chunks_exact(channels + 1);
+    let mut kept = Vec::with_capacity(pixels.len() * channels);
+    for pixel in pixels {
+        kept.extend(pixel[..channels].iter().map(|&v| scale(v, pixel[channels])));
+    }
+    kept
 }
 
 fn scale8(value: u8, alpha: u8) -> u8 {
@@ -119,6 +136,10 @@ fn scale8(value: u8, alpha: u8) -> u8 {
 
 fn scale16(value: u16, alpha: u16) -> u16 {
     ((u64::from(value) * u64::from(alpha) + 32_767) / 65_535) as u16
+}
+
+fn scale32(value: f32, alpha: f32) -> f32 {
+    value * alpha.clamp(0.0, 1.0)
 }
 
 /// Interleaved RGB as grey samples if every pixel has three equal values.
@@ -135,6 +156,22 @@ fn grey_or_rgb16(rgb: &[u16]) -> Samples {
         None => Samples::Rgb8(
             rgb.iter()
                 .map(|&v| ((u32::from(v) * 255 + 32_767) / 65_535) as u8)
+                .collect(),
+        ),
+    }
+}
+
+/// Floating point, which only TIFF has here. Grey keeps its scale, whatever it is; colour is taken
+/// to lie between 0 and 1. What is no number is 0.
+fn grey_or_rgb32(mut rgb: Vec<f32>) -> Samples {
+    rgb.iter_mut()
+        .filter(|v| !v.is_finite())
+        .for_each(|v| *v = 0.0);
+    match collapse(&rgb) {
+        Some(grey) => Samples::GreyF32(grey),
+        None => Samples::Rgb8(
+            rgb.iter()
+                .map(|v| (v.clamp(0.0, 1.0) * 255.0).round() as u8)
                 .collect(),
         ),
     }

@@ -86,7 +86,12 @@ impl Dicom {
     }
 
     /// Compressed pixel data, a fragment for each frame, without an offset table.
-    pub fn fragments(mut self, fragments: &[&[u8]]) -> Dicom {
+    pub fn fragments(self, fragments: &[&[u8]]) -> Dicom {
+        self.fragments_at(&[], fragments)
+    }
+
+    /// Compressed pixel data with an offset table.
+    pub fn fragments_at(mut self, offsets: &[u32], fragments: &[&[u8]]) -> Dicom {
         let even = |f: &&[u8]| {
             let mut f = f.to_vec();
             f.resize(f.len().next_multiple_of(2), 0);
@@ -94,7 +99,7 @@ impl Dicom {
         };
         let value: Value<InMemDicomObject, Vec<u8>> =
             Value::PixelSequence(PixelFragmentSequence::new(
-                Vec::<u32>::new(),
+                offsets.to_vec(),
                 fragments.iter().map(even).collect::<Vec<_>>(),
             ));
         self.0

@@ -393,7 +393,11 @@ impl Attributes {
         let said = match self.code(tags::VIEW_POSITION).as_deref() {
             Some("PA") => ViewPosition::Pa,
             Some("AP") => ViewPosition::Ap,
-            Some("LL" | "RL" | "LAT" | "LATERAL" | "L" | "R") => ViewPosition::Lateral,
+            Some(
+                "LL" | "RL" | "LLAT" | "RLAT" | "LAT" | "LATERAL" | "LEFT LATERAL"
+                | "RIGHT LATERAL",
+            ) => ViewPosition::Lateral,
+            // Among them L and R, which are sides and not views.
             _ => ViewPosition::Unknown,
         };
         if said != ViewPosition::Unknown {
@@ -430,24 +434,37 @@ impl Attributes {
             Colour::Palette => PhotometricInterpretation::Palette,
             _ => PhotometricInterpretation::Rgb,
         };
-        let stored_grey = matches!(picture.colour, Colour::Monochrome1 | Colour::Monochrome2);
-        Radiograph {
-            width: picture.columns as usize,
-            height: picture.rows as usize,
-            samples,
-            bits_stored: if stored_grey { picture.bits_stored } else { 8 },
+        let seen = Radiograph {
             photometric,
-            modality_transform: self.modality_transform(),
-            padding: self.padding().filter(|_| stored_grey),
-            windows: self.windows(),
-            voi_luts: self.voi_luts(),
-            inverted: self.inverted(picture.colour),
             pixel_aspect: self.pixel_aspect(),
             view: self.view(),
             modality: self.modality(),
             patient: self.patient(),
             frames: picture.frames,
-            format: format!("DICOM {syntax}"),
+            ..Radiograph::plain(
+                picture.columns as usize,
+                picture.rows as usize,
+                samples,
+                &format!("DICOM {syntax}"),
+            )
+        };
+        match picture.colour {
+            Colour::Monochrome1 | Colour::Monochrome2 => self.as_measured(picture, seen),
+            _ => seen,
+        }
+    }
+
+    /// What is said about stored grey values. Colours are what they are: tables and windows that a
+    /// file has besides were made for other values (PS3.3 C.7.6.3.1.2, C.11.1, C.11.2).
+    fn as_measured(&self, picture: &Picture, seen: Radiograph) -> Radiograph {
+        Radiograph {
+            bits_stored: picture.bits_stored,
+            modality_transform: self.modality_transform(),
+            padding: self.padding(),
+            windows: self.windows(),
+            voi_luts: self.voi_luts(),
+            inverted: self.inverted(picture.colour),
+            ..seen
         }
     }
 }

@@ -262,12 +262,16 @@ struct JpegHeader {
     marker: u8,
     /// The colour transform that an Adobe segment states.
     adobe: Option<u8>,
+    /// There is a JFIF segment.
+    jfif: bool,
+    /// The identifiers of the first three components; 0 where there are fewer.
+    ids: [u8; 3],
 }
 
 impl JpegHeader {
     /// Reads marker segments up to the frame header; `None` if there is none.
     fn find(stream: &[u8]) -> Option<JpegHeader> {
-        let mut adobe = None;
+        let (mut adobe, mut jfif) = (None, false);
         let mut at = 2;
         loop {
             while stream.get(at..at + 2)? == [0xff, 0xff] {
@@ -292,8 +296,11 @@ impl JpegHeader {
                         components,
                         marker,
                         adobe,
+                        jfif,
+                        ids: [6, 9, 12].map(|at| segment.get(at).copied().unwrap_or(0)),
                     });
                 }
+                0xe0 => jfif |= segment.starts_with(b"JFIF\0"),
                 0xee if segment.starts_with(b"Adobe") => adobe = segment.get(11).copied(),
                 0xda => return None,
                 _ => {}
@@ -380,11 +387,16 @@ fn jpeg(picture: &Picture, stream: &[u8], limits: &Limits) -> Result<Decoded, Fa
     })
 }
 
-/// Whether three components are RGB as they are. An Adobe segment knows best, then the data set.
+/// Whether three components are RGB as they are. An Adobe segment knows best; then JFIF, which
+/// knows YCbCr only, and the names of the components; then the data set, which is often left as it
+/// was before compression.
 fn jpeg_is_rgb(picture: &Picture, header: &JpegHeader) -> bool {
-    match header.adobe {
-        Some(transform) => transform == 0,
-        None => picture.colour == Colour::Rgb,
+    match (header.adobe, header.ids) {
+        (Some(transform), _) => transform == 0,
+        (None, [1, 2, 3]) => false,
+        (None, _) if header.jfif => false,
+        (None, [b'R', b'G', b'B']) => true,
+        (None, _) => picture.colour == Colour::Rgb,
     }
 }
 

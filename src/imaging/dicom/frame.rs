@@ -22,8 +22,12 @@ pub(super) fn first(
     limits.check_picture(picture.columns, picture.rows, bytes_per_pixel)?;
     let decoded = match pixels {
         PixelData::Native { bytes, words } => native(picture, bytes, *words, encoding)?,
-        PixelData::Encapsulated { offsets, fragments } => {
-            let stream = first_stream(picture.frames, offsets, fragments)?;
+        PixelData::Encapsulated {
+            offsets,
+            fragments,
+            missing,
+        } => {
+            let stream = first_stream(picture.frames, offsets, fragments, *missing)?;
             codecs::decode(picture, &stream, syntax, limits)?
         }
     };
@@ -38,11 +42,18 @@ pub(super) fn first(
     Ok(grey_or_rgb8(rgb(picture, &decoded)))
 }
 
-/// The bytes of the first frame's compressed stream (PS3.5 A.4): the fragments up to the second
-/// offset; without a table, one fragment a frame, or all of them for a single frame.
-fn first_stream(frames: u32, offsets: &[u32], fragments: &[&[u8]]) -> Result<Vec<u8>, Fault> {
+/// The bytes of the first frame's compressed stream (PS3.5 A.4): all fragments of a single frame,
+/// whatever the table says; of several, those up to the second offset, or without a table one a
+/// frame. The last fragment lacks `missing` bytes.
+fn first_stream(
+    frames: u32,
+    offsets: &[u32],
+    fragments: &[&[u8]],
+    missing: usize,
+) -> Result<Vec<u8>, Fault> {
     const ITEM_HEADER: u64 = 8;
     let count = match offsets.get(1) {
+        _ if frames <= 1 => fragments.len(),
         Some(&second) => {
             let mut position = 0;
             let before = |fragment: &&&[u8]| {
@@ -52,10 +63,14 @@ fn first_stream(frames: u32, offsets: &[u32], fragments: &[&[u8]]) -> Result<Vec
             };
             fragments.iter().take_while(before).count()
         }
-        None if frames <= 1 => fragments.len(),
         None if fragments.len() == frames as usize => 1,
         None => first_jpeg(fragments),
     };
+    if missing > 0 && count >= fragments.len() {
+        return Err(Fault::damaged(format!(
+            "the file ends early, {missing} bytes before the end of its compressed pixel data"
+        )));
+    }
     let stream = fragments[..count.min(fragments.len())].concat();
     if stream.is_empty() {
         return Err(Fault::damaged("the compressed pixel data are empty"));
@@ -82,7 +97,7 @@ fn native(
 ) -> Result<Decoded, Fault> {
     let halved = picture.colour == Colour::YbrFull422;
     let samples = if halved {
-        picture.samples() / 3 * 2
+        (picture.samples() / 3).div_ceil(2) * 4
     } else {
         picture.samples()
     };
@@ -120,7 +135,7 @@ fn native(
     };
     let values = match picture.samples_per_pixel {
         1 => values,
-        _ if halved => full_from_422(&values),
+        _ if halved => full_from_422(&values, picture.samples()),
         _ if picture.planar => interleaved(&values),
         _ => values,
     };
@@ -157,12 +172,13 @@ fn swapped_bytes(bytes: &[u8], count: usize) -> Vec<u32> {
         .collect()
 }
 
-/// `Y Y Cb Cr` for two pixels (PS3.3 C.7.6.3.1.2) to `Y Cb Cr` for each.
-fn full_from_422(values: &[u32]) -> Vec<u32> {
+/// `Y Y Cb Cr` for two pixels (PS3.3 C.7.6.3.1.2) to `Y Cb Cr` for each, `count` values in all:
+/// the last pair of an odd number of pixels is half empty.
+fn full_from_422(values: &[u32], count: usize) -> Vec<u32> {
     let pixels = values
         .chunks_exact(4)
         .map(|v| [v[0], v[2], v[3], v[1], v[2], v[3]]);
-    pixels.flatten().collect()
+    pixels.flatten().take(count).collect()
 }
 
 pub(super) fn interleaved(planes: &[u32]) -> Vec<u32> {

@@ -93,11 +93,7 @@ pub(super) fn start(bytes: &[u8]) -> Result<Start, Fault> {
     } else {
         0
     };
-    let mut cursor = Cursor {
-        bytes,
-        at: offset,
-        encoding: Encoding::EXPLICIT,
-    };
+    let mut cursor = Cursor::new(bytes, offset, Encoding::EXPLICIT);
     let mut transfer_syntax = None;
     while cursor.next_group() == Some(0x0002) {
         let header = cursor.header()?;
@@ -145,6 +141,8 @@ pub(super) enum PixelData<'a> {
     Encapsulated {
         offsets: Vec<u32>,
         fragments: Vec<&'a [u8]>,
+        /// Bytes that the last fragment declares and the file no longer has.
+        missing: usize,
     },
 }
 
@@ -162,22 +160,20 @@ pub(super) fn take_apart<'a>(
     encoding: Encoding,
     wanted: &[Tag],
 ) -> Result<Parts<'a>, Fault> {
-    let mut cursor = Cursor {
-        bytes,
-        at: 0,
-        encoding,
-    };
+    let mut cursor = Cursor::new(bytes, 0, encoding);
     let mut kept = Vec::new();
     let mut pixels = None;
-    // Some writers pad the end of a file with zeros, which no element starts with.
-    while cursor.bytes[cursor.at..].iter().any(|&b| b != 0) {
+    // Some writers pad the end of a file with zeros, which are not elements.
+    let end = bytes.iter().rposition(|&b| b != 0).map_or(0, |at| at + 1);
+    while cursor.at < end {
         let header = cursor.header()?;
         if header.tag == tags::PIXEL_DATA {
             pixels = Some(cursor.pixel_data(&header)?);
             break;
         }
+        cursor.thorough = wanted.contains(&header.tag);
         cursor.skip(&header, 0)?;
-        if wanted.contains(&header.tag) {
+        if cursor.thorough {
             kept.extend_from_slice(&bytes[header.at..cursor.at]);
         }
     }
@@ -201,9 +197,21 @@ struct Cursor<'a> {
     bytes: &'a [u8],
     at: usize,
     encoding: Encoding,
+    /// Whether what elements and items of defined length hold is checked, because it will be read.
+    /// Of the others only the end matters.
+    thorough: bool,
 }
 
 impl<'a> Cursor<'a> {
+    fn new(bytes: &'a [u8], at: usize, encoding: Encoding) -> Self {
+        Cursor {
+            bytes,
+            at,
+            encoding,
+            thorough: false,
+        }
+    }
+
     fn remaining(&self) -> usize {
         self.bytes.len() - self.at
     }
@@ -303,7 +311,7 @@ impl<'a> Cursor<'a> {
         Ok(Cursor {
             bytes: &self.bytes[..self.at],
             at,
-            encoding: self.encoding,
+            ..*self
         })
     }
 
@@ -312,6 +320,9 @@ impl<'a> Cursor<'a> {
             return Err(Fault::damaged(format!(
                 "sequences are nested more than {DEEPEST} deep"
             )));
+        }
+        if header.length == UNDEFINED && is_fragmented(header) {
+            return self.skip_fragments();
         }
         if header.length == UNDEFINED {
             // Unknown content of undefined length is implicit (PS3.5 6.2.2, note).
@@ -324,7 +335,7 @@ impl<'a> Cursor<'a> {
             return Ok(());
         }
         let mut within = self.within(header)?;
-        if header.vr == VR::SQ {
+        if self.thorough && header.vr == VR::SQ {
             within.skip_items(depth)
         } else {
             Ok(())
@@ -338,6 +349,9 @@ impl<'a> Cursor<'a> {
             match item.tag {
                 SEQUENCE_END => return Ok(()),
                 ITEM if item.length == UNDEFINED => self.skip_elements(depth + 1)?,
+                ITEM if !self.thorough => {
+                    self.value(&item)?;
+                }
                 ITEM => self.within(&item)?.skip_elements(depth + 1)?,
                 other => {
                     return Err(Fault::damaged(format!(
@@ -346,6 +360,24 @@ impl<'a> Cursor<'a> {
                     )));
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Fragments of compressed pixel data (PS3.5 A.4) up to the delimiter or the end of the bytes.
+    fn skip_fragments(&mut self) -> Result<(), Fault> {
+        while self.remaining() > 0 {
+            let fragment = self.header()?;
+            match fragment.tag {
+                SEQUENCE_END => return Ok(()),
+                ITEM => self.value(&fragment)?,
+                other => {
+                    return Err(Fault::damaged(format!(
+                        "element {other} at byte {} of the data set where a fragment should be",
+                        fragment.at
+                    )));
+                }
+            };
         }
         Ok(())
     }
@@ -381,17 +413,28 @@ impl<'a> Cursor<'a> {
             .map(|e| u32::from_le_bytes([e[0], e[1], e[2], e[3]]))
             .collect();
         let mut fragments = Vec::new();
+        let mut missing = 0;
         while self.remaining() >= 8 {
             let fragment = self.header()?;
             if fragment.tag != ITEM {
                 break;
             }
-            // The last fragment of a file that was cut off may still be decodable.
+            // A file that was cut off in a later frame still has the first one.
             let available = self.remaining().min(fragment.length as usize);
+            missing = fragment.length as usize - available;
             fragments.push(self.take(available)?);
         }
-        Ok(PixelData::Encapsulated { offsets, fragments })
+        Ok(PixelData::Encapsulated {
+            offsets,
+            fragments,
+            missing,
+        })
     }
+}
+
+/// Whether the items of an element are bytes and not data sets: pixel data, of an icon for example.
+fn is_fragmented(header: &Header) -> bool {
+    header.tag == tags::PIXEL_DATA || matches!(header.vr, VR::OB | VR::OW)
 }
 
 /// Value representations whose length has 16 bits (PS3.5 table 7.1-2).
