@@ -1,10 +1,12 @@
 //! Everything slow, off the thread that draws.
 //!
-//! Two threads, each with a slot that holds only the newest request:
+//! Three threads. Two have a slot that holds only the newest request; the third reads what will
+//! probably be asked for next, so that nobody waits behind it:
 //!
 //! ```text
-//! select ──► reader: cache or decode ──► Opened, Shown ──► classifier ──► Classified
+//! select ──► reader: shelf or decode ──► Opened, Shown ──► classifier ──► Classified
 //! redraw ──►    "    newest view only ──► Shown
+//!               └─ neighbours ──► read ahead ──► shelf
 //! ```
 //!
 //! A request carries a [`Generation`] and its source. Whoever holds a result of an older generation
@@ -13,6 +15,7 @@
 
 mod cache;
 mod desk;
+mod shelf;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -25,8 +28,8 @@ use crate::domain::{
 };
 use crate::imaging::{self, Decoder};
 use crate::inference::{Classify, InferenceError};
-use cache::Cache;
-use desk::{Desk, Task};
+use desk::{Desk, Task, Wishes};
+use shelf::Shelf;
 
 /// How long a selection must stand before it is decoded, so that holding a key decodes a handful.
 const DEBOUNCE: Duration = Duration::from_millis(30);
@@ -110,9 +113,10 @@ pub type Load = Box<dyn FnOnce() -> Result<Box<dyn Classify>, InferenceError> + 
 /// Where outcomes go, from both threads.
 pub type Report = Arc<dyn Fn(Outcome) + Send + Sync>;
 
-/// Handle to the two threads. Dropping it ends them.
+/// Handle to the threads. Dropping it ends them.
 pub struct Worker {
     reader: Arc<Desk<Job>>,
+    ahead: Arc<Wishes>,
     classifier: Arc<Desk<Case>>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -125,24 +129,29 @@ struct Case {
 }
 
 impl Worker {
-    pub fn start(decoder: Decoder, load: Load, report: Report) -> Self {
+    /// `decoder` is called once for each thread that opens files.
+    pub fn start(decoder: impl Fn() -> Decoder, load: Load, report: Report) -> Self {
         let reader = Arc::new(Desk::new());
         let classifier = Arc::new(Desk::new());
+        let ahead = Arc::new(Wishes::new());
+        let shelf = Arc::new(Shelf::new(CACHE_BYTES));
         let reading = Reader {
             desk: reader.clone(),
             next: classifier.clone(),
-            decoder,
-            cache: Cache::new(CACHE_BYTES),
-            failed: Vec::new(),
+            ahead: ahead.clone(),
+            decoder: decoder(),
+            shelf: shelf.clone(),
             report: report.clone(),
         };
-        let cases = classifier.clone();
+        let (cases, wishes, other) = (classifier.clone(), ahead.clone(), decoder());
         let threads = vec![
             thread::spawn(move || reading.run()),
+            thread::spawn(move || read_ahead(&wishes, &shelf, &other)),
             thread::spawn(move || classify_all(&cases, load, &*report)),
         ];
         Worker {
             reader,
+            ahead,
             classifier,
             threads,
         }
@@ -163,6 +172,7 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         self.reader.close();
+        self.ahead.close();
         self.classifier.close();
         for thread in self.threads.drain(..) {
             // A decoder may still be at work on a large file: leaving does not wait for it.
@@ -176,44 +186,38 @@ impl Drop for Worker {
 struct Reader {
     desk: Arc<Desk<Job>>,
     next: Arc<Desk<Case>>,
+    ahead: Arc<Wishes>,
     decoder: Decoder,
-    cache: Cache,
-    /// Files that could not be read, each once.
-    failed: Vec<Arc<Path>>,
+    shelf: Arc<Shelf>,
     report: Report,
 }
 
 impl Reader {
-    fn run(mut self) {
+    fn run(self) {
         while let Some(task) = self.desk.take() {
             // One image's fault costs its row, not the thread that reads all others.
-            let job = match &task {
-                Task::Select(job) | Task::Redraw(job) => Some(job.clone()),
-                Task::Ahead(_) => None,
-            };
-            let done = catch_unwind(AssertUnwindSafe(|| match task {
-                Task::Select(job) => self.select(&job),
-                Task::Redraw(job) => self.redraw(&job),
-                Task::Ahead(path) => self.read_ahead(&path),
+            let (Task::Select(job) | Task::Redraw(job)) = &task;
+            let done = catch_unwind(AssertUnwindSafe(|| match &task {
+                Task::Select(job) => self.select(job),
+                Task::Redraw(job) => self.redraw(job),
             }));
-            if let (Err(_), Some(job)) = (done, job) {
-                self.report_opened(&job, Err("cxr failed on this image".to_owned()));
+            if done.is_err() {
+                self.report_opened(job, Err("cxr failed on this image".to_owned()));
             }
         }
     }
 
-    fn select(&mut self, job: &Job) {
-        let cached = self.cache.contains(&job.source);
-        if !cached && !self.desk.settles(job.generation, DEBOUNCE) {
+    fn select(&self, job: &Job) {
+        let expected = self.shelf.expects(&job.source);
+        if !expected && !self.desk.settles(job.generation, DEBOUNCE) {
             return;
         }
-        // Somebody asks for it: it may have become readable.
-        self.failed.retain(|path| *path != job.source);
-        let opened = self.open(&job.source);
+        self.shelf.forget_failure(&job.source);
+        let opened = self.open(job);
         if self.desk.is_stale(job.generation) {
             return;
         }
-        self.desk.look_ahead(job.neighbours.clone());
+        self.ahead.replace(job.neighbours.clone());
         match opened {
             Err(reason) => self.report_opened(job, Err(reason)),
             Ok(radiograph) => {
@@ -231,20 +235,12 @@ impl Reader {
         }
     }
 
-    fn redraw(&mut self, job: &Job) {
-        if self.failed.contains(&job.source) {
+    fn redraw(&self, job: &Job) {
+        if self.shelf.has_failed(&job.source) {
             return;
         }
-        if let Ok(radiograph) = self.open(&job.source) {
+        if let Ok(radiograph) = self.open(job) {
             self.show(job, &radiograph);
-        }
-    }
-
-    /// A neighbour that cannot be read says so when it is selected. It is not tried again before:
-    /// a slow one would stand in the way of every selection near it.
-    fn read_ahead(&mut self, path: &Arc<Path>) {
-        if !self.failed.contains(path) {
-            let _ = self.open(path);
         }
     }
 
@@ -274,21 +270,34 @@ impl Reader {
         }
     }
 
-    fn open(&mut self, path: &Arc<Path>) -> Result<Arc<Radiograph>, String> {
-        if let Some(radiograph) = self.cache.get(path) {
+    fn open(&self, job: &Job) -> Result<Arc<Radiograph>, String> {
+        let wanted = || !self.desk.is_stale(job.generation);
+        if let Some(radiograph) = self.shelf.get(&job.source, wanted) {
             return Ok(radiograph);
         }
-        match self.decoder.open(path) {
+        if !wanted() {
+            return Err("no longer wanted".to_owned());
+        }
+        match self.decoder.open(&job.source) {
             Ok(radiograph) => {
                 let radiograph = Arc::new(radiograph);
-                self.cache.insert(path.clone(), radiograph.clone());
+                self.shelf.put(job.source.clone(), radiograph.clone());
                 Ok(radiograph)
             }
             Err(error) => {
-                self.failed.push(path.clone());
+                self.shelf.note_failure(&job.source);
                 Err(error.to_string())
             }
         }
+    }
+}
+
+/// The thread for which nobody waits.
+fn read_ahead(wishes: &Wishes, shelf: &Shelf, decoder: &Decoder) {
+    while let Some(path) = wishes.take() {
+        let read = || shelf.read_ahead(&path, || decoder.open(&path));
+        // A fault says itself when the file is selected.
+        let _ = catch_unwind(AssertUnwindSafe(read));
     }
 }
 
@@ -314,9 +323,7 @@ fn classify_all(desk: &Desk<Case>, load: Load, report: &dyn Fn(Outcome)) {
     };
     report(Outcome::Model(Ok(Box::new(classifier.card().clone()))));
     while let Some(task) = desk.take() {
-        let (Task::Select(case) | Task::Redraw(case)) = task else {
-            continue;
-        };
+        let (Task::Select(case) | Task::Redraw(case)) = task;
         let result = classify(classifier.as_ref(), &case.radiograph);
         if !desk.is_stale(case.generation) {
             let Case {

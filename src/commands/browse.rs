@@ -29,7 +29,7 @@ pub fn run(arguments: &Browse, colour: ColorWhen) -> Result<ExitCode> {
         )));
     }
     let helper = std::env::current_exe().ok();
-    let decoder = Decoder::new(Limits::default(), helper);
+    let decoder = move || Decoder::new(Limits::default(), helper.clone());
     let load = Box::new(|| Ok(Box::new(Classifier::bundled()?) as Box<dyn Classify>));
     let options = Options {
         paths,

@@ -1,4 +1,4 @@
-//! A slot that holds only the newest request, with a list of what may be read ahead behind it.
+//! A slot that holds only the newest request, and a list of what nobody waits for yet.
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -12,8 +12,6 @@ use super::Generation;
 pub enum Task<T> {
     Select(T),
     Redraw(T),
-    /// Nobody is waiting: read this so that it is there when somebody is.
-    Ahead(Arc<Path>),
 }
 
 /// One producer who changes their mind, one consumer who works on what is newest.
@@ -27,7 +25,6 @@ pub struct Desk<T> {
 struct Slots<T> {
     select: Option<T>,
     redraw: Option<T>,
-    ahead: VecDeque<Arc<Path>>,
     closed: bool,
 }
 
@@ -36,7 +33,6 @@ impl<T> Desk<T> {
         let slots = Slots {
             select: None,
             redraw: None,
-            ahead: VecDeque::new(),
             closed: false,
         };
         Desk {
@@ -55,10 +51,8 @@ impl<T> Desk<T> {
             Task::Select(request) => {
                 slots.select = Some(request);
                 slots.redraw = None;
-                slots.ahead.clear();
             }
             Task::Redraw(request) => slots.redraw = Some(request),
-            Task::Ahead(path) => slots.ahead.push_back(path),
         }
         self.changed.notify_all();
     }
@@ -72,12 +66,7 @@ impl<T> Desk<T> {
         generation.0 < self.newest.load(Ordering::Acquire)
     }
 
-    /// Replaces what is read ahead.
-    pub fn look_ahead(&self, paths: Vec<Arc<Path>>) {
-        self.lock().ahead = paths.into();
-    }
-
-    /// Waits for the next task; `None` once closed. Reading ahead comes last.
+    /// Waits for the next task; `None` once closed.
     pub fn take(&self) -> Option<Task<T>> {
         let mut slots = self.lock();
         loop {
@@ -89,9 +78,6 @@ impl<T> Desk<T> {
             }
             if let Some(request) = slots.redraw.take() {
                 return Some(Task::Redraw(request));
-            }
-            if let Some(path) = slots.ahead.pop_front() {
-                return Some(Task::Ahead(path));
             }
             slots = self
                 .changed
@@ -129,6 +115,52 @@ impl<T> Desk<T> {
     }
 }
 
+/// What will probably be asked for next. Replaced as a whole whenever the selection moves.
+pub struct Wishes {
+    state: Mutex<(VecDeque<Arc<Path>>, bool)>,
+    changed: Condvar,
+}
+
+impl Wishes {
+    pub fn new() -> Self {
+        Wishes {
+            state: Mutex::new((VecDeque::new(), false)),
+            changed: Condvar::new(),
+        }
+    }
+
+    pub fn replace(&self, paths: Vec<Arc<Path>>) {
+        self.lock().0 = paths.into();
+        self.changed.notify_all();
+    }
+
+    /// Waits for the next; `None` once closed.
+    pub fn take(&self) -> Option<Arc<Path>> {
+        let mut state = self.lock();
+        loop {
+            if state.1 {
+                return None;
+            }
+            if let Some(path) = state.0.pop_front() {
+                return Some(path);
+            }
+            state = self
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    pub fn close(&self) {
+        self.lock().1 = true;
+        self.changed.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (VecDeque<Arc<Path>>, bool)> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,14 +174,11 @@ mod tests {
         let desk = Desk::new();
         desk.put(Generation(1), Task::Select("old"));
         desk.put(Generation(1), Task::Redraw("old view"));
-        desk.look_ahead(vec![path("old neighbour")]);
         desk.put(Generation(2), Task::Select("new"));
         assert!(matches!(desk.take(), Some(Task::Select("new"))));
-        desk.look_ahead(vec![path("a"), path("b")]);
         desk.put(Generation(2), Task::Redraw("view 1"));
         desk.put(Generation(2), Task::Redraw("view 2"));
         assert!(matches!(desk.take(), Some(Task::Redraw("view 2"))));
-        assert!(matches!(desk.take(), Some(Task::Ahead(p)) if p == path("a")));
         assert!(desk.is_stale(Generation(1)) && !desk.is_stale(Generation(2)));
     }
 
@@ -167,6 +196,16 @@ mod tests {
             !waiting.join().unwrap(),
             "a newer selection ends the wait at once"
         );
+    }
+
+    #[test]
+    fn wishes_are_replaced_as_a_whole() {
+        let wishes = Wishes::new();
+        wishes.replace(vec![path("a"), path("b")]);
+        wishes.replace(vec![path("c")]);
+        assert_eq!(wishes.take(), Some(path("c")));
+        wishes.close();
+        assert_eq!(wishes.take(), None);
     }
 
     #[test]
