@@ -367,10 +367,12 @@ impl Clock {
         Clock(set)
     }
 
-    /// Twice the program's own limit, which should come first.
+    /// Twice the program's own limit and a second, so that the program's comes first however short
+    /// it is and however busy the machine.
     fn set(&self, limit: Option<Duration>) {
+        let late = |limit: Duration| limit.saturating_mul(2) + Duration::from_secs(1);
         // The thread ends only with the process.
-        let _ = self.0.send(limit.map(|limit| limit.saturating_mul(2)));
+        let _ = self.0.send(limit.map(late));
     }
 }
 

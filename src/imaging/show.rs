@@ -82,34 +82,14 @@ fn frame(r: &Radiograph, view: &View, canvas: Canvas) -> (Viewport, usize, usize
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{
-        Modality, PatientFacts, PhotometricInterpretation, PixelTransform, Rescale, Samples,
-        ViewPosition,
-    };
+    use crate::domain::Samples;
 
     /// Black on the left to white on the right.
     fn ramp(width: usize, height: usize) -> Radiograph {
         let samples = (0..width * height)
             .map(|i| (i % width * 255 / (width - 1)) as u8)
             .collect();
-        Radiograph {
-            width,
-            height,
-            samples: Samples::Grey8(samples),
-            bits_stored: 8,
-            photometric: PhotometricInterpretation::Monochrome2,
-            modality_transform: PixelTransform::Linear(Rescale::default()),
-            padding: None,
-            windows: vec![],
-            voi_luts: vec![],
-            inverted: false,
-            pixel_aspect: 1.0,
-            view: ViewPosition::Unknown,
-            modality: Modality::Unknown,
-            patient: PatientFacts::default(),
-            frames: 1,
-            format: "test".into(),
-        }
+        Radiograph::plain(width, height, Samples::Grey8(samples), "test")
     }
 
     const CANVAS: Canvas = Canvas {
