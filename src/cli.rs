@@ -1,6 +1,6 @@
 //! What can be typed. Definitions only: what it does is in [`commands`](crate::commands).
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
@@ -25,6 +25,9 @@ pub struct Cli {
 
     #[command(flatten)]
     pub appearance: Appearance,
+
+    #[command(flatten)]
+    pub files: Files,
 
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -57,6 +60,45 @@ pub struct Appearance {
     /// Colours: as the terminal and NO_COLOR say, always, or never
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
     pub color: ColorWhen,
+}
+
+/// How much one file may ask for, for every command that reads files: what is beyond is a row with
+/// a reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
+#[command(next_help_heading = "Limits of one file")]
+pub struct Files {
+    /// Columns times rows, in millions
+    #[arg(
+        long,
+        global = true,
+        value_name = "N",
+        env = "CXR_MAX_MEGAPIXELS",
+        hide_env_values = true
+    )]
+    #[arg(default_value = "100")]
+    pub max_megapixels: NonZeroU32,
+
+    /// Memory that decoding it may take, in MiB
+    #[arg(
+        long,
+        global = true,
+        value_name = "N",
+        env = "CXR_MAX_MEMORY",
+        hide_env_values = true
+    )]
+    #[arg(default_value = "1024")]
+    pub max_memory: NonZeroU32,
+
+    /// Seconds that decoding it may take, where it has a process of its own (DICOM)
+    #[arg(
+        long,
+        global = true,
+        value_name = "N",
+        env = "CXR_DECODE_TIMEOUT",
+        hide_env_values = true
+    )]
+    #[arg(default_value = "20")]
+    pub decode_timeout: NonZeroU32,
 }
 
 /// When to use colours.
@@ -234,6 +276,18 @@ mod tests {
         let error = parse(&["--graphics", "off", "doctor"]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ArgumentConflict);
         assert_eq!(error.exit_code(), 2);
+    }
+
+    #[test]
+    fn limits_may_be_given_before_or_after_a_command() {
+        for arguments in [
+            ["--max-megapixels", "7", "predict", "x"],
+            ["predict", "--max-megapixels", "7", "x"],
+        ] {
+            let cli = parse(&arguments).unwrap();
+            assert_eq!(cli.files.max_megapixels.get(), 7);
+        }
+        assert!(parse(&["predict", "x", "--max-memory", "0"]).is_err());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::tui::{self, Options};
 use crate::worker::Worker;
 
 /// `cxr [PATH]...`
-pub fn run(arguments: &Browse, colour: ColorWhen) -> Result<ExitCode> {
+pub fn run(arguments: &Browse, colour: ColorWhen, limits: Limits) -> Result<ExitCode> {
     if !is_interactive() {
         return Err(Usage::error(
             "the screen needs a terminal on standard input and output; for a table use cxr predict",
@@ -29,7 +29,7 @@ pub fn run(arguments: &Browse, colour: ColorWhen) -> Result<ExitCode> {
         )));
     }
     let helper = std::env::current_exe().ok();
-    let decoder = move || Decoder::new(Limits::default(), helper.clone());
+    let decoder = move || Decoder::new(limits.clone(), helper.clone());
     let load = Box::new(|| Ok(Box::new(Classifier::bundled()?) as Box<dyn Classify>));
     let options = Options {
         paths,

@@ -8,11 +8,12 @@ mod predict;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::cli::{Cli, Command};
-use crate::imaging;
+use crate::cli::{Cli, Command, Files};
+use crate::imaging::{self, Limits};
 
 /// Something was read, and something could not be.
 const SOME_FAILED: u8 = 1;
@@ -35,14 +36,25 @@ impl Usage {
 /// # Errors
 /// For [`report`] to print.
 pub fn run(cli: Cli) -> Result<ExitCode> {
+    let limits = limits(cli.files);
     match cli.command {
-        None => browse::run(&cli.browse, cli.appearance.color),
-        Some(Command::Predict(arguments)) => predict::run(&arguments),
+        None => browse::run(&cli.browse, cli.appearance.color, limits),
+        Some(Command::Predict(arguments)) => predict::run(&arguments, &limits),
         Some(Command::Doctor) => doctor::run(cli.appearance.color),
         Some(Command::Models(models)) => models::run(&models.action),
         Some(Command::Completions(completions)) => documents::completions(completions.shell),
         Some(Command::Man) => documents::manual(),
         Some(Command::DecodeWorker) => Ok(imaging::decode_worker()),
+    }
+}
+
+/// The limits that were asked for, and the bundled ones for the rest.
+fn limits(files: Files) -> Limits {
+    Limits {
+        max_pixels: u64::from(files.max_megapixels.get()) * 1_000_000,
+        max_memory: u64::from(files.max_memory.get()) << 20,
+        timeout: Duration::from_secs(files.decode_timeout.get().into()),
+        ..Limits::default()
     }
 }
 

@@ -32,7 +32,7 @@ use crate::imaging::{Decoder, ImagingError, Limits};
 use crate::inference::{Classifier, Classify};
 use crate::library::{Found, scan};
 
-pub fn run(arguments: &cli::Predict) -> Result<ExitCode> {
+pub fn run(arguments: &cli::Predict, limits: &Limits) -> Result<ExitCode> {
     let destination = Destination::of(arguments)?;
     refuse_if_nothing_exists(&arguments.paths)?;
     let classifier = Classifier::bundled().context("the bundled model")?;
@@ -46,7 +46,7 @@ pub fn run(arguments: &cli::Predict) -> Result<ExitCode> {
         done: &done,
         classifier: &classifier,
         open: || {
-            let decoder = Decoder::new(Limits::default(), std::env::current_exe().ok());
+            let decoder = Decoder::new(limits.clone(), std::env::current_exe().ok());
             move |path: &Path| decoder.open(path)
         },
         jobs: arguments.jobs.map_or_else(available_cores, usize::from),
