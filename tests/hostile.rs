@@ -16,7 +16,9 @@ use imaging_files::{
 };
 
 /// A header is judged before anything is allocated, so this is generous for a slow machine.
-const AT_ONCE: Duration = Duration::from_millis(100);
+const AT_ONCE: Duration = Duration::from_secs(2);
+/// Looking at every byte once, on the busiest machine; once for every element would take hours.
+const ONE_PASS: Duration = Duration::from_secs(30);
 
 fn fault_at_once(what: &str, bytes: &[u8], limits: &Limits) -> Fault {
     let files = Files::new();
@@ -181,7 +183,7 @@ fn a_data_set_of_zeros_is_walked_once() {
         let opened = open(&path, &Limits::default());
         let elapsed = start.elapsed();
         assert!(opened.is_err(), "{syntax}");
-        assert!(elapsed < Duration::from_secs(1), "{syntax}: {elapsed:?}");
+        assert!(elapsed < ONE_PASS, "{syntax}: {elapsed:?}");
     }
 }
 
