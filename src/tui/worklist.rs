@@ -21,6 +21,9 @@ pub enum State {
     Failed(Box<str>),
 }
 
+/// What [`Entry::state_word`] can be.
+const STATE_WORDS: [&str; 5] = ["unread", "error", "ok", "caution", "refused"];
+
 impl Entry {
     pub fn prediction(&self) -> Option<&Prediction> {
         match &self.state {
@@ -243,7 +246,11 @@ impl Worklist {
         };
         self.read += usize::from(matches!(self.entries[index].state, State::Unread));
         self.entries[index].state = state;
-        self.stale |= self.sort != Sort::Name || !self.filter.is_empty();
+        let by_state = self
+            .filter
+            .split_whitespace()
+            .any(|w| STATE_WORDS.contains(&w));
+        self.stale |= self.sort != Sort::Name || by_state;
     }
 
     pub fn set_sort(&mut self, sort: Sort) {
@@ -436,6 +443,17 @@ mod tests {
             list.is_stale(),
             "the title says so until it is sorted again"
         );
+    }
+
+    #[test]
+    fn a_filter_by_name_does_not_grow_old_and_one_by_state_does() {
+        let mut list = list();
+        list.set_filter("w/".into());
+        list.record(Path::new("w/a.png"), scored(0.1));
+        assert!(!list.is_stale());
+        list.set_filter("unread".into());
+        list.record(Path::new("w/b.png"), scored(0.1));
+        assert!(list.is_stale());
     }
 
     #[test]
