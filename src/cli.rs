@@ -153,6 +153,10 @@ pub struct Browse {
     #[arg(long, value_name = "FILE")]
     pub store: Option<PathBuf>,
 
+    /// Read only what is looked at, not the rest of the folder in the background
+    #[arg(long)]
+    pub no_background: bool,
+
     #[command(flatten)]
     pub assumptions: Assumptions,
 }

@@ -1,7 +1,8 @@
 //! Everything slow, off the thread that draws.
 //!
-//! Three threads. Two have a slot that holds only the newest request; the third reads what will
-//! probably be asked for next, so that nobody waits behind it:
+//! Four threads. Two have a slot that holds only the newest request; the third reads what will
+//! probably be asked for next, so that nobody waits behind it; the fourth reads the rest of the folder
+//! while the others rest (see `background`):
 //!
 //! ```text
 //! select ──► reader: shelf or decode ──► Opened, Shown ──► classifier ──► Classified
@@ -13,10 +14,13 @@
 //! drops it, here before reporting and again in the screen's `update`, since a result under the
 //! wrong image is the worst fault this program can have.
 
+mod background;
+mod backroom;
 mod cache;
 mod classifier;
 mod desk;
 mod models;
+mod seal;
 mod shelf;
 
 use std::cell::RefCell;
@@ -31,9 +35,14 @@ use crate::domain::{
     Radiograph, Uids, View, ViewPosition,
 };
 use crate::imaging::{self, Decoder, Viewport};
-use classifier::{Case, Work, classify_all};
+use background::{Background, Recollection};
+pub use background::{Memory, OpenMemory};
+pub use backroom::Errand;
+use backroom::{Backroom, Front, Sign};
+use classifier::{Case, Clerk, Work};
 use desk::{Desk, Task, Wishes};
 pub use models::{KEPT_BYTES, Load, Models, Source};
+use seal::Seals;
 use shelf::Shelf;
 
 /// How long a selection must stand before it is decoded, so that holding a key decodes a handful.
@@ -68,6 +77,8 @@ pub struct Job {
     pub frame: Frame,
     /// False where the answer is known already.
     pub classify: bool,
+    /// Where its logits come from is wanted too: an answer from memory will not do.
+    pub maps: bool,
     /// Which of the models classifies it.
     pub model: usize,
     /// What the reader will probably want next, likeliest first.
@@ -102,6 +113,14 @@ pub struct Shown {
 pub enum Outcome {
     /// The model is there, or why not.
     Model(Result<Box<ModelCard>, String>),
+    /// What was read in the background, without heat maps; nothing if another model is in use by
+    /// now.
+    Background {
+        errand: Errand,
+        result: Option<Result<Box<Prediction>, String>>,
+    },
+    /// From now on nothing that a model says is kept, and why.
+    Forgetful(String),
     Opened {
         source: Arc<Path>,
         generation: Generation,
@@ -119,7 +138,7 @@ pub enum Outcome {
     },
 }
 
-/// Where outcomes go, from both threads.
+/// Where outcomes go, from all threads.
 pub type Report = Arc<dyn Fn(Outcome) + Send + Sync>;
 
 /// Handle to the threads. Dropping it ends them.
@@ -127,16 +146,33 @@ pub struct Worker {
     reader: Arc<Desk<Job>>,
     ahead: Arc<Wishes>,
     classifier: Arc<Desk<Work>>,
+    backroom: Arc<Backroom>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Worker {
     /// `decoder` is called once for each thread that opens files.
     pub fn start(decoder: impl Fn() -> Decoder, models: impl Into<Models>, report: Report) -> Self {
+        Self::with_memory(decoder, models, None, report)
+    }
+
+    /// The same, with a memory of what models said.
+    pub fn with_memory(
+        decoder: impl Fn() -> Decoder,
+        models: impl Into<Models>,
+        memory: Option<OpenMemory>,
+        report: Report,
+    ) -> Self {
         let models = models.into();
-        let reader = Arc::new(Desk::new());
-        let classifier = Arc::new(Desk::new());
-        let ahead = Arc::new(Wishes::new());
+        let backroom = Arc::new(Backroom::default());
+        let sign = |who| Sign {
+            backroom: backroom.clone(),
+            who,
+        };
+        let reader = Arc::new(Desk::with(sign(Front::Reader)));
+        let classifier = Arc::new(Desk::with(sign(Front::Classifier)));
+        let ahead = Arc::new(Wishes::with(sign(Front::ReaderAhead)));
+        let seals = Arc::new(Seals::default());
         let shelf = Arc::new(Shelf::new(CACHE_BYTES));
         let reading = Reader {
             desk: reader.clone(),
@@ -144,19 +180,37 @@ impl Worker {
             ahead: ahead.clone(),
             decoder: decoder(),
             shelf: shelf.clone(),
+            seals: seals.clone(),
             report: report.clone(),
             bare: RefCell::default(),
         };
-        let (cases, wishes, other) = (classifier.clone(), ahead.clone(), decoder());
+        let recollection = Recollection::default();
+        let behind = Background {
+            backroom: backroom.clone(),
+            decoder: decoder(),
+            recollection: recollection.clone(),
+            memory,
+            report: report.clone(),
+        };
+        let clerk = Clerk {
+            desk: classifier.clone(),
+            backroom: backroom.clone(),
+            recollection,
+            seals: seals.clone(),
+            report,
+        };
+        let (wishes, other) = (ahead.clone(), decoder());
         let threads = vec![
             thread::spawn(move || reading.run()),
-            thread::spawn(move || read_ahead(&wishes, &shelf, &other)),
-            thread::spawn(move || classify_all(&cases, models, &*report)),
+            thread::spawn(move || read_ahead(&wishes, &shelf, &seals, &other)),
+            thread::spawn(move || clerk.run(models)),
+            thread::spawn(move || behind.run()),
         ];
         Worker {
             reader,
             ahead,
             classifier,
+            backroom,
             threads,
         }
     }
@@ -173,6 +227,11 @@ impl Worker {
         self.classifier.put(generation, Task::Redraw(work));
     }
 
+    /// Reads an image once nobody waits for another. One that was not begun is forgotten.
+    pub fn read_behind(&self, errand: Errand) {
+        self.backroom.send(errand);
+    }
+
     /// Shows the selected image in another way.
     pub fn redraw(&self, job: Job) {
         self.reader.put(job.generation, Task::Redraw(job));
@@ -184,6 +243,7 @@ impl Drop for Worker {
         self.reader.close();
         self.ahead.close();
         self.classifier.close();
+        self.backroom.close();
         for thread in self.threads.drain(..) {
             // A decoder may still be at work on a large file: leaving does not wait for it.
             if thread.is_finished() {
@@ -199,6 +259,7 @@ struct Reader {
     ahead: Arc<Wishes>,
     decoder: Decoder,
     shelf: Arc<Shelf>,
+    seals: Arc<Seals>,
     report: Report,
     /// The last picture, for another heat map over it: that reads and resamples nothing.
     bare: RefCell<Option<Bare>>,
@@ -281,6 +342,7 @@ impl Reader {
                         source: job.source.clone(),
                         generation: job.generation,
                         radiograph,
+                        maps: job.maps,
                     };
                     let work = Work {
                         model: job.model,
@@ -343,6 +405,7 @@ impl Reader {
         if !wanted() {
             return Err("no longer wanted".to_owned());
         }
+        self.seals.note(&job.source);
         match self.decoder.open(&job.source) {
             Ok(radiograph) => {
                 let radiograph = Arc::new(radiograph);
@@ -358,9 +421,13 @@ impl Reader {
 }
 
 /// The thread for which nobody waits.
-fn read_ahead(wishes: &Wishes, shelf: &Shelf, decoder: &Decoder) {
+fn read_ahead(wishes: &Wishes, shelf: &Shelf, seals: &Seals, decoder: &Decoder) {
     while let Some(path) = wishes.take() {
-        let read = || shelf.read_ahead(&path, || decoder.open(&path));
+        let open = || {
+            seals.note(&path);
+            decoder.open(&path)
+        };
+        let read = || shelf.read_ahead(&path, open);
         // A fault says itself when the file is selected.
         let _ = catch_unwind(AssertUnwindSafe(read));
     }
@@ -380,10 +447,10 @@ fn facts(radiograph: &Radiograph) -> Facts {
 }
 
 impl Outcome {
-    /// Which request it answers; `None` for the model's own news.
+    /// Which request of the screen's it answers; `None` for the model's own news and the background's.
     pub fn answers(&self) -> Option<(&Arc<Path>, Generation)> {
         match self {
-            Outcome::Model(_) => None,
+            Outcome::Model(_) | Outcome::Background { .. } | Outcome::Forgetful(_) => None,
             Outcome::Opened {
                 source, generation, ..
             }

@@ -47,7 +47,7 @@ const SEES: [(&str, &[&str]); 16] = [
 ];
 
 /// The beginning of a crate's name, and the only places that may name it.
-const HOMES: [(&str, &[&str]); 24] = [
+const HOMES: [(&str, &[&str]); 25] = [
     ("anyhow", &["commands", "main"]),
     ("candle_", &["inference"]),
     ("clap", &["cli", "commands"]),
@@ -66,6 +66,7 @@ const HOMES: [(&str, &[&str]); 24] = [
     ("memmap2", &["inference/model_file"]),
     ("plotters", &["evaluation/plots"]),
     ("ratatui", &["tui"]),
+    ("rayon", &["worker"]),
     ("rusqlite", &["store"]),
     ("safetensors", &["checkpoint", "inference"]),
     ("signal_hook", &["commands", "tui"]),

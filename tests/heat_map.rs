@@ -159,6 +159,7 @@ fn a_heat_map_over_the_picture_reads_no_file_again() {
             heat_map,
         },
         classify: true,
+        maps: false,
         model: 0,
         neighbours: Vec::new(),
     };

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 
 use super::export::{refused, store_path};
+use super::kept::open_memory;
 use super::{SOME_FAILED, Usage, assumed, complain, model_files};
 use crate::cli::{Browse, ColorWhen, Graphics};
 use crate::domain::ModelCard;
@@ -53,17 +54,19 @@ pub fn run(
         sources,
         kept_bytes: memory.unwrap_or(KEPT_BYTES),
     };
-    let reviews = Pending::open(&store_path(arguments.store.as_deref())?).map_err(refused)?;
+    let store = store_path(arguments.store.as_deref())?;
+    let reviews = Pending::open(&store).map_err(refused)?;
     let options = Options {
         reviews,
         reviewer: reviewer(arguments.reviewer.as_deref())?,
+        background: !arguments.no_background,
         paths,
         graphics: arguments.graphics.into(),
         colour: colour.into(),
         assumed,
         models: choices,
     };
-    let start = |report| Worker::start(decoder, models, report);
+    let start = |report| Worker::with_memory(decoder, models, Some(open_memory(store)), report);
     let left = tui::run(options, start).context("the terminal")?;
     if let Some(unwritten) = left.unwritten {
         complain(&unwritten);

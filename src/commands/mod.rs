@@ -8,6 +8,7 @@ mod doctor;
 mod documents;
 mod evaluate;
 mod export;
+mod kept;
 mod models;
 mod predict;
 

@@ -13,6 +13,7 @@
 mod chain;
 mod error;
 mod file;
+mod kept;
 mod pending;
 mod recorder;
 mod schema;
@@ -142,7 +143,40 @@ impl Store {
         })
     }
 
-    /// What a model said of an image, if that is known: see `seen` for its members.
+    /// Keeps what a model says of an image so that [`recall`](Self::recall) gives it back, without its
+    /// heat maps. `basis` stands for everything beside the image that it depends on.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn remember(
+        &mut self,
+        image: &ImageIdentity,
+        said: &Prediction,
+        basis: &str,
+    ) -> Result<(), StoreError> {
+        let answer = kept::write(said, basis);
+        self.write(|change| {
+            put_image(change, image)?;
+            put_answer(change, &image.sha256, said, &answer)
+        })
+    }
+
+    /// What was remembered of an image. `None` if nothing was, or on another basis.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn recall(
+        &self,
+        image: &str,
+        model: &str,
+        preprocess: &str,
+        basis: &str,
+    ) -> Result<Option<Prediction>, StoreError> {
+        let answer = self.prediction(image, model, preprocess)?;
+        Ok(answer.and_then(|answer| kept::read(&answer, basis)))
+    }
+
+    /// What a model said of an image, if that is known: see `seen` and `kept` for its members.
     ///
     /// # Errors
     /// If the store cannot be read.
@@ -304,10 +338,35 @@ fn put_image(change: &Transaction, image: &ImageIdentity) -> rusqlite::Result<()
 }
 
 fn put_prediction(change: &Transaction, image: &str, said: &Prediction) -> rusqlite::Result<()> {
+    let answer = seen::prediction(said);
+    let sql = "SELECT answer FROM prediction WHERE (image, model, preprocess) = (?, ?, ?)";
+    let known = change
+        .prepare_cached(sql)?
+        .query_row([image, &said.model_sha256, &said.preprocess], |row| {
+            json(row, 0)
+        })
+        .optional()?;
+    // Whoever says the same again takes away nothing that was remembered with it.
+    if known.is_some_and(|known| kept::says(&known, &answer)) {
+        return Ok(());
+    }
+    put_answer(change, image, said, &answer)
+}
+
+fn put_answer(
+    change: &Transaction,
+    image: &str,
+    said: &Prediction,
+    answer: &Value,
+) -> rusqlite::Result<()> {
     let sql = "INSERT INTO prediction VALUES (?, ?, ?, ?)
         ON CONFLICT DO UPDATE SET answer = excluded.answer WHERE answer <> excluded.answer";
-    let answer = seen::prediction(said).to_string();
-    let values = params![image, said.model_sha256, said.preprocess, answer];
+    let values = params![
+        image,
+        said.model_sha256,
+        said.preprocess,
+        answer.to_string()
+    ];
     change.prepare_cached(sql)?.execute(values).map(drop)
 }
 

@@ -39,7 +39,7 @@ pub fn entry(n: u64, verdict: &str) -> Entry {
     }
 }
 
-fn prediction() -> Prediction {
+pub fn prediction() -> Prediction {
     Prediction {
         findings: vec![Finding {
             label: Pathology("COVID-19".into()),
@@ -347,4 +347,23 @@ fn a_clock_before_1970_is_no_reason_to_lose_a_review() {
     old.review.at = SystemTime::UNIX_EPOCH - Duration::from_secs(5);
     store.append(&old).unwrap();
     assert_eq!(words(&store)[0].last_at, "1970-01-01T00:00:00.000Z");
+}
+
+#[test]
+fn what_is_remembered_outlives_a_review_of_it_and_a_move() {
+    let (_folder, path, mut store) = new_store();
+    let Entry { image, .. } = entry(1, "agree");
+    let said = prediction();
+    let recalled = |store: &Store, basis| store.recall(&image.sha256, "ab", "cxr-1", basis);
+    assert_eq!(recalled(&store, "b").unwrap(), None);
+    store.remember(&image, &said, "b").unwrap();
+    store.append(&entry(1, "agree")).unwrap();
+    store.keep(&image, &said).unwrap();
+    let expected = Prediction {
+        elapsed_ms: 0.0,
+        ..said
+    };
+    let store = Store::open_read_only(&path).unwrap();
+    assert_eq!(recalled(&store, "b").unwrap(), Some(expected));
+    assert_eq!(recalled(&store, "another card").unwrap(), None);
 }

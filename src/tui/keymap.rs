@@ -59,6 +59,7 @@ pub enum Action {
     Prevalence,
     Identity,
     NextModel,
+    Background,
     About,
     Help,
     Redraw,

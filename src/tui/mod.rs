@@ -38,7 +38,7 @@ use crate::store::{Pending, Recorder, Request};
 use crate::worker::{Outcome, Report, Worker};
 use keymap::Keymap;
 pub use model::Choice;
-use model::Model;
+use model::{Model, Reading};
 use preview::{Colours, Graphics, Painter};
 use terminal::{ColourChoice, LateAnswer, Screen, Signal};
 use update::{Effect, Message, update};
@@ -63,6 +63,8 @@ pub struct Options {
     /// Where reviews go, and in whose name.
     pub reviews: Pending,
     pub reviewer: String,
+    /// Read the rest of the folder behind what is looked at.
+    pub background: bool,
 }
 
 /// How it was left.
@@ -109,6 +111,9 @@ pub fn run(options: Options, start: impl FnOnce(Report) -> Worker) -> io::Result
     model.assumed = options.assumed;
     model.choices.all = options.models;
     model.reviews.reviewer = options.reviewer;
+    if options.background {
+        model.background.reading = Reading::On;
+    }
     let app = App {
         recorder: recorder.clone(),
         model,
@@ -205,6 +210,7 @@ impl App {
             match effect {
                 Effect::Select(job) => self.worker.select(job),
                 Effect::Redraw(job) => self.worker.redraw(job),
+                Effect::ReadBehind(errand) => self.worker.read_behind(errand),
                 Effect::UseModel(generation, model) => self.worker.use_model(generation, model),
                 Effect::Ask(request) => self.recorder.ask(request),
                 Effect::Repaint => self.repaint()?,

@@ -1,5 +1,7 @@
 //! The state of the screen: plain data. `update` changes it, `view` draws it.
 
+mod background;
+
 use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
@@ -8,11 +10,13 @@ use std::time::Instant;
 use crossterm::event::KeyEvent;
 use ratatui::layout::{Rect, Size};
 
+pub use background::{Background, Reading};
+
 use super::keymap::{Keymap, Mode};
 use super::worklist::{Place, Worklist};
 use crate::domain::{
-    Canvas, DEFAULT_OPACITY, HeatMapChoice, HeatMapLayer, ModelCard, Opinion, Prediction,
-    Prevalences, View,
+    Canvas, DEFAULT_OPACITY, HeatMapChoice, HeatMapLayer, InputCheck, ModelCard, Opinion,
+    Prediction, Prevalences, View,
 };
 use crate::worker::{Facts, Generation, Shown};
 
@@ -48,6 +52,7 @@ pub struct Model {
     pub colour: bool,
     pub heat_map: HeatMapSettings,
     pub reviews: Reviews,
+    pub background: Background,
     /// Which page of the findings, where they do not fit; counted round and round.
     pub findings_page: isize,
     /// Frames since the start, for the sign of progress.
@@ -76,6 +81,8 @@ pub struct Viewer {
     pub opening: Option<Instant>,
     /// When the classifier was asked, while it has not answered.
     pub classifying: Option<Instant>,
+    /// Its heat map was asked for together with its scores.
+    pub map_asked: bool,
 }
 
 /// Whether a heat map lies over the radiograph, and which. Stays when the selection moves: each
@@ -210,6 +217,7 @@ impl Model {
             colour: true,
             heat_map: HeatMapSettings::default(),
             reviews: Reviews::default(),
+            background: Background::default(),
             findings_page: 0,
             ticks: 0,
         }
@@ -234,6 +242,15 @@ impl Model {
             map: Arc::new(map),
             opacity: *opacity,
         })
+    }
+
+    /// Whether there could be a heat map and is none: what is read in the background has none.
+    pub fn lacks_map(&self) -> bool {
+        let lacks = |said: &Prediction| {
+            said.activation.is_none() && !matches!(said.input, InputCheck::Refused(_))
+        };
+        let has_maps = self.card().is_some_and(ModelCard::has_heat_maps);
+        has_maps && self.prediction().is_some_and(lacks)
     }
 
     /// A prediction at the prevalences that are assumed.

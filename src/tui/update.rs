@@ -1,6 +1,7 @@
 //! (Model, Message) → effects. No input or output happens here, so that every rule of the screen
 //! can be tested with keys in and state out.
 
+mod background;
 mod heat_map;
 mod image;
 mod models;
@@ -21,7 +22,7 @@ use super::model::{Engine, Model, Overlay, Panes, PromptKind};
 use super::worklist::{Sort, State};
 use crate::domain::{Canvas, Question};
 use crate::store::{News, Request};
-use crate::worker::{Generation, Job, Outcome};
+use crate::worker::{Errand, Generation, Job, Outcome};
 
 /// Everything that can happen.
 pub enum Message {
@@ -55,6 +56,8 @@ pub enum Message {
 pub enum Effect {
     Select(Job),
     Redraw(Job),
+    /// Once nobody waits for another image.
+    ReadBehind(Errand),
     /// Classify with the model of that number from now on.
     UseModel(Generation, usize),
     /// Of the review log.
@@ -71,6 +74,12 @@ const WHEEL_ROWS: isize = 1;
 const WHEEL_ZOOM: f64 = 1.15;
 
 pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
+    let mut effects = on_message(model, message);
+    effects.extend(background::next(model));
+    effects
+}
+
+fn on_message(model: &mut Model, message: Message) -> Vec<Effect> {
     match message {
         Message::Key(key) if key.kind == KeyEventKind::Release => vec![],
         Message::Key(key) => on_key(model, key),
@@ -198,6 +207,7 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             vec![]
         }
         Action::NextModel => models::next(model),
+        Action::Background => background::pause(model),
         Action::About => {
             model.overlay = Some(Overlay::About { scroll: 0 });
             vec![]
@@ -311,7 +321,8 @@ fn on_outcome(model: &mut Model, outcome: Outcome) -> Vec<Effect> {
         } => {
             model.viewer.facts = Some(facts);
             model.viewer.opening = None;
-            if model.prediction().is_none() && !matches!(model.engine, Engine::Failed(_)) {
+            let is_asked = model.prediction().is_none() || model.viewer.map_asked;
+            if is_asked && !matches!(model.engine, Engine::Failed(_)) {
                 model.viewer.classifying = Some(Instant::now());
             }
         }
@@ -322,6 +333,13 @@ fn on_outcome(model: &mut Model, outcome: Outcome) -> Vec<Effect> {
         } => {
             model.viewer.opening = None;
             model.worklist.record(&source, State::Failed(reason.into()));
+        }
+        Outcome::Background { errand, result } => {
+            return background::on_read(model, &errand, result);
+        }
+        Outcome::Forgetful(reason) => {
+            model.notice = Some(format!("scores are not kept: {reason}"));
+            model.background.forgetful = Some(reason);
         }
         // A view older than the newest is better than none: the newest follows it.
         Outcome::Shown { shown, .. } => model.viewer.shown = Some(shown),

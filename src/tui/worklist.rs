@@ -2,6 +2,7 @@
 
 mod elsewhere;
 mod held;
+mod unread;
 
 use std::cmp::Ordering;
 use std::path::{Path, PathBuf};

@@ -4,9 +4,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
+use super::background::{Recollection, identity};
+use super::backroom::{Answer, Backroom};
 use super::desk::{Desk, Task};
 use super::models::{Loaded, Models, Switch};
-use super::{Generation, Outcome};
+use super::seal::{Seal, Seals};
+use super::{Generation, Outcome, Report};
 use crate::domain::{Prediction, Radiograph};
 use crate::inference::Classify;
 
@@ -21,65 +24,104 @@ pub struct Case {
     pub source: Arc<Path>,
     pub generation: Generation,
     pub radiograph: Arc<Radiograph>,
+    /// An answer from memory, which has no maps, will not do.
+    pub maps: bool,
 }
 
 /// The thread that owns the classifiers.
-pub fn classify_all(desk: &Desk<Work>, models: Models, report: &dyn Fn(Outcome)) {
-    let mut loaded = Loaded::new(models);
-    // The first one is loaded before anybody asks.
-    let mut work = Work {
-        model: 0,
-        case: None,
-    };
-    loop {
-        if work.case.is_none() {
-            loaded.retry();
+pub struct Clerk {
+    pub desk: Arc<Desk<Work>>,
+    pub backroom: Arc<Backroom>,
+    pub recollection: Recollection,
+    pub seals: Arc<Seals>,
+    pub report: Report,
+}
+
+impl Clerk {
+    pub fn run(self, models: Models) {
+        let mut loaded = Loaded::new(models);
+        // The first one is loaded before anybody asks.
+        let mut work = Work {
+            model: 0,
+            case: None,
+        };
+        loop {
+            if work.case.is_none() {
+                loaded.retry();
+            }
+            let classifier = self.switch(&mut loaded, work.model);
+            if let (Some(classifier), Some(case)) = (classifier, &work.case) {
+                self.classify_one(&classifier, case);
+            }
+            match self.desk.take() {
+                Some(Task::Select(next) | Task::Redraw(next)) => work = next,
+                None => return,
+            }
         }
-        let classifier = match loaded.use_model(work.model) {
+    }
+
+    fn switch(&self, loaded: &mut Loaded, model: usize) -> Option<Arc<dyn Classify>> {
+        match loaded.use_model(model) {
             Switch::Same(classifier) => Some(classifier),
             Switch::New(classifier) => {
-                report(Outcome::Model(Ok(Box::new(classifier.card().clone()))));
+                // Before the news: whoever hears it may send an errand at once.
+                self.backroom.use_model(Some((model, classifier.clone())));
+                let card = Box::new(classifier.card().clone());
+                (self.report)(Outcome::Model(Ok(card)));
                 Some(classifier)
             }
             Switch::Failed(reason) => {
+                self.backroom.use_model(None);
                 if let Some(reason) = reason {
-                    report(Outcome::Model(Err(reason)));
+                    (self.report)(Outcome::Model(Err(reason)));
                 }
                 None
             }
-        };
-        if let (Some(classifier), Some(case)) = (classifier, &work.case) {
-            classify_one(desk, classifier, case, report);
-        }
-        match desk.take() {
-            Some(Task::Select(next) | Task::Redraw(next)) => work = next,
-            None => return,
         }
     }
-}
 
-fn classify_one(
-    desk: &Desk<Work>,
-    classifier: &dyn Classify,
-    case: &Case,
-    report: &dyn Fn(Outcome),
-) {
-    // Loading a model may have taken long.
-    if desk.is_stale(case.generation) {
-        return;
+    fn classify_one(&self, classifier: &Arc<dyn Classify>, case: &Case) {
+        // Loading a model may have taken long.
+        if self.desk.is_stale(case.generation) {
+            return;
+        }
+        let seal = self.seal(case);
+        let known = seal.as_ref().filter(|_| !case.maps);
+        let known = known.and_then(|seal| self.recollection.glance(seal, classifier.card()));
+        let is_new = known.is_none();
+        let result = known.map_or_else(|| classify(&**classifier, &case.radiograph), Ok);
+        let answer = match (&result, seal) {
+            (Ok(said), Some(seal)) if is_new => Some(Answer {
+                image: identity(&case.source, &case.radiograph, &seal),
+                seal,
+                said: Prediction {
+                    activation: None,
+                    ..said.clone()
+                },
+                model: classifier.clone(),
+            }),
+            _ => None,
+        };
+        if !self.desk.is_stale(case.generation) {
+            (self.report)(Outcome::Classified {
+                source: case.source.clone(),
+                generation: case.generation,
+                result: result.map(Box::new),
+            });
+        }
+        if let Some(answer) = answer {
+            self.backroom.keep(answer);
+        }
     }
-    let result = classify(classifier, &case.radiograph);
-    if !desk.is_stale(case.generation) {
-        report(Outcome::Classified {
-            source: case.source.clone(),
-            generation: case.generation,
-            result: result.map(Box::new),
-        });
+
+    fn seal(&self, case: &Case) -> Option<Seal> {
+        let has_memory = self.recollection.is_open();
+        has_memory.then(|| self.seals.seal(&case.source)).flatten()
     }
 }
 
 /// One image's fault costs its row, not the session: a panic becomes its error.
-fn classify(classifier: &dyn Classify, radiograph: &Radiograph) -> Result<Prediction, String> {
+pub fn classify(classifier: &dyn Classify, radiograph: &Radiograph) -> Result<Prediction, String> {
     match catch_unwind(AssertUnwindSafe(|| classifier.classify(radiograph))) {
         Ok(result) => result.map_err(|e| e.to_string()),
         Err(_) => Err("the classifier failed on this image".to_owned()),

@@ -7,6 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Generation;
+use super::backroom::Sign;
 
 /// What to do next.
 pub enum Task<T> {
@@ -20,6 +21,8 @@ pub struct Desk<T> {
     changed: Condvar,
     /// Newest generation asked for. An atomic, so that slow work can look without a lock.
     newest: AtomicU64,
+    /// Up from a request until its consumer waits for the next one.
+    sign: Option<Sign>,
 }
 
 struct Slots<T> {
@@ -29,6 +32,13 @@ struct Slots<T> {
 }
 
 impl<T> Desk<T> {
+    pub fn with(sign: Sign) -> Self {
+        Desk {
+            sign: Some(sign),
+            ..Desk::new()
+        }
+    }
+
     pub fn new() -> Self {
         let slots = Slots {
             select: None,
@@ -39,6 +49,7 @@ impl<T> Desk<T> {
             slots: Mutex::new(slots),
             changed: Condvar::new(),
             newest: AtomicU64::new(0),
+            sign: None,
         }
     }
 
@@ -54,6 +65,7 @@ impl<T> Desk<T> {
             }
             Task::Redraw(request) => slots.redraw = Some(request),
         }
+        set(&self.sign, true);
         self.changed.notify_all();
     }
 
@@ -79,6 +91,7 @@ impl<T> Desk<T> {
             if let Some(request) = slots.redraw.take() {
                 return Some(Task::Redraw(request));
             }
+            set(&self.sign, false);
             slots = self
                 .changed
                 .wait(slots)
@@ -119,18 +132,38 @@ impl<T> Desk<T> {
 pub struct Wishes {
     state: Mutex<(VecDeque<Arc<Path>>, bool)>,
     changed: Condvar,
+    sign: Option<Sign>,
+}
+
+fn set(sign: &Option<Sign>, at_work: bool) {
+    if let Some(sign) = sign {
+        sign.set(at_work);
+    }
 }
 
 impl Wishes {
+    pub fn with(sign: Sign) -> Self {
+        Wishes {
+            sign: Some(sign),
+            ..Wishes::new()
+        }
+    }
+
     pub fn new() -> Self {
         Wishes {
+            sign: None,
             state: Mutex::new((VecDeque::new(), false)),
             changed: Condvar::new(),
         }
     }
 
     pub fn replace(&self, paths: Vec<Arc<Path>>) {
-        self.lock().0 = paths.into();
+        let mut state = self.lock();
+        state.0 = paths.into();
+        if !state.0.is_empty() {
+            set(&self.sign, true);
+        }
+        drop(state);
         self.changed.notify_all();
     }
 
@@ -144,6 +177,7 @@ impl Wishes {
             if let Some(path) = state.0.pop_front() {
                 return Some(path);
             }
+            set(&self.sign, false);
             state = self
                 .changed
                 .wait(state)

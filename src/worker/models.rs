@@ -2,6 +2,7 @@
 //! back is instant; the least recently used goes first.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use crate::inference::{Classify, InferenceError};
 
@@ -38,17 +39,17 @@ impl From<Load> for Models {
 pub struct Loaded {
     models: Models,
     /// Most recently used last.
-    kept: Vec<(usize, Box<dyn Classify>)>,
+    kept: Vec<(usize, Arc<dyn Classify>)>,
     /// The one that could not be loaded last; not tried again for every image.
     failed: Option<usize>,
 }
 
 /// Whether the model that was asked for is there.
-pub enum Switch<'a> {
+pub enum Switch {
     /// It was in use already.
-    Same(&'a dyn Classify),
+    Same(Arc<dyn Classify>),
     /// It is from now on.
-    New(&'a dyn Classify),
+    New(Arc<dyn Classify>),
     /// It cannot be loaded, and why; `None` if that was said before.
     Failed(Option<String>),
 }
@@ -67,7 +68,7 @@ impl Loaded {
         self.failed = None;
     }
 
-    pub fn use_model(&mut self, index: usize) -> Switch<'_> {
+    pub fn use_model(&mut self, index: usize) -> Switch {
         if self.failed == Some(index) {
             return Switch::Failed(None);
         }
@@ -87,8 +88,8 @@ impl Loaded {
         }
         let (_, model) = &self.kept[self.kept.len() - 1];
         match is_same {
-            true => Switch::Same(model.as_ref()),
-            false => Switch::New(model.as_ref()),
+            true => Switch::Same(model.clone()),
+            false => Switch::New(model.clone()),
         }
     }
 
@@ -101,7 +102,7 @@ impl Loaded {
             Ok(Err(error)) => return Err(error.to_string()),
             Err(_) => return Err("it could not be loaded".to_owned()),
         };
-        self.kept.push((index, model));
+        self.kept.push((index, Arc::from(model)));
         while self.kept.len() > 1 && self.bytes() > self.models.kept_bytes {
             self.kept.remove(0);
         }
@@ -119,7 +120,6 @@ impl Loaded {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
@@ -163,7 +163,7 @@ mod tests {
         (Loaded::new(models), count)
     }
 
-    fn name(switch: Switch<'_>) -> String {
+    fn name(switch: Switch) -> String {
         match switch {
             Switch::Same(model) => format!("same {}", model.card().name),
             Switch::New(model) => format!("new {}", model.card().name),

@@ -2,6 +2,7 @@
 
 use super::Effect;
 use super::image::redraw;
+use super::models::select_again;
 use crate::domain::{HeatMapChoice, InputCheck, Pathology};
 use crate::tui::keymap::Action;
 use crate::tui::model::Model;
@@ -23,6 +24,9 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::StrongerHeatMap => step_opacity(model, OPACITY_STEP),
         _ => return vec![],
     }
+    if model.heat_map.on && asks_for_map(model) {
+        return select_again(model);
+    }
     if model.heat_map.on {
         model.notice = absence(model).map(str::to_owned);
     }
@@ -30,11 +34,17 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
 }
 
 /// A prediction has come: if a heat map is wanted, it can be shown now.
-pub fn on_prediction(model: &Model) -> Vec<Effect> {
+pub fn on_prediction(model: &mut Model) -> Vec<Effect> {
     match model.heat_map_layer() {
+        None if model.heat_map.on && asks_for_map(model) => select_again(model),
         Some(_) => redraw(model),
         None => vec![],
     }
+}
+
+/// What is known from the background or an earlier visit has no map. It is asked for once.
+fn asks_for_map(model: &Model) -> bool {
+    model.lacks_map() && !model.viewer.map_asked
 }
 
 /// Why this model or this terminal shows no heat map at all.

@@ -30,12 +30,15 @@ pub fn select_as(model: &mut Model, view: View) -> Vec<Effect> {
     let generation = model.viewer.generation.next();
     let canvas = model.viewer.canvas;
     let selected = model.worklist.selected();
+    let is_unread = selected.is_some_and(|entry| !matches!(entry.state, State::Read(_)));
+    let map_asked = model.heat_map.on && (is_unread || model.lacks_map());
     model.viewer = Viewer {
         generation,
         source: selected.map(|entry| entry.path.clone()),
         opening: selected.map(|_| Instant::now()),
         view,
         canvas,
+        map_asked,
         ..Viewer::default()
     };
     job(model).map(Effect::Select).into_iter().collect()
@@ -131,7 +134,8 @@ fn job(model: &Model) -> Option<Job> {
             canvas,
             heat_map: model.heat_map_layer(),
         },
-        classify: !matches!(entry.state, State::Read(_)),
+        classify: model.viewer.map_asked || !matches!(entry.state, State::Read(_)),
+        maps: model.viewer.map_asked,
         model: model.choices.current,
         neighbours: [1, -1, 2, 3].into_iter().filter_map(neighbour).collect(),
     })

@@ -19,6 +19,7 @@ pub fn next(model: &mut Model) -> Vec<Effect> {
     );
     model.worklist.change_model(from, to);
     model.engine = Engine::Loading;
+    model.background.pace.forget();
     model.notice = Some(format!(
         "model {} of {count}: {}",
         model.choices.current + 1,
@@ -32,7 +33,7 @@ pub fn next(model: &mut Model) -> Vec<Effect> {
 
 /// Asks for the same image under a new generation, so that no answer of the model before can come
 /// any more. It is looked at as before, without that model's heat map.
-fn select_again(model: &mut Model) -> Vec<Effect> {
+pub(super) fn select_again(model: &mut Model) -> Vec<Effect> {
     let view = model.viewer.view;
     let (facts, shown) = (model.viewer.facts.take(), model.viewer.shown.take());
     let effects = select_as(model, view);

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use ratatui::Frame;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
@@ -8,7 +10,7 @@ use super::layout::Layout;
 use super::text::{count, fit, percent, shorten_name};
 use super::theme::Theme;
 use crate::domain::{Finding, InputCheck, Opinion, Prediction, Question, Verdict};
-use crate::tui::model::Model;
+use crate::tui::model::{Model, Reading};
 use crate::tui::worklist::{Entry, Sort, State};
 
 pub fn draw(model: &Model, theme: &Theme, layout: &Layout, frame: &mut Frame) {
@@ -16,7 +18,8 @@ pub fn draw(model: &Model, theme: &Theme, layout: &Layout, frame: &mut Frame) {
         let block = Block::bordered()
             .border_style(theme.border)
             .title(title(model, theme))
-            .title_bottom(Line::styled(held(model), theme.plain));
+            .title_bottom(Line::styled(held(model), theme.plain))
+            .title_bottom(Line::styled(behind(model, layout), theme.dim).right_aligned());
         frame.render_widget(block, layout.worklist);
     }
     let area = layout.list;
@@ -124,6 +127,38 @@ fn marks(entry: &Entry) -> (char, &'static str) {
     };
     let is_key = held.is_saved() && held.opinion.key_image;
     (mark, if is_key { "* " } else { "" })
+}
+
+/// How far the background is, where what the reader holds leaves room for it.
+fn behind(model: &Model, layout: &Layout) -> String {
+    let list = &model.worklist;
+    let unread = list.total().saturating_sub(list.read());
+    let left = match model.background.reading {
+        Reading::Paused => Some("paused".to_owned()),
+        Reading::On => model.background.pace.left(unread).map(time_left),
+        Reading::Off => None,
+    };
+    let Some(left) = left.filter(|_| unread > 0) else {
+        return String::new();
+    };
+    let words = format!(
+        " {} of {} · {left} ",
+        count(list.read()),
+        count(list.total())
+    );
+    let room = usize::from(layout.worklist.width).saturating_sub(2);
+    match held(model).width() + words.width() <= room {
+        true => words,
+        false => String::new(),
+    }
+}
+
+fn time_left(left: Duration) -> String {
+    match left.as_secs() {
+        seconds @ 0..60 => format!("{} s left", seconds.max(1)),
+        seconds @ 60..5_400 => format!("{} min left", (seconds + 30) / 60),
+        seconds => format!("{} h left", (seconds + 1_800) / 3_600),
+    }
 }
 
 /// What the reader holds of the selected image.

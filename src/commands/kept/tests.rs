@@ -1,0 +1,270 @@
+//! The worker's own threads over a real store; only the network is a double.
+
+use std::fs;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex};
+
+use super::*;
+use crate::domain::{Canvas, InputCheck, Radiograph, View};
+use crate::imaging::{Decoder, Limits};
+use crate::inference::{Classify, InferenceError};
+use crate::worker::{Errand, Frame, Generation, Job, Load, Outcome, Worker};
+
+/// What happened, in its order: `read 41` when the network begins, `said 41` when an answer comes.
+type Log = Arc<Mutex<Vec<String>>>;
+
+/// Knows images by their width. Panics over 13 pixels, and waits for leave over any that it has a
+/// gate for.
+struct Double {
+    card: ModelCard,
+    log: Log,
+    gates: Vec<(usize, Mutex<Receiver<()>>)>,
+    begun: Mutex<Sender<usize>>,
+}
+
+impl Classify for Double {
+    fn card(&self) -> &ModelCard {
+        &self.card
+    }
+
+    fn classify(&self, radiograph: &Radiograph) -> Result<Prediction, InferenceError> {
+        let width = radiograph.width;
+        self.log.lock().unwrap().push(format!("read {width}"));
+        let _ = self.begun.lock().unwrap().send(width);
+        if let Some((_, gate)) = self.gates.iter().find(|(at, _)| *at == width) {
+            gate.lock().unwrap().recv().unwrap();
+        }
+        assert_ne!(width, 113, "as planned");
+        Ok(Prediction {
+            findings: Vec::new(),
+            severity: None,
+            input: InputCheck::Caution(vec![format!("{width} pixels wide")]),
+            model_sha256: self.card.sha256.clone(),
+            preprocess: self.card.preprocess.clone(),
+            elapsed_ms: 1.0,
+            activation: None,
+        })
+    }
+}
+
+struct Desk {
+    worker: Worker,
+    outcomes: Receiver<Outcome>,
+    begun: Receiver<usize>,
+    log: Log,
+}
+
+impl Desk {
+    fn open(version: &str, memory: OpenMemory, gates: Vec<(usize, Receiver<()>)>) -> Self {
+        let log = Log::default();
+        let (begun, has_begun) = mpsc::channel();
+        let (sender, outcomes) = mpsc::channel();
+        let double = Double {
+            card: ModelCard {
+                version: version.to_owned(),
+                sha256: "ab".to_owned(),
+                preprocess: "cxr-1".to_owned(),
+                ..ModelCard::default()
+            },
+            log: log.clone(),
+            gates: gates
+                .into_iter()
+                .map(|(at, gate)| (at, Mutex::new(gate)))
+                .collect(),
+            begun: Mutex::new(begun),
+        };
+        let double = Mutex::new(Some(double));
+        let load: Load = Box::new(move || Ok(Box::new(double.lock().unwrap().take().unwrap())));
+        let said = log.clone();
+        let report = Arc::new(move |outcome: Outcome| {
+            if let Some(words) = words(&outcome) {
+                said.lock().unwrap().push(format!("said {words}"));
+            }
+            let _ = sender.send(outcome);
+        });
+        let decoder = || Decoder::new(Limits::default(), None);
+        let desk = Desk {
+            worker: Worker::with_memory(decoder, load, Some(memory), report),
+            outcomes,
+            begun: has_begun,
+            log,
+        };
+        desk.wait(|outcome| matches!(outcome, Outcome::Model(_)).then_some(()));
+        desk
+    }
+
+    fn wait<T>(&self, what: impl Fn(Outcome) -> Option<T>) -> T {
+        loop {
+            if let Some(found) = what(self.outcomes.recv().unwrap()) {
+                return found;
+            }
+        }
+    }
+
+    fn errand(&self, path: &Path) {
+        self.worker.read_behind(Errand {
+            source: path.into(),
+            model: 0,
+        });
+    }
+
+    /// Reads one behind, and gives its words.
+    fn behind(&self, path: &Path) -> String {
+        self.errand(path);
+        self.wait(|outcome| match &outcome {
+            Outcome::Background { .. } => words(&outcome),
+            _ => None,
+        })
+    }
+
+    fn select(&self, path: &Path, generation: u64, maps: bool) {
+        let canvas = Canvas {
+            width: 8,
+            height: 8,
+            pixel_aspect: 1.0,
+        };
+        self.worker.select(Job {
+            source: path.into(),
+            generation: Generation(generation),
+            frame: Frame {
+                view: View::default(),
+                canvas,
+                heat_map: None,
+            },
+            classify: true,
+            maps,
+            model: 0,
+            neighbours: vec![],
+        });
+    }
+
+    fn log(&self) -> Vec<String> {
+        self.log.lock().unwrap().clone()
+    }
+}
+
+fn words(outcome: &Outcome) -> Option<String> {
+    let result = match outcome {
+        Outcome::Classified { result, .. } => result,
+        Outcome::Background { result, .. } => result.as_ref()?,
+        _ => return None,
+    };
+    Some(match result {
+        Ok(said) => said.input.reasons()[0].clone(),
+        Err(reason) => reason.clone(),
+    })
+}
+
+/// A grey BMP of this many pixels in width.
+fn film(folder: &Path, name: &str, width: u32) -> PathBuf {
+    let (height, row) = (50, (width * 3).div_ceil(4) * 4);
+    let mut bytes = b"BM".to_vec();
+    for number in [54 + row * height, 0, 54, 40, width, height] {
+        bytes.extend(number.to_le_bytes());
+    }
+    bytes.extend([1, 0, 24, 0]);
+    bytes.extend([0; 24]);
+    bytes.extend((0..row * height).map(|_| 90));
+    let path = folder.join(name);
+    fs::write(&path, bytes).unwrap();
+    path
+}
+
+#[test]
+fn a_second_visit_runs_the_network_for_nothing_whatever_the_files_are_called() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("state/reviews.sqlite");
+    let paths: Vec<_> = (100..104)
+        .map(|width| film(folder.path(), &format!("{width}.bmp"), width))
+        .collect();
+    let first = Desk::open("1", open_memory(store.clone()), vec![]);
+    let said: Vec<_> = paths.iter().map(|path| first.behind(path)).collect();
+    assert_eq!(said[3], "103 pixels wide");
+    assert_eq!(first.log().len(), 8, "{:?}", first.log());
+    drop(first);
+
+    let renamed = folder.path().join("renamed.bmp");
+    fs::rename(&paths[0], &renamed).unwrap();
+    let second = Desk::open("1", open_memory(store.clone()), vec![]);
+    assert_eq!(second.behind(&renamed), said[0]);
+    for (path, said) in paths.iter().zip(&said).skip(1) {
+        assert_eq!(second.behind(path), *said);
+    }
+    // One that is looked at is known as well, unless its heat map is wanted.
+    second.select(&renamed, 1, false);
+    let classified =
+        |outcome| matches!(outcome, Outcome::Classified { .. }).then(|| words(&outcome))?;
+    assert_eq!(second.wait(classified), said[0]);
+    let reads = |desk: &Desk| desk.log().iter().filter(|l| l.starts_with("read")).count();
+    assert_eq!(reads(&second), 0, "{:?}", second.log());
+    second.select(&renamed, 2, true);
+    assert_eq!(second.wait(classified), said[0]);
+    assert_eq!(reads(&second), 1);
+    // Other content under a known name is another image.
+    film(folder.path(), "101.bmp", 107);
+    assert_eq!(second.behind(&paths[1]), "107 pixels wide");
+    drop(second);
+
+    let other_card = Desk::open("2", open_memory(store), vec![]);
+    assert_eq!(other_card.behind(&renamed), said[0]);
+    assert_eq!(reads(&other_card), 1, "its thresholds may be others");
+}
+
+#[test]
+fn a_selection_is_answered_before_another_image_is_begun_behind_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let [a, b, c] = [101, 102, 103].map(|w| film(folder.path(), &format!("{w}.bmp"), w));
+    let (leave_a, gate_a) = mpsc::channel();
+    let (leave_b, gate_b) = mpsc::channel();
+    let memory = open_memory(folder.path().join("reviews.sqlite"));
+    let desk = Desk::open("1", memory, vec![(101, gate_a), (102, gate_b)]);
+    desk.errand(&a);
+    assert_eq!(desk.begun.recv(), Ok(101));
+    desk.select(&b, 1, false);
+    assert_eq!(
+        desk.begun.recv(),
+        Ok(102),
+        "it does not even wait for that one"
+    );
+    leave_a.send(()).unwrap();
+    desk.wait(|outcome| matches!(outcome, Outcome::Background { .. }).then_some(()));
+    desk.errand(&c);
+    leave_b.send(()).unwrap();
+    assert_eq!(desk.begun.recv(), Ok(103));
+    let log = desk.log();
+    let at = |line: &str| log.iter().position(|l| l == line);
+    assert!(
+        at("said 102 pixels wide").unwrap() < at("read 103").unwrap(),
+        "{log:?}"
+    );
+}
+
+#[test]
+fn a_fault_costs_its_row_and_a_store_in_ruins_only_the_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("reviews.sqlite");
+    fs::write(&store, "no store at all, and long enough to be looked at").unwrap();
+    let desk = Desk::open("1", open_memory(store.clone()), vec![]);
+    let bad = film(folder.path(), "bad.bmp", 113);
+    let good = film(folder.path(), "good.bmp", 114);
+    let broken = folder.path().join("broken.png");
+    fs::write(&broken, "not a picture").unwrap();
+    assert_eq!(desk.behind(&bad), "the classifier failed on this image");
+    assert!(!desk.behind(&broken).is_empty());
+    assert!(!desk.behind(&folder.path().join("gone.png")).is_empty());
+    assert_eq!(desk.behind(&good), "114 pixels wide");
+    drop(desk);
+
+    let forgetful = Desk::open("1", open_memory(store.clone()), vec![]);
+    forgetful.errand(&good);
+    // Whichever comes first.
+    let (mut reason, mut said) = (None, None);
+    while reason.is_none() || said.is_none() {
+        match forgetful.outcomes.recv().unwrap() {
+            Outcome::Forgetful(why) => reason = Some(why),
+            outcome => said = said.or(words(&outcome)),
+        }
+    }
+    assert!(reason.unwrap().contains("not a store of cxr"));
+    assert!(fs::read_to_string(&store).unwrap().starts_with("no store"));
+}

@@ -1,0 +1,187 @@
+//! What the background thread waits for: work, and that nobody in front is at work.
+
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use super::seal::Seal;
+use crate::domain::{ImageIdentity, Prediction};
+use crate::inference::Classify;
+
+/// One image to read behind whatever is looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Errand {
+    pub source: Arc<Path>,
+    /// Which of the models classifies it.
+    pub model: usize,
+}
+
+/// What a model said of an image, to be kept.
+pub struct Answer {
+    pub image: ImageIdentity,
+    pub seal: Seal,
+    pub said: Prediction,
+    pub model: Arc<dyn Classify>,
+}
+
+/// Next for the background thread.
+pub enum Next {
+    Keep(Box<Answer>),
+    Run(Errand),
+}
+
+/// Those who come before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Front {
+    Reader,
+    ReaderAhead,
+    Classifier,
+}
+
+#[derive(Default)]
+pub struct Backroom {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    errand: Option<Errand>,
+    answers: Vec<Answer>,
+    at_work: [bool; 3],
+    /// The one in use, and its number.
+    model: Option<(usize, Arc<dyn Classify>)>,
+    closed: bool,
+}
+
+impl Backroom {
+    /// One errand at a time: a newer one takes the place of one that was not begun.
+    pub fn send(&self, errand: Errand) {
+        self.change(|state| state.errand = Some(errand));
+    }
+
+    pub fn keep(&self, answer: Answer) {
+        self.change(|state| state.answers.push(answer));
+    }
+
+    pub fn sign(&self, who: Front, at_work: bool) {
+        self.change(|state| state.at_work[who as usize] = at_work);
+    }
+
+    pub fn use_model(&self, model: Option<(usize, Arc<dyn Classify>)>) {
+        self.change(|state| state.model = model);
+    }
+
+    /// The model of that number, if it is the one in use.
+    pub fn model(&self, index: usize) -> Option<Arc<dyn Classify>> {
+        let state = self.lock();
+        let (_, model) = state.model.as_ref().filter(|(at, _)| *at == index)?;
+        Some(model.clone())
+    }
+
+    /// Waits for something to do, an errand only while nobody in front is at work; `None` once
+    /// closed.
+    pub fn take(&self) -> Option<Next> {
+        self.wait(|state| {
+            if !state.answers.is_empty() {
+                return Some(Next::Keep(Box::new(state.answers.remove(0))));
+            }
+            state.is_calm().then(|| state.errand.take())?.map(Next::Run)
+        })
+    }
+
+    /// Waits until nobody in front is at work; `None` once closed.
+    pub fn rest(&self) -> Option<()> {
+        self.wait(|state| state.is_calm().then_some(()))
+    }
+
+    pub fn close(&self) {
+        self.change(|state| state.closed = true);
+    }
+
+    fn wait<T>(&self, mut ready: impl FnMut(&mut State) -> Option<T>) -> Option<T> {
+        let mut state = self.lock();
+        loop {
+            if state.closed {
+                return None;
+            }
+            if let Some(found) = ready(&mut state) {
+                return Some(found);
+            }
+            state = self
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.lock());
+        self.changed.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn is_calm(&self) -> bool {
+        self.at_work.iter().all(|at_work| !at_work)
+    }
+}
+
+/// How one of those in front says whether it is at work.
+#[derive(Clone)]
+pub struct Sign {
+    pub backroom: Arc<Backroom>,
+    pub who: Front,
+}
+
+impl Sign {
+    pub fn set(&self, at_work: bool) {
+        self.backroom.sign(self.who, at_work);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    fn errand(name: &str) -> Errand {
+        Errand {
+            source: Path::new(name).into(),
+            model: 0,
+        }
+    }
+
+    #[test]
+    fn an_errand_waits_for_all_in_front_and_a_newer_one_takes_its_place() {
+        let backroom = Arc::new(Backroom::default());
+        backroom.sign(Front::Reader, true);
+        backroom.sign(Front::Classifier, true);
+        backroom.send(errand("old"));
+        backroom.send(errand("new"));
+        assert!(backroom.lock().errand.is_some() && !backroom.lock().is_calm());
+        let waiting = backroom.clone();
+        let taken = thread::spawn(move || waiting.take());
+        backroom.sign(Front::Reader, false);
+        assert!(!backroom.lock().is_calm());
+        backroom.sign(Front::Classifier, false);
+        let Some(Next::Run(found)) = taken.join().unwrap() else {
+            panic!("no errand")
+        };
+        assert_eq!(found, errand("new"));
+    }
+
+    #[test]
+    fn closing_wakes_whoever_waits() {
+        let backroom = Arc::new(Backroom::default());
+        backroom.sign(Front::ReaderAhead, true);
+        let waiting = backroom.clone();
+        let resting = thread::spawn(move || waiting.rest().is_none());
+        backroom.close();
+        assert!(resting.join().unwrap() && backroom.take().is_none());
+    }
+}
