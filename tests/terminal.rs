@@ -36,12 +36,15 @@ struct Session {
     parser: Arc<Mutex<vt100::Parser>>,
     /// Everything that was written, for what an emulator forgets.
     bytes: Arc<Mutex<Vec<u8>>>,
+    _state: tempfile::TempDir,
 }
 
 impl Session {
     fn start(rows: u16, cols: u16, paths: &[PathBuf]) -> Self {
         let mut command = CommandBuilder::new(CXR);
         command.args(paths);
+        // What is read is what is looked at.
+        command.arg("--no-background");
         Self::spawn(rows, cols, command)
     }
 
@@ -56,7 +59,8 @@ impl Session {
         command.env("TERM", "xterm-256color");
         command.env("COLORTERM", "truecolor");
         // Never the reviews of whoever runs the tests.
-        command.env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"));
+        let state = tempfile::tempdir().unwrap();
+        command.env("XDG_STATE_HOME", state.path());
         for name in [
             "TMUX",
             "STY",
@@ -87,6 +91,7 @@ impl Session {
             writer,
             parser,
             bytes,
+            _state: state,
         }
     }
 
@@ -226,7 +231,7 @@ fn verdicts_are_recorded_survive_a_kill_and_come_back() {
     let start = |size: (u16, u16)| {
         let mut command = CommandBuilder::new(CXR);
         command.arg(folder.path());
-        command.args(["--reviewer", "Ann", "--store"]);
+        command.args(["--no-background", "--reviewer", "Ann", "--store"]);
         command.arg(&store);
         Session::spawn(size.0, size.1, command)
     };
@@ -304,6 +309,46 @@ fn verdicts_are_recorded_survive_a_kill_and_come_back() {
     assert!(cell(0, "score:COVID-19").parse::<f64>().is_ok());
     assert!(cell(0, "window_width").parse::<f64>().is_ok());
     assert_eq!(cell(0, "model_sha256").len(), 64);
+}
+
+#[test]
+fn the_rest_of_a_folder_is_read_behind_and_remembered_under_another_name() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["a.png", "b.png", "c.png"] {
+        let mut sample = image::open(samples().join("pneumonia_1.png"))
+            .unwrap()
+            .into_luma8();
+        sample.get_pixel_mut(0, 0).0[0] = name.as_bytes()[0];
+        sample.save(folder.path().join(name)).unwrap();
+    }
+    let start = || {
+        let mut command = CommandBuilder::new(CXR);
+        command.arg(folder.path());
+        command.arg("--store");
+        command.arg(folder.path().join("reviews.sqlite"));
+        Session::spawn(35, 120, command)
+    };
+    let mut session = start();
+    // Nobody moves.
+    session.wait_for_text("3 read");
+    session.press("q");
+    assert_eq!(session.wait_for_end(), 0);
+
+    std::fs::rename(folder.path().join("b.png"), folder.path().join("z.png")).unwrap();
+    let mut session = start();
+    session.wait_for_text("3 read");
+    session.press("G");
+    session.wait_for("the renamed image, remembered", |session| {
+        let screen = session.screen();
+        let selected = |line: &str| line.contains('▸') && line.contains("z.png");
+        screen.lines().any(selected) && screen.contains(" remembered cpu")
+    });
+    // Heat maps are not: it is read once more.
+    session.press("o");
+    session.wait_for("a heat map", |session| session.coloured_cells() > 50);
+    session.wait_for_text(" ms cpu");
+    session.press("q");
+    assert_eq!(session.wait_for_end(), 0);
 }
 
 /// As root nothing is read-only; a folder in the way of the store is as good.
@@ -561,6 +606,7 @@ impl Tmux {
         command
             .args(["-L", &self.socket])
             .args(arguments)
+            .env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"))
             .env_remove("TMUX");
         command
     }

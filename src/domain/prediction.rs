@@ -59,7 +59,7 @@ pub struct Prediction {
     pub model_sha256: String,
     /// Name and version of the preprocessing.
     pub preprocess: String,
-    /// Milliseconds from samples to findings.
+    /// Milliseconds from samples to findings; 0 where it was remembered from an earlier time.
     pub elapsed_ms: f64,
     /// Where the logits come from. `None` if the input was refused, or the model gives no maps.
     pub activation: Option<Arc<ClassActivationMap>>,

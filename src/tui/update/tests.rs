@@ -1,5 +1,6 @@
 //! Keys in, state and effects out.
 
+mod background;
 mod review;
 
 use std::path::PathBuf;

@@ -117,7 +117,10 @@ fn engine_words(model: &Model) -> String {
     let digest: String = card.sha256.chars().take(6).collect();
     let time = model
         .prediction()
-        .map(|p| format!(" · {:.0} ms", p.elapsed_ms))
+        .map(|p| match p.elapsed_ms {
+            0.0 => " · remembered".to_owned(),
+            ms => format!(" · {ms:.0} ms"),
+        })
         .unwrap_or_default();
     format!("{} {digest}{time} {}", card.name, model.device)
 }

@@ -1,0 +1,95 @@
+//! What is sent for behind the image that is looked at.
+
+use super::*;
+use crate::tui::model::Reading;
+use crate::worker::Errand;
+
+fn model() -> Model {
+    let mut model = model_of(&["a.png", "b.png", "c.png"]);
+    model.background.reading = Reading::On;
+    model
+}
+
+fn sent(effects: &[Effect]) -> Vec<String> {
+    let errands = effects.iter().filter_map(|effect| match effect {
+        Effect::ReadBehind(errand) => Some(errand.source.display().to_string()),
+        _ => None,
+    });
+    errands.collect()
+}
+
+fn read(name: &str, score: Option<f32>) -> Message {
+    let errand = Errand {
+        source: path(name),
+        model: 0,
+    };
+    let result = score.map(|score| Ok(prediction(score)));
+    Message::Worker(Outcome::Background { errand, result })
+}
+
+#[test]
+fn one_image_at_a_time_is_sent_for_until_all_but_the_selection_are_read() {
+    let mut model = model();
+    assert_eq!(sent(&update(&mut model, Message::Tick)), ["b.png"]);
+    assert_eq!(sent(&update(&mut model, Message::Tick)), [""; 0]);
+    assert_eq!(
+        sent(&update(&mut model, read("b.png", Some(0.1)))),
+        ["c.png"]
+    );
+    assert_eq!(model.worklist.read(), 1);
+    assert_eq!(sent(&update(&mut model, read("c.png", Some(0.9)))), [""; 0]);
+    assert_eq!(model.worklist.read(), 2);
+    assert_eq!(model.worklist.row(2).unwrap().score("Pneumonia"), Some(0.9));
+}
+
+#[test]
+fn it_stops_while_paused_and_an_answer_of_a_model_that_is_gone_is_dropped() {
+    let mut model = model();
+    update(&mut model, Message::Tick);
+    assert_eq!(sent(&press(&mut model, "b")), [""; 0]);
+    assert!(model.notice.as_ref().unwrap().contains("paused"));
+    assert_eq!(sent(&update(&mut model, read("b.png", None))), [""; 0]);
+    assert_eq!(model.worklist.read(), 0);
+    assert_eq!(sent(&press(&mut model, "b")), ["b.png"]);
+    // Another model by the time of the answer.
+    model.choices.current = 1;
+    update(&mut model, read("b.png", Some(0.5)));
+    assert_eq!(model.worklist.read(), 0);
+}
+
+#[test]
+fn nothing_is_sent_for_before_there_is_a_model_or_if_nobody_asked() {
+    let mut model = model();
+    model.engine = Engine::Loading;
+    assert_eq!(sent(&update(&mut model, Message::Tick)), [""; 0]);
+    let mut model = model_of(&["a.png", "b.png"]);
+    assert_eq!(sent(&update(&mut model, Message::Tick)), [""; 0]);
+    press(&mut model, "b");
+    assert!(model.notice.unwrap().contains("--no-background"));
+}
+
+/// What comes from the background has no map: it is asked for once, with the image as it is seen.
+#[test]
+fn a_heat_map_that_was_not_kept_is_asked_for_once() {
+    let mut model = model();
+    update(&mut model, Message::Tick);
+    update(&mut model, read("b.png", Some(0.7)));
+    let effects = press(&mut model, "j");
+    let asked = |effects: &[Effect]| {
+        let mut jobs = effects.iter().filter_map(|effect| match effect {
+            Effect::Select(job) => Some((job.classify, job.maps)),
+            _ => None,
+        });
+        jobs.next()
+    };
+    assert_eq!(
+        asked(&effects),
+        Some((false, false)),
+        "its scores are known"
+    );
+    let effects = press(&mut model, "o");
+    assert_eq!(asked(&effects), Some((true, true)));
+    let generation = model.viewer.generation;
+    let effects = update(&mut model, classified("b.png", generation, 0.7));
+    assert_eq!(asked(&effects), None, "it is not asked for over and over");
+}
