@@ -189,6 +189,7 @@ pub enum Command {
     Evaluate(Box<Evaluate>),
     Adapt(Box<Adapt>),
     Export(Export),
+    Report(Report),
     /// Say what this machine, terminal and model can do, in words
     Doctor,
     Models(Models),
@@ -450,6 +451,49 @@ pub struct Export {
     pub verify: bool,
 
     /// The store [default: cxr/reviews.sqlite in $XDG_STATE_HOME or ~/.local/state]
+    #[arg(long, value_name = "FILE")]
+    pub store: Option<PathBuf>,
+}
+
+/// Write one page about one image, for a case note
+///
+/// The page is one HTML file with its pictures inside, for an A4 sheet: it asks for no other file and
+/// runs nothing. On it are the radiograph in its own window, the same with a heat map, the findings
+/// with their operating points and 90 % sets, severity with its error, the input check, the model,
+/// and what readers said of this image (by its content). An image that the input check refuses has
+/// no numbers.
+///
+/// Of where the image lies, only the name of its file is on the page.
+///
+/// Exit status: 0 if the page is written, 1 if the image cannot be read or the page not be written, 2
+/// for bad usage, 130 after Ctrl-C (nothing is written).
+#[derive(Debug, Args)]
+pub struct Report {
+    /// A radiograph
+    #[arg(value_name = "IMAGE")]
+    pub image: PathBuf,
+
+    /// Write here, readable by its owner only; - is standard output
+    #[arg(short, long, value_name = "FILE.html")]
+    pub output: PathBuf,
+
+    /// Replace FILE.html if it is there
+    #[arg(long)]
+    pub force: bool,
+
+    #[command(flatten)]
+    pub assumptions: Assumptions,
+
+    /// The heat map of this label [default: the label that is highest over its operating point]
+    #[arg(long, value_name = "LABEL")]
+    pub heatmap_label: Option<String>,
+
+    /// Say whose image it is: patient name and identifier, and the UIDs of study and image
+    #[arg(long)]
+    pub with_patient: bool,
+
+    /// The store that readers' verdicts are in [default: cxr/reviews.sqlite in $XDG_STATE_HOME or
+    /// ~/.local/state]; that there is none is no error
     #[arg(long, value_name = "FILE")]
     pub store: Option<PathBuf>,
 }

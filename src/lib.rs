@@ -22,6 +22,7 @@
 //! ```text
 //! main → commands → tui → worker → inference → imaging → domain
 //!        commands → adaptation → evaluation; checkpoint, model_store, export, library
+//!        commands, tui → store → domain
 //! ```
 
 pub mod adaptation;

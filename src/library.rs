@@ -46,6 +46,12 @@ pub fn scan(roots: &[PathBuf], mut on: impl FnMut(Found) -> ControlFlow<()>) {
     }
 }
 
+/// When a file was changed last, in seconds since 1970; `None` if it is gone or nothing says.
+pub fn changed(path: &Path) -> Option<f64> {
+    let metadata = fs::metadata(path).ok()?;
+    Some(metadata.mtime() as f64 + metadata.mtime_nsec() as f64 / 1e9)
+}
+
 /// Orders names as a reader does: runs of digits by their value, all else by its bytes.
 pub fn natural_order(a: &OsStr, b: &OsStr) -> Ordering {
     let (mut left, mut right) = (a.as_bytes(), b.as_bytes());

@@ -141,6 +141,8 @@ fn the_checker_sees_what_is_forbidden() {
         ),
         ("commands/predict/mod.rs", "use ratatui::Frame;"),
         ("commands/predict/mod.rs", "use dicom_object::open_file;"),
+        ("store/mod.rs", "use crate::export::Cell;"),
+        ("tui/mod.rs", "use rusqlite::Connection;"),
         ("main.rs", "use cxr::tui;"),
         ("main.rs", "use cxr::{commands, worker};"),
         ("cellar.rs", "fn f() {}"),

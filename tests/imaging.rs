@@ -790,11 +790,15 @@ fn patient_view_and_spacing_are_read_and_cleaned() {
         .text(tags::PATIENT_NAME, VR::PN, "Doe^Jane\x1b[31m^^Dr")
         .text(tags::PATIENT_ID, VR::LO, " 42\x07 ")
         .text(tags::PATIENT_AGE, VR::AS, "054Y")
+        .text(tags::STUDY_INSTANCE_UID, VR::UI, "1.2.840.7")
         .text(tags::PIXEL_SPACING, VR::DS, "0.3\\0.2")
         .sequence(tags::VIEW_CODE_SEQUENCE, code);
     let r = read(&file.clone().bytes(&[0; 4]).file(EXPLICIT));
     assert_eq!(r.patient.name.as_deref(), Some("Doe Jane [31m Dr"));
     assert_eq!(r.patient.id.as_deref(), Some("42"));
+    assert_eq!(r.uids.study.as_deref(), Some("1.2.840.7"));
+    assert_eq!(r.uids.sop_instance.as_deref(), Some("1.2.3.4"));
+    assert_eq!(r.uids.series, None);
     assert_eq!(r.patient.age.as_deref(), Some("054Y"));
     assert!((r.pixel_aspect - 1.5).abs() < 1e-9);
     assert_eq!(r.view, ViewPosition::Ap);

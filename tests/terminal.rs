@@ -116,6 +116,14 @@ impl Session {
         }
     }
 
+    /// Until the model has said something: only then is there a time.
+    fn wait_for_answer(&self) {
+        self.wait_for("an answer", |session| {
+            let screen = session.screen();
+            screen.contains(" ms cpu") || screen.contains(" s cpu")
+        });
+    }
+
     fn wait_for_text(&self, text: &str) {
         self.wait_for(text, |session| session.screen().contains(text));
     }
@@ -194,7 +202,7 @@ fn a_folder_is_walked_seen_and_read() {
     session.wait_for_text("Worklist");
     session.wait_for_text("clear_1.png");
     session.wait_for("a radiograph", |session| session.painted_cells() > 400);
-    session.wait_for_text(" ms cpu");
+    session.wait_for_answer();
     session.wait_for_text("· Bacterial");
     assert!(session.screen().contains("not for diagnosis"));
 
@@ -437,7 +445,7 @@ fn every_sample_can_be_walked_to_and_each_says_something() {
         session.press("j");
     }
     session.press("gg");
-    session.wait_for_text(" ms cpu");
+    session.wait_for_answer();
 }
 
 #[test]
@@ -454,7 +462,7 @@ fn a_small_and_a_large_terminal_show_something_sensible() {
 #[test]
 fn a_resize_is_followed() {
     let session = Session::start(24, 80, &[samples()]);
-    session.wait_for_text(" ms cpu");
+    session.wait_for_answer();
     session
         .parser
         .lock()
@@ -495,7 +503,7 @@ fn signals_give_the_terminal_back() {
 #[test]
 fn without_job_control_it_is_not_suspended() {
     let mut session = Session::start(24, 80, &[samples()]);
-    session.wait_for_text(" ms cpu");
+    session.wait_for_answer();
     session.press("\x1a");
     session.wait_for_text("no shell here to suspend to");
     session.press("q");

@@ -8,11 +8,13 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
+use super::export::store_path;
 use super::{SOME_FAILED, available_cores, classifier, print};
 use crate::cli::ColorWhen;
 use crate::domain::{Radiograph, Samples};
 use crate::imaging::WORKER_ARGUMENT;
 use crate::inference::Classify;
+use crate::store::Store;
 use crate::tui;
 
 /// Each line is a name, and what was found or what is wrong and how it is mended.
@@ -23,6 +25,7 @@ pub fn run(colour: ColorWhen, file: Option<&Path>) -> Result<ExitCode> {
         ("model", model(file)),
         ("formats", Ok(formats())),
         ("decoder", decoder()),
+        ("reviews", reviews()),
     ];
     let mut page = String::new();
     for (name, finding) in &lines {
@@ -40,6 +43,22 @@ pub fn run(colour: ColorWhen, file: Option<&Path>) -> Result<ExitCode> {
     } else {
         ExitCode::from(SOME_FAILED)
     })
+}
+
+/// Where the reviews of this user are, and whether their log is whole.
+fn reviews() -> Result<String> {
+    let path = store_path(None)?;
+    if !path.exists() {
+        return Ok(format!("none yet; the first makes {}", path.display()));
+    }
+    let audit = Store::open_read_only(&path)?.verify()?;
+    if let Some(fault) = audit.faults.first() {
+        bail!(
+            "{}: {fault}; cxr export --verify says all of it",
+            path.display()
+        );
+    }
+    Ok(format!("{}, {} rows, whole", path.display(), audit.rows))
 }
 
 fn device() -> String {

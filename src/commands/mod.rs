@@ -6,11 +6,13 @@ pub mod browse;
 mod cases;
 mod doctor;
 mod documents;
+mod draft;
 mod evaluate;
 mod export;
 mod kept;
 mod models;
 mod predict;
+mod report;
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
@@ -62,6 +64,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Some(Command::Evaluate(arguments)) => evaluate::run(&arguments, &limits, model),
         Some(Command::Adapt(arguments)) => adapt::run(&arguments, &limits, model),
         Some(Command::Export(arguments)) => export::run(&arguments),
+        Some(Command::Report(arguments)) => report::run(&arguments, &limits, model),
         Some(Command::Doctor) => doctor::run(cli.appearance.color, model),
         Some(Command::Models(models)) => models::run(&models.action, model),
         Some(Command::Completions(completions)) => documents::completions(completions.shell),
@@ -141,7 +144,7 @@ fn assumed(arguments: &Assumptions, card: &ModelCard) -> Result<Prevalences> {
 /// one where `predict` already reads an image on every core.
 pub fn engine_threads(cli: &Cli) -> usize {
     match cli.command {
-        None => available_cores(),
+        None | Some(Command::Report(_)) => available_cores(),
         Some(_) => 1,
     }
 }

@@ -44,6 +44,7 @@ use terminal::{ColourChoice, LateAnswer, Screen, Signal};
 use update::{Effect, Message, update};
 use view::Theme;
 use view::layout::Layout;
+use worklist::Undated;
 
 /// A wake-up while something moves: the sign of progress turns with it.
 const TICK: Duration = Duration::from_millis(100);
@@ -94,6 +95,7 @@ pub fn run(options: Options, start: impl FnOnce(Report) -> Worker) -> io::Result
     }
     listen_for_keys(sender.clone());
     spawn_scan(options.paths.clone(), sender.clone());
+    let dates = sender.clone();
     let news = sender.clone();
     let recorder = Recorder::start(options.reviews, &options.reviewer, move |tidings| {
         let _ = news.send(Message::Review(tidings));
@@ -116,6 +118,7 @@ pub fn run(options: Options, start: impl FnOnce(Report) -> Worker) -> io::Result
     }
     let app = App {
         recorder: recorder.clone(),
+        dates,
         model,
         theme: Theme::new(colours),
         painter,
@@ -170,6 +173,8 @@ struct App {
     painter: Option<Box<dyn Painter>>,
     worker: Worker,
     recorder: Rc<Recorder>,
+    /// For what looks at the disk by itself.
+    dates: Sender<Message>,
     screen: Screen,
 }
 
@@ -213,6 +218,7 @@ impl App {
                 Effect::ReadBehind(errand) => self.worker.read_behind(errand),
                 Effect::UseModel(generation, model) => self.worker.use_model(generation, model),
                 Effect::Ask(request) => self.recorder.ask(request),
+                Effect::Date(undated) => spawn_dating(undated, self.dates.clone()),
                 Effect::Repaint => self.repaint()?,
                 Effect::Suspend => self.suspend()?,
                 Effect::Quit(code) => return Ok(ControlFlow::Break(code)),
@@ -347,5 +353,16 @@ fn spawn_scan(paths: Vec<PathBuf>, sender: Sender<Message>) {
         });
         let _ = sender.send(Message::Found { images, problems });
         let _ = sender.send(Message::ScanFinished);
+    });
+}
+
+/// Asks the disk, which may be slow, when files were changed last.
+fn spawn_dating(undated: Undated, sender: Sender<Message>) {
+    thread::spawn(move || {
+        let times = undated.paths.iter().map(|path| library::changed(path));
+        let _ = sender.send(Message::Dated {
+            first: undated.first,
+            times: times.collect(),
+        });
     });
 }

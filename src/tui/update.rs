@@ -19,8 +19,8 @@ use ratatui::layout::{Position, Size};
 
 use super::keymap::{Action, Lookup, Mode};
 use super::model::{Engine, Model, Overlay, Panes, PromptKind};
-use super::worklist::{Sort, State};
-use crate::domain::{Canvas, Question};
+use super::worklist::{Sort, State, Terms, Undated};
+use crate::domain::Canvas;
 use crate::store::{News, Request};
 use crate::worker::{Errand, Generation, Job, Outcome};
 
@@ -36,6 +36,11 @@ pub enum Message {
         problems: Vec<String>,
     },
     ScanFinished,
+    /// When files were changed last, in seconds since 1970, from the one of that number on.
+    Dated {
+        first: usize,
+        times: Vec<Option<f64>>,
+    },
     Worker(Outcome),
     Review(News),
     /// The screen was laid out: where its panes are, and how many pixels the image may have.
@@ -62,6 +67,8 @@ pub enum Effect {
     UseModel(Generation, usize),
     /// Of the review log.
     Ask(Request),
+    /// Find out when these files were changed last.
+    Date(Undated),
     /// Paint every cell anew.
     Repaint,
     Suspend,
@@ -93,7 +100,12 @@ fn on_message(model: &mut Model, message: Message) -> Vec<Effect> {
             problems
                 .into_iter()
                 .for_each(|p| model.worklist.add_problem(p));
-            keeping_selection(model, |model| model.worklist.add(images))
+            let mut effects = keeping_selection(model, |model| model.worklist.add(images));
+            effects.extend(ask_for_times(model));
+            effects
+        }
+        Message::Dated { first, times } => {
+            keeping_selection(model, |model| model.worklist.date(first, times))
         }
         Message::ScanFinished => {
             model.worklist.finish_scan();
@@ -191,7 +203,9 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Prevalence => prompt::ask_for_prevalence(model),
         Action::Sort => {
             let sort = next_sort(model);
-            keeping_selection(model, |model| model.worklist.set_sort(sort))
+            let mut effects = keeping_selection(model, |model| model.worklist.set_sort(sort));
+            effects.extend(ask_for_times(model));
+            effects
         }
         Action::Reverse => keeping_selection(model, |model| model.worklist.reverse()),
         Action::Window => {
@@ -255,25 +269,16 @@ fn to_match(model: &mut Model, rows: isize) -> Vec<Effect> {
     move_by(model, rows)
 }
 
-/// Name → each label that stands on its own → input check → name.
 fn next_sort(model: &Model) -> Sort {
-    let labels = model
-        .card()
-        .map(|card| card.labels.as_slice())
-        .unwrap_or_default();
-    let mut sorts = vec![Sort::Name];
-    sorts.extend(
-        labels
-            .iter()
-            .filter(|label| label.question == Question::Presence)
-            .map(|label| Sort::Score(label.name.clone())),
-    );
-    sorts.push(Sort::InputCheck);
-    let now = sorts
-        .iter()
-        .position(|sort| sort == model.worklist.sort())
-        .unwrap_or(0);
-    sorts.swap_remove((now + 1) % sorts.len())
+    let mut sorts = Sort::all(model.card(), model.choices.all.len());
+    let now = sorts.iter().position(|sort| sort == model.worklist.sort());
+    let next = (now.unwrap_or(0) + 1) % sorts.len();
+    sorts.swap_remove(next)
+}
+
+/// Times of files are asked of the disk only where the list is sorted by them.
+fn ask_for_times(model: &mut Model) -> Option<Effect> {
+    model.worklist.ask_for_times().map(Effect::Date)
 }
 
 fn on_mouse(model: &mut Model, mouse: MouseEvent) -> Vec<Effect> {
@@ -311,7 +316,10 @@ fn on_outcome(model: &mut Model, outcome: Outcome) -> Vec<Effect> {
     match outcome {
         // Two presses load two models, and the first one's news is old.
         Outcome::Model(Ok(card)) if !model.choices.is_current(&card) => {}
-        Outcome::Model(Ok(card)) => model.engine = Engine::Ready(card),
+        Outcome::Model(Ok(card)) => {
+            model.worklist.set_terms(Terms::new(&card, &model.assumed));
+            model.engine = Engine::Ready(card);
+        }
         Outcome::Model(Err(reason)) => {
             model.engine = Engine::Failed(reason);
             model.viewer.classifying = None;

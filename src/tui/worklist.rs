@@ -1,20 +1,30 @@
 //! The images, in the order and selection that the reader chose.
 
 mod elsewhere;
+mod filter;
 mod held;
+mod sort;
+mod tally;
+mod times;
 mod unread;
 
-use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use elsewhere::Elsewhere;
+pub use filter::{Completion, FilterError, Terms};
+use filter::{Filter, complete};
 pub use held::Held;
+pub use sort::{Sort, nearest};
+pub use tally::Tally;
+use times::Times;
+pub use times::Undated;
 
+use crate::domain::Prediction;
 use crate::domain::text::clean;
-use crate::domain::{InputCheck, Prediction};
 
 /// One file. 100,000 of them must fit: what is known of it is behind a pointer.
+#[derive(Debug)]
 pub struct Entry {
     pub path: Arc<Path>,
     pub state: State,
@@ -22,6 +32,7 @@ pub struct Entry {
     pub held: Option<Box<Held>>,
 }
 
+#[derive(Debug)]
 pub enum State {
     /// Not looked at yet.
     Unread,
@@ -29,9 +40,6 @@ pub enum State {
     /// Could not be read, or could not be classified, and why.
     Failed(Box<str>),
 }
-
-/// What [`Entry::state_word`] can be.
-const STATE_WORDS: [&str; 5] = ["unread", "error", "ok", "caution", "refused"];
 
 impl Entry {
     pub fn prediction(&self) -> Option<&Prediction> {
@@ -60,40 +68,6 @@ impl Entry {
             State::Read(prediction) => prediction.input.word(),
         }
     }
-
-    /// Refused before cautioned before accepted, and what is not known last.
-    fn check_rank(&self) -> u8 {
-        match &self.state {
-            State::Failed(_) => 0,
-            State::Read(p) => match p.input {
-                InputCheck::Refused(_) => 1,
-                InputCheck::Caution(_) => 2,
-                InputCheck::Accepted => 3,
-            },
-            State::Unread => 4,
-        }
-    }
-}
-
-/// What the worklist is sorted by.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Sort {
-    /// The order in which they were found: by name within each folder.
-    #[default]
-    Name,
-    /// Highest first; what has no score last.
-    Score(String),
-    InputCheck,
-}
-
-impl Sort {
-    pub fn word(&self) -> &str {
-        match self {
-            Sort::Name => "name",
-            Sort::Score(label) => label,
-            Sort::InputCheck => "input check",
-        }
-    }
 }
 
 /// A filter and the image that was selected under it.
@@ -111,9 +85,12 @@ pub struct Worklist {
     cursor: usize,
     sort: Sort,
     reversed: bool,
-    filter: String,
+    filter: Filter,
+    /// Of the model in use; `None` while none is there.
+    terms: Option<Terms>,
     scanned: bool,
-    read: usize,
+    /// What the model in use said of all of them.
+    tally: Tally,
     /// How many have a verdict.
     reviewed: usize,
     /// Folders and links that could not be followed.
@@ -124,6 +101,7 @@ pub struct Worklist {
     stale: bool,
     /// Of the models that are not in use; the last used last.
     elsewhere: Vec<Elsewhere>,
+    times: Times,
 }
 
 impl Worklist {
@@ -136,10 +114,8 @@ impl Worklist {
         }));
         let new = (first..self.entries.len()).map(|i| i as u32);
         if self.sort == Sort::Name && !self.reversed {
-            let filter = Filter::new(&self.filter, &self.roots);
-            let entries = &self.entries;
-            self.rows
-                .extend(new.filter(|i| filter.lets_through(&entries[*i as usize])));
+            let new: Vec<u32> = new.filter(|i| self.lets_through(*i)).collect();
+            self.rows.extend(new);
         } else {
             self.arrange();
         }
@@ -157,14 +133,14 @@ impl Worklist {
     /// What [`Worklist::restore`] needs to come back here.
     pub fn place(&self) -> Place {
         Place {
-            filter: self.filter.clone(),
+            filter: self.filter.text().to_owned(),
             selected: self.rows.get(self.cursor).copied(),
         }
     }
 
     /// Filter and selection as they were.
     pub fn restore(&mut self, place: Place) {
-        self.filter = place.filter;
+        self.filter = Filter::new(place.filter, self.terms.as_ref());
         self.arrange();
         let row = place
             .selected
@@ -204,7 +180,11 @@ impl Worklist {
 
     /// How many have been read, with or without success.
     pub fn read(&self) -> usize {
-        self.read
+        self.tally.read
+    }
+
+    pub fn tally(&self) -> Tally {
+        self.tally
     }
 
     pub fn cursor(&self) -> usize {
@@ -220,7 +200,7 @@ impl Worklist {
     }
 
     pub fn filter(&self) -> &str {
-        &self.filter
+        self.filter.text()
     }
 
     pub fn row(&self, row: usize) -> Option<&Entry> {
@@ -253,7 +233,12 @@ impl Worklist {
         let Some(index) = self.index_of(path) else {
             return;
         };
-        self.read += usize::from(matches!(self.entries[index].state, State::Unread));
+        self.set_state(index, state);
+    }
+
+    fn set_state(&mut self, index: usize, state: State) {
+        self.tally.remove(&self.entries[index].state);
+        self.tally.add(&state);
         self.entries[index].state = state;
         self.stale |= self.is_arranged_by_state();
     }
@@ -272,8 +257,45 @@ impl Worklist {
     }
 
     fn is_arranged_by_state(&self) -> bool {
-        let mut words = self.filter.split_whitespace();
-        self.sort != Sort::Name || words.any(|word| STATE_WORDS.contains(&word))
+        self.sort.asks_of_answers() || self.filter.asks_of_answers()
+    }
+
+    fn lets_through(&self, index: u32) -> bool {
+        let entry = &self.entries[index as usize];
+        let terms = self.terms.as_ref();
+        self.filter.lets_through(entry, &self.roots, terms)
+    }
+
+    /// What the model in use can be asked for. Rows stay where they are.
+    pub fn set_terms(&mut self, terms: Terms) {
+        if self.terms.as_ref() == Some(&terms) {
+            return;
+        }
+        let text = self.filter.text().to_owned();
+        self.filter = Filter::new(text, Some(&terms));
+        self.terms = Some(terms);
+        self.stale |= self.filter.asks_of_answers();
+    }
+
+    /// What is wrong with a filter that is being typed.
+    pub fn check(&self, text: &str) -> Result<(), FilterError> {
+        let filter = Filter::new(text.to_owned(), self.terms.as_ref());
+        filter.error().map_or(Ok(()), |error| Err(error.clone()))
+    }
+
+    /// How its last word may go on.
+    pub fn complete(&self, text: &str) -> Option<Completion> {
+        complete(text, self.terms.as_ref())
+    }
+
+    /// Why the filter in use lets nothing through, if the model does not understand it.
+    pub fn filter_error(&self) -> Option<&FilterError> {
+        self.filter.error()
+    }
+
+    /// How the filter was understood, where that is more than plain words.
+    pub fn filter_reading(&self) -> Option<String> {
+        self.filter.reading()
     }
 
     pub fn set_sort(&mut self, sort: Sort) {
@@ -286,221 +308,26 @@ impl Worklist {
         self.arrange();
     }
 
-    pub fn set_filter(&mut self, filter: String) {
-        self.filter = filter;
-        self.arrange();
+    /// What is no filter changes nothing: more of it may still be typed.
+    pub fn set_filter(&mut self, text: String) {
+        let filter = Filter::new(text, self.terms.as_ref());
+        if filter.error().is_none() {
+            self.filter = filter;
+            self.arrange();
+        }
     }
 
     /// Filters and sorts anew. The cursor stays on its image, or on its row if that is gone.
     fn arrange(&mut self) {
         let selected = self.rows.get(self.cursor).copied();
-        let filter = Filter::new(&self.filter, &self.roots);
-        let entries = &self.entries;
-        self.rows = (0..entries.len() as u32)
-            .filter(|i| filter.lets_through(&entries[*i as usize]))
-            .collect();
-        let entry = |i: &u32| &entries[*i as usize];
-        match &self.sort {
-            Sort::Name => {}
-            Sort::Score(label) => {
-                self.rows
-                    .sort_by(|a, b| higher_first(entry(a).score(label), entry(b).score(label)));
-            }
-            Sort::InputCheck => self.rows.sort_by_key(|i| entry(i).check_rank()),
-        }
-        if self.reversed {
-            self.rows.reverse();
-            // What has no score comes last either way.
-            if let Sort::Score(label) = &self.sort {
-                self.rows.sort_by_key(|i| entry(i).score(label).is_none());
-            }
-        }
+        let all = 0..self.entries.len() as u32;
+        self.rows = all.filter(|i| self.lets_through(*i)).collect();
+        self.sort_rows();
         self.stale = false;
         let kept = selected.and_then(|i| self.rows.iter().position(|row| *row == i));
         self.go_to(kept.unwrap_or(self.cursor));
     }
 }
 
-fn higher_first(a: Option<f32>, b: Option<f32>) -> Ordering {
-    match (a, b) {
-        (Some(a), Some(b)) => b.total_cmp(&a),
-        (a, b) => b.is_some().cmp(&a.is_some()),
-    }
-}
-
-/// Words that must all be in the path below the root, or be the state; upper and lower case are
-/// one.
-struct Filter<'a> {
-    words: Vec<String>,
-    roots: &'a [PathBuf],
-}
-
-impl<'a> Filter<'a> {
-    fn new(text: &str, roots: &'a [PathBuf]) -> Self {
-        let words = text.split_whitespace().map(str::to_lowercase).collect();
-        Filter { words, roots }
-    }
-
-    fn lets_through(&self, entry: &Entry) -> bool {
-        if self.words.is_empty() {
-            return true;
-        }
-        let path = self
-            .below_root(&entry.path)
-            .to_string_lossy()
-            .to_lowercase();
-        let state = entry.state_word();
-        self.words
-            .iter()
-            .all(|word| path.contains(word.as_str()) || state == word || entry.is_held_as(word))
-    }
-
-    fn below_root<'p>(&self, path: &'p Path) -> &'p Path {
-        let below = self
-            .roots
-            .iter()
-            .find_map(|root| path.strip_prefix(root).ok());
-        match below {
-            // A file that was asked for by itself is its own root.
-            Some(rest) if !rest.as_os_str().is_empty() => rest,
-            _ => path.file_name().map_or(path, Path::new),
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::{Finding, Pathology, Question, Score, ScoreKind};
-
-    fn path(name: &str) -> Arc<Path> {
-        Arc::from(Path::new(name))
-    }
-
-    fn scored(value: f32) -> State {
-        State::Read(Box::new(Prediction {
-            findings: vec![Finding {
-                label: Pathology("COVID-19".into()),
-                question: Question::Presence,
-                logit: 0.0,
-                score: Score::new(value, ScoreKind::Sigmoid).unwrap(),
-                operating_point: None,
-                sensitive_point: None,
-                calibrated: None,
-                conformal: None,
-            }],
-            severity: None,
-            input: InputCheck::Accepted,
-            model_sha256: String::new(),
-            preprocess: String::new(),
-            elapsed_ms: 0.0,
-            activation: None,
-        }))
-    }
-
-    fn names(list: &Worklist) -> Vec<String> {
-        (0..list.len())
-            .map(|i| list.row(i).unwrap().name())
-            .collect()
-    }
-
-    fn list() -> Worklist {
-        let mut list = Worklist::default();
-        list.set_roots(vec!["".into()]);
-        list.add(["w/a.png", "w/b.png", "v/c.png", "v/d.png"].map(path));
-        list
-    }
-
-    #[test]
-    fn sorting_by_score_puts_the_highest_first_and_the_unknown_last() {
-        let mut list = list();
-        list.record(Path::new("w/b.png"), scored(0.2));
-        list.record(Path::new("v/d.png"), scored(0.9));
-        list.set_sort(Sort::Score("COVID-19".into()));
-        assert_eq!(names(&list), ["d.png", "b.png", "a.png", "c.png"]);
-        assert_eq!(list.read(), 2);
-    }
-
-    #[test]
-    fn the_cursor_stays_on_its_image_through_sorting_and_filtering() {
-        let mut list = list();
-        list.go_to(3);
-        list.record(Path::new("v/d.png"), scored(0.9));
-        list.set_sort(Sort::Score("COVID-19".into()));
-        assert_eq!(list.selected().unwrap().name(), "d.png");
-        list.set_filter("V/".into());
-        assert_eq!(names(&list), ["d.png", "c.png"]);
-        assert_eq!(list.selected().unwrap().name(), "d.png");
-        list.set_filter("nothing is called this".into());
-        assert!(list.is_empty() && list.selected().is_none());
-        list.set_filter(String::new());
-        assert_eq!(list.len(), 4);
-    }
-
-    #[test]
-    fn a_filter_matches_states_too_and_new_files_obey_it() {
-        let mut list = list();
-        list.record(Path::new("w/a.png"), State::Failed("cut short".into()));
-        list.set_filter("error".into());
-        assert_eq!(names(&list), ["a.png"]);
-        list.set_filter("v".into());
-        list.add(["v/new.png", "w/new.png"].map(path));
-        assert_eq!(names(&list), ["c.png", "d.png", "new.png"]);
-    }
-
-    #[test]
-    fn a_filter_looks_below_the_folder_that_was_asked_for() {
-        let mut list = Worklist::default();
-        list.set_roots(vec!["/covid-study".into()]);
-        list.add(["/covid-study/ward1/a.png", "/covid-study/covid/b.png"].map(path));
-        list.set_filter("covid".into());
-        assert_eq!(names(&list), ["b.png"]);
-    }
-
-    #[test]
-    fn reversed_by_score_the_lowest_comes_first_and_the_unknown_still_last() {
-        let mut list = list();
-        list.record(Path::new("w/b.png"), scored(0.2));
-        list.record(Path::new("v/d.png"), scored(0.9));
-        list.set_sort(Sort::Score("COVID-19".into()));
-        list.reverse();
-        assert_eq!(names(&list)[..2], ["b.png", "d.png"]);
-        list.record(Path::new("w/a.png"), scored(0.1));
-        assert!(
-            list.is_stale(),
-            "the title says so until it is sorted again"
-        );
-    }
-
-    #[test]
-    fn a_filter_by_name_does_not_grow_old_and_one_by_state_does() {
-        let mut list = list();
-        list.set_filter("w/".into());
-        list.record(Path::new("w/a.png"), scored(0.1));
-        assert!(!list.is_stale());
-        list.set_filter("unread".into());
-        list.record(Path::new("w/b.png"), scored(0.1));
-        assert!(list.is_stale());
-    }
-
-    #[test]
-    fn a_place_is_found_again() {
-        let mut list = list();
-        list.go_to(2);
-        let place = list.place();
-        list.set_filter("w/a".into());
-        assert_eq!(list.selected().unwrap().name(), "a.png");
-        list.restore(place);
-        assert_eq!(
-            (list.len(), list.selected().unwrap().name().as_str()),
-            (4, "c.png")
-        );
-    }
-
-    #[test]
-    fn a_result_for_an_unknown_image_changes_nothing() {
-        let mut list = list();
-        list.record(Path::new("elsewhere.png"), scored(1.0));
-        assert_eq!(list.read(), 0);
-    }
-}
+mod tests;

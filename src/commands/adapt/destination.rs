@@ -1,13 +1,12 @@
 //! Where the new model goes: both files whole, or neither.
 
 use std::fmt;
-use std::fs;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use crate::commands::{Usage, owner_only};
+use crate::commands::Usage;
+use crate::commands::draft::Draft;
 use crate::export::path_text;
 use crate::inference::ModelFiles;
 
@@ -102,34 +101,5 @@ fn is_same(one: &Path, other: &Path) -> bool {
     match (one.canonicalize(), other.canonicalize()) {
         (Ok(one), Ok(other)) => one == other,
         _ => false,
-    }
-}
-
-/// A file of its owner's beside the one that it is to become; it goes away unless it is published.
-struct Draft(PathBuf);
-
-impl Draft {
-    fn begin(path: &Path) -> io::Result<Self> {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let draft = path.with_file_name(format!(".{name}.{}.draft", std::process::id()));
-        owner_only().create_new(true).open(&draft)?;
-        Ok(Draft(draft))
-    }
-
-    fn fill(&self, bytes: &[u8]) -> io::Result<()> {
-        let mut file = owner_only().open(&self.0)?;
-        file.write_all(bytes)?;
-        file.sync_all()
-    }
-
-    fn publish(self, path: &Path) -> Result<()> {
-        fs::rename(&self.0, path).with_context(|| format!("writing {}", path_text(path)))
-    }
-}
-
-impl Drop for Draft {
-    fn drop(&mut self) {
-        // After a rename there is none.
-        let _ = fs::remove_file(&self.0);
     }
 }

@@ -5,7 +5,7 @@
 //! [`evaluation`](crate::evaluation), and written beside it; the model before stays as it is.
 
 mod card;
-mod date;
+pub mod date;
 mod destination;
 mod fit;
 mod study;

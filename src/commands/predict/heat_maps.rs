@@ -88,7 +88,11 @@ impl HeatMaps {
     }
 }
 
-fn known(name: &str, card: &ModelCard) -> Result<Pathology> {
+/// The label that `--heatmap-label` names.
+///
+/// # Errors
+/// [`Usage`], if the model has no such label.
+pub fn known(name: &str, card: &ModelCard) -> Result<Pathology> {
     let labels = card.labels.iter().map(|label| label.name.as_str());
     if labels.clone().any(|label| label == name) {
         return Ok(Pathology(name.to_owned()));

@@ -16,6 +16,7 @@ use std::sync::atomic::AtomicBool;
 use anyhow::{Context, Result};
 
 use self::heat_maps::HeatMaps;
+pub use self::heat_maps::known as heat_map_label;
 use self::table::{Destination, Done};
 use super::batch::{Progress, Reader, Signals, Tally, Then, decoders, in_order, silence_workers};
 use super::{BAD_USAGE, SOME_FAILED, Usage, assumed, available_cores, classifier, complain};

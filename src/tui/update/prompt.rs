@@ -5,6 +5,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use super::{Effect, keeping_selection, review};
 use crate::domain::Prevalences;
 use crate::tui::model::{Engine, Model, Overlay, Prompt, PromptKind};
+use crate::tui::worklist::Terms;
 
 const NO_MODEL: &str = "the model is not there yet";
 
@@ -41,7 +42,12 @@ pub fn on_key(model: &mut Model, mut prompt: Prompt, key: KeyEvent) -> Vec<Effec
             prompt.text.pop();
         }
         KeyCode::Esc => return abandon(model, prompt),
-        KeyCode::Enter => return accept(model, &prompt),
+        KeyCode::Enter => return accept(model, prompt),
+        KeyCode::Tab if prompt.kind == PromptKind::Filter => {
+            if let Some(completion) = model.worklist.complete(&prompt.text) {
+                prompt.text = completion.text;
+            }
+        }
         _ => {}
     }
     let effects = preview_prompt(model, &prompt);
@@ -69,9 +75,18 @@ fn abandon(model: &mut Model, prompt: Prompt) -> Vec<Effect> {
     }
 }
 
-fn accept(model: &mut Model, prompt: &Prompt) -> Vec<Effect> {
+fn accept(model: &mut Model, prompt: Prompt) -> Vec<Effect> {
     match prompt.kind {
-        PromptKind::Filter => vec![],
+        PromptKind::Filter => {
+            if model.worklist.check(&prompt.text).is_err() {
+                // The prompt says what is wrong, and is the place to put it right.
+                model.overlay = Some(Overlay::Prompt(prompt));
+            } else {
+                let reading = model.worklist.filter_reading();
+                model.notice = reading.map(|reading| format!("filter: {reading}"));
+            }
+            vec![]
+        }
         PromptKind::Jump => jump(model, &prompt.text),
         PromptKind::Note => review::note(model, &prompt.text),
         PromptKind::Prevalence => {
@@ -102,6 +117,7 @@ fn assume(model: &mut Model, text: &str) -> String {
     } else if let Err(error) = model.assumed.assume(card, text) {
         return error.to_string();
     }
+    model.worklist.set_terms(Terms::new(card, &model.assumed));
     let shown = model.assumed.shown(card);
     let words: Vec<String> = shown.map(|(label, p)| format!("{label} {p}")).collect();
     format!("prevalence: {}", words.join(", "))

@@ -22,9 +22,7 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
     match action {
         Action::Agree => judge_answer(model, Verdict::Agree),
         Action::Disagree => ask_for_label(model),
-        Action::Unsure => judge(model, Act::Judged, |opinion| {
-            (opinion.verdict, opinion.label) = (Some(Verdict::Unsure), None);
-        }),
+        Action::Unsure => judge_answer(model, Verdict::Unsure),
         Action::KeyImage => judge(model, Act::Flagged, |opinion| {
             opinion.key_image = !opinion.key_image;
         }),
@@ -40,7 +38,7 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
 
 fn judge_answer(model: &mut Model, verdict: Verdict) -> Vec<Effect> {
     if selected(model).is_ok() && model.prediction().is_none() {
-        return say(model, "the model has not answered: nothing to agree with");
+        return say(model, "the model has not answered: nothing to judge yet");
     }
     judge(model, Act::Judged, |opinion| {
         (opinion.verdict, opinion.label) = (Some(verdict), None);
@@ -53,10 +51,7 @@ fn ask_for_label(model: &mut Model) -> Vec<Effect> {
         return say(model, reason);
     }
     let Some(said) = model.prediction() else {
-        return say(
-            model,
-            "the model has not answered: nothing to disagree with",
-        );
+        return say(model, "the model has not answered: nothing to judge yet");
     };
     let labels: Vec<String> = said
         .findings

@@ -10,7 +10,7 @@ use crossterm::event::KeyCode;
 use super::*;
 use crate::domain::{
     ClassActivationMap, Finding, HeatMapChoice, InputCheck, LabelActivation, LabelCard, ModelCard,
-    Pathology, Prediction, Region, Score, ScoreKind, View, ViewPosition, Window,
+    Pathology, Prediction, Question, Region, Score, ScoreKind, View, ViewPosition, Window,
 };
 use crate::tui::keymap::Keymap;
 use crate::tui::model::Choice;
@@ -360,11 +360,66 @@ fn an_unreadable_file_is_a_row_with_a_reason() {
 fn sorting_goes_through_the_models_labels() {
     let mut model = model_of(&["a.png"]);
     let mut words = Vec::new();
-    for _ in 0..4 {
+    for _ in 0..7 {
         press(&mut model, "s");
         words.push(model.worklist.sort().word().to_owned());
     }
-    assert_eq!(words, ["Pneumonia", "COVID-19", "input check", "name"]);
+    let expected = [
+        "Pneumonia",
+        "COVID-19",
+        "uncertainty",
+        "input check",
+        "review",
+        "file time",
+        "name",
+    ];
+    assert_eq!(words, expected);
+    let mut model = model_with_two();
+    loaded(&mut model, "first");
+    press(&mut model, "ssss");
+    assert_eq!(model.worklist.sort().word(), "disagreement");
+}
+
+#[test]
+fn sorting_by_time_asks_the_disk_and_keeps_the_selection() {
+    let mut model = model_of(&["a.png", "b.png"]);
+    let effects = press(&mut model, "ssssss");
+    let [Effect::Date(undated)] = &effects[..] else {
+        panic!("{effects:?}");
+    };
+    assert_eq!(undated.paths, [path("a.png"), path("b.png")]);
+    let first = undated.first;
+    let times = vec![Some(2.0), Some(1.0)];
+    update(&mut model, Message::Dated { first, times });
+    assert_eq!(
+        (selected(&model).as_str(), model.worklist.cursor()),
+        ("a.png", 1)
+    );
+}
+
+#[test]
+fn a_filter_is_completed_by_tab_and_one_that_is_wrong_is_not_accepted() {
+    let mut model = model_of(&["a.png", "b.png"]);
+    let generation = model.viewer.generation;
+    update(&mut model, classified("a.png", generation, 0.9));
+    let typed = |model: &Model| match &model.overlay {
+        Some(Overlay::Prompt(prompt)) => prompt.text.clone(),
+        _ => panic!("no prompt"),
+    };
+    press(&mut model, "/pn");
+    press_key(&mut model, KeyCode::Tab, KeyModifiers::NONE);
+    assert_eq!(typed(&model), "Pneumonia");
+    press(&mut model, ">");
+    press_key(&mut model, KeyCode::Enter, KeyModifiers::NONE);
+    assert_eq!(typed(&model), "Pneumonia>", "it stays open");
+    press(&mut model, "50%");
+    press_key(&mut model, KeyCode::Enter, KeyModifiers::NONE);
+    assert!(model.overlay.is_none());
+    assert_eq!(
+        (model.worklist.filter(), model.worklist.len()),
+        ("Pneumonia>50%", 1)
+    );
+    assert_eq!(model.notice.as_deref(), Some("filter: Pneumonia>0.5"));
 }
 
 #[test]

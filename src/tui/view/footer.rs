@@ -5,10 +5,11 @@ use unicode_width::UnicodeWidthStr;
 
 use super::layout::Layout;
 use super::legend::WORDS;
-use super::text::{count, shorten};
+use super::text::{count, end_of, shorten};
 use super::theme::Theme;
 use crate::tui::keymap::Mode;
 use crate::tui::model::{Model, Overlay, Prompt, PromptKind};
+use crate::tui::worklist::FilterError;
 
 /// While the window is set, other keys than usual count: that is always said.
 const WINDOW: &str = "window: ←→ width ↑↓ level ⏎ done";
@@ -27,7 +28,7 @@ pub fn draw(model: &Model, theme: &Theme, layout: &Layout, frame: &mut Frame) {
     };
     let left = width - warning.width();
     let line = match (&model.overlay, &model.notice) {
-        (Some(Overlay::Prompt(prompt)), _) => prompt_line(model, prompt, left),
+        (Some(Overlay::Prompt(prompt)), _) => prompt_line(model, theme, prompt, left),
         (_, Some(notice)) => Line::styled(shorten(notice, left), theme.caution),
         _ if model.reviews.waiting.is_some() => {
             Line::styled(shorten(&waiting(model), left), theme.refused)
@@ -38,8 +39,8 @@ pub fn draw(model: &Model, theme: &Theme, layout: &Layout, frame: &mut Frame) {
         _ => hints(model, theme, left),
     };
     if let Some(Overlay::Prompt(prompt)) = &model.overlay {
-        let typed = u16::try_from(question(prompt.kind).width() + prompt.text.width());
-        let x = typed.unwrap_or(u16::MAX).min(area.width - 1);
+        let typed = question(prompt.kind).width() + typed(model, prompt, left).width();
+        let x = u16::try_from(typed).unwrap_or(u16::MAX).min(area.width - 1);
         frame.set_cursor_position(Position::new(area.x + x, area.y));
     }
     frame.render_widget(line, area);
@@ -69,9 +70,12 @@ fn question(kind: PromptKind) -> &'static str {
     }
 }
 
-fn prompt_line(model: &Model, prompt: &Prompt, width: usize) -> Line<'static> {
+fn prompt_line(model: &Model, theme: &Theme, prompt: &Prompt, width: usize) -> Line<'static> {
+    if let Some(error) = error(model, prompt) {
+        return wrong_line(model, theme, prompt, &error, width);
+    }
     let matches = match prompt.kind {
-        PromptKind::Filter => format!("   {} match", count(model.worklist.len())),
+        PromptKind::Filter => format!("   {}", filter_hint(model, &prompt.text)),
         PromptKind::Jump => format!("   of {}", count(model.worklist.len())),
         PromptKind::Note => String::new(),
         PromptKind::Prevalence => format!("   {}", prevalence_hint(model, &prompt.text)),
@@ -80,6 +84,56 @@ fn prompt_line(model: &Model, prompt: &Prompt, width: usize) -> Line<'static> {
         &format!("{}{}{matches}", question(prompt.kind), prompt.text),
         width,
     ))
+}
+
+fn error(model: &Model, prompt: &Prompt) -> Option<FilterError> {
+    let is_filter = prompt.kind == PromptKind::Filter;
+    is_filter.then(|| model.worklist.check(&prompt.text).err())?
+}
+
+/// What is wrong with a filter has its place beside the text, however long that is.
+fn wrong_line(
+    model: &Model,
+    theme: &Theme,
+    prompt: &Prompt,
+    error: &FilterError,
+    width: usize,
+) -> Line<'static> {
+    let typed = typed(model, prompt, width);
+    let cut = match typed == prompt.text {
+        true => error.at,
+        // An ellipsis stands for what is hidden.
+        false => (error.at + typed.len()).saturating_sub(prompt.text.len()),
+    };
+    let mut ways = (0..=cut.min(typed.len())).rev();
+    let cut = ways.find(|at| typed.is_char_boundary(*at)).unwrap_or(0);
+    let (right, wrong) = typed.split_at(cut);
+    let question = question(prompt.kind);
+    let left = width.saturating_sub(question.width() + typed.width());
+    Line::from(vec![
+        Span::raw(format!("{question}{right}")),
+        Span::styled(wrong.to_owned(), theme.refused),
+        Span::styled(shorten(&format!("   {error}"), left), theme.caution),
+    ])
+}
+
+/// What was typed, as far as it is shown: its end, where an error needs room.
+fn typed(model: &Model, prompt: &Prompt, width: usize) -> String {
+    let Some(error) = error(model, prompt) else {
+        return prompt.text.clone();
+    };
+    let words = error.to_string().width() + 3;
+    let left = width.saturating_sub(question(prompt.kind).width() + words);
+    end_of(&prompt.text, left.max(width / 3))
+}
+
+/// How many match, and how the word that is being typed may go on.
+fn filter_hint(model: &Model, text: &str) -> String {
+    let matches = format!("{} match", count(model.worklist.len()));
+    match model.worklist.complete(text) {
+        Some(completion) => format!("{matches} · Tab: {}", completion.candidates.join(", ")),
+        None => matches,
+    }
 }
 
 /// What can be written, or what holds.

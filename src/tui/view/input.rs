@@ -119,15 +119,37 @@ fn engine_words(model: &Model) -> String {
         .prediction()
         .map(|p| match p.elapsed_ms {
             0.0 => " · remembered".to_owned(),
-            ms => format!(" · {ms:.0} ms"),
+            ms => format!(" · {}", time_words(ms)),
         })
         .unwrap_or_default();
     format!("{} {digest}{time} {}", card.name, model.device)
 }
 
+/// Never wider than six cells below 1,000 seconds, so that it is not cut at 80 columns.
+fn time_words(milliseconds: f64) -> String {
+    match milliseconds {
+        ms if ms < 999.5 => format!("{ms:.0} ms"),
+        ms if ms < 99_950.0 => format!("{:.1} s", ms / 1e3),
+        ms => format!("{:.0} s", ms / 1e3),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::lines;
+    use super::{lines, time_words};
+
+    #[test]
+    fn a_time_stays_short() {
+        for (ms, words) in [
+            (0.4, "0 ms"),
+            (999.4, "999 ms"),
+            (999.6, "1.0 s"),
+            (3560.0, "3.6 s"),
+            (99_960.0, "100 s"),
+        ] {
+            assert_eq!(time_words(ms), words);
+        }
+    }
 
     #[test]
     fn reasons_take_the_rows_there_are_and_the_model_what_is_left() {

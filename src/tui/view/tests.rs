@@ -368,4 +368,5 @@ fn a_raw_sigmoid_is_never_called_a_probability() {
 }
 
 mod calibrated;
+mod filter;
 mod many_labels;

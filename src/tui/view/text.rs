@@ -31,6 +31,21 @@ pub fn shorten(text: &str, width: usize) -> String {
     cut
 }
 
+/// The end of `text` in at most `width` cells, after an ellipsis where that is not all of it.
+pub fn end_of(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let mut start = text.len();
+    for (at, _) in text.char_indices().rev() {
+        if text[at..].width() + 1 > width {
+            break;
+        }
+        start = at;
+    }
+    format!("…{}", &text[start..])
+}
+
 /// A file name in at most `width` cells, cut in the middle: its end tells files apart.
 pub fn shorten_name(name: &str, width: usize) -> String {
     if name.width() <= width || width < 8 {

@@ -7,19 +7,18 @@ use ratatui::widgets::{Block, Paragraph};
 use unicode_width::UnicodeWidthStr;
 
 use super::layout::Layout;
-use super::text::{count, fit, percent, shorten_name};
+use super::text::{count, fit, percent, shorten, shorten_name};
 use super::theme::Theme;
 use crate::domain::{Finding, InputCheck, Opinion, Prediction, Question, Verdict};
 use crate::tui::model::{Model, Reading};
-use crate::tui::worklist::{Entry, Sort, State};
+use crate::tui::worklist::{Entry, Sort, State, nearest};
 
 pub fn draw(model: &Model, theme: &Theme, layout: &Layout, frame: &mut Frame) {
     if !layout.compact {
         let block = Block::bordered()
             .border_style(theme.border)
-            .title(title(model, theme))
-            .title_bottom(Line::styled(held(model), theme.plain))
-            .title_bottom(Line::styled(behind(model, layout), theme.dim).right_aligned());
+            .title(title(model, theme, usize::from(layout.list.width)))
+            .title_bottom(bottom(model, theme, usize::from(layout.list.width)));
         frame.render_widget(block, layout.worklist);
     }
     let area = layout.list;
@@ -35,6 +34,9 @@ pub fn draw(model: &Model, theme: &Theme, layout: &Layout, frame: &mut Frame) {
             let selected = row == model.worklist.cursor();
             let state = match (&entry.state, model.worklist.said_elsewhere(row)) {
                 (State::Unread, Some((name, said))) => elsewhere(model, theme, name, said),
+                (State::Read(_), Some(_)) if *model.worklist.sort() == Sort::Disagreement => {
+                    disagreement(model, theme, row).unwrap_or_else(|| state(model, theme, entry))
+                }
                 _ => state(model, theme, entry),
             };
             Some(line(theme, entry, state, selected, usize::from(area.width)))
@@ -43,7 +45,10 @@ pub fn draw(model: &Model, theme: &Theme, layout: &Layout, frame: &mut Frame) {
     frame.render_widget(Paragraph::new(lines), area);
 }
 
-fn title(model: &Model, theme: &Theme) -> Line<'static> {
+/// How many, how many of them are read, and in which order. What there is no room for is left out
+/// whole, so that no number is cut.
+fn title(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
+    const NAME: &str = " Worklist";
     let list = &model.worklist;
     let shown = match list.filter() {
         "" => count(list.total()),
@@ -59,25 +64,67 @@ fn title(model: &Model, theme: &Theme) -> Line<'static> {
         n => format!(" · {n} problems"),
     };
     let by = model.choices.name().map(|name| format!(" by {name}"));
-    let reviewed = match list.reviewed() {
-        0 => String::new(),
-        n => format!(" · {} reviewed", count(n)),
+    let by = by.unwrap_or_default();
+    let read = count(list.read());
+    let sort = list.sort().word();
+    let text = |by: &str, problems: &str| {
+        format!(" {shown}{found} · {read} read{by} · {sort}{star}{arrow}{problems} ")
     };
-    let text = format!(
-        " {shown}{found} · {} read{}{reviewed} · {}{star}{arrow}{problems} ",
-        count(list.read()),
-        by.unwrap_or_default(),
-        list.sort().word()
-    );
+    let ways = [
+        text(&by, &problems),
+        text("", &problems),
+        text("", ""),
+        format!(" {shown}{found} · {read} read{star}{arrow} "),
+    ];
+    let fits = |way: &&String| NAME.width() + way.width() <= width;
+    let text = ways.iter().find(fits).unwrap_or(&ways[3]).clone();
     Line::from(vec![
-        Span::styled(" Worklist", theme.title),
+        Span::styled(NAME, theme.title),
         Span::styled(text, theme.plain),
+    ])
+}
+
+/// What is held of the selected image, and on the right how long the rest will take and what became
+/// of all of them, as far as there is room.
+fn bottom(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
+    let held = shorten(&held(model), width);
+    let list = &model.worklist;
+    let tally = list.tally();
+    let counted = [
+        (list.reviewed(), "reviewed"),
+        (tally.refused, "refused"),
+        (tally.failed, "failed"),
+    ];
+    let counted = counted.into_iter().filter(|(n, _)| *n > 0);
+    let words = counted.map(|(n, word)| format!("{} {word} ", count(n)));
+    let mut right = String::new();
+    for words in behind(model).into_iter().chain(words) {
+        let more = if right.is_empty() {
+            words
+        } else {
+            format!("· {words}")
+        };
+        // One cell before it, and one more that keeps it from what is held.
+        if held.width() + right.width() + more.width() + 2 <= width {
+            right += &more;
+        }
+    }
+    if right.is_empty() {
+        return Line::styled(held, theme.plain);
+    }
+    let gap = width - held.width() - right.width() - 1;
+    Line::from(vec![
+        Span::styled(held, theme.plain),
+        Span::styled("─".repeat(gap), theme.border),
+        Span::styled(format!(" {right}"), theme.plain),
     ])
 }
 
 fn nothing(model: &Model) -> String {
     let list = &model.worklist;
-    if !list.filter().is_empty() && list.total() > 0 {
+    if let Some(error) = list.filter_error() {
+        format!("filter {}: {error}", list.filter())
+    } else if !list.filter().is_empty() && list.total() > 0 {
         format!("nothing matches {:?}", list.filter())
     } else if list.is_scanning() {
         "looking for images …".to_owned()
@@ -129,28 +176,16 @@ fn marks(entry: &Entry) -> (char, &'static str) {
     (mark, if is_key { "* " } else { "" })
 }
 
-/// How far the background is, where what the reader holds leaves room for it.
-fn behind(model: &Model, layout: &Layout) -> String {
+/// How long the background will take for what is unread.
+fn behind(model: &Model) -> Option<String> {
     let list = &model.worklist;
     let unread = list.total().saturating_sub(list.read());
-    let left = match model.background.reading {
-        Reading::Paused => Some("paused".to_owned()),
-        Reading::On => model.background.pace.left(unread).map(time_left),
-        Reading::Off => None,
+    let words = match model.background.reading {
+        Reading::Paused => "paused".to_owned(),
+        Reading::On => time_left(model.background.pace.left(unread)?),
+        Reading::Off => return None,
     };
-    let Some(left) = left.filter(|_| unread > 0) else {
-        return String::new();
-    };
-    let words = format!(
-        " {} of {} · {left} ",
-        count(list.read()),
-        count(list.total())
-    );
-    let room = usize::from(layout.worklist.width).saturating_sub(2);
-    match held(model).width() + words.width() <= room {
-        true => words,
-        false => String::new(),
-    }
+    (unread > 0).then(|| format!("{words} "))
 }
 
 fn time_left(left: Duration) -> String {
@@ -225,11 +260,19 @@ fn elsewhere(model: &Model, theme: &Theme, name: &str, said: &Prediction) -> (ch
     ('·', theme.dim, format!("{name}: {words}"))
 }
 
+/// The label over which two models differ most, and by how much.
+fn disagreement(model: &Model, theme: &Theme, row: usize) -> Option<(char, Style, String)> {
+    let (finding, difference) = model.worklist.disagreement(row)?;
+    let words = format!("Δ {difference:.2} {}", finding.label.name());
+    Some(('Δ', theme.plain, words))
+}
+
 /// The label that the list is sorted by, or else the highest that was found, or that none was.
 fn summary(model: &Model, theme: &Theme, prediction: &Prediction) -> (Style, String) {
     let prediction = &*model.shown(prediction);
     let wanted = match model.worklist.sort() {
         Sort::Score(label) => prediction.finding(label),
+        Sort::Uncertainty => nearest(prediction).map(|(finding, _)| finding),
         _ => None,
     };
     let alone = || {

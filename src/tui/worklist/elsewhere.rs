@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{State, Worklist};
+use super::{State, Tally, Worklist};
 use crate::domain::Prediction;
 use crate::tui::model::Choice;
 
@@ -25,11 +25,11 @@ impl Worklist {
             model: from.clone(),
             states,
         });
-        self.read = 0;
+        self.tally = Tally::default();
         let known = self.elsewhere.iter().position(|other| other.model == *to);
         if let Some(known) = known.map(|at| self.elsewhere.remove(at)) {
-            self.read = known.states.len();
             for (i, state) in known.states {
+                self.tally.add(&state);
                 self.entries[i as usize].state = state;
             }
         }
@@ -38,12 +38,15 @@ impl Worklist {
 
     /// What another model said of a row, the last used first, and its name.
     pub fn said_elsewhere(&self, row: usize) -> Option<(&str, &Prediction)> {
-        let i = self.rows.get(row)?;
-        let said = |other: &'_ Elsewhere| matches!(other.states.get(i), Some(State::Read(_)));
-        let other = self.elsewhere.iter().rev().find(|other| said(other))?;
-        match other.states.get(i) {
-            Some(State::Read(prediction)) => Some((&other.model.name, prediction)),
+        self.said_elsewhere_of(*self.rows.get(row)?)
+    }
+
+    /// The same by index.
+    pub(super) fn said_elsewhere_of(&self, index: u32) -> Option<(&str, &Prediction)> {
+        let mut others = self.elsewhere.iter().rev();
+        others.find_map(|other| match other.states.get(&index) {
+            Some(State::Read(prediction)) => Some((other.model.name.as_str(), &**prediction)),
             _ => None,
-        }
+        })
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Entry, Worklist};
+use super::{Entry, Sort, Worklist};
 use crate::domain::{Opinion, Verdict};
 
 /// What the reader holds of one image.
@@ -23,15 +23,6 @@ impl Held {
     }
 }
 
-const REVIEWED: &str = "reviewed";
-const UNREVIEWED: &str = "unreviewed";
-const KEY: &str = "key";
-const NOTED: &str = "noted";
-/// What a filter may ask of a review.
-pub(super) const WORDS: [&str; 7] = [
-    REVIEWED, UNREVIEWED, KEY, NOTED, "agree", "disagree", "unsure",
-];
-
 impl Entry {
     pub fn verdict(&self) -> Option<Verdict> {
         self.held.as_ref()?.opinion.verdict
@@ -42,13 +33,14 @@ impl Entry {
         held.map(|held| held.opinion.clone()).unwrap_or_default()
     }
 
+    /// Whether it is what one of the filter's words asks for.
     pub(super) fn is_held_as(&self, word: &str) -> bool {
         let opinion = self.held.as_ref().map(|held| &held.opinion);
         match word {
-            REVIEWED => self.verdict().is_some(),
-            UNREVIEWED => self.verdict().is_none(),
-            KEY => opinion.is_some_and(|opinion| opinion.key_image),
-            NOTED => opinion.is_some_and(|opinion| !opinion.note.is_empty()),
+            "reviewed" => self.verdict().is_some(),
+            "unreviewed" => self.verdict().is_none(),
+            "key" => opinion.is_some_and(|opinion| opinion.key_image),
+            "noted" => opinion.is_some_and(|opinion| !opinion.note.is_empty()),
             word => self.verdict().is_some_and(|verdict| verdict.word() == word),
         }
     }
@@ -135,8 +127,8 @@ impl Worklist {
         let after = entry.opinion();
         self.reviewed -= usize::from(before.verdict.is_some());
         self.reviewed += usize::from(after.verdict.is_some());
-        let mut words = self.filter.split_whitespace();
-        self.stale |= before != after && words.any(|word| WORDS.contains(&word));
+        self.stale |=
+            before != after && (self.sort == Sort::Review || self.filter.asks_of_reviews());
     }
 }
 

@@ -13,7 +13,7 @@ impl Worklist {
     /// round to those above, then what the filter hides. Never the selection itself, which is
     /// somebody else's business.
     pub fn next_unread(&self) -> Option<(u32, Arc<Path>)> {
-        if self.read == self.entries.len() {
+        if self.read() == self.total() {
             return None;
         }
         let near = NEIGHBOURS
@@ -33,13 +33,10 @@ impl Worklist {
 
     /// Records what became of an image, if nothing was said of it yet.
     pub fn record_unread(&mut self, index: u32, state: State) {
-        let Some(entry) = self.entries.get_mut(index as usize) else {
-            return;
-        };
-        if matches!(entry.state, State::Unread) {
-            entry.state = state;
-            self.read += 1;
-            self.stale |= self.is_arranged_by_state();
+        let index = index as usize;
+        let entry = self.entries.get(index);
+        if entry.is_some_and(|entry| matches!(entry.state, State::Unread)) {
+            self.set_state(index, state);
         }
     }
 }

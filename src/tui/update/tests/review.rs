@@ -103,7 +103,7 @@ fn nothing_is_said_of_an_image_that_is_not_on_the_screen() {
 }
 
 #[test]
-fn without_an_answer_there_is_nothing_to_agree_with_but_a_note_can_be_made() {
+fn without_an_answer_there_is_nothing_to_judge_but_a_note_can_be_made() {
     let mut model = model_of(&["a.png"]);
     let generation = model.viewer.generation;
     let opened = Outcome::Opened {
@@ -113,7 +113,7 @@ fn without_an_answer_there_is_nothing_to_agree_with_but_a_note_can_be_made() {
     };
     update(&mut model, Message::Worker(opened));
     update(&mut model, shown("a.png", generation, 7));
-    assert!(drafts(press(&mut model, "ad")).is_empty());
+    assert!(drafts(press(&mut model, "adu")).is_empty());
     press(&mut model, "crotated");
     let draft = draft(press_key(&mut model, KeyCode::Enter, KeyModifiers::NONE));
     assert_eq!(draft.review.opinion.note, "rotated");

@@ -1,0 +1,121 @@
+//! Whether an image is what a filter asks for.
+
+use std::path::{Path, PathBuf};
+
+use super::{Expr, Operator, REVIEWS, STATES, Terms, Value};
+use crate::domain::{Finding, Question};
+use crate::tui::worklist::{Entry, State};
+
+/// One image, and what it is compared by.
+pub struct Candidate<'a> {
+    entry: &'a Entry,
+    /// Below the folder that was asked for, in lower case.
+    path: String,
+    terms: Option<&'a Terms>,
+}
+
+impl<'a> Candidate<'a> {
+    pub fn new(entry: &'a Entry, roots: &[PathBuf], terms: Option<&'a Terms>) -> Self {
+        let path = below_root(&entry.path, roots).to_string_lossy();
+        Candidate {
+            entry,
+            path: path.to_lowercase(),
+            terms,
+        }
+    }
+
+    /// In Kleene's logic of three values: `None` where it takes a value that is not known, so that an
+    /// image without a score is on neither side of a comparison.
+    pub fn is(&self, expr: &Expr) -> Option<bool> {
+        match expr {
+            Expr::Word(word) => self.is_called(&word.to_lowercase()),
+            Expr::Path(part) => Some(self.path.contains(&part.to_lowercase())),
+            Expr::Compare(value, operator, bound) => {
+                self.value(value).map(|value| operator.holds(value, *bound))
+            }
+            Expr::Not(inner) => self.is(inner).map(|is| !is),
+            Expr::All(several) => self.agree(several, false),
+            Expr::Any(several) => self.agree(several, true),
+        }
+    }
+
+    /// One that is `decisive` decides, or else one that is not known.
+    fn agree(&self, several: &[Expr], decisive: bool) -> Option<bool> {
+        let mut all = Some(!decisive);
+        for expr in several {
+            match self.is(expr) {
+                Some(is) if is == decisive => return Some(decisive),
+                Some(_) => {}
+                None => all = None,
+            }
+        }
+        all
+    }
+
+    fn is_called(&self, word: &str) -> Option<bool> {
+        match word {
+            _ if self.path.contains(word) => Some(true),
+            "found" => self.entry.is_found(),
+            word if STATES.contains(&word) => Some(self.entry.is_in_state(word)),
+            word if REVIEWS.contains(&word) => Some(self.entry.is_held_as(word)),
+            _ => Some(false),
+        }
+    }
+
+    fn value(&self, value: &Value) -> Option<f32> {
+        let prediction = self.entry.prediction()?;
+        match value {
+            Value::Score(label) => self.score(prediction.finding(label)?),
+            Value::Extent => Some(prediction.severity?.geographic_extent),
+            Value::Opacity => Some(prediction.severity?.opacity),
+            Value::Unresolved(_) => None,
+        }
+    }
+
+    /// As it is shown: at the prevalence that is assumed.
+    fn score(&self, finding: &Finding) -> Option<f32> {
+        let assumed = self.terms?.assumed.of(finding.label.name());
+        Some(match assumed {
+            Some(prevalence) => finding.assuming(prevalence).score.value(),
+            None => finding.score.value(),
+        })
+    }
+}
+
+impl Entry {
+    /// Whether a label that stands on its own is at or above its operating point; `None` where none
+    /// has a score and such a point.
+    fn is_found(&self) -> Option<bool> {
+        let findings = self.prediction()?.findings.iter();
+        let alone = findings.filter(|finding| finding.question == Question::Presence);
+        alone.filter_map(Finding::is_positive).reduce(|a, b| a || b)
+    }
+
+    fn is_in_state(&self, word: &str) -> bool {
+        match word {
+            "read" => !matches!(self.state, State::Unread),
+            word => word == self.state_word(),
+        }
+    }
+}
+
+impl Operator {
+    fn holds(self, value: f32, bound: f32) -> bool {
+        match self {
+            Operator::Greater => value > bound,
+            Operator::AtLeast => value >= bound,
+            Operator::Less => value < bound,
+            Operator::AtMost => value <= bound,
+        }
+    }
+}
+
+/// A filter looks at names below what was asked for, not at how one got there.
+fn below_root<'p>(path: &'p Path, roots: &[PathBuf]) -> &'p Path {
+    let below = roots.iter().find_map(|root| path.strip_prefix(root).ok());
+    match below {
+        // A file that was asked for by itself is its own root.
+        Some(rest) if !rest.as_os_str().is_empty() => rest,
+        _ => path.file_name().map_or(path, Path::new),
+    }
+}

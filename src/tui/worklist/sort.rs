@@ -1,0 +1,174 @@
+//! The orders of the worklist. What has no value to be sorted by comes last, in the order of names,
+//! reversed or not.
+
+use super::{Entry, State, Worklist};
+use crate::domain::prevalence::log_odds;
+use crate::domain::{Finding, InputCheck, ModelCard, Prediction, Question, Verdict};
+
+/// What the worklist is sorted by.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Sort {
+    /// The order in which they were found: by name within each folder.
+    #[default]
+    Name,
+    /// Highest first.
+    Score(String),
+    /// The nearest to an operating point first. See [`nearest`].
+    Uncertainty,
+    /// Where two models differ most. See [`difference`].
+    Disagreement,
+    /// Failed, refused, cautioned, accepted.
+    InputCheck,
+    /// What has no verdict, then unsure, disagree, agree.
+    Review,
+    /// When the file was changed last, oldest first.
+    Time,
+}
+
+impl Sort {
+    pub fn word(&self) -> &str {
+        match self {
+            Sort::Name => "name",
+            Sort::Score(label) => label,
+            Sort::Uncertainty => "uncertainty",
+            Sort::Disagreement => "disagreement",
+            Sort::InputCheck => "input check",
+            Sort::Review => "review",
+            Sort::Time => "file time",
+        }
+    }
+
+    /// Those that there are, in the order in which a key goes through them. Two models can disagree.
+    pub fn all(card: Option<&ModelCard>, models: usize) -> Vec<Sort> {
+        let labels = card.map_or(&[][..], |card| &card.labels);
+        let alone = labels
+            .iter()
+            .filter(|label| label.question == Question::Presence);
+        let has_points = alone.clone().any(|label| label.operating_point.is_some());
+        let mut sorts = vec![Sort::Name];
+        sorts.extend(alone.map(|label| Sort::Score(label.name.clone())));
+        sorts.extend(has_points.then_some(Sort::Uncertainty));
+        sorts.extend((models > 1).then_some(Sort::Disagreement));
+        sorts.extend([Sort::InputCheck, Sort::Review, Sort::Time]);
+        sorts
+    }
+
+    /// Whether a new answer of the model may change the order.
+    pub(super) fn asks_of_answers(&self) -> bool {
+        !matches!(self, Sort::Name | Sort::Review | Sort::Time)
+    }
+}
+
+impl Worklist {
+    /// Of rows in the order of names.
+    pub(super) fn sort_rows(&mut self) {
+        if self.sort == Sort::Name {
+            if self.reversed {
+                self.rows.reverse();
+            }
+            return;
+        }
+        let keyed = self.rows.iter().map(|i| (self.key(*i), *i));
+        let (mut known, unknown): (Vec<_>, Vec<_>) = keyed.partition(|(key, _)| key.is_some());
+        // Stable: what is equal stays in the order of names.
+        known.sort_by(|(a, _), (b, _)| {
+            let (a, b) = (a.unwrap_or_default(), b.unwrap_or_default());
+            match self.reversed {
+                true => b.total_cmp(&a),
+                false => a.total_cmp(&b),
+            }
+        });
+        self.rows = known.into_iter().chain(unknown).map(|(_, i)| i).collect();
+    }
+
+    /// Smallest first; `None` where there is nothing to sort by.
+    fn key(&self, index: u32) -> Option<f64> {
+        let entry = &self.entries[index as usize];
+        match &self.sort {
+            Sort::Name => None,
+            Sort::Score(label) => entry.score(label).map(|score| -f64::from(score)),
+            Sort::Uncertainty => nearest(entry.prediction()?).map(|(_, distance)| distance),
+            Sort::Disagreement => {
+                let (_, other) = self.said_elsewhere_of(index)?;
+                difference(entry.prediction()?, other).map(|(_, difference)| -difference)
+            }
+            Sort::InputCheck => check_rank(entry),
+            Sort::Review => Some(review_rank(entry)),
+            Sort::Time => self.times.of(index),
+        }
+    }
+
+    /// Where the model in use and another differ most over a row, and by how much.
+    pub fn disagreement(&self, row: usize) -> Option<(&Finding, f64)> {
+        let (_, other) = self.said_elsewhere(row)?;
+        difference(self.row(row)?.prediction()?, other)
+    }
+}
+
+/// The finding that stands on its own and is nearest to its operating point, and how far that is:
+/// |ln odds(score) − ln odds(point)|, which no assumed prevalence changes. `None` where no finding
+/// has such a point.
+pub fn nearest(prediction: &Prediction) -> Option<(&Finding, f64)> {
+    let alone = alone(prediction).filter_map(|finding| {
+        let point = finding.operating_point?.0;
+        let score = match finding.calibrated {
+            // It says more where the score is nearly 0 or 1.
+            Some(calibrated) => calibrated.log_odds,
+            None => log_odds(finding.score.value().into()),
+        };
+        let distance = (score - log_odds(point.into())).abs();
+        (!distance.is_nan()).then_some((finding, distance))
+    });
+    alone.min_by(|(_, a), (_, b)| a.total_cmp(b))
+}
+
+/// The finding over which two models differ most, of the labels that both have on their own, and by
+/// how much, 0 to 1. Each score is put on the scale on which 0.5 is its own operating point, so that
+/// scores of different kinds can be compared. `None` without such a label.
+fn difference<'a>(said: &'a Prediction, other: &Prediction) -> Option<(&'a Finding, f64)> {
+    let both = alone(said).filter_map(|finding| {
+        let other = alone(other).find(|other| other.label == finding.label)?;
+        let difference = (normalised(finding)? - normalised(other)?).abs();
+        Some((finding, difference))
+    });
+    both.max_by(|(_, a), (_, b)| a.total_cmp(b))
+}
+
+/// torchxrayvision's `op_norm`: linear on each side of the operating point, which becomes 0.5.
+fn normalised(finding: &Finding) -> Option<f64> {
+    let point = f64::from(finding.operating_point?.0);
+    let score = f64::from(finding.score.value());
+    Some(match score < point {
+        true => score / (2.0 * point),
+        // A point at 1 is only reached, never passed.
+        false if point >= 1.0 => 0.5,
+        false => 1.0 - (1.0 - score) / (2.0 * (1.0 - point)),
+    })
+}
+
+fn alone(prediction: &Prediction) -> impl Iterator<Item = &Finding> {
+    let findings = prediction.findings.iter();
+    findings.filter(|finding| finding.question == Question::Presence)
+}
+
+/// `None` for what is not read.
+fn check_rank(entry: &Entry) -> Option<f64> {
+    match &entry.state {
+        State::Unread => None,
+        State::Failed(_) => Some(0.0),
+        State::Read(prediction) => Some(match prediction.input {
+            InputCheck::Refused(_) => 1.0,
+            InputCheck::Caution(_) => 2.0,
+            InputCheck::Accepted => 3.0,
+        }),
+    }
+}
+
+fn review_rank(entry: &Entry) -> f64 {
+    match entry.verdict() {
+        None => 0.0,
+        Some(Verdict::Unsure) => 1.0,
+        Some(Verdict::Disagree) => 2.0,
+        Some(Verdict::Agree) => 3.0,
+    }
+}

@@ -1,0 +1,345 @@
+//! Order, filter and selection.
+
+use super::*;
+use crate::domain::{
+    Calibrated, Finding, InputCheck, LabelCard, ModelCard, OperatingPoint, Opinion, Pathology,
+    Prevalence, Prevalences, Question, Score, ScoreKind, Verdict,
+};
+use crate::tui::model::Choice;
+
+fn path(name: &str) -> Arc<Path> {
+    Arc::from(Path::new(name))
+}
+
+fn scored(value: f32) -> State {
+    State::Read(Box::new(Prediction {
+        findings: vec![Finding {
+            label: Pathology("COVID-19".into()),
+            question: Question::Presence,
+            logit: 0.0,
+            score: Score::new(value, ScoreKind::Sigmoid).unwrap(),
+            operating_point: None,
+            sensitive_point: None,
+            calibrated: None,
+            conformal: None,
+        }],
+        severity: None,
+        input: InputCheck::Accepted,
+        model_sha256: String::new(),
+        preprocess: String::new(),
+        elapsed_ms: 0.0,
+        activation: None,
+    }))
+}
+
+fn names(list: &Worklist) -> Vec<String> {
+    (0..list.len())
+        .map(|i| list.row(i).unwrap().name())
+        .collect()
+}
+
+fn list() -> Worklist {
+    let mut list = Worklist::default();
+    list.set_roots(vec!["".into()]);
+    list.add(["w/a.png", "w/b.png", "v/c.png", "v/d.png"].map(path));
+    list
+}
+
+#[test]
+fn sorting_by_score_puts_the_highest_first_and_the_unknown_last() {
+    let mut list = list();
+    list.record(Path::new("w/b.png"), scored(0.2));
+    list.record(Path::new("v/d.png"), scored(0.9));
+    list.set_sort(Sort::Score("COVID-19".into()));
+    assert_eq!(names(&list), ["d.png", "b.png", "a.png", "c.png"]);
+    assert_eq!(list.read(), 2);
+}
+
+#[test]
+fn the_cursor_stays_on_its_image_through_sorting_and_filtering() {
+    let mut list = list();
+    list.go_to(3);
+    list.record(Path::new("v/d.png"), scored(0.9));
+    list.set_sort(Sort::Score("COVID-19".into()));
+    assert_eq!(list.selected().unwrap().name(), "d.png");
+    list.set_filter("V/".into());
+    assert_eq!(names(&list), ["d.png", "c.png"]);
+    assert_eq!(list.selected().unwrap().name(), "d.png");
+    list.set_filter("nothing is called this".into());
+    assert!(list.is_empty() && list.selected().is_none());
+    list.set_filter(String::new());
+    assert_eq!(list.len(), 4);
+}
+
+#[test]
+fn a_filter_matches_states_too_and_new_files_obey_it() {
+    let mut list = list();
+    list.record(Path::new("w/a.png"), State::Failed("cut short".into()));
+    list.set_filter("error".into());
+    assert_eq!(names(&list), ["a.png"]);
+    list.set_filter("v".into());
+    list.add(["v/new.png", "w/new.png"].map(path));
+    assert_eq!(names(&list), ["c.png", "d.png", "new.png"]);
+}
+
+#[test]
+fn a_filter_looks_below_the_folder_that_was_asked_for() {
+    let mut list = Worklist::default();
+    list.set_roots(vec!["/covid-study".into()]);
+    list.add(["/covid-study/ward1/a.png", "/covid-study/covid/b.png"].map(path));
+    list.set_filter("covid".into());
+    assert_eq!(names(&list), ["b.png"]);
+}
+
+#[test]
+fn reversed_by_score_the_lowest_comes_first_and_the_unknown_still_last() {
+    let mut list = list();
+    list.record(Path::new("w/b.png"), scored(0.2));
+    list.record(Path::new("v/d.png"), scored(0.9));
+    list.set_sort(Sort::Score("COVID-19".into()));
+    list.reverse();
+    assert_eq!(names(&list)[..2], ["b.png", "d.png"]);
+    list.record(Path::new("w/a.png"), scored(0.1));
+    assert!(
+        list.is_stale(),
+        "the title says so until it is sorted again"
+    );
+}
+
+#[test]
+fn a_filter_by_name_does_not_grow_old_and_one_by_state_does() {
+    let mut list = list();
+    list.set_filter("w/".into());
+    list.record(Path::new("w/a.png"), scored(0.1));
+    assert!(!list.is_stale());
+    list.set_filter("unread".into());
+    list.record(Path::new("w/b.png"), scored(0.1));
+    assert!(list.is_stale());
+}
+
+#[test]
+fn a_place_is_found_again() {
+    let mut list = list();
+    list.go_to(2);
+    let place = list.place();
+    list.set_filter("w/a".into());
+    assert_eq!(list.selected().unwrap().name(), "a.png");
+    list.restore(place);
+    assert_eq!(
+        (list.len(), list.selected().unwrap().name().as_str()),
+        (4, "c.png")
+    );
+}
+
+#[test]
+fn a_result_for_an_unknown_image_changes_nothing() {
+    let mut list = list();
+    list.record(Path::new("elsewhere.png"), scored(1.0));
+    assert_eq!(list.read(), 0);
+}
+
+fn said(findings: Vec<Finding>, input: InputCheck) -> State {
+    let State::Read(prediction) = scored(0.0) else {
+        unreachable!("it is read");
+    };
+    State::Read(Box::new(Prediction {
+        findings,
+        input,
+        ..*prediction
+    }))
+}
+
+fn finding(label: &str, score: f32, point: Option<f32>) -> Finding {
+    Finding {
+        label: Pathology(label.into()),
+        question: Question::Presence,
+        logit: 0.0,
+        score: Score::new(score, ScoreKind::Sigmoid).unwrap(),
+        operating_point: point.map(OperatingPoint),
+        sensitive_point: None,
+        calibrated: None,
+        conformal: None,
+    }
+}
+
+fn answer(findings: &[(&str, f32, f32)]) -> State {
+    let findings = findings
+        .iter()
+        .map(|(label, s, p)| finding(label, *s, Some(*p)));
+    said(findings.collect(), InputCheck::Accepted)
+}
+
+#[test]
+fn the_doubtful_come_first_and_what_cannot_be_doubted_last_in_the_order_of_names() {
+    let mut list = list();
+    list.add(["z/e.png", "z/f.png"].map(path));
+    // 0.1 is 2.2 from 0.5 in ln odds, and 0.02 is 0.7 from 0.01: not the nearest number.
+    list.record(
+        Path::new("w/b.png"),
+        answer(&[("COVID-19", 0.1, 0.5), ("Edema", 0.02, 0.01)]),
+    );
+    list.record(Path::new("v/c.png"), answer(&[("COVID-19", 0.45, 0.5)]));
+    list.record(
+        Path::new("v/d.png"),
+        said(vec![finding("COVID-19", 0.5, None)], InputCheck::Accepted),
+    );
+    list.record(Path::new("z/e.png"), answer(&[("COVID-19", 1.0, 0.5)]));
+    list.set_sort(Sort::Uncertainty);
+    assert_eq!(
+        names(&list),
+        ["c.png", "b.png", "e.png", "a.png", "d.png", "f.png"]
+    );
+    list.reverse();
+    assert_eq!(
+        names(&list),
+        ["e.png", "b.png", "c.png", "a.png", "d.png", "f.png"]
+    );
+}
+
+#[test]
+fn an_assumed_prevalence_does_not_change_what_is_doubtful() {
+    let half = Prevalence::new(0.5).unwrap();
+    let calibrated = Finding {
+        calibrated: Some(Calibrated {
+            log_odds: 2.0,
+            prevalence: half,
+        }),
+        ..finding("COVID-19", 0.880_797, Some(0.4))
+    };
+    let distance = |finding: &Finding| {
+        let State::Read(prediction) = said(vec![finding.clone()], InputCheck::Accepted) else {
+            unreachable!("it is read");
+        };
+        nearest(&prediction).unwrap().1
+    };
+    let moved = calibrated.assuming(Prevalence::new(0.01).unwrap());
+    assert!((distance(&calibrated) - distance(&moved)).abs() < 1e-5);
+}
+
+#[test]
+fn two_models_disagree_over_what_both_have_on_the_scale_of_their_operating_points() {
+    let [first, second] = ["first", "second"].map(|name| Choice {
+        name: name.into(),
+        sha256: name.into(),
+    });
+    let mut list = list();
+    list.record(Path::new("w/a.png"), answer(&[("COVID-19", 0.5, 0.5)]));
+    list.record(
+        Path::new("w/b.png"),
+        answer(&[("COVID-19", 0.9, 0.5), ("Edema", 0.9, 0.5)]),
+    );
+    list.record(Path::new("v/c.png"), answer(&[("COVID-19", 0.9, 0.5)]));
+    list.change_model(&first, &second);
+    // The same to each model: just at its operating point.
+    list.record(Path::new("w/a.png"), answer(&[("COVID-19", 0.1, 0.1)]));
+    list.record(
+        Path::new("w/b.png"),
+        answer(&[("COVID-19", 0.05, 0.1), ("Mass", 0.9, 0.5)]),
+    );
+    list.record(Path::new("v/c.png"), answer(&[("Mass", 0.9, 0.5)]));
+    list.record(Path::new("v/d.png"), answer(&[("COVID-19", 0.9, 0.5)]));
+    list.set_sort(Sort::Disagreement);
+    assert_eq!(names(&list), ["b.png", "a.png", "c.png", "d.png"]);
+    let (finding, by) = list.disagreement(0).unwrap();
+    // 0.9 of 0.5 is 0.9, and 0.05 of 0.1 is 0.25.
+    assert_eq!(finding.label.name(), "COVID-19");
+    assert!((by - 0.65).abs() < 1e-6, "{by}");
+    assert!(list.disagreement(1).unwrap().1 < 1e-6);
+    assert!(list.disagreement(2).is_none() && list.disagreement(3).is_none());
+}
+
+#[test]
+fn what_was_not_reviewed_comes_first_and_a_new_verdict_makes_that_order_old() {
+    let mut list = list();
+    let verdict = |list: &mut Worklist, name: &str, verdict| {
+        let opinion = Opinion {
+            verdict: Some(verdict),
+            ..Opinion::default()
+        };
+        list.hold(Path::new(name), opinion);
+    };
+    verdict(&mut list, "w/a.png", Verdict::Agree);
+    verdict(&mut list, "w/b.png", Verdict::Unsure);
+    list.set_sort(Sort::Review);
+    assert_eq!(names(&list), ["c.png", "d.png", "b.png", "a.png"]);
+    verdict(&mut list, "v/c.png", Verdict::Disagree);
+    assert!(list.is_stale());
+    list.set_sort(Sort::Review);
+    assert_eq!(names(&list), ["d.png", "b.png", "c.png", "a.png"]);
+}
+
+#[test]
+fn times_are_asked_for_once_and_what_has_none_comes_last() {
+    let mut list = list();
+    assert!(list.ask_for_times().is_none(), "nobody wants them");
+    list.set_sort(Sort::Time);
+    let asked = list.ask_for_times().unwrap();
+    assert_eq!((asked.first, asked.paths.len()), (0, 4));
+    list.add(["new.png"].map(path));
+    let more = list.ask_for_times().unwrap();
+    assert_eq!((more.first, more.paths[..].len()), (4, 1));
+    assert!(list.ask_for_times().is_none());
+    list.date(4, vec![Some(15.0)]);
+    list.date(0, vec![Some(30.0), None, Some(10.0), Some(20.0)]);
+    assert_eq!(
+        names(&list),
+        ["c.png", "new.png", "d.png", "a.png", "b.png"]
+    );
+    list.reverse();
+    assert_eq!(
+        names(&list),
+        ["a.png", "d.png", "new.png", "c.png", "b.png"]
+    );
+}
+
+#[test]
+fn each_state_is_counted_once_however_often_it_changes() {
+    let mut list = list();
+    let refused = || said(vec![], InputCheck::Refused(vec!["no chest".into()]));
+    list.record(Path::new("w/a.png"), State::Failed("cut short".into()));
+    list.record(Path::new("w/b.png"), refused());
+    list.record(Path::new("v/c.png"), scored(0.5));
+    let tally = Tally {
+        read: 3,
+        refused: 1,
+        failed: 1,
+    };
+    assert_eq!(list.tally(), tally);
+    list.record(Path::new("w/a.png"), refused());
+    list.record(Path::new("w/a.png"), State::Failed("gone".into()));
+    assert_eq!(list.tally(), tally);
+    let [first, second] = ["first", "second"].map(|name| Choice {
+        name: name.into(),
+        sha256: name.into(),
+    });
+    list.change_model(&first, &second);
+    assert_eq!(list.tally(), Tally::default());
+    list.change_model(&second, &first);
+    assert_eq!(list.tally(), tally);
+}
+
+#[test]
+fn a_filter_that_is_wrong_changes_nothing_and_one_that_became_wrong_says_why() {
+    let card = |label: &str| ModelCard {
+        labels: vec![LabelCard::new(label, Question::Presence, None)],
+        ..ModelCard::default()
+    };
+    let terms = |label: &str| Terms::new(&card(label), &Prevalences::default());
+    let mut list = list();
+    list.record(Path::new("w/a.png"), scored(0.9));
+    list.set_filter("covid>0.5".into());
+    assert!(list.is_empty(), "no model is there");
+    list.set_terms(terms("COVID-19"));
+    assert!(
+        list.is_stale() && list.is_empty(),
+        "rows stay where they are"
+    );
+    list.set_filter("covid>0.5".into());
+    assert_eq!(names(&list), ["a.png"]);
+    list.set_filter("covid>0.5 &".into());
+    assert_eq!((list.filter(), list.len()), ("covid>0.5", 1));
+    assert!(list.check("covid>0.5 &").is_err() && list.check("covid<0.5").is_ok());
+    assert_eq!(list.filter_reading().as_deref(), Some("COVID-19>0.5"));
+    list.set_terms(terms("Edema"));
+    assert!(list.filter_error().unwrap().to_string().contains("covid"));
+}
