@@ -157,6 +157,16 @@ pub struct Browse {
     #[arg(long)]
     pub no_background: bool,
 
+    /// Hide what the model says of each image until you have made your own call (Enter); both, and
+    /// the times taken, are recorded; see cxr agreement
+    #[arg(long)]
+    pub blinded: bool,
+
+    /// Read them in a random order, the same for the same SEED, which is recorded [default: a new
+    /// one]
+    #[arg(long, value_name = "SEED", requires = "blinded", num_args = 0..=1, require_equals = true)]
+    pub shuffle: Option<Option<u64>>,
+
     #[command(flatten)]
     pub assumptions: Assumptions,
 }
@@ -189,6 +199,7 @@ pub enum Command {
     Evaluate(Box<Evaluate>),
     Adapt(Box<Adapt>),
     Export(Export),
+    Agreement(Agreement),
     Report(Report),
     /// Say what this machine, terminal and model can do, in words
     Doctor,
@@ -407,11 +418,91 @@ pub enum Method {
     Refit,
 }
 
+/// Compare readers who read blinded with the model, and with the truth
+///
+/// For each reader and label, before (unaided) and after (aided) the model's answer was shown: how
+/// often reader and model say the same and Cohen's kappa; with --manifest also sensitivity and
+/// specificity of the reader and of the model, kappa with the truth, and the differences. Each comes
+/// with its 95 % interval (bootstrap over patients; w: Wilson). What is undefined is n/a.
+///
+/// The model says yes above its balanced operating point, at the prevalence of its card. Who changed
+/// nothing after the answer was shown called the same twice.
+///
+/// Exit status: 0, 1 if the store cannot be read, 2 for bad usage or if nobody has read blinded.
+#[derive(Debug, Args)]
+pub struct Agreement {
+    /// Readings of the images that were last seen below this folder (or of this file) [default: all]
+    #[arg(value_name = "FOLDER")]
+    pub folder: Option<PathBuf>,
+
+    /// Only this reader's
+    #[arg(long, value_name = "NAME")]
+    pub reviewer: Option<String>,
+
+    /// Format of the report
+    #[arg(short, long, value_enum, default_value_t)]
+    pub format: AgreementFormat,
+
+    /// The log of reviews [default: cxr/reviews.sqlite in $XDG_STATE_HOME or ~/.local/state]
+    #[arg(long, value_name = "FILE")]
+    pub store: Option<PathBuf>,
+
+    /// Table of cases whose truth is known, as cxr evaluate has it
+    #[arg(short, long, value_name = "FILE.csv", help_heading = "Truth")]
+    pub manifest: Option<PathBuf>,
+
+    /// Folder that the file names in it are relative to [default: that of FILE.csv]
+    #[arg(
+        long,
+        value_name = "DIR",
+        requires = "manifest",
+        help_heading = "Truth"
+    )]
+    pub root: Option<PathBuf>,
+
+    /// Column of file names [default: path, filename, file, image …]
+    #[arg(
+        long,
+        value_name = "COLUMN",
+        requires = "manifest",
+        help_heading = "Truth"
+    )]
+    pub path_column: Option<String>,
+
+    /// COLUMN of findings [default: finding], or LABEL=COLUMN: a column of 0/1 or yes/no that
+    /// answers for a label of the model (repeatable)
+    #[arg(
+        long,
+        value_name = "[LABEL=]COLUMN",
+        requires = "manifest",
+        help_heading = "Truth"
+    )]
+    pub label_column: Vec<String>,
+
+    /// Column of patients; images of one are kept together [default: patient, patientid …]
+    #[arg(
+        long,
+        value_name = "COLUMN",
+        requires = "manifest",
+        help_heading = "Truth"
+    )]
+    pub patient_column: Option<String>,
+}
+
+/// How readers are compared on paper.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum AgreementFormat {
+    #[default]
+    Text,
+    Json,
+}
+
 /// Write the reviews as a table, or check that the log of them is whole
 ///
 /// One row for each image and reviewer, with the reader's last word: columns path, image_sha256,
 /// study_uid, series_uid, sop_uid, patient_id (only with --with-patient), reviewer, verdict,
-/// disagreed_label, key_image, note, first_at, last_at, entries, input_check, reasons,
+/// disagreed_label, key_image, note, first_at, last_at, entries, unaided_call, unaided_ms, aided_call,
+/// aided_ms, order_seed, order_position (of blinded reading), input_check, reasons,
 /// geographic_extent, opacity, window_centre, window_width, model_sha256, preprocess, cxr_version,
 /// and score:LABEL for each label of the models that were used, by name. Scores, severity, window and
 /// model are those that were on the screen at that last word. JSON rows also hold all of it as `seen`.

@@ -12,7 +12,7 @@ use cxr::domain::{
 use cxr::store::{Entry, Store};
 
 /// README.md promises these columns, in this order.
-const COLUMNS: [&str; 24] = [
+const COLUMNS: [&str; 30] = [
     "path",
     "image_sha256",
     "study_uid",
@@ -26,6 +26,12 @@ const COLUMNS: [&str; 24] = [
     "first_at",
     "last_at",
     "entries",
+    "unaided_call",
+    "unaided_ms",
+    "aided_call",
+    "aided_ms",
+    "order_seed",
+    "order_position",
     "input_check",
     "reasons",
     "geographic_extent",

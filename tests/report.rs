@@ -292,6 +292,7 @@ fn store_with_verdicts(path: &Path, image: &Path) {
                 label: Some("COVID-19".into()),
                 key_image: true,
                 note: "see <b>CT</b> & \"film\"<script>".into(),
+                ..Opinion::default()
             },
             seen: Seen::default(),
         },

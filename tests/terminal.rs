@@ -360,6 +360,46 @@ fn the_rest_of_a_folder_is_read_behind_and_remembered_under_another_name() {
 }
 
 /// As root nothing is read-only; a folder in the way of the store is as good.
+/// Nothing that the model says is on the screen before the reader's own call is on the disk.
+#[test]
+fn a_blinded_reader_calls_first_and_is_compared_with_the_model() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["pneumonia_1.png", "clear_1.png"] {
+        std::fs::copy(samples().join(name), folder.path().join(name)).unwrap();
+    }
+    let mut command = CommandBuilder::new(CXR);
+    command.args(["--blinded", "--shuffle=7", "--reviewer", "Ann", "--store"]);
+    command.arg(folder.path().join("reviews.sqlite"));
+    command.arg(folder.path());
+    let mut session = Session::spawn(35, 120, command);
+    session.wait_for("a radiograph", |session| session.painted_cells() > 400);
+    // The background and the selection have both been read, and say nothing.
+    session.wait_for_text("2 read");
+    let hides = |session: &Session| {
+        let screen = session.screen();
+        screen.contains("hidden: Enter") && !screen.contains('%') && !screen.contains("Bacterial")
+    };
+    assert!(hides(&session), "{}", session.screen());
+    session.press("a");
+    session.wait_for_text("own call");
+    session.press("\r1");
+    session.wait_for_text("Enter: Pneumonia");
+    session.press("\r");
+    session.wait_for_text("called Pneumonia");
+    session.wait_for_text(" %");
+    session.press("\t");
+    session.wait_for("the next image, hidden", |session| {
+        session.painted_cells() > 400 && session.screen().contains("hidden: Enter")
+    });
+    session.press("\r0");
+    session.wait_for_text("called none");
+    session.wait_for_text("2 called");
+    session.press("q");
+    assert_eq!(session.wait_for_end(), 0);
+    session.wait_for_text("Ann · Pneumonia: 2 images");
+    session.wait_for_text("2 with the model's answer");
+}
+
 #[test]
 fn a_store_that_fails_is_said_and_the_verdict_is_kept_and_written_later() {
     let folder = tempfile::tempdir().unwrap();

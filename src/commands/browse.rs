@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use super::export::{refused, store_path};
 use super::kept::open_memory;
-use super::{SOME_FAILED, Usage, assumed, complain, model_files};
+use super::{SOME_FAILED, Usage, agreement, assumed, complain, model_files};
 use crate::cli::{Browse, ColorWhen, Graphics};
 use crate::domain::ModelCard;
 use crate::domain::text::clean;
@@ -60,19 +60,37 @@ pub fn run(
         reviews,
         reviewer: reviewer(arguments.reviewer.as_deref())?,
         background: !arguments.no_background,
+        blinded: arguments
+            .blinded
+            .then(|| arguments.shuffle.map(|seed| seed.unwrap_or_else(random))),
         paths,
         graphics: arguments.graphics.into(),
         colour: colour.into(),
         assumed,
         models: choices,
     };
+    let readings = arguments.blinded.then(|| agreement::Wanted {
+        store: store.clone(),
+        folders: options.paths.clone(),
+        reviewer: Some(options.reviewer.clone()),
+    });
     let start = |report| Worker::with_memory(decoder, models, Some(open_memory(store)), report);
     let left = tui::run(options, start).context("the terminal")?;
     if let Some(unwritten) = left.unwritten {
         complain(&unwritten);
         return Ok(ExitCode::from(left.code.max(SOME_FAILED)));
     }
+    if let Some(wanted) = readings {
+        // What was read is on the disk: a summary that fails takes nothing away.
+        let _ = agreement::summarise(&wanted);
+    }
     Ok(ExitCode::from(left.code))
+}
+
+/// A seed that nobody chose; small enough to be typed again.
+fn random() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(std::process::id()) % 1_000_000
 }
 
 /// The name that was asked for, or else the one that the user logged in with.

@@ -1,6 +1,7 @@
 //! What each command does, in words: the wiring between the floors.
 
 mod adapt;
+mod agreement;
 mod batch;
 pub mod browse;
 mod cases;
@@ -64,6 +65,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Some(Command::Evaluate(arguments)) => evaluate::run(&arguments, &limits, model),
         Some(Command::Adapt(arguments)) => adapt::run(&arguments, &limits, model),
         Some(Command::Export(arguments)) => export::run(&arguments),
+        Some(Command::Agreement(arguments)) => agreement::run(&arguments),
         Some(Command::Report(arguments)) => report::run(&arguments, &limits, model),
         Some(Command::Doctor) => doctor::run(cli.appearance.color, model),
         Some(Command::Models(models)) => models::run(&models.action, model),

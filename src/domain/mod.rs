@@ -2,6 +2,7 @@
 //! here depends on another floor of the house (`tests/floors.rs` keeps it so).
 
 pub mod activation;
+pub mod blinded;
 pub mod card_text;
 pub mod finding;
 pub mod model_card;
@@ -16,6 +17,7 @@ pub use activation::{
     ClassActivationMap, DEFAULT_OPACITY, HeatMap, HeatMapChoice, HeatMapLayer, HeatMapLegend,
     LabelActivation, Region, Subject,
 };
+pub use blinded::{BlindedReading, Call};
 pub use finding::{
     Calibrated, Conformal, Finding, OperatingPoint, Pathology, PresenceSet, Question, Score,
     ScoreKind,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::SystemTime;
 
+use super::blinded::BlindedReading;
 use super::prediction::Prediction;
 use super::radiograph::Uids;
 
@@ -42,12 +43,16 @@ pub struct Opinion {
     pub key_image: bool,
     /// One line; empty if there is none.
     pub note: String,
+    /// What they called before and after they saw the model's answer, if they read blinded.
+    pub blinded: Option<BlindedReading>,
 }
 
 /// What the reader did to come to an opinion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Act {
     Judged,
+    /// Before the model's answer was seen, or after.
+    Called,
     Flagged,
     Noted,
     Undone,
@@ -59,6 +64,7 @@ impl Act {
     pub fn word(self) -> &'static str {
         match self {
             Act::Judged => "verdict",
+            Act::Called => "call",
             Act::Flagged => "key image",
             Act::Noted => "note",
             Act::Undone => "undo",

@@ -18,6 +18,8 @@ pub mod measure;
 pub mod plots;
 pub mod question;
 mod random;
+mod reader_tables;
+pub mod readers;
 pub mod report;
 pub mod sample;
 pub mod statistics;

@@ -3,8 +3,9 @@
 //!
 //! A row's hash is that of `cxr review 1\n`, the hash of the row before (of the first row: 32 zero
 //! bytes), and each field in the order of [`Link`]: one byte that says whether there is a value, its
-//! length as 8 bytes, lowest first, and its bytes; numbers are written as 8 such bytes. So no two
-//! different rows have the same encoding.
+//! length as 8 bytes, lowest first, and its bytes; numbers are written as 8 such bytes. The last field,
+//! the calls of blinded reading, is left out where there are none, as it was before there was such a
+//! column. So no two different rows have the same encoding.
 //!
 //! Whoever can write the file can make a new chain of it. Only a head that was noted elsewhere tells:
 //! [`Audit::head`].
@@ -34,7 +35,12 @@ pub struct Link {
     pub note: String,
     pub seen: String,
     pub program: String,
+    pub calls: Option<String>,
 }
+
+/// Of the table, in the order of [`Link::insert`] and [`Link::read`].
+const COLUMNS: &str = "id, token, image, path, reviewer, at_ms, act, verdict, label, key_image, note, \
+                       seen, program, calls, previous, hash";
 
 impl Link {
     /// The hash of this row after one with the hash `previous`.
@@ -60,6 +66,9 @@ impl Link {
         field(Some(self.note.as_bytes()));
         field(Some(self.seen.as_bytes()));
         field(Some(self.program.as_bytes()));
+        if let Some(calls) = &self.calls {
+            field(Some(calls.as_bytes()));
+        }
         hasher.finalize().into()
     }
 
@@ -69,7 +78,10 @@ impl Link {
         previous: &Hash,
         hash: &Hash,
     ) -> rusqlite::Result<()> {
-        let sql = "INSERT INTO review VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        let sql = format!(
+            "INSERT INTO review ({COLUMNS})
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        );
         let values = params![
             self.id,
             self.token,
@@ -84,10 +96,11 @@ impl Link {
             self.note,
             self.seen,
             self.program,
+            self.calls,
             previous,
             hash,
         ];
-        change.prepare_cached(sql)?.execute(values).map(drop)
+        change.prepare_cached(&sql)?.execute(values).map(drop)
     }
 
     fn read(row: &Row) -> rusqlite::Result<Self> {
@@ -105,6 +118,7 @@ impl Link {
             note: row.get(10)?,
             seen: row.get(11)?,
             program: row.get(12)?,
+            calls: row.get(13)?,
         })
     }
 }
@@ -154,15 +168,17 @@ pub struct Audit {
 
 pub fn verify(connection: &Connection) -> rusqlite::Result<Audit> {
     // One statement, one moment: others may write meanwhile.
-    let sql = "SELECT review.*, (SELECT rows FROM chain), (SELECT head FROM chain)
-        FROM (SELECT 1) LEFT JOIN review ORDER BY id";
-    let mut statement = connection.prepare(sql)?;
+    let sql = format!(
+        "SELECT {COLUMNS}, (SELECT rows FROM chain), (SELECT head FROM chain)
+        FROM (SELECT 1) LEFT JOIN review ORDER BY id"
+    );
+    let mut statement = connection.prepare(&sql)?;
     let mut rows = statement.query([])?;
     let mut walk = Walk::default();
     let (mut counted, mut remembered) = (0, Vec::new());
     while let Some(row) = rows.next()? {
-        counted = row.get::<_, Option<i64>>(15)?.unwrap_or_default();
-        remembered = row.get::<_, Option<Vec<u8>>>(16)?.unwrap_or_default();
+        counted = row.get::<_, Option<i64>>(16)?.unwrap_or_default();
+        remembered = row.get::<_, Option<Vec<u8>>>(17)?.unwrap_or_default();
         // An empty log is one row of nothing.
         if row.get::<_, Option<i64>>(0)?.is_some() {
             walk.step(row)?;
@@ -193,11 +209,11 @@ impl Walk {
                 last: id - 1,
             });
         }
-        let previous: Vec<u8> = row.get(13)?;
+        let previous: Vec<u8> = row.get(14)?;
         if previous != self.head {
             self.faults.push(Fault::Unlinked(id));
         }
-        let written: Vec<u8> = row.get(14)?;
+        let written: Vec<u8> = row.get(15)?;
         // What cannot even be read as a row of the log is no row that was written.
         let expected = Hash::try_from(previous.as_slice())
             .ok()

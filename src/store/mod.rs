@@ -10,6 +10,7 @@
 //! A review is acknowledged once its transaction is synced to the disk. What could not be written
 //! waits in memory (`Pending`) and is tried again.
 
+mod calls;
 mod chain;
 mod error;
 mod file;
@@ -194,12 +195,27 @@ impl Store {
         self.read(found)
     }
 
+    /// What a model said of an image, whatever the preprocessing, as [`Store::prediction`]; the last
+    /// that was kept.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn last_prediction(&self, image: &str, model: &str) -> Result<Option<Value>, StoreError> {
+        let sql = "SELECT answer FROM prediction WHERE (image, model) = (?, ?)
+            ORDER BY rowid DESC LIMIT 1";
+        let found = self
+            .connection
+            .query_row(sql, [image, model], |row| json(row, 0))
+            .optional();
+        self.read(found)
+    }
+
     /// What this reader holds of each image, in the order in which they said so.
     ///
     /// # Errors
     /// If the store cannot be read.
     pub fn standings(&self, reviewer: &str) -> Result<Vec<Standing>, StoreError> {
-        let sql = "SELECT review.image, image.path, verdict, label, key_image, note
+        let sql = "SELECT review.image, image.path, verdict, label, key_image, note, calls
             FROM review JOIN image ON image.sha256 = review.image
             WHERE id IN (SELECT max(id) FROM review WHERE reviewer = ? GROUP BY image) ORDER BY id";
         let all = self.connection.prepare(sql).and_then(|mut statement| {
@@ -227,7 +243,7 @@ impl Store {
         const TIME: &str = "strftime('%Y-%m-%dT%H:%M:%fZ', ";
         let sql = format!(
             "SELECT image, image.path, study_uid, series_uid, sop_uid, patient_id,
-                verdict, label, key_image, note, reviewer, {TIME}first / 1000.0, 'unixepoch'),
+                verdict, label, key_image, note, calls, reviewer, {TIME}first / 1000.0, 'unixepoch'),
                 {TIME}at_ms / 1000.0, 'unixepoch'), entries, seen, program
             FROM (SELECT max(id) AS last, min(at_ms) AS first, count(*) AS entries
                 FROM review GROUP BY image, reviewer)
@@ -391,6 +407,7 @@ fn put_review(change: &Transaction, entry: &Entry) -> rusqlite::Result<i64> {
         note: review.opinion.note.clone(),
         seen: seen::seen(&review.seen).to_string(),
         program: env!("CARGO_PKG_VERSION").to_owned(),
+        calls: review.opinion.blinded.as_ref().map(calls::write),
     };
     let hash = link.hash(&previous);
     link.insert(change, &previous, &hash)?;
@@ -414,16 +431,16 @@ fn last_word(row: &Row) -> rusqlite::Result<LastWord> {
             patient_id: row.get(5)?,
         },
         opinion: opinion(row, 6)?,
-        reviewer: row.get(10)?,
-        first_at: row.get(11)?,
-        last_at: row.get(12)?,
-        entries: row.get::<_, i64>(13)?.unsigned_abs(),
-        seen: json(row, 14)?,
-        program: row.get(15)?,
+        reviewer: row.get(11)?,
+        first_at: row.get(12)?,
+        last_at: row.get(13)?,
+        entries: row.get::<_, i64>(14)?.unsigned_abs(),
+        seen: json(row, 15)?,
+        program: row.get(16)?,
     })
 }
 
-/// From the columns verdict, label, key_image and note.
+/// From the columns verdict, label, key_image, note and calls.
 fn opinion(row: &Row, first: usize) -> rusqlite::Result<Opinion> {
     let verdict: Option<String> = row.get(first)?;
     Ok(Opinion {
@@ -431,6 +448,9 @@ fn opinion(row: &Row, first: usize) -> rusqlite::Result<Opinion> {
         label: row.get(first + 1)?,
         key_image: row.get(first + 2)?,
         note: row.get(first + 3)?,
+        blinded: row
+            .get::<_, Option<String>>(first + 4)?
+            .and_then(|text| calls::read(&text)),
     })
 }
 

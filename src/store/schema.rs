@@ -6,7 +6,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 pub const APPLICATION_ID: i32 = 0x4358_5273;
 
 /// What leads from each schema version to the next; the first makes the tables.
-pub const MIGRATIONS: [&str; 1] = [TABLES];
+pub const MIGRATIONS: [&str; 2] = [TABLES, BLINDED_READING];
 
 /// `review` is the log. Its rows number 1, 2, 3 …; `chain` says how many there are and what the hash
 /// of the last one is, so that rows missing from the end are missed, too.
@@ -62,6 +62,9 @@ CREATE TRIGGER review_is_not_replaced BEFORE INSERT ON review
 WHEN NEW.id <> (SELECT rows + 1 FROM chain) OR EXISTS (SELECT 1 FROM review WHERE token = NEW.token)
 BEGIN SELECT RAISE (ABORT, 'the review log is append-only'); END;
 ";
+
+/// The calls of blinded reading, as JSON: see `calls`.
+const BLINDED_READING: &str = "ALTER TABLE review ADD COLUMN calls TEXT";
 
 /// What a file turned out to be.
 #[derive(Debug, PartialEq, Eq)]
@@ -134,6 +137,7 @@ mod tests {
             .unwrap();
         let later = [
             MIGRATIONS[0],
+            MIGRATIONS[1],
             "ALTER TABLE image ADD COLUMN laterality TEXT",
             "UPDATE image SET laterality = 'L'",
         ];
@@ -144,18 +148,23 @@ mod tests {
             })
             .unwrap();
         assert_eq!((image.as_str(), side.as_str()), ("a", "L"));
-        assert_eq!(version(&connection), Ok(3));
+        assert_eq!(version(&connection), Ok(4));
         // And this program, which does not know them, leaves them alone.
-        assert_eq!(migrate(&mut connection, &MIGRATIONS), Ok(Version::Newer(3)));
+        assert_eq!(migrate(&mut connection, &MIGRATIONS), Ok(Version::Newer(4)));
     }
 
     #[test]
     fn a_migration_that_fails_leaves_the_file_as_it_was() {
         let mut connection = Connection::open_in_memory().unwrap();
         migrate(&mut connection, &MIGRATIONS).unwrap();
-        let broken = [MIGRATIONS[0], "CREATE TABLE more (a)", "not SQL"];
+        let broken = [
+            MIGRATIONS[0],
+            MIGRATIONS[1],
+            "CREATE TABLE more (a)",
+            "not SQL",
+        ];
         assert!(migrate(&mut connection, &broken).is_err());
-        assert_eq!(version(&connection), Ok(1));
+        assert_eq!(version(&connection), Ok(MIGRATIONS.len() as i64));
         assert!(connection.prepare("SELECT a FROM more").is_err());
     }
 

@@ -2,10 +2,11 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::SystemTime;
 
+use super::schema::{MIGRATIONS, migrate};
 use super::*;
 use crate::domain::{
-    Act, Calibrated, Finding, InputCheck, OperatingPoint, Pathology, Prevalence, Question, Score,
-    ScoreKind, Seen, Severity,
+    Act, BlindedReading, Calibrated, Finding, InputCheck, OperatingPoint, Pathology, Prevalence,
+    Question, Score, ScoreKind, Seen, Severity,
 };
 
 /// The review by `ann` of the image number `n`.
@@ -191,7 +192,7 @@ fn the_log_refuses_edits_deletions_and_replacements() {
         "DELETE FROM review",
         "REPLACE INTO review SELECT * FROM review",
         "INSERT INTO review SELECT 7, 'x', image, path, reviewer, at_ms, act, verdict, label,
-            key_image, note, seen, program, previous, hash FROM review",
+            key_image, note, seen, program, previous, hash, calls FROM review",
     ] {
         let error = connection.execute_batch(sql).unwrap_err().to_string();
         assert!(error.contains("append-only"), "{sql}: {error}");
@@ -221,7 +222,7 @@ fn an_audit_finds_every_kind_of_change_and_says_where() {
         ),
         (
             "INSERT INTO review SELECT 6, 'x', image, path, reviewer, at_ms, act, verdict, label,
-                key_image, note, seen, program, hash, hash FROM review WHERE id = 5",
+                key_image, note, seen, program, hash, hash, calls FROM review WHERE id = 5",
             &[Fault::Edited(6), Fault::Uncounted(6)],
         ),
         (
@@ -260,6 +261,7 @@ fn a_rows_hash_is_the_one_that_the_documentation_says() {
         note: "Müller".into(),
         seen: "{}".into(),
         program: "0.1.0".into(),
+        calls: None,
     };
     let hash: String = link
         .hash(&[0; 32])
@@ -270,6 +272,38 @@ fn a_rows_hash_is_the_one_that_the_documentation_says() {
         hash,
         "abcb5525220c6e9189cf0094b6d8fa13056f5fa3693a235640096e2a5a6341d5"
     );
+}
+
+/// A log of the first schema goes on in the newest, with the hashes that it has.
+#[test]
+fn an_older_log_is_whole_and_goes_on_with_calls() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("reviews.sqlite");
+    let mut connection = Connection::open(&path).unwrap();
+    migrate(&mut connection, &MIGRATIONS[..1]).unwrap();
+    let sql = "INSERT INTO image VALUES ('aa', x'61', NULL, NULL, NULL, NULL);
+        INSERT INTO review VALUES (1, 't', 'aa', x'2f782fff2e706e67', 'ann', 1769860800123, 'verdict',
+            'disagree', NULL, 1, 'Müller', '{}', '0.1.0', zeroblob(32),
+            x'abcb5525220c6e9189cf0094b6d8fa13056f5fa3693a235640096e2a5a6341d5');
+        UPDATE chain SET rows = 1, head =
+            x'abcb5525220c6e9189cf0094b6d8fa13056f5fa3693a235640096e2a5a6341d5'";
+    connection.execute_batch(sql).unwrap();
+    drop(connection);
+    let mut store = Store::open(&path).unwrap();
+    let mut called = entry(2, "agree");
+    called.review.opinion.blinded = Some(BlindedReading {
+        asked: vec!["Pneumonia".into()],
+        ..BlindedReading::default()
+    });
+    store.append(&called).unwrap();
+    let audit = store.verify().unwrap();
+    assert_eq!((audit.rows, audit.faults), (2, vec![]));
+    let standings = store.standings("ann").unwrap();
+    assert_eq!(standings[0].opinion.note, "Müller");
+    assert_eq!(standings[1].opinion, called.review.opinion);
+    drop(store);
+    let sql = "UPDATE review SET calls = replace(calls, 'Pneumonia', 'COVID-19') WHERE id = 2";
+    assert_eq!(tampered(&path, sql), [Fault::Edited(2)]);
 }
 
 #[test]

@@ -10,6 +10,7 @@ const DEFAULT: &str = include_str!("keymap.toml");
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
+    Call,
     Agree,
     Disagree,
     Unsure,

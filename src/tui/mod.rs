@@ -66,6 +66,8 @@ pub struct Options {
     pub reviewer: String,
     /// Read the rest of the folder behind what is looked at.
     pub background: bool,
+    /// Hide what the model says until the reader has made a call; with a seed, in a random order.
+    pub blinded: Option<Option<u64>>,
 }
 
 /// How it was left.
@@ -110,6 +112,9 @@ pub fn run(options: Options, start: impl FnOnce(Report) -> Worker) -> io::Result
     let mut model = Model::new(Keymap::bundled(), size, painting);
     model.colour = colours != Colours::None;
     model.worklist.set_roots(options.paths);
+    if let Some(seed) = options.blinded {
+        model.read_blinded(seed);
+    }
     model.assumed = options.assumed;
     model.choices.all = options.models;
     model.reviews.reviewer = options.reviewer;

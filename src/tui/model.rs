@@ -1,6 +1,7 @@
 //! The state of the screen: plain data. `update` changes it, `view` draws it.
 
 mod background;
+mod blinded;
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -11,6 +12,7 @@ use crossterm::event::KeyEvent;
 use ratatui::layout::{Rect, Size};
 
 pub use background::{Background, Reading};
+pub use blinded::{Blinded, Phase};
 
 use super::keymap::{Keymap, Mode};
 use super::worklist::{Place, Worklist};
@@ -53,6 +55,8 @@ pub struct Model {
     pub heat_map: HeatMapSettings,
     pub reviews: Reviews,
     pub background: Background,
+    /// Only while images are read blinded.
+    pub blinded: Option<Blinded>,
     /// Which page of the findings, where they do not fit; counted round and round.
     pub findings_page: isize,
     /// Frames since the start, for the sign of progress.
@@ -153,6 +157,10 @@ pub enum Overlay {
     Disagree {
         labels: Vec<String>,
     },
+    /// Which labels the reader sees, before the answer is shown or after.
+    Call {
+        labels: Vec<(String, bool)>,
+    },
 }
 
 /// The keys of the first label, the second and so on.
@@ -218,16 +226,38 @@ impl Model {
             heat_map: HeatMapSettings::default(),
             reviews: Reviews::default(),
             background: Background::default(),
+            blinded: None,
             findings_page: 0,
             ticks: 0,
         }
     }
 
-    /// What the classifier says of the image on the screen, and of no other.
+    /// What the classifier says of the image on the screen, and of no other; nothing that a reader
+    /// who reads blinded must not see yet.
     pub fn prediction(&self) -> Option<&Prediction> {
-        self.worklist
-            .selected()
-            .and_then(|entry| entry.prediction())
+        let entry = self.worklist.selected()?;
+        (!self.worklist.is_hidden(entry)).then(|| entry.prediction())?
+    }
+
+    /// Whether there is an answer, be it hidden.
+    pub fn is_answered(&self) -> bool {
+        let selected = self.worklist.selected();
+        selected.is_some_and(|entry| entry.prediction().is_some())
+    }
+
+    /// Whether the answer to the image on the screen waits for the reader's own call.
+    pub fn is_hidden(&self) -> bool {
+        let selected = self.worklist.selected();
+        selected.is_some_and(|entry| self.worklist.is_hidden(entry))
+    }
+
+    /// Hides what the model says of each image until the reader has made their own call.
+    pub fn read_blinded(&mut self, seed: Option<u64>) {
+        self.worklist.read_blinded(seed);
+        self.blinded = Some(Blinded {
+            seed,
+            ..Blinded::default()
+        });
     }
 
     /// The heat map that is wanted over the image on the screen, as soon as there is one.

@@ -2,6 +2,7 @@
 //! can be tested with keys in and state out.
 
 mod background;
+mod blinded;
 mod heat_map;
 mod image;
 mod models;
@@ -83,6 +84,7 @@ const WHEEL_ZOOM: f64 = 1.15;
 pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
     let mut effects = on_message(model, message);
     effects.extend(background::next(model));
+    blinded::clock(model);
     effects
 }
 
@@ -109,13 +111,14 @@ fn on_message(model: &mut Model, message: Message) -> Vec<Effect> {
         }
         Message::ScanFinished => {
             model.worklist.finish_scan();
+            let effects = keeping_selection(model, blinded::on_all_found);
             model.notice = model.worklist.problems().first().map(|first| {
                 match model.worklist.problems().len() {
                     1 => first.clone(),
                     n => format!("{first} (and {} more)", n - 1),
                 }
             });
-            vec![]
+            effects
         }
         Message::Worker(outcome) => on_outcome(model, outcome),
         Message::Review(news) => review::on_news(model, news),
@@ -146,9 +149,13 @@ fn keeping_selection(model: &mut Model, change: impl FnOnce(&mut Model)) -> Vec<
 
 fn on_key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
     model.notice = None;
+    if let Some(blinded) = &mut model.blinded {
+        blinded.begun = true;
+    }
     match model.overlay.take() {
         Some(Overlay::Prompt(prompt)) => prompt::on_key(model, prompt, key),
         Some(Overlay::Disagree { labels }) => review::on_label_key(model, &labels, key),
+        Some(Overlay::Call { labels }) => blinded::on_key(model, labels, key),
         Some(overlay) => on_overlay_key(model, overlay, key),
         None => {
             model.pending.push(key);
@@ -233,6 +240,7 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Redraw => vec![Effect::Repaint],
         Action::Suspend => vec![Effect::Suspend],
         Action::Quit => review::quit(model),
+        Action::Call => blinded::ask(model),
         Action::Agree
         | Action::Disagree
         | Action::Unsure
@@ -271,6 +279,14 @@ fn to_match(model: &mut Model, rows: isize) -> Vec<Effect> {
 
 fn next_sort(model: &Model) -> Sort {
     let mut sorts = Sort::all(model.card(), model.choices.all.len());
+    sorts.retain(|sort| model.worklist.may_sort_by(sort));
+    sorts.extend(
+        model
+            .blinded
+            .as_ref()
+            .and_then(|b| b.seed)
+            .map(Sort::Random),
+    );
     let now = sorts.iter().position(|sort| sort == model.worklist.sort());
     let next = (now.unwrap_or(0) + 1) % sorts.len();
     sorts.swap_remove(next)
@@ -329,7 +345,7 @@ fn on_outcome(model: &mut Model, outcome: Outcome) -> Vec<Effect> {
         } => {
             model.viewer.facts = Some(facts);
             model.viewer.opening = None;
-            let is_asked = model.prediction().is_none() || model.viewer.map_asked;
+            let is_asked = !model.is_answered() || model.viewer.map_asked;
             if is_asked && !matches!(model.engine, Engine::Failed(_)) {
                 model.viewer.classifying = Some(Instant::now());
             }

@@ -102,6 +102,8 @@ pub struct Worklist {
     /// Of the models that are not in use; the last used last.
     elsewhere: Vec<Elsewhere>,
     times: Times,
+    /// What is said of an image is hidden until the reader has made a call.
+    blinded: bool,
 }
 
 impl Worklist {
@@ -140,7 +142,7 @@ impl Worklist {
 
     /// Filter and selection as they were.
     pub fn restore(&mut self, place: Place) {
-        self.filter = Filter::new(place.filter, self.terms.as_ref());
+        self.filter = self.filter_of(place.filter);
         self.arrange();
         let row = place
             .selected
@@ -279,8 +281,16 @@ impl Worklist {
 
     /// What is wrong with a filter that is being typed.
     pub fn check(&self, text: &str) -> Result<(), FilterError> {
-        let filter = Filter::new(text.to_owned(), self.terms.as_ref());
+        let filter = self.filter_of(text.to_owned());
         filter.error().map_or(Ok(()), |error| Err(error.clone()))
+    }
+
+    fn filter_of(&self, text: String) -> Filter {
+        let filter = Filter::new(text, self.terms.as_ref());
+        match self.blinded {
+            true => filter.blinded(),
+            false => filter,
+        }
     }
 
     /// How its last word may go on.
@@ -299,6 +309,9 @@ impl Worklist {
     }
 
     pub fn set_sort(&mut self, sort: Sort) {
+        if !self.may_sort_by(&sort) {
+            return;
+        }
         self.sort = sort;
         self.arrange();
     }
@@ -310,7 +323,7 @@ impl Worklist {
 
     /// What is no filter changes nothing: more of it may still be typed.
     pub fn set_filter(&mut self, text: String) {
-        let filter = Filter::new(text, self.terms.as_ref());
+        let filter = self.filter_of(text);
         if filter.error().is_none() {
             self.filter = filter;
             self.arrange();

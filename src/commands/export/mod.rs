@@ -96,7 +96,7 @@ fn format(arguments: &cli::Export) -> Format {
 }
 
 /// As the store knows paths: absolute, links followed; a folder that is gone, at least absolute.
-fn real(folder: &Path) -> PathBuf {
+pub fn real(folder: &Path) -> PathBuf {
     folder
         .canonicalize()
         .or_else(|_| std::path::absolute(folder))

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::domain::Call;
 use crate::export::{Cell, Format, path_text};
 use crate::store::LastWord;
 
@@ -13,7 +14,7 @@ const WINDOW_DECIMALS: usize = 3;
 /// The columns that every table has, in this order; README.md says what they mean.
 const IMAGE: [&str; 5] = ["path", "image_sha256", "study_uid", "series_uid", "sop_uid"];
 const PATIENT: &str = "patient_id";
-const REVIEW: [&str; 8] = [
+const REVIEW: [&str; 14] = [
     "reviewer",
     "verdict",
     "disagreed_label",
@@ -22,6 +23,12 @@ const REVIEW: [&str; 8] = [
     "first_at",
     "last_at",
     "entries",
+    "unaided_call",
+    "unaided_ms",
+    "aided_call",
+    "aided_ms",
+    "order_seed",
+    "order_position",
 ];
 const SEEN: [&str; 9] = [
     "input_check",
@@ -112,8 +119,12 @@ impl Rows {
     }
 }
 
-fn review(word: &LastWord) -> [Cell; 8] {
+fn review(word: &LastWord) -> [Cell; 14] {
     let opinion = &word.opinion;
+    let reading = opinion.blinded.as_ref();
+    let [unaided_call, unaided_ms] = call(reading.map(|reading| &reading.unaided));
+    let [aided_call, aided_ms] = call(reading.and_then(|reading| reading.aided.as_ref()));
+    let seed = reading.and_then(|reading| reading.seed);
     [
         Cell::text(&word.reviewer),
         optional(opinion.verdict.map(|verdict| verdict.word())),
@@ -123,7 +134,27 @@ fn review(word: &LastWord) -> [Cell; 8] {
         Cell::text(&word.first_at),
         Cell::text(&word.last_at),
         Cell::Nested(word.entries.into()),
+        unaided_call,
+        unaided_ms,
+        aided_call,
+        aided_ms,
+        // As text: a spreadsheet has no 64 bits.
+        optional(seed.map(|seed| seed.to_string()).as_deref()),
+        reading.map_or(Cell::Empty, |reading| Cell::Nested(reading.position.into())),
     ]
+}
+
+/// The labels with `;` between them, or `none`, and how long it took.
+fn call(call: Option<&Call>) -> [Cell; 2] {
+    let Some(call) = call else {
+        return [Cell::Empty, Cell::Empty];
+    };
+    let labels = match call.present.is_empty() {
+        true => "none".to_owned(),
+        false => call.present.join("; "),
+    };
+    let milliseconds = u64::try_from(call.took.as_millis()).unwrap_or(u64::MAX);
+    [Cell::text(&labels), Cell::Nested(milliseconds.into())]
 }
 
 fn seen(word: &LastWord) -> [Cell; 9] {

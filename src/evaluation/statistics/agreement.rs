@@ -1,5 +1,6 @@
 //! Agreement of two measurements on one scale: mean absolute error, and Pearson's product-moment
-//! correlation (Pearson 1895, doi:10.1098/rspl.1895.0041).
+//! correlation (Pearson 1895, doi:10.1098/rspl.1895.0041). Of two readers who say yes or no: Cohen's κ
+//! (Cohen 1960, doi:10.1177/001316446002000104).
 
 use super::ratio;
 
@@ -28,6 +29,30 @@ pub fn pearson(pairs: &[Pair], weights: &[f64]) -> Option<f64> {
     ratio(moment(|p, t| p * t)?, spread).map(|r| r.clamp(-1.0, 1.0))
 }
 
+/// How many of the cases two readers say the same of. `None` of nothing.
+pub fn observed_agreement(pairs: &[(bool, bool)], weights: &[f64]) -> Option<f64> {
+    share(pairs, weights, |(a, b)| a == b)
+}
+
+/// Cohen's κ, from −1 to 1: agreement beyond what chance would give. `None` of nothing, and where
+/// chance alone would always agree: both say the same of every case.
+pub fn cohens_kappa(pairs: &[(bool, bool)], weights: &[f64]) -> Option<f64> {
+    let observed = observed_agreement(pairs, weights)?;
+    let one = share(pairs, weights, |(a, _)| a)?;
+    let other = share(pairs, weights, |(_, b)| b)?;
+    let chance = one * other + (1.0 - one) * (1.0 - other);
+    ratio(observed - chance, 1.0 - chance)
+}
+
+fn share(
+    pairs: &[(bool, bool)],
+    weights: &[f64],
+    is_so: impl Fn((bool, bool)) -> bool,
+) -> Option<f64> {
+    let so = pairs.iter().zip(weights).filter(|(pair, _)| is_so(**pair));
+    ratio(so.map(|(_, weight)| weight).sum(), weights.iter().sum())
+}
+
 fn mean(pairs: &[Pair], weights: &[f64], value: impl Fn(&Pair) -> f64) -> Option<f64> {
     let sum: f64 = pairs.iter().zip(weights).map(|(p, w)| w * value(p)).sum();
     ratio(sum, weights.iter().sum())
@@ -51,6 +76,34 @@ mod tests {
         assert!((r - 0.7071067811865475).abs() < 1e-12, "{r}");
         let doubled = mean_absolute_error(&pairs, &[2.0, 0.0, 0.0, 1.0]);
         assert_eq!(doubled, Some(4.0 / 3.0));
+    }
+
+    /// sklearn.metrics.cohen_kappa_score gives 0.4 for the first, from Wikipedia's example, and 0.13
+    /// (0.1304…) for the second.
+    #[test]
+    fn kappas_are_those_of_the_textbook() {
+        let table = |both: usize, first: usize, second: usize, neither: usize| {
+            let cells = [
+                ((true, true), both),
+                ((true, false), first),
+                ((false, true), second),
+                ((false, false), neither),
+            ];
+            let all = cells.into_iter();
+            all.flat_map(|(pair, n)| vec![pair; n]).collect::<Vec<_>>()
+        };
+        for (pairs, agreement, kappa) in [
+            (table(20, 5, 10, 15), 0.7, 0.4),
+            (table(45, 15, 25, 15), 0.6, 0.06 / 0.46),
+            (table(25, 35, 5, 35), 0.6, 0.14 / 0.54),
+        ] {
+            let ones = vec![1.0; pairs.len()];
+            assert!((observed_agreement(&pairs, &ones).unwrap() - agreement).abs() < 1e-12);
+            assert!((cohens_kappa(&pairs, &ones).unwrap() - kappa).abs() < 1e-12);
+        }
+        assert_eq!(cohens_kappa(&[(true, true); 3], &[1.0; 3]), None);
+        assert_eq!(cohens_kappa(&[], &[]), None);
+        assert_eq!(observed_agreement(&[], &[]), None);
     }
 
     #[test]

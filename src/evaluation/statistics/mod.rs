@@ -7,7 +7,7 @@ mod ranking;
 mod threshold;
 mod wilson;
 
-pub use agreement::{Pair, mean_absolute_error, pearson};
+pub use agreement::{Pair, cohens_kappa, mean_absolute_error, observed_agreement, pearson};
 pub use calibration::{
     Bin, ECE_BINS, Line, brier, calibration_line, expected_calibration_error, reliability,
 };

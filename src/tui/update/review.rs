@@ -6,9 +6,9 @@ use std::time::SystemTime;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use super::{Effect, keeping_selection, prompt};
+use super::{Effect, heat_map, keeping_selection, prompt};
 use crate::domain::text::clean;
-use crate::domain::{Act, Opinion, Prediction, Review, Seen, Subject, Verdict};
+use crate::domain::{Act, BlindedReading, Opinion, Prediction, Review, Seen, Subject, Verdict};
 use crate::store::{Draft, News, Request};
 use crate::tui::keymap::Action;
 use crate::tui::model::{LABEL_KEYS, Model, Overlay, PromptKind, Reviews, Step};
@@ -38,11 +38,18 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
 
 fn judge_answer(model: &mut Model, verdict: Verdict) -> Vec<Effect> {
     if selected(model).is_ok() && model.prediction().is_none() {
-        return say(model, "the model has not answered: nothing to judge yet");
+        return say(model, nothing_to_judge(model));
     }
     judge(model, Act::Judged, |opinion| {
         (opinion.verdict, opinion.label) = (Some(verdict), None);
     })
+}
+
+fn nothing_to_judge(model: &Model) -> &'static str {
+    match model.is_hidden() {
+        true => "hidden until you have made your own call: Enter",
+        false => "the model has not answered: nothing to judge yet",
+    }
 }
 
 /// Which label is wrong takes one more key; an image that was refused has none.
@@ -51,7 +58,7 @@ fn ask_for_label(model: &mut Model) -> Vec<Effect> {
         return say(model, reason);
     }
     let Some(said) = model.prediction() else {
-        return say(model, "the model has not answered: nothing to judge yet");
+        return say(model, nothing_to_judge(model));
     };
     let labels: Vec<String> = said
         .findings
@@ -93,7 +100,7 @@ pub fn note(model: &mut Model, text: &str) -> Vec<Effect> {
 }
 
 /// The image that is on the screen and what is held of it, or why nothing can be said of it.
-fn selected(model: &Model) -> Result<(Arc<Path>, Opinion), &'static str> {
+pub(super) fn selected(model: &Model) -> Result<(Arc<Path>, Opinion), &'static str> {
     let Some(entry) = model.worklist.selected() else {
         return Err("no image to judge");
     };
@@ -126,6 +133,16 @@ fn judge(model: &mut Model, act: Act, change: impl FnOnce(&mut Opinion)) -> Vec<
     vec![record(model, source, act, after)]
 }
 
+/// A call of blinded reading. The first one stands: whoever has seen the answer cannot unsee it.
+pub fn call(model: &mut Model, change: impl FnOnce(&mut Option<BlindedReading>)) -> Vec<Effect> {
+    let effects = judge(model, Act::Called, |opinion| change(&mut opinion.blinded));
+    let is_first = |step: &Step| step.before.blinded.is_none() && step.after.blinded.is_some();
+    if model.reviews.done.last().is_some_and(is_first) {
+        model.reviews.done.pop();
+    }
+    effects
+}
+
 /// Undoing is saying again what was said before: the log forgets nothing.
 fn step_back(model: &mut Model) -> Vec<Effect> {
     let Some(step) = model.reviews.done.pop() else {
@@ -146,7 +163,15 @@ fn step_again(model: &mut Model) -> Vec<Effect> {
 }
 
 /// Goes to the image, so that nothing changes that is not seen to.
-fn go_and_record(model: &mut Model, source: &Arc<Path>, act: Act, opinion: Opinion) -> Vec<Effect> {
+fn go_and_record(
+    model: &mut Model,
+    source: &Arc<Path>,
+    act: Act,
+    mut opinion: Opinion,
+) -> Vec<Effect> {
+    if opinion.blinded.is_none() {
+        opinion.blinded = model.worklist.unaided_of(source);
+    }
     let mut effects = match model.worklist.row_of(source) {
         Some(row) => keeping_selection(model, |model| model.worklist.go_to(row)),
         None => vec![],
@@ -188,6 +213,8 @@ fn light(said: Prediction) -> Prediction {
 }
 
 fn seen(model: &Model, said: Option<Prediction>, is_looked_at: bool) -> Seen {
+    let is_hidden = is_looked_at && model.is_hidden();
+    let said = said.filter(|_| !is_hidden);
     let prediction = said.map(|said| said.assuming(&model.assumed));
     if !is_looked_at {
         return Seen {
@@ -233,7 +260,14 @@ pub fn quit(model: &mut Model) -> Vec<Effect> {
 pub fn on_news(model: &mut Model, news: News) -> Vec<Effect> {
     match news {
         News::Standing(held) => model.worklist.stand(held),
-        News::Recorded(source) => model.worklist.confirm(&source),
+        News::Recorded(source) => {
+            let was_hidden = model.is_hidden();
+            model.worklist.confirm(&source);
+            // The answer is there now, and so may be its heat map.
+            if was_hidden && !model.is_hidden() {
+                return heat_map::on_prediction(model);
+            }
+        }
         News::Refused { source, reason } => {
             model.worklist.revert(&source);
             let Reviews { done, undone, .. } = &mut model.reviews;
@@ -247,7 +281,7 @@ pub fn on_news(model: &mut Model, news: News) -> Vec<Effect> {
     vec![]
 }
 
-fn say(model: &mut Model, notice: &str) -> Vec<Effect> {
+pub(super) fn say(model: &mut Model, notice: &str) -> Vec<Effect> {
     model.notice = Some(notice.to_owned());
     vec![]
 }

@@ -1,6 +1,7 @@
 //! Keys in, state and effects out.
 
 mod background;
+mod blinded;
 mod review;
 
 use std::path::PathBuf;

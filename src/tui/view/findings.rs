@@ -401,6 +401,12 @@ fn waiting(model: &Model, theme: &Theme) -> Vec<Span<'static>> {
     if let Some(State::Failed(reason)) = model.worklist.selected().map(|entry| &entry.state) {
         return vec![Span::styled(format!("✗ {reason}"), theme.refused)];
     }
+    if model.is_hidden() && !matches!(model.engine, Engine::Failed(_)) {
+        return vec![Span::styled(
+            "hidden: Enter makes your own call first",
+            theme.key,
+        )];
+    }
     match &model.engine {
         Engine::Failed(reason) => {
             vec![Span::styled(format!("✗ no model: {reason}"), theme.refused)]

@@ -1,6 +1,7 @@
 //! Draws the [`Model`]. Takes it as it is and changes nothing.
 
 mod about;
+mod call;
 mod disagree;
 mod findings;
 mod footer;
@@ -40,10 +41,13 @@ pub fn draw(
     if let Some(Overlay::Disagree { labels }) = &model.overlay {
         disagree::draw(labels, theme, &layout, frame);
     }
+    if let Some(Overlay::Call { labels }) = &model.overlay {
+        call::draw(labels, theme, &layout, frame);
+    }
     let covered = match &model.overlay {
         Some(Overlay::Help { scroll }) => help::draw(model, theme, *scroll, frame),
         Some(Overlay::About { scroll }) => about::draw(model, theme, *scroll, frame),
-        Some(Overlay::Prompt(_) | Overlay::Disagree { .. }) | None => false,
+        Some(Overlay::Prompt(_) | Overlay::Disagree { .. } | Overlay::Call { .. }) | None => false,
     };
     let painter = painter?;
     if let Some(remains) = painter.remains() {

@@ -33,6 +33,9 @@ pub fn draw(model: &Model, theme: &Theme, layout: &Layout, frame: &mut Frame) {
             let entry = model.worklist.row(row)?;
             let selected = row == model.worklist.cursor();
             let state = match (&entry.state, model.worklist.said_elsewhere(row)) {
+                (State::Unread | State::Read(_), _) if model.worklist.is_hidden(entry) => {
+                    ('·', theme.dim, String::new())
+                }
                 (State::Unread, Some((name, said))) => elsewhere(model, theme, name, said),
                 (State::Read(_), Some(_)) if *model.worklist.sort() == Sort::Disagreement => {
                     disagreement(model, theme, row).unwrap_or_else(|| state(model, theme, entry))
@@ -90,9 +93,13 @@ fn bottom(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
     let held = shorten(&held(model), width);
     let list = &model.worklist;
     let tally = list.tally();
+    let (done, refused) = match list.is_blinded() {
+        true => ("called", 0),
+        false => ("reviewed", tally.refused),
+    };
     let counted = [
-        (list.reviewed(), "reviewed"),
-        (tally.refused, "refused"),
+        (list.reviewed(), done),
+        (refused, "refused"),
         (tally.failed, "failed"),
     ];
     let counted = counted.into_iter().filter(|(n, _)| *n > 0);
@@ -170,6 +177,7 @@ fn marks(entry: &Entry) -> (char, &'static str) {
         Some(Verdict::Agree) => '✓',
         Some(Verdict::Disagree) => '≠',
         Some(Verdict::Unsure) => '?',
+        None if held.opinion.blinded.is_some() => '+',
         None => ' ',
     };
     let is_key = held.is_saved() && held.opinion.key_image;
@@ -210,14 +218,22 @@ fn held(model: &Model) -> String {
         label,
         key_image,
         note,
+        blinded,
     } = &held.opinion;
+    let call = blinded.as_ref().map(|reading| match &reading.aided {
+        Some(aided) => format!("called {}, then {}", reading.unaided.words(), aided.words()),
+        None => format!("called {}", reading.unaided.words()),
+    });
     let verdict = verdict.map(|verdict| match label {
         Some(label) => format!("{}: {label}", verdict.word()),
         None => verdict.word().to_owned(),
     });
     let key_image = key_image.then(|| "key image".to_owned());
     let note = (!note.is_empty()).then(|| format!("“{note}”"));
-    let words: Vec<String> = [verdict, key_image, note].into_iter().flatten().collect();
+    let words: Vec<String> = [call, verdict, key_image, note]
+        .into_iter()
+        .flatten()
+        .collect();
     match words.is_empty() {
         true => String::new(),
         false => format!(" {} ", words.join(" · ")),

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{Entry, Sort, Worklist};
-use crate::domain::{Opinion, Verdict};
+use crate::domain::{BlindedReading, Opinion, Verdict};
 
 /// What the reader holds of one image.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,6 +33,12 @@ impl Entry {
         held.map(|held| held.opinion.clone()).unwrap_or_default()
     }
 
+    /// Whether the reader's own call is on the disk.
+    fn is_called(&self) -> bool {
+        let held = self.held.as_ref();
+        held.is_some_and(|held| held.saved.blinded.is_some())
+    }
+
     /// Whether it is what one of the filter's words asks for.
     pub(super) fn is_held_as(&self, word: &str) -> bool {
         let opinion = self.held.as_ref().map(|held| &held.opinion);
@@ -47,7 +53,45 @@ impl Entry {
 }
 
 impl Worklist {
-    /// How many have a verdict.
+    /// Hides what is said of images without a call; the order is random if it has a seed.
+    pub fn read_blinded(&mut self, seed: Option<u64>) {
+        self.blinded = true;
+        self.sort = seed.map_or(Sort::Name, Sort::Random);
+    }
+
+    pub fn is_blinded(&self) -> bool {
+        self.blinded
+    }
+
+    /// Whether a reader who reads blinded must not see yet what is said of it.
+    pub fn is_hidden(&self, entry: &Entry) -> bool {
+        self.blinded && !entry.is_called()
+    }
+
+    /// Neither an order nor a filter may tell what is hidden.
+    pub fn may_sort_by(&self, sort: &Sort) -> bool {
+        !(self.blinded && sort.asks_of_answers())
+    }
+
+    /// The reading of an image as it was before its answer was seen.
+    pub fn unaided_of(&self, path: &Path) -> Option<BlindedReading> {
+        let held = self.entries[self.index_of(path)?].held.as_ref()?;
+        let reading = held.opinion.blinded.clone()?;
+        Some(BlindedReading {
+            aided: None,
+            ..reading
+        })
+    }
+
+    /// Whether the reader is done with an image: a verdict, or blinded a call.
+    fn is_done(&self, opinion: &Opinion) -> bool {
+        match self.blinded {
+            true => opinion.blinded.is_some(),
+            false => opinion.verdict.is_some(),
+        }
+    }
+
+    /// How many the reader is done with.
     pub fn reviewed(&self) -> usize {
         self.reviewed
     }
@@ -99,13 +143,13 @@ impl Worklist {
         }
     }
 
-    /// The row of the next image without a verdict, from the top again after the last.
+    /// The row of the next image that the reader is not done with, from the top again after the last.
     pub fn next_unreviewed(&self) -> Option<usize> {
         let rows = (self.cursor + 1..self.rows.len()).chain(0..=self.cursor);
         let mut rows = rows.filter(|row| self.row(*row).is_some());
         rows.find(|row| {
             self.row(*row)
-                .is_some_and(|entry| entry.verdict().is_none())
+                .is_some_and(|entry| !self.is_done(&entry.opinion()))
         })
     }
 
@@ -125,8 +169,8 @@ impl Worklist {
         let before = entry.opinion();
         change(entry.held.get_or_insert_default());
         let after = entry.opinion();
-        self.reviewed -= usize::from(before.verdict.is_some());
-        self.reviewed += usize::from(after.verdict.is_some());
+        self.reviewed -= usize::from(self.is_done(&before));
+        self.reviewed += usize::from(self.is_done(&after));
         self.stale |=
             before != after && (self.sort == Sort::Review || self.filter.asks_of_reviews());
     }

@@ -1,6 +1,9 @@
 //! The orders of the worklist. What has no value to be sorted by comes last, in the order of names,
 //! reversed or not.
 
+use std::path::Path;
+
+use super::filter::below_root;
 use super::{Entry, State, Worklist};
 use crate::domain::prevalence::log_odds;
 use crate::domain::{Finding, InputCheck, ModelCard, Prediction, Question, Verdict};
@@ -23,6 +26,8 @@ pub enum Sort {
     Review,
     /// When the file was changed last, oldest first.
     Time,
+    /// By a hash of this seed and the path below the folder that was opened.
+    Random(u64),
 }
 
 impl Sort {
@@ -35,6 +40,7 @@ impl Sort {
             Sort::InputCheck => "input check",
             Sort::Review => "review",
             Sort::Time => "file time",
+            Sort::Random(_) => "random",
         }
     }
 
@@ -55,7 +61,10 @@ impl Sort {
 
     /// Whether a new answer of the model may change the order.
     pub(super) fn asks_of_answers(&self) -> bool {
-        !matches!(self, Sort::Name | Sort::Review | Sort::Time)
+        !matches!(
+            self,
+            Sort::Name | Sort::Review | Sort::Time | Sort::Random(_)
+        )
     }
 }
 
@@ -95,6 +104,7 @@ impl Worklist {
             Sort::InputCheck => check_rank(entry),
             Sort::Review => Some(review_rank(entry)),
             Sort::Time => self.times.of(index),
+            Sort::Random(seed) => Some(random_rank(*seed, below_root(&entry.path, &self.roots))),
         }
     }
 
@@ -162,6 +172,20 @@ fn check_rank(entry: &Entry) -> Option<f64> {
             InputCheck::Accepted => 3.0,
         }),
     }
+}
+
+/// 0 to 1: FNV-1a of the path's bytes, then SplitMix64's finaliser with the seed. The order of two
+/// images rests on nothing else, so that it is the same wherever the folder lies and whatever is
+/// added to it.
+fn random_rank(seed: u64, path: &Path) -> f64 {
+    let bytes = path.as_os_str().as_encoded_bytes().iter();
+    let fnv = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
+    });
+    let mut mixed = fnv ^ seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    ((mixed ^ (mixed >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
 }
 
 fn review_rank(entry: &Entry) -> f64 {

@@ -294,6 +294,7 @@ fn about_and_help_say_what_the_numbers_mean() {
     insta::assert_snapshot!("calibrated_about", screen(&model));
     press(&mut model, 'x');
     press(&mut model, '?');
+    (0..20).for_each(|_| press(&mut model, 'j'));
     assert!(screen(&model).contains("π assumed prevalence"));
 }
 

@@ -111,7 +111,7 @@ impl Operator {
 }
 
 /// A filter looks at names below what was asked for, not at how one got there.
-fn below_root<'p>(path: &'p Path, roots: &[PathBuf]) -> &'p Path {
+pub fn below_root<'p>(path: &'p Path, roots: &[PathBuf]) -> &'p Path {
     let below = roots.iter().find_map(|root| path.strip_prefix(root).ok());
     match below {
         // A file that was asked for by itself is its own root.

@@ -18,6 +18,7 @@ use super::Entry;
 use crate::domain::{ModelCard, Prevalences, Question};
 pub use complete::{Completion, complete};
 use matching::Candidate;
+pub use matching::below_root;
 
 /// What can be asked of an image beside parts of its path.
 const STATES: [&str; 7] = [
@@ -123,6 +124,21 @@ impl Filter {
     pub fn new(text: String, terms: Option<&Terms>) -> Self {
         let expr = parse::parse(&text, terms);
         Filter { text, expr }
+    }
+
+    /// The same for who must not see what the model says: an error if it asks for that.
+    pub fn blinded(self) -> Self {
+        if self.expr.is_err() || !self.asks_of_answers() {
+            return self;
+        }
+        Filter {
+            expr: Err(FilterError {
+                at: 0,
+                column: 1,
+                reason: "it asks for what is hidden while you read blinded".to_owned(),
+            }),
+            text: self.text,
+        }
     }
 
     pub fn text(&self) -> &str {

@@ -1,0 +1,69 @@
+//! Comparisons of readers as a table for a terminal of a hundred columns.
+
+use std::fmt::Write;
+
+use unicode_width::UnicodeWidthStr;
+
+use super::readers::{Comparison, Figure, Statistic, Subject};
+use super::tables::with_interval;
+
+const NAME: usize = 25;
+const VALUE: usize = 23;
+const UNDEFINED: &str = "n/a";
+
+/// One reader and one label, lines ended by a line feed. What rests on no image is left out.
+pub fn terminal(found: &Comparison) -> String {
+    let mut text = format!(
+        "{} · {}: {} images of {} patients, {} with the model's answer, {} with a truth ({} ill), \
+         {} called otherwise after it\n",
+        found.reviewer,
+        found.label,
+        found.images,
+        found.patients,
+        found.with_model,
+        found.with_truth,
+        found.positives,
+        found.changed,
+    );
+    let mut rows = vec![("".to_owned(), Subject::ALL.map(|s| s.name().to_owned()))];
+    for statistic in Statistic::ALL {
+        let of = |subject| {
+            let mut all = found.figures.iter();
+            all.find(|f| f.statistic == statistic && f.subject == subject)
+        };
+        let figures = Subject::ALL.map(of);
+        let n = figures.iter().flatten().map(|figure| figure.n).max();
+        if let Some(n) = n.filter(|n| *n > 0) {
+            let name = format!("{} ({n})", statistic.name());
+            rows.push((name, figures.map(cell)));
+        }
+    }
+    for (name, cells) in rows {
+        let mut line = padded(&name, NAME + 6);
+        cells.iter().for_each(|cell| line += &padded(cell, VALUE));
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "  {}", line.trim_end());
+    }
+    text
+}
+
+fn cell(figure: Option<&Figure>) -> String {
+    let Some(figure) = figure else {
+        return String::new();
+    };
+    let Some(value) = figure.value else {
+        return UNDEFINED.to_owned();
+    };
+    let may_be_negative = figure.subject == Subject::Difference
+        || matches!(
+            figure.statistic,
+            Statistic::KappaWithModel | Statistic::KappaWithTruth
+        );
+    let to = if may_be_negative { " to " } else { "–" };
+    with_interval(value, figure.interval, 2, to)
+}
+
+fn padded(text: &str, width: usize) -> String {
+    let spaces = width.saturating_sub(text.width()).max(1);
+    format!("{text}{}", " ".repeat(spaces))
+}

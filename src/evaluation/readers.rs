@@ -1,0 +1,308 @@
+//! Readers against a model and against the truth: what they called before they saw the model's answer
+//! (*unaided*) and after it (*aided*), one label at a time.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+
+use super::bootstrap::intervals;
+use super::report::{Interval, Method};
+use super::statistics::{cohens_kappa, observed_agreement, wilson};
+
+pub use super::reader_tables::terminal;
+
+/// One image as one reader read it, for one label.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Read {
+    pub patient: String,
+    pub unaided: bool,
+    pub aided: bool,
+    /// `None` where the model refused the image, or its answer was not kept.
+    pub model: Option<bool>,
+    /// `None` where it is not known.
+    pub truth: Option<bool>,
+}
+
+/// What is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Statistic {
+    AgreementWithModel,
+    KappaWithModel,
+    Sensitivity,
+    Specificity,
+    KappaWithTruth,
+}
+
+impl Statistic {
+    pub const ALL: [Statistic; 5] = [
+        Statistic::AgreementWithModel,
+        Statistic::KappaWithModel,
+        Statistic::Sensitivity,
+        Statistic::Specificity,
+        Statistic::KappaWithTruth,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Statistic::AgreementWithModel => "same as the model",
+            Statistic::KappaWithModel => "Cohen's κ with the model",
+            Statistic::Sensitivity => "sensitivity",
+            Statistic::Specificity => "specificity",
+            Statistic::KappaWithTruth => "Cohen's κ with the truth",
+        }
+    }
+
+    fn is_share(self) -> bool {
+        !matches!(self, Statistic::KappaWithModel | Statistic::KappaWithTruth)
+    }
+}
+
+/// Whose calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Subject {
+    Unaided,
+    Aided,
+    Model,
+    /// Aided less unaided, on the same images.
+    Difference,
+}
+
+impl Subject {
+    pub const ALL: [Subject; 4] = [
+        Subject::Unaided,
+        Subject::Aided,
+        Subject::Model,
+        Subject::Difference,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Subject::Unaided => "unaided",
+            Subject::Aided => "aided",
+            Subject::Model => "model",
+            Subject::Difference => "aided − unaided",
+        }
+    }
+}
+
+/// One number and the images it rests on.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Figure {
+    pub statistic: Statistic,
+    pub subject: Subject,
+    /// `None` is undefined.
+    pub value: Option<f64>,
+    /// 95 %.
+    pub interval: Option<Interval>,
+    /// Images: with the model's answer, ill, well, or with a truth, as the statistic needs them.
+    pub n: usize,
+}
+
+/// One reader and one label.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Comparison {
+    pub reviewer: String,
+    pub label: String,
+    pub images: usize,
+    pub patients: usize,
+    pub with_model: usize,
+    pub with_truth: usize,
+    pub positives: usize,
+    /// Images that were called otherwise once the answer was seen.
+    pub changed: usize,
+    pub figures: Vec<Figure>,
+}
+
+/// Compares what one reader called for one label.
+pub fn compare(reviewer: &str, label: &str, reads: &[Read]) -> Comparison {
+    let mut patients = HashMap::new();
+    let owner: Vec<usize> = reads
+        .iter()
+        .map(|read| {
+            let next = patients.len();
+            *patients.entry(read.patient.as_str()).or_insert(next)
+        })
+        .collect();
+    let asked: Vec<(Statistic, Subject)> = Statistic::ALL
+        .into_iter()
+        .flat_map(|statistic| Subject::ALL.map(|subject| (statistic, subject)))
+        .filter(|(statistic, subject)| is_asked(*statistic, *subject))
+        .collect();
+    let values = |weights: &[f64]| -> Vec<Option<f64>> {
+        let all = asked.iter();
+        all.map(|(statistic, subject)| value(*statistic, *subject, reads, weights))
+            .collect()
+    };
+    let bounds = intervals(&owner, patients.len(), asked.len(), values);
+    let once = values(&vec![1.0; reads.len()]);
+    let figures = asked.iter().zip(once).zip(bounds);
+    Comparison {
+        reviewer: reviewer.to_owned(),
+        label: label.to_owned(),
+        images: reads.len(),
+        patients: patients.len(),
+        with_model: count(reads, |read| read.model.is_some()),
+        with_truth: count(reads, |read| read.truth.is_some()),
+        positives: count(reads, |read| read.truth == Some(true)),
+        changed: count(reads, |read| read.aided != read.unaided),
+        figures: figures
+            .map(|(((statistic, subject), value), bounds)| {
+                let n = pairs(*statistic, *subject, reads).count();
+                Figure {
+                    statistic: *statistic,
+                    subject: *subject,
+                    value,
+                    interval: value
+                        .and_then(|value| interval(bounds, value, n, *statistic, *subject)),
+                    n,
+                }
+            })
+            .collect(),
+    }
+}
+
+/// The model always agrees with itself.
+fn is_asked(statistic: Statistic, subject: Subject) -> bool {
+    let of_model = matches!(
+        statistic,
+        Statistic::AgreementWithModel | Statistic::KappaWithModel
+    );
+    !(of_model && subject == Subject::Model)
+}
+
+fn value(statistic: Statistic, subject: Subject, reads: &[Read], weights: &[f64]) -> Option<f64> {
+    if subject == Subject::Difference {
+        let aided = value(statistic, Subject::Aided, reads, weights)?;
+        return Some(aided - value(statistic, Subject::Unaided, reads, weights)?);
+    }
+    let found = pairs(statistic, subject, reads);
+    let (pairs, weights): (Vec<_>, Vec<_>) = found.map(|(at, pair)| (pair, weights[at])).unzip();
+    match statistic.is_share() {
+        true => observed_agreement(&pairs, &weights),
+        false => cohens_kappa(&pairs, &weights),
+    }
+}
+
+/// What was called, and what it is compared with, of the images that the statistic is about.
+fn pairs(
+    statistic: Statistic,
+    subject: Subject,
+    reads: &[Read],
+) -> impl Iterator<Item = (usize, (bool, bool))> {
+    reads.iter().enumerate().filter_map(move |(at, read)| {
+        let called = match subject {
+            Subject::Unaided => read.unaided,
+            Subject::Aided | Subject::Difference => read.aided,
+            Subject::Model => read.model?,
+        };
+        let other = match statistic {
+            Statistic::AgreementWithModel | Statistic::KappaWithModel => read.model?,
+            Statistic::Sensitivity => read.truth.filter(|truth| *truth)?,
+            Statistic::Specificity => read.truth.filter(|truth| !truth)?,
+            Statistic::KappaWithTruth => read.truth?,
+        };
+        Some((at, (called, other)))
+    })
+}
+
+/// That of the bootstrap; of a share where that says nothing, Wilson's.
+fn interval(
+    bounds: Option<(f64, f64)>,
+    value: f64,
+    n: usize,
+    statistic: Statistic,
+    subject: Subject,
+) -> Option<Interval> {
+    let is_share = statistic.is_share() && subject != Subject::Difference;
+    let wilson = || {
+        let (low, high) = wilson(value * n as f64, n as f64)?;
+        is_share.then_some((low, high, Method::Wilson))
+    };
+    let drawn = bounds.map(|(low, high)| (low, high, Method::Bootstrap));
+    let (low, high, method) = drawn.or_else(wilson)?;
+    Some(Interval { low, high, method })
+}
+
+fn count(reads: &[Read], is_so: impl Fn(&Read) -> bool) -> usize {
+    reads.iter().filter(|read| is_so(read)).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(n: usize, unaided: bool, aided: bool, model: bool, truth: bool) -> Read {
+        Read {
+            patient: n.to_string(),
+            unaided,
+            aided,
+            model: Some(model),
+            truth: Some(truth),
+        }
+    }
+
+    fn figure(found: &Comparison, statistic: Statistic, subject: Subject) -> Figure {
+        let mut all = found.figures.iter();
+        let is_it = |f: &&Figure| f.statistic == statistic && f.subject == subject;
+        all.find(is_it).unwrap().clone()
+    }
+
+    /// Ten ill and ten well; the reader misses three of the ill, and the model shows them two.
+    #[test]
+    fn a_reader_who_is_helped() {
+        let reads: Vec<Read> = (0..20)
+            .map(|n| match n {
+                0..7 => read(n, true, true, true, true),
+                7..9 => read(n, false, true, true, true),
+                9 => read(n, false, false, false, true),
+                10 => read(n, true, true, false, false),
+                n => read(n, false, false, false, false),
+            })
+            .collect();
+        let found = compare("ann", "Pneumonia", &reads);
+        assert_eq!((found.images, found.patients, found.changed), (20, 20, 2));
+        let value = |statistic, subject| figure(&found, statistic, subject).value.unwrap();
+        assert_eq!(value(Statistic::Sensitivity, Subject::Unaided), 0.7);
+        assert_eq!(value(Statistic::Sensitivity, Subject::Aided), 0.9);
+        assert_eq!(value(Statistic::Sensitivity, Subject::Model), 0.9);
+        let gain = figure(&found, Statistic::Sensitivity, Subject::Difference);
+        assert!((gain.value.unwrap() - 0.2).abs() < 1e-12 && gain.n == 10);
+        let Interval { low, high, method } = gain.interval.unwrap();
+        assert!((0.0..0.2).contains(&low) && high > 0.2 && method == Method::Bootstrap);
+        assert_eq!(value(Statistic::Specificity, Subject::Aided), 0.9);
+        let model = figure(&found, Statistic::Specificity, Subject::Model);
+        assert_eq!(model.value, Some(1.0));
+        // It is the same in every draw.
+        assert_eq!(model.interval.unwrap().method, Method::Wilson);
+        assert_eq!(value(Statistic::AgreementWithModel, Subject::Unaided), 0.85);
+        // Both say yes of 7, the reader alone of 1, the model alone of 2.
+        let kappa = (0.85 - (0.4 * 0.45 + 0.6 * 0.55)) / (1.0 - (0.4 * 0.45 + 0.6 * 0.55));
+        let found = value(Statistic::KappaWithModel, Subject::Unaided);
+        assert!((found - kappa).abs() < 1e-12);
+    }
+
+    #[test]
+    fn what_is_not_known_is_not_counted_and_of_nothing_is_nothing() {
+        let mut unknown = read(1, true, true, true, true);
+        (unknown.model, unknown.truth) = (None, None);
+        let found = compare(
+            "ann",
+            "Pneumonia",
+            &[unknown, read(2, true, true, true, true)],
+        );
+        assert_eq!((found.with_model, found.with_truth), (1, 1));
+        assert_eq!(figure(&found, Statistic::Sensitivity, Subject::Aided).n, 1);
+        let well = figure(&found, Statistic::Specificity, Subject::Aided);
+        assert_eq!((well.value, well.interval, well.n), (None, None, 0));
+        let kappa = figure(&found, Statistic::KappaWithModel, Subject::Aided);
+        assert_eq!(kappa.value, None, "both said yes of everything");
+        assert!(
+            compare("ann", "x", &[])
+                .figures
+                .iter()
+                .all(|f| f.value.is_none())
+        );
+    }
+}

@@ -1,0 +1,221 @@
+//! `cxr agreement` as a user runs it, over readings that were written by the library.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::time::{Duration, SystemTime};
+
+use cxr::domain::{
+    Act, BlindedReading, Call, Finding, ImageIdentity, InputCheck, OperatingPoint, Opinion,
+    Pathology, Prediction, Question, Review, Score, ScoreKind, Seen, Uids,
+};
+use cxr::store::{Entry, Store};
+use serde_json::Value;
+
+const LABEL: &str = "Pneumonia";
+const MODEL: &str = "ab";
+
+fn prediction(positive: bool) -> Prediction {
+    Prediction {
+        findings: vec![Finding {
+            label: Pathology(LABEL.into()),
+            question: Question::Presence,
+            logit: 0.5,
+            score: Score::new(if positive { 0.8 } else { 0.2 }, ScoreKind::Calibrated).unwrap(),
+            operating_point: Some(OperatingPoint(0.5)),
+            sensitive_point: None,
+            calibrated: None,
+            conformal: None,
+        }],
+        severity: None,
+        input: InputCheck::Accepted,
+        model_sha256: MODEL.into(),
+        preprocess: "cxr-1".into(),
+        elapsed_ms: 3.0,
+        activation: None,
+    }
+}
+
+fn call(present: bool, milliseconds: u64) -> Call {
+    Call {
+        present: present.then(|| LABEL.to_owned()).into_iter().collect(),
+        took: Duration::from_millis(milliseconds),
+    }
+}
+
+/// Ten ill and ten well. Ann misses three of the ill and lets the model show her two of them.
+struct Study {
+    folder: tempfile::TempDir,
+    store: PathBuf,
+}
+
+impl Study {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let base = folder.path().canonicalize().unwrap();
+        fs::create_dir(base.join("ward3")).unwrap();
+        let store = base.join("reviews.sqlite");
+        let mut log = Store::open(&store).unwrap();
+        let mut manifest = "filename,finding,patientid\n".to_owned();
+        for n in 0..20 {
+            let (ill, unaided, aided) = match n {
+                0..7 => (true, true, None),
+                7..9 => (true, false, Some(call(true, 900))),
+                9 => (true, false, None),
+                _ => (false, false, None),
+            };
+            let name = format!("ward3/{n}.png");
+            fs::write(base.join(&name), n.to_string()).unwrap();
+            let finding = if ill { "Pneumonia" } else { "No Finding" };
+            manifest += &format!("{name},{finding},p{n}\n");
+            // It says nothing of the last image.
+            let said = (n < 19).then(|| prediction(n < 9));
+            log.append(&Entry {
+                token: n.to_string(),
+                image: ImageIdentity {
+                    sha256: format!("{n:064x}"),
+                    path: base.join(&name),
+                    uids: Uids::default(),
+                    patient_id: None,
+                },
+                review: Review {
+                    reviewer: "ann".into(),
+                    at: SystemTime::now(),
+                    act: Act::Called,
+                    opinion: Opinion {
+                        blinded: Some(BlindedReading {
+                            asked: vec![LABEL.into()],
+                            unaided: call(unaided, 2_000 + 100 * n),
+                            aided,
+                            model_sha256: MODEL.into(),
+                            seed: Some(7),
+                            position: n as usize + 1,
+                        }),
+                        ..Opinion::default()
+                    },
+                    seen: Seen::default(),
+                },
+                prediction: said,
+            })
+            .unwrap();
+        }
+        fs::write(base.join("cases.csv"), manifest).unwrap();
+        Study { folder, store }
+    }
+
+    fn run(&self, command: &str, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_cxr"))
+            .arg(command)
+            .args(arguments)
+            .arg("--store")
+            .arg(&self.store)
+            .current_dir(self.folder.path())
+            .output()
+            .unwrap()
+    }
+}
+
+#[test]
+fn a_reader_is_compared_with_the_model_and_the_truth() {
+    let study = Study::new();
+    let output = study.run(
+        "agreement",
+        &["ward3", "-m", "cases.csv", "--format", "json"],
+    );
+    assert!(output.status.success(), "{output:?}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["reviewers"]["ann"]["median_unaided_ms"], 2950);
+    assert_eq!(report["reviewers"]["ann"]["median_aided_ms"], 900);
+    let found = &report["comparisons"][0];
+    for (name, expected) in [
+        ("images", 20),
+        ("patients", 20),
+        ("with_model", 19),
+        ("with_truth", 20),
+        ("positives", 10),
+        ("changed", 2),
+    ] {
+        assert_eq!(found[name], expected, "{name}");
+    }
+    let figure = |statistic: &str, subject: &str| {
+        let mut all = found["figures"].as_array().unwrap().iter();
+        all.find(|f| f["statistic"] == statistic && f["subject"] == subject)
+            .unwrap()
+            .clone()
+    };
+    for (statistic, subject, value, n) in [
+        ("sensitivity", "unaided", 0.7, 10),
+        ("sensitivity", "aided", 0.9, 10),
+        ("sensitivity", "model", 0.9, 10),
+        ("specificity", "model", 1.0, 9),
+        ("agreement_with_model", "unaided", 17.0 / 19.0, 19),
+        ("kappa_with_model", "aided", 1.0, 19),
+        ("kappa_with_truth", "aided", 0.9, 20),
+    ] {
+        let found = figure(statistic, subject);
+        let close = (found["value"].as_f64().unwrap() - value).abs() < 1e-12;
+        assert!(close && found["n"] == n, "{statistic} {subject}: {found}");
+    }
+
+    let text = study.run("agreement", &["ward3", "-m", "cases.csv"]);
+    let text = String::from_utf8(text.stdout).unwrap();
+    assert!(
+        text.contains("sensitivity (10)") && text.contains("0.70 ("),
+        "{text}"
+    );
+    assert!(
+        text.lines().all(|line| line.chars().count() <= 130),
+        "{text}"
+    );
+}
+
+#[test]
+fn without_a_truth_the_model_is_all_there_is_to_agree_with() {
+    let study = Study::new();
+    let output = study.run("agreement", &[]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("Cohen's κ with the model (19)"), "{text}");
+    assert!(!text.contains("sensitivity"), "{text}");
+}
+
+#[test]
+fn a_table_has_both_calls_and_their_times() {
+    let study = Study::new();
+    let output = study.run("export", &["--all"]);
+    let mut reader = csv::Reader::from_reader(output.stdout.as_slice());
+    let header = reader.headers().unwrap().clone();
+    let rows: Vec<_> = reader.records().map(Result::unwrap).collect();
+    let cell = |row: usize, name: &str| {
+        let at = header.iter().position(|column| column == name).unwrap();
+        rows[row][at].to_owned()
+    };
+    let row = (0..20)
+        .find(|row| cell(*row, "path").ends_with("/8.png"))
+        .unwrap();
+    let cells = [
+        "unaided_call",
+        "unaided_ms",
+        "aided_call",
+        "aided_ms",
+        "order_seed",
+        "order_position",
+    ];
+    assert_eq!(
+        cells.map(|name| cell(row, name)),
+        ["none", "2800", "Pneumonia", "900", "7", "9"]
+    );
+    assert!(study.run("export", &["--verify"]).status.success());
+}
+
+#[test]
+fn nobody_read_blinded_there() {
+    let study = Study::new();
+    fs::create_dir(study.folder.path().join("ward4")).unwrap();
+    let output = study.run("agreement", &["ward4"]);
+    assert_eq!(output.status.code(), Some(2));
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        error.contains("read blinded") && error.lines().count() == 1,
+        "{error}"
+    );
+}
