@@ -897,7 +897,8 @@ fn the_models_card_is_shown_with_its_results() {
 
 #[test]
 fn the_doctor_finds_everything_sound() {
-    let outcome = run(&mut cxr(&["doctor"]));
+    let state = tempfile::tempdir().unwrap();
+    let outcome = run(cxr(&["doctor"]).env("XDG_STATE_HOME", state.path()));
     assert_eq!(outcome.code, 0, "{}{}", outcome.stdout, outcome.stderr);
     for word in [
         "device",

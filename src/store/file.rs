@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::backup::Backup;
 use rusqlite::{Connection, OpenFlags};
 
 use super::error::StoreError;
@@ -57,10 +58,22 @@ pub fn open_read_only(path: &Path) -> Result<Connection, StoreError> {
         None => open_immutable(path),
         Some(_) => Err(error),
     });
-    let mut connection = connection.map_err(|error| StoreError::new(path, &error))?;
+    let fault = |error: rusqlite::Error| StoreError::new(path, &error);
+    let mut connection = connection.map_err(fault)?;
+    if schema::is_older(&connection, &MIGRATIONS).map_err(fault)? {
+        connection = copy(&connection).map_err(fault)?;
+    }
     admit(path, schema::migrate(&mut connection, &MIGRATIONS))?;
     check(path, &connection)?;
     Ok(connection)
+}
+
+/// All of it, in memory: an older schema is brought forward there, and the file stays as it is.
+fn copy(from: &Connection) -> rusqlite::Result<Connection> {
+    const PAGES: std::ffi::c_int = 1_000;
+    let mut memory = Connection::open_in_memory()?;
+    Backup::new(from, &mut memory)?.run_to_completion(PAGES, Duration::ZERO, None)?;
+    Ok(memory)
 }
 
 fn open_plainly(path: &Path) -> rusqlite::Result<Connection> {

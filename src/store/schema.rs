@@ -98,6 +98,11 @@ pub fn migrate(connection: &mut Connection, migrations: &[&str]) -> rusqlite::Re
     Ok(Version::Current)
 }
 
+/// Whether there are migrations that it has not seen.
+pub fn is_older(connection: &Connection, migrations: &[&str]) -> rusqlite::Result<bool> {
+    Ok(settled(connection, migrations)?.is_none())
+}
+
 /// What it is, if there is nothing to do.
 fn settled(connection: &Connection, migrations: &[&str]) -> rusqlite::Result<Option<Version>> {
     let (version, known) = (version(connection)?, migrations.len() as i64);

@@ -289,6 +289,13 @@ fn an_older_log_is_whole_and_goes_on_with_calls() {
             x'abcb5525220c6e9189cf0094b6d8fa13056f5fa3693a235640096e2a5a6341d5'";
     connection.execute_batch(sql).unwrap();
     drop(connection);
+    let before = fs::read(&path).unwrap();
+    let readable = Store::open_read_only(&path).unwrap();
+    assert_eq!(readable.verify().unwrap().rows, 1);
+    assert_eq!(readable.standings("ann").unwrap().len(), 1);
+    drop(readable);
+    assert_eq!(fs::read(&path).unwrap(), before, "reading changes nothing");
+
     let mut store = Store::open(&path).unwrap();
     let mut called = entry(2, "agree");
     called.review.opinion.blinded = Some(BlindedReading {
