@@ -1,7 +1,7 @@
 //! `cxr agreement`: readers who read blinded against the model and against the truth.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -163,7 +163,9 @@ fn comparisons(readings: &[Reading], truths: &Truths) -> Vec<Comparison> {
 
 fn read(reading: &Reading, label: &str, truths: &Truths) -> Read {
     let image = &reading.word.image;
-    let case = truths.get(&image.path);
+    let at = |path: &Path| truths.get(path);
+    // The table may name what a link was read by.
+    let case = at(&image.path).or_else(|| at(&real(&image.path)));
     let named = case.map(|case| case.patient.clone());
     let patient = named.or_else(|| image.patient_id.clone());
     let called = |present: &[String]| present.iter().any(|called| called == label);

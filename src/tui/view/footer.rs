@@ -7,7 +7,7 @@ use super::layout::Layout;
 use super::legend::WORDS;
 use super::text::{count, end_of, shorten};
 use super::theme::Theme;
-use crate::tui::keymap::Mode;
+use crate::tui::keymap::{Action, Mode};
 use crate::tui::model::{Model, Overlay, Prompt, PromptKind};
 use crate::tui::worklist::FilterError;
 
@@ -154,6 +154,7 @@ fn hints(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
         .keymap
         .bindings()
         .iter()
+        .filter(|binding| is_of_use(model, binding.action))
         .filter_map(|binding| binding.hint.as_deref())
         .collect();
     let (rest, last) = hints.split_at(hints.len().saturating_sub(2));
@@ -171,6 +172,15 @@ fn hints(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
         .chain(last)
         .flat_map(|hint| hint_spans(hint, theme));
     Line::from_iter(spans)
+}
+
+/// A reader who reads blinded calls first, and nobody else calls.
+fn is_of_use(model: &Model, action: Action) -> bool {
+    match action {
+        Action::Call => model.blinded.is_some(),
+        Action::Agree | Action::Disagree | Action::Unsure => !model.is_hidden(),
+        _ => true,
+    }
 }
 
 /// `[w]indow` with its key in another style.

@@ -9,6 +9,7 @@ fn a_blinded_screen_shows_no_answer_and_asks_for_a_call() {
     for word in ["%", "refused", "Bacterial", "0.93", "colour picture"] {
         assert!(!hidden.contains(word), "{word}\n{hidden}");
     }
+    assert!(hidden.contains("[⏎]call") && !hidden.contains("[a]gree"));
     update(
         &mut model,
         Message::Key(KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE)),
