@@ -157,6 +157,10 @@ pub struct Browse {
     #[arg(long)]
     pub no_background: bool,
 
+    /// Begin at the top, by name and without a filter, not where these folders were left
+    #[arg(long)]
+    pub fresh: bool,
+
     #[command(flatten)]
     pub assumptions: Assumptions,
 }

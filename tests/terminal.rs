@@ -128,6 +128,14 @@ impl Session {
         self.wait_for(text, |session| session.screen().contains(text));
     }
 
+    fn wait_for_cursor(&self, name: &str) {
+        self.wait_for(name, |session| {
+            let screen = session.screen();
+            let mut rows = screen.lines();
+            rows.any(|row| row.contains('▸') && row.contains(name))
+        });
+    }
+
     /// Cells of the right half whose two pixels have colours of their own: the radiograph.
     fn painted_cells(&self) -> usize {
         let parser = self.parser.lock().unwrap();
@@ -360,6 +368,43 @@ fn the_rest_of_a_folder_is_read_behind_and_remembered_under_another_name() {
 }
 
 /// As root nothing is read-only; a folder in the way of the store is as good.
+/// Left by a signal in the middle of a list, and opened again from elsewhere.
+#[test]
+fn a_folder_is_opened_where_it_was_left_unless_told_otherwise() {
+    let folder = tempfile::tempdir().unwrap();
+    let ward = folder.path().join("ward");
+    std::fs::create_dir(&ward).unwrap();
+    for name in ["a1.png", "a2.png", "a3.png", "b1.png"] {
+        std::fs::copy(samples().join("clear_1.png"), ward.join(name)).unwrap();
+    }
+    let start = |path: &Path, more: &[&str]| {
+        let mut command = CommandBuilder::new(CXR);
+        command.cwd(folder.path());
+        command.arg(path);
+        command.args(["--no-background", "--store", "reviews.sqlite"]);
+        command.args(more);
+        Session::spawn(30, 120, command)
+    };
+    let mut session = start(&ward, &[]);
+    session.wait_for_text("▸");
+    session.press("/a\r");
+    session.wait_for_text("3 of 4");
+    session.press("Sk");
+    session.wait_for_cursor("a2.png");
+    session.signal(Signal::TERM);
+    assert_eq!(session.wait_for_end(), 143);
+
+    let session = start(Path::new("ward"), &[]);
+    session.wait_for_cursor("a2.png");
+    session.wait_for_text("3 of 4");
+    session.wait_for_text("as you left it: by name, reversed, filter a");
+    drop(session);
+
+    let session = start(Path::new("ward"), &["--fresh"]);
+    session.wait_for_cursor("a1.png");
+    session.wait_for_text("b1.png");
+}
+
 #[test]
 fn a_store_that_fails_is_said_and_the_verdict_is_kept_and_written_later() {
     let folder = tempfile::tempdir().unwrap();

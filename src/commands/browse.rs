@@ -60,6 +60,7 @@ pub fn run(
         reviews,
         reviewer: reviewer(arguments.reviewer.as_deref())?,
         background: !arguments.no_background,
+        fresh: arguments.fresh,
         paths,
         graphics: arguments.graphics.into(),
         colour: colour.into(),

@@ -1,18 +1,20 @@
 //! The file itself: whose it is, what it lies on, how it is opened.
 
+use std::ffi::c_int;
 use std::fs::{self, File, OpenOptions};
 use std::io::Read;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::backup::Backup;
 use rusqlite::{Connection, OpenFlags};
 
 use super::error::StoreError;
 use super::schema::{self, APPLICATION_ID, MIGRATIONS, Version, pragma};
 
 /// How long one statement waits for other processes' locks.
-const BUSY: Duration = Duration::from_secs(10);
+pub const BUSY: Duration = Duration::from_secs(10);
 /// A SQLite file begins with this; its application id is at byte 68 (sqlite.org/fileformat.html).
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 const HEADER: usize = 100;
@@ -57,10 +59,23 @@ pub fn open_read_only(path: &Path) -> Result<Connection, StoreError> {
         None => open_immutable(path),
         Some(_) => Err(error),
     });
-    let mut connection = connection.map_err(|error| StoreError::new(path, &error))?;
+    let fault = |error: rusqlite::Error| StoreError::new(path, &error);
+    let mut connection = connection.map_err(fault)?;
+    if schema::is_older(&connection, &MIGRATIONS).map_err(fault)? {
+        connection = copy(&connection).map_err(fault)?;
+    }
     admit(path, schema::migrate(&mut connection, &MIGRATIONS))?;
     check(path, &connection)?;
     Ok(connection)
+}
+
+/// In memory, where an older one can be brought forward without writing to it.
+fn copy(from: &Connection) -> rusqlite::Result<Connection> {
+    let mut copy = Connection::open_in_memory()?;
+    let backup = Backup::new(from, &mut copy)?;
+    backup.run_to_completion(c_int::MAX, BUSY, None)?;
+    drop(backup);
+    Ok(copy)
 }
 
 fn open_plainly(path: &Path) -> rusqlite::Result<Connection> {

@@ -5,6 +5,7 @@
 //!              row before (`chain`)
 //! image        content hash → where it was last, DICOM UIDs, patient
 //! prediction   what a model said of an image, at the card's own prevalence
+//! session      where each reader was in which folders
 //! ```
 //!
 //! A review is acknowledged once its transaction is synced to the disk. What could not be written
@@ -18,6 +19,7 @@ mod pending;
 mod recorder;
 mod schema;
 mod seen;
+mod session;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, UNIX_EPOCH};
@@ -33,6 +35,7 @@ pub use error::StoreError;
 pub use file::default_path;
 pub use pending::Pending;
 pub use recorder::{Draft, News, Recorder, Request};
+pub use session::Bookmark;
 
 use crate::domain::{ImageIdentity, Opinion, Prediction, Review, Uids, Verdict};
 
@@ -272,11 +275,22 @@ impl Store {
         result.map_err(|error| StoreError::new(&self.path, &error))
     }
 
-    /// Runs `work` alone among all writers, and returns once it is on the disk.
     fn write<T>(
         &mut self,
         work: impl Fn(&Transaction) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
+        self.write_within(PATIENCE, work)
+    }
+
+    /// Runs `work` alone among all writers, and returns once it is on the disk.
+    fn write_within<T>(
+        &mut self,
+        patience: Duration,
+        work: impl Fn(&Transaction) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let busy = |wait| self.connection.busy_timeout(wait);
+        let set = busy(patience.min(file::BUSY));
+        set.map_err(|error| StoreError::new(&self.path, &error))?;
         let (path, identity) = (&self.path, self.identity);
         let fault = |error: &rusqlite::Error| StoreError::new(path, error);
         // Whatever was written to a file without a name would be gone with this process.
@@ -289,12 +303,12 @@ impl Store {
             is_ours()?;
             let change = Transaction::new(&mut self.connection, TransactionBehavior::Immediate);
             let change = match change {
-                Err(error) if is_busy(&error) && begun.elapsed() < PATIENCE => continue,
+                Err(error) if is_busy(&error) && begun.elapsed() < patience => continue,
                 other => other.map_err(|error| fault(&error))?,
             };
             let done = work(&change).and_then(|result| change.commit().map(|()| result));
             match done {
-                Err(error) if is_busy(&error) && begun.elapsed() < PATIENCE => continue,
+                Err(error) if is_busy(&error) && begun.elapsed() < patience => continue,
                 Err(error) => return Err(fault(&error)),
                 Ok(result) => return is_ours().map(|()| result),
             }
@@ -324,7 +338,8 @@ fn row_of(change: &Transaction, token: &str) -> rusqlite::Result<Option<i64>> {
 }
 
 fn put_image(change: &Transaction, image: &ImageIdentity) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO image VALUES (?, ?, ?, ?, ?, ?)
+    let sql = "INSERT INTO image (sha256, path, study_uid, series_uid, sop_uid, patient_id)
+        VALUES (?, ?, ?, ?, ?, ?)
         ON CONFLICT (sha256) DO UPDATE SET path = excluded.path";
     let values = params![
         image.sha256,

@@ -367,3 +367,52 @@ fn what_is_remembered_outlives_a_review_of_it_and_a_move() {
     assert_eq!(recalled(&store, "b").unwrap(), Some(expected));
     assert_eq!(recalled(&store, "another card").unwrap(), None);
 }
+
+#[test]
+fn a_place_is_remembered_for_each_reader_and_each_set_of_folders() {
+    let (_folder, path, mut store) = new_store();
+    let (wards, ward) = (
+        [PathBuf::from("/x/1"), "/x/2".into()],
+        [PathBuf::from("/x/1")],
+    );
+    let mark = Bookmark {
+        selected: Some(path_from(b"/x/1/\xff.png".to_vec())),
+        row: 7,
+        sort: "label COVID-19".into(),
+        reversed: true,
+        filter: "covid>0.5".into(),
+    };
+    store.mark("ann", &wards, &Bookmark::default()).unwrap();
+    store.mark("ann", &wards, &mark).unwrap();
+    let store = Store::open_read_only(&path).unwrap();
+    assert_eq!(store.bookmark("ann", &wards).unwrap(), Some(mark));
+    assert_eq!(store.bookmark("ann", &ward).unwrap(), None);
+    assert_eq!(store.bookmark("bob", &wards).unwrap(), None);
+}
+
+/// One that an earlier version wrote, on a disk that is read-only now.
+#[test]
+fn an_older_store_can_be_read_where_it_cannot_be_brought_forward() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("old.sqlite");
+    let mut old = Connection::open(&path).unwrap();
+    schema::migrate(&mut old, &schema::MIGRATIONS[..1]).unwrap();
+    old.execute("INSERT INTO image (sha256, path) VALUES ('a', x'62')", [])
+        .unwrap();
+    drop(old);
+    let before = fs::read(&path).unwrap();
+    let store = Store::open_read_only(&path).unwrap();
+    assert_eq!(store.bookmark("ann", &[]).unwrap(), None);
+    assert_eq!(store.verify().unwrap().rows, 0);
+    let images: i64 = store
+        .connection
+        .query_row(
+            "SELECT count(*) FROM image WHERE taken IS NULL",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    assert_eq!(images, 1);
+    drop(store);
+    assert_eq!(fs::read(&path).unwrap(), before);
+}

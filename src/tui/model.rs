@@ -1,6 +1,7 @@
 //! The state of the screen: plain data. `update` changes it, `view` draws it.
 
 mod background;
+mod session;
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -11,6 +12,7 @@ use crossterm::event::KeyEvent;
 use ratatui::layout::{Rect, Size};
 
 pub use background::{Background, Reading};
+pub use session::{Session, Wanted};
 
 use super::keymap::{Keymap, Mode};
 use super::worklist::{Place, Worklist};
@@ -53,6 +55,7 @@ pub struct Model {
     pub heat_map: HeatMapSettings,
     pub reviews: Reviews,
     pub background: Background,
+    pub session: Session,
     /// Which page of the findings, where they do not fit; counted round and round.
     pub findings_page: isize,
     /// Frames since the start, for the sign of progress.
@@ -218,6 +221,7 @@ impl Model {
             heat_map: HeatMapSettings::default(),
             reviews: Reviews::default(),
             background: Background::default(),
+            session: Session::default(),
             findings_page: 0,
             ticks: 0,
         }

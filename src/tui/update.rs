@@ -7,6 +7,7 @@ mod image;
 mod models;
 mod prompt;
 mod review;
+pub mod session;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -81,7 +82,9 @@ const WHEEL_ROWS: isize = 1;
 const WHEEL_ZOOM: f64 = 1.15;
 
 pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
+    session::before(model, &message);
     let mut effects = on_message(model, message);
+    effects.extend(session::after(model));
     effects.extend(background::next(model));
     effects
 }
@@ -109,12 +112,13 @@ fn on_message(model: &mut Model, message: Message) -> Vec<Effect> {
         }
         Message::ScanFinished => {
             model.worklist.finish_scan();
-            model.notice = model.worklist.problems().first().map(|first| {
-                match model.worklist.problems().len() {
+            let problems = model.worklist.problems();
+            if let Some(first) = problems.first() {
+                model.notice = Some(match problems.len() {
                     1 => first.clone(),
                     n => format!("{first} (and {} more)", n - 1),
-                }
-            });
+                });
+            }
             vec![]
         }
         Message::Worker(outcome) => on_outcome(model, outcome),
@@ -319,6 +323,7 @@ fn on_outcome(model: &mut Model, outcome: Outcome) -> Vec<Effect> {
         Outcome::Model(Ok(card)) => {
             model.worklist.set_terms(Terms::new(&card, &model.assumed));
             model.engine = Engine::Ready(card);
+            return session::check(model);
         }
         Outcome::Model(Err(reason)) => {
             model.engine = Engine::Failed(reason);

@@ -3,6 +3,7 @@
 mod elsewhere;
 mod filter;
 mod held;
+mod returning;
 mod sort;
 mod tally;
 mod times;
@@ -113,7 +114,8 @@ impl Worklist {
             held: None,
         }));
         let new = (first..self.entries.len()).map(|i| i as u32);
-        if self.sort == Sort::Name && !self.reversed {
+        // What nothing is known of yet comes last in an order by answers.
+        if self.sort.asks_of_answers() || (self.sort == Sort::Name && !self.reversed) {
             let new: Vec<u32> = new.filter(|i| self.lets_through(*i)).collect();
             self.rows.extend(new);
         } else {

@@ -5,6 +5,9 @@ use super::{Entry, State, Worklist};
 use crate::domain::prevalence::log_odds;
 use crate::domain::{Finding, InputCheck, ModelCard, Prediction, Question, Verdict};
 
+/// Before a label in a [`Sort::key`].
+const LABEL: &str = "label ";
+
 /// What the worklist is sorted by.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Sort {
@@ -36,6 +39,23 @@ impl Sort {
             Sort::Review => "review",
             Sort::Time => "file time",
         }
+    }
+
+    /// What stands for it in a bookmark.
+    pub fn key(&self) -> String {
+        match self {
+            Sort::Score(label) => format!("{LABEL}{label}"),
+            sort => sort.word().to_owned(),
+        }
+    }
+
+    /// The one of that key.
+    pub fn of_key(key: &str) -> Option<Self> {
+        if let Some(label) = key.strip_prefix(LABEL) {
+            return Some(Sort::Score(label.to_owned()));
+        }
+        let others = Sort::all(None, 2).into_iter().chain([Sort::Uncertainty]);
+        others.into_iter().find(|sort| sort.word() == key)
     }
 
     /// Those that there are, in the order in which a key goes through them. Two models can disagree.
