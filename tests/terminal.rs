@@ -5,6 +5,8 @@
 
 #![cfg(unix)]
 
+mod imaging_files;
+
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,6 +14,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use dicom_core::VR;
+use dicom_dictionary_std::tags;
+use imaging_files::{Dicom, EXPLICIT};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -362,7 +367,7 @@ fn the_rest_of_a_folder_is_read_behind_and_remembered_under_another_name() {
     // Heat maps are not: it is read once more.
     session.press("o");
     session.wait_for("a heat map", |session| session.coloured_cells() > 50);
-    session.wait_for_text(" ms cpu");
+    session.wait_for_answer();
     session.press("q");
     assert_eq!(session.wait_for_end(), 0);
 }
@@ -403,6 +408,68 @@ fn a_folder_is_opened_where_it_was_left_unless_told_otherwise() {
     let session = start(Path::new("ward"), &["--fresh"]);
     session.wait_for_cursor("a1.png");
     session.wait_for_text("b1.png");
+}
+
+/// A sample as DICOM, of this patient and day.
+fn film_of(path: &Path, patient: &str, date: &str) {
+    let film = image::open(samples().join("pneumonia_1.png")).unwrap();
+    let film = film.into_luma8();
+    let (width, height) = film.dimensions();
+    let file = Dicom::radiograph(width as u16, height as u16, 8)
+        .text(tags::PATIENT_ID, VR::LO, patient)
+        .text(tags::STUDY_INSTANCE_UID, VR::UI, &format!("1.2.{date}"))
+        .text(tags::STUDY_DATE, VR::DA, date)
+        .bytes(&film);
+    std::fs::write(path, file.file(EXPLICIT)).unwrap();
+}
+
+#[test]
+fn patients_are_together_in_time_and_known_again_without_reading() {
+    let folder = tempfile::tempdir().unwrap();
+    let ward = folder.path().join("ward");
+    std::fs::create_dir(&ward).unwrap();
+    film_of(&ward.join("a.dcm"), "MRN-7", "20200301");
+    film_of(&ward.join("b.dcm"), "MRN-8", "20200301");
+    film_of(&ward.join("c.dcm"), "MRN-7", "20200101");
+    let start = || {
+        let mut command = CommandBuilder::new(CXR);
+        command.arg(&ward);
+        command.arg("--store");
+        command.arg(folder.path().join("reviews.sqlite"));
+        Session::spawn(35, 120, command)
+    };
+    let order = |session: &Session| {
+        let screen = session.screen();
+        // The name over the image is no row.
+        let rows = screen.lines().skip(1);
+        let at = |name: &str| rows.clone().position(|row| row.contains(name));
+        let rows = [at("c.dcm"), at("a.dcm"), at("b.dcm")];
+        rows.is_sorted() && rows[0].is_some()
+    };
+    let mut session = start();
+    session.wait_for_text("3 read");
+    while !session.screen().contains("· patient") {
+        let before = session.screen();
+        session.press("s");
+        session.wait_for("another order", |session| session.screen() != before);
+    }
+    session.wait_for("the order in time", order);
+    session.wait_for_cursor("a.dcm");
+    // The same pixels: whatever the model says of them, nothing has changed.
+    session.wait_for_text("60 days before: extent");
+    session.wait_for_text("│ ≈ 0.0 ext");
+    session.wait_for_text("patient 1");
+    session.wait_for_text("patient 2");
+    assert!(!session.screen().contains("MRN"), "{}", session.screen());
+    session.press("P");
+    session.wait_for_text("MRN-8");
+    session.press("q");
+    assert_eq!(session.wait_for_end(), 0);
+
+    let session = start();
+    session.wait_for_text("· patient");
+    session.wait_for("the order in time", order);
+    session.wait_for_text("60 days before: extent");
 }
 
 #[test]

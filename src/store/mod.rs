@@ -37,7 +37,7 @@ pub use pending::Pending;
 pub use recorder::{Draft, News, Recorder, Request};
 pub use session::Bookmark;
 
-use crate::domain::{ImageIdentity, Opinion, Prediction, Review, Uids, Verdict};
+use crate::domain::{ImageIdentity, Opinion, Origin, Prediction, Review, Uids, Verdict};
 
 /// How long a write is tried again while others hold the lock, before it is an error.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -147,19 +147,22 @@ impl Store {
     }
 
     /// Keeps what a model says of an image so that [`recall`](Self::recall) gives it back, without its
-    /// heat maps. `basis` stands for everything beside the image that it depends on.
+    /// heat maps, and when the image was taken, if its file says so. `basis` stands for everything
+    /// beside the image that the answer depends on.
     ///
     /// # Errors
     /// If it cannot be written.
     pub fn remember(
         &mut self,
         image: &ImageIdentity,
+        taken: Option<&str>,
         said: &Prediction,
         basis: &str,
     ) -> Result<(), StoreError> {
         let answer = kept::write(said, basis);
         self.write(|change| {
             put_image(change, image)?;
+            put_origin(change, image, taken)?;
             put_answer(change, &image.sha256, said, &answer)
         })
     }
@@ -177,6 +180,24 @@ impl Store {
     ) -> Result<Option<Prediction>, StoreError> {
         let answer = self.prediction(image, model, preprocess)?;
         Ok(answer.and_then(|answer| kept::read(&answer, basis)))
+    }
+
+    /// What the file of an image says of its patient. `None` where nobody has asked it for all of
+    /// that.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn origin(&self, image: &str) -> Result<Option<Origin>, StoreError> {
+        let sql = "SELECT patient_id, study_uid, taken FROM image
+            WHERE sha256 = ? AND taken IS NOT NULL";
+        let found = self.connection.query_row(sql, [image], |row| {
+            Ok(Origin {
+                patient: row.get(0)?,
+                study: row.get(1)?,
+                taken: Some(row.get(2)?).filter(|taken: &String| !taken.is_empty()),
+            })
+        });
+        self.read(found.optional())
     }
 
     /// What a model said of an image, if that is known: see `seen` and `kept` for its members.
@@ -348,6 +369,26 @@ fn put_image(change: &Transaction, image: &ImageIdentity) -> rusqlite::Result<()
         image.uids.series,
         image.uids.sop_instance,
         image.patient_id,
+    ];
+    change.prepare_cached(sql)?.execute(values).map(drop)
+}
+
+/// Empty where the file does not say, so that nobody asks again. Whoever wrote a review first may not
+/// have known the rest.
+fn put_origin(
+    change: &Transaction,
+    image: &ImageIdentity,
+    taken: Option<&str>,
+) -> rusqlite::Result<()> {
+    let sql = "UPDATE image SET taken = ?, study_uid = ?, series_uid = ?, sop_uid = ?,
+        patient_id = ? WHERE sha256 = ? AND taken IS NULL";
+    let values = params![
+        taken.unwrap_or_default(),
+        image.uids.study,
+        image.uids.series,
+        image.uids.sop_instance,
+        image.patient_id,
+        image.sha256,
     ];
     change.prepare_cached(sql)?.execute(values).map(drop)
 }

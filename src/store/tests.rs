@@ -356,7 +356,7 @@ fn what_is_remembered_outlives_a_review_of_it_and_a_move() {
     let said = prediction();
     let recalled = |store: &Store, basis| store.recall(&image.sha256, "ab", "cxr-1", basis);
     assert_eq!(recalled(&store, "b").unwrap(), None);
-    store.remember(&image, &said, "b").unwrap();
+    store.remember(&image, None, &said, "b").unwrap();
     store.append(&entry(1, "agree")).unwrap();
     store.keep(&image, &said).unwrap();
     let expected = Prediction {
@@ -415,4 +415,34 @@ fn an_older_store_can_be_read_where_it_cannot_be_brought_forward() {
     assert_eq!(images, 1);
     drop(store);
     assert_eq!(fs::read(&path).unwrap(), before);
+}
+
+#[test]
+fn whose_image_it_is_is_known_once_its_file_was_asked_for_all_of_it() {
+    let (_folder, _, mut store) = new_store();
+    let Entry { image, .. } = entry(1, "agree");
+    let bare = ImageIdentity {
+        uids: Uids::default(),
+        patient_id: None,
+        ..image.clone()
+    };
+    store.keep(&bare, &prediction()).unwrap();
+    assert_eq!(store.origin(&image.sha256).unwrap(), None);
+    let taken = Some("2020-03-01T10:20:30");
+    store.remember(&image, taken, &prediction(), "b").unwrap();
+    let expected = Origin {
+        patient: Some("P7".into()),
+        study: Some("1.2.3".into()),
+        taken: taken.map(str::to_owned),
+    };
+    assert_eq!(store.origin(&image.sha256).unwrap(), Some(expected));
+    let Entry { image, .. } = entry(2, "agree");
+    let bare = ImageIdentity {
+        uids: Uids::default(),
+        patient_id: None,
+        ..image
+    };
+    store.remember(&bare, None, &prediction(), "b").unwrap();
+    let nothing = store.origin(&bare.sha256).unwrap();
+    assert_eq!(nothing, Some(Origin::default()), "it was asked");
 }

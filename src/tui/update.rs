@@ -275,6 +275,7 @@ fn to_match(model: &mut Model, rows: isize) -> Vec<Effect> {
 
 fn next_sort(model: &Model) -> Sort {
     let mut sorts = Sort::all(model.card(), model.choices.all.len());
+    sorts.retain(|sort| *sort != Sort::Patient || model.worklist.has_patients());
     let now = sorts.iter().position(|sort| sort == model.worklist.sort());
     let next = (now.unwrap_or(0) + 1) % sorts.len();
     sorts.swap_remove(next)
@@ -330,8 +331,11 @@ fn on_outcome(model: &mut Model, outcome: Outcome) -> Vec<Effect> {
             model.viewer.classifying = None;
         }
         Outcome::Opened {
-            result: Ok(facts), ..
+            source,
+            result: Ok(facts),
+            ..
         } => {
+            model.worklist.set_origin(&source, facts.origin());
             model.viewer.facts = Some(facts);
             model.viewer.opening = None;
             let is_asked = model.prediction().is_none() || model.viewer.map_asked;
@@ -347,8 +351,12 @@ fn on_outcome(model: &mut Model, outcome: Outcome) -> Vec<Effect> {
             model.viewer.opening = None;
             model.worklist.record(&source, State::Failed(reason.into()));
         }
-        Outcome::Background { errand, result } => {
-            return background::on_read(model, &errand, result);
+        Outcome::Background {
+            errand,
+            result,
+            origin,
+        } => {
+            return background::on_read(model, &errand, result, origin);
         }
         Outcome::Forgetful(reason) => {
             model.notice = Some(format!("scores are not kept: {reason}"));

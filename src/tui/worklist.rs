@@ -3,6 +3,7 @@
 mod elsewhere;
 mod filter;
 mod held;
+mod patients;
 mod returning;
 mod sort;
 mod tally;
@@ -16,6 +17,8 @@ use elsewhere::Elsewhere;
 pub use filter::{Completion, FilterError, Terms};
 use filter::{Filter, complete};
 pub use held::Held;
+pub use patients::Change;
+use patients::Patients;
 pub use sort::{Sort, nearest};
 pub use tally::Tally;
 use times::Times;
@@ -103,6 +106,7 @@ pub struct Worklist {
     /// Of the models that are not in use; the last used last.
     elsewhere: Vec<Elsewhere>,
     times: Times,
+    patients: Patients,
 }
 
 impl Worklist {

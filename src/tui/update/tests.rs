@@ -185,6 +185,7 @@ fn facts() -> Facts {
         view: ViewPosition::Pa,
         patient: Default::default(),
         uids: Default::default(),
+        taken: None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Draws the [`Model`]. Takes it as it is and changes nothing.
 
 mod about;
+mod change;
 mod disagree;
 mod findings;
 mod footer;

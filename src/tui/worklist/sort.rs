@@ -24,6 +24,8 @@ pub enum Sort {
     InputCheck,
     /// What has no verdict, then unsure, disagree, agree.
     Review,
+    /// One patient after another, in each the studies in their order. See [`Patients`](super::patients::Patients).
+    Patient,
     /// When the file was changed last, oldest first.
     Time,
 }
@@ -37,6 +39,7 @@ impl Sort {
             Sort::Disagreement => "disagreement",
             Sort::InputCheck => "input check",
             Sort::Review => "review",
+            Sort::Patient => "patient",
             Sort::Time => "file time",
         }
     }
@@ -69,11 +72,11 @@ impl Sort {
         sorts.extend(alone.map(|label| Sort::Score(label.name.clone())));
         sorts.extend(has_points.then_some(Sort::Uncertainty));
         sorts.extend((models > 1).then_some(Sort::Disagreement));
-        sorts.extend([Sort::InputCheck, Sort::Review, Sort::Time]);
+        sorts.extend([Sort::InputCheck, Sort::Review, Sort::Patient, Sort::Time]);
         sorts
     }
 
-    /// Whether a new answer of the model may change the order.
+    /// Whether a new answer of the model, or what is read with it, may change the order.
     pub(super) fn asks_of_answers(&self) -> bool {
         !matches!(self, Sort::Name | Sort::Review | Sort::Time)
     }
@@ -87,6 +90,10 @@ impl Worklist {
                 self.rows.reverse();
             }
             return;
+        }
+        if self.sort == Sort::Patient {
+            self.patients.count();
+            return self.patients.sort(&mut self.rows, self.reversed);
         }
         let keyed = self.rows.iter().map(|i| (self.key(*i), *i));
         let (mut known, unknown): (Vec<_>, Vec<_>) = keyed.partition(|(key, _)| key.is_some());
@@ -105,7 +112,7 @@ impl Worklist {
     fn key(&self, index: u32) -> Option<f64> {
         let entry = &self.entries[index as usize];
         match &self.sort {
-            Sort::Name => None,
+            Sort::Name | Sort::Patient => None,
             Sort::Score(label) => entry.score(label).map(|score| -f64::from(score)),
             Sort::Uncertainty => nearest(entry.prediction()?).map(|(_, distance)| distance),
             Sort::Disagreement => {
