@@ -166,6 +166,9 @@ pub struct Browse {
     /// one]
     #[arg(long, value_name = "SEED", requires = "blinded", num_args = 0..=1, require_equals = true)]
     pub shuffle: Option<Option<u64>>,
+    /// Begin at the top, by name and without a filter, not where these folders were left
+    #[arg(long)]
+    pub fresh: bool,
 
     #[command(flatten)]
     pub assumptions: Assumptions,

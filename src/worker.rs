@@ -31,12 +31,12 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::domain::{
-    Canvas, HeatMapLayer, HeatMapLegend, ModelCard, PatientFacts, Prediction, PreviewImage,
+    Canvas, HeatMapLayer, HeatMapLegend, ModelCard, Origin, PatientFacts, Prediction, PreviewImage,
     Radiograph, Uids, View, ViewPosition,
 };
 use crate::imaging::{self, Decoder, Viewport};
 use background::{Background, Recollection};
-pub use background::{Memory, OpenMemory};
+pub use background::{Memory, OpenMemory, Recalled};
 pub use backroom::Errand;
 use backroom::{Backroom, Front, Sign};
 use classifier::{Case, Clerk, Work};
@@ -96,6 +96,18 @@ pub struct Facts {
     pub view: ViewPosition,
     pub patient: PatientFacts,
     pub uids: Uids,
+    /// See [`Radiograph::taken`].
+    pub taken: Option<String>,
+}
+
+impl Facts {
+    pub fn origin(&self) -> Origin {
+        Origin {
+            patient: self.patient.id.clone(),
+            study: self.uids.study.clone(),
+            taken: self.taken.clone(),
+        }
+    }
 }
 
 /// A preview and the window that made it.
@@ -118,6 +130,8 @@ pub enum Outcome {
     Background {
         errand: Errand,
         result: Option<Result<Box<Prediction>, String>>,
+        /// What the file says of its patient, if it could be read.
+        origin: Option<Box<Origin>>,
     },
     /// From now on nothing that a model says is kept, and why.
     Forgetful(String),
@@ -443,6 +457,7 @@ fn facts(radiograph: &Radiograph) -> Facts {
         view: radiograph.view,
         patient: radiograph.patient.clone(),
         uids: radiograph.uids.clone(),
+        taken: radiograph.taken.clone(),
     }
 }
 

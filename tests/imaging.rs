@@ -815,6 +815,23 @@ fn patient_view_and_spacing_are_read_and_cleaned() {
         "what is said outright comes first"
     );
 
+    let r = |file: Dicom| read(&file.bytes(&[0; 4]).file(EXPLICIT)).taken;
+    let study = Dicom::radiograph(2, 2, 8)
+        .text(tags::STUDY_DATE, VR::DA, "20200229")
+        .text(tags::STUDY_TIME, VR::TM, "0910");
+    let acquired = study
+        .clone()
+        .text(tags::ACQUISITION_DATE, VR::DA, "20200301");
+    let combined = acquired.clone().text(
+        tags::ACQUISITION_DATE_TIME,
+        VR::DT,
+        "20200302112233.25-0500",
+    );
+    assert_eq!(r(study).as_deref(), Some("2020-02-29T09:10"));
+    assert_eq!(r(acquired).as_deref(), Some("2020-03-01"));
+    assert_eq!(r(combined).as_deref(), Some("2020-03-02T11:22:33.25"));
+    assert_eq!(r(Dicom::radiograph(2, 2, 8)), None);
+
     for (said, view) in [
         ("LL", ViewPosition::Lateral),
         ("RLAT", ViewPosition::Lateral),

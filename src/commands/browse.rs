@@ -63,6 +63,7 @@ pub fn run(
         blinded: arguments
             .blinded
             .then(|| arguments.shuffle.map(|seed| seed.unwrap_or_else(random))),
+        fresh: arguments.fresh,
         paths,
         graphics: arguments.graphics.into(),
         colour: colour.into(),

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::{ImageIdentity, ModelCard, Prediction};
 use crate::store::{Store, StoreError};
-use crate::worker::{Memory, OpenMemory};
+use crate::worker::{Memory, OpenMemory, Recalled};
 
 struct Kept {
     store: Store,
@@ -55,18 +55,21 @@ impl Kept {
 }
 
 impl Memory for Kept {
-    fn recall(&mut self, sha256: &str, card: &ModelCard) -> Option<Prediction> {
+    fn recall(&mut self, sha256: &str, card: &ModelCard) -> Option<Recalled> {
         let basis = self.basis(card).to_owned();
         let said = self
             .store
             .recall(sha256, &card.sha256, &card.preprocess, &basis);
         // What cannot be read is asked of the network.
-        said.ok().flatten()
+        let said = said.ok().flatten()?;
+        let origin = self.store.origin(sha256).ok().flatten();
+        Some(Recalled { said, origin })
     }
 
     fn keep(
         &mut self,
         image: &ImageIdentity,
+        taken: Option<&str>,
         card: &ModelCard,
         said: &Prediction,
     ) -> Result<(), String> {
@@ -75,7 +78,7 @@ impl Memory for Kept {
             path: place(&image.path),
             ..image.clone()
         };
-        let kept = self.store.remember(&image, said, &basis);
+        let kept = self.store.remember(&image, taken, said, &basis);
         kept.map_err(|error| in_a_word(&error))
     }
 }

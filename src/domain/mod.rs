@@ -6,6 +6,7 @@ pub mod blinded;
 pub mod card_text;
 pub mod finding;
 pub mod model_card;
+pub mod origin;
 pub mod prediction;
 pub mod prevalence;
 pub mod radiograph;
@@ -26,6 +27,7 @@ pub use model_card::{
     Adaptation, Calibration, CausesCard, ConformalThresholds, InputThresholds, KERAS_SEQUENTIAL,
     LabelCard, Measurement, ModelCard, SeverityCard, SeverityLine, SeverityLineCard,
 };
+pub use origin::{Origin, days_between, is_before, taken};
 pub use prediction::{InputCheck, Prediction, Severity};
 pub use prevalence::{Prevalence, Prevalences};
 pub use radiograph::{

@@ -217,6 +217,9 @@ pub struct Radiograph {
     pub modality: Modality,
     pub patient: PatientFacts,
     pub uids: Uids,
+    /// When it was taken, where it was taken: `2020-03-01T10:20:30.5`, or as much of that as is known
+    /// from the date on. See [`taken`](super::taken).
+    pub taken: Option<String>,
     /// Frames in the file; the first is the one here.
     pub frames: u32,
     /// What it was read as, for people: `PNG`, `DICOM JPEG 2000 lossless`.
@@ -251,6 +254,7 @@ impl Radiograph {
             modality: Modality::Unknown,
             patient: PatientFacts::default(),
             uids: Uids::default(),
+            taken: None,
             frames: 1,
             format: format.to_owned(),
         }

@@ -214,6 +214,7 @@ fn without_samples(r: &Radiograph) -> Radiograph {
         patient: r.patient.clone(),
         format: String::new(),
         uids: r.uids.clone(),
+        taken: r.taken.clone(),
         ..*r
     }
 }

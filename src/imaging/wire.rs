@@ -297,6 +297,7 @@ impl Writer {
         self.modality(&r.modality);
         self.patient(&r.patient);
         self.uids(&r.uids);
+        self.text(r.taken.as_ref());
         self.u32(r.frames);
         self.bytes(r.format.as_bytes());
         self.u8(sample_code(&r.samples));
@@ -490,6 +491,7 @@ impl<'a> Reader<'a> {
             modality: self.modality()?,
             patient: self.patient()?,
             uids: self.uids()?,
+            taken: self.text()?,
             frames: self.u32()?,
             format: self.string()?,
         };
@@ -569,9 +571,10 @@ mod tests {
                 ..PatientFacts::default()
             },
             uids: Uids {
-                series: text,
+                series: text.clone(),
                 ..Uids::default()
             },
+            taken: text,
             frames: 3,
             format: "DICOM".into(),
         }

@@ -1,5 +1,6 @@
 //! The file itself: whose it is, what it lies on, how it is opened.
 
+use std::ffi::c_int;
 use std::fs::{self, File, OpenOptions};
 use std::io::Read;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
@@ -13,7 +14,7 @@ use super::error::StoreError;
 use super::schema::{self, APPLICATION_ID, MIGRATIONS, Version, pragma};
 
 /// How long one statement waits for other processes' locks.
-const BUSY: Duration = Duration::from_secs(10);
+pub const BUSY: Duration = Duration::from_secs(10);
 /// A SQLite file begins with this; its application id is at byte 68 (sqlite.org/fileformat.html).
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 const HEADER: usize = 100;
@@ -70,9 +71,9 @@ pub fn open_read_only(path: &Path) -> Result<Connection, StoreError> {
 
 /// All of it, in memory: an older schema is brought forward there, and the file stays as it is.
 fn copy(from: &Connection) -> rusqlite::Result<Connection> {
-    const PAGES: std::ffi::c_int = 1_000;
+    const PAGES: c_int = 1_000;
     let mut memory = Connection::open_in_memory()?;
-    Backup::new(from, &mut memory)?.run_to_completion(PAGES, Duration::ZERO, None)?;
+    Backup::new(from, &mut memory)?.run_to_completion(PAGES, BUSY, None)?;
     Ok(memory)
 }
 

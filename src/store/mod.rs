@@ -5,6 +5,7 @@
 //!              row before (`chain`)
 //! image        content hash → where it was last, DICOM UIDs, patient
 //! prediction   what a model said of an image, at the card's own prevalence
+//! session      where each reader was in which folders
 //! ```
 //!
 //! A review is acknowledged once its transaction is synced to the disk. What could not be written
@@ -19,6 +20,7 @@ mod pending;
 mod recorder;
 mod schema;
 mod seen;
+mod session;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, UNIX_EPOCH};
@@ -34,8 +36,9 @@ pub use error::StoreError;
 pub use file::default_path;
 pub use pending::Pending;
 pub use recorder::{Draft, News, Recorder, Request};
+pub use session::Bookmark;
 
-use crate::domain::{ImageIdentity, Opinion, Prediction, Review, Uids, Verdict};
+use crate::domain::{ImageIdentity, Opinion, Origin, Prediction, Review, Uids, Verdict};
 
 /// How long a write is tried again while others hold the lock, before it is an error.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -145,19 +148,22 @@ impl Store {
     }
 
     /// Keeps what a model says of an image so that [`recall`](Self::recall) gives it back, without its
-    /// heat maps. `basis` stands for everything beside the image that it depends on.
+    /// heat maps, and when the image was taken, if its file says so. `basis` stands for everything
+    /// beside the image that the answer depends on.
     ///
     /// # Errors
     /// If it cannot be written.
     pub fn remember(
         &mut self,
         image: &ImageIdentity,
+        taken: Option<&str>,
         said: &Prediction,
         basis: &str,
     ) -> Result<(), StoreError> {
         let answer = kept::write(said, basis);
         self.write(|change| {
             put_image(change, image)?;
+            put_origin(change, image, taken)?;
             put_answer(change, &image.sha256, said, &answer)
         })
     }
@@ -175,6 +181,24 @@ impl Store {
     ) -> Result<Option<Prediction>, StoreError> {
         let answer = self.prediction(image, model, preprocess)?;
         Ok(answer.and_then(|answer| kept::read(&answer, basis)))
+    }
+
+    /// What the file of an image says of its patient. `None` where nobody has asked it for all of
+    /// that.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn origin(&self, image: &str) -> Result<Option<Origin>, StoreError> {
+        let sql = "SELECT patient_id, study_uid, taken FROM image
+            WHERE sha256 = ? AND taken IS NOT NULL";
+        let found = self.connection.query_row(sql, [image], |row| {
+            Ok(Origin {
+                patient: row.get(0)?,
+                study: row.get(1)?,
+                taken: Some(row.get(2)?).filter(|taken: &String| !taken.is_empty()),
+            })
+        });
+        self.read(found.optional())
     }
 
     /// What a model said of an image, if that is known: see `seen` and `kept` for its members.
@@ -288,11 +312,22 @@ impl Store {
         result.map_err(|error| StoreError::new(&self.path, &error))
     }
 
-    /// Runs `work` alone among all writers, and returns once it is on the disk.
     fn write<T>(
         &mut self,
         work: impl Fn(&Transaction) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
+        self.write_within(PATIENCE, work)
+    }
+
+    /// Runs `work` alone among all writers, and returns once it is on the disk.
+    fn write_within<T>(
+        &mut self,
+        patience: Duration,
+        work: impl Fn(&Transaction) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let busy = |wait| self.connection.busy_timeout(wait);
+        let set = busy(patience.min(file::BUSY));
+        set.map_err(|error| StoreError::new(&self.path, &error))?;
         let (path, identity) = (&self.path, self.identity);
         let fault = |error: &rusqlite::Error| StoreError::new(path, error);
         // Whatever was written to a file without a name would be gone with this process.
@@ -305,12 +340,12 @@ impl Store {
             is_ours()?;
             let change = Transaction::new(&mut self.connection, TransactionBehavior::Immediate);
             let change = match change {
-                Err(error) if is_busy(&error) && begun.elapsed() < PATIENCE => continue,
+                Err(error) if is_busy(&error) && begun.elapsed() < patience => continue,
                 other => other.map_err(|error| fault(&error))?,
             };
             let done = work(&change).and_then(|result| change.commit().map(|()| result));
             match done {
-                Err(error) if is_busy(&error) && begun.elapsed() < PATIENCE => continue,
+                Err(error) if is_busy(&error) && begun.elapsed() < patience => continue,
                 Err(error) => return Err(fault(&error)),
                 Ok(result) => return is_ours().map(|()| result),
             }
@@ -340,7 +375,8 @@ fn row_of(change: &Transaction, token: &str) -> rusqlite::Result<Option<i64>> {
 }
 
 fn put_image(change: &Transaction, image: &ImageIdentity) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO image VALUES (?, ?, ?, ?, ?, ?)
+    let sql = "INSERT INTO image (sha256, path, study_uid, series_uid, sop_uid, patient_id)
+        VALUES (?, ?, ?, ?, ?, ?)
         ON CONFLICT (sha256) DO UPDATE SET path = excluded.path";
     let values = params![
         image.sha256,
@@ -349,6 +385,26 @@ fn put_image(change: &Transaction, image: &ImageIdentity) -> rusqlite::Result<()
         image.uids.series,
         image.uids.sop_instance,
         image.patient_id,
+    ];
+    change.prepare_cached(sql)?.execute(values).map(drop)
+}
+
+/// Empty where the file does not say, so that nobody asks again. Whoever wrote a review first may not
+/// have known the rest.
+fn put_origin(
+    change: &Transaction,
+    image: &ImageIdentity,
+    taken: Option<&str>,
+) -> rusqlite::Result<()> {
+    let sql = "UPDATE image SET taken = ?, study_uid = ?, series_uid = ?, sop_uid = ?,
+        patient_id = ? WHERE sha256 = ? AND taken IS NULL";
+    let values = params![
+        taken.unwrap_or_default(),
+        image.uids.study,
+        image.uids.series,
+        image.uids.sop_instance,
+        image.patient_id,
+        image.sha256,
     ];
     change.prepare_cached(sql)?.execute(values).map(drop)
 }

@@ -1,9 +1,9 @@
 //! Reviews that are not on the disk yet.
 
 use std::collections::VecDeque;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::{Entry, Store, StoreError};
+use super::{Bookmark, Entry, Store, StoreError};
 
 /// Writes reviews in their order; what cannot be written now stays and is tried again. Nothing is
 /// dropped, and nothing overtakes.
@@ -85,12 +85,33 @@ impl Pending {
         flushed
     }
 
+    /// Remembers where the reader is. That waits for nothing.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn mark(
+        &mut self,
+        reviewer: &str,
+        folders: &[PathBuf],
+        mark: &Bookmark,
+    ) -> Result<(), StoreError> {
+        let marked = self.reach()?.mark(reviewer, folders, mark);
+        if matches!(marked, Err(StoreError::Moved { .. })) {
+            self.store = None;
+        }
+        marked
+    }
+
     fn write(&mut self, entry: &Entry) -> Result<(), StoreError> {
+        self.reach()?.append(entry).map(drop)
+    }
+
+    fn reach(&mut self) -> Result<&mut Store, StoreError> {
         let store = match self.store.take() {
             Some(store) => store,
             None => (self.open)()?,
         };
-        self.store.insert(store).append(entry).map(drop)
+        Ok(self.store.insert(store))
     }
 }
 

@@ -1,5 +1,7 @@
 //! The log behind a screen: one thread hashes images, writes reviews, and says what is on the disk.
 
+mod marker;
+
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io;
@@ -8,12 +10,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
-use super::{Entry, Pending};
+use super::{Bookmark, Entry, Pending};
 use crate::domain::{ImageIdentity, Opinion, Prediction, Review, Uids};
+use marker::Marker;
 
 /// How often what could not be written is tried again.
 const RETRY: Duration = Duration::from_secs(2);
@@ -37,6 +40,8 @@ pub enum Request {
     /// It is being looked at: which image is it, and what does the reader hold of it?
     Opened(Arc<Path>),
     Record(Box<Draft>),
+    /// This is where the reader is in these folders.
+    Mark(Arc<[PathBuf]>, Bookmark),
 }
 
 /// What comes back.
@@ -66,6 +71,8 @@ impl Recorder {
         let desk = Desk {
             known: Known::of(&pending, reviewer),
             pending,
+            reviewer: reviewer.to_owned(),
+            marker: Marker::default(),
             sources: VecDeque::new(),
             session: session(),
             number: 0,
@@ -106,6 +113,8 @@ impl Drop for Recorder {
 
 struct Desk {
     pending: Pending,
+    reviewer: String,
+    marker: Marker,
     known: Known,
     /// Of the reviews that wait, in their order.
     sources: VecDeque<Arc<Path>>,
@@ -118,11 +127,14 @@ struct Desk {
 impl Desk {
     fn run(mut self, inbox: &Receiver<Request>) -> Option<String> {
         loop {
-            let next = match self.pending.waiting() {
-                0 => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                _ => inbox.recv_timeout(RETRY),
+            let next = match self.patience() {
+                None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(wait) => inbox.recv_timeout(wait),
             };
             match next {
+                Ok(Request::Mark(folders, mark)) => {
+                    self.marker.note(folders, mark, Instant::now());
+                }
                 Ok(Request::Found(paths)) => {
                     let known = &mut self.known;
                     let held = paths.into_iter().filter_map(|path| {
@@ -136,13 +148,26 @@ impl Desk {
                     let held = self.known.by_content(&path);
                     self.stand(held.map(|opinion| (path, opinion)).into_iter().collect());
                 }
-                Ok(Request::Record(draft)) => self.record(*draft),
-                Err(RecvTimeoutError::Timeout) => {
+                Ok(Request::Record(draft)) => {
+                    self.record(*draft);
+                    self.marker.write(&mut self.pending, &self.reviewer);
+                }
+                Err(RecvTimeoutError::Timeout) if self.pending.waiting() > 0 => {
                     self.flush();
                 }
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return self.last_words(),
             }
+            let (marker, now) = (&mut self.marker, Instant::now());
+            marker.write_if_due(&mut self.pending, &self.reviewer, now);
         }
+    }
+
+    /// How long it may sleep.
+    fn patience(&self) -> Option<Duration> {
+        let retry = (self.pending.waiting() > 0).then_some(RETRY);
+        let mark = self.marker.wait(Instant::now());
+        retry.into_iter().chain(mark).min()
     }
 
     fn stand(&self, held: Vec<(Arc<Path>, Opinion)>) {
@@ -196,7 +221,9 @@ impl Desk {
     }
 
     fn last_words(&mut self) -> Option<String> {
-        let reason = self.flush()?;
+        let reason = self.flush();
+        self.marker.write(&mut self.pending, &self.reviewer);
+        let reason = reason?;
         let lost = match self.pending.waiting() {
             1 => "1 review was".to_owned(),
             n => format!("{n} reviews were"),

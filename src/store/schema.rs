@@ -6,7 +6,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 pub const APPLICATION_ID: i32 = 0x4358_5273;
 
 /// What leads from each schema version to the next; the first makes the tables.
-pub const MIGRATIONS: [&str; 2] = [TABLES, BLINDED_READING];
+pub const MIGRATIONS: [&str; 3] = [TABLES, SESSIONS, BLINDED_READING];
 
 /// `review` is the log. Its rows number 1, 2, 3 …; `chain` says how many there are and what the hash
 /// of the last one is, so that rows missing from the end are missed, too.
@@ -63,6 +63,23 @@ WHEN NEW.id <> (SELECT rows + 1 FROM chain) OR EXISTS (SELECT 1 FROM review WHER
 BEGIN SELECT RAISE (ABORT, 'the review log is append-only'); END;
 ";
 
+/// `image.taken` is null where the file was not asked, and empty where it does not say. `folders` are
+/// paths with a zero byte between them.
+const SESSIONS: &str = "
+ALTER TABLE image ADD COLUMN taken TEXT;
+
+CREATE TABLE session (
+    reviewer    TEXT NOT NULL,
+    folders     BLOB NOT NULL,
+    selected    BLOB,
+    position    INTEGER NOT NULL,
+    sort        TEXT NOT NULL,
+    reversed    INTEGER NOT NULL CHECK (reversed IN (0, 1)),
+    filter      TEXT NOT NULL,
+    PRIMARY KEY (reviewer, folders)
+) STRICT;
+";
+
 /// The calls of blinded reading, as JSON: see `calls`.
 const BLINDED_READING: &str = "ALTER TABLE review ADD COLUMN calls TEXT";
 
@@ -98,11 +115,6 @@ pub fn migrate(connection: &mut Connection, migrations: &[&str]) -> rusqlite::Re
     Ok(Version::Current)
 }
 
-/// Whether there are migrations that it has not seen.
-pub fn is_older(connection: &Connection, migrations: &[&str]) -> rusqlite::Result<bool> {
-    Ok(settled(connection, migrations)?.is_none())
-}
-
 /// What it is, if there is nothing to do.
 fn settled(connection: &Connection, migrations: &[&str]) -> rusqlite::Result<Option<Version>> {
     let (version, known) = (version(connection)?, migrations.len() as i64);
@@ -116,6 +128,13 @@ fn settled(connection: &Connection, migrations: &[&str]) -> rusqlite::Result<Opt
         (APPLICATION_ID, 1..) => None,
         _ => Some(Version::Foreign),
     })
+}
+
+/// Whether it is a store of an earlier version.
+pub fn is_older(connection: &Connection, migrations: &[&str]) -> rusqlite::Result<bool> {
+    let application: i32 = pragma(connection, "application_id")?;
+    let (version, known) = (version(connection)?, migrations.len() as i64);
+    Ok(application == APPLICATION_ID && (1..known).contains(&version))
 }
 
 fn version(connection: &Connection) -> rusqlite::Result<i64> {
@@ -140,12 +159,11 @@ mod tests {
         connection
             .execute("INSERT INTO image (sha256, path) VALUES ('a', x'62')", [])
             .unwrap();
-        let later = [
-            MIGRATIONS[0],
-            MIGRATIONS[1],
+        let more = [
             "ALTER TABLE image ADD COLUMN laterality TEXT",
             "UPDATE image SET laterality = 'L'",
         ];
+        let later = [&MIGRATIONS[..], &more].concat();
         assert_eq!(migrate(&mut connection, &later), Ok(Version::Current));
         let (image, side): (String, String) = connection
             .query_row("SELECT sha256, laterality FROM image", [], |row| {
@@ -153,21 +171,18 @@ mod tests {
             })
             .unwrap();
         assert_eq!((image.as_str(), side.as_str()), ("a", "L"));
-        assert_eq!(version(&connection), Ok(4));
+        let newest = MIGRATIONS.len() as i64 + 2;
+        assert_eq!(version(&connection), Ok(newest));
         // And this program, which does not know them, leaves them alone.
-        assert_eq!(migrate(&mut connection, &MIGRATIONS), Ok(Version::Newer(4)));
+        let found = migrate(&mut connection, &MIGRATIONS);
+        assert_eq!(found, Ok(Version::Newer(newest)));
     }
 
     #[test]
     fn a_migration_that_fails_leaves_the_file_as_it_was() {
         let mut connection = Connection::open_in_memory().unwrap();
         migrate(&mut connection, &MIGRATIONS).unwrap();
-        let broken = [
-            MIGRATIONS[0],
-            MIGRATIONS[1],
-            "CREATE TABLE more (a)",
-            "not SQL",
-        ];
+        let broken = [&MIGRATIONS[..], &["CREATE TABLE more (a)", "not SQL"]].concat();
         assert!(migrate(&mut connection, &broken).is_err());
         assert_eq!(version(&connection), Ok(MIGRATIONS.len() as i64));
         assert!(connection.prepare("SELECT a FROM more").is_err());

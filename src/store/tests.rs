@@ -397,7 +397,7 @@ fn what_is_remembered_outlives_a_review_of_it_and_a_move() {
     let said = prediction();
     let recalled = |store: &Store, basis| store.recall(&image.sha256, "ab", "cxr-1", basis);
     assert_eq!(recalled(&store, "b").unwrap(), None);
-    store.remember(&image, &said, "b").unwrap();
+    store.remember(&image, None, &said, "b").unwrap();
     store.append(&entry(1, "agree")).unwrap();
     store.keep(&image, &said).unwrap();
     let expected = Prediction {
@@ -407,4 +407,83 @@ fn what_is_remembered_outlives_a_review_of_it_and_a_move() {
     let store = Store::open_read_only(&path).unwrap();
     assert_eq!(recalled(&store, "b").unwrap(), Some(expected));
     assert_eq!(recalled(&store, "another card").unwrap(), None);
+}
+
+#[test]
+fn a_place_is_remembered_for_each_reader_and_each_set_of_folders() {
+    let (_folder, path, mut store) = new_store();
+    let (wards, ward) = (
+        [PathBuf::from("/x/1"), "/x/2".into()],
+        [PathBuf::from("/x/1")],
+    );
+    let mark = Bookmark {
+        selected: Some(path_from(b"/x/1/\xff.png".to_vec())),
+        row: 7,
+        sort: "label COVID-19".into(),
+        reversed: true,
+        filter: "covid>0.5".into(),
+    };
+    store.mark("ann", &wards, &Bookmark::default()).unwrap();
+    store.mark("ann", &wards, &mark).unwrap();
+    let store = Store::open_read_only(&path).unwrap();
+    assert_eq!(store.bookmark("ann", &wards).unwrap(), Some(mark));
+    assert_eq!(store.bookmark("ann", &ward).unwrap(), None);
+    assert_eq!(store.bookmark("bob", &wards).unwrap(), None);
+}
+
+/// One that an earlier version wrote, on a disk that is read-only now.
+#[test]
+fn an_older_store_can_be_read_where_it_cannot_be_brought_forward() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("old.sqlite");
+    let mut old = Connection::open(&path).unwrap();
+    schema::migrate(&mut old, &schema::MIGRATIONS[..1]).unwrap();
+    old.execute("INSERT INTO image (sha256, path) VALUES ('a', x'62')", [])
+        .unwrap();
+    drop(old);
+    let before = fs::read(&path).unwrap();
+    let store = Store::open_read_only(&path).unwrap();
+    assert_eq!(store.bookmark("ann", &[]).unwrap(), None);
+    assert_eq!(store.verify().unwrap().rows, 0);
+    let images: i64 = store
+        .connection
+        .query_row(
+            "SELECT count(*) FROM image WHERE taken IS NULL",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    assert_eq!(images, 1);
+    drop(store);
+    assert_eq!(fs::read(&path).unwrap(), before);
+}
+
+#[test]
+fn whose_image_it_is_is_known_once_its_file_was_asked_for_all_of_it() {
+    let (_folder, _, mut store) = new_store();
+    let Entry { image, .. } = entry(1, "agree");
+    let bare = ImageIdentity {
+        uids: Uids::default(),
+        patient_id: None,
+        ..image.clone()
+    };
+    store.keep(&bare, &prediction()).unwrap();
+    assert_eq!(store.origin(&image.sha256).unwrap(), None);
+    let taken = Some("2020-03-01T10:20:30");
+    store.remember(&image, taken, &prediction(), "b").unwrap();
+    let expected = Origin {
+        patient: Some("P7".into()),
+        study: Some("1.2.3".into()),
+        taken: taken.map(str::to_owned),
+    };
+    assert_eq!(store.origin(&image.sha256).unwrap(), Some(expected));
+    let Entry { image, .. } = entry(2, "agree");
+    let bare = ImageIdentity {
+        uids: Uids::default(),
+        patient_id: None,
+        ..image
+    };
+    store.remember(&bare, None, &prediction(), "b").unwrap();
+    let nothing = store.origin(&bare.sha256).unwrap();
+    assert_eq!(nothing, Some(Origin::default()), "it was asked");
 }

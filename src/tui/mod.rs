@@ -38,10 +38,10 @@ use crate::store::{Pending, Recorder, Request};
 use crate::worker::{Outcome, Report, Worker};
 use keymap::Keymap;
 pub use model::Choice;
-use model::{Model, Reading};
+use model::{Model, Reading, Session};
 use preview::{Colours, Graphics, Painter};
 use terminal::{ColourChoice, LateAnswer, Screen, Signal};
-use update::{Effect, Message, update};
+use update::{Effect, Message, session, update};
 use view::Theme;
 use view::layout::Layout;
 use worklist::Undated;
@@ -68,6 +68,8 @@ pub struct Options {
     pub background: bool,
     /// Hide what the model says until the reader has made a call; with a seed, in a random order.
     pub blinded: Option<Option<u64>>,
+    /// Begin at the top, whatever was left.
+    pub fresh: bool,
 }
 
 /// How it was left.
@@ -98,6 +100,10 @@ pub fn run(options: Options, start: impl FnOnce(Report) -> Worker) -> io::Result
     listen_for_keys(sender.clone());
     spawn_scan(options.paths.clone(), sender.clone());
     let dates = sender.clone();
+    let session = Session::new(&options.paths);
+    // One row of a store that is open: nothing to wait for.
+    let mark = options.reviews.store().filter(|_| !options.fresh);
+    let mark = mark.and_then(|store| store.bookmark(&options.reviewer, &session.folders).ok()?);
     let news = sender.clone();
     let recorder = Recorder::start(options.reviews, &options.reviewer, move |tidings| {
         let _ = news.send(Message::Review(tidings));
@@ -118,6 +124,7 @@ pub fn run(options: Options, start: impl FnOnce(Report) -> Worker) -> io::Result
     model.assumed = options.assumed;
     model.choices.all = options.models;
     model.reviews.reviewer = options.reviewer;
+    session::begin(&mut model, session, mark);
     if options.background {
         model.background.reading = Reading::On;
     }

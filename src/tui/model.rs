@@ -2,6 +2,7 @@
 
 mod background;
 mod blinded;
+mod session;
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -13,6 +14,7 @@ use ratatui::layout::{Rect, Size};
 
 pub use background::{Background, Reading};
 pub use blinded::{Blinded, Phase};
+pub use session::{Session, Wanted};
 
 use super::keymap::{Keymap, Mode};
 use super::worklist::{Place, Worklist};
@@ -57,6 +59,7 @@ pub struct Model {
     pub background: Background,
     /// Only while images are read blinded.
     pub blinded: Option<Blinded>,
+    pub session: Session,
     /// Which page of the findings, where they do not fit; counted round and round.
     pub findings_page: isize,
     /// Frames since the start, for the sign of progress.
@@ -227,6 +230,7 @@ impl Model {
             reviews: Reviews::default(),
             background: Background::default(),
             blinded: None,
+            session: Session::default(),
             findings_page: 0,
             ticks: 0,
         }

@@ -8,6 +8,7 @@ mod image;
 mod models;
 mod prompt;
 mod review;
+pub mod session;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -82,7 +83,9 @@ const WHEEL_ROWS: isize = 1;
 const WHEEL_ZOOM: f64 = 1.15;
 
 pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
+    session::before(model, &message);
     let mut effects = on_message(model, message);
+    effects.extend(session::after(model));
     effects.extend(background::next(model));
     blinded::clock(model);
     effects
@@ -111,14 +114,14 @@ fn on_message(model: &mut Model, message: Message) -> Vec<Effect> {
         }
         Message::ScanFinished => {
             model.worklist.finish_scan();
-            let effects = keeping_selection(model, blinded::on_all_found);
-            model.notice = model.worklist.problems().first().map(|first| {
-                match model.worklist.problems().len() {
+            let problems = model.worklist.problems();
+            if let Some(first) = problems.first() {
+                model.notice = Some(match problems.len() {
                     1 => first.clone(),
                     n => format!("{first} (and {} more)", n - 1),
-                }
-            });
-            effects
+                });
+            }
+            keeping_selection(model, blinded::on_all_found)
         }
         Message::Worker(outcome) => on_outcome(model, outcome),
         Message::Review(news) => review::on_news(model, news),
@@ -287,6 +290,7 @@ fn next_sort(model: &Model) -> Sort {
             .and_then(|b| b.seed)
             .map(Sort::Random),
     );
+    sorts.retain(|sort| *sort != Sort::Patient || model.worklist.has_patients());
     let now = sorts.iter().position(|sort| sort == model.worklist.sort());
     let next = (now.unwrap_or(0) + 1) % sorts.len();
     sorts.swap_remove(next)
@@ -335,14 +339,18 @@ fn on_outcome(model: &mut Model, outcome: Outcome) -> Vec<Effect> {
         Outcome::Model(Ok(card)) => {
             model.worklist.set_terms(Terms::new(&card, &model.assumed));
             model.engine = Engine::Ready(card);
+            return session::check(model);
         }
         Outcome::Model(Err(reason)) => {
             model.engine = Engine::Failed(reason);
             model.viewer.classifying = None;
         }
         Outcome::Opened {
-            result: Ok(facts), ..
+            source,
+            result: Ok(facts),
+            ..
         } => {
+            model.worklist.set_origin(&source, facts.origin());
             model.viewer.facts = Some(facts);
             model.viewer.opening = None;
             let is_asked = !model.is_answered() || model.viewer.map_asked;
@@ -358,8 +366,12 @@ fn on_outcome(model: &mut Model, outcome: Outcome) -> Vec<Effect> {
             model.viewer.opening = None;
             model.worklist.record(&source, State::Failed(reason.into()));
         }
-        Outcome::Background { errand, result } => {
-            return background::on_read(model, &errand, result);
+        Outcome::Background {
+            errand,
+            result,
+            origin,
+        } => {
+            return background::on_read(model, &errand, result, origin);
         }
         Outcome::Forgetful(reason) => {
             model.notice = Some(format!("scores are not kept: {reason}"));

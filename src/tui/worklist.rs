@@ -3,6 +3,8 @@
 mod elsewhere;
 mod filter;
 mod held;
+mod patients;
+mod returning;
 mod sort;
 mod tally;
 mod times;
@@ -15,6 +17,8 @@ use elsewhere::Elsewhere;
 pub use filter::{Completion, FilterError, Terms};
 use filter::{Filter, complete};
 pub use held::Held;
+pub use patients::Change;
+use patients::Patients;
 pub use sort::{Sort, nearest};
 pub use tally::Tally;
 use times::Times;
@@ -104,6 +108,7 @@ pub struct Worklist {
     times: Times,
     /// What is said of an image is hidden until the reader has made a call.
     blinded: bool,
+    patients: Patients,
 }
 
 impl Worklist {
@@ -115,7 +120,8 @@ impl Worklist {
             held: None,
         }));
         let new = (first..self.entries.len()).map(|i| i as u32);
-        if self.sort == Sort::Name && !self.reversed {
+        // What nothing is known of yet comes last in an order by answers.
+        if self.sort.asks_of_answers() || (self.sort == Sort::Name && !self.reversed) {
             let new: Vec<u32> = new.filter(|i| self.lets_through(*i)).collect();
             self.rows.extend(new);
         } else {

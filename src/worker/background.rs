@@ -16,23 +16,33 @@ use super::backroom::{Answer, Backroom, Errand, Next};
 use super::classifier::classify;
 use super::seal::Seal;
 use super::{Outcome, Report};
-use crate::domain::{ImageIdentity, ModelCard, Prediction, Radiograph};
+use crate::domain::{ImageIdentity, ModelCard, Origin, Prediction, Radiograph};
 use crate::imaging::Decoder;
+use crate::inference::Classify;
 
 /// What models said of images, whenever and under whatever name. Without heat maps.
 pub trait Memory: Send {
     /// What the model of this card said of the image of that SHA-256. `None` also if it cannot be
     /// read.
-    fn recall(&mut self, sha256: &str, card: &ModelCard) -> Option<Prediction>;
+    fn recall(&mut self, sha256: &str, card: &ModelCard) -> Option<Recalled>;
 
     /// # Errors
     /// A few words for people.
     fn keep(
         &mut self,
         image: &ImageIdentity,
+        taken: Option<&str>,
         card: &ModelCard,
         said: &Prediction,
     ) -> Result<(), String>;
+}
+
+/// What a memory gives back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recalled {
+    pub said: Prediction,
+    /// `None` where the memory was made before it kept that: the file has to be asked.
+    pub origin: Option<Origin>,
 }
 
 /// Opens a memory, on the background thread. The error is a few words for people.
@@ -47,7 +57,7 @@ impl Recollection {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(memory);
     }
 
-    fn recall(&self, seal: &Seal, card: &ModelCard) -> Option<Prediction> {
+    fn recall(&self, seal: &Seal, card: &ModelCard) -> Option<Recalled> {
         let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         memory.as_mut()?.recall(&seal.sha256, card)
     }
@@ -59,19 +69,16 @@ impl Recollection {
             Err(TryLockError::Poisoned(memory)) => memory.into_inner(),
             Err(TryLockError::WouldBlock) => return None,
         };
-        memory.as_mut()?.recall(&seal.sha256, card)
+        let recalled = memory.as_mut()?.recall(&seal.sha256, card);
+        recalled.map(|recalled| recalled.said)
     }
 
     /// Forgets nothing that is kept; but after one failure no more is kept.
-    fn keep(
-        &self,
-        image: &ImageIdentity,
-        card: &ModelCard,
-        said: &Prediction,
-    ) -> Result<(), String> {
+    fn keep(&self, answer: &Answer) -> Result<(), String> {
         let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (taken, card) = (answer.taken.as_deref(), answer.model.card());
         match memory.as_mut() {
-            Some(memory) => memory.keep(image, card, said),
+            Some(memory) => memory.keep(&answer.image, taken, card, &answer.said),
             None => Ok(()),
         }
     }
@@ -103,12 +110,8 @@ impl Background {
                 Next::Keep(answer) => self.keep(&answer, &mut keeps),
                 Next::Run(errand) => {
                     let done = AssertUnwindSafe(|| self.answer(&errand, pool.as_ref(), &mut keeps));
-                    let failed = "cxr failed on this image".to_owned();
-                    let result = catch_unwind(done).unwrap_or(Some(Err(failed)));
-                    (self.report)(Outcome::Background {
-                        errand,
-                        result: result.map(|result| result.map(Box::new)),
-                    });
+                    let answered = catch_unwind(done).unwrap_or_else(|_| Some(Answered::failed()));
+                    (self.report)(outcome(errand, answered));
                 }
             }
         }
@@ -132,39 +135,47 @@ impl Background {
         errand: &Errand,
         pool: Option<&ThreadPool>,
         keeps: &mut bool,
-    ) -> Option<Result<Prediction, String>> {
+    ) -> Option<Answered> {
         let model = self.backroom.model(errand.model)?;
         let path = &errand.source;
         let seal = self.seal(path);
-        if let Some(seal) = &seal
-            && let Some(said) = self.recollection.recall(seal, model.card())
-        {
-            return Some(Ok(said));
-        }
+        let recalled = seal.as_ref();
+        let recalled = recalled.and_then(|seal| self.recollection.recall(seal, model.card()));
+        let known = match recalled {
+            Some(Recalled {
+                said,
+                origin: Some(origin),
+            }) => return Some(Answered::new(Ok(said), origin)),
+            Some(Recalled { said, origin: None }) => Some(said),
+            None => None,
+        };
         let radiograph = match self.decoder.open(path) {
             Ok(radiograph) => radiograph,
-            Err(error) => return Some(Err(error.to_string())),
+            Err(error) => {
+                return Some(Answered {
+                    result: known.ok_or_else(|| error.to_string()),
+                    origin: None,
+                });
+            }
         };
-        self.backroom.rest()?;
-        let read = || classify(&*model, &radiograph);
-        let said = match pool.map_or_else(read, |pool| pool.install(read)) {
-            // A hundred thousand maps would not fit: whoever wants to see one has it made anew.
-            Ok(said) => Prediction {
-                activation: None,
-                ..said
-            },
-            Err(reason) => return Some(Err(reason)),
+        let result = match known {
+            Some(said) => Ok(said),
+            None => {
+                self.backroom.rest()?;
+                ask(&*model, &radiograph, pool)
+            }
         };
-        if let Some(seal) = seal {
+        if let (Ok(said), Some(seal)) = (&result, seal) {
             let answer = Answer {
                 image: identity(path, &radiograph, &seal),
                 seal,
+                taken: radiograph.taken.clone(),
                 said: said.clone(),
                 model,
             };
             self.keep(&answer, keeps);
         }
-        Some(Ok(said))
+        Some(Answered::new(result, Origin::of(&radiograph)))
     }
 
     fn seal(&self, path: &Path) -> Option<Seal> {
@@ -176,15 +187,60 @@ impl Background {
 
     /// Unless the file was changed meanwhile: nothing says which of its contents was read then.
     fn keep(&self, answer: &Answer, keeps: &mut bool) {
-        let Answer { image, said, .. } = answer;
-        if !*keeps || !answer.seal.is_unbroken(&image.path) {
+        if !*keeps || !answer.seal.is_unbroken(&answer.image.path) {
             return;
         }
-        if let Err(reason) = self.recollection.keep(image, answer.model.card(), said) {
+        if let Err(reason) = self.recollection.keep(answer) {
             *keeps = false;
             (self.report)(Outcome::Forgetful(reason));
         }
     }
+}
+
+fn outcome(errand: Errand, answered: Option<Answered>) -> Outcome {
+    let (result, origin) = match answered {
+        Some(Answered { result, origin }) => (Some(result.map(Box::new)), origin.map(Box::new)),
+        None => (None, None),
+    };
+    Outcome::Background {
+        errand,
+        result,
+        origin,
+    }
+}
+
+/// One answer on its way to the screen.
+struct Answered {
+    result: Result<Prediction, String>,
+    origin: Option<Origin>,
+}
+
+impl Answered {
+    fn new(result: Result<Prediction, String>, origin: Origin) -> Self {
+        let origin = Some(origin);
+        Answered { result, origin }
+    }
+
+    fn failed() -> Self {
+        Answered {
+            result: Err("cxr failed on this image".to_owned()),
+            origin: None,
+        }
+    }
+}
+
+/// A hundred thousand maps would not fit: whoever wants to see one has it made anew.
+fn ask(
+    model: &dyn Classify,
+    radiograph: &Radiograph,
+    pool: Option<&ThreadPool>,
+) -> Result<Prediction, String> {
+    let read = || classify(model, radiograph);
+    let said = pool.map_or_else(read, |pool| pool.install(read))?;
+    Ok(Prediction {
+        activation: None,
+        ..said
+    })
 }
 
 pub fn identity(path: &Path, radiograph: &Radiograph, seal: &Seal) -> ImageIdentity {

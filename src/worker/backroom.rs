@@ -19,6 +19,8 @@ pub struct Errand {
 pub struct Answer {
     pub image: ImageIdentity,
     pub seal: Seal,
+    /// See [`Radiograph::taken`](crate::domain::Radiograph::taken).
+    pub taken: Option<String>,
     pub said: Prediction,
     pub model: Arc<dyn Classify>,
 }

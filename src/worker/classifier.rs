@@ -94,6 +94,7 @@ impl Clerk {
             (Ok(said), Some(seal)) if is_new => Some(Answer {
                 image: identity(&case.source, &case.radiograph, &seal),
                 seal,
+                taken: case.radiograph.taken.clone(),
                 said: Prediction {
                     activation: None,
                     ..said.clone()

@@ -5,7 +5,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 
 use super::*;
-use crate::domain::{Canvas, InputCheck, Radiograph, View};
+use crate::domain::{Canvas, InputCheck, Origin, Radiograph, View};
 use crate::imaging::{Decoder, Limits};
 use crate::inference::{Classify, InferenceError};
 use crate::worker::{Errand, Frame, Generation, Job, Load, Outcome, Worker};
@@ -198,7 +198,6 @@ fn a_second_visit_runs_the_network_for_nothing_whatever_the_files_are_called() {
     let classified =
         |outcome| matches!(outcome, Outcome::Classified { .. }).then(|| words(&outcome))?;
     assert_eq!(second.wait(classified), said[0]);
-    let reads = |desk: &Desk| desk.log().iter().filter(|l| l.starts_with("read")).count();
     assert_eq!(reads(&second), 0, "{:?}", second.log());
     second.select(&renamed, 2, true);
     assert_eq!(second.wait(classified), said[0]);
@@ -265,4 +264,68 @@ fn a_fault_costs_its_row_and_a_store_in_ruins_only_the_memory() {
     let said = log.iter().find(|line| line.starts_with("forgetful"));
     assert!(said.unwrap().contains("not a store of cxr"), "{log:?}");
     assert!(fs::read_to_string(&store).unwrap().starts_with("no store"));
+}
+
+fn sample() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/clear_16bit.dcm")
+}
+
+fn origin_of_sample(desk: &Desk) -> Option<Origin> {
+    desk.errand(&sample());
+    desk.wait(|outcome| match outcome {
+        Outcome::Background { origin, .. } => Some(origin.map(|origin| *origin)),
+        _ => None,
+    })
+}
+
+fn reads(desk: &Desk) -> usize {
+    let log = desk.log();
+    log.iter().filter(|line| line.starts_with("read")).count()
+}
+
+/// What an earlier version wrote: the answers without the origins.
+struct Old(Box<dyn Memory>);
+
+impl Memory for Old {
+    fn recall(&mut self, sha256: &str, card: &ModelCard) -> Option<Recalled> {
+        let recalled = self.0.recall(sha256, card)?;
+        Some(Recalled {
+            origin: None,
+            ..recalled
+        })
+    }
+
+    fn keep(
+        &mut self,
+        image: &ImageIdentity,
+        taken: Option<&str>,
+        card: &ModelCard,
+        said: &Prediction,
+    ) -> Result<(), String> {
+        self.0.keep(image, taken, card, said)
+    }
+}
+
+#[test]
+fn whose_image_it_is_comes_with_the_answer_and_is_remembered() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("reviews.sqlite");
+    let first = Desk::open("1", open_memory(store.clone()), vec![]);
+    let origin = origin_of_sample(&first).unwrap();
+    assert_eq!(origin.patient.as_deref(), Some("SYNTHETIC-clear_16bit"));
+    assert!(origin.study.as_ref().unwrap().starts_with("2.25.1148"));
+    assert!(origin.taken.as_ref().unwrap().starts_with("2020-01-01"));
+    drop(first);
+    let second = Desk::open("1", open_memory(store.clone()), vec![]);
+    assert_eq!(origin_of_sample(&second), Some(origin.clone()));
+    assert_eq!(reads(&second), 0);
+    let picture = second.behind(&film(folder.path(), "a.bmp", 99));
+    assert_eq!(picture, "99 pixels wide");
+    drop(second);
+
+    let open = open_memory(store);
+    let old: OpenMemory = Box::new(move || Ok(Box::new(Old(open()?))));
+    let third = Desk::open("1", old, vec![]);
+    assert_eq!(origin_of_sample(&third), Some(origin), "the file is asked");
+    assert_eq!(reads(&third), 0, "and the network is not");
 }

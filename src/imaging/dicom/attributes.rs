@@ -11,7 +11,7 @@ use super::super::{Fault, clean_text};
 use super::structure::Encoding;
 use crate::domain::{
     Lut, Modality, PatientFacts, PhotometricInterpretation, PixelTransform, Radiograph, Rescale,
-    Samples, Uids, ViewPosition, VoiFunction, WindowLevel,
+    Samples, Uids, ViewPosition, VoiFunction, WindowLevel, taken,
 };
 
 /// How the pixel data are to be read, PS3.3 C.7.6.3.
@@ -46,12 +46,17 @@ pub(super) enum Colour {
 
 /// The attributes that are read here. dicom-rs is given no others, so that a private or a broken
 /// element costs nothing.
-pub(super) const WANTED: [Tag; 45] = [
+pub(super) const WANTED: [Tag; 50] = [
     tags::SPECIFIC_CHARACTER_SET,
     tags::SOP_CLASS_UID,
     tags::SOP_INSTANCE_UID,
     tags::STUDY_INSTANCE_UID,
     tags::SERIES_INSTANCE_UID,
+    tags::STUDY_DATE,
+    tags::STUDY_TIME,
+    tags::ACQUISITION_DATE,
+    tags::ACQUISITION_TIME,
+    tags::ACQUISITION_DATE_TIME,
     tags::MODALITY,
     tags::PATIENT_NAME,
     tags::PATIENT_ID,
@@ -437,6 +442,22 @@ impl Attributes {
         }
     }
 
+    /// When the image was taken, or else when its study began. What is said beside a combined
+    /// date and time is the same or less (PS3.3 C.7.6.1); its offset from UTC is left out, since no
+    /// other attribute has one.
+    fn taken(&self) -> Option<String> {
+        let combined = || {
+            let text = self.text(tags::ACQUISITION_DATE_TIME)?;
+            let local = text.split(['+', '-', '&']).next()?;
+            let (date, time) = local.split_at_checked(8)?;
+            taken(date, Some(time))
+        };
+        let apart = |date, time| taken(&self.text(date)?, self.text(time).as_deref());
+        combined()
+            .or_else(|| apart(tags::ACQUISITION_DATE, tags::ACQUISITION_TIME))
+            .or_else(|| apart(tags::STUDY_DATE, tags::STUDY_TIME))
+    }
+
     /// Everything together.
     pub fn radiograph(&self, picture: &Picture, samples: Samples, syntax: &str) -> Radiograph {
         let photometric = match picture.colour {
@@ -452,6 +473,7 @@ impl Attributes {
             modality: self.modality(),
             patient: self.patient(),
             uids: self.uids(),
+            taken: self.taken(),
             frames: picture.frames,
             ..Radiograph::plain(
                 picture.columns as usize,

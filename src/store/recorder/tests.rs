@@ -147,3 +147,54 @@ fn while_the_store_fails_reviews_wait_and_the_end_says_what_is_lost() {
     let lost = recorder.end().unwrap();
     assert!(lost.starts_with("1 review was not recorded"), "{lost}");
 }
+
+fn mark(row: usize) -> (Request, Bookmark) {
+    let mark = Bookmark {
+        row,
+        sort: "name".into(),
+        ..Bookmark::default()
+    };
+    (Request::Mark(folders(), mark.clone()), mark)
+}
+
+fn folders() -> Arc<[PathBuf]> {
+    [PathBuf::from("/x")].into()
+}
+
+fn bookmark(store: &Path) -> Option<Bookmark> {
+    let store = Store::open_read_only(store).ok()?;
+    store.bookmark("ann", &folders()).unwrap()
+}
+
+#[test]
+fn the_newest_place_is_written_by_itself_with_a_verdict_and_at_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("reviews.sqlite");
+    let image: Arc<Path> = folder.path().join("a.png").into();
+    std::fs::write(&image, "x").unwrap();
+    let (recorder, news) = start(&store);
+    let begun = Instant::now();
+    for row in [1, 2] {
+        recorder.ask(mark(row).0);
+    }
+    while bookmark(&store) != Some(mark(2).1) {
+        assert!(begun.elapsed() < LIMIT, "it is not written");
+        thread::sleep(Duration::from_millis(5));
+    }
+    recorder.ask(mark(3).0);
+    recorder.ask(draft(&image, ""));
+    assert_eq!(news.recv_timeout(LIMIT), Ok(News::Recorded(image)));
+    recorder.ask(mark(4).0);
+    assert_eq!(recorder.end(), None);
+    assert_eq!(bookmark(&store), Some(mark(4).1));
+}
+
+#[test]
+fn a_place_that_cannot_be_written_costs_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("file"), "").unwrap();
+    let (recorder, news) = start(&folder.path().join("file/reviews.sqlite"));
+    recorder.ask(mark(1).0);
+    assert_eq!(recorder.end(), None);
+    assert!(news.recv().is_err(), "nothing is said of it");
+}

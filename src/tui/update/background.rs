@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::{Effect, heat_map};
-use crate::domain::Prediction;
+use crate::domain::{Origin, Prediction};
 use crate::tui::model::{Engine, Model, Reading};
 use crate::tui::worklist::State;
 use crate::worker::Errand;
@@ -50,6 +50,7 @@ pub fn on_read(
     model: &mut Model,
     errand: &Errand,
     result: Option<Result<Box<Prediction>, String>>,
+    origin: Option<Box<Origin>>,
 ) -> Vec<Effect> {
     let on_its_way = model.background.on_its_way.take();
     let Some((index, source)) = on_its_way else {
@@ -65,6 +66,9 @@ pub fn on_read(
         Err(reason) => State::Failed(reason.into()),
     };
     model.worklist.record_unread(index, state);
+    if let Some(origin) = origin {
+        model.worklist.set_origin_at(index, *origin);
+    }
     match model.viewer.source.as_ref() == Some(&source) {
         true => heat_map::on_prediction(model),
         false => vec![],

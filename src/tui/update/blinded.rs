@@ -123,9 +123,11 @@ pub fn clock(model: &mut Model) {
     }
 }
 
-/// A random order has no first image before all are found.
+/// A random order has no first image before all are found, and whoever comes back has a place.
 pub fn on_all_found(model: &mut Model) {
-    if model.blinded.as_ref().is_some_and(|blinded| !blinded.begun) {
+    let is_left = model.session.wanted.is_some();
+    let is_begun = model.blinded.as_ref().is_none_or(|blinded| blinded.begun);
+    if !is_left && !is_begun {
         model.worklist.go_to(0);
     }
 }

@@ -3,6 +3,7 @@
 mod background;
 mod blinded;
 mod review;
+mod session;
 
 use std::path::PathBuf;
 
@@ -24,18 +25,7 @@ fn path(name: &str) -> Arc<Path> {
 
 /// A screen over `names`, laid out, with the first image selected.
 fn model_of(names: &[&str]) -> Model {
-    let mut model = Model::new(Keymap::bundled(), Size::new(100, 30), "half-blocks");
-    model.worklist.set_roots(vec!["".into()]);
-    let panes = Panes {
-        worklist: Rect::new(1, 1, 38, 10),
-        image: Rect::new(41, 1, 58, 27),
-    };
-    let canvas = Canvas {
-        width: 58,
-        height: 54,
-        pixel_aspect: 1.0,
-    };
-    update(&mut model, Message::LaidOut { panes, canvas });
+    let mut model = empty_model();
     let images = names.iter().map(|name| path(name)).collect();
     update(
         &mut model,
@@ -48,6 +38,23 @@ fn model_of(names: &[&str]) -> Model {
         &mut model,
         Message::Worker(Outcome::Model(Ok(Box::new(card())))),
     );
+    model
+}
+
+/// The same before anything is found or loaded.
+fn empty_model() -> Model {
+    let mut model = Model::new(Keymap::bundled(), Size::new(100, 30), "half-blocks");
+    model.worklist.set_roots(vec!["".into()]);
+    let panes = Panes {
+        worklist: Rect::new(1, 1, 38, 10),
+        image: Rect::new(41, 1, 58, 27),
+    };
+    let canvas = Canvas {
+        width: 58,
+        height: 54,
+        pixel_aspect: 1.0,
+    };
+    update(&mut model, Message::LaidOut { panes, canvas });
     model
 }
 
@@ -179,6 +186,7 @@ fn facts() -> Facts {
         view: ViewPosition::Pa,
         patient: Default::default(),
         uids: Default::default(),
+        taken: None,
     }
 }
 

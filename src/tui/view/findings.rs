@@ -5,6 +5,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Paragraph, Wrap};
 
+use super::change;
 use super::gauge::{self, Marks};
 use super::groups::{self, Group};
 use super::layout::Layout;
@@ -198,6 +199,10 @@ impl Pane<'_> {
         let severity = prediction.severity.as_ref();
         let severity = severity.map(|severity| self.severity_lines(severity, found));
         groups.extend(severity.map(|lines| group(2, lines)));
+        let list = &self.model.worklist;
+        let change = list.progression(list.cursor());
+        let change = change.map(|change| shorten(&change::line(&change), self.width));
+        groups.extend(change.map(|words| group(2, vec![Line::styled(words, self.theme.plain)])));
         groups
     }
 

@@ -2,6 +2,7 @@
 
 mod about;
 mod call;
+mod change;
 mod disagree;
 mod findings;
 mod footer;

@@ -192,6 +192,7 @@ fn show(model: &mut Model) {
         view: ViewPosition::Pa,
         patient,
         uids: Default::default(),
+        taken: None,
     };
     let outcome = Outcome::Opened {
         source: source.clone(),

@@ -6,6 +6,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Paragraph};
 use unicode_width::UnicodeWidthStr;
 
+use super::change;
 use super::layout::Layout;
 use super::text::{count, fit, percent, shorten, shorten_name};
 use super::theme::Theme;
@@ -42,6 +43,7 @@ pub fn draw(model: &Model, theme: &Theme, layout: &Layout, frame: &mut Frame) {
                 }
                 _ => state(model, theme, entry),
             };
+            let state = change::of_row(model, row, state);
             Some(line(theme, entry, state, selected, usize::from(area.width)))
         })
         .collect();

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{Entry, Sort, Worklist};
-use crate::domain::{BlindedReading, Opinion, Verdict};
+use crate::domain::{BlindedReading, Opinion, Prediction, Verdict};
 
 /// What the reader holds of one image.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -68,9 +68,15 @@ impl Worklist {
         self.blinded && !entry.is_called()
     }
 
+    /// What is said of an image, unless it is hidden.
+    pub(super) fn shown_of(&self, index: u32) -> Option<&Prediction> {
+        let entry = &self.entries[index as usize];
+        (!self.is_hidden(entry)).then(|| entry.prediction())?
+    }
+
     /// Neither an order nor a filter may tell what is hidden.
     pub fn may_sort_by(&self, sort: &Sort) -> bool {
-        !(self.blinded && sort.asks_of_answers())
+        !(self.blinded && sort.tells_answers())
     }
 
     /// The reading of an image as it was before its answer was seen.

@@ -8,6 +8,9 @@ use super::{Entry, State, Worklist};
 use crate::domain::prevalence::log_odds;
 use crate::domain::{Finding, InputCheck, ModelCard, Prediction, Question, Verdict};
 
+/// Before a label in a [`Sort::key`].
+const LABEL: &str = "label ";
+
 /// What the worklist is sorted by.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Sort {
@@ -24,6 +27,8 @@ pub enum Sort {
     InputCheck,
     /// What has no verdict, then unsure, disagree, agree.
     Review,
+    /// One patient after another, in each the studies in their order. See [`Patients`](super::patients::Patients).
+    Patient,
     /// When the file was changed last, oldest first.
     Time,
     /// By a hash of this seed and the path below the folder that was opened.
@@ -39,9 +44,27 @@ impl Sort {
             Sort::Disagreement => "disagreement",
             Sort::InputCheck => "input check",
             Sort::Review => "review",
+            Sort::Patient => "patient",
             Sort::Time => "file time",
             Sort::Random(_) => "random",
         }
+    }
+
+    /// What stands for it in a bookmark.
+    pub fn key(&self) -> String {
+        match self {
+            Sort::Score(label) => format!("{LABEL}{label}"),
+            sort => sort.word().to_owned(),
+        }
+    }
+
+    /// The one of that key.
+    pub fn of_key(key: &str) -> Option<Self> {
+        if let Some(label) = key.strip_prefix(LABEL) {
+            return Some(Sort::Score(label.to_owned()));
+        }
+        let others = Sort::all(None, 2).into_iter().chain([Sort::Uncertainty]);
+        others.into_iter().find(|sort| sort.word() == key)
     }
 
     /// Those that there are, in the order in which a key goes through them. Two models can disagree.
@@ -55,11 +78,16 @@ impl Sort {
         sorts.extend(alone.map(|label| Sort::Score(label.name.clone())));
         sorts.extend(has_points.then_some(Sort::Uncertainty));
         sorts.extend((models > 1).then_some(Sort::Disagreement));
-        sorts.extend([Sort::InputCheck, Sort::Review, Sort::Time]);
+        sorts.extend([Sort::InputCheck, Sort::Review, Sort::Patient, Sort::Time]);
         sorts
     }
 
-    /// Whether a new answer of the model may change the order.
+    /// Whether the order tells what the model says.
+    pub(super) fn tells_answers(&self) -> bool {
+        self.asks_of_answers() && *self != Sort::Patient
+    }
+
+    /// Whether a new answer of the model, or what is read with it, may change the order.
     pub(super) fn asks_of_answers(&self) -> bool {
         !matches!(
             self,
@@ -76,6 +104,10 @@ impl Worklist {
                 self.rows.reverse();
             }
             return;
+        }
+        if self.sort == Sort::Patient {
+            self.patients.count();
+            return self.patients.sort(&mut self.rows, self.reversed);
         }
         let keyed = self.rows.iter().map(|i| (self.key(*i), *i));
         let (mut known, unknown): (Vec<_>, Vec<_>) = keyed.partition(|(key, _)| key.is_some());
@@ -94,7 +126,7 @@ impl Worklist {
     fn key(&self, index: u32) -> Option<f64> {
         let entry = &self.entries[index as usize];
         match &self.sort {
-            Sort::Name => None,
+            Sort::Name | Sort::Patient => None,
             Sort::Score(label) => entry.score(label).map(|score| -f64::from(score)),
             Sort::Uncertainty => nearest(entry.prediction()?).map(|(_, distance)| distance),
             Sort::Disagreement => {

@@ -24,7 +24,11 @@ fn read(name: &str, score: Option<f32>) -> Message {
         model: 0,
     };
     let result = score.map(|score| Ok(prediction(score)));
-    Message::Worker(Outcome::Background { errand, result })
+    Message::Worker(Outcome::Background {
+        errand,
+        result,
+        origin: None,
+    })
 }
 
 #[test]

@@ -1,0 +1,59 @@
+//! Whose image it is, and what became of the severity since the patient's image before.
+
+use ratatui::style::Style;
+
+use crate::domain::text::clean;
+use crate::tui::model::Model;
+use crate::tui::worklist::Change;
+
+/// What a row says in the order of patients: the patient where another one begins, and the change in
+/// place of the score.
+pub fn of_row(
+    model: &Model,
+    row: usize,
+    (sign, style, words): (char, Style, String),
+) -> (char, Style, String) {
+    let list = &model.worklist;
+    let Some(patient) = list.patient(row) else {
+        return (sign, style, words);
+    };
+    let id = patient.id.filter(|_| model.identity).map(clean);
+    let tag = id.unwrap_or_else(|| format!("patient {}", patient.number));
+    let words = list
+        .progression(row)
+        .map_or(words, |change| difference(&change) + " ext");
+    let words = match patient.is_first {
+        true => format!("{tag} {words}"),
+        false => format!("│ {words}"),
+    };
+    (sign, style, words)
+}
+
+/// `12 days before: extent 1.9/8 ↑ +1.2`
+pub fn line(change: &Change) -> String {
+    let when = match change.days {
+        Some(0) => "the same day, before".to_owned(),
+        Some(1) => "1 day before".to_owned(),
+        Some(days) => format!("{days} days before"),
+        None => "before".to_owned(),
+    };
+    let extent = change.before.geographic_extent;
+    format!("{when}: extent {extent:.1}/8 {}", difference(change))
+}
+
+/// The sign says it without colour: `↑` more, `↓` less, `≈` within the model's error.
+fn difference(change: &Change) -> String {
+    let extent = change.extent;
+    let sign = match extent {
+        _ if !change.is_clear => '≈',
+        0.0.. => '↑',
+        _ => '↓',
+    };
+    // No zero has a sign.
+    let rounded = (extent * 10.0).round() / 10.0;
+    match rounded {
+        0.0 => format!("{sign} 0.0"),
+        0.0.. => format!("{sign} +{rounded:.1}"),
+        _ => format!("{sign} −{:.1}", -rounded),
+    }
+}

@@ -1,0 +1,155 @@
+use std::sync::Arc;
+
+use super::super::State;
+use super::*;
+use crate::domain::{InputCheck, Prediction};
+
+fn origin(patient: &str, study: &str, taken: &str) -> Origin {
+    let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    Origin {
+        patient: text(patient),
+        study: text(study),
+        taken: text(taken),
+    }
+}
+
+fn read(model: &str, extent: Option<f32>) -> State {
+    State::Read(Box::new(Prediction {
+        findings: vec![],
+        severity: extent.map(|geographic_extent| Severity {
+            geographic_extent,
+            opacity: 1.0,
+            geographic_extent_error: Some(1.0),
+            opacity_error: None,
+        }),
+        input: InputCheck::Accepted,
+        model_sha256: model.to_owned(),
+        preprocess: String::new(),
+        elapsed_ms: 0.0,
+        activation: None,
+    }))
+}
+
+/// Files a, b, c … of these origins, by patients.
+fn list(origins: &[Origin]) -> Worklist {
+    let mut list = Worklist::default();
+    let names = ('a'..).take(origins.len());
+    list.add(names.map(|name| -> Arc<Path> { Path::new(&name.to_string()).into() }));
+    for (index, origin) in (0..).zip(origins) {
+        list.set_origin_at(index, origin.clone());
+    }
+    list.set_sort(Sort::Patient);
+    list
+}
+
+fn order(list: &Worklist) -> String {
+    (0..list.len())
+        .map(|row| list.row(row).unwrap().name())
+        .collect()
+}
+
+#[test]
+fn patients_come_by_name_their_studies_and_images_by_time_and_the_unknown_last() {
+    let list = &mut list(&[
+        origin("", "", ""),                     // a
+        origin("P2", "s2", "2020-03-05"),       // b
+        origin("P1", "s9", "2020-01-01"),       // c
+        origin("P2", "s1", "2020-03-01T11:00"), // d
+        origin("P2", "s1", "2020-03-01T10:00"), // e
+        origin("P2", "s1", ""),                 // f
+        origin("", "s7", "2020-01-01"),         // g
+        origin("P2", "s3", "2020-03-01T09:00"), // h
+        origin("", "s7", "2019-01-01"),         // i
+    ]);
+    // The study s1 stays together, with the image that tells no time, before s2.
+    assert_eq!(order(list), "hedfbciga");
+    let tags: Vec<_> = (0..9)
+        .map(|row| list.patient(row).map(|p| (p.number, p.id, p.is_first)))
+        .collect();
+    let p2 = |first| Some((1, Some("P2"), first));
+    assert_eq!(
+        tags[..5],
+        [p2(true), p2(false), p2(false), p2(false), p2(false)]
+    );
+    assert_eq!(tags[5], Some((2, Some("P1"), true)));
+    assert_eq!(
+        tags[6..],
+        [Some((3, None, true)), Some((3, None, false)), None]
+    );
+    list.reverse();
+    assert_eq!(order(list), "gicbfdeha");
+    list.set_filter("b".into());
+    assert!(list.patient(0).unwrap().is_first, "of what is shown");
+    list.set_filter(String::new());
+    list.set_sort(Sort::Name);
+    assert_eq!(list.patient(1), None);
+}
+
+#[test]
+fn the_change_is_against_the_image_before_in_time_that_has_a_severity() {
+    let mut list = list(&[
+        origin("P1", "s1", "2020-03-13T08:00"), // a
+        origin("P1", "s2", "2020-03-01"),       // b
+        origin("P1", "s3", "2020-03-05"),       // c, refused
+        origin("P1", "s1", "2020-03-13T08:00"), // d, taken with a
+        origin("P2", "s4", "2020-02-01"),       // e
+        origin("P1", "s1", ""),                 // f
+        origin("P1", "s1", "2020-03-13"),       // g: before or after a?
+    ]);
+    for (name, extent) in [
+        ("a", 3.5),
+        ("b", 2.0),
+        ("d", 1.5),
+        ("e", 8.0),
+        ("f", 7.0),
+        ("g", 2.5),
+    ] {
+        list.record(Path::new(name), read("m", Some(extent)));
+    }
+    list.record(Path::new("c"), read("m", None));
+    let change = |list: &Worklist, name: &str| {
+        let row = list.row_of(Path::new(name)).unwrap();
+        let change = list.progression(row)?;
+        let before = change.before.geographic_extent;
+        Some((before, change.extent, change.days, change.is_clear))
+    };
+    assert_eq!(change(&list, "a"), Some((2.0, 1.5, Some(12), true)));
+    assert_eq!(change(&list, "d"), Some((2.0, -0.5, Some(12), false)));
+    assert_eq!(change(&list, "g"), Some((2.0, 0.5, Some(12), false)));
+    for name in ["b", "c", "e", "f"] {
+        assert_eq!(change(&list, name), None, "{name}");
+    }
+    list.set_filter("!b".into());
+    assert!(change(&list, "a").is_some(), "it is there, if hidden");
+    list.set_filter(String::new());
+    list.record(Path::new("b"), read("another", Some(2.0)));
+    assert_eq!(change(&list, "a"), None, "two models are not compared");
+}
+
+#[test]
+fn what_a_file_says_of_its_patient_may_come_late_and_change() {
+    let mut list = list(&[
+        origin("P1", "", "2020-01-02"),
+        origin("P1", "", "2020-01-01"),
+    ]);
+    assert_eq!(order(&list), "ba");
+    assert!(!list.is_stale());
+    list.set_origin_at(1, origin("P1", "", "2020-01-01"));
+    assert!(!list.is_stale(), "nothing new");
+    list.set_origin(Path::new("b"), origin("P1", "", "2020-01-03"));
+    assert!(list.is_stale());
+    list.sort_again();
+    assert_eq!(order(&list), "ab");
+    list.set_origin_at(1, Origin::default());
+    list.add([Path::new("c").into()]);
+    list.set_origin_at(2, origin("P3", "", ""));
+    assert_eq!(
+        list.patient(2),
+        None,
+        "it has no number before the list is sorted"
+    );
+    list.sort_again();
+    assert_eq!(order(&list), "acb");
+    assert_eq!(list.patient(1).unwrap().number, 2);
+    list.set_origin_at(9, origin("P1", "", ""));
+}
