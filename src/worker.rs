@@ -138,7 +138,7 @@ pub enum Outcome {
     Opened {
         source: Arc<Path>,
         generation: Generation,
-        result: Result<Facts, String>,
+        result: Result<Box<Facts>, String>,
     },
     Shown {
         source: Arc<Path>,
@@ -384,7 +384,7 @@ impl Reader {
         (self.report)(Outcome::Opened {
             source: job.source.clone(),
             generation: job.generation,
-            result,
+            result: result.map(Box::new),
         });
     }
 

@@ -221,7 +221,7 @@ fn moving_clears_image_facts_view_and_prediction_in_the_same_breath() {
     let opened = Outcome::Opened {
         source: path("a.png"),
         generation,
-        result: Ok(facts()),
+        result: Ok(Box::new(facts())),
     };
     update(&mut model, Message::Worker(opened));
     update(&mut model, shown("a.png", generation, 7));

@@ -18,7 +18,7 @@ fn look_at(model: &mut Model, name: &str) {
     let opened = Outcome::Opened {
         source: path(name),
         generation,
-        result: Ok(facts()),
+        result: Ok(Box::new(facts())),
     };
     update(model, Message::Worker(opened));
     update(model, shown(name, generation, 7));
