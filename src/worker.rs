@@ -1,8 +1,8 @@
 //! Everything slow, off the thread that draws.
 //!
-//! Four threads. Two have a slot that holds only the newest request; the third reads what will
-//! probably be asked for next, so that nobody waits behind it; the fourth reads the rest of the folder
-//! while the others rest (see `background`):
+//! Two threads have a slot that holds only the newest request; a third reads what will probably be
+//! asked for next, so that nobody waits behind it; others read the rest of the folder while those three
+//! rest (see `background`):
 //!
 //! ```text
 //! select ──► reader: shelf or decode ──► Opened, Shown ──► classifier ──► Classified
@@ -19,11 +19,13 @@ mod backroom;
 mod cache;
 mod classifier;
 mod desk;
+mod facts;
 mod models;
 mod seal;
 mod shelf;
 
 use std::cell::RefCell;
+use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
@@ -31,8 +33,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::domain::{
-    Canvas, HeatMapLayer, HeatMapLegend, ModelCard, Origin, PatientFacts, Prediction, PreviewImage,
-    Radiograph, Uids, View, ViewPosition,
+    Canvas, HeatMapLayer, HeatMapLegend, ModelCard, Origin, Prediction, PreviewImage, Radiograph,
+    View,
 };
 use crate::imaging::{self, Decoder, Viewport};
 use background::{Background, Recollection};
@@ -41,14 +43,23 @@ pub use backroom::Errand;
 use backroom::{Backroom, Front, Sign};
 use classifier::{Case, Clerk, Work};
 use desk::{Desk, Task, Wishes};
+pub use facts::Facts;
 pub use models::{KEPT_BYTES, Load, Models, Source};
 use seal::Seals;
 use shelf::Shelf;
 
 /// How long a selection must stand before it is decoded, so that holding a key decodes a handful.
 const DEBOUNCE: Duration = Duration::from_millis(30);
+/// Threads that read behind, at most: each may have a large file in hand.
+const MOST_BEHIND: usize = 8;
 /// Decoded radiographs kept: about ten of the largest, hundreds of the small.
 const CACHE_BYTES: usize = 192 << 20;
+
+/// How many images are read at once behind what is looked at: one core is left for that.
+pub fn threads_behind() -> usize {
+    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    (cores - 1).clamp(1, MOST_BEHIND)
+}
 
 /// Counts selections: a larger one is newer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -85,31 +96,6 @@ pub struct Job {
     pub neighbours: Vec<Arc<Path>>,
 }
 
-/// What the screen says of an image beside its pixels.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Facts {
-    pub width: usize,
-    pub height: usize,
-    pub bits_stored: u8,
-    pub frames: u32,
-    pub format: String,
-    pub view: ViewPosition,
-    pub patient: PatientFacts,
-    pub uids: Uids,
-    /// See [`Radiograph::taken`].
-    pub taken: Option<String>,
-}
-
-impl Facts {
-    pub fn origin(&self) -> Origin {
-        Origin {
-            patient: self.patient.id.clone(),
-            study: self.uids.study.clone(),
-            taken: self.taken.clone(),
-        }
-    }
-}
-
 /// A preview and the window that made it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Shown {
@@ -125,8 +111,8 @@ pub struct Shown {
 pub enum Outcome {
     /// The model is there, or why not.
     Model(Result<Box<ModelCard>, String>),
-    /// What was read in the background, without heat maps; nothing if another model is in use by
-    /// now.
+    /// What was read in the background, without heat maps; nothing if it was put off, or another
+    /// model is in use by now.
     Background {
         errand: Errand,
         result: Option<Result<Box<Prediction>, String>>,
@@ -161,20 +147,23 @@ pub struct Worker {
     ahead: Arc<Wishes>,
     classifier: Arc<Desk<Work>>,
     backroom: Arc<Backroom>,
+    report: Report,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Worker {
     /// `decoder` is called once for each thread that opens files.
     pub fn start(decoder: impl Fn() -> Decoder, models: impl Into<Models>, report: Report) -> Self {
-        Self::with_memory(decoder, models, None, report)
+        Self::with_memory(decoder, models, None, 1, report)
     }
 
-    /// The same, with a memory of what models said.
+    /// The same, with a memory of what models said, and so many threads that read what nobody looks
+    /// at; see [`threads_behind`].
     pub fn with_memory(
         decoder: impl Fn() -> Decoder,
         models: impl Into<Models>,
         memory: Option<OpenMemory>,
+        behind: usize,
         report: Report,
     ) -> Self {
         let models = models.into();
@@ -199,32 +188,28 @@ impl Worker {
             bare: RefCell::default(),
         };
         let recollection = Recollection::default();
-        let behind = Background {
-            backroom: backroom.clone(),
-            decoder: decoder(),
-            recollection: recollection.clone(),
-            memory,
-            report: report.clone(),
-        };
+        let decoders: Vec<Decoder> = (0..behind).map(|_| decoder()).collect();
+        let behind = Background::new(backroom.clone(), recollection.clone(), report.clone());
         let clerk = Clerk {
             desk: classifier.clone(),
             backroom: backroom.clone(),
             recollection,
             seals: seals.clone(),
-            report,
+            report: report.clone(),
         };
         let (wishes, other) = (ahead.clone(), decoder());
         let threads = vec![
             thread::spawn(move || reading.run()),
             thread::spawn(move || read_ahead(&wishes, &shelf, &seals, &other)),
             thread::spawn(move || clerk.run(models)),
-            thread::spawn(move || behind.run()),
+            thread::spawn(move || behind.run(memory, decoders)),
         ];
         Worker {
             reader,
             ahead,
             classifier,
             backroom,
+            report,
             threads,
         }
     }
@@ -241,9 +226,20 @@ impl Worker {
         self.classifier.put(generation, Task::Redraw(work));
     }
 
-    /// Reads an image once nobody waits for another. One that was not begun is forgotten.
+    /// Reads an image once nobody waits for another, after those that were sent before.
     pub fn read_behind(&self, errand: Errand) {
         self.backroom.send(errand);
+    }
+
+    /// Takes back those that were not begun. Each is reported, without a result.
+    pub fn put_off(&self) {
+        for errand in self.backroom.put_off() {
+            (self.report)(Outcome::Background {
+                errand,
+                result: None,
+                origin: None,
+            });
+        }
     }
 
     /// Shows the selected image in another way.
@@ -349,7 +345,7 @@ impl Reader {
         match opened {
             Err(reason) => self.report_opened(job, Err(reason)),
             Ok(radiograph) => {
-                self.report_opened(job, Ok(facts(&radiograph)));
+                self.report_opened(job, Ok(Facts::of(&radiograph)));
                 self.show(job, &radiograph);
                 if job.classify {
                     let case = Case {
@@ -444,20 +440,6 @@ fn read_ahead(wishes: &Wishes, shelf: &Shelf, seals: &Seals, decoder: &Decoder) 
         let read = || shelf.read_ahead(&path, open);
         // A fault says itself when the file is selected.
         let _ = catch_unwind(AssertUnwindSafe(read));
-    }
-}
-
-fn facts(radiograph: &Radiograph) -> Facts {
-    Facts {
-        width: radiograph.width,
-        height: radiograph.height,
-        bits_stored: radiograph.bits_stored,
-        frames: radiograph.frames,
-        format: radiograph.format.clone(),
-        view: radiograph.view,
-        patient: radiograph.patient.clone(),
-        uids: radiograph.uids.clone(),
-        taken: radiograph.taken.clone(),
     }
 }
 

@@ -17,7 +17,7 @@ use crate::store::Pending;
 use crate::tui::preview::Graphics as Painting;
 use crate::tui::terminal::{ColourChoice, is_interactive};
 use crate::tui::{self, Choice, Options};
-use crate::worker::{KEPT_BYTES, Models, Source, Worker};
+use crate::worker::{KEPT_BYTES, Models, Source, Worker, threads_behind};
 
 /// `cxr [PATH]...`
 pub fn run(
@@ -46,13 +46,13 @@ pub fn run(
     }
     let helper = std::env::current_exe().ok();
     let decoder = move || Decoder::new(limits.clone(), helper.clone());
-    let memory = arguments
+    let model_memory = arguments
         .model_memory
         .map(|mebibytes| u64::from(mebibytes.get()) << 20);
     let (choices, sources) = choices(model, &card);
     let models = Models {
         sources,
-        kept_bytes: memory.unwrap_or(KEPT_BYTES),
+        kept_bytes: model_memory.unwrap_or(KEPT_BYTES),
     };
     let store = store_path(arguments.store.as_deref())?;
     let reviews = Pending::open(&store).map_err(refused)?;
@@ -75,7 +75,8 @@ pub fn run(
         folders: options.paths.clone(),
         reviewer: Some(options.reviewer.clone()),
     });
-    let start = |report| Worker::with_memory(decoder, models, Some(open_memory(store)), report);
+    let memory = Some(open_memory(store));
+    let start = |report| Worker::with_memory(decoder, models, memory, threads_behind(), report);
     let left = tui::run(options, start).context("the terminal")?;
     if let Some(unwritten) = left.unwritten {
         complain(&unwritten);

@@ -16,6 +16,7 @@ mod chain;
 mod error;
 mod file;
 mod kept;
+mod origin;
 mod pending;
 mod recorder;
 mod schema;
@@ -34,11 +35,12 @@ pub use chain::{Audit, Fault};
 use chain::{Hash, Link};
 pub use error::StoreError;
 pub use file::default_path;
+use origin::put_origin;
 pub use pending::Pending;
 pub use recorder::{Draft, News, Recorder, Request};
 pub use session::Bookmark;
 
-use crate::domain::{ImageIdentity, Opinion, Origin, Prediction, Review, Uids, Verdict};
+use crate::domain::{ImageIdentity, Opinion, Prediction, Review, Uids, Verdict};
 
 /// How long a write is tried again while others hold the lock, before it is an error.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -181,24 +183,6 @@ impl Store {
     ) -> Result<Option<Prediction>, StoreError> {
         let answer = self.prediction(image, model, preprocess)?;
         Ok(answer.and_then(|answer| kept::read(&answer, basis)))
-    }
-
-    /// What the file of an image says of its patient. `None` where nobody has asked it for all of
-    /// that.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
-    pub fn origin(&self, image: &str) -> Result<Option<Origin>, StoreError> {
-        let sql = "SELECT patient_id, study_uid, taken FROM image
-            WHERE sha256 = ? AND taken IS NOT NULL";
-        let found = self.connection.query_row(sql, [image], |row| {
-            Ok(Origin {
-                patient: row.get(0)?,
-                study: row.get(1)?,
-                taken: Some(row.get(2)?).filter(|taken: &String| !taken.is_empty()),
-            })
-        });
-        self.read(found.optional())
     }
 
     /// What a model said of an image, if that is known: see `seen` and `kept` for its members.
@@ -385,26 +369,6 @@ fn put_image(change: &Transaction, image: &ImageIdentity) -> rusqlite::Result<()
         image.uids.series,
         image.uids.sop_instance,
         image.patient_id,
-    ];
-    change.prepare_cached(sql)?.execute(values).map(drop)
-}
-
-/// Empty where the file does not say, so that nobody asks again. Whoever wrote a review first may not
-/// have known the rest.
-fn put_origin(
-    change: &Transaction,
-    image: &ImageIdentity,
-    taken: Option<&str>,
-) -> rusqlite::Result<()> {
-    let sql = "UPDATE image SET taken = ?, study_uid = ?, series_uid = ?, sop_uid = ?,
-        patient_id = ? WHERE sha256 = ? AND taken IS NULL";
-    let values = params![
-        taken.unwrap_or_default(),
-        image.uids.study,
-        image.uids.series,
-        image.uids.sop_instance,
-        image.patient_id,
-        image.sha256,
     ];
     change.prepare_cached(sql)?.execute(values).map(drop)
 }

@@ -5,8 +5,8 @@ use std::time::SystemTime;
 use super::schema::{MIGRATIONS, migrate};
 use super::*;
 use crate::domain::{
-    Act, BlindedReading, Calibrated, Finding, InputCheck, OperatingPoint, Pathology, Prevalence,
-    Question, Score, ScoreKind, Seen, Severity,
+    Act, BlindedReading, Calibrated, Finding, InputCheck, OperatingPoint, Origin, Pathology,
+    Prevalence, Question, Score, ScoreKind, Seen, Severity,
 };
 
 /// The review by `ann` of the image number `n`.

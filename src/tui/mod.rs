@@ -35,7 +35,7 @@ use crate::domain::text::clean;
 use crate::domain::{Canvas, Prevalences};
 use crate::library::{self, Found};
 use crate::store::{Pending, Recorder, Request};
-use crate::worker::{Outcome, Report, Worker};
+use crate::worker::{self, Outcome, Report, Worker};
 use keymap::Keymap;
 pub use model::Choice;
 use model::{Model, Reading, Session};
@@ -46,6 +46,8 @@ use view::Theme;
 use view::layout::Layout;
 use worklist::Undated;
 
+/// Images that are sent for at once, for each thread that reads them: none waits for the screen.
+const AHEAD: usize = 2;
 /// A wake-up while something moves: the sign of progress turns with it.
 const TICK: Duration = Duration::from_millis(100);
 /// Found images come in batches no larger and no older than these.
@@ -127,6 +129,7 @@ pub fn run(options: Options, start: impl FnOnce(Report) -> Worker) -> io::Result
     session::begin(&mut model, session, mark);
     if options.background {
         model.background.reading = Reading::On;
+        model.background.ahead = AHEAD * worker::threads_behind();
     }
     let app = App {
         recorder: recorder.clone(),
@@ -228,6 +231,7 @@ impl App {
                 Effect::Select(job) => self.worker.select(job),
                 Effect::Redraw(job) => self.worker.redraw(job),
                 Effect::ReadBehind(errand) => self.worker.read_behind(errand),
+                Effect::PutOff => self.worker.put_off(),
                 Effect::UseModel(generation, model) => self.worker.use_model(generation, model),
                 Effect::Ask(request) => self.recorder.ask(request),
                 Effect::Date(undated) => spawn_dating(undated, self.dates.clone()),

@@ -65,6 +65,8 @@ pub enum Effect {
     Redraw(Job),
     /// Once nobody waits for another image.
     ReadBehind(Errand),
+    /// Take back what was sent for and not begun.
+    PutOff,
     /// Classify with the model of that number from now on.
     UseModel(Generation, usize),
     /// Of the review log.

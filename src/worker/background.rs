@@ -1,4 +1,4 @@
-//! The thread that reads the rest of the folder, one image at a time, with what the machine has to
+//! The threads that read the rest of the folder, each an image at a time, with what the machine has to
 //! spare; and what models said before.
 //!
 //! ```text
@@ -8,7 +8,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+use std::thread;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
@@ -45,10 +47,10 @@ pub struct Recalled {
     pub origin: Option<Origin>,
 }
 
-/// Opens a memory, on the background thread. The error is a few words for people.
+/// Opens a memory, on a background thread. The error is a few words for people.
 pub type OpenMemory = Box<dyn FnOnce() -> Result<Box<dyn Memory>, String> + Send>;
 
-/// A memory for the thread that writes it and another that looks something up.
+/// A memory for the threads that write it and another that looks something up.
 #[derive(Clone, Default)]
 pub struct Recollection(Arc<Mutex<Option<Box<dyn Memory>>>>);
 
@@ -91,25 +93,47 @@ impl Recollection {
     }
 }
 
+/// What the threads share.
 pub struct Background {
-    pub backroom: Arc<Backroom>,
-    pub decoder: Decoder,
-    pub recollection: Recollection,
-    pub memory: Option<OpenMemory>,
-    pub report: Report,
+    backroom: Arc<Backroom>,
+    recollection: Recollection,
+    report: Report,
+    /// Whether what is said is kept: not after a failure.
+    keeps: AtomicBool,
 }
 
 impl Background {
-    pub fn run(mut self) {
+    pub fn new(backroom: Arc<Backroom>, recollection: Recollection, report: Report) -> Self {
+        Background {
+            backroom,
+            recollection,
+            report,
+            keeps: AtomicBool::new(false),
+        }
+    }
+
+    /// Opens the memory, and works with a thread for each decoder until the backroom is closed.
+    pub fn run(self, memory: Option<OpenMemory>, decoders: Vec<Decoder>) {
+        lower_priority();
+        // Before any image is read: it may be known.
+        self.open(memory);
+        let this = &self;
+        thread::scope(|scope| {
+            for decoder in decoders {
+                scope.spawn(move || this.work(&decoder));
+            }
+        });
+    }
+
+    fn work(&self, decoder: &Decoder) {
         lower_priority();
         // Its thread is made here, and so has this one's priority.
         let pool = ThreadPoolBuilder::new().num_threads(1).build().ok();
-        let mut keeps = self.open_memory();
         while let Some(next) = self.backroom.take() {
             match next {
-                Next::Keep(answer) => self.keep(&answer, &mut keeps),
+                Next::Keep(answer) => self.keep(&answer),
                 Next::Run(errand) => {
-                    let done = AssertUnwindSafe(|| self.answer(&errand, pool.as_ref(), &mut keeps));
+                    let done = AssertUnwindSafe(|| self.answer(&errand, decoder, pool.as_ref()));
                     let answered = catch_unwind(done).unwrap_or_else(|_| Some(Answered::failed()));
                     (self.report)(outcome(errand, answered));
                 }
@@ -117,24 +141,23 @@ impl Background {
         }
     }
 
-    fn open_memory(&mut self) -> bool {
-        match self.memory.take().map(|open| open()) {
-            Some(Ok(memory)) => self.recollection.open(memory),
-            Some(Err(reason)) => {
-                (self.report)(Outcome::Forgetful(reason));
-                return false;
+    fn open(&self, memory: Option<OpenMemory>) {
+        match memory.map(|open| open()) {
+            Some(Ok(memory)) => {
+                self.recollection.open(memory);
+                self.keeps.store(true, Ordering::Relaxed);
             }
-            None => return false,
+            Some(Err(reason)) => (self.report)(Outcome::Forgetful(reason)),
+            None => {}
         }
-        true
     }
 
     /// What is said of an image; `None` if its model is no longer in use, or everything ends.
     fn answer(
         &self,
         errand: &Errand,
+        decoder: &Decoder,
         pool: Option<&ThreadPool>,
-        keeps: &mut bool,
     ) -> Option<Answered> {
         let model = self.backroom.model(errand.model)?;
         let path = &errand.source;
@@ -149,7 +172,7 @@ impl Background {
             Some(Recalled { said, origin: None }) => Some(said),
             None => None,
         };
-        let radiograph = match self.decoder.open(path) {
+        let radiograph = match decoder.open(path) {
             Ok(radiograph) => radiograph,
             Err(error) => {
                 return Some(Answered {
@@ -173,7 +196,7 @@ impl Background {
                 said: said.clone(),
                 model,
             };
-            self.keep(&answer, keeps);
+            self.keep(&answer);
         }
         Some(Answered::new(result, Origin::of(&radiograph)))
     }
@@ -186,12 +209,14 @@ impl Background {
     }
 
     /// Unless the file was changed meanwhile: nothing says which of its contents was read then.
-    fn keep(&self, answer: &Answer, keeps: &mut bool) {
-        if !*keeps || !answer.seal.is_unbroken(&answer.image.path) {
+    fn keep(&self, answer: &Answer) {
+        let keeps = self.keeps.load(Ordering::Relaxed);
+        if !keeps || !answer.seal.is_unbroken(&answer.image.path) {
             return;
         }
-        if let Err(reason) = self.recollection.keep(answer) {
-            *keeps = false;
+        if let Err(reason) = self.recollection.keep(answer)
+            && self.keeps.swap(false, Ordering::Relaxed)
+        {
             (self.report)(Outcome::Forgetful(reason));
         }
     }

@@ -1,5 +1,6 @@
-//! What the background thread waits for: work, and that nobody in front is at work.
+//! What the background threads wait for: work, and that nobody in front is at work.
 
+use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -25,13 +26,13 @@ pub struct Answer {
     pub model: Arc<dyn Classify>,
 }
 
-/// Next for the background thread.
+/// Next for a background thread.
 pub enum Next {
     Keep(Box<Answer>),
     Run(Errand),
 }
 
-/// Those who come before it.
+/// Those who come before them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Front {
     Reader,
@@ -47,7 +48,8 @@ pub struct Backroom {
 
 #[derive(Default)]
 struct State {
-    errand: Option<Errand>,
+    /// In the order in which they are to be begun.
+    errands: VecDeque<Errand>,
     answers: Vec<Answer>,
     at_work: [bool; 3],
     /// The one in use, and its number.
@@ -56,9 +58,14 @@ struct State {
 }
 
 impl Backroom {
-    /// One errand at a time: a newer one takes the place of one that was not begun.
+    /// The last of those to be begun.
     pub fn send(&self, errand: Errand) {
-        self.change(|state| state.errand = Some(errand));
+        self.change(|state| state.errands.push_back(errand));
+    }
+
+    /// Takes back what was not begun.
+    pub fn put_off(&self) -> Vec<Errand> {
+        self.lock().errands.drain(..).collect()
     }
 
     pub fn keep(&self, answer: Answer) {
@@ -87,7 +94,8 @@ impl Backroom {
             if !state.answers.is_empty() {
                 return Some(Next::Keep(Box::new(state.answers.remove(0))));
             }
-            state.is_calm().then(|| state.errand.take())?.map(Next::Run)
+            let errand = state.is_calm().then(|| state.errands.pop_front())?;
+            errand.map(Next::Run)
         })
     }
 
@@ -159,22 +167,27 @@ mod tests {
     }
 
     #[test]
-    fn an_errand_waits_for_all_in_front_and_a_newer_one_takes_its_place() {
+    fn errands_wait_for_all_in_front_and_are_begun_in_their_order() {
         let backroom = Arc::new(Backroom::default());
         backroom.sign(Front::Reader, true);
         backroom.sign(Front::Classifier, true);
         backroom.send(errand("old"));
-        backroom.send(errand("new"));
-        assert!(backroom.lock().errand.is_some() && !backroom.lock().is_calm());
+        assert_eq!(backroom.put_off(), [errand("old")]);
+        for name in ["a", "b"] {
+            backroom.send(errand(name));
+        }
         let waiting = backroom.clone();
-        let taken = thread::spawn(move || waiting.take());
+        let taken = thread::spawn(move || [waiting.take(), waiting.take()]);
         backroom.sign(Front::Reader, false);
         assert!(!backroom.lock().is_calm());
+        assert_eq!(backroom.lock().errands.len(), 2);
         backroom.sign(Front::Classifier, false);
-        let Some(Next::Run(found)) = taken.join().unwrap() else {
-            panic!("no errand")
-        };
-        assert_eq!(found, errand("new"));
+        let found = taken.join().unwrap().map(|next| match next {
+            Some(Next::Run(found)) => found,
+            _ => panic!("no errand"),
+        });
+        assert_eq!(found, [errand("a"), errand("b")]);
+        assert_eq!(backroom.put_off(), []);
     }
 
     #[test]

@@ -47,6 +47,9 @@ impl Classify for Double {
     }
 }
 
+/// Whatever the machine has.
+const THREADS: usize = 2;
+
 struct Desk {
     worker: Worker,
     outcomes: Receiver<Outcome>,
@@ -87,7 +90,7 @@ impl Desk {
         });
         let decoder = || Decoder::new(Limits::default(), None);
         let desk = Desk {
-            worker: Worker::with_memory(decoder, load, Some(memory), report),
+            worker: Worker::with_memory(decoder, load, Some(memory), THREADS, report),
             outcomes,
             begun: has_begun,
             log,
@@ -239,6 +242,34 @@ fn a_selection_is_answered_before_another_image_is_begun_behind_it() {
         at("said 102 pixels wide").unwrap() < at("read 103").unwrap(),
         "{log:?}"
     );
+}
+
+#[test]
+fn two_are_read_at_once_and_what_was_not_begun_is_put_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let [a, b, c] = [101, 102, 103].map(|w| film(folder.path(), &format!("{w}.bmp"), w));
+    let (leave_a, gate_a) = mpsc::channel();
+    let (leave_b, gate_b) = mpsc::channel();
+    let memory = open_memory(folder.path().join("reviews.sqlite"));
+    let desk = Desk::open("1", memory, vec![(101, gate_a), (102, gate_b)]);
+    for path in [&a, &b, &c] {
+        desk.errand(path);
+    }
+    let mut begun = [desk.begun.recv().unwrap(), desk.begun.recv().unwrap()];
+    begun.sort_unstable();
+    assert_eq!(begun, [101, 102]);
+    desk.worker.put_off();
+    let put_off = desk.wait(|outcome| match outcome {
+        Outcome::Background { errand, result, .. } => Some((errand.source, result.is_none())),
+        _ => None,
+    });
+    assert_eq!(put_off, (Arc::from(c), true));
+    leave_b.send(()).unwrap();
+    leave_a.send(()).unwrap();
+    for _ in 0..2 {
+        desk.wait(|outcome| matches!(outcome, Outcome::Background { .. }).then_some(()));
+    }
+    assert_eq!(reads(&desk), 2);
 }
 
 #[test]

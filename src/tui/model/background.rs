@@ -5,6 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::worker::Generation;
+
 /// Images of which the time left is told, and the fewest that tell it.
 const RECENT: usize = 16;
 const FEWEST: usize = 4;
@@ -12,8 +14,12 @@ const FEWEST: usize = 4;
 #[derive(Default)]
 pub struct Background {
     pub reading: Reading,
-    /// The one image that was sent for, by its number in the worklist.
-    pub on_its_way: Option<(u32, Arc<Path>)>,
+    /// The images that were sent for, by their numbers in the worklist.
+    pub on_their_way: Vec<(u32, Arc<Path>)>,
+    /// How many of them there are at most; one at least.
+    pub ahead: usize,
+    /// The selection from which they were chosen.
+    pub chosen_at: Generation,
     pub pace: Pace,
     /// Why nothing is kept for the next visit, if so.
     pub forgetful: Option<String>,

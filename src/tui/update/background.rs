@@ -1,4 +1,4 @@
-//! The rest of the folder, one image at a time, from the selection on.
+//! The rest of the folder, a few images at a time, from the selection on.
 
 use std::time::Instant;
 
@@ -8,26 +8,35 @@ use crate::tui::model::{Engine, Model, Reading};
 use crate::tui::worklist::State;
 use crate::worker::Errand;
 
-/// Sends for the next image, unless one is on its way.
+/// Sends for the next images, as many as may be on their way. From another selection others are
+/// next: what was not begun is put off.
 pub fn next(model: &mut Model) -> Vec<Effect> {
-    let behind = &model.background;
-    let is_ready = behind.reading == Reading::On
-        && behind.on_its_way.is_none()
-        // Whatever is looked at first has been asked for.
-        && model.viewer.canvas.is_some()
-        && matches!(model.engine, Engine::Ready(_));
-    if !is_ready {
-        return vec![];
+    let mut effects = Vec::new();
+    let (behind, viewer) = (&mut model.background, &model.viewer);
+    if behind.chosen_at != viewer.generation && !behind.on_their_way.is_empty() {
+        effects.push(Effect::PutOff);
     }
-    let Some((index, source)) = model.worklist.next_unread() else {
-        return vec![];
-    };
-    model.background.on_its_way = Some((index, source.clone()));
-    model.background.pace.start(Instant::now());
-    vec![Effect::ReadBehind(Errand {
-        source,
-        model: model.choices.current,
-    })]
+    behind.chosen_at = viewer.generation;
+    let is_ready = behind.reading == Reading::On
+        // Whatever is looked at first has been asked for.
+        && viewer.canvas.is_some()
+        && matches!(model.engine, Engine::Ready(_));
+    let room = behind
+        .ahead
+        .max(1)
+        .saturating_sub(behind.on_their_way.len());
+    if !is_ready || room == 0 {
+        return effects;
+    }
+    for (index, source) in model.worklist.next_unread(room, &behind.on_their_way) {
+        behind.on_their_way.push((index, source.clone()));
+        behind.pace.start(Instant::now());
+        effects.push(Effect::ReadBehind(Errand {
+            source,
+            model: model.choices.current,
+        }));
+    }
+    effects
 }
 
 pub fn pause(model: &mut Model) -> Vec<Effect> {
@@ -42,7 +51,7 @@ pub fn pause(model: &mut Model) -> Vec<Effect> {
     model.background.reading = reading;
     model.background.pace.forget();
     model.notice = Some(notice.to_owned());
-    vec![]
+    vec![Effect::PutOff]
 }
 
 /// Takes in what was read, unless something was said of it meanwhile.
@@ -52,11 +61,13 @@ pub fn on_read(
     result: Option<Result<Box<Prediction>, String>>,
     origin: Option<Box<Origin>>,
 ) -> Vec<Effect> {
-    let on_its_way = model.background.on_its_way.take();
-    let Some((index, source)) = on_its_way else {
+    let on_their_way = &mut model.background.on_their_way;
+    let mut sources = on_their_way.iter();
+    let Some(at) = sources.position(|(_, source)| *source == errand.source) else {
         return vec![];
     };
-    let is_wanted = errand.source == source && errand.model == model.choices.current;
+    let (index, source) = on_their_way.remove(at);
+    let is_wanted = errand.model == model.choices.current;
     let Some(result) = result.filter(|_| is_wanted) else {
         return vec![];
     };

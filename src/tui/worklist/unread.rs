@@ -9,12 +9,18 @@ use super::{State, Worklist};
 const NEIGHBOURS: [isize; 4] = [1, -1, 2, 3];
 
 impl Worklist {
-    /// The next unread image and its number: the selection's neighbours, then the rows below it and
-    /// round to those above, then what the filter hides. Never the selection itself, which is
-    /// somebody else's business.
-    pub fn next_unread(&self) -> Option<(u32, Arc<Path>)> {
-        if self.read() == self.total() {
-            return None;
+    /// The next unread images and their numbers, so many at most and none of those on their way: the
+    /// selection's neighbours, then the rows below it and round to those above, then what the filter
+    /// hides. Never the selection itself, which is somebody else's business.
+    pub fn next_unread(
+        &self,
+        count: usize,
+        on_their_way: &[(u32, Arc<Path>)],
+    ) -> Vec<(u32, Arc<Path>)> {
+        let mut found: Vec<u32> = Vec::new();
+        let unread = self.total() - self.read();
+        if unread <= on_their_way.len() {
+            return Vec::new();
         }
         let near = NEIGHBOURS
             .iter()
@@ -24,11 +30,22 @@ impl Worklist {
         let rows = self.rows[after..].iter().chain(&self.rows[..before]);
         let selected = self.rows.get(self.cursor).copied();
         let all = 0..self.entries.len() as u32;
-        near.chain(rows)
-            .copied()
-            .chain(all.filter(|index| Some(*index) != selected))
-            .find(|index| matches!(self.entries[*index as usize].state, State::Unread))
-            .map(|index| (index, self.entries[index as usize].path.clone()))
+        let all = all.filter(|index| Some(*index) != selected);
+        for index in near.chain(rows).copied().chain(all) {
+            if found.len() == count {
+                break;
+            }
+            let is_unread = matches!(self.entries[index as usize].state, State::Unread);
+            let is_sent_for = || on_their_way.iter().any(|(sent, _)| *sent == index);
+            if is_unread && !found.contains(&index) && !is_sent_for() {
+                found.push(index);
+            }
+        }
+        let path = |index: u32| self.entries[index as usize].path.clone();
+        found
+            .into_iter()
+            .map(|index| (index, path(index)))
+            .collect()
     }
 
     /// Records what became of an image, if nothing was said of it yet.
@@ -47,9 +64,9 @@ mod tests {
 
     fn order(list: &mut Worklist) -> String {
         let mut order = String::new();
-        while let Some((index, path)) = list.next_unread() {
+        while let [(index, path)] = &list.next_unread(1, &[])[..] {
             order += path.to_str().unwrap();
-            list.record_unread(index, State::Failed("".into()));
+            list.record_unread(*index, State::Failed("".into()));
         }
         order
     }
@@ -78,6 +95,23 @@ mod tests {
         let mut hidden = super::tests::list();
         hidden.set_filter("nothing".into());
         assert_eq!(order(&mut hidden), "abcdefgh");
+    }
+
+    #[test]
+    fn several_come_in_the_same_order_each_once_and_none_that_is_on_its_way() {
+        let mut list = list();
+        list.go_to(2);
+        let first = list.next_unread(3, &[]);
+        let names = |found: &[(u32, Arc<Path>)]| {
+            let names = found.iter().map(|(_, path)| path.to_str().unwrap());
+            names.collect::<String>()
+        };
+        assert_eq!(names(&first), "dbe");
+        assert_eq!(names(&list.next_unread(2, &first)), "fg");
+        assert_eq!(names(&list.next_unread(99, &first)), "fgha");
+        let all = list.next_unread(99, &[]);
+        assert_eq!(names(&all), "dbefgha");
+        assert_eq!(names(&list.next_unread(99, &all)), "");
     }
 
     #[test]

@@ -47,6 +47,31 @@ fn one_image_at_a_time_is_sent_for_until_all_but_the_selection_are_read() {
 }
 
 #[test]
+fn several_are_on_their_way_and_another_selection_puts_off_what_was_not_begun() {
+    let names: Vec<String> = (0..9).map(|n| format!("{n}.png")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut model = model_of(&names);
+    model.background.reading = Reading::On;
+    model.background.ahead = 3;
+    let effects = update(&mut model, Message::Tick);
+    assert_eq!(sent(&effects), ["1.png", "2.png", "3.png"]);
+    // Answers come in any order.
+    let effects = update(&mut model, read("2.png", Some(0.2)));
+    assert_eq!(sent(&effects), ["4.png"]);
+    assert_eq!(model.worklist.row(2).unwrap().score("Pneumonia"), Some(0.2));
+    let effects = press(&mut model, "G");
+    assert!(effects.iter().any(|e| matches!(e, Effect::PutOff)));
+    assert_eq!(sent(&effects), [""; 0], "all places are taken");
+    // 1 was begun, 3 and 4 were not.
+    assert_eq!(sent(&update(&mut model, read("3.png", None))), ["7.png"]);
+    assert_eq!(sent(&update(&mut model, read("4.png", None))), ["0.png"]);
+    let effects = update(&mut model, read("1.png", Some(0.1)));
+    assert_eq!(sent(&effects), ["3.png"]);
+    assert!(!effects.iter().any(|e| matches!(e, Effect::PutOff)));
+    assert_eq!(model.worklist.read(), 2);
+}
+
+#[test]
 fn it_stops_while_paused_and_an_answer_of_a_model_that_is_gone_is_dropped() {
     let mut model = model();
     update(&mut model, Message::Tick);
