@@ -1,0 +1,270 @@
+//! The inner loops, written once over [`Simd`]. [`isa`](super::isa) compiles them for each
+//! instruction set; the layers beside them cut their work into these pieces.
+//!
+//! Maps are `NHWC`: the channels of a pixel lie side by side. Strides are in numbers, not bytes.
+
+use super::simd::Simd;
+
+/// A convolution for a few pixels of one row and one panel of output channels: the product of the
+/// pixels' neighbourhoods with the panel, plus bias, plus residual, clamped.
+pub struct Tile {
+    /// The first value of the first pixel's neighbourhood.
+    pub input: *const f32,
+    /// From there to the next pixel's.
+    pub pixel: usize,
+    /// The neighbourhood: `rows` of `columns` of `run` values side by side.
+    pub rows: usize,
+    pub row: usize,
+    pub columns: usize,
+    pub column: usize,
+    pub run: usize,
+    /// For each value of a neighbourhood, its weights to all channels of the panel.
+    pub weights: *const f32,
+    /// Of each channel of the panel.
+    pub bias: *const f32,
+    /// What is added, or null.
+    pub residual: *const f32,
+    pub residual_pixel: usize,
+    pub output: *mut f32,
+    pub output_pixel: usize,
+    /// Channels of the panel that there are; the rest is padding.
+    pub channels: usize,
+    pub clamp: [f32; 2],
+}
+
+/// A tile of `PIXELS` × `VECTORS` vectors of channels. All of it stays in registers.
+///
+/// # Safety
+/// The pointers of the tile are valid for all that it says, and nobody else writes there meanwhile
+/// or reads what is written. The processor has the instructions of `S`.
+#[inline(always)]
+pub unsafe fn convolve<S: Simd, const PIXELS: usize, const VECTORS: usize>(tile: &Tile) {
+    // SAFETY: weights and bias hold whole panels; the rest is the caller's word.
+    unsafe {
+        let mut sums = [[S::splat(0.0); VECTORS]; PIXELS];
+        let mut weights = tile.weights;
+        for row in 0..tile.rows {
+            for column in 0..tile.columns {
+                let mut input = tile.input.add(row * tile.row + column * tile.column);
+                for _ in 0..tile.run {
+                    let mut panel = [S::splat(0.0); VECTORS];
+                    for (v, vector) in panel.iter_mut().enumerate() {
+                        *vector = S::load(weights.add(v * S::LANES));
+                    }
+                    for (p, sums) in sums.iter_mut().enumerate() {
+                        let value = S::splat(*input.add(p * tile.pixel));
+                        for (sum, vector) in sums.iter_mut().zip(panel) {
+                            *sum = S::multiply_add(value, vector, *sum);
+                        }
+                    }
+                    input = input.add(1);
+                    weights = weights.add(VECTORS * S::LANES);
+                }
+            }
+        }
+        finish::<S, PIXELS, VECTORS>(sums, tile);
+    }
+}
+
+/// Bias, residual, clamp and store.
+#[inline(always)]
+unsafe fn finish<S: Simd, const PIXELS: usize, const VECTORS: usize>(
+    sums: [[S::Vector; VECTORS]; PIXELS],
+    tile: &Tile,
+) {
+    // SAFETY: only the channels that there are are read and written.
+    unsafe {
+        let [low, high] = tile.clamp.map(|bound| S::splat(bound));
+        for v in 0..VECTORS {
+            let at = v * S::LANES;
+            let count = tile.channels - at;
+            let bias = S::load(tile.bias.add(at));
+            for (p, sums) in sums.iter().enumerate() {
+                let mut value = S::add(sums[v], bias);
+                if !tile.residual.is_null() {
+                    let residual = tile.residual.add(p * tile.residual_pixel + at);
+                    value = S::add(value, load_up_to::<S>(residual, count));
+                }
+                let value = S::min(high, S::max(low, value));
+                store_up_to::<S>(tile.output.add(p * tile.output_pixel + at), value, count);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn load_up_to<S: Simd>(from: *const f32, count: usize) -> S::Vector {
+    // SAFETY: the caller's pointer is valid for `count` numbers.
+    unsafe {
+        match count >= S::LANES {
+            true => S::load(from),
+            false => S::load_first(from, count),
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn store_up_to<S: Simd>(to: *mut f32, vector: S::Vector, count: usize) {
+    // SAFETY: the caller's pointer is valid for `count` numbers.
+    unsafe {
+        match count >= S::LANES {
+            true => S::store(to, vector),
+            false => S::store_first(to, vector, count),
+        }
+    }
+}
+
+/// The widest kernel of a depthwise convolution.
+pub const WIDEST: usize = 7;
+
+/// A convolution of each channel with a kernel of its own, for some pixels of one row.
+pub struct DepthwiseTile {
+    pub kernel: usize,
+    /// The rows under the kernel, at the first pixel's first column.
+    pub rows: [*const f32; WIDEST],
+    /// From a column to the next.
+    pub column: usize,
+    /// From an output pixel's first column to the next one's.
+    pub pixel: usize,
+    pub pixels: usize,
+    pub channels: usize,
+    /// `[kernel²][channels]`, rows padded to `weights_row`.
+    pub weights: *const f32,
+    pub weights_row: usize,
+    pub bias: *const f32,
+    pub output: *mut f32,
+    pub output_pixel: usize,
+    pub clamp: [f32; 2],
+}
+
+/// # Safety
+/// As [`convolve`].
+#[inline(always)]
+pub unsafe fn depthwise<S: Simd>(tile: &DepthwiseTile) {
+    // SAFETY: the caller's word; a kernel's size is only made known to the compiler.
+    unsafe {
+        match tile.kernel {
+            3 => depthwise_of::<S>(tile, 3),
+            5 => depthwise_of::<S>(tile, 5),
+            kernel => depthwise_of::<S>(tile, kernel),
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn depthwise_of<S: Simd>(tile: &DepthwiseTile, kernel: usize) {
+    let mut channel = 0;
+    while channel < tile.channels {
+        let mut pixel = 0;
+        // SAFETY: each block is of pixels and channels that there are.
+        unsafe {
+            while pixel < tile.pixels {
+                pixel += match tile.pixels - pixel {
+                    7.. => depthwise_block::<S, 7>(tile, kernel, pixel, channel),
+                    4..7 => depthwise_block::<S, 4>(tile, kernel, pixel, channel),
+                    2..4 => depthwise_block::<S, 2>(tile, kernel, pixel, channel),
+                    _ => depthwise_block::<S, 1>(tile, kernel, pixel, channel),
+                };
+            }
+        }
+        channel += S::LANES;
+    }
+}
+
+/// `PIXELS` pixels from `pixel` on, one vector of channels from `channel` on; gives `PIXELS`.
+#[inline(always)]
+unsafe fn depthwise_block<S: Simd, const PIXELS: usize>(
+    tile: &DepthwiseTile,
+    kernel: usize,
+    pixel: usize,
+    channel: usize,
+) -> usize {
+    // SAFETY: weights and bias are padded to whole vectors; the rest is the caller's word.
+    unsafe {
+        let count = tile.channels - channel;
+        let mut sums = [S::load(tile.bias.add(channel)); PIXELS];
+        for (y, row) in tile.rows[..kernel].iter().enumerate() {
+            let row = row.add(pixel * tile.pixel + channel);
+            for x in 0..kernel {
+                let tap = (y * kernel + x) * tile.weights_row;
+                let weight = S::load(tile.weights.add(tap + channel));
+                for (p, sum) in sums.iter_mut().enumerate() {
+                    let value = row.add(x * tile.column + p * tile.pixel);
+                    *sum = S::multiply_add(load_up_to::<S>(value, count), weight, *sum);
+                }
+            }
+        }
+        let [low, high] = tile.clamp.map(|bound| S::splat(bound));
+        for (p, sum) in sums.into_iter().enumerate() {
+            let value = S::min(high, S::max(low, sum));
+            let output = tile.output.add((pixel + p) * tile.output_pixel + channel);
+            store_up_to::<S>(output, value, count);
+        }
+    }
+    PIXELS
+}
+
+/// The pixels that one output pixel of a pooling layer is made of, or one pixel.
+pub struct Window {
+    pub input: *const f32,
+    pub rows: usize,
+    pub row: usize,
+    pub columns: usize,
+    pub column: usize,
+    pub channels: usize,
+    pub output: *mut f32,
+}
+
+/// The largest of each channel.
+///
+/// # Safety
+/// As [`convolve`]; the window is not empty.
+#[inline(always)]
+pub unsafe fn largest<S: Simd>(window: &Window) {
+    let mut channel = 0;
+    while channel < window.channels {
+        let count = window.channels - channel;
+        // SAFETY: the caller's word.
+        unsafe {
+            let mut largest = S::splat(f32::NEG_INFINITY);
+            for y in 0..window.rows {
+                for x in 0..window.columns {
+                    let at = y * window.row + x * window.column + channel;
+                    largest = S::max(largest, load_up_to::<S>(window.input.add(at), count));
+                }
+            }
+            store_up_to::<S>(window.output.add(channel), largest, count);
+        }
+        channel += S::LANES;
+    }
+}
+
+/// The average of `max(scale · x + shift, 0)` of each channel: a batch normalisation, ReLU, and an
+/// average; of a window of one pixel, only the first two. `scale` and `shift` hold whole vectors.
+///
+/// # Safety
+/// As [`convolve`].
+#[inline(always)]
+pub unsafe fn norm_relu_average<S: Simd>(window: &Window, scale: *const f32, shift: *const f32) {
+    let share = 1.0 / (window.rows * window.columns) as f32;
+    let mut channel = 0;
+    while channel < window.channels {
+        let count = window.channels - channel;
+        // SAFETY: the caller's word.
+        unsafe {
+            let zero = S::splat(0.0);
+            let (scale, shift) = (S::load(scale.add(channel)), S::load(shift.add(channel)));
+            let mut sum = zero;
+            for y in 0..window.rows {
+                for x in 0..window.columns {
+                    let at = y * window.row + x * window.column + channel;
+                    let value = load_up_to::<S>(window.input.add(at), count);
+                    sum = S::add(sum, S::max(zero, S::multiply_add(value, scale, shift)));
+                }
+            }
+            let average = S::multiply_add(sum, S::splat(share), zero);
+            store_up_to::<S>(window.output.add(channel), average, count);
+        }
+        channel += S::LANES;
+    }
+}
