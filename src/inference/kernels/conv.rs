@@ -43,9 +43,9 @@ pub struct Conv {
 }
 
 /// A panel: output channels that a tile computes at once.
-struct Panel {
-    first: usize,
-    vectors: usize,
+pub struct Panel {
+    pub first: usize,
+    pub vectors: usize,
 }
 
 thread_local! {
@@ -255,21 +255,8 @@ impl Conv {
 
     fn nowhere(&self) -> Tile {
         Tile {
-            input: std::ptr::null(),
-            pixel: 0,
-            rows: 1,
-            row: 0,
-            columns: 1,
-            column: 0,
-            run: 0,
-            weights: std::ptr::null(),
-            bias: std::ptr::null(),
-            residual: std::ptr::null(),
-            residual_pixel: 0,
-            output: std::ptr::null_mut(),
-            output_pixel: 0,
-            channels: 0,
             clamp: self.clamp,
+            ..Tile::default()
         }
     }
 
@@ -295,11 +282,6 @@ impl Conv {
             tile.residual = residual.at(y, x).wrapping_add(first);
             tile.residual_pixel = residual.form.pixel;
         }
-    }
-
-    /// Packed weights and the rest.
-    pub fn bytes(&self) -> usize {
-        self.weights.len() * size_of::<f32>()
     }
 
     /// One row of pixels, whole, for who keeps only a few rows: `pixels` from `input` on, into
@@ -358,7 +340,7 @@ fn depth(shape: Shape) -> usize {
 }
 
 /// Whole panels, and one of fewer vectors for the rest.
-fn panels(kernels: &'static Kernels, channels: usize) -> impl Iterator<Item = Panel> {
+pub fn panels(kernels: &'static Kernels, channels: usize) -> impl Iterator<Item = Panel> {
     let lanes = kernels.lanes;
     (0..channels)
         .step_by(kernels.panel())

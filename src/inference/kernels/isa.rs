@@ -1,6 +1,6 @@
 //! Which instructions this processor has, and the [`microkernels`] compiled for them.
 
-use super::microkernels::{self, DepthwiseTile, Tile, Window};
+use super::microkernels::{self, DepthwiseTile, Square, Tile, Window};
 #[cfg(target_arch = "aarch64")]
 use super::neon::Neon;
 use super::simd::{Portable, Simd};
@@ -24,6 +24,8 @@ pub struct Kernels {
     pub depthwise: unsafe fn(&DepthwiseTile),
     pub largest: unsafe fn(&Window),
     pub norm_relu_average: unsafe fn(&Window, *const f32, *const f32),
+    pub winograd_input: unsafe fn(&Square),
+    pub winograd_output: unsafe fn(&Square),
     is_here: fn() -> bool,
 }
 
@@ -83,6 +85,16 @@ macro_rules! kernels {
             pub unsafe fn norm_relu_average(window: &Window, scale: *const f32, shift: *const f32) {
                 unsafe { microkernels::norm_relu_average::<$simd>(window, scale, shift) }
             }
+
+            $(#[target_feature(enable = $features)])?
+            pub unsafe fn winograd_input(square: &Square) {
+                unsafe { microkernels::winograd_input::<$simd>(square) }
+            }
+
+            $(#[target_feature(enable = $features)])?
+            pub unsafe fn winograd_output(square: &Square) {
+                unsafe { microkernels::winograd_output::<$simd>(square) }
+            }
         }
 
         static $static: Kernels = Kernels {
@@ -95,6 +107,8 @@ macro_rules! kernels {
             depthwise: $module::depthwise,
             largest: $module::largest,
             norm_relu_average: $module::norm_relu_average,
+            winograd_input: $module::winograd_input,
+            winograd_output: $module::winograd_output,
             is_here: $is_here,
         };
     };

@@ -20,7 +20,7 @@ pub struct Tile {
     pub run: usize,
     /// For each value of a neighbourhood, its weights to all channels of the panel.
     pub weights: *const f32,
-    /// Of each channel of the panel.
+    /// Of each channel of the panel, or null.
     pub bias: *const f32,
     /// What is added, or null.
     pub residual: *const f32,
@@ -30,6 +30,46 @@ pub struct Tile {
     /// Channels of the panel that there are; the rest is padding.
     pub channels: usize,
     pub clamp: [f32; 2],
+}
+
+impl Default for Tile {
+    /// One pixel of nothing, with nothing added.
+    fn default() -> Self {
+        Tile {
+            input: std::ptr::null(),
+            pixel: 0,
+            rows: 1,
+            row: 0,
+            columns: 1,
+            column: 0,
+            run: 0,
+            weights: std::ptr::null(),
+            bias: std::ptr::null(),
+            residual: std::ptr::null(),
+            residual_pixel: 0,
+            output: std::ptr::null_mut(),
+            output_pixel: 0,
+            channels: 0,
+            clamp: [f32::NEG_INFINITY, f32::INFINITY],
+        }
+    }
+}
+
+/// The body for each number of the list that is below a constant. Of a loop the compiler may leave the
+/// array that it runs over in memory; of this it cannot.
+macro_rules! unrolled {
+    ($n:ident < PIXELS, $body:block) => {
+        unrolled!($n < PIXELS, $body, 0 1 2 3 4 5 6 7 8 9 10 11 12 13)
+    };
+    ($n:ident < VECTORS, $body:block) => {
+        unrolled!($n < VECTORS, $body, 0 1)
+    };
+    ($n:ident < $count:ident, $body:block, $($number:literal)*) => {
+        $(if $number < $count {
+            let $n: usize = $number;
+            $body
+        })*
+    };
 }
 
 /// A tile of `PIXELS` × `VECTORS` vectors of channels. All of it stays in registers.
@@ -48,15 +88,15 @@ pub unsafe fn convolve<S: Simd, const PIXELS: usize, const VECTORS: usize>(tile:
                 let mut input = tile.input.add(row * tile.row + column * tile.column);
                 for _ in 0..tile.run {
                     let mut panel = [S::splat(0.0); VECTORS];
-                    for (v, vector) in panel.iter_mut().enumerate() {
-                        *vector = S::load(weights.add(v * S::LANES));
-                    }
-                    for (p, sums) in sums.iter_mut().enumerate() {
+                    unrolled!(v < VECTORS, {
+                        panel[v] = S::load(weights.add(v * S::LANES));
+                    });
+                    unrolled!(p < PIXELS, {
                         let value = S::splat(*input.add(p * tile.pixel));
-                        for (sum, vector) in sums.iter_mut().zip(panel) {
-                            *sum = S::multiply_add(value, vector, *sum);
-                        }
-                    }
+                        unrolled!(v < VECTORS, {
+                            sums[p][v] = S::multiply_add(value, panel[v], sums[p][v]);
+                        });
+                    });
                     input = input.add(1);
                     weights = weights.add(VECTORS * S::LANES);
                 }
@@ -75,20 +115,23 @@ unsafe fn finish<S: Simd, const PIXELS: usize, const VECTORS: usize>(
     // SAFETY: only the channels that there are are read and written.
     unsafe {
         let [low, high] = tile.clamp.map(|bound| S::splat(bound));
-        for v in 0..VECTORS {
+        unrolled!(v < VECTORS, {
             let at = v * S::LANES;
             let count = tile.channels - at;
-            let bias = S::load(tile.bias.add(at));
-            for (p, sums) in sums.iter().enumerate() {
-                let mut value = S::add(sums[v], bias);
+            let bias = match tile.bias.is_null() {
+                true => S::splat(0.0),
+                false => S::load(tile.bias.add(at)),
+            };
+            unrolled!(p < PIXELS, {
+                let mut value = S::add(sums[p][v], bias);
                 if !tile.residual.is_null() {
                     let residual = tile.residual.add(p * tile.residual_pixel + at);
                     value = S::add(value, load_up_to::<S>(residual, count));
                 }
                 let value = S::min(high, S::max(low, value));
                 store_up_to::<S>(tile.output.add(p * tile.output_pixel + at), value, count);
-            }
-        }
+            });
+        });
     }
 }
 
@@ -264,6 +307,128 @@ pub unsafe fn norm_relu_average<S: Simd>(window: &Window, scale: *const f32, shi
             }
             let average = S::multiply_add(sum, S::splat(share), zero);
             store_up_to::<S>(window.output.add(channel), average, count);
+        }
+        channel += S::LANES;
+    }
+}
+
+/// A square of pixels on its way into [`winograd`](super::winograd) or out of it.
+pub struct Square {
+    pub input: *const f32,
+    pub row: usize,
+    pub column: usize,
+    pub output: *mut f32,
+    pub output_row: usize,
+    pub output_column: usize,
+    /// Rows and columns of the output that there are.
+    pub height: usize,
+    pub width: usize,
+    pub channels: usize,
+    /// Of each channel; on the way in it does not count, nor does `clamp`.
+    pub bias: *const f32,
+    pub clamp: [f32; 2],
+}
+
+/// Bᵀ · d of Lavin & Gray's F(4 × 4, 3 × 3).
+#[inline(always)]
+unsafe fn transform<S: Simd>(d: [S::Vector; 6]) -> [S::Vector; 6] {
+    // SAFETY: the caller's word about the processor.
+    unsafe {
+        let times = |factor: f32, a, b| S::multiply_add(S::splat(factor), a, b);
+        let (a, b) = (times(-4.0, d[2], d[4]), times(-4.0, d[1], d[3]));
+        let (c, e) = (S::sub(d[4], d[2]), S::sub(d[3], d[1]));
+        [
+            times(4.0, d[0], times(-5.0, d[2], d[4])),
+            S::add(a, b),
+            S::sub(a, b),
+            times(2.0, e, c),
+            times(-2.0, e, c),
+            times(4.0, d[1], times(-5.0, d[3], d[5])),
+        ]
+    }
+}
+
+/// Aᵀ · m of the same.
+#[inline(always)]
+unsafe fn restore<S: Simd>(m: [S::Vector; 6]) -> [S::Vector; 4] {
+    // SAFETY: the caller's word about the processor.
+    unsafe {
+        let times = |factor: f32, a, b| S::multiply_add(S::splat(factor), a, b);
+        let (a, b) = (S::add(m[1], m[2]), S::sub(m[1], m[2]));
+        let (c, e) = (S::add(m[3], m[4]), S::sub(m[3], m[4]));
+        [
+            S::add(m[0], S::add(a, c)),
+            times(2.0, e, b),
+            times(4.0, c, a),
+            S::add(times(8.0, e, b), m[5]),
+        ]
+    }
+}
+
+/// Bᵀ · d · B of 6 × 6 pixels, for each channel.
+///
+/// # Safety
+/// As [`convolve`].
+#[inline(always)]
+pub unsafe fn winograd_input<S: Simd>(square: &Square) {
+    let mut channel = 0;
+    while channel < square.channels {
+        let count = square.channels - channel;
+        // SAFETY: the caller's word.
+        unsafe {
+            let mut columns = [[S::splat(0.0); 6]; 6];
+            for (x, column) in columns.iter_mut().enumerate() {
+                let mut pixels = [S::splat(0.0); 6];
+                for (y, pixel) in pixels.iter_mut().enumerate() {
+                    let at = y * square.row + x * square.column + channel;
+                    *pixel = load_up_to::<S>(square.input.add(at), count);
+                }
+                *column = transform::<S>(pixels);
+            }
+            for y in 0..6 {
+                let row = transform::<S>(columns.map(|column| column[y]));
+                for (x, value) in row.into_iter().enumerate() {
+                    let at = y * square.output_row + x * square.output_column + channel;
+                    store_up_to::<S>(square.output.add(at), value, count);
+                }
+            }
+        }
+        channel += S::LANES;
+    }
+}
+
+/// Aᵀ · m · A of 6 × 6 products, for each channel; bias; clamp.
+///
+/// # Safety
+/// As [`convolve`].
+#[inline(always)]
+pub unsafe fn winograd_output<S: Simd>(square: &Square) {
+    let mut channel = 0;
+    while channel < square.channels {
+        let count = square.channels - channel;
+        // SAFETY: the caller's word.
+        unsafe {
+            let [low, high] = square.clamp.map(|bound| S::splat(bound));
+            let bias = S::load(square.bias.add(channel));
+            let mut columns = [[S::splat(0.0); 4]; 6];
+            for (x, column) in columns.iter_mut().enumerate() {
+                let mut products = [S::splat(0.0); 6];
+                for (y, product) in products.iter_mut().enumerate() {
+                    let at = y * square.row + x * square.column + channel;
+                    *product = load_up_to::<S>(square.input.add(at), count);
+                }
+                *column = restore::<S>(products);
+            }
+            for y in 0..4 {
+                let row = restore::<S>(columns.map(|column| column[y]));
+                for (x, value) in row.into_iter().enumerate() {
+                    if y < square.height && x < square.width {
+                        let value = S::min(high, S::max(low, S::add(value, bias)));
+                        let at = y * square.output_row + x * square.output_column + channel;
+                        store_up_to::<S>(square.output.add(at), value, count);
+                    }
+                }
+            }
         }
         channel += S::LANES;
     }

@@ -25,7 +25,10 @@ mod neon;
 mod plan;
 mod pooling;
 mod simd;
+#[cfg(test)]
+mod tests;
 mod threads;
+mod winograd;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 

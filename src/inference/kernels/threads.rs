@@ -138,7 +138,7 @@ impl Job {
 }
 
 impl Pool {
-    fn new(threads: usize) -> Self {
+    pub fn new(threads: usize) -> Self {
         let shared = Arc::new(Shared::default());
         let start = |n: &usize| {
             let shared = shared.clone();

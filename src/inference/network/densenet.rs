@@ -5,9 +5,8 @@
 //! The average of a transition comes before its convolution: it and one of 1 × 1 change places, and
 //! then that one has a quarter of the pixels.
 
-use super::layers::{Builder, Layers, Shapes, Value};
+use super::layers::{Builder, Layers, Shapes, Source, Value};
 use crate::inference::InferenceError;
-use crate::inference::weights::Tensors;
 
 /// Its name on a card.
 pub const NAME: &str = "densenet121";
@@ -61,7 +60,7 @@ fn layer_name(block: usize, layer: usize) -> String {
 ///
 /// # Errors
 /// If a tensor is absent or of another shape.
-pub fn layers(tensors: &Tensors, channels: usize) -> Result<Layers, InferenceError> {
+pub fn layers(tensors: &dyn Source, channels: usize) -> Result<Layers, InferenceError> {
     let mut net = Builder::new(tensors, channels);
     let stem = net.conv("features.conv0", STEM_CHANNELS, 7).stride(2);
     let x = stem.norm("features.norm0").relu().of(Value::INPUT)?;

@@ -2,9 +2,8 @@
 //! and with ReLU6, so that it runs well on processors. Tensor names are those of the PyPI package
 //! `efficientnet-lite-pytorch`: `_conv_stem.weight`, `_blocks.0._depthwise_conv.weight`, `_fc.weight`.
 
-use super::layers::{Builder, Layers, Value};
+use super::layers::{Builder, Layers, Source, Value};
 use crate::inference::InferenceError;
-use crate::inference::weights::Tensors;
 
 /// Its name on a card.
 pub const NAME: &str = "efficientnet-lite0";
@@ -32,7 +31,7 @@ const STAGES: [(usize, usize, usize, usize, usize); 7] = [
 ///
 /// # Errors
 /// If a tensor is absent or of another shape.
-pub fn layers(tensors: &Tensors, channels: usize) -> Result<Layers, InferenceError> {
+pub fn layers(tensors: &dyn Source, channels: usize) -> Result<Layers, InferenceError> {
     let mut net = Builder::new(tensors, channels).tensorflow(BATCH_NORM_EPSILON);
     let stem = net.conv("_conv_stem", STEM_CHANNELS, 3).stride(2);
     let mut x = stem.norm("_bn0").relu6().of(Value::INPUT)?;

@@ -102,9 +102,24 @@ pub fn same_padding(size: usize, kernel: usize, stride: usize) -> (usize, usize)
     (total / 2, total - total / 2)
 }
 
-/// Puts layers together, with weights from a file.
+/// Where weights come from.
+pub trait Source {
+    /// The tensor of that name and shape.
+    ///
+    /// # Errors
+    /// If it is absent or has another shape.
+    fn get(&self, name: &str, shape: &[usize]) -> Loaded<Tensor>;
+}
+
+impl Source for Tensors {
+    fn get(&self, name: &str, shape: &[usize]) -> Loaded<Tensor> {
+        Tensors::get(self, name, shape)
+    }
+}
+
+/// Puts layers together.
 pub struct Builder<'a> {
-    tensors: &'a Tensors,
+    tensors: &'a dyn Source,
     epsilon: f64,
     padding: Padding,
     /// Of each value.
@@ -114,7 +129,7 @@ pub struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     /// For images of `channels`, with PyTorch's defaults.
-    pub fn new(tensors: &'a Tensors, channels: usize) -> Self {
+    pub fn new(tensors: &'a dyn Source, channels: usize) -> Self {
         Builder {
             tensors,
             epsilon: 1e-5,

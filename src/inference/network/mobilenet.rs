@@ -2,9 +2,8 @@
 //! arXiv:1801.04381. Tensor names are torchvision's: `features.0.0.weight`,
 //! `features.2.conv.1.0.weight`, `classifier.1.weight`.
 
-use super::layers::{Builder, Layers, Value};
+use super::layers::{Builder, Layers, Source, Value};
 use crate::inference::InferenceError;
-use crate::inference::weights::Tensors;
 
 /// Its name on a card.
 pub const NAME: &str = "mobilenet-v2";
@@ -28,7 +27,7 @@ const STAGES: [(usize, usize, usize, usize); 7] = [
 ///
 /// # Errors
 /// If a tensor is absent or of another shape.
-pub fn layers(tensors: &Tensors, channels: usize) -> Result<Layers, InferenceError> {
+pub fn layers(tensors: &dyn Source, channels: usize) -> Result<Layers, InferenceError> {
     let mut net = Builder::new(tensors, channels);
     let stem = net.conv("features.0.0", STEM_CHANNELS, 3).stride(2);
     let mut x = stem.norm("features.0.1").relu6().of(Value::INPUT)?;

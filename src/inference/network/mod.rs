@@ -1,10 +1,10 @@
 //! One file an architecture, with the names of its paper and of PyTorch.
 
 pub(in crate::inference) mod densenet;
-mod efficientnet_lite;
+pub(in crate::inference) mod efficientnet_lite;
 pub(in crate::inference) mod keras_sequential;
 pub(in crate::inference) mod layers;
-mod mobilenet;
+pub(in crate::inference) mod mobilenet;
 mod reference;
 pub(in crate::inference) mod resnet;
 

@@ -2,9 +2,8 @@
 //! the stride in the 3 × 3 convolution as torchvision has it. Tensor names are torchvision's:
 //! `conv1.weight`, `layer1.0.bn1.weight`, `layer2.0.downsample.0.weight`, `fc.weight`.
 
-use super::layers::{Builder, Layers, Shapes, Value};
+use super::layers::{Builder, Layers, Shapes, Source, Value};
 use crate::inference::InferenceError;
-use crate::inference::weights::Tensors;
 
 /// Its name on a card.
 pub const NAME: &str = "resnet50";
@@ -88,7 +87,7 @@ fn blocks() -> Vec<BlockShape> {
 ///
 /// # Errors
 /// If a tensor is absent or of another shape.
-pub fn layers(tensors: &Tensors, channels: usize) -> Result<Layers, InferenceError> {
+pub fn layers(tensors: &dyn Source, channels: usize) -> Result<Layers, InferenceError> {
     let mut net = Builder::new(tensors, channels);
     let stem = net.conv("conv1", STEM_CHANNELS, 7).stride(2);
     let x = stem.norm("bn1").relu().of(Value::INPUT)?;

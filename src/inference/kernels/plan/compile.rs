@@ -11,10 +11,12 @@ use crate::inference::kernels::depthwise::{self, Bottleneck, Depthwise};
 use crate::inference::kernels::isa::Kernels;
 use crate::inference::kernels::memory::{Border, Form, Memory};
 use crate::inference::kernels::pooling::Size;
+use crate::inference::kernels::winograd::Winograd;
 use crate::inference::network::layers::{self, Activation, Layer, Layers, Padding, Value};
 
-/// An expanded map of so many bytes and more does not stay in the near caches until it is used.
-const FAR_BYTES: usize = 400 << 10;
+/// An expanded map of so many bytes and more does not stay in the near caches until it is used. Tests
+/// have small maps, and need both kinds.
+const FAR_BYTES: usize = if cfg!(test) { 4 << 10 } else { 400 << 10 };
 
 /// `MaxPool2d(kernel_size=3, stride=2, padding=1)`
 const MAX_POOL: Size = Size {
@@ -178,7 +180,7 @@ fn pass(
             input: conv.input,
             residual: conv.residual,
             output,
-            pass: Pass::Conv(conv_pass(conv, sizes, kernels)?),
+            pass: dense_pass(conv, sizes, kernels)?,
         }),
         Layer::MaxPool(input) => made(*input, Pass::Largest(MAX_POOL)),
         Layer::NormReluAverage(input, norm, size) => made(
@@ -248,19 +250,42 @@ fn is_pointwise(conv: &layers::Conv) -> bool {
     !conv.is_depthwise && conv.stride == 1 && conv.weight.dims()[2..] == [1, 1]
 }
 
-fn conv_pass(conv: &layers::Conv, sizes: &[Extent], kernels: &'static Kernels) -> Result<Conv> {
+/// A convolution that is not depthwise, in the better of two ways.
+fn dense_pass(conv: &layers::Conv, sizes: &[Extent], kernels: &'static Kernels) -> Result<Pass> {
+    let shape = conv_shape(conv, sizes)?;
+    let Extent { height, width, .. } = sizes[conv.input.0];
+    let is_bare = conv.before.is_none() && conv.residual.is_none();
+    if !is_bare || !Winograd::suits(shape, height, width) {
+        return Ok(Pass::Conv(conv_pass(conv, sizes, kernels)?));
+    }
+    let (weight, bias) = (numbers(&conv.weight)?, numbers(&conv.bias)?);
+    let channels = [shape.output, shape.input];
+    let clamp = clamp(conv.activation);
+    Ok(Pass::Winograd(Winograd::new(
+        kernels, channels, &weight, &bias, clamp,
+    )))
+}
+
+fn conv_shape(conv: &layers::Conv, sizes: &[Extent]) -> Result<conv::Shape> {
     let (output, input, kernel, _) = conv.weight.dims4()?;
     let (top, left) = padding(conv.padding, sizes[conv.input.0], kernel, conv.stride);
-    let shape = conv::Shape {
+    Ok(conv::Shape {
         input,
         output,
         kernel,
         stride: conv.stride,
         top,
         left,
-    };
+    })
+}
+
+fn conv_pass(conv: &layers::Conv, sizes: &[Extent], kernels: &'static Kernels) -> Result<Conv> {
+    let shape = conv_shape(conv, sizes)?;
     if conv.before.is_some() && !is_pointwise(conv) {
-        bail!("there is no kernel for a normalisation before a convolution of {kernel} × {kernel}");
+        bail!(
+            "there is no kernel for a normalisation before a convolution of {0} × {0}",
+            shape.kernel
+        );
     }
     let before = conv.before.as_ref().map(norm_relu).transpose()?;
     let (weight, bias) = (numbers(&conv.weight)?, numbers(&conv.bias)?);
@@ -424,6 +449,12 @@ fn borders(sizes: &[Extent], passes: &[Made], roots: &[(usize, usize)]) -> Vec<B
             Pass::Depthwise(depthwise) => {
                 let shape = depthwise.shape;
                 (shape.kernel, shape.stride, shape.top, shape.left)
+            }
+            Pass::Winograd(_) => {
+                let Extent { height, width, .. } = sizes[made.input.0];
+                let root = &mut borders[roots[made.input.0].0];
+                *root = root.union(Winograd::border(height, width));
+                continue;
             }
             _ => continue,
         };

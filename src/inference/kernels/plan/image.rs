@@ -8,6 +8,7 @@ use crate::inference::kernels::isa::Kernels;
 use crate::inference::kernels::memory::Map;
 use crate::inference::kernels::pooling;
 use crate::inference::kernels::threads::Workers;
+use crate::inference::kernels::winograd::Winograd;
 
 /// Parts of a pass for each thread: more than one, so that a thread that was held up does less.
 const PARTS: usize = 4;
@@ -44,6 +45,7 @@ impl Step {
         // are of different pixels or channels of the output.
         match &self.pass {
             Pass::Conv(conv) => run_conv(conv, maps, workers),
+            Pass::Winograd(winograd) => run_winograd(winograd, input, output, workers),
             Pass::Depthwise(depthwise) => in_parts(rows, PARTS, workers, |rows| unsafe {
                 depthwise.run(input, output, rows);
             }),
@@ -78,6 +80,22 @@ fn run_conv(conv: &Conv, maps: (Map, Option<Map>, Map), workers: Workers) {
         let panels = share(conv.panels(), by_panels, part % by_panels);
         // SAFETY: as in `Step::run`.
         unsafe { conv.run(maps, &tiling, tiles, panels) };
+    });
+}
+
+/// By squares, as many at once as are best, and no thread without any.
+fn run_winograd(winograd: &Winograd, input: Map, output: Map, workers: Workers) {
+    let squares = Winograd::squares(output.form);
+    let parts = match workers.count() {
+        1 => 1,
+        threads => squares
+            .div_ceil(winograd.at_once())
+            .next_multiple_of(threads),
+    };
+    let parts = parts.min(squares);
+    workers.each(parts, &|part| {
+        // SAFETY: as in `Step::run`.
+        unsafe { winograd.run(input, output, share(squares, parts, part)) };
     });
 }
 

@@ -13,6 +13,7 @@ use super::isa::Kernels;
 use super::memory::{Form, Map, Memory};
 use super::pooling;
 use super::threads::Workers;
+use super::winograd::Winograd;
 
 /// A network for images of one size.
 pub struct Plan {
@@ -57,6 +58,7 @@ struct Step {
 
 enum Pass {
     Conv(Conv),
+    Winograd(Winograd),
     Depthwise(Depthwise),
     Bottleneck(Box<Bottleneck>),
     Largest(pooling::Size),
