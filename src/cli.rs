@@ -32,6 +32,9 @@ pub struct Cli {
     #[command(flatten)]
     pub model: Model,
 
+    #[command(flatten)]
+    pub computing: Computing,
+
     #[command(subcommand)]
     pub command: Option<Command>,
 }
@@ -117,6 +120,35 @@ pub struct Model {
         hide_env_values = true
     )]
     pub model: Option<PathBuf>,
+}
+
+/// How networks are computed, for every command that runs one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
+#[command(next_help_heading = "Computing")]
+pub struct Computing {
+    /// What computes the network
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "ENGINE",
+        env = "CXR_ENGINE",
+        hide_env_values = true,
+        default_value_t
+    )]
+    pub engine: Engine,
+}
+
+/// What computes a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Engine {
+    /// The fastest for this machine
+    #[default]
+    Auto,
+    /// The kernels of cxr
+    Kernels,
+    /// The plain operations of candle: slower, and what the kernels are checked against
+    Candle,
 }
 
 /// When to use colours.

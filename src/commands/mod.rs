@@ -24,10 +24,10 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::cli::{Assumptions, Cli, Command, Files};
+use crate::cli::{self, Assumptions, Cli, Command, Computing, Files};
 use crate::domain::{ModelCard, Prevalences};
 use crate::imaging::{self, Limits};
-use crate::inference::{Classifier, ModelFiles};
+use crate::inference::{Classifier, Compute, Engine, ModelFiles};
 use crate::model_store::{Store, check_name};
 
 /// Something was read, and something could not be.
@@ -51,6 +51,7 @@ impl Usage {
 /// # Errors
 /// For [`report`] to print.
 pub fn run(cli: Cli) -> Result<ExitCode> {
+    compute(cli.computing).for_process();
     let limits = limits(cli.files);
     let model = match (cli.model.model, &cli.command) {
         // Looks for it where it needs one.
@@ -72,6 +73,16 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Some(Command::Completions(completions)) => documents::completions(completions.shell),
         Some(Command::Man) => documents::manual(),
         Some(Command::DecodeWorker) => Ok(imaging::decode_worker()),
+    }
+}
+
+/// How networks are to be computed.
+fn compute(computing: Computing) -> Compute {
+    Compute {
+        engine: match computing.engine {
+            cli::Engine::Auto | cli::Engine::Kernels => Engine::Kernels,
+            cli::Engine::Candle => Engine::Candle,
+        },
     }
 }
 

@@ -11,6 +11,7 @@ mod activation_map;
 mod calibration;
 mod card;
 mod distance;
+mod engine;
 pub mod family;
 mod heads;
 mod input_check;
@@ -34,6 +35,7 @@ use crate::domain::{
     ClassActivationMap, Finding, ModelCard, Prediction, Radiograph, Region, Severity,
 };
 pub use card::write_card;
+pub use engine::{Compute, Engine, alone, set_threads};
 use heads::Heads;
 use input_check::Reasons;
 pub use keras::assemble_keras;
@@ -98,12 +100,20 @@ impl Classifier {
     /// # Errors
     /// If the card cannot be read, the digest differs, or a tensor is absent or of another shape.
     pub fn from_parts(card: &str, weights: &[u8]) -> Result<Self, InferenceError> {
+        Self::computed(card, weights, Compute::of_process())
+    }
+
+    /// [`from_parts`](Classifier::from_parts), computed in this way.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn computed(card: &str, weights: &[u8], compute: Compute) -> Result<Self, InferenceError> {
         let device = Device::Cpu;
         let card = card::parse_card(card)?;
         weights::verify(weights, &card)?;
         let tensors = weights::Tensors::parse(weights, &device)?;
         let preprocess = Preprocess::named(&card.preprocess, card.input_size)?;
-        let network = AnyNetwork::build(&card, preprocess.channels(), &tensors)?;
+        let network = AnyNetwork::build(&card, preprocess.channels(), &tensors, compute)?;
         let heads = Heads::load(&card, &tensors, network.channels()?)?;
         Ok(Classifier {
             network,
@@ -151,7 +161,7 @@ impl Classifier {
         match &self.network {
             AnyNetwork::Pooled(network) => {
                 let region = self.preprocess.region(radiograph);
-                self.read_maps(network.as_ref(), &network.maps(&input)?, region, reasons)
+                self.read_maps(network, &network.maps(&input)?, region, reasons)
             }
             AnyNetwork::Plain(network) => Ok(Answer {
                 findings: read_out::findings(&self.card, &numbers(&network.forward(&input)?)?)?,
@@ -162,7 +172,7 @@ impl Classifier {
 
     fn read_maps(
         &self,
-        network: &dyn Network,
+        network: &Network,
         maps: &Tensor,
         region: Region,
         reasons: &mut Reasons,
@@ -236,26 +246,5 @@ impl Classify for Classifier {
 
     fn classify(&self, radiograph: &Radiograph) -> Result<Prediction, InferenceError> {
         Ok(self.classify_with_features(radiograph)?.0)
-    }
-}
-
-/// Tells candle how many threads a single computation may use. Call it first in `main`.
-///
-/// candle 0.11 rereads the machine's processor list on every matrix product unless
-/// `RAYON_NUM_THREADS` is set, and its large elementwise operations meet at a spinning barrier that
-/// collapses when another process holds a core unless `CANDLE_NUM_THREADS` is. What the user has
-/// set stays.
-///
-/// # Safety
-/// Changes the environment: no other thread may be running.
-pub unsafe fn set_threads(threads: usize) {
-    for (name, value) in [
-        ("RAYON_NUM_THREADS", threads.max(1)),
-        ("CANDLE_NUM_THREADS", 1),
-    ] {
-        if std::env::var_os(name).is_none() {
-            // SAFETY: the caller says that this is the only thread.
-            unsafe { std::env::set_var(name, value.to_string()) };
-        }
     }
 }

@@ -12,7 +12,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 use sha2::{Digest, Sha256};
 
 use super::card::{parse_card, write_card};
-use super::{Classifier, InferenceError, Preprocess, network, weights};
+use super::{Classifier, InferenceError, network, weights};
 use crate::domain::ModelCard;
 use crate::domain::text::clean;
 
@@ -216,10 +216,8 @@ fn head_with(
         return Ok(Vec::new());
     }
     let tensors = weights::Tensors::parse(bytes, &Device::Cpu)?;
-    let channels = Preprocess::named(&card.preprocess, card.input_size)?.channels();
-    let network = network::build(card, channels, &tensors)?;
-    let names = network.head_names();
-    let (labels, channels) = network.head().weight().dims2()?;
+    let (head, names) = network::head(card, &tensors)?;
+    let (labels, channels) = head.weight().dims2()?;
     let mut weight = tensors.values(names[0], &[labels, channels])?;
     let mut bias = tensors.values(names[1], &[labels])?;
     for row in rows {

@@ -1,204 +1,293 @@
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
+//! Convolutions of each channel with a kernel of its own, alone and as the middle of an inverted
+//! bottleneck (Sandler et al. 2018, arXiv:1801.04381).
 
-use crate::inference::network::same_padding;
+use std::cell::RefCell;
+use std::ops::Range;
 
-/// A convolution of each channel with a kernel of its own, TensorFlow's `SAME` padding, with bias
-/// and ReLU6: `[N, C, H, W]` → `[N, C, ⌈H/stride⌉, ⌈W/stride⌉]`.
-pub struct DepthwiseConv {
-    /// `[C, K, K]`, row by row.
-    weight: Vec<f32>,
-    bias: Vec<f32>,
-    kernel: usize,
-    stride: usize,
+use super::conv::{Conv, Row};
+use super::isa::Kernels;
+use super::memory::{LINE, Map, Memory, whole_lines};
+use super::microkernels::{DepthwiseTile, WIDEST};
+
+/// Size and padding of a depthwise convolution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    pub channels: usize,
+    pub kernel: usize,
+    pub stride: usize,
+    /// Zeros above and to the left; what is needed below and to the right follows.
+    pub top: usize,
+    pub left: usize,
 }
 
-impl DepthwiseConv {
-    /// `weight [C, 1, K, K]`, `bias [C]`.
-    ///
-    /// # Errors
-    /// If the shapes do not fit or are not `f32`.
-    pub fn new(weight: &Tensor, bias: &Tensor, stride: usize) -> Result<Self> {
-        let (channels, one, kernel, kernel_w) = weight.dims4()?;
-        if one != 1 || kernel != kernel_w || bias.dims() != [channels] {
-            bail!(
-                "depthwise: weight {:?} and bias {:?} do not fit",
-                weight.dims(),
-                bias.dims()
-            );
+/// A depthwise convolution ready to run.
+pub struct Depthwise {
+    pub shape: Shape,
+    kernels: &'static Kernels,
+    /// `[kernel²][channels]`, rows padded to whole lines.
+    weights: Memory,
+    bias: Memory,
+    clamp: [f32; 2],
+}
+
+impl Depthwise {
+    /// `weight [channels, kernel, kernel]` row by row, `bias [channels]` or empty.
+    pub fn new(
+        kernels: &'static Kernels,
+        shape: Shape,
+        weight: &[f32],
+        bias: &[f32],
+        clamp: [f32; 2],
+    ) -> Self {
+        let Shape {
+            channels, kernel, ..
+        } = shape;
+        assert!(kernel <= WIDEST, "a depthwise kernel of {kernel}");
+        let row = whole_lines(channels);
+        let mut weights = Memory::zeros(kernel * kernel * row);
+        for (channel, taps) in weight.chunks_exact(kernel * kernel).enumerate() {
+            for (tap, value) in taps.iter().enumerate() {
+                weights.as_mut_slice()[tap * row + channel] = *value;
+            }
         }
-        let weight = weight.flatten_all()?.to_vec1()?;
-        Ok(DepthwiseConv {
-            weight,
-            bias: bias.to_vec1()?,
+        let mut padded = Memory::zeros(channels);
+        padded.as_mut_slice()[..bias.len()].copy_from_slice(bias);
+        Depthwise {
+            shape,
+            kernels,
+            weights,
+            bias: padded,
+            clamp,
+        }
+    }
+
+    /// Computes these rows of `output`.
+    ///
+    /// # Safety
+    /// The maps are in memory that is alive, with the border that the shape asks for; nobody else
+    /// writes what is read here, or reads or writes what is written.
+    pub unsafe fn run(&self, input: Map, output: Map, rows: Range<usize>) {
+        assert!(
+            input.form.channels == self.shape.channels
+                && output.form.channels == self.shape.channels
+        );
+        for y in rows {
+            let top = (y * self.shape.stride) as isize - self.shape.top as isize;
+            let under = |row: usize| input.at(top + row as isize, -(self.shape.left as isize));
+            let out = Row {
+                start: output.at(y as isize, 0),
+                pixel: output.form.pixel,
+            };
+            // SAFETY: the caller's word.
+            unsafe { self.row(under, input.form.pixel, out, output.form.width) };
+        }
+    }
+
+    /// One row: `under` gives the rows under the kernel, from the first pixel's first column on.
+    unsafe fn row(
+        &self,
+        under: impl Fn(usize) -> *mut f32,
+        column: usize,
+        output: Row,
+        pixels: usize,
+    ) {
+        let mut rows = [std::ptr::null(); WIDEST];
+        for (row, start) in rows[..self.shape.kernel].iter_mut().enumerate() {
+            *start = under(row).cast_const();
+        }
+        let tile = DepthwiseTile {
+            kernel: self.shape.kernel,
+            rows,
+            column,
+            pixel: column * self.shape.stride,
+            pixels,
+            channels: self.shape.channels,
+            weights: self.weights.as_ptr(),
+            weights_row: whole_lines(self.shape.channels),
+            bias: self.bias.as_ptr(),
+            output: output.start,
+            output_pixel: output.pixel,
+            clamp: self.clamp,
+        };
+        // SAFETY: the caller's word.
+        unsafe { (self.kernels.depthwise)(&tile) };
+    }
+}
+
+/// Expand (1 × 1), depthwise, project (1 × 1), in one pass: of the expanded map, which would not fit
+/// into the near caches, only the rows under the kernel are kept, in a ring.
+pub struct Bottleneck {
+    /// Absent in a block that does not expand.
+    pub expand: Option<Conv>,
+    pub depthwise: Depthwise,
+    pub project: Conv,
+}
+
+thread_local! {
+    /// The ring of one thread, and after it the pixels between depthwise and project.
+    static RING: RefCell<Memory> = RefCell::new(Memory::zeros(0));
+}
+
+impl Bottleneck {
+    /// Computes these rows of `output`.
+    ///
+    /// # Safety
+    /// As [`Depthwise::run`].
+    pub unsafe fn run(
+        &self,
+        (input, residual, output): (Map, Option<Map>, Map),
+        rows: Range<usize>,
+    ) {
+        let Shape {
+            channels,
             kernel,
             stride,
-        })
+            left,
+            ..
+        } = self.depthwise.shape;
+        let pixel = whole_lines(channels) + LINE;
+        let right =
+            ((output.form.width - 1) * stride + kernel).saturating_sub(left + input.form.width);
+        let ring_row = (left + input.form.width + right) * pixel;
+        let middle = output.form.width.min(self.project.kernels.pixels());
+        RING.with_borrow_mut(|memory| {
+            let start = memory.reserve(kernel * ring_row + middle * pixel);
+            let ring = Ring {
+                start,
+                row: ring_row,
+                rows: kernel,
+                pixel,
+            };
+            // SAFETY: what was reserved, and the caller's word.
+            unsafe {
+                self.rows(&ring, (input, residual, output), rows, right);
+            }
+        });
     }
 
-    /// # Errors
-    /// If `x` has another number of channels, or is not contiguous `f32`.
-    pub fn forward_relu6(&self, x: &Tensor) -> Result<Tensor> {
-        x.apply_op1_no_bwd(self)
-    }
-
-    /// One channel. The input is copied into a frame of zeros once, so that the loops over taps
-    /// have no edges and the compiler can make vectors of them.
-    fn plane(
+    unsafe fn rows(
         &self,
-        channel: usize,
-        input: &[f32],
-        size: (usize, usize),
-        frame: &mut Frame,
-        out: &mut [f32],
+        ring: &Ring,
+        (input, residual, output): (Map, Option<Map>, Map),
+        rows: Range<usize>,
+        right: usize,
     ) {
-        let taps = self.kernel * self.kernel;
-        let weight = &self.weight[channel * taps..][..taps];
-        frame.fill(input, size.1);
-        let out_width = size.1.div_ceil(self.stride);
-        for (y, row) in out.chunks_exact_mut(out_width).enumerate() {
-            row.fill(self.bias[channel]);
-            for (dy, kernel_row) in weight.chunks_exact(self.kernel).enumerate() {
-                let source = frame.row(y * self.stride + dy);
-                for (dx, w) in kernel_row.iter().enumerate() {
-                    accumulate(row, &source[dx..], *w, self.stride);
-                }
-            }
-            for value in row {
-                *value = value.clamp(0.0, 6.0);
-            }
-        }
-    }
-}
-
-/// `out[i] += w · source[i · stride]`
-fn accumulate(out: &mut [f32], source: &[f32], w: f32, stride: usize) {
-    if stride == 1 {
-        for (o, s) in out.iter_mut().zip(source) {
-            *o += w * s;
-        }
-    } else {
-        for (o, s) in out.iter_mut().zip(source.iter().step_by(stride)) {
-            *o += w * s;
-        }
-    }
-}
-
-/// A channel with zeros around it.
-struct Frame {
-    values: Vec<f32>,
-    width: usize,
-    top: usize,
-    left: usize,
-}
-
-impl Frame {
-    fn new(height: usize, width: usize, kernel: usize, stride: usize) -> Self {
-        let (top, bottom) = same_padding(height, kernel, stride);
-        let (left, right) = same_padding(width, kernel, stride);
-        let padded = left + width + right;
-        Frame {
-            values: vec![0.0; (top + height + bottom) * padded],
-            width: padded,
+        let Shape {
+            kernel,
+            stride,
             top,
             left,
+            ..
+        } = self.depthwise.shape;
+        let width = input.form.width;
+        let mut next = (rows.start * stride) as isize - top as isize;
+        for slot in 0..kernel {
+            // SAFETY: the columns left and right of a row of the ring.
+            unsafe {
+                ring.clear(slot, 0, left);
+                ring.clear(slot, left + width, right);
+            }
+        }
+        for y in rows {
+            let first = (y * stride) as isize - top as isize;
+            next = next.max(first);
+            while next < first + kernel as isize {
+                // SAFETY: a row of the ring, and a row of the input where there is one.
+                unsafe {
+                    match (0..input.form.height as isize).contains(&next) {
+                        true => self.expand_row(input, next, ring, left),
+                        false => ring.clear(ring.slot(next), left, width),
+                    }
+                }
+                next += 1;
+            }
+            // SAFETY: rows of the ring that were just filled.
+            unsafe { self.finish_row(ring, first, y, residual, output) };
         }
     }
 
-    fn fill(&mut self, input: &[f32], width: usize) {
-        for (y, row) in input.chunks_exact(width).enumerate() {
-            let start = (self.top + y) * self.width + self.left;
-            self.values[start..start + width].copy_from_slice(row);
-        }
-    }
-
-    fn row(&self, y: usize) -> &[f32] {
-        &self.values[y * self.width..][..self.width]
-    }
-}
-
-impl CustomOp1 for DepthwiseConv {
-    fn name(&self) -> &'static str {
-        "depthwise-conv-relu6"
-    }
-
-    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let (n, channels, height, width) = layout.shape().dims4()?;
-        if channels != self.bias.len() {
-            bail!(
-                "depthwise: {channels} channels for {} kernels",
-                self.bias.len()
-            );
-        }
-        let (CpuStorage::F32(values), Some((start, end))) = (storage, layout.contiguous_offsets())
-        else {
-            bail!("depthwise needs a contiguous f32 tensor");
+    /// One row of the input into its place in the ring.
+    unsafe fn expand_row(&self, input: Map, y: isize, ring: &Ring, left: usize) {
+        let from = Row {
+            start: input.at(y, 0),
+            pixel: input.form.pixel,
         };
-        let (out_h, out_w) = (height.div_ceil(self.stride), width.div_ceil(self.stride));
-        let mut output = vec![0.0; n * channels * out_h * out_w];
-        let mut frame = Frame::new(height, width, self.kernel, self.stride);
-        let planes = values[start..end].chunks_exact(height * width);
-        for (i, (input, out)) in planes
-            .zip(output.chunks_exact_mut(out_h * out_w))
-            .enumerate()
-        {
-            self.plane(i % channels, input, (height, width), &mut frame, out);
+        let into = Row {
+            start: ring.at(ring.slot(y), left),
+            pixel: ring.pixel,
+        };
+        // SAFETY: rows of the same width, and the caller's word.
+        unsafe {
+            match &self.expand {
+                Some(expand) => expand.row(from, None, into, input.form.width),
+                None => (0..input.form.width).for_each(|x| {
+                    let from = from.start.wrapping_add(x * from.pixel).cast_const();
+                    let into = into.start.wrapping_add(x * into.pixel);
+                    std::ptr::copy_nonoverlapping(from, into, input.form.channels);
+                }),
+            }
         }
-        Ok((
-            CpuStorage::F32(output),
-            Shape::from((n, channels, out_h, out_w)),
-        ))
+    }
+
+    /// Depthwise and project for one row of the output, a tile at a time.
+    unsafe fn finish_row(
+        &self,
+        ring: &Ring,
+        first: isize,
+        y: usize,
+        residual: Option<Map>,
+        output: Map,
+    ) {
+        let step = self.project.kernels.pixels();
+        let middle = Row {
+            start: ring.start.wrapping_add(ring.rows * ring.row),
+            pixel: ring.pixel,
+        };
+        let tiles = output.form.width.div_ceil(step);
+        let start = |tile: usize| tile * output.form.width / tiles;
+        for tile in 0..tiles {
+            let (x, pixels) = (start(tile), start(tile + 1) - start(tile));
+            let at = |map: Map| Row {
+                start: map.at(y as isize, x as isize),
+                pixel: map.form.pixel,
+            };
+            let column = x * self.depthwise.shape.stride;
+            let under = |row: usize| ring.at(ring.slot(first + row as isize), column);
+            // SAFETY: pixels of the output, and the caller's word.
+            unsafe {
+                self.depthwise.row(under, ring.pixel, middle, pixels);
+                self.project
+                    .row(middle, residual.map(at), at(output), pixels);
+            }
+        }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use candle_core::{Device, Tensor};
-    use proptest::prelude::*;
+/// The last few rows of a map.
+struct Ring {
+    start: *mut f32,
+    row: usize,
+    rows: usize,
+    pixel: usize,
+}
 
-    use super::*;
-
-    /// Stock candle on the same numbers: pad, grouped convolution, bias, clamp.
-    fn reference(x: &Tensor, weight: &Tensor, bias: &Tensor, stride: usize) -> Result<Tensor> {
-        let (_, channels, height, width) = x.dims4()?;
-        let kernel = weight.dim(3)?;
-        let (top, bottom) = same_padding(height, kernel, stride);
-        let (left, right) = same_padding(width, kernel, stride);
-        x.pad_with_zeros(2, top, bottom)?
-            .pad_with_zeros(3, left, right)?
-            .conv2d(weight, 0, stride, 1, channels)?
-            .broadcast_add(&bias.reshape((1, channels, 1, 1))?)?
-            .clamp(0f32, 6f32)
+impl Ring {
+    /// Which row of the ring row `y` of the map is in.
+    fn slot(&self, y: isize) -> usize {
+        y.rem_euclid(self.rows as isize) as usize
     }
 
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(48))]
-
-        #[test]
-        fn it_is_candles_grouped_convolution(
-            n in 1usize..3, channels in 1usize..5, height in 1usize..20, width in 1usize..20,
-            wide in any::<bool>(), stride in 1usize..3,
-        ) {
-            let kernel = if wide { 5 } else { 3 };
-            let cpu = Device::Cpu;
-            let x = Tensor::randn(0f32, 2., (n, channels, height, width), &cpu).unwrap();
-            let weight = Tensor::randn(0f32, 1., (channels, 1, kernel, kernel), &cpu).unwrap();
-            let bias = Tensor::randn(0f32, 1., channels, &cpu).unwrap();
-            let ours = DepthwiseConv::new(&weight, &bias, stride).unwrap().forward_relu6(&x).unwrap();
-            let theirs = reference(&x, &weight, &bias, stride).unwrap();
-            prop_assert_eq!(ours.dims(), theirs.dims());
-            let worst = (ours - theirs).unwrap().abs().unwrap().max_all().unwrap();
-            prop_assert!(worst.to_scalar::<f32>().unwrap() < 1e-4);
-        }
+    fn at(&self, slot: usize, column: usize) -> *mut f32 {
+        self.start
+            .wrapping_add(slot * self.row + column * self.pixel)
     }
 
-    #[test]
-    fn a_tensor_that_does_not_fit_is_an_error() {
-        let cpu = Device::Cpu;
-        let weight = Tensor::zeros((2, 1, 3, 3), candle_core::DType::F32, &cpu).unwrap();
-        let bias = Tensor::zeros(2, candle_core::DType::F32, &cpu).unwrap();
-        let conv = DepthwiseConv::new(&weight, &bias, 1).unwrap();
-        let x = Tensor::zeros((1, 3, 4, 4), candle_core::DType::F32, &cpu).unwrap();
-        assert!(conv.forward_relu6(&x).is_err());
-        assert!(DepthwiseConv::new(&bias, &bias, 1).is_err());
+    /// Zeros for so many pixels.
+    ///
+    /// # Safety
+    /// They are in the row.
+    unsafe fn clear(&self, slot: usize, column: usize, pixels: usize) {
+        // SAFETY: the caller's word.
+        unsafe { self.at(slot, column).write_bytes(0, pixels * self.pixel) };
     }
 }

@@ -9,7 +9,8 @@ use candle_core::{D, IndexOp, Result, Tensor};
 use candle_nn::{Linear, Module};
 use serde::{Deserialize, Serialize};
 
-use super::{Plain, same_padding};
+use super::Plain;
+use super::layers::same_padding;
 use crate::inference::InferenceError;
 use crate::inference::weights::Tensors;
 

@@ -1,128 +1,334 @@
-//! Layers that several architectures are made of, batch normalisation folded.
+//! What a network is made of, as its paper says it: a list of layers, each from values that came
+//! before. The [reference](super::reference) computes them one by one with candle, and a
+//! [plan](crate::inference::kernels::Plan) in passes of its own.
+//!
+//! ```text
+//! let y = net.conv("conv1", 64, 1).norm("bn1").relu().of(x)?;
+//! let y = net.conv("conv2", 64, 3).stride(2).norm("bn2").relu().of(y)?;
+//! let x = net.conv("conv3", 256, 1).norm("bn3").plus(x).relu().of(y)?;
+//! ```
+//!
+//! A batch normalisation after a convolution is folded into it; one before a convolution has a ReLU
+//! between.
 
 use std::collections::BTreeMap;
 
-use candle_core::{D, Result, Tensor};
+use candle_core::{Device, Tensor};
 
 use crate::inference::InferenceError;
-use crate::inference::kernels::AffineRelu;
 use crate::inference::weights::Tensors;
 
-type Loaded<T> = std::result::Result<T, InferenceError>;
+type Loaded<T> = Result<T, InferenceError>;
 
-/// Scale and shift of a batch normalisation at inference, each `[channels]`:
-/// γ / √(σ² + ε) and β − μ · scale.
-pub fn fold_batch_norm(
-    tensors: &Tensors,
-    name: &str,
-    channels: usize,
-    epsilon: f64,
-) -> Loaded<(Tensor, Tensor)> {
-    let get = |part: &str| tensors.get(&format!("{name}.{part}"), &[channels]);
-    let deviation = (get("running_var")? + epsilon)?.sqrt()?;
-    let scale = (get("weight")? / deviation)?;
-    let shift = (get("bias")? - (get("running_mean")? * &scale)?)?;
-    Ok((scale, shift))
+/// What a layer makes: its index among the values. The first is the network's input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Value(pub usize);
+
+impl Value {
+    pub const INPUT: Value = Value(0);
 }
 
-/// PyTorch's default ε of a batch normalisation.
-const EPSILON: f64 = 1e-5;
-
-/// A batch normalisation and the ReLU after it.
-pub fn norm_relu(tensors: &Tensors, name: &str, channels: usize) -> Loaded<AffineRelu> {
-    let (scale, shift) = fold_batch_norm(tensors, name, channels, EPSILON)?;
-    Ok(AffineRelu::new(&scale, &shift)?)
+/// Layer `i` makes value `i + 1`; the last one is what the network makes.
+pub struct Layers {
+    /// Of the input.
+    pub channels: usize,
+    pub layers: Vec<Layer>,
 }
 
-/// What a convolution is like.
-#[derive(Clone, Copy)]
-pub struct ConvShape {
-    pub input: usize,
-    pub output: usize,
-    pub kernel: usize,
-    pub stride: usize,
+pub enum Layer {
+    Conv(Conv),
+    /// `MaxPool2d(kernel_size=3, stride=2, padding=1)`
+    MaxPool(Value),
+    /// A batch normalisation and a ReLU, and the average of squares of so many pixels, side by side;
+    /// of one pixel, nothing more.
+    NormReluAverage(Value, NormRelu, usize),
+    /// The channels of both.
+    Cat(Value, Value),
 }
 
-/// A convolution without a bias of its own, padded by half its kernel, and perhaps the batch
-/// normalisation after it.
+/// `max(scale · x + shift, 0)`, each `[C]`: a batch normalisation and the ReLU after it.
+pub struct NormRelu {
+    pub scale: Tensor,
+    pub shift: Tensor,
+}
+
+/// A convolution, and what comes right before and after it.
 pub struct Conv {
-    /// `[output, input, K, K]`
-    weight: Tensor,
-    /// `[output]`: the shift of the normalisation.
-    bias: Option<Tensor>,
-    shape: ConvShape,
+    pub input: Value,
+    pub before: Option<NormRelu>,
+    /// `[output, input, K, K]`; of a depthwise one `[C, 1, K, K]`.
+    pub weight: Tensor,
+    /// `[output]`
+    pub bias: Tensor,
+    pub is_depthwise: bool,
+    pub stride: usize,
+    pub padding: Padding,
+    /// What is added.
+    pub residual: Option<Value>,
+    pub activation: Activation,
 }
 
-impl Conv {
-    pub fn new(
-        tensors: &Tensors,
-        name: &str,
-        norm: Option<&str>,
-        shape: ConvShape,
-    ) -> Loaded<Self> {
-        let ConvShape {
-            input,
-            output,
+/// Zeros around a map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Padding {
+    /// Half the kernel on all sides, as PyTorch's networks have it.
+    Half,
+    /// TensorFlow's `SAME`: as many as the output needs, the odd one after.
+    Same,
+}
+
+impl Padding {
+    /// Zeros before and after so many pixels.
+    pub fn around(self, size: usize, kernel: usize, stride: usize) -> (usize, usize) {
+        match self {
+            Padding::Half => (kernel / 2, kernel / 2),
+            Padding::Same => same_padding(size, kernel, stride),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activation {
+    None,
+    Relu,
+    /// `min(max(x, 0), 6)`
+    Relu6,
+}
+
+/// TensorFlow's `SAME`: zeros before and after, the odd one after.
+pub fn same_padding(size: usize, kernel: usize, stride: usize) -> (usize, usize) {
+    let output = size.div_ceil(stride);
+    let total = ((output - 1) * stride + kernel).saturating_sub(size);
+    (total / 2, total - total / 2)
+}
+
+/// Where weights come from.
+pub trait Source {
+    /// The tensor of that name and shape.
+    ///
+    /// # Errors
+    /// If it is absent or has another shape.
+    fn get(&self, name: &str, shape: &[usize]) -> Loaded<Tensor>;
+}
+
+impl Source for Tensors {
+    fn get(&self, name: &str, shape: &[usize]) -> Loaded<Tensor> {
+        Tensors::get(self, name, shape)
+    }
+}
+
+/// Puts layers together.
+pub struct Builder<'a> {
+    tensors: &'a dyn Source,
+    epsilon: f64,
+    padding: Padding,
+    /// Of each value.
+    channels: Vec<usize>,
+    layers: Vec<Layer>,
+}
+
+impl<'a> Builder<'a> {
+    /// For images of `channels`, with PyTorch's defaults.
+    pub fn new(tensors: &'a dyn Source, channels: usize) -> Self {
+        Builder {
+            tensors,
+            epsilon: 1e-5,
+            padding: Padding::Half,
+            channels: vec![channels],
+            layers: Vec::new(),
+        }
+    }
+
+    /// TensorFlow's padding, and the ε of all batch normalisations.
+    pub fn tensorflow(self, epsilon: f64) -> Self {
+        Builder {
+            epsilon,
+            padding: Padding::Same,
+            ..self
+        }
+    }
+
+    pub fn channels(&self, value: Value) -> usize {
+        self.channels[value.0]
+    }
+
+    /// A convolution with the weight `NAME.weight` and no bias of its own, to `output` channels.
+    pub fn conv(
+        &mut self,
+        name: impl Into<String>,
+        output: usize,
+        kernel: usize,
+    ) -> ConvBuilder<'_, 'a> {
+        ConvBuilder {
+            net: self,
+            name: name.into(),
+            output: Some(output),
             kernel,
-            ..
-        } = shape;
-        let weight = tensors.get(&format!("{name}.weight"), &[output, input, kernel, kernel])?;
-        let (weight, bias) = match norm {
-            None => (weight, None),
+            stride: 1,
+            before: None,
+            norm: None,
+            residual: None,
+            activation: Activation::None,
+        }
+    }
+
+    /// A convolution of each channel with a kernel of its own.
+    pub fn depthwise(&mut self, name: impl Into<String>, kernel: usize) -> ConvBuilder<'_, 'a> {
+        ConvBuilder {
+            output: None,
+            ..self.conv(name, 0, kernel)
+        }
+    }
+
+    /// `MaxPool2d(kernel_size=3, stride=2, padding=1)`
+    pub fn max_pool(&mut self, input: Value) -> Value {
+        let channels = self.channels(input);
+        self.push(Layer::MaxPool(input), channels)
+    }
+
+    /// A batch normalisation and a ReLU.
+    ///
+    /// # Errors
+    /// If a tensor is absent or of another shape.
+    pub fn norm_relu(&mut self, name: &str, input: Value) -> Loaded<Value> {
+        self.norm_relu_average(name, 1, input)
+    }
+
+    /// A batch normalisation, a ReLU, and the average of `size` × `size` pixels.
+    ///
+    /// # Errors
+    /// If a tensor is absent or of another shape.
+    pub fn norm_relu_average(&mut self, name: &str, size: usize, input: Value) -> Loaded<Value> {
+        let channels = self.channels(input);
+        let (scale, shift) = self.fold_batch_norm(name, channels)?;
+        let layer = Layer::NormReluAverage(input, NormRelu { scale, shift }, size);
+        Ok(self.push(layer, channels))
+    }
+
+    /// The channels of both.
+    pub fn cat(&mut self, first: Value, second: Value) -> Value {
+        let channels = self.channels(first) + self.channels(second);
+        self.push(Layer::Cat(first, second), channels)
+    }
+
+    pub fn build(self) -> Layers {
+        Layers {
+            channels: self.channels[0],
+            layers: self.layers,
+        }
+    }
+
+    fn push(&mut self, layer: Layer, channels: usize) -> Value {
+        self.layers.push(layer);
+        self.channels.push(channels);
+        Value(self.layers.len())
+    }
+
+    /// Scale and shift of a batch normalisation at inference, each `[channels]`:
+    /// γ / √(σ² + ε) and β − μ · scale.
+    fn fold_batch_norm(&self, name: &str, channels: usize) -> Loaded<(Tensor, Tensor)> {
+        let get = |part: &str| self.tensors.get(&format!("{name}.{part}"), &[channels]);
+        let deviation = (get("running_var")? + self.epsilon)?.sqrt()?;
+        let scale = (get("weight")? / deviation)?;
+        let shift = (get("bias")? - (get("running_mean")? * &scale)?)?;
+        Ok((scale, shift))
+    }
+}
+
+/// A convolution that is being described.
+pub struct ConvBuilder<'b, 'a> {
+    net: &'b mut Builder<'a>,
+    name: String,
+    /// `None` for a depthwise one.
+    output: Option<usize>,
+    kernel: usize,
+    stride: usize,
+    before: Option<String>,
+    norm: Option<String>,
+    residual: Option<Value>,
+    activation: Activation,
+}
+
+impl ConvBuilder<'_, '_> {
+    pub fn stride(self, stride: usize) -> Self {
+        ConvBuilder { stride, ..self }
+    }
+
+    /// This batch normalisation and a ReLU come before it.
+    pub fn after_norm_relu(self, name: impl Into<String>) -> Self {
+        let before = Some(name.into());
+        ConvBuilder { before, ..self }
+    }
+
+    /// This batch normalisation comes after it.
+    pub fn norm(self, name: impl Into<String>) -> Self {
+        let norm = Some(name.into());
+        ConvBuilder { norm, ..self }
+    }
+
+    /// What is added to it, before the activation.
+    pub fn plus(self, value: Value) -> Self {
+        self.plus_if(Some(value))
+    }
+
+    pub fn plus_if(self, residual: Option<Value>) -> Self {
+        ConvBuilder { residual, ..self }
+    }
+
+    pub fn relu(self) -> Self {
+        let activation = Activation::Relu;
+        ConvBuilder { activation, ..self }
+    }
+
+    pub fn relu6(self) -> Self {
+        let activation = Activation::Relu6;
+        ConvBuilder { activation, ..self }
+    }
+
+    /// Adds it to the network, from `input`.
+    ///
+    /// # Errors
+    /// If a tensor is absent or of another shape.
+    pub fn of(self, input: Value) -> Loaded<Value> {
+        let channels = self.net.channels(input);
+        let is_depthwise = self.output.is_none();
+        let output = self.output.unwrap_or(channels);
+        let in_group = if is_depthwise { 1 } else { channels };
+        let shape = [output, in_group, self.kernel, self.kernel];
+        let weight = self
+            .net
+            .tensors
+            .get(&format!("{}.weight", self.name), &shape)?;
+        let (weight, bias) = match &self.norm {
+            None => (
+                weight,
+                Tensor::zeros(output, candle_core::DType::F32, &Device::Cpu)?,
+            ),
             Some(norm) => {
-                let (scale, shift) = fold_batch_norm(tensors, norm, output, EPSILON)?;
-                let scale = scale.reshape((output, 1, 1, 1))?;
-                (weight.broadcast_mul(&scale)?, Some(shift))
+                let (scale, shift) = self.net.fold_batch_norm(norm, output)?;
+                (
+                    weight.broadcast_mul(&scale.reshape((output, 1, 1, 1))?)?,
+                    shift,
+                )
             }
         };
-        Ok(Conv {
+        let before = self
+            .before
+            .map(|name| self.net.fold_batch_norm(&name, channels));
+        let before = before.transpose()?;
+        let layer = Layer::Conv(Conv {
+            input,
+            before: before.map(|(scale, shift)| NormRelu { scale, shift }),
             weight,
             bias,
-            shape,
-        })
+            is_depthwise,
+            stride: self.stride,
+            padding: self.net.padding,
+            residual: self.residual,
+            activation: self.activation,
+        });
+        Ok(self.net.push(layer, output))
     }
-
-    /// `[N, input, H, W]` → `[N, output, ⌈H/stride⌉, ⌈W/stride⌉]`, bias not yet added.
-    fn product(&self, x: &Tensor) -> Result<Tensor> {
-        let ConvShape { kernel, stride, .. } = self.shape;
-        if kernel > 1 || stride > 1 {
-            return x.conv2d(&self.weight, kernel / 2, stride, 1, 1);
-        }
-        // A matrix product over pixels: candle's own copies every pixel first.
-        let (n, channels, height, width) = x.dims4()?;
-        let x = x.reshape((n, channels, height * width))?;
-        let weight = self.weight.reshape((self.shape.output, channels))?;
-        let y = weight.broadcast_left(n)?.matmul(&x)?;
-        y.reshape((n, self.shape.output, height, width))
-    }
-
-    /// # Errors
-    /// If the input has another number of channels.
-    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let y = self.product(x)?;
-        match &self.bias {
-            Some(bias) => y.broadcast_add(&bias.reshape((1, self.shape.output, 1, 1))?),
-            None => Ok(y),
-        }
-    }
-
-    /// # Errors
-    /// If the input has another number of channels.
-    pub fn forward_relu(&self, x: &Tensor) -> Result<Tensor> {
-        self.forward(x)?.relu()
-    }
-}
-
-/// `MaxPool2d(kernel_size=3, stride=2, padding=1)` of what is nowhere negative, so that zeros at the
-/// border never win.
-///
-/// # Errors
-/// If the tensor has another rank.
-pub fn max_pool(x: &Tensor) -> Result<Tensor> {
-    let x = x
-        .pad_with_zeros(D::Minus1, 1, 1)?
-        .pad_with_zeros(D::Minus2, 1, 1)?;
-    x.max_pool2d_with_stride(3, 2)
 }
 
 /// Names and shapes of an architecture's tensors.
@@ -144,5 +350,18 @@ impl Shapes {
     pub fn linear(&mut self, name: &str, output: usize, input: usize) {
         self.0.insert(format!("{name}.weight"), vec![output, input]);
         self.0.insert(format!("{name}.bias"), vec![output]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::same_padding;
+
+    #[test]
+    fn same_padding_is_tensorflows() {
+        assert_eq!(same_padding(192, 3, 2), (0, 1));
+        assert_eq!(same_padding(48, 5, 2), (1, 2));
+        assert_eq!(same_padding(12, 5, 1), (2, 2));
+        assert_eq!(same_padding(7, 3, 2), (1, 1));
     }
 }

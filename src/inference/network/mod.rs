@@ -1,33 +1,51 @@
 //! One file an architecture, with the names of its paper and of PyTorch.
 
 pub(in crate::inference) mod densenet;
-mod efficientnet_lite;
+pub(in crate::inference) mod efficientnet_lite;
 pub(in crate::inference) mod keras_sequential;
 pub(in crate::inference) mod layers;
+pub(in crate::inference) mod mobilenet;
+mod reference;
 pub(in crate::inference) mod resnet;
-
-pub(in crate::inference) use efficientnet_lite::same_padding;
 
 use candle_core::{D, Module, Tensor};
 use candle_nn::Linear;
+use layers::Layers;
 
 use super::InferenceError;
+use super::engine::{Compute, Engine};
+use super::kernels::{Kernels, Plan};
 use super::weights::Tensors;
 use crate::domain::ModelCard;
 
 /// A network ready to run: convolutions, global average pooling, one linear layer.
-pub trait Network: Send + Sync {
+pub struct Network {
+    trunk: Trunk,
+    head: Linear,
+}
+
+/// All but the last layer.
+enum Trunk {
+    Candle(Layers),
+    Kernels(Box<Plan>),
+}
+
+impl Network {
     /// `[N, C, S, S]` → the last maps before the average, `[N, F, h, w]`.
     ///
     /// # Errors
     /// If the input has another shape.
-    fn maps(&self, input: &Tensor) -> candle_core::Result<Tensor>;
+    pub fn maps(&self, input: &Tensor) -> candle_core::Result<Tensor> {
+        match &self.trunk {
+            Trunk::Candle(layers) => layers.forward(input),
+            Trunk::Kernels(plan) => plan.forward(input),
+        }
+    }
 
     /// The last layer: weight `[L, F]`, bias `[L]`.
-    fn head(&self) -> &Linear;
-
-    /// What the file calls its weight and its bias.
-    fn head_names(&self) -> [&'static str; 2];
+    pub fn head(&self) -> &Linear {
+        &self.head
+    }
 }
 
 /// A network that ends in another way: logits, and neither an exact heat map nor features for heads.
@@ -41,7 +59,7 @@ pub trait Plain: Send + Sync {
 
 /// Either kind.
 pub enum AnyNetwork {
-    Pooled(Box<dyn Network>),
+    Pooled(Network),
     Plain(Box<dyn Plain>),
 }
 
@@ -54,6 +72,7 @@ impl AnyNetwork {
         card: &ModelCard,
         channels: usize,
         tensors: &Tensors,
+        compute: Compute,
     ) -> Result<Self, InferenceError> {
         let labels = card.labels.len();
         match card.architecture.as_str() {
@@ -62,7 +81,7 @@ impl AnyNetwork {
                     keras_sequential::KerasSequential::new(tensors, card.input_size, labels)?;
                 Ok(AnyNetwork::Plain(Box::new(network)))
             }
-            _ => Ok(AnyNetwork::Pooled(build(card, channels, tensors)?)),
+            _ => Ok(AnyNetwork::Pooled(build(card, channels, tensors, compute)?)),
         }
     }
 
@@ -102,24 +121,61 @@ pub fn pool(maps: &Tensor) -> candle_core::Result<Tensor> {
 ///
 /// # Errors
 /// If the architecture is unknown, or a tensor is absent or of another shape.
-pub fn build(
+fn build(
     card: &ModelCard,
     channels: usize,
     tensors: &Tensors,
-) -> Result<Box<dyn Network>, InferenceError> {
+    compute: Compute,
+) -> Result<Network, InferenceError> {
+    let layers = match card.architecture.as_str() {
+        efficientnet_lite::NAME if channels != 1 => {
+            return Err(InferenceError::Card(format!(
+                "{} takes one channel, and {} gives {channels}",
+                card.architecture, card.preprocess
+            )));
+        }
+        efficientnet_lite::NAME => efficientnet_lite::layers,
+        densenet::NAME => densenet::layers,
+        mobilenet::NAME => mobilenet::layers,
+        resnet::NAME => resnet::layers,
+        other => return Err(InferenceError::UnknownArchitecture(other.to_owned())),
+    };
+    let layers = layers(tensors, channels)?;
+    Ok(Network {
+        head: head(card, tensors)?.0,
+        trunk: Trunk::new(layers, card.input_size, compute)?,
+    })
+}
+
+/// The last layer, and what the file calls its weight and its bias.
+///
+/// # Errors
+/// If the architecture is unknown or has no such layer, or a tensor is absent or of another shape.
+pub fn head(
+    card: &ModelCard,
+    tensors: &Tensors,
+) -> Result<(Linear, [&'static str; 2]), InferenceError> {
+    let (names, features) = match card.architecture.as_str() {
+        efficientnet_lite::NAME => (efficientnet_lite::FC, efficientnet_lite::FEATURES),
+        densenet::NAME => (densenet::CLASSIFIER, densenet::FEATURES),
+        mobilenet::NAME => (mobilenet::CLASSIFIER, mobilenet::FEATURES),
+        resnet::NAME => (resnet::FC, resnet::FEATURES),
+        other => return Err(InferenceError::UnknownArchitecture(other.to_owned())),
+    };
     let labels = card.labels.len();
-    match card.architecture.as_str() {
-        efficientnet_lite::NAME if channels != 1 => Err(InferenceError::Card(format!(
-            "{} takes one channel, and {} gives {channels}",
-            card.architecture, card.preprocess
-        ))),
-        efficientnet_lite::NAME => Ok(Box::new(efficientnet_lite::EfficientNetLite::new(
-            tensors, labels,
-        )?)),
-        densenet::NAME => Ok(Box::new(densenet::DenseNet::new(
-            tensors, channels, labels,
-        )?)),
-        resnet::NAME => Ok(Box::new(resnet::ResNet::new(tensors, channels, labels)?)),
-        other => Err(InferenceError::UnknownArchitecture(other.to_owned())),
+    let weight = tensors.get(names[0], &[labels, features])?;
+    let bias = tensors.get(names[1], &[labels])?;
+    Ok((Linear::new(weight, Some(bias)), names))
+}
+
+impl Trunk {
+    fn new(layers: Layers, size: usize, compute: Compute) -> candle_core::Result<Self> {
+        Ok(match compute.engine {
+            Engine::Candle => Trunk::Candle(layers),
+            Engine::Kernels => {
+                let plan = Plan::compile(&layers, (size, size), Kernels::best())?;
+                Trunk::Kernels(Box::new(plan))
+            }
+        })
     }
 }

@@ -1,0 +1,154 @@
+//! Which instructions this processor has, and the [`microkernels`] compiled for them.
+
+use super::microkernels::{self, DepthwiseTile, Square, Tile, Window};
+#[cfg(target_arch = "aarch64")]
+use super::neon::Neon;
+use super::simd::{Portable, Simd};
+#[cfg(target_arch = "x86_64")]
+use super::x86::{Avx2, Avx512};
+
+/// A convolution for so many pixels and vectors as its place in [`Kernels::convolve`] says.
+type Convolve = unsafe fn(&Tile);
+
+/// The microkernels of an instruction set.
+///
+/// Calling one is sound on a processor that has it, with the contract of the function in
+/// [`microkernels`] that it is made from.
+pub struct Kernels {
+    /// As `CXR_ISA` names it.
+    pub name: &'static str,
+    /// Numbers in a vector.
+    pub lanes: usize,
+    /// `[vectors − 1][pixels − 1]`
+    pub convolve: [&'static [Convolve]; VECTORS],
+    pub depthwise: unsafe fn(&DepthwiseTile),
+    pub largest: unsafe fn(&Window),
+    pub norm_relu_average: unsafe fn(&Window, *const f32, *const f32),
+    pub winograd_input: unsafe fn(&Square),
+    pub winograd_output: unsafe fn(&Square),
+    is_here: fn() -> bool,
+}
+
+/// Vectors of channels in a whole panel.
+pub const VECTORS: usize = 2;
+
+impl Kernels {
+    /// Most pixels of a tile.
+    pub fn pixels(&self) -> usize {
+        self.convolve[0].len()
+    }
+
+    /// Channels in a whole panel.
+    pub fn panel(&self) -> usize {
+        VECTORS * self.lanes
+    }
+
+    /// The best that this processor has, or what the environment variable `CXR_ISA` names, which is
+    /// for tests and measurements.
+    pub fn best() -> &'static Kernels {
+        let asked = std::env::var("CXR_ISA").ok();
+        let asked = asked.and_then(|name| Self::all().find(|kernels| kernels.name == name));
+        asked.or_else(|| Self::all().next()).unwrap_or(&PORTABLE)
+    }
+
+    /// All that this processor has, the best first.
+    pub fn all() -> impl Iterator<Item = &'static Kernels> {
+        KNOWN.into_iter().filter(|kernels| (kernels.is_here)())
+    }
+}
+
+/// The microkernels compiled with some target features, and so for tiles of up to so many pixels as
+/// the registers hold.
+macro_rules! kernels {
+    ($static:ident, $module:ident, $simd:ty, $is_here:expr, [$($pixels:literal)*] $(, $features:literal)?) => {
+        mod $module {
+            use super::*;
+
+            // SAFETY of all: the caller's word, which is that of the function inside.
+
+            $(#[target_feature(enable = $features)])?
+            pub unsafe fn convolve<const PIXELS: usize, const VECTORS: usize>(tile: &Tile) {
+                unsafe { microkernels::convolve::<$simd, PIXELS, VECTORS>(tile) }
+            }
+
+            $(#[target_feature(enable = $features)])?
+            pub unsafe fn depthwise(tile: &DepthwiseTile) {
+                unsafe { microkernels::depthwise::<$simd>(tile) }
+            }
+
+            $(#[target_feature(enable = $features)])?
+            pub unsafe fn largest(window: &Window) {
+                unsafe { microkernels::largest::<$simd>(window) }
+            }
+
+            $(#[target_feature(enable = $features)])?
+            pub unsafe fn norm_relu_average(window: &Window, scale: *const f32, shift: *const f32) {
+                unsafe { microkernels::norm_relu_average::<$simd>(window, scale, shift) }
+            }
+
+            $(#[target_feature(enable = $features)])?
+            pub unsafe fn winograd_input(square: &Square) {
+                unsafe { microkernels::winograd_input::<$simd>(square) }
+            }
+
+            $(#[target_feature(enable = $features)])?
+            pub unsafe fn winograd_output(square: &Square) {
+                unsafe { microkernels::winograd_output::<$simd>(square) }
+            }
+        }
+
+        static $static: Kernels = Kernels {
+            name: stringify!($module),
+            lanes: <$simd as Simd>::LANES,
+            convolve: [
+                &[$($module::convolve::<$pixels, 1>),*],
+                &[$($module::convolve::<$pixels, 2>),*],
+            ],
+            depthwise: $module::depthwise,
+            largest: $module::largest,
+            norm_relu_average: $module::norm_relu_average,
+            winograd_input: $module::winograd_input,
+            winograd_output: $module::winograd_output,
+            is_here: $is_here,
+        };
+    };
+}
+
+kernels!(PORTABLE, portable, Portable, || true, [1 2 3 4 5 6]);
+
+#[cfg(target_arch = "x86_64")]
+kernels!(
+    AVX2,
+    avx2,
+    Avx2,
+    || is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+    [1 2 3 4 5 6],
+    "avx2,fma"
+);
+
+#[cfg(target_arch = "x86_64")]
+kernels!(
+    AVX512,
+    avx512,
+    Avx512,
+    || is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl"),
+    [1 2 3 4 5 6 7 8 9 10 11 12 13 14],
+    "avx512f,avx512vl"
+);
+
+#[cfg(target_arch = "aarch64")]
+kernels!(
+    NEON,
+    neon,
+    Neon,
+    || std::arch::is_aarch64_feature_detected!("neon"),
+    [1 2 3 4 5 6 7 8 9 10 11 12],
+    "neon"
+);
+
+#[cfg(target_arch = "x86_64")]
+static KNOWN: [&Kernels; 3] = [&AVX512, &AVX2, &PORTABLE];
+#[cfg(target_arch = "aarch64")]
+static KNOWN: [&Kernels; 2] = [&NEON, &PORTABLE];
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+static KNOWN: [&Kernels; 1] = [&PORTABLE];

@@ -1,0 +1,435 @@
+//! The inner loops, written once over [`Simd`]. [`isa`](super::isa) compiles them for each
+//! instruction set; the layers beside them cut their work into these pieces.
+//!
+//! Maps are `NHWC`: the channels of a pixel lie side by side. Strides are in numbers, not bytes.
+
+use super::simd::Simd;
+
+/// A convolution for a few pixels of one row and one panel of output channels: the product of the
+/// pixels' neighbourhoods with the panel, plus bias, plus residual, clamped.
+pub struct Tile {
+    /// The first value of the first pixel's neighbourhood.
+    pub input: *const f32,
+    /// From there to the next pixel's.
+    pub pixel: usize,
+    /// The neighbourhood: `rows` of `columns` of `run` values side by side.
+    pub rows: usize,
+    pub row: usize,
+    pub columns: usize,
+    pub column: usize,
+    pub run: usize,
+    /// For each value of a neighbourhood, its weights to all channels of the panel.
+    pub weights: *const f32,
+    /// Of each channel of the panel, or null.
+    pub bias: *const f32,
+    /// What is added, or null.
+    pub residual: *const f32,
+    pub residual_pixel: usize,
+    pub output: *mut f32,
+    pub output_pixel: usize,
+    /// Channels of the panel that there are; the rest is padding.
+    pub channels: usize,
+    pub clamp: [f32; 2],
+}
+
+impl Default for Tile {
+    /// One pixel of nothing, with nothing added.
+    fn default() -> Self {
+        Tile {
+            input: std::ptr::null(),
+            pixel: 0,
+            rows: 1,
+            row: 0,
+            columns: 1,
+            column: 0,
+            run: 0,
+            weights: std::ptr::null(),
+            bias: std::ptr::null(),
+            residual: std::ptr::null(),
+            residual_pixel: 0,
+            output: std::ptr::null_mut(),
+            output_pixel: 0,
+            channels: 0,
+            clamp: [f32::NEG_INFINITY, f32::INFINITY],
+        }
+    }
+}
+
+/// The body for each number of the list that is below a constant. Of a loop the compiler may leave the
+/// array that it runs over in memory; of this it cannot.
+macro_rules! unrolled {
+    ($n:ident < PIXELS, $body:block) => {
+        unrolled!($n < PIXELS, $body, 0 1 2 3 4 5 6 7 8 9 10 11 12 13)
+    };
+    ($n:ident < VECTORS, $body:block) => {
+        unrolled!($n < VECTORS, $body, 0 1)
+    };
+    ($n:ident < $count:ident, $body:block, $($number:literal)*) => {
+        $(if $number < $count {
+            let $n: usize = $number;
+            $body
+        })*
+    };
+}
+
+/// A tile of `PIXELS` × `VECTORS` vectors of channels. All of it stays in registers.
+///
+/// # Safety
+/// The pointers of the tile are valid for all that it says, and nobody else writes there meanwhile
+/// or reads what is written. The processor has the instructions of `S`.
+#[inline(always)]
+pub unsafe fn convolve<S: Simd, const PIXELS: usize, const VECTORS: usize>(tile: &Tile) {
+    // SAFETY: weights and bias hold whole panels; the rest is the caller's word.
+    unsafe {
+        let mut sums = [[S::splat(0.0); VECTORS]; PIXELS];
+        let mut weights = tile.weights;
+        for row in 0..tile.rows {
+            for column in 0..tile.columns {
+                let mut input = tile.input.add(row * tile.row + column * tile.column);
+                for _ in 0..tile.run {
+                    let mut panel = [S::splat(0.0); VECTORS];
+                    unrolled!(v < VECTORS, {
+                        panel[v] = S::load(weights.add(v * S::LANES));
+                    });
+                    unrolled!(p < PIXELS, {
+                        let value = S::splat(*input.add(p * tile.pixel));
+                        unrolled!(v < VECTORS, {
+                            sums[p][v] = S::multiply_add(value, panel[v], sums[p][v]);
+                        });
+                    });
+                    input = input.add(1);
+                    weights = weights.add(VECTORS * S::LANES);
+                }
+            }
+        }
+        finish::<S, PIXELS, VECTORS>(sums, tile);
+    }
+}
+
+/// Bias, residual, clamp and store.
+#[inline(always)]
+unsafe fn finish<S: Simd, const PIXELS: usize, const VECTORS: usize>(
+    sums: [[S::Vector; VECTORS]; PIXELS],
+    tile: &Tile,
+) {
+    // SAFETY: only the channels that there are are read and written.
+    unsafe {
+        let [low, high] = tile.clamp.map(|bound| S::splat(bound));
+        unrolled!(v < VECTORS, {
+            let at = v * S::LANES;
+            let count = tile.channels - at;
+            let bias = match tile.bias.is_null() {
+                true => S::splat(0.0),
+                false => S::load(tile.bias.add(at)),
+            };
+            unrolled!(p < PIXELS, {
+                let mut value = S::add(sums[p][v], bias);
+                if !tile.residual.is_null() {
+                    let residual = tile.residual.add(p * tile.residual_pixel + at);
+                    value = S::add(value, load_up_to::<S>(residual, count));
+                }
+                let value = S::min(high, S::max(low, value));
+                store_up_to::<S>(tile.output.add(p * tile.output_pixel + at), value, count);
+            });
+        });
+    }
+}
+
+#[inline(always)]
+unsafe fn load_up_to<S: Simd>(from: *const f32, count: usize) -> S::Vector {
+    // SAFETY: the caller's pointer is valid for `count` numbers.
+    unsafe {
+        match count >= S::LANES {
+            true => S::load(from),
+            false => S::load_first(from, count),
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn store_up_to<S: Simd>(to: *mut f32, vector: S::Vector, count: usize) {
+    // SAFETY: the caller's pointer is valid for `count` numbers.
+    unsafe {
+        match count >= S::LANES {
+            true => S::store(to, vector),
+            false => S::store_first(to, vector, count),
+        }
+    }
+}
+
+/// The widest kernel of a depthwise convolution.
+pub const WIDEST: usize = 7;
+
+/// A convolution of each channel with a kernel of its own, for some pixels of one row.
+pub struct DepthwiseTile {
+    pub kernel: usize,
+    /// The rows under the kernel, at the first pixel's first column.
+    pub rows: [*const f32; WIDEST],
+    /// From a column to the next.
+    pub column: usize,
+    /// From an output pixel's first column to the next one's.
+    pub pixel: usize,
+    pub pixels: usize,
+    pub channels: usize,
+    /// `[kernel²][channels]`, rows padded to `weights_row`.
+    pub weights: *const f32,
+    pub weights_row: usize,
+    pub bias: *const f32,
+    pub output: *mut f32,
+    pub output_pixel: usize,
+    pub clamp: [f32; 2],
+}
+
+/// # Safety
+/// As [`convolve`].
+#[inline(always)]
+pub unsafe fn depthwise<S: Simd>(tile: &DepthwiseTile) {
+    // SAFETY: the caller's word; a kernel's size is only made known to the compiler.
+    unsafe {
+        match tile.kernel {
+            3 => depthwise_of::<S>(tile, 3),
+            5 => depthwise_of::<S>(tile, 5),
+            kernel => depthwise_of::<S>(tile, kernel),
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn depthwise_of<S: Simd>(tile: &DepthwiseTile, kernel: usize) {
+    let mut channel = 0;
+    while channel < tile.channels {
+        let mut pixel = 0;
+        // SAFETY: each block is of pixels and channels that there are.
+        unsafe {
+            while pixel < tile.pixels {
+                pixel += match tile.pixels - pixel {
+                    7.. => depthwise_block::<S, 7>(tile, kernel, pixel, channel),
+                    4..7 => depthwise_block::<S, 4>(tile, kernel, pixel, channel),
+                    2..4 => depthwise_block::<S, 2>(tile, kernel, pixel, channel),
+                    _ => depthwise_block::<S, 1>(tile, kernel, pixel, channel),
+                };
+            }
+        }
+        channel += S::LANES;
+    }
+}
+
+/// `PIXELS` pixels from `pixel` on, one vector of channels from `channel` on; gives `PIXELS`.
+#[inline(always)]
+unsafe fn depthwise_block<S: Simd, const PIXELS: usize>(
+    tile: &DepthwiseTile,
+    kernel: usize,
+    pixel: usize,
+    channel: usize,
+) -> usize {
+    // SAFETY: weights and bias are padded to whole vectors; the rest is the caller's word.
+    unsafe {
+        let count = tile.channels - channel;
+        let mut sums = [S::load(tile.bias.add(channel)); PIXELS];
+        for (y, row) in tile.rows[..kernel].iter().enumerate() {
+            let row = row.add(pixel * tile.pixel + channel);
+            for x in 0..kernel {
+                let tap = (y * kernel + x) * tile.weights_row;
+                let weight = S::load(tile.weights.add(tap + channel));
+                for (p, sum) in sums.iter_mut().enumerate() {
+                    let value = row.add(x * tile.column + p * tile.pixel);
+                    *sum = S::multiply_add(load_up_to::<S>(value, count), weight, *sum);
+                }
+            }
+        }
+        let [low, high] = tile.clamp.map(|bound| S::splat(bound));
+        for (p, sum) in sums.into_iter().enumerate() {
+            let value = S::min(high, S::max(low, sum));
+            let output = tile.output.add((pixel + p) * tile.output_pixel + channel);
+            store_up_to::<S>(output, value, count);
+        }
+    }
+    PIXELS
+}
+
+/// The pixels that one output pixel of a pooling layer is made of, or one pixel.
+pub struct Window {
+    pub input: *const f32,
+    pub rows: usize,
+    pub row: usize,
+    pub columns: usize,
+    pub column: usize,
+    pub channels: usize,
+    pub output: *mut f32,
+}
+
+/// The largest of each channel.
+///
+/// # Safety
+/// As [`convolve`]; the window is not empty.
+#[inline(always)]
+pub unsafe fn largest<S: Simd>(window: &Window) {
+    let mut channel = 0;
+    while channel < window.channels {
+        let count = window.channels - channel;
+        // SAFETY: the caller's word.
+        unsafe {
+            let mut largest = S::splat(f32::NEG_INFINITY);
+            for y in 0..window.rows {
+                for x in 0..window.columns {
+                    let at = y * window.row + x * window.column + channel;
+                    largest = S::max(largest, load_up_to::<S>(window.input.add(at), count));
+                }
+            }
+            store_up_to::<S>(window.output.add(channel), largest, count);
+        }
+        channel += S::LANES;
+    }
+}
+
+/// The average of `max(scale · x + shift, 0)` of each channel: a batch normalisation, ReLU, and an
+/// average; of a window of one pixel, only the first two. `scale` and `shift` hold whole vectors.
+///
+/// # Safety
+/// As [`convolve`].
+#[inline(always)]
+pub unsafe fn norm_relu_average<S: Simd>(window: &Window, scale: *const f32, shift: *const f32) {
+    let share = 1.0 / (window.rows * window.columns) as f32;
+    let mut channel = 0;
+    while channel < window.channels {
+        let count = window.channels - channel;
+        // SAFETY: the caller's word.
+        unsafe {
+            let zero = S::splat(0.0);
+            let (scale, shift) = (S::load(scale.add(channel)), S::load(shift.add(channel)));
+            let mut sum = zero;
+            for y in 0..window.rows {
+                for x in 0..window.columns {
+                    let at = y * window.row + x * window.column + channel;
+                    let value = load_up_to::<S>(window.input.add(at), count);
+                    sum = S::add(sum, S::max(zero, S::multiply_add(value, scale, shift)));
+                }
+            }
+            let average = S::multiply_add(sum, S::splat(share), zero);
+            store_up_to::<S>(window.output.add(channel), average, count);
+        }
+        channel += S::LANES;
+    }
+}
+
+/// A square of pixels on its way into [`winograd`](super::winograd) or out of it.
+pub struct Square {
+    pub input: *const f32,
+    pub row: usize,
+    pub column: usize,
+    pub output: *mut f32,
+    pub output_row: usize,
+    pub output_column: usize,
+    /// Rows and columns of the output that there are.
+    pub height: usize,
+    pub width: usize,
+    pub channels: usize,
+    /// Of each channel; on the way in it does not count, nor does `clamp`.
+    pub bias: *const f32,
+    pub clamp: [f32; 2],
+}
+
+/// Bᵀ · d of Lavin & Gray's F(4 × 4, 3 × 3).
+#[inline(always)]
+unsafe fn transform<S: Simd>(d: [S::Vector; 6]) -> [S::Vector; 6] {
+    // SAFETY: the caller's word about the processor.
+    unsafe {
+        let times = |factor: f32, a, b| S::multiply_add(S::splat(factor), a, b);
+        let (a, b) = (times(-4.0, d[2], d[4]), times(-4.0, d[1], d[3]));
+        let (c, e) = (S::sub(d[4], d[2]), S::sub(d[3], d[1]));
+        [
+            times(4.0, d[0], times(-5.0, d[2], d[4])),
+            S::add(a, b),
+            S::sub(a, b),
+            times(2.0, e, c),
+            times(-2.0, e, c),
+            times(4.0, d[1], times(-5.0, d[3], d[5])),
+        ]
+    }
+}
+
+/// Aᵀ · m of the same.
+#[inline(always)]
+unsafe fn restore<S: Simd>(m: [S::Vector; 6]) -> [S::Vector; 4] {
+    // SAFETY: the caller's word about the processor.
+    unsafe {
+        let times = |factor: f32, a, b| S::multiply_add(S::splat(factor), a, b);
+        let (a, b) = (S::add(m[1], m[2]), S::sub(m[1], m[2]));
+        let (c, e) = (S::add(m[3], m[4]), S::sub(m[3], m[4]));
+        [
+            S::add(m[0], S::add(a, c)),
+            times(2.0, e, b),
+            times(4.0, c, a),
+            S::add(times(8.0, e, b), m[5]),
+        ]
+    }
+}
+
+/// Bᵀ · d · B of 6 × 6 pixels, for each channel.
+///
+/// # Safety
+/// As [`convolve`].
+#[inline(always)]
+pub unsafe fn winograd_input<S: Simd>(square: &Square) {
+    let mut channel = 0;
+    while channel < square.channels {
+        let count = square.channels - channel;
+        // SAFETY: the caller's word.
+        unsafe {
+            let mut columns = [[S::splat(0.0); 6]; 6];
+            for (x, column) in columns.iter_mut().enumerate() {
+                let mut pixels = [S::splat(0.0); 6];
+                for (y, pixel) in pixels.iter_mut().enumerate() {
+                    let at = y * square.row + x * square.column + channel;
+                    *pixel = load_up_to::<S>(square.input.add(at), count);
+                }
+                *column = transform::<S>(pixels);
+            }
+            for y in 0..6 {
+                let row = transform::<S>(columns.map(|column| column[y]));
+                for (x, value) in row.into_iter().enumerate() {
+                    let at = y * square.output_row + x * square.output_column + channel;
+                    store_up_to::<S>(square.output.add(at), value, count);
+                }
+            }
+        }
+        channel += S::LANES;
+    }
+}
+
+/// Aᵀ · m · A of 6 × 6 products, for each channel; bias; clamp.
+///
+/// # Safety
+/// As [`convolve`].
+#[inline(always)]
+pub unsafe fn winograd_output<S: Simd>(square: &Square) {
+    let mut channel = 0;
+    while channel < square.channels {
+        let count = square.channels - channel;
+        // SAFETY: the caller's word.
+        unsafe {
+            let [low, high] = square.clamp.map(|bound| S::splat(bound));
+            let bias = S::load(square.bias.add(channel));
+            let mut columns = [[S::splat(0.0); 4]; 6];
+            for (x, column) in columns.iter_mut().enumerate() {
+                let mut products = [S::splat(0.0); 6];
+                for (y, product) in products.iter_mut().enumerate() {
+                    let at = y * square.row + x * square.column + channel;
+                    *product = load_up_to::<S>(square.input.add(at), count);
+                }
+                *column = restore::<S>(products);
+            }
+            for y in 0..4 {
+                let row = restore::<S>(columns.map(|column| column[y]));
+                for (x, value) in row.into_iter().enumerate() {
+                    if y < square.height && x < square.width {
+                        let value = S::min(high, S::max(low, S::add(value, bias)));
+                        let at = y * square.output_row + x * square.output_column + channel;
+                        store_up_to::<S>(square.output.add(at), value, count);
+                    }
+                }
+            }
+        }
+        channel += S::LANES;
+    }
+}

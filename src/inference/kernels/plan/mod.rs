@@ -1,0 +1,164 @@
+//! A network made ready for images of one size: what is computed in which order, from where to where.
+
+mod compile;
+mod image;
+
+use std::sync::{Mutex, PoisonError};
+
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
+
+use super::conv::{Conv, NormRelu};
+use super::depthwise::{Bottleneck, Depthwise};
+use super::isa::Kernels;
+use super::memory::{Form, Map, Memory};
+use super::pooling;
+use super::threads::Workers;
+use super::winograd::Winograd;
+
+/// A network for images of one size.
+pub struct Plan {
+    kernels: &'static Kernels,
+    /// `C · H · W` of an image.
+    input: [usize; 3],
+    steps: Vec<Step>,
+    /// Memory that an image needs.
+    forms: Vec<Form>,
+    /// Where the image goes.
+    first: Place,
+    /// Where the result is.
+    last: Place,
+    /// Memory that no image uses at the moment.
+    idle: Mutex<Vec<Workspace>>,
+}
+
+/// The maps of one image.
+type Workspace = Vec<Memory>;
+
+/// A map in the workspace: some channels of a buffer.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    buffer: usize,
+    channel: usize,
+    form: Form,
+}
+
+impl Place {
+    fn map(&self, workspace: &mut Workspace) -> Map {
+        Map::within(&mut workspace[self.buffer], self.form, self.channel)
+    }
+}
+
+/// One pass over maps.
+struct Step {
+    input: Place,
+    residual: Option<Place>,
+    output: Place,
+    pass: Pass,
+}
+
+enum Pass {
+    Conv(Conv),
+    Winograd(Winograd),
+    Depthwise(Depthwise),
+    Bottleneck(Box<Bottleneck>),
+    Largest(pooling::Size),
+    NormReluAverage(pooling::Size, NormRelu),
+}
+
+impl Plan {
+    /// `[N, C, H, W]` → the last maps, `[N, F, h, w]`.
+    ///
+    /// # Errors
+    /// If the images have another size than the plan was made for, or are not contiguous `f32` on the
+    /// CPU.
+    pub fn forward(&self, images: &Tensor) -> Result<Tensor> {
+        images.apply_op1_no_bwd(self)
+    }
+
+    /// Numbers of the result for one image.
+    fn output_len(&self) -> usize {
+        let Form {
+            height,
+            width,
+            channels,
+            ..
+        } = self.last.form;
+        height * width * channels
+    }
+
+    /// Whole rounds of one image a thread, and of what is left one image after another by all threads.
+    fn images(&self, images: &[f32], output: &mut [f32], workers: Workers) {
+        let length: usize = self.input.iter().product();
+        let count = images.len() / length;
+        let together = count - count % workers.count();
+        let (first, rest) = output.split_at_mut(together * self.output_len());
+        let slots: Vec<_> = first
+            .chunks_exact_mut(self.output_len())
+            .map(Mutex::new)
+            .collect();
+        workers.each(together, &|n| {
+            let mut output = slots[n].lock().unwrap_or_else(PoisonError::into_inner);
+            self.image(
+                &images[n * length..][..length],
+                &mut output,
+                Workers::Caller,
+            );
+        });
+        let images = images[together * length..].chunks_exact(length);
+        for (image, output) in images.zip(rest.chunks_exact_mut(self.output_len())) {
+            self.image(image, output, workers);
+        }
+    }
+
+    fn image(&self, image: &[f32], output: &mut [f32], workers: Workers) {
+        let mut workspace = self.take();
+        self.run(image, output, &mut workspace, workers);
+        self.idle().push(workspace);
+    }
+
+    fn take(&self) -> Workspace {
+        let idle = self.idle().pop();
+        idle.unwrap_or_else(|| {
+            self.forms
+                .iter()
+                .map(|form| Memory::zeros(form.len()))
+                .collect()
+        })
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Workspace>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl CustomOp1 for Plan {
+    fn name(&self) -> &'static str {
+        "network"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (count, channels, height, width) = layout.shape().dims4()?;
+        if [channels, height, width] != self.input {
+            let [c, h, w] = self.input;
+            bail!(
+                "an image of {channels} × {height} × {width} for a network made ready for {c} × {h} × {w}"
+            );
+        }
+        let (CpuStorage::F32(values), Some((start, end))) = (storage, layout.contiguous_offsets())
+        else {
+            bail!("the network needs a contiguous f32 tensor");
+        };
+        let mut output = vec![0.0; count * self.output_len()];
+        self.images(&values[start..end], &mut output, Workers::here());
+        let Form {
+            height,
+            width,
+            channels,
+            ..
+        } = self.last.form;
+        Ok((
+            CpuStorage::F32(output),
+            Shape::from((count, channels, height, width)),
+        ))
+    }
+}

@@ -1,0 +1,2 @@
+mod networks;
+mod passes;
