@@ -20,7 +20,7 @@ use super::seal::Seal;
 use super::{Outcome, Report};
 use crate::domain::{ImageIdentity, ModelCard, Origin, Prediction, Radiograph};
 use crate::imaging::Decoder;
-use crate::inference::Classify;
+use crate::inference::{Classify, alone};
 
 /// What models said of images, whenever and under whatever name. Without heat maps.
 pub trait Memory: Send {
@@ -260,7 +260,8 @@ fn ask(
     radiograph: &Radiograph,
     pool: Option<&ThreadPool>,
 ) -> Result<Prediction, String> {
-    let read = || classify(model, radiograph);
+    // This thread's priority is low, and so must be that of whoever computes for it.
+    let read = || alone(|| classify(model, radiograph));
     let said = pool.map_or_else(read, |pool| pool.install(read))?;
     Ok(Prediction {
         activation: None,
