@@ -103,18 +103,18 @@ pub fn page(case: &Case) -> String {
 fn head(html: &mut Html, case: &Case) {
     let (centre, width) = case.pictures.window;
     html.markup("<dl>");
-    for (name, value) in case.facts {
-        html.element("<dt>", name, "</dt>");
-        html.element("<dd>", value, "</dd>");
-    }
     let window = format!("width {width:.0}, level {centre:.0}");
-    html.element("<dt>Window</dt><dd>", &window, "</dd>");
-    html.element("<dt>Report of</dt><dd>", case.date, " (UTC)</dd>");
-    html.element(
-        "<dt>Its SHA-256</dt><dd class=\"wide\">",
-        case.sha256,
-        "</dd>",
-    );
+    let facts = case.facts.iter();
+    let facts = facts.map(|(name, value)| (*name, value.as_str()));
+    let more = [
+        ("Window", window.as_str()),
+        ("Report of (UTC)", case.date),
+        ("Its SHA-256", case.sha256),
+    ];
+    for (name, value) in facts.chain(more) {
+        html.element("<div><dt>", name, "</dt> ");
+        html.element("<dd>", value, "</dd></div>\n");
+    }
     html.markup("</dl>\n");
 }
 
