@@ -13,6 +13,7 @@ use ratatui::layout::{Rect, Size};
 pub use background::{Background, Reading};
 
 use super::keymap::{Keymap, Mode};
+use super::look::Columns;
 use super::worklist::{Place, Worklist};
 use crate::domain::{
     Canvas, DEFAULT_OPACITY, HeatMapChoice, HeatMapLayer, InputCheck, ModelCard, Opinion,
@@ -55,6 +56,8 @@ pub struct Model {
     pub background: Background,
     /// Which page of the findings, where they do not fit; counted round and round.
     pub findings_page: isize,
+    /// What a row of the worklist shows.
+    pub columns: Columns,
     /// Frames since the start, for the sign of progress.
     pub ticks: u64,
 }
@@ -64,6 +67,7 @@ pub struct Model {
 pub struct Panes {
     /// Rows of the worklist, without its border.
     pub worklist: Rect,
+    pub findings: Rect,
     /// Cells that the image may fill.
     pub image: Rect,
 }
@@ -219,6 +223,7 @@ impl Model {
             reviews: Reviews::default(),
             background: Background::default(),
             findings_page: 0,
+            columns: Columns::default(),
             ticks: 0,
         }
     }

@@ -1,5 +1,6 @@
 use ratatui::Frame;
 use ratatui::layout::Position;
+use ratatui::style::Modifier;
 use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
@@ -7,12 +8,10 @@ use super::layout::Layout;
 use super::legend::WORDS;
 use super::text::{count, end_of, shorten};
 use super::theme::Theme;
-use crate::tui::keymap::Mode;
+use crate::tui::keymap::{Action, Keymap, Mode};
 use crate::tui::model::{Model, Overlay, Prompt, PromptKind};
 use crate::tui::worklist::FilterError;
 
-/// While the window is set, other keys than usual count: that is always said.
-const WINDOW: &str = "window: ←→ width ↑↓ level ⏎ done";
 const WARNING: &str = " not for diagnosis ";
 
 pub fn draw(model: &Model, theme: &Theme, layout: &Layout, frame: &mut Frame) {
@@ -33,7 +32,10 @@ pub fn draw(model: &Model, theme: &Theme, layout: &Layout, frame: &mut Frame) {
         _ if model.reviews.waiting.is_some() => {
             Line::styled(shorten(&waiting(model), left), theme.refused)
         }
-        _ if model.mode == Mode::Window => Line::styled(shorten(WINDOW, left), theme.key),
+        _ if model.mode == Mode::Window => {
+            let words = window_words(&model.keymap);
+            Line::styled(shorten(&theme.words(&words), left), theme.key)
+        }
         // There is no border to say it on.
         _ if layout.compact && has_heat_map(model) => Line::styled(WORDS, theme.plain),
         _ => hints(model, theme, left),
@@ -54,6 +56,19 @@ fn waiting(model: &Model) -> String {
     waiting.map_or_else(String::new, |(count, reason)| {
         format!("{count} not on the disk, kept and tried again: {reason}")
     })
+}
+
+/// While the window is set, other keys than usual count: that is always said.
+fn window_words(keymap: &Keymap) -> String {
+    let key = |action| keymap.key_for_people(action);
+    format!(
+        "window: {}{} width {}{} level {} done",
+        key(Action::Narrower),
+        key(Action::Wider),
+        key(Action::LevelUp),
+        key(Action::LevelDown),
+        key(Action::WindowDone)
+    )
 }
 
 fn has_heat_map(model: &Model) -> bool {
@@ -112,7 +127,11 @@ fn wrong_line(
     let left = width.saturating_sub(question.width() + typed.width());
     Line::from(vec![
         Span::raw(format!("{question}{right}")),
-        Span::styled(wrong.to_owned(), theme.refused),
+        // A colour alone would not show the place.
+        Span::styled(
+            wrong.to_owned(),
+            theme.refused.add_modifier(Modifier::UNDERLINED),
+        ),
         Span::styled(shorten(&format!("   {error}"), left), theme.caution),
     ])
 }
@@ -144,7 +163,7 @@ fn prevalence_hint(model: &Model, typed: &str) -> String {
             let words: Vec<String> = shown.map(|(label, p)| format!("{label}={p}")).collect();
             format!("now {}", words.join(", "))
         }
-        _ => "⏎ assumes it, empty: the card's".to_owned(),
+        _ => "Enter assumes it, empty: the card's".to_owned(),
     }
 }
 

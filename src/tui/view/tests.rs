@@ -367,6 +367,7 @@ fn a_raw_sigmoid_is_never_called_a_probability() {
     assert!(screen.contains("· probability") && !screen.contains("uncalibrated"));
 }
 
+mod access;
 mod calibrated;
 mod filter;
 mod many_labels;
