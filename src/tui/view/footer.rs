@@ -6,7 +6,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::layout::Layout;
 use super::legend::WORDS;
-use super::text::{count, end_of, shorten};
+use super::text::{cells, count, end_of, shorten};
 use super::theme::Theme;
 use crate::tui::keymap::{Action, Keymap, Mode};
 use crate::tui::model::{Model, Overlay, Prompt, PromptKind};
@@ -41,7 +41,7 @@ pub fn draw(model: &Model, theme: &Theme, layout: &Layout, frame: &mut Frame) {
         _ => hints(model, theme, left),
     };
     if let Some(Overlay::Prompt(prompt)) = &model.overlay {
-        let typed = question(prompt.kind).width() + typed(model, prompt, left).width();
+        let typed = cells(question(prompt.kind)) + cells(&typed(model, prompt, left));
         let x = u16::try_from(typed).unwrap_or(u16::MAX).min(area.width - 1);
         frame.set_cursor_position(Position::new(area.x + x, area.y));
     }
@@ -124,7 +124,7 @@ fn wrong_line(
     let cut = ways.find(|at| typed.is_char_boundary(*at)).unwrap_or(0);
     let (right, wrong) = typed.split_at(cut);
     let question = question(prompt.kind);
-    let left = width.saturating_sub(question.width() + typed.width());
+    let left = width.saturating_sub(cells(question) + cells(&typed));
     Line::from(vec![
         Span::raw(format!("{question}{right}")),
         // A colour alone would not show the place.

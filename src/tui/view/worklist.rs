@@ -4,7 +4,6 @@ use ratatui::Frame;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Paragraph};
-use unicode_width::UnicodeWidthStr;
 
 use super::layout::Layout;
 use super::text::{cells, count, fit, percent, shorten, shorten_name};
@@ -83,7 +82,7 @@ fn title(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
         text("", ""),
         format!(" {shown}{found} · {read} read{star}{arrow} "),
     ];
-    let fits = |way: &&String| NAME.width() + way.width() <= width;
+    let fits = |way: &&String| cells(NAME) + cells(way) <= width;
     let text = ways.iter().find(fits).unwrap_or(&ways[3]).clone();
     Line::from(vec![
         Span::styled(NAME, theme.title),
@@ -112,14 +111,14 @@ fn bottom(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
             format!("· {words}")
         };
         // One cell before it, and one more that keeps it from what is held.
-        if held.width() + right.width() + more.width() + 2 <= width {
+        if cells(&held) + cells(&right) + cells(&more) + 2 <= width {
             right += &more;
         }
     }
     if right.is_empty() {
         return Line::styled(held, theme.plain);
     }
-    let gap = width - held.width() - right.width() - 1;
+    let gap = width - cells(&held) - cells(&right) - 1;
     Line::from(vec![
         Span::styled(held, theme.plain),
         Span::styled("─".repeat(gap), theme.border),
@@ -160,14 +159,12 @@ impl Row<'_> {
     fn line(&self, theme: &Theme, width: usize) -> Line<'static> {
         let cursor = if self.selected { '▸' } else { ' ' };
         let sign = self.said.sign;
-        let (mark, words) = match self.columns.mark {
-            true => {
-                let (mark, flag) = marks(self.entry);
-                (mark.to_string(), format!("{flag}{}", self.words()))
-            }
-            false => (String::new(), self.words()),
+        let (mark, flag) = match self.columns.mark {
+            true => marks(self.entry),
+            false => (' ', ""),
         };
-        let left = width.saturating_sub(3 + mark.len().min(1));
+        let words = format!("{flag}{}", self.words());
+        let left = width.saturating_sub(4);
         // Names get what the words leave, and never less than half.
         let words_width = match self.columns.name {
             true => cells(&words).min(width / 2),

@@ -268,7 +268,7 @@ fn a_row_shows_the_columns_that_are_wanted() {
         name.starts_with("▸● IM-0041.png") && name.ends_with(" 93.5 %"),
         "{name}"
     );
-    assert_eq!(line(columns(false, true, false, false)), "▸●IM-0041.png");
+    assert_eq!(line(columns(false, true, false, false)), "▸● IM-0041.png");
     assert_eq!(
         line(columns(true, false, true, true)),
         "▸●   93.5 % Pneumonia"
