@@ -1,11 +1,15 @@
 //! What can be typed. Definitions only: what it does is in [`commands`](crate::commands).
 
+mod configuration;
+
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+
+pub use configuration::{AsciiWhen, Column, Config, ConfigFile, Look, Theme};
 
 const NOT_A_DEVICE: &str = "cxr is for research and teaching. It is not a medical device.";
 
@@ -27,10 +31,14 @@ pub struct Cli {
     pub appearance: Appearance,
 
     #[command(flatten)]
-    pub files: Files,
+    pub model: Model,
 
     #[command(flatten)]
-    pub model: Model,
+    pub config: ConfigFile,
+
+    // The last: it has a heading, and what follows would stand under it.
+    #[command(flatten)]
+    pub files: Files,
 
     #[command(flatten)]
     pub computing: Computing,
@@ -61,19 +69,19 @@ impl Cli {
 }
 
 /// How it looks, for every command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Args)]
 pub struct Appearance {
-    /// Colours: as the terminal and NO_COLOR say, always, or never
-    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
-    pub color: ColorWhen,
+    /// Colours: as the terminal and NO_COLOR say, always, or never [default: auto]
+    #[arg(long, global = true, value_enum, value_name = "WHEN")]
+    pub color: Option<ColorWhen>,
 }
 
 /// How much one file may ask for, for every command that reads files: what is beyond is a row with
 /// a reason.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Limits of one file")]
 pub struct Files {
-    /// Columns times rows, in millions
+    /// Columns times rows, in millions [default: 100]
     #[arg(
         long,
         global = true,
@@ -81,10 +89,9 @@ pub struct Files {
         env = "CXR_MAX_MEGAPIXELS",
         hide_env_values = true
     )]
-    #[arg(default_value = "100")]
-    pub max_megapixels: NonZeroU32,
+    pub max_megapixels: Option<NonZeroU32>,
 
-    /// Memory that decoding it may take, in MiB
+    /// Memory that decoding it may take, in MiB [default: 1024]
     #[arg(
         long,
         global = true,
@@ -92,10 +99,9 @@ pub struct Files {
         env = "CXR_MAX_MEMORY",
         hide_env_values = true
     )]
-    #[arg(default_value = "1024")]
-    pub max_memory: NonZeroU32,
+    pub max_memory: Option<NonZeroU32>,
 
-    /// Seconds that decoding it may take, where it has a process of its own (DICOM)
+    /// Seconds that decoding it may take, where it has a process of its own (DICOM) [default: 20]
     #[arg(
         long,
         global = true,
@@ -103,8 +109,7 @@ pub struct Files {
         env = "CXR_DECODE_TIMEOUT",
         hide_env_values = true
     )]
-    #[arg(default_value = "20")]
-    pub decode_timeout: NonZeroU32,
+    pub decode_timeout: Option<NonZeroU32>,
 }
 
 /// Which model, for every command that has one.
@@ -123,20 +128,19 @@ pub struct Model {
 }
 
 /// How networks are computed, for every command that runs one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Computing")]
 pub struct Computing {
-    /// What computes the network
+    /// What computes the network [default: auto]
     #[arg(
         long,
         global = true,
         value_enum,
         value_name = "ENGINE",
         env = "CXR_ENGINE",
-        hide_env_values = true,
-        default_value_t
+        hide_env_values = true
     )]
-    pub engine: Engine,
+    pub engine: Option<Engine>,
 }
 
 /// What computes a network.
@@ -168,9 +172,12 @@ pub struct Browse {
     pub paths: Vec<PathBuf>,
 
     /// How radiographs are painted: the best that the terminal can, one way of painting, or not at
-    /// all
-    #[arg(long, value_enum, value_name = "HOW", default_value_t)]
-    pub graphics: Graphics,
+    /// all [default: auto]
+    #[arg(long, value_enum, value_name = "HOW")]
+    pub graphics: Option<Graphics>,
+
+    #[command(flatten)]
+    pub look: Look,
 
     /// Models that were used stay loaded up to so many MiB of weights, so that m switches back at
     /// once [default: 512]
@@ -201,6 +208,9 @@ pub struct Browse {
     /// Begin at the top, by name and without a filter, not where these folders were left
     #[arg(long)]
     pub fresh: bool,
+    /// Read it, where the configuration says not to
+    #[arg(long, overrides_with = "no_background")]
+    pub background: bool,
 
     #[command(flatten)]
     pub assumptions: Assumptions,
@@ -213,6 +223,10 @@ pub struct Assumptions {
     /// COVID-19=0.05 or COVID-19=5%; may be repeated
     #[arg(long, value_name = "LABEL=SHARE")]
     pub prevalence: Vec<String>,
+
+    /// What the configuration says, as far as the model has such labels.
+    #[arg(skip)]
+    pub usual: Vec<String>,
 }
 
 /// A way of painting a radiograph.
@@ -239,6 +253,7 @@ pub enum Command {
     /// Say what this machine, terminal and model can do, in words
     Doctor,
     Models(Models),
+    Config(Config),
     Completions(Completions),
     /// Print the manual page
     Man,
@@ -753,7 +768,7 @@ mod tests {
             cli.browse.paths,
             [PathBuf::from("samples"), PathBuf::from("./predict")]
         );
-        assert_eq!(cli.browse.graphics, Graphics::Blocks);
+        assert_eq!(cli.browse.graphics, Some(Graphics::Blocks));
         assert!(parse(&[]).unwrap().browse.paths.is_empty());
     }
 
@@ -764,7 +779,7 @@ mod tests {
             ["predict", "--color", "never", "samples"],
         ] {
             let cli = parse(&arguments).unwrap();
-            assert_eq!(cli.appearance.color, ColorWhen::Never);
+            assert_eq!(cli.appearance.color, Some(ColorWhen::Never));
             assert!(matches!(cli.command, Some(Command::Predict(p)) if p.paths.len() == 1));
         }
     }
@@ -809,7 +824,7 @@ mod tests {
             ["predict", "--max-megapixels", "7", "x"],
         ] {
             let cli = parse(&arguments).unwrap();
-            assert_eq!(cli.files.max_megapixels.get(), 7);
+            assert_eq!(cli.files.max_megapixels.unwrap().get(), 7);
         }
         assert!(parse(&["predict", "x", "--max-memory", "0"]).is_err());
     }

@@ -22,13 +22,14 @@
 //! ```text
 //! main → commands → tui → worker → inference → imaging → domain
 //!        commands → adaptation → evaluation; checkpoint, model_store, export, library
-//!        commands, tui → store → domain
+//!        commands, tui → store → domain; commands → config → cli
 //! ```
 
 pub mod adaptation;
 pub mod checkpoint;
 pub mod cli;
 pub mod commands;
+pub mod config;
 pub mod domain;
 pub mod evaluation;
 pub mod export;

@@ -51,6 +51,9 @@ impl Outcome {
 fn cxr(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cxr"));
     command.args(arguments).stdin(Stdio::null());
+    // Never the configuration and the reviews of whoever runs the tests.
+    command.env("CXR_CONFIG", "");
+    command.env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"));
     command
 }
 
@@ -1070,4 +1073,147 @@ fn a_closed_standard_error_is_no_reason_to_fail() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(rows(std::str::from_utf8(&output.stdout).unwrap()).len(), 2);
+}
+
+/// Every mistake has a line of its own, before anything is read or written.
+#[test]
+fn mistakes_in_the_configuration_are_all_reported_with_their_lines() {
+    let folder = Folder::new();
+    folder.film("a.png");
+    let file = folder.path("config.toml");
+    fs::write(
+        &file,
+        "theme = \"drak\"\n\nfoo = 1\n[keys]\nquit = []\nnext = \"n\"\n",
+    )
+    .unwrap();
+    let name = file.to_str().unwrap();
+    let expected = [
+        format!("cxr: {name}:1: theme is one of auto"),
+        format!("cxr: {name}:3: foo: no such key"),
+        format!("cxr: {name}:5: keys: quit needs a key"),
+        format!("cxr: {name}:6: keys: \"n\" means both next and next-match"),
+    ];
+    for arguments in [
+        &["predict", "a.png", "-o", "t.csv"][..],
+        &["."],
+        &["doctor"],
+        &["config", "--check"],
+    ] {
+        let mut command = cxr(arguments);
+        let outcome = run(command.env("CXR_CONFIG", name).current_dir(folder.0.path()));
+        assert_eq!(outcome.code, 2, "{arguments:?}");
+        assert_eq!(outcome.stdout, "");
+        let lines: Vec<&str> = outcome.stderr.lines().collect();
+        assert_eq!(lines.len(), expected.len(), "{}", outcome.stderr);
+        for (line, begin) in lines.iter().zip(&expected) {
+            assert!(line.starts_with(begin.as_str()), "{line}");
+        }
+    }
+    assert!(!folder.path("t.csv").exists());
+}
+
+#[test]
+fn a_configuration_can_be_named_left_out_and_looked_for() {
+    let folder = Folder::new();
+    folder.film("a.png");
+    let file = folder.path("config/cxr/config.toml");
+    fs::write(&file, "max-megapixels = 0").unwrap();
+    let home = |arguments: &[&str]| {
+        let mut command = cxr(arguments);
+        command.env("XDG_CONFIG_HOME", folder.path("config"));
+        command
+            .env_remove("CXR_CONFIG")
+            .current_dir(folder.0.path());
+        command
+    };
+    let predict = ["predict", "a.png", "-q"];
+    assert_eq!(run(&mut home(&predict)).code, 2);
+    assert_eq!(run(home(&predict).env("CXR_CONFIG", "")).code, 0);
+    assert_eq!(run(home(&predict).arg("--no-config")).code, 0);
+    assert_eq!(run(home(&predict).args(["--config", ""])).code, 0);
+    let none = run(home(&predict).args(["--config", "gone.toml"]));
+    assert_eq!(none.code, 2);
+    assert_eq!(none.stderr, "cxr: gone.toml: no such configuration\n");
+    let path = run(&mut home(&["config", "--path"]));
+    assert_eq!(path.stdout, format!("{}\n", file.display()));
+    fs::remove_file(&file).unwrap();
+    let check = run(&mut home(&["config", "--check"]));
+    assert_eq!(check.code, 0);
+    assert!(check.stdout.contains("not there"), "{}", check.stdout);
+}
+
+#[test]
+fn the_printed_configuration_is_a_sound_one() {
+    let folder = Folder::new();
+    let file = folder.path("config.toml");
+    let printed = run(&mut cxr(&["config", "--default"]));
+    assert_eq!(printed.code, 0);
+    fs::write(&file, &printed.stdout).unwrap();
+    let check = run(cxr(&["config", "--check"]).arg(&file));
+    assert_eq!(check.stdout, format!("{}: ok\n", file.display()));
+    for word in ["theme", "max-megapixels", "next-match = [\"n\"]"] {
+        assert!(printed.stdout.contains(word), "{word}");
+    }
+}
+
+/// Command line, environment, configuration, default: the first that says something counts.
+#[test]
+fn a_limit_of_the_configuration_holds_where_nothing_else_is_said() {
+    let folder = Folder::new();
+    let file = folder.path("config.toml");
+    GrayImage::new(1_500, 1_000)
+        .save(folder.path("big.png"))
+        .unwrap();
+    fs::write(&file, "max-megapixels = 1\n").unwrap();
+    let status = |arguments: &[&str], variable: Option<&str>| {
+        let mut command = cxr(&["predict", "big.png", "-q", "--config", "config.toml"]);
+        command.args(arguments).current_dir(folder.0.path());
+        if let Some(value) = variable {
+            command.env("CXR_MAX_MEGAPIXELS", value);
+        }
+        run(&mut command).rows()[0][1].clone()
+    };
+    assert_eq!(status(&[], None), "error");
+    assert_ne!(status(&[], Some("2")), "error");
+    assert_ne!(status(&["--max-megapixels", "2"], Some("1")), "error");
+    assert_ne!(status(&["--no-config"], None), "error");
+}
+
+#[test]
+fn the_configuration_chooses_a_model_and_is_named_where_there_is_none() {
+    let folder = Folder::new();
+    folder.film("a.png");
+    let file = folder.path("config.toml");
+    let home = |arguments: &[&str]| {
+        let mut command = cxr(arguments);
+        command
+            .args(["--config", "config.toml"])
+            .env_remove("CXR_MODEL");
+        command.env("XDG_DATA_HOME", folder.path("data"));
+        run(command.current_dir(folder.0.path()))
+    };
+    fs::write(&file, "\nmodel = \"nobody\"\n").unwrap();
+    let outcome = home(&["predict", "a.png"]);
+    assert_eq!(outcome.code, 2);
+    assert!(
+        outcome
+            .stderr
+            .starts_with("cxr: config.toml:2: model nobody: no such file")
+    );
+    assert_eq!(home(&["config", "--check"]).code, 2);
+    // What needs no model works, and another model can be asked for.
+    assert_eq!(home(&["models", "list"]).code, 0);
+    assert_eq!(
+        home(&["predict", "a.png", "-q", "--model", "cxr-lite0"]).code,
+        0
+    );
+    fs::write(&file, "model = \"cxr-lite0\"\n").unwrap();
+    assert_eq!(home(&["predict", "a.png", "-q"]).code, 0);
+    assert_eq!(home(&["config", "--check"]).code, 0);
+    fs::write(&file, "model = \"./gone.safetensors\"\n").unwrap();
+    assert!(
+        home(&["predict", "a.png"])
+            .stderr
+            .contains("gone.safetensors")
+    );
 }

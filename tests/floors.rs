@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// A floor, and the floors that it may name. The first part of a file's path below `src/` is its
 /// floor: `tui/view/help.rs` is on `tui`.
-const SEES: [(&str, &[&str]); 16] = [
+const SEES: [(&str, &[&str]); 17] = [
     ("domain", &[]),
     ("imaging", &["domain"]),
     ("inference", &["domain", "imaging"]),
@@ -24,12 +24,15 @@ const SEES: [(&str, &[&str]); 16] = [
     // Pixels, yes; never a tensor.
     ("tui", &["domain", "library", "store", "worker"]),
     ("cli", &[]),
+    // Its keys are options, and their values are read alike.
+    ("config", &["cli", "domain"]),
     (
         "commands",
         &[
             "adaptation",
             "checkpoint",
             "cli",
+            "config",
             "domain",
             "evaluation",
             "export",
@@ -50,7 +53,7 @@ const SEES: [(&str, &[&str]); 16] = [
 const HOMES: [(&str, &[&str]); 25] = [
     ("anyhow", &["commands", "main"]),
     ("candle_", &["inference"]),
-    ("clap", &["cli", "commands"]),
+    ("clap", &["cli", "commands", "config"]),
     ("crossterm", &["tui"]),
     ("csv", &["evaluation", "export"]),
     ("dicom_", &["imaging"]),

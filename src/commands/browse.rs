@@ -7,16 +7,18 @@ use anyhow::{Context, Result};
 use super::export::{refused, store_path};
 use super::kept::open_memory;
 use super::{SOME_FAILED, Usage, agreement, assumed, complain, model_files};
-use crate::cli::{Browse, ColorWhen, Graphics};
+use crate::cli::{self, Browse, ColorWhen, Column, Graphics};
 use crate::domain::ModelCard;
 use crate::domain::text::clean;
 use crate::imaging::{Decoder, Limits};
 use crate::inference::{Classifier, Classify, InferenceError, ModelFiles};
 use crate::model_store::{Store, Stored};
 use crate::store::Pending;
+use crate::tui::keymap::Keymap;
+use crate::tui::look::{AsciiChoice, Columns, ThemeChoice};
 use crate::tui::preview::Graphics as Painting;
 use crate::tui::terminal::{ColourChoice, is_interactive};
-use crate::tui::{self, Choice, Options};
+use crate::tui::{self, Choice, Look, Options};
 use crate::worker::{KEPT_BYTES, Models, Source, Worker, threads_behind};
 
 /// `cxr [PATH]...`
@@ -25,6 +27,7 @@ pub fn run(
     colour: ColorWhen,
     limits: Limits,
     model: Option<&Path>,
+    keymap: Keymap,
 ) -> Result<ExitCode> {
     let model = model_files(model)?;
     let card = model.card().context("the model")?;
@@ -65,7 +68,9 @@ pub fn run(
             .then(|| arguments.shuffle.map(|seed| seed.unwrap_or_else(random))),
         fresh: arguments.fresh,
         paths,
-        graphics: arguments.graphics.into(),
+        graphics: arguments.graphics.unwrap_or_default().into(),
+        keymap,
+        look: look(&arguments.look),
         colour: colour.into(),
         assumed,
         models: choices,
@@ -161,6 +166,32 @@ fn source(
     Source {
         bytes,
         load: Box::new(move || Ok(Box::new(load()?) as Box<dyn Classify>)),
+    }
+}
+
+fn look(asked: &cli::Look) -> Look {
+    let theme = match asked.theme.unwrap_or_default() {
+        cli::Theme::Auto => ThemeChoice::Auto,
+        cli::Theme::Dark => ThemeChoice::Dark,
+        cli::Theme::Light => ThemeChoice::Light,
+        cli::Theme::HighContrast => ThemeChoice::HighContrast,
+    };
+    let ascii = match asked.ascii.unwrap_or_default() {
+        cli::AsciiWhen::Auto => AsciiChoice::Auto,
+        cli::AsciiWhen::Always => AsciiChoice::Always,
+        cli::AsciiWhen::Never => AsciiChoice::Never,
+    };
+    let columns = asked.columns.as_deref().unwrap_or(&Column::DEFAULT);
+    let has = |column| columns.contains(&column);
+    Look {
+        theme,
+        ascii,
+        columns: Columns {
+            mark: has(Column::Mark),
+            name: has(Column::Name),
+            score: has(Column::Score),
+            words: has(Column::Words),
+        },
     }
 }
 

@@ -18,14 +18,14 @@ use crate::store::Store;
 use crate::tui;
 
 /// Each line is a name, and what was found or what is wrong and how it is mended.
-pub fn run(colour: ColorWhen, file: Option<&Path>) -> Result<ExitCode> {
+pub fn run(colour: ColorWhen, file: Option<&Path>, store: Option<&Path>) -> Result<ExitCode> {
     let lines = [
         ("terminal", Ok(tui::describe_terminal(colour.into()))),
         ("device", Ok(device())),
         ("model", model(file)),
         ("formats", Ok(formats())),
         ("decoder", decoder()),
-        ("reviews", reviews()),
+        ("reviews", reviews(store)),
     ];
     let mut page = String::new();
     for (name, finding) in &lines {
@@ -46,8 +46,8 @@ pub fn run(colour: ColorWhen, file: Option<&Path>) -> Result<ExitCode> {
 }
 
 /// Where the reviews of this user are, and whether their log is whole.
-fn reviews() -> Result<String> {
-    let path = store_path(None)?;
+fn reviews(store: Option<&Path>) -> Result<String> {
+    let path = store_path(store)?;
     if !path.exists() {
         return Ok(format!("none yet; the first makes {}", path.display()));
     }
@@ -90,7 +90,7 @@ fn instructions() -> &'static str {
 /// Loads the model and has it read one image, so that its speed is a measured one.
 fn model(file: Option<&Path>) -> Result<String> {
     const BUNDLED: &str = "the bundled model; this build is damaged, install it again";
-    const GIVEN: &str = "the model of --model or CXR_MODEL";
+    const GIVEN: &str = "the model of --model, CXR_MODEL or the configuration";
     let fix = if file.is_some() { GIVEN } else { BUNDLED };
     let classifier = classifier(file).context(fix)?;
     let card = classifier.card();

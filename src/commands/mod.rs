@@ -5,6 +5,7 @@ mod agreement;
 mod batch;
 pub mod browse;
 mod cases;
+mod config;
 mod doctor;
 mod documents;
 mod draft;
@@ -17,6 +18,7 @@ mod report;
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
+use std::num::NonZeroU32;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -25,6 +27,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::cli::{self, Assumptions, Cli, Command, Computing, Files};
+use crate::config::Rejected;
 use crate::domain::{ModelCard, Prevalences};
 use crate::imaging::{self, Limits};
 use crate::inference::{Classifier, Compute, Engine, ModelFiles};
@@ -50,26 +53,29 @@ impl Usage {
 ///
 /// # Errors
 /// For [`report`] to print.
-pub fn run(cli: Cli) -> Result<ExitCode> {
+pub fn run(mut cli: Cli) -> Result<ExitCode> {
+    let settings = config::apply(&mut cli)?;
     compute(cli.computing).for_process();
     let limits = limits(cli.files);
-    let model = match (cli.model.model, &cli.command) {
+    let colour = cli.appearance.color.unwrap_or_default();
+    let model = match (cli.model.model.clone(), &cli.command) {
         // Looks for it where it needs one.
-        (model, Some(Command::Models(_))) => model,
-        (Some(model), _) => resolved(model)?,
-        (None, _) => None,
+        (Some(model), Some(Command::Models(_))) => Some(model),
+        (Some(model), _) => resolved(model).map_err(of_option)?,
+        (None, command) => settings.model_for(command.as_ref())?,
     };
     let model = model.as_deref();
     match cli.command {
-        None => browse::run(&cli.browse, cli.appearance.color, limits, model),
+        None => browse::run(&cli.browse, colour, limits, model, settings.keymap),
         Some(Command::Predict(arguments)) => predict::run(&arguments, &limits, model),
         Some(Command::Evaluate(arguments)) => evaluate::run(&arguments, &limits, model),
         Some(Command::Adapt(arguments)) => adapt::run(&arguments, &limits, model),
         Some(Command::Export(arguments)) => export::run(&arguments),
         Some(Command::Agreement(arguments)) => agreement::run(&arguments),
         Some(Command::Report(arguments)) => report::run(&arguments, &limits, model),
-        Some(Command::Doctor) => doctor::run(cli.appearance.color, model),
+        Some(Command::Doctor) => doctor::run(colour, model, settings.store.as_deref()),
         Some(Command::Models(models)) => models::run(&models.action, model),
+        Some(Command::Config(ref arguments)) => config::run(arguments, &cli),
         Some(Command::Completions(completions)) => documents::completions(completions.shell),
         Some(Command::Man) => documents::manual(),
         Some(Command::DecodeWorker) => Ok(imaging::decode_worker()),
@@ -79,7 +85,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
 /// How networks are to be computed.
 fn compute(computing: Computing) -> Compute {
     Compute {
-        engine: match computing.engine {
+        engine: match computing.engine.unwrap_or_default() {
             cli::Engine::Auto | cli::Engine::Kernels => Engine::Kernels,
             cli::Engine::Candle => Engine::Candle,
         },
@@ -88,11 +94,17 @@ fn compute(computing: Computing) -> Compute {
 
 /// The limits that were asked for, and the bundled ones for the rest.
 fn limits(files: Files) -> Limits {
+    let or = |asked: Option<NonZeroU32>, unit: u64, otherwise: u64| {
+        asked.map_or(otherwise, |n| u64::from(n.get()) * unit)
+    };
+    let bundled = Limits::default();
     Limits {
-        max_pixels: u64::from(files.max_megapixels.get()) * 1_000_000,
-        max_memory: u64::from(files.max_memory.get()) << 20,
-        timeout: Duration::from_secs(files.decode_timeout.get().into()),
-        ..Limits::default()
+        max_pixels: or(files.max_megapixels, 1_000_000, bundled.max_pixels),
+        max_memory: or(files.max_memory, 1 << 20, bundled.max_memory),
+        timeout: files.decode_timeout.map_or(bundled.timeout, |seconds| {
+            Duration::from_secs(seconds.get().into())
+        }),
+        ..bundled
     }
 }
 
@@ -112,10 +124,15 @@ fn resolved(model: PathBuf) -> Result<Option<PathBuf>> {
     match Store::of_user().and_then(|store| store.find(name)) {
         Ok(Some(path)) => Ok(Some(path)),
         Ok(None) => Err(Usage::error(format!(
-            "--model {name}: no such file, and no such model; `cxr models list` names them"
+            "{name}: no such file, and no such model; `cxr models list` names them"
         ))),
-        Err(error) => Err(Usage::error(format!("--model {name}: {error}"))),
+        Err(error) => Err(Usage::error(format!("{name}: {error}"))),
     }
+}
+
+/// An error of [`resolved`], where the command line or the environment names the model.
+fn of_option(error: anyhow::Error) -> anyhow::Error {
+    Usage::error(format!("--model {error:#}"))
 }
 
 /// The card and the weights that were asked for, or else the bundled ones.
@@ -124,7 +141,7 @@ fn resolved(model: PathBuf) -> Result<Option<PathBuf>> {
 /// [`Usage`], if they cannot be read or do not belong together.
 fn model_files(path: Option<&Path>) -> Result<ModelFiles> {
     let files = path.map_or_else(|| Ok(ModelFiles::bundled()), ModelFiles::read);
-    files.map_err(|error| Usage::error(format!("--model {error}")))
+    files.map_err(|error| Usage::error(format!("model {error}")))
 }
 
 /// The model that was asked for, ready to run.
@@ -134,7 +151,7 @@ fn model_files(path: Option<&Path>) -> Result<ModelFiles> {
 fn classifier(path: Option<&Path>) -> Result<Classifier> {
     let loaded = model_files(path)?.classifier();
     loaded.map_err(|error| match path {
-        Some(_) => Usage::error(format!("--model {error}")),
+        Some(_) => Usage::error(format!("model {error}")),
         None => anyhow::Error::from(error).context("the bundled model"),
     })
 }
@@ -145,6 +162,10 @@ fn classifier(path: Option<&Path>) -> Result<Classifier> {
 /// [`Usage`] if one cannot be read, or the model has no such label that assumes one.
 fn assumed(arguments: &Assumptions, card: &ModelCard) -> Result<Prevalences> {
     let mut assumed = Prevalences::default();
+    for text in &arguments.usual {
+        // It is for whichever model has such a label.
+        let _ = assumed.assume(card, text);
+    }
     for text in &arguments.prevalence {
         assumed
             .assume(card, text)
@@ -162,8 +183,13 @@ pub fn engine_threads(cli: &Cli) -> usize {
     }
 }
 
-/// Prints an error as one line without control characters, and gives the exit code for it.
+/// Prints an error as one line without control characters, a rejected configuration as one for each
+/// mistake, and gives the exit code for it.
 pub fn report(error: &anyhow::Error) -> ExitCode {
+    if let Some(rejected) = error.downcast_ref::<Rejected>() {
+        rejected.to_string().lines().for_each(complain);
+        return ExitCode::from(BAD_USAGE);
+    }
     complain(&format!("{error:#}"));
     let code = if error.is::<Usage>() {
         BAD_USAGE

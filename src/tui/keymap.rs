@@ -1,13 +1,20 @@
 //! Keys ↔ actions, from `keymap.toml`. The help screen, the footer and README's table are made
 //! from it, so that they cannot say otherwise.
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use serde::Deserialize;
+mod chord;
+
+use std::fmt::Write;
+
+use crossterm::event::KeyEvent;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::text::nearest_word;
+use chord::{Chord, pretty, sequence};
 
 const DEFAULT: &str = include_str!("keymap.toml");
 
 /// What a key can mean.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
     Call,
@@ -68,6 +75,21 @@ pub enum Action {
     Quit,
 }
 
+impl Action {
+    /// Its name in keymap.toml and in a configuration: `next-match`.
+    pub fn name(self) -> String {
+        let value = toml::Value::try_from(self).ok();
+        value
+            .and_then(|v| v.as_str().map(str::to_owned))
+            .unwrap_or_default()
+    }
+
+    /// Without a key for it there is no way out.
+    fn is_a_way_out(self) -> bool {
+        matches!(self, Action::Quit | Action::WindowDone)
+    }
+}
+
 /// While one is on, its keys come before the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -97,6 +119,25 @@ impl Binding {
         let keys: Vec<String> = self.keys.iter().map(|k| pretty(k)).collect();
         keys.join("  ")
     }
+
+    /// The hint names the first of the new keys; without a key there is nothing to hint at.
+    fn rebind(&mut self, keys: Vec<String>) {
+        let first = keys.first().map(|key| pretty(key));
+        let hint = self.hint.take().zip(first);
+        self.hint = hint.map(|(hint, key)| hint_with(&hint, &key));
+        self.keys = keys;
+    }
+}
+
+/// `[w]indow` and `[/]filter` with another key: `[x]window`, `[x]filter`.
+fn hint_with(hint: &str, key: &str) -> String {
+    let bare = hint.replace(['[', ']'], "");
+    // A sign is not part of the word, a letter is.
+    let word = bare.trim_start_matches(|c: char| !c.is_alphabetic());
+    match bare.strip_prefix(key) {
+        Some(rest) => format!("[{key}]{rest}"),
+        None => format!("[{key}]{word}"),
+    }
 }
 
 #[derive(Deserialize)]
@@ -105,18 +146,11 @@ struct File {
     binding: Vec<Binding>,
 }
 
-/// A key with its modifiers, shift folded into the character.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Chord(KeyCode, KeyModifiers);
-
-impl From<KeyEvent> for Chord {
-    fn from(key: KeyEvent) -> Self {
-        let mut modifiers = key.modifiers & (KeyModifiers::CONTROL | KeyModifiers::ALT);
-        if !matches!(key.code, KeyCode::Char(_)) {
-            modifiers |= key.modifiers & KeyModifiers::SHIFT;
-        }
-        Chord(key.code, modifiers)
-    }
+/// Keys that somebody wants for an action, in place of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rebinding {
+    pub action: String,
+    pub keys: Vec<String>,
 }
 
 /// The parsed keymap.
@@ -144,36 +178,88 @@ impl Keymap {
     /// All bad bindings at once: unknown keys, and one key with two meanings in one mode.
     pub fn parse(text: &str) -> Result<Self, Vec<String>> {
         let file: File = toml::from_str(text).map_err(|e| vec![e.to_string()])?;
-        let mut sequences: Vec<(Mode, Vec<Chord>, Action)> = Vec::new();
-        let mut errors = Vec::new();
-        for binding in &file.binding {
-            for keys in &binding.keys {
-                match keys.split(' ').map(chord).collect::<Option<Vec<Chord>>>() {
-                    None => errors.push(format!("{keys:?} is not a key")),
-                    Some(sequence) => {
-                        let clash = sequences.iter().find(|(mode, other, _)| {
-                            *mode == binding.mode
-                                && (other.starts_with(&sequence) || sequence.starts_with(other))
-                        });
-                        if let Some((_, _, action)) = clash {
-                            errors.push(format!(
-                                "{keys:?} means both {action:?} and {:?}",
-                                binding.action
-                            ));
-                        }
-                        sequences.push((binding.mode, sequence, binding.action));
-                    }
+        Self::of(file.binding).map_err(|faults| faults.into_iter().map(|(_, text)| text).collect())
+    }
+
+    /// The one in the program with other keys.
+    ///
+    /// # Errors
+    /// All mistakes at once, each with the number of the rebinding that is to be changed: unknown
+    /// actions and keys, one key with two meanings in one mode, and no key to get out.
+    pub fn rebound(rebindings: &[Rebinding]) -> Result<Self, Vec<(usize, String)>> {
+        let mut bindings = Self::bundled().bindings;
+        // Which rebinding each of them is from.
+        let mut from = vec![None; bindings.len()];
+        let mut faults = Vec::new();
+        for (number, rebinding) in rebindings.iter().enumerate() {
+            let name = &rebinding.action;
+            match bindings.iter().position(|b| b.action.name() == *name) {
+                None => faults.push((number, unknown(name, &bindings))),
+                Some(place) => {
+                    bindings[place].rebind(rebinding.keys.clone());
+                    from[place] = Some(number);
                 }
             }
         }
-        if errors.is_empty() {
-            Ok(Keymap {
-                bindings: file.binding,
-                sequences,
-            })
-        } else {
-            Err(errors)
+        match Self::of(bindings) {
+            Ok(keymap) if faults.is_empty() => Ok(keymap),
+            made => {
+                let wrong = made.err().unwrap_or_default().into_iter();
+                // The bundled keys have no faults, so that a rebinding is in each of these.
+                let wrong = wrong.filter_map(|(places, text)| {
+                    let from = places.into_iter().filter_map(|place| from[place]);
+                    Some((from.max()?, text))
+                });
+                faults.extend(wrong);
+                Err(faults)
+            }
         }
+    }
+
+    /// # Errors
+    /// What is wrong, and with which of the bindings.
+    fn of(bindings: Vec<Binding>) -> Result<Self, Vec<(Vec<usize>, String)>> {
+        let mut sequences: Vec<(usize, Vec<Chord>)> = Vec::new();
+        let mut faults = Vec::new();
+        for (place, binding) in bindings.iter().enumerate() {
+            let name = binding.action.name();
+            if binding.keys.is_empty() && binding.action.is_a_way_out() {
+                faults.push((
+                    vec![place],
+                    format!("{name} needs a key: it is the way out"),
+                ));
+            }
+            for keys in &binding.keys {
+                let chords = match sequence(keys) {
+                    Ok(chords) => chords,
+                    Err(reason) => {
+                        faults.push((vec![place], format!("{name}: {keys:?} {reason}")));
+                        continue;
+                    }
+                };
+                let clash = sequences.iter().find(|(other, theirs)| {
+                    bindings[*other].mode == binding.mode
+                        && (theirs.starts_with(&chords) || chords.starts_with(theirs))
+                });
+                if let Some((other, _)) = clash {
+                    let theirs = bindings[*other].action.name();
+                    faults.push((vec![*other, place], clash_words(keys, &theirs, &name)));
+                }
+                sequences.push((place, chords));
+            }
+        }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let meaning = |(place, chords): (usize, Vec<Chord>)| {
+            let Binding { mode, action, .. } = bindings[place];
+            (mode, chords, action)
+        };
+        let sequences = sequences.into_iter().map(meaning).collect();
+        Ok(Keymap {
+            sequences,
+            bindings,
+        })
     }
 
     pub fn bindings(&self) -> &[Binding] {
@@ -204,6 +290,29 @@ impl Keymap {
         }
     }
 
+    /// The first key of an action as people write it; nothing if it has none.
+    pub fn key_for_people(&self, action: Action) -> String {
+        let binding = self.bindings.iter().find(|b| b.action == action);
+        let first = binding.and_then(|binding| binding.keys.first());
+        first.map_or_else(String::new, |keys| pretty(keys))
+    }
+
+    /// The actions and their keys, as lines of a configuration that change nothing.
+    pub fn as_configuration(&self) -> String {
+        let (mut text, mut group) = (String::new(), "");
+        for binding in &self.bindings {
+            if binding.group != group {
+                group = &binding.group;
+                // Writing to a string cannot fail.
+                let _ = writeln!(text, "\n# {group}");
+            }
+            let keys: Vec<String> = binding.keys.iter().map(|key| format!("{key:?}")).collect();
+            let name = binding.action.name();
+            let _ = writeln!(text, "# {name} = [{}]  # {}", keys.join(", "), binding.help);
+        }
+        text
+    }
+
     /// The table of README.md.
     pub fn markdown(&self) -> String {
         let mut table = String::from("| | key | what it does |\n|---|---|---|\n");
@@ -230,148 +339,22 @@ impl Keymap {
     }
 }
 
-fn chord(text: &str) -> Option<Chord> {
-    let (modifiers, name) = match text.split_once('-') {
-        Some(("ctrl", rest)) if !rest.is_empty() => (KeyModifiers::CONTROL, rest),
-        Some(("alt", rest)) if !rest.is_empty() => (KeyModifiers::ALT, rest),
-        _ => (KeyModifiers::NONE, text),
-    };
-    let mut letters = name.chars();
-    let code = match (letters.next(), letters.next(), name) {
-        (Some(letter), None, _) => KeyCode::Char(letter),
-        (_, _, "up") => KeyCode::Up,
-        (_, _, "down") => KeyCode::Down,
-        (_, _, "left") => KeyCode::Left,
-        (_, _, "right") => KeyCode::Right,
-        (_, _, "home") => KeyCode::Home,
-        (_, _, "end") => KeyCode::End,
-        (_, _, "pageup") => KeyCode::PageUp,
-        (_, _, "pagedown") => KeyCode::PageDown,
-        (_, _, "enter") => KeyCode::Enter,
-        (_, _, "esc") => KeyCode::Esc,
-        (_, _, "tab") => KeyCode::Tab,
-        (_, _, "space") => KeyCode::Char(' '),
-        (_, _, "f1") => KeyCode::F(1),
-        _ => return None,
-    };
-    Some(Chord(code, modifiers))
+fn clash_words(keys: &str, one: &str, other: &str) -> String {
+    match one == other {
+        true => format!("{keys:?} stands twice for {one}, or begins its other keys"),
+        false => format!(
+            "{keys:?} means both {one} and {other}; give one of them another key, or [] for none"
+        ),
+    }
 }
 
-fn pretty(keys: &str) -> String {
-    const NAMES: [(&str, &str); 15] = [
-        ("pageup", "PgUp"),
-        ("pagedown", "PgDn"),
-        ("ctrl-", "Ctrl-"),
-        ("alt-", "Alt-"),
-        ("up", "↑"),
-        ("down", "↓"),
-        ("left", "←"),
-        ("right", "→"),
-        ("home", "Home"),
-        ("end", "End"),
-        ("enter", "Enter"),
-        ("esc", "Esc"),
-        ("space", "Space"),
-        ("tab", "Tab"),
-        ("f1", "F1"),
-    ];
-    let one = |key: &str| {
-        let mut text = key.to_owned();
-        if text.chars().count() > 1 {
-            for (name, nice) in NAMES {
-                text = text.replace(name, nice);
-            }
-        }
-        text
-    };
-    keys.split(' ').map(one).collect()
+fn unknown(name: &str, bindings: &[Binding]) -> String {
+    let names: Vec<String> = bindings.iter().map(|b| b.action.name()).collect();
+    match nearest_word(name, names.iter().map(String::as_str)) {
+        Some(near) => format!("{name}: no such action; did you mean {near}?"),
+        None => format!("{name}: no such action; `cxr config --default` shows all"),
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn key(code: KeyCode) -> KeyEvent {
-        KeyEvent::new(code, KeyModifiers::NONE)
-    }
-
-    #[test]
-    fn the_bundled_keymap_is_sound_and_a_mode_goes_before_the_common_keys() {
-        let keymap = Keymap::bundled();
-        let j = key(KeyCode::Char('j'));
-        assert_eq!(
-            keymap.lookup(Mode::Browse, &[j]),
-            Lookup::Action(Action::Next)
-        );
-        assert_eq!(
-            keymap.lookup(Mode::Window, &[j]),
-            Lookup::Action(Action::LevelDown)
-        );
-        let q = key(KeyCode::Char('q'));
-        assert_eq!(
-            keymap.lookup(Mode::Window, &[q]),
-            Lookup::Action(Action::Quit)
-        );
-        let shift_g = KeyEvent::new(KeyCode::Char('G'), KeyModifiers::SHIFT);
-        assert_eq!(
-            keymap.lookup(Mode::Browse, &[shift_g]),
-            Lookup::Action(Action::Last)
-        );
-    }
-
-    #[test]
-    fn sequences_wait_for_their_second_key() {
-        let keymap = Keymap::bundled();
-        let g = key(KeyCode::Char('g'));
-        assert_eq!(keymap.lookup(Mode::Browse, &[g]), Lookup::Pending);
-        assert_eq!(
-            keymap.lookup(Mode::Browse, &[g, g]),
-            Lookup::Action(Action::First)
-        );
-        let x = key(KeyCode::Char('x'));
-        assert_eq!(keymap.lookup(Mode::Browse, &[g, x]), Lookup::Nothing);
-    }
-
-    #[test]
-    fn all_mistakes_are_reported_at_once() {
-        let text = r#"
-            [[binding]]
-            group = "a"
-            action = "next"
-            keys = ["j", "hyper-x"]
-            help = ""
-            [[binding]]
-            group = "a"
-            action = "previous"
-            keys = ["j"]
-            help = ""
-        "#;
-        let Err(errors) = Keymap::parse(text) else {
-            panic!("accepted")
-        };
-        assert_eq!(errors.len(), 2, "{errors:?}");
-        assert!(
-            errors[0].contains("hyper-x") && errors[1].contains("both"),
-            "{errors:?}"
-        );
-    }
-
-    #[test]
-    fn keys_are_written_for_people() {
-        assert_eq!(pretty("ctrl-d"), "Ctrl-d");
-        assert_eq!(pretty("g g"), "gg");
-        assert_eq!(pretty("alt-left"), "Alt-←");
-        assert_eq!(pretty("pagedown"), "PgDn");
-    }
-
-    /// README's table is this keymap's, word for word.
-    #[test]
-    fn readme_shows_these_keys() {
-        let readme = include_str!("../../README.md");
-        let table = Keymap::bundled().markdown();
-        assert!(
-            readme.contains(&table),
-            "README.md should contain:\n{table}"
-        );
-    }
-}
+mod tests;

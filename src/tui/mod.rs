@@ -11,6 +11,7 @@
 //! The loop sleeps on the channel; it wakes by itself only while something moves.
 
 pub mod keymap;
+pub mod look;
 mod model;
 pub mod preview;
 pub mod terminal;
@@ -37,6 +38,7 @@ use crate::library::{self, Found};
 use crate::store::{Pending, Recorder, Request};
 use crate::worker::{self, Outcome, Report, Worker};
 use keymap::Keymap;
+pub use look::Look;
 pub use model::Choice;
 use model::{Model, Reading, Session};
 use preview::{Colours, Graphics, Painter};
@@ -59,6 +61,8 @@ pub struct Options {
     pub paths: Vec<PathBuf>,
     pub graphics: Graphics,
     pub colour: ColourChoice,
+    pub look: Look,
+    pub keymap: Keymap,
     /// Prevalences that are assumed instead of the card's.
     pub assumed: Prevalences,
     /// The models to switch between, in the worker's order.
@@ -94,8 +98,13 @@ pub fn run(options: Options, start: impl FnOnce(Report) -> Worker) -> io::Result
 
     // Before any thread reads keys: the answers must not become some.
     let can = terminal::probe(terminal::WAIT);
-    let colours = terminal::colours(options.colour, |name| std::env::var(name).ok());
-    let (painter, _) = preview::choose(options.graphics, &can, colours);
+    let variable = |name: &str| std::env::var(name).ok();
+    let colours = terminal::colours(options.colour, variable);
+    let ascii = options.look.ascii.holds(variable);
+    let theme = Theme::of(colours, options.look.theme.palette(variable), ascii);
+    // Without colours an image of cells is made of letters, and pixels are what they are.
+    let of_cells = if ascii { Colours::None } else { colours };
+    let (painter, _) = preview::choose(options.graphics, &can, of_cells);
     for key in can.typed.chars().map(typed_key) {
         let _ = sender.send(Message::Key(key));
     }
@@ -117,8 +126,9 @@ pub fn run(options: Options, start: impl FnOnce(Report) -> Worker) -> io::Result
 
     let size = screen.terminal.size()?;
     let painting = painter.as_ref().map_or("off", |painter| painter.name());
-    let mut model = Model::new(Keymap::bundled(), size, painting);
-    model.colour = colours != Colours::None;
+    let mut model = Model::new(options.keymap, size, painting);
+    model.colour = colours != Colours::None && painting != "letters";
+    model.columns = options.look.columns;
     model.worklist.set_roots(options.paths);
     if let Some(seed) = options.blinded {
         model.read_blinded(seed);
@@ -135,7 +145,7 @@ pub fn run(options: Options, start: impl FnOnce(Report) -> Worker) -> io::Result
         recorder: recorder.clone(),
         dates,
         model,
-        theme: Theme::new(colours),
+        theme,
         painter,
         worker,
         screen,

@@ -17,6 +17,7 @@ pub use blinded::{Blinded, Phase};
 pub use session::{Session, Wanted};
 
 use super::keymap::{Keymap, Mode};
+use super::look::Columns;
 use super::worklist::{Place, Worklist};
 use crate::domain::{
     Canvas, DEFAULT_OPACITY, HeatMapChoice, HeatMapLayer, InputCheck, ModelCard, Opinion,
@@ -62,6 +63,8 @@ pub struct Model {
     pub session: Session,
     /// Which page of the findings, where they do not fit; counted round and round.
     pub findings_page: isize,
+    /// What a row of the worklist shows.
+    pub columns: Columns,
     /// Frames since the start, for the sign of progress.
     pub ticks: u64,
 }
@@ -71,6 +74,7 @@ pub struct Model {
 pub struct Panes {
     /// Rows of the worklist, without its border.
     pub worklist: Rect,
+    pub findings: Rect,
     /// Cells that the image may fill.
     pub image: Rect,
 }
@@ -232,6 +236,7 @@ impl Model {
             blinded: None,
             session: Session::default(),
             findings_page: 0,
+            columns: Columns::default(),
             ticks: 0,
         }
     }

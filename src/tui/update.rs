@@ -82,6 +82,8 @@ pub enum Effect {
 
 /// Rows that a turn of the mouse wheel moves.
 const WHEEL_ROWS: isize = 1;
+/// Lines of an overlay.
+const WHEEL_LINES: u16 = 3;
 const WHEEL_ZOOM: f64 = 1.15;
 
 pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
@@ -276,7 +278,8 @@ fn turn_findings(model: &mut Model, pages: isize) -> Vec<Effect> {
 
 fn to_match(model: &mut Model, rows: isize) -> Vec<Effect> {
     if model.worklist.filter().is_empty() {
-        model.notice = Some("no filter yet: / sets one".to_owned());
+        let key = model.keymap.key_for_people(Action::Filter);
+        model.notice = Some(format!("no filter yet: {key} sets one"));
         return vec![];
     }
     move_by(model, rows)
@@ -306,8 +309,12 @@ fn ask_for_times(model: &mut Model) -> Option<Effect> {
 fn on_mouse(model: &mut Model, mouse: MouseEvent) -> Vec<Effect> {
     let at = Position::new(mouse.column, mouse.row);
     let on_image = model.panes.image.contains(at);
+    if model.overlay.is_some() {
+        return on_overlay_mouse(model, mouse.kind);
+    }
     match mouse.kind {
-        _ if model.overlay.is_some() => vec![],
+        MouseEventKind::ScrollDown if model.panes.findings.contains(at) => turn_findings(model, 1),
+        MouseEventKind::ScrollUp if model.panes.findings.contains(at) => turn_findings(model, -1),
         MouseEventKind::ScrollDown if on_image => image::zoom(model, 1.0 / WHEEL_ZOOM),
         MouseEventKind::ScrollUp if on_image => image::zoom(model, WHEEL_ZOOM),
         MouseEventKind::ScrollDown => move_by(model, WHEEL_ROWS),
@@ -324,6 +331,21 @@ fn on_mouse(model: &mut Model, mouse: MouseEvent) -> Vec<Effect> {
         }
         _ => vec![],
     }
+}
+
+/// The wheel scrolls a text overlay, and a click closes it; what asks for something is answered by
+/// keys.
+fn on_overlay_mouse(model: &mut Model, kind: MouseEventKind) -> Vec<Effect> {
+    let Some(Overlay::Help { scroll } | Overlay::About { scroll }) = &mut model.overlay else {
+        return vec![];
+    };
+    match kind {
+        MouseEventKind::ScrollDown => *scroll = scroll.saturating_add(WHEEL_LINES),
+        MouseEventKind::ScrollUp => *scroll = scroll.saturating_sub(WHEEL_LINES),
+        MouseEventKind::Down(MouseButton::Left) => model.overlay = None,
+        _ => {}
+    }
+    vec![]
 }
 
 /// Takes in a result, unless it answers an older question or is about another image.

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 
-use super::{SOME_FAILED, Usage, complain, print, resolved};
+use super::{SOME_FAILED, Usage, complain, of_option, print, resolved};
 use crate::cli::ModelsAction;
 use crate::domain::ModelCard;
 use crate::export::path_text;
@@ -74,7 +74,7 @@ fn list(model: Option<&Path>) -> Result<ExitCode> {
 /// The files of the model that is used, of which the weights were compared with the card.
 fn used(model: Option<&Path>) -> Result<ModelFiles> {
     let path = match model {
-        Some(model) => resolved(model.to_owned())?,
+        Some(model) => resolved(model.to_owned()).map_err(of_option)?,
         None => None,
     };
     super::model_files(path.as_deref())
@@ -96,7 +96,7 @@ fn show(name: Option<&str>, model: Option<&Path>) -> Result<ExitCode> {
         _ => used,
     };
     let loaded = named.classifier().map_err(|error| match model {
-        Some(_) => Usage::error(format!("--model {error}")),
+        Some(_) => Usage::error(format!("model {error}")),
         None => error.into(),
     })?;
     print(page::page(loaded.card()))

@@ -47,6 +47,7 @@ fn empty_model() -> Model {
     model.worklist.set_roots(vec!["".into()]);
     let panes = Panes {
         worklist: Rect::new(1, 1, 38, 10),
+        findings: Rect::new(0, 12, 40, 10),
         image: Rect::new(41, 1, 58, 27),
     };
     let canvas = Canvas {
@@ -456,6 +457,48 @@ fn the_mouse_selects_moves_and_zooms() {
     assert_eq!(selected(&model), "b.png");
     update(&mut model, mouse(MouseEventKind::ScrollUp, 60, 10));
     assert!(model.viewer.view.zoom > 1.0);
+}
+
+#[test]
+fn the_wheel_turns_what_it_is_over_and_a_click_closes_what_is_read() {
+    let mut model = model_of(&["a.png", "b.png"]);
+    let mouse = |model: &mut Model, kind, column, row| {
+        let modifiers = KeyModifiers::NONE;
+        let mouse = MouseEvent {
+            kind,
+            column,
+            row,
+            modifiers,
+        };
+        update(model, Message::Mouse(mouse))
+    };
+    mouse(&mut model, MouseEventKind::ScrollDown, 5, 15);
+    assert_eq!(
+        (model.findings_page, selected(&model)),
+        (1, "a.png".to_owned())
+    );
+    mouse(&mut model, MouseEventKind::ScrollUp, 5, 15);
+    assert_eq!(model.findings_page, 0);
+    press(&mut model, "?");
+    mouse(&mut model, MouseEventKind::ScrollDown, 5, 15);
+    mouse(&mut model, MouseEventKind::ScrollDown, 60, 10);
+    let scroll = |model: &Model| match model.overlay {
+        Some(Overlay::Help { scroll }) => Some(scroll),
+        _ => None,
+    };
+    assert_eq!(scroll(&model), Some(2 * WHEEL_LINES));
+    mouse(&mut model, MouseEventKind::ScrollUp, 5, 15);
+    assert_eq!(scroll(&model), Some(WHEEL_LINES));
+    assert_eq!(model.findings_page, 0, "what lies below stays");
+    mouse(&mut model, MouseEventKind::Down(MouseButton::Left), 5, 2);
+    assert!(model.overlay.is_none());
+    assert_eq!(selected(&model), "a.png", "the click only closed it");
+    press(&mut model, "/b");
+    mouse(&mut model, MouseEventKind::Down(MouseButton::Left), 5, 2);
+    assert!(
+        matches!(model.overlay, Some(Overlay::Prompt(_))),
+        "what is typed stays"
+    );
 }
 
 #[test]

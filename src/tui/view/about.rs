@@ -13,7 +13,7 @@ pub fn draw(model: &Model, theme: &Theme, scroll: u16, frame: &mut Frame) -> boo
         Engine::Failed(reason) => vec![Line::styled(reason.clone(), theme.refused)],
         Engine::Ready(card) => of_card(card, model, theme),
     };
-    overlay::draw("About this model", lines, scroll, theme, frame)
+    overlay::draw("About this model", lines, scroll, (model, theme), frame)
 }
 
 fn of_card(card: &ModelCard, model: &Model, theme: &Theme) -> Vec<Line<'static>> {

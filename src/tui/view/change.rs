@@ -1,32 +1,23 @@
 //! Whose image it is, and what became of the severity since the patient's image before.
 
-use ratatui::style::Style;
-
 use crate::domain::text::clean;
 use crate::tui::model::Model;
 use crate::tui::worklist::Change;
 
 /// What a row says in the order of patients: the patient where another one begins, and the change in
-/// place of the score.
-pub fn of_row(
-    model: &Model,
-    row: usize,
-    (sign, style, words): (char, Style, String),
-) -> (char, Style, String) {
+/// place of the score if there is one.
+pub fn of_row(model: &Model, row: usize) -> Option<(String, Option<String>)> {
     let list = &model.worklist;
-    let Some(patient) = list.patient(row) else {
-        return (sign, style, words);
-    };
+    let patient = list.patient(row)?;
     let id = patient.id.filter(|_| model.identity).map(clean);
     let tag = id.unwrap_or_else(|| format!("patient {}", patient.number));
-    let words = list
-        .progression(row)
-        .map_or(words, |change| difference(&change) + " ext");
-    let words = match patient.is_first {
-        true => format!("{tag} {words}"),
-        false => format!("│ {words}"),
+    let lead = if patient.is_first {
+        tag
+    } else {
+        "│".to_owned()
     };
-    (sign, style, words)
+    let change = list.progression(row);
+    Some((lead, change.map(|change| difference(&change) + " ext")))
 }
 
 /// `12 days before: extent 1.9/8 ↑ +1.2`

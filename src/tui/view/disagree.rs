@@ -15,6 +15,7 @@ pub fn draw(labels: &[String], theme: &Theme, layout: &Layout, frame: &mut Frame
         return;
     }
     frame.render_widget(Clear, area);
+    frame.buffer_mut().set_style(area, theme.screen);
     let title = Line::styled("Disagree with which? Esc: with none", theme.title);
     frame.render_widget(title, Rect { height: 1, ..area });
     let rows = usize::from(area.height).saturating_sub(1).max(1);

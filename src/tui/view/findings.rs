@@ -20,7 +20,9 @@ use crate::tui::worklist::State;
 
 /// Cells for a label, at most; the gauge gets the rest.
 const LABEL_WIDTH: usize = 24;
-/// ` 100.0 %`
+/// Before the number of a label that was found.
+const FOUND: char = '●';
+/// `●100.0 %`
 const NUMBER_WIDTH: usize = 8;
 /// The label whose causes the group is about.
 const PNEUMONIA: &str = "Pneumonia";
@@ -230,10 +232,12 @@ impl Pane<'_> {
             style,
             self.theme.dim,
         ));
-        spans.push(Span::styled(
-            format!("{:>NUMBER_WIDTH$}", percent(score)),
-            style,
-        ));
+        // A colour alone would not say that it was found.
+        let sign = match finding.is_positive() {
+            Some(true) => FOUND,
+            _ => ' ',
+        };
+        spans.push(Span::styled(format!("{sign}{}", percent(score)), style));
         Line::from(spans)
     }
 
@@ -340,7 +344,11 @@ impl Pane<'_> {
             geographic_extent_error: extent_error,
             opacity_error,
         } = severity;
-        let error = |error: &Option<f32>| error.map_or(String::new(), |e| format!("±{e:.1}"));
+        let error = |error: &Option<f32>| {
+            error.map_or(String::new(), |e| {
+                self.theme.words(&format!("±{e:.1}")).into()
+            })
+        };
         let (extent_error, opacity_error) = (error(extent_error), error(opacity_error));
         let with = |words: String, error: &str| match error {
             "" => words,

@@ -1,18 +1,17 @@
 use ratatui::Frame;
 use ratatui::layout::Position;
+use ratatui::style::Modifier;
 use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
 use super::layout::Layout;
 use super::legend::WORDS;
-use super::text::{count, end_of, shorten};
+use super::text::{cells, count, end_of, shorten};
 use super::theme::Theme;
-use crate::tui::keymap::{Action, Mode};
+use crate::tui::keymap::{Action, Keymap, Mode};
 use crate::tui::model::{Model, Overlay, Prompt, PromptKind};
 use crate::tui::worklist::FilterError;
 
-/// While the window is set, other keys than usual count: that is always said.
-const WINDOW: &str = "window: ←→ width ↑↓ level ⏎ done";
 const WARNING: &str = " not for diagnosis ";
 
 pub fn draw(model: &Model, theme: &Theme, layout: &Layout, frame: &mut Frame) {
@@ -33,13 +32,16 @@ pub fn draw(model: &Model, theme: &Theme, layout: &Layout, frame: &mut Frame) {
         _ if model.reviews.waiting.is_some() => {
             Line::styled(shorten(&waiting(model), left), theme.refused)
         }
-        _ if model.mode == Mode::Window => Line::styled(shorten(WINDOW, left), theme.key),
+        _ if model.mode == Mode::Window => {
+            let words = window_words(&model.keymap);
+            Line::styled(shorten(&theme.words(&words), left), theme.key)
+        }
         // There is no border to say it on.
         _ if layout.compact && has_heat_map(model) => Line::styled(WORDS, theme.plain),
         _ => hints(model, theme, left),
     };
     if let Some(Overlay::Prompt(prompt)) = &model.overlay {
-        let typed = question(prompt.kind).width() + typed(model, prompt, left).width();
+        let typed = cells(question(prompt.kind)) + cells(&typed(model, prompt, left));
         let x = u16::try_from(typed).unwrap_or(u16::MAX).min(area.width - 1);
         frame.set_cursor_position(Position::new(area.x + x, area.y));
     }
@@ -54,6 +56,19 @@ fn waiting(model: &Model) -> String {
     waiting.map_or_else(String::new, |(count, reason)| {
         format!("{count} not on the disk, kept and tried again: {reason}")
     })
+}
+
+/// While the window is set, other keys than usual count: that is always said.
+fn window_words(keymap: &Keymap) -> String {
+    let key = |action| keymap.key_for_people(action);
+    format!(
+        "window: {}{} width {}{} level {} done",
+        key(Action::Narrower),
+        key(Action::Wider),
+        key(Action::LevelUp),
+        key(Action::LevelDown),
+        key(Action::WindowDone)
+    )
 }
 
 fn has_heat_map(model: &Model) -> bool {
@@ -109,10 +124,14 @@ fn wrong_line(
     let cut = ways.find(|at| typed.is_char_boundary(*at)).unwrap_or(0);
     let (right, wrong) = typed.split_at(cut);
     let question = question(prompt.kind);
-    let left = width.saturating_sub(question.width() + typed.width());
+    let left = width.saturating_sub(cells(question) + cells(&typed));
     Line::from(vec![
         Span::raw(format!("{question}{right}")),
-        Span::styled(wrong.to_owned(), theme.refused),
+        // A colour alone would not show the place.
+        Span::styled(
+            wrong.to_owned(),
+            theme.refused.add_modifier(Modifier::UNDERLINED),
+        ),
         Span::styled(shorten(&format!("   {error}"), left), theme.caution),
     ])
 }
@@ -144,7 +163,7 @@ fn prevalence_hint(model: &Model, typed: &str) -> String {
             let words: Vec<String> = shown.map(|(label, p)| format!("{label}={p}")).collect();
             format!("now {}", words.join(", "))
         }
-        _ => "⏎ assumes it, empty: the card's".to_owned(),
+        _ => "Enter assumes it, empty: the card's".to_owned(),
     }
 }
 

@@ -17,7 +17,7 @@ pub fn draw(model: &Model, theme: &Theme, scroll: u16, frame: &mut Frame) -> boo
         }
         lines.push(Line::from(vec![
             Span::styled(
-                format!("  {}", fit(&binding.keys_for_people(), 14)),
+                format!("  {}", fit(&theme.words(&binding.keys_for_people()), 14)),
                 theme.key,
             ),
             Span::styled(binding.help.clone(), theme.plain),
@@ -25,7 +25,7 @@ pub fn draw(model: &Model, theme: &Theme, scroll: u16, frame: &mut Frame) -> boo
     }
     lines.push(Line::styled("Mouse", theme.title));
     lines.push(Line::raw(
-        "  wheel over the list moves, over the image zooms; a click selects",
+        "  wheel over the list moves, over findings turns pages, over the image zooms; a click selects",
     ));
     lines.push(Line::styled("Signs", theme.title));
     lines.push(Line::raw(
@@ -38,5 +38,5 @@ pub fn draw(model: &Model, theme: &Theme, scroll: u16, frame: &mut Frame) -> boo
     lines.push(Line::raw(
         "  ┃ balanced operating point   ╎ that of 90 % sensitivity   π assumed prevalence",
     ));
-    overlay::draw("Keys", lines, scroll, theme, frame)
+    overlay::draw("Keys", lines, scroll, (model, theme), frame)
 }

@@ -57,6 +57,7 @@ impl Layout {
     pub fn panes(&self) -> Panes {
         Panes {
             worklist: self.list,
+            findings: self.findings,
             image: self.image,
         }
     }

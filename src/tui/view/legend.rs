@@ -39,7 +39,7 @@ pub fn line(legend: &HeatMapLegend, theme: &Theme, width: usize) -> Line<'static
             RAMP,
             format!(" +{range} · {opacity} · {WORDS} "),
         ),
-        (format!(" ±{range} "), TINY_RAMP, format!(" {WORDS} ")),
+        (" −".to_owned(), TINY_RAMP, format!("+{range} {WORDS} ")),
     ];
     let room = |(before, cells, after): &(String, usize, String)| {
         width.saturating_sub(1 + before.width() + cells + after.width())

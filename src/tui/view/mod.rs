@@ -1,6 +1,7 @@
 //! Draws the [`Model`]. Takes it as it is and changes nothing.
 
 mod about;
+mod ascii;
 mod call;
 mod change;
 mod disagree;
@@ -34,6 +35,8 @@ pub fn draw(
     frame: &mut Frame,
 ) -> Option<Target> {
     let layout = Layout::of(model);
+    let screen = frame.area();
+    frame.buffer_mut().set_style(screen, theme.screen);
     worklist::draw(model, theme, &layout, frame);
     findings::draw(model, theme, &layout, frame);
     input::draw(model, theme, &layout, frame);
@@ -50,6 +53,10 @@ pub fn draw(
         Some(Overlay::About { scroll }) => about::draw(model, theme, *scroll, frame),
         Some(Overlay::Prompt(_) | Overlay::Disagree { .. } | Overlay::Call { .. }) | None => false,
     };
+    if theme.ascii {
+        // Before an image, which may be made of signs that no terminal shows as letters.
+        ascii::cells(frame.buffer_mut());
+    }
     let painter = painter?;
     if let Some(remains) = painter.remains() {
         write_over(remains, frame.buffer_mut());

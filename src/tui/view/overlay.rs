@@ -5,10 +5,23 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Text};
 use ratatui::widgets::{Block, Clear, Paragraph, Wrap};
 
+use super::ascii;
 use super::theme::Theme;
+use crate::tui::keymap::Action;
+use crate::tui::model::Model;
 
 /// Draws it, and says that it covers the image.
-pub fn draw(title: &str, lines: Vec<Line>, scroll: u16, theme: &Theme, frame: &mut Frame) -> bool {
+pub fn draw(
+    title: &str,
+    lines: Vec<Line<'static>>,
+    scroll: u16,
+    (model, theme): (&Model, &Theme),
+    frame: &mut Frame,
+) -> bool {
+    let lines: Vec<Line> = match theme.ascii {
+        true => lines.into_iter().map(ascii::line).collect(),
+        false => lines,
+    };
     let screen = frame.area();
     let widest = lines.iter().map(Line::width).max().unwrap_or(0);
     let width = u16::try_from(widest).unwrap_or(u16::MAX).saturating_add(4);
@@ -24,10 +37,14 @@ pub fn draw(title: &str, lines: Vec<Line>, scroll: u16, theme: &Theme, frame: &m
     };
     let visible = height.saturating_sub(2);
     let scroll = scroll.min(rows.saturating_sub(visible));
-    let more = if rows > visible {
-        " j/k scroll · any other key closes "
-    } else {
-        " any key closes "
+    let key = |action| model.keymap.key_for_people(action);
+    let more = match rows > visible {
+        true => format!(
+            " {}/{} scroll · any other key closes ",
+            key(Action::Next),
+            key(Action::Previous)
+        ),
+        false => " any key closes ".to_owned(),
     };
     let block = Block::bordered()
         .border_style(theme.key)
@@ -35,6 +52,7 @@ pub fn draw(title: &str, lines: Vec<Line>, scroll: u16, theme: &Theme, frame: &m
         .title_bottom(Line::styled(more, theme.dim))
         .padding(ratatui::widgets::Padding::horizontal(1));
     frame.render_widget(Clear, area);
+    frame.buffer_mut().set_style(area, theme.screen);
     frame.render_widget(text.block(block).scroll((scroll, 0)), area);
     true
 }

@@ -2,11 +2,10 @@ use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Paragraph, Wrap};
-use unicode_width::UnicodeWidthStr;
 
 use super::layout::Layout;
 use super::legend;
-use super::text::{shorten, shorten_name};
+use super::text::{cells, shorten, shorten_name};
 use super::theme::Theme;
 use crate::domain::text::clean;
 use crate::domain::{ViewPosition, Window};
@@ -41,7 +40,7 @@ fn title(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
         .unwrap_or_default();
     let sign = model.progress_sign(model.viewer.opening);
     let facts = shorten(&format!("{facts}{sign}"), width * 3 / 5);
-    let left = width.saturating_sub(facts.width() + 2);
+    let left = width.saturating_sub(cells(&facts) + 2);
     let name = shorten_name(&entry.name(), left);
     Line::from(vec![
         Span::styled(format!(" {name} "), theme.title),
@@ -94,7 +93,7 @@ fn bottom(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
     };
     let mut line = legend::line(legend, theme, width);
     let words = view_words(model, width);
-    if line.width() + words.width() <= width {
+    if line.width() + cells(&words) <= width {
         line.push_span(Span::styled(format!("─{words}"), theme.plain));
     }
     line

@@ -368,6 +368,7 @@ fn a_raw_sigmoid_is_never_called_a_probability() {
     assert!(screen.contains("· probability") && !screen.contains("uncalibrated"));
 }
 
+mod access;
 mod blinded;
 mod calibrated;
 mod filter;

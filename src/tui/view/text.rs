@@ -1,69 +1,61 @@
 //! Text in cells: what is as wide as two, or as none, is counted so.
 
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
+
+/// Cells that `text` takes: as ratatui puts it on the screen, one letter with its marks at a time. The
+/// width of a whole text can be less: where an Arabic lam and alef become one sign.
+pub fn cells(text: &str) -> usize {
+    text.graphemes(true).map(UnicodeWidthStr::width).sum()
+}
 
 /// `text` in exactly `width` cells: cut with an ellipsis, or filled with spaces.
 pub fn fit(text: &str, width: usize) -> String {
     let mut fitted = shorten(text, width);
-    let missing = width.saturating_sub(fitted.width());
+    let missing = width.saturating_sub(cells(&fitted));
     fitted.extend(std::iter::repeat_n(' ', missing));
     fitted
 }
 
 /// `text` in at most `width` cells, cut with an ellipsis.
 pub fn shorten(text: &str, width: usize) -> String {
-    if text.width() <= width {
+    if cells(text) <= width {
         return text.to_owned();
     }
-    let mut cut = String::new();
-    let mut used = 0;
-    for c in text.chars() {
-        let cells = c.width().unwrap_or(0);
-        if used + cells + 1 > width {
-            break;
-        }
-        cut.push(c);
-        used += cells;
+    if width == 0 {
+        return String::new();
     }
-    if width > 0 {
-        cut.push('…');
-    }
-    cut
+    let head = within(text.graphemes(true), width - 1);
+    text[..head].to_owned() + "…"
 }
 
 /// The end of `text` in at most `width` cells, after an ellipsis where that is not all of it.
 pub fn end_of(text: &str, width: usize) -> String {
-    if text.width() <= width {
+    if cells(text) <= width {
         return text.to_owned();
     }
-    let mut start = text.len();
-    for (at, _) in text.char_indices().rev() {
-        if text[at..].width() + 1 > width {
-            break;
-        }
-        start = at;
-    }
-    format!("…{}", &text[start..])
+    let tail = within(text.graphemes(true).rev(), width.saturating_sub(1));
+    format!("…{}", &text[text.len() - tail..])
+}
+
+/// Bytes of the letters that `width` cells have room for.
+fn within<'a>(letters: impl Iterator<Item = &'a str>, width: usize) -> usize {
+    let mut used = 0;
+    let fitting = letters.take_while(|letter| {
+        used += letter.width();
+        used <= width
+    });
+    fitting.map(str::len).sum()
 }
 
 /// A file name in at most `width` cells, cut in the middle: its end tells files apart.
 pub fn shorten_name(name: &str, width: usize) -> String {
-    if name.width() <= width || width < 8 {
+    if cells(name) <= width || width < 8 {
         return shorten(name, width);
     }
-    let tail_width = (width - 1) / 2;
-    let mut tail: Vec<char> = Vec::new();
-    let mut used = 0;
-    for c in name.chars().rev() {
-        used += c.width().unwrap_or(0);
-        if used > tail_width {
-            break;
-        }
-        tail.push(c);
-    }
-    let tail: String = tail.into_iter().rev().collect();
-    let head = shorten(name, width - tail.width());
-    format!("{head}{tail}")
+    let tail = within(name.graphemes(true).rev(), (width - 1) / 2);
+    let tail = &name[name.len() - tail..];
+    shorten(name, width - cells(tail)) + tail
 }
 
 /// `text` in rows of at most `width` cells, broken between words; a longer word is cut.
@@ -71,7 +63,7 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut rows: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
         match rows.last_mut() {
-            Some(row) if row.width() + 1 + word.width() <= width => {
+            Some(row) if cells(row) + 1 + cells(word) <= width => {
                 row.push(' ');
                 row.push_str(word);
             }
@@ -111,6 +103,24 @@ mod tests {
         assert_eq!(fit("山田太郎", 6), "山田… ");
         assert_eq!(fit("e\u{301}tude", 5), "e\u{301}tude");
         assert_eq!(fit("x", 0), "");
+    }
+
+    #[test]
+    fn a_letter_is_cut_with_its_marks_and_counted_as_it_is_drawn() {
+        // Base and marks stay together at both ends.
+        assert_eq!(shorten("ae\u{301}xyz", 3), "ae\u{301}…");
+        assert_eq!(end_of("xyze\u{301}", 3), "…ze\u{301}");
+        assert_eq!(end_of("ab\u{301}", 1), "…");
+        let name = shorten_name("0123456789e\u{301}.png", 12);
+        assert_eq!(name, "012345…e\u{301}.png");
+        // A lam and an alef are two cells of a terminal, and one sign of a page.
+        assert_eq!((cells("لا"), "لا".width()), (2, 1));
+        assert_eq!(cells(&fit("لالا", 6)), 6);
+        // A flag is one letter of two parts.
+        assert_eq!(
+            shorten("\u{1f1eb}\u{1f1f7}\u{1f1eb}\u{1f1f7}", 3),
+            "\u{1f1eb}\u{1f1f7}…"
+        );
     }
 
     #[test]

@@ -1,11 +1,17 @@
-//! Styles. The sixteen colours that every terminal's own theme defines, so that dark and light
-//! ones both work; never colour alone, since every state has its own sign or word too.
+//! Styles. Never colour alone: every state has its own sign or word, too, so that the screen says as
+//! much without any.
+
+use std::borrow::Cow;
 
 use ratatui::style::{Color, Modifier, Style};
 
+use super::ascii;
+use crate::tui::look::Palette;
 use crate::tui::preview::Colours;
 
 pub struct Theme {
+    /// Of every cell, before anything is drawn.
+    pub screen: Style,
     pub plain: Style,
     pub dim: Style,
     pub title: Style,
@@ -18,9 +24,58 @@ pub struct Theme {
     pub key: Style,
     /// For what has colours of its own.
     pub colours: Colours,
+    /// Nothing but ASCII is drawn.
+    pub ascii: bool,
 }
 
+/// What has a colour: less important text, borders, and states.
+struct Inks {
+    dim: Color,
+    border: Color,
+    positive: Color,
+    negative: Color,
+    caution: Color,
+    refused: Color,
+    key: Color,
+}
+
+/// On black, with contrasts of 7 and more (WCAG 2.2, 1.4.6), of borders 3.
+const ON_DARK: Inks = Inks {
+    dim: Color::Indexed(248),
+    border: Color::Indexed(242),
+    positive: Color::Indexed(220),
+    negative: Color::Indexed(114),
+    caution: Color::Indexed(215),
+    refused: Color::Indexed(210),
+    key: Color::Indexed(117),
+};
+
+/// On white, with contrasts of 4.5 and more (1.4.3), of borders 3.
+const ON_LIGHT: Inks = Inks {
+    dim: Color::Indexed(240),
+    border: Color::Indexed(243),
+    positive: Color::Indexed(130),
+    negative: Color::Indexed(22),
+    caution: Color::Indexed(94),
+    refused: Color::Indexed(124),
+    key: Color::Indexed(25),
+};
+
+const BLACK: Color = Color::Indexed(16);
+const WHITE: Color = Color::Indexed(231);
+/// On [`BLACK`], with contrasts of 10 and more.
+const HIGH_CONTRAST: Inks = Inks {
+    dim: WHITE,
+    border: WHITE,
+    positive: Color::Indexed(226),
+    negative: WHITE,
+    caution: Color::Indexed(226),
+    refused: Color::Indexed(217),
+    key: Color::Indexed(123),
+};
+
 impl Theme {
+    /// In the terminal's own colours.
     pub fn new(colours: Colours) -> Self {
         let plain = Style::new();
         let colour = |colour: Color| match colours {
@@ -28,6 +83,7 @@ impl Theme {
             _ => plain.fg(colour),
         };
         Theme {
+            screen: plain,
             plain,
             dim: plain.add_modifier(Modifier::DIM),
             title: plain.add_modifier(Modifier::BOLD),
@@ -39,6 +95,154 @@ impl Theme {
             refused: colour(Color::Red),
             key: colour(Color::Cyan),
             colours,
+            ascii: false,
         }
+    }
+
+    /// In the colours of a palette, as far as there may be any.
+    pub fn of(colours: Colours, palette: Palette, ascii: bool) -> Self {
+        let plain = Theme {
+            ascii,
+            ..Theme::new(colours)
+        };
+        match palette {
+            Palette::Terminal => plain,
+            Palette::Dark => plain.inked(&ON_DARK),
+            Palette::Light => plain.inked(&ON_LIGHT),
+            Palette::HighContrast => plain.inked(&HIGH_CONTRAST).contrasted(),
+        }
+    }
+
+    fn inked(self, inks: &Inks) -> Self {
+        if self.colours == Colours::None {
+            return self;
+        }
+        Theme {
+            dim: Style::new().fg(inks.dim),
+            border: Style::new().fg(inks.border),
+            positive: self.positive.fg(inks.positive),
+            negative: self.negative.fg(inks.negative),
+            caution: self.caution.fg(inks.caution),
+            refused: self.refused.fg(inks.refused),
+            key: self.key.fg(inks.key),
+            ..self
+        }
+    }
+
+    /// Nothing is dim, and what counts is bold or underlined, too.
+    fn contrasted(self) -> Self {
+        let screen = match self.colours {
+            Colours::None => self.screen,
+            _ => self.screen.fg(WHITE).bg(BLACK),
+        };
+        Theme {
+            screen,
+            dim: self.dim.remove_modifier(Modifier::DIM),
+            positive: self.positive.add_modifier(Modifier::UNDERLINED),
+            caution: self.caution.add_modifier(Modifier::BOLD),
+            refused: self.refused.add_modifier(Modifier::BOLD),
+            key: self.key.add_modifier(Modifier::BOLD),
+            ..self
+        }
+    }
+
+    /// Running text as this terminal can show it; it may become longer.
+    pub fn words<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        match self.ascii {
+            true => Cow::Owned(ascii::words(text)),
+            false => Cow::Borrowed(text),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Red, green and blue of a colour of the 256-colour palette that has the same everywhere.
+    fn rgb(colour: Color) -> [f64; 3] {
+        let Color::Indexed(index @ 16..) = colour else {
+            panic!("{colour:?} is what the terminal says it is");
+        };
+        let step = |n: u8| [0.0, 95.0, 135.0, 175.0, 215.0, 255.0][usize::from(n)];
+        match index {
+            232.. => [8.0 + 10.0 * f64::from(index - 232); 3],
+            _ => [(index - 16) / 36, (index - 16) / 6 % 6, (index - 16) % 6].map(step),
+        }
+    }
+
+    /// Relative luminance of WCAG 2.2.
+    fn luminance(colour: Color) -> f64 {
+        let linear = rgb(colour).map(|value| match value / 255.0 {
+            v if v <= 0.04045 => v / 12.92,
+            v => ((v + 0.055) / 1.055).powf(2.4),
+        });
+        0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    }
+
+    fn contrast(a: Color, b: Color) -> f64 {
+        let (a, b) = (luminance(a), luminance(b));
+        (a.max(b) + 0.05) / (a.min(b) + 0.05)
+    }
+
+    #[test]
+    fn colours_stand_out_from_their_background() {
+        for (palette, background, text, border) in [
+            (Palette::Dark, BLACK, 7.0, 3.0),
+            (Palette::Light, WHITE, 4.5, 3.0),
+            (Palette::HighContrast, BLACK, 10.0, 10.0),
+        ] {
+            let theme = Theme::of(Colours::Palette, palette, false);
+            for (style, least) in [
+                (theme.dim, text),
+                (theme.border, border),
+                (theme.positive, text),
+                (theme.negative, text),
+                (theme.caution, text),
+                (theme.refused, text),
+                (theme.key, text),
+            ] {
+                let contrast = contrast(style.fg.unwrap(), background);
+                assert!(contrast >= least, "{palette:?} {style:?}: {contrast:.1}");
+            }
+        }
+    }
+
+    #[test]
+    fn without_colours_no_theme_has_any() {
+        for palette in [
+            Palette::Terminal,
+            Palette::Dark,
+            Palette::Light,
+            Palette::HighContrast,
+        ] {
+            let theme = Theme::of(Colours::None, palette, false);
+            for style in [
+                theme.screen,
+                theme.plain,
+                theme.dim,
+                theme.title,
+                theme.border,
+                theme.selected,
+                theme.positive,
+                theme.negative,
+                theme.caution,
+                theme.refused,
+                theme.key,
+            ] {
+                assert_eq!((style.fg, style.bg), (None, None), "{palette:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn high_contrast_is_never_dim_and_has_its_own_background() {
+        let theme = Theme::of(Colours::True, Palette::HighContrast, false);
+        assert_eq!(
+            (theme.screen.fg, theme.screen.bg),
+            (Some(WHITE), Some(BLACK))
+        );
+        let theme = Theme::of(Colours::None, Palette::HighContrast, false);
+        assert!(!theme.dim.add_modifier.contains(Modifier::DIM));
     }
 }

@@ -4,13 +4,13 @@ use ratatui::Frame;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Paragraph};
-use unicode_width::UnicodeWidthStr;
 
 use super::change;
 use super::layout::Layout;
-use super::text::{count, fit, percent, shorten, shorten_name};
+use super::text::{cells, count, fit, percent, shorten, shorten_name};
 use super::theme::Theme;
 use crate::domain::{Finding, InputCheck, Opinion, Prediction, Question, Verdict};
+use crate::tui::look::Columns;
 use crate::tui::model::{Model, Reading};
 use crate::tui::worklist::{Entry, Sort, State, nearest};
 
@@ -33,9 +33,9 @@ pub fn draw(model: &Model, theme: &Theme, layout: &Layout, frame: &mut Frame) {
         .map_while(|row| {
             let entry = model.worklist.row(row)?;
             let selected = row == model.worklist.cursor();
-            let state = match (&entry.state, model.worklist.said_elsewhere(row)) {
+            let said = match (&entry.state, model.worklist.said_elsewhere(row)) {
                 (State::Unread | State::Read(_), _) if model.worklist.is_hidden(entry) => {
-                    ('·', theme.dim, String::new())
+                    Said::nothing(theme)
                 }
                 (State::Unread, Some((name, said))) => elsewhere(model, theme, name, said),
                 (State::Read(_), Some(_)) if *model.worklist.sort() == Sort::Disagreement => {
@@ -43,8 +43,14 @@ pub fn draw(model: &Model, theme: &Theme, layout: &Layout, frame: &mut Frame) {
                 }
                 _ => state(model, theme, entry),
             };
-            let state = change::of_row(model, row, state);
-            Some(line(theme, entry, state, selected, usize::from(area.width)))
+            let row = Row {
+                entry,
+                patient: change::of_row(model, row),
+                said,
+                selected,
+                columns: model.columns,
+            };
+            Some(row.line(theme, usize::from(area.width)))
         })
         .collect();
     frame.render_widget(Paragraph::new(lines), area);
@@ -81,7 +87,7 @@ fn title(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
         text("", ""),
         format!(" {shown}{found} · {read} read{star}{arrow} "),
     ];
-    let fits = |way: &&String| NAME.width() + way.width() <= width;
+    let fits = |way: &&String| cells(NAME) + cells(way) <= width;
     let text = ways.iter().find(fits).unwrap_or(&ways[3]).clone();
     Line::from(vec![
         Span::styled(NAME, theme.title),
@@ -114,14 +120,14 @@ fn bottom(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
             format!("· {words}")
         };
         // One cell before it, and one more that keeps it from what is held.
-        if held.width() + right.width() + more.width() + 2 <= width {
+        if cells(&held) + cells(&right) + cells(&more) + 2 <= width {
             right += &more;
         }
     }
     if right.is_empty() {
         return Line::styled(held, theme.plain);
     }
-    let gap = width - held.width() - right.width() - 1;
+    let gap = width - cells(&held) - cells(&right) - 1;
     Line::from(vec![
         Span::styled(held, theme.plain),
         Span::styled("─".repeat(gap), theme.border),
@@ -142,31 +148,86 @@ fn nothing(model: &Model) -> String {
     }
 }
 
-/// ` ● IM-0041.png   91.0 %  COVID-19`
-fn line(
-    theme: &Theme,
-    entry: &Entry,
-    (sign, style, words): (char, Style, String),
+/// What a row says behind the name, and with which sign.
+struct Said {
+    sign: char,
+    style: Style,
+    score: String,
+    words: String,
+}
+
+impl Said {
+    fn nothing(theme: &Theme) -> Self {
+        Said {
+            sign: '·',
+            style: theme.dim,
+            score: String::new(),
+            words: String::new(),
+        }
+    }
+}
+
+struct Row<'a> {
+    entry: &'a Entry,
+    /// In the order of patients: whose image it is, and what has changed since the one before.
+    patient: Option<(String, Option<String>)>,
+    said: Said,
     selected: bool,
-    width: usize,
-) -> Line<'static> {
-    let cursor = if selected { '▸' } else { ' ' };
-    let (mark, flag) = marks(entry);
-    let words = format!("{flag}{words}");
-    // Names get what the words leave, and never less than half.
-    let words_width = words.width().min(width / 2);
-    let name_width = width.saturating_sub(words_width + 4);
-    let name = fit(&shorten_name(&entry.name(), name_width), name_width);
-    let words = fit(&words, words_width);
-    let (style, plain) = match selected {
-        true => (theme.selected, theme.selected),
-        false => (style, theme.plain),
-    };
-    Line::from(vec![
-        Span::styled(format!("{cursor}{sign}{mark}"), style),
-        Span::styled(format!("{name} "), plain),
-        Span::styled(words, style),
-    ])
+    columns: Columns,
+}
+
+impl Row<'_> {
+    /// ` ● IM-0041.png   91.0 %  COVID-19`
+    fn line(&self, theme: &Theme, width: usize) -> Line<'static> {
+        let cursor = if self.selected { '▸' } else { ' ' };
+        let sign = self.said.sign;
+        let (mark, flag) = match self.columns.mark {
+            true => marks(self.entry),
+            false => (' ', ""),
+        };
+        let words = format!("{flag}{}", self.words());
+        let left = width.saturating_sub(4);
+        // Names get what the words leave, and never less than half.
+        let words_width = match self.columns.name {
+            true => cells(&words).min(width / 2),
+            false => left,
+        };
+        let name_width = left.saturating_sub(words_width);
+        let name = match self.columns.name {
+            true => fit(&shorten_name(&self.entry.name(), name_width), name_width),
+            false => String::new(),
+        };
+        let words = fit(&words, words_width);
+        let (style, plain) = match self.selected {
+            true => (theme.selected, theme.selected),
+            false => (self.said.style, theme.plain),
+        };
+        Line::from(vec![
+            Span::styled(format!("{cursor}{sign}{mark}"), style),
+            Span::styled(format!("{name} "), plain),
+            Span::styled(words, style),
+        ])
+    }
+
+    fn words(&self) -> String {
+        let Said { score, words, .. } = &self.said;
+        let (lead, change) = match &self.patient {
+            Some((lead, change)) => (lead.as_str(), change.as_deref()),
+            None => ("", None),
+        };
+        let columns = match change {
+            Some(change) => [(true, lead), (true, change), (false, "")],
+            None => [
+                (true, lead),
+                (self.columns.score, score.as_str()),
+                (self.columns.words, words.as_str()),
+            ],
+        };
+        let shown = columns
+            .into_iter()
+            .filter(|(is, text)| *is && !text.is_empty());
+        shown.map(|(_, text)| text).collect::<Vec<_>>().join(" ")
+    }
 }
 
 /// The verdict once it is on the disk, and whether it is a key image.
@@ -242,51 +303,66 @@ fn held(model: &Model) -> String {
     }
 }
 
-fn state(model: &Model, theme: &Theme, entry: &Entry) -> (char, Style, String) {
+fn state(model: &Model, theme: &Theme, entry: &Entry) -> Said {
+    let unscored = |sign, style, words| Said {
+        sign,
+        style,
+        score: String::new(),
+        words,
+    };
     match &entry.state {
-        State::Unread => ('·', theme.dim, String::new()),
-        State::Failed(reason) => ('✗', theme.refused, reason.to_string()),
+        State::Unread => unscored('·', theme.dim, String::new()),
+        State::Failed(reason) => unscored('✗', theme.refused, reason.to_string()),
         State::Read(prediction) => match &prediction.input {
-            InputCheck::Refused(reasons) => (
-                '✗',
-                theme.refused,
-                format!("refused: {}", reasons.join("; ")),
-            ),
-            InputCheck::Caution(_) => {
-                let (_, words) = summary(model, theme, prediction);
-                ('!', theme.caution, words)
+            InputCheck::Refused(reasons) => {
+                let words = format!("refused: {}", reasons.join("; "));
+                unscored('✗', theme.refused, words)
             }
-            InputCheck::Accepted => {
-                let (style, words) = summary(model, theme, prediction);
-                let sign = if style == theme.positive {
-                    '●'
-                } else {
-                    '○'
-                };
-                (sign, style, words)
-            }
+            InputCheck::Caution(_) => Said {
+                sign: '!',
+                style: theme.caution,
+                ..summary(model, theme, prediction)
+            },
+            InputCheck::Accepted => summary(model, theme, prediction),
         },
     }
 }
 
 /// What another model said of a row that this one has not read: with its name, and dim.
-fn elsewhere(model: &Model, theme: &Theme, name: &str, said: &Prediction) -> (char, Style, String) {
-    let words = match &said.input {
-        InputCheck::Refused(_) => "refused".to_owned(),
-        _ => summary(model, theme, said).1,
-    };
-    ('·', theme.dim, format!("{name}: {words}"))
+fn elsewhere(model: &Model, theme: &Theme, name: &str, said: &Prediction) -> Said {
+    let (sign, style) = ('·', theme.dim);
+    match &said.input {
+        InputCheck::Refused(_) => Said {
+            sign,
+            style,
+            score: String::new(),
+            words: format!("{name}: refused"),
+        },
+        _ => {
+            let Said { score, words, .. } = summary(model, theme, said);
+            Said {
+                sign,
+                style,
+                score: format!("{name}: {score}"),
+                words,
+            }
+        }
+    }
 }
 
 /// The label over which two models differ most, and by how much.
-fn disagreement(model: &Model, theme: &Theme, row: usize) -> Option<(char, Style, String)> {
+fn disagreement(model: &Model, theme: &Theme, row: usize) -> Option<Said> {
     let (finding, difference) = model.worklist.disagreement(row)?;
-    let words = format!("Δ {difference:.2} {}", finding.label.name());
-    Some(('Δ', theme.plain, words))
+    Some(Said {
+        sign: 'Δ',
+        style: theme.plain,
+        score: format!("Δ {difference:.2}"),
+        words: finding.label.name().to_owned(),
+    })
 }
 
 /// The label that the list is sorted by, or else the highest that was found, or that none was.
-fn summary(model: &Model, theme: &Theme, prediction: &Prediction) -> (Style, String) {
+fn summary(model: &Model, theme: &Theme, prediction: &Prediction) -> Said {
     let prediction = &*model.shown(prediction);
     let wanted = match model.worklist.sort() {
         Sort::Score(label) => prediction.finding(label),
@@ -303,27 +379,18 @@ fn summary(model: &Model, theme: &Theme, prediction: &Prediction) -> (Style, Str
     let found = alone()
         .filter(|f| f.is_positive() == Some(true))
         .max_by(highest);
-    match (wanted.or(found), alone().max_by(highest)) {
-        (Some(finding), _) => {
-            let positive = finding.is_positive() == Some(true);
-            let style = if positive {
-                theme.positive
-            } else {
-                theme.negative
-            };
-            (
-                style,
-                format!(
-                    "{} {}",
-                    percent(finding.score.value()),
-                    finding.label.name()
-                ),
-            )
+    let (sign, style, finding, words) = match (wanted.or(found), alone().max_by(highest)) {
+        (Some(finding), _) if finding.is_positive() == Some(true) => {
+            ('●', theme.positive, Some(finding), finding.label.name())
         }
-        (None, Some(finding)) => (
-            theme.negative,
-            format!("{} no finding", percent(finding.score.value())),
-        ),
-        (None, None) => (theme.plain, String::new()),
+        (Some(finding), _) => ('○', theme.negative, Some(finding), finding.label.name()),
+        (None, Some(finding)) => ('○', theme.negative, Some(finding), "no finding"),
+        (None, None) => ('○', theme.plain, None, ""),
+    };
+    Said {
+        sign,
+        style,
+        score: finding.map_or_else(String::new, |f| percent(f.score.value())),
+        words: words.to_owned(),
     }
 }

@@ -1,0 +1,191 @@
+use clap::{CommandFactory, Parser};
+
+use super::*;
+use crate::cli::{ColorWhen, Column, Graphics, Look, Theme};
+use crate::imaging::Limits;
+use crate::worker::KEPT_BYTES;
+
+fn parsed(text: &str) -> Config {
+    let (config, faults) = config::parse(text, Path::new(""));
+    assert_eq!(faults, [], "{text}");
+    config
+}
+
+/// What is typed, with a configuration behind it.
+fn filled(arguments: &[&str], text: &str) -> Cli {
+    let mut cli = Cli::try_parse_from([&["cxr"], arguments].concat()).unwrap();
+    fill(&mut cli, parsed(text));
+    cli
+}
+
+/// `cxr config --default` cannot say anything else than what holds.
+#[test]
+fn the_printed_defaults_are_the_programs() {
+    let text = default_text();
+    let config = parsed(&text);
+    let files = config.files;
+    assert!(files.max_megapixels.is_some() && files.max_memory.is_some());
+    assert_eq!(crate::commands::limits(files), Limits::default());
+    assert_eq!(config.appearance.color, Some(ColorWhen::default()));
+    assert_eq!(config.computing.engine, Some(Default::default()));
+    assert_eq!(config.graphics, Some(Graphics::default()));
+    let look = Look {
+        theme: Some(Default::default()),
+        ascii: Some(Default::default()),
+        columns: Some(Column::DEFAULT.to_vec()),
+    };
+    assert_eq!(config.look, look);
+    let memory = config.model_memory.unwrap().get();
+    assert_eq!(u64::from(memory) << 20, KEPT_BYTES);
+    assert_eq!(config.background, Some(true));
+    assert_eq!((&config.model, &config.reviewer), (&None, &None));
+    assert_eq!((&config.store, config.jobs), (&None, None));
+    assert!(config.prevalence.is_empty() && config.keys.is_empty());
+    assert!(!filled(&[], &text).browse.no_background);
+}
+
+/// The keys, which stand there as comments, are those of the keymap.
+#[test]
+fn the_printed_keys_are_the_keymaps() {
+    let text = default_text();
+    let (head, keys) = text.split_once("\n[keys]\n").unwrap();
+    let live: Vec<&str> = keys
+        .lines()
+        .map(|l| l.strip_prefix("# ").unwrap_or(l))
+        .collect();
+    let live: Vec<&str> = live
+        .into_iter()
+        .filter(|line| line.contains(" = "))
+        .collect();
+    let config = parsed(&format!("{head}\n[keys]\n{}", live.join("\n")));
+    let bundled = Keymap::bundled();
+    assert_eq!(config.keys.len(), bundled.bindings().len());
+    let same = keymap(&config.keys).unwrap();
+    assert_eq!(same.markdown(), bundled.markdown());
+}
+
+/// Help says the same defaults.
+#[test]
+fn help_says_the_defaults_that_hold() {
+    let command = Cli::command();
+    let help = |name: &str| {
+        let found = command.get_arguments().find(|a| a.get_id() == name);
+        found.and_then(|a| a.get_help()).unwrap().to_string()
+    };
+    let Limits {
+        max_pixels,
+        max_memory,
+        timeout,
+        ..
+    } = Limits::default();
+    for (name, default) in [
+        ("max_megapixels", (max_pixels / 1_000_000).to_string()),
+        ("max_memory", (max_memory >> 20).to_string()),
+        ("decode_timeout", timeout.as_secs().to_string()),
+        ("model_memory", (KEPT_BYTES >> 20).to_string()),
+        ("columns", "mark,name,score,words".to_owned()),
+        ("theme", "auto".to_owned()),
+        ("color", "auto".to_owned()),
+        ("engine", "auto".to_owned()),
+    ] {
+        let says = format!("[default: {default}]");
+        assert!(help(name).ends_with(&says), "{name}: {}", help(name));
+    }
+}
+
+/// Each option of the screen can be configured, or there is a reason why not.
+#[test]
+fn no_option_of_the_screen_is_forgotten() {
+    const WITHOUT: [&str; 9] = [
+        "config",
+        "no-config",
+        "no-background", // background = false
+        "prevalence",    // a table
+        "blinded",       // of one sitting
+        "shuffle",
+        "fresh",
+        "help",
+        "version",
+    ];
+    let command = Cli::command();
+    let options = command.get_arguments().filter_map(|a| a.get_long());
+    for option in options.filter(|option| !WITHOUT.contains(option)) {
+        let text = format!("{option} = [[]]");
+        let (_, faults) = config::parse(&text, Path::new(""));
+        assert!(!faults[0].reason.contains("no such key"), "{option}");
+    }
+}
+
+#[test]
+fn the_command_line_goes_before_the_configuration_and_that_before_the_default() {
+    let text = "color = \"never\"\ngraphics = \"off\"\ntheme = \"light\"\nmax-memory = 7\n\
+                reviewer = \"Rao\"\ncolumns = [\"name\"]\nbackground = false\nstore = \"/s\"";
+    let cli = filled(&["--graphics", "blocks", "--max-memory", "9"], text);
+    assert_eq!(cli.browse.graphics, Some(Graphics::Blocks));
+    assert_eq!(cli.files.max_memory.unwrap().get(), 9);
+    assert_eq!(cli.appearance.color, Some(ColorWhen::Never));
+    assert_eq!(cli.browse.look.theme, Some(Theme::Light));
+    assert_eq!(cli.browse.look.columns, Some(vec![Column::Name]));
+    assert_eq!(cli.browse.reviewer.as_deref(), Some("Rao"));
+    assert_eq!(cli.browse.store, Some("/s".into()));
+    assert!(cli.browse.no_background);
+    assert!(!filled(&["--background"], text).browse.no_background);
+    let bare = filled(&[], "");
+    assert_eq!((bare.browse.graphics, bare.files.max_memory), (None, None));
+    assert!(filled(&["--no-background"], "").browse.no_background);
+}
+
+#[test]
+fn commands_take_what_they_have_options_for() {
+    let text = "jobs = 3\nstore = \"/s\"\n[prevalence]\nCOVID-19 = \"5%\"";
+    let jobs = |arguments: &[&str]| match filled(arguments, text).command {
+        Some(Command::Predict(predict)) => {
+            assert!(
+                predict.assumptions.usual.is_empty(),
+                "a table is not of a home"
+            );
+            predict.jobs.unwrap().get()
+        }
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(jobs(&["predict", "x"]), 3);
+    assert_eq!(jobs(&["predict", "x", "-j", "2"]), 2);
+    match filled(&["report", "a.png", "-o", "a.html"], text).command {
+        Some(Command::Report(report)) => {
+            assert_eq!(report.store, Some("/s".into()));
+            assert_eq!(report.assumptions.usual, ["COVID-19=5%"]);
+        }
+        other => panic!("{other:?}"),
+    }
+    match filled(&["export", "--all", "--store", "/t"], text).command {
+        Some(Command::Export(export)) => assert_eq!(export.store, Some("/t".into())),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn no_configuration_is_read_for_what_must_work_without() {
+    for (arguments, reads) in [
+        (&["cxr"][..], true),
+        (&["cxr", "doctor"], true),
+        (&["cxr", "config", "--path"], false),
+        (&["cxr", "man"], false),
+        (&["cxr", "completions", "bash"], false),
+        (&["cxr", "decode-worker"], false),
+    ] {
+        let cli = Cli::try_parse_from(arguments).unwrap();
+        assert_eq!(reads_it(&cli), reads, "{arguments:?}");
+    }
+}
+
+#[test]
+fn mistakes_in_keys_have_their_lines() {
+    let text = "[keys]\nnxt = \"x\"\nnext = \"n\"\n\nlast = [\"G\", \"hyper\"]\n";
+    let faults = keymap(&parsed(text).keys).err().unwrap();
+    let rejected = Rejected::new(Path::new("c.toml"), faults).to_string();
+    let lines: Vec<&str> = rejected.lines().collect();
+    assert_eq!(lines.len(), 3, "{rejected}");
+    assert!(lines[0].starts_with("c.toml:2: keys: nxt: no such action; did you mean next?"));
+    assert!(lines[1].starts_with("c.toml:3: keys: \"n\" means both next and next-match"));
+    assert!(lines[2].starts_with("c.toml:5: keys: last: \"hyper\" is not a key"));
+}

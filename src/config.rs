@@ -1,0 +1,298 @@
+//! The configuration: one TOML file. Its keys are the long names of options, and it says what holds
+//! where the command line and the environment say nothing.
+//!
+//! `config/default.toml` says all that can be in one, with what holds without: a test holds it to
+//! the defaults of the program.
+
+mod values;
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::{Path, PathBuf};
+
+use toml::de::DeTable;
+
+use crate::cli::{Appearance, Computing, Files, Graphics, Look};
+use crate::domain::text::{clean, nearest_word};
+use values::{Key, Value, Wrong, choice, choices, entries, keys, number, path, share, text, yes};
+
+/// What can be said and what holds without, in words; the actions of the keymap follow it.
+pub const DEFAULT: &str = include_str!("config/default.toml");
+
+/// A file larger than this is something else.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// What a file says; nothing where it says nothing.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub struct Config {
+    pub appearance: Appearance,
+    pub look: Look,
+    pub graphics: Option<Graphics>,
+    pub computing: Computing,
+    pub files: Files,
+    pub model: Option<Chosen>,
+    /// In MiB.
+    pub model_memory: Option<NonZeroU32>,
+    pub background: Option<bool>,
+    pub jobs: Option<NonZeroUsize>,
+    pub reviewer: Option<String>,
+    pub store: Option<PathBuf>,
+    /// `LABEL=SHARE`
+    pub prevalence: Vec<String>,
+    pub keys: Vec<Rebound>,
+}
+
+/// The name or the file of a model, and the line that says so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chosen {
+    pub model: PathBuf,
+    pub line: usize,
+}
+
+/// The keys of an action, as written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rebound {
+    pub action: String,
+    pub keys: Vec<String>,
+    pub line: usize,
+}
+
+/// One mistake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// From 1 on; `None` where the file as a whole is wrong.
+    pub line: Option<usize>,
+    pub reason: String,
+}
+
+/// All mistakes of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejected {
+    pub path: PathBuf,
+    pub faults: Vec<Fault>,
+}
+
+impl std::error::Error for Rejected {}
+
+/// A line for each mistake, by their lines: `FILE:LINE: REASON`.
+impl fmt::Display for Rejected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = clean(&self.path.display().to_string());
+        for (nth, Fault { line, reason }) in self.faults.iter().enumerate() {
+            let end = if nth > 0 { "\n" } else { "" };
+            let line = line.map_or_else(String::new, |line| format!("{line}:"));
+            write!(f, "{end}{name}:{line} {}", clean(reason))?;
+        }
+        Ok(())
+    }
+}
+
+impl Rejected {
+    fn whole(path: &Path, reason: String) -> Self {
+        let line = None;
+        Rejected::new(path, vec![Fault { line, reason }])
+    }
+
+    /// The mistakes in their order; one at least.
+    pub fn new(path: &Path, mut faults: Vec<Fault>) -> Self {
+        faults.sort_by_key(|fault| fault.line);
+        Rejected {
+            path: path.to_owned(),
+            faults,
+        }
+    }
+}
+
+/// Where the configuration is unless told otherwise: `$XDG_CONFIG_HOME/cxr/config.toml`, or below
+/// `~/.config`. `None` without a home.
+pub fn default_path(variable: impl Fn(&str) -> Option<std::ffi::OsString>) -> Option<PathBuf> {
+    // The specification has relative paths ignored.
+    let absolute = |name: &str| {
+        let path = PathBuf::from(variable(name)?);
+        path.is_absolute().then_some(path)
+    };
+    let config = absolute("XDG_CONFIG_HOME")
+        .or_else(|| absolute("HOME").map(|home| home.join(".config")))?;
+    Some(config.join("cxr").join("config.toml"))
+}
+
+/// Reads a file, and has `check` say what only others know to be wrong. `None` if there is no file.
+///
+/// # Errors
+/// [`Rejected`], with every mistake.
+pub fn load(
+    path: &Path,
+    check: impl Fn(&Config) -> Vec<Fault>,
+) -> Result<Option<Config>, Rejected> {
+    let bytes = match read_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Rejected::whole(path, error.to_string())),
+        Ok(bytes) => bytes,
+    };
+    let text = str::from_utf8(&bytes).map_err(|error| {
+        let line = Some(line_of(&bytes, error.valid_up_to()));
+        let reason = "not UTF-8".to_owned();
+        Rejected::new(path, vec![Fault { line, reason }])
+    })?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let (config, mut faults) = parse(text, folder);
+    faults.extend(check(&config));
+    match faults.is_empty() {
+        true => Ok(Some(config)),
+        false => Err(Rejected::new(path, faults)),
+    }
+}
+
+/// Also from a pipe, and never more than it takes to see that it is something else.
+fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let file = File::open(path)?;
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    match bytes.len() as u64 > MAX_BYTES {
+        true => Err(io::Error::other("larger than 1 MiB: no configuration")),
+        false => Ok(bytes),
+    }
+}
+
+/// Reads a text whose relative paths begin at `folder`: what could be read of it, and every mistake.
+pub fn parse(text: &str, folder: &Path) -> (Config, Vec<Fault>) {
+    let (table, errors) = DeTable::parse_recoverable(text);
+    let mut reader = Reader {
+        text,
+        folder,
+        config: Config::default(),
+        faults: Vec::new(),
+    };
+    for error in &errors {
+        let at = error.span().map_or(0, |span| span.start);
+        reader.note(at, error.message().to_owned());
+    }
+    // Where the parser stumbled it guesses on: a line that is no TOML has one mistake.
+    let mut faults = std::mem::take(&mut reader.faults);
+    faults.sort_by_key(|fault| fault.line);
+    faults.dedup_by_key(|fault| fault.line);
+    reader.read(table.get_ref());
+    let broken: Vec<Option<usize>> = faults.iter().map(|fault| fault.line).collect();
+    let meant = reader.faults.into_iter();
+    faults.extend(meant.filter(|fault| !broken.contains(&fault.line)));
+    (reader.config, faults)
+}
+
+/// The line of a byte, from 1 on.
+fn line_of(text: &[u8], at: usize) -> usize {
+    let before = &text[..at.min(text.len())];
+    before.iter().filter(|byte| **byte == b'\n').count() + 1
+}
+
+/// Every key.
+const NAMES: [&str; 17] = [
+    "theme",
+    "color",
+    "ascii",
+    "graphics",
+    "columns",
+    "engine",
+    "model",
+    "model-memory",
+    "background",
+    "jobs",
+    "reviewer",
+    "store",
+    "max-megapixels",
+    "max-memory",
+    "decode-timeout",
+    "prevalence",
+    "keys",
+];
+
+struct Reader<'a> {
+    text: &'a str,
+    folder: &'a Path,
+    config: Config,
+    faults: Vec<Fault>,
+}
+
+impl Reader<'_> {
+    fn note(&mut self, at: usize, reason: String) {
+        let line = Some(line_of(self.text.as_bytes(), at));
+        self.faults.push(Fault { line, reason });
+    }
+
+    fn read(&mut self, table: &DeTable) {
+        for (key, value) in table {
+            let name = key.get_ref().as_ref();
+            if !NAMES.contains(&name) {
+                self.note(key.span().start, unknown(name));
+                continue;
+            }
+            for (at, reason) in self.take(name, value).err().unwrap_or_default() {
+                self.note(at, format!("{name} {reason}"));
+            }
+        }
+    }
+
+    fn take(&mut self, name: &str, value: &Value) -> Result<(), Vec<Wrong>> {
+        let Config {
+            appearance,
+            look,
+            graphics,
+            computing,
+            files,
+            model,
+            model_memory,
+            background,
+            jobs,
+            reviewer,
+            store,
+            prevalence,
+            keys: bound,
+        } = &mut self.config;
+        let line = |at: usize| line_of(self.text.as_bytes(), at);
+        match name {
+            "theme" => look.theme = Some(choice(value)?),
+            "color" => appearance.color = Some(choice(value)?),
+            "ascii" => look.ascii = Some(choice(value)?),
+            "graphics" => *graphics = Some(choice(value)?),
+            "engine" => computing.engine = Some(choice(value)?),
+            "columns" => look.columns = Some(choices(value)?),
+            "model" => {
+                *model = Some(Chosen {
+                    model: values::model(value, self.folder)?,
+                    line: line(value.span().start),
+                });
+            }
+            "model-memory" => *model_memory = Some(number(value)?),
+            "background" => *background = Some(yes(value)?),
+            "jobs" => *jobs = Some(number(value)?.try_into().unwrap_or(NonZeroUsize::MAX)),
+            "reviewer" => *reviewer = Some(text(value)?),
+            "store" => *store = Some(path(value, self.folder)?),
+            "max-megapixels" => files.max_megapixels = Some(number(value)?),
+            "max-memory" => files.max_memory = Some(number(value)?),
+            "decode-timeout" => files.decode_timeout = Some(number(value)?),
+            "prevalence" => entries(value, share, prevalence)?,
+            _ => {
+                let rebound = |key: &Key, value: &Value| {
+                    Ok(Rebound {
+                        action: key.get_ref().to_string(),
+                        keys: keys(value)?,
+                        line: line(key.span().start),
+                    })
+                };
+                entries(value, rebound, bound)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn unknown(name: &str) -> String {
+    match nearest_word(name, NAMES) {
+        Some(near) => format!("{name}: no such key; did you mean {near}?"),
+        None => format!("{name}: no such key; `cxr config --default` shows all"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

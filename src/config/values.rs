@@ -1,0 +1,184 @@
+//! What a value must be.
+
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+use toml::Spanned;
+use toml::de::{DeString, DeValue};
+
+use crate::domain::Prevalence;
+use crate::domain::text::nearest_word;
+
+pub type Key<'a> = Spanned<DeString<'a>>;
+pub type Value<'a> = Spanned<DeValue<'a>>;
+
+/// The byte at which something is wrong, and what; to be read after the key.
+pub type Wrong = (usize, String);
+
+fn wrong<T>(value: &Value, reason: impl Into<String>) -> Result<T, Vec<Wrong>> {
+    Err(vec![(value.span().start, reason.into())])
+}
+
+/// A value as written, for a message.
+fn shown(value: &Value) -> String {
+    match value.get_ref() {
+        DeValue::String(text) => format!("{text:?}"),
+        DeValue::Integer(number) => number.to_string(),
+        DeValue::Float(number) => number.to_string(),
+        DeValue::Boolean(yes) => yes.to_string(),
+        DeValue::Datetime(_) => "a date".to_owned(),
+        DeValue::Array(_) => "a list".to_owned(),
+        DeValue::Table(_) => "a table".to_owned(),
+    }
+}
+
+/// One of the words of an option.
+pub fn choice<T: ValueEnum>(value: &Value) -> Result<T, Vec<Wrong>> {
+    let said = value.get_ref().as_str();
+    if let Some(chosen) = said.and_then(|word| T::from_str(word, false).ok()) {
+        return Ok(chosen);
+    }
+    let values = T::value_variants().iter();
+    let values: Vec<_> = values.filter_map(ValueEnum::to_possible_value).collect();
+    let words: Vec<&str> = values.iter().map(|value| value.get_name()).collect();
+    let near = said.and_then(|word| nearest_word(word, words.iter().copied()));
+    let hint = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
+    let words = words.join(", ");
+    wrong(
+        value,
+        format!("is one of {words}, not {}{hint}", shown(value)),
+    )
+}
+
+/// Several of them, each once and one at least.
+pub fn choices<T: ValueEnum + PartialEq>(value: &Value) -> Result<Vec<T>, Vec<Wrong>> {
+    let mut chosen = Vec::new();
+    for item in items(value)? {
+        let one = choice(item)?;
+        if chosen.contains(&one) {
+            return wrong(item, format!("has {} twice", shown(item)));
+        }
+        chosen.push(one);
+    }
+    match chosen.is_empty() {
+        true => wrong(value, "needs one at least"),
+        false => Ok(chosen),
+    }
+}
+
+fn items<'a, 'b>(value: &'b Value<'a>) -> Result<Vec<&'b Value<'a>>, Vec<Wrong>> {
+    match value.get_ref().as_array() {
+        Some(array) => Ok(array.iter().collect()),
+        None => wrong(value, format!("is a list in [], not {}", shown(value))),
+    }
+}
+
+/// A whole number from 1 on.
+pub fn number(value: &Value) -> Result<NonZeroU32, Vec<Wrong>> {
+    let number = value.get_ref().as_integer();
+    let number = number.and_then(|n| u32::from_str_radix(n.as_str(), n.radix()).ok());
+    let most = u32::MAX;
+    number.and_then(NonZeroU32::new).map_or_else(
+        || {
+            wrong(
+                value,
+                format!("is a whole number from 1 to {most}, not {}", shown(value)),
+            )
+        },
+        Ok,
+    )
+}
+
+pub fn yes(value: &Value) -> Result<bool, Vec<Wrong>> {
+    let yes = value.get_ref().as_bool();
+    yes.map_or_else(
+        || wrong(value, format!("is true or false, not {}", shown(value))),
+        Ok,
+    )
+}
+
+/// Text, and not an empty one.
+pub fn text(value: &Value) -> Result<String, Vec<Wrong>> {
+    match value.get_ref().as_str() {
+        Some(text) if !text.trim().is_empty() => Ok(text.to_owned()),
+        _ => wrong(value, format!("is a text in \"\", not {}", shown(value))),
+    }
+}
+
+/// A file, from the folder of the configuration; `~/` is the user's home.
+pub fn path(value: &Value, folder: &Path) -> Result<PathBuf, Vec<Wrong>> {
+    let text = text(value)?;
+    let Some(below) = text.strip_prefix("~/") else {
+        return Ok(folder.join(text));
+    };
+    match std::env::var_os("HOME") {
+        Some(home) => Ok(Path::new(&home).join(below)),
+        None => wrong(value, "begins with ~/, and HOME is not set"),
+    }
+}
+
+/// A file if there is one or it is written as one, else the name of a model.
+pub fn model(value: &Value, folder: &Path) -> Result<PathBuf, Vec<Wrong>> {
+    let name = text(value)?;
+    let file = path(value, folder)?;
+    match name.contains('/') || file.exists() {
+        true => Ok(file),
+        false => Ok(name.into()),
+    }
+}
+
+/// Puts what `read` makes of each entry of a table into `taken`, beside all that is wrong with others.
+pub fn entries<T>(
+    value: &Value,
+    read: impl Fn(&Key, &Value) -> Result<T, Vec<Wrong>>,
+    taken: &mut Vec<T>,
+) -> Result<(), Vec<Wrong>> {
+    let Some(table) = value.get_ref().as_table() else {
+        return wrong(value, format!("is a table, not {}", shown(value)));
+    };
+    let mut faults = Vec::new();
+    for (key, value) in table {
+        let named = |(at, reason)| (at, format!("of {} {reason}", key.get_ref()));
+        match read(key, value) {
+            Ok(entry) => taken.push(entry),
+            Err(wrong) => faults.extend(wrong.into_iter().map(named)),
+        }
+    }
+    match faults.is_empty() {
+        true => Ok(()),
+        false => Err(faults),
+    }
+}
+
+/// `LABEL=SHARE`
+pub fn share(label: &Key, value: &Value) -> Result<String, Vec<Wrong>> {
+    let share = match value.get_ref() {
+        DeValue::String(text) => text.as_ref(),
+        DeValue::Float(number) => number.as_str(),
+        _ => "",
+    };
+    match share.parse::<Prevalence>() {
+        Ok(_) => Ok(format!("{}={share}", label.get_ref())),
+        Err(()) => wrong(
+            value,
+            format!(
+                "is a share, as 0.05 or \"5%\", neither end included, not {}",
+                shown(value)
+            ),
+        ),
+    }
+}
+
+/// Keys of an action: one, or a list of them. Whether they are keys is for the keymap to say.
+pub fn keys(value: &Value) -> Result<Vec<String>, Vec<Wrong>> {
+    if value.get_ref().is_str() {
+        return Ok(vec![text(value)?]);
+    }
+    let items = value.get_ref().as_array();
+    let Some(items) = items.filter(|items| items.iter().all(|item| item.get_ref().is_str())) else {
+        let said = shown(value);
+        return wrong(value, format!("is a key or a list of keys, not {said}"));
+    };
+    items.iter().map(text).collect()
+}

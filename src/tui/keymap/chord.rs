@@ -1,0 +1,112 @@
+//! One key with its modifiers, as the keymap writes it and as a terminal sends it.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+/// A key with its modifiers, shift folded into the character.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Chord(KeyCode, KeyModifiers);
+
+impl From<KeyEvent> for Chord {
+    fn from(key: KeyEvent) -> Self {
+        let mut modifiers = key.modifiers & (KeyModifiers::CONTROL | KeyModifiers::ALT);
+        if !matches!(key.code, KeyCode::Char(_)) {
+            modifiers |= key.modifiers & KeyModifiers::SHIFT;
+        }
+        // What terminals send for it already says shift.
+        match key.code {
+            KeyCode::BackTab => Chord(KeyCode::Tab, modifiers | KeyModifiers::SHIFT),
+            code => Chord(code, modifiers),
+        }
+    }
+}
+
+/// Names of keys, and how people write them.
+const NAMES: [(&str, KeyCode, &str); 15] = [
+    ("up", KeyCode::Up, "↑"),
+    ("down", KeyCode::Down, "↓"),
+    ("left", KeyCode::Left, "←"),
+    ("right", KeyCode::Right, "→"),
+    ("home", KeyCode::Home, "Home"),
+    ("end", KeyCode::End, "End"),
+    ("pageup", KeyCode::PageUp, "PgUp"),
+    ("pagedown", KeyCode::PageDown, "PgDn"),
+    ("insert", KeyCode::Insert, "Ins"),
+    ("delete", KeyCode::Delete, "Del"),
+    ("backspace", KeyCode::Backspace, "Backspace"),
+    ("enter", KeyCode::Enter, "Enter"),
+    ("esc", KeyCode::Esc, "Esc"),
+    ("tab", KeyCode::Tab, "Tab"),
+    ("space", KeyCode::Char(' '), "Space"),
+];
+
+const MODIFIERS: [(&str, KeyModifiers, &str); 3] = [
+    ("ctrl-", KeyModifiers::CONTROL, "Ctrl-"),
+    ("alt-", KeyModifiers::ALT, "Alt-"),
+    ("shift-", KeyModifiers::SHIFT, "Shift-"),
+];
+
+/// Keys that are pressed one after the other: `g g`.
+///
+/// # Errors
+/// Why one of them is no key.
+pub fn sequence(text: &str) -> Result<Vec<Chord>, &'static str> {
+    text.split(' ').map(chord).collect()
+}
+
+fn chord(text: &str) -> Result<Chord, &'static str> {
+    const NOT_A_KEY: &str = "is not a key";
+    let (modifiers, name) = modifiers(text);
+    let mut letters = name.chars();
+    let code = match (letters.next(), letters.next()) {
+        (Some(letter), None) if !letter.is_control() => KeyCode::Char(letter),
+        _ => match NAMES.iter().find(|(known, ..)| *known == name) {
+            Some((_, code, _)) => *code,
+            None => KeyCode::F(function_key(name).ok_or(NOT_A_KEY)?),
+        },
+    };
+    match code {
+        KeyCode::Char(_) if modifiers.contains(KeyModifiers::SHIFT) => {
+            Err("has a shift that terminals do not send: write A for shift-a")
+        }
+        KeyCode::Char(c) if modifiers.contains(KeyModifiers::CONTROL) && c.is_uppercase() => {
+            Err("has a capital that terminals do not send with ctrl")
+        }
+        code => Ok(Chord(code, modifiers)),
+    }
+}
+
+/// The modifiers that a key begins with, and the rest.
+fn modifiers(text: &str) -> (KeyModifiers, &str) {
+    let (mut modifiers, mut rest) = (KeyModifiers::NONE, text);
+    while let Some((after, modifier)) = MODIFIERS.iter().find_map(|(name, modifier, _)| {
+        let after = rest.strip_prefix(name).filter(|after| !after.is_empty())?;
+        Some((after, *modifier))
+    }) {
+        modifiers |= modifier;
+        rest = after;
+    }
+    (modifiers, rest)
+}
+
+/// `f1` to `f12`
+fn function_key(name: &str) -> Option<u8> {
+    let number = name.strip_prefix('f')?;
+    let number = number.parse().ok().filter(|n| (1..=12).contains(n))?;
+    (name == format!("f{number}")).then_some(number)
+}
+
+/// Keys as people write them: `Ctrl-d`, `gg`, `Alt-←`.
+pub fn pretty(keys: &str) -> String {
+    let one = |key: &str| {
+        let (modifiers, name) = modifiers(key);
+        let known = NAMES.iter().find(|(known, ..)| *known == name);
+        let name = match known {
+            Some((.., nice)) => (*nice).to_owned(),
+            None if function_key(name).is_some() => name.to_uppercase(),
+            None => name.to_owned(),
+        };
+        let held = MODIFIERS.iter().filter(|(_, m, _)| modifiers.contains(*m));
+        held.map(|(.., nice)| *nice).collect::<String>() + &name
+    };
+    keys.split(' ').map(one).collect()
+}

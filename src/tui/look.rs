@@ -1,0 +1,147 @@
+//! How the screen looks, as far as it is a matter of taste and of what a terminal can show.
+
+/// What was asked for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Look {
+    pub theme: ThemeChoice,
+    pub ascii: AsciiChoice,
+    pub columns: Columns,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ThemeChoice {
+    #[default]
+    Auto,
+    Dark,
+    Light,
+    HighContrast,
+}
+
+/// Colours that go together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Palette {
+    /// The sixteen that the terminal's own theme defines, so that dark and light ones both work.
+    Terminal,
+    Dark,
+    Light,
+    /// On a black background of its own.
+    HighContrast,
+}
+
+impl ThemeChoice {
+    /// Some terminals say in `COLORFGBG` which of the sixteen colours they write with and on: `15;0`.
+    pub fn palette(self, env: impl Fn(&str) -> Option<String>) -> Palette {
+        match self {
+            ThemeChoice::Dark => Palette::Dark,
+            ThemeChoice::Light => Palette::Light,
+            ThemeChoice::HighContrast => Palette::HighContrast,
+            ThemeChoice::Auto => {
+                let said = env("COLORFGBG").unwrap_or_default();
+                let (_, background) = said.rsplit_once(';').unwrap_or_default();
+                match background.parse() {
+                    Ok(0..=6 | 8_u8) => Palette::Dark,
+                    Ok(7 | 9..=15) => Palette::Light,
+                    _ => Palette::Terminal,
+                }
+            }
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AsciiChoice {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+impl AsciiChoice {
+    /// By itself where the locale says another encoding than UTF-8. Where nothing says anything, as
+    /// in most containers, the terminal has UTF-8 nearly always.
+    pub fn holds(self, env: impl Fn(&str) -> Option<String>) -> bool {
+        match self {
+            AsciiChoice::Always => true,
+            AsciiChoice::Never => false,
+            AsciiChoice::Auto => {
+                let names = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter();
+                let mut said = names.filter_map(env).filter(|locale| !locale.is_empty());
+                let is_utf8 = |locale: String| {
+                    let locale = locale.to_ascii_lowercase();
+                    locale.contains("utf-8") || locale.contains("utf8")
+                };
+                !said.next().is_none_or(is_utf8)
+            }
+        }
+    }
+}
+
+/// What a row of the worklist shows after its sign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Columns {
+    /// The reader's verdict and flag.
+    pub mark: bool,
+    pub name: bool,
+    pub score: bool,
+    /// Of which label it is, or why there is none.
+    pub words: bool,
+}
+
+impl Default for Columns {
+    fn default() -> Self {
+        Columns {
+            mark: true,
+            name: true,
+            score: true,
+            words: true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with<'a>(vars: &'a [(&str, &str)]) -> impl Fn(&str) -> Option<String> + 'a {
+        |name| {
+            let found = vars.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| (*value).to_owned())
+        }
+    }
+
+    #[test]
+    fn a_theme_is_chosen_or_follows_what_the_terminal_says() {
+        for (said, palette) in [
+            ("15;0", Palette::Dark),
+            ("0;15", Palette::Light),
+            ("0;default;7", Palette::Light),
+            ("12;8", Palette::Dark),
+            ("0;default", Palette::Terminal),
+            ("", Palette::Terminal),
+        ] {
+            let vars = [("COLORFGBG", said)];
+            assert_eq!(ThemeChoice::Auto.palette(with(&vars)), palette, "{said}");
+            assert_eq!(ThemeChoice::Light.palette(with(&vars)), Palette::Light);
+        }
+        assert_eq!(ThemeChoice::Auto.palette(with(&[])), Palette::Terminal);
+    }
+
+    #[test]
+    fn ascii_is_for_locales_that_are_not_utf8() {
+        for (vars, ascii) in [
+            (&[][..], false),
+            (&[("LANG", "C")], true),
+            (&[("LANG", "POSIX")], true),
+            (&[("LANG", "de_DE.ISO-8859-1")], true),
+            (&[("LANG", "en_US.utf8")], false),
+            (&[("LANG", "C.UTF-8")], false),
+            (&[("LANG", "C"), ("LC_CTYPE", "UTF-8")], false),
+            (&[("LANG", "C.UTF-8"), ("LC_ALL", "C")], true),
+            (&[("LANG", "C.UTF-8"), ("LC_ALL", "")], false),
+        ] {
+            assert_eq!(AsciiChoice::Auto.holds(with(vars)), ascii, "{vars:?}");
+            assert!(AsciiChoice::Always.holds(with(vars)));
+            assert!(!AsciiChoice::Never.holds(with(vars)));
+        }
+    }
+}
