@@ -4,8 +4,8 @@ use std::time::SystemTime;
 
 use super::*;
 use crate::domain::{
-    Act, Calibrated, Finding, InputCheck, OperatingPoint, Pathology, Prevalence, Question, Score,
-    ScoreKind, Seen, Severity,
+    Act, Calibrated, Finding, InputCheck, OperatingPoint, Origin, Pathology, Prevalence, Question,
+    Score, ScoreKind, Seen, Severity,
 };
 
 /// The review by `ann` of the image number `n`.

@@ -338,7 +338,7 @@ fn on_outcome(model: &mut Model, outcome: Outcome) -> Vec<Effect> {
             ..
         } => {
             model.worklist.set_origin(&source, facts.origin());
-            model.viewer.facts = Some(facts);
+            model.viewer.facts = Some(*facts);
             model.viewer.opening = None;
             let is_asked = model.prediction().is_none() || model.viewer.map_asked;
             if is_asked && !matches!(model.engine, Engine::Failed(_)) {

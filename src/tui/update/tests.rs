@@ -175,8 +175,8 @@ fn asked_for(effects: &[Effect]) -> Option<f32> {
     }
 }
 
-fn facts() -> Facts {
-    Facts {
+fn facts() -> Box<Facts> {
+    Box::new(Facts {
         width: 10,
         height: 10,
         bits_stored: 8,
@@ -186,7 +186,7 @@ fn facts() -> Facts {
         patient: Default::default(),
         uids: Default::default(),
         taken: None,
-    }
+    })
 }
 
 #[test]

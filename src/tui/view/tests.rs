@@ -197,7 +197,7 @@ fn show(model: &mut Model) {
     let outcome = Outcome::Opened {
         source: source.clone(),
         generation,
-        result: Ok(facts),
+        result: Ok(Box::new(facts)),
     };
     update(model, Message::Worker(outcome));
     let canvas = model.viewer.canvas.unwrap();
