@@ -125,6 +125,7 @@ struct Session {
     _master: Box<dyn MasterPty + Send>,
     writer: Box<dyn Write + Send>,
     parser: Arc<Mutex<vt100::Parser>>,
+    _state: tempfile::TempDir,
 }
 
 impl Session {
@@ -140,6 +141,10 @@ impl Session {
             .expect("a pseudo-terminal");
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_cxr"));
         command.arg(folder);
+        // Nothing of an earlier run, and nothing behind: see benches/sitting.py for that.
+        command.args(["--fresh", "--no-background", "--store"]);
+        let state = tempfile::tempdir().expect("a temporary folder");
+        command.arg(state.path().join("reviews.sqlite"));
         command.env("TERM", "xterm-256color");
         command.env("COLORTERM", "truecolor");
         command.env_remove("TMUX");
@@ -162,6 +167,7 @@ impl Session {
             _master: pair.master,
             writer,
             parser,
+            _state: state,
         }
     }
 

@@ -345,7 +345,7 @@ impl Reader {
         match opened {
             Err(reason) => self.report_opened(job, Err(reason)),
             Ok(radiograph) => {
-                self.report_opened(job, Ok(Facts::of(&radiograph)));
+                self.report_opened(job, Ok(Box::new(Facts::of(&radiograph))));
                 self.show(job, &radiograph);
                 if job.classify {
                     let case = Case {
@@ -376,7 +376,7 @@ impl Reader {
         }
     }
 
-    fn report_opened(&self, job: &Job, result: Result<Facts, String>) {
+    fn report_opened(&self, job: &Job, result: Result<Box<Facts>, String>) {
         (self.report)(Outcome::Opened {
             source: job.source.clone(),
             generation: job.generation,

@@ -49,6 +49,8 @@ pub enum Request {
 pub enum News {
     /// What the reader holds of images, from this session or an earlier one.
     Standing(Vec<(Arc<Path>, Opinion)>),
+    /// So many that were found have been looked up.
+    LookedUp(usize),
     /// One review of this image is on the disk.
     Recorded(Arc<Path>),
     /// One review of this image cannot be kept: the file cannot be read, so nothing says which image
@@ -136,13 +138,14 @@ impl Desk {
                     self.marker.note(folders, mark, Instant::now());
                 }
                 Ok(Request::Found(paths)) => {
-                    let known = &mut self.known;
+                    let (known, count) = (&mut self.known, paths.len());
                     let held = paths.into_iter().filter_map(|path| {
                         let opinion = known.by_place(&path)?;
                         Some((path, opinion))
                     });
                     let held = held.collect();
                     self.stand(held);
+                    (self.report)(News::LookedUp(count));
                 }
                 Ok(Request::Opened(path)) => {
                     let held = self.known.by_content(&path);

@@ -57,6 +57,7 @@ fn an_image_is_known_again_by_its_place_and_after_a_move_by_its_content() {
     recorder.ask(Request::Found(vec![b.clone(), a.clone()]));
     let standing = |path: &Arc<Path>, opinion| News::Standing(vec![(path.clone(), opinion)]);
     assert_eq!(news.recv_timeout(LIMIT), Ok(standing(&a, opinion("one"))));
+    assert_eq!(news.recv_timeout(LIMIT), Ok(News::LookedUp(2)));
     // Another image takes its name: what was said is about the one that moved.
     std::fs::rename(&a, &b).unwrap();
     std::fs::write(&a, "second").unwrap();

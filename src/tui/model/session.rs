@@ -15,6 +15,8 @@ pub struct Session {
     pub wanted: Option<Wanted>,
     /// A filter and an order that no model has been asked about.
     pub unchecked: bool,
+    /// Of how many images it is known what the reader holds of them.
+    pub looked_up: usize,
     /// What was remembered last.
     pub told: Option<Bookmark>,
 }

@@ -260,6 +260,7 @@ pub fn quit(model: &mut Model) -> Vec<Effect> {
 pub fn on_news(model: &mut Model, news: News) -> Vec<Effect> {
     match news {
         News::Standing(held) => model.worklist.stand(held),
+        News::LookedUp(count) => model.session.looked_up += count,
         News::Recorded(source) => {
             let was_hidden = model.is_hidden();
             model.worklist.confirm(&source);

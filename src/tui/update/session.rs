@@ -98,6 +98,7 @@ fn go_back(model: &mut Model) -> Vec<Effect> {
     let Some(mut wanted) = model.session.wanted.take() else {
         return vec![];
     };
+    let looked_up = model.session.looked_up;
     let effects = keeping_selection(model, |model| {
         let list = &mut model.worklist;
         if wanted.index.is_none() {
@@ -105,18 +106,19 @@ fn go_back(model: &mut Model) -> Vec<Effect> {
             wanted.searched = list.total();
         }
         // The list was sorted before anything was read.
-        if list.is_stale() && (list.read() >= wanted.sorts_at || list.is_settled()) {
+        let is_settled = list.is_settled(looked_up);
+        if list.is_stale() && (list.read() >= wanted.sorts_at || is_settled) {
             list.sort_again();
             wanted.sorts_at = list.read() + 1 + list.read() / 4;
         }
         let row = wanted.index.and_then(|at| list.row_of_number(at));
         match row {
             Some(row) => list.go_to(row),
-            None if list.is_settled() => list.go_to(wanted.row),
+            None if is_settled => list.go_to(wanted.row),
             None => {}
         }
     });
-    if !model.worklist.is_settled() {
+    if !model.worklist.is_settled(looked_up) {
         model.session.wanted = Some(wanted);
     }
     effects
@@ -133,7 +135,7 @@ fn tell(model: &mut Model) -> Option<Effect> {
     let selected = list.selected()?;
     let mark = Bookmark {
         selected: Some(model.session.real(&selected.path)),
-        row: list.cursor(),
+        row: list.lasting_row(),
         sort: list.sort().key(),
         reversed: list.is_reversed(),
         filter: list.filter().to_owned(),

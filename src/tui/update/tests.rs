@@ -177,8 +177,8 @@ fn asked_for(effects: &[Effect]) -> Option<f32> {
     }
 }
 
-fn facts() -> Facts {
-    Facts {
+fn facts() -> Box<Facts> {
+    Box::new(Facts {
         width: 10,
         height: 10,
         bits_stored: 8,
@@ -188,7 +188,7 @@ fn facts() -> Facts {
         patient: Default::default(),
         uids: Default::default(),
         taken: None,
-    }
+    })
 }
 
 #[test]

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use super::Worklist;
+use super::{Sort, Worklist};
+
+/// Rows that are looked through at a key press.
+const NEAR: usize = 2_000;
 
 impl Worklist {
     /// The number of an image among those that were found from the one of number `first` on.
@@ -23,9 +26,20 @@ impl Worklist {
         self.arrange();
     }
 
-    /// Whether everything is found, and read where order or filter ask for that.
-    pub fn is_settled(&self) -> bool {
-        let is_read = self.read() == self.total();
-        self.scanned && (is_read || !self.is_arranged_by_state())
+    /// Whether everything is found, and read where order or filter ask for that, and looked up in the
+    /// review log where they ask for that.
+    pub fn is_settled(&self, looked_up: usize) -> bool {
+        let is_read = self.read() == self.total() || !self.is_arranged_by_state();
+        let asks_of_reviews = self.sort == Sort::Review || self.filter.asks_of_reviews();
+        self.scanned && is_read && (looked_up >= self.total() || !asks_of_reviews)
+    }
+
+    /// The row of the selection once the filter has hidden again what it no longer lets through.
+    pub fn lasting_row(&self) -> usize {
+        if !self.stale || self.cursor > NEAR {
+            return self.cursor;
+        }
+        let above = self.rows[..self.cursor].iter();
+        above.filter(|index| self.lets_through(**index)).count()
     }
 }

@@ -1,7 +1,8 @@
 //! Coming back to a folder.
 
 use super::*;
-use crate::store::{Bookmark, Request};
+use crate::domain::{Opinion, Verdict};
+use crate::store::{Bookmark, News, Request};
 use crate::tui::model::Session;
 use crate::tui::update::session::begin;
 use crate::tui::worklist::Sort;
@@ -96,6 +97,7 @@ fn order_and_filter_are_as_they_were_and_are_told_when_they_change() {
     find(&mut model, &["a.png", "b.png", "c.png", "d.jpg"]);
     load(&mut model);
     update(&mut model, Message::ScanFinished);
+    update(&mut model, Message::Review(News::LookedUp(4)));
     let list = &model.worklist;
     assert_eq!((list.sort(), list.is_reversed()), (&Sort::Review, true));
     assert_eq!((list.filter(), list.len()), ("ward & png", 3));
@@ -146,6 +148,45 @@ fn a_list_sorted_by_answers_sorts_itself_until_the_reader_does_anything() {
         .collect();
     assert_eq!(rows.collect::<Vec<_>>(), expected);
     assert!(model.session.wanted.is_none() && !model.worklist.is_stale());
+}
+
+/// What was said in the last sitting comes after the files, too.
+#[test]
+fn a_list_of_what_is_not_reviewed_goes_on_after_the_last_verdict() {
+    let mut model = back_at(Some(Bookmark {
+        filter: "!reviewed".into(),
+        ..mark("c.png", 0)
+    }));
+    find(&mut model, &["a.png", "b.png", "c.png", "d.png", "e.png"]);
+    load(&mut model);
+    update(&mut model, Message::ScanFinished);
+    let verdict = Opinion {
+        verdict: Some(Verdict::Agree),
+        ..Opinion::default()
+    };
+    let held = ["a.png", "b.png", "c.png"].map(|name| (path(&place(name)), verdict.clone()));
+    update(&mut model, Message::Review(News::Standing(held.to_vec())));
+    let effects = update(&mut model, Message::Review(News::LookedUp(5)));
+    assert_eq!(
+        (model.worklist.len(), selected(&model)),
+        (2, "d.png".into())
+    );
+    assert_eq!(
+        told(&effects),
+        Some(&Bookmark {
+            filter: "!reviewed".into(),
+            ..mark("d.png", 0)
+        })
+    );
+
+    // The row is that of the list as it will be, not as it still looks.
+    model.worklist.hold(Path::new(&place("d.png")), verdict);
+    let effects = press(&mut model, "j");
+    assert_eq!(
+        (selected(&model), model.worklist.cursor()),
+        ("e.png".into(), 1)
+    );
+    assert_eq!(told(&effects).unwrap().row, 0);
 }
 
 #[test]
