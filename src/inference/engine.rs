@@ -3,11 +3,14 @@
 use std::sync::OnceLock;
 
 use super::kernels;
+pub use super::kernels::Precision;
 
 /// How networks are computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Compute {
     pub engine: Engine,
+    /// Of the kernels; candle's is always `f32`.
+    pub precision: Precision,
 }
 
 /// What computes a network.
