@@ -187,13 +187,14 @@ fn line_of(text: &[u8], at: usize) -> usize {
 }
 
 /// Every key.
-const NAMES: [&str; 17] = [
+const NAMES: [&str; 18] = [
     "theme",
     "color",
     "ascii",
     "graphics",
     "columns",
     "engine",
+    "precision",
     "model",
     "model-memory",
     "background",
@@ -255,6 +256,7 @@ impl Reader<'_> {
             "color" => appearance.color = Some(choice(value)?),
             "ascii" => look.ascii = Some(choice(value)?),
             "graphics" => *graphics = Some(choice(value)?),
+            "precision" => computing.precision = Some(choice(value)?),
             "engine" => computing.engine = Some(choice(value)?),
             "columns" => look.columns = Some(choices(value)?),
             "model" => {

@@ -380,7 +380,7 @@ impl Reader {
         (self.report)(Outcome::Opened {
             source: job.source.clone(),
             generation: job.generation,
-            result: result.map(Box::new),
+            result,
         });
     }
 

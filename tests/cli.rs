@@ -237,6 +237,8 @@ fn bad_usage_ends_with_two_and_changes_nothing() {
         &["predict", "nowhere", "-o", "old.csv"],
         &["predict", "a.png", "--format", "xml"],
         &["predict", "a.png", "--jobs", "0"],
+        &["predict", "a.png", "--engine", "abacus"],
+        &["doctor", "--engine", "candle", "--precision", "bf16"],
         &["predict", "a.png", "--resume"],
         &["predict", "a.png", "--resume", "-o", "-"],
         &["predict", "a.png", "--resume", "-o", "new.json"],

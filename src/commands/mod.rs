@@ -30,7 +30,7 @@ use crate::cli::{self, Assumptions, Cli, Command, Computing, Files};
 use crate::config::Rejected;
 use crate::domain::{ModelCard, Prevalences};
 use crate::imaging::{self, Limits};
-use crate::inference::{Classifier, Compute, Engine, ModelFiles};
+use crate::inference::{Classifier, Compute, Engine, ModelFiles, Precision};
 use crate::model_store::{Store, check_name};
 
 /// Something was read, and something could not be.
@@ -55,7 +55,7 @@ impl Usage {
 /// For [`report`] to print.
 pub fn run(mut cli: Cli) -> Result<ExitCode> {
     let settings = config::apply(&mut cli)?;
-    compute(cli.computing).for_process();
+    compute(cli.computing)?.for_process();
     let limits = limits(cli.files);
     let colour = cli.appearance.color.unwrap_or_default();
     let model = match (cli.model.model.clone(), &cli.command) {
@@ -83,13 +83,22 @@ pub fn run(mut cli: Cli) -> Result<ExitCode> {
 }
 
 /// How networks are to be computed.
-fn compute(computing: Computing) -> Compute {
-    Compute {
-        engine: match computing.engine.unwrap_or_default() {
-            cli::Engine::Auto | cli::Engine::Kernels => Engine::Kernels,
-            cli::Engine::Candle => Engine::Candle,
-        },
-    }
+///
+/// # Errors
+/// [`Usage`], if candle is to compute in `bf16`.
+fn compute(computing: Computing) -> Result<Compute> {
+    let engine = match computing.engine.unwrap_or_default() {
+        cli::Engine::Auto | cli::Engine::Kernels => Engine::Kernels,
+        cli::Engine::Candle => Engine::Candle,
+    };
+    let precision = match computing.precision.unwrap_or_default() {
+        cli::Precision::F32 => Precision::F32,
+        cli::Precision::Bf16 if engine == Engine::Candle => {
+            return Err(Usage::error("--engine candle computes in f32 only"));
+        }
+        cli::Precision::Bf16 => Precision::Bf16,
+    };
+    Ok(Compute { engine, precision })
 }
 
 /// The limits that were asked for, and the bundled ones for the rest.
@@ -149,6 +158,9 @@ fn model_files(path: Option<&Path>) -> Result<ModelFiles> {
 /// # Errors
 /// [`Usage`], if it cannot be loaded.
 fn classifier(path: Option<&Path>) -> Result<Classifier> {
+    if Compute::of_process().precision == Precision::Bf16 {
+        complain("computing in bf16: scores differ a little from those in f32");
+    }
     let loaded = model_files(path)?.classifier();
     loaded.map_err(|error| match path {
         Some(_) => Usage::error(format!("model {error}")),

@@ -2,12 +2,17 @@
 
 use std::sync::OnceLock;
 
+use crate::domain::ModelCard;
+
 use super::kernels;
+pub use super::kernels::Precision;
 
 /// How networks are computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Compute {
     pub engine: Engine,
+    /// Of the kernels; candle's is always `f32`.
+    pub precision: Precision,
 }
 
 /// What computes a network.
@@ -31,6 +36,21 @@ impl Compute {
     /// What [`for_process`](Compute::for_process) said, or the default.
     pub fn of_process() -> Self {
         COMPUTE.get().copied().unwrap_or_default()
+    }
+}
+
+/// What a card says of a model that is computed in `bf16`.
+const BF16_LIMIT: &str = "Computed in bf16 (--precision): products have 8 bits. BF16_MEASURED";
+
+impl Compute {
+    /// The card, which says so if scores are not those of `f32`: where predictions are kept or compared,
+    /// by the name of the preprocessing.
+    pub fn said_on(self, mut card: ModelCard) -> ModelCard {
+        if self.precision == Precision::Bf16 && self.engine == Engine::Kernels {
+            card.preprocess.push_str("+bf16");
+            card.limits.push(BF16_LIMIT.to_owned());
+        }
+        card
     }
 }
 

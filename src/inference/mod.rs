@@ -35,7 +35,7 @@ use crate::domain::{
     ClassActivationMap, Finding, ModelCard, Prediction, Radiograph, Region, Severity,
 };
 pub use card::write_card;
-pub use engine::{Compute, Engine, alone, set_threads};
+pub use engine::{Compute, Engine, Precision, alone, set_threads};
 use heads::Heads;
 use input_check::Reasons;
 pub use keras::assemble_keras;
@@ -115,6 +115,10 @@ impl Classifier {
         let preprocess = Preprocess::named(&card.preprocess, card.input_size)?;
         let network = AnyNetwork::build(&card, preprocess.channels(), &tensors, compute)?;
         let heads = Heads::load(&card, &tensors, network.channels()?)?;
+        let card = match &network {
+            AnyNetwork::Pooled(_) => compute.said_on(card),
+            AnyNetwork::Plain(_) => card,
+        };
         Ok(Classifier {
             network,
             heads,

@@ -272,3 +272,58 @@ fn what_does_not_fit_together_is_one_clear_error() {
         assert!(!error.contains('\n'));
     }
 }
+
+fn bundled(engine: Engine, precision: Precision) -> Result<Classifier, InferenceError> {
+    let compute = Compute { engine, precision };
+    Classifier::computed(weights::BUNDLED_CARD, weights::BUNDLED_WEIGHTS, compute)
+}
+
+/// Largest difference between the logits of two classifiers for one film.
+fn difference(one: &Classifier, other: &Classifier) -> f32 {
+    let [one, other] = [one, other].map(|classifier| classifier.logits(&film()).unwrap());
+    let differences = one.iter().zip(&other).map(|(a, b)| (a - b).abs());
+    differences.fold(0.0, f32::max)
+}
+
+#[test]
+fn the_engines_say_the_same() {
+    let kernels = bundled(Engine::Kernels, Precision::F32).unwrap();
+    let candle = bundled(Engine::Candle, Precision::F32).unwrap();
+    assert!(difference(&kernels, &candle) < 1e-4);
+    let prediction = kernels.classify(&film()).unwrap();
+    assert_eq!(
+        prediction.preprocess,
+        candle.classify(&film()).unwrap().preprocess
+    );
+    let once_more = alone(|| kernels.logits(&film()).unwrap());
+    assert_eq!(once_more, kernels.logits(&film()).unwrap());
+}
+
+#[test]
+fn bf16_is_said_wherever_a_prediction_is_kept() {
+    let bf16 = match bundled(Engine::Kernels, Precision::Bf16) {
+        Ok(bf16) => bf16,
+        Err(error) => {
+            assert!(error.to_string().contains("AVX-512 BF16"), "{error}");
+            return;
+        }
+    };
+    let exact = bundled(Engine::Kernels, Precision::F32).unwrap();
+    let difference = difference(&exact, &bf16);
+    assert!(difference > 0.0 && difference < 0.25, "{difference}");
+    let name = format!("{}+bf16", exact.card().preprocess);
+    assert_eq!(bf16.card().preprocess, name);
+    assert_eq!(bf16.classify(&film()).unwrap().preprocess, name);
+    let said = bf16
+        .card()
+        .limits
+        .iter()
+        .any(|limit| limit.contains("bf16"));
+    assert!(
+        said && !exact
+            .card()
+            .limits
+            .iter()
+            .any(|limit| limit.contains("bf16"))
+    );
+}

@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
-use super::isa::{Kernels, VECTORS};
-use super::memory::{Form, Map, Memory, whole_lines};
+use super::isa::{Kernels, PairKernels, VECTORS};
+use super::memory::{Form, LINE, Map, Memory, Row, whole_lines};
 use super::microkernels::{Tile, Window};
 
 /// Bytes of packed input that stay in the nearest caches while all weights pass by.
@@ -33,7 +33,10 @@ pub struct Shape {
 pub struct Conv {
     pub shape: Shape,
     pub kernels: &'static Kernels,
-    /// Panel by panel; `[kernel][kernel][input][channels of the panel]`.
+    /// What multiplies pairs of `bf16`, where that is wanted.
+    pairs: Option<&'static PairKernels>,
+    /// Panel by panel; `[kernel][kernel][input][channels of the panel]`. Of pairs, `input` is half as
+    /// many.
     weights: Memory,
     /// `[output]`, padded to whole panels.
     bias: Memory,
@@ -54,9 +57,10 @@ thread_local! {
 }
 
 impl Conv {
-    /// `weight [output, input, kernel, kernel]` row by row, `bias [output]` or empty.
+    /// `weight [output, input, kernel, kernel]` row by row, `bias [output]` or empty. With `pairs`,
+    /// products are those of `bf16`.
     pub fn new(
-        kernels: &'static Kernels,
+        (kernels, pairs): (&'static Kernels, Option<&'static PairKernels>),
         shape: Shape,
         weight: &[f32],
         bias: &[f32],
@@ -64,18 +68,31 @@ impl Conv {
         clamp: [f32; 2],
     ) -> Self {
         assert!(before.is_none() || (shape.kernel == 1 && shape.stride == 1));
+        // Of a few channels, most of a vector of pairs would be padding.
+        let pairs = pairs.filter(|_| shape.input >= LINE);
         let Shape { output, .. } = shape;
         let lanes = kernels.lanes;
-        let mut packed = Memory::zeros(output.next_multiple_of(lanes) * depth(shape));
+        let depth = depth(shape, pairs.is_some());
+        let mut packed = Memory::zeros(output.next_multiple_of(lanes) * depth);
         let mut into = packed.as_mut_slice().iter_mut();
         let area = shape.kernel * shape.kernel;
+        let value = |channel: usize, input: usize, tap: usize| {
+            let is_there = channel < output && input < shape.input;
+            let at = (channel * shape.input + input) * area + tap;
+            if is_there { weight[at] } else { 0.0 }
+        };
         for panel in panels(kernels, output) {
+            let channels = panel.first..panel.first + panel.vectors * lanes;
             for tap in 0..area {
-                for input in 0..shape.input {
-                    for channel in panel.first..panel.first + panel.vectors * lanes {
-                        let at = (channel * shape.input + input) * area + tap;
-                        let value = if channel < output { weight[at] } else { 0.0 };
-                        *into.next().expect("room for whole panels") = value;
+                for place in 0..depth / area {
+                    for channel in channels.clone() {
+                        *into.next().expect("room for whole panels") = match pairs {
+                            None => value(channel, place, tap),
+                            Some(_) => pair(
+                                value(channel, 2 * place, tap),
+                                value(channel, 2 * place + 1, tap),
+                            ),
+                        };
                     }
                 }
             }
@@ -85,6 +102,7 @@ impl Conv {
         Conv {
             shape,
             kernels,
+            pairs,
             weights: packed,
             bias: padded,
             before,
@@ -125,7 +143,7 @@ impl Conv {
     ) {
         assert!(input.form.channels == self.shape.input);
         assert!(output.form.channels == self.shape.output);
-        let bytes = tiling.most * depth(self.shape) * size_of::<f32>();
+        let bytes = tiling.most * self.depth() * size_of::<f32>();
         let step = (BLOCK_BYTES / bytes).max(1);
         let mut first = tiles.start;
         while first < tiles.end {
@@ -133,58 +151,115 @@ impl Conv {
             first = block.end;
             // SAFETY: the caller's word.
             unsafe {
-                match &self.before {
-                    None => self.block(input, None, residual, output, tiling, block, &panels),
-                    Some(before) => PACKED.with_borrow_mut(|memory| {
-                        let packed = self.pack(before, input, tiling, &block, memory);
-                        self.block(
-                            input,
-                            Some(packed),
-                            residual,
-                            output,
-                            tiling,
-                            block,
-                            &panels,
-                        );
-                    }),
+                if !self.is_packed() {
+                    self.block(input, None, residual, output, tiling, block, &panels);
+                    continue;
                 }
+                PACKED.with_borrow_mut(|memory| {
+                    let packed = self.pack(input, tiling, &block, memory);
+                    self.block(
+                        input,
+                        Some(packed),
+                        residual,
+                        output,
+                        tiling,
+                        block,
+                        &panels,
+                    );
+                });
             }
         }
     }
 
-    /// Normalises the pixels of some tiles into memory, one after another; gives the stride.
+    fn depth(&self) -> usize {
+        depth(self.shape, self.pairs.is_some())
+    }
+
+    /// Whether its input is made ready before the products.
+    fn is_packed(&self) -> bool {
+        self.before.is_some() || self.pairs.is_some()
+    }
+
+    /// Numbers that a pixel with its neighbourhood takes where it is packed, and a tap of it.
+    fn packed_lengths(&self) -> (usize, usize) {
+        let tap = match self.pairs {
+            Some(_) => whole_lines(self.shape.input.div_ceil(2)),
+            None => whole_lines(self.shape.input),
+        };
+        // A line more, so that pixels do not fall into the same sets of the cache.
+        (self.shape.kernel * self.shape.kernel * tap + LINE, tap)
+    }
+
+    /// Makes the neighbourhoods of some tiles ready, one after another.
     unsafe fn pack(
         &self,
-        before: &NormRelu,
         input: Map,
         tiling: &Tiling,
         tiles: &Range<usize>,
         memory: &mut Memory,
     ) -> Packed {
-        let channels = self.shape.input;
-        // A line more, so that pixels do not fall into the same sets of the cache.
-        let pixel = whole_lines(channels) + super::memory::LINE;
+        let Shape {
+            kernel,
+            stride,
+            top,
+            left,
+            ..
+        } = self.shape;
+        let (pixel, tap) = self.packed_lengths();
         let start = memory.reserve(tiles.len() * tiling.most * pixel);
         for (n, tile) in tiles.clone().enumerate() {
             let (y, x, pixels) = tiling.tile(tile);
             for p in 0..pixels {
-                let window = Window {
-                    input: input.at(y as isize, (x + p) as isize),
-                    rows: 1,
-                    row: 0,
-                    columns: 1,
-                    column: 0,
-                    channels,
-                    output: start.wrapping_add((n * tiling.most + p) * pixel),
-                };
-                // SAFETY: a pixel of the input, and as many numbers of what was reserved.
-                unsafe {
-                    let (scale, shift) = (before.scale.as_ptr(), before.shift.as_ptr());
-                    (self.kernels.norm_relu_average)(&window, scale, shift);
+                let into = start.wrapping_add((n * tiling.most + p) * pixel);
+                let first_row = (y * stride) as isize - top as isize;
+                let first_column = ((x + p) * stride) as isize - left as isize;
+                for row in 0..kernel {
+                    for column in 0..kernel {
+                        let y = first_row + row as isize;
+                        let from = input.at(y, first_column + column as isize);
+                        let into = into.wrapping_add((row * kernel + column) * tap);
+                        // SAFETY: a pixel of the input or its border, and a tap of what was reserved.
+                        unsafe { self.pack_pixel(from, into) };
+                    }
                 }
             }
         }
-        Packed { start, pixel }
+        Packed { start, pixel, tap }
+    }
+
+    unsafe fn pack_pixel(&self, input: *const f32, output: *mut f32) {
+        let channels = self.shape.input;
+        let norm = match &self.before {
+            Some(before) => [before.scale.as_ptr(), before.shift.as_ptr()],
+            None => [std::ptr::null(); 2],
+        };
+        // SAFETY: the caller's word.
+        unsafe {
+            match self.pairs {
+                Some(pairs) => (pairs.pack)(input, channels, norm, output),
+                None => {
+                    let window = Window {
+                        input,
+                        rows: 1,
+                        row: 0,
+                        columns: 1,
+                        column: 0,
+                        channels,
+                        output,
+                    };
+                    (self.kernels.norm_relu_average)(&window, norm[0], norm[1]);
+                }
+            }
+        }
+    }
+
+    /// The microkernel for a tile.
+    fn convolve(&self, vectors: usize, pixels: usize) -> unsafe fn(&Tile) {
+        let table = match self.pairs {
+            Some(pairs) => &pairs.convolve,
+            None => &self.kernels.convolve,
+        };
+        table[vectors - 1][pixels - 1]
     }
 
     /// All tiles of a block for one panel after another: a panel's weights stay in the cache.
@@ -207,9 +282,10 @@ impl Conv {
                     None => self.neighbourhood(input, y, x),
                     Some(packed) => self.packed_pixels(packed, n * tiling.most),
                 };
-                self.onto(&mut tile, &panel, residual, output, (y, x));
+                let row = |map: Map| map.row(y);
+                self.onto(&mut tile, &panel, residual.map(row), row(output), x);
                 // SAFETY: a tile inside the maps, of sizes that there is a microkernel for.
-                unsafe { (self.kernels.convolve[panel.vectors - 1][pixels - 1])(&tile) };
+                unsafe { self.convolve(panel.vectors, pixels)(&tile) };
             }
         }
     }
@@ -245,10 +321,13 @@ impl Conv {
 
     /// A tile whose pixels were packed.
     fn packed_pixels(&self, packed: Packed, first: usize) -> Tile {
+        let area = self.shape.kernel * self.shape.kernel;
         Tile {
             input: packed.start.wrapping_add(first * packed.pixel),
             pixel: packed.pixel,
-            run: self.shape.input,
+            columns: area,
+            column: packed.tap,
+            run: self.depth() / area,
             ..self.nowhere()
         }
     }
@@ -260,27 +339,17 @@ impl Conv {
         }
     }
 
-    /// The weights of a panel, and where the tile goes.
-    fn onto(
-        &self,
-        tile: &mut Tile,
-        panel: &Panel,
-        residual: Option<Map>,
-        output: Map,
-        (y, x): (usize, usize),
-    ) {
-        let (y, x, first) = (y as isize, x as isize, panel.first);
-        tile.weights = self
-            .weights
-            .as_ptr()
-            .wrapping_add(first * depth(self.shape));
+    /// The weights of a panel, and where the tile goes: from pixel `x` of a row on.
+    fn onto(&self, tile: &mut Tile, panel: &Panel, residual: Option<Row>, output: Row, x: usize) {
+        let first = panel.first;
+        tile.weights = self.weights.as_ptr().wrapping_add(first * self.depth());
         tile.bias = self.bias.as_ptr().wrapping_add(first);
-        tile.output = output.at(y, x).wrapping_add(first);
-        tile.output_pixel = output.form.pixel;
+        tile.output = output.start.wrapping_add(x * output.pixel + first);
+        tile.output_pixel = output.pixel;
         tile.channels = self.shape.output - first;
         if let Some(residual) = residual {
-            tile.residual = residual.at(y, x).wrapping_add(first);
-            tile.residual_pixel = residual.form.pixel;
+            tile.residual = residual.start.wrapping_add(x * residual.pixel + first);
+            tile.residual_pixel = residual.pixel;
         }
     }
 
@@ -290,53 +359,67 @@ impl Conv {
     /// # Safety
     /// As [`run`](Conv::run).
     pub unsafe fn row(&self, input: Row, residual: Option<Row>, output: Row, pixels: usize) {
+        // SAFETY: the caller's word.
+        unsafe {
+            if !self.is_packed() {
+                let packed = Packed {
+                    start: input.start,
+                    pixel: input.pixel,
+                    tap: 0,
+                };
+                return self.packed_row(packed, residual, output, pixels);
+            }
+            PACKED.with_borrow_mut(|memory| {
+                let (pixel, tap) = self.packed_lengths();
+                let start = memory.reserve(pixels * pixel);
+                for p in 0..pixels {
+                    let from = input.start.wrapping_add(p * input.pixel);
+                    self.pack_pixel(from, start.wrapping_add(p * pixel));
+                }
+                self.packed_row(Packed { start, pixel, tap }, residual, output, pixels);
+            });
+        }
+    }
+
+    unsafe fn packed_row(&self, input: Packed, residual: Option<Row>, output: Row, pixels: usize) {
         let tiling = Tiling::new(1, pixels, self.kernels.pixels());
         for panel in panels(self.kernels, self.shape.output) {
             for index in 0..tiling.count {
                 let (_, x, pixels) = tiling.tile(index);
-                let first = panel.first;
-                let tile = Tile {
-                    input: input.start.wrapping_add(x * input.pixel),
-                    pixel: input.pixel,
-                    run: self.shape.input,
-                    weights: self
-                        .weights
-                        .as_ptr()
-                        .wrapping_add(first * depth(self.shape)),
-                    bias: self.bias.as_ptr().wrapping_add(first),
-                    residual: residual.map_or(std::ptr::null(), |residual| {
-                        residual.start.wrapping_add(x * residual.pixel + first)
-                    }),
-                    residual_pixel: residual.map_or(0, |residual| residual.pixel),
-                    output: output.start.wrapping_add(x * output.pixel + first),
-                    output_pixel: output.pixel,
-                    channels: self.shape.output - first,
-                    ..self.nowhere()
-                };
+                let mut tile = self.packed_pixels(input, x);
+                self.onto(&mut tile, &panel, residual, output, x);
                 // SAFETY: pixels of the rows, of sizes that there is a microkernel for.
-                unsafe { (self.kernels.convolve[panel.vectors - 1][pixels - 1])(&tile) };
+                unsafe { self.convolve(panel.vectors, pixels)(&tile) };
             }
         }
     }
 }
 
-/// Pixels side by side.
-#[derive(Clone, Copy)]
-pub struct Row {
-    pub start: *mut f32,
-    /// From a pixel to the next.
-    pub pixel: usize,
-}
-
 #[derive(Clone, Copy)]
 struct Packed {
     start: *mut f32,
+    /// From a pixel's neighbourhood to the next one's.
     pixel: usize,
+    /// From a tap of a neighbourhood to the next.
+    tap: usize,
 }
 
-/// Values of a neighbourhood.
-fn depth(shape: Shape) -> usize {
-    shape.kernel * shape.kernel * shape.input
+/// Values of a neighbourhood, or pairs of them.
+fn depth(shape: Shape, in_pairs: bool) -> usize {
+    let input = match in_pairs {
+        true => shape.input.div_ceil(2),
+        false => shape.input,
+    };
+    shape.kernel * shape.kernel * input
+}
+
+/// Two numbers rounded to `bf16`, to the nearest, ties to even; as bits.
+fn pair(low: f32, high: f32) -> f32 {
+    let rounded = |value: f32| {
+        let bits = value.to_bits();
+        (bits + 0x7fff + (bits >> 16 & 1)) >> 16
+    };
+    f32::from_bits(rounded(low) | rounded(high) << 16)
 }
 
 /// Whole panels, and one of fewer vectors for the rest.

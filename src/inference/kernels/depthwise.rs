@@ -4,9 +4,9 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
-use super::conv::{Conv, Row};
+use super::conv::Conv;
 use super::isa::Kernels;
-use super::memory::{LINE, Map, Memory, whole_lines};
+use super::memory::{LINE, Map, Memory, Row, whole_lines};
 use super::microkernels::{DepthwiseTile, WIDEST};
 
 /// Size and padding of a depthwise convolution.

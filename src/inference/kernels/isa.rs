@@ -26,6 +26,17 @@ pub struct Kernels {
     pub norm_relu_average: unsafe fn(&Window, *const f32, *const f32),
     pub winograd_input: unsafe fn(&Square),
     pub winograd_output: unsafe fn(&Square),
+    /// Convolutions of pairs of `bf16`, where the instruction set has them.
+    pairs: Option<&'static PairKernels>,
+    is_here: fn() -> bool,
+}
+
+/// The microkernels for `bf16`: products of pairs, sums in `f32`.
+pub struct PairKernels {
+    /// As [`Kernels::convolve`]; a value of the input and a weight are pairs.
+    pub convolve: [&'static [Convolve]; VECTORS],
+    /// Input, channels, scale and shift or null, output.
+    pub pack: unsafe fn(*const f32, usize, [*const f32; 2], *mut f32),
     is_here: fn() -> bool,
 }
 
@@ -51,6 +62,11 @@ impl Kernels {
         asked.or_else(|| Self::all().next()).unwrap_or(&PORTABLE)
     }
 
+    /// The microkernels for `bf16`, if this processor has them, too.
+    pub fn pairs(&self) -> Option<&'static PairKernels> {
+        self.pairs.filter(|pairs| (pairs.is_here)())
+    }
+
     /// All that this processor has, the best first.
     pub fn all() -> impl Iterator<Item = &'static Kernels> {
         KNOWN.into_iter().filter(|kernels| (kernels.is_here)())
@@ -60,7 +76,10 @@ impl Kernels {
 /// The microkernels compiled with some target features, and so for tiles of up to so many pixels as
 /// the registers hold.
 macro_rules! kernels {
-    ($static:ident, $module:ident, $simd:ty, $is_here:expr, [$($pixels:literal)*] $(, $features:literal)?) => {
+    (
+        $static:ident, $module:ident, $simd:ty, $pairs:expr, $is_here:expr,
+        [$($pixels:literal)*] $(, $features:literal)?
+    ) => {
         mod $module {
             use super::*;
 
@@ -109,18 +128,24 @@ macro_rules! kernels {
             norm_relu_average: $module::norm_relu_average,
             winograd_input: $module::winograd_input,
             winograd_output: $module::winograd_output,
+            pairs: $pairs,
             is_here: $is_here,
         };
     };
 }
 
-kernels!(PORTABLE, portable, Portable, || true, [1 2 3 4 5 6]);
+kernels!(
+    PORTABLE,
+    portable,
+    Portable,
+    None, || true, [1 2 3 4 5 6]);
 
 #[cfg(target_arch = "x86_64")]
 kernels!(
     AVX2,
     avx2,
     Avx2,
+    None,
     || is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
     [1 2 3 4 5 6],
     "avx2,fma"
@@ -130,17 +155,56 @@ kernels!(
 kernels!(
     AVX512,
     avx512,
-    Avx512,
+    Avx512<false>,
+    Some(&AVX512_PAIRS),
     || is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl"),
     [1 2 3 4 5 6 7 8 9 10 11 12 13 14],
     "avx512f,avx512vl"
 );
+
+#[cfg(target_arch = "x86_64")]
+mod avx512_pairs {
+    use super::*;
+
+    // SAFETY of both: the caller's word, which is that of the function inside.
+
+    #[target_feature(enable = "avx512f,avx512vl,avx512bf16")]
+    pub unsafe fn convolve<const PIXELS: usize, const VECTORS: usize>(tile: &Tile) {
+        unsafe { microkernels::convolve::<Avx512<true>, PIXELS, VECTORS>(tile) }
+    }
+
+    #[target_feature(enable = "avx512f,avx512vl,avx512bf16")]
+    pub unsafe fn pack(
+        input: *const f32,
+        channels: usize,
+        norm: [*const f32; 2],
+        output: *mut f32,
+    ) {
+        unsafe { microkernels::pack_pairs::<Avx512<true>>(input, channels, norm, output) }
+    }
+
+    macro_rules! tiles {
+        ($($pixels:literal)*) => {
+            [&[$(convolve::<$pixels, 1>),*], &[$(convolve::<$pixels, 2>),*]]
+        };
+    }
+
+    pub const CONVOLVE: [&[Convolve]; VECTORS] = tiles!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
+}
+
+#[cfg(target_arch = "x86_64")]
+static AVX512_PAIRS: PairKernels = PairKernels {
+    convolve: avx512_pairs::CONVOLVE,
+    pack: avx512_pairs::pack,
+    is_here: || is_x86_feature_detected!("avx512bf16"),
+};
 
 #[cfg(target_arch = "aarch64")]
 kernels!(
     NEON,
     neon,
     Neon,
+    None,
     || std::arch::is_aarch64_feature_detected!("neon"),
     [1 2 3 4 5 6 7 8 9 10 11 12],
     "neon"

@@ -163,4 +163,20 @@ impl Map {
         let offset = y * self.form.row as isize + x * self.form.pixel as isize;
         self.origin.wrapping_offset(offset)
     }
+
+    /// The pixels of a row.
+    pub fn row(&self, y: usize) -> Row {
+        Row {
+            start: self.at(y as isize, 0),
+            pixel: self.form.pixel,
+        }
+    }
+}
+
+/// Pixels side by side.
+#[derive(Clone, Copy)]
+pub struct Row {
+    pub start: *mut f32,
+    /// From a pixel to the next.
+    pub pixel: usize,
 }

@@ -3,7 +3,7 @@
 //!
 //! Maps are `NHWC`: the channels of a pixel lie side by side. Strides are in numbers, not bytes.
 
-use super::simd::Simd;
+use super::simd::{Pairs, Simd};
 
 /// A convolution for a few pixels of one row and one panel of output channels: the product of the
 /// pixels' neighbourhoods with the panel, plus bias, plus residual, clamped.
@@ -94,7 +94,7 @@ pub unsafe fn convolve<S: Simd, const PIXELS: usize, const VECTORS: usize>(tile:
                     unrolled!(p < PIXELS, {
                         let value = S::splat(*input.add(p * tile.pixel));
                         unrolled!(v < VECTORS, {
-                            sums[p][v] = S::multiply_add(value, panel[v], sums[p][v]);
+                            sums[p][v] = S::accumulate(value, panel[v], sums[p][v]);
                         });
                     });
                     input = input.add(1);
@@ -114,7 +114,7 @@ unsafe fn finish<S: Simd, const PIXELS: usize, const VECTORS: usize>(
 ) {
     // SAFETY: only the channels that there are are read and written.
     unsafe {
-        let [low, high] = tile.clamp.map(|bound| S::splat(bound));
+        let (low, high) = (S::splat(tile.clamp[0]), S::splat(tile.clamp[1]));
         unrolled!(v < VECTORS, {
             let at = v * S::LANES;
             let count = tile.channels - at;
@@ -237,7 +237,7 @@ unsafe fn depthwise_block<S: Simd, const PIXELS: usize>(
                 }
             }
         }
-        let [low, high] = tile.clamp.map(|bound| S::splat(bound));
+        let (low, high) = (S::splat(tile.clamp[0]), S::splat(tile.clamp[1]));
         for (p, sum) in sums.into_iter().enumerate() {
             let value = S::min(high, S::max(low, sum));
             let output = tile.output.add((pixel + p) * tile.output_pixel + channel);
@@ -312,6 +312,53 @@ pub unsafe fn norm_relu_average<S: Simd>(window: &Window, scale: *const f32, shi
     }
 }
 
+/// A pixel's channels as pairs of `bf16`, padded with zeros to a whole vector of them; before that, if
+/// there is a `norm` of scale and shift, `max(scale · x + shift, 0)`, whose arrays hold whole lines.
+///
+/// # Safety
+/// As [`convolve`].
+#[inline(always)]
+pub unsafe fn pack_pairs<S: Pairs>(
+    input: *const f32,
+    channels: usize,
+    norm: [*const f32; 2],
+    output: *mut f32,
+) {
+    let mut channel = 0;
+    while channel < channels {
+        // SAFETY: half as many places as channels, rounded up to a vector.
+        unsafe {
+            let low = normalised::<S>(input, channel, channels, norm);
+            let high = normalised::<S>(input, channel + S::LANES, channels, norm);
+            S::store(output.add(channel / 2), S::pairs(low, high));
+        }
+        channel += 2 * S::LANES;
+    }
+}
+
+/// One vector of channels from `channel` on, as far as there are any, perhaps normalised.
+#[inline(always)]
+unsafe fn normalised<S: Simd>(
+    input: *const f32,
+    channel: usize,
+    channels: usize,
+    [scale, shift]: [*const f32; 2],
+) -> S::Vector {
+    // SAFETY: the caller's word; what is not there is not read.
+    unsafe {
+        let zero = S::splat(0.0);
+        if channel >= channels {
+            return zero;
+        }
+        let value = load_up_to::<S>(input.add(channel), channels - channel);
+        if scale.is_null() {
+            return value;
+        }
+        let (scale, shift) = (S::load(scale.add(channel)), S::load(shift.add(channel)));
+        S::max(zero, S::multiply_add(value, scale, shift))
+    }
+}
+
 /// A square of pixels on its way into [`winograd`](super::winograd) or out of it.
 pub struct Square {
     pub input: *const f32,
@@ -329,21 +376,27 @@ pub struct Square {
     pub clamp: [f32; 2],
 }
 
+/// factor · a + b
+#[inline(always)]
+unsafe fn times<S: Simd>(factor: f32, a: S::Vector, b: S::Vector) -> S::Vector {
+    // SAFETY: the caller's word about the processor.
+    unsafe { S::multiply_add(S::splat(factor), a, b) }
+}
+
 /// Bᵀ · d of Lavin & Gray's F(4 × 4, 3 × 3).
 #[inline(always)]
 unsafe fn transform<S: Simd>(d: [S::Vector; 6]) -> [S::Vector; 6] {
     // SAFETY: the caller's word about the processor.
     unsafe {
-        let times = |factor: f32, a, b| S::multiply_add(S::splat(factor), a, b);
-        let (a, b) = (times(-4.0, d[2], d[4]), times(-4.0, d[1], d[3]));
+        let (a, b) = (times::<S>(-4.0, d[2], d[4]), times::<S>(-4.0, d[1], d[3]));
         let (c, e) = (S::sub(d[4], d[2]), S::sub(d[3], d[1]));
         [
-            times(4.0, d[0], times(-5.0, d[2], d[4])),
+            times::<S>(4.0, d[0], times::<S>(-5.0, d[2], d[4])),
             S::add(a, b),
             S::sub(a, b),
-            times(2.0, e, c),
-            times(-2.0, e, c),
-            times(4.0, d[1], times(-5.0, d[3], d[5])),
+            times::<S>(2.0, e, c),
+            times::<S>(-2.0, e, c),
+            times::<S>(4.0, d[1], times::<S>(-5.0, d[3], d[5])),
         ]
     }
 }
@@ -353,16 +406,31 @@ unsafe fn transform<S: Simd>(d: [S::Vector; 6]) -> [S::Vector; 6] {
 unsafe fn restore<S: Simd>(m: [S::Vector; 6]) -> [S::Vector; 4] {
     // SAFETY: the caller's word about the processor.
     unsafe {
-        let times = |factor: f32, a, b| S::multiply_add(S::splat(factor), a, b);
         let (a, b) = (S::add(m[1], m[2]), S::sub(m[1], m[2]));
         let (c, e) = (S::add(m[3], m[4]), S::sub(m[3], m[4]));
         [
             S::add(m[0], S::add(a, c)),
-            times(2.0, e, b),
-            times(4.0, c, a),
-            S::add(times(8.0, e, b), m[5]),
+            times::<S>(2.0, e, b),
+            times::<S>(4.0, c, a),
+            S::add(times::<S>(8.0, e, b), m[5]),
         ]
     }
+}
+
+/// An array of the expression for each number of the list: unrolled, as above.
+macro_rules! each {
+    ($n:ident of 6: $value:expr) => {
+        each!($n: $value; 0 1 2 3 4 5)
+    };
+    ($n:ident of 4: $value:expr) => {
+        each!($n: $value; 0 1 2 3)
+    };
+    ($n:ident: $value:expr; $($number:literal)*) => {
+        [$({
+            let $n: usize = $number;
+            $value
+        }),*]
+    };
 }
 
 /// Bᵀ · d · B of 6 × 6 pixels, for each channel.
@@ -376,22 +444,16 @@ pub unsafe fn winograd_input<S: Simd>(square: &Square) {
         let count = square.channels - channel;
         // SAFETY: the caller's word.
         unsafe {
-            let mut columns = [[S::splat(0.0); 6]; 6];
-            for (x, column) in columns.iter_mut().enumerate() {
-                let mut pixels = [S::splat(0.0); 6];
-                for (y, pixel) in pixels.iter_mut().enumerate() {
-                    let at = y * square.row + x * square.column + channel;
-                    *pixel = load_up_to::<S>(square.input.add(at), count);
-                }
-                *column = transform::<S>(pixels);
-            }
-            for y in 0..6 {
-                let row = transform::<S>(columns.map(|column| column[y]));
-                for (x, value) in row.into_iter().enumerate() {
-                    let at = y * square.output_row + x * square.output_column + channel;
-                    store_up_to::<S>(square.output.add(at), value, count);
-                }
-            }
+            let (input, output) = (square.input.add(channel), square.output.add(channel));
+            let columns = each!(x of 6: transform::<S>(each!(y of 6: load_up_to::<S>(
+                input.add(y * square.row + x * square.column),
+                count
+            ))));
+            each!(y of 6: {
+                let row = transform::<S>(each!(x of 6: columns[x][y]));
+                let output = output.add(y * square.output_row);
+                each!(x of 6: store_up_to::<S>(output.add(x * square.output_column), row[x], count))
+            });
         }
         channel += S::LANES;
     }
@@ -408,27 +470,23 @@ pub unsafe fn winograd_output<S: Simd>(square: &Square) {
         let count = square.channels - channel;
         // SAFETY: the caller's word.
         unsafe {
-            let [low, high] = square.clamp.map(|bound| S::splat(bound));
+            let (low, high) = (S::splat(square.clamp[0]), S::splat(square.clamp[1]));
             let bias = S::load(square.bias.add(channel));
-            let mut columns = [[S::splat(0.0); 4]; 6];
-            for (x, column) in columns.iter_mut().enumerate() {
-                let mut products = [S::splat(0.0); 6];
-                for (y, product) in products.iter_mut().enumerate() {
-                    let at = y * square.row + x * square.column + channel;
-                    *product = load_up_to::<S>(square.input.add(at), count);
-                }
-                *column = restore::<S>(products);
-            }
-            for y in 0..4 {
-                let row = restore::<S>(columns.map(|column| column[y]));
-                for (x, value) in row.into_iter().enumerate() {
+            let (input, output) = (square.input.add(channel), square.output.add(channel));
+            let columns = each!(x of 6: restore::<S>(each!(y of 6: load_up_to::<S>(
+                input.add(y * square.row + x * square.column),
+                count
+            ))));
+            each!(y of 4: {
+                let row = restore::<S>(each!(x of 6: columns[x][y]));
+                let output = output.add(y * square.output_row);
+                each!(x of 4: {
                     if y < square.height && x < square.width {
-                        let value = S::min(high, S::max(low, S::add(value, bias)));
-                        let at = y * square.output_row + x * square.output_column + channel;
-                        store_up_to::<S>(square.output.add(at), value, count);
+                        let value = S::min(high, S::max(low, S::add(row[x], bias)));
+                        store_up_to::<S>(output.add(x * square.output_column), value, count);
                     }
-                }
-            }
+                })
+            });
         }
         channel += S::LANES;
     }

@@ -33,5 +33,5 @@ mod winograd;
 mod x86;
 
 pub use isa::Kernels;
-pub use plan::Plan;
+pub use plan::{Plan, Precision};
 pub use threads::{alone, set_threads};

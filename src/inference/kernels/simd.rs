@@ -24,10 +24,30 @@ pub trait Simd: Copy {
     unsafe fn sub(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// a · b + c
     unsafe fn multiply_add(a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
+    /// sum + value · weights, as a convolution adds up: of an instruction set that multiplies pairs of
+    /// `bf16`, each lane of both is such a pair.
+    #[inline(always)]
+    unsafe fn accumulate(
+        value: Self::Vector,
+        weights: Self::Vector,
+        sum: Self::Vector,
+    ) -> Self::Vector {
+        // SAFETY: the caller's word about the processor.
+        unsafe { Self::multiply_add(value, weights, sum) }
+    }
     /// The larger; `b` where either is not a number.
     unsafe fn max(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// The smaller; `b` where either is not a number.
     unsafe fn min(a: Self::Vector, b: Self::Vector) -> Self::Vector;
+}
+
+/// An instruction set that multiplies pairs of `bf16`.
+///
+/// # Safety
+/// As [`Simd`].
+pub trait Pairs: Simd {
+    /// Both vectors rounded to `bf16`, those of `low` first: twice as many numbers as lanes.
+    unsafe fn pairs(low: Self::Vector, high: Self::Vector) -> Self::Vector;
 }
 
 /// Plain Rust, for processors without any of the others. The compiler makes of it what it can.

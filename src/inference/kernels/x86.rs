@@ -1,12 +1,13 @@
 //! [`Simd`] by AVX-512 and by AVX2 with FMA.
 
 use std::arch::x86_64::*;
+use std::mem::transmute;
 
-use super::simd::Simd;
+use super::simd::{Pairs, Simd};
 
-/// `avx512f` and `avx512vl`: sixteen lanes.
+/// `avx512f` and `avx512vl`: sixteen lanes. With `BF16` also `avx512bf16`, and convolutions of pairs.
 #[derive(Clone, Copy)]
-pub struct Avx512;
+pub struct Avx512<const BF16: bool>;
 
 /// `avx2` and `fma`: eight lanes.
 #[derive(Clone, Copy)]
@@ -15,7 +16,7 @@ pub struct Avx2;
 // SAFETY of both: the trait asks for a processor with these instructions and for valid pointers. A
 // masked load or store touches only the lanes of its mask.
 
-impl Simd for Avx512 {
+impl<const BF16: bool> Simd for Avx512<BF16> {
     type Vector = __m512;
     const LANES: usize = 16;
 
@@ -60,6 +61,15 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn accumulate(value: __m512, weights: __m512, sum: __m512) -> __m512 {
+        match BF16 {
+            // SAFETY: these are as large, and any bits are some numbers.
+            true => unsafe { _mm512_dpbf16_ps(sum, transmute(value), transmute(weights)) },
+            false => unsafe { _mm512_fmadd_ps(value, weights, sum) },
+        }
+    }
+
+    #[inline(always)]
     unsafe fn max(a: __m512, b: __m512) -> __m512 {
         unsafe { _mm512_max_ps(a, b) }
     }
@@ -67,6 +77,14 @@ impl Simd for Avx512 {
     #[inline(always)]
     unsafe fn min(a: __m512, b: __m512) -> __m512 {
         unsafe { _mm512_min_ps(a, b) }
+    }
+}
+
+impl Pairs for Avx512<true> {
+    #[inline(always)]
+    unsafe fn pairs(low: __m512, high: __m512) -> __m512 {
+        // SAFETY: as large, and any bits are some numbers.
+        unsafe { transmute(_mm512_cvtne2ps_pbh(high, low)) }
     }
 }
 

@@ -173,7 +173,8 @@ impl Trunk {
         Ok(match compute.engine {
             Engine::Candle => Trunk::Candle(layers),
             Engine::Kernels => {
-                let plan = Plan::compile(&layers, (size, size), Kernels::best())?;
+                let plan =
+                    Plan::compile(&layers, (size, size), Kernels::best(), compute.precision)?;
                 Trunk::Kernels(Box::new(plan))
             }
         })

@@ -222,7 +222,7 @@ fn moving_clears_image_facts_view_and_prediction_in_the_same_breath() {
     let opened = Outcome::Opened {
         source: path("a.png"),
         generation,
-        result: Ok(Box::new(facts())),
+        result: Ok(facts()),
     };
     update(&mut model, Message::Worker(opened));
     update(&mut model, shown("a.png", generation, 7));

@@ -2,6 +2,7 @@
 
 mod compile;
 mod image;
+mod places;
 
 use std::sync::{Mutex, PoisonError};
 
@@ -14,6 +15,16 @@ use super::memory::{Form, Map, Memory};
 use super::pooling;
 use super::threads::Workers;
 use super::winograd::Winograd;
+
+/// What products are made of; sums are always `f32`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Precision {
+    #[default]
+    F32,
+    /// Eight bits of each factor, by AVX-512 BF16: convolutions of 1 × 1, and those of 3 × 3 that
+    /// Winograd's way does not make as fast in `f32`.
+    Bf16,
+}
 
 /// A network for images of one size.
 pub struct Plan {
@@ -36,7 +47,7 @@ type Workspace = Vec<Memory>;
 
 /// A map in the workspace: some channels of a buffer.
 #[derive(Debug, Clone, Copy)]
-struct Place {
+pub struct Place {
     buffer: usize,
     channel: usize,
     form: Form,

@@ -7,7 +7,7 @@ use candle_core::{DType, Device, Result, Tensor};
 use proptest::prelude::*;
 
 use crate::inference::InferenceError;
-use crate::inference::kernels::{Kernels, Plan};
+use crate::inference::kernels::{Kernels, Plan, Precision};
 use crate::inference::network::layers::{
     Activation, Conv, Layer, Layers, NormRelu, Padding, Source, Value,
 };
@@ -30,7 +30,7 @@ fn worst(layers: &Layers, input: &Tensor) -> Result<f32> {
     let scale = largest(expected.clone())?.max(f32::MIN_POSITIVE);
     let mut worst = 0_f32;
     for kernels in Kernels::all() {
-        let plan = Plan::compile(layers, (height, width), kernels)?;
+        let plan = Plan::compile(layers, (height, width), kernels, Precision::F32)?;
         // Twice: what the first image left in memory must not show.
         for _ in 0..2 {
             let found = plan.forward(input)?;
@@ -228,16 +228,43 @@ fn mobilenet_is_candles_at_any_size() {
     whole_network(mobilenet::layers, 3, &[[64, 64], [75, 33]]);
 }
 
+/// Eight bits are 2⁻⁹ of a number in each factor, and a network adds up its layers'.
+const OF_BF16: f32 = 0.1;
+
+#[test]
+fn bf16_is_near_and_only_where_there_is_an_instruction_for_it() {
+    for layers in [densenet::layers, efficientnet_lite::layers, resnet::layers] {
+        let layers = layers(&Random::default(), 1).unwrap();
+        let input = random(&[2, 1, 75, 97], 1.0);
+        for kernels in Kernels::all() {
+            let plan = |precision| Plan::compile(&layers, (75, 97), kernels, precision);
+            let exact = plan(Precision::F32).unwrap().forward(&input).unwrap();
+            if kernels.pairs().is_none() {
+                let error = plan(Precision::Bf16).err().unwrap().to_string();
+                assert!(error.contains("AVX-512 BF16"), "{error}");
+                continue;
+            }
+            let near = plan(Precision::Bf16).unwrap().forward(&input).unwrap();
+            let norm = |tensor: &Tensor| {
+                let sum = tensor.sqr().unwrap().sum_all().unwrap();
+                sum.to_scalar::<f32>().unwrap().sqrt()
+            };
+            let change = norm(&(&near - &exact).unwrap()) / norm(&exact);
+            assert!(change > 0.0 && change < OF_BF16, "{change}");
+        }
+    }
+}
+
 #[test]
 fn an_image_of_another_size_is_an_error_that_says_both() {
     let layers = densenet::layers(&Random::default(), 1).unwrap();
     let kernels = Kernels::best();
-    let plan = Plan::compile(&layers, (64, 64), kernels).unwrap();
+    let plan = Plan::compile(&layers, (64, 64), kernels, Precision::F32).unwrap();
     let image = Tensor::zeros((1, 1, 64, 65), DType::F32, &Device::Cpu).unwrap();
     let error = plan.forward(&image).unwrap_err().to_string();
     assert!(
         error.contains("1 × 64 × 65") && error.contains("1 × 64 × 64"),
         "{error}"
     );
-    assert!(Plan::compile(&layers, (3, 3), kernels).is_err());
+    assert!(Plan::compile(&layers, (3, 3), kernels, Precision::F32).is_err());
 }

@@ -125,7 +125,7 @@ fn a_convolution_is_its_sum_whatever_the_tails() {
             let area = shape.kernel * shape.kernel;
             let weight = numbers(shape.output * shape.input * area, 3);
             let bias = numbers(shape.output, 4);
-            let conv = Conv::new(kernels, shape, &weight, &bias, None, [-1.0, 1.0]);
+            let conv = Conv::new((kernels, None), shape, &weight, &bias, None, [-1.0, 1.0]);
             let maps = (input.map(), Some(residual.map()), output.map());
             let tiling = conv.tiling(input.1, output.1, Some(residual.1));
             // SAFETY: three maps that are only used here.
@@ -151,7 +151,7 @@ fn what_is_normalised_first_is_normalised_where_it_is_packed() {
         };
         let shape = plain(19, 34, 1, 1);
         let weight = numbers(34 * 19, 3);
-        let conv = Conv::new(kernels, shape, &weight, &[], Some(before), NO_CLAMP);
+        let conv = Conv::new((kernels, None), shape, &weight, &[], Some(before), NO_CLAMP);
         let tiling = conv.tiling(input.1, output.1, None);
         let maps = (input.map(), None, output.map());
         // SAFETY: two maps that are only used here.
@@ -214,8 +214,9 @@ fn a_bottleneck_is_its_three_convolutions() {
             let narrow = plain(21, 5, 1, 1);
             let (weights, taps) = (numbers(21 * 6, 1), numbers(21 * kernel * kernel, 2));
             let last = numbers(5 * 21, 3);
-            let conv =
-                |shape, weight: &[f32]| Conv::new(kernels, shape, weight, &[], None, NO_CLAMP);
+            let conv = |shape, weight: &[f32]| {
+                Conv::new((kernels, None), shape, weight, &[], None, NO_CLAMP)
+            };
             let bottleneck = Bottleneck {
                 expand: Some(conv(wide, &weights)),
                 depthwise: Depthwise::new(kernels, shape, &taps, &[], NO_CLAMP),

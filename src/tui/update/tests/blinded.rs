@@ -18,7 +18,7 @@ fn look_at(model: &mut Model, name: &str) {
     let opened = Outcome::Opened {
         source: path(name),
         generation,
-        result: Ok(Box::new(facts())),
+        result: Ok(facts()),
     };
     update(model, Message::Worker(opened));
     update(model, shown(name, generation, 7));

@@ -18,7 +18,7 @@ fn look_at(model: &mut Model, name: &str) {
     let opened = Outcome::Opened {
         source: path(name),
         generation,
-        result: Ok(Box::new(facts())),
+        result: Ok(facts()),
     };
     update(model, Message::Worker(opened));
     update(model, shown(name, generation, 7));
@@ -109,7 +109,7 @@ fn without_an_answer_there_is_nothing_to_judge_but_a_note_can_be_made() {
     let opened = Outcome::Opened {
         source: path("a.png"),
         generation,
-        result: Ok(Box::new(facts())),
+        result: Ok(facts()),
     };
     update(&mut model, Message::Worker(opened));
     update(&mut model, shown("a.png", generation, 7));
