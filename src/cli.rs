@@ -4,6 +4,7 @@ mod configuration;
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
@@ -135,6 +136,11 @@ pub struct Computing {
     #[arg(long, global = true, value_enum, value_name = "ENGINE")]
     pub engine: Option<Engine>,
 
+    /// Where: auto (a graphics processor if this build can use it and there is one), cpu, cuda, cuda:N,
+    /// metal [default: auto]
+    #[arg(long, global = true, value_name = "DEVICE")]
+    pub device: Option<Device>,
+
     /// Of its products; sums are always f32 [default: f32]
     #[arg(long, global = true, value_enum, value_name = "PRECISION")]
     pub precision: Option<Precision>,
@@ -148,6 +154,32 @@ pub enum Precision {
     /// Faster, with 8 bits: scores change a little, and the preprocess column says +bf16. Needs a
     /// processor with AVX-512 BF16
     Bf16,
+}
+
+/// Where a network is computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Device {
+    #[default]
+    Auto,
+    Cpu,
+    Cuda(usize),
+    Metal,
+}
+
+impl FromStr for Device {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = |n: &str| n.parse().ok().map(Device::Cuda);
+        match text {
+            "auto" => Some(Device::Auto),
+            "cpu" => Some(Device::Cpu),
+            "cuda" => Some(Device::Cuda(0)),
+            "metal" => Some(Device::Metal),
+            other => other.strip_prefix("cuda:").and_then(number),
+        }
+        .ok_or_else(|| "one of auto, cpu, cuda, cuda:N, metal".to_owned())
+    }
 }
 
 /// What computes a network.

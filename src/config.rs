@@ -187,13 +187,14 @@ fn line_of(text: &[u8], at: usize) -> usize {
 }
 
 /// Every key.
-const NAMES: [&str; 18] = [
+const NAMES: [&str; 19] = [
     "theme",
     "color",
     "ascii",
     "graphics",
     "columns",
     "engine",
+    "device",
     "precision",
     "model",
     "model-memory",
@@ -257,6 +258,7 @@ impl Reader<'_> {
             "ascii" => look.ascii = Some(choice(value)?),
             "graphics" => *graphics = Some(choice(value)?),
             "precision" => computing.precision = Some(choice(value)?),
+            "device" => computing.device = Some(values::parsed(value)?),
             "engine" => computing.engine = Some(choice(value)?),
             "columns" => look.columns = Some(choices(value)?),
             "model" => {

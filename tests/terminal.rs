@@ -66,6 +66,7 @@ impl Session {
         // Never the reviews of whoever runs the tests.
         let state = tempfile::tempdir().unwrap();
         command.env("XDG_STATE_HOME", state.path());
+        command.env("CXR_CONFIG", "");
         for name in [
             "TMUX",
             "STY",

@@ -11,7 +11,7 @@ use crate::cli::{self, Browse, ColorWhen, Column, Graphics};
 use crate::domain::ModelCard;
 use crate::domain::text::clean;
 use crate::imaging::{Decoder, Limits};
-use crate::inference::{Classifier, Classify, InferenceError, ModelFiles};
+use crate::inference::{Classifier, Classify, Compute, InferenceError, ModelFiles};
 use crate::model_store::{Store, Stored};
 use crate::store::Pending;
 use crate::tui::keymap::Keymap;
@@ -74,6 +74,7 @@ pub fn run(
         colour: colour.into(),
         assumed,
         models: choices,
+        device: Compute::of_process().place.words(),
     };
     let readings = arguments.blinded.then(|| agreement::Wanted {
         store: store.clone(),

@@ -136,6 +136,7 @@ fn keymap(keys: &[Rebound]) -> Result<Keymap, Vec<Fault>> {
 fn fill(cli: &mut Cli, config: Config) {
     or(&mut cli.appearance.color, config.appearance.color);
     or(&mut cli.computing.engine, config.computing.engine);
+    or(&mut cli.computing.device, config.computing.device);
     or(&mut cli.computing.precision, config.computing.precision);
     let files = &mut cli.files;
     or(&mut files.max_megapixels, config.files.max_megapixels);

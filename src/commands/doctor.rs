@@ -13,7 +13,7 @@ use super::{SOME_FAILED, available_cores, classifier, print};
 use crate::cli::ColorWhen;
 use crate::domain::{Radiograph, Samples};
 use crate::imaging::WORKER_ARGUMENT;
-use crate::inference::Classify;
+use crate::inference::{Classify, Compute, Place};
 use crate::store::Store;
 use crate::tui;
 
@@ -63,8 +63,17 @@ fn reviews(store: Option<&Path>) -> Result<String> {
 
 fn device() -> String {
     let cores = available_cores();
+    let place = Compute::of_process().place;
+    let used = match place {
+        Place::Cpu => String::new(),
+        place => format!("{}; ", place.words()),
+    };
+    let others = match (cfg!(feature = "cuda"), cfg!(feature = "metal")) {
+        (false, false) => "; this build uses no graphics processor",
+        _ => "",
+    };
     format!(
-        "cpu, {cores} {}, {}",
+        "{used}cpu, {cores} {}, {}{others}",
         if cores == 1 { "core" } else { "cores" },
         instructions()
     )

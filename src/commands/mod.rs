@@ -30,7 +30,7 @@ use crate::cli::{self, Assumptions, Cli, Command, Computing, Files};
 use crate::config::Rejected;
 use crate::domain::{ModelCard, Prevalences};
 use crate::imaging::{self, Limits};
-use crate::inference::{Classifier, Compute, Engine, ModelFiles, Precision};
+use crate::inference::{Classifier, Compute, Engine, ModelFiles, Place, Precision};
 use crate::model_store::{Store, check_name};
 
 /// Something was read, and something could not be.
@@ -85,9 +85,25 @@ pub fn run(mut cli: Cli) -> Result<ExitCode> {
 /// How networks are to be computed.
 ///
 /// # Errors
-/// [`Usage`], if candle is to compute in `bf16`.
+/// [`Usage`], if candle is to compute in `bf16`, or the kernels elsewhere than on the CPU.
 fn compute(computing: Computing) -> Result<Compute> {
+    let place = match computing.device.unwrap_or_default() {
+        cli::Device::Auto => {
+            let (place, why) = Place::best();
+            if let Some(why) = why {
+                complain(&format!("on the CPU: {why}"));
+            }
+            place
+        }
+        cli::Device::Cpu => Place::Cpu,
+        cli::Device::Cuda(number) => Place::Cuda(number),
+        cli::Device::Metal => Place::Metal,
+    };
     let engine = match computing.engine.unwrap_or_default() {
+        cli::Engine::Auto if place != Place::Cpu => Engine::Candle,
+        cli::Engine::Kernels if place != Place::Cpu => {
+            return Err(Usage::error("--engine kernels computes on the CPU only"));
+        }
         cli::Engine::Auto | cli::Engine::Kernels => Engine::Kernels,
         cli::Engine::Candle => Engine::Candle,
     };
@@ -98,7 +114,11 @@ fn compute(computing: Computing) -> Result<Compute> {
         }
         cli::Precision::Bf16 => Precision::Bf16,
     };
-    Ok(Compute { engine, precision })
+    Ok(Compute {
+        engine,
+        place,
+        precision,
+    })
 }
 
 /// The limits that were asked for, and the bundled ones for the rest.

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use clap::ValueEnum;
 use toml::Spanned;
@@ -49,6 +50,15 @@ pub fn choice<T: ValueEnum>(value: &Value) -> Result<T, Vec<Wrong>> {
         value,
         format!("is one of {words}, not {}{hint}", shown(value)),
     )
+}
+
+/// What an option parses by itself.
+pub fn parsed<T: FromStr<Err = String>>(value: &Value) -> Result<T, Vec<Wrong>> {
+    match value.get_ref().as_str().map(T::from_str) {
+        Some(Ok(parsed)) => Ok(parsed),
+        Some(Err(reason)) => wrong(value, format!("is {reason}, not {}", shown(value))),
+        None => wrong(value, format!("is a word in quotes, not {}", shown(value))),
+    }
 }
 
 /// Several of them, each once and one at least.

@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 
 use crate::domain::ModelCard;
 
+use super::device::Place;
 use super::kernels;
 pub use super::kernels::Precision;
 
@@ -11,6 +12,8 @@ pub use super::kernels::Precision;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Compute {
     pub engine: Engine,
+    /// The kernels are of the CPU.
+    pub place: Place,
     /// Of the kernels; candle's is always `f32`.
     pub precision: Precision,
 }

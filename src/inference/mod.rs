@@ -10,6 +10,7 @@
 mod activation_map;
 mod calibration;
 mod card;
+mod device;
 mod distance;
 mod engine;
 pub mod family;
@@ -35,6 +36,7 @@ use crate::domain::{
     ClassActivationMap, Finding, ModelCard, Prediction, Radiograph, Region, Severity,
 };
 pub use card::write_card;
+pub use device::Place;
 pub use engine::{Compute, Engine, Precision, alone, set_threads};
 use heads::Heads;
 use input_check::Reasons;
@@ -61,6 +63,8 @@ pub enum InferenceError {
     UnknownPreprocess(String),
     #[error("the network's output is not a number for {label}")]
     NotFinite { label: String },
+    #[error("{device}: {reason}")]
+    Device { device: String, reason: String },
     #[error("{path}: {reason}")]
     File { path: String, reason: String },
     #[error("computing: {0}")]
@@ -108,7 +112,7 @@ impl Classifier {
     /// # Errors
     /// As there.
     pub fn computed(card: &str, weights: &[u8], compute: Compute) -> Result<Self, InferenceError> {
-        let device = Device::Cpu;
+        let device = compute.place.open()?;
         let card = card::parse_card(card)?;
         weights::verify(weights, &card)?;
         let tensors = weights::Tensors::parse(weights, &device)?;

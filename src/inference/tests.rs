@@ -274,7 +274,11 @@ fn what_does_not_fit_together_is_one_clear_error() {
 }
 
 fn bundled(engine: Engine, precision: Precision) -> Result<Classifier, InferenceError> {
-    let compute = Compute { engine, precision };
+    let compute = Compute {
+        engine,
+        precision,
+        ..Compute::default()
+    };
     Classifier::computed(weights::BUNDLED_CARD, weights::BUNDLED_WEIGHTS, compute)
 }
 

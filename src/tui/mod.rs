@@ -67,6 +67,8 @@ pub struct Options {
     pub assumed: Prevalences,
     /// The models to switch between, in the worker's order.
     pub models: Vec<Choice>,
+    /// What computes, in a word: `cpu`.
+    pub device: String,
     /// Where reviews go, and in whose name.
     pub reviews: Pending,
     pub reviewer: String,
@@ -135,6 +137,7 @@ pub fn run(options: Options, start: impl FnOnce(Report) -> Worker) -> io::Result
     }
     model.assumed = options.assumed;
     model.choices.all = options.models;
+    model.device = options.device;
     model.reviews.reviewer = options.reviewer;
     session::begin(&mut model, session, mark);
     if options.background {

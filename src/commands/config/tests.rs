@@ -28,6 +28,7 @@ fn the_printed_defaults_are_the_programs() {
     assert_eq!(crate::commands::limits(files), Limits::default());
     assert_eq!(config.appearance.color, Some(ColorWhen::default()));
     assert_eq!(config.computing.engine, Some(Default::default()));
+    assert_eq!(config.computing.device, Some(Default::default()));
     assert_eq!(config.computing.precision, Some(Default::default()));
     assert_eq!(config.graphics, Some(Graphics::default()));
     let look = Look {

@@ -13,7 +13,7 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 
 use crate::inference::InferenceError;
 use crate::inference::weights::Tensors;
@@ -300,10 +300,10 @@ impl ConvBuilder<'_, '_> {
             .tensors
             .get(&format!("{}.weight", self.name), &shape)?;
         let (weight, bias) = match &self.norm {
-            None => (
-                weight,
-                Tensor::zeros(output, candle_core::DType::F32, &Device::Cpu)?,
-            ),
+            None => {
+                let zeros = Tensor::zeros(output, candle_core::DType::F32, weight.device())?;
+                (weight, zeros)
+            }
             Some(norm) => {
                 let (scale, shift) = self.net.fold_batch_norm(norm, output)?;
                 (

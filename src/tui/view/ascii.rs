@@ -29,7 +29,7 @@ const WORDS: [(char, &str); 15] = [
 ];
 
 /// Signs, and what is drawn for them. Signs that mean different things stay different.
-const SIGNS: [(&str, char); 34] = [
+const SIGNS: [(&str, char); 35] = [
     ("─━", '-'),
     ("│┃", '|'),
     ("╎", ':'),
@@ -42,6 +42,7 @@ const SIGNS: [(&str, char); 34] = [
     ("✗", 'x'),
     ("✓", '+'),
     ("≠", '/'),
+    ("≈", '='),
     ("▸→⏎", '>'),
     ("←", '<'),
     ("↑", '^'),

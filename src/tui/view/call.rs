@@ -15,6 +15,7 @@ pub fn draw(labels: &[(String, bool)], theme: &Theme, layout: &Layout, frame: &m
         return;
     }
     frame.render_widget(Clear, area);
+    frame.buffer_mut().set_style(area, theme.screen);
     let width = usize::from(area.width);
     let present = labels.iter().filter(|(_, present)| *present);
     let present: Vec<&str> = present.map(|(label, _)| label.as_str()).collect();

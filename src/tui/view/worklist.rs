@@ -240,7 +240,7 @@ fn marks(entry: &Entry) -> (char, &'static str) {
         Some(Verdict::Agree) => '✓',
         Some(Verdict::Disagree) => '≠',
         Some(Verdict::Unsure) => '?',
-        None if held.opinion.blinded.is_some() => '+',
+        None if held.opinion.blinded.is_some() => 'c',
         None => ' ',
     };
     let is_key = held.is_saved() && held.opinion.key_image;
