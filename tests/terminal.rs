@@ -293,8 +293,8 @@ fn verdicts_are_recorded_survive_a_kill_and_come_back() {
 
     let mut session = start((24, 80));
     session.wait_for_text("≠b.png");
-    // Where it was left there may be no room for it.
-    session.press("gg");
+    // Of the last nothing is held, which leaves room for the count.
+    session.press("G");
     session.wait_for_text("2 reviewed");
     session.press("/key");
     session.wait_for_text("1 of 3");

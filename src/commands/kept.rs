@@ -21,7 +21,9 @@ pub fn open_memory(path: PathBuf) -> OpenMemory {
             Err(error) if can_be_read(&error) => Store::open_read_only(&path),
             other => other,
         };
-        let store = store.map_err(|error| in_a_word(&error))?;
+        let mut store = store.map_err(|error| in_a_word(&error))?;
+        // A sync for each image would be most of what reading a folder costs.
+        store.relax().map_err(|error| in_a_word(&error))?;
         Ok(Box::new(Kept { store, basis: None }))
     })
 }

@@ -219,6 +219,17 @@ fn settle(path: &Path, connection: &Connection) -> rusqlite::Result<()> {
     }
 }
 
+/// With a write-ahead log, syncing it is what another connection does before it acknowledges a review,
+/// and what anybody does before the log is written back (sqlite.org/wal.html, section 3). A rollback
+/// journal has to be synced each time.
+pub fn relax(connection: &Connection) -> rusqlite::Result<()> {
+    let mode: String = pragma(connection, "journal_mode")?;
+    match mode.eq_ignore_ascii_case("wal") {
+        true => connection.pragma_update(None, "synchronous", "NORMAL"),
+        false => Ok(()),
+    }
+}
+
 fn is_in_use(error: &rusqlite::Error) -> bool {
     use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked, ReadOnly};
     matches!(

@@ -116,6 +116,15 @@ impl Store {
         })
     }
 
+    /// Has what is written through this handle reach the disk later, where that endangers nothing but
+    /// itself: a power cut may take it back, a kill may not. For what can be computed anew.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn relax(&mut self) -> Result<(), StoreError> {
+        self.read(file::relax(&self.connection))
+    }
+
     pub fn path(&self) -> &Path {
         &self.path
     }

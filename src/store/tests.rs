@@ -487,3 +487,25 @@ fn whose_image_it_is_is_known_once_its_file_was_asked_for_all_of_it() {
     let nothing = store.origin(&bare.sha256).unwrap();
     assert_eq!(nothing, Some(Origin::default()), "it was asked");
 }
+
+/// 1 is NORMAL, 3 is EXTRA.
+#[test]
+fn only_the_handle_that_asks_for_it_is_relaxed_and_only_with_a_write_ahead_log() {
+    let (_folder, path, mut store) = new_store();
+    let synchronous = |store: &Store| {
+        let pragma = schema::pragma::<i64>(&store.connection, "synchronous");
+        pragma.unwrap()
+    };
+    let wal = schema::pragma::<String>(&store.connection, "journal_mode").unwrap() == "wal";
+    store.relax().unwrap();
+    assert_eq!(synchronous(&store), if wal { 1 } else { 3 });
+    assert_eq!(synchronous(&Store::open(&path).unwrap()), 3);
+    drop(store);
+    let mut store = Store::open(&path).unwrap();
+    store
+        .connection
+        .pragma_update_and_check(None, "journal_mode", "delete", |_| Ok(()))
+        .unwrap();
+    store.relax().unwrap();
+    assert_eq!(synchronous(&store), 3);
+}
