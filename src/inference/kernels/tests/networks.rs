@@ -228,8 +228,9 @@ fn mobilenet_is_candles_at_any_size() {
     whole_network(mobilenet::layers, 3, &[[64, 64], [75, 33]]);
 }
 
-/// Eight bits are 2⁻⁹ of a number in each factor, and a network adds up its layers'.
-const OF_BF16: f32 = 0.1;
+/// Eight bits are 2⁻⁹ of a number in each factor, and a network adds up its layers': 0.05 to 0.1 with
+/// random weights. Maps that have nothing to do with each other differ by 1.4.
+const OF_BF16: f32 = 0.3;
 
 #[test]
 fn bf16_is_near_and_only_where_there_is_an_instruction_for_it() {
