@@ -62,8 +62,10 @@ impl Owned {
         if !inside {
             return 0.0;
         }
-        let start = form.origin() + y as usize * form.row + x as usize * form.pixel;
-        self.0.as_mut_slice()[start + channel]
+        let at = form.origin() + y as usize * form.row + x as usize * form.pixel + channel;
+        assert!(at < self.0.len());
+        // SAFETY: inside the memory. A slice of all of it would cost Miri minutes.
+        unsafe { self.0.as_ptr().add(at).read() }
     }
 }
 
@@ -200,7 +202,8 @@ fn a_quarter_of_the_multiplications_gives_the_same_sums() {
 #[test]
 fn a_bottleneck_is_its_three_convolutions() {
     for kernels in Kernels::all() {
-        for (kernel, stride) in [(3, 1), (3, 2), (5, 1), (5, 2)] {
+        let all = [(3, 2), (3, 1), (5, 1), (5, 2)];
+        for (kernel, stride) in all.into_iter().take(if cfg!(miri) { 1 } else { 4 }) {
             let (height, width) = (7_usize, 9_usize);
             let (rows, columns) = (height.div_ceil(stride), width.div_ceil(stride));
             let shape = depthwise::Shape {

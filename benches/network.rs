@@ -1,0 +1,48 @@
+//! The bundled network by each way of computing it: `cargo bench --bench network`. Other engines and
+//! other networks are in `benches/side_by_side`.
+
+use std::hint::black_box;
+
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use cxr::inference::{
+    Classifier, Classify, Compute, Engine, ModelFiles, Precision, alone, set_threads,
+};
+
+const WAYS: [(&str, Engine, Precision); 3] = [
+    ("kernels", Engine::Kernels, Precision::F32),
+    ("kernels, bf16", Engine::Kernels, Precision::Bf16),
+    ("candle", Engine::Candle, Precision::F32),
+];
+
+fn networks(criterion: &mut Criterion) {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    // SAFETY: criterion has started no thread.
+    unsafe { set_threads(cores) };
+    let files = ModelFiles::bundled();
+    let mut group = criterion.benchmark_group("network");
+    group.sample_size(20);
+    for (name, engine, precision) in WAYS {
+        let compute = Compute { engine, precision };
+        // A processor without bf16 has two ways.
+        let Ok(model) = Classifier::computed(files.card_text(), files.weights(), compute) else {
+            continue;
+        };
+        let side = model.card().input_size;
+        for batch in [1, 8] {
+            let values: Vec<f32> = (0..batch * side * side)
+                .map(|i| (i as f32 * 0.37).sin())
+                .collect();
+            let run = || model.logits_of_values(black_box(values.clone()));
+            group.bench_function(BenchmarkId::new(name, batch), |b| b.iter(run));
+            group.bench_function(
+                BenchmarkId::new(format!("{name}, one thread"), batch),
+                |b| {
+                    b.iter(|| alone(run));
+                },
+            );
+        }
+    }
+}
+
+criterion_group!(benches, networks);
+criterion_main!(benches);

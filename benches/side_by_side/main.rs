@@ -1,0 +1,79 @@
+//! Times networks for `side_by_side.py`: `side_by_side kernels|candle f32|bf16 MODEL.safetensors…`, each
+//! with its card beside it. Every line `MODEL BATCH` on standard input, counted from 0, is answered by
+//! the milliseconds of one forward pass; `memory` by the most MiB that were in use so far.
+
+use std::io::{BufRead, stdin};
+use std::path::Path;
+use std::time::Instant;
+
+use cxr::inference::{Classifier, Classify, Compute, Engine, ModelFiles, Precision, set_threads};
+
+fn main() {
+    let mut arguments = std::env::args()
+        .skip(1)
+        .filter(|argument| argument != "--bench");
+    let (Some(engine), Some(precision)) = (arguments.next(), arguments.next()) else {
+        eprintln!("side_by_side: run benches/side_by_side/side_by_side.py");
+        return;
+    };
+    let compute = Compute {
+        engine: if engine == "candle" {
+            Engine::Candle
+        } else {
+            Engine::Kernels
+        },
+        precision: if precision == "bf16" {
+            Precision::Bf16
+        } else {
+            Precision::F32
+        },
+    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    // SAFETY: no other thread runs yet.
+    unsafe { set_threads(cores) };
+    let models: Vec<_> = arguments.map(|path| load(&path, compute)).collect();
+    println!("ready");
+    for line in stdin().lock().lines() {
+        let line = line.expect("a line of text");
+        match line.split_once(' ') {
+            Some((model, batch)) => {
+                let (model, channels) = &models[model.parse::<usize>().expect("a model")];
+                println!(
+                    "{}",
+                    milliseconds(model, *channels, batch.parse().expect("a batch"))
+                );
+            }
+            None => println!("{}", peak_mib()),
+        }
+    }
+}
+
+/// A model, and the channels of its images.
+fn load(path: &str, compute: Compute) -> (Classifier, usize) {
+    let files = ModelFiles::read(Path::new(path)).expect("a model");
+    let model = Classifier::computed(files.card_text(), files.weights(), compute).expect("a model");
+    let channels = if model.card().preprocess.starts_with("chexnet") {
+        3
+    } else {
+        1
+    };
+    (model, channels)
+}
+
+/// The numbers are those of `side_by_side.py`.
+fn milliseconds(model: &Classifier, channels: usize, batch: usize) -> f64 {
+    let side = model.card().input_size;
+    let count = batch * channels * side * side;
+    let values = (0..count).map(|i| (i as f32 * 0.37).sin()).collect();
+    let start = Instant::now();
+    model.logits_of_values(values).expect("logits");
+    start.elapsed().as_secs_f64() * 1e3
+}
+
+/// From `/proc/self/status`; 0 where there is none.
+fn peak_mib() -> f64 {
+    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok());
+    kib.unwrap_or_default() / 1024.0
+}
