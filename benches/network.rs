@@ -22,7 +22,11 @@ fn networks(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("network");
     group.sample_size(20);
     for (name, engine, precision) in WAYS {
-        let compute = Compute { engine, precision };
+        let compute = Compute {
+            engine,
+            precision,
+            ..Compute::default()
+        };
         // A processor without bf16 has two ways.
         let Ok(model) = Classifier::computed(files.card_text(), files.weights(), compute) else {
             continue;

@@ -27,6 +27,7 @@ fn main() {
         } else {
             Precision::F32
         },
+        ..Compute::default()
     };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     // SAFETY: no other thread runs yet.
