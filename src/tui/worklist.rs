@@ -336,4 +336,6 @@ impl Worklist {
 }
 
 #[cfg(test)]
+mod memory;
+#[cfg(test)]
 mod tests;
