@@ -349,4 +349,6 @@ impl Worklist {
 }
 
 #[cfg(test)]
+mod memory;
+#[cfg(test)]
 mod tests;
