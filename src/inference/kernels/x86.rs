@@ -64,7 +64,10 @@ impl<const BF16: bool> Simd for Avx512<BF16> {
     unsafe fn accumulate(value: __m512, weights: __m512, sum: __m512) -> __m512 {
         match BF16 {
             // SAFETY: these are as large, and any bits are some numbers.
-            true => unsafe { _mm512_dpbf16_ps(sum, transmute(value), transmute(weights)) },
+            true => unsafe {
+                let value = transmute::<__m512, __m512bh>(value);
+                _mm512_dpbf16_ps(sum, value, transmute::<__m512, __m512bh>(weights))
+            },
             false => unsafe { _mm512_fmadd_ps(value, weights, sum) },
         }
     }
@@ -84,7 +87,7 @@ impl Pairs for Avx512<true> {
     #[inline(always)]
     unsafe fn pairs(low: __m512, high: __m512) -> __m512 {
         // SAFETY: as large, and any bits are some numbers.
-        unsafe { transmute(_mm512_cvtne2ps_pbh(high, low)) }
+        unsafe { transmute::<__m512bh, __m512>(_mm512_cvtne2ps_pbh(high, low)) }
     }
 }
 
