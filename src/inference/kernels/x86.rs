@@ -87,7 +87,7 @@ impl Pairs for Avx512<true> {
     #[inline(always)]
     unsafe fn pairs(low: __m512, high: __m512) -> __m512 {
         // SAFETY: as large, and any bits are some numbers.
-        unsafe { transmute(_mm512_cvtne2ps_pbh(high, low)) }
+        unsafe { transmute::<__m512bh, __m512>(_mm512_cvtne2ps_pbh(high, low)) }
     }
 }
 
