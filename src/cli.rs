@@ -135,10 +135,8 @@ pub struct Browse {
     #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
 
-    /// How radiographs are painted: the best that the terminal can, one way of painting, or not at
-    /// all
-    #[arg(long, value_enum, value_name = "HOW", default_value_t)]
-    pub graphics: Graphics,
+    #[command(flatten)]
+    pub terminal: Terminal,
 
     /// Models that were used stay loaded up to so many MiB of weights, so that m switches back at
     /// once [default: 512]
@@ -155,6 +153,20 @@ pub struct Browse {
 
     #[command(flatten)]
     pub assumptions: Assumptions,
+}
+
+/// How pictures come to the terminal, for whatever shows them or says how they would be shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Args)]
+pub struct Terminal {
+    /// How radiographs are painted: the best that the terminal can, one way of painting, or not at
+    /// all
+    #[arg(long, value_enum, value_name = "HOW", default_value_t)]
+    pub graphics: Graphics,
+
+    /// How many milliseconds the terminal may take to say what it can do [env: CXR_PROBE_MS]
+    /// [default: 150]
+    #[arg(long, value_name = "MS")]
+    pub probe_timeout: Option<NonZeroU32>,
 }
 
 /// What is assumed of the images, for whatever shows probabilities.
@@ -187,7 +199,7 @@ pub enum Command {
     Export(Export),
     Report(Report),
     /// Say what this machine, terminal and model can do, in words
-    Doctor,
+    Doctor(Terminal),
     Models(Models),
     Completions(Completions),
     /// Print the manual page
@@ -623,7 +635,7 @@ mod tests {
             cli.browse.paths,
             [PathBuf::from("samples"), PathBuf::from("./predict")]
         );
-        assert_eq!(cli.browse.graphics, Graphics::Blocks);
+        assert_eq!(cli.browse.terminal.graphics, Graphics::Blocks);
         assert!(parse(&[]).unwrap().browse.paths.is_empty());
     }
 

@@ -1,12 +1,14 @@
 use std::fs;
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
 use super::export::{refused, store_path};
 use super::{SOME_FAILED, Usage, assumed, complain, model_files};
-use crate::cli::{Browse, ColorWhen, Graphics};
+use crate::cli::{Browse, ColorWhen, Graphics, Terminal};
 use crate::domain::ModelCard;
 use crate::domain::text::clean;
 use crate::imaging::{Decoder, Limits};
@@ -14,7 +16,7 @@ use crate::inference::{Classifier, Classify, InferenceError, ModelFiles};
 use crate::model_store::{Store, Stored};
 use crate::store::Pending;
 use crate::tui::preview::Graphics as Painting;
-use crate::tui::terminal::{ColourChoice, is_interactive};
+use crate::tui::terminal::{ColourChoice, WAIT, is_interactive};
 use crate::tui::{self, Choice, Options};
 use crate::worker::{KEPT_BYTES, Models, Source, Worker};
 
@@ -58,7 +60,8 @@ pub fn run(
         reviews,
         reviewer: reviewer(arguments.reviewer.as_deref())?,
         paths,
-        graphics: arguments.graphics.into(),
+        graphics: arguments.terminal.graphics.into(),
+        probe: probe_time(&arguments.terminal)?,
         colour: colour.into(),
         assumed,
         models: choices,
@@ -70,6 +73,27 @@ pub fn run(
         return Ok(ExitCode::from(left.code.max(SOME_FAILED)));
     }
     Ok(ExitCode::from(left.code))
+}
+
+/// How long the terminal may take to answer: as asked for, or as the environment says. Not by clap,
+/// which would have the variable conflict with every command.
+///
+/// # Errors
+/// [`Usage`], if the variable is no number of milliseconds.
+pub fn probe_time(terminal: &Terminal) -> Result<Duration> {
+    let said = std::env::var("CXR_PROBE_MS").ok();
+    let milliseconds = match (terminal.probe_timeout, said) {
+        (Some(asked), _) => Some(asked),
+        (None, Some(text)) if !text.is_empty() => Some(text.parse().map_err(|_| {
+            Usage::error(format!(
+                "CXR_PROBE_MS={text}: a number of milliseconds, please"
+            ))
+        })?),
+        _ => None,
+    };
+    Ok(milliseconds.map_or(WAIT, |number: NonZeroU32| {
+        Duration::from_millis(number.get().into())
+    }))
 }
 
 /// The name that was asked for, or else the one that the user logged in with.

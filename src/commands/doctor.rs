@@ -8,19 +8,22 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
+use super::browse::probe_time;
 use super::export::store_path;
 use super::{SOME_FAILED, available_cores, classifier, print};
-use crate::cli::ColorWhen;
+use crate::cli::{ColorWhen, Terminal};
 use crate::domain::{Radiograph, Samples};
 use crate::imaging::WORKER_ARGUMENT;
 use crate::inference::Classify;
 use crate::store::Store;
-use crate::tui;
+use crate::tui::terminal;
 
-/// Each line is a name, and what was found or what is wrong and how it is mended.
-pub fn run(colour: ColorWhen, file: Option<&Path>) -> Result<ExitCode> {
+/// Each part is a name, and what was found or what is wrong and how it is mended.
+pub fn run(arguments: &Terminal, colour: ColorWhen, file: Option<&Path>) -> Result<ExitCode> {
+    let wait = probe_time(arguments)?;
+    let terminal = terminal::report(arguments.graphics.into(), colour.into(), wait);
     let lines = [
-        ("terminal", Ok(tui::describe_terminal(colour.into()))),
+        ("terminal", Ok(terminal.join(CONTINUED))),
         ("device", Ok(device())),
         ("model", model(file)),
         ("formats", Ok(formats())),
@@ -44,6 +47,9 @@ pub fn run(colour: ColorWhen, file: Option<&Path>) -> Result<ExitCode> {
         ExitCode::from(SOME_FAILED)
     })
 }
+
+/// A line more about the same thing.
+const CONTINUED: &str = "\n          ";
 
 /// Where the reviews of this user are, and whether their log is whole.
 fn reviews() -> Result<String> {

@@ -64,7 +64,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Some(Command::Adapt(arguments)) => adapt::run(&arguments, &limits, model),
         Some(Command::Export(arguments)) => export::run(&arguments),
         Some(Command::Report(arguments)) => report::run(&arguments, &limits, model),
-        Some(Command::Doctor) => doctor::run(cli.appearance.color, model),
+        Some(Command::Doctor(terminal)) => doctor::run(&terminal, cli.appearance.color, model),
         Some(Command::Models(models)) => models::run(&models.action, model),
         Some(Command::Completions(completions)) => documents::completions(completions.shell),
         Some(Command::Man) => documents::manual(),

@@ -79,6 +79,10 @@ impl Painter for Blocks {
     fn finish(&mut self, _: Option<&Target>) -> io::Result<()> {
         Ok(())
     }
+
+    fn set_cell(&mut self, cell: (u16, u16)) {
+        self.cell = cell;
+    }
 }
 
 /// The colour of a picture in as many colours as there are; `None` where there are none.
@@ -155,10 +159,7 @@ mod tests {
             pixels: vec![0, 255, 128, 64],
             colour: false,
         };
-        Target {
-            image: Arc::new(image),
-            area,
-        }
+        Target::new(Arc::new(image), area)
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! | backend | where |
 //! |---|---|
 //! | [`blocks`] | everywhere: two pixels a cell, drawn into ratatui's own buffer |
-//! | [`kitty`] | kitty, Ghostty, …: PNG through the kitty graphics protocol |
+//! | [`kitty`] | kitty, Ghostty, …: PNG through the kitty graphics protocol, inside tmux too |
 //! | [`viuer`] | iTerm2, WezTerm, Konsole; terminals with sixel |
 
 mod blocks;
@@ -16,7 +16,7 @@ use std::sync::Arc;
 use ratatui::buffer::{Buffer, CellDiffOption};
 use ratatui::layout::Rect;
 
-use super::terminal::Capabilities;
+use super::terminal::{Capabilities, Inside, Reason, Way};
 use crate::domain::{Canvas, PreviewImage};
 pub use blocks::{Blocks, Colours, colour};
 pub use kitty::delete_all as delete_images;
@@ -26,6 +26,12 @@ pub use kitty::delete_all as delete_images;
 pub struct Target {
     pub image: Arc<PreviewImage>,
     pub area: Rect,
+}
+
+impl Target {
+    pub fn new(image: Arc<PreviewImage>, area: Rect) -> Self {
+        Target { image, area }
+    }
 }
 
 impl PartialEq for Target {
@@ -61,6 +67,9 @@ pub trait Painter {
 
     /// Forgets what is on the screen: it was cleared or resized.
     fn forget(&mut self) {}
+
+    /// Width and height of a cell in pixels, if they have changed: another font, another terminal.
+    fn set_cell(&mut self, _: (u16, u16)) {}
 }
 
 /// Which way the user asked for.
@@ -75,44 +84,96 @@ pub enum Graphics {
     Off,
 }
 
-/// The best painter for this terminal, and why, in words.
+/// The best painter for this terminal, why in words, and what would make it better.
 pub fn choose(
     wanted: Graphics,
     can: &Capabilities,
     colours: Colours,
-) -> (Option<Box<dyn Painter>>, String) {
+) -> (Option<Box<dyn Painter>>, Reason) {
     let cell = can.cell.unwrap_or(DEFAULT_CELL);
     let blocks = || Some(Box::new(Blocks::new(colours, cell)) as Box<dyn Painter>);
     let kitty = || Some(Box::new(kitty::Kitty::new(cell)) as Box<dyn Painter>);
+    let placeholders = || Some(Box::new(kitty::Placeholders::new(cell)) as Box<dyn Painter>);
+    let inside = can.inside != Inside::Nothing;
+    let because = |why: &str| Reason::new(why, None);
     match wanted {
-        Graphics::Off => (None, "--graphics off".into()),
-        Graphics::Blocks => (blocks(), "--graphics blocks".into()),
-        Graphics::Kitty => (kitty(), "--graphics kitty".into()),
-        Graphics::Iterm => (viuer::iterm(cell), "--graphics iterm".into()),
+        Graphics::Off => (None, because("--graphics off")),
+        Graphics::Blocks => (blocks(), because("--graphics blocks")),
+        Graphics::Kitty if inside => (placeholders(), because("--graphics kitty")),
+        Graphics::Kitty => (kitty(), because("--graphics kitty")),
+        Graphics::Iterm if viuer::knows_iterm() => {
+            (viuer::iterm(cell), because("--graphics iterm"))
+        }
+        Graphics::Iterm => (blocks(), no_iterm(can)),
         Graphics::Sixel => match viuer::sixel(cell, can) {
-            Some(painter) => (Some(painter), "--graphics sixel".into()),
+            Some(painter) => (Some(painter), because("--graphics sixel")),
             None => (
                 blocks(),
-                "the terminal does not say that it has sixel".into(),
+                because("the terminal does not say that it has sixel"),
             ),
         },
-        Graphics::Auto if can.tmux => (
-            blocks(),
-            "inside tmux pixels do not reach the terminal".into(),
-        ),
-        Graphics::Auto if !can.answered => {
-            (blocks(), "the terminal did not answer the probe".into())
-        }
-        Graphics::Auto if can.kitty => (kitty(), "the terminal answered the kitty query".into()),
-        Graphics::Auto if viuer::knows_iterm() => (
-            viuer::iterm(cell),
-            "the environment names a terminal with iTerm2 images".into(),
-        ),
-        Graphics::Auto => match viuer::sixel(cell, can) {
-            Some(painter) => (Some(painter), "the terminal says that it has sixel".into()),
-            None => (blocks(), "the terminal has no pixel protocol".into()),
+        Graphics::Auto => match &can.inside {
+            Inside::Nothing => best(can, blocks, kitty),
+            Inside::Unknown(why) => (blocks(), Reason::new(why, None)),
+            Inside::Tmux(tmux) => match tmux.way(can.sixel) {
+                Ok(Way::Placeholders) => (
+                    placeholders(),
+                    because("tmux lets them through to the terminal"),
+                ),
+                Ok(Way::Sixel) => match viuer::sixel(cell, can) {
+                    Some(painter) => (Some(painter), because("tmux keeps sixel images itself")),
+                    None => (blocks(), because("this build has no sixel")),
+                },
+                Err(reason) => (blocks(), reason),
+            },
         },
     }
+}
+
+/// The best painter where nothing lies between this program and its terminal.
+fn best(
+    can: &Capabilities,
+    blocks: impl Fn() -> Option<Box<dyn Painter>>,
+    kitty: impl Fn() -> Option<Box<dyn Painter>>,
+) -> (Option<Box<dyn Painter>>, Reason) {
+    let because = |why: &str| Reason::new(why, None);
+    if !can.answered {
+        let longer = "on a slow line: --probe-timeout 1000, or CXR_PROBE_MS=1000";
+        let why = "the terminal did not answer in time";
+        return (blocks(), Reason::new(why, Some(longer)));
+    }
+    if can.kitty {
+        return (kitty(), because("the terminal answered the kitty query"));
+    }
+    let cell = can.cell.unwrap_or(DEFAULT_CELL);
+    if viuer::knows_iterm() {
+        let why = "the environment names a terminal with iTerm2 images";
+        return (viuer::iterm(cell), because(why));
+    }
+    match viuer::sixel(cell, can) {
+        Some(painter) => (
+            Some(painter),
+            because("the terminal says that it has sixel"),
+        ),
+        None => (blocks(), no_iterm(can)),
+    }
+}
+
+/// Why there is no pixel protocol; a terminal that has iTerm2's may only have come without a name.
+fn no_iterm(can: &Capabilities) -> Reason {
+    let name = can.name.as_deref().unwrap_or_default();
+    let nameless = ["iTerm2", "WezTerm", "mintty"]
+        .into_iter()
+        .find(|known| name.starts_with(known));
+    let fix = match nameless {
+        Some(known) => Some(format!(
+            "~/.ssh/config, where {known} runs: SetEnv LC_TERMINAL={known}"
+        )),
+        None if name.starts_with("XTerm") => Some("xterm -ti vt340, for sixel".to_owned()),
+        None => None,
+    };
+    let why = "the terminal has no pixel protocol that is known of".to_owned();
+    Reason { why, fix }
 }
 
 /// A cell's pixels where the terminal does not say: one to two, as nearly all are.
@@ -162,6 +223,7 @@ pub fn write_over(area: Rect, buffer: &mut Buffer) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tui::terminal::{Client, Tmux};
 
     fn target(width: usize, height: usize) -> Target {
         let pixels = vec![0; width * height];
@@ -171,10 +233,7 @@ mod tests {
             pixels,
             colour: false,
         });
-        Target {
-            image,
-            area: Rect::new(10, 5, 40, 20),
-        }
+        Target::new(image, Rect::new(10, 5, 40, 20))
     }
 
     #[test]
@@ -190,37 +249,70 @@ mod tests {
         assert_eq!(cells_of(&target(1, 1), (10, 20)), Rect::new(29, 14, 1, 1));
     }
 
+    fn name(can: &Capabilities) -> &'static str {
+        let (painter, _) = choose(Graphics::Auto, can, Colours::True);
+        painter.map_or("off", |painter| painter.name())
+    }
+
     #[test]
-    fn inside_tmux_and_without_an_answer_blocks_are_drawn() {
+    fn without_an_answer_or_a_way_through_blocks_are_drawn() {
         let kitty = Capabilities {
             answered: true,
             kitty: true,
             ..Capabilities::default()
         };
-        let name = |can: &Capabilities| {
-            choose(Graphics::Auto, can, Colours::True)
-                .0
-                .map(|painter| painter.name())
+        assert_eq!(name(&kitty), "kitty");
+        let inside = |inside| Capabilities {
+            inside,
+            ..kitty.clone()
         };
-        assert_eq!(name(&kitty), Some("kitty"));
         assert_eq!(
-            name(&Capabilities {
-                tmux: true,
-                ..kitty.clone()
-            }),
-            Some("half-blocks")
+            name(&inside(Inside::Unknown("GNU screen".into()))),
+            "half-blocks"
         );
         assert_eq!(
-            name(&Capabilities {
-                answered: false,
-                ..kitty
-            }),
-            Some("half-blocks")
+            name(&inside(Inside::Tmux(Tmux::default().into()))),
+            "half-blocks"
         );
-        assert!(
-            choose(Graphics::Off, &Capabilities::default(), Colours::True)
-                .0
-                .is_none()
-        );
+        let unanswered = Capabilities {
+            answered: false,
+            ..kitty.clone()
+        };
+        assert_eq!(name(&unanswered), "half-blocks");
+        let (painter, _) = choose(Graphics::Off, &kitty, Colours::True);
+        assert!(painter.is_none());
+    }
+
+    #[test]
+    fn inside_tmux_kitty_gets_placeholders_and_never_bare_escapes() {
+        let client = Client {
+            kind: "kitty(0.41.1)".into(),
+            ..Client::default()
+        };
+        let tmux = Tmux {
+            version: "3.3a".into(),
+            passthrough: true,
+            own_pane: true,
+            clients: vec![client],
+            ..Tmux::default()
+        };
+        let can = Capabilities {
+            inside: Inside::Tmux(tmux.into()),
+            ..Capabilities::default()
+        };
+        assert_eq!(name(&can), "kitty in tmux");
+        let (forced, _) = choose(Graphics::Kitty, &can, Colours::True);
+        assert_eq!(forced.unwrap().name(), "kitty in tmux");
+    }
+
+    #[test]
+    fn a_terminal_that_came_without_its_name_is_told_how_to_bring_it() {
+        let wezterm = Capabilities {
+            answered: true,
+            name: Some("WezTerm 20240203-110809".into()),
+            ..Capabilities::default()
+        };
+        let (_, reason) = choose(Graphics::Auto, &wezterm, Colours::True);
+        assert!(reason.fix.unwrap().contains("LC_TERMINAL=WezTerm"));
     }
 }
