@@ -167,6 +167,11 @@ pub struct Terminal {
     /// [default: 150]
     #[arg(long, value_name = "MS")]
     pub probe_timeout: Option<NonZeroU32>,
+
+    /// A picture of more KiB comes coarse first, and fine once the selection rests; 0: never [default:
+    /// 40 where the terminal's answer took over 30 ms, else never]
+    #[arg(long, value_name = "KIB")]
+    pub coarse_above: Option<u32>,
 }
 
 /// What is assumed of the images, for whatever shows probabilities.
@@ -186,7 +191,7 @@ pub enum Graphics {
     Kitty,
     Iterm,
     Sixel,
-    /// Half-block characters, in every terminal.
+    /// Block characters, in every terminal.
     Blocks,
     Off,
 }

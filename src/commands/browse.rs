@@ -62,6 +62,7 @@ pub fn run(
         paths,
         graphics: arguments.terminal.graphics.into(),
         probe: probe_time(&arguments.terminal)?,
+        coarse_above: arguments.terminal.coarse_above,
         colour: colour.into(),
         assumed,
         models: choices,

@@ -21,7 +21,8 @@ use crate::tui::terminal;
 /// Each part is a name, and what was found or what is wrong and how it is mended.
 pub fn run(arguments: &Terminal, colour: ColorWhen, file: Option<&Path>) -> Result<ExitCode> {
     let wait = probe_time(arguments)?;
-    let terminal = terminal::report(arguments.graphics.into(), colour.into(), wait);
+    let (graphics, coarse_above) = (arguments.graphics.into(), arguments.coarse_above);
+    let terminal = terminal::report(graphics, colour.into(), wait, coarse_above);
     let lines = [
         ("terminal", Ok(terminal.join(CONTINUED))),
         ("device", Ok(device())),

@@ -40,7 +40,9 @@ use keymap::Keymap;
 pub use model::Choice;
 use model::Model;
 use preview::{Colours, Graphics, Painter};
-use terminal::{Attendant, Capabilities, ColourChoice, Inside, LateAnswer, Screen, Signal, Tmux};
+use terminal::{
+    Attendant, Capabilities, ColourChoice, Inside, LateAnswer, Notice, Screen, Signal, Tmux,
+};
 use update::{Effect, Message, update};
 use view::Theme;
 use view::layout::Layout;
@@ -61,6 +63,8 @@ pub struct Options {
     pub colour: ColourChoice,
     /// How long the terminal may take to answer.
     pub probe: Duration,
+    /// KiB beyond which a picture comes coarse first; 0 for never.
+    pub coarse_above: Option<u32>,
     /// Prevalences that are assumed instead of the card's.
     pub assumed: Prevalences,
     /// The models to switch between, in the worker's order.
@@ -92,11 +96,13 @@ pub fn run(options: Options, start: impl FnOnce(Report) -> Worker) -> io::Result
     let can = terminal::probe(options.probe);
     let colours = terminal::colours(options.colour, |name| std::env::var(name).ok());
     let (painter, _) = preview::choose(options.graphics, &can, colours);
+    let budget = preview::budget(options.coarse_above, &can);
+    let painter = preview::within(budget, painter);
     for key in can.typed.chars().map(typed_key) {
         let _ = sender.send(Message::Key(key));
     }
     let attendant = attend(&can, &sender);
-    listen_for_keys(sender.clone(), LateAnswer::after(&can), attendant);
+    listen_for_keys(sender.clone(), LateAnswer::after(&can), attendant.clone());
     spawn_scan(options.paths.clone(), sender.clone());
     let dates = sender.clone();
     let news = sender.clone();
@@ -124,6 +130,8 @@ pub fn run(options: Options, start: impl FnOnce(Report) -> Worker) -> io::Result
         graphics: options.graphics,
         colours,
         can,
+        budget,
+        attendant,
         painter,
         worker,
         screen,
@@ -154,6 +162,9 @@ struct App {
     graphics: Graphics,
     colours: Colours,
     can: Capabilities,
+    /// Bytes beyond which a picture comes coarse first.
+    budget: Option<usize>,
+    attendant: Option<Attendant>,
     painter: Option<Box<dyn Painter>>,
     worker: Worker,
     recorder: Rc<Recorder>,
@@ -183,10 +194,13 @@ impl App {
 
     /// The next message; `None` when nobody is left to send one.
     fn wait(&self, messages: &Receiver<Message>) -> Option<Message> {
-        if !self.model.is_busy() {
+        let due = self.painter.as_ref().and_then(|painter| painter.due());
+        let due = due.map(|due| due.saturating_duration_since(Instant::now()));
+        let tick = self.model.is_busy().then_some(TICK);
+        let Some(longest) = due.into_iter().chain(tick).min() else {
             return messages.recv().ok();
-        }
-        match messages.recv_timeout(TICK) {
+        };
+        match messages.recv_timeout(longest) {
             Ok(message) => Some(message),
             Err(RecvTimeoutError::Timeout) => Some(Message::Tick),
             Err(RecvTimeoutError::Disconnected) => None,
@@ -266,7 +280,7 @@ impl App {
         self.can.inside = Inside::Tmux(tmux);
         let (painter, _) = preview::choose(self.graphics, &self.can, self.colours);
         self.model.painting = painter.as_ref().map_or("off", |painter| painter.name());
-        self.painter = painter;
+        self.painter = preview::within(self.budget, painter);
         self.repaint()
     }
 
@@ -292,6 +306,10 @@ impl App {
         })?;
         if let Some(painter) = &mut self.painter {
             painter.finish(target.as_ref())?;
+            let sent = painter.take_sent();
+            if let Some(attendant) = self.attendant.as_ref().filter(|_| sent > 0) {
+                attendant.sent(sent);
+            }
         }
         crossterm::execute!(io::stdout(), EndSynchronizedUpdate)
     }
@@ -315,8 +333,11 @@ fn attend(can: &Capabilities, sender: &Sender<Message>) -> Option<Attendant> {
         return None;
     };
     let sender = sender.clone();
-    Some(Attendant::start(tmux.as_ref().clone(), move |now| {
-        let _ = sender.send(Message::Attached(now.into()));
+    Some(Attendant::start(tmux.as_ref().clone(), move |notice| {
+        let _ = sender.send(match notice {
+            Notice::Attached(now) => Message::Attached(now.into()),
+            Notice::Lost => Message::Refresh,
+        });
     }))
 }
 

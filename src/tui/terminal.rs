@@ -23,7 +23,7 @@ use ratatui::backend::CrosstermBackend;
 use ratatui::layout::{Rect, Size};
 
 use super::preview::{self, Colours};
-pub use attach::Attendant;
+pub use attach::{Attendant, Notice};
 pub use probe::{Capabilities, Inside, LateAnswer, cell_from_system, is_multiplexer, probe};
 pub use report::report;
 pub use signals::{Signal, watch};

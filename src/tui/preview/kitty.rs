@@ -91,9 +91,22 @@ impl Kitty {
     }
 }
 
+/// Bytes of a picture at the cursor, and past tmux without the text that shows it.
+pub fn cost(target: &Target, cell: (u16, u16)) -> (usize, usize) {
+    let (mut direct, mut past_tmux) = (Vec::new(), Vec::new());
+    // Writing to memory cannot fail.
+    let _ = Kitty::new(cell).paint(target, &mut direct);
+    let _ = Placeholders::new(cell).transmit(target, &mut past_tmux);
+    (direct.len(), past_tmux.len())
+}
+
 impl Painter for Kitty {
     fn name(&self) -> &'static str {
         "kitty"
+    }
+
+    fn scales(&self) -> bool {
+        true
     }
 
     fn canvas(&self, area: Rect) -> Canvas {

@@ -2,16 +2,19 @@
 //!
 //! | backend | where |
 //! |---|---|
-//! | [`blocks`] | everywhere: two pixels a cell, drawn into ratatui's own buffer |
+//! | [`blocks`] | everywhere: four pixels a cell, drawn into ratatui's own buffer |
 //! | [`kitty`] | kitty, Ghostty, …: PNG through the kitty graphics protocol, inside tmux too |
 //! | [`viuer`] | iTerm2, WezTerm, Konsole; terminals with sixel |
 
 mod blocks;
+mod cost;
+mod gradual;
 mod kitty;
 mod viuer;
 
 use std::io;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use ratatui::buffer::{Buffer, CellDiffOption};
 use ratatui::layout::Rect;
@@ -19,6 +22,8 @@ use ratatui::layout::Rect;
 use super::terminal::{Capabilities, Inside, Reason, Way};
 use crate::domain::{Canvas, PreviewImage};
 pub use blocks::{Blocks, Colours, colour};
+pub use cost::costs;
+pub use gradual::Gradual;
 pub use kitty::delete_all as delete_images;
 
 /// An image and the cells it is to stand in.
@@ -26,11 +31,14 @@ pub use kitty::delete_all as delete_images;
 pub struct Target {
     pub image: Arc<PreviewImage>,
     pub area: Rect,
+    /// Pixels across and down that it stands for: a coarse picture has fewer.
+    pub size: (usize, usize),
 }
 
 impl Target {
     pub fn new(image: Arc<PreviewImage>, area: Rect) -> Self {
-        Target { image, area }
+        let size = (image.width, image.height);
+        Target { image, area, size }
     }
 }
 
@@ -48,6 +56,11 @@ pub trait Painter {
 
     /// How many pixels an area of cells has, and their shape.
     fn canvas(&self, area: Rect) -> Canvas;
+
+    /// Whether a picture of fewer pixels than its cells have is made to fill them.
+    fn scales(&self) -> bool {
+        false
+    }
 
     /// Puts the image into the cells of a frame, or keeps ratatui away from them.
     fn place(&mut self, target: &Target, buffer: &mut Buffer);
@@ -70,6 +83,16 @@ pub trait Painter {
 
     /// Width and height of a cell in pixels, if they have changed: another font, another terminal.
     fn set_cell(&mut self, _: (u16, u16)) {}
+
+    /// When the next frame is wanted even if nothing happens.
+    fn due(&self) -> Option<Instant> {
+        None
+    }
+
+    /// Bytes that went past tmux since this was asked last: it may have thrown them away.
+    fn take_sent(&mut self) -> usize {
+        0
+    }
 }
 
 /// Which way the user asked for.
@@ -130,6 +153,35 @@ pub fn choose(
     }
 }
 
+/// An answer that takes longer than this came over a line on which pictures may take a while.
+const NEAR: Duration = Duration::from_millis(30);
+/// Bytes that take a third of a second on a line of a megabit.
+const COARSE: usize = 40 << 10;
+
+/// How many bytes a picture may take at once before a coarse one comes first: as asked for in KiB (0
+/// for no limit), or else by how long the terminal's answer took. `None` for no limit.
+pub fn budget(asked: Option<u32>, can: &Capabilities) -> Option<usize> {
+    match asked {
+        Some(0) => None,
+        Some(kibibytes) => Some((kibibytes as usize) << 10),
+        // tmux answers for itself, however far away its terminal is.
+        None if can.inside != Inside::Nothing => None,
+        None => can.round_trip.filter(|time| *time > NEAR).map(|_| COARSE),
+    }
+}
+
+/// The painter, made gradual if there is a budget and it can be: it has to scale pictures.
+pub fn within(
+    budget: Option<usize>,
+    painter: Option<Box<dyn Painter>>,
+) -> Option<Box<dyn Painter>> {
+    let painter = painter?;
+    match budget.filter(|_| painter.scales()) {
+        Some(budget) => Some(Box::new(Gradual::new(painter, budget))),
+        None => Some(painter),
+    }
+}
+
 /// The best painter where nothing lies between this program and its terminal.
 fn best(
     can: &Capabilities,
@@ -177,7 +229,7 @@ fn no_iterm(can: &Capabilities) -> Reason {
 }
 
 /// A cell's pixels where the terminal does not say: one to two, as nearly all are.
-const DEFAULT_CELL: (u16, u16) = (10, 20);
+pub const DEFAULT_CELL: (u16, u16) = (10, 20);
 
 /// The pixels of an area of cells.
 fn pixel_canvas(area: Rect, cell: (u16, u16)) -> Canvas {
@@ -195,9 +247,9 @@ fn cells_of(target: &Target, cell: (u16, u16)) -> Rect {
             .unwrap_or(most)
             .clamp(1, most.max(1))
     };
-    let Target { image, area } = target;
-    let width = cells(image.width, cell.0, area.width);
-    let height = cells(image.height, cell.1, area.height);
+    let Target { area, size, .. } = target;
+    let width = cells(size.0, cell.0, area.width);
+    let height = cells(size.1, cell.1, area.height);
     Rect {
         x: area.x + (area.width - width.min(area.width)) / 2,
         y: area.y + (area.height - height.min(area.height)) / 2,
@@ -268,19 +320,36 @@ mod tests {
         };
         assert_eq!(
             name(&inside(Inside::Unknown("GNU screen".into()))),
-            "half-blocks"
+            "quadrants"
         );
         assert_eq!(
             name(&inside(Inside::Tmux(Tmux::default().into()))),
-            "half-blocks"
+            "quadrants"
         );
         let unanswered = Capabilities {
             answered: false,
             ..kitty.clone()
         };
-        assert_eq!(name(&unanswered), "half-blocks");
+        assert_eq!(name(&unanswered), "quadrants");
         let (painter, _) = choose(Graphics::Off, &kitty, Colours::True);
         assert!(painter.is_none());
+    }
+
+    #[test]
+    fn a_far_terminal_gets_pictures_within_a_budget_and_a_near_one_without() {
+        let after = |milliseconds| Capabilities {
+            round_trip: Some(Duration::from_millis(milliseconds)),
+            ..Capabilities::default()
+        };
+        assert_eq!(budget(None, &after(2)), None);
+        assert_eq!(budget(None, &after(80)), Some(COARSE));
+        assert_eq!(budget(Some(0), &after(80)), None);
+        assert_eq!(budget(Some(100), &after(2)), Some(102_400));
+        let inside = Capabilities {
+            inside: Inside::Unknown("screen".into()),
+            ..after(80)
+        };
+        assert_eq!(budget(None, &inside), None);
     }
 
     #[test]

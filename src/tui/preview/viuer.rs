@@ -107,6 +107,10 @@ impl Painter for Viuer {
         }
     }
 
+    fn scales(&self) -> bool {
+        self.protocol == Protocol::Iterm
+    }
+
     fn canvas(&self, area: Rect) -> Canvas {
         pixel_canvas(area, self.cell)
     }

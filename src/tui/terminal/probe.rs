@@ -48,7 +48,9 @@ pub enum Inside {
 /// Asks the terminal, which must be in raw mode (or its answers would be echoed); never longer than
 /// `wait`.
 pub fn probe(wait: Duration) -> Capabilities {
-    let inside = inside(|name| std::env::var(name).ok(), Tmux::ask);
+    // A terminal that has come this instant has not told tmux its name yet.
+    let ask_tmux = || Tmux::ask_settled(wait);
+    let inside = inside(|name| std::env::var(name).ok(), ask_tmux);
     let mut can = Capabilities {
         cell: cell_from_system(),
         ssh: ["SSH_CONNECTION", "SSH_TTY"]

@@ -3,12 +3,20 @@
 
 use std::time::Duration;
 
+use crossterm::terminal::size;
+use ratatui::layout::Rect;
+
 use super::{Capabilities, ColourChoice, Inside, colours, is_interactive, probe_alone};
 use crate::domain::text::clean;
 use crate::tui::preview::{self, Colours, Graphics};
 
 /// Some lines about the terminal of this process.
-pub fn report(wanted: Graphics, colour: ColourChoice, wait: Duration) -> Vec<String> {
+pub fn report(
+    wanted: Graphics,
+    colour: ColourChoice,
+    wait: Duration,
+    coarse_above: Option<u32>,
+) -> Vec<String> {
     if !is_interactive() {
         return vec!["none here: standard input or output is not a terminal".to_owned()];
     }
@@ -29,6 +37,14 @@ pub fn report(wanted: Graphics, colour: ColourChoice, wait: Duration) -> Vec<Str
             answer(&can, wait)
         ),
     ];
+    let coarse = match preview::budget(coarse_above, &can) {
+        Some(bytes) => format!("; above {} KiB coarse first", bytes >> 10),
+        None => String::new(),
+    };
+    lines.push(format!(
+        "a radiograph here takes {}{coarse}",
+        prices(&can, colours)
+    ));
     let fix = reason.fix.or_else(|| colour_fix(&can, colours, painting));
     lines.extend(fix.map(|fix| format!("better with: {fix}")));
     lines
@@ -91,6 +107,17 @@ fn answer(can: &Capabilities, wait: Duration) -> String {
     }
 }
 
+/// What the picture of a pane takes on the line: the right half of the screen.
+fn prices(can: &Capabilities, colours: Colours) -> String {
+    let (columns, rows) = size().unwrap_or((80, 24));
+    let area = Rect::new(0, 0, (columns / 2).max(20), rows.saturating_sub(3).max(10));
+    let costs = preview::costs(area, can.cell.unwrap_or(preview::DEFAULT_CELL), colours);
+    let words = costs
+        .iter()
+        .map(|(name, bytes)| format!("{} KiB as {name}", bytes.div_ceil(1024)));
+    words.collect::<Vec<_>>().join(", ")
+}
+
 fn colour_words(colours: Colours) -> &'static str {
     match colours {
         Colours::True => "24-bit colours",
@@ -99,9 +126,9 @@ fn colour_words(colours: Colours) -> &'static str {
     }
 }
 
-/// Half-blocks gain most from more colours than 256: 26 greys become 256.
+/// Blocks gain most from more colours than 256: 26 greys become 256.
 fn colour_fix(can: &Capabilities, colours: Colours, painting: &str) -> Option<String> {
-    if painting != "half-blocks" {
+    if painting != "quadrants" {
         return None;
     }
     match &can.inside {
@@ -181,9 +208,9 @@ mod tests {
             })
         };
         let fix = |can: &Capabilities, painting| colour_fix(can, Colours::True, painting);
-        let poor = fix(&client("256,title"), "half-blocks").unwrap();
+        let poor = fix(&client("256,title"), "quadrants").unwrap();
         assert!(poor.contains("\",xterm-kitty:RGB\""), "{poor}");
-        assert_eq!(fix(&client("256,RGB"), "half-blocks"), None);
+        assert_eq!(fix(&client("256,RGB"), "quadrants"), None);
         assert_eq!(fix(&client("256,title"), "kitty in tmux"), None);
     }
 }

@@ -7,13 +7,17 @@ use std::io::{self, Read};
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::probe::plausible;
 use super::{Reason, is_multiplexer};
 
 /// A server on this machine answers in milliseconds; one that hangs must not hold up the screen.
 const WAIT: Duration = Duration::from_millis(500);
+/// Between two questions while a terminal that has just come says who it is.
+const MOMENT: Duration = Duration::from_millis(30);
+/// Seconds after which one that has not will not.
+const NAMELESS: u64 = 2;
 /// tmux passes escapes through from this version on.
 const PASSES: (u32, u32) = (3, 3);
 
@@ -33,6 +37,58 @@ pub struct Tmux {
     pub ssh: bool,
     /// Terminals that show the session; those of programs (control mode) left out.
     pub clients: Vec<Client>,
+}
+
+/// How what was written has fared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Flow {
+    /// Bytes to all terminals so far.
+    pub written: u64,
+    /// Bytes that were thrown away since a terminal could not keep up: pictures among them.
+    pub discarded: u64,
+    /// Somebody looks at this window: what goes past tmux reaches nobody otherwise.
+    pub visible: bool,
+}
+
+impl Flow {
+    /// # Errors
+    /// In words, if there is no answer.
+    pub fn ask() -> Result<Self, String> {
+        let pane = std::env::var("TMUX_PANE").unwrap_or_default();
+        let mut command = Command::new("tmux");
+        command
+            .args([
+                "display-message",
+                "-p",
+                "-t",
+                &pane,
+                "#{window_active_clients}",
+                ";",
+            ])
+            .args([
+                "list-clients",
+                "-t",
+                &pane,
+                "-F",
+                "#{client_written}|#{client_discarded}",
+            ]);
+        let answer = output(command, WAIT).map_err(|error| error.to_string())?;
+        let mut lines = answer.lines();
+        let visible = lines.next().is_some_and(|count| count != "0");
+        let pairs = lines.filter_map(|line| line.split_once('|'));
+        let numbers = pairs.filter_map(|(a, b)| a.parse().ok().zip(b.parse().ok()));
+        Ok(numbers.fold(
+            Flow {
+                visible,
+                ..Flow::default()
+            },
+            |sum, (written, discarded): (u64, u64)| Flow {
+                written: sum.written + written,
+                discarded: sum.discarded + discarded,
+                ..sum
+            },
+        ))
+    }
 }
 
 /// A terminal that a session is attached to.
@@ -80,9 +136,30 @@ impl Tmux {
             .ok_or_else(|| "tmux's answer is not understood".to_owned())
     }
 
-    /// Whether every terminal has said who it is: it does so a moment after it was attached.
+    /// Whether every terminal has said who it is, or had the time to: it does so in the moment after
+    /// it was attached.
     pub fn is_settled(&self) -> bool {
-        self.clients.iter().all(|client| !client.kind.is_empty())
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now = now.unwrap_or_default().as_secs();
+        self.clients.iter().all(|client| {
+            let age = client.created.parse().map(|then| now.saturating_sub(then));
+            !client.kind.is_empty() || age.is_ok_and(|age| age >= NAMELESS)
+        })
+    }
+
+    /// The same, once everyone has said who they are, or after `within`.
+    ///
+    /// # Errors
+    /// As [`Tmux::ask`].
+    pub fn ask_settled(within: Duration) -> Result<Self, String> {
+        let end = Instant::now() + within;
+        loop {
+            let tmux = Tmux::ask()?;
+            if tmux.is_settled() || Instant::now() >= end {
+                return Ok(tmux);
+            }
+            thread::sleep(MOMENT);
+        }
     }
 
     /// The best way for pixels through this tmux, which answers `sixel` or not when a program asks.
@@ -362,6 +439,25 @@ mod tests {
         );
         assert_eq!(number("3.3a"), Some((3, 3)));
         assert_eq!(number("master"), None);
+    }
+
+    #[test]
+    fn a_terminal_is_waited_for_only_while_it_may_still_say_its_name() {
+        let client = |created: u64, kind: &str| Tmux {
+            clients: vec![Client {
+                created: created.to_string(),
+                kind: kind.into(),
+                ..Client::default()
+            }],
+            ..Tmux::default()
+        };
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap()
+            .as_secs();
+        assert!(!client(now, "").is_settled());
+        assert!(client(now, "kitty(0.41.1)").is_settled());
+        assert!(client(now - 60, "").is_settled());
     }
 
     #[test]

@@ -85,6 +85,8 @@ pub struct Placeholders {
     /// A number that is no longer on the screen once this frame is.
     outdated: Option<Id>,
     failed: Option<io::Error>,
+    /// Bytes that were sent since somebody asked.
+    bytes: usize,
 }
 
 impl Placeholders {
@@ -99,6 +101,7 @@ impl Placeholders {
             sent: None,
             outdated: None,
             failed: None,
+            bytes: 0,
         }
     }
 
@@ -112,14 +115,22 @@ impl Placeholders {
         remember(Passage::Tmux);
         self.outdated = Some(self.id());
         self.turn += 1;
-        let id = self.id().number();
-        let Rect { width, height, .. } = cells_of(target, self.cell);
-        let control = format!("a=T,U=1,i={id},c={width},r={height}");
-        Passage::Tmux.transmit(out, &control, &target.image)?;
+        let mut bytes = Vec::new();
+        self.transmit(target, &mut bytes)?;
+        self.bytes += bytes.len();
+        out.write_all(&bytes)?;
         out.flush()
     }
 
-    fn write_cells(&self, cells: Rect, buffer: &mut Buffer) {
+    /// The picture under the present number, shown nowhere yet.
+    pub fn transmit(&self, target: &Target, out: &mut impl Write) -> io::Result<()> {
+        let id = self.id().number();
+        let Rect { width, height, .. } = cells_of(target, self.cell);
+        let control = format!("a=T,U=1,i={id},c={width},r={height}");
+        Passage::Tmux.transmit(out, &control, &target.image)
+    }
+
+    pub fn write_cells(&self, cells: Rect, buffer: &mut Buffer) {
         let Id { high, low } = self.id();
         let mark = |number: u16| self.diacritics[usize::from(number.min(NUMBERS - 1))];
         for position in cells.intersection(buffer.area).positions() {
@@ -136,6 +147,10 @@ impl Placeholders {
 impl Painter for Placeholders {
     fn name(&self) -> &'static str {
         "kitty in tmux"
+    }
+
+    fn scales(&self) -> bool {
+        true
     }
 
     fn canvas(&self, area: Rect) -> Canvas {
@@ -169,6 +184,10 @@ impl Painter for Placeholders {
 
     fn set_cell(&mut self, cell: (u16, u16)) {
         self.cell = cell;
+    }
+
+    fn take_sent(&mut self) -> usize {
+        std::mem::take(&mut self.bytes)
     }
 }
 
