@@ -180,7 +180,7 @@ impl Session {
         let cells = (0..ROWS).flat_map(|row| (COLS / 2..COLS).map(move |col| (row, col)));
         cells
             .filter_map(|(row, col)| parser.screen().cell(row, col))
-            .filter(|c| c.contents() == "▀")
+            .filter(|c| c.contents().chars().any(|c| "▀▌▘▛▚▜▙".contains(c)))
             .count()
     }
 

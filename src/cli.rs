@@ -210,10 +210,8 @@ pub struct Browse {
     #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
 
-    /// How radiographs are painted: the best that the terminal can, one way of painting, or not at
-    /// all [default: auto]
-    #[arg(long, value_enum, value_name = "HOW")]
-    pub graphics: Option<Graphics>,
+    #[command(flatten)]
+    pub terminal: Terminal,
 
     #[command(flatten)]
     pub look: Look,
@@ -255,6 +253,25 @@ pub struct Browse {
     pub assumptions: Assumptions,
 }
 
+/// How pictures come to the terminal, for whatever shows them or says how they would be shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Args)]
+pub struct Terminal {
+    /// How radiographs are painted: the best that the terminal can, one way of painting, or not at
+    /// all [default: auto]
+    #[arg(long, value_enum, value_name = "HOW")]
+    pub graphics: Option<Graphics>,
+
+    /// How many milliseconds the terminal may take to say what it can do [env: CXR_PROBE_MS]
+    /// [default: 150]
+    #[arg(long, value_name = "MS")]
+    pub probe_timeout: Option<NonZeroU32>,
+
+    /// A picture of more KiB comes coarse first, and fine once the selection rests; 0: never [default:
+    /// 40 where the terminal's answer took over 30 ms, else never]
+    #[arg(long, value_name = "KIB")]
+    pub coarse_above: Option<u32>,
+}
+
 /// What is assumed of the images, for whatever shows probabilities.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub struct Assumptions {
@@ -276,7 +293,7 @@ pub enum Graphics {
     Kitty,
     Iterm,
     Sixel,
-    /// Half-block characters, in every terminal.
+    /// Block characters, in every terminal.
     Blocks,
     Off,
 }
@@ -290,7 +307,7 @@ pub enum Command {
     Agreement(Agreement),
     Report(Report),
     /// Say what this machine, terminal and model can do, in words
-    Doctor,
+    Doctor(Terminal),
     Models(Models),
     Config(Config),
     Completions(Completions),
@@ -807,7 +824,7 @@ mod tests {
             cli.browse.paths,
             [PathBuf::from("samples"), PathBuf::from("./predict")]
         );
-        assert_eq!(cli.browse.graphics, Some(Graphics::Blocks));
+        assert_eq!(cli.browse.terminal.graphics, Some(Graphics::Blocks));
         assert!(parse(&[]).unwrap().browse.paths.is_empty());
     }
 

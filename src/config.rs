@@ -14,9 +14,11 @@ use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
-use crate::cli::{Appearance, Computing, Files, Graphics, Look};
+use crate::cli::{Appearance, Computing, Files, Look, Terminal};
 use crate::domain::text::{clean, nearest_word};
-use values::{Key, Value, Wrong, choice, choices, entries, keys, number, path, share, text, yes};
+use values::{
+    Key, Value, Wrong, choice, choices, count, entries, keys, number, path, share, text, yes,
+};
 
 /// What can be said and what holds without, in words; the actions of the keymap follow it.
 pub const DEFAULT: &str = include_str!("config/default.toml");
@@ -29,7 +31,7 @@ const MAX_BYTES: u64 = 1 << 20;
 pub struct Config {
     pub appearance: Appearance,
     pub look: Look,
-    pub graphics: Option<Graphics>,
+    pub terminal: Terminal,
     pub computing: Computing,
     pub files: Files,
     pub model: Option<Chosen>,
@@ -187,11 +189,13 @@ fn line_of(text: &[u8], at: usize) -> usize {
 }
 
 /// Every key.
-const NAMES: [&str; 19] = [
+const NAMES: [&str; 21] = [
     "theme",
     "color",
     "ascii",
     "graphics",
+    "probe-timeout",
+    "coarse-above",
     "columns",
     "engine",
     "device",
@@ -239,7 +243,7 @@ impl Reader<'_> {
         let Config {
             appearance,
             look,
-            graphics,
+            terminal,
             computing,
             files,
             model,
@@ -256,7 +260,9 @@ impl Reader<'_> {
             "theme" => look.theme = Some(choice(value)?),
             "color" => appearance.color = Some(choice(value)?),
             "ascii" => look.ascii = Some(choice(value)?),
-            "graphics" => *graphics = Some(choice(value)?),
+            "graphics" => terminal.graphics = Some(choice(value)?),
+            "probe-timeout" => terminal.probe_timeout = Some(number(value)?),
+            "coarse-above" => terminal.coarse_above = Some(count(value)?),
             "precision" => computing.precision = Some(choice(value)?),
             "device" => computing.device = Some(values::parsed(value)?),
             "engine" => computing.engine = Some(choice(value)?),

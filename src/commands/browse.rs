@@ -1,13 +1,15 @@
 use std::fs;
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
 use super::export::{refused, store_path};
 use super::kept::open_memory;
 use super::{SOME_FAILED, Usage, agreement, assumed, complain, model_files};
-use crate::cli::{self, Browse, ColorWhen, Column, Graphics};
+use crate::cli::{self, Browse, ColorWhen, Column, Graphics, Terminal};
 use crate::domain::ModelCard;
 use crate::domain::text::clean;
 use crate::imaging::{Decoder, Limits};
@@ -17,7 +19,7 @@ use crate::store::Pending;
 use crate::tui::keymap::Keymap;
 use crate::tui::look::{AsciiChoice, Columns, ThemeChoice};
 use crate::tui::preview::Graphics as Painting;
-use crate::tui::terminal::{ColourChoice, is_interactive};
+use crate::tui::terminal::{ColourChoice, WAIT, is_interactive};
 use crate::tui::{self, Choice, Look, Options};
 use crate::worker::{KEPT_BYTES, Models, Source, Worker, threads_behind};
 
@@ -68,7 +70,9 @@ pub fn run(
             .then(|| arguments.shuffle.map(|seed| seed.unwrap_or_else(random))),
         fresh: arguments.fresh,
         paths,
-        graphics: arguments.graphics.unwrap_or_default().into(),
+        graphics: arguments.terminal.graphics.unwrap_or_default().into(),
+        probe: probe_time(&arguments.terminal)?,
+        coarse_above: arguments.terminal.coarse_above,
         keymap,
         look: look(&arguments.look),
         colour: colour.into(),
@@ -99,6 +103,27 @@ pub fn run(
 fn random() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(std::process::id()) % 1_000_000
+}
+
+/// How long the terminal may take to answer: as asked for, or as the environment says. Not by clap,
+/// which would have the variable conflict with every command.
+///
+/// # Errors
+/// [`Usage`], if the variable is no number of milliseconds.
+pub fn probe_time(terminal: &Terminal) -> Result<Duration> {
+    let said = std::env::var("CXR_PROBE_MS").ok();
+    let milliseconds = match (terminal.probe_timeout, said) {
+        (Some(asked), _) => Some(asked),
+        (None, Some(text)) if !text.is_empty() => Some(text.parse().map_err(|_| {
+            Usage::error(format!(
+                "CXR_PROBE_MS={text}: a number of milliseconds, please"
+            ))
+        })?),
+        _ => None,
+    };
+    Ok(milliseconds.map_or(WAIT, |number: NonZeroU32| {
+        Duration::from_millis(number.get().into())
+    }))
 }
 
 /// The name that was asked for, or else the one that the user logged in with.

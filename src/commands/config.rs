@@ -147,6 +147,7 @@ fn fill(cli: &mut Cli, config: Config) {
         Some(Command::Predict(predict)) => or(&mut predict.jobs, config.jobs),
         Some(Command::Evaluate(evaluate)) => or(&mut evaluate.jobs, config.jobs),
         Some(Command::Adapt(adapt)) => or(&mut adapt.jobs, config.jobs),
+        Some(Command::Doctor(terminal)) => fill_terminal(terminal, config.terminal),
         Some(Command::Export(export)) => or(&mut export.store, config.store),
         Some(Command::Agreement(agreement)) => or(&mut agreement.store, config.store),
         Some(Command::Report(report)) => {
@@ -157,8 +158,14 @@ fn fill(cli: &mut Cli, config: Config) {
     }
 }
 
+fn fill_terminal(terminal: &mut cli::Terminal, config: cli::Terminal) {
+    or(&mut terminal.graphics, config.graphics);
+    or(&mut terminal.probe_timeout, config.probe_timeout);
+    or(&mut terminal.coarse_above, config.coarse_above);
+}
+
 fn fill_screen(browse: &mut cli::Browse, config: Config) {
-    or(&mut browse.graphics, config.graphics);
+    fill_terminal(&mut browse.terminal, config.terminal);
     or(&mut browse.look.theme, config.look.theme);
     or(&mut browse.look.ascii, config.look.ascii);
     or(&mut browse.look.columns, config.look.columns);
@@ -187,7 +194,7 @@ fn uses_model(command: Option<&Command>) -> bool {
                 | Command::Evaluate(_)
                 | Command::Adapt(_)
                 | Command::Report(_)
-                | Command::Doctor
+                | Command::Doctor(_)
         ),
     }
 }

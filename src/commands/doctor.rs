@@ -8,19 +8,28 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
+use super::browse::probe_time;
 use super::export::store_path;
 use super::{SOME_FAILED, available_cores, classifier, print};
-use crate::cli::ColorWhen;
+use crate::cli::{ColorWhen, Terminal};
 use crate::domain::{Radiograph, Samples};
 use crate::imaging::WORKER_ARGUMENT;
 use crate::inference::{Classify, Compute, Place};
 use crate::store::Store;
-use crate::tui;
+use crate::tui::terminal;
 
-/// Each line is a name, and what was found or what is wrong and how it is mended.
-pub fn run(colour: ColorWhen, file: Option<&Path>, store: Option<&Path>) -> Result<ExitCode> {
+/// Each part is a name, and what was found or what is wrong and how it is mended.
+pub fn run(
+    arguments: &Terminal,
+    colour: ColorWhen,
+    file: Option<&Path>,
+    store: Option<&Path>,
+) -> Result<ExitCode> {
+    let wait = probe_time(arguments)?;
+    let graphics = arguments.graphics.unwrap_or_default().into();
+    let terminal = terminal::report(graphics, colour.into(), wait, arguments.coarse_above);
     let lines = [
-        ("terminal", Ok(tui::describe_terminal(colour.into()))),
+        ("terminal", Ok(terminal.join(CONTINUED))),
         ("device", Ok(device())),
         ("model", model(file)),
         ("formats", Ok(formats())),
@@ -44,6 +53,9 @@ pub fn run(colour: ColorWhen, file: Option<&Path>, store: Option<&Path>) -> Resu
         ExitCode::from(SOME_FAILED)
     })
 }
+
+/// A line more about the same thing.
+const CONTINUED: &str = "\n          ";
 
 /// Where the reviews of this user are, and whether their log is whole.
 fn reviews(store: Option<&Path>) -> Result<String> {

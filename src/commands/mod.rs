@@ -73,7 +73,9 @@ pub fn run(mut cli: Cli) -> Result<ExitCode> {
         Some(Command::Export(arguments)) => export::run(&arguments),
         Some(Command::Agreement(arguments)) => agreement::run(&arguments),
         Some(Command::Report(arguments)) => report::run(&arguments, &limits, model),
-        Some(Command::Doctor) => doctor::run(colour, model, settings.store.as_deref()),
+        Some(Command::Doctor(terminal)) => {
+            doctor::run(&terminal, colour, model, settings.store.as_deref())
+        }
         Some(Command::Models(models)) => models::run(&models.action, model),
         Some(Command::Config(ref arguments)) => config::run(arguments, &cli),
         Some(Command::Completions(completions)) => documents::completions(completions.shell),

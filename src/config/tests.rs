@@ -1,5 +1,5 @@
 use super::*;
-use crate::cli::{AsciiWhen, ColorWhen, Column, Theme};
+use crate::cli::{AsciiWhen, ColorWhen, Column, Graphics, Theme};
 
 fn read(text: &str) -> Result<Config, Vec<Fault>> {
     match parse(text, Path::new("/etc/cxr")) {
@@ -50,7 +50,7 @@ fn everything_that_can_be_said_is_taken() {
     assert_eq!(config.look.ascii, Some(AsciiWhen::Always));
     assert_eq!(config.look.columns, Some(vec![Column::Name, Column::Score]));
     assert_eq!(config.appearance.color, Some(ColorWhen::Never));
-    assert_eq!(config.graphics, Some(Graphics::Blocks));
+    assert_eq!(config.terminal.graphics, Some(Graphics::Blocks));
     let chosen = Chosen {
         model: "/etc/cxr/models/ours.safetensors".into(),
         line: 7,

@@ -84,6 +84,14 @@ fn items<'a, 'b>(value: &'b Value<'a>) -> Result<Vec<&'b Value<'a>>, Vec<Wrong>>
     }
 }
 
+/// A whole number from 0 on.
+pub fn count(value: &Value) -> Result<u32, Vec<Wrong>> {
+    match value.get_ref().as_integer() {
+        Some(zero) if zero.as_str() == "0" => Ok(0),
+        _ => number(value).map(NonZeroU32::get),
+    }
+}
+
 /// A whole number from 1 on.
 pub fn number(value: &Value) -> Result<NonZeroU32, Vec<Wrong>> {
     let number = value.get_ref().as_integer();

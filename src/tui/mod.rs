@@ -42,7 +42,9 @@ pub use look::Look;
 pub use model::Choice;
 use model::{Model, Reading, Session};
 use preview::{Colours, Graphics, Painter};
-use terminal::{ColourChoice, LateAnswer, Screen, Signal};
+use terminal::{
+    Attendant, Capabilities, ColourChoice, Inside, LateAnswer, Notice, Screen, Signal, Tmux,
+};
 use update::{Effect, Message, session, update};
 use view::Theme;
 use view::layout::Layout;
@@ -52,6 +54,8 @@ use worklist::Undated;
 const AHEAD: usize = 2;
 /// A wake-up while something moves: the sign of progress turns with it.
 const TICK: Duration = Duration::from_millis(100);
+/// Whoever has pressed no key for so long may sit at another terminal now.
+const AWAY: Duration = Duration::from_secs(2);
 /// Found images come in batches no larger and no older than these.
 const BATCH: usize = 2_000;
 const BATCH_AGE: Duration = Duration::from_millis(40);
@@ -63,6 +67,10 @@ pub struct Options {
     pub colour: ColourChoice,
     pub look: Look,
     pub keymap: Keymap,
+    /// How long the terminal may take to answer.
+    pub probe: Duration,
+    /// KiB beyond which a picture comes coarse first; 0 for never.
+    pub coarse_above: Option<u32>,
     /// Prevalences that are assumed instead of the card's.
     pub assumed: Prevalences,
     /// The models to switch between, in the worker's order.
@@ -99,7 +107,7 @@ pub fn run(options: Options, start: impl FnOnce(Report) -> Worker) -> io::Result
     let screen = Screen::enter()?;
 
     // Before any thread reads keys: the answers must not become some.
-    let can = terminal::probe(terminal::WAIT);
+    let can = terminal::probe(options.probe);
     let variable = |name: &str| std::env::var(name).ok();
     let colours = terminal::colours(options.colour, variable);
     let ascii = options.look.ascii.holds(variable);
@@ -107,10 +115,13 @@ pub fn run(options: Options, start: impl FnOnce(Report) -> Worker) -> io::Result
     // Without colours an image of cells is made of letters, and pixels are what they are.
     let of_cells = if ascii { Colours::None } else { colours };
     let (painter, _) = preview::choose(options.graphics, &can, of_cells);
+    let budget = preview::budget(options.coarse_above, &can);
+    let painter = preview::within(budget, painter);
     for key in can.typed.chars().map(typed_key) {
         let _ = sender.send(Message::Key(key));
     }
-    listen_for_keys(sender.clone());
+    let attendant = attend(&can, &sender);
+    listen_for_keys(sender.clone(), LateAnswer::after(&can), attendant.clone());
     spawn_scan(options.paths.clone(), sender.clone());
     let dates = sender.clone();
     let session = Session::new(&options.paths);
@@ -149,6 +160,11 @@ pub fn run(options: Options, start: impl FnOnce(Report) -> Worker) -> io::Result
         dates,
         model,
         theme,
+        graphics: options.graphics,
+        colours: of_cells,
+        can,
+        budget,
+        attendant,
         painter,
         worker,
         screen,
@@ -171,33 +187,17 @@ fn typed_key(c: char) -> KeyEvent {
     }
 }
 
-/// What this terminal can do, how images will be painted on it and why, in words.
-pub fn describe_terminal(colour: ColourChoice) -> String {
-    if !terminal::is_interactive() {
-        return "none here: standard input or output is not a terminal".to_owned();
-    }
-    let Ok(can) = terminal::probe_alone(terminal::WAIT) else {
-        return "here, and cannot be set to raw mode".to_owned();
-    };
-    let colours = terminal::colours(colour, |name| std::env::var(name).ok());
-    let (painter, why) = preview::choose(Graphics::Auto, &can, colours);
-    let painting = painter.map_or("off", |painter| painter.name());
-    let cell = match can.cell {
-        Some((width, height)) => format!("cells of {width} × {height} pixels"),
-        None => "cells of unknown size".to_owned(),
-    };
-    let colours = match colours {
-        Colours::True => "24-bit colours",
-        Colours::Palette => "256 colours (COLORTERM=truecolor or --color always for more)",
-        Colours::None => "no colours",
-    };
-    format!("images as {painting}, since {why}; {cell}; {colours}")
-}
-
 /// The pieces that the loop holds together.
 struct App {
     model: Model,
     theme: Theme,
+    /// What the painter was chosen by.
+    graphics: Graphics,
+    colours: Colours,
+    can: Capabilities,
+    /// Bytes beyond which a picture comes coarse first.
+    budget: Option<usize>,
+    attendant: Option<Attendant>,
     painter: Option<Box<dyn Painter>>,
     worker: Worker,
     recorder: Rc<Recorder>,
@@ -227,10 +227,13 @@ impl App {
 
     /// The next message; `None` when nobody is left to send one.
     fn wait(&self, messages: &Receiver<Message>) -> Option<Message> {
-        if !self.model.is_busy() {
+        let due = self.painter.as_ref().and_then(|painter| painter.due());
+        let due = due.map(|due| due.saturating_duration_since(Instant::now()));
+        let tick = self.model.is_busy().then_some(TICK);
+        let Some(longest) = due.into_iter().chain(tick).min() else {
             return messages.recv().ok();
-        }
-        match messages.recv_timeout(TICK) {
+        };
+        match messages.recv_timeout(longest) {
             Ok(message) => Some(message),
             Err(RecvTimeoutError::Timeout) => Some(Message::Tick),
             Err(RecvTimeoutError::Disconnected) => None,
@@ -239,6 +242,10 @@ impl App {
 
     fn take(&mut self, message: Message) -> io::Result<ControlFlow<u8>> {
         self.look_up(&message);
+        if let Message::Attached(tmux) = message {
+            self.adopt(tmux)?;
+            return Ok(ControlFlow::Continue(()));
+        }
         for effect in update(&mut self.model, message) {
             match effect {
                 Effect::Select(job) => self.worker.select(job),
@@ -302,10 +309,24 @@ impl App {
         }
     }
 
+    /// Another terminal has come to look: it has none of the pictures, and may have another way.
+    fn adopt(&mut self, tmux: Box<Tmux>) -> io::Result<()> {
+        self.can.cell = tmux.cell.or(self.can.cell);
+        self.can.inside = Inside::Tmux(tmux);
+        let (painter, _) = preview::choose(self.graphics, &self.can, self.colours);
+        self.model.painting = painter.as_ref().map_or("off", |painter| painter.name());
+        self.painter = preview::within(self.budget, painter);
+        self.repaint()
+    }
+
     fn repaint(&mut self) -> io::Result<()> {
         if let Some(painter) = &mut self.painter {
             painter.finish(None)?;
             painter.forget();
+            // Another font has other cells, and the same number of them may be left.
+            if let Some(cell) = terminal::cell_from_system() {
+                painter.set_cell(cell);
+            }
         }
         self.model.size = self.screen.clear()?;
         Ok(())
@@ -320,6 +341,10 @@ impl App {
         })?;
         if let Some(painter) = &mut self.painter {
             painter.finish(target.as_ref())?;
+            let sent = painter.take_sent();
+            if let Some(attendant) = self.attendant.as_ref().filter(|_| sent > 0) {
+                attendant.sent(sent);
+            }
         }
         crossterm::execute!(io::stdout(), EndSynchronizedUpdate)
     }
@@ -337,11 +362,31 @@ fn listen_for_signals(sender: &Sender<Message>) -> io::Result<()> {
     })
 }
 
+/// Has tmux watched, if there is one: other terminals may come to look.
+fn attend(can: &Capabilities, sender: &Sender<Message>) -> Option<Attendant> {
+    let Inside::Tmux(tmux) = &can.inside else {
+        return None;
+    };
+    let sender = sender.clone();
+    Some(Attendant::start(tmux.as_ref().clone(), move |notice| {
+        let _ = sender.send(match notice {
+            Notice::Attached(now) => Message::Attached(now.into()),
+            Notice::Lost => Message::Refresh,
+        });
+    }))
+}
+
 /// Keys and the mouse become messages.
-fn listen_for_keys(sender: Sender<Message>) {
+fn listen_for_keys(sender: Sender<Message>, mut late: LateAnswer, attendant: Option<Attendant>) {
     thread::spawn(move || {
-        let mut late = LateAnswer::default();
+        let mut last = Instant::now();
         while let Ok(event) = event::read() {
+            // Whoever comes back may come from elsewhere.
+            let back = matches!(event, Event::FocusGained | Event::Resize(..));
+            let pause = std::mem::replace(&mut last, Instant::now()).elapsed();
+            if let Some(attendant) = attendant.as_ref().filter(|_| back || pause > AWAY) {
+                attendant.look();
+            }
             let message = match event {
                 Event::Key(key) if late.swallows(&key) => continue,
                 Event::Key(key) => Message::Key(key),

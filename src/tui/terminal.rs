@@ -1,14 +1,18 @@
 //! Entering and leaving the terminal: quit, error, panic, SIGTERM, SIGHUP, Ctrl-Z, a dead line.
 
+mod attach;
 mod probe;
+mod report;
 mod signals;
+mod tmux;
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crossterm::event::{
-    DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture,
+    DisableBracketedPaste, DisableFocusChange, DisableMouseCapture, EnableBracketedPaste,
+    EnableFocusChange, EnableMouseCapture,
 };
 use crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
@@ -19,8 +23,30 @@ use ratatui::backend::CrosstermBackend;
 use ratatui::layout::{Rect, Size};
 
 use super::preview::{self, Colours};
-pub use probe::{Capabilities, LateAnswer, WAIT, probe};
+pub use attach::{Attendant, Notice};
+pub use probe::{Capabilities, Inside, LateAnswer, cell_from_system, is_multiplexer, probe};
+pub use report::report;
 pub use signals::{Signal, watch};
+pub use tmux::{Client, Tmux, Way};
+
+/// How long the terminal may take to answer. A line to another continent answers within it.
+pub const WAIT: Duration = Duration::from_millis(150);
+
+/// Why something is as it is, and the line that would make it better.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reason {
+    pub why: String,
+    pub fix: Option<String>,
+}
+
+impl Reason {
+    pub fn new(why: impl Into<String>, fix: Option<&str>) -> Self {
+        Reason {
+            why: why.into(),
+            fix: fix.map(str::to_owned),
+        }
+    }
+}
 
 /// Whether the screen is ours now: leaving twice would switch the user's own screen.
 static ENTERED: AtomicBool = AtomicBool::new(false);
@@ -83,6 +109,8 @@ fn enter() -> io::Result<()> {
         EnterAlternateScreen,
         EnableMouseCapture,
         EnableBracketedPaste,
+        // Inside tmux, where another terminal may come to look.
+        EnableFocusChange,
         cursor::Hide
     );
     if entered.is_err() {
@@ -101,6 +129,7 @@ pub fn leave() {
     let _ = preview::delete_images(&mut out);
     let _ = execute!(
         out,
+        DisableFocusChange,
         DisableBracketedPaste,
         DisableMouseCapture,
         LeaveAlternateScreen,

@@ -21,6 +21,7 @@ use ratatui::layout::{Position, Size};
 
 use super::keymap::{Action, Lookup, Mode};
 use super::model::{Engine, Model, Overlay, Panes, PromptKind};
+use super::terminal::Tmux;
 use super::worklist::{Sort, State, Terms, Undated};
 use crate::domain::Canvas;
 use crate::store::{News, Request};
@@ -52,6 +53,8 @@ pub enum Message {
     },
     /// A moment has passed while something is under way.
     Tick,
+    /// Another terminal is attached to tmux.
+    Attached(Box<Tmux>),
     /// Back from a suspension, or asked to draw everything anew.
     Refresh,
     Suspend,
@@ -137,6 +140,8 @@ fn on_message(model: &mut Model, message: Message) -> Vec<Effect> {
             model.ticks += 1;
             vec![]
         }
+        // The loop chooses a painter for it.
+        Message::Attached(_) => vec![],
         Message::Refresh => vec![Effect::Repaint],
         Message::Suspend => vec![Effect::Suspend],
         Message::Quit(code) => vec![Effect::Quit(code)],

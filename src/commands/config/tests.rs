@@ -30,7 +30,7 @@ fn the_printed_defaults_are_the_programs() {
     assert_eq!(config.computing.engine, Some(Default::default()));
     assert_eq!(config.computing.device, Some(Default::default()));
     assert_eq!(config.computing.precision, Some(Default::default()));
-    assert_eq!(config.graphics, Some(Graphics::default()));
+    assert_eq!(config.terminal.graphics, Some(Graphics::default()));
     let look = Look {
         theme: Some(Default::default()),
         ascii: Some(Default::default()),
@@ -123,7 +123,7 @@ fn the_command_line_goes_before_the_configuration_and_that_before_the_default() 
     let text = "color = \"never\"\ngraphics = \"off\"\ntheme = \"light\"\nmax-memory = 7\n\
                 reviewer = \"Rao\"\ncolumns = [\"name\"]\nbackground = false\nstore = \"/s\"";
     let cli = filled(&["--graphics", "blocks", "--max-memory", "9"], text);
-    assert_eq!(cli.browse.graphics, Some(Graphics::Blocks));
+    assert_eq!(cli.browse.terminal.graphics, Some(Graphics::Blocks));
     assert_eq!(cli.files.max_memory.unwrap().get(), 9);
     assert_eq!(cli.appearance.color, Some(ColorWhen::Never));
     assert_eq!(cli.browse.look.theme, Some(Theme::Light));
@@ -133,7 +133,10 @@ fn the_command_line_goes_before_the_configuration_and_that_before_the_default() 
     assert!(cli.browse.no_background);
     assert!(!filled(&["--background"], text).browse.no_background);
     let bare = filled(&[], "");
-    assert_eq!((bare.browse.graphics, bare.files.max_memory), (None, None));
+    assert_eq!(
+        (bare.browse.terminal.graphics, bare.files.max_memory),
+        (None, None)
+    );
     assert!(filled(&["--no-background"], "").browse.no_background);
 }
 

@@ -1,5 +1,8 @@
-//! Two pixels a cell: the upper half block, its colour above and the background below. Works in
-//! every terminal, and in tests.
+//! Four pixels a cell, in two colours: quadrant blocks. Works in every terminal, and in tests.
+//!
+//! Of 20 radiographs in 60 × 30 cells they show more than two pixels a cell in two colours do, in each
+//! of the 20: a structural similarity of 0.80 instead of 0.77 on average (`benches/glyphs.py`). Sextants
+//! reach 0.81, and are in far fewer fonts.
 
 use std::io;
 
@@ -35,49 +38,102 @@ impl Blocks {
         Blocks { colours, cell }
     }
 
-    /// Image pixels in a cell, one above the other.
-    fn rows_a_cell(&self) -> u16 {
+    /// Image pixels in a cell, across and down.
+    fn pixels_a_cell(&self) -> u16 {
         if self.colours == Colours::None { 1 } else { 2 }
     }
+}
+
+/// The quadrants that are in front, as bits: upper left 1, upper right 2, lower left 4, lower right 8.
+/// The upper left always is: what it is in front of is a matter of the two colours. Equal pixels
+/// take the first.
+const GLYPHS: [(u8, char); 7] = [
+    (0b0011, '▀'),
+    (0b0101, '▌'),
+    (0b0001, '▘'),
+    (0b0111, '▛'),
+    (0b1001, '▚'),
+    (0b1011, '▜'),
+    (0b1101, '▙'),
+];
+
+/// The glyph and its two colours, front and back, that come nearest to four pixels.
+fn nearest(pixels: [[u8; 3]; 4]) -> (char, [u8; 3], [u8; 3]) {
+    let sum = |mask: u8| {
+        let chosen = pixels
+            .iter()
+            .enumerate()
+            .filter(|(i, _)| mask >> i & 1 == 1);
+        chosen.fold([0_u32; 3], |mut sum, (_, pixel)| {
+            sum.iter_mut()
+                .zip(pixel)
+                .for_each(|(s, p)| *s += u32::from(*p));
+            sum
+        })
+    };
+    // The squared error of means is least where the squares of the sums over their number are most.
+    let gain = |mask: u8| -> f64 {
+        let square: u32 = sum(mask).iter().map(|s| s * s).sum();
+        f64::from(square) / f64::from(mask.count_ones())
+    };
+    let (mut best, mut most) = (GLYPHS[0], f64::MIN);
+    for glyph in GLYPHS {
+        let gained = gain(glyph.0) + gain(!glyph.0 & 0b1111);
+        // By more than what rounding makes of equal ones.
+        if gained > most + 1e-3 {
+            (best, most) = (glyph, gained);
+        }
+    }
+    let mean = |mask: u8| {
+        let count = mask.count_ones();
+        sum(mask).map(|s| ((s + count / 2) / count) as u8)
+    };
+    (best.1, mean(best.0), mean(!best.0 & 0b1111))
 }
 
 impl Painter for Blocks {
     fn name(&self) -> &'static str {
         match self.colours {
             Colours::None => "letters",
-            _ => "half-blocks",
+            _ => "quadrants",
         }
     }
 
     fn canvas(&self, area: Rect) -> Canvas {
-        let rows = self.rows_a_cell();
+        let side = self.pixels_a_cell();
         Canvas {
-            width: usize::from(area.width),
-            height: usize::from(area.height) * usize::from(rows),
-            pixel_aspect: f64::from(self.cell.1) / f64::from(rows) / f64::from(self.cell.0),
+            width: usize::from(area.width) * usize::from(side),
+            height: usize::from(area.height) * usize::from(side),
+            pixel_aspect: f64::from(self.cell.1) / f64::from(self.cell.0),
         }
     }
 
     fn place(&mut self, target: &Target, buffer: &mut Buffer) {
-        let rows = self.rows_a_cell();
-        let cells = cells_of(target, (1, rows));
+        let side = self.pixels_a_cell();
+        let cells = cells_of(target, (side, side));
         let image = &target.image;
         for position in cells.intersection(buffer.area).positions() {
-            let x = usize::from(position.x - cells.x);
-            let y = usize::from(position.y - cells.y) * usize::from(rows);
+            let x = usize::from(position.x - cells.x) * usize::from(side);
+            let y = usize::from(position.y - cells.y) * usize::from(side);
             let cell = &mut buffer[position];
             if self.colours == Colours::None {
                 cell.set_char(letter(image.rgb(x, y)));
             } else {
-                cell.set_char('▀');
-                cell.fg = colour(self.colours, image.rgb(x, y)).unwrap_or_default();
-                cell.bg = colour(self.colours, image.rgb(x, y + 1)).unwrap_or_default();
+                let at = |dx: usize, dy: usize| image.rgb(x + dx, y + dy);
+                let (glyph, front, back) = nearest([at(0, 0), at(1, 0), at(0, 1), at(1, 1)]);
+                cell.set_char(glyph);
+                cell.fg = colour(self.colours, front).unwrap_or_default();
+                cell.bg = colour(self.colours, back).unwrap_or_default();
             }
         }
     }
 
     fn finish(&mut self, _: Option<&Target>) -> io::Result<()> {
         Ok(())
+    }
+
+    fn set_cell(&mut self, cell: (u16, u16)) {
+        self.cell = cell;
     }
 }
 
@@ -155,26 +211,64 @@ mod tests {
             pixels: vec![0, 255, 128, 64],
             colour: false,
         };
-        Target {
-            image: Arc::new(image),
-            area,
-        }
+        Target::new(Arc::new(image), area)
     }
 
     #[test]
-    fn a_cell_holds_two_pixels_upper_in_front() {
-        let area = Rect::new(0, 0, 2, 1);
+    fn two_pixels_one_above_the_other_are_a_half_block() {
+        let area = Rect::new(0, 0, 1, 1);
+        let mut target = two_by_two(area);
+        let image = Arc::make_mut(&mut target.image);
+        image.pixels = vec![10, 10, 200, 200];
         let mut buffer = Buffer::empty(area);
-        Blocks::new(Colours::True, (10, 20)).place(&two_by_two(area), &mut buffer);
+        Blocks::new(Colours::True, (10, 20)).place(&target, &mut buffer);
         assert_eq!(buffer[(0, 0)].symbol(), "▀");
         assert_eq!(
             (buffer[(0, 0)].fg, buffer[(0, 0)].bg),
-            (Color::Rgb(0, 0, 0), Color::Rgb(128, 128, 128))
+            (Color::Rgb(10, 10, 10), Color::Rgb(200, 200, 200))
         );
-        assert_eq!(
-            (buffer[(1, 0)].fg, buffer[(1, 0)].bg),
-            (Color::Rgb(255, 255, 255), Color::Rgb(64, 64, 64))
-        );
+    }
+
+    /// A pixel that is in front of the glyph, or behind it.
+    fn drawn((glyph, front, back): (char, [u8; 3], [u8; 3])) -> [[u8; 3]; 4] {
+        let (mask, _) = GLYPHS.into_iter().find(|(_, g)| *g == glyph).unwrap();
+        [0, 1, 2, 3].map(|i| if mask >> i & 1 == 1 { front } else { back })
+    }
+
+    #[test]
+    fn two_colours_are_drawn_as_they_are_wherever_they_stand() {
+        let (dark, light) = ([20, 20, 20], [230, 100, 30]);
+        for mask in 0..16_u8 {
+            let pixels = [0, 1, 2, 3].map(|i| if mask >> i & 1 == 1 { light } else { dark });
+            assert_eq!(drawn(nearest(pixels)), pixels, "{mask:04b}");
+        }
+        assert_eq!(nearest([light; 4]).0, '▀');
+    }
+
+    #[test]
+    fn of_four_greys_the_nearest_pair_has_the_least_error() {
+        let error = |greys: [u8; 4], other: [[u8; 3]; 4]| -> u32 {
+            let pairs = greys.iter().zip(other);
+            pairs.map(|(a, b)| u32::from(a.abs_diff(b[0])).pow(2)).sum()
+        };
+        for seed in 0..200_u32 {
+            let greys = [1, 2, 3, 4].map(|i| (seed.wrapping_mul(i * 2_654_435) >> 13) as u8);
+            let found = error(greys, drawn(nearest(greys.map(|g| [g; 3]))));
+            for (mask, glyph) in GLYPHS {
+                let mean = |front: bool| {
+                    let of = (0..4).filter(|i| (mask >> i & 1 == 1) == front);
+                    let chosen: Vec<u32> = of.map(|i: usize| u32::from(greys[i])).collect();
+                    let grey = chosen.iter().sum::<u32>() as f64 / chosen.len() as f64;
+                    [grey.round() as u8; 3]
+                };
+                let other = error(greys, drawn((glyph, mean(true), mean(false))));
+                // But for the rounding of two greys.
+                assert!(
+                    found <= other + 4,
+                    "{greys:?}: {found}, {glyph} has {other}"
+                );
+            }
+        }
     }
 
     #[test]
@@ -218,10 +312,10 @@ mod tests {
     #[test]
     fn the_canvas_knows_the_shape_of_its_pixels() {
         let area = Rect::new(0, 0, 40, 20);
-        let square = Blocks::new(Colours::True, (10, 20)).canvas(area);
+        let blocks = Blocks::new(Colours::True, (10, 20)).canvas(area);
         assert_eq!(
-            (square.width, square.height, square.pixel_aspect),
-            (40, 40, 1.0)
+            (blocks.width, blocks.height, blocks.pixel_aspect),
+            (80, 40, 2.0)
         );
         let letters = Blocks::new(Colours::None, (10, 20)).canvas(area);
         assert_eq!((letters.height, letters.pixel_aspect), (20, 2.0));

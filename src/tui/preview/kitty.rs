@@ -1,30 +1,63 @@
-//! The kitty graphics protocol, <https://sw.kovidgoyal.net/kitty/graphics-protocol/>.
+//! Pixels through the kitty graphics protocol: at the cursor, and inside tmux by placeholders.
 //!
 //! Not through viuer: on a local terminal viuer writes pixels to a temporary file, elsewhere it
 //! sends raw RGBA, and it can neither name an image nor delete it. Here a grey PNG goes down the
 //! line under an identifier of ours.
 
-use std::io::{self, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
+mod placeholders;
+mod protocol;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-use image::{ExtendedColorType, ImageEncoder};
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicU8, Ordering};
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::{Painter, Target, cells_of, keep_away, pixel_canvas};
-use crate::domain::{Canvas, PreviewImage};
+use crate::domain::Canvas;
+pub use placeholders::Placeholders;
+use protocol::Passage;
 
 /// Two identifiers in turn: the new image is placed before the old one goes, so nothing flickers.
 const IDS: [u32; 2] = [0x0063_7872, 0x0063_7873];
-/// The protocol's limit for one escape.
-const CHUNK: usize = 4096;
 
-/// Whether an image of ours may be on the screen. Elsewhere nothing is deleted: tmux takes these
-/// escapes for a pane's title.
-static PAINTED: AtomicBool = AtomicBool::new(false);
+/// Whether an image of ours may be with the terminal, and on which way it went there. Elsewhere
+/// nothing is deleted: tmux takes bare escapes for a pane's title.
+static SENT: AtomicU8 = AtomicU8::new(0);
+const DIRECTLY: u8 = 1;
+const PAST_TMUX: u8 = 2;
+
+fn remember(passage: Passage) {
+    let way = match passage {
+        Passage::Direct => DIRECTLY,
+        Passage::Tmux => PAST_TMUX,
+    };
+    SENT.fetch_or(way, Ordering::SeqCst);
+}
+
+/// Deletes what was sent, if anything was: for leaving.
+pub fn delete_all(out: &mut impl Write) -> io::Result<()> {
+    let sent = SENT.swap(0, Ordering::SeqCst);
+    let delete = |passage: Passage, ids: [u32; 2], out: &mut _| {
+        ids.iter().try_for_each(|id| passage.delete(out, *id))
+    };
+    if sent & DIRECTLY != 0 {
+        delete(Passage::Direct, IDS, out)?;
+    }
+    if sent & PAST_TMUX != 0 {
+        delete(Passage::Tmux, placeholders::numbers(), out)?;
+    }
+    Ok(())
+}
+
+/// At most so many rows and columns of it.
+fn shrunk(area: Rect, most: u16) -> Rect {
+    Rect {
+        width: area.width.min(most),
+        height: area.height.min(most),
+        ..area
+    }
+}
 
 pub struct Kitty {
     cell: (u16, u16),
@@ -48,16 +81,32 @@ impl Kitty {
         let new = IDS[self.turn % 2];
         // Save and restore the cursor around it: ratatui knows where it left it.
         write!(out, "\x1b7\x1b[{};{}H", cells.y + 1, cells.x + 1)?;
-        transmit(out, new, cells, &png(&target.image)?)?;
-        delete(out, old)?;
+        let Rect { width, height, .. } = cells;
+        // The cursor stays (`C=1`), and the image is fitted into the cells.
+        let control = format!("a=T,i={new},p=1,c={width},r={height},C=1");
+        Passage::Direct.transmit(out, &control, &target.image)?;
+        Passage::Direct.delete(out, old)?;
         write!(out, "\x1b8")?;
         out.flush()
     }
 }
 
+/// Bytes of a picture at the cursor, and past tmux without the text that shows it.
+pub fn cost(target: &Target, cell: (u16, u16)) -> (usize, usize) {
+    let (mut direct, mut past_tmux) = (Vec::new(), Vec::new());
+    // Writing to memory cannot fail.
+    let _ = Kitty::new(cell).paint(target, &mut direct);
+    let _ = Placeholders::new(cell).transmit(target, &mut past_tmux);
+    (direct.len(), past_tmux.len())
+}
+
 impl Painter for Kitty {
     fn name(&self) -> &'static str {
         "kitty"
+    }
+
+    fn scales(&self) -> bool {
+        true
     }
 
     fn canvas(&self, area: Rect) -> Canvas {
@@ -75,11 +124,12 @@ impl Painter for Kitty {
         let mut out = io::stdout().lock();
         match target {
             Some(target) => {
-                PAINTED.store(true, Ordering::SeqCst);
+                remember(Passage::Direct);
                 self.paint(target, &mut out)?;
             }
             None => {
-                IDS.iter().try_for_each(|id| delete(&mut out, *id))?;
+                let mut ids = IDS.iter();
+                ids.try_for_each(|id| Passage::Direct.delete(&mut out, *id))?;
                 out.flush()?;
             }
         }
@@ -96,61 +146,10 @@ impl Painter for Kitty {
     fn forget(&mut self) {
         self.painted = None;
     }
-}
 
-fn png(image: &PreviewImage) -> io::Result<Vec<u8>> {
-    let colour = if image.colour {
-        ExtendedColorType::Rgb8
-    } else {
-        ExtendedColorType::L8
-    };
-    let mut bytes = Vec::new();
-    // Fast, not best: the terminal is waiting, and radiographs gain little from the rest.
-    PngEncoder::new_with_quality(&mut bytes, CompressionType::Fast, FilterType::Adaptive)
-        .write_image(
-            &image.pixels,
-            image.width as u32,
-            image.height as u32,
-            colour,
-        )
-        .map_err(io::Error::other)?;
-    Ok(bytes)
-}
-
-/// Transmits and displays: PNG (`f=100`), cursor unmoved (`C=1`), no answers (`q=2`).
-fn transmit(out: &mut impl Write, id: u32, cells: Rect, png: &[u8]) -> io::Result<()> {
-    let encoded = STANDARD.encode(png);
-    let mut chunks = encoded.as_bytes().chunks(CHUNK).peekable();
-    let mut first = true;
-    while let Some(chunk) = chunks.next() {
-        let more = u8::from(chunks.peek().is_some());
-        if first {
-            let Rect { width, height, .. } = cells;
-            write!(
-                out,
-                "\x1b_Ga=T,f=100,i={id},p=1,c={width},r={height},C=1,q=2,m={more};"
-            )?;
-            first = false;
-        } else {
-            write!(out, "\x1b_Gm={more},q=2;")?;
-        }
-        out.write_all(chunk)?;
-        write!(out, "\x1b\\")?;
+    fn set_cell(&mut self, cell: (u16, u16)) {
+        self.cell = cell;
     }
-    Ok(())
-}
-
-/// Deletes an image with its data; one that is not there is no error.
-fn delete(out: &mut impl Write, id: u32) -> io::Result<()> {
-    write!(out, "\x1b_Ga=d,d=I,i={id},q=2\x1b\\")
-}
-
-/// Deletes what was painted, if anything was: for leaving.
-pub fn delete_all(out: &mut impl Write) -> io::Result<()> {
-    if PAINTED.swap(false, Ordering::SeqCst) {
-        IDS.iter().try_for_each(|id| delete(out, *id))?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -158,54 +157,27 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use protocol::tests::{noise, received};
 
     #[test]
     fn a_painted_image_is_a_png_of_the_same_pixels_at_its_cells() {
-        let noise = |i: u32| (i.wrapping_mul(2_654_435_761) >> 24) as u8;
-        let pixels: Vec<u8> = (0..200 * 100).map(noise).collect();
-        let image = PreviewImage {
-            width: 200,
-            height: 100,
-            pixels,
-            colour: false,
-        };
-        let target = Target {
-            image: Arc::new(image),
-            area: Rect::new(3, 2, 20, 5),
-        };
+        let target = Target::new(Arc::new(noise(200, 100)), Rect::new(3, 2, 20, 5));
         let mut out = Vec::new();
         Kitty::new((10, 20)).paint(&target, &mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
         assert!(
-            text.starts_with("\x1b7\x1b[3;4H\x1b_Ga=T,f=100,"),
+            text.starts_with("\x1b7\x1b[3;4H\x1b_Ga=T,"),
             "{:?}",
             &text[..40]
         );
         assert!(text.contains("c=20,r=5"));
-
-        let escapes: Vec<&str> = text.split("\x1b_G").skip(1).collect();
-        let data: String = escapes
-            .iter()
-            .filter_map(|escape| escape.split_once(';'))
-            .map(|(_, rest)| rest.split('\x1b').next().unwrap())
-            .collect();
-        assert!(escapes.iter().all(|escape| escape.len() < CHUNK + 80));
-        let decoded = image::load_from_memory(&STANDARD.decode(data).unwrap()).unwrap();
+        let decoded = image::load_from_memory(&received(&text)).unwrap();
         assert_eq!(decoded.to_luma8().as_raw(), &target.image.pixels);
     }
 
     #[test]
     fn the_old_image_goes_after_the_new_one_has_come() {
-        let image = PreviewImage {
-            width: 1,
-            height: 1,
-            pixels: vec![9],
-            colour: false,
-        };
-        let target = Target {
-            image: Arc::new(image),
-            area: Rect::new(0, 0, 2, 2),
-        };
+        let target = Target::new(Arc::new(noise(1, 1)), Rect::new(0, 0, 2, 2));
         let mut kitty = Kitty::new((10, 20));
         let mut written = || {
             let mut out = Vec::new();

@@ -2,23 +2,28 @@
 //!
 //! | backend | where |
 //! |---|---|
-//! | [`blocks`] | everywhere: two pixels a cell, drawn into ratatui's own buffer |
-//! | [`kitty`] | kitty, Ghostty, …: PNG through the kitty graphics protocol |
+//! | [`blocks`] | everywhere: four pixels a cell, drawn into ratatui's own buffer |
+//! | [`kitty`] | kitty, Ghostty, …: PNG through the kitty graphics protocol, inside tmux too |
 //! | [`viuer`] | iTerm2, WezTerm, Konsole; terminals with sixel |
 
 mod blocks;
+mod cost;
+mod gradual;
 mod kitty;
 mod viuer;
 
 use std::io;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use ratatui::buffer::{Buffer, CellDiffOption};
 use ratatui::layout::Rect;
 
-use super::terminal::Capabilities;
+use super::terminal::{Capabilities, Inside, Reason, Way};
 use crate::domain::{Canvas, PreviewImage};
 pub use blocks::{Blocks, Colours, colour};
+pub use cost::costs;
+pub use gradual::Gradual;
 pub use kitty::delete_all as delete_images;
 
 /// An image and the cells it is to stand in.
@@ -26,6 +31,15 @@ pub use kitty::delete_all as delete_images;
 pub struct Target {
     pub image: Arc<PreviewImage>,
     pub area: Rect,
+    /// Pixels across and down that it stands for: a coarse picture has fewer.
+    pub size: (usize, usize),
+}
+
+impl Target {
+    pub fn new(image: Arc<PreviewImage>, area: Rect) -> Self {
+        let size = (image.width, image.height);
+        Target { image, area, size }
+    }
 }
 
 impl PartialEq for Target {
@@ -42,6 +56,11 @@ pub trait Painter {
 
     /// How many pixels an area of cells has, and their shape.
     fn canvas(&self, area: Rect) -> Canvas;
+
+    /// Whether a picture of fewer pixels than its cells have is made to fill them.
+    fn scales(&self) -> bool {
+        false
+    }
 
     /// Puts the image into the cells of a frame, or keeps ratatui away from them.
     fn place(&mut self, target: &Target, buffer: &mut Buffer);
@@ -61,6 +80,19 @@ pub trait Painter {
 
     /// Forgets what is on the screen: it was cleared or resized.
     fn forget(&mut self) {}
+
+    /// Width and height of a cell in pixels, if they have changed: another font, another terminal.
+    fn set_cell(&mut self, _: (u16, u16)) {}
+
+    /// When the next frame is wanted even if nothing happens.
+    fn due(&self) -> Option<Instant> {
+        None
+    }
+
+    /// Bytes that went past tmux since this was asked last: it may have thrown them away.
+    fn take_sent(&mut self) -> usize {
+        0
+    }
 }
 
 /// Which way the user asked for.
@@ -75,48 +107,129 @@ pub enum Graphics {
     Off,
 }
 
-/// The best painter for this terminal, and why, in words.
+/// The best painter for this terminal, why in words, and what would make it better.
 pub fn choose(
     wanted: Graphics,
     can: &Capabilities,
     colours: Colours,
-) -> (Option<Box<dyn Painter>>, String) {
+) -> (Option<Box<dyn Painter>>, Reason) {
     let cell = can.cell.unwrap_or(DEFAULT_CELL);
     let blocks = || Some(Box::new(Blocks::new(colours, cell)) as Box<dyn Painter>);
     let kitty = || Some(Box::new(kitty::Kitty::new(cell)) as Box<dyn Painter>);
+    let placeholders = || Some(Box::new(kitty::Placeholders::new(cell)) as Box<dyn Painter>);
+    let inside = can.inside != Inside::Nothing;
+    let because = |why: &str| Reason::new(why, None);
     match wanted {
-        Graphics::Off => (None, "--graphics off".into()),
-        Graphics::Blocks => (blocks(), "--graphics blocks".into()),
-        Graphics::Kitty => (kitty(), "--graphics kitty".into()),
-        Graphics::Iterm => (viuer::iterm(cell), "--graphics iterm".into()),
+        Graphics::Off => (None, because("--graphics off")),
+        Graphics::Blocks => (blocks(), because("--graphics blocks")),
+        Graphics::Kitty if inside => (placeholders(), because("--graphics kitty")),
+        Graphics::Kitty => (kitty(), because("--graphics kitty")),
+        Graphics::Iterm if viuer::knows_iterm() => {
+            (viuer::iterm(cell), because("--graphics iterm"))
+        }
+        Graphics::Iterm => (blocks(), no_iterm(can)),
         Graphics::Sixel => match viuer::sixel(cell, can) {
-            Some(painter) => (Some(painter), "--graphics sixel".into()),
+            Some(painter) => (Some(painter), because("--graphics sixel")),
             None => (
                 blocks(),
-                "the terminal does not say that it has sixel".into(),
+                because("the terminal does not say that it has sixel"),
             ),
         },
-        Graphics::Auto if can.tmux => (
-            blocks(),
-            "inside tmux pixels do not reach the terminal".into(),
-        ),
-        Graphics::Auto if !can.answered => {
-            (blocks(), "the terminal did not answer the probe".into())
-        }
-        Graphics::Auto if can.kitty => (kitty(), "the terminal answered the kitty query".into()),
-        Graphics::Auto if viuer::knows_iterm() => (
-            viuer::iterm(cell),
-            "the environment names a terminal with iTerm2 images".into(),
-        ),
-        Graphics::Auto => match viuer::sixel(cell, can) {
-            Some(painter) => (Some(painter), "the terminal says that it has sixel".into()),
-            None => (blocks(), "the terminal has no pixel protocol".into()),
+        Graphics::Auto => match &can.inside {
+            Inside::Nothing => best(can, blocks, kitty),
+            Inside::Unknown(why) => (blocks(), Reason::new(why, None)),
+            Inside::Tmux(tmux) => match tmux.way(can.sixel) {
+                Ok(Way::Placeholders) => (
+                    placeholders(),
+                    because("tmux lets them through to the terminal"),
+                ),
+                Ok(Way::Sixel) => match viuer::sixel(cell, can) {
+                    Some(painter) => (Some(painter), because("tmux keeps sixel images itself")),
+                    None => (blocks(), because("this build has no sixel")),
+                },
+                Err(reason) => (blocks(), reason),
+            },
         },
     }
 }
 
+/// An answer that takes longer than this came over a line on which pictures may take a while.
+const NEAR: Duration = Duration::from_millis(30);
+/// Bytes that take a third of a second on a line of a megabit.
+const COARSE: usize = 40 << 10;
+
+/// How many bytes a picture may take at once before a coarse one comes first: as asked for in KiB (0
+/// for no limit), or else by how long the terminal's answer took. `None` for no limit.
+pub fn budget(asked: Option<u32>, can: &Capabilities) -> Option<usize> {
+    match asked {
+        Some(0) => None,
+        Some(kibibytes) => Some((kibibytes as usize) << 10),
+        // tmux answers for itself, however far away its terminal is.
+        None if can.inside != Inside::Nothing => None,
+        None => can.round_trip.filter(|time| *time > NEAR).map(|_| COARSE),
+    }
+}
+
+/// The painter, made gradual if there is a budget and it can be: it has to scale pictures.
+pub fn within(
+    budget: Option<usize>,
+    painter: Option<Box<dyn Painter>>,
+) -> Option<Box<dyn Painter>> {
+    let painter = painter?;
+    match budget.filter(|_| painter.scales()) {
+        Some(budget) => Some(Box::new(Gradual::new(painter, budget))),
+        None => Some(painter),
+    }
+}
+
+/// The best painter where nothing lies between this program and its terminal.
+fn best(
+    can: &Capabilities,
+    blocks: impl Fn() -> Option<Box<dyn Painter>>,
+    kitty: impl Fn() -> Option<Box<dyn Painter>>,
+) -> (Option<Box<dyn Painter>>, Reason) {
+    let because = |why: &str| Reason::new(why, None);
+    if !can.answered {
+        let longer = "on a slow line: --probe-timeout 1000, or CXR_PROBE_MS=1000";
+        let why = "the terminal did not answer in time";
+        return (blocks(), Reason::new(why, Some(longer)));
+    }
+    if can.kitty {
+        return (kitty(), because("the terminal answered the kitty query"));
+    }
+    let cell = can.cell.unwrap_or(DEFAULT_CELL);
+    if viuer::knows_iterm() {
+        let why = "the environment names a terminal with iTerm2 images";
+        return (viuer::iterm(cell), because(why));
+    }
+    match viuer::sixel(cell, can) {
+        Some(painter) => (
+            Some(painter),
+            because("the terminal says that it has sixel"),
+        ),
+        None => (blocks(), no_iterm(can)),
+    }
+}
+
+/// Why there is no pixel protocol; a terminal that has iTerm2's may only have come without a name.
+fn no_iterm(can: &Capabilities) -> Reason {
+    let name = can.name.as_deref().unwrap_or_default();
+    let nameless = ["iTerm2", "WezTerm", "mintty"]
+        .into_iter()
+        .find(|known| name.starts_with(known));
+    let fix = match nameless {
+        Some(known) => Some(format!(
+            "~/.ssh/config, where {known} runs: SetEnv LC_TERMINAL={known}"
+        )),
+        None if name.starts_with("XTerm") => Some("xterm -ti vt340, for sixel".to_owned()),
+        None => None,
+    };
+    let why = "the terminal has no pixel protocol that is known of".to_owned();
+    Reason { why, fix }
+}
+
 /// A cell's pixels where the terminal does not say: one to two, as nearly all are.
-const DEFAULT_CELL: (u16, u16) = (10, 20);
+pub const DEFAULT_CELL: (u16, u16) = (10, 20);
 
 /// The pixels of an area of cells.
 fn pixel_canvas(area: Rect, cell: (u16, u16)) -> Canvas {
@@ -134,9 +247,9 @@ fn cells_of(target: &Target, cell: (u16, u16)) -> Rect {
             .unwrap_or(most)
             .clamp(1, most.max(1))
     };
-    let Target { image, area } = target;
-    let width = cells(image.width, cell.0, area.width);
-    let height = cells(image.height, cell.1, area.height);
+    let Target { area, size, .. } = target;
+    let width = cells(size.0, cell.0, area.width);
+    let height = cells(size.1, cell.1, area.height);
     Rect {
         x: area.x + (area.width - width.min(area.width)) / 2,
         y: area.y + (area.height - height.min(area.height)) / 2,
@@ -162,6 +275,7 @@ pub fn write_over(area: Rect, buffer: &mut Buffer) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tui::terminal::{Client, Tmux};
 
     fn target(width: usize, height: usize) -> Target {
         let pixels = vec![0; width * height];
@@ -171,10 +285,7 @@ mod tests {
             pixels,
             colour: false,
         });
-        Target {
-            image,
-            area: Rect::new(10, 5, 40, 20),
-        }
+        Target::new(image, Rect::new(10, 5, 40, 20))
     }
 
     #[test]
@@ -190,37 +301,87 @@ mod tests {
         assert_eq!(cells_of(&target(1, 1), (10, 20)), Rect::new(29, 14, 1, 1));
     }
 
+    fn name(can: &Capabilities) -> &'static str {
+        let (painter, _) = choose(Graphics::Auto, can, Colours::True);
+        painter.map_or("off", |painter| painter.name())
+    }
+
     #[test]
-    fn inside_tmux_and_without_an_answer_blocks_are_drawn() {
+    fn without_an_answer_or_a_way_through_blocks_are_drawn() {
         let kitty = Capabilities {
             answered: true,
             kitty: true,
             ..Capabilities::default()
         };
-        let name = |can: &Capabilities| {
-            choose(Graphics::Auto, can, Colours::True)
-                .0
-                .map(|painter| painter.name())
+        assert_eq!(name(&kitty), "kitty");
+        let inside = |inside| Capabilities {
+            inside,
+            ..kitty.clone()
         };
-        assert_eq!(name(&kitty), Some("kitty"));
         assert_eq!(
-            name(&Capabilities {
-                tmux: true,
-                ..kitty.clone()
-            }),
-            Some("half-blocks")
+            name(&inside(Inside::Unknown("GNU screen".into()))),
+            "quadrants"
         );
         assert_eq!(
-            name(&Capabilities {
-                answered: false,
-                ..kitty
-            }),
-            Some("half-blocks")
+            name(&inside(Inside::Tmux(Tmux::default().into()))),
+            "quadrants"
         );
-        assert!(
-            choose(Graphics::Off, &Capabilities::default(), Colours::True)
-                .0
-                .is_none()
-        );
+        let unanswered = Capabilities {
+            answered: false,
+            ..kitty.clone()
+        };
+        assert_eq!(name(&unanswered), "quadrants");
+        let (painter, _) = choose(Graphics::Off, &kitty, Colours::True);
+        assert!(painter.is_none());
+    }
+
+    #[test]
+    fn a_far_terminal_gets_pictures_within_a_budget_and_a_near_one_without() {
+        let after = |milliseconds| Capabilities {
+            round_trip: Some(Duration::from_millis(milliseconds)),
+            ..Capabilities::default()
+        };
+        assert_eq!(budget(None, &after(2)), None);
+        assert_eq!(budget(None, &after(80)), Some(COARSE));
+        assert_eq!(budget(Some(0), &after(80)), None);
+        assert_eq!(budget(Some(100), &after(2)), Some(102_400));
+        let inside = Capabilities {
+            inside: Inside::Unknown("screen".into()),
+            ..after(80)
+        };
+        assert_eq!(budget(None, &inside), None);
+    }
+
+    #[test]
+    fn inside_tmux_kitty_gets_placeholders_and_never_bare_escapes() {
+        let client = Client {
+            kind: "kitty(0.41.1)".into(),
+            ..Client::default()
+        };
+        let tmux = Tmux {
+            version: "3.3a".into(),
+            passthrough: true,
+            own_pane: true,
+            clients: vec![client],
+            ..Tmux::default()
+        };
+        let can = Capabilities {
+            inside: Inside::Tmux(tmux.into()),
+            ..Capabilities::default()
+        };
+        assert_eq!(name(&can), "kitty in tmux");
+        let (forced, _) = choose(Graphics::Kitty, &can, Colours::True);
+        assert_eq!(forced.unwrap().name(), "kitty in tmux");
+    }
+
+    #[test]
+    fn a_terminal_that_came_without_its_name_is_told_how_to_bring_it() {
+        let wezterm = Capabilities {
+            answered: true,
+            name: Some("WezTerm 20240203-110809".into()),
+            ..Capabilities::default()
+        };
+        let (_, reason) = choose(Graphics::Auto, &wezterm, Colours::True);
+        assert!(reason.fix.unwrap().contains("LC_TERMINAL=WezTerm"));
     }
 }

@@ -1,7 +1,7 @@
 //! iTerm2 images and sixel, through the crate viuer.
 //!
 //! viuer's detection reads the terminal without a bound: it is asked only where the terminal has
-//! answered our own probe, outside tmux, and before any thread reads events. It writes to standard
+//! answered our own probe, and before any thread reads events. It writes to standard
 //! output only, after ratatui has.
 
 use std::io;
@@ -39,7 +39,7 @@ pub fn iterm(cell: (u16, u16)) -> Option<Box<dyn Painter>> {
 #[cfg(feature = "sixel")]
 pub fn sixel(cell: (u16, u16), can: &Capabilities) -> Option<Box<dyn Painter>> {
     // viuer asks again before it prints, and remembers: let it ask now, while nobody reads events.
-    let has = can.answered && can.sixel && !can.tmux && ::viuer::is_sixel_supported();
+    let has = can.answered && can.sixel && ::viuer::is_sixel_supported();
     has.then(|| {
         Box::new(Viuer {
             protocol: Protocol::Sixel,
@@ -107,6 +107,10 @@ impl Painter for Viuer {
         }
     }
 
+    fn scales(&self) -> bool {
+        self.protocol == Protocol::Iterm
+    }
+
     fn canvas(&self, area: Rect) -> Canvas {
         pixel_canvas(area, self.cell)
     }
@@ -136,6 +140,10 @@ impl Painter for Viuer {
 
     fn forget(&mut self) {
         self.painted = None;
+    }
+
+    fn set_cell(&mut self, cell: (u16, u16)) {
+        self.cell = cell;
     }
 }
 

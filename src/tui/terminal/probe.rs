@@ -1,8 +1,9 @@
 //! What the terminal can do, asked once, with a bound on the waiting.
 //!
 //! Asked before any thread reads events, so that no answer becomes a key press: the kitty graphics
-//! query, the cell's size in pixels (`CSI 16 t`), and last the primary device attributes (`CSI c`),
-//! which every terminal answers: what has not come before them will not come.
+//! query, the terminal's name (`CSI > q`), the cell's size in pixels (`CSI 16 t`), and last the primary
+//! device attributes (`CSI c`), which every terminal answers: what has not come before them will not
+//! come. Inside tmux only the last of them: what lies behind it, tmux is asked itself.
 
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
@@ -11,61 +12,132 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use crossterm::terminal::window_size;
 use rustix::event::{PollFd, PollFlags, poll};
 
-/// How long the terminal may take. A line to another continent answers within it.
-pub const WAIT: Duration = Duration::from_millis(150);
+use super::tmux::Tmux;
+use crate::domain::text::clean;
 
 /// What was found out.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Capabilities {
     /// The terminal answered at all.
     pub answered: bool,
-    /// Inside tmux (or screen), which answers for itself and lets no pixels through.
-    pub tmux: bool,
+    pub inside: Inside,
     pub kitty: bool,
     pub sixel: bool,
     /// Width and height of a cell in pixels.
     pub cell: Option<(u16, u16)>,
+    /// What the terminal calls itself: `kitty(0.41.1)`.
+    pub name: Option<String>,
+    /// How long its answer took.
+    pub round_trip: Option<Duration>,
+    /// Somebody came over ssh.
+    pub ssh: bool,
     /// What somebody typed while the terminal was being asked.
     pub typed: String,
 }
 
+/// What lies between this program and the terminal.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Inside {
+    #[default]
+    Nothing,
+    Tmux(Box<Tmux>),
+    /// A tmux or screen that cannot be asked, and why.
+    Unknown(String),
+}
+
 /// Asks the terminal, which must be in raw mode (or its answers would be echoed); never longer than
-/// `wait`, and never inside tmux.
+/// `wait`.
 pub fn probe(wait: Duration) -> Capabilities {
-    let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    let tmux = set("TMUX") || set("STY");
+    // A terminal that has come this instant has not told tmux its name yet.
+    let ask_tmux = || Tmux::ask_settled(wait);
+    let inside = inside(|name| std::env::var(name).ok(), ask_tmux);
     let mut can = Capabilities {
-        tmux,
         cell: cell_from_system(),
+        ssh: ["SSH_CONNECTION", "SSH_TTY"]
+            .iter()
+            .any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty())),
         ..Capabilities::default()
     };
-    // tmux would answer for itself, and takes the graphics query for a pane title.
-    if !tmux {
-        read_answer(&ask(wait).unwrap_or_default(), &mut can);
+    let start = Instant::now();
+    read_answer(&ask(questions(&inside), wait).unwrap_or_default(), &mut can);
+    can.round_trip = can.answered.then(|| start.elapsed());
+    if let Inside::Tmux(tmux) = &inside {
+        can.cell = tmux.cell.or(can.cell);
+        can.ssh = tmux.ssh;
     }
+    can.inside = inside;
     can
 }
 
+/// Terminals of tmux and screen, which answer for themselves.
+pub fn is_multiplexer(term: &str) -> bool {
+    term.starts_with("tmux") || term.starts_with("screen")
+}
+
+fn inside(env: impl Fn(&str) -> Option<String>, ask: impl Fn() -> Result<Tmux, String>) -> Inside {
+    let set = |name: &str| env(name).is_some_and(|value| !value.is_empty());
+    if set("TMUX") {
+        ask().map_or_else(Inside::Unknown, |tmux| Inside::Tmux(tmux.into()))
+    } else if set("STY") {
+        Inside::Unknown("GNU screen lets no pixels through".to_owned())
+    } else if is_multiplexer(&env("TERM").unwrap_or_default()) {
+        // The title of its pane would be set by a bare graphics query.
+        Inside::Unknown("a tmux or screen at the other end cannot be asked from here".to_owned())
+    } else {
+        Inside::Nothing
+    }
+}
+
+fn questions(inside: &Inside) -> &'static [u8] {
+    match inside {
+        Inside::Nothing => b"\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\\x1b[>q\x1b[16t\x1b[c",
+        _ => b"\x1b[c",
+    }
+}
+
+/// Width and height of a cell in pixels as the system knows it, without a question.
+pub fn cell_from_system() -> Option<(u16, u16)> {
+    let size = window_size().ok()?;
+    let cell = (
+        size.width.checked_div(size.columns)?,
+        size.height.checked_div(size.rows)?,
+    );
+    plausible(cell)
+}
+
 /// Keeps an answer that came after the waiting was over from becoming key presses: crossterm reads
-/// the kitty protocol's `ESC _ G … ESC \` as Alt-_, letters, and Alt-\. (It knows the others.)
+/// `ESC _ G … ESC \` and `ESC P > … ESC \` as Alt-_ or Alt-P, letters, and Alt-\. (It knows the others.)
 #[derive(Debug, Default)]
 pub struct LateAnswer {
-    /// Keys of an answer so far.
-    inside: Option<usize>,
+    /// None may come: the terminal has answered.
+    over: bool,
+    /// What an answer began with, and its keys so far.
+    inside: Option<(char, usize)>,
 }
 
 impl LateAnswer {
     /// No answer is longer: whoever types Alt-_ and G loses this many keys, and no more.
     const LONGEST: usize = 64;
 
+    pub fn after(can: &Capabilities) -> Self {
+        LateAnswer {
+            over: can.answered,
+            inside: None,
+        }
+    }
+
     pub fn swallows(&mut self, key: &KeyEvent) -> bool {
+        if self.over {
+            return false;
+        }
         let alt = key.modifiers.contains(KeyModifiers::ALT);
         let seen = match (self.inside, key.code) {
-            (_, KeyCode::Char('_')) if alt => Some(0),
-            (Some(0), KeyCode::Char('G')) => Some(1),
-            (Some(0) | None, _) => None,
-            (Some(Self::LONGEST), _) => None,
-            (Some(n), _) => Some(n + 1),
+            (_, KeyCode::Char(first @ ('_' | 'P'))) if alt => Some((first, 0)),
+            (Some(('_', 0)), KeyCode::Char('G')) | (Some(('P', 0)), KeyCode::Char('>')) => {
+                self.inside.map(|(first, _)| (first, 1))
+            }
+            (Some((_, 0 | Self::LONGEST)) | None, _) => None,
+            (Some((first, n)), _) => Some((first, n + 1)),
         };
         let ends = alt && key.code == KeyCode::Char('\\') && seen.is_some();
         self.inside = if ends { None } else { seen };
@@ -73,9 +145,9 @@ impl LateAnswer {
     }
 }
 
-fn ask(wait: Duration) -> io::Result<Vec<u8>> {
+fn ask(questions: &[u8], wait: Duration) -> io::Result<Vec<u8>> {
     let mut out = io::stdout();
-    out.write_all(b"\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\\x1b[16t\x1b[c")?;
+    out.write_all(questions)?;
     out.flush()?;
     let stdin = rustix::stdio::stdin();
     let end = Instant::now() + wait;
@@ -101,18 +173,8 @@ fn ask(wait: Duration) -> io::Result<Vec<u8>> {
     Ok(answer)
 }
 
-/// The system knows the window's pixels on many terminals, without asking.
-fn cell_from_system() -> Option<(u16, u16)> {
-    let size = window_size().ok()?;
-    let cell = (
-        size.width.checked_div(size.columns)?,
-        size.height.checked_div(size.rows)?,
-    );
-    plausible(cell)
-}
-
 /// Terminals have been seen to answer zero, and one by one.
-fn plausible((width, height): (u16, u16)) -> Option<(u16, u16)> {
+pub fn plausible((width, height): (u16, u16)) -> Option<(u16, u16)> {
     ((4..=200).contains(&width) && (4..=400).contains(&height)).then_some((width, height))
 }
 
@@ -120,6 +182,10 @@ fn read_answer(answer: &[u8], can: &mut Capabilities) {
     let text = String::from_utf8_lossy(answer);
     can.typed = without_sequences(&text);
     can.kitty = text.contains("_Gi=31;OK");
+    let name = text
+        .split_once("\x1bP>|")
+        .and_then(|(_, rest)| rest.split_once("\x1b\\"));
+    can.name = name.map(|(name, _)| clean(name));
     for sequence in text.split("\x1b[").skip(1) {
         if let Some(attributes) = sequence.strip_prefix('?').and_then(|s| s.split_once('c')) {
             can.answered = true;
@@ -137,7 +203,7 @@ fn read_answer(answer: &[u8], can: &mut Capabilities) {
     }
 }
 
-/// What is left without escape sequences: `ESC _ … ESC \\` and `ESC [ … letter`.
+/// What is left without escape sequences: `ESC _ … ESC \`, `ESC P … ESC \` and `ESC [ … letter`.
 fn without_sequences(text: &str) -> String {
     let mut typed = String::new();
     let mut rest = text;
@@ -145,7 +211,7 @@ fn without_sequences(text: &str) -> String {
         typed.push_str(&rest[..at]);
         let sequence = &rest[at + 1..];
         let end = match sequence.chars().next() {
-            Some('_') => sequence.find("\x1b\\").map(|end| end + 2),
+            Some('_' | 'P') => sequence.find("\x1b\\").map(|end| end + 2),
             Some('[') => {
                 let last = |c: char| ('\x40'..='\x7e').contains(&c);
                 sequence[1..].find(last).map(|end| end + 2)
@@ -178,8 +244,9 @@ mod tests {
 
     #[test]
     fn answers_of_real_terminals() {
-        let kitty = read("\x1b_Gi=31;OK\x1b\\\x1b[6;18;9t\x1b[?62;c");
+        let kitty = read("\x1b_Gi=31;OK\x1b\\\x1bP>|kitty(0.26.5)\x1b\\\x1b[6;18;9t\x1b[?62;c");
         assert!(kitty.answered && kitty.kitty && !kitty.sixel);
+        assert_eq!(kitty.name.as_deref(), Some("kitty(0.26.5)"));
         assert_eq!(kitty.cell, Some((9, 18)));
 
         let xterm = read("\x1b[6;13;6t\x1b[?63;1;2;4;6;9;15;16;22c");
@@ -198,7 +265,7 @@ mod tests {
     #[test]
     fn keys_typed_meanwhile_are_kept_and_answers_are_not_keys() {
         assert_eq!(
-            read("j\x1b_Gi=31;OK\x1b\\\x1b[6;18;9tj\x1b[?62;4cG").typed,
+            read("j\x1b_Gi=31;OK\x1b\\\x1bP>|kitty(0.41.1)\x1b\\\x1b[6;18;9tj\x1b[?62;4cG").typed,
             "jjG"
         );
         assert_eq!(read("\x1b[?62;4c").typed, "");
@@ -210,7 +277,16 @@ mod tests {
     fn a_late_answer_is_no_key_press_and_keys_after_it_are() {
         let mut late = LateAnswer::default();
         let mut through = String::new();
-        for part in ["j", "^_", "Gi=31;OK", "^\\", "k"] {
+        for part in [
+            "j",
+            "^_",
+            "Gi=31;OK",
+            "^\\",
+            "^P",
+            ">|kitty(0.41.1)",
+            "^\\",
+            "k",
+        ] {
             let (text, modifiers) = match part.strip_prefix('^') {
                 Some(rest) => (rest, KeyModifiers::ALT),
                 None => (part, KeyModifiers::NONE),
@@ -227,9 +303,45 @@ mod tests {
     #[test]
     fn alt_underscore_alone_costs_no_other_key() {
         let mut late = LateAnswer::default();
-        assert!(late.swallows(&KeyEvent::new(KeyCode::Char('_'), KeyModifiers::ALT)));
-        assert!(!late.swallows(&KeyEvent::from(KeyCode::Char('j'))));
-        assert!(!late.swallows(&KeyEvent::from(KeyCode::Char('G'))));
+        let alt = |c| KeyEvent::new(KeyCode::Char(c), KeyModifiers::ALT);
+        for first in ['_', 'P'] {
+            assert!(late.swallows(&alt(first)));
+            assert!(!late.swallows(&KeyEvent::from(KeyCode::Char('j'))));
+            assert!(!late.swallows(&KeyEvent::from(KeyCode::Char('G'))));
+        }
+        let answered = Capabilities {
+            answered: true,
+            ..Capabilities::default()
+        };
+        assert!(
+            !LateAnswer::after(&answered).swallows(&alt('P')),
+            "nothing more can come"
+        );
+    }
+
+    #[test]
+    fn only_a_tmux_that_can_be_asked_is_asked_and_none_gets_the_graphics_query() {
+        let with = |vars: &'static [(&str, &str)]| {
+            let env = |name: &str| {
+                let found = vars.iter().find(|(n, _)| *n == name);
+                found.map(|(_, value)| (*value).to_owned())
+            };
+            inside(env, || Ok(Tmux::default()))
+        };
+        assert_eq!(
+            with(&[("TERM", "xterm-256color"), ("TMUX", "")]),
+            Inside::Nothing
+        );
+        assert!(matches!(with(&[("TMUX", "/tmp/x,1,0")]), Inside::Tmux(_)));
+        for vars in [
+            &[("STY", "77.pts"), ("TERM", "xterm")],
+            // ssh from a pane of tmux: TMUX stays behind, TERM comes along.
+            &[("TERM", "tmux-256color"), ("LANG", "C")],
+        ] {
+            let inside = with(vars);
+            assert!(matches!(inside, Inside::Unknown(_)), "{vars:?}");
+            assert!(!questions(&inside).contains(&b'G'));
+        }
     }
 
     #[test]

@@ -65,10 +65,7 @@ pub fn draw(
     if covered || layout.image.is_empty() {
         return None;
     }
-    let target = Target {
-        image,
-        area: layout.image,
-    };
+    let target = Target::new(image, layout.image);
     painter.place(&target, frame.buffer_mut());
     Some(target)
 }

@@ -201,12 +201,13 @@ fn show(model: &mut Model) {
     };
     update(model, Message::Worker(outcome));
     let canvas = model.viewer.canvas.unwrap();
-    let side = canvas.width.min(canvas.height);
-    let pixels = (0..side * side)
-        .map(|i| (i % side * 255 / side) as u8)
+    // Square, of pixels that are half as wide as high. Rows of one grey each: half-blocks draw them.
+    let side = (canvas.width / 2).min(canvas.height);
+    let pixels = (0..2 * side * side)
+        .map(|i| (i / (2 * side) * 255 / side) as u8)
         .collect();
     let image = PreviewImage {
-        width: side,
+        width: 2 * side,
         height: side,
         pixels,
         colour: false,

@@ -1,24 +1,34 @@
 //! The program in a real pseudo-terminal: what a user sees, and what is left when it is gone.
 //!
-//! The bytes it writes are read by a terminal emulator (vt100). Nothing waits for time: everything
-//! waits for a screen, with a generous limit.
+//! The bytes it writes are read by a terminal emulator (vt100), by a tmux, or by a real kitty and a
+//! real xterm. Nothing waits for time: everything waits for a screen, with a generous limit.
 
 #![cfg(unix)]
 
+#[path = "../imaging_files/mod.rs"]
 mod imaging_files;
+mod leaving;
+mod pictures;
+mod pixels;
+mod session;
+mod tmux;
+mod windows;
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use dicom_core::VR;
 use dicom_dictionary_std::tags;
 use imaging_files::{Dicom, EXPLICIT};
-use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use rustix::process::{Pid, Signal, kill_process};
+
+use session::Session;
+use tmux::Tmux;
 
 const CXR: &str = env!("CARGO_BIN_EXE_cxr");
 /// Never reached on a machine that works.
@@ -33,180 +43,12 @@ fn kill(pid: u32, signal: Signal) {
     kill_process(pid, signal).unwrap();
 }
 
-/// A terminal with `cxr` in it.
-struct Session {
-    child: Box<dyn Child + Send + Sync>,
-    master: Option<Box<dyn MasterPty + Send>>,
-    writer: Box<dyn Write + Send>,
-    parser: Arc<Mutex<vt100::Parser>>,
-    /// Everything that was written, for what an emulator forgets.
-    bytes: Arc<Mutex<Vec<u8>>>,
-    _state: tempfile::TempDir,
-}
-
-impl Session {
-    fn start(rows: u16, cols: u16, paths: &[PathBuf]) -> Self {
-        let mut command = CommandBuilder::new(CXR);
-        command.args(paths);
-        // What is read is what is looked at.
-        command.arg("--no-background");
-        Self::spawn(rows, cols, command)
-    }
-
-    fn spawn(rows: u16, cols: u16, mut command: CommandBuilder) -> Self {
-        let size = PtySize {
-            rows,
-            cols,
-            pixel_width: 0,
-            pixel_height: 0,
-        };
-        let pair = native_pty_system().openpty(size).unwrap();
-        command.env("TERM", "xterm-256color");
-        command.env("COLORTERM", "truecolor");
-        // Never the reviews of whoever runs the tests.
-        let state = tempfile::tempdir().unwrap();
-        command.env("XDG_STATE_HOME", state.path());
-        command.env("CXR_CONFIG", "");
-        for name in [
-            "TMUX",
-            "STY",
-            "NO_COLOR",
-            "TERM_PROGRAM",
-            "LC_TERMINAL",
-            "KONSOLE_VERSION",
-        ] {
-            command.env_remove(name);
-        }
-        let child = pair.slave.spawn_command(command).unwrap();
-        drop(pair.slave);
-        let parser = Arc::new(Mutex::new(vt100::Parser::new(rows, cols, 0)));
-        let bytes = Arc::new(Mutex::new(Vec::new()));
-        let mut reader = pair.master.try_clone_reader().unwrap();
-        let (seen, kept) = (parser.clone(), bytes.clone());
-        thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            while let Ok(n @ 1..) = reader.read(&mut buffer) {
-                seen.lock().unwrap().process(&buffer[..n]);
-                kept.lock().unwrap().extend_from_slice(&buffer[..n]);
-            }
-        });
-        let writer = pair.master.take_writer().unwrap();
-        Session {
-            child,
-            master: Some(pair.master),
-            writer,
-            parser,
-            bytes,
-            _state: state,
-        }
-    }
-
-    fn screen(&self) -> String {
-        self.parser.lock().unwrap().screen().contents()
-    }
-
-    fn press(&mut self, keys: &str) {
-        self.writer.write_all(keys.as_bytes()).unwrap();
-        self.writer.flush().unwrap();
-    }
-
-    fn wait_for(&self, what: &str, there: impl Fn(&Session) -> bool) {
-        let start = Instant::now();
-        while !there(self) {
-            assert!(
-                start.elapsed() < LIMIT,
-                "waited in vain for {what}:\n{}",
-                self.screen()
-            );
-            thread::sleep(Duration::from_millis(5));
-        }
-    }
-
-    /// Until the model has said something: only then is there a time.
-    fn wait_for_answer(&self) {
-        self.wait_for("an answer", |session| {
-            let screen = session.screen();
-            screen.contains(" ms cpu") || screen.contains(" s cpu")
-        });
-    }
-
-    fn wait_for_text(&self, text: &str) {
-        self.wait_for(text, |session| session.screen().contains(text));
-    }
-
-    fn wait_for_cursor(&self, name: &str) {
-        self.wait_for(name, |session| {
-            let screen = session.screen();
-            let mut rows = screen.lines();
-            rows.any(|row| row.contains('▸') && row.contains(name))
-        });
-    }
-
-    /// Cells of the right half whose two pixels have colours of their own: the radiograph.
-    fn painted_cells(&self) -> usize {
-        let parser = self.parser.lock().unwrap();
-        let (rows, cols) = parser.screen().size();
-        (0..rows)
-            .flat_map(|row| (cols / 2..cols).map(move |col| (row, col)))
-            .filter_map(|(row, col)| parser.screen().cell(row, col))
-            .filter(|cell| {
-                cell.contents() == "▀" && matches!(cell.fgcolor(), vt100::Color::Rgb(..))
-            })
-            .count()
-    }
-
-    /// Those of them that a heat map has coloured.
-    fn coloured_cells(&self) -> usize {
-        let parser = self.parser.lock().unwrap();
-        let (rows, cols) = parser.screen().size();
-        (0..rows)
-            .flat_map(|row| (cols / 2..cols).map(move |col| (row, col)))
-            .filter_map(|(row, col)| parser.screen().cell(row, col))
-            .filter(|cell| match cell.fgcolor() {
-                vt100::Color::Rgb(red, _, blue) => {
-                    cell.contents() == "▀" && red.abs_diff(blue) > 40
-                }
-                _ => false,
-            })
-            .count()
-    }
-
-    fn wait_for_end(&mut self) -> u32 {
-        let start = Instant::now();
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status.exit_code();
-            }
-            assert!(
-                start.elapsed() < LIMIT,
-                "it does not end:\n{}",
-                self.screen()
-            );
-            thread::sleep(Duration::from_millis(5));
-        }
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill(self.child.process_id().unwrap(), signal);
-    }
-
-    /// Whether the screen, the mouse, the cursor and pasting are the user's again.
-    fn wait_until_restored(&self) {
-        self.wait_for("the terminal to be given back", |session| {
-            let parser = session.parser.lock().unwrap();
-            let screen = parser.screen();
-            !screen.alternate_screen()
-                && !screen.hide_cursor()
-                && !screen.bracketed_paste()
-                && screen.mouse_protocol_mode() == vt100::MouseProtocolMode::None
-        });
-    }
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-    }
+/// A folder for reviews that no other test has: a place that one remembers is none for another.
+fn state() -> PathBuf {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("state-{}-{number}", std::process::id());
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
 }
 
 /// The main job, from the first frame to the shell.
@@ -578,7 +420,7 @@ fn without_colour_a_heat_map_is_refused_with_a_word() {
     let mut command = CommandBuilder::new(CXR);
     command.arg(samples());
     command.args(["--color", "never"]);
-    let mut session = Session::spawn(24, 80, command);
+    let session = Session::spawn(24, 80, command);
     session.wait_for_text("· Bacterial");
     session.press("o");
     session.wait_for_text("needs colour");
@@ -587,7 +429,7 @@ fn without_colour_a_heat_map_is_refused_with_a_word() {
 
 #[test]
 fn every_sample_can_be_walked_to_and_each_says_something() {
-    let mut session = Session::start(24, 80, &[samples()]);
+    let session = Session::start(24, 80, &[samples()]);
     session.wait_for_text("clear_1.png");
     let images = std::fs::read_dir(samples())
         .unwrap()
@@ -732,76 +574,6 @@ fn without_a_terminal_there_is_one_line_and_exit_code_2() {
         error.contains("terminal") && output.stdout.is_empty(),
         "{error}"
     );
-}
-
-/// A tmux of our own, with nothing of the user's configuration.
-struct Tmux {
-    socket: String,
-}
-
-impl Tmux {
-    /// `None`, with a printed reason, where there is no tmux.
-    fn start(name: &str, command: &str) -> Option<Self> {
-        let tmux = Tmux {
-            socket: format!("cxr-{name}-{}", std::process::id()),
-        };
-        let size = ["-x", "120", "-y", "35"];
-        let started = tmux
-            .command(&["-f", "/dev/null", "new-session", "-d"])
-            .args(size)
-            .arg(command)
-            .status();
-        match started {
-            Ok(status) => {
-                assert!(status.success());
-                Some(tmux)
-            }
-            Err(error) => {
-                eprintln!("skipped: no tmux here ({error})");
-                None
-            }
-        }
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new("tmux");
-        command
-            .args(["-L", &self.socket])
-            .args(arguments)
-            .env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"))
-            .env_remove("TMUX");
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> String {
-        let output = self.command(arguments).output().unwrap();
-        String::from_utf8_lossy(&output.stdout).into_owned()
-    }
-
-    fn wait_for(&self, text: &str) -> String {
-        let start = Instant::now();
-        loop {
-            let screen = self.run(&["capture-pane", "-p"]);
-            if screen.contains(text) {
-                return screen;
-            }
-            assert!(
-                start.elapsed() < LIMIT,
-                "waited in vain for {text}:\n{screen}"
-            );
-            thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    fn ask(&self, format: &str) -> String {
-        self.run(&["display", "-p", format]).trim().to_owned()
-    }
-}
-
-impl Drop for Tmux {
-    fn drop(&mut self) {
-        let _ = self.command(&["kill-server"]).status();
-    }
 }
 
 /// The pane's title stays, nothing leaks into the shell, and the last screen is the shell's own.

@@ -1,0 +1,261 @@
+//! Kitty's unicode placeholders, for pixels inside tmux
+//! (<https://sw.kovidgoyal.net/kitty/graphics-protocol/#unicode-placeholders>).
+//!
+//! The picture is sent past tmux and shown nowhere. Where it stands is said by text: U+10EEEE with
+//! a row and a column as combining characters, and the picture's number as colour. tmux keeps text
+//! as it keeps any other, so that panes, windows, copy mode and overlays cover and uncover it.
+
+use std::io::{self, Write};
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Color;
+
+use super::protocol::Passage;
+use super::{remember, shrunk};
+use crate::domain::Canvas;
+use crate::tui::preview::{Painter, Target, cells_of, pixel_canvas};
+
+const PLACEHOLDER: char = '\u{10EEEE}';
+
+/// Numbers as combining characters, 0 first: where each run begins, and how long it is. From
+/// `rowcolumn-diacritics.txt` of kitty.
+#[rustfmt::skip]
+const DIACRITICS: [(u32, u32); 86] = [
+    (0x0305, 1), (0x030D, 2), (0x0310, 1), (0x0312, 1), (0x033D, 3), (0x0346, 1), (0x034A, 3),
+    (0x0350, 3), (0x0357, 1), (0x035B, 1), (0x0363, 13), (0x0483, 5), (0x0592, 4), (0x0597, 3),
+    (0x059C, 6), (0x05A8, 2), (0x05AB, 2), (0x05AF, 1), (0x05C4, 1), (0x0610, 8), (0x0657, 5),
+    (0x065D, 2), (0x06D6, 7), (0x06DF, 4), (0x06E4, 1), (0x06E7, 2), (0x06EB, 2), (0x0730, 1),
+    (0x0732, 2), (0x0735, 2), (0x073A, 1), (0x073D, 1), (0x073F, 3), (0x0743, 1), (0x0745, 1),
+    (0x0747, 1), (0x0749, 2), (0x07EB, 7), (0x07F3, 1), (0x0816, 4), (0x081B, 9), (0x0825, 3),
+    (0x0829, 5), (0x0951, 1), (0x0953, 2), (0x0F82, 2), (0x0F86, 2), (0x135D, 3), (0x17DD, 1),
+    (0x193A, 1), (0x1A17, 1), (0x1A75, 8), (0x1B6B, 1), (0x1B6D, 7), (0x1CD0, 3), (0x1CDA, 2),
+    (0x1CE0, 1), (0x1DC0, 2), (0x1DC3, 7), (0x1DCB, 2), (0x1DD1, 22), (0x1DFE, 1), (0x20D0, 2),
+    (0x20D4, 4), (0x20DB, 2), (0x20E1, 1), (0x20E7, 1), (0x20E9, 1), (0x20F0, 1), (0x2CEF, 3),
+    (0x2DE0, 32), (0xA66F, 1), (0xA67C, 2), (0xA6F0, 2), (0xA8E0, 18), (0xAAB0, 1), (0xAAB2, 2),
+    (0xAAB7, 2), (0xAABE, 2), (0xAAC1, 1), (0xFE20, 7), (0x10A0F, 1), (0x10A38, 1), (0x1D185, 5),
+    (0x1D1AA, 4), (0x1D242, 3),
+];
+/// How many there are: no picture has more rows or columns.
+const NUMBERS: u16 = 297;
+
+/// The combining character of every number.
+fn diacritics() -> Vec<char> {
+    DIACRITICS
+        .iter()
+        .flat_map(|(first, count)| (*first..first + count).filter_map(char::from_u32))
+        .collect()
+}
+
+/// A picture's number as it is written: the low byte as a colour of the palette, which tmux hands on
+/// whatever its terminal has, and the high byte as a third combining character.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Id {
+    high: u8,
+    low: u8,
+}
+
+impl Id {
+    fn number(self) -> u32 {
+        u32::from(self.high) << 24 | u32::from(self.low)
+    }
+}
+
+/// Two in turn, of this process: another pane's program shares the terminal with this one. The
+/// sixteen lowest colours are left out, since terminals write them in several ways.
+fn ids() -> [Id; 2] {
+    let process = std::process::id();
+    let high = (process % 255 + 1) as u8;
+    let low = 16 + 2 * (process / 255 % 120) as u8;
+    [Id { high, low }, Id { high, low: low + 1 }]
+}
+
+/// The numbers that [`Placeholders`] uses.
+pub fn numbers() -> [u32; 2] {
+    ids().map(Id::number)
+}
+
+pub struct Placeholders {
+    cell: (u16, u16),
+    diacritics: Vec<char>,
+    ids: [Id; 2],
+    turn: usize,
+    /// What the terminal holds under the present number.
+    sent: Option<Target>,
+    /// A number that is no longer on the screen once this frame is.
+    outdated: Option<Id>,
+    failed: Option<io::Error>,
+    /// Bytes that were sent since somebody asked.
+    bytes: usize,
+}
+
+impl Placeholders {
+    pub fn new(cell: (u16, u16)) -> Self {
+        // Else NO_COLOR would have the picture's number left out; the theme has no colours then.
+        crossterm::style::force_color_output(true);
+        Placeholders {
+            cell,
+            diacritics: diacritics(),
+            ids: ids(),
+            turn: 0,
+            sent: None,
+            outdated: None,
+            failed: None,
+            bytes: 0,
+        }
+    }
+
+    fn id(&self) -> Id {
+        self.ids[self.turn % 2]
+    }
+
+    /// Sends the picture under the other number, before the frame that shows it is written: the
+    /// one before stands until then.
+    fn send(&mut self, target: &Target, out: &mut impl Write) -> io::Result<()> {
+        remember(Passage::Tmux);
+        self.outdated = Some(self.id());
+        self.turn += 1;
+        let mut bytes = Vec::new();
+        self.transmit(target, &mut bytes)?;
+        self.bytes += bytes.len();
+        out.write_all(&bytes)?;
+        out.flush()
+    }
+
+    /// The picture under the present number, shown nowhere yet.
+    pub fn transmit(&self, target: &Target, out: &mut impl Write) -> io::Result<()> {
+        let id = self.id().number();
+        let Rect { width, height, .. } = cells_of(target, self.cell);
+        let control = format!("a=T,U=1,i={id},c={width},r={height}");
+        Passage::Tmux.transmit(out, &control, &target.image)
+    }
+
+    pub fn write_cells(&self, cells: Rect, buffer: &mut Buffer) {
+        let Id { high, low } = self.id();
+        let mark = |number: u16| self.diacritics[usize::from(number.min(NUMBERS - 1))];
+        for position in cells.intersection(buffer.area).positions() {
+            let (row, column) = (position.y - cells.y, position.x - cells.x);
+            let symbol = [PLACEHOLDER, mark(row), mark(column), mark(high.into())];
+            let cell = &mut buffer[position];
+            cell.reset();
+            cell.set_symbol(&symbol.iter().collect::<String>());
+            cell.fg = Color::Indexed(low);
+        }
+    }
+}
+
+impl Painter for Placeholders {
+    fn name(&self) -> &'static str {
+        "kitty in tmux"
+    }
+
+    fn scales(&self) -> bool {
+        true
+    }
+
+    fn canvas(&self, area: Rect) -> Canvas {
+        pixel_canvas(shrunk(area, NUMBERS), self.cell)
+    }
+
+    fn place(&mut self, target: &Target, buffer: &mut Buffer) {
+        if self.sent.as_ref() != Some(target) {
+            self.failed = self.send(target, &mut io::stdout().lock()).err();
+            self.sent = Some(target.clone());
+        }
+        self.write_cells(cells_of(target, self.cell), buffer);
+    }
+
+    /// A hidden picture stays with the terminal: without text that shows it, it is nowhere.
+    fn finish(&mut self, _: Option<&Target>) -> io::Result<()> {
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
+        if let Some(old) = self.outdated.take() {
+            let mut out = io::stdout().lock();
+            Passage::Tmux.delete(&mut out, old.number())?;
+            out.flush()?;
+        }
+        Ok(())
+    }
+
+    fn forget(&mut self) {
+        self.sent = None;
+    }
+
+    fn set_cell(&mut self, cell: (u16, u16)) {
+        self.cell = cell;
+    }
+
+    fn take_sent(&mut self) -> usize {
+        std::mem::take(&mut self.bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use unicode_width::UnicodeWidthStr;
+
+    use super::*;
+    use crate::tui::preview::kitty::protocol::tests::noise;
+
+    #[test]
+    fn every_number_has_a_character_without_width() {
+        let all = diacritics();
+        assert_eq!(all.len(), usize::from(NUMBERS));
+        // Known answers of the protocol's page and its file.
+        assert_eq!((all[0], all[1], all[2]), ('\u{305}', '\u{30D}', '\u{30E}'));
+        assert_eq!((all[255], all[296]), ('\u{A8E5}', '\u{1D244}'));
+        let mut once = all.clone();
+        once.sort_unstable();
+        once.dedup();
+        assert_eq!(once.len(), all.len());
+        for mark in all {
+            let cell: String = [PLACEHOLDER, mark, mark, mark].iter().collect();
+            assert_eq!(cell.width(), 1, "U+{:04X}", u32::from(mark));
+        }
+    }
+
+    #[test]
+    fn cells_say_row_column_and_number() {
+        let mut painter = Placeholders::new((10, 20));
+        painter.ids = [Id { high: 1, low: 42 }; 2];
+        let mut buffer = Buffer::empty(Rect::new(0, 0, 10, 10));
+        painter.write_cells(Rect::new(3, 4, 3, 2), &mut buffer);
+        let cell = &buffer[(5, 5)];
+        assert_eq!(cell.symbol(), "\u{10EEEE}\u{30D}\u{30E}\u{30D}");
+        assert_eq!(cell.fg, Color::Indexed(42));
+        assert_eq!(painter.id().number(), 0x0100_002A);
+        assert_eq!(buffer[(6, 5)].symbol(), " ");
+    }
+
+    #[test]
+    fn a_new_picture_has_another_number_and_the_old_goes_once_the_frame_is_written() {
+        let target = Target::new(Arc::new(noise(20, 40)), Rect::new(0, 0, 2, 2));
+        let mut painter = Placeholders::new((10, 20));
+        let first = painter.id();
+        let mut out = Vec::new();
+        painter.send(&target, &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        let id = painter.id();
+        assert_ne!(id, first);
+        assert!(
+            text.contains(&format!("a=T,U=1,i={},c=2,r=2", id.number())),
+            "{text:?}"
+        );
+        assert!(
+            !text.contains(&format!("i={},", first.number())),
+            "it still stands"
+        );
+        assert_eq!(painter.outdated, Some(first));
+    }
+
+    #[test]
+    fn numbers_avoid_the_colours_that_are_written_in_several_ways() {
+        for id in ids() {
+            assert!(id.low >= 16 && id.high > 0);
+        }
+        assert_ne!(ids()[0], ids()[1]);
+    }
+}

@@ -1,0 +1,266 @@
+//! A pseudo-terminal with the program in it, and somebody at its other end who answers as a terminal
+//! would.
+
+use std::io::{Read, Write};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use rustix::process::Signal;
+
+use crate::{CXR, LIMIT, kill};
+
+/// What the terminal answers when it is asked what it is.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Kind {
+    /// Nothing, ever.
+    Silent,
+    Kitty,
+    /// Neither pixels nor placeholders.
+    Plain,
+}
+
+impl Kind {
+    /// Questions that it knows, and the answers.
+    fn answers(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Kind::Silent => &[],
+            Kind::Kitty => &[
+                ("\x1b_Gi=31,", "\x1b_Gi=31;OK\x1b\\"),
+                ("\x1b[>q", "\x1bP>|kitty(0.41.1)\x1b\\"),
+                ("\x1b[16t", "\x1b[6;20;10t"),
+                ("\x1b[>c", "\x1b[>1;4000;41c"),
+                ("\x1b[c", "\x1b[?62;c"),
+            ],
+            Kind::Plain => &[
+                ("\x1b[>q", "\x1bP>|plain(1.0)\x1b\\"),
+                ("\x1b[>c", "\x1b[>1;100;0c"),
+                ("\x1b[c", "\x1b[?62;c"),
+            ],
+        }
+    }
+
+    /// The answers to what is asked from `from` on, and up to where that was read.
+    fn reply(self, written: &[u8], from: usize) -> (String, usize) {
+        let (mut replies, mut at) = (String::new(), from);
+        let find = |question: &str, at: usize| {
+            let rest = &written[at..];
+            let mut windows = rest.windows(question.len());
+            windows.position(|window| window == question.as_bytes())
+        };
+        loop {
+            let asked = self.answers().iter().filter_map(|(question, answer)| {
+                Some((find(question, at)? + question.len(), answer))
+            });
+            let Some((length, answer)) = asked.min() else {
+                return (replies, at);
+            };
+            replies.push_str(answer);
+            at += length;
+        }
+    }
+}
+
+/// A glyph of the blocks that radiographs are drawn with.
+pub fn is_block(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| "▀▌▘▛▚▜▙".contains(c))
+}
+
+/// A terminal with `cxr` in it.
+pub struct Session {
+    pub child: Box<dyn Child + Send + Sync>,
+    pub master: Option<Box<dyn MasterPty + Send>>,
+    writer: Arc<Mutex<Box<dyn Write + Send>>>,
+    pub parser: Arc<Mutex<vt100::Parser>>,
+    /// Whoever holds it stops the terminal from reading.
+    pub gate: Arc<Mutex<()>>,
+    /// Everything that was written, for what an emulator forgets.
+    pub bytes: Arc<Mutex<Vec<u8>>>,
+    _state: tempfile::TempDir,
+}
+
+impl Session {
+    pub fn start(rows: u16, cols: u16, paths: &[PathBuf]) -> Self {
+        let mut command = CommandBuilder::new(CXR);
+        command.args(paths);
+        // What is read is what is looked at.
+        command.arg("--no-background");
+        Self::spawn(rows, cols, command)
+    }
+
+    pub fn spawn(rows: u16, cols: u16, command: CommandBuilder) -> Self {
+        Self::spawn_in(Kind::Silent, rows, cols, command)
+    }
+
+    pub fn spawn_in(kind: Kind, rows: u16, cols: u16, mut command: CommandBuilder) -> Self {
+        let size = PtySize {
+            rows,
+            cols,
+            pixel_width: 0,
+            pixel_height: 0,
+        };
+        let pair = native_pty_system().openpty(size).unwrap();
+        command.env("TERM", "xterm-256color");
+        command.env("COLORTERM", "truecolor");
+        // Never the reviews of whoever runs the tests.
+        let state = tempfile::tempdir().unwrap();
+        command.env("XDG_STATE_HOME", state.path());
+        command.env("CXR_CONFIG", "");
+        for name in [
+            "TMUX",
+            "STY",
+            "NO_COLOR",
+            "TERM_PROGRAM",
+            "LC_TERMINAL",
+            "KONSOLE_VERSION",
+            "SSH_CONNECTION",
+            "SSH_TTY",
+            "CXR_PROBE_MS",
+        ] {
+            command.env_remove(name);
+        }
+        let child = pair.slave.spawn_command(command).unwrap();
+        drop(pair.slave);
+        let parser = Arc::new(Mutex::new(vt100::Parser::new(rows, cols, 0)));
+        let bytes = Arc::new(Mutex::new(Vec::new()));
+        let mut reader = pair.master.try_clone_reader().unwrap();
+        let writer = Arc::new(Mutex::new(pair.master.take_writer().unwrap()));
+        let gate = Arc::new(Mutex::new(()));
+        let open = gate.clone();
+        let (seen, kept, answers) = (parser.clone(), bytes.clone(), writer.clone());
+        thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            let mut read = 0;
+            while let Ok(n @ 1..) = reader.read(&mut buffer) {
+                drop(open.lock());
+                seen.lock().unwrap().process(&buffer[..n]);
+                let mut kept = kept.lock().unwrap();
+                kept.extend_from_slice(&buffer[..n]);
+                let (reply, end) = kind.reply(&kept, read);
+                // A question may be torn between two reads.
+                read = end.max(kept.len().saturating_sub(16));
+                drop(kept);
+                let _ = answers.lock().unwrap().write_all(reply.as_bytes());
+            }
+        });
+        Session {
+            child,
+            master: Some(pair.master),
+            writer,
+            parser,
+            gate,
+            bytes,
+            _state: state,
+        }
+    }
+
+    pub fn screen(&self) -> String {
+        self.parser.lock().unwrap().screen().contents()
+    }
+
+    pub fn press(&self, keys: &str) {
+        let mut writer = self.writer.lock().unwrap();
+        writer.write_all(keys.as_bytes()).unwrap();
+        writer.flush().unwrap();
+    }
+
+    pub fn wait_for(&self, what: &str, there: impl Fn(&Session) -> bool) {
+        let start = Instant::now();
+        while !there(self) {
+            assert!(
+                start.elapsed() < LIMIT,
+                "waited in vain for {what}:\n{}",
+                self.screen()
+            );
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Until the model has said something: only then is there a time.
+    pub fn wait_for_answer(&self) {
+        self.wait_for("an answer", |session| {
+            let screen = session.screen();
+            screen.contains(" ms cpu") || screen.contains(" s cpu")
+        });
+    }
+
+    pub fn wait_for_cursor(&self, name: &str) {
+        self.wait_for(name, |session| {
+            let screen = session.screen();
+            let mut rows = screen.lines();
+            rows.any(|row| row.contains('▸') && row.contains(name))
+        });
+    }
+
+    pub fn wait_for_text(&self, text: &str) {
+        self.wait_for(text, |session| session.screen().contains(text));
+    }
+
+    /// Cells of the right half that are drawn in two colours of their own: the radiograph.
+    pub fn painted_cells(&self) -> usize {
+        let parser = self.parser.lock().unwrap();
+        let (rows, cols) = parser.screen().size();
+        (0..rows)
+            .flat_map(|row| (cols / 2..cols).map(move |col| (row, col)))
+            .filter_map(|(row, col)| parser.screen().cell(row, col))
+            .filter(|cell| {
+                is_block(cell.contents()) && matches!(cell.fgcolor(), vt100::Color::Rgb(..))
+            })
+            .count()
+    }
+
+    /// Those of them that a heat map has coloured.
+    pub fn coloured_cells(&self) -> usize {
+        let parser = self.parser.lock().unwrap();
+        let (rows, cols) = parser.screen().size();
+        (0..rows)
+            .flat_map(|row| (cols / 2..cols).map(move |col| (row, col)))
+            .filter_map(|(row, col)| parser.screen().cell(row, col))
+            .filter(|cell| match cell.fgcolor() {
+                vt100::Color::Rgb(red, _, blue) => {
+                    is_block(cell.contents()) && red.abs_diff(blue) > 40
+                }
+                _ => false,
+            })
+            .count()
+    }
+
+    pub fn wait_for_end(&mut self) -> u32 {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.exit_code();
+            }
+            assert!(
+                start.elapsed() < LIMIT,
+                "it does not end:\n{}",
+                self.screen()
+            );
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill(self.child.process_id().unwrap(), signal);
+    }
+
+    /// Whether the screen, the mouse, the cursor and pasting are the user's again.
+    pub fn wait_until_restored(&self) {
+        self.wait_for("the terminal to be given back", |session| {
+            let parser = session.parser.lock().unwrap();
+            let screen = parser.screen();
+            !screen.alternate_screen()
+                && !screen.hide_cursor()
+                && !screen.bracketed_paste()
+                && screen.mouse_protocol_mode() == vt100::MouseProtocolMode::None
+        });
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+    }
+}

@@ -1,0 +1,97 @@
+//! A tmux of our own, asked and driven from outside.
+
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::LIMIT;
+use crate::state;
+
+/// A tmux of our own, with nothing of the user's configuration.
+pub struct Tmux {
+    pub socket: String,
+}
+
+impl Tmux {
+    /// `None`, with a printed reason, where there is no tmux.
+    pub fn start(name: &str, command: &str) -> Option<Self> {
+        let tmux = Tmux {
+            socket: format!("cxr-{name}-{}", std::process::id()),
+        };
+        let size = ["-x", "120", "-y", "35"];
+        let started = tmux
+            .command(&["-f", "/dev/null", "new-session", "-d"])
+            .args(size)
+            .arg(command)
+            .status();
+        match started {
+            Ok(status) => {
+                assert!(status.success());
+                Some(tmux)
+            }
+            Err(error) => {
+                eprintln!("skipped: no tmux here ({error})");
+                None
+            }
+        }
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new("tmux");
+        command
+            .args(["-L", &self.socket])
+            .args(arguments)
+            .env_remove("TMUX")
+            .env_remove("TMUX_PANE")
+            .env_remove("SSH_CONNECTION")
+            // Never the reviews of whoever runs the tests.
+            .env("XDG_STATE_HOME", state())
+            .env("CXR_CONFIG", "");
+        command
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> String {
+        let output = self.command(arguments).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    pub fn wait_for(&self, text: &str) -> String {
+        let start = Instant::now();
+        loop {
+            let screen = self.run(&["capture-pane", "-p"]);
+            if screen.contains(text) {
+                return screen;
+            }
+            assert!(
+                start.elapsed() < LIMIT,
+                "waited in vain for {text}:\n{screen}"
+            );
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Until the shell waits for a line on a screen that is its own again.
+    pub fn wait_for_prompt(&self) {
+        let start = Instant::now();
+        loop {
+            let screen = self.run(&["capture-pane", "-p"]);
+            let last = screen.lines().rev().find(|line| !line.trim().is_empty());
+            let is_prompt = last.is_some_and(|line| line.trim_end() == "ready>");
+            if is_prompt && self.ask("#{alternate_on}") == "0" {
+                return;
+            }
+            assert!(start.elapsed() < LIMIT, "no prompt:\n{screen}");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    pub fn ask(&self, format: &str) -> String {
+        self.run(&["display", "-p", format]).trim().to_owned()
+    }
+}
+
+impl Drop for Tmux {
+    fn drop(&mut self) {
+        let _ = self.command(&["kill-server"]).status();
+    }
+}
