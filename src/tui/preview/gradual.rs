@@ -15,7 +15,7 @@ use crate::domain::{Canvas, PreviewImage};
 
 /// How long a selection rests before it is worth its pixels.
 const REST: Duration = Duration::from_millis(250);
-/// Bytes on the line for a grey pixel of a radiograph: the median of 20, as PNG in base64.
+/// Bytes on the line for a grey pixel of a radiograph, as PNG in base64: more than most take.
 const BYTES_A_PIXEL: f64 = 0.8;
 
 /// Around a painter of pixels that scales what it is given to the cells.

@@ -6,7 +6,7 @@
 //! the kernel tells. What goes past tmux is lost where nobody looks at the window, or while a
 //! terminal does not keep up: that is asked for after each picture.
 
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,9 @@ use super::tmux::{Flow, Tmux};
 
 /// A terminal that has just come says its name within this time, or never.
 const NAMELESS: Duration = Duration::from_millis(600);
+/// One that has not by then is asked again after so long, so often.
+const LATER: Duration = Duration::from_secs(1);
+const PATIENT: u32 = 8;
 /// A line that has written nothing for so long has written all.
 const QUIET: Duration = Duration::from_millis(120);
 /// After this time it is not waited for.
@@ -59,6 +62,7 @@ impl Attendant {
             flow: Flow::ask().unwrap_or_default(),
             owed: false,
             tries: 0,
+            asked: 0,
             notify,
         };
         thread::spawn(move || watch.run(&cause));
@@ -84,12 +88,14 @@ struct Watch<F> {
     owed: bool,
     /// How often one has been sent again.
     tries: u32,
+    /// How often a terminal without a name has been asked again.
+    asked: u32,
     notify: F,
 }
 
 impl<F: Fn(Notice)> Watch<F> {
     fn run(mut self, causes: &Receiver<Cause>) {
-        while let Ok(first) = causes.recv() {
+        while let Some(first) = self.wait(causes) {
             let (mut look, mut sent) = (false, 0);
             for cause in std::iter::once(first).chain(causes.try_iter()) {
                 match cause {
@@ -103,6 +109,23 @@ impl<F: Fn(Notice)> Watch<F> {
             if sent > 0 {
                 self.check(sent);
             }
+        }
+    }
+
+    /// The next cause. Nothing tells when a terminal has said its name, on a slow line long after it
+    /// came.
+    fn wait(&mut self, causes: &Receiver<Cause>) -> Option<Cause> {
+        if self.known.is_settled() || self.asked == PATIENT {
+            self.asked = 0;
+            return causes.recv().ok();
+        }
+        match causes.recv_timeout(LATER) {
+            Ok(cause) => Some(cause),
+            Err(RecvTimeoutError::Timeout) => {
+                self.asked += 1;
+                Some(Cause::Look)
+            }
+            Err(RecvTimeoutError::Disconnected) => None,
         }
     }
 
