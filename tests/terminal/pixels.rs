@@ -275,7 +275,8 @@ fn a_coarse_picture_comes_first_where_that_is_asked_for() {
         bytes.windows(3).filter(|three| three == b"a=T").count()
     };
     // Cells are ten pixels wide here. Where a pane is laid out anew a second coarse one may come first.
-    let is_coarse = |picture: &Picture| picture.pixels.width() * 2 <= u32::from(picture.columns) * 10 + 2;
+    let is_coarse =
+        |picture: &Picture| picture.pixels.width() * 2 <= u32::from(picture.columns) * 10 + 2;
     session.wait_for("a fine picture", |session| {
         let held = held(session);
         count(session) > 1 && held.len() == 1 && !is_coarse(&held[0])

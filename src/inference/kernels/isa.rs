@@ -1,9 +1,10 @@
 //! Which instructions this processor has, and the [`microkernels`] compiled for them.
 
-use super::microkernels::{self, DepthwiseTile, Square, Tile, Window};
+use super::microkernels::{self, DepthwiseTile, Tile, Window};
 #[cfg(target_arch = "aarch64")]
 use super::neon::Neon;
 use super::simd::{Portable, Simd};
+use super::transforms::{self, Square};
 #[cfg(target_arch = "x86_64")]
 use super::x86::{Avx2, Avx512};
 
@@ -107,12 +108,12 @@ macro_rules! kernels {
 
             $(#[target_feature(enable = $features)])?
             pub unsafe fn winograd_input(square: &Square) {
-                unsafe { microkernels::winograd_input::<$simd>(square) }
+                unsafe { transforms::winograd_input::<$simd>(square) }
             }
 
             $(#[target_feature(enable = $features)])?
             pub unsafe fn winograd_output(square: &Square) {
-                unsafe { microkernels::winograd_output::<$simd>(square) }
+                unsafe { transforms::winograd_output::<$simd>(square) }
             }
         }
 

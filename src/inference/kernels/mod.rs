@@ -28,6 +28,7 @@ mod simd;
 #[cfg(test)]
 mod tests;
 mod threads;
+mod transforms;
 mod winograd;
 #[cfg(target_arch = "x86_64")]
 mod x86;

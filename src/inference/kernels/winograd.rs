@@ -10,7 +10,8 @@ use std::ops::Range;
 use super::conv::{self, Panel, panels};
 use super::isa::Kernels;
 use super::memory::{Border, Form, LINE, Map, Memory, whole_lines};
-use super::microkernels::{Square, Tile};
+use super::microkernels::Tile;
+use super::transforms::Square;
 
 /// Output pixels of a square, in one direction.
 const SIDE: usize = 4;
