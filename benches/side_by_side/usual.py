@@ -26,7 +26,7 @@ class Folder(torch.utils.data.Dataset):
         left, top = (image.width - side) // 2, (image.height - side) // 2
         image = image.crop((left, top, left + side, top + side)).resize((SIDE, SIDE), Image.Resampling.BILINEAR)
         values = np.asarray(image, np.float32)
-        low, high = np.percentile(values, (1, 99))
+        low, high = np.percentile(values, (1, 99)).astype(np.float32)
         values = np.clip(2 * (values - low) / max(high - low, 1) - 1, -1.4, 1.4)
         return torch.from_numpy(values)[None]
 
