@@ -48,8 +48,11 @@ pub use models::{KEPT_BYTES, Load, Models, Source};
 use seal::Seals;
 use shelf::Shelf;
 
-/// How long a selection must stand before it is decoded, so that holding a key decodes a handful.
+/// How long a selection must stand before it is decoded, so that jumping to and fro decodes a handful.
 const DEBOUNCE: Duration = Duration::from_millis(30);
+/// Selections that follow one another faster than this come from a key that is held: keyboards repeat
+/// one 15 to 40 times a second, and hardly anybody presses one so often.
+const HELD: Duration = Duration::from_millis(80);
 /// Threads that read behind, at most: each may have a large file in hand.
 const MOST_BEHIND: usize = 8;
 /// Decoded radiographs kept: about ten of the largest, hundreds of the small.
@@ -332,8 +335,7 @@ impl Reader {
     }
 
     fn select(&self, job: &Job) {
-        let expected = self.shelf.expects(&job.source);
-        if !expected && !self.desk.settles(job.generation, DEBOUNCE) {
+        if !self.desk.settles(job.generation, self.rest_before(job)) {
             return;
         }
         self.shelf.forget_failure(&job.source);
@@ -361,6 +363,18 @@ impl Reader {
                     self.next.put(job.generation, Task::Select(work));
                 }
             }
+        }
+    }
+
+    /// How long it has to stand. While a key is held nothing is shown, not even what is at hand: each
+    /// picture would go down the line only to be replaced.
+    fn rest_before(&self, job: &Job) -> Duration {
+        if self.desk.pause().is_some_and(|pause| pause < HELD) {
+            return HELD;
+        }
+        match self.shelf.expects(&job.source) {
+            true => Duration::ZERO,
+            false => DEBOUNCE,
         }
     }
 

@@ -130,6 +130,13 @@ pub enum PixelTransform {
     Table(Lut),
 }
 
+impl Default for PixelTransform {
+    /// None: values are what is stored.
+    fn default() -> Self {
+        PixelTransform::Linear(Rescale::default())
+    }
+}
+
 /// *VOI LUT Function* (0028,1056), PS3.3 C.11.2.1.2 and C.11.2.1.3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum VoiFunction {
@@ -264,30 +271,5 @@ impl Radiograph {
     pub fn bytes(&self) -> usize {
         let luts: usize = self.voi_luts.iter().map(|l| l.entries.len() * 2).sum();
         self.samples.bytes() + luts + std::mem::size_of::<Self>()
-    }
-}
-
-/// An 8-bit picture that is ready for a screen: windowed, resampled, inverted as it should be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PreviewImage {
-    /// Columns.
-    pub width: usize,
-    /// Rows.
-    pub height: usize,
-    /// Row by row: one byte for each pixel, or red, green and blue if `colour`.
-    pub pixels: Vec<u8>,
-    pub colour: bool,
-}
-
-impl PreviewImage {
-    /// Red, green and blue of a pixel; black outside the picture.
-    pub fn rgb(&self, x: usize, y: usize) -> [u8; 3] {
-        let channels = if self.colour { 3 } else { 1 };
-        let start = (y * self.width + x) * channels;
-        match self.pixels.get(start..start + channels) {
-            Some(&[grey]) if x < self.width => [grey; 3],
-            Some(&[r, g, b]) if x < self.width => [r, g, b],
-            _ => [0; 3],
-        }
     }
 }

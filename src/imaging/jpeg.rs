@@ -4,8 +4,9 @@
 //! Decoders may round the inverse cosine transform as they like, and do: the one of the `image`
 //! crate and the one before it differ from libjpeg by a grey level in about one pixel of a hundred,
 //! which moves a logit by up to 0.012. The world's training pipelines read their images by libjpeg,
-//! so this decodes bit for bit as libjpeg does. Its vector kernels are left out (`Cargo.toml`): what
-//! is left is bounds-checked Rust.
+//! so this decodes bit for bit as libjpeg does. Entropy decoding, which is what a hostile stream
+//! drives, is bounds-checked Rust; the cosine transform, upsampling and colours run in vectors,
+//! whose bounds are checked before them.
 
 use image::metadata::Orientation;
 use libjpeg_turbo_rs::precision::{decompress_12bit_with_limits, decompress_lossless_arbitrary};

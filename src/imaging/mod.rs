@@ -23,8 +23,9 @@
 //!    has panicked and over-allocated on malformed files, and the JPEG 2000 decoder is C
 //!    translated to unsafe Rust, so neither `catch_unwind` nor a check of ours can promise that it
 //!    comes back. That process has a memory limit and a clock, and is replaced when it dies. PNG,
-//!    JPEG, WebP, TIFF and BMP decoders are safe Rust that honour limits; they stay in this
-//!    process, where they need no copy of the pixels. See [`decoder`].
+//!    JPEG, WebP, TIFF and BMP decoders are Rust that honours limits, safe but for JPEG's
+//!    arithmetic on blocks and rows, in vectors behind bounds checks; they stay in this process,
+//!    where they need no copy of the pixels. See [`decoder`].
 
 use std::fs::File;
 use std::io::Read;
@@ -56,7 +57,7 @@ pub use heat_map::{legend, overlay};
 pub use png_file::png_with_text;
 pub use show::{seen, show};
 pub use sniff::looks_like_image;
-pub use values::grey_values;
+pub use values::{grey_values, grey_values_within};
 
 use sniff::Kind;
 

@@ -1,6 +1,6 @@
 //! What the model sees: numbers that no window has touched.
 
-use crate::domain::{Lut, PixelTransform, Radiograph, Rescale, Samples};
+use crate::domain::{Lut, PixelTransform, Radiograph, Region, Rescale, Samples};
 
 /// Weights of red, green and blue in grey, ITU-R BT.601.
 pub(super) const LUMA: [f32; 3] = [0.299, 0.587, 0.114];
@@ -9,25 +9,93 @@ pub(super) const LUMA: [f32; 3] = [0.299, 0.587, 0.114];
 /// applied (PS3.3 C.11.1), negated once if `r.inverted`, colour reduced to luma (BT.601), padding
 /// replaced by the darkest value that is not padding. Windows and VOI LUTs play no part.
 pub fn grey_values(r: &Radiograph) -> Vec<f32> {
-    let sign = if r.inverted { -1.0 } else { 1.0 };
-    let transform = |stored: f32| sign * modality(&r.modality_transform, stored);
-    let mut values = match &r.samples {
-        Samples::Grey8(v) => through_table(v, &tabulate(0..=255, transform), |&s| s.into()),
-        Samples::Grey16(v) => through_table(v, &tabulate(0..=65_535, transform), |&s| s.into()),
-        Samples::GreySigned16(v) => {
-            let table = tabulate(-32_768..=32_767, transform);
-            through_table(v, &table, |&s| (i32::from(s) + 32_768) as usize)
-        }
-        Samples::GreyF32(v) => v.iter().map(|&s| transform(s)).collect(),
-        Samples::Rgb8(v) => v
-            .chunks_exact(3)
-            .map(|pixel| transform(luma(pixel)))
-            .collect(),
-    };
+    let mut values = unpadded(r, whole(r));
     if let Some(range) = r.padding {
         darken_padding(&r.samples, range, &mut values);
     }
     values
+}
+
+/// Those of [`grey_values`] that lie in a region, without making the others.
+pub fn grey_values_within(r: &Radiograph, region: Region) -> Vec<f32> {
+    match r.padding {
+        // Its grey is that of the whole film.
+        Some(_) => rows(&grey_values(r), r.width, 1, region)
+            .flatten()
+            .copied()
+            .collect(),
+        None => unpadded(r, region),
+    }
+}
+
+fn whole(r: &Radiograph) -> Region {
+    Region {
+        left: 0,
+        top: 0,
+        width: r.width,
+        height: r.height,
+    }
+}
+
+fn unpadded(r: &Radiograph, region: Region) -> Vec<f32> {
+    let sign = if r.inverted { -1.0 } else { 1.0 };
+    let transform = |stored: f32| sign * modality(&r.modality_transform, stored);
+    let columns = r.width;
+    match &r.samples {
+        Samples::Grey8(v) => {
+            let table = tabulate(0..=255, transform);
+            pixels(v, columns, 1, region, |s| table[usize::from(s[0])])
+        }
+        Samples::Grey16(v) => {
+            let table = tabulate(0..=65_535, transform);
+            pixels(v, columns, 1, region, |s| table[usize::from(s[0])])
+        }
+        Samples::GreySigned16(v) => {
+            let table = tabulate(-32_768..=32_767, transform);
+            let index = |s: i16| (i32::from(s) + 32_768) as usize;
+            pixels(v, columns, 1, region, |s| table[index(s[0])])
+        }
+        Samples::GreyF32(v) => pixels(v, columns, 1, region, |s| transform(s[0])),
+        Samples::Rgb8(v) => {
+            let mut values = pixels(v, columns, 3, region, luma);
+            // Colour hardly ever has one, and a loop without it runs in vectors.
+            if r.inverted || r.modality_transform != PixelTransform::default() {
+                values
+                    .iter_mut()
+                    .for_each(|value| *value = transform(*value));
+            }
+            values
+        }
+    }
+}
+
+/// A value for each pixel of a region, row by row.
+fn pixels<T>(
+    samples: &[T],
+    columns: usize,
+    channels: usize,
+    region: Region,
+    value: impl Fn(&[T]) -> f32,
+) -> Vec<f32> {
+    let mut values = Vec::with_capacity(region.width * region.height);
+    for row in rows(samples, columns, channels, region) {
+        values.extend(row.chunks_exact(channels).map(|pixel| value(pixel)));
+    }
+    values
+}
+
+/// The rows of a region of a picture with so many columns and channels.
+fn rows<T>(
+    samples: &[T],
+    columns: usize,
+    channels: usize,
+    region: Region,
+) -> impl Iterator<Item = &[T]> {
+    let all = samples.chunks_exact((columns * channels).max(1));
+    let within = region.left * channels..(region.left + region.width) * channels;
+    all.skip(region.top)
+        .take(region.height)
+        .map(move |row| &row[within.clone()])
 }
 
 pub(super) fn luma(rgb: &[u8]) -> f32 {
@@ -37,10 +105,6 @@ pub(super) fn luma(rgb: &[u8]) -> f32 {
 
 fn tabulate(stored: std::ops::RangeInclusive<i32>, f: impl Fn(f32) -> f32) -> Vec<f32> {
     stored.map(|s| f(s as f32)).collect()
-}
-
-fn through_table<T>(stored: &[T], table: &[f32], index: impl Fn(&T) -> usize) -> Vec<f32> {
-    stored.iter().map(|s| table[index(s)]).collect()
 }
 
 /// The modality transform of one stored value.
@@ -92,5 +156,35 @@ pub(super) fn padding_mask(samples: &Samples, (low, high): (i32, i32)) -> Option
         Samples::GreySigned16(v) => mask(v, |s| range.contains(&s.into())),
         Samples::GreyF32(v) => mask(v, |s| s >= low as f32 && s <= high as f32),
         Samples::Rgb8(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_region_has_the_values_that_it_has_in_the_whole_film() {
+        let grey: Vec<u8> = (0..35).map(|i| i * 7).collect();
+        let mut padded = Radiograph::plain(7, 5, Samples::Grey8(grey.clone()), "test");
+        // The darkest that is not padding lies outside of the region.
+        padded.padding = Some((0, 20));
+        let mut inverted = Radiograph::plain(7, 5, Samples::Grey8(grey.clone()), "test");
+        inverted.inverted = true;
+        let rgb = grey.iter().flat_map(|&g| [g, 255 - g, g / 2]).collect();
+        let colour = Radiograph::plain(7, 5, Samples::Rgb8(rgb), "test");
+        let region = Region {
+            left: 2,
+            top: 1,
+            width: 3,
+            height: 4,
+        };
+        for film in [padded, inverted, colour] {
+            let all = grey_values(&film);
+            let expected: Vec<f32> = (1..5)
+                .flat_map(|y| all[7 * y + 2..7 * y + 5].to_vec())
+                .collect();
+            assert_eq!(grey_values_within(&film, region), expected);
+        }
     }
 }

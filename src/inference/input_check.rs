@@ -2,8 +2,6 @@
 //! network. Each has a number that a reader can argue with. What the network's features add to the
 //! reasons is in [`heads`](super::heads).
 
-use std::collections::HashSet;
-
 use crate::domain::{InputCheck, Modality, Radiograph, Samples, ViewPosition};
 
 /// A side shorter than this holds no chest; shorter than the caution, little detail.
@@ -180,11 +178,7 @@ fn check_levels(mut values: Vec<f32>, reasons: &mut Reasons) {
     values.sort_unstable_by(f32::total_cmp);
     let tail = values.len() / 100;
     let middle = &values[tail..values.len() - tail];
-    let levels = middle
-        .iter()
-        .map(|v| v.to_bits())
-        .collect::<HashSet<_>>()
-        .len();
+    let levels = middle.chunk_by(|a, b| a.to_bits() == b.to_bits()).count();
     if levels < MIN_LEVELS {
         reasons
             .refuse

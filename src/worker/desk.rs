@@ -29,6 +29,9 @@ struct Slots<T> {
     select: Option<T>,
     redraw: Option<T>,
     closed: bool,
+    /// When the newest selection came, and how long after the one before it.
+    selected: Option<Instant>,
+    pause: Option<Duration>,
 }
 
 impl<T> Desk<T> {
@@ -44,6 +47,8 @@ impl<T> Desk<T> {
             select: None,
             redraw: None,
             closed: false,
+            selected: None,
+            pause: None,
         };
         Desk {
             slots: Mutex::new(slots),
@@ -62,11 +67,18 @@ impl<T> Desk<T> {
             Task::Select(request) => {
                 slots.select = Some(request);
                 slots.redraw = None;
+                let before = slots.selected.replace(Instant::now());
+                slots.pause = before.map(|before| before.elapsed());
             }
             Task::Redraw(request) => slots.redraw = Some(request),
         }
         set(&self.sign, true);
         self.changed.notify_all();
+    }
+
+    /// How long after the selection before it the newest one came.
+    pub fn pause(&self) -> Option<Duration> {
+        self.lock().pause
     }
 
     /// Makes everything older than `generation` stale.
@@ -230,6 +242,17 @@ mod tests {
             !waiting.join().unwrap(),
             "a newer selection ends the wait at once"
         );
+    }
+
+    #[test]
+    fn it_knows_how_fast_selections_follow_one_another() {
+        let desk = Desk::new();
+        desk.put(Generation(1), Task::Select(()));
+        assert_eq!(desk.pause(), None);
+        std::thread::sleep(Duration::from_millis(5));
+        desk.put(Generation(1), Task::Redraw(()));
+        desk.put(Generation(2), Task::Select(()));
+        assert!(desk.pause().unwrap() >= Duration::from_millis(5));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `cxr-1`: the preprocessing of cxr's own models.
 
-use fast_image_resize::images::TypedImage;
+use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::F32;
 use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 
@@ -18,9 +18,10 @@ const BLANK: f32 = 1e-6;
 /// The largest centred square (in millimetres, not in pixels) → size × size by an antialiased
 /// triangle filter → 1st and 99th percentile to −1 and 1 → clipped to ±1.4. `size²` values.
 pub fn apply(radiograph: &Radiograph, size: usize) -> Vec<f32> {
-    let values = imaging::grey_values(radiograph);
     let region = centre_square(radiograph);
-    let mut square = resampled(&values, radiograph.width, region, size);
+    // Cut out first: a resampler given a crop looks at pixels beyond its edge.
+    let values = imaging::grey_values_within(radiograph, region);
+    let mut square = resampled(&values, region, size);
     normalise(&mut square);
     square
 }
@@ -41,16 +42,10 @@ pub fn centre_square(radiograph: &Radiograph) -> Region {
 
 /// The filter is Pillow's `BILINEAR` on mode `F`: a triangle as wide as the reduction, so that
 /// nothing aliases at 3,000 pixels or at 300.
-fn resampled(values: &[f32], columns: usize, region: Region, size: usize) -> Vec<f32> {
-    // Cut out first: a resampler given a crop looks at pixels beyond its edge.
-    let mut source = TypedImage::<F32>::new(region.width as u32, region.height as u32);
-    let rows = values.chunks_exact(columns).skip(region.top);
-    let targets = source.pixels_mut().chunks_exact_mut(region.width);
-    for (target, row) in targets.zip(rows) {
-        for (pixel, value) in target.iter_mut().zip(&row[region.left..]) {
-            *pixel = F32::new(*value);
-        }
-    }
+fn resampled(values: &[f32], region: Region, size: usize) -> Vec<f32> {
+    let (width, height) = (region.width as u32, region.height as u32);
+    let bytes = bytemuck::cast_slice(values);
+    let source = TypedImageRef::<F32>::from_buffer(width, height, bytes).expect("a whole region");
     let mut target = TypedImage::<F32>::new(size as u32, size as u32);
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
     Resizer::new()
@@ -60,10 +55,9 @@ fn resampled(values: &[f32], columns: usize, region: Region, size: usize) -> Vec
 }
 
 fn normalise(values: &mut [f32]) {
-    let mut sorted = values.to_vec();
-    sorted.sort_unstable_by(f32::total_cmp);
-    let low = percentile(&sorted, LOW_PERCENTILE);
-    let high = percentile(&sorted, HIGH_PERCENTILE);
+    let mut ranked = values.to_vec();
+    let low = percentile(&mut ranked, LOW_PERCENTILE);
+    let high = percentile(&mut ranked, HIGH_PERCENTILE);
     if high - low < BLANK {
         values.fill(0.0);
         return;
@@ -73,13 +67,15 @@ fn normalise(values: &mut [f32]) {
     }
 }
 
-/// numpy's default (`linear`): between the two nearest ranks.
-fn percentile(sorted: &[f32], percent: f64) -> f32 {
-    let rank = percent / 100.0 * (sorted.len() - 1) as f64;
-    let below = rank.floor() as usize;
-    let above = (below + 1).min(sorted.len() - 1);
+/// numpy's default (`linear`): between the two nearest ranks. Reorders the values: a whole sort would
+/// take a tenth of what the network takes.
+fn percentile(values: &mut [f32], percent: f64) -> f32 {
+    let rank = percent / 100.0 * (values.len() - 1) as f64;
     let part = (rank - rank.floor()) as f32;
-    sorted[below] + (sorted[above] - sorted[below]) * part
+    let (_, below, larger) = values.select_nth_unstable_by(rank.floor() as usize, f32::total_cmp);
+    let below = *below;
+    let above = larger.iter().copied().min_by(f32::total_cmp);
+    below + (above.unwrap_or(below) - below) * part
 }
 
 #[cfg(test)]
@@ -89,10 +85,10 @@ mod tests {
     #[test]
     fn percentiles_are_numpys() {
         // numpy.percentile([1, 2, 4, 8], [1, 25, 50, 99])
-        let sorted = [1.0, 2.0, 4.0, 8.0];
+        let mut values = [4.0, 8.0, 1.0, 2.0];
         for (percent, expected) in [(1.0, 1.03), (25.0, 1.75), (50.0, 3.0), (99.0, 7.88)] {
             assert!(
-                (percentile(&sorted, percent) - expected).abs() < 1e-6,
+                (percentile(&mut values, percent) - expected).abs() < 1e-6,
                 "{percent}"
             );
         }
