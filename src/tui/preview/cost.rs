@@ -25,6 +25,7 @@ pub fn costs(area: Rect, cell: (u16, u16), colours: Colours) -> Vec<(&'static st
     let mut buffer = Buffer::empty(area);
     kitty::Placeholders::new(cell).write_cells(super::cells_of(&fine, cell), &mut buffer);
     costs.push(("kitty in tmux", past_tmux + written(&buffer)));
+    costs.extend(super::viuer::costs(&fine, cell));
     costs
 }
 

@@ -147,6 +147,44 @@ impl Painter for Viuer {
     }
 }
 
+/// Bytes of a picture by protocol, made as viuer makes them: it writes to standard output only.
+pub fn costs(target: &Target, cell: (u16, u16)) -> Vec<(&'static str, usize)> {
+    let picture = dynamic(&target.image);
+    let mut png = std::io::Cursor::new(Vec::new());
+    // Writing to memory cannot fail.
+    let _ = picture.write_to(&mut png, image::ImageFormat::Png);
+    let iterm = png.into_inner().len().div_ceil(3) * 4;
+    vec![
+        ("iterm", iterm),
+        #[cfg(feature = "sixel")]
+        ("sixel", sixel_bytes(&picture, cells_of(target, cell), cell)),
+    ]
+}
+
+#[cfg(feature = "sixel")]
+fn sixel_bytes(picture: &DynamicImage, cells: Rect, cell: (u16, u16)) -> usize {
+    use icy_sixel::{DiffusionMethod, MethodForLargest, MethodForRep, PixelFormat, Quality};
+    let painter = Viuer {
+        protocol: Protocol::Sixel,
+        cell,
+        painted: None,
+    };
+    let (units_across, units_down) = painter.size(cells);
+    let (width, height) = ((6 * units_across).min(1000), 12 * units_down);
+    let picture = picture.resize_exact(width, height, image::imageops::FilterType::Triangle);
+    let written = icy_sixel::sixel_string(
+        picture.to_rgba8().as_raw(),
+        width as i32,
+        height as i32,
+        PixelFormat::RGBA8888,
+        DiffusionMethod::Auto,
+        MethodForLargest::Auto,
+        MethodForRep::Auto,
+        Quality::AUTO,
+    );
+    written.map_or(0, |written| written.len())
+}
+
 fn dynamic(image: &PreviewImage) -> DynamicImage {
     let (width, height, pixels) = (
         image.width as u32,
