@@ -141,19 +141,22 @@ pub struct Computing {
     #[arg(long, global = true, value_name = "DEVICE")]
     pub device: Option<Device>,
 
-    /// Of its products; sums are always f32 [default: f32]
+    /// In what numbers [default: f32]
     #[arg(long, global = true, value_enum, value_name = "PRECISION")]
     pub precision: Option<Precision>,
 }
 
-/// What the products of a network are computed in.
+/// What the numbers of a network are computed in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Precision {
     #[default]
     F32,
-    /// Faster, with 8 bits: scores change a little, and the preprocess column says +bf16. Needs a
-    /// processor with AVX-512 BF16
+    /// On the CPU, products of 8 bits: faster, scores change a little, and the preprocess column says
+    /// +bf16. Needs a processor with AVX-512 BF16
     Bf16,
+    /// On a graphics processor, all numbers of 11 bits; the preprocess column says +f16. The same
+    /// on the CPU, slowly, with --engine candle
+    F16,
 }
 
 /// Where a network is computed.

@@ -226,6 +226,34 @@ fn it_is_a_success_if_every_image_was_read() {
 }
 
 #[test]
+fn what_nothing_computes_is_said_in_one_line() {
+    let folder = Folder::new();
+    let adapt = "adapt -m cases.csv -o ours.safetensors --precision bf16 --device cpu";
+    for (arguments, words) in [
+        ("doctor --device cpu --precision f16", "f16 is for graphics"),
+        (
+            "doctor --device cpu --engine candle --precision bf16",
+            "candle computes in f32 or",
+        ),
+        (adapt, "cxr adapt computes in f32 only"),
+    ] {
+        one_line_of_usage(&folder, arguments, words);
+    }
+    if !cfg!(feature = "cuda") {
+        let words = "--device cuda:1: this build cannot use it";
+        one_line_of_usage(&folder, "predict . --device cuda:1", words);
+    }
+}
+
+/// Ends with 2 and one line with these words.
+fn one_line_of_usage(folder: &Folder, arguments: &str, words: &str) {
+    let outcome = folder.run(&arguments.split(' ').collect::<Vec<_>>());
+    assert_eq!(outcome.code, 2, "{arguments}: {}", outcome.stderr);
+    assert_eq!(outcome.stderr.lines().count(), 1, "{}", outcome.stderr);
+    assert!(outcome.stderr.contains(words), "{}", outcome.stderr);
+}
+
+#[test]
 fn bad_usage_ends_with_two_and_changes_nothing() {
     let folder = Folder::new();
     let film = folder.film("a.png");
@@ -238,7 +266,6 @@ fn bad_usage_ends_with_two_and_changes_nothing() {
         &["predict", "a.png", "--format", "xml"],
         &["predict", "a.png", "--jobs", "0"],
         &["predict", "a.png", "--engine", "abacus"],
-        &["doctor", "--engine", "candle", "--precision", "bf16"],
         &["predict", "a.png", "--resume"],
         &["predict", "a.png", "--resume", "-o", "-"],
         &["predict", "a.png", "--resume", "-o", "new.json"],

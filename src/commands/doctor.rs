@@ -121,8 +121,13 @@ fn model(file: Option<&Path>) -> Result<String> {
     let start = Instant::now();
     classifier.logits(&ramp).context(fix)?;
     let milliseconds = start.elapsed().as_secs_f64() * 1e3;
+    let place = match Compute::of_process().place {
+        Place::Cpu => "on one core".to_owned(),
+        // Batches, which this is none of, take hardly longer.
+        place => format!("alone on {}", place.words()),
+    };
     Ok(format!(
-        "{} {}, {} labels, {milliseconds:.0} ms an image on one core",
+        "{} {}, {} labels, {milliseconds:.0} ms an image {place}",
         card.name,
         card.version,
         card.labels.len()

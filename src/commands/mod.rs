@@ -55,7 +55,9 @@ impl Usage {
 /// For [`report`] to print.
 pub fn run(mut cli: Cli) -> Result<ExitCode> {
     let settings = config::apply(&mut cli)?;
-    compute(cli.computing)?.for_process();
+    if computes(cli.command.as_ref()) {
+        compute(cli.computing)?.for_process();
+    }
     let limits = limits(cli.files);
     let colour = cli.appearance.color.unwrap_or_default();
     let model = match (cli.model.model.clone(), &cli.command) {
@@ -84,10 +86,21 @@ pub fn run(mut cli: Cli) -> Result<ExitCode> {
     }
 }
 
+/// Whether it has use for a graphics processor: finding one takes a moment, and memory that decoder
+/// processes may not have.
+fn computes(command: Option<&Command>) -> bool {
+    match command {
+        None => true,
+        Some(Command::Predict(_) | Command::Evaluate(_) | Command::Adapt(_)) => true,
+        Some(Command::Report(_) | Command::Doctor(_)) => true,
+        Some(_) => false,
+    }
+}
+
 /// How networks are to be computed.
 ///
 /// # Errors
-/// [`Usage`], if candle is to compute in `bf16`, or the kernels elsewhere than on the CPU.
+/// [`Usage`], if nothing computes so, or the device is not there.
 fn compute(computing: Computing) -> Result<Compute> {
     let place = match computing.device.unwrap_or_default() {
         cli::Device::Auto => {
@@ -98,29 +111,36 @@ fn compute(computing: Computing) -> Result<Compute> {
             place
         }
         cli::Device::Cpu => Place::Cpu,
-        cli::Device::Cuda(number) => Place::Cuda(number),
-        cli::Device::Metal => Place::Metal,
+        cli::Device::Cuda(number) => there(Place::Cuda(number))?,
+        cli::Device::Metal => there(Place::Metal)?,
     };
     let engine = match computing.engine.unwrap_or_default() {
         cli::Engine::Auto if place != Place::Cpu => Engine::Candle,
-        cli::Engine::Kernels if place != Place::Cpu => {
-            return Err(Usage::error("--engine kernels computes on the CPU only"));
-        }
         cli::Engine::Auto | cli::Engine::Kernels => Engine::Kernels,
         cli::Engine::Candle => Engine::Candle,
     };
     let precision = match computing.precision.unwrap_or_default() {
         cli::Precision::F32 => Precision::F32,
-        cli::Precision::Bf16 if engine == Engine::Candle => {
-            return Err(Usage::error("--engine candle computes in f32 only"));
-        }
         cli::Precision::Bf16 => Precision::Bf16,
+        cli::Precision::F16 => Precision::F16,
     };
-    Ok(Compute {
+    let compute = Compute {
         engine,
         place,
         precision,
-    })
+    };
+    let is_possible = compute.check();
+    is_possible.map_err(|error| Usage::error(error.to_string()))?;
+    Ok(compute)
+}
+
+/// That place, if it is there.
+///
+/// # Errors
+/// [`Usage`], if not.
+fn there(place: Place) -> Result<Place> {
+    let opened = place.open().map(|_| place);
+    opened.map_err(|error| Usage::error(format!("--device {error}")))
 }
 
 /// The limits that were asked for, and the bundled ones for the rest.
@@ -180,8 +200,15 @@ fn model_files(path: Option<&Path>) -> Result<ModelFiles> {
 /// # Errors
 /// [`Usage`], if it cannot be loaded.
 fn classifier(path: Option<&Path>) -> Result<Classifier> {
-    if Compute::of_process().precision == Precision::Bf16 {
-        complain("computing in bf16: scores differ a little from those in f32");
+    let words = match Compute::of_process().precision {
+        Precision::F32 => None,
+        Precision::Bf16 => Some("bf16"),
+        Precision::F16 => Some("f16"),
+    };
+    if let Some(words) = words {
+        complain(&format!(
+            "computing in {words}: scores differ a little from those in f32"
+        ));
     }
     let loaded = model_files(path)?.classifier();
     loaded.map_err(|error| match path {

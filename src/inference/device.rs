@@ -2,7 +2,7 @@
 
 use candle_core::Device;
 
-use super::InferenceError;
+use super::{InferenceError, in_words};
 
 /// A device, as it is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -59,10 +59,12 @@ impl Place {
             )));
         }
         let opened = match self {
-            Place::Cuda(number) => Device::new_cuda(number),
+            // One stream for all threads. With candle's other way each thread has one, and nothing
+            // orders them: weights that one sends could be read by another before they are there.
+            Place::Cuda(number) => Device::new_cuda_with_stream(number),
             _ => Device::new_metal(0),
         };
-        opened.map_err(|error| fault(error.to_string()))
+        opened.map_err(|error| fault(format!("cannot be used, {}", in_words(&error))))
     }
 }
 

@@ -63,12 +63,23 @@ pub enum InferenceError {
     UnknownPreprocess(String),
     #[error("the network's output is not a number for {label}")]
     NotFinite { label: String },
+    /// In what was asked for, as it is typed.
+    #[error("{0}")]
+    Unsupported(&'static str),
     #[error("{device}: {reason}")]
     Device { device: String, reason: String },
     #[error("{path}: {reason}")]
     File { path: String, reason: String },
-    #[error("computing: {0}")]
+    #[error("computing: {}", in_words(.0))]
     Compute(#[from] candle_core::Error),
+}
+
+/// Without the backtrace that candle adds where `RUST_BACKTRACE` asks for one: a reason is one line.
+fn in_words(error: &candle_core::Error) -> String {
+    match error {
+        candle_core::Error::WithBacktrace { inner, .. } => in_words(inner),
+        error => error.to_string(),
+    }
 }
 
 /// Something that reads a radiograph. The screen's tests use a double with fixed answers.
@@ -87,7 +98,6 @@ pub struct Classifier {
     heads: Heads,
     preprocess: Preprocess,
     card: ModelCard,
-    device: Device,
 }
 
 impl Classifier {
@@ -110,12 +120,12 @@ impl Classifier {
     /// [`from_parts`](Classifier::from_parts), computed in this way.
     ///
     /// # Errors
-    /// As there.
+    /// As there, and if nothing computes so, or the place is not there.
     pub fn computed(card: &str, weights: &[u8], compute: Compute) -> Result<Self, InferenceError> {
-        let device = compute.place.open()?;
+        compute.check()?;
         let card = card::parse_card(card)?;
         weights::verify(weights, &card)?;
-        let tensors = weights::Tensors::parse(weights, &device)?;
+        let tensors = weights::Tensors::parse(weights, &Device::Cpu)?;
         let preprocess = Preprocess::named(&card.preprocess, card.input_size)?;
         let network = AnyNetwork::build(&card, preprocess.channels(), &tensors, compute)?;
         let heads = Heads::load(&card, &tensors, network.channels()?)?;
@@ -128,7 +138,6 @@ impl Classifier {
             heads,
             preprocess,
             card,
-            device,
         })
     }
 
@@ -152,11 +161,8 @@ impl Classifier {
     /// The values of preprocessed images as `[N, C, S, S]`.
     fn tensor(&self, values: Vec<f32>) -> Result<Tensor, InferenceError> {
         let (channels, size) = (self.preprocess.channels(), self.preprocess.size());
-        Ok(Tensor::from_vec(
-            values,
-            ((), channels, size, size),
-            &self.device,
-        )?)
+        let shape = ((), channels, size, size);
+        Ok(Tensor::from_vec(values, shape, &Device::Cpu)?)
     }
 
     /// What the maps say, once they too have been asked whether to refuse: then nothing.

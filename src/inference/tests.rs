@@ -304,6 +304,65 @@ fn the_engines_say_the_same() {
 }
 
 #[test]
+fn f16_is_near_f32_and_said_wherever_a_prediction_is_kept() {
+    let half = bundled(Engine::Candle, Precision::F16).unwrap();
+    let exact = bundled(Engine::Kernels, Precision::F32).unwrap();
+    let difference = difference(&exact, &half);
+    assert!(difference > 0.0 && difference < 0.15, "{difference}");
+    let name = format!("{}+f16", exact.card().preprocess);
+    assert_eq!(half.classify(&film()).unwrap().preprocess, name);
+    let says_so = |model: &Classifier| model.card().limits.iter().any(|l| l.contains("f16"));
+    assert!(says_so(&half) && !says_so(&exact));
+}
+
+#[test]
+fn what_nothing_computes_is_refused_before_anything_is_opened() {
+    let compute = |place, engine, precision| Compute {
+        place,
+        engine,
+        precision,
+    };
+    for (compute, words) in [
+        (
+            compute(Place::Cpu, Engine::Kernels, Precision::F16),
+            "f16 is for graphics",
+        ),
+        (
+            compute(Place::Cpu, Engine::Candle, Precision::Bf16),
+            "candle computes in",
+        ),
+        (
+            compute(Place::Cuda(0), Engine::Kernels, Precision::F32),
+            "on the CPU only",
+        ),
+        (
+            compute(Place::Cuda(0), Engine::Candle, Precision::Bf16),
+            "bf16 is for the CPU",
+        ),
+    ] {
+        let made = Classifier::computed(weights::BUNDLED_CARD, weights::BUNDLED_WEIGHTS, compute);
+        let Err(error) = made else {
+            panic!("{compute:?} was taken");
+        };
+        assert!(error.to_string().contains(words), "{error}");
+    }
+}
+
+#[test]
+fn a_graphics_processor_has_more_callers_than_readers_and_an_end_of_them() {
+    let callers = |place, readers| {
+        Compute {
+            place,
+            ..Compute::default()
+        }
+        .callers(readers)
+    };
+    assert_eq!([1, 16, 300].map(|n| callers(Place::Cpu, n)), [1, 16, 300]);
+    let many = [1, 16, 32, 300].map(|n| callers(Place::Cuda(0), n));
+    assert_eq!(many, [4, 64, 96, 364]);
+}
+
+#[test]
 fn bf16_is_said_wherever_a_prediction_is_kept() {
     let bf16 = match bundled(Engine::Kernels, Precision::Bf16) {
         Ok(bf16) => bf16,

@@ -6,7 +6,7 @@ use candle_core::{DType, Device, Tensor};
 use safetensors::SafeTensors;
 use sha2::{Digest, Sha256};
 
-use super::InferenceError;
+use super::{InferenceError, in_words};
 use crate::domain::ModelCard;
 
 /// The bundled model travels inside the binary, so that one file copied to a server works.
@@ -25,7 +25,7 @@ impl Tensors {
     /// If the bytes are not a safetensors file, or a value is not finite.
     pub fn parse(bytes: &[u8], device: &Device) -> Result<Self, InferenceError> {
         let stored = candle_core::safetensors::load_buffer(bytes, device)
-            .map_err(|e| InferenceError::Weights(e.to_string()))?;
+            .map_err(|e| InferenceError::Weights(in_words(&e)))?;
         let mut tensors = HashMap::with_capacity(stored.len());
         for (name, tensor) in stored {
             let tensor = tensor.to_dtype(DType::F32)?;
@@ -43,6 +43,21 @@ impl Tensors {
         Ok(Tensors {
             named: tensors,
             metadata: metadata.metadata().clone().unwrap_or_default(),
+        })
+    }
+
+    /// The same tensors in another place.
+    ///
+    /// # Errors
+    /// If the device has no room for them.
+    pub fn on(&self, device: &Device) -> Result<Self, InferenceError> {
+        let moved = self.named.iter().map(|(name, tensor)| {
+            let tensor = tensor.to_device(device)?;
+            Ok((name.clone(), tensor))
+        });
+        Ok(Tensors {
+            named: moved.collect::<candle_core::Result<_>>()?,
+            metadata: self.metadata.clone(),
         })
     }
 

@@ -19,17 +19,21 @@ use anyhow::{Context, Result};
 use self::destination::Destination;
 use self::fit::Fits;
 use self::study::{Plan, Study};
-use super::batch::{Progress, Signals};
-use super::{SOME_FAILED, available_cores, cases, classifier, complain, model_files, print};
+use super::batch::{Crew, Progress, Signals};
+use super::{SOME_FAILED, Usage, available_cores, cases, classifier, complain, model_files, print};
 use crate::adaptation::{FITS, Method, Work};
 use crate::cli;
 use crate::domain::{ModelCard, Question};
 use crate::evaluation::{Manifest, Question as Asked};
 use crate::export::path_text;
 use crate::imaging::Limits;
-use crate::inference::{Classify, HeadRow, ModelFiles};
+use crate::inference::{Classify, Compute, HeadRow, ModelFiles, Precision};
 
 pub fn run(arguments: &cli::Adapt, limits: &Limits, model: Option<&Path>) -> Result<ExitCode> {
+    if Compute::of_process().precision != Precision::F32 {
+        // What is fitted goes on a card that is read with any precision.
+        return Err(Usage::error("cxr adapt computes in f32 only"));
+    }
     let before = model_files(model)?;
     let destination = Destination::new(&arguments.output, arguments.force, before.path())?;
     let date = date::asked_or_today(arguments.date.as_deref())?;
@@ -45,7 +49,7 @@ pub fn run(arguments: &cli::Adapt, limits: &Limits, model: Option<&Path>) -> Res
         limits,
         manifest: &manifest,
         root: &root,
-        jobs: arguments.jobs.map_or_else(available_cores, usize::from),
+        crew: Crew::of(arguments.jobs),
         quiet: arguments.quiet,
         place: path_text(&arguments.cases.manifest),
     }

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use super::labels_that;
 use crate::adaptation::{Cases, CauseCases, Count, ENOUGH_IMAGES, ENOUGH_PATIENTS};
-use crate::commands::batch::{Known, Signals, decoders, guarded};
+use crate::commands::batch::{Crew, Known, Signals, guarded};
 use crate::commands::{Usage, cases};
 use crate::domain::text::clean;
 use crate::domain::{ModelCard, Prediction, Question, Radiograph};
@@ -163,7 +163,7 @@ pub struct Batch<'a> {
     pub limits: &'a Limits,
     pub manifest: &'a Manifest,
     pub root: &'a Path,
-    pub jobs: usize,
+    pub crew: Crew,
     pub quiet: bool,
     /// Where the cases are from, for the summary.
     pub place: String,
@@ -178,12 +178,12 @@ impl<'a> Batch<'a> {
                 .iter()
                 .map(|case| cases::file(self.root, case))
                 .collect::<Vec<PathBuf>>(),
-            jobs: self.jobs,
+            threads: self.crew.threads,
             quiet: self.quiet,
             place: self.place.clone(),
             signals,
         };
-        let open = decoders(self.limits);
+        let open = self.crew.decoders(self.limits);
         let classify = |_: &Path, radiograph: &Radiograph| {
             let found = self.classifier.classify_with_features(radiograph);
             found.map_err(|error| clean(&error.to_string()))

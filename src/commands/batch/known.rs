@@ -17,7 +17,7 @@ const LISTED: usize = 10;
 /// What is to be read.
 pub struct Known<'a> {
     pub paths: Vec<PathBuf>,
-    pub jobs: usize,
+    pub threads: usize,
     /// Neither bar nor summary.
     pub quiet: bool,
     /// Where the files are from, for the summary.
@@ -42,7 +42,7 @@ impl Known<'_> {
         progress.expect(self.paths.len() as u64);
         let (mut tally, paths) = (Tally::default(), self.paths);
         let read = in_order(
-            self.jobs,
+            self.threads,
             self.signals.stop(),
             |give: &mut dyn FnMut(PathBuf) -> ControlFlow<()>| hand_over(paths, give),
             || {

@@ -1,6 +1,7 @@
 //! Reading many images: what `predict`, `evaluate` and `adapt` share. Whatever happens to one image is its
 //! reason, and the batch goes on.
 
+mod crew;
 mod in_order;
 mod known;
 mod progress;
@@ -10,6 +11,7 @@ use std::any::Any;
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+pub use self::crew::Crew;
 use self::in_order::WORKER_THREAD;
 pub use self::in_order::in_order;
 pub use self::known::Known;
@@ -78,9 +80,13 @@ where
 /// Makes what one thread opens its files with: a decoder with a process of its own.
 pub fn decoders(limits: &Limits) -> impl Fn() -> Opener + Sync {
     move || {
-        let decoder = Decoder::new(limits.clone(), std::env::current_exe().ok());
+        let decoder = decoder(limits);
         Box::new(move |path: &Path| decoder.open(path))
     }
+}
+
+fn decoder(limits: &Limits) -> Decoder {
+    Decoder::new(limits.clone(), std::env::current_exe().ok())
 }
 
 /// What one thread opens its files with.

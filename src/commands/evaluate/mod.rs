@@ -15,9 +15,9 @@ use anyhow::{Context, Result};
 
 use self::folder::Folder;
 use self::predictions::Table;
-use super::batch::{Known, Reader, Signals, decoders};
+use super::batch::{Crew, Known, Reader, Signals};
 use super::cases;
-use super::{SOME_FAILED, Usage, available_cores, classifier, complain, print};
+use super::{SOME_FAILED, Usage, classifier, complain, print};
 use crate::cli;
 use crate::domain::{ModelCard, Prediction};
 use crate::evaluation::measure::{Measured, patients};
@@ -53,7 +53,7 @@ pub fn run(arguments: &cli::Evaluate, limits: &Limits, model: Option<&Path>) -> 
         manifest: &manifest,
         root: &root,
         folder: folder.as_ref(),
-        jobs: arguments.jobs.map_or_else(available_cores, usize::from),
+        crew: Crew::of(arguments.jobs),
         quiet: arguments.quiet,
         place: path_text(&arguments.cases.manifest),
     };
@@ -71,7 +71,7 @@ pub fn run(arguments: &cli::Evaluate, limits: &Limits, model: Option<&Path>) -> 
         group_columns: &manifest.group_columns,
         model: &model,
         against: other.as_ref(),
-        jobs: batch.jobs,
+        jobs: batch.crew.readers,
     });
     if let Some(code) = interrupted(&signals, &model.answers, &manifest) {
         return Ok(code);
@@ -189,7 +189,7 @@ struct Batch<'a> {
     manifest: &'a Manifest,
     root: &'a Path,
     folder: Option<&'a Folder>,
-    jobs: usize,
+    crew: Crew,
     quiet: bool,
     /// Where the cases are from, for the summary.
     place: String,
@@ -206,12 +206,12 @@ impl Batch<'_> {
             .transpose()?;
         let reader = Reader {
             classifier: self.classifier,
-            open: decoders(self.limits),
+            open: self.crew.decoders(self.limits),
             then: None,
         };
         let known = Known {
             paths: cases.map(|case| cases::file(self.root, case)).collect(),
-            jobs: self.jobs,
+            threads: self.crew.threads,
             quiet: self.quiet,
             place: self.place.clone(),
             signals,

@@ -18,8 +18,8 @@ use anyhow::{Context, Result};
 use self::heat_maps::HeatMaps;
 pub use self::heat_maps::known as heat_map_label;
 use self::table::{Destination, Done};
-use super::batch::{Progress, Reader, Signals, Tally, Then, decoders, in_order, silence_workers};
-use super::{BAD_USAGE, SOME_FAILED, Usage, assumed, available_cores, classifier, complain};
+use super::batch::{Crew, Progress, Reader, Signals, Tally, Then, in_order, silence_workers};
+use super::{BAD_USAGE, SOME_FAILED, Usage, assumed, classifier, complain};
 use crate::cli;
 use crate::domain::{Prediction, Prevalences, Radiograph};
 use crate::export::{Predictions, TableWriter, path_text};
@@ -44,17 +44,18 @@ pub fn run(arguments: &cli::Predict, limits: &Limits, model: Option<&Path>) -> R
         maps.map_or(Ok(()), |maps| maps.write(path, radiograph, prediction))
     };
     let progress = Progress::new(!arguments.quiet, done.len());
+    let crew = Crew::of(arguments.jobs);
     let batch = Batch {
         roots: &arguments.paths,
         done: &done,
         reader: Reader {
             classifier: &classifier,
-            open: decoders(limits),
+            open: crew.decoders(limits),
             then: heat_maps.as_ref().map(|_| &draw as &Then),
         },
         predictions: &predictions,
         assumed: &assumed,
-        jobs: arguments.jobs.map_or_else(available_cores, usize::from),
+        threads: crew.threads,
     };
     let counted = !arguments.quiet && io::stderr().is_terminal();
     let written = std::thread::scope(|scope| {
@@ -120,7 +121,7 @@ struct Batch<'a, Open> {
     reader: Reader<'a, Open>,
     predictions: &'a Predictions<'a>,
     assumed: &'a Prevalences,
-    jobs: usize,
+    threads: usize,
 }
 
 impl<Open, Opener> Batch<'_, Open>
@@ -145,7 +146,7 @@ where
             });
         };
         in_order(
-            self.jobs,
+            self.threads,
             stop,
             source,
             || self.worker(),
@@ -265,7 +266,7 @@ mod tests {
             },
             predictions: &predictions,
             assumed: &assumed,
-            jobs: 3,
+            threads: 3,
         };
         let columns = predictions.columns();
         let mut table = TableWriter::begin(Vec::new(), Format::Csv, columns).unwrap();

@@ -2,23 +2,30 @@
 
 pub(in crate::inference) mod densenet;
 pub(in crate::inference) mod efficientnet_lite;
+mod gather;
 pub(in crate::inference) mod keras_sequential;
 pub(in crate::inference) mod layers;
 pub(in crate::inference) mod mobilenet;
+mod offload;
 mod reference;
 pub(in crate::inference) mod resnet;
 
-use candle_core::{D, Module, Tensor};
+use candle_core::{D, DType, Module, Tensor};
 use candle_nn::Linear;
+use keras_sequential::KerasSequential;
 use layers::Layers;
+pub use offload::BATCH;
+use offload::Offloaded;
 
 use super::InferenceError;
+use super::device::Place;
 use super::engine::{Compute, Engine};
 use super::kernels::{Kernels, Plan};
 use super::weights::Tensors;
 use crate::domain::ModelCard;
 
-/// A network ready to run: convolutions, global average pooling, one linear layer.
+/// A network ready to run: convolutions, global average pooling, one linear layer. What it takes and
+/// gives is on the CPU, wherever it is computed.
 pub struct Network {
     trunk: Trunk,
     head: Linear,
@@ -28,6 +35,7 @@ pub struct Network {
 enum Trunk {
     Candle(Layers),
     Kernels(Box<Plan>),
+    Offloaded(Offloaded),
 }
 
 impl Network {
@@ -39,6 +47,7 @@ impl Network {
         match &self.trunk {
             Trunk::Candle(layers) => layers.forward(input),
             Trunk::Kernels(plan) => plan.forward(input),
+            Trunk::Offloaded(trunk) => trunk.forward(input),
         }
     }
 
@@ -77,9 +86,17 @@ impl AnyNetwork {
         let labels = card.labels.len();
         match card.architecture.as_str() {
             keras_sequential::NAME => {
-                let network =
-                    keras_sequential::KerasSequential::new(tensors, card.input_size, labels)?;
-                Ok(AnyNetwork::Plain(Box::new(network)))
+                let new =
+                    |tensors: &Tensors| KerasSequential::new(tensors, card.input_size, labels);
+                Ok(AnyNetwork::Plain(match compute.place {
+                    Place::Cpu => Box::new(new(tensors)?),
+                    place => {
+                        let device = place.open()?;
+                        let network = new(&tensors.on(&device)?)?;
+                        let forward = move |images: &Tensor| network.forward(images);
+                        Box::new(Offloaded::new(device, DType::F32, forward))
+                    }
+                }))
             }
             _ => Ok(AnyNetwork::Pooled(build(card, channels, tensors, compute)?)),
         }
@@ -169,12 +186,16 @@ pub fn head(
 }
 
 impl Trunk {
-    fn new(layers: Layers, size: usize, compute: Compute) -> candle_core::Result<Self> {
-        Ok(match compute.engine {
-            Engine::Candle => Trunk::Candle(layers),
-            Engine::Kernels => {
-                let plan =
-                    Plan::compile(&layers, (size, size), Kernels::best(), compute.precision)?;
+    fn new(layers: Layers, size: usize, compute: Compute) -> Result<Self, InferenceError> {
+        let dtype = compute.precision.of_candle();
+        Ok(match (compute.engine, compute.place, dtype) {
+            (Engine::Candle, Place::Cpu, DType::F32) => Trunk::Candle(layers),
+            (Engine::Candle, place, dtype) => {
+                Trunk::Offloaded(Offloaded::layers(&layers, &place.open()?, dtype)?)
+            }
+            (Engine::Kernels, ..) => {
+                let precision = compute.precision.of_kernels();
+                let plan = Plan::compile(&layers, (size, size), Kernels::best(), precision)?;
                 Trunk::Kernels(Box::new(plan))
             }
         })

@@ -1,9 +1,13 @@
-//! The layers one by one, by candle's own operations: slow, plain, and on every device that candle
-//! knows. The [plan](crate::inference::kernels::Plan) is held against it.
+//! The layers one by one, by candle's own operations: slow on a CPU, plain, and on every device that
+//! candle knows. The [plan](crate::inference::kernels::Plan) is held against it.
 
 use candle_core::{D, Result, Tensor, bail};
 
 use super::layers::{Activation, Conv, Layer, Layers, NormRelu};
+
+/// A convolution of each channel on its own, without padding: `[N, C, H, W]`, the weight
+/// `[C, 1, K, K]` and the stride → `[N, C, h, w]`.
+type Depthwise = fn(&Tensor, &Tensor, usize) -> Result<Tensor>;
 
 impl Layers {
     /// `[N, C, H, W]` → the last maps, `[N, F, h, w]`.
@@ -11,6 +15,18 @@ impl Layers {
     /// # Errors
     /// If the input has another number of channels, or is too small.
     pub fn forward(&self, input: &Tensor) -> Result<Tensor> {
+        self.forward_by(input, channel_by_channel)
+    }
+
+    /// The same, by fewer operations where they are over many images or many channels.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn forward_in_batches(&self, input: &Tensor) -> Result<Tensor> {
+        self.forward_by(input, tap_by_tap)
+    }
+
+    fn forward_by(&self, input: &Tensor, depthwise: Depthwise) -> Result<Tensor> {
         let last_use = self.last_use();
         let mut values = vec![Some(input.clone())];
         for (index, layer) in self.layers.iter().enumerate() {
@@ -21,7 +37,7 @@ impl Layers {
             let made = match layer {
                 Layer::Conv(conv) => {
                     let residual = conv.residual.map(get).transpose()?;
-                    conv.forward(get(conv.input)?, residual)?
+                    conv.forward(get(conv.input)?, residual, depthwise)?
                 }
                 Layer::MaxPool(input) => max_pool(get(*input)?)?,
                 Layer::NormReluAverage(input, norm, 1) => norm.forward(get(*input)?)?,
@@ -67,21 +83,28 @@ impl Layer {
 }
 
 impl Conv {
-    fn forward(&self, x: &Tensor, residual: Option<&Tensor>) -> Result<Tensor> {
+    fn forward(
+        &self,
+        x: &Tensor,
+        residual: Option<&Tensor>,
+        depthwise: Depthwise,
+    ) -> Result<Tensor> {
         let x = match &self.before {
             Some(norm) => &norm.forward(x)?,
             None => x,
         };
-        let (_, channels, height, width) = x.dims4()?;
+        let (_, _, height, width) = x.dims4()?;
         let kernel = self.weight.dim(D::Minus1)?;
         let (top, bottom) = self.padding.around(height, kernel, self.stride);
         let (left, right) = self.padding.around(width, kernel, self.stride);
-        let groups = if self.is_depthwise { channels } else { 1 };
-        let y = x
+        let x = x
             .pad_with_zeros(D::Minus2, top, bottom)?
-            .pad_with_zeros(D::Minus1, left, right)?
-            .conv2d(&self.weight, 0, self.stride, 1, groups)?
-            .broadcast_add(&per_channel(&self.bias)?)?;
+            .pad_with_zeros(D::Minus1, left, right)?;
+        let y = match self.is_depthwise {
+            true => depthwise(&x, &self.weight, self.stride)?,
+            false => x.conv2d(&self.weight, 0, self.stride, 1, 1)?,
+        };
+        let y = y.broadcast_add(&per_channel(&self.bias)?)?;
         let y = match residual {
             Some(residual) => (y + residual)?,
             None => y,
@@ -102,6 +125,42 @@ impl NormRelu {
     }
 }
 
+/// As candle has it: one convolution after the other.
+fn channel_by_channel(x: &Tensor, weight: &Tensor, stride: usize) -> Result<Tensor> {
+    x.conv2d(weight, 0, stride, 1, weight.dim(0)?)
+}
+
+/// The sum of the shifted images, each times one tap of the kernel: K² products over all channels,
+/// where a graphics processor would start thousands of small convolutions and wait for each.
+fn tap_by_tap(x: &Tensor, weight: &Tensor, stride: usize) -> Result<Tensor> {
+    let (images, channels, height, width) = x.dims4()?;
+    let kernel = weight.dim(D::Minus1)?;
+    let (Some(above), Some(before)) = (height.checked_sub(kernel), width.checked_sub(kernel))
+    else {
+        bail!("{height} × {width} pixels are too few for a window of {kernel}");
+    };
+    let (rows, columns) = (above / stride + 1, before / stride + 1);
+    // In squares of stride × stride, so that a step of the window is one along an axis.
+    let missing = |size: usize| size.next_multiple_of(stride) - size;
+    let x = x
+        .pad_with_zeros(D::Minus2, 0, missing(height))?
+        .pad_with_zeros(D::Minus1, 0, missing(width))?;
+    let (down, across) = (height.div_ceil(stride), width.div_ceil(stride));
+    let x = x.reshape((images, channels, down, stride, across, stride))?;
+    let product = |tap: usize| -> Result<Tensor> {
+        let (row, column) = (tap / kernel, tap % kernel);
+        let weight = weight.narrow(2, row, 1)?.narrow(3, column, 1)?;
+        x.narrow(2, row / stride, rows)?
+            .narrow(3, row % stride, 1)?
+            .narrow(4, column / stride, columns)?
+            .narrow(5, column % stride, 1)?
+            .squeeze(5)?
+            .squeeze(3)?
+            .broadcast_mul(&weight.reshape((1, channels, 1, 1))?)
+    };
+    (1..kernel * kernel).try_fold(product(0)?, |sum, tap| sum + product(tap)?)
+}
+
 /// `[C]` → `[1, C, 1, 1]`
 fn per_channel(values: &Tensor) -> Result<Tensor> {
     values.reshape((1, values.elem_count(), 1, 1))
@@ -114,4 +173,49 @@ fn max_pool(x: &Tensor) -> Result<Tensor> {
         .pad_with_zeros(D::Minus1, 1, 1)?
         .pad_with_zeros(D::Minus2, 1, 1)?;
     x.max_pool2d_with_stride(3, 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{DType, Device};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Largest difference, over the largest value.
+    fn difference(found: &Tensor, expected: &Tensor) -> f32 {
+        assert_eq!(found.dims(), expected.dims());
+        let largest = |tensor: Tensor| {
+            let tensor = tensor.abs().unwrap().max_all().unwrap();
+            tensor
+                .to_dtype(DType::F32)
+                .unwrap()
+                .to_scalar::<f32>()
+                .unwrap()
+        };
+        largest((found - expected).unwrap()) / largest(expected.clone()).max(f32::MIN_POSITIVE)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn a_depthwise_convolution_tap_by_tap_is_candles(
+            images in 1_usize..4, channels in 1_usize..20, half in 0_usize..4, stride in 1_usize..4,
+            height in 1_usize..20, width in 1_usize..20,
+        ) {
+            let kernel = 2 * half + 1;
+            let random = |shape: &[usize]| Tensor::randn(0_f32, 1.0, shape, &Device::Cpu).unwrap();
+            let x = random(&[images, channels, height, width]);
+            let weight = random(&[channels, 1, kernel, kernel]);
+            let found = tap_by_tap(&x, &weight, stride);
+            if height < kernel || width < kernel {
+                prop_assert!(found.is_err());
+                return Ok(());
+            }
+            let expected = channel_by_channel(&x, &weight, stride).unwrap();
+            let difference = difference(&found.unwrap(), &expected);
+            prop_assert!(difference < 1e-6, "{difference}");
+        }
+    }
 }
