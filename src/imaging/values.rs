@@ -75,11 +75,11 @@ fn pixels<T>(
     columns: usize,
     channels: usize,
     region: Region,
-    value: impl Fn(&[T]) -> f32,
+    value: impl Fn(&[T]) -> f32 + Copy,
 ) -> Vec<f32> {
     let mut values = Vec::with_capacity(region.width * region.height);
     for row in rows(samples, columns, channels, region) {
-        values.extend(row.chunks_exact(channels).map(|pixel| value(pixel)));
+        values.extend(row.chunks_exact(channels).map(value));
     }
     values
 }
