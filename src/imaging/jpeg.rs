@@ -7,6 +7,10 @@
 //! so this decodes bit for bit as libjpeg does. Entropy decoding, which is what a hostile stream
 //! drives, is bounds-checked Rust; the cosine transform, upsampling and colours run in vectors,
 //! whose bounds are checked before them.
+//!
+//! Pictures are not shrunk while they are decoded (scaled cosine transforms): over ten radiographs of
+//! original size that moved a logit of cxr-lite0 by 0.05 at most from 896 pixels and by 0.14 from 448,
+//! and saved a third to a half of decoding.
 
 use image::metadata::Orientation;
 use libjpeg_turbo_rs::precision::{decompress_12bit_with_limits, decompress_lossless_arbitrary};

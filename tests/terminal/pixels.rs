@@ -302,11 +302,13 @@ fn the_doctor_names_the_line_of_configuration() {
     };
     let _kitty = attach(&tmux, Kind::Kitty);
     tmux.wait_for("ready>");
-    let doctor = |tmux: &Tmux| {
-        tmux.run(&["send-keys", &format!("clear; '{CXR}' doctor"), "Enter"]);
-        tmux.wait_for("reviews ")
+    let doctor = |call: &str| {
+        // Written by the shell, not typed; and not what an earlier call left on the screen.
+        let command = format!("clear; '{CXR}' doctor; echo en''d {call}");
+        tmux.run(&["send-keys", &command, "Enter"]);
+        tmux.wait_for(&format!("end {call}"))
     };
-    let shut = doctor(&tmux);
+    let shut = doctor("one");
     assert!(
         shut.contains("quadrants") && shut.contains("kitty(0.41.1)"),
         "{shut}"
@@ -314,7 +316,7 @@ fn the_doctor_names_the_line_of_configuration() {
     assert!(shut.contains("set -g allow-passthrough on"), "{shut}");
     tmux.run(&["set-option", "-g", "allow-passthrough", "on"]);
     if matches!(tmux.ask("#{allow-passthrough}").as_str(), "1" | "on") {
-        let open = doctor(&tmux);
+        let open = doctor("two");
         assert!(open.contains("images as kitty in tmux"), "{open}");
     }
 }

@@ -1,0 +1,189 @@
+//! Options that several commands have.
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Args, ValueEnum};
+
+/// How it looks, for every command.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Args)]
+pub struct Appearance {
+    /// Colours: as the terminal and NO_COLOR say, always, or never [default: auto]
+    #[arg(long, global = true, value_enum, value_name = "WHEN")]
+    pub color: Option<ColorWhen>,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum ColorWhen {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+/// How much one file may ask for, for every command that reads files: what is beyond is a row with
+/// a reason.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Args)]
+#[command(next_help_heading = "Limits of one file")]
+pub struct Files {
+    /// Columns times rows, in millions [default: 100]
+    #[arg(
+        long,
+        global = true,
+        value_name = "N",
+        env = "CXR_MAX_MEGAPIXELS",
+        hide_env_values = true
+    )]
+    pub max_megapixels: Option<NonZeroU32>,
+
+    /// Memory that decoding it may take, in MiB [default: 1024]
+    #[arg(
+        long,
+        global = true,
+        value_name = "N",
+        env = "CXR_MAX_MEMORY",
+        hide_env_values = true
+    )]
+    pub max_memory: Option<NonZeroU32>,
+
+    /// Seconds that decoding it may take, where it has a process of its own (DICOM) [default: 20]
+    #[arg(
+        long,
+        global = true,
+        value_name = "N",
+        env = "CXR_DECODE_TIMEOUT",
+        hide_env_values = true
+    )]
+    pub decode_timeout: Option<NonZeroU32>,
+}
+
+/// Which model, for every command that has one.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Model {
+    /// The name of a model (`cxr models list`), or a .safetensors file with its card, a .toml, beside
+    /// it [default: the bundled model]
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME|FILE",
+        env = "CXR_MODEL",
+        hide_env_values = true
+    )]
+    pub model: Option<PathBuf>,
+}
+
+/// How networks are computed, for every command that runs one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Args)]
+#[command(next_help_heading = "Computing")]
+pub struct Computing {
+    /// What computes the network [default: auto]
+    #[arg(long, global = true, value_enum, value_name = "ENGINE")]
+    pub engine: Option<Engine>,
+
+    /// Where: auto (a graphics processor if this build can use it and there is one), cpu, cuda, cuda:N,
+    /// metal [default: auto]
+    #[arg(long, global = true, value_name = "DEVICE")]
+    pub device: Option<Device>,
+
+    /// In what numbers [default: f32]
+    #[arg(long, global = true, value_enum, value_name = "PRECISION")]
+    pub precision: Option<Precision>,
+}
+
+/// What the numbers of a network are computed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Precision {
+    #[default]
+    F32,
+    /// On the CPU, products of 8 bits: faster, scores change a little, and the preprocess column says
+    /// +bf16. Needs a processor with AVX-512 BF16
+    Bf16,
+    /// On a graphics processor, all numbers of 11 bits; the preprocess column says +f16. The same
+    /// on the CPU, slowly, with --engine candle
+    F16,
+}
+
+/// Where a network is computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Device {
+    #[default]
+    Auto,
+    Cpu,
+    Cuda(usize),
+    Metal,
+}
+
+impl FromStr for Device {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = |n: &str| n.parse().ok().map(Device::Cuda);
+        match text {
+            "auto" => Some(Device::Auto),
+            "cpu" => Some(Device::Cpu),
+            "cuda" => Some(Device::Cuda(0)),
+            "metal" => Some(Device::Metal),
+            other => other.strip_prefix("cuda:").and_then(number),
+        }
+        .ok_or_else(|| "one of auto, cpu, cuda, cuda:N, metal".to_owned())
+    }
+}
+
+/// What computes a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Engine {
+    /// The fastest for this machine
+    #[default]
+    Auto,
+    /// The kernels of cxr
+    Kernels,
+    /// The plain operations of candle: slower, and what the kernels are checked against
+    Candle,
+}
+
+/// How pictures come to the terminal, for whatever shows them or says how they would be shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Args)]
+pub struct Terminal {
+    /// How radiographs are painted: the best that the terminal can, one way of painting, or not at
+    /// all [default: auto]
+    #[arg(long, value_enum, value_name = "HOW")]
+    pub graphics: Option<Graphics>,
+
+    /// How many milliseconds the terminal may take to say what it can do [env: CXR_PROBE_MS]
+    /// [default: 150]
+    #[arg(long, value_name = "MS")]
+    pub probe_timeout: Option<NonZeroU32>,
+
+    /// A picture of more KiB comes coarse first, and fine once the selection rests; 0: never [default:
+    /// 40 where the terminal's answer took over 30 ms, else never]
+    #[arg(long, value_name = "KIB")]
+    pub coarse_above: Option<u32>,
+}
+
+/// A way of painting a radiograph.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Graphics {
+    #[default]
+    Auto,
+    Kitty,
+    Iterm,
+    Sixel,
+    /// Block characters, in every terminal.
+    Blocks,
+    Off,
+}
+
+/// What is assumed of the images, for whatever shows probabilities.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct Assumptions {
+    /// Share of positives that the probability of LABEL is to assume, instead of the card's:
+    /// COVID-19=0.05 or COVID-19=5%; may be repeated
+    #[arg(long, value_name = "LABEL=SHARE")]
+    pub prevalence: Vec<String>,
+
+    /// What the configuration says, as far as the model has such labels.
+    #[arg(skip)]
+    pub usual: Vec<String>,
+}
