@@ -38,48 +38,48 @@ fn whole(r: &Radiograph) -> Region {
 }
 
 fn unpadded(r: &Radiograph, region: Region) -> Vec<f32> {
+    let columns = r.width;
+    // Pictures that are no DICOM have no transform, and a loop without one runs in vectors.
+    if !r.inverted && r.modality_transform == PixelTransform::default() {
+        return match &r.samples {
+            Samples::Grey8(v) => pixels(v, columns, region, |[s]| (*s).into()),
+            Samples::Grey16(v) => pixels(v, columns, region, |[s]| (*s).into()),
+            Samples::GreySigned16(v) => pixels(v, columns, region, |[s]| (*s).into()),
+            Samples::GreyF32(v) => pixels(v, columns, region, |[s]| *s),
+            Samples::Rgb8(v) => pixels(v, columns, region, |rgb: &[u8; 3]| luma(rgb)),
+        };
+    }
     let sign = if r.inverted { -1.0 } else { 1.0 };
     let transform = |stored: f32| sign * modality(&r.modality_transform, stored);
-    let columns = r.width;
     match &r.samples {
         Samples::Grey8(v) => {
             let table = tabulate(0..=255, transform);
-            pixels(v, columns, 1, region, |s| table[usize::from(s[0])])
+            pixels(v, columns, region, |[s]| table[usize::from(*s)])
         }
         Samples::Grey16(v) => {
             let table = tabulate(0..=65_535, transform);
-            pixels(v, columns, 1, region, |s| table[usize::from(s[0])])
+            pixels(v, columns, region, |[s]| table[usize::from(*s)])
         }
         Samples::GreySigned16(v) => {
             let table = tabulate(-32_768..=32_767, transform);
             let index = |s: i16| (i32::from(s) + 32_768) as usize;
-            pixels(v, columns, 1, region, |s| table[index(s[0])])
+            pixels(v, columns, region, |[s]| table[index(*s)])
         }
-        Samples::GreyF32(v) => pixels(v, columns, 1, region, |s| transform(s[0])),
-        Samples::Rgb8(v) => {
-            let mut values = pixels(v, columns, 3, region, luma);
-            // Colour hardly ever has one, and a loop without it runs in vectors.
-            if r.inverted || r.modality_transform != PixelTransform::default() {
-                values
-                    .iter_mut()
-                    .for_each(|value| *value = transform(*value));
-            }
-            values
-        }
+        Samples::GreyF32(v) => pixels(v, columns, region, |[s]| transform(*s)),
+        Samples::Rgb8(v) => pixels(v, columns, region, |rgb: &[u8; 3]| transform(luma(rgb))),
     }
 }
 
-/// A value for each pixel of a region, row by row.
-fn pixels<T>(
+/// A value for each pixel of a region of a picture with so many columns and `N` channels.
+fn pixels<T, const N: usize>(
     samples: &[T],
     columns: usize,
-    channels: usize,
     region: Region,
-    value: impl Fn(&[T]) -> f32 + Copy,
+    value: impl Fn(&[T; N]) -> f32 + Copy,
 ) -> Vec<f32> {
     let mut values = Vec::with_capacity(region.width * region.height);
-    for row in rows(samples, columns, channels, region) {
-        values.extend(row.chunks_exact(channels).map(value));
+    for row in rows(samples, columns, N, region) {
+        values.extend(row.as_chunks::<N>().0.iter().map(value));
     }
     values
 }
