@@ -116,12 +116,15 @@ fn share(count: usize, parts: usize, part: usize) -> Range<usize> {
 /// `[C, H, W]` into a map.
 fn channels_last(image: &[f32], map: Map) {
     let form = map.form;
-    for (channel, plane) in image.chunks_exact(form.height * form.width).enumerate() {
-        for (y, row) in plane.chunks_exact(form.width).enumerate() {
-            let start = map.at(y as isize, 0).wrapping_add(channel);
-            for (x, value) in row.iter().enumerate() {
+    let plane = form.height * form.width;
+    for y in 0..form.height {
+        let start = map.at(y as isize, 0);
+        let row = &image[y * form.width..];
+        for x in 0..form.width {
+            let pixel = start.wrapping_add(x * form.pixel);
+            for channel in 0..form.channels {
                 // SAFETY: a pixel of the map, which nobody else uses now.
-                unsafe { start.wrapping_add(x * form.pixel).write(*value) };
+                unsafe { pixel.add(channel).write(row[channel * plane + x]) };
             }
         }
     }

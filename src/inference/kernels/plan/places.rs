@@ -123,6 +123,10 @@ fn borders(sizes: &[Extent], passes: &[Made], roots: &[(usize, usize)]) -> Vec<B
                 let shape = depthwise.shape;
                 (shape.kernel, shape.stride, shape.top, shape.left)
             }
+            Pass::Bottleneck(bottleneck) if bottleneck.expand.is_none() => {
+                let shape = bottleneck.depthwise.shape;
+                (shape.kernel, shape.stride, shape.top, shape.left)
+            }
             Pass::Winograd(_) => {
                 let Extent { height, width, .. } = sizes[made.input.0];
                 let root = &mut borders[roots[made.input.0].0];
