@@ -63,6 +63,8 @@ impl Place {
 struct Step {
     input: Place,
     residual: Option<Place>,
+    /// Of a bottleneck whose layers threads share one after another: the maps between them.
+    between: Vec<Place>,
     output: Place,
     pass: Pass,
 }
