@@ -8,6 +8,10 @@
 Weights are random, but the bundled model's for EfficientNet-Lite0. Every engine has as many threads as this process has
 cores (taskset makes them fewer). Printed are medians over the rounds, and the ratio to ONNX Runtime in the same round:
 its median, and the quarter of rounds below and above.
+
+AVX2 against AVX2: CXR_ISA=avx2 and ONEDNN_MAX_CPU_ISA=AVX2 in the environment. ONNX Runtime has no such switch: in a copy
+of its package, the jump after the test for AVX-512F (`test $0x10000`) where MLAS chooses its kernels was made one that is
+always taken. A profiler then found no instruction on 512 bits.
 """
 
 import argparse

@@ -3,9 +3,10 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
-use super::isa::{Kernels, PairKernels, VECTORS};
+use super::isa::{Kernels, PairKernels};
 use super::memory::{Form, LINE, Map, Memory, Row, whole_lines};
-use super::microkernels::{Tile, Window};
+use super::microkernels::Tile;
+use super::tiling::{Panel, Tiling, panels};
 
 /// Bytes of packed input that stay in the nearest caches while all weights pass by.
 const BLOCK_BYTES: usize = 192 << 10;
@@ -43,12 +44,6 @@ pub struct Conv {
     /// Before it, of a 1 × 1 convolution only.
     before: Option<NormRelu>,
     pub clamp: [f32; 2],
-}
-
-/// A panel: output channels that a tile computes at once.
-pub struct Panel {
-    pub first: usize,
-    pub vectors: usize,
 }
 
 thread_local! {
@@ -233,24 +228,9 @@ impl Conv {
             Some(before) => [before.scale.as_ptr(), before.shift.as_ptr()],
             None => [std::ptr::null(); 2],
         };
+        let pack = self.pairs.map_or(self.kernels.pack, |pairs| pairs.pack);
         // SAFETY: the caller's word.
-        unsafe {
-            match self.pairs {
-                Some(pairs) => (pairs.pack)(input, channels, norm, output),
-                None => {
-                    let window = Window {
-                        input,
-                        rows: 1,
-                        row: 0,
-                        columns: 1,
-                        column: 0,
-                        channels,
-                        output,
-                    };
-                    (self.kernels.norm_relu_average)(&window, norm[0], norm[1]);
-                }
-            }
-        }
+        unsafe { pack(input, channels, norm, output) };
     }
 
     /// The microkernel for a tile.
@@ -353,35 +333,51 @@ impl Conv {
         }
     }
 
+    /// What multiplies pairs of `bf16`, if that is what it does.
+    pub fn pairs(&self) -> Option<&'static PairKernels> {
+        self.pairs
+    }
+
     /// One row of pixels, whole, for who keeps only a few rows: `pixels` from `input` on, into
     /// `output`. A 1 × 1 convolution.
     ///
     /// # Safety
     /// As [`run`](Conv::run).
-    pub unsafe fn row(&self, input: Row, residual: Option<Row>, output: Row, pixels: usize) {
+    pub unsafe fn row(&self, input: Row, output: Row, pixels: usize) {
         // SAFETY: the caller's word.
         unsafe {
             if !self.is_packed() {
-                let packed = Packed {
-                    start: input.start,
-                    pixel: input.pixel,
-                    tap: 0,
-                };
-                return self.packed_row(packed, residual, output, pixels);
+                return self.row_handed_over(input, None, output, pixels);
             }
             PACKED.with_borrow_mut(|memory| {
-                let (pixel, tap) = self.packed_lengths();
+                let (pixel, _) = self.packed_lengths();
                 let start = memory.reserve(pixels * pixel);
                 for p in 0..pixels {
                     let from = input.start.wrapping_add(p * input.pixel);
                     self.pack_pixel(from, start.wrapping_add(p * pixel));
                 }
-                self.packed_row(Packed { start, pixel, tap }, residual, output, pixels);
+                self.row_handed_over(Row { start, pixel }, None, output, pixels);
             });
         }
     }
 
-    unsafe fn packed_row(&self, input: Packed, residual: Option<Row>, output: Row, pixels: usize) {
+    /// As [`row`](Conv::row), of pixels that are ready for the products:
+    /// [`Simd::hand_over`](super::simd::Simd::hand_over) stored them.
+    ///
+    /// # Safety
+    /// As [`run`](Conv::run).
+    pub unsafe fn row_handed_over(
+        &self,
+        Row { start, pixel }: Row,
+        residual: Option<Row>,
+        output: Row,
+        pixels: usize,
+    ) {
+        let input = Packed {
+            start,
+            pixel,
+            tap: 0,
+        };
         let tiling = Tiling::new(1, pixels, self.kernels.pixels());
         for panel in panels(self.kernels, self.shape.output) {
             for index in 0..tiling.count {
@@ -420,43 +416,4 @@ fn pair(low: f32, high: f32) -> f32 {
         (bits + 0x7fff + (bits >> 16 & 1)) >> 16
     };
     f32::from_bits(rounded(low) | rounded(high) << 16)
-}
-
-/// Whole panels, and one of fewer vectors for the rest.
-pub fn panels(kernels: &'static Kernels, channels: usize) -> impl Iterator<Item = Panel> {
-    let lanes = kernels.lanes;
-    (0..channels)
-        .step_by(kernels.panel())
-        .map(move |first| Panel {
-            first,
-            vectors: (channels - first).div_ceil(lanes).min(VECTORS),
-        })
-}
-
-/// Rows cut into tiles of nearly equal width.
-pub struct Tiling {
-    width: usize,
-    in_row: usize,
-    /// Pixels of the widest.
-    most: usize,
-    pub count: usize,
-}
-
-impl Tiling {
-    pub fn new(rows: usize, width: usize, pixels: usize) -> Self {
-        let in_row = width.div_ceil(pixels);
-        Tiling {
-            width,
-            in_row,
-            most: width.div_ceil(in_row),
-            count: rows * in_row,
-        }
-    }
-
-    /// Row, first column and width of a tile.
-    fn tile(&self, index: usize) -> (usize, usize, usize) {
-        let (row, part) = (index / self.in_row, index % self.in_row);
-        let start = |part| part * self.width / self.in_row;
-        (row, start(part), start(part + 1) - start(part))
-    }
 }

@@ -5,9 +5,9 @@ use std::cell::RefCell;
 use std::ops::Range;
 
 use super::conv::Conv;
+use super::depthwise_kernel::{DepthwiseTile, WIDEST};
 use super::isa::Kernels;
 use super::memory::{LINE, Map, Memory, Row, whole_lines};
-use super::microkernels::{DepthwiseTile, WIDEST};
 
 /// Size and padding of a depthwise convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,13 +79,18 @@ impl Depthwise {
                 pixel: output.form.pixel,
             };
             // SAFETY: the caller's word.
-            unsafe { self.row(under, input.form.pixel, out, output.form.width) };
+            unsafe {
+                let kernel = self.kernels.depthwise;
+                self.row(kernel, under, input.form.pixel, out, output.form.width);
+            }
         }
     }
 
-    /// One row: `under` gives the rows under the kernel, from the first pixel's first column on.
+    /// One row, by this microkernel: `under` gives the rows under the kernel, from the first pixel's
+    /// first column on.
     unsafe fn row(
         &self,
+        kernel: unsafe fn(&DepthwiseTile),
         under: impl Fn(usize) -> *mut f32,
         column: usize,
         output: Row,
@@ -99,7 +104,7 @@ impl Depthwise {
             kernel: self.shape.kernel,
             rows,
             column,
-            pixel: column * self.shape.stride,
+            stride: self.shape.stride,
             pixels,
             channels: self.shape.channels,
             weights: self.weights.as_ptr(),
@@ -110,21 +115,25 @@ impl Depthwise {
             clamp: self.clamp,
         };
         // SAFETY: the caller's word.
-        unsafe { (self.kernels.depthwise)(&tile) };
+        unsafe { kernel(&tile) };
     }
 }
 
 /// Expand (1 × 1), depthwise, project (1 × 1), in one pass: of the expanded map, which would not fit
 /// into the near caches, only the rows under the kernel are kept, in a ring.
 pub struct Bottleneck {
-    /// Absent in a block that does not expand.
+    /// Absent in a block that does not expand: its input has the border that the depthwise one needs.
     pub expand: Option<Conv>,
     pub depthwise: Depthwise,
     pub project: Conv,
 }
 
+/// Pixels between depthwise and project at least, or a tile of the latter: few small tiles would leave
+/// the depthwise one little to compute at once.
+const MIDDLE: usize = 12;
+
 thread_local! {
-    /// The ring of one thread, and after it the pixels between depthwise and project.
+    /// The pixels of one thread between depthwise and project, and after them the ring.
     static RING: RefCell<Memory> = RefCell::new(Memory::zeros(0));
 }
 
@@ -148,29 +157,67 @@ impl Bottleneck {
         let pixel = whole_lines(channels) + LINE;
         let right =
             ((output.form.width - 1) * stride + kernel).saturating_sub(left + input.form.width);
-        let ring_row = (left + input.form.width + right) * pixel;
-        let middle = output.form.width.min(self.project.kernels.pixels());
+        let ring_row = match self.expand {
+            Some(_) => (left + input.form.width + right) * pixel,
+            None => 0,
+        };
+        let middle = output.form.width.min(self.step()) * pixel;
         RING.with_borrow_mut(|memory| {
-            let start = memory.reserve(kernel * ring_row + middle * pixel);
+            let start = memory.reserve(middle + kernel * ring_row);
             let ring = Ring {
-                start,
+                start: start.wrapping_add(middle),
                 row: ring_row,
                 rows: kernel,
                 pixel,
             };
+            let middle = Row { start, pixel };
             // SAFETY: what was reserved, and the caller's word.
             unsafe {
-                self.rows(&ring, (input, residual, output), rows, right);
+                match &self.expand {
+                    None => self.rows(middle, (input, residual, output), rows),
+                    Some(expand) => {
+                        ring.clear_sides(left, input.form.width, right);
+                        let maps = (input, residual, output);
+                        self.rows_expanded(expand, &ring, middle, maps, rows);
+                    }
+                }
             }
         });
     }
 
+    /// Most pixels between depthwise and project.
+    fn step(&self) -> usize {
+        self.project.kernels.pixels().max(MIDDLE)
+    }
+
     unsafe fn rows(
         &self,
-        ring: &Ring,
+        middle: Row,
         (input, residual, output): (Map, Option<Map>, Map),
         rows: Range<usize>,
-        right: usize,
+    ) {
+        let Shape {
+            stride, top, left, ..
+        } = self.depthwise.shape;
+        for y in rows {
+            let under = |row: usize, column: usize| {
+                let y = (y * stride + row) as isize - top as isize;
+                input.at(y, column as isize - left as isize)
+            };
+            // SAFETY: rows of the input or its border, and the caller's word.
+            unsafe {
+                self.finish_row(under, input.form.pixel, middle, y, residual, output);
+            }
+        }
+    }
+
+    unsafe fn rows_expanded(
+        &self,
+        expand: &Conv,
+        ring: &Ring,
+        middle: Row,
+        (input, residual, output): (Map, Option<Map>, Map),
+        rows: Range<usize>,
     ) {
         let Shape {
             kernel,
@@ -181,83 +228,57 @@ impl Bottleneck {
         } = self.depthwise.shape;
         let width = input.form.width;
         let mut next = (rows.start * stride) as isize - top as isize;
-        for slot in 0..kernel {
-            // SAFETY: the columns left and right of a row of the ring.
-            unsafe {
-                ring.clear(slot, 0, left);
-                ring.clear(slot, left + width, right);
-            }
-        }
         for y in rows {
             let first = (y * stride) as isize - top as isize;
             next = next.max(first);
             while next < first + kernel as isize {
+                let into = Row {
+                    start: ring.at(ring.slot(next), left),
+                    pixel: ring.pixel,
+                };
                 // SAFETY: a row of the ring, and a row of the input where there is one.
                 unsafe {
                     match (0..input.form.height as isize).contains(&next) {
-                        true => self.expand_row(input, next, ring, left),
+                        true => expand.row(input.row(next as usize), into, width),
                         false => ring.clear(ring.slot(next), left, width),
                     }
                 }
                 next += 1;
             }
-            // SAFETY: rows of the ring that were just filled.
-            unsafe { self.finish_row(ring, first, y, residual, output) };
+            let under = |row: usize, column| ring.at(ring.slot(first + row as isize), column);
+            // SAFETY: rows of the ring that were just filled, and the caller's word.
+            unsafe { self.finish_row(under, ring.pixel, middle, y, residual, output) };
         }
     }
 
-    /// One row of the input into its place in the ring.
-    unsafe fn expand_row(&self, input: Map, y: isize, ring: &Ring, left: usize) {
-        let from = Row {
-            start: input.at(y, 0),
-            pixel: input.form.pixel,
-        };
-        let into = Row {
-            start: ring.at(ring.slot(y), left),
-            pixel: ring.pixel,
-        };
-        // SAFETY: rows of the same width, and the caller's word.
-        unsafe {
-            match &self.expand {
-                Some(expand) => expand.row(from, None, into, input.form.width),
-                None => (0..input.form.width).for_each(|x| {
-                    let from = from.start.wrapping_add(x * from.pixel).cast_const();
-                    let into = into.start.wrapping_add(x * into.pixel);
-                    std::ptr::copy_nonoverlapping(from, into, input.form.channels);
-                }),
-            }
-        }
-    }
-
-    /// Depthwise and project for one row of the output, a tile at a time.
+    /// Depthwise and project for one row of the output, some pixels at a time. `under` gives the rows
+    /// under the kernel from a column on, whose columns are `column` apart.
     unsafe fn finish_row(
         &self,
-        ring: &Ring,
-        first: isize,
+        under: impl Fn(usize, usize) -> *mut f32,
+        column: usize,
+        middle: Row,
         y: usize,
         residual: Option<Map>,
         output: Map,
     ) {
-        let step = self.project.kernels.pixels();
-        let middle = Row {
-            start: ring.start.wrapping_add(ring.rows * ring.row),
-            pixel: ring.pixel,
-        };
-        let tiles = output.form.width.div_ceil(step);
-        let start = |tile: usize| tile * output.form.width / tiles;
-        for tile in 0..tiles {
-            let (x, pixels) = (start(tile), start(tile + 1) - start(tile));
-            let at = |map: Map| Row {
+        let width = output.form.width;
+        let pairs = self.project.pairs();
+        let kernel = pairs.map_or(self.depthwise.kernels.depthwise, |pairs| pairs.depthwise);
+        let parts = width.div_ceil(self.step());
+        let start = |part: usize| part * width / parts;
+        for part in 0..parts {
+            let (x, pixels) = (start(part), start(part + 1) - start(part));
+            let from = |map: Map| Row {
                 start: map.at(y as isize, x as isize),
                 pixel: map.form.pixel,
             };
-            let column = x * self.depthwise.shape.stride;
-            let under = |row: usize| ring.at(ring.slot(first + row as isize), column);
+            let under = |row| under(row, x * self.depthwise.shape.stride);
             // SAFETY: pixels of the output, and the caller's word.
             unsafe {
-                self.depthwise.row(under, ring.pixel, middle, pixels);
+                self.depthwise.row(kernel, under, column, middle, pixels);
                 self.project
-                    .row(middle, residual.map(at), at(output), pixels);
+                    .row_handed_over(middle, residual.map(from), from(output), pixels);
             }
         }
     }
@@ -280,6 +301,20 @@ impl Ring {
     fn at(&self, slot: usize, column: usize) -> *mut f32 {
         self.start
             .wrapping_add(slot * self.row + column * self.pixel)
+    }
+
+    /// Zeros to the left and right of `width` pixels.
+    ///
+    /// # Safety
+    /// Rows of the ring are that wide.
+    unsafe fn clear_sides(&self, left: usize, width: usize, right: usize) {
+        for slot in 0..self.rows {
+            // SAFETY: the caller's word.
+            unsafe {
+                self.clear(slot, 0, left);
+                self.clear(slot, left + width, right);
+            }
+        }
     }
 
     /// Zeros for so many pixels.

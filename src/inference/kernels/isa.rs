@@ -1,6 +1,7 @@
 //! Which instructions this processor has, and the [`microkernels`] compiled for them.
 
-use super::microkernels::{self, DepthwiseTile, Tile, Window};
+use super::depthwise_kernel::{self, DepthwiseTile};
+use super::microkernels::{self, Tile, Window};
 #[cfg(target_arch = "aarch64")]
 use super::neon::Neon;
 use super::simd::{Portable, Simd};
@@ -10,6 +11,9 @@ use super::x86::{Avx2, Avx512};
 
 /// A convolution for so many pixels and vectors as its place in [`Kernels::convolve`] says.
 type Convolve = unsafe fn(&Tile);
+
+/// Makes a pixel's channels ready for a convolution: input, channels, scale and shift, output.
+type Pack = unsafe fn(*const f32, usize, [*const f32; 2], *mut f32);
 
 /// The microkernels of an instruction set.
 ///
@@ -23,6 +27,7 @@ pub struct Kernels {
     /// `[vectors − 1][pixels − 1]`
     pub convolve: [&'static [Convolve]; VECTORS],
     pub depthwise: unsafe fn(&DepthwiseTile),
+    pub pack: Pack,
     pub largest: unsafe fn(&Window),
     pub norm_relu_average: unsafe fn(&Window, *const f32, *const f32),
     pub winograd_input: unsafe fn(&Square),
@@ -36,8 +41,10 @@ pub struct Kernels {
 pub struct PairKernels {
     /// As [`Kernels::convolve`]; a value of the input and a weight are pairs.
     pub convolve: [&'static [Convolve]; VECTORS],
-    /// Input, channels, scale and shift or null, output.
-    pub pack: unsafe fn(*const f32, usize, [*const f32; 2], *mut f32),
+    /// As [`Kernels::depthwise`]; its output is pairs.
+    pub depthwise: unsafe fn(&DepthwiseTile),
+    /// Into pairs; scale and shift may be null.
+    pub pack: Pack,
     is_here: fn() -> bool,
 }
 
@@ -93,7 +100,17 @@ macro_rules! kernels {
 
             $(#[target_feature(enable = $features)])?
             pub unsafe fn depthwise(tile: &DepthwiseTile) {
-                unsafe { microkernels::depthwise::<$simd>(tile) }
+                unsafe { depthwise_kernel::depthwise::<$simd>(tile) }
+            }
+
+            $(#[target_feature(enable = $features)])?
+            pub unsafe fn pack(
+                input: *const f32,
+                channels: usize,
+                norm: [*const f32; 2],
+                output: *mut f32,
+            ) {
+                unsafe { microkernels::pack::<$simd>(input, channels, norm, output) }
             }
 
             $(#[target_feature(enable = $features)])?
@@ -125,6 +142,7 @@ macro_rules! kernels {
                 &[$($module::convolve::<$pixels, 2>),*],
             ],
             depthwise: $module::depthwise,
+            pack: $module::pack,
             largest: $module::largest,
             norm_relu_average: $module::norm_relu_average,
             winograd_input: $module::winograd_input,
@@ -167,7 +185,12 @@ kernels!(
 mod avx512_pairs {
     use super::*;
 
-    // SAFETY of both: the caller's word, which is that of the function inside.
+    // SAFETY of all: the caller's word, which is that of the function inside.
+
+    #[target_feature(enable = "avx512f,avx512vl,avx512bf16")]
+    pub unsafe fn depthwise(tile: &DepthwiseTile) {
+        unsafe { depthwise_kernel::depthwise::<Avx512<true>>(tile) }
+    }
 
     #[target_feature(enable = "avx512f,avx512vl,avx512bf16")]
     pub unsafe fn convolve<const PIXELS: usize, const VECTORS: usize>(tile: &Tile) {
@@ -196,6 +219,7 @@ mod avx512_pairs {
 #[cfg(target_arch = "x86_64")]
 static AVX512_PAIRS: PairKernels = PairKernels {
     convolve: avx512_pairs::CONVOLVE,
+    depthwise: avx512_pairs::depthwise,
     pack: avx512_pairs::pack,
     is_here: || is_x86_feature_detected!("avx512bf16"),
 };

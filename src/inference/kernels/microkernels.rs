@@ -59,18 +59,26 @@ impl Default for Tile {
 /// array that it runs over in memory; of this it cannot.
 macro_rules! unrolled {
     ($n:ident < PIXELS, $body:block) => {
-        unrolled!($n < PIXELS, $body, 0 1 2 3 4 5 6 7 8 9 10 11 12 13)
+        unrolled!($n, PIXELS, $body, 0 1 2 3 4 5 6 7 8 9 10 11 12 13)
     };
     ($n:ident < VECTORS, $body:block) => {
-        unrolled!($n < VECTORS, $body, 0 1)
+        unrolled!($n, VECTORS, $body, 0 1)
     };
-    ($n:ident < $count:ident, $body:block, $($number:literal)*) => {
+    ($n:ident < KERNEL, $body:block) => {
+        unrolled!($n, KERNEL, $body, 0 1 2 3 4)
+    };
+    ($n:ident < columns($columns:expr), $body:block) => {
+        unrolled!($n, $columns, $body, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16)
+    };
+    ($n:ident, $count:expr, $body:block, $($number:literal)*) => {
         $(if $number < $count {
             let $n: usize = $number;
             $body
         })*
     };
 }
+
+pub(super) use unrolled;
 
 /// A tile of `PIXELS` × `VECTORS` vectors of channels. All of it stays in registers.
 ///
@@ -165,96 +173,6 @@ pub unsafe fn store_up_to<S: Simd>(to: *mut f32, vector: S::Vector, count: usize
     }
 }
 
-/// The widest kernel of a depthwise convolution.
-pub const WIDEST: usize = 7;
-
-/// A convolution of each channel with a kernel of its own, for some pixels of one row.
-pub struct DepthwiseTile {
-    pub kernel: usize,
-    /// The rows under the kernel, at the first pixel's first column.
-    pub rows: [*const f32; WIDEST],
-    /// From a column to the next.
-    pub column: usize,
-    /// From an output pixel's first column to the next one's.
-    pub pixel: usize,
-    pub pixels: usize,
-    pub channels: usize,
-    /// `[kernel²][channels]`, rows padded to `weights_row`.
-    pub weights: *const f32,
-    pub weights_row: usize,
-    pub bias: *const f32,
-    pub output: *mut f32,
-    pub output_pixel: usize,
-    pub clamp: [f32; 2],
-}
-
-/// # Safety
-/// As [`convolve`].
-#[inline(always)]
-pub unsafe fn depthwise<S: Simd>(tile: &DepthwiseTile) {
-    // SAFETY: the caller's word; a kernel's size is only made known to the compiler.
-    unsafe {
-        match tile.kernel {
-            3 => depthwise_of::<S>(tile, 3),
-            5 => depthwise_of::<S>(tile, 5),
-            kernel => depthwise_of::<S>(tile, kernel),
-        }
-    }
-}
-
-#[inline(always)]
-unsafe fn depthwise_of<S: Simd>(tile: &DepthwiseTile, kernel: usize) {
-    let mut channel = 0;
-    while channel < tile.channels {
-        let mut pixel = 0;
-        // SAFETY: each block is of pixels and channels that there are.
-        unsafe {
-            while pixel < tile.pixels {
-                pixel += match tile.pixels - pixel {
-                    7.. => depthwise_block::<S, 7>(tile, kernel, pixel, channel),
-                    4..7 => depthwise_block::<S, 4>(tile, kernel, pixel, channel),
-                    2..4 => depthwise_block::<S, 2>(tile, kernel, pixel, channel),
-                    _ => depthwise_block::<S, 1>(tile, kernel, pixel, channel),
-                };
-            }
-        }
-        channel += S::LANES;
-    }
-}
-
-/// `PIXELS` pixels from `pixel` on, one vector of channels from `channel` on; gives `PIXELS`.
-#[inline(always)]
-unsafe fn depthwise_block<S: Simd, const PIXELS: usize>(
-    tile: &DepthwiseTile,
-    kernel: usize,
-    pixel: usize,
-    channel: usize,
-) -> usize {
-    // SAFETY: weights and bias are padded to whole vectors; the rest is the caller's word.
-    unsafe {
-        let count = tile.channels - channel;
-        let mut sums = [S::load(tile.bias.add(channel)); PIXELS];
-        for (y, row) in tile.rows[..kernel].iter().enumerate() {
-            let row = row.add(pixel * tile.pixel + channel);
-            for x in 0..kernel {
-                let tap = (y * kernel + x) * tile.weights_row;
-                let weight = S::load(tile.weights.add(tap + channel));
-                for (p, sum) in sums.iter_mut().enumerate() {
-                    let value = row.add(x * tile.column + p * tile.pixel);
-                    *sum = S::multiply_add(load_up_to::<S>(value, count), weight, *sum);
-                }
-            }
-        }
-        let (low, high) = (S::splat(tile.clamp[0]), S::splat(tile.clamp[1]));
-        for (p, sum) in sums.into_iter().enumerate() {
-            let value = S::min(high, S::max(low, sum));
-            let output = tile.output.add((pixel + p) * tile.output_pixel + channel);
-            store_up_to::<S>(output, value, count);
-        }
-    }
-    PIXELS
-}
-
 /// The pixels that one output pixel of a pooling layer is made of, or one pixel.
 pub struct Window {
     pub input: *const f32,
@@ -317,6 +235,27 @@ pub unsafe fn norm_relu_average<S: Simd>(window: &Window, scale: *const f32, shi
             store_up_to::<S>(window.output.add(channel), average, count);
         }
         channel += S::LANES;
+    }
+}
+
+/// A pixel's channels after a normalisation and ReLU: `max(scale · x + shift, 0)`. The arrays of
+/// `norm`, scale and shift, hold whole lines.
+///
+/// # Safety
+/// As [`convolve`].
+#[inline(always)]
+pub unsafe fn pack<S: Simd>(
+    input: *const f32,
+    channels: usize,
+    norm: [*const f32; 2],
+    output: *mut f32,
+) {
+    for channel in (0..channels).step_by(S::LANES) {
+        // SAFETY: the caller's word.
+        unsafe {
+            let value = normalised::<S>(input, channel, channels, norm);
+            store_up_to::<S>(output.add(channel), value, channels - channel);
+        }
     }
 }
 

@@ -17,6 +17,7 @@
 
 mod conv;
 mod depthwise;
+mod depthwise_kernel;
 mod isa;
 mod memory;
 mod microkernels;
@@ -28,6 +29,7 @@ mod simd;
 #[cfg(test)]
 mod tests;
 mod threads;
+mod tiling;
 mod transforms;
 mod winograd;
 #[cfg(target_arch = "x86_64")]

@@ -35,6 +35,19 @@ pub trait Simd: Copy {
         // SAFETY: the caller's word about the processor.
         unsafe { Self::multiply_add(value, weights, sum) }
     }
+    /// Stores a vector of a pixel's channels, `channel` and those after it, for a convolution that
+    /// comes next: the first `count` of them, or all if there are more. Of an instruction set that multiplies pairs of
+    /// `bf16` they are rounded, take half the place, and always all are stored.
+    #[inline(always)]
+    unsafe fn hand_over(pixel: *mut f32, channel: usize, vector: Self::Vector, count: usize) {
+        // SAFETY: the caller's pointer is valid for that many channels.
+        unsafe {
+            match count >= Self::LANES {
+                true => Self::store(pixel.add(channel), vector),
+                false => Self::store_first(pixel.add(channel), vector, count),
+            }
+        }
+    }
     /// The larger; `b` where either is not a number.
     unsafe fn max(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// The smaller; `b` where either is not a number.

@@ -7,10 +7,11 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
-use super::conv::{self, Panel, panels};
+use super::conv;
 use super::isa::Kernels;
 use super::memory::{Border, Form, LINE, Map, Memory, whole_lines};
 use super::microkernels::Tile;
+use super::tiling::{Panel, panels};
 use super::transforms::Square;
 
 /// Output pixels of a square, in one direction.

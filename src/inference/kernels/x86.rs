@@ -73,6 +73,19 @@ impl<const BF16: bool> Simd for Avx512<BF16> {
     }
 
     #[inline(always)]
+    unsafe fn hand_over(pixel: *mut f32, channel: usize, vector: __m512, count: usize) {
+        match BF16 {
+            // SAFETY: these are as large, and half a vector is the place of one that is rounded.
+            true => unsafe {
+                let halves = transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(vector));
+                _mm256_storeu_si256(pixel.cast::<u16>().add(channel).cast(), halves);
+            },
+            false if count >= Self::LANES => unsafe { Self::store(pixel.add(channel), vector) },
+            false => unsafe { Self::store_first(pixel.add(channel), vector, count) },
+        }
+    }
+
+    #[inline(always)]
     unsafe fn max(a: __m512, b: __m512) -> __m512 {
         unsafe { _mm512_max_ps(a, b) }
     }

@@ -15,8 +15,8 @@ use crate::inference::kernels::pooling::Size;
 use crate::inference::kernels::winograd::Winograd;
 use crate::inference::network::layers::{self, Activation, Layer, Layers, Padding, Value};
 
-/// An expanded map of so many bytes and more does not stay in the near caches until it is used. Tests
-/// have small maps, and need both kinds.
+/// An expanded map of so many bytes and more does not stay in the near caches until it is used, even
+/// where threads share the work on it. Tests have small maps, and need both kinds.
 const FAR_BYTES: usize = if cfg!(test) { 4 << 10 } else { 400 << 10 };
 
 /// `MaxPool2d(kernel_size=3, stride=2, padding=1)`
@@ -57,6 +57,11 @@ impl Plan {
         let steps = passes.into_iter().map(|made| Step {
             input: places.of[made.input.0],
             residual: made.residual.map(|value| places.of[value.0]),
+            between: made
+                .between
+                .iter()
+                .map(|value| places.of[value.0])
+                .collect(),
             output: places.of[made.output.0],
             pass: made.pass,
         });
@@ -84,6 +89,8 @@ pub struct Extent {
 pub struct Made {
     pub input: Value,
     pub residual: Option<Value>,
+    /// Those inside it that are kept, too.
+    pub between: Vec<Value>,
     pub output: Value,
     pub pass: Pass,
 }
@@ -184,6 +191,7 @@ impl Compiler<'_> {
             Some(Made {
                 input,
                 residual: None,
+                between: Vec::new(),
                 output,
                 pass,
             })
@@ -199,6 +207,7 @@ impl Compiler<'_> {
             Layer::Conv(conv) => Some(Made {
                 input: conv.input,
                 residual: conv.residual,
+                between: Vec::new(),
                 output,
                 pass: self.dense(conv)?,
             }),
@@ -212,7 +221,8 @@ impl Compiler<'_> {
     }
 
     /// The three layers from `index` on, or the two where nothing is expanded, as one pass, if they are a
-    /// bottleneck whose middle is large; and how many layers that is.
+    /// bottleneck; and how many layers that is. What is between them is kept if it is small, for threads
+    /// that share the work.
     fn bottleneck(&self, index: usize) -> Result<Option<(Option<Made>, usize)>> {
         let used_once = |index: usize| {
             let uses = self.layers.layers.iter().flat_map(Layer::inputs);
@@ -242,9 +252,9 @@ impl Compiler<'_> {
             width,
             channels,
         } = self.sizes[middle];
-        if height * width * channels * size_of::<f32>() < FAR_BYTES {
-            return Ok(None);
-        }
+        let is_near = height * width * channels * size_of::<f32>() < FAR_BYTES;
+        let inside = if expand.is_some() { middle } else { middle + 1 }..middle + 2;
+        let between = if is_near { inside } else { 0..0 };
         let pass = Bottleneck {
             expand: expand.map(|conv| self.conv(conv)).transpose()?,
             depthwise: self.depthwise(depthwise)?,
@@ -253,6 +263,7 @@ impl Compiler<'_> {
         let made = Made {
             input: expand.map_or(depthwise.input, |conv| conv.input),
             residual: project.residual,
+            between: between.map(Value).collect(),
             output: Value(middle + 2),
             pass: Pass::Bottleneck(Box::new(pass)),
         };

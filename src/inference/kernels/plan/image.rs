@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::{Pass, Plan, Step, Workspace};
 use crate::inference::kernels::conv::Conv;
+use crate::inference::kernels::depthwise::Bottleneck;
 use crate::inference::kernels::isa::Kernels;
 use crate::inference::kernels::memory::Map;
 use crate::inference::kernels::pooling;
@@ -49,6 +50,10 @@ impl Step {
             Pass::Depthwise(depthwise) => in_parts(rows, PARTS, workers, |rows| unsafe {
                 depthwise.run(input, output, rows);
             }),
+            Pass::Bottleneck(bottleneck) if workers.count() > 1 && !self.between.is_empty() => {
+                let between = self.between.iter().map(|place| place.map(workspace));
+                run_layers(bottleneck, maps, &between.collect::<Vec<_>>(), workers);
+            }
             Pass::Bottleneck(bottleneck) => {
                 let parts = (rows / BOTTLENECK_ROWS / workers.count()).clamp(1, PARTS);
                 in_parts(rows, parts, workers, |rows| unsafe {
@@ -81,6 +86,29 @@ fn run_conv(conv: &Conv, maps: (Map, Option<Map>, Map), workers: Workers) {
         // SAFETY: as in `Step::run`.
         unsafe { conv.run(maps, &tiling, tiles, panels) };
     });
+}
+
+/// The layers of a bottleneck one after another: parts of it as one pass would repeat much, if the map
+/// is small. `between` are the maps between them.
+fn run_layers(
+    bottleneck: &Bottleneck,
+    (input, residual, output): (Map, Option<Map>, Map),
+    between: &[Map],
+    workers: Workers,
+) {
+    let (expanded, middle) = match (&bottleneck.expand, between) {
+        (Some(expand), &[expanded, middle]) => {
+            run_conv(expand, (input, None, expanded), workers);
+            (expanded, middle)
+        }
+        (None, &[middle]) => (input, middle),
+        _ => unreachable!("`compile` says which maps are between the layers"),
+    };
+    in_parts(middle.form.height, PARTS, workers, |rows| {
+        // SAFETY: as in `Step::run`.
+        unsafe { bottleneck.depthwise.run(expanded, middle, rows) };
+    });
+    run_conv(&bottleneck.project, (middle, residual, output), workers);
 }
 
 /// By squares, as many at once as are best, and no thread without any.
@@ -116,12 +144,15 @@ fn share(count: usize, parts: usize, part: usize) -> Range<usize> {
 /// `[C, H, W]` into a map.
 fn channels_last(image: &[f32], map: Map) {
     let form = map.form;
-    for (channel, plane) in image.chunks_exact(form.height * form.width).enumerate() {
-        for (y, row) in plane.chunks_exact(form.width).enumerate() {
-            let start = map.at(y as isize, 0).wrapping_add(channel);
-            for (x, value) in row.iter().enumerate() {
+    let plane = form.height * form.width;
+    for y in 0..form.height {
+        let start = map.at(y as isize, 0);
+        let row = &image[y * form.width..];
+        for x in 0..form.width {
+            let pixel = start.wrapping_add(x * form.pixel);
+            for channel in 0..form.channels {
                 // SAFETY: a pixel of the map, which nobody else uses now.
-                unsafe { start.wrapping_add(x * form.pixel).write(*value) };
+                unsafe { pixel.add(channel).write(row[channel * plane + x]) };
             }
         }
     }

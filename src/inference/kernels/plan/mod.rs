@@ -17,6 +17,15 @@ use super::threads::Workers;
 use super::winograd::Winograd;
 
 /// What products are made of; sums are always `f32`.
+///
+/// Integers of 8 bits (VNNI) were measured and left out; one core of Zen 4, bundled network. With a
+/// scale for each pixel, found while its channels are packed, all 1 × 1 convolutions take 3.6 ms an
+/// image, in `bf16` 4.8; but in a bottleneck `bf16` needs no packing, which leaves a factor of 1.2, of
+/// the whole network 1.15. Scales fixed in advance would save the packing, too (about 1.3 of the whole),
+/// but ask for radiographs to fix them on. On 701 test radiographs either moves a logit of presence by
+/// 0.12 on average and 0.6 or 0.7 at most, most of it by the rounding of the weights alone, where
+/// `bf16` moves it by 0.02 and 0.15; the AUC of pneumonia by −0.0002 and −0.0008, of COVID-19 by 0.0017
+/// and 0.0024.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Precision {
     #[default]
@@ -63,6 +72,8 @@ impl Place {
 struct Step {
     input: Place,
     residual: Option<Place>,
+    /// Of a bottleneck whose layers threads share one after another: the maps between them.
+    between: Vec<Place>,
     output: Place,
     pass: Pass,
 }

@@ -123,6 +123,10 @@ fn borders(sizes: &[Extent], passes: &[Made], roots: &[(usize, usize)]) -> Vec<B
                 let shape = depthwise.shape;
                 (shape.kernel, shape.stride, shape.top, shape.left)
             }
+            Pass::Bottleneck(bottleneck) => {
+                let shape = bottleneck.depthwise.shape;
+                (shape.kernel, shape.stride, shape.top, shape.left)
+            }
             Pass::Winograd(_) => {
                 let Extent { height, width, .. } = sizes[made.input.0];
                 let root = &mut borders[roots[made.input.0].0];
@@ -131,11 +135,21 @@ fn borders(sizes: &[Extent], passes: &[Made], roots: &[(usize, usize)]) -> Vec<B
             }
             _ => continue,
         };
-        let (input, output) = (sizes[made.input.0], sizes[made.output.0]);
+        // Of a bottleneck it is the expanded map that needs them, which may be nowhere whole.
+        let input = match &made.pass {
+            Pass::Bottleneck(bottleneck) if bottleneck.expand.is_some() => {
+                match made.between.first() {
+                    Some(expanded) => *expanded,
+                    None => continue,
+                }
+            }
+            _ => made.input,
+        };
+        let root = &mut borders[roots[input.0].0];
+        let (input, output) = (sizes[input.0], sizes[made.output.0]);
         let after = |input: usize, output: usize, before: usize| {
             ((output - 1) * stride + kernel).saturating_sub(before + input)
         };
-        let root = &mut borders[roots[made.input.0].0];
         *root = root.union(Border {
             top,
             bottom: after(input.height, output.height, top),
@@ -160,8 +174,8 @@ fn spans(passes: &[Made], roots: &[(usize, usize)]) -> Vec<Option<(usize, usize)
     for (step, made) in (1..).zip(passes) {
         touch(made.output.0, step);
         touch(made.input.0, step);
-        if let Some(residual) = made.residual {
-            touch(residual.0, step);
+        for value in made.residual.iter().chain(&made.between) {
+            touch(value.0, step);
         }
     }
     touch(roots.len() - 1, passes.len() + 1);

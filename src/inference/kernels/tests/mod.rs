@@ -1,2 +1,3 @@
+mod depthwise;
 mod networks;
 mod passes;

@@ -2,14 +2,13 @@
 //! name nothing of candle's, so that Miri and valgrind can run them.
 
 use crate::inference::kernels::conv::{Conv, NormRelu, Shape};
-use crate::inference::kernels::depthwise::{self, Bottleneck, Depthwise};
 use crate::inference::kernels::isa::Kernels;
 use crate::inference::kernels::memory::{Border, Form, Map, Memory};
 use crate::inference::kernels::pooling::{self, Size};
 use crate::inference::kernels::threads::{Pool, Workers};
 use crate::inference::kernels::winograd::Winograd;
 
-const NO_CLAMP: [f32; 2] = [f32::NEG_INFINITY, f32::INFINITY];
+pub const NO_CLAMP: [f32; 2] = [f32::NEG_INFINITY, f32::INFINITY];
 const BORDER: Border = Border {
     top: 1,
     bottom: 4,
@@ -18,7 +17,7 @@ const BORDER: Border = Border {
 };
 
 /// Numbers that look random, between −1 and 1.
-fn numbers(count: usize, seed: u32) -> Vec<f32> {
+pub fn numbers(count: usize, seed: u32) -> Vec<f32> {
     let mut state = seed.wrapping_mul(747_796_405).wrapping_add(1);
     let next = |_| {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -28,34 +27,54 @@ fn numbers(count: usize, seed: u32) -> Vec<f32> {
 }
 
 /// A map that owns its memory.
-struct Owned(Memory, Form);
+pub struct Owned(pub Memory, pub Form);
 
 impl Owned {
-    fn zeros(height: usize, width: usize, channels: usize) -> Self {
+    pub fn zeros(height: usize, width: usize, channels: usize) -> Self {
         let form = Form::new(height, width, channels, BORDER);
         Owned(Memory::zeros(form.len()), form)
     }
 
-    fn filled(height: usize, width: usize, channels: usize, seed: u32) -> Self {
-        let mut map = Owned::zeros(height, width, channels);
-        let mut values = numbers(height * width * channels, seed).into_iter();
-        let form = map.1;
-        for y in 0..height {
-            for x in 0..width {
+    pub fn filled(height: usize, width: usize, channels: usize, seed: u32) -> Self {
+        Owned::of(Form::new(height, width, channels, BORDER), seed)
+    }
+
+    fn of(form: Form, seed: u32) -> Self {
+        let mut map = Owned(Memory::zeros(form.len()), form);
+        let mut values = numbers(form.height * form.width * form.channels, seed).into_iter();
+        for y in 0..form.height {
+            for x in 0..form.width {
                 let start = form.origin() + y * form.row + x * form.pixel;
-                let pixel = &mut map.0.as_mut_slice()[start..start + channels];
+                let pixel = &mut map.0.as_mut_slice()[start..start + form.channels];
                 pixel.fill_with(|| values.next().unwrap());
             }
         }
         map
     }
 
-    fn map(&mut self) -> Map {
+    /// As `filled`, with a border of so many pixels on each side.
+    pub fn bordered(
+        height: usize,
+        width: usize,
+        channels: usize,
+        border: usize,
+        seed: u32,
+    ) -> Self {
+        let border = Border {
+            top: border,
+            bottom: border,
+            left: border,
+            right: border,
+        };
+        Owned::of(Form::new(height, width, channels, border), seed)
+    }
+
+    pub fn map(&mut self) -> Map {
         Map::within(&mut self.0, self.1, 0)
     }
 
     /// Zero in the border.
-    fn get(&mut self, y: isize, x: isize, channel: usize) -> f32 {
+    pub fn get(&mut self, y: isize, x: isize, channel: usize) -> f32 {
         let form = self.1;
         let inside =
             (0..form.height as isize).contains(&y) && (0..form.width as isize).contains(&x);
@@ -91,7 +110,7 @@ fn convolved(
     sum as f32
 }
 
-fn assert_close(found: f32, expected: f32, what: &str) {
+pub fn assert_close(found: f32, expected: f32, what: &str) {
     let most = 1e-5 * (1.0 + expected.abs()) * 10.0;
     assert!(
         (found - expected).abs() < most,
@@ -99,7 +118,7 @@ fn assert_close(found: f32, expected: f32, what: &str) {
     );
 }
 
-fn plain(input: usize, output: usize, kernel: usize, stride: usize) -> Shape {
+pub fn plain(input: usize, output: usize, kernel: usize, stride: usize) -> Shape {
     Shape {
         input,
         output,
@@ -200,101 +219,6 @@ fn a_quarter_of_the_multiplications_gives_the_same_sums() {
 }
 
 #[test]
-fn a_bottleneck_is_its_three_convolutions() {
-    for kernels in Kernels::all() {
-        let all = [(3, 2), (3, 1), (5, 1), (5, 2)];
-        for (kernel, stride) in all.into_iter().take(if cfg!(miri) { 1 } else { 4 }) {
-            let (height, width) = (7_usize, 9_usize);
-            let (rows, columns) = (height.div_ceil(stride), width.div_ceil(stride));
-            let shape = depthwise::Shape {
-                channels: 21,
-                kernel,
-                stride,
-                top: kernel / 2,
-                left: kernel / 2,
-            };
-            let wide = plain(6, 21, 1, 1);
-            let narrow = plain(21, 5, 1, 1);
-            let (weights, taps) = (numbers(21 * 6, 1), numbers(21 * kernel * kernel, 2));
-            let last = numbers(5 * 21, 3);
-            let conv = |shape, weight: &[f32]| {
-                Conv::new((kernels, None), shape, weight, &[], None, NO_CLAMP)
-            };
-            let bottleneck = Bottleneck {
-                expand: Some(conv(wide, &weights)),
-                depthwise: Depthwise::new(kernels, shape, &taps, &[], NO_CLAMP),
-                project: conv(narrow, &last),
-            };
-            let mut input = Owned::filled(height, width, 6, 4);
-            let mut expanded = Owned::zeros(height, width, 21);
-            expanded.1 = Form::new(
-                height,
-                width,
-                21,
-                Border {
-                    top: 2,
-                    bottom: 2,
-                    left: 2,
-                    right: 2,
-                },
-            );
-            expanded.0 = Memory::zeros(expanded.1.len());
-            let (mut middle, mut expected) = (
-                Owned::zeros(rows, columns, 21),
-                Owned::zeros(rows, columns, 5),
-            );
-            let mut found = Owned::zeros(rows, columns, 5);
-            let expand = bottleneck.expand.as_ref().unwrap();
-            let first = expand.tiling(input.1, expanded.1, None);
-            let second = bottleneck.project.tiling(middle.1, expected.1, None);
-            let at_once = (input.map(), None, found.map());
-            let one = (input.map(), None, expanded.map());
-            let three = (middle.map(), None, expected.map());
-            // SAFETY: maps that are only used here.
-            unsafe {
-                expand.run(one, &first, 0..first.count, 0..expand.panels());
-                bottleneck
-                    .depthwise
-                    .run(expanded.map(), middle.map(), 0..rows);
-                let panels = bottleneck.project.panels();
-                bottleneck
-                    .project
-                    .run(three, &second, 0..second.count, 0..panels);
-                bottleneck.run(at_once, 0..1);
-                bottleneck.run(at_once, 1..rows);
-            }
-            for (y, x, channel) in every(rows, columns, 5) {
-                let (y, x) = (y as isize, x as isize);
-                assert_close(
-                    found.get(y, x, channel),
-                    expected.get(y, x, channel),
-                    kernels.name,
-                );
-            }
-            let tap = |y: isize, x: isize, channel: usize, expanded: &mut Owned| {
-                let mut sum = 0.0;
-                for (n, weight) in taps[channel * kernel * kernel..][..kernel * kernel]
-                    .iter()
-                    .enumerate()
-                {
-                    let (row, column) = (n / kernel, n % kernel);
-                    let from = |at: isize, offset: usize| {
-                        at * stride as isize + offset as isize - (kernel / 2) as isize
-                    };
-                    sum += weight * expanded.get(from(y, row), from(x, column), channel);
-                }
-                sum
-            };
-            for (y, x, channel) in every(rows, columns, 21) {
-                let (y, x) = (y as isize, x as isize);
-                let expected = tap(y, x, channel, &mut expanded);
-                assert_close(middle.get(y, x, channel), expected, kernels.name);
-            }
-        }
-    }
-}
-
-#[test]
 fn pooling_takes_what_is_under_the_window_and_nothing_else() {
     let size = Size {
         kernel: 3,
@@ -348,7 +272,7 @@ fn a_task_that_fails_fails_the_whole_and_the_pool_goes_on() {
     Workers::Pool(pool).each(4, &|_| {});
 }
 
-fn every(
+pub fn every(
     height: usize,
     width: usize,
     channels: usize,

@@ -1,0 +1,146 @@
+//! The inner loops of [`depthwise`](super::depthwise), written once over [`Simd`].
+
+use super::microkernels::{load_up_to, unrolled};
+use super::simd::Simd;
+
+/// The widest kernel of a depthwise convolution.
+pub const WIDEST: usize = 7;
+
+/// A convolution of each channel with a kernel of its own, for some pixels of one row.
+pub struct DepthwiseTile {
+    pub kernel: usize,
+    /// The rows under the kernel, at the first pixel's first column.
+    pub rows: [*const f32; WIDEST],
+    /// From a column to the next.
+    pub column: usize,
+    /// From a pixel to the next, in columns.
+    pub stride: usize,
+    pub pixels: usize,
+    pub channels: usize,
+    /// `[kernel²][channels]`, rows padded to `weights_row`.
+    pub weights: *const f32,
+    pub weights_row: usize,
+    pub bias: *const f32,
+    /// As [`Simd::hand_over`] has it.
+    pub output: *mut f32,
+    pub output_pixel: usize,
+    pub clamp: [f32; 2],
+}
+
+/// Most pixels that a depthwise convolution computes at once.
+const ABREAST: usize = 7;
+
+/// # Safety
+/// As [`convolve`](super::microkernels::convolve).
+#[inline(always)]
+pub unsafe fn depthwise<S: Simd>(tile: &DepthwiseTile) {
+    // SAFETY: the caller's word.
+    unsafe {
+        match (tile.kernel, tile.stride) {
+            (3, 1) => depthwise_of::<S, 3, 1>(tile),
+            (3, 2) => depthwise_of::<S, 3, 2>(tile),
+            (5, 1) => depthwise_of::<S, 5, 1>(tile),
+            (5, 2) => depthwise_of::<S, 5, 2>(tile),
+            _ => (0..tile.channels)
+                .step_by(S::LANES)
+                .for_each(|channel| depthwise_slowly::<S>(tile, channel)),
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn depthwise_of<S: Simd, const KERNEL: usize, const STRIDE: usize>(tile: &DepthwiseTile) {
+    let blocks = tile.pixels.div_ceil(ABREAST);
+    let start = |block: usize| block * tile.pixels / blocks;
+    let mut channel = 0;
+    // SAFETY: each block is of pixels and channels that there are.
+    unsafe {
+        while channel + S::LANES <= tile.channels {
+            for block in 0..blocks {
+                let first = start(block);
+                match start(block + 1) - first {
+                    1 => depthwise_block::<S, KERNEL, STRIDE, 1>(tile, first, channel),
+                    2 => depthwise_block::<S, KERNEL, STRIDE, 2>(tile, first, channel),
+                    3 => depthwise_block::<S, KERNEL, STRIDE, 3>(tile, first, channel),
+                    4 => depthwise_block::<S, KERNEL, STRIDE, 4>(tile, first, channel),
+                    5 => depthwise_block::<S, KERNEL, STRIDE, 5>(tile, first, channel),
+                    6 => depthwise_block::<S, KERNEL, STRIDE, 6>(tile, first, channel),
+                    _ => depthwise_block::<S, KERNEL, STRIDE, ABREAST>(tile, first, channel),
+                }
+            }
+            channel += S::LANES;
+        }
+        if channel < tile.channels {
+            depthwise_slowly::<S>(tile, channel);
+        }
+    }
+}
+
+/// `PIXELS` pixels from `first` on, one vector of channels from `channel` on. What lies under the
+/// kernels of neighbours is loaded once for all of them.
+#[inline(always)]
+unsafe fn depthwise_block<
+    S: Simd,
+    const KERNEL: usize,
+    const STRIDE: usize,
+    const PIXELS: usize,
+>(
+    tile: &DepthwiseTile,
+    first: usize,
+    channel: usize,
+) {
+    // SAFETY: weights and bias are padded to whole vectors; the rest is the caller's word.
+    unsafe {
+        let mut sums = [S::load(tile.bias.add(channel)); PIXELS];
+        for (y, row) in tile.rows[..KERNEL].iter().enumerate() {
+            let row = row.add(first * STRIDE * tile.column);
+            let taps = tile.weights.add(y * KERNEL * tile.weights_row + channel);
+            let mut weights = [S::splat(0.0); KERNEL];
+            unrolled!(x < KERNEL, {
+                weights[x] = S::load(taps.add(x * tile.weights_row));
+            });
+            unrolled!(column < columns((PIXELS - 1) * STRIDE + KERNEL), {
+                let pixel = row.add(column * tile.column);
+                let value = S::load(pixel.add(channel));
+                unrolled!(p < PIXELS, {
+                    if p * STRIDE <= column && column < p * STRIDE + KERNEL {
+                        let weight = weights[column - p * STRIDE];
+                        sums[p] = S::multiply_add(value, weight, sums[p]);
+                    }
+                });
+            });
+        }
+        let (low, high) = (S::splat(tile.clamp[0]), S::splat(tile.clamp[1]));
+        unrolled!(p < PIXELS, {
+            let value = S::min(high, S::max(low, sums[p]));
+            let output = tile.output.add((first + p) * tile.output_pixel);
+            S::hand_over(output, channel, value, S::LANES);
+        });
+    }
+}
+
+/// All pixels, one after another, of one vector of channels from `channel` on, whatever the kernel and
+/// however many channels there are.
+#[inline(always)]
+unsafe fn depthwise_slowly<S: Simd>(tile: &DepthwiseTile, channel: usize) {
+    let count = tile.channels - channel;
+    // SAFETY: weights and bias are padded to whole vectors; the rest is the caller's word.
+    unsafe {
+        let (low, high) = (S::splat(tile.clamp[0]), S::splat(tile.clamp[1]));
+        for pixel in 0..tile.pixels {
+            let mut sum = S::load(tile.bias.add(channel));
+            for (y, row) in tile.rows[..tile.kernel].iter().enumerate() {
+                for x in 0..tile.kernel {
+                    let tap = (y * tile.kernel + x) * tile.weights_row;
+                    let weight = S::load(tile.weights.add(tap + channel));
+                    let pixel = row.add((pixel * tile.stride + x) * tile.column);
+                    let value = load_up_to::<S>(pixel.add(channel), count);
+                    sum = S::multiply_add(value, weight, sum);
+                }
+            }
+            let value = S::min(high, S::max(low, sum));
+            let output = tile.output.add(pixel * tile.output_pixel);
+            S::hand_over(output, channel, value, count);
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Depthwise convolutions and bottlenecks, as [`passes`](super::passes) tests the others.
+
+use super::passes::{NO_CLAMP, Owned, assert_close, every, numbers, plain};
+use crate::inference::kernels::conv::Conv;
+use crate::inference::kernels::depthwise::{self, Bottleneck, Depthwise};
+use crate::inference::kernels::isa::Kernels;
+use crate::inference::kernels::memory::{Border, Form, Memory};
+
+#[test]
+fn a_bottleneck_is_its_three_convolutions() {
+    for kernels in Kernels::all() {
+        let all = [(3, 2), (3, 1), (5, 1), (5, 2)];
+        for (kernel, stride) in all.into_iter().take(if cfg!(miri) { 1 } else { 4 }) {
+            let (height, width) = (7_usize, 9_usize);
+            let (rows, columns) = (height.div_ceil(stride), width.div_ceil(stride));
+            let shape = depthwise::Shape {
+                channels: 21,
+                kernel,
+                stride,
+                top: kernel / 2,
+                left: kernel / 2,
+            };
+            let wide = plain(6, 21, 1, 1);
+            let narrow = plain(21, 5, 1, 1);
+            let (weights, taps) = (numbers(21 * 6, 1), numbers(21 * kernel * kernel, 2));
+            let last = numbers(5 * 21, 3);
+            let conv = |shape, weight: &[f32]| {
+                Conv::new((kernels, None), shape, weight, &[], None, NO_CLAMP)
+            };
+            let bottleneck = Bottleneck {
+                expand: Some(conv(wide, &weights)),
+                depthwise: Depthwise::new(kernels, shape, &taps, &[], NO_CLAMP),
+                project: conv(narrow, &last),
+            };
+            let mut input = Owned::filled(height, width, 6, 4);
+            let mut expanded = Owned::zeros(height, width, 21);
+            expanded.1 = Form::new(
+                height,
+                width,
+                21,
+                Border {
+                    top: 2,
+                    bottom: 2,
+                    left: 2,
+                    right: 2,
+                },
+            );
+            expanded.0 = Memory::zeros(expanded.1.len());
+            let (mut middle, mut expected) = (
+                Owned::zeros(rows, columns, 21),
+                Owned::zeros(rows, columns, 5),
+            );
+            let mut found = Owned::zeros(rows, columns, 5);
+            let expand = bottleneck.expand.as_ref().unwrap();
+            let first = expand.tiling(input.1, expanded.1, None);
+            let second = bottleneck.project.tiling(middle.1, expected.1, None);
+            let at_once = (input.map(), None, found.map());
+            let one = (input.map(), None, expanded.map());
+            let three = (middle.map(), None, expected.map());
+            // SAFETY: maps that are only used here.
+            unsafe {
+                expand.run(one, &first, 0..first.count, 0..expand.panels());
+                bottleneck
+                    .depthwise
+                    .run(expanded.map(), middle.map(), 0..rows);
+                let panels = bottleneck.project.panels();
+                bottleneck
+                    .project
+                    .run(three, &second, 0..second.count, 0..panels);
+                bottleneck.run(at_once, 0..1);
+                bottleneck.run(at_once, 1..rows);
+            }
+            for (y, x, channel) in every(rows, columns, 5) {
+                let (y, x) = (y as isize, x as isize);
+                assert_close(
+                    found.get(y, x, channel),
+                    expected.get(y, x, channel),
+                    kernels.name,
+                );
+            }
+            let tap = |y: isize, x: isize, channel: usize, expanded: &mut Owned| {
+                let mut sum = 0.0;
+                for (n, weight) in taps[channel * kernel * kernel..][..kernel * kernel]
+                    .iter()
+                    .enumerate()
+                {
+                    let (row, column) = (n / kernel, n % kernel);
+                    let from = |at: isize, offset: usize| {
+                        at * stride as isize + offset as isize - (kernel / 2) as isize
+                    };
+                    sum += weight * expanded.get(from(y, row), from(x, column), channel);
+                }
+                sum
+            };
+            for (y, x, channel) in every(rows, columns, 21) {
+                let (y, x) = (y as isize, x as isize);
+                let expected = tap(y, x, channel, &mut expanded);
+                assert_close(middle.get(y, x, channel), expected, kernels.name);
+            }
+        }
+    }
+}
+
+/// In `bf16` too: what is rounded where it is stored is what is rounded where it is packed.
+#[test]
+fn a_bottleneck_that_does_not_expand_reads_its_input_where_it_is() {
+    for kernels in Kernels::all() {
+        for (kernel, stride, width) in [(3, 1, 29), (5, 2, 16), (7, 1, 3)] {
+            let height = if cfg!(miri) { 2 } else { 5 };
+            let (rows, columns) = (
+                usize::div_ceil(height, stride),
+                usize::div_ceil(width, stride),
+            );
+            let shape = depthwise::Shape {
+                channels: 37,
+                kernel,
+                stride,
+                top: kernel / 2,
+                left: kernel / 2,
+            };
+            let taps = numbers(37 * kernel * kernel, 5);
+            let (last, bias) = (numbers(6 * 37, 6), numbers(37, 7));
+            let sum = plain(37, 6, 1, 1);
+            for pairs in [None, kernels.pairs()] {
+                let bottleneck = Bottleneck {
+                    expand: None,
+                    depthwise: Depthwise::new(kernels, shape, &taps, &bias, [0.0, 6.0]),
+                    project: Conv::new((kernels, pairs), sum, &last, &[], None, NO_CLAMP),
+                };
+                let border = kernel / 2;
+                let mut input = Owned::bordered(height, width, 37, border, 8);
+                let mut middle = Owned::zeros(rows, columns, 37);
+                let mut expected = Owned::zeros(rows, columns, 6);
+                let mut found = Owned::zeros(rows, columns, 6);
+                let project = &bottleneck.project;
+                let tiling = project.tiling(middle.1, expected.1, None);
+                let two = (middle.map(), None, expected.map());
+                // SAFETY: maps that are only used here.
+                unsafe {
+                    let depthwise = &bottleneck.depthwise;
+                    depthwise.run(input.map(), middle.map(), 0..rows);
+                    project.run(two, &tiling, 0..tiling.count, 0..project.panels());
+                    bottleneck.run((input.map(), None, found.map()), 0..rows);
+                }
+                for (y, x, channel) in every(rows, columns, 6) {
+                    let (y, x) = (y as isize, x as isize);
+                    let expected = expected.get(y, x, channel);
+                    assert_close(found.get(y, x, channel), expected, kernels.name);
+                }
+            }
+        }
+    }
+}
+
+/// Of each number of pixels that are computed at once, and of vectors that are not whole.
+#[test]
+fn a_depthwise_convolution_is_its_sum_however_wide_the_map() {
+    for kernels in Kernels::all() {
+        for (kernel, stride) in [(3, 1), (3, 2), (5, 1), (5, 2), (7, 1), (3, 3)] {
+            for columns in 1..if cfg!(miri) { 3 } else { 16 } {
+                let (height, channels) = (3_usize, 35);
+                let (rows, width) = (height.div_ceil(stride), (columns - 1) * stride + 1);
+                let shape = depthwise::Shape {
+                    channels,
+                    kernel,
+                    stride,
+                    top: kernel / 2,
+                    left: kernel / 2,
+                };
+                let taps = numbers(channels * kernel * kernel, 1);
+                let bias = numbers(channels, 2);
+                let depthwise = Depthwise::new(kernels, shape, &taps, &bias, [-2.0, 3.0]);
+                let mut input = Owned::bordered(height, width, channels, kernel / 2, 3);
+                let mut output = Owned::zeros(rows, columns, channels);
+                // SAFETY: maps that are only used here.
+                unsafe { depthwise.run(input.map(), output.map(), 0..rows) };
+                for (y, x, channel) in every(rows, columns, channels) {
+                    let mut sum = bias[channel];
+                    for (row, column, _) in every(kernel, kernel, 1) {
+                        let from = |at: usize, tap: usize| {
+                            (at * stride + tap) as isize - (kernel / 2) as isize
+                        };
+                        let tap = taps[(channel * kernel + row) * kernel + column];
+                        sum += tap * input.get(from(y, row), from(x, column), channel);
+                    }
+                    let expected = sum.clamp(-2.0, 3.0);
+                    let found = output.get(y as isize, x as isize, channel);
+                    assert_close(found, expected, kernels.name);
+                }
+            }
+        }
+    }
+}
