@@ -16,6 +16,7 @@
 //! block that grows inside one buffer, so that nothing is ever concatenated.
 
 mod conv;
+mod cores;
 mod depthwise;
 mod depthwise_kernel;
 mod isa;

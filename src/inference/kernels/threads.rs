@@ -10,8 +10,13 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, TryLockE
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::cores::{Allowed, Thread, forbid_this_core, this_thread};
+
 /// How long a thread without work spins.
 const PATIENCE: Duration = Duration::from_micros(200);
+
+/// With more sleepers than this there are cores enough for the scheduler to choose from.
+const FEW: usize = 7;
 
 /// Spins between two looks at the clock.
 const SPINS: usize = 64;
@@ -99,7 +104,13 @@ struct Shared {
 #[derive(Default)]
 struct Board {
     job: Option<Arc<Job>>,
-    asleep: usize,
+    asleep: Vec<Sleeper>,
+}
+
+struct Sleeper {
+    thread: Thread,
+    /// Its cores, if one of them was forbidden to wake it.
+    allowed: Option<Allowed>,
 }
 
 struct Job {
@@ -200,9 +211,15 @@ impl Shared {
         let mut board = self.board();
         board.job = Some(job);
         self.generation.fetch_add(1, Ordering::Release);
-        if board.asleep > 0 {
-            self.wake.notify_all();
+        if board.asleep.is_empty() {
+            return;
         }
+        if board.asleep.len() <= FEW {
+            for sleeper in board.asleep.iter_mut().filter(|s| s.allowed.is_none()) {
+                sleeper.allowed = forbid_this_core(sleeper.thread);
+            }
+        }
+        self.wake.notify_all();
     }
 
     /// What a thread of the pool does, for ever.
@@ -233,14 +250,23 @@ impl Shared {
                 std::hint::spin_loop();
             }
         }
+        let thread = this_thread();
         let mut board = self.board();
-        board.asleep += 1;
+        board.asleep.push(Sleeper {
+            thread,
+            allowed: None,
+        });
         while !is_new() {
             board = self
                 .wake
                 .wait(board)
                 .unwrap_or_else(PoisonError::into_inner);
         }
-        board.asleep -= 1;
+        let place = board.asleep.iter().position(|s| s.thread == thread);
+        let sleeper = place.map(|place| board.asleep.swap_remove(place));
+        drop(board);
+        if let Some(allowed) = sleeper.and_then(|sleeper| sleeper.allowed) {
+            allowed.again();
+        }
     }
 }

@@ -12,16 +12,15 @@ const LOW_PERCENTILE: f64 = 1.0;
 const HIGH_PERCENTILE: f64 = 99.0;
 /// Values beyond the percentiles are kept this far, and no farther.
 const CLIP: f32 = 1.4;
+/// Rows that are `f32` at the same time.
+const BAND: usize = 256;
 /// Less than this between the percentiles is a blank image.
 const BLANK: f32 = 1e-6;
 
 /// The largest centred square (in millimetres, not in pixels) → size × size by an antialiased
 /// triangle filter → 1st and 99th percentile to −1 and 1 → clipped to ±1.4. `size²` values.
 pub fn apply(radiograph: &Radiograph, size: usize) -> Vec<f32> {
-    let region = centre_square(radiograph);
-    // Cut out first: a resampler given a crop looks at pixels beyond its edge.
-    let values = imaging::grey_values_within(radiograph, region);
-    let mut square = resampled(&values, region, size);
+    let mut square = resampled(radiograph, centre_square(radiograph), size);
     normalise(&mut square);
     square
 }
@@ -41,15 +40,37 @@ pub fn centre_square(radiograph: &Radiograph) -> Region {
 }
 
 /// The filter is Pillow's `BILINEAR` on mode `F`: a triangle as wide as the reduction, so that
-/// nothing aliases at 3,000 pixels or at 300.
-fn resampled(values: &[f32], region: Region, size: usize) -> Vec<f32> {
-    let (width, height) = (region.width as u32, region.height as u32);
+/// nothing aliases at 3,000 pixels or at 300. Across first, in bands of rows: a whole film in `f32` would
+/// be the largest thing in memory. Each is cut out first: a resampler given a crop looks at pixels
+/// beyond its edge.
+fn resampled(radiograph: &Radiograph, region: Region, size: usize) -> Vec<f32> {
+    // The grey of padding is found in the whole film.
+    let rows = radiograph.padding.map_or(BAND, |_| region.height);
+    let mut narrow = Vec::with_capacity(size * region.height);
+    for top in (0..region.height).step_by(rows) {
+        let band = Region {
+            top: region.top + top,
+            height: rows.min(region.height - top),
+            ..region
+        };
+        let values = imaging::grey_values_within(radiograph, band);
+        narrow.extend(resized(
+            &values,
+            (band.width, band.height),
+            (size, band.height),
+        ));
+    }
+    resized(&narrow, (size, region.height), (size, size))
+}
+
+/// Columns and rows of both.
+fn resized(values: &[f32], from: (usize, usize), to: (usize, usize)) -> Vec<f32> {
     let bytes = bytemuck::cast_slice(values);
-    let source = TypedImageRef::<F32>::from_buffer(width, height, bytes).expect("a whole region");
-    let mut target = TypedImage::<F32>::new(size as u32, size as u32);
+    let source = TypedImageRef::<F32>::from_buffer(from.0 as u32, from.1 as u32, bytes);
+    let mut target = TypedImage::<F32>::new(to.0 as u32, to.1 as u32);
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
     Resizer::new()
-        .resize_typed(&source, &mut target, &options)
+        .resize_typed(&source.expect("as many values"), &mut target, &options)
         .expect("neither image is empty");
     target.pixels().iter().map(|pixel| pixel.0).collect()
 }
