@@ -1,6 +1,6 @@
 //! Times networks for `side_by_side.py`: `side_by_side kernels|candle f32|bf16 MODEL.safetensors…`, each
 //! with its card beside it. Every line `MODEL BATCH` on standard input, counted from 0, is answered by
-//! the milliseconds of one forward pass; `memory` by the most MiB that were in use so far.
+//! the milliseconds of one forward pass, right after another; `memory` by the most MiB that were in use so far.
 
 use std::io::{BufRead, stdin};
 use std::path::Path;
@@ -65,7 +65,9 @@ fn load(path: &str, compute: Compute) -> (Classifier, usize) {
 fn milliseconds(model: &Classifier, channels: usize, batch: usize) -> f64 {
     let side = model.card().input_size;
     let count = batch * channels * side * side;
-    let values = (0..count).map(|i| (i as f32 * 0.37).sin()).collect();
+    let values: Vec<f32> = (0..count).map(|i| (i as f32 * 0.37).sin()).collect();
+    // Threads sleep while the next line is awaited; those of the others spin from pass to pass.
+    model.logits_of_values(values.clone()).expect("logits");
     let start = Instant::now();
     model.logits_of_values(values).expect("logits");
     start.elapsed().as_secs_f64() * 1e3
