@@ -50,7 +50,7 @@ const SEES: [(&str, &[&str]); 17] = [
 ];
 
 /// The beginning of a crate's name, and the only places that may name it.
-const HOMES: [(&str, &[&str]); 25] = [
+const HOMES: [(&str, &[&str]); 26] = [
     ("anyhow", &["commands", "main"]),
     ("candle_", &["inference"]),
     ("clap", &["cli", "commands", "config"]),
@@ -59,6 +59,7 @@ const HOMES: [(&str, &[&str]); 25] = [
     ("dicom_", &["imaging"]),
     ("half", &["checkpoint"]),
     ("hdf5_reader", &["checkpoint"]),
+    ("icy_sixel", &["tui/preview"]),
     // viuer takes its pictures as this crate's, so the place that calls viuer makes them.
     ("image", &["imaging", "tui/preview"]),
     ("indicatif", &["commands"]),
