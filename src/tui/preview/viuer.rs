@@ -148,6 +148,7 @@ impl Painter for Viuer {
 }
 
 /// Bytes of a picture by protocol, made as viuer makes them: it writes to standard output only.
+#[cfg_attr(not(feature = "sixel"), expect(unused_variables))]
 pub fn costs(target: &Target, cell: (u16, u16)) -> Vec<(&'static str, usize)> {
     let picture = dynamic(&target.image);
     let mut png = std::io::Cursor::new(Vec::new());
