@@ -20,7 +20,7 @@ use super::winograd::Winograd;
 ///
 /// Integers of 8 bits (VNNI) were measured and left out; one core of Zen 4, bundled network. With a
 /// scale for each pixel, found while its channels are packed, all 1 × 1 convolutions take 3.6 ms an
-/// image, in `bf16` 4.8; but in a bottleneck `bf16` needs no packing, which leaves a factor of 1.2, of
+/// image, in `bf16` 4.8; but in a bottleneck `bf16` needs no packing, which leaves a factor of 1.2, reckoned for
 /// the whole network 1.15. Scales fixed in advance would save the packing, too (about 1.3 of the whole),
 /// but ask for radiographs to fix them on. On 701 test radiographs either moves a logit of presence by
 /// 0.12 on average and 0.6 or 0.7 at most, most of it by the rounding of the weights alone, where
