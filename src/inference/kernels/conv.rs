@@ -105,8 +105,14 @@ impl Conv {
         }
     }
 
-    /// Tiles that the output is cut into; [`run`](Conv::run) computes some of them.
-    pub fn tiling(&self, input: Form, output: Form, residual: Option<Form>) -> Tiling {
+    /// Tiles that the output is cut into for so many threads; [`run`](Conv::run) computes some of them.
+    pub fn tiling(
+        &self,
+        input: Form,
+        output: Form,
+        residual: Option<Form>,
+        threads: usize,
+    ) -> Tiling {
         let flat = self.shape.kernel == 1
             && self.shape.stride == 1
             && input.is_flat()
@@ -116,7 +122,14 @@ impl Conv {
             true => (1, output.height * output.width),
             false => (output.height, output.width),
         };
-        Tiling::new(rows, width, self.kernels.pixels())
+        Tiling::for_threads(rows, width, self.kernels.pixels(), threads)
+    }
+
+    /// Whether threads should rather share its weights than its pixels: in a dense block, whose old
+    /// channels are in all their caches, when the weights are many.
+    pub fn is_heavy(&self, input: Form, output: Form) -> bool {
+        let numbers = |form: Form| form.height * form.width * form.channels;
+        self.before.is_some() && self.weights.len() > 2 * (numbers(input) + numbers(output))
     }
 
     /// Panels that the output channels are cut into.

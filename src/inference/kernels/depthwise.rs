@@ -138,14 +138,15 @@ thread_local! {
 }
 
 impl Bottleneck {
-    /// Computes these rows of `output`.
+    /// Computes these rows of `output`, part by part. A part that begins where the one before it ended
+    /// goes on with its ring; any other expands again what is under the kernel at its edge.
     ///
     /// # Safety
     /// As [`Depthwise::run`].
     pub unsafe fn run(
         &self,
         (input, residual, output): (Map, Option<Map>, Map),
-        rows: Range<usize>,
+        parts: impl Iterator<Item = Range<usize>>,
     ) {
         let Shape {
             channels,
@@ -174,11 +175,11 @@ impl Bottleneck {
             // SAFETY: what was reserved, and the caller's word.
             unsafe {
                 match &self.expand {
-                    None => self.rows(middle, (input, residual, output), rows),
+                    None => self.rows(middle, (input, residual, output), parts.flatten()),
                     Some(expand) => {
                         ring.clear_sides(left, input.form.width, right);
                         let maps = (input, residual, output);
-                        self.rows_expanded(expand, &ring, middle, maps, rows);
+                        self.rows_expanded(expand, &ring, middle, maps, parts);
                     }
                 }
             }
@@ -194,7 +195,7 @@ impl Bottleneck {
         &self,
         middle: Row,
         (input, residual, output): (Map, Option<Map>, Map),
-        rows: Range<usize>,
+        rows: impl Iterator<Item = usize>,
     ) {
         let Shape {
             stride, top, left, ..
@@ -217,7 +218,7 @@ impl Bottleneck {
         ring: &Ring,
         middle: Row,
         (input, residual, output): (Map, Option<Map>, Map),
-        rows: Range<usize>,
+        parts: impl Iterator<Item = Range<usize>>,
     ) {
         let Shape {
             kernel,
@@ -227,27 +228,36 @@ impl Bottleneck {
             ..
         } = self.depthwise.shape;
         let width = input.form.width;
-        let mut next = (rows.start * stride) as isize - top as isize;
-        for y in rows {
-            let first = (y * stride) as isize - top as isize;
-            next = next.max(first);
-            while next < first + kernel as isize {
-                let into = Row {
-                    start: ring.at(ring.slot(next), left),
-                    pixel: ring.pixel,
-                };
-                // SAFETY: a row of the ring, and a row of the input where there is one.
-                unsafe {
-                    match (0..input.form.height as isize).contains(&next) {
-                        true => expand.row(input.row(next as usize), into, width),
-                        false => ring.clear(ring.slot(next), left, width),
-                    }
-                }
-                next += 1;
+        let first_under = |y: usize| (y * stride) as isize - top as isize;
+        let mut done = None;
+        // The row that the ring takes next.
+        let mut next = 0;
+        for rows in parts {
+            if done != Some(rows.start) {
+                next = first_under(rows.start);
             }
-            let under = |row: usize, column| ring.at(ring.slot(first + row as isize), column);
-            // SAFETY: rows of the ring that were just filled, and the caller's word.
-            unsafe { self.finish_row(under, ring.pixel, middle, y, residual, output) };
+            done = Some(rows.end);
+            for y in rows {
+                let first = first_under(y);
+                next = next.max(first);
+                while next < first + kernel as isize {
+                    let into = Row {
+                        start: ring.at(ring.slot(next), left),
+                        pixel: ring.pixel,
+                    };
+                    // SAFETY: a row of the ring, and a row of the input where there is one.
+                    unsafe {
+                        match (0..input.form.height as isize).contains(&next) {
+                            true => expand.row(input.row(next as usize), into, width),
+                            false => ring.clear(ring.slot(next), left, width),
+                        }
+                    }
+                    next += 1;
+                }
+                let under = |row: usize, column| ring.at(ring.slot(first + row as isize), column);
+                // SAFETY: rows of the ring that were just filled, and the caller's word.
+                unsafe { self.finish_row(under, ring.pixel, middle, y, residual, output) };
+            }
         }
     }
 

@@ -26,6 +26,7 @@ mod microkernels;
 mod neon;
 mod plan;
 mod pooling;
+mod shares;
 mod simd;
 #[cfg(test)]
 mod tests;

@@ -11,6 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::cores::{Allowed, Thread, forbid_this_core, this_thread};
+use super::shares::{Claims, Shares};
 
 /// How long a thread without work spins.
 const PATIENCE: Duration = Duration::from_micros(200);
@@ -78,11 +79,24 @@ impl Workers {
 
     /// Calls `work` once with each number below `count`, and returns when all have returned.
     pub fn each(self, count: usize, work: &(dyn Fn(usize) + Sync)) {
+        self.share(count, &|claims| claims.for_each(work));
+    }
+
+    /// Calls `work` on every thread that there is something for, and returns when all have returned.
+    /// Their claims together are the numbers below `count`.
+    pub fn share(self, count: usize, work: &Work<'_>) {
         match self {
-            Workers::Pool(pool) if count > 1 => pool.each(count, work),
-            _ => (0..count).for_each(work),
+            Workers::Pool(pool) if count > 1 => pool.share(count, work),
+            _ => alone_with(count, work),
         }
     }
+}
+
+/// What threads do with their claims.
+type Work<'a> = dyn Fn(&mut Claims) + Sync + 'a;
+
+fn alone_with(count: usize, work: &Work<'_>) {
+    work(&mut Shares::new(count, 1).claims(0));
 }
 
 /// Threads that wait for work.
@@ -114,12 +128,12 @@ struct Sleeper {
 }
 
 struct Job {
-    /// Called only with numbers below `count`, each claimed once.
-    work: *const (dyn Fn(usize) + Sync),
-    count: usize,
-    next: AtomicUsize,
-    done: AtomicUsize,
-    /// Tasks that panicked.
+    /// Called only by who claimed a part.
+    work: *const Work<'static>,
+    shares: Shares,
+    /// Threads of the pool that may be at work.
+    inside: AtomicUsize,
+    /// Calls that panicked.
     panics: AtomicUsize,
 }
 
@@ -129,21 +143,24 @@ unsafe impl Send for Job {}
 unsafe impl Sync for Job {}
 
 impl Job {
-    /// Claims tasks until there are none.
-    fn help(&self) {
-        loop {
-            let task = self.next.fetch_add(1, Ordering::Relaxed);
-            if task >= self.count {
-                return;
-            }
-            // SAFETY: `Pool::each` keeps it alive until `done` is `count`, which it is not before
-            // this task is counted.
+    /// Does what there is for a thread of the pool.
+    fn help(&self, thread: usize) {
+        // Before the claim, which hands it on: who finds nothing left to claim sees who is inside.
+        self.inside.fetch_add(1, Ordering::Relaxed);
+        self.work(thread);
+        self.inside.fetch_sub(1, Ordering::Release);
+    }
+
+    fn work(&self, thread: usize) {
+        let mut claims = self.shares.claims(thread);
+        while claims.any() {
+            // SAFETY: `Pool::share` keeps it alive until nothing is left to claim and nobody is
+            // inside, and this thread has claimed something.
             let work = unsafe { &*self.work };
-            let calling = std::panic::AssertUnwindSafe(|| work(task));
+            let calling = std::panic::AssertUnwindSafe(|| work(&mut claims));
             if std::panic::catch_unwind(calling).is_err() {
                 self.panics.fetch_add(1, Ordering::Relaxed);
             }
-            self.done.fetch_add(1, Ordering::Release);
         }
     }
 }
@@ -152,9 +169,9 @@ impl Pool {
     pub fn new(threads: usize) -> Self {
         let shared = Arc::new(Shared::default());
         let start = |n: &usize| {
-            let shared = shared.clone();
+            let (shared, n) = (shared.clone(), *n);
             let builder = thread::Builder::new().name(format!("network {n}"));
-            builder.spawn(move || shared.serve()).is_ok()
+            builder.spawn(move || shared.serve(n)).is_ok()
         };
         let threads = (1..=threads).take_while(start).count();
         Pool {
@@ -164,27 +181,24 @@ impl Pool {
         }
     }
 
-    fn each(&self, count: usize, work: &(dyn Fn(usize) + Sync)) {
+    fn share(&self, count: usize, work: &Work<'_>) {
         let _held = match self.job.try_lock() {
             Ok(held) => held,
             Err(TryLockError::Poisoned(held)) => held.into_inner(),
             // Somebody else's job: no reason to wait for it.
-            Err(TryLockError::WouldBlock) => return (0..count).for_each(work),
+            Err(TryLockError::WouldBlock) => return alone_with(count, work),
         };
         // SAFETY: only its lifetime changes, and this function does not return before all calls have.
-        let work = unsafe {
-            std::mem::transmute::<&(dyn Fn(usize) + Sync), &'static (dyn Fn(usize) + Sync)>(work)
-        };
+        let work = unsafe { std::mem::transmute::<&Work<'_>, &Work<'static>>(work) };
         let job = Arc::new(Job {
             work,
-            count,
-            next: AtomicUsize::new(0),
-            done: AtomicUsize::new(0),
+            shares: Shares::new(count, self.threads + 1),
+            inside: AtomicUsize::new(0),
             panics: AtomicUsize::new(0),
         });
         self.shared.offer(job.clone());
-        job.help();
-        spin_until(|| job.done.load(Ordering::Acquire) == count);
+        job.work(0);
+        spin_until(|| job.inside.load(Ordering::Acquire) == 0);
         let panics = job.panics.load(Ordering::Relaxed);
         assert!(panics == 0, "{panics} parts of a layer failed");
     }
@@ -192,14 +206,26 @@ impl Pool {
 
 /// Spins, and once that takes long lets others run in between: one of them may be the thread that
 /// this one waits for.
-fn spin_until(mut is_done: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !is_done() {
-        match start.elapsed() < PATIENCE {
-            true => (0..SPINS).for_each(|_| std::hint::spin_loop()),
-            false => thread::yield_now(),
+fn spin_until(is_done: impl Fn() -> bool) {
+    if !spins_until(&is_done) {
+        while !is_done() {
+            thread::yield_now();
         }
     }
+}
+
+/// Spins, but not for longer than [`PATIENCE`]; whether it is done.
+fn spins_until(is_done: impl Fn() -> bool) -> bool {
+    let start = Instant::now();
+    while start.elapsed() < PATIENCE {
+        for _ in 0..SPINS {
+            if is_done() {
+                return true;
+            }
+            std::hint::spin_loop();
+        }
+    }
+    false
 }
 
 impl Shared {
@@ -223,7 +249,7 @@ impl Shared {
     }
 
     /// What a thread of the pool does, for ever.
-    fn serve(&self) {
+    fn serve(&self, thread: usize) {
         let mut seen = 0;
         loop {
             self.wait(seen);
@@ -233,7 +259,7 @@ impl Shared {
                 board.job.clone()
             };
             if let Some(job) = job {
-                job.help();
+                job.help(thread);
             }
         }
     }
@@ -241,14 +267,8 @@ impl Shared {
     /// Until there is another generation.
     fn wait(&self, seen: usize) {
         let is_new = || self.generation.load(Ordering::Acquire) != seen;
-        let start = Instant::now();
-        while start.elapsed() < PATIENCE {
-            for _ in 0..SPINS {
-                if is_new() {
-                    return;
-                }
-                std::hint::spin_loop();
-            }
+        if spins_until(is_new) {
+            return;
         }
         let thread = this_thread();
         let mut board = self.board();

@@ -32,8 +32,21 @@ pub struct Tiling {
 }
 
 impl Tiling {
+    /// Rows of `width` pixels in as few tiles of at most `pixels` as there can be.
     pub fn new(rows: usize, width: usize, pixels: usize) -> Self {
-        let in_row = width.div_ceil(pixels);
+        Self::in_row(rows, width, width.div_ceil(pixels))
+    }
+
+    /// As [`new`](Tiling::new), but with as many for each thread, if that does not make them too small
+    /// to be computed well.
+    pub fn for_threads(rows: usize, width: usize, pixels: usize, threads: usize) -> Self {
+        let fewest = width.div_ceil(pixels);
+        let even = fewest.next_multiple_of(threads);
+        let suits = rows == 1 && 2 * width >= even * pixels;
+        Self::in_row(rows, width, if suits { even } else { fewest })
+    }
+
+    fn in_row(rows: usize, width: usize, in_row: usize) -> Self {
         Tiling {
             in_row,
             least: width / in_row,

@@ -130,7 +130,7 @@ impl AnyNetwork {
 /// # Errors
 /// If the tensor has another rank.
 pub fn pool(maps: &Tensor) -> candle_core::Result<Tensor> {
-    maps.mean(D::Minus1)?.mean(D::Minus1)
+    maps.flatten_from(2)?.mean(D::Minus1)
 }
 
 /// The network that the card names, one that ends in global average pooling, for images of `channels`,

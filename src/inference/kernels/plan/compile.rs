@@ -17,7 +17,7 @@ use crate::inference::network::layers::{self, Activation, Layer, Layers, Padding
 
 /// An expanded map of so many bytes and more does not stay in the near caches until it is used, even
 /// where threads share the work on it. Tests have small maps, and need both kinds.
-const FAR_BYTES: usize = if cfg!(test) { 4 << 10 } else { 400 << 10 };
+const FAR_BYTES: usize = if cfg!(test) { 4 << 10 } else { 560 << 10 };
 
 /// `MaxPool2d(kernel_size=3, stride=2, padding=1)`
 const MAX_POOL: Size = Size {

@@ -1,21 +1,20 @@
 //! One image through a plan.
 
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
 use super::{Pass, Plan, Step, Workspace};
 use crate::inference::kernels::conv::Conv;
 use crate::inference::kernels::depthwise::Bottleneck;
 use crate::inference::kernels::isa::Kernels;
-use crate::inference::kernels::memory::Map;
+use crate::inference::kernels::memory::{Form, LINE, Map};
 use crate::inference::kernels::pooling;
 use crate::inference::kernels::threads::Workers;
+use crate::inference::kernels::tiling::Tiling;
 use crate::inference::kernels::winograd::Winograd;
 
 /// Parts of a pass for each thread: more than one, so that a thread that was held up does less.
 const PARTS: usize = 4;
-
-/// Rows of a bottleneck for each part at least: those under the kernel at its edges are computed twice.
-const BOTTLENECK_ROWS: usize = 7;
 
 impl Plan {
     /// `image [C, H, W]` → `output [F, h, w]`.
@@ -26,11 +25,14 @@ impl Plan {
         workspace: &mut Workspace,
         workers: Workers,
     ) {
-        channels_last(image, self.first.map(workspace));
+        let first = self.first.map(workspace);
+        in_parts(first.form.height, PARTS, workers, |rows| {
+            channels_last(image, first, rows);
+        });
         for step in &self.steps {
             step.run(self.kernels, workspace, workers);
         }
-        channels_first(self.last.map(workspace), output);
+        channels_first(self.last.map(workspace), output, workers);
     }
 }
 
@@ -55,9 +57,9 @@ impl Step {
                 run_layers(bottleneck, maps, &between.collect::<Vec<_>>(), workers);
             }
             Pass::Bottleneck(bottleneck) => {
-                let parts = (rows / BOTTLENECK_ROWS / workers.count()).clamp(1, PARTS);
-                in_parts(rows, parts, workers, |rows| unsafe {
-                    bottleneck.run(maps, rows);
+                let parts = (PARTS * workers.count()).min(rows);
+                workers.share(parts, &|claims| unsafe {
+                    bottleneck.run(maps, claims.map(|part| share(rows, parts, part)));
                 });
             }
             Pass::Largest(size) => in_parts(rows, PARTS, workers, |rows| unsafe {
@@ -70,22 +72,39 @@ impl Step {
     }
 }
 
-/// By tiles, and where those are few by panels of channels, too.
+/// By tiles, and where those are few, or weights many, by panels of channels, too.
 fn run_conv(conv: &Conv, maps: (Map, Option<Map>, Map), workers: Workers) {
     let (input, residual, output) = maps;
-    let tiling = conv.tiling(input.form, output.form, residual.map(|map| map.form));
-    let wanted = match workers.count() {
-        1 => 1,
-        threads => threads * PARTS,
-    };
-    let by_tiles = wanted.min(tiling.count);
-    let by_panels = (wanted / PARTS / by_tiles).clamp(1, conv.panels());
-    workers.each(by_tiles * by_panels, &|part| {
-        let tiles = share(tiling.count, by_tiles, part / by_panels);
-        let panels = share(conv.panels(), by_panels, part % by_panels);
+    let residual_form = residual.map(|map| map.form);
+    let tiling = conv.tiling(input.form, output.form, residual_form, workers.count());
+    let parts = Parts::of(conv, (input.form, output.form), &tiling, workers.count());
+    workers.each(parts.tiles * parts.panels, &|part| {
+        // The parts of a panel one after another: those of a thread are of few panels.
+        let tiles = share(tiling.count, parts.tiles, part % parts.tiles);
+        let panels = share(conv.panels(), parts.panels, part / parts.tiles);
         // SAFETY: as in `Step::run`.
         unsafe { conv.run(maps, &tiling, tiles, panels) };
     });
+}
+
+/// What the tiles and the panels of a convolution are cut into.
+struct Parts {
+    tiles: usize,
+    panels: usize,
+}
+
+impl Parts {
+    fn of(conv: &Conv, (input, output): (Form, Form), tiling: &Tiling, threads: usize) -> Self {
+        let (tiles, panels) = match threads {
+            1 => (1, 1),
+            // Each thread reads its part of the weights only.
+            _ if conv.is_heavy(input, output) => (PARTS, threads),
+            _ => (threads * PARTS, 1),
+        };
+        let tiles = tiles.min(tiling.count);
+        let panels = panels.max(threads / tiles).min(conv.panels());
+        Parts { tiles, panels }
+    }
 }
 
 /// The layers of a bottleneck one after another: parts of it as one pass would repeat much, if the map
@@ -141,36 +160,43 @@ fn share(count: usize, parts: usize, part: usize) -> Range<usize> {
     count * part / parts..count * (part + 1) / parts
 }
 
-/// `[C, H, W]` into a map.
-fn channels_last(image: &[f32], map: Map) {
-    let form = map.form;
-    let plane = form.height * form.width;
-    for y in 0..form.height {
-        let start = map.at(y as isize, 0);
-        let row = &image[y * form.width..];
-        for x in 0..form.width {
-            let pixel = start.wrapping_add(x * form.pixel);
-            for channel in 0..form.channels {
+/// These rows of `[C, H, W]` into a map.
+fn channels_last(image: &[f32], map: Map, rows: Range<usize>) {
+    let Form {
+        height,
+        width,
+        channels,
+        pixel,
+        ..
+    } = map.form;
+    for y in rows {
+        for channel in 0..channels {
+            let start = map.at(y as isize, 0).wrapping_add(channel);
+            let row = &image[(channel * height + y) * width..][..width];
+            for (x, value) in row.iter().enumerate() {
                 // SAFETY: a pixel of the map, which nobody else uses now.
-                unsafe { pixel.add(channel).write(row[channel * plane + x]) };
+                unsafe { start.wrapping_add(x * pixel).write(*value) };
             }
         }
     }
 }
 
-/// A map as `[C, H, W]`.
-fn channels_first(map: Map, output: &mut [f32]) {
-    let form = map.form;
-    for (channel, plane) in output
-        .chunks_exact_mut(form.height * form.width)
-        .enumerate()
-    {
-        for (y, row) in plane.chunks_exact_mut(form.width).enumerate() {
-            let start = map.at(y as isize, 0).wrapping_add(channel);
-            for (x, value) in row.iter_mut().enumerate() {
-                // SAFETY: a pixel of the map, which nobody writes now.
-                *value = unsafe { start.wrapping_add(x * form.pixel).read() };
+/// A map as `[C, H, W]`, a line of channels at once.
+fn channels_first(map: Map, output: &mut [f32], workers: Workers) {
+    let Form { height, width, .. } = map.form;
+    let lines = output.chunks_mut(LINE * height * width).map(Mutex::new);
+    let lines: Vec<_> = lines.collect();
+    workers.each(lines.len(), &|line| {
+        let mut planes = lines[line].lock().unwrap_or_else(PoisonError::into_inner);
+        for y in 0..height {
+            for x in 0..width {
+                let start = map.at(y as isize, x as isize).wrapping_add(line * LINE);
+                let planes = planes.chunks_exact_mut(height * width);
+                for (channel, plane) in planes.enumerate() {
+                    // SAFETY: a pixel of the map, which nobody writes now.
+                    plane[y * width + x] = unsafe { start.wrapping_add(channel).read() };
+                }
             }
         }
-    }
+    });
 }

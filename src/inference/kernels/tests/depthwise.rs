@@ -52,8 +52,8 @@ fn a_bottleneck_is_its_three_convolutions() {
             );
             let mut found = Owned::zeros(rows, columns, 5);
             let expand = bottleneck.expand.as_ref().unwrap();
-            let first = expand.tiling(input.1, expanded.1, None);
-            let second = bottleneck.project.tiling(middle.1, expected.1, None);
+            let first = expand.tiling(input.1, expanded.1, None, 1);
+            let second = bottleneck.project.tiling(middle.1, expected.1, None, 1);
             let at_once = (input.map(), None, found.map());
             let one = (input.map(), None, expanded.map());
             let three = (middle.map(), None, expected.map());
@@ -67,8 +67,8 @@ fn a_bottleneck_is_its_three_convolutions() {
                 bottleneck
                     .project
                     .run(three, &second, 0..second.count, 0..panels);
-                bottleneck.run(at_once, 0..1);
-                bottleneck.run(at_once, 1..rows);
+                bottleneck.run(at_once, [1..rows].into_iter());
+                bottleneck.run(at_once, [0..1].into_iter());
             }
             for (y, x, channel) in every(rows, columns, 5) {
                 let (y, x) = (y as isize, x as isize);
@@ -133,14 +133,14 @@ fn a_bottleneck_that_does_not_expand_reads_its_input_where_it_is() {
                 let mut expected = Owned::zeros(rows, columns, 6);
                 let mut found = Owned::zeros(rows, columns, 6);
                 let project = &bottleneck.project;
-                let tiling = project.tiling(middle.1, expected.1, None);
+                let tiling = project.tiling(middle.1, expected.1, None, 1);
                 let two = (middle.map(), None, expected.map());
                 // SAFETY: maps that are only used here.
                 unsafe {
                     let depthwise = &bottleneck.depthwise;
                     depthwise.run(input.map(), middle.map(), 0..rows);
                     project.run(two, &tiling, 0..tiling.count, 0..project.panels());
-                    bottleneck.run((input.map(), None, found.map()), 0..rows);
+                    bottleneck.run((input.map(), None, found.map()), [0..rows].into_iter());
                 }
                 for (y, x, channel) in every(rows, columns, 6) {
                     let (y, x) = (y as isize, x as isize);

@@ -148,7 +148,7 @@ fn a_convolution_is_its_sum_whatever_the_tails() {
             let bias = numbers(shape.output, 4);
             let conv = Conv::new((kernels, None), shape, &weight, &bias, None, [-1.0, 1.0]);
             let maps = (input.map(), Some(residual.map()), output.map());
-            let tiling = conv.tiling(input.1, output.1, Some(residual.1));
+            let tiling = conv.tiling(input.1, output.1, Some(residual.1), 1);
             // SAFETY: three maps that are only used here.
             unsafe { conv.run(maps, &tiling, 0..tiling.count, 0..conv.panels()) };
             for (y, x, channel) in every(height, width, shape.output) {
@@ -173,7 +173,7 @@ fn what_is_normalised_first_is_normalised_where_it_is_packed() {
         let shape = plain(19, 34, 1, 1);
         let weight = numbers(34 * 19, 3);
         let conv = Conv::new((kernels, None), shape, &weight, &[], Some(before), NO_CLAMP);
-        let tiling = conv.tiling(input.1, output.1, None);
+        let tiling = conv.tiling(input.1, output.1, None, 1);
         let maps = (input.map(), None, output.map());
         // SAFETY: two maps that are only used here.
         unsafe { conv.run(maps, &tiling, 0..tiling.count, 0..conv.panels()) };
