@@ -57,7 +57,7 @@ const HOMES: [(&str, &[&str]); 26] = [
     ("crossterm", &["tui"]),
     ("csv", &["evaluation", "export"]),
     ("dicom_", &["imaging"]),
-    ("half", &["checkpoint"]),
+    ("half", &["checkpoint", "inference/weights"]),
     ("hdf5_reader", &["checkpoint"]),
     ("icy_sixel", &["tui/preview"]),
     // viuer takes its pictures as this crate's, so the place that calls viuer makes them.

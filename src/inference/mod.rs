@@ -125,7 +125,7 @@ impl Classifier {
         compute.check()?;
         let card = card::parse_card(card)?;
         weights::verify(weights, &card)?;
-        let tensors = weights::Tensors::parse(weights, &Device::Cpu)?;
+        let tensors = weights::Tensors::parse(weights)?;
         let preprocess = Preprocess::named(&card.preprocess, card.input_size)?;
         let network = AnyNetwork::build(&card, preprocess.channels(), &tensors, compute)?;
         let heads = Heads::load(&card, &tensors, network.channels()?)?;

@@ -6,7 +6,6 @@ use std::io::{self, Read};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
-use candle_core::Device;
 use memmap2::Mmap;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 use sha2::{Digest, Sha256};
@@ -215,7 +214,7 @@ fn head_with(
     if rows.is_empty() {
         return Ok(Vec::new());
     }
-    let tensors = weights::Tensors::parse(bytes, &Device::Cpu)?;
+    let tensors = weights::Tensors::parse(bytes)?;
     let (head, names) = network::head(card, &tensors)?;
     let (labels, channels) = head.weight().dims2()?;
     let mut weight = tensors.values(names[0], &[labels, channels])?;

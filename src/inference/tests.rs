@@ -1,6 +1,5 @@
 //! Models with every optional part, made from the bundled one: its network, other cards and heads.
 
-use candle_core::Device;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use toml::Table;
@@ -86,7 +85,7 @@ const CAUSES: &str = "[causes]\ntemperature = 2.0\ncalibrated = true\n";
 
 /// Extent is the first label's logit and 4 more, opacity is 2.25.
 fn severity() -> [Extra; 2] {
-    let tensors = weights::Tensors::parse(weights::BUNDLED_WEIGHTS, &Device::Cpu).unwrap();
+    let tensors = weights::Tensors::parse(weights::BUNDLED_WEIGHTS).unwrap();
     let labels = tensors.rows("_fc.bias");
     let rows = tensors.values("_fc.weight", &[labels, CHANNELS]).unwrap();
     let bias = tensors.values("_fc.bias", &[labels]).unwrap();

@@ -1,9 +1,13 @@
 //! The tensors of a model file. Its card is in [`card`](super::card).
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use candle_core::safetensors::Load;
 use candle_core::{DType, Device, Tensor};
-use safetensors::SafeTensors;
+use half::f16;
+use half::slice::HalfFloatSliceExt;
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use sha2::{Digest, Sha256};
 
 use super::{InferenceError, in_words};
@@ -14,51 +18,42 @@ pub const BUNDLED_WEIGHTS: &[u8] = include_bytes!("../../weights/cxr-lite0.safet
 /// Its card.
 pub const BUNDLED_CARD: &str = include_str!("../../weights/cxr-lite0.toml");
 
-/// Named tensors in `f32`, whatever they were stored as.
-pub struct Tensors {
-    named: HashMap<String, Tensor>,
+/// Named tensors, in `f32` whatever they were stored as. One is read when it is asked for: all at once
+/// would be the most memory that a model takes while it is loaded.
+pub struct Tensors<'a> {
+    stored: Arc<SafeTensors<'a>>,
+    device: Device,
     metadata: HashMap<String, String>,
 }
 
-impl Tensors {
+impl<'a> Tensors<'a> {
     /// # Errors
     /// If the bytes are not a safetensors file, or a value is not finite.
-    pub fn parse(bytes: &[u8], device: &Device) -> Result<Self, InferenceError> {
-        let stored = candle_core::safetensors::load_buffer(bytes, device)
-            .map_err(|e| InferenceError::Weights(in_words(&e)))?;
-        let mut tensors = HashMap::with_capacity(stored.len());
-        for (name, tensor) in stored {
-            let tensor = tensor.to_dtype(DType::F32)?;
-            let sum = tensor.abs()?.sum_all()?.to_scalar::<f32>()?;
-            if !sum.is_finite() {
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, InferenceError> {
+        let fault = |error: &dyn std::fmt::Display| InferenceError::Weights(error.to_string());
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| fault(&e))?;
+        let stored = SafeTensors::deserialize(bytes).map_err(|e| fault(&e))?;
+        for (name, view) in stored.iter() {
+            if !is_finite(&view).map_err(|e| InferenceError::Weights(in_words(&e)))? {
                 return Err(InferenceError::Weights(format!(
                     "{name} holds values that are not numbers"
                 )));
             }
-            tensors.insert(name, tensor);
         }
-        let metadata = SafeTensors::read_metadata(bytes)
-            .map_err(|e| InferenceError::Weights(e.to_string()))?
-            .1;
         Ok(Tensors {
-            named: tensors,
-            metadata: metadata.metadata().clone().unwrap_or_default(),
+            stored: Arc::new(stored),
+            device: Device::Cpu,
+            metadata: header.metadata().clone().unwrap_or_default(),
         })
     }
 
     /// The same tensors in another place.
-    ///
-    /// # Errors
-    /// If the device has no room for them.
-    pub fn on(&self, device: &Device) -> Result<Self, InferenceError> {
-        let moved = self.named.iter().map(|(name, tensor)| {
-            let tensor = tensor.to_device(device)?;
-            Ok((name.clone(), tensor))
-        });
-        Ok(Tensors {
-            named: moved.collect::<candle_core::Result<_>>()?,
+    pub fn on(&self, device: &Device) -> Self {
+        Tensors {
+            stored: self.stored.clone(),
+            device: device.clone(),
             metadata: self.metadata.clone(),
-        })
+        }
     }
 
     /// What the file says under this name beside its tensors.
@@ -71,21 +66,24 @@ impl Tensors {
     /// # Errors
     /// If it is absent or has another shape.
     pub fn get(&self, name: &str, shape: &[usize]) -> Result<Tensor, InferenceError> {
-        let tensor = self
-            .named
-            .get(name)
-            .ok_or_else(|| InferenceError::Weights(format!("{name} is absent")))?;
-        if tensor.dims() != shape {
-            let found = tensor.dims();
+        let stored = self
+            .stored
+            .tensor(name)
+            .map_err(|_| InferenceError::Weights(format!("{name} is absent")))?;
+        if stored.shape() != shape {
+            let found = stored.shape();
             return Err(InferenceError::Weights(format!(
                 "{name} has shape {found:?}, not {shape:?}"
             )));
         }
-        Ok(tensor.clone())
+        Ok(match halves(&stored) {
+            Some(values) => Tensor::from_vec(values, shape, &self.device)?,
+            None => stored.load(&self.device)?.to_dtype(DType::F32)?,
+        })
     }
 
     pub fn has(&self, name: &str) -> bool {
-        self.named.contains_key(name)
+        self.stored.tensor(name).is_ok()
     }
 
     /// The values of the tensor of that name and shape, row by row.
@@ -98,9 +96,47 @@ impl Tensors {
 
     /// Size of the first dimension of the tensor of that name; 0 if it is absent or a single number.
     pub fn rows(&self, name: &str) -> usize {
-        let tensor = self.named.get(name);
-        tensor.map_or(0, |tensor| tensor.dims().first().copied().unwrap_or(0))
+        let stored = self.stored.tensor(name).ok();
+        let first = stored.and_then(|stored| stored.shape().first().copied());
+        first.unwrap_or(0)
     }
+}
+
+/// The values of a tensor of `f16`, in one pass and without a copy of what is stored.
+fn halves(stored: &TensorView) -> Option<Vec<f32>> {
+    const AT_ONCE: usize = 4096;
+    if stored.dtype() != Dtype::F16 {
+        return None;
+    }
+    let (bytes, _) = stored.data().as_chunks();
+    let mut values = vec![0.0; bytes.len()];
+    let mut aligned = [f16::ZERO; AT_ONCE];
+    for (bytes, values) in bytes.chunks(AT_ONCE).zip(values.chunks_mut(AT_ONCE)) {
+        let aligned = &mut aligned[..bytes.len()];
+        for (half, bytes) in aligned.iter_mut().zip(bytes) {
+            *half = f16::from_le_bytes(*bytes);
+        }
+        aligned.convert_to_f32_slice(values);
+    }
+    Some(values)
+}
+
+/// Whether all values are finite numbers in `f32`.
+fn is_finite(stored: &TensorView) -> candle_core::Result<bool> {
+    let halves = |exponent: u16| {
+        let (halves, _) = stored.data().as_chunks();
+        let is_finite = |half: &[u8; 2]| u16::from_le_bytes(*half) & exponent != exponent;
+        halves.iter().all(is_finite)
+    };
+    Ok(match stored.dtype() {
+        Dtype::F16 => halves(0x7c00),
+        Dtype::BF16 => halves(0x7f80),
+        _ => {
+            let values = stored.load(&Device::Cpu)?.to_dtype(DType::F32)?;
+            let values = values.flatten_all()?.to_vec1::<f32>()?;
+            values.iter().all(|value| value.is_finite())
+        }
+    })
 }
 
 /// # Errors
@@ -154,7 +190,7 @@ mod tests {
 
     #[test]
     fn bad_files_are_errors_that_say_what() {
-        let error = |bytes: &[u8]| match Tensors::parse(bytes, &Device::Cpu) {
+        let error = |bytes: &[u8]| match Tensors::parse(bytes) {
             Err(e) => e.to_string(),
             Ok(_) => panic!("accepted"),
         };
@@ -162,7 +198,7 @@ mod tests {
         error(&[0xff; 64]); // a header of 2^64 − 1 bytes
         error(&BUNDLED_WEIGHTS[..BUNDLED_WEIGHTS.len() / 2]);
 
-        let tensors = Tensors::parse(BUNDLED_WEIGHTS, &Device::Cpu).unwrap();
+        let tensors = Tensors::parse(BUNDLED_WEIGHTS).unwrap();
         let absent = tensors.get("no.such", &[1]).unwrap_err().to_string();
         assert!(absent.contains("no.such is absent"), "{absent}");
         let shape = tensors.get("_fc.bias", &[7]).unwrap_err().to_string();

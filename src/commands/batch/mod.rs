@@ -1,6 +1,7 @@
 //! Reading many images: what `predict`, `evaluate` and `adapt` share. Whatever happens to one image is its
 //! reason, and the batch goes on.
 
+mod ahead;
 mod crew;
 mod in_order;
 mod known;
@@ -11,6 +12,7 @@ use std::any::Any;
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+pub use self::ahead::Ahead;
 pub use self::crew::Crew;
 use self::in_order::WORKER_THREAD;
 pub use self::in_order::in_order;

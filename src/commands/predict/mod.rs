@@ -18,7 +18,9 @@ use anyhow::{Context, Result};
 use self::heat_maps::HeatMaps;
 pub use self::heat_maps::known as heat_map_label;
 use self::table::{Destination, Done};
-use super::batch::{Crew, Progress, Reader, Signals, Tally, Then, in_order, silence_workers};
+use super::batch::{
+    Ahead, Crew, Progress, Reader, Signals, Tally, Then, in_order, silence_workers,
+};
 use super::{BAD_USAGE, SOME_FAILED, Usage, assumed, classifier, complain};
 use crate::cli;
 use crate::domain::{Prediction, Prevalences, Radiograph};
@@ -30,6 +32,8 @@ use crate::library::{Found, scan};
 pub fn run(arguments: &cli::Predict, limits: &Limits, model: Option<&Path>) -> Result<ExitCode> {
     let destination = Destination::of(arguments)?;
     refuse_if_nothing_exists(&arguments.paths)?;
+    silence_workers();
+    let ahead = Ahead::open(arguments.paths.clone(), limits);
     let classifier = classifier(model)?;
     let heat_maps = HeatMaps::of(arguments, classifier.card())?;
     let assumed = assumed(&arguments.assumptions, classifier.card())?;
@@ -37,7 +41,6 @@ pub fn run(arguments: &cli::Predict, limits: &Limits, model: Option<&Path>) -> R
     let predictions = destination.predictions(classifier.card(), &assumed);
     let (mut table, done) = destination.open(&predictions)?;
     let signals = Signals::watch().context("watching for signals")?;
-    silence_workers();
 
     let draw = |path: &Path, radiograph: &Radiograph, prediction: &Prediction| {
         let maps = heat_maps.as_ref();
@@ -50,7 +53,7 @@ pub fn run(arguments: &cli::Predict, limits: &Limits, model: Option<&Path>) -> R
         done: &done,
         reader: Reader {
             classifier: &classifier,
-            open: crew.decoders(limits),
+            open: ahead.then(crew.decoders(limits)),
             then: heat_maps.as_ref().map(|_| &draw as &Then),
         },
         predictions: &predictions,

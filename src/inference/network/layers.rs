@@ -111,7 +111,7 @@ pub trait Source {
     fn get(&self, name: &str, shape: &[usize]) -> Loaded<Tensor>;
 }
 
-impl Source for Tensors {
+impl Source for Tensors<'_> {
     fn get(&self, name: &str, shape: &[usize]) -> Loaded<Tensor> {
         Tensors::get(self, name, shape)
     }

@@ -92,7 +92,7 @@ impl AnyNetwork {
                     Place::Cpu => Box::new(new(tensors)?),
                     place => {
                         let device = place.open()?;
-                        let network = new(&tensors.on(&device)?)?;
+                        let network = new(&tensors.on(&device))?;
                         let forward = move |images: &Tensor| network.forward(images);
                         Box::new(Offloaded::new(device, DType::F32, forward))
                     }

@@ -136,7 +136,7 @@ mod tests {
 
     /// The bundled model in batches, with the CPU in the place of a graphics processor.
     fn offloaded() -> Classifier {
-        let tensors = Tensors::parse(BUNDLED_WEIGHTS, &Device::Cpu).unwrap();
+        let tensors = Tensors::parse(BUNDLED_WEIGHTS).unwrap();
         let layers = efficientnet_lite::layers(&tensors, 1).unwrap();
         let trunk = Offloaded::layers(&layers, &Device::Cpu, DType::F32).unwrap();
         let mut classifier = kernels();

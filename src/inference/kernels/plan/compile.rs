@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use candle_core::{Result, Tensor, bail};
+use candle_core::{CpuStorage, Result, Storage, Tensor, bail};
 
 use super::Precision;
 use super::places::places;
@@ -278,16 +278,12 @@ impl Compiler<'_> {
         if !is_bare || !Winograd::suits(shape, height, width) {
             return Ok(Pass::Conv(self.conv(conv)?));
         }
-        let (weight, bias) = (numbers(&conv.weight)?, numbers(&conv.bias)?);
         let channels = [shape.output, shape.input];
         let clamp = clamp(conv.activation);
-        Ok(Pass::Winograd(Winograd::new(
-            self.kernels,
-            channels,
-            &weight,
-            &bias,
-            clamp,
-        )))
+        let winograd = with_weights(conv, |weight, bias| {
+            Winograd::new(self.kernels, channels, weight, bias, clamp)
+        });
+        Ok(Pass::Winograd(winograd?))
     }
 
     fn shape(&self, conv: &layers::Conv) -> Result<conv::Shape> {
@@ -312,16 +308,11 @@ impl Compiler<'_> {
             );
         }
         let before = conv.before.as_ref().map(norm_relu).transpose()?;
-        let (weight, bias) = (numbers(&conv.weight)?, numbers(&conv.bias)?);
+        let kernels = (self.kernels, self.pairs);
         let clamp = clamp(conv.activation);
-        Ok(Conv::new(
-            (self.kernels, self.pairs),
-            shape,
-            &weight,
-            &bias,
-            before,
-            clamp,
-        ))
+        with_weights(conv, |weight, bias| {
+            Conv::new(kernels, shape, weight, bias, before, clamp)
+        })
     }
 
     fn depthwise(&self, conv: &layers::Conv) -> Result<Depthwise> {
@@ -334,9 +325,10 @@ impl Compiler<'_> {
             top,
             left,
         };
-        let (weight, bias) = (numbers(&conv.weight)?, numbers(&conv.bias)?);
         let clamp = clamp(conv.activation);
-        Ok(Depthwise::new(self.kernels, shape, &weight, &bias, clamp))
+        with_weights(conv, |weight, bias| {
+            Depthwise::new(self.kernels, shape, weight, bias, clamp)
+        })
     }
 }
 
@@ -365,6 +357,20 @@ fn norm_relu(norm: &layers::NormRelu) -> Result<conv::NormRelu> {
     })
 }
 
-fn numbers(tensor: &Tensor) -> Result<Vec<f32>> {
-    tensor.flatten_all()?.to_vec1()
+/// Calls `make` with the weight and the bias of a convolution.
+fn with_weights<T>(conv: &layers::Conv, make: impl FnOnce(&[f32], &[f32]) -> T) -> Result<T> {
+    let bias: Vec<f32> = conv.bias.to_vec1()?;
+    with_numbers(&conv.weight, |weight| make(weight, &bias))
+}
+
+/// Calls `make` with the numbers of a tensor, row by row. They are copied only where they have to be.
+fn with_numbers<T>(tensor: &Tensor, make: impl FnOnce(&[f32]) -> T) -> Result<T> {
+    let (storage, layout) = tensor.storage_and_layout();
+    if let (Storage::Cpu(CpuStorage::F32(values)), Some((start, end))) =
+        (&*storage, layout.contiguous_offsets())
+    {
+        return Ok(make(&values[start..end]));
+    }
+    drop(storage);
+    Ok(make(&tensor.flatten_all()?.to_vec1::<f32>()?))
 }

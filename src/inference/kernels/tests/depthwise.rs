@@ -67,8 +67,8 @@ fn a_bottleneck_is_its_three_convolutions() {
                 bottleneck
                     .project
                     .run(three, &second, 0..second.count, 0..panels);
-                bottleneck.run(at_once, [1..rows].into_iter());
-                bottleneck.run(at_once, [0..1].into_iter());
+                bottleneck.run(at_once, std::iter::once(1..rows));
+                bottleneck.run(at_once, std::iter::once(0..1));
             }
             for (y, x, channel) in every(rows, columns, 5) {
                 let (y, x) = (y as isize, x as isize);
@@ -140,7 +140,7 @@ fn a_bottleneck_that_does_not_expand_reads_its_input_where_it_is() {
                     let depthwise = &bottleneck.depthwise;
                     depthwise.run(input.map(), middle.map(), 0..rows);
                     project.run(two, &tiling, 0..tiling.count, 0..project.panels());
-                    bottleneck.run((input.map(), None, found.map()), [0..rows].into_iter());
+                    bottleneck.run((input.map(), None, found.map()), std::iter::once(0..rows));
                 }
                 for (y, x, channel) in every(rows, columns, 6) {
                     let (y, x) = (y as isize, x as isize);

@@ -1,0 +1,137 @@
+//! The first image of a batch is opened while the model is being loaded: each takes about as long.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::Builder;
+
+use super::in_order::WORKER_THREAD;
+use super::{Opener, decoder};
+use crate::domain::Radiograph;
+use crate::imaging::{ImagingError, Limits};
+use crate::library::{Found, scan};
+
+type Opened = Result<Radiograph, ImagingError>;
+
+/// What becomes of the first image.
+#[derive(Clone, Default)]
+pub struct Ahead(Arc<Mutex<State>>);
+
+#[derive(Default)]
+enum State {
+    /// It is being looked for.
+    #[default]
+    Looking,
+    /// It is being opened.
+    Opening(PathBuf, Receiver<Opened>),
+    /// The batch has begun, or has it.
+    Over,
+}
+
+impl Ahead {
+    /// Begins to look for the first image under `roots`.
+    pub fn open(roots: Vec<PathBuf>, limits: &Limits) -> Self {
+        let ahead = Ahead::default();
+        let (state, limits) = (ahead.clone(), limits.clone());
+        // If there is no thread for it, who asks for the image opens it.
+        let thread = Builder::new().name(WORKER_THREAD.to_owned());
+        let _ = thread.spawn(move || {
+            scan(&roots, |found| match found {
+                Found::Problem { .. } => ControlFlow::Continue(()),
+                Found::Image(path) => {
+                    state.open_first(path, &limits);
+                    ControlFlow::Break(())
+                }
+            });
+        });
+        ahead
+    }
+
+    /// `each` makes what opens the other images.
+    pub fn then(self, each: impl Fn() -> Opener + Sync) -> impl Fn() -> Opener + Sync {
+        move || {
+            let (ahead, mut open) = (self.clone(), each());
+            Box::new(move |path: &Path| ahead.take(path).unwrap_or_else(|| open(path)))
+        }
+    }
+
+    fn open_first(&self, path: PathBuf, limits: &Limits) {
+        let (send, opened) = sync_channel(1);
+        match &mut *self.state() {
+            // Somebody may be reading it already, and a pipe can be read only once.
+            State::Opening(..) | State::Over => return,
+            state @ State::Looking => *state = State::Opening(path.clone(), opened),
+        }
+        let _ = send.send(decoder(limits).open(&path));
+    }
+
+    /// The image, if it is this one; nothing, too, if opening it panicked.
+    fn take(&self, path: &Path) -> Option<Opened> {
+        let mut state = self.state();
+        match &*state {
+            State::Opening(first, _) if first != path => return None,
+            _ => {}
+        }
+        let taken = std::mem::replace(&mut *state, State::Over);
+        drop(state);
+        match taken {
+            State::Opening(_, opened) => opened.recv().ok(),
+            State::Looking | State::Over => None,
+        }
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Waits until the first image has been found.
+    fn begun(root: &Path) -> Ahead {
+        let ahead = Ahead::open(vec![root.to_owned()], &Limits::default());
+        while matches!(*ahead.state(), State::Looking) {
+            std::thread::yield_now();
+        }
+        ahead
+    }
+
+    #[test]
+    fn the_first_image_is_handed_over_once_and_no_other_waits_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = ["a.png", "b.png"].map(|name| folder.path().join(name));
+        for path in &paths {
+            std::fs::write(path, "not a picture").unwrap();
+        }
+        let ahead = begun(folder.path());
+        assert!(ahead.take(&paths[1]).is_none());
+        let error = ahead.take(&paths[0]).unwrap().unwrap_err().to_string();
+        assert!(error.contains("not an image"), "{error}");
+        assert!(ahead.take(&paths[0]).is_none());
+    }
+
+    #[test]
+    fn what_somebody_reads_already_is_not_opened() {
+        let ahead = Ahead::default();
+        assert!(ahead.take(Path::new("a.png")).is_none());
+        ahead.open_first(PathBuf::from("a.png"), &Limits::default());
+        assert!(ahead.take(Path::new("a.png")).is_none());
+    }
+
+    #[test]
+    fn the_others_are_opened_as_usual() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.png");
+        std::fs::write(&path, "not a picture").unwrap();
+        let usual = || -> Opener {
+            Box::new(|_| decoder(&Limits::default()).open(Path::new("no such file")))
+        };
+        let mut open = begun(folder.path()).then(usual)();
+        let mut error = || open(&path).unwrap_err().to_string();
+        assert!(error().contains("not an image"));
+        assert!(error().contains("cannot be read"));
+    }
+}
