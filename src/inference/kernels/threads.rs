@@ -62,7 +62,11 @@ impl Workers {
         if ALONE.get() {
             return Workers::Caller;
         }
-        let cores = || thread::available_parallelism().map_or(1, usize::from);
+        let cores = || match cfg!(test) {
+            // However few there are: shares that are not equal.
+            true => 3,
+            false => thread::available_parallelism().map_or(1, usize::from),
+        };
         let pool = POOL.get_or_init(|| {
             let threads = *ASKED.get_or_init(cores);
             (threads > 1).then(|| Pool::new(threads - 1))
