@@ -6,14 +6,15 @@
 //!                                     │ steps: Conv, Depthwise, Bottleneck, pooling
 //!                                     ├ isa: the microkernels for this processor
 //!                                     ├ memory: maps in NHWC, borders of zeros, reused
-//!                                     └ threads: one pool
+//!                                     └ threads: one pool, shares: who does which part
 //! ```
 //!
 //! What makes it fast: maps in `NHWC`, so that a neighbourhood is a few runs of memory and a vector is
 //! sixteen channels of a pixel; weights packed once, in the order in which they are read; tiles that
 //! stay in registers; batch normalisation folded into weights, bias, residual and ReLU applied where
 //! the sums are stored, and a normalisation before a convolution where its input is packed; a dense
-//! block that grows inside one buffer, so that nothing is ever concatenated.
+//! block that grows inside one buffer, so that nothing is ever concatenated; a thread that has the same
+//! part of every map, in its own cache.
 
 mod conv;
 mod cores;
