@@ -52,6 +52,9 @@ impl Display {
                 "1280x800x24",
                 "-nolisten",
                 "tcp",
+                // Else the server starts anew when the first window goes, and whoever opens the
+                // second one at that moment loses it.
+                "-noreset",
             ])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
