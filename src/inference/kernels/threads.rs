@@ -86,6 +86,20 @@ impl Workers {
         self.share(count, &|claims| claims.for_each(work));
     }
 
+    /// As [`each`](Workers::each), with the pieces of `values` of so many numbers; the last may be shorter.
+    pub fn each_piece(
+        self,
+        values: &mut [f32],
+        length: usize,
+        work: &(dyn Fn(usize, &mut [f32]) + Sync),
+    ) {
+        let pieces: Vec<_> = values.chunks_mut(length).map(Mutex::new).collect();
+        self.each(pieces.len(), &|n| {
+            let mut piece = pieces[n].lock().unwrap_or_else(PoisonError::into_inner);
+            work(n, &mut piece);
+        });
+    }
+
     /// Calls `work` on every thread that there is something for, and returns when all have returned.
     /// Their claims together are the numbers below `count`.
     pub fn share(self, count: usize, work: &Work<'_>) {

@@ -46,8 +46,19 @@ impl Network {
     pub fn maps(&self, input: &Tensor) -> candle_core::Result<Tensor> {
         match &self.trunk {
             Trunk::Candle(layers) => layers.forward(input),
-            Trunk::Kernels(plan) => plan.forward(input),
+            Trunk::Kernels(plan) => plan.maps(input),
             Trunk::Offloaded(trunk) => trunk.forward(input),
+        }
+    }
+
+    /// `[N, C, S, S]` → features, the average of each of the last maps, `[N, F]`.
+    ///
+    /// # Errors
+    /// If the input has another shape.
+    pub fn features(&self, input: &Tensor) -> candle_core::Result<Tensor> {
+        match &self.trunk {
+            Trunk::Kernels(plan) => plan.averages(input),
+            Trunk::Candle(_) | Trunk::Offloaded(_) => pool(&self.maps(input)?),
         }
     }
 
@@ -119,7 +130,7 @@ impl AnyNetwork {
     /// If the input has another shape.
     pub fn forward(&self, input: &Tensor) -> candle_core::Result<Tensor> {
         match self {
-            AnyNetwork::Pooled(network) => network.head().forward(&pool(&network.maps(input)?)?),
+            AnyNetwork::Pooled(network) => network.head().forward(&network.features(input)?),
             AnyNetwork::Plain(network) => network.forward(input),
         }
     }

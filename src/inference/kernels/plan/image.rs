@@ -1,9 +1,8 @@
 //! One image through a plan.
 
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
 
-use super::{Pass, Plan, Step, Workspace};
+use super::{Pass, Plan, Step, Wanted, Workspace};
 use crate::inference::kernels::conv::Conv;
 use crate::inference::kernels::depthwise::Bottleneck;
 use crate::inference::kernels::isa::Kernels;
@@ -17,10 +16,11 @@ use crate::inference::kernels::winograd::Winograd;
 const PARTS: usize = 4;
 
 impl Plan {
-    /// `image [C, H, W]` → `output [F, h, w]`.
+    /// `image [C, H, W]` → `output [F, h, w]`, or `[F]` of averages.
     pub(super) fn run(
         &self,
         image: &[f32],
+        wanted: Wanted,
         output: &mut [f32],
         workspace: &mut Workspace,
         workers: Workers,
@@ -32,7 +32,11 @@ impl Plan {
         for step in &self.steps {
             step.run(self.kernels, workspace, workers);
         }
-        channels_first(self.last.map(workspace), output, workers);
+        let last = self.last.map(workspace);
+        match wanted {
+            Wanted::Maps => channels_first(last, output, workers),
+            Wanted::Averages => averages(last, output, workers),
+        }
     }
 }
 
@@ -184,19 +188,38 @@ fn channels_last(image: &[f32], map: Map, rows: Range<usize>) {
 /// A map as `[C, H, W]`, a line of channels at once.
 fn channels_first(map: Map, output: &mut [f32], workers: Workers) {
     let Form { height, width, .. } = map.form;
-    let lines = output.chunks_mut(LINE * height * width).map(Mutex::new);
-    let lines: Vec<_> = lines.collect();
-    workers.each(lines.len(), &|line| {
-        let mut planes = lines[line].lock().unwrap_or_else(PoisonError::into_inner);
+    workers.each_piece(output, LINE * height * width, &|line, planes| {
+        for (channel, plane) in planes.chunks_exact_mut(height * width).enumerate() {
+            for (y, row) in plane.chunks_exact_mut(width).enumerate() {
+                let start = map.at(y as isize, 0);
+                let start = start.wrapping_add(line * LINE + channel);
+                for (x, value) in row.iter_mut().enumerate() {
+                    // SAFETY: a pixel of the map, which nobody writes now.
+                    *value = unsafe { start.wrapping_add(x * map.form.pixel).read() };
+                }
+            }
+        }
+    });
+}
+
+/// The average of each channel, a line of channels at once.
+fn averages(map: Map, output: &mut [f32], workers: Workers) {
+    let Form { height, width, .. } = map.form;
+    let share = 1.0 / (height * width) as f32;
+    workers.each_piece(output, LINE, &|line, averages| {
+        let mut sums = [0.0; LINE];
+        let sums = &mut sums[..averages.len()];
         for y in 0..height {
             for x in 0..width {
                 let start = map.at(y as isize, x as isize).wrapping_add(line * LINE);
-                let planes = planes.chunks_exact_mut(height * width);
-                for (channel, plane) in planes.enumerate() {
+                for (channel, sum) in sums.iter_mut().enumerate() {
                     // SAFETY: a pixel of the map, which nobody writes now.
-                    plane[y * width + x] = unsafe { start.wrapping_add(channel).read() };
+                    *sum += unsafe { start.wrapping_add(channel).read() };
                 }
             }
+        }
+        for (average, sum) in averages.iter_mut().zip(sums) {
+            *average = *sum * share;
         }
     });
 }

@@ -93,48 +93,38 @@ impl Plan {
     /// # Errors
     /// If the images have another size than the plan was made for, or are not contiguous `f32` on the
     /// CPU.
-    pub fn forward(&self, images: &Tensor) -> Result<Tensor> {
-        images.apply_op1_no_bwd(self)
+    pub fn maps(&self, images: &Tensor) -> Result<Tensor> {
+        images.apply_op1_no_bwd(&Op(self, Wanted::Maps))
     }
 
-    /// Numbers of the result for one image.
-    fn output_len(&self) -> usize {
-        let Form {
-            height,
-            width,
-            channels,
-            ..
-        } = self.last.form;
-        height * width * channels
+    /// `[N, C, H, W]` → the average of each of the last maps, `[N, F]`.
+    ///
+    /// # Errors
+    /// As [`maps`](Plan::maps).
+    pub fn averages(&self, images: &Tensor) -> Result<Tensor> {
+        images.apply_op1_no_bwd(&Op(self, Wanted::Averages))
     }
 
     /// Whole rounds of one image a thread, and of what is left one image after another by all threads.
-    fn images(&self, images: &[f32], output: &mut [f32], workers: Workers) {
+    fn images(&self, images: &[f32], wanted: Wanted, output: &mut [f32], workers: Workers) {
         let length: usize = self.input.iter().product();
         let count = images.len() / length;
+        let made = output.len().checked_div(count).unwrap_or(1);
         let together = count - count % workers.count();
-        let (first, rest) = output.split_at_mut(together * self.output_len());
-        let slots: Vec<_> = first
-            .chunks_exact_mut(self.output_len())
-            .map(Mutex::new)
-            .collect();
-        workers.each(together, &|n| {
-            let mut output = slots[n].lock().unwrap_or_else(PoisonError::into_inner);
-            self.image(
-                &images[n * length..][..length],
-                &mut output,
-                Workers::Caller,
-            );
+        let (first, rest) = output.split_at_mut(together * made);
+        workers.each_piece(first, made, &|n, output| {
+            let image = &images[n * length..][..length];
+            self.image(image, wanted, output, Workers::Caller);
         });
         let images = images[together * length..].chunks_exact(length);
-        for (image, output) in images.zip(rest.chunks_exact_mut(self.output_len())) {
-            self.image(image, output, workers);
+        for (image, output) in images.zip(rest.chunks_exact_mut(made)) {
+            self.image(image, wanted, output, workers);
         }
     }
 
-    fn image(&self, image: &[f32], output: &mut [f32], workers: Workers) {
+    fn image(&self, image: &[f32], wanted: Wanted, output: &mut [f32], workers: Workers) {
         let mut workspace = self.take();
-        self.run(image, output, &mut workspace, workers);
+        self.run(image, wanted, output, &mut workspace, workers);
         self.idle().push(workspace);
     }
 
@@ -153,15 +143,26 @@ impl Plan {
     }
 }
 
-impl CustomOp1 for Plan {
+/// What of the last maps is wanted.
+#[derive(Debug, Clone, Copy)]
+enum Wanted {
+    Maps,
+    Averages,
+}
+
+/// A plan as candle calls it.
+struct Op<'a>(&'a Plan, Wanted);
+
+impl CustomOp1 for Op<'_> {
     fn name(&self) -> &'static str {
         "network"
     }
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let Op(plan, wanted) = *self;
         let (count, channels, height, width) = layout.shape().dims4()?;
-        if [channels, height, width] != self.input {
-            let [c, h, w] = self.input;
+        if [channels, height, width] != plan.input {
+            let [c, h, w] = plan.input;
             bail!(
                 "an image of {channels} × {height} × {width} for a network made ready for {c} × {h} × {w}"
             );
@@ -170,17 +171,18 @@ impl CustomOp1 for Plan {
         else {
             bail!("the network needs a contiguous f32 tensor");
         };
-        let mut output = vec![0.0; count * self.output_len()];
-        self.images(&values[start..end], &mut output, Workers::here());
         let Form {
             height,
             width,
             channels,
             ..
-        } = self.last.form;
-        Ok((
-            CpuStorage::F32(output),
-            Shape::from((count, channels, height, width)),
-        ))
+        } = plan.last.form;
+        let shape = match wanted {
+            Wanted::Maps => Shape::from((count, channels, height, width)),
+            Wanted::Averages => Shape::from((count, channels)),
+        };
+        let mut output = vec![0.0; shape.elem_count()];
+        plan.images(&values[start..end], wanted, &mut output, Workers::here());
+        Ok((CpuStorage::F32(output), shape))
     }
 }
