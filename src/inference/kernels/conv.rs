@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::ops::Range;
 
 use super::isa::{Kernels, PairKernels};
-use super::memory::{Form, LINE, Map, Memory, Row, whole_lines};
+use super::memory::{Form, LINE, Map, Memory, Row, Scratch, whole_lines};
 use super::microkernels::Tile;
 use super::tiling::{Panel, Tiling, panels};
 
@@ -48,7 +48,7 @@ pub struct Conv {
 
 thread_local! {
     /// Packed input of one thread.
-    static PACKED: RefCell<Memory> = RefCell::new(Memory::zeros(0));
+    static PACKED: RefCell<Scratch> = RefCell::default();
 }
 
 impl Conv {
@@ -204,7 +204,7 @@ impl Conv {
         input: Map,
         tiling: &Tiling,
         tiles: &Range<usize>,
-        memory: &mut Memory,
+        memory: &mut Scratch,
     ) -> Packed {
         let Shape {
             kernel,

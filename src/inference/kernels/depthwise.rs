@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::conv::Conv;
 use super::depthwise_kernel::{DepthwiseTile, WIDEST};
 use super::isa::Kernels;
-use super::memory::{LINE, Map, Memory, Row, whole_lines};
+use super::memory::{LINE, Map, Memory, Row, Scratch, whole_lines};
 
 /// Size and padding of a depthwise convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,7 +134,7 @@ const MIDDLE: usize = 12;
 
 thread_local! {
     /// The pixels of one thread between depthwise and project, and after them the ring.
-    static RING: RefCell<Memory> = RefCell::new(Memory::zeros(0));
+    static RING: RefCell<Scratch> = RefCell::default();
 }
 
 impl Bottleneck {

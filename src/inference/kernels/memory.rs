@@ -1,18 +1,29 @@
 //! Where the numbers lie: aligned memory, and maps in it.
 
+use super::region::Piece;
+
 /// Numbers on a cache line, which is also the widest vector.
 pub const LINE: usize = 16;
 
-#[derive(Clone, Copy)]
-#[repr(align(64))]
-struct Line(#[expect(dead_code, reason = "read and written as numbers")] [f32; LINE]);
-
 /// Zeros at first, from the start of a cache line on.
-pub struct Memory(Vec<Line>);
+pub struct Memory {
+    piece: Piece,
+    lines: usize,
+}
+
+// SAFETY: its numbers are its own, as those of a vector.
+unsafe impl Send for Memory {}
+// SAFETY: as above.
+unsafe impl Sync for Memory {}
 
 impl Memory {
     pub fn zeros(count: usize) -> Self {
-        Memory(vec![Line([0.0; LINE]); count.div_ceil(LINE)])
+        let lines = count.div_ceil(LINE);
+        let bytes = lines * LINE * size_of::<f32>();
+        let piece = Piece::take(bytes);
+        // SAFETY: so many bytes, which nobody else has.
+        unsafe { piece.start.write_bytes(0, bytes) };
+        Memory { piece, lines }
     }
 
     pub fn of(values: &[f32]) -> Self {
@@ -22,28 +33,39 @@ impl Memory {
     }
 
     pub fn len(&self) -> usize {
-        self.0.len() * LINE
+        self.lines * LINE
     }
 
     pub fn as_ptr(&self) -> *const f32 {
-        self.0.as_ptr().cast()
+        self.piece.start.as_ptr().cast_const().cast()
     }
 
     pub fn as_mut_ptr(&mut self) -> *mut f32 {
-        self.0.as_mut_ptr().cast()
+        self.piece.start.as_ptr().cast()
     }
 
     pub fn as_mut_slice(&mut self) -> &mut [f32] {
-        // SAFETY: a line is 16 numbers without padding between, and the borrow is that of `self`.
+        // SAFETY: so many numbers, all of them written, and the borrow is that of `self`.
         unsafe { std::slice::from_raw_parts_mut(self.as_mut_ptr(), self.len()) }
     }
+}
 
-    /// At least so many numbers; what was there may be lost.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+struct Line(#[expect(dead_code, reason = "read and written as numbers")] [f32; LINE]);
+
+/// What one thread computes with: as much as it ever needed.
+#[derive(Default)]
+pub struct Scratch(Vec<Line>);
+
+impl Scratch {
+    /// At least so many numbers, from the start of a cache line on; what was there may be lost.
     pub fn reserve(&mut self, count: usize) -> *mut f32 {
-        if self.len() < count {
-            *self = Memory::zeros(count);
+        let lines = count.div_ceil(LINE);
+        if self.0.len() < lines {
+            self.0 = vec![Line([0.0; LINE]); lines];
         }
-        self.as_mut_ptr()
+        self.0.as_mut_ptr().cast()
     }
 }
 

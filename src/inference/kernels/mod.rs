@@ -27,6 +27,7 @@ mod microkernels;
 mod neon;
 mod plan;
 mod pooling;
+mod region;
 mod shares;
 mod simd;
 #[cfg(test)]

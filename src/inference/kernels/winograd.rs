@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use super::conv;
 use super::isa::Kernels;
-use super::memory::{Border, Form, LINE, Map, Memory, whole_lines};
+use super::memory::{Border, Form, LINE, Map, Memory, Scratch, whole_lines};
 use super::microkernels::Tile;
 use super::tiling::{Panel, panels};
 use super::transforms::Square;
@@ -49,7 +49,7 @@ pub struct Winograd {
 
 thread_local! {
     /// Transformed squares and their products, of one thread.
-    static SQUARES: RefCell<Memory> = RefCell::new(Memory::zeros(0));
+    static SQUARES: RefCell<Scratch> = RefCell::default();
 }
 
 impl Winograd {
