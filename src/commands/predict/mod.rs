@@ -33,7 +33,11 @@ pub fn run(arguments: &cli::Predict, limits: &Limits, model: Option<&Path>) -> R
     let destination = Destination::of(arguments)?;
     refuse_if_nothing_exists(&arguments.paths)?;
     silence_workers();
-    let ahead = Ahead::open(arguments.paths.clone(), limits);
+    let ahead = match arguments.resume {
+        // The first image is most likely done already.
+        true => Ahead::default(),
+        false => Ahead::open(arguments.paths.clone(), limits),
+    };
     let classifier = classifier(model)?;
     let heat_maps = HeatMaps::of(arguments, classifier.card())?;
     let assumed = assumed(&arguments.assumptions, classifier.card())?;

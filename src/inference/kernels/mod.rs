@@ -2,10 +2,10 @@
 //! `benches/side_by_side` for how much.
 //!
 //! ```text
-//! network::Layers ─ Plan::compile ─► Plan ─ candle custom op ─► the last maps
+//! network::Layers ─ Plan::compile ─► Plan ─ candle custom op ─► the last maps, or their averages
 //!                                     │ steps: Conv, Depthwise, Bottleneck, pooling
 //!                                     ├ isa: the microkernels for this processor
-//!                                     ├ memory: maps in NHWC, borders of zeros, reused
+//!                                     ├ memory: maps in NHWC, borders of zeros, reused; region: huge pages
 //!                                     └ threads: one pool, shares: who does which part
 //! ```
 //!

@@ -63,7 +63,8 @@ impl Region {
             size if size < HUGE => (size, ALIGNMENT),
             size => (size.next_multiple_of(HUGE), HUGE),
         };
-        let layout = Layout::from_size_align(size, alignment).expect("an alignment is a power of two");
+        let layout =
+            Layout::from_size_align(size, alignment).expect("an alignment is a power of two");
         // SAFETY: it is not empty, since no piece is.
         let start = unsafe { alloc(layout) };
         let Some(start) = NonNull::new(start) else {
