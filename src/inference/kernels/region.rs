@@ -13,7 +13,7 @@ const HUGE: usize = 2 << 20;
 
 /// Bytes of a region, if a piece is not longer. What nobody took of it takes no memory, but for the rest
 /// of a page. In tests a piece is a region, so that a sanitizer sees where it ends.
-const REGION: usize = if cfg!(test) { 0 } else { 16 << 20 };
+const REGION: usize = if cfg!(test) { ALIGNMENT } else { 16 << 20 };
 
 /// Pieces begin on a cache line.
 const ALIGNMENT: usize = 64;
