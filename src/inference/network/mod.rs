@@ -10,7 +10,7 @@ mod offload;
 mod reference;
 pub(in crate::inference) mod resnet;
 
-use candle_core::{D, DType, Module, Tensor};
+use candle_core::{DType, Module, Tensor};
 use candle_nn::Linear;
 use keras_sequential::KerasSequential;
 use layers::Layers;
@@ -136,12 +136,18 @@ impl AnyNetwork {
     }
 }
 
-/// Global average: `[N, C, h, w]` → features `[N, C]`.
+/// Global average: `[N, C, h, w]` → features `[N, C]`, summed pixel by pixel as a plan sums them, so that
+/// whoever asks for the maps gets the same to the bit.
 ///
 /// # Errors
-/// If the tensor has another rank.
+/// If the tensor has another rank, or is not `f32`.
 pub fn pool(maps: &Tensor) -> candle_core::Result<Tensor> {
-    maps.flatten_from(2)?.mean(D::Minus1)
+    let (count, channels, height, width) = maps.dims4()?;
+    let share = 1.0 / (height * width) as f32;
+    let values = maps.flatten_all()?.to_vec1::<f32>()?;
+    let planes = values.chunks_exact(height * width);
+    let averages = planes.map(|plane| plane.iter().sum::<f32>() * share);
+    Tensor::from_vec(averages.collect(), (count, channels), maps.device())
 }
 
 /// The network that the card names, one that ends in global average pooling, for images of `channels`,
