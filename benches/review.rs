@@ -156,6 +156,7 @@ fn prediction() -> Prediction {
         conformal: None,
     };
     Prediction {
+        content: Default::default(),
         findings: vec![
             finding("Pneumonia", Question::Presence),
             finding("COVID-19", Question::Presence),

@@ -12,6 +12,8 @@
 //!   overlapping roots give no file twice. A link to a *file* is a name of its own;
 //! - what cannot be read is a problem with a reason, and the walk goes on.
 
+mod watch;
+
 use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -25,6 +27,7 @@ use std::path::{Path, PathBuf};
 use walkdir::{DirEntry, WalkDir};
 
 use crate::imaging::looks_like_image;
+pub use watch::{Touched, Watch, rescan, watch};
 
 /// One thing that a walk came upon.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -21,7 +21,6 @@ mod classifier;
 mod desk;
 mod facts;
 mod models;
-mod seal;
 mod shelf;
 
 use std::cell::RefCell;
@@ -33,19 +32,20 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::domain::{
-    Canvas, HeatMapLayer, HeatMapLegend, ModelCard, Origin, Prediction, PreviewImage, Radiograph,
-    View,
+    Canvas, ContentId, HeatMapLayer, HeatMapLegend, ModelCard, Origin, Prediction, PreviewImage,
+    Radiograph, View,
 };
+pub use crate::imaging::FileStamp;
 use crate::imaging::{self, Decoder, Viewport};
 use background::{Background, Recollection};
 pub use background::{Memory, OpenMemory, Recalled};
 pub use backroom::Errand;
 use backroom::{Backroom, Front, Sign};
+use cache::Decoded;
 use classifier::{Case, Clerk, Work};
 use desk::{Desk, Task, Wishes};
 pub use facts::Facts;
 pub use models::{KEPT_BYTES, Load, Models, Source};
-use seal::Seals;
 use shelf::Shelf;
 
 /// How long a selection must stand before it is decoded, so that jumping to and fro decodes a handful.
@@ -89,8 +89,8 @@ pub struct Job {
     pub source: Arc<Path>,
     pub generation: Generation,
     pub frame: Frame,
-    /// False where the answer is known already.
-    pub classify: bool,
+    /// The content of which an answer is known already. An image of another content is classified.
+    pub scored: Option<ContentId>,
     /// Where its logits come from is wanted too: an answer from memory will not do.
     pub maps: bool,
     /// Which of the models classifies it.
@@ -102,6 +102,8 @@ pub struct Job {
 /// A preview and the window that made it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Shown {
+    /// Which image it is.
+    pub content: ContentId,
     pub image: Arc<PreviewImage>,
     /// Window centre and width in units after the modality transform.
     pub window: (f64, f64),
@@ -121,6 +123,8 @@ pub enum Outcome {
         result: Option<Result<Box<Prediction>, String>>,
         /// What the file says of its patient, if it could be read.
         origin: Option<Box<Origin>>,
+        /// Of the file just before it was read; see [`FileStamp`].
+        stamp: Option<FileStamp>,
     },
     /// From now on nothing that a model says is kept, and why.
     Forgetful(String),
@@ -128,6 +132,8 @@ pub enum Outcome {
         source: Arc<Path>,
         generation: Generation,
         result: Result<Box<Facts>, String>,
+        /// Of the file just before it was read; see [`FileStamp`].
+        stamp: Option<FileStamp>,
     },
     Shown {
         source: Arc<Path>,
@@ -178,7 +184,6 @@ impl Worker {
         let reader = Arc::new(Desk::with(sign(Front::Reader)));
         let classifier = Arc::new(Desk::with(sign(Front::Classifier)));
         let ahead = Arc::new(Wishes::with(sign(Front::ReaderAhead)));
-        let seals = Arc::new(Seals::default());
         let shelf = Arc::new(Shelf::new(CACHE_BYTES));
         let reading = Reader {
             desk: reader.clone(),
@@ -186,8 +191,8 @@ impl Worker {
             ahead: ahead.clone(),
             decoder: decoder(),
             shelf: shelf.clone(),
-            seals: seals.clone(),
             report: report.clone(),
+            on_screen: RefCell::default(),
             bare: RefCell::default(),
         };
         let recollection = Recollection::default();
@@ -197,13 +202,12 @@ impl Worker {
             desk: classifier.clone(),
             backroom: backroom.clone(),
             recollection,
-            seals: seals.clone(),
             report: report.clone(),
         };
         let (wishes, other) = (ahead.clone(), decoder());
         let threads = vec![
             thread::spawn(move || reading.run()),
-            thread::spawn(move || read_ahead(&wishes, &shelf, &seals, &other)),
+            thread::spawn(move || read_ahead(&wishes, &shelf, &other)),
             thread::spawn(move || clerk.run(models)),
             thread::spawn(move || behind.run(memory, decoders)),
         ];
@@ -241,6 +245,7 @@ impl Worker {
                 errand,
                 result: None,
                 origin: None,
+                stamp: None,
             });
         }
     }
@@ -272,15 +277,17 @@ struct Reader {
     ahead: Arc<Wishes>,
     decoder: Decoder,
     shelf: Arc<Shelf>,
-    seals: Arc<Seals>,
     report: Report,
+    /// What was opened for the newest selection. Whatever becomes of its file, it is this image that is
+    /// shown, zoomed and scored until another is selected.
+    on_screen: RefCell<Option<(Generation, Arc<Radiograph>)>>,
     /// The last picture, for another heat map over it: that reads and resamples nothing.
     bare: RefCell<Option<Bare>>,
 }
 
 /// A picture without a heat map, and what it shows.
 struct Bare {
-    source: Arc<Path>,
+    content: ContentId,
     view: View,
     canvas: Canvas,
     image: Arc<PreviewImage>,
@@ -293,7 +300,7 @@ impl Bare {
         let Frame { view, canvas, .. } = job.frame;
         let (image, window) = imaging::show(radiograph, &view, canvas);
         Bare {
-            source: job.source.clone(),
+            content: radiograph.content,
             view,
             canvas,
             image: Arc::new(image),
@@ -302,16 +309,19 @@ impl Bare {
         }
     }
 
-    fn answers(&self, job: &Job) -> bool {
-        self.source == job.source && self.view == job.frame.view && self.canvas == job.frame.canvas
+    fn answers(&self, job: &Job, content: ContentId) -> bool {
+        self.content == content && self.view == job.frame.view && self.canvas == job.frame.canvas
     }
 
+    /// With a heat map, if it is of this image.
     fn with(&self, layer: Option<&HeatMapLayer>) -> Shown {
+        let layer = layer.filter(|layer| layer.content == self.content);
         let image = match layer {
             Some(layer) => Arc::new(imaging::overlay(&self.image, self.seen, layer)),
             None => self.image.clone(),
         };
         Shown {
+            content: self.content,
             image,
             window: self.window,
             legend: layer.map(imaging::legend),
@@ -329,7 +339,7 @@ impl Reader {
                 Task::Redraw(job) => self.redraw(job),
             }));
             if done.is_err() {
-                self.report_opened(job, Err("cxr failed on this image".to_owned()));
+                self.report_opened(job, Err("cxr failed on this image".to_owned()), None);
             }
         }
     }
@@ -345,11 +355,15 @@ impl Reader {
         }
         self.ahead.replace(job.neighbours.clone());
         match opened {
-            Err(reason) => self.report_opened(job, Err(reason)),
-            Ok(radiograph) => {
-                self.report_opened(job, Ok(Box::new(Facts::of(&radiograph))));
+            Err(reason) => self.report_opened(job, Err(reason), None),
+            Ok(Decoded {
+                radiograph, stamp, ..
+            }) => {
+                self.on_screen
+                    .replace(Some((job.generation, radiograph.clone())));
+                self.report_opened(job, Ok(Box::new(Facts::of(&radiograph))), stamp);
                 self.show(job, &radiograph);
-                if job.classify {
+                if job.maps || job.scored != Some(radiograph.content) {
                     let case = Case {
                         source: job.source.clone(),
                         generation: job.generation,
@@ -379,22 +393,36 @@ impl Reader {
     }
 
     fn redraw(&self, job: &Job) {
-        if self.shelf.has_failed(&job.source) {
+        let on_screen = self.on_screen.borrow();
+        let Some((generation, radiograph)) = &*on_screen else {
+            return;
+        };
+        // What could not be opened has no picture.
+        if *generation != job.generation {
             return;
         }
-        let has_picture = self.bare.borrow().as_ref().is_some_and(|b| b.answers(job));
-        if has_picture {
-            self.report_shown(job);
-        } else if let Ok(radiograph) = self.open(job) {
-            self.show(job, &radiograph);
+        let bare = self.bare.borrow();
+        let has_picture = bare
+            .as_ref()
+            .is_some_and(|bare| bare.answers(job, radiograph.content));
+        drop(bare);
+        match has_picture {
+            true => self.report_shown(job),
+            false => self.show(job, radiograph),
         }
     }
 
-    fn report_opened(&self, job: &Job, result: Result<Box<Facts>, String>) {
+    fn report_opened(
+        &self,
+        job: &Job,
+        result: Result<Box<Facts>, String>,
+        stamp: Option<FileStamp>,
+    ) {
         (self.report)(Outcome::Opened {
             source: job.source.clone(),
             generation: job.generation,
             result,
+            stamp,
         });
     }
 
@@ -421,37 +449,25 @@ impl Reader {
         }
     }
 
-    fn open(&self, job: &Job) -> Result<Arc<Radiograph>, String> {
+    fn open(&self, job: &Job) -> Result<Decoded, String> {
         let wanted = || !self.desk.is_stale(job.generation);
-        if let Some(radiograph) = self.shelf.get(&job.source, wanted) {
-            return Ok(radiograph);
+        if let Some(decoded) = self.shelf.get(&job.source, wanted) {
+            return Ok(decoded);
         }
         if !wanted() {
             return Err("no longer wanted".to_owned());
         }
-        self.seals.note(&job.source);
-        match self.decoder.open(&job.source) {
-            Ok(radiograph) => {
-                let radiograph = Arc::new(radiograph);
-                self.shelf.put(job.source.clone(), radiograph.clone());
-                Ok(radiograph)
-            }
-            Err(error) => {
-                self.shelf.note_failure(&job.source);
-                Err(error.to_string())
-            }
-        }
+        let read = || self.decoder.open(&job.source);
+        self.shelf
+            .read(&job.source, read)
+            .map_err(|error| error.to_string())
     }
 }
 
 /// The thread for which nobody waits.
-fn read_ahead(wishes: &Wishes, shelf: &Shelf, seals: &Seals, decoder: &Decoder) {
+fn read_ahead(wishes: &Wishes, shelf: &Shelf, decoder: &Decoder) {
     while let Some(path) = wishes.take() {
-        let open = || {
-            seals.note(&path);
-            decoder.open(&path)
-        };
-        let read = || shelf.read_ahead(&path, open);
+        let read = || shelf.read_ahead(&path, || decoder.open(&path));
         // A fault says itself when the file is selected.
         let _ = catch_unwind(AssertUnwindSafe(read));
     }

@@ -17,6 +17,7 @@ const MODEL: &str = "ab";
 
 fn prediction(positive: bool) -> Prediction {
     Prediction {
+        content: Default::default(),
         findings: vec![Finding {
             label: Pathology(LABEL.into()),
             question: Question::Presence,

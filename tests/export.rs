@@ -47,6 +47,7 @@ const COLUMNS: [&str; 30] = [
 
 fn prediction(label: &str, score: f32) -> Prediction {
     Prediction {
+        content: Default::default(),
         findings: vec![Finding {
             label: Pathology(label.into()),
             question: Question::Presence,

@@ -50,7 +50,7 @@ const SEES: [(&str, &[&str]); 17] = [
 ];
 
 /// The beginning of a crate's name, and the only places that may name it.
-const HOMES: [(&str, &[&str]); 26] = [
+const HOMES: [(&str, &[&str]); 27] = [
     ("anyhow", &["commands", "main"]),
     ("candle_", &["inference"]),
     ("clap", &["cli", "commands", "config"]),
@@ -68,6 +68,7 @@ const HOMES: [(&str, &[&str]); 26] = [
     ("png", &["imaging"]),
     ("libm", &["evaluation"]),
     ("memmap2", &["inference/model_file"]),
+    ("notify", &["library"]),
     ("plotters", &["evaluation/plots"]),
     ("ratatui", &["tui"]),
     ("rayon", &["worker"]),

@@ -158,7 +158,7 @@ fn a_heat_map_over_the_picture_reads_no_file_again() {
             canvas,
             heat_map,
         },
-        classify: true,
+        scored: None,
         maps: false,
         model: 0,
         neighbours: Vec::new(),
@@ -173,6 +173,7 @@ fn a_heat_map_over_the_picture_reads_no_file_again() {
 
     fs::remove_file(&path).unwrap();
     let layer = |opacity| HeatMapLayer {
+        content: prediction.content,
         map: Arc::new(prediction.heat_map(&HeatMapChoice::Foremost).unwrap()),
         opacity,
     };

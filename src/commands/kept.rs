@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use crate::domain::{ImageIdentity, ModelCard, Prediction};
+use crate::domain::{ContentId, ImageIdentity, ModelCard, Prediction};
 use crate::store::{Store, StoreError};
 use crate::worker::{Memory, OpenMemory, Recalled};
 
@@ -57,14 +57,14 @@ impl Kept {
 }
 
 impl Memory for Kept {
-    fn recall(&mut self, sha256: &str, card: &ModelCard) -> Option<Recalled> {
+    fn recall(&mut self, image: ContentId, card: &ModelCard) -> Option<Recalled> {
         let basis = self.basis(card).to_owned();
         let said = self
             .store
-            .recall(sha256, &card.sha256, &card.preprocess, &basis);
+            .recall(image, &card.sha256, &card.preprocess, &basis);
         // What cannot be read is asked of the network.
         let said = said.ok().flatten()?;
-        let origin = self.store.origin(sha256).ok().flatten();
+        let origin = self.store.origin(&image.to_string()).ok().flatten();
         Some(Recalled { said, origin })
     }
 

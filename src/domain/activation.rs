@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::content_id::ContentId;
 use super::finding::{Finding, Pathology, Question};
 use super::prediction::Prediction;
 
@@ -92,6 +93,8 @@ pub enum HeatMapChoice {
 /// A heat map over a picture.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HeatMapLayer {
+    /// Of which image the map is: it is laid over no other.
+    pub content: ContentId,
     pub map: Arc<HeatMap>,
     /// Opacity of the deepest colour, 0 to 1.
     pub opacity: f32,
@@ -214,6 +217,7 @@ mod tests {
             height: 1,
         };
         Prediction {
+            content: Default::default(),
             findings,
             severity: None,
             input: InputCheck::Accepted,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::activation::ClassActivationMap;
+use super::content_id::ContentId;
 use super::finding::Finding;
 use super::prevalence::Prevalences;
 
@@ -50,6 +51,8 @@ pub struct Severity {
 /// One classifier's answer for one radiograph.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prediction {
+    /// Of which image. What is shown, recorded or written beside another content is a fault.
+    pub content: ContentId,
     /// In the card's order. Empty if the input was refused.
     pub findings: Vec<Finding>,
     /// `None` where the model has no severity head, or the input was refused.

@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use super::content_id::ContentId;
+
 /// Projection of the beam, DICOM *View Position* (0018,5101), PS3.3 C.8.7.1.1 and C.8.11.5.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ViewPosition {
@@ -197,6 +199,8 @@ pub struct Uids {
 /// One radiograph: stored samples and everything needed to show or to classify them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Radiograph {
+    /// Of the file that it was read from.
+    pub content: ContentId,
     /// Columns.
     pub width: usize,
     /// Rows.
@@ -246,6 +250,7 @@ impl Radiograph {
             Samples::Rgb8(_) => (8, PhotometricInterpretation::Rgb),
         };
         Radiograph {
+            content: ContentId::default(),
             width,
             height,
             samples,

@@ -218,6 +218,7 @@ pub mod tests {
 
     fn prediction() -> Prediction {
         Prediction {
+            content: Default::default(),
             findings: vec![raw("Pneumonia", 0.7712345), raw("COVID-19", 0.0)],
             severity: None,
             input: InputCheck::Caution(vec!["small".to_owned(), "dark, \"very\"".to_owned()]),
@@ -231,6 +232,7 @@ pub mod tests {
     /// A caution, a refusal, and one that could not be read.
     pub fn three_rows(format: Format) -> Vec<Vec<Cell>> {
         let refused = Prediction {
+            content: Default::default(),
             findings: Vec::new(),
             input: InputCheck::Refused(vec!["colour".to_owned()]),
             ..prediction()
@@ -311,6 +313,7 @@ pub mod tests {
             ..raw("Pneumonia", 0.75)
         };
         let prediction = Prediction {
+            content: Default::default(),
             findings: vec![pneumonia, raw("COVID-19", 0.25)],
             severity: Some(Severity {
                 geographic_extent: 3.125,

@@ -30,7 +30,7 @@ use std::time::Duration;
 
 use super::sniff::{self, Kind};
 use super::{Fault, ImagingError, Limits, wire};
-use crate::domain::Radiograph;
+use crate::domain::{ContentId, Radiograph};
 
 /// Hidden argument with which the program becomes a decoder process.
 pub const WORKER_ARGUMENT: &str = "decode-worker";
@@ -84,12 +84,28 @@ impl Decoder {
 
     /// Reads a radiograph, by content. Returns within about [`Limits::timeout`].
     pub fn open(&self, path: &Path) -> Result<Radiograph, ImagingError> {
-        let opened = match sniff::head(path).and_then(|head| sniff::kind(&head)) {
-            Ok(Kind::Dicom) => self.open_apart(path),
-            Ok(Kind::Raster(_)) => super::read(path, &self.limits),
-            Err(fault) => Err(fault),
-        };
-        opened.map_err(|fault| ImagingError::new(path, fault))
+        self.by_kind(path)
+            .map_err(|fault| ImagingError::new(path, fault))
+    }
+
+    /// Which image a file holds now, without decoding it.
+    ///
+    /// # Errors
+    /// As [`content_of`](super::content_of).
+    pub fn content_of(&self, path: &Path) -> Result<ContentId, ImagingError> {
+        super::content_of(path, &self.limits)
+    }
+
+    fn by_kind(&self, path: &Path) -> Result<Radiograph, Fault> {
+        if sniff::kind(&sniff::head(path)?)? == Kind::Dicom {
+            return self.open_apart(path);
+        }
+        let bytes = super::read_file(path, &self.limits)?;
+        // The file may have been replaced since its head was read.
+        match sniff::kind(&bytes)? {
+            Kind::Dicom => self.open_apart(path),
+            Kind::Raster(_) => super::decode(&bytes, &self.limits),
+        }
     }
 
     /// Why DICOM files are decoded in this process, if they are.

@@ -228,6 +228,7 @@ mod tests {
             region,
         };
         HeatMapLayer {
+            content: Default::default(),
             map: Arc::new(map),
             opacity: 1.0,
         }

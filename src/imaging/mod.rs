@@ -28,11 +28,13 @@
 //!    where they need no copy of the pixels. See [`decoder`].
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 use std::time::Duration;
 
-use crate::domain::Radiograph;
+use sha2::{Digest, Sha256};
+
+use crate::domain::{ContentId, Radiograph};
 
 pub mod decoder;
 mod dicom;
@@ -45,6 +47,7 @@ mod png_file;
 mod raster;
 mod show;
 mod sniff;
+mod stamp;
 mod values;
 mod wire;
 
@@ -57,6 +60,7 @@ pub use heat_map::{legend, overlay};
 pub use png_file::png_with_text;
 pub use show::{seen, show};
 pub use sniff::looks_like_image;
+pub use stamp::FileStamp;
 pub use values::{grey_values, grey_values_within};
 
 use sniff::Kind;
@@ -139,20 +143,46 @@ fn read(path: &Path, limits: &Limits) -> Result<Radiograph, Fault> {
 /// Decodes the whole content of a file, whatever format it turns out to be.
 fn decode(bytes: &[u8], limits: &Limits) -> Result<Radiograph, Fault> {
     let kind = sniff::kind(bytes)?;
-    guard::catching_panics(|| match kind {
+    let radiograph = guard::catching_panics(|| match kind {
         Kind::Raster(format) => raster::decode(bytes, format, limits),
         Kind::Dicom => dicom::decode(bytes, limits),
+    })?;
+    Ok(Radiograph {
+        content: content_id(bytes),
+        ..radiograph
     })
+}
+
+/// Which image these bytes of a file are.
+pub fn content_id(bytes: &[u8]) -> ContentId {
+    ContentId::from_digest(Sha256::digest(bytes).into())
+}
+
+/// Which image a file holds now, without decoding it.
+///
+/// # Errors
+/// If it is no regular file, cannot be read, or is longer than allowed.
+pub fn content_of(path: &Path, limits: &Limits) -> Result<ContentId, ImagingError> {
+    let hashed = || {
+        let file = open_regular(path)?;
+        let mut hasher = Sha256::new();
+        // One more than allowed, in case the file grows meanwhile.
+        let longest = limits.max_file_bytes.saturating_add(1);
+        let length = io::copy(&mut file.take(longest), &mut hasher).map_err(Fault::unreadable)?;
+        match length > limits.max_file_bytes {
+            true => Err(too_long(length, limits)),
+            false => Ok(ContentId::from_digest(hasher.finalize().into())),
+        }
+    };
+    hashed().map_err(|fault| ImagingError::new(path, fault))
 }
 
 /// Reads a regular file whole, if it is not longer than allowed.
 fn read_file(path: &Path, limits: &Limits) -> Result<Vec<u8>, Fault> {
     let file = open_regular(path)?;
     let length = file.metadata().map_err(Fault::unreadable)?.len();
-    let too_long =
-        |length| Fault::too_large(format!("{length} bytes, {} allowed", limits.max_file_bytes));
     if length > limits.max_file_bytes {
-        return Err(too_long(length));
+        return Err(too_long(length, limits));
     }
     let mut bytes = Vec::new();
     bytes
@@ -164,9 +194,13 @@ fn read_file(path: &Path, limits: &Limits) -> Result<Vec<u8>, Fault> {
         .read_to_end(&mut bytes)
         .map_err(Fault::unreadable)?;
     if read as u64 > limits.max_file_bytes {
-        return Err(too_long(read as u64));
+        return Err(too_long(read as u64, limits));
     }
     Ok(bytes)
+}
+
+fn too_long(length: u64, limits: &Limits) -> Fault {
+    Fault::too_large(format!("{length} bytes, {} allowed", limits.max_file_bytes))
 }
 
 /// Opens a file that is a file: opening a pipe or a terminal could wait forever.

@@ -12,12 +12,12 @@ use std::time::Duration;
 
 use super::{Fault, Limits};
 use crate::domain::{
-    Lut, Modality, PatientFacts, PhotometricInterpretation, PixelTransform, Radiograph, Rescale,
-    Samples, Uids, ViewPosition, VoiFunction, WindowLevel,
+    ContentId, Lut, Modality, PatientFacts, PhotometricInterpretation, PixelTransform, Radiograph,
+    Rescale, Samples, Uids, ViewPosition, VoiFunction, WindowLevel,
 };
 
 /// First message of a decoder process, and of the program to it: the protocol and its version.
-pub(super) const HELLO: &[u8] = b"cxr decoder 1";
+pub(super) const HELLO: &[u8] = b"cxr decoder 2";
 
 /// Writes one message.
 pub(super) fn send(to: &mut impl Write, parts: &[&[u8]]) -> io::Result<()> {
@@ -270,6 +270,7 @@ impl Writer {
     }
 
     fn radiograph(&mut self, r: &Radiograph) {
+        self.0.extend(r.content.digest());
         self.u32(r.width as u32);
         self.u32(r.height as u32);
         self.u8(r.bits_stored);
@@ -476,6 +477,7 @@ impl<'a> Reader<'a> {
     /// The samples are whatever is left, and must be exactly as many as width and height say.
     fn radiograph(&mut self) -> Option<Radiograph> {
         let mut r = Radiograph {
+            content: self.array().map(ContentId::from_digest)?,
             width: self.u32()? as usize,
             height: self.u32()? as usize,
             samples: Samples::Grey8(Vec::new()),
@@ -550,6 +552,7 @@ mod tests {
             explanation: text.clone(),
         };
         Radiograph {
+            content: ContentId::from_digest([7; 32]),
             width,
             height: samples.pixels() / width,
             samples,

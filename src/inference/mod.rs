@@ -228,6 +228,7 @@ impl Classifier {
             false => self.read(radiograph, &mut reasons)?,
         };
         let prediction = Prediction {
+            content: radiograph.content,
             findings: answer.findings,
             severity: answer.severity,
             input: reasons.verdict(),

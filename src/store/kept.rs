@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 
 use super::seen;
 use crate::domain::{
-    Calibrated, Conformal, Finding, InputCheck, OperatingPoint, Pathology, Prediction, PresenceSet,
-    Prevalence, Question, Score, ScoreKind, Severity,
+    Calibrated, Conformal, ContentId, Finding, InputCheck, OperatingPoint, Pathology, Prediction,
+    PresenceSet, Prevalence, Question, Score, ScoreKind, Severity,
 };
 
 const KEPT: &str = "kept";
@@ -58,7 +58,7 @@ pub fn says(kept: &Value, answer: &Value) -> bool {
 }
 
 /// `None` if it rests on something else, or is not whole.
-pub fn read(answer: &Value, basis: &str) -> Option<Prediction> {
+pub fn read(answer: &Value, image: ContentId, basis: &str) -> Option<Prediction> {
     let kept = &answer[KEPT];
     if kept["basis"].as_str()? != basis {
         return None;
@@ -69,6 +69,7 @@ pub fn read(answer: &Value, basis: &str) -> Option<Prediction> {
     }
     let findings = findings.iter().zip(rests);
     let said = Prediction {
+        content: image,
         findings: findings
             .map(|(found, rest)| finding(found.as_object()?, rest))
             .collect::<Option<_>>()?,
@@ -203,9 +204,15 @@ mod tests {
             let said = Prediction { input, ..full() };
             let text = write(&said, "basis").to_string();
             let answer: Value = serde_json::from_str(&text).unwrap();
-            assert_eq!(read(&answer, "basis"), Some(said.clone()));
-            assert_eq!(read(&answer, "another"), None);
-            let again = write(&read(&answer, "basis").unwrap(), "basis");
+            assert_eq!(
+                read(&answer, ContentId::default(), "basis"),
+                Some(said.clone())
+            );
+            assert_eq!(read(&answer, ContentId::default(), "another"), None);
+            let again = write(
+                &read(&answer, ContentId::default(), "basis").unwrap(),
+                "basis",
+            );
             assert_eq!(again.to_string(), text);
             assert!(says(&answer, &seen::prediction(&said)));
         }
@@ -214,9 +221,12 @@ mod tests {
     #[test]
     fn what_is_not_whole_is_not_known() {
         let whole = write(&full(), "b");
-        assert!(read(&whole, "b").is_some());
-        assert_eq!(read(&seen::prediction(&full()), "b"), None);
-        assert_eq!(read(&Value::Null, "b"), None);
+        assert!(read(&whole, ContentId::default(), "b").is_some());
+        assert_eq!(
+            read(&seen::prediction(&full()), ContentId::default(), "b"),
+            None
+        );
+        assert_eq!(read(&Value::Null, ContentId::default(), "b"), None);
         for (at, value) in [
             ("/findings/0/score", json!(1.5)),
             ("/findings/0/score", json!("0.3")),
@@ -231,7 +241,7 @@ mod tests {
         ] {
             let mut broken = whole.clone();
             *broken.pointer_mut(at).unwrap() = value;
-            assert_eq!(read(&broken, "b"), None, "{at}");
+            assert_eq!(read(&broken, ContentId::default(), "b"), None, "{at}");
         }
     }
 }

@@ -40,7 +40,7 @@ pub use pending::Pending;
 pub use recorder::{Draft, News, Recorder, Request};
 pub use session::Bookmark;
 
-use crate::domain::{ImageIdentity, Opinion, Prediction, Review, Uids, Verdict};
+use crate::domain::{ContentId, ImageIdentity, Opinion, Prediction, Review, Uids, Verdict};
 
 /// How long a write is tried again while others hold the lock, before it is an error.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -185,13 +185,13 @@ impl Store {
     /// If the store cannot be read.
     pub fn recall(
         &self,
-        image: &str,
+        image: ContentId,
         model: &str,
         preprocess: &str,
         basis: &str,
     ) -> Result<Option<Prediction>, StoreError> {
-        let answer = self.prediction(image, model, preprocess)?;
-        Ok(answer.and_then(|answer| kept::read(&answer, basis)))
+        let answer = self.prediction(&image.to_string(), model, preprocess)?;
+        Ok(answer.and_then(|answer| kept::read(&answer, image, basis)))
     }
 
     /// What a model said of an image, if that is known: see `seen` and `kept` for its members.

@@ -1,30 +1,27 @@
-//! The log behind a screen: one thread hashes images, writes reviews, and says what is on the disk.
+//! The log behind a screen: one thread writes reviews, and says what is on the disk.
 
 mod marker;
 
 use std::collections::{HashMap, VecDeque};
-use std::fs::File;
-use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use sha2::{Digest, Sha256};
-
 use super::{Bookmark, Entry, Pending};
-use crate::domain::{ImageIdentity, Opinion, Prediction, Review, Uids};
+use crate::domain::{ContentId, ImageIdentity, Opinion, Prediction, Review, Uids};
 use marker::Marker;
 
 /// How often what could not be written is tried again.
 const RETRY: Duration = Duration::from_secs(2);
 
-/// A review of an image that is known by its path only.
+/// A review of the image that was on the screen.
 #[derive(Debug, Clone)]
 pub struct Draft {
     pub source: Arc<Path>,
+    /// Which image was on the screen, whatever lies at that path by now.
+    pub content: ContentId,
     pub uids: Uids,
     pub patient_id: Option<String>,
     pub review: Review,
@@ -37,8 +34,8 @@ pub struct Draft {
 pub enum Request {
     /// What does the reader hold of these?
     Found(Vec<Arc<Path>>),
-    /// It is being looked at: which image is it, and what does the reader hold of it?
-    Opened(Arc<Path>),
+    /// This image is there now: what does the reader hold of it?
+    Opened(Arc<Path>, ContentId),
     Record(Box<Draft>),
     /// This is where the reader is in these folders.
     Mark(Arc<[PathBuf]>, Bookmark),
@@ -48,14 +45,11 @@ pub enum Request {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum News {
     /// What the reader holds of images, from this session or an earlier one.
-    Standing(Vec<(Arc<Path>, Opinion)>),
+    Standing(Vec<(Arc<Path>, ContentId, Opinion)>),
     /// So many that were found have been looked up.
     LookedUp(usize),
     /// One review of this image is on the disk.
-    Recorded(Arc<Path>),
-    /// One review of this image cannot be kept: the file cannot be read, so nothing says which image
-    /// it is.
-    Refused { source: Arc<Path>, reason: String },
+    Recorded(Arc<Path>, ContentId),
     /// So many reviews are not on the disk, and why; none, once all are.
     Waiting { count: usize, reason: String },
 }
@@ -119,7 +113,7 @@ struct Desk {
     marker: Marker,
     known: Known,
     /// Of the reviews that wait, in their order.
-    sources: VecDeque<Arc<Path>>,
+    sources: VecDeque<(Arc<Path>, ContentId)>,
     session: String,
     number: u64,
     failing: bool,
@@ -140,16 +134,17 @@ impl Desk {
                 Ok(Request::Found(paths)) => {
                     let (known, count) = (&mut self.known, paths.len());
                     let held = paths.into_iter().filter_map(|path| {
-                        let opinion = known.by_place(&path)?;
-                        Some((path, opinion))
+                        let (content, opinion) = known.by_place(&path)?;
+                        Some((path, content, opinion))
                     });
                     let held = held.collect();
                     self.stand(held);
                     (self.report)(News::LookedUp(count));
                 }
-                Ok(Request::Opened(path)) => {
-                    let held = self.known.by_content(&path);
-                    self.stand(held.map(|opinion| (path, opinion)).into_iter().collect());
+                Ok(Request::Opened(path, content)) => {
+                    let opinion = self.known.by_content(&path, content);
+                    let held = opinion.map(|opinion| (path, content, opinion));
+                    self.stand(held.into_iter().collect());
                 }
                 Ok(Request::Record(draft)) => {
                     self.record(*draft);
@@ -173,28 +168,20 @@ impl Desk {
         retry.into_iter().chain(mark).min()
     }
 
-    fn stand(&self, held: Vec<(Arc<Path>, Opinion)>) {
+    fn stand(&self, held: Vec<(Arc<Path>, ContentId, Opinion)>) {
         if !held.is_empty() {
             (self.report)(News::Standing(held));
         }
     }
 
     fn record(&mut self, draft: Draft) {
-        let sha256 = match self.known.shown(&draft.source) {
-            Ok(sha256) => sha256,
-            Err(error) => {
-                let reason = error.kind().to_string();
-                let source = draft.source;
-                return (self.report)(News::Refused { source, reason });
-            }
-        };
         self.number += 1;
         let path = self.known.place(&draft.source);
-        self.known.hold(&sha256, &path, &draft.review.opinion);
+        self.known.hold(draft.content, &path, &draft.review.opinion);
         self.pending.push(Entry {
             token: format!("{}-{}", self.session, self.number),
             image: ImageIdentity {
-                sha256,
+                sha256: draft.content.to_string(),
                 path,
                 uids: draft.uids,
                 patient_id: draft.patient_id,
@@ -202,15 +189,15 @@ impl Desk {
             review: draft.review,
             prediction: draft.prediction,
         });
-        self.sources.push_back(draft.source);
+        self.sources.push_back((draft.source, draft.content));
         self.flush();
     }
 
     /// Tries to write what waits; the reason, if some of it cannot be.
     fn flush(&mut self) -> Option<String> {
         let flushed = self.pending.flush();
-        for source in self.sources.drain(..flushed.written.len()) {
-            (self.report)(News::Recorded(source));
+        for (source, content) in self.sources.drain(..flushed.written.len()) {
+            (self.report)(News::Recorded(source, content));
         }
         let reason = flushed.error.map(|error| error.to_string());
         if reason.is_some() || self.failing {
@@ -237,84 +224,49 @@ impl Desk {
 
 /// What the reader holds of which image, and which image lies where.
 struct Known {
-    held: HashMap<String, Opinion>,
-    places: HashMap<PathBuf, String>,
-    /// Of the images that were looked at: what they were then.
-    shown: HashMap<Arc<Path>, (Stamp, String)>,
+    held: HashMap<ContentId, Opinion>,
+    places: HashMap<PathBuf, ContentId>,
     folders: HashMap<PathBuf, PathBuf>,
 }
-
-/// Changes when a file does: device, inode, size, and when it was written, in seconds and
-/// nanoseconds.
-type Stamp = (u64, u64, u64, i64, i64);
 
 impl Known {
     fn of(pending: &Pending, reviewer: &str) -> Self {
         let mut known = Known {
             held: HashMap::new(),
             places: HashMap::new(),
-            shown: HashMap::new(),
             folders: HashMap::new(),
         };
         // What cannot be read now is not known: the reader may judge again.
         let standings = pending.store().map(|store| store.standings(reviewer));
         for standing in standings.and_then(Result::ok).unwrap_or_default() {
-            known.hold(&standing.image, &standing.path, &standing.opinion);
+            if let Ok(content) = standing.image.parse() {
+                known.hold(content, &standing.path, &standing.opinion);
+            }
         }
         known
     }
 
-    fn hold(&mut self, image: &str, path: &Path, opinion: &Opinion) {
-        self.held.insert(image.to_owned(), opinion.clone());
-        self.places.insert(path.to_owned(), image.to_owned());
+    fn hold(&mut self, content: ContentId, path: &Path, opinion: &Opinion) {
+        self.held.insert(content, opinion.clone());
+        self.places.insert(path.to_owned(), content);
     }
 
     /// What is held of the image that was last at this path: nothing is read for it.
-    fn by_place(&mut self, path: &Path) -> Option<Opinion> {
+    fn by_place(&mut self, path: &Path) -> Option<(ContentId, Opinion)> {
         if self.places.is_empty() {
             return None;
         }
         let place = self.place(path);
-        self.held.get(self.places.get(&place)?).cloned()
+        let content = *self.places.get(&place)?;
+        Some((content, self.held.get(&content)?.clone()))
     }
 
     /// What is held of the image itself; nothing, if another was here before. `None` if there is
     /// nothing to say.
-    fn by_content(&mut self, path: &Arc<Path>) -> Option<Opinion> {
-        let sha256 = self.look(path).ok()?;
-        match self.held.get(&sha256) {
+    fn by_content(&mut self, path: &Path, content: ContentId) -> Option<Opinion> {
+        match self.held.get(&content) {
             Some(opinion) => Some(opinion.clone()),
             None => self.by_place(path).map(|_| Opinion::default()),
-        }
-    }
-
-    /// SHA-256 of an image that is being looked at.
-    fn look(&mut self, path: &Arc<Path>) -> io::Result<String> {
-        let mut file = File::open(path)?;
-        let metadata = file.metadata()?;
-        let stamp = (
-            metadata.dev(),
-            metadata.ino(),
-            metadata.len(),
-            metadata.mtime(),
-            metadata.mtime_nsec(),
-        );
-        if let Some((_, sha256)) = self.shown.get(path).filter(|(known, _)| *known == stamp) {
-            return Ok(sha256.clone());
-        }
-        let mut hasher = Sha256::new();
-        io::copy(&mut file, &mut hasher)?;
-        let digest = hasher.finalize();
-        let sha256: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        self.shown.insert(path.clone(), (stamp, sha256.clone()));
-        Ok(sha256)
-    }
-
-    /// SHA-256 of an image as it was when it was looked at, whatever has become of the file.
-    fn shown(&mut self, path: &Arc<Path>) -> io::Result<String> {
-        match self.shown.get(path) {
-            Some((_, sha256)) => Ok(sha256.clone()),
-            None => self.look(path),
         }
     }
 

@@ -42,6 +42,7 @@ pub fn entry(n: u64, verdict: &str) -> Entry {
 
 pub fn prediction() -> Prediction {
     Prediction {
+        content: Default::default(),
         findings: vec![Finding {
             label: Pathology("COVID-19".into()),
             question: Question::Presence,
@@ -395,12 +396,14 @@ fn what_is_remembered_outlives_a_review_of_it_and_a_move() {
     let (_folder, path, mut store) = new_store();
     let Entry { image, .. } = entry(1, "agree");
     let said = prediction();
-    let recalled = |store: &Store, basis| store.recall(&image.sha256, "ab", "cxr-1", basis);
+    let recalled =
+        |store: &Store, basis| store.recall(image.sha256.parse().unwrap(), "ab", "cxr-1", basis);
     assert_eq!(recalled(&store, "b").unwrap(), None);
     store.remember(&image, None, &said, "b").unwrap();
     store.append(&entry(1, "agree")).unwrap();
     store.keep(&image, &said).unwrap();
     let expected = Prediction {
+        content: image.sha256.parse().unwrap(),
         elapsed_ms: 0.0,
         ..said
     };

@@ -38,6 +38,7 @@ pub enum Action {
     Jump,
     Sort,
     Reverse,
+    Rescan,
     Window,
     PresetFile,
     PresetAutomatic,
@@ -108,6 +109,9 @@ pub struct Binding {
     pub mode: Mode,
     pub action: Action,
     pub keys: Vec<String>,
+    /// It came after people had written configurations: a key of it that one of them uses is theirs.
+    #[serde(default)]
+    pub yields: bool,
     pub help: String,
     /// The footer's words for it; most have none.
     pub hint: Option<String>,
@@ -144,6 +148,26 @@ fn hint_with(hint: &str, key: &str) -> String {
 #[serde(deny_unknown_fields)]
 struct File {
     binding: Vec<Binding>,
+}
+
+/// Takes from bindings that yield the keys that a configuration uses. `from` says which bindings are a
+/// configuration's.
+fn give_way(bindings: &mut [Binding], from: &[Option<usize>]) {
+    let chords = |binding: &Binding| {
+        let keys = binding.keys.iter();
+        keys.filter_map(|keys| sequence(keys).ok())
+            .collect::<Vec<_>>()
+    };
+    let rebound = bindings.iter().zip(from).filter(|(_, from)| from.is_some());
+    let taken: Vec<_> = rebound.flat_map(|(binding, _)| chords(binding)).collect();
+    let yielding = bindings.iter_mut().zip(from);
+    for (binding, _) in yielding.filter(|(b, from)| b.yields && from.is_none()) {
+        binding.keys.retain(|keys| {
+            let own = sequence(keys).unwrap_or_default();
+            let clashes = |other: &Vec<Chord>| other.starts_with(&own) || own.starts_with(other);
+            !taken.iter().any(clashes)
+        });
+    }
 }
 
 /// Keys that somebody wants for an action, in place of its own.
@@ -201,6 +225,7 @@ impl Keymap {
                 }
             }
         }
+        give_way(&mut bindings, &from);
         match Self::of(bindings) {
             Ok(keymap) if faults.is_empty() => Ok(keymap),
             made => {

@@ -48,7 +48,7 @@ use terminal::{
 use update::{Effect, Message, session, update};
 use view::Theme;
 use view::layout::Layout;
-use worklist::Undated;
+use worklist::{KnownFiles, Undated};
 
 /// Images that are sent for at once, for each thread that reads them: none waits for the screen.
 const AHEAD: usize = 2;
@@ -122,6 +122,8 @@ pub fn run(options: Options, start: impl FnOnce(Report) -> Worker) -> io::Result
     }
     let attendant = attend(&can, &sender);
     listen_for_keys(sender.clone(), LateAnswer::after(&can), attendant.clone());
+    // Before the walk: what comes during it is seen by one of the two.
+    let watch = watch_disk(options.paths.clone(), sender.clone());
     spawn_scan(options.paths.clone(), sender.clone());
     let dates = sender.clone();
     let session = Session::new(&options.paths);
@@ -142,6 +144,7 @@ pub fn run(options: Options, start: impl FnOnce(Report) -> Worker) -> io::Result
     let mut model = Model::new(options.keymap, size, painting);
     model.colour = colours != Colours::None && painting != "letters";
     model.columns = options.look.columns;
+    let roots: Arc<[PathBuf]> = options.paths.clone().into();
     model.worklist.set_roots(options.paths);
     if let Some(seed) = options.blinded {
         model.read_blinded(seed);
@@ -157,6 +160,8 @@ pub fn run(options: Options, start: impl FnOnce(Report) -> Worker) -> io::Result
     }
     let app = App {
         recorder: recorder.clone(),
+        _watch: watch,
+        roots,
         dates,
         model,
         theme,
@@ -201,6 +206,9 @@ struct App {
     painter: Option<Box<dyn Painter>>,
     worker: Worker,
     recorder: Rc<Recorder>,
+    /// Ends the watch over the folders when it is dropped.
+    _watch: Sender<()>,
+    roots: Arc<[PathBuf]>,
     /// For what looks at the disk by itself.
     dates: Sender<Message>,
     screen: Screen,
@@ -254,6 +262,9 @@ impl App {
                 Effect::PutOff => self.worker.put_off(),
                 Effect::UseModel(generation, model) => self.worker.use_model(generation, model),
                 Effect::Ask(request) => self.recorder.ask(request),
+                Effect::Rescan(known) => {
+                    spawn_rescan(self.roots.clone(), known, self.dates.clone());
+                }
                 Effect::Date(undated) => spawn_dating(undated, self.dates.clone()),
                 Effect::Repaint => self.repaint()?,
                 Effect::Suspend => self.suspend()?,
@@ -271,9 +282,17 @@ impl App {
             }
             Message::Worker(Outcome::Opened {
                 source,
-                result: Ok(_),
+                result: Ok(facts),
                 ..
-            }) => self.recorder.ask(Request::Opened(source.clone())),
+            }) => {
+                let request = Request::Opened(source.clone(), facts.content);
+                self.recorder.ask(request);
+            }
+            Message::Touched { touched, .. } => {
+                let there = touched.iter().filter(|touched| touched.exists);
+                let paths = there.map(|touched| touched.path.clone()).collect();
+                self.recorder.ask(Request::Found(paths));
+            }
             _ => {}
         }
     }
@@ -427,6 +446,31 @@ fn spawn_scan(paths: Vec<PathBuf>, sender: Sender<Message>) {
         });
         let _ = sender.send(Message::Found { images, problems });
         let _ = sender.send(Message::ScanFinished);
+    });
+}
+
+/// Has what becomes of files told until the other end is dropped, where the system does: elsewhere a
+/// key looks for them. A large tree takes a while to be watched, and nothing waits for it.
+fn watch_disk(roots: Vec<PathBuf>, sender: Sender<Message>) -> Sender<()> {
+    let (hold, held) = mpsc::channel::<()>();
+    thread::spawn(move || {
+        let watch = library::watch(&roots, move |touched| {
+            let asked = false;
+            let _ = sender.send(Message::Touched { touched, asked });
+        });
+        if watch.is_ok() {
+            let _ = held.recv();
+        }
+    });
+    hold
+}
+
+/// Walks the folders again.
+fn spawn_rescan(roots: Arc<[PathBuf]>, known: KnownFiles, sender: Sender<Message>) {
+    thread::spawn(move || {
+        let touched = library::rescan(&roots, &known);
+        let asked = true;
+        let _ = sender.send(Message::Touched { touched, asked });
     });
 }
 

@@ -20,8 +20,8 @@ use super::keymap::{Keymap, Mode};
 use super::look::Columns;
 use super::worklist::{Place, Worklist};
 use crate::domain::{
-    Canvas, DEFAULT_OPACITY, HeatMapChoice, HeatMapLayer, InputCheck, ModelCard, Opinion,
-    Prediction, Prevalences, View,
+    Canvas, ContentId, DEFAULT_OPACITY, HeatMapChoice, HeatMapLayer, InputCheck, ModelCard,
+    Opinion, Prediction, Prevalences, View,
 };
 use crate::worker::{Facts, Generation, Shown};
 
@@ -42,6 +42,8 @@ pub struct Model {
     /// Keys of a sequence that is not complete yet.
     pub pending: Vec<KeyEvent>,
     pub overlay: Option<Overlay>,
+    /// Which image a note, a disagreement or a call is about that is being entered.
+    pub about: Option<(Arc<Path>, ContentId)>,
     /// One line that the last action left, until the next key.
     pub notice: Option<String>,
     /// Whether patient name and identifier are shown.
@@ -94,6 +96,8 @@ pub struct Viewer {
     pub classifying: Option<Instant>,
     /// Its heat map was asked for together with its scores.
     pub map_asked: bool,
+    /// Its file was written to since it was opened: it is to be opened anew.
+    pub is_outdated: bool,
 }
 
 /// Whether a heat map lies over the radiograph, and which. Stays when the selection moves: each
@@ -190,6 +194,8 @@ pub struct Reviews {
 /// One change of what is held of an image.
 pub struct Step {
     pub source: Arc<Path>,
+    /// Which image was on the screen.
+    pub content: ContentId,
     pub before: Opinion,
     pub after: Opinion,
 }
@@ -223,6 +229,7 @@ impl Model {
             mode: Mode::default(),
             pending: Vec::new(),
             overlay: None,
+            about: None,
             notice: None,
             identity: false,
             size,
@@ -245,7 +252,18 @@ impl Model {
     /// who reads blinded must not see yet.
     pub fn prediction(&self) -> Option<&Prediction> {
         let entry = self.worklist.selected()?;
-        (!self.worklist.is_hidden(entry)).then(|| entry.prediction())?
+        let said = (!self.worklist.is_hidden(entry)).then(|| entry.prediction())??;
+        let is_of_another = self
+            .content_of(&entry.path)
+            .is_some_and(|content| said.content != content);
+        (!is_of_another).then_some(said)
+    }
+
+    /// Which image is on the screen, if it is the one at that path and has been opened.
+    pub fn content_of(&self, path: &Path) -> Option<ContentId> {
+        let viewer = &self.viewer;
+        let is_it = viewer.source.as_deref() == Some(path);
+        viewer.facts.as_ref().filter(|_| is_it).map(|f| f.content)
     }
 
     /// Whether there is an answer, be it hidden.
@@ -276,8 +294,10 @@ impl Model {
             choice,
             opacity,
         } = &self.heat_map;
-        let map = on.then(|| self.prediction()?.heat_map(choice)).flatten()?;
+        let said = self.prediction().filter(|_| *on)?;
+        let map = said.heat_map(choice)?;
         Some(HeatMapLayer {
+            content: said.content,
             map: Arc::new(map),
             opacity: *opacity,
         })

@@ -3,6 +3,7 @@
 
 mod background;
 mod blinded;
+mod disk;
 mod heat_map;
 mod image;
 mod models;
@@ -22,10 +23,11 @@ use ratatui::layout::{Position, Size};
 use super::keymap::{Action, Lookup, Mode};
 use super::model::{Engine, Model, Overlay, Panes, PromptKind};
 use super::terminal::Tmux;
-use super::worklist::{Sort, State, Terms, Undated};
-use crate::domain::Canvas;
+use super::worklist::{KnownFiles, Sort, State, Terms, Undated};
+use crate::domain::{Canvas, Prediction};
+use crate::library::Touched;
 use crate::store::{News, Request};
-use crate::worker::{Errand, Generation, Job, Outcome};
+use crate::worker::{Errand, Generation, Job, Outcome, Shown};
 
 /// Everything that can happen.
 pub enum Message {
@@ -39,6 +41,11 @@ pub enum Message {
         problems: Vec<String>,
     },
     ScanFinished,
+    /// What became of files since: because it was asked for, or because the system told.
+    Touched {
+        touched: Vec<Touched>,
+        asked: bool,
+    },
     /// When files were changed last, in seconds since 1970, from the one of that number on.
     Dated {
         first: usize,
@@ -74,6 +81,8 @@ pub enum Effect {
     UseModel(Generation, usize),
     /// Of the review log.
     Ask(Request),
+    /// Walk the folders again, and compare with these files.
+    Rescan(KnownFiles),
     /// Find out when these files were changed last.
     Date(Undated),
     /// Paint every cell anew.
@@ -92,6 +101,7 @@ const WHEEL_ZOOM: f64 = 1.15;
 pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
     session::before(model, &message);
     let mut effects = on_message(model, message);
+    effects.extend(disk::refresh(model));
     effects.extend(session::after(model));
     effects.extend(background::next(model));
     blinded::clock(model);
@@ -130,6 +140,7 @@ fn on_message(model: &mut Model, message: Message) -> Vec<Effect> {
             }
             keeping_selection(model, blinded::on_all_found)
         }
+        Message::Touched { touched, asked } => disk::on_touched(model, touched, asked),
         Message::Worker(outcome) => on_outcome(model, outcome),
         Message::Review(news) => review::on_news(model, news),
         Message::LaidOut { panes, canvas } => {
@@ -161,6 +172,9 @@ fn keeping_selection(model: &mut Model, change: impl FnOnce(&mut Model)) -> Vec<
 
 fn on_key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
     model.notice = None;
+    if model.overlay.is_none() {
+        model.about = None;
+    }
     if let Some(blinded) = &mut model.blinded {
         blinded.begun = true;
     }
@@ -227,6 +241,7 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             effects
         }
         Action::Reverse => keeping_selection(model, |model| model.worklist.reverse()),
+        Action::Rescan => disk::rescan(model),
         Action::Window => {
             model.mode = Mode::Window;
             vec![]
@@ -377,8 +392,15 @@ fn on_outcome(model: &mut Model, outcome: Outcome) -> Vec<Effect> {
         Outcome::Opened {
             source,
             result: Ok(facts),
+            stamp,
             ..
         } => {
+            if model.worklist.identify(&source, facts.content, stamp) {
+                model.notice = Some(image::REPLACED.to_owned());
+            }
+            // A picture of another image under these facts would be a fault.
+            let is_other = |shown: &Shown| shown.content != facts.content;
+            model.viewer.shown.take_if(|shown| is_other(shown));
             model.worklist.set_origin(&source, facts.origin());
             model.viewer.facts = Some(*facts);
             model.viewer.opening = None;
@@ -399,16 +421,28 @@ fn on_outcome(model: &mut Model, outcome: Outcome) -> Vec<Effect> {
             errand,
             result,
             origin,
+            stamp,
         } => {
-            return background::on_read(model, &errand, result, origin);
+            return background::on_read(model, &errand, result, origin, stamp);
         }
         Outcome::Forgetful(reason) => {
             model.notice = Some(format!("scores are not kept: {reason}"));
             model.background.forgetful = Some(reason);
         }
         // A view older than the newest is better than none: the newest follows it.
-        Outcome::Shown { shown, .. } => model.viewer.shown = Some(shown),
+        Outcome::Shown { source, shown, .. } => {
+            let opened = model.content_of(&source);
+            if opened.is_none_or(|content| content == shown.content) {
+                model.viewer.shown = Some(shown);
+            }
+        }
         Outcome::Classified { source, result, .. } => {
+            let opened = model.content_of(&source);
+            let is_other =
+                |said: &Prediction| opened.is_some_and(|content| content != said.content);
+            if result.as_ref().is_ok_and(|said| is_other(said)) {
+                return vec![];
+            }
             model.viewer.classifying = None;
             let state = match result {
                 Ok(prediction) => State::Read(prediction),

@@ -1,5 +1,6 @@
 //! The images, in the order and selection that the reader chose.
 
+mod disk;
 mod elsewhere;
 mod filter;
 mod held;
@@ -13,6 +14,7 @@ mod unread;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use disk::{Disk, KnownFiles, Rescanned};
 use elsewhere::Elsewhere;
 pub use filter::{Completion, FilterError, Terms};
 use filter::{Filter, complete};
@@ -24,8 +26,9 @@ pub use tally::Tally;
 use times::Times;
 pub use times::Undated;
 
-use crate::domain::Prediction;
 use crate::domain::text::clean;
+use crate::domain::{ContentId, Prediction};
+use crate::worker::FileStamp;
 
 /// One file. 100,000 of them must fit: what is known of it is behind a pointer.
 #[derive(Debug)]
@@ -34,6 +37,11 @@ pub struct Entry {
     pub state: State,
     /// What the reader holds of it; `None` if they have said nothing.
     pub held: Option<Box<Held>>,
+    /// Which image lies there, once it has been read.
+    pub content: Option<ContentId>,
+    /// Of the file just before that.
+    pub stamp: Option<FileStamp>,
+    pub disk: Disk,
 }
 
 #[derive(Debug)]
@@ -51,6 +59,10 @@ impl Entry {
             State::Read(prediction) => Some(prediction),
             _ => None,
         }
+    }
+
+    pub fn is_unread(&self) -> bool {
+        matches!(self.state, State::Unread)
     }
 
     /// Its file name, safe for a terminal.
@@ -118,6 +130,9 @@ impl Worklist {
             path,
             state: State::Unread,
             held: None,
+            content: None,
+            stamp: None,
+            disk: Disk::default(),
         }));
         let new = (first..self.entries.len()).map(|i| i as u32);
         // What nothing is known of yet comes last in an order by answers.
@@ -241,6 +256,10 @@ impl Worklist {
         let Some(index) = self.index_of(path) else {
             return;
         };
+        if let State::Read(said) = &state {
+            let stamp = self.entries[index].stamp;
+            self.identify_at(index, said.content, stamp);
+        }
         self.set_state(index, state);
     }
 

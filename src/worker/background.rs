@@ -16,17 +16,15 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::backroom::{Answer, Backroom, Errand, Next};
 use super::classifier::classify;
-use super::seal::Seal;
 use super::{Outcome, Report};
-use crate::domain::{ImageIdentity, ModelCard, Origin, Prediction, Radiograph};
-use crate::imaging::Decoder;
+use crate::domain::{ContentId, ImageIdentity, ModelCard, Origin, Prediction, Radiograph};
+use crate::imaging::{Decoder, FileStamp};
 use crate::inference::{Classify, alone};
 
 /// What models said of images, whenever and under whatever name. Without heat maps.
 pub trait Memory: Send {
-    /// What the model of this card said of the image of that SHA-256. `None` also if it cannot be
-    /// read.
-    fn recall(&mut self, sha256: &str, card: &ModelCard) -> Option<Recalled>;
+    /// What the model of this card said of that image. `None` also if it cannot be read.
+    fn recall(&mut self, image: ContentId, card: &ModelCard) -> Option<Recalled>;
 
     /// # Errors
     /// A few words for people.
@@ -59,19 +57,19 @@ impl Recollection {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(memory);
     }
 
-    fn recall(&self, seal: &Seal, card: &ModelCard) -> Option<Recalled> {
+    fn recall(&self, image: ContentId, card: &ModelCard) -> Option<Recalled> {
         let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        memory.as_mut()?.recall(&seal.sha256, card)
+        memory.as_mut()?.recall(image, card)
     }
 
     /// For somebody who waits: nothing, while the disk is being written.
-    pub fn glance(&self, seal: &Seal, card: &ModelCard) -> Option<Prediction> {
+    pub fn glance(&self, image: ContentId, card: &ModelCard) -> Option<Prediction> {
         let mut memory = match self.0.try_lock() {
             Ok(memory) => memory,
             Err(TryLockError::Poisoned(memory)) => memory.into_inner(),
             Err(TryLockError::WouldBlock) => return None,
         };
-        let recalled = memory.as_mut()?.recall(&seal.sha256, card);
+        let recalled = memory.as_mut()?.recall(image, card);
         recalled.map(|recalled| recalled.said)
     }
 
@@ -161,14 +159,19 @@ impl Background {
     ) -> Option<Answered> {
         let model = self.backroom.model(errand.model)?;
         let path = &errand.source;
-        let seal = self.seal(path);
-        let recalled = seal.as_ref();
-        let recalled = recalled.and_then(|seal| self.recollection.recall(seal, model.card()));
+        let stamp = FileStamp::of(path);
+        let recalled = self.recalled(path, decoder, model.card());
         let known = match recalled {
             Some(Recalled {
                 said,
                 origin: Some(origin),
-            }) => return Some(Answered::new(Ok(said), origin)),
+            }) => {
+                return Some(Answered {
+                    result: Ok(said),
+                    origin: Some(origin),
+                    stamp,
+                });
+            }
             Some(Recalled { said, origin: None }) => Some(said),
             None => None,
         };
@@ -178,9 +181,12 @@ impl Background {
                 return Some(Answered {
                     result: known.ok_or_else(|| error.to_string()),
                     origin: None,
+                    stamp,
                 });
             }
         };
+        // The file may have been replaced since it was hashed.
+        let known = known.filter(|said| said.content == radiograph.content);
         let result = match known {
             Some(said) => Ok(said),
             None => {
@@ -188,30 +194,33 @@ impl Background {
                 ask(&*model, &radiograph, pool)
             }
         };
-        if let (Ok(said), Some(seal)) = (&result, seal) {
+        if let Ok(said) = &result {
             let answer = Answer {
-                image: identity(path, &radiograph, &seal),
-                seal,
+                image: identity(path, &radiograph),
                 taken: radiograph.taken.clone(),
                 said: said.clone(),
                 model,
             };
             self.keep(&answer);
         }
-        Some(Answered::new(result, Origin::of(&radiograph)))
+        Some(Answered {
+            result,
+            origin: Some(Origin::of(&radiograph)),
+            stamp,
+        })
     }
 
-    fn seal(&self, path: &Path) -> Option<Seal> {
-        self.recollection
+    /// What is known of an image without decoding it. Nothing is hashed that could not be known.
+    fn recalled(&self, path: &Path, decoder: &Decoder, card: &ModelCard) -> Option<Recalled> {
+        let image = self
+            .recollection
             .is_open()
-            .then(|| Seal::of(path))
-            .flatten()
+            .then(|| decoder.content_of(path))?;
+        self.recollection.recall(image.ok()?, card)
     }
 
-    /// Unless the file was changed meanwhile: nothing says which of its contents was read then.
     fn keep(&self, answer: &Answer) {
-        let keeps = self.keeps.load(Ordering::Relaxed);
-        if !keeps || !answer.seal.is_unbroken(&answer.image.path) {
+        if !self.keeps.load(Ordering::Relaxed) {
             return;
         }
         if let Err(reason) = self.recollection.keep(answer)
@@ -223,14 +232,19 @@ impl Background {
 }
 
 fn outcome(errand: Errand, answered: Option<Answered>) -> Outcome {
-    let (result, origin) = match answered {
-        Some(Answered { result, origin }) => (Some(result.map(Box::new)), origin.map(Box::new)),
-        None => (None, None),
+    let (result, origin, stamp) = match answered {
+        Some(Answered {
+            result,
+            origin,
+            stamp,
+        }) => (Some(result.map(Box::new)), origin.map(Box::new), stamp),
+        None => (None, None, None),
     };
     Outcome::Background {
         errand,
         result,
         origin,
+        stamp,
     }
 }
 
@@ -238,18 +252,16 @@ fn outcome(errand: Errand, answered: Option<Answered>) -> Outcome {
 struct Answered {
     result: Result<Prediction, String>,
     origin: Option<Origin>,
+    /// Of the file just before it was read.
+    stamp: Option<FileStamp>,
 }
 
 impl Answered {
-    fn new(result: Result<Prediction, String>, origin: Origin) -> Self {
-        let origin = Some(origin);
-        Answered { result, origin }
-    }
-
     fn failed() -> Self {
         Answered {
             result: Err("cxr failed on this image".to_owned()),
             origin: None,
+            stamp: None,
         }
     }
 }
@@ -269,9 +281,9 @@ fn ask(
     })
 }
 
-pub fn identity(path: &Path, radiograph: &Radiograph, seal: &Seal) -> ImageIdentity {
+pub fn identity(path: &Path, radiograph: &Radiograph) -> ImageIdentity {
     ImageIdentity {
-        sha256: seal.sha256.clone(),
+        sha256: radiograph.content.to_string(),
         path: path.to_owned(),
         uids: radiograph.uids.clone(),
         patient_id: radiograph.patient.id.clone(),

@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::seal::Seal;
 use crate::domain::{ImageIdentity, Prediction};
 use crate::inference::Classify;
 
@@ -19,7 +18,6 @@ pub struct Errand {
 /// What a model said of an image, to be kept.
 pub struct Answer {
     pub image: ImageIdentity,
-    pub seal: Seal,
     /// See [`Radiograph::taken`](crate::domain::Radiograph::taken).
     pub taken: Option<String>,
     pub said: Prediction,

@@ -4,11 +4,28 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::domain::Radiograph;
+use crate::imaging::FileStamp;
 
 pub struct Cache {
     /// Most recently used last. A few dozen at most: a scan is faster than a map.
-    kept: Vec<(Arc<Path>, Arc<Radiograph>)>,
+    kept: Vec<Decoded>,
     limit: usize,
+}
+
+/// A radiograph, and the file that it was read from.
+#[derive(Clone)]
+pub struct Decoded {
+    pub path: Arc<Path>,
+    /// Of the file just before it was read.
+    pub stamp: Option<FileStamp>,
+    pub radiograph: Arc<Radiograph>,
+}
+
+impl Decoded {
+    /// Whether it is what a file with this stamp holds.
+    pub fn is_fresh(&self, now: Option<FileStamp>) -> bool {
+        now.is_some() && self.stamp == now
+    }
 }
 
 impl Cache {
@@ -20,25 +37,26 @@ impl Cache {
     }
 
     pub fn contains(&self, path: &Path) -> bool {
-        self.kept.iter().any(|(p, _)| **p == *path)
+        self.kept.iter().any(|decoded| *decoded.path == *path)
     }
 
-    pub fn get(&mut self, path: &Path) -> Option<Arc<Radiograph>> {
-        let at = self.kept.iter().position(|(p, _)| **p == *path)?;
-        let entry = self.kept.remove(at);
-        let radiograph = entry.1.clone();
-        self.kept.push(entry);
-        Some(radiograph)
+    pub fn get(&mut self, path: &Path) -> Option<Decoded> {
+        let mut kept = self.kept.iter();
+        let at = kept.position(|decoded| *decoded.path == *path)?;
+        let decoded = self.kept.remove(at);
+        self.kept.push(decoded.clone());
+        Some(decoded)
     }
 
     /// Keeps one, and drops the oldest until all fit. One that alone exceeds the limit is kept
     /// while it is the newest, since somebody is looking at it.
-    pub fn insert(&mut self, path: Arc<Path>, radiograph: Arc<Radiograph>) {
-        self.kept.retain(|(p, _)| *p != path);
-        self.kept.push((path, radiograph));
-        let mut bytes: usize = self.kept.iter().map(|(_, r)| r.bytes()).sum();
+    pub fn insert(&mut self, decoded: Decoded) {
+        self.kept.retain(|other| other.path != decoded.path);
+        self.kept.push(decoded);
+        let all = self.kept.iter();
+        let mut bytes: usize = all.map(|decoded| decoded.radiograph.bytes()).sum();
         while bytes > self.limit && self.kept.len() > 1 {
-            bytes -= self.kept.remove(0).1.bytes();
+            bytes -= self.kept.remove(0).radiograph.bytes();
         }
     }
 }
@@ -48,28 +66,24 @@ mod tests {
     use super::*;
     use crate::domain::Samples;
 
-    fn radiograph(bytes: usize) -> Arc<Radiograph> {
-        Arc::new(Radiograph::plain(
-            bytes,
-            1,
-            Samples::Grey8(vec![0; bytes]),
-            "test",
-        ))
-    }
-
-    fn key(name: &str) -> Arc<Path> {
-        Arc::from(Path::new(name))
+    fn decoded(name: &str, bytes: usize) -> Decoded {
+        let samples = Samples::Grey8(vec![0; bytes]);
+        Decoded {
+            path: Path::new(name).into(),
+            stamp: None,
+            radiograph: Arc::new(Radiograph::plain(bytes, 1, samples, "test")),
+        }
     }
 
     #[test]
     fn the_least_recently_used_goes_first_and_the_newest_always_stays() {
         let mut cache = Cache::new(25_000);
-        cache.insert(key("a"), radiograph(10_000));
-        cache.insert(key("b"), radiograph(10_000));
+        cache.insert(decoded("a", 10_000));
+        cache.insert(decoded("b", 10_000));
         assert!(cache.get(Path::new("a")).is_some());
-        cache.insert(key("c"), radiograph(10_000));
+        cache.insert(decoded("c", 10_000));
         assert!(cache.contains(Path::new("a")) && !cache.contains(Path::new("b")));
-        cache.insert(key("huge"), radiograph(100_000));
+        cache.insert(decoded("huge", 100_000));
         assert!(cache.contains(Path::new("huge")) && !cache.contains(Path::new("c")));
     }
 }

@@ -8,7 +8,6 @@ use super::background::{Recollection, identity};
 use super::backroom::{Answer, Backroom};
 use super::desk::{Desk, Task};
 use super::models::{Loaded, Models, Switch};
-use super::seal::{Seal, Seals};
 use super::{Generation, Outcome, Report};
 use crate::domain::{Prediction, Radiograph};
 use crate::inference::Classify;
@@ -33,7 +32,6 @@ pub struct Clerk {
     pub desk: Arc<Desk<Work>>,
     pub backroom: Arc<Backroom>,
     pub recollection: Recollection,
-    pub seals: Arc<Seals>,
     pub report: Report,
 }
 
@@ -85,15 +83,14 @@ impl Clerk {
         if self.desk.is_stale(case.generation) {
             return;
         }
-        let seal = self.seal(case);
-        let known = seal.as_ref().filter(|_| !case.maps);
-        let known = known.and_then(|seal| self.recollection.glance(seal, classifier.card()));
+        let content = case.radiograph.content;
+        let known = (!case.maps).then(|| self.recollection.glance(content, classifier.card()));
+        let known = known.flatten();
         let is_new = known.is_none();
         let result = known.map_or_else(|| classify(&**classifier, &case.radiograph), Ok);
-        let answer = match (&result, seal) {
-            (Ok(said), Some(seal)) if is_new => Some(Answer {
-                image: identity(&case.source, &case.radiograph, &seal),
-                seal,
+        let answer = match &result {
+            Ok(said) if is_new => Some(Answer {
+                image: identity(&case.source, &case.radiograph),
                 taken: case.radiograph.taken.clone(),
                 said: Prediction {
                     activation: None,
@@ -113,11 +110,6 @@ impl Clerk {
         if let Some(answer) = answer {
             self.backroom.keep(answer);
         }
-    }
-
-    fn seal(&self, case: &Case) -> Option<Seal> {
-        let has_memory = self.recollection.is_open();
-        has_memory.then(|| self.seals.seal(&case.source)).flatten()
     }
 }
 

@@ -1,10 +1,12 @@
 //! What is known of an image beside its pixels.
 
-use crate::domain::{Origin, PatientFacts, Radiograph, Uids, ViewPosition};
+use crate::domain::{ContentId, Origin, PatientFacts, Radiograph, Uids, ViewPosition};
 
 /// What the screen says of an image beside its pixels.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Facts {
+    /// Which image it is.
+    pub content: ContentId,
     pub width: usize,
     pub height: usize,
     pub bits_stored: u8,
@@ -20,6 +22,7 @@ pub struct Facts {
 impl Facts {
     pub fn of(radiograph: &Radiograph) -> Self {
         Facts {
+            content: radiograph.content,
             width: radiograph.width,
             height: radiograph.height,
             bits_stored: radiograph.bits_stored,

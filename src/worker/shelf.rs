@@ -5,8 +5,9 @@ use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::cache::Cache;
+use super::cache::{Cache, Decoded};
 use crate::domain::Radiograph;
+use crate::imaging::FileStamp;
 
 /// How often somebody who waits for a file looks whether it is still wanted.
 const GLANCE: Duration = Duration::from_millis(20);
@@ -44,9 +45,9 @@ impl Shelf {
         state.cache.contains(path) || state.in_hand.as_deref() == Some(path)
     }
 
-    /// The radiograph if it is there. If it is being read ahead just now, that is waited for, as
-    /// long as it is `wanted`.
-    pub fn get(&self, path: &Path, wanted: impl Fn() -> bool) -> Option<Arc<Radiograph>> {
+    /// The radiograph, if it is there and its file has been left alone since. If it is being read
+    /// ahead just now, that is waited for, as long as it is `wanted`.
+    pub fn get(&self, path: &Path, wanted: impl Fn() -> bool) -> Option<Decoded> {
         let mut state = self.lock();
         while state.in_hand.as_deref() == Some(path) && wanted() {
             state = self
@@ -54,18 +55,33 @@ impl Shelf {
                 .wait_timeout(state, GLANCE)
                 .map_or_else(|e| e.into_inner().0, |(guard, _)| guard);
         }
-        state.cache.get(path)
+        let decoded = state.cache.get(path)?;
+        drop(state);
+        let now = FileStamp::of(path);
+        decoded.is_fresh(now).then_some(decoded)
     }
 
-    pub fn put(&self, path: Arc<Path>, radiograph: Arc<Radiograph>) {
-        self.lock().cache.insert(path, radiograph);
+    /// Reads a file, and keeps what is in it.
+    ///
+    /// # Errors
+    /// As `read` does.
+    pub fn read<E>(
+        &self,
+        path: &Arc<Path>,
+        read: impl FnOnce() -> Result<Radiograph, E>,
+    ) -> Result<Decoded, E> {
+        let stamp = FileStamp::of(path);
+        let radiograph = Arc::new(read().inspect_err(|_| self.note_failure(path))?);
+        let decoded = Decoded {
+            path: path.clone(),
+            stamp,
+            radiograph,
+        };
+        self.lock().cache.insert(decoded.clone());
+        Ok(decoded)
     }
 
-    pub fn has_failed(&self, path: &Path) -> bool {
-        self.lock().failed.iter().any(|p| **p == *path)
-    }
-
-    pub fn note_failure(&self, path: &Arc<Path>) {
+    fn note_failure(&self, path: &Arc<Path>) {
         let mut state = self.lock();
         if !state.failed.contains(path) {
             state.failed.push(path.clone());
@@ -88,10 +104,8 @@ impl Shelf {
             state.in_hand = Some(path.clone());
         }
         let hand = Hand(self);
-        match read() {
-            Ok(radiograph) => self.put(path.clone(), Arc::new(radiograph)),
-            Err(_) => self.note_failure(path),
-        }
+        // A fault says itself when the file is selected.
+        let _ = self.read(path, read);
         drop(hand);
     }
 
@@ -119,8 +133,14 @@ mod tests {
     use super::*;
     use crate::domain::Samples;
 
-    fn path(name: &str) -> Arc<Path> {
-        Arc::from(Path::new(name))
+    /// A file that was written long enough ago for its stamp to tell.
+    fn file(folder: &tempfile::TempDir, name: &str) -> Arc<Path> {
+        let path: Arc<Path> = folder.path().join(name).into();
+        std::fs::write(&path, name).unwrap();
+        while FileStamp::of(&path).is_none() {
+            thread::sleep(GLANCE);
+        }
+        path
     }
 
     fn radiograph() -> Radiograph {
@@ -129,26 +149,28 @@ mod tests {
 
     #[test]
     fn a_file_in_hand_is_waited_for_and_another_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let slow = file(&folder, "slow");
         let shelf = Arc::new(Shelf::new(1 << 20));
         let (begun, has_begun) = mpsc::channel();
         let (go_on, may_go_on) = mpsc::channel::<()>();
-        let reading = shelf.clone();
+        let (reading, path) = (shelf.clone(), slow.clone());
         let ahead = thread::spawn(move || {
-            reading.read_ahead(&path("slow"), || {
+            reading.read_ahead(&path, || {
                 begun.send(()).unwrap();
                 may_go_on.recv().unwrap();
                 Ok::<_, ()>(radiograph())
             });
         });
         has_begun.recv().unwrap();
-        assert!(shelf.expects(Path::new("slow")));
+        assert!(shelf.expects(&slow));
         assert!(shelf.get(Path::new("other"), || true).is_none());
         assert!(
-            shelf.get(Path::new("slow"), || false).is_none(),
+            shelf.get(&slow, || false).is_none(),
             "who no longer wants it does not wait"
         );
         let waiting = shelf.clone();
-        let asked = thread::spawn(move || waiting.get(Path::new("slow"), || true).is_some());
+        let asked = thread::spawn(move || waiting.get(&slow, || true).is_some());
         go_on.send(()).unwrap();
         assert!(asked.join().unwrap());
         ahead.join().unwrap();
@@ -159,7 +181,8 @@ mod tests {
         let shelf = Arc::new(Shelf::new(1 << 20));
         let reading = shelf.clone();
         let ahead = thread::spawn(move || {
-            reading.read_ahead(&path("bad"), || -> Result<_, ()> { panic!("as planned") });
+            let bad = Path::new("bad").into();
+            reading.read_ahead(&bad, || -> Result<_, ()> { panic!("as planned") });
         });
         assert!(ahead.join().is_err());
         assert!(shelf.get(Path::new("bad"), || true).is_none());
@@ -167,17 +190,33 @@ mod tests {
 
     #[test]
     fn what_failed_is_read_ahead_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let bad = file(&folder, "bad");
         let shelf = Shelf::new(1 << 20);
         let mut tries = 0;
         for _ in 0..3 {
-            shelf.read_ahead(&path("bad"), || {
+            shelf.read_ahead(&bad, || {
                 tries += 1;
                 Err::<Radiograph, _>(())
             });
         }
         assert_eq!(tries, 1);
-        shelf.forget_failure(Path::new("bad"));
-        shelf.read_ahead(&path("bad"), || Ok::<_, ()>(radiograph()));
-        assert!(shelf.get(Path::new("bad"), || true).is_some());
+        shelf.forget_failure(&bad);
+        shelf.read_ahead(&bad, || Ok::<_, ()>(radiograph()));
+        assert!(shelf.get(&bad, || true).is_some());
+    }
+
+    #[test]
+    fn a_file_that_was_replaced_after_it_was_read_is_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = file(&folder, "a");
+        let shelf = Shelf::new(1 << 20);
+        shelf.read_ahead(&path, || Ok::<_, ()>(radiograph()));
+        assert!(shelf.get(&path, || true).is_some());
+        std::fs::write(&path, "b").unwrap();
+        assert!(shelf.get(&path, || true).is_none());
+        // What was written a moment ago may be written again: it is not relied upon.
+        let read = shelf.read(&path, || Ok::<_, ()>(radiograph())).unwrap();
+        assert!(read.stamp.is_none() || shelf.get(&path, || true).is_some());
     }
 }

@@ -5,7 +5,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 
 use super::*;
-use crate::domain::{Canvas, InputCheck, Origin, Radiograph, View};
+use crate::domain::{Canvas, ContentId, InputCheck, Origin, Radiograph, View};
 use crate::imaging::{Decoder, Limits};
 use crate::inference::{Classify, InferenceError};
 use crate::worker::{Errand, Frame, Generation, Job, Load, Outcome, Worker};
@@ -36,6 +36,7 @@ impl Classify for Double {
         }
         assert_ne!(width, 113, "as planned");
         Ok(Prediction {
+            content: radiograph.content,
             findings: Vec::new(),
             severity: None,
             input: InputCheck::Caution(vec![format!("{width} pixels wide")]),
@@ -137,7 +138,7 @@ impl Desk {
                 canvas,
                 heat_map: None,
             },
-            classify: true,
+            scored: None,
             maps,
             model: 0,
             neighbours: vec![],
@@ -318,8 +319,8 @@ fn reads(desk: &Desk) -> usize {
 struct Old(Box<dyn Memory>);
 
 impl Memory for Old {
-    fn recall(&mut self, sha256: &str, card: &ModelCard) -> Option<Recalled> {
-        let recalled = self.0.recall(sha256, card)?;
+    fn recall(&mut self, image: ContentId, card: &ModelCard) -> Option<Recalled> {
+        let recalled = self.0.recall(image, card)?;
         Some(Recalled {
             origin: None,
             ..recalled

@@ -173,6 +173,7 @@ fn picture(radiograph: &Radiograph, map: HeatMap) -> PreviewImage {
     };
     let view = View::default();
     let layer = HeatMapLayer {
+        content: radiograph.content,
         map: map.into(),
         opacity: DEFAULT_OPACITY,
     };

@@ -226,6 +226,7 @@ mod tests {
         fn classify(&self, radiograph: &Radiograph) -> Result<Prediction, InferenceError> {
             assert_ne!(radiograph.width, 13, "thirteen\x1b[2J");
             Ok(Prediction {
+                content: Default::default(),
                 findings: Vec::new(),
                 severity: None,
                 input: InputCheck::Accepted,

@@ -189,6 +189,7 @@ mod tests {
 
     fn page(findings: Vec<Finding>, severity: Option<Severity>) -> String {
         let prediction = Prediction {
+            content: Default::default(),
             findings,
             severity,
             input: InputCheck::Accepted,

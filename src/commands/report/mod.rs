@@ -5,14 +5,12 @@ mod html;
 mod page;
 mod pictures;
 
-use std::fs::File;
 use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow};
-use sha2::{Digest, Sha256};
 
 use self::page::{Case, Fact};
 use self::pictures::Pictures;
@@ -38,7 +36,6 @@ pub fn run(arguments: &cli::Report, limits: &Limits, model: Option<&Path>) -> Re
     let assumed = assumed(&arguments.assumptions, card)?;
     let signals = Signals::watch().context("watching for signals")?;
 
-    let sha256 = digest(image)?;
     let look = |_: &Path, radiograph: &Radiograph| {
         let prediction = classifier.classify(radiograph).map_err(|e| e.to_string())?;
         let map = prediction.heat_map(&choice);
@@ -53,9 +50,7 @@ pub fn run(arguments: &cli::Report, limits: &Limits, model: Option<&Path>) -> Re
         // As a shell reports a program that a signal ended.
         return Ok(ExitCode::from(128 + signals.received().unwrap_or_default()));
     };
-    if digest(image)? != sha256 {
-        return Err(anyhow!("{}: it changed meanwhile", path_text(image)));
-    }
+    let sha256 = seen.prediction.content.to_string();
     let page = page::page(&Case {
         name: &path_text(Path::new(image.file_name().unwrap_or_default())),
         sha256: &sha256,
@@ -124,16 +119,6 @@ fn read<T: Send>(
     )?;
     let failed = |reason| anyhow!("{}: {reason}", path_text(image));
     seen.transpose().map_err(failed)
-}
-
-/// SHA-256 of the file's content, lower-case hexadecimal.
-fn digest(path: &Path) -> Result<String> {
-    let mut hasher = Sha256::new();
-    File::open(path)
-        .and_then(|mut file| io::copy(&mut file, &mut hasher))
-        .map_err(|error| anyhow!("{}: {}", path_text(path), error.kind()))?;
-    let digest = hasher.finalize();
-    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// The last word of every reader on this image; none where there is no store.

@@ -35,6 +35,7 @@ impl Pictures {
         let (bare, window) = imaging::show(radiograph, &view, canvas);
         let mapped = map.map(|map| {
             let layer = HeatMapLayer {
+                content: radiograph.content,
                 map: map.into(),
                 opacity: DEFAULT_OPACITY,
             };

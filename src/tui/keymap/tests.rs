@@ -117,7 +117,10 @@ fn an_action_takes_other_keys_and_its_own_are_free() {
         meaning(&[key(KeyCode::BackTab)]),
         Lookup::Action(Action::Redo)
     );
+    // A key that came later is no mistake of a configuration that used it before.
     assert_eq!(meaning(&[key(KeyCode::F(5))]), Lookup::Action(Action::Redo));
+    let rescan = meaning(&[key(KeyCode::Char('R'))]);
+    assert_eq!(rescan, Lookup::Action(Action::Rescan));
     assert_eq!(
         meaning(&[key(KeyCode::Down)]),
         Lookup::Nothing,

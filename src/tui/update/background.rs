@@ -4,9 +4,11 @@ use std::time::Instant;
 
 use super::{Effect, heat_map};
 use crate::domain::{Origin, Prediction};
+use crate::store::Request;
 use crate::tui::model::{Engine, Model, Reading};
 use crate::tui::worklist::State;
 use crate::worker::Errand;
+use crate::worker::FileStamp;
 
 /// Sends for the next images, as many as may be on their way. From another selection others are
 /// next: what was not begun is put off.
@@ -60,6 +62,7 @@ pub fn on_read(
     errand: &Errand,
     result: Option<Result<Box<Prediction>, String>>,
     origin: Option<Box<Origin>>,
+    stamp: Option<FileStamp>,
 ) -> Vec<Effect> {
     let on_their_way = &mut model.background.on_their_way;
     let mut sources = on_their_way.iter();
@@ -72,16 +75,27 @@ pub fn on_read(
         return vec![];
     };
     model.background.pace.count(Instant::now());
+    let on_screen = model.content_of(&source);
+    let mut effects = Vec::new();
     let state = match result {
-        Ok(prediction) => State::Read(prediction),
+        // The file was replaced between the two: the one that is looked at counts.
+        Ok(said) if on_screen.is_some_and(|content| content != said.content) => return vec![],
+        Ok(said) => {
+            let content = said.content;
+            model.worklist.identify_at(index as usize, content, stamp);
+            if model.worklist.asks_of_log(index, content) {
+                effects.push(Effect::Ask(Request::Opened(source.clone(), content)));
+            }
+            State::Read(said)
+        }
         Err(reason) => State::Failed(reason.into()),
     };
     model.worklist.record_unread(index, state);
     if let Some(origin) = origin {
         model.worklist.set_origin_at(index, *origin);
     }
-    match model.viewer.source.as_ref() == Some(&source) {
-        true => heat_map::on_prediction(model),
-        false => vec![],
+    if model.viewer.source.as_ref() == Some(&source) {
+        effects.extend(heat_map::on_prediction(model));
     }
+    effects
 }

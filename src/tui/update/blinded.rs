@@ -17,7 +17,10 @@ pub fn ask(model: &mut Model) -> Vec<Effect> {
         return review::say(model, "calls are made while reading blinded: cxr --blinded");
     }
     let opinion = match review::selected(model) {
-        Ok((_, opinion)) => opinion,
+        Ok((source, content, opinion)) => {
+            model.about = Some((source, content));
+            opinion
+        }
         Err(reason) => return review::say(model, reason),
     };
     let called = opinion.blinded;
@@ -107,7 +110,7 @@ fn commit(model: &mut Model, labels: &[(String, bool)]) -> Vec<Effect> {
 
 /// The image on the screen, and whether its answer is there, too.
 fn on_screen(model: &Model) -> Option<Phase> {
-    let (source, _) = review::selected(model).ok()?;
+    let (source, ..) = review::selected(model).ok()?;
     let entry = model.worklist.selected()?;
     Some(Phase {
         source,

@@ -9,6 +9,8 @@ use crate::tui::model::{Model, Viewer};
 use crate::tui::worklist::State;
 use crate::worker::{Frame, Job};
 
+/// Said where a file holds another image than the one that was scored.
+pub(super) const REPLACED: &str = "the file was replaced: another image, read anew";
 const ZOOM_STEP: f64 = 1.25;
 /// Of what is visible.
 const PAN_STEP: f64 = 0.15;
@@ -134,7 +136,7 @@ fn job(model: &Model) -> Option<Job> {
             canvas,
             heat_map: model.heat_map_layer(),
         },
-        classify: model.viewer.map_asked || !matches!(entry.state, State::Read(_)),
+        scored: entry.prediction().map(|said| said.content),
         maps: model.viewer.map_asked,
         model: model.choices.current,
         neighbours: [1, -1, 2, 3].into_iter().filter_map(neighbour).collect(),

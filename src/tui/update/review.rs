@@ -8,13 +8,17 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::{Effect, heat_map, keeping_selection, prompt};
 use crate::domain::text::clean;
-use crate::domain::{Act, BlindedReading, Opinion, Prediction, Review, Seen, Subject, Verdict};
+use crate::domain::{
+    Act, BlindedReading, ContentId, Opinion, Prediction, Review, Seen, Subject, Verdict,
+};
 use crate::store::{Draft, News, Request};
 use crate::tui::keymap::Action;
-use crate::tui::model::{LABEL_KEYS, Model, Overlay, PromptKind, Reviews, Step};
+use crate::tui::model::{LABEL_KEYS, Model, Overlay, PromptKind, Step};
 
 /// Characters of a note: what is longer was pasted by mistake.
 const LONGEST_NOTE: usize = 2_000;
+/// Said where a line was typed about an image that is not on the screen any more.
+const ANOTHER: &str = "another image came on the screen: nothing recorded";
 /// What one disagrees with where there are no scores.
 const REFUSAL: &str = "input check";
 
@@ -27,7 +31,10 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             opinion.key_image = !opinion.key_image;
         }),
         Action::Note => match selected(model) {
-            Ok((_, opinion)) => prompt::open(model, PromptKind::Note, opinion.note),
+            Ok((source, content, opinion)) => {
+                model.about = Some((source, content));
+                prompt::open(model, PromptKind::Note, opinion.note)
+            }
             Err(reason) => say(model, reason),
         },
         Action::Undo => step_back(model),
@@ -54,8 +61,9 @@ fn nothing_to_judge(model: &Model) -> &'static str {
 
 /// Which label is wrong takes one more key; an image that was refused has none.
 fn ask_for_label(model: &mut Model) -> Vec<Effect> {
-    if let Err(reason) = selected(model) {
-        return say(model, reason);
+    match selected(model) {
+        Ok((source, content, _)) => model.about = Some((source, content)),
+        Err(reason) => return say(model, reason),
     }
     let Some(said) = model.prediction() else {
         return say(model, nothing_to_judge(model));
@@ -100,24 +108,38 @@ pub fn note(model: &mut Model, text: &str) -> Vec<Effect> {
 }
 
 /// The image that is on the screen and what is held of it, or why nothing can be said of it.
-pub(super) fn selected(model: &Model) -> Result<(Arc<Path>, Opinion), &'static str> {
+pub(super) fn selected(model: &Model) -> Result<(Arc<Path>, ContentId, Opinion), &'static str> {
     let Some(entry) = model.worklist.selected() else {
         return Err("no image to judge");
     };
     let viewer = &model.viewer;
     let is_painted = viewer.canvas.is_some_and(|canvas| canvas.width > 0);
-    let is_there = viewer.facts.is_some() && (viewer.shown.is_some() || !is_painted);
-    if viewer.source.as_ref() != Some(&entry.path) || !is_there {
+    let is_there = viewer.shown.is_some() || !is_painted;
+    let Some(content) = model.content_of(&entry.path).filter(|_| is_there) else {
         return Err("the image is not on the screen yet: nothing to judge");
+    };
+    let shown = viewer.shown.as_ref().map(|shown| shown.content);
+    let known = [
+        shown,
+        entry.content,
+        model.prediction().map(|said| said.content),
+    ];
+    if known.into_iter().flatten().any(|other| other != content) {
+        return Err("the file was replaced meanwhile: look at it again");
     }
-    Ok((entry.path.clone(), entry.opinion()))
+    Ok((entry.path.clone(), content, entry.opinion()))
 }
 
 fn judge(model: &mut Model, act: Act, change: impl FnOnce(&mut Opinion)) -> Vec<Effect> {
-    let (source, before) = match selected(model) {
+    let (source, content, before) = match selected(model) {
         Ok(found) => found,
         Err(reason) => return say(model, reason),
     };
+    // A filter, an order or a file that comes may have moved the selection while a line was typed.
+    let about = model.about.take();
+    if about.is_some_and(|about| about != (source.clone(), content)) {
+        return say(model, ANOTHER);
+    }
     let mut after = before.clone();
     change(&mut after);
     if after == before {
@@ -125,12 +147,13 @@ fn judge(model: &mut Model, act: Act, change: impl FnOnce(&mut Opinion)) -> Vec<
     }
     let step = Step {
         source: source.clone(),
+        content,
         before,
         after: after.clone(),
     };
     model.reviews.undone.clear();
     model.reviews.done.push(step);
-    vec![record(model, source, act, after)]
+    vec![record(model, source, content, act, after)]
 }
 
 /// A call of blinded reading. The first one stands: whoever has seen the answer cannot unsee it.
@@ -148,7 +171,7 @@ fn step_back(model: &mut Model) -> Vec<Effect> {
     let Some(step) = model.reviews.done.pop() else {
         return say(model, "nothing to undo");
     };
-    let effects = go_and_record(model, &step.source, Act::Undone, step.before.clone());
+    let effects = go_and_record(model, &step, Act::Undone, step.before.clone());
     model.reviews.undone.push(step);
     effects
 }
@@ -157,18 +180,14 @@ fn step_again(model: &mut Model) -> Vec<Effect> {
     let Some(step) = model.reviews.undone.pop() else {
         return say(model, "nothing to redo");
     };
-    let effects = go_and_record(model, &step.source, Act::Redone, step.after.clone());
+    let effects = go_and_record(model, &step, Act::Redone, step.after.clone());
     model.reviews.done.push(step);
     effects
 }
 
 /// Goes to the image, so that nothing changes that is not seen to.
-fn go_and_record(
-    model: &mut Model,
-    source: &Arc<Path>,
-    act: Act,
-    mut opinion: Opinion,
-) -> Vec<Effect> {
+fn go_and_record(model: &mut Model, step: &Step, act: Act, mut opinion: Opinion) -> Vec<Effect> {
+    let (source, content) = (&step.source, step.content);
     if opinion.blinded.is_none() {
         opinion.blinded = model.worklist.unaided_of(source);
     }
@@ -179,14 +198,24 @@ fn go_and_record(
     let name = source.file_name().unwrap_or(source.as_os_str());
     let name = clean(&name.to_string_lossy());
     model.notice = Some(format!("{}: {name}", act.word()));
-    effects.push(record(model, source.clone(), act, opinion));
+    effects.push(record(model, source.clone(), content, act, opinion));
     effects
 }
 
-fn record(model: &mut Model, source: Arc<Path>, act: Act, opinion: Opinion) -> Effect {
-    let is_looked_at = model.viewer.source.as_ref() == Some(&source);
+fn record(
+    model: &mut Model,
+    source: Arc<Path>,
+    content: ContentId,
+    act: Act,
+    opinion: Opinion,
+) -> Effect {
+    let is_looked_at = model.content_of(&source) == Some(content);
     let facts = model.viewer.facts.as_ref().filter(|_| is_looked_at);
-    let said = model.worklist.said_of(&source).cloned().map(light);
+    let said = model.worklist.said_of(&source);
+    let said = said
+        .filter(|said| said.content == content)
+        .cloned()
+        .map(light);
     let draft = Draft {
         uids: facts.map(|facts| facts.uids.clone()).unwrap_or_default(),
         patient_id: facts.and_then(|facts| facts.patient.id.clone()),
@@ -199,8 +228,9 @@ fn record(model: &mut Model, source: Arc<Path>, act: Act, opinion: Opinion) -> E
         },
         prediction: said,
         source: source.clone(),
+        content,
     };
-    model.worklist.hold(&source, opinion);
+    model.worklist.hold(&source, content, opinion);
     Effect::Ask(Request::Record(Box::new(draft)))
 }
 
@@ -261,20 +291,13 @@ pub fn on_news(model: &mut Model, news: News) -> Vec<Effect> {
     match news {
         News::Standing(held) => model.worklist.stand(held),
         News::LookedUp(count) => model.session.looked_up += count,
-        News::Recorded(source) => {
+        News::Recorded(source, content) => {
             let was_hidden = model.is_hidden();
-            model.worklist.confirm(&source);
+            model.worklist.confirm(&source, content);
             // The answer is there now, and so may be its heat map.
             if was_hidden && !model.is_hidden() {
                 return heat_map::on_prediction(model);
             }
-        }
-        News::Refused { source, reason } => {
-            model.worklist.revert(&source);
-            let Reviews { done, undone, .. } = &mut model.reviews;
-            done.retain(|step| step.source != source);
-            undone.retain(|step| step.source != source);
-            model.notice = Some(format!("not recorded: the file cannot be read ({reason})"));
         }
         News::Waiting { count: 0, .. } => model.reviews.waiting = None,
         News::Waiting { count, reason } => model.reviews.waiting = Some((count, clean(&reason))),

@@ -2,6 +2,7 @@
 
 mod background;
 mod blinded;
+mod disk;
 mod review;
 mod session;
 
@@ -87,6 +88,7 @@ fn selected(model: &Model) -> String {
 
 fn prediction(score: f32) -> Box<Prediction> {
     Box::new(Prediction {
+        content: Default::default(),
         findings: vec![Finding {
             label: Pathology("Pneumonia".into()),
             question: Question::Presence,
@@ -123,6 +125,7 @@ fn shown(name: &str, generation: Generation, grey: u8) -> Message {
         colour: false,
     };
     let shown = Shown {
+        content: Default::default(),
         image: Arc::new(image),
         window: (128.0, 256.0),
         legend: None,
@@ -179,6 +182,7 @@ fn asked_for(effects: &[Effect]) -> Option<f32> {
 
 fn facts() -> Box<Facts> {
     Box::new(Facts {
+        content: Default::default(),
         width: 10,
         height: 10,
         bits_stored: 8,
@@ -223,6 +227,7 @@ fn moving_clears_image_facts_view_and_prediction_in_the_same_breath() {
         source: path("a.png"),
         generation,
         result: Ok(facts()),
+        stamp: None,
     };
     update(&mut model, Message::Worker(opened));
     update(&mut model, shown("a.png", generation, 7));
@@ -244,7 +249,7 @@ fn going_back_to_an_image_shows_its_own_prediction_and_asks_for_no_other() {
     press(&mut model, "j");
     let effects = press(&mut model, "k");
     assert_eq!(model.prediction().unwrap().findings[0].score.value(), 0.75);
-    assert!(matches!(&effects[..], [Effect::Select(job)] if !job.classify));
+    assert!(matches!(&effects[..], [Effect::Select(job)] if job.scored.is_some()));
 }
 
 #[test]
@@ -339,7 +344,7 @@ fn looking_never_asks_for_a_new_classification_of_a_read_image() {
     for keys in ["i", "+", "2", "3", "=", "0"] {
         for effect in press(&mut model, keys) {
             assert!(
-                matches!(effect, Effect::Redraw(job) if !job.classify),
+                matches!(effect, Effect::Redraw(job) if job.scored.is_some()),
                 "{keys}"
             );
         }
@@ -357,6 +362,7 @@ fn an_unreadable_file_is_a_row_with_a_reason() {
             source: path("a.png"),
             generation,
             result,
+            stamp: None,
         }),
     );
     let State::Failed(reason) = &model.worklist.selected().unwrap().state else {
@@ -717,7 +723,7 @@ fn each_model_keeps_its_own_scores() {
         panic!("{effects:?}");
     };
     assert_eq!((*at, job.generation), (model.viewer.generation, *at));
-    assert!(job.classify && job.model == 1 && job.generation > first);
+    assert!(job.scored.is_none() && job.model == 1 && job.generation > first);
     assert!(matches!(model.engine, Engine::Loading));
     assert_eq!((score(&model), model.worklist.read()), (None, 0));
     let (name, said) = model.worklist.said_elsewhere(0).unwrap();
@@ -734,7 +740,7 @@ fn each_model_keeps_its_own_scores() {
     let Some(Effect::Select(job)) = effects.last() else {
         panic!("{effects:?}");
     };
-    assert!(!job.classify, "it is known");
+    assert!(job.scored.is_some(), "it is known");
     assert_eq!((score(&model), model.worklist.read()), (Some(0.9), 1));
     assert_eq!(model.worklist.said_elsewhere(0).unwrap().0, "second");
     assert!(model.worklist.said_elsewhere(1).is_none());

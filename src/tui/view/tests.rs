@@ -57,6 +57,7 @@ fn prediction(scores: [f32; 5], input: InputCheck) -> Prediction {
         })
         .collect();
     Prediction {
+        content: Default::default(),
         findings,
         severity: None,
         input,
@@ -184,6 +185,7 @@ fn show(model: &mut Model) {
         id: Some("4711".into()),
     };
     let facts = Facts {
+        content: Default::default(),
         width: 2544,
         height: 3056,
         bits_stored: 12,
@@ -198,6 +200,7 @@ fn show(model: &mut Model) {
         source: source.clone(),
         generation,
         result: Ok(Box::new(facts)),
+        stamp: None,
     };
     update(model, Message::Worker(outcome));
     let canvas = model.viewer.canvas.unwrap();
@@ -213,6 +216,7 @@ fn show(model: &mut Model) {
         colour: false,
     };
     let shown = Shown {
+        content: Default::default(),
         image: Arc::new(image),
         window: (1024.0, 2048.0),
         legend: model.heat_map_layer().map(|layer| HeatMapLegend {

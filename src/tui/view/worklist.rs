@@ -12,7 +12,7 @@ use super::theme::Theme;
 use crate::domain::{Finding, InputCheck, Opinion, Prediction, Question, Verdict};
 use crate::tui::look::Columns;
 use crate::tui::model::{Model, Reading};
-use crate::tui::worklist::{Entry, Sort, State, nearest};
+use crate::tui::worklist::{Disk, Entry, Sort, State, nearest};
 
 pub fn draw(model: &Model, theme: &Theme, layout: &Layout, frame: &mut Frame) {
     if !layout.compact {
@@ -185,7 +185,7 @@ impl Row<'_> {
             true => marks(self.entry),
             false => (' ', ""),
         };
-        let words = format!("{flag}{}", self.words());
+        let words = format!("{flag}{}{}", disk(self.entry.disk), self.words());
         let left = width.saturating_sub(4);
         // Names get what the words leave, and never less than half.
         let words_width = match self.columns.name {
@@ -227,6 +227,16 @@ impl Row<'_> {
             .into_iter()
             .filter(|(is, text)| *is && !text.is_empty());
         shown.map(|(_, text)| text).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// What became of its file.
+fn disk(disk: Disk) -> &'static str {
+    match disk {
+        Disk::Same => "",
+        Disk::New => "new ",
+        Disk::Changed => "changed ",
+        Disk::Gone => "gone ",
     }
 }
 

@@ -12,6 +12,14 @@ pub struct Elsewhere {
     states: HashMap<u32, State>,
 }
 
+impl Elsewhere {
+    pub(super) fn forget_if(&mut self, index: u32, is_other: impl Fn(&State) -> bool) {
+        if self.states.get(&index).is_some_and(is_other) {
+            self.states.remove(&index);
+        }
+    }
+}
+
 impl Worklist {
     /// Puts away what one model said, and takes out what another said before. Rows stay where they
     /// are.
@@ -29,8 +37,15 @@ impl Worklist {
         let known = self.elsewhere.iter().position(|other| other.model == *to);
         if let Some(known) = known.map(|at| self.elsewhere.remove(at)) {
             for (i, state) in known.states {
-                self.tally.add(&state);
-                self.entries[i as usize].state = state;
+                // The file may have been replaced while another model was in use.
+                let is_other = match (&state, self.entries[i as usize].content) {
+                    (State::Read(said), Some(content)) => said.content != content,
+                    _ => false,
+                };
+                if !is_other {
+                    self.tally.add(&state);
+                    self.entries[i as usize].state = state;
+                }
             }
         }
         self.stale |= self.is_arranged_by_state();

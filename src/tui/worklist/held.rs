@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{Entry, Sort, Worklist};
-use crate::domain::{BlindedReading, Opinion, Prediction, Verdict};
+use crate::domain::{BlindedReading, ContentId, Opinion, Prediction, Verdict};
 
 /// What the reader holds of one image.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct Held {
     pub opinion: Opinion,
     /// What is known to be on the disk.
     saved: Opinion,
+    /// Of which image.
+    content: Option<ContentId>,
     /// Reviews on their way there.
     unsaved: u32,
 }
@@ -20,6 +22,11 @@ pub struct Held {
 impl Held {
     pub fn is_saved(&self) -> bool {
         self.unsaved == 0
+    }
+
+    /// Which image it is held of.
+    pub fn content(&self) -> Option<ContentId> {
+        self.content
     }
 }
 
@@ -103,16 +110,16 @@ impl Worklist {
     }
 
     /// The reader holds this now; it is on its way to the disk.
-    pub fn hold(&mut self, path: &Path, opinion: Opinion) {
-        self.change(path, |held| {
+    pub fn hold(&mut self, path: &Path, content: ContentId, opinion: Opinion) {
+        self.change(path, content, |held| {
             held.opinion = opinion;
             held.unsaved += 1;
         });
     }
 
     /// One review of this image is on the disk.
-    pub fn confirm(&mut self, path: &Path) {
-        self.change(path, |held| {
+    pub fn confirm(&mut self, path: &Path, content: ContentId) {
+        self.change(path, content, |held| {
             held.unsaved = held.unsaved.saturating_sub(1);
             if held.unsaved == 0 {
                 held.saved = held.opinion.clone();
@@ -120,32 +127,33 @@ impl Worklist {
         });
     }
 
-    /// One review of this image came to nothing: it is held as it was.
-    pub fn revert(&mut self, path: &Path) {
-        self.change(path, |held| {
-            held.unsaved = held.unsaved.saturating_sub(1);
-            if held.unsaved == 0 {
-                held.opinion = held.saved.clone();
-            }
-        });
-    }
-
     /// What is on the disk, save where the reader has said something newer.
-    pub fn stand(&mut self, held: Vec<(Arc<Path>, Opinion)>) {
-        let mut held: HashMap<Arc<Path>, Opinion> = held.into_iter().collect();
+    pub fn stand(&mut self, held: Vec<(Arc<Path>, ContentId, Opinion)>) {
+        let held = held.into_iter();
+        let mut held: HashMap<Arc<Path>, (ContentId, Opinion)> = held
+            .map(|(path, content, opinion)| (path, (content, opinion)))
+            .collect();
         // One image is nearly always the selected one; many are looked for all at once.
         if held.len() == 1 {
-            for (path, opinion) in held.drain() {
-                self.change(&path, |held| held.stand(opinion));
+            for (path, (content, opinion)) in held.drain() {
+                self.change(&path, content, |held| held.stand(opinion));
             }
         }
         for index in 0..self.entries.len() {
             if held.is_empty() {
                 return;
             }
-            if let Some(opinion) = held.remove(&self.entries[index].path) {
-                self.change_at(index, |held| held.stand(opinion));
+            if let Some((content, opinion)) = held.remove(&self.entries[index].path) {
+                self.change_at(index, content, |held| held.stand(opinion));
             }
+        }
+    }
+
+    /// Lets go of what is held of another image than this one.
+    pub(super) fn release(&mut self, index: usize, content: ContentId) {
+        let held = self.entries[index].held.as_ref();
+        if held.is_some_and(|held| held.content != Some(content)) {
+            self.change_at(index, content, |_| {});
         }
     }
 
@@ -164,16 +172,27 @@ impl Worklist {
         (0..self.rows.len()).find(|row| self.row(*row).is_some_and(|entry| *entry.path == *path))
     }
 
-    fn change(&mut self, path: &Path, change: impl FnOnce(&mut Held)) {
+    fn change(&mut self, path: &Path, content: ContentId, change: impl FnOnce(&mut Held)) {
         if let Some(index) = self.index_of(path) {
-            self.change_at(index, change);
+            self.change_at(index, content, change);
         }
     }
 
-    fn change_at(&mut self, index: usize, change: impl FnOnce(&mut Held)) {
+    /// Changes what is held of an image, unless another one is known to be there by now.
+    fn change_at(&mut self, index: usize, content: ContentId, change: impl FnOnce(&mut Held)) {
         let entry = &mut self.entries[index];
+        if entry.content.is_some_and(|there| there != content) {
+            return;
+        }
         let before = entry.opinion();
-        change(entry.held.get_or_insert_default());
+        let held = entry.held.get_or_insert_default();
+        if held.content != Some(content) {
+            **held = Held {
+                content: Some(content),
+                ..Held::default()
+            };
+        }
+        change(held);
         let after = entry.opinion();
         self.reviewed -= usize::from(self.is_done(&before));
         self.reviewed += usize::from(self.is_done(&after));

@@ -31,6 +31,7 @@ fn prediction(n: u32) -> Prediction {
         conformal: Some(Conformal::Presence(PresenceSet::Either)),
     };
     Prediction {
+        content: Default::default(),
         findings: vec![
             finding("Pneumonia", Question::Presence),
             finding("COVID-19", Question::Presence),

@@ -11,8 +11,19 @@ fn path(name: &str) -> Arc<Path> {
     Arc::from(Path::new(name))
 }
 
+/// The image of that number.
+pub fn id(number: u8) -> ContentId {
+    ContentId::from_digest([number; 32])
+}
+
 fn scored(value: f32) -> State {
+    read(ContentId::default(), value)
+}
+
+/// What is said of an image.
+pub fn read(content: ContentId, value: f32) -> State {
     State::Read(Box::new(Prediction {
+        content,
         findings: vec![Finding {
             label: Pathology("COVID-19".into()),
             question: Question::Presence,
@@ -143,6 +154,7 @@ fn said(findings: Vec<Finding>, input: InputCheck) -> State {
         unreachable!("it is read");
     };
     State::Read(Box::new(Prediction {
+        content: Default::default(),
         findings,
         input,
         ..*prediction
@@ -256,7 +268,7 @@ fn what_was_not_reviewed_comes_first_and_a_new_verdict_makes_that_order_old() {
             verdict: Some(verdict),
             ..Opinion::default()
         };
-        list.hold(Path::new(name), opinion);
+        list.hold(Path::new(name), Default::default(), opinion);
     };
     verdict(&mut list, "w/a.png", Verdict::Agree);
     verdict(&mut list, "w/b.png", Verdict::Unsure);

@@ -53,6 +53,10 @@ impl Worklist {
         let index = index as usize;
         let entry = self.entries.get(index);
         if entry.is_some_and(|entry| matches!(entry.state, State::Unread)) {
+            if let State::Read(said) = &state {
+                let stamp = self.entries[index].stamp;
+                self.identify_at(index, said.content, stamp);
+            }
             self.set_state(index, state);
         }
     }

@@ -28,6 +28,7 @@ fn read(name: &str, score: Option<f32>) -> Message {
         errand,
         result,
         origin: None,
+        stamp: None,
     })
 }
 
@@ -106,16 +107,12 @@ fn a_heat_map_that_was_not_kept_is_asked_for_once() {
     let effects = press(&mut model, "j");
     let asked = |effects: &[Effect]| {
         let mut jobs = effects.iter().filter_map(|effect| match effect {
-            Effect::Select(job) => Some((job.classify, job.maps)),
+            Effect::Select(job) => Some((job.scored.is_some(), job.maps)),
             _ => None,
         });
         jobs.next()
     };
-    assert_eq!(
-        asked(&effects),
-        Some((false, false)),
-        "its scores are known"
-    );
+    assert_eq!(asked(&effects), Some((true, false)), "its scores are known");
     let effects = press(&mut model, "o");
     assert_eq!(asked(&effects), Some((true, true)));
     let generation = model.viewer.generation;

@@ -19,6 +19,7 @@ fn look_at(model: &mut Model, name: &str) {
         source: path(name),
         generation,
         result: Ok(facts()),
+        stamp: None,
     };
     update(model, Message::Worker(opened));
     update(model, shown(name, generation, 7));
@@ -38,7 +39,10 @@ fn enter(model: &mut Model) -> Vec<Draft> {
 }
 
 fn recorded(model: &mut Model, name: &str) {
-    update(model, Message::Review(News::Recorded(path(name))));
+    update(
+        model,
+        Message::Review(News::Recorded(path(name), Default::default())),
+    );
 }
 
 #[test]

@@ -19,6 +19,7 @@ fn look_at(model: &mut Model, name: &str) {
         source: path(name),
         generation,
         result: Ok(facts()),
+        stamp: None,
     };
     update(model, Message::Worker(opened));
     update(model, shown(name, generation, 7));
@@ -40,7 +41,10 @@ fn draft(effects: Vec<Effect>) -> Draft {
 }
 
 fn recorded(model: &mut Model, name: &str) {
-    update(model, Message::Review(News::Recorded(path(name))));
+    update(
+        model,
+        Message::Review(News::Recorded(path(name), Default::default())),
+    );
 }
 
 fn verdict(model: &Model) -> Option<Verdict> {
@@ -110,6 +114,7 @@ fn without_an_answer_there_is_nothing_to_judge_but_a_note_can_be_made() {
         source: path("a.png"),
         generation,
         result: Ok(facts()),
+        stamp: None,
     };
     update(&mut model, Message::Worker(opened));
     update(&mut model, shown("a.png", generation, 7));
@@ -163,7 +168,8 @@ fn what_an_earlier_session_said_stands_unless_something_newer_is_on_its_way() {
         ..Opinion::default()
     };
     let both = |opinion: &Opinion| {
-        let held = [path("a.png"), path("b.png")].map(|path| (path, opinion.clone()));
+        let held =
+            [path("a.png"), path("b.png")].map(|path| (path, Default::default(), opinion.clone()));
         Message::Review(News::Standing(held.into()))
     };
     press(&mut model, "a");
@@ -221,19 +227,4 @@ fn while_the_disk_takes_nothing_leaving_takes_asking_twice() {
     assert!(matches!(press(&mut model, "q")[..], [Effect::Quit(0)]));
     update(&mut model, Message::Review(waiting(0)));
     assert!(matches!(press(&mut model, "q")[..], [Effect::Quit(0)]));
-}
-
-#[test]
-fn a_review_that_cannot_be_kept_leaves_what_was_on_the_disk() {
-    let mut model = reading();
-    press(&mut model, "a");
-    recorded(&mut model, "a.png");
-    press(&mut model, "u");
-    let refused = News::Refused {
-        source: path("a.png"),
-        reason: "gone".into(),
-    };
-    update(&mut model, Message::Review(refused));
-    assert_eq!(verdict(&model), Some(Verdict::Agree));
-    assert!(is_saved(&model) && model.notice.as_ref().unwrap().contains("gone"));
 }

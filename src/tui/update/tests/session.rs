@@ -164,7 +164,8 @@ fn a_list_of_what_is_not_reviewed_goes_on_after_the_last_verdict() {
         verdict: Some(Verdict::Agree),
         ..Opinion::default()
     };
-    let held = ["a.png", "b.png", "c.png"].map(|name| (path(&place(name)), verdict.clone()));
+    let held = ["a.png", "b.png", "c.png"]
+        .map(|name| (path(&place(name)), Default::default(), verdict.clone()));
     update(&mut model, Message::Review(News::Standing(held.to_vec())));
     let effects = update(&mut model, Message::Review(News::LookedUp(5)));
     assert_eq!(
@@ -180,7 +181,10 @@ fn a_list_of_what_is_not_reviewed_goes_on_after_the_last_verdict() {
     );
 
     // The row is that of the list as it will be, not as it still looks.
-    model.worklist.hold(Path::new(&place("d.png")), verdict);
+    let d = place("d.png");
+    model
+        .worklist
+        .hold(Path::new(&d), Default::default(), verdict);
     let effects = press(&mut model, "j");
     assert_eq!(
         (selected(&model), model.worklist.cursor()),

@@ -45,6 +45,9 @@ fn unread(path: &str) -> Entry {
         path: Arc::from(Path::new(path)),
         state: State::Unread,
         held: None,
+        content: None,
+        stamp: None,
+        disk: Default::default(),
     }
 }
 
@@ -63,6 +66,7 @@ fn finding(label: &str, score: f32) -> Finding {
 
 fn read(path: &str, findings: Vec<Finding>, input: InputCheck) -> Entry {
     let prediction = Prediction {
+        content: Default::default(),
         findings,
         severity: None,
         input,

@@ -15,6 +15,7 @@ fn origin(patient: &str, study: &str, taken: &str) -> Origin {
 
 fn read(model: &str, extent: Option<f32>) -> State {
     State::Read(Box::new(Prediction {
+        content: Default::default(),
         findings: vec![],
         severity: extent.map(|geographic_extent| Severity {
             geographic_extent,

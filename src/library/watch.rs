@@ -1,0 +1,263 @@
+//! What becomes of the files of an open folder: those that come, go, or are written to.
+
+use std::collections::{BTreeSet, HashSet};
+use std::ffi::OsStr;
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use notify::event::{AccessKind, AccessMode};
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+
+use super::{Found, is_hidden, scan};
+use crate::imaging::{FileStamp, looks_like_image};
+
+/// A file that is being written is looked at once it has been left alone for so long …
+const CALM: Duration = Duration::from_millis(250);
+/// … or, where many come one after another, after so long at most.
+const LONGEST: Duration = Duration::from_secs(1);
+
+/// A file that was looked at again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Touched {
+    /// The name under which a walk gives it. A folder that is gone stands for all that was in it.
+    pub path: Arc<Path>,
+    /// Whether it is there.
+    pub exists: bool,
+    /// What tells whether it has been written to; see [`FileStamp`].
+    pub stamp: Option<FileStamp>,
+}
+
+impl Touched {
+    fn look(path: Arc<Path>) -> Self {
+        Touched {
+            exists: fs::metadata(&path).is_ok(),
+            stamp: FileStamp::of(&path),
+            path,
+        }
+    }
+}
+
+/// Watches folders until it is dropped.
+pub struct Watch {
+    _watcher: RecommendedWatcher,
+}
+
+/// Has `on` called, on a thread of its own, with the files below `roots` of which something became.
+///
+/// # Errors
+/// A few words for people, where the system watches no more folders or none of this kind. On network
+/// file systems it may say nothing of what other machines do: [`rescan`] looks everywhere.
+pub fn watch(
+    roots: &[PathBuf],
+    on: impl Fn(Vec<Touched>) + Send + 'static,
+) -> Result<Watch, String> {
+    let words = |error: notify::Error| match error.kind {
+        notify::ErrorKind::MaxFilesWatch => "the system watches no more folders".to_owned(),
+        notify::ErrorKind::Io(error) => error.kind().to_string(),
+        _ => "this folder cannot be watched".to_owned(),
+    };
+    let (sender, events) = mpsc::channel();
+    let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+        if let Ok(event) = event
+            && is_change(event.kind)
+        {
+            event.paths.into_iter().for_each(|path| {
+                // The other end goes only with this one.
+                let _ = sender.send(path);
+            });
+        }
+    })
+    .map_err(words)?;
+    let mut names = Vec::new();
+    for root in roots {
+        let real = std::path::absolute(root).map_err(|error| error.kind().to_string())?;
+        let (folder, mode) = match root.is_dir() {
+            true => (real.as_path(), RecursiveMode::Recursive),
+            // A file's own watch would end when it is replaced.
+            false => (real.parent().unwrap_or(&real), RecursiveMode::NonRecursive),
+        };
+        watcher.watch(folder, mode).map_err(words)?;
+        names.push((real.clone(), root.clone()));
+    }
+    thread::spawn(move || report(&events, &Names(names), on));
+    Ok(Watch { _watcher: watcher })
+}
+
+fn is_change(kind: EventKind) -> bool {
+    match kind {
+        EventKind::Access(AccessKind::Close(AccessMode::Write)) => true,
+        EventKind::Access(_) => false,
+        _ => true,
+    }
+}
+
+fn report(events: &Receiver<PathBuf>, names: &Names, on: impl Fn(Vec<Touched>)) {
+    while let Ok(first) = events.recv() {
+        let mut paths = BTreeSet::from([first]);
+        let since = Instant::now();
+        let ended = loop {
+            match events.recv_timeout(CALM) {
+                Ok(path) => paths.insert(path),
+                Err(RecvTimeoutError::Timeout) => break false,
+                Err(RecvTimeoutError::Disconnected) => break true,
+            };
+            if since.elapsed() >= LONGEST {
+                break false;
+            }
+        };
+        let touched: Vec<_> = paths.iter().flat_map(|path| names.look(path)).collect();
+        if !touched.is_empty() {
+            on(touched);
+        }
+        if ended {
+            return;
+        }
+    }
+}
+
+/// Roots from the root of the file system, and as they were given.
+struct Names(Vec<(PathBuf, PathBuf)>);
+
+impl Names {
+    /// What is at a path, and below it if it is a folder: under the names that a walk gives.
+    fn look(&self, path: &Path) -> Vec<Touched> {
+        let Some(given) = self.given(path) else {
+            return Vec::new();
+        };
+        match fs::metadata(path) {
+            Ok(found) if found.is_dir() => images(&[given]),
+            Ok(_) if !looks_like_image(path) => Vec::new(),
+            _ => vec![Touched::look(given.into())],
+        }
+    }
+
+    /// The name under which a walk gives it; `None` where it gives none.
+    fn given(&self, path: &Path) -> Option<PathBuf> {
+        self.0.iter().find_map(|(real, given)| {
+            let below = path.strip_prefix(real).ok()?;
+            if below.iter().any(is_hidden) {
+                return None;
+            }
+            Some(match below.as_os_str() == OsStr::new("") {
+                true => given.clone(),
+                false => given.join(below),
+            })
+        })
+    }
+}
+
+fn images(roots: &[PathBuf]) -> Vec<Touched> {
+    let mut found = Vec::new();
+    scan(roots, |thing| {
+        if let Found::Image(path) = thing {
+            found.push(Touched::look(path.into()));
+        }
+        ControlFlow::Continue(())
+    });
+    found
+}
+
+/// Walks `roots` again: what came, what is gone, and what was written to of the files that are `known`
+/// with the stamp of their last reading. Files that were never read are not asked.
+pub fn rescan(roots: &[PathBuf], known: &[(Arc<Path>, Option<FileStamp>)]) -> Vec<Touched> {
+    let names: HashSet<&Path> = known.iter().map(|(path, _)| &**path).collect();
+    let mut touched = Vec::new();
+    let mut there = HashSet::new();
+    scan(roots, |thing| {
+        if let Found::Image(path) = thing {
+            match names.contains(&*path) {
+                true => drop(there.insert(path)),
+                false => touched.push(Touched::look(path.into())),
+            }
+        }
+        ControlFlow::Continue(())
+    });
+    for (path, stamp) in known {
+        let is_there = there.contains(&**path);
+        if is_there && stamp.is_none() {
+            continue;
+        }
+        let now = Touched::look(path.clone());
+        if !now.exists || (stamp.is_some() && now.stamp != *stamp) {
+            touched.push(now);
+        }
+    }
+    touched
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(60);
+
+    /// Waits for news of a file.
+    fn of(news: &Receiver<Vec<Touched>>, path: &Path) -> Touched {
+        let end = Instant::now() + LIMIT;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let touched = news.recv_timeout(left).expect("no news");
+            if let Some(found) = touched.into_iter().find(|t| *t.path == *path) {
+                return found;
+            }
+        }
+    }
+
+    #[test]
+    fn files_that_come_are_written_and_go_are_told_under_their_walks_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("films");
+        fs::create_dir_all(root.join("ward")).unwrap();
+        let (sender, news) = mpsc::channel();
+        let on = move |touched| drop(sender.send(touched));
+        let _watch = watch(std::slice::from_ref(&root), on).unwrap();
+        let film = root.join("ward/a.png");
+        fs::write(&film, "one").unwrap();
+        let first = of(&news, &film);
+        assert!(first.exists && first.stamp.is_some());
+        fs::write(root.join("ward/.hidden.png"), "x").unwrap();
+        fs::write(root.join("ward/notes.txt"), "x").unwrap();
+        fs::write(&film, "two").unwrap();
+        assert_ne!(of(&news, &film).stamp, first.stamp);
+        // A whole folder comes, and goes.
+        let aside = folder.path().join("aside");
+        fs::create_dir(&aside).unwrap();
+        fs::write(aside.join("b.png"), "x").unwrap();
+        fs::rename(&aside, root.join("new")).unwrap();
+        assert!(of(&news, &root.join("new/b.png")).exists);
+        fs::rename(root.join("new"), &aside).unwrap();
+        assert!(!of(&news, &root.join("new")).exists);
+        fs::remove_file(&film).unwrap();
+        assert!(!of(&news, &film).exists);
+    }
+
+    #[test]
+    fn a_second_walk_finds_what_came_went_and_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().to_owned();
+        let path = |name: &str| -> Arc<Path> { root.join(name).into() };
+        for name in ["read.png", "unread.png", "gone.png", "same.png"] {
+            fs::write(path(name), name).unwrap();
+        }
+        thread::sleep(CALM);
+        let known = ["read.png", "gone.png", "same.png"]
+            .map(|name| (path(name), FileStamp::of(&path(name))))
+            .into_iter()
+            .chain([(path("unread.png"), None)])
+            .collect::<Vec<_>>();
+        assert_eq!(rescan(std::slice::from_ref(&root), &known), []);
+        fs::write(path("read.png"), "other").unwrap();
+        fs::write(path("unread.png"), "other").unwrap();
+        fs::remove_file(path("gone.png")).unwrap();
+        fs::write(path("new.png"), "x").unwrap();
+        let found = rescan(std::slice::from_ref(&root), &known);
+        let found: Vec<_> = found.iter().map(|t| (t.path.clone(), t.exists)).collect();
+        let expected = [("new.png", true), ("read.png", true), ("gone.png", false)];
+        assert_eq!(found, expected.map(|(name, exists)| (path(name), exists)));
+    }
+}

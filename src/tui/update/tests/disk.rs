@@ -1,0 +1,238 @@
+//! Files that are replaced, come and go: nothing of one image under another.
+
+use super::*;
+use crate::domain::ContentId;
+use crate::library::Touched;
+use crate::store::{Draft, News, Request};
+use crate::tui::worklist::Disk;
+
+/// The image of that number.
+fn id(number: u8) -> ContentId {
+    ContentId::from_digest([number; 32])
+}
+
+fn opened(model: &mut Model, content: ContentId) -> Vec<Effect> {
+    let outcome = Outcome::Opened {
+        source: model.viewer.source.clone().unwrap(),
+        generation: model.viewer.generation,
+        result: Ok(Box::new(Facts {
+            content,
+            ..*facts()
+        })),
+        stamp: None,
+    };
+    update(model, Message::Worker(outcome))
+}
+
+fn painted(model: &mut Model, content: ContentId) {
+    let name = model.viewer.source.clone().unwrap();
+    let Message::Worker(Outcome::Shown {
+        source,
+        generation,
+        shown,
+    }) = shown(name.to_str().unwrap(), model.viewer.generation, 7)
+    else {
+        panic!()
+    };
+    let shown = Shown { content, ..shown };
+    update(
+        model,
+        Message::Worker(Outcome::Shown {
+            source,
+            generation,
+            shown,
+        }),
+    );
+}
+
+fn said(content: ContentId) -> Box<Prediction> {
+    Box::new(Prediction {
+        content,
+        ..*prediction(0.9)
+    })
+}
+
+fn scored(model: &mut Model, content: ContentId) {
+    let outcome = Outcome::Classified {
+        source: model.viewer.source.clone().unwrap(),
+        generation: model.viewer.generation,
+        result: Ok(said(content)),
+    };
+    update(model, Message::Worker(outcome));
+}
+
+/// Two files, the first of them shown and scored.
+fn reading() -> Model {
+    let mut model = model_of(&["a.png", "b.png"]);
+    opened(&mut model, id(1));
+    painted(&mut model, id(1));
+    scored(&mut model, id(1));
+    model
+}
+
+fn touch(model: &mut Model, name: &str, exists: bool) -> Vec<Effect> {
+    let touched = vec![Touched {
+        path: path(name),
+        exists,
+        stamp: None,
+    }];
+    let asked = false;
+    update(model, Message::Touched { touched, asked })
+}
+
+fn drafts(effects: Vec<Effect>) -> Vec<Draft> {
+    let draft = |effect| match effect {
+        Effect::Ask(Request::Record(draft)) => Some(*draft),
+        _ => None,
+    };
+    effects.into_iter().filter_map(draft).collect()
+}
+
+fn selects(effects: &[Effect]) -> Vec<Option<ContentId>> {
+    let scored = |effect: &Effect| match effect {
+        Effect::Select(job) => Some(job.scored),
+        _ => None,
+    };
+    effects.iter().filter_map(scored).collect()
+}
+
+/// The first repro: a file replaced after it was scored, and selected again.
+#[test]
+fn scores_of_the_image_that_was_there_before_are_not_shown_under_the_new_one() {
+    let mut model = reading();
+    press(&mut model, "j");
+    let effects = press(&mut model, "k");
+    assert_eq!(
+        selects(&effects),
+        [Some(id(1))],
+        "the worker is told of which image"
+    );
+    opened(&mut model, id(2));
+    assert!(model.prediction().is_none() && model.viewer.shown.is_none());
+    assert!(model.notice.as_ref().unwrap().contains("replaced"));
+    assert_eq!(model.worklist.selected().unwrap().disk, Disk::Changed);
+    painted(&mut model, id(2));
+    assert!(
+        drafts(press(&mut model, "a")).is_empty(),
+        "nothing to agree with"
+    );
+    // A late answer about the image before is not this one's.
+    scored(&mut model, id(1));
+    assert!(model.prediction().is_none());
+    scored(&mut model, id(2));
+    let draft = drafts(press(&mut model, "a")).remove(0);
+    assert_eq!(draft.content, id(2));
+    assert_eq!(draft.prediction.unwrap().content, id(2));
+}
+
+/// What the background says of a file is of what it read, not of what is on the screen.
+#[test]
+fn the_background_does_not_speak_of_another_image_than_the_one_on_the_screen() {
+    let mut model = model_of(&["a.png", "b.png"]);
+    model.background.reading = crate::tui::model::Reading::On;
+    opened(&mut model, id(2));
+    painted(&mut model, id(2));
+    press(&mut model, "j");
+    update(&mut model, Message::Tick);
+    press(&mut model, "k");
+    opened(&mut model, id(2));
+    let outcome = Outcome::Background {
+        errand: Errand {
+            source: path("a.png"),
+            model: 0,
+        },
+        result: Some(Ok(said(id(1)))),
+        origin: None,
+        stamp: None,
+    };
+    update(&mut model, Message::Worker(outcome));
+    assert!(model.prediction().is_none());
+}
+
+#[test]
+fn undo_takes_back_what_was_said_of_that_image_whatever_lies_at_its_path_now() {
+    let mut model = reading();
+    let draft = drafts(press(&mut model, "a")).remove(0);
+    assert_eq!(draft.content, id(1));
+    update(
+        &mut model,
+        Message::Review(News::Recorded(path("a.png"), id(1))),
+    );
+    press(&mut model, "jk");
+    opened(&mut model, id(2));
+    painted(&mut model, id(2));
+    assert_eq!(model.worklist.selected().unwrap().verdict(), None);
+    scored(&mut model, id(2));
+    let undone = drafts(press(&mut model, "U")).remove(0);
+    assert_eq!(undone.content, id(1));
+    assert!(undone.prediction.is_none(), "that is of another image");
+    assert_eq!(undone.patient_id, None);
+    assert_eq!(model.worklist.selected().unwrap().verdict(), None);
+    let redo = press_key(&mut model, KeyCode::Char('r'), KeyModifiers::CONTROL);
+    assert_eq!(drafts(redo).remove(0).content, id(1));
+}
+
+/// A picture and facts of two images are never on the screen together, and nothing is recorded then.
+#[test]
+fn between_two_images_nothing_is_recorded() {
+    let mut model = reading();
+    let effects = touch(&mut model, "a.png", true);
+    assert_eq!(selects(&effects), [None], "it is read anew");
+    // Until then the image that is on the screen is what a verdict is about.
+    let draft = drafts(press(&mut model, "*")).remove(0);
+    assert_eq!(draft.content, id(1));
+    opened(&mut model, id(2));
+    assert!(drafts(press(&mut model, "*")).is_empty());
+    painted(&mut model, id(2));
+    assert_eq!(drafts(press(&mut model, "*")).remove(0).content, id(2));
+}
+
+#[test]
+fn a_note_is_about_the_image_that_was_there_when_it_was_begun() {
+    let mut model = reading();
+    press(&mut model, "cpneumothorax left");
+    assert_eq!(
+        selects(&touch(&mut model, "a.png", true)),
+        [],
+        "not while it is typed"
+    );
+    let enter = press_key(&mut model, KeyCode::Enter, KeyModifiers::NONE);
+    assert_eq!(selects(&enter).len(), 1, "but then");
+    let draft = drafts(enter).remove(0);
+    assert_eq!(draft.content, id(1));
+
+    // A file comes while a note is typed, and the filter lets the image through no more.
+    let mut model = reading();
+    model.worklist.set_sort(Sort::Review);
+    model.worklist.set_filter("unreviewed".into());
+    press(&mut model, "acleft lung");
+    touch(&mut model, "c.png", true);
+    assert_eq!(selected(&model), "b.png");
+    opened(&mut model, id(3));
+    painted(&mut model, id(3));
+    let enter = press_key(&mut model, KeyCode::Enter, KeyModifiers::NONE);
+    assert!(drafts(enter).is_empty());
+    assert!(model.notice.as_ref().unwrap().contains("another image"));
+}
+
+#[test]
+fn files_that_come_and_go_are_marked_and_told() {
+    let mut model = reading();
+    touch(&mut model, "c.png", true);
+    assert!(model.notice.as_ref().unwrap().contains("1 new"));
+    touch(&mut model, "b.png", false);
+    assert!(model.notice.as_ref().unwrap().contains("1 gone"));
+    let marks: Vec<_> = (0..3)
+        .map(|row| model.worklist.row(row).unwrap().disk)
+        .collect();
+    assert_eq!(marks, [Disk::Same, Disk::Gone, Disk::New]);
+    assert_eq!(selected(&model), "a.png");
+    let shown = model.viewer.shown.as_ref().map(|shown| shown.content);
+    assert_eq!(shown, Some(id(1)), "nothing happened to this one");
+    update(&mut model, Message::ScanFinished);
+    let effects = press(&mut model, "R");
+    assert!(matches!(&effects[..], [Effect::Rescan(known)] if known.len() == 3));
+    let (touched, asked) = (vec![], true);
+    update(&mut model, Message::Touched { touched, asked });
+    assert!(model.notice.as_ref().unwrap().contains("nothing new"));
+}

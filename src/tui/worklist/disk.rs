@@ -1,0 +1,262 @@
+//! What lies on the disk, as far as it has been read: which image a row is, and what became of its file.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{Entry, Sort, State, Worklist};
+use crate::domain::ContentId;
+use crate::library::Touched;
+use crate::worker::FileStamp;
+
+/// What became of a file since the folder was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Disk {
+    /// It was there, and holds what it held, as far as is known.
+    #[default]
+    Same,
+    /// It came later.
+    New,
+    /// It held another image before.
+    Changed,
+    /// It is not there any more.
+    Gone,
+}
+
+/// Files, and the stamp of those that were read.
+pub type KnownFiles = Vec<(Arc<Path>, Option<FileStamp>)>;
+
+/// What came of looking at files again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Rescanned {
+    pub new: usize,
+    pub written: usize,
+    pub gone: usize,
+}
+
+impl Entry {
+    /// Whether its file may have been written to since it was read.
+    fn may_differ(&self, now: Option<FileStamp>) -> bool {
+        self.content.is_some() && (now.is_none() || self.stamp != now)
+    }
+}
+
+impl Worklist {
+    /// This image is at that path now. Whatever was said of another image there is said of it no more.
+    /// Returns whether another was there before.
+    pub fn identify(&mut self, path: &Path, content: ContentId, stamp: Option<FileStamp>) -> bool {
+        let index = self.index_of(path);
+        index.is_some_and(|index| self.identify_at(index, content, stamp))
+    }
+
+    /// The same by index.
+    pub fn identify_at(
+        &mut self,
+        index: usize,
+        content: ContentId,
+        stamp: Option<FileStamp>,
+    ) -> bool {
+        let Some(entry) = self.entries.get_mut(index) else {
+            return false;
+        };
+        entry.stamp = stamp;
+        let before = entry.content.replace(content);
+        let is_changed = before.is_some_and(|before| before != content);
+        match (is_changed, entry.disk) {
+            (true, _) => entry.disk = Disk::Changed,
+            (false, Disk::Gone) => entry.disk = Disk::Same,
+            (false, _) => {}
+        }
+        if before == Some(content) {
+            return false;
+        }
+        self.forget_others(index, content);
+        is_changed
+    }
+
+    /// Drops what belongs to another image than the one that is there.
+    fn forget_others(&mut self, index: usize, content: ContentId) {
+        let is_other = |state: &State| match state {
+            State::Read(said) => said.content != content,
+            State::Failed(_) => true,
+            State::Unread => false,
+        };
+        if is_other(&self.entries[index].state) {
+            self.set_state(index, State::Unread);
+        }
+        for model in &mut self.elsewhere {
+            model.forget_if(index as u32, is_other);
+        }
+        self.release(index, content);
+    }
+
+    /// Whether what the reader holds of an image is to be asked of the log: nothing is known of it, or
+    /// of another image.
+    pub fn asks_of_log(&self, index: u32, content: ContentId) -> bool {
+        let entry = self.entries.get(index as usize);
+        entry.is_some_and(|entry| {
+            let held = entry.held.as_ref();
+            held.is_none_or(|held| held.content() != Some(content))
+        })
+    }
+
+    /// All of them, for another look at the disk.
+    pub fn known_files(&self) -> KnownFiles {
+        let entries = self.entries.iter();
+        entries
+            .map(|entry| (entry.path.clone(), entry.stamp))
+            .collect()
+    }
+
+    /// Takes in what became of files. One that was written to is read again before anything is said
+    /// of it; one that is new comes into the list.
+    pub fn touch(&mut self, touched: Vec<Touched>) -> Rescanned {
+        let paths = self.entries.iter().zip(0..);
+        let known: HashMap<Arc<Path>, usize> = paths.map(|(e, i)| (e.path.clone(), i)).collect();
+        let mut done = Rescanned::default();
+        let mut new = Vec::new();
+        for Touched {
+            path,
+            exists,
+            stamp,
+        } in touched
+        {
+            match (known.get(&path), exists) {
+                (Some(index), true) => done.written += usize::from(self.written(*index, stamp)),
+                (Some(index), false) => done.gone += usize::from(self.gone(*index)),
+                (None, true) if !new.contains(&path) => new.push(path),
+                (None, true) => {}
+                (None, false) => done.gone += self.gone_below(&path),
+            }
+        }
+        done.new = new.len();
+        self.add_new(new);
+        done
+    }
+
+    fn written(&mut self, index: usize, stamp: Option<FileStamp>) -> bool {
+        let entry = &mut self.entries[index];
+        let was_gone = entry.disk == Disk::Gone;
+        if was_gone {
+            entry.disk = Disk::Same;
+        }
+        // What could not be read may have been completed meanwhile.
+        let has_failed = matches!(entry.state, State::Failed(_));
+        let may_differ = entry.may_differ(stamp);
+        if may_differ || has_failed || was_gone {
+            self.set_state(index, State::Unread);
+        }
+        may_differ
+    }
+
+    fn gone(&mut self, index: usize) -> bool {
+        let entry = &mut self.entries[index];
+        std::mem::replace(&mut entry.disk, Disk::Gone) != Disk::Gone
+    }
+
+    /// A folder is gone, and all that was in it.
+    fn gone_below(&mut self, folder: &Path) -> usize {
+        let is_below = |entry: &Entry| entry.path.starts_with(folder);
+        let all = (0..self.entries.len()).filter(|index| is_below(&self.entries[*index]));
+        let below: Vec<usize> = all.collect();
+        below.into_iter().filter(|index| self.gone(*index)).count()
+    }
+
+    fn add_new(&mut self, new: Vec<Arc<Path>>) {
+        if new.is_empty() {
+            return;
+        }
+        let first = self.entries.len();
+        self.add(new);
+        for entry in &mut self.entries[first..] {
+            entry.disk = Disk::New;
+        }
+        // The order of names is that in which they were found; these were found last.
+        if self.sort != Sort::Name {
+            self.sort_again();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{id, read};
+    use super::*;
+    use crate::domain::{Opinion, Verdict};
+
+    fn path(name: &str) -> Arc<Path> {
+        Path::new(name).into()
+    }
+
+    fn list() -> Worklist {
+        let mut list = Worklist::default();
+        list.set_roots(vec!["".into()]);
+        list.add(["a", "b"].map(path));
+        list
+    }
+
+    fn agreed() -> Opinion {
+        Opinion {
+            verdict: Some(Verdict::Agree),
+            ..Opinion::default()
+        }
+    }
+
+    #[test]
+    fn another_image_at_a_path_has_neither_the_scores_nor_the_verdict_of_the_one_before() {
+        let mut list = list();
+        list.record(&path("a"), read(id(1), 0.9));
+        list.hold(&path("a"), id(1), agreed());
+        assert!(!list.identify(&path("a"), id(1), None));
+        assert!(list.row(0).unwrap().prediction().is_some());
+        assert_eq!(list.reviewed(), 1);
+        assert!(list.identify(&path("a"), id(2), None));
+        let entry = list.row(0).unwrap();
+        assert!(entry.prediction().is_none() && entry.verdict().is_none());
+        assert_eq!(
+            (entry.disk, list.reviewed(), list.read()),
+            (Disk::Changed, 0, 0)
+        );
+        // What is still on its way from the log is of the image before.
+        list.confirm(&path("a"), id(1));
+        list.stand(vec![(path("a"), id(1), agreed())]);
+        assert_eq!(list.row(0).unwrap().verdict(), None);
+        list.stand(vec![(path("a"), id(2), agreed())]);
+        assert_eq!(list.row(0).unwrap().verdict(), Some(Verdict::Agree));
+    }
+
+    #[test]
+    fn files_that_come_go_and_are_written_are_marked() {
+        let mut list = list();
+        list.record(&path("a"), read(id(1), 0.9));
+        let touched = |name: &str, exists| Touched {
+            path: path(name),
+            exists,
+            stamp: None,
+        };
+        let done = list.touch(vec![
+            touched("a", true),
+            touched("b", false),
+            touched("c", true),
+            touched("c", true),
+            touched("d", false),
+        ]);
+        let expected = Rescanned {
+            new: 1,
+            written: 1,
+            gone: 1,
+        };
+        assert_eq!(done, expected);
+        let marks: Vec<_> = (0..3).map(|row| list.row(row).unwrap().disk).collect();
+        assert_eq!(marks, [Disk::Same, Disk::Gone, Disk::New]);
+        assert!(
+            list.row(0).unwrap().prediction().is_none(),
+            "it is read again"
+        );
+        // It was only touched: the same image, and no mark.
+        list.record(&path("a"), read(id(1), 0.9));
+        assert_eq!(list.row(0).unwrap().disk, Disk::Same);
+        list.touch(vec![touched("b", true)]);
+        assert_eq!(list.row(1).unwrap().disk, Disk::Same);
+    }
+}
