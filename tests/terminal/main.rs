@@ -10,6 +10,7 @@ mod imaging_files;
 mod leaving;
 mod pictures;
 mod pixels;
+mod replaced;
 mod session;
 mod tmux;
 mod windows;
