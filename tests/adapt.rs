@@ -194,6 +194,9 @@ fn a_recalibrated_model_says_what_it_is_and_is_used() {
         "balanced point",
         "48 scored of 24 patients, 0 refused, 0 failed",
         "Too few cases, and left as before: COVID-19",
+        "  90 % point finds ",
+        "  90 % set, absent, holds ",
+        "TOO FEW CASES to fix a threshold",
         "cxr --model ours.safetensors",
     ] {
         assert!(
@@ -223,7 +226,15 @@ fn a_recalibrated_model_says_what_it_is_and_is_used() {
     assert_eq!(adaptation["images"].as_integer(), Some(48));
     assert_eq!(adaptation["patients"].as_integer(), Some(24));
     let size = |card: &toml::Table, key: &str| card[key].as_array().unwrap().len();
-    assert_eq!(size(&new, "limits"), size(&old, "limits") + 1);
+    assert_eq!(size(&new, "limits"), size(&old, "limits") + 2);
+    let last = new["limits"].as_array().unwrap().last().unwrap();
+    let last = last.as_str().unwrap();
+    assert!(
+        last.contains("90 % point finds") && last.contains("too few"),
+        "{last}"
+    );
+    let point = |key: &str| new["label"][0][key].as_float().unwrap();
+    assert!(point("sensitive_point") <= point("operating_point"));
     let measured = |card: &toml::Table, of_label: bool| -> Vec<toml::Value> {
         let all = card["measurement"].as_array().unwrap().iter();
         let of = all.filter(|m| (m["label"].as_str() == Some(&label)) == of_label);

@@ -209,6 +209,34 @@ fn circles_and_stretched_views_end() {
     }
 }
 
+/// What would take many times the file's size in memory is refused by its length.
+#[test]
+fn descriptions_that_no_model_needs_are_not_read() {
+    use std::io::Write;
+    let tensor = br#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}"#.to_vec();
+    let header = |spaces: usize| {
+        let json = [&tensor[..], &b" ".repeat(spaces), b"}"].concat();
+        [&(json.len() as u64).to_le_bytes()[..], &json, &[0; 4]].concat()
+    };
+    assert!(checkpoint::parse(&header(0)).is_ok());
+    let fault = checkpoint::parse(&header(8 << 20)).unwrap_err().to_string();
+    assert!(fault.contains("header is longer than 8 MiB"), "{fault}");
+
+    let keras = |spaces: usize| {
+        let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        let stored = zip::write::SimpleFileOptions::default()
+            .compression_method(zip::CompressionMethod::Stored);
+        zip.start_file("config.json", stored).unwrap();
+        zip.write_all(&b" ".repeat(spaces)).unwrap();
+        zip.start_file("model.weights.h5", stored).unwrap();
+        zip.write_all(b"no weights").unwrap();
+        checkpoint::parse(&zip.finish().unwrap().into_inner()).unwrap_err()
+    };
+    let fault = keras((2 << 20) + 1).to_string();
+    assert!(fault.contains("described in more than 2 MiB"), "{fault}");
+    assert!(keras(2 << 20).to_string().contains("as HDF5"));
+}
+
 #[test]
 fn what_is_no_model_is_said_in_one_line() {
     let tar = [&[b'x'; 257][..], b"ustar", &[0; 300]].concat();

@@ -155,11 +155,14 @@ fn delongs_test_is_that_of_the_definition() {
         };
         let (first, second) = (numbers(&set["scores"]), numbers(second));
         let rows = first.into_iter().zip(second).zip(numbers(&set["answers"]));
-        let pairs = rows.map(|((first, second), answer)| Paired {
-            first,
-            second,
-            positive: answer == 1.0,
-        });
+        let pairs = rows
+            .enumerate()
+            .map(|(n, ((first, second), answer))| Paired {
+                first,
+                second,
+                positive: answer == 1.0,
+                patient: n,
+            });
         let found = compare(&pairs.collect::<Vec<_>>()).unwrap();
         let name = set["name"].as_str().unwrap();
         assert_same(Some(found.difference), &set["difference"], name);
@@ -168,6 +171,43 @@ fn delongs_test_is_that_of_the_definition() {
         compared += 1;
     }
     assert_eq!(compared, 3);
+}
+
+#[test]
+fn images_of_one_patient_are_one_cluster_as_obuchowski_defines_it() {
+    let text = include_str!("data/obuchowski.json");
+    let reference: Value = serde_json::from_str(text).unwrap();
+    let sets = reference["sets"].as_array().unwrap();
+    assert_eq!(sets.len(), 4);
+    for set in sets {
+        let name = set["name"].as_str().unwrap();
+        let [first, second, truth, patient] =
+            ["first", "second", "truth", "patient"].map(|key| numbers(&set[key]));
+        let of = |patient: &dyn Fn(usize) -> usize| {
+            let pairs = (0..first.len()).map(|at| Paired {
+                first: first[at],
+                second: second[at],
+                positive: truth[at] == 1.0,
+                patient: patient(at),
+            });
+            compare(&pairs.collect::<Vec<_>>()).unwrap()
+        };
+        let found = of(&|at| patient[at] as usize);
+        assert_same(Some(found.difference), &set["difference"], name);
+        assert_same(found.z, &set["z"], name);
+        assert_same(found.p, &set["p"], name);
+        // Leaving a patient out at a time is another way to nearly the same error.
+        let error = found.difference / found.z.unwrap();
+        let jackknife = set["jackknife"].as_f64().unwrap();
+        assert!(
+            (error / jackknife - 1.0).abs() < 0.1,
+            "{name}: {error} {jackknife}"
+        );
+        // And taking each image for a patient of its own is the same only where it is.
+        let alone = of(&|at| at);
+        let is_same = (alone.z.unwrap() - found.z.unwrap()).abs() < 1e-9;
+        assert_eq!(is_same, name == "one image a patient", "{name}");
+    }
 }
 
 #[test]

@@ -264,6 +264,43 @@ fn a_model_of_cxrs_comes_with_its_card_under_any_name() {
     );
 }
 
+/// Three million layers, and a list of three thousand texts that are one and the same of 16 MiB: with 2 GB
+/// of address space both end in their line. They took 4.8 GB, and more than twelve.
+#[test]
+fn what_is_large_only_in_memory_is_refused_before_it_is_there() {
+    let home = Home::new();
+    for (name, words) in [
+        (
+            "many_layers.h5",
+            "its layers are described in more than 2 MiB",
+        ),
+        ("many_references.h5", "it does not say its class"),
+    ] {
+        let packed = fs::read(data(&format!("hostile/{name}.gz.gz"))).unwrap();
+        let twice = flate2::read::GzDecoder::new(&packed[..]);
+        let mut unpacked = flate2::read::GzDecoder::new(std::io::BufReader::new(twice));
+        let mut file = fs::File::create(home.0.path().join(name)).unwrap();
+        std::io::copy(&mut unpacked, &mut file).unwrap();
+        let output = Command::new("sh")
+            .args([
+                "-c",
+                r#"ulimit -v 2000000; exec "$0" models import "$1" --name large"#,
+            ])
+            .args([env!("CARGO_BIN_EXE_cxr"), name])
+            .env("XDG_DATA_HOME", home.0.path().join("data"))
+            .current_dir(home.0.path())
+            .output()
+            .unwrap();
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{name}: {stderr}");
+        assert!(
+            stderr.contains(words) && stderr.lines().count() == 1,
+            "{stderr}"
+        );
+    }
+    assert!(home.files().is_empty());
+}
+
 #[test]
 fn what_cannot_be_imported_is_one_line_and_leaves_nothing() {
     let home = Home::new();

@@ -1,5 +1,6 @@
 """How logits become the numbers that are shown, fixed on the validation split before the test split is read."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,19 +57,25 @@ def read_from(validation, logits):
         p = 1 / (1 + np.exp(-(slope * logit + intercept)))
         calibration[index] = slope, intercept
         balanced[index] = round(youden(rows.assign(p=p), "p", answer), 4)
-        sensitive[index] = round(sensitive_everywhere(p, positive, rows.source.to_numpy()), 4)
+        sensitive[index] = sensitive_everywhere(p, positive, rows.source.to_numpy(), balanced[index])
         sets[index] = {"present": round(conformal(p[positive], weight[positive]), 4),
                        "absent": round(conformal(1 - p[~positive], weight[~positive]), 4)}
     heat, causes = causes_from(validation, logits)
     return Reading(calibration, balanced, sensitive, sets | causes, heat)
 
 
-def sensitive_everywhere(p, positive, source):
-    """The largest threshold that finds 90 % of the positives of every source with at least FEWEST of them: over all of
-    them together the easy hospitals would pay for the difficult ones."""
+def sensitive_everywhere(p, positive, source, balanced):
+    """The largest threshold with four decimals that finds 90 % of the positives of all sources together, 90 % of those of
+    every source with at least FEWEST of them, and is not above the balanced point.
+
+    Over all of them together the easy hospitals would pay for the difficult ones. And where the balanced point finds
+    more than 90 % already, a higher one would be the less sensitive of the two.
+    """
+    groups = [positive] + [positive & (source == name) for name in sorted(set(source))]
     lines = [sensitive_point(p[own], positive[own], np.ones(own.sum()))
-             for own in (source == name for name in set(source)) if positive[own].sum() >= FEWEST]
-    return min(lines)
+             for at, own in enumerate(groups) if at == 0 or own.sum() >= FEWEST]
+    # Rounded up, it might miss the image that it rests on.
+    return min(math.floor(min(lines) * 1e4) / 1e4, balanced)
 
 
 def usable(rows, answer):

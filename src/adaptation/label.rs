@@ -62,7 +62,8 @@ fn cross_fitted(
     fold: &[usize],
     logits: impl Fn(Option<usize>) -> Vec<f64>,
 ) -> Result<Adapted, AdaptationError> {
-    let reading = Reading::fit(&logits(None), &cases.positive).ok_or(AdaptationError::AllAlike)?;
+    let reading = Reading::fit(&logits(None), &cases.positive, &cases.sources)
+        .ok_or(AdaptationError::AllAlike)?;
     let slope = reading.calibration.slope;
     if slope.is_nan() || slope <= 0.0 {
         return Err(AdaptationError::NotRising { slope });
@@ -70,11 +71,16 @@ fn cross_fitted(
     let mut answers = vec![None; fold.len()];
     for left_out in 0..FOLDS {
         let logits = logits(Some(left_out));
-        let (others, positive): (Vec<f64>, Vec<bool>) = (0..fold.len())
-            .filter(|&at| fold[at] != left_out)
-            .map(|at| (logits[at], cases.positive[at]))
+        let others: Vec<usize> = (0..fold.len()).filter(|&at| fold[at] != left_out).collect();
+        let (seen, positive): (Vec<f64>, Vec<bool>) = others
+            .iter()
+            .map(|&at| (logits[at], cases.positive[at]))
             .unzip();
-        let reading = Reading::fit(&others, &positive).ok_or(AdaptationError::AllAlike)?;
+        let sources: Vec<&str> = others
+            .iter()
+            .filter_map(|&at| cases.sources.get(at).copied())
+            .collect();
+        let reading = Reading::fit(&seen, &positive, &sources).ok_or(AdaptationError::AllAlike)?;
         for at in (0..fold.len()).filter(|&at| fold[at] == left_out) {
             let probability = reading.probability(logits[at]);
             answers[at] = Some(Answer {

@@ -2,7 +2,7 @@
 //! out: no image is read here and no network runs.
 //!
 //! ```text
-//! Cases { features, logits, positive, patients } ─ folds, by patient
+//! Cases { features, logits, positive, patients, sources } ─ folds, by patient
 //!     │                                              │
 //!     ├─ refit: logistic regression ─► logits by heads that have not seen the patient
 //!     └─ recalibrate: the logits ──────┤
@@ -29,7 +29,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use folds::FOLDS;
 pub use label::{Adapted, Answer, Method, adapt};
-pub use reading::Reading;
+pub use reading::{Reading, expected_coverage, expected_sensitivity};
 pub use refit::{Correction, FITS};
 pub use temperature::{AdaptedCauses, CauseCases, adapt_causes};
 
@@ -37,6 +37,11 @@ pub use temperature::{AdaptedCauses, CauseCases, adapt_causes};
 /// that finds 90 % rests on one or two images.
 pub const ENOUGH_IMAGES: usize = 20;
 pub const ENOUGH_PATIENTS: usize = 10;
+
+/// Patients with the event, and without it, below which a threshold or a calibration is a guess by any
+/// rule of thumb (Collins, Ogundimu and Altman 2016, doi:10.1002/sim.6787). More may be needed: Snell et
+/// al. 2021, doi:10.1016/j.jclinepi.2021.02.011; Riley et al. 2024, doi:10.1136/bmj-2023-074821.
+pub const FEW_PATIENTS: usize = 100;
 
 /// Why a label stays as it was.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -61,6 +66,8 @@ pub struct Cases<'a> {
     pub logits: Vec<f64>,
     pub positive: Vec<bool>,
     pub patients: Vec<&'a str>,
+    /// Which hospital or collection each is from, or none of them.
+    pub sources: Vec<&'a str>,
 }
 
 /// How many cases have one answer.

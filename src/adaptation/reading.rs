@@ -1,9 +1,13 @@
 //! How a label's logit is read: its probability, its two operating points, and the thresholds of its
 //! conformal sets. All from logits of cases that the logits were not fitted to.
 
+use std::collections::BTreeSet;
+
 use super::platt::platt;
+use super::{Count, ENOUGH_IMAGES};
 use crate::domain::prevalence::probability;
 use crate::domain::{Calibration, ConformalThresholds, Prevalence};
+use crate::evaluation::statistics::beta_interval;
 
 /// Share of positive cases that the sensitive point finds.
 const SENSITIVITY: f64 = 0.9;
@@ -16,13 +20,17 @@ pub struct Reading {
     /// Its slope may be 0 or less: then no card takes it.
     pub calibration: Calibration,
     pub balanced: f32,
+    /// Never above the balanced one.
     pub sensitive: f32,
+    /// Positive cases that the sensitive point finds.
+    pub found: usize,
     pub conformal: ConformalThresholds,
 }
 
 impl Reading {
-    /// `None` if all logits are alike or a class is missing.
-    pub fn fit(logits: &[f64], positive: &[bool]) -> Option<Self> {
+    /// `sources` says where each case is from, or is empty. `None` if all logits are alike or a class
+    /// is missing.
+    pub fn fit(logits: &[f64], positive: &[bool], sources: &[&str]) -> Option<Self> {
         let line = platt(logits, positive)?;
         let ill = positive.iter().filter(|&&positive| positive).count();
         let calibration = Calibration {
@@ -35,14 +43,23 @@ impl Reading {
             .zip(positive)
             .map(|(&logit, &positive)| (shown(&calibration, logit), positive))
             .collect();
+        let ill_by_source: Vec<(f32, &str)> = cases
+            .iter()
+            .enumerate()
+            .filter(|(_, case)| case.1)
+            .map(|(at, case)| (case.0, sources.get(at).copied().unwrap_or_default()))
+            .collect();
         cases.sort_by(|a, b| b.0.total_cmp(&a.0));
         let of = |class| {
             let cases = cases.iter().filter(move |case| case.1 == class);
             cases.map(|case| case.0)
         };
+        let balanced = balanced(&cases, ill);
+        let sensitive = sensitive(&ill_by_source, balanced)?;
         Some(Reading {
-            balanced: balanced(&cases, ill),
-            sensitive: sensitive(&of(true).collect::<Vec<_>>())?,
+            balanced,
+            sensitive,
+            found: of(true).filter(|&p| p >= sensitive).count(),
             conformal: ConformalThresholds {
                 present: conformal(of(true).collect()),
                 absent: Some(conformal(of(false).map(|p| 1.0 - p).collect())),
@@ -81,10 +98,48 @@ fn balanced(cases: &[(f32, bool)], ill: usize) -> f32 {
     point
 }
 
-/// The highest threshold that finds nine positive cases in ten; `ill` falling.
-fn sensitive(ill: &[f32]) -> Option<f32> {
+/// The highest threshold that finds nine in ten of the `ill` (probability and source of each), and nine
+/// in ten of those of each source that has [`ENOUGH_IMAGES`]: over all together the easy hospitals
+/// would pay for the difficult ones. Never above `balanced`: where that one finds more already, a higher
+/// one would be the less sensitive of the two.
+fn sensitive(ill: &[(f32, &str)], balanced: f32) -> Option<f32> {
+    let of = |source: Option<&str>| -> Vec<f32> {
+        let cases = ill.iter();
+        let own = cases.filter(|case| source.is_none_or(|source| case.1 == source));
+        own.map(|case| case.0).collect()
+    };
+    let sources: BTreeSet<&str> = ill.iter().map(|case| case.1).collect();
+    let large = sources.into_iter().map(|source| of(Some(source)));
+    let large = large.filter(|ill| ill.len() >= ENOUGH_IMAGES);
+    let all = nine_in_ten(of(None))?;
+    let lines = large.filter_map(nine_in_ten).chain([all, balanced]);
+    lines.min_by(f32::total_cmp)
+}
+
+/// The highest threshold that finds nine in ten of these probabilities.
+fn nine_in_ten(mut ill: Vec<f32>) -> Option<f32> {
+    ill.sort_by(|a, b| b.total_cmp(a));
     let needed = (SENSITIVITY * ill.len() as f64 - 1e-9).ceil() as usize;
     ill.get(needed.checked_sub(1)?).copied()
+}
+
+/// What share of new positive cases a threshold finds that found `found` of the `positive` ones it was
+/// set on: central 95 % interval of Beta(found, positive + 1 − found), which an order statistic has
+/// whatever the scores (Wilks 1941). Counted by patients, which know less than their images.
+pub fn expected_sensitivity(found: usize, positive: Count) -> Option<(f64, f64)> {
+    let patients = positive.patients.min(positive.images);
+    let share = found as f64 / positive.images.max(1) as f64;
+    let found = (share * patients as f64).round() as usize;
+    beta_interval(found, (patients + 1).checked_sub(found)?)
+}
+
+/// What share of new cases of a class has it in its set, where the threshold is that of
+/// [`conformal`]: central 95 % interval of Beta(n + 1 − l, l) with l = ⌊(n + 1) / 10⌋ (Vovk 2012, proposition
+/// 2a), counted by patients. `None` of fewer than nine, where the class is in every set.
+pub fn expected_coverage(class: Count) -> Option<(f64, f64)> {
+    let n = class.patients.min(class.images);
+    let outside = (n + 1) / OUTSIDE;
+    beta_interval(n + 1 - outside, outside)
 }
 
 /// Of n cases of a class, the ⌊(n + 1) / 10⌋-th smallest probability of the right answer (Vovk 2012,
@@ -122,10 +177,69 @@ mod tests {
     #[test]
     fn nine_in_ten_are_found_and_no_fewer() {
         let ill: Vec<f32> = (0..20).map(|n| 1.0 - n as f32 / 20.0).collect();
-        assert_eq!(sensitive(&ill), Some(ill[17]));
-        assert_eq!(sensitive(&ill[..10]), Some(ill[8]));
-        assert_eq!(sensitive(&ill[..11]), Some(ill[9]));
-        assert_eq!(sensitive(&[]), None);
+        let of = |count: usize| nine_in_ten(ill[..count].to_vec());
+        assert_eq!(of(20), Some(ill[17]));
+        assert_eq!(of(10), Some(ill[8]));
+        assert_eq!(of(11), Some(ill[9]));
+        assert_eq!(of(0), None);
+        assert_eq!(sensitive(&[], 0.5), None);
+    }
+
+    #[test]
+    fn a_difficult_source_sets_the_sensitive_point_if_it_has_enough() {
+        let source =
+            |name, count: usize, top: f32| (0..count).map(move |n| (top - n as f32 / 100.0, name));
+        let easy = || source("easy", 200, 3.0);
+        let together: Vec<_> = easy().chain(source("hard", ENOUGH_IMAGES, 0.5)).collect();
+        // The 18th of the 20, though it is nearly the last of all.
+        assert_eq!(sensitive(&together, 1.0), Some(0.5 - 0.17));
+        let few: Vec<_> = easy()
+            .chain(source("hard", ENOUGH_IMAGES - 1, 0.5))
+            .collect();
+        assert!(sensitive(&few, 10.0).unwrap() > 0.5);
+    }
+
+    /// The ill are told from the well so easily that nine in ten of them lie far above the line.
+    #[test]
+    fn the_sensitive_point_is_not_above_the_balanced_one() {
+        let logits: Vec<f64> = (0..80)
+            .map(|n| f64::from(n) - 40.0 + if n < 40 { -9.0 } else { 9.0 })
+            .collect();
+        let positive: Vec<bool> = (0..80).map(|n| n >= 40).collect();
+        let reading = Reading::fit(&logits, &positive, &[]).unwrap();
+        let ill = logits[40..]
+            .iter()
+            .map(|&x| reading.probability(x))
+            .collect();
+        assert!(nine_in_ten(ill).unwrap() > reading.balanced);
+        assert_eq!(reading.sensitive, reading.balanced);
+        assert_eq!(reading.found, 40);
+    }
+
+    /// scipy.stats.beta.ppf([0.025, 0.975], a, b)
+    #[test]
+    fn few_cases_promise_little() {
+        let of = |count| Count {
+            images: count,
+            patients: count,
+        };
+        let close = |found: Option<(f64, f64)>, low: f64, high: f64| {
+            let (a, b) = found.unwrap();
+            assert!((a - low).abs() < 5e-5 && (b - high).abs() < 5e-5, "{a} {b}");
+        };
+        close(expected_coverage(of(20)), 0.75127, 0.98765);
+        close(expected_coverage(of(1000)), 0.88079, 0.91789);
+        assert_eq!(expected_coverage(of(8)), None);
+        close(expected_sensitivity(18, of(20)), 0.68302, 0.96793);
+        let clustered = Count {
+            images: 40,
+            patients: 20,
+        };
+        assert_eq!(
+            expected_sensitivity(36, clustered),
+            expected_sensitivity(18, of(20))
+        );
+        assert_eq!(expected_sensitivity(0, of(0)), None);
     }
 
     #[test]
@@ -141,7 +255,8 @@ mod tests {
             logits in prop::collection::vec(-4.0_f64..4.0, 20..80), noise in prop::collection::vec(-3.0_f64..3.0, 80),
         ) {
             let positive: Vec<bool> = logits.iter().zip(&noise).map(|(x, e)| x + e > 0.0).collect();
-            let Some(reading) = Reading::fit(&logits, &positive) else { return Ok(()) };
+            let Some(reading) = Reading::fit(&logits, &positive, &[]) else { return Ok(()) };
+            prop_assert!(reading.sensitive <= reading.balanced);
             let rates = |point: f32| {
                 let share = |class: bool| {
                     let of = logits.iter().zip(&positive).filter(|case| *case.1 == class);

@@ -116,6 +116,7 @@ impl Hospital {
             logits: self.logits.clone(),
             positive: self.positive.clone(),
             patients: self.names.iter().map(String::as_str).collect(),
+            sources: Vec::new(),
         }
     }
 }
@@ -199,6 +200,7 @@ fn no_answer_has_seen_its_own_truth() {
         let reading = Reading::fit(
             &select(&logits, |at| fold[at] != left_out),
             &select(&cases.positive, |at| fold[at] != left_out),
+            &[],
         );
         let own = select(&logits, |at| fold[at] == left_out);
         let read = |logit: &f64| reading.unwrap().probability(*logit).into();

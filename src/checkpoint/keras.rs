@@ -4,14 +4,19 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use hdf5_reader::error::Error;
 use hdf5_reader::group::Group;
-use hdf5_reader::{Dataset, Hdf5File, OpenOptions};
+use hdf5_reader::messages::attribute::AttributeMessage;
+use hdf5_reader::{Dataset, Datatype, Hdf5File, OpenOptions, StringSize};
 
+use self::metered::Metered;
 use super::error::damaged;
 use super::values::{Archive, elements};
 use super::{Contents, Fault, Form, StoredTensor};
+
+mod metered;
 
 const SIGNATURE: &[u8] = b"\x89HDF\r\n\x1a\n";
 /// Chunks may be compressed; a file that unpacks to more than this is no model.
@@ -20,6 +25,14 @@ const MOST_TIMES: usize = 8;
 const DEEPEST: usize = 12;
 /// Groups and data sets: a model has hundreds.
 const MOST_MEMBERS: usize = 20_000;
+/// Bytes of the layers' description (JSON). A thousand layers take about one MiB; what is made of it in
+/// memory may be a hundred times as large.
+const MOST_CONFIG: usize = 2 << 20;
+/// Of one object's header, with its attributes.
+const MOST_HEADER: usize = 1 << 20;
+/// Reads, and bytes, that finding the description may take, and that finding groups and data sets may.
+const FOR_CONFIG: (u64, u64) = (4_000, 3 * MOST_CONFIG as u64);
+const FOR_MEMBERS: (u64, u64) = (16 * MOST_MEMBERS as u64, 64 << 20);
 /// What a model that is being trained has beside its weights.
 const NOT_OF_THE_MODEL: [&str; 2] = ["optimizer", "optimizer_weights"];
 
@@ -32,13 +45,19 @@ pub fn read_h5(bytes: &[u8]) -> Result<Contents, Fault> {
     let file = Reader::open(bytes.to_vec())?;
     file.guarded(|reader| {
         let root = reader.file.root_group().map_err(unreadable)?;
-        let Ok(config) = root.attribute("model_config") else {
+        reader.metered.allow(FOR_CONFIG);
+        let attributes = root.raw_attributes();
+        let attributes = reader.unless_too_many(attributes.map_err(unreadable))?;
+        let config = attributes.into_iter().find(|a| a.name() == "model_config");
+        let Some(config) = config else {
             return Err(Fault::Unsupported(
                 "HDF5 without Keras' layers: save the whole model, with model.save".to_owned(),
             ));
         };
-        let config = config.read_string().map_err(unreadable)?;
-        let weights = root.group("model_weights").map_err(unreadable)?;
+        let config = reader.unless_too_many(text(&root, config.message()))?;
+        reader.metered.allow(FOR_MEMBERS);
+        let weights = root.group("model_weights").map_err(unreadable);
+        let weights = reader.unless_too_many(weights)?;
         reader.group(&weights, "", 0)?;
         Ok((Form::KerasH5, config))
     })
@@ -46,11 +65,13 @@ pub fn read_h5(bytes: &[u8]) -> Result<Contents, Fault> {
 
 /// `model.save('model.keras')`.
 pub fn read_keras(archive: &mut Archive<'_>) -> Result<Contents, Fault> {
-    let config = String::from_utf8(archive.read("config.json")?)
+    let config = archive.read_at_most("config.json", MOST_CONFIG)?;
+    let config = String::from_utf8(config.ok_or_else(too_many_layers)?)
         .map_err(|_| Fault::Damaged("config.json is not text".to_owned()))?;
     let file = Reader::open(archive.read("model.weights.h5")?)?;
     file.guarded(|reader| {
         let root = reader.file.root_group().map_err(unreadable)?;
+        reader.metered.allow(FOR_MEMBERS);
         reader.group(&root, "", 0)?;
         Ok((Form::Keras3, config))
     })
@@ -58,6 +79,7 @@ pub fn read_keras(archive: &mut Archive<'_>) -> Result<Contents, Fault> {
 
 struct Reader {
     file: Hdf5File,
+    metered: Arc<Metered>,
     tensors: BTreeMap<String, StoredTensor>,
     /// Values that may still be read.
     left: usize,
@@ -69,13 +91,17 @@ impl Reader {
         let left = bytes.len().saturating_mul(MOST_TIMES);
         let options = OpenOptions::default()
             .with_max_read_bytes(left)
-            .with_max_chunk_bytes(left);
-        let open = AssertUnwindSafe(|| Hdf5File::from_vec_with_options(bytes, options));
+            .with_max_chunk_bytes(left)
+            .with_max_object_header_bytes(MOST_HEADER);
+        let metered = Arc::new(Metered::new(bytes));
+        let storage = Arc::clone(&metered);
+        let open = AssertUnwindSafe(|| Hdf5File::from_storage_with_options(storage, options));
         let file = catch_unwind(open)
             .map_err(|_| failed())?
             .map_err(unreadable)?;
         Ok(Reader {
             file,
+            metered,
             tensors: BTreeMap::new(),
             left,
             members: 0,
@@ -97,8 +123,20 @@ impl Reader {
         }
     }
 
+    /// What was found, if it took no more reading than was allowed. The reader of HDF5 passes over what it
+    /// cannot read in some places, and half of what is there is not what is there.
+    fn unless_too_many<T>(&self, found: Result<T, Fault>) -> Result<T, Fault> {
+        match self.metered.is_exhausted() {
+            true => Err(Fault::Unsupported(
+                "it holds more groups and descriptions than any model that cxr reads".to_owned(),
+            )),
+            false => found,
+        }
+    }
+
     fn group(&mut self, group: &Group, prefix: &str, depth: usize) -> Result<(), Fault> {
-        let (groups, datasets) = group.members().map_err(unreadable)?;
+        let members = group.members().map_err(unreadable);
+        let (groups, datasets) = self.unless_too_many(members)?;
         self.members += groups.len() + datasets.len();
         if depth > DEEPEST || self.members > MOST_MEMBERS {
             return damaged("its groups go round in a circle");
@@ -129,7 +167,9 @@ impl Reader {
             return damaged(format!("{name} claims more than the file can hold"));
         };
         self.left = left;
-        let values = dataset.read_array::<f32>().map_err(|error| match error {
+        // Its values were counted above.
+        let values = self.metered.unmetered(|| dataset.read_array::<f32>());
+        let values = values.map_err(|error| match error {
             Error::TypeMismatch { .. } => {
                 Fault::Unsupported(format!("{name}: not of 32-bit numbers"))
             }
@@ -140,6 +180,46 @@ impl Reader {
             values: values.into_iter().collect(),
         })
     }
+}
+
+/// The one text of an attribute. Its length is looked at before it is read: many references of a list
+/// may be of one and the same large text.
+fn text(group: &Group, attribute: &AttributeMessage) -> Result<String, Fault> {
+    if !matches!(attribute.dataspace.num_elements(), Ok(1)) {
+        return damaged("its layers are not one text");
+    }
+    let stored = &attribute.raw_data;
+    let bytes = match &attribute.datatype {
+        Datatype::String {
+            size: StringSize::Fixed(_),
+            ..
+        } => stored.clone(),
+        Datatype::String { .. } | Datatype::VarLen { .. } => {
+            let Some(length) = stored.first_chunk() else {
+                return damaged("its layers are not one text");
+            };
+            if u32::from_le_bytes(*length) as usize > MOST_CONFIG {
+                return Err(too_many_layers());
+            }
+            let text = group.resolve_vlen_reference_bytes(stored, 1);
+            text.map_err(unreadable)?
+        }
+        _ => return damaged("its layers are not text"),
+    };
+    if bytes.len() > MOST_CONFIG {
+        return Err(too_many_layers());
+    }
+    // Of fixed length it is filled up with zeros; no JSON has one.
+    let end = bytes.iter().position(|byte| *byte == 0);
+    String::from_utf8(bytes[..end.unwrap_or(bytes.len())].to_vec())
+        .map_err(|_| Fault::Damaged("its layers are not text".to_owned()))
+}
+
+fn too_many_layers() -> Fault {
+    Fault::Unsupported(format!(
+        "its layers are described in more than {} MiB, and no model that cxr reads has so many",
+        MOST_CONFIG >> 20
+    ))
 }
 
 fn unreadable(error: Error) -> Fault {

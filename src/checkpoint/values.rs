@@ -85,6 +85,10 @@ impl<'a> Archive<'a> {
     const MOST_FILES: usize = 100_000;
 
     pub fn new(bytes: &'a [u8]) -> Result<Self, Fault> {
+        // The list of files is built whole, ten times as large in memory as it is in the file.
+        if entries(bytes) > Self::MOST_FILES {
+            return damaged("too many files in the zip file");
+        }
         let zip = ZipArchive::new(Cursor::new(bytes))
             .map_err(|error| Fault::Damaged(format!("as a zip file: {error}")))?;
         if zip.len() > Self::MOST_FILES {
@@ -118,26 +122,55 @@ impl<'a> Archive<'a> {
 
     /// The whole of a file.
     pub fn read(&mut self, name: &str) -> Result<Vec<u8>, Fault> {
+        let read = self.read_at_most(name, self.left)?;
+        read.ok_or_else(|| Fault::Damaged(format!("{name} unpacks to far more than it is")))
+    }
+
+    /// The whole of a file; `None` if it is longer than `most` bytes.
+    pub fn read_at_most(&mut self, name: &str, most: usize) -> Result<Option<Vec<u8>>, Fault> {
         let file = self
             .zip
             .by_name(name)
             .map_err(|error| Fault::Damaged(format!("{name}: {error}")))?;
         let mut bytes = Vec::new();
-        let most = self.left as u64;
-        file.take(most + 1)
+        let most = most.min(self.left);
+        file.take(most as u64 + 1)
             .read_to_end(&mut bytes)
             .map_err(|error| Fault::Damaged(format!("{name}: {error}")))?;
-        match self.left.checked_sub(bytes.len()) {
-            Some(left) => self.left = left,
-            None => return damaged(format!("{name} unpacks to far more than it is")),
+        if bytes.len() > most {
+            return Ok(None);
         }
-        Ok(bytes)
+        self.left -= bytes.len();
+        Ok(Some(bytes))
     }
+}
+
+/// How many files a zip file lists, or a few more: how often the four bytes are there that an entry begins
+/// with. In numbers that look random they are once in four billion places.
+fn entries(bytes: &[u8]) -> usize {
+    const ENTRY: &[u8; 4] = b"PK\x01\x02";
+    let mut rest = bytes;
+    let mut found = 0;
+    while let Some(at) = rest.iter().position(|&byte| byte == ENTRY[0]) {
+        found += usize::from(rest[at..].starts_with(ENTRY));
+        rest = &rest[at + 1..];
+    }
+    found
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn files_of_a_zip_file_are_counted_before_they_are_listed() {
+        assert_eq!(entries(b"PK\x01\x02..PPK\x01\x02PK\x03\x04PK\x01"), 2);
+        let many = b"PK\x01\x02".repeat(Archive::MOST_FILES + 1);
+        let fault = Archive::new(&many).err().unwrap().to_string();
+        assert!(fault.contains("too many files"), "{fault}");
+        let fault = Archive::new(&many[..400]).err().unwrap().to_string();
+        assert!(fault.contains("as a zip file"), "{fault}");
+    }
 
     #[test]
     fn every_kind_of_number_is_read() {

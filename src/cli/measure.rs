@@ -53,6 +53,9 @@ pub struct Cases {
 /// mean absolute error and Pearson's r. Each comes with its 95 % interval, for all images and for
 /// each group. What is undefined is n/a.
 ///
+/// PPV and NPV depend on how many of the cases are positive: each stands beside that share, which is the
+/// one of these cases ("as here") unless --prevalence asks for another ("as asked").
+///
 /// Exit status: 0 if every image was read, 1 if some could not be, 2 for bad usage, 130 after Ctrl-C
 /// (nothing is reported then; DIR/predictions.csv has what was read).
 #[derive(Debug, Args)]
@@ -64,6 +67,11 @@ pub struct Evaluate {
     #[arg(short, long, value_name = "DIR")]
     pub output: Option<PathBuf>,
 
+    /// Give PPV and NPV for this share of positives, too: COVID-19=0.05 or COVID-19=5%, or 5% for every
+    /// label; may be repeated
+    #[arg(long, value_name = "[LABEL=]SHARE")]
+    pub prevalence: Vec<String>,
+
     /// Measure each value of this column by itself, too (repeatable) [default: source]
     #[arg(long, value_name = "COLUMN", help_heading = "Columns")]
     pub group_column: Vec<String>,
@@ -72,7 +80,8 @@ pub struct Evaluate {
     #[arg(long, value_name = "FILE", help_heading = "Tables of predictions")]
     pub predictions: Option<PathBuf>,
 
-    /// Compare with another model's table of `cxr predict`: DeLong's test
+    /// Compare with another model's table of `cxr predict`: DeLong's test, with the images of a patient
+    /// as one cluster
     #[arg(long, value_name = "FILE", help_heading = "Tables of predictions")]
     pub against: Option<PathBuf>,
 
@@ -100,6 +109,10 @@ pub struct Evaluate {
 /// The table that is printed compares before and after on the same cases: after is what a fit says
 /// that has seen no image of the case's patient (five folds). It says nothing of other hospitals, or
 /// of next year.
+///
+/// Twenty cases fix a threshold badly: a set that is to hold 90 % will hold 75 to 99 % of patients like
+/// them. The table and the new card say what is to be expected of each threshold, and warn below 100
+/// patients with a label or without it.
 ///
 /// FILE.safetensors and its card FILE.toml are written, readable by their owner only, when everything
 /// is done. The model before is not touched. Use the new one with --model FILE.safetensors.

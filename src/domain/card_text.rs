@@ -100,6 +100,9 @@ fn label_words(card: &ModelCard, label: &LabelCard) -> String {
         (None, None) => "no operating point".to_owned(),
         (Some(point), None) => format!("operating point {point:.3}"),
         (None, Some(point)) => format!("operating point {point:.3} (90 % sensitivity)"),
+        (Some(balanced), Some(sensitive)) if sensitive >= balanced => {
+            format!("operating point {balanced:.3} (balanced, and of 90 % sensitivity or more)")
+        }
         (Some(balanced), Some(sensitive)) => {
             format!("operating points {balanced:.3} (balanced), {sensitive:.3} (90 % sensitivity)")
         }

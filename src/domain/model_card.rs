@@ -48,7 +48,8 @@ pub struct LabelCard {
     /// Balanced operating point (Youden), on validation data and on the shown scale at the card's
     /// own prevalence; `None` where there is none.
     pub operating_point: Option<f32>,
-    /// The one of 90 % sensitivity on validation data, on the same scale.
+    /// The one of at least 90 % sensitivity on validation data, on the same scale; never above the
+    /// balanced one.
     pub sensitive_point: Option<f32>,
     /// Only with it may the number be called a probability.
     pub calibration: Option<Calibration>,

@@ -42,6 +42,8 @@ const YES: [&str; 8] = ["1", "1.0", "y", "yes", "true", "t", "pos", "positive"];
 const NO: [&str; 8] = ["0", "0.0", "n", "no", "false", "f", "neg", "negative"];
 /// A column with more values than this is no grouping: a table of a thousand lines helps nobody.
 const MOST_GROUPS: usize = 50;
+/// Rows of a manifest: each takes some hundred bytes of memory, whatever it takes in the file.
+const MOST_ROWS: u64 = 5_000_000;
 /// Of a group whose cell is empty.
 const NO_GROUP: &str = "(none)";
 
@@ -62,6 +64,8 @@ pub enum ManifestError {
     TooManyGroups { column: String },
     #[error("no row has {wanted}")]
     NothingSelected { wanted: String },
+    #[error("it has more than {MOST_ROWS} rows")]
+    TooLong,
     #[error("row {row}: {reason}")]
     Malformed { row: u64, reason: String },
 }
@@ -160,6 +164,9 @@ impl Manifest {
         for (at, record) in reader.byte_records().enumerate() {
             // The first row below the header is row 1.
             let row = at as u64 + 1;
+            if row > MOST_ROWS {
+                return Err(ManifestError::TooLong);
+            }
             reading.row(row, &record.map_err(|error| malformed(row, &error))?)?;
         }
         reading.finish(columns)

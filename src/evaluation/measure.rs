@@ -14,6 +14,7 @@ use super::statistics::{
     Confusion, Line, Pair, area_under_roc, average_precision, brier, calibration_line,
     expected_calibration_error, mean_absolute_error, pearson, wilson,
 };
+use crate::domain::Prevalence;
 
 /// What a model said of one image.
 #[derive(Debug, Clone, PartialEq)]
@@ -99,6 +100,8 @@ pub struct Study<'a> {
     pub model: &'a Model,
     /// A second model on the same cases.
     pub against: Option<&'a Answers>,
+    /// Shares of positives to give predictive values for, by the name of the question.
+    pub prevalences: &'a [(String, Prevalence)],
     /// Threads to use. The result does not depend on it.
     pub jobs: usize,
 }
@@ -221,7 +224,10 @@ impl Study<'_> {
     fn figures(&self, question: &Question, (group, chosen): &Chosen) -> Vec<Figure> {
         let sample = self.sample(question, chosen.as_ref());
         let points = self.model.points_for(question);
-        figures(question.name(), group, &sample, &points)
+        let mut assumed = self.prevalences.iter();
+        let assumed = assumed.find(|(name, _)| name == question.name());
+        let assumed = assumed.map(|(_, prevalence)| prevalence.share());
+        figures_at(question.name(), group, &sample, &points, assumed)
     }
 
     fn severity(&self, scale: SeverityScale, (group, chosen): &Chosen) -> Vec<Figure> {
@@ -254,6 +260,7 @@ impl Study<'_> {
                 group: group.clone(),
                 statistic,
                 operating_point: None,
+                prevalence: None,
                 value,
                 interval: value.and(interval.map(bootstrapped)),
                 n: pairs.len(),
@@ -267,17 +274,22 @@ impl Study<'_> {
     /// classes.
     fn comparison(&self, question: &Question, (group, chosen): &Chosen) -> Option<Compared> {
         let against = self.against?;
-        let cases: Vec<(Paired, &str)> = self
+        let mut cases: Vec<(Paired, &str)> = self
             .members(chosen.as_ref())
             .filter_map(|(at, case)| {
                 let pair = Paired {
                     first: self.model.answers.score(at, question)?,
                     second: against.score(at, question)?,
                     positive: question.answer(&case.truth)?,
+                    patient: 0,
                 };
                 Some((pair, case.patient.as_str()))
             })
             .collect();
+        let names: Vec<&str> = cases.iter().map(|(_, who)| *who).collect();
+        for ((pair, _), patient) in cases.iter_mut().zip(numbered(&names).0) {
+            pair.patient = patient;
+        }
         let pairs: Vec<Paired> = cases.iter().map(|(pair, _)| *pair).collect();
         let found = delong::compare(&pairs)?;
         // Both count patients in the order of the cases, so that a patient has one number.
@@ -327,14 +339,33 @@ pub fn figures(
     sample: &Sample,
     points: &[OperatingPoint],
 ) -> Vec<Figure> {
+    figures_at(question, group, sample, points, None)
+}
+
+/// The same, with predictive values at the prevalence that is `assumed`, too.
+fn figures_at(
+    question: &str,
+    group: &Group,
+    sample: &Sample,
+    points: &[OperatingPoint],
+    assumed: Option<f64>,
+) -> Vec<Figure> {
     if sample.is_empty() {
         return Vec::new();
     }
-    let figures = figures_of(sample, points).into_iter();
+    let own = sample.positives() as f64 / sample.len() as f64;
+    let figures = figures_of(sample, points, assumed).into_iter();
     figures
         .map(|(statistic, point, value, interval)| Figure {
             question: question.to_owned(),
             group: group.clone(),
+            prevalence: match statistic {
+                Statistic::PositivePredictiveValue | Statistic::NegativePredictiveValue => {
+                    Some(own)
+                }
+                _ if ASSUMED.contains(&statistic) => assumed,
+                _ => None,
+            },
             statistic,
             operating_point: point,
             value,
@@ -409,45 +440,49 @@ const RATES: [Statistic; 4] = [
     Statistic::NegativePredictiveValue,
 ];
 
+/// Those of [`Confusion::predictive_values_at`], in its order.
+const ASSUMED: [Statistic; 2] = [
+    Statistic::PositivePredictiveValueAssumed,
+    Statistic::NegativePredictiveValueAssumed,
+];
+
 /// Every statistic of a sample that is not empty.
-fn figures_of(sample: &Sample, points: &[OperatingPoint]) -> Vec<Found> {
+fn figures_of(sample: &Sample, points: &[OperatingPoint], assumed: Option<f64>) -> Vec<Found> {
     let once = sample.once();
     let line = calibration_line(sample, &once, Line::default());
-    let values = values_of(sample, &once, points, line);
-    let draw = |weights: &[f64]| values_of(sample, weights, points, line);
+    let values = values_of(sample, &once, points, assumed, line);
+    let draw = |weights: &[f64]| values_of(sample, weights, points, assumed, line);
     let drawn = bootstrap::intervals(sample.owner(), sample.patients(), values.len(), draw);
+    let mut drawn = values
+        .into_iter()
+        .zip(drawn)
+        .map(|(value, drawn)| (value, value.and(drawn.map(bootstrapped))));
+    let mut found: Vec<Found> = WITHOUT_POINT
+        .into_iter()
+        .zip(drawn.by_ref())
+        .map(|(name, (value, interval))| (name, None, value, interval))
+        .collect();
     let tables: Vec<_> = points
         .iter()
         .map(|point| Confusion::at(point.threshold, sample, &once))
         .collect();
-    let wilsons = tables.iter().flat_map(|table| table.counts());
-    let wilsons = wilsons.map(|(part, whole)| wilson(part, whole));
-    let wilsons = [None; WITHOUT_POINT.len()].into_iter().chain(wilsons);
-
-    let rates = points
-        .iter()
-        .flat_map(|point| RATES.map(|rate| (rate, Some(point.clone()))));
-    let names = WITHOUT_POINT
-        .map(|name| (name, None))
-        .into_iter()
-        .chain(rates);
-    let mut found: Vec<Found> = names
-        .zip(values)
-        .zip(drawn.into_iter().zip(wilsons))
-        .map(|(((name, point), value), (drawn, wilson))| {
-            let wilson = wilson.map(|(low, high)| Interval {
-                low,
-                high,
-                method: Method::Wilson,
-            });
-            (
-                name,
-                point,
-                value,
-                value.and(drawn.map(bootstrapped).or(wilson)),
-            )
-        })
-        .collect();
+    for (point, table) in points.iter().zip(&tables) {
+        let rates: Vec<_> = drawn.by_ref().take(RATES.len()).collect();
+        let is_drawn = rates[..2].iter().all(|(_, interval)| interval.is_some());
+        let wilsons = table.counts().map(|(part, whole)| wilson(part, whole));
+        for ((name, (value, interval)), wilson) in RATES.into_iter().zip(rates).zip(wilsons) {
+            let interval = interval.or(value.and(wilson.map(of_wilson)));
+            found.push((name, Some(point.clone()), value, interval));
+        }
+        let Some(prevalence) = assumed else { continue };
+        // Where one of the rates is the same in every draw, the draws know too little of it.
+        let wide = table.predictive_intervals_at(prevalence);
+        for ((name, (value, interval)), wide) in ASSUMED.into_iter().zip(drawn.by_ref()).zip(wide) {
+            let interval = interval.filter(|_| is_drawn);
+            let interval = interval.or(value.and(wide.map(of_wilson)));
+            found.push((name, Some(point.clone()), value, interval));
+        }
+    }
     found.extend(
         points
             .iter()
@@ -467,12 +502,13 @@ fn counts_of(point: &OperatingPoint, table: &Confusion) -> [Found; 4] {
     .map(|(name, count)| (name, Some(point.clone()), Some(count), None))
 }
 
-/// In the order of [`WITHOUT_POINT`], then [`RATES`] for each point. `near` is where the regression
-/// begins: the line of the whole sample is close to that of a draw.
+/// In the order of [`WITHOUT_POINT`], then [`RATES`] for each point and [`ASSUMED`] where a prevalence
+/// is. `near` is where the regression begins: the line of the whole sample is close to that of a draw.
 fn values_of(
     sample: &Sample,
     weights: &[f64],
     points: &[OperatingPoint],
+    assumed: Option<f64>,
     near: Option<Line>,
 ) -> Vec<Option<f64>> {
     // Without a line of the whole sample no draw of it has one.
@@ -486,7 +522,14 @@ fn values_of(
         line.map(|line| line.slope),
     ];
     for point in points {
-        values.extend(Confusion::at(point.threshold, sample, weights).rates());
+        let table = Confusion::at(point.threshold, sample, weights);
+        values.extend(table.rates());
+        values.extend(
+            assumed
+                .map(|share| table.predictive_values_at(share))
+                .into_iter()
+                .flatten(),
+        );
     }
     values
 }
@@ -496,6 +539,14 @@ fn bootstrapped((low, high): (f64, f64)) -> Interval {
         low,
         high,
         method: Method::Bootstrap,
+    }
+}
+
+fn of_wilson((low, high): (f64, f64)) -> Interval {
+    Interval {
+        low,
+        high,
+        method: Method::Wilson,
     }
 }
 

@@ -88,6 +88,11 @@ pub enum Statistic {
     PositivePredictiveValue,
     #[serde(rename = "NPV")]
     NegativePredictiveValue,
+    /// At a prevalence that was asked for, from sensitivity and specificity.
+    #[serde(rename = "PPV at prevalence")]
+    PositivePredictiveValueAssumed,
+    #[serde(rename = "NPV at prevalence")]
+    NegativePredictiveValueAssumed,
     #[serde(rename = "true positives")]
     TruePositives,
     #[serde(rename = "false positives")]
@@ -120,6 +125,8 @@ impl Statistic {
             Statistic::Specificity => "specificity",
             Statistic::PositivePredictiveValue => "PPV",
             Statistic::NegativePredictiveValue => "NPV",
+            Statistic::PositivePredictiveValueAssumed => "PPV at prevalence",
+            Statistic::NegativePredictiveValueAssumed => "NPV at prevalence",
             Statistic::TruePositives => "true positives",
             Statistic::FalsePositives => "false positives",
             Statistic::FalseNegatives => "false negatives",
@@ -170,6 +177,9 @@ pub struct Figure {
     pub statistic: Statistic,
     /// For statistics that need a threshold.
     pub operating_point: Option<OperatingPoint>,
+    /// The share of positives at which a predictive value stands: that of the sample, or the one that was
+    /// asked for.
+    pub prevalence: Option<f64>,
     /// `None` is undefined.
     pub value: Option<f64>,
     pub interval: Option<Interval>,
@@ -194,7 +204,7 @@ pub struct Compared {
     pub difference: f64,
     /// Bootstrap over patients.
     pub interval: Option<Interval>,
-    /// DeLong's test, which takes images as independent.
+    /// DeLong's test, with the images of a patient as one cluster (Obuchowski 1997).
     pub delong_low: Option<f64>,
     pub delong_high: Option<f64>,
     pub delong_z: Option<f64>,

@@ -4,6 +4,8 @@ use std::fmt::Write;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use crate::domain::Prevalence;
+
 use super::report::{
     About, Compared, Figure, Group, Interval, Method, OperatingPoint, Report, Statistic,
 };
@@ -124,13 +126,9 @@ fn block(question: &str, figures: &[&Figure], text: &mut String) {
             "  at the {} operating point, score ≥ {:.4}",
             point.name, point.threshold
         );
-        let columns = [
-            Statistic::Sensitivity,
-            Statistic::Specificity,
-            Statistic::PositivePredictiveValue,
-            Statistic::NegativePredictiveValue,
-        ];
+        let columns = [Statistic::Sensitivity, Statistic::Specificity];
         rows(figures, Some(point), &columns, false, text);
+        predictive_values(figures, point, text);
     }
     text.push_str("  calibration\n");
     let columns = [
@@ -141,6 +139,68 @@ fn block(question: &str, figures: &[&Figure], text: &mut String) {
     ];
     rows(figures, None, &columns, false, text);
 }
+
+/// Predictive values, with the share of positives at which each stands. A row without a value is left
+/// out.
+fn predictive_values(figures: &[&Figure], point: &OperatingPoint, text: &mut String) {
+    let of = |group: &Group, statistic: Statistic| {
+        figures.iter().copied().find(|f| {
+            f.group == *group
+                && f.statistic == statistic
+                && f.operating_point.as_ref() == Some(point)
+        })
+    };
+    let mut lines = String::new();
+    for group in in_order(figures.iter().map(|f| &f.group)) {
+        let mut name = group_name(group);
+        for (statistics, whose) in PREDICTIVE_VALUES {
+            let found = statistics.map(|statistic| of(group, statistic));
+            let Some(share) = found.iter().flatten().find_map(|f| f.prevalence) else {
+                continue;
+            };
+            if found.iter().flatten().all(|f| f.value.is_none()) {
+                continue;
+            }
+            let share = Prevalence::new(share).map_or_else(
+                || format!("{:.0} %", 100.0 * share),
+                |share| share.to_string(),
+            );
+            let mut line = format!(
+                "  {}{}",
+                padded(&name, NAME),
+                padded(&format!("{share}, {whose}"), VALUE)
+            );
+            for figure in found {
+                line += &unbroken(&figure.map_or(String::new(), cell), VALUE);
+            }
+            let _ = writeln!(lines, "{}", line.trim_end());
+            name.clear();
+        }
+    }
+    if !lines.is_empty() {
+        let head = [padded("at positives of", VALUE), padded("PPV", VALUE)];
+        let _ = writeln!(text, "{}{}NPV", padded("", NAME + 2), head.concat());
+        text.push_str(&lines);
+    }
+}
+
+/// Positive and negative predictive value, and whose share of positives they stand at.
+const PREDICTIVE_VALUES: [([Statistic; 2], &str); 2] = [
+    (
+        [
+            Statistic::PositivePredictiveValue,
+            Statistic::NegativePredictiveValue,
+        ],
+        "as here",
+    ),
+    (
+        [
+            Statistic::PositivePredictiveValueAssumed,
+            Statistic::NegativePredictiveValueAssumed,
+        ],
+        "as asked",
+    ),
+];
 
 /// A table of groups and statistics. Groups where nothing of it is defined have no row.
 fn rows(
@@ -356,6 +416,7 @@ mod tests {
             group,
             statistic,
             operating_point: None,
+            prevalence: None,
             value,
             interval: value.map(|value| Interval {
                 low: value - 0.05,
@@ -392,7 +453,17 @@ mod tests {
                 method: Method::Wilson,
                 ..interval
             });
-            figures.push(rate);
+            figures.push(rate.clone());
+            for (statistic, share) in [
+                (Statistic::PositivePredictiveValue, 195.0 / 1672.0),
+                (Statistic::PositivePredictiveValueAssumed, 0.0005),
+            ] {
+                figures.push(Figure {
+                    statistic,
+                    prevalence: Some(share),
+                    ..rate.clone()
+                });
+            }
         }
         Report {
             about: About {
@@ -446,6 +517,9 @@ mod tests {
             "0.950 (0.900–1.000)w",
             "-12.5 (-12.6 to -12.4)",
             "at the balanced operating point, score ≥ 0.1487",
+            "at positives of",
+            "11.7 %, as here      0.950 (0.900–1.000)w",
+            "0.05 %, as asked",
             "0.084 (-0.010 to 0.100)",
             "< 0.001",
             "1672 scored of 0 patients, 3 refused, 0 failed",

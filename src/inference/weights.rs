@@ -18,6 +18,9 @@ pub const BUNDLED_WEIGHTS: &[u8] = include_bytes!("../../weights/cxr-lite0.safet
 /// Its card.
 pub const BUNDLED_CARD: &str = include_str!("../../weights/cxr-lite0.toml");
 
+/// Bytes of a file's header: read, it takes ten times as much memory.
+const LARGEST_HEADER: u64 = 8 << 20;
+
 /// Named tensors, in `f32` whatever they were stored as. One is read when it is asked for: all at once
 /// would be the most memory that a model takes while it is loaded.
 pub struct Tensors<'a> {
@@ -31,6 +34,12 @@ impl<'a> Tensors<'a> {
     /// If the bytes are not a safetensors file, or a value is not finite.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, InferenceError> {
         let fault = |error: &dyn std::fmt::Display| InferenceError::Weights(error.to_string());
+        let length = bytes
+            .first_chunk()
+            .map(|length| u64::from_le_bytes(*length));
+        if length.is_some_and(|length| length > LARGEST_HEADER && length < bytes.len() as u64) {
+            return Err(fault(&"its header is longer than any model's"));
+        }
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| fault(&e))?;
         let stored = SafeTensors::deserialize(bytes).map_err(|e| fault(&e))?;
         for (name, view) in stored.iter() {

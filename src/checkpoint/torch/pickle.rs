@@ -9,9 +9,9 @@ use crate::checkpoint::Fault;
 use crate::checkpoint::error::damaged;
 
 /// Nodes of one pickle: a ResNet-50 module takes about 20,000.
-const MOST_NODES: usize = 4_000_000;
+const MOST_NODES: usize = 1_000_000;
 /// Values on the stack and in memory.
-const MOST_HELD: usize = 4_000_000;
+const MOST_HELD: usize = 1_000_000;
 
 /// One pickle.
 pub struct Pickle {

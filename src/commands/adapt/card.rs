@@ -1,9 +1,9 @@
 //! The card of the new model.
 
-use super::fit::{Comparison, Fits};
+use super::fit::{Comparison, Fits, expected};
 use super::labels_that;
 use super::study::Study;
-use crate::adaptation::Method;
+use crate::adaptation::{FEW_PATIENTS, Method};
 use crate::domain::{
     Adaptation, CausesCard, ConformalThresholds, Measurement, ModelCard, Question,
 };
@@ -72,6 +72,11 @@ pub fn adapted(study: &Study, fits: &Fits, about: &About) -> ModelCard {
         from_sha256: card.sha256.clone(),
     };
     card.limits.push(limit(&adaptation));
+    let thresholds = fits.with_fits().map(|(comparison, fit)| {
+        let name = &study.card.labels[comparison.label].name;
+        thresholds(name, comparison, &expected(comparison, fit))
+    });
+    card.limits.extend(thresholds);
     card.adaptations.push(adaptation);
     let base = card.version.split('+').next().unwrap_or_default();
     card.version = format!("{base}+{}", word(about.method));
@@ -100,6 +105,24 @@ fn limit(adaptation: &Adaptation) -> String {
         adaptation.patients,
         adaptation.manifest,
         adaptation.date
+    )
+}
+
+/// What a label's new thresholds rest on, and what they may do.
+fn thresholds(name: &str, comparison: &Comparison, expected: &[(&str, String)]) -> String {
+    let expected: Vec<String> = expected
+        .iter()
+        .map(|(what, share)| format!("{what} {share}"))
+        .collect();
+    let few = match comparison.is_of_few() {
+        true => format!(" Fewer than {FEW_PATIENTS} patients of either are too few."),
+        false => String::new(),
+    };
+    format!(
+        "{name}: its thresholds rest on {} with it and {} without; of patients like these (95 %): {}.{few}",
+        comparison.positive,
+        comparison.negative,
+        expected.join("; ")
     )
 }
 

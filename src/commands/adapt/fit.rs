@@ -5,7 +5,8 @@ use anyhow::Result;
 use super::labels_that;
 use super::study::{Plan, Study};
 use crate::adaptation::{
-    AdaptationError, Adapted, AdaptedCauses, Cases, Count, FOLDS, Method, Work, adapt, adapt_causes,
+    AdaptationError, Adapted, AdaptedCauses, Cases, Count, FEW_PATIENTS, FOLDS, Method, Work,
+    adapt, adapt_causes, expected_coverage, expected_sensitivity,
 };
 use crate::commands::Usage;
 use crate::domain::Question;
@@ -50,6 +51,14 @@ pub struct Fits {
 }
 
 impl Fits {
+    /// Each comparison with the fit of its label; a cause has none of its own.
+    pub fn with_fits(&self) -> impl Iterator<Item = (&Comparison, Option<&Adapted>)> {
+        let causes = self.causes.iter().flat_map(|causes| &causes.comparisons);
+        let labels = self.labels.iter();
+        let labels = labels.map(|fit| (&fit.comparison, Some(&fit.adapted)));
+        labels.chain(causes.map(|comparison| (comparison, None)))
+    }
+
     /// Of labels, then of causes.
     pub fn comparisons(&self) -> impl Iterator<Item = &Comparison> {
         let causes = self.causes.iter().flat_map(|causes| &causes.comparisons);
@@ -244,6 +253,41 @@ fn compared_cause(
         before: figures_before,
         after: figures_after,
     }
+}
+
+impl Comparison {
+    /// Whether a threshold fixed on these cases is a guess by any rule of thumb.
+    pub fn is_of_few(&self) -> bool {
+        let patients = self.positive.patients.min(self.negative.patients);
+        patients < FEW_PATIENTS
+    }
+}
+
+/// What patients like these are to expect of thresholds that were fixed on the cases of a comparison, in
+/// words: 95 % intervals of the shares that they will find or hold. `fit` is `None` for a cause, whose
+/// set has one side.
+pub fn expected(comparison: &Comparison, fit: Option<&Adapted>) -> Vec<(&'static str, String)> {
+    let Comparison {
+        positive, negative, ..
+    } = comparison;
+    let point = fit.map(|fit| {
+        let found = expected_sensitivity(fit.reading.found, *positive);
+        ("90 % point finds", found)
+    });
+    let absent = fit.map(|_| ("90 % set, absent, holds", expected_coverage(*negative)));
+    let present = Some(("90 % set, present, holds", expected_coverage(*positive)));
+    let all = [point, present, absent].into_iter().flatten();
+    all.map(|(what, interval)| (what, interval.map_or_else(|| "all".to_owned(), percent)))
+        .collect()
+}
+
+/// `68 to 97 %`: whole percents, and never all.
+fn percent((low, high): (f64, f64)) -> String {
+    let high = match 100.0 * high {
+        high if high >= 99.5 => "> 99".to_owned(),
+        high => format!("{high:.0}"),
+    };
+    format!("{:.0} to {high} %", 100.0 * low)
 }
 
 /// The figure of a statistic.

@@ -55,6 +55,9 @@ impl Study<'_> {
                 cases.logits.push(read.logits[label].into());
                 cases.positive.push(positive);
                 cases.patients.push(&self.cases[at].patient);
+                // The first group column is `source`, if the manifest has one.
+                let source = self.cases[at].groups.first();
+                cases.sources.push(source.map_or("", String::as_str));
                 places.push(at);
             }
         }

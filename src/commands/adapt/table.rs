@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
-use super::fit::{Comparison, Fits, value};
+use super::fit::{Comparison, Fits, expected, value};
 use super::method;
 use super::study::Study;
-use crate::adaptation::{Adapted, FOLDS, Method};
+use crate::adaptation::{Adapted, FEW_PATIENTS, FOLDS, Method};
 use crate::cli;
 use crate::domain::LabelCard;
 use crate::evaluation::report::{About, Statistic};
@@ -45,11 +45,8 @@ pub fn terminal(arguments: &cli::Adapt, study: &Study, manifest: &Manifest, fits
         ..About::default()
     };
     let mut text = tables::head(&about);
-    for fit in &fits.labels {
-        block(study, &fit.comparison, Some(&fit.adapted), &mut text);
-    }
-    for comparison in fits.causes.iter().flat_map(|causes| &causes.comparisons) {
-        block(study, comparison, None, &mut text);
+    for (comparison, adapted) in fits.with_fits() {
+        block(study, comparison, adapted, &mut text);
     }
     text.push('\n');
     text + &tables::foot(&about)
@@ -76,6 +73,9 @@ fn block(study: &Study, comparison: &Comparison, adapted: Option<&Adapted>, text
     }
     for (name, before, after) in adapted.into_iter().flat_map(|a| settings(label, a)) {
         row(name, &before, &after, text);
+    }
+    for (name, share) in expected(comparison, adapted) {
+        row(name, "", &share, text);
     }
 }
 
@@ -121,6 +121,13 @@ fn notes(method: Method, study: &Study, manifest: &Manifest, fits: &Fits) -> Vec
          folds; the rows of points and prevalence are those on the new card, of all cases. It says \
          nothing of other hospitals, or of later years."
     )];
+    notes.push(
+        "\"Finds\" and \"holds\" are what the new thresholds, fixed on so few, are to be expected to do for \
+         patients like these: 95 % intervals, by the order of the cases alone (beta distribution; Vovk \
+         2012), counted by patients."
+            .to_owned(),
+    );
+    notes.extend(few(study, fits));
     let mut note = |applies: bool, text: &str| notes.extend(applies.then(|| text.to_owned()));
     note(
         method == Method::Recalibrate && !fits.labels.is_empty(),
@@ -154,6 +161,25 @@ fn notes(method: Method, study: &Study, manifest: &Manifest, fits: &Fits) -> Vec
     }
     notes.extend(fits.kept.iter().cloned());
     notes
+}
+
+/// A warning for the labels that were fitted to few patients; `None` if there are none.
+fn few(study: &Study, fits: &Fits) -> Option<String> {
+    let few = fits
+        .comparisons()
+        .filter(|comparison| comparison.is_of_few());
+    let names: Vec<&str> = few
+        .map(|comparison| study.card.labels[comparison.label].name.as_str())
+        .collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "TOO FEW CASES to fix a threshold or a calibration by: {}. Fewer than {FEW_PATIENTS} \
+             patients with it, or without it, are too few by any rule of thumb, and more than that \
+             may be needed (Snell et al. 2021, doi:10.1016/j.jclinepi.2021.02.011; Riley et al. 2024, \
+             doi:10.1136/bmj-2023-074821).",
+            names.join(", ")
+        )
+    })
 }
 
 /// Whether a refit was worth it; `None` if that cannot be said.

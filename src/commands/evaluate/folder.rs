@@ -17,7 +17,7 @@ use crate::evaluation::report::{Compared, Figure, Interval, Report};
 use crate::export::{self, Cell, Format, TableWriter, path_text};
 
 /// The columns of `report.csv`.
-const COLUMNS: [&str; 13] = [
+const COLUMNS: [&str; 14] = [
     "question",
     "group_column",
     "group",
@@ -31,6 +31,7 @@ const COLUMNS: [&str; 13] = [
     "images",
     "positives",
     "patients",
+    "prevalence",
 ];
 
 /// Of values in `report.csv`.
@@ -177,6 +178,7 @@ fn row(figure: &Figure) -> Vec<Cell> {
         count(Some(figure.n)),
         count(figure.positives),
         count(Some(figure.patients)),
+        number(figure.prevalence),
     ]);
     row
 }
@@ -204,6 +206,7 @@ fn comparison(compared: &Compared) -> [Vec<Cell>; 3] {
         ];
         row.extend(interval_cells(interval));
         row.extend([compared.n, compared.positives, compared.patients].map(|n| count(Some(n))));
+        row.push(Cell::Empty);
         row
     })
 }

@@ -7,6 +7,7 @@
 mod folder;
 mod notes;
 mod predictions;
+mod prevalence;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -40,6 +41,9 @@ pub fn run(arguments: &cli::Evaluate, limits: &Limits, model: Option<&Path>) -> 
     let against = arguments.against.as_deref().map(Table::read).transpose()?;
     let labels = table.as_ref().map_or_else(|| labels(card), Table::labels);
     let manifest = cases::read(&arguments.cases, &arguments.group_column, &labels)?;
+    let is_own = table.as_ref().is_none_or(|table| table.is_of(card));
+    let points = if is_own { points(card) } else { Vec::new() };
+    let prevalences = prevalence::asked(&arguments.prevalence, &labels, &points)?;
     let root = cases::root(&arguments.cases);
     let answers = |table: &Table| table.answers(&manifest.cases, &root);
     let other = against.as_ref().map(answers).transpose()?;
@@ -61,16 +65,13 @@ pub fn run(arguments: &cli::Evaluate, limits: &Limits, model: Option<&Path>) -> 
     if let Some(code) = interrupted(&signals, &answers, &manifest) {
         return Ok(code);
     }
-    let is_own = table.as_ref().is_none_or(|table| table.is_of(card));
-    let model = Model {
-        answers,
-        points: if is_own { points(card) } else { Vec::new() },
-    };
+    let model = Model { answers, points };
     let measured = measure(&Study {
         cases: &manifest.cases,
         group_columns: &manifest.group_columns,
         model: &model,
         against: other.as_ref(),
+        prevalences: &prevalences,
         jobs: batch.crew.readers,
     });
     if let Some(code) = interrupted(&signals, &model.answers, &manifest) {

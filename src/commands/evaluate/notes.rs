@@ -17,7 +17,7 @@ pub fn notes(
     note(
         !manifest.has_patients,
         "There is no column of patients: each image counts as a patient of its own, and intervals \
-         are too narrow where one has several.",
+         are too narrow, and p too small, where one has several.",
     );
     note(
         manifest.is_every_split,
@@ -37,7 +37,12 @@ pub fn notes(
     );
     note(
         !model.points.is_empty(),
-        "PPV and NPV hold for the share of positive images in this sample, not for a clinic.",
+        "PPV and NPV hold where the share of positives is the one beside them: \"as here\" is that of this \
+         sample, not of a clinic. --prevalence LABEL=SHARE gives them for another.",
+    );
+    note(
+        !measured.comparisons.is_empty() && manifest.has_patients,
+        "p is that of DeLong's test with the images of a patient as one cluster (Obuchowski 1997).",
     );
     let has_truth = |scale| {
         manifest

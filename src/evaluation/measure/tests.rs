@@ -57,6 +57,7 @@ fn run(cases: &[Case], model: &Model, against: Option<&Answers>, jobs: usize) ->
         group_columns: &["source".to_owned()],
         model,
         against,
+        prevalences: &[],
         jobs,
     })
 }
@@ -85,6 +86,73 @@ fn what_is_undefined_stays_undefined_and_the_rest_has_its_interval() {
     assert_eq!(certain.interval.unwrap().method, Method::Wilson);
     assert_eq!(measured.panels.len(), 1);
     assert_eq!(measured.panels[0].groups.len(), 1, "b has but one class");
+}
+
+#[test]
+fn a_predictive_value_says_its_prevalence_and_is_given_at_another() {
+    let (cases, model) = forty();
+    let prevalences = [("Pneumonia".to_owned(), Prevalence::new(0.05).unwrap())];
+    let measured = measure(&Study {
+        cases: &cases,
+        group_columns: &["source".to_owned()],
+        model: &model,
+        against: None,
+        prevalences: &prevalences,
+        jobs: 2,
+    });
+    let all = |statistic| find(&measured, "all", statistic);
+    let (own, assumed) = (
+        all(Statistic::PositivePredictiveValue),
+        all(Statistic::PositivePredictiveValueAssumed),
+    );
+    assert_eq!(
+        (own.prevalence, assumed.prevalence),
+        (Some(0.75), Some(0.05))
+    );
+    assert_eq!(all(Statistic::Sensitivity).prevalence, None);
+    let rate = |statistic| all(statistic).value.unwrap();
+    let (sensitivity, specificity) = (rate(Statistic::Sensitivity), rate(Statistic::Specificity));
+    let bayes = sensitivity * 0.05 / (sensitivity * 0.05 + (1.0 - specificity) * 0.95);
+    assert!((assumed.value.unwrap() - bayes).abs() < 1e-12);
+    assert!(assumed.value.unwrap() < own.value.unwrap() / 2.0);
+    let interval = assumed.interval.unwrap();
+    assert_eq!(interval.method, Method::Bootstrap);
+    assert!(interval.low < bayes && bayes < interval.high);
+    // Without the other class nothing can be said of a clinic, though the sample has a PPV of 1.
+    let one_class = find(&measured, "b", Statistic::PositivePredictiveValueAssumed);
+    assert_eq!((one_class.value, one_class.interval), (None, None));
+    // What was there before is as it was.
+    let without = run(&cases, &model, None, 1);
+    let kept = measured
+        .figures
+        .iter()
+        .filter(|f| !ASSUMED.contains(&f.statistic));
+    assert!(kept.eq(without.figures.iter()));
+}
+
+#[test]
+fn a_perfect_sample_gets_a_wide_interval_at_another_prevalence() {
+    let cases: Vec<Case> = (0..40)
+        .map(|n| case(&n.to_string(), &format!("p{n}"), "a", Some(n % 2 == 0)))
+        .collect();
+    let scores = (0..40).map(|n| scored(if n % 2 == 0 { 0.9 } else { 0.1 }));
+    let model = model(scores.collect());
+    let prevalences = [("Pneumonia".to_owned(), Prevalence::new(0.01).unwrap())];
+    let measured = measure(&Study {
+        cases: &cases,
+        group_columns: &[],
+        model: &model,
+        against: None,
+        prevalences: &prevalences,
+        jobs: 1,
+    });
+    let assumed = find(&measured, "all", Statistic::PositivePredictiveValueAssumed);
+    let interval = assumed.interval.unwrap();
+    assert_eq!(
+        (assumed.value, interval.method),
+        (Some(1.0), Method::Wilson)
+    );
+    assert!(interval.low < 0.05, "{interval:?}");
 }
 
 #[test]

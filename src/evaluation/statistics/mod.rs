@@ -2,18 +2,20 @@
 //! draws a case several times or not at all. All are undefined (`None`) where their denominator is 0.
 
 mod agreement;
+mod beta;
 mod calibration;
 mod ranking;
 mod threshold;
 mod wilson;
 
 pub use agreement::{Pair, cohens_kappa, mean_absolute_error, observed_agreement, pearson};
+pub use beta::beta_interval;
 pub use calibration::{
     Bin, ECE_BINS, Line, brier, calibration_line, expected_calibration_error, reliability,
 };
 pub use ranking::{area_under_roc, average_precision, precision_recall_curve, roc_curve};
 pub use threshold::Confusion;
-pub use wilson::{Z_95, wilson};
+pub use wilson::{Z_95, wilson, wilson_at};
 
 /// `a / b`, if there is one.
 fn ratio(a: f64, b: f64) -> Option<f64> {

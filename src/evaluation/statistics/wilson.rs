@@ -6,12 +6,17 @@ pub const Z_95: f64 = 1.959_963_984_540_054;
 
 /// The 95 % interval of `part` of `whole`; `None` of nothing.
 pub fn wilson(part: f64, whole: f64) -> Option<(f64, f64)> {
+    wilson_at(part, whole, Z_95)
+}
+
+/// The interval between the normal distribution's ±`z`.
+pub fn wilson_at(part: f64, whole: f64, z: f64) -> Option<(f64, f64)> {
     if whole <= 0.0 {
         return None;
     }
-    let (share, square) = (part / whole, Z_95 * Z_95 / whole);
+    let (share, square) = (part / whole, z * z / whole);
     let middle = share + square / 2.0;
-    let half = Z_95 * (share * (1.0 - share) / whole + square / (4.0 * whole)).sqrt();
+    let half = z * (share * (1.0 - share) / whole + square / (4.0 * whole)).sqrt();
     let bound = |value: f64| (value / (1.0 + square)).clamp(0.0, 1.0);
     Some((bound(middle - half), bound(middle + half)))
 }

@@ -65,6 +65,36 @@ fn everything_that_a_card_says_is_read() {
 }
 
 #[test]
+fn a_sensitive_point_above_the_balanced_one_is_read_as_that_one_and_said() {
+    let reversed = FULL.replace("sensitive_point = 0.21", "sensitive_point = 0.82");
+    let card = parse_card(&reversed).unwrap();
+    assert_eq!(card.labels[0].sensitive_point, Some(0.47));
+    let [limit] = &card.limits[..] else {
+        panic!("{:?}", card.limits)
+    };
+    assert!(limit.contains("Pneumonia") && limit.contains("0.8200") && limit.contains("0.4700"));
+    assert_eq!(parse_card(&write_card(&card).unwrap()).unwrap(), card);
+    assert!(parse_card(FULL).unwrap().limits.is_empty());
+}
+
+#[test]
+fn the_points_of_the_bundled_card_are_in_order() {
+    let file: CardFile = toml::from_str(BUNDLED_CARD).unwrap();
+    let points: Vec<_> = file
+        .label
+        .iter()
+        .filter_map(|label| label.sensitive_point.zip(label.operating_point))
+        .collect();
+    assert_eq!(points.len(), 2);
+    assert!(
+        points
+            .iter()
+            .all(|(sensitive, balanced)| sensitive <= balanced),
+        "{points:?}"
+    );
+}
+
+#[test]
 fn an_old_card_is_read_and_calls_nothing_a_probability() {
     for calibrated in ["", "calibrated = true\n"] {
         let plain = FULL

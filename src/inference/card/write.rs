@@ -175,6 +175,7 @@ mod tests {
             card.limits = vec![text.clone(), "\"\"\"\\".to_owned()];
             card.labels[0].name = text.clone();
             card.labels[0].operating_point = Some(point);
+            card.labels[0].sensitive_point = Some(point / 2.0);
             let calibration = card.labels[0].calibration.as_mut().unwrap();
             (calibration.slope, calibration.intercept) = (slope, intercept);
             calibration.prevalence = crate::domain::Prevalence::new(share).unwrap();

@@ -195,6 +195,17 @@ mod tests {
             assert!(fault.contains(words), "{fault}");
             assert!(!fault.contains('\n'));
         }
+        let flat = [r#"{"class_name":"Flatten","config":{"name":"f"}}"#; 1_000];
+        let many = format!(
+            r#"{{"class_name":"Sequential","config":[{},{}]}}"#,
+            flat[0],
+            flat.join(",")
+        );
+        let many = assemble(&many, BTreeMap::new(), None, "m").unwrap_err();
+        assert!(
+            many.contains("1001 layers, and at most 1000 are read"),
+            "{many}"
+        );
         let other = assemble(r#"{"class_name":"Functional"}"#, BTreeMap::new(), None, "m");
         assert!(other.unwrap_err().contains("Functional, not Sequential"));
         let small = assemble(

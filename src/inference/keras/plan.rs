@@ -7,6 +7,9 @@ use serde_json::Value;
 use crate::inference::network::keras_sequential::{CHANNELS, Layer, Shape};
 use crate::inference::preprocess::KERAS_SIDE as SIDE;
 
+/// Layers of a model: those that are made of these kinds have tens.
+const MOST_LAYERS: usize = 1_000;
+
 /// What the last layer does with its outputs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum End {
@@ -39,6 +42,12 @@ impl Plan {
         let layers = layers
             .or_else(|| config["config"].as_array())
             .ok_or("it does not say its layers")?;
+        if layers.len() > MOST_LAYERS {
+            let count = layers.len();
+            return Err(format!(
+                "it has {count} layers, and at most {MOST_LAYERS} are read"
+            ));
+        }
         let mut plan = Plan {
             layers: Vec::new(),
             shape: Shape::input(SIDE),
