@@ -3,39 +3,38 @@
 //!
 //! A table is a list of columns and rows of [`Cell`]s. Whatever the format, a row is exactly one
 //! line, so a file that was cut off in the middle of one loses that row only and can be continued.
+//! [`read_table`] reads it back.
 //!
 //! # What a path looks like
 //!
 //! A path must name its file again, and must not harm what reads it. So [`path_text`] writes it as
-//! it is, save three things, all of which can be undone:
+//! it is, save four things, all of which can be undone:
 //!
 //! - bytes that are not UTF-8, control characters and marks that reorder text become `\xNN`, one a
 //!   byte;
 //! - a backslash becomes `\\`;
-//! - a relative path that begins with `=`, `+`, `-` or `@`, which a spreadsheet would compute, gets
-//!   `./` before it: the same file.
+//! - a relative path that begins with `=`, `+`, `-` or `@`, or looks so, which a spreadsheet would
+//!   compute, gets `./` before it: the same file;
+//! - such a sign after a comma, a semicolon or a bar, where another program may see a cell begin,
+//!   becomes `\xNN`.
 
+mod format;
+mod formula;
 mod predictions;
+mod reading;
 
+use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Serialize, Serializer};
 
 use crate::domain::text::clean;
-pub use predictions::Predictions;
-
-/// How a table is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// RFC 4180, with a header, lines ended by a line feed.
-    Csv,
-    /// One JSON object a line.
-    Jsonl,
-    /// One array of objects, valid once finished.
-    Json,
-}
+pub use format::{Format, UnknownEnding};
+use formula::harmless;
+pub use predictions::{Origin, Predictions, RowOf, is_label};
+pub use reading::{Extent, ReadError, Record, parse_cells, read_array, read_table};
 
 /// One value of a row.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,14 +64,13 @@ impl Cell {
         }
     }
 
-    /// As in a CSV file. Text that a spreadsheet would take for a formula gets an apostrophe.
+    /// As in a CSV file, where no text is left that a spreadsheet would take for a formula.
     fn to_csv(&self) -> String {
         match self {
             Cell::Empty => String::new(),
-            Cell::Text(text) if text.starts_with(FORMULA) => format!("'{text}"),
-            Cell::Text(text) => text.clone(),
+            Cell::Text(text) => harmless(text),
             Cell::Number { value, decimals } => format!("{value:.decimals$}"),
-            Cell::Nested(value) => value.to_string(),
+            Cell::Nested(value) => harmless(&value.to_string()),
         }
     }
 }
@@ -91,9 +89,6 @@ impl Serialize for Cell {
     }
 }
 
-/// What makes a spreadsheet compute a cell (OWASP, *CSV Injection*).
-const FORMULA: [char; 4] = ['=', '+', '-', '@'];
-
 /// A path as in every table: see the head of this module.
 pub fn path_text(path: &Path) -> String {
     let mut text = String::new();
@@ -107,10 +102,43 @@ pub fn path_text(path: &Path) -> String {
         }
         escape(chunk.invalid(), &mut text);
     }
-    if text.starts_with(FORMULA) {
+    if formula::begins_formula(&text) {
         text.insert_str(0, "./");
     }
+    let signs: Vec<usize> = formula::later_signs(&text).collect();
+    for at in signs.into_iter().rev() {
+        let mut sign = String::new();
+        let end = at + text[at..].chars().next().map_or(0, char::len_utf8);
+        escape(&text.as_bytes()[at..end], &mut sign);
+        text.replace_range(at..end, &sign);
+    }
     text
+}
+
+/// The path that [`path_text`] made this of, a leading `./` left out: what names a file in one
+/// table is the same for the same file. What an earlier version wrote is understood, too.
+pub fn path_of(text: &str) -> PathBuf {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, tail)) = rest.split_first() {
+        let (byte, after) = match tail {
+            [b'\\', after @ ..] if first == b'\\' => (b'\\', after),
+            [b'x', high, low, after @ ..] if first == b'\\' => match hexadecimal(*high, *low) {
+                Some(byte) => (byte, after),
+                None => (first, tail),
+            },
+            _ => (first, tail),
+        };
+        bytes.push(byte);
+        rest = after;
+    }
+    let bare = bytes.strip_prefix(b"./").filter(|bare| !bare.is_empty());
+    PathBuf::from(OsStr::from_bytes(bare.unwrap_or(&bytes)))
+}
+
+fn hexadecimal(high: u8, low: u8) -> Option<u8> {
+    let digit = |c: u8| char::from(c).to_digit(16);
+    u8::try_from(digit(high)? * 16 + digit(low)?).ok()
 }
 
 fn escape(bytes: &[u8], into: &mut String) {
@@ -139,22 +167,22 @@ impl<W: Write> TableWriter<W> {
     /// # Errors
     /// If `out` cannot be written.
     pub fn begin(out: W, format: Format, columns: Vec<String>) -> io::Result<Self> {
-        let mut table = Self::resume(out, format, columns);
+        let mut table = Self::resume(out, format, columns, 0);
         match format {
-            Format::Csv => table.put(&csv_line(table.columns.iter().map(String::as_str))?)?,
+            Format::Csv | Format::Tsv => table.put(&header(format, &table.columns)?)?,
             Format::Json => table.put(b"[")?,
             Format::Jsonl => {}
         }
         Ok(table)
     }
 
-    /// Goes on with a table whose beginning is there, and ends with a whole row.
-    pub fn resume(out: W, format: Format, columns: Vec<String>) -> Self {
+    /// Goes on with a table whose beginning is there, and so many whole rows.
+    pub fn resume(out: W, format: Format, columns: Vec<String>, rows: u64) -> Self {
         TableWriter {
             out,
             format,
             columns,
-            rows: 0,
+            rows,
         }
     }
 
@@ -165,13 +193,30 @@ impl<W: Write> TableWriter<W> {
     pub fn row(&mut self, cells: &[Cell]) -> io::Result<()> {
         debug_assert_eq!(cells.len(), self.columns.len());
         let line = match self.format {
-            Format::Csv => csv_line(cells.iter().map(Cell::to_csv))?,
-            Format::Jsonl => self.json_object(cells, "", "\n")?,
-            Format::Json if self.rows == 0 => self.json_object(cells, "\n", "")?,
-            Format::Json => self.json_object(cells, ",\n", "")?,
+            Format::Csv | Format::Tsv => cells_line(self.format, cells.iter().map(Cell::to_csv))?,
+            Format::Jsonl | Format::Json => self.json_object(cells)?,
+        };
+        self.line(&line)
+    }
+
+    /// Writes and flushes one row that another table of these columns has as this line, which is
+    /// without its end.
+    ///
+    /// # Errors
+    /// If `out` cannot be written.
+    pub fn line(&mut self, line: &[u8]) -> io::Result<()> {
+        let (before, after) = match self.format {
+            Format::Json if self.rows == 0 => ("\n", ""),
+            Format::Json => (",\n", ""),
+            _ => ("", "\n"),
         };
         self.rows += 1;
-        self.put(&line)
+        self.put(&[before.as_bytes(), line, after.as_bytes()].concat())
+    }
+
+    /// The table so far, to go on with it elsewhere.
+    pub fn map<V: Write>(self, out: impl FnOnce(W) -> V) -> TableWriter<V> {
+        TableWriter::resume(out(self.out), self.format, self.columns, self.rows)
     }
 
     /// Ends the table: an array is valid from here on.
@@ -185,11 +230,10 @@ impl<W: Write> TableWriter<W> {
         Ok(self.out)
     }
 
-    fn json_object(&self, cells: &[Cell], before: &str, after: &str) -> io::Result<Vec<u8>> {
-        let mut line = Vec::from(before);
+    fn json_object(&self, cells: &[Cell]) -> io::Result<Vec<u8>> {
+        let mut line = Vec::new();
         let members = self.columns.iter().zip(cells);
         serde_json::Serializer::new(&mut line).collect_map(members)?;
-        line.extend_from_slice(after.as_bytes());
         Ok(line)
     }
 
@@ -199,74 +243,41 @@ impl<W: Write> TableWriter<W> {
     }
 }
 
-fn csv_line(fields: impl IntoIterator<Item = impl AsRef<[u8]>>) -> io::Result<Vec<u8>> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
+/// The first line of a CSV or TSV file with these columns, its end included: labels are names that
+/// somebody else gave.
+pub fn header(format: Format, columns: &[String]) -> io::Result<Vec<u8>> {
+    let mut line = cells_line(format, header_cells(columns))?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+/// The columns as a CSV or TSV file names them.
+pub fn header_cells(columns: &[String]) -> Vec<String> {
+    let cells = columns.iter().map(|column| Cell::text(column).to_csv());
+    cells.collect()
+}
+
+/// Without its end.
+fn cells_line(
+    format: Format,
+    fields: impl IntoIterator<Item = impl AsRef<[u8]>>,
+) -> io::Result<Vec<u8>> {
+    let mut writer = csv::WriterBuilder::new()
+        .delimiter(format.delimiter())
+        .from_writer(Vec::new());
     writer.write_record(fields)?;
-    writer.into_inner().map_err(|error| error.into_error())
-}
-
-/// The values of one line of a table as text, a value for each column, empty where there is none;
-/// `None` if it is not a row with exactly these columns. An array is not read line by line.
-pub fn parse_row(format: Format, columns: &[String], line: &[u8]) -> Option<Vec<String>> {
-    match format {
-        Format::Csv => parse_csv(line).filter(|fields| fields.len() == columns.len()),
-        Format::Jsonl => parse_object(columns, line),
-        Format::Json => None,
+    let mut line = writer.into_inner().map_err(|error| error.into_error())?;
+    if line.ends_with(b"\n") {
+        line.pop();
     }
-}
-
-/// The columns that the first line of a table names; `None` if it names none.
-pub fn columns_of(format: Format, line: &[u8]) -> Option<Vec<String>> {
-    match format {
-        Format::Csv => parse_csv(line),
-        Format::Jsonl => {
-            let row: serde_json::Map<String, serde_json::Value> =
-                serde_json::from_slice(line).ok()?;
-            Some(row.into_iter().map(|(column, _)| column).collect())
-        }
-        Format::Json => None,
-    }
-}
-
-/// Whether a line is the header of a CSV file with exactly these columns.
-pub fn is_header(columns: &[String], line: &[u8]) -> bool {
-    parse_csv(line).is_some_and(|fields| fields == columns)
-}
-
-fn parse_csv(line: &[u8]) -> Option<Vec<String>> {
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .from_reader(line);
-    let mut records = reader.records();
-    let record = records.next()?.ok()?;
-    records
-        .next()
-        .is_none()
-        .then(|| record.iter().map(str::to_owned).collect())
-}
-
-fn parse_object(columns: &[String], line: &[u8]) -> Option<Vec<String>> {
-    use serde_json::{Map, Value};
-    let object: Map<String, Value> = serde_json::from_slice(line).ok()?;
-    if object.len() != columns.len() {
-        return None;
-    }
-    let text = |value: &Value| match value {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    columns
-        .iter()
-        .map(|column| object.get(column).map(text))
-        .collect()
+    Ok(line)
 }
 
 #[cfg(test)]
 mod tests {
     use std::ffi::OsStr;
 
-    use super::predictions::tests::{columns, three_rows, written};
+    use super::predictions::tests::{three_rows, written};
     use super::*;
 
     #[test]
@@ -279,25 +290,13 @@ mod tests {
     }
 
     #[test]
-    fn a_row_reads_back_in_both_formats_and_a_torn_one_does_not() {
-        for format in [Format::Csv, Format::Jsonl] {
-            let columns = columns(format);
-            let text = written(format, &three_rows(format));
-            let row = text.lines().find(|line| line.contains("b.png")).unwrap();
-            let values = parse_row(format, &columns, row.as_bytes()).unwrap();
-            assert_eq!(values[..3], ["b.png", "refused", "colour"]);
-            assert_eq!(values[7], "ab");
-            let torn = &row[..row.len() - 12];
-            assert_eq!(parse_row(format, &columns, torn.as_bytes()), None, "{torn}");
-        }
-    }
-
-    #[test]
-    fn a_header_is_told_from_another_tables() {
-        let columns = columns(Format::Csv);
-        let text = written(Format::Csv, &[]);
-        assert!(is_header(&columns, text.trim_end().as_bytes()));
-        assert!(!is_header(&columns, b"path,label"));
+    fn a_label_is_no_formula_in_the_header_either() {
+        let columns = ["path", "=cmd", "a,b", "x;@y"].map(str::to_owned);
+        let table = TableWriter::begin(Vec::new(), Format::Csv, columns.to_vec()).unwrap();
+        let text = String::from_utf8(table.finish().unwrap()).unwrap();
+        assert_eq!(text, "path,'=cmd,\"a,b\",x;'@y\n");
+        let named = parse_cells(Format::Csv, text.trim_end().as_bytes()).unwrap();
+        assert_eq!(named, header_cells(&columns));
     }
 
     #[test]
@@ -308,34 +307,10 @@ mod tests {
         assert_eq!(text(b"a\x1b[2J\nb"), r"a\x1B[2J\x0Ab");
         assert_eq!(text(b"a\xff\\xFF"), r"a\xFF\\xFF");
         assert_eq!(text("a\u{202e}gnp".as_bytes()), r"a\xE2\x80\xAEgnp");
-        for name in ["=1+1", "+1", "-1", "@A1"] {
+        for name in ["=1+1", "+1", "-1", "@A1", "\u{ff1d}1", "\u{200b}=1", " -1"] {
             assert_eq!(text(name.as_bytes()), format!("./{name}"));
         }
-    }
-
-    /// Undoes [`path_text`], as its documentation says that one can.
-    fn undo(text: &str) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        let mut rest = text.as_bytes();
-        while let Some((&first, tail)) = rest.split_first() {
-            match (first, tail) {
-                (b'\\', [b'\\', tail @ ..]) => {
-                    bytes.push(b'\\');
-                    rest = tail;
-                }
-                (b'\\', [b'x', high, low, tail @ ..]) => {
-                    let digits = [*high, *low];
-                    let digits = std::str::from_utf8(&digits).unwrap();
-                    bytes.push(u8::from_str_radix(digits, 16).unwrap());
-                    rest = tail;
-                }
-                _ => {
-                    bytes.push(first);
-                    rest = tail;
-                }
-            }
-        }
-        bytes
+        assert_eq!(text(b"a;=1, -2.png"), r"a;\x3D1, \x2D2.png");
     }
 
     proptest::proptest! {
@@ -343,14 +318,20 @@ mod tests {
         fn no_path_is_lost_and_none_has_a_control_character(bytes: Vec<u8>) {
             let text = path_text(Path::new(OsStr::from_bytes(&bytes)));
             proptest::prop_assert!(!text.chars().any(is_unsafe));
-            proptest::prop_assert!(!text.starts_with(FORMULA));
-            let back = undo(&text);
-            let back = if bytes.first().is_some_and(|c| b"=+-@".contains(c)) {
-                back.strip_prefix(b"./").unwrap()
-            } else {
-                &back[..]
-            };
-            proptest::prop_assert_eq!(back, &bytes[..]);
+            // As text of a cell it stays what it is: another path would be another file.
+            proptest::prop_assert_eq!(harmless(&text), &text[..]);
+            let path = Path::new(OsStr::from_bytes(&bytes));
+            let bare = bytes.strip_prefix(b"./").filter(|bare| !bare.is_empty());
+            let back = path_of(&path_text(path));
+            proptest::prop_assert_eq!(back.as_os_str().as_bytes(), bare.unwrap_or(&bytes));
+        }
+
+        #[test]
+        fn no_path_of_signs_and_separators_is_lost(name in "[-=;,@./ x\u{200b}\u{ff1d}\\\\]{1,12}") {
+            let text = path_text(Path::new(&name));
+            proptest::prop_assert_eq!(harmless(&text), &text[..]);
+            let bare = name.strip_prefix("./").filter(|bare| !bare.is_empty());
+            proptest::prop_assert_eq!(path_of(&text), Path::new(bare.unwrap_or(&name)));
         }
     }
 }

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use image::{GrayImage, Rgb, RgbImage, imageops};
 use serde_json::{Map, Value};
 
-const COLUMNS: [&str; 13] = [
+const COLUMNS: [&str; 16] = [
     "path",
     "status",
     "reasons",
@@ -28,11 +28,15 @@ const COLUMNS: [&str; 13] = [
     "model_sha256",
     "preprocess",
     "elapsed_ms",
+    "sha256",
+    "card_digest",
+    "prevalence",
 ];
 /// What JSON rows have beside the columns.
 const NESTED: [&str; 4] = ["reason_list", "prevalence", "findings", "severity"];
 const LABELS: std::ops::Range<usize> = 3..8;
 const ELAPSED: usize = 12;
+const CONTENT: usize = 13;
 
 /// What a finished program left.
 struct Outcome {
@@ -225,6 +229,99 @@ fn it_is_a_success_if_every_image_was_read() {
     );
 }
 
+/// A DICOM object that holds no image, in explicit VR little endian.
+fn object(class: &str) -> Vec<u8> {
+    let element = |group: u16, number: u16, vr: &str, value: &str| {
+        let mut value = value.as_bytes().to_vec();
+        if value.len() % 2 == 1 {
+            value.push(0);
+        }
+        let mut element = [group.to_le_bytes(), number.to_le_bytes()].concat();
+        element.extend_from_slice(vr.as_bytes());
+        element.extend_from_slice(&(value.len() as u16).to_le_bytes());
+        [element, value].concat()
+    };
+    let meta = [
+        element(2, 2, "UI", class),
+        element(2, 3, "UI", "1.2.3"),
+        element(2, 0x10, "UI", "1.2.840.10008.1.2.1"),
+    ]
+    .concat();
+    let mut length = vec![2, 0, 0, 0, b'U', b'L', 4, 0];
+    length.extend_from_slice(&(meta.len() as u32).to_le_bytes());
+    let mut data_set = element(8, 0x18, "UI", "1.2.3");
+    if class != DIRECTORY {
+        // A directory says what it is nowhere but in its meta information.
+        data_set = [element(8, 0x16, "UI", class), data_set].concat();
+    }
+    [&[0; 128][..], b"DICM", &length, &meta, &data_set].concat()
+}
+
+const DIRECTORY: &str = "1.2.840.10008.1.3.10";
+
+/// As an archive gives it: reports, key objects and presentation states beside the films.
+#[test]
+fn objects_without_an_image_are_skipped_and_named_and_are_no_errors() {
+    let folder = Folder::new();
+    folder.film("s/a.png");
+    for (name, class) in [
+        ("s/IM1", "1.2.840.10008.5.1.4.1.1.88.11"),
+        ("s/IM2.dcm", "1.2.840.10008.5.1.4.1.1.88.33"),
+        ("s/ko.dcm", "1.2.840.10008.5.1.4.1.1.88.59"),
+        ("s/pr.dcm", "1.2.840.10008.5.1.4.1.1.11.1"),
+        ("s/rt.dcm", "1.2.840.10008.5.1.4.1.1.481.3"),
+        ("s/pdf.dcm", "1.2.840.10008.5.1.4.1.1.104.1"),
+        ("s/DICOMDIR", DIRECTORY),
+    ] {
+        fs::write(folder.path(name), object(class)).unwrap();
+    }
+    let arguments = ["predict", "s", "s/DICOMDIR", "-o", "t.csv"];
+    let outcome = folder.run(&arguments);
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    assert!(
+        outcome.stderr.starts_with(
+            "1 ok, 0 caution, 0 refused, 0 failed, 7 skipped (1 × DICOMDIR, 1 × RT structure set, \
+             1 × encapsulated PDF, 1 × key object selection, 1 × presentation state, \
+             2 × structured report); "
+        ),
+        "{}",
+        outcome.stderr
+    );
+    let all = rows(&fs::read_to_string(folder.path("t.csv")).unwrap());
+    let skipped: Vec<_> = all.iter().filter(|row| row[1] == "skipped").collect();
+    assert_eq!((all.len(), skipped.len()), (8, 7));
+    assert!(
+        skipped
+            .iter()
+            .all(|row| row[CONTENT].len() == 64 && row[10].is_empty())
+    );
+    assert!(
+        skipped
+            .iter()
+            .any(|row| row[0] == "s/ko.dcm" && row[2] == "key object selection")
+    );
+
+    // They are known by their rows, and an image that comes in the place of one is read.
+    fs::copy(folder.path("s/a.png"), folder.path("s/IM2.dcm")).unwrap();
+    let resume = [&arguments[..], &["--resume"]].concat();
+    let outcome = folder.run(&resume);
+    assert!(
+        outcome
+            .stderr
+            .starts_with("1 ok, 0 caution, 0 refused, 0 failed, 7 kept, 1 read anew"),
+        "{}",
+        outcome.stderr
+    );
+
+    // An image that lost its pixels is no such thing.
+    let image = object("1.2.840.10008.5.1.4.1.1.1.1");
+    fs::write(folder.path("dx.dcm"), image).unwrap();
+    let outcome = folder.run(&["predict", "dx.dcm", "s/ko.dcm"]);
+    assert_eq!(outcome.code, 1);
+    let said: Vec<_> = outcome.rows().iter().map(|row| row[1].clone()).collect();
+    assert_eq!(said, ["error", "skipped"]);
+}
+
 #[test]
 fn what_nothing_computes_is_said_in_one_line() {
     let folder = Folder::new();
@@ -262,13 +359,19 @@ fn bad_usage_ends_with_two_and_changes_nothing() {
     fs::create_dir(folder.path("empty")).unwrap();
     for arguments in [
         &["predict"][..],
-        &["predict", "nowhere", "-o", "old.csv"],
+        &["predict", "nowhere", "-o", "old.csv", "--force"],
+        &["predict", "a.png", "-o", "old.csv"],
+        &["predict", "a.png", "-o", "old.csv", "--append"],
+        &["predict", "a.png", "-o", "new.txt"],
+        &["predict", "a.png", "-o", "new"],
+        &["predict", "a.png", "-o", "new.csv", "--append", "--resume"],
+        &["predict", "a.png", "--append"],
         &["predict", "a.png", "--format", "xml"],
         &["predict", "a.png", "--jobs", "0"],
         &["predict", "a.png", "--engine", "abacus"],
         &["predict", "a.png", "--resume"],
         &["predict", "a.png", "--resume", "-o", "-"],
-        &["predict", "a.png", "--resume", "-o", "new.json"],
+        &["predict", "a.png", "--resume", "-o", "/dev/null"],
         &["predict", "a.png", "-o", "no/such/folder.csv"],
         &["predict", "a.png", "-o", "empty"],
         &["predict", "a.png", "--heatmap-label", "Pneumonia"],
@@ -304,7 +407,7 @@ fn bad_usage_ends_with_two_and_changes_nothing() {
         fs::read_to_string(folder.path("old.csv")).unwrap(),
         "yesterday's"
     );
-    assert!(!folder.path("new.json").exists());
+    assert!(!folder.path("new.csv").exists());
 }
 
 #[test]
@@ -424,7 +527,8 @@ fn json_lines_and_json_hold_the_same_as_csv() {
         }
     }
     let keys: Map<String, Value> = lines[0].as_object().unwrap().clone();
-    assert_eq!(keys.len(), COLUMNS.len() + NESTED.len());
+    // The prevalence is a text in a cell, and an object in JSON.
+    assert_eq!(keys.len(), COLUMNS.len() + NESTED.len() - 1);
     let findings = lines[0]["findings"].as_array().unwrap();
     for (column, finding) in COLUMNS[LABELS].iter().zip(findings) {
         assert_eq!(finding["label"], *column);
@@ -530,20 +634,98 @@ fn a_prevalence_moves_a_probability_and_is_refused_for_a_score() {
     // Odds of 1 against odds of 1/4.
     let ratio = odds("Pneumonia=50%") / odds("Pneumonia=0.2");
     assert!((ratio - 4.0).abs() < 0.01, "{ratio}");
-    let outcome = folder.run(&[
-        "predict",
-        "a.png",
-        "-o",
-        "t.csv",
-        "--resume",
-        "--prevalence",
-        "Pneumonia=5%",
-    ]);
-    assert_eq!(
-        outcome.code, 2,
-        "a csv table does not say which prevalence it assumes"
+}
+
+fn words(line: &str) -> Vec<&str> {
+    line.split(' ').collect()
+}
+
+#[test]
+fn rows_under_another_assumption_or_model_are_refused_and_stay() {
+    let folder = Folder::new();
+    folder.films(3);
+    folder.torn("f2.png");
+    let mut ways = Vec::new();
+    if is_calibrated() {
+        ways.push(("--prevalence Pneumonia=0.2", "", "Pneumonia=0.2"));
+        ways.push(("", "--prevalence Pneumonia=0.2", "Pneumonia=0.2"));
+    }
+    for name in ["t.csv", "t.tsv", "t.jsonl", "t.json"] {
+        for (before, now, word) in &ways {
+            let first = format!("predict . --force -o {name} {before}");
+            assert_eq!(folder.run(&words(first.trim())).code, 1, "one is torn");
+            let table = fs::read(folder.path(name)).unwrap();
+            for option in ["--resume", "--append"] {
+                let again = format!("predict . {option} -o {name} {now}");
+                let outcome = folder.run(&words(again.trim()));
+                assert_eq!(outcome.code, 2, "{name} {option}: {}", outcome.stderr);
+                assert!(
+                    outcome
+                        .stderr
+                        .contains("2 of its 3 rows are not (2 by model "),
+                    "{}",
+                    outcome.stderr
+                );
+                assert!(outcome.stderr.contains(word), "{}", outcome.stderr);
+                assert_eq!(fs::read(folder.path(name)).unwrap(), table);
+            }
+        }
+    }
+    // Another digest, another card, another precision: whose rows they are is said.
+    let table = fs::read_to_string(folder.path("t.csv")).unwrap_or_default();
+    let table = if table.is_empty() {
+        assert_eq!(folder.run(&["predict", ".", "-o", "t.csv"]).code, 1);
+        fs::read_to_string(folder.path("t.csv")).unwrap()
+    } else {
+        table
+    };
+    let first = &rows(&table)[0];
+    for (own, other) in [
+        (first[10].clone(), "0".repeat(64)),
+        (format!(",{},", first[11]), format!(",{}+bf16,", first[11])),
+        (first[14].clone(), "0123456789abcdef".to_owned()),
+    ] {
+        let mixed = table.replacen(&own, &other, 1);
+        assert_ne!(mixed, table);
+        fs::write(folder.path("t.csv"), &mixed).unwrap();
+        let outcome = folder.run(&["predict", ".", "-o", "t.csv", "--resume"]);
+        assert_eq!(outcome.code, 2, "{}", outcome.stderr);
+        let other = other.trim_matches(',');
+        let said = &other[..other.len().min(12)];
+        assert!(outcome.stderr.contains(said), "{said}: {}", outcome.stderr);
+        assert!(
+            outcome.stderr.contains("1 by model ")
+                && outcome.stderr.contains("Nothing was changed"),
+            "{}",
+            outcome.stderr
+        );
+        assert_eq!(fs::read_to_string(folder.path("t.csv")).unwrap(), mixed);
+    }
+}
+
+#[test]
+fn the_table_of_a_model_with_other_labels_is_refused_with_whose_it_is() {
+    let folder = Folder::new();
+    folder.film("a.png");
+    let digest = "ab".repeat(32);
+    let csv =
+        format!("path,status,reasons,Gout,model_sha256,preprocess\na.png,ok,,0.5,{digest},x-1\n");
+    let json = format!(
+        "{{\"path\":\"a.png\",\"status\":\"ok\",\"Gout\":0.5,\"model_sha256\":\"{digest}\",\"preprocess\":\"x-1\"}}\n"
     );
-    assert!(outcome.stderr.contains("needs jsonl"), "{}", outcome.stderr);
+    for (name, text) in [("t.csv", csv), ("t.jsonl", json)] {
+        fs::write(folder.path(name), &text).unwrap();
+        for option in ["--resume", "--append"] {
+            let outcome = folder.run(&["predict", "a.png", "-o", name, option]);
+            assert_eq!(outcome.code, 2, "{}", outcome.stderr);
+            assert!(
+                outcome.stderr.contains("1 by model abababababab x-1"),
+                "{}",
+                outcome.stderr
+            );
+            assert_eq!(fs::read_to_string(folder.path(name)).unwrap(), text);
+        }
+    }
 }
 
 #[test]
@@ -555,8 +737,20 @@ fn an_output_file_is_its_owners_and_its_name_tells_the_format() {
         "a longer file that was there before, of another kind",
     )
     .unwrap();
-    for name in ["t.csv", "t.jsonl", "t.json"] {
-        let outcome = folder.run(&["predict", "a.png", "-o", name]);
+    let outcome = folder.run(&["predict", "a.png", "-o", "t.json"]);
+    assert_eq!(outcome.code, 2);
+    assert!(
+        outcome
+            .stderr
+            .contains("t.json: it is there already; --resume"),
+        "{}",
+        outcome.stderr
+    );
+    // Nothing is lost with an empty file.
+    fs::write(folder.path("empty.csv"), "").unwrap();
+    assert_eq!(folder.run(&["predict", "a.png", "-o", "empty.csv"]).code, 0);
+    for name in ["t.csv", "t.tsv", "t.jsonl", "t.json"] {
+        let outcome = folder.run(&["predict", "a.png", "-o", name, "--force"]);
         assert_eq!(
             (outcome.code, outcome.stdout.as_str()),
             (0, ""),
@@ -566,6 +760,7 @@ fn an_output_file_is_its_owners_and_its_name_tells_the_format() {
         let text = fs::read_to_string(folder.path(name)).unwrap();
         match name {
             "t.csv" => assert_eq!(rows(&text).len(), 1),
+            "t.tsv" => assert_eq!(rows(&text.replace('\t', ",")).len(), 1),
             "t.jsonl" => assert!(serde_json::from_str::<Map<String, Value>>(&text).is_ok()),
             _ => assert_eq!(serde_json::from_str::<Vec<Value>>(&text).unwrap().len(), 1),
         }
@@ -595,7 +790,14 @@ fn a_table_cut_off_anywhere_is_resumed_to_the_same_table() {
     let folder = Folder::new();
     folder.films(4);
     folder.photograph("f2.png");
-    for name in ["t.csv", "t.jsonl"] {
+    for (name, option) in [
+        ("t.csv", "--resume"),
+        ("u.csv", "--append"),
+        ("t.tsv", "--resume"),
+        ("t.jsonl", "--resume"),
+        ("t.json", "--resume"),
+        ("u.json", "--append"),
+    ] {
         assert_eq!(folder.run(&["predict", ".", "-o", name]).code, 0);
         let path = folder.path(name);
         let whole = fs::read(&path).unwrap();
@@ -616,8 +818,8 @@ fn a_table_cut_off_anywhere_is_resumed_to_the_same_table() {
             whole.len(),
         ] {
             fs::write(&path, &whole[..cut]).unwrap();
-            let outcome = folder.run(&["predict", ".", "-o", name, "--resume"]);
-            assert_eq!(outcome.code, 0, "cut at {cut}: {}", outcome.stderr);
+            let outcome = folder.run(&["predict", ".", "-o", name, option]);
+            assert_eq!(outcome.code, 0, "{name} cut at {cut}: {}", outcome.stderr);
             let kept = lines
                 .iter()
                 .rev()
@@ -638,52 +840,203 @@ fn a_table_cut_off_anywhere_is_resumed_to_the_same_table() {
 /// The rows of a file, without the column that differs between runs.
 fn timeless(name: &str, bytes: &[u8]) -> Vec<Vec<String>> {
     let text = std::str::from_utf8(bytes).unwrap();
-    if name.ends_with("csv") {
-        return without_time(rows(text));
+    match name.rsplit('.').next().unwrap() {
+        "csv" => return without_time(rows(text)),
+        "tsv" => return without_time(rows(&text.replace(',', ";").replace('\t', ","))),
+        _ => {}
     }
-    let row = |line: &str| {
-        let object: Map<String, Value> = serde_json::from_str(line).unwrap();
+    let objects: Vec<Map<String, Value>> = match name.ends_with("json") {
+        true => serde_json::from_str(text).unwrap(),
+        false => text
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect(),
+    };
+    let row = |object: &Map<String, Value>| {
         COLUMNS[..ELAPSED]
             .iter()
             .map(|column| object[*column].to_string())
             .collect()
     };
-    text.lines().map(row).collect()
+    objects.iter().map(row).collect()
 }
 
 #[test]
-fn resuming_reads_again_what_failed_and_what_another_model_read() {
+fn resuming_reads_again_what_failed_and_what_was_changed_and_nothing_else() {
     let folder = Folder::new();
     folder.films(4);
     folder.torn("f1.png");
-    assert_eq!(folder.run(&["predict", ".", "-o", "t.csv"]).code, 1);
-    let table = fs::read_to_string(folder.path("t.csv")).unwrap();
-    let sha = &rows(&table)[0][10];
-    // The last row becomes one of another model, and the torn image a whole one.
-    let at = table.rfind(sha.as_str()).unwrap();
-    let other = format!("{}{}{}", &table[..at], "0".repeat(64), &table[at + 64..]);
-    fs::write(folder.path("t.csv"), other).unwrap();
-    folder.film("f1.png");
+    folder.torn("s/f5.png");
+    for name in ["t.csv", "t.jsonl", "t.json"] {
+        folder.film("f3.png");
+        folder.torn("f1.png");
+        assert_eq!(folder.run(&["predict", ".", "-o", name]).code, 1);
+        let before = timeless(name, &fs::read(folder.path(name)).unwrap());
+        // The torn image becomes a whole one, and another comes under the name of the last film.
+        folder.film("f1.png");
+        folder.photograph("f3.png");
 
-    let outcome = folder.run(&["predict", ".", "-o", "t.csv", "--resume"]);
-    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
-    assert!(
-        outcome
-            .stderr
-            .starts_with("2 ok, 0 caution, 0 refused, 0 failed, 2 kept")
-    );
-    let now = rows(&fs::read_to_string(folder.path("t.csv")).unwrap());
-    let paths: Vec<_> = now.iter().map(|row| row[0].as_str()).collect();
-    assert_eq!(paths, ["./f0.png", "./f2.png", "./f1.png", "./f3.png"]);
-    assert!(
-        now.iter().all(|row| row[1] == "ok" && row[10] == *sha),
-        "{now:?}"
-    );
+        let files = ["f0.png", "f1.png", "f2.png", "f3.png"];
+        let resume = [&["predict"][..], &files, &["-o", name, "--resume"]].concat();
+        let outcome = folder.run(&resume);
+        assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+        assert!(
+            outcome.stderr.starts_with(
+                "1 ok, 0 caution, 1 refused, 0 failed, 3 kept, 1 read anew: its file was changed; "
+            ),
+            "{}",
+            outcome.stderr
+        );
+        let now = timeless(name, &fs::read(folder.path(name)).unwrap());
+        let cell = |row: &Vec<String>, at: usize| row[at].trim_matches('"').to_owned();
+        let said: Vec<_> = now.iter().map(|row| (cell(row, 0), cell(row, 1))).collect();
+        let expected = [
+            ("./f0.png", "ok"),
+            ("./f2.png", "ok"),
+            // It was not asked for, and its row is there yet.
+            ("./s/f5.png", "error"),
+            ("f1.png", "ok"),
+            ("f3.png", "refused"),
+        ]
+        .map(|(path, status)| (path.to_owned(), status.to_owned()));
+        assert_eq!(said, expected, "{name}");
+        assert_eq!(now[..2], [before[0].clone(), before[2].clone()]);
+        // Again: there is nothing to do.
+        let table = fs::read(folder.path(name)).unwrap();
+        assert_eq!(folder.run(&resume).code, 0);
+        assert_eq!(
+            timeless(name, &fs::read(folder.path(name)).unwrap()),
+            timeless(name, &table)
+        );
+    }
     let left: Vec<_> = fs::read_dir(folder.0.path())
         .unwrap()
         .map(|e| e.unwrap().file_name())
         .collect();
-    assert_eq!(left.len(), 5, "no draft is left behind: {left:?}");
+    assert_eq!(left.len(), 8, "no draft is left behind: {left:?}");
+}
+
+#[test]
+fn rows_are_appended_and_none_is_changed() {
+    let folder = Folder::new();
+    folder.films(4);
+    folder.torn("f1.png");
+    let append =
+        |files: &[&str]| folder.run(&[&["predict", "--append", "-o", "t.csv"], files].concat());
+    // As xargs calls it; the third time after a kill in the middle of a row.
+    assert_eq!(append(&["f0.png", "f1.png"]).code, 1, "one is torn");
+    let first = fs::read_to_string(folder.path("t.csv")).unwrap();
+    assert_eq!(append(&["f2.png"]).code, 0);
+    let second = fs::read_to_string(folder.path("t.csv")).unwrap();
+    assert!(second.starts_with(&first));
+    fs::write(folder.path("t.csv"), &second[..second.len() - 20]).unwrap();
+    assert_eq!(append(&["f2.png", "f3.png"]).code, 0);
+    let table = fs::read_to_string(folder.path("t.csv")).unwrap();
+    assert!(table.starts_with(&first));
+    let said: Vec<_> = rows(&table)
+        .into_iter()
+        .map(|row| (row[0].clone(), row[1].clone()))
+        .collect();
+    let expected = [
+        ("f0.png", "ok"),
+        ("f1.png", "error"),
+        ("f2.png", "ok"),
+        ("f3.png", "ok"),
+    ]
+    .map(|(path, status)| (path.to_owned(), status.to_owned()));
+    assert_eq!(said, expected);
+
+    // The same files again have rows; of one that was changed the row is not of this file.
+    assert_eq!(append(&["f0.png", "f3.png"]).code, 0);
+    folder.photograph("f3.png");
+    let outcome = append(&["f0.png", "f3.png"]);
+    assert_eq!(outcome.code, 1);
+    assert!(
+        outcome.stderr.contains("1 files were changed since"),
+        "{}",
+        outcome.stderr
+    );
+    assert_eq!(fs::read_to_string(folder.path("t.csv")).unwrap(), table);
+}
+
+#[test]
+fn runs_that_append_to_one_file_wait_for_each_other() {
+    let folder = Folder::new();
+    folder.films(24);
+    let children: Vec<Child> = (0..6)
+        .map(|n| {
+            let files = (4 * n..4 * n + 4).map(|n| format!("f{n}.png"));
+            let mut command = cxr(&["predict", "--append", "-q", "-o", "t.csv"]);
+            let command = command.args(files).current_dir(folder.0.path());
+            command.stderr(Stdio::null()).spawn().unwrap()
+        })
+        .collect();
+    for mut child in children {
+        assert!(child.wait().unwrap().success());
+    }
+    let text = fs::read_to_string(folder.path("t.csv")).unwrap();
+    let mut paths: Vec<_> = rows(&text).into_iter().map(|row| row[0].clone()).collect();
+    paths.sort();
+    paths.dedup();
+    assert_eq!(paths.len(), 24);
+    assert_eq!(text.lines().count(), 25, "one header");
+}
+
+/// What version 0.1 wrote: no content, no card, and in CSV no prevalence.
+#[test]
+fn a_table_of_an_earlier_version_is_gone_on_with() {
+    let folder = Folder::new();
+    folder.films(3);
+    for name in ["t.csv", "t.jsonl"] {
+        for option in ["--resume", "--append"] {
+            let first = ["predict", "f0.png", "f1.png", "--force", "-o", name];
+            assert_eq!(folder.run(&first).code, 0);
+            let path = folder.path(name);
+            let text = fs::read_to_string(&path).unwrap();
+            let earlier: String = text
+                .lines()
+                .map(|line| {
+                    let end = match name {
+                        "t.csv" => line.rmatch_indices(',').nth(2).unwrap().0,
+                        _ => line.find(",\"sha256\"").unwrap(),
+                    };
+                    line[..end].to_owned() + if name == "t.csv" { "\n" } else { "}\n" }
+                })
+                .collect();
+            fs::write(&path, &earlier).unwrap();
+            let outcome = folder.run(&["predict", ".", "-o", name, option]);
+            assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+            assert!(
+                outcome
+                    .stderr
+                    .contains("2 rows do not say of which content they are")
+                    && outcome.stderr.contains("calibration"),
+                "{}",
+                outcome.stderr
+            );
+            let now = fs::read_to_string(&path).unwrap();
+            let before = timeless(name, text.as_bytes());
+            assert_eq!(timeless(name, now.as_bytes())[..2], before);
+            if name == "t.csv" {
+                let rows = rows(&now);
+                assert_eq!(rows.len(), 3);
+                assert_eq!(rows[0][CONTENT..], ["", "", ""]);
+                assert_eq!(rows[2][CONTENT].len(), 64);
+            } else {
+                assert!(now.starts_with(&earlier));
+            }
+            // That it may be another prevalence is more than a word.
+            if name == "t.csv" && is_calibrated() {
+                fs::write(&path, &earlier).unwrap();
+                let other = ["--prevalence", "Pneumonia=0.2"];
+                let arguments = [&["predict", ".", "-o", name, option][..], &other].concat();
+                let outcome = folder.run(&arguments);
+                assert_eq!(outcome.code, 2, "{}", outcome.stderr);
+                assert!(outcome.stderr.contains("do not say which prevalence"));
+                assert_eq!(fs::read_to_string(&path).unwrap(), earlier);
+            }
+        }
+    }
 }
 
 #[test]
@@ -695,16 +1048,20 @@ fn a_table_of_somebody_else_is_not_resumed_and_not_touched() {
         ("t.csv", "no newline"),
         ("t.jsonl", "{\"path\": \"a.png\"}\n"),
         ("t.jsonl", "[\n"),
+        ("t.json", "[{\"path\": \"a.png\"}]\n"),
+        ("t.json", "{}\n"),
     ] {
         fs::write(folder.path(name), text).unwrap();
-        let outcome = folder.run(&["predict", "a.png", "-o", name, "--resume"]);
-        assert_eq!(outcome.code, 2, "{text:?}: {}", outcome.stderr);
-        assert!(
-            outcome.stderr.contains("cannot be resumed"),
-            "{}",
-            outcome.stderr
-        );
-        assert_eq!(fs::read_to_string(folder.path(name)).unwrap(), text);
+        for option in ["--resume", "--append"] {
+            let outcome = folder.run(&["predict", "a.png", "-o", name, option]);
+            assert_eq!(outcome.code, 2, "{text:?}: {}", outcome.stderr);
+            assert!(
+                outcome.stderr.contains("cannot be resumed"),
+                "{}",
+                outcome.stderr
+            );
+            assert_eq!(fs::read_to_string(folder.path(name)).unwrap(), text);
+        }
     }
 }
 
@@ -840,17 +1197,75 @@ fn two_runs_do_not_write_one_file() {
     let folder = Folder::new();
     folder.films(2_000);
     let _running = started(&folder, "t.csv");
-    for arguments in [
-        &["predict", ".", "-o", "t.csv"][..],
-        &["predict", ".", "-o", "t.csv", "--resume"],
+    for (option, words) in [
+        ("--quiet", "is there already"),
+        ("--force", "is being written by another"),
+        ("--resume", "is being written by another"),
     ] {
-        let outcome = folder.run(arguments);
+        let outcome = folder.run(&["predict", ".", "-o", "t.csv", option]);
         assert_eq!(outcome.code, 2, "{}", outcome.stderr);
-        assert!(
-            outcome.stderr.contains("is being written by another"),
-            "{}",
-            outcome.stderr
+        assert!(outcome.stderr.contains(words), "{}", outcome.stderr);
+    }
+}
+
+/// A kill cannot be caught: what is there is whole up to a torn row at most, however often.
+#[test]
+fn a_table_of_a_run_that_was_killed_again_and_again_is_the_same_in_the_end() {
+    let folder = Folder::new();
+    folder.films(120);
+    folder.torn("f7.png");
+    let whole = folder.run(&["predict", ".", "--force", "-o", "whole.csv"]);
+    assert_eq!(whole.code, 1);
+    let whole = fs::read_to_string(folder.path("whole.csv")).unwrap();
+    for (name, option) in [
+        ("t.csv", "--resume"),
+        ("t.json", "--resume"),
+        ("u.csv", "--append"),
+    ] {
+        let rows_of = |name: &str| {
+            fs::read(folder.path(name)).map_or(0, |text| text.split(|b| *b == b'\n').count())
+        };
+        for _ in 0..4 {
+            let before = rows_of(name);
+            let child = cxr(&["predict", ".", "-q", option, "-o", name])
+                .current_dir(folder.0.path())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap();
+            let mut running = Running(child);
+            let deadline = Instant::now() + Duration::from_secs(60);
+            while rows_of(name) < before + 10 && running.0.try_wait().unwrap().is_none() {
+                assert!(Instant::now() < deadline, "no rows within a minute");
+                thread::sleep(Duration::from_millis(1));
+            }
+        }
+        let code = folder.run(&["predict", ".", "-q", option, "-o", name]).code;
+        assert!(code <= 1, "{code}");
+        let sorted = |name: &str, text: &[u8]| {
+            let mut rows = timeless(name, text);
+            rows.iter_mut().for_each(|row| {
+                row.iter_mut().for_each(|cell| {
+                    *cell = cell.trim_matches('"').replace("null", "");
+                });
+                // A number may have other digits in JSON.
+                row.truncate(3);
+            });
+            rows.sort();
+            rows
+        };
+        let now = fs::read(folder.path(name)).unwrap();
+        assert_eq!(
+            sorted(name, &now),
+            sorted("whole.csv", whole.as_bytes()),
+            "{name}"
         );
+        if name == "t.csv" {
+            let mut now = timeless(name, &now);
+            let mut all = timeless(name, whole.as_bytes());
+            now.sort();
+            all.sort();
+            assert_eq!(now, all);
+        }
     }
 }
 
@@ -872,6 +1287,65 @@ fn a_reader_that_has_had_enough_ends_it_quietly() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
+
+/// A shell's `| true`: nothing reads, not even the header.
+#[test]
+fn a_reader_that_never_was_ends_it_as_quietly() {
+    let folder = Folder::new();
+    folder.films(3);
+    for arguments in [
+        "predict .",
+        "predict . -f jsonl",
+        "models list",
+        "man",
+        "doctor",
+    ] {
+        let mut command = cxr(&words(arguments));
+        let mut child = command
+            .current_dir(folder.0.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{arguments}: {said}");
+        assert_eq!(said, "", "{arguments}");
+    }
+}
+
+/// A shell's `>&-`: what is printed would be nowhere.
+#[test]
+fn a_closed_standard_output_is_an_error() {
+    let folder = Folder::new();
+    folder.film("a.png");
+    for arguments in [
+        "predict a.png",
+        "predict a.png -f json",
+        "models list",
+        "man",
+    ] {
+        let mut shell = Command::new("sh");
+        let line = format!("exec \"$0\" {arguments} >&-");
+        shell.args(["-c", &line, env!("CARGO_BIN_EXE_cxr")]);
+        let outcome = run(shell.env("CXR_CONFIG", "").current_dir(folder.0.path()));
+        assert_eq!(outcome.code, 1, "{arguments}: {}", outcome.stderr);
+        assert!(
+            outcome.stderr.contains("standard output is closed"),
+            "{}",
+            outcome.stderr
+        );
+    }
+    let mut shell = Command::new("sh");
+    shell.args([
+        "-c",
+        "exec \"$0\" predict a.png -o t.csv >&-",
+        env!("CARGO_BIN_EXE_cxr"),
+    ]);
+    let outcome = run(shell.env("CXR_CONFIG", "").current_dir(folder.0.path()));
+    assert_eq!(outcome.code, 0, "a file needs none: {}", outcome.stderr);
 }
 
 #[test]
@@ -1012,8 +1486,20 @@ fn heat_maps_are_pictures_of_what_was_scored_and_change_no_score() {
         assert!(word("Description").contains("where, not whether"));
     }
 
-    // Again, and of one label: the same names.
+    // Again, and of one label: the same names, which are replaced only where that is asked for.
     let label = [&arguments[..], &["--heatmap-label", "Viral"]].concat();
+    let refused = folder.run(&label);
+    assert_eq!(refused.code, 2, "{}", refused.stderr);
+    assert!(
+        refused
+            .stderr
+            .contains("2 heat maps of these images are there already"),
+        "{}",
+        refused.stderr
+    );
+    let other = ["predict", "s/colour.png", "--heatmaps", "maps/new"];
+    assert_eq!(folder.run(&other).code, 0, "none of the same name");
+    let label = [&label[..], &["--force"]].concat();
     assert_eq!(folder.run(&label).code, 1);
     assert_eq!(names(&maps), first);
     let words = words_in(&maps.join(&first[0]));

@@ -265,6 +265,18 @@ fn images_are_read_and_what_cannot_be_is_counted_and_listed() {
     assert_eq!((read, images["failed"].as_u64().unwrap()), (4, 2));
     assert_eq!(report["about"]["skipped"]["unanswered"], 1);
     assert!(outcome.stdout.contains("There is no column of patients"));
+    // Another run does not take the place of these results without being told to.
+    let kept = folder.read("out/predictions.csv");
+    let refused = folder.run(&[&arguments[..], &["-o", "out"]].concat());
+    assert_eq!(refused.code, 2, "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("out/report.json is there already"),
+        "{}",
+        refused.stderr
+    );
+    assert_eq!(folder.read("out/predictions.csv"), kept);
+    let forced = folder.run(&[&arguments[..], &["-o", "out", "--force"]].concat());
+    assert_eq!(forced.code, 1, "{}", forced.stderr);
     // What was read can be measured again without the network, to the same figures.
     let table = ["--predictions", "out/predictions.csv", "-o", "again"];
     let again = folder.run(&[&arguments[..], &table].concat());

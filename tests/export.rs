@@ -231,7 +231,9 @@ fn a_folder_is_that_folder_and_nothing_that_begins_like_it() {
     assert_eq!(count(&["ward3"]), 3);
     assert_eq!(count(&["./ward3/../ward3/"]), 3);
     assert_eq!(count(&["."]), 4);
-    assert_eq!(count(&["nothing/here"]), 0);
+    let (code, complaint) = study.complaint(&["nothing/here"]);
+    assert_eq!(code, Some(2), "{complaint}");
+    assert!(complaint.contains("nothing/here: no such file or folder"));
 }
 
 #[test]
@@ -271,9 +273,29 @@ fn json_rows_have_the_same_members_and_everything_that_was_seen() {
 fn a_file_is_its_owners_and_its_name_tells_the_format() {
     use std::os::unix::fs::PermissionsExt;
     let study = Study::new();
-    for _ in 0..2 {
-        assert_eq!(study.table(&["--all", "-o", "out.jsonl"]), "");
+    assert_eq!(study.table(&["--all", "-o", "out.jsonl"]), "");
+    let (code, complaint) = study.complaint(&["ward3", "-o", "out.jsonl"]);
+    assert_eq!(code, Some(2));
+    assert!(
+        complaint.contains("out.jsonl: it is there already"),
+        "{complaint}"
+    );
+    assert_eq!(study.table(&["--all", "-o", "out.jsonl", "--force"]), "");
+    for (name, begin) in [("a.csv", "path,"), ("a.tsv", "path\t"), ("a.json", "[")] {
+        assert_eq!(study.table(&["--all", "-o", name]), "");
+        let text = fs::read_to_string(study.folder.path().join(name)).unwrap();
+        assert!(text.starts_with(begin), "{text}");
     }
+    for name in ["a.xlsx", "a"] {
+        let (code, complaint) = study.complaint(&["--all", "-o", name]);
+        assert_eq!(code, Some(2));
+        assert!(
+            complaint.contains(".csv, .tsv, .jsonl or .json"),
+            "{complaint}"
+        );
+        assert!(!study.folder.path().join(name).exists());
+    }
+    assert_eq!(study.table(&["--all", "-o", "a", "--format", "tsv"]), "");
     let path = study.folder.path().join("out.jsonl");
     let mode = fs::metadata(&path).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);

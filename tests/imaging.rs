@@ -864,8 +864,21 @@ fn what_is_no_picture_says_so() {
         .text(tags::MODALITY, VR::CS, "SR");
     assert_eq!(
         fault(&report.file(EXPLICIT)).to_string(),
-        "not an image: a DICOM object without pixel data (modality SR)"
+        "not an image: structured report"
     );
+    assert_eq!(
+        fault(&report.file(EXPLICIT)),
+        Fault::NoPicture("structured report".into())
+    );
+    // What has rows and columns had a picture, whatever it calls itself.
+    let stripped = report.clone().number(tags::ROWS, 2);
+    let lost = "not an image: a DICOM object without pixel data (modality SR)";
+    assert_eq!(fault(&stripped.file(EXPLICIT)).to_string(), lost);
+    let stripped = Dicom::radiograph(2, 2, 8);
+    assert!(matches!(
+        fault(&stripped.file(EXPLICIT)),
+        Fault::NotAnImage(_)
+    ));
     assert_eq!(fault(b"").to_string(), "not an image: the file is empty");
     assert!(matches!(fault(b"%PDF-1.7 and so on"), Fault::NotAnImage(_)));
     let missing = open(Path::new("no/such/file"), &Limits::default()).unwrap_err();

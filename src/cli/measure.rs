@@ -72,11 +72,15 @@ pub struct Evaluate {
     #[arg(long, value_name = "[LABEL=]SHARE")]
     pub prevalence: Vec<String>,
 
+    /// Replace the results of an earlier run in DIR
+    #[arg(long)]
+    pub force: bool,
+
     /// Measure each value of this column by itself, too (repeatable) [default: source]
     #[arg(long, value_name = "COLUMN", help_heading = "Columns")]
     pub group_column: Vec<String>,
 
-    /// Measure a table of `cxr predict` (CSV or JSONL) and run no network
+    /// Measure a table of `cxr predict` (CSV, TSV, JSONL or JSON) and run no network
     #[arg(long, value_name = "FILE", help_heading = "Tables of predictions")]
     pub predictions: Option<PathBuf>,
 

@@ -11,27 +11,38 @@ use super::Assumptions;
 ///
 /// Folders are walked recursively and links followed. Rows come in the order of the walk: by name,
 /// img2 before img10. Columns: path, status, reasons, one for each label of the model,
-/// geographic_extent, opacity, model_sha256, preprocess, elapsed_ms.
+/// geographic_extent, opacity, model_sha256, preprocess, elapsed_ms, sha256 (of the image's file),
+/// card_digest (of calibration and operating points), prevalence (what each calibrated label
+/// assumes).
 ///
 /// A label's column is its probability where the label is calibrated (`cxr models show`), at the
 /// prevalence that --prevalence or else the card says, and a score where it is not. JSON rows also
 /// hold logits, operating points, prevalences, conformal sets and errors of severity.
 ///
-/// status is `ok`, `caution` (scores, and reasons to doubt them), `refused` (no scores) or `error`
+/// status is `ok`, `caution` (scores, and reasons to doubt them), `refused` (no scores), `skipped` (a
+/// DICOM object without an image, such as a structured report; reasons says what it is) or `error`
 /// (the file could not be read; the reason says why).
 ///
+/// A table that is there is not replaced. --resume goes on with it: rows whose file is unchanged
+/// stay, and what failed, is missing or was changed since is read. --append only adds rows, after
+/// another run that writes the same FILE has ended: xargs -n 20 cxr predict --append -o FILE. Both
+/// refuse rows of another model, precision, preprocessing, calibration or prevalence.
+///
 /// Paths are written as given. Bytes that are not UTF-8 and control characters become \xNN, a
-/// backslash becomes \\, and a path that a spreadsheet would take for a formula gets ./ before it.
+/// backslash becomes \\, and a path that a spreadsheet would take for a formula gets ./ before it. A
+/// text that it would take for one gets an apostrophe.
 ///
 /// A heat map is a PNG file of at most 1,024 pixels a side, readable by its owner only: the
 /// radiograph in its default window, vermilion over what speaks for the label, blue over what speaks
 /// against it. It is called NAME-HASH.png, after the image and the first 16 hexadecimal digits of the
 /// SHA-256 of its path in the table; inside it says its label, the model and what the colours stand
-/// for. One from an earlier run is replaced. An image whose heat map cannot be written is an `error`,
-/// so that --resume reads it again; rows that --resume keeps get no new one.
+/// for. One from an earlier run is replaced only with --force, or if --resume or --append reads its
+/// image again. An image whose heat map cannot be written is an `error`, so that --resume reads it
+/// again; rows that --resume keeps get no new one.
 ///
 /// Exit status: 0 if every image was read, 1 if some could not be, 2 for bad usage or if there was
-/// no image, 130 after Ctrl-C (the rows written so far stay valid).
+/// no image, 130 after Ctrl-C (the rows written so far stay valid). 0 also if the reader of standard
+/// output has had enough, as head has.
 #[derive(Debug, Args)]
 pub struct Predict {
     /// Radiographs, or folders of them
@@ -42,7 +53,7 @@ pub struct Predict {
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 
-    /// Format of the table [default: by the extension of FILE, else csv]
+    /// Format of the table [default: by the ending of FILE; csv on standard output]
     #[arg(short, long, value_enum)]
     pub format: Option<TableFormat>,
 
@@ -53,9 +64,17 @@ pub struct Predict {
     #[arg(short, long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
 
-    /// Go on with FILE: keep its whole rows by this model, read what is missing or failed
+    /// Go on with FILE: keep the rows of unchanged files, read what is missing, failed or was changed
     #[arg(long, requires = "output")]
     pub resume: bool,
+
+    /// Add rows to FILE, and change none that is there
+    #[arg(long, requires = "output", conflicts_with = "resume")]
+    pub append: bool,
+
+    /// Replace FILE, and heat maps of the same names, if they are there
+    #[arg(long, conflicts_with_all = ["resume", "append"])]
+    pub force: bool,
 
     /// Write a heat map for each image with scores into DIR: where the model looked, not whether it
     /// is right
@@ -76,6 +95,7 @@ pub struct Predict {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum TableFormat {
     Csv,
+    Tsv,
     Jsonl,
     Json,
 }

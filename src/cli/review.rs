@@ -16,7 +16,8 @@ use super::Assumptions;
 /// and score:LABEL for each label of the models that were used, by name. Scores, severity, window and
 /// model are those that were on the screen at that last word. JSON rows also hold all of it as `seen`.
 ///
-/// Text that a spreadsheet would take for a formula gets an apostrophe before it, a path ./ .
+/// Text that a spreadsheet would take for a formula gets an apostrophe before it, a path ./ . A table
+/// that is there is not replaced without --force.
 ///
 /// With --verify every row of the log is checked against the hash of the row before it. What was
 /// edited, put in or taken out is named, and no table is written. The hash of the last row is
@@ -34,13 +35,17 @@ pub struct Export {
     #[arg(long)]
     pub all: bool,
 
-    /// Format of the table [default: by the extension of FILE, else csv]
+    /// Format of the table [default: by the ending of FILE; csv on standard output]
     #[arg(short, long, value_enum)]
     pub format: Option<ReviewFormat>,
 
-    /// Write here, and not to standard output (which is -); a table that is there is replaced
+    /// Write here, and not to standard output (which is -)
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+
+    /// Replace FILE if it is there
+    #[arg(long)]
+    pub force: bool,
 
     /// Say whose image it is: the DICOM patient identifier
     #[arg(long)]
@@ -59,7 +64,9 @@ pub struct Export {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ReviewFormat {
     Csv,
+    Tsv,
     Jsonl,
+    Json,
 }
 
 /// Compare readers who read blinded with the model, and with the truth

@@ -15,6 +15,7 @@ mod kept;
 mod models;
 mod predict;
 mod report;
+mod standard_output;
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
@@ -32,6 +33,7 @@ use crate::domain::{ModelCard, Prevalences};
 use crate::imaging::{self, Limits};
 use crate::inference::{Classifier, Compute, Engine, ModelFiles, Place, Precision};
 use crate::model_store::{Store, check_name};
+use standard_output::{is_broken_pipe, standard_output};
 
 /// Something was read, and something could not be.
 const SOME_FAILED: u8 = 1;
@@ -274,9 +276,10 @@ fn owner_only() -> OpenOptions {
 
 /// Prints on standard output. That nobody reads on is no error: `cxr models list | head -1`.
 fn print(text: impl AsRef<[u8]>) -> Result<ExitCode> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_ref()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+    let mut out = standard_output()?.lock();
+    let printed = out.write_all(text.as_ref()).and_then(|()| out.flush());
+    match printed.map_err(anyhow::Error::from) {
+        Err(error) if !is_broken_pipe(&error) => Err(error),
         _ => Ok(ExitCode::SUCCESS),
     }
 }

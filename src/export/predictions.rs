@@ -1,13 +1,16 @@
 //! What a row says of one image.
 //!
 //! CSV has the plain columns, one value each. The JSON formats have these too, with the same values,
-//! and after them what needs more than one: see [`NESTED`].
+//! and after them what needs more than one: see [`NESTED`]. Last comes what the row rests on, which
+//! tables of earlier versions do not say: see [`BASIS`].
 
+use std::fmt;
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 
-use super::{Cell, Format, path_text};
+use super::{Cell, Format, Record, path_text};
 use crate::domain::{
     Conformal, Finding, ModelCard, Prediction, PresenceSet, Prevalences, Question, Severity,
 };
@@ -28,6 +31,100 @@ const AFTER: [&str; 5] = [
 /// Further members of a JSON row: every reason by itself, the prevalence that each calibrated label
 /// assumes, everything that is known of each label, and the errors of the severity head.
 const NESTED: [&str; 4] = ["reason_list", "prevalence", "findings", "severity"];
+/// What a row rests on beside the model's weights: SHA-256 of the image's file, digest of what the
+/// card adds, and the prevalences (which JSON rows have among the nested members).
+const CONTENT: &str = "sha256";
+const CARD: &str = "card_digest";
+const PREVALENCE: &str = "prevalence";
+const BASIS: [&str; 3] = [CONTENT, CARD, PREVALENCE];
+/// Bytes of the digest of a card.
+const CARD_DIGEST: usize = 8;
+
+/// Columns of such a table that hold no score of a label.
+pub fn is_label(column: &str) -> bool {
+    ![&BEFORE[..], &AFTER, &NESTED, &BASIS]
+        .concat()
+        .contains(&column)
+}
+
+/// What became of one file.
+#[derive(Debug, Clone, Copy)]
+pub enum RowOf<'a> {
+    /// It was read; `content` is the SHA-256 of the file.
+    Read {
+        prediction: &'a Prediction,
+        content: &'a str,
+    },
+    /// It holds no image, and is not meant to: a structured report, for example.
+    Skipped { kind: &'a str, content: &'a str },
+    /// It could not be read, for this reason.
+    Failed(&'a str),
+}
+
+/// By what and how a row was made. Rows of one table have this in common; `None` is not known, as of
+/// a row of an earlier version.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Origin {
+    pub model_sha256: String,
+    pub preprocess: String,
+    pub card_digest: Option<String>,
+    pub prevalence: Option<String>,
+}
+
+impl Origin {
+    /// Of a row; `None` of one that no model made, because the file could not be read.
+    pub fn of(row: &Record) -> Option<Self> {
+        let optional = |column| row.value(column).map(str::to_owned);
+        Some(Origin {
+            model_sha256: optional("model_sha256")?,
+            preprocess: optional("preprocess")?,
+            card_digest: optional(CARD),
+            // No prevalence that is assumed is as known as one that is.
+            prevalence: row
+                .columns
+                .iter()
+                .any(|column| column == PREVALENCE)
+                .then(|| row.value(PREVALENCE).unwrap_or_default().to_owned()),
+        })
+    }
+
+    /// Whether nothing that is known of both speaks against their being in one table.
+    pub fn agrees_with(&self, other: &Origin) -> bool {
+        let agree = |one: &Option<String>, other: &Option<String>| {
+            one.is_none() || other.is_none() || one == other
+        };
+        self.model_sha256 == other.model_sha256
+            && self.preprocess == other.preprocess
+            && agree(&self.card_digest, &other.card_digest)
+            && agree(&self.prevalence, &other.prevalence)
+    }
+}
+
+/// Letters of a model's digest that people compare.
+const SHORT: usize = 12;
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let model: String = self.model_sha256.chars().take(SHORT).collect();
+        write!(f, "model {model} {}", self.preprocess)?;
+        if let Some(card) = &self.card_digest {
+            write!(f, " card {card}")?;
+        }
+        match self.prevalence.as_deref() {
+            None => write!(f, " prevalence not said"),
+            Some("" | "{}") => Ok(()),
+            Some(prevalence) => {
+                // The object of a JSON row, as a cell has it.
+                let plain = prevalence.replace(['{', '}', '"'], "");
+                write!(
+                    f,
+                    " prevalence {}",
+                    plain.replace(':', "=").replace(',', "; ")
+                )
+            }
+        }
+    }
+}
 
 /// Makes rows of predictions by one model.
 pub struct Predictions<'a> {
@@ -58,33 +155,56 @@ impl<'a> Predictions<'a> {
             .chain(labels)
             .chain(AFTER)
             .chain(self.nested().iter().copied())
+            .chain(self.basis().iter().copied())
             .map(str::to_owned)
             .collect()
     }
 
+    /// The columns as they were before rows said what they rest on: the same without the last.
+    pub fn earlier_columns(&self) -> Vec<String> {
+        let mut columns = self.columns();
+        columns.truncate(columns.len() - self.basis().len());
+        columns
+    }
+
     fn nested(&self) -> &'static [&'static str] {
-        match self.format {
-            Format::Csv => &[],
-            Format::Jsonl | Format::Json => &NESTED,
+        if self.format.is_json() { &NESTED } else { &[] }
+    }
+
+    fn basis(&self) -> &'static [&'static str] {
+        if self.format.is_json() {
+            &BASIS[..2]
+        } else {
+            &BASIS
         }
     }
 
     /// A row for these columns. An image that could not be read has a reason and nothing else;
-    /// `status` is `ok`, `caution`, `refused` or `error`.
-    pub fn row(&self, path: &Path, outcome: Result<&Prediction, &str>) -> Vec<Cell> {
+    /// `status` is `ok`, `caution`, `refused`, `skipped` or `error`.
+    pub fn row(&self, path: &Path, what: RowOf) -> Vec<Cell> {
         let mut row = vec![Cell::Text(path_text(path))];
-        match outcome {
-            Ok(prediction) => {
+        let columns = self.columns().len();
+        let word = |row: &mut Vec<Cell>, status: &str, reason: &str| {
+            row.extend([Cell::text(status), Cell::text(reason)]);
+            row.resize(columns, Cell::Empty);
+        };
+        match what {
+            RowOf::Read {
+                prediction,
+                content,
+            } => {
                 self.plain_cells(prediction, &mut row);
                 if !self.nested().is_empty() {
                     row.extend(self.nested_cells(prediction));
                 }
+                row.extend([Cell::text(content), Cell::Text(self.card_digest())]);
+                row.resize_with(columns, || Cell::text(&self.prevalence_text()));
             }
-            Err(reason) => {
-                row.push(Cell::text("error"));
-                row.push(Cell::text(reason));
-                row.resize(self.columns().len(), Cell::Empty);
+            RowOf::Skipped { kind, content } => {
+                word(&mut row, "skipped", kind);
+                row[columns - self.basis().len()] = Cell::text(content);
             }
+            RowOf::Failed(reason) => word(&mut row, "error", reason),
         }
         row
     }
@@ -121,18 +241,61 @@ impl<'a> Predictions<'a> {
         Value::Object(members.collect::<Map<_, _>>())
     }
 
-    /// Whether a row with these values (by column, as text) is what this model would say again.
-    pub fn would_be_the_same<'r>(&self, value: impl Fn(&str) -> &'r str) -> bool {
-        let assumes_the_same = match self.format {
-            Format::Csv => true,
-            _ => {
-                let ours = self.prevalences().to_string();
-                value("prevalence") == ours
-            }
+    /// `LABEL=SHARE`, separated by semicolons.
+    fn prevalence_text(&self) -> String {
+        let shown = self.assumed.shown(self.card);
+        let shown = shown.map(|(label, p)| format!("{label}={}", p.share()));
+        shown.collect::<Vec<_>>().join("; ")
+    }
+
+    /// By what and how these rows are made, as they say it.
+    pub fn origin(&self) -> Origin {
+        let prevalence = match self.format.is_json() {
+            true => self.prevalences().to_string(),
+            false => Cell::text(&self.prevalence_text()).to_csv(),
         };
-        assumes_the_same
-            && value("model_sha256") == self.card.sha256
-            && value("preprocess") == self.card.preprocess
+        Origin {
+            model_sha256: self.card.sha256.clone(),
+            preprocess: self.card.preprocess.clone(),
+            card_digest: Some(self.card_digest()),
+            prevalence: Some(prevalence),
+        }
+    }
+
+    /// Whether the user assumes other prevalences than the card does.
+    pub fn assumes_others(&self) -> bool {
+        !self.assumed.is_empty()
+    }
+
+    /// Of what the card makes of the network's outputs: two models may share their weights and
+    /// differ in this, as before and after `cxr adapt`. Changing what is written here makes every
+    /// table one of another model.
+    fn card_digest(&self) -> String {
+        let card = self.card;
+        let labels = card.labels.iter().map(|label| {
+            json!({
+                "name": label.name,
+                "operating_point": label.operating_point,
+                "sensitive_point": label.sensitive_point,
+                "calibration": label.calibration.map(|c| [c.slope, c.intercept, c.prevalence.share()]),
+                "op_threshold": label.op_threshold,
+                "conformal": label.conformal.map(|c| (c.present, c.absent)),
+            })
+        });
+        let thresholds = [card.input_head, card.distance];
+        let line = card.severity_line.as_ref().map(|line| {
+            let lines = [line.geographic_extent, line.opacity];
+            (&line.label, lines.map(|line| [line.slope, line.intercept]))
+        });
+        let text = json!({
+            "labels": labels.collect::<Vec<_>>(),
+            "temperature": card.causes.map(|causes| causes.temperature),
+            "thresholds": thresholds.map(|t| t.map(|t| [t.caution, t.refuse])),
+            "severity_line": line,
+        });
+        let digest = Sha256::digest(text.to_string());
+        let digest = digest[..CARD_DIGEST].iter();
+        digest.map(|byte| format!("{byte:02x}")).collect()
     }
 }
 
@@ -189,7 +352,7 @@ pub mod tests {
         Calibrated, Calibration, InputCheck, LabelCard, OperatingPoint, Pathology, Prevalence,
         Score, ScoreKind,
     };
-    use crate::export::{TableWriter, parse_row};
+    use crate::export::{ReadError, TableWriter, read_table};
 
     pub fn card() -> ModelCard {
         let label = |name: &str| LabelCard::new(name, Question::Presence, None);
@@ -229,6 +392,13 @@ pub mod tests {
         }
     }
 
+    fn read(prediction: &Prediction) -> RowOf<'_> {
+        RowOf::Read {
+            prediction,
+            content: "c0ffee",
+        }
+    }
+
     /// A caution, a refusal, and one that could not be read.
     pub fn three_rows(format: Format) -> Vec<Vec<Cell>> {
         let refused = Prediction {
@@ -240,9 +410,9 @@ pub mod tests {
         let (card, assumed) = (card(), Prevalences::default());
         let predictions = Predictions::new(format, &card, &assumed);
         vec![
-            predictions.row(Path::new("a.png"), Ok(&prediction())),
-            predictions.row(Path::new("b.png"), Ok(&refused)),
-            predictions.row(Path::new("=c.png"), Err("=1 is\nno image")),
+            predictions.row(Path::new("a.png"), read(&prediction())),
+            predictions.row(Path::new("b.png"), read(&refused)),
+            predictions.row(Path::new("=c.png"), RowOf::Failed("=1 is\nno image")),
         ]
     }
 
@@ -263,11 +433,44 @@ pub mod tests {
         assert_eq!(
             written(Format::Csv, &three_rows(Format::Csv)),
             "path,status,reasons,Pneumonia,COVID-19,geographic_extent,opacity,model_sha256,\
-             preprocess,elapsed_ms\n\
-             a.png,caution,\"small; dark, \"\"very\"\"\",0.771235,0.000000,,,ab,cxr-1,11.000\n\
-             b.png,refused,colour,,,,,ab,cxr-1,11.000\n\
-             ./=c.png,error,'=1 is no image,,,,,,,\n"
+             preprocess,elapsed_ms,sha256,card_digest,prevalence\n\
+             a.png,caution,\"small; dark, \"\"very\"\"\",0.771235,0.000000,,,ab,cxr-1,11.000,c0ffee,CARD,\n\
+             b.png,refused,colour,,,,,ab,cxr-1,11.000,c0ffee,CARD,\n\
+             ./=c.png,error,'=1 is no image,,,,,,,,,,\n"
+                .replace("CARD", &digest())
         );
+        let tabs = written(Format::Tsv, &three_rows(Format::Tsv));
+        assert!(
+            tabs.starts_with("path\tstatus\treasons\tPneumonia\t"),
+            "{tabs}"
+        );
+        assert!(tabs.contains("\nb.png\trefused\tcolour\t\t"), "{tabs}");
+    }
+
+    fn digest() -> String {
+        Predictions::new(Format::Csv, &card(), &Prevalences::default()).card_digest()
+    }
+
+    #[test]
+    fn a_file_without_an_image_has_a_row_that_says_what_it_is() {
+        let (card, assumed) = (card(), Prevalences::default());
+        for format in [Format::Csv, Format::Jsonl] {
+            let predictions = Predictions::new(format, &card, &assumed);
+            let skipped = RowOf::Skipped {
+                kind: "structured report",
+                content: "c0ffee",
+            };
+            let row = predictions.row(Path::new("sr.dcm"), skipped);
+            let text = written(format, &[row]);
+            read_table(format, text.as_bytes(), |row| {
+                assert_eq!(row.value("status"), Some("skipped"));
+                assert_eq!(row.value("reasons"), Some("structured report"));
+                assert_eq!(row.value("sha256"), Some("c0ffee"));
+                assert_eq!(Origin::of(&row), None);
+                Ok::<_, ReadError>(())
+            })
+            .unwrap();
+        }
     }
 
     #[test]
@@ -280,7 +483,7 @@ pub mod tests {
             lines[0]
         );
         assert!(
-            lines[1].contains(r#""findings":[],"severity":null}"#),
+            lines[1].contains(r#""findings":[],"severity":null,"sha256":"c0ffee","card_digest":""#),
             "{}",
             lines[1]
         );
@@ -332,7 +535,7 @@ pub mod tests {
     fn a_json_row_says_everything_at_the_prevalence_that_was_asked_for() {
         let (card, assumed, prediction) = calibrated();
         let predictions = Predictions::new(Format::Jsonl, &card, &assumed);
-        let cells = predictions.row(Path::new("a.png"), Ok(&prediction));
+        let cells = predictions.row(Path::new("a.png"), read(&prediction));
         let row: Map<String, Value> = predictions
             .columns()
             .into_iter()
@@ -360,23 +563,50 @@ pub mod tests {
         );
     }
 
-    #[test]
-    fn a_row_that_assumes_another_prevalence_is_not_the_same() {
-        let (card, assumed, prediction) = calibrated();
-        let predictions = Predictions::new(Format::Jsonl, &card, &assumed);
+    /// What a row that these predictions write says of how it was made.
+    fn origin_of_row(predictions: &Predictions, prediction: &Prediction) -> Origin {
         let columns = predictions.columns();
-        let mut table = TableWriter::resume(Vec::new(), Format::Jsonl, columns.clone());
-        table
-            .row(&predictions.row(Path::new("a.png"), Ok(&prediction)))
-            .unwrap();
-        let line = table.finish().unwrap();
-        let values = parse_row(Format::Jsonl, &columns, &line).unwrap();
-        let value = |column: &str| {
-            let at = columns.iter().position(|c| c == column).unwrap();
-            values[at].as_str()
-        };
-        assert!(predictions.would_be_the_same(value));
+        let mut table = TableWriter::begin(Vec::new(), predictions.format, columns).unwrap();
+        let row = predictions.row(Path::new("a.png"), read(prediction));
+        table.row(&row).unwrap();
+        let text = table.finish().unwrap();
+        let mut origin = None;
+        read_table(predictions.format, &text[..], |row| {
+            origin = Origin::of(&row);
+            Ok::<_, ReadError>(())
+        })
+        .unwrap();
+        origin.unwrap()
+    }
+
+    #[test]
+    fn a_row_says_how_it_was_made_and_another_prevalence_or_card_is_another_way() {
+        let (card, assumed, prediction) = calibrated();
         let own = Prevalences::default();
-        assert!(!Predictions::new(Format::Jsonl, &card, &own).would_be_the_same(value));
+        let mut adapted = card.clone();
+        adapted.labels[0].calibration.as_mut().unwrap().intercept = 0.5;
+        for format in [Format::Csv, Format::Tsv, Format::Jsonl, Format::Json] {
+            let predictions = Predictions::new(format, &card, &assumed);
+            let origin = origin_of_row(&predictions, &prediction);
+            assert_eq!(origin, predictions.origin());
+            assert!(origin.agrees_with(&predictions.origin()));
+            let others = [
+                Predictions::new(format, &card, &own).origin(),
+                Predictions::new(format, &adapted, &assumed).origin(),
+                Origin {
+                    preprocess: "cxr-1+bf16".to_owned(),
+                    ..origin.clone()
+                },
+            ];
+            for other in others {
+                assert!(!origin.agrees_with(&other), "{other}");
+            }
+            let earlier = Origin {
+                card_digest: None,
+                prevalence: None,
+                ..origin.clone()
+            };
+            assert!(origin.agrees_with(&earlier) && earlier.agrees_with(&origin));
+        }
     }
 }

@@ -12,9 +12,13 @@ pub enum Fault {
     /// The operating system did not let it be read.
     #[error("cannot be read: {0}")]
     Unreadable(String),
-    /// No format that is known here, or a DICOM object without a picture.
+    /// No format that is known here, or an image whose pixels are missing.
     #[error("not an image: {0}")]
     NotAnImage(String),
+    /// A sound DICOM object of a kind that holds no image: a structured report, for example. Its
+    /// name in a few words, to be counted by.
+    #[error("not an image: {0}")]
+    NoPicture(String),
     /// Over one of the [`Limits`](super::Limits).
     #[error("too large: {0}")]
     TooLarge(String),
@@ -39,6 +43,10 @@ impl Fault {
 
     pub(super) fn not_an_image(reason: impl Display) -> Self {
         Fault::NotAnImage(one_line(reason))
+    }
+
+    pub(super) fn no_picture(kind: impl Display) -> Self {
+        Fault::NoPicture(one_line(kind))
     }
 
     pub(super) fn too_large(reason: impl Display) -> Self {

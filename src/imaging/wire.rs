@@ -313,6 +313,7 @@ impl Writer {
             Fault::Unsupported(reason) => (4, reason),
             Fault::DecoderDied(reason) => (5, reason),
             Fault::TimedOut(reason) => (6, reason),
+            Fault::NoPicture(kind) => (7, kind),
         };
         self.u8(code);
         self.bytes(reason.as_bytes());
@@ -522,6 +523,7 @@ impl<'a> Reader<'a> {
             4 => Fault::unsupported(reason),
             5 => Fault::died(reason),
             6 => Fault::timed_out(reason),
+            7 => Fault::no_picture(reason),
             _ => return None,
         })
     }
@@ -688,6 +690,7 @@ mod tests {
             Fault::damaged("a"),
             Fault::timed_out("b"),
             Fault::not_an_image("c"),
+            Fault::no_picture("d"),
         ] {
             assert_eq!(read_answer(&whole(&Err(fault.clone()))), Some(Err(fault)));
         }

@@ -19,7 +19,7 @@ use anyhow::{Context, Result};
 use self::destination::Destination;
 use self::fit::Fits;
 use self::study::{Plan, Study};
-use super::batch::{Crew, Progress, Signals};
+use super::batch::{Before, Crew, Progress, Signals};
 use super::{SOME_FAILED, Usage, available_cores, cases, classifier, complain, model_files, print};
 use crate::adaptation::{FITS, Method, Work};
 use crate::cli;
@@ -100,7 +100,10 @@ fn method(arguments: &cli::Adapt) -> Method {
 fn fits(arguments: &cli::Adapt, study: &Study, signals: &Signals) -> Result<Fits> {
     let plan = Plan::new(study.card, study.cases, |at| study.read[at].is_some())?;
     let method = method(arguments);
-    let progress = Progress::new(!arguments.quiet && method == Method::Refit, 0);
+    let progress = Progress::new(
+        !arguments.quiet && method == Method::Refit,
+        Before::default(),
+    );
     progress.expect((plan.labels.len() * FITS) as u64);
     let work = Work {
         jobs: arguments.jobs.map_or_else(available_cores, usize::from),

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
-use super::{Progress, Signals, Tally, in_order, silence_workers};
+use super::{Before, Progress, Signals, Tally, in_order, silence_workers};
 use crate::commands::complain;
 use crate::domain::Prediction;
 use crate::export::path_text;
@@ -31,14 +31,14 @@ impl Known<'_> {
     ///
     /// # Errors
     /// The sink's, or that a thread could not be started.
-    pub fn read<T: Send, Read: FnMut(&Path) -> Result<T, String>>(
+    pub fn read<T: Send, E: ToString, Read: FnMut(&Path) -> Result<T, E>>(
         self,
         thread: impl Fn() -> Read + Sync,
         prediction: impl Fn(&T) -> &Prediction,
         mut sink: impl FnMut(&Path, Result<T, &str>) -> io::Result<()>,
     ) -> io::Result<()> {
         silence_workers();
-        let progress = Progress::new(!self.quiet, 0);
+        let progress = Progress::new(!self.quiet, Before::default());
         progress.expect(self.paths.len() as u64);
         let (mut tally, paths) = (Tally::default(), self.paths);
         let read = in_order(
@@ -47,7 +47,7 @@ impl Known<'_> {
             |give: &mut dyn FnMut(PathBuf) -> ControlFlow<()>| hand_over(paths, give),
             || {
                 let mut read = thread();
-                move |path: PathBuf| (read(&path), path)
+                move |path: PathBuf| (read(&path).map_err(|error| error.to_string()), path)
             },
             |(result, path): (Result<T, String>, PathBuf)| -> io::Result<()> {
                 tally.count(result.as_ref().ok().map(&prediction));

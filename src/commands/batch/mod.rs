@@ -2,6 +2,7 @@
 //! reason, and the batch goes on.
 
 mod ahead;
+mod content;
 mod crew;
 mod in_order;
 mod known;
@@ -13,17 +14,18 @@ use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 pub use self::ahead::Ahead;
+pub use self::content::content_of_file;
 pub use self::crew::Crew;
 use self::in_order::WORKER_THREAD;
 pub use self::in_order::in_order;
 pub use self::known::Known;
 #[cfg(feature = "pull")]
 pub use self::progress::download_bar;
-pub use self::progress::{Progress, Tally};
+pub use self::progress::{Before, Progress, Tally};
 pub use self::signals::Signals;
 use crate::domain::text::clean;
 use crate::domain::{Prediction, Radiograph};
-use crate::imaging::{Decoder, ImagingError, Limits};
+use crate::imaging::{Decoder, Fault, ImagingError, Limits};
 use crate::inference::Classify;
 
 /// Opens and classifies. `open` makes what one thread opens its files with.
@@ -37,13 +39,41 @@ pub struct Reader<'a, Open> {
 /// See [`Reader::then`].
 pub type Then<'a> = dyn Fn(&Path, &Radiograph, &Prediction) -> Result<(), String> + Sync + 'a;
 
+/// What is said of an image, and of which content that is.
+#[derive(Debug)]
+pub struct Scored {
+    pub prediction: Prediction,
+    /// SHA-256 of the file, lower-case hexadecimal.
+    pub content: String,
+}
+
+/// Why there is no answer for a file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// It holds no image, and is not meant to: a structured report, for example.
+    #[error("not an image: {0}")]
+    NoPicture(String),
+    /// It could not be read, or not be classified.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl From<ImagingError> for Failure {
+    fn from(error: ImagingError) -> Self {
+        match error.fault() {
+            Fault::NoPicture(kind) => Failure::NoPicture(clean(kind)),
+            _ => Failure::Failed(clean(&error.to_string())),
+        }
+    }
+}
+
 impl<Open, Opener> Reader<'_, Open>
 where
     Open: Fn() -> Opener + Sync,
     Opener: FnMut(&Path) -> Result<Radiograph, ImagingError>,
 {
     /// What one thread reads its images with; an image that cannot be read is a reason.
-    pub fn thread(&self) -> impl FnMut(&Path) -> Result<Prediction, String> {
+    pub fn thread(&self) -> impl FnMut(&Path) -> Result<Scored, Failure> {
         guarded(&self.open, |path: &Path, radiograph: &Radiograph| {
             let prediction = self
                 .classifier
@@ -52,7 +82,10 @@ where
             if let Some(then) = self.then {
                 then(path, radiograph, &prediction)?;
             }
-            Ok(prediction)
+            Ok(Scored {
+                prediction,
+                content: content_of_file(path).map_err(|error| clean(&error.to_string()))?,
+            })
         })
     }
 }
@@ -61,20 +94,21 @@ where
 pub fn guarded<Opener, T>(
     open: &impl Fn() -> Opener,
     read: impl Fn(&Path, &Radiograph) -> Result<T, String>,
-) -> impl FnMut(&Path) -> Result<T, String>
+) -> impl FnMut(&Path) -> Result<T, Failure>
 where
     Opener: FnMut(&Path) -> Result<Radiograph, ImagingError>,
 {
     let mut opener = open();
     move |path| {
         let reading = AssertUnwindSafe(|| {
-            let radiograph = opener(path).map_err(|error| clean(&error.to_string()))?;
-            read(path, &radiograph)
+            let radiograph = opener(path)?;
+            read(path, &radiograph).map_err(Failure::Failed)
         });
         catch_unwind(reading).unwrap_or_else(|panic| {
             // What it was in the middle of is not to be relied on.
             opener = open();
-            Err(format!("cxr failed on it: {}", clean(message(&*panic))))
+            let message = clean(message(&*panic));
+            Err(Failure::Failed(format!("cxr failed on it: {message}")))
         })
     }
 }

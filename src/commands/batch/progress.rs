@@ -1,6 +1,7 @@
 //! How far a batch has come: a bar on standard error if that is a terminal, and one line of
 //! summary. Without colours, so that there is nothing to switch off.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,6 +33,8 @@ pub struct Tally {
     pub caution: usize,
     pub refused: usize,
     pub errors: usize,
+    /// Files that hold no image and are not meant to, by what they are.
+    pub skipped: BTreeMap<String, usize>,
 }
 
 impl Tally {
@@ -45,8 +48,14 @@ impl Tally {
         } += 1;
     }
 
+    /// Counts a file without an image.
+    pub fn skip(&mut self, kind: &str) {
+        *self.skipped.entry(kind.to_owned()).or_default() += 1;
+    }
+
     pub fn rows(&self) -> usize {
-        self.ok + self.caution + self.refused + self.errors
+        let skipped: usize = self.skipped.values().sum();
+        self.ok + self.caution + self.refused + self.errors + skipped
     }
 }
 
@@ -59,7 +68,17 @@ impl fmt::Display for Tally {
             HumanCount(self.caution as u64),
             HumanCount(self.refused as u64),
             HumanCount(self.errors as u64)
-        )
+        )?;
+        if self.skipped.is_empty() {
+            return Ok(());
+        }
+        let count = |count: usize| HumanCount(count as u64);
+        let kinds = self.skipped.iter();
+        let kinds: Vec<String> = kinds
+            .map(|(kind, n)| format!("{} × {kind}", count(*n)))
+            .collect();
+        let skipped = count(self.skipped.values().sum());
+        write!(f, ", {skipped} skipped ({})", kinds.join(", "))
     }
 }
 
@@ -67,14 +86,23 @@ impl fmt::Display for Tally {
 pub struct Progress {
     bar: ProgressBar,
     shown: bool,
-    kept: usize,
+    before: Before,
     start: Instant,
+}
+
+/// What a table held already.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Before {
+    /// Rows that stay.
+    pub kept: usize,
+    /// Rows of files that were changed since, which are read anew.
+    pub changed: usize,
 }
 
 impl Progress {
     /// `shown` is what the user wants; where standard error is no terminal there is a summary, but
-    /// no bar. `kept` rows were there before.
-    pub fn new(shown: bool, kept: usize) -> Self {
+    /// no bar.
+    pub fn new(shown: bool, before: Before) -> Self {
         let target = if shown {
             ProgressDrawTarget::stderr()
         } else {
@@ -87,7 +115,7 @@ impl Progress {
         Progress {
             bar,
             shown,
-            kept,
+            before,
             start: Instant::now(),
         }
     }
@@ -124,14 +152,19 @@ impl Progress {
         }
         let seconds = self.start.elapsed().as_secs_f64();
         let rate = tally.rows() as f64 / seconds.max(f64::MIN_POSITIVE);
-        let kept = match self.kept {
+        let said = |count: usize, words: &str| match count {
             0 => String::new(),
-            kept => format!(", {} kept", HumanCount(kept as u64)),
+            count => format!(", {} {words}", HumanCount(count as u64)),
+        };
+        let kept = said(self.before.kept, "kept");
+        let changed = match self.before.changed {
+            1 => ", 1 read anew: its file was changed".to_owned(),
+            count => said(count, "read anew: their files were changed"),
         };
         // A closed standard error is no reason to fail.
         let _ = writeln!(
             io::stderr(),
-            "{tally}{kept}; {seconds:.1} s, {rate:.1} images/s; {place}"
+            "{tally}{kept}{changed}; {seconds:.1} s, {rate:.1} images/s; {place}"
         );
     }
 }

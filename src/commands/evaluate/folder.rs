@@ -9,12 +9,16 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow};
 
 use super::Usage;
+use crate::commands::batch::Scored;
 use crate::commands::owner_only;
-use crate::domain::{ModelCard, Prediction, Prevalences};
+use crate::domain::{ModelCard, Prevalences};
 use crate::evaluation::measure::Panel;
 use crate::evaluation::plots;
 use crate::evaluation::report::{Compared, Figure, Interval, Report};
-use crate::export::{self, Cell, Format, TableWriter, path_text};
+use crate::export::{self, Cell, Format, RowOf, TableWriter, path_text};
+
+/// What an earlier run leaves.
+const RESULTS: [&str; 3] = ["report.json", "report.csv", "predictions.csv"];
 
 /// The columns of `report.csv`.
 const COLUMNS: [&str; 14] = [
@@ -44,8 +48,19 @@ impl Folder {
     /// Makes it, if it is not there.
     ///
     /// # Errors
-    /// [`Usage`], if it cannot be made: before an hour of work, not after.
-    pub fn make(path: &Path) -> Result<Self> {
+    /// [`Usage`], if it cannot be made, or holds results that are not to be replaced: before an hour
+    /// of work, not after.
+    pub fn make(path: &Path, force: bool) -> Result<Self> {
+        let results = RESULTS.map(|name| path.join(name));
+        if let Some(there) = results.iter().find(|file| file.symlink_metadata().is_ok())
+            && !force
+        {
+            return Err(Usage::error(format!(
+                "-o {}: {} is there already; --force replaces it",
+                path_text(path),
+                path_text(there)
+            )));
+        }
         for folder in [path, &path.join("plots")] {
             let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
             made.map_err(|error| {
@@ -134,11 +149,18 @@ impl Predictions {
         &mut self,
         card: &ModelCard,
         path: &Path,
-        outcome: Result<&Prediction, &str>,
+        outcome: Result<&Scored, &str>,
     ) -> io::Result<()> {
         let assumed = Prevalences::default();
         let rows = export::Predictions::new(Format::Csv, card, &assumed);
-        self.0.row(&rows.row(path, outcome))
+        let row = match outcome {
+            Ok(scored) => RowOf::Read {
+                prediction: &scored.prediction,
+                content: &scored.content,
+            },
+            Err(reason) => RowOf::Failed(reason),
+        };
+        self.0.row(&rows.row(path, row))
     }
 }
 

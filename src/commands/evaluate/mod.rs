@@ -48,7 +48,9 @@ pub fn run(arguments: &cli::Evaluate, limits: &Limits, model: Option<&Path>) -> 
     let answers = |table: &Table| table.answers(&manifest.cases, &root);
     let other = against.as_ref().map(answers).transpose()?;
     let own = table.as_ref().map(answers).transpose()?;
-    let folder = arguments.output.as_deref().map(Folder::make).transpose()?;
+    let folder = arguments.output.as_deref();
+    let folder = folder.map(|folder| Folder::make(folder, arguments.force));
+    let folder = folder.transpose()?;
     let signals = Signals::watch().context("watching for signals")?;
 
     let batch = Batch {
@@ -220,12 +222,14 @@ impl Batch<'_> {
         let mut outcomes = Vec::new();
         let read = known.read(
             || reader.thread(),
-            |prediction| prediction,
+            |scored| &scored.prediction,
             |path, result| {
                 if let Some(rows) = &mut rows {
                     rows.add(card, path, result.as_ref().map_err(|reason| *reason))?;
                 }
-                outcomes.push(result.map_or(Outcome::Failed, |p| outcome(&p, card)));
+                outcomes.push(
+                    result.map_or(Outcome::Failed, |scored| outcome(&scored.prediction, card)),
+                );
                 Ok(())
             },
         );

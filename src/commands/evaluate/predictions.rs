@@ -14,19 +14,7 @@ use super::{Answers, ModelCard, Outcome, Usage};
 use crate::commands::cases::bytes;
 use crate::domain::{Score, ScoreKind};
 use crate::evaluation::Case;
-use crate::export::{Format, columns_of, parse_row, path_text};
-
-/// Columns of such a table that hold no score of a label.
-const NOT_LABELS: [&str; 8] = [
-    "path",
-    "status",
-    "reasons",
-    "geographic_extent",
-    "opacity",
-    "model_sha256",
-    "preprocess",
-    "elapsed_ms",
-];
+use crate::export::{Format, ReadError, is_label, path_text, read_array, read_table};
 
 /// A table of predictions.
 #[derive(Debug)]
@@ -62,34 +50,15 @@ impl Table {
 
     fn parse(file: &Path, bytes: &[u8]) -> Result<Self> {
         let fail = |reason: String| Usage::error(format!("{}: {reason}", path_text(file)));
-        let format = match bytes.trim_ascii_start().first() {
-            Some(b'{') => Format::Jsonl,
-            Some(b'[') => return Err(fail("a JSON array is not read; csv and jsonl are".into())),
-            _ => Format::Csv,
-        };
-        let mut lines: Vec<_> = bytes.split_inclusive(|&byte| byte == b'\n').collect();
-        let columns = lines.first().and_then(|line| columns_of(format, line));
-        let columns = columns.unwrap_or_default();
+        let (columns, raw) = rows(bytes).map_err(fail)?;
         let at = |name: &str| columns.iter().position(|column| column == name);
         let (Some(path), Some(status)) = (at("path"), at("status")) else {
             return Err(fail(
                 "not a table of cxr predict: no columns path and status".into(),
             ));
         };
-        if format == Format::Csv {
-            lines.remove(0);
-        }
-        let mut raw = Vec::new();
-        for (number, line) in lines.into_iter().enumerate() {
-            match parse_row(format, &columns, line) {
-                Some(row) => raw.push(row),
-                // An interrupted run may have torn its last line.
-                None if !line.ends_with(b"\n") => {}
-                None => return Err(fail(format!("row {} has other columns", number + 1))),
-            }
-        }
         let labels: Vec<usize> = (0..columns.len())
-            .filter(|&column| !NOT_LABELS.contains(&columns[column].as_str()))
+            .filter(|&column| is_label(&columns[column]))
             .filter(|&column| is_scores(&raw, column))
             .collect();
         if labels.is_empty() {
@@ -196,6 +165,68 @@ impl Table {
         Usage::error(format!("{self}: it is not plain which row is of {case}"))
     }
 }
+
+/// Columns, and rows with a value for each. Whichever format it is, and whatever it is called.
+///
+/// # Errors
+/// Why it is no table, in a few words.
+fn rows(bytes: &[u8]) -> Result<(Vec<String>, Vec<Vec<String>>), String> {
+    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
+    let format = Format::sniffed(bytes);
+    let mut all = match format {
+        Format::Json => read_array(bytes).unwrap_or_default(),
+        _ => Vec::new(),
+    };
+    let mut columns = Vec::new();
+    if all.is_empty() {
+        let read = read_table(format, bytes, |record| {
+            all.push((record.columns.to_vec(), record.values));
+            Ok::<_, ReadError>(())
+        });
+        columns = match read {
+            Ok(extent) => extent.columns,
+            Err(ReadError::Foreign(1)) => Vec::new(),
+            // Below the header, if there is one.
+            Err(ReadError::Foreign(line)) => {
+                let row = line - u64::from(format != Format::Jsonl);
+                return Err(format!("row {row} has other columns"));
+            }
+            Err(ReadError::Io(error)) => return Err(error.to_string()),
+        };
+    }
+    if let Some((first, _)) = all.first() {
+        columns.clone_from(first);
+    }
+    let mut rows = Vec::with_capacity(all.len());
+    for (number, (names, values)) in all.into_iter().enumerate() {
+        let row = in_order(&columns, &names, values);
+        rows.push(row.ok_or_else(|| format!("row {} has other columns", number + 1))?);
+    }
+    Ok((columns, rows))
+}
+
+/// The values in the order of these columns. Rows of one table have the same labels; what else they
+/// say may differ, because an earlier version of cxr said less.
+fn in_order(columns: &[String], names: &[String], values: Vec<String>) -> Option<Vec<String>> {
+    if columns == names {
+        return Some(values);
+    }
+    let labels = |names: &[String]| -> HashSet<String> {
+        let labels = names.iter().filter(|name| is_label(name));
+        labels.cloned().collect()
+    };
+    if labels(columns) != labels(names) {
+        return None;
+    }
+    let value = |column: &String| {
+        let at = names.iter().position(|name| name == column);
+        at.map(|at| values[at].clone()).unwrap_or_default()
+    };
+    Some(columns.iter().map(value).collect())
+}
+
+/// What some spreadsheets write before the text of a file.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// The parts of a path that name something.
 fn parts(path: &str) -> Vec<String> {
@@ -332,11 +363,41 @@ mod tests {
     }
 
     #[test]
+    fn every_format_that_predict_writes_is_read_whatever_the_file_is_called() {
+        let csv = "path,status,Pneumonia\na.png,ok,0.25\nb.png,error,\n";
+        let tsv = csv.replace(',', "\t");
+        let array = r#"[
+{"path":"a.png","status":"ok","Pneumonia":0.25},
+{"path":"b.png","status":"error","Pneumonia":null}
+]"#;
+        let on_one_line = array.replace('\n', "");
+        let torn = format!("{}{{\"path", array.replace("\n]", ",\n"));
+        let bom = format!("\u{feff}{csv}");
+        for text in [csv, &tsv, array, &on_one_line, &torn, &bom] {
+            let table = Table::parse(Path::new("t"), text.as_bytes()).unwrap();
+            let found = scores(&table, &["a.png", "b.png"], "").unwrap();
+            assert_eq!(found, [Some(0.25), None], "{text}");
+        }
+    }
+
+    #[test]
+    fn rows_that_say_more_beside_rows_that_say_less_are_one_table() {
+        let text = "{\"path\":\"a.png\",\"status\":\"ok\",\"Pneumonia\":0.25}\n\
+            {\"path\":\"b.png\",\"status\":\"ok\",\"Pneumonia\":0.5,\"sha256\":\"ab\"}\n";
+        let table = Table::parse(Path::new("t.jsonl"), text.as_bytes()).unwrap();
+        let found = scores(&table, &["a.png", "b.png"], "").unwrap();
+        assert_eq!(found, [Some(0.25), Some(0.5)]);
+        let other = text.replace("sha256", "Effusion");
+        assert!(Table::parse(Path::new("t.jsonl"), other.as_bytes()).is_err());
+    }
+
+    #[test]
     fn other_tables_are_told() {
         for (text, reason) in [
             ("", "no columns path and status"),
             ("path,finding\na,b\n", "no columns path and status"),
-            ("[{\"path\":1}]\n", "JSON array"),
+            ("[{\"path\":1}]\n", "no columns path and status"),
+            ("[1, 2]\n", "no columns path and status"),
             ("path,status,x\na.png,ok,high\n", "no column of scores"),
             ("path,status,x\na.png,ok,1.5\n", "no column of scores"),
             (

@@ -10,9 +10,9 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 
 use self::rows::Rows;
-use super::{SOME_FAILED, Usage, complain, owner_only, print};
+use super::{SOME_FAILED, Usage, complain, is_broken_pipe, owner_only, print, standard_output};
 use crate::cli::{self, ReviewFormat};
-use crate::export::{Format, TableWriter};
+use crate::export::{Format, TableWriter, path_text};
 use crate::store::{Audit, LastWord, Store, StoreError, default_path};
 
 /// Faults that are named one by one; the rest are counted.
@@ -24,6 +24,15 @@ pub fn run(arguments: &cli::Export) -> Result<ExitCode> {
         return Err(Usage::error(
             "say which reviews: a FOLDER, or --all; or --verify alone",
         ));
+    }
+    let file = arguments.output.as_deref();
+    let file = file.filter(|file| *file != Path::new("-"));
+    let format = format(arguments, file)?;
+    if let Some(folder) = &arguments.folder {
+        refuse_if_nothing_there(folder)?;
+    }
+    if let Some(file) = file {
+        refuse_to_replace(file, arguments.force)?;
     }
     let path = store_path(arguments.store.as_deref())?;
     let store = Store::open_read_only(&path).map_err(refused)?;
@@ -42,9 +51,8 @@ pub fn run(arguments: &cli::Export) -> Result<ExitCode> {
         complain(&verdict);
     }
     let within = arguments.folder.as_deref().map(real);
-    let format = format(arguments);
     let table = |out: &mut dyn Write| write(&store, format, within.as_deref(), arguments, out);
-    match arguments.output.as_deref().filter(|o| *o != Path::new("-")) {
+    match file {
         Some(path) => to_file(path, table)?,
         None => to_standard_output(table)?,
     }
@@ -85,14 +93,42 @@ fn condemn(path: &Path, audit: &Audit) -> ExitCode {
     ExitCode::from(SOME_FAILED)
 }
 
-fn format(arguments: &cli::Export) -> Format {
-    let extension = arguments.output.as_deref().and_then(Path::extension);
-    match arguments.format {
-        Some(ReviewFormat::Csv) => Format::Csv,
-        Some(ReviewFormat::Jsonl) => Format::Jsonl,
-        None if extension.is_some_and(|e| e == "jsonl") => Format::Jsonl,
-        None => Format::Csv,
+/// # Errors
+/// [`Usage`], if the ending of the file is none of a table.
+fn format(arguments: &cli::Export, file: Option<&Path>) -> Result<Format> {
+    let asked = arguments.format.map(|asked| match asked {
+        ReviewFormat::Csv => Format::Csv,
+        ReviewFormat::Tsv => Format::Tsv,
+        ReviewFormat::Jsonl => Format::Jsonl,
+        ReviewFormat::Json => Format::Json,
+    });
+    Format::of(asked, file).map_err(|error| Usage::error(format!("-o {error}")))
+}
+
+/// # Errors
+/// [`Usage`]: no review is below a folder that was mistyped, and an empty table would say that there
+/// are none.
+fn refuse_if_nothing_there(folder: &Path) -> Result<()> {
+    match folder.exists() {
+        true => Ok(()),
+        false => Err(Usage::error(format!(
+            "{}: no such file or folder; --all writes every review",
+            path_text(folder)
+        ))),
     }
+}
+
+/// # Errors
+/// [`Usage`], if a table is there and may not be replaced. A pipe or a device keeps none.
+fn refuse_to_replace(file: &Path, force: bool) -> Result<()> {
+    let there = file.symlink_metadata();
+    if force || !there.is_ok_and(|there| there.is_file() || there.is_symlink()) {
+        return Ok(());
+    }
+    Err(Usage::error(format!(
+        "-o {}: it is there already; --force replaces it",
+        path_text(file)
+    )))
 }
 
 /// As the store knows paths: absolute, links followed; a folder that is gone, at least absolute.
@@ -154,14 +190,9 @@ fn to_file(path: &Path, table: impl FnOnce(&mut dyn Write) -> Result<()>) -> Res
 
 /// That nobody reads on is no error: `cxr export --all | head`.
 fn to_standard_output(table: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
-    let mut out = io::stdout().lock();
+    let mut out = standard_output()?.lock();
     match table(&mut out) {
         Err(error) if is_broken_pipe(&error) => Ok(()),
         other => other,
     }
-}
-
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let error = error.downcast_ref::<io::Error>();
-    error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }

@@ -85,7 +85,7 @@ impl Rows {
     }
 
     fn is_nested(&self) -> bool {
-        self.format != Format::Csv
+        self.format.is_json()
     }
 
     /// A cell for each column.

@@ -2,6 +2,7 @@
 
 use std::fs::{self, DirBuilder};
 use std::io::{self, Write};
+use std::ops::ControlFlow;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,6 +19,7 @@ use crate::domain::{
 };
 use crate::export::path_text;
 use crate::imaging;
+use crate::library::{Found, scan};
 
 /// The longer side of a picture, at most.
 const SIDE: usize = 1024;
@@ -33,14 +35,16 @@ const HASHED: usize = 8;
 pub struct HeatMaps {
     folder: PathBuf,
     choice: HeatMapChoice,
+    /// Whether one of the same name may be replaced.
+    replaces: bool,
 }
 
 impl HeatMaps {
     /// `None` if none are wanted. Makes the folder.
     ///
     /// # Errors
-    /// [`Usage`] if the model has no such label, or the folder cannot be made or is walked for
-    /// radiographs itself.
+    /// [`Usage`] if the model has no such label, or the folder cannot be made, is walked for
+    /// radiographs itself, or has heat maps that would be replaced.
     pub fn of(arguments: &cli::Predict, card: &ModelCard) -> Result<Option<Self>> {
         let Some(folder) = &arguments.heatmaps else {
             return Ok(None);
@@ -61,9 +65,15 @@ impl HeatMaps {
                 let folder = path_text(folder);
                 Usage::error(format!("--heatmaps {folder} cannot be made: {error}"))
             })?;
+        // Where a run goes on, a heat map is of an image whose row is being made anew.
+        let replaces = arguments.force || arguments.resume || arguments.append;
+        if !replaces {
+            refuse_to_replace(folder, &arguments.paths)?;
+        }
         Ok(Some(HeatMaps {
             folder: folder.clone(),
             choice,
+            replaces,
         }))
     }
 
@@ -83,7 +93,7 @@ impl HeatMaps {
         let name = name_for(path);
         let words = words(&map, prediction);
         imaging::png_with_text(&picture(radiograph, map), &words)
-            .and_then(|png| replace(&self.folder, &name, &png))
+            .and_then(|png| put(&self.folder, &name, &png, self.replaces))
             .map_err(|error| clean(&format!("its heat map {name} cannot be written: {error}")))
     }
 }
@@ -102,6 +112,31 @@ pub fn known(name: &str, card: &ModelCard) -> Result<Pathology> {
         "--heatmap-label {name}: the model's labels are {}",
         labels.join(", ")
     )))
+}
+
+/// Looks for heat maps that the images of this run would replace; there is nothing to look for in an
+/// empty folder.
+fn refuse_to_replace(folder: &Path, roots: &[PathBuf]) -> Result<()> {
+    let is_empty = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
+    if is_empty {
+        return Ok(());
+    }
+    let mut there = 0;
+    scan(roots, |found| {
+        if let Found::Image(path) = found {
+            let map = folder.join(name_for(&path));
+            there += usize::from(map.symlink_metadata().is_ok_and(|found| !found.is_dir()));
+        }
+        ControlFlow::Continue(())
+    });
+    match there {
+        0 => Ok(()),
+        _ => Err(Usage::error(format!(
+            "--heatmaps {}: {there} heat maps of these images are there already; --force replaces \
+             them",
+            path_text(folder)
+        ))),
+    }
 }
 
 /// A heat map among the radiographs would be read as one of them, by the next run or by this one.
@@ -206,17 +241,21 @@ fn words(map: &HeatMap, prediction: &Prediction) -> Vec<(&'static str, String)> 
     ]
 }
 
-/// Puts a whole file in the place of whatever is there: a link is replaced, not followed.
-fn replace(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+/// Puts a whole file there. What has its name is replaced, a link not followed, or else an error.
+fn put(folder: &Path, name: &str, bytes: &[u8], replaces: bool) -> io::Result<()> {
     // One path may be asked for twice, and be read on two threads.
     static DRAFTS: AtomicUsize = AtomicUsize::new(0);
     let turn = DRAFTS.fetch_add(1, Ordering::Relaxed);
     let draft = folder.join(format!(".{name}.{}.{turn}", std::process::id()));
+    let target = folder.join(name);
+    if !replaces && target.symlink_metadata().is_ok() {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
     let written = owner_only()
         .create_new(true)
         .open(&draft)
         .and_then(|mut file| file.write_all(bytes))
-        .and_then(|()| fs::rename(&draft, folder.join(name)));
+        .and_then(|()| fs::rename(&draft, &target));
     if written.is_err() {
         // Half of a picture is of no use to anybody.
         let _ = fs::remove_file(&draft);

@@ -4,8 +4,10 @@
 //! Whatever happens to one image costs its row only. Whatever happens to the run leaves a file
 //! that is whole up to its last row, and that `--resume` goes on with.
 
+mod destination;
+mod done;
 mod heat_maps;
-mod table;
+mod previous;
 
 use std::io::{self, IsTerminal};
 use std::ops::ControlFlow;
@@ -15,21 +17,31 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result};
 
+use self::destination::Destination;
+use self::done::{Check, Done};
 use self::heat_maps::HeatMaps;
 pub use self::heat_maps::known as heat_map_label;
-use self::table::{Destination, Done};
 use super::batch::{
-    Ahead, Crew, Progress, Reader, Signals, Tally, Then, in_order, silence_workers,
+    Ahead, Crew, Failure, Progress, Reader, Scored, Signals, Tally, Then, content_of_file,
+    in_order, silence_workers,
 };
-use super::{BAD_USAGE, SOME_FAILED, Usage, assumed, classifier, complain};
+use super::{BAD_USAGE, SOME_FAILED, Usage, assumed, classifier, complain, is_broken_pipe};
 use crate::cli;
+use crate::domain::text::clean;
 use crate::domain::{Prediction, Prevalences, Radiograph};
-use crate::export::{Predictions, TableWriter, path_text};
+use crate::export::{Predictions, RowOf, TableWriter, path_text};
 use crate::imaging::{ImagingError, Limits};
 use crate::inference::Classify;
 use crate::library::{Found, scan};
 
 pub fn run(arguments: &cli::Predict, limits: &Limits, model: Option<&Path>) -> Result<ExitCode> {
+    match predict(arguments, limits, model) {
+        Err(error) if is_broken_pipe(&error) => Ok(ExitCode::SUCCESS),
+        other => other,
+    }
+}
+
+fn predict(arguments: &cli::Predict, limits: &Limits, model: Option<&Path>) -> Result<ExitCode> {
     let destination = Destination::of(arguments)?;
     refuse_if_nothing_exists(&arguments.paths)?;
     silence_workers();
@@ -41,17 +53,24 @@ pub fn run(arguments: &cli::Predict, limits: &Limits, model: Option<&Path>) -> R
     let classifier = classifier(model)?;
     let heat_maps = HeatMaps::of(arguments, classifier.card())?;
     let assumed = assumed(&arguments.assumptions, classifier.card())?;
-    destination.refuse_unseen_prevalence(&assumed)?;
     let predictions = destination.predictions(classifier.card(), &assumed);
-    let (mut table, done) = destination.open(&predictions)?;
     let signals = Signals::watch().context("watching for signals")?;
+    let crew = Crew::of(arguments.jobs);
+    let check = Check {
+        roots: &arguments.paths,
+        threads: crew.readers,
+        shown: !arguments.quiet,
+        stop: signals.stop(),
+    };
+    let Some((mut table, done)) = destination.open(&predictions, &check)? else {
+        return Ok(conclude(&Tally::default(), &Done::default(), &signals));
+    };
 
     let draw = |path: &Path, radiograph: &Radiograph, prediction: &Prediction| {
         let maps = heat_maps.as_ref();
         maps.map_or(Ok(()), |maps| maps.write(path, radiograph, prediction))
     };
-    let progress = Progress::new(!arguments.quiet, done.len());
-    let crew = Crew::of(arguments.jobs);
+    let progress = Progress::new(!arguments.quiet, done.before);
     let batch = Batch {
         roots: &arguments.paths,
         done: &done,
@@ -74,15 +93,16 @@ pub fn run(arguments: &cli::Predict, limits: &Limits, model: Option<&Path>) -> R
         written
     });
     let tally = written.and_then(|tally| table.finish().map(|_| tally));
-    match tally {
-        Ok(tally) => {
-            progress.summarise(&tally, &destination.to_string());
-            Ok(conclude(&tally, &done, signals.received()))
-        }
-        // Whoever read the table has had enough: `cxr predict scans | head`.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
-        Err(error) => Err(error).with_context(|| format!("writing {destination}")),
+    let tally = tally.with_context(|| format!("writing {destination}"))?;
+    progress.summarise(&tally, &destination.to_string());
+    if done.outdated > 0 {
+        complain(&format!(
+            "{destination}: {} files were changed since their rows were made; --resume reads them \
+             anew",
+            done.outdated
+        ));
     }
+    Ok(conclude(&tally, &done, &signals))
 }
 
 /// Before anything is created: a mistyped path must not cost yesterday's table.
@@ -97,16 +117,16 @@ fn refuse_if_nothing_exists(roots: &[PathBuf]) -> Result<()> {
     )))
 }
 
-fn conclude(tally: &Tally, done: &Done, signal: Option<u8>) -> ExitCode {
-    if let Some(signal) = signal {
+fn conclude(tally: &Tally, done: &Done, signals: &Signals) -> ExitCode {
+    if let Some(signal) = signals.received() {
         // As a shell reports a program that a signal ended.
         return ExitCode::from(128 + signal);
     }
-    if tally.rows() + done.len() == 0 {
+    if tally.rows() + done.before.kept == 0 {
         complain("no images found");
         return ExitCode::from(BAD_USAGE);
     }
-    if tally.errors > 0 {
+    if tally.errors + done.outdated > 0 {
         ExitCode::from(SOME_FAILED)
     } else {
         ExitCode::SUCCESS
@@ -116,9 +136,54 @@ fn conclude(tally: &Tally, done: &Done, signal: Option<u8>) -> ExitCode {
 /// What became of one thing that the walk found.
 struct Row {
     path: PathBuf,
-    outcome: Result<Prediction, String>,
+    outcome: Outcome,
+}
+
+enum Outcome {
+    Read(Box<Scored>),
+    /// No image, and not meant to be one.
+    Skipped {
+        kind: String,
+        content: String,
+    },
+    Failed(String),
     /// Trouble with a folder, which nobody would look for in the table.
-    is_problem: bool,
+    Problem(String),
+}
+
+impl Outcome {
+    fn of(path: &Path, read: Result<Scored, Failure>, assumed: &Prevalences) -> Self {
+        match read {
+            Ok(scored) => Outcome::Read(Box::new(Scored {
+                prediction: scored.prediction.assuming(assumed),
+                ..scored
+            })),
+            Err(Failure::NoPicture(kind)) => match content_of_file(path) {
+                Ok(content) => Outcome::Skipped { kind, content },
+                Err(error) => Outcome::Failed(clean(&error.to_string())),
+            },
+            Err(Failure::Failed(reason)) => Outcome::Failed(reason),
+        }
+    }
+
+    fn as_row(&self) -> RowOf<'_> {
+        match self {
+            Outcome::Read(scored) => RowOf::Read {
+                prediction: &scored.prediction,
+                content: &scored.content,
+            },
+            Outcome::Skipped { kind, content } => RowOf::Skipped { kind, content },
+            Outcome::Failed(reason) | Outcome::Problem(reason) => RowOf::Failed(reason),
+        }
+    }
+
+    fn count(&self, tally: &mut Tally) {
+        match self {
+            Outcome::Read(scored) => tally.count(Some(&scored.prediction)),
+            Outcome::Skipped { kind, .. } => tally.skip(kind),
+            Outcome::Failed(_) | Outcome::Problem(_) => tally.count(None),
+        }
+    }
 }
 
 /// Everything that reading a batch needs.
@@ -158,12 +223,11 @@ where
             source,
             || self.worker(),
             |row: Row| {
-                let outcome = row.outcome.as_ref().map_err(String::as_str);
-                table.row(&self.predictions.row(&row.path, outcome))?;
-                if let (true, Err(reason)) = (row.is_problem, outcome) {
+                table.row(&self.predictions.row(&row.path, row.outcome.as_row()))?;
+                if let Outcome::Problem(reason) = &row.outcome {
                     progress.aside(|| complain(&format!("{}: {reason}", path_text(&row.path))));
                 }
-                tally.count(outcome.ok());
+                row.outcome.count(&mut tally);
                 progress.advance();
                 Ok(())
             },
@@ -177,13 +241,11 @@ where
         move |found| match found {
             Found::Problem { path, reason } => Row {
                 path,
-                outcome: Err(reason),
-                is_problem: true,
+                outcome: Outcome::Problem(reason),
             },
             Found::Image(path) => Row {
-                outcome: read(&path).map(|prediction| prediction.assuming(self.assumed)),
+                outcome: Outcome::of(&path, read(&path), self.assumed),
                 path,
-                is_problem: false,
             },
         }
     }
@@ -280,7 +342,7 @@ mod tests {
         let mut table = TableWriter::begin(Vec::new(), Format::Csv, columns).unwrap();
         let stop = AtomicBool::new(false);
         let tally = batch
-            .write(&mut table, &Progress::new(false, 0), &stop)
+            .write(&mut table, &Progress::new(false, done.before), &stop)
             .unwrap();
         assert_eq!(
             tally,

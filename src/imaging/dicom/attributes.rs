@@ -8,6 +8,7 @@ use dicom_object::file::ReadPreamble;
 use dicom_object::mem::InMemElement;
 
 use super::super::{Fault, clean_text};
+use super::object_kind;
 use super::structure::Encoding;
 use crate::domain::{
     Lut, Modality, PatientFacts, PhotometricInterpretation, PixelTransform, Radiograph, Rescale,
@@ -179,11 +180,26 @@ impl Attributes {
         self.get(tag).and_then(|e| e.items()).unwrap_or_default()
     }
 
-    /// What kind of object it is, for people.
-    pub fn kind(&self) -> String {
-        match (self.text(tags::MODALITY), self.text(tags::SOP_CLASS_UID)) {
+    /// What is to be said of an object without pixel data: that it is of a kind that has none, or
+    /// that they are missing. `stored_as` is the SOP class that the file's meta information says.
+    pub fn without_pixels(&self, stored_as: Option<&str>) -> Fault {
+        let class = self.text(tags::SOP_CLASS_UID);
+        let class = class.as_deref().or(stored_as);
+        // What says how many rows its picture has had one.
+        let had_picture = self.integer(tags::ROWS).is_some();
+        match class.and_then(object_kind::without_picture) {
+            Some(kind) if !had_picture => Fault::no_picture(kind),
+            _ => Fault::not_an_image(format!(
+                "a DICOM object without pixel data ({})",
+                self.stated_kind(class)
+            )),
+        }
+    }
+
+    fn stated_kind(&self, class: Option<&str>) -> String {
+        match (self.text(tags::MODALITY), class) {
             (Some(modality), _) => format!("modality {modality}"),
-            (None, Some(class)) => format!("SOP class {class}"),
+            (None, Some(class)) => format!("SOP class {}", clean_text(class)),
             (None, None) => "of no stated kind".to_owned(),
         }
     }

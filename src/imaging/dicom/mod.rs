@@ -10,6 +10,7 @@ mod attributes;
 mod codecs;
 mod frame;
 mod jpeg_ls;
+mod object_kind;
 mod structure;
 
 use std::borrow::Cow;
@@ -32,10 +33,7 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Radiograph, Fault>
     let parts = take_apart(&data_set, encoding, &attributes::WANTED)?;
     let attributes = attributes::read(&parts.header, encoding)?;
     let Some(pixels) = parts.pixels else {
-        return Err(Fault::not_an_image(format!(
-            "a DICOM object without pixel data ({})",
-            attributes.kind()
-        )));
+        return Err(attributes.without_pixels(start.sop_class.as_deref()));
     };
     let description = attributes.picture()?;
     let samples = frame::first(&description, &attributes, &pixels, syntax, encoding, limits)?;

@@ -81,6 +81,8 @@ const EXPLICIT_VR_BIG_ENDIAN: &str = "1.2.840.10008.1.2.2";
 pub(super) struct Start {
     pub offset: usize,
     pub transfer_syntax: String,
+    /// What the file says that it holds, by its SOP class; a directory says it nowhere else.
+    pub sop_class: Option<String>,
 }
 
 /// Finds the data set: after preamble and file meta information, after the latter alone, or right
@@ -94,13 +96,18 @@ pub(super) fn start(bytes: &[u8]) -> Result<Start, Fault> {
         0
     };
     let mut cursor = Cursor::new(bytes, offset, Encoding::EXPLICIT);
-    let mut transfer_syntax = None;
+    let (mut transfer_syntax, mut sop_class) = (None, None);
     while cursor.next_group() == Some(0x0002) {
         let header = cursor.header()?;
         let value = cursor.value(&header)?;
-        if header.tag == tags::TRANSFER_SYNTAX_UID {
+        let text = || {
             let text = String::from_utf8_lossy(value);
-            transfer_syntax = Some(text.trim_matches(['\0', ' ']).to_owned());
+            text.trim_matches(['\0', ' ']).to_owned()
+        };
+        match header.tag {
+            tags::TRANSFER_SYNTAX_UID => transfer_syntax = Some(text()),
+            tags::MEDIA_STORAGE_SOP_CLASS_UID => sop_class = Some(text()),
+            _ => {}
         }
     }
     let guess = || guess_encoding(&bytes[cursor.at..]).unwrap_or(Encoding::IMPLICIT);
@@ -108,6 +115,7 @@ pub(super) fn start(bytes: &[u8]) -> Result<Start, Fault> {
     Ok(Start {
         offset: cursor.at,
         transfer_syntax,
+        sop_class,
     })
 }
 

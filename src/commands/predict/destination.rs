@@ -1,0 +1,261 @@
+//! Where the table goes, and what is done with one that is there.
+
+use std::fmt;
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::done::{Check, Done};
+use super::previous::Previous;
+use crate::cli::{self, TableFormat};
+use crate::commands::{Usage, complain, owner_only, standard_output};
+use crate::domain::{ModelCard, Prevalences};
+use crate::export::{Format, Predictions, TableWriter, path_text};
+use crate::imaging::looks_like_image;
+
+/// How often it is looked whether another run has ended.
+const WAIT: Duration = Duration::from_millis(50);
+
+/// How often a file may be replaced while it is opened, for this to be believed: there are file
+/// systems on which one file has two numbers.
+const MOVES: u32 = 8;
+
+/// A table of which the next row can be written.
+pub type Table = TableWriter<Box<dyn Write>>;
+
+/// What is done with a table that is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// It stays, and nothing is written.
+    New,
+    Replace,
+    /// It stays, and rows come after it.
+    Append,
+    /// Its rows stay as far as they hold, and the others are made anew.
+    Resume,
+}
+
+impl Mode {
+    fn of(arguments: &cli::Predict) -> Self {
+        match () {
+            () if arguments.force => Mode::Replace,
+            () if arguments.append => Mode::Append,
+            () if arguments.resume => Mode::Resume,
+            () => Mode::New,
+        }
+    }
+
+    /// Whether it goes on with rows that are there.
+    fn goes_on(self) -> bool {
+        matches!(self, Mode::Append | Mode::Resume)
+    }
+
+    pub fn option(self) -> &'static str {
+        match self {
+            Mode::New => "",
+            Mode::Replace => "--force",
+            Mode::Append => "--append",
+            Mode::Resume => "--resume",
+        }
+    }
+}
+
+/// Where the rows go, and as what.
+#[derive(Debug)]
+pub struct Destination {
+    /// `None` is standard output.
+    file: Option<PathBuf>,
+    format: Format,
+    mode: Mode,
+}
+
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.file {
+            Some(file) => f.write_str(&path_text(file)),
+            None => f.write_str("standard output"),
+        }
+    }
+}
+
+impl Destination {
+    /// # Errors
+    /// [`Usage`] if the combination makes no sense, or something that is there would be lost.
+    pub fn of(arguments: &cli::Predict) -> Result<Self> {
+        let file = arguments.output.clone();
+        let file = file.filter(|file| file != Path::new("-"));
+        let asked = arguments.format.map(Format::from);
+        let format = Format::of(asked, file.as_deref());
+        let destination = Destination {
+            format: format.map_err(|error| Usage::error(format!("-o {error}")))?,
+            mode: Mode::of(arguments),
+            file,
+        };
+        destination.check(&arguments.paths)?;
+        Ok(destination)
+    }
+
+    /// Before an hour of work, not after.
+    fn check(&self, roots: &[PathBuf]) -> Result<()> {
+        let option = self.mode.option();
+        let Some(file) = &self.file else {
+            if self.mode.goes_on() {
+                return Err(Usage::error(format!(
+                    "{option} needs a file to go on with: -o FILE"
+                )));
+            }
+            standard_output()?;
+            return Ok(());
+        };
+        refuse_input(file, roots)?;
+        let Ok(found) = fs::metadata(file) else {
+            return Ok(());
+        };
+        if self.mode.goes_on() && !found.is_file() {
+            return Err(Usage::error(format!(
+                "{option} needs a file to go on with, and {self} is none"
+            )));
+        }
+        self.refuse_to_replace(&found)
+    }
+
+    /// An empty file holds nothing that could be lost, and a pipe or a device keeps nothing.
+    fn refuse_to_replace(&self, found: &fs::Metadata) -> Result<()> {
+        if self.mode == Mode::New && found.is_file() && found.len() > 0 {
+            return Err(Usage::error(format!(
+                "-o {self}: it is there already; --resume goes on with it, --append adds to it, \
+                 --force replaces it"
+            )));
+        }
+        Ok(())
+    }
+
+    /// How predictions are written here.
+    pub fn predictions<'a>(
+        &self,
+        card: &'a ModelCard,
+        assumed: &'a Prevalences,
+    ) -> Predictions<'a> {
+        Predictions::new(self.format, card, assumed)
+    }
+
+    /// Opens the table for these predictions, and says which files it has rows of already. `None` if
+    /// it was asked to stop before that was known: nothing is changed then.
+    ///
+    /// # Errors
+    /// If the file cannot be made, or is there and cannot be gone on with.
+    pub fn open(&self, predictions: &Predictions, check: &Check) -> Result<Option<(Table, Done)>> {
+        let Some(path) = &self.file else {
+            let out = Box::new(standard_output()?);
+            return Ok(Some((self.begin(predictions, out)?, Done::default())));
+        };
+        let Some(file) = self.locked(path, check.stop)? else {
+            return Ok(None);
+        };
+        let found = file.metadata()?;
+        self.refuse_to_replace(&found)?;
+        if self.mode.goes_on() && found.len() > 0 {
+            let previous = Previous {
+                path,
+                format: self.format,
+                mode: self.mode,
+                predictions,
+            };
+            return previous.go_on(file, check);
+        }
+        if found.is_file() {
+            file.set_len(0)
+                .with_context(|| format!("emptying {self}"))?;
+        }
+        let table = self.begin(predictions, Box::new(file))?;
+        Ok(Some((table, Done::default())))
+    }
+
+    fn begin(&self, predictions: &Predictions, out: Box<dyn Write>) -> Result<Table> {
+        let table = TableWriter::begin(out, self.format, predictions.columns());
+        table.with_context(|| format!("writing {self}"))
+    }
+
+    /// The file, which no other run writes meanwhile; a file system without locks cannot promise
+    /// that. `None` if it was asked to stop while waiting.
+    fn locked(&self, path: &Path, stop: &AtomicBool) -> Result<Option<File>> {
+        let (mut waits, mut moved) = (false, 0);
+        while !stop.load(Ordering::Relaxed) {
+            let file = self.opened(path)?;
+            if !file.metadata()?.is_file() {
+                return Ok(Some(file));
+            }
+            match file.try_lock() {
+                Err(TryLockError::WouldBlock) if self.mode == Mode::Append => {
+                    if !std::mem::replace(&mut waits, true) {
+                        complain(&format!(
+                            "waiting for another cxr predict that writes {self}"
+                        ));
+                    }
+                    thread::sleep(WAIT);
+                }
+                Err(TryLockError::WouldBlock) => {
+                    return Err(Usage::error(format!(
+                        "{self} is being written by another cxr predict"
+                    )));
+                }
+                // The run before may have put a new file in the place of the one that was opened.
+                _ if moved < MOVES && !leads_to(path, &file) => moved += 1,
+                _ => return Ok(Some(file)),
+            }
+        }
+        Ok(None)
+    }
+
+    fn opened(&self, path: &Path) -> Result<File> {
+        let mut options = owner_only();
+        options.create(true).read(self.mode.goes_on());
+        let failed = |error: io::Error| Usage::error(format!("{self} cannot be written: {error}"));
+        options.open(path).map_err(failed)
+    }
+}
+
+/// Whether a path still leads to a file that was opened by it.
+fn leads_to(path: &Path, file: &File) -> bool {
+    let is_same = |found: &fs::Metadata, opened: &fs::Metadata| {
+        (found.dev(), found.ino()) == (opened.dev(), opened.ino())
+    };
+    match (fs::metadata(path), file.metadata()) {
+        (Ok(found), Ok(opened)) => is_same(&found, &opened),
+        _ => false,
+    }
+}
+
+impl From<TableFormat> for Format {
+    fn from(format: TableFormat) -> Self {
+        match format {
+            TableFormat::Csv => Format::Csv,
+            TableFormat::Tsv => Format::Tsv,
+            TableFormat::Jsonl => Format::Jsonl,
+            TableFormat::Json => Format::Json,
+        }
+    }
+}
+
+/// A slip of the shell (`-o` before a glob) must not destroy a radiograph.
+fn refuse_input(file: &Path, roots: &[PathBuf]) -> Result<()> {
+    let Ok(metadata) = fs::metadata(file) else {
+        return Ok(());
+    };
+    let is_root = |root: &PathBuf| {
+        fs::metadata(root).is_ok_and(|m| (m.dev(), m.ino()) == (metadata.dev(), metadata.ino()))
+    };
+    if metadata.is_file() && (roots.iter().any(is_root) || looks_like_image(file)) {
+        let file = path_text(file);
+        return Err(Usage::error(format!(
+            "-o {file} is an image to be read, not overwritten"
+        )));
+    }
+    Ok(())
+}

@@ -1,0 +1,202 @@
+//! Which files need no work, because their rows are there and still hold.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
+use super::destination::Mode;
+use crate::commands::batch::{Before, Progress, content_of_file};
+use crate::export::{Record, path_of, path_text};
+use crate::library::{Found, scan};
+
+/// SHA-256.
+type Digest = [u8; 32];
+
+/// Files whose rows stay, by their paths as [`path_of`] has them.
+#[derive(Debug, Default)]
+pub struct Done {
+    paths: HashSet<PathBuf>,
+    /// What the table held, for the summary.
+    pub before: Before,
+    /// Files that were changed since, and whose rows stay because none is taken out.
+    pub outdated: usize,
+}
+
+impl Done {
+    /// Whether it was read before. What could not be walked is always tried again.
+    pub fn has(&self, found: &Found) -> bool {
+        match found {
+            Found::Image(path) if !self.paths.is_empty() => self.paths.contains(&key(path)),
+            _ => false,
+        }
+    }
+}
+
+fn key(path: &Path) -> PathBuf {
+    path_of(&path_text(path))
+}
+
+/// What it takes to look whether files are what their rows are of.
+pub struct Check<'a> {
+    pub roots: &'a [PathBuf],
+    pub threads: usize,
+    /// Whether there is to be a bar.
+    pub shown: bool,
+    pub stop: &'a AtomicBool,
+}
+
+/// What a row says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Said {
+    /// An answer, of this content if the row says which.
+    Answer(Option<Digest>),
+    /// That the file could not be read.
+    Error,
+}
+
+/// The rows of a table, by the order that they have there.
+#[derive(Debug, Default)]
+pub struct Rows {
+    said: Vec<Said>,
+    of: HashMap<PathBuf, Vec<u32>>,
+    /// Answers that do not say of which content they are.
+    pub without_content: usize,
+}
+
+impl Rows {
+    pub fn len(&self) -> usize {
+        self.said.len()
+    }
+
+    pub fn add(&mut self, row: &Record) {
+        let said = match row.value("status") {
+            Some("error") | None => Said::Error,
+            Some(_) => Said::Answer(row.value("sha256").and_then(digest)),
+        };
+        self.without_content += usize::from(said == Said::Answer(None));
+        let path = path_of(row.value("path").unwrap_or_default());
+        self.of
+            .entry(path)
+            .or_default()
+            .push(self.said.len() as u32);
+        self.said.push(said);
+    }
+
+    /// Looks which rows still hold, of files that are to be read now; the rows of others stay.
+    /// `None` if it was asked to stop.
+    pub fn checked(&self, mode: Mode, check: &Check) -> Option<Checked> {
+        let asked = self.asked(check.roots);
+        let contents = self.contents(&asked, check)?;
+        let mut checked = Checked::default();
+        for ((path, rows), content) in asked.iter().zip(contents) {
+            let holding = self.holding(rows, content);
+            let is_error = rows
+                .iter()
+                .all(|row| self.said[*row as usize] == Said::Error);
+            match (mode, holding) {
+                (Mode::Append, None) => {
+                    checked.done.outdated += usize::from(!is_error);
+                    checked.done.paths.insert(key(path));
+                }
+                (_, None) => {
+                    checked.done.before.changed += usize::from(!is_error);
+                    checked.dropped.extend(*rows);
+                }
+                (_, Some(stays)) => {
+                    checked.done.paths.insert(key(path));
+                    if mode == Mode::Resume {
+                        // A second row of one image would count it twice.
+                        checked
+                            .dropped
+                            .extend(rows.iter().filter(|row| **row != stays));
+                    }
+                }
+            }
+        }
+        checked.done.before.kept = self.len() - checked.dropped.len();
+        Some(checked)
+    }
+
+    /// Those of the files to be read that have rows.
+    fn asked(&self, roots: &[PathBuf]) -> Vec<(PathBuf, &[u32])> {
+        let mut asked = Vec::new();
+        scan(roots, |found| {
+            if let Found::Image(path) = found
+                && let Some(rows) = self.of.get(&key(&path))
+            {
+                asked.push((path, &rows[..]));
+            }
+            ControlFlow::Continue(())
+        });
+        asked
+    }
+
+    /// The content of each file, as far as a row says one; `None` of one that cannot be read.
+    fn contents(&self, asked: &[(PathBuf, &[u32])], check: &Check) -> Option<Vec<Option<Digest>>> {
+        let says = |row: &u32| matches!(self.said[*row as usize], Said::Answer(Some(_)));
+        let wanted: Vec<usize> = (0..asked.len())
+            .filter(|at| asked[*at].1.iter().any(says))
+            .collect();
+        let progress = Progress::new(check.shown, Before::default());
+        progress.expect(wanted.len() as u64);
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let mut found = Vec::new();
+            while !check.stop.load(Ordering::Relaxed) {
+                let Some(at) = wanted.get(next.fetch_add(1, Ordering::Relaxed)) else {
+                    break;
+                };
+                let content = content_of_file(&asked[*at].0).ok();
+                found.push((*at, content.as_deref().and_then(digest)));
+                progress.advance();
+            }
+            found
+        };
+        let mut contents = vec![None; asked.len()];
+        thread::scope(|scope| {
+            let threads: Vec<_> = (1..check.threads).map(|_| scope.spawn(work)).collect();
+            let mut found = work();
+            for thread in threads {
+                found.extend(thread.join().unwrap_or_default());
+            }
+            for (at, content) in found {
+                contents[at] = content;
+            }
+        });
+        progress.clear();
+        (!check.stop.load(Ordering::Relaxed)).then_some(contents)
+    }
+
+    /// The first row that is an answer for this content. One that does not say its own is believed,
+    /// as is any where the content cannot be known: the row is all that there is then.
+    fn holding(&self, rows: &[u32], content: Option<Digest>) -> Option<u32> {
+        let holds = |row: &u32| match self.said[*row as usize] {
+            Said::Error => false,
+            Said::Answer(of) => of.is_none() || content.is_none() || of == content,
+        };
+        rows.iter().copied().find(holds)
+    }
+}
+
+/// What is to be done with the rows.
+#[derive(Debug, Default)]
+pub struct Checked {
+    pub done: Done,
+    /// Rows that a new one takes the place of.
+    pub dropped: HashSet<u32>,
+}
+
+fn digest(text: &str) -> Option<Digest> {
+    let bytes = text.as_bytes();
+    let mut digest = Digest::default();
+    if bytes.len() != 2 * digest.len() {
+        return None;
+    }
+    for (byte, pair) in digest.iter_mut().zip(bytes.chunks_exact(2)) {
+        let pair = std::str::from_utf8(pair).ok()?;
+        *byte = u8::from_str_radix(pair, 16).ok()?;
+    }
+    Some(digest)
+}

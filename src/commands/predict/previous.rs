@@ -1,0 +1,284 @@
+//! A table that an earlier run left, perhaps in the middle of a row, and going on with it.
+//!
+//! Nothing of it is changed before all of it is known to be by the same model in the same way.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow};
+
+use super::destination::{Mode, Table};
+use super::done::{Check, Checked, Done, Rows};
+use crate::commands::{Usage, complain, owner_only};
+use crate::export::{
+    Extent, Format, Origin, Predictions, ReadError, Record, TableWriter, header, header_cells,
+    path_text, read_table,
+};
+
+/// Ways in which rows were made that are named in one line.
+const NAMED: usize = 4;
+
+pub struct Previous<'a> {
+    pub path: &'a Path,
+    pub format: Format,
+    pub mode: Mode,
+    pub predictions: &'a Predictions<'a>,
+}
+
+/// What such a table holds.
+#[derive(Default)]
+struct Survey {
+    extent: Extent,
+    rows: Rows,
+    /// How many rows were made in which way.
+    origins: BTreeMap<Origin, u64>,
+    /// The first line that is of a table with other columns.
+    other_columns: Option<u64>,
+    /// The header is that of an earlier version, with fewer columns.
+    is_earlier: bool,
+}
+
+impl Previous<'_> {
+    /// The table, so that the next row can be written, and the files that need none. `None` if it was
+    /// asked to stop.
+    ///
+    /// # Errors
+    /// [`Usage`], if it is no such table, or by another model or in another way.
+    pub fn go_on(&self, mut file: File, check: &Check) -> Result<Option<(Table, Done)>> {
+        let survey = self.survey(&file)?;
+        self.refuse_others(&survey)?;
+        self.say_what_is_unknown(&survey);
+        let Some(checked) = survey.rows.checked(self.mode, check) else {
+            return Ok(None);
+        };
+        let name = path_text(self.path);
+        let columns = self.predictions.columns();
+        let table = if survey.extent.bytes == 0 {
+            // What was left of the first line.
+            file.set_len(0)?;
+            file.seek(SeekFrom::Start(0))?;
+            TableWriter::begin(boxed(file), self.format, columns)
+                .with_context(|| format!("writing {name}"))?
+        } else if survey.is_earlier || !checked.dropped.is_empty() {
+            let table = self.rewritten(&file, &survey, &checked);
+            table.with_context(|| format!("rewriting {name}"))?
+        } else {
+            file.set_len(survey.extent.bytes)
+                .with_context(|| format!("shortening {name}"))?;
+            file.seek(SeekFrom::End(0))?;
+            TableWriter::resume(boxed(file), self.format, columns, survey.extent.rows)
+        };
+        Ok(Some((table, checked.done)))
+    }
+
+    fn survey(&self, file: &File) -> Result<Survey> {
+        let mut survey = Survey::default();
+        let columns = self.predictions.columns();
+        let earlier = self.predictions.earlier_columns();
+        // The members of an object are read by name.
+        let [ours, before] = [&columns, &earlier].map(|columns| {
+            let mut names = columns.clone();
+            names.sort();
+            names
+        });
+        let read = read_table(self.format, from_start(file)?, |row| {
+            let is_known = !self.format.is_json() || row.columns == ours || row.columns == before;
+            self.note(&row, is_known, &mut survey)
+        });
+        survey.extent = read.map_err(|error| match error.downcast_ref::<ReadError>() {
+            Some(ReadError::Foreign(line)) => self.foreign(*line),
+            _ => error.context(format!("reading {}", path_text(self.path))),
+        })?;
+        if survey.extent.bytes == 0 && !self.is_torn_beginning(file)? {
+            return Err(self.foreign(1));
+        }
+        let head = &survey.extent.columns;
+        if !self.format.is_json() && survey.extent.bytes > 0 && *head != header_cells(&columns) {
+            survey.is_earlier = *head == header_cells(&earlier);
+            if !survey.is_earlier && !is_of_predictions(head) {
+                return Err(self.foreign(1));
+            }
+            if !survey.is_earlier {
+                survey.other_columns = Some(1);
+            }
+        }
+        Ok(survey)
+    }
+
+    fn note(&self, row: &Record, is_known: bool, survey: &mut Survey) -> Result<()> {
+        if !is_known {
+            let line = survey.rows.len() as u64 + if self.format == Format::Json { 2 } else { 1 };
+            if !is_of_predictions(row.columns) {
+                return Err(ReadError::Foreign(line).into());
+            }
+            survey.other_columns.get_or_insert(line);
+        }
+        if let Some(origin) = Origin::of(row) {
+            *survey.origins.entry(origin).or_default() += 1;
+        }
+        survey.rows.add(row);
+        Ok(())
+    }
+
+    fn foreign(&self, line: u64) -> anyhow::Error {
+        let card = self.predictions.card();
+        Usage::error(format!(
+            "{} cannot be resumed: line {line} is not of a table with the columns of {} {}",
+            path_text(self.path),
+            card.name,
+            card.version
+        ))
+    }
+
+    /// Rows of another model, or made in another way, are refused and stay: to leave them out would
+    /// lose them, to go on after them would mix them.
+    fn refuse_others(&self, survey: &Survey) -> Result<()> {
+        let ours = self.predictions.origin();
+        let others: u64 = survey
+            .origins
+            .iter()
+            .filter(|(origin, _)| !origin.agrees_with(&ours))
+            .map(|(_, rows)| rows)
+            .sum();
+        let name = path_text(self.path);
+        if others > 0 {
+            return Err(Usage::error(format!(
+                "{name} cannot be gone on with: this run is by {ours}, and {others} of its {} rows \
+                 are not ({}). Nothing was changed: give that model and those options, or another file",
+                survey.rows.len(),
+                self.named(&survey.origins),
+            )));
+        }
+        if let Some(line) = survey.other_columns {
+            return Err(self.foreign(line));
+        }
+        let unsaid = survey.origins.iter();
+        let unsaid: u64 = unsaid
+            .filter(|(origin, _)| origin.prevalence.is_none())
+            .map(|(_, rows)| rows)
+            .sum();
+        if unsaid > 0 && self.predictions.assumes_others() {
+            return Err(Usage::error(format!(
+                "{name} cannot be gone on with: {unsaid} of its rows do not say which prevalence \
+                 they assume, and --prevalence may be another. Give another file"
+            )));
+        }
+        Ok(())
+    }
+
+    fn named(&self, origins: &BTreeMap<Origin, u64>) -> String {
+        let mut ways: Vec<_> = origins.iter().collect();
+        ways.sort_by_key(|(_, rows)| std::cmp::Reverse(**rows));
+        let named = ways.iter().take(NAMED);
+        let mut words: Vec<String> = named
+            .map(|(origin, rows)| format!("{rows} by {origin}"))
+            .collect();
+        if ways.len() > NAMED {
+            words.push(format!("and {} others", ways.len() - NAMED));
+        }
+        words.join("; ")
+    }
+
+    /// A table of an earlier version is gone on with, but what it does not say was not compared.
+    fn say_what_is_unknown(&self, survey: &Survey) {
+        let name = path_text(self.path);
+        if survey.rows.without_content > 0 {
+            complain(&format!(
+                "{name}: {} rows do not say of which content they are: whether their files were \
+                 changed since could not be checked",
+                survey.rows.without_content
+            ));
+        }
+        let unsaid = |is: fn(&Origin) -> bool| survey.origins.keys().any(is);
+        let what = match (
+            unsaid(|origin| origin.card_digest.is_none()),
+            unsaid(|origin| origin.prevalence.is_none()),
+        ) {
+            (false, false) => return,
+            (true, false) => "calibration",
+            (false, true) => "prevalence",
+            (true, true) => "calibration and prevalence",
+        };
+        complain(&format!(
+            "{name}: not every row says its {what}: that could not be compared"
+        ));
+    }
+
+    /// Whether a file without one whole line is what was left of the first.
+    fn is_torn_beginning(&self, mut file: &File) -> Result<bool> {
+        let mut head = Vec::new();
+        file.seek(SeekFrom::Start(0))?;
+        file.take(1 << 16).read_to_end(&mut head)?;
+        Ok(match self.format {
+            Format::Csv | Format::Tsv => {
+                let is_of = |columns: Vec<String>| {
+                    header(self.format, &columns).is_ok_and(|header| header.starts_with(&head))
+                };
+                is_of(self.predictions.columns()) || is_of(self.predictions.earlier_columns())
+            }
+            Format::Jsonl | Format::Json => {
+                let first = b"{\"path\":";
+                first.starts_with(&head[..]) || head.starts_with(first)
+            }
+        })
+    }
+
+    /// Puts a table without the rows that were dropped, and with today's columns, in the place of
+    /// this one, in one step: whenever it is interrupted, one of the two is there.
+    fn rewritten(&self, old: &File, survey: &Survey, checked: &Checked) -> Result<Table> {
+        // Where a link leads, so that it stays a link.
+        let path = fs::canonicalize(self.path)?;
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(".resuming");
+        let draft = path.with_file_name(name);
+        let new = owner_only().create(true).truncate(true).open(&draft)?;
+        // So that no other run takes it for a table that it may write.
+        new.try_lock()
+            .map_err(|_| anyhow!("{} is being written", path_text(&draft)))?;
+        let columns = self.predictions.columns();
+        let missing = match survey.is_earlier {
+            true => columns.len() - survey.extent.columns.len(),
+            false => 0,
+        };
+        let empty = vec![self.format.delimiter(); missing];
+        let mut table = TableWriter::begin(new, self.format, columns)?;
+        let mut number = 0;
+        read_table(self.format, from_start(old)?, |row| {
+            if !checked.dropped.contains(&number) {
+                table
+                    .line(&[row.line, &empty].concat())
+                    .map_err(ReadError::from)?;
+            }
+            number += 1;
+            Ok::<_, ReadError>(())
+        })?;
+        let mut renamed = Ok(());
+        let table = table.map(|new| {
+            let sealed = || -> Result<()> {
+                new.set_permissions(old.metadata()?.permissions())?;
+                new.sync_all()?;
+                Ok(fs::rename(&draft, &path)?)
+            };
+            renamed = sealed();
+            boxed(new)
+        });
+        renamed.map(|()| table)
+    }
+}
+
+/// Whether a table with these columns is one of `cxr predict`, whatever its model.
+fn is_of_predictions(columns: &[String]) -> bool {
+    let has = |name: &str| columns.iter().any(|column| column == name);
+    has("path") && has("status") && has("model_sha256")
+}
+
+fn from_start(mut file: &File) -> Result<BufReader<&File>> {
+    file.seek(SeekFrom::Start(0))?;
+    Ok(BufReader::new(file))
+}
+
+fn boxed(file: File) -> Box<dyn std::io::Write> {
+    Box::new(file)
+}

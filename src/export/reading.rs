@@ -1,0 +1,251 @@
+//! Tables that are there, read line by line as far as they are whole.
+//!
+//! A run that was killed leaves a torn last line, and an array without its end. What was whole
+//! before is read; what follows is for the caller to replace.
+
+use std::io::{self, BufRead};
+
+use serde_json::{Map, Value};
+
+use super::Format;
+
+/// A row that is whole.
+#[derive(Debug)]
+pub struct Record<'a> {
+    /// Names of the columns: of the header in its order, or of this JSON object by name.
+    pub columns: &'a [String],
+    /// As text, one for each column, empty where there is nothing.
+    pub values: Vec<String>,
+    /// The line itself, without its end and without an array's comma.
+    pub line: &'a [u8],
+}
+
+impl Record<'_> {
+    /// The value in a column; `None` if the row has no such column or nothing in it.
+    pub fn value(&self, column: &str) -> Option<&str> {
+        let at = self.columns.iter().position(|name| name == column)?;
+        Some(self.values[at].as_str()).filter(|value| !value.is_empty())
+    }
+}
+
+/// How much of a table is there.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// Of the header; empty of JSON, whose rows each have their own.
+    pub columns: Vec<String>,
+    pub rows: u64,
+    /// Up to the end of the last whole row, in an array without what follows it.
+    pub bytes: u64,
+    /// Whether there is more than that which is no row.
+    pub is_torn: bool,
+}
+
+/// Why a table cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// That line, counted from 1, is no row of such a table.
+    #[error("line {0} is no row of it")]
+    Foreign(u64),
+}
+
+/// Hands every whole row to `on`, in order.
+///
+/// # Errors
+/// [`ReadError`], or the caller's own.
+pub fn read_table<E: From<ReadError>>(
+    format: Format,
+    mut from: impl BufRead,
+    mut on: impl FnMut(Record) -> Result<(), E>,
+) -> Result<Extent, E> {
+    let mut extent = Extent::default();
+    let (mut line, mut number, mut begun, mut at) = (Vec::new(), 0, false, 0);
+    while from.read_until(b'\n', &mut line).map_err(ReadError::from)? > 0 {
+        number += 1;
+        let (text, is_whole) = stripped(format, &line);
+        // Up to here the line is what it says, whatever follows.
+        let end = at + text.len() as u64;
+        at += line.len() as u64;
+        let foreign = || E::from(ReadError::Foreign(number));
+        match format {
+            Format::Json if !begun => {
+                if text != b"[" {
+                    return Err(foreign());
+                }
+                (begun, extent.bytes) = (true, end);
+            }
+            Format::Json if text == b"]" => {}
+            _ if !is_whole => extent.is_torn = true,
+            Format::Csv | Format::Tsv if !begun => {
+                extent.columns = parse_cells(format, text).ok_or_else(foreign)?;
+                (begun, extent.bytes) = (true, at);
+            }
+            _ => {
+                let own;
+                let (columns, values) = if format.is_json() {
+                    let (names, values) = parse_object(text).ok_or_else(foreign)?;
+                    own = names;
+                    (&own[..], values)
+                } else {
+                    let values = parse_cells(format, text);
+                    let values = values.filter(|values| values.len() == extent.columns.len());
+                    (&extent.columns[..], values.ok_or_else(foreign)?)
+                };
+                on(Record {
+                    columns,
+                    values,
+                    line: text,
+                })?;
+                extent.rows += 1;
+                extent.bytes = if format == Format::Json { end } else { at };
+            }
+        }
+        line.clear();
+    }
+    Ok(extent)
+}
+
+/// The rows of an array that is whole, however it is laid out; `None` if it is none.
+pub fn read_array(bytes: &[u8]) -> Option<Vec<(Vec<String>, Vec<String>)>> {
+    let rows: Vec<Map<String, Value>> = serde_json::from_slice(bytes).ok()?;
+    Some(rows.into_iter().map(texts).collect())
+}
+
+/// A line without its end, and whether it is whole. A row of an array is written without a line
+/// end, so that it is whole as soon as it is an object.
+fn stripped(format: Format, line: &[u8]) -> (&[u8], bool) {
+    let text = line.strip_suffix(b"\n");
+    let is_whole = text.is_some();
+    let text = text.unwrap_or(line);
+    let text = text.strip_suffix(b"\r").unwrap_or(text);
+    if format != Format::Json {
+        return (text, is_whole);
+    }
+    let text = text.strip_suffix(b",").unwrap_or(text);
+    (text, is_whole || parse_object(text).is_some())
+}
+
+/// The cells of one line of a CSV or TSV file.
+pub fn parse_cells(format: Format, line: &[u8]) -> Option<Vec<String>> {
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .delimiter(format.delimiter())
+        .from_reader(line);
+    let mut records = reader.records();
+    let record = records.next()?.ok()?;
+    records
+        .next()
+        .is_none()
+        .then(|| record.iter().map(str::to_owned).collect())
+}
+
+/// Names and values of the members of an object.
+fn parse_object(line: &[u8]) -> Option<(Vec<String>, Vec<String>)> {
+    serde_json::from_slice(line).ok().map(texts)
+}
+
+fn texts(object: Map<String, Value>) -> (Vec<String>, Vec<String>) {
+    let text = |value: Value| match value {
+        Value::Null => String::new(),
+        Value::String(text) => text,
+        other => other.to_string(),
+    };
+    object
+        .into_iter()
+        .map(|(name, value)| (name, text(value)))
+        .unzip()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::predictions::tests::{columns, three_rows, written};
+    use super::*;
+
+    fn read(format: Format, bytes: &[u8]) -> Result<(Extent, Vec<String>), ReadError> {
+        let mut paths = Vec::new();
+        let extent = read_table(format, bytes, |record| {
+            paths.push(record.value("path").unwrap_or_default().to_owned());
+            Ok::<_, ReadError>(())
+        })?;
+        Ok((extent, paths))
+    }
+
+    const FORMATS: [Format; 4] = [Format::Csv, Format::Tsv, Format::Jsonl, Format::Json];
+
+    #[test]
+    fn whatever_is_cut_off_only_the_torn_row_is_lost() {
+        for format in FORMATS {
+            let text = written(format, &three_rows(format));
+            let mut ends: Vec<usize> = text.match_indices('\n').map(|(at, _)| at + 1).collect();
+            match format {
+                // Without the bracket, and each row whole before its line ends.
+                Format::Json => {
+                    ends = ends[1..4]
+                        .iter()
+                        .map(|end| text[..end - 1].trim_end_matches(',').len())
+                        .collect()
+                }
+                Format::Jsonl => {}
+                _ => drop(ends.remove(0)),
+            }
+            for cut in 0..=text.len() {
+                let (extent, paths) = read(format, &text.as_bytes()[..cut]).unwrap();
+                let whole = ends.iter().filter(|end| **end <= cut).count();
+                assert_eq!(
+                    (extent.rows, paths.len()),
+                    (whole as u64, whole),
+                    "{format:?} {cut}"
+                );
+                assert!(extent.bytes <= cut as u64);
+                if whole > 0 {
+                    assert_eq!(extent.bytes, ends[whole - 1] as u64, "{format:?} {cut}");
+                    assert_eq!(paths[0], "a.png");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_reads_back_in_every_format() {
+        for format in FORMATS {
+            let text = written(format, &three_rows(format));
+            let mut rows = 0;
+            read_table(format, text.as_bytes(), |record| {
+                rows += 1;
+                if record.value("path") == Some("b.png") {
+                    let mut columns = columns(format);
+                    if format.is_json() {
+                        columns.sort();
+                    }
+                    assert_eq!(record.columns, columns);
+                    assert_eq!(record.value("reasons"), Some("colour"));
+                    assert_eq!(record.value("opacity"), None);
+                    assert_eq!(record.value("model_sha256"), Some("ab"));
+                }
+                Ok::<_, ReadError>(())
+            })
+            .unwrap();
+            assert_eq!(rows, 3);
+        }
+        let array = written(Format::Json, &three_rows(Format::Json));
+        assert_eq!(read_array(array.as_bytes()).unwrap().len(), 3);
+        assert!(read_array(&array.as_bytes()[..array.len() - 3]).is_none());
+    }
+
+    #[test]
+    fn what_is_no_such_table_is_told_with_its_line() {
+        for (format, text, line) in [
+            (Format::Csv, "path,status\na,ok\nb\n", 3),
+            (Format::Jsonl, "{\"path\":1}\nx\n", 2),
+            (Format::Jsonl, "[\n", 1),
+            (Format::Json, "{\"path\":1}\n", 1),
+            (Format::Json, "[\n{\n\"path\":1}\n]\n", 2),
+        ] {
+            match read(format, text.as_bytes()) {
+                Err(ReadError::Foreign(found)) => assert_eq!(found, line, "{text}"),
+                other => panic!("{text}: {other:?}"),
+            }
+        }
+    }
+}
