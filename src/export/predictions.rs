@@ -12,7 +12,8 @@ use sha2::{Digest, Sha256};
 
 use super::{Cell, Format, Record, path_text};
 use crate::domain::{
-    Conformal, Finding, ModelCard, Prediction, PresenceSet, Prevalences, Question, Severity,
+    Conformal, ContentId, Finding, ModelCard, Prediction, PresenceSet, Prevalences, Question,
+    Severity,
 };
 
 /// Decimals of scores and of severities, and of milliseconds.
@@ -50,13 +51,10 @@ pub fn is_label(column: &str) -> bool {
 /// What became of one file.
 #[derive(Debug, Clone, Copy)]
 pub enum RowOf<'a> {
-    /// It was read; `content` is the SHA-256 of the file.
-    Read {
-        prediction: &'a Prediction,
-        content: &'a str,
-    },
+    /// It was read, and this is said of it.
+    Read(&'a Prediction),
     /// It holds no image, and is not meant to: a structured report, for example.
-    Skipped { kind: &'a str, content: &'a str },
+    Skipped { kind: &'a str, content: ContentId },
     /// It could not be read, for this reason.
     Failed(&'a str),
 }
@@ -189,20 +187,18 @@ impl<'a> Predictions<'a> {
             row.resize(columns, Cell::Empty);
         };
         match what {
-            RowOf::Read {
-                prediction,
-                content,
-            } => {
+            RowOf::Read(prediction) => {
                 self.plain_cells(prediction, &mut row);
                 if !self.nested().is_empty() {
                     row.extend(self.nested_cells(prediction));
                 }
-                row.extend([Cell::text(content), Cell::Text(self.card_digest())]);
+                let content = Cell::text(&prediction.content.to_string());
+                row.extend([content, Cell::Text(self.card_digest())]);
                 row.resize_with(columns, || Cell::text(&self.prevalence_text()));
             }
             RowOf::Skipped { kind, content } => {
                 word(&mut row, "skipped", kind);
-                row[columns - self.basis().len()] = Cell::text(content);
+                row[columns - self.basis().len()] = Cell::text(&content.to_string());
             }
             RowOf::Failed(reason) => word(&mut row, "error", reason),
         }
@@ -381,7 +377,7 @@ pub mod tests {
 
     fn prediction() -> Prediction {
         Prediction {
-            content: Default::default(),
+            content: ContentId::from_digest([0xc0; 32]),
             findings: vec![raw("Pneumonia", 0.7712345), raw("COVID-19", 0.0)],
             severity: None,
             input: InputCheck::Caution(vec!["small".to_owned(), "dark, \"very\"".to_owned()]),
@@ -393,16 +389,12 @@ pub mod tests {
     }
 
     fn read(prediction: &Prediction) -> RowOf<'_> {
-        RowOf::Read {
-            prediction,
-            content: "c0ffee",
-        }
+        RowOf::Read(prediction)
     }
 
     /// A caution, a refusal, and one that could not be read.
     pub fn three_rows(format: Format) -> Vec<Vec<Cell>> {
         let refused = Prediction {
-            content: Default::default(),
             findings: Vec::new(),
             input: InputCheck::Refused(vec!["colour".to_owned()]),
             ..prediction()
@@ -434,10 +426,11 @@ pub mod tests {
             written(Format::Csv, &three_rows(Format::Csv)),
             "path,status,reasons,Pneumonia,COVID-19,geographic_extent,opacity,model_sha256,\
              preprocess,elapsed_ms,sha256,card_digest,prevalence\n\
-             a.png,caution,\"small; dark, \"\"very\"\"\",0.771235,0.000000,,,ab,cxr-1,11.000,c0ffee,CARD,\n\
-             b.png,refused,colour,,,,,ab,cxr-1,11.000,c0ffee,CARD,\n\
+             a.png,caution,\"small; dark, \"\"very\"\"\",0.771235,0.000000,,,ab,cxr-1,11.000,CONTENT,CARD,\n\
+             b.png,refused,colour,,,,,ab,cxr-1,11.000,CONTENT,CARD,\n\
              ./=c.png,error,'=1 is no image,,,,,,,,,,\n"
                 .replace("CARD", &digest())
+                .replace("CONTENT", &"c0".repeat(32))
         );
         let tabs = written(Format::Tsv, &three_rows(Format::Tsv));
         assert!(
@@ -458,14 +451,14 @@ pub mod tests {
             let predictions = Predictions::new(format, &card, &assumed);
             let skipped = RowOf::Skipped {
                 kind: "structured report",
-                content: "c0ffee",
+                content: ContentId::from_digest([0xc0; 32]),
             };
             let row = predictions.row(Path::new("sr.dcm"), skipped);
             let text = written(format, &[row]);
             read_table(format, text.as_bytes(), |row| {
                 assert_eq!(row.value("status"), Some("skipped"));
                 assert_eq!(row.value("reasons"), Some("structured report"));
-                assert_eq!(row.value("sha256"), Some("c0ffee"));
+                assert_eq!(row.value("sha256"), Some(&*"c0".repeat(32)));
                 assert_eq!(Origin::of(&row), None);
                 Ok::<_, ReadError>(())
             })
@@ -483,7 +476,10 @@ pub mod tests {
             lines[0]
         );
         assert!(
-            lines[1].contains(r#""findings":[],"severity":null,"sha256":"c0ffee","card_digest":""#),
+            lines[1].contains(&format!(
+                r#""findings":[],"severity":null,"sha256":"{}","card_digest":""#,
+                "c0".repeat(32)
+            )),
             "{}",
             lines[1]
         );
@@ -516,7 +512,6 @@ pub mod tests {
             ..raw("Pneumonia", 0.75)
         };
         let prediction = Prediction {
-            content: Default::default(),
             findings: vec![pneumonia, raw("COVID-19", 0.25)],
             severity: Some(Severity {
                 geographic_extent: 3.125,

@@ -2,7 +2,6 @@
 //! reason, and the batch goes on.
 
 mod ahead;
-mod content;
 mod crew;
 mod in_order;
 mod known;
@@ -14,7 +13,6 @@ use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 pub use self::ahead::Ahead;
-pub use self::content::content_of_file;
 pub use self::crew::Crew;
 use self::in_order::WORKER_THREAD;
 pub use self::in_order::in_order;
@@ -38,14 +36,6 @@ pub struct Reader<'a, Open> {
 
 /// See [`Reader::then`].
 pub type Then<'a> = dyn Fn(&Path, &Radiograph, &Prediction) -> Result<(), String> + Sync + 'a;
-
-/// What is said of an image, and of which content that is.
-#[derive(Debug)]
-pub struct Scored {
-    pub prediction: Prediction,
-    /// SHA-256 of the file, lower-case hexadecimal.
-    pub content: String,
-}
 
 /// Why there is no answer for a file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -73,7 +63,7 @@ where
     Opener: FnMut(&Path) -> Result<Radiograph, ImagingError>,
 {
     /// What one thread reads its images with; an image that cannot be read is a reason.
-    pub fn thread(&self) -> impl FnMut(&Path) -> Result<Scored, Failure> {
+    pub fn thread(&self) -> impl FnMut(&Path) -> Result<Prediction, Failure> {
         guarded(&self.open, |path: &Path, radiograph: &Radiograph| {
             let prediction = self
                 .classifier
@@ -82,10 +72,7 @@ where
             if let Some(then) = self.then {
                 then(path, radiograph, &prediction)?;
             }
-            Ok(Scored {
-                prediction,
-                content: content_of_file(path).map_err(|error| clean(&error.to_string()))?,
-            })
+            Ok(prediction)
         })
     }
 }

@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow};
 
 use super::Usage;
-use crate::commands::batch::Scored;
 use crate::commands::owner_only;
 use crate::domain::{ModelCard, Prevalences};
 use crate::evaluation::measure::Panel;
@@ -149,15 +148,12 @@ impl Predictions {
         &mut self,
         card: &ModelCard,
         path: &Path,
-        outcome: Result<&Scored, &str>,
+        outcome: Result<&Prediction, &str>,
     ) -> io::Result<()> {
         let assumed = Prevalences::default();
         let rows = export::Predictions::new(Format::Csv, card, &assumed);
         let row = match outcome {
-            Ok(scored) => RowOf::Read {
-                prediction: &scored.prediction,
-                content: &scored.content,
-            },
+            Ok(said) => RowOf::Read(said),
             Err(reason) => RowOf::Failed(reason),
         };
         self.0.row(&rows.row(path, row))

@@ -222,14 +222,12 @@ impl Batch<'_> {
         let mut outcomes = Vec::new();
         let read = known.read(
             || reader.thread(),
-            |scored| &scored.prediction,
+            |said| said,
             |path, result| {
                 if let Some(rows) = &mut rows {
                     rows.add(card, path, result.as_ref().map_err(|reason| *reason))?;
                 }
-                outcomes.push(
-                    result.map_or(Outcome::Failed, |scored| outcome(&scored.prediction, card)),
-                );
+                outcomes.push(result.map_or(Outcome::Failed, |said| outcome(said, card)));
                 Ok(())
             },
         );

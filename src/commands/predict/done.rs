@@ -7,12 +7,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use super::destination::Mode;
-use crate::commands::batch::{Before, Progress, content_of_file};
+use crate::commands::batch::{Before, Progress};
+use crate::domain::ContentId;
 use crate::export::{Record, path_of, path_text};
+use crate::imaging::{Limits, content_of};
 use crate::library::{Found, scan};
-
-/// SHA-256.
-type Digest = [u8; 32];
 
 /// Files whose rows stay, by their paths as [`path_of`] has them.
 #[derive(Debug, Default)]
@@ -44,6 +43,7 @@ pub struct Check<'a> {
     pub threads: usize,
     /// Whether there is to be a bar.
     pub shown: bool,
+    pub limits: &'a Limits,
     pub stop: &'a AtomicBool,
 }
 
@@ -51,7 +51,7 @@ pub struct Check<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Said {
     /// An answer, of this content if the row says which.
-    Answer(Option<Digest>),
+    Answer(Option<ContentId>),
     /// That the file could not be read.
     Error,
 }
@@ -73,7 +73,7 @@ impl Rows {
     pub fn add(&mut self, row: &Record) {
         let said = match row.value("status") {
             Some("error") | None => Said::Error,
-            Some(_) => Said::Answer(row.value("sha256").and_then(digest)),
+            Some(_) => Said::Answer(row.value("sha256").and_then(|text| text.parse().ok())),
         };
         self.without_content += usize::from(said == Said::Answer(None));
         let path = path_of(row.value("path").unwrap_or_default());
@@ -134,7 +134,11 @@ impl Rows {
     }
 
     /// The content of each file, as far as a row says one; `None` of one that cannot be read.
-    fn contents(&self, asked: &[(PathBuf, &[u32])], check: &Check) -> Option<Vec<Option<Digest>>> {
+    fn contents(
+        &self,
+        asked: &[(PathBuf, &[u32])],
+        check: &Check,
+    ) -> Option<Vec<Option<ContentId>>> {
         let says = |row: &u32| matches!(self.said[*row as usize], Said::Answer(Some(_)));
         let wanted: Vec<usize> = (0..asked.len())
             .filter(|at| asked[*at].1.iter().any(says))
@@ -148,8 +152,7 @@ impl Rows {
                 let Some(at) = wanted.get(next.fetch_add(1, Ordering::Relaxed)) else {
                     break;
                 };
-                let content = content_of_file(&asked[*at].0).ok();
-                found.push((*at, content.as_deref().and_then(digest)));
+                found.push((*at, content_of(&asked[*at].0, check.limits).ok()));
                 progress.advance();
             }
             found
@@ -171,7 +174,7 @@ impl Rows {
 
     /// The first row that is an answer for this content. One that does not say its own is believed,
     /// as is any where the content cannot be known: the row is all that there is then.
-    fn holding(&self, rows: &[u32], content: Option<Digest>) -> Option<u32> {
+    fn holding(&self, rows: &[u32], content: Option<ContentId>) -> Option<u32> {
         let holds = |row: &u32| match self.said[*row as usize] {
             Said::Error => false,
             Said::Answer(of) => of.is_none() || content.is_none() || of == content,
@@ -186,17 +189,4 @@ pub struct Checked {
     pub done: Done,
     /// Rows that a new one takes the place of.
     pub dropped: HashSet<u32>,
-}
-
-fn digest(text: &str) -> Option<Digest> {
-    let bytes = text.as_bytes();
-    let mut digest = Digest::default();
-    if bytes.len() != 2 * digest.len() {
-        return None;
-    }
-    for (byte, pair) in digest.iter_mut().zip(bytes.chunks_exact(2)) {
-        let pair = std::str::from_utf8(pair).ok()?;
-        *byte = u8::from_str_radix(pair, 16).ok()?;
-    }
-    Some(digest)
 }

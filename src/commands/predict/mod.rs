@@ -22,15 +22,14 @@ use self::done::{Check, Done};
 use self::heat_maps::HeatMaps;
 pub use self::heat_maps::known as heat_map_label;
 use super::batch::{
-    Ahead, Crew, Failure, Progress, Reader, Scored, Signals, Tally, Then, content_of_file,
-    in_order, silence_workers,
+    Ahead, Crew, Failure, Progress, Reader, Signals, Tally, Then, in_order, silence_workers,
 };
 use super::{BAD_USAGE, SOME_FAILED, Usage, assumed, classifier, complain, is_broken_pipe};
 use crate::cli;
 use crate::domain::text::clean;
-use crate::domain::{Prediction, Prevalences, Radiograph};
+use crate::domain::{ContentId, Prediction, Prevalences, Radiograph};
 use crate::export::{Predictions, RowOf, TableWriter, path_text};
-use crate::imaging::{ImagingError, Limits};
+use crate::imaging::{ImagingError, Limits, content_of};
 use crate::inference::Classify;
 use crate::library::{Found, scan};
 
@@ -60,6 +59,7 @@ fn predict(arguments: &cli::Predict, limits: &Limits, model: Option<&Path>) -> R
         roots: &arguments.paths,
         threads: crew.readers,
         shown: !arguments.quiet,
+        limits,
         stop: signals.stop(),
     };
     let Some((mut table, done)) = destination.open(&predictions, &check)? else {
@@ -81,6 +81,7 @@ fn predict(arguments: &cli::Predict, limits: &Limits, model: Option<&Path>) -> R
         },
         predictions: &predictions,
         assumed: &assumed,
+        limits,
         threads: crew.threads,
     };
     let counted = !arguments.quiet && io::stderr().is_terminal();
@@ -140,11 +141,11 @@ struct Row {
 }
 
 enum Outcome {
-    Read(Box<Scored>),
+    Read(Box<Prediction>),
     /// No image, and not meant to be one.
     Skipped {
         kind: String,
-        content: String,
+        content: ContentId,
     },
     Failed(String),
     /// Trouble with a folder, which nobody would look for in the table.
@@ -152,13 +153,15 @@ enum Outcome {
 }
 
 impl Outcome {
-    fn of(path: &Path, read: Result<Scored, Failure>, assumed: &Prevalences) -> Self {
+    fn of(
+        path: &Path,
+        read: Result<Prediction, Failure>,
+        assumed: &Prevalences,
+        limits: &Limits,
+    ) -> Self {
         match read {
-            Ok(scored) => Outcome::Read(Box::new(Scored {
-                prediction: scored.prediction.assuming(assumed),
-                ..scored
-            })),
-            Err(Failure::NoPicture(kind)) => match content_of_file(path) {
+            Ok(said) => Outcome::Read(Box::new(said.assuming(assumed))),
+            Err(Failure::NoPicture(kind)) => match content_of(path, limits) {
                 Ok(content) => Outcome::Skipped { kind, content },
                 Err(error) => Outcome::Failed(clean(&error.to_string())),
             },
@@ -168,18 +171,18 @@ impl Outcome {
 
     fn as_row(&self) -> RowOf<'_> {
         match self {
-            Outcome::Read(scored) => RowOf::Read {
-                prediction: &scored.prediction,
-                content: &scored.content,
+            Outcome::Read(said) => RowOf::Read(said),
+            Outcome::Skipped { kind, content } => RowOf::Skipped {
+                kind,
+                content: *content,
             },
-            Outcome::Skipped { kind, content } => RowOf::Skipped { kind, content },
             Outcome::Failed(reason) | Outcome::Problem(reason) => RowOf::Failed(reason),
         }
     }
 
     fn count(&self, tally: &mut Tally) {
         match self {
-            Outcome::Read(scored) => tally.count(Some(&scored.prediction)),
+            Outcome::Read(said) => tally.count(Some(said)),
             Outcome::Skipped { kind, .. } => tally.skip(kind),
             Outcome::Failed(_) | Outcome::Problem(_) => tally.count(None),
         }
@@ -193,6 +196,7 @@ struct Batch<'a, Open> {
     reader: Reader<'a, Open>,
     predictions: &'a Predictions<'a>,
     assumed: &'a Prevalences,
+    limits: &'a Limits,
     threads: usize,
 }
 
@@ -244,7 +248,7 @@ where
                 outcome: Outcome::Problem(reason),
             },
             Found::Image(path) => Row {
-                outcome: Outcome::of(&path, read(&path), self.assumed),
+                outcome: Outcome::of(&path, read(&path), self.assumed, self.limits),
                 path,
             },
         }
