@@ -150,6 +150,7 @@ pub struct Worker {
     ahead: Arc<Wishes>,
     classifier: Arc<Desk<Work>>,
     backroom: Arc<Backroom>,
+    recollection: Recollection,
     report: Report,
     threads: Vec<JoinHandle<()>>,
 }
@@ -196,7 +197,7 @@ impl Worker {
         let clerk = Clerk {
             desk: classifier.clone(),
             backroom: backroom.clone(),
-            recollection,
+            recollection: recollection.clone(),
             seals: seals.clone(),
             report: report.clone(),
         };
@@ -212,6 +213,7 @@ impl Worker {
             ahead,
             classifier,
             backroom,
+            recollection,
             report,
             threads,
         }
@@ -263,6 +265,8 @@ impl Drop for Worker {
                 let _ = thread.join();
             }
         }
+        // Its file is one that others may copy once the program has ended.
+        self.recollection.close();
     }
 }
 

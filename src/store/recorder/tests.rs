@@ -25,7 +25,7 @@ fn draft(source: &Path, note: &str) -> Request {
             reviewer: "ann".into(),
             at: SystemTime::now(),
             act: Act::Judged,
-            opinion: opinion(note),
+            change: OpinionChange::to(&opinion(note)),
             seen: Seen::default(),
         },
         prediction: None,
