@@ -275,10 +275,14 @@ mod tests {
         let (a, b) = (folder.path().join("a.png"), folder.path().join("b.png"));
         let found = |roots: &[PathBuf]| {
             let mut all = Vec::new();
-            scan_except(roots, |path| path == b, |found| {
-                all.push(found);
-                ControlFlow::Continue(())
-            });
+            scan_except(
+                roots,
+                |path| path == b,
+                |found| {
+                    all.push(found);
+                    ControlFlow::Continue(())
+                },
+            );
             all
         };
         let image = Found::Image(a);

@@ -32,7 +32,9 @@ impl Store {
             });
         }
         let part = with_suffix(to, &format!(".{}.part", std::process::id()));
-        let copied = self.copy_to(&part, to).and_then(|()| put(&part, to, replace));
+        let copied = self
+            .copy_to(&part, to)
+            .and_then(|()| put(&part, to, replace));
         copied.inspect_err(|_| {
             let _ = fs::remove_file(&part);
         })
@@ -53,7 +55,9 @@ impl Store {
         copy.pragma_update_and_check(None, "journal_mode", "delete", |_| Ok(()))
             .map_err(fault)?;
         copy.close().map_err(|(_, error)| fault(error))?;
-        File::open(part).and_then(|file| file.sync_all()).map_err(io)
+        File::open(part)
+            .and_then(|file| file.sync_all())
+            .map_err(io)
     }
 }
 

@@ -62,10 +62,7 @@ pub enum News {
     LookedUp(usize),
     /// One review of this image is on the disk, and this is what the reader holds of it there: what
     /// other sessions of theirs said is in it.
-    Recorded {
-        source: Arc<Path>,
-        opinion: Opinion,
-    },
+    Recorded { source: Arc<Path>, opinion: Opinion },
     /// One review of this image cannot be kept, and why: its file cannot be read, so nothing says which
     /// image it is, or this program is at fault.
     Refused { source: Arc<Path>, reason: String },
@@ -365,7 +362,10 @@ impl Desk {
         let mut reason = self.flush();
         let mut saved = Ok(None);
         if reason.is_some() {
-            saved = self.pending.save(&self.session).map(|file| file.map(Path::to_owned));
+            saved = self
+                .pending
+                .save(&self.session)
+                .map(|file| file.map(Path::to_owned));
         }
         let begun = Instant::now();
         while matches!(reason, Some(StoreError::Busy { .. })) && begun.elapsed() < LAST_PATIENCE {
@@ -390,7 +390,10 @@ impl Desk {
             Ok(None) => format!("{reviews} of an earlier session {wait} still: {reason}"),
             Err(error) => {
                 let were = if waiting == 1 { "was" } else { "were" };
-                format!("{reviews} {were} not recorded: {reason}; beside it: {}", error.kind())
+                format!(
+                    "{reviews} {were} not recorded: {reason}; beside it: {}",
+                    error.kind()
+                )
             }
         })
     }

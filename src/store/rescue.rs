@@ -60,7 +60,9 @@ pub fn save<'a>(
 
 /// So that the name is on the disk, too.
 pub fn sync_folder(file: &Path) -> io::Result<()> {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = file
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
@@ -70,13 +72,17 @@ pub fn find(store: &Path) -> Vec<Found> {
     let Some(name) = store.file_name() else {
         return Vec::new();
     };
-    let folder = store.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = store
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
     let Ok(entries) = fs::read_dir(folder.unwrap_or(Path::new("."))) else {
         return Vec::new();
     };
     let mut names: Vec<_> = entries.flatten().map(|entry| entry.file_name()).collect();
     names.retain(|found| {
-        let rest = found.as_encoded_bytes().strip_prefix(name.as_encoded_bytes());
+        let rest = found
+            .as_encoded_bytes()
+            .strip_prefix(name.as_encoded_bytes());
         rest.is_some_and(|rest| {
             rest.starts_with(WAITING.as_bytes()) && rest.ends_with(ENDING.as_bytes())
         })
@@ -133,7 +139,10 @@ mod tests {
 
         let found = find(&store);
         assert_eq!(found.len(), 3);
-        let counts: Vec<_> = found.iter().map(|f| f.lines.as_ref().map(Vec::len)).collect();
+        let counts: Vec<_> = found
+            .iter()
+            .map(|f| f.lines.as_ref().map(Vec::len))
+            .collect();
         assert!(matches!(counts[..], [Ok(1), Ok(3), Err(_)]), "{counts:?}");
         let late: Vec<_> = lines
             .into_iter()

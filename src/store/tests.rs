@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::schema::{MIGRATIONS, migrate};
 use super::*;
 use crate::domain::{
-    Act, BlindedReading, Calibrated, Finding, InputCheck, OpinionChange, OperatingPoint, Origin,
+    Act, BlindedReading, Calibrated, Finding, InputCheck, OperatingPoint, OpinionChange, Origin,
     Pathology, Prevalence, Question, Score, ScoreKind, Seen, Severity, Uids,
 };
 
@@ -247,7 +247,7 @@ fn an_audit_finds_every_kind_of_change_and_says_where() {
 /// (0 for None), its length `<Q`, its bytes; see `tests/data/chain.py`.
 #[test]
 fn a_rows_hash_is_the_one_that_the_documentation_says() {
-    let link = Link {
+    let link = chain::Link {
         id: 1,
         token: "t".into(),
         image: "aa".into(),

@@ -68,10 +68,7 @@ impl Store {
 
     /// Which paths lead to which image: of several images that this reader judged under one path, to
     /// the last.
-    fn places(
-        &self,
-        reviewer: &str,
-    ) -> rusqlite::Result<HashMap<String, Vec<PathBuf>>> {
+    fn places(&self, reviewer: &str) -> rusqlite::Result<HashMap<String, Vec<PathBuf>>> {
         let mut places = HashMap::<String, Vec<PathBuf>>::new();
         // The columns beside max() are of its row (sqlite.org/lang_select.html#bareagg). Where an
         // image was last comes after where it was judged.

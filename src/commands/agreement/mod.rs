@@ -15,8 +15,8 @@ use super::export::{is_whole, real, refused, store_path};
 use super::{SOME_FAILED, Usage, complain, print};
 use crate::cli::{self, AgreementFormat};
 use crate::domain::BlindedReading;
-use crate::evaluation::readers::{Comparison, Read, compare, terminal};
 use crate::evaluation::Question;
+use crate::evaluation::readers::{Comparison, Read, compare, terminal};
 use crate::store::{LastWord, Store};
 
 /// Which readings are compared.
@@ -203,7 +203,7 @@ fn text(readings: &[Reading], truths: &Truths) -> String {
     match kept(readings) {
         0 => page,
         n => format!(
-            "{page}Of {n} readings the log does not say what the model said: that is from the answers \
+            "{page}Of {n} of the readings the log does not say what the model said: that is from the answers \
              kept beside it, which no chain protects.\n"
         ),
     }

@@ -92,7 +92,10 @@ impl Truths {
         let at = |path: &Path| self.by_path.get(path).copied();
         // The table may name what a link was read by.
         let named = at(&image.path).or_else(|| at(&real(&image.path)));
-        let same = self.by_content.get(&image.sha256).map_or(&[][..], Vec::as_slice);
+        let same = self
+            .by_content
+            .get(&image.sha256)
+            .map_or(&[][..], Vec::as_slice);
         match (named, same) {
             (Some(named), same) if same.contains(&named) => Join::Case(named),
             (named, [first, rest @ ..]) => {
@@ -150,7 +153,9 @@ mod tests {
     use crate::evaluation::{Columns, Manifest};
 
     fn truths(files: &[(&str, &str, Option<&str>)]) -> Truths {
-        let rows = files.iter().map(|(path, finding, _)| format!("{path},{finding}\n"));
+        let rows = files
+            .iter()
+            .map(|(path, finding, _)| format!("{path},{finding}\n"));
         let text = format!("path,finding\n{}", rows.collect::<String>());
         let manifest = Manifest::parse(text.as_bytes(), &Columns::default()).unwrap();
         let found = files.iter().map(|(path, _, sha256)| {
@@ -193,9 +198,18 @@ mod tests {
             ("same2.png", "cc", Join::Case(4)),
             ("other.png", "dd", Join::Case(5)),
         ] {
-            assert_eq!(truths.join(&image(path, sha256)), expected, "{path} {sha256}");
+            assert_eq!(
+                truths.join(&image(path, sha256)),
+                expected,
+                "{path} {sha256}"
+            );
         }
         assert_eq!(truths.words(&image("a.png", "aa")), None);
-        assert!(truths.words(&image("a.png", "ee")).unwrap().contains("no truth"));
+        assert!(
+            truths
+                .words(&image("a.png", "ee"))
+                .unwrap()
+                .contains("no truth")
+        );
     }
 }
