@@ -9,8 +9,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
 use cxr::domain::{
-    Act, Finding, ImageIdentity, InputCheck, OperatingPoint, Opinion, Pathology, Prediction,
-    Question, Review, Score, ScoreKind, Seen, Severity, Uids, Verdict,
+    Act, Finding, ImageIdentity, InputCheck, OperatingPoint, Opinion, OpinionChange, Pathology,
+    Prediction, Question, Review, Score, ScoreKind, Seen, Severity, Uids, Verdict,
 };
 use cxr::store::{Entry, Store};
 
@@ -128,11 +128,11 @@ fn entry(writer: &str, number: usize) -> Entry {
             reviewer: writer.to_owned(),
             at: SystemTime::now(),
             act: Act::Judged,
-            opinion: Opinion {
+            change: OpinionChange::to(&Opinion {
                 verdict: Some(Verdict::Agree),
                 note: "blunted left angle, as before".to_owned(),
                 ..Opinion::default()
-            },
+            }),
             seen: Seen {
                 prediction: Some(prediction()),
                 window: Some((2048.0, 4096.0)),

@@ -40,8 +40,22 @@ pub enum Found {
 
 /// Walks `roots`, files and folders, in the order given, and hands over what it finds, as it finds
 /// it, until `on` breaks.
-pub fn scan(roots: &[PathBuf], mut on: impl FnMut(Found) -> ControlFlow<()>) {
-    let mut walk = Walk::default();
+pub fn scan(roots: &[PathBuf], on: impl FnMut(Found) -> ControlFlow<()>) {
+    scan_except(roots, |_| false, on);
+}
+
+/// The same without the files that `except` holds for: those are not even opened. One that was named is
+/// a problem.
+pub fn scan_except(
+    roots: &[PathBuf],
+    except: impl Fn(&Path) -> bool,
+    mut on: impl FnMut(Found) -> ControlFlow<()>,
+) {
+    let mut walk = Walk {
+        except: &except,
+        folders: HashSet::new(),
+        files: HashSet::new(),
+    };
     for root in roots {
         if walk.root(root, &mut on).is_break() {
             return;
@@ -98,14 +112,15 @@ fn identity(metadata: &Metadata) -> Identity {
 }
 
 /// What has been given so far, as far as overlapping roots can meet it again.
-#[derive(Default)]
-struct Walk {
+struct Walk<'a> {
+    /// Files that may not be opened.
+    except: &'a dyn Fn(&Path) -> bool,
     folders: HashSet<Identity>,
     /// Files that were roots, without links on the way to them.
     files: HashSet<PathBuf>,
 }
 
-impl Walk {
+impl Walk<'_> {
     fn root(
         &mut self,
         root: &Path,
@@ -114,6 +129,10 @@ impl Walk {
         match fs::metadata(root) {
             Err(error) => on(problem(root, &error)),
             Ok(metadata) if metadata.is_dir() => self.folder(root, on),
+            Ok(_) if (self.except)(root) => on(Found::Problem {
+                path: root.to_owned(),
+                reason: "the store of reviews, and no image".to_owned(),
+            }),
             Ok(metadata) if metadata.is_file() => self.file(root, on),
             Ok(_) => on(Found::Problem {
                 path: root.to_owned(),
@@ -192,7 +211,10 @@ impl Walk {
     }
 
     fn wants(&self, entry: &DirEntry) -> bool {
-        entry.file_type().is_file() && looks_like_image(entry.path()) && !self.was_root(entry)
+        entry.file_type().is_file()
+            && !(self.except)(entry.path())
+            && looks_like_image(entry.path())
+            && !self.was_root(entry)
     }
 
     /// Whether the user named this very file before. Names are compared first: they need no look
@@ -249,6 +271,29 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+
+    #[test]
+    fn what_may_not_be_opened_is_no_image_and_a_problem_where_it_was_named() {
+        let folder = tree(&["a.png", "b.png"]);
+        let (a, b) = (folder.path().join("a.png"), folder.path().join("b.png"));
+        let found = |roots: &[PathBuf]| {
+            let mut all = Vec::new();
+            scan_except(
+                roots,
+                |path| path == b,
+                |found| {
+                    all.push(found);
+                    ControlFlow::Continue(())
+                },
+            );
+            all
+        };
+        let image = Found::Image(a);
+        assert_eq!(found(&[folder.path().to_owned()]), [image.clone()]);
+        let named = found(&[b.clone(), folder.path().to_owned()]);
+        assert!(matches!(&named[0], Found::Problem { path, .. } if *path == b));
+        assert_eq!(named[1..], [image]);
+    }
 
     /// Makes empty files (their extension is what tells) below a new folder.
     fn tree(files: &[&str]) -> tempfile::TempDir {

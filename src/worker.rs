@@ -156,6 +156,7 @@ pub struct Worker {
     ahead: Arc<Wishes>,
     classifier: Arc<Desk<Work>>,
     backroom: Arc<Backroom>,
+    recollection: Recollection,
     report: Report,
     threads: Vec<JoinHandle<()>>,
 }
@@ -201,7 +202,7 @@ impl Worker {
         let clerk = Clerk {
             desk: classifier.clone(),
             backroom: backroom.clone(),
-            recollection,
+            recollection: recollection.clone(),
             report: report.clone(),
         };
         let (wishes, other) = (ahead.clone(), decoder());
@@ -216,6 +217,7 @@ impl Worker {
             ahead,
             classifier,
             backroom,
+            recollection,
             report,
             threads,
         }
@@ -268,6 +270,8 @@ impl Drop for Worker {
                 let _ = thread.join();
             }
         }
+        // Its file is one that others may copy once the program has ended.
+        self.recollection.close();
     }
 }
 

@@ -7,10 +7,11 @@ use std::time::{Duration, SystemTime};
 
 use cxr::domain::{
     Act, BlindedReading, Call, Finding, ImageIdentity, InputCheck, OperatingPoint, Opinion,
-    Pathology, Prediction, Question, Review, Score, ScoreKind, Seen, Uids,
+    OpinionChange, Pathology, Prediction, Question, Review, Score, ScoreKind, Seen, Uids,
 };
 use cxr::store::{Entry, Store};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 const LABEL: &str = "Pneumonia";
 const MODEL: &str = "ab";
@@ -35,6 +36,11 @@ fn prediction(positive: bool) -> Prediction {
         elapsed_ms: 3.0,
         activation: None,
     }
+}
+
+fn sha256(content: &str) -> String {
+    let digest = Sha256::digest(content.as_bytes());
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn call(present: bool, milliseconds: u64) -> Call {
@@ -74,7 +80,7 @@ impl Study {
             log.append(&Entry {
                 token: n.to_string(),
                 image: ImageIdentity {
-                    sha256: format!("{n:064x}"),
+                    sha256: sha256(&n.to_string()),
                     path: base.join(&name),
                     uids: Uids::default(),
                     patient_id: None,
@@ -83,7 +89,7 @@ impl Study {
                     reviewer: "ann".into(),
                     at: SystemTime::now(),
                     act: Act::Called,
-                    opinion: Opinion {
+                    change: OpinionChange::to(&Opinion {
                         blinded: Some(BlindedReading {
                             asked: vec![LABEL.into()],
                             unaided: call(unaided, 2_000 + 100 * n),
@@ -93,7 +99,7 @@ impl Study {
                             position: n as usize + 1,
                         }),
                         ..Opinion::default()
-                    },
+                    }),
                     seen: Seen::default(),
                 },
                 prediction: said,
@@ -217,6 +223,105 @@ fn nobody_read_blinded_there() {
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(
         error.contains("read blinded") && error.lines().count() == 1,
+        "{error}"
+    );
+}
+
+/// Two files change names together with the manifest's rows, so that path and row fit each other as
+/// before: the truth goes with the content.
+#[test]
+fn a_truth_follows_its_image_and_not_its_name() {
+    let study = Study::new();
+    let sensitivity = || {
+        let output = study.run("agreement", &["-m", "cases.csv", "--format", "json"]);
+        assert!(output.status.success(), "{output:?}");
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let figures = report["comparisons"][0]["figures"]
+            .as_array()
+            .unwrap()
+            .clone();
+        let mut all = figures.into_iter();
+        let found = all.find(|f| f["statistic"] == "sensitivity" && f["subject"] == "unaided");
+        let found = found.unwrap()["value"].as_f64().unwrap();
+        (found, String::from_utf8(output.stderr).unwrap())
+    };
+    let (before, complaint) = sensitivity();
+    assert!(
+        (before - 0.7).abs() < 1e-12 && complaint.is_empty(),
+        "{complaint}"
+    );
+    let ward = study.folder.path().join("ward3");
+    for (ill, well) in (0..10).zip(10..20) {
+        let [ill, well] = [ill, well].map(|n| ward.join(format!("{n}.png")));
+        let aside = ward.join("aside");
+        fs::rename(&ill, &aside).unwrap();
+        fs::rename(&well, &ill).unwrap();
+        fs::rename(&aside, &well).unwrap();
+    }
+    let rows = (0..20).map(|n| {
+        let finding = if n >= 10 { "Pneumonia" } else { "No Finding" };
+        format!("ward3/{n}.png,{finding},p{n}\n")
+    });
+    let manifest = format!("filename,finding,patientid\n{}", rows.collect::<String>());
+    fs::write(study.folder.path().join("cases.csv"), manifest).unwrap();
+    let (after, complaint) = sensitivity();
+    assert!((after - before).abs() < 1e-12, "{after}");
+    let lines: Vec<_> = complaint.lines().collect();
+    assert_eq!(lines.len(), 20, "{complaint}");
+    assert!(
+        lines[0].contains("another file lies there now"),
+        "{complaint}"
+    );
+}
+
+/// What is kept beside the log can be changed without a trace.
+#[test]
+fn what_the_model_said_is_what_the_log_says() {
+    let study = Study::new();
+    let page = || {
+        let output = study.run("agreement", &[]);
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let before = page();
+    assert!(!before.contains("kept beside it"), "{before}");
+    let connection = rusqlite::Connection::open(&study.store).unwrap();
+    let sql = "UPDATE prediction SET answer = replace(answer, 'true', 'false')";
+    assert!(connection.execute(sql, []).unwrap() > 0);
+    assert!(study.run("export", &["--verify"]).status.success());
+    assert_eq!(page(), before);
+
+    // Of the last image the model had said nothing when it was read; since then it has.
+    let path = study
+        .folder
+        .path()
+        .canonicalize()
+        .unwrap()
+        .join("ward3/19.png");
+    let image = ImageIdentity {
+        sha256: sha256("19"),
+        path,
+        uids: Uids::default(),
+        patient_id: None,
+    };
+    let mut log = Store::open(&study.store).unwrap();
+    log.keep(&image, &prediction(false)).unwrap();
+    drop(log);
+    let after = page();
+    assert!(
+        after.contains("Of 1 of the readings the log does not say"),
+        "{after}"
+    );
+
+    let older = "DROP TRIGGER review_is_not_edited;
+        UPDATE review SET calls = json_remove(calls, '$.answer')";
+    connection.execute_batch(older).unwrap();
+    let output = study.run("agreement", &[]);
+    assert_eq!(output.status.code(), Some(1), "the log was edited");
+    assert!(output.stdout.is_empty());
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        error.contains("row 1 was edited") && error.contains("no figures"),
         "{error}"
     );
 }

@@ -6,8 +6,8 @@ use std::process::{Command, Output};
 use std::time::{Duration, UNIX_EPOCH};
 
 use cxr::domain::{
-    Act, Finding, ImageIdentity, InputCheck, Opinion, Pathology, Prediction, Question, Review,
-    Score, ScoreKind, Seen, Uids, Verdict,
+    Act, Finding, ImageIdentity, InputCheck, Opinion, OpinionChange, Pathology, Prediction,
+    Question, Review, Score, ScoreKind, Seen, Uids, Verdict,
 };
 use cxr::store::{Entry, Store};
 
@@ -85,11 +85,11 @@ fn entry(number: u64, path: PathBuf, reviewer: &str, verdict: Verdict) -> Entry 
             reviewer: reviewer.into(),
             at: UNIX_EPOCH + Duration::from_millis(1_769_860_800_500 + number),
             act: Act::Judged,
-            opinion: Opinion {
+            change: OpinionChange::to(&Opinion {
                 verdict: Some(verdict),
                 note: "=HYPERLINK(\"http://x\"),\u{1b}[2J \"quoted\"".into(),
                 ..Opinion::default()
-            },
+            }),
             seen: Seen {
                 prediction: Some(said.clone()),
                 window: Some((2048.0, 4096.5)),
@@ -118,7 +118,11 @@ impl Study {
         let first = base.join("ward3/a.png");
         let mut again = entry(1, first.clone(), "ann", Verdict::Disagree);
         again.token = "again".into();
-        again.review.opinion.label = Some("COVID-19".into());
+        again.review.change = OpinionChange::to(&Opinion {
+            verdict: Some(Verdict::Disagree),
+            label: Some("COVID-19".into()),
+            ..Opinion::default()
+        });
         let mut bob = entry(1, first.clone(), "bob", Verdict::Unsure);
         bob.token = "bob".into();
         for entry in [
@@ -325,11 +329,104 @@ fn an_edited_log_is_named_and_no_table_comes_of_it() {
         UPDATE review SET verdict = 'agree' WHERE id = 3";
     connection.execute_batch(sql).unwrap();
     drop(connection);
-    for arguments in [&["--verify"][..], &["--verify", "--all"]] {
+    for arguments in [
+        &["--verify"][..],
+        &["--verify", "--all"],
+        &["--all"],
+        &["ward3"],
+    ] {
         let (code, complaint) = study.complaint(arguments);
-        assert_eq!(code, Some(1));
+        assert_eq!(code, Some(1), "{arguments:?}");
         assert!(complaint.contains("row 3 was edited"), "{complaint}");
     }
+    // Whoever wants it nevertheless is told, and a script is, too.
+    let output = study.run(&["--all", "--damaged"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(output.stdout.starts_with(b"path,"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("row 3 was edited"));
+    assert_eq!(study.complaint(&["--verify", "--damaged"]).0, Some(2));
+}
+
+/// Two wards have a copy of one image. Ann judges hers in ward 3; Bob judges the other, and Ann looks at
+/// it, too.
+#[test]
+fn a_review_stays_where_it_was_made() {
+    let study = Study::new();
+    let base = study.folder.path().canonicalize().unwrap();
+    let copy = base.join("ward4/a.png");
+    let mut log = Store::open(&study.store).unwrap();
+    let before = study.table(&["ward3"]);
+    let mut bob = entry(1, copy.clone(), "cem", Verdict::Unsure);
+    bob.token = "cem".into();
+    log.append(&bob).unwrap();
+    let said = prediction("COVID-19", 0.25);
+    log.remember(&bob.image, None, &said, "basis").unwrap();
+    assert_eq!(study.table(&["ward3"]), before);
+    assert_eq!(rows(&study.table(&["ward4"])).1.len(), 1);
+
+    let mut ann = entry(1, copy, "ann", Verdict::Unsure);
+    ann.token = "ann, ward 4".into();
+    log.append(&ann).unwrap();
+    let (header, ward3) = rows(&study.table(&["ward3"]));
+    let at = |name: &str| header.iter().position(|column| column == name).unwrap();
+    assert_eq!(ward3.len(), 3, "she judged it here");
+    let hers = &ward3[1];
+    assert!(hers[at("path")].ends_with("/ward3/a.png"));
+    assert_eq!(
+        (hers[at("verdict")].as_str(), hers[at("entries")].as_str()),
+        ("unsure", "3"),
+        "her last word on that image"
+    );
+    assert_eq!(rows(&study.table(&["ward4"])).1.len(), 2);
+    assert_eq!(rows(&study.table(&["--all"])).1.len(), 5);
+}
+
+#[test]
+fn a_backup_is_whole_while_the_store_is_written_and_replaces_nothing_unasked() {
+    use std::os::unix::fs::PermissionsExt;
+    let study = Study::new();
+    // Nothing of this is in the one file yet.
+    let mut log = Store::open(&study.store).unwrap();
+    let path = study.folder.path().join("late.png");
+    log.append(&entry(9, path, "ann", Verdict::Agree)).unwrap();
+    let copy = study.folder.path().join("copy.sqlite");
+    let said = study.run(&["--backup", "copy.sqlite"]);
+    assert!(said.status.success(), "{said:?}");
+    assert!(String::from_utf8_lossy(&said.stderr).contains("6 reviews, the log is whole"));
+    let mode = fs::metadata(&copy).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    // Alone, elsewhere.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let alone = elsewhere.path().join("alone.sqlite");
+    fs::copy(&copy, &alone).unwrap();
+    let audit = Store::open_read_only(&alone).unwrap().verify().unwrap();
+    assert_eq!((audit.rows, audit.faults), (6, vec![]));
+
+    fs::write(&copy, "a thesis").unwrap();
+    let (code, complaint) = study.complaint(&["--backup", "copy.sqlite"]);
+    assert_eq!(code, Some(2));
+    assert!(complaint.contains("is there already"), "{complaint}");
+    assert_eq!(fs::read(&copy).unwrap(), b"a thesis");
+    let forced = study.run(&["--backup", "copy.sqlite", "--force"]);
+    assert!(forced.status.success(), "{forced:?}");
+    let store = study.store.to_str().unwrap();
+    assert_eq!(study.complaint(&["--backup", store, "--force"]).0, Some(2));
+    let (code, complaint) = study.complaint(&["--backup", "no/such/copy.sqlite"]);
+    assert_eq!(code, Some(1), "{complaint}");
+    assert!(complaint.contains("no/such/copy.sqlite"), "{complaint}");
+}
+
+/// Waiting for the other end of a pipe would never end.
+#[test]
+fn a_pipe_is_refused_as_a_store() {
+    let mut study = Study::new();
+    study.store = study.folder.path().join("pipe");
+    let made = Command::new("mkfifo").arg(&study.store).status().unwrap();
+    assert!(made.success());
+    let (code, complaint) = study.complaint(&["--all"]);
+    assert_eq!(code, Some(2));
+    assert!(complaint.contains("not a store of cxr"), "{complaint}");
+    assert!(Store::open(&study.store).is_err());
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, UNIX_EPOCH};
 
-use cxr::domain::{Act, ImageIdentity, Opinion, Review, Seen, Uids, Verdict};
+use cxr::domain::{Act, ImageIdentity, Opinion, OpinionChange, Review, Seen, Uids, Verdict};
 use cxr::store::{Entry, Store};
 use sha2::{Digest, Sha256};
 
@@ -287,13 +287,13 @@ fn store_with_verdicts(path: &Path, image: &Path) {
             reviewer: reviewer.to_owned(),
             at: UNIX_EPOCH + Duration::from_secs(1_769_860_800),
             act: Act::Judged,
-            opinion: Opinion {
+            change: OpinionChange::to(&Opinion {
                 verdict: Some(verdict),
                 label: Some("COVID-19".into()),
                 key_image: true,
                 note: "see <b>CT</b> & \"film\"<script>".into(),
                 ..Opinion::default()
-            },
+            }),
             seen: Seen::default(),
         },
         prediction: None,

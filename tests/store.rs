@@ -7,12 +7,17 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, SystemTime};
 
-use cxr::domain::{Act, ImageIdentity, Opinion, Review, Seen, Uids, Verdict};
+use cxr::domain::{
+    Act, ImageIdentity, InputCheck, Opinion, OpinionChange, Prediction, Review, Seen, Uids, Verdict,
+};
 use cxr::store::{Entry, Store};
 
 const STORE: &str = "CXR_TEST_STORE";
 const WRITER: &str = "CXR_TEST_WRITER";
 const COUNT: &str = "CXR_TEST_COUNT";
+const STRANGER: &str = "CXR_TEST_STRANGER";
+/// How many processes are killed; a study of the store takes 500.
+const KILLS: &str = "CXR_KILLS";
 
 fn entry(writer: &str, number: usize) -> Entry {
     Entry {
@@ -28,14 +33,46 @@ fn entry(writer: &str, number: usize) -> Entry {
             reviewer: writer.to_owned(),
             at: SystemTime::now(),
             act: Act::Noted,
-            opinion: Opinion {
+            change: OpinionChange::to(&Opinion {
                 verdict: Some(Verdict::Agree),
                 note: number.to_string(),
                 ..Opinion::default()
-            },
+            }),
             seen: Seen::default(),
         },
         prediction: None,
+    }
+}
+
+fn said() -> Prediction {
+    Prediction {
+        content: Default::default(),
+        findings: vec![],
+        severity: None,
+        input: InputCheck::Refused(vec!["dark".into()]),
+        model_sha256: "ab".into(),
+        preprocess: "cxr-1".into(),
+        elapsed_ms: 0.0,
+        activation: None,
+    }
+}
+
+/// Not a test by itself: another program that knows SQLite and not cxr. It opens the file, counts, and
+/// closes it, again and again, until it is killed.
+#[test]
+fn a_stranger() {
+    let Ok(store) = std::env::var(STRANGER) else {
+        return;
+    };
+    loop {
+        // There may be no table yet.
+        let count = rusqlite::Connection::open(&store).and_then(|connection| {
+            connection.query_row("SELECT count(*) FROM review", [], |row| {
+                row.get::<_, i64>(0)
+            })
+        });
+        let _ = count;
+        std::thread::sleep(Duration::from_millis(200));
     }
 }
 
@@ -46,19 +83,30 @@ fn a_writer() {
         return;
     };
     let count: usize = std::env::var(COUNT).unwrap().parse().unwrap();
-    let mut store = Store::open(Path::new(&store)).unwrap();
+    let path = PathBuf::from(store);
+    let mut store = Store::open(&path).unwrap();
+    // A session has a second handle, that keeps what models say; it comes and goes here.
+    let mut memory = None;
     let mut out = std::io::stdout().lock();
     writeln!(out, "\nopen").unwrap();
     for number in 0..count {
-        store.append(&entry(&writer, number)).unwrap();
+        if number % 8 == 0 {
+            drop(memory.take());
+            memory = Some(Store::open(&path).unwrap());
+        }
+        let entry = entry(&writer, number);
+        let memory = memory.as_mut().unwrap();
+        memory
+            .remember(&entry.image, None, &said(), "basis")
+            .unwrap();
+        store.append(&entry).unwrap();
         writeln!(out, "ack {writer}-{number}").unwrap();
         out.flush().unwrap();
     }
 }
 
 fn start(store: &Path, writer: &str, count: usize) -> Child {
-    Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "a_writer", "--nocapture", "--test-threads=1"])
+    this_binary("a_writer")
         .env(STORE, store)
         .env(WRITER, writer)
         .env(COUNT, count.to_string())
@@ -66,6 +114,22 @@ fn start(store: &Path, writer: &str, count: usize) -> Child {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap()
+}
+
+fn this_binary(test: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", test, "--nocapture", "--test-threads=1"]);
+    command
+}
+
+/// A process that ends with the test, however that ends.
+struct Kept(Child);
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// What a process said before it ended.
@@ -124,35 +188,51 @@ fn end(child: &mut Child) -> (bool, String) {
     (child.wait().unwrap().success(), complaint)
 }
 
-/// Each round goes on with the file as the last kill left it.
+/// Two sessions write to one store and are killed, while another program opens and closes it five times
+/// a second. Each round goes on with the file as the last kill left it.
 #[test]
 fn killed_at_any_moment_it_opens_again_with_every_acknowledged_review() {
-    let rounds: u64 = match std::env::var("CXR_TEST_KILLS") {
-        Ok(rounds) => rounds.parse().unwrap(),
-        Err(_) => 200,
+    let kills: u64 = match std::env::var(KILLS) {
+        Ok(kills) => kills.parse().unwrap(),
+        Err(_) => 100,
     };
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("reviews.sqlite");
-    let mut promised = BTreeSet::new();
+    drop(Store::open(&path).unwrap());
+    let stranger = this_binary("a_stranger")
+        .env(STRANGER, &path)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    let _stranger = Kept(stranger.unwrap());
+    let (mut promised, mut done) = (BTreeSet::new(), 0);
     // A simple generator (Knuth's MMIX): which moments, does not matter; that they differ does.
     let mut random = 0x2545_f491_4f6c_dd1d_u64;
-    for round in 0..rounds {
-        let mut child = start(&path, &format!("round {round}"), 100_000);
-        random = random
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
-        // From before the store is open until well into its writing.
-        std::thread::sleep(Duration::from_micros(500 + (random >> 33) % 60_000));
-        child.kill().unwrap();
-        promised.extend(acknowledged(&mut child));
-        child.wait().unwrap();
+    while done < kills {
+        let names = ["one", "other"].map(|name| format!("{name} {done}"));
+        let mut sessions = names.map(|name| Kept(start(&path, &name, 100_000)));
+        for Kept(session) in &mut sessions {
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            // From before the store is open until well into its writing, and over the other program's
+            // next visit.
+            std::thread::sleep(Duration::from_micros(500 + (random >> 33) % 140_000));
+            session.kill().unwrap();
+            done += 1;
+        }
+        for Kept(session) in &mut sessions {
+            promised.extend(acknowledged(session));
+            session.wait().unwrap();
+        }
         let audit = Store::open(&path).unwrap().verify().unwrap();
-        assert_eq!(audit.faults, [], "round {round}");
+        assert_eq!(audit.faults, [], "after {done} kills");
         let kept = tokens(&path);
         assert_eq!(audit.rows as usize, kept.len());
-        let lost: Vec<_> = promised.difference(&kept).collect();
-        assert!(lost.is_empty(), "round {round} lost {lost:?}");
+        let lost = promised.difference(&kept).count();
+        assert_eq!(lost, 0, "lost of {} after {done} kills", promised.len());
     }
-    println!("{rounds} kills, {} acknowledged, none lost", promised.len());
-    assert!(promised.len() as u64 > rounds, "nothing was being written");
+    let kept = tokens(&path).len();
+    println!("{done} kills, {} acknowledged, {kept} kept", promised.len());
+    assert!(promised.len() as u64 > kills, "nothing was being written");
 }

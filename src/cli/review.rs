@@ -19,15 +19,19 @@ use super::Assumptions;
 /// Text that a spreadsheet would take for a formula gets an apostrophe before it, a path ./ . A table
 /// that is there is not replaced without --force.
 ///
-/// With --verify every row of the log is checked against the hash of the row before it. What was
-/// edited, put in or taken out is named, and no table is written. The hash of the last row is
-/// printed: noted elsewhere, it also shows later whether all of the log was written anew.
+/// Every row of the log is checked against the hash of the row before it. What was edited, put in or
+/// taken out is named, and no table is written, unless --damaged asks for it. With --verify the hash
+/// of the last row is printed: noted elsewhere, it also shows later whether all of the log was written
+/// anew.
+///
+/// The store has a second file (-wal) while cxr runs: a copy of the one alone lacks what is in the
+/// other. --backup makes a whole copy at any time.
 ///
 /// Exit status: 0, 1 if the log is not whole or cannot be read, 2 for bad usage or if there is no
 /// store.
 #[derive(Debug, Args)]
 pub struct Export {
-    /// Reviews of the images that were last seen below this folder (or of this file)
+    /// Reviews that were made of images below this folder (or of this file)
     #[arg(value_name = "FOLDER", conflicts_with = "all")]
     pub folder: Option<PathBuf>,
 
@@ -43,7 +47,7 @@ pub struct Export {
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 
-    /// Replace FILE if it is there
+    /// Replace FILE, or the copy, if it is there
     #[arg(long)]
     pub force: bool,
 
@@ -54,6 +58,18 @@ pub struct Export {
     /// Check that no row of the log was edited, put in or taken out
     #[arg(long)]
     pub verify: bool,
+
+    /// Write the table of a log that is not whole nevertheless; exit status is 1
+    #[arg(long, conflicts_with_all = ["verify", "backup"])]
+    pub damaged: bool,
+
+    /// Copy the whole store to this one file, which only its owner can read
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["folder", "all", "output", "format", "with_patient", "verify"]
+    )]
+    pub backup: Option<PathBuf>,
 
     /// The store [default: cxr/reviews.sqlite in $XDG_STATE_HOME or ~/.local/state]
     #[arg(long, value_name = "FILE")]
@@ -79,10 +95,13 @@ pub enum ReviewFormat {
 /// The model says yes above its balanced operating point, at the prevalence of its card. Who changed
 /// nothing after the answer was shown called the same twice.
 ///
-/// Exit status: 0, 1 if the store cannot be read, 2 for bad usage or if nobody has read blinded.
+/// A truth belongs to the image with the content of the manifest's file, whatever it is called now.
+/// Where that file is not there, it goes by its path. Where path and content disagree, that is said.
+///
+/// Exit status: 0, 1 if the log is not whole or the store cannot be read, 2 for bad usage or if nobody has read blinded.
 #[derive(Debug, Args)]
 pub struct Agreement {
-    /// Readings of the images that were last seen below this folder (or of this file) [default: all]
+    /// Readings that were made of images below this folder (or of this file) [default: all]
     #[arg(value_name = "FOLDER")]
     pub folder: Option<PathBuf>,
 

@@ -3,10 +3,12 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use anyhow::Result;
+use sha2::{Digest, Sha256};
 
-use super::Usage;
+use super::{Usage, available_cores};
 use crate::cli;
 use crate::evaluation::manifest::{Filter, LabelColumn};
 use crate::evaluation::{Case, Columns, Manifest, questions};
@@ -134,4 +136,32 @@ pub fn file(root: &Path, case: &Case) -> PathBuf {
     } else {
         named
     }
+}
+
+/// SHA-256 of each file, lower-case hexadecimal; `None` for what is not there, is no file or cannot be
+/// read.
+pub fn contents(files: &[PathBuf]) -> Vec<Option<String>> {
+    let share = files.len().div_ceil(available_cores()).max(1);
+    thread::scope(|scope| {
+        let work = |files: &[PathBuf]| files.iter().map(|file| content(file)).collect::<Vec<_>>();
+        let shares: Vec<_> = files
+            .chunks(share)
+            .map(|files| scope.spawn(move || work(files)))
+            .collect();
+        let found = shares.into_iter().zip(files.chunks(share));
+        found
+            .flat_map(|(share, files)| share.join().unwrap_or_else(|_| vec![None; files.len()]))
+            .collect()
+    })
+}
+
+fn content(file: &Path) -> Option<String> {
+    // To open a pipe would wait for its other end.
+    if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+        return None;
+    }
+    let mut hasher = Sha256::new();
+    io::copy(&mut File::open(file).ok()?, &mut hasher).ok()?;
+    let digest = hasher.finalize();
+    Some(digest.iter().map(|byte| format!("{byte:02x}")).collect())
 }

@@ -4,6 +4,7 @@
 pub mod activation;
 pub mod blinded;
 pub mod card_text;
+pub mod change;
 pub mod content_id;
 pub mod finding;
 pub mod model_card;
@@ -20,6 +21,7 @@ pub use activation::{
     LabelActivation, Region, Subject,
 };
 pub use blinded::{BlindedReading, Call};
+pub use change::{CallChange, Judgement, NewValue, OpinionChange};
 pub use content_id::{ContentId, NotAContentId};
 pub use finding::{
     Calibrated, Conformal, Finding, OperatingPoint, Pathology, PresenceSet, Question, Score,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use super::blinded::BlindedReading;
+use super::change::OpinionChange;
 use super::prediction::Prediction;
 use super::radiograph::Uids;
 
@@ -94,7 +95,8 @@ pub struct Review {
     pub reviewer: String,
     pub at: SystemTime,
     pub act: Act,
-    pub opinion: Opinion,
+    /// What of the opinion that act changed.
+    pub change: OpinionChange,
     pub seen: Seen,
 }
 

@@ -32,6 +32,9 @@ pub enum StoreError {
     Full { path: PathBuf },
     #[error("{path}: other processes kept the store locked")]
     Busy { path: PathBuf },
+    /// What would be written over.
+    #[error("{path}: is there already")]
+    There { path: PathBuf },
     /// The open file is no longer the one of that name.
     #[error("{path}: the store was moved or replaced")]
     Moved { path: PathBuf },

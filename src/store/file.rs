@@ -1,23 +1,25 @@
 //! The file itself: whose it is, what it lies on, how it is opened.
 
 use std::ffi::c_int;
-use std::fs::{self, File, OpenOptions};
-use std::io::Read;
+use std::fs::{self, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rusqlite::backup::Backup;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::error::StoreError;
 use super::schema::{self, APPLICATION_ID, MIGRATIONS, Version, pragma};
+use super::wait::Wait;
 
 /// How long one statement waits for other processes' locks.
 pub const BUSY: Duration = Duration::from_secs(10);
-/// A SQLite file begins with this; its application id is at byte 68 (sqlite.org/fileformat.html).
-const MAGIC: &[u8; 16] = b"SQLite format 3\0";
-const HEADER: usize = 100;
+/// Bytes of an SQLite file's header (sqlite.org/fileformat.html).
+const HEADER: u64 = 100;
+/// What SQLite has beside a file has its name and one of these.
+const BESIDE: [&str; 4] = ["", "-wal", "-shm", "-journal"];
 
 /// Where the store is unless told otherwise: `$XDG_STATE_HOME/cxr/reviews.sqlite`, or below
 /// `~/.local/state`. `None` without a home.
@@ -32,14 +34,17 @@ pub fn default_path(variable: impl Fn(&str) -> Option<std::ffi::OsString>) -> Op
     Some(state.join("cxr").join("reviews.sqlite"))
 }
 
+/// Held while this process opens or makes the file by itself: see [`create`].
+static MAKING: Mutex<()> = Mutex::new(());
+
 /// Opens the store, and makes it where there is none.
-pub fn open(path: &Path) -> Result<Connection, StoreError> {
+pub fn open(path: &Path, wait: &Wait) -> Result<Connection, StoreError> {
     create(path)?;
-    recognise(path)?;
+    recognise(path, wait)?;
     let fault = |error: rusqlite::Error| StoreError::new(path, &error);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(fault)?;
-    connection.busy_timeout(BUSY).map_err(fault)?;
+    wait.install(&mut connection, BUSY).map_err(fault)?;
     admit(path, schema::migrate(&mut connection, &MIGRATIONS))?;
     check(path, &connection)?;
     settle(path, &connection).map_err(fault)?;
@@ -53,8 +58,9 @@ pub fn open_read_only(path: &Path) -> Result<Connection, StoreError> {
             path: path.to_owned(),
         });
     }
-    recognise(path)?;
-    let connection = open_plainly(path).or_else(|error| match log_of(path) {
+    let wait = Wait::default();
+    recognise(path, &wait)?;
+    let connection = open_plainly(path, &wait).or_else(|error| match log_of(path) {
         // Nothing hangs in a log, so the file alone says everything; and no log can be made here.
         None => open_immutable(path),
         Some(_) => Err(error),
@@ -77,10 +83,10 @@ fn copy(from: &Connection) -> rusqlite::Result<Connection> {
     Ok(memory)
 }
 
-fn open_plainly(path: &Path) -> rusqlite::Result<Connection> {
+fn open_plainly(path: &Path, wait: &Wait) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(BUSY)?;
+    let mut connection = Connection::open_with_flags(path, flags)?;
+    wait.install(&mut connection, BUSY)?;
     // SQLite looks at the file only now.
     pragma::<i64>(&connection, "schema_version")?;
     Ok(connection)
@@ -104,9 +110,7 @@ fn open_immutable(path: &Path) -> rusqlite::Result<Connection> {
 /// The write-ahead log or rollback journal beside the file, if one holds anything.
 fn log_of(path: &Path) -> Option<PathBuf> {
     ["-wal", "-journal"].iter().find_map(|suffix| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        let log = PathBuf::from(name);
+        let log = with_suffix(path, suffix);
         fs::metadata(&log)
             .is_ok_and(|metadata| metadata.len() > 0)
             .then_some(log)
@@ -115,7 +119,13 @@ fn log_of(path: &Path) -> Option<PathBuf> {
 
 /// An empty file that only its owner can read, and the folder for it. A file that is there keeps its
 /// mode: several people may share it on purpose.
+///
+/// Closing a file takes all locks on it from the whole process, whichever handle they were taken with
+/// (fcntl(2); sqlite.org/howtocorrupt.html, section 2.2), and the next program would take the store for
+/// unused. So this is the only place that opens the file past SQLite, it opens none that is there, and
+/// nothing of this process can have a lock on it before it is closed again.
 fn create(path: &Path) -> Result<(), StoreError> {
+    let _alone = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
     let fault = |error: std::io::Error| StoreError::io(path, &error);
     if path.exists() {
         return Ok(());
@@ -129,42 +139,48 @@ fn create(path: &Path) -> Result<(), StoreError> {
         builder.create(folder).map_err(fault)?;
     }
     let mut options = OpenOptions::new();
-    options.append(true).create(true).mode(0o600);
-    options.open(path).map(drop).map_err(fault)
+    options.append(true).create_new(true).mode(0o600);
+    match options.open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        made => made.map(drop).map_err(fault),
+    }
 }
 
 /// Refuses what is not ours before SQLite has touched it: merely opening another program's file may
-/// replay its journal.
-fn recognise(path: &Path) -> Result<(), StoreError> {
+/// replay its journal. SQLite itself looks at the header, since it knows not to close a file that
+/// another connection of this process has locked; told that the file is immutable, it looks at no
+/// journal, takes no lock and writes nothing.
+fn recognise(path: &Path, wait: &Wait) -> Result<(), StoreError> {
+    // Another thread of this process may be making it.
+    drop(MAKING.lock().unwrap_or_else(PoisonError::into_inner));
     let foreign = |why| StoreError::Foreign {
         path: path.to_owned(),
         why,
     };
-    let mut header = Vec::new();
-    let file = File::open(path).map_err(|error| StoreError::io(path, &error))?;
-    let metadata = file.metadata();
-    if metadata.is_ok_and(|metadata| !metadata.is_file()) {
+    let metadata = fs::metadata(path).map_err(|error| StoreError::io(path, &error))?;
+    // To open a pipe would wait for its other end.
+    if !metadata.is_file() {
         return Err(foreign("no file"));
     }
-    file.take(HEADER as u64)
-        .read_to_end(&mut header)
-        .map_err(|error| StoreError::io(path, &error))?;
-    if header.is_empty() {
+    if metadata.len() == 0 {
         return Ok(());
     }
-    if !header.starts_with(MAGIC) {
-        return Err(foreign("no SQLite file"));
-    }
-    let Some(id) = header.get(68..72).filter(|_| header.len() == HEADER) else {
-        return Err(StoreError::Damaged {
+    let header = || -> rusqlite::Result<i32> {
+        let mut connection = open_immutable(path)?;
+        wait.install(&mut connection, BUSY)?;
+        pragma(&connection, "application_id")
+    };
+    match header() {
+        Ok(APPLICATION_ID) => Ok(()),
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
+            Err(foreign("no SQLite file"))
+        }
+        _ if metadata.len() < HEADER => Err(StoreError::Damaged {
             path: path.to_owned(),
             reason: "it is cut short".to_owned(),
-        });
-    };
-    if *id == APPLICATION_ID.to_be_bytes() {
-        Ok(())
-    } else {
-        Err(foreign("another program's database"))
+        }),
+        Ok(_) => Err(foreign("another program's database")),
+        Err(error) => Err(StoreError::new(path, &error)),
     }
 }
 
@@ -275,6 +291,23 @@ fn is_network(magic: u64) -> bool {
     ];
     // Some machines widen the number with its sign.
     NETWORK.contains(&(magic & 0xffff_ffff))
+}
+
+pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// Whether a file is the store's database or one of those that SQLite has beside it. While this process
+/// has the store open, nothing but SQLite may open and close one of them: that would take SQLite's
+/// locks away.
+pub fn is_part_of(store: &Path, file: &Path) -> bool {
+    let Some(found) = identity(file) else {
+        return false;
+    };
+    let mut parts = BESIDE.iter().map(|suffix| with_suffix(store, suffix));
+    parts.any(|part| identity(&part) == Some(found))
 }
 
 /// Which file it is, whatever it is called.

@@ -8,23 +8,31 @@
 //! session      where each reader was in which folders
 //! ```
 //!
-//! A review is acknowledged once its transaction is synced to the disk. What could not be written
-//! waits in memory (`Pending`) and is tried again.
+//! A review says what it changes of what the reader holds of an image; its row is made from that and
+//! from the reader's last row (`merge`). It is acknowledged once its transaction is synced to the disk.
+//! What could not be written waits in memory (`Pending`) and is tried again, and at the end in a file
+//! beside the store (`rescue`).
 
+mod backup;
 mod calls;
 mod chain;
 mod error;
 mod file;
 mod kept;
+mod line;
+mod merge;
 mod origin;
 mod pending;
 mod recorder;
+mod rescue;
 mod schema;
 mod seen;
 mod session;
+mod wait;
+mod words;
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use rusqlite::{
     Connection, ErrorCode, OptionalExtension, Row, Transaction, TransactionBehavior, params,
@@ -32,18 +40,23 @@ use rusqlite::{
 use serde_json::Value;
 
 pub use chain::{Audit, Fault};
-use chain::{Hash, Link};
 pub use error::StoreError;
-pub use file::default_path;
+pub use file::{default_path, is_part_of};
+use line::{Line, Said};
+pub use merge::Merged;
 use origin::put_origin;
 pub use pending::Pending;
-pub use recorder::{Draft, News, Recorder, Request};
+pub use recorder::{Draft, Ending, News, Recorder, Request};
 pub use session::Bookmark;
+use wait::Wait;
+pub use words::{LastWord, Standing};
 
-use crate::domain::{ContentId, ImageIdentity, Opinion, Prediction, Review, Uids, Verdict};
+use crate::domain::{ContentId, ImageIdentity, Opinion, Prediction, Review, Verdict};
 
 /// How long a write is tried again while others hold the lock, before it is an error.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long the last checkpoint waits for those who read.
+const CLOSING: Duration = Duration::from_secs(1);
 
 /// A review on its way into the log.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,38 +69,12 @@ pub struct Entry {
     pub prediction: Option<Prediction>,
 }
 
-/// What a reader holds of an image now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
-    /// SHA-256 of the image.
-    pub image: String,
-    /// Where it was last.
-    pub path: PathBuf,
-    pub opinion: Opinion,
-}
-
-/// The last word of one reader on one image, for a table.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LastWord {
-    pub image: ImageIdentity,
-    pub reviewer: String,
-    pub opinion: Opinion,
-    /// UTC, as in `2026-01-31T12:00:00.123Z`: the first entry and the last.
-    pub first_at: String,
-    pub last_at: String,
-    /// Entries in the log of this reader on this image.
-    pub entries: u64,
-    /// What was seen at the last entry, as it is in the log: see `seen`.
-    pub seen: Value,
-    /// Version of the program that wrote the last entry.
-    pub program: String,
-}
-
 /// An open store.
 pub struct Store {
     path: PathBuf,
     connection: Connection,
     identity: Option<(u64, u64)>,
+    wait: Wait,
 }
 
 impl Store {
@@ -97,10 +84,15 @@ impl Store {
     /// If the file is not a store, is damaged, or is newer than this program: it is left as it is. If
     /// it cannot be made or read.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::open_with(path, &Wait::default())
+    }
+
+    fn open_with(path: &Path, wait: &Wait) -> Result<Self, StoreError> {
         Ok(Store {
-            connection: file::open(path)?,
+            connection: file::open(path, wait)?,
             identity: file::identity(path),
             path: path.to_owned(),
+            wait: wait.clone(),
         })
     }
 
@@ -113,7 +105,17 @@ impl Store {
             connection: file::open_read_only(path)?,
             identity: file::identity(path),
             path: path.to_owned(),
+            wait: Wait::default(),
         })
+    }
+
+    /// Brings all that is in the write-ahead log into the one file, if no other program reads in it just
+    /// now, and closes it: a copy of the file is whole then.
+    pub fn close(mut self) {
+        // What cannot be brought over stays in the log, where it is as safe.
+        let _ = self.wait.install(&mut self.connection, CLOSING);
+        let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
+        let _ = self.connection.query_row(sql, [], |_| Ok(()));
     }
 
     /// Has what is written through this handle reach the disk later, where that endangers nothing but
@@ -129,21 +131,23 @@ impl Store {
         &self.path
     }
 
-    /// Puts a review at the end of the log, and returns its row once it is synced to the disk.
+    /// Puts a review at the end of the log, laid over what its reader holds of the image, and returns
+    /// once it is synced to the disk.
     ///
     /// # Errors
     /// If it cannot be written; nothing of it is in the log then, or all of it: try again with the
     /// same token.
-    pub fn append(&mut self, entry: &Entry) -> Result<i64, StoreError> {
+    pub fn append(&mut self, entry: &Entry) -> Result<Merged, StoreError> {
+        self.append_line(&Line::from(entry))
+    }
+
+    fn append_line(&mut self, line: &Line) -> Result<Merged, StoreError> {
         self.write(|change| {
-            if let Some(row) = row_of(change, &entry.token)? {
-                return Ok(row);
+            put_image(change, &line.image)?;
+            if let Some(said) = &line.said {
+                put_prediction(change, &line.image.sha256, said)?;
             }
-            put_image(change, &entry.image)?;
-            if let Some(prediction) = &entry.prediction {
-                put_prediction(change, &entry.image.sha256, prediction)?;
-            }
-            put_review(change, entry)
+            merge::put_review(change, line)
         })
     }
 
@@ -152,9 +156,10 @@ impl Store {
     /// # Errors
     /// If it cannot be written.
     pub fn keep(&mut self, image: &ImageIdentity, said: &Prediction) -> Result<(), StoreError> {
+        let said = Said::new(said);
         self.write(|change| {
             put_image(change, image)?;
-            put_prediction(change, &image.sha256, said)
+            put_prediction(change, &image.sha256, &said)
         })
     }
 
@@ -171,11 +176,14 @@ impl Store {
         said: &Prediction,
         basis: &str,
     ) -> Result<(), StoreError> {
-        let answer = kept::write(said, basis);
+        let said = Said {
+            answer: kept::write(said, basis).to_string(),
+            ..Said::new(said)
+        };
         self.write(|change| {
             put_image(change, image)?;
             put_origin(change, image, taken)?;
-            put_answer(change, &image.sha256, said, &answer)
+            put_answer(change, &image.sha256, &said)
         })
     }
 
@@ -227,58 +235,6 @@ impl Store {
         self.read(found)
     }
 
-    /// What this reader holds of each image, in the order in which they said so.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
-    pub fn standings(&self, reviewer: &str) -> Result<Vec<Standing>, StoreError> {
-        let sql = "SELECT review.image, image.path, verdict, label, key_image, note, calls
-            FROM review JOIN image ON image.sha256 = review.image
-            WHERE id IN (SELECT max(id) FROM review WHERE reviewer = ? GROUP BY image) ORDER BY id";
-        let all = self.connection.prepare(sql).and_then(|mut statement| {
-            let rows = statement.query_map([reviewer], |row| {
-                Ok(Standing {
-                    image: row.get(0)?,
-                    path: path_from(row.get(1)?),
-                    opinion: opinion(row, 2)?,
-                })
-            })?;
-            rows.collect()
-        });
-        self.read(all)
-    }
-
-    /// Gives the last word of every reader on every image, by image path and reviewer. An error of
-    /// `each` ends it and is returned.
-    ///
-    /// # Errors
-    /// If the store cannot be read (in the outer result), or `each` says so (in the inner one).
-    pub fn last_words<E>(
-        &self,
-        mut each: impl FnMut(LastWord) -> Result<(), E>,
-    ) -> Result<Result<(), E>, StoreError> {
-        const TIME: &str = "strftime('%Y-%m-%dT%H:%M:%fZ', ";
-        let sql = format!(
-            "SELECT image, image.path, study_uid, series_uid, sop_uid, patient_id,
-                verdict, label, key_image, note, calls, reviewer, {TIME}first / 1000.0, 'unixepoch'),
-                {TIME}at_ms / 1000.0, 'unixepoch'), entries, seen, program
-            FROM (SELECT max(id) AS last, min(at_ms) AS first, count(*) AS entries
-                FROM review GROUP BY image, reviewer)
-            JOIN review ON id = last JOIN image ON image.sha256 = review.image
-            ORDER BY image.path, image, reviewer"
-        );
-        let walked = self.connection.prepare(&sql).and_then(|mut statement| {
-            let mut rows = statement.query([])?;
-            while let Some(row) = rows.next()? {
-                if let Err(error) = each(last_word(row)?) {
-                    return Ok(Err(error));
-                }
-            }
-            Ok(Ok(()))
-        });
-        self.read(walked)
-    }
-
     /// Reads the whole log, and says whether every row is what was written, and where.
     ///
     /// # Errors
@@ -318,8 +274,8 @@ impl Store {
         patience: Duration,
         work: impl Fn(&Transaction) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
-        let busy = |wait| self.connection.busy_timeout(wait);
-        let set = busy(patience.min(file::BUSY));
+        let busy = patience.min(file::BUSY);
+        let set = self.wait.install(&mut self.connection, busy);
         set.map_err(|error| StoreError::new(&self.path, &error))?;
         let (path, identity) = (&self.path, self.identity);
         let fault = |error: &rusqlite::Error| StoreError::new(path, error);
@@ -329,16 +285,17 @@ impl Store {
             _ => Err(StoreError::Moved { path: path.clone() }),
         };
         let begun = Instant::now();
+        let may_wait = || self.wait.allows(begun, patience);
         loop {
             is_ours()?;
             let change = Transaction::new(&mut self.connection, TransactionBehavior::Immediate);
             let change = match change {
-                Err(error) if is_busy(&error) && begun.elapsed() < patience => continue,
+                Err(error) if is_busy(&error) && may_wait() => continue,
                 other => other.map_err(|error| fault(&error))?,
             };
             let done = work(&change).and_then(|result| change.commit().map(|()| result));
             match done {
-                Err(error) if is_busy(&error) && begun.elapsed() < patience => continue,
+                Err(error) if is_busy(&error) && may_wait() => continue,
                 Err(error) => return Err(fault(&error)),
                 Ok(result) => return is_ours().map(|()| result),
             }
@@ -362,11 +319,6 @@ fn is_busy(error: &rusqlite::Error) -> bool {
     )
 }
 
-fn row_of(change: &Transaction, token: &str) -> rusqlite::Result<Option<i64>> {
-    let sql = "SELECT id FROM review WHERE token = ?";
-    change.query_row(sql, [token], |row| row.get(0)).optional()
-}
-
 fn put_image(change: &Transaction, image: &ImageIdentity) -> rusqlite::Result<()> {
     let sql = "INSERT INTO image (sha256, path, study_uid, series_uid, sop_uid, patient_id)
         VALUES (?, ?, ?, ?, ?, ?)
@@ -382,91 +334,24 @@ fn put_image(change: &Transaction, image: &ImageIdentity) -> rusqlite::Result<()
     change.prepare_cached(sql)?.execute(values).map(drop)
 }
 
-fn put_prediction(change: &Transaction, image: &str, said: &Prediction) -> rusqlite::Result<()> {
-    let answer = seen::prediction(said);
+fn put_prediction(change: &Transaction, image: &str, said: &Said) -> rusqlite::Result<()> {
     let sql = "SELECT answer FROM prediction WHERE (image, model, preprocess) = (?, ?, ?)";
     let known = change
         .prepare_cached(sql)?
-        .query_row([image, &said.model_sha256, &said.preprocess], |row| {
-            json(row, 0)
-        })
+        .query_row([image, &said.model, &said.preprocess], |row| json(row, 0))
         .optional()?;
-    // Whoever says the same again takes away nothing that was remembered with it.
-    if known.is_some_and(|known| kept::says(&known, &answer)) {
+    // To say the same again takes away nothing that was remembered with it.
+    if known.is_some_and(|known| kept::says(&known, &said.answer)) {
         return Ok(());
     }
-    put_answer(change, image, said, &answer)
+    put_answer(change, image, said)
 }
 
-fn put_answer(
-    change: &Transaction,
-    image: &str,
-    said: &Prediction,
-    answer: &Value,
-) -> rusqlite::Result<()> {
+fn put_answer(change: &Transaction, image: &str, said: &Said) -> rusqlite::Result<()> {
     let sql = "INSERT INTO prediction VALUES (?, ?, ?, ?)
         ON CONFLICT DO UPDATE SET answer = excluded.answer WHERE answer <> excluded.answer";
-    let values = params![
-        image,
-        said.model_sha256,
-        said.preprocess,
-        answer.to_string()
-    ];
+    let values = params![image, said.model, said.preprocess, said.answer];
     change.prepare_cached(sql)?.execute(values).map(drop)
-}
-
-fn put_review(change: &Transaction, entry: &Entry) -> rusqlite::Result<i64> {
-    let (rows, previous): (i64, Hash) =
-        change.query_row("SELECT rows, head FROM chain", [], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })?;
-    let review = &entry.review;
-    let since = review.at.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let link = Link {
-        id: rows + 1,
-        token: entry.token.clone(),
-        image: entry.image.sha256.clone(),
-        path: bytes_of(&entry.image.path).to_vec(),
-        reviewer: review.reviewer.clone(),
-        at_ms: i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
-        act: review.act.word().to_owned(),
-        verdict: review.opinion.verdict.map(|v| v.word().to_owned()),
-        label: review.opinion.label.clone(),
-        key_image: review.opinion.key_image,
-        note: review.opinion.note.clone(),
-        seen: seen::seen(&review.seen).to_string(),
-        program: env!("CARGO_PKG_VERSION").to_owned(),
-        calls: review.opinion.blinded.as_ref().map(calls::write),
-    };
-    let hash = link.hash(&previous);
-    link.insert(change, &previous, &hash)?;
-    change.execute(
-        "UPDATE chain SET rows = ?, head = ?",
-        params![link.id, hash],
-    )?;
-    Ok(link.id)
-}
-
-fn last_word(row: &Row) -> rusqlite::Result<LastWord> {
-    Ok(LastWord {
-        image: ImageIdentity {
-            sha256: row.get(0)?,
-            path: path_from(row.get(1)?),
-            uids: Uids {
-                study: row.get(2)?,
-                series: row.get(3)?,
-                sop_instance: row.get(4)?,
-            },
-            patient_id: row.get(5)?,
-        },
-        opinion: opinion(row, 6)?,
-        reviewer: row.get(11)?,
-        first_at: row.get(12)?,
-        last_at: row.get(13)?,
-        entries: row.get::<_, i64>(14)?.unsigned_abs(),
-        seen: json(row, 15)?,
-        program: row.get(16)?,
-    })
 }
 
 /// From the columns verdict, label, key_image, note and calls.

@@ -1,28 +1,39 @@
 //! Reviews that are not on the disk yet.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Bookmark, Entry, Store, StoreError};
+use super::line::Line;
+use super::rescue;
+use super::wait::Wait;
+use super::{Bookmark, Entry, Merged, Store, StoreError};
 
 /// Writes reviews in their order; what cannot be written now stays and is tried again. Nothing is
 /// dropped, and nothing overtakes.
 pub struct Pending {
+    path: PathBuf,
     open: Open,
     /// Opened anew after an error: the disk may have come back, or the file been replaced.
     store: Option<Store>,
-    waiting: VecDeque<Entry>,
+    waiting: VecDeque<Line>,
+    /// Files of earlier sessions, and the tokens of what is in them and not in the log yet.
+    taken_up: Vec<(PathBuf, HashSet<String>)>,
+    /// This session's.
+    saved: Option<PathBuf>,
+    wait: Wait,
 }
 
-type Open = Box<dyn Fn() -> Result<Store, StoreError> + Send>;
+type Open = Box<dyn Fn(&Wait) -> Result<Store, StoreError> + Send>;
 
-/// What one attempt came to.
-#[derive(Debug, Default)]
-pub struct Flushed {
-    /// Those that are on the disk now.
-    pub written: Vec<Entry>,
-    /// Why the rest is not.
-    pub error: Option<StoreError>,
+/// What earlier sessions could not write.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct TakenUp {
+    /// Reviews that wait again.
+    pub count: usize,
+    /// Files that cannot be read, with a reason: they are left as they are.
+    pub problems: Vec<String>,
 }
 
 impl Pending {
@@ -33,9 +44,10 @@ impl Pending {
     /// If the file is there, and is no store that this program may write to.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let file = path.to_owned();
-        let mut pending = Self::with(Box::new(move || Store::open(&file)));
+        let open = move |wait: &Wait| Store::open_with(&file, wait);
+        let mut pending = Self::with(path, Box::new(open));
         if path.exists() {
-            pending.store = match (pending.open)() {
+            pending.store = match (pending.open)(&pending.wait) {
                 Ok(store) => Some(store),
                 Err(
                     error @ (StoreError::Foreign { .. }
@@ -48,12 +60,21 @@ impl Pending {
         Ok(pending)
     }
 
-    fn with(open: Open) -> Self {
+    pub(super) fn with(path: &Path, open: Open) -> Self {
         Pending {
+            path: path.to_owned(),
             store: None,
             open,
             waiting: VecDeque::new(),
+            taken_up: Vec::new(),
+            saved: None,
+            wait: Wait::default(),
         }
+    }
+
+    /// Of the store, be it there or not.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The store, if there is one and the last attempt to reach it was no failure.
@@ -61,8 +82,12 @@ impl Pending {
         self.store.as_ref()
     }
 
-    pub fn push(&mut self, entry: Entry) {
-        self.waiting.push_back(entry);
+    pub(super) fn wait(&self) -> &Wait {
+        &self.wait
+    }
+
+    pub fn push(&mut self, entry: &Entry) {
+        self.waiting.push_back(Line::from(entry));
     }
 
     /// How many are not on the disk.
@@ -70,19 +95,74 @@ impl Pending {
         self.waiting.len()
     }
 
-    /// Writes all that wait, oldest first, until one cannot be written.
-    pub fn flush(&mut self) -> Flushed {
-        let mut flushed = Flushed::default();
-        while let Some(entry) = self.waiting.pop_front() {
-            if let Err(error) = self.write(&entry) {
-                self.store = None;
-                self.waiting.push_front(entry);
-                flushed.error = Some(error);
-                return flushed;
+    /// Has what earlier sessions left beside the store wait here. Each file goes once all of it is in
+    /// the log.
+    pub fn take_up(&mut self) -> TakenUp {
+        let mut taken_up = TakenUp::default();
+        for found in rescue::find(&self.path) {
+            match found.lines {
+                Ok(lines) => {
+                    taken_up.count += lines.len();
+                    let tokens = lines.iter().map(|line| line.token.clone()).collect();
+                    self.taken_up.push((found.file, tokens));
+                    self.waiting.extend(lines);
+                }
+                Err(reason) => {
+                    let file = found.file.display();
+                    taken_up.problems.push(format!("{file}: {reason}"));
+                }
             }
-            flushed.written.push(entry);
         }
-        flushed
+        taken_up
+    }
+
+    /// Writes the oldest that waits; `None` if nothing does.
+    ///
+    /// # Errors
+    /// If it cannot be written; it waits on then.
+    pub fn write_next(&mut self) -> Option<Result<Merged, StoreError>> {
+        // It leaves the queue once it is written: it is not lost if that ends in a panic.
+        let line = self.waiting.front()?.clone();
+        let written = self.write(&line);
+        match &written {
+            Ok(_) => {
+                self.waiting.pop_front();
+                self.note_written(&line.token);
+            }
+            // What is only locked is there; to open it anew reads all of it.
+            Err(StoreError::Busy { .. }) => {}
+            Err(_) => self.store = None,
+        }
+        Some(written)
+    }
+
+    /// A file that cannot be removed is taken up again, and finds everything written.
+    fn note_written(&mut self, token: &str) {
+        self.taken_up.retain_mut(|(file, tokens)| {
+            tokens.remove(token);
+            if tokens.is_empty() {
+                let _ = fs::remove_file(file);
+            }
+            !tokens.is_empty()
+        });
+        if self.waiting.is_empty()
+            && let Some(saved) = self.saved.take()
+        {
+            let _ = fs::remove_file(saved);
+        }
+    }
+
+    /// Writes what waits to a file beside the store, for the next start; what came from such files is
+    /// there already. It goes once all of it could be written nevertheless. `None` if nothing waits.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn save(&mut self, session: &str) -> io::Result<Option<&Path>> {
+        let mut lines = self.waiting.iter().filter(|line| !line.is_late).peekable();
+        if lines.peek().is_some() {
+            self.saved = Some(rescue::save(&self.path, session, lines)?);
+        }
+        Ok(self.saved.as_deref())
     }
 
     /// Remembers where the reader is. That waits for nothing.
@@ -102,14 +182,26 @@ impl Pending {
         marked
     }
 
-    fn write(&mut self, entry: &Entry) -> Result<(), StoreError> {
-        self.reach()?.append(entry).map(drop)
+    /// Lets go of the store. What waits stays.
+    pub(super) fn let_go(&mut self) {
+        self.store = None;
+    }
+
+    /// Closes the store; see [`Store::close`].
+    pub(super) fn close(&mut self) {
+        if let Some(store) = self.store.take() {
+            store.close();
+        }
+    }
+
+    fn write(&mut self, line: &Line) -> Result<Merged, StoreError> {
+        self.reach()?.append_line(line)
     }
 
     fn reach(&mut self) -> Result<&mut Store, StoreError> {
         let store = match self.store.take() {
             Some(store) => store,
-            None => (self.open)()?,
+            None => (self.open)(&self.wait)?,
         };
         Ok(self.store.insert(store))
     }
@@ -122,15 +214,43 @@ mod tests {
 
     use super::super::tests::entry;
     use super::*;
+    use crate::domain::{Opinion, OpinionChange};
+
+    /// What one attempt came to.
+    #[derive(Debug, Default)]
+    pub struct Flushed {
+        /// Those that are on the disk now.
+        pub written: Vec<Merged>,
+        /// Why the rest is not.
+        pub error: Option<StoreError>,
+    }
+
+    impl Pending {
+        /// Writes all that wait, oldest first, until one cannot be written.
+        fn flush(&mut self) -> Flushed {
+            let mut flushed = Flushed::default();
+            while let Some(next) = self.write_next() {
+                match next {
+                    Ok(merged) => flushed.written.push(merged),
+                    Err(error) => {
+                        flushed.error = Some(error);
+                        break;
+                    }
+                }
+            }
+            flushed
+        }
+    }
 
     /// A store with no room for more than so many pages.
     fn cramped(path: &Path, room: &Arc<AtomicI64>) -> Pending {
-        let (path, room) = (path.to_owned(), room.clone());
-        Pending::with(Box::new(move || {
-            let store = Store::open(&path)?;
+        let (file, room) = (path.to_owned(), room.clone());
+        let open = move |_: &Wait| {
+            let store = Store::open(&file)?;
             store.limit(room.load(Ordering::SeqCst));
             Ok(store)
-        }))
+        };
+        Pending::with(path, Box::new(open))
     }
 
     #[test]
@@ -142,8 +262,11 @@ mod tests {
         let mut written = 0;
         for n in 0..60 {
             let mut entry = entry(n, "agree");
-            entry.review.opinion.note = "a long note ".repeat(100);
-            pending.push(entry);
+            entry.review.change = OpinionChange::to(&Opinion {
+                note: "a long note ".repeat(100),
+                ..Opinion::default()
+            });
+            pending.push(&entry);
             let flushed = pending.flush();
             written += flushed.written.len();
             if n == 59 {
@@ -176,14 +299,15 @@ mod tests {
         let store = Store::open(&path).unwrap();
         drop(store);
         let file = path.clone();
-        let mut pending = Pending::with(Box::new(move || Store::open_read_only(&file)));
-        pending.push(entry(1, "agree"));
+        let open = move |_: &Wait| Store::open_read_only(&file);
+        let mut pending = Pending::with(&path, Box::new(open));
+        pending.push(&entry(1, "agree"));
         let error = pending.flush().error.unwrap();
         assert!(matches!(error, StoreError::ReadOnly { .. }), "{error}");
         assert!(error.to_string().contains("reviews.sqlite"));
         let file = path.clone();
-        pending.open = Box::new(move || Store::open(&file));
-        assert_eq!(pending.flush().written, [entry(1, "agree")]);
+        pending.open = Box::new(move |_: &Wait| Store::open(&file));
+        assert_eq!(pending.flush().written.len(), 1);
     }
 
     /// Writing on into a file without a name would lose all of it.
@@ -193,16 +317,66 @@ mod tests {
         let path = folder.path().join("reviews.sqlite");
         let mut pending = Pending::open(&path).unwrap();
         assert!(!path.exists(), "nothing was said yet");
-        pending.push(entry(0, "agree"));
+        pending.push(&entry(0, "agree"));
         assert_eq!(pending.flush().written.len(), 1);
         for name in ["reviews.sqlite", "reviews.sqlite-wal", "reviews.sqlite-shm"] {
             let _ = std::fs::remove_file(folder.path().join(name));
         }
-        pending.push(entry(1, "unsure"));
+        pending.push(&entry(1, "unsure"));
         let error = pending.flush().error.unwrap();
         assert!(matches!(error, StoreError::Moved { .. }), "{error}");
         assert_eq!(pending.flush().written.len(), 1);
         let rows = Store::open(&path).unwrap().verify().unwrap().rows;
         assert_eq!(rows, 1);
+    }
+
+    /// What waits when the program ends is in the log once, whoever takes it up and however often.
+    #[test]
+    fn what_was_saved_at_the_end_is_taken_up_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("reviews.sqlite");
+        drop(Store::open(&path).unwrap());
+        let other = rusqlite::Connection::open(&path).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let mut pending = Pending::open(&path).unwrap();
+        pending.wait().hurry();
+        for n in 0..2 {
+            pending.push(&entry(n, "agree"));
+        }
+        let error = pending.flush().error.unwrap();
+        assert!(matches!(error, StoreError::Busy { .. }), "{error}");
+        let saved = pending.save("here").unwrap().unwrap().to_owned();
+        let text = std::fs::read(&saved).unwrap();
+        drop(pending);
+
+        let mut next = Pending::open(&path).unwrap();
+        assert_eq!(next.take_up().count, 2);
+        next.wait().hurry();
+        assert!(next.flush().error.is_some(), "it is locked still");
+        assert_eq!(next.save("next").unwrap(), None, "they have a file");
+        other.execute_batch("COMMIT").unwrap();
+        assert_eq!(next.flush().written.len(), 2);
+        assert!(!saved.exists());
+
+        // As if the program had been killed between the last commit and the removal.
+        std::fs::write(&saved, text).unwrap();
+        let mut again = Pending::open(&path).unwrap();
+        assert_eq!(again.take_up().count, 2);
+        again.flush();
+        assert!(!saved.exists());
+        let audit = Store::open(&path).unwrap().verify().unwrap();
+        assert_eq!((audit.rows, audit.faults), (2, vec![]));
+    }
+
+    #[test]
+    fn what_is_written_after_all_leaves_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("reviews.sqlite");
+        let mut pending = Pending::open(&path).unwrap();
+        pending.push(&entry(0, "agree"));
+        let saved = pending.save("here").unwrap().unwrap().to_owned();
+        assert!(saved.exists());
+        assert!(pending.flush().error.is_none() && !saved.exists());
+        assert_eq!(pending.save("here").unwrap(), None);
     }
 }

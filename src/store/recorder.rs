@@ -3,18 +3,27 @@
 mod marker;
 
 use std::collections::{HashMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::{Bookmark, Entry, Pending};
-use crate::domain::{ContentId, ImageIdentity, Opinion, Prediction, Review, Uids};
+use super::pending::TakenUp;
+use super::wait::Wait;
+use super::{Bookmark, Entry, Merged, Pending, StoreError};
+use crate::domain::{ContentId, ImageIdentity, Opinion, OpinionChange, Prediction, Review, Uids};
 use marker::Marker;
 
 /// How often what could not be written is tried again.
 const RETRY: Duration = Duration::from_secs(2);
+/// How long the end waits for other processes to unlock the store. What waits lies in a file by then.
+const LAST_PATIENCE: Duration = Duration::from_secs(5);
+/// Between two attempts of those.
+const PAUSE: Duration = Duration::from_millis(100);
+/// What is said where this program is at fault.
+const FAULT: &str = "a fault of cxr in its review log";
 
 /// A review of the image that was on the screen.
 #[derive(Debug, Clone)]
@@ -48,56 +57,126 @@ pub enum News {
     Standing(Vec<(Arc<Path>, ContentId, Opinion)>),
     /// So many that were found have been looked up.
     LookedUp(usize),
-    /// One review of this image is on the disk.
-    Recorded(Arc<Path>, ContentId),
+    /// One review of this image is on the disk, and this is what the reader holds of it there: what
+    /// other sessions of theirs said is in it.
+    Recorded {
+        source: Arc<Path>,
+        content: ContentId,
+        opinion: Opinion,
+    },
+    /// One review of this image was not kept: this program is at fault.
+    Refused {
+        source: Arc<Path>,
+        content: ContentId,
+        reason: String,
+    },
     /// So many reviews are not on the disk, and why; none, once all are.
     Waiting { count: usize, reason: String },
+    /// So many reviews that an earlier session could not write are being written, and which files of
+    /// such cannot be read.
+    TakenUp { count: usize, problems: Vec<String> },
+}
+
+/// What the thread is told.
+enum Order {
+    Serve(Request),
+    End,
 }
 
 /// Handle to the thread.
 pub struct Recorder {
-    requests: Option<Sender<Request>>,
+    orders: Sender<Order>,
+    ending: Ending,
     thread: Option<JoinHandle<Option<String>>>,
 }
 
+/// Has a recorder end though the thread that owns it may hang. Its clones are one.
+#[derive(Clone)]
+pub struct Ending {
+    orders: Sender<Order>,
+    wait: Wait,
+    ended: Arc<(Mutex<bool>, Condvar)>,
+}
+
+impl Ending {
+    /// Has everything that was asked before be written, or else saved beside the store, and waits for
+    /// that, but no longer than `limit`.
+    pub fn end_within(&self, limit: Duration) {
+        self.ask();
+        let (ended, changed) = &*self.ended;
+        let ended = ended.lock().unwrap_or_else(PoisonError::into_inner);
+        // Past the limit there is nothing left to do.
+        let _ = changed.wait_timeout_while(ended, limit, |ended| !*ended);
+    }
+
+    fn ask(&self) {
+        self.wait.hurry();
+        // Where it has ended, there is nothing to ask.
+        let _ = self.orders.send(Order::End);
+    }
+
+    fn note(&self) {
+        let (ended, changed) = &*self.ended;
+        *ended.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        changed.notify_all();
+    }
+}
+
 impl Recorder {
-    /// Records what `reviewer` says; `report` is called on the recorder's thread.
+    /// Records what `reviewer` says; `report` is called on the recorder's thread. What earlier sessions
+    /// could not write comes first.
     pub fn start(pending: Pending, reviewer: &str, report: impl Fn(News) + Send + 'static) -> Self {
-        let (requests, inbox) = mpsc::channel();
+        let (orders, inbox) = mpsc::channel();
+        let ending = Ending {
+            orders: orders.clone(),
+            wait: pending.wait().clone(),
+            ended: Arc::default(),
+        };
         let desk = Desk {
             known: Known::of(&pending, reviewer),
             pending,
             reviewer: reviewer.to_owned(),
             marker: Marker::default(),
             sources: VecDeque::new(),
+            in_hand: None,
             session: session(),
             number: 0,
             failing: false,
             report: Box::new(report),
         };
+        let told = ending.clone();
+        let thread = thread::spawn(move || {
+            let last_words = desk.run(&inbox);
+            told.note();
+            last_words
+        });
         Recorder {
-            requests: Some(requests),
-            thread: Some(thread::spawn(move || desk.run(&inbox))),
+            orders,
+            ending,
+            thread: Some(thread),
         }
     }
 
     pub fn ask(&self, request: Request) {
-        if let Some(requests) = &self.requests {
-            // It ends only with this handle.
-            let _ = requests.send(request);
-        }
+        // It ends only at the end of everything.
+        let _ = self.orders.send(Order::Serve(request));
     }
 
-    /// Writes what is still to be written, once more, and ends. Says what is lost if that failed.
+    /// For a thread that ends the program whatever this handle's owner does.
+    pub fn ending(&self) -> Ending {
+        self.ending.clone()
+    }
+
+    /// Writes what is still to be written, or saves it beside the store for the next start, and ends.
+    /// Says what did not come into the store, and where it is.
     pub fn end(mut self) -> Option<String> {
         self.close()
     }
 
     fn close(&mut self) -> Option<String> {
-        self.requests = None;
         let thread = self.thread.take()?;
-        let ended = thread.join();
-        ended.unwrap_or_else(|_| Some("the review log failed".to_owned()))
+        self.ending.ask();
+        thread.join().unwrap_or_else(|_| Some(FAULT.to_owned()))
     }
 }
 
@@ -112,8 +191,10 @@ struct Desk {
     reviewer: String,
     marker: Marker,
     known: Known,
-    /// Of the reviews that wait, in their order.
-    sources: VecDeque<(Arc<Path>, ContentId)>,
+    /// Of the reviews that wait, in their order; `None` for one of an earlier session.
+    sources: VecDeque<Option<(Arc<Path>, ContentId)>>,
+    /// Of a review that is not among those that wait yet.
+    in_hand: Option<(Arc<Path>, ContentId)>,
     session: String,
     number: u64,
     failing: bool,
@@ -121,44 +202,91 @@ struct Desk {
 }
 
 impl Desk {
-    fn run(mut self, inbox: &Receiver<Request>) -> Option<String> {
+    fn run(mut self, inbox: &Receiver<Order>) -> Option<String> {
+        self.guarded(Self::take_up);
         loop {
             let next = match self.patience() {
                 None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 Some(wait) => inbox.recv_timeout(wait),
             };
-            match next {
-                Ok(Request::Mark(folders, mark)) => {
-                    self.marker.note(folders, mark, Instant::now());
-                }
-                Ok(Request::Found(paths)) => {
-                    let (known, count) = (&mut self.known, paths.len());
-                    let held = paths.into_iter().filter_map(|path| {
-                        let (content, opinion) = known.by_place(&path)?;
-                        Some((path, content, opinion))
-                    });
-                    let held = held.collect();
-                    self.stand(held);
-                    (self.report)(News::LookedUp(count));
-                }
-                Ok(Request::Opened(path, content)) => {
-                    let opinion = self.known.by_content(&path, content);
-                    let held = opinion.map(|opinion| (path, content, opinion));
-                    self.stand(held.into_iter().collect());
-                }
-                Ok(Request::Record(draft)) => {
-                    self.record(*draft);
-                    self.marker.write(&mut self.pending, &self.reviewer);
-                }
-                Err(RecvTimeoutError::Timeout) if self.pending.waiting() > 0 => {
-                    self.flush();
-                }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return self.last_words(),
+            if matches!(next, Ok(Order::End) | Err(RecvTimeoutError::Disconnected)) {
+                break;
             }
-            let (marker, now) = (&mut self.marker, Instant::now());
-            marker.write_if_due(&mut self.pending, &self.reviewer, now);
+            self.guarded(|desk| desk.turn(next));
         }
+        let last_words = self.guarded(Self::last_words);
+        last_words.unwrap_or_else(|| Some(FAULT.to_owned()))
+    }
+
+    /// A fault costs what it happened to, and is said at once; whatever waits is tried again.
+    fn guarded<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> Option<T> {
+        let done = catch_unwind(AssertUnwindSafe(|| work(self)));
+        if done.is_err() {
+            // Nothing says what state the store's handle is in.
+            self.pending.let_go();
+            if let Some((source, content)) = self.in_hand.take() {
+                let reason = FAULT.to_owned();
+                (self.report)(News::Refused {
+                    source,
+                    content,
+                    reason,
+                });
+            }
+            self.failing = true;
+            (self.report)(News::Waiting {
+                count: self.pending.waiting(),
+                reason: FAULT.to_owned(),
+            });
+        }
+        done.ok()
+    }
+
+    fn turn(&mut self, next: Result<Order, RecvTimeoutError>) {
+        match next {
+            Ok(Order::Serve(request)) => self.serve(request),
+            Err(RecvTimeoutError::Timeout) if self.pending.waiting() > 0 => {
+                self.flush();
+            }
+            _ => {}
+        }
+        let (marker, now) = (&mut self.marker, Instant::now());
+        marker.write_if_due(&mut self.pending, &self.reviewer, now);
+    }
+
+    fn serve(&mut self, request: Request) {
+        match request {
+            Request::Mark(folders, mark) => self.marker.note(folders, mark, Instant::now()),
+            Request::Found(paths) => {
+                let (known, count) = (&mut self.known, paths.len());
+                let held = paths.into_iter().filter_map(|path| {
+                    let (content, opinion) = known.by_place(&path)?;
+                    Some((path, content, opinion))
+                });
+                let held = held.collect();
+                self.stand(held);
+                (self.report)(News::LookedUp(count));
+            }
+            Request::Opened(path, content) => {
+                let opinion = self.known.by_content(&path, content);
+                let held = opinion.map(|opinion| (path, content, opinion));
+                self.stand(held.into_iter().collect());
+            }
+            Request::Record(draft) => {
+                self.record(*draft);
+                self.marker.write(&mut self.pending, &self.reviewer);
+            }
+        }
+    }
+
+    /// What an earlier session could not write.
+    fn take_up(&mut self) {
+        let TakenUp { count, problems } = self.pending.take_up();
+        if count == 0 && problems.is_empty() {
+            return;
+        }
+        self.sources.extend((0..count).map(|_| None));
+        (self.report)(News::TakenUp { count, problems });
+        self.flush();
     }
 
     /// How long it may sleep.
@@ -175,10 +303,13 @@ impl Desk {
     }
 
     fn record(&mut self, draft: Draft) {
+        let image = (draft.source.clone(), draft.content);
+        self.in_hand = Some(image.clone());
         self.number += 1;
         let path = self.known.place(&draft.source);
-        self.known.hold(draft.content, &path, &draft.review.opinion);
-        self.pending.push(Entry {
+        self.known
+            .change(draft.content, &path, &draft.review.change);
+        self.pending.push(&Entry {
             token: format!("{}-{}", self.session, self.number),
             image: ImageIdentity {
                 sha256: draft.content.to_string(),
@@ -189,36 +320,90 @@ impl Desk {
             review: draft.review,
             prediction: draft.prediction,
         });
-        self.sources.push_back((draft.source, draft.content));
-        self.flush();
+        self.sources.push_back(Some(image));
+        self.in_hand = None;
+        // At the end one attempt is made for all of them.
+        if !(self.failing && self.pending.wait().is_hurried()) {
+            self.flush();
+        }
     }
 
     /// Tries to write what waits; the reason, if some of it cannot be.
-    fn flush(&mut self) -> Option<String> {
-        let flushed = self.pending.flush();
-        for (source, content) in self.sources.drain(..flushed.written.len()) {
-            (self.report)(News::Recorded(source, content));
+    fn flush(&mut self) -> Option<StoreError> {
+        let mut failed = None;
+        while let Some(next) = self.pending.write_next() {
+            match next {
+                Ok(merged) => self.note_written(merged),
+                Err(error) => {
+                    failed = Some(error);
+                    break;
+                }
+            }
         }
-        let reason = flushed.error.map(|error| error.to_string());
-        if reason.is_some() || self.failing {
-            self.failing = reason.is_some();
+        if failed.is_some() || self.failing {
+            self.failing = failed.is_some();
+            let reason = failed.as_ref().map(ToString::to_string);
             (self.report)(News::Waiting {
                 count: self.pending.waiting(),
-                reason: reason.clone().unwrap_or_default(),
+                reason: reason.unwrap_or_default(),
             });
         }
-        reason
+        failed
     }
 
+    fn note_written(&mut self, merged: Merged) {
+        let Merged { image, opinion, .. } = merged;
+        if let Ok(content) = image.parse() {
+            self.known.hold(content, &opinion);
+        }
+        if let Some((source, content)) = self.sources.pop_front().flatten() {
+            (self.report)(News::Recorded {
+                source,
+                content,
+                opinion,
+            });
+        }
+    }
+
+    /// What waits is put beside the store before the last attempts: they may be cut short.
     fn last_words(&mut self) -> Option<String> {
-        let reason = self.flush();
-        self.marker.write(&mut self.pending, &self.reviewer);
+        let mut reason = self.flush();
+        let mut saved = Ok(None);
+        if reason.is_some() {
+            saved = self
+                .pending
+                .save(&self.session)
+                .map(|file| file.map(Path::to_owned));
+        }
+        let begun = Instant::now();
+        while matches!(reason, Some(StoreError::Busy { .. })) && begun.elapsed() < LAST_PATIENCE {
+            thread::sleep(PAUSE);
+            reason = self.flush();
+        }
+        if reason.is_none() {
+            self.marker.write(&mut self.pending, &self.reviewer);
+        }
+        let waiting = self.pending.waiting();
+        self.pending.close();
         let reason = reason?;
-        let lost = match self.pending.waiting() {
-            1 => "1 review was".to_owned(),
-            n => format!("{n} reviews were"),
+        let (reviews, wait) = match waiting {
+            1 => ("1 review".to_owned(), "waits"),
+            n => (format!("{n} reviews"), "wait"),
         };
-        Some(format!("{lost} not recorded: {reason}"))
+        Some(match saved {
+            Ok(Some(file)) => format!(
+                "{reviews} {wait} in {} until cxr is started again: {reason}",
+                file.display()
+            ),
+            Ok(None) => format!("{reviews} of an earlier session {wait} still: {reason}"),
+            Err(error) => {
+                let were = if waiting == 1 { "was" } else { "were" };
+                format!(
+                    "{reviews} {were} not recorded: {reason}; beside it: {}",
+                    error.kind()
+                )
+            }
+        })
     }
 }
 
@@ -239,15 +424,24 @@ impl Known {
         // What cannot be read now is not known: the reader may judge again.
         let standings = pending.store().map(|store| store.standings(reviewer));
         for standing in standings.and_then(Result::ok).unwrap_or_default() {
-            if let Ok(content) = standing.image.parse() {
-                known.hold(content, &standing.path, &standing.opinion);
-            }
+            let Ok(content) = standing.image.parse() else {
+                continue;
+            };
+            known.hold(content, &standing.opinion);
+            let places = standing.places.into_iter();
+            let places = places.map(|place| (place, content));
+            known.places.extend(places);
         }
         known
     }
 
-    fn hold(&mut self, content: ContentId, path: &Path, opinion: &Opinion) {
+    fn hold(&mut self, content: ContentId, opinion: &Opinion) {
         self.held.insert(content, opinion.clone());
+    }
+
+    fn change(&mut self, content: ContentId, path: &Path, change: &OpinionChange) {
+        let held = self.held.entry(content).or_default();
+        *held = change.on(held);
         self.places.insert(path.to_owned(), content);
     }
 

@@ -1,12 +1,12 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::schema::{MIGRATIONS, migrate};
 use super::*;
 use crate::domain::{
-    Act, BlindedReading, Calibrated, Finding, InputCheck, OperatingPoint, Origin, Pathology,
-    Prevalence, Question, Score, ScoreKind, Seen, Severity,
+    Act, BlindedReading, Calibrated, Finding, InputCheck, OperatingPoint, OpinionChange, Origin,
+    Pathology, Prevalence, Question, Score, ScoreKind, Seen, Severity, Uids,
 };
 
 /// The review by `ann` of the image number `n`.
@@ -26,10 +26,10 @@ pub fn entry(n: u64, verdict: &str) -> Entry {
             reviewer: "ann".into(),
             at: UNIX_EPOCH + Duration::from_millis(1_769_860_800_123 + n),
             act: Act::Judged,
-            opinion: Opinion {
+            change: OpinionChange::to(&Opinion {
                 verdict: Verdict::named(verdict),
                 ..Opinion::default()
-            },
+            }),
             seen: Seen {
                 prediction: Some(prediction()),
                 window: Some((2048.0, 4096.0)),
@@ -80,7 +80,7 @@ fn new_store() -> (tempfile::TempDir, PathBuf, Store) {
 fn words(store: &Store) -> Vec<LastWord> {
     let mut all = Vec::new();
     let done: Result<(), ()> = store
-        .last_words(|word| {
+        .last_words(&[], |word| {
             all.push(word);
             Ok(())
         })
@@ -119,7 +119,7 @@ fn the_last_word_of_each_reader_comes_back_with_what_they_saw() {
     .iter()
     .enumerate()
     {
-        assert_eq!(store.append(entry).unwrap(), row as i64 + 1);
+        assert_eq!(store.append(entry).unwrap().row, row as i64 + 1);
     }
     let words = words(&store);
     let said: Vec<_> = words
@@ -161,9 +161,9 @@ fn a_prediction_is_kept_by_image_model_and_preprocessing() {
 #[test]
 fn a_review_that_is_written_twice_is_in_the_log_once() {
     let (_folder, _, mut store) = new_store();
-    assert_eq!(store.append(&entry(1, "agree")).unwrap(), 1);
-    assert_eq!(store.append(&entry(2, "agree")).unwrap(), 2);
-    assert_eq!(store.append(&entry(1, "agree")).unwrap(), 1);
+    assert_eq!(store.append(&entry(1, "agree")).unwrap().row, 1);
+    assert_eq!(store.append(&entry(2, "agree")).unwrap().row, 2);
+    assert_eq!(store.append(&entry(1, "agree")).unwrap().row, 1);
     assert_eq!(store.verify().unwrap().rows, 2);
 }
 
@@ -248,7 +248,7 @@ fn an_audit_finds_every_kind_of_change_and_says_where() {
 /// (0 for None), its length `<Q`, its bytes; see `tests/data/chain.py`.
 #[test]
 fn a_rows_hash_is_the_one_that_the_documentation_says() {
-    let link = Link {
+    let link = chain::Link {
         id: 1,
         token: "t".into(),
         image: "aa".into(),
@@ -299,16 +299,21 @@ fn an_older_log_is_whole_and_goes_on_with_calls() {
 
     let mut store = Store::open(&path).unwrap();
     let mut called = entry(2, "agree");
-    called.review.opinion.blinded = Some(BlindedReading {
-        asked: vec!["Pneumonia".into()],
-        ..BlindedReading::default()
-    });
+    let opinion = Opinion {
+        blinded: Some(BlindedReading {
+            asked: vec!["Pneumonia".into()],
+            ..BlindedReading::default()
+        }),
+        verdict: Some(Verdict::Agree),
+        ..Opinion::default()
+    };
+    called.review.change = OpinionChange::to(&opinion);
     store.append(&called).unwrap();
     let audit = store.verify().unwrap();
     assert_eq!((audit.rows, audit.faults), (2, vec![]));
     let standings = store.standings("ann").unwrap();
     assert_eq!(standings[0].opinion.note, "Müller");
-    assert_eq!(standings[1].opinion, called.review.opinion);
+    assert_eq!(standings[1].opinion, opinion);
     drop(store);
     let sql = "UPDATE review SET calls = replace(calls, 'Pneumonia', 'COVID-19') WHERE id = 2";
     assert_eq!(tampered(&path, sql), [Fault::Edited(2)]);

@@ -23,8 +23,8 @@ use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -35,7 +35,7 @@ use ratatui::layout::Size;
 use crate::domain::text::clean;
 use crate::domain::{Canvas, Prevalences};
 use crate::library::{self, Found};
-use crate::store::{Pending, Recorder, Request};
+use crate::store::{self, Ending, Pending, Recorder, Request};
 use crate::worker::{self, Outcome, Report, Worker};
 use keymap::Keymap;
 pub use look::Look;
@@ -56,6 +56,9 @@ const AHEAD: usize = 2;
 const TICK: Duration = Duration::from_millis(100);
 /// Whoever has pressed no key for so long may sit at another terminal now.
 const AWAY: Duration = Duration::from_secs(2);
+/// How long reviews that are not on the disk may keep a program that was told to end: longer than the
+/// recorder takes to write them to the store or beside it.
+const LAST_REVIEWS: Duration = Duration::from_secs(20);
 /// Found images come in batches no larger and no older than these.
 const BATCH: usize = 2_000;
 const BATCH_AGE: Duration = Duration::from_millis(40);
@@ -103,7 +106,8 @@ pub struct Left {
 pub fn run(options: Options, start: impl FnOnce(Report) -> Worker) -> io::Result<Left> {
     let (sender, receiver) = mpsc::channel();
     terminal::install_panic_hook();
-    listen_for_signals(&sender)?;
+    let ending = Arc::new(OnceLock::new());
+    listen_for_signals(&sender, ending.clone())?;
     let screen = Screen::enter()?;
 
     // Before any thread reads keys: the answers must not become some.
@@ -124,7 +128,8 @@ pub fn run(options: Options, start: impl FnOnce(Report) -> Worker) -> io::Result
     listen_for_keys(sender.clone(), LateAnswer::after(&can), attendant.clone());
     // Before the walk: what comes during it is seen by one of the two.
     let watch = watch_disk(options.paths.clone(), sender.clone());
-    spawn_scan(options.paths.clone(), sender.clone());
+    let log = options.reviews.path().to_owned();
+    spawn_scan(options.paths.clone(), log, sender.clone());
     let dates = sender.clone();
     let session = Session::new(&options.paths);
     // One row of a store that is open: nothing to wait for.
@@ -134,6 +139,8 @@ pub fn run(options: Options, start: impl FnOnce(Report) -> Worker) -> io::Result
     let recorder = Recorder::start(options.reviews, &options.reviewer, move |tidings| {
         let _ = news.send(Message::Review(tidings));
     });
+    // It is set once.
+    let _ = ending.set(recorder.ending());
     let recorder = Rc::new(recorder);
     let worker = start(Arc::new(move |outcome| {
         let _ = sender.send(Message::Worker(outcome));
@@ -204,7 +211,6 @@ struct App {
     budget: Option<usize>,
     attendant: Option<Attendant>,
     painter: Option<Box<dyn Painter>>,
-    worker: Worker,
     recorder: Rc<Recorder>,
     /// Ends the watch over the folders when it is dropped.
     _watch: Sender<()>,
@@ -212,6 +218,8 @@ struct App {
     /// For what looks at the disk by itself.
     dates: Sender<Message>,
     screen: Screen,
+    /// Dropped last: it may wait for the disk, and the terminal is given back by then.
+    worker: Worker,
 }
 
 impl App {
@@ -369,15 +377,21 @@ impl App {
     }
 }
 
-/// Signals become messages, from before the terminal is taken.
-fn listen_for_signals(sender: &Sender<Message>) -> io::Result<()> {
+/// Signals become messages, from before the terminal is taken. The thread that draws may hang in a write
+/// to a line that is dead: then reviews are written without it.
+fn listen_for_signals(sender: &Sender<Message>, ending: Arc<OnceLock<Ending>>) -> io::Result<()> {
     let sender = sender.clone();
-    terminal::watch(move |signal| {
+    let notify = move |signal| {
         let _ = sender.send(match signal {
             Signal::Quit(code) => Message::Quit(code),
             Signal::Suspend => Message::Suspend,
             Signal::Resume => Message::Refresh,
         });
+    };
+    terminal::watch(notify, move || {
+        if let Some(ending) = ending.get() {
+            ending.end_within(LAST_REVIEWS);
+        }
     })
 }
 
@@ -421,13 +435,15 @@ fn listen_for_keys(sender: Sender<Message>, mut late: LateAnswer, attendant: Opt
     });
 }
 
-/// Walks the folders, and sends what it finds in batches.
-fn spawn_scan(paths: Vec<PathBuf>, sender: Sender<Message>) {
+/// Walks the folders, and sends what it finds in batches. The files of the review log are left alone,
+/// whatever they are called: to open and close one would take the log's locks away.
+fn spawn_scan(paths: Vec<PathBuf>, log: PathBuf, sender: Sender<Message>) {
     thread::spawn(move || {
         let mut images: Vec<Arc<Path>> = Vec::new();
         let mut problems = Vec::new();
         let mut since = Instant::now();
-        library::scan(&paths, |found| {
+        let is_log = |path: &Path| store::is_part_of(&log, path);
+        library::scan_except(&paths, is_log, |found| {
             match found {
                 Found::Image(path) => images.push(path.into()),
                 Found::Problem { path, reason } => {

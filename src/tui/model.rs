@@ -200,6 +200,9 @@ pub struct Step {
     pub after: Opinion,
 }
 
+/// Characters of a note. A longer one is not taken, and nothing is cut off.
+pub const LONGEST_NOTE: usize = 2_000;
+
 /// A line being typed in the footer.
 pub struct Prompt {
     pub kind: PromptKind,

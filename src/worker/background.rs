@@ -11,6 +11,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
@@ -50,21 +51,48 @@ pub type OpenMemory = Box<dyn FnOnce() -> Result<Box<dyn Memory>, String> + Send
 
 /// A memory for the threads that write it and another that looks something up.
 #[derive(Clone, Default)]
-pub struct Recollection(Arc<Mutex<Option<Box<dyn Memory>>>>);
+pub struct Recollection {
+    memory: Arc<Mutex<Option<Box<dyn Memory>>>>,
+    closed: Arc<AtomicBool>,
+}
+
+/// How long the end waits for what is being kept.
+const CLOSING: Duration = Duration::from_secs(2);
 
 impl Recollection {
     fn open(&self, memory: Box<dyn Memory>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(memory);
+        let mut held = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.closed.load(Ordering::SeqCst) {
+            *held = Some(memory);
+        }
+    }
+
+    /// Lets go of the memory, though a thread that uses it may be at work still: its file is closed when
+    /// this returns, unless something is being written to it and does not come to an end.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        let begun = Instant::now();
+        while begun.elapsed() < CLOSING {
+            let memory = match self.memory.try_lock() {
+                Ok(mut memory) => memory.take(),
+                Err(TryLockError::Poisoned(memory)) => memory.into_inner().take(),
+                Err(TryLockError::WouldBlock) => {
+                    thread::sleep(Duration::from_millis(2));
+                    continue;
+                }
+            };
+            return drop(memory);
+        }
     }
 
     fn recall(&self, image: ContentId, card: &ModelCard) -> Option<Recalled> {
-        let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         memory.as_mut()?.recall(image, card)
     }
 
     /// For somebody who waits: nothing, while the disk is being written.
     pub fn glance(&self, image: ContentId, card: &ModelCard) -> Option<Prediction> {
-        let mut memory = match self.0.try_lock() {
+        let mut memory = match self.memory.try_lock() {
             Ok(memory) => memory,
             Err(TryLockError::Poisoned(memory)) => memory.into_inner(),
             Err(TryLockError::WouldBlock) => return None,
@@ -75,7 +103,7 @@ impl Recollection {
 
     /// Forgets nothing that is kept; but after one failure no more is kept.
     fn keep(&self, answer: &Answer) -> Result<(), String> {
-        let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         let (taken, card) = (answer.taken.as_deref(), answer.model.card());
         match memory.as_mut() {
             Some(memory) => memory.keep(&answer.image, taken, card, &answer.said),
@@ -84,7 +112,7 @@ impl Recollection {
     }
 
     pub fn is_open(&self) -> bool {
-        match self.0.try_lock() {
+        match self.memory.try_lock() {
             Ok(memory) => memory.is_some(),
             Err(_) => true,
         }

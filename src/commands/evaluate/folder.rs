@@ -10,7 +10,7 @@ use anyhow::{Context, Result, anyhow};
 
 use super::Usage;
 use crate::commands::owner_only;
-use crate::domain::{ModelCard, Prevalences};
+use crate::domain::{ModelCard, Prediction, Prevalences};
 use crate::evaluation::measure::Panel;
 use crate::evaluation::plots;
 use crate::evaluation::report::{Compared, Figure, Interval, Report};

@@ -227,7 +227,7 @@ impl Batch<'_> {
                 if let Some(rows) = &mut rows {
                     rows.add(card, path, result.as_ref().map_err(|reason| *reason))?;
                 }
-                outcomes.push(result.map_or(Outcome::Failed, |said| outcome(said, card)));
+                outcomes.push(result.map_or(Outcome::Failed, |said| outcome(&said, card)));
                 Ok(())
             },
         );

@@ -13,16 +13,16 @@ use self::rows::Rows;
 use super::{SOME_FAILED, Usage, complain, is_broken_pipe, owner_only, print, standard_output};
 use crate::cli::{self, ReviewFormat};
 use crate::export::{Format, TableWriter, path_text};
-use crate::store::{Audit, LastWord, Store, StoreError, default_path};
+use crate::store::{Audit, Store, StoreError, default_path};
 
 /// Faults that are named one by one; the rest are counted.
 const NAMED: usize = 20;
 
 pub fn run(arguments: &cli::Export) -> Result<ExitCode> {
     let wants_table = arguments.all || arguments.folder.is_some();
-    if !wants_table && !arguments.verify {
+    if !wants_table && !arguments.verify && arguments.backup.is_none() {
         return Err(Usage::error(
-            "say which reviews: a FOLDER, or --all; or --verify alone",
+            "say which reviews: a FOLDER, or --all; or --verify or --backup alone",
         ));
     }
     let file = arguments.output.as_deref();
@@ -36,27 +36,63 @@ pub fn run(arguments: &cli::Export) -> Result<ExitCode> {
     }
     let path = store_path(arguments.store.as_deref())?;
     let store = Store::open_read_only(&path).map_err(refused)?;
-    if arguments.verify {
+    if let Some(copy) = &arguments.backup {
+        return back_up(&store, copy, arguments.force);
+    }
+    store.at_one_moment(|store| {
         let audit = store.verify()?;
-        if !audit.faults.is_empty() {
-            return Ok(condemn(&path, &audit));
+        let is_whole = is_whole(&path, &audit);
+        if !is_whole && !arguments.damaged {
+            complain("no table: the log is not whole (--damaged has it written nevertheless)");
+            return Ok(ExitCode::from(SOME_FAILED));
         }
-        let verdict = format!(
-            "{} reviews, the log is whole, head {}",
-            audit.rows, audit.head
-        );
-        if !wants_table {
-            return print(verdict + "\n");
+        match (arguments.verify, wants_table) {
+            (true, false) => return print(verdict(&audit) + "\n"),
+            (true, true) => complain(&verdict(&audit)),
+            (false, _) => {}
         }
-        complain(&verdict);
-    }
-    let within = arguments.folder.as_deref().map(real);
-    let table = |out: &mut dyn Write| write(&store, format, within.as_deref(), arguments, out);
+        export(store, format, file, arguments)?;
+        Ok(if is_whole {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::from(SOME_FAILED)
+        })
+    })
+}
+
+fn export(
+    store: &Store,
+    format: Format,
+    file: Option<&Path>,
+    arguments: &cli::Export,
+) -> Result<()> {
+    let within: Vec<PathBuf> = arguments.folder.iter().map(|folder| real(folder)).collect();
+    let table = |out: &mut dyn Write| write(store, format, &within, arguments, out);
     match file {
-        Some(path) => to_file(path, table)?,
-        None => to_standard_output(table)?,
+        Some(path) => to_file(path, table),
+        None => to_standard_output(table),
     }
+}
+
+/// Copies the store, and says of the copy whether its log is whole.
+fn back_up(store: &Store, copy: &Path, force: bool) -> Result<ExitCode> {
+    store.back_up(copy, force).map_err(|error| match error {
+        StoreError::There { .. } => Usage::error(format!("{error} (--force replaces a file)")),
+        other => other.into(),
+    })?;
+    let audit = Store::open_read_only(copy)?.verify()?;
+    if !is_whole(copy, &audit) {
+        return Ok(ExitCode::from(SOME_FAILED));
+    }
+    complain(&format!("{}: {}", copy.display(), verdict(&audit)));
     Ok(ExitCode::SUCCESS)
+}
+
+fn verdict(audit: &Audit) -> String {
+    format!(
+        "{} reviews, the log is whole, head {}",
+        audit.rows, audit.head
+    )
 }
 
 /// The store that was asked for, or the one of this user.
@@ -82,7 +118,8 @@ pub fn refused(error: StoreError) -> anyhow::Error {
     }
 }
 
-fn condemn(path: &Path, audit: &Audit) -> ExitCode {
+/// Whether a log is whole; its faults are named.
+pub fn is_whole(path: &Path, audit: &Audit) -> bool {
     for fault in audit.faults.iter().take(NAMED) {
         complain(&format!("{}: {fault}", path.display()));
     }
@@ -90,7 +127,7 @@ fn condemn(path: &Path, audit: &Audit) -> ExitCode {
     if more > 0 {
         complain(&format!("{}: and {more} more", path.display()));
     }
-    ExitCode::from(SOME_FAILED)
+    audit.faults.is_empty()
 }
 
 /// # Errors
@@ -143,27 +180,19 @@ pub fn real(folder: &Path) -> PathBuf {
 fn write(
     store: &Store,
     format: Format,
-    within: Option<&Path>,
+    within: &[PathBuf],
     arguments: &cli::Export,
     out: &mut dyn Write,
 ) -> Result<()> {
-    let wanted = |word: &LastWord| within.is_none_or(|folder| word.image.path.starts_with(folder));
-    store.at_one_moment(|store| {
-        let mut rows = Rows::new(format, arguments.with_patient);
-        store.last_words(|word| {
-            if wanted(&word) {
-                rows.note_labels(&word);
-            }
-            Ok::<_, io::Error>(())
-        })??;
-        let mut table = TableWriter::begin(out, format, rows.columns())?;
-        store.last_words(|word| match wanted(&word) {
-            true => table.row(&rows.row(&word)),
-            false => Ok(()),
-        })??;
-        table.finish()?.flush()?;
-        Ok(())
-    })
+    let mut rows = Rows::new(format, arguments.with_patient);
+    store.last_words(within, |word| {
+        rows.note_labels(&word);
+        Ok::<_, io::Error>(())
+    })??;
+    let mut table = TableWriter::begin(out, format, rows.columns())?;
+    store.last_words(within, |word| table.row(&rows.row(&word)))??;
+    table.finish()?.flush()?;
+    Ok(())
 }
 
 /// Written beside it and then put in its place, so that there is never half a table of that name.

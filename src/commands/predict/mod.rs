@@ -340,6 +340,7 @@ mod tests {
             },
             predictions: &predictions,
             assumed: &assumed,
+            limits: &Limits::default(),
             threads: 3,
         };
         let columns = predictions.columns();

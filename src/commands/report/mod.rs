@@ -131,7 +131,7 @@ fn readers(asked: Option<&Path>, sha256: &str) -> Result<Vec<LastWord>> {
         other => other.map_err(export::refused)?,
     };
     let mut words = Vec::new();
-    store.last_words(|word| {
+    store.last_words(&[], |word| {
         if word.image.sha256 == sha256 {
             words.push(word);
         }

@@ -31,11 +31,19 @@ fn draft(source: &Path, content: ContentId, note: &str) -> Request {
             reviewer: "ann".into(),
             at: SystemTime::now(),
             act: Act::Judged,
-            opinion: opinion(note),
+            change: OpinionChange::to(&opinion(note)),
             seen: Seen::default(),
         },
         prediction: None,
     }))
+}
+
+fn recorded(source: &Arc<Path>, content: ContentId, note: &str) -> News {
+    News::Recorded {
+        source: source.clone(),
+        content,
+        opinion: opinion(note),
+    }
 }
 
 fn opinion(note: &str) -> Opinion {
@@ -55,8 +63,8 @@ fn an_image_is_known_again_by_its_place_and_after_a_move_by_its_content() {
     let (recorder, news) = start(&store);
     recorder.ask(Request::Opened(a.clone(), id(1)));
     recorder.ask(draft(&a, id(1), "one"));
-    let recorded = News::Recorded(a.clone(), id(1));
-    assert_eq!(news.recv_timeout(LIMIT), Ok(recorded));
+    let one = recorded(&a, id(1), "one");
+    assert_eq!(news.recv_timeout(LIMIT), Ok(one));
     assert_eq!(recorder.end(), None);
 
     let (recorder, news) = start(&store);
@@ -83,14 +91,16 @@ fn a_review_is_of_the_image_that_was_on_the_screen_whatever_became_of_the_file()
     let image: Arc<Path> = folder.path().join("a.png").into();
     std::fs::write(&image, "another image by now").unwrap();
     let (recorder, news) = start(&store);
-    let recorded = |content| Ok(News::Recorded(image.clone(), content));
     recorder.ask(draft(&image, id(1), "one"));
-    assert_eq!(news.recv_timeout(LIMIT), recorded(id(1)));
+    let one = recorded(&image, id(1), "one");
+    assert_eq!(news.recv_timeout(LIMIT), Ok(one));
     std::fs::remove_file(&image).unwrap();
     recorder.ask(draft(&image, id(1), "two"));
-    assert_eq!(news.recv_timeout(LIMIT), recorded(id(1)));
+    let two = recorded(&image, id(1), "two");
+    assert_eq!(news.recv_timeout(LIMIT), Ok(two));
     recorder.ask(draft(&image, id(2), "three"));
-    assert_eq!(news.recv_timeout(LIMIT), recorded(id(2)));
+    let three = recorded(&image, id(2), "three");
+    assert_eq!(news.recv_timeout(LIMIT), Ok(three));
     recorder.end();
     let held = Store::open(&store).unwrap().standings("ann").unwrap();
     let found: Vec<_> = held
@@ -128,7 +138,7 @@ fn while_the_store_fails_reviews_wait_and_the_end_says_what_is_lost() {
     // Nobody asks again: it is tried by itself.
     let rest: Vec<News> = news
         .iter()
-        .filter(|tidings| *tidings != News::Recorded(image.clone(), id(1)))
+        .filter(|tidings| !matches!(tidings, News::Recorded { .. }))
         .take_while(|tidings| !matches!(tidings, News::Waiting { count: 0, .. }))
         .collect();
     assert!(
@@ -180,7 +190,8 @@ fn the_newest_place_is_written_by_itself_with_a_verdict_and_at_the_end() {
     }
     recorder.ask(mark(3).0);
     recorder.ask(draft(&image, id(1), ""));
-    assert_eq!(news.recv_timeout(LIMIT), Ok(News::Recorded(image, id(1))));
+    let recorded = recorded(&image, id(1), "");
+    assert_eq!(news.recv_timeout(LIMIT), Ok(recorded));
     recorder.ask(mark(4).0);
     assert_eq!(recorder.end(), None);
     assert_eq!(bookmark(&store), Some(mark(4).1));
@@ -194,4 +205,170 @@ fn a_place_that_cannot_be_written_costs_nothing_else() {
     recorder.ask(mark(1).0);
     assert_eq!(recorder.end(), None);
     assert!(news.recv().is_err(), "nothing is said of it");
+}
+
+/// One reader in two sessions that know nothing of each other: what each of them changes stays.
+#[test]
+fn two_sessions_of_one_reader_lose_nothing_of_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("reviews.sqlite");
+    let image: Arc<Path> = folder.path().join("a.png").into();
+    std::fs::write(&image, "x").unwrap();
+    let (one, of_one) = start(&store);
+    let (other, of_other) = start(&store);
+    one.ask(draft(&image, id(1), "critical finding"));
+    let expected = recorded(&image, id(1), "critical finding");
+    assert_eq!(of_one.recv_timeout(LIMIT), Ok(expected));
+    let flag = Opinion {
+        key_image: true,
+        ..Opinion::default()
+    };
+    let Request::Record(mut flagged) = draft(&image, id(1), "") else {
+        unreachable!()
+    };
+    flagged.review.change = OpinionChange::to(&flag);
+    other.ask(Request::Record(flagged));
+    let both = Opinion {
+        key_image: true,
+        ..opinion("critical finding")
+    };
+    let expected = News::Recorded {
+        source: image.clone(),
+        content: id(1),
+        opinion: both.clone(),
+    };
+    assert_eq!(of_other.recv_timeout(LIMIT), Ok(expected));
+    for recorder in [one, other] {
+        assert_eq!(recorder.end(), None);
+    }
+    let standings = Store::open(&store).unwrap().standings("ann").unwrap();
+    assert_eq!(standings[0].opinion, both);
+}
+
+/// A renamed image while the store is busy: what waits is laid over what waits before it.
+#[test]
+fn what_waits_of_a_renamed_image_is_merged_in_its_turn() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("reviews.sqlite");
+    drop(Store::open(&store).unwrap());
+    let (old, new): (Arc<Path>, Arc<Path>) = (
+        folder.path().join("old.png").into(),
+        folder.path().join("new.png").into(),
+    );
+    std::fs::write(&old, "x").unwrap();
+    let (recorder, news) = start(&store);
+    recorder.ask(Request::Opened(old.clone(), id(1)));
+    recorder.ask(Request::Found(vec![]));
+    assert_eq!(news.recv_timeout(LIMIT), Ok(News::LookedUp(0)));
+    let busy = rusqlite::Connection::open(&store).unwrap();
+    busy.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let called = |label: &str| {
+        let call = crate::domain::Call {
+            present: vec![label.to_owned()],
+            ..Default::default()
+        };
+        let blinded = Some(crate::domain::BlindedReading {
+            unaided: call,
+            ..Default::default()
+        });
+        let opinion = Opinion {
+            blinded,
+            ..Opinion::default()
+        };
+        (OpinionChange::to(&opinion), opinion)
+    };
+    let ask = |image: &Arc<Path>, change| {
+        let Request::Record(mut draft) = draft(image, id(1), "") else {
+            unreachable!()
+        };
+        draft.review.change = change;
+        recorder.ask(Request::Record(draft));
+    };
+    ask(&old, called("Pneumonia").0);
+    std::fs::rename(&old, &new).unwrap();
+    ask(&new, called("COVID-19").0);
+    busy.execute_batch("COMMIT").unwrap();
+    let all = news.iter().take_while(|news| {
+        let News::Recorded {
+            source, opinion, ..
+        } = news
+        else {
+            return true;
+        };
+        assert_eq!(*opinion, called("Pneumonia").1, "the first call stands");
+        *source != new
+    });
+    assert!(all.count() > 0);
+    assert_eq!(recorder.end(), None);
+    let standings = Store::open(&store).unwrap().standings("ann").unwrap();
+    assert_eq!(standings[0].opinion, called("Pneumonia").1);
+}
+
+/// The end comes while another program keeps the store locked. Nothing is lost, whichever thread asks.
+#[test]
+fn what_a_locked_store_does_not_take_waits_beside_it_for_the_next_session() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("reviews.sqlite");
+    drop(Store::open(&store).unwrap());
+    let image: Arc<Path> = folder.path().join("a.png").into();
+    std::fs::write(&image, "x").unwrap();
+    let (recorder, _news) = start(&store);
+    let busy = rusqlite::Connection::open(&store).unwrap();
+    busy.execute_batch("BEGIN IMMEDIATE").unwrap();
+    recorder.ask(draft(&image, id(1), "one"));
+    recorder.ask(draft(&image, id(1), "two"));
+    recorder.ending().end_within(LIMIT);
+    let words = recorder.end().unwrap();
+    assert!(words.starts_with("2 reviews wait in "), "{words}");
+    assert!(words.contains("until cxr is started again"), "{words}");
+    drop(busy);
+
+    let (recorder, news) = start(&store);
+    let taken_up = News::TakenUp {
+        count: 2,
+        problems: vec![],
+    };
+    assert_eq!(news.recv_timeout(LIMIT), Ok(taken_up));
+    assert_eq!(recorder.end(), None);
+    let audit = Store::open(&store).unwrap().verify().unwrap();
+    assert_eq!((audit.rows, audit.faults), (2, vec![]));
+    let standings = Store::open(&store).unwrap().standings("ann").unwrap();
+    assert_eq!(standings[0].opinion, opinion("two"));
+    let names = std::fs::read_dir(folder.path()).unwrap();
+    let names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names.len(), 2, "the image and the store: {names:?}");
+}
+
+/// The store's handle panics for a while, as a fault of this program would.
+#[test]
+fn a_panic_is_said_at_once_and_loses_nothing() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("reviews.sqlite");
+    let image: Arc<Path> = folder.path().join("a.png").into();
+    std::fs::write(&image, "x").unwrap();
+    let is_broken = Arc::new(AtomicBool::new(true));
+    let (file, broken) = (store.clone(), is_broken.clone());
+    let pending = Pending::with(
+        &store,
+        Box::new(move |_: &Wait| {
+            assert!(!broken.load(Ordering::SeqCst), "broken for this test");
+            Store::open(&file)
+        }),
+    );
+    let (sender, news) = mpsc::channel();
+    let recorder = Recorder::start(pending, "ann", move |tidings| {
+        let _ = sender.send(tidings);
+    });
+    recorder.ask(draft(&image, id(1), "one"));
+    let News::Waiting { count, reason } = news.recv_timeout(LIMIT).unwrap() else {
+        panic!("it is not said");
+    };
+    assert!(count == 1 && reason.contains("fault"), "{count} {reason}");
+    is_broken.store(false, Ordering::SeqCst);
+    recorder.ask(draft(&image, id(1), "two"));
+    assert_eq!(news.recv_timeout(LIMIT), Ok(recorded(&image, id(1), "one")));
+    assert_eq!(news.recv_timeout(LIMIT), Ok(recorded(&image, id(1), "two")));
+    assert_eq!(recorder.end(), None);
+    assert_eq!(Store::open(&store).unwrap().verify().unwrap().rows, 2);
 }

@@ -26,39 +26,45 @@ const GRACE: Duration = Duration::from_millis(1200);
 const LAST_TRY: Duration = Duration::from_millis(300);
 
 /// Watches for signals and for the terminal's death, and tells `notify`. If the program has not
-/// ended soon after it was asked to, it is ended here.
+/// ended soon after it was asked to, it is ended here, once `finish` has brought to the disk what is
+/// only in memory.
 ///
 /// # Errors
 /// If the handlers cannot be installed.
-pub fn watch(notify: impl Fn(Signal) + Clone + Send + 'static) -> io::Result<()> {
+pub fn watch(
+    notify: impl Fn(Signal) + Clone + Send + 'static,
+    finish: impl Fn() + Clone + Send + 'static,
+) -> io::Result<()> {
     let mut signals = Signals::new([SIGTERM, SIGHUP, SIGINT, SIGTSTP, SIGCONT])?;
-    let tell = notify.clone();
+    let (tell, last) = (notify.clone(), finish.clone());
     thread::spawn(move || {
         for signal in signals.forever() {
             match signal {
                 SIGTSTP => tell(Signal::Suspend),
                 SIGCONT => tell(Signal::Resume),
-                number => end(&tell, 128 + number as u8),
+                number => end(&tell, &last, 128 + number as u8),
             }
         }
     });
     thread::spawn(move || {
         // crossterm 0.29 spins on a terminal that is gone, so that is looked for here.
         wait_for_death();
-        end(&notify, 128 + SIGHUP as u8);
+        end(&notify, &finish, 128 + SIGHUP as u8);
     });
     Ok(())
 }
 
 /// Asks for an orderly end, and makes one if there is none in time.
-fn end(notify: &impl Fn(Signal), code: u8) {
+fn end(notify: &impl Fn(Signal), finish: &(impl Fn() + Clone + Send + 'static), code: u8) {
     notify(Signal::Quit(code));
+    let finish = finish.clone();
     thread::spawn(move || {
         thread::sleep(GRACE);
         // The drawing thread may hang in a write to a line that nobody reads, and hold standard
         // output. Modes need no output; the rest is tried, and not waited for.
         let _ = disable_raw_mode();
         thread::spawn(super::leave);
+        finish();
         thread::sleep(LAST_TRY);
         std::process::exit(code.into());
     });

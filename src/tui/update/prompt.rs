@@ -4,7 +4,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::{Effect, keeping_selection, review};
 use crate::domain::Prevalences;
-use crate::tui::model::{Engine, Model, Overlay, Prompt, PromptKind};
+use crate::tui::model::{Engine, LONGEST_NOTE, Model, Overlay, Prompt, PromptKind};
 use crate::tui::worklist::Terms;
 
 const NO_MODEL: &str = "the model is not there yet";
@@ -88,6 +88,11 @@ fn accept(model: &mut Model, prompt: Prompt) -> Vec<Effect> {
             vec![]
         }
         PromptKind::Jump => jump(model, &prompt.text),
+        PromptKind::Note if prompt.text.chars().count() > LONGEST_NOTE => {
+            // The prompt says so, and is the place to make it shorter.
+            model.overlay = Some(Overlay::Prompt(prompt));
+            vec![]
+        }
         PromptKind::Note => review::note(model, &prompt.text),
         PromptKind::Prevalence => {
             model.notice = Some(assume(model, prompt.text.trim()));

@@ -9,14 +9,15 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use super::{Effect, heat_map, keeping_selection, prompt};
 use crate::domain::text::clean;
 use crate::domain::{
-    Act, BlindedReading, ContentId, Opinion, Prediction, Review, Seen, Subject, Verdict,
+    Act, BlindedReading, ContentId, Opinion, OpinionChange, Prediction, Review, Seen, Subject,
+    Verdict,
 };
 use crate::store::{Draft, News, Request};
 use crate::tui::keymap::Action;
-use crate::tui::model::{LABEL_KEYS, Model, Overlay, PromptKind, Step};
+use crate::tui::model::{LABEL_KEYS, Model, Overlay, PromptKind, Reviews, Step};
 
-/// Characters of a note: what is longer was pasted by mistake.
-const LONGEST_NOTE: usize = 2_000;
+/// What is said where the log holds something else than the screen did.
+const MERGED: &str = "another session in your name has said more of this image: shown is all of it";
 /// Said where a line was typed about an image that is not on the screen any more.
 const ANOTHER: &str = "another image came on the screen: nothing recorded";
 /// What one disagrees with where there are no scores.
@@ -103,7 +104,7 @@ fn disagree(model: &mut Model, label: &str) -> Vec<Effect> {
 }
 
 pub fn note(model: &mut Model, text: &str) -> Vec<Effect> {
-    let note: String = clean(text).chars().take(LONGEST_NOTE).collect();
+    let note = clean(text);
     judge(model, Act::Noted, |opinion| opinion.note = note)
 }
 
@@ -145,18 +146,19 @@ fn judge(model: &mut Model, act: Act, change: impl FnOnce(&mut Opinion)) -> Vec<
     if after == before {
         return vec![];
     }
+    let change = OpinionChange::between(&before, &after);
     let step = Step {
         source: source.clone(),
         content,
         before,
-        after: after.clone(),
+        after,
     };
     model.reviews.undone.clear();
     model.reviews.done.push(step);
-    vec![record(model, source, content, act, after)]
+    vec![record(model, source, content, act, change)]
 }
 
-/// A call of blinded reading. The first one stands: whoever has seen the answer cannot unsee it.
+/// A call of blinded reading. The first one stands: an answer that was seen cannot be unseen.
 pub fn call(model: &mut Model, change: impl FnOnce(&mut Option<BlindedReading>)) -> Vec<Effect> {
     let effects = judge(model, Act::Called, |opinion| change(&mut opinion.blinded));
     let is_first = |step: &Step| step.before.blinded.is_none() && step.after.blinded.is_some();
@@ -166,12 +168,14 @@ pub fn call(model: &mut Model, change: impl FnOnce(&mut Option<BlindedReading>))
     effects
 }
 
-/// Undoing is saying again what was said before: the log forgets nothing.
+/// Undoing is saying again what was said before, of what that step changed and is as it left it: the log
+/// forgets nothing, and another session may have said more since.
 fn step_back(model: &mut Model) -> Vec<Effect> {
     let Some(step) = model.reviews.done.pop() else {
         return say(model, "nothing to undo");
     };
-    let effects = go_and_record(model, &step, Act::Undone, step.before.clone());
+    let change = OpinionChange::between(&step.after, &step.before).only_over(&step.after);
+    let effects = go_and_record(model, &step, Act::Undone, change);
     model.reviews.undone.push(step);
     effects
 }
@@ -180,17 +184,15 @@ fn step_again(model: &mut Model) -> Vec<Effect> {
     let Some(step) = model.reviews.undone.pop() else {
         return say(model, "nothing to redo");
     };
-    let effects = go_and_record(model, &step, Act::Redone, step.after.clone());
+    let change = OpinionChange::between(&step.before, &step.after).only_over(&step.before);
+    let effects = go_and_record(model, &step, Act::Redone, change);
     model.reviews.done.push(step);
     effects
 }
 
 /// Goes to the image, so that nothing changes that is not seen to.
-fn go_and_record(model: &mut Model, step: &Step, act: Act, mut opinion: Opinion) -> Vec<Effect> {
+fn go_and_record(model: &mut Model, step: &Step, act: Act, change: OpinionChange) -> Vec<Effect> {
     let (source, content) = (&step.source, step.content);
-    if opinion.blinded.is_none() {
-        opinion.blinded = model.worklist.unaided_of(source);
-    }
     let mut effects = match model.worklist.row_of(source) {
         Some(row) => keeping_selection(model, |model| model.worklist.go_to(row)),
         None => vec![],
@@ -198,7 +200,7 @@ fn go_and_record(model: &mut Model, step: &Step, act: Act, mut opinion: Opinion)
     let name = source.file_name().unwrap_or(source.as_os_str());
     let name = clean(&name.to_string_lossy());
     model.notice = Some(format!("{}: {name}", act.word()));
-    effects.push(record(model, source.clone(), content, act, opinion));
+    effects.push(record(model, source.clone(), content, act, change));
     effects
 }
 
@@ -207,7 +209,7 @@ fn record(
     source: Arc<Path>,
     content: ContentId,
     act: Act,
-    opinion: Opinion,
+    change: OpinionChange,
 ) -> Effect {
     let is_looked_at = model.content_of(&source) == Some(content);
     let facts = model.viewer.facts.as_ref().filter(|_| is_looked_at);
@@ -223,14 +225,14 @@ fn record(
             reviewer: model.reviews.reviewer.clone(),
             at: SystemTime::now(),
             act,
-            opinion: opinion.clone(),
+            change: change.clone(),
             seen: seen(model, said.clone(), is_looked_at),
         },
         prediction: said,
         source: source.clone(),
         content,
     };
-    model.worklist.hold(&source, content, opinion);
+    model.worklist.hold(&source, content, &change);
     Effect::Ask(Request::Record(Box::new(draft)))
 }
 
@@ -291,18 +293,52 @@ pub fn on_news(model: &mut Model, news: News) -> Vec<Effect> {
     match news {
         News::Standing(held) => model.worklist.stand(held),
         News::LookedUp(count) => model.session.looked_up += count,
-        News::Recorded(source, content) => {
+        News::Recorded {
+            source,
+            content,
+            opinion,
+        } => {
             let was_hidden = model.is_hidden();
-            model.worklist.confirm(&source, content);
+            if model.worklist.confirm(&source, content, opinion) {
+                model.notice = Some(MERGED.to_owned());
+            }
             // The answer is there now, and so may be its heat map.
             if was_hidden && !model.is_hidden() {
                 return heat_map::on_prediction(model);
             }
         }
+        News::Refused {
+            source,
+            content,
+            reason,
+        } => {
+            model.worklist.revert(&source, content);
+            let Reviews { done, undone, .. } = &mut model.reviews;
+            done.retain(|step| step.source != source);
+            undone.retain(|step| step.source != source);
+            model.notice = Some(format!("not recorded: {reason}"));
+        }
+        News::TakenUp { count, problems } => {
+            model.notice = Some(taken_up(count, &problems));
+        }
         News::Waiting { count: 0, .. } => model.reviews.waiting = None,
         News::Waiting { count, reason } => model.reviews.waiting = Some((count, clean(&reason))),
     }
     vec![]
+}
+
+/// What is said of files that an earlier session left beside the store.
+fn taken_up(count: usize, problems: &[String]) -> String {
+    match (problems.first(), count) {
+        (Some(problem), _) => format!(
+            "reviews of an earlier session cannot be read: {}",
+            clean(problem)
+        ),
+        (None, 1) => "1 review that an earlier session could not write is taken up".to_owned(),
+        (None, _) => {
+            format!("{count} reviews that an earlier session could not write are taken up")
+        }
+    }
 }
 
 pub(super) fn say(model: &mut Model, notice: &str) -> Vec<Effect> {

@@ -13,7 +13,7 @@ use crossterm::event::KeyCode;
 use super::*;
 use crate::domain::{
     ClassActivationMap, Finding, HeatMapChoice, InputCheck, LabelActivation, LabelCard, ModelCard,
-    Pathology, Prediction, Question, Region, Score, ScoreKind, View, ViewPosition, Window,
+    Opinion, Pathology, Prediction, Question, Region, Score, ScoreKind, View, ViewPosition, Window,
 };
 use crate::tui::keymap::Keymap;
 use crate::tui::model::Choice;
@@ -66,6 +66,22 @@ fn card() -> ModelCard {
         labels: vec![label("Pneumonia"), label("COVID-19")],
         ..ModelCard::default()
     }
+}
+
+/// What the reader holds of an image, be it on the disk or not.
+fn held(model: &Model, name: &str) -> Opinion {
+    let row = model.worklist.row_of(&path(name)).unwrap();
+    model.worklist.row(row).unwrap().opinion()
+}
+
+/// One review of an image is on the disk, and nobody else has said anything of it.
+fn recorded(model: &mut Model, name: &str) {
+    let news = News::Recorded {
+        source: path(name),
+        content: Default::default(),
+        opinion: held(model, name),
+    };
+    update(model, Message::Review(news));
 }
 
 fn press(model: &mut Model, keys: &str) -> Vec<Effect> {

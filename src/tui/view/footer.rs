@@ -9,7 +9,7 @@ use super::legend::WORDS;
 use super::text::{cells, count, end_of, shorten};
 use super::theme::Theme;
 use crate::tui::keymap::{Action, Keymap, Mode};
-use crate::tui::model::{Model, Overlay, Prompt, PromptKind};
+use crate::tui::model::{LONGEST_NOTE, Model, Overlay, Prompt, PromptKind};
 use crate::tui::worklist::FilterError;
 
 const WARNING: &str = " not for diagnosis ";
@@ -89,16 +89,51 @@ fn prompt_line(model: &Model, theme: &Theme, prompt: &Prompt, width: usize) -> L
     if let Some(error) = error(model, prompt) {
         return wrong_line(model, theme, prompt, &error, width);
     }
+    if prompt.kind == PromptKind::Note {
+        return note_line(model, theme, prompt, width);
+    }
     let matches = match prompt.kind {
         PromptKind::Filter => format!("   {}", filter_hint(model, &prompt.text)),
         PromptKind::Jump => format!("   of {}", count(model.worklist.len())),
-        PromptKind::Note => String::new(),
+        PromptKind::Note => note_hint(&prompt.text),
         PromptKind::Prevalence => format!("   {}", prevalence_hint(model, &prompt.text)),
     };
     Line::raw(shorten(
         &format!("{}{}{matches}", question(prompt.kind), prompt.text),
         width,
     ))
+}
+
+/// The end of a note that is longer than the line, where it is being typed.
+fn note_line(model: &Model, theme: &Theme, prompt: &Prompt, width: usize) -> Line<'static> {
+    let typed = format!("{}{}", question(prompt.kind), typed(model, prompt, width));
+    let style = match is_too_long(&prompt.text) {
+        true => theme.refused,
+        false => theme.plain,
+    };
+    let left = width.saturating_sub(cells(&typed));
+    let hint = shorten(&note_hint(&prompt.text), left);
+    Line::from(vec![Span::raw(typed), Span::styled(hint, style)])
+}
+
+fn is_too_long(note: &str) -> bool {
+    note.chars().count() > LONGEST_NOTE
+}
+
+/// How long a note is, where that comes near to what is taken.
+fn note_hint(note: &str) -> String {
+    let length = note.chars().count();
+    match length {
+        _ if is_too_long(note) => format!(
+            "   {} characters, {} too many",
+            count(length),
+            count(length - LONGEST_NOTE)
+        ),
+        _ if length > LONGEST_NOTE * 3 / 4 => {
+            format!("   {} of {} characters", count(length), count(LONGEST_NOTE))
+        }
+        _ => String::new(),
+    }
 }
 
 fn error(model: &Model, prompt: &Prompt) -> Option<FilterError> {
@@ -136,12 +171,13 @@ fn wrong_line(
     ])
 }
 
-/// What was typed, as far as it is shown: its end, where an error needs room.
+/// What was typed, as far as it is shown: its end, where an error or a long note needs room.
 fn typed(model: &Model, prompt: &Prompt, width: usize) -> String {
-    let Some(error) = error(model, prompt) else {
-        return prompt.text.clone();
+    let words = match (prompt.kind, error(model, prompt)) {
+        (PromptKind::Note, _) => note_hint(&prompt.text).width(),
+        (_, Some(error)) => error.to_string().width() + 3,
+        (_, None) => return prompt.text.clone(),
     };
-    let words = error.to_string().width() + 3;
     let left = width.saturating_sub(question(prompt.kind).width() + words);
     end_of(&prompt.text, left.max(width / 3))
 }

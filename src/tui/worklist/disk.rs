@@ -182,7 +182,7 @@ impl Worklist {
 mod tests {
     use super::super::tests::{id, read};
     use super::*;
-    use crate::domain::{Opinion, Verdict};
+    use crate::domain::{Opinion, OpinionChange, Verdict};
 
     fn path(name: &str) -> Arc<Path> {
         Path::new(name).into()
@@ -206,7 +206,7 @@ mod tests {
     fn another_image_at_a_path_has_neither_the_scores_nor_the_verdict_of_the_one_before() {
         let mut list = list();
         list.record(&path("a"), read(id(1), 0.9));
-        list.hold(&path("a"), id(1), agreed());
+        list.hold(&path("a"), id(1), &OpinionChange::to(&agreed()));
         assert!(!list.identify(&path("a"), id(1), None));
         assert!(list.row(0).unwrap().prediction().is_some());
         assert_eq!(list.reviewed(), 1);
@@ -218,7 +218,7 @@ mod tests {
             (Disk::Changed, 0, 0)
         );
         // What is still on its way from the log is of the image before.
-        list.confirm(&path("a"), id(1));
+        list.confirm(&path("a"), id(1), agreed());
         list.stand(vec![(path("a"), id(1), agreed())]);
         assert_eq!(list.row(0).unwrap().verdict(), None);
         list.stand(vec![(path("a"), id(2), agreed())]);

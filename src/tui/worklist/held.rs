@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{Entry, Sort, Worklist};
-use crate::domain::{BlindedReading, ContentId, Opinion, Prediction, Verdict};
+use crate::domain::{ContentId, Opinion, OpinionChange, Prediction, Verdict};
 
 /// What the reader holds of one image.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -86,16 +86,6 @@ impl Worklist {
         !(self.blinded && sort.tells_answers())
     }
 
-    /// The reading of an image as it was before its answer was seen.
-    pub fn unaided_of(&self, path: &Path) -> Option<BlindedReading> {
-        let held = self.entries[self.index_of(path)?].held.as_ref()?;
-        let reading = held.opinion.blinded.clone()?;
-        Some(BlindedReading {
-            aided: None,
-            ..reading
-        })
-    }
-
     /// Whether the reader is done with an image: a verdict, or blinded a call.
     fn is_done(&self, opinion: &Opinion) -> bool {
         match self.blinded {
@@ -109,20 +99,35 @@ impl Worklist {
         self.reviewed
     }
 
-    /// The reader holds this now; it is on its way to the disk.
-    pub fn hold(&mut self, path: &Path, content: ContentId, opinion: Opinion) {
+    /// The reader says this now; it is on its way to the disk.
+    pub fn hold(&mut self, path: &Path, content: ContentId, change: &OpinionChange) {
         self.change(path, content, |held| {
-            held.opinion = opinion;
+            held.opinion = change.on(&held.opinion);
             held.unsaved += 1;
         });
     }
 
-    /// One review of this image is on the disk.
-    pub fn confirm(&mut self, path: &Path, content: ContentId) {
+    /// One review of this image is on the disk, with what is held there now. Says whether that is more
+    /// than what was said here.
+    pub fn confirm(&mut self, path: &Path, content: ContentId, opinion: Opinion) -> bool {
+        let mut is_news = false;
         self.change(path, content, |held| {
             held.unsaved = held.unsaved.saturating_sub(1);
             if held.unsaved == 0 {
-                held.saved = held.opinion.clone();
+                is_news = held.opinion != opinion;
+                held.opinion = opinion.clone();
+            }
+            held.saved = opinion;
+        });
+        is_news
+    }
+
+    /// One review of this image came to nothing: it is held as it was.
+    pub fn revert(&mut self, path: &Path, content: ContentId) {
+        self.change(path, content, |held| {
+            held.unsaved = held.unsaved.saturating_sub(1);
+            if held.unsaved == 0 {
+                held.opinion = held.saved.clone();
             }
         });
     }

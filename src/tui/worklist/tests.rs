@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::domain::{
-    Calibrated, Finding, InputCheck, LabelCard, ModelCard, OperatingPoint, Opinion, Pathology,
-    Prevalence, Prevalences, Question, Score, ScoreKind, Verdict,
+    Calibrated, Finding, InputCheck, LabelCard, ModelCard, OperatingPoint, Opinion, OpinionChange,
+    Pathology, Prevalence, Prevalences, Question, Score, ScoreKind, Verdict,
 };
 use crate::tui::model::Choice;
 
@@ -268,7 +268,8 @@ fn what_was_not_reviewed_comes_first_and_a_new_verdict_makes_that_order_old() {
             verdict: Some(verdict),
             ..Opinion::default()
         };
-        list.hold(Path::new(name), Default::default(), opinion);
+        let content = ContentId::default();
+        list.hold(Path::new(name), content, &OpinionChange::to(&opinion));
     };
     verdict(&mut list, "w/a.png", Verdict::Agree);
     verdict(&mut list, "w/b.png", Verdict::Unsure);

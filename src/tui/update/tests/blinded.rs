@@ -1,8 +1,8 @@
 //! Blinded reading: the answer stays hidden until the reader's own call is on the disk.
 
 use super::*;
-use crate::domain::{Act, BlindedReading, Opinion};
-use crate::store::{Draft, News, Request};
+use crate::domain::{Act, BlindedReading, CallChange, Opinion};
+use crate::store::{Draft, Request};
 use crate::tui::worklist::Sort;
 
 fn reading(names: &[&str]) -> Model {
@@ -38,13 +38,6 @@ fn enter(model: &mut Model) -> Vec<Draft> {
     drafts(press_key(model, KeyCode::Enter, KeyModifiers::NONE))
 }
 
-fn recorded(model: &mut Model, name: &str) {
-    update(
-        model,
-        Message::Review(News::Recorded(path(name), Default::default())),
-    );
-}
-
 #[test]
 fn the_answer_is_hidden_until_the_call_is_on_the_disk() {
     let mut model = reading(&["a.png"]);
@@ -63,7 +56,7 @@ fn the_answer_is_hidden_until_the_call_is_on_the_disk() {
         aided,
         position,
         ..
-    } = draft.review.opinion.blinded.unwrap();
+    } = held(&model, "a.png").blinded.unwrap();
     assert_eq!(
         (asked, unaided.present),
         (
@@ -81,7 +74,9 @@ fn the_answer_is_hidden_until_the_call_is_on_the_disk() {
     assert!(model.prediction().is_some() && model.worklist.reviewed() == 1);
     let verdict = drafts(press(&mut model, "a")).remove(0);
     assert!(verdict.review.seen.prediction.is_some());
-    assert!(verdict.review.opinion.blinded.is_some());
+    assert!(verdict.review.change.judgement.is_some());
+    assert_eq!(verdict.review.change.call, None, "it says nothing of that");
+    assert!(held(&model, "a.png").blinded.is_some());
     assert!(
         model.prediction().is_some(),
         "it stays while that is written"
@@ -98,10 +93,15 @@ fn the_first_call_stands_and_the_second_can_be_taken_back() {
     recorded(&mut model, "a.png");
     enter(&mut model);
     press(&mut model, "1");
-    let second = enter(&mut model).remove(0).review.opinion.blinded.unwrap();
+    let change = enter(&mut model).remove(0).review.change;
+    assert!(matches!(change.call, Some(CallChange::Aided(_))));
+    let second = held(&model, "a.png").blinded.unwrap();
     assert_eq!(second.unaided.words(), "none");
     assert_eq!(second.aided.unwrap().words(), "Pneumonia");
-    let mut undo = || drafts(press(&mut model, "U")).remove(0).review.opinion;
+    let mut undo = || {
+        assert_eq!(drafts(press(&mut model, "U")).len(), 1);
+        held(&model, "a.png")
+    };
     let Opinion {
         key_image, blinded, ..
     } = undo();

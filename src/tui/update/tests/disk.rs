@@ -156,7 +156,11 @@ fn undo_takes_back_what_was_said_of_that_image_whatever_lies_at_its_path_now() {
     assert_eq!(draft.content, id(1));
     update(
         &mut model,
-        Message::Review(News::Recorded(path("a.png"), id(1))),
+        Message::Review(News::Recorded {
+            source: path("a.png"),
+            content: id(1),
+            opinion: draft.review.change.on(&Default::default()),
+        }),
     );
     press(&mut model, "jk");
     opened(&mut model, id(2));

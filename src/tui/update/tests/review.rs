@@ -1,7 +1,7 @@
 //! Verdicts: keys in, reviews out.
 
 use super::*;
-use crate::domain::{Act, Opinion, Verdict};
+use crate::domain::{Act, NewValue, Opinion, OpinionChange, Verdict};
 use crate::store::{Draft, News, Request};
 
 /// A screen over two images, the first of them shown and read.
@@ -40,15 +40,15 @@ fn draft(effects: Vec<Effect>) -> Draft {
     drafts.remove(0)
 }
 
-fn recorded(model: &mut Model, name: &str) {
-    update(
-        model,
-        Message::Review(News::Recorded(path(name), Default::default())),
-    );
-}
-
 fn verdict(model: &Model) -> Option<Verdict> {
     model.worklist.selected().unwrap().verdict()
+}
+
+fn judged(verdict: Verdict) -> Opinion {
+    Opinion {
+        verdict: Some(verdict),
+        ..Opinion::default()
+    }
 }
 
 fn is_saved(model: &Model) -> bool {
@@ -63,7 +63,11 @@ fn a_verdict_goes_with_what_was_on_the_screen_and_counts_once_it_is_on_the_disk(
     let draft = draft(press(&mut model, "a"));
     assert_eq!(draft.source, path("a.png"));
     assert_eq!(draft.review.reviewer, "ann");
-    assert_eq!(draft.review.opinion.verdict, Some(Verdict::Agree));
+    assert_eq!(
+        draft.review.change,
+        OpinionChange::to(&judged(Verdict::Agree))
+    );
+    assert_eq!(verdict(&model), Some(Verdict::Agree));
     let seen = &draft.review.seen;
     assert_eq!(seen.window, Some((128.0, 256.0)));
     assert!(seen.inverted);
@@ -80,8 +84,11 @@ fn disagreeing_takes_one_more_key_and_another_key_lets_it_be() {
     let mut model = reading();
     assert!(drafts(press(&mut model, "d")).is_empty());
     let draft = draft(press(&mut model, "1"));
-    assert_eq!(draft.review.opinion.label.as_deref(), Some("Pneumonia"));
-    assert_eq!(draft.review.opinion.verdict, Some(Verdict::Disagree));
+    let expected = Opinion {
+        label: Some("Pneumonia".into()),
+        ..judged(Verdict::Disagree)
+    };
+    assert_eq!(draft.review.change, OpinionChange::to(&expected));
     assert!(
         drafts(press(&mut model, "d2")).is_empty(),
         "there is one label"
@@ -92,7 +99,8 @@ fn disagreeing_takes_one_more_key_and_another_key_lets_it_be() {
     assert_eq!(verdict(&model), Some(Verdict::Disagree));
     // A later verdict is not about that label any more.
     let draft = self::draft(press(&mut model, "u"));
-    assert_eq!(draft.review.opinion.label, None);
+    let judgement = draft.review.change.judgement.unwrap();
+    assert_eq!(judgement.to.label, None);
 }
 
 #[test]
@@ -121,7 +129,11 @@ fn without_an_answer_there_is_nothing_to_judge_but_a_note_can_be_made() {
     assert!(drafts(press(&mut model, "adu")).is_empty());
     press(&mut model, "crotated");
     let draft = draft(press_key(&mut model, KeyCode::Enter, KeyModifiers::NONE));
-    assert_eq!(draft.review.opinion.note, "rotated");
+    let note = Opinion {
+        note: "rotated".into(),
+        ..Opinion::default()
+    };
+    assert_eq!(draft.review.change, OpinionChange::to(&note));
     assert_eq!(draft.review.seen.prediction, None);
 }
 
@@ -132,20 +144,26 @@ fn undo_and_redo_are_new_reviews_and_go_to_their_image() {
     press(&mut model, "j");
     let back = draft(press(&mut model, "U"));
     assert_eq!(selected(&model), "a.png");
-    assert_eq!(
-        (back.review.act, back.review.opinion.key_image),
-        (Act::Undone, false)
-    );
-    assert_eq!(back.review.opinion.verdict, Some(Verdict::Agree));
+    assert_eq!(back.review.act, Act::Undone);
+    let flag = NewValue {
+        to: false,
+        over: Some(true),
+    };
+    let expected = OpinionChange {
+        key_image: Some(flag),
+        ..OpinionChange::default()
+    };
+    assert_eq!(back.review.change, expected, "the flag, and nothing else");
+    assert_eq!(held(&model, "a.png"), judged(Verdict::Agree));
     assert_eq!(back.review.seen.window, None, "it was not on the screen");
-    let back = draft(press(&mut model, "U"));
-    assert_eq!(back.review.opinion, Opinion::default());
+    draft(press(&mut model, "U"));
+    assert_eq!(held(&model, "a.png"), Opinion::default());
     assert!(drafts(press(&mut model, "U")).is_empty());
 
     let again = |model: &mut Model| press_key(model, KeyCode::Char('r'), KeyModifiers::CONTROL);
     let redone = draft(again(&mut model));
     assert_eq!(redone.review.act, Act::Redone);
-    assert_eq!(redone.review.opinion.verdict, Some(Verdict::Agree));
+    assert_eq!(held(&model, "a.png"), judged(Verdict::Agree));
     look_at(&mut model, "a.png");
     press(&mut model, "u");
     assert!(
@@ -227,4 +245,71 @@ fn while_the_disk_takes_nothing_leaving_takes_asking_twice() {
     assert!(matches!(press(&mut model, "q")[..], [Effect::Quit(0)]));
     update(&mut model, Message::Review(waiting(0)));
     assert!(matches!(press(&mut model, "q")[..], [Effect::Quit(0)]));
+}
+
+#[test]
+fn a_review_that_cannot_be_kept_leaves_what_was_on_the_disk() {
+    let mut model = reading();
+    press(&mut model, "a");
+    recorded(&mut model, "a.png");
+    press(&mut model, "u");
+    let refused = News::Refused {
+        content: Default::default(),
+        source: path("a.png"),
+        reason: "gone".into(),
+    };
+    update(&mut model, Message::Review(refused));
+    assert_eq!(verdict(&model), Some(Verdict::Agree));
+    assert!(is_saved(&model) && model.notice.as_ref().unwrap().contains("gone"));
+}
+
+/// Another session of the same reader judged and noted; this one, which knows nothing of it, flags.
+#[test]
+fn what_another_session_said_comes_with_the_next_review_and_is_said() {
+    let mut model = reading();
+    let draft = draft(press(&mut model, "*"));
+    let theirs = Opinion {
+        note: "critical finding".into(),
+        ..judged(Verdict::Agree)
+    };
+    let both = draft.review.change.on(&theirs);
+    let news = News::Recorded {
+        source: path("a.png"),
+        content: Default::default(),
+        opinion: both.clone(),
+    };
+    update(&mut model, Message::Review(news));
+    assert!(both.key_image && both.note == "critical finding");
+    assert_eq!(held(&model, "a.png"), both);
+    assert!(is_saved(&model));
+    assert!(model.notice.as_ref().unwrap().contains("another session"));
+}
+
+#[test]
+fn a_note_that_is_too_long_is_said_to_be_and_not_cut() {
+    let mut model = reading();
+    press(&mut model, "c");
+    update(&mut model, Message::Paste("ä".repeat(2_001)));
+    let enter = |model: &mut Model| press_key(model, KeyCode::Enter, KeyModifiers::NONE);
+    assert!(drafts(enter(&mut model)).is_empty());
+    assert!(model.overlay.is_some(), "it can be made shorter");
+    press_key(&mut model, KeyCode::Backspace, KeyModifiers::NONE);
+    assert_eq!(drafts(enter(&mut model)).len(), 1);
+    assert_eq!(held(&model, "a.png").note.chars().count(), 2_000);
+}
+
+#[test]
+fn a_fault_of_the_log_and_what_was_left_beside_it_are_said_at_once() {
+    let mut model = reading();
+    let taken_up = |count, problems: &[&str]| {
+        let problems = problems.iter().map(|problem| (*problem).to_owned());
+        Message::Review(News::TakenUp {
+            count,
+            problems: problems.collect(),
+        })
+    };
+    update(&mut model, taken_up(2, &[]));
+    assert!(model.notice.as_ref().unwrap().starts_with("2 reviews"));
+    update(&mut model, taken_up(0, &["x.jsonl: cut off"]));
+    assert!(model.notice.as_ref().unwrap().contains("x.jsonl"));
 }

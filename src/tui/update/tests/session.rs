@@ -1,7 +1,7 @@
 //! Coming back to a folder.
 
 use super::*;
-use crate::domain::{Opinion, Verdict};
+use crate::domain::{Opinion, OpinionChange, Verdict};
 use crate::store::{Bookmark, News, Request};
 use crate::tui::model::Session;
 use crate::tui::update::session::begin;
@@ -181,10 +181,9 @@ fn a_list_of_what_is_not_reviewed_goes_on_after_the_last_verdict() {
     );
 
     // The row is that of the list as it will be, not as it still looks.
-    let d = place("d.png");
-    model
-        .worklist
-        .hold(Path::new(&d), Default::default(), verdict);
+    let (d, verdict) = (place("d.png"), OpinionChange::to(&verdict));
+    let content = Default::default();
+    model.worklist.hold(Path::new(&d), content, &verdict);
     let effects = press(&mut model, "j");
     assert_eq!(
         (selected(&model), model.worklist.cursor()),

@@ -1,19 +1,22 @@
 //! `cxr agreement`: readers who read blinded against the model and against the truth.
 
+mod truths;
+
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::export::{real, refused, store_path};
-use super::{Usage, cases, print};
+use self::truths::Truths;
+use super::export::{is_whole, real, refused, store_path};
+use super::{SOME_FAILED, Usage, complain, print};
 use crate::cli::{self, AgreementFormat};
 use crate::domain::BlindedReading;
+use crate::evaluation::Question;
 use crate::evaluation::readers::{Comparison, Read, compare, terminal};
-use crate::evaluation::{Case, Question};
 use crate::store::{LastWord, Store};
 
 /// Which readings are compared.
@@ -30,13 +33,16 @@ pub fn run(arguments: &cli::Agreement) -> Result<ExitCode> {
         folders: arguments.folder.iter().cloned().collect(),
         reviewer: arguments.reviewer.clone(),
     };
-    let readings = readings(&wanted)?;
+    let Some(readings) = readings(&wanted)? else {
+        return Ok(ExitCode::from(SOME_FAILED));
+    };
     if readings.is_empty() {
         return Err(Usage::error(
             "nobody has read blinded here: cxr --blinded FOLDER",
         ));
     }
-    let truths = truths(arguments, &labels(&readings))?;
+    let truths = Truths::read(arguments, &labels(&readings))?;
+    truths.complain_of(readings.iter().map(|reading| &reading.word.image));
     let page = match arguments.format {
         AgreementFormat::Text => text(&readings, &truths),
         AgreementFormat::Json => format!("{:#}\n", as_json(&readings, &truths)),
@@ -49,10 +55,10 @@ pub fn run(arguments: &cli::Agreement) -> Result<ExitCode> {
 /// # Errors
 /// If the store cannot be read.
 pub fn summarise(wanted: &Wanted) -> Result<ExitCode> {
-    let readings = readings(wanted)?;
-    match readings.is_empty() {
-        true => Ok(ExitCode::SUCCESS),
-        false => print(text(&readings, &Truths::new())),
+    match readings(wanted)? {
+        None => Ok(ExitCode::from(SOME_FAILED)),
+        Some(readings) if readings.is_empty() => Ok(ExitCode::SUCCESS),
+        Some(readings) => print(text(&readings, &Truths::default())),
     }
 }
 
@@ -62,36 +68,53 @@ struct Reading {
     blinded: BlindedReading,
     /// Whether the model says yes, for each label it has.
     model: HashMap<String, bool>,
+    /// That is not from the log, but from what is kept of the model's answers.
+    is_kept: bool,
 }
 
-/// The case of an image, by its path from the root.
-type Truths = HashMap<PathBuf, Case>;
-
-fn readings(wanted: &Wanted) -> Result<Vec<Reading>> {
+/// `None`, with its faults named, if the log is not whole: figures of it would claim too much.
+fn readings(wanted: &Wanted) -> Result<Option<Vec<Reading>>> {
     let folders: Vec<PathBuf> = wanted.folders.iter().map(|folder| real(folder)).collect();
     let store = Store::open_read_only(&wanted.store).map_err(refused)?;
     let is_wanted = |word: &LastWord| {
-        let of_reader = wanted.reviewer.as_ref().is_none_or(|r| *r == word.reviewer);
-        let path = &word.image.path;
-        of_reader && (folders.is_empty() || folders.iter().any(|folder| path.starts_with(folder)))
+        let of_reader = wanted.reviewer.as_ref();
+        of_reader.is_none_or(|reviewer| *reviewer == word.reviewer)
     };
     store.at_one_moment(|store| {
+        if !is_whole(&wanted.store, &store.verify()?) {
+            complain("no figures: the log is not whole");
+            return Ok(None);
+        }
         let mut found = Vec::new();
-        store.last_words(|word| {
+        store.last_words(&folders, |word| {
             if let Some(blinded) = word.opinion.blinded.clone().filter(|_| is_wanted(&word)) {
                 found.push((word, blinded));
             }
             Ok::<_, anyhow::Error>(())
         })??;
-        let with_model = |(word, blinded): (LastWord, BlindedReading)| {
-            let said = store.last_prediction(&word.image.sha256, &blinded.model_sha256)?;
-            Ok(Reading {
-                model: positives(&said.unwrap_or_default()),
-                word,
-                blinded,
-            })
-        };
-        found.into_iter().map(with_model).collect()
+        let found = found.into_iter();
+        let readings = found.map(|(word, blinded)| reading(store, word, blinded));
+        readings.collect::<Result<_>>().map(Some)
+    })
+}
+
+/// What the model said is in the row; where an older version wrote it, perhaps only in what was seen
+/// then. What is kept beside the log can be changed without a trace, so it comes last.
+fn reading(store: &Store, word: LastWord, blinded: BlindedReading) -> Result<Reading> {
+    let model = &blinded.model_sha256;
+    let seen = &word.seen["prediction"];
+    let seen = (seen["model_sha256"] == **model).then_some(seen);
+    let logged = word.answer.as_ref().or(seen).map(positives);
+    let kept = match logged {
+        Some(_) => None,
+        None => store.last_prediction(&word.image.sha256, model)?,
+    };
+    let kept = kept.as_ref().map(positives);
+    Ok(Reading {
+        is_kept: kept.is_some(),
+        model: logged.or(kept).unwrap_or_default(),
+        word,
+        blinded,
     })
 }
 
@@ -114,26 +137,6 @@ fn labels(readings: &[Reading]) -> Vec<String> {
         }
     }
     labels
-}
-
-fn truths(arguments: &cli::Agreement, labels: &[String]) -> Result<Truths> {
-    let Some(manifest) = arguments.manifest.clone() else {
-        return Ok(Truths::new());
-    };
-    let asked = cli::Cases {
-        manifest,
-        root: arguments.root.clone(),
-        path_column: arguments.path_column.clone(),
-        label_column: arguments.label_column.clone(),
-        patient_column: arguments.patient_column.clone(),
-        split: None,
-        filters: Vec::new(),
-    };
-    let root = cases::root(&asked);
-    let cases = cases::read(&asked, &[], labels)?.cases.into_iter();
-    Ok(cases
-        .map(|case| (real(&cases::file(&root, &case)), case))
-        .collect())
 }
 
 /// The readers, in the order of their names.
@@ -163,9 +166,7 @@ fn comparisons(readings: &[Reading], truths: &Truths) -> Vec<Comparison> {
 
 fn read(reading: &Reading, label: &str, truths: &Truths) -> Read {
     let image = &reading.word.image;
-    let at = |path: &Path| truths.get(path);
-    // The table may name what a link was read by.
-    let case = at(&image.path).or_else(|| at(&real(&image.path)));
+    let case = truths.of_image(image);
     let named = case.map(|case| case.patient.clone());
     let patient = named.or_else(|| image.patient_id.clone());
     let called = |present: &[String]| present.iter().any(|called| called == label);
@@ -198,7 +199,19 @@ fn text(readings: &[Reading], truths: &Truths) -> String {
         page += "\n";
         page += &terminal(&comparison);
     }
-    page + "\nw: Wilson's interval, the others by bootstrap over patients. Not for diagnosis.\n"
+    page += "\nw: Wilson's interval, the others by bootstrap over patients. Not for diagnosis.\n";
+    match kept(readings) {
+        0 => page,
+        n => format!(
+            "{page}Of {n} of the readings the log does not say what the model said: that is from the answers \
+             kept beside it, which no chain protects.\n"
+        ),
+    }
+}
+
+/// Readings whose model's answer is not from the log.
+fn kept(readings: &[Reading]) -> usize {
+    readings.iter().filter(|reading| reading.is_kept).count()
 }
 
 fn as_json(readings: &[Reading], truths: &Truths) -> Value {
@@ -214,6 +227,8 @@ fn as_json(readings: &[Reading], truths: &Truths) -> Value {
     json!({
         "reviewers": Value::Object(times.collect()),
         "comparisons": comparisons(readings, truths),
+        "readings": readings.len(),
+        "answers_not_in_the_log": kept(readings),
     })
 }
 

@@ -1,0 +1,218 @@
+//! What one act changes of a reader's opinion. The rest stays as it is found where the act is recorded:
+//! another session of the same reader may have said more meanwhile.
+
+use super::blinded::{BlindedReading, Call};
+use super::review::{Opinion, Verdict};
+
+/// What one act changes; `None` lets a part be.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OpinionChange {
+    pub judgement: Option<NewValue<Judgement>>,
+    pub key_image: Option<NewValue<bool>>,
+    pub note: Option<NewValue<String>>,
+    pub call: Option<CallChange>,
+}
+
+/// A verdict and the label that it is about: the one says nothing without the other.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Judgement {
+    pub verdict: Option<Verdict>,
+    pub label: Option<String>,
+}
+
+/// What one part becomes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewValue<T> {
+    pub to: T,
+    /// Only where this is held, so that a step back does not take away what was said after the step.
+    /// `None`: whatever is held.
+    pub over: Option<T>,
+}
+
+/// What one act changes of a blinded reading.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CallChange {
+    /// The call before the answer was seen. It stands once it is made: where there is one, this
+    /// changes nothing.
+    Unaided(BlindedReading),
+    /// The call after it, or none any more.
+    Aided(NewValue<Option<Call>>),
+}
+
+impl<T: PartialEq + Clone> NewValue<T> {
+    fn between(from: &T, to: &T) -> Option<Self> {
+        (from != to).then(|| NewValue {
+            to: to.clone(),
+            over: None,
+        })
+    }
+
+    fn on(&self, held: T) -> T {
+        match &self.over {
+            Some(over) if *over != held => held,
+            _ => self.to.clone(),
+        }
+    }
+}
+
+impl OpinionChange {
+    /// What leads from one opinion to the other. That an unaided call is gone is no change: it stands.
+    pub fn between(from: &Opinion, to: &Opinion) -> Self {
+        OpinionChange {
+            judgement: NewValue::between(&Judgement::of(from), &Judgement::of(to)),
+            key_image: NewValue::between(&from.key_image, &to.key_image),
+            note: NewValue::between(&from.note, &to.note),
+            call: match (&from.blinded, &to.blinded) {
+                (_, None) => None,
+                (None, Some(to)) => Some(CallChange::Unaided(to.clone())),
+                (Some(from), Some(to)) => {
+                    NewValue::between(&from.aided, &to.aided).map(CallChange::Aided)
+                }
+            },
+        }
+    }
+
+    /// Everything that an opinion says where nothing was said before.
+    pub fn to(opinion: &Opinion) -> Self {
+        Self::between(&Opinion::default(), opinion)
+    }
+
+    /// The same, but only of the parts that are still as `held` has them.
+    pub fn only_over(mut self, held: &Opinion) -> Self {
+        if let Some(judgement) = &mut self.judgement {
+            judgement.over = Some(Judgement::of(held));
+        }
+        if let Some(key_image) = &mut self.key_image {
+            key_image.over = Some(held.key_image);
+        }
+        if let Some(note) = &mut self.note {
+            note.over = Some(held.note.clone());
+        }
+        if let Some(CallChange::Aided(aided)) = &mut self.call {
+            aided.over = held.blinded.as_ref().map(|reading| reading.aided.clone());
+        }
+        self
+    }
+
+    /// Without the parts that a later act has changed from `then` to `now`.
+    pub fn not_over_later(mut self, then: &Opinion, now: &Opinion) -> Self {
+        let later = Self::between(then, now);
+        self.judgement = self.judgement.filter(|_| later.judgement.is_none());
+        self.key_image = self.key_image.filter(|_| later.key_image.is_none());
+        self.note = self.note.filter(|_| later.note.is_none());
+        self.call = self.call.filter(|_| later.call.is_none());
+        self
+    }
+
+    /// What is held after it.
+    pub fn on(&self, held: &Opinion) -> Opinion {
+        let mut after = held.clone();
+        if let Some(judgement) = &self.judgement {
+            let Judgement { verdict, label } = judgement.on(Judgement::of(held));
+            (after.verdict, after.label) = (verdict, label);
+        }
+        if let Some(key_image) = &self.key_image {
+            after.key_image = key_image.on(held.key_image);
+        }
+        if let Some(note) = &self.note {
+            after.note = note.on(held.note.clone());
+        }
+        match (&self.call, &mut after.blinded) {
+            (Some(CallChange::Unaided(reading)), blinded @ None) => {
+                *blinded = Some(reading.clone());
+            }
+            (Some(CallChange::Aided(aided)), Some(reading)) => {
+                reading.aided = aided.on(reading.aided.take());
+            }
+            _ => {}
+        }
+        after
+    }
+}
+
+impl Judgement {
+    fn of(opinion: &Opinion) -> Self {
+        Judgement {
+            verdict: opinion.verdict,
+            label: opinion.label.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn noted(note: &str, verdict: Option<Verdict>) -> Opinion {
+        Opinion {
+            verdict,
+            note: note.to_owned(),
+            ..Opinion::default()
+        }
+    }
+
+    fn called(unaided: &str, aided: Option<&str>) -> Opinion {
+        let call = |label: &str| Call {
+            present: vec![label.to_owned()],
+            ..Call::default()
+        };
+        Opinion {
+            blinded: Some(BlindedReading {
+                unaided: call(unaided),
+                aided: aided.map(call),
+                ..BlindedReading::default()
+            }),
+            ..Opinion::default()
+        }
+    }
+
+    #[test]
+    fn a_change_leaves_what_it_is_not_about() {
+        let flag = Opinion {
+            key_image: true,
+            ..Opinion::default()
+        };
+        let held = noted("critical", Some(Verdict::Agree));
+        let after = OpinionChange::to(&flag).on(&held);
+        assert_eq!(
+            after,
+            Opinion {
+                key_image: true,
+                ..held
+            }
+        );
+    }
+
+    #[test]
+    fn a_step_back_takes_that_step_back_and_nothing_said_since() {
+        let (before, after) = (noted("", None), noted("", Some(Verdict::Agree)));
+        let back = OpinionChange::between(&after, &before).only_over(&after);
+        let noted_since = noted("since", Some(Verdict::Agree));
+        assert_eq!(back.on(&noted_since), noted("since", None));
+        let judged_since = noted("", Some(Verdict::Disagree));
+        assert_eq!(back.on(&judged_since), judged_since);
+    }
+
+    #[test]
+    fn the_first_call_stands_whatever_a_later_session_calls() {
+        let first = called("Pneumonia", None);
+        let second = OpinionChange::to(&called("COVID-19", None));
+        assert_eq!(second.on(&Opinion::default()), called("COVID-19", None));
+        assert_eq!(second.on(&first), first);
+        let gone = OpinionChange::between(&first, &Opinion::default());
+        assert_eq!(gone.on(&first), first);
+        let aided = called("Pneumonia", Some("COVID-19"));
+        let seen = OpinionChange::between(&first, &aided);
+        assert_eq!(seen.on(&first), aided);
+        let back = OpinionChange::between(&aided, &first).only_over(&aided);
+        assert_eq!(back.on(&aided), first);
+    }
+
+    #[test]
+    fn what_came_late_changes_only_what_nothing_newer_has_changed() {
+        let (then, now) = (noted("", None), noted("newer", None));
+        let late = OpinionChange::to(&noted("older", Some(Verdict::Unsure)));
+        let after = late.not_over_later(&then, &now).on(&now);
+        assert_eq!(after, noted("newer", Some(Verdict::Unsure)));
+    }
+}

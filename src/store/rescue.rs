@@ -1,0 +1,157 @@
+//! Reviews that could not be written before the program ended: a file of lines beside the store, which
+//! the next start takes up. A review has a token, so it is in the log once, whatever is done twice.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use super::file::with_suffix;
+use super::line::Line;
+
+/// After the store's name and before a session's.
+const WAITING: &str = ".waiting-";
+const ENDING: &str = ".jsonl";
+/// Reviews of a hundred thousand images are less. What is larger is something else.
+const LARGEST: u64 = 1 << 30;
+
+/// A file of reviews that wait.
+#[derive(Debug)]
+pub struct Found {
+    pub file: PathBuf,
+    /// What is in it, or in a few words why that cannot be said.
+    pub lines: Result<Vec<Line>, String>,
+}
+
+/// Writes lines to a file of this session's, readable by its owner only, and returns once it is on the
+/// disk, or not there at all.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn save<'a>(
+    store: &Path,
+    session: &str,
+    lines: impl Iterator<Item = &'a Line>,
+) -> io::Result<PathBuf> {
+    let file = with_suffix(store, &format!("{WAITING}{session}{ENDING}"));
+    let part = with_suffix(&file, ".part");
+    let written = || -> io::Result<()> {
+        let mut text = Vec::new();
+        for line in lines {
+            serde_json::to_writer(&mut text, line)?;
+            text.push(b'\n');
+        }
+        let mut options = OpenOptions::new();
+        let mut out = options
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&part)?;
+        out.write_all(&text)?;
+        out.sync_all()?;
+        fs::rename(&part, &file)?;
+        sync_folder(&file)
+    };
+    written().inspect_err(|_| {
+        let _ = fs::remove_file(&part);
+    })?;
+    Ok(file)
+}
+
+/// So that the name is on the disk, too.
+pub fn sync_folder(file: &Path) -> io::Result<()> {
+    let folder = file
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// The files that wait for this store, in the order of their names. One that may not be read is another
+/// person's, and left to them.
+pub fn find(store: &Path) -> Vec<Found> {
+    let Some(name) = store.file_name() else {
+        return Vec::new();
+    };
+    let folder = store
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let Ok(entries) = fs::read_dir(folder.unwrap_or(Path::new("."))) else {
+        return Vec::new();
+    };
+    let mut names: Vec<_> = entries.flatten().map(|entry| entry.file_name()).collect();
+    names.retain(|found| {
+        let rest = found
+            .as_encoded_bytes()
+            .strip_prefix(name.as_encoded_bytes());
+        rest.is_some_and(|rest| {
+            rest.starts_with(WAITING.as_bytes()) && rest.ends_with(ENDING.as_bytes())
+        })
+    });
+    names.sort();
+    let files = names.into_iter().map(|name| store.with_file_name(name));
+    files
+        .filter_map(|file| match read(&file) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => None,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            lines => Some(Found {
+                file,
+                lines: lines.map_err(|error| error.to_string()),
+            }),
+        })
+        .collect()
+}
+
+fn read(file: &Path) -> io::Result<Vec<Line>> {
+    let metadata = fs::metadata(file)?;
+    if !metadata.is_file() || metadata.len() > LARGEST {
+        return Err(io::Error::other("not a file of reviews"));
+    }
+    let text = fs::read(file)?;
+    let lines = text.split(|byte| *byte == b'\n');
+    let lines = lines.filter(|line| !line.is_empty()).map(|line| {
+        let line: Line = serde_json::from_slice(line)?;
+        Ok(Line {
+            is_late: true,
+            ..line
+        })
+    });
+    lines.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::super::tests::entry;
+    use super::*;
+
+    #[test]
+    fn what_was_saved_is_found_with_its_store_and_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = folder.path().join("reviews.sqlite");
+        let lines: Vec<_> = (0..3).map(|n| Line::from(&entry(n, "agree"))).collect();
+        let file = save(&store, "b", lines.iter()).unwrap();
+        let mode = fs::metadata(&file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        save(&store, "a", lines[..1].iter()).unwrap();
+        save(&folder.path().join("other.sqlite"), "c", lines.iter()).unwrap();
+        fs::write(with_suffix(&store, ".waiting-d.jsonl"), "{\"token\": 7}\n").unwrap();
+
+        let found = find(&store);
+        assert_eq!(found.len(), 3);
+        let counts: Vec<_> = found
+            .iter()
+            .map(|f| f.lines.as_ref().map(Vec::len))
+            .collect();
+        assert!(matches!(counts[..], [Ok(1), Ok(3), Err(_)]), "{counts:?}");
+        let late: Vec<_> = lines
+            .into_iter()
+            .map(|line| Line {
+                is_late: true,
+                ..line
+            })
+            .collect();
+        assert_eq!(found[1].lines, Ok(late));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 4, "no part");
+    }
+}

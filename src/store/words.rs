@@ -1,0 +1,178 @@
+//! What is read out of the log: the last word of each reader, and where it was said.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use rusqlite::types::Value as Sql;
+use rusqlite::{Row, params_from_iter};
+use serde_json::Value;
+
+use super::{Store, StoreError, bytes_of, calls, json, opinion, path_from};
+use crate::domain::{ImageIdentity, Opinion, Uids};
+
+/// What a reader holds of an image now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// SHA-256 of the image.
+    pub image: String,
+    /// Where it lay when this reader said something of it, and where it was last. No two standings
+    /// have one in common.
+    pub places: Vec<PathBuf>,
+    pub opinion: Opinion,
+}
+
+/// The last word of one reader on one image, for a table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LastWord {
+    /// Its path is the one that the reader judged it under, last.
+    pub image: ImageIdentity,
+    pub reviewer: String,
+    pub opinion: Opinion,
+    /// UTC, as in `2026-01-31T12:00:00.123Z`: the first entry and the last.
+    pub first_at: String,
+    pub last_at: String,
+    /// Entries in the log of this reader on this image.
+    pub entries: u64,
+    /// What was seen at the last entry, as it is in the log: see `seen`.
+    pub seen: Value,
+    /// What the model whose answer was hidden from a blinded reader said, as the log has it: see
+    /// `seen`. `None` where nobody read blinded, the model had not answered, or an older version wrote
+    /// the row.
+    pub answer: Option<Value>,
+    /// Version of the program that wrote the last entry.
+    pub program: String,
+}
+
+impl Store {
+    /// What this reader holds of each image, in the order in which they said so.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn standings(&self, reviewer: &str) -> Result<Vec<Standing>, StoreError> {
+        self.read(self.places(reviewer).and_then(|mut places| {
+            let sql = "SELECT image, verdict, label, key_image, note, calls FROM review
+                WHERE id IN (SELECT max(id) FROM review WHERE reviewer = ? GROUP BY image)
+                ORDER BY id";
+            let mut statement = self.connection.prepare(sql)?;
+            let rows = statement.query_map([reviewer], |row| {
+                let image: String = row.get(0)?;
+                Ok(Standing {
+                    places: places.remove(&image).unwrap_or_default(),
+                    image,
+                    opinion: opinion(row, 1)?,
+                })
+            })?;
+            rows.collect()
+        }))
+    }
+
+    /// Which paths lead to which image: of several images that this reader judged under one path, to
+    /// the last.
+    fn places(&self, reviewer: &str) -> rusqlite::Result<HashMap<String, Vec<PathBuf>>> {
+        let mut places = HashMap::<String, Vec<PathBuf>>::new();
+        // The columns beside max() are of its row (sqlite.org/lang_select.html#bareagg). Where an
+        // image was last comes after where it was judged.
+        let sql = "WITH judged AS
+                (SELECT path, image, max(id) FROM review WHERE reviewer = ?1 GROUP BY path)
+            SELECT path, image FROM judged
+            UNION ALL
+            SELECT path, sha256 FROM image
+            WHERE sha256 IN (SELECT image FROM judged) AND path NOT IN (SELECT path FROM judged)
+            GROUP BY path";
+        let mut statement = self.connection.prepare(sql)?;
+        let mut rows = statement.query([reviewer])?;
+        while let Some(row) = rows.next()? {
+            let paths = places.entry(row.get(1)?).or_default();
+            paths.push(path_from(row.get(0)?));
+        }
+        Ok(places)
+    }
+
+    /// Gives the last word of every reader on every image, by image path and reviewer. With folders,
+    /// of the images that the reader judged below one of them (or under that very path), and with the
+    /// last such path. An error of `each` ends it and is returned.
+    ///
+    /// # Errors
+    /// If the store cannot be read (in the outer result), or `each` says so (in the inner one).
+    pub fn last_words<E>(
+        &self,
+        within: &[PathBuf],
+        mut each: impl FnMut(LastWord) -> Result<(), E>,
+    ) -> Result<Result<(), E>, StoreError> {
+        const TIME: &str = "strftime('%Y-%m-%dT%H:%M:%fZ', ";
+        let (condition, values) = is_within(within);
+        let sql = format!(
+            "SELECT last.image, here.path, study_uid, series_uid, sop_uid, patient_id,
+                last.verdict, last.label, last.key_image, last.note, last.calls, last.reviewer,
+                {TIME}first / 1000.0, 'unixepoch'), {TIME}last.at_ms / 1000.0, 'unixepoch'),
+                entries, last.seen, last.program
+            FROM (SELECT max(id) AS last_id, min(at_ms) AS first, count(*) AS entries,
+                    max(CASE WHEN {condition} THEN id END) AS here_id
+                FROM review GROUP BY image, reviewer)
+            JOIN review AS last ON last.id = last_id
+            JOIN review AS here ON here.id = here_id
+            JOIN image ON image.sha256 = last.image
+            ORDER BY here.path, last.image, last.reviewer"
+        );
+        let walked = self.connection.prepare(&sql).and_then(|mut statement| {
+            let mut rows = statement.query(params_from_iter(values))?;
+            while let Some(row) = rows.next()? {
+                if let Err(error) = each(last_word(row)?) {
+                    return Ok(Err(error));
+                }
+            }
+            Ok(Ok(()))
+        });
+        self.read(walked)
+    }
+}
+
+/// An SQL condition on a path, and its values.
+fn is_within(folders: &[PathBuf]) -> (String, Vec<Sql>) {
+    if folders.is_empty() {
+        return ("true".to_owned(), Vec::new());
+    }
+    let mut values = Vec::new();
+    let conditions = folders.iter().map(|folder| {
+        let (folder, inside) = (bytes_of(folder).to_vec(), prefix(folder));
+        let length = i64::try_from(inside.len()).unwrap_or(i64::MAX);
+        values.extend([Sql::Blob(folder), Sql::Integer(length), Sql::Blob(inside)]);
+        "path = ? OR substr(path, 1, ?) = ?"
+    });
+    let condition = conditions.collect::<Vec<_>>().join(" OR ");
+    (condition, values)
+}
+
+/// What every path in a folder begins with.
+fn prefix(folder: &Path) -> Vec<u8> {
+    let mut prefix = bytes_of(folder).to_vec();
+    if !prefix.ends_with(b"/") {
+        prefix.push(b'/');
+    }
+    prefix
+}
+
+fn last_word(row: &Row) -> rusqlite::Result<LastWord> {
+    let calls: Option<String> = row.get(10)?;
+    let answer = calls.as_deref().and_then(calls::answer);
+    Ok(LastWord {
+        image: ImageIdentity {
+            sha256: row.get(0)?,
+            path: path_from(row.get(1)?),
+            uids: Uids {
+                study: row.get(2)?,
+                series: row.get(3)?,
+                sop_instance: row.get(4)?,
+            },
+            patient_id: row.get(5)?,
+        },
+        opinion: opinion(row, 6)?,
+        reviewer: row.get(11)?,
+        first_at: row.get(12)?,
+        last_at: row.get(13)?,
+        entries: row.get::<_, i64>(14)?.unsigned_abs(),
+        seen: json(row, 15)?,
+        answer: answer.and_then(|text| serde_json::from_str(&text).ok()),
+        program: row.get(16)?,
+    })
+}
