@@ -26,7 +26,8 @@ const NOT_A_DEVICE: &str = "cxr is for research and teaching. It is not a medica
 
 /// A second reader for chest radiographs that lives in the terminal.
 ///
-/// Without a command it opens files and folders on the screen.
+/// Without a command it opens files and folders on the screen. There the model's answer stands beside the
+/// image from the start, which makes it a concurrent reader; with --blinded it is a second one.
 #[derive(Debug, Parser)]
 #[command(
     version,

@@ -38,7 +38,8 @@ pub struct Browse {
     pub no_background: bool,
 
     /// Hide what the model says of each image until you have made your own call (Enter); both, and
-    /// the times taken, are recorded; see cxr agreement
+    /// the times taken, are recorded; see cxr agreement. Only so is cxr a second reader (the sequential
+    /// design): without it, it is a concurrent one
     #[arg(long)]
     pub blinded: bool,
 
