@@ -214,6 +214,11 @@ impl<W: Write> TableWriter<W> {
         self.put(&[before.as_bytes(), line, after.as_bytes()].concat())
     }
 
+    /// Where it is written.
+    pub fn out(&self) -> &W {
+        &self.out
+    }
+
     /// The table so far, to go on with it elsewhere.
     pub fn map<V: Write>(self, out: impl FnOnce(W) -> V) -> TableWriter<V> {
         TableWriter::resume(out(self.out), self.format, self.columns, self.rows)

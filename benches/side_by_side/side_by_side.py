@@ -165,7 +165,7 @@ def table(title, times):
 def whole_path(arguments, folder):
     """From a cold start to the first row, and a folder of images to its table, in turn with the usual script."""
     commands = {
-        "cxr": [arguments.cxr, "predict", "--quiet", "-o", f"{folder}/rows.csv"],
+        "cxr": [arguments.cxr, "predict", "--quiet", "--force", "-o", f"{folder}/rows.csv"],
         "usual script": [sys.executable, str(HERE / "usual.py")],
     }
     images = sorted(path for path in pathlib.Path(arguments.images).iterdir() if path.suffix in IMAGES)

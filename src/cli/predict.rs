@@ -24,9 +24,10 @@ use super::Assumptions;
 /// (the file could not be read; the reason says why).
 ///
 /// A table that is there is not replaced. --resume goes on with it: rows whose file is unchanged
-/// stay, and what failed, is missing or was changed since is read. --append only adds rows, after
-/// another run that writes the same FILE has ended: xargs -n 20 cxr predict --append -o FILE. Both
-/// refuse rows of another model, precision, preprocessing, calibration or prevalence.
+/// stay, and what failed, is missing or was changed since is read. --append only adds rows, none for
+/// a file that has one, and waits for another run that writes the same FILE: xargs -n 20 cxr predict
+/// --append -o FILE. Both refuse a table by another model, precision, preprocessing, calibration or
+/// prevalence.
 ///
 /// Paths are written as given. Bytes that are not UTF-8 and control characters become \xNN, a
 /// backslash becomes \\, and a path that a spreadsheet would take for a formula gets ./ before it. A

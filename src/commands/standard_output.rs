@@ -1,8 +1,8 @@
 //! Standard output, if there is one.
 //!
-//! Rust opens `/dev/null` in the place of a standard stream that was closed (`cxr predict scans
-//! >&-`), so that no file that is opened later becomes it. Writing to it then succeeds, and a table
-//! that is nowhere would end with 0. So it is looked at before Rust does that.
+//! Rust opens `/dev/null` in the place of a standard stream that was closed, as by a shell's `>&-`,
+//! so that no file that is opened later becomes it. Writing to it then succeeds, and a table that is
+//! nowhere would end with 0. So it is looked at before Rust does that.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};

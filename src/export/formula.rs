@@ -31,8 +31,8 @@ pub fn later_signs(text: &str) -> impl Iterator<Item = usize> + '_ {
         .skip(1)
         .filter(|(begin, end)| begins_formula(&text[*begin..*end]));
     begins.map(|(begin, end)| {
-        let cell = text[begin..end].char_indices();
-        let sign = cell.skip_while(|(_, c)| is_dropped(*c)).next();
+        let mut cell = text[begin..end].char_indices();
+        let sign = cell.find(|(_, c)| !is_dropped(*c));
         begin + sign.map_or(0, |(at, _)| at)
     })
 }

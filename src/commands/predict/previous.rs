@@ -254,17 +254,11 @@ impl Previous<'_> {
             number += 1;
             Ok::<_, ReadError>(())
         })?;
-        let mut renamed = Ok(());
-        let table = table.map(|new| {
-            let sealed = || -> Result<()> {
-                new.set_permissions(old.metadata()?.permissions())?;
-                new.sync_all()?;
-                Ok(fs::rename(&draft, &path)?)
-            };
-            renamed = sealed();
-            boxed(new)
-        });
-        renamed.map(|()| table)
+        let new = table.out();
+        new.set_permissions(old.metadata()?.permissions())?;
+        new.sync_all()?;
+        fs::rename(&draft, &path)?;
+        Ok(table.map(boxed))
     }
 }
 
