@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::export::{real, refused, store_path};
 use super::{Usage, cases, print};
 use crate::cli::{self, AgreementFormat};
+use crate::domain::text::Printable;
 use crate::domain::BlindedReading;
 use crate::evaluation::readers::{Comparison, Read, compare, terminal};
 use crate::evaluation::{Case, Question};
@@ -41,7 +42,7 @@ pub fn run(arguments: &cli::Agreement) -> Result<ExitCode> {
         AgreementFormat::Text => text(&readings, &truths),
         AgreementFormat::Json => format!("{:#}\n", as_json(&readings, &truths)),
     };
-    print(page)
+    print(&Printable::page(&page))
 }
 
 /// The same in words at the end of a session, without a truth.
@@ -52,7 +53,7 @@ pub fn summarise(wanted: &Wanted) -> Result<ExitCode> {
     let readings = readings(wanted)?;
     match readings.is_empty() {
         true => Ok(ExitCode::SUCCESS),
-        false => print(text(&readings, &Truths::new())),
+        false => print(&Printable::page(&text(&readings, &Truths::new()))),
     }
 }
 

@@ -2,12 +2,13 @@
 //! summary. Without colours, so that there is nothing to switch off.
 
 use std::fmt;
-use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
+use crate::commands::note;
+use crate::domain::text::Printable;
 use crate::domain::{InputCheck, Prediction};
 
 /// While the number of images is not known yet.
@@ -22,7 +23,8 @@ const TICK: Duration = Duration::from_millis(250);
 pub fn download_bar(name: &str) -> ProgressBar {
     const FETCHED: &str = "{msg} {bar:30} {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left";
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-    bar.with_style(style(FETCHED)).with_message(name.to_owned())
+    bar.with_style(style(FETCHED))
+        .with_message(Printable::line(name).to_string())
 }
 
 /// Rows of each status.
@@ -128,11 +130,9 @@ impl Progress {
             0 => String::new(),
             kept => format!(", {} kept", HumanCount(kept as u64)),
         };
-        // A closed standard error is no reason to fail.
-        let _ = writeln!(
-            io::stderr(),
+        note(&Printable::line(&format!(
             "{tally}{kept}; {seconds:.1} s, {rate:.1} images/s; {place}"
-        );
+        )));
     }
 }
 

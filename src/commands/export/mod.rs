@@ -12,6 +12,7 @@ use anyhow::{Context, Result};
 use self::rows::Rows;
 use super::{SOME_FAILED, Usage, complain, owner_only, print};
 use crate::cli::{self, ReviewFormat};
+use crate::domain::text::Printable;
 use crate::export::{Format, TableWriter};
 use crate::store::{Audit, LastWord, Store, StoreError, default_path};
 
@@ -37,7 +38,7 @@ pub fn run(arguments: &cli::Export) -> Result<ExitCode> {
             audit.rows, audit.head
         );
         if !wants_table {
-            return print(verdict + "\n");
+            return print(&Printable::page(&(verdict + "\n")));
         }
         complain(&verdict);
     }
