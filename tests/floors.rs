@@ -275,11 +275,7 @@ fn faults(place: &str, text: &str, dependencies: &[String]) -> Vec<String> {
             floor == "commands" && !doors.contains(&place) && tokens.iter().any(|t| t == word)
         })
         .map(|(word, _)| format!("{place}: {word} is for {}", DOORS[0].1[0]));
-    upward
-        .chain(foreign)
-        .chain(words)
-        .chain(doors)
-        .collect()
+    upward.chain(foreign).chain(words).chain(doors).collect()
 }
 
 fn is_home(place: &str, name: &str) -> bool {

@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 use super::export::{real, refused, store_path};
 use super::{Usage, cases, print};
 use crate::cli::{self, AgreementFormat};
+use crate::domain::patient::clusters;
 use crate::domain::text::Printable;
-use crate::domain::BlindedReading;
+use crate::domain::{BlindedReading, ImageIdentity, PatientIdentity};
 use crate::evaluation::readers::{Comparison, Read, compare, terminal};
 use crate::evaluation::{Case, Question};
 use crate::store::{LastWord, Store};
@@ -63,6 +64,10 @@ struct Reading {
     blinded: BlindedReading,
     /// Whether the model says yes, for each label it has.
     model: HashMap<String, bool>,
+    /// What the file says of its patient.
+    patient: PatientIdentity,
+    /// The same for all images of a patient, as far as files say whose they are.
+    cluster: String,
 }
 
 /// The case of an image, by its path from the root.
@@ -76,24 +81,55 @@ fn readings(wanted: &Wanted) -> Result<Vec<Reading>> {
         let path = &word.image.path;
         of_reader && (folders.is_empty() || folders.iter().any(|folder| path.starts_with(folder)))
     };
-    store.at_one_moment(|store| {
-        let mut found = Vec::new();
-        store.last_words(|word| {
-            if let Some(blinded) = word.opinion.blinded.clone().filter(|_| is_wanted(&word)) {
-                found.push((word, blinded));
-            }
-            Ok::<_, anyhow::Error>(())
-        })??;
-        let with_model = |(word, blinded): (LastWord, BlindedReading)| {
-            let said = store.last_prediction(&word.image.sha256, &blinded.model_sha256)?;
-            Ok(Reading {
-                model: positives(&said.unwrap_or_default()),
-                word,
-                blinded,
-            })
-        };
-        found.into_iter().map(with_model).collect()
-    })
+    store
+        .at_one_moment(|store| {
+            let mut found = Vec::new();
+            store.last_words(|word| {
+                if let Some(blinded) = word.opinion.blinded.clone().filter(|_| is_wanted(&word)) {
+                    found.push((word, blinded));
+                }
+                Ok::<_, anyhow::Error>(())
+            })??;
+            let with_model = |(word, blinded): (LastWord, BlindedReading)| {
+                let said = store.last_prediction(&word.image.sha256, &blinded.model_sha256)?;
+                Ok(Reading {
+                    model: positives(&said.unwrap_or_default()),
+                    patient: patient(store, &word.image)?,
+                    cluster: String::new(),
+                    word,
+                    blinded,
+                })
+            };
+            found.into_iter().map(with_model).collect()
+        })
+        .map(clustered)
+}
+
+/// Of an image whose file was never asked for all of it, the identifier alone is known.
+fn patient(store: &Store, image: &ImageIdentity) -> Result<PatientIdentity> {
+    let known = store.origin(&image.sha256)?.map(|origin| origin.patient);
+    Ok(known.unwrap_or_else(|| PatientIdentity {
+        id: image.patient_id.clone(),
+        ..PatientIdentity::default()
+    }))
+}
+
+fn clustered(mut readings: Vec<Reading>) -> Vec<Reading> {
+    let said = |reading: &Reading| reading.word.image.uids.study.clone();
+    let studies: Vec<Option<String>> = readings.iter().map(said).collect();
+    let images = readings.iter().zip(&studies);
+    let images: Vec<_> = images
+        .map(|(reading, study)| (&reading.patient, study.as_deref()))
+        .collect();
+    let first = clusters(&images);
+    let names: Vec<String> = first
+        .into_iter()
+        .map(|first| readings[first].word.image.sha256.clone())
+        .collect();
+    for (reading, name) in readings.iter_mut().zip(names) {
+        reading.cluster = name;
+    }
+    readings
 }
 
 fn positives(said: &Value) -> HashMap<String, bool> {
@@ -168,11 +204,10 @@ fn read(reading: &Reading, label: &str, truths: &Truths) -> Read {
     // The table may name what a link was read by.
     let case = at(&image.path).or_else(|| at(&real(&image.path)));
     let named = case.map(|case| case.patient.clone());
-    let patient = named.or_else(|| image.patient_id.clone());
     let called = |present: &[String]| present.iter().any(|called| called == label);
     let question = Question::Label(label.to_owned());
     Read {
-        patient: patient.unwrap_or_else(|| image.sha256.clone()),
+        patient: named.unwrap_or_else(|| reading.cluster.clone()),
         unaided: called(&reading.blinded.unaided.present),
         aided: called(&reading.blinded.last().present),
         model: reading.model.get(label).copied(),

@@ -2,11 +2,13 @@
 //! here depends on another floor of the house (`tests/floors.rs` keeps it so).
 
 pub mod activation;
+pub mod admission;
 pub mod blinded;
 pub mod card_text;
 pub mod finding;
 pub mod model_card;
 pub mod origin;
+pub mod patient;
 pub mod prediction;
 pub mod prevalence;
 pub mod radiograph;
@@ -18,6 +20,7 @@ pub use activation::{
     ClassActivationMap, DEFAULT_OPACITY, HeatMap, HeatMapChoice, HeatMapLayer, HeatMapLegend,
     LabelActivation, Region, Subject,
 };
+pub use admission::{Admission, Objection};
 pub use blinded::{BlindedReading, Call};
 pub use finding::{
     Calibrated, Conformal, Finding, OperatingPoint, Pathology, PresenceSet, Question, Score,
@@ -28,6 +31,7 @@ pub use model_card::{
     LabelCard, Measurement, ModelCard, SeverityCard, SeverityLine, SeverityLineCard,
 };
 pub use origin::{Origin, days_between, is_before, taken};
+pub use patient::{Fingerprint, Issuer, PatientIdentity, Sameness};
 pub use prediction::{InputCheck, Prediction, Severity};
 pub use prevalence::{Prevalence, Prevalences};
 pub use radiograph::{

@@ -40,7 +40,7 @@ pub use pending::Pending;
 pub use recorder::{Draft, News, Recorder, Request};
 pub use session::Bookmark;
 
-use crate::domain::{ImageIdentity, Opinion, Prediction, Review, Uids, Verdict};
+use crate::domain::{ImageIdentity, Opinion, Origin, Prediction, Review, Uids, Verdict};
 
 /// How long a write is tried again while others hold the lock, before it is an error.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -159,7 +159,7 @@ impl Store {
     }
 
     /// Keeps what a model says of an image so that [`recall`](Self::recall) gives it back, without its
-    /// heat maps, and when the image was taken, if its file says so. `basis` stands for everything
+    /// heat maps, and whose image it is and when it was taken. `basis` stands for everything
     /// beside the image that the answer depends on.
     ///
     /// # Errors
@@ -167,14 +167,14 @@ impl Store {
     pub fn remember(
         &mut self,
         image: &ImageIdentity,
-        taken: Option<&str>,
+        origin: &Origin,
         said: &Prediction,
         basis: &str,
     ) -> Result<(), StoreError> {
         let answer = kept::write(said, basis);
         self.write(|change| {
             put_image(change, image)?;
-            put_origin(change, image, taken)?;
+            put_origin(change, image, origin)?;
             put_answer(change, &image.sha256, said, &answer)
         })
     }

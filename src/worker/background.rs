@@ -33,7 +33,7 @@ pub trait Memory: Send {
     fn keep(
         &mut self,
         image: &ImageIdentity,
-        taken: Option<&str>,
+        origin: &Origin,
         card: &ModelCard,
         said: &Prediction,
     ) -> Result<(), String>;
@@ -78,9 +78,9 @@ impl Recollection {
     /// Forgets nothing that is kept; but after one failure no more is kept.
     fn keep(&self, answer: &Answer) -> Result<(), String> {
         let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (taken, card) = (answer.taken.as_deref(), answer.model.card());
+        let (origin, card) = (&answer.origin, answer.model.card());
         match memory.as_mut() {
-            Some(memory) => memory.keep(&answer.image, taken, card, &answer.said),
+            Some(memory) => memory.keep(&answer.image, origin, card, &answer.said),
             None => Ok(()),
         }
     }
@@ -192,7 +192,7 @@ impl Background {
             let answer = Answer {
                 image: identity(path, &radiograph, &seal),
                 seal,
-                taken: radiograph.taken.clone(),
+                origin: Origin::of(&radiograph),
                 said: said.clone(),
                 model,
             };

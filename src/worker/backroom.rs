@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::seal::Seal;
-use crate::domain::{ImageIdentity, Prediction};
+use crate::domain::{ImageIdentity, Origin, Prediction};
 use crate::inference::Classify;
 
 /// One image to read behind whatever is looked at.
@@ -20,8 +20,7 @@ pub struct Errand {
 pub struct Answer {
     pub image: ImageIdentity,
     pub seal: Seal,
-    /// See [`Radiograph::taken`](crate::domain::Radiograph::taken).
-    pub taken: Option<String>,
+    pub origin: Origin,
     pub said: Prediction,
     pub model: Arc<dyn Classify>,
 }

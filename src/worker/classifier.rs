@@ -10,7 +10,7 @@ use super::desk::{Desk, Task};
 use super::models::{Loaded, Models, Switch};
 use super::seal::{Seal, Seals};
 use super::{Generation, Outcome, Report};
-use crate::domain::{Prediction, Radiograph};
+use crate::domain::{Origin, Prediction, Radiograph};
 use crate::inference::Classify;
 
 /// A model to use, and mostly an image for it.
@@ -94,7 +94,7 @@ impl Clerk {
             (Ok(said), Some(seal)) if is_new => Some(Answer {
                 image: identity(&case.source, &case.radiograph, &seal),
                 seal,
-                taken: case.radiograph.taken.clone(),
+                origin: Origin::of(&case.radiograph),
                 said: Prediction {
                     activation: None,
                     ..said.clone()

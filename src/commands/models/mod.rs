@@ -12,8 +12,8 @@ use anyhow::{Context, Result};
 
 use super::{SOME_FAILED, Usage, complain, of_option, print, resolved};
 use crate::cli::ModelsAction;
-use crate::domain::text::Printable;
 use crate::domain::ModelCard;
+use crate::domain::text::Printable;
 use crate::export::path_text;
 use crate::inference::{Classify, ModelFiles};
 use crate::model_store::{Store, StoreError, Stored};

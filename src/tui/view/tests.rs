@@ -182,6 +182,7 @@ fn show(model: &mut Model) {
         age: Some("054Y".into()),
         name: Some("DOE^JOHN".into()),
         id: Some("4711".into()),
+        ..PatientFacts::default()
     };
     let facts = Facts {
         width: 2544,
@@ -373,4 +374,5 @@ mod access;
 mod blinded;
 mod calibrated;
 mod filter;
+mod hostile;
 mod many_labels;
