@@ -45,6 +45,7 @@ pub fn clean(text: &str) -> String {
         if !word.is_empty() {
             if !clean.is_empty() {
                 clean.push(' ');
+                marks.admit(' ');
             }
             clean.extend(word.chars().filter(|c| marks.admit(*c)));
         }
@@ -129,6 +130,8 @@ fn slips(a: &str, b: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::{Printable, clean, is_dangerous, nearest_word, slips};
 
     #[test]
@@ -203,6 +206,19 @@ mod tests {
         assert_eq!(Printable::page(&tower).as_str(), clean(&tower));
         for text in ["e\u{301}tude", "שָׁלוֹם", "ที่นี่", "Việt"] {
             assert_eq!(clean(text), text);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn cleaning_leaves_nothing_to_clean(text in "[ -~\u{300}-\u{310}\u{200b}-\u{2030}\u{85}\\n]{0,40}") {
+            let once = clean(&text);
+            prop_assert!(!once.contains(is_dangerous), "{once:?}");
+            prop_assert_eq!(clean(&once), once.clone());
+            let page = Printable::page(&text);
+            let is_shown = |c: char| c == '\n' || !is_dangerous(c);
+            prop_assert!(page.as_str().chars().all(is_shown), "{page:?}");
+            prop_assert_eq!(Printable::page(page.as_str()), page.clone());
         }
     }
 
