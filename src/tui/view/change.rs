@@ -24,12 +24,13 @@ pub fn of_row(model: &Model, row: usize) -> Option<(String, Option<String>)> {
     Some((lead, change.map(|change| difference(&change) + " ext")))
 }
 
-/// Beside the patient, where another one bears the same identifier.
+/// Beside the patient, where another one bears the same identifier: half a row of 80 columns has no
+/// room for more. The findings say it in full.
 fn in_short(sharing: Sharing) -> &'static str {
     match sharing {
-        Sharing::OtherPerson => "same ID, another person",
-        Sharing::OtherIssuer => "same ID, another issuer",
-        Sharing::Unsaid => "ID, but whose?",
+        Sharing::OtherPerson => "shared ID",
+        Sharing::OtherIssuer => "two issuers",
+        Sharing::Unsaid => "whose ID?",
     }
 }
 

@@ -376,3 +376,4 @@ mod calibrated;
 mod filter;
 mod hostile;
 mod many_labels;
+mod people;
