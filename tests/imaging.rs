@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cxr::domain::{
-    Issuer, Modality, Objection, PhotometricInterpretation, PixelTransform, Radiograph, Rescale,
-    Sameness, Samples, ViewPosition, VoiFunction, WindowLevel,
+    InputCheck, Issuer, Modality, Objection, PhotometricInterpretation, PixelTransform, Radiograph,
+    Rescale, Sameness, Samples, ViewPosition, VoiFunction, WindowLevel,
 };
 use cxr::imaging::{
     Decoder, Fault, Limits, Viewport, VoiLut, grey_values, looks_like_image, open, render,
 };
+use cxr::inference::{Classifier, Classify};
 use dicom_core::{PrimitiveValue, VR};
 use dicom_dictionary_std::{tags, uids};
 use image::{DynamicImage, ImageBuffer, ImageFormat, Luma, LumaA, Rgb, Rgba};
@@ -872,6 +873,34 @@ fn what_the_header_says_against_a_frontal_chest_is_read() {
         ),
     ] {
         assert_eq!(objections(file), [expected]);
+    }
+}
+
+/// From the file to what is said of it.
+#[test]
+fn what_a_header_says_is_a_caution_with_scores_and_another_modality_has_none() {
+    let model = Classifier::bundled().unwrap();
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/pneumonia_1.png");
+    let sample = image::open(sample).unwrap().into_luma8();
+    let film = |tag, value: &str| {
+        let file = Dicom::radiograph(sample.width() as u16, sample.height() as u16, 8);
+        read(&file.text(tag, VR::CS, value).bytes(&sample).file(EXPLICIT))
+    };
+    let hand = model
+        .classify(&film(tags::BODY_PART_EXAMINED, "HAND"))
+        .unwrap();
+    let why = vec!["body part HAND, not chest".to_owned()];
+    assert_eq!(hand.input, InputCheck::Caution(why));
+    assert!(!hand.findings.is_empty());
+    for modality in ["CT", "MR", "US", "NM", "PT", "MG"] {
+        let said = model.classify(&film(tags::MODALITY, modality)).unwrap();
+        let why = [format!("modality {modality} is not plain radiography")];
+        assert_eq!(
+            said.input,
+            InputCheck::Refused(why.to_vec()),
+            "before it is scored"
+        );
+        assert!(said.findings.is_empty());
     }
 }
 
