@@ -60,12 +60,12 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// Parses the arguments of this process; prints help, the version or what is wrong, and ends
-    /// the process, where that is what they ask for.
-    pub fn from_arguments() -> Self {
-        Cli::try_parse()
-            .and_then(Cli::checked)
-            .unwrap_or_else(|error| error.exit())
+    /// Parses the arguments of this process.
+    ///
+    /// # Errors
+    /// What is wrong with them; also help and the version, where they ask for that.
+    pub fn from_arguments() -> Result<Self, clap::Error> {
+        Cli::try_parse().and_then(Cli::checked)
     }
 
     /// Refuses what clap would take and nobody would mean: `cxr --graphics off predict`, where

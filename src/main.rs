@@ -6,7 +6,10 @@ use cxr::cli::Cli;
 use cxr::{commands, inference};
 
 fn main() -> ExitCode {
-    let cli = Cli::from_arguments();
+    let cli = match Cli::from_arguments() {
+        Ok(cli) => cli,
+        Err(error) => return commands::misread(&error),
+    };
     // SAFETY: nothing has started a thread yet.
     unsafe { inference::set_threads(commands::engine_threads(&cli)) };
     commands::run(cli).unwrap_or_else(|error| commands::report(&error))

@@ -360,7 +360,7 @@ fn a_review_stays_where_it_was_made() {
     bob.token = "cem".into();
     log.append(&bob).unwrap();
     let said = prediction("COVID-19", 0.25);
-    log.remember(&bob.image, None, &said, "basis").unwrap();
+    log.remember(&bob.image, &Default::default(), &said, "basis").unwrap();
     assert_eq!(study.table(&["ward3"]), before);
     assert_eq!(rows(&study.table(&["ward4"])).1.len(), 1);
 

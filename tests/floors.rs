@@ -95,6 +95,33 @@ const WORDS: [(&str, &[&str]); 2] = [
     ),
 ];
 
+/// Who in `commands` may write to the terminal: the doors for text that was cleaned, and what writes
+/// tables whose cells are clean and bars that name nothing.
+const DOORS: [(&str, &[&str]); 4] = [
+    (
+        "stdout",
+        &[
+            "commands/print.rs",
+            "commands/export/mod.rs",
+            "commands/predict/table.rs",
+            // Closes it for the process that it starts.
+            "commands/doctor.rs",
+        ],
+    ),
+    (
+        "stderr",
+        &[
+            "commands/print.rs",
+            "commands/batch/progress.rs",
+            // Asks whether it is a terminal.
+            "commands/predict/mod.rs",
+            "commands/doctor.rs",
+        ],
+    ),
+    ("println", &[]),
+    ("eprintln", &[]),
+];
+
 #[test]
 fn every_arrow_points_down() {
     let files = sources();
@@ -150,6 +177,11 @@ fn the_checker_sees_what_is_forbidden() {
         ("tui/mod.rs", "use rusqlite::Connection;"),
         ("main.rs", "use cxr::tui;"),
         ("main.rs", "use cxr::{commands, worker};"),
+        (
+            "commands/models/mod.rs",
+            "fn f() { std::io::stdout().write_all(b\"\"); }",
+        ),
+        ("commands/doctor.rs", "fn f(t: &str) { println!(\"{t}\") }"),
         ("cellar.rs", "fn f() {}"),
     ] {
         assert_eq!(
@@ -238,7 +270,13 @@ fn faults(place: &str, text: &str, dependencies: &[String]) -> Vec<String> {
     let words = forbidden
         .filter(|word| tokens.iter().any(|token| token == *word))
         .map(|word| format!("{place}: {floor} may not use {word}"));
-    upward.chain(foreign).chain(words).collect()
+    let doors = DOORS
+        .iter()
+        .filter(|(word, doors)| {
+            floor == "commands" && !doors.contains(&place) && tokens.iter().any(|t| t == word)
+        })
+        .map(|(word, _)| format!("{place}: {word} is for {}", DOORS[0].1[0]));
+    upward.chain(foreign).chain(words).chain(doors).collect()
 }
 
 fn is_home(place: &str, name: &str) -> bool {

@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cxr::domain::{
-    Modality, PhotometricInterpretation, PixelTransform, Radiograph, Rescale, Samples,
-    ViewPosition, VoiFunction, WindowLevel,
+    InputCheck, Issuer, Modality, Objection, PhotometricInterpretation, PixelTransform, Radiograph,
+    Rescale, Sameness, Samples, ViewPosition, VoiFunction, WindowLevel,
 };
 use cxr::imaging::{
     Decoder, Fault, Limits, Viewport, VoiLut, grey_values, looks_like_image, open, render,
 };
+use cxr::inference::{Classifier, Classify};
 use dicom_core::{PrimitiveValue, VR};
 use dicom_dictionary_std::{tags, uids};
 use image::{DynamicImage, ImageBuffer, ImageFormat, Luma, LumaA, Rgb, Rgba};
@@ -779,6 +780,231 @@ fn a_codec_that_was_left_out_is_refused_by_name() {
         reason.contains("JPEG 2000") && reason.contains("feature"),
         "{reason}"
     );
+}
+
+/// What the header says against it.
+fn objections(file: Dicom) -> Vec<Objection> {
+    read(&file.bytes(&[0; 4]).file(EXPLICIT))
+        .admission
+        .objections
+}
+
+#[test]
+fn what_the_header_says_against_a_frontal_chest_is_read() {
+    let code = |value: &str, meaning: &str| {
+        Dicom(dicom_object::InMemDicomObject::new_empty())
+            .text(tags::CODE_VALUE, VR::SH, value)
+            .text(tags::CODE_MEANING, VR::LO, meaning)
+    };
+    let film = || Dicom::radiograph(2, 2, 8);
+    let cs = |tag, value: &str| film().text(tag, VR::CS, value);
+    let body = |part: &str| Objection::BodyPart(part.to_owned());
+    let view = |view: &str| Objection::View(view.to_owned());
+    let capture = |how: &str| Objection::SecondaryCapture(Some(how.to_owned()));
+    let region =
+        |value, meaning| film().sequence(tags::ANATOMIC_REGION_SEQUENCE, code(value, meaning));
+    for (file, expected) in [
+        (
+            cs(tags::PRESENTATION_INTENT_TYPE, "FOR PROCESSING"),
+            Objection::ForProcessing,
+        ),
+        (
+            film().text(
+                tags::SOP_CLASS_UID,
+                VR::UI,
+                uids::DIGITAL_X_RAY_IMAGE_STORAGE_FOR_PROCESSING,
+            ),
+            Objection::ForProcessing,
+        ),
+        (cs(tags::BODY_PART_EXAMINED, "HAND"), body("HAND")),
+        (
+            cs(tags::BODY_PART_EXAMINED, "CHESTABDOMEN"),
+            body("CHESTABDOMEN"),
+        ),
+        (cs(tags::BODY_PART_EXAMINED, "TSPINE"), body("TSPINE")),
+        (region("T-D8700", "Hand"), body("Hand")),
+        (
+            cs(tags::IMAGE_TYPE, "DERIVED\\SECONDARY"),
+            Objection::Derived("DERIVED\\SECONDARY".into()),
+        ),
+        (
+            cs(tags::IMAGE_TYPE, "ORIGINAL\\SECONDARY"),
+            Objection::Derived("ORIGINAL\\SECONDARY".into()),
+        ),
+        (
+            cs(tags::IMAGE_TYPE, "DERIVED"),
+            Objection::Derived("DERIVED".into()),
+        ),
+        (
+            film().text(
+                tags::SOP_CLASS_UID,
+                VR::UI,
+                uids::SECONDARY_CAPTURE_IMAGE_STORAGE,
+            ),
+            Objection::SecondaryCapture(None),
+        ),
+        (
+            film().text(tags::SOP_CLASS_UID, VR::UI, "1.2.840.10008.5.1.4.1.1.7.2"),
+            Objection::SecondaryCapture(None),
+        ),
+        (cs(tags::CONVERSION_TYPE, "DF"), capture("digitised film")),
+        (
+            cs(tags::CONVERSION_TYPE, "WSD").text(tags::IMAGE_TYPE, VR::CS, "DERIVED\\SECONDARY"),
+            capture("workstation"),
+        ),
+        (cs(tags::BURNED_IN_ANNOTATION, "YES"), Objection::BurnedIn),
+        (cs(tags::LATERALITY, "L"), Objection::OneSide("L".into())),
+        (
+            cs(tags::IMAGE_LATERALITY, "R"),
+            Objection::OneSide("R".into()),
+        ),
+        (cs(tags::VIEW_POSITION, "RLD"), view("RLD")),
+        (cs(tags::VIEW_POSITION, "LAO"), view("LAO")),
+        (
+            film().sequence(
+                tags::VIEW_CODE_SEQUENCE,
+                code("R-10208", "left anterior oblique"),
+            ),
+            view("left anterior oblique"),
+        ),
+        (
+            cs(tags::PATIENT_ORIENTATION, "A\\F"),
+            view("with rows to A (a lateral's)"),
+        ),
+    ] {
+        assert_eq!(objections(file), [expected]);
+    }
+}
+
+/// From the file to what is said of it.
+#[test]
+fn what_a_header_says_is_a_caution_with_scores_and_another_modality_has_none() {
+    let model = Classifier::bundled().unwrap();
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/pneumonia_1.png");
+    let sample = image::open(sample).unwrap().into_luma8();
+    let film = |tag, value: &str| {
+        let file = Dicom::radiograph(sample.width() as u16, sample.height() as u16, 8);
+        read(&file.text(tag, VR::CS, value).bytes(&sample).file(EXPLICIT))
+    };
+    let hand = model
+        .classify(&film(tags::BODY_PART_EXAMINED, "HAND"))
+        .unwrap();
+    let why = vec!["body part HAND, not chest".to_owned()];
+    assert_eq!(hand.input, InputCheck::Caution(why));
+    assert!(!hand.findings.is_empty());
+    for modality in ["CT", "MR", "US", "NM", "PT", "MG"] {
+        let said = model.classify(&film(tags::MODALITY, modality)).unwrap();
+        let why = [format!("modality {modality} is not plain radiography")];
+        assert_eq!(
+            said.input,
+            InputCheck::Refused(why.to_vec()),
+            "before it is scored"
+        );
+        assert!(said.findings.is_empty());
+    }
+}
+
+#[test]
+fn nothing_is_said_against_films_as_devices_and_archives_write_them() {
+    let cs = |tag, value: &str| Dicom::radiograph(2, 2, 8).text(tag, VR::CS, value);
+    let chest = Dicom(dicom_object::InMemDicomObject::new_empty())
+        .text(tags::CODE_VALUE, VR::SH, "T-D3000")
+        .text(tags::CODE_MEANING, VR::LO, "Brustkorb");
+    // A film for presentation as PS3.3 A.26 has it.
+    let whole = cs(tags::PRESENTATION_INTENT_TYPE, "FOR PRESENTATION")
+        .text(tags::IMAGE_TYPE, VR::CS, "DERIVED\\PRIMARY\\")
+        .text(tags::BODY_PART_EXAMINED, VR::CS, "CHEST")
+        .text(tags::BURNED_IN_ANNOTATION, VR::CS, "NO")
+        .text(tags::IMAGE_LATERALITY, VR::CS, "U")
+        .text(tags::VIEW_POSITION, VR::CS, "PA")
+        .text(tags::PATIENT_ORIENTATION, VR::CS, "L\\F")
+        .sequence(tags::ANATOMIC_REGION_SEQUENCE, chest);
+    assert_eq!(objections(whole), []);
+    assert_eq!(objections(Dicom::radiograph(2, 2, 8)), []);
+    for (tag, values) in [
+        (
+            tags::BODY_PART_EXAMINED,
+            &[
+                "THORAX",
+                "Chest",
+                "CHEST PA",
+                "TORAX",
+                "PORT CHEST",
+                "LUNG",
+                "",
+                "UNKNOWN",
+            ][..],
+        ),
+        (tags::IMAGE_TYPE, &["ORIGINAL\\PRIMARY", "ORIGINAL", ""]),
+        (tags::LATERALITY, &["", "U", "B"]),
+        (tags::VIEW_POSITION, &["AP", "PA", "L", "R", "", "LL"]),
+        (tags::PATIENT_ORIENTATION, &["R\\F", "L\\F", ""]),
+        (tags::BURNED_IN_ANNOTATION, &["NO", ""]),
+        (tags::CONVERSION_TYPE, &[""]),
+    ] {
+        for value in values {
+            assert_eq!(objections(cs(tag, value)), [], "{tag} {value:?}");
+        }
+    }
+}
+
+#[test]
+fn a_file_that_does_not_say_its_modality_is_what_its_class_is() {
+    let mut file =
+        Dicom::radiograph(2, 2, 8).text(tags::SOP_CLASS_UID, VR::UI, uids::CT_IMAGE_STORAGE);
+    file.0.remove_element(tags::MODALITY);
+    let r = read(&file.bytes(&[0; 4]).file(EXPLICIT));
+    assert_eq!(r.modality, Modality::Other("CT".into()));
+}
+
+#[test]
+fn who_a_patient_is_is_read_with_the_issuer_and_without_name_and_birth_date() {
+    let qualifiers = |uid: &str| {
+        Dicom(dicom_object::InMemDicomObject::new_empty()).text(
+            tags::UNIVERSAL_ENTITY_ID,
+            VR::UT,
+            uid,
+        )
+    };
+    let person = |name: &str, born: &str| {
+        Dicom::radiograph(2, 2, 8)
+            .text(tags::PATIENT_ID, VR::LO, "ANON")
+            .text(tags::PATIENT_NAME, VR::PN, name)
+            .text(tags::PATIENT_BIRTH_DATE, VR::DA, born)
+    };
+    let identity = |file: Dicom| read(&file.bytes(&[0; 4]).file(EXPLICIT)).patient.identity();
+    let doe = identity(person("Doe^Jane", "19500102"));
+    assert_eq!(
+        doe.agrees(&identity(person("DOE^JANE^^^", "1950.01.02"))),
+        Sameness::Same
+    );
+    assert_eq!(
+        doe.agrees(&identity(person("Roe^Richard", "19500102"))),
+        Sameness::Different
+    );
+    assert_eq!(
+        doe.agrees(&identity(person("Doe^Jane", "19500103"))),
+        Sameness::Different
+    );
+    assert_eq!(doe.agrees(&identity(person("", ""))), Sameness::Unproven);
+    assert_eq!(identity(Dicom::radiograph(2, 2, 8)), Default::default());
+
+    let issued = person("Doe^Jane", "19500102").text(tags::ISSUER_OF_PATIENT_ID, VR::LO, "WARD 7");
+    let issued = issued.sequence(
+        tags::ISSUER_OF_PATIENT_ID_QUALIFIERS_SEQUENCE,
+        qualifiers("1.2.3"),
+    );
+    let of_ward = identity(issued.clone());
+    let expected = Issuer {
+        local: Some("WARD 7".into()),
+        universal: Some("1.2.3".into()),
+    };
+    assert_eq!(of_ward.issuer, expected);
+    let other = issued.sequence(
+        tags::ISSUER_OF_PATIENT_ID_QUALIFIERS_SEQUENCE,
+        qualifiers("1.2.4"),
+    );
+    assert_eq!(of_ward.agrees(&identity(other)), Sameness::Different);
 }
 
 #[test]

@@ -97,7 +97,7 @@ fn a_writer() {
         let entry = entry(&writer, number);
         let memory = memory.as_mut().unwrap();
         memory
-            .remember(&entry.image, None, &said(), "basis")
+            .remember(&entry.image, &Default::default(), &said(), "basis")
             .unwrap();
         store.append(&entry).unwrap();
         writeln!(out, "ack {writer}-{number}").unwrap();

@@ -8,7 +8,7 @@ use anyhow::Result;
 use super::{Usage, print, resolved};
 use crate::cli::{self, Cli, Command, ModelsAction};
 use crate::config::{self, Config, Fault, Rebound, Rejected};
-use crate::domain::text::clean;
+use crate::domain::text::{Printable, clean};
 use crate::inference::ModelFiles;
 use crate::tui::keymap::{Keymap, Rebinding};
 
@@ -202,15 +202,18 @@ fn uses_model(command: Option<&Command>) -> bool {
 /// `cxr config`
 pub fn run(arguments: &cli::Config, cli: &Cli) -> Result<ExitCode> {
     match &arguments.check {
-        _ if arguments.default => print(default_text()),
+        _ if arguments.default => print(&Printable::page(&default_text())),
         Some(Some(path)) => check(Some(Place {
             path: path.clone(),
             named: true,
         })),
         Some(None) => check(Place::of(cli)),
         None => match Place::of(cli) {
-            Some(place) => print(format!("{}\n", clean(&place.path.display().to_string()))),
-            None => print("none\n"),
+            Some(place) => print(&Printable::page(&format!(
+                "{}\n",
+                clean(&place.path.display().to_string())
+            ))),
+            None => print(&Printable::page("none\n")),
         },
     }
 }
@@ -222,11 +225,13 @@ fn default_text() -> String {
 
 fn check(place: Option<Place>) -> Result<ExitCode> {
     let Some(place) = place else {
-        return print("none: the defaults hold\n");
+        return print(&Printable::page("none: the defaults hold\n"));
     };
     let name = clean(&place.path.display().to_string());
     if !place.named && !place.path.exists() {
-        return print(format!("{name}: not there, so that the defaults hold\n"));
+        return print(&Printable::page(&format!(
+            "{name}: not there, so that the defaults hold\n"
+        )));
     }
     let (config, _) = checked(&place)?;
     if let Some(chosen) = &config.model {
@@ -236,7 +241,7 @@ fn check(place: Option<Place>) -> Result<ExitCode> {
             Rejected::new(&place.path, vec![Fault { line, reason }])
         })?;
     }
-    print(format!("{name}: ok\n"))
+    print(&Printable::page(&format!("{name}: ok\n")))
 }
 
 /// That its card can be read; the weights are compared with it when it is used.

@@ -12,6 +12,7 @@ use super::browse::probe_time;
 use super::export::store_path;
 use super::{SOME_FAILED, available_cores, classifier, print};
 use crate::cli::{ColorWhen, Terminal};
+use crate::domain::text::{Printable, clean};
 use crate::domain::{Radiograph, Samples};
 use crate::imaging::WORKER_ARGUMENT;
 use crate::inference::{Classify, Compute, Place};
@@ -28,24 +29,28 @@ pub fn run(
     let wait = probe_time(arguments)?;
     let graphics = arguments.graphics.unwrap_or_default().into();
     let terminal = terminal::report(graphics, colour.into(), wait, arguments.coarse_above);
+    let one = |line: String| vec![line];
     let lines = [
-        ("terminal", Ok(terminal.join(CONTINUED))),
-        ("device", Ok(device())),
-        ("model", model(file)),
-        ("formats", Ok(formats())),
-        ("decoder", decoder()),
-        ("reviews", reviews(store)),
+        ("terminal", Ok(terminal)),
+        ("device", Ok(vec![device()])),
+        ("model", model(file).map(one)),
+        ("formats", Ok(vec![formats()])),
+        ("decoder", decoder().map(one)),
+        ("reviews", reviews(store).map(one)),
     ];
     let mut page = String::new();
     for (name, finding) in &lines {
-        let text = match finding {
-            Ok(text) => text.clone(),
-            Err(error) => format!("BROKEN: {error:#}"),
+        let lines = match finding {
+            Ok(lines) => lines.clone(),
+            Err(error) => vec![format!("BROKEN: {error:#}")],
         };
+        // A path or a model's name must not look like a line of this program's.
+        let lines: Vec<String> = lines.iter().map(|line| clean(line)).collect();
+        let text = lines.join(CONTINUED);
         // Writing to a string cannot fail.
         let _ = writeln!(page, "{name:<10}{text}");
     }
-    print(page)?;
+    print(&Printable::page(&page))?;
     let is_sound = lines.iter().all(|(_, finding)| finding.is_ok());
     Ok(if is_sound {
         ExitCode::SUCCESS

@@ -7,13 +7,13 @@ use clap::{Command, CommandFactory};
 use clap_complete::Shell;
 use clap_mangen::Man;
 
-use super::print;
+use super::print_document;
 use crate::cli::Cli;
 
 pub fn completions(shell: Shell) -> Result<ExitCode> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "cxr", &mut script);
-    print(script)
+    print_document(&script)
 }
 
 /// One page for everything: the program, then each of its commands.
@@ -29,7 +29,7 @@ pub fn manual() -> Result<ExitCode> {
     man.render_options_section(&mut page)?;
     commands_below(&cxr, &mut page)?;
     man.render_extra_section(&mut page)?;
-    print(page)
+    print_document(&page)
 }
 
 /// A section for each command that can be run, those below it after it.

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use crate::domain::{ContentId, ImageIdentity, ModelCard, Prediction};
+use crate::domain::{ContentId, ImageIdentity, ModelCard, Origin, Prediction};
+use crate::inference::RULES;
 use crate::store::{Store, StoreError};
 use crate::worker::{Memory, OpenMemory, Recalled};
 
@@ -47,7 +48,7 @@ impl Kept {
     fn basis(&mut self, card: &ModelCard) -> &str {
         let known = self.basis.take().filter(|(known, _)| known == card);
         let (_, basis) = self.basis.insert(known.unwrap_or_else(|| {
-            let text = format!("{} {card:?}", env!("CARGO_PKG_VERSION"));
+            let text = format!("{} rules {RULES} {card:?}", env!("CARGO_PKG_VERSION"));
             let digest = Sha256::digest(text.as_bytes());
             let basis = digest.iter().map(|byte| format!("{byte:02x}")).collect();
             (card.clone(), basis)
@@ -71,7 +72,7 @@ impl Memory for Kept {
     fn keep(
         &mut self,
         image: &ImageIdentity,
-        taken: Option<&str>,
+        origin: &Origin,
         card: &ModelCard,
         said: &Prediction,
     ) -> Result<(), String> {
@@ -80,7 +81,7 @@ impl Memory for Kept {
             path: place(&image.path),
             ..image.clone()
         };
-        let kept = self.store.remember(&image, taken, said, &basis);
+        let kept = self.store.remember(&image, origin, said, &basis);
         kept.map_err(|error| in_a_word(&error))
     }
 }

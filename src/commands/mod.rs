@@ -14,11 +14,11 @@ mod export;
 mod kept;
 mod models;
 mod predict;
+mod print;
 mod report;
 mod standard_output;
 
 use std::fs::OpenOptions;
-use std::io::{self, Write};
 use std::num::NonZeroU32;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -28,11 +28,12 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::cli::{self, Assumptions, Cli, Command, Computing, Files};
-use crate::config::Rejected;
 use crate::domain::{ModelCard, Prevalences};
 use crate::imaging::{self, Limits};
 use crate::inference::{Classifier, Compute, Engine, ModelFiles, Place, Precision};
 use crate::model_store::{Store, check_name};
+use print::{complain, note, print, print_document};
+pub use print::{misread, report};
 use standard_output::{is_broken_pipe, standard_output};
 
 /// Something was read, and something could not be.
@@ -246,42 +247,11 @@ pub fn engine_threads(cli: &Cli) -> usize {
     }
 }
 
-/// Prints an error as one line without control characters, a rejected configuration as one for each
-/// mistake, and gives the exit code for it.
-pub fn report(error: &anyhow::Error) -> ExitCode {
-    if let Some(rejected) = error.downcast_ref::<Rejected>() {
-        rejected.to_string().lines().for_each(complain);
-        return ExitCode::from(BAD_USAGE);
-    }
-    complain(&format!("{error:#}"));
-    let code = if error.is::<Usage>() {
-        BAD_USAGE
-    } else {
-        SOME_FAILED
-    };
-    ExitCode::from(code)
-}
-
-/// One clean line on standard error, if that is still there.
-fn complain(message: &str) {
-    let _ = writeln!(io::stderr(), "cxr: {}", imaging::clean_text(message));
-}
-
 /// Opens for writing what only its owner may read: it was found in somebody's radiographs.
 fn owner_only() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.write(true).mode(0o600);
     options
-}
-
-/// Prints on standard output. That nobody reads on is no error: `cxr models list | head -1`.
-fn print(text: impl AsRef<[u8]>) -> Result<ExitCode> {
-    let mut out = standard_output()?.lock();
-    let printed = out.write_all(text.as_ref()).and_then(|()| out.flush());
-    match printed.map_err(anyhow::Error::from) {
-        Err(error) if !is_broken_pipe(&error) => Err(error),
-        _ => Ok(ExitCode::SUCCESS),
-    }
 }
 
 fn available_cores() -> usize {

@@ -2,6 +2,7 @@
 //! here depends on another floor of the house (`tests/floors.rs` keeps it so).
 
 pub mod activation;
+pub mod admission;
 pub mod blinded;
 pub mod card_text;
 pub mod change;
@@ -9,6 +10,7 @@ pub mod content_id;
 pub mod finding;
 pub mod model_card;
 pub mod origin;
+pub mod patient;
 pub mod prediction;
 pub mod prevalence;
 pub mod radiograph;
@@ -20,6 +22,7 @@ pub use activation::{
     ClassActivationMap, DEFAULT_OPACITY, HeatMap, HeatMapChoice, HeatMapLayer, HeatMapLegend,
     LabelActivation, Region, Subject,
 };
+pub use admission::{Admission, Objection};
 pub use blinded::{BlindedReading, Call};
 pub use change::{CallChange, Judgement, NewValue, OpinionChange};
 pub use content_id::{ContentId, NotAContentId};
@@ -32,6 +35,7 @@ pub use model_card::{
     LabelCard, Measurement, ModelCard, SeverityCard, SeverityLine, SeverityLineCard,
 };
 pub use origin::{Origin, days_between, is_before, taken};
+pub use patient::{Fingerprint, Issuer, PatientIdentity, Sameness};
 pub use prediction::{InputCheck, Prediction, Severity};
 pub use prevalence::{Prevalence, Prevalences};
 pub use radiograph::{

@@ -1,12 +1,12 @@
 //! Whose image it is and when it was taken: what puts images of one patient in their order.
 
+use super::patient::PatientIdentity;
 use super::radiograph::Radiograph;
 
 /// What a file says of that. Of a file that is no DICOM nothing is known.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Origin {
-    /// *Patient ID* (0010,0020). Hidden unless asked for.
-    pub patient: Option<String>,
+    pub patient: PatientIdentity,
     /// *Study Instance UID* (0020,000D).
     pub study: Option<String>,
     /// See [`Radiograph::taken`].
@@ -16,7 +16,7 @@ pub struct Origin {
 impl Origin {
     pub fn of(radiograph: &Radiograph) -> Self {
         Origin {
-            patient: radiograph.patient.id.clone(),
+            patient: radiograph.patient.identity(),
             study: radiograph.uids.study.clone(),
             taken: radiograph.taken.clone(),
         }

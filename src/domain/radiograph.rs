@@ -5,7 +5,9 @@
 
 use std::fmt;
 
+use super::admission::Admission;
 use super::content_id::ContentId;
+use super::patient::{Fingerprint, Issuer, PatientIdentity};
 
 /// Projection of the beam, DICOM *View Position* (0018,5101), PS3.3 C.8.7.1.1 and C.8.11.5.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -183,6 +185,23 @@ pub struct PatientFacts {
     pub name: Option<String>,
     /// *Patient ID* (0010,0020). Hidden unless asked for.
     pub id: Option<String>,
+    /// Who issued that identifier.
+    pub issuer: Issuer,
+    /// See [`PatientIdentity`].
+    pub name_print: Option<Fingerprint>,
+    pub birth_date_print: Option<Fingerprint>,
+}
+
+impl PatientFacts {
+    /// What tells this patient from others.
+    pub fn identity(&self) -> PatientIdentity {
+        PatientIdentity {
+            id: self.id.clone(),
+            issuer: self.issuer.clone(),
+            name: self.name_print,
+            birth_date: self.birth_date_print,
+        }
+    }
 }
 
 /// What DICOM calls this image: study, series and image, each unique in the world.
@@ -226,6 +245,7 @@ pub struct Radiograph {
     pub pixel_aspect: f64,
     pub view: ViewPosition,
     pub modality: Modality,
+    pub admission: Admission,
     pub patient: PatientFacts,
     pub uids: Uids,
     /// When it was taken, where it was taken: `2020-03-01T10:20:30.5`, or as much of that as is known
@@ -264,6 +284,7 @@ impl Radiograph {
             pixel_aspect: 1.0,
             view: ViewPosition::Unknown,
             modality: Modality::Unknown,
+            admission: Admission::default(),
             patient: PatientFacts::default(),
             uids: Uids::default(),
             taken: None,

@@ -1,29 +1,100 @@
-//! File names and DICOM text are hostile input: this makes them fit to be shown.
+//! File names, DICOM text and cards are hostile input: this makes them fit to be shown.
+
+use std::fmt;
+
+/// Text that may be shown: on a terminal, in a page, in the header of a table. It is made by cleaning
+/// only, so that what takes this type cannot be given anything else.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Printable(String);
+
+impl Printable {
+    /// One line, as [`clean`] makes it.
+    pub fn line(text: &str) -> Self {
+        Printable(clean(text))
+    }
+
+    /// Lines that this program laid out: line feeds and runs of spaces stay. Whatever of it comes
+    /// from a file and belongs on one line must have been cleaned before.
+    pub fn page(text: &str) -> Self {
+        let mut marks = Marks::default();
+        let shown = text.chars().filter(|c| marks.admit(*c));
+        let shown = shown.map(|c| if c != '\n' && is_dangerous(c) { ' ' } else { c });
+        Printable(shown.collect())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Printable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
 
 /// One line of printable text: control characters, line separators and the Unicode marks that
-/// reorder or hide text become spaces, runs of spaces become one, and the ends are trimmed.
+/// reorder or hide text become spaces, runs of spaces become one, and the ends are trimmed. Of the
+/// marks on one letter the first four stay.
 ///
 /// An escape sequence in a patient's name must not reach a terminal.
 pub fn clean(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
+    let mut marks = Marks::default();
     for word in text.split(|c: char| c.is_whitespace() || is_dangerous(c)) {
         if !word.is_empty() {
             if !clean.is_empty() {
                 clean.push(' ');
+                marks.admit(' ');
             }
-            clean.push_str(word);
+            clean.extend(word.chars().filter(|c| marks.admit(*c)));
         }
     }
     clean
 }
 
-/// Control characters, and format characters that change what its neighbours look like.
-fn is_dangerous(c: char) -> bool {
+/// Whether a character must not be shown: control characters, and those that change what their
+/// neighbours look like, cannot be seen, or mean something to a terminal.
+///
+/// They are Unicode's *Default_Ignorable_Code_Point* (DerivedCoreProperties.txt), the bidirectional
+/// controls (UAX #9, most of them ignorable too), line and paragraph separators and the marks of
+/// interlinear annotation. To them come the empty braille pattern, which is as invisible as the Hangul
+/// fillers (UTR #36, section 2), and the character in whose place kitty shows a part of a picture.
+pub fn is_dangerous(c: char) -> bool {
     c.is_control()
         || matches!(c,
-            '\u{00AD}' | '\u{061C}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}'
-            | '\u{2060}'..='\u{206F}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}'
-            | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E0FFF}')
+            '\u{00AD}' | '\u{034F}' | '\u{061C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}'
+            | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}'
+            | '\u{2060}'..='\u{206F}' | '\u{2800}' | '\u{3164}' | '\u{FE00}'..='\u{FE0F}'
+            | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF0}'..='\u{FFFB}' | '\u{1BCA0}'..='\u{1BCA3}'
+            | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}' | '\u{10EEEE}')
+}
+
+/// Marks on one letter beyond these reach into the rows above and below: UTS #39, section 5.4,
+/// forbids more.
+const MAX_MARKS: usize = 4;
+
+/// Counts the marks in a row.
+#[derive(Default)]
+struct Marks(usize);
+
+impl Marks {
+    /// Whether this character is no mark too many.
+    fn admit(&mut self, c: char) -> bool {
+        self.0 = if is_mark(c) { self.0 + 1 } else { 0 };
+        self.0 <= MAX_MARKS
+    }
+}
+
+/// The nonspacing and enclosing marks that are stacked on letters of any script: Combining
+/// Diacritical Marks with their extensions, Cyrillic, Hebrew, Arabic, Thai and Lao ones.
+fn is_mark(c: char) -> bool {
+    matches!(c,
+        '\u{0300}'..='\u{036F}' | '\u{0483}'..='\u{0489}' | '\u{0591}'..='\u{05BD}'
+        | '\u{0610}'..='\u{061A}' | '\u{064B}'..='\u{065F}' | '\u{06D6}'..='\u{06DC}'
+        | '\u{0E31}' | '\u{0E34}'..='\u{0E3A}' | '\u{0E47}'..='\u{0E4E}' | '\u{0EB1}'
+        | '\u{0EB4}'..='\u{0EBC}' | '\u{0EC8}'..='\u{0ECE}' | '\u{1AB0}'..='\u{1AFF}'
+        | '\u{1DC0}'..='\u{1DFF}' | '\u{20D0}'..='\u{20FF}' | '\u{FE20}'..='\u{FE2F}')
 }
 
 /// Letters that may be wrong in a word for it to be taken for another one, and one in three at most.
@@ -59,7 +130,9 @@ fn slips(a: &str, b: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{clean, nearest_word, slips};
+    use proptest::prelude::*;
+
+    use super::{Printable, clean, is_dangerous, nearest_word, slips};
 
     #[test]
     fn a_slip_of_the_hand_is_known_and_another_word_is_not() {
@@ -84,5 +157,75 @@ mod tests {
         for text in ["Müller Jürgen", "山田 太郎", "IM-0042.dcm"] {
             assert_eq!(clean(text), text);
         }
+    }
+
+    #[test]
+    fn what_cannot_be_seen_or_moves_others_is_gone() {
+        // One of each range of Default_Ignorable_Code_Point, and of what is said beside it.
+        for c in [
+            '\u{ad}',
+            '\u{34f}',
+            '\u{61c}',
+            '\u{115f}',
+            '\u{1160}',
+            '\u{17b4}',
+            '\u{180e}',
+            '\u{180f}',
+            '\u{200d}',
+            '\u{200e}',
+            '\u{2028}',
+            '\u{202e}',
+            '\u{2066}',
+            '\u{2069}',
+            '\u{206f}',
+            '\u{2800}',
+            '\u{3164}',
+            '\u{fe0f}',
+            '\u{feff}',
+            '\u{ffa0}',
+            '\u{fff0}',
+            '\u{fff9}',
+            '\u{1bca0}',
+            '\u{1d173}',
+            '\u{e0041}',
+            '\u{e0100}',
+            '\u{10eeee}',
+            '\u{85}',
+            '\u{7f}',
+        ] {
+            assert!(is_dangerous(c), "{c:?}");
+            assert_eq!(clean(&format!("a{c}b")), "a b", "{c:?}");
+            assert_eq!(Printable::page(&format!("a{c}b")).as_str(), "a b", "{c:?}");
+        }
+    }
+
+    #[test]
+    fn marks_are_stacked_four_high_at_most() {
+        let tower = format!("e{}x", "\u{301}".repeat(40));
+        assert_eq!(clean(&tower), "e\u{301}\u{301}\u{301}\u{301}x");
+        assert_eq!(Printable::page(&tower).as_str(), clean(&tower));
+        for text in ["e\u{301}tude", "שָׁלוֹם", "ที่นี่", "Việt"] {
+            assert_eq!(clean(text), text);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn cleaning_leaves_nothing_to_clean(text in "[ -~\u{300}-\u{310}\u{200b}-\u{2030}\u{85}\\n]{0,40}") {
+            let once = clean(&text);
+            prop_assert!(!once.contains(is_dangerous), "{once:?}");
+            prop_assert_eq!(clean(&once), once.clone());
+            let page = Printable::page(&text);
+            let is_shown = |c: char| c == '\n' || !is_dangerous(c);
+            prop_assert!(page.as_str().chars().all(is_shown), "{page:?}");
+            prop_assert_eq!(Printable::page(page.as_str()), page.clone());
+        }
+    }
+
+    #[test]
+    fn a_page_keeps_its_lines_and_columns_and_nothing_else_that_moves() {
+        let page = Printable::page("name        cxr\n  a\u{202e}b\u{9b}2J\tc\r\n");
+        assert_eq!(page.as_str(), "name        cxr\n  a b 2J c \n");
+        assert_eq!(Printable::line(" a\nb ").as_str(), "a b");
     }
 }

@@ -211,6 +211,7 @@ fn without_samples(r: &Radiograph) -> Radiograph {
         voi_luts: Vec::new(),
         padding: None,
         modality: r.modality.clone(),
+        admission: r.admission.clone(),
         patient: r.patient.clone(),
         format: String::new(),
         uids: r.uids.clone(),

@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use super::{Fault, Limits};
 use crate::domain::{
-    ContentId, Lut, Modality, PatientFacts, PhotometricInterpretation, PixelTransform, Radiograph,
-    Rescale, Samples, Uids, ViewPosition, VoiFunction, WindowLevel,
+    Admission, ContentId, Fingerprint, Issuer, Lut, Modality, Objection, PatientFacts,
+    PhotometricInterpretation, PixelTransform, Radiograph, Rescale, Samples, Uids, ViewPosition,
+    VoiFunction, WindowLevel,
 };
 
 /// First message of a decoder process, and of the program to it: the protocol and its version.
@@ -261,6 +262,25 @@ impl Writer {
         for fact in [&patient.sex, &patient.age, &patient.name, &patient.id] {
             self.text(fact.as_ref());
         }
+        self.text(patient.issuer.local.as_ref());
+        self.text(patient.issuer.universal.as_ref());
+        for print in [patient.name_print, patient.birth_date_print] {
+            self.option(print, |w, Fingerprint(print)| w.u64(print));
+        }
+    }
+
+    fn objection(&mut self, objection: &Objection) {
+        let (code, text) = match objection {
+            Objection::ForProcessing => (0, None),
+            Objection::BodyPart(part) => (1, Some(part)),
+            Objection::Derived(kind) => (2, Some(kind)),
+            Objection::SecondaryCapture(how) => (3, how.as_ref()),
+            Objection::BurnedIn => (4, None),
+            Objection::OneSide(side) => (5, Some(side)),
+            Objection::View(view) => (6, Some(view)),
+        };
+        self.u8(code);
+        self.text(text);
     }
 
     fn uids(&mut self, uids: &Uids) {
@@ -296,6 +316,7 @@ impl Writer {
             ViewPosition::Unknown => 3,
         });
         self.modality(&r.modality);
+        self.list(&r.admission.objections, Self::objection);
         self.patient(&r.patient);
         self.uids(&r.uids);
         self.text(r.taken.as_ref());
@@ -444,6 +465,25 @@ impl<'a> Reader<'a> {
             age: self.text()?,
             name: self.text()?,
             id: self.text()?,
+            issuer: Issuer {
+                local: self.text()?,
+                universal: self.text()?,
+            },
+            name_print: self.option(Self::u64)?.map(Fingerprint),
+            birth_date_print: self.option(Self::u64)?.map(Fingerprint),
+        })
+    }
+
+    fn objection(&mut self) -> Option<Objection> {
+        Some(match (self.u8()?, self.text()?) {
+            (0, None) => Objection::ForProcessing,
+            (1, Some(part)) => Objection::BodyPart(part),
+            (2, Some(kind)) => Objection::Derived(kind),
+            (3, how) => Objection::SecondaryCapture(how),
+            (4, None) => Objection::BurnedIn,
+            (5, Some(side)) => Objection::OneSide(side),
+            (6, Some(view)) => Objection::View(view),
+            _ => return None,
         })
     }
 
@@ -492,6 +532,9 @@ impl<'a> Reader<'a> {
             pixel_aspect: self.f64()?,
             view: self.view()?,
             modality: self.modality()?,
+            admission: Admission {
+                objections: self.list(Self::objection)?,
+            },
             patient: self.patient()?,
             uids: self.uids()?,
             taken: self.text()?,
@@ -571,7 +614,23 @@ mod tests {
             pixel_aspect: 1.25,
             view: ViewPosition::Ap,
             modality: Modality::Other("CT".into()),
+            admission: Admission {
+                objections: vec![
+                    Objection::ForProcessing,
+                    Objection::BodyPart("HAND".into()),
+                    Objection::Derived("DERIVED".into()),
+                    Objection::SecondaryCapture(text.clone()),
+                    Objection::BurnedIn,
+                    Objection::OneSide("L".into()),
+                    Objection::View("RLO".into()),
+                ],
+            },
             patient: PatientFacts {
+                issuer: Issuer {
+                    local: text.clone(),
+                    universal: None,
+                },
+                name_print: Some(Fingerprint(u64::MAX - 1)),
                 name: text.clone(),
                 ..PatientFacts::default()
             },

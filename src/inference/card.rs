@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::write::write_card;
 use super::InferenceError;
+use crate::domain::text::{Printable, clean};
 use crate::domain::{
     Adaptation, Calibration, CausesCard, ConformalThresholds, InputThresholds, LabelCard,
     Measurement, ModelCard, Prevalence, Question, SeverityCard, SeverityLine, SeverityLineCard,
@@ -14,8 +15,12 @@ use crate::domain::{
 /// Where the line of an operating-point-normalised score is.
 const NORMALISED_POINT: f32 = 0.5;
 
+/// What of a card may be shown is cleaned here, once, so that a label is the same harmless text on the
+/// screen, in a table's header and in a report. The file itself stays as it is.
+///
 /// # Errors
-/// If the text is not TOML, a field is absent or of another type, or what it says makes no sense.
+/// If the text is not TOML, a field is absent or of another type, or what it says makes no sense; if
+/// nothing of a name can be shown, or two labels look alike.
 pub fn parse_card(text: &str) -> Result<ModelCard, InferenceError> {
     let file: CardFile =
         toml::from_str(text).map_err(|e| InferenceError::Card(e.message().to_owned()))?;
@@ -149,12 +154,15 @@ struct MeasurementFile {
 
 impl CardFile {
     fn card(self) -> Result<ModelCard, String> {
+        let written: Vec<String> = self.label.iter().map(|file| file.name.clone()).collect();
         let mut labels: Vec<LabelCard> = self
             .label
             .into_iter()
             .map(LabelFile::card)
             .collect::<Result<_, _>>()?;
-        let mut limits = self.limits;
+        check_alike(&labels, &written)?;
+        let own = self.limits.iter().map(|limit| clean(limit));
+        let mut limits: Vec<String> = own.collect();
         limits.extend(labels.iter_mut().filter_map(put_in_order));
         let causes = self.causes.map(CausesFile::card).transpose()?;
         check_causes(&labels, causes.is_some())?;
@@ -167,24 +175,24 @@ impl CardFile {
         let input_head = self.input_head.map(|file| file.card("[input_head]", 1.0));
         let distance = self.distance.map(|file| file.card("[distance]", f64::MAX));
         Ok(ModelCard {
-            name: self.name,
-            version: self.version,
-            architecture: self.architecture,
+            name: name("name", &self.name)?,
+            version: clean(&self.version),
+            architecture: clean(&self.architecture),
             input_size: self.input_size,
-            preprocess: self.preprocess,
+            preprocess: clean(&self.preprocess),
             labels,
             causes,
             severity,
             severity_line,
             input_head: input_head.transpose()?,
             distance: distance.transpose()?,
-            licence: self.licence,
-            training_data: self.training_data,
-            pretrained: self.pretrained,
+            licence: paragraph(&self.licence),
+            training_data: paragraph(&self.training_data),
+            pretrained: paragraph(&self.pretrained),
             limits,
             measurements: self.measurement.into_iter().map(Into::into).collect(),
             adaptations: self.adaptation.into_iter().map(Into::into).collect(),
-            sha256: self.sha256,
+            sha256: clean(&self.sha256),
         })
     }
 }
@@ -202,6 +210,35 @@ fn put_in_order(label: &mut LabelCard) -> Option<String> {
          higher one does not hold for it.",
         label.name
     ))
+}
+
+/// One line of which something can be shown.
+fn name(what: &str, written: &str) -> Result<String, String> {
+    let shown = clean(written);
+    match shown.is_empty() && !written.is_empty() {
+        true => Err(format!("nothing of {what} {written:?} can be shown")),
+        false => Ok(shown),
+    }
+}
+
+/// Text whose lines are the author's.
+fn paragraph(written: &str) -> String {
+    Printable::page(written).to_string()
+}
+
+/// Labels that were written differently and cannot be told apart when shown would have their scores
+/// taken for each other's.
+fn check_alike(labels: &[LabelCard], written: &[String]) -> Result<(), String> {
+    for (nth, (label, own)) in labels.iter().zip(written).enumerate() {
+        let mut before = labels.iter().zip(written).take(nth);
+        if before.any(|(other, theirs)| other.name == label.name && theirs != own) {
+            return Err(format!(
+                "two labels look alike when they are shown, as {:?}: one is written {own:?}",
+                label.name
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// A set of causes is over all of them, and a temperature is for causes.
@@ -222,7 +259,8 @@ fn check_causes(labels: &[LabelCard], has_section: bool) -> Result<(), String> {
 }
 
 impl LabelFile {
-    fn card(self) -> Result<LabelCard, String> {
+    fn card(mut self) -> Result<LabelCard, String> {
+        self.name = name("the label", &self.name)?;
         let name = self.name.clone();
         let of_label = |fault: String| format!("{name}: {fault}");
         self.checked().map_err(of_label)
@@ -362,7 +400,7 @@ impl SeverityFile {
 
 impl SeverityLineFile {
     fn card(self, labels: &[LabelCard]) -> Result<SeverityLineCard, String> {
-        let label = self.label;
+        let label = clean(&self.label);
         if !labels.iter().any(|card| card.name == label) {
             return Err(format!("[severity_line] is of {label}, and no label is"));
         }
@@ -406,9 +444,9 @@ fn unit(name: &str, value: f32) -> Result<(), String> {
 impl From<MeasurementFile> for Measurement {
     fn from(file: MeasurementFile) -> Self {
         Measurement {
-            label: file.label,
-            on: file.on,
-            statistic: file.statistic,
+            label: clean(&file.label),
+            on: clean(&file.on),
+            statistic: clean(&file.statistic),
             value: file.value,
             interval: file.low.zip(file.high),
             n: file.n,
@@ -421,13 +459,13 @@ impl From<MeasurementFile> for Measurement {
 impl From<AdaptationFile> for Adaptation {
     fn from(file: AdaptationFile) -> Self {
         Adaptation {
-            method: file.method,
-            manifest: file.manifest,
-            date: file.date,
-            labels: file.labels,
+            method: clean(&file.method),
+            manifest: clean(&file.manifest),
+            date: clean(&file.date),
+            labels: file.labels.iter().map(|label| clean(label)).collect(),
             images: file.images,
             patients: file.patients,
-            from_sha256: file.from_sha256,
+            from_sha256: clean(&file.from_sha256),
         }
     }
 }

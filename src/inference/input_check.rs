@@ -25,6 +25,10 @@ const SOME_COLOUR: f64 = 0.005;
 /// Pixels looked at, evenly spread: enough for shares of a half per cent.
 const SAMPLED_PIXELS: usize = 65_536;
 
+/// Changes whenever another answer may follow from the same image and the same card, so that answers
+/// that were kept under other rules are not taken for those of today.
+pub const RULES: u32 = 2;
+
 /// Every plain reason at once.
 pub fn check(radiograph: &Radiograph) -> Reasons {
     let mut reasons = Reasons::default();
@@ -80,6 +84,10 @@ fn check_origin(radiograph: &Radiograph, reasons: &mut Reasons) {
             .refuse
             .push("a lateral view; the model reads frontal ones".into());
     }
+    let objections = &radiograph.admission.objections;
+    reasons
+        .doubt
+        .extend(objections.iter().map(ToString::to_string));
     if radiograph.frames > 1 {
         reasons
             .doubt
@@ -212,6 +220,7 @@ fn stride(pixels: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Objection;
 
     fn check(radiograph: &Radiograph) -> InputCheck {
         super::check(radiograph).verdict()
@@ -254,6 +263,23 @@ mod tests {
             };
             assert!(reasons.iter().any(|r| r.contains(word)), "{reasons:?}");
         }
+    }
+
+    #[test]
+    fn what_the_header_says_against_it_is_a_caution_with_its_reason() {
+        let mut hand = gradient(300, 300);
+        hand.admission.objections =
+            vec![Objection::BodyPart("HAND".into()), Objection::ForProcessing];
+        let InputCheck::Caution(reasons) = check(&hand) else {
+            panic!("no caution")
+        };
+        assert_eq!(
+            reasons,
+            [
+                "body part HAND, not chest",
+                "for processing, not for presentation"
+            ]
+        );
     }
 
     #[test]

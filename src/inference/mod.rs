@@ -39,6 +39,7 @@ pub use card::write_card;
 pub use device::Place;
 pub use engine::{Compute, Engine, Precision, alone, set_threads};
 use heads::Heads;
+pub use input_check::RULES;
 use input_check::Reasons;
 pub use keras::assemble_keras;
 pub use model_file::{HeadRow, ModelFiles};

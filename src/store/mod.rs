@@ -51,7 +51,7 @@ pub use session::Bookmark;
 use wait::Wait;
 pub use words::{LastWord, Standing};
 
-use crate::domain::{ContentId, ImageIdentity, Opinion, Prediction, Review, Verdict};
+use crate::domain::{ContentId, ImageIdentity, Opinion, Origin, Prediction, Review, Verdict};
 
 /// How long a write is tried again while others hold the lock, before it is an error.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -164,7 +164,7 @@ impl Store {
     }
 
     /// Keeps what a model says of an image so that [`recall`](Self::recall) gives it back, without its
-    /// heat maps, and when the image was taken, if its file says so. `basis` stands for everything
+    /// heat maps, and whose image it is and when it was taken. `basis` stands for everything
     /// beside the image that the answer depends on.
     ///
     /// # Errors
@@ -172,7 +172,7 @@ impl Store {
     pub fn remember(
         &mut self,
         image: &ImageIdentity,
-        taken: Option<&str>,
+        origin: &Origin,
         said: &Prediction,
         basis: &str,
     ) -> Result<(), StoreError> {
@@ -182,7 +182,7 @@ impl Store {
         };
         self.write(|change| {
             put_image(change, image)?;
-            put_origin(change, image, taken)?;
+            put_origin(change, image, origin)?;
             put_answer(change, &image.sha256, &said)
         })
     }

@@ -1,46 +1,96 @@
 //! Whose image it is and when it was taken, beside its content.
+//!
+//! ```text
+//! identity = { issuer, universal, name, birth_date }     the last two are prints, in hexadecimal
+//! ```
+//!
+//! No name and no birth date is kept: see [`Fingerprint`].
 
 use rusqlite::{OptionalExtension, Transaction, params};
+use serde_json::{Map, Value};
 
 use super::{Store, StoreError};
-use crate::domain::{ImageIdentity, Origin};
+use crate::domain::{Fingerprint, ImageIdentity, Issuer, Origin, PatientIdentity};
 
 impl Store {
-    /// What the file of an image says of its patient. `None` where nobody has asked it for all of
-    /// that.
+    /// What the file of an image says of its patient. `None` where it was not asked for all of that,
+    /// or by an earlier version of cxr: then the file has to be asked again.
     ///
     /// # Errors
     /// If the store cannot be read.
     pub fn origin(&self, image: &str) -> Result<Option<Origin>, StoreError> {
-        let sql = "SELECT patient_id, study_uid, taken FROM image
-            WHERE sha256 = ? AND taken IS NOT NULL";
+        let sql = "SELECT patient_id, study_uid, taken, identity FROM image
+            WHERE sha256 = ? AND taken IS NOT NULL AND identity IS NOT NULL";
         let found = self.connection.query_row(sql, [image], |row| {
-            Ok(Origin {
-                patient: row.get(0)?,
-                study: row.get(1)?,
-                taken: Some(row.get(2)?).filter(|taken: &String| !taken.is_empty()),
-            })
+            let (id, identity): (_, String) = (row.get(0)?, row.get(3)?);
+            let taken: String = row.get(2)?;
+            let study = row.get(1)?;
+            Ok(read_identity(id, &identity).map(|patient| Origin {
+                patient,
+                study,
+                taken: Some(taken).filter(|taken| !taken.is_empty()),
+            }))
         });
-        self.read(found.optional())
+        self.read(found.optional().map(Option::flatten))
     }
 }
 
-/// Empty where the file does not say, so that nobody asks again. Whoever wrote a review first may not
-/// have known the rest.
+/// Empty where the file does not say, so that it is not asked again. What was written with a review
+/// may have been less.
 pub fn put_origin(
     change: &Transaction,
     image: &ImageIdentity,
-    taken: Option<&str>,
+    origin: &Origin,
 ) -> rusqlite::Result<()> {
     let sql = "UPDATE image SET taken = ?, study_uid = ?, series_uid = ?, sop_uid = ?,
-        patient_id = ? WHERE sha256 = ? AND taken IS NULL";
+        patient_id = ?, identity = ? WHERE sha256 = ? AND (taken IS NULL OR identity IS NULL)";
     let values = params![
-        taken.unwrap_or_default(),
+        origin.taken.as_deref().unwrap_or_default(),
         image.uids.study,
         image.uids.series,
         image.uids.sop_instance,
         image.patient_id,
+        write_identity(&origin.patient),
         image.sha256,
     ];
     change.prepare_cached(sql)?.execute(values).map(drop)
+}
+
+fn write_identity(patient: &PatientIdentity) -> String {
+    let print = |print: Option<Fingerprint>| print.map(|Fingerprint(bits)| format!("{bits:016x}"));
+    let said = [
+        ("issuer", patient.issuer.local.clone()),
+        ("universal", patient.issuer.universal.clone()),
+        ("name", print(patient.name)),
+        ("birth_date", print(patient.birth_date)),
+    ];
+    let said = said.into_iter();
+    let members: Map<String, Value> = said
+        .filter_map(|(member, text)| Some((member.to_owned(), text?.into())))
+        .collect();
+    Value::Object(members).to_string()
+}
+
+/// `None` if it cannot be read.
+fn read_identity(id: Option<String>, text: &str) -> Option<PatientIdentity> {
+    let said: Map<String, Value> = serde_json::from_str(text).ok()?;
+    let text = |member: &str| match said.get(member) {
+        None => Some(None),
+        Some(text) => text.as_str().map(|text| Some(text.to_owned())),
+    };
+    let print = |member: &str| match text(member)? {
+        None => Some(None),
+        Some(text) => u64::from_str_radix(&text, 16)
+            .ok()
+            .map(|bits| Some(Fingerprint(bits))),
+    };
+    Some(PatientIdentity {
+        id,
+        issuer: Issuer {
+            local: text("issuer")?,
+            universal: text("universal")?,
+        },
+        name: print("name")?,
+        birth_date: print("birth_date")?,
+    })
 }

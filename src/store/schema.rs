@@ -6,7 +6,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 pub const APPLICATION_ID: i32 = 0x4358_5273;
 
 /// What leads from each schema version to the next; the first makes the tables.
-pub const MIGRATIONS: [&str; 3] = [TABLES, SESSIONS, BLINDED_READING];
+pub const MIGRATIONS: [&str; 4] = [TABLES, SESSIONS, BLINDED_READING, PATIENT_IDENTITY];
 
 /// `review` is the log. Its rows number 1, 2, 3 …; `chain` says how many there are and what the hash
 /// of the last one is, so that rows missing from the end are missed, too.
@@ -82,6 +82,10 @@ CREATE TABLE session (
 
 /// The calls of blinded reading, as JSON: see `calls`.
 const BLINDED_READING: &str = "ALTER TABLE review ADD COLUMN calls TEXT";
+
+/// What tells a patient from another with the same identifier, as JSON: see `origin`. Null where the
+/// file was not asked for it.
+const PATIENT_IDENTITY: &str = "ALTER TABLE image ADD COLUMN identity TEXT";
 
 /// What a file turned out to be.
 #[derive(Debug, PartialEq, Eq)]

@@ -5,8 +5,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::schema::{MIGRATIONS, migrate};
 use super::*;
 use crate::domain::{
-    Act, BlindedReading, Calibrated, Finding, InputCheck, OperatingPoint, OpinionChange, Origin,
-    Pathology, Prevalence, Question, Score, ScoreKind, Seen, Severity, Uids,
+    Act, BlindedReading, Calibrated, Finding, Fingerprint, InputCheck, Issuer, OperatingPoint,
+    OpinionChange, Origin, Pathology, PatientIdentity, Prevalence, Question, Score, ScoreKind,
+    Seen, Severity, Uids,
 };
 
 /// The review by `ann` of the image number `n`.
@@ -404,7 +405,9 @@ fn what_is_remembered_outlives_a_review_of_it_and_a_move() {
     let recalled =
         |store: &Store, basis| store.recall(image.sha256.parse().unwrap(), "ab", "cxr-1", basis);
     assert_eq!(recalled(&store, "b").unwrap(), None);
-    store.remember(&image, None, &said, "b").unwrap();
+    store
+        .remember(&image, &Origin::default(), &said, "b")
+        .unwrap();
     store.append(&entry(1, "agree")).unwrap();
     store.keep(&image, &said).unwrap();
     let expected = Prediction {
@@ -477,21 +480,39 @@ fn whose_image_it_is_is_known_once_its_file_was_asked_for_all_of_it() {
     };
     store.keep(&bare, &prediction()).unwrap();
     assert_eq!(store.origin(&image.sha256).unwrap(), None);
-    let taken = Some("2020-03-01T10:20:30");
-    store.remember(&image, taken, &prediction(), "b").unwrap();
     let expected = Origin {
-        patient: Some("P7".into()),
+        patient: PatientIdentity {
+            id: Some("P7".into()),
+            issuer: Issuer {
+                local: Some("HOSPITAL".into()),
+                universal: None,
+            },
+            name: Some(Fingerprint(u64::MAX)),
+            birth_date: None,
+        },
         study: Some("1.2.3".into()),
-        taken: taken.map(str::to_owned),
+        taken: Some("2020-03-01T10:20:30".into()),
     };
+    let said = prediction();
+    store.remember(&image, &expected, &said, "b").unwrap();
+    assert_eq!(store.origin(&image.sha256).unwrap(), Some(expected.clone()));
+    // As an earlier version left it: the file is asked again, and the rest is written.
+    let forget = "UPDATE image SET identity = NULL";
+    store.connection.execute(forget, []).unwrap();
+    assert_eq!(store.origin(&image.sha256).unwrap(), None);
+    store.remember(&image, &expected, &said, "b").unwrap();
     assert_eq!(store.origin(&image.sha256).unwrap(), Some(expected));
+    let spoil = "UPDATE image SET identity = '{\"name\": \"Doe\"}'";
+    store.connection.execute(spoil, []).unwrap();
+    assert_eq!(store.origin(&image.sha256).unwrap(), None);
     let Entry { image, .. } = entry(2, "agree");
     let bare = ImageIdentity {
         uids: Uids::default(),
         patient_id: None,
         ..image
     };
-    store.remember(&bare, None, &prediction(), "b").unwrap();
+    let nothing = Origin::default();
+    store.remember(&bare, &nothing, &said, "b").unwrap();
     let nothing = store.origin(&bare.sha256).unwrap();
     assert_eq!(nothing, Some(Origin::default()), "it was asked");
 }

@@ -32,7 +32,7 @@ pub trait Memory: Send {
     fn keep(
         &mut self,
         image: &ImageIdentity,
-        taken: Option<&str>,
+        origin: &Origin,
         card: &ModelCard,
         said: &Prediction,
     ) -> Result<(), String>;
@@ -104,9 +104,9 @@ impl Recollection {
     /// Forgets nothing that is kept; but after one failure no more is kept.
     fn keep(&self, answer: &Answer) -> Result<(), String> {
         let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        let (taken, card) = (answer.taken.as_deref(), answer.model.card());
+        let (origin, card) = (&answer.origin, answer.model.card());
         match memory.as_mut() {
-            Some(memory) => memory.keep(&answer.image, taken, card, &answer.said),
+            Some(memory) => memory.keep(&answer.image, origin, card, &answer.said),
             None => Ok(()),
         }
     }
@@ -225,7 +225,7 @@ impl Background {
         if let Ok(said) = &result {
             let answer = Answer {
                 image: identity(path, &radiograph),
-                taken: radiograph.taken.clone(),
+                origin: Origin::of(&radiograph),
                 said: said.clone(),
                 model,
             };

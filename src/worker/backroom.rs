@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::domain::{ImageIdentity, Prediction};
+use crate::domain::{ImageIdentity, Origin, Prediction};
 use crate::inference::Classify;
 
 /// One image to read behind whatever is looked at.
@@ -18,8 +18,7 @@ pub struct Errand {
 /// What a model said of an image, to be kept.
 pub struct Answer {
     pub image: ImageIdentity,
-    /// See [`Radiograph::taken`](crate::domain::Radiograph::taken).
-    pub taken: Option<String>,
+    pub origin: Origin,
     pub said: Prediction,
     pub model: Arc<dyn Classify>,
 }

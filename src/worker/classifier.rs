@@ -9,7 +9,7 @@ use super::backroom::{Answer, Backroom};
 use super::desk::{Desk, Task};
 use super::models::{Loaded, Models, Switch};
 use super::{Generation, Outcome, Report};
-use crate::domain::{Prediction, Radiograph};
+use crate::domain::{Origin, Prediction, Radiograph};
 use crate::inference::Classify;
 
 /// A model to use, and mostly an image for it.
@@ -91,7 +91,7 @@ impl Clerk {
         let answer = match &result {
             Ok(said) if is_new => Some(Answer {
                 image: identity(&case.source, &case.radiograph),
-                taken: case.radiograph.taken.clone(),
+                origin: Origin::of(&case.radiograph),
                 said: Prediction {
                     activation: None,
                     ..said.clone()

@@ -37,7 +37,7 @@ impl Facts {
 
     pub fn origin(&self) -> Origin {
         Origin {
-            patient: self.patient.id.clone(),
+            patient: self.patient.identity(),
             study: self.uids.study.clone(),
             taken: self.taken.clone(),
         }

@@ -23,6 +23,7 @@ use super::batch::{Before, Crew, Progress, Signals};
 use super::{SOME_FAILED, Usage, available_cores, cases, classifier, complain, model_files, print};
 use crate::adaptation::{FITS, Method, Work};
 use crate::cli;
+use crate::domain::text::Printable;
 use crate::domain::{ModelCard, Question};
 use crate::evaluation::{Manifest, Question as Asked};
 use crate::export::path_text;
@@ -69,7 +70,7 @@ pub fn run(arguments: &cli::Adapt, limits: &Limits, model: Option<&Path>) -> Res
         return Ok(code);
     }
     destination.write(&adapted)?;
-    print(text + &destination.to_string())?;
+    print(&Printable::page(&(text + &destination.to_string())))?;
     Ok(match study.images.failed {
         0 => ExitCode::SUCCESS,
         _ => ExitCode::from(SOME_FAILED),

@@ -14,7 +14,9 @@ use self::truths::Truths;
 use super::export::{is_whole, real, refused, store_path};
 use super::{SOME_FAILED, Usage, complain, print};
 use crate::cli::{self, AgreementFormat};
-use crate::domain::BlindedReading;
+use crate::domain::patient::clusters;
+use crate::domain::text::Printable;
+use crate::domain::{BlindedReading, ImageIdentity, PatientIdentity};
 use crate::evaluation::Question;
 use crate::evaluation::readers::{Comparison, Read, compare, terminal};
 use crate::store::{LastWord, Store};
@@ -47,7 +49,7 @@ pub fn run(arguments: &cli::Agreement) -> Result<ExitCode> {
         AgreementFormat::Text => text(&readings, &truths),
         AgreementFormat::Json => format!("{:#}\n", as_json(&readings, &truths)),
     };
-    print(page)
+    print(&Printable::page(&page))
 }
 
 /// The same in words at the end of a session, without a truth.
@@ -58,7 +60,7 @@ pub fn summarise(wanted: &Wanted) -> Result<ExitCode> {
     match readings(wanted)? {
         None => Ok(ExitCode::from(SOME_FAILED)),
         Some(readings) if readings.is_empty() => Ok(ExitCode::SUCCESS),
-        Some(readings) => print(text(&readings, &Truths::default())),
+        Some(readings) => print(&Printable::page(&text(&readings, &Truths::default()))),
     }
 }
 
@@ -70,6 +72,10 @@ struct Reading {
     model: HashMap<String, bool>,
     /// That is not from the log, but from what is kept of the model's answers.
     is_kept: bool,
+    /// What the file says of its patient.
+    patient: PatientIdentity,
+    /// The same for all images of a patient, as far as files say whose they are.
+    cluster: String,
 }
 
 /// `None`, with its faults named, if the log is not whole: figures of it would claim too much.
@@ -94,7 +100,8 @@ fn readings(wanted: &Wanted) -> Result<Option<Vec<Reading>>> {
         })??;
         let found = found.into_iter();
         let readings = found.map(|(word, blinded)| reading(store, word, blinded));
-        readings.collect::<Result<_>>().map(Some)
+        let readings = readings.collect::<Result<_>>()?;
+        Ok(Some(clustered(readings)))
     })
 }
 
@@ -113,9 +120,38 @@ fn reading(store: &Store, word: LastWord, blinded: BlindedReading) -> Result<Rea
     Ok(Reading {
         is_kept: kept.is_some(),
         model: logged.or(kept).unwrap_or_default(),
+        patient: patient(store, &word.image)?,
+        cluster: String::new(),
         word,
         blinded,
     })
+}
+
+/// Of an image whose file was never asked for all of it, the identifier alone is known.
+fn patient(store: &Store, image: &ImageIdentity) -> Result<PatientIdentity> {
+    let known = store.origin(&image.sha256)?.map(|origin| origin.patient);
+    Ok(known.unwrap_or_else(|| PatientIdentity {
+        id: image.patient_id.clone(),
+        ..PatientIdentity::default()
+    }))
+}
+
+fn clustered(mut readings: Vec<Reading>) -> Vec<Reading> {
+    let said = |reading: &Reading| reading.word.image.uids.study.clone();
+    let studies: Vec<Option<String>> = readings.iter().map(said).collect();
+    let images = readings.iter().zip(&studies);
+    let images: Vec<_> = images
+        .map(|(reading, study)| (&reading.patient, study.as_deref()))
+        .collect();
+    let first = clusters(&images);
+    let names: Vec<String> = first
+        .into_iter()
+        .map(|first| readings[first].word.image.sha256.clone())
+        .collect();
+    for (reading, name) in readings.iter_mut().zip(names) {
+        reading.cluster = name;
+    }
+    readings
 }
 
 fn positives(said: &Value) -> HashMap<String, bool> {
@@ -168,11 +204,10 @@ fn read(reading: &Reading, label: &str, truths: &Truths) -> Read {
     let image = &reading.word.image;
     let case = truths.of_image(image);
     let named = case.map(|case| case.patient.clone());
-    let patient = named.or_else(|| image.patient_id.clone());
     let called = |present: &[String]| present.iter().any(|called| called == label);
     let question = Question::Label(label.to_owned());
     Read {
-        patient: patient.unwrap_or_else(|| image.sha256.clone()),
+        patient: named.unwrap_or_else(|| reading.cluster.clone()),
         unaided: called(&reading.blinded.unaided.present),
         aided: called(&reading.blinded.last().present),
         model: reading.model.get(label).copied(),

@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
+use crate::commands::note;
+use crate::domain::text::Printable;
 use crate::domain::{InputCheck, Prediction};
 
 /// While the number of images is not known yet.
@@ -23,7 +24,8 @@ const TICK: Duration = Duration::from_millis(250);
 pub fn download_bar(name: &str) -> ProgressBar {
     const FETCHED: &str = "{msg} {bar:30} {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left";
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-    bar.with_style(style(FETCHED)).with_message(name.to_owned())
+    bar.with_style(style(FETCHED))
+        .with_message(Printable::line(name).to_string())
 }
 
 /// Rows of each status.
@@ -161,11 +163,9 @@ impl Progress {
             1 => ", 1 read anew: its file was changed".to_owned(),
             count => said(count, "read anew: their files were changed"),
         };
-        // A closed standard error is no reason to fail.
-        let _ = writeln!(
-            io::stderr(),
+        note(&Printable::line(&format!(
             "{tally}{kept}{changed}; {seconds:.1} s, {rate:.1} images/s; {place}"
-        );
+        )));
     }
 }
 

@@ -20,6 +20,7 @@ use super::batch::{Crew, Known, Reader, Signals};
 use super::cases;
 use super::{SOME_FAILED, Usage, classifier, complain, print};
 use crate::cli;
+use crate::domain::text::Printable;
 use crate::domain::{ModelCard, Prediction};
 use crate::evaluation::measure::{Measured, patients};
 use crate::evaluation::report::{About, OperatingPoint};
@@ -127,7 +128,7 @@ fn conclude(about: About, measured: Measured, folder: Option<&Folder>) -> Result
     if let Some(folder) = folder {
         folder.write(&report, &measured.panels)?;
     }
-    print(tables::terminal(&report))?;
+    print(&Printable::page(&tables::terminal(&report)))?;
     Ok(if failed > 0 {
         ExitCode::from(SOME_FAILED)
     } else {

@@ -12,6 +12,7 @@ use anyhow::{Context, Result};
 use self::rows::Rows;
 use super::{SOME_FAILED, Usage, complain, is_broken_pipe, owner_only, print, standard_output};
 use crate::cli::{self, ReviewFormat};
+use crate::domain::text::Printable;
 use crate::export::{Format, TableWriter, path_text};
 use crate::store::{Audit, Store, StoreError, default_path};
 
@@ -47,7 +48,7 @@ pub fn run(arguments: &cli::Export) -> Result<ExitCode> {
             return Ok(ExitCode::from(SOME_FAILED));
         }
         match (arguments.verify, wants_table) {
-            (true, false) => return print(verdict(&audit) + "\n"),
+            (true, false) => return print(&Printable::page(&(verdict(&audit) + "\n"))),
             (true, true) => complain(&verdict(&audit)),
             (false, _) => {}
         }

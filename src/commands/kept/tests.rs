@@ -330,11 +330,11 @@ impl Memory for Old {
     fn keep(
         &mut self,
         image: &ImageIdentity,
-        taken: Option<&str>,
+        origin: &Origin,
         card: &ModelCard,
         said: &Prediction,
     ) -> Result<(), String> {
-        self.0.keep(image, taken, card, said)
+        self.0.keep(image, origin, card, said)
     }
 }
 
@@ -344,7 +344,7 @@ fn whose_image_it_is_comes_with_the_answer_and_is_remembered() {
     let store = folder.path().join("reviews.sqlite");
     let first = Desk::open("1", open_memory(store.clone()), vec![]);
     let origin = origin_of_sample(&first).unwrap();
-    assert_eq!(origin.patient.as_deref(), Some("SYNTHETIC-clear_16bit"));
+    assert_eq!(origin.patient.id.as_deref(), Some("SYNTHETIC-clear_16bit"));
     assert!(origin.study.as_ref().unwrap().starts_with("2.25.1148"));
     assert!(origin.taken.as_ref().unwrap().starts_with("2020-01-01"));
     drop(first);

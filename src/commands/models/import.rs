@@ -11,7 +11,7 @@ use super::usage;
 use crate::checkpoint::{self, Checkpoint, Form, Limits};
 use crate::cli::{Family, Import};
 use crate::commands::{Usage, print};
-use crate::domain::text::clean;
+use crate::domain::text::{Printable, clean};
 use crate::export::path_text;
 use crate::inference::family::{self, NamedTensors, Published};
 use crate::inference::{Classifier, ModelFiles, assemble_keras};
@@ -57,7 +57,7 @@ pub fn run(arguments: &Import, store: &Store) -> Result<ExitCode> {
     Classifier::from_parts(&card, &weights)
         .map_err(|error| anyhow::anyhow!("{}: {error}", path_text(file)))?;
     let card = store.add(&card, &weights, arguments.force).map_err(usage)?;
-    print(format!(
+    print(&Printable::page(&format!(
         "{0}: imported, {1} {2}; cxr --model {0} uses it\n",
         card.name,
         card.labels.len(),
@@ -66,7 +66,7 @@ pub fn run(arguments: &Import, store: &Store) -> Result<ExitCode> {
         } else {
             "labels"
         },
-    ))
+    )))
 }
 
 /// The one place that knows which network a file belongs to.

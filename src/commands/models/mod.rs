@@ -13,6 +13,7 @@ use anyhow::{Context, Result};
 use super::{SOME_FAILED, Usage, complain, of_option, print, resolved};
 use crate::cli::ModelsAction;
 use crate::domain::ModelCard;
+use crate::domain::text::Printable;
 use crate::export::path_text;
 use crate::inference::{Classify, ModelFiles};
 use crate::model_store::{Store, StoreError, Stored};
@@ -25,7 +26,7 @@ pub fn run(action: &ModelsAction, model: Option<&Path>) -> Result<ExitCode> {
         ModelsAction::Pull { name } => pull::run(name, &Store::of_user()?),
         ModelsAction::Remove { name } => {
             Store::of_user()?.remove(name).map_err(usage)?;
-            print(format!("{name}: removed\n"))
+            print(&Printable::page(&format!("{name}: removed\n")))
         }
         ModelsAction::Verify { name } => verify(name.as_deref(), &Store::of_user()?),
     }
@@ -54,7 +55,7 @@ fn stored() -> Result<Vec<Stored>> {
 fn list(model: Option<&Path>) -> Result<ExitCode> {
     if let Some(asked) = model {
         let model = used(Some(asked))?;
-        return print(line(&model.card()?, &path_text(asked)));
+        return print(&Printable::page(&line(&model.card()?, &path_text(asked))));
     }
     let mut lines = line(&ModelFiles::bundled().card()?, "bundled");
     let mut broken = false;
@@ -67,7 +68,7 @@ fn list(model: Option<&Path>) -> Result<ExitCode> {
             }
         }
     }
-    print(lines)?;
+    print(&Printable::page(&lines))?;
     Ok(ExitCode::from(if broken { SOME_FAILED } else { 0 }))
 }
 
@@ -99,7 +100,7 @@ fn show(name: Option<&str>, model: Option<&Path>) -> Result<ExitCode> {
         Some(_) => Usage::error(format!("model {error}")),
         None => error.into(),
     })?;
-    print(page::page(loaded.card()))
+    print(&page::page(loaded.card()))
 }
 
 fn verify(name: Option<&str>, store: &Store) -> Result<ExitCode> {
@@ -123,7 +124,7 @@ fn verify(name: Option<&str>, store: &Store) -> Result<ExitCode> {
             }
         }
     }
-    print(text).context("the list")?;
+    print(&Printable::page(&text)).context("the list")?;
     Ok(code)
 }
 

@@ -2,10 +2,11 @@
 
 use std::fmt::Write;
 
+use crate::domain::text::Printable;
 use crate::domain::{Measurement, ModelCard, card_text};
 
 /// The whole card, poor results included.
-pub fn page(card: &ModelCard) -> String {
+pub fn page(card: &ModelCard) -> Printable {
     let mut page = String::new();
     let facts = [
         ("model", format!("{} {}", card.name, card.version)),
@@ -33,7 +34,7 @@ pub fn page(card: &ModelCard) -> String {
         "Measured",
         card.measurements.iter().map(measured),
     );
-    page
+    Printable::page(&page)
 }
 
 /// Columns before a value; its further lines are indented as far.

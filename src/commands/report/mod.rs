@@ -18,7 +18,7 @@ use super::adapt::date;
 use super::batch::{Signals, decoders, guarded, in_order, silence_workers};
 use super::draft::Draft;
 use super::predict::heat_map_label;
-use super::{Usage, assumed, classifier, export, print};
+use super::{Usage, assumed, classifier, export, print_document};
 use crate::cli;
 use crate::domain::{HeatMapChoice, ModelCard, Prediction, Radiograph};
 use crate::export::path_text;
@@ -192,7 +192,7 @@ impl<'a> Destination<'a> {
 
     fn write(&self, page: &str) -> Result<ExitCode> {
         let Some(path) = self.file else {
-            return print(page);
+            return print_document(page.as_bytes());
         };
         let named = || format!("writing {}", path_text(path));
         let draft = Draft::begin(path).with_context(named)?;

@@ -4,8 +4,8 @@ use super::findings::findings;
 use super::html::Html;
 use super::pictures::Pictures;
 use crate::domain::{
-    HeatMapLegend, InputCheck, ModelCard, Opinion, Prediction, Radiograph, Subject, ViewPosition,
-    card_text,
+    HeatMapLegend, InputCheck, Issuer, ModelCard, Opinion, Prediction, Radiograph, Subject,
+    ViewPosition, card_text,
 };
 use crate::store::LastWord;
 
@@ -38,9 +38,12 @@ pub fn facts(radiograph: &Radiograph, with_patient: bool) -> Vec<Fact> {
     let mut facts = Vec::new();
     if with_patient {
         let uids = &radiograph.uids;
+        let Issuer { local, universal } = &patient.issuer;
+        let issuer = if local.is_some() { local } else { universal };
         let who = [
             ("Patient", &patient.name),
             ("Patient ID", &patient.id),
+            ("Its issuer", issuer),
             ("Study UID", &uids.study),
             ("Image UID", &uids.sop_instance),
         ];

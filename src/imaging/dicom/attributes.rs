@@ -10,6 +10,7 @@ use dicom_object::mem::InMemElement;
 use super::super::{Fault, clean_text};
 use super::object_kind;
 use super::structure::Encoding;
+use super::{admission, identity};
 use crate::domain::{
     Lut, Modality, PatientFacts, PhotometricInterpretation, PixelTransform, Radiograph, Rescale,
     Samples, Uids, ViewPosition, VoiFunction, WindowLevel, taken,
@@ -47,8 +48,9 @@ pub(super) enum Colour {
 
 /// The attributes that are read here. dicom-rs is given no others, so that a private or a broken
 /// element costs nothing.
-pub(super) const WANTED: [Tag; 50] = [
+pub(super) const WANTED: [Tag; 62] = [
     tags::SPECIFIC_CHARACTER_SET,
+    tags::IMAGE_TYPE,
     tags::SOP_CLASS_UID,
     tags::SOP_INSTANCE_UID,
     tags::STUDY_INSTANCE_UID,
@@ -59,12 +61,22 @@ pub(super) const WANTED: [Tag; 50] = [
     tags::ACQUISITION_TIME,
     tags::ACQUISITION_DATE_TIME,
     tags::MODALITY,
+    tags::CONVERSION_TYPE,
+    tags::PRESENTATION_INTENT_TYPE,
+    tags::ANATOMIC_REGION_SEQUENCE,
     tags::PATIENT_NAME,
     tags::PATIENT_ID,
+    tags::ISSUER_OF_PATIENT_ID,
+    tags::ISSUER_OF_PATIENT_ID_QUALIFIERS_SEQUENCE,
+    tags::PATIENT_BIRTH_DATE,
     tags::PATIENT_SEX,
     tags::PATIENT_AGE,
+    tags::BODY_PART_EXAMINED,
     tags::IMAGER_PIXEL_SPACING,
     tags::VIEW_POSITION,
+    tags::PATIENT_ORIENTATION,
+    tags::LATERALITY,
+    tags::IMAGE_LATERALITY,
     tags::SAMPLES_PER_PIXEL,
     tags::PHOTOMETRIC_INTERPRETATION,
     tags::PLANAR_CONFIGURATION,
@@ -79,6 +91,7 @@ pub(super) const WANTED: [Tag; 50] = [
     tags::PIXEL_REPRESENTATION,
     tags::PIXEL_PADDING_VALUE,
     tags::PIXEL_PADDING_RANGE_LIMIT,
+    tags::BURNED_IN_ANNOTATION,
     tags::WINDOW_CENTER,
     tags::WINDOW_WIDTH,
     tags::WINDOW_CENTER_WIDTH_EXPLANATION,
@@ -145,17 +158,17 @@ impl Attributes {
     }
 
     /// Printable text, or nothing.
-    fn text(&self, tag: Tag) -> Option<String> {
+    pub(super) fn text(&self, tag: Tag) -> Option<String> {
         let text = self.get(tag)?.to_str().ok()?;
         Some(clean_text(&text)).filter(|text| !text.is_empty())
     }
 
     /// Upper-case text of a code string.
-    fn code(&self, tag: Tag) -> Option<String> {
+    pub(super) fn code(&self, tag: Tag) -> Option<String> {
         self.text(tag).map(|text| text.to_ascii_uppercase())
     }
 
-    fn texts(&self, tag: Tag) -> Vec<String> {
+    pub(super) fn texts(&self, tag: Tag) -> Vec<String> {
         let values = self.get(tag).and_then(|e| e.to_multi_str().ok());
         values.map_or(Vec::new(), |v| {
             v.iter().map(|text| clean_text(text)).collect()
@@ -176,7 +189,7 @@ impl Attributes {
         self.numbers(tag).first().copied().filter(|v| v.is_finite())
     }
 
-    fn items(&self, tag: Tag) -> &[InMemDicomObject] {
+    pub(super) fn items(&self, tag: Tag) -> &[InMemDicomObject] {
         self.get(tag).and_then(|e| e.items()).unwrap_or_default()
     }
 
@@ -431,8 +444,17 @@ impl Attributes {
         code.map_or(ViewPosition::Unknown, coded_view)
     }
 
+    /// Whether it is refused for its view anyhow.
+    pub(super) fn is_lateral(&self) -> bool {
+        self.view() == ViewPosition::Lateral
+    }
+
     fn modality(&self) -> Modality {
-        match self.code(tags::MODALITY) {
+        let by_class = || {
+            let class = self.text(tags::SOP_CLASS_UID)?;
+            admission::modality_of_class(&class).map(str::to_owned)
+        };
+        match self.code(tags::MODALITY).or_else(by_class) {
             None => Modality::Unknown,
             Some(name) if RADIOGRAPHY.contains(&name.as_str()) => Modality::Radiography(name),
             Some(name) => Modality::Other(name),
@@ -440,13 +462,17 @@ impl Attributes {
     }
 
     fn patient(&self) -> PatientFacts {
+        let id = self.text(tags::PATIENT_ID);
+        let name = self.text(tags::PATIENT_NAME);
+        let birth_date = self.text(tags::PATIENT_BIRTH_DATE);
         PatientFacts {
+            issuer: identity::issuer(self),
+            name_print: identity::name_print(id.as_deref(), name.as_deref()),
+            birth_date_print: identity::birth_date_print(id.as_deref(), birth_date.as_deref()),
             sex: self.code(tags::PATIENT_SEX),
             age: self.text(tags::PATIENT_AGE),
-            name: self
-                .text(tags::PATIENT_NAME)
-                .and_then(|name| readable_name(&name)),
-            id: self.text(tags::PATIENT_ID),
+            name: name.and_then(|name| readable_name(&name)),
+            id,
         }
     }
 
@@ -487,6 +513,7 @@ impl Attributes {
             pixel_aspect: self.pixel_aspect(),
             view: self.view(),
             modality: self.modality(),
+            admission: admission::of(self),
             patient: self.patient(),
             uids: self.uids(),
             taken: self.taken(),

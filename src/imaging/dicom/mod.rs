@@ -6,9 +6,11 @@
 //! neither 32-bit RLE nor, without a C++ compiler, JPEG-LS, and panic where a stream and its header
 //! disagree.
 
+mod admission;
 mod attributes;
 mod codecs;
 mod frame;
+mod identity;
 mod jpeg_ls;
 mod object_kind;
 mod structure;

@@ -4,6 +4,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::{Effect, keeping_selection, review};
 use crate::domain::Prevalences;
+use crate::domain::text::{Printable, is_dangerous};
 use crate::tui::model::{Engine, LONGEST_NOTE, Model, Overlay, Prompt, PromptKind};
 use crate::tui::worklist::Terms;
 
@@ -36,7 +37,7 @@ pub fn on_key(model: &mut Model, mut prompt: Prompt, key: KeyEvent) -> Vec<Effec
     match key.code {
         KeyCode::Char('c') if control => return abandon(model, prompt),
         KeyCode::Char('u') if control => prompt.text.clear(),
-        KeyCode::Char(c) if !control && !c.is_control() => prompt.text.push(c),
+        KeyCode::Char(c) if !control && !is_dangerous(c) => prompt.text.push(c),
         KeyCode::Backspace if prompt.text.is_empty() => return abandon(model, prompt),
         KeyCode::Backspace => {
             prompt.text.pop();
@@ -132,7 +133,8 @@ pub fn on_paste(model: &mut Model, text: &str) -> Vec<Effect> {
     let Some(Overlay::Prompt(mut prompt)) = model.overlay.take() else {
         return vec![];
     };
-    prompt.text.extend(text.chars().filter(|c| !c.is_control()));
+    // What is pasted comes from anywhere, and is a line once it is here.
+    prompt.text += Printable::page(&text.replace(['\r', '\n'], " ")).as_str();
     let effects = preview_prompt(model, &prompt);
     model.overlay = Some(Overlay::Prompt(prompt));
     effects

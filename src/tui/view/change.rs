@@ -2,7 +2,7 @@
 
 use crate::domain::text::clean;
 use crate::tui::model::Model;
-use crate::tui::worklist::Change;
+use crate::tui::worklist::{Change, Sharing};
 
 /// What a row says in the order of patients: the patient where another one begins, and the change in
 /// place of the score if there is one.
@@ -11,6 +11,10 @@ pub fn of_row(model: &Model, row: usize) -> Option<(String, Option<String>)> {
     let patient = list.patient(row)?;
     let id = patient.id.filter(|_| model.identity).map(clean);
     let tag = id.unwrap_or_else(|| format!("patient {}", patient.number));
+    let tag = match patient.sharing {
+        Some(sharing) => format!("{tag} ({})", in_short(sharing)),
+        None => tag,
+    };
     let lead = if patient.is_first {
         tag
     } else {
@@ -18,6 +22,31 @@ pub fn of_row(model: &Model, row: usize) -> Option<(String, Option<String>)> {
     };
     let change = list.progression(row);
     Some((lead, change.map(|change| difference(&change) + " ext")))
+}
+
+/// Beside the patient, where another one bears the same identifier: half a row of 80 columns has no
+/// room for more. The findings say it in full.
+fn in_short(sharing: Sharing) -> &'static str {
+    match sharing {
+        Sharing::OtherPerson => "shared ID",
+        Sharing::OtherIssuer => "two issuers",
+        Sharing::Unsaid => "whose ID?",
+    }
+}
+
+/// Why an image is not compared with others that bear its patient's identifier.
+pub fn sharing_words(sharing: Sharing) -> &'static str {
+    match sharing {
+        Sharing::OtherPerson => {
+            "another name or birth date bears the same Patient ID: kept apart, not compared"
+        }
+        Sharing::OtherIssuer => {
+            "the same Patient ID is borne by another issuer's patient: kept apart, not compared"
+        }
+        Sharing::Unsaid => {
+            "the Patient ID does not say whose image this is: compared within its study only"
+        }
+    }
 }
 
 /// `12 days before: extent 1.9/8 ↑ +1.2`

@@ -205,6 +205,8 @@ impl Pane<'_> {
         let change = list.progression(list.cursor());
         let change = change.map(|change| shorten(&change::line(&change), self.width));
         groups.extend(change.map(|words| group(2, vec![Line::styled(words, self.theme.plain)])));
+        let sharing = list.sharing(list.cursor()).map(change::sharing_words);
+        groups.extend(sharing.map(|words| group(2, self.wrapped(words, self.theme.caution))));
         groups
     }
 

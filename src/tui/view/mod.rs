@@ -53,6 +53,7 @@ pub fn draw(
         Some(Overlay::About { scroll }) => about::draw(model, theme, *scroll, frame),
         Some(Overlay::Prompt(_) | Overlay::Disagree { .. } | Overlay::Call { .. }) | None => false,
     };
+    text::harmless(frame.buffer_mut());
     if theme.ascii {
         // Before an image, which may be made of signs that no terminal shows as letters.
         ascii::cells(frame.buffer_mut());

@@ -183,6 +183,7 @@ fn show(model: &mut Model) {
         age: Some("054Y".into()),
         name: Some("DOE^JOHN".into()),
         id: Some("4711".into()),
+        ..PatientFacts::default()
     };
     let facts = Facts {
         content: Default::default(),
@@ -377,4 +378,6 @@ mod access;
 mod blinded;
 mod calibrated;
 mod filter;
+mod hostile;
 mod many_labels;
+mod people;

@@ -1,7 +1,32 @@
 //! Text in cells: what is as wide as two, or as none, is counted so.
 
+use ratatui::buffer::Buffer;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
+
+use crate::domain::text::{Printable, is_dangerous};
+
+/// Takes what must not be shown out of every cell. All text of the screen comes by here, wherever it is
+/// from: a mark that hides behind a letter is in that letter's cell. Pictures come later, with signs of
+/// their own.
+pub fn harmless(buffer: &mut Buffer) {
+    for cell in &mut buffer.content {
+        let symbol = cell.symbol();
+        // A printable letter of ASCII, as nearly all of them are.
+        if matches!(symbol.as_bytes(), [b' '..=b'~']) {
+            continue;
+        }
+        let kept: String = symbol.chars().filter(|c| !is_dangerous(*c)).collect();
+        let kept = Printable::page(&kept);
+        if kept.as_str() == symbol {
+            continue;
+        }
+        match kept.as_str() {
+            "" => cell.set_symbol(" "),
+            kept => cell.set_symbol(kept),
+        };
+    }
+}
 
 /// Cells that `text` takes: as ratatui puts it on the screen, one letter with its marks at a time. The
 /// width of a whole text can be less: where an Arabic lam and alef become one sign.
@@ -94,6 +119,25 @@ pub fn percent(score: f32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_cell_keeps_what_must_not_be_shown() {
+        let mut buffer = Buffer::with_lines(["abcdef"]);
+        let marks = format!("e{}", "\u{301}".repeat(9));
+        for (x, symbol) in [
+            (0, "\u{202e}"),
+            (1, "b\u{e0041}"),
+            (2, "\u{10eeee}\u{305}"),
+            (3, "\u{1b}"),
+            (4, &marks),
+        ] {
+            buffer[(x, 0)].set_symbol(symbol);
+        }
+        harmless(&mut buffer);
+        let symbols: Vec<&str> = buffer.content.iter().map(|cell| cell.symbol()).collect();
+        let e = "e\u{301}\u{301}\u{301}\u{301}";
+        assert_eq!(symbols, [" ", "b", "\u{305}", " ", e, "f"]);
+    }
 
     #[test]
     fn text_is_cut_and_filled_by_cells_not_by_letters() {

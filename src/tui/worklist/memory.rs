@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use super::{Sort, State, Worklist};
 use crate::domain::{
-    Calibrated, Conformal, Finding, InputCheck, OperatingPoint, Origin, Pathology, Prediction,
-    PresenceSet, Prevalence, Question, Score, ScoreKind, Severity,
+    Calibrated, Conformal, Finding, Fingerprint, InputCheck, Issuer, OperatingPoint, Origin,
+    Pathology, PatientIdentity, Prediction, PresenceSet, Prevalence, Question, Score, ScoreKind,
+    Severity,
 };
 
 const FILES: u32 = 100_000;
@@ -76,7 +77,15 @@ fn a_hundred_thousand_files_with_answers_and_patients_fit() {
     let found = peak().unwrap();
     for n in 0..FILES {
         let origin = Origin {
-            patient: Some(format!("MRN-{:07}", n / 3)),
+            patient: PatientIdentity {
+                id: Some(format!("MRN-{:07}", n / 3)),
+                issuer: Issuer {
+                    local: Some("HOSPITAL".to_owned()),
+                    universal: None,
+                },
+                name: Some(Fingerprint(u64::from(n) / 3)),
+                birth_date: Some(Fingerprint(u64::from(n) / 3)),
+            },
             study: Some(format!("1.2.840.113619.2.{n:040}")),
             taken: Some("2020-03-01T10:20:30".to_owned()),
         };

@@ -4,14 +4,21 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::{Sort, Worklist};
-use crate::domain::{Origin, Severity, days_between, is_before};
+use crate::domain::patient::{MOST_PEOPLE, persons};
+use crate::domain::{Origin, PatientIdentity, Sameness, Severity, days_between, is_before};
 
 /// As far as files say: what no file says of is not among them.
 #[derive(Default)]
 pub struct Patients {
     of: HashMap<u32, Placed>,
     all: Vec<Patient>,
+    /// Which of all has this place among the bearers of this number.
+    by_place: HashMap<(u32, Place), u32>,
+    bearers: Vec<Bearers>,
     by_key: HashMap<Key, u32>,
+    identities: Vec<Identity>,
+    /// By bearers and what is said.
+    by_identity: HashMap<(u32, PatientIdentity), u32>,
 }
 
 /// Where an image belongs.
@@ -19,17 +26,20 @@ struct Placed {
     origin: Origin,
     /// Index into all.
     patient: u32,
+    /// Index into identities.
+    identity: u32,
 }
 
 struct Patient {
-    key: Key,
+    /// Index into bearers.
+    bearers: u32,
     /// By the time at which they were taken; those that do not say come last.
     images: Vec<u32>,
     /// From 1, in the order of their first images; 0 before the list was sorted by patients.
     number: u32,
 }
 
-/// What makes images those of one patient. Two images of one study are of one, whoever that is.
+/// What images have in common that may be of one patient: the identifier, or else the study.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Key {
     Id(String),
@@ -38,9 +48,49 @@ enum Key {
 
 impl Key {
     fn of(origin: &Origin) -> Option<Self> {
-        let id = origin.patient.clone().map(Key::Id);
+        let id = origin.patient.id.clone().map(Key::Id);
         id.or_else(|| origin.study.clone().map(Key::Study))
     }
+}
+
+/// Everybody who has one identifier: one patient, if files and hospitals do as they should.
+struct Bearers {
+    key: Key,
+    /// Different ones, of which there are images.
+    identities: Vec<u32>,
+    /// All that have been among them.
+    patients: Vec<u32>,
+}
+
+/// What some of the bearers' images say of their patient.
+struct Identity {
+    /// Index into bearers.
+    bearers: u32,
+    said: PatientIdentity,
+    images: u32,
+    /// The same number for identities of one person; `None` where it does not say which one.
+    person: Option<u32>,
+    sharing: Option<Sharing>,
+}
+
+/// Who an image of a bearer belongs with.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Place {
+    Person(u32),
+    /// With others of its study that say the same, where it does not say who it is of.
+    Study(u32, String),
+    Alone(u32),
+}
+
+/// Why an identifier is not enough to say whose an image is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sharing {
+    /// Others bear it whose name or birth date is another.
+    OtherPerson,
+    /// Others bear it by another issuer, or perhaps by another.
+    OtherIssuer,
+    /// Nothing says which of those who bear it this one is.
+    Unsaid,
 }
 
 /// Which patient a row is of.
@@ -50,6 +100,8 @@ pub struct PatientRow<'a> {
     pub number: u32,
     /// *Patient ID*: not to be shown unless asked for.
     pub id: Option<&'a str>,
+    /// Why that identifier is not all that tells this patient from others.
+    pub sharing: Option<Sharing>,
     /// The row before is of another.
     pub is_first: bool,
 }
@@ -88,20 +140,118 @@ impl Patients {
         let Some(key) = Key::of(&origin) else {
             return was_there;
         };
-        let patient = *self.by_key.entry(key.clone()).or_insert_with(|| {
-            self.all.push(Patient {
+        let (identity, is_new) = self.identity(key, &origin.patient);
+        self.identities[identity as usize].images += 1;
+        let placed = Placed {
+            origin,
+            patient: u32::MAX,
+            identity,
+        };
+        self.of.insert(index, placed);
+        let bearers = self.identities[identity as usize].bearers;
+        if is_new {
+            self.weigh(bearers);
+        }
+        self.seat(index);
+        true
+    }
+
+    /// What an image says of its patient, and whether it is the first to say so.
+    fn identity(&mut self, key: Key, said: &PatientIdentity) -> (u32, bool) {
+        let bearers = *self.by_key.entry(key.clone()).or_insert_with(|| {
+            self.bearers.push(Bearers {
                 key,
+                identities: Vec::new(),
+                patients: Vec::new(),
+            });
+            self.bearers.len() as u32 - 1
+        });
+        let known = self.by_identity.entry((bearers, said.clone()));
+        let identity = *known.or_insert_with(|| {
+            self.identities.push(Identity {
+                bearers,
+                said: said.clone(),
+                images: 0,
+                person: None,
+                sharing: None,
+            });
+            self.identities.len() as u32 - 1
+        });
+        let is_new = self.identities[identity as usize].images == 0;
+        if is_new {
+            self.bearers[bearers as usize].identities.push(identity);
+        }
+        (identity, is_new)
+    }
+
+    /// Says anew who among the bearers is whom, after one has come or gone, and seats their images
+    /// anew: what is known of one may say more, or less, of another.
+    fn weigh(&mut self, bearers: u32) {
+        let Bearers {
+            key,
+            identities,
+            patients,
+        } = &self.bearers[bearers as usize];
+        if identities.len() > MOST_PEOPLE + 1 {
+            // In a crowd nobody is weighed against others: only the last has changed.
+            let last = identities[identities.len() - 1];
+            let identity = &mut self.identities[last as usize];
+            let is_somebody = identity.said.is_full();
+            identity.person = is_somebody.then_some(last);
+            identity.sharing = Some(match is_somebody {
+                true => Sharing::OtherPerson,
+                false => Sharing::Unsaid,
+            });
+            return;
+        }
+        let said = identities.iter();
+        let said: Vec<&PatientIdentity> =
+            said.map(|at| &self.identities[*at as usize].said).collect();
+        let persons = persons(&said, matches!(key, Key::Study(_)));
+        let sharing: Vec<_> = (0..said.len())
+            .map(|at| sharing(at, &said, &persons))
+            .collect();
+        for ((at, person), sharing) in identities.iter().zip(&persons).zip(sharing) {
+            let identity = &mut self.identities[*at as usize];
+            identity.person = person.map(|first| identities[first]);
+            identity.sharing = sharing;
+        }
+        let images: Vec<u32> = patients
+            .iter()
+            .flat_map(|patient| std::mem::take(&mut self.all[*patient as usize].images))
+            .collect();
+        for image in images {
+            self.seat(image);
+        }
+    }
+
+    /// Puts an image whose identity has been weighed among those of its patient.
+    fn seat(&mut self, index: u32) {
+        let placed = &self.of[&index];
+        let identity = &self.identities[placed.identity as usize];
+        let bearers = identity.bearers;
+        let place = match (identity.person, &placed.origin.study) {
+            (Some(person), _) => Place::Person(person),
+            (None, Some(study)) => Place::Study(placed.identity, study.clone()),
+            (None, None) => Place::Alone(index),
+        };
+        let patient = *self.by_place.entry((bearers, place)).or_insert_with(|| {
+            self.all.push(Patient {
+                bearers,
                 images: Vec::new(),
                 number: 0,
             });
-            self.all.len() as u32 - 1
+            let patient = self.all.len() as u32 - 1;
+            self.bearers[bearers as usize].patients.push(patient);
+            patient
         });
-        self.of.insert(index, Placed { origin, patient });
+        if let Some(placed) = self.of.get_mut(&index) {
+            placed.patient = patient;
+        }
         let moment = |index: u32| (when(&self.of[&index].origin), index);
         let images = &mut self.all[patient as usize].images;
         let at = images.partition_point(|other| moment(*other) < moment(index));
         images.insert(at, index);
-        true
     }
 
     /// A file may have been replaced by another.
@@ -111,6 +261,16 @@ impl Patients {
         };
         let images = &mut self.all[placed.patient as usize].images;
         images.retain(|other| *other != index);
+        let identity = &mut self.identities[placed.identity as usize];
+        identity.images -= 1;
+        if identity.images == 0 {
+            let bearers = identity.bearers;
+            let of = &mut self.bearers[bearers as usize];
+            of.identities.retain(|other| *other != placed.identity);
+            if of.identities.len() <= MOST_PEOPLE + 1 {
+                self.weigh(bearers);
+            }
+        }
         true
     }
 
@@ -134,7 +294,9 @@ impl Patients {
             rows.iter().partition(|index| self.of.contains_key(*index));
         let began = self.studies();
         known.sort_by_cached_key(|index| {
-            let Placed { origin, patient } = &self.of[index];
+            let Placed {
+                origin, patient, ..
+            } = &self.of[index];
             let number = self.all[*patient as usize].number;
             let study = origin.study.as_deref();
             let began = began.get(&(*patient, study)).copied();
@@ -158,6 +320,25 @@ impl Patients {
         }
         began
     }
+}
+
+/// What there is to say of an identifier that this one bears, if others do.
+fn sharing(at: usize, said: &[&PatientIdentity], persons: &[Option<usize>]) -> Option<Sharing> {
+    let (this, person) = (said[at], persons[at]);
+    this.id.as_ref()?;
+    if person.is_none() {
+        return Some(Sharing::Unsaid);
+    }
+    let others = said
+        .iter()
+        .zip(persons)
+        .filter(|(_, other)| **other != person);
+    let why = others.map(|(other, _)| match this.issuer.agrees(&other.issuer) {
+        Sameness::Same => Sharing::OtherPerson,
+        Sameness::Different | Sameness::Unproven => Sharing::OtherIssuer,
+    });
+    // Another name is the graver.
+    why.min_by_key(|why| *why != Sharing::OtherPerson)
 }
 
 /// Sorts what does not say last.
@@ -190,7 +371,7 @@ impl Worklist {
         let of = |row: usize| Some(self.patients.of.get(self.rows.get(row)?)?.patient);
         let at = of(row).filter(|_| self.sort == Sort::Patient)?;
         let patient = &self.patients.all[at as usize];
-        let id = match &patient.key {
+        let id = match &self.patients.bearers[patient.bearers as usize].key {
             Key::Id(id) => Some(id.as_str()),
             Key::Study(_) => None,
         };
@@ -199,8 +380,16 @@ impl Worklist {
         (patient.number > 0).then_some(PatientRow {
             number: patient.number,
             id,
+            sharing: self.sharing(row),
             is_first,
         })
+    }
+
+    /// Why the identifier of a row's patient is not enough to say whose image it is; `None` where it is,
+    /// and where there is none.
+    pub fn sharing(&self, row: usize) -> Option<Sharing> {
+        let placed = self.patients.of.get(self.rows.get(row)?)?;
+        self.patients.identities[placed.identity as usize].sharing
     }
 
     /// What became of the severity since the patient's image before, whatever the filter hides. Only

@@ -2,12 +2,15 @@ use std::sync::Arc;
 
 use super::super::State;
 use super::*;
-use crate::domain::{InputCheck, Prediction};
+use crate::domain::{Fingerprint, InputCheck, Issuer, Prediction};
 
 fn origin(patient: &str, study: &str, taken: &str) -> Origin {
     let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
     Origin {
-        patient: text(patient),
+        patient: PatientIdentity {
+            id: text(patient),
+            ..PatientIdentity::default()
+        },
         study: text(study),
         taken: text(taken),
     }
@@ -153,4 +156,129 @@ fn what_a_file_says_of_its_patient_may_come_late_and_change() {
     assert_eq!(order(&list), "acb");
     assert_eq!(list.patient(1).unwrap().number, 2);
     list.set_origin_at(9, origin("P1", "", ""));
+}
+
+/// The same of somebody: 0 stands for no name and no birth date, a space for no issuer.
+fn of(person: (u64, u64), issuer: &str, origin: Origin) -> Origin {
+    let print = |print: u64| (print > 0).then_some(Fingerprint(print));
+    Origin {
+        patient: PatientIdentity {
+            name: print(person.0),
+            birth_date: print(person.1),
+            issuer: Issuer {
+                local: Some(issuer.to_owned()).filter(|issuer| issuer != " "),
+                universal: None,
+            },
+            ..origin.patient
+        },
+        ..origin
+    }
+}
+
+/// Which patient each row is of, by name.
+fn numbers(list: &Worklist) -> Vec<(String, u32, Option<Sharing>)> {
+    let row = |row: usize| {
+        let patient = list.patient(row)?;
+        let name = list.row(row).unwrap().name();
+        Some((name, patient.number, patient.sharing))
+    };
+    let mut numbers: Vec<_> = (0..list.len()).filter_map(row).collect();
+    numbers.sort();
+    numbers
+}
+
+fn says(name: &str, number: u32, sharing: Option<Sharing>) -> (String, u32, Option<Sharing>) {
+    (name.to_owned(), number, sharing)
+}
+
+#[test]
+fn two_people_with_one_identifier_are_two_patients_and_are_not_compared() {
+    let mut list = list(&[
+        of((1, 1), " ", origin("ANON", "s1", "2020-03-01")), // a
+        of((2, 2), " ", origin("ANON", "s2", "2020-03-05")), // b
+        of((1, 1), " ", origin("ANON", "s3", "2020-03-09")), // c
+        of((0, 0), " ", origin("ANON", "s4", "2020-03-12")), // d
+        of((3, 3), "H", origin("P7", "s5", "2020-03-01")),   // e
+        of((4, 4), "K", origin("P7", "s6", "2020-03-02")),   // f
+    ]);
+    for name in ["a", "b", "c", "d", "e", "f"] {
+        list.record(Path::new(name), read("m", Some(2.0)));
+    }
+    let (person, issuer) = (Some(Sharing::OtherPerson), Some(Sharing::OtherIssuer));
+    assert_eq!(
+        numbers(&list),
+        [
+            says("a", 1, person),
+            says("b", 2, person),
+            says("c", 1, person),
+            says("d", 3, Some(Sharing::Unsaid)),
+            says("e", 4, issuer),
+            says("f", 5, issuer),
+        ]
+    );
+    let change = |list: &Worklist, name: &str| {
+        let row = list.row_of(Path::new(name)).unwrap();
+        list.progression(row).map(|change| change.days)
+    };
+    assert_eq!(change(&list, "c"), Some(Some(8)), "with a, not with b");
+    for name in ["b", "d", "f"] {
+        assert_eq!(change(&list, name), None, "{name}");
+    }
+}
+
+#[test]
+fn an_image_without_a_name_is_no_bridge_once_there_are_two_names() {
+    let mut list = list(&[
+        of((1, 0), " ", origin("P7", "s1", "2020-03-01")), // a
+        of((0, 0), " ", origin("P7", "s2", "2020-03-05")), // b
+        of((0, 0), " ", origin("P7", "s2", "2020-03-06")), // c
+        of((0, 0), " ", origin("P7", "s3", "2020-03-07")), // d
+    ]);
+    let together = [("a", 1), ("b", 1), ("c", 1), ("d", 1)];
+    assert_eq!(
+        numbers(&list),
+        together.map(|(name, n)| says(name, n, None))
+    );
+    list.add([Path::new("e").into()]);
+    list.set_origin_at(4, of((2, 0), " ", origin("P7", "s4", "2020-03-08")));
+    list.sort_again();
+    let (person, unsaid) = (Some(Sharing::OtherPerson), Some(Sharing::Unsaid));
+    let apart = [
+        says("a", 1, person),
+        says("b", 2, unsaid),
+        says("c", 2, unsaid),
+        says("d", 3, unsaid),
+        says("e", 4, person),
+    ];
+    assert_eq!(numbers(&list), apart);
+    // The other was replaced by another file: what is left is of one again.
+    list.set_origin_at(4, Origin::default());
+    list.sort_again();
+    assert_eq!(
+        numbers(&list),
+        together.map(|(name, n)| says(name, n, None))
+    );
+}
+
+#[test]
+fn a_crowd_with_one_identifier_is_told_apart_by_what_it_says() {
+    let people = 3 * MOST_PEOPLE as u64;
+    let origins: Vec<Origin> = (0..people)
+        .map(|n| of((n % 30 + 1, n % 30 + 1), " ", origin("7", "", "2020-03-01")))
+        .collect();
+    let mut list = Worklist::default();
+    let names = (0..people).map(|n| -> Arc<Path> { Path::new(&format!("{n:03}")).into() });
+    list.add(names);
+    for (index, origin) in (0..).zip(origins) {
+        list.set_origin_at(index, origin);
+    }
+    list.set_sort(Sort::Patient);
+    let numbers = numbers(&list);
+    assert_eq!(numbers.len(), people as usize);
+    for (at, (_, number, sharing)) in numbers.iter().enumerate() {
+        assert_eq!(
+            (*number as usize, *sharing),
+            (at % 30 + 1, Some(Sharing::OtherPerson))
+        );
+    }
 }

@@ -1,0 +1,50 @@
+//! What a DICOM header says against reading its image as a frontal chest radiograph.
+//!
+//! None of it is a refusal: *Body Part Examined* is often what the device's last protocol was, and films
+//! that were digitised are films. What is no projection radiograph at all is refused by its
+//! [`Modality`](super::Modality).
+
+use std::fmt;
+
+/// One thing that the header says against an image. Texts are the file's, cleaned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Objection {
+    /// *Presentation Intent Type* (0008,0068) FOR PROCESSING: raw detector values, which no one looks
+    /// at, and on which no model was trained.
+    ForProcessing,
+    /// *Body Part Examined* (0018,0015), or the meaning in *Anatomic Region Sequence* (0008,2218).
+    BodyPart(String),
+    /// Value 2 of *Image Type* (0008,0008) is SECONDARY: made after the examination from other images
+    /// (PS3.3 C.7.6.1.1.2). Or value 1 is DERIVED, and nothing says that it is primary all the same.
+    Derived(String),
+    /// A *Secondary Capture*: its SOP class, or *Conversion Type* (0008,0064), which is given.
+    SecondaryCapture(Option<String>),
+    /// *Burned In Annotation* (0028,0301) YES: letters in the pixels.
+    BurnedIn,
+    /// *Laterality* (0020,0060) or *Image Laterality* (0020,0062) of one side.
+    OneSide(String),
+    /// *View Position* (0018,5101), the view's code, or the *Patient Orientation* (0020,0020), which
+    /// is not that of a frontal view.
+    View(String),
+}
+
+impl fmt::Display for Objection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Objection::ForProcessing => f.write_str("for processing, not for presentation"),
+            Objection::BodyPart(part) => write!(f, "body part {part}, not chest"),
+            Objection::Derived(kind) => write!(f, "image type {kind}: derived from others"),
+            Objection::SecondaryCapture(None) => f.write_str("secondary capture"),
+            Objection::SecondaryCapture(Some(how)) => write!(f, "secondary capture ({how})"),
+            Objection::BurnedIn => f.write_str("annotation burned into the picture"),
+            Objection::OneSide(side) => write!(f, "laterality {side}, and a chest has both"),
+            Objection::View(view) => write!(f, "view {view}, not frontal"),
+        }
+    }
+}
+
+/// All of it; empty for an image against which nothing is said, and for one that has no such header.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Admission {
+    pub objections: Vec<Objection>,
+}
