@@ -28,7 +28,7 @@ const COLUMNS: [&str; 16] = [
     "model_sha256",
     "preprocess",
     "elapsed_ms",
-    "sha256",
+    "image_sha256",
     "card_digest",
     "prevalence",
 ];
@@ -998,7 +998,7 @@ fn a_table_of_an_earlier_version_is_gone_on_with() {
                 .map(|line| {
                     let end = match name {
                         "t.csv" => line.rmatch_indices(',').nth(2).unwrap().0,
-                        _ => line.find(",\"sha256\"").unwrap(),
+                        _ => line.find(",\"image_sha256\"").unwrap(),
                     };
                     line[..end].to_owned() + if name == "t.csv" { "\n" } else { "}\n" }
                 })

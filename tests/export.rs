@@ -360,7 +360,8 @@ fn a_review_stays_where_it_was_made() {
     bob.token = "cem".into();
     log.append(&bob).unwrap();
     let said = prediction("COVID-19", 0.25);
-    log.remember(&bob.image, &Default::default(), &said, "basis").unwrap();
+    log.remember(&bob.image, &Default::default(), &said, "basis")
+        .unwrap();
     assert_eq!(study.table(&["ward3"]), before);
     assert_eq!(rows(&study.table(&["ward4"])).1.len(), 1);
 
@@ -414,6 +415,16 @@ fn a_backup_is_whole_while_the_store_is_written_and_replaces_nothing_unasked() {
     let (code, complaint) = study.complaint(&["--backup", "no/such/copy.sqlite"]);
     assert_eq!(code, Some(1), "{complaint}");
     assert!(complaint.contains("no/such/copy.sqlite"), "{complaint}");
+}
+
+#[test]
+fn a_table_does_not_replace_the_store() {
+    let study = Study::new();
+    let before = fs::read(&study.store).unwrap();
+    let (code, complaint) = study.complaint(&["--all", "-o", "./reviews.sqlite"]);
+    assert_eq!(code, Some(2));
+    assert!(complaint.contains("the store itself"), "{complaint}");
+    assert_eq!(fs::read(&study.store).unwrap(), before);
 }
 
 /// Waiting for the other end of a pipe would never end.

@@ -34,7 +34,7 @@ const AFTER: [&str; 5] = [
 const NESTED: [&str; 4] = ["reason_list", "prevalence", "findings", "severity"];
 /// What a row rests on beside the model's weights: SHA-256 of the image's file, digest of what the
 /// card adds, and the prevalences (which JSON rows have among the nested members).
-const CONTENT: &str = "sha256";
+pub const CONTENT: &str = "image_sha256";
 const CARD: &str = "card_digest";
 const PREVALENCE: &str = "prevalence";
 const BASIS: [&str; 3] = [CONTENT, CARD, PREVALENCE];
@@ -425,7 +425,7 @@ pub mod tests {
         assert_eq!(
             written(Format::Csv, &three_rows(Format::Csv)),
             "path,status,reasons,Pneumonia,COVID-19,geographic_extent,opacity,model_sha256,\
-             preprocess,elapsed_ms,sha256,card_digest,prevalence\n\
+             preprocess,elapsed_ms,image_sha256,card_digest,prevalence\n\
              a.png,caution,\"small; dark, \"\"very\"\"\",0.771235,0.000000,,,ab,cxr-1,11.000,CONTENT,CARD,\n\
              b.png,refused,colour,,,,,ab,cxr-1,11.000,CONTENT,CARD,\n\
              ./=c.png,error,'=1 is no image,,,,,,,,,,\n"
@@ -458,7 +458,7 @@ pub mod tests {
             read_table(format, text.as_bytes(), |row| {
                 assert_eq!(row.value("status"), Some("skipped"));
                 assert_eq!(row.value("reasons"), Some("structured report"));
-                assert_eq!(row.value("sha256"), Some(&*"c0".repeat(32)));
+                assert_eq!(row.value("image_sha256"), Some(&*"c0".repeat(32)));
                 assert_eq!(Origin::of(&row), None);
                 Ok::<_, ReadError>(())
             })
@@ -477,7 +477,7 @@ pub mod tests {
         );
         assert!(
             lines[1].contains(&format!(
-                r#""findings":[],"severity":null,"sha256":"{}","card_digest":""#,
+                r#""findings":[],"severity":null,"image_sha256":"{}","card_digest":""#,
                 "c0".repeat(32)
             )),
             "{}",

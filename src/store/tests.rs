@@ -538,3 +538,148 @@ fn only_the_handle_that_asks_for_it_is_relaxed_and_only_with_a_write_ahead_log()
     store.relax().unwrap();
     assert_eq!(synchronous(&store), 3);
 }
+
+/// The file alone, though another program has the store open: what was in its log is in it.
+#[test]
+fn a_store_that_was_closed_is_whole_in_its_one_file() {
+    let (folder, path, mut store) = new_store();
+    let other = Store::open(&path).unwrap();
+    for n in 0..5 {
+        store.append(&entry(n, "agree")).unwrap();
+    }
+    let alone = folder.path().join("alone.sqlite");
+    let rows = |alone: &Path| {
+        fs::copy(&path, alone).unwrap();
+        Store::open_read_only(alone).unwrap().verify().unwrap().rows
+    };
+    store.close();
+    assert_eq!(rows(&alone), 5);
+    drop(other);
+}
+
+/// A row holds all of it, whichever session said what; and what the model said goes into the row as
+/// soon as it is known, so that the chain holds it.
+#[test]
+fn a_row_holds_what_was_held_before_and_what_the_model_said() {
+    let (_folder, path, mut store) = new_store();
+    let reading = BlindedReading {
+        model_sha256: "ab".into(),
+        ..BlindedReading::default()
+    };
+    let called = Opinion {
+        blinded: Some(reading.clone()),
+        ..Opinion::default()
+    };
+    let mut first = entry(1, "call");
+    first.review.change = OpinionChange::to(&called);
+    first.prediction = None;
+    store.append(&first).unwrap();
+    assert_eq!(words(&store)[0].answer, None, "it had not answered");
+    let merged = store.append(&entry(1, "agree")).unwrap();
+    let both = Opinion {
+        verdict: Some(Verdict::Agree),
+        ..called
+    };
+    assert_eq!((merged.row, &merged.opinion), (2, &both));
+    let word = words(&store).remove(0);
+    assert_eq!(word.opinion, both);
+    let answer = word.answer.unwrap();
+    assert_eq!(answer["findings"][0]["positive"], true);
+    drop(store);
+    let sql = "UPDATE review SET calls = replace(calls, 'true', 'false') WHERE id = 2";
+    assert_eq!(tampered(&path, sql), [Fault::Edited(2)]);
+}
+
+#[test]
+fn calls_that_a_newer_version_wrote_are_carried_on() {
+    let (_folder, path, mut store) = new_store();
+    store.append(&entry(1, "agree")).unwrap();
+    let strange = r#"{"asked":"in another way"}"#;
+    let sql = format!("DROP TRIGGER review_is_not_edited; UPDATE review SET calls = '{strange}'");
+    let connection = Connection::open(&path).unwrap();
+    connection.execute_batch(&sql).unwrap();
+    let mut called = entry(1, "unsure");
+    let opinion = Opinion {
+        blinded: Some(BlindedReading::default()),
+        ..Opinion::default()
+    };
+    called.review.change = OpinionChange::to(&opinion);
+    store.append(&called).unwrap();
+    let calls: String = connection
+        .query_row("SELECT calls FROM review WHERE id = 2", [], |row| {
+            row.get(0)
+        })
+        .unwrap();
+    assert_eq!(calls, strange);
+}
+
+/// What waited in a file since an earlier session is older than what was said since.
+#[test]
+fn what_comes_late_changes_nothing_that_is_newer() {
+    let (_folder, _, mut store) = new_store();
+    let noted = |note: &str, seconds| {
+        let mut entry = entry(1, note);
+        entry.review.at = UNIX_EPOCH + Duration::from_secs(seconds);
+        entry.review.change = OpinionChange::to(&Opinion {
+            note: note.to_owned(),
+            verdict: (note == "late").then_some(Verdict::Unsure),
+            ..Opinion::default()
+        });
+        entry
+    };
+    store.append(&noted("first", 10)).unwrap();
+    store.append(&noted("newest", 30)).unwrap();
+    let late = Line {
+        is_late: true,
+        ..Line::from(&noted("late", 20))
+    };
+    let merged = store.append_line(&late).unwrap();
+    let expected = Opinion {
+        verdict: Some(Verdict::Unsure),
+        note: "newest".into(),
+        ..Opinion::default()
+    };
+    assert_eq!((merged.row, merged.opinion), (3, expected));
+}
+
+/// Ann judged one image in two wards, and another was looked at last under the first's name.
+#[test]
+fn a_standing_is_known_by_every_place_where_it_was_said() {
+    let (_folder, _, mut store) = new_store();
+    store.append(&entry(1, "agree")).unwrap();
+    let mut copy = entry(1, "unsure");
+    copy.image.path = "/x/ward2/1.png".into();
+    store.append(&copy).unwrap();
+    let mut moved = entry(1, "agree").image;
+    moved.path = "/x/moved.png".into();
+    store.remember(&moved, None, &prediction(), "b").unwrap();
+    let standing = store.standings("ann").unwrap().remove(0);
+    let mut places = standing.places;
+    places.sort();
+    let expected = ["/x/moved.png", "/x/ward/1.png", "/x/ward2/1.png"];
+    assert_eq!(places, expected.map(PathBuf::from));
+
+    let mut other = entry(2, "agree");
+    other.image.path = "/x/ward/1.png".into();
+    store.append(&other).unwrap();
+    let places: Vec<_> = store.standings("ann").unwrap();
+    let of = |n: usize| places[n].places.contains(&PathBuf::from("/x/ward/1.png"));
+    assert_eq!((of(0), of(1)), (false, true), "the last one judged there");
+}
+
+/// Nothing but SQLite may open them.
+#[test]
+fn the_files_of_a_store_are_known_under_any_name() {
+    let (folder, path, mut store) = new_store();
+    store.append(&entry(1, "agree")).unwrap();
+    let link = folder.path().join("link.png");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    fs::write(folder.path().join("a.png"), "").unwrap();
+    let beside = |suffix| file::with_suffix(&path, suffix);
+    for file in [path.clone(), link, beside("-wal"), beside("-shm")] {
+        assert!(is_part_of(&path, &file), "{}", file.display());
+    }
+    for name in ["a.png", "gone.png"] {
+        assert!(!is_part_of(&path, &folder.path().join(name)));
+    }
+}

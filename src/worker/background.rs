@@ -327,3 +327,51 @@ fn lower_priority() {
 
 #[cfg(not(target_os = "linux"))]
 fn lower_priority() {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Says when it is gone.
+    struct Double(Arc<AtomicBool>);
+
+    impl Memory for Double {
+        fn recall(&mut self, _: &str, _: &ModelCard) -> Option<Recalled> {
+            None
+        }
+
+        fn keep(
+            &mut self,
+            _: &ImageIdentity,
+            _: Option<&str>,
+            _: &ModelCard,
+            _: &Prediction,
+        ) -> Result<(), String> {
+            Ok(())
+        }
+    }
+
+    impl Drop for Double {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// A thread may still hold a clone: it has no open file by it.
+    #[test]
+    fn a_closed_memory_is_gone_whoever_holds_it_and_none_comes_after() {
+        for opens_late in [false, true] {
+            let gone = Arc::new(AtomicBool::new(false));
+            let recollection = Recollection::default();
+            let of_thread = recollection.clone();
+            if opens_late {
+                recollection.close();
+                of_thread.open(Box::new(Double(gone.clone())));
+            } else {
+                of_thread.open(Box::new(Double(gone.clone())));
+                recollection.close();
+            }
+            assert!(gone.load(Ordering::SeqCst) && !of_thread.is_open());
+        }
+    }
+}

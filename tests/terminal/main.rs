@@ -381,6 +381,49 @@ fn a_store_that_fails_is_said_and_the_verdict_is_kept_and_written_later() {
     assert!(store.exists());
 }
 
+/// A verdict that waits for another program's lock outlives a signal, and comes into the log once.
+#[test]
+fn what_waits_when_a_signal_comes_is_taken_up_by_the_next_session() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::copy(samples().join("clear_1.png"), folder.path().join("a.png")).unwrap();
+    let store = folder.path().join("reviews.sqlite");
+    let start = || {
+        let mut command = CommandBuilder::new(CXR);
+        command.arg(folder.path().join("a.png"));
+        command.args(["--no-background", "--reviewer", "Ann", "--store"]);
+        command.arg(&store);
+        Session::spawn(24, 80, command)
+    };
+    let mut session = start();
+    session.wait_for_answer();
+    session.press("*");
+    session.wait_for_text("key image");
+    let other = rusqlite::Connection::open(&store).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    session.press("u");
+    session.wait_for_text("unsure");
+    session.signal(Signal::TERM);
+    session.wait_for_end();
+    other.execute_batch("COMMIT").unwrap();
+    let waiting = |folder: &Path| {
+        let names = std::fs::read_dir(folder).unwrap();
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.contains(".waiting-")).count()
+    };
+    assert_eq!(waiting(folder.path()), 1);
+    drop(other);
+
+    let mut session = start();
+    session.wait_for_text("1 review that an earlier session");
+    session.press("q");
+    assert_eq!(session.wait_for_end(), 0);
+    assert_eq!(waiting(folder.path()), 0);
+    let log = cxr::store::Store::open_read_only(&store).unwrap();
+    assert_eq!(log.verify().unwrap().rows, 2);
+    let opinion = log.standings("Ann").unwrap().remove(0).opinion;
+    assert!(opinion.key_image && opinion.verdict == Some(cxr::domain::Verdict::Unsure));
+}
+
 #[test]
 fn what_is_no_store_is_refused_by_name_before_the_screen_is_taken() {
     let folder = tempfile::tempdir().unwrap();

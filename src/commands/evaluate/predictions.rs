@@ -11,10 +11,11 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::{Answers, ModelCard, Outcome, Usage};
-use crate::commands::cases::bytes;
+use crate::commands::cases::{bytes, contents, file};
+use crate::commands::complain;
 use crate::domain::{Score, ScoreKind};
 use crate::evaluation::Case;
-use crate::export::{Format, ReadError, is_label, path_text, read_array, read_table};
+use crate::export::{CONTENT, Format, ReadError, is_label, path_text, read_array, read_table};
 
 /// A table of predictions.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub struct Table {
     rows: Vec<Row>,
     /// Rows by the last part of their path.
     by_name: HashMap<String, Vec<usize>>,
+    /// And by what was in the file, where the table says it.
+    by_content: HashMap<String, Vec<usize>>,
     model_sha256: String,
 }
 
@@ -32,6 +35,7 @@ pub struct Table {
 struct Row {
     /// The parts of the path, as in the table.
     parts: Vec<String>,
+    sha256: Option<String>,
     outcome: Outcome,
 }
 
@@ -70,15 +74,24 @@ impl Table {
             extent: at("geographic_extent"),
             opacity: at("opacity"),
         };
+        let content = |row: &Vec<String>| {
+            let sha256 = at(CONTENT).map(|at| row[at].clone());
+            sha256.filter(|sha256| !sha256.is_empty())
+        };
         let rows: Vec<Row> = raw
             .iter()
             .map(|row| Row {
                 parts: parts(&row[path]),
+                sha256: content(row),
                 outcome: reading.outcome(row),
             })
             .collect();
         let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
+        let mut by_content: HashMap<String, Vec<usize>> = HashMap::new();
         for (number, row) in rows.iter().enumerate() {
+            if let Some(sha256) = row.sha256.clone() {
+                by_content.entry(sha256).or_default().push(number);
+            }
             let name = row.parts.last().cloned().unwrap_or_default();
             by_name.entry(name).or_default().push(number);
         }
@@ -99,6 +112,7 @@ impl Table {
             model_sha256: models.into_iter().next().unwrap_or_default().to_owned(),
             rows,
             by_name,
+            by_content,
         })
     }
 
@@ -120,10 +134,27 @@ impl Table {
     /// # Errors
     /// [`Usage`], if it has a row for no case, or it is not plain which row is whose.
     pub fn answers(&self, cases: &[Case], root: &Path) -> Result<Answers> {
+        let contents = match self.by_content.is_empty() {
+            true => vec![None; cases.len()],
+            false => {
+                let files = cases.iter().map(|case| file(root, case));
+                contents(&files.collect::<Vec<_>>())
+            }
+        };
+        self.answers_of(cases, root, &contents)
+    }
+
+    /// The same, where the content of each case's file is known, or `None` where there is no file.
+    fn answers_of(
+        &self,
+        cases: &[Case],
+        root: &Path,
+        contents: &[Option<String>],
+    ) -> Result<Answers> {
         let mut used = HashSet::new();
         let mut outcomes = Vec::with_capacity(cases.len());
-        for case in cases {
-            let row = self.row_of(case, root)?;
+        for (case, content) in cases.iter().zip(contents) {
+            let row = self.row_of(case, root, content.as_deref())?;
             if row.is_some_and(|row| !used.insert(row)) {
                 return Err(self.unclear(case));
             }
@@ -140,7 +171,47 @@ impl Table {
         })
     }
 
-    fn row_of(&self, case: &Case, root: &Path) -> Result<Option<usize>> {
+    /// The row that was made of the case's file. Where table and disk say which content that is, a row
+    /// of another content is none of the case's, whatever its path.
+    fn row_of(&self, case: &Case, root: &Path, content: Option<&str>) -> Result<Option<usize>> {
+        let named = self.row_named(case, root);
+        let Some(content) = content else {
+            return named;
+        };
+        let is_other = |row: &usize| {
+            let sha256 = self.rows[*row].sha256.as_deref();
+            sha256.is_some_and(|sha256| sha256 != content)
+        };
+        let same = self.by_content.get(content).map_or(&[][..], Vec::as_slice);
+        let at_path = named.as_ref().ok().copied().flatten();
+        match same {
+            same if at_path.is_some_and(|row| same.contains(&row)) => Ok(at_path),
+            [] => match named {
+                Ok(Some(row)) if is_other(&row) => {
+                    self.complain_of(case, "no row has its content: it counts as not read");
+                    Ok(None)
+                }
+                other => other,
+            },
+            [row] => {
+                if at_path.as_ref().is_some_and(is_other) {
+                    let found = self.rows[*row].parts.join("/");
+                    self.complain_of(case, &format!("its content is that of row {found}"));
+                }
+                Ok(Some(*row))
+            }
+            _ => Err(self.unclear(case)),
+        }
+    }
+
+    fn complain_of(&self, case: &Case, what: &str) {
+        let case = path_text(&case.path);
+        complain(&format!(
+            "{self}: the row of {case} was made of another file than lies there now; {what}"
+        ));
+    }
+
+    fn row_named(&self, case: &Case, root: &Path) -> Result<Option<usize>> {
         let named = parts(&path_text(&case.path));
         let whole = parts(&path_text(&root.join(&case.path)));
         let alike = named.last().and_then(|name| self.by_name.get(name));
@@ -352,6 +423,29 @@ mod tests {
         );
     }
 
+    /// Two files have changed names since the table was made, and a third was replaced.
+    #[test]
+    fn a_row_belongs_to_the_content_that_it_was_made_of() {
+        let text = "path,image_sha256,status,Pneumonia\na.png,aa,ok,0.25\nb.png,bb,ok,0.75\n\
+            c.png,cc,ok,0.5\nd.png,,ok,0.125\n";
+        let table = Table::parse(Path::new("t.csv"), text.as_bytes()).unwrap();
+        assert_eq!(table.labels(), ["Pneumonia"]);
+        let cases = ["a.png", "b.png", "c.png", "d.png"].map(case);
+        let scores = |contents: [Option<&str>; 4]| {
+            let contents = contents.map(|content| content.map(str::to_owned));
+            let answers = table.answers_of(&cases, Path::new(""), &contents).unwrap();
+            answers.outcomes.into_iter().map(|outcome| match outcome {
+                Outcome::Scored { labels, .. } => labels[0],
+                _ => None,
+            })
+        };
+        let found: Vec<_> = scores([Some("bb"), Some("aa"), Some("ee"), Some("dd")]).collect();
+        assert_eq!(found, [Some(0.75), Some(0.25), None, Some(0.125)]);
+        // Without the files, the paths are all there is.
+        let found: Vec<_> = scores([None; 4]).collect();
+        assert_eq!(found, [Some(0.25), Some(0.75), Some(0.5), Some(0.125)]);
+    }
+
     #[test]
     fn json_lines_are_read_and_a_torn_row_is_left_out() {
         let text = "{\"path\":\"a.png\",\"status\":\"ok\",\"Pneumonia\":0.25}\n{\"path\":\"b.p";
@@ -383,11 +477,11 @@ mod tests {
     #[test]
     fn rows_that_say_more_beside_rows_that_say_less_are_one_table() {
         let text = "{\"path\":\"a.png\",\"status\":\"ok\",\"Pneumonia\":0.25}\n\
-            {\"path\":\"b.png\",\"status\":\"ok\",\"Pneumonia\":0.5,\"sha256\":\"ab\"}\n";
+            {\"path\":\"b.png\",\"status\":\"ok\",\"Pneumonia\":0.5,\"image_sha256\":\"ab\"}\n";
         let table = Table::parse(Path::new("t.jsonl"), text.as_bytes()).unwrap();
         let found = scores(&table, &["a.png", "b.png"], "").unwrap();
         assert_eq!(found, [Some(0.25), Some(0.5)]);
-        let other = text.replace("sha256", "Effusion");
+        let other = text.replace("image_sha256", "Effusion");
         assert!(Table::parse(Path::new("t.jsonl"), other.as_bytes()).is_err());
     }
 

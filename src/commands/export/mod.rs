@@ -14,7 +14,7 @@ use super::{SOME_FAILED, Usage, complain, is_broken_pipe, owner_only, print, sta
 use crate::cli::{self, ReviewFormat};
 use crate::domain::text::Printable;
 use crate::export::{Format, TableWriter, path_text};
-use crate::store::{Audit, Store, StoreError, default_path};
+use crate::store::{Audit, Store, StoreError, default_path, is_part_of};
 
 /// Faults that are named one by one; the rest are counted.
 const NAMED: usize = 20;
@@ -36,6 +36,12 @@ pub fn run(arguments: &cli::Export) -> Result<ExitCode> {
         refuse_to_replace(file, arguments.force)?;
     }
     let path = store_path(arguments.store.as_deref())?;
+    if let Some(output) = &arguments.output
+        && is_part_of(&path, output)
+    {
+        let output = output.display();
+        return Err(Usage::error(format!("{output}: that is the store itself")));
+    }
     let store = Store::open_read_only(&path).map_err(refused)?;
     if let Some(copy) = &arguments.backup {
         return back_up(&store, copy, arguments.force);

@@ -9,7 +9,7 @@ use std::thread;
 use super::destination::Mode;
 use crate::commands::batch::{Before, Progress};
 use crate::domain::ContentId;
-use crate::export::{Record, path_of, path_text};
+use crate::export::{CONTENT, Record, path_of, path_text};
 use crate::imaging::{Limits, content_of};
 use crate::library::{Found, scan};
 
@@ -73,7 +73,7 @@ impl Rows {
     pub fn add(&mut self, row: &Record) {
         let said = match row.value("status") {
             Some("error") | None => Said::Error,
-            Some(_) => Said::Answer(row.value("sha256").and_then(|text| text.parse().ok())),
+            Some(_) => Said::Answer(row.value(CONTENT).and_then(|text| text.parse().ok())),
         };
         self.without_content += usize::from(said == Said::Answer(None));
         let path = path_of(row.value("path").unwrap_or_default());
