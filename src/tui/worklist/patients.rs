@@ -17,13 +17,14 @@ pub struct Patients {
     bearers: Vec<Bearers>,
     by_key: HashMap<Key, u32>,
     identities: Vec<Identity>,
-    /// By bearers and what is said.
+    /// By bearers and what is said, where they are a crowd: few are looked through.
     by_identity: HashMap<(u32, PatientIdentity), u32>,
 }
 
 /// Where an image belongs.
 struct Placed {
-    origin: Origin,
+    study: Option<String>,
+    taken: Option<String>,
     /// Index into all.
     patient: u32,
     /// Index into identities.
@@ -129,11 +130,11 @@ impl Patients {
 
     /// Whether something is new.
     fn place(&mut self, index: u32, origin: Origin) -> bool {
-        if self
-            .of
-            .get(&index)
-            .is_some_and(|placed| placed.origin == origin)
-        {
+        let is_same = |placed: &Placed| {
+            let said = &self.identities[placed.identity as usize].said;
+            (said, &placed.study, &placed.taken) == (&origin.patient, &origin.study, &origin.taken)
+        };
+        if self.of.get(&index).is_some_and(is_same) {
             return false;
         }
         let was_there = self.remove(index);
@@ -143,7 +144,8 @@ impl Patients {
         let (identity, is_new) = self.identity(key, &origin.patient);
         self.identities[identity as usize].images += 1;
         let placed = Placed {
-            origin,
+            study: origin.study,
+            taken: origin.taken,
             patient: u32::MAX,
             identity,
         };
@@ -166,22 +168,44 @@ impl Patients {
             });
             self.bearers.len() as u32 - 1
         });
-        let known = self.by_identity.entry((bearers, said.clone()));
-        let identity = *known.or_insert_with(|| {
-            self.identities.push(Identity {
-                bearers,
-                said: said.clone(),
-                images: 0,
-                person: None,
-                sharing: None,
-            });
-            self.identities.len() as u32 - 1
-        });
-        let is_new = self.identities[identity as usize].images == 0;
-        if is_new {
-            self.bearers[bearers as usize].identities.push(identity);
+        if let Some(known) = self.known(bearers, said) {
+            let is_new = self.identities[known as usize].images == 0;
+            if is_new {
+                self.bearers[bearers as usize].identities.push(known);
+            }
+            return (known, is_new);
         }
-        (identity, is_new)
+        let identity = self.identities.len() as u32;
+        self.identities.push(Identity {
+            bearers,
+            said: said.clone(),
+            images: 0,
+            person: None,
+            sharing: None,
+        });
+        let all = &mut self.bearers[bearers as usize].identities;
+        all.push(identity);
+        if all.len() > MOST_PEOPLE {
+            // They have just become a crowd, or are one already and lack the last.
+            let new = if all.len() == MOST_PEOPLE + 1 {
+                all.len()
+            } else {
+                1
+            };
+            for identity in all.iter().rev().take(new) {
+                let said = &self.identities[*identity as usize].said;
+                self.by_identity.insert((bearers, said.clone()), *identity);
+            }
+        }
+        (identity, true)
+    }
+
+    fn known(&self, bearers: u32, said: &PatientIdentity) -> Option<u32> {
+        let mut few = self.bearers[bearers as usize].identities.iter().copied();
+        if few.len() <= MOST_PEOPLE {
+            return few.find(|identity| self.identities[*identity as usize].said == *said);
+        }
+        self.by_identity.get(&(bearers, said.clone())).copied()
     }
 
     /// Says anew who among the bearers is whom, after one has come or gone, and seats their images
@@ -230,7 +254,7 @@ impl Patients {
         let placed = &self.of[&index];
         let identity = &self.identities[placed.identity as usize];
         let bearers = identity.bearers;
-        let place = match (identity.person, &placed.origin.study) {
+        let place = match (identity.person, &placed.study) {
             (Some(person), _) => Place::Person(person),
             (None, Some(study)) => Place::Study(placed.identity, study.clone()),
             (None, None) => Place::Alone(index),
@@ -248,7 +272,7 @@ impl Patients {
         if let Some(placed) = self.of.get_mut(&index) {
             placed.patient = patient;
         }
-        let moment = |index: u32| (when(&self.of[&index].origin), index);
+        let moment = |index: u32| (when(&self.of[&index]), index);
         let images = &mut self.all[patient as usize].images;
         let at = images.partition_point(|other| moment(*other) < moment(index));
         images.insert(at, index);
@@ -294,13 +318,11 @@ impl Patients {
             rows.iter().partition(|index| self.of.contains_key(*index));
         let began = self.studies();
         known.sort_by_cached_key(|index| {
-            let Placed {
-                origin, patient, ..
-            } = &self.of[index];
-            let number = self.all[*patient as usize].number;
-            let study = origin.study.as_deref();
-            let began = began.get(&(*patient, study)).copied();
-            (number, began, study, when(origin), *index)
+            let placed = &self.of[index];
+            let number = self.all[placed.patient as usize].number;
+            let study = placed.study.as_deref();
+            let began = began.get(&(placed.patient, study)).copied();
+            (number, began, study, when(placed), *index)
         });
         if reversed {
             known.reverse();
@@ -313,8 +335,8 @@ impl Patients {
     fn studies(&self) -> HashMap<(u32, Option<&str>), (bool, &str)> {
         let mut began = HashMap::new();
         for placed in self.of.values() {
-            let time = when(&placed.origin);
-            let study = (placed.patient, placed.origin.study.as_deref());
+            let time = when(placed);
+            let study = (placed.patient, placed.study.as_deref());
             let first = began.entry(study).or_insert(time);
             *first = time.min(*first);
         }
@@ -342,8 +364,8 @@ fn sharing(at: usize, said: &[&PatientIdentity], persons: &[Option<usize>]) -> O
 }
 
 /// Sorts what does not say last.
-fn when(origin: &Origin) -> (bool, &str) {
-    let taken = origin.taken.as_deref();
+fn when(placed: &Placed) -> (bool, &str) {
+    let taken = placed.taken.as_deref();
     (taken.is_none(), taken.unwrap_or_default())
 }
 
@@ -397,14 +419,13 @@ impl Worklist {
     pub fn progression(&self, row: usize) -> Option<Change> {
         let index = self.rows.get(row)?;
         let placed = self.patients.of.get(index)?;
-        let taken = placed.origin.taken.as_deref()?;
+        let taken = placed.taken.as_deref()?;
         let said = self.shown_of(*index)?;
         let now = said.severity?;
         let images = &self.patients.all[placed.patient as usize].images;
-        let at =
-            images.partition_point(|other| when(&self.patients.of[other].origin) < (false, taken));
+        let at = images.partition_point(|other| when(&self.patients.of[other]) < (false, taken));
         let (before, severity) = images[..at].iter().rev().find_map(|other| {
-            let earlier = self.patients.of[other].origin.taken.as_deref()?;
+            let earlier = self.patients.of[other].taken.as_deref()?;
             let answer = self.shown_of(*other)?;
             let is_same = (&answer.model_sha256, &answer.preprocess)
                 == (&said.model_sha256, &said.preprocess);

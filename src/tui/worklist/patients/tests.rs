@@ -261,6 +261,35 @@ fn an_image_without_a_name_is_no_bridge_once_there_are_two_names() {
 }
 
 #[test]
+fn a_crowd_that_shrinks_and_grows_again_is_told_apart_as_before() {
+    let several = MOST_PEOPLE as u32 + 4;
+    let mut list = Worklist::default();
+    let names = (0..several).map(|n| -> Arc<Path> { Path::new(&format!("{n:03}")).into() });
+    list.add(names);
+    let person = |n: u32| {
+        let n = u64::from(n / 2) + 1;
+        of((n, n), " ", origin("7", "", "2020-03-01"))
+    };
+    let alone = |n: u32| {
+        let n = u64::from(n) + 1;
+        of((n, n), " ", origin("7", "", "2020-03-01"))
+    };
+    let expected = |list: &mut Worklist| {
+        list.set_sort(Sort::Name);
+        list.set_sort(Sort::Patient);
+        let all = numbers(list).into_iter();
+        all.map(|(_, number, _)| number).collect::<Vec<_>>()
+    };
+    for _ in 0..3 {
+        (0..several).for_each(|n| list.set_origin_at(n, alone(n)));
+        assert_eq!(expected(&mut list), (1..=several).collect::<Vec<_>>());
+        (0..several).for_each(|n| list.set_origin_at(n, person(n)));
+        let pairs = (0..several).map(|n| n / 2 + 1);
+        assert_eq!(expected(&mut list), pairs.collect::<Vec<_>>());
+    }
+}
+
+#[test]
 fn a_crowd_with_one_identifier_is_told_apart_by_what_it_says() {
     let people = 3 * MOST_PEOPLE as u64;
     let origins: Vec<Origin> = (0..people)
