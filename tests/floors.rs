@@ -102,8 +102,10 @@ const DOORS: [(&str, &[&str]); 4] = [
         "stdout",
         &[
             "commands/print.rs",
+            // Whether it is there at all.
+            "commands/standard_output.rs",
             "commands/export/mod.rs",
-            "commands/predict/table.rs",
+            "commands/predict/destination.rs",
             // Closes it for the process that it starts.
             "commands/doctor.rs",
         ],

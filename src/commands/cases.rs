@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use anyhow::Result;
-use sha2::{Digest, Sha256};
 
 use super::{Usage, available_cores};
 use crate::cli;
 use crate::evaluation::manifest::{Filter, LabelColumn};
 use crate::evaluation::{Case, Columns, Manifest, questions};
 use crate::export::path_text;
+use crate::imaging::{Limits, content_of};
 
 /// A table of a million cases is a tenth of this; what is larger is something else.
 const LARGEST: u64 = 1 << 30;
@@ -156,12 +156,6 @@ pub fn contents(files: &[PathBuf]) -> Vec<Option<String>> {
 }
 
 fn content(file: &Path) -> Option<String> {
-    // To open a pipe would wait for its other end.
-    if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
-        return None;
-    }
-    let mut hasher = Sha256::new();
-    io::copy(&mut File::open(file).ok()?, &mut hasher).ok()?;
-    let digest = hasher.finalize();
-    Some(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    let content = content_of(file, &Limits::default()).ok()?;
+    Some(content.to_string())
 }

@@ -29,9 +29,6 @@ pub fn run(arguments: &cli::Export) -> Result<ExitCode> {
     let file = arguments.output.as_deref();
     let file = file.filter(|file| *file != Path::new("-"));
     let format = format(arguments, file)?;
-    if let Some(folder) = &arguments.folder {
-        refuse_if_nothing_there(folder)?;
-    }
     if let Some(file) = file {
         refuse_to_replace(file, arguments.force)?;
     }
@@ -57,6 +54,9 @@ pub fn run(arguments: &cli::Export) -> Result<ExitCode> {
             (true, false) => return print(&Printable::page(&(verdict(&audit) + "\n"))),
             (true, true) => complain(&verdict(&audit)),
             (false, _) => {}
+        }
+        if let Some(folder) = &arguments.folder {
+            refuse_if_nothing_there(store, folder)?;
         }
         export(store, format, file, arguments)?;
         Ok(if is_whole {
@@ -152,8 +152,14 @@ fn format(arguments: &cli::Export, file: Option<&Path>) -> Result<Format> {
 /// # Errors
 /// [`Usage`]: no review is below a folder that was mistyped, and an empty table would say that there
 /// are none.
-fn refuse_if_nothing_there(folder: &Path) -> Result<()> {
-    match folder.exists() {
+fn refuse_if_nothing_there(store: &Store, folder: &Path) -> Result<()> {
+    // A folder that was moved has its reviews still.
+    let mut is_known = folder.exists();
+    store.last_words(&[real(folder)], |_| {
+        is_known = true;
+        Ok::<_, io::Error>(())
+    })??;
+    match is_known {
         true => Ok(()),
         false => Err(Usage::error(format!(
             "{}: no such file or folder; --all writes every review",
