@@ -64,15 +64,38 @@ fn a_stranger() {
     let Ok(store) = std::env::var(STRANGER) else {
         return;
     };
-    loop {
+    let times = std::env::var(COUNT).map_or(u64::MAX, |count| count.parse().unwrap());
+    for _ in 0..times {
         // There may be no table yet.
-        let count = rusqlite::Connection::open(&store).and_then(|connection| {
-            connection.query_row("SELECT count(*) FROM review", [], |row| {
-                row.get::<_, i64>(0)
-            })
+        let _ = rusqlite::Connection::open(&store).and_then(|connection| {
+            let sql = "SELECT count(*) FROM review";
+            connection.query_row(sql, [], |row| row.get::<_, i64>(0))
         });
-        let _ = count;
         std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+/// A second handle of this process must not cost the first its locks: another program would think
+/// itself the last one, and remove the log that this one goes on writing to.
+#[test]
+fn another_program_does_not_take_the_log_away_after_a_second_handle() {
+    use std::os::unix::fs::MetadataExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("reviews.sqlite");
+    let mut store = Store::open(&path).unwrap();
+    store.append(&entry("ann", 0)).unwrap();
+    let log = folder.path().join("reviews.sqlite-wal");
+    let Ok(before) = std::fs::metadata(&log) else {
+        // A file system without shared memory has no such log.
+        return;
+    };
+    for open in [Store::open, Store::open_read_only] {
+        drop(open(&path).unwrap());
+        let _second = open(&path).unwrap();
+        let status = stranger(&path, 1).status().unwrap();
+        assert!(status.success());
+        let now = std::fs::metadata(&log).expect("the log was removed");
+        assert_eq!(now.ino(), before.ino());
     }
 }
 
@@ -119,6 +142,48 @@ fn start(store: &Path, writer: &str, count: usize) -> Child {
 fn this_binary(test: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", test, "--nocapture", "--test-threads=1"]);
+    command
+}
+
+/// Another program that opens the store and closes it so often, five times a second. SQLite itself, as it
+/// is installed: the version that is linked here looks at another lock before it removes a log, and older
+/// ones do not.
+fn stranger(store: &Path, times: u32) -> Command {
+    const SHELL: &str = "i=0; while [ $i -lt $2 ]; do i=$((i + 1));
+        sqlite3 \"$1\" 'select count(*) from review' || :; sleep 0.2; done";
+    const PYTHON: &str = "
+import sqlite3, sys, time
+for _ in range(int(sys.argv[2])):
+    try:
+        store = sqlite3.connect(sys.argv[1])
+        store.execute('select count(*) from review').fetchone()
+        store.close()
+    except sqlite3.Error:
+        pass
+    time.sleep(0.2)";
+    let has = |program: &str, arguments: &[&str]| {
+        let output = Command::new(program).args(arguments).output();
+        output.is_ok_and(|output| output.status.success())
+    };
+    let mut command = if has("sqlite3", &["--version"]) {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", SHELL, "sh"]);
+        shell
+    } else if has("python3", &["-c", "import sqlite3"]) {
+        let mut python = Command::new("python3");
+        python.args(["-c", PYTHON]);
+        python
+    } else {
+        let mut other = this_binary("a_stranger");
+        other.env(STRANGER, store).env(COUNT, times.to_string());
+        return quiet(other);
+    };
+    command.arg(store).arg(times.to_string());
+    quiet(command)
+}
+
+fn quiet(mut command: Command) -> Command {
+    command.stdout(Stdio::null()).stderr(Stdio::null());
     command
 }
 
@@ -199,12 +264,7 @@ fn killed_at_any_moment_it_opens_again_with_every_acknowledged_review() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("reviews.sqlite");
     drop(Store::open(&path).unwrap());
-    let stranger = this_binary("a_stranger")
-        .env(STRANGER, &path)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn();
-    let _stranger = Kept(stranger.unwrap());
+    let _stranger = Kept(stranger(&path, 1_000_000).spawn().unwrap());
     let (mut promised, mut done) = (BTreeSet::new(), 0);
     // A simple generator (Knuth's MMIX): which moments, does not matter; that they differ does.
     let mut random = 0x2545_f491_4f6c_dd1d_u64;

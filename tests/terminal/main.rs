@@ -401,7 +401,7 @@ fn what_waits_when_a_signal_comes_is_taken_up_by_the_next_session() {
     let other = rusqlite::Connection::open(&store).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     session.press("u");
-    session.wait_for_text("unsure");
+    session.wait_for_text("not on the disk yet");
     session.signal(Signal::TERM);
     session.wait_for_end();
     other.execute_batch("COMMIT").unwrap();
