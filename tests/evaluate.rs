@@ -192,6 +192,76 @@ fn a_table_of_predictions_is_measured_printed_and_written() {
 }
 
 #[test]
+fn predictive_values_say_their_prevalence_and_are_given_for_another() {
+    let folder = Folder::new();
+    folder.study();
+    let card: toml::Table = include_str!("../weights/cxr-lite0.toml").parse().unwrap();
+    let digest = format!(",{},", card["sha256"].as_str().unwrap());
+    folder.write("own.csv", folder.read("t.csv").replace(",ab,", &digest));
+    let arguments = |table, prevalence| {
+        let always = ["evaluate", "-m", "m.csv", "-o", "out", "--predictions"];
+        [&always[..], &[table, "--prevalence", prevalence]].concat()
+    };
+    let outcome = folder.run(&arguments("own.csv", "pneu=5%"));
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    for words in ["at positives of", "66.7 %, as here", "5 %, as asked"] {
+        assert!(
+            outcome.stdout.contains(words),
+            "{words} in\n{}",
+            outcome.stdout
+        );
+    }
+    assert!(
+        outcome
+            .stdout
+            .lines()
+            .all(|line| line.chars().count() <= 100)
+    );
+    let report: Value = serde_json::from_str(&folder.read("out/report.json")).unwrap();
+    let balanced = |statistic: &str| {
+        let figures = report["figures"].as_array().unwrap().iter();
+        let mut found = figures.filter(|figure| {
+            figure["question"] == "Pneumonia"
+                && figure["group"]["value"] == "all"
+                && figure["statistic"] == statistic
+                && figure["operating_point"]["name"] == "balanced"
+        });
+        found.next().expect(statistic)
+    };
+    let number = |figure: &Value, key: &str| figure[key].as_f64().unwrap();
+    let (own, asked) = (balanced("PPV"), balanced("PPV at prevalence"));
+    assert!((number(own, "prevalence") - 40.0 / 60.0).abs() < 1e-9);
+    assert_eq!(number(asked, "prevalence"), 0.05);
+    let [found, spared] = ["sensitivity", "specificity"].map(|s| number(balanced(s), "value"));
+    let bayes = 0.05 * found / (0.05 * found + 0.95 * (1.0 - spared));
+    assert!((number(asked, "value") - bayes).abs() < 1e-9, "{asked}");
+    assert!(
+        asked["interval"]["low"].as_f64().unwrap() < bayes,
+        "{asked}"
+    );
+    let csv = folder.read("out/report.csv");
+    assert!(csv.lines().next().unwrap().ends_with("patients,prevalence"));
+    assert!(
+        csv.lines()
+            .any(|row| row.contains("PPV at prevalence") && row.ends_with(",0.050000"))
+    );
+
+    for (table, prevalence, words) in [
+        (
+            "own.csv",
+            "Viral=0.1",
+            "no such question with an operating point",
+        ),
+        ("own.csv", "COVID-19=1", "neither end included"),
+        ("t.csv", "0.1", "no operating point is known"),
+    ] {
+        let refused = folder.run(&arguments(table, prevalence));
+        assert_eq!(refused.code, 2, "{prevalence}");
+        assert!(refused.stderr.contains(words), "{}", refused.stderr);
+    }
+}
+
+#[test]
 fn two_tables_are_compared() {
     let folder = Folder::new();
     folder.study();
@@ -220,6 +290,28 @@ fn two_tables_are_compared() {
     let compared = &report["comparisons"][0];
     assert!(compared["difference"].as_f64().unwrap() > 0.0, "{compared}");
     assert!(compared["delong_p"].as_f64().unwrap() < 0.05, "{compared}");
+    assert!(outcome.stdout.contains("Obuchowski"), "{}", outcome.stdout);
+    // Two images of one patient are not two patients.
+    let alone = folder
+        .read("m.csv")
+        .lines()
+        .enumerate()
+        .fold(String::new(), |text, (n, line)| {
+            let line = match n {
+                0 => line.to_owned(),
+                n => line.replacen(&format!(",p{},", (n - 1) / 2), &format!(",q{n},"), 1),
+            };
+            text + &line + "\n"
+        });
+    folder.write("alone.csv", alone);
+    let mut independent = arguments.to_vec();
+    independent[2] = "alone.csv";
+    let outcome = folder.run(&[&independent[..], &["-o", "alone"]].concat());
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    let other: Value = serde_json::from_str(&folder.read("alone/report.json")).unwrap();
+    let other = &other["comparisons"][0];
+    assert_eq!(other["difference"], compared["difference"]);
+    assert_ne!(other["delong_p"], compared["delong_p"]);
     assert!(
         folder
             .read("out/report.csv")

@@ -113,18 +113,20 @@ fn block(question: &str, figures: &[&Figure], text: &mut String) {
     }
     let columns = [Statistic::Auc, Statistic::AveragePrecision];
     rows(figures, None, &columns, true, text);
-    let points = figures.iter().filter_map(|f| f.operating_point.as_ref());
-    let mut seen: Vec<&OperatingPoint> = Vec::new();
-    for point in points {
-        if !seen.contains(&point) {
-            seen.push(point);
+    let points = in_order(figures.iter().filter_map(|f| f.operating_point.as_ref()));
+    for (at, point) in points.iter().enumerate() {
+        let is_same = |other: &&&OperatingPoint| other.threshold == point.threshold;
+        // Two points may be one threshold, whose figures are the same.
+        if points[..at].iter().any(|other| is_same(&other)) {
+            continue;
         }
-    }
-    for point in seen {
+        let names = points.iter().filter(is_same);
+        let names: Vec<&str> = names.map(|point| point.name.as_str()).collect();
         let _ = writeln!(
             text,
             "  at the {} operating point, score ≥ {:.4}",
-            point.name, point.threshold
+            names.join(" and "),
+            point.threshold
         );
         let columns = [Statistic::Sensitivity, Statistic::Specificity];
         rows(figures, Some(point), &columns, false, text);
@@ -454,6 +456,12 @@ mod tests {
                 ..interval
             });
             figures.push(rate.clone());
+            let mut same = rate.clone();
+            same.operating_point = Some(OperatingPoint {
+                name: "90 % sensitivity".to_owned(),
+                ..point.clone()
+            });
+            figures.push(same);
             for (statistic, share) in [
                 (Statistic::PositivePredictiveValue, 195.0 / 1672.0),
                 (Statistic::PositivePredictiveValueAssumed, 0.0005),
@@ -516,7 +524,7 @@ mod tests {
             "n/a",
             "0.950 (0.900–1.000)w",
             "-12.5 (-12.6 to -12.4)",
-            "at the balanced operating point, score ≥ 0.1487",
+            "at the balanced and 90 % sensitivity operating point, score ≥ 0.1487",
             "at positives of",
             "11.7 %, as here      0.950 (0.900–1.000)w",
             "0.05 %, as asked",
