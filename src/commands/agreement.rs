@@ -62,6 +62,8 @@ struct Reading {
     blinded: BlindedReading,
     /// Whether the model says yes, for each label it has.
     model: HashMap<String, bool>,
+    /// The reader had seen the answer before: neither call is one of a blinded reading.
+    was_seen: bool,
 }
 
 /// The case of an image, by its path from the root.
@@ -83,12 +85,15 @@ fn readings(wanted: &Wanted) -> Result<Vec<Reading>> {
             }
             Ok::<_, anyhow::Error>(())
         })??;
+        let seen = store.answers_seen()?;
         let with_model = |(word, blinded): (LastWord, BlindedReading)| {
+            let key = (word.reviewer.clone(), word.image.sha256.clone());
             let said = store.last_prediction(&word.image.sha256, &blinded.model_sha256)?;
             Ok(Reading {
                 model: positives(&said.unwrap_or_default()),
                 word,
                 blinded,
+                was_seen: seen.contains(&key),
             })
         };
         found.into_iter().map(with_model).collect()
@@ -150,6 +155,7 @@ fn comparisons(readings: &[Reading], truths: &Truths) -> Vec<Comparison> {
         for label in labels(readings) {
             let reads: Vec<Read> = readings
                 .iter()
+                .filter(|r| !r.was_seen)
                 .filter(|r| r.word.reviewer == reviewer && r.blinded.asked.contains(&label))
                 .map(|reading| read(reading, &label, truths))
                 .collect();
@@ -193,6 +199,11 @@ fn text(readings: &[Reading], truths: &Truths) -> String {
             seconds(unaided),
             seconds(aided)
         );
+        match seen_before(readings, reviewer) {
+            0 => {}
+            1 => page += &format!("{reviewer}: 1 image left out, whose answer was seen before\n"),
+            n => page += &format!("{reviewer}: {n} images left out, whose answers were seen before\n"),
+        }
     }
     for comparison in comparisons(readings, truths) {
         page += "\n";
@@ -208,6 +219,7 @@ fn as_json(readings: &[Reading], truths: &Truths) -> Value {
         let times = json!({
             "median_unaided_ms": milliseconds(unaided),
             "median_aided_ms": milliseconds(aided),
+            "answer_seen_before": seen_before(readings, reviewer),
         });
         (reviewer.to_owned(), times)
     });
@@ -217,9 +229,18 @@ fn as_json(readings: &[Reading], truths: &Truths) -> Value {
     })
 }
 
+/// How many images of one reader are in no figure, since they had seen the answer.
+fn seen_before(readings: &[Reading], reviewer: &str) -> usize {
+    let of_reader = readings.iter().filter(|r| r.word.reviewer == reviewer);
+    of_reader.filter(|r| r.was_seen).count()
+}
+
 /// The medians of one reader's times.
 fn times(readings: &[Reading], reviewer: &str) -> (Option<Duration>, Option<Duration>) {
-    let of_reader = || readings.iter().filter(|r| r.word.reviewer == reviewer);
+    let of_reader = || {
+        let counted = readings.iter().filter(|r| !r.was_seen);
+        counted.filter(|r| r.word.reviewer == reviewer)
+    };
     let unaided = of_reader().map(|r| r.blinded.unaided.took).collect();
     let aided = of_reader().filter_map(|r| r.blinded.aided.as_ref());
     (

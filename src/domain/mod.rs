@@ -2,6 +2,7 @@
 //! here depends on another floor of the house (`tests/floors.rs` keeps it so).
 
 pub mod activation;
+pub mod agreeing;
 pub mod blinded;
 pub mod card_text;
 pub mod finding;
@@ -18,10 +19,11 @@ pub use activation::{
     ClassActivationMap, DEFAULT_OPACITY, HeatMap, HeatMapChoice, HeatMapLayer, HeatMapLegend,
     LabelActivation, Region, Subject,
 };
+pub use agreeing::{COVID, Causes, GIVEN_PNEUMONIA, PNEUMONIA};
 pub use blinded::{BlindedReading, Call};
 pub use finding::{
     Calibrated, Conformal, Finding, OperatingPoint, Pathology, PresenceSet, Question, Score,
-    ScoreKind,
+    ScoreKind, percent,
 };
 pub use model_card::{
     Adaptation, Calibration, CausesCard, ConformalThresholds, InputThresholds, KERAS_SEQUENTIAL,

@@ -11,6 +11,7 @@
 //! A review is acknowledged once its transaction is synced to the disk. What could not be written
 //! waits in memory (`Pending`) and is tried again.
 
+mod answers;
 mod calls;
 mod chain;
 mod error;

@@ -2,7 +2,7 @@
 
 mod marker;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -40,6 +40,8 @@ pub enum Request {
     /// It is being looked at: which image is it, and what does the reader hold of it?
     Opened(Arc<Path>),
     Record(Box<Draft>),
+    /// Had the reader seen the answers to these before they read them blinded?
+    WereAnswersSeen(Vec<Arc<Path>>),
     /// This is where the reader is in these folders.
     Mark(Arc<[PathBuf]>, Bookmark),
 }
@@ -49,6 +51,9 @@ pub enum Request {
 pub enum News {
     /// What the reader holds of images, from this session or an earlier one.
     Standing(Vec<(Arc<Path>, Opinion)>),
+    /// Whether the answer to each had been seen before it was read blinded, as far as the log tells;
+    /// images of which nothing is known are left out.
+    AnswersSeen(Vec<(Arc<Path>, bool)>),
     /// So many that were found have been looked up.
     LookedUp(usize),
     /// One review of this image is on the disk.
@@ -73,6 +78,7 @@ impl Recorder {
         let desk = Desk {
             known: Known::of(&pending, reviewer),
             pending,
+            answers: None,
             reviewer: reviewer.to_owned(),
             marker: Marker::default(),
             sources: VecDeque::new(),
@@ -115,6 +121,8 @@ impl Drop for Recorder {
 
 struct Desk {
     pending: Pending,
+    /// Images whose answers the reader had seen when the session began; read when it is first asked.
+    answers: Option<HashSet<String>>,
     reviewer: String,
     marker: Marker,
     known: Known,
@@ -151,6 +159,7 @@ impl Desk {
                     let held = self.known.by_content(&path);
                     self.stand(held.map(|opinion| (path, opinion)).into_iter().collect());
                 }
+                Ok(Request::WereAnswersSeen(paths)) => self.look_for_answers(paths),
                 Ok(Request::Record(draft)) => {
                     self.record(*draft);
                     self.marker.write(&mut self.pending, &self.reviewer);
@@ -171,6 +180,24 @@ impl Desk {
         let retry = (self.pending.waiting() > 0).then_some(RETRY);
         let mark = self.marker.wait(Instant::now());
         retry.into_iter().chain(mark).min()
+    }
+
+    fn look_for_answers(&mut self, paths: Vec<Arc<Path>>) {
+        let (pending, reviewer) = (&self.pending, &self.reviewer);
+        let answers = self.answers.get_or_insert_with(|| {
+            let all = pending.store().and_then(|store| store.answers_seen().ok());
+            let all = all.unwrap_or_default().into_iter();
+            all.filter_map(|(reader, image)| (reader == *reviewer).then_some(image))
+                .collect()
+        });
+        let seen = paths.into_iter().filter_map(|path| {
+            let is_seen = answers.contains(&self.known.image_at(&path)?);
+            Some((path, is_seen))
+        });
+        let seen: Vec<_> = seen.collect();
+        if !seen.is_empty() {
+            (self.report)(News::AnswersSeen(seen));
+        }
     }
 
     fn stand(&self, held: Vec<(Arc<Path>, Opinion)>) {
@@ -276,6 +303,16 @@ impl Known {
         }
         let place = self.place(path);
         self.held.get(self.places.get(&place)?).cloned()
+    }
+
+    /// SHA-256 of the image at this path, if it was looked at or is known to be there: nothing is read
+    /// for it.
+    fn image_at(&mut self, path: &Arc<Path>) -> Option<String> {
+        if let Some((_, sha256)) = self.shown.get(path) {
+            return Some(sha256.clone());
+        }
+        let place = self.place(path);
+        self.places.get(&place).cloned()
     }
 
     /// What is held of the image itself; nothing, if another was here before. `None` if there is

@@ -7,6 +7,7 @@
 
 #[path = "../imaging_files/mod.rs"]
 mod imaging_files;
+mod extremes;
 mod leaving;
 mod pictures;
 mod pixels;

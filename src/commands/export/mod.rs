@@ -113,7 +113,7 @@ fn write(
 ) -> Result<()> {
     let wanted = |word: &LastWord| within.is_none_or(|folder| word.image.path.starts_with(folder));
     store.at_one_moment(|store| {
-        let mut rows = Rows::new(format, arguments.with_patient);
+        let mut rows = Rows::new(format, arguments.with_patient, store.answers_seen()?);
         store.last_words(|word| {
             if wanted(&word) {
                 rows.note_labels(&word);

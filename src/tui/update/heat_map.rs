@@ -68,6 +68,9 @@ fn absence(model: &Model) -> Option<&'static str> {
         _ if prediction.heat_map(&model.heat_map.choice).is_none() => {
             Some("no heat map: the model gives none here")
         }
+        _ if prediction.shown_heat_map(&model.heat_map.choice).is_none() => {
+            Some("no heat map: of a cause there is one only where pneumonia and causes agree")
+        }
         _ => None,
     }
 }

@@ -3,6 +3,8 @@
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
+use crate::domain;
+
 /// Cells that `text` takes: as ratatui puts it on the screen, one letter with its marks at a time. The
 /// width of a whole text can be less: where an Arabic lam and alef become one sign.
 pub fn cells(text: &str) -> usize {
@@ -86,9 +88,12 @@ pub fn count(n: usize) -> String {
     grouped
 }
 
-/// A score from 0 to 1 as a percentage with one decimal, in six cells or more: ` 77.1 %`.
+/// Cells of a [`percent`].
+pub const PERCENT_WIDTH: usize = 8;
+
+/// A score from 0 to 1 in columns: `  77.1 %`, `> 99.9 %`.
 pub fn percent(score: f32) -> String {
-    format!("{:5.1} %", score * 100.0)
+    format!("{:>PERCENT_WIDTH$}", domain::percent(score))
 }
 
 #[cfg(test)]
@@ -146,7 +151,8 @@ mod tests {
         assert_eq!(count(7), "7");
         assert_eq!(count(1_284), "1 284");
         assert_eq!(count(1_000_000), "1 000 000");
-        assert_eq!(percent(0.7713), " 77.1 %");
-        assert_eq!(percent(1.0), "100.0 %");
+        assert_eq!(percent(0.7713), "  77.1 %");
+        assert_eq!(percent(1.0), "> 99.9 %");
+        assert_eq!(percent(0.0), "< 0.1 %".to_owned().replacen('<', " <", 1));
     }
 }
