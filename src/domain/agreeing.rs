@@ -72,16 +72,20 @@ impl Prediction {
         finding.is_positive() == Some(true) && !self.is_denied(finding)
     }
 
-    /// The heat map to show: none of a cause that may not be told.
-    pub fn shown_heat_map(&self, choice: &HeatMapChoice) -> Option<HeatMap> {
+    /// Whether a heat map would be of a cause that may not be told.
+    pub fn hides_heat_map(&self, choice: &HeatMapChoice) -> bool {
         let is_cause = match choice {
             HeatMapChoice::Label(label) => self
                 .finding(label.name())
                 .is_some_and(|finding| finding.question == Question::GivenPneumonia),
             HeatMapChoice::Foremost | HeatMapChoice::Difference => false,
         };
-        let is_told = matches!(self.causes(), Causes::Told(_));
-        (is_told || !is_cause).then(|| self.heat_map(choice))?
+        is_cause && !matches!(self.causes(), Causes::Told(_))
+    }
+
+    /// The heat map to show, if there is one.
+    pub fn shown_heat_map(&self, choice: &HeatMapChoice) -> Option<HeatMap> {
+        (!self.hides_heat_map(choice)).then(|| self.heat_map(choice))?
     }
 }
 

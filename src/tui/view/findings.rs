@@ -9,7 +9,7 @@ use super::change;
 use super::gauge::{self, Marks};
 use super::groups::{self, Group};
 use super::layout::Layout;
-use super::text::{PERCENT_WIDTH, fit, percent, shorten, wrap};
+use super::text::{fit, percent, shorten, wrap};
 use super::theme::Theme;
 use crate::domain::{
     Causes, Conformal, Finding, InputCheck, ModelCard, PNEUMONIA, Prediction, PresenceSet, Question, ScoreKind,
@@ -22,10 +22,10 @@ use crate::tui::worklist::State;
 const LABEL_WIDTH: usize = 24;
 /// Before the number of a label that was found.
 const FOUND: char = '●';
-/// `●> 99.9 %`
-const NUMBER_WIDTH: usize = 1 + PERCENT_WIDTH;
-/// In place of the number of a label that another one denies.
-const DENIED: &str = "can't tell: no pneumonia found";
+/// In fewer cells a number is written closer: `●>99.9 %`.
+const NARROW: usize = 30;
+/// In place of the number of a label that another one denies, and where there is less room.
+const DENIED: [&str; 2] = ["can't tell: no pneumonia found", "can't tell"];
 /// In place of causes that other outputs deny.
 const CAUSE_DENIED: &str = "cause: can't tell, the outputs contradict each other";
 /// How often a conformal set holds the right answer.
@@ -225,17 +225,23 @@ impl Pane<'_> {
     fn denied_line(&self, finding: &Finding) -> Line<'static> {
         let label_width = self.label_width();
         let left = self.width.saturating_sub(label_width + 1);
+        let fits = DENIED.into_iter().find(|words| words.len() <= left);
+        let words = fits.unwrap_or(DENIED[1]);
         Line::from(vec![
             Span::styled(fit(&self.name(finding), label_width), self.theme.plain),
             Span::raw(" "),
-            Span::styled(shorten(DENIED, left), self.theme.caution),
+            Span::styled(shorten(words, left), self.theme.caution),
         ])
     }
 
     /// `Pneumonia      ██╎████████▊──┃────  77.1 %`
     fn gauge_line(&self, plain: Style, finding: &Finding) -> Line<'static> {
         let label_width = self.label_width();
-        let gauge_width = self.width.saturating_sub(label_width + 1 + NUMBER_WIDTH);
+        let number = match self.width < NARROW {
+            true => percent(finding.score.value()).replacen(' ', "", 1),
+            false => percent(finding.score.value()),
+        };
+        let gauge_width = self.width.saturating_sub(label_width + 2 + number.len());
         let style = match finding.is_positive() {
             Some(true) => self.theme.positive,
             _ => plain,
@@ -261,7 +267,7 @@ impl Pane<'_> {
             Some(true) => FOUND,
             _ => ' ',
         };
-        spans.push(Span::styled(format!("{sign}{}", percent(score)), style));
+        spans.push(Span::styled(format!("{sign}{number}"), style));
         Line::from(spans)
     }
 

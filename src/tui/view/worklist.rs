@@ -404,7 +404,7 @@ fn summary(model: &Model, theme: &Theme, prediction: &Prediction) -> Said {
             ('○', theme.negative, number(finding), name(finding))
         }
         (_, Some(denied)) => {
-            let words = format!("can't tell: {}", name(denied));
+            let words = format!("{}: can't tell", name(denied));
             ('○', theme.caution, String::new(), words)
         }
         _ if alone().next().is_some() => {

@@ -86,6 +86,13 @@ fn disagreeing_takes_one_more_key_and_another_key_lets_it_be() {
     press(&mut model, "d");
     press_key(&mut model, KeyCode::Esc, KeyModifiers::NONE);
     assert_eq!(verdict(&model), Some(Verdict::Disagree));
+    let notice = model.notice.clone().unwrap();
+    assert!(notice.starts_with("cancelled") && notice.contains("no verdict"));
+    let general = self::draft(press(&mut model, "d0")).review.opinion;
+    assert_eq!(
+        (general.verdict, general.label),
+        (Some(Verdict::Disagree), None)
+    );
     // A later verdict is not about that label any more.
     let draft = self::draft(press(&mut model, "u"));
     assert_eq!(draft.review.opinion.label, None);
