@@ -202,7 +202,10 @@ fn text(readings: &[Reading], truths: &Truths) -> String {
         match seen_before(readings, reviewer) {
             0 => {}
             1 => page += &format!("{reviewer}: 1 image left out, whose answer was seen before\n"),
-            n => page += &format!("{reviewer}: {n} images left out, whose answers were seen before\n"),
+            n => {
+                page +=
+                    &format!("{reviewer}: {n} images left out, whose answers were seen before\n")
+            }
         }
     }
     for comparison in comparisons(readings, truths) {

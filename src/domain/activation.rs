@@ -255,7 +255,8 @@ mod tests {
     #[test]
     fn the_difference_is_of_the_likeliest_causes_or_else_of_the_highest_labels() {
         let map = four().heat_map(&HeatMapChoice::Difference).unwrap();
-        let highest = Subject::Difference(Pathology("Pneumonia".into()), Pathology("COVID-19".into()));
+        let highest =
+            Subject::Difference(Pathology("Pneumonia".into()), Pathology("COVID-19".into()));
         assert_eq!(map.subject, highest, "no pneumonia was found");
         let mut ill = four();
         ill.findings[0].score = Score::new(0.8, ScoreKind::Sigmoid).unwrap();

@@ -5,7 +5,7 @@
 //! or a page shows no number that another one on it denies.
 
 use super::activation::{HeatMap, HeatMapChoice};
-use super::finding::{Finding, Question};
+use super::finding::{Finding, Question, percent};
 use super::prediction::Prediction;
 
 /// The label that the causes are asked about.
@@ -34,10 +34,22 @@ impl Finding {
     }
 }
 
+fn is_covid(finding: &Finding) -> bool {
+    finding.label.name() == COVID && finding.question == Question::Presence
+}
+
+/// `≤ 90.8 %`; `> 99.9 %` and `< 0.1 %` stay what they are.
+pub fn at_most(percent: &str) -> String {
+    match percent.starts_with(|c: char| c.is_ascii_digit()) {
+        true => format!("≤ {percent}"),
+        false => percent.to_owned(),
+    }
+}
+
 impl Prediction {
     /// Causes are asked about where pneumonia is at or above its operating point. They are told where
     /// every label that is both a cause and a finding of its own is found just when it is the likeliest
-    /// cause. Neither moves with an assumed prevalence.
+    /// cause.
     pub fn causes(&self) -> Causes<'_> {
         let is_cause = |finding: &&Finding| finding.question == Question::GivenPneumonia;
         let causes: Vec<&Finding> = self.findings.iter().filter(is_cause).collect();
@@ -49,7 +61,8 @@ impl Prediction {
         let highest = highest.fold(0.0, f32::max);
         let agrees = |cause: &&Finding| {
             let own = self.finding(cause.short_name()).filter(|own| own != cause);
-            let found = own.and_then(Finding::is_positive);
+            let found = own.filter(|own| own.operating_point.is_some());
+            let found = found.map(|own| self.is_found(own));
             found.is_none_or(|found| found == (cause.score.value() >= highest))
         };
         match causes.iter().all(agrees) {
@@ -58,13 +71,44 @@ impl Prediction {
         }
     }
 
-    /// Whether a finding denies another one: COVID-19 found where no pneumonia is.
+    /// Whether another finding denies this one: COVID-19 found where no pneumonia is, or where
+    /// pneumonia is less probable than COVID-19 would have to be to count as found.
     pub fn is_denied(&self, finding: &Finding) -> bool {
+        if !is_covid(finding) || finding.is_positive() != Some(true) {
+            return false;
+        }
         let pneumonia = self.finding(PNEUMONIA).and_then(Finding::is_positive);
-        finding.label.name() == COVID
-            && finding.question == Question::Presence
-            && finding.is_positive() == Some(true)
-            && pneumonia == Some(false)
+        let point = finding.operating_point.map_or(0.0, |point| point.0);
+        pneumonia == Some(false) || self.bound(finding).is_some_and(|bound| bound < point)
+    }
+
+    /// The probability of a finding for people, and whether it is only known to be no more than that:
+    /// COVID-19 is never more probable than pneumonia, whatever its own output says.
+    pub fn shown_score(&self, finding: &Finding) -> (f32, bool) {
+        let own = finding.score.value();
+        match self.bound(finding) {
+            Some(bound) if bound < own => (bound, true),
+            _ => (own, false),
+        }
+    }
+
+    /// [`Score::words`] of that, as `≤ 90.8 %` where it is a bound.
+    ///
+    /// [`Score::words`]: super::finding::Score::words
+    pub fn shown_words(&self, finding: &Finding) -> String {
+        match self.shown_score(finding) {
+            (bound, true) => at_most(&percent(bound)),
+            (_, false) => finding.score.words(),
+        }
+    }
+
+    /// The probability of pneumonia, where that of a finding cannot be more. Only of two probabilities
+    /// that assume the same prevalence can this be said.
+    fn bound(&self, finding: &Finding) -> Option<f32> {
+        let assumed = |finding: &Finding| finding.calibrated.map(|c| c.prevalence);
+        let pneumonia = self.finding(PNEUMONIA).filter(|_| is_covid(finding))?;
+        let is_comparable = assumed(finding).is_some() && assumed(finding) == assumed(pneumonia);
+        is_comparable.then(|| pneumonia.score.value())
     }
 
     /// Whether a finding is at or above its operating point, and no other denies it.
@@ -94,7 +138,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::{InputCheck, OperatingPoint, Pathology, Score, ScoreKind};
+    use crate::domain::{
+        Calibrated, InputCheck, OperatingPoint, Pathology, Prevalence, Score, ScoreKind,
+    };
 
     fn prediction(pneumonia: (f32, f32), covid: (f32, f32), causes: [f32; 3]) -> Prediction {
         let finding = |name: &str, question, value, point: Option<f32>| Finding {
@@ -104,7 +150,10 @@ mod tests {
             score: Score::new(value, ScoreKind::Calibrated).unwrap(),
             operating_point: point.map(OperatingPoint),
             sensitive_point: None,
-            calibrated: None,
+            calibrated: (question == Question::Presence).then(|| Calibrated {
+                log_odds: 0.0,
+                prevalence: Prevalence::new(0.5).unwrap(),
+            }),
             conformal: None,
         };
         let alone = |name, (value, point)| finding(name, Question::Presence, value, Some(point));
@@ -149,6 +198,24 @@ mod tests {
         assert!(torn.is_denied(covid) && !torn.is_found(covid));
         let ill = prediction((0.9, 0.37), (0.9, 0.57), [0.0, 0.0, 1.0]);
         assert!(ill.is_found(ill.finding(COVID).unwrap()));
+        let doubtful = prediction((0.45, 0.37), (0.9, 0.57), [0.0, 0.0, 1.0]);
+        assert!(doubtful.is_denied(doubtful.finding(COVID).unwrap()));
+    }
+
+    #[test]
+    fn covid_19_is_at_most_as_probable_as_pneumonia() {
+        let words = |pneumonia, covid| {
+            let said = prediction((pneumonia, 0.37), (covid, 0.57), [0.0, 0.0, 1.0]);
+            said.shown_words(said.finding(COVID).unwrap())
+        };
+        assert_eq!(words(0.908, 0.998), "≤ 90.8 %");
+        assert_eq!(words(0.908, 0.771), "77.1 %");
+        assert_eq!(words(0.9999, 1.0), "> 99.9 %");
+        // Of numbers that assume different shares neither bounds the other.
+        let mut said = prediction((0.908, 0.37), (0.998, 0.57), [0.0, 0.0, 1.0]);
+        let other = Prevalence::new(0.1).unwrap();
+        said.findings[0] = said.findings[0].assuming(other);
+        assert_eq!(said.shown_words(&said.findings[1]), "99.8 %");
     }
 
     proptest! {
@@ -162,6 +229,10 @@ mod tests {
             let said = prediction((scores[0], points[0]), (scores[1], points[1]), shares);
             let [pneumonia, covid] = [PNEUMONIA, COVID].map(|label| said.finding(label).unwrap());
             prop_assert!(!said.is_found(covid) || said.is_found(pneumonia));
+            let (shown, _) = said.shown_score(covid);
+            prop_assert!(shown <= said.shown_score(pneumonia).0);
+            // What is found is not drawn below its mark.
+            prop_assert!(!said.is_found(covid) || shown >= points[1]);
             if let Causes::Told(causes) = said.causes() {
                 prop_assert!(said.is_found(pneumonia));
                 let share = causes[2].score.value();

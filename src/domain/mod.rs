@@ -19,7 +19,7 @@ pub use activation::{
     ClassActivationMap, DEFAULT_OPACITY, HeatMap, HeatMapChoice, HeatMapLayer, HeatMapLegend,
     LabelActivation, Region, Subject,
 };
-pub use agreeing::{COVID, Causes, GIVEN_PNEUMONIA, PNEUMONIA};
+pub use agreeing::{COVID, Causes, GIVEN_PNEUMONIA, PNEUMONIA, at_most};
 pub use blinded::{BlindedReading, Call};
 pub use finding::{
     Calibrated, Conformal, Finding, OperatingPoint, Pathology, PresenceSet, Question, Score,

@@ -47,7 +47,12 @@ mod tests {
             let mut row = entry(image, "agree");
             number += 1;
             row.token = number.to_string();
-            let seen = row.review.seen.prediction.clone().or(row.prediction.clone());
+            let seen = row
+                .review
+                .seen
+                .prediction
+                .clone()
+                .or(row.prediction.clone());
             assert!(seen.is_some());
             row.review.seen = Seen {
                 prediction: seen.filter(|_| answer),

@@ -277,7 +277,9 @@ impl Model {
             choice,
             opacity,
         } = &self.heat_map;
-        let map = on.then(|| self.prediction()?.shown_heat_map(choice)).flatten()?;
+        let map = on
+            .then(|| self.prediction()?.shown_heat_map(choice))
+            .flatten()?;
         Some(HeatMapLayer {
             map: Arc::new(map),
             opacity: *opacity,

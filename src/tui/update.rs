@@ -146,7 +146,9 @@ fn on_message(model: &mut Model, message: Message) -> Vec<Effect> {
         }
         Message::Several(messages) => {
             let messages = messages.into_iter();
-            messages.flat_map(|message| update(model, message)).collect()
+            messages
+                .flat_map(|message| update(model, message))
+                .collect()
         }
         Message::Drawn => {
             blinded::on_drawn(model);

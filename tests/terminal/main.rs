@@ -5,9 +5,9 @@
 
 #![cfg(unix)]
 
+mod extremes;
 #[path = "../imaging_files/mod.rs"]
 mod imaging_files;
-mod extremes;
 mod leaving;
 mod pictures;
 mod pixels;

@@ -2,8 +2,8 @@
 
 use super::html::Html;
 use crate::domain::{
-    Causes, Conformal, Finding, OperatingPoint, PNEUMONIA, Prediction, PresenceSet, Question, Score,
-    ScoreKind, Severity,
+    Causes, Conformal, Finding, OperatingPoint, PNEUMONIA, Prediction, PresenceSet, Question,
+    Score, ScoreKind, Severity,
 };
 
 /// In place of the numbers of a label that another one denies: they would say that pneumonia was found.
@@ -70,7 +70,7 @@ fn table(html: &mut Html, prediction: &Prediction, findings: &[&Finding]) {
         });
         let kind = finding.score.kind;
         let assumes = finding.calibrated.map(|c| format!("π {}", c.prevalence));
-        number(html, finding);
+        number(html, finding, &prediction.shown_words(finding));
         for point in [finding.operating_point, finding.sensitive_point] {
             html.element("<td class=\"number\">", &point_words(point, kind), "");
         }
@@ -79,6 +79,13 @@ fn table(html: &mut Html, prediction: &Prediction, findings: &[&Finding]) {
         html.element("<td>", assumes.as_deref().unwrap_or(NONE), "</tr>\n");
     }
     html.markup("</tbody></table>\n");
+    let is_bound = |finding: &&Finding| prediction.shown_score(finding).1;
+    if findings.iter().any(is_bound) {
+        html.markup(
+            "<p class=\"small\">≤: at most what pneumonia has, of which COVID-19 is one; the model's \
+             own output is higher.</p>\n",
+        );
+    }
 }
 
 /// Shares that sum to one: no lines are drawn through them.
@@ -88,15 +95,15 @@ fn cause_table(html: &mut Html, causes: &[&Finding]) {
     );
     for cause in causes {
         html.markup("<tr>");
-        number(html, cause);
+        number(html, cause, &cause.score.words());
         html.element("<td>", cause.conformal.map_or(NONE, set), "</tr>\n");
     }
     html.markup("</tbody></table>\n");
 }
 
-fn number(html: &mut Html, finding: &Finding) {
+fn number(html: &mut Html, finding: &Finding, value: &str) {
     html.element("<td>", finding.label.name(), "");
-    html.element("<td class=\"number\">", &finding.score.words(), "");
+    html.element("<td class=\"number\">", value, "");
     html.element("<td>", finding.score.kind.word(), "");
 }
 
@@ -135,7 +142,11 @@ fn set(conformal: Conformal) -> &'static str {
 /// The set of causes as a sentence; `None` if the model has none.
 fn cause_set(causes: &[&Finding]) -> Option<String> {
     let is_in = |cause: &&&Finding| cause.conformal == Some(Conformal::Cause(true));
-    let members: Vec<&str> = causes.iter().filter(is_in).map(|c| c.short_name()).collect();
+    let members: Vec<&str> = causes
+        .iter()
+        .filter(is_in)
+        .map(|c| c.short_name())
+        .collect();
     let has_sets = causes.iter().any(|cause| cause.conformal.is_some());
     has_sets.then(|| match members[..] {
         [] => "like none of the causes".to_owned(),
@@ -230,7 +241,12 @@ mod tests {
             assert!(text.contains(words), "{words}: {text}");
         }
         for (value, words) in [(0.0, "&lt; 0.1 %"), (1.0, "&gt; 99.9 %")] {
-            let extreme = finding("Pneumonia", Question::Presence, value, ScoreKind::Calibrated);
+            let extreme = finding(
+                "Pneumonia",
+                Question::Presence,
+                value,
+                ScoreKind::Calibrated,
+            );
             let text = page(vec![extreme], None);
             assert!(text.contains(words), "{words}: {text}");
         }

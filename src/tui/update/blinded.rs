@@ -34,7 +34,9 @@ pub fn ask(model: &mut Model) -> Vec<Effect> {
             "the model is not there yet, so its labels are not known",
         );
     }
-    let present = called.as_ref().map(|reading| reading.last().present.as_slice());
+    let present = called
+        .as_ref()
+        .map(|reading| reading.last().present.as_slice());
     model.overlay = Some(Overlay::Call(Asking::new(labels, present)));
     vec![]
 }
@@ -118,7 +120,11 @@ fn commit(model: &mut Model, asking: &Asking, present: Vec<String>) -> Vec<Effec
     }
     let place = model.worklist.place_in_order(&phase.source);
     let unaided = BlindedReading {
-        asked: asking.labels.iter().map(|(label, _)| label.clone()).collect(),
+        asked: asking
+            .labels
+            .iter()
+            .map(|(label, _)| label.clone())
+            .collect(),
         unaided: call.clone(),
         aided: None,
         model_sha256: model.card().map(|c| c.sha256.clone()).unwrap_or_default(),

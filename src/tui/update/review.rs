@@ -9,7 +9,8 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use super::{Effect, heat_map, keeping_selection, prompt};
 use crate::domain::text::clean;
 use crate::domain::{
-    Act, BlindedReading, Causes, Finding, Opinion, Prediction, Question, Review, Seen, Subject, Verdict,
+    Act, BlindedReading, Causes, Finding, Opinion, Prediction, Question, Review, Seen, Subject,
+    Verdict,
 };
 use crate::store::{Draft, News, Request};
 use crate::tui::keymap::Action;

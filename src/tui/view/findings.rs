@@ -9,11 +9,11 @@ use super::change;
 use super::gauge::{self, Marks};
 use super::groups::{self, Group};
 use super::layout::Layout;
-use super::text::{fit, percent, shorten, wrap};
+use super::text::{cells, fit, percent, shorten, wrap};
 use super::theme::Theme;
 use crate::domain::{
-    Causes, Conformal, Finding, InputCheck, ModelCard, PNEUMONIA, Prediction, PresenceSet, Question, ScoreKind,
-    Severity,
+    Causes, Conformal, Finding, InputCheck, ModelCard, PNEUMONIA, Prediction, PresenceSet,
+    Question, ScoreKind, Severity,
 };
 use crate::tui::model::{Engine, Model};
 use crate::tui::worklist::State;
@@ -185,7 +185,7 @@ impl Pane<'_> {
         let alone: Vec<&Finding> = prediction.findings.iter().filter(is_alone).collect();
         let gauges = alone.iter().map(|f| match prediction.is_denied(f) {
             true => self.denied_line(f),
-            false => self.gauge_line(self.theme.plain, f),
+            false => self.gauge_line(self.theme.plain, f, prediction.shown_score(f)),
         });
         let group = |rank, lines| Group { rank, lines };
         let mut groups = vec![
@@ -235,13 +235,14 @@ impl Pane<'_> {
     }
 
     /// `Pneumonia      ██╎████████▊──┃────  77.1 %`
-    fn gauge_line(&self, plain: Style, finding: &Finding) -> Line<'static> {
+    fn gauge_line(&self, plain: Style, finding: &Finding, shown: (f32, bool)) -> Line<'static> {
         let label_width = self.label_width();
         let number = match self.width < NARROW {
-            true => percent(finding.score.value()).replacen(' ', "", 1),
-            false => percent(finding.score.value()),
+            true => percent(shown).replacen(' ', "", 1),
+            false => percent(shown),
         };
-        let gauge_width = self.width.saturating_sub(label_width + 2 + number.len());
+        let number = self.theme.words(&number).into_owned();
+        let gauge_width = self.width.saturating_sub(label_width + 2 + cells(&number));
         let style = match finding.is_positive() {
             Some(true) => self.theme.positive,
             _ => plain,
@@ -250,13 +251,12 @@ impl Pane<'_> {
             balanced: finding.operating_point.map(|point| point.0),
             sensitive: finding.sensitive_point.map(|point| point.0),
         };
-        let score = finding.score.value();
         let mut spans = vec![
             Span::styled(fit(&self.name(finding), label_width), style),
             Span::raw(" "),
         ];
         spans.extend(gauge::spans(
-            score,
+            shown.0,
             marks,
             gauge_width,
             style,
@@ -335,7 +335,10 @@ impl Pane<'_> {
             true => "given pneumonia (score):",
         };
         let mut lines = self.wrapped(heading, self.theme.dim);
-        lines.extend(causes.iter().map(|finding| self.gauge_line(style, finding)));
+        lines.extend(causes.iter().map(|finding| {
+            let shown = (finding.score.value(), false);
+            self.gauge_line(style, finding, shown)
+        }));
         lines
     }
 

@@ -109,7 +109,10 @@ fn screen_saying(size: (u16, u16), scores: [f32; 5], set_up: impl FnOnce(&mut Mo
     let problems = vec![];
     update(&mut model, Message::Found { images, problems });
     update(&mut model, Message::ScanFinished);
-    answer(&mut model, Ok(Box::new(prediction(scores, InputCheck::Accepted))));
+    answer(
+        &mut model,
+        Ok(Box::new(prediction(scores, InputCheck::Accepted))),
+    );
     show(&mut model);
     set_up(&mut model);
     screen(&model)
@@ -125,7 +128,14 @@ fn no_number_is_more_than_it_is() {
         let healthy = screen_saying(size, [0.194, 0.0, 0.02, 0.021, 0.959], |_| ());
         assert!(healthy.contains("< 0.1 %") && healthy.contains("no finding"));
         let row = healthy.lines().find(|line| line.contains("no finding"));
-        assert!(!row.unwrap().split("no finding").next().unwrap().contains('%'), "{healthy}");
+        assert!(
+            !row.unwrap()
+                .split("no finding")
+                .next()
+                .unwrap()
+                .contains('%'),
+            "{healthy}"
+        );
         for text in [text, healthy] {
             for certain in [" 100.0 %", " 0.0 %"] {
                 assert!(!text.contains(certain), "{text}");
@@ -141,7 +151,9 @@ fn causes_are_on_the_screen_only_where_they_agree_with_what_is_found() {
         let healthy = screen_saying(size, [0.194, 0.02, 0.02, 0.021, 0.959], |model| {
             press(model, 'd');
         });
-        let torn = screen_saying(size, [0.9, 0.02, 0.01, 0.007, 0.983], |model| press(model, 'd'));
+        let torn = screen_saying(size, [0.9, 0.02, 0.01, 0.007, 0.983], |model| {
+            press(model, 'd')
+        });
         for (text, share) in [(healthy, "95.9"), (torn, "98.3")] {
             for words in [share, "Bacterial", "given", "after all"] {
                 assert!(!text.contains(words), "{words}, {size:?}:\n{text}");
@@ -151,7 +163,10 @@ fn causes_are_on_the_screen_only_where_they_agree_with_what_is_found() {
     let text = screen_saying((80, 24), [0.9, 0.02, 0.01, 0.007, 0.983], |_| ());
     assert!(text.contains("cause: can't tell"), "{text}");
     let text = screen_saying((80, 24), [0.2, 0.9, 0.01, 0.007, 0.983], |_| ());
-    assert!(text.contains("COVID-19: can't") && !text.contains("90.0"), "{text}");
+    assert!(
+        text.contains("COVID-19: can't") && !text.contains("90.0"),
+        "{text}"
+    );
     // A map of a cause would show what is not told.
     let asked = |model: &mut Model| {
         model.heat_map.on = true;

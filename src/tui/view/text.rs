@@ -88,9 +88,13 @@ pub fn count(n: usize) -> String {
     grouped
 }
 
-/// A score from 0 to 1 in eight cells: `  77.1 %`, `> 99.9 %`.
-pub fn percent(score: f32) -> String {
-    format!("{:>8}", domain::percent(score))
+/// A score from 0 to 1, or what it is at most, in eight cells: `  77.1 %`, `> 99.9 %`, `≤ 90.8 %`.
+pub fn percent((score, is_bound): (f32, bool)) -> String {
+    let words = domain::percent(score);
+    match is_bound {
+        true => format!("{:>8}", domain::at_most(&words)),
+        false => format!("{words:>8}"),
+    }
 }
 
 #[cfg(test)]
@@ -148,8 +152,10 @@ mod tests {
         assert_eq!(count(7), "7");
         assert_eq!(count(1_284), "1 284");
         assert_eq!(count(1_000_000), "1 000 000");
-        assert_eq!(percent(0.7713), "  77.1 %");
-        assert_eq!(percent(1.0), "> 99.9 %");
-        assert_eq!(percent(0.0), " < 0.1 %");
+        assert_eq!(percent((0.7713, false)), "  77.1 %");
+        assert_eq!(percent((1.0, false)), "> 99.9 %");
+        assert_eq!(percent((0.0, false)), " < 0.1 %");
+        assert_eq!(percent((0.9, true)), "≤ 90.0 %");
+        assert_eq!(percent((0.9999, true)), "> 99.9 %");
     }
 }

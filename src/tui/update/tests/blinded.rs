@@ -101,7 +101,12 @@ fn the_first_call_stands_and_the_second_can_be_taken_back() {
     recorded(&mut model, "a.png");
     enter(&mut model);
     press(&mut model, "1");
-    let second = confirm(&mut model).remove(0).review.opinion.blinded.unwrap();
+    let second = confirm(&mut model)
+        .remove(0)
+        .review
+        .opinion
+        .blinded
+        .unwrap();
     assert_eq!(second.unaided.words(), "none");
     assert_eq!(second.aided.unwrap().words(), "Pneumonia");
     let mut undo = || drafts(press(&mut model, "U")).remove(0).review.opinion;
@@ -155,7 +160,10 @@ fn a_call_takes_a_choice_that_was_on_the_screen_and_another_key() {
     assert!(confirm(&mut model).is_empty());
     press(&mut model, "0");
     let draft = confirm(&mut model).remove(0);
-    assert_eq!(draft.review.opinion.blinded.unwrap().unaided.words(), "none");
+    assert_eq!(
+        draft.review.opinion.blinded.unwrap().unaided.words(),
+        "none"
+    );
 }
 
 /// Enter held down past the first call: the answer is there, and nothing else is said of it.
@@ -189,7 +197,10 @@ fn what_was_said_beside_the_answer_is_hidden_with_it() {
         ..Opinion::default()
     };
     let held = vec![
-        (path("a.png"), opinion(Some(Verdict::Disagree), "wrong", true)),
+        (
+            path("a.png"),
+            opinion(Some(Verdict::Disagree), "wrong", true),
+        ),
         (path("b.png"), opinion(None, "as COVID-19", true)),
         (path("c.png"), opinion(None, "made without it", true)),
     ];
@@ -253,7 +264,10 @@ fn a_random_order_is_fixed_and_a_filter_moves_no_place() {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut model = empty_model();
     model.read_blinded(Some(7));
-    update(&mut model, Message::Worker(Outcome::Model(Ok(Box::new(card())))));
+    update(
+        &mut model,
+        Message::Worker(Outcome::Model(Ok(Box::new(card())))),
+    );
     let images = names.iter().map(|name| path(name)).collect();
     let problems = vec![];
     update(&mut model, Message::Found { images, problems });
@@ -282,7 +296,12 @@ fn a_random_order_is_fixed_and_a_filter_moves_no_place() {
     look_at(&mut model, &name);
     enter(&mut model);
     press(&mut model, "0");
-    let reading = confirm(&mut model).remove(0).review.opinion.blinded.unwrap();
+    let reading = confirm(&mut model)
+        .remove(0)
+        .review
+        .opinion
+        .blinded
+        .unwrap();
     let place = order.iter().position(|other| *other == name).unwrap() + 1;
     assert_eq!((reading.seed, reading.position), (Some(7), place));
     assert_ne!(place, model.worklist.cursor() + 1, "it would show nothing");
