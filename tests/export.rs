@@ -12,7 +12,7 @@ use cxr::domain::{
 use cxr::store::{Entry, Store};
 
 /// README.md promises these columns, in this order.
-const COLUMNS: [&str; 30] = [
+const COLUMNS: [&str; 31] = [
     "path",
     "image_sha256",
     "study_uid",
@@ -32,6 +32,7 @@ const COLUMNS: [&str; 30] = [
     "aided_ms",
     "order_seed",
     "order_position",
+    "answer_seen_before",
     "input_check",
     "reasons",
     "geographic_extent",

@@ -48,7 +48,12 @@ fn page_of(image: &Path, more: &[&str]) -> String {
 fn assert_stands_alone(page: &str) {
     // Letters of a picture may spell anything.
     let style = page.split_once("</style>").unwrap().0;
+    // First of all, so that it holds for everything after it.
+    let policy = "<head><meta charset=\"utf-8\">\n<meta http-equiv=\"Content-Security-Policy\" \
+        content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:;";
+    assert!(page.contains(policy), "{}", &page[..300]);
     let lower = format!("{style}{}", words(page)).to_lowercase();
+    let lower = lower.replace("http-equiv", "");
     for forbidden in [
         "http", "<script", "<link", "<iframe", "href", "url(", "@import", "srcset",
     ] {
@@ -142,6 +147,12 @@ fn the_numbers_are_those_of_predict() {
         let score = finding["score"].as_f64().unwrap();
         match kind {
             "probability" if number.starts_with("&") => {}
+            // A bound: COVID-19 is no more probable than pneumonia.
+            "probability" if number.starts_with("≤") => {
+                let pneumonia = findings[0]["score"].as_f64().unwrap();
+                assert!(label == "COVID-19" && pneumonia < score, "{number}");
+                assert_eq!(number, format!("≤ {:.1} %", 100.0 * pneumonia));
+            }
             "probability" => {
                 let shown: f64 = number.trim_end_matches(" %").parse().unwrap();
                 assert!((shown - 100.0 * score).abs() < 0.051, "{label}: {number}");
@@ -152,6 +163,31 @@ fn the_numbers_are_those_of_predict() {
             }
         }
     }
+}
+
+/// A healthy film has no causes on its page, and where the outputs contradict each other they are not
+/// there either.
+#[test]
+fn causes_are_on_the_page_only_where_they_agree_with_what_is_found() {
+    let causes = [
+        "<h2>Cause",
+        "given pneumonia",
+        "Bacterial",
+        "Viral",
+        "95.9",
+        "98.3",
+    ];
+    let healthy = words(&page_of(&sample("clear_1.png"), &[]));
+    for word in causes {
+        assert!(!healthy.contains(word), "{word}: {healthy}");
+    }
+    let torn = words(&page_of(&sample("pneumonia_1.png"), &[]));
+    assert!(torn.contains("<b>Can't tell:</b>"), "{torn}");
+    for word in &causes[2..] {
+        assert!(!torn.contains(word), "{word}: {torn}");
+    }
+    let ill = words(&page_of(&sample("covid_like_ap.dcm"), &[]));
+    assert!(ill.contains("Cause, given pneumonia") && ill.contains("Bacterial"));
 }
 
 #[test]

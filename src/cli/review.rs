@@ -11,7 +11,7 @@ use super::Assumptions;
 /// One row for each image and reviewer, with the reader's last word: columns path, image_sha256,
 /// study_uid, series_uid, sop_uid, patient_id (only with --with-patient), reviewer, verdict,
 /// disagreed_label, key_image, note, first_at, last_at, entries, unaided_call, unaided_ms, aided_call,
-/// aided_ms, order_seed, order_position (of blinded reading), input_check, reasons,
+/// aided_ms, order_seed, order_position, answer_seen_before (of blinded reading), input_check, reasons,
 /// geographic_extent, opacity, window_centre, window_width, model_sha256, preprocess, cxr_version,
 /// and score:LABEL for each label of the models that were used, by name. Scores, severity, window and
 /// model are those that were on the screen at that last word. JSON rows also hold all of it as `seen`.

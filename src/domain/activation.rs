@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::agreeing::Causes;
 use super::content_id::ContentId;
 use super::finding::{Finding, Pathology, Question};
 use super::prediction::Prediction;
@@ -86,7 +87,7 @@ pub enum HeatMapChoice {
     #[default]
     Foremost,
     Label(Pathology),
-    /// Of the two likeliest causes, or of the two highest labels where there are no causes.
+    /// Of the two likeliest causes, or of the two highest labels where no cause is told.
     Difference,
 }
 
@@ -158,7 +159,7 @@ impl Prediction {
         })
     }
 
-    /// The two likeliest causes, or else the two highest labels.
+    /// The two likeliest causes where they may be told, or else the two highest labels.
     fn top_two(&self) -> Option<(&Finding, &Finding)> {
         let sorted = |question| {
             let mut group: Vec<&Finding> = self
@@ -172,7 +173,9 @@ impl Prediction {
                 _ => None,
             }
         };
-        sorted(Question::GivenPneumonia).or_else(|| sorted(Question::Presence))
+        let are_told = matches!(self.causes(), Causes::Told(_));
+        let causes = are_told.then(|| sorted(Question::GivenPneumonia)).flatten();
+        causes.or_else(|| sorted(Question::Presence))
     }
 }
 
@@ -256,6 +259,12 @@ mod tests {
     #[test]
     fn the_difference_is_of_the_likeliest_causes_or_else_of_the_highest_labels() {
         let map = four().heat_map(&HeatMapChoice::Difference).unwrap();
+        let highest =
+            Subject::Difference(Pathology("Pneumonia".into()), Pathology("COVID-19".into()));
+        assert_eq!(map.subject, highest, "no pneumonia was found");
+        let mut ill = four();
+        ill.findings[0].score = Score::new(0.8, ScoreKind::Sigmoid).unwrap();
+        let map = ill.heat_map(&HeatMapChoice::Difference).unwrap();
         let (viral, bacterial) = (Pathology("Viral".into()), Pathology("Bacterial".into()));
         assert_eq!(map.subject, Subject::Difference(viral, bacterial));
         assert_eq!(map.values, [1.0, 7.0], "4 − 3 and 16 − 9");

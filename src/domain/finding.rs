@@ -72,6 +72,42 @@ impl Score {
     }
 }
 
+/// A share from 0 to 1 for people, in per cent with one decimal. Nothing is certain: what would be
+/// rounded to none or all is said as `< 0.1 %` or `> 99.9 %`.
+pub fn percent(share: f32) -> String {
+    format!("{} %", within(f64::from(share) * 100.0, 1))
+}
+
+/// `value` with `decimals`; in place of 0 and of the largest there can be what it is below or above.
+fn within(value: f64, decimals: usize) -> String {
+    let (least, most) = match decimals {
+        1 => ("< 0.1", "> 99.9"),
+        _ => ("< 0.001", "> 0.999"),
+    };
+    let end = if decimals == 1 { 100.0 } else { 1.0 };
+    let words = format!("{value:.decimals$}");
+    if words == format!("{:.decimals$}", 0.0) {
+        least.to_owned()
+    } else if words == format!("{end:.decimals$}") {
+        most.to_owned()
+    } else {
+        words
+    }
+}
+
+impl Score {
+    /// For a page that has both: per cent of a probability, and a bare number of a score, so that it is
+    /// taken for none.
+    pub fn words(self) -> String {
+        match self.kind {
+            ScoreKind::Calibrated => percent(self.value),
+            ScoreKind::Sigmoid | ScoreKind::OperatingPointNormalised => {
+                within(self.value.into(), 3)
+            }
+        }
+    }
+}
+
 /// Score at or above which a label counts as found, fixed on validation data.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct OperatingPoint(pub f32);
@@ -271,6 +307,34 @@ mod tests {
         }
         for good in [0.0, 0.5, 1.0] {
             assert_eq!(Score::new(good, ScoreKind::Sigmoid).unwrap().value(), good);
+        }
+    }
+
+    #[test]
+    fn no_number_for_people_is_certain() {
+        for (share, words) in [
+            (0.0, "< 0.1 %"),
+            (4e-4, "< 0.1 %"),
+            (6e-4, "0.1 %"),
+            (0.771_3, "77.1 %"),
+            (0.999_4, "99.9 %"),
+            (0.999_6, "> 99.9 %"),
+            (1.0, "> 99.9 %"),
+        ] {
+            assert_eq!(percent(share), words, "{share}");
+        }
+        let words = |value, kind| Score::new(value, kind).unwrap().words();
+        assert_eq!(words(1.0, ScoreKind::Sigmoid), "> 0.999");
+        assert_eq!(words(0.0, ScoreKind::OperatingPointNormalised), "< 0.001");
+        assert_eq!(words(0.7, ScoreKind::Sigmoid), "0.700");
+        assert_eq!(words(1.0, ScoreKind::Calibrated), "> 99.9 %");
+    }
+
+    proptest! {
+        #[test]
+        fn never_is_a_share_none_or_all(share in 0.0_f32..=1.0) {
+            let words = percent(share);
+            prop_assert!(words != "0.0 %" && words != "100.0 %", "{}", words);
         }
     }
 

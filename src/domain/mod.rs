@@ -3,6 +3,7 @@
 
 pub mod activation;
 pub mod admission;
+pub mod agreeing;
 pub mod blinded;
 pub mod card_text;
 pub mod change;
@@ -23,12 +24,13 @@ pub use activation::{
     LabelActivation, Region, Subject,
 };
 pub use admission::{Admission, Objection};
+pub use agreeing::{COVID, Causes, GIVEN_PNEUMONIA, PNEUMONIA, at_most};
 pub use blinded::{BlindedReading, Call};
 pub use change::{CallChange, Judgement, NewValue, OpinionChange};
 pub use content_id::{ContentId, NotAContentId};
 pub use finding::{
     Calibrated, Conformal, Finding, OperatingPoint, Pathology, PresenceSet, Question, Score,
-    ScoreKind,
+    ScoreKind, percent,
 };
 pub use model_card::{
     Adaptation, Calibration, CausesCard, ConformalThresholds, InputThresholds, KERAS_SEQUENTIAL,

@@ -13,6 +13,7 @@
 //! What could not be written waits in memory (`Pending`) and is tried again, and at the end in a file
 //! beside the store (`rescue`).
 
+mod answers;
 mod backup;
 mod calls;
 mod chain;

@@ -2,7 +2,7 @@
 
 mod marker;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -46,6 +46,8 @@ pub enum Request {
     /// This image is there now: what does the reader hold of it?
     Opened(Arc<Path>, ContentId),
     Record(Box<Draft>),
+    /// Had the reader seen the answers to these before they read them blinded?
+    WereAnswersSeen(Vec<Arc<Path>>),
     /// This is where the reader is in these folders.
     Mark(Arc<[PathBuf]>, Bookmark),
 }
@@ -55,6 +57,9 @@ pub enum Request {
 pub enum News {
     /// What the reader holds of images, from this session or an earlier one.
     Standing(Vec<(Arc<Path>, ContentId, Opinion)>),
+    /// Whether the answer to each had been seen before it was read blinded, as far as the log tells;
+    /// images of which nothing is known are left out.
+    AnswersSeen(Vec<(Arc<Path>, ContentId, bool)>),
     /// So many that were found have been looked up.
     LookedUp(usize),
     /// One review of this image is on the disk, and this is what the reader holds of it there: what
@@ -135,6 +140,7 @@ impl Recorder {
         let desk = Desk {
             known: Known::of(&pending, reviewer),
             pending,
+            answers: None,
             reviewer: reviewer.to_owned(),
             marker: Marker::default(),
             sources: VecDeque::new(),
@@ -188,6 +194,8 @@ impl Drop for Recorder {
 
 struct Desk {
     pending: Pending,
+    /// Images whose answers the reader had seen when the session began; read when it is first asked.
+    answers: Option<HashSet<ContentId>>,
     reviewer: String,
     marker: Marker,
     known: Known,
@@ -267,10 +275,12 @@ impl Desk {
                 (self.report)(News::LookedUp(count));
             }
             Request::Opened(path, content) => {
+                self.known.shown.insert(path.clone(), content);
                 let opinion = self.known.by_content(&path, content);
                 let held = opinion.map(|opinion| (path, content, opinion));
                 self.stand(held.into_iter().collect());
             }
+            Request::WereAnswersSeen(paths) => self.look_for_answers(paths),
             Request::Record(draft) => {
                 self.record(*draft);
                 self.marker.write(&mut self.pending, &self.reviewer);
@@ -294,6 +304,24 @@ impl Desk {
         let retry = (self.pending.waiting() > 0).then_some(RETRY);
         let mark = self.marker.wait(Instant::now());
         retry.into_iter().chain(mark).min()
+    }
+
+    fn look_for_answers(&mut self, paths: Vec<Arc<Path>>) {
+        let (pending, reviewer) = (&self.pending, &self.reviewer);
+        let answers = self.answers.get_or_insert_with(|| {
+            let all = pending.store().and_then(|store| store.answers_seen().ok());
+            let all = all.unwrap_or_default().into_iter();
+            all.filter_map(|(reader, image)| (reader == *reviewer).then(|| image.parse().ok())?)
+                .collect()
+        });
+        let seen = paths.into_iter().filter_map(|path| {
+            let content = self.known.image_at(&path)?;
+            Some((path, content, answers.contains(&content)))
+        });
+        let seen: Vec<_> = seen.collect();
+        if !seen.is_empty() {
+            (self.report)(News::AnswersSeen(seen));
+        }
     }
 
     fn stand(&self, held: Vec<(Arc<Path>, ContentId, Opinion)>) {
@@ -411,6 +439,8 @@ impl Desk {
 struct Known {
     held: HashMap<ContentId, Opinion>,
     places: HashMap<PathBuf, ContentId>,
+    /// Of the files that were looked at.
+    shown: HashMap<Arc<Path>, ContentId>,
     folders: HashMap<PathBuf, PathBuf>,
 }
 
@@ -419,6 +449,7 @@ impl Known {
         let mut known = Known {
             held: HashMap::new(),
             places: HashMap::new(),
+            shown: HashMap::new(),
             folders: HashMap::new(),
         };
         // What cannot be read now is not known: the reader may judge again.
@@ -453,6 +484,15 @@ impl Known {
         let place = self.place(path);
         let content = *self.places.get(&place)?;
         Some((content, self.held.get(&content)?.clone()))
+    }
+
+    /// The image at this path, if it was looked at or is known to be there: nothing is read for it.
+    fn image_at(&mut self, path: &Path) -> Option<ContentId> {
+        if let Some(content) = self.shown.get(path) {
+            return Some(*content);
+        }
+        let place = self.place(path);
+        self.places.get(&place).copied()
     }
 
     /// What is held of the image itself; nothing, if another was here before. `None` if there is

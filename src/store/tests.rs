@@ -652,7 +652,10 @@ fn a_standing_is_known_by_every_place_where_it_was_said() {
     store.append(&copy).unwrap();
     let mut moved = entry(1, "agree").image;
     moved.path = "/x/moved.png".into();
-    store.remember(&moved, None, &prediction(), "b").unwrap();
+    let nothing = Origin::default();
+    store
+        .remember(&moved, &nothing, &prediction(), "b")
+        .unwrap();
     let standing = store.standings("ann").unwrap().remove(0);
     let mut places = standing.places;
     places.sort();

@@ -181,7 +181,11 @@ pub fn run(options: Options, start: impl FnOnce(Report) -> Worker) -> io::Result
         worker,
         screen,
     };
-    let code = app.run(&receiver)?;
+    let code = match app.run(&receiver) {
+        // That nothing can be drawn is no failure of a program whose terminal was closed.
+        Err(_) if terminal::is_dead() => terminal::HUNG_UP,
+        ended => ended?,
+    };
     // The terminal is given back by now: a slow disk keeps nobody from the shell's screen.
     let unwritten = Rc::into_inner(recorder).and_then(Recorder::end);
     Ok(Left { code, unwritten })
@@ -229,6 +233,11 @@ impl App {
                 return Ok(code);
             }
             self.draw()?;
+            if self.model.awaits_drawing()
+                && let ControlFlow::Break(code) = self.take(Message::Drawn)?
+            {
+                return Ok(code);
+            }
             let Some(first) = self.wait(messages) else {
                 return Ok(0);
             };
@@ -257,6 +266,14 @@ impl App {
     }
 
     fn take(&mut self, message: Message) -> io::Result<ControlFlow<u8>> {
+        if let Message::Several(messages) = message {
+            for message in messages {
+                if let ControlFlow::Break(code) = self.take(message)? {
+                    return Ok(ControlFlow::Break(code));
+                }
+            }
+            return Ok(ControlFlow::Continue(()));
+        }
         self.look_up(&message);
         if let Message::Attached(tmux) = message {
             self.adopt(tmux)?;
@@ -287,6 +304,7 @@ impl App {
         match message {
             Message::Found { images, .. } if !images.is_empty() => {
                 self.recorder.ask(Request::Found(images.clone()));
+                self.ask_whether_seen(images.clone());
             }
             Message::Worker(Outcome::Opened {
                 source,
@@ -295,13 +313,22 @@ impl App {
             }) => {
                 let request = Request::Opened(source.clone(), facts.content);
                 self.recorder.ask(request);
+                self.ask_whether_seen(vec![source.clone()]);
             }
             Message::Touched { touched, .. } => {
                 let there = touched.iter().filter(|touched| touched.exists);
-                let paths = there.map(|touched| touched.path.clone()).collect();
-                self.recorder.ask(Request::Found(paths));
+                let paths: Vec<_> = there.map(|touched| touched.path.clone()).collect();
+                self.recorder.ask(Request::Found(paths.clone()));
+                self.ask_whether_seen(paths);
             }
             _ => {}
+        }
+    }
+
+    /// What was seen before matters only to who reads blinded.
+    fn ask_whether_seen(&self, images: Vec<Arc<Path>>) {
+        if self.model.blinded.is_some() {
+            self.recorder.ask(Request::WereAnswersSeen(images));
         }
     }
 
@@ -413,26 +440,44 @@ fn attend(can: &Capabilities, sender: &Sender<Message>) -> Option<Attendant> {
 fn listen_for_keys(sender: Sender<Message>, mut late: LateAnswer, attendant: Option<Attendant>) {
     thread::spawn(move || {
         let mut last = Instant::now();
-        while let Ok(event) = event::read() {
+        while let Some(events) = next_events() {
             // Whoever comes back may come from elsewhere.
-            let back = matches!(event, Event::FocusGained | Event::Resize(..));
+            let back = |event: &Event| matches!(event, Event::FocusGained | Event::Resize(..));
+            let back = events.iter().any(back);
             let pause = std::mem::replace(&mut last, Instant::now()).elapsed();
             if let Some(attendant) = attendant.as_ref().filter(|_| back || pause > AWAY) {
                 attendant.look();
             }
-            let message = match event {
-                Event::Key(key) if late.swallows(&key) => continue,
-                Event::Key(key) => Message::Key(key),
-                Event::Mouse(mouse) => Message::Mouse(mouse),
-                Event::Paste(text) => Message::Paste(text),
-                Event::Resize(width, height) => Message::Resize(Size { width, height }),
-                Event::FocusGained | Event::FocusLost => continue,
+            let messages = events.into_iter().filter_map(|event| match event {
+                Event::Key(key) if late.swallows(&key) => None,
+                Event::Key(key) => Some(Message::Key(key)),
+                Event::Mouse(mouse) => Some(Message::Mouse(mouse)),
+                Event::Paste(text) => Some(Message::Paste(text)),
+                Event::Resize(width, height) => {
+                    let size = terminal::drawable(Size { width, height });
+                    Some(Message::Resize(size))
+                }
+                Event::FocusGained | Event::FocusLost => None,
+            });
+            let message = match messages.collect::<Vec<_>>() {
+                messages if messages.is_empty() => continue,
+                messages => Message::Several(messages),
             };
             if sender.send(message).is_err() {
                 return;
             }
         }
     });
+}
+
+/// Waits for an event, and takes with it what has come already: nobody has seen what the first led to
+/// when the last was typed, so nothing is drawn between them. `None` if the terminal cannot be read.
+fn next_events() -> Option<Vec<Event>> {
+    let mut events = vec![event::read().ok()?];
+    while events.len() < BATCH && event::poll(Duration::ZERO).unwrap_or(false) {
+        events.push(event::read().ok()?);
+    }
+    Some(events)
 }
 
 /// Walks the folders, and sends what it finds in batches. The files of the review log are left alone,

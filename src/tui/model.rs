@@ -13,7 +13,7 @@ use crossterm::event::KeyEvent;
 use ratatui::layout::{Rect, Size};
 
 pub use background::{Background, Reading};
-pub use blinded::{Blinded, Phase};
+pub use blinded::{Asking, Blinded, Phase};
 pub use session::{Session, Wanted};
 
 use super::keymap::{Keymap, Mode};
@@ -169,13 +169,14 @@ pub enum Overlay {
         labels: Vec<String>,
     },
     /// Which labels the reader sees, before the answer is shown or after.
-    Call {
-        labels: Vec<(String, bool)>,
-    },
+    Call(Asking),
 }
 
 /// The keys of the first label, the second and so on.
 pub const LABEL_KEYS: &str = "123456789abcdefghijklmnopqrstuvwxyz";
+
+/// The key of none of the labels; it is none of [`LABEL_KEYS`].
+pub const NONE_KEY: char = '0';
 
 /// What the reader does with the reviews.
 #[derive(Default)]
@@ -298,7 +299,7 @@ impl Model {
             opacity,
         } = &self.heat_map;
         let said = self.prediction().filter(|_| *on)?;
-        let map = said.heat_map(choice)?;
+        let map = said.shown_heat_map(choice)?;
         Some(HeatMapLayer {
             content: said.content,
             map: Arc::new(map),
@@ -328,6 +329,11 @@ impl Model {
             Engine::Ready(card) => Some(card),
             _ => None,
         }
+    }
+
+    /// Whether the loop is to say so once what is on the screen is drawn.
+    pub fn awaits_drawing(&self) -> bool {
+        matches!(&self.overlay, Some(Overlay::Call(asking)) if !asking.is_drawn)
     }
 
     /// Whether something is under way whose progress the screen should show.

@@ -4,6 +4,7 @@ mod attach;
 mod probe;
 mod report;
 mod signals;
+mod size;
 mod tmux;
 
 use std::io::{self, IsTerminal, Write};
@@ -26,7 +27,9 @@ use super::preview::{self, Colours};
 pub use attach::{Attendant, Notice};
 pub use probe::{Capabilities, Inside, LateAnswer, cell_from_system, is_multiplexer, probe};
 pub use report::report;
-pub use signals::{Signal, watch};
+pub use signals::{HUNG_UP, Signal, is_dead, watch};
+use size::Drawable;
+pub use size::drawable;
 pub use tmux::{Client, Tmux, Way};
 
 /// How long the terminal may take to answer. A line to another continent answers within it.
@@ -53,7 +56,7 @@ static ENTERED: AtomicBool = AtomicBool::new(false);
 
 /// The screen while the program has it; gives it back when dropped.
 pub struct Screen {
-    pub terminal: Terminal<CrosstermBackend<io::Stdout>>,
+    pub terminal: Terminal<Drawable<CrosstermBackend<io::Stdout>>>,
 }
 
 impl Screen {
@@ -61,7 +64,7 @@ impl Screen {
     /// If the terminal cannot be written to or its modes not be set.
     pub fn enter() -> io::Result<Self> {
         enter()?;
-        let terminal = Terminal::new(CrosstermBackend::new(io::stdout()))?;
+        let terminal = Terminal::new(Drawable(CrosstermBackend::new(io::stdout())))?;
         Ok(Screen { terminal })
     }
 

@@ -58,6 +58,10 @@ pub enum Message {
         panes: Panes,
         canvas: Canvas,
     },
+    /// What came together: nothing is drawn before all of it is taken in.
+    Several(Vec<Message>),
+    /// What the last message led to is on the screen.
+    Drawn,
     /// A moment has passed while something is under way.
     Tick,
     /// Another terminal is attached to tmux.
@@ -151,6 +155,16 @@ fn on_message(model: &mut Model, message: Message) -> Vec<Effect> {
             model.ticks += 1;
             vec![]
         }
+        Message::Several(messages) => {
+            let messages = messages.into_iter();
+            messages
+                .flat_map(|message| update(model, message))
+                .collect()
+        }
+        Message::Drawn => {
+            blinded::on_drawn(model);
+            vec![]
+        }
         // The loop chooses a painter for it.
         Message::Attached(_) => vec![],
         Message::Refresh => vec![Effect::Repaint],
@@ -181,7 +195,7 @@ fn on_key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
     match model.overlay.take() {
         Some(Overlay::Prompt(prompt)) => prompt::on_key(model, prompt, key),
         Some(Overlay::Disagree { labels }) => review::on_label_key(model, &labels, key),
-        Some(Overlay::Call { labels }) => blinded::on_key(model, labels, key),
+        Some(Overlay::Call(asking)) => blinded::on_key(model, asking, key),
         Some(overlay) => on_overlay_key(model, overlay, key),
         None => {
             model.pending.push(key);
@@ -234,6 +248,10 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         }
         Action::Jump => prompt::open(model, PromptKind::Jump, String::new()),
         Action::Prevalence => prompt::ask_for_prevalence(model),
+        Action::Sort | Action::Reverse if model.worklist.fixed_order().is_some() => review::say(
+            model,
+            "the order is fixed: you read blinded in a random one (--shuffle)",
+        ),
         Action::Sort => {
             let sort = next_sort(model);
             let mut effects = keeping_selection(model, |model| model.worklist.set_sort(sort));
@@ -308,13 +326,6 @@ fn to_match(model: &mut Model, rows: isize) -> Vec<Effect> {
 fn next_sort(model: &Model) -> Sort {
     let mut sorts = Sort::all(model.card(), model.choices.all.len());
     sorts.retain(|sort| model.worklist.may_sort_by(sort));
-    sorts.extend(
-        model
-            .blinded
-            .as_ref()
-            .and_then(|b| b.seed)
-            .map(Sort::Random),
-    );
     sorts.retain(|sort| *sort != Sort::Patient || model.worklist.has_patients());
     let now = sorts.iter().position(|sort| sort == model.worklist.sort());
     let next = (now.unwrap_or(0) + 1) % sorts.len();

@@ -1,5 +1,6 @@
 //! The images, in the order and selection that the reader chose.
 
+mod blinded;
 mod disk;
 mod elsewhere;
 mod filter;
@@ -11,13 +12,14 @@ mod tally;
 mod times;
 mod unread;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use disk::{Disk, KnownFiles, Rescanned};
 use elsewhere::Elsewhere;
 pub use filter::{Completion, FilterError, Terms};
-use filter::{Filter, complete};
+use filter::{Filter, below_root, complete};
 pub use held::Held;
 use patients::Patients;
 pub use patients::{Change, Sharing};
@@ -120,6 +122,8 @@ pub struct Worklist {
     times: Times,
     /// What is said of an image is hidden until the reader has made a call.
     blinded: bool,
+    /// Images, by index, whose answer the reader saw before they read blinded.
+    answers_seen: HashSet<u32>,
     patients: Patients,
 }
 
@@ -290,7 +294,8 @@ impl Worklist {
     fn lets_through(&self, index: u32) -> bool {
         let entry = &self.entries[index as usize];
         let terms = self.terms.as_ref();
-        self.filter.lets_through(entry, &self.roots, terms)
+        let held = self.shown_held_of(index);
+        self.filter.lets_through(entry, held, &self.roots, terms)
     }
 
     /// What the model in use can be asked for. Rows stay where they are.
@@ -334,7 +339,7 @@ impl Worklist {
     }
 
     pub fn set_sort(&mut self, sort: Sort) {
-        if !self.may_sort_by(&sort) {
+        if !self.may_sort_by(&sort) || self.fixed_order().is_some() {
             return;
         }
         self.sort = sort;
@@ -342,6 +347,9 @@ impl Worklist {
     }
 
     pub fn reverse(&mut self) {
+        if self.fixed_order().is_some() {
+            return;
+        }
         self.reversed = !self.reversed;
         self.arrange();
     }

@@ -336,14 +336,14 @@ mod tests {
     struct Double(Arc<AtomicBool>);
 
     impl Memory for Double {
-        fn recall(&mut self, _: &str, _: &ModelCard) -> Option<Recalled> {
+        fn recall(&mut self, _: ContentId, _: &ModelCard) -> Option<Recalled> {
             None
         }
 
         fn keep(
             &mut self,
             _: &ImageIdentity,
-            _: Option<&str>,
+            _: &Origin,
             _: &ModelCard,
             _: &Prediction,
         ) -> Result<(), String> {

@@ -53,7 +53,7 @@ fn after_a_signal_the_line_is_usable() {
         );
         tmux.run(&["send-keys", "clear", "Enter"]);
         tmux.run(&["send-keys", &command, "Enter"]);
-        tmux.wait_for("· Bacterial");
+        tmux.wait_for("Extent ");
         // Under the screen that is drawn now.
         let shell = tmux.run(&["capture-pane", "-p", "-a"]);
         // The command line says it too, without a number.

@@ -258,7 +258,7 @@ fn a_picture_that_tmux_threw_away_is_sent_again() {
     let stopped = kitty.gate.lock().unwrap();
     let command = format!("seq 100000; '{CXR}' '{}'", samples().display());
     tmux.run(&["send-keys", &command, "Enter"]);
-    tmux.wait_for("· Bacterial");
+    tmux.wait_for("Extent ");
     drop(stopped);
     wait_for_picture(&kitty, "clear_1.png");
     kitty.wait_for("its placeholders", shows_what_it_holds);

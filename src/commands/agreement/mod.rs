@@ -76,6 +76,8 @@ struct Reading {
     patient: PatientIdentity,
     /// The same for all images of a patient, as far as files say whose they are.
     cluster: String,
+    /// The reader had seen the answer before: neither call is one of a blinded reading.
+    was_seen: bool,
 }
 
 /// `None`, with its faults named, if the log is not whole: figures of it would claim too much.
@@ -98,8 +100,12 @@ fn readings(wanted: &Wanted) -> Result<Option<Vec<Reading>>> {
             }
             Ok::<_, anyhow::Error>(())
         })??;
+        let seen = store.answers_seen()?;
         let found = found.into_iter();
-        let readings = found.map(|(word, blinded)| reading(store, word, blinded));
+        let readings = found.map(|(word, blinded)| {
+            let key = (word.reviewer.clone(), word.image.sha256.clone());
+            reading(store, word, blinded, seen.contains(&key))
+        });
         let readings = readings.collect::<Result<_>>()?;
         Ok(Some(clustered(readings)))
     })
@@ -107,7 +113,12 @@ fn readings(wanted: &Wanted) -> Result<Option<Vec<Reading>>> {
 
 /// What the model said is in the row; where an older version wrote it, perhaps only in what was seen
 /// then. What is kept beside the log can be changed without a trace, so it comes last.
-fn reading(store: &Store, word: LastWord, blinded: BlindedReading) -> Result<Reading> {
+fn reading(
+    store: &Store,
+    word: LastWord,
+    blinded: BlindedReading,
+    was_seen: bool,
+) -> Result<Reading> {
     let model = &blinded.model_sha256;
     let seen = &word.seen["prediction"];
     let seen = (seen["model_sha256"] == **model).then_some(seen);
@@ -122,6 +133,7 @@ fn reading(store: &Store, word: LastWord, blinded: BlindedReading) -> Result<Rea
         model: logged.or(kept).unwrap_or_default(),
         patient: patient(store, &word.image)?,
         cluster: String::new(),
+        was_seen,
         word,
         blinded,
     })
@@ -189,6 +201,7 @@ fn comparisons(readings: &[Reading], truths: &Truths) -> Vec<Comparison> {
         for label in labels(readings) {
             let reads: Vec<Read> = readings
                 .iter()
+                .filter(|r| !r.was_seen)
                 .filter(|r| r.word.reviewer == reviewer && r.blinded.asked.contains(&label))
                 .map(|reading| read(reading, &label, truths))
                 .collect();
@@ -229,6 +242,14 @@ fn text(readings: &[Reading], truths: &Truths) -> String {
             seconds(unaided),
             seconds(aided)
         );
+        match seen_before(readings, reviewer) {
+            0 => {}
+            1 => page += &format!("{reviewer}: 1 image left out, whose answer was seen before\n"),
+            n => {
+                page +=
+                    &format!("{reviewer}: {n} images left out, whose answers were seen before\n")
+            }
+        }
     }
     for comparison in comparisons(readings, truths) {
         page += "\n";
@@ -256,6 +277,7 @@ fn as_json(readings: &[Reading], truths: &Truths) -> Value {
         let times = json!({
             "median_unaided_ms": milliseconds(unaided),
             "median_aided_ms": milliseconds(aided),
+            "answer_seen_before": seen_before(readings, reviewer),
         });
         (reviewer.to_owned(), times)
     });
@@ -267,9 +289,18 @@ fn as_json(readings: &[Reading], truths: &Truths) -> Value {
     })
 }
 
+/// How many images of one reader are in no figure, since they had seen the answer.
+fn seen_before(readings: &[Reading], reviewer: &str) -> usize {
+    let of_reader = readings.iter().filter(|r| r.word.reviewer == reviewer);
+    of_reader.filter(|r| r.was_seen).count()
+}
+
 /// The medians of one reader's times.
 fn times(readings: &[Reading], reviewer: &str) -> (Option<Duration>, Option<Duration>) {
-    let of_reader = || readings.iter().filter(|r| r.word.reviewer == reviewer);
+    let of_reader = || {
+        let counted = readings.iter().filter(|r| !r.was_seen);
+        counted.filter(|r| r.word.reviewer == reviewer)
+    };
     let unaided = of_reader().map(|r| r.blinded.unaided.took).collect();
     let aided = of_reader().filter_map(|r| r.blinded.aided.as_ref());
     (

@@ -197,7 +197,7 @@ fn write(
     arguments: &cli::Export,
     out: &mut dyn Write,
 ) -> Result<()> {
-    let mut rows = Rows::new(format, arguments.with_patient);
+    let mut rows = Rows::new(format, arguments.with_patient, store.answers_seen()?);
     store.last_words(within, |word| {
         rows.note_labels(&word);
         Ok::<_, io::Error>(())

@@ -1,6 +1,6 @@
 //! The columns of the table, and what a row says of one reader and one image.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use serde_json::Value;
 
@@ -14,7 +14,7 @@ const WINDOW_DECIMALS: usize = 3;
 /// The columns that every table has, in this order; README.md says what they mean.
 const IMAGE: [&str; 5] = ["path", "image_sha256", "study_uid", "series_uid", "sop_uid"];
 const PATIENT: &str = "patient_id";
-const REVIEW: [&str; 14] = [
+const REVIEW: [&str; 15] = [
     "reviewer",
     "verdict",
     "disagreed_label",
@@ -29,6 +29,7 @@ const REVIEW: [&str; 14] = [
     "aided_ms",
     "order_seed",
     "order_position",
+    "answer_seen_before",
 ];
 const SEEN: [&str; 9] = [
     "input_check",
@@ -50,14 +51,21 @@ const SCORE: &str = "score:";
 pub struct Rows {
     format: Format,
     with_patient: bool,
+    /// Readers with the image whose answer they had seen before they read it blinded.
+    answers_seen: HashSet<(String, String)>,
     labels: BTreeSet<String>,
 }
 
 impl Rows {
-    pub fn new(format: Format, with_patient: bool) -> Self {
+    pub fn new(
+        format: Format,
+        with_patient: bool,
+        answers_seen: HashSet<(String, String)>,
+    ) -> Self {
         Rows {
             format,
             with_patient,
+            answers_seen,
             labels: BTreeSet::new(),
         }
     }
@@ -101,7 +109,7 @@ impl Rows {
         if self.with_patient {
             row.push(optional(image.patient_id.as_deref()));
         }
-        row.extend(review(word));
+        row.extend(self.review(word));
         row.extend(seen(word));
         let scores = self.labels.iter().map(|label| {
             let mut all = findings(word);
@@ -117,31 +125,34 @@ impl Rows {
         }
         row
     }
-}
 
-fn review(word: &LastWord) -> [Cell; 14] {
-    let opinion = &word.opinion;
-    let reading = opinion.blinded.as_ref();
-    let [unaided_call, unaided_ms] = call(reading.map(|reading| &reading.unaided));
-    let [aided_call, aided_ms] = call(reading.and_then(|reading| reading.aided.as_ref()));
-    let seed = reading.and_then(|reading| reading.seed);
-    [
-        Cell::text(&word.reviewer),
-        optional(opinion.verdict.map(|verdict| verdict.word())),
-        optional(opinion.label.as_deref()),
-        Cell::Nested(u8::from(opinion.key_image).into()),
-        optional(Some(&opinion.note)),
-        Cell::text(&word.first_at),
-        Cell::text(&word.last_at),
-        Cell::Nested(word.entries.into()),
-        unaided_call,
-        unaided_ms,
-        aided_call,
-        aided_ms,
-        // As text: a spreadsheet has no 64 bits.
-        optional(seed.map(|seed| seed.to_string()).as_deref()),
-        reading.map_or(Cell::Empty, |reading| Cell::Nested(reading.position.into())),
-    ]
+    fn review(&self, word: &LastWord) -> [Cell; 15] {
+        let opinion = &word.opinion;
+        let reading = opinion.blinded.as_ref();
+        let [unaided_call, unaided_ms] = call(reading.map(|reading| &reading.unaided));
+        let [aided_call, aided_ms] = call(reading.and_then(|reading| reading.aided.as_ref()));
+        let key = (word.reviewer.clone(), word.image.sha256.clone());
+        let was_seen = self.answers_seen.contains(&key);
+        let seed = reading.and_then(|reading| reading.seed);
+        [
+            Cell::text(&word.reviewer),
+            optional(opinion.verdict.map(|verdict| verdict.word())),
+            optional(opinion.label.as_deref()),
+            Cell::Nested(u8::from(opinion.key_image).into()),
+            optional(Some(&opinion.note)),
+            Cell::text(&word.first_at),
+            Cell::text(&word.last_at),
+            Cell::Nested(word.entries.into()),
+            unaided_call,
+            unaided_ms,
+            aided_call,
+            aided_ms,
+            // As text: a spreadsheet has no 64 bits.
+            optional(seed.map(|seed| seed.to_string()).as_deref()),
+            reading.map_or(Cell::Empty, |reading| Cell::Nested(reading.position.into())),
+            reading.map_or(Cell::Empty, |_| Cell::Nested(u8::from(was_seen).into())),
+        ]
+    }
 }
 
 /// The labels with `;` between them, or `none`, and how long it took.

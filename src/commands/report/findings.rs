@@ -2,62 +2,75 @@
 
 use super::html::Html;
 use crate::domain::{
-    Conformal, Finding, OperatingPoint, Prediction, PresenceSet, Question, Score, ScoreKind,
-    Severity,
+    Causes, Conformal, Finding, OperatingPoint, PNEUMONIA, Prediction, PresenceSet, Question,
+    Score, ScoreKind, Severity,
 };
 
-/// The label whose causes and severity the others are about.
-const PNEUMONIA: &str = "Pneumonia";
-/// What labels of the causes end in.
-const GIVEN_PNEUMONIA: &str = " given pneumonia";
+/// In place of the numbers of a label that another one denies: they would say that pneumonia was found.
+const DENIED: &str =
+    "<td colspan=\"7\">can't tell: above its point, where no pneumonia was found</tr>\n";
 /// Said where there is none.
 const NONE: &str = "n/a";
 
 pub fn findings(html: &mut Html, prediction: &Prediction) {
-    let is_cause = |finding: &&Finding| finding.question == Question::GivenPneumonia;
-    let (causes, alone): (Vec<&Finding>, Vec<&Finding>) =
-        prediction.findings.iter().partition(is_cause);
-    // An answer to a question that nobody asked if no pneumonia was found.
-    let found = prediction.finding(PNEUMONIA).and_then(Finding::is_positive) != Some(false);
+    let is_alone = |finding: &&Finding| finding.question == Question::Presence;
+    let alone: Vec<&Finding> = prediction.findings.iter().filter(is_alone).collect();
     if !alone.is_empty() {
         html.markup("<h2>Findings</h2>\n");
-        table(html, &alone);
+        table(html, prediction, &alone);
     }
-    if !causes.is_empty() {
-        html.element("<h2>", if_found("Cause, given pneumonia", found), "</h2>\n");
-        cause_table(html, &causes);
-        if let Some(words) = cause_set(&causes) {
-            html.element("<p><b>", &words, "</b> (90 % set)</p>\n");
-        }
-    }
+    causes(html, prediction);
     if let Some(severity) = &prediction.severity {
-        html.element("<h2>", if_found("Severity", found), "</h2>\n");
+        let found = prediction.finding(PNEUMONIA).and_then(Finding::is_positive) != Some(false);
+        html.markup(match found {
+            true => "<h2>Severity</h2>\n",
+            false => "<h2>Severity, if it were pneumonia after all</h2>\n",
+        });
         html.element("<p>", &severity_words(severity), "</p>\n");
     }
 }
 
-fn if_found(heading: &'static str, found: bool) -> &'static str {
-    match (heading, found) {
-        (heading, true) => heading,
-        ("Severity", false) => "Severity, if it were pneumonia after all",
-        (_, false) => "Cause, if it were pneumonia after all",
+/// Nothing, where no pneumonia was found: they are answers to a question that was not asked.
+fn causes(html: &mut Html, prediction: &Prediction) {
+    const HEADING: &str = "<h2>Cause, given pneumonia</h2>\n";
+    match prediction.causes() {
+        Causes::Unasked => {}
+        Causes::CantTell => {
+            html.markup(HEADING);
+            html.markup(
+                "<p><b>Can't tell:</b> the model's outputs contradict each other, so that none of \
+                 them is here.</p>\n",
+            );
+        }
+        Causes::Told(causes) => {
+            html.markup(HEADING);
+            cause_table(html, &causes);
+            if let Some(words) = cause_set(&causes) {
+                html.element("<p><b>", &words, "</b> (90 % set)</p>\n");
+            }
+        }
     }
 }
 
 /// Labels that stand on their own: each has lines of its own, or says that it has none.
-fn table(html: &mut Html, findings: &[&Finding]) {
+fn table(html: &mut Html, prediction: &Prediction, findings: &[&Finding]) {
     html.markup(
         "<table><thead><tr><th>Label<th>Value<th>What it is<th>Balanced point\
          <th>Point of 90 % sensitivity<th>Against them<th>90 % set<th>Assumes</tr></thead><tbody>\n",
     );
     for finding in findings {
+        if prediction.is_denied(finding) {
+            html.element("<tr><td>", finding.label.name(), "");
+            html.markup(DENIED);
+            continue;
+        }
         html.markup(match finding.is_positive() {
             Some(true) => "<tr class=\"found\">",
             _ => "<tr>",
         });
         let kind = finding.score.kind;
         let assumes = finding.calibrated.map(|c| format!("π {}", c.prevalence));
-        number(html, finding);
+        number(html, finding, &prediction.shown_words(finding));
         for point in [finding.operating_point, finding.sensitive_point] {
             html.element("<td class=\"number\">", &point_words(point, kind), "");
         }
@@ -66,6 +79,13 @@ fn table(html: &mut Html, findings: &[&Finding]) {
         html.element("<td>", assumes.as_deref().unwrap_or(NONE), "</tr>\n");
     }
     html.markup("</tbody></table>\n");
+    let is_bound = |finding: &&Finding| prediction.shown_score(finding).1;
+    if findings.iter().any(is_bound) {
+        html.markup(
+            "<p class=\"small\">≤: at most what pneumonia has, of which COVID-19 is one; the model's \
+             own output is higher.</p>\n",
+        );
+    }
 }
 
 /// Shares that sum to one: no lines are drawn through them.
@@ -75,32 +95,21 @@ fn cause_table(html: &mut Html, causes: &[&Finding]) {
     );
     for cause in causes {
         html.markup("<tr>");
-        number(html, cause);
+        number(html, cause, &cause.score.words());
         html.element("<td>", cause.conformal.map_or(NONE, set), "</tr>\n");
     }
     html.markup("</tbody></table>\n");
 }
 
-fn number(html: &mut Html, finding: &Finding) {
+fn number(html: &mut Html, finding: &Finding, value: &str) {
     html.element("<td>", finding.label.name(), "");
-    html.element("<td class=\"number\">", &value(finding.score), "");
+    html.element("<td class=\"number\">", value, "");
     html.element("<td>", finding.score.kind.word(), "");
-}
-
-/// Per cent of a probability; a score as a bare number, so that nobody takes it for one.
-fn value(score: Score) -> String {
-    let value = score.value();
-    match score.kind {
-        ScoreKind::Calibrated if value > 0.0 && value < 0.0005 => "< 0.1 %".to_owned(),
-        ScoreKind::Calibrated if (0.9995..1.0).contains(&value) => "> 99.9 %".to_owned(),
-        ScoreKind::Calibrated => format!("{:.1} %", value * 100.0),
-        ScoreKind::Sigmoid | ScoreKind::OperatingPointNormalised => format!("{value:.3}"),
-    }
 }
 
 fn point_words(point: Option<OperatingPoint>, kind: ScoreKind) -> String {
     let point = point.and_then(|point| Score::new(point.0, kind));
-    point.map_or(NONE.to_owned(), value)
+    point.map_or(NONE.to_owned(), Score::words)
 }
 
 fn against(finding: &Finding) -> &'static str {
@@ -133,7 +142,11 @@ fn set(conformal: Conformal) -> &'static str {
 /// The set of causes as a sentence; `None` if the model has none.
 fn cause_set(causes: &[&Finding]) -> Option<String> {
     let is_in = |cause: &&&Finding| cause.conformal == Some(Conformal::Cause(true));
-    let members: Vec<&str> = causes.iter().filter(is_in).map(|c| short_name(c)).collect();
+    let members: Vec<&str> = causes
+        .iter()
+        .filter(is_in)
+        .map(|c| c.short_name())
+        .collect();
     let has_sets = causes.iter().any(|cause| cause.conformal.is_some());
     has_sets.then(|| match members[..] {
         [] => "like none of the causes".to_owned(),
@@ -142,11 +155,6 @@ fn cause_set(causes: &[&Finding]) -> Option<String> {
         _ if members.len() == causes.len() => "can't tell the causes apart".to_owned(),
         _ => format!("can't tell {} apart", members.join(", ")),
     })
-}
-
-fn short_name(cause: &Finding) -> &str {
-    let name = cause.label.name();
-    name.strip_suffix(GIVEN_PNEUMONIA).unwrap_or(name)
 }
 
 fn severity_words(severity: &Severity) -> String {
@@ -233,12 +241,16 @@ mod tests {
         ] {
             assert!(text.contains(words), "{words}: {text}");
         }
-        assert_eq!(
-            value(Score::new(1e-4, ScoreKind::Calibrated).unwrap()),
-            "< 0.1 %"
-        );
-        let nearly = Score::new(0.9999, ScoreKind::Calibrated).unwrap();
-        assert_eq!(value(nearly), "> 99.9 %");
+        for (value, words) in [(0.0, "&lt; 0.1 %"), (1.0, "&gt; 99.9 %")] {
+            let extreme = finding(
+                "Pneumonia",
+                Question::Presence,
+                value,
+                ScoreKind::Calibrated,
+            );
+            let text = page(vec![extreme], None);
+            assert!(text.contains(words), "{words}: {text}");
+        }
     }
 
     #[test]
@@ -247,21 +259,39 @@ mod tests {
             conformal: Some(Conformal::Cause(is_in)),
             ..finding(name, Question::GivenPneumonia, 0.4, ScoreKind::Sigmoid)
         };
-        let absent = finding("Pneumonia", Question::Presence, 0.1, ScoreKind::Sigmoid);
-        let causes = vec![
-            absent,
-            cause("Bacterial", false),
-            cause("Viral", true),
-            cause("COVID-19 given pneumonia", true),
-        ];
-        let text = page(causes, None);
+        let text = |pneumonia, covid| {
+            let alone = |name, value| finding(name, Question::Presence, value, ScoreKind::Sigmoid);
+            let mut last = cause("COVID-19 given pneumonia", true);
+            last.score = Score::new(0.983, ScoreKind::Sigmoid).unwrap();
+            let findings = vec![
+                alone("Pneumonia", pneumonia),
+                alone("COVID-19", covid),
+                cause("Bacterial", false),
+                cause("Viral", true),
+                last,
+            ];
+            page(findings, None)
+        };
+        let ill = text(0.9, 0.9);
         assert!(
-            text.contains("can&#39;t tell Viral from COVID-19</b>"),
-            "{text}"
+            ill.contains("can&#39;t tell Viral from COVID-19</b>") && ill.contains("0.983"),
+            "{ill}"
         );
+        let healthy = text(0.1, 0.02);
         assert!(
-            text.contains("Cause, if it were pneumonia after all"),
-            "{text}"
+            !healthy.contains("Cause") && !healthy.contains("0.983"),
+            "{healthy}"
+        );
+        let torn = text(0.9, 0.02);
+        assert!(
+            torn.contains("<b>Can't tell:</b>") && !torn.contains("0.983"),
+            "{torn}"
+        );
+        // Nor is there a COVID-19 without a pneumonia.
+        let torn = text(0.1, 0.9);
+        assert!(
+            torn.contains("can't tell") && !torn.contains("0.900"),
+            "{torn}"
         );
     }
 

@@ -38,7 +38,7 @@ pub fn run(arguments: &cli::Report, limits: &Limits, model: Option<&Path>) -> Re
 
     let look = |_: &Path, radiograph: &Radiograph| {
         let prediction = classifier.classify(radiograph).map_err(|e| e.to_string())?;
-        let map = prediction.heat_map(&choice);
+        let map = prediction.shown_heat_map(&choice);
         let pictures = Pictures::of(radiograph, map).map_err(|e| e.to_string())?;
         Ok(Seen {
             prediction: prediction.assuming(&assumed),

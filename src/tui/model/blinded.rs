@@ -15,6 +15,40 @@ pub struct Blinded {
     pub begun: bool,
 }
 
+/// A call that is being made.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Asking {
+    /// Each label that is asked about, and whether it was chosen.
+    pub labels: Vec<(String, bool)>,
+    /// That none of them is there was chosen; never together with a label.
+    pub none: bool,
+    /// The reader can have seen what is chosen now: a key that was typed before commits nothing.
+    pub is_drawn: bool,
+}
+
+impl Asking {
+    /// Asks about `labels`; what was called before is chosen already.
+    pub fn new(labels: Vec<String>, called: Option<&[String]>) -> Self {
+        let present = called.unwrap_or_default();
+        let labels = labels.into_iter().map(|label| {
+            let is_present = present.contains(&label);
+            (label, is_present)
+        });
+        Asking {
+            labels: labels.collect(),
+            none: called.is_some_and(<[String]>::is_empty),
+            is_drawn: false,
+        }
+    }
+
+    /// What is chosen: `None` is nothing yet, not even that there is none.
+    pub fn chosen(&self) -> Option<Vec<String>> {
+        let present = self.labels.iter().filter(|(_, present)| *present);
+        let present: Vec<String> = present.map(|(label, _)| label.clone()).collect();
+        (self.none || !present.is_empty()).then_some(present)
+    }
+}
+
 /// What is timed: an image without its answer, or with it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Phase {

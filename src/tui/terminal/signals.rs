@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use crossterm::terminal::disable_raw_mode;
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal as Number, getpgrp, getsid, kill_current_process_group};
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::Signals;
@@ -19,6 +19,9 @@ pub enum Signal {
     /// The process was stopped and goes on: the screen is somebody else's drawing now.
     Resume,
 }
+
+/// The exit code of a program whose terminal was closed.
+pub const HUNG_UP: u8 = 128 + SIGHUP as u8;
 
 /// How long an orderly end may take after SIGTERM, SIGHUP or the terminal's death.
 const GRACE: Duration = Duration::from_millis(1200);
@@ -49,7 +52,7 @@ pub fn watch(
     thread::spawn(move || {
         // crossterm 0.29 spins on a terminal that is gone, so that is looked for here.
         wait_for_death();
-        end(&notify, &finish, 128 + SIGHUP as u8);
+        end(&notify, &finish, HUNG_UP);
     });
     Ok(())
 }
@@ -81,6 +84,13 @@ fn wait_for_death() {
             _ => return,
         }
     }
+}
+
+/// Whether standard input has no terminal at its other end any more.
+pub fn is_dead() -> bool {
+    let stdin = rustix::stdio::stdin();
+    let mut fds = [PollFd::new(&stdin, PollFlags::empty())];
+    poll(&mut fds, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
 }
 
 /// Whether a shell with job control is there to come back to. Each of its jobs has a process group

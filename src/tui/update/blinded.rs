@@ -5,11 +5,8 @@ use std::time::Instant;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::{Effect, review};
-use crate::domain::{BlindedReading, Call, Question};
-use crate::tui::model::{LABEL_KEYS, Model, Overlay, Phase};
-
-const COVID: &str = "COVID-19";
-const PNEUMONIA: &str = "Pneumonia";
+use crate::domain::{BlindedReading, COVID, Call, PNEUMONIA, Question};
+use crate::tui::model::{Asking, LABEL_KEYS, Model, NONE_KEY, Overlay, Phase};
 
 /// Asks which labels the reader sees; what they called last is chosen already.
 pub fn ask(model: &mut Model) -> Vec<Effect> {
@@ -23,6 +20,12 @@ pub fn ask(model: &mut Model) -> Vec<Effect> {
         }
         Err(reason) => return review::say(model, reason),
     };
+    if model.worklist.fixed_order().is_some() && model.worklist.is_scanning() {
+        return review::say(
+            model,
+            "not yet: the images are still being found, and their order with them",
+        );
+    }
     let called = opinion.blinded;
     let labels = match &called {
         Some(reading) => reading.asked.clone(),
@@ -34,15 +37,10 @@ pub fn ask(model: &mut Model) -> Vec<Effect> {
             "the model is not there yet, so its labels are not known",
         );
     }
-    let present = called.map(|reading| reading.last().present.clone());
-    let present = present.unwrap_or_default();
-    let labels = labels.into_iter().map(|label| {
-        let is_present = present.contains(&label);
-        (label, is_present)
-    });
-    model.overlay = Some(Overlay::Call {
-        labels: labels.collect(),
-    });
+    let present = called
+        .as_ref()
+        .map(|reading| reading.last().present.as_slice());
+    model.overlay = Some(Overlay::Call(Asking::new(labels, present)));
     vec![]
 }
 
@@ -53,29 +51,35 @@ fn asked(model: &Model) -> Vec<String> {
     alone.map(|label| label.name.clone()).collect()
 }
 
-/// A label's key says whether it is there, `0` that none is, Enter commits.
-pub fn on_key(model: &mut Model, mut labels: Vec<(String, bool)>, key: KeyEvent) -> Vec<Effect> {
+/// A label's key chooses it or takes it back, [`NONE_KEY`] chooses none of them, and Enter commits what
+/// is chosen and was drawn: neither one key pressed twice nor what was typed ahead or pasted makes a
+/// call, which cannot be taken back.
+pub fn on_key(model: &mut Model, mut asking: Asking, key: KeyEvent) -> Vec<Effect> {
     let plain = !key
         .modifiers
         .intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
     match key.code {
-        KeyCode::Enter => return commit(model, &labels),
-        KeyCode::Char('0') if plain => {
-            labels.iter_mut().for_each(|(_, present)| *present = false);
-            return commit(model, &labels);
+        KeyCode::Enter => return enter(model, asking),
+        KeyCode::Char(NONE_KEY) if plain => {
+            let labels = asking.labels.iter_mut();
+            labels.for_each(|(_, present)| *present = false);
+            asking.none = true;
         }
-        KeyCode::Char(c) if plain => match LABEL_KEYS.find(c).filter(|at| *at < labels.len()) {
-            Some(at) => toggle(&mut labels, at),
-            None => return review::say(model, "no call: that key is no label's"),
+        KeyCode::Char(c) if plain => match LABEL_KEYS.find(c) {
+            Some(at) if at < asking.labels.len() => toggle(&mut asking, at),
+            _ => return review::say(model, "no call: that key is no label's"),
         },
         _ => return review::say(model, "no call"),
     }
-    model.overlay = Some(Overlay::Call { labels });
+    asking.is_drawn = false;
+    model.overlay = Some(Overlay::Call(asking));
     vec![]
 }
 
-fn toggle(labels: &mut [(String, bool)], at: usize) {
+fn toggle(asking: &mut Asking, at: usize) {
+    let labels = &mut asking.labels;
     labels[at].1 ^= true;
+    asking.none = false;
     // COVID-19 is called on a pneumonia. The screen shows it, and a key takes it back.
     if labels[at].0 == COVID && labels[at].1 {
         let pneumonia = labels.iter_mut().filter(|(label, _)| label == PNEUMONIA);
@@ -83,24 +87,52 @@ fn toggle(labels: &mut [(String, bool)], at: usize) {
     }
 }
 
-fn commit(model: &mut Model, labels: &[(String, bool)]) -> Vec<Effect> {
+/// What is chosen is on the screen now.
+pub fn on_drawn(model: &mut Model) {
+    if let Some(Overlay::Call(asking)) = &mut model.overlay {
+        asking.is_drawn = true;
+    }
+}
+
+fn enter(model: &mut Model, asking: Asking) -> Vec<Effect> {
+    let obstacle = match asking.chosen() {
+        None => format!("nothing chosen: a label's key, or {NONE_KEY} for none of them"),
+        Some(_) if !asking.is_drawn => {
+            "typed before it was on the screen: Enter again records it".to_owned()
+        }
+        Some(present) => return commit(model, &asking, present),
+    };
+    model.overlay = Some(Overlay::Call(asking));
+    review::say(model, &obstacle)
+}
+
+fn commit(model: &mut Model, asking: &Asking, present: Vec<String>) -> Vec<Effect> {
     let Some(phase) = on_screen(model) else {
         return review::say(model, "the image is not on the screen: no call");
     };
     let now = Instant::now();
     let watch = model.blinded.as_ref().map(|blinded| &blinded.watch);
-    let present = labels.iter().filter(|(_, present)| *present);
     let call = Call {
-        present: present.map(|(label, _)| label.clone()).collect(),
+        present,
         took: watch.map_or_else(Default::default, |watch| watch.took(&phase, now)),
     };
+    let called = review::selected(model).ok();
+    let called = called.and_then(|(.., opinion)| opinion.blinded);
+    if called.is_some_and(|reading| reading.last().present == call.present) {
+        return review::say(model, "you called just that: nothing new to record");
+    }
+    let place = model.worklist.place_in_order(&phase.source);
     let unaided = BlindedReading {
-        asked: labels.iter().map(|(label, _)| label.clone()).collect(),
+        asked: asking
+            .labels
+            .iter()
+            .map(|(label, _)| label.clone())
+            .collect(),
         unaided: call.clone(),
         aided: None,
         model_sha256: model.card().map(|c| c.sha256.clone()).unwrap_or_default(),
         seed: model.blinded.as_ref().and_then(|blinded| blinded.seed),
-        position: model.worklist.cursor() + 1,
+        position: place.unwrap_or_default(),
     };
     review::call(model, |reading| match reading {
         Some(reading) => reading.aided = Some(call),

@@ -65,9 +65,13 @@ fn absence(model: &Model) -> Option<&'static str> {
     let prediction = model.prediction()?;
     match prediction.input {
         InputCheck::Refused(_) => Some("no heat map: this image was refused"),
+        _ if prediction.hides_heat_map(&model.heat_map.choice) => {
+            Some("no heat map of a cause: no pneumonia was found, or the outputs disagree")
+        }
         _ if prediction.heat_map(&model.heat_map.choice).is_none() => {
             Some("no heat map: the model gives none here")
         }
+
         _ => None,
     }
 }

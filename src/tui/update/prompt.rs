@@ -130,8 +130,13 @@ fn assume(model: &mut Model, text: &str) -> String {
 }
 
 pub fn on_paste(model: &mut Model, text: &str) -> Vec<Effect> {
-    let Some(Overlay::Prompt(mut prompt)) = model.overlay.take() else {
-        return vec![];
+    // What is pasted is text: whatever asks for a key is left as it is.
+    let mut prompt = match model.overlay.take() {
+        Some(Overlay::Prompt(prompt)) => prompt,
+        other => {
+            model.overlay = other;
+            return vec![];
+        }
     };
     // What is pasted comes from anywhere, and is a line once it is here.
     prompt.text += Printable::page(&text.replace(['\r', '\n'], " ")).as_str();

@@ -9,12 +9,12 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use super::{Effect, heat_map, keeping_selection, prompt};
 use crate::domain::text::clean;
 use crate::domain::{
-    Act, BlindedReading, ContentId, Opinion, OpinionChange, Prediction, Review, Seen, Subject,
-    Verdict,
+    Act, BlindedReading, Causes, ContentId, Finding, Opinion, OpinionChange, Prediction, Question,
+    Review, Seen, Subject, Verdict,
 };
 use crate::store::{Draft, News, Request};
 use crate::tui::keymap::Action;
-use crate::tui::model::{LABEL_KEYS, Model, Overlay, PromptKind, Reviews, Step};
+use crate::tui::model::{LABEL_KEYS, Model, NONE_KEY, Overlay, PromptKind, Reviews, Step};
 
 /// What is said where the log holds something else than the screen did.
 const MERGED: &str = "another session in your name has said more of this image: shown is all of it";
@@ -28,6 +28,10 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Agree => judge_answer(model, Verdict::Agree),
         Action::Disagree => ask_for_label(model),
         Action::Unsure => judge_answer(model, Verdict::Unsure),
+        Action::KeyImage | Action::Note if is_beside_hidden(model) => say(
+            model,
+            "what you held beside the answer is hidden until you have made your own call: Enter",
+        ),
         Action::KeyImage => judge(model, Act::Flagged, |opinion| {
             opinion.key_image = !opinion.key_image;
         }),
@@ -42,6 +46,13 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Redo => step_again(model),
         _ => to_next_unreviewed(model),
     }
+}
+
+/// Whether the reader holds something of the image that they may not see before their own call.
+fn is_beside_hidden(model: &Model) -> bool {
+    let list = &model.worklist;
+    let is_held = list.selected().is_some_and(|entry| entry.held.is_some());
+    is_held && list.shown_held(list.cursor()).is_none()
 }
 
 fn judge_answer(model: &mut Model, verdict: Verdict) -> Vec<Effect> {
@@ -60,7 +71,7 @@ fn nothing_to_judge(model: &Model) -> &'static str {
     }
 }
 
-/// Which label is wrong takes one more key; an image that was refused has none.
+/// Which label is wrong takes one more key, of those that are shown; an image that was refused has none.
 fn ask_for_label(model: &mut Model) -> Vec<Effect> {
     match selected(model) {
         Ok((source, content, _)) => model.about = Some((source, content)),
@@ -69,37 +80,47 @@ fn ask_for_label(model: &mut Model) -> Vec<Effect> {
     let Some(said) = model.prediction() else {
         return say(model, nothing_to_judge(model));
     };
+    let are_causes_told = matches!(said.causes(), Causes::Told(_));
+    let is_shown = |finding: &&Finding| finding.question == Question::Presence || are_causes_told;
     let labels: Vec<String> = said
         .findings
         .iter()
+        .filter(is_shown)
         .map(|finding| finding.label.name().to_owned())
         .collect();
     if labels.is_empty() {
-        return disagree(model, REFUSAL);
+        return disagree(model, Some(REFUSAL));
     }
     model.overlay = Some(Overlay::Disagree { labels });
     vec![]
 }
 
-/// The key after `d`; any that is no label's lets the verdict be.
+/// The key after `d`: a label's, or [`NONE_KEY`] for the answer in general. Any other cancels and says
+/// so.
 pub fn on_label_key(model: &mut Model, labels: &[String], key: KeyEvent) -> Vec<Effect> {
     let plain = !key
         .modifiers
         .intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
-    let at = match key.code {
-        KeyCode::Char(c) if plain => LABEL_KEYS.find(c),
+    let label = match key.code {
+        KeyCode::Char(NONE_KEY) if plain => return disagree(model, None),
+        KeyCode::Char(c) if plain => LABEL_KEYS.find(c).and_then(|at| labels.get(at)),
+        KeyCode::Esc => return say(model, "cancelled: no verdict recorded"),
         _ => None,
     };
-    match at.and_then(|at| labels.get(at)) {
-        Some(label) => disagree(model, label),
-        None => say(model, "no verdict: that key is no label's"),
+    match label {
+        Some(label) => disagree(model, Some(label)),
+        None => say(
+            model,
+            "cancelled, no verdict recorded: that key is no label's",
+        ),
     }
 }
 
-fn disagree(model: &mut Model, label: &str) -> Vec<Effect> {
+/// With a label, or in general.
+fn disagree(model: &mut Model, label: Option<&str>) -> Vec<Effect> {
     judge(model, Act::Judged, |opinion| {
         opinion.verdict = Some(Verdict::Disagree);
-        opinion.label = Some(label.to_owned());
+        opinion.label = label.map(str::to_owned);
     })
 }
 
@@ -226,7 +247,7 @@ fn record(
             at: SystemTime::now(),
             act,
             change: change.clone(),
-            seen: seen(model, said.clone(), is_looked_at),
+            seen: seen(model, &source, said.clone(), is_looked_at),
         },
         prediction: said,
         source: source.clone(),
@@ -244,9 +265,8 @@ fn light(said: Prediction) -> Prediction {
     }
 }
 
-fn seen(model: &Model, said: Option<Prediction>, is_looked_at: bool) -> Seen {
-    let is_hidden = is_looked_at && model.is_hidden();
-    let said = said.filter(|_| !is_hidden);
+fn seen(model: &Model, source: &Path, said: Option<Prediction>, is_looked_at: bool) -> Seen {
+    let said = said.filter(|_| !model.worklist.is_hidden_at(source));
     let prediction = said.map(|said| said.assuming(&model.assumed));
     if !is_looked_at {
         return Seen {
@@ -292,6 +312,7 @@ pub fn quit(model: &mut Model) -> Vec<Effect> {
 pub fn on_news(model: &mut Model, news: News) -> Vec<Effect> {
     match news {
         News::Standing(held) => model.worklist.stand(held),
+        News::AnswersSeen(images) => model.worklist.mark_answers_seen(images),
         News::LookedUp(count) => model.session.looked_up += count,
         News::Recorded {
             source,

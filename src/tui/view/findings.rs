@@ -9,11 +9,11 @@ use super::change;
 use super::gauge::{self, Marks};
 use super::groups::{self, Group};
 use super::layout::Layout;
-use super::text::{fit, percent, shorten, wrap};
+use super::text::{cells, fit, percent, shorten, wrap};
 use super::theme::Theme;
 use crate::domain::{
-    Conformal, Finding, InputCheck, ModelCard, Prediction, PresenceSet, Question, ScoreKind,
-    Severity,
+    Causes, Conformal, Finding, InputCheck, ModelCard, PNEUMONIA, Prediction, PresenceSet,
+    Question, ScoreKind, Severity,
 };
 use crate::tui::model::{Engine, Model};
 use crate::tui::worklist::State;
@@ -22,12 +22,12 @@ use crate::tui::worklist::State;
 const LABEL_WIDTH: usize = 24;
 /// Before the number of a label that was found.
 const FOUND: char = '●';
-/// `●100.0 %`
-const NUMBER_WIDTH: usize = 8;
-/// The label whose causes the group is about.
-const PNEUMONIA: &str = "Pneumonia";
-/// What labels of that group end in; the heading above them says it once.
-const GIVEN_PNEUMONIA: &str = " given pneumonia";
+/// In fewer cells a number is written closer: `●>99.9 %`.
+const NARROW: usize = 30;
+/// In place of the number of a label that another one denies, and where there is less room.
+const DENIED: [&str; 2] = ["can't tell: no pneumonia found", "can't tell"];
+/// In place of causes that other outputs deny.
+const CAUSE_DENIED: &str = "cause: can't tell, the outputs contradict each other";
 /// How often a conformal set holds the right answer.
 const LEVEL: &str = " (90 %)";
 /// Before a label whose number is only a score, where others are probabilities.
@@ -164,7 +164,7 @@ impl Pane<'_> {
             .iter()
             .enumerate()
             .filter(|(i, _)| !shown.contains(i));
-        let found = hidden.filter(|(_, finding)| finding.is_positive() == Some(true));
+        let found = hidden.filter(|(_, finding)| prediction.is_found(finding));
         let found: Vec<&str> = found.map(|(_, finding)| finding.label.name()).collect();
         let end = shown.end.min(gauges.len());
         let place = format!("{}–{end} of {} [f]", shown.start + 1, gauges.len());
@@ -181,23 +181,32 @@ impl Pane<'_> {
     }
 
     fn groups(&self, prediction: &Prediction) -> Vec<Group> {
-        let is_cause = |finding: &&Finding| finding.question == Question::GivenPneumonia;
-        let (causes, alone): (Vec<&Finding>, Vec<&Finding>) =
-            prediction.findings.iter().partition(is_cause);
-        // An answer to a question that nobody asked if no pneumonia was found.
-        let found = prediction.finding(PNEUMONIA).and_then(Finding::is_positive) != Some(false);
-        let gauges = alone.iter().map(|f| self.gauge_line(self.theme.plain, f));
+        let is_alone = |finding: &&Finding| finding.question == Question::Presence;
+        let alone: Vec<&Finding> = prediction.findings.iter().filter(is_alone).collect();
+        let gauges = alone.iter().map(|f| match prediction.is_denied(f) {
+            true => self.denied_line(f),
+            false => self.gauge_line(self.theme.plain, f, prediction.shown_score(f)),
+        });
         let group = |rank, lines| Group { rank, lines };
         let mut groups = vec![
             group(0, gauges.collect()),
             group(3, self.prevalence_lines()),
             group(1, self.presence_set_lines(&alone)),
         ];
-        if !causes.is_empty() {
-            let style = self.cause_style(&causes, found);
-            groups.push(group(4, self.cause_lines(&causes, found, style)));
-            groups.push(group(5, self.cause_set_lines(&causes, style)));
+        match prediction.causes() {
+            Causes::Told(causes) => {
+                let style = self.cause_style(&causes);
+                groups.push(group(4, self.cause_lines(&causes, style)));
+                groups.push(group(5, self.cause_set_lines(&causes, style)));
+            }
+            Causes::CantTell => {
+                let lines = self.wrapped(CAUSE_DENIED, self.theme.caution);
+                groups.push(group(4, lines));
+            }
+            Causes::Unasked => {}
         }
+        // How far it extends is an answer to nobody's question where no pneumonia was found.
+        let found = prediction.finding(PNEUMONIA).and_then(Finding::is_positive) != Some(false);
         let severity = prediction.severity.as_ref();
         let severity = severity.map(|severity| self.severity_lines(severity, found));
         groups.extend(severity.map(|lines| group(2, lines)));
@@ -210,10 +219,32 @@ impl Pane<'_> {
         groups
     }
 
+    fn label_width(&self) -> usize {
+        LABEL_WIDTH.min(self.width * 2 / 5).max(self.width.min(11))
+    }
+
+    /// `COVID-19       can't tell: no pneumonia found`: a number would say that one was.
+    fn denied_line(&self, finding: &Finding) -> Line<'static> {
+        let label_width = self.label_width();
+        let left = self.width.saturating_sub(label_width + 1);
+        let fits = DENIED.into_iter().find(|words| words.len() <= left);
+        let words = fits.unwrap_or(DENIED[1]);
+        Line::from(vec![
+            Span::styled(fit(&self.name(finding), label_width), self.theme.plain),
+            Span::raw(" "),
+            Span::styled(shorten(words, left), self.theme.caution),
+        ])
+    }
+
     /// `Pneumonia      ██╎████████▊──┃────  77.1 %`
-    fn gauge_line(&self, plain: Style, finding: &Finding) -> Line<'static> {
-        let label_width = LABEL_WIDTH.min(self.width * 2 / 5).max(self.width.min(11));
-        let gauge_width = self.width.saturating_sub(label_width + 1 + NUMBER_WIDTH);
+    fn gauge_line(&self, plain: Style, finding: &Finding, shown: (f32, bool)) -> Line<'static> {
+        let label_width = self.label_width();
+        let number = match self.width < NARROW {
+            true => percent(shown).replacen(' ', "", 1),
+            false => percent(shown),
+        };
+        let number = self.theme.words(&number).into_owned();
+        let gauge_width = self.width.saturating_sub(label_width + 2 + cells(&number));
         let style = match finding.is_positive() {
             Some(true) => self.theme.positive,
             _ => plain,
@@ -222,13 +253,12 @@ impl Pane<'_> {
             balanced: finding.operating_point.map(|point| point.0),
             sensitive: finding.sensitive_point.map(|point| point.0),
         };
-        let score = finding.score.value();
         let mut spans = vec![
             Span::styled(fit(&self.name(finding), label_width), style),
             Span::raw(" "),
         ];
         spans.extend(gauge::spans(
-            score,
+            shown.0,
             marks,
             gauge_width,
             style,
@@ -239,14 +269,14 @@ impl Pane<'_> {
             Some(true) => FOUND,
             _ => ' ',
         };
-        spans.push(Span::styled(format!("{sign}{}", percent(score)), style));
+        spans.push(Span::styled(format!("{sign}{number}"), style));
         Line::from(spans)
     }
 
     fn name(&self, finding: &Finding) -> String {
         let is_mixed = || self.model.card().map(presence_kinds) == Some(Kinds::Mixed);
         match finding.question {
-            Question::GivenPneumonia => format!("· {}", short_name(finding)),
+            Question::GivenPneumonia => format!("· {}", finding.short_name()),
             Question::Presence if finding.score.kind != ScoreKind::Calibrated && is_mixed() => {
                 format!("{ONLY_A_SCORE}{}", finding.label.name())
             }
@@ -290,26 +320,27 @@ impl Pane<'_> {
         .collect()
     }
 
-    /// Never more than a hint where no pneumonia was found, or the causes are not calibrated: it
-    /// must not shout louder than the labels above.
-    fn cause_style(&self, causes: &[&Finding], found: bool) -> Style {
-        match found && are_calibrated(causes) {
+    /// Never more than a hint where the causes are not calibrated: it must not shout louder than the
+    /// labels above.
+    fn cause_style(&self, causes: &[&Finding]) -> Style {
+        match are_calibrated(causes) {
             true => self.theme.plain,
             false => self.theme.dim,
         }
     }
 
-    fn cause_lines(&self, causes: &[&Finding], found: bool, style: Style) -> Vec<Line<'static>> {
+    fn cause_lines(&self, causes: &[&Finding], style: Style) -> Vec<Line<'static>> {
         // The title speaks of the labels above: what is less than a probability says so here.
         let title_promises = self.model.card().map(presence_kinds) != Some(Kinds::Scores);
-        let heading = match (found, title_promises && !are_calibrated(causes)) {
-            (true, false) => "given pneumonia:",
-            (true, true) => "given pneumonia (score):",
-            (false, false) => "if it were pneumonia after all:",
-            (false, true) => "scores, if pneumonia after all:",
+        let heading = match title_promises && !are_calibrated(causes) {
+            false => "given pneumonia:",
+            true => "given pneumonia (score):",
         };
         let mut lines = self.wrapped(heading, self.theme.dim);
-        lines.extend(causes.iter().map(|finding| self.gauge_line(style, finding)));
+        lines.extend(causes.iter().map(|finding| {
+            let shown = (finding.score.value(), false);
+            self.gauge_line(style, finding, shown)
+        }));
         lines
     }
 
@@ -322,7 +353,7 @@ impl Pane<'_> {
             })
             .collect();
         let members = sets.iter().filter(|(_, is_in)| *is_in);
-        let members: Vec<&str> = members.map(|(cause, _)| short_name(cause)).collect();
+        let members: Vec<&str> = members.map(|(cause, _)| cause.short_name()).collect();
         let words = match members[..] {
             _ if sets.is_empty() => return Vec::new(),
             [] => "like none of the causes".to_owned(),
@@ -391,11 +422,6 @@ impl Pane<'_> {
 
 fn are_calibrated(causes: &[&Finding]) -> bool {
     causes.iter().all(|c| c.score.kind == ScoreKind::Calibrated)
-}
-
-fn short_name(cause: &Finding) -> &str {
-    let name = cause.label.name();
-    name.strip_suffix(GIVEN_PNEUMONIA).unwrap_or(name)
 }
 
 /// The reasons are in the pane of the input check where that has room for them.

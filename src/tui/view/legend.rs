@@ -6,14 +6,12 @@ use unicode_width::UnicodeWidthStr;
 
 use super::text::shorten;
 use super::theme::Theme;
-use crate::domain::{HeatMapLegend, Pathology, Subject};
+use crate::domain::{GIVEN_PNEUMONIA, HeatMapLegend, Pathology, Subject};
 use crate::tui::preview;
 
 /// What nobody may forget who looks at one.
 pub const WORDS: &str = "where, not whether";
 
-/// What labels of the causes end in.
-const GIVEN_PNEUMONIA: &str = " given pneumonia";
 /// Cells of the ramp.
 const RAMP: usize = 9;
 const SHORT_RAMP: usize = 5;

@@ -4,6 +4,7 @@ mod about;
 mod ascii;
 mod call;
 mod change;
+mod choices;
 mod disagree;
 mod findings;
 mod footer;
@@ -45,13 +46,13 @@ pub fn draw(
     if let Some(Overlay::Disagree { labels }) = &model.overlay {
         disagree::draw(labels, theme, &layout, frame);
     }
-    if let Some(Overlay::Call { labels }) = &model.overlay {
-        call::draw(labels, theme, &layout, frame);
+    if let Some(Overlay::Call(asking)) = &model.overlay {
+        call::draw(asking, theme, &layout, frame);
     }
     let covered = match &model.overlay {
         Some(Overlay::Help { scroll }) => help::draw(model, theme, *scroll, frame),
         Some(Overlay::About { scroll }) => about::draw(model, theme, *scroll, frame),
-        Some(Overlay::Prompt(_) | Overlay::Disagree { .. } | Overlay::Call { .. }) | None => false,
+        Some(Overlay::Prompt(_) | Overlay::Disagree { .. } | Overlay::Call(_)) | None => false,
     };
     text::harmless(frame.buffer_mut());
     if theme.ascii {

@@ -98,6 +98,86 @@ const NAMES: [&str; 5] = [
     "胸部_山田.png",
 ];
 
+/// A screen over one file of which the model says this.
+fn screen_saying(size: (u16, u16), scores: [f32; 5], set_up: impl FnOnce(&mut Model)) -> String {
+    let mut model = Model::new(Keymap::bundled(), Size::new(size.0, size.1), "half-blocks");
+    update(
+        &mut model,
+        Message::Worker(Outcome::Model(Ok(Box::new(card())))),
+    );
+    lay_out(&mut model);
+    let images = vec![Arc::from(PathBuf::from("a.png"))];
+    let problems = vec![];
+    update(&mut model, Message::Found { images, problems });
+    update(&mut model, Message::ScanFinished);
+    answer(
+        &mut model,
+        Ok(Box::new(prediction(scores, InputCheck::Accepted))),
+    );
+    show(&mut model);
+    set_up(&mut model);
+    screen(&model)
+}
+
+/// Nothing is certain, and nothing that was not found has a number in the list.
+#[test]
+fn no_number_is_more_than_it_is() {
+    let sizes = [(40, 15), (80, 24), (120, 35), (200, 50)];
+    for size in sizes {
+        let text = screen_saying(size, [1.0, 1.0, 0.0, 0.0, 1.0], |_| ());
+        assert!(text.contains("> 99.9 %"), "{text}");
+        let healthy = screen_saying(size, [0.194, 0.0, 0.02, 0.021, 0.959], |_| ());
+        assert!(healthy.contains("< 0.1 %") && healthy.contains("no finding"));
+        let row = healthy.lines().find(|line| line.contains("no finding"));
+        assert!(
+            !row.unwrap()
+                .split("no finding")
+                .next()
+                .unwrap()
+                .contains('%'),
+            "{healthy}"
+        );
+        for text in [text, healthy] {
+            for certain in [" 100.0 %", " 0.0 %"] {
+                assert!(!text.contains(certain), "{text}");
+            }
+        }
+    }
+}
+
+/// A healthy film, and the report of the issue that said two things at once.
+#[test]
+fn causes_are_on_the_screen_only_where_they_agree_with_what_is_found() {
+    for size in [(40, 15), (80, 24), (120, 35), (200, 50)] {
+        let healthy = screen_saying(size, [0.194, 0.02, 0.02, 0.021, 0.959], |model| {
+            press(model, 'd');
+        });
+        let torn = screen_saying(size, [0.9, 0.02, 0.01, 0.007, 0.983], |model| {
+            press(model, 'd')
+        });
+        for (text, share) in [(healthy, "95.9"), (torn, "98.3")] {
+            for words in [share, "Bacterial", "given", "after all"] {
+                assert!(!text.contains(words), "{words}, {size:?}:\n{text}");
+            }
+        }
+    }
+    let text = screen_saying((80, 24), [0.9, 0.02, 0.01, 0.007, 0.983], |_| ());
+    assert!(text.contains("cause: can't tell"), "{text}");
+    let text = screen_saying((80, 24), [0.2, 0.9, 0.01, 0.007, 0.983], |_| ());
+    assert!(
+        text.contains("COVID-19: can't") && !text.contains("90.0"),
+        "{text}"
+    );
+    // A map of a cause would show what is not told.
+    let asked = |model: &mut Model| {
+        model.heat_map.on = true;
+        let label = Pathology("COVID-19 given pneumonia".into());
+        model.heat_map.choice = crate::domain::HeatMapChoice::Label(label);
+        assert!(model.heat_map_layer().is_none());
+    };
+    screen_saying((80, 24), [0.194, 0.02, 0.02, 0.021, 0.959], asked);
+}
+
 /// A screen over five files: one read below its operating points, one above, one refused, one
 /// unreadable, and one with a hostile name.
 fn model_of(width: u16, height: u16) -> Model {

@@ -4,6 +4,7 @@ use ratatui::buffer::Buffer;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
+use crate::domain;
 use crate::domain::text::{Printable, is_dangerous};
 
 /// Takes what must not be shown out of every cell. All text of the screen comes by here, wherever it is
@@ -111,9 +112,13 @@ pub fn count(n: usize) -> String {
     grouped
 }
 
-/// A score from 0 to 1 as a percentage with one decimal, in six cells or more: ` 77.1 %`.
-pub fn percent(score: f32) -> String {
-    format!("{:5.1} %", score * 100.0)
+/// A score from 0 to 1, or what it is at most, in eight cells: `  77.1 %`, `> 99.9 %`, `≤ 90.8 %`.
+pub fn percent((score, is_bound): (f32, bool)) -> String {
+    let words = domain::percent(score);
+    match is_bound {
+        true => format!("{:>8}", domain::at_most(&words)),
+        false => format!("{words:>8}"),
+    }
 }
 
 #[cfg(test)]
@@ -190,7 +195,10 @@ mod tests {
         assert_eq!(count(7), "7");
         assert_eq!(count(1_284), "1 284");
         assert_eq!(count(1_000_000), "1 000 000");
-        assert_eq!(percent(0.7713), " 77.1 %");
-        assert_eq!(percent(1.0), "100.0 %");
+        assert_eq!(percent((0.7713, false)), "  77.1 %");
+        assert_eq!(percent((1.0, false)), "> 99.9 %");
+        assert_eq!(percent((0.0, false)), " < 0.1 %");
+        assert_eq!(percent((0.9, true)), "≤ 90.0 %");
+        assert_eq!(percent((0.9999, true)), "> 99.9 %");
     }
 }

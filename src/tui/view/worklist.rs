@@ -7,12 +7,17 @@ use ratatui::widgets::{Block, Paragraph};
 
 use super::change;
 use super::layout::Layout;
-use super::text::{cells, count, fit, percent, shorten, shorten_name};
+use super::text::{cells, count, fit, shorten, shorten_name};
 use super::theme::Theme;
-use crate::domain::{Finding, InputCheck, Opinion, Prediction, Question, Verdict};
+use crate::domain::{
+    Finding, InputCheck, Opinion, Prediction, Question, Verdict, at_most, percent,
+};
 use crate::tui::look::Columns;
 use crate::tui::model::{Model, Reading};
 use crate::tui::worklist::{Disk, Entry, Sort, State, nearest};
+
+/// Of an image that is read blinded and counts in no unaided figure.
+const SEEN_BEFORE: &str = "answer seen before: not counted";
 
 pub fn draw(model: &Model, theme: &Theme, layout: &Layout, frame: &mut Frame) {
     if !layout.compact {
@@ -45,6 +50,7 @@ pub fn draw(model: &Model, theme: &Theme, layout: &Layout, frame: &mut Frame) {
             };
             let row = Row {
                 entry,
+                marks: marks(model, row),
                 patient: change::of_row(model, row),
                 said,
                 selected,
@@ -169,6 +175,8 @@ impl Said {
 
 struct Row<'a> {
     entry: &'a Entry,
+    /// The sign of what the reader holds of it, and of a key image.
+    marks: (char, &'static str),
     /// In the order of patients: whose image it is, and what has changed since the one before.
     patient: Option<(String, Option<String>)>,
     said: Said,
@@ -182,7 +190,7 @@ impl Row<'_> {
         let cursor = if self.selected { '▸' } else { ' ' };
         let sign = self.said.sign;
         let (mark, flag) = match self.columns.mark {
-            true => marks(self.entry),
+            true => self.marks,
             false => (' ', ""),
         };
         let words = format!("{flag}{}{}", disk(self.entry.disk), self.words());
@@ -240,10 +248,12 @@ fn disk(disk: Disk) -> &'static str {
     }
 }
 
-/// The verdict once it is on the disk, and whether it is a key image.
-fn marks(entry: &Entry) -> (char, &'static str) {
-    let Some(held) = &entry.held else {
-        return (' ', "");
+/// The verdict once it is on the disk, and whether it is a key image; while those are hidden, whether the
+/// answer was seen before.
+fn marks(model: &Model, row: usize) -> (char, &'static str) {
+    let list = &model.worklist;
+    let Some(held) = list.shown_held(row) else {
+        return (if list.was_answer_seen(row) { 's' } else { ' ' }, "");
     };
     let mark = match held.opinion.verdict {
         _ if !held.is_saved() => '…',
@@ -279,9 +289,11 @@ fn time_left(left: Duration) -> String {
 
 /// What the reader holds of the selected image.
 fn held(model: &Model) -> String {
-    let selected = model.worklist.selected();
-    let Some(held) = selected.and_then(|entry| entry.held.as_ref()) else {
-        return String::new();
+    let list = &model.worklist;
+    let was_seen = list.was_answer_seen(list.cursor());
+    let seen = was_seen.then(|| SEEN_BEFORE.to_owned());
+    let Some(held) = list.shown_held(list.cursor()) else {
+        return seen.map_or_else(String::new, |words| format!(" {words} "));
     };
     if !held.is_saved() {
         return " … not on the disk yet ".to_owned();
@@ -303,7 +315,7 @@ fn held(model: &Model) -> String {
     });
     let key_image = key_image.then(|| "key image".to_owned());
     let note = (!note.is_empty()).then(|| format!("“{note}”"));
-    let words: Vec<String> = [call, verdict, key_image, note]
+    let words: Vec<String> = [call, verdict, key_image, note, seen]
         .into_iter()
         .flatten()
         .collect();
@@ -353,7 +365,10 @@ fn elsewhere(model: &Model, theme: &Theme, name: &str, said: &Prediction) -> Sai
             Said {
                 sign,
                 style,
-                score: format!("{name}: {score}"),
+                score: match score.is_empty() {
+                    true => format!("{name}:"),
+                    false => format!("{name}: {score}"),
+                },
                 words,
             }
         }
@@ -371,7 +386,8 @@ fn disagreement(model: &Model, theme: &Theme, row: usize) -> Option<Said> {
     })
 }
 
-/// The label that the list is sorted by, or else the highest that was found, or that none was.
+/// The label that the list is sorted by, or else the highest that was found, or that none was: without
+/// a number, which would be taken for the probability of that.
 fn summary(model: &Model, theme: &Theme, prediction: &Prediction) -> Said {
     let prediction = &*model.shown(prediction);
     let wanted = match model.worklist.sort() {
@@ -386,21 +402,33 @@ fn summary(model: &Model, theme: &Theme, prediction: &Prediction) -> Said {
             .filter(|f| f.question == Question::Presence)
     };
     let highest = |a: &&Finding, b: &&Finding| a.score.value().total_cmp(&b.score.value());
-    let found = alone()
-        .filter(|f| f.is_positive() == Some(true))
-        .max_by(highest);
-    let (sign, style, finding, words) = match (wanted.or(found), alone().max_by(highest)) {
-        (Some(finding), _) if finding.is_positive() == Some(true) => {
-            ('●', theme.positive, Some(finding), finding.label.name())
+    let found = alone().filter(|f| prediction.is_found(f)).max_by(highest);
+    let denied = alone().find(|f| prediction.is_denied(f));
+    let number = |finding: &Finding| match prediction.shown_score(finding) {
+        (bound, true) => theme.words(&at_most(&percent(bound))).into_owned(),
+        (score, false) => percent(score),
+    };
+    let name = |finding: &Finding| finding.label.name().to_owned();
+    let (sign, style, score, words) = match (wanted.or(found), denied) {
+        (Some(finding), _) if prediction.is_found(finding) => {
+            ('●', theme.positive, number(finding), name(finding))
         }
-        (Some(finding), _) => ('○', theme.negative, Some(finding), finding.label.name()),
-        (None, Some(finding)) => ('○', theme.negative, Some(finding), "no finding"),
-        (None, None) => ('○', theme.plain, None, ""),
+        (Some(finding), _) if !prediction.is_denied(finding) => {
+            ('○', theme.negative, number(finding), name(finding))
+        }
+        (_, Some(denied)) => {
+            let words = format!("{}: can't tell", name(denied));
+            ('○', theme.caution, String::new(), words)
+        }
+        _ if alone().next().is_some() => {
+            ('○', theme.negative, String::new(), "no finding".to_owned())
+        }
+        _ => ('○', theme.plain, String::new(), String::new()),
     };
     Said {
         sign,
         style,
-        score: finding.map_or_else(String::new, |f| percent(f.score.value())),
-        words: words.to_owned(),
+        score,
+        words,
     }
 }

@@ -87,6 +87,7 @@ impl Worklist {
         for model in &mut self.elsewhere {
             model.forget_if(index as u32, is_other);
         }
+        self.answers_seen.remove(&(index as u32));
         self.release(index, content);
     }
 

@@ -45,17 +45,18 @@ impl Entry {
         let held = self.held.as_ref();
         held.is_some_and(|held| held.saved.blinded.is_some())
     }
+}
 
-    /// Whether it is what one of the filter's words asks for.
-    pub(super) fn is_held_as(&self, word: &str) -> bool {
-        let opinion = self.held.as_ref().map(|held| &held.opinion);
-        match word {
-            "reviewed" => self.verdict().is_some(),
-            "unreviewed" => self.verdict().is_none(),
-            "key" => opinion.is_some_and(|opinion| opinion.key_image),
-            "noted" => opinion.is_some_and(|opinion| !opinion.note.is_empty()),
-            word => self.verdict().is_some_and(|verdict| verdict.word() == word),
-        }
+/// Whether something is held as one of the filter's words asks for.
+pub(super) fn is_held_as(held: Option<&Held>, word: &str) -> bool {
+    let opinion = held.map(|held| &held.opinion);
+    let verdict = opinion.and_then(|opinion| opinion.verdict);
+    match word {
+        "reviewed" => verdict.is_some(),
+        "unreviewed" => verdict.is_none(),
+        "key" => opinion.is_some_and(|opinion| opinion.key_image),
+        "noted" => opinion.is_some_and(|opinion| !opinion.note.is_empty()),
+        word => verdict.is_some_and(|verdict| verdict.word() == word),
     }
 }
 
@@ -73,6 +74,12 @@ impl Worklist {
     /// Whether a reader who reads blinded must not see yet what is said of it.
     pub fn is_hidden(&self, entry: &Entry) -> bool {
         self.blinded && !entry.is_called()
+    }
+
+    /// The same by path; what is not in the list is not hidden.
+    pub fn is_hidden_at(&self, path: &Path) -> bool {
+        let index = self.index_of(path);
+        index.is_some_and(|index| self.is_hidden(&self.entries[index]))
     }
 
     /// What is said of an image, unless it is hidden.

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::filter::below_root;
-use super::{Entry, State, Worklist};
+use super::{Entry, Held, State, Worklist};
 use crate::domain::prevalence::log_odds;
 use crate::domain::{Finding, InputCheck, ModelCard, Prediction, Question, Verdict};
 
@@ -134,7 +134,7 @@ impl Worklist {
                 difference(entry.prediction()?, other).map(|(_, difference)| -difference)
             }
             Sort::InputCheck => check_rank(entry),
-            Sort::Review => Some(review_rank(entry)),
+            Sort::Review => Some(review_rank(self.shown_held_of(index))),
             Sort::Time => self.times.of(index),
             Sort::Random(seed) => Some(random_rank(*seed, below_root(&entry.path, &self.roots))),
         }
@@ -209,7 +209,7 @@ fn check_rank(entry: &Entry) -> Option<f64> {
 /// 0 to 1: FNV-1a of the path's bytes, then SplitMix64's finaliser with the seed. The order of two
 /// images rests on nothing else, so that it is the same wherever the folder lies and whatever is
 /// added to it.
-fn random_rank(seed: u64, path: &Path) -> f64 {
+pub(super) fn random_rank(seed: u64, path: &Path) -> f64 {
     let bytes = path.as_os_str().as_encoded_bytes().iter();
     let fnv = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
@@ -220,8 +220,8 @@ fn random_rank(seed: u64, path: &Path) -> f64 {
     ((mixed ^ (mixed >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
 }
 
-fn review_rank(entry: &Entry) -> f64 {
-    match entry.verdict() {
+fn review_rank(held: Option<&Held>) -> f64 {
+    match held.and_then(|held| held.opinion.verdict) {
         None => 0.0,
         Some(Verdict::Unsure) => 1.0,
         Some(Verdict::Disagree) => 2.0,

@@ -1,8 +1,8 @@
 //! Blinded reading: the answer stays hidden until the reader's own call is on the disk.
 
 use super::*;
-use crate::domain::{Act, BlindedReading, CallChange, Opinion};
-use crate::store::{Draft, Request};
+use crate::domain::{Act, BlindedReading, CallChange, ContentId, Opinion, Verdict};
+use crate::store::{Draft, News, Request};
 use crate::tui::worklist::Sort;
 
 fn reading(names: &[&str]) -> Model {
@@ -38,6 +38,12 @@ fn enter(model: &mut Model) -> Vec<Draft> {
     drafts(press_key(model, KeyCode::Enter, KeyModifiers::NONE))
 }
 
+/// The screen is drawn, and Enter pressed.
+fn confirm(model: &mut Model) -> Vec<Draft> {
+    update(model, Message::Drawn);
+    enter(model)
+}
+
 #[test]
 fn the_answer_is_hidden_until_the_call_is_on_the_disk() {
     let mut model = reading(&["a.png"]);
@@ -48,7 +54,7 @@ fn the_answer_is_hidden_until_the_call_is_on_the_disk() {
     }
     assert!(enter(&mut model).is_empty(), "it asks first");
     press(&mut model, "1");
-    let draft = enter(&mut model).remove(0);
+    let draft = confirm(&mut model).remove(0);
     assert_eq!(draft.review.act, Act::Called);
     let BlindedReading {
         asked,
@@ -89,11 +95,12 @@ fn the_first_call_stands_and_the_second_can_be_taken_back() {
     press(&mut model, "*");
     enter(&mut model);
     press(&mut model, "0");
+    assert_eq!(confirm(&mut model).len(), 1);
     recorded(&mut model, "a.png");
     recorded(&mut model, "a.png");
     enter(&mut model);
     press(&mut model, "1");
-    let change = enter(&mut model).remove(0).review.change;
+    let change = confirm(&mut model).remove(0).review.change;
     assert!(matches!(change.call, Some(CallChange::Aided(_))));
     let second = held(&model, "a.png").blinded.unwrap();
     assert_eq!(second.unaided.words(), "none");
@@ -116,6 +123,184 @@ fn the_first_call_stands_and_the_second_can_be_taken_back() {
         (false, "none".to_owned())
     );
     assert!(drafts(press(&mut model, "U")).is_empty());
+}
+
+/// An unaided call cannot be taken back: one key held down, keys typed ahead over a slow line and a
+/// paste must not make one.
+#[test]
+fn a_call_takes_a_choice_that_was_on_the_screen_and_another_key() {
+    let mut model = reading(&["a.png"]);
+    for _ in 0..50 {
+        assert!(enter(&mut model).is_empty(), "Enter by itself");
+        update(&mut model, Message::Drawn);
+    }
+    assert!(model.notice.as_ref().unwrap().contains("nothing chosen"));
+    press_key(&mut model, KeyCode::Esc, KeyModifiers::NONE);
+
+    for key in ["0", "1"] {
+        // All of it before the next frame.
+        let burst = ["\r", key, "\r", "\r"].map(|key| match key {
+            "\r" => KeyCode::Enter,
+            key => KeyCode::Char(key.chars().next().unwrap()),
+        });
+        let burst = burst.map(|code| Message::Key(code.into()));
+        let made = update(&mut model, Message::Several(burst.into()));
+        assert!(drafts(made).is_empty(), "{key}");
+        assert!(model.notice.as_ref().unwrap().contains("typed before"));
+        assert!(model.is_hidden() && model.awaits_drawing());
+        press_key(&mut model, KeyCode::Esc, KeyModifiers::NONE);
+    }
+    enter(&mut model);
+    update(&mut model, Message::Paste("0\r".into()));
+    assert!(matches!(&model.overlay, Some(Overlay::Call(asking)) if asking.chosen().is_none()));
+
+    // Taking a choice back leaves nothing chosen.
+    press(&mut model, "11");
+    assert!(confirm(&mut model).is_empty());
+    press(&mut model, "0");
+    assert_eq!(confirm(&mut model).len(), 1);
+    let called = held(&model, "a.png").blinded.unwrap();
+    assert_eq!(called.unaided.words(), "none");
+}
+
+/// Enter held down past the first call: the answer is there, and nothing else is said of it.
+#[test]
+fn the_same_call_again_is_none() {
+    let mut model = reading(&["a.png"]);
+    enter(&mut model);
+    press(&mut model, "1");
+    assert_eq!(confirm(&mut model).len(), 1);
+    recorded(&mut model, "a.png");
+    for _ in 0..10 {
+        assert!(confirm(&mut model).is_empty());
+    }
+    let held = model.worklist.selected().unwrap().opinion();
+    assert_eq!(held.blinded.unwrap().aided, None);
+}
+
+fn seen_before(model: &mut Model, name: &str) {
+    let seen = News::AnswersSeen(vec![(path(name), Default::default(), true)]);
+    update(model, Message::Review(seen));
+}
+
+/// What was said beside the answer in another sitting tells what the answer is.
+#[test]
+fn what_was_said_beside_the_answer_is_hidden_with_it() {
+    let mut model = reading(&["a.png", "b.png", "c.png"]);
+    let opinion = |verdict, note: &str, key_image| Opinion {
+        verdict,
+        note: note.into(),
+        key_image,
+        ..Opinion::default()
+    };
+    let none = ContentId::default();
+    let held = vec![
+        (
+            path("a.png"),
+            none,
+            opinion(Some(Verdict::Disagree), "wrong", true),
+        ),
+        (path("b.png"), none, opinion(None, "as COVID-19", true)),
+        (path("c.png"), none, opinion(None, "made without it", true)),
+    ];
+    update(&mut model, Message::Review(News::Standing(held)));
+    for name in ["a.png", "b.png"] {
+        seen_before(&mut model, name);
+    }
+    let list = &model.worklist;
+    let told = [0, 1, 2].map(|row| list.shown_held(row).is_some());
+    assert_eq!(told, [false, false, true]);
+    let marked = [0, 1, 2].map(|row| list.was_answer_seen(row));
+    assert_eq!(marked, [true, true, false]);
+    for (filter, rows) in [
+        ("disagree", 0),
+        ("reviewed", 0),
+        ("unreviewed", 3),
+        ("key", 1),
+        ("noted", 1),
+    ] {
+        model.worklist.set_filter(filter.into());
+        assert_eq!(model.worklist.len(), rows, "{filter}");
+    }
+    model.worklist.set_filter(String::new());
+    model.worklist.set_sort(Sort::Review);
+    let names = |model: &Model| {
+        let rows = (0..3).map(|row| model.worklist.row(row).unwrap().name());
+        rows.collect::<Vec<_>>()
+    };
+    assert_eq!(names(&model), ["a.png", "b.png", "c.png"]);
+    // Back to the image that is on the screen.
+    model.worklist.go_to(0);
+    // Neither flag nor note is changed unseen.
+    for key in ["*", "c"] {
+        assert!(drafts(press(&mut model, key)).is_empty());
+        assert!(model.overlay.is_none() && model.notice.as_ref().unwrap().contains("hidden"));
+    }
+    enter(&mut model);
+    press(&mut model, "0");
+    assert_eq!(confirm(&mut model).len(), 1);
+    let call = self::held(&model, "a.png");
+    assert_eq!((call.note.as_str(), call.key_image), ("wrong", true));
+    recorded(&mut model, "a.png");
+    assert!(model.worklist.shown_held(0).is_some() && model.worklist.was_answer_seen(0));
+}
+
+/// Undoing a flag of another image that is still hidden says nothing of its answer.
+#[test]
+fn an_undo_from_elsewhere_has_not_seen_the_answer() {
+    let mut model = reading(&["a.png", "b.png"]);
+    press(&mut model, "*");
+    recorded(&mut model, "a.png");
+    press(&mut model, "j");
+    let undone = drafts(press(&mut model, "U")).remove(0);
+    assert_eq!(undone.source, path("a.png"));
+    assert_eq!(undone.review.seen.prediction, None);
+}
+
+/// The place is that in the order of the whole folder, and nothing takes the reader out of the order.
+#[test]
+fn a_random_order_is_fixed_and_a_filter_moves_no_place() {
+    let names: Vec<String> = (0..20).map(|n| format!("{n:02}.png")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut model = empty_model();
+    model.read_blinded(Some(7));
+    update(
+        &mut model,
+        Message::Worker(Outcome::Model(Ok(Box::new(card())))),
+    );
+    let images = names.iter().map(|name| path(name)).collect();
+    let problems = vec![];
+    update(&mut model, Message::Found { images, problems });
+    let shown = |model: &Model| {
+        let rows = (0..model.worklist.len()).map(|row| model.worklist.row(row).unwrap().name());
+        rows.collect::<Vec<_>>()
+    };
+    let first = selected(&model);
+    look_at(&mut model, &first);
+    assert!(enter(&mut model).is_empty() && model.overlay.is_none());
+    assert!(model.notice.as_ref().unwrap().contains("still being found"));
+    update(&mut model, Message::ScanFinished);
+    let order = shown(&model);
+    assert_ne!(order, names);
+    for key in ["s", "S"] {
+        press(&mut model, key);
+        assert_eq!(shown(&model), order, "{key}");
+        assert!(model.notice.as_ref().unwrap().contains("order is fixed"));
+    }
+    press(&mut model, "/");
+    press(&mut model, "1");
+    press_key(&mut model, KeyCode::Enter, KeyModifiers::NONE);
+    assert!(model.worklist.len() < 20);
+    press(&mut model, "G");
+    let name = selected(&model);
+    look_at(&mut model, &name);
+    enter(&mut model);
+    press(&mut model, "0");
+    assert_eq!(confirm(&mut model).len(), 1);
+    let reading = held(&model, &name).blinded.unwrap();
+    let place = order.iter().position(|other| *other == name).unwrap() + 1;
+    assert_eq!((reading.seed, reading.position), (Some(7), place));
+    assert_ne!(place, model.worklist.cursor() + 1, "it would show nothing");
 }
 
 #[test]

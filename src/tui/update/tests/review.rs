@@ -97,6 +97,14 @@ fn disagreeing_takes_one_more_key_and_another_key_lets_it_be() {
     press(&mut model, "d");
     press_key(&mut model, KeyCode::Esc, KeyModifiers::NONE);
     assert_eq!(verdict(&model), Some(Verdict::Disagree));
+    let notice = model.notice.clone().unwrap();
+    assert!(notice.starts_with("cancelled") && notice.contains("no verdict"));
+    assert_eq!(drafts(press(&mut model, "d0")).len(), 1);
+    let general = held(&model, "a.png");
+    assert_eq!(
+        (general.verdict, general.label),
+        (Some(Verdict::Disagree), None)
+    );
     // A later verdict is not about that label any more.
     let draft = self::draft(press(&mut model, "u"));
     let judgement = draft.review.change.judgement.unwrap();

@@ -107,7 +107,7 @@ fn without_colours_no_cell_has_one_and_states_keep_their_signs() {
     }
     // What was found is not only bold.
     assert!(
-        screen.contains("● 93.5 %") && screen.contains("  10.0 %"),
+        screen.contains("●  93.5 %") && screen.contains("   10.0 %"),
         "{screen}"
     );
 }
@@ -205,7 +205,7 @@ fn model_of_scripts(width: u16, height: u16) -> Model {
     update(&mut model, Message::Found { images, problems });
     update(&mut model, Message::ScanFinished);
     for _ in NAMES_OF_ALL_SCRIPTS {
-        let scores = prediction([0.041, 0.01, 0.3, 0.3, 0.4], InputCheck::Accepted);
+        let scores = prediction([0.935, 0.01, 0.3, 0.3, 0.4], InputCheck::Accepted);
         answer(&mut model, Ok(Box::new(scores)));
         press(&mut model, 'j');
     }
@@ -271,7 +271,7 @@ fn a_row_shows_the_columns_that_are_wanted() {
     assert_eq!(line(columns(false, true, false, false)), "▸● IM-0041.png");
     assert_eq!(
         line(columns(true, false, true, true)),
-        "▸●   93.5 % Pneumonia"
+        "▸●  93.5 % Pneumonia"
     );
     assert!(line(columns(true, true, false, true)).ends_with("  Pneumonia"));
     assert_eq!(line(columns(false, false, false, false)), "▸●");

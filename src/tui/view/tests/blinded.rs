@@ -26,3 +26,30 @@ fn a_blinded_screen_shows_no_answer_and_asks_for_a_call() {
         );
     }
 }
+
+/// What was said of an image in another sitting is neither in its row nor below the list.
+#[test]
+fn a_blinded_screen_shows_no_verdict_of_another_sitting() {
+    use crate::domain::{Opinion, Verdict};
+    use crate::store::News;
+    let mut model = model_of(90, 30);
+    model.read_blinded(None);
+    let source = model.viewer.source.clone().unwrap();
+    let opinion = Opinion {
+        verdict: Some(Verdict::Disagree),
+        label: Some("COVID-19".into()),
+        note: "no such thing".into(),
+        key_image: true,
+        ..Opinion::default()
+    };
+    let standing = News::Standing(vec![(source.clone(), Default::default(), opinion)]);
+    update(&mut model, Message::Review(standing));
+    let seen = News::AnswersSeen(vec![(source, Default::default(), true)]);
+    update(&mut model, Message::Review(seen));
+    let text = screen(&model);
+    for words in ["≠", "disagree", "COVID", "no such", "key image", "*"] {
+        assert!(!text.contains(words), "{words}\n{text}");
+    }
+    assert!(text.contains("answer seen before"), "{text}");
+    assert!(text.contains("▸·sIM-0041.png"), "{text}");
+}

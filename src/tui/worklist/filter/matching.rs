@@ -4,21 +4,30 @@ use std::path::{Path, PathBuf};
 
 use super::{Expr, Operator, REVIEWS, STATES, Terms, Value};
 use crate::domain::{Finding, Question};
-use crate::tui::worklist::{Entry, State};
+use crate::tui::worklist::held::is_held_as;
+use crate::tui::worklist::{Entry, Held, State};
 
 /// One image, and what it is compared by.
 pub struct Candidate<'a> {
     entry: &'a Entry,
+    /// What may be told of what the reader holds of it.
+    held: Option<&'a Held>,
     /// Below the folder that was asked for, in lower case.
     path: String,
     terms: Option<&'a Terms>,
 }
 
 impl<'a> Candidate<'a> {
-    pub fn new(entry: &'a Entry, roots: &[PathBuf], terms: Option<&'a Terms>) -> Self {
+    pub fn new(
+        entry: &'a Entry,
+        held: Option<&'a Held>,
+        roots: &[PathBuf],
+        terms: Option<&'a Terms>,
+    ) -> Self {
         let path = below_root(&entry.path, roots).to_string_lossy();
         Candidate {
             entry,
+            held,
             path: path.to_lowercase(),
             terms,
         }
@@ -57,7 +66,7 @@ impl<'a> Candidate<'a> {
             _ if self.path.contains(word) => Some(true),
             "found" => self.entry.is_found(),
             word if STATES.contains(&word) => Some(self.entry.is_in_state(word)),
-            word if REVIEWS.contains(&word) => Some(self.entry.is_held_as(word)),
+            word if REVIEWS.contains(&word) => Some(is_held_as(self.held, word)),
             _ => Some(false),
         }
     }

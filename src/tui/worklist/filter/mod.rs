@@ -14,7 +14,7 @@ mod parse;
 use std::fmt;
 use std::path::PathBuf;
 
-use super::Entry;
+use super::{Entry, Held};
 use crate::domain::{ModelCard, Prevalences, Question};
 pub use complete::{Completion, complete};
 use matching::Candidate;
@@ -156,10 +156,17 @@ impl Filter {
             .then(|| expr.to_string())
     }
 
-    pub fn lets_through(&self, entry: &Entry, roots: &[PathBuf], terms: Option<&Terms>) -> bool {
+    /// `held` is what may be told of what the reader holds of it.
+    pub fn lets_through(
+        &self,
+        entry: &Entry,
+        held: Option<&Held>,
+        roots: &[PathBuf],
+        terms: Option<&Terms>,
+    ) -> bool {
         match &self.expr {
             Ok(None) => true,
-            Ok(Some(expr)) => Candidate::new(entry, roots, terms).is(expr) == Some(true),
+            Ok(Some(expr)) => Candidate::new(entry, held, roots, terms).is(expr) == Some(true),
             Err(_) => false,
         }
     }

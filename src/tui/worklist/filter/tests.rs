@@ -93,7 +93,7 @@ fn judged(entry: Entry, verdict: Verdict) -> Entry {
 fn lets_through(text: &str, entry: &Entry) -> bool {
     let filter = Filter::new(text.into(), Some(&terms()));
     assert_eq!(filter.error(), None, "{text}");
-    filter.lets_through(entry, &["".into()], Some(&terms()))
+    filter.lets_through(entry, entry.held.as_deref(), &["".into()], Some(&terms()))
 }
 
 fn understood(text: &str) -> String {
@@ -173,7 +173,7 @@ fn without_severity_its_words_are_no_values_and_without_a_model_no_name_is_wrong
     assert_eq!(parsed("flu>2", None).unwrap(), "flu>2");
     let filter = Filter::new("flu<2 | !flu<2".into(), None);
     let entry = read("a.png", vec![finding("flu", 0.5)], InputCheck::Accepted);
-    assert!(!filter.lets_through(&entry, &[], None));
+    assert!(!filter.lets_through(&entry, None, &[], None));
 }
 
 #[test]
@@ -267,7 +267,7 @@ fn scores_are_compared_as_they_are_shown() {
         let terms = Terms::new(&card, &assumed);
         let filter = Filter::new("covid>0.5".into(), Some(&terms));
         assert_eq!(
-            filter.lets_through(&entry, &[], Some(&terms)),
+            filter.lets_through(&entry, None, &[], Some(&terms)),
             expected,
             "{assumption}"
         );
@@ -418,7 +418,7 @@ proptest! {
     #[test]
     fn de_morgan(a in expr(), b in expr(), entry in entry()) {
         let terms = terms();
-        let candidate = Candidate::new(&entry, &[], Some(&terms));
+        let candidate = Candidate::new(&entry, None, &[], Some(&terms));
         let (all, any) = (Expr::All, Expr::Any);
         let neither = not(&any(vec![a.clone(), b.clone()]));
         prop_assert_eq!(candidate.is(&neither), candidate.is(&all(vec![not(&a), not(&b)])));
