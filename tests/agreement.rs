@@ -6,8 +6,9 @@ use std::process::{Command, Output};
 use std::time::{Duration, SystemTime};
 
 use cxr::domain::{
-    Act, BlindedReading, Call, Finding, ImageIdentity, InputCheck, OperatingPoint, Opinion,
-    Pathology, Prediction, Question, Review, Score, ScoreKind, Seen, Uids,
+    Act, BlindedReading, Call, Finding, Fingerprint, ImageIdentity, InputCheck, OperatingPoint,
+    Opinion, Origin, Pathology, PatientIdentity, Prediction, Question, Review, Score, ScoreKind,
+    Seen, Uids,
 };
 use cxr::store::{Entry, Store};
 use serde_json::Value;
@@ -218,4 +219,39 @@ fn nobody_read_blinded_there() {
         error.contains("read blinded") && error.lines().count() == 1,
         "{error}"
     );
+}
+
+/// Each of two people with the identifier `ANON` has two images.
+#[test]
+fn two_people_with_one_identifier_are_two_patients_of_the_bootstrap() {
+    let study = Study::new();
+    let mut log = Store::open(&study.store).unwrap();
+    for n in 0..4 {
+        let image = ImageIdentity {
+            sha256: format!("{n:064x}"),
+            path: study.folder.path().join(format!("ward3/{n}.png")),
+            uids: Uids {
+                study: Some(format!("1.2.{n}")),
+                ..Uids::default()
+            },
+            patient_id: Some("ANON".into()),
+        };
+        let person = Some(Fingerprint(n / 2));
+        let origin = Origin {
+            patient: PatientIdentity {
+                id: image.patient_id.clone(),
+                name: person,
+                birth_date: person,
+                ..PatientIdentity::default()
+            },
+            study: image.uids.study.clone(),
+            taken: None,
+        };
+        log.remember(&image, &origin, &prediction(true), "b")
+            .unwrap();
+    }
+    drop(log);
+    let output = study.run("agreement", &[]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("20 images of 18 patients"), "{text}");
 }
