@@ -6,8 +6,9 @@ use std::process::{Command, Output};
 use std::time::{Duration, SystemTime};
 
 use cxr::domain::{
-    Act, BlindedReading, Call, Finding, ImageIdentity, InputCheck, OperatingPoint, Opinion,
-    OpinionChange, Pathology, Prediction, Question, Review, Score, ScoreKind, Seen, Uids,
+    Act, BlindedReading, Call, Finding, Fingerprint, ImageIdentity, InputCheck, OperatingPoint,
+    Opinion, OpinionChange, Origin, Pathology, PatientIdentity, Prediction, Question, Review,
+    Score, ScoreKind, Seen, Uids,
 };
 use cxr::store::{Entry, Store};
 use serde_json::Value;
@@ -324,4 +325,39 @@ fn what_the_model_said_is_what_the_log_says() {
         error.contains("row 1 was edited") && error.contains("no figures"),
         "{error}"
     );
+}
+
+/// Each of two people with the identifier `ANON` has two images.
+#[test]
+fn two_people_with_one_identifier_are_two_patients_of_the_bootstrap() {
+    let study = Study::new();
+    let mut log = Store::open(&study.store).unwrap();
+    for n in 0..4 {
+        let image = ImageIdentity {
+            sha256: sha256(&n.to_string()),
+            path: study.folder.path().join(format!("ward3/{n}.png")),
+            uids: Uids {
+                study: Some(format!("1.2.{n}")),
+                ..Uids::default()
+            },
+            patient_id: Some("ANON".into()),
+        };
+        let person = Some(Fingerprint(n / 2));
+        let origin = Origin {
+            patient: PatientIdentity {
+                id: image.patient_id.clone(),
+                name: person,
+                birth_date: person,
+                ..PatientIdentity::default()
+            },
+            study: image.uids.study.clone(),
+            taken: None,
+        };
+        log.remember(&image, &origin, &prediction(true), "b")
+            .unwrap();
+    }
+    drop(log);
+    let output = study.run("agreement", &[]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("20 images of 18 patients"), "{text}");
 }
