@@ -288,11 +288,11 @@ mod tests {
             );
             all
         };
-        let image = Found::Image(a);
-        assert_eq!(found(&[folder.path().to_owned()]), [image.clone()]);
+        let image = [Found::Image(a)];
+        assert_eq!(found(&[folder.path().to_owned()]), image);
         let named = found(&[b.clone(), folder.path().to_owned()]);
         assert!(matches!(&named[0], Found::Problem { path, .. } if *path == b));
-        assert_eq!(named[1..], [image]);
+        assert_eq!(named[1..], image);
     }
 
     /// Makes empty files (their extension is what tells) below a new folder.

@@ -340,7 +340,7 @@ fn an_edited_log_is_named_and_no_table_comes_of_it() {
         assert_eq!(code, Some(1), "{arguments:?}");
         assert!(complaint.contains("row 3 was edited"), "{complaint}");
     }
-    // Whoever wants it nevertheless is told, and a script is, too.
+    // With --damaged there is a table, and the status tells a script.
     let output = study.run(&["--all", "--damaged"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(output.stdout.starts_with(b"path,"));

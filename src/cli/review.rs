@@ -95,7 +95,7 @@ pub enum ReviewFormat {
 /// The model says yes above its balanced operating point, at the prevalence of its card. Who changed
 /// nothing after the answer was shown called the same twice.
 ///
-/// A truth belongs to the image with the content of the manifest's file, whatever it is called now.
+/// A truth belongs to the image with the content of the manifest's file, under any name.
 /// Where that file is not there, it goes by its path. Where path and content disagree, that is said.
 ///
 /// Exit status: 0, 1 if the log is not whole or the store cannot be read, 2 for bad usage or if nobody has read blinded.

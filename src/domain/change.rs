@@ -25,7 +25,7 @@ pub struct Judgement {
 pub struct NewValue<T> {
     pub to: T,
     /// Only where this is held, so that a step back does not take away what was said after the step.
-    /// `None`: whatever is held.
+    /// `None`: over anything.
     pub over: Option<T>,
 }
 
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_call_stands_whatever_a_later_session_calls() {
+    fn the_first_call_stands_over_what_a_later_session_calls() {
         let first = called("Pneumonia", None);
         let second = OpinionChange::to(&called("COVID-19", None));
         assert_eq!(second.on(&Opinion::default()), called("COVID-19", None));

@@ -330,7 +330,7 @@ mod tests {
         assert_eq!(rows, 1);
     }
 
-    /// What waits when the program ends is in the log once, whoever takes it up and however often.
+    /// What waits when the program ends is in the log once, however often it is taken up.
     #[test]
     fn what_was_saved_at_the_end_is_taken_up_once() {
         let folder = tempfile::tempdir().unwrap();

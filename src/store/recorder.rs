@@ -77,8 +77,8 @@ pub enum News {
     },
     /// So many reviews are not on the disk, and why; none, once all are.
     Waiting { count: usize, reason: String },
-    /// So many reviews that an earlier session could not write are being written, and which files of
-    /// such cannot be read.
+    /// How many reviews that an earlier session could not write are being written, and which files
+    /// of such cannot be read.
     TakenUp { count: usize, problems: Vec<String> },
 }
 
@@ -168,7 +168,7 @@ impl Recorder {
         let _ = self.orders.send(Order::Serve(request));
     }
 
-    /// For a thread that ends the program whatever this handle's owner does.
+    /// For a thread that ends the program although this handle's owner hangs.
     pub fn ending(&self) -> Ending {
         self.ending.clone()
     }
@@ -226,7 +226,7 @@ impl Desk {
         last_words.unwrap_or_else(|| Some(FAULT.to_owned()))
     }
 
-    /// A fault costs what it happened to, and is said at once; whatever waits is tried again.
+    /// A fault costs what it happened to, and is said at once; what waits is tried again.
     fn guarded<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> Option<T> {
         let done = catch_unwind(AssertUnwindSafe(|| work(self)));
         if done.is_err() {

@@ -1,5 +1,5 @@
 //! Reviews that could not be written before the program ended: a file of lines beside the store, which
-//! the next start takes up. A review has a token, so it is in the log once, whatever is done twice.
+//! the next start takes up. A review has a token, so it is in the log once, even if it is taken up twice.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};

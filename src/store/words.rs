@@ -36,7 +36,7 @@ pub struct LastWord {
     /// What was seen at the last entry, as it is in the log: see `seen`.
     pub seen: Value,
     /// What the model whose answer was hidden from a blinded reader said, as the log has it: see
-    /// `seen`. `None` where nobody read blinded, the model had not answered, or an older version wrote
+    /// `seen`. `None` where it was not read blinded, the model had not answered, or an older version wrote
     /// the row.
     pub answer: Option<Value>,
     /// Version of the program that wrote the last entry.

@@ -481,7 +481,7 @@ fn next_events() -> Option<Vec<Event>> {
 }
 
 /// Walks the folders, and sends what it finds in batches. The files of the review log are left alone,
-/// whatever they are called: to open and close one would take the log's locks away.
+/// under any name: to open and close one would take the log's locks away.
 fn spawn_scan(paths: Vec<PathBuf>, log: PathBuf, sender: Sender<Message>) {
     thread::spawn(move || {
         let mut images: Vec<Arc<Path>> = Vec::new();

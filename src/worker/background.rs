@@ -359,7 +359,7 @@ mod tests {
 
     /// A thread may still hold a clone: it has no open file by it.
     #[test]
-    fn a_closed_memory_is_gone_whoever_holds_it_and_none_comes_after() {
+    fn a_closed_memory_is_gone_though_a_thread_holds_it_and_none_comes_after() {
         for opens_late in [false, true] {
             let gone = Arc::new(AtomicBool::new(false));
             let recollection = Recollection::default();

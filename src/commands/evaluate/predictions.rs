@@ -172,7 +172,7 @@ impl Table {
     }
 
     /// The row that was made of the case's file. Where table and disk say which content that is, a row
-    /// of another content is none of the case's, whatever its path.
+    /// of another content is none of the case's, under any path.
     fn row_of(&self, case: &Case, root: &Path, content: Option<&str>) -> Result<Option<usize>> {
         let named = self.row_named(case, root);
         let Some(content) = content else {

@@ -74,7 +74,7 @@ fn held(model: &Model, name: &str) -> Opinion {
     model.worklist.row(row).unwrap().opinion()
 }
 
-/// One review of an image is on the disk, and nobody else has said anything of it.
+/// One review of an image is on the disk, and no other session has said anything of it.
 fn recorded(model: &mut Model, name: &str) {
     let news = News::Recorded {
         source: path(name),
