@@ -246,7 +246,10 @@ fn rows_answer_as_training_reads_them() {
         return;
     };
     let manifest = Manifest::parse(&bytes, &Columns::default()).unwrap();
-    assert_eq!((manifest.rows, manifest.cases.len()), (8886, 8645));
+    // Training leaves out what came after the bundled model.
+    let is_later = |case: &&cxr::evaluation::Case| case.groups[0] == "rsna";
+    let later = manifest.cases.iter().filter(is_later).count();
+    assert_eq!(manifest.cases.len() - later, 8645);
     assert_eq!(manifest.group_columns, ["source"]);
     for (source, expected) in TRAINING {
         let cases = manifest

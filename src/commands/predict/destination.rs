@@ -12,7 +12,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::done::{Check, Done};
-use super::previous::Previous;
+use super::mode::Mode;
+use super::previous::{Previous, Table};
 use crate::cli::{self, TableFormat};
 use crate::commands::{Usage, complain, owner_only, standard_output};
 use crate::domain::{ModelCard, Prevalences};
@@ -25,46 +26,6 @@ const WAIT: Duration = Duration::from_millis(50);
 /// How often a file may be replaced while it is opened, for this to be believed: there are file
 /// systems on which one file has two numbers.
 const MOVES: u32 = 8;
-
-/// A table of which the next row can be written.
-pub type Table = TableWriter<Box<dyn Write>>;
-
-/// What is done with a table that is there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// It stays, and nothing is written.
-    New,
-    Replace,
-    /// It stays, and rows come after it.
-    Append,
-    /// Its rows stay as far as they hold, and the others are made anew.
-    Resume,
-}
-
-impl Mode {
-    fn of(arguments: &cli::Predict) -> Self {
-        match () {
-            () if arguments.force => Mode::Replace,
-            () if arguments.append => Mode::Append,
-            () if arguments.resume => Mode::Resume,
-            () => Mode::New,
-        }
-    }
-
-    /// Whether it goes on with rows that are there.
-    fn goes_on(self) -> bool {
-        matches!(self, Mode::Append | Mode::Resume)
-    }
-
-    pub fn option(self) -> &'static str {
-        match self {
-            Mode::New => "",
-            Mode::Replace => "--force",
-            Mode::Append => "--append",
-            Mode::Resume => "--resume",
-        }
-    }
-}
 
 /// Where the rows go, and as what.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use super::destination::Mode;
+use super::mode::Mode;
 use crate::commands::batch::{Before, Progress};
 use crate::domain::ContentId;
 use crate::export::{CONTENT, Record, path_of, path_text};

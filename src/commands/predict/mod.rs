@@ -7,6 +7,7 @@
 mod destination;
 mod done;
 mod heat_maps;
+mod mode;
 mod previous;
 
 use std::io::{self, IsTerminal};

@@ -4,13 +4,13 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::{BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
 
-use super::destination::{Mode, Table};
 use super::done::{Check, Checked, Done, Rows};
+use super::mode::Mode;
 use crate::commands::{Usage, complain, owner_only};
 use crate::export::{
     Extent, Format, Origin, Predictions, ReadError, Record, TableWriter, header, header_cells,
@@ -20,6 +20,10 @@ use crate::export::{
 /// Ways in which rows were made that are named in one line.
 const NAMED: usize = 4;
 
+/// A table of which the next row can be written.
+pub type Table = TableWriter<Box<dyn Write>>;
+
+/// The table that is there, and by what it is to be gone on with.
 pub struct Previous<'a> {
     pub path: &'a Path,
     pub format: Format,
@@ -273,6 +277,6 @@ fn from_start(mut file: &File) -> Result<BufReader<&File>> {
     Ok(BufReader::new(file))
 }
 
-fn boxed(file: File) -> Box<dyn std::io::Write> {
+fn boxed(file: File) -> Box<dyn Write> {
     Box::new(file)
 }
