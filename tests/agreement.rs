@@ -361,3 +361,64 @@ fn two_people_with_one_identifier_are_two_patients_of_the_bootstrap() {
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains("20 images of 18 patients"), "{text}");
 }
+
+/// A verdict from before the first call says that the answer was seen: the image is in no figure.
+#[test]
+fn an_image_whose_answer_was_seen_before_is_left_out_and_counted() {
+    let study = Study::new();
+    let mut log = Store::open(&study.store).unwrap();
+    let image = ImageIdentity {
+        sha256: format!("{:064x}", 99),
+        path: study.store.with_file_name("ward3").join("99.png"),
+        uids: Uids::default(),
+        patient_id: None,
+    };
+    let mut say = |token: &str, opinion: &Opinion, act, seen: Option<Prediction>| {
+        let review = Review {
+            reviewer: "ann".into(),
+            at: SystemTime::now(),
+            act,
+            change: OpinionChange::to(opinion),
+            seen: Seen {
+                prediction: seen,
+                ..Seen::default()
+            },
+        };
+        let entry = Entry {
+            token: token.into(),
+            image: image.clone(),
+            review,
+            prediction: Some(prediction(true)),
+        };
+        log.append(&entry).unwrap();
+    };
+    let judged = Opinion {
+        verdict: Some(cxr::domain::Verdict::Agree),
+        ..Opinion::default()
+    };
+    say("before", &judged, Act::Judged, Some(prediction(true)));
+    let called = Opinion {
+        blinded: Some(BlindedReading {
+            asked: vec![LABEL.into()],
+            unaided: call(true, 1),
+            ..BlindedReading::default()
+        }),
+        ..judged
+    };
+    say("call", &called, Act::Called, None);
+    let output = study.run("agreement", &["--format", "json"]);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["reviewers"]["ann"]["answer_seen_before"], 1);
+    assert_eq!(report["reviewers"]["ann"]["median_unaided_ms"], 2950);
+    assert_eq!(report["comparisons"][0]["images"], 20);
+    let text = String::from_utf8(study.run("agreement", &[]).stdout).unwrap();
+    assert!(text.contains("1 image left out, whose answer was seen before"));
+    let table = study.run("export", &["--all"]);
+    let mut reader = csv::Reader::from_reader(table.stdout.as_slice());
+    let header = reader.headers().unwrap().clone();
+    let at = header.iter().position(|name| name == "answer_seen_before");
+    let cells = reader
+        .records()
+        .map(|row| row.unwrap()[at.unwrap()].to_owned());
+    assert_eq!(cells.filter(|cell| cell == "1").count(), 1);
+}

@@ -76,7 +76,13 @@ fn a_closed_terminal_ends_it_as_a_hangup_does() {
     for _ in 0..5 {
         let mut terminal = Bare::start(24, 80);
         terminal.wait_for_text("clear_1.png");
-        let Bare { child, .. } = terminal;
+        let Bare {
+            child,
+            master,
+            reader,
+            writer,
+        } = terminal;
+        drop((master, reader, writer));
         assert_eq!(exit_code(child), 129);
     }
 }
