@@ -1,9 +1,18 @@
-//! Whose answers a reader had seen before they read the image blinded, as the log tells: a call after
-//! that is no unaided one.
+//! Whose answers a reader had seen before they read the image blinded: a call after that is no unaided
+//! one. The log tells of those beside which something was said; of the others a table of its own does,
+//! which no chain protects.
 
 use std::collections::HashSet;
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rusqlite::params;
+
 use super::{Store, StoreError};
+use crate::domain::ContentId;
+
+/// What was shown is not worth waiting longer for than this, nor keeping a reader from the shell.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Of each reader and image the entries before the first call, or all where there is none: with a
 /// verdict, which nothing but an answer can get, or with an answer on the screen.
@@ -14,11 +23,18 @@ LEFT JOIN (SELECT reviewer, image, min(id) AS id FROM review WHERE calls IS NOT 
     ON call.reviewer = review.reviewer AND call.image = review.image
 WHERE (call.id IS NULL OR review.id < call.id)
     AND (review.verdict IS NOT NULL
-        OR (json_valid(review.seen) AND json_extract(review.seen, '$.prediction') IS NOT NULL))";
+        OR (json_valid(review.seen) AND json_extract(review.seen, '$.prediction') IS NOT NULL))
+UNION
+SELECT answer_shown.reviewer, answer_shown.image FROM answer_shown
+LEFT JOIN (SELECT reviewer, image, min(at_ms) AS at_ms FROM review WHERE calls IS NOT NULL
+    GROUP BY reviewer, image) AS call
+    ON call.reviewer = answer_shown.reviewer AND call.image = answer_shown.image
+WHERE call.at_ms IS NULL OR answer_shown.first_ms < call.at_ms";
 
 impl Store {
     /// Readers with the SHA-256 of an image whose answer they had seen before their first call, or have
-    /// seen without any. What was looked at and not judged, flagged or noted is not in the log.
+    /// seen without any. What was shown by versions without
+    /// that table is known only where something was said of it.
     ///
     /// # Errors
     /// If the store cannot be read.
@@ -28,6 +44,28 @@ impl Store {
             rows.collect()
         });
         self.read(found)
+    }
+
+    /// Keeps that the answers to these images were on this reader's screen at that time, or earlier.
+    ///
+    /// # Errors
+    /// If it cannot be written, or not soon.
+    pub fn note_answers_shown(
+        &mut self,
+        reviewer: &str,
+        images: &[ContentId],
+        at: SystemTime,
+    ) -> Result<(), StoreError> {
+        let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let at_ms = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
+        self.write_within(PATIENCE, |change| {
+            let sql = "INSERT OR IGNORE INTO answer_shown VALUES (?, ?, ?)";
+            let mut statement = change.prepare_cached(sql)?;
+            for image in images {
+                statement.execute(params![reviewer, image.to_string(), at_ms])?;
+            }
+            Ok(())
+        })
     }
 }
 
@@ -77,8 +115,34 @@ mod tests {
         say(3, true, true, true);
         // Never read blinded.
         let unblinded = say(4, true, true, false);
+        // Only looked at: before a call, after it, and without one.
+        let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
+        let id = |text: &str| text.parse::<ContentId>().unwrap();
+        let mut look = |image: u64, seconds| {
+            let image = entry(image, "agree").image.sha256;
+            let shown = store.note_answers_shown("ann", &[id(&image)], at(seconds));
+            shown.map(|()| image).unwrap()
+        };
+        let (early, late) = (0, 1 << 40);
+        let before = look(5, early);
+        look(5, late);
+        look(6, late);
+        let without = look(7, late);
+        let mut call = |image| {
+            let mut row = entry(image, "agree");
+            row.token = format!("call {image}");
+            row.review.seen = Seen::default();
+            row.review.change = OpinionChange::to(&Opinion {
+                blinded: Some(BlindedReading::default()),
+                ..Opinion::default()
+            });
+            store.append(&row).unwrap();
+        };
+        call(5);
+        call(6);
         let found = store.answers_seen().unwrap();
-        let expected = [judged, looked, unblinded].map(|image| ("ann".to_owned(), image));
+        let expected = [judged, looked, unblinded, before, without];
+        let expected = expected.map(|image| ("ann".to_owned(), image));
         assert_eq!(found, HashSet::from(expected));
     }
 }

@@ -4,11 +4,13 @@ use std::collections::{HashSet, VecDeque};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use super::line::Line;
 use super::rescue;
 use super::wait::Wait;
 use super::{Bookmark, Entry, Merged, Store, StoreError};
+use crate::domain::ContentId;
 
 /// Writes reviews in their order; what cannot be written now stays and is tried again. Nothing is
 /// dropped, and nothing overtakes.
@@ -180,6 +182,23 @@ impl Pending {
             self.store = None;
         }
         marked
+    }
+
+    /// Keeps whose answers were shown. That waits for nothing.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub(super) fn note_answers_shown(
+        &mut self,
+        reviewer: &str,
+        images: &[ContentId],
+        at: SystemTime,
+    ) -> Result<(), StoreError> {
+        let noted = self.reach()?.note_answers_shown(reviewer, images, at);
+        if matches!(noted, Err(StoreError::Moved { .. })) {
+            self.store = None;
+        }
+        noted
     }
 
     /// Lets go of the store. What waits stays.

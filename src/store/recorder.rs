@@ -48,6 +48,8 @@ pub enum Request {
     Record(Box<Draft>),
     /// Had the reader seen the answers to these before they read them blinded?
     WereAnswersSeen(Vec<Arc<Path>>),
+    /// The answers to these came on the screen, and no call before them.
+    AnswersShown(Vec<ContentId>),
     /// This is where the reader is in these folders.
     Mark(Arc<[PathBuf]>, Bookmark),
 }
@@ -263,6 +265,7 @@ impl Desk {
 
     fn serve(&mut self, request: Request) {
         match request {
+            Request::AnswersShown(images) => self.marker.note_shown(images, Instant::now()),
             Request::Mark(folders, mark) => self.marker.note(folders, mark, Instant::now()),
             Request::Found(paths) => {
                 let (known, count) = (&mut self.known, paths.len());

@@ -6,7 +6,13 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 pub const APPLICATION_ID: i32 = 0x4358_5273;
 
 /// What leads from each schema version to the next; the first makes the tables.
-pub const MIGRATIONS: [&str; 4] = [TABLES, SESSIONS, BLINDED_READING, PATIENT_IDENTITY];
+pub const MIGRATIONS: [&str; 5] = [
+    TABLES,
+    SESSIONS,
+    BLINDED_READING,
+    PATIENT_IDENTITY,
+    ANSWERS_SHOWN,
+];
 
 /// `review` is the log. Its rows number 1, 2, 3 …; `chain` says how many there are and what the hash
 /// of the last one is, so that rows missing from the end are missed, too.
@@ -86,6 +92,16 @@ const BLINDED_READING: &str = "ALTER TABLE review ADD COLUMN calls TEXT";
 /// What tells a patient from another with the same identifier, as JSON: see `origin`. Null where the
 /// file was not asked for it.
 const PATIENT_IDENTITY: &str = "ALTER TABLE image ADD COLUMN identity TEXT";
+
+/// When the answer to an image was first on a reader's screen without a call of theirs before it.
+const ANSWERS_SHOWN: &str = "
+CREATE TABLE answer_shown (
+    reviewer    TEXT NOT NULL,
+    image       TEXT NOT NULL,
+    first_ms    INTEGER NOT NULL,
+    PRIMARY KEY (reviewer, image)
+) STRICT, WITHOUT ROWID;
+";
 
 /// What a file turned out to be.
 #[derive(Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@ mod blinded;
 mod session;
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -186,6 +187,8 @@ pub struct Reviews {
     /// What was said in this session, and what of it was taken back; the newest last.
     pub done: Vec<Step>,
     pub undone: Vec<Step>,
+    /// Images whose answers were on the screen in this session.
+    pub answers_shown: HashSet<ContentId>,
     /// How many reviews are not on the disk although it was tried, and why.
     pub waiting: Option<(usize, String)>,
     /// Asked once to leave nevertheless.

@@ -10,6 +10,7 @@ mod models;
 mod prompt;
 mod review;
 pub mod session;
+mod shown;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -107,6 +108,7 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
     let mut effects = on_message(model, message);
     effects.extend(disk::refresh(model));
     effects.extend(session::after(model));
+    effects.extend(shown::after(model));
     effects.extend(background::next(model));
     blinded::clock(model);
     effects

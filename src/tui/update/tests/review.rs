@@ -111,6 +111,26 @@ fn disagreeing_takes_one_more_key_and_another_key_lets_it_be() {
     assert_eq!(judgement.to.label, None);
 }
 
+/// A later blinded reading must know, whether or not anything was said of the image.
+#[test]
+fn the_log_is_told_once_of_each_answer_that_is_on_the_screen() {
+    fn told(effects: &[Effect]) -> usize {
+        let asked = effects.iter().map(|effect| match effect {
+            Effect::Ask(Request::AnswersShown(images)) => images.len(),
+            _ => 0,
+        });
+        asked.sum()
+    }
+    let mut model = model_of(&["a.png", "b.png"]);
+    let first = classified("a.png", model.viewer.generation, 0.25);
+    assert_eq!(told(&update(&mut model, first)), 1);
+    assert_eq!(told(&press(&mut model, "jk")), 0);
+    let mut blinded = model_of(&["a.png"]);
+    blinded.read_blinded(None);
+    let first = classified("a.png", blinded.viewer.generation, 0.25);
+    assert_eq!(told(&update(&mut blinded, first)), 0);
+}
+
 #[test]
 fn nothing_is_said_of_an_image_that_is_not_on_the_screen() {
     let mut model = reading();
