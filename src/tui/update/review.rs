@@ -126,7 +126,12 @@ fn disagree(model: &mut Model, label: Option<&str>) -> Vec<Effect> {
 
 pub fn note(model: &mut Model, text: &str) -> Vec<Effect> {
     let note = clean(text);
-    judge(model, Act::Noted, |opinion| opinion.note = note)
+    let effects = judge(model, Act::Noted, |opinion| opinion.note = note.clone());
+    // What was typed and not recorded stays where it can be read.
+    if let Some(notice) = model.notice.as_mut().filter(|_| effects.is_empty()) {
+        notice.push_str(&format!(" (“{note}”)"));
+    }
+    effects
 }
 
 /// The image that is on the screen and what is held of it, or why nothing can be said of it.

@@ -216,7 +216,8 @@ fn a_note_is_about_the_image_that_was_there_when_it_was_begun() {
     painted(&mut model, id(3));
     let enter = press_key(&mut model, KeyCode::Enter, KeyModifiers::NONE);
     assert!(drafts(enter).is_empty());
-    assert!(model.notice.as_ref().unwrap().contains("another image"));
+    let notice = model.notice.as_ref().unwrap();
+    assert!(notice.contains("another image") && notice.contains("left lung"));
 }
 
 #[test]
