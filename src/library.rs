@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 use walkdir::{DirEntry, WalkDir};
 
 use crate::imaging::looks_like_image;
-pub use watch::{Touched, Watch, rescan, watch};
+pub use watch::{KnownFile, Touched, Watch, rescan, watch};
 
 /// One thing that a walk came upon.
 #[derive(Debug, Clone, PartialEq, Eq)]

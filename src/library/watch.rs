@@ -32,6 +32,16 @@ pub struct Touched {
     pub stamp: Option<FileStamp>,
 }
 
+/// A file of an earlier walk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownFile {
+    pub path: Arc<Path>,
+    /// Whether it was read since.
+    pub is_read: bool,
+    /// Of the file just before that; `None` where nothing tells whether it is still the same.
+    pub stamp: Option<FileStamp>,
+}
+
 impl Touched {
     fn look(path: Arc<Path>) -> Self {
         Touched {
@@ -162,10 +172,10 @@ fn images(roots: &[PathBuf]) -> Vec<Touched> {
     found
 }
 
-/// Walks `roots` again: what came, what is gone, and what was written to of the files that are `known`
-/// with the stamp of their last reading. Files that were never read are not asked.
-pub fn rescan(roots: &[PathBuf], known: &[(Arc<Path>, Option<FileStamp>)]) -> Vec<Touched> {
-    let names: HashSet<&Path> = known.iter().map(|(path, _)| &**path).collect();
+/// Walks `roots` again: what came, what is gone, and what may have been written to of the files that are
+/// `known` since they were read. Files that were never read are not asked.
+pub fn rescan(roots: &[PathBuf], known: &[KnownFile]) -> Vec<Touched> {
+    let names: HashSet<&Path> = known.iter().map(|file| &*file.path).collect();
     let mut touched = Vec::new();
     let mut there = HashSet::new();
     scan(roots, |thing| {
@@ -177,13 +187,13 @@ pub fn rescan(roots: &[PathBuf], known: &[(Arc<Path>, Option<FileStamp>)]) -> Ve
         }
         ControlFlow::Continue(())
     });
-    for (path, stamp) in known {
-        let is_there = there.contains(&**path);
-        if is_there && stamp.is_none() {
+    for file in known {
+        if !file.is_read && there.contains(&*file.path) {
             continue;
         }
-        let now = Touched::look(path.clone());
-        if !now.exists || (stamp.is_some() && now.stamp != *stamp) {
+        let now = Touched::look(file.path.clone());
+        let may_differ = file.is_read && (file.stamp.is_none() || now.stamp != file.stamp);
+        if !now.exists || may_differ {
             touched.push(now);
         }
     }
@@ -245,11 +255,17 @@ mod tests {
             fs::write(path(name), name).unwrap();
         }
         thread::sleep(CALM);
-        let known = ["read.png", "gone.png", "same.png"]
-            .map(|name| (path(name), FileStamp::of(&path(name))))
-            .into_iter()
-            .chain([(path("unread.png"), None)])
-            .collect::<Vec<_>>();
+        let read = ["read.png", "gone.png", "same.png"].map(|name| KnownFile {
+            stamp: FileStamp::of(&path(name)),
+            path: path(name),
+            is_read: true,
+        });
+        let unread = KnownFile {
+            path: path("unread.png"),
+            is_read: false,
+            stamp: None,
+        };
+        let mut known = [&read[..], &[unread]].concat();
         assert_eq!(rescan(std::slice::from_ref(&root), &known), []);
         fs::write(path("read.png"), "other").unwrap();
         fs::write(path("unread.png"), "other").unwrap();
@@ -259,5 +275,9 @@ mod tests {
         let found: Vec<_> = found.iter().map(|t| (t.path.clone(), t.exists)).collect();
         let expected = [("new.png", true), ("read.png", true), ("gone.png", false)];
         assert_eq!(found, expected.map(|(name, exists)| (path(name), exists)));
+        // It was read so soon after it was written that nothing tells.
+        known[2].stamp = None;
+        let found = rescan(std::slice::from_ref(&root), &known);
+        assert!(found.iter().any(|touched| touched.path == path("same.png")));
     }
 }

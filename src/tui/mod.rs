@@ -34,7 +34,7 @@ use ratatui::layout::Size;
 
 use crate::domain::text::clean;
 use crate::domain::{Canvas, Prevalences};
-use crate::library::{self, Found};
+use crate::library::{self, Found, KnownFile};
 use crate::store::{self, Ending, Pending, Recorder, Request};
 use crate::worker::{self, Outcome, Report, Worker};
 use keymap::Keymap;
@@ -48,7 +48,7 @@ use terminal::{
 use update::{Effect, Message, session, update};
 use view::Theme;
 use view::layout::Layout;
-use worklist::{KnownFiles, Undated};
+use worklist::Undated;
 
 /// Images that are sent for at once, for each thread that reads them: none waits for the screen.
 const AHEAD: usize = 2;
@@ -527,7 +527,7 @@ fn watch_disk(roots: Vec<PathBuf>, sender: Sender<Message>) -> Sender<()> {
 }
 
 /// Walks the folders again.
-fn spawn_rescan(roots: Arc<[PathBuf]>, known: KnownFiles, sender: Sender<Message>) {
+fn spawn_rescan(roots: Arc<[PathBuf]>, known: Vec<KnownFile>, sender: Sender<Message>) {
     thread::spawn(move || {
         let touched = library::rescan(&roots, &known);
         let asked = true;

@@ -24,9 +24,9 @@ use ratatui::layout::{Position, Size};
 use super::keymap::{Action, Lookup, Mode};
 use super::model::{Engine, Model, Overlay, Panes, PromptKind};
 use super::terminal::Tmux;
-use super::worklist::{KnownFiles, Sort, State, Terms, Undated};
+use super::worklist::{Sort, State, Terms, Undated};
 use crate::domain::{Canvas, Prediction};
-use crate::library::Touched;
+use crate::library::{KnownFile, Touched};
 use crate::store::{News, Request};
 use crate::worker::{Errand, Generation, Job, Outcome, Shown};
 
@@ -87,7 +87,7 @@ pub enum Effect {
     /// Of the review log.
     Ask(Request),
     /// Walk the folders again, and compare with these files.
-    Rescan(KnownFiles),
+    Rescan(Vec<KnownFile>),
     /// Find out when these files were changed last.
     Date(Undated),
     /// Paint every cell anew.

@@ -16,7 +16,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use disk::{Disk, KnownFiles, Rescanned};
+pub use disk::{Disk, Rescanned};
 use elsewhere::Elsewhere;
 pub use filter::{Completion, FilterError, Terms};
 use filter::{Filter, below_root, complete};

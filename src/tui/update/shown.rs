@@ -19,5 +19,5 @@ pub fn after(model: &mut Model) -> Option<Effect> {
     let answers = in_list.chain(model.prediction());
     let mut new: Vec<ContentId> = answers.map(|said| said.content).collect();
     new.retain(|content| model.reviews.answers_shown.insert(*content));
-    (!new.is_empty()).then(|| Effect::Ask(Request::AnswersShown(new)))
+    (!new.is_empty()).then_some(Effect::Ask(Request::AnswersShown(new)))
 }

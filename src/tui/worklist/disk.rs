@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{Entry, Sort, State, Worklist};
 use crate::domain::ContentId;
-use crate::library::Touched;
+use crate::library::{KnownFile, Touched};
 use crate::worker::FileStamp;
 
 /// What became of a file since the folder was opened.
@@ -22,9 +22,6 @@ pub enum Disk {
     /// It is not there any more.
     Gone,
 }
-
-/// Files, and the stamp of those that were read.
-pub type KnownFiles = Vec<(Arc<Path>, Option<FileStamp>)>;
 
 /// What came of looking at files again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -102,11 +99,13 @@ impl Worklist {
     }
 
     /// All of them, for another look at the disk.
-    pub fn known_files(&self) -> KnownFiles {
-        let entries = self.entries.iter();
-        entries
-            .map(|entry| (entry.path.clone(), entry.stamp))
-            .collect()
+    pub fn known_files(&self) -> Vec<KnownFile> {
+        let file = |entry: &Entry| KnownFile {
+            path: entry.path.clone(),
+            is_read: entry.content.is_some(),
+            stamp: entry.stamp,
+        };
+        self.entries.iter().map(file).collect()
     }
 
     /// Takes in what became of files. One that was written to is read again before anything is said
