@@ -428,6 +428,41 @@ fn a_table_does_not_replace_the_store() {
     assert_eq!(fs::read(&study.store).unwrap(), before);
 }
 
+/// A log that a kill left beside the place of a backup would become the backup's; a pipe is no file.
+#[test]
+fn a_backup_is_not_put_beside_a_log_or_over_what_is_no_file() {
+    let study = Study::new();
+    let base = study.folder.path();
+    fs::write(base.join("copy.sqlite-wal"), "reviews").unwrap();
+    let (code, complaint) = study.complaint(&["--backup", "copy.sqlite", "--force"]);
+    assert_eq!(code, Some(2));
+    assert!(complaint.contains("copy.sqlite-wal"), "{complaint}");
+    let made = Command::new("mkfifo").arg(base.join("pipe")).status();
+    assert!(made.unwrap().success());
+    assert_eq!(study.complaint(&["--backup", "pipe", "--force"]).0, Some(2));
+    use std::os::unix::fs::FileTypeExt;
+    let kind = fs::symlink_metadata(base.join("pipe")).unwrap().file_type();
+    assert!(kind.is_fifo());
+}
+
+/// A file that may not become larger is a full disk, not the end of the program.
+#[test]
+fn a_limit_of_file_sizes_is_an_error_in_words() {
+    let study = Study::new();
+    let command = format!(
+        "ulimit -f 1; exec '{}' export --all -f json -o big.json --store '{}'",
+        env!("CARGO_BIN_EXE_cxr"),
+        study.store.display()
+    );
+    let mut shell = Command::new("sh");
+    let output = shell
+        .args(["-c", &command])
+        .current_dir(study.folder.path());
+    let output = output.output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(!study.folder.path().join("big.json").exists());
+}
+
 /// Waiting for the other end of a pipe would never end.
 #[test]
 fn a_pipe_is_refused_as_a_store() {

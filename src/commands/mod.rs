@@ -23,6 +23,7 @@ use std::num::NonZeroU32;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -57,6 +58,7 @@ impl Usage {
 /// # Errors
 /// For [`report`] to print.
 pub fn run(mut cli: Cli) -> Result<ExitCode> {
+    outlive_size_limits();
     let settings = config::apply(&mut cli)?;
     if computes(cli.command.as_ref()) {
         compute(cli.computing)?.for_process();
@@ -87,6 +89,13 @@ pub fn run(mut cli: Cli) -> Result<ExitCode> {
         Some(Command::Man) => documents::manual(),
         Some(Command::DecodeWorker) => Ok(imaging::decode_worker()),
     }
+}
+
+/// A file that may not become larger (`ulimit -f`, as under Slurm) is a full disk: writing fails, and
+/// the signal that comes with it does not end the program.
+fn outlive_size_limits() {
+    // Where it is refused, such a limit ends the program as it ends others.
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
 }
 
 /// Whether it has use for a graphics processor: finding one takes a moment, and memory that decoder

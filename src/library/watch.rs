@@ -45,7 +45,7 @@ pub struct KnownFile {
 impl Touched {
     fn look(path: Arc<Path>) -> Self {
         Touched {
-            exists: fs::metadata(&path).is_ok(),
+            exists: fs::metadata(&path).is_ok_and(|found| found.is_file()),
             stamp: FileStamp::of(&path),
             path,
         }
@@ -140,7 +140,12 @@ impl Names {
             return Vec::new();
         };
         match fs::metadata(path) {
-            Ok(found) if found.is_dir() => images(&[given]),
+            // A file of that name may have been there.
+            Ok(found) if found.is_dir() => {
+                let mut touched = images(std::slice::from_ref(&given));
+                touched.push(Touched::look(given.into()));
+                touched
+            }
             Ok(_) if !looks_like_image(path) => Vec::new(),
             _ => vec![Touched::look(given.into())],
         }

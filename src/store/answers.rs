@@ -46,6 +46,21 @@ impl Store {
         self.read(found)
     }
 
+    /// The same of one reader and one image.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn was_answer_seen(&self, reviewer: &str, image: ContentId) -> Result<bool, StoreError> {
+        let sql = format!("SELECT EXISTS (SELECT 1 FROM ({SQL}) WHERE (reviewer, image) = (?, ?))");
+        let found = self
+            .connection
+            .prepare_cached(&sql)
+            .and_then(|mut statement| {
+                statement.query_row([reviewer, &image.to_string()], |row| row.get(0))
+            });
+        self.read(found)
+    }
+
     /// Keeps that the answers to these images were on this reader's screen at that time, or earlier.
     ///
     /// # Errors
@@ -144,5 +159,9 @@ mod tests {
         let expected = [judged, looked, unblinded, before, without];
         let expected = expected.map(|image| ("ann".to_owned(), image));
         assert_eq!(found, HashSet::from(expected));
+        for image in (1..=7).map(|image| entry(image, "agree").image.sha256) {
+            let is_seen = store.was_answer_seen("ann", id(&image)).unwrap();
+            assert_eq!(is_seen, found.contains(&("ann".to_owned(), image)));
+        }
     }
 }

@@ -25,12 +25,15 @@ impl Store {
     /// If the store cannot be read, or the copy not be written. [`StoreError::There`] if `to` is there
     /// and may not be replaced, or is the store itself. No part of a copy has that name then.
     pub fn back_up(&self, to: &Path, replace: bool) -> Result<(), StoreError> {
-        let is_there = to.symlink_metadata().is_ok();
-        if file::is_part_of(&self.path, to) || (is_there && !replace) {
+        let there = to.symlink_metadata().ok();
+        // A device or a pipe is never replaced.
+        let may_replace = there.is_none_or(|there| replace && there.is_file());
+        if file::is_part_of(&self.path, to) || !may_replace {
             return Err(StoreError::There {
                 path: to.to_owned(),
             });
         }
+        refuse_beside_a_log(to)?;
         let part = with_suffix(to, &format!(".{}.part", std::process::id()));
         let copied = self
             .copy_to(&part, to)
@@ -61,6 +64,15 @@ impl Store {
     }
 }
 
+/// SQLite would take a log of that name for the copy's, and it may hold reviews of the store that was
+/// there before.
+fn refuse_beside_a_log(to: &Path) -> Result<(), StoreError> {
+    match file::log_of(to) {
+        Some(log) => Err(StoreError::There { path: log }),
+        None => Ok(()),
+    }
+}
+
 /// Gives the copy its name. Another file that has come to that name meanwhile stays.
 fn put(part: &Path, to: &Path, replace: bool) -> Result<(), StoreError> {
     let io = |error: io::Error| match error.kind() {
@@ -69,6 +81,7 @@ fn put(part: &Path, to: &Path, replace: bool) -> Result<(), StoreError> {
         },
         _ => StoreError::io(to, &error),
     };
+    refuse_beside_a_log(to)?;
     match replace {
         true => fs::rename(part, to).map_err(io)?,
         false => match fs::hard_link(part, to) {

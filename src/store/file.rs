@@ -53,6 +53,8 @@ pub fn open(path: &Path, wait: &Wait) -> Result<Connection, StoreError> {
 
 /// Opens a store that is there, for reading only; on a read-only medium too.
 pub fn open_read_only(path: &Path) -> Result<Connection, StoreError> {
+    // SQLite has its log beside the file itself, not beside a link to it.
+    let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     if !path.exists() {
         return Err(StoreError::Absent {
             path: path.to_owned(),
@@ -108,7 +110,7 @@ fn open_immutable(path: &Path) -> rusqlite::Result<Connection> {
 }
 
 /// The write-ahead log or rollback journal beside the file, if one holds anything.
-fn log_of(path: &Path) -> Option<PathBuf> {
+pub fn log_of(path: &Path) -> Option<PathBuf> {
     ["-wal", "-journal"].iter().find_map(|suffix| {
         let log = with_suffix(path, suffix);
         fs::metadata(&log)
@@ -129,6 +131,14 @@ fn create(path: &Path) -> Result<(), StoreError> {
     let fault = |error: std::io::Error| StoreError::io(path, &error);
     if path.exists() {
         return Ok(());
+    }
+    if let Some(log) = log_of(path) {
+        // SQLite would remove it with the new file's first use, and it may hold reviews.
+        let log = log.file_name().unwrap_or_default().to_string_lossy();
+        return Err(StoreError::Damaged {
+            path: path.to_owned(),
+            reason: format!("it is gone, and {log} beside it may hold reviews of it"),
+        });
     }
     if let Some(folder) = path
         .parent()
@@ -308,6 +318,11 @@ pub fn is_part_of(store: &Path, file: &Path) -> bool {
     };
     let mut parts = BESIDE.iter().map(|suffix| with_suffix(store, suffix));
     parts.any(|part| identity(&part) == Some(found))
+}
+
+/// Whether a file is there and holds nothing.
+pub fn is_empty(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| metadata.len() == 0)
 }
 
 /// Which file it is, whatever it is called.

@@ -18,7 +18,8 @@ use serde_json::Value;
 
 use super::{Entry, bytes_of, calls, path_from, seen};
 use crate::domain::{
-    CallChange, ImageIdentity, Judgement, NewValue, OpinionChange, Prediction, Uids, Verdict,
+    CallChange, ContentId, ImageIdentity, Judgement, NewValue, OpinionChange, Prediction, Uids,
+    Verdict,
 };
 
 /// A review on its way into the log, ready to be written.
@@ -40,6 +41,18 @@ pub struct Line {
     /// It waited in a file, and what was said since comes before it.
     #[serde(skip)]
     pub is_late: bool,
+}
+
+impl Line {
+    /// Whether it is one that this program writes: an image by its digest, and JSON where JSON belongs.
+    pub fn is_sound(&self) -> bool {
+        let is_json = |text: &str| serde_json::from_str::<Value>(text).is_ok();
+        let said = self.said.as_ref();
+        self.image.sha256.parse::<ContentId>().is_ok()
+            && self.at_ms >= 0
+            && is_json(&self.seen)
+            && said.is_none_or(|said| is_json(&said.answer))
+    }
 }
 
 /// What a model said of the image.

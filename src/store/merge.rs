@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use super::chain::{Hash, Link};
 use super::line::{Line, Said};
 use super::{bytes_of, calls, opinion};
-use crate::domain::{Opinion, OpinionChange};
+use crate::domain::{Act, Opinion, OpinionChange};
 
 /// A review that is in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +23,7 @@ pub struct Merged {
 /// What the reader held last, and the calls as they are written.
 #[derive(Default)]
 struct Last {
+    row: i64,
     at_ms: i64,
     opinion: Opinion,
     calls: Option<String>,
@@ -39,10 +40,18 @@ pub fn put_review(change: &Transaction, line: &Line) -> rusqlite::Result<Merged>
         });
     }
     let wanted = match line.is_late {
-        true => without_what_is_newer(change, line, &last)?,
+        true => without_what_is_newer(change, line)?,
         false => line.change.clone(),
     };
     let opinion = wanted.on(&last.opinion);
+    // A verdict that stands is no second row; whether it stands is known only here.
+    if line.act == Act::Judged.word() && opinion == last.opinion && last.row > 0 {
+        return Ok(Merged {
+            row: last.row,
+            image: line.image.sha256.clone(),
+            opinion,
+        });
+    }
     let calls = calls_of(&opinion, &last, line.said.as_ref());
     let row = append(change, line, &opinion, calls)?;
     Ok(Merged {
@@ -58,7 +67,7 @@ fn row_of(change: &Transaction, token: &str) -> rusqlite::Result<Option<i64>> {
     statement.query_row([token], |row| row.get(0)).optional()
 }
 
-const OF_IMAGE: &str = "SELECT at_ms, verdict, label, key_image, note, calls FROM review
+const OF_IMAGE: &str = "SELECT at_ms, verdict, label, key_image, note, calls, id FROM review
     WHERE (reviewer, image) = (?, ?) ORDER BY id DESC";
 
 fn read_last(row: &rusqlite::Row) -> rusqlite::Result<Last> {
@@ -66,6 +75,7 @@ fn read_last(row: &rusqlite::Row) -> rusqlite::Result<Last> {
         at_ms: row.get(0)?,
         opinion: opinion(row, 1)?,
         calls: row.get(5)?,
+        row: row.get(6)?,
     })
 }
 
@@ -76,22 +86,21 @@ fn last(change: &Transaction, line: &Line) -> rusqlite::Result<Last> {
 }
 
 /// What waited in a file since an earlier session changes nothing that was said after it.
-fn without_what_is_newer(
-    change: &Transaction,
-    line: &Line,
-    last: &Last,
-) -> rusqlite::Result<OpinionChange> {
+/// Each row counts by its own time and what it changed: a row that came late itself is older than those
+/// before it, and repeats what they say.
+fn without_what_is_newer(change: &Transaction, line: &Line) -> rusqlite::Result<OpinionChange> {
     let mut statement = change.prepare_cached(OF_IMAGE)?;
-    let mut rows = statement.query([&line.reviewer, &line.image.sha256])?;
-    let mut then = Opinion::default();
-    while let Some(row) = rows.next()? {
-        let held = read_last(row)?;
-        if held.at_ms <= line.at_ms {
-            then = held.opinion;
-            break;
+    let rows = statement.query_map([&line.reviewer, &line.image.sha256], read_last)?;
+    let rows = rows.collect::<rusqlite::Result<Vec<Last>>>()?;
+    let mut before = Opinion::default();
+    let mut kept = line.change.clone();
+    for held in rows.into_iter().rev() {
+        if held.at_ms > line.at_ms {
+            kept = kept.not_over_later(&before, &held.opinion);
         }
+        before = held.opinion;
     }
-    Ok(line.change.clone().not_over_later(&then, &last.opinion))
+    Ok(kept)
 }
 
 /// Calls that a newer version wrote in a way that is not known here stay as they are.

@@ -236,6 +236,25 @@ impl Store {
         self.read(found)
     }
 
+    /// What this reader holds of one image; `None` if they have said nothing of it.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn standing(
+        &self,
+        reviewer: &str,
+        image: ContentId,
+    ) -> Result<Option<Opinion>, StoreError> {
+        let sql = "SELECT verdict, label, key_image, note, calls FROM review
+            WHERE (reviewer, image) = (?, ?) ORDER BY id DESC LIMIT 1";
+        let found = self.connection.prepare_cached(sql).and_then(|mut last| {
+            let image = image.to_string();
+            let found = last.query_row([reviewer, &image], |row| opinion(row, 0));
+            found.optional()
+        });
+        self.read(found)
+    }
+
     /// Reads the whole log, and says whether every row is what was written, and where.
     ///
     /// # Errors
@@ -282,7 +301,7 @@ impl Store {
         let fault = |error: &rusqlite::Error| StoreError::new(path, error);
         // Whatever was written to a file without a name would be gone with this process.
         let is_ours = || match file::identity(path) {
-            found if found.is_some() && found == identity => Ok(()),
+            found if found.is_some() && found == identity && !file::is_empty(path) => Ok(()),
             _ => Err(StoreError::Moved { path: path.clone() }),
         };
         let begun = Instant::now();

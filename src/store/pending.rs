@@ -20,6 +20,10 @@ pub struct Pending {
     /// Opened anew after an error: the disk may have come back, or the file been replaced.
     store: Option<Store>,
     waiting: VecDeque<Line>,
+    /// What this session has written: it is written again where the store is moved or removed under it.
+    written: Vec<Line>,
+    /// How many of those wait again and are not accounted for yet.
+    again: usize,
     /// Files of earlier sessions, and the tokens of what is in them and not in the log yet.
     taken_up: Vec<(PathBuf, HashSet<String>)>,
     /// This session's.
@@ -68,6 +72,8 @@ impl Pending {
             store: None,
             open,
             waiting: VecDeque::new(),
+            written: Vec::new(),
+            again: 0,
             taken_up: Vec::new(),
             saved: None,
             wait: Wait::default(),
@@ -130,12 +136,32 @@ impl Pending {
             Ok(_) => {
                 self.waiting.pop_front();
                 self.note_written(&line.token);
+                self.written.push(line);
             }
             // What is only locked is there; to open it anew reads all of it.
             Err(StoreError::Busy { .. }) => {}
+            Err(StoreError::Moved { .. }) => self.begin_again(),
             Err(_) => self.store = None,
         }
         Some(written)
+    }
+
+    /// The store is not the one of that name any more. What is in its log goes into its file, wherever
+    /// that is now; and all that was acknowledged in this session waits for the store that comes in its
+    /// place. Where that is the same one after all, tokens keep it from being there twice.
+    fn begin_again(&mut self) {
+        if let Some(store) = self.store.take() {
+            store.close();
+        }
+        self.again += self.written.len();
+        for line in self.written.drain(..).rev() {
+            self.waiting.push_front(line);
+        }
+    }
+
+    /// How many acknowledged reviews wait again, since this was last asked: before all others.
+    pub(super) fn take_again(&mut self) -> usize {
+        std::mem::take(&mut self.again)
     }
 
     /// A file that cannot be removed is taken up again, and finds everything written.
@@ -179,7 +205,7 @@ impl Pending {
     ) -> Result<(), StoreError> {
         let marked = self.reach()?.mark(reviewer, folders, mark);
         if matches!(marked, Err(StoreError::Moved { .. })) {
-            self.store = None;
+            self.begin_again();
         }
         marked
     }
@@ -196,7 +222,7 @@ impl Pending {
     ) -> Result<(), StoreError> {
         let noted = self.reach()?.note_answers_shown(reviewer, images, at);
         if matches!(noted, Err(StoreError::Moved { .. })) {
-            self.store = None;
+            self.begin_again();
         }
         noted
     }
@@ -344,9 +370,43 @@ mod tests {
         pending.push(&entry(1, "unsure"));
         let error = pending.flush().error.unwrap();
         assert!(matches!(error, StoreError::Moved { .. }), "{error}");
-        assert_eq!(pending.flush().written.len(), 1);
+        assert_eq!(pending.take_again(), 1, "what was acknowledged waits again");
+        assert_eq!(pending.flush().written.len(), 2);
         let rows = Store::open(&path).unwrap().verify().unwrap().rows;
-        assert_eq!(rows, 1);
+        assert_eq!(rows, 2);
+    }
+
+    /// Its log stays behind under the old name: SQLite would remove it with the new store.
+    #[test]
+    fn a_store_that_was_renamed_under_us_is_whole_and_the_new_one_has_this_sessions_reviews() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = |name: &str| folder.path().join(name);
+        let mut earlier = Store::open(&place("s.sqlite")).unwrap();
+        earlier.append(&entry(5, "agree")).unwrap();
+        earlier.close();
+        let mut pending = Pending::open(&place("s.sqlite")).unwrap();
+        pending.push(&entry(0, "agree"));
+        assert_eq!(pending.flush().written.len(), 1);
+        std::fs::rename(place("s.sqlite"), place("kept.sqlite")).unwrap();
+        pending.push(&entry(1, "unsure"));
+        assert!(matches!(
+            pending.flush().error,
+            Some(StoreError::Moved { .. })
+        ));
+        assert_eq!(pending.flush().written.len(), 2);
+        pending.close();
+        for (name, rows) in [("kept.sqlite", 2), ("s.sqlite", 2)] {
+            let audit = Store::open_read_only(&place(name))
+                .unwrap()
+                .verify()
+                .unwrap();
+            assert_eq!((audit.rows, audit.faults), (rows, vec![]), "{name}");
+        }
+        // A log without its database is somebody's reviews: nothing is made over it.
+        std::fs::write(place("t.sqlite-wal"), "reviews").unwrap();
+        let error = Store::open(&place("t.sqlite")).err().unwrap();
+        assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+        assert!(!place("t.sqlite").exists());
     }
 
     /// What waits when the program ends is in the log once, however often it is taken up.

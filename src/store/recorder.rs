@@ -143,6 +143,7 @@ impl Recorder {
             known: Known::of(&pending, reviewer),
             pending,
             answers: None,
+            is_blinded: false,
             reviewer: reviewer.to_owned(),
             marker: Marker::default(),
             sources: VecDeque::new(),
@@ -198,6 +199,8 @@ struct Desk {
     pending: Pending,
     /// Images whose answers the reader had seen when the session began; read when it is first asked.
     answers: Option<HashSet<ContentId>>,
+    /// Whether it was asked at all: only who reads blinded does.
+    is_blinded: bool,
     reviewer: String,
     marker: Marker,
     known: Known,
@@ -279,15 +282,31 @@ impl Desk {
             }
             Request::Opened(path, content) => {
                 self.known.shown.insert(path.clone(), content);
+                self.read_standing(content);
                 let opinion = self.known.by_content(&path, content);
                 let held = opinion.map(|opinion| (path, content, opinion));
                 self.stand(held.into_iter().collect());
             }
-            Request::WereAnswersSeen(paths) => self.look_for_answers(paths),
+            Request::WereAnswersSeen(paths) => {
+                self.is_blinded = true;
+                self.look_for_answers(paths);
+            }
             Request::Record(draft) => {
                 self.record(*draft);
                 self.marker.write(&mut self.pending, &self.reviewer);
             }
+        }
+    }
+
+    /// Another session of the same reader may have said something since; what waits here comes after it.
+    fn read_standing(&mut self, content: ContentId) {
+        if self.pending.waiting() > 0 {
+            return;
+        }
+        let store = self.pending.store();
+        let read = store.and_then(|store| store.standing(&self.reviewer, content).ok());
+        if let Some(opinion) = read.flatten() {
+            self.known.hold(content, &opinion);
         }
     }
 
@@ -310,6 +329,12 @@ impl Desk {
     }
 
     fn look_for_answers(&mut self, paths: Vec<Arc<Path>>) {
+        if let [path] = &paths[..] {
+            let content = self.known.image_at(path);
+            return content
+                .into_iter()
+                .for_each(|content| self.tell_whether_seen(path, content));
+        }
         let (pending, reviewer) = (&self.pending, &self.reviewer);
         let answers = self.answers.get_or_insert_with(|| {
             let all = pending.store().and_then(|store| store.answers_seen().ok());
@@ -324,6 +349,15 @@ impl Desk {
         let seen: Vec<_> = seen.collect();
         if !seen.is_empty() {
             (self.report)(News::AnswersSeen(seen));
+        }
+    }
+
+    /// Another session of the same reader may have shown the answer since this one began.
+    fn tell_whether_seen(&self, path: &Arc<Path>, content: ContentId) {
+        let store = self.pending.store();
+        let seen = store.and_then(|store| store.was_answer_seen(&self.reviewer, content).ok());
+        if let Some(is_seen) = seen {
+            (self.report)(News::AnswersSeen(vec![(path.clone(), content, is_seen)]));
         }
     }
 
@@ -366,6 +400,8 @@ impl Desk {
             match next {
                 Ok(merged) => self.note_written(merged),
                 Err(error) => {
+                    let again = self.pending.take_again();
+                    (0..again).for_each(|_| self.sources.push_front(None));
                     failed = Some(error);
                     break;
                 }
@@ -388,6 +424,10 @@ impl Desk {
             self.known.hold(content, &opinion);
         }
         if let Some((source, content)) = self.sources.pop_front().flatten() {
+            // Before what is held: it may have to be hidden.
+            if self.is_blinded {
+                self.tell_whether_seen(&source, content);
+            }
             (self.report)(News::Recorded {
                 source,
                 content,

@@ -110,6 +110,9 @@ fn read(file: &Path) -> io::Result<Vec<Line>> {
     let lines = text.split(|byte| *byte == b'\n');
     let lines = lines.filter(|line| !line.is_empty()).map(|line| {
         let line: Line = serde_json::from_slice(line)?;
+        if !line.is_sound() {
+            return Err(io::Error::other("a line that no session wrote"));
+        }
         Ok(Line {
             is_late: true,
             ..line

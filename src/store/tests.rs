@@ -642,6 +642,38 @@ fn what_comes_late_changes_nothing_that_is_newer() {
     assert_eq!((merged.row, merged.opinion), (3, expected));
 }
 
+/// Both lines of a session that ended early are older than a note that came before they were taken up.
+#[test]
+fn what_comes_late_in_several_lines_changes_nothing_that_is_newer() {
+    let (_folder, _, mut store) = new_store();
+    let late = |number: u64, at: u64, opinion: Opinion| {
+        let mut entry = entry(1, "agree");
+        entry.token = format!("late {number}");
+        entry.review.at = UNIX_EPOCH + Duration::from_secs(at);
+        entry.review.change = OpinionChange::to(&opinion);
+        entry
+    };
+    let noted = |note: &str| Opinion {
+        note: note.into(),
+        ..Opinion::default()
+    };
+    let agreed = Opinion {
+        verdict: Some(Verdict::Agree),
+        ..Opinion::default()
+    };
+    store.append(&late(9, 300, noted("new"))).unwrap();
+    for (number, at, opinion) in [(1, 100, agreed), (2, 101, noted("old"))] {
+        let line = Line {
+            is_late: true,
+            ..Line::from(&late(number, at, opinion))
+        };
+        store.append_line(&line).unwrap();
+    }
+    let standing = store.standings("ann").unwrap().remove(0);
+    assert_eq!(standing.opinion.note, "new");
+    assert_eq!(standing.opinion.verdict, Some(Verdict::Agree));
+}
+
 /// Ann judged one image in two wards, and another was looked at last under the first's name.
 #[test]
 fn a_standing_is_known_by_every_place_where_it_was_said() {

@@ -12,7 +12,7 @@ mod tally;
 mod times;
 mod unread;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -123,7 +123,7 @@ pub struct Worklist {
     /// What is said of an image is hidden until the reader has made a call.
     blinded: bool,
     /// Images, by index, whose answer the reader saw before they read blinded.
-    answers_seen: HashSet<u32>,
+    answers_seen: HashMap<u32, ContentId>,
     patients: Patients,
 }
 

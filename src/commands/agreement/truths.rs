@@ -141,6 +141,9 @@ impl Truths {
             Join::Ambiguous => Some(format!(
                 "{path}: rows of the manifest that say different things have its content: no truth"
             )),
+            Join::Case(number) if self.cases[number].sha256.is_none() => Some(format!(
+                "{path}: the manifest's file is not there, so its truth is found by the path alone"
+            )),
             Join::Case(_) | Join::Unknown => None,
         }
     }

@@ -198,10 +198,15 @@ fn write(
     out: &mut dyn Write,
 ) -> Result<()> {
     let mut rows = Rows::new(format, arguments.with_patient, store.answers_seen()?);
+    let mut count = 0;
     store.last_words(within, |word| {
         rows.note_labels(&word);
+        count += 1;
         Ok::<_, io::Error>(())
     })??;
+    if count == 0 {
+        complain("no reviews there: the table has no rows");
+    }
     let mut table = TableWriter::begin(out, format, rows.columns())?;
     store.last_words(within, |word| table.row(&rows.row(&word)))??;
     table.finish()?.flush()?;

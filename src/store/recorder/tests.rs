@@ -245,6 +245,49 @@ fn two_sessions_of_one_reader_lose_nothing_of_each_other() {
     assert_eq!(standings[0].opinion, both);
 }
 
+/// One session of a reader does not know that another of theirs has said otherwise.
+#[test]
+fn a_verdict_is_recorded_where_another_session_said_otherwise_and_is_no_second_row_where_it_stands()
+{
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("reviews.sqlite");
+    let image: Arc<Path> = folder.path().join("a.png").into();
+    let (one, of_one) = start(&store);
+    let say = |recorder: &Recorder, verdict| {
+        let Request::Record(mut draft) = draft(&image, id(1), "") else {
+            unreachable!()
+        };
+        draft.review.change = OpinionChange::to(&Opinion {
+            verdict: Some(verdict),
+            ..Opinion::default()
+        });
+        recorder.ask(Request::Record(draft));
+    };
+    let heard = |news: &Receiver<News>| {
+        news.iter().find_map(|news| match news {
+            News::Recorded { opinion, .. } => opinion.verdict,
+            News::Standing(held) => held[0].2.verdict,
+            _ => None,
+        })
+    };
+    say(&one, Verdict::Agree);
+    assert_eq!(heard(&of_one), Some(Verdict::Agree));
+    let (other, of_other) = start(&store);
+    say(&one, Verdict::Unsure);
+    assert_eq!(heard(&of_one), Some(Verdict::Unsure));
+    // The other one opens the image, and says what it held before.
+    other.ask(Request::Opened(image.clone(), id(1)));
+    assert_eq!(heard(&of_other), Some(Verdict::Unsure));
+    say(&other, Verdict::Agree);
+    assert_eq!(heard(&of_other), Some(Verdict::Agree));
+    say(&other, Verdict::Agree);
+    assert_eq!(heard(&of_other), Some(Verdict::Agree));
+    for recorder in [one, other] {
+        assert_eq!(recorder.end(), None);
+    }
+    assert_eq!(Store::open(&store).unwrap().verify().unwrap().rows, 3);
+}
+
 /// A renamed image while the store is busy: what waits is laid over what waits before it.
 #[test]
 fn what_waits_of_a_renamed_image_is_merged_in_its_turn() {

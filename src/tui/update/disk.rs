@@ -47,7 +47,7 @@ pub fn refresh(model: &mut Model) -> Vec<Effect> {
 fn words(done: Rescanned) -> String {
     let counted = [
         (done.new, "new"),
-        (done.written, "written to: read anew"),
+        (done.written, "written to, to be read anew"),
         (done.gone, "gone"),
     ];
     let some = counted.into_iter().filter(|(count, _)| *count > 0);

@@ -170,7 +170,15 @@ fn judge(model: &mut Model, act: Act, change: impl FnOnce(&mut Opinion)) -> Vec<
     let mut after = before.clone();
     change(&mut after);
     if after == before {
-        return vec![];
+        // Another session in the reader's name may have said otherwise: the log decides.
+        let says_again = OpinionChange {
+            judgement: OpinionChange::to(&after).judgement,
+            ..OpinionChange::default()
+        };
+        return match act {
+            Act::Judged => vec![record(model, source, content, act, says_again)],
+            _ => vec![],
+        };
     }
     let change = OpinionChange::between(&before, &after);
     let step = Step {
@@ -225,7 +233,16 @@ fn go_and_record(model: &mut Model, step: &Step, act: Act, change: OpinionChange
     };
     let name = source.file_name().unwrap_or(source.as_os_str());
     let name = clean(&name.to_string_lossy());
-    model.notice = Some(format!("{}: {name}", act.word()));
+    let is_replaced = model
+        .worklist
+        .content_at(source)
+        .is_some_and(|there| there != content);
+    let of = if is_replaced {
+        "the image that was at "
+    } else {
+        ""
+    };
+    model.notice = Some(format!("{}: {of}{name}", act.word()));
     effects.push(record(model, source.clone(), content, act, change));
     effects
 }

@@ -14,8 +14,12 @@ pub fn after(model: &mut Model) -> Option<Effect> {
     let list = &model.worklist;
     let height = usize::from(model.panes.worklist.height);
     let first = list.first_visible(height);
-    let rows = (first..first + height).filter_map(|row| list.row(row));
-    let in_list = rows.filter_map(|entry| entry.prediction());
+    let rows = first..first + height;
+    // Of a row that the model in use has not read, another's answer is shown.
+    let in_list = rows.filter_map(|row| match list.row(row)?.prediction() {
+        Some(said) => Some(said),
+        None => list.said_elsewhere(row).map(|(_, said)| said),
+    });
     let answers = in_list.chain(model.prediction());
     let mut new: Vec<ContentId> = answers.map(|said| said.content).collect();
     new.retain(|content| model.reviews.answers_shown.insert(*content));

@@ -188,7 +188,11 @@ fn mapped_of(name: &str, generation: Generation, value: f32) -> Message {
 
 /// The value of the heat map that a job asks for.
 fn asked_for(effects: &[Effect]) -> Option<f32> {
-    match effects {
+    let questions: Vec<_> = effects
+        .iter()
+        .filter(|effect| !matches!(effect, Effect::Ask(_)))
+        .collect();
+    match questions[..] {
         [Effect::Redraw(job) | Effect::Select(job)] => {
             job.frame.heat_map.as_ref().map(|layer| layer.map.values[0])
         }

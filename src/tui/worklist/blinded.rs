@@ -25,8 +25,8 @@ impl Worklist {
             }
             let index = index as u32;
             let is_new = match is_seen {
-                true => self.answers_seen.insert(index),
-                false => self.answers_seen.remove(&index),
+                true => self.answers_seen.insert(index, content) != Some(content),
+                false => self.answers_seen.remove(&index).is_some(),
             };
             self.stale |= is_new && (self.sort == Sort::Review || self.filter.asks_of_reviews());
         }
@@ -35,7 +35,7 @@ impl Worklist {
     /// Whether the answer to a row was seen before it was read blinded.
     pub fn was_answer_seen(&self, row: usize) -> bool {
         let index = self.rows.get(row);
-        index.is_some_and(|index| self.blinded && self.answers_seen.contains(index))
+        index.is_some_and(|index| self.blinded && self.answers_seen.contains_key(index))
     }
 
     /// What the reader holds of a row, unless that was said beside an answer that is hidden now: it
@@ -47,7 +47,7 @@ impl Worklist {
     /// The same by index.
     pub(super) fn shown_held_of(&self, index: u32) -> Option<&Held> {
         let entry = &self.entries[index as usize];
-        let is_beside = entry.verdict().is_some() || self.answers_seen.contains(&index);
+        let is_beside = entry.verdict().is_some() || self.answers_seen.contains_key(&index);
         let held = entry.held.as_deref();
         held.filter(|_| !(is_beside && self.is_hidden(entry)))
     }

@@ -84,8 +84,16 @@ impl Worklist {
         for model in &mut self.elsewhere {
             model.forget_if(index as u32, is_other);
         }
-        self.answers_seen.remove(&(index as u32));
+        let seen = self.answers_seen.get(&(index as u32));
+        if seen.is_some_and(|seen| *seen != content) {
+            self.answers_seen.remove(&(index as u32));
+        }
         self.release(index, content);
+    }
+
+    /// Which image is at that path, once it has been read.
+    pub fn content_at(&self, path: &Path) -> Option<ContentId> {
+        self.entries[self.index_of(path)?].content
     }
 
     /// Whether what the reader holds of an image is to be asked of the log: nothing is known of it, or
@@ -143,6 +151,9 @@ impl Worklist {
         // What could not be read may have been completed meanwhile.
         let has_failed = matches!(entry.state, State::Failed(_));
         let may_differ = entry.may_differ(stamp);
+        if may_differ {
+            self.doubt(index);
+        }
         if may_differ || has_failed || was_gone {
             self.set_state(index, State::Unread);
         }
@@ -229,6 +240,7 @@ mod tests {
     fn files_that_come_go_and_are_written_are_marked() {
         let mut list = list();
         list.record(&path("a"), read(id(1), 0.9));
+        list.stand(vec![(path("a"), id(1), agreed())]);
         let touched = |name: &str, exists| Touched {
             path: path(name),
             exists,
@@ -253,6 +265,7 @@ mod tests {
             list.row(0).unwrap().prediction().is_none(),
             "it is read again"
         );
+        assert_eq!((list.row(0).unwrap().verdict(), list.reviewed()), (None, 0));
         // It was only touched: the same image, and no mark.
         list.record(&path("a"), read(id(1), 0.9));
         assert_eq!(list.row(0).unwrap().disk, Disk::Same);

@@ -169,6 +169,21 @@ impl Worklist {
         }
     }
 
+    /// Another image may be at that path by now: nothing is known to be held of it until it is read.
+    pub(super) fn doubt(&mut self, index: usize) {
+        let entry = &mut self.entries[index];
+        if entry.held.as_ref().is_none_or(|held| !held.is_saved()) {
+            return;
+        }
+        let before = entry
+            .held
+            .take()
+            .map(|held| held.opinion)
+            .unwrap_or_default();
+        self.reviewed -= usize::from(self.is_done(&before));
+        self.stale |= self.sort == Sort::Review || self.filter.asks_of_reviews();
+    }
+
     /// The row of the next image that the reader is not done with, from the top again after the last.
     pub fn next_unreviewed(&self) -> Option<usize> {
         let rows = (self.cursor + 1..self.rows.len()).chain(0..=self.cursor);

@@ -245,6 +245,26 @@ fn what_was_said_beside_the_answer_is_hidden_with_it() {
     assert!(model.worklist.shown_held(0).is_some() && model.worklist.was_answer_seen(0));
 }
 
+/// The background reads the image that was known to be there: what is hidden stays so.
+#[test]
+fn reading_an_image_takes_no_mark_from_it() {
+    let mut model = reading(&["a.png", "b.png"]);
+    let none = ContentId::default();
+    let flagged = Opinion {
+        key_image: true,
+        ..Opinion::default()
+    };
+    let held = vec![(path("b.png"), none, flagged)];
+    update(&mut model, Message::Review(News::Standing(held)));
+    seen_before(&mut model, "b.png");
+    model.worklist.identify(Path::new("b.png"), none, None);
+    assert!(model.worklist.was_answer_seen(1) && model.worklist.shown_held(1).is_none());
+    // Another image there was not seen.
+    let other = ContentId::from_digest([9; 32]);
+    model.worklist.identify(Path::new("b.png"), other, None);
+    assert!(!model.worklist.was_answer_seen(1));
+}
+
 /// Undoing a flag of another image that is still hidden says nothing of its answer.
 #[test]
 fn an_undo_from_elsewhere_has_not_seen_the_answer() {

@@ -201,9 +201,15 @@ fn undo_and_redo_are_new_reviews_and_go_to_their_image() {
 }
 
 #[test]
-fn saying_the_same_again_is_no_review() {
+fn saying_the_same_again_is_no_step_and_the_log_decides_whether_it_is_a_review() {
     let mut model = reading();
-    assert_eq!(drafts(press(&mut model, "aa")).len(), 1);
+    let drafts = drafts(press(&mut model, "aa"));
+    assert_eq!(drafts.len(), 2);
+    assert_eq!(
+        drafts[1].review.change.judgement,
+        drafts[0].review.change.judgement
+    );
+    assert_eq!(model.reviews.done.len(), 1);
 }
 
 #[test]
