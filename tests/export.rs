@@ -422,7 +422,7 @@ fn a_backup_is_whole_while_the_store_is_written_and_replaces_nothing_unasked() {
 fn a_table_does_not_replace_the_store() {
     let study = Study::new();
     let before = fs::read(&study.store).unwrap();
-    let (code, complaint) = study.complaint(&["--all", "-f", "csv", "-o", "./reviews.sqlite"]);
+    let (code, complaint) = study.complaint(&["--all", "--force", "-f", "csv", "-o", "./reviews.sqlite"]);
     assert_eq!(code, Some(2));
     assert!(complaint.contains("the store itself"), "{complaint}");
     assert_eq!(fs::read(&study.store).unwrap(), before);
