@@ -117,9 +117,13 @@ fn labels_that_look_alike_and_names_of_nothing_are_refused() {
     let folder = Folder::new();
     let alike = |card: String| card.replacen("\"Viral\"", "\"Bacterial\\u200b\"", 1);
     let empty = |card: String| card.replacen("\"Viral\"", "\"\\u202e\\u2066\"", 1);
+    let same = |card: String| card.replacen("\"Viral\"", "\"Bacterial\"", 1);
+    let column = |card: String| card.replacen("\"Viral\"", "\"path\"", 1);
     for (change, why) in [
         (&alike as &dyn Fn(String) -> String, "look alike"),
         (&empty, "can be shown"),
+        (&same, "two labels are called \"Bacterial\""),
+        (&column, "a label is called \"path\", as a column"),
     ] {
         let model = folder.model(change);
         let arguments = format!("models show --model {}", model.display());

@@ -802,6 +802,11 @@ fn what_the_header_says_against_a_frontal_chest_is_read() {
     let body = |part: &str| Objection::BodyPart(part.to_owned());
     let view = |view: &str| Objection::View(view.to_owned());
     let capture = |how: &str| Objection::SecondaryCapture(Some(how.to_owned()));
+    let of_class = |class: &str| film().text(tags::SOP_CLASS_UID, VR::UI, class);
+    let says = |is_of: &str| Objection::Class {
+        is_of: is_of.to_owned(),
+        modality: "DX".to_owned(),
+    };
     let region =
         |value, meaning| film().sequence(tags::ANATOMIC_REGION_SEQUENCE, code(value, meaning));
     for (file, expected) in [
@@ -816,6 +821,20 @@ fn what_the_header_says_against_a_frontal_chest_is_read() {
                 uids::DIGITAL_X_RAY_IMAGE_STORAGE_FOR_PROCESSING,
             ),
             Objection::ForProcessing,
+        ),
+        (
+            cs(tags::PRESENTATION_INTENT_TYPE, "FOR PRESENTATION").text(
+                tags::SOP_CLASS_UID,
+                VR::UI,
+                uids::DIGITAL_X_RAY_IMAGE_STORAGE_FOR_PROCESSING,
+            ),
+            Objection::ForProcessing,
+        ),
+        (of_class(uids::CT_IMAGE_STORAGE), says("CT")),
+        (of_class(uids::ULTRASOUND_IMAGE_STORAGE), says("US")),
+        (
+            of_class(uids::DIGITAL_MAMMOGRAPHY_X_RAY_IMAGE_STORAGE_FOR_PRESENTATION),
+            says("MG"),
         ),
         (cs(tags::BODY_PART_EXAMINED, "HAND"), body("HAND")),
         (
@@ -922,6 +941,18 @@ fn nothing_is_said_against_films_as_devices_and_archives_write_them() {
         .sequence(tags::ANATOMIC_REGION_SEQUENCE, chest);
     assert_eq!(objections(whole), []);
     assert_eq!(objections(Dicom::radiograph(2, 2, 8)), []);
+    for class in [
+        uids::COMPUTED_RADIOGRAPHY_IMAGE_STORAGE,
+        uids::X_RAY_ANGIOGRAPHIC_IMAGE_STORAGE,
+        uids::X_RAY_RADIOFLUOROSCOPIC_IMAGE_STORAGE,
+        "1.2.3",
+    ] {
+        let file = Dicom::radiograph(2, 2, 8).text(tags::SOP_CLASS_UID, VR::UI, class);
+        assert_eq!(objections(file), [], "{class}");
+    }
+    // It is refused for its modality, and nothing contradicts that.
+    let ct = cs(tags::MODALITY, "CT").text(tags::SOP_CLASS_UID, VR::UI, uids::CT_IMAGE_STORAGE);
+    assert_eq!(objections(ct), []);
     for (tag, values) in [
         (
             tags::BODY_PART_EXAMINED,
@@ -932,6 +963,7 @@ fn nothing_is_said_against_films_as_devices_and_archives_write_them() {
                 "TORAX",
                 "PORT CHEST",
                 "LUNG",
+                "T-D3000",
                 "",
                 "UNKNOWN",
             ][..],
@@ -989,6 +1021,20 @@ fn who_a_patient_is_is_read_with_the_issuer_and_without_name_and_birth_date() {
     );
     assert_eq!(doe.agrees(&identity(person("", ""))), Sameness::Unproven);
     assert_eq!(identity(Dicom::radiograph(2, 2, 8)), Default::default());
+    // What a de-identification writes for everybody tells nobody from another.
+    let anonymous = || person("ANONYMOUS", "19000101");
+    let of_sex = |file: Dicom, sex: &str| identity(file.text(tags::PATIENT_SEX, VR::CS, sex));
+    assert_eq!(
+        identity(anonymous()).agrees(&identity(anonymous())),
+        Sameness::Unproven
+    );
+    let (woman, man) = (of_sex(anonymous(), "F"), of_sex(anonymous(), "M"));
+    assert_eq!(woman.agrees(&man), Sameness::Different);
+    let (woman, other) = (
+        of_sex(person("Doe^Jane", "19500102"), "F"),
+        of_sex(person("Doe^Jane", "19500102"), "O"),
+    );
+    assert_eq!(woman.agrees(&other), Sameness::Same);
 
     let issued = person("Doe^Jane", "19500102").text(tags::ISSUER_OF_PATIENT_ID, VR::LO, "WARD 7");
     let issued = issued.sequence(

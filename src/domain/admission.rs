@@ -26,6 +26,9 @@ pub enum Objection {
     /// *View Position* (0018,5101), the view's code, or the *Patient Orientation* (0020,0020), which
     /// is not that of a frontal view.
     View(String),
+    /// The SOP class (0008,0016) is of images of this modality, which is refused, and *Modality*
+    /// (0008,0060) says another: both cannot be right.
+    Class { is_of: String, modality: String },
 }
 
 impl fmt::Display for Objection {
@@ -39,6 +42,9 @@ impl fmt::Display for Objection {
             Objection::BurnedIn => f.write_str("annotation burned into the picture"),
             Objection::OneSide(side) => write!(f, "laterality {side}, and a chest has both"),
             Objection::View(view) => write!(f, "view {view}, not frontal"),
+            Objection::Class { is_of, modality } => {
+                write!(f, "SOP class says {is_of}, and modality {modality}")
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ pub mod agreeing;
 pub mod blinded;
 pub mod card_text;
 pub mod change;
+pub mod columns;
 pub mod content_id;
 pub mod finding;
 pub mod model_card;
@@ -37,7 +38,7 @@ pub use model_card::{
     LabelCard, Measurement, ModelCard, SeverityCard, SeverityLine, SeverityLineCard,
 };
 pub use origin::{Origin, days_between, is_before, taken};
-pub use patient::{Fingerprint, Issuer, PatientIdentity, Sameness};
+pub use patient::{Fingerprint, Issuer, PatientIdentity, Sameness, Sex};
 pub use prediction::{InputCheck, Prediction, Severity};
 pub use prevalence::{Prevalence, Prevalences};
 pub use radiograph::{

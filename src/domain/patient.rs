@@ -1,11 +1,13 @@
 //! Whether two images are of one patient, as far as their files say.
 //!
 //! A *Patient ID* is unique only where it was issued, and de-identified files share `ANON` and the
-//! like. So two identities are one where identifier and issuer are the same and neither name nor birth
-//! date contradicts; and where several people bear one identifier, an image that does not say which of
+//! like. So two identities are one where identifier and issuer are the same and neither name, birth date
+//! nor sex contradicts; and where several people bear one identifier, an image that does not say which of
 //! them it is of belongs to none.
 
 use std::collections::HashMap;
+
+use super::origin::taken;
 
 /// Who issued a *Patient ID*: *Issuer of Patient ID* (0010,0021), and the *Universal Entity ID*
 /// (0040,0032) of the *Issuer of Patient ID Qualifiers Sequence* (0010,0024), which names the same
@@ -47,8 +49,36 @@ pub struct PatientIdentity {
     pub issuer: Issuer,
     /// Of *Patient's Name* (0010,0010), as [`comparable_name`] has it.
     pub name: Option<Fingerprint>,
-    /// Of *Patient's Birth Date* (0010,0030).
+    /// Of *Patient's Birth Date* (0010,0030), as [`comparable_birth_date`] has it.
     pub birth_date: Option<Fingerprint>,
+    /// *Patient's Sex* (0010,0040). It proves nothing, and contradicts.
+    pub sex: Option<Sex>,
+}
+
+/// The two values of *Patient's Sex* that can contradict each other (PS3.3 C.7.1.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Sex {
+    Female,
+    Male,
+}
+
+impl Sex {
+    /// Of `F` or `M`. `O` (other), and anything else, says nothing here.
+    pub fn said(code: &str) -> Option<Self> {
+        match code.trim() {
+            "F" | "f" => Some(Sex::Female),
+            "M" | "m" => Some(Sex::Male),
+            _ => None,
+        }
+    }
+
+    /// As DICOM writes it.
+    pub fn code(self) -> &'static str {
+        match self {
+            Sex::Female => "F",
+            Sex::Male => "M",
+        }
+    }
 }
 
 /// What two identities say of each other.
@@ -91,7 +121,8 @@ impl PatientIdentity {
         let birth_date = agree(&self.birth_date, &other.birth_date);
         let issuer = self.issuer.agrees(&other.issuer);
         let id = agree(&self.id, &other.id);
-        if [name, birth_date, issuer, id].contains(&Sameness::Different) {
+        let sex = agree(&self.sex, &other.sex);
+        if [name, birth_date, issuer, id, sex].contains(&Sameness::Different) {
             return Sameness::Different;
         }
         let is_person_proven = name == Sameness::Same && birth_date == Sameness::Same;
@@ -118,8 +149,8 @@ impl PatientIdentity {
     }
 }
 
-/// Words that stand in *Patient ID* where nobody wrote one.
-const PLACEHOLDERS: [&str; 20] = [
+/// Words that stand in *Patient ID* or *Patient's Name* where none was written.
+const PLACEHOLDERS: [&str; 28] = [
     "ANON",
     "ANONYM",
     "ANONYMOUS",
@@ -133,13 +164,21 @@ const PLACEHOLDERS: [&str; 20] = [
     "NAME",
     "NIL",
     "NOID",
+    "NONAME",
     "NONE",
+    "NOTKNOWN",
     "NULL",
     "PATIENT",
     "PATIENTID",
+    "PATIENTNAME",
+    "PSEUDONYM",
+    "PSEUDONYMISED",
+    "PSEUDONYMIZED",
     "REMOVED",
     "TEST",
     "UNKNOWN",
+    "UNNAMED",
+    "UNSPECIFIED",
 ];
 
 fn is_placeholder(id: &str) -> bool {
@@ -154,7 +193,8 @@ fn is_placeholder(id: &str) -> bool {
 
 /// A *Patient's Name* as it can be compared (PS3.5 6.2.1): family, given and middle name of the first
 /// component group that says something, in capitals, with one space between all their words. Prefix
-/// and suffix are titles as often as not, and padding is none of the name. `None` if nothing is left.
+/// and suffix are titles as often as not, and padding is none of the name. `None` if nothing is left,
+/// and for a name of everybody, such as `ANONYMOUS` or `XXXX`.
 pub fn comparable_name(name: &str) -> Option<String> {
     let group = name
         .split('=')
@@ -166,7 +206,40 @@ pub fn comparable_name(name: &str) -> Option<String> {
         .filter(|word| !word.is_empty())
         .map(str::to_uppercase)
         .collect();
-    Some(name.join(" ")).filter(|name| !name.is_empty())
+    let name = name.join(" ");
+    (!name.is_empty() && !is_nobodys_name(&name)).then_some(name)
+}
+
+/// Whether all of a name stands for none: `ANONYMOUS`, `TEST PATIENT`, `NO NAME`, `XXXX`, `0`.
+fn is_nobodys_name(name: &str) -> bool {
+    let letters: Vec<char> = name.chars().filter(|c| c.is_alphanumeric()).collect();
+    // There are people called Aa and Ng, and a letter of other scripts is a whole name.
+    let is_run = letters.iter().all(|letter| *letter == letters[0]);
+    let first = letters.first().copied().unwrap_or('0');
+    let is_filler = first == 'X' || first.is_ascii_digit() || first.is_ascii() && letters.len() > 2;
+    let whole: String = letters.iter().collect();
+    let is_word = |word: &str| PLACEHOLDERS.contains(&word);
+    is_run && is_filler || is_word(&whole) || name.split(' ').all(is_word)
+}
+
+/// Birth dates that are written where none is known: the first days of calendars and of clocks, and
+/// one digit again and again.
+const NO_BIRTH_DATES: [&str; 6] = [
+    "1900-01-01",
+    "1901-01-01",
+    "1970-01-01",
+    // Zero of spreadsheets.
+    "1899-12-30",
+    "1899-12-31",
+    "1111-11-11",
+];
+
+/// A *Patient's Birth Date* as it can be compared: `1950-01-02`. `None` if it is no date, or one on
+/// which no patient of a digital archive was born: before 1880, or such as 1900-01-01.
+pub fn comparable_birth_date(date: &str) -> Option<String> {
+    let date = taken(date, None)?;
+    let is_known = date.as_str() >= "1880" && !NO_BIRTH_DATES.contains(&date.as_str());
+    is_known.then_some(date)
 }
 
 /// Identities beyond these that share an identifier are not weighed against each other, but only
@@ -311,6 +384,94 @@ mod tests {
             },
             name: print(name),
             birth_date: print(birth_date),
+            sex: None,
+        }
+    }
+
+    #[test]
+    fn another_sex_is_another_patient_and_an_unsaid_one_says_nothing() {
+        use Sameness::{Different, Same};
+        let of = |person, code| PatientIdentity {
+            sex: Sex::said(code),
+            ..who(person)
+        };
+        let (named, born) = (["4711", "", "DOE", ""], ["4711", "", "", "1950"]);
+        for (one, other, expected) in [
+            (of(named, "F"), of(born, "M"), Different),
+            (of(named, "F"), of(named, "M"), Different),
+            (of(named, "F"), of(born, "F"), Same),
+            (of(named, "F"), of(born, ""), Same),
+            (of(named, "F"), of(born, "O"), Same),
+            (of(named, "M "), of(born, "f"), Different),
+        ] {
+            assert_eq!(one.agrees(&other), expected, "{one:?} {other:?}");
+            assert_eq!(other.agrees(&one), expected, "{one:?} {other:?}");
+        }
+        // Alike in sex is no proof.
+        let anon = of(["ANON", "", "", ""], "F");
+        assert_eq!(anon.agrees(&anon.clone()), Sameness::Unproven);
+        let (f, m) = (of(named, "F"), of(named, "M"));
+        assert_eq!(persons(&[&f, &m], false), [Some(0), Some(1)]);
+    }
+
+    #[test]
+    fn a_name_of_everybody_is_no_name() {
+        for name in [
+            "ANONYMOUS",
+            "Anonymized",
+            "anonymous^anonymous",
+            "UNKNOWN",
+            "Unknown^Unknown^",
+            "NONAME",
+            "No^Name",
+            "XXXX",
+            "xx^xx",
+            "0",
+            "AAAA",
+            "Test^Patient",
+            "N/A",
+        ] {
+            assert_eq!(comparable_name(name), None, "{name}");
+        }
+        for name in [
+            "DOE^JOHN",
+            "Test^John",
+            "Aa^",
+            "Ng",
+            "王",
+            "林^林",
+            "ANON-0042",
+            "Patient^Zero",
+        ] {
+            assert!(comparable_name(name).is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_birth_date_of_everybody_is_none() {
+        for date in [
+            "19000101",
+            "19010101",
+            "19700101",
+            "00010101",
+            "00000000",
+            "11111111",
+            "99999999",
+            "1900.01.01",
+            "18581117",
+            "",
+            "unknown",
+        ] {
+            assert_eq!(comparable_birth_date(date), None, "{date}");
+        }
+        for (date, shown) in [
+            ("19500102", "1950-01-02"),
+            ("1950.01.02", "1950-01-02"),
+            ("19000102", "1900-01-02"),
+            ("19690101", "1969-01-01"),
+            ("20000101", "2000-01-01"),
+        ] {
+            assert_eq!(comparable_birth_date(date).as_deref(), Some(shown));
         }
     }
 

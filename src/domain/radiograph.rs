@@ -7,7 +7,7 @@ use std::fmt;
 
 use super::admission::Admission;
 use super::content_id::ContentId;
-use super::patient::{Fingerprint, Issuer, PatientIdentity};
+use super::patient::{Fingerprint, Issuer, PatientIdentity, Sex};
 
 /// Projection of the beam, DICOM *View Position* (0018,5101), PS3.3 C.8.7.1.1 and C.8.11.5.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -200,6 +200,7 @@ impl PatientFacts {
             issuer: self.issuer.clone(),
             name: self.name_print,
             birth_date: self.birth_date_print,
+            sex: self.sex.as_deref().and_then(Sex::said),
         }
     }
 }

@@ -11,6 +11,8 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{Cell, Format, Record, path_text};
+pub use crate::domain::columns::CONTENT;
+use crate::domain::columns::{AFTER, BASIS, BEFORE, CARD, NESTED, PREVALENCE, is_reserved};
 use crate::domain::{
     Conformal, ContentId, Finding, ModelCard, Prediction, PresenceSet, Prevalences, Question,
     Severity,
@@ -20,32 +22,12 @@ use crate::domain::{
 const SCORE_DECIMALS: usize = 6;
 const TIME_DECIMALS: usize = 3;
 
-/// The columns in order: those before and after the model's labels.
-const BEFORE: [&str; 3] = ["path", "status", "reasons"];
-const AFTER: [&str; 5] = [
-    "geographic_extent",
-    "opacity",
-    "model_sha256",
-    "preprocess",
-    "elapsed_ms",
-];
-/// Further members of a JSON row: every reason by itself, the prevalence that each calibrated label
-/// assumes, everything that is known of each label, and the errors of the severity head.
-const NESTED: [&str; 4] = ["reason_list", "prevalence", "findings", "severity"];
-/// What a row rests on beside the model's weights: SHA-256 of the image's file, digest of what the
-/// card adds, and the prevalences (which JSON rows have among the nested members).
-pub const CONTENT: &str = "image_sha256";
-const CARD: &str = "card_digest";
-const PREVALENCE: &str = "prevalence";
-const BASIS: [&str; 3] = [CONTENT, CARD, PREVALENCE];
 /// Bytes of the digest of a card.
 const CARD_DIGEST: usize = 8;
 
 /// Columns of such a table that hold no score of a label.
 pub fn is_label(column: &str) -> bool {
-    ![&BEFORE[..], &AFTER, &NESTED, &BASIS]
-        .concat()
-        .contains(&column)
+    !is_reserved(column)
 }
 
 /// What became of one file.

@@ -18,7 +18,7 @@ use crate::domain::{
 };
 
 /// First message of a decoder process, and of the program to it: the protocol and its version.
-pub(super) const HELLO: &[u8] = b"cxr decoder 2";
+pub(super) const HELLO: &[u8] = b"cxr decoder 3";
 
 /// Writes one message.
 pub(super) fn send(to: &mut impl Write, parts: &[&[u8]]) -> io::Result<()> {
@@ -278,9 +278,13 @@ impl Writer {
             Objection::BurnedIn => (4, None),
             Objection::OneSide(side) => (5, Some(side)),
             Objection::View(view) => (6, Some(view)),
+            Objection::Class { is_of, .. } => (7, Some(is_of)),
         };
         self.u8(code);
         self.text(text);
+        if let Objection::Class { modality, .. } = objection {
+            self.bytes(modality.as_bytes());
+        }
     }
 
     fn uids(&mut self, uids: &Uids) {
@@ -483,6 +487,10 @@ impl<'a> Reader<'a> {
             (4, None) => Objection::BurnedIn,
             (5, Some(side)) => Objection::OneSide(side),
             (6, Some(view)) => Objection::View(view),
+            (7, Some(is_of)) => Objection::Class {
+                is_of,
+                modality: self.string()?,
+            },
             _ => return None,
         })
     }
@@ -623,6 +631,10 @@ mod tests {
                     Objection::BurnedIn,
                     Objection::OneSide("L".into()),
                     Objection::View("RLO".into()),
+                    Objection::Class {
+                        is_of: "CT".into(),
+                        modality: "DX".into(),
+                    },
                 ],
             },
             patient: PatientFacts {

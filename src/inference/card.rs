@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::write::write_card;
 use super::InferenceError;
+use crate::domain::columns::is_reserved;
 use crate::domain::text::{Printable, clean};
 use crate::domain::{
     Adaptation, Calibration, CausesCard, ConformalThresholds, InputThresholds, LabelCard,
@@ -20,7 +21,7 @@ const NORMALISED_POINT: f32 = 0.5;
 ///
 /// # Errors
 /// If the text is not TOML, a field is absent or of another type, or what it says makes no sense; if
-/// nothing of a name can be shown, or two labels look alike.
+/// nothing of a name can be shown, two labels look alike, or one is called like a column of tables.
 pub fn parse_card(text: &str) -> Result<ModelCard, InferenceError> {
     let file: CardFile =
         toml::from_str(text).map_err(|e| InferenceError::Card(e.message().to_owned()))?;
@@ -226,16 +227,22 @@ fn paragraph(written: &str) -> String {
     Printable::page(written).to_string()
 }
 
-/// Labels that were written differently and cannot be told apart when shown would have their scores
-/// taken for each other's.
+/// Labels that cannot be told apart when shown would have their scores taken for each other's: all
+/// that asks for a label's score asks by its name.
 fn check_alike(labels: &[LabelCard], written: &[String]) -> Result<(), String> {
     for (nth, (label, own)) in labels.iter().zip(written).enumerate() {
         let mut before = labels.iter().zip(written).take(nth);
-        if before.any(|(other, theirs)| other.name == label.name && theirs != own) {
-            return Err(format!(
-                "two labels look alike when they are shown, as {:?}: one is written {own:?}",
-                label.name
-            ));
+        match before.find(|(other, _)| other.name == label.name) {
+            Some((_, theirs)) if theirs == own => {
+                return Err(format!("two labels are called {:?}", label.name));
+            }
+            Some(_) => {
+                return Err(format!(
+                    "two labels look alike when they are shown, as {:?}: one is written {own:?}",
+                    label.name
+                ));
+            }
+            None => {}
         }
     }
     Ok(())
@@ -261,6 +268,12 @@ fn check_causes(labels: &[LabelCard], has_section: bool) -> Result<(), String> {
 impl LabelFile {
     fn card(mut self) -> Result<LabelCard, String> {
         self.name = name("the label", &self.name)?;
+        if is_reserved(&self.name) {
+            return Err(format!(
+                "a label is called {:?}, as a column of the tables of predictions is: give it another name",
+                self.name
+            ));
+        }
         let name = self.name.clone();
         let of_label = |fault: String| format!("{name}: {fault}");
         self.checked().map_err(of_label)

@@ -1,8 +1,11 @@
 //! Whose image it is and when it was taken, beside its content.
 //!
 //! ```text
-//! identity = { issuer, universal, name, birth_date }     the last two are prints, in hexadecimal
+//! identity = { issuer, universal, name, birth_date, sex }
 //! ```
+//!
+//! `name` and `birth_date` are prints, in hexadecimal; `sex` is `F` or `M`. Earlier versions wrote no
+//! `sex`, and prints of names that are no names: what the file says today takes its place.
 //!
 //! No name and no birth date is kept: see [`Fingerprint`].
 
@@ -10,7 +13,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use serde_json::{Map, Value};
 
 use super::{Store, StoreError};
-use crate::domain::{Fingerprint, ImageIdentity, Issuer, Origin, PatientIdentity};
+use crate::domain::{Fingerprint, ImageIdentity, Issuer, Origin, PatientIdentity, Sex};
 
 impl Store {
     /// What the file of an image says of its patient. `None` where it was not asked for all of that,
@@ -36,14 +39,15 @@ impl Store {
 }
 
 /// Empty where the file does not say, so that it is not asked again. What was written with a review
-/// may have been less.
+/// may have been less, and so may what an earlier version made of the same file.
 pub fn put_origin(
     change: &Transaction,
     image: &ImageIdentity,
     origin: &Origin,
 ) -> rusqlite::Result<()> {
     let sql = "UPDATE image SET taken = ?, study_uid = ?, series_uid = ?, sop_uid = ?,
-        patient_id = ?, identity = ? WHERE sha256 = ? AND (taken IS NULL OR identity IS NULL)";
+        patient_id = ?, identity = ?6 WHERE sha256 = ?
+        AND (taken IS NULL OR identity IS NULL OR identity <> ?6)";
     let values = params![
         origin.taken.as_deref().unwrap_or_default(),
         image.uids.study,
@@ -63,6 +67,7 @@ fn write_identity(patient: &PatientIdentity) -> String {
         ("universal", patient.issuer.universal.clone()),
         ("name", print(patient.name)),
         ("birth_date", print(patient.birth_date)),
+        ("sex", patient.sex.map(|sex| sex.code().to_owned())),
     ];
     let said = said.into_iter();
     let members: Map<String, Value> = said
@@ -92,5 +97,6 @@ fn read_identity(id: Option<String>, text: &str) -> Option<PatientIdentity> {
         },
         name: print("name")?,
         birth_date: print("birth_date")?,
+        sex: text("sex")?.as_deref().and_then(Sex::said),
     })
 }

@@ -489,6 +489,7 @@ fn whose_image_it_is_is_known_once_its_file_was_asked_for_all_of_it() {
             },
             name: Some(Fingerprint(u64::MAX)),
             birth_date: None,
+            sex: Some(crate::domain::Sex::Male),
         },
         study: Some("1.2.3".into()),
         taken: Some("2020-03-01T10:20:30".into()),
@@ -501,7 +502,14 @@ fn whose_image_it_is_is_known_once_its_file_was_asked_for_all_of_it() {
     store.connection.execute(forget, []).unwrap();
     assert_eq!(store.origin(&image.sha256).unwrap(), None);
     store.remember(&image, &expected, &said, "b").unwrap();
-    assert_eq!(store.origin(&image.sha256).unwrap(), Some(expected));
+    assert_eq!(store.origin(&image.sha256).unwrap(), Some(expected.clone()));
+    // As one left it that asked for less: it is read, and what is known today takes its place.
+    let less = r#"UPDATE image SET identity = '{"name":"00000000000000aa"}'"#;
+    store.connection.execute(less, []).unwrap();
+    let known = store.origin(&image.sha256).unwrap().unwrap().patient;
+    assert_eq!((known.name, known.sex), (Some(Fingerprint(0xaa)), None));
+    store.remember(&image, &expected, &said, "b").unwrap();
+    assert_eq!(store.origin(&image.sha256).unwrap(), Some(expected.clone()));
     let spoil = "UPDATE image SET identity = '{\"name\": \"Doe\"}'";
     store.connection.execute(spoil, []).unwrap();
     assert_eq!(store.origin(&image.sha256).unwrap(), None);

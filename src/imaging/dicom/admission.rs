@@ -3,8 +3,8 @@
 use dicom_dictionary_std::{tags, uids};
 use dicom_object::InMemDicomObject;
 
-use super::attributes::Attributes;
-use crate::domain::{Admission, Objection};
+use super::attributes::{Attributes, is_radiography};
+use crate::domain::{Admission, Modality, Objection};
 use crate::imaging::clean_text;
 
 /// Everything that the header says against the image. What it does not say is nothing against it.
@@ -16,6 +16,7 @@ pub(super) fn of(attributes: &Attributes) -> Admission {
         None => derived(&attributes.texts(tags::IMAGE_TYPE)),
     };
     let objections = [
+        class(attributes),
         for_processing(attributes),
         body_part(attributes),
         secondary_capture,
@@ -29,12 +30,35 @@ pub(super) fn of(attributes: &Attributes) -> Admission {
     }
 }
 
-/// PS3.3 C.8.11.1.1.1: one series is for processing or for presentation, and so are SOP classes.
+/// A class of images that would be refused under a modality that is not. A modality that is refused
+/// needs no further word.
+fn class(attributes: &Attributes) -> Option<Objection> {
+    let class = attributes.text(tags::SOP_CLASS_UID)?;
+    let is_of = modality_of_class(&class).filter(|is_of| !is_radiography(is_of))?;
+    match attributes.modality() {
+        Modality::Radiography(modality) => Some(Objection::Class {
+            is_of: is_of.to_owned(),
+            modality,
+        }),
+        Modality::Other(_) | Modality::Unknown => None,
+    }
+}
+
+/// SOP classes of raw detector values.
+const FOR_PROCESSING: [&str; 4] = [
+    uids::DIGITAL_X_RAY_IMAGE_STORAGE_FOR_PROCESSING,
+    uids::DIGITAL_MAMMOGRAPHY_X_RAY_IMAGE_STORAGE_FOR_PROCESSING,
+    uids::DIGITAL_INTRA_ORAL_X_RAY_IMAGE_STORAGE_FOR_PROCESSING,
+    uids::BREAST_PROJECTION_X_RAY_IMAGE_STORAGE_FOR_PROCESSING,
+];
+
+/// PS3.3 C.8.11.1.1.1: one series is for processing or for presentation, and so are SOP classes. Where
+/// one of both says so, the other does not take it back.
 fn for_processing(attributes: &Attributes) -> Option<Objection> {
     let intent = attributes.code(tags::PRESENTATION_INTENT_TYPE);
     let class = attributes.text(tags::SOP_CLASS_UID);
-    let by_class = class.as_deref() == Some(uids::DIGITAL_X_RAY_IMAGE_STORAGE_FOR_PROCESSING);
-    let is = intent.as_deref() == Some("FOR PROCESSING") || intent.is_none() && by_class;
+    let by_class = class.is_some_and(|class| FOR_PROCESSING.contains(&class.as_str()));
+    let is = intent.as_deref() == Some("FOR PROCESSING") || by_class;
     is.then_some(Objection::ForProcessing)
 }
 
@@ -46,7 +70,8 @@ const CHEST: [&str; 8] = [
 const BESIDES: [&str; 7] = ["ABD", "PELV", "NECK", "HEAD", "SPINE", "HWS", "BWS"];
 /// Written where nobody wrote a body part.
 const UNSAID: [&str; 6] = ["UNKNOWN", "NONE", "OTHER", "NA", "DEFAULT", "UNDEFINED"];
-/// A thorax, a chest or lungs as a code of SNOMED CT, and as its older form.
+/// A thorax, a chest or lungs as a code of SNOMED CT, and as its older form. Some devices write the code
+/// itself as the body part.
 const CHEST_CODES: [&str; 7] = [
     "816094009",
     "51185008",
@@ -59,7 +84,7 @@ const CHEST_CODES: [&str; 7] = [
 
 fn body_part(attributes: &Attributes) -> Option<Objection> {
     let part = attributes.code(tags::BODY_PART_EXAMINED);
-    let part = part.filter(|part| !is_chest(part));
+    let part = part.filter(|part| !is_chest(part) && !CHEST_CODES.contains(&part.as_str()));
     let coded = || {
         let region = attributes.items(tags::ANATOMIC_REGION_SEQUENCE).first()?;
         let code = item_text(region, tags::CODE_VALUE).unwrap_or_default();
@@ -175,10 +200,10 @@ fn item_text(item: &InMemDicomObject, tag: dicom_core::Tag) -> Option<String> {
     Some(clean_text(&text)).filter(|text| !text.is_empty())
 }
 
-/// What makes the images of a SOP class, where the data set does not say its *Modality*: a file that
-/// hides that it is a CT slice is a CT slice.
+/// What makes the images of a SOP class: a file that hides that it is a CT slice is a CT slice, and one
+/// that says another *Modality* contradicts itself.
 pub(super) fn modality_of_class(class: &str) -> Option<&'static str> {
-    const CLASSES: [(&str, &str); 17] = [
+    const CLASSES: [(&str, &str); 34] = [
         (uids::COMPUTED_RADIOGRAPHY_IMAGE_STORAGE, "CR"),
         (uids::DIGITAL_X_RAY_IMAGE_STORAGE_FOR_PRESENTATION, "DX"),
         (uids::DIGITAL_X_RAY_IMAGE_STORAGE_FOR_PROCESSING, "DX"),
@@ -194,17 +219,43 @@ pub(super) fn modality_of_class(class: &str) -> Option<&'static str> {
             uids::DIGITAL_INTRA_ORAL_X_RAY_IMAGE_STORAGE_FOR_PRESENTATION,
             "IO",
         ),
+        (
+            uids::DIGITAL_INTRA_ORAL_X_RAY_IMAGE_STORAGE_FOR_PROCESSING,
+            "IO",
+        ),
+        (
+            uids::BREAST_PROJECTION_X_RAY_IMAGE_STORAGE_FOR_PRESENTATION,
+            "MG",
+        ),
+        (
+            uids::BREAST_PROJECTION_X_RAY_IMAGE_STORAGE_FOR_PROCESSING,
+            "MG",
+        ),
+        (uids::BREAST_TOMOSYNTHESIS_IMAGE_STORAGE, "MG"),
         (uids::CT_IMAGE_STORAGE, "CT"),
         (uids::ENHANCED_CT_IMAGE_STORAGE, "CT"),
+        (uids::LEGACY_CONVERTED_ENHANCED_CT_IMAGE_STORAGE, "CT"),
         (uids::MR_IMAGE_STORAGE, "MR"),
         (uids::ENHANCED_MR_IMAGE_STORAGE, "MR"),
+        (uids::ENHANCED_MR_COLOR_IMAGE_STORAGE, "MR"),
+        (uids::LEGACY_CONVERTED_ENHANCED_MR_IMAGE_STORAGE, "MR"),
         (uids::ULTRASOUND_IMAGE_STORAGE, "US"),
         (uids::ULTRASOUND_MULTI_FRAME_IMAGE_STORAGE, "US"),
+        (uids::ENHANCED_US_VOLUME_STORAGE, "US"),
         (uids::NUCLEAR_MEDICINE_IMAGE_STORAGE, "NM"),
         (uids::POSITRON_EMISSION_TOMOGRAPHY_IMAGE_STORAGE, "PT"),
+        (uids::ENHANCED_PET_IMAGE_STORAGE, "PT"),
+        (uids::LEGACY_CONVERTED_ENHANCED_PET_IMAGE_STORAGE, "PT"),
         (uids::X_RAY_ANGIOGRAPHIC_IMAGE_STORAGE, "XA"),
         (uids::X_RAY_RADIOFLUOROSCOPIC_IMAGE_STORAGE, "RF"),
         (uids::VL_PHOTOGRAPHIC_IMAGE_STORAGE, "XC"),
+        (uids::VL_ENDOSCOPIC_IMAGE_STORAGE, "ES"),
+        (uids::VL_MICROSCOPIC_IMAGE_STORAGE, "GM"),
+        (uids::VL_SLIDE_COORDINATES_MICROSCOPIC_IMAGE_STORAGE, "SM"),
+        (uids::VL_WHOLE_SLIDE_MICROSCOPY_IMAGE_STORAGE, "SM"),
+        (uids::OPHTHALMIC_PHOTOGRAPHY8_BIT_IMAGE_STORAGE, "OP"),
+        (uids::OPHTHALMIC_PHOTOGRAPHY16_BIT_IMAGE_STORAGE, "OP"),
+        (uids::OPHTHALMIC_TOMOGRAPHY_IMAGE_STORAGE, "OPT"),
     ];
     let known = CLASSES.iter().find(|(uid, _)| *uid == class);
     known.map(|(_, modality)| *modality)

@@ -449,14 +449,14 @@ impl Attributes {
         self.view() == ViewPosition::Lateral
     }
 
-    fn modality(&self) -> Modality {
+    pub(super) fn modality(&self) -> Modality {
         let by_class = || {
             let class = self.text(tags::SOP_CLASS_UID)?;
             admission::modality_of_class(&class).map(str::to_owned)
         };
         match self.code(tags::MODALITY).or_else(by_class) {
             None => Modality::Unknown,
-            Some(name) if RADIOGRAPHY.contains(&name.as_str()) => Modality::Radiography(name),
+            Some(name) if is_radiography(&name) => Modality::Radiography(name),
             Some(name) => Modality::Other(name),
         }
     }
@@ -573,6 +573,10 @@ impl Picture {
 
 /// Modalities that are plain radiography, or may hold a film (secondary captures, "other").
 const RADIOGRAPHY: [&str; 9] = ["CR", "DX", "DR", "RG", "RF", "XA", "SC", "OT", "RTIMAGE"];
+
+pub(super) fn is_radiography(modality: &str) -> bool {
+    RADIOGRAPHY.contains(&modality)
+}
 
 /// A view as a coded concept: PS3.16 CID 4010, in SNOMED CT or its older codes, or else by the
 /// words of its meaning.

@@ -4,8 +4,8 @@ use dicom_dictionary_std::tags;
 use sha2::{Digest, Sha256};
 
 use super::attributes::Attributes;
-use crate::domain::patient::comparable_name;
-use crate::domain::{Fingerprint, Issuer, taken};
+use crate::domain::patient::{comparable_birth_date, comparable_name};
+use crate::domain::{Fingerprint, Issuer};
 use crate::imaging::clean_text;
 
 /// *Issuer of Patient ID* (0010,0021), and the *Universal Entity ID* (0040,0032) of the first item of
@@ -22,14 +22,14 @@ pub(super) fn issuer(attributes: &Attributes) -> Issuer {
     }
 }
 
-/// Of a *Patient's Name*; `None` where it says nothing.
+/// Of a *Patient's Name*; `None` where it says nothing, or the name of everybody.
 pub(super) fn name_print(id: Option<&str>, name: Option<&str>) -> Option<Fingerprint> {
     Some(print(b"name", id, &comparable_name(name?)?))
 }
 
-/// Of a *Patient's Birth Date*; `None` where it is no date.
+/// Of a *Patient's Birth Date*; `None` where it is no date, or the one of everybody.
 pub(super) fn birth_date_print(id: Option<&str>, date: Option<&str>) -> Option<Fingerprint> {
-    Some(print(b"birth date", id, &taken(date?, None)?))
+    Some(print(b"birth date", id, &comparable_birth_date(date?)?))
 }
 
 /// Goes into the review store, where no name and no birth date may be read. Whoever has the store can
@@ -79,5 +79,7 @@ mod tests {
         );
         assert_eq!(name_print(Some("P7"), Some("^^")), None);
         assert_eq!(birth_date_print(Some("P7"), Some("unknown")), None);
+        assert_eq!(name_print(Some("P7"), Some("ANONYMOUS")), None);
+        assert_eq!(birth_date_print(Some("P7"), Some("19000101")), None);
     }
 }

@@ -194,6 +194,12 @@ fn what_makes_no_sense_is_one_clear_error() {
             "[distance] refuses from 3.4",
         ),
         ("n = 51", "n = 51\nm = 1", "unknown field"),
+        ("Viral", "Bacterial", "two labels are called \"Bacterial\""),
+        ("Viral", " Pneumonia", "two labels look alike"),
+        ("Viral", "path", "a label is called \"path\", as a column"),
+        ("Viral", "opacity ", "a label is called \"opacity\""),
+        ("Viral", "findings", "a label is called \"findings\""),
+        ("Viral", "prevalence", "a label is called \"prevalence\""),
         ("slope = 0.81, ", "", "missing field `slope`"),
     ] {
         let text = FULL.replace(from, to);

@@ -85,6 +85,7 @@ fn a_hundred_thousand_files_with_answers_and_patients_fit() {
                 },
                 name: Some(Fingerprint(u64::from(n) / 3)),
                 birth_date: Some(Fingerprint(u64::from(n) / 3)),
+                sex: None,
             },
             study: Some(format!("1.2.840.113619.2.{n:040}")),
             taken: Some("2020-03-01T10:20:30".to_owned()),
