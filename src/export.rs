@@ -10,8 +10,8 @@
 //! A path must name its file again, and must not harm what reads it. So [`path_text`] writes it as
 //! it is, save four things, all of which can be undone:
 //!
-//! - bytes that are not UTF-8, control characters and marks that reorder text become `\xNN`, one a
-//!   byte;
+//! - bytes that are not UTF-8, and characters that must not be shown ([`is_dangerous`]: controls,
+//!   marks that reorder text, what cannot be seen), become `\xNN`, one a byte;
 //! - a backslash becomes `\\`;
 //! - a relative path that begins with `=`, `+`, `-` or `@`, or looks so, which a spreadsheet would
 //!   compute, gets `./` before it: the same file;
@@ -30,8 +30,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Serialize, Serializer};
 
-use crate::domain::text::clean;
-pub use format::{Format, UnknownEnding};
+use crate::domain::text::{clean, is_dangerous};
+pub use format::{Format, UnknownEnding, is_stream};
 use formula::harmless;
 pub use predictions::{CONTENT, Origin, Predictions, RowOf, is_label};
 pub use reading::{Extent, ReadError, Record, parse_cells, read_array, read_table};
@@ -96,7 +96,7 @@ pub fn path_text(path: &Path) -> String {
         for c in chunk.valid().chars() {
             match c {
                 '\\' => text.push_str(r"\\"),
-                c if is_unsafe(c) => escape(c.encode_utf8(&mut [0; 4]).as_bytes(), &mut text),
+                c if is_dangerous(c) => escape(c.encode_utf8(&mut [0; 4]).as_bytes(), &mut text),
                 c => text.push(c),
             }
         }
@@ -145,12 +145,6 @@ fn escape(bytes: &[u8], into: &mut String) {
     for byte in bytes {
         into.push_str(&format!(r"\x{byte:02X}"));
     }
-}
-
-/// Control characters, line and paragraph separators, and marks that change the direction of text.
-fn is_unsafe(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Writes a table row by row. Each row reaches `out` in one piece before the next is begun.
@@ -312,7 +306,12 @@ mod tests {
         assert_eq!(text(b"a\x1b[2J\nb"), r"a\x1B[2J\x0Ab");
         assert_eq!(text(b"a\xff\\xFF"), r"a\xFF\\xFF");
         assert_eq!(text("a\u{202e}gnp".as_bytes()), r"a\xE2\x80\xAEgnp");
-        for name in ["=1+1", "+1", "-1", "@A1", "\u{ff1d}1", "\u{200b}=1", " -1"] {
+        // What nothing shows would make two files look like one.
+        assert_eq!(text("a\u{200b}.png".as_bytes()), r"a\xE2\x80\x8B.png");
+        assert_eq!(text("\u{2800}a".as_bytes()), r"\xE2\xA0\x80a");
+        assert_eq!(text("\u{e0041}".as_bytes()), r"\xF3\xA0\x81\x81");
+        assert_eq!(text("\u{10eeee}".as_bytes()), r"\xF4\x8E\xBB\xAE");
+        for name in ["=1+1", "+1", "-1", "@A1", "\u{ff1d}1", " -1"] {
             assert_eq!(text(name.as_bytes()), format!("./{name}"));
         }
         assert_eq!(text(b"a;=1, -2.png"), r"a;\x3D1, \x2D2.png");
@@ -320,15 +319,24 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn no_path_is_lost_and_none_has_a_control_character(bytes: Vec<u8>) {
+        fn no_path_is_lost_and_none_has_a_character_that_must_not_be_shown(bytes: Vec<u8>) {
             let text = path_text(Path::new(OsStr::from_bytes(&bytes)));
-            proptest::prop_assert!(!text.chars().any(is_unsafe));
+            proptest::prop_assert!(!text.chars().any(is_dangerous));
             // As text of a cell it stays what it is: another path would be another file.
             proptest::prop_assert_eq!(harmless(&text), &text[..]);
             let path = Path::new(OsStr::from_bytes(&bytes));
             let bare = bytes.strip_prefix(b"./").filter(|bare| !bare.is_empty());
             let back = path_of(&path_text(path));
             proptest::prop_assert_eq!(back.as_os_str().as_bytes(), bare.unwrap_or(&bytes));
+        }
+
+        #[test]
+        fn no_path_of_what_cannot_be_seen_is_lost(
+            name in "[a=;\\\\\u{ad}\u{200b}\u{202e}\u{2800}\u{fe0f}\u{e0041}\u{10eeee}]{1,12}"
+        ) {
+            let text = path_text(Path::new(&name));
+            proptest::prop_assert!(!text.chars().any(is_dangerous));
+            proptest::prop_assert_eq!(path_of(&text), Path::new(&name));
         }
 
         #[test]

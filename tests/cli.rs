@@ -1015,6 +1015,10 @@ fn a_table_of_an_earlier_version_is_gone_on_with() {
                 outcome.stderr
             );
             let now = fs::read_to_string(&path).unwrap();
+            // Once it has been gone on with, it can be again.
+            let again = folder.run(&["predict", ".", "-o", name, option]);
+            assert_eq!(again.code, 0, "{name} {option}: {}", again.stderr);
+            assert_eq!(fs::read_to_string(&path).unwrap(), now);
             let before = timeless(name, text.as_bytes());
             assert_eq!(timeless(name, now.as_bytes())[..2], before);
             if name == "t.csv" {
@@ -1036,6 +1040,155 @@ fn a_table_of_an_earlier_version_is_gone_on_with() {
                 assert_eq!(fs::read_to_string(&path).unwrap(), earlier);
             }
         }
+    }
+}
+
+/// A draft has a name that is nobody's: what has it is not written through.
+#[test]
+fn what_lies_beside_a_table_is_not_written_when_it_is_resumed() {
+    let folder = Folder::new();
+    folder.film("a.png");
+    folder.film("b.png");
+    assert_eq!(folder.run(&["predict", ".", "-o", "t.csv"]).code, 0);
+    fs::write(folder.path("precious"), "precious").unwrap();
+    symlink("precious", folder.path("t.csv.resuming")).unwrap();
+    folder.photograph("b.png");
+    let outcome = folder.run(&["predict", ".", "-o", "t.csv", "--resume"]);
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("1 read anew"), "{}", outcome.stderr);
+    let left = |name: &str| fs::read_to_string(folder.path(name)).unwrap();
+    assert_eq!(left("precious"), "precious");
+    assert!(folder.path("t.csv.resuming").is_symlink());
+    assert_eq!(rows(&left("t.csv")).len(), 2);
+    assert_eq!(fs::read_dir(folder.0.path()).unwrap().count(), 5);
+}
+
+/// The paths of two wards are the same, their films are not.
+#[test]
+fn a_table_that_was_made_in_another_folder_is_not_gone_on_with_over_its_rows() {
+    let folder = Folder::new();
+    folder.film("w1/IM1.png");
+    folder.film("w1/IM2.png");
+    folder.photograph("w2/IM1.png");
+    let run = |ward: &str, arguments: &[&str]| {
+        run(cxr(&[&["predict", "."], arguments].concat()).current_dir(folder.path(ward)))
+    };
+    for name in ["../t.csv", "../t.jsonl"] {
+        assert_eq!(run("w1", &["-o", name]).code, 0);
+        let path = folder.path("w1").join(name);
+        let before = fs::read_to_string(&path).unwrap();
+        for option in ["--resume", "--append"] {
+            let outcome = run("w2", &["-o", name, option]);
+            assert_eq!(outcome.code, 2, "{option}: {}", outcome.stderr);
+            assert!(
+                outcome.stderr.contains("made in another folder"),
+                "{}",
+                outcome.stderr
+            );
+            assert_eq!(fs::read_to_string(&path).unwrap(), before);
+        }
+    }
+    // In its own folder another row tells that it is this folder, though it is not asked for.
+    folder.photograph("w1/IM1.png");
+    let mut command = cxr(&["predict", "IM1.png", "-o", "../t.csv", "--resume"]);
+    let outcome = self::run(command.current_dir(folder.path("w1")));
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("1 read anew"), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_file_has_one_row_however_it_is_spelled_and_a_link_to_it_one_of_its_own() {
+    let folder = Folder::new();
+    folder.film("study/imgs/a.png");
+    symlink("a.png", folder.path("study/imgs/link.png")).unwrap();
+    symlink("imgs", folder.path("study/other")).unwrap();
+    let study = folder.path("study");
+    let predict = |arguments: &[&str]| {
+        let outcome = run(cxr(&["predict"]).args(arguments).current_dir(&study));
+        assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+        fs::read_to_string(study.join("t.csv")).unwrap()
+    };
+    let first = predict(&["imgs", "-o", "t.csv"]);
+    assert_eq!(rows(&first).len(), 2);
+    let absolute = study.join("imgs");
+    for root in [
+        absolute.to_str().unwrap(),
+        "../study/imgs",
+        "./imgs",
+        "other",
+    ] {
+        for option in ["--append", "--resume"] {
+            let now = predict(&[root, "-o", "t.csv", option]);
+            assert_eq!(now, first, "{root} {option}");
+        }
+    }
+}
+
+/// As an editor leaves it, or a program that puts lines together.
+#[test]
+fn a_whole_last_row_without_a_line_end_is_not_lost_in_silence() {
+    let folder = Folder::new();
+    folder.films(3);
+    for (name, option) in [
+        ("t.csv", "--resume"),
+        ("t.tsv", "--append"),
+        ("t.jsonl", "--resume"),
+        ("u.jsonl", "--append"),
+    ] {
+        assert_eq!(
+            folder
+                .run(&["predict", "f0.png", "f1.png", "-o", name])
+                .code,
+            0
+        );
+        let path = folder.path(name);
+        let whole = fs::read_to_string(&path).unwrap();
+        fs::write(&path, whole.trim_end()).unwrap();
+        let outcome = folder.run(&["predict", ".", "-o", name, option]);
+        assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+        let now = fs::read_to_string(&path).unwrap();
+        let said = timeless(name, now.as_bytes());
+        assert_eq!(said.len(), 3, "{name}: {now}");
+        let is_said = outcome
+            .stderr
+            .contains(&format!("{name}: its last row, of f1.png, has no line end"));
+        let is_json = name.ends_with("jsonl");
+        assert_eq!(is_said, !is_json, "{}", outcome.stderr);
+        // An object says itself that it is whole.
+        assert_eq!(now.starts_with(&whole), is_json);
+    }
+}
+
+#[test]
+fn a_table_without_a_row_and_a_database_are_told_from_a_table_that_would_be_lost() {
+    let folder = Folder::new();
+    fs::create_dir(folder.path("empty")).unwrap();
+    folder.film("a.png");
+    for name in ["t.csv", "t.tsv", "t.json", "t.jsonl"] {
+        assert_eq!(folder.run(&["predict", "empty", "-o", name]).code, 2);
+        assert!(folder.path(name).exists());
+        let outcome = folder.run(&["predict", "a.png", "-o", name]);
+        assert_eq!(outcome.code, 0, "{name}: {}", outcome.stderr);
+        let whole = fs::read(folder.path(name)).unwrap();
+        assert_eq!(timeless(name, &whole).len(), 1);
+        let outcome = folder.run(&["predict", "a.png", "-o", name]);
+        assert_eq!(outcome.code, 2, "{name}: {}", outcome.stderr);
+    }
+    // A header of somebody else is theirs.
+    fs::write(folder.path("x.csv"), "path,verdict\n").unwrap();
+    assert_eq!(folder.run(&["predict", "a.png", "-o", "x.csv"]).code, 2);
+
+    let database = b"SQLite format 3\0 and reviews";
+    fs::write(folder.path("d.csv"), database).unwrap();
+    for option in ["--force", "--resume", "--append", "--quiet"] {
+        let outcome = folder.run(&["predict", "a.png", "-o", "d.csv", option]);
+        assert_eq!(outcome.code, 2, "{}", outcome.stderr);
+        assert!(
+            outcome.stderr.contains("that is a database"),
+            "{}",
+            outcome.stderr
+        );
+        assert_eq!(fs::read(folder.path("d.csv")).unwrap(), database);
     }
 }
 

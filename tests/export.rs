@@ -418,6 +418,44 @@ fn a_backup_is_whole_while_the_store_is_written_and_replaces_nothing_unasked() {
     assert!(complaint.contains("no/such/copy.sqlite"), "{complaint}");
 }
 
+/// A device is one like it: nothing but a file may take the name of a file.
+#[test]
+fn a_table_goes_through_a_pipe_that_stays_one() {
+    use std::io::Read;
+    use std::os::unix::fs::FileTypeExt;
+    let study = Study::new();
+    let pipe = study.folder.path().join("pipe.csv");
+    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    for force in [&[][..], &["--force"]] {
+        // Open at both ends, so that neither waits for the other; the table fits into the pipe.
+        let mut end = fs::File::options()
+            .read(true)
+            .write(true)
+            .open(&pipe)
+            .unwrap();
+        let table = [&["--all", "-o", "pipe.csv"], force].concat();
+        assert_eq!(study.table(&table), "");
+        let kind = fs::symlink_metadata(&pipe).unwrap().file_type();
+        assert!(kind.is_fifo(), "{kind:?}");
+        let mut begin = [0; 5];
+        end.read_exact(&mut begin).unwrap();
+        assert_eq!(&begin, b"path,");
+    }
+}
+
+#[test]
+fn a_table_does_not_replace_another_database_either() {
+    let study = Study::new();
+    let other = study.folder.path().join("other.csv");
+    fs::copy(&study.store, &other).unwrap();
+    let before = fs::read(&other).unwrap();
+    let (code, complaint) = study.complaint(&["--all", "-o", "other.csv", "--force"]);
+    assert_eq!(code, Some(2));
+    assert!(complaint.contains("that is a database"), "{complaint}");
+    assert_eq!(fs::read(&other).unwrap(), before);
+}
+
 #[test]
 fn a_table_does_not_replace_the_store() {
     let study = Study::new();

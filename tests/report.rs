@@ -295,6 +295,21 @@ fn the_page_is_its_owners_and_replaces_another_only_by_force() {
 }
 
 #[test]
+fn a_pipe_is_never_replaced_by_a_page() {
+    use std::os::unix::fs::FileTypeExt;
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("a.html");
+    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    let image = sample("clear_1.png");
+    let arguments = [image.to_str().unwrap(), "-o", "a.html", "--force"];
+    let output = report(folder.path(), &arguments);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(one_line(&output).contains("a pipe or a device"));
+    assert!(fs::metadata(&pipe).unwrap().file_type().is_fifo());
+}
+
+#[test]
 fn the_image_itself_is_never_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let image = folder.path().join("scan.html");

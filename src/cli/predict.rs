@@ -11,8 +11,8 @@ use super::Assumptions;
 ///
 /// Folders are walked recursively and links followed. Rows come in the order of the walk: by name,
 /// img2 before img10. Columns: path, status, reasons, one for each label of the model,
-/// geographic_extent, opacity, model_sha256, preprocess, elapsed_ms, sha256 (of the image's file),
-/// card_digest (of calibration and operating points), prevalence (what each calibrated label
+/// geographic_extent, opacity, model_sha256, preprocess, elapsed_ms, image_sha256 (of the image's
+/// file), card_digest (of calibration and operating points), prevalence (what each calibrated label
 /// assumes).
 ///
 /// A label's column is its probability where the label is calibrated (`cxr models show`), at the
@@ -29,9 +29,9 @@ use super::Assumptions;
 /// --append -o FILE. Both refuse a table by another model, precision, preprocessing, calibration or
 /// prevalence.
 ///
-/// Paths are written as given. Bytes that are not UTF-8 and control characters become \xNN, a
-/// backslash becomes \\, and a path that a spreadsheet would take for a formula gets ./ before it. A
-/// text that it would take for one gets an apostrophe.
+/// Paths are written as given. Bytes that are not UTF-8, control characters and what cannot be seen
+/// become \xNN, a backslash becomes \\, and a path that a spreadsheet would take for a formula gets
+/// ./ before it. A text that it would take for one gets an apostrophe.
 ///
 /// A heat map is a PNG file of at most 1,024 pixels a side, readable by its owner only: the
 /// radiograph in its default window, vermilion over what speaks for the label, blue over what speaks

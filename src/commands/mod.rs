@@ -18,7 +18,8 @@ mod print;
 mod report;
 mod standard_output;
 
-use std::fs::OpenOptions;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read};
 use std::num::NonZeroU32;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -261,6 +262,23 @@ fn owner_only() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.write(true).mode(0o600);
     options
+}
+
+/// How a database of SQLite begins, as the store is one (sqlite.org/fileformat, section 1.3).
+const DATABASE: &[u8] = b"SQLite format 3\0";
+
+/// Whether there is a database: reviews, perhaps, which no table, page or model may take the place
+/// of.
+fn is_database(path: &Path) -> bool {
+    let begins = || -> io::Result<bool> {
+        if !fs::metadata(path)?.is_file() {
+            return Ok(false);
+        }
+        let mut head = [0; DATABASE.len()];
+        File::open(path)?.read_exact(&mut head)?;
+        Ok(head == DATABASE)
+    };
+    begins().unwrap_or(false)
 }
 
 fn available_cores() -> usize {

@@ -80,8 +80,8 @@ impl Format {
     }
 }
 
-/// A pipe or a device: nothing of it is kept under that name.
-fn is_stream(file: &Path) -> bool {
+/// A pipe or a device: nothing of it is kept under that name. Links are followed.
+pub fn is_stream(file: &Path) -> bool {
     fs::metadata(file).is_ok_and(|found| !found.is_file() && !found.is_dir())
 }
 

@@ -55,16 +55,16 @@ impl Origin {
     /// Of a row; `None` of one that no model made, because the file could not be read.
     pub fn of(row: &Record) -> Option<Self> {
         let optional = |column| row.value(column).map(str::to_owned);
+        let card_digest = optional(CARD);
+        // No prevalence that is assumed is as known as one that is; but in a row of an earlier
+        // version the cell is empty because it says none, and has no digest of the card either.
+        let prevalence =
+            optional(PREVALENCE).or_else(|| card_digest.as_ref().map(|_| String::new()));
         Some(Origin {
             model_sha256: optional("model_sha256")?,
             preprocess: optional("preprocess")?,
-            card_digest: optional(CARD),
-            // No prevalence that is assumed is as known as one that is.
-            prevalence: row
-                .columns
-                .iter()
-                .any(|column| column == PREVALENCE)
-                .then(|| row.value(PREVALENCE).unwrap_or_default().to_owned()),
+            card_digest,
+            prevalence,
         })
     }
 
@@ -554,6 +554,27 @@ pub mod tests {
         })
         .unwrap();
         origin.unwrap()
+    }
+
+    /// As a table of an earlier version has them after it was gone on with.
+    #[test]
+    fn an_empty_prevalence_is_known_only_where_the_row_says_its_card() {
+        let origin = |line: &str| {
+            let text = format!("model_sha256,preprocess,{CARD},{PREVALENCE}\n{line}\n");
+            let mut origin = None;
+            read_table(Format::Csv, text.as_bytes(), |row| {
+                origin = Origin::of(&row);
+                Ok::<_, ReadError>(())
+            })
+            .unwrap();
+            origin.unwrap()
+        };
+        assert_eq!(origin("ab,cxr-1,,").prevalence, None);
+        assert_eq!(origin("ab,cxr-1,c0,").prevalence.as_deref(), Some(""));
+        assert_eq!(
+            origin("ab,cxr-1,,A=0.5").prevalence.as_deref(),
+            Some("A=0.5")
+        );
     }
 
     #[test]

@@ -36,8 +36,10 @@ pub struct Extent {
     pub rows: u64,
     /// Up to the end of the last whole row, in an array without what follows it.
     pub bytes: u64,
-    /// Whether there is more than that which is no row.
-    pub is_torn: bool,
+    /// The last line, if it has no end and may be cut off; empty if there is none such.
+    pub torn: Vec<u8>,
+    /// Whether the last whole row has no line end: one is to be written before the next row.
+    pub lacks_end: bool,
 }
 
 /// Why a table cannot be read.
@@ -76,7 +78,7 @@ pub fn read_table<E: From<ReadError>>(
                 (begun, extent.bytes) = (true, end);
             }
             Format::Json if text == b"]" => {}
-            _ if !is_whole => extent.is_torn = true,
+            _ if !is_whole => extent.torn = text.to_vec(),
             Format::Csv | Format::Tsv if !begun => {
                 extent.columns = parse_cells(format, text).ok_or_else(foreign)?;
                 (begun, extent.bytes) = (true, at);
@@ -98,7 +100,9 @@ pub fn read_table<E: From<ReadError>>(
                     line: text,
                 })?;
                 extent.rows += 1;
-                extent.bytes = if format == Format::Json { end } else { at };
+                extent.lacks_end = format == Format::Jsonl && !line.ends_with(b"\n");
+                let is_open = format == Format::Json || extent.lacks_end;
+                extent.bytes = if is_open { end } else { at };
             }
         }
         line.clear();
@@ -112,17 +116,19 @@ pub fn read_array(bytes: &[u8]) -> Option<Vec<(Vec<String>, Vec<String>)>> {
     Some(rows.into_iter().map(texts).collect())
 }
 
-/// A line without its end, and whether it is whole. A row of an array is written without a line
-/// end, so that it is whole as soon as it is an object.
+/// A line without its end, and whether it is whole. An object is whole as soon as it is one: the row
+/// of an array is written without a line end, and an editor may leave the last line without one. A
+/// line of cells does not say whether its last cell goes on.
 fn stripped(format: Format, line: &[u8]) -> (&[u8], bool) {
     let text = line.strip_suffix(b"\n");
     let is_whole = text.is_some();
     let text = text.unwrap_or(line);
     let text = text.strip_suffix(b"\r").unwrap_or(text);
-    if format != Format::Json {
-        return (text, is_whole);
-    }
-    let text = text.strip_suffix(b",").unwrap_or(text);
+    let text = match format {
+        Format::Csv | Format::Tsv => return (text, is_whole),
+        Format::Jsonl => text,
+        Format::Json => text.strip_suffix(b",").unwrap_or(text),
+    };
     (text, is_whole || parse_object(text).is_some())
 }
 
@@ -186,7 +192,8 @@ mod tests {
                         .map(|end| text[..end - 1].trim_end_matches(',').len())
                         .collect()
                 }
-                Format::Jsonl => {}
+                // Each row is whole before its line ends.
+                Format::Jsonl => ends.iter_mut().for_each(|end| *end -= 1),
                 _ => drop(ends.remove(0)),
             }
             for cut in 0..=text.len() {
@@ -199,7 +206,11 @@ mod tests {
                 );
                 assert!(extent.bytes <= cut as u64);
                 if whole > 0 {
-                    assert_eq!(extent.bytes, ends[whole - 1] as u64, "{format:?} {cut}");
+                    let has_end = format == Format::Jsonl && cut > ends[whole - 1];
+                    let bytes = ends[whole - 1] + usize::from(has_end);
+                    assert_eq!(extent.bytes, bytes as u64, "{format:?} {cut}");
+                    let lacks_end = format == Format::Jsonl && cut == ends[whole - 1];
+                    assert_eq!(extent.lacks_end, lacks_end, "{format:?} {cut}");
                     assert_eq!(paths[0], "a.png");
                 }
             }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use crate::commands::Usage;
-use crate::commands::draft::Draft;
+use crate::commands::draft::{Draft, cannot_replace};
 use crate::export::path_text;
 use crate::inference::ModelFiles;
 
@@ -39,8 +39,8 @@ impl Destination {
             if before.is_some_and(is_before) {
                 return Err(fail("that is the model before, which stays as it is"));
             }
-            if file.is_dir() {
-                return Err(Usage::error(format!("-o {}: a folder", path_text(file))));
+            if let Some(reason) = cannot_replace(file) {
+                return Err(Usage::error(format!("-o {}: {reason}", path_text(file))));
             }
         }
         destination.refuse_to_replace()?;

@@ -2,7 +2,7 @@
 
 mod rows;
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,10 +10,12 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 
 use self::rows::Rows;
-use super::{SOME_FAILED, Usage, complain, is_broken_pipe, owner_only, print, standard_output};
+use super::{
+    SOME_FAILED, Usage, complain, is_broken_pipe, is_database, owner_only, print, standard_output,
+};
 use crate::cli::{self, ReviewFormat};
 use crate::domain::text::Printable;
-use crate::export::{Format, TableWriter, path_text};
+use crate::export::{Format, TableWriter, is_stream, path_text};
 use crate::store::{Audit, Store, StoreError, default_path, is_part_of};
 
 /// Faults that are named one by one; the rest are counted.
@@ -38,6 +40,10 @@ pub fn run(arguments: &cli::Export) -> Result<ExitCode> {
     {
         let output = output.display();
         return Err(Usage::error(format!("{output}: that is the store itself")));
+    }
+    if let Some(file) = file.filter(|file| is_database(file)) {
+        let file = path_text(file);
+        return Err(Usage::error(format!("-o {file}: that is a database")));
     }
     let store = Store::open_read_only(&path).map_err(refused)?;
     if let Some(copy) = &arguments.backup {
@@ -172,7 +178,7 @@ fn refuse_if_nothing_there(store: &Store, folder: &Path) -> Result<()> {
 /// [`Usage`], if a table is there and may not be replaced. A pipe or a device keeps none.
 fn refuse_to_replace(file: &Path, force: bool) -> Result<()> {
     let there = file.symlink_metadata();
-    if force || !there.is_ok_and(|there| there.is_file() || there.is_symlink()) {
+    if force || is_stream(file) || !there.is_ok_and(|there| there.is_file() || there.is_symlink()) {
         return Ok(());
     }
     Err(Usage::error(format!(
@@ -213,8 +219,17 @@ fn write(
     Ok(())
 }
 
-/// Written beside it and then put in its place, so that there is never half a table of that name.
+/// Written beside it and then put in its place, so that there is never half a table of that name. A
+/// pipe or a device stays in its place and is written through.
 fn to_file(path: &Path, table: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+    if is_stream(path) {
+        let through = || -> Result<()> {
+            let mut out = BufWriter::new(OpenOptions::new().write(true).open(path)?);
+            table(&mut out)?;
+            Ok(out.flush()?)
+        };
+        return through().with_context(|| path_text(path));
+    }
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".{}.part", std::process::id()));
     let part = PathBuf::from(name);

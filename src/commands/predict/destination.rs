@@ -13,9 +13,9 @@ use anyhow::{Context, Result};
 
 use super::done::{Check, Done};
 use super::mode::Mode;
-use super::previous::{Previous, Table};
+use super::previous::{Previous, Table, holds_no_row};
 use crate::cli::{self, TableFormat};
-use crate::commands::{Usage, complain, owner_only, standard_output};
+use crate::commands::{Usage, complain, is_database, owner_only, standard_output};
 use crate::domain::{ModelCard, Prevalences};
 use crate::export::{Format, Predictions, TableWriter, path_text};
 use crate::imaging::looks_like_image;
@@ -86,9 +86,14 @@ impl Destination {
         self.refuse_to_replace(&found)
     }
 
-    /// An empty file holds nothing that could be lost, and a pipe or a device keeps nothing.
+    /// An empty file holds nothing that could be lost, nor does a table of a run that found nothing;
+    /// a pipe or a device keeps nothing.
     fn refuse_to_replace(&self, found: &fs::Metadata) -> Result<()> {
-        if self.mode == Mode::New && found.is_file() && found.len() > 0 {
+        let holds_none = || {
+            let file = self.file.as_deref();
+            found.len() == 0 || file.is_some_and(|file| holds_no_row(file, self.format))
+        };
+        if self.mode == Mode::New && found.is_file() && !holds_none() {
             return Err(Usage::error(format!(
                 "-o {self}: it is there already; --resume goes on with it, --append adds to it, \
                  --force replaces it"
@@ -204,7 +209,7 @@ impl From<TableFormat> for Format {
     }
 }
 
-/// A slip of the shell (`-o` before a glob) must not destroy a radiograph.
+/// A slip of the shell (`-o` before a glob) must not destroy a radiograph, nor a store of reviews.
 fn refuse_input(file: &Path, roots: &[PathBuf]) -> Result<()> {
     let Ok(metadata) = fs::metadata(file) else {
         return Ok(());
@@ -217,6 +222,10 @@ fn refuse_input(file: &Path, roots: &[PathBuf]) -> Result<()> {
         return Err(Usage::error(format!(
             "-o {file} is an image to be read, not overwritten"
         )));
+    }
+    if is_database(file) {
+        let file = path_text(file);
+        return Err(Usage::error(format!("-o {file}: that is a database")));
     }
     Ok(())
 }

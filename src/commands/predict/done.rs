@@ -9,13 +9,14 @@ use std::thread;
 use super::mode::Mode;
 use crate::commands::batch::{Before, Progress};
 use crate::domain::ContentId;
-use crate::export::{CONTENT, Record, path_of, path_text};
+use crate::export::{CONTENT, Record, path_of};
 use crate::imaging::{Limits, content_of};
 use crate::library::{Found, scan};
 
-/// Files whose rows stay, by their paths as [`path_of`] has them.
+/// Files whose rows stay.
 #[derive(Debug, Default)]
 pub struct Done {
+    /// As the walk spells them, which is the same in every walk of one run.
     paths: HashSet<PathBuf>,
     /// What the table held, for the summary.
     pub before: Before,
@@ -27,14 +28,31 @@ impl Done {
     /// Whether it was read before. What could not be walked is always tried again.
     pub fn has(&self, found: &Found) -> bool {
         match found {
-            Found::Image(path) if !self.paths.is_empty() => self.paths.contains(&key(path)),
-            _ => false,
+            Found::Image(path) => self.paths.contains(path),
+            Found::Problem { .. } => false,
         }
     }
 }
 
-fn key(path: &Path) -> PathBuf {
-    path_of(&path_text(path))
+/// What folders are really called, links and `..` followed. A file is known by that and its own name:
+/// however it is spelled it is one, and a link to it is a name of its own, as for the walk.
+#[derive(Debug, Default)]
+struct Folders(HashMap<PathBuf, Option<PathBuf>>);
+
+impl Folders {
+    /// A path in a folder that is not there stays what it is.
+    fn real(&mut self, path: &Path) -> PathBuf {
+        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+            return path.to_owned();
+        };
+        let found = || match folder.as_os_str().is_empty() {
+            true => Path::new(".").canonicalize().ok(),
+            false => folder.canonicalize().ok(),
+        };
+        let real = self.0.entry(folder.to_owned()).or_insert_with(found);
+        real.as_ref()
+            .map_or_else(|| path.to_owned(), |real| real.join(name))
+    }
 }
 
 /// What it takes to look whether files are what their rows are of.
@@ -60,7 +78,11 @@ enum Said {
 #[derive(Debug, Default)]
 pub struct Rows {
     said: Vec<Said>,
+    /// Whether the path of each is relative: of which folder it is, the table does not say.
+    is_relative: Vec<bool>,
+    /// By the real path.
     of: HashMap<PathBuf, Vec<u32>>,
+    folders: Folders,
     /// Answers that do not say of which content they are.
     pub without_content: usize,
 }
@@ -77,8 +99,9 @@ impl Rows {
         };
         self.without_content += usize::from(said == Said::Answer(None));
         let path = path_of(row.value("path").unwrap_or_default());
+        self.is_relative.push(path.is_relative());
         self.of
-            .entry(path)
+            .entry(self.folders.real(&path))
             .or_default()
             .push(self.said.len() as u32);
         self.said.push(said);
@@ -90,22 +113,25 @@ impl Rows {
         let asked = self.asked(check.roots);
         let contents = self.contents(&asked, check)?;
         let mut checked = Checked::default();
+        let (mut is_changed, mut is_here) = (false, false);
         for ((path, rows), content) in asked.iter().zip(contents) {
             let holding = self.holding(rows, content);
+            is_changed |= holding.is_none() && rows.iter().any(|row| self.is_relative_answer(*row));
+            is_here |= self.is_here(rows, content);
             let is_error = rows
                 .iter()
                 .all(|row| self.said[*row as usize] == Said::Error);
             match (mode, holding) {
                 (Mode::Append, None) => {
                     checked.done.outdated += usize::from(!is_error);
-                    checked.done.paths.insert(key(path));
+                    checked.done.paths.insert(path.clone());
                 }
                 (_, None) => {
                     checked.done.before.changed += usize::from(!is_error);
                     checked.dropped.extend(*rows);
                 }
                 (_, Some(stays)) => {
-                    checked.done.paths.insert(key(path));
+                    checked.done.paths.insert(path.clone());
                     if mode == Mode::Resume {
                         // A second row of one image would count it twice.
                         checked
@@ -116,15 +142,44 @@ impl Rows {
             }
         }
         checked.done.before.kept = self.len() - checked.dropped.len();
+        checked.is_elsewhere = is_changed && !is_here && !self.is_any_here(check)?;
         Some(checked)
+    }
+
+    fn is_relative_answer(&self, row: u32) -> bool {
+        self.is_relative[row as usize] && matches!(self.said[row as usize], Said::Answer(Some(_)))
+    }
+
+    /// Whether a row with a relative path is of this content: the folder is the one of that row.
+    fn is_here(&self, rows: &[u32], content: Option<ContentId>) -> bool {
+        content.is_some()
+            && rows.iter().any(|row| {
+                self.is_relative[*row as usize] && self.said[*row as usize] == Said::Answer(content)
+            })
+    }
+
+    /// The same of any row of the table, of files that are not to be read now too. `None` if it was
+    /// asked to stop.
+    fn is_any_here(&self, check: &Check) -> Option<bool> {
+        for (path, rows) in &self.of {
+            if check.stop.load(Ordering::Relaxed) {
+                return None;
+            }
+            if rows.iter().any(|row| self.is_relative_answer(*row))
+                && self.is_here(rows, content_of(path, check.limits).ok())
+            {
+                return Some(true);
+            }
+        }
+        Some(false)
     }
 
     /// Those of the files to be read that have rows.
     fn asked(&self, roots: &[PathBuf]) -> Vec<(PathBuf, &[u32])> {
-        let mut asked = Vec::new();
+        let (mut asked, mut folders) = (Vec::new(), Folders::default());
         scan(roots, |found| {
             if let Found::Image(path) = found
-                && let Some(rows) = self.of.get(&key(&path))
+                && let Some(rows) = self.of.get(&folders.real(&path))
             {
                 asked.push((path, &rows[..]));
             }
@@ -189,4 +244,7 @@ pub struct Checked {
     pub done: Done,
     /// Rows that a new one takes the place of.
     pub dropped: HashSet<u32>,
+    /// Whether files are others than their rows are of, and no row tells that its relative path is one
+    /// of this folder.
+    pub is_elsewhere: bool,
 }

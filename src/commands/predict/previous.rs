@@ -14,7 +14,7 @@ use super::mode::Mode;
 use crate::commands::{Usage, complain, owner_only};
 use crate::export::{
     Extent, Format, Origin, Predictions, ReadError, Record, TableWriter, header, header_cells,
-    path_text, read_table,
+    parse_cells, path_text, read_table,
 };
 
 /// Ways in which rows were made that are named in one line.
@@ -57,6 +57,8 @@ impl Previous<'_> {
         let Some(checked) = survey.rows.checked(self.mode, check) else {
             return Ok(None);
         };
+        self.refuse_other_folder(&survey, &checked)?;
+        self.say_what_is_taken_out(&survey);
         let name = path_text(self.path);
         let columns = self.predictions.columns();
         let table = if survey.extent.bytes == 0 {
@@ -72,6 +74,10 @@ impl Previous<'_> {
             file.set_len(survey.extent.bytes)
                 .with_context(|| format!("shortening {name}"))?;
             file.seek(SeekFrom::End(0))?;
+            if survey.extent.lacks_end {
+                file.write_all(b"\n")
+                    .with_context(|| format!("writing {name}"))?;
+            }
             TableWriter::resume(boxed(file), self.format, columns, survey.extent.rows)
         };
         Ok(Some((table, checked.done)))
@@ -210,6 +216,40 @@ impl Previous<'_> {
         ));
     }
 
+    /// A row whose file is another here may be of that file as it was, or of a file of another folder
+    /// in which that run was started. Only a row that holds here tells that it is the first.
+    fn refuse_other_folder(&self, survey: &Survey, checked: &Checked) -> Result<()> {
+        if !checked.is_elsewhere {
+            return Ok(());
+        }
+        Err(Usage::error(format!(
+            "{} cannot be gone on with: none of its {} rows is of a file that is here as the row has \
+             it, and some are of other files of the same names. It was made in another folder, or \
+             every file was changed since. Nothing was changed: go to that folder, or give another \
+             file",
+            path_text(self.path),
+            survey.rows.len()
+        )))
+    }
+
+    /// A last line without its end may be cut off within a number, and nobody would see that.
+    fn say_what_is_taken_out(&self, survey: &Survey) {
+        let extent = &survey.extent;
+        if extent.bytes == 0 || extent.torn.is_empty() || self.format.is_json() {
+            return;
+        }
+        // A path is whole if another cell follows it.
+        let cells = parse_cells(self.format, &extent.torn).filter(|cells| cells.len() > 1);
+        let at = extent.columns.iter().position(|column| column == "path");
+        let path = cells.zip(at).and_then(|(cells, at)| cells.get(at).cloned());
+        complain(&format!(
+            "{}: its last row{} has no line end and may be cut off: it was taken out, and its file \
+             is read anew if it is given",
+            path_text(self.path),
+            path.map(|path| format!(", of {path},")).unwrap_or_default()
+        ));
+    }
+
     /// Whether a file without one whole line is what was left of the first.
     fn is_torn_beginning(&self, mut file: &File) -> Result<bool> {
         let mut head = Vec::new();
@@ -235,12 +275,31 @@ impl Previous<'_> {
         // Where a link leads, so that it stays a link.
         let path = fs::canonicalize(self.path)?;
         let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(".resuming");
+        name.push(format!(".{}.resuming", std::process::id()));
         let draft = path.with_file_name(name);
-        let new = owner_only().create(true).truncate(true).open(&draft)?;
+        // What has this name already is somebody's file, or leads to one.
+        let new = owner_only().create_new(true).open(&draft);
+        let new = new.with_context(|| path_text(&draft))?;
+        let put = || -> Result<Table> {
+            let table = self.refilled(new, old, survey, checked)?;
+            fs::rename(&draft, &path)?;
+            Ok(table.map(boxed))
+        };
+        put().inspect_err(|_| {
+            let _ = fs::remove_file(&draft);
+        })
+    }
+
+    /// The rows of the old file that stay, in a new one that is on the disk then.
+    fn refilled(
+        &self,
+        new: File,
+        old: &File,
+        survey: &Survey,
+        checked: &Checked,
+    ) -> Result<TableWriter<File>> {
         // So that no other run takes it for a table that it may write.
-        new.try_lock()
-            .map_err(|_| anyhow!("{} is being written", path_text(&draft)))?;
+        new.try_lock().map_err(|_| anyhow!("it is being written"))?;
         let columns = self.predictions.columns();
         let missing = match survey.is_earlier {
             true => columns.len() - survey.extent.columns.len(),
@@ -261,9 +320,32 @@ impl Previous<'_> {
         let new = table.out();
         new.set_permissions(old.metadata()?.permissions())?;
         new.sync_all()?;
-        fs::rename(&draft, &path)?;
-        Ok(table.map(boxed))
+        Ok(table)
     }
+}
+
+/// Bytes beyond which no table is without rows.
+const HEADER_AT_MOST: u64 = 1 << 16;
+
+/// Whether a file is a table as a run leaves it that found nothing, or was stopped before its first
+/// row.
+pub fn holds_no_row(path: &Path, format: Format) -> bool {
+    let read = || -> Result<bool> {
+        let mut head = Vec::new();
+        File::open(path)?
+            .take(HEADER_AT_MOST + 1)
+            .read_to_end(&mut head)?;
+        if head.len() as u64 > HEADER_AT_MOST {
+            return Ok(false);
+        }
+        if format == Format::Json {
+            head.retain(|byte| !byte.is_ascii_whitespace());
+            return Ok(head == b"[" || head == b"[]");
+        }
+        let extent = read_table(format, &head[..], |_| Ok::<_, ReadError>(()))?;
+        Ok(extent.rows == 0 && extent.torn.is_empty() && is_of_predictions(&extent.columns))
+    };
+    read().unwrap_or(false)
 }
 
 /// Whether a table with these columns is one of `cxr predict`, whatever its model.

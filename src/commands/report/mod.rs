@@ -16,7 +16,7 @@ use self::page::{Case, Fact};
 use self::pictures::Pictures;
 use super::adapt::date;
 use super::batch::{Signals, decoders, guarded, in_order, silence_workers};
-use super::draft::Draft;
+use super::draft::{Draft, cannot_replace};
 use super::predict::heat_map_label;
 use super::{Usage, assumed, classifier, export, print_document};
 use crate::cli;
@@ -165,8 +165,8 @@ impl<'a> Destination<'a> {
                 "a report is a page: give it a name that ends in .html",
             ));
         }
-        if path.is_dir() {
-            return Err(fail("a folder"));
+        if let Some(reason) = cannot_replace(path) {
+            return Err(fail(reason));
         }
         let is_image =
             |path: &Path| path.canonicalize().ok() == arguments.image.canonicalize().ok();
