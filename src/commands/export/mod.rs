@@ -31,9 +31,6 @@ pub fn run(arguments: &cli::Export) -> Result<ExitCode> {
     let file = arguments.output.as_deref();
     let file = file.filter(|file| *file != Path::new("-"));
     let format = format(arguments, file)?;
-    if let Some(file) = file {
-        refuse_to_replace(file, arguments.force)?;
-    }
     let path = store_path(arguments.store.as_deref())?;
     if let Some(output) = &arguments.output
         && is_part_of(&path, output)
@@ -44,6 +41,9 @@ pub fn run(arguments: &cli::Export) -> Result<ExitCode> {
     if let Some(file) = file.filter(|file| is_database(file)) {
         let file = path_text(file);
         return Err(Usage::error(format!("-o {file}: that is a database")));
+    }
+    if let Some(file) = file {
+        refuse_to_replace(file, arguments.force)?;
     }
     let store = Store::open_read_only(&path).map_err(refused)?;
     if let Some(copy) = &arguments.backup {
