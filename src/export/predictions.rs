@@ -36,7 +36,7 @@ const NESTED: [&str; 4] = ["reason_list", "prevalence", "findings", "severity"];
 /// card adds, and the prevalences (which JSON rows have among the nested members).
 pub const CONTENT: &str = "image_sha256";
 const CARD: &str = "card_digest";
-const PREVALENCE: &str = "prevalence";
+pub const PREVALENCE: &str = "prevalence";
 const BASIS: [&str; 3] = [CONTENT, CARD, PREVALENCE];
 /// Bytes of the digest of a card.
 const CARD_DIGEST: usize = 8;
