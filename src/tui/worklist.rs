@@ -306,7 +306,8 @@ impl Worklist {
         let text = self.filter.text().to_owned();
         self.filter = Filter::new(text, Some(&terms));
         self.terms = Some(terms);
-        self.stale |= self.filter.asks_of_answers();
+        let is_by_score = matches!(self.sort, Sort::Score(_));
+        self.stale |= is_by_score || self.filter.asks_of_answers();
     }
 
     /// What is wrong with a filter that is being typed.
