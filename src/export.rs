@@ -33,7 +33,7 @@ use serde::{Serialize, Serializer};
 use crate::domain::text::{clean, is_dangerous};
 pub use format::{Format, UnknownEnding, is_stream};
 use formula::harmless;
-pub use predictions::{CONTENT, Origin, Predictions, RowOf, is_label};
+pub use predictions::{CONTENT, Origin, PREVALENCE, Predictions, RowOf, is_label};
 pub use reading::{Extent, ReadError, Record, parse_cells, read_array, read_table};
 
 /// One value of a row.

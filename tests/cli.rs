@@ -599,8 +599,10 @@ fn a_prevalence_that_makes_no_sense_says_why_and_changes_nothing() {
 fn a_prevalence_moves_a_probability_and_is_refused_for_a_score() {
     let folder = Folder::new();
     folder.film("a.png");
-    let predict =
-        |prevalence: &str| folder.run(&["predict", "a.png", "--quiet", "--prevalence", prevalence]);
+    let predict = |prevalence: &str| {
+        let always = ["predict", "a.png", "--quiet", "--prevalence"];
+        folder.run(&[&always[..], &[prevalence, "--prevalence", "COVID-19=10%"]].concat())
+    };
     if !is_calibrated() {
         let outcome = predict("Pneumonia=5%");
         assert_eq!(outcome.code, 2);
@@ -647,8 +649,8 @@ fn rows_under_another_assumption_or_model_are_refused_and_stay() {
     folder.torn("f2.png");
     let mut ways = Vec::new();
     if is_calibrated() {
-        ways.push(("--prevalence Pneumonia=0.2", "", "Pneumonia=0.2"));
-        ways.push(("", "--prevalence Pneumonia=0.2", "Pneumonia=0.2"));
+        ways.push(("--prevalence COVID-19=0.2", "", "COVID-19=0.2"));
+        ways.push(("", "--prevalence COVID-19=0.2", "COVID-19=0.2"));
     }
     for name in ["t.csv", "t.tsv", "t.jsonl", "t.json"] {
         for (before, now, word) in &ways {
@@ -1032,7 +1034,7 @@ fn a_table_of_an_earlier_version_is_gone_on_with() {
             // That it may be another prevalence is more than a word.
             if name == "t.csv" && is_calibrated() {
                 fs::write(&path, &earlier).unwrap();
-                let other = ["--prevalence", "Pneumonia=0.2"];
+                let other = ["--prevalence", "COVID-19=0.2"];
                 let arguments = [&["predict", ".", "-o", name, option][..], &other].concat();
                 let outcome = folder.run(&arguments);
                 assert_eq!(outcome.code, 2, "{}", outcome.stderr);

@@ -460,7 +460,8 @@ fn a_table_does_not_replace_another_database_either() {
 fn a_table_does_not_replace_the_store() {
     let study = Study::new();
     let before = fs::read(&study.store).unwrap();
-    let (code, complaint) = study.complaint(&["--all", "--force", "-f", "csv", "-o", "./reviews.sqlite"]);
+    let (code, complaint) =
+        study.complaint(&["--all", "--force", "-f", "csv", "-o", "./reviews.sqlite"]);
     assert_eq!(code, Some(2));
     assert!(complaint.contains("the store itself"), "{complaint}");
     assert_eq!(fs::read(&study.store).unwrap(), before);

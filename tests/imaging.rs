@@ -535,10 +535,10 @@ fn windows_and_rescales_are_for_grey_values_only() {
     };
     let colour = Dicom::colour(2, 1, "RGB").bytes(&rgb);
     let plain = read(&colour.clone().file(EXPLICIT));
-    let spoilt = read(&spoilt(colour).file(EXPLICIT));
-    let content = spoilt.content;
+    let other = read(&spoilt(colour).file(EXPLICIT));
+    let content = other.content;
     assert_ne!(content, plain.content, "they are two files");
-    assert_eq!(spoilt, Radiograph { content, ..plain });
+    assert_eq!(other, Radiograph { content, ..plain });
     let grey = Dicom::radiograph(2, 1, 8).bytes(&[1, 2]);
     let r = read(&spoilt(grey).file(EXPLICIT));
     assert_eq!((r.windows.len(), r.voi_luts.len()), (1, 1));

@@ -93,7 +93,15 @@ fn one_line(output: &Output) -> String {
 #[test]
 fn a_radiograph_gets_a_page_with_both_pictures_and_everything_that_was_said() {
     let image = sample("pneumonia_1.png");
-    let page = page_of(&image, &["--prevalence", "Pneumonia=7%"]);
+    let page = page_of(
+        &image,
+        &[
+            "--prevalence",
+            "Pneumonia=7%",
+            "--prevalence",
+            "COVID-19=1%",
+        ],
+    );
     assert_eq!(page.matches("<img ").count(), 2);
     let words = words(&page);
     for expected in [

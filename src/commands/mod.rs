@@ -233,18 +233,22 @@ fn classifier(path: Option<&Path>) -> Result<Classifier> {
 /// The prevalences that were asked for.
 ///
 /// # Errors
-/// [`Usage`] if one cannot be read, or the model has no such label that assumes one.
+/// [`Usage`] if one cannot be read, the model has no such label that assumes one, or two of them
+/// contradict each other.
 fn assumed(arguments: &Assumptions, card: &ModelCard) -> Result<Prevalences> {
     let mut assumed = Prevalences::default();
     for text in &arguments.usual {
         // It is for whichever model has such a label.
-        let _ = assumed.assume(card, text);
+        let _ = assumed.take(card, text);
     }
     for text in &arguments.prevalence {
         assumed
-            .assume(card, text)
+            .take(card, text)
             .map_err(|error| Usage::error(format!("--prevalence {text}: {error}")))?;
     }
+    // Their order says nothing: which of them agree is known after the last.
+    let agree = assumed.agree(card);
+    agree.map_err(|error| Usage::error(format!("prevalence: {error}")))?;
     Ok(assumed)
 }
 

@@ -22,6 +22,9 @@ pub enum Causes<'a> {
     Unasked,
     /// The outputs contradict each other.
     CantTell,
+    /// Another prevalence of pneumonia or COVID-19 is assumed than the card's: the causes rest on its
+    /// mix, and no rule moves them along.
+    OtherPrevalence,
     /// In the card's order.
     Told(Vec<&'a Finding>),
 }
@@ -49,13 +52,20 @@ pub fn at_most(percent: &str) -> String {
 impl Prediction {
     /// Causes are asked about where pneumonia is at or above its operating point. They are told where
     /// every label that is both a cause and a finding of its own is found just when it is the likeliest
-    /// cause.
+    /// cause, and at the card's own prevalence.
     pub fn causes(&self) -> Causes<'_> {
         let is_cause = |finding: &&Finding| finding.question == Question::GivenPneumonia;
         let causes: Vec<&Finding> = self.findings.iter().filter(is_cause).collect();
         let pneumonia = self.finding(PNEUMONIA).and_then(Finding::is_positive);
         if causes.is_empty() || pneumonia != Some(true) {
             return Causes::Unasked;
+        }
+        let labels = [PNEUMONIA, COVID].into_iter();
+        if labels
+            .filter_map(|l| self.finding(l))
+            .any(Finding::is_moved)
+        {
+            return Causes::OtherPrevalence;
         }
         let highest = causes.iter().map(|cause| cause.score.value());
         let highest = highest.fold(0.0, f32::max);
@@ -102,13 +112,22 @@ impl Prediction {
         }
     }
 
+    /// The number of a finding for people; `None` where it has none: where another denies it, or it is
+    /// one of the causes and these are not told.
+    pub fn told_score(&self, finding: &Finding) -> Option<f32> {
+        let is_told = match finding.question {
+            Question::GivenPneumonia => matches!(self.causes(), Causes::Told(_)),
+            Question::Presence => !self.is_denied(finding),
+        };
+        is_told.then(|| self.shown_score(finding).0)
+    }
+
     /// The probability of pneumonia, where that of a finding cannot be more. Only of two probabilities
-    /// that assume the same prevalence can this be said.
+    /// can this be said, whichever prevalences they assume.
     fn bound(&self, finding: &Finding) -> Option<f32> {
-        let assumed = |finding: &Finding| finding.calibrated.map(|c| c.prevalence);
         let pneumonia = self.finding(PNEUMONIA).filter(|_| is_covid(finding))?;
-        let is_comparable = assumed(finding).is_some() && assumed(finding) == assumed(pneumonia);
-        is_comparable.then(|| pneumonia.score.value())
+        let are_probabilities = finding.calibrated.is_some() && pneumonia.calibrated.is_some();
+        are_probabilities.then(|| pneumonia.score.value())
     }
 
     /// Whether a finding is at or above its operating point, and no other denies it.
@@ -138,6 +157,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::domain::prevalence::log_odds;
     use crate::domain::{
         Calibrated, InputCheck, OperatingPoint, Pathology, Prevalence, Score, ScoreKind,
     };
@@ -151,7 +171,7 @@ mod tests {
             operating_point: point.map(OperatingPoint),
             sensitive_point: None,
             calibrated: (question == Question::Presence).then(|| Calibrated {
-                log_odds: 0.0,
+                log_odds: log_odds(value.into()),
                 prevalence: Prevalence::new(0.5).unwrap(),
             }),
             conformal: None,
@@ -212,11 +232,26 @@ mod tests {
         assert_eq!(words(0.908, 0.998), "≤ 90.8 %");
         assert_eq!(words(0.908, 0.771), "77.1 %");
         assert_eq!(words(0.9999, 1.0), "> 99.9 %");
-        // Of numbers that assume different shares neither bounds the other.
-        let mut said = prediction((0.908, 0.37), (0.998, 0.57), [0.0, 0.0, 1.0]);
-        let other = Prevalence::new(0.1).unwrap();
-        said.findings[0] = said.findings[0].assuming(other);
-        assert_eq!(said.shown_words(&said.findings[1]), "99.8 %");
+        // A healthy film where 99.9 % are assumed to have COVID-19: odds of 0.018 · 999.
+        let mut said = prediction((0.194, 0.37), (0.018, 0.57), [0.0, 0.0, 1.0]);
+        said.findings[1] = said.findings[1].assuming(Prevalence::new(0.999).unwrap());
+        assert_eq!(said.findings[1].score.words(), "94.8 %");
+        assert_eq!(said.shown_words(&said.findings[1]), "≤ 19.4 %");
+    }
+
+    /// The figures of a report that said 3.9 % and 98.8 % at once.
+    #[test]
+    fn causes_are_told_only_at_the_prevalence_that_they_rest_on() {
+        let said = prediction((0.908, 0.37), (0.998, 0.57), [0.005, 0.007, 0.988]);
+        assert!(matches!(said.causes(), Causes::Told(_)));
+        for at in [0, 1] {
+            let mut moved = said.clone();
+            moved.findings[at] = said.findings[at].assuming(Prevalence::new(0.4).unwrap());
+            assert_eq!(moved.causes(), Causes::OtherPrevalence);
+            assert_eq!(moved.told_score(&moved.findings[4]), None);
+            moved.findings[at] = said.findings[at].assuming(Prevalence::new(0.5).unwrap());
+            assert!(matches!(moved.causes(), Causes::Told(_)));
+        }
     }
 
     proptest! {
@@ -224,18 +259,28 @@ mod tests {
         fn what_is_told_never_contradicts_itself(
             scores in prop::array::uniform2(0.0_f32..=1.0), points in prop::array::uniform2(0.01_f32..0.99),
             parts in prop::array::uniform3(0.001_f32..1.0),
+            assumed in prop::array::uniform2(prop::option::of(1e-6_f64..0.999_999)),
         ) {
             let sum: f32 = parts.iter().sum();
             let shares = parts.map(|part| part / sum);
-            let said = prediction((scores[0], points[0]), (scores[1], points[1]), shares);
+            let mut said = prediction((scores[0], points[0]), (scores[1], points[1]), shares);
+            for (finding, assumed) in said.findings.iter_mut().zip(assumed) {
+                let assumed = assumed.and_then(Prevalence::new);
+                *finding = assumed.map_or(finding.clone(), |assumed| finding.assuming(assumed));
+            }
             let [pneumonia, covid] = [PNEUMONIA, COVID].map(|label| said.finding(label).unwrap());
             prop_assert!(!said.is_found(covid) || said.is_found(pneumonia));
             let (shown, _) = said.shown_score(covid);
             prop_assert!(shown <= said.shown_score(pneumonia).0);
             // What is found is not drawn below its mark.
-            prop_assert!(!said.is_found(covid) || shown >= points[1]);
+            let line = covid.operating_point.unwrap().0;
+            prop_assert!(!said.is_found(covid) || shown >= line);
+            let told = said.told_score(covid);
+            prop_assert!(told.is_none_or(|told| told == shown && (told < line || said.is_found(covid))));
+            prop_assert_eq!(told.is_none(), said.is_denied(covid));
             if let Causes::Told(causes) = said.causes() {
                 prop_assert!(said.is_found(pneumonia));
+                prop_assert_eq!(assumed, [None, None]);
                 let share = causes[2].score.value();
                 let is_likeliest = causes.iter().all(|cause| cause.score.value() <= share);
                 prop_assert_eq!(is_likeliest, said.is_found(covid));

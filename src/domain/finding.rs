@@ -56,14 +56,18 @@ impl ScoreKind {
 pub struct Score {
     value: f32,
     pub kind: ScoreKind,
+    /// Whether it assumes another prevalence than the one that the classifier said it at.
+    is_moved: bool,
 }
 
 impl Score {
     /// `None` unless the value is finite and within [0, 1]: a screen must never have to ask.
     pub fn new(value: f32, kind: ScoreKind) -> Option<Self> {
-        (0.0..=1.0)
-            .contains(&value)
-            .then_some(Score { value, kind })
+        (0.0..=1.0).contains(&value).then_some(Score {
+            value,
+            kind,
+            is_moved: false,
+        })
     }
 
     /// From 0 to 1, finite.
@@ -178,6 +182,11 @@ impl Finding {
         self.operating_point.map(|p| self.score.value() >= p.0)
     }
 
+    /// Whether another prevalence is assumed than the classifier's own.
+    pub fn is_moved(&self) -> bool {
+        self.score.is_moved
+    }
+
     /// The same finding where `prevalence` is assumed. Probability and operating points move by the
     /// same odds, so it stays on its side of both. Without calibration nothing changes.
     ///
@@ -187,6 +196,7 @@ impl Finding {
             return self.clone();
         };
         let shift = calibrated.prevalence.log_odds_to(prevalence);
+        let is_moved = self.score.is_moved || calibrated.prevalence != prevalence;
         let move_point = |point: OperatingPoint| {
             OperatingPoint(probability(log_odds(point.0.into()) + shift) as f32)
         };
@@ -209,6 +219,7 @@ impl Finding {
         Finding {
             score: Score {
                 value,
+                is_moved,
                 ..self.score
             },
             operating_point: self.operating_point.map(move_point),

@@ -1,5 +1,6 @@
 //! Everything one classifier says of one radiograph.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::activation::ClassActivationMap;
@@ -71,6 +72,14 @@ pub struct Prediction {
 impl Prediction {
     pub fn finding(&self, label: &str) -> Option<&Finding> {
         self.findings.iter().find(|f| f.label.name() == label)
+    }
+
+    /// [`Prediction::assuming`], and itself where nothing else is assumed.
+    pub fn under(&self, prevalences: &Prevalences) -> Cow<'_, Prediction> {
+        match prevalences.is_empty() {
+            true => Cow::Borrowed(self),
+            false => Cow::Owned(self.clone().assuming(prevalences)),
+        }
     }
 
     /// The same prediction where these prevalences are assumed. See [`Finding::assuming`].

@@ -12,6 +12,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::agreeing::{COVID, PNEUMONIA};
 use super::finding::Question;
 use super::model_card::{LabelCard, ModelCard};
 
@@ -74,13 +75,25 @@ impl FromStr for Prevalence {
 }
 
 /// Why an assumption could not be taken.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum AssumptionError {
     Malformed,
-    UnknownLabel { known: Vec<String> },
+    UnknownLabel {
+        known: Vec<String>,
+    },
     NotAShare,
-    NotCalibrated { label: String, model: String },
-    GivenPneumonia { label: String },
+    NotCalibrated {
+        label: String,
+        model: String,
+    },
+    GivenPneumonia {
+        label: String,
+    },
+    /// More of a part than of the whole.
+    MoreCovidThanPneumonia {
+        covid: Prevalence,
+        pneumonia: Prevalence,
+    },
 }
 
 impl fmt::Display for AssumptionError {
@@ -100,6 +113,10 @@ impl fmt::Display for AssumptionError {
             Self::GivenPneumonia { label } => write!(
                 f,
                 "{label} is one of the causes given a pneumonia, and they assume no prevalence that can be set"
+            ),
+            Self::MoreCovidThanPneumonia { covid, pneumonia } => write!(
+                f,
+                "{COVID} is a pneumonia here: its share ({covid}) cannot be above that of {PNEUMONIA} ({pneumonia})"
             ),
         }
     }
@@ -126,14 +143,48 @@ impl Prevalences {
     /// label is enough where only one calibrated label begins so.
     ///
     /// # Errors
-    /// If that cannot be read, or the model has no such label, or none that assumes a prevalence.
+    /// If that cannot be read, or the model has no such label, or none that assumes a prevalence, or it
+    /// would contradict another; nothing changes then.
     pub fn assume(&mut self, card: &ModelCard, text: &str) -> Result<(), AssumptionError> {
+        let mut after = self.clone();
+        after.take(card, text)?;
+        after.agree(card)?;
+        *self = after;
+        Ok(())
+    }
+
+    /// The same where more are to come, in any order: [`Prevalences::agree`] is to be asked after the
+    /// last.
+    ///
+    /// # Errors
+    /// As [`Prevalences::assume`], but for a contradiction.
+    pub fn take(&mut self, card: &ModelCard, text: &str) -> Result<(), AssumptionError> {
         let (name, share) = text.rsplit_once('=').ok_or(AssumptionError::Malformed)?;
         let label = label_named(card, name.trim())?;
         let prevalence = share.parse().map_err(|()| AssumptionError::NotAShare)?;
         self.0.retain(|(other, _)| *other != label.name);
         self.0.push((label.name.clone(), prevalence));
         Ok(())
+    }
+
+    /// Whether what is assumed here can be. A card that contradicts itself is left to be: what is shown
+    /// of it is bounded.
+    ///
+    /// # Errors
+    /// If COVID-19 or pneumonia is among them, and COVID-19 would be more frequent than pneumonia.
+    pub fn agree(&self, card: &ModelCard) -> Result<(), AssumptionError> {
+        let is_assumed = |label| self.of(label).is_some();
+        match self.contradiction(card) {
+            Some(error) if is_assumed(COVID) || is_assumed(PNEUMONIA) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// A share of COVID-19 above that of pneumonia, of which it is one, whoever assumes them.
+    pub fn contradiction(&self, card: &ModelCard) -> Option<AssumptionError> {
+        let of = |label| self.shown(card).find(|(name, _)| *name == label);
+        let ((_, covid), (_, pneumonia)) = (of(COVID)?, of(PNEUMONIA)?);
+        (covid > pneumonia).then_some(AssumptionError::MoreCovidThanPneumonia { covid, pneumonia })
     }
 
     /// Each label that assumes a prevalence, in the card's order, and which.
@@ -286,11 +337,52 @@ mod tests {
             ("COVID-19=NaN", "neither end included"),
             ("Edema=0.1", "Edema is not calibrated in double 1"),
             ("COVID-19 given pneumonia=0.1", "given a pneumonia"),
+            (
+                "covid-19=66.7%",
+                "COVID-19 is a pneumonia here: its share (66.7 %) cannot be above that of Pneumonia (50 %)",
+            ),
+            (
+                "Pneumonia=0.001%",
+                "(50 %) cannot be above that of Pneumonia (0.001 %)",
+            ),
         ] {
             let mut assumed = Prevalences::default();
             let error = assumed.assume(&card(), text).unwrap_err().to_string();
             assert!(error.contains(words), "{text}: {error}");
             assert!(assumed.is_empty());
         }
+    }
+
+    /// Each step must be possible, and so must every pair that is.
+    #[test]
+    fn covid_19_is_never_more_frequent_than_pneumonia() {
+        let mut assumed = Prevalences::default();
+        assert!(assumed.assume(&card(), "Pneumonia=5%").is_err());
+        for text in ["COVID-19=1%", "Pneumonia=5%", "COVID-19=5%"] {
+            assumed.assume(&card(), text).unwrap();
+        }
+        assert!(assumed.assume(&card(), "COVID-19=6%").is_err());
+        assert_eq!(assumed.of("COVID-19"), Prevalence::new(0.05));
+        // Together, in any order.
+        let mut together = Prevalences::default();
+        for text in ["Pneumonia=5%", "COVID-19=1%"] {
+            together.take(&card(), text).unwrap();
+        }
+        assert_eq!(together.agree(&card()), Ok(()));
+    }
+
+    /// `cxr adapt` on 40 cases of COVID-19 and 20 healthy ones.
+    #[test]
+    fn a_card_that_contradicts_itself_is_left_to_be() {
+        let mut card = card();
+        card.labels[1].calibration.as_mut().unwrap().prevalence = Prevalence(2.0 / 3.0);
+        card.labels[2].calibration = card.labels[0].calibration;
+        let mut assumed = Prevalences::default();
+        let said = assumed.contradiction(&card).unwrap().to_string();
+        assert!(said.contains("(66.7 %)"), "{said}");
+        assumed.assume(&card, "Edema=10%").unwrap();
+        assert!(assumed.assume(&card, "Pneumonia=60%").is_err());
+        assumed.assume(&card, "Pneumonia=70%").unwrap();
+        assert_eq!(assumed.contradiction(&card), None);
     }
 }

@@ -19,6 +19,7 @@ use super::sample::Sample;
 use super::statistics::{
     Confusion, area_under_roc, average_precision, precision_recall_curve, reliability, roc_curve,
 };
+use super::tables::counted;
 
 /// Width and height of a page.
 const PAGE: (u32, u32) = (1260, 840);
@@ -54,10 +55,10 @@ pub fn page(panel: &Panel) -> Result<String, Box<dyn Error>> {
         let root = SVGBackend::with_string(&mut svg, PAGE).into_drawing_area();
         root.fill(&WHITE)?;
         let title = format!(
-            "{}: {} images of {} patients, {} positive",
+            "{}: {} of {}, {} positive",
             panel.question.name(),
-            panel.all.len(),
-            panel.all.patients(),
+            counted(panel.all.len(), "image"),
+            counted(panel.all.patients(), "patient"),
             panel.all.positives()
         );
         let root = root.titled(&title, ("sans-serif", 24).into_font())?;

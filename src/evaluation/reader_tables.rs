@@ -5,7 +5,7 @@ use std::fmt::Write;
 use unicode_width::UnicodeWidthStr;
 
 use super::readers::{Comparison, Figure, Statistic, Subject};
-use super::tables::with_interval;
+use super::tables::{counted, share_with_interval, with_interval};
 
 const NAME: usize = 25;
 const VALUE: usize = 23;
@@ -14,12 +14,12 @@ const UNDEFINED: &str = "n/a";
 /// One reader and one label, lines ended by a line feed. What rests on no image is left out.
 pub fn terminal(found: &Comparison) -> String {
     let mut text = format!(
-        "{} · {}: {} images of {} patients, {} with the model's answer, {} with a truth ({} ill), \
+        "{} · {}: {} of {}, {} with the model's answer, {} with a truth ({} ill), \
          {} called otherwise after it\n",
         found.reviewer,
         found.label,
-        found.images,
-        found.patients,
+        counted(found.images, "image"),
+        counted(found.patients, "patient"),
         found.with_model,
         found.with_truth,
         found.positives,
@@ -59,11 +59,35 @@ fn cell(figure: Option<&Figure>) -> String {
             figure.statistic,
             Statistic::KappaWithModel | Statistic::KappaWithTruth
         );
-    let to = if may_be_negative { " to " } else { "–" };
-    with_interval(value, figure.interval, 2, to)
+    match may_be_negative {
+        true => with_interval(value, figure.interval, 2, " to "),
+        false => share_with_interval(value, figure.interval, 2),
+    }
 }
 
 fn padded(text: &str, width: usize) -> String {
     let spaces = width.saturating_sub(text.width()).max(1);
     format!("{text}{}", " ".repeat(spaces))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_is_no_plural() {
+        let found = Comparison {
+            reviewer: "ada".to_owned(),
+            label: "Pneumonia".to_owned(),
+            images: 1,
+            patients: 1,
+            with_model: 1,
+            with_truth: 0,
+            positives: 0,
+            changed: 0,
+            figures: Vec::new(),
+        };
+        let text = terminal(&found);
+        assert!(text.contains(": 1 image of 1 patient, 1 with"), "{text}");
+    }
 }

@@ -71,8 +71,11 @@ pub fn head(about: &About) -> String {
         (
             "images",
             format!(
-                "{} scored of {} patients, {} refused, {} failed",
-                images.scored, about.patients, images.refused, images.failed
+                "{} scored of {}, {} refused, {} failed",
+                images.scored,
+                counted(about.patients, "patient"),
+                images.refused,
+                images.failed
             ),
         ),
     ] {
@@ -283,17 +286,16 @@ fn comparisons(report: &Report, text: &mut String) {
 
 fn comparison(compared: &Compared) -> String {
     let difference = with_interval(compared.difference, compared.interval, 3, " to ");
+    let [auc, against] = [compared.auc, compared.auc_against].map(|auc| share(auc, 3));
     let p = match compared.delong_p {
         None => UNDEFINED.to_owned(),
         Some(p) if p < 0.001 => "< 0.001".to_owned(),
         Some(p) => format!("{p:.3}"),
     };
     format!(
-        "    {}{:>8}{:>8.3}{:>8.3}  {}{p}",
+        "    {}{:>8}{auc:>8}{against:>8}  {}{p}",
         padded(&group_name(&compared.group), 32),
         compared.n,
-        compared.auc,
-        compared.auc_against,
         padded(&difference, 25)
     )
 }
@@ -309,7 +311,38 @@ pub fn cell(figure: &Figure) -> String {
         | Statistic::CalibrationSlope
         | Statistic::Pearson
         | Statistic::MeanAbsoluteError => with_interval(value, figure.interval, 2, " to "),
-        _ => with_interval(value, figure.interval, 3, "–"),
+        _ => share_with_interval(value, figure.interval, 3),
+    }
+}
+
+/// `1 image`, `2 images`.
+pub fn counted(n: usize, one: &str) -> String {
+    let end = if n == 1 { "" } else { "s" };
+    format!("{n} {one}{end}")
+}
+
+/// A share of 0 to 1 for people: what would be rounded to none or all, and is neither, is said as
+/// `< 0.001` or `> 0.999`.
+fn share(value: f64, decimals: usize) -> String {
+    // Of a sum in double precision no more than this is left over.
+    const NOTHING: f64 = 1e-12;
+    let step = 10_f64.powi(-i32::try_from(decimals).unwrap_or(3));
+    let words = fixed(value, decimals);
+    if words == fixed(1.0, decimals) && value < 1.0 - NOTHING {
+        format!("> {}", fixed(1.0 - step, decimals))
+    } else if words == fixed(0.0, decimals) && value > NOTHING {
+        format!("< {}", fixed(step, decimals))
+    } else {
+        words
+    }
+}
+
+/// A share and its interval, if it has one. Written closer where it would not fit into a column.
+pub fn share_with_interval(value: f64, interval: Option<Interval>, decimals: usize) -> String {
+    let text = joined(value, interval, "–", |value| share(value, decimals));
+    match text.width() < VALUE {
+        true => text,
+        false => text.replace("> ", ">").replace("< ", "<"),
     }
 }
 
@@ -325,11 +358,22 @@ pub fn with_interval(value: f64, interval: Option<Interval>, decimals: usize, to
         large if large >= 10.0 => 1,
         _ => decimals,
     };
-    let fixed = |value: f64| {
-        let text = format!("{value:.decimals$}");
-        let is_zero = text.chars().all(|c| matches!(c, '-' | '0' | '.'));
-        if is_zero { text.replace('-', "") } else { text }
-    };
+    joined(value, interval, to, |value| fixed(value, decimals))
+}
+
+/// A zero has no sign.
+fn fixed(value: f64, decimals: usize) -> String {
+    let text = format!("{value:.decimals$}");
+    let is_zero = text.chars().all(|c| matches!(c, '-' | '0' | '.'));
+    if is_zero { text.replace('-', "") } else { text }
+}
+
+fn joined(
+    value: f64,
+    interval: Option<Interval>,
+    to: &str,
+    words: impl Fn(f64) -> String,
+) -> String {
     let interval = interval.map_or(String::new(), |interval| {
         let mark = match interval.method {
             Method::Bootstrap => "",
@@ -337,11 +381,11 @@ pub fn with_interval(value: f64, interval: Option<Interval>, decimals: usize, to
         };
         format!(
             " ({}{to}{}){mark}",
-            fixed(interval.low),
-            fixed(interval.high)
+            words(interval.low),
+            words(interval.high)
         )
     });
-    fixed(value) + &interval
+    words(value) + &interval
 }
 
 fn group_name(group: &Group) -> String {
@@ -545,6 +589,38 @@ mod tests {
             method: Method::Bootstrap,
         });
         assert_eq!(with_interval(-1.4, interval, 2, " to "), "-1 (-123 to 0)");
+    }
+
+    #[test]
+    fn no_share_is_all_or_none_that_is_not() {
+        let within = |low, high| {
+            Some(Interval {
+                low,
+                high,
+                method: Method::Wilson,
+            })
+        };
+        let words = |value, interval| share_with_interval(value, interval, 3);
+        assert_eq!(words(0.99978, None), "> 0.999");
+        assert_eq!(words(0.0002, within(0.0, 0.001)), "<0.001 (0.000–0.001)w");
+        let all = within(0.99951, 1.0 - 1e-7);
+        assert_eq!(words(0.99978, all), ">0.999 (>0.999–>0.999)w");
+        assert_eq!(words(1.0, within(0.95, 1.0)), "1.000 (0.950–1.000)w");
+        assert_eq!(words(1.0 - 1e-15, None), "1.000");
+        assert_eq!(words(0.0, None), "0.000");
+        assert_eq!(share_with_interval(0.996, None, 2), "> 0.99");
+
+        let mut report = report();
+        for figure in &mut report.figures {
+            figure.value = figure.value.map(|_| 0.99978);
+            figure.interval = all;
+        }
+        report.comparisons[0].auc = 0.99978;
+        let text = terminal(&report);
+        assert!(text.contains(" > 0.999   0.900"), "{text}");
+        for line in text.lines() {
+            assert!(line.width() <= 100, "{}: {line}", line.width());
+        }
     }
 
     #[test]

@@ -11,8 +11,8 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{Cell, Format, Record, path_text};
-pub use crate::domain::columns::CONTENT;
-use crate::domain::columns::{AFTER, BASIS, BEFORE, CARD, NESTED, PREVALENCE, is_reserved};
+use crate::domain::columns::{AFTER, BASIS, BEFORE, CARD, NESTED, is_reserved};
+pub use crate::domain::columns::{CONTENT, PREVALENCE};
 use crate::domain::{
     Conformal, ContentId, Finding, ModelCard, Prediction, PresenceSet, Prevalences, Question,
     Severity,

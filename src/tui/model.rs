@@ -321,10 +321,7 @@ impl Model {
 
     /// A prediction at the prevalences that are assumed.
     pub fn shown<'a>(&self, prediction: &'a Prediction) -> Cow<'a, Prediction> {
-        match self.assumed.is_empty() {
-            true => Cow::Borrowed(prediction),
-            false => Cow::Owned(prediction.clone().assuming(&self.assumed)),
-        }
+        prediction.under(&self.assumed)
     }
 
     pub fn card(&self) -> Option<&ModelCard> {

@@ -74,6 +74,7 @@ impl Entry {
     }
 
     /// Score of a label, if it has been read and was not refused.
+    #[cfg(test)]
     pub fn score(&self, label: &str) -> Option<f32> {
         self.prediction()?.finding(label).map(|f| f.score.value())
     }
@@ -306,7 +307,8 @@ impl Worklist {
         let text = self.filter.text().to_owned();
         self.filter = Filter::new(text, Some(&terms));
         self.terms = Some(terms);
-        self.stale |= self.filter.asks_of_answers();
+        let is_by_score = matches!(self.sort, Sort::Score(_));
+        self.stale |= is_by_score || self.filter.asks_of_answers();
     }
 
     /// What is wrong with a filter that is being typed.

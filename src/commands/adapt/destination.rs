@@ -1,6 +1,7 @@
 //! Where the new model goes: both files whole, or neither.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -44,7 +45,12 @@ impl Destination {
             }
         }
         destination.refuse_to_replace()?;
-        let probe = Draft::begin(path).map_err(|error| fail(&error.kind().to_string()));
+        let probe = Draft::begin(path).map_err(|error| match (error.kind(), path.parent()) {
+            (ErrorKind::NotFound, Some(folder)) => {
+                fail(&format!("there is no folder {}", path_text(folder)))
+            }
+            (kind, _) => fail(&kind.to_string()),
+        });
         probe.map(|_| destination)
     }
 
@@ -101,5 +107,19 @@ fn is_same(one: &Path, other: &Path) -> bool {
     match (one.canonicalize(), other.canonicalize()) {
         (Ok(one), Ok(other)) => one == other,
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_is_not_there_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = folder.path().join("ad");
+        let error = Destination::new(&inner.join("x.safetensors"), false, None).unwrap_err();
+        let expected = format!("there is no folder {}", inner.display());
+        assert!(error.to_string().ends_with(&expected), "{error}");
     }
 }

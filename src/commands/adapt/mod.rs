@@ -24,7 +24,7 @@ use super::{SOME_FAILED, Usage, available_cores, cases, classifier, complain, mo
 use crate::adaptation::{FITS, Method, Work};
 use crate::cli;
 use crate::domain::text::Printable;
-use crate::domain::{ModelCard, Question};
+use crate::domain::{ModelCard, Prevalences, Question};
 use crate::evaluation::{Manifest, Question as Asked};
 use crate::export::path_text;
 use crate::imaging::Limits;
@@ -64,8 +64,9 @@ pub fn run(arguments: &cli::Adapt, limits: &Limits, model: Option<&Path>) -> Res
         return Ok(code);
     }
     let fits = fits?;
-    let adapted = adapted(arguments, &before, &study, &fits, &date)?;
-    let text = table::terminal(arguments, &study, &manifest, &fits);
+    let (adapted, contradiction) = adapted(arguments, &before, &study, &fits, &date)?;
+    let mut text = table::terminal(arguments, &study, &manifest, &fits);
+    text.extend(contradiction.map(|words| words + "\n"));
     if let Some(code) = interrupted(&signals) {
         return Ok(code);
     }
@@ -116,14 +117,14 @@ fn fits(arguments: &cli::Adapt, study: &Study, signals: &Signals) -> Result<Fits
     fits
 }
 
-/// The new model, and that it can be loaded.
+/// The new model, and that it can be loaded; and what is to be said of shares of its card that cannot be.
 fn adapted(
     arguments: &cli::Adapt,
     before: &ModelFiles,
     study: &Study,
     fits: &Fits,
     date: &str,
-) -> Result<ModelFiles> {
+) -> Result<(ModelFiles, Option<String>)> {
     let about = card::About {
         name: arguments
             .output
@@ -138,10 +139,12 @@ fn adapted(
         method: method(arguments),
     };
     let card = card::adapted(study, fits, &about);
+    let contradiction = Prevalences::default().contradiction(&card);
+    let contradiction = contradiction.map(|error| format!("{error}, and is on the new card: COVID-19 is shown as at most as probable as Pneumonia."));
     let rows: Vec<HeadRow> = fits.labels.iter().filter_map(fit::LabelFit::row).collect();
     let adapted = before.adapted(card, &rows).context("the new model")?;
     adapted.classifier().context("the new model")?;
-    Ok(adapted)
+    Ok((adapted, contradiction))
 }
 
 /// As a shell reports a program that a signal ended.

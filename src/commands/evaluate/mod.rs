@@ -43,6 +43,9 @@ pub fn run(arguments: &cli::Evaluate, limits: &Limits, model: Option<&Path>) -> 
     let labels = table.as_ref().map_or_else(|| labels(card), Table::labels);
     let manifest = cases::read(&arguments.cases, &arguments.group_column, &labels)?;
     let is_own = table.as_ref().is_none_or(|table| table.is_of(card));
+    if let Some(table) = table.as_ref().filter(|_| is_own) {
+        table.refuse_another_prevalence(card)?;
+    }
     let points = if is_own { points(card) } else { Vec::new() };
     let prevalences = prevalence::asked(&arguments.prevalence, &labels, &points)?;
     let root = cases::root(&arguments.cases);

@@ -4,7 +4,7 @@
 //! belongs to a case if the one path ends with the other. Where that is not plain, it is an error:
 //! a score under the wrong truth is worse than none.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,9 @@ use crate::commands::cases::{bytes, contents, file};
 use crate::commands::complain;
 use crate::domain::{Score, ScoreKind};
 use crate::evaluation::Case;
-use crate::export::{CONTENT, Format, ReadError, is_label, path_text, read_array, read_table};
+use crate::export::{
+    CONTENT, Format, PREVALENCE, ReadError, is_label, path_text, read_array, read_table,
+};
 
 /// A table of predictions.
 #[derive(Debug)]
@@ -29,6 +31,8 @@ pub struct Table {
     /// And by what was in the file, where the table says it.
     by_content: HashMap<String, Vec<usize>>,
     model_sha256: String,
+    /// What its rows say that they assume, each once.
+    prevalences: BTreeSet<String>,
 }
 
 #[derive(Debug)]
@@ -103,6 +107,9 @@ impl Table {
         if models.len() > 1 {
             return Err(fail("rows of several models".into()));
         }
+        let prevalences = at(PREVALENCE).map_or_else(BTreeSet::new, |at| {
+            raw.iter().map(|row| row[at].clone()).collect()
+        });
         Ok(Table {
             file: file.to_owned(),
             labels: labels
@@ -113,6 +120,7 @@ impl Table {
             rows,
             by_name,
             by_content,
+            prevalences,
         })
     }
 
@@ -127,6 +135,25 @@ impl Table {
 
     pub fn is_of(&self, card: &ModelCard) -> bool {
         self.model_sha256 == card.sha256
+    }
+
+    /// The card's operating points are at the card's own prevalences: scores at others are on another
+    /// scale.
+    ///
+    /// # Errors
+    /// [`Usage`], if it says that it assumes another.
+    pub fn refuse_another_prevalence(&self, card: &ModelCard) -> Result<()> {
+        for (label, share) in self.prevalences.iter().flat_map(|text| shares(text)) {
+            let known = card.labels.iter().find(|known| known.name == label);
+            let own = known.and_then(|known| known.calibration);
+            let own = own.map(|calibration| calibration.prevalence.share());
+            if let Some(own) = own.filter(|own| (own - share).abs() > 1e-9 * own) {
+                return Err(Usage::error(format!(
+                    "{self} assumes {label}={share}, and the model's card {own}: make it without --prevalence"
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// What it says of each case. A case without a row is one that could not be read.
@@ -235,6 +262,18 @@ impl Table {
         let case = path_text(&case.path);
         Usage::error(format!("{self}: it is not plain which row is of {case}"))
     }
+}
+
+/// The share of each label, as rows say them: an object in JSON, else `LABEL=SHARE; LABEL=SHARE`.
+fn shares(text: &str) -> Vec<(String, f64)> {
+    if let Ok(object) = serde_json::from_str::<BTreeMap<String, f64>>(text) {
+        return object.into_iter().collect();
+    }
+    let pairs = text.split("; ").filter_map(|pair| {
+        let (label, share) = pair.rsplit_once('=')?;
+        Some((label.to_owned(), share.parse().ok()?))
+    });
+    pairs.collect()
 }
 
 /// Columns, and rows with a value for each. Whichever format it is, and whatever it is called.
@@ -351,6 +390,7 @@ impl Reading<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{Calibration, LabelCard, Prevalence};
     use crate::evaluation::question::Truth;
 
     const HEAD: &str = "path,status,reasons,Pneumonia,COVID-19,model_sha256\n";
@@ -483,6 +523,39 @@ mod tests {
         assert_eq!(found, [Some(0.25), Some(0.5)]);
         let other = text.replace("image_sha256", "Effusion");
         assert!(Table::parse(Path::new("t.jsonl"), other.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn a_table_at_another_prevalence_than_the_cards_is_refused() {
+        let calibrated = |name: &str| LabelCard {
+            calibration: Some(Calibration {
+                slope: 1.0,
+                intercept: 0.0,
+                prevalence: Prevalence::new(0.5).unwrap(),
+            }),
+            ..LabelCard::new(name, crate::domain::Question::Presence, None)
+        };
+        let card = ModelCard {
+            labels: vec![calibrated("Pneumonia"), calibrated("COVID-19")],
+            ..ModelCard::default()
+        };
+        let csv = "path,status,COVID-19,prevalence\na.png,ok,0.25,Pneumonia=0.5; COVID-19=SHARE\n\
+                   b.png,error,,\n";
+        let line = r#"{"path":"a.png","status":"ok","COVID-19":0.25,"prevalence":{"Pneumonia":0.5,"COVID-19":SHARE}}"#;
+        let array = format!("[\n{line}\n]");
+        let earlier = "path,status,COVID-19\na.png,ok,0.25\n";
+        let check = |text: &str| {
+            let table = Table::parse(Path::new("pv.csv"), text.as_bytes()).unwrap();
+            let checked = table.refuse_another_prevalence(&card);
+            checked.map_err(|error| error.to_string())
+        };
+        assert_eq!(check(earlier), Ok(()));
+        for text in [csv, line, &array] {
+            assert_eq!(check(&text.replace("SHARE", "0.5")), Ok(()), "{text}");
+            let error = check(&text.replace("SHARE", "0.0001")).unwrap_err();
+            let expected = "pv.csv assumes COVID-19=0.0001, and the model's card 0.5";
+            assert!(error.starts_with(expected), "{error}");
+        }
     }
 
     #[test]

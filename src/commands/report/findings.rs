@@ -42,6 +42,13 @@ fn causes(html: &mut Html, prediction: &Prediction) {
                  them is here.</p>\n",
             );
         }
+        Causes::OtherPrevalence => {
+            html.markup(HEADING);
+            html.markup(
+                "<p><b>Can't tell:</b> the causes rest on the model's own prevalences, and another is \
+                 assumed here.</p>\n",
+            );
+        }
         Causes::Told(causes) => {
             html.markup(HEADING);
             cause_table(html, &causes);

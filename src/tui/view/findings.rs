@@ -9,7 +9,7 @@ use super::change;
 use super::gauge::{self, Marks};
 use super::groups::{self, Group};
 use super::layout::Layout;
-use super::text::{cells, fit, percent, shorten, wrap};
+use super::text::{cells, fit, number, shorten, wrap};
 use super::theme::Theme;
 use crate::domain::{
     Causes, Conformal, Finding, InputCheck, ModelCard, PNEUMONIA, Prediction, PresenceSet,
@@ -28,6 +28,8 @@ const NARROW: usize = 30;
 const DENIED: [&str; 2] = ["can't tell: no pneumonia found", "can't tell"];
 /// In place of causes that other outputs deny.
 const CAUSE_DENIED: &str = "cause: can't tell, the outputs contradict each other";
+/// In place of causes under a prevalence that they do not rest on.
+const CAUSE_ELSEWHERE: &str = "cause: only at the model's own prevalence";
 /// How often a conformal set holds the right answer.
 const LEVEL: &str = " (90 %)";
 /// Before a label whose number is only a score, where others are probabilities.
@@ -203,6 +205,10 @@ impl Pane<'_> {
                 let lines = self.wrapped(CAUSE_DENIED, self.theme.caution);
                 groups.push(group(4, lines));
             }
+            Causes::OtherPrevalence => {
+                let lines = self.wrapped(CAUSE_ELSEWHERE, self.theme.dim);
+                groups.push(group(4, lines));
+            }
             Causes::Unasked => {}
         }
         // How far it extends is an answer to nobody's question where no pneumonia was found.
@@ -239,9 +245,10 @@ impl Pane<'_> {
     /// `Pneumonia      ██╎████████▊──┃────  77.1 %`
     fn gauge_line(&self, plain: Style, finding: &Finding, shown: (f32, bool)) -> Line<'static> {
         let label_width = self.label_width();
+        let number = number(finding.score.kind, shown);
         let number = match self.width < NARROW {
-            true => percent(shown).replacen(' ', "", 1),
-            false => percent(shown),
+            true => number.replacen(' ', "", 1),
+            false => number,
         };
         let number = self.theme.words(&number).into_owned();
         let gauge_width = self.width.saturating_sub(label_width + 2 + cells(&number));

@@ -125,9 +125,9 @@ fn no_number_is_more_than_it_is() {
     let sizes = [(40, 15), (80, 24), (120, 35), (200, 50)];
     for size in sizes {
         let text = screen_saying(size, [1.0, 1.0, 0.0, 0.0, 1.0], |_| ());
-        assert!(text.contains("> 99.9 %"), "{text}");
+        assert!(text.contains("> 0.999"), "{text}");
         let healthy = screen_saying(size, [0.194, 0.0, 0.02, 0.021, 0.959], |_| ());
-        assert!(healthy.contains("< 0.1 %") && healthy.contains("no finding"));
+        assert!(healthy.contains("< 0.001") && healthy.contains("no finding"));
         let row = healthy.lines().find(|line| line.contains("no finding"));
         assert!(
             !row.unwrap()
@@ -138,7 +138,7 @@ fn no_number_is_more_than_it_is() {
             "{healthy}"
         );
         for text in [text, healthy] {
-            for certain in [" 100.0 %", " 0.0 %"] {
+            for certain in [" 1.000", " 0.000", "%"] {
                 assert!(!text.contains(certain), "{text}");
             }
         }
@@ -155,7 +155,7 @@ fn causes_are_on_the_screen_only_where_they_agree_with_what_is_found() {
         let torn = screen_saying(size, [0.9, 0.02, 0.01, 0.007, 0.983], |model| {
             press(model, 'd')
         });
-        for (text, share) in [(healthy, "95.9"), (torn, "98.3")] {
+        for (text, share) in [(healthy, "0.959"), (torn, "0.983")] {
             for words in [share, "Bacterial", "given", "after all"] {
                 assert!(!text.contains(words), "{words}, {size:?}:\n{text}");
             }
@@ -165,7 +165,7 @@ fn causes_are_on_the_screen_only_where_they_agree_with_what_is_found() {
     assert!(text.contains("cause: can't tell"), "{text}");
     let text = screen_saying((80, 24), [0.2, 0.9, 0.01, 0.007, 0.983], |_| ());
     assert!(
-        text.contains("COVID-19: can't") && !text.contains("90.0"),
+        text.contains("COVID-19: can't") && !text.contains("0.900"),
         "{text}"
     );
     // A map of a cause would show what is not told.

@@ -4,8 +4,8 @@ use ratatui::buffer::Buffer;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-use crate::domain;
 use crate::domain::text::{Printable, is_dangerous};
+use crate::domain::{self, Score, ScoreKind};
 
 /// Takes what must not be shown out of every cell. All text of the screen comes by here, wherever it is
 /// from: a mark that hides behind a letter is in that letter's cell. Pictures come later, with signs of
@@ -112,9 +112,10 @@ pub fn count(n: usize) -> String {
     grouped
 }
 
-/// A score from 0 to 1, or what it is at most, in eight cells: `  77.1 %`, `> 99.9 %`, `≤ 90.8 %`.
-pub fn percent((score, is_bound): (f32, bool)) -> String {
-    let words = domain::percent(score);
+/// A number from 0 to 1, or what it is at most, in eight cells: `  77.1 %`, `> 99.9 %`, `≤ 90.8 %` of a
+/// probability, and `   0.771` of what is none.
+pub fn number(kind: ScoreKind, (score, is_bound): (f32, bool)) -> String {
+    let words = Score::new(score, kind).map_or_else(String::new, Score::words);
     match is_bound {
         true => format!("{:>8}", domain::at_most(&words)),
         false => format!("{words:>8}"),
@@ -195,10 +196,14 @@ mod tests {
         assert_eq!(count(7), "7");
         assert_eq!(count(1_284), "1 284");
         assert_eq!(count(1_000_000), "1 000 000");
-        assert_eq!(percent((0.7713, false)), "  77.1 %");
-        assert_eq!(percent((1.0, false)), "> 99.9 %");
-        assert_eq!(percent((0.0, false)), " < 0.1 %");
-        assert_eq!(percent((0.9, true)), "≤ 90.0 %");
-        assert_eq!(percent((0.9999, true)), "> 99.9 %");
+        assert_eq!(number(ScoreKind::Calibrated, (0.7713, false)), "  77.1 %");
+        assert_eq!(number(ScoreKind::Calibrated, (1.0, false)), "> 99.9 %");
+        assert_eq!(number(ScoreKind::Calibrated, (0.0, false)), " < 0.1 %");
+        assert_eq!(number(ScoreKind::Calibrated, (0.9, true)), "≤ 90.0 %");
+        assert_eq!(number(ScoreKind::Calibrated, (0.9999, true)), "> 99.9 %");
+        for kind in [ScoreKind::Sigmoid, ScoreKind::OperatingPointNormalised] {
+            assert_eq!(number(kind, (0.859, false)), "   0.859");
+            assert_eq!(number(kind, (1.0, false)), " > 0.999");
+        }
     }
 }

@@ -9,9 +9,7 @@ use super::change;
 use super::layout::Layout;
 use super::text::{cells, count, fit, shorten, shorten_name};
 use super::theme::Theme;
-use crate::domain::{
-    Finding, InputCheck, Opinion, Prediction, Question, Verdict, at_most, percent,
-};
+use crate::domain::{Finding, InputCheck, Opinion, Prediction, Question, Verdict};
 use crate::tui::look::Columns;
 use crate::tui::model::{Model, Reading};
 use crate::tui::worklist::{Disk, Entry, Sort, State, nearest};
@@ -404,10 +402,7 @@ fn summary(model: &Model, theme: &Theme, prediction: &Prediction) -> Said {
     let highest = |a: &&Finding, b: &&Finding| a.score.value().total_cmp(&b.score.value());
     let found = alone().filter(|f| prediction.is_found(f)).max_by(highest);
     let denied = alone().find(|f| prediction.is_denied(f));
-    let number = |finding: &Finding| match prediction.shown_score(finding) {
-        (bound, true) => theme.words(&at_most(&percent(bound))).into_owned(),
-        (score, false) => percent(score),
-    };
+    let number = |finding: &Finding| theme.words(&prediction.shown_words(finding)).into_owned();
     let name = |finding: &Finding| finding.label.name().to_owned();
     let (sign, style, score, words) = match (wanted.or(found), denied) {
         (Some(finding), _) if prediction.is_found(finding) => {

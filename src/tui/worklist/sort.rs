@@ -1,6 +1,7 @@
 //! The orders of the worklist. What has no value to be sorted by comes last, in the order of names,
 //! reversed or not.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use super::filter::below_root;
@@ -127,7 +128,7 @@ impl Worklist {
         let entry = &self.entries[index as usize];
         match &self.sort {
             Sort::Name | Sort::Patient => None,
-            Sort::Score(label) => entry.score(label).map(|score| -f64::from(score)),
+            Sort::Score(label) => self.told_score(entry, label).map(|score| -f64::from(score)),
             Sort::Uncertainty => nearest(entry.prediction()?).map(|(_, distance)| distance),
             Sort::Disagreement => {
                 let (_, other) = self.said_elsewhere_of(index)?;
@@ -138,6 +139,16 @@ impl Worklist {
             Sort::Time => self.times.of(index),
             Sort::Random(seed) => Some(random_rank(*seed, below_root(&entry.path, &self.roots))),
         }
+    }
+
+    /// As it is shown; `None` where a row has no number of this label.
+    fn told_score(&self, entry: &Entry, label: &str) -> Option<f32> {
+        let said = entry.prediction()?;
+        let said = match &self.terms {
+            Some(terms) => terms.shown(said),
+            None => Cow::Borrowed(said),
+        };
+        said.told_score(said.finding(label)?)
     }
 
     /// Where the model in use and another differ most over a row, and by how much.

@@ -208,6 +208,25 @@ fn the_doubtful_come_first_and_what_cannot_be_doubted_last_in_the_order_of_names
     );
 }
 
+/// A COVID-19 that no pneumonia bears out has no number on the screen, and none to be sorted by.
+#[test]
+fn rows_are_sorted_by_what_is_shown() {
+    let mut list = list();
+    for (name, pneumonia, covid) in [("w/a", 0.2, 0.9), ("w/b", 0.9, 0.6), ("v/c", 0.9, 0.7)] {
+        let both = [("Pneumonia", pneumonia), ("COVID-19", covid)];
+        let findings = both.map(|(label, score)| finding(label, score, Some(0.5)));
+        let path = format!("{name}.png");
+        list.record(
+            Path::new(&path),
+            said(findings.into(), InputCheck::Accepted),
+        );
+    }
+    list.set_sort(Sort::Score("COVID-19".into()));
+    assert_eq!(names(&list)[..2], ["c.png", "b.png"]);
+    list.set_sort(Sort::Score("Pneumonia".into()));
+    assert_eq!(names(&list)[..3], ["b.png", "c.png", "a.png"]);
+}
+
 #[test]
 fn an_assumed_prevalence_does_not_change_what_is_doubtful() {
     let half = Prevalence::new(0.5).unwrap();

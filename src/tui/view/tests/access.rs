@@ -67,7 +67,7 @@ fn in_ascii_the_screen_says_the_same() {
         press(&mut model, 'o');
         show(&mut model);
         let ascii = whole(&drawn(&model, &theme));
-        for words in ["where, not whether", "not for diagnosis", "93.5 %", "@"] {
+        for words in ["where, not whether", "not for diagnosis", "0.935", "@"] {
             assert!(ascii.contains(words), "{words}\n{ascii}");
         }
         insta::assert_snapshot!(format!("ascii_{width}x{height}"), ascii);
@@ -107,7 +107,7 @@ fn without_colours_no_cell_has_one_and_states_keep_their_signs() {
     }
     // What was found is not only bold.
     assert!(
-        screen.contains("●  93.5 %") && screen.contains("   10.0 %"),
+        screen.contains("●   0.935") && screen.contains("   0.100"),
         "{screen}"
     );
 }
@@ -157,8 +157,8 @@ fn the_smallest_and_the_largest_screen_show_everything_that_counts() {
         for words in [
             "IM-0041.png",
             "Pneumonia",
-            "93.5 %",
-            "91.0 %",
+            "0.935",
+            "0.910",
             "score",
             "cxr-lite0",
             "not for diagnosis",
@@ -261,17 +261,17 @@ fn a_row_shows_the_columns_that_are_wanted() {
     };
     assert_eq!(
         line(Columns::default()),
-        "▸● IM-0041.png    93.5 % Pneumonia"
+        "▸● IM-0041.png     0.935 Pneumonia"
     );
     let name = line(columns(true, true, true, false));
     assert!(
-        name.starts_with("▸● IM-0041.png") && name.ends_with(" 93.5 %"),
+        name.starts_with("▸● IM-0041.png") && name.ends_with(" 0.935"),
         "{name}"
     );
     assert_eq!(line(columns(false, true, false, false)), "▸● IM-0041.png");
     assert_eq!(
         line(columns(true, false, true, true)),
-        "▸●  93.5 % Pneumonia"
+        "▸●   0.935 Pneumonia"
     );
     assert!(line(columns(true, true, false, true)).ends_with("  Pneumonia"));
     assert_eq!(line(columns(false, false, false, false)), "▸●");

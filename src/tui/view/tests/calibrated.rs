@@ -238,22 +238,34 @@ fn another_prevalence_moves_the_numbers_and_never_a_finding_to_another_side() {
         screen(&model).contains("77.0 % Pneumonia"),
         "in the list too"
     );
+    let enter = |model: &mut Model, text: &str| {
+        text.chars().for_each(|c| press(model, c));
+        let enter = KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE);
+        update(model, Message::Key(enter));
+    };
+    // More COVID-19 than pneumonia cannot be.
+    press(&mut model, 'p');
+    enter(&mut model, "pneu=5%");
+    let refused = screen(&model);
+    assert!(
+        refused.contains("COVID-19 is a pneumonia here"),
+        "{refused}"
+    );
     press(&mut model, 'p');
     let asked = screen(&model);
     assert!(
         asked.contains("prevalence:    now Pneumonia=50 %, COVID-19=50 %"),
         "{asked}"
     );
-    "pneu=5%".chars().for_each(|c| press(&mut model, c));
-    update(
-        &mut model,
-        Message::Key(KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE)),
-    );
+    enter(&mut model, "cov=1%");
+    press(&mut model, 'p');
+    enter(&mut model, "pneu=5%");
     let text = screen(&model);
     // Odds of 0.77 / 0.23 divided by 19: 0.176205 / 1.176205.
     for words in [
         "15.0 % Pneumonia",
-        "π Pneumonia 5 %, COVID-19 50 %",
+        "π Pneumonia 5 %, COVID-19 1 %",
+        "cause: only at the model's own",
         "● IM-0041.png",
     ] {
         assert!(text.contains(words), "{words} is not in\n{text}");

@@ -123,7 +123,7 @@ fn where_there_is_none_they_turn_over() {
                 // The gauge, not the line about the rest.
                 *seen |= text.lines().any(|line| {
                     line.contains(&name[..name.len().min(9)])
-                        && line.contains(" %")
+                        && line.contains(" 0.")
                         && !line.contains("[f]")
                 });
             }

@@ -1,9 +1,11 @@
 //! Whether an image is what a filter asks for.
 
+use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
 use super::{Expr, Operator, REVIEWS, STATES, Terms, Value};
-use crate::domain::{Finding, Question};
+use crate::domain::{Prediction, Question};
 use crate::tui::worklist::held::is_held_as;
 use crate::tui::worklist::{Entry, Held, State};
 
@@ -15,6 +17,8 @@ pub struct Candidate<'a> {
     /// Below the folder that was asked for, in lower case.
     path: String,
     terms: Option<&'a Terms>,
+    /// What is shown of it, once it is asked for.
+    shown: OnceCell<Option<Cow<'a, Prediction>>>,
 }
 
 impl<'a> Candidate<'a> {
@@ -30,6 +34,7 @@ impl<'a> Candidate<'a> {
             held,
             path: path.to_lowercase(),
             terms,
+            shown: OnceCell::new(),
         }
     }
 
@@ -64,7 +69,7 @@ impl<'a> Candidate<'a> {
     fn is_called(&self, word: &str) -> Option<bool> {
         match word {
             _ if self.path.contains(word) => Some(true),
-            "found" => self.entry.is_found(),
+            "found" => is_found(self.shown()?),
             word if STATES.contains(&word) => Some(self.entry.is_in_state(word)),
             word if REVIEWS.contains(&word) => Some(is_held_as(self.held, word)),
             _ => Some(false),
@@ -72,34 +77,50 @@ impl<'a> Candidate<'a> {
     }
 
     fn value(&self, value: &Value) -> Option<f32> {
-        let prediction = self.entry.prediction()?;
+        let prediction = self.shown()?;
         match value {
-            Value::Score(label) => self.score(prediction.finding(label)?),
+            Value::Score(label) => {
+                self.terms?;
+                prediction.told_score(prediction.finding(label)?)
+            }
             Value::Extent => Some(prediction.severity?.geographic_extent),
             Value::Opacity => Some(prediction.severity?.opacity),
             Value::Unresolved(_) => None,
         }
     }
 
-    /// As it is shown: at the prevalence that is assumed.
-    fn score(&self, finding: &Finding) -> Option<f32> {
-        let assumed = self.terms?.assumed.of(finding.label.name());
-        Some(match assumed {
-            Some(prevalence) => finding.assuming(prevalence).score.value(),
-            None => finding.score.value(),
-        })
+    /// At the prevalences that are assumed.
+    fn shown(&self) -> Option<&Prediction> {
+        let shown = || {
+            let said = self.entry.prediction()?;
+            Some(match self.terms {
+                Some(terms) => terms.shown(said),
+                None => Cow::Borrowed(said),
+            })
+        };
+        self.shown.get_or_init(shown).as_deref()
     }
 }
 
-impl Entry {
-    /// Whether a label that stands on its own is at or above its operating point; `None` where none
-    /// has a score and such a point.
-    fn is_found(&self) -> Option<bool> {
-        let findings = self.prediction()?.findings.iter();
-        let alone = findings.filter(|finding| finding.question == Question::Presence);
-        alone.filter_map(Finding::is_positive).reduce(|a, b| a || b)
+impl Terms {
+    /// As a screen shows it: at the prevalences that are assumed.
+    pub fn shown<'p>(&self, said: &'p Prediction) -> Cow<'p, Prediction> {
+        said.under(&self.assumed)
     }
+}
 
+/// Whether a label that stands on its own is found, as a screen says it; `None` where none has a score
+/// and an operating point.
+fn is_found(said: &Prediction) -> Option<bool> {
+    let findings = said.findings.iter();
+    let alone = findings.filter(|finding| finding.question == Question::Presence);
+    let asked = alone.filter(|finding| finding.is_positive().is_some());
+    asked
+        .map(|finding| said.is_found(finding))
+        .reduce(|a, b| a || b)
+}
+
+impl Entry {
     fn is_in_state(&self, word: &str) -> bool {
         match word {
             "read" => !matches!(self.state, State::Unread),

@@ -274,6 +274,45 @@ fn scores_are_compared_as_they_are_shown() {
     }
 }
 
+/// What a screen denies is on neither side of a comparison, and what it bounds is compared by that.
+#[test]
+fn a_filter_sees_what_the_screen_says() {
+    let cause = Finding {
+        question: Question::GivenPneumonia,
+        operating_point: None,
+        ..finding("COVID-19 given pneumonia", 0.959)
+    };
+    let calibrated = |label, score: f32| Finding {
+        calibrated: Some(Calibrated {
+            log_odds: crate::domain::prevalence::log_odds(score.into()),
+            prevalence: Prevalence::new(0.5).unwrap(),
+        }),
+        ..finding(label, score)
+    };
+    let entry = |pneumonia, covid| {
+        let alone = [
+            calibrated("Pneumonia", pneumonia),
+            calibrated("COVID-19", covid),
+        ];
+        let findings = alone.into_iter().chain([cause.clone()]).collect();
+        read("a.png", findings, InputCheck::Accepted)
+    };
+    let (denied, ill) = (entry(0.2, 0.9), entry(0.908, 0.998));
+    for (text, of_denied, of_ill) in [
+        ("found", false, true),
+        ("!found", true, false),
+        ("covid>0.5", false, true),
+        ("!covid>0.5", false, false),
+        ("covid>0.95", false, false),
+        ("given>0.5", false, true),
+        ("given<=0.5", false, false),
+        ("pneu>0.1", true, true),
+    ] {
+        assert_eq!(lets_through(text, &denied), of_denied, "{text}");
+        assert_eq!(lets_through(text, &ill), of_ill, "{text}");
+    }
+}
+
 #[test]
 fn a_word_is_completed_as_far_as_it_is_certain() {
     let completed = |text: &str| {
