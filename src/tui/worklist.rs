@@ -73,7 +73,7 @@ impl Entry {
         clean(&name.to_string_lossy())
     }
 
-    /// Score of a label, if it has been read and was not refused.
+    /// Score of a label as the model said it, if it has been read and was not refused.
     #[cfg(test)]
     pub fn score(&self, label: &str) -> Option<f32> {
         self.prediction()?.finding(label).map(|f| f.score.value())
