@@ -247,8 +247,11 @@ fn assumed(arguments: &Assumptions, card: &ModelCard) -> Result<Prevalences> {
             .map_err(|error| Usage::error(format!("--prevalence {text}: {error}")))?;
     }
     // Their order says nothing: which of them agree is known after the last.
-    let agree = assumed.agree(card);
-    agree.map_err(|error| Usage::error(format!("prevalence: {error}")))?;
+    match assumed.agree(card) {
+        // A configuration was written for other models, too.
+        Err(error) if arguments.prevalence.is_empty() => complain(&format!("prevalence: {error}")),
+        agree => agree.map_err(|error| Usage::error(format!("prevalence: {error}")))?,
+    }
     Ok(assumed)
 }
 

@@ -219,7 +219,7 @@ fn names_of_any_script_leave_every_column_in_its_place() {
         let buffer = drawn(&model, &Theme::new(Colours::True));
         let list = model.panes.worklist;
         let places: Vec<Option<u16>> = (list.y..list.bottom().min(list.y + 12))
-            .map(|y| (list.x..list.right()).find(|x| buffer[(*x, y)].symbol() == "%"))
+            .map(|y| (list.x..list.right()).find(|x| buffer[(*x, y)].symbol() == "P"))
             .collect();
         assert!(
             places[0].is_some() && places.len() == 12,
@@ -271,7 +271,7 @@ fn a_row_shows_the_columns_that_are_wanted() {
     assert_eq!(line(columns(false, true, false, false)), "▸● IM-0041.png");
     assert_eq!(
         line(columns(true, false, true, true)),
-        "▸●   0.935 Pneumonia"
+        "▸●  0.935 Pneumonia"
     );
     assert!(line(columns(true, true, false, true)).ends_with("  Pneumonia"));
     assert_eq!(line(columns(false, false, false, false)), "▸●");

@@ -245,7 +245,9 @@ fn another_prevalence_moves_the_numbers_and_never_a_finding_to_another_side() {
     };
     // More COVID-19 than pneumonia cannot be.
     press(&mut model, 'p');
-    enter(&mut model, "pneu=5%");
+    enter(&mut model, "cov=1%");
+    press(&mut model, 'p');
+    enter(&mut model, "pneu=0.5%");
     let refused = screen(&model);
     assert!(
         refused.contains("COVID-19 is a pneumonia here"),
@@ -254,7 +256,7 @@ fn another_prevalence_moves_the_numbers_and_never_a_finding_to_another_side() {
     press(&mut model, 'p');
     let asked = screen(&model);
     assert!(
-        asked.contains("prevalence:    now Pneumonia=50 %, COVID-19=50 %"),
+        asked.contains("prevalence:    now Pneumonia=50 %, COVID-19=1 %"),
         "{asked}"
     );
     enter(&mut model, "cov=1%");

@@ -202,7 +202,7 @@ fn what_has_no_value_is_on_neither_side_of_a_comparison() {
 
 #[test]
 fn scores_severity_states_and_verdicts_are_asked_for_together() {
-    let findings = || vec![finding("Pneumonia", 0.2), finding("COVID-19", 0.7)];
+    let findings = || vec![finding("Pneumonia", 0.6), finding("COVID-19", 0.7)];
     let mut high = read("ward3/x.png", findings(), InputCheck::Caution(vec![]));
     if let State::Read(prediction) = &mut high.state {
         prediction.severity = Some(Severity {
@@ -217,7 +217,7 @@ fn scores_severity_states_and_verdicts_are_asked_for_together() {
         ("covid>=70%", true),
         ("covid>70%", false),
         ("pneu>0.5 | covid>0.5", true),
-        ("pneu>0.5 covid>0.5", false),
+        ("pneu>0.65 covid>0.5", false),
         ("found caution read", true),
         ("refused | error | unread | ok", false),
         ("extent>3 & !opacity>2", true),
