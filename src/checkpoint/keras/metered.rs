@@ -29,7 +29,7 @@ impl Metered {
         }
     }
 
-    /// From now on so many reads, of so many bytes together.
+    /// Allows this many reads from now on, and this many bytes together.
     pub fn allow(&self, (reads, bytes): (u64, u64)) {
         self.reads.store(reads, Ordering::Relaxed);
         self.left.store(bytes, Ordering::Relaxed);

@@ -276,7 +276,7 @@ fn shares(text: &str) -> Vec<(String, f64)> {
     pairs.collect()
 }
 
-/// Columns, and rows with a value for each. Whichever format it is, and whatever it is called.
+/// Columns, and rows with a value for each. The content tells the format, not the file's name.
 ///
 /// # Errors
 /// Why it is no table, in a few words.

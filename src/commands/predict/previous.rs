@@ -232,7 +232,7 @@ impl Previous<'_> {
         )))
     }
 
-    /// A last line without its end may be cut off within a number, and nobody would see that.
+    /// A last line without its end may be cut off within a number, and nothing shows that.
     fn say_what_is_taken_out(&self, survey: &Survey) {
         let extent = &survey.extent;
         if extent.bytes == 0 || extent.torn.is_empty() || self.format.is_json() {

@@ -60,7 +60,7 @@ impl Worklist {
         }
     }
 
-    /// The place of an image in the order of all images, from 1, whatever the filter hides: in the random
+    /// The place of an image in the order of all images, from 1, those that the filter hides among them: in the random
     /// order if that is fixed, else in that of names.
     pub fn place_in_order(&self, path: &Path) -> Option<usize> {
         let index = self.index_of(path)?;
