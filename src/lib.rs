@@ -33,6 +33,8 @@ pub mod config;
 pub mod domain;
 pub mod evaluation;
 pub mod export;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod imaging;
 pub mod inference;
 pub mod library;

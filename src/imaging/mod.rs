@@ -40,6 +40,7 @@ pub mod decoder;
 mod dicom;
 pub mod display;
 mod error;
+pub(crate) mod fuzzed;
 mod guard;
 mod heat_map;
 mod jpeg;

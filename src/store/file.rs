@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rusqlite::backup::Backup;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::error::StoreError;
@@ -45,6 +46,7 @@ pub fn open(path: &Path, wait: &Wait) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(fault)?;
     wait.install(&mut connection, BUSY).map_err(fault)?;
+    distrust(path, &connection)?;
     admit(path, schema::migrate(&mut connection, &MIGRATIONS))?;
     check(path, &connection)?;
     settle(path, &connection).map_err(fault)?;
@@ -69,6 +71,7 @@ pub fn open_read_only(path: &Path) -> Result<Connection, StoreError> {
     });
     let fault = |error: rusqlite::Error| StoreError::new(path, &error);
     let mut connection = connection.map_err(fault)?;
+    distrust(path, &connection)?;
     if schema::is_older(&connection, &MIGRATIONS).map_err(fault)? {
         connection = copy(&connection).map_err(fault)?;
     }
@@ -208,6 +211,23 @@ fn admit(path: &Path, version: rusqlite::Result<Version>) -> Result<(), StoreErr
             known: MIGRATIONS.len() as i64,
         }),
         Err(error) => Err(StoreError::new(&path, &error)),
+    }
+}
+
+/// Has SQLite believe nothing that the file says of itself, and refuses a schema that is not ours before
+/// anything in it is asked.
+fn distrust(path: &Path, connection: &Connection) -> Result<(), StoreError> {
+    let found = connection
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)
+        .and_then(|_| connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false))
+        .and_then(|_| connection.pragma_update(None, "cell_size_check", true))
+        .and_then(|()| schema::strange(connection));
+    match found.map_err(|error| StoreError::new(path, &error))? {
+        None => Ok(()),
+        Some(reason) => Err(StoreError::Damaged {
+            path: path.to_owned(),
+            reason,
+        }),
     }
 }
 

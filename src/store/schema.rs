@@ -2,6 +2,8 @@
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+use crate::domain::text::clean;
+
 /// `PRAGMA application_id` of a store: `CXRs`.
 pub const APPLICATION_ID: i32 = 0x4358_5273;
 
@@ -155,6 +157,38 @@ pub fn is_older(connection: &Connection, migrations: &[&str]) -> rusqlite::Resul
     let application: i32 = pragma(connection, "application_id")?;
     let (version, known) = (version(connection)?, migrations.len() as i64);
     Ok(application == APPLICATION_ID && (1..known).contains(&version))
+}
+
+/// What of the schema no version of cxr made, in words; `None` if all of it is ours. Somebody may have
+/// sent the file: what is read as a table may be a view that never ends, and a trigger or a computed
+/// column does what it likes when a row is written (sqlite.org/security.html). What is absent is no
+/// danger, and is missed where it is used.
+pub fn strange(connection: &Connection) -> rusqlite::Result<Option<String>> {
+    let sql = "SELECT type, name, rootpage, coalesce(sql, '') FROM sqlite_schema";
+    let mut statement = connection.prepare(sql)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (kind, name): (String, String) = (row.get(0)?, row.get(1)?);
+        let (root, sql): (i64, String) = (row.get(2)?, row.get(3)?);
+        let is_ours = MIGRATIONS.iter().any(|made| made.contains(&sql));
+        let is_fine = match kind.as_str() {
+            // A virtual table has no page; its own module would be asked for its rows.
+            "table" => root > 0 && !computes(connection, &name)?,
+            _ => is_ours,
+        };
+        if !is_fine {
+            let words = format!("it holds the {kind} {name}, which cxr did not make");
+            return Ok(Some(clean(&words)));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether a table has columns whose values are computed when they are read or written.
+fn computes(connection: &Connection, table: &str) -> rusqlite::Result<bool> {
+    let sql = "SELECT count(*) FROM pragma_table_xinfo(?) WHERE hidden <> 0";
+    let computed: i64 = connection.query_row(sql, [table], |row| row.get(0))?;
+    Ok(computed > 0)
 }
 
 fn version(connection: &Connection) -> rusqlite::Result<i64> {

@@ -374,6 +374,51 @@ fn files_that_are_no_store_are_refused_by_name_and_stay_as_they_were() {
     assert!(!place("missing").exists());
 }
 
+/// One that came from elsewhere may have been made to hang who opens it, or to change what is written.
+#[test]
+fn a_schema_that_is_not_ours_is_refused_before_it_is_asked() {
+    let endless =
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i, i, i FROM n";
+    for (what, sql) in [
+        (
+            "view review",
+            format!("DROP TABLE review; CREATE VIEW review AS {endless}"),
+        ),
+        ("view more", "CREATE VIEW more AS SELECT 1".to_owned()),
+        (
+            "trigger gone",
+            "CREATE TRIGGER gone AFTER INSERT ON review BEGIN DELETE FROM chain; END".to_owned(),
+        ),
+        (
+            "trigger review_is_not_edited",
+            "DROP TRIGGER review_is_not_edited;
+             CREATE TRIGGER review_is_not_edited BEFORE UPDATE ON review BEGIN SELECT 1; END"
+                .to_owned(),
+        ),
+        (
+            "index slow",
+            "CREATE INDEX slow ON review (hex(zeroblob(9)))".to_owned(),
+        ),
+        (
+            "table image",
+            "ALTER TABLE image ADD COLUMN much TEXT AS (hex(zeroblob(99)))".to_owned(),
+        ),
+    ] {
+        let (_folder, path, store) = new_store();
+        store.close();
+        Connection::open(&path)
+            .unwrap()
+            .execute_batch(&sql)
+            .unwrap();
+        let before = fs::read(&path).unwrap();
+        for opened in [Store::open(&path), Store::open_read_only(&path)] {
+            let error = opened.err().unwrap().to_string();
+            assert!(error.contains(what), "{what}: {error}");
+        }
+        assert!(fs::read(&path).unwrap() == before, "{what}");
+    }
+}
+
 #[test]
 fn what_is_read_at_one_moment_does_not_see_what_comes_later() {
     let (_folder, path, mut store) = new_store();

@@ -17,7 +17,7 @@ pub mod preview;
 pub mod terminal;
 mod update;
 mod view;
-mod worklist;
+pub(crate) mod worklist;
 
 use std::io;
 use std::ops::ControlFlow;

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 pub use disk::{Disk, Rescanned};
 use elsewhere::Elsewhere;
-pub use filter::{Completion, FilterError, Terms};
+pub use filter::{Completion, FilterError, Terms, rewritten};
 use filter::{Filter, below_root, complete};
 pub use held::Held;
 use patients::Patients;

@@ -70,6 +70,21 @@ pub fn read_zip(archive: &mut Archive<'_>) -> Result<Contents, Fault> {
     model::read(&pickle, &mut files, packed)
 }
 
+/// A pickle alone. Its tensors may have as many values together as it has bytes.
+pub fn read_pickle(bytes: &[u8]) -> Result<Contents, Fault> {
+    let pickle = pickle::read(bytes)?;
+    model::read(&pickle, &mut Zeros, bytes.len())
+}
+
+/// Storages of a pickle without its file.
+struct Zeros;
+
+impl Storages for Zeros {
+    fn bytes(&mut self, _: &Storage) -> Result<&[u8], Fault> {
+        Ok(&[0; 4096])
+    }
+}
+
 /// Storages that are files in a zip file.
 struct ZipStorages<'a, 'b> {
     archive: &'a mut Archive<'b>,

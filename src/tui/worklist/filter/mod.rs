@@ -197,6 +197,11 @@ impl Filter {
     }
 }
 
+/// How a text was understood, as it could have been typed; `None` if it has no term.
+pub fn rewritten(text: &str, terms: Option<&Terms>) -> Result<Option<String>, FilterError> {
+    Ok(parse::parse(text, terms)?.map(|expr| expr.to_string()))
+}
+
 impl Expr {
     fn any_term(&self, is_so: &dyn Fn(&Expr) -> bool) -> bool {
         match self {

@@ -1,0 +1,332 @@
+//! A door to every parser of what others wrote, for the fuzz targets of `fuzz/` and for
+//! `tests/fuzz_corpus.rs`. Not a part of the interface.
+//!
+//! A target takes any bytes and returns, soon. What it asserts holds for every input: samples fill the
+//! picture, what was read can be written and is read as the same again, an error is one line.
+//!
+//! A panic inside somebody else's decoder is caught and costs one file (`imaging`'s second wall), so it
+//! ends a target only where the parser is our own.
+
+mod dicom;
+mod store;
+
+use std::fmt::Display;
+use std::path::Path;
+use std::time::Duration;
+
+pub use self::dicom::described;
+use crate::checkpoint::{self, Checkpoint};
+use crate::config::{self, Rejected};
+use crate::domain::text::is_dangerous;
+use crate::domain::{LabelCard, ModelCard, Prevalences, Question, Radiograph, Samples};
+use crate::evaluation::{Columns, Manifest};
+use crate::imaging::{self, Fault, Limits, Viewport, VoiLut, fuzzed};
+use crate::inference::{ModelFiles, write_card};
+use crate::tui::worklist::{Terms, rewritten};
+
+/// What takes any bytes.
+pub type Target = fn(&[u8]);
+
+/// Every target by its name, which is also that of its file in `fuzz/fuzz_targets` and of its corpus.
+pub const TARGETS: [(&str, Target); 24] = [
+    ("raster", raster),
+    ("png", png),
+    ("jpeg", jpeg),
+    ("webp", webp),
+    ("tiff", tiff),
+    ("bmp", bmp),
+    ("dicom", dicom),
+    ("dicom_native", dicom_native),
+    ("dicom_rle", dicom_rle),
+    ("dicom_jpeg", dicom_jpeg),
+    ("dicom_jpeg_ls", dicom_jpeg_ls),
+    ("dicom_jpeg_2000", dicom_jpeg_2000),
+    ("dicom_deflated", dicom_deflated),
+    ("answer", answer),
+    ("request", request),
+    ("pickle", pickle),
+    ("torch", torch),
+    ("keras", keras),
+    ("safetensors", safetensors),
+    ("card", card),
+    ("manifest", manifest),
+    ("filter", filter),
+    ("configuration", configuration),
+    ("store", store),
+];
+
+/// Little pictures: a fuzzer learns nothing from large ones.
+fn limits() -> Limits {
+    Limits {
+        max_file_bytes: 1 << 20,
+        max_width: 1_024,
+        max_height: 1_024,
+        max_pixels: 1 << 18,
+        max_memory: 64 << 20,
+        timeout: Duration::from_secs(10),
+    }
+}
+
+/// A file of any kind, told by its content.
+pub fn raster(data: &[u8]) {
+    image(data);
+}
+
+pub fn png(data: &[u8]) {
+    if data.starts_with(b"\x89PNG") {
+        image(data);
+    }
+}
+
+pub fn jpeg(data: &[u8]) {
+    if data.starts_with(b"\xff\xd8\xff") {
+        image(data);
+    }
+}
+
+pub fn webp(data: &[u8]) {
+    if data.starts_with(b"RIFF") {
+        image(data);
+    }
+}
+
+pub fn tiff(data: &[u8]) {
+    if data.starts_with(b"II") || data.starts_with(b"MM") {
+        image(data);
+    }
+}
+
+pub fn bmp(data: &[u8]) {
+    if data.starts_with(b"BM") {
+        image(data);
+    }
+}
+
+/// A DICOM file or a bare data set: the walk, the attributes, and whatever pixel data it has.
+pub fn dicom(data: &[u8]) {
+    image(data);
+}
+
+/// Uncompressed pixel data under the attributes that the first bytes say: see [`described`].
+pub fn dicom_native(data: &[u8]) {
+    frame(data, dicom::NATIVE);
+}
+
+pub fn dicom_rle(data: &[u8]) {
+    frame(data, dicom::RLE);
+}
+
+pub fn dicom_jpeg(data: &[u8]) {
+    image(&described(data, dicom::JPEG));
+}
+
+pub fn dicom_jpeg_ls(data: &[u8]) {
+    frame(data, dicom::JPEG_LS);
+}
+
+pub fn dicom_jpeg_2000(data: &[u8]) {
+    image(&described(data, dicom::JPEG_2000));
+}
+
+pub fn dicom_deflated(data: &[u8]) {
+    frame(data, dicom::DEFLATED_FRAME);
+}
+
+/// Pixel data that only our own code takes apart: a panic is not excused.
+fn frame(data: &[u8], syntax: &str) {
+    if let Some(Fault::DecoderDied(reason)) = image(&described(data, syntax)) {
+        panic!("our own code panicked: {reason}");
+    }
+}
+
+/// Decodes a file and looks at all that is made of it, up to the screen and the model. What is wrong
+/// with it, if anything is.
+fn image(bytes: &[u8]) -> Option<Fault> {
+    let decoded = fuzzed::decode(bytes, &limits());
+    let message = fuzzed::answer(&decoded);
+    let read = fuzzed::read_answer(&message).expect("the other process understands the answer");
+    assert!(fuzzed::answer(&read) == message, "it understands the same");
+    match decoded {
+        Ok(radiograph) => {
+            is_sound(&radiograph);
+            None
+        }
+        Err(fault) => {
+            is_one_line(&fault);
+            Some(fault)
+        }
+    }
+}
+
+fn is_sound(r: &Radiograph) {
+    let allowed = limits();
+    assert!(r.width > 0 && r.width <= allowed.max_width as usize);
+    assert!(r.height > 0 && r.height <= allowed.max_height as usize);
+    assert_eq!(r.samples.pixels(), r.width * r.height, "samples");
+    if let Samples::Rgb8(rgb) = &r.samples {
+        assert_eq!(rgb.len(), 3 * r.width * r.height, "samples in colour");
+    }
+    assert!((1..=32).contains(&r.bits_stored), "{}", r.bits_stored);
+    assert!(r.pixel_aspect > 0.0 && r.pixel_aspect.is_finite());
+    let patient = &r.patient;
+    let texts = [&patient.sex, &patient.age, &patient.name, &patient.id];
+    let uids = [&r.uids.study, &r.uids.series, &r.uids.sop_instance];
+    for text in texts.into_iter().chain(uids).chain([&r.taken]).flatten() {
+        is_one_line(text);
+    }
+    is_one_line(&r.format);
+    let values = imaging::grey_values(r);
+    assert_eq!(values.len(), r.width * r.height, "values for the model");
+    assert!(values.iter().all(|v| v.is_finite()), "values are numbers");
+    let voi = VoiLut::of(r);
+    let shown = imaging::render(r, &voi, Viewport::whole(r), 8, 8);
+    assert_eq!((shown.width, shown.height), (8, 8), "what the eye sees");
+}
+
+/// What the decoder process says to the program. What is read is exactly what was written.
+pub fn answer(data: &[u8]) {
+    let Some(read) = fuzzed::read_answer(data) else {
+        return;
+    };
+    let written = fuzzed::answer(&read);
+    match read {
+        Ok(_) => assert!(written == data, "an answer is read that nothing writes"),
+        // A reason is made one line again.
+        Err(fault) => {
+            is_one_line(&fault);
+            let again = fuzzed::read_answer(&written);
+            assert_eq!(again, Some(Err(fault)));
+        }
+    }
+}
+
+/// The message that answers a file: what a corpus begins with.
+pub fn answer_to(file: &[u8]) -> Vec<u8> {
+    fuzzed::answer(&fuzzed::decode(file, &limits()))
+}
+
+/// What the program says to the decoder process.
+pub fn request(data: &[u8]) {
+    if let Some(written) = fuzzed::request(data) {
+        assert!(written == data, "a request is read that nothing writes");
+    }
+}
+
+/// The pickle of a PyTorch file, without the file.
+pub fn pickle(data: &[u8]) {
+    is_bounded(data, checkpoint::parse_pickle(data));
+}
+
+/// Files of PyTorch: zip files, and those of before 1.6.
+pub fn torch(data: &[u8]) {
+    is_bounded(data, checkpoint::parse(data));
+}
+
+/// HDF5, alone or in the zip file of Keras 3.
+pub fn keras(data: &[u8]) {
+    is_bounded(data, checkpoint::parse(data));
+}
+
+pub fn safetensors(data: &[u8]) {
+    is_bounded(data, checkpoint::parse(data));
+}
+
+/// Values for a byte of a file: what Keras packs may unpack to this.
+const MOST_TIMES: usize = 8;
+
+fn is_bounded(data: &[u8], read: Result<Checkpoint, checkpoint::Fault>) {
+    let Ok(read) = read else { return };
+    let mut all = 0;
+    for (name, tensor) in &read.tensors {
+        let elements: usize = tensor.shape.iter().product();
+        assert_eq!(tensor.values.len(), elements, "{name:?}");
+        all += elements;
+    }
+    assert!(all <= MOST_TIMES * data.len(), "{all} of {}", data.len());
+}
+
+/// A card is written as text that says the same card.
+pub fn card(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else {
+        return;
+    };
+    match ModelFiles::parse_card(text) {
+        Ok(card) => {
+            let written = write_card(&card).expect("a card that was read can be written");
+            let again = ModelFiles::parse_card(&written).expect("and read again");
+            assert_eq!(again, card);
+        }
+        Err(error) => is_one_line(&error),
+    }
+}
+
+/// A table of cases. Every row is a case or counted as skipped.
+pub fn manifest(data: &[u8]) {
+    match Manifest::parse(data, &Columns::default()) {
+        Ok(read) => {
+            let skipped = read.skipped;
+            let others = skipped.filtered + skipped.duplicates + skipped.not_frontal;
+            let others = others + skipped.without_file + skipped.unanswered;
+            assert_eq!(read.cases.len() + others, read.rows);
+            let groups = read.group_columns.len();
+            assert!(read.cases.iter().all(|case| case.groups.len() == groups));
+        }
+        Err(error) => is_one_line(&error),
+    }
+}
+
+/// A filter is shown as text that filters alike, with a model's labels and without.
+pub fn filter(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else {
+        return;
+    };
+    let labels = [
+        ("Pneumonia", Question::Presence),
+        ("Lung Opacity", Question::Presence),
+        ("COVID-19", Question::GivenPneumonia),
+    ];
+    let card = ModelCard {
+        labels: labels
+            .map(|(name, question)| LabelCard::new(name, question, None))
+            .to_vec(),
+        ..ModelCard::default()
+    };
+    let terms = Terms::new(&card, &Prevalences::default());
+    for terms in [None, Some(&terms)] {
+        match rewritten(text, terms) {
+            Ok(Some(written)) => {
+                let again = rewritten(&written, terms);
+                assert_eq!(again, Ok(Some(written)), "of {text:?}");
+            }
+            Ok(None) => {}
+            Err(error) => assert!(text.is_char_boundary(error.at), "{error:?}"),
+        }
+    }
+}
+
+/// A configuration, with its keys. Each mistake is one line that names a line of the file.
+pub fn configuration(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else {
+        return;
+    };
+    let (read, faults) = config::parse(text, Path::new("/folder"));
+    let lines = text.matches('\n').count() + 1;
+    for fault in &faults {
+        assert!(fault.line.is_none_or(|line| (1..=lines).contains(&line)));
+    }
+    let said = Rejected::new(Path::new("cxr.toml"), faults.clone()).to_string();
+    assert_eq!(said.lines().count(), faults.len(), "{said:?}");
+    said.lines().for_each(|line| is_one_line(&line));
+    assert!(read.keys.iter().all(|key| (1..=lines).contains(&key.line)));
+}
+
+/// A store, as a file that somebody sent.
+pub fn store(data: &[u8]) {
+    store::target(data);
+}
+
+/// An error is one line that nothing moves or hides.
+fn is_one_line(said: &impl Display) {
+    let line = said.to_string();
+    assert!(!line.contains(is_dangerous), "{line:?}");
+}

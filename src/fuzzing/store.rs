@@ -1,0 +1,109 @@
+//! A store as a file that somebody sent: read, then written to.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::UNIX_EPOCH;
+
+use super::is_one_line;
+use crate::domain::{
+    Act, ContentId, ImageIdentity, Opinion, OpinionChange, Review, Seen, Uids, Verdict,
+};
+use crate::store::{Entry, Store, StoreError};
+
+const READER: &str = "ann";
+
+/// Reading changes nothing. What was acknowledged is there; what was refused is as it was.
+pub fn target(data: &[u8]) {
+    let folder = Folder::new();
+    let path = folder.put(data);
+    match Store::open_read_only(&path) {
+        Ok(store) => read(&store),
+        Err(error) => is_one_line(&error),
+    }
+    let now = fs::read(&path).expect("the file is there");
+    assert!(now == data, "what was only read has changed");
+    match Store::open(&path) {
+        Ok(mut store) => write(&mut store),
+        Err(error @ (StoreError::Foreign { .. } | StoreError::Newer { .. })) => {
+            is_one_line(&error);
+            let now = fs::read(&path).expect("the file is there");
+            assert!(now == data, "what was refused has changed");
+        }
+        Err(error) => is_one_line(&error),
+    }
+}
+
+/// Everything that is ever asked of a store. Errors are answers.
+fn read(store: &Store) {
+    let image = ContentId::from_digest([7; 32]);
+    let sha256 = image.to_string();
+    let _ = store.verify();
+    let _ = store.standings(READER);
+    let _ = store.standing(READER, image);
+    let _ = store.last_words(&[], |_| Ok::<_, ()>(()));
+    let _ = store.last_words(&[PathBuf::from("/x")], |_| Ok::<_, ()>(()));
+    let _ = store.answers_seen();
+    let _ = store.was_answer_seen(READER, image);
+    let _ = store.bookmark(READER, &[PathBuf::from("/x")]);
+    let _ = store.origin(&sha256);
+    let _ = store.recall(image, "ab", "cxr-1", "basis");
+    let _ = store.last_prediction(&sha256, "ab");
+}
+
+fn write(store: &mut Store) {
+    let image = ContentId::from_digest([7; 32]);
+    let opinion = Opinion {
+        verdict: Some(Verdict::Unsure),
+        ..Opinion::default()
+    };
+    let entry = Entry {
+        token: "from the target".to_owned(),
+        image: ImageIdentity {
+            sha256: image.to_string(),
+            path: PathBuf::from("/x/7.png"),
+            uids: Uids::default(),
+            patient_id: None,
+        },
+        review: Review {
+            reviewer: READER.to_owned(),
+            at: UNIX_EPOCH,
+            act: Act::Judged,
+            change: OpinionChange::to(&opinion),
+            seen: Seen::default(),
+        },
+        prediction: None,
+    };
+    if store.append(&entry).is_ok() {
+        let held = store.standing(READER, image).expect("it can be read");
+        let verdict = held.and_then(|held| held.verdict);
+        assert_eq!(verdict, Some(Verdict::Unsure), "an acknowledged verdict");
+    }
+    read(store);
+}
+
+/// A folder of this process, empty at first and gone at the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        let thread = format!("{:?}", std::thread::current().id());
+        let number: String = thread.chars().filter(char::is_ascii_digit).collect();
+        let name = format!("cxr-fuzz-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir(&path).expect("a temporary folder");
+        Folder(path)
+    }
+
+    fn put(&self, data: &[u8]) -> PathBuf {
+        let path = self.0.join("store.sqlite");
+        fs::write(&path, data).expect("a temporary file");
+        path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}

@@ -1,0 +1,587 @@
+//! The part of the corpus that cargo alone can make: DICOM, messages, model files, texts, stores.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use cxr::config;
+use cxr::fuzzing::answer_to;
+use cxr::store::Store;
+use dicom_core::{Tag, VR};
+use dicom_dictionary_std::{tags, uids};
+use rusqlite::Connection;
+
+use super::imaging_files::{
+    BIG_ENDIAN, DEFLATED, Dicom, EXPLICIT, IMPLICIT, data_set_start, lossless_jpeg, phantom, rle,
+};
+
+/// A target, the name of a file, its bytes.
+pub type Seed = (&'static str, String, Vec<u8>);
+
+const COLUMNS: usize = 13;
+const ROWS: usize = 11;
+
+pub fn all() -> Vec<Seed> {
+    let dicom = dicom();
+    let answers = dicom
+        .iter()
+        .map(|(_, name, file)| ("answer", format!("{name}.bin"), answer_to(file)))
+        .collect();
+    [
+        answers,
+        dicom,
+        frames(),
+        requests(),
+        pickles(),
+        checkpoints(),
+        texts(),
+        stores(),
+    ]
+    .concat()
+}
+
+fn test_data(name: &str) -> Vec<u8> {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    fs::read(data.join(name)).unwrap()
+}
+
+fn plane(bits: u32) -> Vec<u8> {
+    let values = phantom(COLUMNS, ROWS, bits);
+    values.iter().map(|&v| v as u8).collect()
+}
+
+fn film(bits: u16) -> Dicom {
+    Dicom::radiograph(COLUMNS as u16, ROWS as u16, bits)
+}
+
+fn words(bits: u16) -> Dicom {
+    film(bits).words(&phantom(COLUMNS, ROWS, bits.into()))
+}
+
+/// Whole files: each encoding, each kind of attribute that is read, and what was made to hurt.
+fn dicom() -> Vec<Seed> {
+    let described = words(12)
+        .text(tags::PATIENT_NAME, VR::PN, "Nobody^No")
+        .text(tags::PATIENT_ID, VR::LO, "P7")
+        .text(tags::PATIENT_BIRTH_DATE, VR::DA, "19700101")
+        .text(tags::PATIENT_SEX, VR::CS, "F")
+        .text(tags::PATIENT_AGE, VR::AS, "054Y")
+        .text(tags::STUDY_DATE, VR::DA, "20200301")
+        .text(tags::STUDY_TIME, VR::TM, "102030.5")
+        .text(tags::STUDY_INSTANCE_UID, VR::UI, "1.2.3")
+        .text(tags::BODY_PART_EXAMINED, VR::CS, "CHEST")
+        .text(tags::VIEW_POSITION, VR::CS, "PA")
+        .text(tags::WINDOW_CENTER, VR::DS, "2048\\1024,5")
+        .text(tags::WINDOW_WIDTH, VR::DS, "4096\\2048")
+        .text(tags::RESCALE_SLOPE, VR::DS, "1.5")
+        .text(tags::RESCALE_INTERCEPT, VR::DS, "-1024")
+        .text(tags::PIXEL_ASPECT_RATIO, VR::IS, "2\\3")
+        .number(tags::PIXEL_PADDING_VALUE, 0);
+    let table = |bits: u16| {
+        Dicom(dicom_object::InMemDicomObject::new_empty())
+            .with(
+                tags::LUT_DESCRIPTOR,
+                VR::US,
+                dicom_core::PrimitiveValue::U16([4, 0, bits].as_ref().into()),
+            )
+            .with(
+                tags::LUT_DATA,
+                VR::US,
+                dicom_core::PrimitiveValue::U16([0, 9, 90, 255].as_ref().into()),
+            )
+    };
+    let palette = |dicom: Dicom| {
+        let palettes = [(0x1101, 0x1201), (0x1102, 0x1202), (0x1103, 0x1203)];
+        palettes
+            .into_iter()
+            .fold(dicom, |dicom, (descriptor, data)| {
+                let entries: Vec<u16> = (0..256).map(|v| v << 8).collect();
+                dicom
+                    .with(
+                        Tag(0x28, descriptor),
+                        VR::US,
+                        dicom_core::PrimitiveValue::U16([256, 0, 16].as_ref().into()),
+                    )
+                    .with(
+                        Tag(0x28, data),
+                        VR::OW,
+                        dicom_core::PrimitiveValue::U16(entries.as_slice().into()),
+                    )
+            })
+    };
+    let explicit = described.file(EXPLICIT);
+    let bare = explicit[data_set_start(&explicit)..].to_vec();
+    let cut = explicit[..explicit.len() - 100].to_vec();
+    let long = [&explicit[..], &[0; 64]].concat();
+    let rgb: Vec<u8> = plane(8).iter().flat_map(|&v| [v, v ^ 9, v / 2]).collect();
+    let colour = |name| Dicom::colour(COLUMNS as u16, ROWS as u16, name).bytes(&rgb);
+    let inverse = words(10).text(tags::PRESENTATION_LUT_SHAPE, VR::CS, "INVERSE");
+    let signed = words(16).number(tags::PIXEL_REPRESENTATION, 1);
+    let frames = film(8)
+        .text(tags::NUMBER_OF_FRAMES, VR::IS, "2")
+        .bytes(&[plane(8), plane(8)].concat());
+    [
+        ("described", explicit),
+        ("implicit", described.file(IMPLICIT)),
+        ("big_endian", described.file(BIG_ENDIAN)),
+        ("deflated", described.file(DEFLATED)),
+        ("bare", bare),
+        ("cut", cut),
+        ("zeros", long),
+        ("eight", film(8).bytes(&plane(8)).file(EXPLICIT)),
+        ("sixteen", words(16).file(IMPLICIT)),
+        ("signed", signed.file(EXPLICIT)),
+        ("inverse", inverse.file(EXPLICIT)),
+        ("frames", frames.file(EXPLICIT)),
+        ("rgb", colour("RGB").file(EXPLICIT)),
+        (
+            "ybr",
+            colour("YBR_FULL")
+                .number(tags::PLANAR_CONFIGURATION, 1)
+                .file(EXPLICIT),
+        ),
+        (
+            "palette",
+            palette(Dicom::radiograph(COLUMNS as u16, ROWS as u16, 8).text(
+                tags::PHOTOMETRIC_INTERPRETATION,
+                VR::CS,
+                "PALETTE COLOR",
+            ))
+            .bytes(&plane(8))
+            .file(EXPLICIT),
+        ),
+        (
+            "voi_lut",
+            words(8)
+                .sequence(tags::VOILUT_SEQUENCE, table(8))
+                .file(EXPLICIT),
+        ),
+        (
+            "modality_lut",
+            words(8)
+                .sequence(tags::MODALITY_LUT_SEQUENCE, table(16))
+                .file(IMPLICIT),
+        ),
+        (
+            "rle",
+            film(8)
+                .fragments(&[&rle(&[plane(8)])])
+                .file(uids::RLE_LOSSLESS),
+        ),
+        ("jpeg_ls", jpeg_ls_file()),
+        ("nested", nested()),
+        ("lengths", lengths()),
+        ("unknown", unknown()),
+    ]
+    .map(|(name, file)| ("dicom", name.to_owned(), file))
+    .to_vec()
+}
+
+fn jpeg_ls_file() -> Vec<u8> {
+    Dicom::radiograph(37, 29, 12)
+        .fragments(&[&test_data("imaging/phantom-37x29-12bit.jls")])
+        .file(uids::JPEGLS_LOSSLESS)
+}
+
+fn element(tag: [u8; 4], vr: &[u8; 2], length: u32) -> Vec<u8> {
+    [&tag[..], vr, &[0, 0], &length.to_le_bytes()].concat()
+}
+
+/// Sequences of undefined length in each other, none of which ends.
+fn nested() -> Vec<u8> {
+    let item = [0xfe, 0xff, 0x00, 0xe0, 0xff, 0xff, 0xff, 0xff];
+    let level = [
+        element([0x08, 0, 0x40, 0x11], b"SQ", 0xffff_ffff),
+        item.to_vec(),
+    ]
+    .concat();
+    [film(8).file(EXPLICIT), level.repeat(100)].concat()
+}
+
+/// An element that says it is longer than any file.
+fn lengths() -> Vec<u8> {
+    let far = element([0x10, 0, 0x10, 0x40], b"OB", 0xffff_fff0);
+    [words(8).file(EXPLICIT), far].concat()
+}
+
+/// Known attributes as unknown ones (PS3.5 6.2.2), one of them of undefined length.
+fn unknown() -> Vec<u8> {
+    let mut set = element([0x08, 0, 0x60, 0], b"UN", 2);
+    set.extend(b"DX");
+    set.extend(element([0x28, 0, 0x10, 0], b"UN", 2));
+    set.extend([11, 0]);
+    set.extend(element([0x28, 0, 0x10, 0x30], b"UN", 0xffff_ffff));
+    set.extend([0xfe, 0xff, 0xdd, 0xe0, 0, 0, 0, 0]);
+    let file = words(8).file(EXPLICIT);
+    let start = data_set_start(&file);
+    [&file[..start], &set, &file[start..]].concat()
+}
+
+/// Pixel data behind the four bytes that describe them.
+fn frames() -> Vec<Seed> {
+    let (rows, columns) = (ROWS as u8, COLUMNS as u8);
+    let behind =
+        |how: u8, stored: u8, stream: &[u8]| [&[rows, columns, how, stored], stream].concat();
+    let colour: Vec<Vec<u8>> = (0..3).map(|_| plane(8)).collect();
+    let deep = phantom(COLUMNS, ROWS, 16);
+    let deep_bytes: Vec<u8> = deep.iter().flat_map(|v| v.to_le_bytes()).collect();
+    let halves = [8, 0].map(|shift| deep.iter().map(|&v| (v >> shift) as u8).collect());
+    let eight: Vec<u16> = plane(8).iter().map(|&v| v.into()).collect();
+    let lossless =
+        |bits: u8, values: &[u16]| lossless_jpeg(columns.into(), rows.into(), bits, values);
+    let jls = |how: u8, bits: u8, name: &str| {
+        [
+            &[29, 37, how, bits],
+            &test_data(&format!("imaging/{name}"))[..],
+        ]
+        .concat()
+    };
+    [
+        ("dicom_native", "eight", behind(0, 8, &plane(8))),
+        ("dicom_native", "sixteen", behind(1 << 5, 16, &deep_bytes)),
+        (
+            "dicom_native",
+            "signed",
+            behind(1 << 5 | 8, 12, &deep_bytes),
+        ),
+        ("dicom_native", "one_bit", behind(3 << 5, 1, &plane(8))),
+        (
+            "dicom_native",
+            "thirty_two",
+            behind(2 << 5, 32, &deep_bytes.repeat(2)),
+        ),
+        (
+            "dicom_native",
+            "planes",
+            behind(2 | 16, 8, &colour.concat()),
+        ),
+        ("dicom_native", "ybr_422", behind(4, 8, &colour.concat())),
+        ("dicom_rle", "eight", behind(0, 8, &rle(&[plane(8)]))),
+        ("dicom_rle", "sixteen", behind(1 << 5, 16, &rle(&halves))),
+        ("dicom_rle", "colour", behind(2, 8, &rle(&colour))),
+        ("dicom_rle", "many_segments", behind(0, 8, &[255; 80])),
+        (
+            "dicom_jpeg",
+            "lossless_8",
+            behind(0, 8, &lossless(8, &eight)),
+        ),
+        (
+            "dicom_jpeg",
+            "lossless_16",
+            behind(1 << 5, 16, &lossless(16, &deep)),
+        ),
+        (
+            "dicom_jpeg_ls",
+            "12bit",
+            jls(1 << 5, 12, "phantom-37x29-12bit.jls"),
+        ),
+        (
+            "dicom_jpeg_ls",
+            "near3",
+            jls(1 << 5, 12, "phantom-37x29-12bit-near3.jls"),
+        ),
+        (
+            "dicom_jpeg_ls",
+            "rgb_line",
+            jls(2, 8, "phantom-37x29-rgb-line.jls"),
+        ),
+        (
+            "dicom_jpeg_ls",
+            "rgb_sample",
+            jls(2, 8, "phantom-37x29-rgb-sample.jls"),
+        ),
+        (
+            "dicom_jpeg_2000",
+            "12bit",
+            jls(1 << 5, 12, "phantom-37x29-12bit.j2k"),
+        ),
+        (
+            "dicom_deflated",
+            "eight",
+            behind(0, 8, &deflated(&plane(8))),
+        ),
+        (
+            "dicom_deflated",
+            "sixteen",
+            behind(1 << 5, 16, &deflated(&deep_bytes)),
+        ),
+        (
+            "dicom_deflated",
+            "bomb",
+            behind(0, 8, &deflated(&vec![0; 1 << 20])),
+        ),
+    ]
+    .map(|(target, name, bytes)| (target, name.to_owned(), bytes))
+    .to_vec()
+}
+
+fn deflated(bytes: &[u8]) -> Vec<u8> {
+    let mut out = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
+    out.write_all(bytes).unwrap();
+    out.finish().unwrap()
+}
+
+/// Limits, then a path (`imaging::wire`).
+fn requests() -> Vec<Seed> {
+    let request = |path: &[u8]| {
+        let mut message = (512_u64 << 20).to_ne_bytes().to_vec();
+        message.extend([20_000_u32.to_ne_bytes(); 2].concat());
+        message.extend(
+            [100_000_000_u64, 1 << 30, 20_000, path.len() as u64]
+                .map(u64::to_ne_bytes)
+                .concat(),
+        );
+        message.extend(path);
+        message
+    };
+    [
+        ("plain", request(b"/x/ward/7.png")),
+        ("odd", request(b"\xff\n/\0")),
+        ("empty", request(b"")),
+    ]
+    .map(|(name, bytes)| ("request", name.to_owned(), bytes))
+    .to_vec()
+}
+
+/// Where `tests/data/checkpoints/make.py` put what PyTorch and Keras wrote, and what was made to hurt.
+fn model_files() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/checkpoints");
+    let entries = [folder.clone(), folder.join("hostile")].map(|f| fs::read_dir(f).unwrap());
+    let paths = entries
+        .into_iter()
+        .flatten()
+        .map(|entry| entry.unwrap().path());
+    let mut paths: Vec<_> = paths.filter(|path| path.is_file()).collect();
+    paths.sort();
+    paths
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().unwrap().to_str().unwrap().to_owned()
+}
+
+/// The pickles within PyTorch's zip files.
+fn pickles() -> Vec<Seed> {
+    let pickle = |path: &PathBuf| {
+        let mut archive = zip::ZipArchive::new(fs::File::open(path).unwrap()).ok()?;
+        let is_pickle = |name: &str| name.ends_with("data.pkl");
+        let mut names = archive.file_names().filter_map(Result::ok);
+        let inner = names.find(|name| is_pickle(name))?.into_owned();
+        drop(names);
+        let mut bytes = Vec::new();
+        archive
+            .by_name(&inner)
+            .unwrap()
+            .read_to_end(&mut bytes)
+            .unwrap();
+        Some(("pickle", format!("{}.pkl", name(path)), bytes))
+    };
+    model_files().iter().filter_map(pickle).collect()
+}
+
+fn checkpoints() -> Vec<Seed> {
+    let mut seeds = vec![
+        (
+            "safetensors",
+            "two".to_owned(),
+            tensors(
+                r#"{"a":{"dtype":"F32","shape":[2,1],"data_offsets":[0,8]},"b":{"dtype":"BF16","shape":[2],"data_offsets":[8,12]},"__metadata__":{"format":"pt"}}"#,
+                12,
+            ),
+        ),
+        (
+            "safetensors",
+            "overlap".to_owned(),
+            tensors(
+                r#"{"a":{"dtype":"F16","shape":[4],"data_offsets":[0,8]},"b":{"dtype":"I64","shape":[1],"data_offsets":[0,8]}}"#,
+                8,
+            ),
+        ),
+        (
+            "safetensors",
+            "large".to_owned(),
+            tensors(
+                r#"{"a":{"dtype":"F64","shape":[4294967296,4294967296],"data_offsets":[0,0]}}"#,
+                0,
+            ),
+        ),
+    ];
+    for path in model_files() {
+        let bytes = fs::read(&path).unwrap();
+        let target = match path.extension().and_then(|e| e.to_str()) {
+            Some("pt" | "tar") => "torch",
+            Some("h5" | "keras") if bytes.len() < 30_000 => "keras",
+            Some("safetensors") => "safetensors",
+            _ => continue,
+        };
+        seeds.push((target, name(&path), bytes));
+    }
+    seeds
+}
+
+fn tensors(header: &str, bytes: usize) -> Vec<u8> {
+    let length = header.len() as u64;
+    [&length.to_le_bytes(), header.as_bytes(), &vec![0x3f; bytes]].concat()
+}
+
+const CARD: &str = r#"name = "double"
+version = "1"
+architecture = "efficientnet-lite0"
+input_size = 192
+preprocess = "cxr-1"
+licence = "MIT"
+pretrained = ""
+training_data = "none"
+limits = ["few"]
+sha256 = "ab"
+[[label]]
+name = "Pneumonia"
+question = "presence"
+calibration = { slope = 0.81, intercept = -0.3 }
+prevalence = 0.5
+operating_point = 0.47
+sensitive_point = 0.21
+conformal = { present = 0.12, absent = 0.09 }
+[[label]]
+name = "Bacterial"
+question = "given-pneumonia"
+conformal = { present = 0.18 }
+[[label]]
+name = "Viral"
+question = "given-pneumonia"
+[causes]
+temperature = 1.7
+calibrated = true
+[severity]
+geographic_extent_error = 1.1
+opacity_error = 0.8
+n = 51
+[input_head]
+refuse = 0.9
+caution = 0.5
+[distance]
+caution = 2.1
+refuse = 3.4
+[[measurement]]
+label = "Pneumonia"
+on = "test"
+statistic = "AUC"
+value = 0.9
+low = 0.8
+high = 0.95
+n = 100
+positives = 50
+[[adaptation]]
+method = "platt"
+manifest = "ward.csv"
+date = "2026-01-01"
+labels = ["Pneumonia"]
+images = 100
+patients = 90
+from_sha256 = "cd"
+"#;
+
+fn texts() -> Vec<Seed> {
+    let keys = "[keys]\nagree = [\"a\", \"ctrl-a\"]\nquit = \"q q\"\nnothing = 3\n";
+    let uncommented = config::DEFAULT.replace("\n# ", "\n");
+    let not_a_number = CARD.replace("0.81", "nan").replace("2.1", "inf");
+    let seeds: &[(&str, &str, &str)] = &[
+        ("card", "full", CARD),
+        ("card", "not_a_number", &not_a_number),
+        (
+            "card",
+            "bundled",
+            include_str!("../../weights/cxr-lite0.toml"),
+        ),
+        (
+            "card",
+            "hostile",
+            &CARD.replace("double", "a\\u001b[2J\\u202eb"),
+        ),
+        (
+            "manifest",
+            "plain",
+            "path,patient,finding,source,view\na.png,1,Pneumonia,x,PA\nb.png,,COVID-19,,lateral\n",
+        ),
+        (
+            "manifest",
+            "collection",
+            "filename;folder;patientid;finding;modality;split;geographic_extent\n\"a \"\"b\"\".png\";images;7;Pneumonia/Viral/COVID-19;X-ray;test;3,5\n",
+        ),
+        (
+            "manifest",
+            "tabs",
+            "\u{feff}Image Index\tFinding Labels\tPatient ID\r\n1.png\tEffusion|Mass\t3\r\n1.png\tNo Finding\t3\r\n",
+        ),
+        ("manifest", "quotes", "path,finding\n\"a\n\x1b[2J,b"),
+        ("filter", "compare", "covid>0.5 & !reviewed & path:ward3"),
+        (
+            "filter",
+            "groups",
+            "(pneumonia >= 50 % | \"lung opacity\" < .25) & !(unread error)",
+        ),
+        (
+            "filter",
+            "quotes",
+            "path:\"a \\\" b\" \"path:\" ≥ \"\" || !!x",
+        ),
+        ("filter", "deep", &"!(".repeat(60)),
+        ("configuration", "default", config::DEFAULT),
+        ("configuration", "uncommented", &uncommented),
+        ("configuration", "keys", keys),
+        (
+            "configuration",
+            "mistakes",
+            "theme = \"drak\"\ncolor = [\njobs = -1\nprevalence = { \"a\\nb\" = 2 }\nprobe-timeout = 99999999999\n\"a\\u001b\" = 1\n",
+        ),
+    ];
+    let seeds = seeds.iter();
+    seeds
+        .map(|(target, name, text)| (*target, (*name).to_owned(), text.as_bytes().to_vec()))
+        .collect()
+}
+
+/// Stores in their smallest form, and what an SQLite shell makes of one.
+fn stores() -> Vec<Seed> {
+    let all = [
+        ("empty", ""),
+        ("cut_log", "DELETE FROM chain"),
+        ("newer", "PRAGMA user_version = 99"),
+        (
+            "older",
+            "ALTER TABLE review DROP COLUMN calls; PRAGMA user_version = 2",
+        ),
+        ("other", "PRAGMA application_id = 7"),
+        (
+            "trigger",
+            "CREATE TRIGGER gone AFTER INSERT ON review BEGIN DELETE FROM chain; END",
+        ),
+        (
+            "view",
+            "DROP TABLE answer_shown; CREATE VIEW answer_shown AS SELECT 1 AS reviewer, 2 AS image, 3 AS first_ms",
+        ),
+        (
+            "endless",
+            "DROP TABLE answer_shown; CREATE VIEW answer_shown AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i AS reviewer, i AS image, i AS first_ms FROM n",
+        ),
+        (
+            "odd_rows",
+            "PRAGMA ignore_check_constraints = 1; INSERT INTO image VALUES ('ab', x'', null, null, null, null, 'x', '{'); INSERT INTO prediction VALUES ('ab', 'm', 'p', '[')",
+        ),
+    ];
+    all.map(|(name, sql)| ("store", name.to_owned(), store(sql)))
+        .to_vec()
+}
+
+fn store(sql: &str) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.sqlite");
+    Store::open(&path).unwrap().close();
+    let connection = Connection::open(&path).unwrap();
+    let smallest = "PRAGMA journal_mode = DELETE; PRAGMA page_size = 512; VACUUM;";
+    connection
+        .execute_batch(&format!("{sql}; {smallest}"))
+        .unwrap();
+    drop(connection);
+    fs::read(&path).unwrap()
+}

@@ -1,0 +1,139 @@
+//! Every fuzz target over its corpus, over what campaigns found (`fuzz/regressions`), and over mutants
+//! of both, as ordinary tests: no nightly compiler needed.
+//!
+//! `CXR_WRITE_CORPUS=1` writes the files that [`made`] makes; `fuzz/corpus.py` makes the others.
+
+#[path = "../imaging_files/mod.rs"]
+mod imaging_files;
+mod made;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use cxr::fuzzing::{TARGETS, Target};
+
+/// For one input of a few kB, on a busy machine, unoptimised.
+const SOON: Duration = Duration::from_secs(20);
+/// Of the whole corpus, so that a checkout stays small.
+const MOST_BYTES: u64 = 1 << 20;
+
+fn fuzz() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz")
+}
+
+/// Files of a folder in the order of their names; none where there is no folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten();
+    let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+/// The file as it is, cut off at each quarter, and with bytes turned over at places that are spread
+/// over it and gather at its beginning, where headers are.
+fn mutants(file: &[u8]) -> Vec<Vec<u8>> {
+    let cut = (0..4).map(|quarter| file[..file.len() * quarter / 4].to_vec());
+    let flipped = |(nth, bits): (usize, u8)| {
+        let mut mutant = file.to_vec();
+        let at = file.len() * nth * nth / (FLIPS * FLIPS);
+        mutant[at] ^= bits;
+        mutant
+    };
+    const FLIPS: usize = 12;
+    let places = (0..FLIPS).flat_map(|nth| [(nth, 0xff), (nth, 0x80)]);
+    let flips = places.filter(|_| !file.is_empty()).map(flipped);
+    [file.to_vec()]
+        .into_iter()
+        .chain(cut)
+        .chain(flips)
+        .collect()
+}
+
+fn fault(target: Target, input: &[u8]) -> Option<String> {
+    let begun = Instant::now();
+    let ended = catch_unwind(AssertUnwindSafe(|| target(input)));
+    let took = begun.elapsed();
+    match ended {
+        Err(_) => Some("panicked, as is said above".to_owned()),
+        Ok(()) if took > SOON => Some(format!("took {took:?}")),
+        Ok(()) => None,
+    }
+}
+
+/// Runs a target over its files and their mutants.
+fn hold(name: &str) {
+    let (_, target) = TARGETS.iter().find(|(known, _)| *known == name).unwrap();
+    let seeds = files(&fuzz().join("corpus").join(name));
+    assert!(!seeds.is_empty(), "{name} has no corpus");
+    let found = files(&fuzz().join("regressions").join(name));
+    let faults: Vec<String> = seeds
+        .iter()
+        .chain(&found)
+        .flat_map(|path| {
+            let file = fs::read(path).unwrap();
+            let faults = |(nth, input): (usize, Vec<u8>)| {
+                let fault = fault(*target, &input)?;
+                Some(format!("{}, mutant {nth}: {fault}", path.display()))
+            };
+            let mutants = mutants(&file).into_iter().enumerate();
+            mutants.filter_map(faults).collect::<Vec<_>>()
+        })
+        .collect();
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// A test for each target, and one that there is no other target.
+macro_rules! held {
+    ($($name:ident)*) => {
+        mod corpus {
+            $(#[test] fn $name() { super::hold(stringify!($name)) })*
+        }
+
+        #[test]
+        fn every_target_is_held_and_built() {
+            let held = BTreeSet::from([$(stringify!($name)),*]);
+            let known: BTreeSet<_> = TARGETS.iter().map(|(name, _)| *name).collect();
+            assert_eq!(held, known);
+            let manifest = fs::read_to_string(fuzz().join("Cargo.toml")).unwrap();
+            for name in known {
+                let file = format!("fuzz_targets/{name}.rs");
+                assert!(manifest.contains(&format!("path = \"{file}\"")), "{name}");
+                let source = fs::read_to_string(fuzz().join(file)).unwrap();
+                assert!(source.contains(&format!("cxr::fuzzing::{name}(")), "{name}");
+            }
+        }
+    };
+}
+
+held! {
+    raster png jpeg webp tiff bmp
+    dicom dicom_native dicom_rle dicom_jpeg dicom_jpeg_ls dicom_jpeg_2000 dicom_deflated
+    answer request
+    pickle torch keras safetensors
+    card manifest filter configuration store
+}
+
+#[test]
+fn the_corpus_has_what_is_made_for_it_and_is_small() {
+    let corpus = fuzz().join("corpus");
+    for (target, name, bytes) in made::all() {
+        let path = corpus.join(target).join(&name);
+        if std::env::var_os("CXR_WRITE_CORPUS").is_some() {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, &bytes).unwrap();
+        }
+        // Encoders and SQLite may write other bytes one day, which are as good.
+        assert!(path.exists(), "{} is absent", path.display());
+    }
+    let all = walkdir::WalkDir::new(&corpus)
+        .into_iter()
+        .map(Result::unwrap);
+    let bytes: u64 = all
+        .filter(|entry| entry.file_type().is_file())
+        .map(|entry| entry.metadata().unwrap().len())
+        .sum();
+    assert!(bytes <= MOST_BYTES, "{bytes} bytes");
+}
