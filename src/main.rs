@@ -10,7 +10,9 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return commands::misread(&error),
     };
-    // SAFETY: nothing has started a thread yet.
-    unsafe { inference::set_threads(commands::engine_threads(&cli)) };
+    if let Some(threads) = commands::engine_threads(&cli) {
+        // SAFETY: nothing has started a thread yet.
+        unsafe { inference::set_threads(threads) };
+    }
     commands::run(cli).unwrap_or_else(|error| commands::report(&error))
 }

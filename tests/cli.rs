@@ -1566,7 +1566,8 @@ fn the_doctor_finds_everything_sound() {
         "model",
         "formats",
         "decoder",
-        "in a process of its own, with limits",
+        "a process of its own: ",
+        "empty environment",
     ] {
         assert!(
             outcome.stdout.contains(word),

@@ -64,13 +64,14 @@ const SEES: [(&str, &[&str]); 18] = [
 ];
 
 /// The beginning of a crate's name, and the only places that may name it.
-const HOMES: [(&str, &[&str]); 27] = [
+const HOMES: [(&str, &[&str]); 31] = [
     ("anyhow", &["commands", "main"]),
     ("candle_", &["inference"]),
     ("clap", &["cli", "commands", "config"]),
     ("crossterm", &["tui"]),
     ("csv", &["evaluation", "export"]),
     ("dicom_", &["imaging"]),
+    ("getrandom", &["imaging/decoder"]),
     ("half", &["checkpoint", "inference/weights"]),
     ("hdf5_reader", &["checkpoint"]),
     ("icy_sixel", &["tui/preview"]),
@@ -78,6 +79,8 @@ const HOMES: [(&str, &[&str]); 27] = [
     ("image", &["imaging", "tui/preview"]),
     ("indicatif", &["commands"]),
     ("jpeg2k", &["imaging"]),
+    ("landlock", &["imaging/decoder"]),
+    ("libc", &["imaging/decoder"]),
     ("libjpeg_turbo_rs", &["imaging"]),
     ("png", &["imaging"]),
     ("libm", &["evaluation"]),
@@ -88,6 +91,7 @@ const HOMES: [(&str, &[&str]); 27] = [
     ("rayon", &["worker"]),
     ("rusqlite", &["store"]),
     ("safetensors", &["checkpoint", "inference"]),
+    ("seccompiler", &["imaging/decoder"]),
     ("signal_hook", &["commands", "tui"]),
     // The only thing that uses the network.
     ("ureq", &["commands/models"]),
@@ -120,8 +124,6 @@ const DOORS: [(&str, &[&str]); 4] = [
             "commands/standard_output.rs",
             "commands/export/mod.rs",
             "commands/predict/destination.rs",
-            // Closes it for the process that it starts.
-            "commands/doctor.rs",
         ],
     ),
     (
@@ -131,7 +133,6 @@ const DOORS: [(&str, &[&str]); 4] = [
             "commands/batch/progress.rs",
             // Asks whether it is a terminal.
             "commands/predict/mod.rs",
-            "commands/doctor.rs",
         ],
     ),
     ("println", &[]),
@@ -488,13 +489,15 @@ fn sources() -> Vec<(String, String)> {
         .collect()
 }
 
-/// The crates of `[dependencies]`, as the source spells them.
+/// The crates of `[dependencies]`, and of those of one system, as the source spells them.
 fn dependencies() -> Vec<String> {
     let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("Cargo.toml is readable");
     let manifest: toml::Table = manifest.parse().expect("Cargo.toml is TOML");
-    let dependencies = manifest["dependencies"].as_table().expect("a table");
-    dependencies
-        .keys()
+    let systems = manifest["target"].as_table().expect("a table").values();
+    let tables = systems.map(|system| &system["dependencies"]);
+    tables
+        .chain([&manifest["dependencies"]])
+        .flat_map(|table| table.as_table().expect("a table").keys())
         .map(|name| name.replace('-', "_"))
         .collect()
 }

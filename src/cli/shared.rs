@@ -48,7 +48,7 @@ pub struct Files {
     )]
     pub max_memory: Option<NonZeroU32>,
 
-    /// Seconds that decoding it may take, where it has a process of its own (DICOM) [default: 20]
+    /// Seconds that decoding it may take [default: 20]
     #[arg(
         long,
         global = true,

@@ -49,8 +49,8 @@ pub fn run(
             missing.display()
         )));
     }
-    let helper = std::env::current_exe().ok();
-    let decoder = move || Decoder::new(limits.clone(), helper.clone());
+    let first = Decoder::new(limits, std::env::current_exe().ok());
+    let decoder = move || first.beside();
     let model_memory = arguments
         .model_memory
         .map(|mebibytes| u64::from(mebibytes.get()) << 20);

@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 use std::path::Path;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -14,7 +14,7 @@ use super::{SOME_FAILED, available_cores, classifier, print};
 use crate::cli::{ColorWhen, Terminal};
 use crate::domain::text::{Printable, clean};
 use crate::domain::{Radiograph, Samples};
-use crate::imaging::WORKER_ARGUMENT;
+use crate::imaging::{Attempt, Attempts, Confinement, Decoder, Limits};
 use crate::inference::{Classify, Compute, Place};
 use crate::store::Store;
 use crate::tui::terminal;
@@ -23,6 +23,7 @@ use crate::tui::terminal;
 pub fn run(
     arguments: &Terminal,
     colour: ColorWhen,
+    limits: &Limits,
     file: Option<&Path>,
     store: Option<&Path>,
 ) -> Result<ExitCode> {
@@ -35,7 +36,7 @@ pub fn run(
         ("device", Ok(vec![device()])),
         ("model", model(file).map(one)),
         ("formats", Ok(vec![formats()])),
-        ("decoder", decoder().map(one)),
+        ("decoder", decoder(limits)),
         ("reviews", reviews(store).map(one)),
     ];
     let mut page = String::new();
@@ -157,20 +158,72 @@ fn formats() -> String {
     )
 }
 
-/// Starts the process that decodes DICOM; with nothing to do it ends at once.
-fn decoder() -> Result<String> {
-    const FIX: &str = "DICOM is decoded without a process of its own; if cxr was updated while it \
-                       ran, start it again";
+/// Starts a decoder process, and has it try what it must not be able to do.
+fn decoder(limits: &Limits) -> Result<Vec<String>> {
+    const FIX: &str = "radiographs are decoded without a process of their own; if cxr was updated \
+                       while it ran, start it again";
     let program = std::env::current_exe().context(FIX)?;
-    let status = Command::new(program)
-        .arg(WORKER_ARGUMENT)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .context(FIX)?;
-    if !status.success() {
-        bail!("{FIX} ({status})");
+    let decoder = Decoder::new(limits.clone(), Some(program));
+    let (confinement, attempts) = decoder.confinement().context(FIX)?;
+    let held = named(&confinement, true).join(", ");
+    let mut lines = vec![format!("a process of its own: {held}")];
+    let missing = named(&confinement, false);
+    if !missing.is_empty() {
+        lines.push(format!("not on this system: {}", missing.join(", ")));
     }
-    Ok("DICOM is decoded in a process of its own, with limits of memory and time".to_owned())
+    lines.push(tried(&attempts));
+    Ok(lines)
+}
+
+/// What may keep a decoder process in, in words, and whether it does.
+fn measures(confinement: &Confinement) -> [(String, bool); 7] {
+    let landlock = confinement.landlock;
+    let memory = confinement.memory;
+    [
+        ("seccomp".to_owned(), confinement.seccomp),
+        (
+            landlock.map_or("Landlock".to_owned(), |abi| format!("Landlock {abi}")),
+            landlock.is_some(),
+        ),
+        (
+            "no new privileges".to_owned(),
+            confinement.no_new_privileges,
+        ),
+        (
+            memory.map_or("a limit of memory".to_owned(), |bytes| {
+                format!("memory {:.1} GiB", bytes as f64 / f64::from(1 << 30))
+            }),
+            memory.is_some(),
+        ),
+        ("no core file".to_owned(), confinement.no_core),
+        (
+            "no other descriptors".to_owned(),
+            confinement.descriptors_closed,
+        ),
+        ("ends with cxr".to_owned(), confinement.ends_with_parent),
+    ]
+}
+
+/// Those that hold, or those that do not.
+fn named(confinement: &Confinement, holding: bool) -> Vec<String> {
+    let measures = measures(confinement).into_iter();
+    let named = measures.filter(|(_, holds)| *holds == holding);
+    named.map(|(words, _)| words).collect()
+}
+
+fn tried(attempts: &Attempts) -> String {
+    let tries = [
+        ("opening a file", attempts.open),
+        ("connecting", attempts.connect),
+        ("starting a program", attempts.execute),
+    ];
+    let results = tries.map(|(what, attempt)| match attempt {
+        Attempt::Possible => format!("{what} POSSIBLE"),
+        Attempt::Refused(errno) => format!("{what} refused (error {errno})"),
+    });
+    let environment = match attempts.environment {
+        0 => "empty environment".to_owned(),
+        variables => format!("{variables} environment variables"),
+    };
+    format!("tried: {}; {environment}", results.join(", "))
 }

@@ -82,7 +82,8 @@ pub fn run(mut cli: Cli) -> Result<ExitCode> {
         Some(Command::Agreement(arguments)) => agreement::run(&arguments),
         Some(Command::Report(arguments)) => report::run(&arguments, &limits, model),
         Some(Command::Doctor(terminal)) => {
-            doctor::run(&terminal, colour, model, settings.store.as_deref())
+            let store = settings.store.as_deref();
+            doctor::run(&terminal, colour, &limits, model, store)
         }
         Some(Command::Models(models)) => models::run(&models.action, model),
         Some(Command::Config(ref arguments)) => config::run(arguments, &cli),
@@ -256,11 +257,13 @@ fn assumed(arguments: &Assumptions, card: &ModelCard) -> Result<Prevalences> {
 }
 
 /// How many threads one computation may use: all cores for the one image that somebody waits for;
-/// one where `predict` already reads an image on every core.
-pub fn engine_threads(cli: &Cli) -> usize {
+/// one where `predict` already reads an image on every core. `None` for a decoder process, which
+/// computes nothing and whose environment stays empty.
+pub fn engine_threads(cli: &Cli) -> Option<usize> {
     match cli.command {
-        None | Some(Command::Report(_)) => available_cores(),
-        Some(_) => 1,
+        None | Some(Command::Report(_)) => Some(available_cores()),
+        Some(Command::DecodeWorker) => None,
+        Some(_) => Some(1),
     }
 }
 

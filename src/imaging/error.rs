@@ -37,6 +37,20 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// The same, if its reason came from a process that may say anything.
+    pub(super) fn in_one_line(mut self) -> Self {
+        let (Fault::Unreadable(reason)
+        | Fault::NotAnImage(reason)
+        | Fault::NoPicture(reason)
+        | Fault::TooLarge(reason)
+        | Fault::Damaged(reason)
+        | Fault::Unsupported(reason)
+        | Fault::DecoderDied(reason)
+        | Fault::TimedOut(reason)) = &mut self;
+        *reason = one_line(&reason);
+        self
+    }
+
     pub(super) fn unreadable(reason: impl Display) -> Self {
         Fault::Unreadable(one_line(reason))
     }

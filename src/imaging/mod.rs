@@ -19,13 +19,9 @@
 //!    microseconds ([`dicom::structure`] walks a DICOM data set without allocating before dicom-rs
 //!    is allowed to read it).
 //! 2. *A panic costs one file.* [`open`] and [`Decoder::open`] catch it, silently.
-//! 3. *DICOM is decoded in a process of its own* when it is opened through a [`Decoder`]: dicom-rs
-//!    has panicked and over-allocated on malformed files, and the JPEG 2000 decoder is C
-//!    translated to unsafe Rust, so neither `catch_unwind` nor a check of ours can promise that it
-//!    comes back. That process has a memory limit and a clock, and is replaced when it dies. PNG,
-//!    JPEG, WebP, TIFF and BMP decoders are Rust that honours limits, safe but for JPEG's
-//!    arithmetic on blocks and rows, in vectors behind bounds checks; they stay in this process,
-//!    where they need no copy of the pixels. See [`decoder`].
+//! 3. *Every file is decoded in a process of its own* when it is opened through a [`Decoder`]. That
+//!    process opens nothing: it has no files, no network, a memory limit and a clock, and is
+//!    replaced when it dies. See [`decoder`].
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -53,7 +49,7 @@ mod values;
 mod wire;
 
 pub use crate::domain::text::clean as clean_text;
-pub use decoder::{Decoder, WORKER_ARGUMENT, decode_worker};
+pub use decoder::{Attempt, Attempts, Confinement, Decoder, WORKER_ARGUMENT, decode_worker};
 pub use display::{Viewport, VoiLut, render};
 pub use error::{Fault, ImagingError};
 pub use guard::panic_is_guarded;
@@ -143,14 +139,16 @@ fn read(path: &Path, limits: &Limits) -> Result<Radiograph, Fault> {
 
 /// Decodes the whole content of a file, whatever format it turns out to be.
 fn decode(bytes: &[u8], limits: &Limits) -> Result<Radiograph, Fault> {
+    let content = content_id(bytes);
+    decode_film(bytes, limits).map(|film| Radiograph { content, ..film })
+}
+
+/// The same, without saying which image it is.
+fn decode_film(bytes: &[u8], limits: &Limits) -> Result<Radiograph, Fault> {
     let kind = sniff::kind(bytes)?;
-    let radiograph = guard::catching_panics(|| match kind {
+    guard::catching_panics(|| match kind {
         Kind::Raster(format) => raster::decode(bytes, format, limits),
         Kind::Dicom => dicom::decode(bytes, limits),
-    })?;
-    Ok(Radiograph {
-        content: content_id(bytes),
-        ..radiograph
     })
 }
 

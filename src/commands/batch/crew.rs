@@ -34,7 +34,8 @@ impl Crew {
     pub fn decoders(self, limits: &Limits) -> impl Fn() -> Opener + Sync {
         let each = decoders(limits);
         let shared = (self.threads > self.readers).then(|| {
-            let decoders = (0..self.readers).map(|_| Arc::new(decoder(limits)));
+            let first = decoder(limits);
+            let decoders = (0..self.readers).map(|_| Arc::new(first.beside()));
             Arc::new(Turns::new(decoders.collect()))
         });
         move || match shared.clone() {

@@ -100,10 +100,12 @@ where
     }
 }
 
-/// Makes what one thread opens its files with: a decoder with a process of its own.
-pub fn decoders(limits: &Limits) -> impl Fn() -> Opener + Sync {
+/// Makes what one thread opens its files with: a decoder with a process of its own. All are within
+/// one budget of memory.
+pub fn decoders(limits: &Limits) -> impl Fn() -> Opener + Sync + use<> {
+    let first = decoder(limits);
     move || {
-        let decoder = decoder(limits);
+        let decoder = first.beside();
         Box::new(move |path: &Path| decoder.open(path))
     }
 }

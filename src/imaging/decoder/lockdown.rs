@@ -1,0 +1,142 @@
+//! What a decoder process gives up before it sees the first file.
+//!
+//! Each measure is taken where the system has it: old kernels and some containers lack Landlock or
+//! close_range, and only Linux has the filters. What could not be had is in the
+//! [`Confinement`] that the process reports, and the others hold all the same.
+
+use super::confinement::Confinement;
+use crate::imaging::wire::Terms;
+
+#[cfg(target_os = "linux")]
+pub(super) use linux::*;
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use landlock::{
+        ABI, Access, AccessFs, AccessNet, LandlockStatus, Ruleset, RulesetAttr, RulesetError,
+        RulesetStatus, Scope,
+    };
+    use rustix::process::{
+        DumpableBehavior, Resource, Rlimit, Signal, getppid, getrlimit, set_dumpable_behavior,
+        set_parent_process_death_signal, setrlimit,
+    };
+    use rustix::thread::set_no_new_privs;
+
+    use super::super::system_calls;
+    use super::{Confinement, Terms};
+
+    /// Address space besides what the program has taken when it starts and what decoding takes:
+    /// stacks, and what the allocator reserves and does not use.
+    const SLACK: u64 = 256 << 20;
+
+    /// Standard streams, socket, a film and its samples come to six.
+    const MOST_DESCRIPTORS: u64 = 16;
+
+    /// Closes whatever the program had inherited and passed on without knowing. For a process that
+    /// has opened nothing yet.
+    pub fn close_inherited() -> bool {
+        const FIRST: u32 = 3;
+        // SAFETY: no descriptor above the standard streams is owned by anything in this process.
+        unsafe { libc::syscall(libc::SYS_close_range, FIRST, u32::MAX, 0) == 0 }
+    }
+
+    /// What holds for threads that are started later as well.
+    pub fn begin(terms: &Terms, descriptors_closed: bool) -> Confinement {
+        let no_core = limit(Resource::Core, 0);
+        Confinement {
+            ends_with_parent: ends_with(terms.parent),
+            no_new_privileges: set_no_new_privs(true).is_ok(),
+            no_core: set_dumpable_behavior(DumpableBehavior::NotDumpable).is_ok() && no_core,
+            memory: limit_memory(terms.memory),
+            landlock: landlock().unwrap_or_default(),
+            // Samples are written to memory that counts as a file.
+            descriptors_closed: limit(Resource::Fsize, terms.memory)
+                && limit(Resource::Nofile, MOST_DESCRIPTORS)
+                && descriptors_closed,
+            seccomp: false,
+        }
+    }
+
+    /// The rest, for all threads; no other can be started from now on.
+    pub fn finish(confinement: &mut Confinement) {
+        limit(Resource::Nproc, 0);
+        limit(Resource::Memlock, 0);
+        limit(Resource::Msgqueue, 0);
+        confinement.seccomp = system_calls::restrict();
+    }
+
+    /// Has the system kill this process when the thread ends that started it. Where the program is
+    /// gone already, the socket is at its end.
+    fn ends_with(parent: u32) -> bool {
+        set_parent_process_death_signal(Some(Signal::KILL)).is_ok()
+            && getppid().is_some_and(|now| now.as_raw_nonzero().get() as u32 == parent)
+    }
+
+    /// Never raises a limit.
+    fn limit(resource: Resource, to: u64) -> bool {
+        // Reading a limit has no error where the system refuses it; lowering this one has.
+        if setrlimit(Resource::Core, both(0)).is_err() {
+            return false;
+        }
+        let maximum = getrlimit(resource).maximum;
+        let limit = maximum.map_or(to, |maximum| maximum.min(to));
+        setrlimit(resource, both(limit)).is_ok()
+    }
+
+    fn both(limit: u64) -> Rlimit {
+        Rlimit {
+            current: Some(limit),
+            maximum: Some(limit),
+        }
+    }
+
+    fn limit_memory(film: u64) -> Option<u64> {
+        let all = address_space()?.saturating_add(film).saturating_add(SLACK);
+        limit(Resource::As, all).then_some(all)
+    }
+
+    /// Bytes of address space that this process has taken.
+    fn address_space() -> Option<u64> {
+        let status = std::fs::read_to_string("/proc/self/status").ok()?;
+        let size = status.lines().find_map(|l| l.strip_prefix("VmSize:"))?;
+        let kibibytes: u64 = size.trim().strip_suffix(" kB")?.parse().ok()?;
+        Some(kibibytes << 10)
+    }
+
+    /// Denies every file, network and process outside, as far as the kernel's version goes.
+    fn landlock() -> Result<Option<u32>, RulesetError> {
+        const NEWEST: ABI = ABI::V6;
+        let status = Ruleset::default()
+            .handle_access(AccessFs::from_all(NEWEST))?
+            .handle_access(AccessNet::from_all(NEWEST))?
+            .scope(Scope::from_all(NEWEST))?
+            .create()?
+            .restrict_self()?;
+        Ok(match (status.ruleset, status.landlock) {
+            (RulesetStatus::NotEnforced, _) => None,
+            (_, LandlockStatus::Available { effective_abi, .. }) => Some(effective_abi as u32),
+            _ => None,
+        })
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn close_inherited() -> bool {
+    false
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn begin(_: &Terms, _: bool) -> Confinement {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    Confinement {
+        no_core: setrlimit(Resource::Core, none).is_ok(),
+        ..Confinement::default()
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn finish(_: &mut Confinement) {}

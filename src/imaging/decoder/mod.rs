@@ -1,0 +1,247 @@
+//! Decoder processes: every file is decoded in one, and the handle that the program keeps on it.
+//!
+//! Decoders of hostile files are where programs are taken over: one is C translated to unsafe Rust,
+//! one has its inner loops in unsafe Rust, and dicom-rs has panicked and allocated by declared
+//! length (Enet4/dicom-rs#543, #828). Catching panics cannot stop an abort, an exhausted stack, a
+//! wild pointer or a decoder that never ends; a process can be limited, timed and replaced, and
+//! what takes it over finds nothing in it. So a [`Decoder`] starts one, keeps it (starting costs
+//! milliseconds, a message microseconds), and gives it one file at a time:
+//!
+//! - *it opens nothing*: the program opens the file, copies it into memory that is then sealed, and
+//!   hands over the descriptor; samples come back in the same way ([`channel`]);
+//! - *it is locked down* before the first file: no file, no network, no other process, no privilege
+//!   to gain, an empty environment ([`lockdown`], [`system_calls`]). What of it the system grants is
+//!   a [`Confinement`], which `cxr doctor` prints;
+//! - *its memory is limited*, and that of all decoders together ([`budget`]);
+//! - *its time is limited*: the program ends it when it takes longer than [`Limits::timeout`], and
+//!   the next file gets a new one. It also watches its own clock, and is killed with the program;
+//! - *its answers are read as hostile input* ([`wire`](super::wire)): each repeats a random number
+//!   of its request, and which image it is the program computes itself;
+//! - its standard error goes nowhere, and it is in a process group of its own.
+//!
+//! A process that was taken over and goes on answering can still lie about the pixels of later
+//! files: that would take a process for each.
+//!
+//! Where no process can be had (the program's own file was replaced by an update, or there is no
+//! helper), files are decoded in this process with panics caught: weaker, but better than not
+//! seeing the radiograph. [`Decoder::notice`] says so. A process that fails to start for a reason
+//! that may pass, such as a machine too busy, costs one file and not the isolation of all others.
+
+mod budget;
+pub(super) mod channel;
+pub(super) mod confinement;
+mod lockdown;
+mod process;
+mod shared_memory;
+#[cfg(target_os = "linux")]
+mod system_calls;
+mod worker;
+
+use std::io::{self, Read, Seek};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{Fault, ImagingError, Limits, sniff};
+use crate::domain::{ContentId, Radiograph};
+use budget::Budget;
+use channel::Attachment;
+pub use confinement::{Attempt, Attempts, Confinement};
+use process::Process;
+pub use worker::decode_worker;
+
+/// Hidden argument with which the program becomes a decoder process.
+pub const WORKER_ARGUMENT: &str = "decode-worker";
+
+/// Bytes that tell what a file is.
+const HEAD: usize = 512;
+
+/// After so many failures to start in a row there is no use in trying again.
+const MOST_FAILURES: u32 = 3;
+
+/// Opens radiographs, each where a fault of its decoder does no harm.
+#[derive(Debug)]
+pub struct Decoder {
+    limits: Limits,
+    helper: Option<PathBuf>,
+    budget: Arc<Budget>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+enum State {
+    /// No process yet, or the last one ended. Starts have failed that often since one succeeded.
+    Idle {
+        failures: u32,
+    },
+    Running(Process),
+    /// No process can be had, for this reason.
+    Unavailable(String),
+}
+
+impl Decoder {
+    /// `helper` is the program to start as a decoder process, usually the running one; without it,
+    /// files are decoded in this process. Nothing is started before the first file.
+    pub fn new(limits: Limits, helper: Option<PathBuf>) -> Self {
+        let budget = Arc::new(Budget::new(limits.max_memory));
+        Self::with(limits, helper, budget)
+    }
+
+    /// Another one, for another thread: with a process of its own, and within the same budget of
+    /// memory.
+    pub fn beside(&self) -> Self {
+        Self::with(
+            self.limits.clone(),
+            self.helper.clone(),
+            self.budget.clone(),
+        )
+    }
+
+    fn with(limits: Limits, helper: Option<PathBuf>, budget: Arc<Budget>) -> Self {
+        let state = match helper {
+            Some(_) => State::Idle { failures: 0 },
+            None => State::Unavailable("no decoder program was given".to_owned()),
+        };
+        Decoder {
+            limits,
+            helper,
+            budget,
+            state: Mutex::new(state),
+        }
+    }
+
+    /// Reads a radiograph, by content. Returns within about twice [`Limits::timeout`], apart from
+    /// waiting for its turn: a film that takes much memory is tried again with more.
+    pub fn open(&self, path: &Path) -> Result<Radiograph, ImagingError> {
+        self.copied(path)
+            .and_then(|file| self.decode(&file))
+            .map_err(|fault| ImagingError::new(path, fault))
+    }
+
+    /// Which image a file holds now, without decoding it.
+    ///
+    /// # Errors
+    /// As [`content_of`](super::content_of).
+    pub fn content_of(&self, path: &Path) -> Result<ContentId, ImagingError> {
+        super::content_of(path, &self.limits)
+    }
+
+    /// Why files are decoded in this process, if they are.
+    pub fn notice(&self) -> Option<String> {
+        match &*self.state.lock().unwrap_or_else(PoisonError::into_inner) {
+            State::Unavailable(reason) => Some(format!(
+                "radiographs are decoded without a process of their own: {reason}"
+            )),
+            _ => None,
+        }
+    }
+
+    /// Starts a decoder process, and says which of the measures hold in it and what came of trying
+    /// what they forbid.
+    ///
+    /// # Errors
+    /// If none can be started.
+    pub fn confinement(&self) -> io::Result<(Confinement, Attempts)> {
+        let program = self.helper.as_deref().ok_or(io::ErrorKind::NotFound)?;
+        let process = Process::start(program, self.limits.max_memory)?;
+        let confinement = process.confinement().clone();
+        Ok((confinement, process.attempt()?))
+    }
+
+    /// The content of a regular file, if it may be a film.
+    fn copied(&self, path: &Path) -> Result<Attachment, Fault> {
+        let mut file = super::open_regular(path)?;
+        let length = file.metadata().map_err(Fault::unreadable)?.len();
+        let mut head = Vec::with_capacity(HEAD);
+        let start = (&mut file).take(HEAD as u64).read_to_end(&mut head);
+        start.map_err(Fault::unreadable)?;
+        sniff::kind(&head)?;
+        let longest = self.limits.max_file_bytes;
+        if length > longest {
+            return Err(super::too_long(length, &self.limits));
+        }
+        file.rewind().map_err(Fault::unreadable)?;
+        let copy = Attachment::copied(file, longest).map_err(Fault::unreadable)?;
+        // It may have grown meanwhile.
+        match copy.length() > longest {
+            true => Err(super::too_long(copy.length(), &self.limits)),
+            false => Ok(copy),
+        }
+    }
+
+    /// With more memory if that may have been what it lacked.
+    fn decode(&self, file: &Attachment) -> Result<Radiograph, Fault> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let (ordinary, largest) = self.budget.shares(file.length());
+        if let Some(share) = ordinary {
+            match self.decode_within(share, &mut state, file)? {
+                Err(Fault::TooLarge(_) | Fault::DecoderDied(_)) => {}
+                film => return film,
+            }
+        }
+        let film = self.decode_within(largest, &mut state, file)?;
+        if self.budget.is_large(largest) && matches!(*state, State::Running(_)) {
+            // It may keep some of that memory for itself.
+            *state = State::Idle { failures: 0 };
+        }
+        film
+    }
+
+    /// Waits for its share of the memory. An outer error is one of the process that could not be had.
+    fn decode_within(
+        &self,
+        share: u64,
+        state: &mut State,
+        file: &Attachment,
+    ) -> Result<Result<Radiograph, Fault>, Fault> {
+        let limits = Limits {
+            max_memory: share,
+            ..self.limits.clone()
+        };
+        let _held = self.budget.take(share);
+        // The file itself is little beside an ordinary share.
+        let memory = match self.budget.is_large(share) {
+            true => share.saturating_add(file.length()),
+            false => share,
+        };
+        self.prepare(memory, state)?;
+        let State::Running(process) = state else {
+            let bytes = file.to_vec().map_err(Fault::unreadable)?;
+            return Ok(super::decode(&bytes, &limits));
+        };
+        Ok(process.decode(file, &limits).unwrap_or_else(|fault| {
+            *state = State::Idle { failures: 0 };
+            Err(fault)
+        }))
+    }
+
+    /// Has a process run that may take so much memory, where one can be had.
+    ///
+    /// # Errors
+    /// For reasons that may pass.
+    fn prepare(&self, memory: u64, state: &mut State) -> Result<(), Fault> {
+        let failures = match state {
+            State::Running(process) if process.memory() == memory => return Ok(()),
+            State::Running(_) => 0,
+            State::Idle { failures } => *failures,
+            State::Unavailable(_) => return Ok(()),
+        };
+        *state = State::Idle {
+            failures: failures + 1,
+        };
+        let program = self.helper.as_deref().unwrap_or(Path::new(""));
+        match Process::start(program, memory) {
+            Ok(process) => *state = State::Running(process),
+            Err(error) if is_final(&error) || failures + 1 >= MOST_FAILURES => {
+                *state = State::Unavailable(super::clean_text(&error.to_string()));
+            }
+            Err(error) => return Err(Fault::died(format!("it could not be started: {error}"))),
+        }
+        Ok(())
+    }
+}
+
+/// Whether a process that could not be started never will be: no such program, or another one.
+fn is_final(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidData, NotFound, PermissionDenied};
+    matches!(error.kind(), NotFound | PermissionDenied | InvalidData)
+}

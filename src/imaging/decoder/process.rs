@@ -1,0 +1,384 @@
+//! The program's side of a decoder process.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::WORKER_ARGUMENT;
+use super::channel::{Attachment, Channel, Longest, Message};
+use super::confinement::{Attempts, Confinement};
+use crate::domain::Radiograph;
+use crate::imaging::wire::{self, Nonce, Task, Terms};
+use crate::imaging::{Fault, Limits};
+
+/// How long a new process may take to say that it is a decoder.
+const GREETING: Duration = Duration::from_secs(20);
+
+/// Descriptions and lookup tables of a film.
+const LONGEST_DESCRIPTION: u64 = 16 << 20;
+
+/// What a process says of itself.
+const SHORT: Longest = Longest {
+    text: 1 << 10,
+    attachment: 0,
+};
+
+/// A decoder process. Dropping it ends it.
+#[derive(Debug)]
+pub(super) struct Process {
+    child: Child,
+    channel: Channel,
+    confinement: Confinement,
+    /// Bytes that decoding one film may take.
+    memory: u64,
+    /// How long it was at work, which is more than the processor time that it took.
+    busy: Duration,
+}
+
+impl Process {
+    pub fn start(program: &Path, memory: u64) -> io::Result<Self> {
+        let start = Instant::now();
+        let (mut channel, child) = launch(program)?;
+        let terms = Terms {
+            parent: std::process::id(),
+            memory,
+        };
+        let greeted = greet(&mut channel, &terms);
+        let mut process = Process {
+            child,
+            channel,
+            confinement: Confinement::default(),
+            memory,
+            busy: start.elapsed(),
+        };
+        process.confinement = greeted?;
+        Ok(process)
+    }
+
+    pub fn memory(&self) -> u64 {
+        self.memory
+    }
+
+    pub fn confinement(&self) -> &Confinement {
+        &self.confinement
+    }
+
+    /// Decodes one file. An outer error means that the process is of no more use.
+    pub fn decode(
+        &mut self,
+        file: &Attachment,
+        limits: &Limits,
+    ) -> Result<Result<Radiograph, Fault>, Fault> {
+        let start = Instant::now();
+        self.limit_time(limits.timeout);
+        let film = ask(&mut self.channel, file, limits);
+        self.busy += start.elapsed();
+        film.map_err(|error| self.broken(&error, limits.timeout))
+    }
+
+    /// Has it try what it must not be able to do. It is of no more use afterwards.
+    pub fn attempt(mut self) -> io::Result<Attempts> {
+        let nonce = nonce()?;
+        self.channel.allow(GREETING)?;
+        let request = wire::write_request(&nonce, &Task::Attempt);
+        self.channel.send(&request, None)?;
+        let mut next = || {
+            let message = received(&mut self.channel, SHORT)?;
+            wire::read_attempts(&nonce, &message.text).ok_or_else(nonsense)
+        };
+        let first = next()?;
+        Ok(next().unwrap_or(first))
+    }
+
+    /// Why a conversation failed.
+    fn broken(&mut self, error: &io::Error, timeout: Duration) -> Fault {
+        match error.kind() {
+            io::ErrorKind::TimedOut => Fault::timed_out(format!("more than {timeout:?}, ended")),
+            io::ErrorKind::InvalidData => Fault::died("its answer made no sense"),
+            _ => Fault::died(self.how_it_ended()),
+        }
+    }
+
+    /// Waits for a process whose socket has closed.
+    fn how_it_ended(&mut self) -> String {
+        // It may be alive, with a closed socket or an unreadable answer.
+        let _ = self.child.kill();
+        match self.child.wait() {
+            Ok(status) => format!("it ended with {status} over this file"),
+            Err(error) => format!("it ended over this file ({error})"),
+        }
+    }
+
+    /// Limits its processor time. That is counted from its start, so the limit rises with each file;
+    /// the process itself can't raise it.
+    #[cfg(target_os = "linux")]
+    fn limit_time(&self, timeout: Duration) {
+        use rustix::process::{Pid, Resource, Rlimit, prlimit};
+        let seconds = (self.busy + super::worker::late(timeout)).as_secs() + 1;
+        let soft = Rlimit {
+            current: Some(seconds),
+            maximum: None,
+        };
+        // If it is refused, the clocks of both processes are what holds.
+        let pid = Pid::from_raw(self.child.id().cast_signed());
+        let _ = pid.map(|pid| prlimit(Some(pid), Resource::Cpu, soft));
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn limit_time(&self, _: Duration) {}
+}
+
+impl Drop for Process {
+    /// Kills and reaps; fails only for a process that has ended.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Starts the program with a socket, and with nothing else of this process.
+fn launch(program: &Path) -> io::Result<(Channel, Child)> {
+    let (ours, theirs) = UnixStream::pair()?;
+    let output = theirs.try_clone()?;
+    let mut command = Command::new(std::path::absolute(program)?);
+    command
+        .arg(WORKER_ARGUMENT)
+        .env_clear()
+        .current_dir("/")
+        .stdin(OwnedFd::from(theirs))
+        // The first words of a program that is no decoder come this way.
+        .stdout(OwnedFd::from(output))
+        // A panic message must not land on the screen.
+        .stderr(Stdio::null())
+        // Ctrl-C at the terminal is the program's to handle.
+        .process_group(0);
+    Ok((Channel::new(ours), spawn(command)?))
+}
+
+fn greet(channel: &mut Channel, terms: &Terms) -> io::Result<Confinement> {
+    channel.allow(GREETING)?;
+    channel.send(&wire::write_terms(terms), None)?;
+    let greeting = received(channel, SHORT)?;
+    wire::read_greeting(&greeting.text).ok_or_else(nonsense)
+}
+
+/// Hands over a file, and waits for its film. An outer error is a conversation that failed.
+fn ask(
+    channel: &mut Channel,
+    file: &Attachment,
+    limits: &Limits,
+) -> io::Result<Result<Radiograph, Fault>> {
+    let nonce = nonce()?;
+    channel.allow(limits.timeout)?;
+    let request = wire::write_request(&nonce, &Task::Decode(limits.clone()));
+    channel.send(&request, Some(file))?;
+    // While it decodes. It is not asked for this, since it could name another file.
+    let content = file.content_id()?;
+    let longest = Longest {
+        text: LONGEST_DESCRIPTION,
+        attachment: limits.max_memory,
+    };
+    let answer = received(channel, longest)?;
+    let film = wire::read_answer(&nonce, &answer).ok_or_else(nonsense)?;
+    Ok(film.map(|film| Radiograph { content, ..film }))
+}
+
+/// The next message, whose absence is an error while one is awaited.
+fn received(channel: &mut Channel, longest: Longest) -> io::Result<Message> {
+    let message = channel.receive(longest)?;
+    message.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+}
+
+fn nonsense() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        "the program does not answer as a decoder",
+    )
+}
+
+fn nonce() -> io::Result<Nonce> {
+    let mut nonce = Nonce::default();
+    getrandom::fill(&mut nonce).map_err(|error| io::Error::other(error.to_string()))?;
+    Ok(nonce)
+}
+
+type Start = (Command, mpsc::Sender<io::Result<Child>>);
+
+/// Starts a process from a thread that lasts as long as this program: the system ends a decoder
+/// process with the *thread* that started it (prctl(2), `PR_SET_PDEATHSIG`), and those that read
+/// films come and go.
+fn spawn(command: Command) -> io::Result<Child> {
+    static STARTER: LazyLock<io::Result<mpsc::Sender<Start>>> = LazyLock::new(|| {
+        let (starter, starts) = mpsc::channel::<Start>();
+        thread::Builder::new().spawn(move || {
+            for (mut command, started) in starts {
+                let child = command.spawn();
+                // Its end of the socket is the child's alone.
+                drop(command);
+                let _ = started.send(child);
+            }
+        })?;
+        Ok(starter)
+    });
+    let starter = STARTER.as_ref().map_err(|e| io::Error::from(e.kind()))?;
+    let (started, child) = mpsc::channel();
+    let lost = |_| io::Error::other("no thread starts processes");
+    starter.send((command, started)).map_err(|_| lost(()))?;
+    child.recv().map_err(|_| lost(()))?
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::Write;
+    use std::os::fd::OwnedFd;
+
+    use super::super::shared_memory;
+    use super::*;
+    use crate::domain::Samples;
+
+    const LONGEST: Longest = Longest {
+        text: 1 << 10,
+        attachment: 1 << 20,
+    };
+
+    /// What the program makes of a process that answers a request for `FILE` so.
+    fn answered(
+        reply: impl FnOnce(&mut Channel, Nonce) + Send,
+    ) -> io::Result<Result<Radiograph, Fault>> {
+        let (ours, theirs) = UnixStream::pair().expect("a socket");
+        let limits = Limits {
+            timeout: Duration::from_secs(5),
+            max_memory: 1 << 20,
+            ..Limits::default()
+        };
+        let file = Attachment::of(FILE);
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                let mut channel = Channel::new(theirs);
+                let request = channel.receive(LONGEST).expect("whole").expect("a request");
+                let (nonce, _) = wire::read_request(&request.text).expect("a request");
+                let handed = request.attachment.expect("a file").to_vec();
+                assert_eq!(handed.expect("its bytes"), FILE);
+                reply(&mut channel, nonce);
+            });
+            ask(&mut Channel::new(ours), &file, &limits)
+        })
+    }
+
+    const FILE: &[u8] = b"a film";
+    const PIXELS: &[u8] = &[1, 2, 3, 4];
+
+    fn film() -> Radiograph {
+        Radiograph::plain(2, 2, Samples::Grey8(PIXELS.to_vec()), "PNG")
+    }
+
+    fn description(nonce: Nonce) -> Vec<u8> {
+        wire::write_answer(&nonce, &Ok(film()))
+    }
+
+    fn refused(what: &str, reply: impl FnOnce(&mut Channel, Nonce) + Send) {
+        let error = answered(reply).expect_err(what);
+        let kind = error.kind();
+        assert!(
+            matches!(kind, io::ErrorKind::InvalidData),
+            "{what}: {error}"
+        );
+    }
+
+    #[test]
+    fn an_answer_is_a_film_of_the_file_that_was_handed_over() {
+        let film = answered(|channel, nonce| {
+            let samples = Attachment::of(PIXELS);
+            let sent = channel.send(&description(nonce), Some(&samples));
+            sent.expect("an answer");
+        });
+        let content = crate::imaging::content_id(FILE);
+        let expected = Radiograph {
+            content,
+            ..self::film()
+        };
+        assert_eq!(film.expect("a conversation"), Ok(expected));
+    }
+
+    #[test]
+    fn a_forged_answer_is_refused() {
+        let samples = Attachment::of;
+        refused("another nonce", |channel, mut nonce| {
+            nonce[3] ^= 1;
+            let sent = channel.send(&description(nonce), Some(&samples(PIXELS)));
+            sent.expect("an answer");
+        });
+        for other in [&PIXELS[..3], &[0; 5]] {
+            refused("another size", |channel, nonce| {
+                let sent = channel.send(&description(nonce), Some(&samples(other)));
+                sent.expect("an answer");
+            });
+        }
+        refused("no samples", |channel, nonce| {
+            channel.send(&description(nonce), None).expect("an answer");
+        });
+        refused("too long a description", |channel, _| {
+            // It is refused before all of it is sent.
+            let _ = channel.send(&vec![0; LONGEST_DESCRIPTION as usize + 1], None);
+        });
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn memory_that_can_be_changed_and_what_is_no_memory_are_refused() {
+        let said = |file: File, length| Attachment::Sealed { file, length };
+        refused("not sealed", |channel, nonce| {
+            let mut file = shared_memory::create().expect("memory");
+            file.write_all(PIXELS).expect("written");
+            let sent = channel.send(&description(nonce), Some(&said(file, 4)));
+            sent.expect("an answer");
+        });
+        refused("shorter than it says", |channel, nonce| {
+            let file = shared_memory::create().expect("memory");
+            shared_memory::seal(&file).expect("sealed");
+            let sent = channel.send(&description(nonce), Some(&said(file, 4)));
+            sent.expect("an answer");
+        });
+        // A reader would wait for ever.
+        let (reader, _writer) = std::io::pipe().expect("a pipe");
+        let error = answered(|channel, nonce| {
+            let file = File::from(OwnedFd::from(reader));
+            let sent = channel.send(&description(nonce), Some(&said(file, 4)));
+            sent.expect("an answer");
+        });
+        error.expect_err("a pipe");
+    }
+
+    #[test]
+    fn a_process_that_never_ends_its_answer_is_out_of_time() {
+        let (ours, theirs) = UnixStream::pair().expect("a socket");
+        let mut channel = Channel::new(ours);
+        let time = Duration::from_millis(300);
+        channel.allow(time).expect("a clock");
+        let start = Instant::now();
+        let error = thread::scope(|scope| {
+            scope.spawn(move || {
+                // One byte after the other, always in time for the next.
+                for byte in b"cxr decoder 4".repeat(9) {
+                    thread::sleep(time / 10);
+                    if (&theirs).write_all(&[byte]).is_err() {
+                        return;
+                    }
+                }
+            });
+            let error = channel.receive(LONGEST).expect_err("no message");
+            drop(channel);
+            error
+        });
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(start.elapsed() < 10 * time, "{:?}", start.elapsed());
+    }
+}
