@@ -23,7 +23,7 @@ use super::Assumptions;
 /// DICOM object without an image, such as a structured report; reasons says what it is) or `error`
 /// (the file could not be read; the reason says why).
 ///
-/// Files of a folder that look like images or archives of a format that is not read (GIF, HEIF, NIfTI,
+/// Files of a folder that look like images or archives of a format that is not read (HEIF, JPEG XL, NIfTI,
 /// zip ...) have no row. They are counted and named on standard error, and the exit status is 1;
 /// --list-unread gives each a row of status `unread`.
 ///

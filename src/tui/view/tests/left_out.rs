@@ -37,7 +37,7 @@ fn model(size: (u16, u16), left_out: &[&str], problems: &[&str]) -> Model {
 
 #[test]
 fn what_is_not_read_is_counted_said_and_listed() {
-    let names = ["b.gif", "c.zip", "d.nii", "notes.txt"];
+    let names = ["b.jxl", "c.zip", "d.nii", "notes.txt"];
     for size in [(80, 24), (120, 35), (200, 50)] {
         let mut model = model(size, &names, &[]);
         let text = screen(&model);
@@ -51,7 +51,7 @@ fn what_is_not_read_is_counted_said_and_listed() {
         press(&mut model, '!');
         let text = screen(&model);
         for line in [
-            "b.gif: a GIF image",
+            "b.jxl: a JPEG XL image",
             "c.zip: a zip archive: unpack it first",
         ] {
             assert!(text.contains(line), "{text}");
