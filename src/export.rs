@@ -34,7 +34,8 @@ use crate::domain::text::{clean, is_dangerous};
 pub use format::{Format, UnknownEnding, is_stream};
 use formula::harmless;
 pub use predictions::{CONTENT, Origin, PREVALENCE, Predictions, RowOf, is_label};
-pub use reading::{Extent, ReadError, Record, parse_cells, read_array, read_table};
+pub use reading::{Cells, Uneven};
+pub use reading::{Extent, ReadError, Record, parse_cells, read_array, read_cells, read_table};
 
 /// One value of a row.
 #[derive(Debug, Clone, PartialEq)]

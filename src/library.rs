@@ -7,6 +7,8 @@
 //!
 //! - a file named by the user is always given, whatever its extension;
 //! - in a folder, files that look like images are given, hidden ones and pipes are not;
+//! - what looks like an image or an archive of a format that is not read is given as that, so that
+//!   no film is left out in silence;
 //! - links are followed. A link to a folder above itself is a problem, not a walk without end;
 //! - a folder that can be reached in several ways is walked once, under the first of its names, so
 //!   overlapping roots give no file twice. A link to a *file* is a name of its own;
@@ -26,7 +28,8 @@ use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
 
-use crate::imaging::looks_like_image;
+pub use crate::imaging::UnreadFormat;
+use crate::imaging::{Sighting, looks_like_image, sight};
 pub use watch::{KnownFile, Touched, Watch, rescan, watch};
 
 /// One thing that a walk came upon.
@@ -34,6 +37,8 @@ pub use watch::{KnownFile, Touched, Watch, rescan, watch};
 pub enum Found {
     /// A file to be opened as an image. Whether it is one, only opening tells.
     Image(PathBuf),
+    /// A file of a folder that looks like an image or an archive and is not read.
+    Unread { path: PathBuf, format: UnreadFormat },
     /// Something that could not be walked or opened, and why, in a few words without the path.
     Problem { path: PathBuf, reason: String },
 }
@@ -188,8 +193,8 @@ impl Walk<'_> {
                     }
                 }
                 Ok(entry) => {
-                    if self.wants(&entry) {
-                        on(Found::Image(entry.into_path()))?;
+                    if let Some(found) = self.entry(entry) {
+                        on(found)?;
                     }
                 }
                 Err(error) => {
@@ -210,11 +215,22 @@ impl Walk<'_> {
             .map_or(true, |metadata| self.folders.insert(identity(&metadata)))
     }
 
-    fn wants(&self, entry: &DirEntry) -> bool {
-        entry.file_type().is_file()
-            && !(self.except)(entry.path())
-            && looks_like_image(entry.path())
-            && !self.was_root(entry)
+    /// What there is to say of a file.
+    fn entry(&self, entry: DirEntry) -> Option<Found> {
+        if !entry.file_type().is_file() || (self.except)(entry.path()) {
+            return None;
+        }
+        let sighting = sight(entry.path());
+        if sighting == Sighting::Other || self.was_root(&entry) {
+            return None;
+        }
+        let path = entry.into_path();
+        match sighting {
+            Sighting::Image => Some(Found::Image(path)),
+            Sighting::Unread(format) => Some(Found::Unread { path, format }),
+            Sighting::Closed(reason) => Some(Found::Problem { path, reason }),
+            Sighting::Other => None,
+        }
     }
 
     /// Whether the user named this very file before. Names are compared first: they need no look
@@ -268,7 +284,8 @@ fn problem(path: &Path, error: &io::Error) -> Found {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
+    use std::fs::Permissions;
+    use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;
 
@@ -306,13 +323,15 @@ mod tests {
         folder
     }
 
-    /// What a scan gives, relative to `base`, problems with a `!` before them.
+    /// What a scan gives, relative to `base`, with a `?` before what is not read and a `!` before
+    /// problems.
     fn scanned(base: &Path, roots: &[&str]) -> Vec<String> {
         let roots: Vec<_> = roots.iter().map(|root| base.join(root)).collect();
         let mut all = Vec::new();
         scan(&roots, |found| {
             let (mark, path) = match found {
                 Found::Image(path) => ("", path),
+                Found::Unread { path, .. } => ("?", path),
                 Found::Problem { path, .. } => ("!", path),
             };
             all.push(format!(
@@ -383,6 +402,33 @@ mod tests {
             scanned(folder.path(), &["s"]),
             ["s/9.png", "s/10.png", "s/a.dcm", "s/b/1.jpg", "s/b/2.jpg"]
         );
+    }
+
+    #[test]
+    fn what_looks_like_an_image_or_an_archive_and_is_not_read_is_told() {
+        let folder = tree(&[
+            "s/a.png", "s/b.xyz", "s/c.7z", "s/d.txt", "s/.e.7z", "f.rar",
+        ]);
+        assert_eq!(scanned(folder.path(), &["s"]), ["s/a.png", "?s/c.7z"]);
+        // What is named is to be read.
+        assert_eq!(
+            scanned(folder.path(), &["f.rar", "s/c.7z", "s"]),
+            ["f.rar", "s/c.7z", "s/a.png"]
+        );
+    }
+
+    /// The superuser opens everything.
+    #[test]
+    fn a_file_that_may_not_be_looked_into_is_a_problem_unless_its_name_says_what_it_is() {
+        let folder = tree(&["s/IM0001", "s/a.png", "s/notes.txt"]);
+        for name in ["s/IM0001", "s/notes.txt"] {
+            fs::set_permissions(folder.path().join(name), Permissions::from_mode(0)).unwrap();
+        }
+        if fs::File::open(folder.path().join("s/IM0001")).is_ok() {
+            eprintln!("skipped: permissions hold nobody up here");
+            return;
+        }
+        assert_eq!(scanned(folder.path(), &["s"]), ["!s/IM0001", "s/a.png"]);
     }
 
     #[test]

@@ -32,8 +32,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::domain::{
-    Canvas, ContentId, HeatMapLayer, HeatMapLegend, ModelCard, Origin, Prediction, PreviewImage,
-    Radiograph, View,
+    Canvas, ContentId, Failure, HeatMapLayer, HeatMapLegend, ModelCard, Origin, Prediction,
+    PreviewImage, Radiograph, View,
 };
 pub use crate::imaging::FileStamp;
 use crate::imaging::{self, Decoder, Viewport};
@@ -120,7 +120,7 @@ pub enum Outcome {
     /// model is in use by now.
     Background {
         errand: Errand,
-        result: Option<Result<Box<Prediction>, String>>,
+        result: Option<Result<Box<Prediction>, Failure>>,
         /// What the file says of its patient, if it could be read.
         origin: Option<Box<Origin>>,
         /// Of the file just before it was read; see [`FileStamp`].
@@ -131,7 +131,7 @@ pub enum Outcome {
     Opened {
         source: Arc<Path>,
         generation: Generation,
-        result: Result<Box<Facts>, String>,
+        result: Result<Box<Facts>, Failure>,
         /// Of the file just before it was read; see [`FileStamp`].
         stamp: Option<FileStamp>,
     },
@@ -143,7 +143,7 @@ pub enum Outcome {
     Classified {
         source: Arc<Path>,
         generation: Generation,
-        result: Result<Box<Prediction>, String>,
+        result: Result<Box<Prediction>, Failure>,
     },
 }
 
@@ -343,7 +343,7 @@ impl Reader {
                 Task::Redraw(job) => self.redraw(job),
             }));
             if done.is_err() {
-                self.report_opened(job, Err("cxr failed on this image".to_owned()), None);
+                self.report_opened(job, Err("cxr failed on this image".into()), None);
             }
         }
     }
@@ -419,7 +419,7 @@ impl Reader {
     fn report_opened(
         &self,
         job: &Job,
-        result: Result<Box<Facts>, String>,
+        result: Result<Box<Facts>, Failure>,
         stamp: Option<FileStamp>,
     ) {
         (self.report)(Outcome::Opened {
@@ -453,18 +453,16 @@ impl Reader {
         }
     }
 
-    fn open(&self, job: &Job) -> Result<Decoded, String> {
+    fn open(&self, job: &Job) -> Result<Decoded, Failure> {
         let wanted = || !self.desk.is_stale(job.generation);
         if let Some(decoded) = self.shelf.get(&job.source, wanted) {
             return Ok(decoded);
         }
         if !wanted() {
-            return Err("no longer wanted".to_owned());
+            return Err("no longer wanted".into());
         }
         let read = || self.decoder.open(&job.source);
-        self.shelf
-            .read(&job.source, read)
-            .map_err(|error| error.to_string())
+        self.shelf.read(&job.source, read).map_err(Failure::from)
     }
 }
 

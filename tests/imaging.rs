@@ -1170,7 +1170,8 @@ fn a_listing_believes_extensions_and_otherwise_content() {
     let dicom = Dicom::radiograph(2, 2, 8).bytes(&[0; 4]).file(EXPLICIT);
     assert!(looks_like_image(&files.put("IM-0001", &dicom)));
     assert!(looks_like_image(&files.put("a.JFIF", b"")));
-    assert!(!looks_like_image(&files.put("labels.csv", &dicom)));
+    assert!(looks_like_image(&files.put("labels.csv", &dicom)));
+    assert!(!looks_like_image(&files.put("notes.csv", b"path,finding")));
     assert!(!looks_like_image(&files.put("DICOMDIR", &dicom)));
     assert!(!looks_like_image(&files.put("notes", b"plain text")));
     assert!(!looks_like_image(files.path()));

@@ -23,6 +23,10 @@ use super::Assumptions;
 /// DICOM object without an image, such as a structured report; reasons says what it is) or `error`
 /// (the file could not be read; the reason says why).
 ///
+/// Files of a folder that look like images or archives of a format that is not read (HEIF, JPEG XL, NIfTI,
+/// zip ...) have no row. They are counted and named on standard error, and the exit status is 1;
+/// --list-unread gives each a row of status `unread`.
+///
 /// A table that is there is not replaced. --resume goes on with it: rows whose file is unchanged
 /// stay, and what failed, is missing or was changed since is read. --append only adds rows, none for
 /// a file that has one, and waits for another run that writes the same FILE: xargs -n 20 cxr predict
@@ -41,8 +45,8 @@ use super::Assumptions;
 /// image again. An image whose heat map cannot be written is an `error`, so that --resume reads it
 /// again; rows that --resume keeps get no new one.
 ///
-/// Exit status: 0 if every image was read, 1 if some could not be, 2 for bad usage or if there was
-/// no image, 130 after Ctrl-C (the rows written so far stay valid). 0 also if the reader of standard
+/// Exit status: 0 if every image was read, 1 if some could not be or some files are of a format that is
+/// not read, 2 for bad usage or if there was no image, 130 after Ctrl-C (the rows written so far stay valid). 0 also if the reader of standard
 /// output has had enough, as head has.
 #[derive(Debug, Args)]
 pub struct Predict {
@@ -86,6 +90,10 @@ pub struct Predict {
     /// operating point]
     #[arg(long, value_name = "LABEL", requires = "heatmaps")]
     pub heatmap_label: Option<String>,
+
+    /// Add a row for each file that looks like an image or an archive and is not read
+    #[arg(long)]
+    pub list_unread: bool,
 
     /// No progress bar and no summary on standard error
     #[arg(short, long)]

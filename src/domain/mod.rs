@@ -9,6 +9,7 @@ pub mod card_text;
 pub mod change;
 pub mod columns;
 pub mod content_id;
+pub mod failure;
 pub mod finding;
 pub mod model_card;
 pub mod origin;
@@ -29,6 +30,7 @@ pub use agreeing::{COVID, Causes, GIVEN_PNEUMONIA, PNEUMONIA, at_most};
 pub use blinded::{BlindedReading, Call};
 pub use change::{CallChange, Judgement, NewValue, OpinionChange};
 pub use content_id::{ContentId, NotAContentId};
+pub use failure::Failure;
 pub use finding::{
     Calibrated, Conformal, Finding, OperatingPoint, Pathology, PresenceSet, Question, Score,
     ScoreKind, percent,

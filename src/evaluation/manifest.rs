@@ -14,6 +14,7 @@ use csv::ByteRecord;
 use serde::Serialize;
 
 use super::findings;
+use super::missing::is_missing;
 use super::question::{Question, SeverityScale, Truth};
 use crate::domain::text::clean;
 
@@ -36,8 +37,8 @@ const PATIENTS: [&str; 5] = [
     "subject_id",
 ];
 const FINDINGS: [&str; 3] = ["finding", "findings", "finding labels"];
-/// What a cell means that is as good as empty.
-const UNKNOWN: [&str; 8] = ["", "-1", "-1.0", "nan", "n/a", "na", "unknown", "todo"];
+/// What a cell of a yes/no column says that is neither, beside what says that it is missing.
+const UNKNOWN: [&str; 4] = ["-1", "-1.0", "unknown", "todo"];
 const YES: [&str; 8] = ["1", "1.0", "y", "yes", "true", "t", "pos", "positive"];
 const NO: [&str; 8] = ["0", "0.0", "n", "no", "false", "f", "neg", "negative"];
 /// A column with more values than this is no grouping: a table of a thousand lines helps nobody.
@@ -301,7 +302,7 @@ impl Layout {
     /// frontal radiograph: the input check looks at it anyway.
     fn is_frontal(&self, record: &ByteRecord) -> bool {
         let word =
-            |at: Option<usize>| at.map_or(String::new(), |at| text(record, at).to_lowercase());
+            |at: Option<usize>| at.map_or(String::new(), |at| known(record, at).to_lowercase());
         let (modality, view) = (word(self.modality), word(self.view));
         let is_radiograph = matches!(
             modality.as_str(),
@@ -325,7 +326,7 @@ impl Layout {
     fn path(&self, record: &ByteRecord) -> Option<PathBuf> {
         let bytes = |at: usize| record.get(at).unwrap_or_default().trim_ascii();
         let name = bytes(self.path);
-        if name.is_empty() {
+        if known(record, self.path).is_empty() {
             return None;
         }
         let folder = self.folder.map_or(&b""[..], bytes);
@@ -363,13 +364,20 @@ fn text(record: &ByteRecord, at: usize) -> String {
         .to_owned()
 }
 
+/// The same; empty, too, where it says that the value is missing.
+fn known(record: &ByteRecord, at: usize) -> String {
+    Some(text(record, at))
+        .filter(|text| !is_missing(text))
+        .unwrap_or_default()
+}
+
 fn yes_or_no(value: &str) -> Result<Option<bool>, ()> {
     let value = value.to_lowercase();
     let is = |words: &[&str]| words.contains(&value.as_str());
     match () {
         () if is(&YES) => Ok(Some(true)),
         () if is(&NO) => Ok(Some(false)),
-        () if is(&UNKNOWN) => Ok(None),
+        () if is(&UNKNOWN) || is_missing(&value) => Ok(None),
         () => Err(()),
     }
 }
@@ -403,7 +411,7 @@ impl Reading {
         }
         let is_copy = layout
             .duplicate_of
-            .is_some_and(|at| !text(record, at).is_empty());
+            .is_some_and(|at| !known(record, at).is_empty());
         if is_copy {
             self.skipped.duplicates += 1;
             return Ok(());
@@ -420,7 +428,7 @@ impl Reading {
             self.skipped.duplicates += 1;
             return Ok(());
         }
-        let patient = layout.patient.map_or(String::new(), |at| text(record, at));
+        let patient = layout.patient.map_or(String::new(), |at| known(record, at));
         let group = |(_, at): &(String, usize)| match clean(&text(record, *at)) {
             empty if empty.is_empty() => NO_GROUP.to_owned(),
             value => value,

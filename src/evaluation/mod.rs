@@ -15,6 +15,7 @@ pub mod delong;
 pub mod findings;
 pub mod manifest;
 pub mod measure;
+mod missing;
 pub mod plots;
 pub mod question;
 mod random;
@@ -27,6 +28,7 @@ pub mod tables;
 
 pub use manifest::{Case, Columns, Manifest, ManifestError};
 pub use measure::{Answers, Model, Outcome, Study, measure};
+pub use missing::is_missing;
 pub use question::{Question, questions};
 pub use report::Report;
 pub use sample::Sample;

@@ -31,12 +31,14 @@ pub fn is_label(column: &str) -> bool {
 }
 
 /// What became of one file.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub enum RowOf<'a> {
     /// It was read, and this is said of it.
     Read(&'a Prediction),
     /// It holds no image, and is not meant to: a structured report, for example.
     Skipped { kind: &'a str, content: ContentId },
+    /// It looks like an image or an archive, and is not read because it is of this format.
+    Unread(&'a dyn fmt::Display),
     /// It could not be read, for this reason.
     Failed(&'a str),
 }
@@ -160,7 +162,7 @@ impl<'a> Predictions<'a> {
     }
 
     /// A row for these columns. An image that could not be read has a reason and nothing else;
-    /// `status` is `ok`, `caution`, `refused`, `skipped` or `error`.
+    /// `status` is `ok`, `caution`, `refused`, `skipped`, `unread` or `error`.
     pub fn row(&self, path: &Path, what: RowOf) -> Vec<Cell> {
         let mut row = vec![Cell::Text(path_text(path))];
         let columns = self.columns().len();
@@ -182,6 +184,7 @@ impl<'a> Predictions<'a> {
                 word(&mut row, "skipped", kind);
                 row[columns - self.basis().len()] = Cell::text(&content.to_string());
             }
+            RowOf::Unread(format) => word(&mut row, "unread", &format.to_string()),
             RowOf::Failed(reason) => word(&mut row, "error", reason),
         }
         row

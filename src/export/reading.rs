@@ -3,6 +3,7 @@
 //! A run that was killed leaves a torn last line, and an array without its end. What was whole
 //! before is read; what follows is for the caller to replace.
 
+use std::cmp::Ordering;
 use std::io::{self, BufRead};
 
 use serde_json::{Map, Value};
@@ -110,6 +111,69 @@ pub fn read_table<E: From<ReadError>>(
     Ok(extent)
 }
 
+/// A table of cells.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Cells {
+    pub columns: Vec<String>,
+    /// As text, one for each column, empty where there is nothing.
+    pub rows: Vec<Vec<String>>,
+    /// Whether the last row has no line end and too few cells: it was cut off, and is left out.
+    pub is_torn: bool,
+}
+
+/// That row, counted from 1 below the header, has other columns than the header.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("row {0} has other columns")]
+pub struct Uneven(pub u64);
+
+/// Reads a whole table of cells, whatever program wrote it: with commas, semicolons or tabs, whichever
+/// the header has most of; with line feeds or carriage returns before them, within quotes too; with
+/// or without a line end after the last row (RFC 4180).
+///
+/// # Errors
+/// [`Uneven`], if a row has other columns.
+pub fn read_cells(bytes: &[u8]) -> Result<Cells, Uneven> {
+    let header = bytes
+        .split(|byte| *byte == b'\n')
+        .next()
+        .unwrap_or_default();
+    let count = |sign: &u8| header.iter().filter(|byte| *byte == sign).count();
+    // Of equals the last: the comma.
+    let delimiter = *[b'\t', b';', b',']
+        .iter()
+        .max_by_key(|s| count(s))
+        .unwrap_or(&b',');
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .delimiter(delimiter)
+        .from_reader(bytes);
+    let mut cells = Cells::default();
+    let mut records = reader.byte_records();
+    let text = |record: csv::ByteRecord| -> Vec<String> {
+        let cells = record.iter();
+        cells
+            .map(|cell| String::from_utf8_lossy(cell).into_owned())
+            .collect()
+    };
+    // What is read from memory fails nowhere, and any number of cells is a row.
+    if let Some(Ok(header)) = records.next() {
+        cells.columns = text(header);
+    }
+    for record in records.map_while(Result::ok) {
+        if cells.is_torn {
+            // Only the last row may be cut off.
+            return Err(Uneven(cells.rows.len() as u64 + 1));
+        }
+        match record.len().cmp(&cells.columns.len()) {
+            Ordering::Equal => cells.rows.push(text(record)),
+            Ordering::Less if !bytes.ends_with(b"\n") => cells.is_torn = true,
+            _ => return Err(Uneven(cells.rows.len() as u64 + 1)),
+        }
+    }
+    Ok(cells)
+}
+
 /// The rows of an array that is whole, however it is laid out; `None` if it is none.
 pub fn read_array(bytes: &[u8]) -> Option<Vec<(Vec<String>, Vec<String>)>> {
     let rows: Vec<Map<String, Value>> = serde_json::from_slice(bytes).ok()?;
@@ -215,6 +279,43 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_table_of_cells_is_read_whoever_wrote_it() {
+        let plain = "path,status,x\na.png,ok,0.5\nb.png,ok,0.25\n";
+        let expected = read_cells(plain.as_bytes()).unwrap();
+        assert_eq!(expected.rows[1], ["b.png", "ok", "0.25"]);
+        for text in [
+            plain.trim_end().to_owned(),
+            plain.replace('\n', "\r\n"),
+            plain.replace('\n', "\r\n").trim_end().to_owned(),
+            plain.replace(',', ";"),
+            plain.replace(',', "\t"),
+            format!("{plain}\n\r\n"),
+            plain.replace("b.png", "\"b.png\""),
+        ] {
+            assert_eq!(read_cells(text.as_bytes()).unwrap(), expected, "{text:?}");
+        }
+        let quoted = "path,reasons,x\r\na.png,\"small\r\nand \"\"dark\"\"\",0.5\r\nb.png,,0.25";
+        let cells = read_cells(quoted.as_bytes()).unwrap();
+        assert_eq!(cells.rows[0], ["a.png", "small\r\nand \"dark\"", "0.5"]);
+        assert_eq!((cells.rows.len(), cells.is_torn), (2, false));
+    }
+
+    #[test]
+    fn only_the_last_row_of_cells_may_be_cut_off() {
+        let cells = read_cells(b"path,status,x\na.png,ok,0.5\nb.png,o").unwrap();
+        assert_eq!((cells.rows.len(), cells.is_torn), (1, true));
+        for (text, row) in [
+            (&b"path,x\na.png\nb.png,1\n"[..], 1),
+            (b"path,x\na.png\nb.png,1", 1),
+            (b"path,x\na.png,1\nb.png\n", 2),
+            (b"path,x\na.png,1\nb.png,1,2", 2),
+        ] {
+            assert_eq!(read_cells(text), Err(Uneven(row)), "{text:?}");
+        }
+        assert_eq!(read_cells(b""), Ok(Cells::default()));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use super::clean_text;
+use crate::domain::Failure;
 
 /// What is wrong with a file, without saying which. The reason is one line without control
 /// characters, whatever the file tried to put into it.
@@ -121,5 +122,14 @@ impl ImagingError {
     /// What is wrong with it.
     pub fn fault(&self) -> &Fault {
         &self.fault
+    }
+}
+
+impl From<ImagingError> for Failure {
+    fn from(error: ImagingError) -> Self {
+        match error.fault() {
+            Fault::NoPicture(kind) => Failure::NoPicture(clean_text(kind)),
+            _ => Failure::Failed(clean_text(&error.to_string())),
+        }
     }
 }

@@ -45,6 +45,7 @@ mod raster;
 mod show;
 mod sniff;
 mod stamp;
+mod unread;
 mod values;
 mod wire;
 
@@ -56,8 +57,9 @@ pub use guard::panic_is_guarded;
 pub use heat_map::{legend, overlay};
 pub use png_file::png_with_text;
 pub use show::{seen, show};
-pub use sniff::looks_like_image;
+pub use sniff::{Sighting, looks_like_image, sight};
 pub use stamp::FileStamp;
+pub use unread::UnreadFormat;
 pub use values::{grey_values, grey_values_within};
 
 use sniff::Kind;

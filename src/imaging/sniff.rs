@@ -1,14 +1,14 @@
 //! What a file is, told by its first bytes.
 
+use std::ffi::OsStr;
+use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 use image::ImageFormat;
 
+use super::unread::{self, ENOUGH, UnreadFormat};
 use super::{Fault, dicom, open_regular};
-
-/// Bytes that are enough to tell: the DICOM preamble and its magic code.
-const ENOUGH: usize = 132;
 
 /// Formats that are read here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +28,9 @@ pub(super) fn kind(head: &[u8]) -> Result<Kind, Fault> {
     }
     if dicom::starts_like_a_data_set(head) {
         return Ok(Kind::Dicom);
+    }
+    if let Some(format) = unread::by_content(head) {
+        return Err(format.fault());
     }
     Err(Fault::not_an_image(if head.is_empty() {
         "the file is empty"
@@ -69,63 +72,51 @@ const IMAGES: [&str; 14] = [
     "dic", "ima",
 ];
 
-/// Extensions of files that lie beside images and are none: not worth opening.
-const NOT_IMAGES: [&str; 34] = [
-    "txt",
-    "csv",
-    "tsv",
-    "json",
-    "jsonl",
-    "xml",
-    "yaml",
-    "yml",
-    "toml",
-    "md",
-    "html",
-    "htm",
-    "pdf",
-    "doc",
-    "docx",
-    "xls",
-    "xlsx",
-    "py",
-    "ipynb",
-    "rs",
-    "sh",
-    "log",
-    "db",
-    "sqlite",
-    "zip",
-    "gz",
-    "tar",
-    "7z",
-    "npy",
-    "npz",
-    "pt",
-    "pth",
-    "safetensors",
-    "mp4",
-];
+/// What a walk may see of a file without decoding it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sighting {
+    /// To be opened as an image.
+    Image,
+    /// An image or an archive of a format that is not read.
+    Unread(UnreadFormat),
+    /// It cannot be looked into, and nothing else says what it is. Why, in a few words.
+    Closed(String),
+    /// No image, no archive, or nothing at all.
+    Other,
+}
 
-/// Whether a file belongs into a list of images: known extensions are believed, anything else is
-/// told by at most 132 bytes of its content. Never waits on a pipe, and is `false` for what cannot
-/// be read.
+/// Tells what a file is: the endings that images have are believed, anything else is told by at most
+/// [`ENOUGH`] bytes of its content, whatever it is called. Never waits on a pipe.
+pub fn sight(path: &Path) -> Sighting {
+    let is_index = |name: &OsStr| name.eq_ignore_ascii_case("DICOMDIR");
+    if path.file_name().is_some_and(is_index) {
+        return Sighting::Other; // An index of DICOM files, with no picture.
+    }
+    if unread::ending(path).is_some_and(|ending| IMAGES.contains(&ending.as_str())) {
+        return Sighting::Image;
+    }
+    match head(path) {
+        Ok(head) if kind(&head).is_ok() => Sighting::Image,
+        Ok(head) => unread::format(path, &head).map_or(Sighting::Other, Sighting::Unread),
+        Err(Fault::Unreadable(_)) if path.is_file() && !unread::is_beside(path) => {
+            Sighting::Closed(why_closed(path))
+        }
+        Err(_) => Sighting::Other,
+    }
+}
+
+/// Why a regular file cannot be read, without the system's number for it.
+fn why_closed(path: &Path) -> String {
+    let refused = File::open(path).err();
+    refused.map_or_else(
+        || "it cannot be read".to_owned(),
+        |error| error.kind().to_string(),
+    )
+}
+
+/// Whether a file belongs into a list of images.
 pub fn looks_like_image(path: &Path) -> bool {
-    if path
-        .file_name()
-        .is_some_and(|name| name.eq_ignore_ascii_case("DICOMDIR"))
-    {
-        return false; // An index of DICOM files, with no picture.
-    }
-    let extension = path
-        .extension()
-        .and_then(|e| e.to_str())
-        .map(str::to_ascii_lowercase);
-    match extension.as_deref() {
-        Some(known) if IMAGES.contains(&known) => true,
-        Some(known) if NOT_IMAGES.contains(&known) => false,
-        _ => head(path).is_ok_and(|head| kind(&head).is_ok()),
-    }
+    sight(path) == Sighting::Image
 }
 
 /// The first bytes of a file, as many as are needed to tell what it is.

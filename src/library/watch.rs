@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
-use super::{Found, is_hidden, scan};
-use crate::imaging::{FileStamp, looks_like_image};
+use super::{Found, UnreadFormat, is_hidden, scan_except};
+use crate::imaging::{FileStamp, Sighting, sight};
 
 /// A file that is being written is looked at once it has been left alone for so long …
 const CALM: Duration = Duration::from_millis(250);
@@ -30,6 +30,8 @@ pub struct Touched {
     pub exists: bool,
     /// What tells whether it has been written to; see [`FileStamp`].
     pub stamp: Option<FileStamp>,
+    /// Of an image or an archive that is not read.
+    pub unread: Option<UnreadFormat>,
 }
 
 /// A file of an earlier walk.
@@ -47,10 +49,21 @@ impl Touched {
         Touched {
             exists: fs::metadata(&path).is_ok_and(|found| found.is_file()),
             stamp: FileStamp::of(&path),
+            unread: None,
             path,
         }
     }
+
+    fn unread(path: Arc<Path>, format: UnreadFormat) -> Self {
+        Touched {
+            unread: Some(format),
+            ..Touched::look(path)
+        }
+    }
 }
+
+/// Files that may not be opened; see [`scan_except`].
+type Except = dyn Fn(&Path) -> bool + Send;
 
 /// Watches folders until it is dropped.
 pub struct Watch {
@@ -58,12 +71,14 @@ pub struct Watch {
 }
 
 /// Has `on` called, on a thread of its own, with the files below `roots` of which something became.
+/// Those that `except` holds for are not even opened.
 ///
 /// # Errors
 /// A few words for people, where the system watches no more folders or none of this kind. On network
 /// file systems it may say nothing of what other machines do: [`rescan`] looks everywhere.
 pub fn watch(
     roots: &[PathBuf],
+    except: impl Fn(&Path) -> bool + Send + 'static,
     on: impl Fn(Vec<Touched>) + Send + 'static,
 ) -> Result<Watch, String> {
     let words = |error: notify::Error| match error.kind {
@@ -94,7 +109,8 @@ pub fn watch(
         watcher.watch(folder, mode).map_err(words)?;
         names.push((real.clone(), root.clone()));
     }
-    thread::spawn(move || report(&events, &Names(names), on));
+    let except = Box::new(except);
+    thread::spawn(move || report(&events, &Names { names, except }, on));
     Ok(Watch { _watcher: watcher })
 }
 
@@ -130,8 +146,11 @@ fn report(events: &Receiver<PathBuf>, names: &Names, on: impl Fn(Vec<Touched>)) 
     }
 }
 
-/// Roots from the root of the file system, and as they were given.
-struct Names(Vec<(PathBuf, PathBuf)>);
+struct Names {
+    /// Roots from the root of the file system, and as they were given.
+    names: Vec<(PathBuf, PathBuf)>,
+    except: Box<Except>,
+}
 
 impl Names {
     /// What is at a path, and below it if it is a folder: under the names that a walk gives.
@@ -142,18 +161,23 @@ impl Names {
         match fs::metadata(path) {
             // A file of that name may have been there.
             Ok(found) if found.is_dir() => {
-                let mut touched = images(std::slice::from_ref(&given));
+                let mut touched = files(std::slice::from_ref(&given), &self.except);
                 touched.push(Touched::look(given.into()));
                 touched
             }
-            Ok(_) if !looks_like_image(path) => Vec::new(),
-            _ => vec![Touched::look(given.into())],
+            Ok(_) if (self.except)(path) => Vec::new(),
+            Ok(_) => match sight(path) {
+                Sighting::Image => vec![Touched::look(given.into())],
+                Sighting::Unread(format) => vec![Touched::unread(given.into(), format)],
+                Sighting::Closed(_) | Sighting::Other => Vec::new(),
+            },
+            Err(_) => vec![Touched::look(given.into())],
         }
     }
 
     /// The name under which a walk gives it; `None` where it gives none.
     fn given(&self, path: &Path) -> Option<PathBuf> {
-        self.0.iter().find_map(|(real, given)| {
+        self.names.iter().find_map(|(real, given)| {
             let below = path.strip_prefix(real).ok()?;
             if below.iter().any(is_hidden) {
                 return None;
@@ -166,29 +190,37 @@ impl Names {
     }
 }
 
-fn images(roots: &[PathBuf]) -> Vec<Touched> {
-    let mut found = Vec::new();
-    scan(roots, |thing| {
-        if let Found::Image(path) = thing {
-            found.push(Touched::look(path.into()));
+/// Images, and what is not read.
+fn files(roots: &[PathBuf], except: impl Fn(&Path) -> bool) -> Vec<Touched> {
+    let mut files = Vec::new();
+    scan_except(roots, except, |found| {
+        match found {
+            Found::Image(path) => files.push(Touched::look(path.into())),
+            Found::Unread { path, format } => files.push(Touched::unread(path.into(), format)),
+            Found::Problem { .. } => {}
         }
         ControlFlow::Continue(())
     });
-    found
+    files
 }
 
 /// Walks `roots` again: what came, what is gone, and what may have been written to of the files that are
-/// `known` since they were read. Files that were never read are not asked.
-pub fn rescan(roots: &[PathBuf], known: &[KnownFile]) -> Vec<Touched> {
+/// `known` since they were read, and all that is not read. Files that were never read are not asked,
+/// and those that `except` holds for are not opened.
+pub fn rescan(
+    roots: &[PathBuf],
+    except: impl Fn(&Path) -> bool,
+    known: &[KnownFile],
+) -> Vec<Touched> {
     let names: HashSet<&Path> = known.iter().map(|file| &*file.path).collect();
     let mut touched = Vec::new();
     let mut there = HashSet::new();
-    scan(roots, |thing| {
-        if let Found::Image(path) = thing {
-            match names.contains(&*path) {
-                true => drop(there.insert(path)),
-                false => touched.push(Touched::look(path.into())),
-            }
+    scan_except(roots, except, |found| {
+        match found {
+            Found::Image(path) if names.contains(&*path) => drop(there.insert(path)),
+            Found::Image(path) => touched.push(Touched::look(path.into())),
+            Found::Unread { path, format } => touched.push(Touched::unread(path.into(), format)),
+            Found::Problem { .. } => {}
         }
         ControlFlow::Continue(())
     });
@@ -230,7 +262,7 @@ mod tests {
         fs::create_dir_all(root.join("ward")).unwrap();
         let (sender, news) = mpsc::channel();
         let on = move |touched| drop(sender.send(touched));
-        let _watch = watch(std::slice::from_ref(&root), on).unwrap();
+        let _watch = watch(std::slice::from_ref(&root), |_| false, on).unwrap();
         let film = root.join("ward/a.png");
         fs::write(&film, "one").unwrap();
         let first = of(&news, &film);
@@ -249,6 +281,38 @@ mod tests {
         assert!(!of(&news, &root.join("new")).exists);
         fs::remove_file(&film).unwrap();
         assert!(!of(&news, &film).exists);
+    }
+
+    /// To open and close a file of the store would take its locks away.
+    #[test]
+    fn what_may_not_be_opened_is_not_told_and_what_is_not_read_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("films");
+        fs::create_dir_all(&root).unwrap();
+        let store = root.join("reviews.gif");
+        let is_store = {
+            let store = store.clone();
+            move |path: &Path| path == store
+        };
+        let (sender, news) = mpsc::channel();
+        let on = move |touched| drop(sender.send(touched));
+        let roots = [root.clone()];
+        let _watch = watch(&roots, is_store.clone(), on).unwrap();
+        fs::write(&store, "x").unwrap();
+        fs::write(root.join("films.zip"), "x").unwrap();
+        fs::write(root.join("last.png"), "x").unwrap();
+        let mut seen = Vec::new();
+        while !seen.iter().any(|t: &Touched| t.path.ends_with("last.png")) {
+            seen.extend(news.recv_timeout(LIMIT).expect("no news"));
+        }
+        let zip = |touched: &Touched| {
+            let words = touched.unread.map(|format| format.noun());
+            touched.path.ends_with("films.zip") && words == Some("zip archive")
+        };
+        for seen in [seen, rescan(&roots, is_store, &[])] {
+            assert!(seen.iter().all(|touched| *touched.path != *store));
+            assert_eq!(seen.iter().filter(|touched| zip(touched)).count(), 1);
+        }
     }
 
     #[test]
@@ -271,18 +335,18 @@ mod tests {
             stamp: None,
         };
         let mut known = [&read[..], &[unread]].concat();
-        assert_eq!(rescan(std::slice::from_ref(&root), &known), []);
+        assert_eq!(rescan(std::slice::from_ref(&root), |_| false, &known), []);
         fs::write(path("read.png"), "other").unwrap();
         fs::write(path("unread.png"), "other").unwrap();
         fs::remove_file(path("gone.png")).unwrap();
         fs::write(path("new.png"), "x").unwrap();
-        let found = rescan(std::slice::from_ref(&root), &known);
+        let found = rescan(std::slice::from_ref(&root), |_| false, &known);
         let found: Vec<_> = found.iter().map(|t| (t.path.clone(), t.exists)).collect();
         let expected = [("new.png", true), ("read.png", true), ("gone.png", false)];
         assert_eq!(found, expected.map(|(name, exists)| (path(name), exists)));
         // It was read so soon after it was written that nothing tells.
         known[2].stamp = None;
-        let found = rescan(std::slice::from_ref(&root), &known);
+        let found = rescan(std::slice::from_ref(&root), |_| false, &known);
         assert!(found.iter().any(|touched| touched.path == path("same.png")));
     }
 }

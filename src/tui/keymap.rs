@@ -39,6 +39,7 @@ pub enum Action {
     Sort,
     Reverse,
     Rescan,
+    LeftOut,
     Window,
     PresetFile,
     PresetAutomatic,

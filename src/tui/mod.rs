@@ -127,9 +127,9 @@ pub fn run(options: Options, start: impl FnOnce(Report) -> Worker) -> io::Result
     let attendant = attend(&can, &sender);
     listen_for_keys(sender.clone(), LateAnswer::after(&can), attendant.clone());
     // Before the walk: what comes during it is seen by one of the two.
-    let watch = watch_disk(options.paths.clone(), sender.clone());
     let log = options.reviews.path().to_owned();
-    spawn_scan(options.paths.clone(), log, sender.clone());
+    let watch = watch_disk(options.paths.clone(), log.clone(), sender.clone());
+    spawn_scan(options.paths.clone(), log.clone(), sender.clone());
     let dates = sender.clone();
     let session = Session::new(&options.paths);
     // One row of a store that is open: nothing to wait for.
@@ -169,6 +169,7 @@ pub fn run(options: Options, start: impl FnOnce(Report) -> Worker) -> io::Result
         recorder: recorder.clone(),
         _watch: watch,
         roots,
+        log,
         dates,
         model,
         theme,
@@ -219,6 +220,8 @@ struct App {
     /// Ends the watch over the folders when it is dropped.
     _watch: Sender<()>,
     roots: Arc<[PathBuf]>,
+    /// The file of the reviews, which nothing but the store may open.
+    log: PathBuf,
     /// For what looks at the disk by itself.
     dates: Sender<Message>,
     screen: Screen,
@@ -288,7 +291,8 @@ impl App {
                 Effect::UseModel(generation, model) => self.worker.use_model(generation, model),
                 Effect::Ask(request) => self.recorder.ask(request),
                 Effect::Rescan(known) => {
-                    spawn_rescan(self.roots.clone(), known, self.dates.clone());
+                    let (roots, log) = (self.roots.clone(), self.log.clone());
+                    spawn_rescan(roots, log, known, self.dates.clone());
                 }
                 Effect::Date(undated) => spawn_dating(undated, self.dates.clone()),
                 Effect::Repaint => self.repaint()?,
@@ -486,11 +490,13 @@ fn spawn_scan(paths: Vec<PathBuf>, log: PathBuf, sender: Sender<Message>) {
     thread::spawn(move || {
         let mut images: Vec<Arc<Path>> = Vec::new();
         let mut problems = Vec::new();
+        let mut left_out = Vec::new();
         let mut since = Instant::now();
         let is_log = |path: &Path| store::is_part_of(&log, path);
         library::scan_except(&paths, is_log, |found| {
             match found {
                 Found::Image(path) => images.push(path.into()),
+                Found::Unread { path, format } => left_out.push((path.into(), format)),
                 Found::Problem { path, reason } => {
                     problems.push(clean(&format!("{}: {reason}", path.display())));
                 }
@@ -499,12 +505,16 @@ fn spawn_scan(paths: Vec<PathBuf>, log: PathBuf, sender: Sender<Message>) {
                 return ControlFlow::Continue(());
             }
             since = Instant::now();
+            if !left_out.is_empty() {
+                let _ = sender.send(Message::LeftOut(std::mem::take(&mut left_out)));
+            }
             let (images, problems) = (std::mem::take(&mut images), std::mem::take(&mut problems));
             match sender.send(Message::Found { images, problems }) {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(_) => ControlFlow::Break(()),
             }
         });
+        let _ = sender.send(Message::LeftOut(left_out));
         let _ = sender.send(Message::Found { images, problems });
         let _ = sender.send(Message::ScanFinished);
     });
@@ -512,10 +522,11 @@ fn spawn_scan(paths: Vec<PathBuf>, log: PathBuf, sender: Sender<Message>) {
 
 /// Has what becomes of files told until the other end is dropped, where the system does: elsewhere a
 /// key looks for them. A large tree takes a while to be watched, and nothing waits for it.
-fn watch_disk(roots: Vec<PathBuf>, sender: Sender<Message>) -> Sender<()> {
+fn watch_disk(roots: Vec<PathBuf>, log: PathBuf, sender: Sender<Message>) -> Sender<()> {
     let (hold, held) = mpsc::channel::<()>();
     thread::spawn(move || {
-        let watch = library::watch(&roots, move |touched| {
+        let is_log = move |path: &Path| store::is_part_of(&log, path);
+        let watch = library::watch(&roots, is_log, move |touched| {
             let asked = false;
             let _ = sender.send(Message::Touched { touched, asked });
         });
@@ -527,9 +538,15 @@ fn watch_disk(roots: Vec<PathBuf>, sender: Sender<Message>) -> Sender<()> {
 }
 
 /// Walks the folders again.
-fn spawn_rescan(roots: Arc<[PathBuf]>, known: Vec<KnownFile>, sender: Sender<Message>) {
+fn spawn_rescan(
+    roots: Arc<[PathBuf]>,
+    log: PathBuf,
+    known: Vec<KnownFile>,
+    sender: Sender<Message>,
+) {
     thread::spawn(move || {
-        let touched = library::rescan(&roots, &known);
+        let is_log = |path: &Path| store::is_part_of(&log, path);
+        let touched = library::rescan(&roots, is_log, &known);
         let asked = true;
         let _ = sender.send(Message::Touched { touched, asked });
     });

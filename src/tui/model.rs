@@ -164,6 +164,9 @@ pub enum Overlay {
     About {
         scroll: u16,
     },
+    LeftOut {
+        scroll: u16,
+    },
     Prompt(Prompt),
     /// Which label of these is wrong: one key of [`LABEL_KEYS`] says so.
     Disagree {

@@ -6,6 +6,7 @@ mod blinded;
 mod disk;
 mod heat_map;
 mod image;
+mod left_out;
 mod models;
 mod prompt;
 mod review;
@@ -26,7 +27,7 @@ use super::model::{Engine, Model, Overlay, Panes, PromptKind};
 use super::terminal::Tmux;
 use super::worklist::{Sort, State, Terms, Undated};
 use crate::domain::{Canvas, Prediction};
-use crate::library::{KnownFile, Touched};
+use crate::library::{KnownFile, Touched, UnreadFormat};
 use crate::store::{News, Request};
 use crate::worker::{Errand, Generation, Job, Outcome, Shown};
 
@@ -41,6 +42,8 @@ pub enum Message {
         images: Vec<Arc<Path>>,
         problems: Vec<String>,
     },
+    /// Files of formats that are not read, from the same walk.
+    LeftOut(Vec<(Arc<Path>, UnreadFormat)>),
     ScanFinished,
     /// What became of files since: because it was asked for, or because the system told.
     Touched {
@@ -132,17 +135,17 @@ fn on_message(model: &mut Model, message: Message) -> Vec<Effect> {
             effects.extend(ask_for_times(model));
             effects
         }
+        Message::LeftOut(files) => {
+            model.worklist.leave_out(files);
+            vec![]
+        }
         Message::Dated { first, times } => {
             keeping_selection(model, |model| model.worklist.date(first, times))
         }
         Message::ScanFinished => {
             model.worklist.finish_scan();
-            let problems = model.worklist.problems();
-            if let Some(first) = problems.first() {
-                model.notice = Some(match problems.len() {
-                    1 => first.clone(),
-                    n => format!("{first} (and {} more)", n - 1),
-                });
+            if let Some(words) = left_out::words(model) {
+                model.notice = Some(words);
             }
             keeping_selection(model, blinded::on_all_found)
         }
@@ -215,7 +218,9 @@ fn on_key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
 
 /// In a text overlay, moving scrolls, quitting quits, and any other key closes it.
 fn on_overlay_key(model: &mut Model, mut overlay: Overlay, key: KeyEvent) -> Vec<Effect> {
-    let (Overlay::Help { scroll } | Overlay::About { scroll }) = &mut overlay else {
+    let (Overlay::Help { scroll } | Overlay::About { scroll } | Overlay::LeftOut { scroll }) =
+        &mut overlay
+    else {
         return vec![];
     };
     match model.keymap.lookup(Mode::Browse, &[key]) {
@@ -262,6 +267,7 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         }
         Action::Reverse => keeping_selection(model, |model| model.worklist.reverse()),
         Action::Rescan => disk::rescan(model),
+        Action::LeftOut => left_out::show(model),
         Action::Window => {
             model.mode = Mode::Window;
             vec![]
@@ -369,7 +375,9 @@ fn on_mouse(model: &mut Model, mouse: MouseEvent) -> Vec<Effect> {
 /// The wheel scrolls a text overlay, and a click closes it; what asks for something is answered by
 /// keys.
 fn on_overlay_mouse(model: &mut Model, kind: MouseEventKind) -> Vec<Effect> {
-    let Some(Overlay::Help { scroll } | Overlay::About { scroll }) = &mut model.overlay else {
+    let Some(Overlay::Help { scroll } | Overlay::About { scroll } | Overlay::LeftOut { scroll }) =
+        &mut model.overlay
+    else {
         return vec![];
     };
     match kind {
@@ -428,7 +436,7 @@ fn on_outcome(model: &mut Model, outcome: Outcome) -> Vec<Effect> {
             ..
         } => {
             model.viewer.opening = None;
-            model.worklist.record(&source, State::Failed(reason.into()));
+            model.worklist.record(&source, reason.into());
         }
         Outcome::Background {
             errand,
@@ -459,7 +467,7 @@ fn on_outcome(model: &mut Model, outcome: Outcome) -> Vec<Effect> {
             model.viewer.classifying = None;
             let state = match result {
                 Ok(prediction) => State::Read(prediction),
-                Err(reason) => State::Failed(reason.into()),
+                Err(reason) => reason.into(),
             };
             model.worklist.record(&source, state);
             return heat_map::on_prediction(model);

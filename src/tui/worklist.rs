@@ -5,6 +5,7 @@ mod disk;
 mod elsewhere;
 mod filter;
 mod held;
+mod left_out;
 mod patients;
 mod returning;
 mod sort;
@@ -21,6 +22,7 @@ use elsewhere::Elsewhere;
 pub use filter::{Completion, FilterError, Terms, rewritten};
 use filter::{Filter, below_root, complete};
 pub use held::Held;
+pub use left_out::LeftOut;
 use patients::Patients;
 pub use patients::{Change, Sharing};
 pub use sort::{Sort, nearest};
@@ -29,7 +31,7 @@ use times::Times;
 pub use times::Undated;
 
 use crate::domain::text::clean;
-use crate::domain::{ContentId, Prediction};
+use crate::domain::{ContentId, Failure, Prediction};
 use crate::worker::FileStamp;
 
 /// One file. 100,000 of them must fit: what is known of it is behind a pointer.
@@ -51,8 +53,19 @@ pub enum State {
     /// Not looked at yet.
     Unread,
     Read(Box<Prediction>),
+    /// Holds no image, and is not meant to; what it is: a structured report, for example.
+    NoPicture(Box<str>),
     /// Could not be read, or could not be classified, and why.
     Failed(Box<str>),
+}
+
+impl From<Failure> for State {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::NoPicture(kind) => State::NoPicture(kind.into()),
+            Failure::Failed(reason) => State::Failed(reason.into()),
+        }
+    }
 }
 
 impl Entry {
@@ -83,6 +96,7 @@ impl Entry {
     fn state_word(&self) -> &'static str {
         match &self.state {
             State::Unread => "unread",
+            State::NoPicture(_) => "skipped",
             State::Failed(_) => "error",
             State::Read(prediction) => prediction.input.word(),
         }
@@ -114,6 +128,7 @@ pub struct Worklist {
     reviewed: usize,
     /// Folders and links that could not be followed.
     problems: Vec<String>,
+    left_out: LeftOut,
     /// What was asked for: a filter looks at names below it, not at how one got there.
     roots: Vec<PathBuf>,
     /// Something was read since the rows were arranged by what is read.

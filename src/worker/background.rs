@@ -18,7 +18,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use super::backroom::{Answer, Backroom, Errand, Next};
 use super::classifier::classify;
 use super::{Outcome, Report};
-use crate::domain::{ContentId, ImageIdentity, ModelCard, Origin, Prediction, Radiograph};
+use crate::domain::{ContentId, Failure, ImageIdentity, ModelCard, Origin, Prediction, Radiograph};
 use crate::imaging::{Decoder, FileStamp};
 use crate::inference::{Classify, alone};
 
@@ -207,7 +207,7 @@ impl Background {
             Ok(radiograph) => radiograph,
             Err(error) => {
                 return Some(Answered {
-                    result: known.ok_or_else(|| error.to_string()),
+                    result: known.ok_or_else(|| error.into()),
                     origin: None,
                     stamp,
                 });
@@ -278,7 +278,7 @@ fn outcome(errand: Errand, answered: Option<Answered>) -> Outcome {
 
 /// One answer on its way to the screen.
 struct Answered {
-    result: Result<Prediction, String>,
+    result: Result<Prediction, Failure>,
     origin: Option<Origin>,
     /// Of the file just before it was read.
     stamp: Option<FileStamp>,
@@ -287,7 +287,7 @@ struct Answered {
 impl Answered {
     fn failed() -> Self {
         Answered {
-            result: Err("cxr failed on this image".to_owned()),
+            result: Err("cxr failed on this image".into()),
             origin: None,
             stamp: None,
         }
@@ -299,7 +299,7 @@ fn ask(
     model: &dyn Classify,
     radiograph: &Radiograph,
     pool: Option<&ThreadPool>,
-) -> Result<Prediction, String> {
+) -> Result<Prediction, Failure> {
     // This thread's priority is low, and so must be that of whoever computes for it.
     let read = || alone(|| classify(model, radiograph));
     let said = pool.map_or_else(read, |pool| pool.install(read))?;

@@ -9,7 +9,7 @@ use super::backroom::{Answer, Backroom};
 use super::desk::{Desk, Task};
 use super::models::{Loaded, Models, Switch};
 use super::{Generation, Outcome, Report};
-use crate::domain::{Origin, Prediction, Radiograph};
+use crate::domain::{Failure, Origin, Prediction, Radiograph};
 use crate::inference::Classify;
 
 /// A model to use, and mostly an image for it.
@@ -114,9 +114,9 @@ impl Clerk {
 }
 
 /// One image's fault costs its row, not the session: a panic becomes its error.
-pub fn classify(classifier: &dyn Classify, radiograph: &Radiograph) -> Result<Prediction, String> {
+pub fn classify(classifier: &dyn Classify, radiograph: &Radiograph) -> Result<Prediction, Failure> {
     match catch_unwind(AssertUnwindSafe(|| classifier.classify(radiograph))) {
-        Ok(result) => result.map_err(|e| e.to_string()),
-        Err(_) => Err("the classifier failed on this image".to_owned()),
+        Ok(result) => result.map_err(|e| e.to_string().into()),
+        Err(_) => Err("the classifier failed on this image".into()),
     }
 }

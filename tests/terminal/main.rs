@@ -9,6 +9,7 @@ mod extremes;
 #[path = "../imaging_files/mod.rs"]
 mod imaging_files;
 mod leaving;
+mod left_out;
 mod pictures;
 mod pixels;
 mod replaced;

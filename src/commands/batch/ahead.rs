@@ -38,7 +38,7 @@ impl Ahead {
         let thread = Builder::new().name(WORKER_THREAD.to_owned());
         let _ = thread.spawn(move || {
             scan(&roots, |found| match found {
-                Found::Problem { .. } => ControlFlow::Continue(()),
+                Found::Problem { .. } | Found::Unread { .. } => ControlFlow::Continue(()),
                 Found::Image(path) => {
                     state.open_first(path, &limits);
                     ControlFlow::Break(())

@@ -22,8 +22,8 @@ pub use self::progress::download_bar;
 pub use self::progress::{Before, Progress, Tally};
 pub use self::signals::Signals;
 use crate::domain::text::clean;
-use crate::domain::{Prediction, Radiograph};
-use crate::imaging::{Decoder, Fault, ImagingError, Limits};
+use crate::domain::{Failure, Prediction, Radiograph};
+use crate::imaging::{Decoder, ImagingError, Limits};
 use crate::inference::Classify;
 
 /// Opens and classifies. `open` makes what one thread opens its files with.
@@ -36,26 +36,6 @@ pub struct Reader<'a, Open> {
 
 /// See [`Reader::then`].
 pub type Then<'a> = dyn Fn(&Path, &Radiograph, &Prediction) -> Result<(), String> + Sync + 'a;
-
-/// Why there is no answer for a file.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Failure {
-    /// It holds no image, and is not meant to: a structured report, for example.
-    #[error("not an image: {0}")]
-    NoPicture(String),
-    /// It could not be read, or not be classified.
-    #[error("{0}")]
-    Failed(String),
-}
-
-impl From<ImagingError> for Failure {
-    fn from(error: ImagingError) -> Self {
-        match error.fault() {
-            Fault::NoPicture(kind) => Failure::NoPicture(clean(kind)),
-            _ => Failure::Failed(clean(&error.to_string())),
-        }
-    }
-}
 
 impl<Open, Opener> Reader<'_, Open>
 where

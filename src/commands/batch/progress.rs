@@ -37,6 +37,8 @@ pub struct Tally {
     pub errors: usize,
     /// Files that hold no image and are not meant to, by what they are.
     pub skipped: BTreeMap<String, usize>,
+    /// Files of formats that are not read.
+    pub unread: usize,
 }
 
 impl Tally {
@@ -71,16 +73,19 @@ impl fmt::Display for Tally {
             HumanCount(self.refused as u64),
             HumanCount(self.errors as u64)
         )?;
-        if self.skipped.is_empty() {
-            return Ok(());
-        }
         let count = |count: usize| HumanCount(count as u64);
-        let kinds = self.skipped.iter();
-        let kinds: Vec<String> = kinds
-            .map(|(kind, n)| format!("{} × {kind}", count(*n)))
-            .collect();
-        let skipped = count(self.skipped.values().sum());
-        write!(f, ", {skipped} skipped ({})", kinds.join(", "))
+        if !self.skipped.is_empty() {
+            let kinds = self.skipped.iter();
+            let kinds: Vec<String> = kinds
+                .map(|(kind, n)| format!("{} × {kind}", count(*n)))
+                .collect();
+            let skipped = count(self.skipped.values().sum());
+            write!(f, ", {skipped} skipped ({})", kinds.join(", "))?;
+        }
+        match self.unread {
+            0 => Ok(()),
+            unread => write!(f, ", {} not read", count(unread)),
+        }
     }
 }
 

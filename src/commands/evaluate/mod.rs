@@ -8,6 +8,7 @@ mod folder;
 mod notes;
 mod predictions;
 mod prevalence;
+mod scores;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -40,6 +41,10 @@ pub fn run(arguments: &cli::Evaluate, limits: &Limits, model: Option<&Path>) -> 
         .map(Table::read)
         .transpose()?;
     let against = arguments.against.as_deref().map(Table::read).transpose()?;
+    let tables = || table.iter().chain(&against);
+    tables()
+        .flat_map(Table::remarks)
+        .for_each(|remark| complain(&remark));
     let labels = table.as_ref().map_or_else(|| labels(card), Table::labels);
     let manifest = cases::read(&arguments.cases, &arguments.group_column, &labels)?;
     let is_own = table.as_ref().is_none_or(|table| table.is_of(card));
@@ -86,7 +91,11 @@ pub fn run(arguments: &cli::Evaluate, limits: &Limits, model: Option<&Path>) -> 
     let about = About {
         manifest: path_text(&arguments.cases.manifest),
         against: against.as_ref().map(Table::to_string),
-        notes: notes::notes(card, table.as_ref(), &manifest, &model, &measured),
+        notes: [
+            tables().flat_map(Table::remarks).collect(),
+            notes::notes(card, table.as_ref(), &manifest, &model, &measured),
+        ]
+        .concat(),
         ..about(card, table.as_ref(), &manifest, &model)
     };
     conclude(about, measured, folder.as_ref())

@@ -4,19 +4,21 @@
 //! belongs to a case if the one path ends with the other. Where that is not plain, it is an error:
 //! a score under the wrong truth is worse than none.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
+use super::scores::{labels, score, without_scores};
 use super::{Answers, ModelCard, Outcome, Usage};
 use crate::commands::cases::{bytes, contents, file};
 use crate::commands::complain;
-use crate::domain::{Score, ScoreKind};
-use crate::evaluation::Case;
+use crate::evaluation::{Case, is_missing};
 use crate::export::{
-    CONTENT, Format, PREVALENCE, ReadError, is_label, path_text, read_array, read_table,
+    CONTENT, Cells, Format, PREVALENCE, ReadError, is_label, path_text, read_array, read_cells,
+    read_table,
 };
 
 /// A table of predictions.
@@ -33,6 +35,8 @@ pub struct Table {
     model_sha256: String,
     /// What its rows say that they assume, each once.
     prevalences: BTreeSet<String>,
+    /// What is to be said of cells and rows that are not as they should be.
+    remarks: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -58,19 +62,26 @@ impl Table {
 
     fn parse(file: &Path, bytes: &[u8]) -> Result<Self> {
         let fail = |reason: String| Usage::error(format!("{}: {reason}", path_text(file)));
-        let (columns, raw) = rows(bytes).map_err(fail)?;
+        let Cells {
+            columns,
+            rows: raw,
+            is_torn,
+        } = rows(bytes).map_err(fail)?;
         let at = |name: &str| columns.iter().position(|column| column == name);
         let (Some(path), Some(status)) = (at("path"), at("status")) else {
             return Err(fail(
                 "not a table of cxr predict: no columns path and status".into(),
             ));
         };
-        let labels: Vec<usize> = (0..columns.len())
-            .filter(|&column| is_label(&columns[column]))
-            .filter(|&column| is_scores(&raw, column))
-            .collect();
+        let mut remarks = Vec::new();
+        if is_torn {
+            remarks.push("its last row is cut off and left out".to_owned());
+        }
+        let labels = labels(&columns, &raw, &mut remarks);
         if labels.is_empty() {
-            return Err(fail("no column of scores".into()));
+            let why = remarks.first().map(|remark| format!(": {remark}"));
+            let why = why.unwrap_or_default();
+            return Err(fail(format!("no column of scores{why}")));
         }
         let reading = Reading {
             status,
@@ -80,8 +91,17 @@ impl Table {
         };
         let content = |row: &Vec<String>| {
             let sha256 = at(CONTENT).map(|at| row[at].clone());
-            sha256.filter(|sha256| !sha256.is_empty())
+            sha256.filter(|sha256| !is_missing(sha256))
         };
+        for column in &labels {
+            remarks.extend(without_scores(
+                &columns[*column],
+                *column,
+                &raw,
+                status,
+                path,
+            ));
+        }
         let rows: Vec<Row> = raw
             .iter()
             .map(|row| Row {
@@ -102,7 +122,7 @@ impl Table {
         let models: HashSet<&str> = at("model_sha256")
             .iter()
             .flat_map(|&at| raw.iter().map(move |row| row[at].as_str()))
-            .filter(|digest| !digest.is_empty())
+            .filter(|digest| !is_missing(digest))
             .collect();
         if models.len() > 1 {
             return Err(fail("rows of several models".into()));
@@ -121,7 +141,15 @@ impl Table {
             by_name,
             by_content,
             prevalences,
+            remarks,
         })
+    }
+
+    /// Sentences about scores that are missing and what else its reader should know.
+    pub fn remarks(&self) -> impl Iterator<Item = String> {
+        self.remarks
+            .iter()
+            .map(move |remark| format!("{self}: {remark}"))
     }
 
     pub fn labels(&self) -> Vec<String> {
@@ -280,39 +308,74 @@ fn shares(text: &str) -> Vec<(String, f64)> {
 ///
 /// # Errors
 /// Why it is no table, in a few words.
-fn rows(bytes: &[u8]) -> Result<(Vec<String>, Vec<Vec<String>>), String> {
+fn rows(bytes: &[u8]) -> Result<Cells, String> {
     let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
     let format = Format::sniffed(bytes);
+    if !format.is_json() {
+        return read_cells(bytes).map_err(|error| error.to_string());
+    }
+    let bytes = &without_nan(bytes);
     let mut all = match format {
         Format::Json => read_array(bytes).unwrap_or_default(),
         _ => Vec::new(),
     };
-    let mut columns = Vec::new();
     if all.is_empty() {
-        let read = read_table(format, bytes, |record| {
+        let read = read_table(format, &bytes[..], |record| {
             all.push((record.columns.to_vec(), record.values));
             Ok::<_, ReadError>(())
         });
-        columns = match read {
-            Ok(extent) => extent.columns,
-            Err(ReadError::Foreign(1)) => Vec::new(),
-            // Below the header, if there is one.
+        match read {
+            Ok(_) | Err(ReadError::Foreign(1)) => {}
             Err(ReadError::Foreign(line)) => {
-                let row = line - u64::from(format != Format::Jsonl);
+                // Below the bracket that an array begins with.
+                let row = line - u64::from(format == Format::Json);
                 return Err(format!("row {row} has other columns"));
             }
             Err(ReadError::Io(error)) => return Err(error.to_string()),
-        };
+        }
     }
-    if let Some((first, _)) = all.first() {
-        columns.clone_from(first);
-    }
+    let columns = all.first().map(|(columns, _)| columns.clone());
+    let columns = columns.unwrap_or_default();
     let mut rows = Vec::with_capacity(all.len());
     for (number, (names, values)) in all.into_iter().enumerate() {
         let row = in_order(&columns, &names, values);
         rows.push(row.ok_or_else(|| format!("row {} has other columns", number + 1))?);
     }
-    Ok((columns, rows))
+    Ok(Cells {
+        columns,
+        rows,
+        is_torn: false,
+    })
+}
+
+/// JSON has no such numbers, but Python writes them: `null` in their place.
+fn without_nan(json: &[u8]) -> Cow<'_, [u8]> {
+    const WORDS: [&[u8]; 3] = [b"NaN", b"-Infinity", b"Infinity"];
+    let (mut out, mut at, mut is_quoted) = (Vec::new(), 0, false);
+    let mut kept = 0;
+    while let Some(byte) = json.get(at) {
+        match byte {
+            b'"' => is_quoted = !is_quoted,
+            b'\\' if is_quoted => at += 1,
+            b'N' | b'I' | b'-' if !is_quoted => {
+                let begins = |word: &&&[u8]| json[at..].starts_with(word);
+                if let Some(word) = WORDS.iter().find(begins) {
+                    out.extend_from_slice(&json[kept..at]);
+                    out.extend_from_slice(b"null");
+                    at += word.len();
+                    kept = at;
+                    continue;
+                }
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    if kept == 0 {
+        return Cow::Borrowed(json);
+    }
+    out.extend_from_slice(&json[kept..]);
+    Cow::Owned(out)
 }
 
 /// The values in the order of these columns. Rows of one table have the same labels; what else they
@@ -345,22 +408,6 @@ fn parts(path: &str) -> Vec<String> {
     parts.map(str::to_owned).collect()
 }
 
-/// Whether every cell of a column is a score or empty, and one is a score.
-fn is_scores(rows: &[Vec<String>], column: usize) -> bool {
-    let mut cells = rows
-        .iter()
-        .map(|row| &row[column])
-        .filter(|cell| !cell.is_empty());
-    let first = cells.next().is_some_and(|cell| score(cell).is_some());
-    first && cells.all(|cell| score(cell).is_some())
-}
-
-/// As the model gave it: a threshold of the card is compared with that number.
-fn score(cell: &str) -> Option<f64> {
-    let score = Score::new(cell.parse().ok()?, ScoreKind::Sigmoid)?;
-    Some(score.value().into())
-}
-
 /// Which cell is what.
 struct Reading<'a> {
     status: usize,
@@ -388,197 +435,4 @@ impl Reading<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::{Calibration, LabelCard, Prevalence};
-    use crate::evaluation::question::Truth;
-
-    const HEAD: &str = "path,status,reasons,Pneumonia,COVID-19,model_sha256\n";
-
-    fn table(rows: &str) -> Table {
-        Table::parse(Path::new("t.csv"), format!("{HEAD}{rows}").as_bytes()).unwrap()
-    }
-
-    fn case(path: &str) -> Case {
-        Case {
-            path: path.into(),
-            patient: String::new(),
-            groups: Vec::new(),
-            truth: Truth::default(),
-        }
-    }
-
-    /// The first score of each case; `None` where it was refused, or failed.
-    fn scores(table: &Table, paths: &[&str], root: &str) -> Result<Vec<Option<f64>>, String> {
-        let cases: Vec<_> = paths.iter().map(|path| case(path)).collect();
-        let answers = table
-            .answers(&cases, Path::new(root))
-            .map_err(|e| e.to_string())?;
-        let outcomes = answers.outcomes.into_iter();
-        let first = |outcome| match outcome {
-            Outcome::Scored { labels, .. } => labels[0],
-            _ => None,
-        };
-        Ok(outcomes.map(first).collect())
-    }
-
-    #[test]
-    fn rows_find_their_cases_wherever_both_were_run() {
-        let table = table(
-            "../data/a/1.png,ok,,0.5,0.25,ab\n../data/b/1.png,caution,small,0.75,0.5,ab\n\
-             ../data/b/2.png,refused,colour,,,ab\n../data/b/3.png,error,torn,,,\n",
-        );
-        assert_eq!(table.labels(), ["Pneumonia", "COVID-19"]);
-        assert_eq!(table.model_sha256(), "ab");
-        let paths = ["b/1.png", "a/1.png", "b/2.png", "b/3.png", "b/4.png"];
-        let found = [Some(0.75), Some(0.5), None, None, None];
-        for root in ["../data", "/mnt/x"] {
-            assert_eq!(scores(&table, &paths, root).unwrap(), found);
-        }
-        assert_eq!(
-            scores(&table, &["/w/data/a/1.png"], "").unwrap(),
-            [Some(0.5)]
-        );
-    }
-
-    #[test]
-    fn a_row_that_could_be_of_two_cases_is_of_none() {
-        let two = table("a/1.png,ok,,0.5,0.25,ab\nb/1.png,ok,,0.5,0.25,ab\n");
-        assert!(
-            scores(&two, &["1.png"], "")
-                .unwrap_err()
-                .contains("not plain")
-        );
-        assert_eq!(
-            scores(&two, &["1.png"], "b").unwrap(),
-            [Some(0.5)],
-            "the whole path is"
-        );
-        let bare = table("1.png,ok,,0.5,0.25,ab\n");
-        assert!(scores(&bare, &["a/1.png", "b/1.png"], "").is_err());
-        assert!(
-            scores(&bare, &["x.png"], "")
-                .unwrap_err()
-                .contains("no row is of")
-        );
-    }
-
-    /// Two files have changed names since the table was made, and a third was replaced.
-    #[test]
-    fn a_row_belongs_to_the_content_that_it_was_made_of() {
-        let text = "path,image_sha256,status,Pneumonia\na.png,aa,ok,0.25\nb.png,bb,ok,0.75\n\
-            c.png,cc,ok,0.5\nd.png,,ok,0.125\n";
-        let table = Table::parse(Path::new("t.csv"), text.as_bytes()).unwrap();
-        assert_eq!(table.labels(), ["Pneumonia"]);
-        let cases = ["a.png", "b.png", "c.png", "d.png"].map(case);
-        let scores = |contents: [Option<&str>; 4]| {
-            let contents = contents.map(|content| content.map(str::to_owned));
-            let answers = table.answers_of(&cases, Path::new(""), &contents).unwrap();
-            answers.outcomes.into_iter().map(|outcome| match outcome {
-                Outcome::Scored { labels, .. } => labels[0],
-                _ => None,
-            })
-        };
-        let found: Vec<_> = scores([Some("bb"), Some("aa"), Some("ee"), Some("dd")]).collect();
-        assert_eq!(found, [Some(0.75), Some(0.25), None, Some(0.125)]);
-        // Without the files, the paths are all there is.
-        let found: Vec<_> = scores([None; 4]).collect();
-        assert_eq!(found, [Some(0.25), Some(0.75), Some(0.5), Some(0.125)]);
-    }
-
-    #[test]
-    fn json_lines_are_read_and_a_torn_row_is_left_out() {
-        let text = "{\"path\":\"a.png\",\"status\":\"ok\",\"Pneumonia\":0.25}\n{\"path\":\"b.p";
-        let table = Table::parse(Path::new("t.jsonl"), text.as_bytes()).unwrap();
-        assert_eq!(
-            scores(&table, &["a.png", "b.png"], "").unwrap(),
-            [Some(0.25), None]
-        );
-    }
-
-    #[test]
-    fn every_format_that_predict_writes_is_read_whatever_the_file_is_called() {
-        let csv = "path,status,Pneumonia\na.png,ok,0.25\nb.png,error,\n";
-        let tsv = csv.replace(',', "\t");
-        let array = r#"[
-{"path":"a.png","status":"ok","Pneumonia":0.25},
-{"path":"b.png","status":"error","Pneumonia":null}
-]"#;
-        let on_one_line = array.replace('\n', "");
-        let torn = format!("{}{{\"path", array.replace("\n]", ",\n"));
-        let bom = format!("\u{feff}{csv}");
-        for text in [csv, &tsv, array, &on_one_line, &torn, &bom] {
-            let table = Table::parse(Path::new("t"), text.as_bytes()).unwrap();
-            let found = scores(&table, &["a.png", "b.png"], "").unwrap();
-            assert_eq!(found, [Some(0.25), None], "{text}");
-        }
-    }
-
-    #[test]
-    fn rows_that_say_more_beside_rows_that_say_less_are_one_table() {
-        let text = "{\"path\":\"a.png\",\"status\":\"ok\",\"Pneumonia\":0.25}\n\
-            {\"path\":\"b.png\",\"status\":\"ok\",\"Pneumonia\":0.5,\"image_sha256\":\"ab\"}\n";
-        let table = Table::parse(Path::new("t.jsonl"), text.as_bytes()).unwrap();
-        let found = scores(&table, &["a.png", "b.png"], "").unwrap();
-        assert_eq!(found, [Some(0.25), Some(0.5)]);
-        let other = text.replace("image_sha256", "Effusion");
-        assert!(Table::parse(Path::new("t.jsonl"), other.as_bytes()).is_err());
-    }
-
-    #[test]
-    fn a_table_at_another_prevalence_than_the_cards_is_refused() {
-        let calibrated = |name: &str| LabelCard {
-            calibration: Some(Calibration {
-                slope: 1.0,
-                intercept: 0.0,
-                prevalence: Prevalence::new(0.5).unwrap(),
-            }),
-            ..LabelCard::new(name, crate::domain::Question::Presence, None)
-        };
-        let card = ModelCard {
-            labels: vec![calibrated("Pneumonia"), calibrated("COVID-19")],
-            ..ModelCard::default()
-        };
-        let csv = "path,status,COVID-19,prevalence\na.png,ok,0.25,Pneumonia=0.5; COVID-19=SHARE\n\
-                   b.png,error,,\n";
-        let line = r#"{"path":"a.png","status":"ok","COVID-19":0.25,"prevalence":{"Pneumonia":0.5,"COVID-19":SHARE}}"#;
-        let array = format!("[\n{line}\n]");
-        let earlier = "path,status,COVID-19\na.png,ok,0.25\n";
-        let check = |text: &str| {
-            let table = Table::parse(Path::new("pv.csv"), text.as_bytes()).unwrap();
-            let checked = table.refuse_another_prevalence(&card);
-            checked.map_err(|error| error.to_string())
-        };
-        assert_eq!(check(earlier), Ok(()));
-        for text in [csv, line, &array] {
-            assert_eq!(check(&text.replace("SHARE", "0.5")), Ok(()), "{text}");
-            let error = check(&text.replace("SHARE", "0.0001")).unwrap_err();
-            let expected = "pv.csv assumes COVID-19=0.0001, and the model's card 0.5";
-            assert!(error.starts_with(expected), "{error}");
-        }
-    }
-
-    #[test]
-    fn other_tables_are_told() {
-        for (text, reason) in [
-            ("", "no columns path and status"),
-            ("path,finding\na,b\n", "no columns path and status"),
-            ("[{\"path\":1}]\n", "no columns path and status"),
-            ("[1, 2]\n", "no columns path and status"),
-            ("path,status,x\na.png,ok,high\n", "no column of scores"),
-            ("path,status,x\na.png,ok,1.5\n", "no column of scores"),
-            (
-                "path,status,x\na.png,ok,0.5\nb.png\n",
-                "row 2 has other columns",
-            ),
-            (
-                "path,status,x,model_sha256\na,ok,0.5,1\nb,ok,0.5,2\n",
-                "several models",
-            ),
-        ] {
-            let error = Table::parse(Path::new("t.csv"), text.as_bytes()).unwrap_err();
-            assert!(error.to_string().contains(reason), "{text}: {error}");
-            assert!(error.is::<Usage>());
-        }
-    }
-}
+mod tests;

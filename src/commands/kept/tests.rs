@@ -158,7 +158,7 @@ fn words(outcome: &Outcome) -> Option<String> {
     };
     Some(match result {
         Ok(said) => said.input.reasons()[0].clone(),
-        Err(reason) => reason.clone(),
+        Err(reason) => reason.to_string(),
     })
 }
 

@@ -25,12 +25,19 @@ pub struct Done {
 }
 
 impl Done {
-    /// Whether it was read before. What could not be walked is always tried again.
+    /// Whether it was read before. What could not be walked is always tried again, and what is not read
+    /// is told each time.
     pub fn has(&self, found: &Found) -> bool {
         match found {
-            Found::Image(path) => self.paths.contains(path),
+            Found::Image(path) => self.has_row(path),
+            Found::Unread { .. } => false,
             Found::Problem { .. } => false,
         }
+    }
+
+    /// Whether a file has a row that stays.
+    pub fn has_row(&self, path: &Path) -> bool {
+        self.paths.contains(path)
     }
 }
 
@@ -70,7 +77,7 @@ pub struct Check<'a> {
 enum Said {
     /// An answer, of this content if the row says which.
     Answer(Option<ContentId>),
-    /// That the file could not be read.
+    /// That the file could not be read, or is of a format that is not.
     Error,
 }
 
@@ -94,7 +101,7 @@ impl Rows {
 
     pub fn add(&mut self, row: &Record) {
         let said = match row.value("status") {
-            Some("error") | None => Said::Error,
+            Some("error" | "unread") | None => Said::Error,
             Some(_) => Said::Answer(row.value(CONTENT).and_then(|text| text.parse().ok())),
         };
         self.without_content += usize::from(said == Said::Answer(None));
@@ -178,7 +185,7 @@ impl Rows {
     fn asked(&self, roots: &[PathBuf]) -> Vec<(PathBuf, &[u32])> {
         let (mut asked, mut folders) = (Vec::new(), Folders::default());
         scan(roots, |found| {
-            if let Found::Image(path) = found
+            if let Found::Image(path) | Found::Unread { path, .. } = found
                 && let Some(rows) = self.of.get(&folders.real(&path))
             {
                 asked.push((path, &rows[..]));

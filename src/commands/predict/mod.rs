@@ -9,6 +9,7 @@ mod done;
 mod heat_maps;
 mod mode;
 mod previous;
+mod unread;
 
 use std::io::{self, IsTerminal};
 use std::ops::ControlFlow;
@@ -22,17 +23,18 @@ use self::destination::Destination;
 use self::done::{Check, Done};
 use self::heat_maps::HeatMaps;
 pub use self::heat_maps::known as heat_map_label;
+use self::unread::Unread;
 use super::batch::{
-    Ahead, Crew, Failure, Progress, Reader, Signals, Tally, Then, in_order, silence_workers,
+    Ahead, Crew, Progress, Reader, Signals, Tally, Then, in_order, silence_workers,
 };
 use super::{BAD_USAGE, SOME_FAILED, Usage, assumed, classifier, complain, is_broken_pipe};
 use crate::cli;
 use crate::domain::text::clean;
-use crate::domain::{ContentId, Prediction, Prevalences, Radiograph};
+use crate::domain::{ContentId, Failure, Prediction, Prevalences, Radiograph};
 use crate::export::{Predictions, RowOf, TableWriter, path_text};
 use crate::imaging::{ImagingError, Limits, content_of};
 use crate::inference::Classify;
-use crate::library::{Found, scan};
+use crate::library::{Found, UnreadFormat, scan};
 
 pub fn run(arguments: &cli::Predict, limits: &Limits, model: Option<&Path>) -> Result<ExitCode> {
     match predict(arguments, limits, model) {
@@ -83,19 +85,21 @@ fn predict(arguments: &cli::Predict, limits: &Limits, model: Option<&Path>) -> R
         predictions: &predictions,
         assumed: &assumed,
         limits,
+        lists_unread: arguments.list_unread,
         threads: crew.threads,
     };
     let counted = !arguments.quiet && io::stderr().is_terminal();
     let written = std::thread::scope(|scope| {
         if counted {
-            scope.spawn(|| count(&arguments.paths, &done, &progress, signals.stop()));
+            scope.spawn(|| batch.count(&progress, signals.stop()));
         }
         let written = batch.write(&mut table, &progress, signals.stop());
         progress.clear();
         written
     });
-    let tally = written.and_then(|tally| table.finish().map(|_| tally));
-    let tally = tally.with_context(|| format!("writing {destination}"))?;
+    let written = written.and_then(|written| table.finish().map(|_| written));
+    let (tally, unread) = written.with_context(|| format!("writing {destination}"))?;
+    unread.complain(arguments.list_unread);
     progress.summarise(&tally, &destination.to_string());
     if done.outdated > 0 {
         complain(&format!(
@@ -128,7 +132,7 @@ fn conclude(tally: &Tally, done: &Done, signals: &Signals) -> ExitCode {
         complain("no images found");
         return ExitCode::from(BAD_USAGE);
     }
-    if tally.errors + done.outdated > 0 {
+    if tally.errors + tally.unread + done.outdated > 0 {
         ExitCode::from(SOME_FAILED)
     } else {
         ExitCode::SUCCESS
@@ -151,6 +155,8 @@ enum Outcome {
     Failed(String),
     /// Trouble with a folder, which nobody would look for in the table.
     Problem(String),
+    /// A format that is not read, which has a row where that was asked for.
+    Unread(UnreadFormat),
 }
 
 impl Outcome {
@@ -173,6 +179,7 @@ impl Outcome {
     fn as_row(&self) -> RowOf<'_> {
         match self {
             Outcome::Read(said) => RowOf::Read(said),
+            Outcome::Unread(format) => RowOf::Unread(format),
             Outcome::Skipped { kind, content } => RowOf::Skipped {
                 kind,
                 content: *content,
@@ -186,6 +193,7 @@ impl Outcome {
             Outcome::Read(said) => tally.count(Some(said)),
             Outcome::Skipped { kind, .. } => tally.skip(kind),
             Outcome::Failed(_) | Outcome::Problem(_) => tally.count(None),
+            Outcome::Unread(_) => tally.unread += 1,
         }
     }
 }
@@ -198,6 +206,8 @@ struct Batch<'a, Open> {
     predictions: &'a Predictions<'a>,
     assumed: &'a Prevalences,
     limits: &'a Limits,
+    /// Whether what is not read has rows.
+    lists_unread: bool,
     threads: usize,
 }
 
@@ -211,8 +221,8 @@ where
         table: &mut TableWriter<W>,
         progress: &Progress,
         stop: &AtomicBool,
-    ) -> io::Result<Tally> {
-        let mut tally = Tally::default();
+    ) -> io::Result<(Tally, Unread)> {
+        let (mut tally, mut unread) = (Tally::default(), Unread::default());
         let source = |give: &mut dyn FnMut(Found) -> ControlFlow<()>| {
             scan(self.roots, |found| {
                 if self.done.has(&found) {
@@ -228,16 +238,27 @@ where
             source,
             || self.worker(),
             |row: Row| {
-                table.row(&self.predictions.row(&row.path, row.outcome.as_row()))?;
-                if let Outcome::Problem(reason) = &row.outcome {
-                    progress.aside(|| complain(&format!("{}: {reason}", path_text(&row.path))));
-                }
                 row.outcome.count(&mut tally);
-                progress.advance();
+                match &row.outcome {
+                    Outcome::Unread(format) => unread.add(&row.path, *format),
+                    Outcome::Problem(reason) => {
+                        progress.aside(|| complain(&format!("{}: {reason}", path_text(&row.path))));
+                    }
+                    _ => {}
+                }
+                if !matches!(row.outcome, Outcome::Unread(_)) || self.lists(&row.path) {
+                    table.row(&self.predictions.row(&row.path, row.outcome.as_row()))?;
+                    progress.advance();
+                }
                 Ok(())
             },
         )?;
-        Ok(tally)
+        Ok((tally, unread))
+    }
+
+    /// Whether a file that is not read gets a row, as all others do.
+    fn lists(&self, unread: &Path) -> bool {
+        self.lists_unread && !self.done.has_row(unread)
     }
 
     /// What one thread does with what the walk finds.
@@ -248,30 +269,37 @@ where
                 path,
                 outcome: Outcome::Problem(reason),
             },
+            Found::Unread { path, format } => Row {
+                path,
+                outcome: Outcome::Unread(format),
+            },
             Found::Image(path) => Row {
                 outcome: Outcome::of(&path, read(&path), self.assumed, self.limits),
                 path,
             },
         }
     }
+
+    /// A second walk, which reads no image, for the length of the bar. Without one there is no telling
+    /// how long it will take, because the first is never far ahead of the classifier.
+    fn count(&self, progress: &Progress, stop: &AtomicBool) {
+        let mut total = 0;
+        scan(self.roots, |found| {
+            total += u64::from(match &found {
+                Found::Unread { path, .. } => self.lists(path),
+                found => !self.done.has(found),
+            });
+            if progress.is_over(stop) {
+                ControlFlow::Break(())
+            } else {
+                GO_ON
+            }
+        });
+        progress.expect(total);
+    }
 }
 
 const GO_ON: ControlFlow<()> = ControlFlow::Continue(());
-
-/// A second walk, which reads no image, for the length of the bar. Without one there is no telling
-/// how long it will take, because the first is never far ahead of the classifier.
-fn count(roots: &[PathBuf], done: &Done, progress: &Progress, stop: &AtomicBool) {
-    let mut total = 0;
-    scan(roots, |found| {
-        total += u64::from(!done.has(&found));
-        if progress.is_over(stop) {
-            ControlFlow::Break(())
-        } else {
-            GO_ON
-        }
-    });
-    progress.expect(total);
-}
 
 #[cfg(test)]
 mod tests {
@@ -342,12 +370,13 @@ mod tests {
             predictions: &predictions,
             assumed: &assumed,
             limits: &Limits::default(),
+            lists_unread: false,
             threads: 3,
         };
         let columns = predictions.columns();
         let mut table = TableWriter::begin(Vec::new(), Format::Csv, columns).unwrap();
         let stop = AtomicBool::new(false);
-        let tally = batch
+        let (tally, _) = batch
             .write(&mut table, &Progress::new(false, done.before), &stop)
             .unwrap();
         assert_eq!(

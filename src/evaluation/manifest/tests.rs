@@ -54,6 +54,32 @@ fn rows_become_cases_and_others_are_counted() {
     assert_eq!(covid.truth.opacity, None);
 }
 
+/// R writes `NA` in every cell that is missing, pandas `nan` where it is asked to.
+#[test]
+fn words_for_a_missing_value_are_no_values() {
+    let manifest = plain(
+        "path,patient,finding,modality,view,duplicate_of\n\
+         a.jpg,NA,No Finding,NA,NA,NA\n\
+         b.jpg,nan,Pneumonia,<NA>,null,nan\n\
+         NA,p1,Pneumonia,NA,NA,NA\n",
+    );
+    assert_eq!(manifest.cases.len(), 2);
+    assert_ne!(manifest.cases[0].patient, manifest.cases[1].patient);
+    let skipped = Skipped {
+        without_file: 1,
+        ..Skipped::default()
+    };
+    assert_eq!(manifest.skipped, skipped);
+}
+
+#[test]
+fn the_last_row_counts_without_a_line_end_and_line_ends_may_stand_in_quotes() {
+    let text = "path,finding,note\r\na.jpg,Pneumonia,\"two\r\nlines\"\r\nb.jpg,No Finding,";
+    for text in [text.to_owned(), format!("\u{feff}{text}\r\n")] {
+        assert_eq!(plain(&text).cases.len(), 2, "{text:?}");
+    }
+}
+
 #[test]
 fn the_metadata_of_the_image_data_collection() {
     let manifest = plain(

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::{Effect, heat_map};
-use crate::domain::{Origin, Prediction};
+use crate::domain::{Failure, Origin, Prediction};
 use crate::store::Request;
 use crate::tui::model::{Engine, Model, Reading};
 use crate::tui::worklist::State;
@@ -60,7 +60,7 @@ pub fn pause(model: &mut Model) -> Vec<Effect> {
 pub fn on_read(
     model: &mut Model,
     errand: &Errand,
-    result: Option<Result<Box<Prediction>, String>>,
+    result: Option<Result<Box<Prediction>, Failure>>,
     origin: Option<Box<Origin>>,
     stamp: Option<FileStamp>,
 ) -> Vec<Effect> {
@@ -88,7 +88,7 @@ pub fn on_read(
             }
             State::Read(said)
         }
-        Err(reason) => State::Failed(reason.into()),
+        Err(reason) => reason.into(),
     };
     model.worklist.record_unread(index, state);
     if let Some(origin) = origin {

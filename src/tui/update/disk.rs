@@ -21,6 +21,9 @@ pub fn on_touched(model: &mut Model, touched: Vec<Touched>, asked: bool) -> Vec<
     let is_touched = touched
         .iter()
         .any(|touched| touched.exists && is_on_screen(touched));
+    if asked {
+        model.worklist.forget_left_out();
+    }
     let mut done = Rescanned::default();
     let mut effects = keeping_selection(model, |model| done = model.worklist.touch(touched));
     effects.extend(ask_for_times(model));
@@ -49,6 +52,7 @@ fn words(done: Rescanned) -> String {
         (done.new, "new"),
         (done.written, "written to, to be read anew"),
         (done.gone, "gone"),
+        (done.left_out, "not read"),
     ];
     let some = counted.into_iter().filter(|(count, _)| *count > 0);
     let words: Vec<_> = some

@@ -375,7 +375,7 @@ fn looking_never_asks_for_a_new_classification_of_a_read_image() {
 fn an_unreadable_file_is_a_row_with_a_reason() {
     let mut model = model_of(&["a.png"]);
     let generation = model.viewer.generation;
-    let result = Err("damaged: it ends early".to_owned());
+    let result = Err("damaged: it ends early".into());
     update(
         &mut model,
         Message::Worker(Outcome::Opened {

@@ -29,7 +29,7 @@ const WORDS: [(char, &str); 15] = [
 ];
 
 /// Signs, and what is drawn for them. Signs that mean different things stay different.
-const SIGNS: [(&str, char); 35] = [
+const SIGNS: [(&str, char); 36] = [
     ("─━", '-'),
     ("│┃", '|'),
     ("╎", ':'),
@@ -40,6 +40,7 @@ const SIGNS: [(&str, char); 35] = [
     ("●", '@'),
     ("○", 'o'),
     ("✗", 'x'),
+    ("∅", '0'),
     ("✓", '+'),
     ("≠", '/'),
     ("≈", '='),

@@ -446,8 +446,14 @@ fn refusal(reasons: &[String], compact: bool, theme: &Theme) -> Vec<Line<'static
 
 /// Why there is no prediction yet.
 fn waiting(model: &Model, theme: &Theme) -> Vec<Span<'static>> {
-    if let Some(State::Failed(reason)) = model.worklist.selected().map(|entry| &entry.state) {
-        return vec![Span::styled(format!("✗ {reason}"), theme.refused)];
+    match model.worklist.selected().map(|entry| &entry.state) {
+        Some(State::Failed(reason)) => {
+            return vec![Span::styled(format!("✗ {reason}"), theme.refused)];
+        }
+        Some(State::NoPicture(kind)) => {
+            return vec![Span::styled(format!("no picture: {kind}"), theme.dim)];
+        }
+        _ => {}
     }
     if model.is_hidden() && !matches!(model.engine, Engine::Failed(_)) {
         return vec![Span::styled(

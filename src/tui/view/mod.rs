@@ -13,6 +13,7 @@ mod groups;
 mod help;
 mod input;
 pub mod layout;
+mod left_out;
 mod legend;
 mod overlay;
 mod radiograph;
@@ -52,6 +53,7 @@ pub fn draw(
     let covered = match &model.overlay {
         Some(Overlay::Help { scroll }) => help::draw(model, theme, *scroll, frame),
         Some(Overlay::About { scroll }) => about::draw(model, theme, *scroll, frame),
+        Some(Overlay::LeftOut { scroll }) => left_out::draw(model, theme, *scroll, frame),
         Some(Overlay::Prompt(_) | Overlay::Disagree { .. } | Overlay::Call(_)) | None => false,
     };
     text::harmless(frame.buffer_mut());

@@ -132,6 +132,7 @@ fn view_words(model: &Model, width: usize) -> String {
 fn draw_absence(model: &Model, theme: &Theme, area: Rect, frame: &mut Frame) {
     let line = match model.worklist.selected().map(|entry| &entry.state) {
         Some(State::Failed(reason)) => Line::styled(format!("✗ {reason}"), theme.refused),
+        Some(State::NoPicture(kind)) => Line::styled(format!("no picture: {kind}"), theme.dim),
         _ => Line::styled(model.progress_sign(model.viewer.opening), theme.dim),
     };
     let middle = Rect {

@@ -10,9 +10,9 @@ use ratatui::layout::Size;
 
 use super::*;
 use crate::domain::{
-    ClassActivationMap, Finding, HeatMapLegend, InputCheck, LabelActivation, LabelCard, ModelCard,
-    OperatingPoint, Pathology, PatientFacts, Prediction, PreviewImage, Question, Region, Score,
-    ScoreKind, ViewPosition,
+    ClassActivationMap, Failure, Finding, HeatMapLegend, InputCheck, LabelActivation, LabelCard,
+    ModelCard, OperatingPoint, Pathology, PatientFacts, Prediction, PreviewImage, Question, Region,
+    Score, ScoreKind, ViewPosition,
 };
 use crate::tui::keymap::Keymap;
 use crate::tui::preview::{Blocks, Colours};
@@ -237,7 +237,7 @@ fn lay_out(model: &mut Model) {
     );
 }
 
-fn answer(model: &mut Model, result: Result<Box<Prediction>, String>) {
+fn answer(model: &mut Model, result: Result<Box<Prediction>, Failure>) {
     let (source, generation) = now(model);
     update(
         model,
@@ -459,5 +459,6 @@ mod blinded;
 mod calibrated;
 mod filter;
 mod hostile;
+mod left_out;
 mod many_labels;
 mod people;

@@ -78,18 +78,22 @@ fn title(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
         1 => " · 1 problem".to_owned(),
         n => format!(" · {n} problems"),
     };
+    let left_out = match list.left_out().count() {
+        0 => String::new(),
+        n => format!(" · {} not read", count(n)),
+    };
     let by = model.choices.name().map(|name| format!(" by {name}"));
     let by = by.unwrap_or_default();
     let read = count(list.read());
     let sort = list.sort().word();
     let text = |by: &str, problems: &str| {
-        format!(" {shown}{found} · {read} read{by} · {sort}{star}{arrow}{problems} ")
+        format!(" {shown}{found} · {read} read{by} · {sort}{star}{arrow}{problems}{left_out} ")
     };
     let ways = [
         text(&by, &problems),
         text("", &problems),
         text("", ""),
-        format!(" {shown}{found} · {read} read{star}{arrow} "),
+        format!(" {shown}{found} · {read} read{star}{arrow}{left_out} "),
     ];
     let fits = |way: &&String| cells(NAME) + cells(way) <= width;
     let text = ways.iter().find(fits).unwrap_or(&ways[3]).clone();
@@ -113,6 +117,7 @@ fn bottom(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
         (list.reviewed(), done),
         (refused, "refused"),
         (tally.failed, "failed"),
+        (tally.skipped, "without picture"),
     ];
     let counted = counted.into_iter().filter(|(n, _)| *n > 0);
     let words = counted.map(|(n, word)| format!("{} {word} ", count(n)));
@@ -333,6 +338,7 @@ fn state(model: &Model, theme: &Theme, entry: &Entry) -> Said {
     match &entry.state {
         State::Unread => unscored('·', theme.dim, String::new()),
         State::Failed(reason) => unscored('✗', theme.refused, reason.to_string()),
+        State::NoPicture(kind) => unscored('∅', theme.dim, format!("no picture: {kind}")),
         State::Read(prediction) => match &prediction.input {
             InputCheck::Refused(reasons) => {
                 let words = format!("refused: {}", reasons.join("; "));

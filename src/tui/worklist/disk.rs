@@ -29,6 +29,8 @@ pub struct Rescanned {
     pub new: usize,
     pub written: usize,
     pub gone: usize,
+    /// Of formats that are not read.
+    pub left_out: usize,
 }
 
 impl Entry {
@@ -75,7 +77,7 @@ impl Worklist {
     fn forget_others(&mut self, index: usize, content: ContentId) {
         let is_other = |state: &State| match state {
             State::Read(said) => said.content != content,
-            State::Failed(_) => true,
+            State::NoPicture(_) | State::Failed(_) => true,
             State::Unread => false,
         };
         if is_other(&self.entries[index].state) {
@@ -127,9 +129,18 @@ impl Worklist {
             path,
             exists,
             stamp,
+            unread,
         } in touched
         {
-            match (known.get(&path), exists) {
+            if !exists || unread.is_none() {
+                self.left_out.remove(&path);
+            }
+            let index = known.get(&path);
+            if let (Some(format), None, true) = (unread, index, exists) {
+                done.left_out += usize::from(self.left_out.add(path, format));
+                continue;
+            }
+            match (index, exists) {
                 (Some(index), true) => done.written += usize::from(self.written(*index, stamp)),
                 (Some(index), false) => done.gone += usize::from(self.gone(*index)),
                 (None, true) if !new.contains(&path) => new.push(path),
@@ -149,7 +160,7 @@ impl Worklist {
             entry.disk = Disk::Same;
         }
         // What could not be read may have been completed meanwhile.
-        let has_failed = matches!(entry.state, State::Failed(_));
+        let has_failed = matches!(entry.state, State::NoPicture(_) | State::Failed(_));
         let may_differ = entry.may_differ(stamp);
         if may_differ {
             self.doubt(index);
@@ -245,6 +256,7 @@ mod tests {
             path: path(name),
             exists,
             stamp: None,
+            unread: None,
         };
         let done = list.touch(vec![
             touched("a", true),
@@ -257,6 +269,7 @@ mod tests {
             new: 1,
             written: 1,
             gone: 1,
+            left_out: 0,
         };
         assert_eq!(done, expected);
         let marks: Vec<_> = (0..3).map(|row| list.row(row).unwrap().disk).collect();

@@ -209,6 +209,8 @@ fn check_rank(entry: &Entry) -> Option<f64> {
     match &entry.state {
         State::Unread => None,
         State::Failed(_) => Some(0.0),
+        // Nothing is to be done about it.
+        State::NoPicture(_) => Some(4.0),
         State::Read(prediction) => Some(match prediction.input {
             InputCheck::Refused(_) => 1.0,
             InputCheck::Caution(_) => 2.0,

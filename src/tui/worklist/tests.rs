@@ -335,6 +335,7 @@ fn each_state_is_counted_once_however_often_it_changes() {
         read: 3,
         refused: 1,
         failed: 1,
+        skipped: 0,
     };
     assert_eq!(list.tally(), tally);
     list.record(Path::new("w/a.png"), refused());

@@ -75,9 +75,37 @@ fn touch(model: &mut Model, name: &str, exists: bool) -> Vec<Effect> {
         path: path(name),
         exists,
         stamp: None,
+        unread: None,
     }];
     let asked = false;
     update(model, Message::Touched { touched, asked })
+}
+
+#[test]
+fn what_comes_and_is_not_read_is_counted_and_no_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let zip = folder.path().join("films.zip");
+    std::fs::write(&zip, "").unwrap();
+    let roots = [folder.path().to_owned()];
+    let found = || crate::library::rescan(&roots, |_| false, &[]);
+    let mut model = model_of(&["a.png"]);
+    for asked in [false, true] {
+        let touched = found();
+        update(&mut model, Message::Touched { touched, asked });
+        assert_eq!(model.worklist.left_out().count(), 1);
+        assert_eq!(model.worklist.total(), 1);
+        assert_eq!(model.notice.as_deref(), Some("on the disk: 1 not read"));
+    }
+    std::fs::remove_file(&zip).unwrap();
+    let gone = Touched {
+        path: zip.into(),
+        exists: false,
+        stamp: None,
+        unread: None,
+    };
+    let (touched, asked) = (vec![gone], false);
+    update(&mut model, Message::Touched { touched, asked });
+    assert_eq!(model.worklist.left_out().count(), 0);
 }
 
 fn drafts(effects: Vec<Effect>) -> Vec<Draft> {

@@ -21,8 +21,8 @@ use matching::Candidate;
 pub use matching::below_root;
 
 /// What can be asked of an image beside parts of its path.
-const STATES: [&str; 7] = [
-    "unread", "read", "error", "ok", "caution", "refused", "found",
+const STATES: [&str; 8] = [
+    "unread", "read", "error", "skipped", "ok", "caution", "refused", "found",
 ];
 /// What can be asked of a review.
 const REVIEWS: [&str; 7] = [

@@ -1,0 +1,274 @@
+use super::*;
+use crate::domain::{Calibration, LabelCard, Prevalence};
+use crate::evaluation::question::Truth;
+
+const HEAD: &str = "path,status,reasons,Pneumonia,COVID-19,model_sha256\n";
+
+fn table(rows: &str) -> Table {
+    Table::parse(Path::new("t.csv"), format!("{HEAD}{rows}").as_bytes()).unwrap()
+}
+
+fn case(path: &str) -> Case {
+    Case {
+        path: path.into(),
+        patient: String::new(),
+        groups: Vec::new(),
+        truth: Truth::default(),
+    }
+}
+
+/// The first score of each case; `None` where it was refused, or failed.
+fn scores(table: &Table, paths: &[&str], root: &str) -> Result<Vec<Option<f64>>, String> {
+    let cases: Vec<_> = paths.iter().map(|path| case(path)).collect();
+    let answers = table
+        .answers(&cases, Path::new(root))
+        .map_err(|e| e.to_string())?;
+    let outcomes = answers.outcomes.into_iter();
+    let first = |outcome| match outcome {
+        Outcome::Scored { labels, .. } => labels[0],
+        _ => None,
+    };
+    Ok(outcomes.map(first).collect())
+}
+
+#[test]
+fn rows_find_their_cases_wherever_both_were_run() {
+    let table = table(
+        "../data/a/1.png,ok,,0.5,0.25,ab\n../data/b/1.png,caution,small,0.75,0.5,ab\n\
+             ../data/b/2.png,refused,colour,,,ab\n../data/b/3.png,error,torn,,,\n",
+    );
+    assert_eq!(table.labels(), ["Pneumonia", "COVID-19"]);
+    assert_eq!(table.model_sha256(), "ab");
+    let paths = ["b/1.png", "a/1.png", "b/2.png", "b/3.png", "b/4.png"];
+    let found = [Some(0.75), Some(0.5), None, None, None];
+    for root in ["../data", "/mnt/x"] {
+        assert_eq!(scores(&table, &paths, root).unwrap(), found);
+    }
+    assert_eq!(
+        scores(&table, &["/w/data/a/1.png"], "").unwrap(),
+        [Some(0.5)]
+    );
+}
+
+#[test]
+fn a_row_that_could_be_of_two_cases_is_of_none() {
+    let two = table("a/1.png,ok,,0.5,0.25,ab\nb/1.png,ok,,0.5,0.25,ab\n");
+    assert!(
+        scores(&two, &["1.png"], "")
+            .unwrap_err()
+            .contains("not plain")
+    );
+    assert_eq!(
+        scores(&two, &["1.png"], "b").unwrap(),
+        [Some(0.5)],
+        "the whole path is"
+    );
+    let bare = table("1.png,ok,,0.5,0.25,ab\n");
+    assert!(scores(&bare, &["a/1.png", "b/1.png"], "").is_err());
+    assert!(
+        scores(&bare, &["x.png"], "")
+            .unwrap_err()
+            .contains("no row is of")
+    );
+}
+
+/// Two files have changed names since the table was made, and a third was replaced.
+#[test]
+fn a_row_belongs_to_the_content_that_it_was_made_of() {
+    let text = "path,image_sha256,status,Pneumonia\na.png,aa,ok,0.25\nb.png,bb,ok,0.75\n\
+            c.png,cc,ok,0.5\nd.png,,ok,0.125\n";
+    let table = Table::parse(Path::new("t.csv"), text.as_bytes()).unwrap();
+    assert_eq!(table.labels(), ["Pneumonia"]);
+    let cases = ["a.png", "b.png", "c.png", "d.png"].map(case);
+    let scores = |contents: [Option<&str>; 4]| {
+        let contents = contents.map(|content| content.map(str::to_owned));
+        let answers = table.answers_of(&cases, Path::new(""), &contents).unwrap();
+        answers.outcomes.into_iter().map(|outcome| match outcome {
+            Outcome::Scored { labels, .. } => labels[0],
+            _ => None,
+        })
+    };
+    let found: Vec<_> = scores([Some("bb"), Some("aa"), Some("ee"), Some("dd")]).collect();
+    assert_eq!(found, [Some(0.75), Some(0.25), None, Some(0.125)]);
+    // Without the files, the paths are all there is.
+    let found: Vec<_> = scores([None; 4]).collect();
+    assert_eq!(found, [Some(0.25), Some(0.75), Some(0.5), Some(0.125)]);
+}
+
+#[test]
+fn json_lines_are_read_and_a_torn_row_is_left_out() {
+    let text = "{\"path\":\"a.png\",\"status\":\"ok\",\"Pneumonia\":0.25}\n{\"path\":\"b.p";
+    let table = Table::parse(Path::new("t.jsonl"), text.as_bytes()).unwrap();
+    assert_eq!(
+        scores(&table, &["a.png", "b.png"], "").unwrap(),
+        [Some(0.25), None]
+    );
+}
+
+#[test]
+fn every_format_that_predict_writes_is_read_whatever_the_file_is_called() {
+    let csv = "path,status,Pneumonia\na.png,ok,0.25\nb.png,error,\n";
+    let tsv = csv.replace(',', "\t");
+    let array = r#"[
+{"path":"a.png","status":"ok","Pneumonia":0.25},
+{"path":"b.png","status":"error","Pneumonia":null}
+]"#;
+    let on_one_line = array.replace('\n', "");
+    let torn = format!("{}{{\"path", array.replace("\n]", ",\n"));
+    let bom = format!("\u{feff}{csv}");
+    for text in [csv, &tsv, array, &on_one_line, &torn, &bom] {
+        let table = Table::parse(Path::new("t"), text.as_bytes()).unwrap();
+        let found = scores(&table, &["a.png", "b.png"], "").unwrap();
+        assert_eq!(found, [Some(0.25), None], "{text}");
+    }
+}
+
+/// As R, pandas, Python and spreadsheets write a score that is missing.
+#[test]
+fn a_missing_score_is_counted_and_named_and_the_label_stays() {
+    let rows = "a.png,ok,0.25,0.5\nb.png,ok,MISSING,0.75\nc.png,error,MISSING,MISSING\n";
+    let head = "path,status,Pneumonia,COVID-19\n";
+    for missing in [
+        "", "nan", "NaN", "NA", "N/A", "null", "NULL", "None", "<NA>", "#N/A", "inf", "-Inf", " ",
+    ] {
+        let text = format!("{head}{rows}").replace("MISSING", missing);
+        let table = Table::parse(Path::new("t.csv"), text.as_bytes()).unwrap();
+        assert_eq!(table.labels(), ["Pneumonia", "COVID-19"], "{missing}");
+        let found = scores(&table, &["a.png", "b.png", "c.png"], "").unwrap();
+        assert_eq!(found, [Some(0.25), None, None], "{missing}");
+        let remarks: Vec<_> = table.remarks().collect();
+        assert_eq!(
+            remarks,
+            ["t.csv: 1 of 2 rows have no score for Pneumonia, and are not in its figures: b.png"]
+        );
+    }
+    for json in ["NaN", "-Infinity", "null"] {
+        let text = format!(
+            "{{\"path\":\"NaN.png\",\"status\":\"ok\",\"Pneumonia\":0.25}}\n\
+                 {{\"path\":\"b\\\"NaN.png\",\"status\":\"ok\",\"Pneumonia\":{json}}}\n"
+        );
+        for text in [
+            text.clone(),
+            format!("[{}]", text.trim().replace('\n', ",")),
+        ] {
+            let table = Table::parse(Path::new("t"), text.as_bytes()).unwrap();
+            let found = scores(&table, &["NaN.png", "b\"NaN.png"], "").unwrap();
+            assert_eq!(found, [Some(0.25), None], "{text}");
+        }
+    }
+}
+
+#[test]
+fn the_last_row_counts_without_a_line_end_and_line_ends_within_quotes_are_text() {
+    let rows = "a.png,ok,\"dark,\r\nsmall\",0.25,0.5,ab\r\nb.png,ok,,0.75,0.5,ab";
+    for text in [format!("{HEAD}{rows}"), format!("\u{feff}{HEAD}{rows}\r\n")] {
+        let table = Table::parse(Path::new("t.csv"), text.as_bytes()).unwrap();
+        let found = scores(&table, &["a.png", "b.png"], "").unwrap();
+        assert_eq!(found, [Some(0.25), Some(0.75)], "{text}");
+        assert_eq!(table.remarks().count(), 0);
+    }
+    let torn = table("a.png,ok,,0.25,0.5,ab\nb.png,ok,,0.7");
+    assert_eq!(
+        scores(&torn, &["a.png", "b.png"], "").unwrap(),
+        [Some(0.25), None]
+    );
+    let remarks: Vec<_> = torn.remarks().collect();
+    assert_eq!(remarks, ["t.csv: its last row is cut off and left out"]);
+}
+
+#[test]
+fn a_table_of_r_or_a_spreadsheet_is_read() {
+    let r = "\"\",\"path\",\"status\",\"Pneumonia\",\"model_sha256\"\n\
+                 \"1\",\"a.png\",\"ok\",0.25,\"ab\"\n\"0\",\"b.png\",\"error\",NA,NA\n";
+    let commas = "path;status;Pneumonia\r\na.png;ok;0,25\r\nb.png;error;\r\n";
+    for text in [r, commas] {
+        let table = Table::parse(Path::new("t.csv"), text.as_bytes()).unwrap();
+        assert_eq!(table.labels(), ["Pneumonia"]);
+        assert_eq!(
+            scores(&table, &["a.png", "b.png"], "").unwrap(),
+            [Some(0.25), None]
+        );
+    }
+}
+
+#[test]
+fn a_slip_in_a_column_of_scores_is_named() {
+    let text = "path,status,Pneumonia,x,age,sex\na.png,ok,0.25,0.5,54,f\n\
+                    b.png,ok,high,0.5,61,m\n";
+    let table = Table::parse(Path::new("t.csv"), text.as_bytes()).unwrap();
+    assert_eq!(table.labels(), ["x"]);
+    let remarks: Vec<_> = table.remarks().collect();
+    let expected = "column Pneumonia is not taken for scores: \"high\" in row 2";
+    assert!(
+        remarks.len() == 1 && remarks[0].contains(expected),
+        "{remarks:?}"
+    );
+}
+
+#[test]
+fn rows_that_say_more_beside_rows_that_say_less_are_one_table() {
+    let text = "{\"path\":\"a.png\",\"status\":\"ok\",\"Pneumonia\":0.25}\n\
+            {\"path\":\"b.png\",\"status\":\"ok\",\"Pneumonia\":0.5,\"image_sha256\":\"ab\"}\n";
+    let table = Table::parse(Path::new("t.jsonl"), text.as_bytes()).unwrap();
+    let found = scores(&table, &["a.png", "b.png"], "").unwrap();
+    assert_eq!(found, [Some(0.25), Some(0.5)]);
+    let other = text.replace("image_sha256", "Effusion");
+    assert!(Table::parse(Path::new("t.jsonl"), other.as_bytes()).is_err());
+}
+
+#[test]
+fn a_table_at_another_prevalence_than_the_cards_is_refused() {
+    let calibrated = |name: &str| LabelCard {
+        calibration: Some(Calibration {
+            slope: 1.0,
+            intercept: 0.0,
+            prevalence: Prevalence::new(0.5).unwrap(),
+        }),
+        ..LabelCard::new(name, crate::domain::Question::Presence, None)
+    };
+    let card = ModelCard {
+        labels: vec![calibrated("Pneumonia"), calibrated("COVID-19")],
+        ..ModelCard::default()
+    };
+    let csv = "path,status,COVID-19,prevalence\na.png,ok,0.25,Pneumonia=0.5; COVID-19=SHARE\n\
+                   b.png,error,,\n";
+    let line = r#"{"path":"a.png","status":"ok","COVID-19":0.25,"prevalence":{"Pneumonia":0.5,"COVID-19":SHARE}}"#;
+    let array = format!("[\n{line}\n]");
+    let earlier = "path,status,COVID-19\na.png,ok,0.25\n";
+    let check = |text: &str| {
+        let table = Table::parse(Path::new("pv.csv"), text.as_bytes()).unwrap();
+        let checked = table.refuse_another_prevalence(&card);
+        checked.map_err(|error| error.to_string())
+    };
+    assert_eq!(check(earlier), Ok(()));
+    for text in [csv, line, &array] {
+        assert_eq!(check(&text.replace("SHARE", "0.5")), Ok(()), "{text}");
+        let error = check(&text.replace("SHARE", "0.0001")).unwrap_err();
+        let expected = "pv.csv assumes COVID-19=0.0001, and the model's card 0.5";
+        assert!(error.starts_with(expected), "{error}");
+    }
+}
+
+#[test]
+fn other_tables_are_told() {
+    for (text, reason) in [
+        ("", "no columns path and status"),
+        ("path,finding\na,b\n", "no columns path and status"),
+        ("[{\"path\":1}]\n", "no columns path and status"),
+        ("[1, 2]\n", "no columns path and status"),
+        ("path,status,x\na.png,ok,high\n", "no column of scores"),
+        ("path,status,x\na.png,ok,1.5\n", "no column of scores"),
+        (
+            "path,status,x\na.png,ok,0.5\nb.png\n",
+            "row 2 has other columns",
+        ),
+        (
+            "path,status,x,model_sha256\na,ok,0.5,1\nb,ok,0.5,2\n",
+            "several models",
+        ),
+    ] {
+        let error = Table::parse(Path::new("t.csv"), text.as_bytes()).unwrap_err();
+        assert!(error.to_string().contains(reason), "{text}: {error}");
+        assert!(error.is::<Usage>());
+    }
+}

@@ -1,0 +1,107 @@
+//! Which columns of a table hold scores, and which rows lack one.
+
+use crate::domain::{Score, ScoreKind};
+use crate::evaluation::is_missing;
+use crate::export::is_label;
+
+/// Rows that are named where a score is missing; the rest are counted.
+const NAMED: usize = 5;
+
+/// The columns of scores. What looks like one but for a slip is a remark.
+pub fn labels(columns: &[String], rows: &[Vec<String>], remarks: &mut Vec<String>) -> Vec<usize> {
+    let mut labels = Vec::new();
+    // A column without a name is one of row numbers, as R and pandas write them.
+    let named = |column: &usize| !columns[*column].is_empty() && is_label(&columns[*column]);
+    for column in (0..columns.len()).filter(named) {
+        match Column::of(rows, column) {
+            Column::Scores => labels.push(column),
+            Column::Mixed(row) => remarks.push(format!(
+                "column {} is not taken for scores: {:?} in row {} is none from 0 to 1",
+                columns[column],
+                rows[row][column],
+                row + 1
+            )),
+            Column::Other => {}
+        }
+    }
+    labels
+}
+
+/// Says of which images a model gave answers, but none for this label.
+pub fn without_scores(
+    label: &str,
+    column: usize,
+    rows: &[Vec<String>],
+    status: usize,
+    path: usize,
+) -> Option<String> {
+    let is_scored = |row: &&Vec<String>| matches!(row[status].as_str(), "ok" | "caution");
+    let scored = rows.iter().filter(is_scored);
+    let without: Vec<&str> = scored
+        .clone()
+        .filter(|row| score(&row[column]).is_none())
+        .map(|row| row[path].as_str())
+        .collect();
+    if without.is_empty() {
+        return None;
+    }
+    let more = match without.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    Some(format!(
+        "{} of {} rows have no score for {label}, and are not in its figures: {}{more}",
+        without.len(),
+        scored.count(),
+        without[..without.len().min(NAMED)].join(", ")
+    ))
+}
+
+/// What a column of a table may hold.
+#[derive(Debug, PartialEq, Eq)]
+enum Column {
+    /// Scores, and cells without one.
+    Scores,
+    /// Scores, and in the row of that number, counted from 0, what is none: most likely a slip.
+    Mixed(usize),
+    Other,
+}
+
+impl Column {
+    fn of(rows: &[Vec<String>], column: usize) -> Self {
+        let cells = || rows.iter().map(|row| row[column].as_str()).enumerate();
+        let mut others =
+            cells().filter(|(_, cell)| !is_without_score(cell) && score(cell).is_none());
+        let mut scores = cells().filter_map(|(_, cell)| score(cell));
+        match others.next() {
+            None if scores.next().is_some() => Column::Scores,
+            // Names and whole numbers are no scores, and are not meant to be.
+            Some((row, cell)) if cell.parse::<f64>().is_err() && scores.any(is_fraction) => {
+                Column::Mixed(row)
+            }
+            _ => Column::Other,
+        }
+    }
+}
+
+fn is_fraction(score: f64) -> bool {
+    score > 0.0 && score < 1.0
+}
+
+/// As the model gave it: a threshold of the card is compared with that number. Where a comma is the
+/// decimal sign there is only one, and no point.
+pub fn score(cell: &str) -> Option<f64> {
+    let cell = cell.trim();
+    let number = match (cell.matches(',').count(), cell.contains('.')) {
+        (1, false) => cell.replace(',', ".").parse(),
+        _ => cell.parse(),
+    };
+    let score = Score::new(number.ok()?, ScoreKind::Sigmoid)?;
+    Some(score.value().into())
+}
+
+/// Whether a cell says that there is no score, as programs write that.
+fn is_without_score(cell: &str) -> bool {
+    let is_infinite = |number: f64| number.is_infinite();
+    is_missing(cell) || cell.trim().parse().is_ok_and(is_infinite)
+}

@@ -1,0 +1,115 @@
+//! Files of a folder that are no rows, and rows that hold no picture.
+
+use std::ops::ControlFlow;
+
+use super::*;
+use crate::library::{Found, UnreadFormat, scan};
+
+/// As a walk finds them: these files, and the format of each.
+fn unread(names: &[&str]) -> Vec<(Arc<Path>, UnreadFormat)> {
+    let folder = tempfile::tempdir().unwrap();
+    for name in names {
+        std::fs::write(folder.path().join(name), "").unwrap();
+    }
+    let mut found = Vec::new();
+    scan(&[folder.path().to_owned()], |thing| {
+        if let Found::Unread { path, format } = thing {
+            let name = path.file_name().unwrap();
+            found.push((Path::new("ward").join(name).into(), format));
+        }
+        ControlFlow::Continue(())
+    });
+    found
+}
+
+/// One image, and files beside it that are not read.
+fn model(size: (u16, u16), left_out: &[&str], problems: &[&str]) -> Model {
+    let mut model = Model::new(Keymap::bundled(), Size::new(size.0, size.1), "half-blocks");
+    model.worklist.set_roots(vec!["ward".into()]);
+    lay_out(&mut model);
+    let images = vec![Arc::from(PathBuf::from("ward/a.png"))];
+    let problems = problems.iter().map(|text| (*text).to_owned()).collect();
+    update(&mut model, Message::LeftOut(unread(left_out)));
+    update(&mut model, Message::Found { images, problems });
+    update(&mut model, Message::ScanFinished);
+    model
+}
+
+#[test]
+fn what_is_not_read_is_counted_said_and_listed() {
+    let names = ["b.jxl", "c.zip", "d.nii", "notes.txt"];
+    for size in [(80, 24), (120, 35), (200, 50)] {
+        let mut model = model(size, &names, &[]);
+        let text = screen(&model);
+        assert!(text.contains("3 files not read · ! lists them"), "{text}");
+        press(&mut model, 'j');
+        let text = screen(&model);
+        assert!(
+            text.lines().next().unwrap().contains("3 not read"),
+            "{text}"
+        );
+        press(&mut model, '!');
+        let text = screen(&model);
+        for line in [
+            "b.jxl: a JPEG XL image",
+            "c.zip: a zip archive: unpack it first",
+        ] {
+            assert!(text.contains(line), "{text}");
+        }
+        assert!(!text.contains("notes.txt"), "{text}");
+        press(&mut model, 'x');
+        assert!(!screen(&model).contains("unpack"));
+    }
+}
+
+#[test]
+fn a_small_screen_says_it_too_and_problems_are_listed_with_it() {
+    let mut model = model((40, 15), &["b.rar"], &["ward/x: permission denied"]);
+    let text = screen(&model);
+    assert!(text.contains("2 not read · !"), "{text}");
+    press(&mut model, '!');
+    let text = screen(&model);
+    assert!(text.contains("ward/x: permission denied"), "{text}");
+    assert!(text.contains("b.rar: a RAR archive"), "{text}");
+}
+
+#[test]
+fn where_every_file_is_a_row_nothing_is_said() {
+    let mut model = model((80, 24), &[], &[]);
+    assert!(!screen(&model).contains("not read"));
+    press(&mut model, '!');
+    assert!(model.overlay.is_none());
+    assert!(screen(&model).contains("no file was left out"));
+}
+
+#[test]
+fn thousands_of_names_are_cut_short_with_a_number_and_none_moves_the_cursor() {
+    let mut model = model((120, 35), &["b\u{1b}[2J.zip"], &[]);
+    let (_, format) = unread(&["a.zip"])[0];
+    let more = (0..1_500).map(|n| (Path::new("ward").join(format!("{n:04}.zip")).into(), format));
+    update(&mut model, Message::LeftOut(more.collect()));
+    assert!(screen(&model).contains(&format!("{} not read", text::count(1_501))));
+    press(&mut model, '!');
+    let text = screen(&model);
+    assert!(
+        !text.contains('\u{1b}') && text.contains("0000.zip"),
+        "{text}"
+    );
+    model.overlay = Some(Overlay::LeftOut { scroll: u16::MAX });
+    assert!(screen(&model).contains("and 501 more"));
+}
+
+#[test]
+fn a_file_without_a_picture_is_no_failure() {
+    let mut model = model((120, 35), &[], &[]);
+    let report = Failure::NoPicture("structured report".into());
+    answer(&mut model, Err(report));
+    let text = screen(&model);
+    assert!(text.contains("no picture: structured report"), "{text}");
+    assert!(text.contains("1 without picture"), "{text}");
+    assert!(!text.contains("failed") && !text.contains('✗'), "{text}");
+    model.worklist.set_filter("skipped".into());
+    assert_eq!(model.worklist.len(), 1);
+    model.worklist.set_filter("error".into());
+    assert_eq!(model.worklist.len(), 0);
+}
