@@ -9,6 +9,7 @@
 mod admission;
 mod attributes;
 mod codecs;
+mod elements;
 mod frame;
 mod identity;
 mod jpeg_ls;
@@ -32,8 +33,8 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Radiograph, Fault>
     let syntax = start.transfer_syntax.as_str();
     let data_set = inflated(&bytes[start.offset..], syntax, limits)?;
     let encoding = Encoding::of(syntax).as_found(&data_set);
-    let parts = take_apart(&data_set, encoding, &attributes::WANTED)?;
-    let attributes = attributes::read(&parts.header, encoding)?;
+    let parts = take_apart(&data_set, encoding, &elements::WANTED)?;
+    let attributes = elements::read(&parts.header, encoding)?;
     let Some(pixels) = parts.pixels else {
         return Err(attributes.without_pixels(start.sop_class.as_deref()));
     };
