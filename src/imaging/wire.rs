@@ -279,11 +279,14 @@ impl Writer {
             Objection::OneSide(side) => (5, Some(side)),
             Objection::View(view) => (6, Some(view)),
             Objection::Class { is_of, .. } => (7, Some(is_of)),
+            Objection::Unread { value, .. } => (8, value.as_ref()),
         };
         self.u8(code);
         self.text(text);
-        if let Objection::Class { modality, .. } = objection {
-            self.bytes(modality.as_bytes());
+        match objection {
+            Objection::Class { modality, .. } => self.bytes(modality.as_bytes()),
+            Objection::Unread { attribute, .. } => self.bytes(attribute.as_bytes()),
+            _ => {}
         }
     }
 
@@ -491,6 +494,10 @@ impl<'a> Reader<'a> {
                 is_of,
                 modality: self.string()?,
             },
+            (8, value) => Objection::Unread {
+                value,
+                attribute: self.string()?,
+            },
             _ => return None,
         })
     }
@@ -634,6 +641,10 @@ mod tests {
                     Objection::Class {
                         is_of: "CT".into(),
                         modality: "DX".into(),
+                    },
+                    Objection::Unread {
+                        attribute: "Rescale Slope".into(),
+                        value: text.clone(),
                     },
                 ],
             },

@@ -6,6 +6,7 @@ use dicom_object::InMemDicomObject;
 use dicom_object::mem::InMemElement;
 
 use super::super::{Fault, clean_text};
+use super::elements::item_text;
 use super::object_kind;
 use super::{admission, identity};
 use crate::domain::{
@@ -75,32 +76,23 @@ impl Attributes {
 
     /// The picture's shape and encoding, checked against each other.
     pub fn picture(&self) -> Result<Picture, Fault> {
-        let small = |tag, name: &str| -> Result<Option<u8>, Fault> {
-            match self.integer(tag) {
-                None => Ok(None),
-                Some(v) => u8::try_from(v)
-                    .map(Some)
-                    .map_err(|_| Fault::damaged(format!("{name} is {v}"))),
-            }
-        };
-        let size = |tag, name: &str| {
-            let value = self.integer(tag).and_then(|v| u32::try_from(v).ok());
-            value.ok_or_else(|| Fault::damaged(format!("{name} is missing")))
-        };
-        let samples_per_pixel = small(tags::SAMPLES_PER_PIXEL, "Samples per Pixel")?.unwrap_or(1);
-        let bits_allocated = small(tags::BITS_ALLOCATED, "Bits Allocated")?
+        let samples_per_pixel = self.small(tags::SAMPLES_PER_PIXEL)?.unwrap_or(1);
+        let bits_allocated = self
+            .small(tags::BITS_ALLOCATED)?
             .ok_or_else(|| Fault::damaged("Bits Allocated is missing"))?;
-        let bits_stored = small(tags::BITS_STORED, "Bits Stored")?.unwrap_or(bits_allocated);
-        let high_bit = small(tags::HIGH_BIT, "High Bit")?.unwrap_or(bits_stored.saturating_sub(1));
+        let bits_stored = self.small(tags::BITS_STORED)?.unwrap_or(bits_allocated);
+        let high_bit = self.small(tags::HIGH_BIT)?;
+        // It says how the bytes of colours lie, and of grey values nothing.
+        let planar = samples_per_pixel > 1 && self.small(tags::PLANAR_CONFIGURATION)? == Some(1);
         let picture = Picture {
-            columns: size(tags::COLUMNS, "Columns")?,
-            rows: size(tags::ROWS, "Rows")?,
+            columns: self.size(tags::COLUMNS)?,
+            rows: self.size(tags::ROWS)?,
             samples_per_pixel,
             bits_allocated,
             bits_stored,
-            high_bit,
-            signed: self.signed(),
-            planar: self.integer(tags::PLANAR_CONFIGURATION) == Some(1),
+            high_bit: high_bit.unwrap_or(bits_stored.saturating_sub(1)),
+            signed: self.small(tags::PIXEL_REPRESENTATION)? == Some(1),
+            planar,
             colour: self.colour(samples_per_pixel)?,
             frames: self
                 .integer(tags::NUMBER_OF_FRAMES)
@@ -108,6 +100,9 @@ impl Attributes {
                 .map_or(1, |v| v.max(1)),
         };
         picture.check()?;
+        if matches!(picture.colour, Colour::Monochrome1 | Colour::Monochrome2) {
+            self.check_sign(tags::RESCALE_SLOPE)?;
+        }
         Ok(picture)
     }
 
@@ -180,10 +175,9 @@ impl Attributes {
             .into_iter()
             .zip(self.numbers(tags::WINDOW_WIDTH))
             .enumerate()
-            .filter(|(_, (centre, width))| {
-                centre.is_finite() && width.is_finite() && *width >= narrowest
-            })
-            .map(|(i, (centre, width))| WindowLevel {
+            .filter_map(|(i, (centre, width))| Some((i, centre?, width?)))
+            .filter(|(_, _, width)| *width >= narrowest)
+            .map(|(i, centre, width)| WindowLevel {
                 centre,
                 width,
                 function,
@@ -274,7 +268,7 @@ impl Attributes {
         ]
         .into_iter()
         .find_map(|tag| match self.numbers(tag)[..] {
-            [vertical, horizontal] => {
+            [Some(vertical), Some(horizontal), ..] => {
                 Some(vertical / horizontal).filter(|aspect| plausible.contains(aspect))
             }
             _ => None,
@@ -437,18 +431,14 @@ pub(super) fn is_radiography(modality: &str) -> bool {
 /// A view as a coded concept: PS3.16 CID 4010, in SNOMED CT or its older codes, or else by the
 /// words of its meaning.
 fn coded_view(concept: &InMemDicomObject) -> ViewPosition {
-    let text = |tag| {
-        concept
-            .get(tag)
-            .and_then(|e| e.to_str().ok())
-            .map(|t| clean_text(&t))
-    };
-    match text(tags::CODE_VALUE).as_deref() {
+    match item_text(concept, tags::CODE_VALUE).as_deref() {
         Some("R-10214" | "272479007") => return ViewPosition::Pa,
         Some("R-10206" | "399348003") => return ViewPosition::Ap,
         _ => {}
     }
-    let meaning = text(tags::CODE_MEANING).unwrap_or_default().to_lowercase();
+    let meaning = item_text(concept, tags::CODE_MEANING)
+        .unwrap_or_default()
+        .to_lowercase();
     match meaning.replace(['-', ' '], "") {
         m if m.contains("posteroanterior") => ViewPosition::Pa,
         m if m.contains("anteroposterior") => ViewPosition::Ap,
