@@ -120,14 +120,17 @@ impl Cursor<'_> {
 }
 
 impl Rewritten {
-    /// The data set. Its texts are UTF-8, if they can be, or else ISO 8859-1 where no character set
-    /// is said, or none that is known: every byte is some letter then.
+    /// The data set. Where UTF-8 is said, or no character set that is known, its texts are read as
+    /// UTF-8 if that is what they are, or else as ISO 8859-1, in which every byte is some letter.
     pub fn into_data_set(self) -> Vec<u8> {
-        let default = match self.is_no_utf8 {
+        let found = match self.is_no_utf8 {
             true => character_set::LATIN_1,
             false => character_set::UTF_8,
         };
-        let term = self.character_set.unwrap_or(default);
+        let said = self
+            .character_set
+            .filter(|&set| set != character_set::UTF_8);
+        let term = said.unwrap_or(found);
         let mut whole = Rewritten::default();
         let tag = tags::SPECIFIC_CHARACTER_SET;
         whole.element(tag, VR::CS, term.as_bytes());
