@@ -279,6 +279,11 @@ fn numbers_and_texts_may_have_each_others_representation() {
         (tags::ROWS, VR::IS, text("10")),
         (tags::ROWS, VR::DS, text("10.0")),
         (tags::COLUMNS, VR::LO, text("12 ")),
+        (
+            tags::COLUMNS,
+            VR::UN,
+            PrimitiveValue::from(b"12.0".to_vec()),
+        ),
         (tags::COLUMNS, VR::OW, dicom_value!(U16, [W])),
         (tags::BITS_STORED, VR::IS, text("12")),
         (tags::PIXEL_REPRESENTATION, VR::SS, dicom_value!(I16, [0])),

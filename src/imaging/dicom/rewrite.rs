@@ -52,8 +52,11 @@ impl Cursor<'_> {
         }
         let mut within = self.within(header)?;
         if vr != VR::SQ {
+            let value = within.rest();
             let big_endian = self.encoding_within(header).big_endian;
-            to.value(header.tag, vr, within.rest(), big_endian);
+            let in_letters = is_number_in_letters(vr, value);
+            let vr = if in_letters { VR::IS } else { vr };
+            to.value(header.tag, vr, value, big_endian);
             return Ok(());
         }
         match within.rewrite_sequence(header, depth, to) {
@@ -71,7 +74,6 @@ impl Cursor<'_> {
     ) -> Result<(), Fault> {
         let start = to.bytes.len();
         let done = self.as_written(header, |within| {
-            to.bytes.truncate(start);
             to.header(header.tag, VR::SQ, UNDEFINED);
             within.rewrite_items(depth, to)?;
             to.delimiter(SEQUENCE_END, 0);
@@ -202,6 +204,14 @@ fn representation(header: &Header) -> VR {
         (VR::SS, Some(VirtualVr::Exact(VR::US))) => VR::US,
         (stated, _) => stated,
     }
+}
+
+/// Whether a value that ought to be a whole number of 16 bits is the number in letters: so long that it
+/// cannot be one, and too short for a table of them.
+fn is_number_in_letters(vr: VR, value: &[u8]) -> bool {
+    let is_letter = |b: &u8| b.is_ascii_digit() || matches!(b, b' ' | b'.' | 0);
+    let starts = value.first().is_some_and(u8::is_ascii_digit);
+    vr == VR::US && (3..=6).contains(&value.len()) && starts && value.iter().all(is_letter)
 }
 
 fn is_bytes(vr: VR) -> bool {

@@ -351,23 +351,29 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Reads an element's items in the encoding that they ought to have. Some writers know nothing
-    /// of the note on unknown content and go on in the encoding of the data set: that is tried next.
+    /// Reads an element's items in their encoding. Some writers know nothing of the note on unknown
+    /// content and go on in the encoding of the data set, which shows in the first element.
     pub fn as_written<T>(
         &mut self,
         header: &Header,
-        mut read: impl FnMut(&mut Self) -> Result<T, Fault>,
+        read: impl FnOnce(&mut Self) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
         let outer = self.encoding;
-        let start = self.at;
-        self.encoding = self.encoding_within(header);
-        let mut found = read(self);
-        if found.is_err() && self.encoding != outer {
-            (self.at, self.encoding) = (start, outer);
-            found = read(self);
+        if !self.goes_on_explicit() {
+            self.encoding = self.encoding_within(header);
         }
+        let found = read(self);
         self.encoding = outer;
         found
+    }
+
+    /// Whether an item follows whose first element has a value representation.
+    fn goes_on_explicit(&self) -> bool {
+        let mut ahead = self.clone();
+        let is_item = ahead.header().is_ok_and(|item| item.tag == ITEM);
+        let letters = ahead.rest().get(4..6);
+        let has_vr = letters.is_some_and(|vr| VR::from_binary([vr[0], vr[1]]).is_some());
+        self.encoding.explicit && is_item && has_vr
     }
 
     /// Items up to the delimiter or the end of the bytes.
