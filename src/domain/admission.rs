@@ -29,6 +29,12 @@ pub enum Objection {
     /// The SOP class (0008,0016) is of images of this modality, which is refused, and *Modality*
     /// (0008,0060) says another: both cannot be right.
     Class { is_of: String, modality: String },
+    /// An attribute that ought to be a number and is none, or one that makes no sense; what it says,
+    /// unless that might be a name. The image is read as if it were not there.
+    Unread {
+        attribute: String,
+        value: Option<String>,
+    },
 }
 
 impl fmt::Display for Objection {
@@ -45,6 +51,14 @@ impl fmt::Display for Objection {
             Objection::Class { is_of, modality } => {
                 write!(f, "SOP class says {is_of}, and modality {modality}")
             }
+            Objection::Unread {
+                attribute,
+                value: Some(value),
+            } => write!(f, "{attribute} \"{value}\" is no usable number, ignored"),
+            Objection::Unread {
+                attribute,
+                value: None,
+            } => write!(f, "{attribute} is no usable number, ignored"),
         }
     }
 }

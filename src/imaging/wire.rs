@@ -388,6 +388,7 @@ alternatives! {
     Objection {
         0 ForProcessing, 1 BodyPart(part), 2 Derived(kind), 3 SecondaryCapture(how), 4 BurnedIn,
         5 OneSide(side), 6 View(view), 7 Class { is_of, modality },
+        8 Unread { attribute, value },
     }
     Fault {
         0 Unreadable(reason), 1 NotAnImage(reason), 2 TooLarge(reason), 3 Damaged(reason),
@@ -454,6 +455,10 @@ mod tests {
                     Objection::Class {
                         is_of: "CT".into(),
                         modality: "DX".into(),
+                    },
+                    Objection::Unread {
+                        attribute: "Rescale Slope".into(),
+                        value: text.clone(),
                     },
                 ],
             },

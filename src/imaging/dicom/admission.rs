@@ -1,11 +1,10 @@
 //! What a data set says against reading its image as a frontal chest radiograph.
 
 use dicom_dictionary_std::{tags, uids};
-use dicom_object::InMemDicomObject;
 
 use super::attributes::{Attributes, is_radiography};
+use super::elements::item_text;
 use crate::domain::{Admission, Modality, Objection};
-use crate::imaging::clean_text;
 
 /// Everything that the header says against the image. What it does not say is nothing against it.
 pub(super) fn of(attributes: &Attributes) -> Admission {
@@ -25,8 +24,9 @@ pub(super) fn of(attributes: &Attributes) -> Admission {
         one_side(attributes),
         view(attributes),
     ];
+    let objections = objections.into_iter().flatten();
     Admission {
-        objections: objections.into_iter().flatten().collect(),
+        objections: objections.chain(attributes.unread()).collect(),
     }
 }
 
@@ -193,11 +193,6 @@ fn is_no_frontal(view: &str) -> bool {
     ];
     const PARTS: [&str; 4] = ["OBLIQ", "DECUB", "LAT", "LORDO"];
     EXACT.contains(&view) || PARTS.iter().any(|part| view.contains(part))
-}
-
-fn item_text(item: &InMemDicomObject, tag: dicom_core::Tag) -> Option<String> {
-    let text = item.get(tag)?.to_str().ok()?;
-    Some(clean_text(&text)).filter(|text| !text.is_empty())
 }
 
 /// What makes the images of a SOP class: a file that hides that it is a CT slice is a CT slice, and one

@@ -1,15 +1,13 @@
 //! What a data set says about its picture and its patient.
 
-use dicom_core::{Tag, VR};
+use dicom_core::VR;
 use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
-use dicom_object::collector::DicomCollectorOptions;
-use dicom_object::file::ReadPreamble;
 use dicom_object::mem::InMemElement;
 
 use super::super::{Fault, clean_text};
+use super::elements::item_text;
 use super::object_kind;
-use super::structure::Encoding;
 use super::{admission, identity};
 use crate::domain::{
     Lut, Modality, PatientFacts, PhotometricInterpretation, PixelTransform, Radiograph, Rescale,
@@ -46,153 +44,12 @@ pub(super) enum Colour {
     YbrOfJpeg2000,
 }
 
-/// The attributes that are read here. dicom-rs is given no others, so that a private or a broken
-/// element costs nothing.
-pub(super) const WANTED: [Tag; 62] = [
-    tags::SPECIFIC_CHARACTER_SET,
-    tags::IMAGE_TYPE,
-    tags::SOP_CLASS_UID,
-    tags::SOP_INSTANCE_UID,
-    tags::STUDY_INSTANCE_UID,
-    tags::SERIES_INSTANCE_UID,
-    tags::STUDY_DATE,
-    tags::STUDY_TIME,
-    tags::ACQUISITION_DATE,
-    tags::ACQUISITION_TIME,
-    tags::ACQUISITION_DATE_TIME,
-    tags::MODALITY,
-    tags::CONVERSION_TYPE,
-    tags::PRESENTATION_INTENT_TYPE,
-    tags::ANATOMIC_REGION_SEQUENCE,
-    tags::PATIENT_NAME,
-    tags::PATIENT_ID,
-    tags::ISSUER_OF_PATIENT_ID,
-    tags::ISSUER_OF_PATIENT_ID_QUALIFIERS_SEQUENCE,
-    tags::PATIENT_BIRTH_DATE,
-    tags::PATIENT_SEX,
-    tags::PATIENT_AGE,
-    tags::BODY_PART_EXAMINED,
-    tags::IMAGER_PIXEL_SPACING,
-    tags::VIEW_POSITION,
-    tags::PATIENT_ORIENTATION,
-    tags::LATERALITY,
-    tags::IMAGE_LATERALITY,
-    tags::SAMPLES_PER_PIXEL,
-    tags::PHOTOMETRIC_INTERPRETATION,
-    tags::PLANAR_CONFIGURATION,
-    tags::NUMBER_OF_FRAMES,
-    tags::ROWS,
-    tags::COLUMNS,
-    tags::PIXEL_SPACING,
-    tags::PIXEL_ASPECT_RATIO,
-    tags::BITS_ALLOCATED,
-    tags::BITS_STORED,
-    tags::HIGH_BIT,
-    tags::PIXEL_REPRESENTATION,
-    tags::PIXEL_PADDING_VALUE,
-    tags::PIXEL_PADDING_RANGE_LIMIT,
-    tags::BURNED_IN_ANNOTATION,
-    tags::WINDOW_CENTER,
-    tags::WINDOW_WIDTH,
-    tags::WINDOW_CENTER_WIDTH_EXPLANATION,
-    tags::VOILUT_FUNCTION,
-    tags::RESCALE_INTERCEPT,
-    tags::RESCALE_SLOPE,
-    tags::RED_PALETTE_COLOR_LOOKUP_TABLE_DESCRIPTOR,
-    tags::GREEN_PALETTE_COLOR_LOOKUP_TABLE_DESCRIPTOR,
-    tags::BLUE_PALETTE_COLOR_LOOKUP_TABLE_DESCRIPTOR,
-    tags::RED_PALETTE_COLOR_LOOKUP_TABLE_DATA,
-    tags::GREEN_PALETTE_COLOR_LOOKUP_TABLE_DATA,
-    tags::BLUE_PALETTE_COLOR_LOOKUP_TABLE_DATA,
-    tags::SEGMENTED_RED_PALETTE_COLOR_LOOKUP_TABLE_DATA,
-    tags::MODALITY_LUT_SEQUENCE,
-    tags::VOILUT_SEQUENCE,
-    tags::VIEW_CODE_SEQUENCE,
-    tags::PRESENTATION_LUT_SHAPE,
-    tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE,
-    tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE,
-];
-
 /// The attributes of a data set.
 pub(super) struct Attributes {
-    object: InMemDicomObject,
-}
-
-/// Reads the part of a data set before the pixel data.
-pub(super) fn read(header: &[u8], encoding: Encoding) -> Result<Attributes, Fault> {
-    let mut object = InMemDicomObject::new_empty();
-    DicomCollectorOptions::new()
-        .expected_ts(encoding.transfer_syntax())
-        .read_preamble(ReadPreamble::Never)
-        .from_reader(std::io::BufReader::new(std::io::Cursor::new(header)))
-        .read_dataset_to_end(&mut object)
-        .map_err(|e| Fault::damaged(with_causes(&e)))?;
-    Ok(Attributes { object })
-}
-
-/// An error and what caused it: dicom-rs keeps the useful part in the causes.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
+    pub(super) object: InMemDicomObject,
 }
 
 impl Attributes {
-    /// An attribute of the data set, or of the functional groups of an enhanced multi-frame
-    /// object as far as they concern the first frame (PS3.3 C.7.6.16).
-    fn get(&self, tag: Tag) -> Option<&InMemElement> {
-        self.object.get(tag).or_else(|| {
-            [
-                tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE,
-                tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE,
-            ]
-            .into_iter()
-            .filter_map(|groups| self.object.get(groups)?.items()?.first())
-            .flat_map(|groups| groups.iter())
-            .find_map(|group| group.items()?.first()?.get(tag))
-        })
-    }
-
-    /// Printable text, or nothing.
-    pub(super) fn text(&self, tag: Tag) -> Option<String> {
-        let text = self.get(tag)?.to_str().ok()?;
-        Some(clean_text(&text)).filter(|text| !text.is_empty())
-    }
-
-    /// Upper-case text of a code string.
-    pub(super) fn code(&self, tag: Tag) -> Option<String> {
-        self.text(tag).map(|text| text.to_ascii_uppercase())
-    }
-
-    pub(super) fn texts(&self, tag: Tag) -> Vec<String> {
-        let values = self.get(tag).and_then(|e| e.to_multi_str().ok());
-        values.map_or(Vec::new(), |v| {
-            v.iter().map(|text| clean_text(text)).collect()
-        })
-    }
-
-    fn integer(&self, tag: Tag) -> Option<i64> {
-        self.get(tag)?.to_int().ok()
-    }
-
-    fn numbers(&self, tag: Tag) -> Vec<f64> {
-        self.get(tag)
-            .and_then(|e| e.to_multi_float64().ok())
-            .unwrap_or_default()
-    }
-
-    fn number(&self, tag: Tag) -> Option<f64> {
-        self.numbers(tag).first().copied().filter(|v| v.is_finite())
-    }
-
-    pub(super) fn items(&self, tag: Tag) -> &[InMemDicomObject] {
-        self.get(tag).and_then(|e| e.items()).unwrap_or_default()
-    }
-
     /// What is to be said of an object without pixel data: that it is of a kind that has none, or
     /// that they are missing. `stored_as` is the SOP class that the file's meta information says.
     pub fn without_pixels(&self, stored_as: Option<&str>) -> Fault {
@@ -219,32 +76,23 @@ impl Attributes {
 
     /// The picture's shape and encoding, checked against each other.
     pub fn picture(&self) -> Result<Picture, Fault> {
-        let small = |tag, name: &str| -> Result<Option<u8>, Fault> {
-            match self.integer(tag) {
-                None => Ok(None),
-                Some(v) => u8::try_from(v)
-                    .map(Some)
-                    .map_err(|_| Fault::damaged(format!("{name} is {v}"))),
-            }
-        };
-        let size = |tag, name: &str| {
-            let value = self.integer(tag).and_then(|v| u32::try_from(v).ok());
-            value.ok_or_else(|| Fault::damaged(format!("{name} is missing")))
-        };
-        let samples_per_pixel = small(tags::SAMPLES_PER_PIXEL, "Samples per Pixel")?.unwrap_or(1);
-        let bits_allocated = small(tags::BITS_ALLOCATED, "Bits Allocated")?
+        let samples_per_pixel = self.small(tags::SAMPLES_PER_PIXEL)?.unwrap_or(1);
+        let bits_allocated = self
+            .small(tags::BITS_ALLOCATED)?
             .ok_or_else(|| Fault::damaged("Bits Allocated is missing"))?;
-        let bits_stored = small(tags::BITS_STORED, "Bits Stored")?.unwrap_or(bits_allocated);
-        let high_bit = small(tags::HIGH_BIT, "High Bit")?.unwrap_or(bits_stored.saturating_sub(1));
+        let bits_stored = self.small(tags::BITS_STORED)?.unwrap_or(bits_allocated);
+        let high_bit = self.small(tags::HIGH_BIT)?;
+        // It says how the bytes of colours lie, and of grey values nothing.
+        let planar = samples_per_pixel > 1 && self.small(tags::PLANAR_CONFIGURATION)? == Some(1);
         let picture = Picture {
-            columns: size(tags::COLUMNS, "Columns")?,
-            rows: size(tags::ROWS, "Rows")?,
+            columns: self.size(tags::COLUMNS)?,
+            rows: self.size(tags::ROWS)?,
             samples_per_pixel,
             bits_allocated,
             bits_stored,
-            high_bit,
-            signed: self.signed(),
-            planar: self.integer(tags::PLANAR_CONFIGURATION) == Some(1),
+            high_bit: high_bit.unwrap_or(bits_stored.saturating_sub(1)),
+            signed: self.small(tags::PIXEL_REPRESENTATION)? == Some(1),
+            planar,
             colour: self.colour(samples_per_pixel)?,
             frames: self
                 .integer(tags::NUMBER_OF_FRAMES)
@@ -252,6 +100,9 @@ impl Attributes {
                 .map_or(1, |v| v.max(1)),
         };
         picture.check()?;
+        if matches!(picture.colour, Colour::Monochrome1 | Colour::Monochrome2) {
+            self.check_sign(tags::RESCALE_SLOPE)?;
+        }
         Ok(picture)
     }
 
@@ -324,10 +175,9 @@ impl Attributes {
             .into_iter()
             .zip(self.numbers(tags::WINDOW_WIDTH))
             .enumerate()
-            .filter(|(_, (centre, width))| {
-                centre.is_finite() && width.is_finite() && *width >= narrowest
-            })
-            .map(|(i, (centre, width))| WindowLevel {
+            .filter_map(|(i, (centre, width))| Some((i, centre?, width?)))
+            .filter(|(_, _, width)| *width >= narrowest)
+            .map(|(i, centre, width)| WindowLevel {
                 centre,
                 width,
                 function,
@@ -418,7 +268,7 @@ impl Attributes {
         ]
         .into_iter()
         .find_map(|tag| match self.numbers(tag)[..] {
-            [vertical, horizontal] => {
+            [Some(vertical), Some(horizontal), ..] => {
                 Some(vertical / horizontal).filter(|aspect| plausible.contains(aspect))
             }
             _ => None,
@@ -581,18 +431,14 @@ pub(super) fn is_radiography(modality: &str) -> bool {
 /// A view as a coded concept: PS3.16 CID 4010, in SNOMED CT or its older codes, or else by the
 /// words of its meaning.
 fn coded_view(concept: &InMemDicomObject) -> ViewPosition {
-    let text = |tag| {
-        concept
-            .get(tag)
-            .and_then(|e| e.to_str().ok())
-            .map(|t| clean_text(&t))
-    };
-    match text(tags::CODE_VALUE).as_deref() {
+    match item_text(concept, tags::CODE_VALUE).as_deref() {
         Some("R-10214" | "272479007") => return ViewPosition::Pa,
         Some("R-10206" | "399348003") => return ViewPosition::Ap,
         _ => {}
     }
-    let meaning = text(tags::CODE_MEANING).unwrap_or_default().to_lowercase();
+    let meaning = item_text(concept, tags::CODE_MEANING)
+        .unwrap_or_default()
+        .to_lowercase();
     match meaning.replace(['-', ' '], "") {
         m if m.contains("posteroanterior") => ViewPosition::Pa,
         m if m.contains("anteroposterior") => ViewPosition::Ap,

@@ -4,18 +4,17 @@ use dicom_dictionary_std::tags;
 use sha2::{Digest, Sha256};
 
 use super::attributes::Attributes;
+use super::elements::item_text;
 use crate::domain::patient::{comparable_birth_date, comparable_name};
 use crate::domain::{Fingerprint, Issuer};
-use crate::imaging::clean_text;
 
 /// *Issuer of Patient ID* (0010,0021), and the *Universal Entity ID* (0040,0032) of the first item of
 /// its *Qualifiers Sequence* (0010,0024).
 pub(super) fn issuer(attributes: &Attributes) -> Issuer {
     let qualifiers = attributes.items(tags::ISSUER_OF_PATIENT_ID_QUALIFIERS_SEQUENCE);
-    let universal = qualifiers.first().and_then(|item| {
-        let text = item.get(tags::UNIVERSAL_ENTITY_ID)?.to_str().ok()?;
-        Some(clean_text(&text)).filter(|text| !text.is_empty())
-    });
+    let universal = qualifiers
+        .first()
+        .and_then(|item| item_text(item, tags::UNIVERSAL_ENTITY_ID));
     Issuer {
         local: attributes.text(tags::ISSUER_OF_PATIENT_ID),
         universal,

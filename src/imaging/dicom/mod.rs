@@ -8,11 +8,15 @@
 
 mod admission;
 mod attributes;
+mod character_set;
 mod codecs;
+mod elements;
 mod frame;
 mod identity;
 mod jpeg_ls;
+mod number;
 mod object_kind;
+mod rewrite;
 mod structure;
 
 use std::borrow::Cow;
@@ -32,13 +36,14 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Radiograph, Fault>
     let syntax = start.transfer_syntax.as_str();
     let data_set = inflated(&bytes[start.offset..], syntax, limits)?;
     let encoding = Encoding::of(syntax).as_found(&data_set);
-    let parts = take_apart(&data_set, encoding, &attributes::WANTED)?;
-    let attributes = attributes::read(&parts.header, encoding)?;
+    let parts = take_apart(&data_set, encoding, &elements::WANTED)?;
+    let attributes = elements::read(&parts.header)?;
     let Some(pixels) = parts.pixels else {
         return Err(attributes.without_pixels(start.sop_class.as_deref()));
     };
     let description = attributes.picture()?;
-    let samples = frame::first(&description, &attributes, &pixels, syntax, encoding, limits)?;
+    let written = parts.pixel_encoding;
+    let samples = frame::first(&description, &attributes, &pixels, syntax, written, limits)?;
     Ok(attributes.radiograph(&description, samples, codecs::name(syntax)))
 }
 

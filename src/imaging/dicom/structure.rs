@@ -2,25 +2,26 @@
 //!
 //! dicom-rs reads the data set into memory by the lengths that the file declares, and recurses
 //! into its sequences. This walk goes first: it checks that every declared length lies within the
-//! file and that sequences are not nested without end, picks the few elements that are wanted, and
-//! finds the pixel data. dicom-rs only ever sees the former, and of the latter only the first frame
-//! is touched at all.
+//! file and that sequences are not nested without end, writes the few elements that are wanted
+//! [anew](super::rewrite), and finds the pixel data. dicom-rs only ever sees the former, and of the
+//! latter only the first frame is touched at all.
 
 use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::{StandardDataDictionary, tags, uids};
 
 use super::super::Fault;
+use super::rewrite::Rewritten;
 
 /// Sequences within sequences; the deepest real ones have about ten.
 const DEEPEST: usize = 64;
 
 /// The length that means "until a delimiter".
-const UNDEFINED: u32 = 0xffff_ffff;
+pub(super) const UNDEFINED: u32 = 0xffff_ffff;
 
-const ITEM: Tag = Tag(0xfffe, 0xe000);
-const ITEM_END: Tag = Tag(0xfffe, 0xe00d);
-const SEQUENCE_END: Tag = Tag(0xfffe, 0xe0dd);
+pub(super) const ITEM: Tag = Tag(0xfffe, 0xe000);
+pub(super) const ITEM_END: Tag = Tag(0xfffe, 0xe00d);
+pub(super) const SEQUENCE_END: Tag = Tag(0xfffe, 0xe0dd);
 
 /// How elements are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,11 +31,11 @@ pub(super) struct Encoding {
 }
 
 impl Encoding {
-    const EXPLICIT: Encoding = Encoding {
+    pub const EXPLICIT: Encoding = Encoding {
         explicit: true,
         big_endian: false,
     };
-    const IMPLICIT: Encoding = Encoding {
+    pub const IMPLICIT: Encoding = Encoding {
         explicit: false,
         big_endian: false,
     };
@@ -156,10 +157,12 @@ pub(super) enum PixelData<'a> {
 
 /// A data set, taken apart before its pixel data.
 pub(super) struct Parts<'a> {
-    /// The wanted elements before the pixel data.
+    /// The wanted elements before the pixel data, as Explicit VR Little Endian.
     pub header: Vec<u8>,
     /// `None` if there are none.
     pub pixels: Option<PixelData<'a>>,
+    /// How the pixel data are written: as the data set, unless their VR is unknown.
+    pub pixel_encoding: Encoding,
 }
 
 /// Walks a data set up to its pixel data, and keeps the elements whose tags are `wanted`.
@@ -169,45 +172,45 @@ pub(super) fn take_apart<'a>(
     wanted: &[Tag],
 ) -> Result<Parts<'a>, Fault> {
     let mut cursor = Cursor::new(bytes, 0, encoding);
-    let mut kept = Vec::new();
-    let mut pixels = None;
+    let mut kept = Rewritten::default();
+    let mut parts = Parts {
+        header: Vec::new(),
+        pixels: None,
+        pixel_encoding: encoding,
+    };
     // Some writers pad the end of a file with zeros, which are not elements.
     let end = bytes.iter().rposition(|&b| b != 0).map_or(0, |at| at + 1);
     while cursor.at < end {
         let header = cursor.header()?;
         if header.tag == tags::PIXEL_DATA {
-            pixels = Some(cursor.pixel_data(&header)?);
+            parts.pixel_encoding = cursor.encoding_within(&header);
+            parts.pixels = Some(cursor.pixel_data(&header)?);
             break;
         }
-        cursor.thorough = wanted.contains(&header.tag);
-        cursor.skip(&header, 0)?;
-        if cursor.thorough {
-            kept.extend_from_slice(&bytes[header.at..cursor.at]);
+        if wanted.contains(&header.tag) {
+            cursor.rewrite(&header, 0, &mut kept)?;
+        } else {
+            cursor.skip(&header, 0)?;
         }
     }
-    Ok(Parts {
-        header: kept,
-        pixels,
-    })
+    parts.header = kept.into_data_set();
+    Ok(parts)
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Header {
-    tag: Tag,
-    vr: VR,
-    length: u32,
+pub(super) struct Header {
+    pub tag: Tag,
+    pub vr: VR,
+    pub length: u32,
     /// Where the element starts.
-    at: usize,
+    pub at: usize,
 }
 
 #[derive(Clone)]
-struct Cursor<'a> {
+pub(super) struct Cursor<'a> {
     bytes: &'a [u8],
     at: usize,
-    encoding: Encoding,
-    /// Whether what elements and items of defined length hold is checked, because it will be read.
-    /// Of the others only the end matters.
-    thorough: bool,
+    pub encoding: Encoding,
 }
 
 impl<'a> Cursor<'a> {
@@ -216,11 +219,10 @@ impl<'a> Cursor<'a> {
             bytes,
             at,
             encoding,
-            thorough: false,
         }
     }
 
-    fn remaining(&self) -> usize {
+    pub fn remaining(&self) -> usize {
         self.bytes.len() - self.at
     }
 
@@ -260,7 +262,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// PS3.5 7.1.2 and 7.1.3; unknown value representations are read as dicom-rs reads them.
-    fn header(&mut self) -> Result<Header, Fault> {
+    pub fn header(&mut self) -> Result<Header, Fault> {
         let at = self.at;
         let tag = Tag(self.u16()?, self.u16()?);
         if tag.0 == 0xfffe {
@@ -299,7 +301,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The bytes of an element of defined length.
-    fn value(&mut self, header: &Header) -> Result<&'a [u8], Fault> {
+    pub fn value(&mut self, header: &Header) -> Result<&'a [u8], Fault> {
         if header.length as usize > self.remaining() {
             return Err(Fault::damaged(format!(
                 "element {} at byte {} of the data set declares {} bytes, {} are left",
@@ -312,8 +314,13 @@ impl<'a> Cursor<'a> {
         self.take(header.length as usize)
     }
 
+    /// All bytes that are left.
+    pub fn rest(&self) -> &'a [u8] {
+        &self.bytes[self.at..]
+    }
+
     /// Steps over an element of defined length, and gives a cursor for what is in it.
-    fn within(&mut self, header: &Header) -> Result<Cursor<'a>, Fault> {
+    pub fn within(&mut self, header: &Header) -> Result<Cursor<'a>, Fault> {
         let at = self.at;
         self.value(header)?;
         Ok(Cursor {
@@ -323,31 +330,50 @@ impl<'a> Cursor<'a> {
         })
     }
 
-    fn skip(&mut self, header: &Header, depth: usize) -> Result<(), Fault> {
-        if depth > DEEPEST {
-            return Err(Fault::damaged(format!(
-                "sequences are nested more than {DEEPEST} deep"
-            )));
-        }
+    pub fn skip(&mut self, header: &Header, depth: usize) -> Result<(), Fault> {
+        check_depth(depth)?;
         if header.length == UNDEFINED && is_fragmented(header) {
             return self.skip_fragments();
         }
         if header.length == UNDEFINED {
-            // Unknown content of undefined length is implicit (PS3.5 6.2.2, note).
-            let outer = self.encoding;
-            if header.vr == VR::UN {
-                self.encoding.explicit = false;
-            }
-            self.skip_items(depth)?;
-            self.encoding = outer;
-            return Ok(());
+            return self.as_written(header, |within| within.skip_items(depth));
         }
-        let mut within = self.within(header)?;
-        if self.thorough && header.vr == VR::SQ {
-            within.skip_items(depth)
+        self.value(header).map(drop)
+    }
+
+    /// The encoding of an element's content. That of unknown content is implicit and little endian
+    /// whatever surrounds it (PS3.5 6.2.2, note).
+    pub fn encoding_within(&self, header: &Header) -> Encoding {
+        if header.vr == VR::UN {
+            Encoding::IMPLICIT
         } else {
-            Ok(())
+            self.encoding
         }
+    }
+
+    /// Reads an element's items in their encoding. Some writers know nothing of the note on unknown
+    /// content and go on in the encoding of the data set, which shows in the first element.
+    pub fn as_written<T>(
+        &mut self,
+        header: &Header,
+        read: impl FnOnce(&mut Self) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let outer = self.encoding;
+        if !self.goes_on_explicit() {
+            self.encoding = self.encoding_within(header);
+        }
+        let found = read(self);
+        self.encoding = outer;
+        found
+    }
+
+    /// Whether an item follows whose first element has a value representation.
+    fn goes_on_explicit(&self) -> bool {
+        let mut ahead = self.clone();
+        let is_item = ahead.header().is_ok_and(|item| item.tag == ITEM);
+        let letters = ahead.rest().get(4..6);
+        let has_vr = letters.is_some_and(|vr| VR::from_binary([vr[0], vr[1]]).is_some());
+        self.encoding.explicit && is_item && has_vr
     }
 
     /// Items up to the delimiter or the end of the bytes.
@@ -357,23 +383,24 @@ impl<'a> Cursor<'a> {
             match item.tag {
                 SEQUENCE_END => return Ok(()),
                 ITEM if item.length == UNDEFINED => self.skip_elements(depth + 1)?,
-                ITEM if !self.thorough => {
+                ITEM => {
                     self.value(&item)?;
                 }
-                ITEM => self.within(&item)?.skip_elements(depth + 1)?,
-                other => {
-                    return Err(Fault::damaged(format!(
-                        "element {other} at byte {} of the data set where an item should be",
-                        item.at
-                    )));
-                }
+                _ => return Err(self.no_item(&item)),
             }
         }
         Ok(())
     }
 
+    pub fn no_item(&self, found: &Header) -> Fault {
+        Fault::damaged(format!(
+            "element {} at byte {} of the data set where an item should be",
+            found.tag, found.at
+        ))
+    }
+
     /// Fragments of compressed pixel data (PS3.5 A.4) up to the delimiter or the end of the bytes.
-    fn skip_fragments(&mut self) -> Result<(), Fault> {
+    pub fn skip_fragments(&mut self) -> Result<(), Fault> {
         while self.remaining() > 0 {
             let fragment = self.header()?;
             match fragment.tag {
@@ -440,13 +467,22 @@ impl<'a> Cursor<'a> {
     }
 }
 
+pub(super) fn check_depth(depth: usize) -> Result<(), Fault> {
+    if depth > DEEPEST {
+        return Err(Fault::damaged(format!(
+            "sequences are nested more than {DEEPEST} deep"
+        )));
+    }
+    Ok(())
+}
+
 /// Whether the items of an element are bytes and not data sets: pixel data, of an icon for example.
-fn is_fragmented(header: &Header) -> bool {
+pub(super) fn is_fragmented(header: &Header) -> bool {
     header.tag == tags::PIXEL_DATA || matches!(header.vr, VR::OB | VR::OW)
 }
 
 /// Value representations whose length has 16 bits (PS3.5 table 7.1-2).
-fn has_short_length(vr: VR) -> bool {
+pub(super) fn has_short_length(vr: VR) -> bool {
     matches!(
         vr,
         VR::AE

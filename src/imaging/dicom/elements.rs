@@ -1,0 +1,315 @@
+//! The elements of a data set as texts, codes, numbers and items. What a value says is settled here,
+//! whatever it was written as; what it means, in [`attributes`](super::attributes).
+
+use dicom_core::Tag;
+use dicom_dictionary_std::{tags, uids};
+use dicom_object::InMemDicomObject;
+use dicom_object::collector::{CharacterSetOverride, DicomCollectorOptions};
+use dicom_object::file::ReadPreamble;
+use dicom_object::mem::InMemElement;
+
+use super::super::{Fault, clean_text};
+use super::attributes::Attributes;
+use super::number::{self, Component};
+use crate::domain::Objection;
+
+/// The attributes that are read here. dicom-rs is given no others, so that a private or a broken
+/// element costs nothing.
+pub(super) const WANTED: [Tag; 62] = [
+    tags::SPECIFIC_CHARACTER_SET,
+    tags::IMAGE_TYPE,
+    tags::SOP_CLASS_UID,
+    tags::SOP_INSTANCE_UID,
+    tags::STUDY_INSTANCE_UID,
+    tags::SERIES_INSTANCE_UID,
+    tags::STUDY_DATE,
+    tags::STUDY_TIME,
+    tags::ACQUISITION_DATE,
+    tags::ACQUISITION_TIME,
+    tags::ACQUISITION_DATE_TIME,
+    tags::MODALITY,
+    tags::CONVERSION_TYPE,
+    tags::PRESENTATION_INTENT_TYPE,
+    tags::ANATOMIC_REGION_SEQUENCE,
+    tags::PATIENT_NAME,
+    tags::PATIENT_ID,
+    tags::ISSUER_OF_PATIENT_ID,
+    tags::ISSUER_OF_PATIENT_ID_QUALIFIERS_SEQUENCE,
+    tags::PATIENT_BIRTH_DATE,
+    tags::PATIENT_SEX,
+    tags::PATIENT_AGE,
+    tags::BODY_PART_EXAMINED,
+    tags::IMAGER_PIXEL_SPACING,
+    tags::VIEW_POSITION,
+    tags::PATIENT_ORIENTATION,
+    tags::LATERALITY,
+    tags::IMAGE_LATERALITY,
+    tags::SAMPLES_PER_PIXEL,
+    tags::PHOTOMETRIC_INTERPRETATION,
+    tags::PLANAR_CONFIGURATION,
+    tags::NUMBER_OF_FRAMES,
+    tags::ROWS,
+    tags::COLUMNS,
+    tags::PIXEL_SPACING,
+    tags::PIXEL_ASPECT_RATIO,
+    tags::BITS_ALLOCATED,
+    tags::BITS_STORED,
+    tags::HIGH_BIT,
+    tags::PIXEL_REPRESENTATION,
+    tags::PIXEL_PADDING_VALUE,
+    tags::PIXEL_PADDING_RANGE_LIMIT,
+    tags::BURNED_IN_ANNOTATION,
+    tags::WINDOW_CENTER,
+    tags::WINDOW_WIDTH,
+    tags::WINDOW_CENTER_WIDTH_EXPLANATION,
+    tags::VOILUT_FUNCTION,
+    tags::RESCALE_INTERCEPT,
+    tags::RESCALE_SLOPE,
+    tags::RED_PALETTE_COLOR_LOOKUP_TABLE_DESCRIPTOR,
+    tags::GREEN_PALETTE_COLOR_LOOKUP_TABLE_DESCRIPTOR,
+    tags::BLUE_PALETTE_COLOR_LOOKUP_TABLE_DESCRIPTOR,
+    tags::RED_PALETTE_COLOR_LOOKUP_TABLE_DATA,
+    tags::GREEN_PALETTE_COLOR_LOOKUP_TABLE_DATA,
+    tags::BLUE_PALETTE_COLOR_LOOKUP_TABLE_DATA,
+    tags::SEGMENTED_RED_PALETTE_COLOR_LOOKUP_TABLE_DATA,
+    tags::MODALITY_LUT_SEQUENCE,
+    tags::VOILUT_SEQUENCE,
+    tags::VIEW_CODE_SEQUENCE,
+    tags::PRESENTATION_LUT_SHAPE,
+    tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE,
+    tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE,
+];
+
+/// What a number may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Whole,
+    Any,
+    /// A factor: 0 makes everything equal.
+    NotZero,
+}
+
+impl Kind {
+    fn allows(self, component: &Component) -> bool {
+        match (self, component) {
+            (_, Component::Empty) => true,
+            (Kind::Whole, component) => component.whole().is_some(),
+            (Kind::Any, component) => component.number().is_some(),
+            (Kind::NotZero, component) => component.number().is_some_and(|v| v != 0.0),
+        }
+    }
+}
+
+/// Numbers in whose place something can be assumed; a caution says so.
+const OPTIONAL_NUMBERS: [(Tag, &str, Kind); 10] = [
+    (tags::NUMBER_OF_FRAMES, "Number of Frames", Kind::Whole),
+    (tags::PIXEL_SPACING, "Pixel Spacing", Kind::Any),
+    (tags::PIXEL_ASPECT_RATIO, "Pixel Aspect Ratio", Kind::Any),
+    (
+        tags::IMAGER_PIXEL_SPACING,
+        "Imager Pixel Spacing",
+        Kind::Any,
+    ),
+    (
+        tags::PIXEL_PADDING_VALUE,
+        "Pixel Padding Value",
+        Kind::Whole,
+    ),
+    (
+        tags::PIXEL_PADDING_RANGE_LIMIT,
+        "Pixel Padding Range Limit",
+        Kind::Whole,
+    ),
+    (tags::WINDOW_CENTER, "Window Center", Kind::Any),
+    (tags::WINDOW_WIDTH, "Window Width", Kind::Any),
+    (tags::RESCALE_INTERCEPT, "Rescale Intercept", Kind::Any),
+    (tags::RESCALE_SLOPE, "Rescale Slope", Kind::NotZero),
+];
+
+/// Numbers without which the samples cannot be read.
+const NEEDED_NUMBERS: [(Tag, &str); 8] = [
+    (tags::SAMPLES_PER_PIXEL, "Samples per Pixel"),
+    (tags::PLANAR_CONFIGURATION, "Planar Configuration"),
+    (tags::ROWS, "Rows"),
+    (tags::COLUMNS, "Columns"),
+    (tags::BITS_ALLOCATED, "Bits Allocated"),
+    (tags::BITS_STORED, "Bits Stored"),
+    (tags::HIGH_BIT, "High Bit"),
+    (tags::PIXEL_REPRESENTATION, "Pixel Representation"),
+];
+
+fn name(tag: Tag) -> &'static str {
+    let optional = OPTIONAL_NUMBERS.iter().map(|&(tag, name, _)| (tag, name));
+    let mut all = NEEDED_NUMBERS.into_iter().chain(optional);
+    all.find(|(of, _)| *of == tag)
+        .map_or("a number", |(_, name)| name)
+}
+
+/// An attribute and what it says, for a message.
+fn said(tag: Tag, component: &Component) -> String {
+    match component.quoted() {
+        Some(quoted) => format!("{} \"{quoted}\"", name(tag)),
+        None => name(tag).to_owned(),
+    }
+}
+
+/// What a comma before three digits is: factors and millimetres are never thousands.
+fn comma(tag: Tag) -> number::Comma {
+    match tag {
+        tags::RESCALE_SLOPE | tags::PIXEL_SPACING | tags::IMAGER_PIXEL_SPACING => {
+            number::Comma::Decimal
+        }
+        _ => number::Comma::Unclear,
+    }
+}
+
+/// Reads the wanted elements of a data set, as they were [written anew](super::rewrite).
+pub(super) fn read(header: &[u8]) -> Result<Attributes, Fault> {
+    let mut object = InMemDicomObject::new_empty();
+    DicomCollectorOptions::new()
+        .expected_ts(uids::EXPLICIT_VR_LITTLE_ENDIAN)
+        .charset_override(CharacterSetOverride::AnyVr)
+        .read_preamble(ReadPreamble::Never)
+        .from_reader(std::io::BufReader::new(std::io::Cursor::new(header)))
+        .read_dataset_to_end(&mut object)
+        .map_err(|e| Fault::damaged(with_causes(&e)))?;
+    Ok(Attributes { object })
+}
+
+/// An error and what caused it: dicom-rs keeps the useful part in the causes.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+impl Attributes {
+    /// An attribute of the data set, or of the functional groups of an enhanced multi-frame
+    /// object as far as they concern the first frame (PS3.3 C.7.6.16).
+    pub(super) fn get(&self, tag: Tag) -> Option<&InMemElement> {
+        self.object.get(tag).or_else(|| {
+            [
+                tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE,
+                tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE,
+            ]
+            .into_iter()
+            .filter_map(|groups| self.object.get(groups)?.items()?.first())
+            .flat_map(|groups| groups.iter())
+            .find_map(|group| group.items()?.first()?.get(tag))
+        })
+    }
+
+    /// Printable text, or nothing.
+    pub(super) fn text(&self, tag: Tag) -> Option<String> {
+        let text = self.get(tag)?.to_str().ok()?;
+        Some(clean_text(&text)).filter(|text| !text.is_empty())
+    }
+
+    /// Upper-case text of a code string.
+    pub(super) fn code(&self, tag: Tag) -> Option<String> {
+        self.text(tag).map(|text| text.to_ascii_uppercase())
+    }
+
+    pub(super) fn texts(&self, tag: Tag) -> Vec<String> {
+        let values = self.get(tag).and_then(|e| e.to_multi_str().ok());
+        values.map_or(Vec::new(), |v| {
+            v.iter().map(|text| clean_text(text)).collect()
+        })
+    }
+
+    /// The components of a number's value; none if it is absent.
+    fn components(&self, tag: Tag) -> Vec<Component> {
+        let value = self
+            .get(tag)
+            .and_then(|element| element.value().primitive());
+        value.map_or(Vec::new(), |value| number::components(value, comma(tag)))
+    }
+
+    /// The components of a number's value; `None` for one that is empty or no number.
+    pub(super) fn numbers(&self, tag: Tag) -> Vec<Option<f64>> {
+        let components = self.components(tag).into_iter();
+        components.map(|component| component.number()).collect()
+    }
+
+    /// The first component that is a number.
+    pub(super) fn number(&self, tag: Tag) -> Option<f64> {
+        self.numbers(tag).into_iter().flatten().next()
+    }
+
+    /// The first component that is a whole number.
+    pub(super) fn integer(&self, tag: Tag) -> Option<i64> {
+        let whole = |component: Component| component.whole();
+        self.components(tag).into_iter().find_map(whole)
+    }
+
+    /// A number without which the samples cannot be read; `None` if it is absent.
+    ///
+    /// # Errors
+    /// If it is there and no number from 0 to 255: nothing can be assumed in its place.
+    pub(super) fn small(&self, tag: Tag) -> Result<Option<u8>, Fault> {
+        self.whole(tag, "no number from 0 to 255")
+    }
+
+    /// A number of rows or columns.
+    ///
+    /// # Errors
+    /// If it is absent, or no number that can be one.
+    pub(super) fn size(&self, tag: Tag) -> Result<u32, Fault> {
+        let size = self.whole(tag, "no number of pixels")?;
+        size.ok_or_else(|| Fault::damaged(format!("{} is missing", name(tag))))
+    }
+
+    fn whole<T: TryFrom<i64>>(&self, tag: Tag, not: &str) -> Result<Option<T>, Fault> {
+        let mut components = self.components(tag).into_iter();
+        let Some(stated) = components.find(|component| *component != Component::Empty) else {
+            return Ok(None);
+        };
+        let read = stated.whole().and_then(|value| T::try_from(value).ok());
+        let fault = || Fault::damaged(format!("{} is {not}", said(tag, &stated)));
+        read.map(Some).ok_or_else(fault)
+    }
+
+    /// Lets no factor pass that is no number, but has a minus all the same.
+    ///
+    /// # Errors
+    /// Whether it turns black and white around cannot be known then, nor assumed.
+    pub(super) fn check_sign(&self, tag: Tag) -> Result<(), Fault> {
+        match self.components(tag).first() {
+            Some(first @ Component::Unread(text)) if text.contains('-') => {
+                Err(Fault::damaged(format!(
+                    "{} is no number, and may invert the picture",
+                    said(tag, first)
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What stands where a number that can be done without should be, and is none.
+    pub(super) fn unread(&self) -> impl Iterator<Item = Objection> {
+        OPTIONAL_NUMBERS.iter().filter_map(|&(tag, name, kind)| {
+            let bad = self
+                .components(tag)
+                .into_iter()
+                .find(|component| !kind.allows(component))?;
+            Some(Objection::Unread {
+                attribute: name.to_owned(),
+                value: bad.quoted(),
+            })
+        })
+    }
+
+    pub(super) fn items(&self, tag: Tag) -> &[InMemDicomObject] {
+        self.get(tag).and_then(|e| e.items()).unwrap_or_default()
+    }
+}
+
+/// Printable text of an item of a sequence, or nothing.
+pub(super) fn item_text(item: &InMemDicomObject, tag: Tag) -> Option<String> {
+    let text = item.get(tag)?.to_str().ok()?;
+    Some(clean_text(&text)).filter(|text| !text.is_empty())
+}
