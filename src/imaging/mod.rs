@@ -44,6 +44,7 @@ mod guard;
 mod heat_map;
 mod jpeg;
 mod png_file;
+mod polarity;
 mod raster;
 mod show;
 mod sniff;
@@ -58,6 +59,7 @@ pub use error::{Fault, ImagingError};
 pub use guard::panic_is_guarded;
 pub use heat_map::{legend, overlay};
 pub use png_file::png_with_text;
+pub use polarity::is_negative;
 pub use show::{seen, show};
 pub use sniff::looks_like_image;
 pub use stamp::FileStamp;
@@ -147,10 +149,11 @@ fn decode(bytes: &[u8], limits: &Limits) -> Result<Radiograph, Fault> {
         Kind::Raster(format) => raster::decode(bytes, format, limits),
         Kind::Dicom => dicom::decode(bytes, limits),
     })?;
-    Ok(Radiograph {
+    let radiograph = Radiograph {
         content: content_id(bytes),
         ..radiograph
-    })
+    };
+    Ok(polarity::settled(radiograph, kind == Kind::Dicom))
 }
 
 /// Which image these bytes of a file are.

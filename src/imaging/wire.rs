@@ -18,7 +18,7 @@ use crate::domain::{
 };
 
 /// First message of a decoder process, and of the program to it: the protocol and its version.
-pub(super) const HELLO: &[u8] = b"cxr decoder 3";
+pub(super) const HELLO: &[u8] = b"cxr decoder 4";
 
 /// Writes one message.
 pub(super) fn send(to: &mut impl Write, parts: &[&[u8]]) -> io::Result<()> {
@@ -279,6 +279,7 @@ impl Writer {
             Objection::OneSide(side) => (5, Some(side)),
             Objection::View(view) => (6, Some(view)),
             Objection::Class { is_of, .. } => (7, Some(is_of)),
+            Objection::Inverted(header) => (8, header.as_ref()),
         };
         self.u8(code);
         self.text(text);
@@ -491,6 +492,7 @@ impl<'a> Reader<'a> {
                 is_of,
                 modality: self.string()?,
             },
+            (8, header) => Objection::Inverted(header),
             _ => return None,
         })
     }
@@ -635,6 +637,7 @@ mod tests {
                         is_of: "CT".into(),
                         modality: "DX".into(),
                     },
+                    Objection::Inverted(text.clone()),
                 ],
             },
             patient: PatientFacts {
