@@ -1,4 +1,5 @@
-//! What a DICOM header says against reading its image as a frontal chest radiograph.
+//! What a file says against reading its image as a frontal chest radiograph: its DICOM header, or the
+//! polarity of its picture.
 //!
 //! None of it is a refusal: *Body Part Examined* is often what the device's last protocol was, and films
 //! that were digitised are films. What is no projection radiograph at all is refused by its
@@ -6,7 +7,7 @@
 
 use std::fmt;
 
-/// One thing that the header says against an image. Texts are the file's, cleaned.
+/// One thing that is said against an image. Texts are the file's, cleaned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Objection {
     /// *Presentation Intent Type* (0008,0068) FOR PROCESSING: raw detector values, which no one looks
@@ -35,6 +36,9 @@ pub enum Objection {
         attribute: String,
         value: Option<String>,
     },
+    /// The picture is the negative of a film, bone black, and was turned for the eye and for the model
+    /// alike. Given is what a DICOM header says of its polarity, which the picture contradicts.
+    Inverted(Option<String>),
 }
 
 impl fmt::Display for Objection {
@@ -59,6 +63,10 @@ impl fmt::Display for Objection {
                 attribute,
                 value: None,
             } => write!(f, "{attribute} is no usable number, ignored"),
+            Objection::Inverted(None) => f.write_str("saved bone-black: shown and read turned"),
+            Objection::Inverted(Some(header)) => {
+                write!(f, "bone-black for all its {header}: shown and read turned")
+            }
         }
     }
 }

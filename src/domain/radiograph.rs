@@ -239,7 +239,8 @@ pub struct Radiograph {
     /// VOI LUTs that the file proposes, best first.
     pub voi_luts: Vec<Lut>,
     /// True if the modality transform's output still has to be inverted to have bone white
-    /// (`Monochrome1`, or *Presentation LUT Shape* INVERSE). The one place that says so.
+    /// (`Monochrome1`, *Presentation LUT Shape* INVERSE, or a picture that is the negative of a film
+    /// whatever its file says). The one place that says so.
     pub inverted: bool,
     /// Height ÷ width of one pixel: 1 unless *Pixel Aspect Ratio* (0028,0034) or the pixel spacing
     /// say otherwise.

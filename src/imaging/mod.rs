@@ -41,6 +41,7 @@ mod guard;
 mod heat_map;
 mod jpeg;
 mod png_file;
+mod polarity;
 mod raster;
 mod show;
 mod sniff;
@@ -56,6 +57,7 @@ pub use error::{Fault, ImagingError};
 pub use guard::panic_is_guarded;
 pub use heat_map::{legend, overlay};
 pub use png_file::png_with_text;
+pub use polarity::is_negative;
 pub use show::{seen, show};
 pub use sniff::{Sighting, looks_like_image, sight};
 pub use stamp::FileStamp;
@@ -152,6 +154,7 @@ fn decode_film(bytes: &[u8], limits: &Limits) -> Result<Radiograph, Fault> {
         Kind::Raster(format) => raster::decode(bytes, format, limits),
         Kind::Dicom => dicom::decode(bytes, limits),
     })
+    .map(|film| polarity::settled(film, kind == Kind::Dicom))
 }
 
 /// Which image these bytes of a file are.

@@ -388,7 +388,7 @@ alternatives! {
     Objection {
         0 ForProcessing, 1 BodyPart(part), 2 Derived(kind), 3 SecondaryCapture(how), 4 BurnedIn,
         5 OneSide(side), 6 View(view), 7 Class { is_of, modality },
-        8 Unread { attribute, value },
+        8 Unread { attribute, value }, 9 Inverted(header),
     }
     Fault {
         0 Unreadable(reason), 1 NotAnImage(reason), 2 TooLarge(reason), 3 Damaged(reason),
@@ -460,6 +460,7 @@ mod tests {
                         attribute: "Rescale Slope".into(),
                         value: text.clone(),
                     },
+                    Objection::Inverted(text.clone()),
                 ],
             },
             patient: PatientFacts {

@@ -249,9 +249,9 @@ impl Attributes {
         }
     }
 
-    /// Bone white or not is settled here, once: a film as digitised (MONOCHROME1), or a
+    /// Bone white or not as the header says it: a film as digitised (MONOCHROME1), or a
     /// Presentation LUT Shape that asks for it (PS3.3 C.11.6). A file that says both says the same
-    /// thing twice.
+    /// thing twice. Where the picture contradicts it, [`polarity`](crate::imaging::polarity) turns it.
     fn inverted(&self, colour: Colour) -> bool {
         let grey = matches!(colour, Colour::Monochrome1 | Colour::Monochrome2);
         let shape = self.code(tags::PRESENTATION_LUT_SHAPE);

@@ -45,7 +45,10 @@ fn nearest(size: usize) -> Vec<usize> {
 /// Red, green and blue of the pixel with that index.
 fn pixels(radiograph: &Radiograph) -> Box<dyn Fn(usize) -> [u8; 3] + '_> {
     match &radiograph.samples {
-        Samples::Rgb8(rgb) => Box::new(|i| [rgb[3 * i], rgb[3 * i + 1], rgb[3 * i + 2]]),
+        Samples::Rgb8(rgb) => {
+            let turn = if radiograph.inverted { u8::MAX } else { 0 };
+            Box::new(move |i| [0, 1, 2].map(|channel| rgb[3 * i + channel] ^ turn))
+        }
         _ => {
             let values = imaging::grey_values(radiograph);
             let light = VoiLut::of(radiograph);
