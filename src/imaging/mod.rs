@@ -150,11 +150,13 @@ fn decode(bytes: &[u8], limits: &Limits) -> Result<Radiograph, Fault> {
 /// The same, without saying which image it is.
 fn decode_film(bytes: &[u8], limits: &Limits) -> Result<Radiograph, Fault> {
     let kind = sniff::kind(bytes)?;
-    guard::catching_panics(|| match kind {
-        Kind::Raster(format) => raster::decode(bytes, format, limits),
-        Kind::Dicom => dicom::decode(bytes, limits),
+    guard::catching_panics(|| {
+        let film = match kind {
+            Kind::Raster(format) => raster::decode(bytes, format, limits),
+            Kind::Dicom => dicom::decode(bytes, limits),
+        }?;
+        Ok(polarity::settled(film, kind == Kind::Dicom))
     })
-    .map(|film| polarity::settled(film, kind == Kind::Dicom))
 }
 
 /// Which image these bytes of a file are.
