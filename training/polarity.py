@@ -261,7 +261,7 @@ film: photographs of scikit-image and gradio, slices of pydicom's test files, dr
 limbs, skulls and trunks. MIT OR Apache-2.0 for what was added here; attribution is due to these sources.
 
 Measured with exact 95 % intervals (Clopper and Pearson); all figures are in `training/log/polarity.json`. *Found*: negatives that
-are turned back. *Turned*: pictures that are turned as they lie in the data. Of the data's 14,011 frontal films three are, and all
+are turned back. *Turned*: pictures that are turned as they lie in the data. Of the data's 13,912 frontal films three are, and all
 three are negatives in the archive itself: `nih/89f80a92c14c`, `nih/fb5416b2fe6b`, `rsna/2193ba1a678f`. *Left out*: all films of an
 archive, by a detector that saw none of it and was trained for 5 rounds instead of 12; children are all in kermany. Real radiographs of
 other parts of the body were not there to measure; of lateral films and CT slices that say nothing of themselves, a few are turned.
