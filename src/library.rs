@@ -422,7 +422,7 @@ mod tests {
     fn a_file_that_may_not_be_looked_into_is_a_problem_unless_its_name_says_what_it_is() {
         let folder = tree(&["s/IM0001", "s/a.png", "s/notes.txt"]);
         for name in ["s/IM0001", "s/notes.txt"] {
-            fs::set_permissions(folder.path().join(name), Permissions::from_mode(0)).unwrap();
+            fs::set_permissions(folder.path().join(name), Permissions::from_mode(0o000)).unwrap();
         }
         if fs::File::open(folder.path().join("s/IM0001")).is_ok() {
             eprintln!("skipped: permissions hold nobody up here");

@@ -13,7 +13,7 @@ fn files_that_are_not_read_are_counted_listed_and_followed() {
     let folder = tempfile::tempdir().unwrap();
     let put = |name: &str| std::fs::write(folder.path().join(name), "").unwrap();
     std::fs::copy(samples().join("clear_1.png"), folder.path().join("a.png")).unwrap();
-    ["b.jxl", "c.zip", "notes.txt"].map(put);
+    ["b.jxl", "c.zip", "notes.txt"].into_iter().for_each(put);
     let session = Session::start(24, 80, &[folder.path().to_owned()]);
     session.wait_for_text("2 files not read · ! lists them");
     session.press("!");
