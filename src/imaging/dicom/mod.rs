@@ -14,6 +14,8 @@ mod identity;
 mod jpeg_ls;
 mod object_kind;
 mod structure;
+mod tables;
+mod wide;
 
 use std::borrow::Cow;
 use std::io::Read;
@@ -38,8 +40,9 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Radiograph, Fault>
         return Err(attributes.without_pixels(start.sop_class.as_deref()));
     };
     let description = attributes.picture()?;
-    let samples = frame::first(&description, &attributes, &pixels, syntax, encoding, limits)?;
-    Ok(attributes.radiograph(&description, samples, codecs::name(syntax)))
+    let (samples, measured) =
+        frame::first(&description, &attributes, &pixels, syntax, encoding, limits)?;
+    Ok(measured.of(attributes.radiograph(&description, samples, codecs::name(syntax))))
 }
 
 /// The data set itself, decompressed if the whole of it was deflated (PS3.5 A.5).
