@@ -53,7 +53,7 @@ mod wire;
 
 pub use crate::domain::text::clean as clean_text;
 pub use decoder::{Decoder, WORKER_ARGUMENT, decode_worker};
-pub use display::{Viewport, VoiLut, render};
+pub use display::{Viewport, VoiLut, developed, render};
 pub use error::{Fault, ImagingError};
 pub use guard::panic_is_guarded;
 pub use heat_map::{legend, overlay};
@@ -61,7 +61,7 @@ pub use png_file::png_with_text;
 pub use show::{seen, show};
 pub use sniff::looks_like_image;
 pub use stamp::FileStamp;
-pub use values::{grey_values, grey_values_within};
+pub use values::{grey_values, grey_values_within, step};
 
 use sniff::Kind;
 
