@@ -460,7 +460,7 @@ fn jpeg_2000(picture: &Picture, stream: &[u8], lossy: bool) -> Result<Decoded, F
         .flat_map(|i| planes.iter().map(move |plane| plane[i] as u32))
         .collect();
     let stream = components.first().map(|c| Stream {
-        precision: c.precision().min(32) as u8,
+        precision: c.precision().clamp(1, 32) as u8,
         signed: c.is_signed(),
         lossy,
     });

@@ -153,12 +153,13 @@ fn preset_parameters(segment: &[u8]) -> Result<Preset, Fault> {
     })
 }
 
-/// A plane for each component of a scan, and how far a value may be off.
+/// A decoded scan: a plane for each of its components, and how far a value may be off.
 struct Scan {
     planes: Vec<Vec<u16>>,
     near: u8,
 }
 
+/// Decodes one scan.
 fn scan(header: &Header, segment: &[u8], coded: &[u8]) -> Result<Scan, Fault> {
     let cut_off = || damaged("a scan header is cut off");
     let components = usize::from(*segment.first().ok_or_else(cut_off)?);
