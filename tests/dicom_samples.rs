@@ -700,7 +700,7 @@ fn segmented_palettes_are_unfolded() {
         let file = through_palette([12, 0, 16], true, words(&scaled));
         let r = read(&file.file(syntax));
         // 0, 1000, 2000 … 5000, 0, 1000 …, times 10, in 8 bits.
-        let high = |v: u32| (v * 10 >> 8) as u8;
+        let high = |v: u32| ((v * 10) >> 8) as u8;
         let expected = vec![0, high(3000), high(5000), high(3000)];
         assert_eq!(r.samples, Samples::Grey8(expected), "{syntax}");
     }
