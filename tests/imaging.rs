@@ -365,7 +365,7 @@ fn windows_are_read_in_order_and_drawn_as_the_standard_says() {
         function,
         explanation: None,
     };
-    let light = |function, v: f32| VoiLut::window(&r, window(function)).apply(v);
+    let light = |function, v: f64| VoiLut::window(&r, window(function)).apply(v);
     // PS3.3 C.11.2.1.2: from c − 0.5 − (w − 1)/2 = 8 to c − 0.5 + (w − 1)/2 = 11.
     assert_eq!(
         [8.0, 9.5, 11.0].map(|v| light(VoiFunction::Linear, v)),

@@ -154,7 +154,8 @@ pub enum VoiFunction {
 #[derive(Debug, Clone, PartialEq)]
 pub struct WindowLevel {
     pub centre: f64,
-    /// At least 1 for [`VoiFunction::Linear`], greater than 0 otherwise.
+    /// Greater than 0. [`VoiFunction::Linear`] wants 1 at least; less is only written of values that
+    /// lie closer together.
     pub width: f64,
     pub function: VoiFunction,
     /// *Window Center & Width Explanation* (0028,1055), cleaned of control characters.

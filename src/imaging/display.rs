@@ -8,7 +8,7 @@ use fir::images::{Image, TypedImageRef};
 use fir::pixels::{F32, U8, U8x3, U16};
 use fir::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
 
-use super::values::{grey_values, look_up, modality, padding_mask};
+use super::values::{look_up, luma, modality, padding_mask, step};
 use crate::domain::{
     Lut, PixelTransform, PreviewImage, Radiograph, Rescale, Samples, VoiFunction, WindowLevel,
 };
@@ -40,14 +40,16 @@ impl VoiLut {
     /// to the 99.5th percentile. A proposed window that shows nothing of the picture is passed over.
     pub fn of(r: &Radiograph) -> VoiLut {
         let percentiles = percentiles(r);
-        let proposed = r.windows.iter().find(|window| {
+        let step = step(r);
+        let mut windows = r.windows.iter().filter_map(|w| on_scale(w, step));
+        let proposed = windows.find(|window| {
             let half = window.width / 2.0;
             window.centre - half < percentiles.1 && window.centre + half > percentiles.0
         });
         let function = match (r.voi_luts.first(), proposed) {
             (Some(lut), _) => Function::Table(lut.clone()),
-            (None, Some(window)) => Function::Window(window.clone()),
-            (None, None) => Function::Window(automatic(r, percentiles)),
+            (None, Some(window)) => Function::Window(window),
+            (None, None) => Function::Window(automatic(r, percentiles, step)),
         };
         VoiLut {
             function,
@@ -59,7 +61,7 @@ impl VoiLut {
     /// A window that the reader chose.
     pub fn window(r: &Radiograph, window: WindowLevel) -> VoiLut {
         let function = Function::Window(WindowLevel {
-            width: window.width.max(1e-6),
+            width: window.width.max(f64::MIN_POSITIVE),
             ..window
         });
         VoiLut {
@@ -95,12 +97,12 @@ impl VoiLut {
     }
 
     /// Light for a value after the modality transform (not yet inverted: this does it).
-    pub fn apply(&self, value: f32) -> u8 {
+    pub fn apply(&self, value: f64) -> u8 {
         let light = match &self.function {
-            Function::Window(window) => through_window(window, f64::from(value)),
+            Function::Window(window) => through_window(window, value),
             Function::Table(lut) => {
                 let largest = f64::from((1_u32 << lut.bits.clamp(1, 16)) - 1);
-                f64::from(look_up(lut, value)) / largest
+                look_up(lut, value) / largest
             }
         };
         let light = (light.clamp(0.0, 1.0) * 255.0).round() as u8;
@@ -109,6 +111,20 @@ impl VoiLut {
         } else {
             light
         }
+    }
+}
+
+/// A proposed window. LINEAR needs a width of more than 1 to show more than black and white (PS3.3
+/// C.11.2.1.2.1): a narrower one of values that lie closer together was meant as it stands, and of
+/// others it makes no sense.
+fn on_scale(window: &WindowLevel, step: f64) -> Option<WindowLevel> {
+    match (window.function, step < 1.0) {
+        (VoiFunction::Linear, true) if window.width <= 1.0 => Some(WindowLevel {
+            function: VoiFunction::LinearExact,
+            ..window.clone()
+        }),
+        (VoiFunction::Linear, false) if window.width < 1.0 => None,
+        _ => Some(window.clone()),
     }
 }
 
@@ -130,7 +146,7 @@ fn through_window(window: &WindowLevel, x: f64) -> f64 {
     }
 }
 
-fn automatic(r: &Radiograph, (low, high): (f64, f64)) -> WindowLevel {
+fn automatic(r: &Radiograph, (low, high): (f64, f64), step: f64) -> WindowLevel {
     let identity = PixelTransform::Linear(Rescale::default());
     let prepared = matches!(r.samples, Samples::Grey8(_) | Samples::Rgb8(_));
     let (low, high) = if prepared && r.modality_transform == identity {
@@ -138,12 +154,17 @@ fn automatic(r: &Radiograph, (low, high): (f64, f64)) -> WindowLevel {
     } else {
         (low, high)
     };
-    // LINEAR is black at centre − width/2 and white one less than width above it.
-    let width = (high - low).max(0.0) + 1.0;
+    // LINEAR is black at centre − width/2 and white one less than width above it: a unit that whole
+    // numbers have, and others do not.
+    let (function, unit) = match step >= 1.0 {
+        true => (VoiFunction::Linear, 1.0),
+        false => (VoiFunction::LinearExact, 0.0),
+    };
+    let width = ((high - low).max(0.0) + unit).max(step);
     WindowLevel {
         centre: low + width / 2.0,
         width,
-        function: VoiFunction::Linear,
+        function,
         explanation: None,
     }
 }
@@ -152,20 +173,19 @@ fn automatic(r: &Radiograph, (low, high): (f64, f64)) -> WindowLevel {
 /// left out.
 fn percentiles(r: &Radiograph) -> (f64, f64) {
     let mut values = thinned(r);
-    values.retain(|v| v.is_finite());
     if values.is_empty() {
         return (0.0, 0.0);
     }
     let last = values.len() - 1;
     let mut at = |share: f64| {
         let index = (share * last as f64).round() as usize;
-        f64::from(*values.select_nth_unstable_by(index, f32::total_cmp).1)
+        *values.select_nth_unstable_by(index, f64::total_cmp).1
     };
     (at(CLIPPED), at(1.0 - CLIPPED))
 }
 
-/// Values after the modality transform of some of the pixels, evenly picked.
-pub(super) fn thinned(r: &Radiograph) -> Vec<f32> {
+/// Finite values after the modality transform of some of the pixels, evenly picked, padding left out.
+pub(super) fn thinned(r: &Radiograph) -> Vec<f64> {
     fn pick<T: Copy>(v: &[T], channels: usize) -> Vec<T> {
         // An odd step does not fall in step with the columns of an even picture.
         let step = (v.len() / channels / LOOKED_AT) | 1;
@@ -183,40 +203,22 @@ pub(super) fn thinned(r: &Radiograph) -> Vec<f32> {
         Samples::Rgb8(v) => Samples::Rgb8(pick(v, 3)),
     };
     let is_padding = r.padding.and_then(|range| padding_mask(&samples, range));
-    let width = samples.pixels();
-    let few = Radiograph {
-        width,
-        height: 1,
-        samples,
-        inverted: false,
-        ..without_samples(r)
-    };
-    let values = grey_values(&few);
-    match is_padding {
-        Some(mask) => values
-            .into_iter()
-            .zip(mask)
-            .filter(|(_, pad)| !pad)
-            .map(|(v, _)| v)
-            .collect(),
-        None => values,
-    }
+    let values = stored(&samples).into_iter().enumerate();
+    values
+        .filter(|(i, _)| is_padding.as_ref().is_none_or(|mask| !mask[*i]))
+        .map(|(_, stored)| modality(&r.modality_transform, stored))
+        .filter(|value| value.is_finite())
+        .collect()
 }
 
-fn without_samples(r: &Radiograph) -> Radiograph {
-    Radiograph {
-        samples: Samples::Grey8(Vec::new()),
-        modality_transform: r.modality_transform.clone(),
-        windows: Vec::new(),
-        voi_luts: Vec::new(),
-        padding: None,
-        modality: r.modality.clone(),
-        admission: r.admission.clone(),
-        patient: r.patient.clone(),
-        format: String::new(),
-        uids: r.uids.clone(),
-        taken: r.taken.clone(),
-        ..*r
+/// Stored values as numbers, of colour its luma.
+fn stored(samples: &Samples) -> Vec<f32> {
+    match samples {
+        Samples::Grey8(v) => v.iter().map(|&s| s.into()).collect(),
+        Samples::Grey16(v) => v.iter().map(|&s| s.into()).collect(),
+        Samples::GreySigned16(v) => v.iter().map(|&s| s.into()).collect(),
+        Samples::GreyF32(v) => v.clone(),
+        Samples::Rgb8(v) => v.chunks_exact(3).map(luma).collect(),
     }
 }
 
@@ -284,15 +286,8 @@ pub fn render(
         }
     };
     let unpadded = unpadded(r);
-    let light = |stored: f32| voi.apply(modality(&r.modality_transform, stored));
     let pixels = match resample(r, unpadded.as_ref().unwrap_or(&r.samples), viewport, size) {
-        Some(Samples::Grey8(v)) | Some(Samples::Rgb8(v)) => {
-            let table: Vec<u8> = (0..=255_u8).map(|s| light(s.into())).collect();
-            v.into_iter().map(|s| table[usize::from(s)]).collect()
-        }
-        Some(Samples::Grey16(v)) => v.into_iter().map(|s| light(s.into())).collect(),
-        Some(Samples::GreySigned16(v)) => v.into_iter().map(|s| light(s.into())).collect(),
-        Some(Samples::GreyF32(v)) => v.into_iter().map(light).collect(),
+        Some(samples) => lights(&samples, &r.modality_transform, voi),
         None => vec![0; width * height * if colour { 3 } else { 1 }],
     };
     PreviewImage {
@@ -300,6 +295,27 @@ pub fn render(
         height,
         pixels,
         colour,
+    }
+}
+
+/// The whole picture in 8 bits as its own VOI LUT or window makes it, at the size that it is stored
+/// in: a value for each pixel, three of colour.
+pub fn developed(r: &Radiograph) -> Vec<u8> {
+    let unpadded = unpadded(r);
+    let samples = unpadded.as_ref().unwrap_or(&r.samples);
+    lights(samples, &r.modality_transform, &VoiLut::of(r))
+}
+
+fn lights(samples: &Samples, transform: &PixelTransform, voi: &VoiLut) -> Vec<u8> {
+    let light = |stored: f32| voi.apply(modality(transform, stored));
+    match samples {
+        Samples::Grey8(v) | Samples::Rgb8(v) => {
+            let table: Vec<u8> = (0..=255_u8).map(|s| light(s.into())).collect();
+            v.iter().map(|&s| table[usize::from(s)]).collect()
+        }
+        Samples::Grey16(v) => v.iter().map(|&s| light(s.into())).collect(),
+        Samples::GreySigned16(v) => v.iter().map(|&s| light(s.into())).collect(),
+        Samples::GreyF32(v) => v.iter().map(|&s| light(s)).collect(),
     }
 }
 

@@ -1,27 +1,41 @@
 //! What only fuzz targets call of this floor: decoding of bytes that are in no file, and the messages
 //! between the processes, read and written again.
 
+use super::decoder::channel::{Attachment, Message};
+use super::wire::Nonce;
 use super::{Fault, Limits, wire};
 use crate::domain::Radiograph;
+
+/// Every message here answers the same request.
+const NONCE: Nonce = [7; size_of::<Nonce>()];
 
 /// Decodes the whole content of a file in this process.
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Radiograph, Fault> {
     super::decode(bytes, limits)
 }
 
-/// The message with this answer.
+/// An answer as bytes: the length of its text (`u64`), the text, and the samples that go with it.
 pub fn answer(answer: &Result<Radiograph, Fault>) -> Vec<u8> {
-    let (description, samples) = wire::write_answer(answer);
-    [&description, samples].concat()
+    let text = wire::write_answer(&NONCE, answer);
+    let samples = answer
+        .as_ref()
+        .map(|film| wire::sample_bytes(&film.samples));
+    let length = (text.len() as u64).to_ne_bytes();
+    [&length, text.as_slice(), samples.unwrap_or_default()].concat()
 }
 
 /// The answer in a message; `None` if it is none.
 pub fn read_answer(message: &[u8]) -> Option<Result<Radiograph, Fault>> {
-    wire::read_answer(message)
+    let (length, rest) = message.split_first_chunk()?;
+    let length = u64::from_ne_bytes(*length).try_into().ok()?;
+    let (text, samples) = rest.split_at_checked(length)?;
+    let attachment = (!samples.is_empty()).then(|| Attachment::Bytes(samples.to_vec()));
+    let text = text.to_vec();
+    wire::read_answer(&NONCE, &Message { text, attachment })
 }
 
 /// A request, read and written again; `None` if the message is none.
 pub fn request(message: &[u8]) -> Option<Vec<u8>> {
-    let (path, limits) = wire::read_request(message)?;
-    wire::write_request(&path, &limits)
+    let (nonce, task) = wire::read_request(message)?;
+    Some(wire::write_request(&nonce, &task))
 }

@@ -52,7 +52,7 @@ mod wire;
 
 pub use crate::domain::text::clean as clean_text;
 pub use decoder::{Attempt, Attempts, Confinement, Decoder, WORKER_ARGUMENT, decode_worker};
-pub use display::{Viewport, VoiLut, render};
+pub use display::{Viewport, VoiLut, developed, render};
 pub use error::{Fault, ImagingError};
 pub use guard::panic_is_guarded;
 pub use heat_map::{legend, overlay};
@@ -62,7 +62,7 @@ pub use show::{seen, show};
 pub use sniff::{Sighting, looks_like_image, sight};
 pub use stamp::FileStamp;
 pub use unread::UnreadFormat;
-pub use values::{grey_values, grey_values_within};
+pub use values::{grey_values, grey_values_within, step};
 
 use sniff::Kind;
 

@@ -186,7 +186,7 @@ fn grey(film: &Radiograph, at: usize) -> f32 {
     if film.samples.channels() == 1 && film.padding.is_some_and(pads) {
         return f32::NAN;
     }
-    let value = modality(&film.modality_transform, stored);
+    let value = modality(&film.modality_transform, stored) as f32;
     if film.inverted { -value } else { value }
 }
 

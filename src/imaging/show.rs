@@ -1,6 +1,7 @@
 //! From how a reader looks ([`View`]) to the picture that fits a [`Canvas`].
 
 use super::display::{Viewport, VoiLut, render, thinned};
+use super::values::step;
 use crate::domain::{
     Canvas, Preset, PreviewImage, Radiograph, View, VoiFunction, Window, WindowLevel,
 };
@@ -50,14 +51,13 @@ fn between(r: &Radiograph, (dark, bright): (f64, f64)) -> WindowLevel {
         (dark, bright)
     };
     let mut values = thinned(r);
-    values.retain(|v| v.is_finite());
     if values.is_empty() {
         return linear(0.0, 1.0);
     }
-    values.sort_unstable_by(f32::total_cmp);
-    let at = |share: f64| f64::from(values[(share * (values.len() - 1) as f64).round() as usize]);
+    values.sort_unstable_by(f64::total_cmp);
+    let at = |share: f64| values[(share * (values.len() - 1) as f64).round() as usize];
     let (low, high) = (at(low), at(high));
-    linear((low + high) / 2.0, (high - low).max(1.0))
+    linear((low + high) / 2.0, (high - low).max(step(r)))
 }
 
 /// What is visible, and how many pixels it gets.

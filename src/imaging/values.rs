@@ -1,5 +1,7 @@
 //! What the model sees: numbers that no window has touched.
 
+use std::borrow::Cow;
+
 use crate::domain::{Lut, PixelTransform, Radiograph, Region, Rescale, Samples};
 
 /// Weights of red, green and blue in grey, ITU-R BT.601.
@@ -7,7 +9,8 @@ pub(super) const LUMA: [f32; 3] = [0.299, 0.587, 0.114];
 
 /// `width × height` values, row by row, bright where the film is bright: the modality transform
 /// applied (PS3.3 C.11.1), negated once if `r.inverted`, colour reduced to luma (BT.601), padding
-/// replaced by the darkest value that is not padding. Windows and VOI LUTs play no part.
+/// replaced by the darkest value that is not padding. Windows and VOI LUTs play no part. Where single
+/// precision cannot hold a rescale, values rise or fall as it says, one for each stored value.
 pub fn grey_values(r: &Radiograph) -> Vec<f32> {
     let mut values = unpadded(r, whole(r));
     if let Some(range) = r.padding {
@@ -50,7 +53,8 @@ fn unpadded(r: &Radiograph, region: Region) -> Vec<f32> {
         };
     }
     let sign = if r.inverted { -1.0 } else { 1.0 };
-    let transform = |stored: f32| sign * modality(&r.modality_transform, stored);
+    let held = held(r);
+    let transform = |stored: f32| sign * modality(&held, stored) as f32;
     match &r.samples {
         Samples::Grey8(v) => {
             let table = tabulate(0..=255, transform);
@@ -107,24 +111,74 @@ fn tabulate(stored: std::ops::RangeInclusive<i32>, f: impl Fn(f32) -> f32) -> Ve
     stored.map(|s| f(s as f32)).collect()
 }
 
+/// The modality transform, or else, where single precision would round away what differs, its
+/// direction alone: a model looks at how values lie to each other, and at nothing else.
+fn held(r: &Radiograph) -> Cow<'_, PixelTransform> {
+    match &r.modality_transform {
+        PixelTransform::Linear(line) if !is_held(line, &r.samples) => {
+            Cow::Owned(PixelTransform::Linear(Rescale {
+                slope: line.slope.signum(),
+                intercept: 0.0,
+            }))
+        }
+        transform => Cow::Borrowed(transform),
+    }
+}
+
+fn is_held(line: &Rescale, samples: &Samples) -> bool {
+    /// Single precision has 24 bits: sixteen times finer than a step, so far from 0.
+    const STEPS: f64 = (1 << 20) as f64;
+    let slope = line.slope.abs();
+    match samples {
+        // How fine its steps are is not known.
+        Samples::GreyF32(_) => *line == Rescale::default(),
+        _ => (1e-30..1e30).contains(&slope) && line.intercept.abs() <= slope * STEPS,
+    }
+}
+
 /// The modality transform of one stored value.
-pub(super) fn modality(transform: &PixelTransform, stored: f32) -> f32 {
+pub(super) fn modality(transform: &PixelTransform, stored: f32) -> f64 {
     match transform {
         PixelTransform::Linear(Rescale { slope, intercept }) => {
-            (slope * f64::from(stored) + intercept) as f32
+            slope * f64::from(stored) + intercept
         }
-        PixelTransform::Table(lut) => look_up(lut, stored),
+        PixelTransform::Table(lut) => look_up(lut, stored.into()),
+    }
+}
+
+/// What two stored values that follow each other differ by after the modality transform: the
+/// narrowest window that makes sense.
+pub fn step(r: &Radiograph) -> f64 {
+    /// Of floating point, as if it had been measured in 16 bits.
+    const LEVELS: f64 = 65_536.0;
+    let slope = match &r.modality_transform {
+        PixelTransform::Linear(line) => line.slope.abs(),
+        PixelTransform::Table(_) => return 1.0,
+    };
+    let Samples::GreyF32(v) = &r.samples else {
+        return slope;
+    };
+    let (low, high) = v
+        .iter()
+        .fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), &v| {
+            (low.min(v), high.max(v))
+        });
+    match f64::from(high) - f64::from(low) {
+        span if span > 0.0 => slope * span / LEVELS,
+        _ => slope,
     }
 }
 
 /// The entry for a value, the first or the last one beyond the ends (PS3.3 C.11.1.1.1); between
 /// whole numbers, the nearest.
-pub(super) fn look_up(lut: &Lut, value: f32) -> f32 {
-    let last = lut.entries.len().saturating_sub(1) as f32;
-    let index = (value - lut.first_input as f32).round().clamp(0.0, last);
+pub(super) fn look_up(lut: &Lut, value: f64) -> f64 {
+    let last = lut.entries.len().saturating_sub(1) as f64;
+    let index = (value - f64::from(lut.first_input))
+        .round()
+        .clamp(0.0, last);
     lut.entries
         .get(index as usize)
-        .map_or(value, |&entry| f32::from(entry))
+        .map_or(value, |&entry| entry.into())
 }
 
 fn darken_padding(samples: &Samples, padding: (i32, i32), values: &mut [f32]) {

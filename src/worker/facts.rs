@@ -1,6 +1,7 @@
 //! What is known of an image beside its pixels.
 
 use crate::domain::{ContentId, Origin, PatientFacts, Radiograph, Uids, ViewPosition};
+use crate::imaging;
 
 /// What the screen says of an image beside its pixels.
 #[derive(Debug, Clone, PartialEq)]
@@ -10,6 +11,8 @@ pub struct Facts {
     pub width: usize,
     pub height: usize,
     pub bits_stored: u8,
+    /// See [`imaging::step`].
+    pub step: f64,
     pub frames: u32,
     pub format: String,
     pub view: ViewPosition,
@@ -26,6 +29,7 @@ impl Facts {
             width: radiograph.width,
             height: radiograph.height,
             bits_stored: radiograph.bits_stored,
+            step: imaging::step(radiograph),
             frames: radiograph.frames,
             format: radiograph.format.clone(),
             view: radiograph.view,

@@ -1,17 +1,16 @@
 //! What a data set says about its picture and its patient.
 
-use dicom_core::VR;
+use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
-use dicom_object::mem::InMemElement;
 
 use super::super::{Fault, clean_text};
 use super::elements::item_text;
 use super::object_kind;
 use super::{admission, identity};
 use crate::domain::{
-    Lut, Modality, PatientFacts, PhotometricInterpretation, PixelTransform, Radiograph, Rescale,
-    Samples, Uids, ViewPosition, VoiFunction, WindowLevel, taken,
+    Modality, PatientFacts, PhotometricInterpretation, Radiograph, Samples, Uids, ViewPosition,
+    VoiFunction, WindowLevel, taken,
 };
 
 /// How the pixel data are to be read, PS3.3 C.7.6.3.
@@ -24,6 +23,9 @@ pub(super) struct Picture {
     pub bits_stored: u8,
     pub high_bit: u8,
     pub signed: bool,
+    /// It has been through lossy compression, and hides no overlay in its samples (PS3.3 C.7.6.1.1.5,
+    /// PS3.5 8.1.1).
+    pub lossy: bool,
     /// Colour by plane: all red values first, then all green ones, then all blue ones.
     pub planar: bool,
     pub colour: Colour,
@@ -43,6 +45,9 @@ pub(super) enum Colour {
     /// The JPEG 2000 decoder turns these into RGB itself.
     YbrOfJpeg2000,
 }
+
+/// Of the first of sixteen overlays; anything but 0 means that it lies in the samples' unused bits.
+pub(super) const OVERLAY_BIT_POSITION: Tag = Tag(0x6000, 0x0102);
 
 /// The attributes of a data set.
 pub(super) struct Attributes {
@@ -92,6 +97,8 @@ impl Attributes {
             bits_stored,
             high_bit: high_bit.unwrap_or(bits_stored.saturating_sub(1)),
             signed: self.small(tags::PIXEL_REPRESENTATION)? == Some(1),
+            lossy: self.code(tags::LOSSY_IMAGE_COMPRESSION).as_deref() == Some("01")
+                && self.integer(OVERLAY_BIT_POSITION).unwrap_or(0) == 0,
             planar,
             colour: self.colour(samples_per_pixel)?,
             frames: self
@@ -106,7 +113,7 @@ impl Attributes {
         Ok(picture)
     }
 
-    fn signed(&self) -> bool {
+    pub(super) fn signed(&self) -> bool {
         self.integer(tags::PIXEL_REPRESENTATION) == Some(1)
     }
 
@@ -143,19 +150,24 @@ impl Attributes {
         Some((value.min(limit), value.max(limit)))
     }
 
-    /// PS3.3 C.11.1.
-    fn modality_transform(&self) -> PixelTransform {
-        let table = self.items(tags::MODALITY_LUT_SEQUENCE).first();
-        if let Some(lut) = table.and_then(|item| self.lut(item)) {
-            return PixelTransform::Table(lut);
-        }
-        let slope = self
-            .number(tags::RESCALE_SLOPE)
-            .filter(|&slope| slope != 0.0);
-        PixelTransform::Linear(Rescale {
-            slope: slope.unwrap_or(1.0),
-            intercept: self.number(tags::RESCALE_INTERCEPT).unwrap_or(0.0),
-        })
+    /// Lowest and highest padding value of samples of 32 bits, or in floating point (PS3.3 C.7.6.24).
+    pub fn wide_padding(&self) -> Option<(f64, f64)> {
+        let pairs = [
+            (
+                tags::FLOAT_PIXEL_PADDING_VALUE,
+                tags::FLOAT_PIXEL_PADDING_RANGE_LIMIT,
+            ),
+            (
+                tags::DOUBLE_FLOAT_PIXEL_PADDING_VALUE,
+                tags::DOUBLE_FLOAT_PIXEL_PADDING_RANGE_LIMIT,
+            ),
+            (tags::PIXEL_PADDING_VALUE, tags::PIXEL_PADDING_RANGE_LIMIT),
+        ];
+        let (value, limit) = pairs.into_iter().find_map(|(value, limit)| {
+            let value = self.number(value)?;
+            Some((value, self.number(limit).unwrap_or(value)))
+        })?;
+        Some((value.min(limit), value.max(limit)))
     }
 
     /// PS3.3 C.11.2.1.2. Windows without a width that makes sense are left out.
@@ -165,18 +177,13 @@ impl Attributes {
             Some("SIGMOID") => VoiFunction::Sigmoid,
             _ => VoiFunction::Linear,
         };
-        let narrowest = if function == VoiFunction::Linear {
-            1.0
-        } else {
-            f64::MIN_POSITIVE
-        };
         let explanations = self.texts(tags::WINDOW_CENTER_WIDTH_EXPLANATION);
         self.numbers(tags::WINDOW_CENTER)
             .into_iter()
             .zip(self.numbers(tags::WINDOW_WIDTH))
             .enumerate()
             .filter_map(|(i, (centre, width))| Some((i, centre?, width?)))
-            .filter(|(_, _, width)| *width >= narrowest)
+            .filter(|(_, _, width)| *width > 0.0)
             .map(|(i, centre, width)| WindowLevel {
                 centre,
                 width,
@@ -186,73 +193,10 @@ impl Attributes {
             .collect()
     }
 
-    fn voi_luts(&self) -> Vec<Lut> {
-        self.items(tags::VOILUT_SEQUENCE)
-            .iter()
-            .filter_map(|item| self.lut(item))
-            .collect()
-    }
-
-    /// An item of a Modality or VOI LUT Sequence, PS3.3 C.11.1.1.1 and C.11.2.1.1.
-    fn lut(&self, item: &InMemDicomObject) -> Option<Lut> {
-        let descriptor = item.get(tags::LUT_DESCRIPTOR)?;
-        let explanation = item
-            .get(tags::LUT_EXPLANATION)
-            .and_then(|e| e.to_str().ok());
-        let table = Table::read(descriptor, item.get(tags::LUT_DATA)?)?;
-        let signed = self.signed()
-            || self
-                .number(tags::RESCALE_INTERCEPT)
-                .is_some_and(|v| v < 0.0);
-        let negative = signed && table.first_input >= 0x8000;
-        Some(Lut {
-            first_input: table.first_input - if negative { 0x1_0000 } else { 0 },
-            entries: table.entries,
-            bits: table.bits,
-            explanation: explanation
-                .map(|t| clean_text(&t))
-                .filter(|text| !text.is_empty()),
-        })
-    }
-
-    /// Red, green and blue tables of a palette, PS3.3 C.7.6.3.1.5 and C.7.6.3.1.6.
-    pub fn palette(&self) -> Result<[Table; 3], Fault> {
-        let table = |descriptor, data| {
-            let (descriptor, data) = (self.get(descriptor)?, self.get(data)?);
-            Table::read(descriptor, data)
-        };
-        let tables = (
-            table(
-                tags::RED_PALETTE_COLOR_LOOKUP_TABLE_DESCRIPTOR,
-                tags::RED_PALETTE_COLOR_LOOKUP_TABLE_DATA,
-            ),
-            table(
-                tags::GREEN_PALETTE_COLOR_LOOKUP_TABLE_DESCRIPTOR,
-                tags::GREEN_PALETTE_COLOR_LOOKUP_TABLE_DATA,
-            ),
-            table(
-                tags::BLUE_PALETTE_COLOR_LOOKUP_TABLE_DESCRIPTOR,
-                tags::BLUE_PALETTE_COLOR_LOOKUP_TABLE_DATA,
-            ),
-        );
-        match tables {
-            (Some(red), Some(green), Some(blue)) => Ok([red, green, blue]),
-            _ if self
-                .get(tags::SEGMENTED_RED_PALETTE_COLOR_LOOKUP_TABLE_DATA)
-                .is_some() =>
-            {
-                Err(Fault::unsupported("a segmented colour palette"))
-            }
-            _ => Err(Fault::damaged(
-                "the colour palette is missing or incomplete",
-            )),
-        }
-    }
-
     /// Bone white or not as the header says it: a film as digitised (MONOCHROME1), or a
     /// Presentation LUT Shape that asks for it (PS3.3 C.11.6). A file that says both says the same
     /// thing twice. Where the picture contradicts it, [`polarity`](crate::imaging::polarity) turns it.
-    fn inverted(&self, colour: Colour) -> bool {
+    pub(super) fn inverted(&self, colour: Colour) -> bool {
         let grey = matches!(colour, Colour::Monochrome1 | Colour::Monochrome2);
         let shape = self.code(tags::PRESENTATION_LUT_SHAPE);
         colour == Colour::Monochrome1 || grey && shape.as_deref() == Some("INVERSE")
@@ -398,11 +342,8 @@ impl Attributes {
 
 impl Picture {
     fn check(&self) -> Result<(), Fault> {
-        if !matches!(self.bits_allocated, 1 | 8 | 16 | 32) {
-            return Err(Fault::unsupported(format!(
-                "{} bits allocated",
-                self.bits_allocated
-            )));
+        if !matches!(self.bits_allocated, 1 | 8 | 16 | 32 | 64) {
+            return Err(self.bits_unsupported());
         }
         let bits = 1..=self.bits_allocated;
         let stored = bits.contains(&self.bits_stored) && self.high_bit < self.bits_allocated;
@@ -413,6 +354,15 @@ impl Picture {
             )));
         }
         Ok(())
+    }
+
+    pub fn bits_unsupported(&self) -> Fault {
+        Fault::unsupported(format!("{} bits allocated", self.bits_allocated))
+    }
+
+    /// Bytes of one frame without compression.
+    pub fn frame_bytes(&self) -> usize {
+        (self.samples() * usize::from(self.bits_allocated)).div_ceil(8)
     }
 
     /// Samples of one frame.
@@ -453,60 +403,4 @@ fn readable_name(name: &str) -> Option<String> {
         .split('=')
         .find(|group| !group.trim_matches(['^', ' ']).is_empty())?;
     Some(clean_text(&group.replace('^', " ")))
-}
-
-/// A lookup table as it is written: descriptor and data.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Table {
-    pub first_input: i32,
-    pub entries: Vec<u16>,
-    pub bits: u8,
-}
-
-impl Table {
-    /// `None` if descriptor and data do not make a table.
-    fn read(descriptor: &InMemElement, data: &InMemElement) -> Option<Table> {
-        let [count, first_input, bits] = descriptor.to_multi_int::<i32>().ok()?[..] else {
-            return None;
-        };
-        // The number of entries has 16 bits whatever the sign, and 0 stands for 65,536.
-        let count = match count & 0xffff {
-            0 => 65_536,
-            n => n as usize,
-        };
-        let entries = Self::entries(data, count)?;
-        let bits = u8::try_from(bits)
-            .ok()
-            .filter(|bits| (1..=16).contains(bits))?;
-        Some(Table {
-            first_input,
-            entries,
-            bits,
-        })
-    }
-
-    fn entries(data: &InMemElement, count: usize) -> Option<Vec<u16>> {
-        let mut entries = match data.vr() {
-            // Two 8-bit entries may share a word.
-            VR::OW | VR::OB | VR::UN => {
-                let bytes = data.to_bytes().ok()?;
-                if bytes.len() < 2 * count {
-                    bytes.iter().map(|&b| b.into()).collect()
-                } else {
-                    bytes
-                        .chunks_exact(2)
-                        .map(|b| u16::from_ne_bytes([b[0], b[1]]))
-                        .collect()
-                }
-            }
-            _ => data
-                .to_multi_int::<i32>()
-                .ok()?
-                .into_iter()
-                .map(|v| v as u16)
-                .collect::<Vec<_>>(),
-        };
-        entries.truncate(count);
-        (entries.len() == count).then_some(entries)
-    }
 }

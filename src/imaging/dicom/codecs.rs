@@ -10,14 +10,26 @@ use super::super::{Fault, Limits};
 use super::attributes::{Colour, Picture};
 use super::{inflate, jpeg_ls};
 
-/// Values of one frame as a codec yields them: interleaved, two's complement if signed.
+/// Values of one frame as a codec yields them, interleaved.
 #[derive(Debug)]
 pub(super) struct Decoded {
     pub values: Vec<u32>,
-    /// Bits of a value according to the stream; `None` where it does not say.
-    pub precision: Option<u8>,
+    /// What the stream says of them; `None` where it is nothing but the bits allocated.
+    pub stream: Option<Stream>,
     /// Three values are red, green and blue, and not yet to be converted to it.
     pub is_rgb: bool,
+}
+
+/// What a compressed stream says of its values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stream {
+    /// Bits of a value.
+    pub precision: u8,
+    /// Values are signed numbers, and not bits that may stand for some: of these codecs JPEG 2000
+    /// alone knows the difference.
+    pub signed: bool,
+    /// Values are near those that were encoded, on either side of them.
+    pub lossy: bool,
 }
 
 /// Families of transfer syntaxes that one decoder takes.
@@ -32,7 +44,7 @@ enum Codec {
 }
 
 /// PS3.5 section 10 and PS3.6 annex A, with names for people.
-const SYNTAXES: [(&str, &str, Option<Codec>); 24] = [
+const SYNTAXES: [(&str, &str, Option<Codec>); 25] = [
     (
         uids::IMPLICIT_VR_LITTLE_ENDIAN,
         "implicit little endian",
@@ -90,10 +102,27 @@ const SYNTAXES: [(&str, &str, Option<Codec>); 24] = [
     (uids::JPEGXL_LOSSLESS, "JPEG XL lossless", None),
     (uids::JPEGXLJPEG_RECOMPRESSION, "JPEG XL", None),
     (uids::JPEGXL, "JPEG XL", None),
-    (uids::HTJ2K_LOSSLESS, "HTJ2K lossless", None),
-    (uids::HTJ2K, "HTJ2K", None),
+    (
+        uids::HTJ2K_LOSSLESS,
+        "HTJ2K lossless",
+        Some(Codec::Jpeg2000),
+    ),
+    (
+        uids::HTJ2K_LOSSLESS_RPCL,
+        "HTJ2K lossless",
+        Some(Codec::Jpeg2000),
+    ),
+    (uids::HTJ2K, "HTJ2K", Some(Codec::Jpeg2000)),
     (uids::MPEG2MPML, "MPEG-2 video", None),
     (uids::MPEG4HP41, "MPEG-4 video", None),
+];
+
+/// Those of JPEG 2000 that have no room for loss. The others hold either, and a reversible stream
+/// that was cut to a rate looks like a whole one.
+const LOSSLESS: [&str; 3] = [
+    uids::JPEG2000_LOSSLESS,
+    uids::HTJ2K_LOSSLESS,
+    uids::HTJ2K_LOSSLESS_RPCL,
 ];
 
 /// A transfer syntax in words; its identifier, if it has none here.
@@ -123,7 +152,7 @@ pub(super) fn decode(
         Some(Codec::Rle) => rle(picture, stream),
         Some(Codec::Jpeg) => jpeg(picture, stream, limits),
         Some(Codec::JpegLs) => jpeg_ls(picture, stream),
-        Some(Codec::Jpeg2000) => jpeg_2000(picture, stream),
+        Some(Codec::Jpeg2000) => jpeg_2000(picture, stream, !LOSSLESS.contains(&syntax)),
         None => {
             return Err(Fault::unsupported(format!(
                 "pixel data compressed as {}",
@@ -144,13 +173,18 @@ pub(super) fn decode(
 
 /// Little-endian values without compression.
 fn plain(picture: &Picture, frame: &[u8]) -> Result<Decoded, Fault> {
-    let size = usize::from(picture.bits_allocated.div_ceil(8));
-    let needed = picture.samples() * size;
+    let needed = picture.frame_bytes();
     let frame = frame.get(..needed).ok_or_else(|| {
         Fault::damaged(format!("a frame of {} bytes, {needed} needed", frame.len()))
     })?;
     let value = |bytes: &[u8]| bytes.iter().rev().fold(0, |v, &b| v << 8 | u32::from(b));
-    let values: Vec<u32> = frame.chunks_exact(size).map(value).collect();
+    let values: Vec<u32> = match picture.bits_allocated {
+        1 => super::frame::bits(frame.iter().copied(), picture.samples()),
+        bits => frame
+            .chunks_exact(usize::from(bits / 8))
+            .map(value)
+            .collect(),
+    };
     let values = if picture.planar && picture.samples_per_pixel == 3 {
         super::frame::interleaved(&values)
     } else {
@@ -158,7 +192,7 @@ fn plain(picture: &Picture, frame: &[u8]) -> Result<Decoded, Fault> {
     };
     Ok(Decoded {
         values,
-        precision: None,
+        stream: None,
         is_rgb: picture.colour == Colour::Rgb,
     })
 }
@@ -179,6 +213,11 @@ fn rle(picture: &Picture, stream: &[u8]) -> Result<Decoded, Fault> {
             channels * size
         )));
     }
+    if picture.bits_allocated == 1 {
+        let packed = stream.get(number(4)? as usize..).ok_or_else(cut_off)?;
+        let bytes: Vec<u8> = PackBits::new(packed).take(picture.frame_bytes()).collect();
+        return plain(picture, &bytes);
+    }
     let mut values = vec![0_u32; picture.samples()];
     for segment in 0..channels * size {
         let start = number(4 + 4 * segment)? as usize;
@@ -198,7 +237,7 @@ fn rle(picture: &Picture, stream: &[u8]) -> Result<Decoded, Fault> {
     }
     Ok(Decoded {
         values,
-        precision: None,
+        stream: None,
         is_rgb: picture.colour == Colour::Rgb,
     })
 }
@@ -357,9 +396,14 @@ fn jpeg(picture: &Picture, stream: &[u8], limits: &Limits) -> Result<Decoded, Fa
     };
     // The lossless process never transforms colours, the others have done so by now.
     let is_rgb = !lossless || picture.colour == Colour::Rgb;
+    let stream = Stream {
+        precision: frame.precision,
+        signed: false,
+        lossy: !lossless,
+    };
     Ok(Decoded {
         values,
-        precision: Some(frame.precision),
+        stream: Some(stream),
         is_rgb,
     })
 }
@@ -381,17 +425,22 @@ fn jpeg_is_rgb(picture: &Picture, header: &JpegHeader) -> bool {
 fn jpeg_ls(picture: &Picture, stream: &[u8]) -> Result<Decoded, Fault> {
     JpegHeader::of(stream, picture)?;
     let frame = jpeg_ls::decode(stream)?;
-    let is_rgb = picture.colour == Colour::Rgb;
+    let stream = Stream {
+        precision: frame.precision,
+        signed: false,
+        lossy: frame.lossy,
+    };
     Ok(Decoded {
         values: frame.values,
-        precision: Some(frame.precision),
-        is_rgb,
+        stream: Some(stream),
+        is_rgb: picture.colour == Colour::Rgb,
     })
 }
 
-/// JPEG 2000 (ITU-T T.800), with or without the boxes of a JP2 file around it.
+/// JPEG 2000 (ITU-T T.800) and its high-throughput coding of blocks (T.814), with or without the boxes
+/// of a JP2 file around it.
 #[cfg(feature = "jpeg2000")]
-fn jpeg_2000(picture: &Picture, stream: &[u8]) -> Result<Decoded, Fault> {
+fn jpeg_2000(picture: &Picture, stream: &[u8], lossy: bool) -> Result<Decoded, Fault> {
     let (columns, rows, components) = jpeg_2000_size(stream)
         .ok_or_else(|| Fault::damaged("the JPEG 2000 stream has no size marker"))?;
     same_size(picture, (columns, rows, components))?;
@@ -410,13 +459,15 @@ fn jpeg_2000(picture: &Picture, stream: &[u8]) -> Result<Decoded, Fault> {
     let values = (0..pixels)
         .flat_map(|i| planes.iter().map(move |plane| plane[i] as u32))
         .collect();
-    let precision = components
-        .first()
-        .and_then(|c| u8::try_from(c.precision()).ok());
+    let stream = components.first().map(|c| Stream {
+        precision: c.precision().clamp(1, 32) as u8,
+        signed: c.is_signed(),
+        lossy,
+    });
     let is_rgb = picture.colour != Colour::YbrFull;
     Ok(Decoded {
         values,
-        precision,
+        stream,
         is_rgb,
     })
 }
@@ -437,7 +488,7 @@ fn jpeg_2000_size(stream: &[u8]) -> Option<(u32, u32, u32)> {
 }
 
 #[cfg(not(feature = "jpeg2000"))]
-fn jpeg_2000(_: &Picture, _: &[u8]) -> Result<Decoded, Fault> {
+fn jpeg_2000(_: &Picture, _: &[u8], _: bool) -> Result<Decoded, Fault> {
     Err(Fault::unsupported(
         "JPEG 2000: this program was built without it (feature jpeg2000)",
     ))

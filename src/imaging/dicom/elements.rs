@@ -9,13 +9,13 @@ use dicom_object::file::ReadPreamble;
 use dicom_object::mem::InMemElement;
 
 use super::super::{Fault, clean_text};
-use super::attributes::Attributes;
+use super::attributes::{Attributes, OVERLAY_BIT_POSITION};
 use super::number::{self, Component};
 use crate::domain::Objection;
 
 /// The attributes that are read here. dicom-rs is given no others, so that a private or a broken
 /// element costs nothing.
-pub(super) const WANTED: [Tag; 62] = [
+pub(super) const WANTED: [Tag; 70] = [
     tags::SPECIFIC_CHARACTER_SET,
     tags::IMAGE_TYPE,
     tags::SOP_CLASS_UID,
@@ -58,7 +58,13 @@ pub(super) const WANTED: [Tag; 62] = [
     tags::PIXEL_REPRESENTATION,
     tags::PIXEL_PADDING_VALUE,
     tags::PIXEL_PADDING_RANGE_LIMIT,
+    tags::FLOAT_PIXEL_PADDING_VALUE,
+    tags::FLOAT_PIXEL_PADDING_RANGE_LIMIT,
+    tags::DOUBLE_FLOAT_PIXEL_PADDING_VALUE,
+    tags::DOUBLE_FLOAT_PIXEL_PADDING_RANGE_LIMIT,
     tags::BURNED_IN_ANNOTATION,
+    tags::LOSSY_IMAGE_COMPRESSION,
+    OVERLAY_BIT_POSITION,
     tags::WINDOW_CENTER,
     tags::WINDOW_WIDTH,
     tags::WINDOW_CENTER_WIDTH_EXPLANATION,
@@ -72,6 +78,8 @@ pub(super) const WANTED: [Tag; 62] = [
     tags::GREEN_PALETTE_COLOR_LOOKUP_TABLE_DATA,
     tags::BLUE_PALETTE_COLOR_LOOKUP_TABLE_DATA,
     tags::SEGMENTED_RED_PALETTE_COLOR_LOOKUP_TABLE_DATA,
+    tags::SEGMENTED_GREEN_PALETTE_COLOR_LOOKUP_TABLE_DATA,
+    tags::SEGMENTED_BLUE_PALETTE_COLOR_LOOKUP_TABLE_DATA,
     tags::MODALITY_LUT_SEQUENCE,
     tags::VOILUT_SEQUENCE,
     tags::VIEW_CODE_SEQUENCE,

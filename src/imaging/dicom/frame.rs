@@ -2,12 +2,14 @@
 
 use super::super::raster::grey_or_rgb8;
 use super::super::{Fault, Limits};
-use super::attributes::{Attributes, Colour, Picture, Table};
-use super::codecs::{self, Decoded};
+use super::attributes::{Attributes, Colour, Picture};
+use super::codecs::{self, Decoded, Stream};
 use super::structure::{Encoding, PixelData};
-use crate::domain::Samples;
+use super::tables::Table;
+use super::wide::{Measured, Wide};
+use crate::domain::{PixelTransform, Samples};
 
-/// Decodes the first frame to grey or RGB samples.
+/// Decodes the first frame to grey or RGB samples, and says how they are to be measured.
 pub(super) fn first(
     picture: &Picture,
     attributes: &Attributes,
@@ -15,12 +17,18 @@ pub(super) fn first(
     syntax: &str,
     encoding: Encoding,
     limits: &Limits,
-) -> Result<Samples, Fault> {
-    // While it is decoded a frame exists as bytes, as 32-bit values, and as samples.
-    let bytes_per_pixel = 4 + 2 * u64::from(picture.bits_allocated.div_ceil(8));
+) -> Result<(Samples, Measured), Fault> {
+    // While it is decoded a frame exists as bytes, as values of up to 64 bits, and as samples.
+    let value_bytes = if picture.bits_allocated > 16 { 12 } else { 4 };
+    let bytes_per_pixel = value_bytes + 2 * u64::from(picture.bits_allocated.div_ceil(8));
     let bytes_per_pixel = bytes_per_pixel * u64::from(picture.samples_per_pixel);
     limits.check_picture(picture.columns, picture.rows, bytes_per_pixel)?;
     let decoded = match pixels {
+        PixelData::Floats { bytes } => {
+            let values = floats(picture, bytes, encoding.big_endian)?;
+            return Ok(wide(values, picture, attributes));
+        }
+        _ if picture.bits_allocated > 32 => return Err(picture.bits_unsupported()),
         PixelData::Native { bytes, words } => native(picture, bytes, *words, encoding)?,
         PixelData::Encapsulated {
             offsets,
@@ -31,15 +39,52 @@ pub(super) fn first(
             codecs::decode(picture, &stream, syntax, limits)?
         }
     };
-    if picture.samples_per_pixel == 1 {
-        return Ok(match picture.colour {
-            Colour::Palette => {
-                grey_or_rgb8(through_palette(picture, &decoded, &attributes.palette()?))
-            }
-            _ => grey(picture, &decoded),
-        });
+    let samples = match (picture.samples_per_pixel, picture.colour) {
+        (1, Colour::Palette) => {
+            grey_or_rgb8(through_palette(picture, &decoded, &attributes.palette()?))
+        }
+        (1, _) if picture.bits_stored > 16 => {
+            return Ok(wide(wide_integers(picture, &decoded), picture, attributes));
+        }
+        (1, _) => grey(picture, &decoded),
+        _ => grey_or_rgb8(rgb(picture, &decoded)),
+    };
+    Ok((samples, Measured::AS_STORED))
+}
+
+fn wide(values: Vec<f64>, picture: &Picture, attributes: &Attributes) -> (Samples, Measured) {
+    let falling = matches!(
+        attributes.modality_transform(),
+        PixelTransform::Linear(line) if line.slope < 0.0
+    );
+    let high_is_dark = attributes.inverted(picture.colour) != falling;
+    Wide::of(values, attributes.wide_padding(), high_is_dark).samples()
+}
+
+/// Float or Double Float Pixel Data (PS3.3 C.7.6.24): grey of 32 or 64 bits.
+fn floats(picture: &Picture, bytes: &[u8], big: bool) -> Result<Vec<f64>, Fault> {
+    if picture.samples_per_pixel != 1 || picture.colour == Colour::Palette {
+        return Err(Fault::unsupported("colour in floating point"));
     }
-    Ok(grey_or_rgb8(rgb(picture, &decoded)))
+    let needed = picture.frame_bytes();
+    let frame = bytes
+        .get(..needed)
+        .ok_or_else(|| too_short(bytes.len(), needed))?;
+    let wider = |bits: u64, &byte: &u8| bits << 8 | u64::from(byte);
+    let bits = |cell: &[u8]| match big {
+        true => cell.iter().fold(0, wider),
+        false => cell.iter().rev().fold(0, wider),
+    };
+    let single = |cell: &[u8]| f32::from_bits(bits(cell) as u32).into();
+    match picture.bits_allocated {
+        32 => Ok(frame.chunks_exact(4).map(single).collect()),
+        64 => Ok(frame
+            .chunks_exact(8)
+            .map(bits)
+            .map(f64::from_bits)
+            .collect()),
+        _ => Err(picture.bits_unsupported()),
+    }
 }
 
 /// The bytes of the first frame's compressed stream (PS3.5 A.4): all fragments of a single frame,
@@ -105,16 +150,14 @@ fn native(
         1 => samples.div_ceil(8),
         bits => samples * usize::from(bits / 8),
     };
-    let frame = bytes.get(..needed).ok_or_else(|| {
-        Fault::damaged(format!(
-            "the pixel data have {} bytes, {needed} needed",
-            bytes.len()
-        ))
-    })?;
+    let frame = bytes
+        .get(..needed)
+        .ok_or_else(|| too_short(bytes.len(), needed))?;
     let big = encoding.big_endian;
     let values = match picture.bits_allocated {
-        1 => bits(frame, samples),
-        8 if big && words => swapped_bytes(bytes, needed),
+        1 if big && words => bits(swapped_bytes(bytes), samples),
+        1 => bits(frame.iter().copied(), samples),
+        8 if big && words => swapped_bytes(bytes).take(needed).map(u32::from).collect(),
         8 => frame.iter().map(|&b| b.into()).collect(),
         16 => frame
             .chunks_exact(2)
@@ -141,9 +184,15 @@ fn native(
     };
     Ok(Decoded {
         values,
-        precision: None,
+        stream: None,
         is_rgb: picture.colour == Colour::Rgb,
     })
+}
+
+fn too_short(length: usize, needed: usize) -> Fault {
+    Fault::damaged(format!(
+        "the pixel data have {length} bytes, {needed} needed"
+    ))
 }
 
 fn word(b: [u8; 2], big: bool) -> u32 {
@@ -155,21 +204,14 @@ fn word(b: [u8; 2], big: bool) -> u32 {
 }
 
 /// The least significant bit of a byte is its first pixel.
-fn bits(bytes: &[u8], count: usize) -> Vec<u32> {
-    let unpacked = bytes
-        .iter()
-        .flat_map(|&byte| (0..8).map(move |bit| u32::from(byte >> bit & 1)));
+pub(super) fn bits(bytes: impl Iterator<Item = u8>, count: usize) -> Vec<u32> {
+    let unpacked = bytes.flat_map(|byte| (0..8).map(move |bit| u32::from(byte >> bit & 1)));
     unpacked.take(count).collect()
 }
 
 /// Bytes that were written as big-endian words: the first of two is in the lower half.
-fn swapped_bytes(bytes: &[u8], count: usize) -> Vec<u32> {
-    bytes
-        .chunks(2)
-        .flat_map(|pair| pair.iter().rev())
-        .take(count)
-        .map(|&b| b.into())
-        .collect()
+fn swapped_bytes(bytes: &[u8]) -> impl Iterator<Item = u8> {
+    bytes.chunks(2).flat_map(|pair| pair.iter().rev().copied())
 }
 
 /// `Y Y Cb Cr` for two pixels (PS3.3 C.7.6.3.1.2) to `Y Cb Cr` for each, `count` values in all:
@@ -192,36 +234,87 @@ pub(super) fn interleaved(planes: &[u32]) -> Vec<u32> {
         .collect()
 }
 
-/// How to take the stored bits out of the allocated ones.
+/// How to make numbers of what is in the cells that a codec yields, or that lie in the file.
+#[derive(Debug)]
 struct StoredBits {
+    /// What is below them is nothing.
     shift: u8,
-    unused: u32,
+    bits: u8,
     signed: bool,
+    above: Above,
+}
+
+/// What is in a cell above the stored bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Above {
+    /// Nothing, a sign, or an overlay (PS3.5 8.1.1): none of it is looked at.
+    Ignored,
+    /// The overshoot of lossy compression, which knows of no stored bits: the number is brought back
+    /// to the nearest that they hold. It is signed, and has so many bits.
+    Overshoot { signed: bool, precision: u8 },
 }
 
 impl StoredBits {
-    /// What is above the stored bits may be an overlay (PS3.5 8.1.1), what is below is nothing.
     fn of(picture: &Picture, decoded: &Decoded) -> StoredBits {
-        let bits = picture.bits_stored;
-        // A codec yields as many bits as its stream has, not shifted unless it has them all.
-        let shift = match decoded.precision {
-            Some(precision) if precision <= bits => 0,
-            _ => picture.high_bit + 1 - bits,
+        let stream = decoded.stream.unwrap_or(Stream {
+            precision: picture.bits_allocated,
+            signed: false,
+            lossy: false,
+        });
+        // A stream that ends below the high bit has the stored bits alone, and at the bottom.
+        let shift = match stream.precision > picture.high_bit {
+            true => picture.high_bit + 1 - picture.bits_stored,
+            false => 0,
         };
-        StoredBits {
+        let bits = picture.bits_stored.min(stream.precision - shift);
+        let mut stored = StoredBits {
             shift,
-            unused: 32 - u32::from(bits),
-            signed: picture.signed,
+            bits,
+            signed: picture.signed && picture.samples_per_pixel == 1,
+            above: Above::Ignored,
+        };
+        if (stream.lossy || picture.lossy) && bits + shift < stream.precision {
+            stored.above = stored.overshoot(stream, &decoded.values);
+        }
+        stored
+    }
+
+    /// Bits that stand for signed numbers fill the whole cell, or the stored bits alone. The former
+    /// has its negative numbers in the top quarter of what a cell holds, the latter in the lower
+    /// half; there they follow the largest positive numbers, and an overshoot can't be told.
+    fn overshoot(&self, stream: Stream, values: &[u32]) -> Above {
+        let top_quarter = 3_u64 << stream.precision >> 2;
+        let fills_cell = || values.iter().any(|&v| u64::from(v) >= top_quarter);
+        if self.signed && !stream.signed && !fills_cell() {
+            return Above::Ignored;
+        }
+        Above::Overshoot {
+            signed: self.signed || stream.signed,
+            precision: stream.precision,
         }
     }
 
     fn take(&self, raw: u32) -> i64 {
-        let top = (raw >> self.shift) << self.unused;
-        if self.signed {
-            i64::from(top as i32 >> self.unused)
-        } else {
-            i64::from(top >> self.unused)
+        match self.above {
+            Above::Ignored => number(raw >> self.shift, self.bits, self.signed),
+            Above::Overshoot { signed, precision } => {
+                let (low, high) = match self.signed {
+                    true => (-1 << (self.bits - 1), (1 << (self.bits - 1)) - 1),
+                    false => (0, (1 << self.bits) - 1),
+                };
+                (number(raw, precision, signed) >> self.shift).clamp(low, high)
+            }
         }
+    }
+}
+
+/// The number that the lowest `bits` of a cell stand for.
+fn number(cell: u32, bits: u8, signed: bool) -> i64 {
+    let unused = 32 - u32::from(bits);
+    let top = cell << unused;
+    match signed {
+        true => i64::from(top as i32 >> unused),
+        false => i64::from(top >> unused),
     }
 }
 
@@ -230,10 +323,15 @@ fn grey(picture: &Picture, decoded: &Decoded) -> Samples {
     let values = decoded.values.iter().map(|&raw| stored.take(raw));
     match (picture.bits_stored, picture.signed) {
         (0..=8, false) => Samples::Grey8(values.map(|v| v as u8).collect()),
-        (9..=16, false) => Samples::Grey16(values.map(|v| v as u16).collect()),
-        (0..=16, true) => Samples::GreySigned16(values.map(|v| v as i16).collect()),
-        _ => Samples::GreyF32(values.map(|v| v as f32).collect()),
+        (_, false) => Samples::Grey16(values.map(|v| v as u16).collect()),
+        _ => Samples::GreySigned16(values.map(|v| v as i16).collect()),
     }
+}
+
+fn wide_integers(picture: &Picture, decoded: &Decoded) -> Vec<f64> {
+    let stored = StoredBits::of(picture, decoded);
+    let values = decoded.values.iter();
+    values.map(|&raw| stored.take(raw) as f64).collect()
 }
 
 /// Interleaved 8-bit RGB of indices.
@@ -256,12 +354,9 @@ fn through_palette(picture: &Picture, decoded: &Decoded, tables: &[Table; 3]) ->
 
 /// Interleaved 8-bit RGB of three values a pixel.
 fn rgb(picture: &Picture, decoded: &Decoded) -> Vec<u8> {
-    let bits = decoded
-        .precision
-        .unwrap_or(picture.bits_stored)
-        .max(picture.bits_stored.min(8));
-    let drop = bits.saturating_sub(8);
-    let narrow = |v: u32| (v >> drop) as u8;
+    let stored = StoredBits::of(picture, decoded);
+    let drop = stored.bits.saturating_sub(8);
+    let narrow = |raw: u32| (stored.take(raw) >> drop) as u8;
     if decoded.is_rgb {
         return decoded.values.iter().map(|&v| narrow(v)).collect();
     }

@@ -10,6 +10,8 @@ use super::super::Fault;
 pub(super) struct Frame {
     pub values: Vec<u32>,
     pub precision: u8,
+    /// Some scan is near-lossless.
+    pub lossy: bool,
 }
 
 /// What the marker segments say (C.2).
@@ -45,6 +47,7 @@ pub(super) fn decode(stream: &[u8]) -> Result<Frame, Fault> {
     let mut header: Option<Header> = None;
     let mut preset = Preset::default();
     let mut planes: Vec<Vec<u16>> = Vec::new();
+    let mut lossy = false;
     while let Some((marker, segment)) = markers.next() {
         match marker {
             0xf7 => header = Some(frame_header(segment)?),
@@ -58,9 +61,11 @@ pub(super) fn decode(stream: &[u8]) -> Result<Frame, Fault> {
             0xda => {
                 let header = header.ok_or_else(|| damaged("a scan before the frame header"))?;
                 let header = Header { preset, ..header };
-                planes.extend(scan(&header, segment, markers.entropy_coded())?);
+                let scan = scan(&header, segment, markers.entropy_coded())?;
+                planes.extend(scan.planes);
+                lossy |= scan.near > 0;
                 if planes.len() >= header.components {
-                    return interleaved(&header, &planes);
+                    return interleaved(&header, &planes, lossy);
                 }
             }
             _ => {}
@@ -73,7 +78,7 @@ fn damaged(reason: &str) -> Fault {
     Fault::damaged(format!("JPEG-LS: {reason}"))
 }
 
-fn interleaved(header: &Header, planes: &[Vec<u16>]) -> Result<Frame, Fault> {
+fn interleaved(header: &Header, planes: &[Vec<u16>], lossy: bool) -> Result<Frame, Fault> {
     if planes.len() != header.components {
         return Err(damaged("more components than the frame header says"));
     }
@@ -84,6 +89,7 @@ fn interleaved(header: &Header, planes: &[Vec<u16>]) -> Result<Frame, Fault> {
     Ok(Frame {
         values,
         precision: header.precision,
+        lossy,
     })
 }
 
@@ -147,8 +153,14 @@ fn preset_parameters(segment: &[u8]) -> Result<Preset, Fault> {
     })
 }
 
-/// Decodes one scan to a plane for each of its components.
-fn scan(header: &Header, segment: &[u8], coded: &[u8]) -> Result<Vec<Vec<u16>>, Fault> {
+/// A decoded scan: a plane for each of its components, and how far a value may be off.
+struct Scan {
+    planes: Vec<Vec<u16>>,
+    near: u8,
+}
+
+/// Decodes one scan.
+fn scan(header: &Header, segment: &[u8], coded: &[u8]) -> Result<Scan, Fault> {
     let cut_off = || damaged("a scan header is cut off");
     let components = usize::from(*segment.first().ok_or_else(cut_off)?);
     let parameters = segment
@@ -166,8 +178,10 @@ fn scan(header: &Header, segment: &[u8], coded: &[u8]) -> Result<Vec<Vec<u16>>, 
     if interleave == Interleave::None && components > 1 {
         return Err(damaged("components of a scan that are not interleaved"));
     }
-    let mut decoder = ScanDecoder::new(header, parameters[0].into(), coded)?;
-    decoder.planes(header, components, interleave)
+    let near = parameters[0];
+    let mut decoder = ScanDecoder::new(header, near.into(), coded)?;
+    let planes = decoder.planes(header, components, interleave)?;
+    Ok(Scan { planes, near })
 }
 
 /// Statistics of a context (A.2, A.6).

@@ -18,6 +18,8 @@ mod number;
 mod object_kind;
 mod rewrite;
 mod structure;
+mod tables;
+mod wide;
 
 use std::borrow::Cow;
 use std::io::Read;
@@ -43,8 +45,9 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Radiograph, Fault>
     };
     let description = attributes.picture()?;
     let written = parts.pixel_encoding;
-    let samples = frame::first(&description, &attributes, &pixels, syntax, written, limits)?;
-    Ok(attributes.radiograph(&description, samples, codecs::name(syntax)))
+    let (samples, measured) =
+        frame::first(&description, &attributes, &pixels, syntax, written, limits)?;
+    Ok(measured.of(attributes.radiograph(&description, samples, codecs::name(syntax))))
 }
 
 /// The data set itself, decompressed if the whole of it was deflated (PS3.5 A.5).

@@ -146,6 +146,8 @@ fn guess_encoding(head: &[u8]) -> Option<Encoding> {
 pub(super) enum PixelData<'a> {
     /// One run of bytes, all frames after each other. The flag: written as 16-bit words.
     Native { bytes: &'a [u8], words: bool },
+    /// One run of numbers in floating point: Float or Double Float Pixel Data.
+    Floats { bytes: &'a [u8] },
     /// Fragments, PS3.5 A.4: the offset table's entries and what follows it.
     Encapsulated {
         offsets: Vec<u32>,
@@ -182,9 +184,15 @@ pub(super) fn take_apart<'a>(
     let end = bytes.iter().rposition(|&b| b != 0).map_or(0, |at| at + 1);
     while cursor.at < end {
         let header = cursor.header()?;
-        if header.tag == tags::PIXEL_DATA {
+        parts.pixels = match header.tag {
+            tags::PIXEL_DATA => Some(cursor.pixel_data(&header)?),
+            tags::FLOAT_PIXEL_DATA | tags::DOUBLE_FLOAT_PIXEL_DATA => {
+                Some(cursor.float_pixel_data(&header)?)
+            }
+            _ => None,
+        };
+        if parts.pixels.is_some() {
             parts.pixel_encoding = cursor.encoding_within(&header);
-            parts.pixels = Some(cursor.pixel_data(&header)?);
             break;
         }
         if wanted.contains(&header.tag) {
@@ -427,6 +435,16 @@ impl<'a> Cursor<'a> {
             self.skip(&header, depth)?;
         }
         Ok(())
+    }
+
+    /// PS3.5 A.4: never in fragments, but for what no film is compressed as.
+    fn float_pixel_data(&mut self, header: &Header) -> Result<PixelData<'a>, Fault> {
+        if header.length == UNDEFINED {
+            return Err(Fault::unsupported("compressed pixels in floating point"));
+        }
+        let available = self.remaining().min(header.length as usize);
+        let bytes = self.take(available)?;
+        Ok(PixelData::Floats { bytes })
     }
 
     fn pixel_data(&mut self, header: &Header) -> Result<PixelData<'a>, Fault> {

@@ -14,7 +14,8 @@ const HIGH_PERCENTILE: f64 = 99.0;
 const CLIP: f32 = 1.4;
 /// Rows that are `f32` at the same time.
 const BAND: usize = 256;
-/// Less than this between the percentiles is a blank image.
+/// Percentiles that differ by less than this share of their size are those of a blank image: the
+/// filter's rounding makes as much of one.
 const BLANK: f32 = 1e-6;
 
 /// The largest centred square (in millimetres, not in pixels) → size × size by an antialiased
@@ -79,7 +80,7 @@ fn normalise(values: &mut [f32]) {
     let mut ranked = values.to_vec();
     let low = percentile(&mut ranked, LOW_PERCENTILE);
     let high = percentile(&mut ranked, HIGH_PERCENTILE);
-    if high - low < BLANK {
+    if high - low <= BLANK * low.abs().max(high.abs()) {
         values.fill(0.0);
         return;
     }

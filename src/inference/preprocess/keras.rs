@@ -2,7 +2,7 @@
 //! whole image, squeezed into a square of red, green and blue by Pillow's `NEAREST`.
 
 use crate::domain::{Radiograph, Samples};
-use crate::imaging::{self, VoiLut};
+use crate::imaging;
 
 /// Pixels a side.
 pub const SIDE: usize = 224;
@@ -50,11 +50,8 @@ fn pixels(radiograph: &Radiograph) -> Box<dyn Fn(usize) -> [u8; 3] + '_> {
             Box::new(move |i| [0, 1, 2].map(|channel| rgb[3 * i + channel] ^ turn))
         }
         _ => {
-            let values = imaging::grey_values(radiograph);
-            let light = VoiLut::of(radiograph);
-            // Undone, because the lookup does it itself.
-            let sign = if radiograph.inverted { -1.0 } else { 1.0 };
-            Box::new(move |i| [light.apply(sign * values[i]); 3])
+            let developed = imaging::developed(radiograph);
+            Box::new(move |i| [developed[i]; 3])
         }
     }
 }

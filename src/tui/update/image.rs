@@ -18,8 +18,8 @@ const PAN_STEP: f64 = 0.15;
 const WIDTH_STEP: f64 = 1.1;
 /// … or moves its level by this much of its width.
 const LEVEL_STEP: f64 = 0.05;
-/// A window narrower than this shows two greys.
-const MIN_WIDTH: f64 = 2.0;
+/// A window narrower than so many steps from one value to the next shows two greys.
+const MIN_STEPS: f64 = 2.0;
 
 /// Makes the selected image the one that is looked at. Everything known of the one before is
 /// cleared in the same breath.
@@ -108,10 +108,11 @@ fn turn(model: &mut Model, change: impl Fn(f64, f64) -> (f64, f64)) {
     };
     // Nothing is shown yet: there is nothing to turn.
     let Some((centre, width)) = now else { return };
+    let step = model.viewer.facts.as_ref().map_or(0.0, |facts| facts.step);
     let (shift, width) = change(width * LEVEL_STEP, width);
     let window = Window::Manual {
         centre: centre + shift,
-        width: width.max(MIN_WIDTH),
+        width: width.max(MIN_STEPS * step),
     };
     model.viewer.view.window = window;
 }

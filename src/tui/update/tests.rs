@@ -206,6 +206,7 @@ fn facts() -> Box<Facts> {
         width: 10,
         height: 10,
         bits_stored: 8,
+        step: 1.0,
         frames: 1,
         format: "PNG".into(),
         view: ViewPosition::Pa,

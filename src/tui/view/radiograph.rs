@@ -105,7 +105,8 @@ fn view_words(model: &Model, width: usize) -> String {
     let mut words = Vec::new();
     if let Some(shown) = &model.viewer.shown {
         let (centre, width) = shown.window;
-        words.push(format!("W {width:.0} L {centre:.0}"));
+        let [width, centre] = [width, centre].map(|value| measure(value, width));
+        words.push(format!("W {width} L {centre}"));
     }
     match view.window {
         Window::Preset(preset) => words.push(preset.name().to_owned()),
@@ -125,6 +126,19 @@ fn view_words(model: &Model, width: usize) -> String {
         String::new()
     } else {
         shorten(&format!(" {} ", words.join(" · ")), width)
+    }
+}
+
+/// A number of a window, as finely as its width asks for: whole where that has two digits, two digits
+/// of it where it has fewer. What would need a long row of zeros is written with an exponent.
+fn measure(value: f64, width: f64) -> String {
+    const LONGEST: f64 = 1e12;
+    let digits = 1 - width.abs().log10().floor().clamp(-400.0, 400.0) as i32;
+    match digits {
+        _ if value.abs() >= LONGEST => format!("{value:.2e}"),
+        ..=0 => format!("{value:.0}"),
+        digits @ 1..=6 => format!("{value:.*}", digits as usize),
+        _ => format!("{value:.1e}"),
     }
 }
 
@@ -148,7 +162,24 @@ fn draw_absence(model: &Model, theme: &Theme, area: Rect, frame: &mut Frame) {
 
 #[cfg(test)]
 mod tests {
-    use super::age;
+    use super::{age, measure};
+
+    #[test]
+    fn a_window_is_written_as_finely_as_it_is_wide() {
+        let words = |width: f64, centre: f64| (measure(width, width), measure(centre, width));
+        for (width, centre, expected) in [
+            (4096.0, 2048.4, ("4096", "2048")),
+            (12.0, 100.0, ("12", "100")),
+            (4.095, 2.0475, ("4.1", "2.0")),
+            (0.0041, -1024.0, ("0.0041", "-1024.0000")),
+            (4.095e-9, 2.0e-9, ("4.1e-9", "2.0e-9")),
+            (4096.0, 1_000_002_048.0, ("4096", "1000002048")),
+            (1e300, 0.0, ("1.00e300", "0")),
+        ] {
+            let (width, centre) = words(width, centre);
+            assert_eq!((width.as_str(), centre.as_str()), expected);
+        }
+    }
 
     #[test]
     fn ages_are_written_for_people() {

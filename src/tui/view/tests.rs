@@ -270,6 +270,7 @@ fn show(model: &mut Model) {
         width: 2544,
         height: 3056,
         bits_stored: 12,
+        step: 1.0,
         frames: 1,
         format: "DICOM".into(),
         view: ViewPosition::Pa,

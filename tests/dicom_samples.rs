@@ -1,0 +1,780 @@
+//! From what a DICOM file says of its samples to the samples: stored bits under lossy compression,
+//! lookup tables, floating point, and scales far from 1.
+
+mod imaging_files;
+
+use std::path::{Path, PathBuf};
+
+use cxr::domain::{
+    Canvas, PixelTransform, Preset, Radiograph, Rescale, Samples, View, VoiFunction, Window,
+    WindowLevel,
+};
+use cxr::imaging::{Fault, Limits, VoiLut, developed, grey_values, open, show};
+use cxr::inference::Preprocess;
+use dicom_core::{PrimitiveValue, Tag, VR};
+use dicom_dictionary_std::{tags, uids};
+use dicom_object::InMemDicomObject;
+use flate2::Compression;
+use flate2::write::DeflateEncoder;
+use imaging_files::{BIG_ENDIAN, Dicom, EXPLICIT, Files, IMPLICIT, lossless_jpeg, phantom, rle};
+use libjpeg_turbo_rs::Subsampling;
+use libjpeg_turbo_rs::precision::compress_12bit;
+
+const W: usize = 37;
+const H: usize = 29;
+
+fn opened(bytes: &[u8]) -> Result<Radiograph, Fault> {
+    let files = Files::new();
+    let path = files.put("film", bytes);
+    open(&path, &Limits::default()).map_err(|e| e.fault().clone())
+}
+
+fn read(bytes: &[u8]) -> Radiograph {
+    opened(bytes).unwrap_or_else(|fault| panic!("{fault}"))
+}
+
+/// Streams that `samples/make.py` makes, which says of what.
+fn stream(name: &str) -> Vec<u8> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/imaging/samples");
+    std::fs::read(folder.join(name)).expect("a stream")
+}
+
+fn film(bits: u16) -> Dicom {
+    Dicom::radiograph(W as u16, H as u16, bits)
+}
+
+/// Bars 6 pixels wide of two values, as `samples/make.py` has them.
+fn bars(low: i32, high: i32) -> Vec<i32> {
+    let bar = |i: usize| {
+        if (i % W / 6 + i / W / 6) % 2 == 1 {
+            high
+        } else {
+            low
+        }
+    };
+    (0..W * H).map(bar).collect()
+}
+
+fn stored(r: &Radiograph) -> Vec<i32> {
+    match &r.samples {
+        Samples::Grey8(v) => v.iter().map(|&s| s.into()).collect(),
+        Samples::Grey16(v) => v.iter().map(|&s| s.into()).collect(),
+        Samples::GreySigned16(v) => v.iter().map(|&s| s.into()).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn furthest(a: &[i32], b: &[i32]) -> i32 {
+    let apart = a.iter().zip(b).map(|(a, b)| (a - b).abs());
+    apart.max().expect("samples")
+}
+
+fn signed(file: Dicom) -> Dicom {
+    file.number(tags::PIXEL_REPRESENTATION, 1)
+}
+
+/// Lossy, 12 bits, of bars from 0 to `top`.
+fn jpeg_12(top: i16) -> Vec<u8> {
+    let values: Vec<i16> = bars(0, top.into()).iter().map(|&v| v as i16).collect();
+    compress_12bit(&values, W, H, 1, 60, Subsampling::S444).expect("a JPEG")
+}
+
+/// A sample that wrapped is off by nearly all of the range.
+#[test]
+fn what_lossy_compression_overshoots_is_brought_back_to_the_stored_bits() {
+    let ten = bars(0, 1023);
+    let mut streams = vec![
+        (uids::JPEG_EXTENDED12_BIT, jpeg_12(1023)),
+        (uids::JPEGLS_NEAR_LOSSLESS, stream("bars-10-in-12-near.jls")),
+    ];
+    if cfg!(feature = "jpeg2000") {
+        let lossy = stream("bars-10-in-12-lossy.j2k");
+        streams.push((uids::JPEG2000, lossy.clone()));
+        streams.push((uids::HTJ2K, lossy));
+    }
+    for (syntax, stream) in &streams {
+        let r = read(&film(12).fragments(&[stream]).file(syntax));
+        let overshoot = stored(&r).into_iter().filter(|v| *v > 1023).count();
+        assert!(overshoot > 0, "{}", r.format);
+        let r = read(&film(10).fragments(&[stream]).file(syntax));
+        let values = stored(&r);
+        assert_eq!(values.iter().max(), Some(&1023), "{}", r.format);
+        let off = furthest(&values, &ten);
+        assert!(off < 500, "{}: off by {off}", r.format);
+    }
+}
+
+#[cfg(feature = "jpeg2000")]
+#[test]
+fn signed_overshoot_stays_on_its_side() {
+    let lossy = stream("bars-signed-10-in-12-lossy.j2k");
+    let values = stored(&read(
+        &signed(film(10)).fragments(&[&lossy]).file(uids::JPEG2000),
+    ));
+    let range = (values.iter().min(), values.iter().max());
+    assert_eq!(range, (Some(&-512), Some(&511)));
+    assert!(furthest(&values, &bars(-512, 511)) < 500);
+    // The same numbers where the data set knows of no signs: nothing is below black.
+    let values = stored(&read(&film(10).fragments(&[&lossy]).file(uids::JPEG2000)));
+    assert!(furthest(&values, &bars(0, 511)) < 500);
+}
+
+/// Signed numbers in a stream that knows no sign fill its cells with their sign, or are cut to the
+/// stored bits.
+#[test]
+fn signs_are_found_in_streams_without_them() {
+    let compressed = |values: &[i32]| {
+        let cells: Vec<i16> = values.iter().map(|&v| v as i16).collect();
+        compress_12bit(&cells, W, H, 1, 100, Subsampling::S444).expect("a JPEG")
+    };
+    let numbers = bars(-200, -190);
+    for mask in [0xfff, 0x3ff] {
+        let cells: Vec<i32> = numbers.iter().map(|v| v & mask).collect();
+        let file = signed(film(10)).fragments(&[&compressed(&cells)]);
+        let values = stored(&read(&file.file(uids::JPEG_EXTENDED12_BIT)));
+        assert!(furthest(&values, &numbers) < 12, "{mask:#x}: {values:?}");
+    }
+}
+
+#[test]
+fn the_high_bit_says_where_a_whole_cell_has_its_stored_bits() {
+    let read = |high_bit: u16, top: i16| {
+        let file = film(10).number(tags::HIGH_BIT, high_bit);
+        stored(&read(
+            &file
+                .fragments(&[&jpeg_12(top)])
+                .file(uids::JPEG_EXTENDED12_BIT),
+        ))
+    };
+    let ten = bars(0, 1023);
+    assert!(
+        furthest(&read(11, 4095), &ten) < 300,
+        "up to the top of the cell"
+    );
+    assert!(
+        furthest(&read(13, 1023), &ten) < 500,
+        "a stream that ends below it"
+    );
+    assert!(
+        furthest(&read(10, 2046), &ten) < 500,
+        "a bit to spare on either side"
+    );
+}
+
+/// A film that was decompressed by others has its overshoot all the same.
+#[test]
+fn what_is_above_the_stored_bits_is_an_overlay_unless_compression_was_lossy() {
+    let cells = [1023, 1030, 1024 + 7, 5];
+    let file = Dicom::radiograph(2, 2, 10).words(&cells);
+    let masked = [1023, 6, 7, 5];
+    let lossy = |file: Dicom, code| file.text(tags::LOSSY_IMAGE_COMPRESSION, VR::CS, code);
+    let overlaid = |file: Dicom| file.number(Tag(0x6000, 0x0102), 10);
+    let values = |file: Dicom| stored(&read(&file.file(EXPLICIT)));
+    assert_eq!(values(file.clone()), masked);
+    assert_eq!(values(lossy(file.clone(), "00")), masked);
+    assert_eq!(values(overlaid(lossy(file.clone(), "01"))), masked);
+    assert_eq!(values(lossy(file, "01")), [1023, 1023, 1023, 5]);
+
+    let overlaid: Vec<u16> = phantom(W, H, 10).iter().map(|v| v | 0x800).collect();
+    let mut streams = vec![(
+        uids::JPEG_LOSSLESS_SV1,
+        lossless_jpeg(W as u16, H as u16, 12, &overlaid),
+    )];
+    if cfg!(feature = "jpeg2000") {
+        let lossless = stream("phantom-10-overlaid-lossless.j2k");
+        streams.push((uids::JPEG2000_LOSSLESS, lossless));
+    }
+    for (syntax, stream) in streams {
+        let r = read(&film(10).fragments(&[&stream]).file(syntax));
+        assert_eq!(r.samples, Samples::Grey16(phantom(W, H, 10)), "{syntax}");
+    }
+}
+
+#[cfg(feature = "jpeg2000")]
+#[test]
+fn a_stream_and_its_data_set_may_disagree_about_signs() {
+    let read = |file: Dicom, name: &str| {
+        let file = file.fragments(&[&stream(name)]);
+        stored(&read(&file.file(uids::JPEG2000_LOSSLESS)))
+    };
+    let phantom: Vec<i32> = phantom(W, H, 12).iter().map(|&v| v.into()).collect();
+    let centred: Vec<i32> = phantom.iter().map(|v| v - 2048).collect();
+    let wrapped = |v: &i32| if *v > 2047 { v - 4096 } else { *v };
+    let as_signed: Vec<i32> = phantom.iter().map(wrapped).collect();
+    let as_unsigned: Vec<i32> = centred.iter().map(|v| v & 0xfff).collect();
+    // A precision that falls short of the stored bits has the sign where its own bits end.
+    for bits in [12, 16] {
+        let file = film(bits);
+        assert_eq!(read(file.clone(), "phantom-12-lossless.j2k"), phantom);
+        assert_eq!(
+            read(signed(file.clone()), "phantom-12-lossless.j2k"),
+            as_signed
+        );
+        assert_eq!(
+            read(signed(file.clone()), "phantom-signed-12-lossless.j2k"),
+            centred
+        );
+        assert_eq!(read(file, "phantom-signed-12-lossless.j2k"), as_unsigned);
+    }
+}
+
+#[cfg(feature = "jpeg2000")]
+#[test]
+fn high_throughput_jpeg_2000_is_read() {
+    let read = |syntax, name: &str| read(&film(12).fragments(&[&stream(name)]).file(syntax));
+    for syntax in [uids::HTJ2K_LOSSLESS, uids::HTJ2K_LOSSLESS_RPCL, uids::HTJ2K] {
+        let r = read(syntax, "htj2k-lossless.jhc");
+        assert_eq!(r.samples, Samples::Grey16(phantom(W, H, 12)), "{syntax}");
+    }
+    let lossy = stored(&read(uids::HTJ2K, "htj2k-lossy.jhc"));
+    let phantom: Vec<i32> = phantom(W, H, 12).iter().map(|&v| v.into()).collect();
+    assert!(furthest(&lossy, &phantom) < 9);
+}
+
+fn words(values: &[u16]) -> PrimitiveValue {
+    PrimitiveValue::U16(values.into())
+}
+
+fn table(descriptor: [u16; 3], vr: VR, entries: PrimitiveValue) -> Dicom {
+    Dicom(InMemDicomObject::new_empty())
+        .with(tags::LUT_DESCRIPTOR, VR::US, words(&descriptor))
+        .with(tags::LUT_DATA, vr, entries)
+}
+
+/// Entries of a LUT Sequence's one item in a 12-bit film of 0, 1000, 2000, 4095.
+fn with_table(sequence: Tag, table: Dicom) -> Radiograph {
+    let file = Dicom::radiograph(2, 2, 12).sequence(sequence, table);
+    read(&file.words(&[0, 1000, 2000, 4095]).file(EXPLICIT))
+}
+
+#[test]
+fn a_table_is_as_deep_as_its_entries_reach() {
+    let entries = |f: &dyn Fn(u16) -> u16| (0..4096).map(f).collect::<Vec<u16>>();
+    let light = |declared, entries: &[u16]| {
+        let table = table([4096, 0, declared], VR::US, words(entries));
+        developed(&with_table(tags::VOILUT_SEQUENCE, table))
+    };
+    let twelve = entries(&|i| i);
+    // 8 is less than they reach, 16 what they are stored in.
+    for declared in [0, 8, 10, 12, 16] {
+        assert_eq!(light(declared, &twelve), [0, 62, 125, 255], "{declared}");
+    }
+    let eight = entries(&|i| i >> 4);
+    for declared in [8, 16] {
+        assert_eq!(light(declared, &eight), [0, 62, 125, 255], "{declared}");
+    }
+    assert_eq!(light(16, &entries(&|i| i << 4)), [0, 62, 125, 255]);
+    // A Modality LUT gives numbers, and no light.
+    let table = table([4096, 0, 16], VR::US, words(&twelve));
+    let r = with_table(tags::MODALITY_LUT_SEQUENCE, table);
+    assert_eq!(grey_values(&r), [0.0, 1000.0, 2000.0, 4095.0]);
+}
+
+#[test]
+fn a_keras_model_sees_a_table_as_a_reader_does() {
+    let side = 224;
+    let pixels: Vec<u16> = (0..side * side).map(|i| (i % 4096) as u16).collect();
+    let ramp: Vec<u16> = (0..4096).collect();
+    let table = table([4096, 0, 16], VR::US, words(&ramp));
+    let film = Dicom::radiograph(side as u16, side as u16, 12)
+        .sequence(tags::VOILUT_SEQUENCE, table)
+        .words(&pixels);
+    let values = Preprocess::named("keras-224-1", side)
+        .expect("a preprocessing")
+        .apply(&read(&film.file(EXPLICIT)));
+    assert_eq!((values[0], values[4095]), (0.0, 1.0));
+}
+
+#[test]
+fn entries_of_8_bits_may_share_words() {
+    let entries: Vec<u8> = (0..=255).map(|i| 255 - i).collect();
+    let pairs: Vec<u16> = entries
+        .chunks(2)
+        .map(|pair| u16::from_le_bytes([pair[0], pair[1]]))
+        .collect();
+    let bytes = PrimitiveValue::U8(entries.as_slice().into());
+    for (vr, data) in [
+        (VR::US, words(&pairs)),
+        (VR::OW, words(&pairs)),
+        (VR::OB, bytes),
+    ] {
+        for declared in [8, 16] {
+            let table = table([256, 0, declared], vr, data.clone());
+            let file = Dicom::radiograph(2, 2, 8).sequence(tags::VOILUT_SEQUENCE, table);
+            let file = file.bytes(&[0, 1, 100, 255]);
+            for syntax in [EXPLICIT, IMPLICIT, BIG_ENDIAN] {
+                let r = read(&file.file(syntax));
+                assert_eq!(
+                    developed(&r),
+                    [255, 254, 155, 0],
+                    "{vr} {declared} {syntax}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_table_that_is_shorter_than_it_says_holds_its_last_entry() {
+    let table = table([4096, 0, 12], VR::US, words(&[0, 4095, 2048]));
+    let r = with_table(tags::VOILUT_SEQUENCE, table);
+    assert_eq!(r.voi_luts[0].entries, [0, 4095, 2048]);
+    assert_eq!(developed(&r), [0, 128, 128, 128]);
+}
+
+#[test]
+fn the_first_input_has_the_sign_that_fits_what_comes_in() {
+    let first = |file: Dicom, sequence, written: u16| {
+        let table = table([100, written, 12], VR::US, words(&[7; 100]));
+        let r = read(&file.sequence(sequence, table).words(&[0; 4]).file(EXPLICIT));
+        match (r.voi_luts.first(), &r.modality_transform) {
+            (Some(lut), _) | (None, PixelTransform::Table(lut)) => lut.first_input,
+            other => panic!("{other:?}"),
+        }
+    };
+    let file = |bits| Dicom::radiograph(2, 2, bits);
+    let (modality, voi) = (tags::MODALITY_LUT_SEQUENCE, tags::VOILUT_SEQUENCE);
+    let minus_1024 = -1024_i16 as u16;
+    assert_eq!(first(file(12), modality, 64), 64);
+    assert_eq!(first(signed(file(12)), modality, minus_1024), -1024);
+    assert_eq!(first(signed(file(16)), modality, 40_000), 40_000 - 65_536);
+    assert_eq!(first(file(16), modality, 40_000), 40_000);
+    assert_eq!(first(file(16), voi, 40_000), 40_000);
+    // A rescale below 0 is none of the Modality LUT's business, and is the VOI LUT's.
+    let below = |bits| file(bits).text(tags::RESCALE_INTERCEPT, VR::DS, "-1024");
+    assert_eq!(first(below(16), modality, 40_000), 40_000);
+    assert_eq!(first(below(12), voi, minus_1024), -1024);
+    assert_eq!(first(below(16), voi, 40_000), 40_000);
+    let falling = file(12).text(tags::RESCALE_SLOPE, VR::DS, "-1");
+    assert_eq!(first(falling, voi, -4095_i16 as u16), -4095);
+}
+
+#[test]
+fn a_modality_lut_that_leads_back_to_the_beam_is_not_for_looking() {
+    let inverse: Vec<u16> = (0..4096).map(|i| 4095 - i).collect();
+    let values = |class: &str, modality: Option<&str>| {
+        let mut file = Dicom::radiograph(2, 2, 12)
+            .text(tags::SOP_CLASS_UID, VR::UI, class)
+            .text(tags::PIXEL_INTENSITY_RELATIONSHIP, VR::CS, "LOG")
+            .sequence(
+                tags::MODALITY_LUT_SEQUENCE,
+                table([4096, 0, 12], VR::US, words(&inverse)),
+            )
+            .words(&[0, 1000, 2000, 4095]);
+        match modality {
+            Some(modality) => file = file.text(tags::MODALITY, VR::CS, modality),
+            None => {
+                file.0.remove_element(tags::MODALITY);
+            }
+        }
+        grey_values(&read(&file.file(EXPLICIT)))
+    };
+    let (as_stored, through) = ([0.0, 1000.0, 2000.0, 4095.0], [4095.0, 3095.0, 2095.0, 0.0]);
+    let secondary = uids::SECONDARY_CAPTURE_IMAGE_STORAGE;
+    for (class, modality) in [
+        (uids::X_RAY_ANGIOGRAPHIC_IMAGE_STORAGE, Some("XA")),
+        (uids::X_RAY_RADIOFLUOROSCOPIC_IMAGE_STORAGE, Some("RF")),
+        (uids::X_RAY_ANGIOGRAPHIC_IMAGE_STORAGE, None),
+        (uids::X_RAY_RADIOFLUOROSCOPIC_IMAGE_STORAGE, None),
+        (secondary, Some("RF")),
+    ] {
+        assert_eq!(values(class, modality), as_stored, "{class} {modality:?}");
+    }
+    let digital = uids::DIGITAL_X_RAY_IMAGE_STORAGE_FOR_PRESENTATION;
+    assert_eq!(values(digital, Some("DX")), through);
+}
+
+/// A ramp of 12 bits with a black border, under a rescale.
+fn rescaled(slope: &str, intercept: &str) -> Radiograph {
+    let pixels: Vec<u16> = (0..4096).map(|i| i % 64 * 65).collect();
+    let file = Dicom::radiograph(64, 64, 12)
+        .text(tags::RESCALE_SLOPE, VR::DS, slope)
+        .text(tags::RESCALE_INTERCEPT, VR::DS, intercept)
+        .words(&pixels);
+    read(&file.file(EXPLICIT))
+}
+
+const RESCALES: [(&str, &str); 9] = [
+    ("1E-3", "0"),
+    ("1E-12", "0"),
+    ("1E-12", "-1024"),
+    ("1E-300", "0"),
+    ("2.5", "-1000"),
+    ("1E12", "0"),
+    ("1E300", "0"),
+    ("1", "1E9"),
+    ("1", "-1E12"),
+];
+
+#[test]
+fn every_window_shows_the_same_at_every_scale() {
+    let canvas = Canvas {
+        width: 64,
+        height: 64,
+        pixel_aspect: 1.0,
+    };
+    let windows = [
+        Window::File,
+        Window::Preset(Preset::Automatic),
+        Window::Preset(Preset::Lung),
+        Window::Preset(Preset::Bone),
+        Window::Preset(Preset::Full),
+    ];
+    let pixels = |r: &Radiograph, window| {
+        let view = View {
+            window,
+            ..View::default()
+        };
+        show(r, &view, canvas)
+    };
+    let plain = rescaled("1", "0");
+    for (slope, intercept) in RESCALES {
+        // Double precision has 53 bits: what differs by less than 1E-12 of 1024 is lost to the eye.
+        if (slope, intercept) == ("1E-12", "-1024") {
+            continue;
+        }
+        let r = rescaled(slope, intercept);
+        for window in windows {
+            let ((a, (_, unit)), (b, (centre, width))) =
+                (pixels(&plain, window), pixels(&r, window));
+            let apart = a.pixels.iter().zip(&b.pixels).map(|(a, b)| a.abs_diff(*b));
+            assert!(apart.max() <= Some(1), "{slope} {intercept} {window:?}");
+            let slope: f64 = slope.parse().expect("a number");
+            assert!(
+                (width / slope / unit - 1.0).abs() < 1e-3,
+                "{slope} {window:?} {width}"
+            );
+            // What the keys start from is what is seen.
+            let (again, _) = pixels(&r, Window::Manual { centre, width });
+            let apart = again
+                .pixels
+                .iter()
+                .zip(&b.pixels)
+                .map(|(a, b)| a.abs_diff(*b));
+            assert!(
+                apart.max() <= Some(1),
+                "{slope} {intercept} {window:?} by hand"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_model_sees_the_same_at_every_scale() {
+    let seen = |r: &Radiograph| {
+        let preprocess = Preprocess::named("cxr-1", 32).expect("a preprocessing");
+        preprocess.apply(r)
+    };
+    let expected = seen(&rescaled("1", "0"));
+    assert!(expected.iter().any(|v| *v > 0.9) && expected.iter().any(|v| *v < -0.9));
+    for (slope, intercept) in RESCALES {
+        let apart = seen(&rescaled(slope, intercept))
+            .iter()
+            .zip(&expected)
+            .map(|(a, b)| (a - b).abs())
+            .fold(0.0, f32::max);
+        assert!(apart < 1e-4, "{slope} {intercept}: {apart}");
+    }
+    let steps = grey_values(&rescaled("1", "1E9"));
+    assert_eq!(steps[1] - steps[0], 65.0);
+}
+
+#[test]
+fn a_narrow_window_of_close_values_is_a_ramp_and_not_a_threshold() {
+    let light = |slope: &str, width: &str, centre: &str| {
+        let file = Dicom::radiograph(2, 2, 12)
+            .text(tags::RESCALE_SLOPE, VR::DS, slope)
+            .text(tags::WINDOW_CENTER, VR::DS, centre)
+            .text(tags::WINDOW_WIDTH, VR::DS, width)
+            .words(&[0, 1000, 2000, 4000]);
+        developed(&read(&file.file(EXPLICIT)))
+    };
+    assert_eq!(light("0.00025", "1", "0.5"), [0, 64, 128, 255]);
+    let narrow = light("3.0517578125E-5", "0.1220703125", "0.06103515625");
+    assert_eq!(narrow, [0, 64, 128, 255]);
+    // Of whole numbers, LINEAR with a width of 1 is what the standard says.
+    assert_eq!(light("1", "1", "1500"), [0, 0, 255, 255]);
+    let r = Radiograph::plain(2, 1, Samples::Grey8(vec![0, 255]), "test");
+    let window = WindowLevel {
+        centre: 0.0,
+        width: 1e-200,
+        function: VoiFunction::LinearExact,
+        explanation: None,
+    };
+    let narrow = VoiLut::window(&r, window);
+    assert_eq!(
+        [-1e-200, 0.0, 1e-200].map(|v| narrow.apply(v)),
+        [0, 128, 255]
+    );
+}
+
+fn single(values: &[f32], file: Dicom) -> Dicom {
+    let data = PrimitiveValue::F32(values.into());
+    file.number(tags::BITS_ALLOCATED, 32)
+        .with(tags::FLOAT_PIXEL_DATA, VR::OF, data)
+}
+
+fn double(values: &[f64], file: Dicom) -> Dicom {
+    let data = PrimitiveValue::F64(values.into());
+    file.number(tags::BITS_ALLOCATED, 64)
+        .with(tags::DOUBLE_FLOAT_PIXEL_DATA, VR::OD, data)
+}
+
+/// What the module of floating-point pixels has: neither Bits Stored nor a Pixel Representation.
+fn float_film() -> Dicom {
+    let mut file = Dicom::radiograph(2, 2, 16);
+    for tag in [
+        tags::BITS_STORED,
+        tags::HIGH_BIT,
+        tags::PIXEL_REPRESENTATION,
+    ] {
+        file.0.remove_element(tag);
+    }
+    file
+}
+
+#[test]
+fn floating_point_is_read_as_it_is() {
+    let values = [-0.5, 0.25, 3.5, 1e-3];
+    for syntax in [EXPLICIT, IMPLICIT, BIG_ENDIAN] {
+        let r = read(&single(&values, float_film()).file(syntax));
+        assert_eq!(r.samples, Samples::GreyF32(values.to_vec()), "{syntax}");
+        assert_eq!(r.bits_stored, 32);
+        let r = read(&double(&values.map(f64::from), float_film()).file(syntax));
+        assert_eq!(r.samples, Samples::GreyF32(values.to_vec()), "{syntax}");
+    }
+    let short = single(&values[..3], float_film());
+    assert!(matches!(
+        opened(&short.file(EXPLICIT)),
+        Err(Fault::Damaged(_))
+    ));
+    let colour = single(&values, float_film()).number(tags::SAMPLES_PER_PIXEL, 3);
+    let colour = colour.text(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "RGB");
+    assert!(matches!(
+        opened(&colour.file(EXPLICIT)),
+        Err(Fault::Unsupported(_))
+    ));
+}
+
+#[test]
+fn what_is_no_number_or_padding_is_as_dark_as_the_darkest() {
+    let values = [f32::NAN, 2.0, f32::INFINITY, 1.0];
+    let r = read(&single(&values, float_film()).file(EXPLICIT));
+    assert_eq!(r.samples, Samples::GreyF32(vec![1.0, 2.0, 2.0, 1.0]));
+    let negative = float_film().text(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "MONOCHROME1");
+    let r = read(&single(&values, negative).file(EXPLICIT));
+    assert_eq!(r.samples, Samples::GreyF32(vec![2.0, 2.0, 2.0, 1.0]));
+
+    let values = [-1000.0, 2.0, -998.0, 1.0];
+    let padded = float_film()
+        .with(tags::FLOAT_PIXEL_PADDING_VALUE, VR::FL, -1000.0_f32)
+        .with(tags::FLOAT_PIXEL_PADDING_RANGE_LIMIT, VR::FL, -998.0_f32);
+    let r = read(&single(&values, padded).file(EXPLICIT));
+    assert_eq!(r.samples, Samples::GreyF32(vec![1.0, 2.0, 1.0, 1.0]));
+    assert_eq!(r.padding, None);
+
+    let none = read(&single(&[f32::NAN; 4], float_film()).file(EXPLICIT));
+    assert_eq!(none.samples, Samples::GreyF32(vec![0.0; 4]));
+}
+
+/// What differs between the values must not drown in what they have in common.
+#[test]
+fn wide_samples_keep_what_differs_between_them() {
+    let steps = [0.0, 1.0, 2.0, 4.0];
+    let expect = |r: &Radiograph, scale: f64, offset: f64| {
+        let PixelTransform::Linear(Rescale { slope, intercept }) = r.modality_transform else {
+            panic!("a line");
+        };
+        let Samples::GreyF32(samples) = &r.samples else {
+            panic!("{:?}", r.samples);
+        };
+        for (sample, step) in samples.iter().zip(steps) {
+            let value = slope * f64::from(*sample) + intercept;
+            let apart = (value - (step * scale + offset)).abs();
+            assert!(apart <= scale * 1e-6, "{scale} {offset}: {value}");
+        }
+        let values = grey_values(r);
+        assert!((values[1] - values[0]) * 4.0 - (values[3] - values[0]) < 1e-5);
+        assert!(values[3] > values[0]);
+    };
+    for (scale, offset) in [(1.0, 1e9), (1e-300, 0.0), (1e300, 0.0), (1e-3, 1e6)] {
+        let values = steps.map(|step| step * scale + offset);
+        let r = read(&double(&values, float_film()).file(EXPLICIT));
+        expect(&r, scale, offset);
+    }
+    let offset = 1_000_000_000_u32;
+    let mut whole = Dicom::radiograph(2, 2, 16)
+        .number(tags::BITS_ALLOCATED, 32)
+        .number(tags::BITS_STORED, 32)
+        .number(tags::HIGH_BIT, 31);
+    let bytes = steps
+        .map(|step| (offset + step as u32).to_le_bytes())
+        .concat();
+    whole = whole.with(
+        tags::PIXEL_DATA,
+        VR::OW,
+        PrimitiveValue::U8(bytes.as_slice().into()),
+    );
+    expect(&read(&whole.file(EXPLICIT)), 1.0, offset.into());
+}
+
+#[test]
+fn frames_of_one_bit_are_read_however_they_are_packed() {
+    let pixels: Vec<u8> = (0..W * H).map(|i| u8::from(i * i % 7 < 3)).collect();
+    let packed: Vec<u8> = pixels
+        .chunks(8)
+        .map(|eight| eight.iter().rev().fold(0, |byte, bit| byte << 1 | bit))
+        .collect();
+    let file = film(8)
+        .number(tags::BITS_ALLOCATED, 1)
+        .number(tags::BITS_STORED, 1)
+        .number(tags::HIGH_BIT, 0);
+    let mut deflated = DeflateEncoder::new(Vec::new(), Compression::fast());
+    std::io::Write::write_all(&mut deflated, &packed).expect("deflate");
+    let deflated = deflated.finish().expect("deflate");
+    for (syntax, stream) in [
+        (
+            uids::ENCAPSULATED_UNCOMPRESSED_EXPLICIT_VR_LITTLE_ENDIAN,
+            packed.clone(),
+        ),
+        (uids::DEFLATED_IMAGE_FRAME_COMPRESSION, deflated),
+        (uids::RLE_LOSSLESS, rle(&[packed.clone()])),
+    ] {
+        let r = read(&file.clone().fragments(&[&stream]).file(syntax));
+        assert_eq!(r.samples, Samples::Grey8(pixels.clone()), "{syntax}");
+    }
+    let mut even = packed;
+    even.push(0);
+    let pairs: Vec<u16> = even
+        .chunks_exact(2)
+        .map(|pair| u16::from_le_bytes([pair[0], pair[1]]))
+        .collect();
+    for syntax in [EXPLICIT, IMPLICIT, BIG_ENDIAN] {
+        let r = read(&file.clone().words(&pairs).file(syntax));
+        assert_eq!(r.samples, Samples::Grey8(pixels.clone()), "{syntax}");
+    }
+}
+
+/// Of red, green and blue: descriptor, data, segmented data.
+const PALETTE: [[Tag; 3]; 3] = [
+    [
+        tags::RED_PALETTE_COLOR_LOOKUP_TABLE_DESCRIPTOR,
+        tags::RED_PALETTE_COLOR_LOOKUP_TABLE_DATA,
+        tags::SEGMENTED_RED_PALETTE_COLOR_LOOKUP_TABLE_DATA,
+    ],
+    [
+        tags::GREEN_PALETTE_COLOR_LOOKUP_TABLE_DESCRIPTOR,
+        tags::GREEN_PALETTE_COLOR_LOOKUP_TABLE_DATA,
+        tags::SEGMENTED_GREEN_PALETTE_COLOR_LOOKUP_TABLE_DATA,
+    ],
+    [
+        tags::BLUE_PALETTE_COLOR_LOOKUP_TABLE_DESCRIPTOR,
+        tags::BLUE_PALETTE_COLOR_LOOKUP_TABLE_DATA,
+        tags::SEGMENTED_BLUE_PALETTE_COLOR_LOOKUP_TABLE_DATA,
+    ],
+];
+
+/// Four pixels through a palette whose tables are the same.
+fn through_palette(descriptor: [u16; 3], segmented: bool, data: PrimitiveValue) -> Dicom {
+    let mut file = Dicom::radiograph(2, 2, 8)
+        .text(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "PALETTE COLOR")
+        .bytes(&[0, 3, 5, 9]);
+    for [described, plain, segments] in PALETTE {
+        file = file.with(described, VR::US, words(&descriptor)).with(
+            if segmented { segments } else { plain },
+            VR::OW,
+            data.clone(),
+        );
+    }
+    file
+}
+
+#[test]
+fn segmented_palettes_are_unfolded() {
+    // 0, 1000; then on to 5000 in four steps; then these two segments (from byte 0) again.
+    let wide = [0, 2, 0, 1000, 1, 4, 5000, 2, 2, 0, 0].map(|v: u16| v);
+    let scaled = wide.map(|v| if v >= 1000 { v * 10 } else { v });
+    // The same in bytes: 0, 10 to 50, and again.
+    let narrow: [u8; 14] = [0, 2, 0, 10, 1, 4, 50, 2, 2, 0, 0, 0, 0, 0];
+    for syntax in [EXPLICIT, IMPLICIT, BIG_ENDIAN] {
+        let file = through_palette([12, 0, 16], true, words(&scaled));
+        let r = read(&file.file(syntax));
+        // 0, 1000, 2000 … 5000, 0, 1000 …, times 10, in 8 bits.
+        let high = |v: u32| ((v * 10) >> 8) as u8;
+        let expected = vec![0, high(3000), high(5000), high(3000)];
+        assert_eq!(r.samples, Samples::Grey8(expected), "{syntax}");
+    }
+    let bytes = PrimitiveValue::U8(narrow.as_slice().into());
+    let r = read(&through_palette([12, 0, 8], true, bytes).file(EXPLICIT));
+    assert_eq!(r.samples, Samples::Grey8(vec![0, 30, 50, 30]));
+}
+
+#[test]
+fn segments_that_do_not_fit_are_damaged() {
+    for segments in [
+        vec![],
+        vec![1, 4, 5000],
+        vec![0, 2, 0],
+        vec![0, 0],
+        vec![0, 13, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13],
+        vec![0, 2, 0, 9, 2, 1, 8, 0],
+        vec![0, 2, 0, 9, 2, 65_535, 0xffff, 0xffff],
+        vec![3, 2, 0, 9],
+    ] {
+        let file = through_palette([12, 0, 16], true, words(&segments));
+        let fault = opened(&file.file(EXPLICIT)).expect_err("a fault");
+        assert!(matches!(fault, Fault::Damaged(_)), "{segments:?}: {fault}");
+    }
+}
+
+#[test]
+fn a_palette_that_was_made_for_8_bits_is_not_black() {
+    let entries: Vec<u16> = (0..10).map(|i| i * 28).collect();
+    for declared in [8, 16] {
+        let file = through_palette([10, 0, declared], false, words(&entries));
+        let r = read(&file.file(EXPLICIT));
+        assert_eq!(
+            r.samples,
+            Samples::Grey8(vec![0, 84, 140, 252]),
+            "{declared}"
+        );
+    }
+}
+
+/// The cases of public reports, and what is right of them.
+#[test]
+fn published_cases_have_the_right_samples() {
+    let data = std::env::var_os("CXR_DATA").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"),
+        PathBuf::from,
+    );
+    let cases = data.join("cases");
+    if !cases.is_dir() {
+        let required = std::env::var_os("CXR_REQUIRE_ALL").is_some();
+        assert!(!required, "no cases in {}", data.display());
+        eprintln!("skipped: no cases in {}", data.display());
+        return;
+    }
+    let case = |name: &str| -> Radiograph {
+        let path: PathBuf = cases.join(name);
+        open(&path, &Limits::default()).unwrap_or_else(|e| panic!("{e}"))
+    };
+    if cfg!(feature = "jpeg2000") {
+        for (film, control) in [
+            ("j2k12_stored10.dcm", "j2k12_control_clamped.dcm"),
+            ("j2k12_stored10_mild.dcm", "j2k12_mild_control.dcm"),
+        ] {
+            assert_eq!(case(film).samples, case(control).samples, "{film}");
+        }
+    }
+    for film in ["mlut_xa.dcm", "mlut_rf.dcm"] {
+        let line = PixelTransform::Linear(Rescale::default());
+        assert_eq!(case(film).modality_transform, line, "{film}");
+    }
+    let offset = case("intercept_huge.dcm");
+    let values = grey_values(&offset);
+    let stored = stored(&offset);
+    for (value, sample) in values.iter().zip(&stored) {
+        assert_eq!(value - values[0], (sample - stored[0]) as f32);
+    }
+}
