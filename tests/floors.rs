@@ -50,14 +50,19 @@ const SEES: [(&str, &[&str]); 17] = [
 ];
 
 /// The beginning of a crate's name, and the only places that may name it.
-const HOMES: [(&str, &[&str]); 27] = [
+const HOMES: [(&str, &[&str]); 31] = [
     ("anyhow", &["commands", "main"]),
     ("candle_", &["inference"]),
     ("clap", &["cli", "commands", "config"]),
     ("crossterm", &["tui"]),
     ("csv", &["evaluation", "export"]),
     ("dicom_", &["imaging"]),
-    ("half", &["checkpoint", "inference/weights"]),
+    ("fax", &["imaging/raster/tiff"]),
+    ("gif", &["imaging/raster/gif"]),
+    (
+        "half",
+        &["checkpoint", "imaging/raster/tiff", "inference/weights"],
+    ),
     ("hdf5_reader", &["checkpoint"]),
     ("icy_sixel", &["tui/preview"]),
     // viuer takes its pictures as this crate's, so the place that calls viuer makes them.
@@ -73,12 +78,14 @@ const HOMES: [(&str, &[&str]); 27] = [
     ("ratatui", &["tui"]),
     ("rayon", &["worker"]),
     ("rusqlite", &["store"]),
+    ("ruzstd", &["imaging/raster/tiff"]),
     ("safetensors", &["checkpoint", "inference"]),
     ("signal_hook", &["commands", "tui"]),
     // The only thing that uses the network.
     ("ureq", &["commands/models"]),
     ("viuer", &["tui/preview"]),
     ("walkdir", &["library"]),
+    ("weezl", &["imaging/raster/tiff"]),
     ("zip", &["checkpoint"]),
 ];
 

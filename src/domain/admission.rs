@@ -1,4 +1,5 @@
-//! What a DICOM header says against reading its image as a frontal chest radiograph.
+//! What a DICOM header, or a picture file's, says against reading its image as a frontal chest
+//! radiograph.
 //!
 //! None of it is a refusal: *Body Part Examined* is often what the device's last protocol was, and films
 //! that were digitised are films. What is no projection radiograph at all is refused by its
@@ -29,6 +30,12 @@ pub enum Objection {
     /// The SOP class (0008,0016) is of images of this modality, which is refused, and *Modality*
     /// (0008,0060) says another: both cannot be right.
     Class { is_of: String, modality: String },
+    /// Of a picture file of several pages, which one this is, counted from 1. Pages before it are
+    /// reduced copies of it, or masks.
+    Page { page: u32, of: u32 },
+    /// Some pixels of a picture file are transparent, so many per cent of them. Colours are read as they
+    /// are, and what was left beneath a film that was cut out may be anything.
+    PartlyTransparent { percent: u8 },
 }
 
 impl fmt::Display for Objection {
@@ -44,6 +51,13 @@ impl fmt::Display for Objection {
             Objection::View(view) => write!(f, "view {view}, not frontal"),
             Objection::Class { is_of, modality } => {
                 write!(f, "SOP class says {is_of}, and modality {modality}")
+            }
+            Objection::Page { page: 1, of } => write!(f, "first of {of} pages"),
+            Objection::Page { page, of } => {
+                write!(f, "page {page} of {of}: the first is a reduced copy")
+            }
+            Objection::PartlyTransparent { percent } => {
+                write!(f, "transparent on {percent} % of it, and read as if opaque")
             }
         }
     }

@@ -18,7 +18,7 @@ use crate::domain::{
 };
 
 /// First message of a decoder process, and of the program to it: the protocol and its version.
-pub(super) const HELLO: &[u8] = b"cxr decoder 3";
+pub(super) const HELLO: &[u8] = b"cxr decoder 4";
 
 /// Writes one message.
 pub(super) fn send(to: &mut impl Write, parts: &[&[u8]]) -> io::Result<()> {
@@ -279,11 +279,19 @@ impl Writer {
             Objection::OneSide(side) => (5, Some(side)),
             Objection::View(view) => (6, Some(view)),
             Objection::Class { is_of, .. } => (7, Some(is_of)),
+            Objection::Page { .. } => (8, None),
+            Objection::PartlyTransparent { .. } => (9, None),
         };
         self.u8(code);
         self.text(text);
-        if let Objection::Class { modality, .. } = objection {
-            self.bytes(modality.as_bytes());
+        match objection {
+            Objection::Class { modality, .. } => self.bytes(modality.as_bytes()),
+            Objection::Page { page, of } => {
+                self.u32(*page);
+                self.u32(*of);
+            }
+            Objection::PartlyTransparent { percent } => self.u8(*percent),
+            _ => {}
         }
     }
 
@@ -491,6 +499,13 @@ impl<'a> Reader<'a> {
                 is_of,
                 modality: self.string()?,
             },
+            (8, None) => Objection::Page {
+                page: self.u32()?,
+                of: self.u32()?,
+            },
+            (9, None) => Objection::PartlyTransparent {
+                percent: self.u8()?,
+            },
             _ => return None,
         })
     }
@@ -635,6 +650,8 @@ mod tests {
                         is_of: "CT".into(),
                         modality: "DX".into(),
                     },
+                    Objection::Page { page: 2, of: 3 },
+                    Objection::PartlyTransparent { percent: 7 },
                 ],
             },
             patient: PatientFacts {
