@@ -23,19 +23,18 @@ pub(super) fn grey_or_rgb16(rgb: &[u16], largest: u16) -> Samples {
     }
 }
 
-/// The same of floating point. Grey keeps its scale, whatever it is; colour lies between 0 and the
-/// largest of 1, 255, 65,535 … that bounds it. What is no number is as dark as the darkest.
+/// The same of floating point. Grey keeps its scale, whatever it is; colour is taken to lie between 0
+/// and 1. What is no number is as dark as the darkest.
 pub(super) fn grey_or_rgb32(mut rgb: Vec<f32>) -> Samples {
     settle(&mut rgb);
-    if let Some(grey) = collapse(&rgb) {
-        return Samples::GreyF32(grey);
+    match collapse(&rgb) {
+        Some(grey) => Samples::GreyF32(grey),
+        None => Samples::Rgb8(
+            rgb.iter()
+                .map(|v| (v.clamp(0.0, 1.0) * 255.0).round() as u8)
+                .collect(),
+        ),
     }
-    let brightest = rgb.iter().copied().fold(0.0, f32::max);
-    let scales = [1.0, 255.0, 65_535.0, 4_294_967_295.0];
-    let scale = scales.into_iter().find(|&s| brightest <= s);
-    let scale = scale.unwrap_or(brightest);
-    let byte = |v: f32| (v.clamp(0.0, scale) / scale * 255.0).round() as u8;
-    Samples::Rgb8(rgb.into_iter().map(byte).collect())
 }
 
 /// Gives every value a number that a film may have: what is none (a border of NaN) or endless takes

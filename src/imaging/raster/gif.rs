@@ -54,17 +54,21 @@ struct Screen {
 
 impl Screen {
     /// Colours, and per cent of the pixels that are not opaque: those of the transparent index, whose
-    /// colour in the palette is kept, and those that no frame covers, which have the background's.
+    /// colour in the palette is kept, and those that no frame covers, which have that colour too, or the
+    /// background's.
     fn show(&self, gif: &mut Gif) -> Result<(Vec<u8>, Option<u8>), Fault> {
         let transparent = gif.current_frame_info().and_then(|frame| frame.transparent);
         let mut indices = vec![0; gif.buffer_size()];
         gif.read_into_buffer(&mut indices).map_err(fault)?;
         let colours = |palette: &[u8]| palette.as_chunks::<3>().0.to_vec();
         let palette = colours(gif.palette().map_err(fault)?);
-        let ground = gif.global_palette().map(colours).unwrap_or_default();
-        let ground = gif.bg_color().and_then(|at| ground.get(at).copied());
+        let global = gif.global_palette().map(colours).unwrap_or_default();
+        let ground = match transparent {
+            Some(index) => palette.get(usize::from(index)),
+            None => gif.bg_color().and_then(|at| global.get(at)),
+        };
         let (width, height) = (self.width as usize, self.height as usize);
-        let mut rgb = vec![ground.unwrap_or_default(); width * height];
+        let mut rgb = vec![ground.copied().unwrap_or_default(); width * height];
         let mut opaque = vec![false; width * height];
         for (y, row) in indices.chunks_exact(self.columns.max(1)).enumerate() {
             let at = (self.top + y) * width + self.left;

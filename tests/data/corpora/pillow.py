@@ -23,7 +23,7 @@ from PIL import Image, ImageOps
 FORMATS = {"BMP", "DIB", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "TIFF", "WEBP"}
 
 
-def samples(image):
+def samples(image, signed_16=False):
     """Type and samples, as cxr keeps them."""
     mode = image.mode
     if mode == "1":
@@ -34,6 +34,8 @@ def samples(image):
     elif mode in ("CMYK", "YCbCr", "HSV"):
         image = image.convert("RGB")
     values = np.asarray(image)
+    if mode == "I" and signed_16:
+        values = values.astype(np.int16)
     if values.ndim == 3:
         values = values[..., :1] if values.shape[2] == 2 else values[..., :3]
         if values.shape[2] == 1 or (values == values[..., :1]).all():
@@ -45,6 +47,11 @@ def samples(image):
     return f"{kind}{bits}", values.astype(values.dtype.newbyteorder("<"))
 
 
+def is_signed_16(image):
+    tags = getattr(image, "tag_v2", {})
+    return (tags.get(258), tags.get(339)) == ((16,), (2,))
+
+
 def row(path):
     try:
         with warnings.catch_warnings():
@@ -52,8 +59,9 @@ def row(path):
             image = Image.open(path)
             if image.format not in FORMATS:
                 return None
+            signed_16 = is_signed_16(image)
             image = ImageOps.exif_transpose(image)
-            kind, values = samples(image)
+            kind, values = samples(image, signed_16)
     except Image.UnidentifiedImageError:
         return None
     except Exception as error:

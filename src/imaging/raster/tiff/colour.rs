@@ -123,7 +123,13 @@ fn meaning(layout: &Layout, values: Values) -> Result<Samples, Fault> {
             Ok(grey_or_rgb8(rgb))
         }
         (Photometric::Rgb, Values::Bits16(rgb)) => Ok(grey_or_rgb16(&rgb, top)),
-        (Photometric::Rgb, Values::Float(rgb)) => Ok(grey_or_rgb32(rgb)),
+        (Photometric::Rgb, Values::Float(mut rgb)) => {
+            if layout.number == Number::Unsigned {
+                let top = value(layout.number, layout.bits, ones(layout.bits));
+                rgb.iter_mut().for_each(|v| *v /= top);
+            }
+            Ok(grey_or_rgb32(rgb))
+        }
         (Photometric::Cmyk, Values::Bits8(inks)) => Ok(from_inks(&inks, u8::MAX.into())),
         (Photometric::Cmyk, Values::Bits16(inks)) => Ok(from_inks(&inks, top.into())),
         _ => Err(Fault::unsupported(format!(

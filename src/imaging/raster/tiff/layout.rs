@@ -134,7 +134,10 @@ impl<'a> Layout<'a> {
         let samples = count(&directory, tag::SAMPLES_PER_PIXEL, 1)?;
         let photometric = photometric(&directory, samples)?;
         let compression = compression(&directory)?;
-        let (bits, number) = sample_type(&directory)?;
+        let (bits, number) = sample_type(&directory, samples)?;
+        if photometric == Photometric::Cmyk && compression == Compression::Jpeg {
+            return Err(Fault::unsupported("TIFF with inks compressed as JPEG"));
+        }
         if samples < photometric.channels() {
             return Err(Fault::damaged(format!(
                 "{samples} samples a pixel, {} needed",
@@ -145,8 +148,27 @@ impl<'a> Layout<'a> {
             Photometric::YCbCr if compression != Compression::Jpeg => subsampling(&directory)?,
             _ => (1, 1),
         };
-        let tiled = directory.has(tag::TILE_WIDTH);
-        let (offsets, lengths) = chunk_tables(&directory)?;
+        let whole = whole_jpeg(&directory);
+        let planar = samples > 1 && directory.number(tag::PLANAR_CONFIGURATION) == Some(2);
+        let tiled = directory.has(tag::TILE_WIDTH) && whole.is_none();
+        let chunk = match whole {
+            Some(_) => (width as usize, height as usize),
+            None => chunk_size(&directory, tiled, width, height)?,
+        };
+        let (offsets, lengths) = match whole {
+            Some((offset, length)) => (vec![offset], vec![length]),
+            None => chunk_tables(&directory)?,
+        };
+        let planes = if planar { samples as u64 } else { 1 };
+        let beside = |side: u32, of: usize| u64::from(side).div_ceil(of as u64);
+        let chunks = beside(width, chunk.0) * beside(height, chunk.1) * planes;
+        // Fewer are missed when they are read; with more, none is where it is looked for.
+        if offsets.len() as u64 > chunks {
+            return Err(Fault::damaged(format!(
+                "a TIFF of {} strips or tiles, where its size makes {chunks}",
+                offsets.len()
+            )));
+        }
         Ok(Layout {
             file,
             directory,
@@ -157,12 +179,12 @@ impl<'a> Layout<'a> {
             samples,
             photometric,
             alpha: alpha(&directory, samples, photometric),
-            planar: samples > 1 && directory.number(tag::PLANAR_CONFIGURATION) == Some(2),
+            planar,
             compression,
             reversed: directory.number(tag::FILL_ORDER) == Some(2),
             predictor: directory.number(tag::PREDICTOR).unwrap_or(1),
             subsampling,
-            chunk: chunk_size(&directory, tiled, width, height)?,
+            chunk,
             tiled,
             offsets,
             lengths,
@@ -267,6 +289,7 @@ fn compression(directory: &Directory) -> Result<Compression, Fault> {
         3 => Compression::Fax(Fax::Group3),
         4 => Compression::Fax(Fax::Group4),
         5 => Compression::Lzw,
+        6 if whole_jpeg(directory).is_some() => Compression::Jpeg,
         6 => return unsupported("JPEG of the withdrawn kind (6)"),
         7 => Compression::Jpeg,
         8 | 32_946 => Compression::Deflate,
@@ -282,10 +305,22 @@ fn compression(directory: &Directory) -> Result<Compression, Fault> {
     })
 }
 
+/// JPEG of the withdrawn kind (TIFF 6.0 section 22) whose *JPEGInterchangeFormat* is a stream of the
+/// whole picture: where it is, and its length, 0 if that is not said.
+fn whole_jpeg(directory: &Directory) -> Option<(u64, u64)> {
+    const WITHDRAWN: u64 = 6;
+    const STREAM: u16 = 513;
+    const LENGTH: u16 = 514;
+    let offset = directory.number(STREAM).filter(|&at| at != 0)?;
+    let is_withdrawn = directory.number(tag::COMPRESSION) == Some(WITHDRAWN);
+    is_withdrawn.then(|| (offset, directory.number(LENGTH).unwrap_or(0)))
+}
+
 /// Bits and type of every sample, which must be alike.
-fn sample_type(directory: &Directory) -> Result<(u32, Number), Fault> {
+fn sample_type(directory: &Directory, samples: usize) -> Result<(u32, Number), Fault> {
     let alike = |tag, otherwise: u64| {
-        let values = directory.numbers(tag).unwrap_or_default();
+        let mut values = directory.numbers(tag).unwrap_or_default();
+        values.truncate(samples);
         let first = values.first().copied().unwrap_or(otherwise);
         match values.iter().all(|&v| v == first) {
             true => Ok(first),

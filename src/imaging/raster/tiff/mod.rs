@@ -45,7 +45,6 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, Fault> {
 
 /// Which page is the film, counted from 0, and what is to be said of it: the first that is no reduced
 /// copy and no mask, as the pages themselves say.
-#[allow(clippy::type_complexity)]
 fn film(pages: &[Directory]) -> Option<(usize, Option<(u32, u32)>)> {
     let mut full = (0..pages.len()).filter(|&at| !is_beside_a_film(&pages[at]));
     let Some(at) = full.next() else {
