@@ -131,8 +131,14 @@ impl<'a> Layout<'a> {
         let (width, height) = size(&directory)?;
         // Before anything is made of the size: the smallest that a picture takes.
         limits.check_picture(width, height, 1)?;
+        let whole = whole_jpeg(&directory);
         let samples = count(&directory, tag::SAMPLES_PER_PIXEL, 1)?;
         let photometric = photometric(&directory, samples)?;
+        // Some writers of the withdrawn JPEG leave it to the stream.
+        let samples = match whole {
+            Some(_) => samples.max(photometric.channels()),
+            None => samples,
+        };
         let compression = compression(&directory)?;
         let (bits, number) = sample_type(&directory, samples)?;
         if photometric == Photometric::Cmyk && compression == Compression::Jpeg {
@@ -148,7 +154,6 @@ impl<'a> Layout<'a> {
             Photometric::YCbCr if compression != Compression::Jpeg => subsampling(&directory)?,
             _ => (1, 1),
         };
-        let whole = whole_jpeg(&directory);
         let planar = samples > 1 && directory.number(tag::PLANAR_CONFIGURATION) == Some(2);
         let tiled = directory.has(tag::TILE_WIDTH) && whole.is_none();
         let chunk = match whole {
