@@ -64,15 +64,20 @@ const SEES: [(&str, &[&str]); 18] = [
 ];
 
 /// The beginning of a crate's name, and the only places that may name it.
-const HOMES: [(&str, &[&str]); 31] = [
+const HOMES: [(&str, &[&str]); 35] = [
     ("anyhow", &["commands", "main"]),
     ("candle_", &["inference"]),
     ("clap", &["cli", "commands", "config"]),
     ("crossterm", &["tui"]),
     ("csv", &["evaluation", "export"]),
     ("dicom_", &["imaging"]),
+    ("fax", &["imaging/raster/tiff"]),
     ("getrandom", &["imaging/decoder"]),
-    ("half", &["checkpoint", "inference/weights"]),
+    ("gif", &["imaging/raster/gif"]),
+    (
+        "half",
+        &["checkpoint", "imaging/raster/tiff", "inference/weights"],
+    ),
     ("hdf5_reader", &["checkpoint"]),
     ("icy_sixel", &["tui/preview"]),
     // viuer takes its pictures as this crate's, so the place that calls viuer makes them.
@@ -90,6 +95,7 @@ const HOMES: [(&str, &[&str]); 31] = [
     ("ratatui", &["tui"]),
     ("rayon", &["worker"]),
     ("rusqlite", &["store"]),
+    ("ruzstd", &["imaging/raster/tiff"]),
     ("safetensors", &["checkpoint", "inference"]),
     ("seccompiler", &["imaging/decoder"]),
     ("signal_hook", &["commands", "tui"]),
@@ -97,6 +103,7 @@ const HOMES: [(&str, &[&str]); 31] = [
     ("ureq", &["commands/models"]),
     ("viuer", &["tui/preview"]),
     ("walkdir", &["library"]),
+    ("weezl", &["imaging/raster/tiff"]),
     ("zip", &["checkpoint"]),
 ];
 

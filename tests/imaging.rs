@@ -81,7 +81,7 @@ fn grey_pictures_of_8_and_16_bits_come_back_as_they_were() {
 }
 
 #[test]
-fn colour_of_equal_channels_is_grey_and_alpha_lies_on_black() {
+fn colour_of_equal_channels_is_grey_and_alpha_darkens_nothing() {
     let grey = Rgb([7, 7, 7]);
     let same = ImageBuffer::from_pixel(4, 3, grey);
     let r = read(&encoded(
@@ -103,14 +103,14 @@ fn colour_of_equal_channels_is_grey_and_alpha_lies_on_black() {
 
     let half = ImageBuffer::from_pixel(2, 2, LumaA([200_u8, 128]));
     let r = read(&encoded(&DynamicImage::ImageLumaA8(half), ImageFormat::Png));
-    assert_eq!(r.samples, Samples::Grey8(vec![100; 4]));
+    assert_eq!(r.samples, Samples::Grey8(vec![200; 4]));
 
-    let clear = ImageBuffer::from_pixel(2, 2, Rgba([9_u16, 60_000, 30_000, 0]));
+    let clear = ImageBuffer::from_pixel(2, 2, Rgba([60_000_u16, 60_000, 60_000, 0]));
     let r = read(&encoded(
         &DynamicImage::ImageRgba16(clear),
         ImageFormat::Png,
     ));
-    assert_eq!(r.samples, Samples::Grey16(vec![0; 4]));
+    assert_eq!(r.samples, Samples::Grey16(vec![60_000; 4]));
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn floating_point_keeps_its_scale() {
         ))
     };
     let r = of(&|v| [v; 3]);
-    assert_eq!(r.samples, Samples::GreyF32(vec![-0.5, 0.25, 3.5, 0.0]));
+    assert_eq!(r.samples, Samples::GreyF32(vec![-0.5, 0.25, 3.5, -0.5]));
     assert_eq!(
         of(&|v| [v, 1.0, 0.0]).samples,
         Samples::Rgb8(vec![0, 255, 0, 64, 255, 0, 255, 255, 0, 0, 255, 0])

@@ -1,5 +1,5 @@
-//! What a file says against reading its image as a frontal chest radiograph: its DICOM header, or the
-//! polarity of its picture.
+//! What a file says against reading its image as a frontal chest radiograph: its DICOM header, its pages
+//! and its transparency, or the polarity of its picture.
 //!
 //! None of it is a refusal: *Body Part Examined* is often what the device's last protocol was, and films
 //! that were digitised are films. What is no projection radiograph at all is refused by its
@@ -39,6 +39,12 @@ pub enum Objection {
     /// The picture is the negative of a film, bone black, and was turned for the eye and for the model
     /// alike. Given is what a DICOM header says of its polarity, which the picture contradicts.
     Inverted(Option<String>),
+    /// Of a picture file of several pages, which one this is, counted from 1. Pages before it are
+    /// reduced copies of it, or masks.
+    Page { page: u32, of: u32 },
+    /// Some pixels of a picture file are transparent, so many per cent of them. Colours are read as they
+    /// are, and what was left beneath a film that was cut out may be anything.
+    PartlyTransparent { percent: u8 },
 }
 
 impl fmt::Display for Objection {
@@ -66,6 +72,13 @@ impl fmt::Display for Objection {
             Objection::Inverted(None) => f.write_str("saved bone-black: shown and read turned"),
             Objection::Inverted(Some(header)) => {
                 write!(f, "bone-black for all its {header}: shown and read turned")
+            }
+            Objection::Page { page: 1, of } => write!(f, "first of {of} pages"),
+            Objection::Page { page, of } => {
+                write!(f, "page {page} of {of}: the first is a reduced copy")
+            }
+            Objection::PartlyTransparent { percent } => {
+                write!(f, "transparent on {percent} % of it, and read as if opaque")
             }
         }
     }

@@ -12,7 +12,6 @@
 //! original size that moved a logit of cxr-lite0 by 0.05 at most from 896 pixels and by 0.14 from 448,
 //! and saved a third to a half of decoding.
 
-use image::metadata::Orientation;
 use libjpeg_turbo_rs::precision::{decompress_12bit_with_limits, decompress_lossless_arbitrary};
 use libjpeg_turbo_rs::{ColorSpace, DecodeLimits, Decoder, JpegError, PixelFormat};
 
@@ -76,13 +75,6 @@ impl<'a> Jpeg<'a> {
     pub fn size(&self) -> (u32, u32) {
         let header = self.decoder.header();
         (header.width.into(), header.height.into())
-    }
-
-    /// How the picture is to be turned, according to its EXIF segment.
-    pub fn orientation(&self) -> Orientation {
-        let exif = self.decoder.exif_orientation();
-        exif.and_then(Orientation::from_exif)
-            .unwrap_or(Orientation::NoTransforms)
     }
 
     /// Decodes every sample; a stream that ends early is an error. Four colours become three.

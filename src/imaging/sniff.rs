@@ -5,15 +5,14 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use image::ImageFormat;
-
+use super::raster::Format;
 use super::unread::{self, ENOUGH, UnreadFormat};
 use super::{Fault, dicom, open_regular};
 
 /// Formats that are read here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    Raster(ImageFormat),
+    Raster(Format),
     Dicom,
 }
 
@@ -35,14 +34,14 @@ pub(super) fn kind(head: &[u8]) -> Result<Kind, Fault> {
     Err(Fault::not_an_image(if head.is_empty() {
         "the file is empty"
     } else {
-        "neither PNG, JPEG, WebP, TIFF, BMP nor DICOM"
+        "neither PNG, JPEG, WebP, TIFF, BMP, GIF, JPEG 2000 nor DICOM"
     }))
 }
 
-fn raster_format(head: &[u8]) -> Option<ImageFormat> {
+fn raster_format(head: &[u8]) -> Option<Format> {
     let format = match head {
-        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => ImageFormat::Png,
-        [0xff, 0xd8, 0xff, ..] => ImageFormat::Jpeg,
+        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Format::Png,
+        [0xff, 0xd8, 0xff, ..] => Format::Jpeg,
         [
             b'R',
             b'I',
@@ -57,19 +56,37 @@ fn raster_format(head: &[u8]) -> Option<ImageFormat> {
             b'B',
             b'P',
             ..,
-        ] => ImageFormat::WebP,
-        [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => ImageFormat::Tiff,
+        ] => Format::WebP,
+        [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => Format::Tiff,
         // Two letters are little: the reserved words of the header are zero as well.
-        [b'B', b'M', _, _, _, _, 0, 0, 0, 0, ..] => ImageFormat::Bmp,
+        [b'B', b'M', _, _, _, _, 0, 0, 0, 0, ..] => Format::Bmp,
+        [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Format::Gif,
+        // The signature box of JP2 and its kin, or a codestream and its size (T.800 I.5.1, A.4.1).
+        [
+            0,
+            0,
+            0,
+            12,
+            b'j',
+            b'P',
+            b' ',
+            b' ',
+            b'\r',
+            b'\n',
+            0x87,
+            b'\n',
+            ..,
+        ]
+        | [0xff, 0x4f, 0xff, 0x51, ..] => Format::Jpeg2000,
         _ => return None,
     };
     Some(format)
 }
 
 /// Extensions that images have, `.dcm` among them.
-const IMAGES: [&str; 14] = [
-    "png", "jpg", "jpeg", "jpe", "jfif", "webp", "tif", "tiff", "bmp", "dib", "dcm", "dicom",
-    "dic", "ima",
+const IMAGES: [&str; 24] = [
+    "png", "apng", "jpg", "jpeg", "jpe", "jfif", "webp", "tif", "tiff", "btf", "bmp", "dib", "gif",
+    "jp2", "jpx", "jpf", "j2k", "j2c", "jpc", "jph", "dcm", "dicom", "dic", "ima",
 ];
 
 /// What a walk may see of a file without decoding it.

@@ -389,6 +389,7 @@ alternatives! {
         0 ForProcessing, 1 BodyPart(part), 2 Derived(kind), 3 SecondaryCapture(how), 4 BurnedIn,
         5 OneSide(side), 6 View(view), 7 Class { is_of, modality },
         8 Unread { attribute, value }, 9 Inverted(header),
+        10 Page { page, of }, 11 PartlyTransparent { percent },
     }
     Fault {
         0 Unreadable(reason), 1 NotAnImage(reason), 2 TooLarge(reason), 3 Damaged(reason),
@@ -461,6 +462,8 @@ mod tests {
                         value: text.clone(),
                     },
                     Objection::Inverted(text.clone()),
+                    Objection::Page { page: 2, of: 3 },
+                    Objection::PartlyTransparent { percent: 7 },
                 ],
             },
             patient: PatientFacts {

@@ -1,0 +1,107 @@
+//! WebP and BMP, through the `image` crate.
+
+use std::io::Cursor;
+
+use image::codecs::bmp::BmpDecoder;
+use image::codecs::webp::WebPDecoder;
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageError};
+
+use super::channels::{grey_or_rgb8, grey_or_rgb16};
+use super::{COPIES, Picture, alpha, orientation};
+use crate::domain::Samples;
+use crate::imaging::{Fault, Limits};
+
+pub(super) fn webp(bytes: &[u8], limits: &Limits) -> Result<Picture, Fault> {
+    let decoder = WebPDecoder::new(Cursor::new(bytes)).map_err(fault)?;
+    let picture = decode(decoder, limits, "WebP")?;
+    let animation = chunks(bytes).filter(|(name, _)| name == b"ANMF").count();
+    Ok(Picture {
+        orientation: webp_orientation(bytes),
+        frames: u32::try_from(animation).unwrap_or(u32::MAX),
+        ..picture
+    })
+}
+
+pub(super) fn bmp(bytes: &[u8], limits: &Limits) -> Result<Picture, Fault> {
+    let decoder = BmpDecoder::new(Cursor::new(bytes)).map_err(fault)?;
+    decode(decoder, limits, "BMP")
+}
+
+fn decode(
+    mut decoder: impl ImageDecoder,
+    limits: &Limits,
+    format: &'static str,
+) -> Result<Picture, Fault> {
+    let (width, height) = decoder.dimensions();
+    let bytes_per_pixel = u64::from(decoder.color_type().bytes_per_pixel());
+    limits.check_picture(width, height, COPIES * bytes_per_pixel)?;
+    decoder.set_limits(crate_limits(limits)).map_err(fault)?;
+    let picture = DynamicImage::from_decoder(decoder).map_err(fault)?;
+    let (samples, transparent) = samples(picture);
+    Ok(Picture {
+        transparent,
+        ..Picture::plain(width, height, samples, format)
+    })
+}
+
+fn crate_limits(limits: &Limits) -> image::Limits {
+    let mut theirs = image::Limits::default();
+    theirs.max_image_width = Some(limits.max_width);
+    theirs.max_image_height = Some(limits.max_height);
+    theirs.max_alloc = Some(limits.max_memory);
+    theirs
+}
+
+fn samples(picture: DynamicImage) -> (Samples, Option<u8>) {
+    match picture {
+        DynamicImage::ImageLuma8(grey) => (Samples::Grey8(grey.into_raw()), None),
+        DynamicImage::ImageLuma16(grey) => (Samples::Grey16(grey.into_raw()), None),
+        DynamicImage::ImageRgb8(colour) => (grey_or_rgb8(colour.into_raw()), None),
+        DynamicImage::ImageRgb16(colour) => (grey_or_rgb16(colour.as_raw(), u16::MAX), None),
+        // Two formats in which nothing else exists today; the crate may grow.
+        other => {
+            let rgba = other.into_rgba8().into_raw();
+            let (rgb, transparent) = alpha::split(&rgba, 3, u8::MAX);
+            (grey_or_rgb8(rgb), transparent)
+        }
+    }
+}
+
+/// EXIF goes before XMP. Both are looked for whether or not the file's header announces them.
+fn webp_orientation(bytes: &[u8]) -> Option<Orientation> {
+    let of = |wanted: &'static [u8]| chunks(bytes).filter(move |(name, _)| *name == wanted);
+    of(b"EXIF")
+        .filter_map(|(_, data)| orientation::of_exif(data))
+        .next()
+        .or_else(|| {
+            of(b"XMP ")
+                .filter_map(|(_, data)| orientation::of_xmp(data))
+                .next()
+        })
+}
+
+/// The chunks of a RIFF file, names and data (WebP container specification). The last one may be cut
+/// off.
+fn chunks(bytes: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    const HEADER: usize = 12;
+    let mut rest = bytes.get(HEADER..).unwrap_or_default();
+    std::iter::from_fn(move || {
+        let (name, after) = rest.split_at_checked(4)?;
+        let (length, after) = after.split_first_chunk()?;
+        let length = u32::from_le_bytes(*length) as usize;
+        let data = &after[..length.min(after.len())];
+        let padded = length.saturating_add(length % 2);
+        rest = after.get(padded..).unwrap_or_default();
+        Some((name, data))
+    })
+}
+
+fn fault(error: ImageError) -> Fault {
+    match error {
+        ImageError::Limits(e) => Fault::too_large(e),
+        ImageError::Unsupported(e) => Fault::unsupported(e),
+        ImageError::IoError(e) => Fault::damaged(e),
+        other => Fault::damaged(other),
+    }
+}

@@ -1,0 +1,108 @@
+//! Pictures that are no DICOM: PNG, JPEG, WebP, TIFF, BMP, GIF and JPEG 2000.
+//!
+//! Each format has a decoder that yields a [`Picture`] as it lies in the file. What all of them
+//! share is done here: it is turned as the file says ([`orientation`]), and colour whose channels
+//! are equal becomes grey ([`channels`]). Transparency is never applied ([`alpha`]).
+
+mod alpha;
+mod channels;
+mod gif;
+mod jpeg;
+mod jpeg_2000;
+mod library;
+mod orientation;
+mod png;
+mod tiff;
+
+use image::metadata::Orientation;
+
+use super::{Fault, Limits};
+use crate::domain::{Admission, Objection, Radiograph, Samples};
+
+pub(super) use channels::grey_or_rgb8;
+
+/// Formats that are read here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    Png,
+    Jpeg,
+    WebP,
+    Tiff,
+    Bmp,
+    Gif,
+    Jpeg2000,
+}
+
+/// How often the picture is in memory at once: in the decoder, turned or without alpha, and as
+/// samples.
+const COPIES: u64 = 3;
+
+/// What a decoder makes of a file: the picture as it lies, and what is to be said of it.
+#[derive(Debug)]
+struct Picture {
+    width: u32,
+    height: u32,
+    samples: Samples,
+    /// Bits of a sample, where they are not those of the type.
+    bits_stored: Option<u8>,
+    orientation: Option<Orientation>,
+    /// Per cent of the pixels that are not opaque, if others are.
+    transparent: Option<u8>,
+    /// Which page of a TIFF it is, of how many; `None` if there is no other to speak of.
+    page: Option<(u32, u32)>,
+    frames: u32,
+    format: &'static str,
+}
+
+impl Picture {
+    /// One of which nothing is known but its samples.
+    fn plain(width: u32, height: u32, samples: Samples, format: &'static str) -> Self {
+        Picture {
+            width,
+            height,
+            samples,
+            bits_stored: None,
+            orientation: None,
+            transparent: None,
+            page: None,
+            frames: 1,
+            format,
+        }
+    }
+
+    fn into_radiograph(self) -> Radiograph {
+        let orientation = self.orientation.unwrap_or(Orientation::NoTransforms);
+        let (width, height, samples) = orientation::turned(
+            self.width as usize,
+            self.height as usize,
+            self.samples,
+            orientation,
+        );
+        let pages = self.page.map(|(page, of)| Objection::Page { page, of });
+        let transparent = self.transparent;
+        let transparent = transparent.map(|percent| Objection::PartlyTransparent { percent });
+        let plain = Radiograph::plain(width, height, samples, self.format);
+        Radiograph {
+            bits_stored: self.bits_stored.unwrap_or(plain.bits_stored),
+            admission: Admission {
+                objections: pages.into_iter().chain(transparent).collect(),
+            },
+            frames: self.frames.max(1),
+            ..plain
+        }
+    }
+}
+
+/// Decodes a whole file.
+pub(super) fn decode(bytes: &[u8], format: Format, limits: &Limits) -> Result<Radiograph, Fault> {
+    let picture = match format {
+        Format::Png => png::decode(bytes, limits),
+        Format::Jpeg => jpeg::decode(bytes, limits),
+        Format::WebP => library::webp(bytes, limits),
+        Format::Tiff => tiff::decode(bytes, limits),
+        Format::Bmp => library::bmp(bytes, limits),
+        Format::Gif => gif::decode(bytes, limits),
+        Format::Jpeg2000 => jpeg_2000::decode(bytes, limits),
+    }?;
+    Ok(picture.into_radiograph())
+}

@@ -1,0 +1,123 @@
+//! PNG, third edition, through the `png` crate.
+//!
+//! Colour profiles are not looked at: no film has one that matters, and unpacking them is what a
+//! hostile file asks for.
+
+use std::io::Cursor;
+
+use image::metadata::Orientation;
+use png::{BitDepth, ColorType, Decoder, DecodingError, Info, Transformations};
+
+use super::channels::{grey_or_rgb8, grey_or_rgb16};
+use super::{COPIES, Picture, alpha, orientation};
+use crate::domain::Samples;
+use crate::imaging::{Fault, Limits};
+
+pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, Fault> {
+    let theirs = png::Limits {
+        bytes: usize::try_from(limits.max_memory).unwrap_or(usize::MAX),
+    };
+    let mut decoder = Decoder::new_with_limits(Cursor::new(bytes), theirs);
+    decoder.set_ignore_iccp_chunk(true);
+    // Palettes become colours, and grey of less than 8 bits is spread over 8.
+    decoder.set_transformations(Transformations::EXPAND);
+    let mut reader = decoder.read_info().map_err(fault)?;
+    let (width, height) = reader.info().size();
+    let (colour, depth) = reader.output_color_type();
+    let bytes_per_pixel = colour.samples() as u64 * if depth == BitDepth::Sixteen { 2 } else { 1 };
+    limits.check_picture(width, height, COPIES * bytes_per_pixel)?;
+    let size = reader.output_buffer_size();
+    let mut pixels = vec![0; size.ok_or_else(|| Fault::too_large("it does not fit in memory"))?];
+    reader.next_frame(&mut pixels).map_err(fault)?;
+    // Text and EXIF may follow the picture; if they are damaged, the picture is not.
+    let _ = reader.finish();
+    let (samples, transparent) = samples(pixels, colour, depth);
+    let info = reader.info();
+    Ok(Picture {
+        orientation: said(info),
+        transparent: transparent.filter(|_| !has_colour_key(info)),
+        frames: info.animation_control.map_or(1, |a| a.num_frames),
+        ..Picture::plain(width, height, samples, "PNG")
+    })
+}
+
+/// A *tRNS* chunk that makes one colour transparent. That colour is known, so nothing lies beneath it
+/// (11.3.1.1).
+fn has_colour_key(info: &Info) -> bool {
+    matches!(info.color_type, ColorType::Grayscale | ColorType::Rgb)
+}
+
+fn samples(pixels: Vec<u8>, colour: ColorType, depth: BitDepth) -> (Samples, Option<u8>) {
+    let channels = match colour {
+        ColorType::Grayscale | ColorType::GrayscaleAlpha => 1,
+        _ => 3,
+    };
+    let has_alpha = colour.samples() > channels;
+    if depth == BitDepth::Sixteen {
+        let words = pixels.as_chunks().0.iter().map(|&b| u16::from_be_bytes(b));
+        let (words, transparent) = without_alpha(words.collect(), channels, has_alpha, u16::MAX);
+        return match channels {
+            1 => (Samples::Grey16(words), transparent),
+            _ => (grey_or_rgb16(&words, u16::MAX), transparent),
+        };
+    }
+    let (bytes, transparent) = without_alpha(pixels, channels, has_alpha, u8::MAX);
+    match channels {
+        1 => (Samples::Grey8(bytes), transparent),
+        _ => (grey_or_rgb8(bytes), transparent),
+    }
+}
+
+fn without_alpha<T: Copy + PartialEq>(
+    values: Vec<T>,
+    channels: usize,
+    has_alpha: bool,
+    opaque: T,
+) -> (Vec<T>, Option<u8>) {
+    match has_alpha {
+        true => alpha::split(&values, channels, opaque),
+        false => (values, None),
+    }
+}
+
+/// The *eXIf* chunk goes before EXIF in ImageMagick's texts, and that before XMP.
+fn said(info: &Info) -> Option<Orientation> {
+    let exif = || orientation::of_exif(info.exif_metadata.as_ref()?);
+    let raw = |name: &'static str| {
+        move || {
+            let text = text(info, &format!("Raw profile type {name}"))?;
+            orientation::of_raw_profile(&text)
+        }
+    };
+    let xmp = || orientation::of_xmp(text(info, "XML:com.adobe.xmp")?.as_bytes());
+    exif()
+        .or_else(raw("exif"))
+        .or_else(raw("APP1"))
+        .or_else(xmp)
+        .or_else(raw("xmp"))
+}
+
+/// The first text of that keyword, in any of the three chunks that hold text.
+fn text(info: &Info, keyword: &str) -> Option<String> {
+    let plain = info.uncompressed_latin1_text.iter();
+    let plain = plain.filter(|t| t.keyword.eq_ignore_ascii_case(keyword));
+    let packed = info.compressed_latin1_text.iter();
+    let packed = packed.filter(|t| t.keyword.eq_ignore_ascii_case(keyword));
+    let wide = info.utf8_text.iter();
+    let wide = wide.filter(|t| t.keyword.eq_ignore_ascii_case(keyword));
+    plain
+        .map(|t| t.text.clone())
+        .next()
+        .or_else(|| packed.filter_map(|t| t.get_text().ok()).next())
+        .or_else(|| wide.filter_map(|t| t.get_text().ok()).next())
+}
+
+fn fault(error: DecodingError) -> Fault {
+    match error {
+        DecodingError::LimitsExceeded => Fault::too_large("PNG: more memory needed than allowed"),
+        DecodingError::IoError(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
+            Fault::damaged("the PNG ends early")
+        }
+        other => Fault::damaged(other),
+    }
+}

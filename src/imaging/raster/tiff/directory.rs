@@ -1,0 +1,206 @@
+//! The directories of a TIFF file, and of an EXIF block, which is one: TIFF 6.0 section 2, and
+//! BigTIFF, whose offsets have 64 bits.
+//!
+//! Nothing is copied before it is asked for, and whatever lies outside of the file is not there.
+
+use std::collections::HashSet;
+
+/// The bytes of a file and how numbers are written in it.
+#[derive(Debug, Clone, Copy)]
+pub(in super::super) struct File<'a> {
+    pub bytes: &'a [u8],
+    pub big_endian: bool,
+    /// BigTIFF.
+    wide: bool,
+}
+
+/// One directory.
+#[derive(Debug, Clone, Copy)]
+pub(in super::super) struct Directory<'a> {
+    file: File<'a>,
+    entries: &'a [u8],
+    next: u64,
+}
+
+/// The value of an entry: its type, and as many bytes as type and count say.
+struct Field<'a> {
+    kind: u16,
+    bytes: &'a [u8],
+}
+
+impl<'a> File<'a> {
+    /// `None` if it does not start as a TIFF file does.
+    pub fn new(bytes: &'a [u8]) -> Option<File<'a>> {
+        let (big_endian, wide) = match *bytes.first_chunk()? {
+            [b'I', b'I', 42, 0] => (false, false),
+            [b'M', b'M', 0, 42] => (true, false),
+            [b'I', b'I', 43, 0] => (false, true),
+            [b'M', b'M', 0, 43] => (true, true),
+            _ => return None,
+        };
+        Some(File {
+            bytes,
+            big_endian,
+            wide,
+        })
+    }
+
+    /// Where the first directory is.
+    pub fn first(&self) -> u64 {
+        let at = if self.wide { 8 } else { 4 };
+        self.number(at, self.offset_size()).unwrap_or(0)
+    }
+
+    fn offset_size(&self) -> usize {
+        if self.wide { 8 } else { 4 }
+    }
+
+    /// Bytes of the file; `None` if it ends before.
+    pub fn at(&self, offset: u64, length: u64) -> Option<&'a [u8]> {
+        let offset = usize::try_from(offset).ok()?;
+        let length = usize::try_from(length).ok()?;
+        self.bytes.get(offset..offset.checked_add(length)?)
+    }
+
+    fn number(&self, offset: u64, size: usize) -> Option<u64> {
+        Some(self.unsigned(self.at(offset, size as u64)?))
+    }
+
+    /// A number of up to eight bytes.
+    fn unsigned(&self, bytes: &[u8]) -> u64 {
+        let push = |v: u64, &b: &u8| v << 8 | u64::from(b);
+        match self.big_endian {
+            true => bytes.iter().fold(0, push),
+            false => bytes.iter().rev().fold(0, push),
+        }
+    }
+
+    pub fn directory(&self, at: u64) -> Option<Directory<'a>> {
+        let (count_size, entry_size) = if self.wide { (8, 20) } else { (2, 12) };
+        let count = self.number(at, count_size)?;
+        let start = at.checked_add(count_size as u64)?;
+        let length = count.checked_mul(entry_size)?;
+        let entries = self.at(start, length)?;
+        // A file may end with its last directory, before the offset of the one that is not there.
+        let next = self.number(start.checked_add(length)?, self.offset_size());
+        Some(Directory {
+            file: *self,
+            entries,
+            next: next.unwrap_or(0),
+        })
+    }
+
+    /// The directories of the chain, each followed by those of its *SubIFDs* (tag 330).
+    pub fn directories(&self) -> Vec<Directory<'a>> {
+        /// More pages than a film has; each can be small.
+        const MOST: usize = 10_000;
+        const SUB_IFDS: u16 = 330;
+        let (mut seen, mut found) = (HashSet::new(), Vec::new());
+        let mut at = self.first();
+        while at != 0 && found.len() < MOST && seen.insert(at) {
+            let Some(directory) = self.directory(at) else {
+                break;
+            };
+            found.push(directory);
+            let inner = directory.numbers(SUB_IFDS).unwrap_or_default();
+            let inner = inner.into_iter().take(MOST).filter(|&at| seen.insert(at));
+            found.extend(inner.filter_map(|at| self.directory(at)));
+            at = directory.next;
+        }
+        found
+    }
+}
+
+impl<'a> Directory<'a> {
+    fn field(&self, tag: u16) -> Option<Field<'a>> {
+        let file = &self.file;
+        let (entry_size, count_size) = if file.wide { (20, 8) } else { (12, 4) };
+        let mut entries = self.entries.chunks_exact(entry_size);
+        let entry = entries.find(|e| file.unsigned(&e[..2]) == u64::from(tag))?;
+        let kind = file.unsigned(&entry[2..4]) as u16;
+        let (count, value) = entry[4..].split_at(count_size);
+        let length = file.unsigned(count).checked_mul(size_of(kind)?)?;
+        let bytes = match value.get(..usize::try_from(length).ok()?) {
+            Some(inline) => inline,
+            None => file.at(file.unsigned(value), length)?,
+        };
+        Some(Field { kind, bytes })
+    }
+
+    /// Whether there is an entry with this tag, readable or not.
+    pub fn has(&self, tag: u16) -> bool {
+        let entry_size = if self.file.wide { 20 } else { 12 };
+        let mut entries = self.entries.chunks_exact(entry_size);
+        entries.any(|e| self.file.unsigned(&e[..2]) == u64::from(tag))
+    }
+
+    /// Whole numbers; `None` if there are none, or they are something else.
+    pub fn numbers(&self, tag: u16) -> Option<Vec<u64>> {
+        let field = self.field(tag)?;
+        let size = match field.kind {
+            1 | 3 | 4 | 6 | 8 | 9 | 13 | 16 | 17 | 18 => size_of(field.kind)? as usize,
+            _ => return None,
+        };
+        let numbers = field.bytes.chunks_exact(size);
+        Some(numbers.map(|bytes| self.file.unsigned(bytes)).collect())
+    }
+
+    /// The first of [`numbers`](Self::numbers).
+    pub fn number(&self, tag: u16) -> Option<u64> {
+        let field = self.field(tag)?;
+        match field.kind {
+            1 | 3 | 4 | 6 | 8 | 9 | 13 | 16 | 17 | 18 => {
+                let first = field.bytes.get(..size_of(field.kind)? as usize)?;
+                Some(self.file.unsigned(first))
+            }
+            _ => None,
+        }
+    }
+
+    /// Fractions, as unsigned RATIONAL.
+    pub fn fractions(&self, tag: u16) -> Option<Vec<f32>> {
+        let field = self.field(tag).filter(|field| field.kind == 5)?;
+        let fraction = |bytes: &[u8]| {
+            let (above, below) = bytes.split_at(4);
+            self.file.unsigned(above) as f32 / self.file.unsigned(below).max(1) as f32
+        };
+        Some(field.bytes.chunks_exact(8).map(fraction).collect())
+    }
+
+    /// The bytes of a value, whatever they mean.
+    pub fn bytes(&self, tag: u16) -> Option<&'a [u8]> {
+        self.field(tag).map(|field| field.bytes)
+    }
+}
+
+/// Bytes of one value of a type.
+fn size_of(kind: u16) -> Option<u64> {
+    match kind {
+        1 | 2 | 6 | 7 => Some(1),
+        3 | 8 => Some(2),
+        4 | 9 | 11 | 13 => Some(4),
+        5 | 10 | 12 | 16..=18 => Some(8),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_that_bites_its_tail_ends_and_a_cut_off_file_has_no_more() {
+        let mut bytes = b"II\x2a\0\x08\0\0\0".to_vec();
+        bytes.extend([1, 0, 18, 1, 3, 0, 1, 0, 0, 0, 6, 0, 0, 0, 8, 0, 0, 0]);
+        let file = File::new(&bytes).expect("a file");
+        let directories = file.directories();
+        assert_eq!(directories.len(), 1);
+        assert_eq!(directories[0].number(274), Some(6));
+        assert_eq!(directories[0].number(256), None);
+        for cut in 0..bytes.len() {
+            if let Some(file) = File::new(&bytes[..cut]) {
+                assert_eq!(file.directories().len(), usize::from(cut >= 22), "{cut}");
+            }
+        }
+    }
+}

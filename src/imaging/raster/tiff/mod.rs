@@ -1,0 +1,72 @@
+//! TIFF 6.0 with its supplements (floating point, predictors, Zstandard, WebP) and BigTIFF.
+//!
+//! The library that reads TIFF for the `image` crate knows one picture of a few types. Films come in
+//! more: 12 bits packed, floating point with a border of NaN, signed, planes apart, bits in reverse,
+//! JPEG as scanners write it, a thumbnail first. So the directories and the layout are read here, and
+//! libraries do what they are good at, decompression ([`chunk`]).
+//!
+//! ```text
+//! File ─ Directory, one a page ─ Layout, checked ─ Chunk, each strip or tile ─ rows of numbers ─ samples
+//! ```
+
+mod chunk;
+mod colour;
+mod directory;
+mod layout;
+mod pixels;
+
+use super::{Picture, orientation};
+use crate::imaging::{Fault, Limits};
+use directory::Directory;
+pub(super) use directory::File;
+use layout::Layout;
+
+pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, Fault> {
+    let file = File::new(bytes).ok_or_else(|| Fault::damaged("the TIFF has no header"))?;
+    let pages = file.directories();
+    let (at, page) = film(&pages)
+        .ok_or_else(|| Fault::damaged("the TIFF has no directory where it says that it is"))?;
+    let directory = pages[at];
+    let layout = Layout::read(file, directory, limits)?;
+    let (samples, transparent) = colour::samples(&layout, limits)?;
+    let orientation = directory.number(orientation::TAG);
+    let orientation = orientation.and_then(orientation::of_number);
+    Ok(Picture {
+        bits_stored: colour::bits_stored(&layout, &samples),
+        orientation: orientation.or_else(|| {
+            const XMP: u16 = 700;
+            orientation::of_xmp(directory.bytes(XMP)?)
+        }),
+        transparent,
+        page,
+        ..Picture::plain(layout.width as u32, layout.height as u32, samples, "TIFF")
+    })
+}
+
+/// Which page is the film, counted from 0, and what is to be said of it: the first that is no reduced
+/// copy and no mask, as the pages themselves say.
+fn film(pages: &[Directory]) -> Option<(usize, Option<(u32, u32)>)> {
+    let mut full = (0..pages.len()).filter(|&at| !is_beside_a_film(&pages[at]));
+    let Some(at) = full.next() else {
+        return (!pages.is_empty()).then_some((0, None));
+    };
+    let word = match (at, full.count()) {
+        (0, 0) => None,
+        (0, more) => Some((1, more as u32 + 1)),
+        _ => Some((at as u32 + 1, pages.len() as u32)),
+    };
+    Some((at, word))
+}
+
+/// *NewSubfileType* or the older *SubfileType* says that it is a reduced copy or a mask of another
+/// page (TIFF 6.0 section 8).
+fn is_beside_a_film(page: &Directory) -> bool {
+    const NEW_SUBFILE_TYPE: u16 = 254;
+    const SUBFILE_TYPE: u16 = 255;
+    const PHOTOMETRIC: u16 = 262;
+    let (reduced, mask) = (1, 4);
+    let kind = page.number(NEW_SUBFILE_TYPE).unwrap_or(0);
+    kind & (reduced | mask) != 0
+        || page.number(SUBFILE_TYPE) == Some(2)
+        || page.number(PHOTOMETRIC) == Some(4)
+}
