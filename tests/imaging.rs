@@ -1380,9 +1380,7 @@ fn published_radiographs_are_read() {
         let r =
             open(&path, &Limits::default()).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         assert_eq!((r.width, r.height, r.view), (1024, 1024, ViewPosition::Pa));
-        assert_eq!(
-            r.inverted,
-            r.photometric == PhotometricInterpretation::Monochrome1
-        );
+        // One picture under two labels, of which MONOCHROME1 is wrong: it is turned back.
+        assert!(!r.inverted, "{}", path.display());
     }
 }

@@ -83,9 +83,15 @@ fn a_header_that_the_picture_contradicts_is_named() {
         ("clear_16bit.dcm", "MONOCHROME2", "MONOCHROME1"),
     ] {
         let mut bytes = fs::read(sample(name)).unwrap();
-        let at = bytes.windows(11).position(|w| w == says.as_bytes());
-        let at = at.unwrap();
-        bytes[at..at + 11].copy_from_slice(wrong.as_bytes());
+        let stated = bytes.windows(11).enumerate();
+        let stated: Vec<usize> = stated
+            .filter(|(_, w)| *w == says.as_bytes())
+            .map(|(at, _)| at)
+            .collect();
+        assert!(!stated.is_empty(), "{name}");
+        for at in stated {
+            bytes[at..at + 11].copy_from_slice(wrong.as_bytes());
+        }
         let path = folder.path().join(name);
         fs::write(&path, bytes).unwrap();
 
