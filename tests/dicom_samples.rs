@@ -638,7 +638,7 @@ fn frames_of_one_bit_are_read_however_they_are_packed() {
             packed.clone(),
         ),
         (uids::DEFLATED_IMAGE_FRAME_COMPRESSION, deflated),
-        (uids::RLE_LOSSLESS, rle(&[packed.clone()])),
+        (uids::RLE_LOSSLESS, rle(std::slice::from_ref(&packed))),
     ] {
         let r = read(&file.clone().fragments(&[&stream]).file(syntax));
         assert_eq!(r.samples, Samples::Grey8(pixels.clone()), "{syntax}");
