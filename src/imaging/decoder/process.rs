@@ -229,9 +229,9 @@ fn spawn(command: Command) -> io::Result<Child> {
     });
     let starter = STARTER.as_ref().map_err(|e| io::Error::from(e.kind()))?;
     let (started, child) = mpsc::channel();
-    let lost = |_| io::Error::other("no thread starts processes");
-    starter.send((command, started)).map_err(|_| lost(()))?;
-    child.recv().map_err(|_| lost(()))?
+    let lost = || io::Error::other("no thread starts processes");
+    starter.send((command, started)).map_err(|_| lost())?;
+    child.recv().map_err(|_| lost())?
 }
 
 #[cfg(test)]
