@@ -2,6 +2,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 
+use crate::domain::text::clean;
+
 /// Why the store could not be opened, read or written. Each names the file, and what to do where
 /// something can be done.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +51,8 @@ impl StoreError {
             rusqlite::Error::SqliteFailure(_, Some(message)) => message.clone(),
             other => other.to_string(),
         };
+        // SQLite quotes what it could not read.
+        let reason = clean(&reason);
         match error.sqlite_error_code() {
             Some(ErrorCode::NotADatabase) => StoreError::Foreign {
                 path,

@@ -14,6 +14,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use super::error::StoreError;
 use super::schema::{self, APPLICATION_ID, MIGRATIONS, Version, pragma};
 use super::wait::Wait;
+use crate::domain::text::clean;
 
 /// How long one statement waits for other processes' locks.
 pub const BUSY: Duration = Duration::from_secs(10);
@@ -242,7 +243,7 @@ fn check(path: &Path, connection: &Connection) -> Result<(), StoreError> {
     let lines = found.lines().filter(|line| !line.starts_with("***"));
     Err(StoreError::Damaged {
         path: path.to_owned(),
-        reason: lines.take(1).collect(),
+        reason: clean(&lines.take(1).collect::<String>()),
     })
 }
 
