@@ -27,7 +27,7 @@ const CELLS: usize = 32;
 const LOOKS: usize = 4;
 const GRID: usize = CELLS * LOOKS;
 /// A row or column is border where its greys span no more than this share of what the picture spans.
-const BORDER_SPAN: f32 = 0.04;
+const BORDER_SPAN: f64 = 0.04;
 /// Cells that must hold something else than padding.
 const FEWEST_CELLS: usize = CELLS * CELLS / 4;
 
@@ -105,11 +105,11 @@ fn ranks(means: &[f64]) -> Option<Thumbnail> {
 }
 
 /// Mean of what is looked at in each cell, padding left out; no number where all of it is.
-fn means(grid: &[f32]) -> Vec<f64> {
+fn means(grid: &[f64]) -> Vec<f64> {
     let (mut sums, mut counts) = (vec![0.0; CELLS * CELLS], [0_u32; CELLS * CELLS]);
     for (i, &value) in grid.iter().enumerate().filter(|(_, v)| v.is_finite()) {
         let cell = i / GRID / LOOKS * CELLS + i % GRID / LOOKS;
-        sums[cell] += f64::from(value);
+        sums[cell] += value;
         counts[cell] += 1;
     }
     let cells = sums.iter().zip(counts);
@@ -117,7 +117,7 @@ fn means(grid: &[f32]) -> Vec<f64> {
 }
 
 /// Greys of the middles of 128 × 128 equal parts of a region; no number for padding.
-fn looked_at(film: &Radiograph, region: Region) -> Vec<f32> {
+fn looked_at(film: &Radiograph, region: Region) -> Vec<f64> {
     let middle = |part: usize, side: usize| (2 * part + 1) * side / (2 * GRID);
     let mut greys = Vec::with_capacity(GRID * GRID);
     for row in 0..GRID {
@@ -128,7 +128,7 @@ fn looked_at(film: &Radiograph, region: Region) -> Vec<f32> {
 }
 
 /// Without the outer rows and columns whose greys differ by next to nothing.
-fn within_borders(film: &Radiograph, grid: &[f32]) -> Region {
+fn within_borders(film: &Radiograph, grid: &[f64]) -> Region {
     let little = BORDER_SPAN * span(grid.iter().copied());
     let (mut rows, mut columns) = (0..GRID, 0..GRID);
     // Twice, since borders above and beside may be of different greys.
@@ -147,8 +147,8 @@ fn within_borders(film: &Radiograph, grid: &[f32]) -> Region {
 }
 
 /// Largest difference of two greys.
-fn span(greys: impl Iterator<Item = f32>) -> f32 {
-    let (low, high) = greys.fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), grey| {
+fn span(greys: impl Iterator<Item = f64>) -> f64 {
+    let (low, high) = greys.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), grey| {
         (low.min(grey), high.max(grey))
     });
     high - low
@@ -174,7 +174,7 @@ fn part_of(side: usize, parts: &Range<usize>) -> (usize, usize) {
 }
 
 /// Bright where the film is bright, as [`grey_values`](super::grey_values) has it; no number for padding.
-fn grey(film: &Radiograph, at: usize) -> f32 {
+fn grey(film: &Radiograph, at: usize) -> f64 {
     let stored = match &film.samples {
         Samples::Grey8(v) => f32::from(v[at]),
         Samples::Grey16(v) => f32::from(v[at]),
@@ -184,9 +184,9 @@ fn grey(film: &Radiograph, at: usize) -> f32 {
     };
     let pads = |(low, high): (i32, i32)| (low as f32..=high as f32).contains(&stored);
     if film.samples.channels() == 1 && film.padding.is_some_and(pads) {
-        return f32::NAN;
+        return f64::NAN;
     }
-    let value = modality(&film.modality_transform, stored) as f32;
+    let value = modality(&film.modality_transform, stored);
     if film.inverted { -value } else { value }
 }
 
