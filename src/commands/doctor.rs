@@ -147,14 +147,17 @@ fn ramp(side: usize) -> Radiograph {
 }
 
 fn formats() -> String {
-    let jpeg_2000 = if cfg!(feature = "jpeg2000") {
-        ", JPEG 2000"
+    let (pictures, dicom) = if cfg!(feature = "jpeg2000") {
+        (" and JPEG 2000", ", JPEG 2000, HTJ2K")
     } else {
-        "; no JPEG 2000 in this build (build it with --features jpeg2000)"
+        (
+            "",
+            "; no JPEG 2000 in this build (build it with --features jpeg2000)",
+        )
     };
     format!(
-        "PNG, JPEG, WebP, TIFF, BMP; DICOM uncompressed, deflated, RLE, JPEG baseline, extended (8 \
-         bits) and lossless, JPEG-LS{jpeg_2000}"
+        "PNG, JPEG, WebP, TIFF, BMP, GIF{pictures}; DICOM uncompressed, deflated, RLE, JPEG baseline, \
+         extended (8 and 12 bits) and lossless, JPEG-LS{dicom}"
     )
 }
 
