@@ -213,7 +213,7 @@ fn what_hides_behind_the_name_of_an_image_is_told() {
         let path = format!("films/{name}");
         let ended = folder.run(&["predict", "-q", &path]);
         assert_eq!(ended.rows(), [[&path, "error", reason]], "{}", ended.stderr);
-        let report = folder.run(&["report", &path]);
+        let report = folder.run(&["report", &path, "-o", "page.html"]);
         assert_ne!(report.code, 0);
         assert!(report.stderr.contains(reason), "{}", report.stderr);
     }
