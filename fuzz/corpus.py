@@ -197,14 +197,25 @@ def bmp(bits, compression, between, data, width=8, height=8):
     return b"BM" + struct.pack("<IHHI", at + len(data), 0, 0, at) + header + between + data
 
 
+def gifs(all):
+    yield "l.gif", saved(all["l"], "GIF")
+    yield "interlaced.gif", saved(all["p"], "GIF", interlace=1)
+    yield "transparent.gif", saved(all["p"], "GIF", transparency=3)
+    yield "animated.gif", saved(all["p"], "GIF", save_all=True, append_images=[all["p"].rotate(180)])
+
+
+def jpegs_2000(all):
+    yield "l.jp2", saved(all["l"], "JPEG2000")
+    yield "la.jp2", saved(all["la"], "JPEG2000")
+    yield "rgb.jp2", saved(all["rgb"], "JPEG2000", irreversible=True, quality_layers=[20])
+    yield "l.j2k", saved(all["l"], "JPEG2000", no_jp2=True)
+    yield "i16.j2k", saved(all["i16"], "JPEG2000", no_jp2=True)
+
+
 def others(all):
     """Kinds that are recognised by what is in them, and told from others."""
     yield "l.gif", saved(all["l"], "GIF")
-    yield "interlaced.gif", saved(all["p"], "GIF", interlace=1)
-    yield "animated.gif", saved(all["p"], "GIF", save_all=True, append_images=[all["p"].rotate(180)])
     yield "l.jp2", saved(all["l"], "JPEG2000")
-    yield "rgb.jp2", saved(all["rgb"], "JPEG2000", irreversible=True, quality_layers=[20])
-    yield "l.j2k", saved(all["l"], "JPEG2000", no_jp2=True)
     yield "l.png", saved(all["l"], "PNG")
     yield "l.jpg", saved(all["l"], "JPEG")
     yield "l.bmp", saved(all["l"], "BMP")
@@ -228,8 +239,8 @@ def frames(all):
 
 def main():
     all = pictures()
-    kinds = {"png": pngs, "jpeg": jpegs, "webp": webps, "tiff": tiffs, "bmp": bmps, "raster": others,
-             "dicom_jpeg_2000": frames}
+    kinds = {"png": pngs, "jpeg": jpegs, "webp": webps, "tiff": tiffs, "bmp": bmps, "gif": gifs,
+             "jpeg_2000": jpegs_2000, "raster": others, "dicom_jpeg_2000": frames}
     for target, made in kinds.items():
         for name, data in made(all):
             put(target, name, data)

@@ -13,6 +13,8 @@
 //! logits = model(torch.from_numpy(img)[None])[0].tolist()
 //! ```
 
+mod stated;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,6 +26,7 @@ use cxr::inference::family::{Family, NamedTensors, assemble};
 use cxr::inference::{Classifier, Classify};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use stated::as_stated;
 
 /// Largest |Δlogit| of the network alone, on the same tensor.
 const NETWORK: f32 = 1e-3;
@@ -230,7 +233,7 @@ fn files_give_pythons_logits(family: Family, model: &Classifier) {
             "{name} changed: run training/parity_checkpoints.py"
         );
         let radiograph = imaging::open(&path, &Limits::default()).unwrap();
-        let logits = model.logits(&radiograph).unwrap();
+        let logits = model.logits(&as_stated(radiograph)).unwrap();
         let difference = largest_difference(&logits, &case["logits"]);
         println!("{family}, {name}: max |Δ| {difference:.1e}");
         worst = worst.max(difference);

@@ -13,13 +13,15 @@
 //! logits = model(x)[0].tolist()
 //! ```
 
+mod stated;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cxr::domain::{Objection, Radiograph};
 use cxr::imaging::{self, Limits};
 use cxr::inference::{Classifier, Preprocess};
 use serde_json::Value;
+use stated::as_stated;
 
 const SIDE: usize = 224;
 /// Largest |Δlogit| of the network alone, on the same tensor.
@@ -81,17 +83,6 @@ fn the_network_gives_pytorchs_logits_on_made_inputs() {
         let worst = largest_difference(&logits, &floats(&case["logits"]));
         println!("wave {row} {column} {phase}: max |Δlogit| {worst:.2e}");
         assert!(worst < NETWORK, "{worst}");
-    }
-}
-
-/// With the polarity that its file states: Python doesn't ask the picture.
-fn as_stated(film: Radiograph) -> Radiograph {
-    let objections = &film.admission.objections;
-    let is_turned = |o: &Objection| matches!(o, Objection::Inverted(_));
-    let turned = objections.iter().any(is_turned);
-    Radiograph {
-        inverted: film.inverted != turned,
-        ..film
     }
 }
 

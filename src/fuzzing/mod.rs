@@ -28,13 +28,15 @@ use crate::tui::worklist::{Terms, rewritten};
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also that of its file in `fuzz/fuzz_targets` and of its corpus.
-pub const TARGETS: [(&str, Target); 24] = [
+pub const TARGETS: [(&str, Target); 26] = [
     ("raster", raster),
     ("png", png),
     ("jpeg", jpeg),
     ("webp", webp),
     ("tiff", tiff),
     ("bmp", bmp),
+    ("gif", gif),
+    ("jpeg_2000", jpeg_2000),
     ("dicom", dicom),
     ("dicom_native", dicom_native),
     ("dicom_rle", dicom_rle),
@@ -92,6 +94,19 @@ pub fn webp(data: &[u8]) {
 
 pub fn tiff(data: &[u8]) {
     if data.starts_with(b"II") || data.starts_with(b"MM") {
+        without_panic(image(data));
+    }
+}
+
+pub fn gif(data: &[u8]) {
+    if data.starts_with(b"GIF") {
+        image(data);
+    }
+}
+
+/// Files of JPEG 2000: a codestream, alone or in the boxes of JP2.
+pub fn jpeg_2000(data: &[u8]) {
+    if data.starts_with(b"\xff\x4f") || data.starts_with(b"\0\0\0\x0cjP") {
         image(data);
     }
 }
@@ -132,9 +147,14 @@ pub fn dicom_deflated(data: &[u8]) {
     frame(data, dicom::DEFLATED_FRAME);
 }
 
-/// Pixel data that only our own code takes apart: a panic is not excused.
+/// Pixel data that only our own code takes apart.
 fn frame(data: &[u8], syntax: &str) {
-    if let Some(Fault::DecoderDied(reason)) = image(&described(data, syntax)) {
+    without_panic(image(&described(data, syntax)));
+}
+
+/// Where the parser is our own, a panic is not excused.
+fn without_panic(fault: Option<Fault>) {
+    if let Some(Fault::DecoderDied(reason)) = fault {
         panic!("our own code panicked: {reason}");
     }
 }

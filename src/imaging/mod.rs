@@ -40,6 +40,8 @@ pub(crate) mod fuzzed;
 mod guard;
 mod heat_map;
 mod jpeg;
+#[cfg(feature = "jpeg2000")]
+mod jpeg_2000;
 mod png_file;
 mod polarity;
 mod raster;

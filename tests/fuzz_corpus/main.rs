@@ -109,7 +109,7 @@ macro_rules! held {
 }
 
 held! {
-    raster png jpeg webp tiff bmp
+    raster png jpeg webp tiff bmp gif jpeg_2000
     dicom dicom_native dicom_rle dicom_jpeg dicom_jpeg_ls dicom_jpeg_2000 dicom_deflated
     answer request
     pickle torch keras safetensors

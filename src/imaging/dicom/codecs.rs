@@ -6,6 +6,8 @@
 use dicom_dictionary_std::uids;
 
 use super::super::jpeg::{FrameSamples, Jpeg, Transform};
+#[cfg(feature = "jpeg2000")]
+use super::super::jpeg_2000::Size;
 use super::super::{Fault, Limits};
 use super::attributes::{Colour, Picture};
 use super::{inflate, jpeg_ls};
@@ -441,9 +443,9 @@ fn jpeg_ls(picture: &Picture, stream: &[u8]) -> Result<Decoded, Fault> {
 /// of a JP2 file around it.
 #[cfg(feature = "jpeg2000")]
 fn jpeg_2000(picture: &Picture, stream: &[u8], lossy: bool) -> Result<Decoded, Fault> {
-    let (columns, rows, components) = jpeg_2000_size(stream)
+    let size = Size::of(stream)
         .ok_or_else(|| Fault::damaged("the JPEG 2000 stream has no size marker"))?;
-    same_size(picture, (columns, rows, components))?;
+    same_size(picture, (size.width, size.height, size.components.into()))?;
     let image =
         jpeg2k::Image::from_bytes(stream).map_err(|e| Fault::damaged(format!("JPEG 2000: {e}")))?;
     let components = image.components();
@@ -470,21 +472,6 @@ fn jpeg_2000(picture: &Picture, stream: &[u8], lossy: bool) -> Result<Decoded, F
         stream,
         is_rgb,
     })
-}
-
-/// Columns, rows and components from the SIZ marker segment (T.800 A.5.1).
-#[cfg(feature = "jpeg2000")]
-fn jpeg_2000_size(stream: &[u8]) -> Option<(u32, u32, u32)> {
-    const BOXES: usize = 4096;
-    let head = &stream[..stream.len().min(BOXES)];
-    let start = head
-        .windows(4)
-        .position(|w| w == [0xff, 0x4f, 0xff, 0x51])?;
-    let siz = stream.get(start + 4..start + 42)?;
-    let number = |at: usize| u32::from_be_bytes([siz[at], siz[at + 1], siz[at + 2], siz[at + 3]]);
-    let columns = number(4).checked_sub(number(12))?;
-    let rows = number(8).checked_sub(number(16))?;
-    Some((columns, rows, u16::from_be_bytes([siz[36], siz[37]]).into()))
 }
 
 #[cfg(not(feature = "jpeg2000"))]

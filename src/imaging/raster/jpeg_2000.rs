@@ -26,11 +26,12 @@ mod with_decoder {
     use super::super::{Picture, alpha};
     use super::{Fault, Limits};
     use crate::domain::Samples;
+    use crate::imaging::jpeg_2000::Size;
 
     pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, Fault> {
         /// A component in the decoder, its coefficients, and what is made of it.
         const BYTES_PER_VALUE: u64 = 12;
-        let size = codestream(bytes).and_then(Size::read);
+        let size = Size::of(bytes);
         let size = size.ok_or_else(|| Fault::damaged("the JPEG 2000 file has no size marker"))?;
         let (width, height, components) = (size.width, size.height, size.components);
         limits.check_picture(width, height, BYTES_PER_VALUE * u64::from(components))?;
@@ -43,47 +44,6 @@ mod with_decoder {
             transparent: planes.transparent(),
             ..Picture::plain(width, height, samples, "JPEG 2000")
         })
-    }
-
-    /// The codestream: the whole file, or the content of its first *jp2c* box (T.800 I.5.4).
-    fn codestream(bytes: &[u8]) -> Option<&[u8]> {
-        if bytes.starts_with(&[0xff, 0x4f]) {
-            return Some(bytes);
-        }
-        let mut rest = bytes;
-        loop {
-            let (length, after) = rest.split_first_chunk()?;
-            let (name, after) = after.split_first_chunk()?;
-            let (head, length) = match u32::from_be_bytes(*length) {
-                0 => (8, rest.len() as u64),
-                1 => (16, u64::from_be_bytes(*after.first_chunk()?)),
-                length => (8, u64::from(length)),
-            };
-            let length = usize::try_from(length).ok()?.max(head);
-            if name == b"jp2c" {
-                return rest.get(head..);
-            }
-            rest = rest.get(length..)?;
-        }
-    }
-
-    /// What the SIZ marker segment says (T.800 A.5.1).
-    struct Size {
-        width: u32,
-        height: u32,
-        components: u16,
-    }
-
-    impl Size {
-        fn read(stream: &[u8]) -> Option<Size> {
-            let siz = stream.strip_prefix(&[0xff, 0x4f, 0xff, 0x51])?.get(4..)?;
-            let number = |at: usize| Some(u32::from_be_bytes(*siz.get(at..)?.first_chunk()?));
-            Some(Size {
-                width: number(0)?.checked_sub(number(8)?)?,
-                height: number(4)?.checked_sub(number(12)?)?,
-                components: u16::from_be_bytes(*siz.get(32..)?.first_chunk()?),
-            })
-        }
     }
 
     /// The components of a picture, colours before the others.
