@@ -222,6 +222,103 @@ fn unknown_sequences_of_undefined_length_are_read_and_stepped_over() {
     }
 }
 
+/// An item as it lies in a little endian file.
+fn item(elements: &[u8], is_defined: bool) -> Vec<u8> {
+    if is_defined {
+        let length = (elements.len() as u32).to_le_bytes();
+        return [b"\xfe\xff\x00\xe0".as_slice(), &length, elements].concat();
+    }
+    let start = b"\xfe\xff\x00\xe0\xff\xff\xff\xff".as_slice();
+    [start, elements, b"\xfe\xff\x0d\xe0\0\0\0\0"].concat()
+}
+
+/// An element with a length of 32 bits around `items`, in Explicit VR Little Endian.
+fn around(tag: Tag, vr: &[u8; 2], items: &[u8], is_defined: bool) -> Vec<u8> {
+    let start = [tag.0.to_le_bytes(), tag.1.to_le_bytes()].concat();
+    let start = [start.as_slice(), vr, &[0, 0]].concat();
+    if is_defined {
+        let length = (items.len() as u32).to_le_bytes();
+        return [start.as_slice(), &length, items].concat();
+    }
+    let end = b"\xfe\xff\xdd\xe0\0\0\0\0".as_slice();
+    [start.as_slice(), &[0xff; 4], items, end].concat()
+}
+
+#[test]
+fn each_item_may_be_implicit_or_explicit_whatever_its_sequence_is() {
+    let table = table(12, &[1, 2, 4000]);
+    let film = plain().sequence(tags::VOILUT_SEQUENCE, table.clone());
+    let expected = read(&film.file(EXPLICIT));
+    assert_eq!(expected.voi_luts.len(), 1);
+    let samples = &expected.samples;
+    let reference =
+        Dicom(InMemDicomObject::new_empty()).text(tags::REFERENCED_SOP_CLASS_UID, VR::UI, "1.2");
+    for n in 0..32 {
+        let [implicit, unknown, after_empty, defined, item_defined] =
+            [1, 2, 4, 8, 16].map(|bit| n & bit != 0);
+        let syntax = if implicit { IMPLICIT } else { EXPLICIT };
+        let vr = if unknown { b"UN" } else { b"SQ" };
+        let sequence = |tag, film: &Dicom| {
+            let mut items = item(&data_set(film, syntax), item_defined);
+            if after_empty {
+                items = [item(&[], item_defined), items].concat();
+            }
+            with_bytes(&plain(), &around(tag, vr, &items, defined))
+        };
+        let what = format!("{syntax} {vr:?} {after_empty} {defined} {item_defined}");
+        let wanted = read(&sequence(tags::VOILUT_SEQUENCE, &table));
+        assert_eq!(alike(wanted, &expected), expected, "{what}");
+        for tag in [
+            tags::REFERENCED_IMAGE_SEQUENCE,
+            Tag(0x0009, 0x1001),
+            Tag(0x5011, 0x1010),
+        ] {
+            let film = read(&sequence(tag, &reference));
+            assert_eq!(&film.samples, samples, "{tag} {what}");
+        }
+    }
+}
+
+#[test]
+fn implicit_items_may_be_within_explicit_ones() {
+    let window = Dicom(InMemDicomObject::new_empty())
+        .text(tags::WINDOW_CENTER, VR::DS, "300")
+        .text(tags::WINDOW_WIDTH, VR::DS, "800");
+    for is_defined in [true, false] {
+        let windows = item(&data_set(&window, IMPLICIT), is_defined);
+        let within = around(tags::FRAME_VOILUT_SEQUENCE, b"SQ", &windows, is_defined);
+        let groups = item(&within, is_defined);
+        let shared = tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE;
+        let element = around(shared, b"SQ", &groups, is_defined);
+        let r = read(&with_bytes(&plain(), &element));
+        let window = r.windows.first().map(|w| (w.centre, w.width));
+        assert_eq!(window, Some((300.0, 800.0)), "{is_defined}");
+    }
+}
+
+#[test]
+fn a_sequence_of_defined_length_that_is_none_costs_nothing_else() {
+    let name = "Müller^Jörg ".as_bytes().to_vec();
+    let film = plain().with(tags::PATIENT_NAME, VR::UN, PrimitiveValue::from(name));
+    let expected = read(&film.file(EXPLICIT));
+    assert_eq!(expected.patient.name.as_deref(), Some("Müller Jörg"));
+    // The second one has a text in another character set, and then an element that is longer than it.
+    let broken = item(
+        b"\x08\0\x04\x01LO\x04\0J\xf6rg\x08\0\x05\x01LO\xf0\xff",
+        true,
+    );
+    for junk in [b"12345678".as_slice(), &broken] {
+        for tag in [
+            tags::VIEW_CODE_SEQUENCE,
+            tags::VOILUT_SEQUENCE,
+            tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE,
+        ] {
+            let r = read(&with_bytes(&film, &around(tag, b"SQ", junk, true)));
+            assert_eq!(alike(r, &expected), expected, "{tag}");
+        }
+    }
+}
+
 #[test]
 fn an_unknown_sequence_that_is_none_costs_nothing_else() {
     let rubbish = PrimitiveValue::from(b"no items at all!".to_vec());
@@ -318,6 +415,77 @@ fn numbers_and_texts_may_have_each_others_representation() {
             assert_eq!(alike(r, &expected), expected, "{tag} as {vr} {syntax}");
         }
     }
+}
+
+#[test]
+fn two_letters_are_a_number_where_their_bytes_can_be_none() {
+    let expected = read(&plain().file(EXPLICIT));
+    for (tag, letters) in [
+        (tags::BITS_ALLOCATED, b"16"),
+        (tags::BITS_STORED, b"12"),
+        (tags::HIGH_BIT, b"11"),
+        (tags::SAMPLES_PER_PIXEL, b"1 "),
+        (tags::PIXEL_REPRESENTATION, b"0 "),
+    ] {
+        let word = dicom_value!(U16, [u16::from_le_bytes(*letters)]);
+        let bytes = PrimitiveValue::from(letters.to_vec());
+        for (vr, value) in [(VR::US, word), (VR::UN, bytes)] {
+            let r = read(&plain().with(tag, vr, value).file(EXPLICIT));
+            assert_eq!(alike(r, &expected), expected, "{tag} {vr}");
+        }
+    }
+    // So many rows there may be: 13873 and not 16.
+    const ROWS: u16 = u16::from_le_bytes(*b"16");
+    let pixels: Vec<u16> = (0..ROWS).map(|row| row % 4096).collect();
+    let film = Dicom::radiograph(1, ROWS, 12).words(&pixels);
+    let file = film.file(EXPLICIT);
+    assert_eq!(read(&file).samples, Samples::Grey16(pixels));
+}
+
+#[test]
+fn an_empty_attribute_hides_none_of_the_functional_groups() {
+    let expected = read(&grouped().file(EXPLICIT));
+    assert_eq!(rescale(&expected), (2.5, -100.0));
+    for blank in ["", "  "] {
+        let film = [
+            tags::RESCALE_SLOPE,
+            tags::RESCALE_INTERCEPT,
+            tags::WINDOW_CENTER,
+            tags::WINDOW_WIDTH,
+        ]
+        .into_iter()
+        .fold(grouped(), |film, tag| film.text(tag, VR::DS, blank));
+        let r = read(&film.file(EXPLICIT));
+        assert_eq!(alike(r, &expected), expected, "{blank:?}");
+    }
+}
+
+#[test]
+fn a_view_may_be_a_code_without_words() {
+    let read_with = |value: &str| {
+        let code = Dicom(InMemDicomObject::new_empty()).text(tags::CODE_VALUE, VR::SH, value);
+        let film = plain().sequence(tags::VIEW_CODE_SEQUENCE, code);
+        let r = read(&film.file(EXPLICIT));
+        (r.view, r.admission.objections)
+    };
+    for lateral in [
+        "R-10236",
+        "399173006",
+        "R-10232",
+        "399198007",
+        "R-102CD",
+        "399067008",
+    ] {
+        assert_eq!(read_with(lateral).0, ViewPosition::Lateral, "{lateral}");
+    }
+    for pa in ["R-10214", "R-40888", "272479007"] {
+        assert_eq!(read_with(pa), (ViewPosition::Pa, vec![]), "{pa}");
+    }
+    for oblique in ["R-10220", "399135007"] {
+        let expected = (ViewPosition::Unknown, vec![Objection::View(oblique.into())]);
+        assert_eq!(read_with(oblique), expected);
+    }
+    assert_eq!(read_with("R-10202"), (ViewPosition::Unknown, vec![]));
 }
 
 #[test]
@@ -470,6 +638,18 @@ fn a_slope_that_may_invert_the_film_is_not_guessed() {
     let film = plain().text(tags::RESCALE_SLOPE, VR::DS, "-1;0");
     let reason = fault(&film.file(EXPLICIT)).to_string();
     assert!(reason.contains("Rescale Slope \"-1;0\""), "{reason}");
+    // The minus of Unicode is one; not where its bytes are said to be other letters, nor a dash.
+    let slope = |text: &str| {
+        let bytes = PrimitiveValue::from(text.as_bytes().to_vec());
+        plain().with(tags::RESCALE_SLOPE, VR::UN, bytes)
+    };
+    let minus = slope("\u{2212}1");
+    assert_eq!(rescale(&read(&minus.file(EXPLICIT))), (-1.0, 0.0));
+    let said = minus.text(tags::SPECIFIC_CHARACTER_SET, VR::CS, "ISO_IR 100");
+    for film in [said, slope("\u{2013}1")] {
+        let reason = fault(&film.file(EXPLICIT)).to_string();
+        assert!(reason.contains("may invert the picture"), "{reason}");
+    }
 }
 
 #[test]

@@ -6,8 +6,8 @@ mod imaging_files;
 use std::path::{Path, PathBuf};
 
 use cxr::domain::{
-    Canvas, PixelTransform, Preset, Radiograph, Rescale, Samples, View, VoiFunction, Window,
-    WindowLevel,
+    Canvas, Objection, PixelTransform, Preset, Radiograph, Rescale, Samples, View, VoiFunction,
+    Window, WindowLevel,
 };
 use cxr::imaging::{Fault, Limits, VoiLut, developed, grey_values, open, show};
 use cxr::inference::Preprocess;
@@ -16,7 +16,9 @@ use dicom_dictionary_std::{tags, uids};
 use dicom_object::InMemDicomObject;
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
-use imaging_files::{BIG_ENDIAN, Dicom, EXPLICIT, Files, IMPLICIT, lossless_jpeg, phantom, rle};
+use imaging_files::{
+    BIG_ENDIAN, Dicom, EXPLICIT, Files, IMPLICIT, data_set_start, lossless_jpeg, phantom, rle,
+};
 use libjpeg_turbo_rs::Subsampling;
 use libjpeg_turbo_rs::precision::compress_12bit;
 
@@ -173,20 +175,212 @@ fn what_is_above_the_stored_bits_is_an_overlay_unless_compression_was_lossy() {
     assert_eq!(values(file.clone()), masked);
     assert_eq!(values(lossy(file.clone(), "00")), masked);
     assert_eq!(values(overlaid(lossy(file.clone(), "01"))), masked);
-    assert_eq!(values(lossy(file, "01")), [1023, 1023, 1023, 5]);
+    assert_eq!(values(lossy(file.clone(), "01")), [1023, 1023, 1023, 5]);
+    for overlay in 0..16 {
+        let position = Tag(0x6000 + 2 * overlay, 0x0102);
+        let file = lossy(file.clone(), "01").number(position, 10);
+        assert_eq!(values(file), masked, "{position}");
+    }
+}
 
+/// Whether their syntax has room for loss or not.
+#[test]
+fn an_overlay_in_the_samples_of_a_stream_is_masked() {
     let overlaid: Vec<u16> = phantom(W, H, 10).iter().map(|v| v | 0x800).collect();
-    let mut streams = vec![(
-        uids::JPEG_LOSSLESS_SV1,
-        lossless_jpeg(W as u16, H as u16, 12, &overlaid),
-    )];
+    let jpeg = lossless_jpeg(W as u16, H as u16, 12, &overlaid);
+    let declared = || film(10).number(Tag(0x6000, 0x0102), 11);
+    let mut films = vec![
+        (uids::JPEG_LOSSLESS_SV1, film(10), jpeg.clone()),
+        (uids::JPEG_LOSSLESS_SV1, declared(), jpeg),
+    ];
     if cfg!(feature = "jpeg2000") {
         let lossless = stream("phantom-10-overlaid-lossless.j2k");
-        streams.push((uids::JPEG2000_LOSSLESS, lossless));
+        for syntax in [
+            uids::JPEG2000_LOSSLESS,
+            uids::JPEG2000,
+            uids::HTJ2K_LOSSLESS,
+            uids::HTJ2K,
+        ] {
+            films.push((syntax, declared(), lossless.clone()));
+        }
+    }
+    for (syntax, film, stream) in films {
+        let r = read(&film.fragments(&[&stream]).file(syntax));
+        assert_eq!(r.samples, Samples::Grey16(phantom(W, H, 10)), "{syntax}");
+        assert_eq!(r.bits_stored, 10);
+    }
+}
+
+#[cfg(feature = "jpeg2000")]
+#[test]
+fn a_stream_of_jpeg_2000_knows_how_deep_its_samples_are() {
+    let deep: Vec<u16> = phantom(W, H, 10).iter().map(|v| v | 0x800).collect();
+    let lossless = stream("phantom-10-overlaid-lossless.j2k");
+    let deeper = |stored| Objection::Deeper { stored, found: 12 };
+    for bits in [9, 10, 11] {
+        let file = film(bits).fragments(&[&lossless]);
+        let r = read(&file.file(uids::JPEG2000_LOSSLESS));
+        assert_eq!(r.samples, Samples::Grey16(deep.clone()), "{bits}");
+        assert_eq!(r.bits_stored, 12);
+        assert!(r.admission.objections.contains(&deeper(bits as u8)));
+    }
+    let file = signed(film(11)).fragments(&[&stream("phantom-signed-12-lossless.j2k")]);
+    let r = read(&file.file(uids::JPEG2000_LOSSLESS));
+    let centred: Vec<i32> = phantom(W, H, 12)
+        .iter()
+        .map(|&v| i32::from(v) - 2048)
+        .collect();
+    assert_eq!(stored(&r), centred);
+    // What the stored bits hold has no more of them for its precision's sake.
+    let file = film(12).fragments(&[&lossless]);
+    let r = read(&file.file(uids::JPEG2000_LOSSLESS));
+    let is_deeper = |said: &Objection| matches!(said, Objection::Deeper { .. });
+    assert_eq!(r.bits_stored, 12);
+    assert!(!r.admission.objections.iter().any(is_deeper));
+}
+
+#[test]
+fn a_stream_deeper_than_its_cells_is_refused() {
+    let jpeg = lossless_jpeg(W as u16, H as u16, 12, &phantom(W, H, 12));
+    let mut streams = vec![(uids::JPEG_LOSSLESS_SV1, jpeg)];
+    if cfg!(feature = "jpeg2000") {
+        streams.push((uids::JPEG2000_LOSSLESS, stream("phantom-12-lossless.j2k")));
     }
     for (syntax, stream) in streams {
-        let r = read(&film(10).fragments(&[&stream]).file(syntax));
-        assert_eq!(r.samples, Samples::Grey16(phantom(W, H, 10)), "{syntax}");
+        let fault = opened(&film(8).fragments(&[&stream]).file(syntax)).expect_err("a fault");
+        let said = fault.to_string();
+        assert!(matches!(fault, Fault::Damaged(_)), "{said}");
+        assert!(said.contains("12 bits") && said.contains('8'), "{said}");
+    }
+}
+
+#[test]
+fn padding_is_found_whatever_its_sign_and_its_bits() {
+    let padding = |file: Dicom, pixels: [u16; 4], written: &[i32]| {
+        let mut file = file.words(&pixels);
+        let ends = [tags::PIXEL_PADDING_VALUE, tags::PIXEL_PADDING_RANGE_LIMIT];
+        for (tag, &value) in ends.into_iter().zip(written) {
+            file = match i16::try_from(value) {
+                Ok(value) => file.with(tag, VR::SS, PrimitiveValue::I16([value].as_slice().into())),
+                Err(_) => file.number(tag, value as u16),
+            };
+        }
+        read(&file.file(EXPLICIT)).padding
+    };
+    let film = |bits| Dicom::radiograph(2, 2, bits);
+    let with = |cell: u16| [cell, 1, 2, 3];
+    // Of another sign than the pixels.
+    for (written, sample) in [(-1, 65_535), (-2000, 63_536), (-30_000, 35_536)] {
+        let found = padding(film(16), with(sample as u16), &[written]);
+        assert_eq!(found, Some((sample, sample)), "{written}");
+    }
+    let found = padding(film(16), with(60_005), &[-5536, -5516]);
+    assert_eq!(found, Some((60_000, 60_020)));
+    let found = padding(signed(film(16)), with(63_536), &[63_536]);
+    assert_eq!(found, Some((-2000, -2000)));
+    // With bits above the stored ones, in cells that have them too.
+    assert_eq!(
+        padding(film(12), with(0xffff), &[65_535]),
+        Some((4095, 4095))
+    );
+    assert_eq!(
+        padding(film(12), with(63_536), &[-2000]),
+        Some((2096, 2096))
+    );
+    assert_eq!(padding(film(12), with(4095), &[65_535]), None);
+    let found = padding(signed(film(12)), with(0xf800), &[0x800]);
+    assert_eq!(found, Some((-2048, -2048)));
+    // A range keeps its order, and ends where the samples do.
+    assert_eq!(
+        padding(film(12), with(4), &[4000, 5000]),
+        Some((4000, 4095))
+    );
+    assert_eq!(
+        padding(film(12), with(4), &[5000, 4000]),
+        Some((4000, 4095))
+    );
+    assert_eq!(
+        padding(film(16), with(4), &[-10, 10]),
+        Some((65_526, 65_535))
+    );
+    assert_eq!(
+        padding(signed(film(16)), with(4), &[60_000, 10]),
+        Some((-5536, 10))
+    );
+}
+
+/// A file of that syntax, which dicom-rs need not know, or of another that the data set is not in.
+fn under(syntax: &str, file: &[u8]) -> Vec<u8> {
+    let mut uid = syntax.as_bytes().to_vec();
+    uid.resize(uid.len().next_multiple_of(2), 0);
+    let header = [2, 0, 0x10, 0, b'U', b'I', uid.len() as u8, 0];
+    let data_set = &file[data_set_start(file)..];
+    let preamble = [0_u8; 128];
+    [&preamble[..], b"DICM", &header, &uid[..], data_set].concat()
+}
+
+#[test]
+fn a_private_syntax_has_big_endian_pixels_after_a_little_endian_header() {
+    let syntax = "1.2.840.113619.5.2";
+    let pixels = [1_u16, 1000, 2000, 4095];
+    let file = Dicom::radiograph(2, 2, 12).words(&pixels.map(u16::swap_bytes));
+    let r = read(&under(syntax, &file.file(IMPLICIT)));
+    assert_eq!(r.samples, Samples::Grey16(pixels.to_vec()));
+    let file = Dicom::radiograph(2, 2, 8).bytes(&[2, 1, 4, 3]);
+    let r = read(&under(syntax, &file.file(IMPLICIT)));
+    assert_eq!(r.samples, Samples::Grey8(vec![1, 2, 3, 4]));
+}
+
+#[test]
+fn an_offset_table_of_zeros_is_none() {
+    let jpeg = |values: &[u16]| lossless_jpeg(W as u16, H as u16, 12, values);
+    let (first, second) = (jpeg(&phantom(W, H, 12)), jpeg(&[9; W * H]));
+    let file = film(12).text(tags::NUMBER_OF_FRAMES, VR::IS, "2");
+    let (head, tail) = first.split_at(first.len() / 4 * 2);
+    let (whole, second) = (first.as_slice(), second.as_slice());
+    for fragments in [vec![whole, second], vec![head, tail, second]] {
+        let file = file.clone().fragments_at(&[0, 0], &fragments);
+        let r = read(&file.file(uids::JPEG_LOSSLESS_SV1));
+        assert_eq!(r.samples, Samples::Grey16(phantom(W, H, 12)));
+    }
+}
+
+#[test]
+fn without_bits_stored_the_high_bit_tells_them() {
+    let mut absent = Dicom::radiograph(2, 2, 12).words(&[0x1001, 7, 0x8fff, 0]);
+    absent.0.remove_element(tags::BITS_STORED);
+    let empty = absent
+        .clone()
+        .with(tags::BITS_STORED, VR::US, PrimitiveValue::Empty);
+    for file in [absent, empty] {
+        let r = read(&file.file(EXPLICIT));
+        assert_eq!(r.samples, Samples::Grey16(vec![1, 7, 0xfff, 0]));
+        assert_eq!(r.bits_stored, 12);
+    }
+}
+
+#[test]
+fn a_stream_is_decoded_as_what_it_is() {
+    let expected = Samples::Grey16(phantom(W, H, 12));
+    let jpeg = lossless_jpeg(W as u16, H as u16, 12, &phantom(W, H, 12));
+    let in_fragments = film(12).fragments(&[&jpeg]);
+    for syntax in [uids::JPEGLS_LOSSLESS, uids::JPEG2000_LOSSLESS] {
+        assert_eq!(
+            read(&in_fragments.file(syntax)).samples,
+            expected,
+            "{syntax}"
+        );
+    }
+    let file = under(EXPLICIT, &in_fragments.file(uids::JPEG_LOSSLESS_SV1));
+    assert_eq!(read(&file).samples, expected);
+    let near = film(12).fragments(&[&stream("bars-10-in-12-near.jls")]);
+    let as_stated = read(&near.file(uids::JPEGLS_NEAR_LOSSLESS)).samples;
+    assert_eq!(read(&near.file(uids::JPEG_LOSSLESS)).samples, as_stated);
+    if cfg!(feature = "jpeg2000") {
+        let file = film(12).fragments(&[&stream("phantom-12-lossless.j2k")]);
+        for syntax in [uids::JPEG_LOSSLESS_SV1, uids::JPEG_BASELINE8_BIT] {
+            assert_eq!(read(&file.file(syntax)).samples, expected, "{syntax}");
+        }
     }
 }
 
@@ -268,6 +462,32 @@ fn a_table_is_as_deep_as_its_entries_reach() {
     let table = table([4096, 0, 16], VR::US, words(&twelve));
     let r = with_table(tags::MODALITY_LUT_SEQUENCE, table);
     assert_eq!(grey_values(&r), [0.0, 1000.0, 2000.0, 4095.0]);
+}
+
+#[test]
+fn a_table_that_cannot_be_read_is_ignored_and_said() {
+    let empty = || Dicom(InMemDicomObject::new_empty());
+    let without_data = empty().with(tags::LUT_DESCRIPTOR, VR::US, words(&[4096, 0, 12]));
+    let two_numbers = empty()
+        .with(tags::LUT_DESCRIPTOR, VR::US, words(&[4096, 0]))
+        .with(tags::LUT_DATA, VR::OW, words(&[1, 2, 3]));
+    let nothing = empty().text(tags::LUT_EXPLANATION, VR::LO, "none");
+    let whole = table([3, 0, 12], VR::US, words(&[1, 2, 4095]));
+    for (sequence, name) in [
+        (tags::MODALITY_LUT_SEQUENCE, "Modality LUT Sequence"),
+        (tags::VOILUT_SEQUENCE, "VOI LUT Sequence"),
+    ] {
+        let said = Objection::NoTable(name.to_owned());
+        for (table, is_said) in [
+            (&without_data, true),
+            (&two_numbers, true),
+            (&nothing, false),
+            (&whole, false),
+        ] {
+            let r = with_table(sequence, table.clone());
+            assert_eq!(r.admission.objections.contains(&said), is_said, "{name}");
+        }
+    }
 }
 
 #[test]

@@ -1,10 +1,15 @@
 //! Films saved bone-black are found, turned once for the eye and for the model, and said to be.
 
+mod imaging_files;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use cxr::domain::{Objection, PhotometricInterpretation, Radiograph, Samples};
 use cxr::imaging::{self, Limits};
+use dicom_core::{PrimitiveValue, VR};
+use dicom_dictionary_std::tags;
+use imaging_files::{Dicom, EXPLICIT};
 
 /// Of negatives of films never seen, at least so many are found; of films, no more are turned.
 const FOUND: f64 = 0.99;
@@ -91,6 +96,43 @@ fn a_header_that_the_picture_contradicts_is_named() {
     assert_eq!(polarity_objection(&turned), Some(words));
     assert_eq!(turned.inverted, film.inverted);
     assert_eq!(imaging::grey_values(&turned), imaging::grey_values(&film));
+}
+
+/// The sample in floating point, on a border of what is no number.
+fn in_floating_point(folder: &Path, negative: bool) -> Radiograph {
+    const BORDER: u32 = 14;
+    let picture = image::open(sample("clear_1.png")).unwrap().into_luma8();
+    let (width, height) = picture.dimensions();
+    let value = |(x, y, grey): (u32, u32, &image::Luma<u8>)| {
+        let within =
+            (BORDER..width - BORDER).contains(&x) && (BORDER..height - BORDER).contains(&y);
+        let grey = f32::from(grey.0[0]) / 255.0;
+        match (within, negative) {
+            (false, _) => f32::NAN,
+            (true, false) => grey,
+            (true, true) => 1.0 - grey,
+        }
+    };
+    let values: Vec<f32> = picture.enumerate_pixels().map(value).collect();
+    let data = PrimitiveValue::F32(values.into());
+    let file = Dicom::radiograph(width as u16, height as u16, 16)
+        .number(tags::BITS_ALLOCATED, 32)
+        .with(tags::FLOAT_PIXEL_DATA, VR::OF, data);
+    let path = folder.join("film.dcm");
+    fs::write(&path, file.file(EXPLICIT)).unwrap();
+    open(&path)
+}
+
+#[test]
+fn what_is_no_number_is_dark_after_a_film_was_turned_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let [film, turned] = [false, true].map(|negative| in_floating_point(folder.path(), negative));
+    assert_eq!(polarity_objection(&film), None);
+    assert!(polarity_objection(&turned).is_some());
+    let greys = imaging::grey_values(&turned).into_iter().map(|v| v + 1.0);
+    let pairs = imaging::grey_values(&film).into_iter().zip(greys);
+    let apart = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(apart < 1e-6, "{apart}");
 }
 
 /// `CXR_DATA`, or `../shared/data` beside the project; `None` with a printed reason.

@@ -6,7 +6,7 @@ mod raster_files;
 use std::io::Write;
 use std::path::Path;
 
-use cxr::domain::{Radiograph, Samples};
+use cxr::domain::{PixelTransform, Radiograph, Samples};
 use cxr::imaging::{Fault, Limits, looks_like_image, open};
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
@@ -120,6 +120,147 @@ fn signed_wide_and_floating_numbers_keep_their_values() {
     let unsigned = page(32, 1, &|v| (v + 125) as u64 * 1000);
     let expected = values.iter().map(|&v| (v + 125) as f32 * 1000.0).collect();
     assert!(read(&Tiff::of(unsigned).file()).samples == Samples::GreyF32(expected));
+}
+
+/// From the lowest at 0 to the highest at 1.
+fn spread(values: impl Iterator<Item = f64> + Clone) -> Vec<f64> {
+    let low = values.clone().fold(f64::INFINITY, f64::min);
+    let high = values.clone().fold(f64::NEG_INFINITY, f64::max);
+    values.map(|v| (v - low) / (high - low)).collect()
+}
+
+#[test]
+fn what_differs_in_a_film_outlives_an_offset_and_a_scale_that_single_precision_lacks() {
+    let steps = phantom(WIDTH, HEIGHT, 8);
+    let expected = spread(steps.iter().map(|&v| v as f64));
+    type Number<'a> = &'a dyn Fn(u64) -> u64;
+    let kinds: [(&str, u32, u64, f64, Number); 9] = [
+        ("uint32", 32, 1, 2_147_483_648.0, &|v| v * 16 + (1 << 31)),
+        ("uint64", 64, 1, 1_099_511_627_776.0, &|v| {
+            v * 16 + (1 << 40)
+        }),
+        ("uint64 by 1", 64, 1, 9.223_372_036_854_776e18, &|v| {
+            v + (1 << 63)
+        }),
+        ("uint64 from 0", 64, 1, 0.0, &|v| v),
+        ("int32", 32, 2, -1_073_741_824.0, &|v| {
+            (v as i32 * 16 - (1 << 30)) as u32 as u64
+        }),
+        ("int64", 64, 2, -9.223_372_036_854_776e18, &|v| {
+            (v as i64 + i64::MIN) as u64
+        }),
+        ("float64", 64, 3, 1e9, &|v| {
+            (v as f64 * 16.0 + 1e9).to_bits()
+        }),
+        ("tiny", 64, 3, 0.0, &|v| (v as f64 * 1e-60).to_bits()),
+        ("huge", 64, 3, 0.0, &|v| (v as f64 * 1e60).to_bits()),
+    ];
+    for (name, bits, format, offset, number) in kinds {
+        let numbers: Vec<u64> = steps.iter().map(|&v| number(v)).collect();
+        let page = Page::new(WIDTH, HEIGHT, bits, 1).packed(&numbers);
+        let page = page.with(339, Value::Short(vec![format]));
+        for white_is_zero in [false, true] {
+            let photometric = u64::from(!white_is_zero);
+            let page = page.clone().with(262, Value::Short(vec![photometric]));
+            let film = read(&Tiff::of(page).file());
+            let Samples::GreyF32(samples) = &film.samples else {
+                panic!("{name}: no floating point")
+            };
+            let found = spread(samples.iter().map(|&v| v.into()));
+            for (&found, &expected) in found.iter().zip(&expected) {
+                let expected = if white_is_zero {
+                    1.0 - expected
+                } else {
+                    expected
+                };
+                assert!(
+                    (found - expected).abs() < 1e-6,
+                    "{name}: {found} {expected}"
+                );
+            }
+            let PixelTransform::Linear(line) = film.modality_transform else {
+                panic!("{name}: no line")
+            };
+            let low = samples.iter().copied().fold(f32::INFINITY, f32::min);
+            let low = line.slope * f64::from(low) + line.intercept;
+            let close = offset.abs().max(1e-3) * 1e-6;
+            assert!(
+                white_is_zero || (low - offset).abs() < close,
+                "{name}: {low}"
+            );
+        }
+    }
+}
+
+#[test]
+fn colour_is_brought_to_8_bits_from_as_many_as_it_uses() {
+    let colour = |bits, format, pixels: &[u64]| {
+        let page = Page::new(2, 1, bits, 3).packed(pixels);
+        let page = page.with(262, Value::Short(vec![2]));
+        read(&Tiff::of(page.with(339, Value::Short(vec![format]))).file()).samples
+    };
+    let rgb = |bytes: [u8; 6]| Samples::Rgb8(bytes.to_vec());
+    let full = [0, 32_768, 65_535, 257, 514, 32_896];
+    assert_eq!(colour(16, 1, &full), rgb([0, 128, 255, 1, 2, 128]));
+    let wide = [0, 1 << 31, 0xffff_ffff, 0x0707_0707, 0, 0x0101_0101];
+    assert_eq!(colour(32, 1, &wide), rgb([0, 128, 255, 7, 0, 1]));
+    for (bits, format) in [(12, 1), (16, 1), (32, 1), (64, 1), (32, 2)] {
+        let twelve = [0, 2048, 4095, 16, 4000, 100];
+        let expected = rgb([0, 128, 255, 1, 249, 6]);
+        assert_eq!(colour(bits, format, &twelve), expected, "{bits}");
+        // Bytes, of a picture that is not very bright.
+        let bytes = [0, 9, 200, 3, 4, 5];
+        let expected = rgb([0, 9, 200, 3, 4, 5]);
+        assert_eq!(colour(bits, format, &bytes), expected, "{bits}");
+    }
+    let single = |v: f32| u64::from(v.to_bits());
+    for (pixels, expected) in [
+        ([0.0, 0.5, 1.0, 0.0, 0.1, 0.2], [0, 128, 255, 0, 26, 51]),
+        ([0.0, 0.25, 0.5, 0.0, 0.1, 0.2], [0, 64, 128, 0, 26, 51]),
+        ([0.0, 128.0, 255.0, 1.0, 2.0, 3.0], [0, 128, 255, 1, 2, 3]),
+        ([0.0, 819.0, 4095.0, 0.0, -7.0, 1.0], [0, 51, 255, 0, 0, 0]),
+    ] {
+        assert_eq!(colour(32, 3, &pixels.map(single)), rgb(expected));
+        let doubles = pixels.map(|v| f64::from(v).to_bits());
+        assert_eq!(colour(64, 3, &doubles), rgb(expected));
+    }
+    // Grey keeps its scale.
+    let grey = colour(32, 1, &[7, 7, 7, 70_000, 70_000, 70_000]);
+    assert_eq!(grey, Samples::GreyF32(vec![7.0, 70_000.0]));
+}
+
+#[test]
+fn a_palette_of_grey_keeps_its_bits_and_one_of_colour_is_read_from_as_many_as_it_has() {
+    let indices: Vec<u64> = (0..WIDTH * HEIGHT).map(|i| (i % 256) as u64).collect();
+    let film = |channels: [&dyn Fn(u64) -> u64; 3]| {
+        let map = channels.iter().flat_map(|channel| (0..256).map(channel));
+        let page = Page::new(WIDTH, HEIGHT, 8, 1).packed(&indices);
+        let page = page.with(262, Value::Short(vec![3]));
+        read(&Tiff::of(page.with(320, Value::Short(map.collect()))).file())
+    };
+    let sixteen = |i: u64| i * 211 + 3;
+    let twelve = |i: u64| i * 16 + 1;
+    let greys: [&dyn Fn(u64) -> u64; 2] = [&sixteen, &twelve];
+    for grey in greys {
+        let film = film([grey; 3]);
+        let expected = indices.iter().map(|&i| grey(i) as u16).collect();
+        assert!(film.samples == Samples::Grey16(expected), "{}", grey(255));
+        assert_eq!(film.bits_stored, 16);
+    }
+    let rgb = |channels: [&dyn Fn(u64) -> u64; 3]| {
+        let pixel = |&i: &u64| channels.map(|channel| channel(i) as u8);
+        Samples::Rgb8(indices.iter().flat_map(pixel).collect())
+    };
+    let (rising, falling, dark) = (|i: u64| i, |i: u64| 255 - i, |i: u64| i / 4);
+    let expected = rgb([&rising, &falling, &dark]);
+    for (name, up) in [("bytes", 0_u32), ("12 bits", 4), ("moved up", 8)] {
+        let found = film([&|i| rising(i) << up, &|i| falling(i) << up, &|i| {
+            dark(i) << up
+        }]);
+        assert!(found.samples == expected, "{name}");
+    }
+    let dim = film([&|i| dark(i) << 8, &|_| 0, &|i| dark(i) << 8]);
+    assert!(dim.samples == rgb([&dark, &|_| 0, &dark]));
 }
 
 #[test]
@@ -632,6 +773,43 @@ fn a_jpeg_is_turned_by_xmp_where_exif_says_nothing_and_a_tiff_by_its_tag() {
     )));
     let both = page().with(274, tag(1)).with(700, packet());
     assert!(!is_turned(&read(&Tiff::of(both).file())));
+}
+
+#[test]
+fn exif_that_is_cut_off_or_counts_wrong_turns_a_film_all_the_same() {
+    let picture = lossless_webp(2, 1, &[10, 10, 10, 255, 20, 20, 20, 255]);
+    let mut jpeg = Vec::new();
+    JpegEncoder::new(&mut jpeg)
+        .encode(&[10, 200], 2, 1, ExtendedColorType::L8)
+        .unwrap();
+    for (count, length) in [(12, 50), (3, 34), (255, 40), (2, 34)] {
+        // Entries of twelve bytes from byte 10 on, of which the second says it.
+        let mut block = exif(6, false);
+        block[8] = count;
+        block.truncate(length);
+        let prefixed = [b"Exif\0\0".as_slice(), &block].concat();
+        let marked = (prefixed.len() as u16 + 2).to_be_bytes();
+        let segment = [&[0xff, 0xe1], &marked[..], &prefixed].concat();
+        let digits: String = prefixed.iter().map(|b| format!("{b:02x}")).collect();
+        let text = format!(
+            "Raw profile type exif\0\nexif\n{:8}\n{digits}\n",
+            length + 6
+        );
+        let png = || Png::new(2, 1, 0, &[10, 20]);
+        for (name, file) in [
+            ("eXIf", png().chunk(b"eXIf", &block).file()),
+            ("tEXt", png().chunk(b"tEXt", text.as_bytes()).file()),
+            ("WebP", webp(&picture, 2, 1, b"EXIF", &block)),
+            ("JPEG", [&jpeg[..2], &segment, &jpeg[2..]].concat()),
+        ] {
+            assert!(is_turned(&read(&file)), "{name}, {count} {length}");
+        }
+    }
+    // What a TIFF lacks may be what its numbers mean.
+    let mut tiff = Tiff::of(grey(16)).file();
+    let directory = u32::from_le_bytes(*tiff[4..].first_chunk().unwrap());
+    tiff[directory as usize] = 200;
+    assert!(matches!(opened(&tiff), Err(Fault::Damaged(_))));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use super::{SOME_FAILED, Usage, agreement, assumed, complain, model_files};
 use crate::cli::{self, Browse, ColorWhen, Column, Graphics, Terminal};
 use crate::domain::ModelCard;
 use crate::domain::text::clean;
-use crate::imaging::{Decoder, Limits};
+use crate::imaging::{Decoder, Limits, own_program};
 use crate::inference::{Classifier, Classify, Compute, InferenceError, ModelFiles};
 use crate::model_store::{Store, Stored};
 use crate::store::Pending;
@@ -49,7 +49,7 @@ pub fn run(
             missing.display()
         )));
     }
-    let first = Decoder::new(limits, std::env::current_exe().ok());
+    let first = Decoder::new(limits, own_program().ok());
     let decoder = move || first.beside();
     let model_memory = arguments
         .model_memory

@@ -14,7 +14,7 @@ use super::{SOME_FAILED, available_cores, classifier, print};
 use crate::cli::{ColorWhen, Terminal};
 use crate::domain::text::{Printable, clean};
 use crate::domain::{Radiograph, Samples};
-use crate::imaging::{Attempt, Attempts, Confinement, Decoder, Limits};
+use crate::imaging::{Attempt, Attempts, Confinement, Decoder, Limits, own_program};
 use crate::inference::{Classify, Compute, Place};
 use crate::store::Store;
 use crate::tui::terminal;
@@ -165,7 +165,7 @@ fn formats() -> String {
 fn decoder(limits: &Limits) -> Result<Vec<String>> {
     const FIX: &str = "radiographs are decoded without a process of their own; if cxr was updated \
                        while it ran, start it again";
-    let program = std::env::current_exe().context(FIX)?;
+    let program = own_program().context(FIX)?;
     let decoder = Decoder::new(limits.clone(), Some(program));
     let (confinement, attempts) = decoder.confinement().context(FIX)?;
     let held = named(&confinement, true).join(", ");

@@ -36,6 +36,12 @@ pub enum Objection {
         attribute: String,
         value: Option<String>,
     },
+    /// A *Modality* or *VOI LUT Sequence* (0028,3000), (0028,3010), given by its name, has a lookup table
+    /// that cannot be read. The image is read as if it were not there.
+    NoTable(String),
+    /// Samples of a compressed image need more bits than *Bits Stored* (0028,0101) says, and are read
+    /// with as many as their stream has.
+    Deeper { stored: u8, found: u8 },
     /// The picture is the negative of a film, bone black, and was turned for the eye and for the model
     /// alike. Given is what a DICOM header says of its polarity, which the picture contradicts.
     Inverted(Option<String>),
@@ -69,6 +75,10 @@ impl fmt::Display for Objection {
                 attribute,
                 value: None,
             } => write!(f, "{attribute} is no usable number, ignored"),
+            Objection::NoTable(sequence) => write!(f, "{sequence} has no usable table, ignored"),
+            Objection::Deeper { stored, found } => {
+                write!(f, "samples of {found} bits, and Bits Stored says {stored}")
+            }
             Objection::Inverted(None) => f.write_str("saved bone-black: shown and read turned"),
             Objection::Inverted(Some(header)) => {
                 write!(f, "bone-black for all its {header}: shown and read turned")

@@ -203,21 +203,17 @@ fn is_sound(r: &Radiograph) {
     assert_eq!((shown.width, shown.height), (8, 8), "what the eye sees");
 }
 
-/// What the decoder process says to the program. What is read is exactly what was written.
+/// What the decoder process says to the program. Texts are cleaned on reading, and nothing else changes.
 pub fn answer(data: &[u8]) {
     let Some(read) = fuzzed::read_answer(data) else {
         return;
     };
-    let written = fuzzed::answer(&read);
-    match read {
-        Ok(_) => assert!(written == data, "an answer is read that nothing writes"),
-        // A reason is made one line again.
-        Err(fault) => {
-            is_one_line(&fault);
-            let again = fuzzed::read_answer(&written);
-            assert_eq!(again, Some(Err(fault)));
-        }
+    if let Err(fault) = &read {
+        is_one_line(fault);
     }
+    let written = fuzzed::answer(&read);
+    let again = fuzzed::read_answer(&written).expect("what was written is an answer");
+    assert!(fuzzed::answer(&again) == written, "an answer that changes");
 }
 
 /// The message that answers a file: what a corpus begins with.

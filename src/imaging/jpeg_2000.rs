@@ -45,3 +45,27 @@ fn codestream(bytes: &[u8]) -> Option<&[u8]> {
         rest = rest.get(length..)?;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_is_found_in_a_codestream_and_behind_boxes() {
+        let mut stream = vec![0xff, 0x4f, 0xff, 0x51, 0, 41, 0, 0];
+        for number in [130_u32, 90, 30, 10, 64, 64, 0, 0] {
+            stream.extend(number.to_be_bytes());
+        }
+        stream.extend([0, 3]);
+        let mut boxed = vec![0, 0, 0, 12, b'j', b'P', b' ', b' ', 13, 10, 0x87, 10];
+        boxed.extend([0, 0, 0, 0, b'j', b'p', b'2', b'c']);
+        boxed.extend(&stream);
+        for file in [&stream, &boxed] {
+            let size = Size::of(file).expect("a size");
+            assert_eq!((size.width, size.height, size.components), (100, 80, 3));
+        }
+        for cut in 0..boxed.len() {
+            assert!(Size::of(&boxed[..cut]).is_none());
+        }
+    }
+}

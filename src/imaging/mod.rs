@@ -23,8 +23,9 @@
 //!    process opens nothing: it has no files, no network, a memory limit and a clock, and is
 //!    replaced when it dies. See [`decoder`].
 
-use std::fs::File;
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -50,10 +51,13 @@ mod sniff;
 mod stamp;
 mod unread;
 mod values;
+mod wide;
 mod wire;
 
 pub use crate::domain::text::clean as clean_text;
-pub use decoder::{Attempt, Attempts, Confinement, Decoder, WORKER_ARGUMENT, decode_worker};
+pub use decoder::{
+    Attempt, Attempts, Confinement, Decoder, WORKER_ARGUMENT, decode_worker, own_program,
+};
 pub use display::{Viewport, VoiLut, developed, render};
 pub use error::{Fault, ImagingError};
 pub use guard::panic_is_guarded;
@@ -211,11 +215,19 @@ fn too_long(length: u64, limits: &Limits) -> Fault {
     Fault::too_large(format!("{length} bytes, {} allowed", limits.max_file_bytes))
 }
 
-/// Opens a file that is a file: opening a pipe or a terminal could wait forever.
+/// Opens a file that is a file: opening a pipe or a terminal could wait forever, and one may have taken
+/// the file's place since it was looked at.
 fn open_regular(path: &Path) -> Result<File, Fault> {
-    let metadata = std::fs::metadata(path).map_err(Fault::unreadable)?;
-    if !metadata.is_file() {
-        return Err(Fault::not_an_image("it is not a regular file"));
-    }
-    File::open(path).map_err(Fault::unreadable)
+    use rustix::fs::OFlags;
+    let regular = |metadata: io::Result<Metadata>| match metadata.map_err(Fault::unreadable)? {
+        metadata if metadata.is_file() => Ok(()),
+        _ => Err(Fault::not_an_image("it is not a regular file")),
+    };
+    regular(fs::metadata(path))?;
+    let at_once = OFlags::NONBLOCK | OFlags::NOCTTY;
+    let mut options = File::options();
+    let options = options.read(true).custom_flags(at_once.bits() as i32);
+    let file = options.open(path).map_err(Fault::unreadable)?;
+    regular(file.metadata())?;
+    Ok(file)
 }

@@ -41,6 +41,8 @@ pub(super) fn kind(head: &[u8]) -> Result<Kind, Fault> {
 fn raster_format(head: &[u8]) -> Option<Format> {
     let format = match head {
         [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Format::Png,
+        // JPEG-LS begins alike, and goes on with a frame header of its own (T.87 C.1.1).
+        [0xff, 0xd8, 0xff, 0xf7, ..] => return None,
         [0xff, 0xd8, 0xff, ..] => Format::Jpeg,
         [
             b'R',

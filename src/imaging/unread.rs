@@ -116,7 +116,9 @@ const PDF: UnreadFormat = UnreadFormat {
 };
 
 /// Magic codes and where they stand. Longer ones come before those that begin like them.
-const MAGIC: [(usize, &[u8], UnreadFormat); 39] = [
+const MAGIC: [(usize, &[u8], UnreadFormat); 40] = [
+    // ITU-T T.87, C.1.1.
+    (0, b"\xff\xd8\xff\xf7", JPEG_LS),
     // ISO/IEC 18181-2: the container, and the bare codestream.
     (0, b"\0\0\0\x0cJXL \r\n\x87\n", JPEG_XL),
     (0, b"\xff\x0a", JPEG_XL),
@@ -384,6 +386,7 @@ mod tests {
         let analyze = [&348_i32.to_be_bytes()[..], &[0; 34], b"r"].concat();
         for (head, expected) in [
             (&b"\xff\x0a\xfa\x1f"[..], "a JPEG XL image"),
+            (b"\xff\xd8\xff\xf7\0\x0b", "a JPEG-LS image"),
             (b"\0\0\0\x0cJXL \r\n\x87\n\0\0", "a JPEG XL image"),
             (&ftyp(b"avif\0\0\0\0mif1"), "an AVIF image"),
             (&ftyp(b"mif1\0\0\0\0avifmiaf"), "an AVIF image"),

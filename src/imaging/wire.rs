@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::decoder::channel::{Attachment, Message};
 use super::decoder::confinement::{Attempt, Attempts, Confinement};
-use super::{Fault, Limits};
+use super::{Fault, Limits, clean_text};
 use crate::domain::{
     Admission, ContentId, Fingerprint, Issuer, Lut, Modality, Objection, PatientFacts,
     PhotometricInterpretation, PixelTransform, Radiograph, Rescale, Samples, Uids, ViewPosition,
@@ -158,6 +158,9 @@ fn numbers<T: bytemuck::Pod>(bytes: usize, attached: &Attachment) -> Option<Vec<
 
 /// What can be written, and read back. Reading is `None` where the bytes are not what they should be.
 trait Wire: Sized {
+    /// How many of them a list has at most.
+    const MOST: usize = 64;
+
     fn write(&self, to: &mut Vec<u8>);
     fn read(from: &mut &[u8]) -> Option<Self>;
 }
@@ -177,6 +180,9 @@ fn whole<T: Wire>(mut message: &[u8]) -> Option<T> {
 macro_rules! integers {
     ($($number:ty)*) => {$(
         impl Wire for $number {
+            /// The entries of a table.
+            const MOST: usize = 1 << 16;
+
             fn write(&self, to: &mut Vec<u8>) {
                 to.extend(self.to_ne_bytes());
             }
@@ -246,16 +252,21 @@ impl Wire for bool {
     }
 }
 
+/// Bytes of a text: what a header says in one line is shorter, and the rest is not needed.
+const LONGEST_TEXT: usize = 4 << 10;
+
+/// Clean on both sides: the one that reads it shows it.
 impl Wire for String {
     fn write(&self, to: &mut Vec<u8>) {
-        self.len().write(to);
-        to.extend(self.as_bytes());
+        let text = &self[..self.floor_char_boundary(LONGEST_TEXT)];
+        text.len().write(to);
+        to.extend(text.as_bytes());
     }
 
     fn read(from: &mut &[u8]) -> Option<Self> {
-        let length = usize::read(from)?;
+        let length = usize::read(from).filter(|length| *length <= LONGEST_TEXT)?;
         let text = std::str::from_utf8(from.split_off(..length)?);
-        text.ok().map(str::to_owned)
+        text.ok().map(clean_text)
     }
 }
 
@@ -296,12 +307,13 @@ impl<T: Wire> Wire for Option<T> {
 
 impl<T: Wire> Wire for Vec<T> {
     fn write(&self, to: &mut Vec<u8>) {
-        self.len().write(to);
-        self.iter().for_each(|item| item.write(to));
+        let items = &self[..self.len().min(T::MOST)];
+        items.len().write(to);
+        items.iter().for_each(|item| item.write(to));
     }
 
     fn read(from: &mut &[u8]) -> Option<Self> {
-        let length = usize::read(from)?;
+        let length = usize::read(from).filter(|length| *length <= T::MOST)?;
         (0..length).map(|_| T::read(from)).collect()
     }
 }
@@ -389,7 +401,8 @@ alternatives! {
         0 ForProcessing, 1 BodyPart(part), 2 Derived(kind), 3 SecondaryCapture(how), 4 BurnedIn,
         5 OneSide(side), 6 View(view), 7 Class { is_of, modality },
         8 Unread { attribute, value }, 9 Inverted(header),
-        10 Page { page, of }, 11 PartlyTransparent { percent },
+        10 Page { page, of }, 11 PartlyTransparent { percent }, 12 NoTable(sequence),
+        13 Deeper { stored, found },
     }
     Fault {
         0 Unreadable(reason), 1 NotAnImage(reason), 2 TooLarge(reason), 3 Damaged(reason),
@@ -464,6 +477,11 @@ mod tests {
                     Objection::Inverted(text.clone()),
                     Objection::Page { page: 2, of: 3 },
                     Objection::PartlyTransparent { percent: 7 },
+                    Objection::NoTable("VOI LUT Sequence".into()),
+                    Objection::Deeper {
+                        stored: 10,
+                        found: 12,
+                    },
                 ],
             },
             patient: PatientFacts {

@@ -8,7 +8,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-use super::{Opener, decoder, decoders};
+use super::{Opener, decoder, decoders, opened};
 use crate::commands::available_cores;
 use crate::imaging::Limits;
 use crate::inference::Compute;
@@ -40,7 +40,7 @@ impl Crew {
         });
         move || match shared.clone() {
             None => each(),
-            Some(shared) => Box::new(move |path: &Path| shared.take().0.open(path)),
+            Some(shared) => Box::new(move |path: &Path| opened(&shared.take().0, path)),
         }
     }
 }

@@ -11,6 +11,7 @@ mod signals;
 use std::any::Any;
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Once;
 
 pub use self::ahead::Ahead;
 pub use self::crew::Crew;
@@ -21,9 +22,10 @@ pub use self::known::Known;
 pub use self::progress::download_bar;
 pub use self::progress::{Before, Progress, Tally};
 pub use self::signals::Signals;
+use super::complain;
 use crate::domain::text::clean;
 use crate::domain::{Failure, Prediction, Radiograph};
-use crate::imaging::{Decoder, ImagingError, Limits};
+use crate::imaging::{Decoder, ImagingError, Limits, own_program};
 use crate::inference::Classify;
 
 /// Opens and classifies. `open` makes what one thread opens its files with.
@@ -86,12 +88,22 @@ pub fn decoders(limits: &Limits) -> impl Fn() -> Opener + Sync + use<> {
     let first = decoder(limits);
     move || {
         let decoder = first.beside();
-        Box::new(move |path: &Path| decoder.open(path))
+        Box::new(move |path: &Path| opened(&decoder, path))
     }
 }
 
+/// Opens a film, and says once if that was in this process.
+fn opened(decoder: &Decoder, path: &Path) -> Result<Radiograph, ImagingError> {
+    static SAID: Once = Once::new();
+    let film = decoder.open(path);
+    if let Some(notice) = decoder.notice() {
+        SAID.call_once(|| complain(&notice));
+    }
+    film
+}
+
 fn decoder(limits: &Limits) -> Decoder {
-    Decoder::new(limits.clone(), std::env::current_exe().ok())
+    Decoder::new(limits.clone(), own_program().ok())
 }
 
 /// What one thread opens its files with.

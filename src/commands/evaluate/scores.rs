@@ -21,6 +21,10 @@ pub fn labels(columns: &[String], rows: &[Vec<String>], remarks: &mut Vec<String
                 rows[row][column],
                 row + 1
             )),
+            Column::Missing => remarks.push(format!(
+                "column {} has no score in any row",
+                columns[column]
+            )),
             Column::Other => {}
         }
     }
@@ -64,6 +68,8 @@ enum Column {
     Scores,
     /// Scores, and in the row of that number, counted from 0, what is none: most likely a slip.
     Mixed(usize),
+    /// Cells that say that there is no score, and nothing else.
+    Missing,
     Other,
 }
 
@@ -75,10 +81,9 @@ impl Column {
         let mut scores = cells().filter_map(|(_, cell)| score(cell));
         match others.next() {
             None if scores.next().is_some() => Column::Scores,
+            None if cells().any(|(_, cell)| !cell.trim().is_empty()) => Column::Missing,
             // Names and whole numbers are no scores, and are not meant to be.
-            Some((row, cell)) if cell.parse::<f64>().is_err() && scores.any(is_fraction) => {
-                Column::Mixed(row)
-            }
+            Some((row, _)) if scores.any(is_fraction) => Column::Mixed(row),
             _ => Column::Other,
         }
     }

@@ -20,8 +20,9 @@ use crate::domain::ContentId;
 /// What a message carries besides its text.
 #[derive(Debug)]
 pub(in crate::imaging) enum Attachment {
-    /// Shared memory that nobody can change or cut any more.
-    Sealed { file: File, length: u64 },
+    /// The first bytes of shared memory. A film's is sealed, so that the process decodes what the
+    /// program hashes; samples are copied once, and what becomes of them afterwards changes nothing.
+    Shared { file: File, length: u64 },
     /// Where the system has no such memory, or lets files be so long only (`ulimit -f`) and counts
     /// it as one, the bytes themselves.
     Bytes(Vec<u8>),
@@ -29,12 +30,14 @@ pub(in crate::imaging) enum Attachment {
 
 impl Attachment {
     /// All of a file, but `longest` bytes and one more at most.
-    pub fn copied(mut from: File, longest: u64) -> io::Result<Self> {
+    pub fn copied(mut from: &File, longest: u64) -> io::Result<Self> {
         let longest = longest.saturating_add(1);
         // The system copies from file to file by itself.
         let shared = shared_memory::create().and_then(|mut file| {
-            io::copy(&mut (&mut from).take(longest), &mut file)?;
-            Self::sealed(file)
+            io::copy(&mut from.take(longest), &mut file)?;
+            shared_memory::seal(&file)?;
+            let length = shared_memory::length(&file)?;
+            Ok(Attachment::Shared { file, length })
         });
         shared.or_else(|_| {
             let mut bytes = Vec::new();
@@ -44,25 +47,21 @@ impl Attachment {
         })
     }
 
-    /// These bytes.
-    pub fn of(bytes: &[u8]) -> Self {
-        let shared = shared_memory::create().and_then(|mut file| {
-            file.write_all(bytes)?;
-            Self::sealed(file)
-        });
-        shared.unwrap_or_else(|_| Attachment::Bytes(bytes.to_vec()))
-    }
-
-    fn sealed(file: File) -> io::Result<Self> {
-        shared_memory::seal(&file)?;
-        let length = shared_memory::sealed_length(&file)?;
-        Ok(Attachment::Sealed { file, length })
+    /// These bytes, in memory that may be used again: its pages are taken once.
+    pub fn of(bytes: &[u8], used: Option<File>) -> Self {
+        let length = bytes.len() as u64;
+        let shared = used.map_or_else(shared_memory::create, Ok);
+        let shared = shared.and_then(|file| file.write_all_at(bytes, 0).map(|()| file));
+        match shared {
+            Ok(file) => Attachment::Shared { file, length },
+            Err(_) => Attachment::Bytes(bytes.to_vec()),
+        }
     }
 
     /// In bytes.
     pub fn length(&self) -> u64 {
         match self {
-            Attachment::Sealed { length, .. } => *length,
+            Attachment::Shared { length, .. } => *length,
             Attachment::Bytes(bytes) => bytes.len() as u64,
         }
     }
@@ -71,7 +70,7 @@ impl Attachment {
     pub fn read_into(&self, buffer: &mut [u8]) -> io::Result<()> {
         match self {
             _ if buffer.len() as u64 != self.length() => Err(io::ErrorKind::InvalidInput.into()),
-            Attachment::Sealed { file, .. } => file.read_exact_at(buffer, 0),
+            Attachment::Shared { file, .. } => file.read_exact_at(buffer, 0),
             Attachment::Bytes(bytes) => {
                 buffer.copy_from_slice(bytes);
                 Ok(())
@@ -96,7 +95,7 @@ impl Attachment {
         let mut hasher = Sha256::new();
         match self {
             Attachment::Bytes(bytes) => hasher.update(bytes),
-            Attachment::Sealed { file, length } => {
+            Attachment::Shared { file, length } => {
                 let mut piece = vec![0; PIECE];
                 let mut at = 0;
                 while at < *length {
@@ -145,7 +144,7 @@ impl Header {
             attachment: attachment.map_or(0, Attachment::length),
             kind: match attachment {
                 None => Kind::Nothing,
-                Some(Attachment::Sealed { .. }) => Kind::Descriptor,
+                Some(Attachment::Shared { .. }) => Kind::Descriptor,
                 Some(Attachment::Bytes(_)) => Kind::Bytes,
             },
         }
@@ -220,7 +219,7 @@ impl Channel {
     pub fn send(&mut self, text: &[u8], attachment: Option<&Attachment>) -> io::Result<()> {
         let header = Header::of(text, attachment).to_bytes();
         let sent = match attachment {
-            Some(Attachment::Sealed { file, .. }) => {
+            Some(Attachment::Shared { file, .. }) => {
                 self.patiently(|socket| shared_memory::send(socket, &header, file))?
             }
             _ => 0,
@@ -236,8 +235,8 @@ impl Channel {
     /// The next message; `None` at the end of the stream.
     ///
     /// # Errors
-    /// If it is longer than allowed, cut off, or comes with memory that is not sealed or not as
-    /// long as it says.
+    /// If it is longer than allowed, cut off, or comes with what is no memory, or not as long as it
+    /// says.
     pub fn receive(&mut self, longest: Longest) -> io::Result<Option<Message>> {
         let mut bytes = [0; Header::LENGTH];
         let (mut read, mut descriptor) = (0, None);
@@ -267,10 +266,10 @@ impl Channel {
             Kind::Descriptor => {
                 let file = File::from(descriptor.ok_or_else(|| refused("no memory came along"))?);
                 let length = header.attachment;
-                if shared_memory::sealed_length(&file)? != length {
+                if shared_memory::length(&file)? < length {
                     return Err(refused("memory of another length"));
                 }
-                Some(Attachment::Sealed { file, length })
+                Some(Attachment::Shared { file, length })
             }
         };
         Ok(Some(Message { text, attachment }))

@@ -37,6 +37,7 @@ mod shared_memory;
 mod system_calls;
 mod worker;
 
+use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -112,8 +113,8 @@ impl Decoder {
     /// Reads a radiograph, by content. Returns within about twice [`Limits::timeout`], apart from
     /// waiting for its turn: a film that takes much memory is tried again with more.
     pub fn open(&self, path: &Path) -> Result<Radiograph, ImagingError> {
-        self.copied(path)
-            .and_then(|file| self.decode(&file))
+        self.recognised(path)
+            .and_then(|(file, length)| self.decode(&file, length))
             .map_err(|fault| ImagingError::new(path, fault))
     }
 
@@ -147,18 +148,22 @@ impl Decoder {
         Ok((confinement, process.attempt()?))
     }
 
-    /// The content of a regular file, if it may be a film.
-    fn copied(&self, path: &Path) -> Result<Attachment, Fault> {
-        let mut file = super::open_regular(path)?;
+    /// A regular file that may be a film, and how long it is.
+    fn recognised(&self, path: &Path) -> Result<(File, u64), Fault> {
+        let file = super::open_regular(path)?;
         let length = file.metadata().map_err(Fault::unreadable)?.len();
         let mut head = Vec::with_capacity(HEAD);
-        let start = (&mut file).take(HEAD as u64).read_to_end(&mut head);
+        let start = (&file).take(HEAD as u64).read_to_end(&mut head);
         start.map_err(Fault::unreadable)?;
         sniff::kind(&head)?;
-        let longest = self.limits.max_file_bytes;
-        if length > longest {
-            return Err(super::too_long(length, &self.limits));
+        match length > self.limits.max_file_bytes {
+            true => Err(super::too_long(length, &self.limits)),
+            false => Ok((file, length)),
         }
+    }
+
+    fn copied(&self, mut file: &File) -> Result<Attachment, Fault> {
+        let longest = self.limits.max_file_bytes;
         file.rewind().map_err(Fault::unreadable)?;
         let copy = Attachment::copied(file, longest).map_err(Fault::unreadable)?;
         // It may have grown meanwhile.
@@ -169,9 +174,9 @@ impl Decoder {
     }
 
     /// With more memory if that may have been what it lacked.
-    fn decode(&self, file: &Attachment) -> Result<Radiograph, Fault> {
+    fn decode(&self, file: &File, length: u64) -> Result<Radiograph, Fault> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let (ordinary, largest) = self.budget.shares(file.length());
+        let (ordinary, largest) = self.budget.shares(length);
         if let Some(share) = ordinary {
             match self.decode_within(share, &mut state, file)? {
                 Err(Fault::TooLarge(_) | Fault::DecoderDied(_)) => {}
@@ -186,29 +191,31 @@ impl Decoder {
         film
     }
 
-    /// Waits for its share of the memory. An outer error is one of the process that could not be had.
+    /// Waits for its share of the memory, of which the copy of the file is a part. An outer error is
+    /// one of the process that could not be had, or of the file.
     fn decode_within(
         &self,
         share: u64,
         state: &mut State,
-        file: &Attachment,
+        file: &File,
     ) -> Result<Result<Radiograph, Fault>, Fault> {
         let limits = Limits {
             max_memory: share,
             ..self.limits.clone()
         };
         let _held = self.budget.take(share);
+        let copy = self.copied(file)?;
         // The file itself is little beside an ordinary share.
         let memory = match self.budget.is_large(share) {
-            true => share.saturating_add(file.length()),
+            true => share.saturating_add(copy.length()),
             false => share,
         };
         self.prepare(memory, state)?;
         let State::Running(process) = state else {
-            let bytes = file.to_vec().map_err(Fault::unreadable)?;
+            let bytes = copy.to_vec().map_err(Fault::unreadable)?;
             return Ok(super::decode(&bytes, &limits));
         };
-        Ok(process.decode(file, &limits).unwrap_or_else(|fault| {
+        Ok(process.decode(&copy, &limits).unwrap_or_else(|fault| {
             *state = State::Idle { failures: 0 };
             Err(fault)
         }))
@@ -244,4 +251,17 @@ impl Decoder {
 fn is_final(error: &io::Error) -> bool {
     use io::ErrorKind::{InvalidData, NotFound, PermissionDenied};
     matches!(error.kind(), NotFound | PermissionDenied | InvalidData)
+}
+
+/// The program that runs, to be started as a decoder process: itself also where its file was replaced
+/// or removed meanwhile, as by an update.
+///
+/// # Errors
+/// If the system does not say which it is.
+pub fn own_program() -> io::Result<PathBuf> {
+    let running = Path::new("/proc/self/exe");
+    match running.exists() {
+        true => Ok(running.to_owned()),
+        false => std::env::current_exe(),
+    }
 }

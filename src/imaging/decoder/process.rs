@@ -22,7 +22,7 @@ use crate::imaging::{Fault, Limits};
 const GREETING: Duration = Duration::from_secs(20);
 
 /// Descriptions and lookup tables of a film.
-const LONGEST_DESCRIPTION: u64 = 16 << 20;
+const LONGEST_DESCRIPTION: u64 = 2 << 20;
 
 /// What a process says of itself.
 const SHORT: Longest = Longest {
@@ -149,6 +149,7 @@ fn launch(program: &Path) -> io::Result<(Channel, Child)> {
     let output = theirs.try_clone()?;
     let mut command = Command::new(std::path::absolute(program)?);
     command
+        .arg0("cxr")
         .arg(WORKER_ARGUMENT)
         .env_clear()
         .current_dir("/")
@@ -187,6 +188,14 @@ fn ask(
     };
     let answer = received(channel, longest)?;
     let film = wire::read_answer(&nonce, &answer).ok_or_else(nonsense)?;
+    let is_within = |film: &Radiograph| {
+        let [width, height] = [film.width, film.height].map(|side| side.try_into().ok());
+        let size = width.zip(height);
+        size.is_some_and(|(width, height)| limits.check_picture(width, height, 0).is_ok())
+    };
+    if film.as_ref().is_ok_and(|film| !is_within(film)) {
+        return Err(nonsense());
+    }
     Ok(film.map(|film| Radiograph { content, ..film }))
 }
 
@@ -259,7 +268,7 @@ mod tests {
             max_memory: 1 << 20,
             ..Limits::default()
         };
-        let file = Attachment::of(FILE);
+        let file = Attachment::of(FILE, None);
         thread::scope(|scope| {
             scope.spawn(move || {
                 let mut channel = Channel::new(theirs);
@@ -296,7 +305,7 @@ mod tests {
     #[test]
     fn an_answer_is_a_film_of_the_file_that_was_handed_over() {
         let film = answered(|channel, nonce| {
-            let samples = Attachment::of(PIXELS);
+            let samples = Attachment::of(PIXELS, None);
             let sent = channel.send(&description(nonce), Some(&samples));
             sent.expect("an answer");
         });
@@ -310,7 +319,7 @@ mod tests {
 
     #[test]
     fn a_forged_answer_is_refused() {
-        let samples = Attachment::of;
+        let samples = |bytes: &[u8]| Attachment::of(bytes, None);
         refused("another nonce", |channel, mut nonce| {
             nonce[3] ^= 1;
             let sent = channel.send(&description(nonce), Some(&samples(PIXELS)));
@@ -333,14 +342,8 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn memory_that_can_be_changed_and_what_is_no_memory_are_refused() {
-        let said = |file: File, length| Attachment::Sealed { file, length };
-        refused("not sealed", |channel, nonce| {
-            let mut file = shared_memory::create().expect("memory");
-            file.write_all(PIXELS).expect("written");
-            let sent = channel.send(&description(nonce), Some(&said(file, 4)));
-            sent.expect("an answer");
-        });
+    fn memory_that_is_too_short_and_what_is_no_memory_are_refused() {
+        let said = |file: File, length| Attachment::Shared { file, length };
         refused("shorter than it says", |channel, nonce| {
             let file = shared_memory::create().expect("memory");
             shared_memory::seal(&file).expect("sealed");

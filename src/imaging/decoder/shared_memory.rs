@@ -1,5 +1,5 @@
-//! Memory without a name that two processes share, sealed once it is written: neither can change
-//! or cut what the other reads (`memfd_create`, since Linux 3.17). Elsewhere there is none.
+//! Memory without a name that two processes share (`memfd_create`, since Linux 3.17), and which may be
+//! sealed: then neither can change or cut it. Elsewhere there is none.
 
 #[cfg(target_os = "linux")]
 pub(super) use linux::*;
@@ -27,7 +27,7 @@ mod linux {
         SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE
     }
 
-    /// New, empty, and to be written once.
+    /// New and empty.
     pub fn create() -> io::Result<File> {
         let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
         // Kernels before 6.3 do not know memory that cannot be made executable.
@@ -44,10 +44,10 @@ mod linux {
     /// How many bytes it holds.
     ///
     /// # Errors
-    /// If it is not sealed, or no memory, such as a pipe on which a reader would wait for ever.
-    pub fn sealed_length(file: &File) -> io::Result<u64> {
-        if !fcntl_get_seals(file)?.contains(seals()) {
-            let why = "memory that is not sealed";
+    /// If it is no memory, such as a pipe on which a reader would wait for ever: that has no seals.
+    pub fn length(file: &File) -> io::Result<u64> {
+        if fcntl_get_seals(file).is_err() {
+            let why = "no memory";
             return Err(io::Error::new(io::ErrorKind::InvalidData, why));
         }
         Ok(fstat(file)?.st_size as u64)
@@ -98,7 +98,7 @@ mod none {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    pub fn sealed_length(_: &File) -> io::Result<u64> {
+    pub fn length(_: &File) -> io::Result<u64> {
         Err(io::ErrorKind::Unsupported.into())
     }
 

@@ -35,9 +35,14 @@ const LONGEST: Longest = Longest {
     attachment: u64::MAX,
 };
 
+/// Memory that is kept for the samples of the next film: those of most films fit.
+const KEPT: u64 = 64 << 20;
+
 struct Worker {
     channel: Channel,
     clock: Clock,
+    /// Where the last samples were, which the program has read before it asks again.
+    memory: Option<File>,
 }
 
 impl Worker {
@@ -56,7 +61,11 @@ impl Worker {
         let clock = Clock::start()?;
         lockdown::finish(&mut confinement);
         channel.send(&wire::write_greeting(&confinement), None)?;
-        Ok(Some(Worker { channel, clock }))
+        Ok(Some(Worker {
+            channel,
+            clock,
+            memory: None,
+        }))
     }
 
     fn serve(mut self) -> io::Result<()> {
@@ -77,8 +86,17 @@ impl Worker {
     fn answer(&mut self, nonce: &Nonce, film: Result<Radiograph, Fault>) -> io::Result<()> {
         let text = wire::write_answer(nonce, &film);
         let samples = film.as_ref().map(|film| wire::sample_bytes(&film.samples));
-        let samples = samples.ok().map(Attachment::of);
-        self.channel.send(&text, samples.as_ref())
+        let samples = samples.ok();
+        let samples = samples.map(|bytes| Attachment::of(bytes, self.memory.take()));
+        self.channel.send(&text, samples.as_ref())?;
+        if let Some(Attachment::Shared {
+            file,
+            length: ..=KEPT,
+        }) = samples
+        {
+            self.memory = Some(file);
+        }
+        Ok(())
     }
 
     /// The first answer is for the case that there is no second: if a program can be started, this

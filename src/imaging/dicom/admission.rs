@@ -167,13 +167,14 @@ fn view(attributes: &Attributes) -> Option<Objection> {
     let stated = attributes.code(tags::VIEW_POSITION);
     let stated = stated.filter(|view| is_no_frontal(view) && !attributes.is_lateral());
     let coded = || {
-        let code = attributes.items(tags::VIEW_CODE_SEQUENCE).first()?;
-        let meaning = item_text(code, tags::CODE_MEANING)?;
+        let concept = attributes.items(tags::VIEW_CODE_SEQUENCE).first()?;
+        let code = item_text(concept, tags::CODE_VALUE).unwrap_or_default();
+        let meaning = item_text(concept, tags::CODE_MEANING).unwrap_or_else(|| code.clone());
         let upper = meaning.to_uppercase();
-        let is = ["OBLIQUE", "DECUBITUS", "AXIAL"];
-        is.iter()
-            .any(|word| upper.contains(word))
-            .then_some(meaning)
+        let mut words = ["OBLIQUE", "DECUBITUS", "AXIAL"].into_iter();
+        let is =
+            words.any(|word| upper.contains(word)) || NO_FRONTAL_CODES.contains(&code.as_str());
+        is.then_some(meaning)
     };
     let oriented = || {
         let orientation = attributes.texts(tags::PATIENT_ORIENTATION);
@@ -184,6 +185,40 @@ fn view(attributes: &Attributes) -> Option<Objection> {
     };
     stated.or_else(coded).or_else(oriented).map(Objection::View)
 }
+
+/// Oblique and axial views of CID 4010 in SNOMED CT, and in its older codes.
+const NO_FRONTAL_CODES: [&str; 30] = [
+    "399135007",
+    "399356000",
+    "399006002",
+    "399038007",
+    "399184004",
+    "399236003",
+    "399182000",
+    "399312000",
+    "399059000",
+    "399160007",
+    "260427002",
+    "260426006",
+    "399061009",
+    "399004004",
+    "399132005",
+    "R-10220",
+    "R-40985",
+    "R-10212",
+    "R-10210",
+    "R-10238",
+    "R-10234",
+    "R-102C1",
+    "R-10208",
+    "R-10216",
+    "R-10204",
+    "R-40783",
+    "R-40782",
+    "R-10241",
+    "R-10246",
+    "R-10252",
+];
 
 /// Of what [`ViewPosition`](crate::domain::ViewPosition) has no name for.
 fn is_no_frontal(view: &str) -> bool {

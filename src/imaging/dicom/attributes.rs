@@ -6,10 +6,11 @@ use dicom_object::InMemDicomObject;
 
 use super::super::{Fault, clean_text};
 use super::elements::item_text;
+use super::frame::Frame;
 use super::object_kind;
 use super::{admission, identity};
 use crate::domain::{
-    Modality, PatientFacts, PhotometricInterpretation, Radiograph, Samples, Uids, ViewPosition,
+    Modality, Objection, PatientFacts, PhotometricInterpretation, Radiograph, Uids, ViewPosition,
     VoiFunction, WindowLevel, taken,
 };
 
@@ -23,9 +24,10 @@ pub(super) struct Picture {
     pub bits_stored: u8,
     pub high_bit: u8,
     pub signed: bool,
-    /// It has been through lossy compression, and hides no overlay in its samples (PS3.3 C.7.6.1.1.5,
-    /// PS3.5 8.1.1).
+    /// It has been through lossy compression (PS3.3 C.7.6.1.1.5).
     pub lossy: bool,
+    /// An overlay lies in the unused bits of its samples (PS3.5 8.1.1).
+    pub hides_overlay: bool,
     /// Colour by plane: all red values first, then all green ones, then all blue ones.
     pub planar: bool,
     pub colour: Colour,
@@ -46,8 +48,17 @@ pub(super) enum Colour {
     YbrOfJpeg2000,
 }
 
-/// Of the first of sixteen overlays; anything but 0 means that it lies in the samples' unused bits.
-pub(super) const OVERLAY_BIT_POSITION: Tag = Tag(0x6000, 0x0102);
+/// *Overlay Bit Position* of all sixteen overlays (PS3.5 7.6); anything but 0 means that one lies in
+/// the samples' unused bits.
+pub(super) const OVERLAY_BIT_POSITIONS: [Tag; 16] = {
+    let mut all = [Tag(0x6000, 0x0102); 16];
+    let mut overlay = 0;
+    while overlay < all.len() {
+        all[overlay].0 += 2 * overlay as u16;
+        overlay += 1;
+    }
+    all
+};
 
 /// The attributes of a data set.
 pub(super) struct Attributes {
@@ -85,8 +96,12 @@ impl Attributes {
         let bits_allocated = self
             .small(tags::BITS_ALLOCATED)?
             .ok_or_else(|| Fault::damaged("Bits Allocated is missing"))?;
-        let bits_stored = self.small(tags::BITS_STORED)?.unwrap_or(bits_allocated);
         let high_bit = self.small(tags::HIGH_BIT)?;
+        let bits_stored = match (self.small(tags::BITS_STORED)?, high_bit) {
+            (Some(bits), _) => bits,
+            (None, Some(high_bit @ 1..)) => high_bit.saturating_add(1),
+            (None, _) => bits_allocated,
+        };
         // It says how the bytes of colours lie, and of grey values nothing.
         let planar = samples_per_pixel > 1 && self.small(tags::PLANAR_CONFIGURATION)? == Some(1);
         let picture = Picture {
@@ -97,8 +112,10 @@ impl Attributes {
             bits_stored,
             high_bit: high_bit.unwrap_or(bits_stored.saturating_sub(1)),
             signed: self.small(tags::PIXEL_REPRESENTATION)? == Some(1),
-            lossy: self.code(tags::LOSSY_IMAGE_COMPRESSION).as_deref() == Some("01")
-                && self.integer(OVERLAY_BIT_POSITION).unwrap_or(0) == 0,
+            lossy: self.code(tags::LOSSY_IMAGE_COMPRESSION).as_deref() == Some("01"),
+            hides_overlay: OVERLAY_BIT_POSITIONS
+                .into_iter()
+                .any(|tag| self.integer(tag).unwrap_or(0) != 0),
             planar,
             colour: self.colour(samples_per_pixel)?,
             frames: self
@@ -136,18 +153,10 @@ impl Attributes {
         })
     }
 
-    /// A 16-bit value whose sign is that of the pixels, whatever the file called it.
-    fn like_a_pixel(&self, value: i64) -> i32 {
-        let signed = self.signed() && (0x8000..=0xffff).contains(&value);
-        (if signed { value - 0x1_0000 } else { value }) as i32
-    }
-
-    /// PS3.3 C.7.5.1.1.2.
-    fn padding(&self) -> Option<(i32, i32)> {
-        let value = self.like_a_pixel(self.integer(tags::PIXEL_PADDING_VALUE)?);
-        let limit = self.integer(tags::PIXEL_PADDING_RANGE_LIMIT);
-        let limit = limit.map_or(value, |limit| self.like_a_pixel(limit));
-        Some((value.min(limit), value.max(limit)))
+    /// The padding value and the limit of its range as they are written (PS3.3 C.7.5.1.1.2).
+    pub(super) fn padding(&self) -> Option<(i64, Option<i64>)> {
+        let value = self.integer(tags::PIXEL_PADDING_VALUE)?;
+        Some((value, self.integer(tags::PIXEL_PADDING_RANGE_LIMIT)))
     }
 
     /// Lowest and highest padding value of samples of 32 bits, or in floating point (PS3.3 C.7.6.24).
@@ -295,14 +304,14 @@ impl Attributes {
     }
 
     /// Everything together.
-    pub fn radiograph(&self, picture: &Picture, samples: Samples, syntax: &str) -> Radiograph {
+    pub fn radiograph(&self, picture: &Picture, frame: Frame, syntax: &str) -> Radiograph {
         let photometric = match picture.colour {
             Colour::Monochrome1 => PhotometricInterpretation::Monochrome1,
             Colour::Monochrome2 => PhotometricInterpretation::Monochrome2,
             Colour::Palette => PhotometricInterpretation::Palette,
             _ => PhotometricInterpretation::Rgb,
         };
-        let seen = Radiograph {
+        let mut seen = Radiograph {
             photometric,
             pixel_aspect: self.pixel_aspect(),
             view: self.view(),
@@ -315,23 +324,31 @@ impl Attributes {
             ..Radiograph::plain(
                 picture.columns as usize,
                 picture.rows as usize,
-                samples,
+                frame.samples,
                 &format!("DICOM {syntax}"),
             )
         };
-        match picture.colour {
-            Colour::Monochrome1 | Colour::Monochrome2 => self.as_measured(picture, seen),
-            _ => seen,
+        if !matches!(picture.colour, Colour::Monochrome1 | Colour::Monochrome2) {
+            return seen;
         }
+        if frame.bits_stored > picture.bits_stored {
+            seen.admission.objections.push(Objection::Deeper {
+                stored: picture.bits_stored,
+                found: frame.bits_stored,
+            });
+        }
+        seen.bits_stored = frame.bits_stored;
+        seen.padding = frame.padding;
+        frame.measured.of(self.as_measured(picture, seen))
     }
 
     /// What is said about stored grey values. Colours are what they are: tables and windows that a
     /// file has besides were made for other values (PS3.3 C.7.6.3.1.2, C.11.1, C.11.2).
-    fn as_measured(&self, picture: &Picture, seen: Radiograph) -> Radiograph {
+    fn as_measured(&self, picture: &Picture, mut seen: Radiograph) -> Radiograph {
+        let unusable = self.unusable_tables().map(Objection::NoTable);
+        seen.admission.objections.extend(unusable);
         Radiograph {
-            bits_stored: picture.bits_stored,
             modality_transform: self.modality_transform(),
-            padding: self.padding(),
             windows: self.windows(),
             voi_luts: self.voi_luts(),
             inverted: self.inverted(picture.colour),
@@ -382,8 +399,13 @@ pub(super) fn is_radiography(modality: &str) -> bool {
 /// words of its meaning.
 fn coded_view(concept: &InMemDicomObject) -> ViewPosition {
     match item_text(concept, tags::CODE_VALUE).as_deref() {
-        Some("R-10214" | "272479007") => return ViewPosition::Pa,
+        Some("R-10214" | "R-40888" | "272479007") => return ViewPosition::Pa,
         Some("R-10206" | "399348003") => return ViewPosition::Ap,
+        // Right, left, of no side, and from one side to the other.
+        Some(
+            "R-10232" | "399198007" | "R-10236" | "399173006" | "R-102CD" | "399067008" | "R-10224"
+            | "399260004" | "R-10228" | "399352003",
+        ) => return ViewPosition::Lateral,
         _ => {}
     }
     let meaning = item_text(concept, tags::CODE_MEANING)

@@ -32,6 +32,9 @@ pub(super) struct Stream {
     pub signed: bool,
     /// Values are near those that were encoded, on either side of them.
     pub lossy: bool,
+    /// The precision is that of the samples, and not of the cells that they came in: encoders of JPEG
+    /// 2000 are told it, and others are handed whole cells.
+    pub tells_depth: bool,
 }
 
 /// Families of transfer syntaxes that one decoder takes.
@@ -45,8 +48,28 @@ enum Codec {
     Jpeg2000,
 }
 
+impl Codec {
+    /// The codec that a stream starts like, whatever its syntax says: archives pass on what they have
+    /// under the name of another family.
+    fn of(stream: &[u8]) -> Option<Codec> {
+        const CODESTREAM: [u8; 4] = [0xff, 0x4f, 0xff, 0x51];
+        const JP2_FILE: [u8; 8] = *b"\0\0\0\x0cjP  ";
+        if stream.starts_with(&CODESTREAM) || stream.starts_with(&JP2_FILE) {
+            return Some(Codec::Jpeg2000);
+        }
+        let jpeg = Some(stream).filter(|stream| stream.starts_with(&[0xff, 0xd8, 0xff]))?;
+        match JpegHeader::find(jpeg)?.marker {
+            0xf7 => Some(Codec::JpegLs),
+            _ => Some(Codec::Jpeg),
+        }
+    }
+}
+
+/// A private syntax of GE: implicit and little endian but for its pixels, which are big-endian words.
+pub(super) const BIG_ENDIAN_PIXELS: &str = "1.2.840.113619.5.2";
+
 /// PS3.5 section 10 and PS3.6 annex A, with names for people.
-const SYNTAXES: [(&str, &str, Option<Codec>); 25] = [
+const SYNTAXES: [(&str, &str, Option<Codec>); 26] = [
     (
         uids::IMPLICIT_VR_LITTLE_ENDIAN,
         "implicit little endian",
@@ -59,6 +82,7 @@ const SYNTAXES: [(&str, &str, Option<Codec>); 25] = [
     ),
     ("1.2.840.10008.1.2.2", "explicit big endian", None),
     (uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, "deflated", None),
+    (BIG_ENDIAN_PIXELS, "big-endian pixels", None),
     (
         uids::ENCAPSULATED_UNCOMPRESSED_EXPLICIT_VR_LITTLE_ENDIAN,
         "uncompressed, encapsulated",
@@ -119,9 +143,12 @@ const SYNTAXES: [(&str, &str, Option<Codec>); 25] = [
     (uids::MPEG4HP41, "MPEG-4 video", None),
 ];
 
-/// Those of JPEG 2000 that have no room for loss. The others hold either, and a reversible stream
-/// that was cut to a rate looks like a whole one.
-const LOSSLESS: [&str; 3] = [
+/// Those that have no room for loss. Others of JPEG 2000 hold either, and a reversible stream that was
+/// cut to a rate looks like a whole one.
+const LOSSLESS: [&str; 6] = [
+    uids::JPEG_LOSSLESS,
+    uids::JPEG_LOSSLESS_SV1,
+    uids::JPEGLS_LOSSLESS,
     uids::JPEG2000_LOSSLESS,
     uids::HTJ2K_LOSSLESS,
     uids::HTJ2K_LOSSLESS_RPCL,
@@ -146,6 +173,10 @@ pub(super) fn decode(
         .iter()
         .find(|(uid, ..)| *uid == syntax)
         .and_then(|(.., codec)| *codec);
+    let codec = match codec {
+        Some(Codec::Uncompressed | Codec::Deflate | Codec::Rle) => codec,
+        _ => Codec::of(stream).or(codec),
+    };
     let decoded = match codec {
         Some(Codec::Uncompressed) => plain(picture, stream),
         Some(Codec::Deflate) => {
@@ -168,6 +199,13 @@ pub(super) fn decode(
             name(syntax),
             decoded.values.len(),
             picture.samples()
+        )));
+    }
+    let precision = decoded.stream.map_or(0, |stream| stream.precision);
+    if precision > picture.bits_allocated {
+        return Err(Fault::damaged(format!(
+            "the compressed stream has {precision} bits a sample, the data set allocates {}",
+            picture.bits_allocated
         )));
     }
     Ok(decoded)
@@ -402,6 +440,7 @@ fn jpeg(picture: &Picture, stream: &[u8], limits: &Limits) -> Result<Decoded, Fa
         precision: frame.precision,
         signed: false,
         lossy: !lossless,
+        tells_depth: false,
     };
     Ok(Decoded {
         values,
@@ -431,6 +470,7 @@ fn jpeg_ls(picture: &Picture, stream: &[u8]) -> Result<Decoded, Fault> {
         precision: frame.precision,
         signed: false,
         lossy: frame.lossy,
+        tells_depth: false,
     };
     Ok(Decoded {
         values: frame.values,
@@ -465,6 +505,7 @@ fn jpeg_2000(picture: &Picture, stream: &[u8], lossy: bool) -> Result<Decoded, F
         precision: c.precision().clamp(1, 32) as u8,
         signed: c.is_signed(),
         lossy,
+        tells_depth: true,
     });
     let is_rgb = picture.colour != Colour::YbrFull;
     Ok(Decoded {

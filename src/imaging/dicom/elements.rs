@@ -1,7 +1,7 @@
 //! The elements of a data set as texts, codes, numbers and items. What a value says is settled here,
 //! whatever it was written as; what it means, in [`attributes`](super::attributes).
 
-use dicom_core::Tag;
+use dicom_core::{PrimitiveValue, Tag};
 use dicom_dictionary_std::{tags, uids};
 use dicom_object::InMemDicomObject;
 use dicom_object::collector::{CharacterSetOverride, DicomCollectorOptions};
@@ -9,13 +9,17 @@ use dicom_object::file::ReadPreamble;
 use dicom_object::mem::InMemElement;
 
 use super::super::{Fault, clean_text};
-use super::attributes::{Attributes, OVERLAY_BIT_POSITION};
+use super::attributes::{Attributes, OVERLAY_BIT_POSITIONS};
 use super::number::{self, Component};
 use crate::domain::Objection;
 
 /// The attributes that are read here. dicom-rs is given no others, so that a private or a broken
 /// element costs nothing.
-pub(super) const WANTED: [Tag; 70] = [
+pub(super) fn wanted() -> Vec<Tag> {
+    [&WANTED[..], &OVERLAY_BIT_POSITIONS].concat()
+}
+
+const WANTED: [Tag; 69] = [
     tags::SPECIFIC_CHARACTER_SET,
     tags::IMAGE_TYPE,
     tags::SOP_CLASS_UID,
@@ -64,7 +68,6 @@ pub(super) const WANTED: [Tag; 70] = [
     tags::DOUBLE_FLOAT_PIXEL_PADDING_RANGE_LIMIT,
     tags::BURNED_IN_ANNOTATION,
     tags::LOSSY_IMAGE_COMPRESSION,
-    OVERLAY_BIT_POSITION,
     tags::WINDOW_CENTER,
     tags::WINDOW_WIDTH,
     tags::WINDOW_CENTER_WIDTH_EXPLANATION,
@@ -197,9 +200,10 @@ fn with_causes(error: &dyn std::error::Error) -> String {
 
 impl Attributes {
     /// An attribute of the data set, or of the functional groups of an enhanced multi-frame
-    /// object as far as they concern the first frame (PS3.3 C.7.6.16).
+    /// object as far as they concern the first frame (PS3.3 C.7.6.16). One that is empty says
+    /// nothing, and hides no other.
     pub(super) fn get(&self, tag: Tag) -> Option<&InMemElement> {
-        self.object.get(tag).or_else(|| {
+        let grouped = || {
             [
                 tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE,
                 tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE,
@@ -207,8 +211,11 @@ impl Attributes {
             .into_iter()
             .filter_map(|groups| self.object.get(groups)?.items()?.first())
             .flat_map(|groups| groups.iter())
-            .find_map(|group| group.items()?.first()?.get(tag))
-        })
+            .filter_map(|group| group.items()?.first()?.get(tag))
+            .find(|element| !is_empty(element))
+        };
+        let own = self.object.get(tag).filter(|element| !is_empty(element));
+        own.or_else(grouped)
     }
 
     /// Printable text, or nothing.
@@ -287,7 +294,7 @@ impl Attributes {
     /// Whether it turns black and white around cannot be known then, nor assumed.
     pub(super) fn check_sign(&self, tag: Tag) -> Result<(), Fault> {
         match self.components(tag).first() {
-            Some(first @ Component::Unread(text)) if text.contains('-') => {
+            Some(first @ Component::Unread(text)) if number::may_be_negative(text) => {
                 Err(Fault::damaged(format!(
                     "{} is no number, and may invert the picture",
                     said(tag, first)
@@ -313,6 +320,18 @@ impl Attributes {
 
     pub(super) fn items(&self, tag: Tag) -> &[InMemDicomObject] {
         self.get(tag).and_then(|e| e.items()).unwrap_or_default()
+    }
+}
+
+/// Whether an element has no items, or a value of nothing but blanks.
+fn is_empty(element: &InMemElement) -> bool {
+    let is_blank = |text: &String| text.trim_matches([' ', '\0']).is_empty();
+    match element.value().primitive() {
+        Some(PrimitiveValue::Empty) => true,
+        Some(PrimitiveValue::Str(text)) => is_blank(text),
+        Some(PrimitiveValue::Strs(texts)) => texts.iter().all(is_blank),
+        Some(_) => false,
+        None => element.items().is_none_or(<[_]>::is_empty),
     }
 }
 

@@ -7,9 +7,30 @@ use super::codecs::{self, Decoded, Stream};
 use super::structure::{Encoding, PixelData};
 use super::tables::Table;
 use super::wide::{Measured, Wide};
-use crate::domain::{PixelTransform, Samples};
+use crate::domain::Samples;
 
-/// Decodes the first frame to grey or RGB samples, and says how they are to be measured.
+/// The first frame, decoded to grey or RGB samples.
+pub(super) struct Frame {
+    pub samples: Samples,
+    pub measured: Measured,
+    /// As the data set says, or as a stream that knows better.
+    pub bits_stored: u8,
+    /// Lowest and highest padding value of grey samples of up to 16 bits.
+    pub padding: Option<(i32, i32)>,
+}
+
+impl Frame {
+    fn as_stored(picture: &Picture, samples: Samples) -> Frame {
+        Frame {
+            samples,
+            measured: Measured::AS_STORED,
+            bits_stored: picture.bits_stored,
+            padding: None,
+        }
+    }
+}
+
+/// Decodes the first frame, and says how its samples are to be measured.
 pub(super) fn first(
     picture: &Picture,
     attributes: &Attributes,
@@ -17,7 +38,7 @@ pub(super) fn first(
     syntax: &str,
     encoding: Encoding,
     limits: &Limits,
-) -> Result<(Samples, Measured), Fault> {
+) -> Result<Frame, Fault> {
     // While it is decoded a frame exists as bytes, as values of up to 64 bits, and as samples.
     let value_bytes = if picture.bits_allocated > 16 { 12 } else { 4 };
     let bytes_per_pixel = value_bytes + 2 * u64::from(picture.bits_allocated.div_ceil(8));
@@ -29,6 +50,13 @@ pub(super) fn first(
             return Ok(wide(values, picture, attributes));
         }
         _ if picture.bits_allocated > 32 => return Err(picture.bits_unsupported()),
+        PixelData::Native { bytes, .. } if syntax == codecs::BIG_ENDIAN_PIXELS => {
+            let encoding = Encoding {
+                big_endian: true,
+                ..encoding
+            };
+            native(picture, bytes, true, encoding)?
+        }
         PixelData::Native { bytes, words } => native(picture, bytes, *words, encoding)?,
         PixelData::Encapsulated {
             offsets,
@@ -39,6 +67,8 @@ pub(super) fn first(
             codecs::decode(picture, &stream, syntax, limits)?
         }
     };
+    let deeper = deepened(picture, &decoded);
+    let picture = deeper.as_ref().unwrap_or(picture);
     let samples = match (picture.samples_per_pixel, picture.colour) {
         (1, Colour::Palette) => {
             grey_or_rgb8(through_palette(picture, &decoded, &attributes.palette()?))
@@ -46,19 +76,18 @@ pub(super) fn first(
         (1, _) if picture.bits_stored > 16 => {
             return Ok(wide(wide_integers(picture, &decoded), picture, attributes));
         }
-        (1, _) => grey(picture, &decoded),
+        (1, _) => return Ok(grey(picture, &decoded, attributes.padding())),
         _ => grey_or_rgb8(rgb(picture, &decoded)),
     };
-    Ok((samples, Measured::AS_STORED))
+    Ok(Frame::as_stored(picture, samples))
 }
 
-fn wide(values: Vec<f64>, picture: &Picture, attributes: &Attributes) -> (Samples, Measured) {
-    let falling = matches!(
-        attributes.modality_transform(),
-        PixelTransform::Linear(line) if line.slope < 0.0
-    );
-    let high_is_dark = attributes.inverted(picture.colour) != falling;
-    Wide::of(values, attributes.wide_padding(), high_is_dark).samples()
+fn wide(values: Vec<f64>, picture: &Picture, attributes: &Attributes) -> Frame {
+    let (samples, measured) = Wide::of(values, attributes.wide_padding()).samples();
+    Frame {
+        measured,
+        ..Frame::as_stored(picture, samples)
+    }
 }
 
 /// Float or Double Float Pixel Data (PS3.3 C.7.6.24): grey of 32 or 64 bits.
@@ -88,28 +117,19 @@ fn floats(picture: &Picture, bytes: &[u8], big: bool) -> Result<Vec<f64>, Fault>
 }
 
 /// The bytes of the first frame's compressed stream (PS3.5 A.4): all fragments of a single frame,
-/// whatever the table says; of several, those up to the second offset, or without a table one a
-/// frame. The last fragment lacks `missing` bytes.
+/// whatever the table says; of several, those up to the second offset, or without a table (or with
+/// one of nothing but zeros) one a frame. The last fragment lacks `missing` bytes.
 fn first_stream(
     frames: u32,
     offsets: &[u32],
     fragments: &[&[u8]],
     missing: usize,
 ) -> Result<Vec<u8>, Fault> {
-    const ITEM_HEADER: u64 = 8;
     let count = match offsets.get(1) {
         _ if frames <= 1 => fragments.len(),
-        Some(&second) => {
-            let mut position = 0;
-            let before = |fragment: &&&[u8]| {
-                let starts_before = position < u64::from(second);
-                position += fragment.len() as u64 + ITEM_HEADER;
-                starts_before
-            };
-            fragments.iter().take_while(before).count()
-        }
-        None if fragments.len() == frames as usize => 1,
-        None => first_jpeg(fragments),
+        Some(&second) if second > 0 => starting_before(second, fragments),
+        _ if fragments.len() == frames as usize => 1,
+        _ => first_jpeg(fragments),
     };
     if missing > 0 && count >= fragments.len() {
         return Err(Fault::damaged(format!(
@@ -121,6 +141,18 @@ fn first_stream(
         return Err(Fault::damaged("the compressed pixel data are empty"));
     }
     Ok(stream)
+}
+
+/// How many fragments start before an offset of the table.
+fn starting_before(offset: u32, fragments: &[&[u8]]) -> usize {
+    const ITEM_HEADER: u64 = 8;
+    let mut position = 0;
+    let before = |fragment: &&&[u8]| {
+        let starts_before = position < u64::from(offset);
+        position += fragment.len() as u64 + ITEM_HEADER;
+        starts_before
+    };
+    fragments.iter().take_while(before).count()
 }
 
 /// How many fragments the first JPEG takes, when no table tells: up to one that ends in its
@@ -260,6 +292,7 @@ impl StoredBits {
             precision: picture.bits_allocated,
             signed: false,
             lossy: false,
+            tells_depth: false,
         });
         // A stream that ends below the high bit has the stored bits alone, and at the bottom.
         let shift = match stream.precision > picture.high_bit {
@@ -273,7 +306,8 @@ impl StoredBits {
             signed: picture.signed && picture.samples_per_pixel == 1,
             above: Above::Ignored,
         };
-        if (stream.lossy || picture.lossy) && bits + shift < stream.precision {
+        let lossy = (stream.lossy || picture.lossy) && !picture.hides_overlay;
+        if lossy && bits + shift < stream.precision {
             stored.above = stored.overshoot(stream, &decoded.values);
         }
         stored
@@ -294,14 +328,60 @@ impl StoredBits {
         }
     }
 
+    /// The lowest and the highest number that they hold.
+    fn range(&self) -> (i64, i64) {
+        match self.signed {
+            true => (-1 << (self.bits - 1), (1 << (self.bits - 1)) - 1),
+            false => (0, (1 << self.bits) - 1),
+        }
+    }
+
+    /// Lowest and highest sample that is padding (PS3.3 C.7.5.1.1.2), of what the file says: a value,
+    /// and perhaps the other end of a range. A range that goes beyond what a sample can be ends there.
+    fn padding(&self, (value, limit): (i64, Option<i64>), cells: &[u32]) -> Option<(i32, i32)> {
+        let start = self.padding_sample(value, cells);
+        let (start, end) = match limit {
+            None => (start?, start?),
+            Some(limit) => {
+                let (low, high) = self.range();
+                let (from, to) = (self.as_signed(value), self.as_signed(limit));
+                let start = start.unwrap_or(from.clamp(low, high));
+                let end = self.padding_sample(limit, cells);
+                match end.unwrap_or(to.clamp(low, high)) {
+                    end if from < to && end < start => (start, high),
+                    end if from > to && end > start => (start, low),
+                    end => (start, end),
+                }
+            }
+        };
+        Some((start.min(end) as i32, start.max(end) as i32))
+    }
+
+    /// A padding value as a sample: writers have the whole cell, with another sign than the pixels'
+    /// or with bits above the stored ones, or the number itself. `None` if no sample can be it.
+    fn padding_sample(&self, written: i64, cells: &[u32]) -> Option<i64> {
+        let cell = (written & 0xffff) as u32;
+        if cells.contains(&cell) {
+            return Some(self.take(cell));
+        }
+        let sample = number(cell, self.bits, self.signed);
+        let fits = cell >> self.bits == 0 || sample == self.as_signed(written);
+        fits.then_some(sample)
+    }
+
+    /// A 16-bit value whose sign is that of the pixels, whatever the file called it.
+    fn as_signed(&self, written: i64) -> i64 {
+        match self.signed && (0x8000..=0xffff).contains(&written) {
+            true => written - 0x1_0000,
+            false => written,
+        }
+    }
+
     fn take(&self, raw: u32) -> i64 {
         match self.above {
             Above::Ignored => number(raw >> self.shift, self.bits, self.signed),
             Above::Overshoot { signed, precision } => {
-                let (low, high) = match self.signed {
-                    true => (-1 << (self.bits - 1), (1 << (self.bits - 1)) - 1),
-                    false => (0, (1 << self.bits) - 1),
-                };
+                let (low, high) = self.range();
                 (number(raw, precision, signed) >> self.shift).clamp(low, high)
             }
         }
@@ -318,13 +398,41 @@ fn number(cell: u32, bits: u8, signed: bool) -> i64 {
     }
 }
 
-fn grey(picture: &Picture, decoded: &Decoded) -> Samples {
+/// The picture with as many bits as its JPEG 2000 stream has, where samples need more than the data
+/// set says and nothing accounts for them: neither an overlay nor the overshoot of lossy compression.
+fn deepened(picture: &Picture, decoded: &Decoded) -> Option<Picture> {
+    let stream = decoded
+        .stream
+        .filter(|stream| stream.tells_depth && !stream.lossy && stream.signed == picture.signed)?;
+    let is_grey = matches!(picture.colour, Colour::Monochrome1 | Colour::Monochrome2);
+    let at_bottom = picture.high_bit + 1 == picture.bits_stored;
+    if !is_grey || !at_bottom || picture.hides_overlay || picture.lossy {
+        return None;
+    }
+    let (low, high) = StoredBits::of(picture, decoded).range();
+    let needs_more = |&cell: &u32| {
+        let sample = number(cell, stream.precision, stream.signed);
+        !(low..=high).contains(&sample)
+    };
+    let deeper = stream.precision > picture.bits_stored && decoded.values.iter().any(needs_more);
+    deeper.then(|| Picture {
+        bits_stored: stream.precision,
+        high_bit: stream.precision - 1,
+        ..picture.clone()
+    })
+}
+
+fn grey(picture: &Picture, decoded: &Decoded, padding: Option<(i64, Option<i64>)>) -> Frame {
     let stored = StoredBits::of(picture, decoded);
     let values = decoded.values.iter().map(|&raw| stored.take(raw));
-    match (picture.bits_stored, picture.signed) {
+    let samples = match (picture.bits_stored, picture.signed) {
         (0..=8, false) => Samples::Grey8(values.map(|v| v as u8).collect()),
         (_, false) => Samples::Grey16(values.map(|v| v as u16).collect()),
         _ => Samples::GreySigned16(values.map(|v| v as i16).collect()),
+    };
+    Frame {
+        padding: padding.and_then(|written| stored.padding(written, &decoded.values)),
+        ..Frame::as_stored(picture, samples)
     }
 }
 

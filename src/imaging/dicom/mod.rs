@@ -38,16 +38,15 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Radiograph, Fault>
     let syntax = start.transfer_syntax.as_str();
     let data_set = inflated(&bytes[start.offset..], syntax, limits)?;
     let encoding = Encoding::of(syntax).as_found(&data_set);
-    let parts = take_apart(&data_set, encoding, &elements::WANTED)?;
+    let parts = take_apart(&data_set, encoding, &elements::wanted())?;
     let attributes = elements::read(&parts.header)?;
     let Some(pixels) = parts.pixels else {
         return Err(attributes.without_pixels(start.sop_class.as_deref()));
     };
     let description = attributes.picture()?;
     let written = parts.pixel_encoding;
-    let (samples, measured) =
-        frame::first(&description, &attributes, &pixels, syntax, written, limits)?;
-    Ok(measured.of(attributes.radiograph(&description, samples, codecs::name(syntax))))
+    let frame = frame::first(&description, &attributes, &pixels, syntax, written, limits)?;
+    Ok(attributes.radiograph(&description, frame, codecs::name(syntax)))
 }
 
 /// The data set itself, decompressed if the whole of it was deflated (PS3.5 A.5).

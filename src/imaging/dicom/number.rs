@@ -38,6 +38,16 @@ pub(super) fn components(value: &PrimitiveValue, comma: Comma) -> Vec<Component>
     }
 }
 
+/// The minus of Unicode; that of the standard is a hyphen.
+const MINUS_SIGN: char = '\u{2212}';
+
+/// Whether what is no number may be one with a minus: it has a hyphen, or a letter before its digits
+/// that may be a dash, or the bytes of one in another character set.
+pub(super) fn may_be_negative(unread: &str) -> bool {
+    let digits = unread.find(|c: char| c.is_ascii_digit());
+    unread.contains('-') || digits.is_some_and(|at| !unread[..at].is_ascii())
+}
+
 /// Longest text that is quoted: that of a decimal string.
 const LONGEST_QUOTE: usize = 16;
 /// More letters than these are words, and whose they are is not known.
@@ -54,10 +64,11 @@ impl Component {
     /// What follows a NUL is the rest of a buffer.
     fn of_text(text: &str, comma: Comma) -> Component {
         let text = text.split('\0').next().unwrap_or_default().trim();
-        match decimal(text, comma) {
+        let text = text.replace(MINUS_SIGN, "-");
+        match decimal(&text, comma) {
             _ if text.is_empty() => Component::Empty,
             Some(number) if number.is_finite() => Component::Number(number),
-            _ => Component::Unread(text.to_owned()),
+            _ => Component::Unread(text),
         }
     }
 
@@ -162,6 +173,8 @@ mod tests {
             ("1.234,5", 1234.5),
             ("1,234.5", 1234.5),
             ("1,234,567", 1_234_567.0),
+            ("\u{2212}1", -1.0),
+            ("1e\u{2212}3", 0.001),
         ] {
             assert_eq!(read(text), Some(number), "{text:?}");
         }
@@ -219,6 +232,23 @@ mod tests {
                 whole,
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn a_dash_of_any_kind_may_be_a_minus() {
+        for text in [
+            "-1;0",
+            "1-",
+            "\u{2013}1",
+            "\u{ff0d}1,0",
+            "\u{96}1",
+            "â\u{88}\u{92}1",
+        ] {
+            assert!(may_be_negative(text), "{text:?}");
+        }
+        for text in ["abc", "nan", "1;0", "1 µm", "1٫5", "Müller", ""] {
+            assert!(!may_be_negative(text), "{text:?}");
         }
     }
 

@@ -4,7 +4,8 @@
 //! dicom-rs takes the value representation that a file states. A file may state none (UN), because
 //! it went through a system that did not know the attribute; then the dictionary decides, and the
 //! content is implicit and little endian whatever surrounds it (PS3.5 6.2.2, note). Or it states
-//! bytes where the attribute is a number, a text or a sequence.
+//! bytes where the attribute is a number, a text or a sequence. A sequence of defined length that
+//! holds anything but items is left out.
 
 use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry, VirtualVr};
 use dicom_core::{Tag, VR};
@@ -35,7 +36,8 @@ impl Cursor<'_> {
     /// out.
     ///
     /// # Errors
-    /// If a length goes beyond the end, or sequences are nested too deep.
+    /// If a length goes beyond the end, or sequences are nested too deep. Within a sequence of defined
+    /// length that costs the sequence alone.
     pub fn rewrite(
         &mut self,
         header: &Header,
@@ -48,39 +50,39 @@ impl Cursor<'_> {
             return self.skip_fragments();
         }
         if header.length == UNDEFINED {
-            return self.rewrite_sequence(header, depth, to);
+            return self.rewrite_sequence(header.tag, depth, to);
         }
         let mut within = self.within(header)?;
         if vr != VR::SQ {
             let value = within.rest();
             let big_endian = self.encoding_within(header).big_endian;
-            let in_letters = is_number_in_letters(vr, value);
+            let in_letters = is_number_in_letters(header.tag, vr, value);
             let vr = if in_letters { VR::IS } else { vr };
             to.value(header.tag, vr, value, big_endian);
             return Ok(());
         }
-        match within.rewrite_sequence(header, depth, to) {
-            // What was not said to be a sequence may be none.
-            Err(_) if header.vr != VR::SQ => Ok(()),
-            done => done,
-        }
+        // Where the next element starts is known all the same, and many do without this one.
+        let _ = within.rewrite_sequence(header.tag, depth, to);
+        Ok(())
     }
 
+    /// Writes all of a sequence, or nothing.
     fn rewrite_sequence(
         &mut self,
-        header: &Header,
+        tag: Tag,
         depth: usize,
         to: &mut Rewritten,
     ) -> Result<(), Fault> {
-        let start = to.bytes.len();
-        let done = self.as_written(header, |within| {
-            to.header(header.tag, VR::SQ, UNDEFINED);
+        let (start, is_no_utf8) = (to.bytes.len(), to.is_no_utf8);
+        let done = self.in_items(|within| {
+            to.header(tag, VR::SQ, UNDEFINED);
             within.rewrite_items(depth, to)?;
             to.delimiter(SEQUENCE_END, 0);
             Ok(())
         });
         if done.is_err() {
             to.bytes.truncate(start);
+            to.is_no_utf8 = is_no_utf8;
         }
         done
     }
@@ -94,9 +96,10 @@ impl Cursor<'_> {
                 ITEM => to.delimiter(ITEM, UNDEFINED),
                 _ => return Err(self.no_item(&item)),
             }
+            let elements = |within: &mut Self| within.rewrite_elements(depth + 1, to);
             match item.length {
-                UNDEFINED => self.rewrite_elements(depth + 1, to)?,
-                _ => self.within(&item)?.rewrite_elements(depth + 1, to)?,
+                UNDEFINED => self.in_item(elements)?,
+                _ => self.within(&item)?.in_item(elements)?,
             }
             to.delimiter(ITEM_END, 0);
         }
@@ -206,12 +209,26 @@ fn representation(header: &Header) -> VR {
     }
 }
 
-/// Whether a value that ought to be a whole number of 16 bits is the number in letters: so long that it
-/// cannot be one, and too short for a table of them.
-fn is_number_in_letters(vr: VR, value: &[u8]) -> bool {
+/// Numbers of up to 64. Two letters that start with a digit and have no NUL are at least 0x2030.
+const SMALL: [Tag; 6] = [
+    tags::SAMPLES_PER_PIXEL,
+    tags::PLANAR_CONFIGURATION,
+    tags::BITS_ALLOCATED,
+    tags::BITS_STORED,
+    tags::HIGH_BIT,
+    tags::PIXEL_REPRESENTATION,
+];
+
+/// Whether a value that ought to be a whole number of 16 bits is the number in letters: so long or so
+/// large that it cannot be one, and too short for a table of them.
+fn is_number_in_letters(tag: Tag, vr: VR, value: &[u8]) -> bool {
     let is_letter = |b: &u8| b.is_ascii_digit() || matches!(b, b' ' | b'.' | 0);
     let starts = value.first().is_some_and(u8::is_ascii_digit);
-    vr == VR::US && (3..=6).contains(&value.len()) && starts && value.iter().all(is_letter)
+    let cannot_be_one = match value.len() {
+        2 => SMALL.contains(&tag) && value[1] != 0,
+        length => (3..=6).contains(&length),
+    };
+    vr == VR::US && cannot_be_one && starts && value.iter().all(is_letter)
 }
 
 fn is_bytes(vr: VR) -> bool {

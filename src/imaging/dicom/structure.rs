@@ -167,7 +167,9 @@ pub(super) struct Parts<'a> {
     pub pixel_encoding: Encoding,
 }
 
-/// Walks a data set up to its pixel data, and keeps the elements whose tags are `wanted`.
+/// Walks a data set up to its pixel data, and keeps the elements whose tags are `wanted`. What comes
+/// after the pixel data is not read: padding and signatures, and none of the wanted elements, as tags
+/// ascend (PS3.5 7.1).
 pub(super) fn take_apart<'a>(
     bytes: &'a [u8],
     encoding: Encoding,
@@ -344,12 +346,12 @@ impl<'a> Cursor<'a> {
             return self.skip_fragments();
         }
         if header.length == UNDEFINED {
-            return self.as_written(header, |within| within.skip_items(depth));
+            return self.in_items(|within| within.skip_items(depth));
         }
         self.value(header).map(drop)
     }
 
-    /// The encoding of an element's content. That of unknown content is implicit and little endian
+    /// The encoding of an element's value. That of an unknown one is implicit and little endian
     /// whatever surrounds it (PS3.5 6.2.2, note).
     pub fn encoding_within(&self, header: &Header) -> Encoding {
         if header.vr == VR::UN {
@@ -359,29 +361,48 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Reads an element's items in their encoding. Some writers know nothing of the note on unknown
-    /// content and go on in the encoding of the data set, which shows in the first element.
-    pub fn as_written<T>(
+    /// Reads a sequence's items in the byte order that they have: some are implicit and little endian
+    /// whatever surrounds them.
+    pub fn in_items<T>(
         &mut self,
-        header: &Header,
         read: impl FnOnce(&mut Self) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        let outer = self.encoding;
-        if !self.goes_on_explicit() {
-            self.encoding = self.encoding_within(header);
-        }
+        let next = self.clone().header().map(|header| header.tag);
+        let goes_on = next.is_ok_and(|tag| matches!(tag, ITEM | SEQUENCE_END));
+        let encoding = if goes_on {
+            self.encoding
+        } else {
+            Encoding::IMPLICIT
+        };
+        self.in_encoding(encoding, read)
+    }
+
+    /// Reads an item's elements with value representations or without, as the first one is written.
+    /// Items of unknown sequences have none (PS3.5 6.2.2, note), but some writers know nothing of the
+    /// note, and others go on so in known sequences. What is within implicit elements is implicit.
+    pub fn in_item<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let letters = self.rest().get(4..6);
+        // Those that are not known yet are capitals as well.
+        let has_vr = letters.is_some_and(|vr| vr.iter().all(u8::is_ascii_uppercase));
+        let encoding = Encoding {
+            explicit: self.encoding.explicit && has_vr,
+            ..self.encoding
+        };
+        self.in_encoding(encoding, read)
+    }
+
+    fn in_encoding<T>(
+        &mut self,
+        encoding: Encoding,
+        read: impl FnOnce(&mut Self) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let outer = std::mem::replace(&mut self.encoding, encoding);
         let found = read(self);
         self.encoding = outer;
         found
-    }
-
-    /// Whether an item follows whose first element has a value representation.
-    fn goes_on_explicit(&self) -> bool {
-        let mut ahead = self.clone();
-        let is_item = ahead.header().is_ok_and(|item| item.tag == ITEM);
-        let letters = ahead.rest().get(4..6);
-        let has_vr = letters.is_some_and(|vr| VR::from_binary([vr[0], vr[1]]).is_some());
-        self.encoding.explicit && is_item && has_vr
     }
 
     /// Items up to the delimiter or the end of the bytes.
@@ -390,7 +411,9 @@ impl<'a> Cursor<'a> {
             let item = self.header()?;
             match item.tag {
                 SEQUENCE_END => return Ok(()),
-                ITEM if item.length == UNDEFINED => self.skip_elements(depth + 1)?,
+                ITEM if item.length == UNDEFINED => {
+                    self.in_item(|within| within.skip_elements(depth + 1))?;
+                }
                 ITEM => {
                     self.value(&item)?;
                 }

@@ -73,8 +73,23 @@ impl Attributes {
             .collect()
     }
 
+    /// The names of the sequences with a table that cannot be used. An item without a table has none
+    /// to lose.
+    pub fn unusable_tables(&self) -> impl Iterator<Item = String> {
+        let modality = (tags::MODALITY_LUT_SEQUENCE, "Modality LUT Sequence");
+        let voi = (tags::VOILUT_SEQUENCE, "VOI LUT Sequence");
+        let modality = Some(modality).filter(|_| !self.is_of_fluoroscopy());
+        modality
+            .into_iter()
+            .chain([voi])
+            .filter(|&(sequence, _)| self.get(sequence).is_some_and(is_unusable))
+            .map(|(_, name)| name.to_owned())
+    }
+
     fn stored_range(&self) -> Inputs {
-        let bits = self.number(tags::BITS_STORED).unwrap_or(16.0);
+        let by_high_bit = || Some(self.number(tags::HIGH_BIT)? + 1.0);
+        let bits = self.number(tags::BITS_STORED).or_else(by_high_bit);
+        let bits = bits.unwrap_or(16.0);
         let values = bits.clamp(1.0, 32.0).exp2();
         match self.signed() {
             true => (-values / 2.0, values / 2.0 - 1.0),
@@ -158,6 +173,19 @@ fn lut(item: &InMemDicomObject, inputs: Inputs) -> Option<Lut> {
         explanation: explanation
             .map(|t| clean_text(&t))
             .filter(|text| !text.is_empty()),
+    })
+}
+
+/// Whether a sequence has a table that cannot be read, or is no sequence.
+fn is_unusable(sequence: &InMemElement) -> bool {
+    let has_table = |item: &InMemDicomObject| {
+        let mut parts = [tags::LUT_DESCRIPTOR, tags::LUT_DATA].into_iter();
+        parts.any(|part| item.get(part).is_some())
+    };
+    let is_read = |item: &InMemDicomObject| lut(item, (0.0, 0.0)).is_some();
+    sequence.items().is_none_or(|items| {
+        let mut tables = items.iter().filter(|item| has_table(item));
+        tables.any(|item| !is_read(item))
     })
 }
 

@@ -2,20 +2,24 @@
 //! single precision.
 
 use crate::domain::{PixelTransform, Radiograph, Rescale, Samples};
+use crate::imaging::wide::{from_0_to_1, line};
 
 /// Numbers farther out than this are taken for infinite, so that the distance of two is finite.
 const FARTHEST: f64 = f64::MAX / 4.0;
+
+/// What stands for padding and for what is no number among samples from 0 to 1.
+const NOTHING: i32 = -1;
 
 /// Samples, and the line from them to what is stored.
 pub(super) struct Wide {
     samples: Vec<f32>,
     stored: Rescale,
+    padding: Option<(i32, i32)>,
 }
 
 impl Wide {
-    /// What is padding or no number becomes the darkest of the other values, which is the highest one
-    /// where `high_is_dark`; infinities become the lowest and the highest.
-    pub fn of(mut values: Vec<f64>, padding: Option<(f64, f64)>, high_is_dark: bool) -> Wide {
+    /// What is no number becomes padding; infinities become the lowest and the highest.
+    pub fn of(mut values: Vec<f64>, padding: Option<(f64, f64)>) -> Wide {
         if let Some((low, high)) = padding {
             let is_padding = |v: &&mut f64| (low..=high).contains(*v);
             values
@@ -23,30 +27,32 @@ impl Wide {
                 .filter(is_padding)
                 .for_each(|v| *v = f64::NAN);
         }
+        let is_padded = values.iter().any(|v| v.is_nan());
         let (low, high) = range(&values);
-        let darkest = if high_is_dark { high } else { low };
-        let line = line(low, high);
-        let sample = |v: f64| {
-            let v = if v.is_nan() {
-                darkest
-            } else {
-                v.clamp(low, high)
-            };
-            ((v - line.intercept) / line.slope) as f32
+        let line = if is_padded {
+            from_0_to_1(low, high - low)
+        } else {
+            line(low, high - low)
+        };
+        let sample = |v: f64| match v.is_nan() {
+            true => NOTHING as f32,
+            false => ((v.clamp(low, high) - line.intercept) / line.slope) as f32,
         };
         Wide {
             samples: values.into_iter().map(sample).collect(),
             stored: line,
+            padding: is_padded.then_some((NOTHING, NOTHING)),
         }
     }
 
     pub fn samples(self) -> (Samples, Measured) {
-        (Samples::GreyF32(self.samples), Measured(Some(self.stored)))
+        let measured = Measured(Some((self.stored, self.padding)));
+        (Samples::GreyF32(self.samples), measured)
     }
 }
 
 /// What is to be said of samples that are not as they are stored.
-pub(super) struct Measured(Option<Rescale>);
+pub(super) struct Measured(Option<(Rescale, Option<(i32, i32)>)>);
 
 impl Measured {
     /// Samples are as stored.
@@ -54,9 +60,13 @@ impl Measured {
 
     /// The radiograph whose transform leads from its samples to what the file's own leads to.
     pub fn of(self, radiograph: Radiograph) -> Radiograph {
-        let (Some(stored), PixelTransform::Linear(file)) = (self.0, &radiograph.modality_transform)
-        else {
+        let Some((stored, padding)) = self.0 else {
             return radiograph;
+        };
+        let file = match radiograph.modality_transform {
+            PixelTransform::Linear(file) => file,
+            // Its inputs have 16 bits (PS3.3 C.11.1.1.1): it is for other samples.
+            PixelTransform::Table(_) => Rescale::default(),
         };
         let line = Rescale {
             slope: file.slope * stored.slope,
@@ -64,8 +74,7 @@ impl Measured {
         };
         Radiograph {
             modality_transform: PixelTransform::Linear(line),
-            // It has been replaced.
-            padding: None,
+            padding,
             ..radiograph
         }
     }
@@ -78,22 +87,4 @@ fn range(values: &[f64]) -> (f64, f64) {
         (low.min(v), high.max(v))
     });
     if low <= high { (low, high) } else { (0.0, 0.0) }
-}
-
-/// None, if single precision holds the values and what differs between them; or else from the lowest
-/// at 0 to the highest at 1.
-fn line(low: f64, high: f64) -> Rescale {
-    /// Of 24 bits that single precision has, the values are to differ in as many.
-    const DIFFERING: f64 = (1 << 12) as f64;
-    let (span, largest) = (high - low, low.abs().max(high.abs()));
-    let tiny = f64::from(f32::MIN_POSITIVE) * DIFFERING;
-    let fits = largest <= f64::from(f32::MAX)
-        && (span == 0.0 || span >= tiny && span * DIFFERING >= largest);
-    match fits {
-        true => Rescale::default(),
-        false => Rescale {
-            slope: if span > 0.0 { span } else { 1.0 },
-            intercept: low,
-        },
-    }
 }

@@ -10,31 +10,41 @@ pub(in crate::imaging) fn grey_or_rgb8(rgb: Vec<u8>) -> Samples {
     }
 }
 
-/// The same of values up to `largest`; colour is brought to 8 bits.
-pub(super) fn grey_or_rgb16(rgb: &[u16], largest: u16) -> Samples {
-    let top = u32::from(largest.max(1));
-    match collapse(rgb) {
-        Some(grey) => Samples::Grey16(grey),
-        None => Samples::Rgb8(
-            rgb.iter()
-                .map(|&v| ((u32::from(v).min(top) * 255 + top / 2) / top) as u8)
-                .collect(),
-        ),
+/// The same of up to 16 bits; colour is brought to 8 bits, from as many as its values use.
+pub(super) fn grey_or_rgb16(rgb: &[u16]) -> Samples {
+    if let Some(grey) = collapse(rgb) {
+        return Samples::Grey16(grey);
     }
+    let largest = rgb.iter().copied().max().unwrap_or(0);
+    let top = (1_u32 << bits_of(largest.into())) - 1;
+    let byte = |&v: &u16| ((u32::from(v) * 255 + top / 2) / top) as u8;
+    Samples::Rgb8(rgb.iter().map(byte).collect())
 }
 
-/// The same of floating point. Grey keeps its scale, whatever it is; colour is taken to lie between 0
-/// and 1. What is no number is as dark as the darkest.
-pub(super) fn grey_or_rgb32(mut rgb: Vec<f32>) -> Samples {
-    settle(&mut rgb);
-    match collapse(&rgb) {
-        Some(grey) => Samples::GreyF32(grey),
-        None => Samples::Rgb8(
-            rgb.iter()
-                .map(|v| (v.clamp(0.0, 1.0) * 255.0).round() as u8)
-                .collect(),
-        ),
+/// The same of numbers. Grey keeps its scale, whatever it is. Colour lies between 0 and 1, or up to
+/// its largest value if that is above; where it is of `whole` numbers, it has as many bits as they use.
+pub(super) fn grey_or_rgb32(rgb: Vec<f32>, whole: bool) -> Samples {
+    if let Some(grey) = collapse(&rgb) {
+        return Samples::GreyF32(grey);
     }
+    let largest = rgb.iter().copied().fold(0.0, f32::max);
+    let top = match whole {
+        true => {
+            let largest = largest as u64;
+            // Single precision rounds what is just below a power of two up to it.
+            let bits = bits_of(largest - (largest >> 24));
+            (u64::MAX >> (64 - bits)) as f32
+        }
+        false => largest.max(1.0),
+    };
+    let byte = |v: &f32| (v.clamp(0.0, top) / top * 255.0).round() as u8;
+    Samples::Rgb8(rgb.iter().map(byte).collect())
+}
+
+/// Bits that numbers up to `largest` have. Programs write 12 bits, or 8, as 16 or 32 without making
+/// them lighter; fewer than 8 are those of a dark picture.
+pub(super) fn bits_of(largest: u64) -> u32 {
+    (u64::BITS - largest.leading_zeros()).max(8)
 }
 
 /// Gives every value a number that a film may have: what is none (a border of NaN) or endless takes

@@ -149,7 +149,7 @@ mod with_decoder {
                     *value = sample as u16;
                 }
             }
-            match grey_or_rgb16(&rgb, top(self.first()) as u16) {
+            match grey_or_rgb16(&rgb) {
                 grey @ Samples::Grey16(_) => (grey, Some(self.first().precision() as u8)),
                 colour => (colour, None),
             }
@@ -206,29 +206,5 @@ mod with_decoder {
     fn clamped(component: &ImageComponent) -> impl Iterator<Item = i32> {
         let top = top(component);
         component.data().iter().map(move |&v| v.clamp(0, top))
-    }
-
-    #[cfg(test)]
-    mod tests {
-        use super::*;
-
-        #[test]
-        fn a_size_is_found_in_a_codestream_and_behind_boxes() {
-            let mut stream = vec![0xff, 0x4f, 0xff, 0x51, 0, 41, 0, 0];
-            for number in [130_u32, 90, 30, 10, 64, 64, 0, 0] {
-                stream.extend(number.to_be_bytes());
-            }
-            stream.extend([0, 3]);
-            let mut boxed = vec![0, 0, 0, 12, b'j', b'P', b' ', b' ', 13, 10, 0x87, 10];
-            boxed.extend([0, 0, 0, 0, b'j', b'p', b'2', b'c']);
-            boxed.extend(&stream);
-            for file in [&stream, &boxed] {
-                let size = codestream(file).and_then(Size::read).expect("a size");
-                assert_eq!((size.width, size.height, size.components), (100, 80, 3));
-            }
-            for cut in 0..boxed.len() {
-                assert!(codestream(&boxed[..cut]).and_then(Size::read).is_none());
-            }
-        }
     }
 }

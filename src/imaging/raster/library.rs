@@ -58,7 +58,7 @@ fn samples(picture: DynamicImage) -> (Samples, Option<u8>) {
         DynamicImage::ImageLuma8(grey) => (Samples::Grey8(grey.into_raw()), None),
         DynamicImage::ImageLuma16(grey) => (Samples::Grey16(grey.into_raw()), None),
         DynamicImage::ImageRgb8(colour) => (grey_or_rgb8(colour.into_raw()), None),
-        DynamicImage::ImageRgb16(colour) => (grey_or_rgb16(colour.as_raw(), u16::MAX), None),
+        DynamicImage::ImageRgb16(colour) => (grey_or_rgb16(colour.as_raw()), None),
         // Two formats in which nothing else exists today; the crate may grow.
         other => {
             let rgba = other.into_rgba8().into_raw();

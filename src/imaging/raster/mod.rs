@@ -17,7 +17,7 @@ mod tiff;
 use image::metadata::Orientation;
 
 use super::{Fault, Limits};
-use crate::domain::{Admission, Objection, Radiograph, Samples};
+use crate::domain::{Admission, Objection, PixelTransform, Radiograph, Rescale, Samples};
 
 pub(super) use channels::grey_or_rgb8;
 
@@ -43,6 +43,8 @@ struct Picture {
     width: u32,
     height: u32,
     samples: Samples,
+    /// From the samples to what is stored, where they are not alike.
+    stored: Rescale,
     /// Bits of a sample, where they are not those of the type.
     bits_stored: Option<u8>,
     orientation: Option<Orientation>,
@@ -61,6 +63,7 @@ impl Picture {
             width,
             height,
             samples,
+            stored: Rescale::default(),
             bits_stored: None,
             orientation: None,
             transparent: None,
@@ -87,6 +90,7 @@ impl Picture {
             admission: Admission {
                 objections: pages.into_iter().chain(transparent).collect(),
             },
+            modality_transform: PixelTransform::Linear(self.stored),
             frames: self.frames.max(1),
             ..plain
         }

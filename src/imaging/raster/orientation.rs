@@ -13,13 +13,13 @@ use crate::domain::Samples;
 pub(super) const TAG: u16 = 274;
 
 /// What an EXIF block says. It is a TIFF file of its own, often with `Exif\0\0` before it, which only
-/// JPEG asks for.
+/// JPEG asks for. One that is cut off, or that counts its entries wrong, says what it still has.
 pub(super) fn of_exif(mut block: &[u8]) -> Option<Orientation> {
     while let Some(rest) = block.strip_prefix(b"Exif\0\0") {
         block = rest;
     }
     let file = File::new(block)?;
-    of_number(file.directory(file.first())?.number(TAG)?)
+    of_number(file.directory_in_part(file.first())?.number(TAG)?)
 }
 
 pub(super) fn of_number(value: u64) -> Option<Orientation> {

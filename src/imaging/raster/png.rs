@@ -58,7 +58,7 @@ fn samples(pixels: Vec<u8>, colour: ColorType, depth: BitDepth) -> (Samples, Opt
         let (words, transparent) = without_alpha(words.collect(), channels, has_alpha, u16::MAX);
         return match channels {
             1 => (Samples::Grey16(words), transparent),
-            _ => (grey_or_rgb16(&words, u16::MAX), transparent),
+            _ => (grey_or_rgb16(&words), transparent),
         };
     }
     let (bytes, transparent) = without_alpha(pixels, channels, has_alpha, u8::MAX);

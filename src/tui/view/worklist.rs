@@ -94,9 +94,11 @@ fn title(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
         text("", &problems),
         text("", ""),
         format!(" {shown}{found} · {read} read{star}{arrow}{left_out} "),
+        format!(" {shown}{found}{left_out} "),
     ];
-    let fits = |way: &&String| cells(NAME) + cells(way) <= width;
-    let text = ways.iter().find(fits).unwrap_or(&ways[3]).clone();
+    let fits = |way: &String| cells(NAME) + cells(way) <= width;
+    let text = ways.into_iter().find(fits);
+    let text = text.unwrap_or_else(|| format!(" {shown}{found} "));
     Line::from(vec![
         Span::styled(NAME, theme.title),
         Span::styled(text, theme.plain),

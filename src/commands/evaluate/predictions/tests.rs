@@ -193,16 +193,23 @@ fn a_table_of_r_or_a_spreadsheet_is_read() {
 
 #[test]
 fn a_slip_in_a_column_of_scores_is_named() {
-    let text = "path,status,Pneumonia,x,age,sex\na.png,ok,0.25,0.5,54,f\n\
-                    b.png,ok,high,0.5,61,m\n";
-    let table = Table::parse(Path::new("t.csv"), text.as_bytes()).unwrap();
-    assert_eq!(table.labels(), ["x"]);
-    let remarks: Vec<_> = table.remarks().collect();
-    let expected = "column Pneumonia is not taken for scores: \"high\" in row 2";
-    assert!(
-        remarks.len() == 1 && remarks[0].contains(expected),
-        "{remarks:?}"
-    );
+    for slip in ["high", "1.5", "-1", "999"] {
+        let text = format!(
+            "path,status,Pneumonia,x,age,sex,none\na.png,ok,0.25,0.5,54,f,NA\n\
+             b.png,ok,{slip},0.5,61,m,NaN\n"
+        );
+        let table = Table::parse(Path::new("t.csv"), text.as_bytes()).unwrap();
+        assert_eq!(table.labels(), ["x"]);
+        let remarks: Vec<_> = table.remarks().collect();
+        let expected = [
+            format!("column Pneumonia is not taken for scores: \"{slip}\" in row 2"),
+            "column none has no score in any row".to_owned(),
+        ];
+        assert!(
+            remarks.len() == 2 && remarks.iter().zip(expected).all(|(r, e)| r.contains(&e)),
+            "{remarks:?}"
+        );
+    }
 }
 
 #[test]

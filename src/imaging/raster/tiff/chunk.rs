@@ -370,17 +370,29 @@ fn spread_units(layout: &Layout, bytes: &[u8], y: usize, row: &mut [u64]) {
     }
 }
 
-/// The number that stored bits are, in floating point.
-pub fn value(number: Number, bits: u32, raw: u64) -> f32 {
+/// The floating point of up to 32 bits that stored bits are.
+pub fn single(bits: u32, raw: u64) -> f32 {
+    match bits {
+        16 => half::f16::from_bits(raw as u16).to_f32(),
+        24 => float_of_24_bits(raw as u32),
+        _ => f32::from_bits(raw as u32),
+    }
+}
+
+/// The whole number that stored bits are; 2^63 less if they are 64 without a sign, which do not fit.
+pub fn whole(number: Number, bits: u32, raw: u64) -> i64 {
+    match (number, bits) {
+        (Number::Signed, _) => signed(bits, raw),
+        (_, 64) => (raw as i64).wrapping_add(i64::MIN),
+        _ => raw as i64,
+    }
+}
+
+/// The largest that [`whole`] makes of so many bits.
+pub fn largest_whole(number: Number, bits: u32) -> i64 {
     match number {
-        Number::Unsigned => raw as f32,
-        Number::Signed => signed(bits, raw) as f32,
-        Number::Float => match bits {
-            16 => half::f16::from_bits(raw as u16).to_f32(),
-            24 => float_of_24_bits(raw as u32),
-            32 => f32::from_bits(raw as u32),
-            _ => f64::from_bits(raw) as f32,
-        },
+        Number::Signed => whole(number, bits, ones(bits) >> 1),
+        _ => whole(number, bits, ones(bits)),
     }
 }
 
@@ -435,14 +447,19 @@ mod tests {
 
     #[test]
     fn numbers_of_every_type_are_what_they_mean() {
-        assert_eq!(value(Number::Signed, 12, 0xfff), -1.0);
-        assert_eq!(value(Number::Signed, 64, u64::MAX), -1.0);
-        assert_eq!(value(Number::Unsigned, 32, 0xffff_ffff), 4_294_967_296.0);
-        assert_eq!(value(Number::Float, 16, 0xc000), -2.0);
-        assert_eq!(value(Number::Float, 24, 0x3f_0000), 1.0);
-        assert_eq!(value(Number::Float, 24, 0xc0_8000), -3.0);
-        assert!(value(Number::Float, 24, 0x7f_0001).is_nan());
-        assert_eq!(value(Number::Float, 32, 0x3f80_0000), 1.0);
-        assert_eq!(value(Number::Float, 64, 0x3ff8_0000_0000_0000), 1.5);
+        assert_eq!(whole(Number::Signed, 12, 0xfff), -1);
+        assert_eq!(whole(Number::Signed, 64, u64::MAX), -1);
+        assert_eq!(whole(Number::Unsigned, 32, 0xffff_ffff), 0xffff_ffff);
+        assert_eq!(whole(Number::Unsigned, 64, 0), i64::MIN);
+        assert_eq!(largest_whole(Number::Unsigned, 20), 0xf_ffff);
+        assert_eq!(largest_whole(Number::Signed, 20), 0x7_ffff);
+        for number in [Number::Unsigned, Number::Signed] {
+            assert_eq!(largest_whole(number, 64), i64::MAX);
+        }
+        assert_eq!(single(16, 0xc000), -2.0);
+        assert_eq!(single(24, 0x3f_0000), 1.0);
+        assert_eq!(single(24, 0xc0_8000), -3.0);
+        assert!(single(24, 0x7f_0001).is_nan());
+        assert_eq!(single(32, 0x3f80_0000), 1.0);
     }
 }

@@ -1,11 +1,12 @@
 //! What the numbers of a TIFF mean: grey, colour, indices into a palette, inks.
 
-use super::chunk::{ones, signed, value};
+use super::chunk::{ones, signed, single, whole};
 use super::layout::{Compression, Layout, Number, Photometric};
 use super::pixels::picture;
-use crate::domain::Samples;
+use super::wide::Wide;
+use crate::domain::{Rescale, Samples};
 use crate::imaging::raster::channels::{
-    grey_or_rgb8, grey_or_rgb16, grey_or_rgb32, rgb_of_cmyk, settle,
+    bits_of, grey_or_rgb8, grey_or_rgb16, grey_or_rgb32, rgb_of_cmyk,
 };
 use crate::imaging::raster::{COPIES, alpha};
 use crate::imaging::{Fault, Limits};
@@ -16,19 +17,22 @@ enum Values {
     Bits8(Vec<u8>),
     Bits16(Vec<u16>),
     Signed16(Vec<i16>),
-    Float(Vec<f32>),
+    Wide(Wide),
 }
 
-/// The samples of a picture, and per cent of its pixels that are transparent.
-pub fn samples(layout: &Layout, limits: &Limits) -> Result<(Samples, Option<u8>), Fault> {
+/// The samples of a picture, the line from them to what is stored, and per cent of the pixels that
+/// are transparent.
+pub fn samples(layout: &Layout, limits: &Limits) -> Result<(Samples, Rescale, Option<u8>), Fault> {
     let channels = layout.photometric.channels();
     let wanted: Vec<usize> = (0..channels).chain(layout.alpha).collect();
-    let bytes_per_value = match layout.bits {
-        0..=8 => 1,
-        9..=16 => 2,
-        _ => 4,
+    let count = wanted.len() as u64;
+    let bytes_per_pixel = match (layout.number, layout.bits) {
+        (_, 0..=8) => count.max(3),
+        (_, 9..=16) => 2 * count.max(3),
+        (Number::Float, 17..=32) => 4 * count.max(3),
+        // Of these, later copies are narrower.
+        _ => 8 * count,
     };
-    let bytes_per_pixel = bytes_per_value * wanted.len().max(3) as u64;
     limits.check_picture(
         layout.width as u32,
         layout.height as u32,
@@ -40,12 +44,21 @@ pub fn samples(layout: &Layout, limits: &Limits) -> Result<(Samples, Option<u8>)
         values(layout, &wanted, limits)?
     };
     let (values, transparent) = values.without_alpha(layout, channels);
-    Ok((meaning(layout, values)?, transparent))
+    let (samples, stored) = match (layout.photometric, values) {
+        (
+            Photometric::WhiteIsZero | Photometric::BlackIsZero | Photometric::Rgb,
+            Values::Wide(wide),
+        ) => wide_samples(layout, wide),
+        (_, values) => (meaning(layout, values)?, Rescale::default()),
+    };
+    Ok((samples, stored, transparent))
 }
 
 /// Bits of a sample, where they are fewer than the type has.
 pub fn bits_stored(layout: &Layout, samples: &Samples) -> Option<u8> {
     match samples {
+        // Its bits are those of an index.
+        _ if layout.photometric == Photometric::Palette => None,
         Samples::Grey16(_) | Samples::GreySigned16(_) => Some(layout.bits as u8),
         _ => None,
     }
@@ -73,10 +86,22 @@ fn values(layout: &Layout, wanted: &[usize], limits: &Limits) -> Result<Values, 
             let v = signed(bits, v) as i16;
             if inverts(c) { !v } else { v }
         })?),
-        _ => Values::Float(picture(layout, wanted, limits, |c, v| {
-            let v = value(number, bits, v);
-            if inverts(c) { -v } else { v }
-        })?),
+        (Number::Float, 64) => {
+            Values::Wide(Wide::Double(picture(layout, wanted, limits, |c, v| {
+                let v = f64::from_bits(v);
+                if inverts(c) { -v } else { v }
+            })?))
+        }
+        (Number::Float, _) => {
+            Values::Wide(Wide::Single(picture(layout, wanted, limits, |c, v| {
+                let v = single(bits, v);
+                if inverts(c) { -v } else { v }
+            })?))
+        }
+        _ => Values::Wide(Wide::Whole(picture(layout, wanted, limits, |c, v| {
+            let v = whole(number, bits, v);
+            if inverts(c) { !v } else { v }
+        })?)),
     })
 }
 
@@ -99,13 +124,9 @@ impl Values {
                 let (v, share) = alpha::split(&v, channels, i16::MAX);
                 (Values::Signed16(v), share)
             }
-            Values::Float(v) => {
-                let opaque = match layout.number {
-                    Number::Float => 1.0,
-                    number => value(number, layout.bits, ones(layout.bits)),
-                };
-                let (v, share) = alpha::split(&v, channels, opaque);
-                (Values::Float(v), share)
+            Values::Wide(wide) => {
+                let (wide, share) = wide.without_alpha(layout, channels);
+                (Values::Wide(wide), share)
             }
         }
     }
@@ -117,19 +138,20 @@ fn meaning(layout: &Layout, values: Values) -> Result<Samples, Fault> {
     let is_rgb = layout.compression == Compression::Jpeg && !layout.planar;
     match (layout.photometric, values) {
         (Photometric::Palette, Values::Bits16(indices)) => looked_up(layout, &indices),
-        (Photometric::WhiteIsZero | Photometric::BlackIsZero, values) => Ok(grey(values)),
+        (Photometric::WhiteIsZero | Photometric::BlackIsZero, Values::Bits8(v)) => {
+            Ok(Samples::Grey8(v))
+        }
+        (Photometric::WhiteIsZero | Photometric::BlackIsZero, Values::Bits16(v)) => {
+            Ok(Samples::Grey16(v))
+        }
+        (Photometric::WhiteIsZero | Photometric::BlackIsZero, Values::Signed16(v)) => {
+            Ok(Samples::GreySigned16(v))
+        }
         (Photometric::YCbCr, Values::Bits8(ycc)) if !is_rgb => Ok(from_ycc(layout, &ycc)),
         (Photometric::YCbCr, Values::Bits8(rgb)) | (Photometric::Rgb, Values::Bits8(rgb)) => {
             Ok(grey_or_rgb8(rgb))
         }
-        (Photometric::Rgb, Values::Bits16(rgb)) => Ok(grey_or_rgb16(&rgb, top)),
-        (Photometric::Rgb, Values::Float(mut rgb)) => {
-            if layout.number == Number::Unsigned {
-                let top = value(layout.number, layout.bits, ones(layout.bits));
-                rgb.iter_mut().for_each(|v| *v /= top);
-            }
-            Ok(grey_or_rgb32(rgb))
-        }
+        (Photometric::Rgb, Values::Bits16(rgb)) => Ok(grey_or_rgb16(&rgb)),
         (Photometric::Cmyk, Values::Bits8(inks)) => Ok(from_inks(&inks, u8::MAX.into())),
         (Photometric::Cmyk, Values::Bits16(inks)) => Ok(from_inks(&inks, top.into())),
         _ => Err(Fault::unsupported(format!(
@@ -139,28 +161,37 @@ fn meaning(layout: &Layout, values: Values) -> Result<Samples, Fault> {
     }
 }
 
-fn grey(values: Values) -> Samples {
-    match values {
-        Values::Bits8(v) => Samples::Grey8(v),
-        Values::Bits16(v) => Samples::Grey16(v),
-        Values::Signed16(v) => Samples::GreySigned16(v),
-        Values::Float(mut v) => {
-            settle(&mut v);
-            Samples::GreyF32(v)
-        }
+/// Grey or RGB. No line leads back from colour, which has been brought to 8 bits.
+fn wide_samples(layout: &Layout, wide: Wide) -> (Samples, Rescale) {
+    let (values, stored) = wide.held(layout);
+    if layout.photometric != Photometric::Rgb {
+        return (Samples::GreyF32(values), stored);
+    }
+    match grey_or_rgb32(values, layout.number != Number::Float) {
+        grey @ Samples::GreyF32(_) => (grey, stored),
+        colour => (colour, Rescale::default()),
     }
 }
 
 /// Colours of a palette of 16 bits a channel, all red ones first (TIFF 6.0 section 5). Some writers
-/// fill 8 bits of them only.
+/// fill fewer bits. Grey keeps its bits where they are more than 8; colour is brought to 8.
 fn looked_up(layout: &Layout, indices: &[u16]) -> Result<Samples, Fault> {
     const COLOR_MAP: u16 = 320;
-    let map = layout.directory.numbers(COLOR_MAP).unwrap_or_default();
+    let mut map = layout.directory.numbers(COLOR_MAP).unwrap_or_default();
+    map.iter_mut().for_each(|v| *v = (*v).min(u16::MAX.into()));
     let size = map.len() / 3;
     if size == 0 || layout.bits > 16 || layout.number == Number::Float {
         return Err(Fault::damaged("the TIFF has no palette for its indices"));
     }
-    let shift = if map.iter().all(|&v| v <= 255) { 0 } else { 8 };
+    let largest = map.iter().copied().max().unwrap_or(0);
+    // Bytes that were moved up by eight bits, or spread over 16.
+    let is_bytes = map.iter().all(|v| [0, v >> 8].contains(&(v & 0xff)));
+    let shift = if is_bytes { 8 } else { bits_of(largest) - 8 };
+    let is_grey = (0..size).all(|i| map[i] == map[size + i] && map[i] == map[2 * size + i]);
+    if is_grey && shift > 0 && !is_bytes {
+        let grey = |&index: &u16| map[usize::from(index).min(size - 1)] as u16;
+        return Ok(Samples::Grey16(indices.iter().map(grey).collect()));
+    }
     let colour = |index: u16| {
         let at = usize::from(index).min(size - 1);
         [at, size + at, 2 * size + at].map(|at| (map[at] >> shift) as u8)

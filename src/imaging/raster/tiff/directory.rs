@@ -75,19 +75,33 @@ impl<'a> File<'a> {
         }
     }
 
+    /// A directory all of whose entries are there: the picture of one that lacks some may be another.
     pub fn directory(&self, at: u64) -> Option<Directory<'a>> {
+        let (directory, is_whole) = self.entries(at)?;
+        is_whole.then_some(directory)
+    }
+
+    /// A directory with those of its entries that are there, whatever their number is said to be.
+    pub fn directory_in_part(&self, at: u64) -> Option<Directory<'a>> {
+        self.entries(at).map(|(directory, _)| directory)
+    }
+
+    /// The whole entries that are there, and whether those are all.
+    fn entries(&self, at: u64) -> Option<(Directory<'a>, bool)> {
         let (count_size, entry_size) = if self.wide { (8, 20) } else { (2, 12) };
         let count = self.number(at, count_size)?;
         let start = at.checked_add(count_size as u64)?;
-        let length = count.checked_mul(entry_size)?;
-        let entries = self.at(start, length)?;
+        let room = (self.bytes.len() as u64).checked_sub(start)? / entry_size;
+        let length = count.min(room) * entry_size;
+        let is_whole = count <= room;
         // A file may end with its last directory, before the offset of the one that is not there.
-        let next = self.number(start.checked_add(length)?, self.offset_size());
-        Some(Directory {
+        let next = self.number(start + length, self.offset_size());
+        let directory = Directory {
             file: *self,
-            entries,
-            next: next.unwrap_or(0),
-        })
+            entries: self.at(start, length)?,
+            next: next.filter(|_| is_whole).unwrap_or(0),
+        };
+        Some((directory, is_whole))
     }
 
     /// The directories of the chain, each followed by those of its *SubIFDs* (tag 330).
@@ -200,6 +214,23 @@ mod tests {
         for cut in 0..bytes.len() {
             if let Some(file) = File::new(&bytes[..cut]) {
                 assert_eq!(file.directories().len(), usize::from(cut >= 22), "{cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn of_a_directory_in_part_the_whole_entries_are_read() {
+        let mut bytes = b"II\x2a\0\x08\0\0\0".to_vec();
+        bytes.extend([2, 0, 18, 1, 3, 0, 1, 0, 0, 0, 6, 0, 0, 0, 8, 0, 0, 0]);
+        for count in [2, 12, 255] {
+            bytes[8] = count;
+            for cut in 10..bytes.len() {
+                let file = File::new(&bytes[..cut]).expect("a file");
+                assert!(file.directory(file.first()).is_none(), "{count} {cut}");
+                let directory = file.directory_in_part(file.first()).expect("a directory");
+                let value = (cut >= 22).then_some(6);
+                assert_eq!(directory.number(274), value, "{count} {cut}");
+                assert_eq!(directory.next, 0, "{count} {cut}");
             }
         }
     }

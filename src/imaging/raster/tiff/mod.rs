@@ -14,6 +14,7 @@ mod colour;
 mod directory;
 mod layout;
 mod pixels;
+mod wide;
 
 use super::{Picture, orientation};
 use crate::imaging::{Fault, Limits};
@@ -28,7 +29,7 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, Fault> {
         .ok_or_else(|| Fault::damaged("the TIFF has no directory where it says that it is"))?;
     let directory = pages[at];
     let layout = Layout::read(file, directory, limits)?;
-    let (samples, transparent) = colour::samples(&layout, limits)?;
+    let (samples, stored, transparent) = colour::samples(&layout, limits)?;
     let orientation = directory.number(orientation::TAG);
     let orientation = orientation.and_then(orientation::of_number);
     Ok(Picture {
@@ -37,6 +38,7 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, Fault> {
             const XMP: u16 = 700;
             orientation::of_xmp(directory.bytes(XMP)?)
         }),
+        stored,
         transparent,
         page,
         ..Picture::plain(layout.width as u32, layout.height as u32, samples, "TIFF")

@@ -1,0 +1,162 @@
+//! Numbers of more than 16 bits, and floating point, as single precision.
+
+use super::chunk::largest_whole;
+use super::layout::{Layout, Number};
+use crate::domain::Rescale;
+use crate::imaging::raster::alpha;
+use crate::imaging::raster::channels::settle;
+use crate::imaging::wide::line;
+
+/// Interleaved samples of the type that loses nothing of them.
+pub enum Wide {
+    /// Whole numbers; see [`whole`](super::chunk::whole).
+    Whole(Vec<i64>),
+    /// Floating point of up to 32 bits.
+    Single(Vec<f32>),
+    Double(Vec<f64>),
+}
+
+/// Samples of single precision, and the line from them to what is stored.
+pub type Held = (Vec<f32>, Rescale);
+
+impl Wide {
+    /// The colours alone, and what alpha says.
+    pub fn without_alpha(self, layout: &Layout, channels: usize) -> (Wide, Option<u8>) {
+        match self {
+            Wide::Whole(v) => {
+                let opaque = largest_whole(layout.number, layout.bits);
+                let (v, share) = alpha::split(&v, channels, opaque);
+                (Wide::Whole(v), share)
+            }
+            Wide::Single(v) => {
+                let (v, share) = alpha::split(&v, channels, 1.0);
+                (Wide::Single(v), share)
+            }
+            Wide::Double(v) => {
+                let (v, share) = alpha::split(&v, channels, 1.0);
+                (Wide::Double(v), share)
+            }
+        }
+    }
+
+    /// As single precision, where need be without what all have in common, so that what differs in
+    /// the file still does.
+    pub fn held(self, layout: &Layout) -> Held {
+        match self {
+            Wide::Whole(v) => {
+                let lifts = (layout.number, layout.bits) == (Number::Unsigned, 64);
+                of_whole(&v, lifts)
+            }
+            Wide::Single(v) => of_singles(v),
+            Wide::Double(v) => of_doubles(&v),
+        }
+    }
+}
+
+/// Differences are taken before anything is rounded: double precision has 53 bits, and a number up
+/// to 64. Where it `lifts`, numbers are 2^63 lower than what they stand for.
+fn of_whole(values: &[i64], lifts: bool) -> Held {
+    let real = |v: i64| match lifts {
+        true => v.wrapping_sub(i64::MIN) as u64 as f64,
+        false => v as f64,
+    };
+    let low = values.iter().copied().min().unwrap_or(0);
+    let high = values.iter().copied().max().unwrap_or(0);
+    // Of two's complement, the difference of any two is a number without a sign.
+    let above = |v: i64| v.wrapping_sub(low) as u64;
+    if line(real(low), above(high) as f64) == Rescale::default() {
+        let values = values.iter().map(|&v| real(v) as f32);
+        return (values.collect(), Rescale::default());
+    }
+    let stored = Rescale {
+        slope: 1.0,
+        intercept: real(low),
+    };
+    (values.iter().map(|&v| above(v) as f32).collect(), stored)
+}
+
+fn of_singles(mut values: Vec<f32>) -> Held {
+    settle(&mut values);
+    let (low, high) = reach(values.iter().map(|&v| f64::from(v)), f64::MAX).unwrap_or((0.0, 0.0));
+    let stored = line(low, high - low);
+    if stored != Rescale::default() {
+        let sample = |v: f32| ((f64::from(v) - stored.intercept) / stored.slope) as f32;
+        values.iter_mut().for_each(|v| *v = sample(*v));
+    }
+    (values, stored)
+}
+
+/// What is no number, or endless, is as in [`settle`]. Only where nothing else differs are numbers
+/// believed that single precision would take for endless.
+fn of_doubles(values: &[f64]) -> Held {
+    const ENDLESS: f64 = 1e37;
+    /// The distance of two numbers that are nearer is finite.
+    const FARTHEST: f64 = f64::MAX / 4.0;
+    let within = |farthest| reach(values.iter().copied(), farthest);
+    let near = within(ENDLESS);
+    let (low, high) = near
+        .filter(|(low, high)| low < high)
+        .or_else(|| within(FARTHEST))
+        .unwrap_or((0.0, 0.0));
+    let stored = line(low, high - low);
+    let farthest = low.abs().max(high.abs());
+    let sample = |v: f64| {
+        let v = match v {
+            v if v.abs() <= farthest => v,
+            v if v > 0.0 => high,
+            _ => low,
+        };
+        ((v - stored.intercept) / stored.slope) as f32
+    };
+    (values.iter().map(|&v| sample(v)).collect(), stored)
+}
+
+/// Lowest and highest of the numbers nearer to 0 than that; `None` if there are none.
+fn reach(values: impl Iterator<Item = f64>, farthest: f64) -> Option<(f64, f64)> {
+    let near = values.filter(|v| v.abs() < farthest);
+    near.fold(None, |reach, v| {
+        let (low, high) = reach.unwrap_or((v, v));
+        Some((f64::min(low, v), f64::max(high, v)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_smallest_differences_of_whole_numbers_outlive_any_offset() {
+        for low in [i64::MIN, -(1 << 40), 1 << 31, i64::MAX - 3] {
+            for lifts in [false, true] {
+                let (values, stored) = of_whole(&[low, low + 1, low + 3], lifts);
+                if !(lifts && low == i64::MIN) {
+                    assert_eq!(values, [0.0, 1.0, 3.0], "{low} {lifts}");
+                    continue;
+                }
+                // Nothing is to be taken off 0.
+                assert_eq!((values, stored), (vec![0.0, 1.0, 3.0], Rescale::default()));
+            }
+        }
+        assert_eq!(of_whole(&[-5, 70_000], false).0, [-5.0, 70_000.0]);
+        let ends = of_whole(&[i64::MIN, i64::MAX], false).0;
+        let end = 2_f32.powi(63);
+        assert_eq!(ends, [-end, end]);
+    }
+
+    #[test]
+    fn floating_point_of_any_size_differs_as_it_is_stored() {
+        for scale in [1e-60, 1e-320, 1.0, 1e60, 1e300] {
+            let (values, stored) = of_doubles(&[0.0, scale, 3.0 * scale, f64::NAN, f64::INFINITY]);
+            assert!(values[1] > values[0] && values[2] > values[1], "{scale}");
+            assert_eq!((values[3], values[4]), (values[0], values[2]), "{scale}");
+            let top = f64::from(values[2]) * stored.slope + stored.intercept;
+            assert!((top / (3.0 * scale) - 1.0).abs() < 1e-3, "{scale}: {top}");
+        }
+        let (values, stored) = of_doubles(&[1e9, 1e9 + 16.0, 1e9 + 64.0, f64::MAX]);
+        assert_eq!(values, [0.0, 0.25, 1.0, 1.0]);
+        assert_eq!((stored.slope, stored.intercept), (64.0, 1e9));
+        let (values, _) = of_singles(vec![1e-42, 3e-42, f32::NAN]);
+        assert_eq!((values[0], values[1], values[2]), (0.0, 1.0, 0.0));
+        assert_eq!(of_doubles(&[f64::NAN; 2]).0, [0.0; 2]);
+    }
+}
