@@ -166,7 +166,8 @@ fn floating_point_keeps_its_scale() {
     assert_eq!(r.samples, Samples::GreyF32(vec![-0.5, 0.25, 3.5, -0.5]));
     assert_eq!(
         of(&|v| [v, 1.0, 0.0]).samples,
-        Samples::Rgb8(vec![0, 255, 0, 64, 255, 0, 255, 255, 0, 0, 255, 0])
+        // Of 255, as the largest value is.
+        Samples::Rgb8(vec![0, 73, 0, 18, 73, 0, 255, 73, 0, 0, 73, 0])
     );
 }
 

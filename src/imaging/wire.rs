@@ -542,6 +542,26 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_text_arrives_clean_and_no_longer_than_a_header_has_it() {
+        let text = format!("\u{1b}]0;{}\u{7}", "é".repeat(LONGEST_TEXT));
+        let answer = Ok(radiograph_of_no_file(
+            Samples::Grey8(vec![1]),
+            1,
+            Some(text),
+        ));
+        let Some(Ok(film)) = read_answer(&NONCE, &sent(&answer)) else {
+            panic!("an answer");
+        };
+        let name = film.patient.name.expect("a name");
+        assert!(name.len() <= LONGEST_TEXT && name.ends_with('é'), "{name}");
+        assert!(!name.contains(char::is_control));
+        let mut many = vec![0; size_of::<usize>()];
+        many[..4].copy_from_slice(&1_000_000_u32.to_ne_bytes());
+        many.resize(2_000_000, 0);
+        assert_eq!(whole::<Vec<Objection>>(&many), None);
+    }
+
     proptest! {
         #[test]
         fn answers_arrive_as_they_were_sent(
@@ -549,6 +569,7 @@ mod tests {
             width in prop_oneof![Just(1_usize), Just(2), Just(4)],
             text in proptest::option::of(".{0,9}"),
         ) {
+            let text = text.map(|text| clean_text(&text));
             let answer = Ok(radiograph_of_no_file(samples, width, text));
             prop_assert_eq!(read_answer(&NONCE, &sent(&answer)), Some(answer));
         }

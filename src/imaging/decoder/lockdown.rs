@@ -42,6 +42,8 @@ mod linux {
 
     /// What holds for threads that are started later as well.
     pub fn begin(terms: &Terms, descriptors_closed: bool) -> Confinement {
+        // It was started as what the program itself is, whose name says nothing.
+        let _ = rustix::thread::set_name(c"cxr-decoder");
         let no_core = limit(Resource::Core, 0);
         Confinement {
             ends_with_parent: ends_with(terms.parent),

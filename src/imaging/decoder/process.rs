@@ -149,7 +149,6 @@ fn launch(program: &Path) -> io::Result<(Channel, Child)> {
     let output = theirs.try_clone()?;
     let mut command = Command::new(std::path::absolute(program)?);
     command
-        .arg0("cxr")
         .arg(WORKER_ARGUMENT)
         .env_clear()
         .current_dir("/")
