@@ -69,6 +69,7 @@ fn collapse<T: Copy + PartialEq>(rgb: &[T]) -> Option<Vec<T>> {
 }
 
 /// ITU-R BT.601 as JFIF has it, with 8 bits: luma and two colour differences about 128.
+#[cfg(feature = "jpeg2000")]
 pub(super) fn rgb_of_ycc([y, cb, cr]: [f32; 3]) -> [u8; 3] {
     let (cb, cr) = (cb - 128.0, cr - 128.0);
     let red = y + 1.402 * cr;
