@@ -520,6 +520,10 @@ fn pages_are_told_and_a_reduced_copy_is_no_film() {
     assert_eq!(word(vec![copy(254, 1), film()]), thumbnail_first);
     assert_eq!(word(vec![copy(255, 2), film()]), thumbnail_first);
     assert_eq!(word(vec![copy(254, 1).with_inner(film())]), thumbnail_first);
+    // Many do not say so, and show it by their size.
+    let small = Page::new(WIDTH / 4, HEIGHT / 4, 8, 1);
+    let small = small.packed(&vec![7; (WIDTH / 4) * (HEIGHT / 4)]);
+    assert_eq!(word(vec![small, film()]), thumbnail_first);
     // A copy and nothing else is what there is.
     assert_eq!(read(&Tiff::of(copy(254, 1)).file()).width, 8);
 }

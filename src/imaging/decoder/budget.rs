@@ -29,9 +29,12 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    /// For films of which each may take `largest` bytes.
+    /// For films of which each may take `largest` bytes, or half of what there is: where that is less,
+    /// the system would end the program with its decoder.
     pub fn new(largest: u64) -> Self {
-        Self::of(machine_memory().unwrap_or(0) / PART, largest)
+        let memory = machine_memory();
+        let largest = memory.map_or(largest, |memory| largest.min(memory / 2));
+        Self::of(memory.unwrap_or(0) / PART, largest)
     }
 
     fn of(total: u64, largest: u64) -> Self {

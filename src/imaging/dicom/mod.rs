@@ -22,7 +22,7 @@ mod tables;
 mod wide;
 
 use std::borrow::Cow;
-use std::io::Read;
+use std::io::{self, Read};
 
 use dicom_dictionary_std::uids;
 
@@ -67,7 +67,12 @@ fn inflate(bytes: &[u8], longest: u64) -> Result<Vec<u8>, Fault> {
     flate2::read::DeflateDecoder::new(bytes)
         .take(longest.saturating_add(1))
         .read_to_end(&mut inflated)
-        .map_err(|e| Fault::damaged(format!("deflated data: {e}")))?;
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::OutOfMemory => {
+                Fault::too_large("deflated data of more than memory holds")
+            }
+            _ => Fault::damaged(format!("deflated data: {error}")),
+        })?;
     if inflated.len() as u64 > longest {
         return Err(Fault::too_large(format!(
             "deflated data of more than {longest} bytes"

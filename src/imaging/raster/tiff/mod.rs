@@ -46,18 +46,35 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, Fault> {
 }
 
 /// Which page is the film, counted from 0, and what is to be said of it: the first that is no reduced
-/// copy and no mask, as the pages themselves say.
+/// copy and no mask, as the pages themselves say, or as their sizes do.
 fn film(pages: &[Directory]) -> Option<(usize, Option<(u32, u32)>)> {
     let mut full = (0..pages.len()).filter(|&at| !is_beside_a_film(&pages[at]));
-    let Some(at) = full.next() else {
+    let Some(first) = full.next() else {
         return (!pages.is_empty()).then_some((0, None));
     };
+    let at = full
+        .clone()
+        .find(|&at| is_reduced(&pages[first], &pages[at]));
+    let at = at.unwrap_or(first);
     let word = match (at, full.count()) {
         (0, 0) => None,
         (0, more) => Some((1, more as u32 + 1)),
         _ => Some((at as u32 + 1, pages.len() as u32)),
     };
     Some((at, word))
+}
+
+/// Whether a page has the shape of another that is at least twice as wide, as far as whole pixels can
+/// tell: many writers put a thumbnail first and do not say so.
+fn is_reduced(page: &Directory, film: &Directory) -> bool {
+    const WIDTH: u16 = 256;
+    const LENGTH: u16 = 257;
+    let size = |page: &Directory| page.number(WIDTH).zip(page.number(LENGTH));
+    let (Some((width, height)), Some((wide, tall))) = (size(page), size(film)) else {
+        return false;
+    };
+    let (across, down) = (wide.saturating_mul(height), tall.saturating_mul(width));
+    wide >= width.saturating_mul(2) && across.abs_diff(down) <= wide.max(tall)
 }
 
 /// *NewSubfileType* or the older *SubfileType* says that it is a reduced copy or a mask of another
