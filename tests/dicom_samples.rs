@@ -778,17 +778,22 @@ fn floating_point_is_read_as_it_is() {
 
 #[test]
 fn what_is_no_number_or_padding_is_as_dark_as_the_darkest() {
-    let greys = |values: &[f32], file| grey_values(&read(&single(values, file).file(EXPLICIT)));
+    // Above the darkest.
+    let greys = |values: &[f32], file: Dicom| {
+        let greys = grey_values(&read(&single(values, file).file(EXPLICIT)));
+        let darkest = greys.iter().copied().fold(f32::INFINITY, f32::min);
+        greys.into_iter().map(|v| v - darkest).collect::<Vec<_>>()
+    };
     let values = [f32::NAN, 2.0, f32::INFINITY, 1.0];
-    assert_eq!(greys(&values, float_film()), [1.0, 2.0, 2.0, 1.0]);
+    assert_eq!(greys(&values, float_film()), [0.0, 1.0, 1.0, 0.0]);
     let negative = float_film().text(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "MONOCHROME1");
-    assert_eq!(greys(&values, negative), [-2.0, -2.0, -2.0, -1.0]);
+    assert_eq!(greys(&values, negative), [0.0, 0.0, 0.0, 1.0]);
 
     let values = [-1000.0, 2.0, -998.0, 1.0];
     let padded = float_film()
         .with(tags::FLOAT_PIXEL_PADDING_VALUE, VR::FL, -1000.0_f32)
         .with(tags::FLOAT_PIXEL_PADDING_RANGE_LIMIT, VR::FL, -998.0_f32);
-    assert_eq!(greys(&values, padded), [1.0, 2.0, 1.0, 1.0]);
+    assert_eq!(greys(&values, padded), [0.0, 1.0, 0.0, 0.0]);
 
     let none = greys(&[f32::NAN; 4], float_film());
     assert!(none.iter().all(|v| v.is_finite() && *v == none[0]));
