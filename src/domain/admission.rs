@@ -48,7 +48,7 @@ pub enum Objection {
     /// Of a picture file of several pages, which one this is, counted from 1. Pages before it are
     /// reduced copies of it, or masks.
     Page { page: u32, of: u32 },
-    /// Some pixels of a picture file are transparent, so many per cent of them. Colours are read as they
+    /// This share of a picture file's pixels is transparent, in per cent. Colours are read as they
     /// are, and what was left beneath a film that was cut out may be anything.
     PartlyTransparent { percent: u8 },
 }

@@ -4,7 +4,7 @@
 //! A target takes any bytes and returns, soon. What it asserts holds for every input: samples fill the
 //! picture, what was read can be written and is read as the same again, an error is one line.
 //!
-//! A panic inside somebody else's decoder is caught and costs one file (`imaging`'s second wall), so it
+//! A panic inside a decoder of another crate is caught and costs one file (`imaging`'s second wall), so it
 //! ends a target only where the parser is our own.
 
 mod dicom;
