@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::Path;
 
 use cxr::domain::{PixelTransform, Radiograph, Samples};
-use cxr::imaging::{Fault, Limits, looks_like_image, open};
+use cxr::imaging::{Fault, Limits, grey_values, looks_like_image, open};
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use image::codecs::jpeg::JpegEncoder;
@@ -270,11 +270,14 @@ fn a_border_of_nan_is_dark_and_white_is_zero_turns_every_type() {
     let page = Page::new(2, 2, 32, 1)
         .packed(&stored)
         .with(339, Value::Short(vec![3]));
-    let expected = Samples::GreyF32(vec![2.0, 2.0, 5.0, 5.0]);
-    assert_eq!(read(&Tiff::of(page.clone()).file()).samples, expected);
+    let film = read(&Tiff::of(page.clone()).file());
+    assert_eq!(grey_values(&film), [2.0, 2.0, 5.0, 5.0]);
     let white_is_zero = |page: Page| read(&Tiff::of(page.with(262, Value::Short(vec![0]))).file());
-    let expected = Samples::GreyF32(vec![-5.0, -2.0, -5.0, -5.0]);
-    assert_eq!(white_is_zero(page).samples, expected);
+    let turned = [-5.0, -2.0, -5.0, -5.0];
+    assert_eq!(grey_values(&white_is_zero(page)), turned);
+    // As a film is that was saved bone-black.
+    let inverted = !film.inverted;
+    assert_eq!(grey_values(&Radiograph { inverted, ..film }), turned);
 
     let page = |bits| Page::new(2, 1, bits, 1).packed(&[0, 5]);
     assert_eq!(

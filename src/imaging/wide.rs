@@ -3,6 +3,9 @@
 
 use crate::domain::Rescale;
 
+/// What stands for padding and for what is no number among samples from 0 to 1.
+pub(super) const NOTHING: i32 = -1;
+
 /// From samples of single precision to values between `low` and `low + span`: none, if it holds
 /// them and what differs between them; or else from the lowest at 0 to the highest at 1.
 pub(super) fn line(low: f64, span: f64) -> Rescale {

@@ -140,20 +140,14 @@ fn with_samples(r: Radiograph, code: u8, attached: &Attachment) -> Option<Radiog
         && expected != 0
         && attached.length() == expected as u64;
     let samples = is_sound.then(|| match code {
-        0 => numbers(expected, attached).map(Samples::Grey8),
-        1 => numbers(expected, attached).map(Samples::Grey16),
-        2 => numbers(expected, attached).map(Samples::GreySigned16),
-        3 => numbers(expected, attached).map(Samples::GreyF32),
-        _ => numbers(expected, attached).map(Samples::Rgb8),
-    })??;
+        0 => attached.numbers().map(Samples::Grey8),
+        1 => attached.numbers().map(Samples::Grey16),
+        2 => attached.numbers().map(Samples::GreySigned16),
+        3 => attached.numbers().map(Samples::GreyF32),
+        _ => attached.numbers().map(Samples::Rgb8),
+    })?;
+    let samples = samples.ok()?;
     Some(Radiograph { samples, ..r })
-}
-
-/// All that is attached, which is so many bytes.
-fn numbers<T: bytemuck::Pod>(bytes: usize, attached: &Attachment) -> Option<Vec<T>> {
-    let mut v = vec![T::zeroed(); bytes / size_of::<T>()];
-    attached.read_into(bytemuck::cast_slice_mut(&mut v)).ok()?;
-    Some(v)
 }
 
 /// What can be written, and read back. Reading is `None` where the bytes are not what they should be.

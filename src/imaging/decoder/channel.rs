@@ -2,27 +2,33 @@
 //! goes with them.
 //!
 //! A message is a header (the protocol, the length of its text and what is attached), the text, and
-//! then the attachment if that is bytes. An attachment is otherwise a descriptor of shared memory, which
-//! goes with the header (`SCM_RIGHTS`): a film and its samples are many megabytes, and are then
-//! copied without two processes waiting for each other.
+//! then the attachment if that is bytes. A film is a descriptor of shared memory, which goes with the
+//! header (`SCM_RIGHTS`); its samples lie in a [`Window`] that both processes have mapped. They are many
+//! megabytes, and are then copied without two processes waiting for each other.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
+use std::mem::MaybeUninit;
+use std::ops::Deref;
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sha2::{Digest, Sha256};
+use memmap2::Mmap;
 
-use super::shared_memory;
+use super::shared_memory::{self, Window};
 use crate::domain::ContentId;
 
 /// What a message carries besides its text.
 #[derive(Debug)]
 pub(in crate::imaging) enum Attachment {
     /// The first bytes of shared memory. A film's is sealed, so that the process decodes what the
-    /// program hashes; samples are copied once, and what becomes of them afterwards changes nothing.
+    /// program hashes.
     Shared { file: File, length: u64 },
+    /// The first bytes of the channel's window. They are copied once, and what becomes of them
+    /// afterwards changes nothing.
+    Window { window: Arc<Window>, length: u64 },
     /// Where the system has no such memory, or lets files be so long only (`ulimit -f`) and counts
     /// it as one, the bytes themselves.
     Bytes(Vec<u8>),
@@ -47,10 +53,10 @@ impl Attachment {
         })
     }
 
-    /// These bytes, in memory that may be used again: its pages are taken once.
-    pub fn of(bytes: &[u8], used: Option<File>) -> Self {
+    /// These bytes, in memory of their own.
+    pub fn of(bytes: &[u8]) -> Self {
         let length = bytes.len() as u64;
-        let shared = used.map_or_else(shared_memory::create, Ok);
+        let shared = shared_memory::create();
         let shared = shared.and_then(|file| file.write_all_at(bytes, 0).map(|()| file));
         match shared {
             Ok(file) => Attachment::Shared { file, length },
@@ -61,52 +67,89 @@ impl Attachment {
     /// In bytes.
     pub fn length(&self) -> u64 {
         match self {
-            Attachment::Shared { length, .. } => *length,
+            Attachment::Shared { length, .. } | Attachment::Window { length, .. } => *length,
             Attachment::Bytes(bytes) => bytes.len() as u64,
         }
     }
 
-    /// Fills `buffer`, which must be as long as this is.
-    pub fn read_into(&self, buffer: &mut [u8]) -> io::Result<()> {
-        match self {
-            _ if buffer.len() as u64 != self.length() => Err(io::ErrorKind::InvalidInput.into()),
-            Attachment::Shared { file, .. } => file.read_exact_at(buffer, 0),
-            Attachment::Bytes(bytes) => {
-                buffer.copy_from_slice(bytes);
-                Ok(())
-            }
+    /// The numbers that it holds, in memory that is written once: a film is many megabytes.
+    ///
+    /// # Errors
+    /// If it does not hold a whole number of them, or there is no memory for them.
+    pub fn numbers<T: bytemuck::AnyBitPattern>(&self) -> io::Result<Vec<T>> {
+        let length = self.length() as usize;
+        if !length.is_multiple_of(size_of::<T>()) {
+            return Err(io::ErrorKind::InvalidData.into());
         }
+        let count = length / size_of::<T>();
+        let mut numbers = Vec::new();
+        numbers.try_reserve_exact(count)?;
+        let spare = numbers.spare_capacity_mut().as_mut_ptr();
+        // SAFETY: the vector has room for so many numbers, which are so many bytes.
+        let bytes = unsafe { std::slice::from_raw_parts_mut(spare.cast(), length) };
+        self.fill(bytes)?;
+        // SAFETY: `fill` wrote all bytes of them, and any bytes are a number of this type.
+        unsafe { numbers.set_len(count) };
+        Ok(numbers)
     }
 
-    /// All of it, in memory of one's own.
-    pub fn to_vec(&self) -> io::Result<Vec<u8>> {
-        let length = self.length() as usize;
-        let mut bytes = Vec::new();
-        bytes.try_reserve_exact(length)?;
-        bytes.resize(length, 0);
-        self.read_into(&mut bytes)?;
-        Ok(bytes)
+    /// Writes every byte of `buffer`, which is as long as this is.
+    fn fill(&self, mut buffer: &mut [MaybeUninit<u8>]) -> io::Result<()> {
+        let file = match self {
+            Attachment::Bytes(bytes) => {
+                buffer.write_copy_of_slice(bytes);
+                return Ok(());
+            }
+            Attachment::Window { window, .. } => return window.read(buffer),
+            Attachment::Shared { file, .. } => file,
+        };
+        let mut at = 0;
+        while !buffer.is_empty() {
+            let (read, rest) = rustix::io::pread(file, buffer, at)?;
+            if read.is_empty() {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            at += read.len() as u64;
+            buffer = rest;
+        }
+        Ok(())
+    }
+
+    /// All of it, where it lies.
+    ///
+    /// # Errors
+    /// If it is shared and may still change.
+    pub fn contents(&self) -> io::Result<Contents<'_>> {
+        match self {
+            Attachment::Bytes(bytes) => Ok(Contents::Bytes(bytes)),
+            Attachment::Shared { file, length } => {
+                shared_memory::map_sealed(file, *length).map(Contents::Mapped)
+            }
+            Attachment::Window { .. } => Err(io::ErrorKind::InvalidInput.into()),
+        }
     }
 
     /// Which image these bytes are.
     pub fn content_id(&self) -> io::Result<ContentId> {
-        /// Fits the processor's nearer caches.
-        const PIECE: usize = 128 << 10;
-        let mut hasher = Sha256::new();
+        let contents = self.contents()?;
+        Ok(crate::imaging::content_id(&contents))
+    }
+}
+
+/// The bytes of an attachment.
+pub(in crate::imaging) enum Contents<'a> {
+    Mapped(Mmap),
+    Bytes(&'a [u8]),
+}
+
+impl Deref for Contents<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
         match self {
-            Attachment::Bytes(bytes) => hasher.update(bytes),
-            Attachment::Shared { file, length } => {
-                let mut piece = vec![0; PIECE];
-                let mut at = 0;
-                while at < *length {
-                    let read = piece.len().min((length - at) as usize);
-                    file.read_exact_at(&mut piece[..read], at)?;
-                    hasher.update(&piece[..read]);
-                    at += read as u64;
-                }
-            }
+            Contents::Mapped(mapped) => mapped,
+            Contents::Bytes(bytes) => bytes,
         }
-        Ok(ContentId::from_digest(hasher.finalize().into()))
     }
 }
 
@@ -130,10 +173,11 @@ enum Kind {
     Nothing = 0,
     Descriptor = 1,
     Bytes = 2,
+    Window = 3,
 }
 
 /// The protocol and its version. A program that is no decoder is known by its first byte.
-const PROTOCOL: &[u8; 13] = b"cxr decoder 4";
+const PROTOCOL: &[u8; 13] = b"cxr decoder 5";
 
 impl Header {
     const LENGTH: usize = PROTOCOL.len() + 17;
@@ -146,6 +190,7 @@ impl Header {
                 None => Kind::Nothing,
                 Some(Attachment::Shared { .. }) => Kind::Descriptor,
                 Some(Attachment::Bytes(_)) => Kind::Bytes,
+                Some(Attachment::Window { .. }) => Kind::Window,
             },
         }
     }
@@ -162,6 +207,7 @@ impl Header {
             [0] => Kind::Nothing,
             [1] => Kind::Descriptor,
             [2] => Kind::Bytes,
+            [3] => Kind::Window,
             _ => return None,
         };
         Some(Header {
@@ -182,6 +228,8 @@ pub(super) struct Longest {
 #[derive(Debug)]
 pub(super) struct Channel {
     socket: UnixStream,
+    /// Where samples lie that come or go.
+    window: Option<Arc<Window>>,
     /// How long it may go on; for ever if nothing is said.
     patience: Option<Patience>,
 }
@@ -203,6 +251,7 @@ impl Channel {
     pub fn new(socket: UnixStream) -> Self {
         Channel {
             socket,
+            window: None,
             patience: None,
         }
     }
@@ -214,6 +263,25 @@ impl Channel {
         self.socket.set_write_timeout(Some(slice))?;
         self.patience = Some(Patience { left: time, slice });
         Ok(())
+    }
+
+    /// Has both ends share a window, of which this is one.
+    pub fn share(&mut self, window: Window) {
+        self.window = Some(Arc::new(window));
+    }
+
+    /// These bytes, in the window where they fit.
+    pub fn attachment(&mut self, bytes: &[u8]) -> Attachment {
+        let window = self.window.as_mut();
+        // What the last message had there has been read.
+        let written = window.is_some_and(|w| Arc::get_mut(w).is_some_and(|w| w.write(bytes)));
+        match &self.window {
+            Some(window) if written => Attachment::Window {
+                window: window.clone(),
+                length: bytes.len() as u64,
+            },
+            _ => Attachment::of(bytes),
+        }
     }
 
     pub fn send(&mut self, text: &[u8], attachment: Option<&Attachment>) -> io::Result<()> {
@@ -270,6 +338,14 @@ impl Channel {
                     return Err(refused("memory of another length"));
                 }
                 Some(Attachment::Shared { file, length })
+            }
+            Kind::Window => {
+                let window = self.window.as_ref().ok_or_else(|| refused("no window"))?;
+                let (window, length) = (window.clone(), header.attachment);
+                if length > window.length() {
+                    return Err(refused("more than the window holds"));
+                }
+                Some(Attachment::Window { window, length })
             }
         };
         Ok(Some(Message { text, attachment }))

@@ -212,7 +212,7 @@ impl Decoder {
         };
         self.prepare(memory, state)?;
         let State::Running(process) = state else {
-            let bytes = copy.to_vec().map_err(Fault::unreadable)?;
+            let bytes = copy.contents().map_err(Fault::unreadable)?;
             return Ok(super::decode(&bytes, &limits));
         };
         Ok(process.decode(&copy, &limits).unwrap_or_else(|fault| {

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use super::WORKER_ARGUMENT;
 use super::channel::{Attachment, Channel, Longest, Message};
 use super::confinement::{Attempts, Confinement};
+use super::shared_memory::Window;
 use crate::domain::Radiograph;
 use crate::imaging::wire::{self, Nonce, Task, Terms};
 use crate::imaging::{Fault, Limits};
@@ -23,6 +24,9 @@ const GREETING: Duration = Duration::from_secs(20);
 
 /// Descriptions and lookup tables of a film.
 const LONGEST_DESCRIPTION: u64 = 2 << 20;
+
+/// Bytes of memory for samples that are kept from film to film: those of most films fit.
+const WINDOW: u64 = 64 << 20;
 
 /// What a process says of itself.
 const SHORT: Longest = Longest {
@@ -164,7 +168,15 @@ fn launch(program: &Path) -> io::Result<(Channel, Child)> {
 
 fn greet(channel: &mut Channel, terms: &Terms) -> io::Result<Confinement> {
     channel.allow(GREETING)?;
-    channel.send(&wire::write_terms(terms), None)?;
+    // Where there is none, samples come otherwise.
+    let window = Window::create(WINDOW).ok().map(|(file, window)| {
+        channel.share(window);
+        Attachment::Shared {
+            file,
+            length: WINDOW,
+        }
+    });
+    channel.send(&wire::write_terms(terms), window.as_ref())?;
     let greeting = received(channel, SHORT)?;
     wire::read_greeting(&greeting.text).ok_or_else(nonsense)
 }
@@ -245,7 +257,7 @@ fn spawn(command: Command) -> io::Result<Child> {
 #[cfg(test)]
 mod tests {
     use std::fs::File;
-    use std::io::Write;
+    use std::io::{Seek, Write};
     use std::os::fd::OwnedFd;
 
     use super::super::shared_memory;
@@ -262,22 +274,30 @@ mod tests {
         reply: impl FnOnce(&mut Channel, Nonce) + Send,
     ) -> io::Result<Result<Radiograph, Fault>> {
         let (ours, theirs) = UnixStream::pair().expect("a socket");
+        let (mut ours, mut theirs) = (Channel::new(ours), Channel::new(theirs));
+        if let Ok((file, window)) = Window::create(PIXELS.len() as u64) {
+            theirs.share(Window::open(&file).expect("the other end"));
+            ours.share(window);
+        }
         let limits = Limits {
             timeout: Duration::from_secs(5),
             max_memory: 1 << 20,
             ..Limits::default()
         };
-        let file = Attachment::of(FILE, None);
+        let mut file = tempfile::tempfile().expect("a file");
+        file.write_all(FILE).expect("written");
+        file.rewind().expect("its start");
+        let file = Attachment::copied(&file, limits.max_file_bytes).expect("a copy");
         thread::scope(|scope| {
             scope.spawn(move || {
-                let mut channel = Channel::new(theirs);
+                let mut channel = theirs;
                 let request = channel.receive(LONGEST).expect("whole").expect("a request");
                 let (nonce, _) = wire::read_request(&request.text).expect("a request");
-                let handed = request.attachment.expect("a file").to_vec();
-                assert_eq!(handed.expect("its bytes"), FILE);
+                let handed = request.attachment.expect("a file");
+                assert_eq!(handed.numbers::<u8>().expect("its bytes"), FILE);
                 reply(&mut channel, nonce);
             });
-            ask(&mut Channel::new(ours), &file, &limits)
+            ask(&mut ours, &file, &limits)
         })
     }
 
@@ -303,22 +323,49 @@ mod tests {
 
     #[test]
     fn an_answer_is_a_film_of_the_file_that_was_handed_over() {
-        let film = answered(|channel, nonce| {
-            let samples = Attachment::of(PIXELS, None);
+        let content = crate::imaging::content_id(FILE);
+        let expected = Radiograph { content, ..film() };
+        for in_window in [false, true] {
+            let film = answered(|channel, nonce| {
+                let samples = match in_window {
+                    true => channel.attachment(PIXELS),
+                    false => Attachment::of(PIXELS),
+                };
+                let sent = channel.send(&description(nonce), Some(&samples));
+                sent.expect("an answer");
+            });
+            assert_eq!(film.expect("a conversation"), Ok(expected.clone()));
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn samples_lie_in_the_window_where_they_fit() {
+        answered(|channel, nonce| {
+            let fits = channel.attachment(PIXELS);
+            assert!(matches!(fits, Attachment::Window { length: 4, .. }));
+            drop(fits);
+            let too_long = channel.attachment(&[0; 5]);
+            assert!(matches!(too_long, Attachment::Shared { length: 5, .. }));
+            let sent = channel.send(&description(nonce), None);
+            sent.expect("an answer");
+        })
+        .expect_err("no samples");
+        refused("more than the window holds", |channel, nonce| {
+            let Attachment::Window { window, .. } = channel.attachment(PIXELS) else {
+                panic!("no window");
+            };
+            let samples = Attachment::Window { window, length: 5 };
             let sent = channel.send(&description(nonce), Some(&samples));
             sent.expect("an answer");
         });
-        let content = crate::imaging::content_id(FILE);
-        let expected = Radiograph {
-            content,
-            ..self::film()
-        };
-        assert_eq!(film.expect("a conversation"), Ok(expected));
+        let file = shared_memory::create().expect("memory");
+        Window::open(&file).expect_err("memory that can be cut");
     }
 
     #[test]
     fn a_forged_answer_is_refused() {
-        let samples = |bytes: &[u8]| Attachment::of(bytes, None);
+        let samples = |bytes: &[u8]| Attachment::of(bytes);
         refused("another nonce", |channel, mut nonce| {
             nonce[3] ^= 1;
             let sent = channel.send(&description(nonce), Some(&samples(PIXELS)));
@@ -369,7 +416,7 @@ mod tests {
         let error = thread::scope(|scope| {
             scope.spawn(move || {
                 // One byte after the other, always in time for the next.
-                for byte in b"cxr decoder 4".repeat(9) {
+                for byte in b"cxr decoder 5".repeat(9) {
                     thread::sleep(time / 10);
                     if (&theirs).write_all(&[byte]).is_err() {
                         return;

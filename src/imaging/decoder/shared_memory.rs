@@ -14,6 +14,7 @@ mod linux {
     use std::os::fd::{AsFd, OwnedFd};
     use std::os::unix::net::UnixStream;
 
+    use memmap2::{Mmap, MmapOptions, MmapRaw};
     use rustix::fs::{
         MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, fstat, memfd_create,
     };
@@ -53,6 +54,77 @@ mod linux {
         Ok(fstat(file)?.st_size as u64)
     }
 
+    /// The first bytes of sealed memory, where they lie.
+    ///
+    /// # Errors
+    /// If it is not sealed, or there is no room.
+    pub fn map_sealed(file: &File, length: u64) -> io::Result<Mmap> {
+        if !fcntl_get_seals(file)?.contains(SealFlags::SHRINK | SealFlags::WRITE) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "not sealed"));
+        }
+        // SAFETY: nothing can change or cut what is sealed so.
+        unsafe { MmapOptions::new().len(length as usize).populate().map(file) }
+    }
+
+    /// Memory that two processes have mapped for as long as they talk, so that no page of it is taken
+    /// or mapped anew for a film. One writes what the other copies once it is told to.
+    #[derive(Debug)]
+    pub struct Window(MmapRaw);
+
+    impl Window {
+        /// The two ends of a new one: what another process may map, and our own to read from. Only the
+        /// pages that are written to take memory.
+        pub fn create(length: u64) -> io::Result<(File, Self)> {
+            let file = create()?;
+            file.set_len(length)?;
+            // A page that is cut away would end whoever touches it.
+            fcntl_add_seals(&file, SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW)?;
+            let mapped = MmapOptions::new().map_raw_read_only(&file)?;
+            Ok((file, Window(mapped)))
+        }
+
+        /// The end to write to.
+        pub fn open(file: &File) -> io::Result<Self> {
+            if !fcntl_get_seals(file)?.contains(SealFlags::SHRINK) {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "not sealed"));
+            }
+            MmapOptions::new().map_raw(file).map(Window)
+        }
+
+        pub fn length(&self) -> u64 {
+            self.0.len() as u64
+        }
+
+        /// From its start on. For the end that was [opened](Self::open); false if there is no room.
+        pub fn write(&mut self, bytes: &[u8]) -> bool {
+            if bytes.len() > self.0.len() {
+                return false;
+            }
+            // SAFETY: it is mapped for writing, is long enough, cannot be cut, and lies in no slice.
+            unsafe {
+                self.0
+                    .as_mut_ptr()
+                    .copy_from_nonoverlapping(bytes.as_ptr(), bytes.len())
+            };
+            true
+        }
+
+        /// Its first bytes, which the other process might go on changing: any bytes will do.
+        pub fn read(&self, to: &mut [MaybeUninit<u8>]) -> io::Result<()> {
+            if to.len() > self.0.len() {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            // SAFETY: it is mapped, long enough and cannot be cut. No reference is made to it, and
+            // bytes are bytes whenever they were written.
+            unsafe {
+                self.0
+                    .as_ptr()
+                    .copy_to_nonoverlapping(to.as_mut_ptr().cast(), to.len())
+            };
+            Ok(())
+        }
+    }
+
     /// Sends bytes and with them a descriptor; how many bytes.
     pub fn send(socket: &UnixStream, bytes: &[u8], file: &File) -> io::Result<usize> {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
@@ -87,8 +159,11 @@ mod linux {
 mod none {
     use std::fs::File;
     use std::io::{self, Read};
+    use std::mem::MaybeUninit;
     use std::os::fd::OwnedFd;
     use std::os::unix::net::UnixStream;
+
+    use memmap2::Mmap;
 
     pub fn create() -> io::Result<File> {
         Err(io::ErrorKind::Unsupported.into())
@@ -100,6 +175,35 @@ mod none {
 
     pub fn length(_: &File) -> io::Result<u64> {
         Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub fn map_sealed(_: &File, _: u64) -> io::Result<Mmap> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    #[derive(Debug)]
+    pub enum Window {}
+
+    impl Window {
+        pub fn create(_: u64) -> io::Result<(File, Self)> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+
+        pub fn open(_: &File) -> io::Result<Self> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+
+        pub fn length(&self) -> u64 {
+            match *self {}
+        }
+
+        pub fn write(&mut self, _: &[u8]) -> bool {
+            match *self {}
+        }
+
+        pub fn read(&self, _: &mut [MaybeUninit<u8>]) -> io::Result<()> {
+            match *self {}
+        }
     }
 
     pub fn send(_: &UnixStream, _: &[u8], _: &File) -> io::Result<usize> {

@@ -14,6 +14,7 @@ use std::time::Duration;
 use super::channel::{Attachment, Channel, Longest, Message};
 use super::confinement::{Attempt, Attempts};
 use super::lockdown;
+use super::shared_memory::Window;
 use crate::domain::Radiograph;
 use crate::imaging::wire::{self, Nonce, Task};
 use crate::imaging::{Fault, Limits, decode_film};
@@ -35,14 +36,9 @@ const LONGEST: Longest = Longest {
     attachment: u64::MAX,
 };
 
-/// Memory that is kept for the samples of the next film: those of most films fit.
-const KEPT: u64 = 64 << 20;
-
 struct Worker {
     channel: Channel,
     clock: Clock,
-    /// Where the last samples were, which the program has read before it asks again.
-    memory: Option<File>,
 }
 
 impl Worker {
@@ -57,15 +53,14 @@ impl Worker {
             return Ok(None);
         };
         let terms = wire::read_terms(&message.text).ok_or_else(refused)?;
+        if let Some(Attachment::Shared { file, .. }) = &message.attachment {
+            channel.share(Window::open(file)?);
+        }
         let mut confinement = lockdown::begin(&terms, closed);
         let clock = Clock::start()?;
         lockdown::finish(&mut confinement);
         channel.send(&wire::write_greeting(&confinement), None)?;
-        Ok(Some(Worker {
-            channel,
-            clock,
-            memory: None,
-        }))
+        Ok(Some(Worker { channel, clock }))
     }
 
     fn serve(mut self) -> io::Result<()> {
@@ -86,17 +81,8 @@ impl Worker {
     fn answer(&mut self, nonce: &Nonce, film: Result<Radiograph, Fault>) -> io::Result<()> {
         let text = wire::write_answer(nonce, &film);
         let samples = film.as_ref().map(|film| wire::sample_bytes(&film.samples));
-        let samples = samples.ok();
-        let samples = samples.map(|bytes| Attachment::of(bytes, self.memory.take()));
-        self.channel.send(&text, samples.as_ref())?;
-        if let Some(Attachment::Shared {
-            file,
-            length: ..=KEPT,
-        }) = samples
-        {
-            self.memory = Some(file);
-        }
-        Ok(())
+        let samples = samples.ok().map(|bytes| self.channel.attachment(bytes));
+        self.channel.send(&text, samples.as_ref())
     }
 
     /// The first answer is for the case that there is no second: if a program can be started, this
@@ -129,8 +115,7 @@ fn attempt<T>(result: io::Result<T>) -> Attempt {
 }
 
 fn decode(file: Attachment, limits: &Limits) -> Result<Radiograph, Fault> {
-    let bytes = file.to_vec().map_err(Fault::too_large)?;
-    drop(file);
+    let bytes = file.contents().map_err(Fault::too_large)?;
     decode_film(&bytes, limits)
 }
 

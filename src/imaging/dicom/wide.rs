@@ -2,13 +2,10 @@
 //! single precision.
 
 use crate::domain::{PixelTransform, Radiograph, Rescale, Samples};
-use crate::imaging::wide::{from_0_to_1, line};
+use crate::imaging::wide::{NOTHING, from_0_to_1, line};
 
 /// Numbers farther out than this are taken for infinite, so that the distance of two is finite.
 const FARTHEST: f64 = f64::MAX / 4.0;
-
-/// What stands for padding and for what is no number among samples from 0 to 1.
-const NOTHING: i32 = -1;
 
 /// Samples, and the line from them to what is stored.
 pub(super) struct Wide {

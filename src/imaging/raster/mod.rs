@@ -45,6 +45,8 @@ struct Picture {
     samples: Samples,
     /// From the samples to what is stored, where they are not alike.
     stored: Rescale,
+    /// Samples that stand for no grey, as [`Radiograph::padding`] has them.
+    padding: Option<(i32, i32)>,
     /// Bits of a sample, where they are not those of the type.
     bits_stored: Option<u8>,
     orientation: Option<Orientation>,
@@ -64,6 +66,7 @@ impl Picture {
             height,
             samples,
             stored: Rescale::default(),
+            padding: None,
             bits_stored: None,
             orientation: None,
             transparent: None,
@@ -91,6 +94,7 @@ impl Picture {
                 objections: pages.into_iter().chain(transparent).collect(),
             },
             modality_transform: PixelTransform::Linear(self.stored),
+            padding: self.padding,
             frames: self.frames.max(1),
             ..plain
         }

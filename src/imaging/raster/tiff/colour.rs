@@ -20,9 +20,18 @@ enum Values {
     Wide(Wide),
 }
 
-/// The samples of a picture, the line from them to what is stored, and per cent of the pixels that
-/// are transparent.
-pub fn samples(layout: &Layout, limits: &Limits) -> Result<(Samples, Rescale, Option<u8>), Fault> {
+/// The samples of a picture, and what is to be said of them.
+pub struct Pixels {
+    pub samples: Samples,
+    /// From the samples to what is stored.
+    pub stored: Rescale,
+    /// What stands for no number.
+    pub padding: Option<(i32, i32)>,
+    /// Per cent of them.
+    pub transparent: Option<u8>,
+}
+
+pub fn pixels(layout: &Layout, limits: &Limits) -> Result<Pixels, Fault> {
     let channels = layout.photometric.channels();
     let wanted: Vec<usize> = (0..channels).chain(layout.alpha).collect();
     let count = wanted.len() as u64;
@@ -44,14 +53,19 @@ pub fn samples(layout: &Layout, limits: &Limits) -> Result<(Samples, Rescale, Op
         values(layout, &wanted, limits)?
     };
     let (values, transparent) = values.without_alpha(layout, channels);
-    let (samples, stored) = match (layout.photometric, values) {
+    let (samples, stored, padding) = match (layout.photometric, values) {
         (
             Photometric::WhiteIsZero | Photometric::BlackIsZero | Photometric::Rgb,
             Values::Wide(wide),
         ) => wide_samples(layout, wide),
-        (_, values) => (meaning(layout, values)?, Rescale::default()),
+        (_, values) => (meaning(layout, values)?, Rescale::default(), None),
     };
-    Ok((samples, stored, transparent))
+    Ok(Pixels {
+        samples,
+        stored,
+        padding,
+        transparent,
+    })
 }
 
 /// Bits of a sample, where they are fewer than the type has.
@@ -161,15 +175,17 @@ fn meaning(layout: &Layout, values: Values) -> Result<Samples, Fault> {
     }
 }
 
-/// Grey or RGB. No line leads back from colour, which has been brought to 8 bits.
-fn wide_samples(layout: &Layout, wide: Wide) -> (Samples, Rescale) {
-    let (values, stored) = wide.held(layout);
+/// Grey or RGB, the line to what is stored, and what stands for no number. No line leads back from
+/// colour, which has been brought to 8 bits, and has no padding.
+fn wide_samples(layout: &Layout, wide: Wide) -> (Samples, Rescale, Option<(i32, i32)>) {
     if layout.photometric != Photometric::Rgb {
-        return (Samples::GreyF32(values), stored);
+        let (values, stored, padding) = wide.padded(layout);
+        return (Samples::GreyF32(values), stored, padding);
     }
+    let (values, stored) = wide.held(layout);
     match grey_or_rgb32(values, layout.number != Number::Float) {
-        grey @ Samples::GreyF32(_) => (grey, stored),
-        colour => (colour, Rescale::default()),
+        grey @ Samples::GreyF32(_) => (grey, stored, None),
+        colour => (colour, Rescale::default(), None),
     }
 }
 

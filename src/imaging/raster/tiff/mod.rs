@@ -29,19 +29,25 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, Fault> {
         .ok_or_else(|| Fault::damaged("the TIFF has no directory where it says that it is"))?;
     let directory = pages[at];
     let layout = Layout::read(file, directory, limits)?;
-    let (samples, stored, transparent) = colour::samples(&layout, limits)?;
+    let pixels = colour::pixels(&layout, limits)?;
     let orientation = directory.number(orientation::TAG);
     let orientation = orientation.and_then(orientation::of_number);
     Ok(Picture {
-        bits_stored: colour::bits_stored(&layout, &samples),
+        bits_stored: colour::bits_stored(&layout, &pixels.samples),
         orientation: orientation.or_else(|| {
             const XMP: u16 = 700;
             orientation::of_xmp(directory.bytes(XMP)?)
         }),
-        stored,
-        transparent,
+        stored: pixels.stored,
+        padding: pixels.padding,
+        transparent: pixels.transparent,
         page,
-        ..Picture::plain(layout.width as u32, layout.height as u32, samples, "TIFF")
+        ..Picture::plain(
+            layout.width as u32,
+            layout.height as u32,
+            pixels.samples,
+            "TIFF",
+        )
     })
 }
 

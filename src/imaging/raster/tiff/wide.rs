@@ -5,7 +5,7 @@ use super::layout::{Layout, Number};
 use crate::domain::Rescale;
 use crate::imaging::raster::alpha;
 use crate::imaging::raster::channels::settle;
-use crate::imaging::wide::line;
+use crate::imaging::wide::{NOTHING, from_0_to_1, line};
 
 /// Interleaved samples of the type that loses nothing of them.
 pub enum Wide {
@@ -39,6 +39,30 @@ impl Wide {
         }
     }
 
+    /// As [`held`](Self::held), and what is no number stays apart as padding, which is dark whichever
+    /// way the film is turned.
+    pub fn padded(self, layout: &Layout) -> (Vec<f32>, Rescale, Option<(i32, i32)>) {
+        let none: Vec<usize> = match &self {
+            Wide::Whole(_) => Vec::new(),
+            Wide::Single(v) => positions(v, |v| v.is_nan()),
+            Wide::Double(v) => positions(v, |v| v.is_nan()),
+        };
+        let (mut values, stored) = self.held(layout);
+        if none.is_empty() {
+            return (values, stored, None);
+        }
+        let (low, high) = reach(values.iter().map(|&v| v.into()), f64::MAX).unwrap_or((0.0, 0.0));
+        let line = from_0_to_1(low, high - low);
+        let sample = |v: f32| ((f64::from(v) - line.intercept) / line.slope) as f32;
+        values.iter_mut().for_each(|v| *v = sample(*v));
+        none.iter().for_each(|&at| values[at] = NOTHING as f32);
+        let stored = Rescale {
+            slope: stored.slope * line.slope,
+            intercept: stored.slope * line.intercept + stored.intercept,
+        };
+        (values, stored, Some((NOTHING, NOTHING)))
+    }
+
     /// As single precision, where need be without what all have in common, so that what differs in
     /// the file still does.
     pub fn held(self, layout: &Layout) -> Held {
@@ -51,6 +75,11 @@ impl Wide {
             Wide::Double(v) => of_doubles(&v),
         }
     }
+}
+
+fn positions<T>(values: &[T], is_wanted: impl Fn(&T) -> bool) -> Vec<usize> {
+    let wanted = values.iter().enumerate().filter(|(_, v)| is_wanted(v));
+    wanted.map(|(at, _)| at).collect()
 }
 
 /// Differences are taken before anything is rounded: double precision has 53 bits, and a number up
