@@ -5,7 +5,7 @@ use std::path::Path;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use cxr::domain::{Canvas, View};
-use cxr::imaging::{self, Limits};
+use cxr::imaging::{self, DecodeLimits};
 use cxr::inference::{Classifier, Classify, Preprocess};
 
 const FILES: [&str; 4] = [
@@ -19,7 +19,7 @@ fn steps(criterion: &mut Criterion) {
     // SAFETY: criterion has started no thread.
     unsafe { cxr::inference::set_threads(1) };
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples");
-    let limits = Limits::default();
+    let limits = DecodeLimits::default();
     for name in FILES {
         let path = samples.join(name);
         criterion.bench_function(&format!("open {name}"), |b| {

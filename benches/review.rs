@@ -12,7 +12,7 @@ use cxr::domain::{
     Act, Finding, ImageIdentity, InputCheck, OperatingPoint, Opinion, OpinionChange, Pathology,
     Prediction, Question, Review, Score, ScoreKind, Seen, Severity, Uids, Verdict,
 };
-use cxr::store::{Entry, Store};
+use cxr::store::{ReviewEntry, Store};
 
 const WRITERS: usize = 8;
 const SECONDS: u64 = 5;
@@ -115,8 +115,8 @@ fn export(store: &Path, format: &str, out: &Path) -> Duration {
 }
 
 /// As the screen writes it, with what the bundled model says.
-fn entry(writer: &str, number: usize) -> Entry {
-    Entry {
+fn entry(writer: &str, number: usize) -> ReviewEntry {
+    ReviewEntry {
         token: format!("{writer}-{number}"),
         image: ImageIdentity {
             sha256: format!("{number:064x}"),

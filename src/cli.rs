@@ -15,7 +15,9 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub use browse::*;
-pub use configuration::{AsciiWhen, Column, Config, ConfigFile, Look, Theme};
+pub use configuration::{
+    AsciiWhen, ColumnArgument, ConfigArguments, ConfigFile, LookArguments, ThemeArgument,
+};
 pub use measure::*;
 pub use models::*;
 pub use predict::*;
@@ -40,10 +42,10 @@ pub struct Cli {
     pub browse: Browse,
 
     #[command(flatten)]
-    pub appearance: Appearance,
+    pub appearance: AppearanceArguments,
 
     #[command(flatten)]
-    pub model: Model,
+    pub model: ModelArguments,
 
     #[command(flatten)]
     pub config: ConfigFile,
@@ -87,11 +89,11 @@ pub enum Command {
     Adapt(Box<Adapt>),
     Export(Export),
     Agreement(Agreement),
-    Report(Report),
+    Report(ReportArguments),
     /// Say what this machine, terminal and model can do, in words
     Doctor(Terminal),
-    Models(Models),
-    Config(Config),
+    Models(ModelsArguments),
+    Config(ConfigArguments),
     Completions(Completions),
     /// Print the manual page
     Man,

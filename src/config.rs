@@ -14,10 +14,11 @@ use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
-use crate::cli::{Appearance, Computing, Files, Look, Terminal};
+use crate::cli::{AppearanceArguments, Computing, Files, LookArguments, Terminal};
 use crate::domain::text::{clean, nearest_word};
 use values::{
-    Key, Value, Wrong, choice, choices, count, entries, keys, number, path, share, text, yes,
+    ConfigKey, ConfigValue, Wrong, choice, choices, count, entries, keys, number, path, share,
+    text, yes,
 };
 
 /// What can be said and what holds without, in words; the actions of the keymap follow it.
@@ -29,12 +30,12 @@ const MAX_BYTES: u64 = 1 << 20;
 /// What a file says; nothing where it says nothing.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub struct Config {
-    pub appearance: Appearance,
-    pub look: Look,
+    pub appearance: AppearanceArguments,
+    pub look: LookArguments,
     pub terminal: Terminal,
     pub computing: Computing,
     pub files: Files,
-    pub model: Option<Chosen>,
+    pub model: Option<ModelSetting>,
     /// In MiB.
     pub model_memory: Option<NonZeroU32>,
     pub background: Option<bool>,
@@ -48,7 +49,7 @@ pub struct Config {
 
 /// The name or the file of a model, and the line that says so.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Chosen {
+pub struct ModelSetting {
     pub model: PathBuf,
     pub line: usize,
 }
@@ -63,7 +64,7 @@ pub struct Rebound {
 
 /// One mistake.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
+pub struct ConfigFault {
     /// From 1 on; `None` where the file as a whole is wrong.
     pub line: Option<usize>,
     pub reason: String,
@@ -73,7 +74,7 @@ pub struct Fault {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejected {
     pub path: PathBuf,
-    pub faults: Vec<Fault>,
+    pub faults: Vec<ConfigFault>,
 }
 
 impl std::error::Error for Rejected {}
@@ -82,7 +83,7 @@ impl std::error::Error for Rejected {}
 impl fmt::Display for Rejected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = clean(&self.path.display().to_string());
-        for (nth, Fault { line, reason }) in self.faults.iter().enumerate() {
+        for (nth, ConfigFault { line, reason }) in self.faults.iter().enumerate() {
             let end = if nth > 0 { "\n" } else { "" };
             let line = line.map_or_else(String::new, |line| format!("{line}:"));
             write!(f, "{end}{name}:{line} {}", clean(reason))?;
@@ -94,11 +95,11 @@ impl fmt::Display for Rejected {
 impl Rejected {
     fn whole(path: &Path, reason: String) -> Self {
         let line = None;
-        Rejected::new(path, vec![Fault { line, reason }])
+        Rejected::new(path, vec![ConfigFault { line, reason }])
     }
 
     /// The mistakes in their order; one at least.
-    pub fn new(path: &Path, mut faults: Vec<Fault>) -> Self {
+    pub fn new(path: &Path, mut faults: Vec<ConfigFault>) -> Self {
         faults.sort_by_key(|fault| fault.line);
         Rejected {
             path: path.to_owned(),
@@ -126,7 +127,7 @@ pub fn default_path(variable: impl Fn(&str) -> Option<std::ffi::OsString>) -> Op
 /// [`Rejected`], with every mistake.
 pub fn load(
     path: &Path,
-    check: impl Fn(&Config) -> Vec<Fault>,
+    check: impl Fn(&Config) -> Vec<ConfigFault>,
 ) -> Result<Option<Config>, Rejected> {
     let bytes = match read_file(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -136,7 +137,7 @@ pub fn load(
     let text = str::from_utf8(&bytes).map_err(|error| {
         let line = Some(line_of(&bytes, error.valid_up_to()));
         let reason = "not UTF-8".to_owned();
-        Rejected::new(path, vec![Fault { line, reason }])
+        Rejected::new(path, vec![ConfigFault { line, reason }])
     })?;
     let folder = path.parent().unwrap_or(Path::new(""));
     let (config, mut faults) = parse(text, folder);
@@ -159,9 +160,9 @@ fn read_file(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// Reads a text whose relative paths begin at `folder`: what could be read of it, and every mistake.
-pub fn parse(text: &str, folder: &Path) -> (Config, Vec<Fault>) {
+pub fn parse(text: &str, folder: &Path) -> (Config, Vec<ConfigFault>) {
     let (table, errors) = DeTable::parse_recoverable(text);
-    let mut reader = Reader {
+    let mut reader = ConfigParser {
         text,
         folder,
         config: Config::default(),
@@ -213,17 +214,17 @@ const NAMES: [&str; 21] = [
     "keys",
 ];
 
-struct Reader<'a> {
+struct ConfigParser<'a> {
     text: &'a str,
     folder: &'a Path,
     config: Config,
-    faults: Vec<Fault>,
+    faults: Vec<ConfigFault>,
 }
 
-impl Reader<'_> {
+impl ConfigParser<'_> {
     fn note(&mut self, at: usize, reason: String) {
         let line = Some(line_of(self.text.as_bytes(), at));
-        self.faults.push(Fault { line, reason });
+        self.faults.push(ConfigFault { line, reason });
     }
 
     fn read(&mut self, table: &DeTable) {
@@ -239,7 +240,7 @@ impl Reader<'_> {
         }
     }
 
-    fn take(&mut self, name: &str, value: &Value) -> Result<(), Vec<Wrong>> {
+    fn take(&mut self, name: &str, value: &ConfigValue) -> Result<(), Vec<Wrong>> {
         let Config {
             appearance,
             look,
@@ -268,7 +269,7 @@ impl Reader<'_> {
             "engine" => computing.engine = Some(choice(value)?),
             "columns" => look.columns = Some(choices(value)?),
             "model" => {
-                *model = Some(Chosen {
+                *model = Some(ModelSetting {
                     model: values::model(value, self.folder)?,
                     line: line(value.span().start),
                 });
@@ -283,7 +284,7 @@ impl Reader<'_> {
             "decode-timeout" => files.decode_timeout = Some(number(value)?),
             "prevalence" => entries(value, share, prevalence)?,
             _ => {
-                let rebound = |key: &Key, value: &Value| {
+                let rebound = |key: &ConfigKey, value: &ConfigValue| {
                     Ok(Rebound {
                         action: key.get_ref().to_string(),
                         keys: keys(value)?,

@@ -31,11 +31,13 @@ use std::path::{Path, PathBuf};
 use serde::{Serialize, Serializer};
 
 use crate::domain::text::{clean, is_dangerous};
-pub use format::{Format, UnknownEnding, is_stream};
+pub use format::{TableFormat, UnknownEnding, is_stream};
 use formula::harmless;
-pub use predictions::{CONTENT, Origin, PREVALENCE, Predictions, RowOf, is_label};
+pub use predictions::{CONTENT, PREVALENCE, PredictionRows, RowOf, RowOrigin, is_label};
 pub use reading::{Cells, Uneven};
-pub use reading::{Extent, ReadError, Record, parse_cells, read_array, read_cells, read_table};
+pub use reading::{
+    ReadError, Record, TableExtent, parse_cells, read_array, read_cells, read_table,
+};
 
 /// One value of a row.
 #[derive(Debug, Clone, PartialEq)]
@@ -151,7 +153,7 @@ fn escape(bytes: &[u8], into: &mut String) {
 /// Writes a table row by row. Each row reaches `out` in one piece before the next is begun.
 pub struct TableWriter<W> {
     out: W,
-    format: Format,
+    format: TableFormat,
     columns: Vec<String>,
     rows: u64,
 }
@@ -161,18 +163,18 @@ impl<W: Write> TableWriter<W> {
     ///
     /// # Errors
     /// If `out` cannot be written.
-    pub fn begin(out: W, format: Format, columns: Vec<String>) -> io::Result<Self> {
+    pub fn begin(out: W, format: TableFormat, columns: Vec<String>) -> io::Result<Self> {
         let mut table = Self::resume(out, format, columns, 0);
         match format {
-            Format::Csv | Format::Tsv => table.put(&header(format, &table.columns)?)?,
-            Format::Json => table.put(b"[")?,
-            Format::Jsonl => {}
+            TableFormat::Csv | TableFormat::Tsv => table.put(&header(format, &table.columns)?)?,
+            TableFormat::Json => table.put(b"[")?,
+            TableFormat::Jsonl => {}
         }
         Ok(table)
     }
 
     /// Goes on with a table whose beginning is there, and so many whole rows.
-    pub fn resume(out: W, format: Format, columns: Vec<String>, rows: u64) -> Self {
+    pub fn resume(out: W, format: TableFormat, columns: Vec<String>, rows: u64) -> Self {
         TableWriter {
             out,
             format,
@@ -188,8 +190,10 @@ impl<W: Write> TableWriter<W> {
     pub fn row(&mut self, cells: &[Cell]) -> io::Result<()> {
         debug_assert_eq!(cells.len(), self.columns.len());
         let line = match self.format {
-            Format::Csv | Format::Tsv => cells_line(self.format, cells.iter().map(Cell::to_csv))?,
-            Format::Jsonl | Format::Json => self.json_object(cells)?,
+            TableFormat::Csv | TableFormat::Tsv => {
+                cells_line(self.format, cells.iter().map(Cell::to_csv))?
+            }
+            TableFormat::Jsonl | TableFormat::Json => self.json_object(cells)?,
         };
         self.line(&line)
     }
@@ -201,8 +205,8 @@ impl<W: Write> TableWriter<W> {
     /// If `out` cannot be written.
     pub fn line(&mut self, line: &[u8]) -> io::Result<()> {
         let (before, after) = match self.format {
-            Format::Json if self.rows == 0 => ("\n", ""),
-            Format::Json => (",\n", ""),
+            TableFormat::Json if self.rows == 0 => ("\n", ""),
+            TableFormat::Json => (",\n", ""),
             _ => ("", "\n"),
         };
         self.rows += 1;
@@ -224,7 +228,7 @@ impl<W: Write> TableWriter<W> {
     /// # Errors
     /// If `out` cannot be written.
     pub fn finish(mut self) -> io::Result<W> {
-        if self.format == Format::Json {
+        if self.format == TableFormat::Json {
             self.put(b"\n]\n")?;
         }
         Ok(self.out)
@@ -245,7 +249,7 @@ impl<W: Write> TableWriter<W> {
 
 /// The first line of a CSV or TSV file with these columns, its end included: labels are names that
 /// somebody else gave.
-pub fn header(format: Format, columns: &[String]) -> io::Result<Vec<u8>> {
+pub fn header(format: TableFormat, columns: &[String]) -> io::Result<Vec<u8>> {
     let mut line = cells_line(format, header_cells(columns))?;
     line.push(b'\n');
     Ok(line)
@@ -259,7 +263,7 @@ pub fn header_cells(columns: &[String]) -> Vec<String> {
 
 /// Without its end.
 fn cells_line(
-    format: Format,
+    format: TableFormat,
     fields: impl IntoIterator<Item = impl AsRef<[u8]>>,
 ) -> io::Result<Vec<u8>> {
     let mut writer = csv::WriterBuilder::new()
@@ -283,7 +287,7 @@ mod tests {
     #[test]
     fn an_array_is_valid_with_no_row_one_and_several() {
         for count in 0..=3 {
-            let text = written(Format::Json, &three_rows(Format::Json)[..count]);
+            let text = written(TableFormat::Json, &three_rows(TableFormat::Json)[..count]);
             let array: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
             assert_eq!(array.len(), count);
         }
@@ -292,10 +296,10 @@ mod tests {
     #[test]
     fn a_label_is_no_formula_in_the_header_either() {
         let columns = ["path", "=cmd", "a,b", "x;@y"].map(str::to_owned);
-        let table = TableWriter::begin(Vec::new(), Format::Csv, columns.to_vec()).unwrap();
+        let table = TableWriter::begin(Vec::new(), TableFormat::Csv, columns.to_vec()).unwrap();
         let text = String::from_utf8(table.finish().unwrap()).unwrap();
         assert_eq!(text, "path,'=cmd,\"a,b\",x;'@y\n");
-        let named = parse_cells(Format::Csv, text.trim_end().as_bytes()).unwrap();
+        let named = parse_cells(TableFormat::Csv, text.trim_end().as_bytes()).unwrap();
         assert_eq!(named, header_cells(&columns));
     }
 

@@ -21,7 +21,7 @@
 //!
 //! ```text
 //! main → commands → tui → worker → inference → imaging → domain
-//!        commands → adaptation → evaluation; checkpoint, model_store, export, library
+//!        commands → adaptation → evaluation; checkpoint, model_library, export, library
 //!        commands, tui → store → domain; commands → config → cli
 //! ```
 
@@ -38,7 +38,7 @@ pub mod fuzzing;
 pub mod imaging;
 pub mod inference;
 pub mod library;
-pub mod model_store;
+pub mod model_library;
 pub mod store;
 pub mod tui;
 pub mod worker;

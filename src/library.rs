@@ -30,11 +30,11 @@ use walkdir::{DirEntry, WalkDir};
 
 pub use crate::imaging::UnreadFormat;
 use crate::imaging::{Sighting, looks_like_image, sight};
-pub use watch::{KnownFile, Touched, Watch, rescan, watch};
+pub use watch::{FolderWatch, KnownFile, Touched, rescan, watch};
 
 /// One thing that a walk came upon.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
+pub enum WalkItem {
     /// A file to be opened as an image. Whether it is one, only opening tells.
     Image(PathBuf),
     /// A file of a folder that looks like an image or an archive and is not read.
@@ -45,7 +45,7 @@ pub enum Found {
 
 /// Walks `roots`, files and folders, in the order given, and hands over what it finds, as it finds
 /// it, until `on` breaks.
-pub fn scan(roots: &[PathBuf], on: impl FnMut(Found) -> ControlFlow<()>) {
+pub fn scan(roots: &[PathBuf], on: impl FnMut(WalkItem) -> ControlFlow<()>) {
     scan_except(roots, |_| false, on);
 }
 
@@ -54,9 +54,9 @@ pub fn scan(roots: &[PathBuf], on: impl FnMut(Found) -> ControlFlow<()>) {
 pub fn scan_except(
     roots: &[PathBuf],
     except: impl Fn(&Path) -> bool,
-    mut on: impl FnMut(Found) -> ControlFlow<()>,
+    mut on: impl FnMut(WalkItem) -> ControlFlow<()>,
 ) {
-    let mut walk = Walk {
+    let mut walk = FolderWalk {
         except: &except,
         folders: HashSet::new(),
         files: HashSet::new(),
@@ -110,36 +110,36 @@ fn compare_numbers(a: &[u8], b: &[u8]) -> Ordering {
 }
 
 /// What tells one folder from another, whatever it is called: device and inode.
-type Identity = (u64, u64);
+type FolderIdentity = (u64, u64);
 
-fn identity(metadata: &Metadata) -> Identity {
+fn identity(metadata: &Metadata) -> FolderIdentity {
     (metadata.dev(), metadata.ino())
 }
 
 /// What has been given so far, as far as overlapping roots can meet it again.
-struct Walk<'a> {
+struct FolderWalk<'a> {
     /// Files that may not be opened.
     except: &'a dyn Fn(&Path) -> bool,
-    folders: HashSet<Identity>,
+    folders: HashSet<FolderIdentity>,
     /// Files that were roots, without links on the way to them.
     files: HashSet<PathBuf>,
 }
 
-impl Walk<'_> {
+impl FolderWalk<'_> {
     fn root(
         &mut self,
         root: &Path,
-        on: &mut impl FnMut(Found) -> ControlFlow<()>,
+        on: &mut impl FnMut(WalkItem) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
         match fs::metadata(root) {
             Err(error) => on(problem(root, &error)),
             Ok(metadata) if metadata.is_dir() => self.folder(root, on),
-            Ok(_) if (self.except)(root) => on(Found::Problem {
+            Ok(_) if (self.except)(root) => on(WalkItem::Problem {
                 path: root.to_owned(),
                 reason: "the store of reviews, and no image".to_owned(),
             }),
             Ok(metadata) if metadata.is_file() => self.file(root, on),
-            Ok(_) => on(Found::Problem {
+            Ok(_) => on(WalkItem::Problem {
                 path: root.to_owned(),
                 reason: "neither a file nor a folder".to_owned(),
             }),
@@ -149,7 +149,7 @@ impl Walk<'_> {
     fn file(
         &mut self,
         path: &Path,
-        on: &mut impl FnMut(Found) -> ControlFlow<()>,
+        on: &mut impl FnMut(WalkItem) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
         let real = match fs::canonicalize(path) {
             Ok(real) => real,
@@ -158,7 +158,7 @@ impl Walk<'_> {
         if self.was_walked(&real) || !self.files.insert(real) {
             return ControlFlow::Continue(());
         }
-        on(Found::Image(path.to_owned()))
+        on(WalkItem::Image(path.to_owned()))
     }
 
     /// Whether the folder of a file was walked, and the file given with it.
@@ -174,7 +174,7 @@ impl Walk<'_> {
     fn folder(
         &mut self,
         root: &Path,
-        on: &mut impl FnMut(Found) -> ControlFlow<()>,
+        on: &mut impl FnMut(WalkItem) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
         let mut entries = WalkDir::new(root)
             .follow_links(true)
@@ -216,7 +216,7 @@ impl Walk<'_> {
     }
 
     /// What there is to say of a file.
-    fn entry(&self, entry: DirEntry) -> Option<Found> {
+    fn entry(&self, entry: DirEntry) -> Option<WalkItem> {
         if !entry.file_type().is_file() || (self.except)(entry.path()) {
             return None;
         }
@@ -226,9 +226,9 @@ impl Walk<'_> {
         }
         let path = entry.into_path();
         match sighting {
-            Sighting::Image => Some(Found::Image(path)),
-            Sighting::Unread(format) => Some(Found::Unread { path, format }),
-            Sighting::Closed(reason) => Some(Found::Problem { path, reason }),
+            Sighting::Image => Some(WalkItem::Image(path)),
+            Sighting::Unread(format) => Some(WalkItem::Unread { path, format }),
+            Sighting::Closed(reason) => Some(WalkItem::Problem { path, reason }),
             Sighting::Other => None,
         }
     }
@@ -242,13 +242,13 @@ impl Walk<'_> {
             && fs::canonicalize(entry.path()).is_ok_and(|real| self.files.contains(&real))
     }
 
-    fn failure(&mut self, root: &Path, error: &walkdir::Error) -> Option<Found> {
+    fn failure(&mut self, root: &Path, error: &walkdir::Error) -> Option<WalkItem> {
         let path = error.path().unwrap_or(root);
         if error.depth() > 0 && path.file_name().is_some_and(is_hidden) {
             return None;
         }
         if error.loop_ancestor().is_some() {
-            return Some(Found::Problem {
+            return Some(WalkItem::Problem {
                 path: path.to_owned(),
                 reason: "a link to a folder that holds it; not followed".to_owned(),
             });
@@ -270,13 +270,13 @@ fn is_hidden(name: &OsStr) -> bool {
 }
 
 /// In words of its own where the system's would end in `(os error 2)`.
-fn problem(path: &Path, error: &io::Error) -> Found {
+fn problem(path: &Path, error: &io::Error) -> WalkItem {
     let reason = match error.kind() {
         io::ErrorKind::NotFound if path.is_symlink() => "a link to nothing".to_owned(),
         io::ErrorKind::NotFound => "no such file or folder".to_owned(),
         kind => kind.to_string(),
     };
-    Found::Problem {
+    WalkItem::Problem {
         path: path.to_owned(),
         reason,
     }
@@ -305,10 +305,10 @@ mod tests {
             );
             all
         };
-        let image = [Found::Image(a)];
+        let image = [WalkItem::Image(a)];
         assert_eq!(found(&[folder.path().to_owned()]), image);
         let named = found(&[b.clone(), folder.path().to_owned()]);
-        assert!(matches!(&named[0], Found::Problem { path, .. } if *path == b));
+        assert!(matches!(&named[0], WalkItem::Problem { path, .. } if *path == b));
         assert_eq!(named[1..], image);
     }
 
@@ -330,9 +330,9 @@ mod tests {
         let mut all = Vec::new();
         scan(&roots, |found| {
             let (mark, path) = match found {
-                Found::Image(path) => ("", path),
-                Found::Unread { path, .. } => ("?", path),
-                Found::Problem { path, .. } => ("!", path),
+                WalkItem::Image(path) => ("", path),
+                WalkItem::Unread { path, .. } => ("?", path),
+                WalkItem::Problem { path, .. } => ("!", path),
             };
             all.push(format!(
                 "{mark}{}",

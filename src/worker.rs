@@ -15,13 +15,13 @@
 //! wrong image is the worst fault this program can have.
 
 mod background;
-mod backroom;
-mod cache;
+mod bounded_cache;
 mod classifier;
-mod desk;
+mod decoded_cache;
 mod facts;
+mod idle_queue;
+mod latest_slot;
 mod models;
-mod shelf;
 
 use std::cell::RefCell;
 use std::num::NonZeroUsize;
@@ -37,16 +37,16 @@ use crate::domain::{
 };
 pub use crate::imaging::FileStamp;
 use crate::imaging::{self, Decoder, Viewport};
-use background::{Background, Recollection};
-pub use background::{Memory, OpenMemory, Recalled};
-pub use backroom::Errand;
-use backroom::{Backroom, Front, Sign};
-use cache::Decoded;
-use classifier::{Case, Clerk, Work};
-use desk::{Desk, Task, Wishes};
+use background::{BackgroundScoring, CachedPrediction};
+pub use background::{OpenMemory, PredictionCache, Recalled};
+use bounded_cache::DecodedFile;
+use classifier::{ClassifierRequest, ClassifierThread, DecodedImage};
+use decoded_cache::DecodedCache;
 pub use facts::Facts;
-pub use models::{KEPT_BYTES, Load, Models, Source};
-use shelf::Shelf;
+pub use idle_queue::BackgroundJob;
+use idle_queue::{Front, IdleQueue, Sign};
+use latest_slot::{LatestSlot, Prefetch, SlotTask};
+pub use models::{KEPT_BYTES, Load, ModelSet, ModelSource};
 
 /// How long a selection must stand before it is decoded, so that jumping to and fro decodes a handful.
 const DEBOUNCE: Duration = Duration::from_millis(30);
@@ -76,7 +76,7 @@ impl Generation {
 
 /// How and how large to show an image.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Frame {
+pub struct RenderRequest {
     pub view: View,
     pub canvas: Canvas,
     /// Laid over the picture. Of this image, and no other.
@@ -85,10 +85,10 @@ pub struct Frame {
 
 /// One image to open, show and classify.
 #[derive(Debug, Clone)]
-pub struct Job {
+pub struct ImageJob {
     pub source: Arc<Path>,
     pub generation: Generation,
-    pub frame: Frame,
+    pub frame: RenderRequest,
     /// The content of which an answer is known already. An image of another content is classified.
     pub scored: Option<ContentId>,
     /// Where its logits come from is wanted too: an answer from memory will not do.
@@ -113,13 +113,13 @@ pub struct Shown {
 
 /// What comes back. Errors are one line for people.
 #[derive(Debug, Clone)]
-pub enum Outcome {
+pub enum JobOutcome {
     /// The model is there, or why not.
     Model(Result<Box<ModelCard>, String>),
     /// What was read in the background, without heat maps; nothing if it was put off, or another
     /// model is in use by now.
     Background {
-        errand: Errand,
+        errand: BackgroundJob,
         result: Option<Result<Box<Prediction>, Failure>>,
         /// What the file says of its patient, if it could be read.
         origin: Option<Box<Origin>>,
@@ -127,7 +127,7 @@ pub enum Outcome {
         stamp: Option<FileStamp>,
     },
     /// From now on nothing that a model says is kept, and why.
-    Forgetful(String),
+    CacheDisabled(String),
     Opened {
         source: Arc<Path>,
         generation: Generation,
@@ -148,22 +148,26 @@ pub enum Outcome {
 }
 
 /// Where outcomes go, from all threads.
-pub type Report = Arc<dyn Fn(Outcome) + Send + Sync>;
+pub type OutcomeSink = Arc<dyn Fn(JobOutcome) + Send + Sync>;
 
 /// Handle to the threads. Dropping it ends them.
 pub struct Worker {
-    reader: Arc<Desk<Job>>,
-    ahead: Arc<Wishes>,
-    classifier: Arc<Desk<Work>>,
-    backroom: Arc<Backroom>,
-    recollection: Recollection,
-    report: Report,
+    reader: Arc<LatestSlot<ImageJob>>,
+    ahead: Arc<Prefetch>,
+    classifier: Arc<LatestSlot<ClassifierRequest>>,
+    backroom: Arc<IdleQueue>,
+    recollection: CachedPrediction,
+    report: OutcomeSink,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Worker {
     /// `decoder` is called once for each thread that opens files.
-    pub fn start(decoder: impl Fn() -> Decoder, models: impl Into<Models>, report: Report) -> Self {
+    pub fn start(
+        decoder: impl Fn() -> Decoder,
+        models: impl Into<ModelSet>,
+        report: OutcomeSink,
+    ) -> Self {
         Self::with_memory(decoder, models, None, 1, report)
     }
 
@@ -171,22 +175,22 @@ impl Worker {
     /// at; see [`threads_behind`].
     pub fn with_memory(
         decoder: impl Fn() -> Decoder,
-        models: impl Into<Models>,
+        models: impl Into<ModelSet>,
         memory: Option<OpenMemory>,
         behind: usize,
-        report: Report,
+        report: OutcomeSink,
     ) -> Self {
         let models = models.into();
-        let backroom = Arc::new(Backroom::default());
+        let backroom = Arc::new(IdleQueue::default());
         let sign = |who| Sign {
             backroom: backroom.clone(),
             who,
         };
-        let reader = Arc::new(Desk::with(sign(Front::Reader)));
-        let classifier = Arc::new(Desk::with(sign(Front::Classifier)));
-        let ahead = Arc::new(Wishes::with(sign(Front::ReaderAhead)));
-        let shelf = Arc::new(Shelf::new(CACHE_BYTES));
-        let reading = Reader {
+        let reader = Arc::new(LatestSlot::with(sign(Front::Reader)));
+        let classifier = Arc::new(LatestSlot::with(sign(Front::Classifier)));
+        let ahead = Arc::new(Prefetch::with(sign(Front::ReaderAhead)));
+        let shelf = Arc::new(DecodedCache::new(CACHE_BYTES));
+        let reading = DecodingThread {
             desk: reader.clone(),
             next: classifier.clone(),
             ahead: ahead.clone(),
@@ -196,10 +200,10 @@ impl Worker {
             on_screen: RefCell::default(),
             bare: RefCell::default(),
         };
-        let recollection = Recollection::default();
+        let recollection = CachedPrediction::default();
         let decoders: Vec<Decoder> = (0..behind).map(|_| decoder()).collect();
-        let behind = Background::new(backroom.clone(), recollection.clone(), report.clone());
-        let clerk = Clerk {
+        let behind = BackgroundScoring::new(backroom.clone(), recollection.clone(), report.clone());
+        let clerk = ClassifierThread {
             desk: classifier.clone(),
             backroom: backroom.clone(),
             recollection: recollection.clone(),
@@ -224,26 +228,26 @@ impl Worker {
     }
 
     /// Opens, shows and classifies; whatever was asked before is forgotten.
-    pub fn select(&self, job: Job) {
+    pub fn select(&self, job: ImageJob) {
         self.classifier.forget_before(job.generation);
-        self.reader.put(job.generation, Task::Select(job));
+        self.reader.put(job.generation, SlotTask::Select(job));
     }
 
     /// Loads the model of that number if it is not there, and classifies with it.
     pub fn use_model(&self, generation: Generation, model: usize) {
-        let work = Work { model, case: None };
-        self.classifier.put(generation, Task::Redraw(work));
+        let work = ClassifierRequest { model, case: None };
+        self.classifier.put(generation, SlotTask::Redraw(work));
     }
 
     /// Reads an image once nobody waits for another, after those that were sent before.
-    pub fn read_behind(&self, errand: Errand) {
+    pub fn read_behind(&self, errand: BackgroundJob) {
         self.backroom.send(errand);
     }
 
     /// Takes back those that were not begun. Each is reported, without a result.
     pub fn put_off(&self) {
         for errand in self.backroom.put_off() {
-            (self.report)(Outcome::Background {
+            (self.report)(JobOutcome::Background {
                 errand,
                 result: None,
                 origin: None,
@@ -253,8 +257,8 @@ impl Worker {
     }
 
     /// Shows the selected image in another way.
-    pub fn redraw(&self, job: Job) {
-        self.reader.put(job.generation, Task::Redraw(job));
+    pub fn redraw(&self, job: ImageJob) {
+        self.reader.put(job.generation, SlotTask::Redraw(job));
     }
 }
 
@@ -275,13 +279,13 @@ impl Drop for Worker {
     }
 }
 
-struct Reader {
-    desk: Arc<Desk<Job>>,
-    next: Arc<Desk<Work>>,
-    ahead: Arc<Wishes>,
+struct DecodingThread {
+    desk: Arc<LatestSlot<ImageJob>>,
+    next: Arc<LatestSlot<ClassifierRequest>>,
+    ahead: Arc<Prefetch>,
     decoder: Decoder,
-    shelf: Arc<Shelf>,
-    report: Report,
+    shelf: Arc<DecodedCache>,
+    report: OutcomeSink,
     /// What was opened for the newest selection. Whatever becomes of its file, it is this image that is
     /// shown, zoomed and scored until another is selected.
     on_screen: RefCell<Option<(Generation, Arc<Radiograph>)>>,
@@ -300,8 +304,8 @@ struct Bare {
 }
 
 impl Bare {
-    fn new(job: &Job, radiograph: &Radiograph) -> Self {
-        let Frame { view, canvas, .. } = job.frame;
+    fn new(job: &ImageJob, radiograph: &Radiograph) -> Self {
+        let RenderRequest { view, canvas, .. } = job.frame;
         let (image, window) = imaging::show(radiograph, &view, canvas);
         Bare {
             content: radiograph.content,
@@ -313,7 +317,7 @@ impl Bare {
         }
     }
 
-    fn answers(&self, job: &Job, content: ContentId) -> bool {
+    fn answers(&self, job: &ImageJob, content: ContentId) -> bool {
         self.content == content && self.view == job.frame.view && self.canvas == job.frame.canvas
     }
 
@@ -333,14 +337,14 @@ impl Bare {
     }
 }
 
-impl Reader {
+impl DecodingThread {
     fn run(self) {
         while let Some(task) = self.desk.take() {
             // One image's fault costs its row, not the thread that reads all others.
-            let (Task::Select(job) | Task::Redraw(job)) = &task;
+            let (SlotTask::Select(job) | SlotTask::Redraw(job)) = &task;
             let done = catch_unwind(AssertUnwindSafe(|| match &task {
-                Task::Select(job) => self.select(job),
-                Task::Redraw(job) => self.redraw(job),
+                SlotTask::Select(job) => self.select(job),
+                SlotTask::Redraw(job) => self.redraw(job),
             }));
             if done.is_err() {
                 self.report_opened(job, Err("cxr failed on this image".into()), None);
@@ -348,7 +352,7 @@ impl Reader {
         }
     }
 
-    fn select(&self, job: &Job) {
+    fn select(&self, job: &ImageJob) {
         if !self.desk.settles(job.generation, self.rest_before(job)) {
             return;
         }
@@ -360,7 +364,7 @@ impl Reader {
         self.ahead.replace(job.neighbours.clone());
         match opened {
             Err(reason) => self.report_opened(job, Err(reason), None),
-            Ok(Decoded {
+            Ok(DecodedFile {
                 radiograph, stamp, ..
             }) => {
                 self.on_screen
@@ -368,17 +372,17 @@ impl Reader {
                 self.report_opened(job, Ok(Box::new(Facts::of(&radiograph))), stamp);
                 self.show(job, &radiograph);
                 if job.maps || job.scored != Some(radiograph.content) {
-                    let case = Case {
+                    let case = DecodedImage {
                         source: job.source.clone(),
                         generation: job.generation,
                         radiograph,
                         maps: job.maps,
                     };
-                    let work = Work {
+                    let work = ClassifierRequest {
                         model: job.model,
                         case: Some(case),
                     };
-                    self.next.put(job.generation, Task::Select(work));
+                    self.next.put(job.generation, SlotTask::Select(work));
                 }
             }
         }
@@ -386,7 +390,7 @@ impl Reader {
 
     /// How long it has to stand. While a key is held nothing is shown, not even what is at hand: each
     /// picture would go down the line only to be replaced.
-    fn rest_before(&self, job: &Job) -> Duration {
+    fn rest_before(&self, job: &ImageJob) -> Duration {
         if self.desk.pause().is_some_and(|pause| pause < HELD) {
             return HELD;
         }
@@ -396,7 +400,7 @@ impl Reader {
         }
     }
 
-    fn redraw(&self, job: &Job) {
+    fn redraw(&self, job: &ImageJob) {
         let on_screen = self.on_screen.borrow();
         let Some((generation, radiograph)) = &*on_screen else {
             return;
@@ -418,11 +422,11 @@ impl Reader {
 
     fn report_opened(
         &self,
-        job: &Job,
+        job: &ImageJob,
         result: Result<Box<Facts>, Failure>,
         stamp: Option<FileStamp>,
     ) {
-        (self.report)(Outcome::Opened {
+        (self.report)(JobOutcome::Opened {
             source: job.source.clone(),
             generation: job.generation,
             result,
@@ -430,7 +434,7 @@ impl Reader {
         });
     }
 
-    fn show(&self, job: &Job, radiograph: &Radiograph) {
+    fn show(&self, job: &ImageJob, radiograph: &Radiograph) {
         let canvas = job.frame.canvas;
         if canvas.width == 0 || canvas.height == 0 {
             return;
@@ -440,12 +444,12 @@ impl Reader {
     }
 
     /// Reports the picture that is at hand, with the heat map that is wanted.
-    fn report_shown(&self, job: &Job) {
+    fn report_shown(&self, job: &ImageJob) {
         let layer = job.frame.heat_map.as_ref();
         let shown = self.bare.borrow().as_ref().map(|bare| bare.with(layer));
         let Some(shown) = shown else { return };
         if !self.desk.is_stale(job.generation) {
-            (self.report)(Outcome::Shown {
+            (self.report)(JobOutcome::Shown {
                 source: job.source.clone(),
                 generation: job.generation,
                 shown,
@@ -453,7 +457,7 @@ impl Reader {
         }
     }
 
-    fn open(&self, job: &Job) -> Result<Decoded, Failure> {
+    fn open(&self, job: &ImageJob) -> Result<DecodedFile, Failure> {
         let wanted = || !self.desk.is_stale(job.generation);
         if let Some(decoded) = self.shelf.get(&job.source, wanted) {
             return Ok(decoded);
@@ -467,7 +471,7 @@ impl Reader {
 }
 
 /// The thread for which nobody waits.
-fn read_ahead(wishes: &Wishes, shelf: &Shelf, decoder: &Decoder) {
+fn read_ahead(wishes: &Prefetch, shelf: &DecodedCache, decoder: &Decoder) {
     while let Some(path) = wishes.take() {
         let read = || shelf.read_ahead(&path, || decoder.open(&path));
         // A fault says itself when the file is selected.
@@ -475,18 +479,20 @@ fn read_ahead(wishes: &Wishes, shelf: &Shelf, decoder: &Decoder) {
     }
 }
 
-impl Outcome {
+impl JobOutcome {
     /// Which request of the screen's it answers; `None` for the model's own news and the background's.
     pub fn answers(&self) -> Option<(&Arc<Path>, Generation)> {
         match self {
-            Outcome::Model(_) | Outcome::Background { .. } | Outcome::Forgetful(_) => None,
-            Outcome::Opened {
+            JobOutcome::Model(_) | JobOutcome::Background { .. } | JobOutcome::CacheDisabled(_) => {
+                None
+            }
+            JobOutcome::Opened {
                 source, generation, ..
             }
-            | Outcome::Shown {
+            | JobOutcome::Shown {
                 source, generation, ..
             }
-            | Outcome::Classified {
+            | JobOutcome::Classified {
                 source, generation, ..
             } => Some((source, *generation)),
         }

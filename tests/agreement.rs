@@ -10,7 +10,7 @@ use cxr::domain::{
     Opinion, OpinionChange, Origin, Pathology, PatientIdentity, Prediction, Question, Review,
     Score, ScoreKind, Seen, Uids,
 };
-use cxr::store::{Entry, Store};
+use cxr::store::{ReviewEntry, Store};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -78,7 +78,7 @@ impl Study {
             manifest += &format!("{name},{finding},p{n}\n");
             // It says nothing of the last image.
             let said = (n < 19).then(|| prediction(n < 9));
-            log.append(&Entry {
+            log.append(&ReviewEntry {
                 token: n.to_string(),
                 image: ImageIdentity {
                     sha256: sha256(&n.to_string()),
@@ -384,7 +384,7 @@ fn an_image_whose_answer_was_seen_before_is_left_out_and_counted() {
                 ..Seen::default()
             },
         };
-        let entry = Entry {
+        let entry = ReviewEntry {
             token: token.into(),
             image: image.clone(),
             review,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cxr::checkpoint::{self, Checkpoint, Fault, Form, Limits};
+use cxr::checkpoint::{self, Checkpoint, CheckpointFault, CheckpointFormat, CheckpointLimits};
 use proptest::prelude::*;
 use serde::Deserialize;
 
@@ -24,7 +24,7 @@ fn file(name: &str) -> Vec<u8> {
 }
 
 fn read(name: &str) -> Checkpoint {
-    checkpoint::read(&folder().join(name), &Limits::default()).unwrap()
+    checkpoint::read(&folder().join(name), &CheckpointLimits::default()).unwrap()
 }
 
 fn expected(name: &str) -> BTreeMap<String, Expected> {
@@ -33,7 +33,7 @@ fn expected(name: &str) -> BTreeMap<String, Expected> {
 }
 
 /// Exactly: a number stored as 16 or 32 bits is the same in 64, and 64 bits are rounded once.
-fn is_as_pytorch_has_it(name: &str, form: Form) -> Checkpoint {
+fn is_as_pytorch_has_it(name: &str, form: CheckpointFormat) -> Checkpoint {
     let checkpoint = read(name);
     let expected = expected(name);
     assert_eq!(checkpoint.form, form, "{name}");
@@ -56,7 +56,7 @@ fn state_dicts_are_read_with_every_kind_of_number_and_view() {
         "nested_zip.pth.tar",
         "nested_legacy.pth.tar",
     ] {
-        let checkpoint = is_as_pytorch_has_it(name, Form::TorchStateDict);
+        let checkpoint = is_as_pytorch_has_it(name, CheckpointFormat::TorchStateDict);
         assert_eq!(
             (checkpoint.op_threshs, checkpoint.pathologies),
             (None, None)
@@ -67,7 +67,7 @@ fn state_dicts_are_read_with_every_kind_of_number_and_view() {
 #[test]
 fn pickled_modules_are_read_without_the_classes_that_they_name() {
     for name in ["module_zip.pt", "module_legacy.pt", "numpy_legacy.pt"] {
-        let checkpoint = is_as_pytorch_has_it(name, Form::TorchModule);
+        let checkpoint = is_as_pytorch_has_it(name, CheckpointFormat::TorchModule);
         let labels = ["Effusion", "", "Lung Opacity"].map(str::to_owned);
         assert_eq!(
             checkpoint.pathologies.as_deref(),
@@ -81,7 +81,7 @@ fn pickled_modules_are_read_without_the_classes_that_they_name() {
             "{name}"
         );
     }
-    let parallel = is_as_pytorch_has_it("parallel.pt", Form::TorchModule);
+    let parallel = is_as_pytorch_has_it("parallel.pt", CheckpointFormat::TorchModule);
     assert!(
         parallel
             .tensors
@@ -93,10 +93,10 @@ fn pickled_modules_are_read_without_the_classes_that_they_name() {
 #[test]
 fn keras_files_are_read_with_their_layers() {
     for (name, form) in [
-        ("demo.h5", Form::KerasH5),
-        ("demo.keras", Form::Keras3),
-        ("three.h5", Form::KerasH5),
-        ("three.keras", Form::Keras3),
+        ("demo.h5", CheckpointFormat::KerasH5),
+        ("demo.keras", CheckpointFormat::Keras3),
+        ("three.h5", CheckpointFormat::KerasH5),
+        ("three.keras", CheckpointFormat::Keras3),
     ] {
         let checkpoint = read(name);
         assert_eq!(checkpoint.form, form);
@@ -139,12 +139,15 @@ fn what_would_run_something_is_refused_by_name_and_runs_nothing() {
         ("hostile/getattr.pt", "getattr"),
     ] {
         match checkpoint::parse(&file(name)) {
-            Err(Fault::Runs(named)) => assert!(named.contains(what), "{name}: {named}"),
+            Err(CheckpointFault::Runs(named)) => assert!(named.contains(what), "{name}: {named}"),
             other => panic!("{name}: {other:?}"),
         }
     }
     assert_eq!(ran.exists(), was_there);
-    let error = checkpoint::read(&folder().join("hostile/system.pt"), &Limits::default());
+    let error = checkpoint::read(
+        &folder().join("hostile/system.pt"),
+        &CheckpointLimits::default(),
+    );
     let words = error.unwrap_err().to_string();
     assert!(
         words.ends_with("system.pt: refused: in Python, this file would run posix.system"),
@@ -170,8 +173,8 @@ fn other_ways_to_run_something_are_refused_too() {
         (b"ccollections\nOrderedDict\n)R)R.", "what it made itself"),
     ] {
         match checkpoint::parse(&zipped(pickle)) {
-            Err(Fault::Runs(named)) => assert!(named.contains(what), "{named}"),
-            Err(Fault::Damaged(_)) if what == "system" => {}
+            Err(CheckpointFault::Runs(named)) => assert!(named.contains(what), "{named}"),
+            Err(CheckpointFault::Damaged(_)) if what == "system" => {}
             other => panic!("{what}: {other:?}"),
         }
     }
@@ -190,7 +193,7 @@ fn zipped(pickle: &[u8]) -> Vec<u8> {
 
 #[test]
 fn circles_and_stretched_views_end() {
-    is_as_pytorch_has_it("hostile/circle.pt", Form::TorchStateDict);
+    is_as_pytorch_has_it("hostile/circle.pt", CheckpointFormat::TorchStateDict);
     for (name, words) in [
         ("hostile/circle_of_modules.pt", "circle"),
         ("hostile/stretched.pt", "beyond its storage"),
@@ -204,7 +207,7 @@ fn circles_and_stretched_views_end() {
     for pickle in [deep, doubled] {
         assert!(matches!(
             checkpoint::parse(&zipped(&pickle)),
-            Err(Fault::Damaged(_))
+            Err(CheckpointFault::Damaged(_))
         ));
     }
 }
@@ -256,10 +259,10 @@ fn what_is_no_model_is_said_in_one_line() {
         assert!(fault.contains(words), "{fault}");
         assert!(!fault.contains('\n'), "{fault}");
     }
-    let limits = Limits { max_bytes: 100 };
+    let limits = CheckpointLimits { max_bytes: 100 };
     let large = checkpoint::read(&folder().join("kinds_zip.pt"), &limits);
     assert!(large.unwrap_err().to_string().contains("larger than 0 MiB"));
-    let gone = checkpoint::read(Path::new("gone\u{1b}.pt"), &Limits::default());
+    let gone = checkpoint::read(Path::new("gone\u{1b}.pt"), &CheckpointLimits::default());
     let gone = gone.unwrap_err().to_string();
     assert!(
         gone.ends_with(": no such file") && !gone.contains('\u{1b}'),

@@ -21,8 +21,8 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use cxr::domain::{Radiograph, Samples};
-use cxr::imaging::{self, Limits};
-use cxr::inference::family::{Family, NamedTensors, assemble};
+use cxr::imaging::{self, DecodeLimits};
+use cxr::inference::family::{ModelFamily, NamedTensors, assemble};
 use cxr::inference::{Classifier, Classify};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -98,12 +98,12 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn numbers(family: Family) -> &'static Value {
+fn numbers(family: ModelFamily) -> &'static Value {
     &reference()["families"][family.name()]
 }
 
 /// The model with the script's weights.
-fn model(family: Family) -> Classifier {
+fn model(family: ModelFamily) -> Classifier {
     let mut weights = Weights {
         seed: reference()["seed"].as_u64().unwrap(),
         next: 0,
@@ -126,7 +126,7 @@ fn largest_difference(ours: &[f32], theirs: &Value) -> f32 {
     pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }
 
-fn cases<'a>(family: Family, kind: &str) -> &'a [Value] {
+fn cases<'a>(family: ModelFamily, kind: &str) -> &'a [Value] {
     let cases = numbers(family)[kind].as_array().unwrap();
     assert!(
         cases.len() >= 3,
@@ -174,7 +174,7 @@ fn made(case: &Value) -> Radiograph {
     }
 }
 
-fn names_are_pytorchs(family: Family) {
+fn names_are_pytorchs(family: ModelFamily) {
     let lines: String = family
         .tensors(family.labels().len())
         .iter()
@@ -189,7 +189,7 @@ fn hexadecimal(bytes: &[u8]) -> String {
     digest.iter().map(|b| format!("{b:02x}")).collect()
 }
 
-fn tensors_give_pytorchs_logits(family: Family, model: &Classifier, channels: usize) {
+fn tensors_give_pytorchs_logits(family: ModelFamily, model: &Classifier, channels: usize) {
     let side = model.card().input_size;
     let mut worst = 0_f32;
     for case in cases(family, "waves") {
@@ -200,7 +200,7 @@ fn tensors_give_pytorchs_logits(family: Family, model: &Classifier, channels: us
     assert!(worst < NETWORK, "{worst}");
 }
 
-fn made_images_give_pythons_logits(family: Family, model: &Classifier) {
+fn made_images_give_pythons_logits(family: ModelFamily, model: &Classifier) {
     for case in cases(family, "made") {
         let logits = model.logits(&made(case)).unwrap();
         let worst = largest_difference(&logits, &case["logits"]);
@@ -212,7 +212,7 @@ fn made_images_give_pythons_logits(family: Family, model: &Classifier) {
 
 /// Files whose bytes are no longer those of the script are a mistake in `samples/`, and no matter
 /// elsewhere.
-fn files_give_pythons_logits(family: Family, model: &Classifier) {
+fn files_give_pythons_logits(family: ModelFamily, model: &Classifier) {
     let (mut seen, mut absent, mut worst) = (0, 0, 0_f32);
     for case in cases(family, "files") {
         let is_sample = case["root"] == "samples";
@@ -232,7 +232,7 @@ fn files_give_pythons_logits(family: Family, model: &Classifier) {
             digest, case["sha256"],
             "{name} changed: run training/parity_checkpoints.py"
         );
-        let radiograph = imaging::open(&path, &Limits::default()).unwrap();
+        let radiograph = imaging::open(&path, &DecodeLimits::default()).unwrap();
         let logits = model.logits(&as_stated(radiograph)).unwrap();
         let difference = largest_difference(&logits, &case["logits"]);
         println!("{family}, {name}: max |Δ| {difference:.1e}");
@@ -254,7 +254,7 @@ fn heat_maps_add_up(model: &Classifier) {
     let films = ["clear_2.jpg", "pneumonia_12bit_mono1.dcm"];
     for film in films {
         let path = root().join("samples").join(film);
-        let radiograph = imaging::open(&path, &Limits::default()).unwrap();
+        let radiograph = imaging::open(&path, &DecodeLimits::default()).unwrap();
         let prediction = model.classify(&radiograph).unwrap();
         let maps = prediction.activation.expect("maps");
         assert_eq!(maps.labels.len(), model.card().labels.len());
@@ -273,7 +273,7 @@ fn heat_maps_add_up(model: &Classifier) {
     }
 }
 
-fn is_what_python_says(family: Family, channels: usize) {
+fn is_what_python_says(family: ModelFamily, channels: usize) {
     names_are_pytorchs(family);
     let model = model(family);
     tensors_give_pytorchs_logits(family, &model, channels);
@@ -284,15 +284,15 @@ fn is_what_python_says(family: Family, channels: usize) {
 
 #[test]
 fn torchxrayvisions_densenet() {
-    is_what_python_says(Family::XrvDensenet121, 1);
+    is_what_python_says(ModelFamily::XrvDensenet121, 1);
 }
 
 #[test]
 fn torchxrayvisions_resnet() {
-    is_what_python_says(Family::XrvResnet50_512, 1);
+    is_what_python_says(ModelFamily::XrvResnet50_512, 1);
 }
 
 #[test]
 fn chexnet() {
-    is_what_python_says(Family::Chexnet, 3);
+    is_what_python_says(ModelFamily::Chexnet, 3);
 }

@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use cxr::imaging::{Attempt, Decoder, Fault, Limits, open};
+use cxr::imaging::{Attempt, DecodeLimits, Decoder, ImageFault, open};
 use dicom_core::VR;
 use dicom_dictionary_std::tags;
 use image::{DynamicImage, ImageBuffer, ImageFormat, Luma};
@@ -22,7 +22,7 @@ fn program() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_cxr"))
 }
 
-fn decoder(limits: Limits) -> Decoder {
+fn decoder(limits: DecodeLimits) -> Decoder {
     Decoder::new(limits, Some(program()))
 }
 
@@ -51,8 +51,8 @@ fn pictures(width: u32, height: u32) -> Vec<(&'static str, Vec<u8>)> {
 #[test]
 fn every_format_is_decoded_as_in_this_process() {
     let files = Files::new();
-    let decoder = decoder(Limits::default());
-    let limits = Limits::default();
+    let decoder = decoder(DecodeLimits::default());
+    let limits = DecodeLimits::default();
     let film = Dicom::radiograph(40, 30, 12).words(&phantom(40, 30, 12));
     let film = film.text(tags::PATIENT_NAME, VR::PN, "Doe^Jane");
     let dicom = ("DICOM", film.file(EXPLICIT));
@@ -69,9 +69,9 @@ fn every_format_is_decoded_as_in_this_process() {
 #[test]
 fn the_clock_reaches_every_decoder_that_takes_time() {
     let files = Files::new();
-    let hasty = Limits {
+    let hasty = DecodeLimits {
         timeout: Duration::from_millis(1),
-        ..Limits::default()
+        ..DecodeLimits::default()
     };
     let decoder = decoder(hasty);
     let film = Dicom::radiograph(3000, 3000, 16).words(&phantom(3000, 3000, 16));
@@ -82,7 +82,7 @@ fn the_clock_reaches_every_decoder_that_takes_time() {
     for (name, bytes) in pictures.chain([dicom]) {
         let error = decoder.open(&files.put(name, &bytes)).unwrap_err();
         assert!(
-            matches!(error.fault(), Fault::TimedOut(_)),
+            matches!(error.fault(), ImageFault::TimedOut(_)),
             "{name}: {error}"
         );
     }
@@ -91,15 +91,15 @@ fn the_clock_reaches_every_decoder_that_takes_time() {
 #[test]
 fn the_limit_of_memory_reaches_every_format() {
     let files = Files::new();
-    let small = Limits {
+    let small = DecodeLimits {
         max_memory: 1 << 20,
-        ..Limits::default()
+        ..DecodeLimits::default()
     };
     let decoder = decoder(small);
     for (name, bytes) in pictures(2000, 2000) {
         let error = decoder.open(&files.put(name, &bytes)).unwrap_err();
         assert!(
-            matches!(error.fault(), Fault::TooLarge(_)),
+            matches!(error.fault(), ImageFault::TooLarge(_)),
             "{name}: {error}"
         );
     }
@@ -107,7 +107,9 @@ fn the_limit_of_memory_reaches_every_format() {
 
 #[test]
 fn a_decoder_process_can_open_reach_and_start_nothing() {
-    let (confinement, attempts) = decoder(Limits::default()).confinement().expect("a process");
+    let (confinement, attempts) = decoder(DecodeLimits::default())
+        .confinement()
+        .expect("a process");
     assert_eq!(attempts.environment, 0);
     assert!(confinement.no_new_privileges && confinement.ends_with_parent);
     assert!(confinement.no_core);
@@ -217,7 +219,7 @@ fn a_killed_decoder_process_costs_nothing_but_another() {
     // By this name it is told from those of other tests.
     let name = files.path().join("decoder");
     std::os::unix::fs::symlink(program(), &name).expect("a link");
-    let decoder = Decoder::new(Limits::default(), Some(name.clone()));
+    let decoder = Decoder::new(DecodeLimits::default(), Some(name.clone()));
     let is_ours = |pid: &u32| {
         let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         command.starts_with(name.as_os_str().as_encoded_bytes())

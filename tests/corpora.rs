@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use cxr::domain::{InputCheck, Samples};
-use cxr::imaging::{Fault, Limits, open};
+use cxr::imaging::{DecodeLimits, ImageFault, open};
 use cxr::inference::{Classifier, Classify};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -52,7 +52,7 @@ struct Picture {
 struct Outcome {
     /// As `cxr predict` counts it.
     status: &'static str,
-    picture: Result<Picture, Fault>,
+    picture: Result<Picture, ImageFault>,
 }
 
 #[test]
@@ -132,13 +132,13 @@ fn files(root: &Path) -> Vec<PathBuf> {
 }
 
 fn outcome(path: &Path, model: &Classifier) -> Outcome {
-    match open(path, &Limits::default()) {
+    match open(path, &DecodeLimits::default()) {
         Err(error) => Outcome {
             status: match error.fault() {
-                Fault::NotAnImage(_) => "not an image",
-                Fault::NoPicture(_) => "no picture in it",
-                Fault::Damaged(_) => "damaged",
-                Fault::Unsupported(_) => "not supported",
+                ImageFault::NotAnImage(_) => "not an image",
+                ImageFault::NoPicture(_) => "no picture in it",
+                ImageFault::Damaged(_) => "damaged",
+                ImageFault::Unsupported(_) => "not supported",
                 fault => panic!("{}: {fault}", path.display()),
             },
             picture: Err(error.fault().clone()),
@@ -183,7 +183,10 @@ impl Picture {
 }
 
 /// What differs from the reference, in words.
-fn difference(reference: Option<&Reference>, found: &Result<Picture, Fault>) -> Option<String> {
+fn difference(
+    reference: Option<&Reference>,
+    found: &Result<Picture, ImageFault>,
+) -> Option<String> {
     match (reference, found) {
         (Some(Reference::Picture(expected)), Ok(found)) if expected.sha256 == found.sha256 => None,
         (Some(Reference::Picture(expected)), Ok(found)) => Some(format!(

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use cxr::domain::{
     Lut, Objection, PixelTransform, Radiograph, Rescale, Samples, ViewPosition, WindowLevel,
 };
-use cxr::imaging::{Fault, Limits, open};
+use cxr::imaging::{DecodeLimits, ImageFault, open};
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR, dicom_value};
 use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
@@ -20,13 +20,13 @@ const H: u16 = 10;
 fn read(bytes: &[u8]) -> Radiograph {
     let files = Files::new();
     let path = files.put("film", bytes);
-    open(&path, &Limits::default()).unwrap_or_else(|e| panic!("{e}"))
+    open(&path, &DecodeLimits::default()).unwrap_or_else(|e| panic!("{e}"))
 }
 
-fn fault(bytes: &[u8]) -> Fault {
+fn fault(bytes: &[u8]) -> ImageFault {
     let files = Files::new();
     let path = files.put("film", bytes);
-    let error = open(&path, &Limits::default()).expect_err("a fault");
+    let error = open(&path, &DecodeLimits::default()).expect_err("a fault");
     error.fault().clone()
 }
 
@@ -665,7 +665,7 @@ fn what_the_samples_depend_on_is_read_or_refused_by_name() {
     ] {
         for bad in ["abc", "1.5", "-1", "1,024", "1e9x"] {
             let file = plain().text(tag, VR::IS, bad).file(EXPLICIT);
-            let Fault::Damaged(reason) = fault(&file) else {
+            let ImageFault::Damaged(reason) = fault(&file) else {
                 panic!("{name} {bad}: not damaged");
             };
             let expected = format!("{name} \"{bad}\" is no number");
@@ -780,7 +780,7 @@ fn names_are_read_in_the_character_set_that_is_meant() {
     }
 }
 
-fn case(name: &str) -> Option<Result<Radiograph, Fault>> {
+fn case(name: &str) -> Option<Result<Radiograph, ImageFault>> {
     let data = std::env::var_os("CXR_DATA").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"),
         PathBuf::from,
@@ -792,7 +792,7 @@ fn case(name: &str) -> Option<Result<Radiograph, Fault>> {
         eprintln!("skipped: no {}", path.display());
         return None;
     }
-    Some(open(&path, &Limits::default()).map_err(|e| e.fault().clone()))
+    Some(open(&path, &DecodeLimits::default()).map_err(|e| e.fault().clone()))
 }
 
 #[test]

@@ -9,7 +9,7 @@ use cxr::domain::{
     Canvas, Objection, PixelTransform, Preset, Radiograph, Rescale, Samples, View, VoiFunction,
     Window, WindowLevel,
 };
-use cxr::imaging::{Fault, Limits, VoiLut, developed, grey_values, open, show};
+use cxr::imaging::{DecodeLimits, ImageFault, VoiLut, developed, grey_values, open, show};
 use cxr::inference::Preprocess;
 use dicom_core::{PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::{tags, uids};
@@ -25,10 +25,10 @@ use libjpeg_turbo_rs::precision::compress_12bit;
 const W: usize = 37;
 const H: usize = 29;
 
-fn opened(bytes: &[u8]) -> Result<Radiograph, Fault> {
+fn opened(bytes: &[u8]) -> Result<Radiograph, ImageFault> {
     let files = Files::new();
     let path = files.put("film", bytes);
-    open(&path, &Limits::default()).map_err(|e| e.fault().clone())
+    open(&path, &DecodeLimits::default()).map_err(|e| e.fault().clone())
 }
 
 fn read(bytes: &[u8]) -> Radiograph {
@@ -249,7 +249,7 @@ fn a_stream_deeper_than_its_cells_is_refused() {
     for (syntax, stream) in streams {
         let fault = opened(&film(8).fragments(&[&stream]).file(syntax)).expect_err("a fault");
         let said = fault.to_string();
-        assert!(matches!(fault, Fault::Damaged(_)), "{said}");
+        assert!(matches!(fault, ImageFault::Damaged(_)), "{said}");
         assert!(said.contains("12 bits") && said.contains('8'), "{said}");
     }
 }
@@ -635,10 +635,10 @@ fn every_window_shows_the_same_at_every_scale() {
     };
     let windows = [
         Window::File,
-        Window::Preset(Preset::Automatic),
-        Window::Preset(Preset::Lung),
-        Window::Preset(Preset::Bone),
-        Window::Preset(Preset::Full),
+        Window::WindowPreset(Preset::Automatic),
+        Window::WindowPreset(Preset::Lung),
+        Window::WindowPreset(Preset::Bone),
+        Window::WindowPreset(Preset::Full),
     ];
     let pixels = |r: &Radiograph, window| {
         let view = View {
@@ -766,13 +766,13 @@ fn floating_point_is_read_as_it_is() {
     let short = single(&values[..3], float_film());
     assert!(matches!(
         opened(&short.file(EXPLICIT)),
-        Err(Fault::Damaged(_))
+        Err(ImageFault::Damaged(_))
     ));
     let colour = single(&values, float_film()).number(tags::SAMPLES_PER_PIXEL, 3);
     let colour = colour.text(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "RGB");
     assert!(matches!(
         opened(&colour.file(EXPLICIT)),
-        Err(Fault::Unsupported(_))
+        Err(ImageFault::Unsupported(_))
     ));
 }
 
@@ -945,7 +945,10 @@ fn segments_that_do_not_fit_are_damaged() {
     ] {
         let file = through_palette([12, 0, 16], true, words(&segments));
         let fault = opened(&file.file(EXPLICIT)).expect_err("a fault");
-        assert!(matches!(fault, Fault::Damaged(_)), "{segments:?}: {fault}");
+        assert!(
+            matches!(fault, ImageFault::Damaged(_)),
+            "{segments:?}: {fault}"
+        );
     }
 }
 
@@ -979,7 +982,7 @@ fn published_cases_have_the_right_samples() {
     }
     let case = |name: &str| -> Radiograph {
         let path: PathBuf = cases.join(name);
-        open(&path, &Limits::default()).unwrap_or_else(|e| panic!("{e}"))
+        open(&path, &DecodeLimits::default()).unwrap_or_else(|e| panic!("{e}"))
     };
     if cfg!(feature = "jpeg2000") {
         for (film, control) in [

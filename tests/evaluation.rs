@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use cxr::evaluation::delong::{Paired, compare};
 use cxr::evaluation::question::Cause;
 use cxr::evaluation::statistics::{
-    Confusion, Line, Pair, area_under_roc, average_precision, brier, calibration_line,
-    expected_calibration_error, mean_absolute_error, pearson,
+    CalibrationLine, Confusion, RatingPair, area_under_roc, average_precision, brier,
+    calibration_line, expected_calibration_error, mean_absolute_error, pearson,
 };
-use cxr::evaluation::{Columns, Manifest, Sample};
+use cxr::evaluation::{Manifest, ManifestColumns, Sample};
 use serde_json::Value;
 
 // tests/data/scikit_learn.json, with scikit-learn 1.9.1, SciPy 1.17.1 and NumPy 2.4.6:
@@ -131,7 +131,7 @@ fn scikit_learn_agrees() {
         same(average_precision(&sample, &once), "average_precision");
         same(brier(&sample, &once), "brier");
         same(expected_calibration_error(&sample, &once), "ece");
-        let line = calibration_line(&sample, &once, Line::default()).unwrap();
+        let line = calibration_line(&sample, &once, CalibrationLine::default()).unwrap();
         same(Some(line.intercept), "intercept");
         same(Some(line.slope), "slope");
         let table = Confusion::at(set["threshold"].as_f64().unwrap(), &sample, &once);
@@ -218,7 +218,7 @@ fn scipy_agrees_on_severity() {
         .into_iter()
         .zip(numbers(&severity["truth"]));
     let pairs: Vec<_> = rows
-        .map(|(predicted, truth)| Pair { predicted, truth })
+        .map(|(predicted, truth)| RatingPair { predicted, truth })
         .collect();
     let once = vec![1.0; pairs.len()];
     assert_same(mean_absolute_error(&pairs, &once), &severity["mae"], "MAE");
@@ -245,7 +245,7 @@ fn rows_answer_as_training_reads_them() {
         eprintln!("skipped: no {}", manifest.display());
         return;
     };
-    let manifest = Manifest::parse(&bytes, &Columns::default()).unwrap();
+    let manifest = Manifest::parse(&bytes, &ManifestColumns::default()).unwrap();
     // Training leaves out what came after the bundled model.
     let is_later = |case: &&cxr::evaluation::Case| case.groups[0] == "rsna";
     let later = manifest.cases.iter().filter(is_later).count();

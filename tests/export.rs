@@ -9,7 +9,7 @@ use cxr::domain::{
     Act, Finding, ImageIdentity, InputCheck, Opinion, OpinionChange, Pathology, Prediction,
     Question, Review, Score, ScoreKind, Seen, Uids, Verdict,
 };
-use cxr::store::{Entry, Store};
+use cxr::store::{ReviewEntry, Store};
 
 /// README.md promises these columns, in this order.
 const COLUMNS: [&str; 31] = [
@@ -68,10 +68,10 @@ fn prediction(label: &str, score: f32) -> Prediction {
     }
 }
 
-fn entry(number: u64, path: PathBuf, reviewer: &str, verdict: Verdict) -> Entry {
+fn entry(number: u64, path: PathBuf, reviewer: &str, verdict: Verdict) -> ReviewEntry {
     let label = ["Pneumonia", "COVID-19"][number as usize % 2];
     let said = prediction(label, 0.25);
-    Entry {
+    ReviewEntry {
         token: number.to_string(),
         image: ImageIdentity {
             sha256: format!("{:064x}", number),

@@ -13,7 +13,7 @@ const SEES: [(&str, &[&str]); 18] = [
     ("inference", &["domain", "imaging"]),
     // Files in, tensors out: which network they belong to is for others.
     ("checkpoint", &["domain"]),
-    ("model_store", &["domain", "inference"]),
+    ("model_library", &["domain", "inference"]),
     ("library", &["imaging"]),
     // Numbers in, numbers out: no image, no network, no screen.
     ("evaluation", &["domain"]),
@@ -39,7 +39,7 @@ const SEES: [(&str, &[&str]); 18] = [
             "imaging",
             "inference",
             "library",
-            "model_store",
+            "model_library",
             "store",
             "tui",
             "worker",

@@ -8,9 +8,9 @@ use std::time::Duration;
 use cxr::domain::{
     Canvas, HeatMapChoice, HeatMapLayer, InputCheck, Prediction, Radiograph, Samples, View,
 };
-use cxr::imaging::{self, Decoder, Limits};
+use cxr::imaging::{self, DecodeLimits, Decoder};
 use cxr::inference::{Classifier, Classify};
-use cxr::worker::{Frame, Generation, Job, Load, Outcome, Shown, Worker};
+use cxr::worker::{Generation, ImageJob, JobOutcome, Load, RenderRequest, Shown, Worker};
 
 /// Largest |mean(M_c) + b_c − logit_c|: both are sums of some 46,000 products in single precision.
 const TOLERANCE: f32 = 1e-4;
@@ -81,7 +81,7 @@ fn on_real_radiographs_every_map_adds_up_to_its_logit() {
     let (mut seen, mut largest) = (0, 0.0_f32);
     for file in files {
         // A README lies among them.
-        let Ok(radiograph) = imaging::open(&file.unwrap().path(), &Limits::default()) else {
+        let Ok(radiograph) = imaging::open(&file.unwrap().path(), &DecodeLimits::default()) else {
             continue;
         };
         let prediction = classifier.classify(&radiograph).unwrap();
@@ -99,7 +99,7 @@ fn on_real_radiographs_every_map_adds_up_to_its_logit() {
 /// Its answers, in the order in which they come.
 struct Desk {
     worker: Worker,
-    outcomes: mpsc::Receiver<Outcome>,
+    outcomes: mpsc::Receiver<JobOutcome>,
 }
 
 impl Desk {
@@ -110,14 +110,14 @@ impl Desk {
             let _ = sender.send(outcome);
         });
         let worker = Worker::start(
-            || Decoder::new(Limits::default(), None),
+            || Decoder::new(DecodeLimits::default(), None),
             Box::new(load) as Load,
             report,
         );
         Desk { worker, outcomes }
     }
 
-    fn wait<T>(&self, what: impl Fn(Outcome) -> Option<T>) -> T {
+    fn wait<T>(&self, what: impl Fn(JobOutcome) -> Option<T>) -> T {
         loop {
             let outcome = self.outcomes.recv_timeout(LIMIT).expect("an answer");
             if let Some(found) = what(outcome) {
@@ -128,7 +128,7 @@ impl Desk {
 
     fn shown(&self) -> Shown {
         self.wait(|outcome| match outcome {
-            Outcome::Shown { shown, .. } => Some(shown),
+            JobOutcome::Shown { shown, .. } => Some(shown),
             _ => None,
         })
     }
@@ -150,10 +150,10 @@ fn a_heat_map_over_the_picture_reads_no_file_again() {
         height: 64,
         pixel_aspect: 1.0,
     };
-    let job = |heat_map| Job {
+    let job = |heat_map| ImageJob {
         source: path.clone().into(),
         generation: Generation(1),
-        frame: Frame {
+        frame: RenderRequest {
             view: View::default(),
             canvas,
             heat_map,
@@ -167,7 +167,7 @@ fn a_heat_map_over_the_picture_reads_no_file_again() {
     let bare = desk.shown();
     assert!(bare.legend.is_none() && !bare.image.colour);
     let prediction = desk.wait(|outcome| match outcome {
-        Outcome::Classified { result, .. } => Some(result.unwrap()),
+        JobOutcome::Classified { result, .. } => Some(result.unwrap()),
         _ => None,
     });
 

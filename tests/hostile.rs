@@ -6,7 +6,7 @@ use std::io::{Cursor, Write};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use cxr::imaging::{Decoder, Fault, Limits, open};
+use cxr::imaging::{DecodeLimits, Decoder, ImageFault, open};
 use dicom_core::VR;
 use dicom_dictionary_std::{tags, uids};
 use image::{DynamicImage, ImageBuffer, ImageFormat, Luma};
@@ -20,7 +20,7 @@ const AT_ONCE: Duration = Duration::from_secs(2);
 /// Looking at every byte once, on the busiest machine; once for every element would take hours.
 const ONE_PASS: Duration = Duration::from_secs(30);
 
-fn fault_at_once(what: &str, bytes: &[u8], limits: &Limits) -> Fault {
+fn fault_at_once(what: &str, bytes: &[u8], limits: &DecodeLimits) -> ImageFault {
     let files = Files::new();
     let path = files.put("hostile", bytes);
     let start = Instant::now();
@@ -106,8 +106,8 @@ fn enormous_pictures_are_refused_by_their_headers() {
         ("DICOM", dicom(native, EXPLICIT)),
         ("RLE", dicom(packed, uids::RLE_LOSSLESS)),
     ] {
-        let fault = fault_at_once(what, &bytes, &Limits::default());
-        assert!(matches!(fault, Fault::TooLarge(_)), "{what}: {fault}");
+        let fault = fault_at_once(what, &bytes, &DecodeLimits::default());
+        assert!(matches!(fault, ImageFault::TooLarge(_)), "{what}: {fault}");
     }
 }
 
@@ -123,8 +123,8 @@ fn a_stream_that_is_larger_than_its_data_set_says_is_not_decoded() {
         let file = Dicom::radiograph(8, 8, 8)
             .fragments(&[&stream])
             .file(syntax);
-        let fault = fault_at_once(syntax, &file, &Limits::default());
-        assert!(matches!(fault, Fault::Damaged(_)), "{fault}");
+        let fault = fault_at_once(syntax, &file, &DecodeLimits::default());
+        assert!(matches!(fault, ImageFault::Damaged(_)), "{fault}");
     }
 }
 
@@ -161,15 +161,15 @@ fn lengths_beyond_the_file_and_nesting_without_end_are_damage() {
         let fault = fault_at_once(
             what,
             &with_data_set(EXPLICIT, &data_set),
-            &Limits::default(),
+            &DecodeLimits::default(),
         );
-        assert!(matches!(fault, Fault::Damaged(_)), "{what}: {fault}");
+        assert!(matches!(fault, ImageFault::Damaged(_)), "{what}: {fault}");
     }
     // Pixel data may say what they like: only the first frame's bytes are asked for.
     let file = Dicom::radiograph(4, 4, 8).file(EXPLICIT);
     let pixels = element([0xe0, 0x7f, 0x10, 0], b"OB", 0xffff_fff0);
-    let fault = fault_at_once("pixels", &[file, pixels].concat(), &Limits::default());
-    assert!(matches!(fault, Fault::Damaged(_)), "{fault}");
+    let fault = fault_at_once("pixels", &[file, pixels].concat(), &DecodeLimits::default());
+    assert!(matches!(fault, ImageFault::Damaged(_)), "{fault}");
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn a_data_set_of_zeros_is_walked_once() {
     for syntax in [EXPLICIT, IMPLICIT, BIG_ENDIAN] {
         let path = files.put("zeros", &with_data_set(syntax, &zeros));
         let start = Instant::now();
-        let opened = open(&path, &Limits::default());
+        let opened = open(&path, &DecodeLimits::default());
         let elapsed = start.elapsed();
         assert!(opened.is_err(), "{syntax}");
         assert!(elapsed < ONE_PASS, "{syntax}: {elapsed:?}");
@@ -195,25 +195,25 @@ fn a_deflated_bomb_stops_at_the_memory_that_is_allowed() {
     }
     let meta = with_data_set(DEFLATED, &[]);
     let bomb = [&meta[..data_set_start(&meta)], &deflate.finish().unwrap()].concat();
-    let limits = Limits {
+    let limits = DecodeLimits {
         max_memory: 1 << 20,
-        ..Limits::default()
+        ..DecodeLimits::default()
     };
     assert!(matches!(
         fault_at_once("bomb", &bomb, &limits),
-        Fault::TooLarge(_)
+        ImageFault::TooLarge(_)
     ));
 }
 
 #[test]
 fn a_file_over_the_limit_is_not_read() {
-    let limits = Limits {
+    let limits = DecodeLimits {
         max_file_bytes: 100,
-        ..Limits::default()
+        ..DecodeLimits::default()
     };
     assert!(matches!(
         fault_at_once("long", &png_of(8, 8).repeat(9), &limits),
-        Fault::TooLarge(_)
+        ImageFault::TooLarge(_)
     ));
 }
 
@@ -305,9 +305,9 @@ fn damaged(file: &[u8], dice: &mut Dice) -> Vec<u8> {
 fn thousands_of_damaged_files_are_pictures_or_errors() {
     const CASES: usize = 3000;
     let files = Files::new();
-    let limits = Limits {
+    let limits = DecodeLimits {
         timeout: Duration::from_secs(5),
-        ..Limits::default()
+        ..DecodeLimits::default()
     };
     let decoder = Decoder::new(limits, Some(PathBuf::from(env!("CARGO_BIN_EXE_cxr"))));
     let valid = valid();
@@ -328,7 +328,7 @@ fn thousands_of_damaged_files_are_pictures_or_errors() {
             Err(error) => {
                 let line = error.to_string();
                 assert!(!line.chars().any(char::is_control), "case {case}: {line:?}");
-                deaths += usize::from(matches!(error.fault(), Fault::DecoderDied(_)));
+                deaths += usize::from(matches!(error.fault(), ImageFault::DecoderDied(_)));
                 errors += 1;
             }
         }

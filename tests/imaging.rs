@@ -11,7 +11,8 @@ use cxr::domain::{
     Rescale, Sameness, Samples, ViewPosition, VoiFunction, WindowLevel,
 };
 use cxr::imaging::{
-    Decoder, Fault, Limits, Viewport, VoiLut, grey_values, looks_like_image, open, render,
+    DecodeLimits, Decoder, ImageFault, Viewport, VoiLut, grey_values, looks_like_image, open,
+    render,
 };
 use cxr::inference::{Classifier, Classify};
 use dicom_core::{PrimitiveValue, VR};
@@ -27,13 +28,13 @@ use libjpeg_turbo_rs::precision::compress_12bit;
 fn read(bytes: &[u8]) -> Radiograph {
     let files = Files::new();
     let path = files.put("no-telling-name", bytes);
-    open(&path, &Limits::default()).unwrap_or_else(|e| panic!("{e}"))
+    open(&path, &DecodeLimits::default()).unwrap_or_else(|e| panic!("{e}"))
 }
 
-fn fault(bytes: &[u8]) -> Fault {
+fn fault(bytes: &[u8]) -> ImageFault {
     let files = Files::new();
     let path = files.put("no-telling-name", bytes);
-    open(&path, &Limits::default())
+    open(&path, &DecodeLimits::default())
         .expect_err("a fault")
         .fault()
         .clone()
@@ -141,7 +142,7 @@ fn a_jpeg_that_was_cut_off_is_damaged_and_what_follows_its_end_is_not_looked_at(
     for file in [whole, with_thumbnail] {
         for kept in [file.len() / 2, file.len() * 9 / 10, file.len() - 2] {
             let fault = fault(&file[..kept]);
-            let Fault::Damaged(reason) = &fault else {
+            let ImageFault::Damaged(reason) = &fault else {
                 panic!("{kept} bytes: {fault}");
             };
             if kept > file.len() / 2 {
@@ -208,14 +209,14 @@ fn what_decoding_takes_is_counted_more_than_once() {
     let grey = DynamicImage::ImageLuma8(ImageBuffer::from_pixel(100, 100, Luma([1])));
     let path = files.put("grey", &encoded(&grey, ImageFormat::Png));
     let opened = |max_memory| {
-        let limits = Limits {
+        let limits = DecodeLimits {
             max_memory,
-            ..Limits::default()
+            ..DecodeLimits::default()
         };
         open(&path, &limits).map_err(|e| e.fault().clone())
     };
-    assert!(matches!(opened(29_999), Err(Fault::TooLarge(_))));
-    assert!(!matches!(opened(10 << 20), Err(Fault::TooLarge(_))));
+    assert!(matches!(opened(29_999), Err(ImageFault::TooLarge(_))));
+    assert!(!matches!(opened(10 << 20), Err(ImageFault::TooLarge(_))));
 }
 
 #[test]
@@ -552,7 +553,10 @@ fn an_odd_number_of_pixels_may_share_their_colour_differences() {
     let r = read(&file.file(EXPLICIT));
     assert_eq!(r.samples, Samples::Grey8(vec![10, 20, 30]));
     let short = Dicom::colour(3, 1, "YBR_FULL_422").bytes(&grey[..6]);
-    assert!(matches!(fault(&short.file(EXPLICIT)), Fault::Damaged(_)));
+    assert!(matches!(
+        fault(&short.file(EXPLICIT)),
+        ImageFault::Damaged(_)
+    ));
 }
 
 /// The file with pixel data `length` bytes from its end cut off.
@@ -572,7 +576,7 @@ fn compressed_pixel_data_that_were_cut_off_are_damaged_if_the_first_frame_was() 
         .file(uids::JPEG_LOSSLESS_SV1);
     const DELIMITER: usize = 8;
     read(without_end(&one, DELIMITER));
-    let Fault::Damaged(reason) = fault(without_end(&one, DELIMITER + 3)) else {
+    let ImageFault::Damaged(reason) = fault(without_end(&one, DELIMITER + 3)) else {
         panic!("damaged");
     };
     assert!(reason.contains("ends early, 3 bytes"), "{reason}");
@@ -775,7 +779,7 @@ fn a_jpeg_knows_better_than_its_data_set_whether_it_is_rgb() {
 #[test]
 fn a_codec_that_was_left_out_is_refused_by_name() {
     let file = Dicom::radiograph(37, 29, 12).fragments(&[&fixture("phantom-37x29-12bit.j2k")]);
-    let Fault::Unsupported(reason) = fault(&file.file(uids::JPEG2000_LOSSLESS)) else {
+    let ImageFault::Unsupported(reason) = fault(&file.file(uids::JPEG2000_LOSSLESS)) else {
         panic!("unsupported");
     };
     assert!(
@@ -1142,7 +1146,7 @@ fn what_is_no_picture_says_so() {
     );
     assert_eq!(
         fault(&report.file(EXPLICIT)),
-        Fault::NoPicture("structured report".into())
+        ImageFault::NoPicture("structured report".into())
     );
     // What has rows and columns had a picture, whatever it calls itself.
     let stripped = report.clone().number(tags::ROWS, 2);
@@ -1151,17 +1155,23 @@ fn what_is_no_picture_says_so() {
     let stripped = Dicom::radiograph(2, 2, 8);
     assert!(matches!(
         fault(&stripped.file(EXPLICIT)),
-        Fault::NotAnImage(_)
+        ImageFault::NotAnImage(_)
     ));
     assert_eq!(fault(b"").to_string(), "not an image: the file is empty");
-    assert!(matches!(fault(b"%PDF-1.7 and so on"), Fault::NotAnImage(_)));
-    let missing = open(Path::new("no/such/file"), &Limits::default()).unwrap_err();
-    assert!(matches!(missing.fault(), Fault::Unreadable(_)));
     assert!(matches!(
-        open(Path::new(env!("CARGO_MANIFEST_DIR")), &Limits::default())
-            .unwrap_err()
-            .fault(),
-        Fault::NotAnImage(_)
+        fault(b"%PDF-1.7 and so on"),
+        ImageFault::NotAnImage(_)
+    ));
+    let missing = open(Path::new("no/such/file"), &DecodeLimits::default()).unwrap_err();
+    assert!(matches!(missing.fault(), ImageFault::Unreadable(_)));
+    assert!(matches!(
+        open(
+            Path::new(env!("CARGO_MANIFEST_DIR")),
+            &DecodeLimits::default()
+        )
+        .unwrap_err()
+        .fault(),
+        ImageFault::NotAnImage(_)
     ));
 }
 
@@ -1233,7 +1243,7 @@ fn worker() -> PathBuf {
 #[test]
 fn a_decoder_process_answers_like_this_one_again_and_again() {
     let files = Files::new();
-    let decoder = Decoder::new(Limits::default(), Some(worker()));
+    let decoder = Decoder::new(DecodeLimits::default(), Some(worker()));
     let good = Dicom::radiograph(W as u16, H as u16, 12)
         .text(tags::WINDOW_CENTER, VR::DS, "300")
         .text(tags::WINDOW_WIDTH, VR::DS, "20")
@@ -1242,8 +1252,11 @@ fn a_decoder_process_answers_like_this_one_again_and_again() {
     let good = files.put("good", &good.file(EXPLICIT));
     let report = files.put("report", &Dicom::radiograph(1, 1, 8).file(EXPLICIT));
     for _ in 0..3 {
-        assert_eq!(decoder.open(&good), open(&good, &Limits::default()));
-        assert_eq!(decoder.open(&report), open(&report, &Limits::default()));
+        assert_eq!(decoder.open(&good), open(&good, &DecodeLimits::default()));
+        assert_eq!(
+            decoder.open(&report),
+            open(&report, &DecodeLimits::default())
+        );
     }
     assert_eq!(decoder.notice(), None);
 }
@@ -1253,15 +1266,15 @@ fn a_decoder_process_that_takes_too_long_is_replaced() {
     let files = Files::new();
     let large = Dicom::radiograph(4000, 4000, 16).words(&phantom(4000, 4000, 16));
     let path = files.put("large", &large.file(DEFLATED));
-    let hasty = Limits {
+    let hasty = DecodeLimits {
         timeout: Duration::from_millis(1),
-        ..Limits::default()
+        ..DecodeLimits::default()
     };
     let decoder = Decoder::new(hasty, Some(worker()));
     for _ in 0..2 {
         assert!(matches!(
             decoder.open(&path).unwrap_err().fault(),
-            Fault::TimedOut(_)
+            ImageFault::TimedOut(_)
         ));
     }
 }
@@ -1276,15 +1289,15 @@ fn a_decoder_process_that_asks_for_too_much_memory_costs_one_file() {
             .file(EXPLICIT),
     );
     let decoder = Decoder::new(
-        Limits {
+        DecodeLimits {
             max_memory: 1 << 20,
-            ..Limits::default()
+            ..DecodeLimits::default()
         },
         Some(worker()),
     );
     assert!(matches!(
         decoder.open(&path).unwrap_err().fault(),
-        Fault::TooLarge(_)
+        ImageFault::TooLarge(_)
     ));
 }
 
@@ -1298,7 +1311,7 @@ fn without_a_decoder_process_files_are_read_all_the_same() {
             .file(EXPLICIT),
     );
     for helper in [Some(files.path().join("no-such-program")), None] {
-        let decoder = Decoder::new(Limits::default(), helper);
+        let decoder = Decoder::new(DecodeLimits::default(), helper);
         assert_eq!(
             decoder.open(&path).unwrap().samples,
             Samples::Grey8(vec![1, 2, 3, 4])
@@ -1335,9 +1348,12 @@ fn a_decoder_process_that_fails_to_start_once_costs_one_file() {
         files.path().display(),
         worker().display()
     );
-    let decoder = Decoder::new(Limits::default(), Some(script(&files, "once", &body)));
+    let decoder = Decoder::new(DecodeLimits::default(), Some(script(&files, "once", &body)));
     let error = decoder.open(&path).unwrap_err();
-    assert!(matches!(error.fault(), Fault::DecoderDied(_)), "{error}");
+    assert!(
+        matches!(error.fault(), ImageFault::DecoderDied(_)),
+        "{error}"
+    );
     for _ in 0..2 {
         assert!(decoder.open(&path).is_ok());
         assert_eq!(decoder.notice(), None, "in a process of its own again");
@@ -1350,7 +1366,10 @@ fn a_decoder_process_that_never_starts_is_given_up() {
     let files = Files::new();
     let good = Dicom::radiograph(2, 2, 8).bytes(&[1, 2, 3, 4]);
     let path = files.put("good", &good.file(EXPLICIT));
-    let decoder = Decoder::new(Limits::default(), Some(script(&files, "never", "exit 1")));
+    let decoder = Decoder::new(
+        DecodeLimits::default(),
+        Some(script(&files, "never", "exit 1")),
+    );
     for _ in 0..2 {
         assert!(decoder.open(&path).is_err());
         assert_eq!(decoder.notice(), None);
@@ -1360,7 +1379,7 @@ fn a_decoder_process_that_never_starts_is_given_up() {
 
     // Another program is known by its first word.
     let stranger = script(&files, "stranger", "echo Good morning; cat > /dev/null");
-    let decoder = Decoder::new(Limits::default(), Some(stranger));
+    let decoder = Decoder::new(DecodeLimits::default(), Some(stranger));
     assert!(decoder.open(&path).is_ok());
     assert!(decoder.notice().is_some());
 }
@@ -1378,8 +1397,8 @@ fn published_radiographs_are_read() {
     };
     for entry in entries {
         let path = entry.unwrap().path();
-        let r =
-            open(&path, &Limits::default()).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        let r = open(&path, &DecodeLimits::default())
+            .unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         assert_eq!((r.width, r.height, r.view), (1024, 1024, ViewPosition::Pa));
         // One picture under two labels, of which MONOCHROME1 is wrong: it is turned back.
         assert!(!r.inverted, "{}", path.display());

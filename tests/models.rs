@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use cxr::checkpoint::{self, Limits};
+use cxr::checkpoint::{self, CheckpointLimits};
 use cxr::inference::{Classifier, assemble_keras};
 
 fn data(name: &str) -> PathBuf {
@@ -42,7 +42,7 @@ fn keras_models_give_keras_outputs() {
         ("three.h5", Some(three.clone())),
         ("three.keras", Some(three)),
     ] {
-        let read = checkpoint::read(&data(name), &Limits::default()).unwrap();
+        let read = checkpoint::read(&data(name), &CheckpointLimits::default()).unwrap();
         let tensors = read.tensors.into_iter();
         let tensors = tensors.map(|(name, tensor)| (name, (tensor.shape, tensor.values)));
         let config = read.keras_config.unwrap();

@@ -18,7 +18,7 @@ mod stated;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cxr::imaging::{self, Limits};
+use cxr::imaging::{self, DecodeLimits};
 use cxr::inference::{Classifier, Preprocess};
 use serde_json::Value;
 use stated::as_stated;
@@ -95,7 +95,7 @@ fn real_radiographs_get_pytorchs_logits_from_file_to_answer() {
     let cases = numbers["cases"].as_array().unwrap();
     for case in cases {
         let path = case["path"].as_str().unwrap();
-        let radiograph = imaging::open(&folder.join(path), &Limits::default()).unwrap();
+        let radiograph = imaging::open(&folder.join(path), &DecodeLimits::default()).unwrap();
         let ours = classifier.logits(&as_stated(radiograph)).unwrap();
         let difference = largest_difference(&ours, &floats(&case["logits"]));
         println!("{path}: max |Δlogit| {difference:.2e}");
@@ -119,7 +119,7 @@ fn real_radiographs_are_prepared_as_in_training() {
     let mut seen = 0;
     for case in detailed {
         let path = folder.join(case["path"].as_str().unwrap());
-        let values = preprocess.apply(&imaging::open(&path, &Limits::default()).unwrap());
+        let values = preprocess.apply(&imaging::open(&path, &DecodeLimits::default()).unwrap());
         for (index, expected) in case["tensor"]["values"].as_object().unwrap() {
             let ours = values[index.parse::<usize>().unwrap()];
             let difference = (f64::from(ours) - expected.as_f64().unwrap()).abs();

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use cxr::domain::{Objection, PhotometricInterpretation, Radiograph, Samples};
-use cxr::imaging::{self, Limits};
+use cxr::imaging::{self, DecodeLimits};
 use dicom_core::{PrimitiveValue, VR};
 use dicom_dictionary_std::tags;
 use imaging_files::{Dicom, EXPLICIT};
@@ -16,7 +16,7 @@ const FOUND: f64 = 0.99;
 const FALSE_ALARMS: f64 = 0.005;
 
 fn open(path: &Path) -> Radiograph {
-    imaging::open(path, &Limits::default()).unwrap()
+    imaging::open(path, &DecodeLimits::default()).unwrap()
 }
 
 fn sample(name: &str) -> PathBuf {

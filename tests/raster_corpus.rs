@@ -10,7 +10,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use cxr::domain::{Radiograph, Samples};
-use cxr::imaging::{Fault, Limits, open};
+use cxr::imaging::{DecodeLimits, ImageFault, open};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -100,7 +100,7 @@ fn every_picture_of_pillows_tests_is_read_as_pillow_reads_it_or_has_a_reason() {
     for path in &paths {
         let name = path.strip_prefix(&folder).unwrap();
         let name = name.to_str().expect("a plain name").replace('\\', "/");
-        let read = open(path, &Limits::default());
+        let read = open(path, &DecodeLimits::default());
         let read = read.as_ref().map(Film::of).map_err(|e| e.fault().clone());
         let Some((outcome, detail)) = outcome(table.files.get(&name), read) else {
             continue;
@@ -130,12 +130,12 @@ fn covers(key: &str, name: &str) -> bool {
 }
 
 /// In a word, and what it was; `None` for what neither takes for a picture of these formats.
-fn outcome(row: Option<&Row>, read: Result<Film, Fault>) -> Option<(&'static str, String)> {
+fn outcome(row: Option<&Row>, read: Result<Film, ImageFault>) -> Option<(&'static str, String)> {
     match (row, read) {
         (Some(Row::Film(film)), Ok(read)) if *film == read => Some(("equal", String::new())),
         (Some(Row::Film(film)), Ok(read)) => Some(("differs", format!("{read:?} not {film:?}"))),
         (Some(Row::Film(_)), Err(fault)) => Some(("refused by cxr", fault.to_string())),
-        (_, Err(Fault::NotAnImage(_))) => None,
+        (_, Err(ImageFault::NotAnImage(_))) => None,
         (_, Err(fault)) => Some(("refused by both", fault.to_string())),
         (_, Ok(read)) => Some(("read by cxr", format!("{read:?}"))),
     }

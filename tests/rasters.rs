@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::Path;
 
 use cxr::domain::{PixelTransform, Radiograph, Samples};
-use cxr::imaging::{Fault, Limits, grey_values, looks_like_image, open};
+use cxr::imaging::{DecodeLimits, ImageFault, grey_values, looks_like_image, open};
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use image::codecs::jpeg::JpegEncoder;
@@ -15,10 +15,10 @@ use image::codecs::webp::WebPEncoder;
 use image::{ExtendedColorType, ImageEncoder};
 use raster_files::{Page, Png, Tiff, Value, exif, files, phantom, webp};
 
-fn opened(bytes: &[u8]) -> Result<Radiograph, Fault> {
+fn opened(bytes: &[u8]) -> Result<Radiograph, ImageFault> {
     let folder = files();
     let path = folder.put("film", bytes);
-    open(&path, &Limits::default()).map_err(|e| e.fault().clone())
+    open(&path, &DecodeLimits::default()).map_err(|e| e.fault().clone())
 }
 
 fn read(bytes: &[u8]) -> Radiograph {
@@ -375,7 +375,7 @@ fn bits_in_reverse_and_every_compression_give_the_same_film() {
             .encoded(&|bytes| encode(&bytes[..bytes.len() - 100]));
         let cut = Tiff::of(cut.with(259, Value::Short(vec![compression])));
         assert!(
-            matches!(opened(&cut.file()), Err(Fault::Damaged(_))),
+            matches!(opened(&cut.file()), Err(ImageFault::Damaged(_))),
             "{compression} cut"
         );
     }
@@ -603,7 +603,7 @@ fn jpeg_in_tiff_is_what_it_is_outside_with_its_tables_apart_or_not() {
         let other = page.with(256, Value::Long(vec![64])).raw(vec![stream]);
         assert!(matches!(
             opened(&Tiff::of(other).file()),
-            Err(Fault::Damaged(_))
+            Err(ImageFault::Damaged(_))
         ));
     }
 }
@@ -652,7 +652,10 @@ fn a_hostile_tiff_is_an_error_and_quick() {
         ("complex", page().with(339, Value::Short(vec![6]))),
     ] {
         let fault = opened(&Tiff::of(page).file()).expect_err(what);
-        let died = matches!(fault, Fault::DecoderDied(_) | Fault::NotAnImage(_));
+        let died = matches!(
+            fault,
+            ImageFault::DecoderDied(_) | ImageFault::NotAnImage(_)
+        );
         assert!(!died, "{what}: {fault}");
     }
 }
@@ -816,7 +819,7 @@ fn exif_that_is_cut_off_or_counts_wrong_turns_a_film_all_the_same() {
     let mut tiff = Tiff::of(grey(16)).file();
     let directory = u32::from_le_bytes(*tiff[4..].first_chunk().unwrap());
     tiff[directory as usize] = 200;
-    assert!(matches!(opened(&tiff), Err(Fault::Damaged(_))));
+    assert!(matches!(opened(&tiff), Err(ImageFault::Damaged(_))));
 }
 
 #[test]
@@ -908,7 +911,7 @@ fn a_jpeg_2000_file_is_read_with_boxes_or_without() {
     }
     let mut huge = stream;
     huge[8..16].fill(0xff);
-    assert!(matches!(opened(&huge), Err(Fault::TooLarge(_))));
+    assert!(matches!(opened(&huge), Err(ImageFault::TooLarge(_))));
 }
 
 #[test]

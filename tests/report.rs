@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use std::time::{Duration, UNIX_EPOCH};
 
 use cxr::domain::{Act, ImageIdentity, Opinion, OpinionChange, Review, Seen, Uids, Verdict};
-use cxr::store::{Entry, Store};
+use cxr::store::{ReviewEntry, Store};
 use sha2::{Digest, Sha256};
 
 fn sample(name: &str) -> PathBuf {
@@ -334,7 +334,7 @@ fn the_image_itself_is_never_replaced() {
 /// Two readers of one image that is elsewhere by now, and one of another image.
 fn store_with_verdicts(path: &Path, image: &Path) {
     let mut store = Store::open(path).unwrap();
-    let entry = |token: &str, sha256: String, reviewer: &str, verdict| Entry {
+    let entry = |token: &str, sha256: String, reviewer: &str, verdict| ReviewEntry {
         token: token.to_owned(),
         image: ImageIdentity {
             sha256,

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use cxr::domain::{
     Act, ImageIdentity, InputCheck, Opinion, OpinionChange, Prediction, Review, Seen, Uids, Verdict,
 };
-use cxr::store::{Entry, Store};
+use cxr::store::{ReviewEntry, Store};
 
 const STORE: &str = "CXR_TEST_STORE";
 const WRITER: &str = "CXR_TEST_WRITER";
@@ -19,8 +19,8 @@ const STRANGER: &str = "CXR_TEST_STRANGER";
 /// How many processes are killed; a study of the store takes 500.
 const KILLS: &str = "CXR_KILLS";
 
-fn entry(writer: &str, number: usize) -> Entry {
-    Entry {
+fn entry(writer: &str, number: usize) -> ReviewEntry {
+    ReviewEntry {
         token: format!("{writer}-{number}"),
         image: ImageIdentity {
             // Every writer has something to say of the same images.

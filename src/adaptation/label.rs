@@ -1,13 +1,13 @@
 //! A label that is present or absent on its own: what its card becomes, and what is to be expected of
 //! it.
 
-use super::reading::Reading;
+use super::reading::CardReading;
 use super::refit::{Correction, Refit};
-use super::{AdaptationError, Cases, FOLDS, Work};
+use super::{AdaptationError, FOLDS, FitProgress, LabelCases};
 
 /// What is fitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Method {
+pub enum FitMethod {
     /// How the logit is read.
     Recalibrate,
     /// That, and the row of the last layer that makes the logit.
@@ -16,7 +16,7 @@ pub enum Method {
 
 /// What a model fitted to the other folds says of a case.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Answer {
+pub struct HeldOutScore {
     /// Which fold the case is in; answers of two folds are by two fits.
     pub fold: usize,
     pub probability: f32,
@@ -27,25 +27,29 @@ pub struct Answer {
 /// A label after its fit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Adapted {
-    pub reading: Reading,
+    pub reading: CardReading,
     /// For [`Method::Refit`].
     pub correction: Option<Correction>,
     /// Of each case, out of fold.
-    pub answers: Vec<Answer>,
+    pub answers: Vec<HeldOutScore>,
 }
 
 /// Fits a label to all cases, and tries the same on each fold with the others.
 ///
 /// # Errors
 /// If the score is the same for all cases or does not rise with the truth, or it was stopped.
-pub fn adapt(cases: &Cases, method: Method, work: &Work) -> Result<Adapted, AdaptationError> {
+pub fn adapt(
+    cases: &LabelCases,
+    method: FitMethod,
+    work: &FitProgress,
+) -> Result<Adapted, AdaptationError> {
     let fold = cases.folds();
     match method {
-        Method::Recalibrate => {
+        FitMethod::Recalibrate => {
             work.go_on()?;
             cross_fitted(cases, &fold, |_| cases.logits.clone())
         }
-        Method::Refit => {
+        FitMethod::Refit => {
             let refit = Refit::new(cases, &fold, work)?;
             let adapted = cross_fitted(cases, &fold, |without| refit.logits(without))?;
             Ok(Adapted {
@@ -58,11 +62,11 @@ pub fn adapt(cases: &Cases, method: Method, work: &Work) -> Result<Adapted, Adap
 
 /// `logits` of all cases, by a procedure that leaves a fold out, if one is given.
 fn cross_fitted(
-    cases: &Cases,
+    cases: &LabelCases,
     fold: &[usize],
     logits: impl Fn(Option<usize>) -> Vec<f64>,
 ) -> Result<Adapted, AdaptationError> {
-    let reading = Reading::fit(&logits(None), &cases.positive, &cases.sources)
+    let reading = CardReading::fit(&logits(None), &cases.positive, &cases.sources)
         .ok_or(AdaptationError::AllAlike)?;
     let slope = reading.calibration.slope;
     if slope.is_nan() || slope <= 0.0 {
@@ -80,10 +84,11 @@ fn cross_fitted(
             .iter()
             .filter_map(|&at| cases.sources.get(at).copied())
             .collect();
-        let reading = Reading::fit(&seen, &positive, &sources).ok_or(AdaptationError::AllAlike)?;
+        let reading =
+            CardReading::fit(&seen, &positive, &sources).ok_or(AdaptationError::AllAlike)?;
         for at in (0..fold.len()).filter(|&at| fold[at] == left_out) {
             let probability = reading.probability(logits[at]);
-            answers[at] = Some(Answer {
+            answers[at] = Some(HeldOutScore {
                 fold: left_out,
                 probability,
                 is_called: probability >= reading.balanced,

@@ -32,12 +32,12 @@ pub struct Problem<'a> {
 
 /// A linear function of raw features.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Linear {
+pub struct LinearModel {
     pub weight: Vec<f64>,
     pub bias: f64,
 }
 
-impl Linear {
+impl LinearModel {
     pub fn apply(&self, features: &[f32]) -> f64 {
         self.bias + dot(features, &self.weight)
     }
@@ -89,7 +89,7 @@ impl<'a> Problem<'a> {
     }
 
     /// The same as a function of raw features; the offset comes on top.
-    pub fn linear(&self, solution: &[f64]) -> Linear {
+    pub fn linear(&self, solution: &[f64]) -> LinearModel {
         let (weights, intercept) = split(solution);
         let scaled = weights.iter().zip(&self.inverse);
         let weight: Vec<f64> = scaled.map(|(w, inverse)| w * inverse).collect();
@@ -98,7 +98,7 @@ impl<'a> Problem<'a> {
             .zip(&self.mean)
             .map(|(w, mean)| w * mean)
             .sum();
-        Linear {
+        LinearModel {
             weight,
             bias: intercept - shift,
         }

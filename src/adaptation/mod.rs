@@ -28,8 +28,8 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use folds::FOLDS;
-pub use label::{Adapted, Answer, Method, adapt};
-pub use reading::{Reading, expected_coverage, expected_sensitivity};
+pub use label::{Adapted, FitMethod, HeldOutScore, adapt};
+pub use reading::{CardReading, expected_coverage, expected_sensitivity};
 pub use refit::{Correction, FITS};
 pub use temperature::{AdaptedCauses, CauseCases, adapt_causes};
 
@@ -59,7 +59,7 @@ pub enum AdaptationError {
 /// What one label that is present or absent has to be fitted to; every part as long as there are
 /// cases.
 #[derive(Debug, Clone, Default)]
-pub struct Cases<'a> {
+pub struct LabelCases<'a> {
     /// `[C]` each: the average of the network's last maps.
     pub features: Vec<&'a [f32]>,
     /// The network's own output.
@@ -109,7 +109,7 @@ impl fmt::Display for Count {
     }
 }
 
-impl Cases<'_> {
+impl LabelCases<'_> {
     /// How many are positive, and how many negative.
     pub fn counts(&self) -> [Count; 2] {
         [true, false].map(|class| Count::of(&self.patients, |at| self.positive[at] == class))
@@ -123,7 +123,7 @@ impl Cases<'_> {
 
 /// How the work is done, and who is told of it. The result does not depend on it.
 #[derive(Clone, Copy)]
-pub struct Work<'a> {
+pub struct FitProgress<'a> {
     /// Threads to use.
     pub jobs: usize,
     /// Set when it is time to stop.
@@ -132,7 +132,7 @@ pub struct Work<'a> {
     pub advance: &'a (dyn Fn() + Sync),
 }
 
-impl Work<'_> {
+impl FitProgress<'_> {
     fn go_on(&self) -> Result<(), AdaptationError> {
         match self.stop.load(Ordering::Relaxed) {
             true => Err(AdaptationError::Stopped),

@@ -4,7 +4,7 @@
 //! Newton's method with a shortened step (Lin, Lin and Weng 2007, doi:10.1007/s10994-007-5018-6).
 
 use crate::domain::prevalence::probability;
-use crate::evaluation::statistics::Line;
+use crate::evaluation::statistics::CalibrationLine;
 
 /// Steps before the regression counts as one without an answer.
 const STEPS: usize = 200;
@@ -13,7 +13,7 @@ const CLOSE: f64 = 1e-12;
 
 /// `logit P(positive) = intercept + slope · logit`; `None` if all logits are alike or a class is
 /// missing.
-pub fn platt(logits: &[f64], positive: &[bool]) -> Option<Line> {
+pub fn platt(logits: &[f64], positive: &[bool]) -> Option<CalibrationLine> {
     let n = logits.len() as f64;
     let ill = positive.iter().filter(|&&positive| positive).count() as f64;
     let first = logits.first()?;
@@ -26,7 +26,7 @@ pub fn platt(logits: &[f64], positive: &[bool]) -> Option<Line> {
         .zip(positive)
         .map(|(&x, &positive)| (x, if positive { yes } else { no }))
         .collect();
-    let mut line = Line {
+    let mut line = CalibrationLine {
         slope: 0.0,
         intercept: ((ill + 1.0) / (n - ill + 1.0)).ln(),
     };
@@ -42,11 +42,15 @@ pub fn platt(logits: &[f64], positive: &[bool]) -> Option<Line> {
 
 /// The line after the longest of the halved steps that lowers the loss; the same line where none
 /// does: it is as low as rounding lets it be.
-fn shortened(line: Line, step: Line, cases: &[(f64, f64)]) -> Option<Line> {
+fn shortened(
+    line: CalibrationLine,
+    step: CalibrationLine,
+    cases: &[(f64, f64)],
+) -> Option<CalibrationLine> {
     let before = loss(line, cases);
     let mut share = 1.0;
     while share > 1e-12 {
-        let next = Line {
+        let next = CalibrationLine {
             slope: line.slope - share * step.slope,
             intercept: line.intercept - share * step.intercept,
         };
@@ -59,7 +63,7 @@ fn shortened(line: Line, step: Line, cases: &[(f64, f64)]) -> Option<Line> {
 }
 
 /// The largest part of the gradient, and the full step.
-fn newton(line: Line, cases: &[(f64, f64)]) -> Option<(f64, Line)> {
+fn newton(line: CalibrationLine, cases: &[(f64, f64)]) -> Option<(f64, CalibrationLine)> {
     let (mut g0, mut g1, mut h00, mut h01, mut h11) = (0.0, 0.0, 0.0, 0.0, 0.0);
     for &(x, target) in cases {
         let p = probability(line.intercept + line.slope * x);
@@ -71,14 +75,14 @@ fn newton(line: Line, cases: &[(f64, f64)]) -> Option<(f64, Line)> {
         h11 += curve * x * x;
     }
     let determinant = h00 * h11 - h01 * h01;
-    let step = Line {
+    let step = CalibrationLine {
         intercept: (h11 * g0 - h01 * g1) / determinant,
         slope: (h00 * g1 - h01 * g0) / determinant,
     };
     (determinant > 0.0).then_some((g0.abs().max(g1.abs()), step))
 }
 
-fn loss(line: Line, cases: &[(f64, f64)]) -> f64 {
+fn loss(line: CalibrationLine, cases: &[(f64, f64)]) -> f64 {
     let one = |&(x, target): &(f64, f64)| {
         let z = line.intercept + line.slope * x;
         // ln(1 + eᶻ) − t·z without overflow.

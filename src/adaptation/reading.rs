@@ -16,7 +16,7 @@ const OUTSIDE: usize = 10;
 
 /// What a card says of a label.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Reading {
+pub struct CardReading {
     /// Its slope may be 0 or less: then no card takes it.
     pub calibration: Calibration,
     pub balanced: f32,
@@ -27,7 +27,7 @@ pub struct Reading {
     pub conformal: ConformalThresholds,
 }
 
-impl Reading {
+impl CardReading {
     /// `sources` says where each case is from, or is empty. `None` if all logits are alike or a class
     /// is missing.
     pub fn fit(logits: &[f64], positive: &[bool], sources: &[&str]) -> Option<Self> {
@@ -56,7 +56,7 @@ impl Reading {
         };
         let balanced = balanced(&cases, ill);
         let sensitive = sensitive(&ill_by_source, balanced)?;
-        Some(Reading {
+        Some(CardReading {
             balanced,
             sensitive,
             found: of(true).filter(|&p| p >= sensitive).count(),
@@ -206,7 +206,7 @@ mod tests {
             .map(|n| f64::from(n) - 40.0 + if n < 40 { -9.0 } else { 9.0 })
             .collect();
         let positive: Vec<bool> = (0..80).map(|n| n >= 40).collect();
-        let reading = Reading::fit(&logits, &positive, &[]).unwrap();
+        let reading = CardReading::fit(&logits, &positive, &[]).unwrap();
         let ill = logits[40..]
             .iter()
             .map(|&x| reading.probability(x))
@@ -255,7 +255,7 @@ mod tests {
             logits in prop::collection::vec(-4.0_f64..4.0, 20..80), noise in prop::collection::vec(-3.0_f64..3.0, 80),
         ) {
             let positive: Vec<bool> = logits.iter().zip(&noise).map(|(x, e)| x + e > 0.0).collect();
-            let Some(reading) = Reading::fit(&logits, &positive, &[]) else { return Ok(()) };
+            let Some(reading) = CardReading::fit(&logits, &positive, &[]) else { return Ok(()) };
             prop_assert!(reading.sensitive <= reading.balanced);
             let rates = |point: f32| {
                 let share = |class: bool| {

@@ -6,9 +6,9 @@
 //! fit. So there is a fit for each fold left out, and for each two: a logit of a case in fold j, for a
 //! fit without fold k, is by the fit without both.
 
-use super::logistic::{Linear, Problem, log_loss};
+use super::logistic::{LinearModel, Problem, log_loss};
 use super::platt::platt;
-use super::{AdaptationError, Cases, FOLDS, Work};
+use super::{AdaptationError, FOLDS, FitProgress, LabelCases};
 use crate::evaluation::measure::in_parallel;
 
 /// λ, from a correction that is next to none to one that few cases could carry.
@@ -31,7 +31,7 @@ pub struct Correction {
 
 /// All fits for one label.
 pub struct Refit<'a> {
-    cases: &'a Cases<'a>,
+    cases: &'a LabelCases<'a>,
     fold: &'a [usize],
     /// For each pair of folds left out (a fold with itself is that fold alone), for each λ: the
     /// logits of the cases in them; the others are not set.
@@ -42,9 +42,9 @@ impl<'a> Refit<'a> {
     /// # Errors
     /// [`AdaptationError::Stopped`].
     pub fn new(
-        cases: &'a Cases<'a>,
+        cases: &'a LabelCases<'a>,
         fold: &'a [usize],
-        work: &Work,
+        work: &FitProgress,
     ) -> Result<Self, AdaptationError> {
         let left_out = in_parallel(work.jobs, &pairs(), |&pair| {
             left_out(cases, fold, pair, work)
@@ -88,14 +88,14 @@ impl<'a> Refit<'a> {
     ///
     /// # Errors
     /// [`AdaptationError::Stopped`].
-    pub fn correction(&self, work: &Work) -> Result<Correction, AdaptationError> {
+    pub fn correction(&self, work: &FitProgress) -> Result<Correction, AdaptationError> {
         let chosen = self.choice(None);
         let (scale, path) = path(self.cases, |_| true, chosen, work)?;
         for _ in chosen + 1..SHRINKAGES.len() {
             (work.advance)();
         }
         let linear = path.into_iter().next_back();
-        let Linear { weight, bias } = linear.ok_or(AdaptationError::AllAlike)?;
+        let LinearModel { weight, bias } = linear.ok_or(AdaptationError::AllAlike)?;
         Ok(Correction {
             scale,
             weight,
@@ -117,29 +117,29 @@ fn place((one, other): (usize, usize)) -> usize {
 }
 
 fn left_out(
-    cases: &Cases,
+    cases: &LabelCases,
     fold: &[usize],
     (one, other): (usize, usize),
-    work: &Work,
+    work: &FitProgress,
 ) -> Result<Vec<Vec<f64>>, AdaptationError> {
     let is_out = |at: usize| fold[at] == one || fold[at] == other;
     let (scale, path) = path(cases, |at| !is_out(at), SHRINKAGES.len() - 1, work)?;
-    let logit = |at: usize, linear: &Linear| match is_out(at) {
+    let logit = |at: usize, linear: &LinearModel| match is_out(at) {
         true => scale * cases.logits[at] + linear.apply(cases.features[at]),
         false => f64::NAN,
     };
-    let logits = |linear: &Linear| (0..fold.len()).map(|at| logit(at, linear)).collect();
+    let logits = |linear: &LinearModel| (0..fold.len()).map(|at| logit(at, linear)).collect();
     Ok(path.iter().map(logits).collect())
 }
 
 /// The multiple of the row before, and the correction at each λ down to the one at `last`. Each
 /// begins where the one before ended.
 fn path(
-    cases: &Cases,
+    cases: &LabelCases,
     is_in: impl Fn(usize) -> bool,
     last: usize,
-    work: &Work,
-) -> Result<(f64, Vec<Linear>), AdaptationError> {
+    work: &FitProgress,
+) -> Result<(f64, Vec<LinearModel>), AdaptationError> {
     let rows: Vec<usize> = (0..cases.logits.len()).filter(|&at| is_in(at)).collect();
     let logits: Vec<f64> = rows.iter().map(|&at| cases.logits[at]).collect();
     let positive: Vec<bool> = rows.iter().map(|&at| cases.positive[at]).collect();

@@ -110,8 +110,8 @@ impl Hospital {
         hospital
     }
 
-    fn cases(&self) -> Cases<'_> {
-        Cases {
+    fn cases(&self) -> LabelCases<'_> {
+        LabelCases {
             features: self.features.iter().map(Vec::as_slice).collect(),
             logits: self.logits.clone(),
             positive: self.positive.clone(),
@@ -123,7 +123,7 @@ impl Hospital {
 
 static GO_ON: AtomicBool = AtomicBool::new(false);
 
-const WORK: Work = Work {
+const WORK: FitProgress = FitProgress {
     jobs: 2,
     stop: &GO_ON,
     advance: &|| {},
@@ -157,8 +157,8 @@ fn a_refit_finds_what_the_features_know_and_a_recalibration_does_not() {
     let hospital = Hospital::new(3, 0.8);
     let cases = hospital.cases();
     let before = auc(&cases.logits, &cases.positive);
-    let again = adapt(&cases, Method::Recalibrate, &WORK).unwrap();
-    let refit = adapt(&cases, Method::Refit, &WORK).unwrap();
+    let again = adapt(&cases, FitMethod::Recalibrate, &WORK).unwrap();
+    let refit = adapt(&cases, FitMethod::Refit, &WORK).unwrap();
     let [again_auc, refit_auc] =
         [&again, &refit].map(|adapted| auc(&probabilities(adapted), &cases.positive));
     assert!((again_auc - before).abs() < 0.03, "{before} {again_auc}");
@@ -174,7 +174,7 @@ fn features_that_know_nothing_gain_nothing() {
     let gain = |seed: u64| {
         let hospital = Hospital::new(seed, 0.0);
         let cases = hospital.cases();
-        let [refit, again] = [Method::Refit, Method::Recalibrate].map(|method| {
+        let [refit, again] = [FitMethod::Refit, FitMethod::Recalibrate].map(|method| {
             let adapted = adapt(&cases, method, &WORK).unwrap();
             auc(&probabilities(&adapted), &cases.positive)
         });
@@ -197,7 +197,7 @@ fn no_answer_has_seen_its_own_truth() {
         let cases = hospital.cases();
         let refit = Refit::new(&cases, &fold, &WORK).unwrap();
         let logits = refit.logits(Some(left_out));
-        let reading = Reading::fit(
+        let reading = CardReading::fit(
             &select(&logits, |at| fold[at] != left_out),
             &select(&cases.positive, |at| fold[at] != left_out),
             &[],
@@ -230,35 +230,35 @@ fn every_fit_is_counted_and_the_number_of_threads_changes_nothing() {
     let advance = || {
         counted.fetch_add(1, Ordering::Relaxed);
     };
-    let work = Work {
+    let work = FitProgress {
         jobs: 1,
         advance: &advance,
         ..WORK
     };
-    let one = adapt(&cases, Method::Refit, &work).unwrap();
+    let one = adapt(&cases, FitMethod::Refit, &work).unwrap();
     assert_eq!(counted.into_inner(), FITS);
-    assert_eq!(one, adapt(&cases, Method::Refit, &WORK).unwrap());
+    assert_eq!(one, adapt(&cases, FitMethod::Refit, &WORK).unwrap());
 }
 
 #[test]
 fn what_cannot_be_fitted_says_why() {
     let mut hospital = Hospital::new(3, 0.5);
     let stop = AtomicBool::new(true);
-    let stopped = Work {
+    let stopped = FitProgress {
         stop: &stop,
         ..WORK
     };
-    for method in [Method::Recalibrate, Method::Refit] {
+    for method in [FitMethod::Recalibrate, FitMethod::Refit] {
         let error = adapt(&hospital.cases(), method, &stopped).unwrap_err();
         assert_eq!(error, AdaptationError::Stopped);
     }
     for (logit, positive) in hospital.logits.iter_mut().zip(&hospital.positive) {
         *logit = if *positive { -*logit } else { *logit };
     }
-    let error = adapt(&hospital.cases(), Method::Recalibrate, &WORK).unwrap_err();
+    let error = adapt(&hospital.cases(), FitMethod::Recalibrate, &WORK).unwrap_err();
     assert!(error.to_string().contains("does not rise"), "{error}");
     hospital.logits.fill(1.0);
-    let error = adapt(&hospital.cases(), Method::Recalibrate, &WORK).unwrap_err();
+    let error = adapt(&hospital.cases(), FitMethod::Recalibrate, &WORK).unwrap_err();
     assert_eq!(error, AdaptationError::AllAlike);
 }
 

@@ -6,7 +6,7 @@ use crate::domain::text::clean;
 
 /// What is wrong with a file, in words that fit behind its name.
 #[derive(Debug, thiserror::Error, PartialEq)]
-pub enum Fault {
+pub enum CheckpointFault {
     #[error("{0}")]
     Unreadable(String),
     #[error("larger than {} MiB", most >> 20)]
@@ -31,7 +31,7 @@ pub struct CheckpointError {
 }
 
 impl CheckpointError {
-    pub(super) fn new(path: &Path, fault: Fault) -> Self {
+    pub(super) fn new(path: &Path, fault: CheckpointFault) -> Self {
         CheckpointError {
             path: clean(&path.to_string_lossy()),
             fault: clean(&fault.to_string()),
@@ -39,6 +39,6 @@ impl CheckpointError {
     }
 }
 
-pub(super) fn damaged<T>(words: impl Into<String>) -> Result<T, Fault> {
-    Err(Fault::Damaged(words.into()))
+pub(super) fn damaged<T>(words: impl Into<String>) -> Result<T, CheckpointFault> {
+    Err(CheckpointFault::Damaged(words.into()))
 }

@@ -14,7 +14,7 @@ use hdf5_reader::{Dataset, Datatype, Hdf5File, OpenOptions, StringSize};
 use self::metered::Metered;
 use super::error::damaged;
 use super::values::{Archive, elements};
-use super::{Contents, Fault, Form, StoredTensor};
+use super::{CheckpointContents, CheckpointFault, CheckpointFormat, StoredTensor};
 
 mod metered;
 
@@ -41,8 +41,8 @@ pub fn is_hdf5(bytes: &[u8]) -> bool {
 }
 
 /// `model.save('model.h5')`.
-pub fn read_h5(bytes: &[u8]) -> Result<Contents, Fault> {
-    let file = Reader::open(bytes.to_vec())?;
+pub fn read_h5(bytes: &[u8]) -> Result<CheckpointContents, CheckpointFault> {
+    let file = KerasReader::open(bytes.to_vec())?;
     file.guarded(|reader| {
         let root = reader.file.root_group().map_err(unreadable)?;
         reader.metered.allow(FOR_CONFIG);
@@ -50,7 +50,7 @@ pub fn read_h5(bytes: &[u8]) -> Result<Contents, Fault> {
         let attributes = reader.unless_too_many(attributes.map_err(unreadable))?;
         let config = attributes.into_iter().find(|a| a.name() == "model_config");
         let Some(config) = config else {
-            return Err(Fault::Unsupported(
+            return Err(CheckpointFault::Unsupported(
                 "HDF5 without Keras' layers: save the whole model, with model.save".to_owned(),
             ));
         };
@@ -59,25 +59,25 @@ pub fn read_h5(bytes: &[u8]) -> Result<Contents, Fault> {
         let weights = root.group("model_weights").map_err(unreadable);
         let weights = reader.unless_too_many(weights)?;
         reader.group(&weights, "", 0)?;
-        Ok((Form::KerasH5, config))
+        Ok((CheckpointFormat::KerasH5, config))
     })
 }
 
 /// `model.save('model.keras')`.
-pub fn read_keras(archive: &mut Archive<'_>) -> Result<Contents, Fault> {
+pub fn read_keras(archive: &mut Archive<'_>) -> Result<CheckpointContents, CheckpointFault> {
     let config = archive.read_at_most("config.json", MOST_CONFIG)?;
     let config = String::from_utf8(config.ok_or_else(too_many_layers)?)
-        .map_err(|_| Fault::Damaged("config.json is not text".to_owned()))?;
-    let file = Reader::open(archive.read("model.weights.h5")?)?;
+        .map_err(|_| CheckpointFault::Damaged("config.json is not text".to_owned()))?;
+    let file = KerasReader::open(archive.read("model.weights.h5")?)?;
     file.guarded(|reader| {
         let root = reader.file.root_group().map_err(unreadable)?;
         reader.metered.allow(FOR_MEMBERS);
         reader.group(&root, "", 0)?;
-        Ok((Form::Keras3, config))
+        Ok((CheckpointFormat::Keras3, config))
     })
 }
 
-struct Reader {
+struct KerasReader {
     file: Hdf5File,
     metered: Arc<Metered>,
     tensors: BTreeMap<String, StoredTensor>,
@@ -86,8 +86,8 @@ struct Reader {
     members: usize,
 }
 
-impl Reader {
-    fn open(bytes: Vec<u8>) -> Result<Self, Fault> {
+impl KerasReader {
+    fn open(bytes: Vec<u8>) -> Result<Self, CheckpointFault> {
         let left = bytes.len().saturating_mul(MOST_TIMES);
         let options = OpenOptions::default()
             .with_max_read_bytes(left)
@@ -99,7 +99,7 @@ impl Reader {
         let file = catch_unwind(open)
             .map_err(|_| failed())?
             .map_err(unreadable)?;
-        Ok(Reader {
+        Ok(KerasReader {
             file,
             metered,
             tensors: BTreeMap::new(),
@@ -111,11 +111,11 @@ impl Reader {
     /// Somebody else's code reads what may be hostile: its fault is this file's, not the program's.
     fn guarded(
         mut self,
-        read: impl FnOnce(&mut Self) -> Result<(Form, String), Fault>,
-    ) -> Result<Contents, Fault> {
+        read: impl FnOnce(&mut Self) -> Result<(CheckpointFormat, String), CheckpointFault>,
+    ) -> Result<CheckpointContents, CheckpointFault> {
         let done = catch_unwind(AssertUnwindSafe(|| read(&mut self)));
         let (form, config) = done.map_err(|_| failed())??;
-        let mut contents = Contents::new(form, self.tensors);
+        let mut contents = CheckpointContents::new(form, self.tensors);
         contents.keras_config = Some(config);
         match contents.tensors.is_empty() {
             true => damaged("it holds no tensors"),
@@ -125,16 +125,16 @@ impl Reader {
 
     /// What was found, if it took no more reading than was allowed. The reader of HDF5 passes over what it
     /// cannot read in some places, and half of what is there is not what is there.
-    fn unless_too_many<T>(&self, found: Result<T, Fault>) -> Result<T, Fault> {
+    fn unless_too_many<T>(&self, found: Result<T, CheckpointFault>) -> Result<T, CheckpointFault> {
         match self.metered.is_exhausted() {
-            true => Err(Fault::Unsupported(
+            true => Err(CheckpointFault::Unsupported(
                 "it holds more groups and descriptions than any model that cxr reads".to_owned(),
             )),
             false => found,
         }
     }
 
-    fn group(&mut self, group: &Group, prefix: &str, depth: usize) -> Result<(), Fault> {
+    fn group(&mut self, group: &Group, prefix: &str, depth: usize) -> Result<(), CheckpointFault> {
         let members = group.members().map_err(unreadable);
         let (groups, datasets) = self.unless_too_many(members)?;
         self.members += groups.len() + datasets.len();
@@ -155,7 +155,7 @@ impl Reader {
         Ok(())
     }
 
-    fn tensor(&mut self, dataset: &Dataset, name: &str) -> Result<StoredTensor, Fault> {
+    fn tensor(&mut self, dataset: &Dataset, name: &str) -> Result<StoredTensor, CheckpointFault> {
         let shape: Option<Vec<usize>> = dataset
             .shape()
             .iter()
@@ -171,9 +171,9 @@ impl Reader {
         let values = self.metered.unmetered(|| dataset.read_array::<f32>());
         let values = values.map_err(|error| match error {
             Error::TypeMismatch { .. } => {
-                Fault::Unsupported(format!("{name}: not of 32-bit numbers"))
+                CheckpointFault::Unsupported(format!("{name}: not of 32-bit numbers"))
             }
-            error => Fault::Damaged(format!("{name}: {error}")),
+            error => CheckpointFault::Damaged(format!("{name}: {error}")),
         })?;
         Ok(StoredTensor {
             shape,
@@ -184,7 +184,7 @@ impl Reader {
 
 /// The one text of an attribute. Its length is looked at before it is read: many references of a list
 /// may be of one and the same large text.
-fn text(group: &Group, attribute: &AttributeMessage) -> Result<String, Fault> {
+fn text(group: &Group, attribute: &AttributeMessage) -> Result<String, CheckpointFault> {
     if !matches!(attribute.dataspace.num_elements(), Ok(1)) {
         return damaged("its layers are not one text");
     }
@@ -212,20 +212,20 @@ fn text(group: &Group, attribute: &AttributeMessage) -> Result<String, Fault> {
     // Of fixed length it is filled up with zeros; no JSON has one.
     let end = bytes.iter().position(|byte| *byte == 0);
     String::from_utf8(bytes[..end.unwrap_or(bytes.len())].to_vec())
-        .map_err(|_| Fault::Damaged("its layers are not text".to_owned()))
+        .map_err(|_| CheckpointFault::Damaged("its layers are not text".to_owned()))
 }
 
-fn too_many_layers() -> Fault {
-    Fault::Unsupported(format!(
+fn too_many_layers() -> CheckpointFault {
+    CheckpointFault::Unsupported(format!(
         "its layers are described in more than {} MiB, and no model that cxr reads has so many",
         MOST_CONFIG >> 20
     ))
 }
 
-fn unreadable(error: Error) -> Fault {
-    Fault::Damaged(format!("as HDF5: {error}"))
+fn unreadable(error: Error) -> CheckpointFault {
+    CheckpointFault::Damaged(format!("as HDF5: {error}"))
 }
 
-fn failed() -> Fault {
-    Fault::Damaged("as HDF5".to_owned())
+fn failed() -> CheckpointFault {
+    CheckpointFault::Damaged("as HDF5".to_owned())
 }

@@ -22,25 +22,25 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-pub use error::{CheckpointError, Fault};
+pub use error::{CheckpointError, CheckpointFault};
 
 /// How much a file may ask for.
 #[derive(Debug, Clone)]
-pub struct Limits {
+pub struct CheckpointLimits {
     /// Bytes of the file. The values read from it are at most as many as it has bytes.
     pub max_bytes: u64,
 }
 
-impl Default for Limits {
+impl Default for CheckpointLimits {
     /// 1 GiB: a ResNet-50 takes 98 MiB.
     fn default() -> Self {
-        Limits { max_bytes: 1 << 30 }
+        CheckpointLimits { max_bytes: 1 << 30 }
     }
 }
 
 /// What kind of file it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum CheckpointFormat {
     Safetensors,
     /// Tensors by name, as `torch.save(model.state_dict(), …)` writes them.
     TorchStateDict,
@@ -51,15 +51,15 @@ pub enum Form {
     Keras3,
 }
 
-impl Form {
+impl CheckpointFormat {
     /// For people.
     pub fn words(self) -> &'static str {
         match self {
-            Form::Safetensors => "safetensors",
-            Form::TorchStateDict => "PyTorch state dict",
-            Form::TorchModule => "pickled PyTorch module",
-            Form::KerasH5 => "Keras HDF5",
-            Form::Keras3 => "Keras 3",
+            CheckpointFormat::Safetensors => "safetensors",
+            CheckpointFormat::TorchStateDict => "PyTorch state dict",
+            CheckpointFormat::TorchModule => "pickled PyTorch module",
+            CheckpointFormat::KerasH5 => "Keras HDF5",
+            CheckpointFormat::Keras3 => "Keras 3",
         }
     }
 }
@@ -75,7 +75,7 @@ pub struct StoredTensor {
 /// What a file holds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Checkpoint {
-    pub form: Form,
+    pub form: CheckpointFormat,
     /// By the names of the file; those of a module are as `state_dict()` gives them.
     pub tensors: BTreeMap<String, StoredTensor>,
     /// torchxrayvision's operating points, one a label; `None` for a label that has none (NaN).
@@ -93,7 +93,7 @@ pub struct Checkpoint {
 /// # Errors
 /// One line that names the file and why: it cannot be read, is too large, is of no known form, is
 /// damaged, or would run something if Python read it.
-pub fn read(path: &Path, limits: &Limits) -> Result<Checkpoint, CheckpointError> {
+pub fn read(path: &Path, limits: &CheckpointLimits) -> Result<Checkpoint, CheckpointError> {
     bytes(path, limits.max_bytes)
         .and_then(|bytes| parse(&bytes))
         .map_err(|fault| CheckpointError::new(path, fault))
@@ -103,27 +103,27 @@ pub fn read(path: &Path, limits: &Limits) -> Result<Checkpoint, CheckpointError>
 ///
 /// # Errors
 /// As [`read`], without the name of a file.
-pub fn parse(bytes: &[u8]) -> Result<Checkpoint, Fault> {
+pub fn parse(bytes: &[u8]) -> Result<Checkpoint, CheckpointFault> {
     let contents = match bytes {
-        [] => return Err(Fault::Damaged("it is empty".to_owned())),
+        [] => return Err(CheckpointFault::Damaged("it is empty".to_owned())),
         _ if torch::is_legacy(bytes) => torch::read_legacy(bytes)?,
         _ if keras::is_hdf5(bytes) => keras::read_h5(bytes)?,
         [b'P', b'K', 3, 4, ..] => read_zip(bytes)?,
         _ if torch::is_tar(bytes) => {
-            return Err(Fault::Unsupported(
+            return Err(CheckpointFault::Unsupported(
                 "a PyTorch file from before 0.2 (tar): save it again with torch.save of a newer one"
                     .to_owned(),
             ));
         }
         _ if safetensors_file::looks_like(bytes) => safetensors_file::read(bytes)?,
-        _ => return Err(Fault::UnknownForm),
+        _ => return Err(CheckpointFault::UnknownForm),
     };
     Ok(contents.of(bytes))
 }
 
 /// The pickle of a PyTorch file without the file: every storage is zeros. Only fuzz targets call this,
 /// because a zip file's checksums stop what changes a whole one.
-pub(crate) fn parse_pickle(bytes: &[u8]) -> Result<Checkpoint, Fault> {
+pub(crate) fn parse_pickle(bytes: &[u8]) -> Result<Checkpoint, CheckpointFault> {
     Ok(torch::read_pickle(bytes)?.of(bytes))
 }
 
@@ -133,17 +133,17 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 /// A [`Checkpoint`] before its digest is known.
-struct Contents {
-    form: Form,
+struct CheckpointContents {
+    form: CheckpointFormat,
     tensors: BTreeMap<String, StoredTensor>,
     op_threshs: Option<Vec<Option<f32>>>,
     pathologies: Option<Vec<String>>,
     keras_config: Option<String>,
 }
 
-impl Contents {
-    fn new(form: Form, tensors: BTreeMap<String, StoredTensor>) -> Self {
-        Contents {
+impl CheckpointContents {
+    fn new(form: CheckpointFormat, tensors: BTreeMap<String, StoredTensor>) -> Self {
+        CheckpointContents {
             form,
             tensors,
             op_threshs: None,
@@ -166,7 +166,7 @@ impl Contents {
 }
 
 /// PyTorch since 1.6, or Keras 3.
-fn read_zip(bytes: &[u8]) -> Result<Contents, Fault> {
+fn read_zip(bytes: &[u8]) -> Result<CheckpointContents, CheckpointFault> {
     let mut archive = values::Archive::new(bytes)?;
     match archive.find("config.json") && archive.find("model.weights.h5") {
         true => keras::read_keras(&mut archive),
@@ -174,25 +174,25 @@ fn read_zip(bytes: &[u8]) -> Result<Contents, Fault> {
     }
 }
 
-fn bytes(path: &Path, most: u64) -> Result<Vec<u8>, Fault> {
+fn bytes(path: &Path, most: u64) -> Result<Vec<u8>, CheckpointFault> {
     let unreadable = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => Fault::Unreadable("no such file".to_owned()),
-        kind => Fault::Unreadable(kind.to_string()),
+        io::ErrorKind::NotFound => CheckpointFault::Unreadable("no such file".to_owned()),
+        kind => CheckpointFault::Unreadable(kind.to_string()),
     };
     let file = File::open(path).map_err(unreadable)?;
     let metadata = file.metadata().map_err(unreadable)?;
     if !metadata.is_file() {
-        return Err(Fault::Unreadable("not a file".to_owned()));
+        return Err(CheckpointFault::Unreadable("not a file".to_owned()));
     }
     if metadata.len() > most {
-        return Err(Fault::TooLarge { most });
+        return Err(CheckpointFault::TooLarge { most });
     }
     let mut bytes = Vec::new();
     file.take(most + 1)
         .read_to_end(&mut bytes)
         .map_err(unreadable)?;
     match bytes.len() as u64 > most {
-        true => Err(Fault::TooLarge { most }),
+        true => Err(CheckpointFault::TooLarge { most }),
         false => Ok(bytes),
     }
 }

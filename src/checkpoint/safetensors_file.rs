@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use safetensors::{Dtype, SafeTensors};
 
 use super::values::Element;
-use super::{Contents, Fault, Form, StoredTensor};
+use super::{CheckpointContents, CheckpointFault, CheckpointFormat, StoredTensor};
 
 /// Whether it begins as such a file does, whatever length it claims.
 pub fn looks_like(bytes: &[u8]) -> bool {
@@ -18,18 +18,18 @@ pub fn looks_like(bytes: &[u8]) -> bool {
 const MOST_HEADER: u64 = 8 << 20;
 
 /// The crate refuses a header that is longer than the file before it allocates anything.
-pub fn read(bytes: &[u8]) -> Result<Contents, Fault> {
+pub fn read(bytes: &[u8]) -> Result<CheckpointContents, CheckpointFault> {
     let length = bytes
         .first_chunk()
         .map(|length| u64::from_le_bytes(*length));
     if length.is_some_and(|length| length > MOST_HEADER && length < bytes.len() as u64) {
-        return Err(Fault::Unsupported(format!(
+        return Err(CheckpointFault::Unsupported(format!(
             "its header is longer than {} MiB, and no model has so many tensors",
             MOST_HEADER >> 20
         )));
     }
     let file = SafeTensors::deserialize(bytes)
-        .map_err(|error| Fault::Damaged(format!("as safetensors: {error}")))?;
+        .map_err(|error| CheckpointFault::Damaged(format!("as safetensors: {error}")))?;
     let mut tensors = BTreeMap::new();
     for (name, view) in file.iter() {
         let element = match view.dtype() {
@@ -42,7 +42,11 @@ pub fn read(bytes: &[u8]) -> Result<Contents, Fault> {
             Dtype::I16 => Element::I16,
             Dtype::I8 => Element::I8,
             Dtype::U8 | Dtype::BOOL => Element::U8,
-            other => return Err(Fault::Unsupported(format!("{name} holds {other:?}"))),
+            other => {
+                return Err(CheckpointFault::Unsupported(format!(
+                    "{name} holds {other:?}"
+                )));
+            }
         };
         let tensor = StoredTensor {
             shape: view.shape().to_vec(),
@@ -50,5 +54,8 @@ pub fn read(bytes: &[u8]) -> Result<Contents, Fault> {
         };
         tensors.insert(name.to_owned(), tensor);
     }
-    Ok(Contents::new(Form::Safetensors, tensors))
+    Ok(CheckpointContents::new(
+        CheckpointFormat::Safetensors,
+        tensors,
+    ))
 }

@@ -5,7 +5,7 @@ use std::io::{Cursor, Read};
 use half::{bf16, f16};
 use zip::ZipArchive;
 
-use super::Fault;
+use super::CheckpointFault;
 use super::error::damaged;
 
 /// What an element is stored as, little-endian.
@@ -84,13 +84,13 @@ impl<'a> Archive<'a> {
     /// A model has hundreds of tensors.
     const MOST_FILES: usize = 100_000;
 
-    pub fn new(bytes: &'a [u8]) -> Result<Self, Fault> {
+    pub fn new(bytes: &'a [u8]) -> Result<Self, CheckpointFault> {
         // The list of files is built whole, ten times as large in memory as it is in the file.
         if entries(bytes) > Self::MOST_FILES {
             return damaged("too many files in the zip file");
         }
         let zip = ZipArchive::new(Cursor::new(bytes))
-            .map_err(|error| Fault::Damaged(format!("as a zip file: {error}")))?;
+            .map_err(|error| CheckpointFault::Damaged(format!("as a zip file: {error}")))?;
         if zip.len() > Self::MOST_FILES {
             return damaged("too many files in the zip file");
         }
@@ -98,7 +98,7 @@ impl<'a> Archive<'a> {
             .file_names()
             .map(|name| name.map(|name| name.into_owned()))
             .collect::<Result<_, _>>()
-            .map_err(|error| Fault::Damaged(format!("as a zip file: {error}")))?;
+            .map_err(|error| CheckpointFault::Damaged(format!("as a zip file: {error}")))?;
         Ok(Archive {
             names,
             zip,
@@ -121,22 +121,28 @@ impl<'a> Archive<'a> {
     }
 
     /// The whole of a file.
-    pub fn read(&mut self, name: &str) -> Result<Vec<u8>, Fault> {
+    pub fn read(&mut self, name: &str) -> Result<Vec<u8>, CheckpointFault> {
         let read = self.read_at_most(name, self.left)?;
-        read.ok_or_else(|| Fault::Damaged(format!("{name} unpacks to far more than it is")))
+        read.ok_or_else(|| {
+            CheckpointFault::Damaged(format!("{name} unpacks to far more than it is"))
+        })
     }
 
     /// The whole of a file; `None` if it is longer than `most` bytes.
-    pub fn read_at_most(&mut self, name: &str, most: usize) -> Result<Option<Vec<u8>>, Fault> {
+    pub fn read_at_most(
+        &mut self,
+        name: &str,
+        most: usize,
+    ) -> Result<Option<Vec<u8>>, CheckpointFault> {
         let file = self
             .zip
             .by_name(name)
-            .map_err(|error| Fault::Damaged(format!("{name}: {error}")))?;
+            .map_err(|error| CheckpointFault::Damaged(format!("{name}: {error}")))?;
         let mut bytes = Vec::new();
         let most = most.min(self.left);
         file.take(most as u64 + 1)
             .read_to_end(&mut bytes)
-            .map_err(|error| Fault::Damaged(format!("{name}: {error}")))?;
+            .map_err(|error| CheckpointFault::Damaged(format!("{name}: {error}")))?;
         if bytes.len() > most {
             return Ok(None);
         }

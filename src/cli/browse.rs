@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Assumptions, Look, Terminal};
+use super::{Assumptions, LookArguments, Terminal};
 
 /// `cxr [PATH]...`: the screen.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
@@ -18,7 +18,7 @@ pub struct Browse {
     pub terminal: Terminal,
 
     #[command(flatten)]
-    pub look: Look,
+    pub look: LookArguments,
 
     /// Models that were used stay loaded up to so many MiB of weights, so that m switches back at
     /// once [default: 512]

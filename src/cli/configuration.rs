@@ -32,7 +32,7 @@ pub struct ConfigFile {
 #[derive(Debug, Args)]
 #[command(arg_required_else_help = true)]
 #[group(required = true, multiple = false)]
-pub struct Config {
+pub struct ConfigArguments {
     /// Print every key with its meaning, and what holds without a configuration
     #[arg(long)]
     pub default: bool,
@@ -48,11 +48,11 @@ pub struct Config {
 
 /// How the screen looks.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
-pub struct Look {
+pub struct LookArguments {
     /// Colours for a dark or a light background, or black and white with strong colours; auto: dark
     /// or light where COLORFGBG tells, else the terminal's own sixteen [default: auto]
     #[arg(long, value_enum, value_name = "THEME")]
-    pub theme: Option<Theme>,
+    pub theme: Option<ThemeArgument>,
 
     /// Draw in ASCII only; auto: where the locale says that it is not UTF-8 [default: auto, always
     /// without =WHEN]
@@ -62,11 +62,11 @@ pub struct Look {
 
     /// What a row of the worklist shows after its sign [default: mark,name,score,words]
     #[arg(long, value_enum, value_name = "COLUMN,…", value_delimiter = ',')]
-    pub columns: Option<Vec<Column>>,
+    pub columns: Option<Vec<ColumnArgument>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum Theme {
+pub enum ThemeArgument {
     #[default]
     Auto,
     Dark,
@@ -85,7 +85,7 @@ pub enum AsciiWhen {
 
 /// A column of the worklist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Column {
+pub enum ColumnArgument {
     /// Your verdict, and whether it is a key image
     Mark,
     Name,
@@ -95,7 +95,12 @@ pub enum Column {
     Words,
 }
 
-impl Column {
+impl ColumnArgument {
     /// What is shown where nobody says otherwise.
-    pub const DEFAULT: [Column; 4] = [Column::Mark, Column::Name, Column::Score, Column::Words];
+    pub const DEFAULT: [ColumnArgument; 4] = [
+        ColumnArgument::Mark,
+        ColumnArgument::Name,
+        ColumnArgument::Score,
+        ColumnArgument::Words,
+    ];
 }

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 /// Cases whose truth is known.
 #[derive(Debug, Args)]
-pub struct Cases {
+pub struct CaseArguments {
     /// Table of cases
     #[arg(short, long, value_name = "FILE.csv")]
     pub manifest: PathBuf,
@@ -61,7 +61,7 @@ pub struct Cases {
 #[derive(Debug, Args)]
 pub struct Evaluate {
     #[command(flatten)]
-    pub cases: Cases,
+    pub cases: CaseArguments,
 
     /// Write report.json, report.csv, predictions.csv and plots/*.svg into this folder
     #[arg(short, long, value_name = "DIR")]
@@ -126,11 +126,11 @@ pub struct Evaluate {
 #[derive(Debug, Args)]
 pub struct Adapt {
     #[command(flatten)]
-    pub cases: Cases,
+    pub cases: CaseArguments,
 
     /// What is fitted
     #[arg(long, value_enum, value_name = "METHOD", default_value_t)]
-    pub method: Method,
+    pub method: MethodArgument,
 
     /// The new model; its card is written beside it
     #[arg(short, long, value_name = "FILE.safetensors")]
@@ -155,7 +155,7 @@ pub struct Adapt {
 
 /// What `cxr adapt` fits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum Method {
+pub enum MethodArgument {
     /// Probabilities, operating points and conformal thresholds
     #[default]
     Recalibrate,

@@ -10,7 +10,7 @@ use clap::{Args, Subcommand, ValueEnum};
 /// readable by their owner only. `--model NAME` uses one, with every command.
 #[derive(Debug, Args)]
 #[command(arg_required_else_help = true)]
-pub struct Models {
+pub struct ModelsArguments {
     #[command(subcommand)]
     pub action: ModelsAction,
 }
@@ -59,7 +59,7 @@ pub struct Import {
 
     /// The kind of network that it is
     #[arg(long = "as", value_enum, value_name = "FAMILY")]
-    pub family: Option<Family>,
+    pub family: Option<FamilyArgument>,
 
     /// What to call it [default: the name of the file]
     #[arg(long, value_name = "NAME")]
@@ -76,7 +76,7 @@ pub struct Import {
 
 /// A kind of network that can be imported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Family {
+pub enum FamilyArgument {
     /// torchxrayvision's DenseNet-121: one channel, 224 × 224 pixels
     XrvDensenet121,
     /// torchxrayvision's ResNet-50: one channel, 512 × 512 pixels

@@ -60,7 +60,7 @@ pub struct Predict {
 
     /// Format of the table [default: by the ending of FILE; csv on standard output]
     #[arg(short, long, value_enum)]
-    pub format: Option<TableFormat>,
+    pub format: Option<TableFormatArgument>,
 
     #[command(flatten)]
     pub assumptions: Assumptions,
@@ -102,7 +102,7 @@ pub struct Predict {
 
 /// The format of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum TableFormat {
+pub enum TableFormatArgument {
     Csv,
     Tsv,
     Jsonl,

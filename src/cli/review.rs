@@ -180,7 +180,7 @@ pub enum AgreementFormat {
 /// Exit status: 0 if the page is written, 1 if the image cannot be read or the page not be written, 2
 /// for bad usage, 130 after Ctrl-C (nothing is written).
 #[derive(Debug, Args)]
-pub struct Report {
+pub struct ReportArguments {
     /// A radiograph
     #[arg(value_name = "IMAGE")]
     pub image: PathBuf,

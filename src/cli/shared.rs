@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 
 /// How it looks, for every command.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Args)]
-pub struct Appearance {
+pub struct AppearanceArguments {
     /// Colours: as the terminal and NO_COLOR say, always, or never [default: auto]
     #[arg(long, global = true, value_enum, value_name = "WHEN")]
     pub color: Option<ColorWhen>,
@@ -61,7 +61,7 @@ pub struct Files {
 
 /// Which model, for every command that has one.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
-pub struct Model {
+pub struct ModelArguments {
     /// The name of a model (`cxr models list`), or a .safetensors file with its card, a .toml, beside
     /// it [default: the bundled model]
     #[arg(
@@ -80,7 +80,7 @@ pub struct Model {
 pub struct Computing {
     /// What computes the network [default: auto]
     #[arg(long, global = true, value_enum, value_name = "ENGINE")]
-    pub engine: Option<Engine>,
+    pub engine: Option<EngineArgument>,
 
     /// Where: auto (a graphics processor if this build can use it and there is one), cpu, cuda, cuda:N,
     /// metal [default: auto]
@@ -89,12 +89,12 @@ pub struct Computing {
 
     /// In what numbers [default: f32]
     #[arg(long, global = true, value_enum, value_name = "PRECISION")]
-    pub precision: Option<Precision>,
+    pub precision: Option<PrecisionArgument>,
 }
 
 /// What the numbers of a network are computed in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum Precision {
+pub enum PrecisionArgument {
     #[default]
     F32,
     /// On the CPU, products of 8 bits: faster, scores change a little, and the preprocess column says
@@ -133,7 +133,7 @@ impl FromStr for Device {
 
 /// What computes a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum Engine {
+pub enum EngineArgument {
     /// The fastest for this machine
     #[default]
     Auto,
@@ -149,7 +149,7 @@ pub struct Terminal {
     /// How radiographs are painted: the best that the terminal can, one way of painting, or not at
     /// all [default: auto]
     #[arg(long, value_enum, value_name = "HOW")]
-    pub graphics: Option<Graphics>,
+    pub graphics: Option<GraphicsArgument>,
 
     /// How many milliseconds the terminal may take to say what it can do [env: CXR_PROBE_MS]
     /// [default: 150]
@@ -164,7 +164,7 @@ pub struct Terminal {
 
 /// A way of painting a radiograph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum Graphics {
+pub enum GraphicsArgument {
     #[default]
     Auto,
     Kitty,

@@ -20,7 +20,7 @@ fn paths_without_a_command_are_for_the_screen() {
         cli.browse.paths,
         [PathBuf::from("samples"), PathBuf::from("./predict")]
     );
-    assert_eq!(cli.browse.terminal.graphics, Some(Graphics::Blocks));
+    assert_eq!(cli.browse.terminal.graphics, Some(GraphicsArgument::Blocks));
     assert!(parse(&[]).unwrap().browse.paths.is_empty());
 }
 
@@ -101,7 +101,7 @@ fn adapt_needs_cases_and_a_place_for_the_new_model() {
     let Some(Command::Adapt(adapt)) = parsed.command else {
         panic!("another command");
     };
-    assert_eq!(adapt.method, Method::Recalibrate);
+    assert_eq!(adapt.method, MethodArgument::Recalibrate);
     assert!(!adapt.force && adapt.date.is_none());
     for missing in [&["adapt", "-m", "m.csv"], &["adapt", "-o", "a"]] {
         assert_eq!(parse(missing).unwrap_err().exit_code(), 2);

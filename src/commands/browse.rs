@@ -7,27 +7,27 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::export::{refused, store_path};
-use super::kept::open_memory;
+use super::prediction_cache::open_memory;
 use super::{SOME_FAILED, Usage, agreement, assumed, complain, model_files};
-use crate::cli::{self, Browse, ColorWhen, Column, Graphics, Terminal};
+use crate::cli::{self, Browse, ColorWhen, ColumnArgument, GraphicsArgument, Terminal};
 use crate::domain::ModelCard;
 use crate::domain::text::clean;
-use crate::imaging::{Decoder, Limits, own_program};
+use crate::imaging::{DecodeLimits, Decoder, own_program};
 use crate::inference::{Classifier, Classify, Compute, InferenceError, ModelFiles};
-use crate::model_store::{Store, Stored};
+use crate::model_library::{InstalledModel, ModelLibrary};
 use crate::store::Pending;
 use crate::tui::keymap::Keymap;
-use crate::tui::look::{AsciiChoice, Columns, ThemeChoice};
-use crate::tui::preview::Graphics as Painting;
+use crate::tui::look::{AsciiChoice, ThemeChoice, WorklistColumns};
+use crate::tui::preview::GraphicsMode as Painting;
 use crate::tui::terminal::{ColourChoice, WAIT, is_interactive};
-use crate::tui::{self, Choice, Look, Options};
-use crate::worker::{KEPT_BYTES, Models, Source, Worker, threads_behind};
+use crate::tui::{self, Appearance, ModelChoice, Options};
+use crate::worker::{KEPT_BYTES, ModelSet, ModelSource, Worker, threads_behind};
 
 /// `cxr [PATH]...`
 pub fn run(
     arguments: &Browse,
     colour: ColorWhen,
-    limits: Limits,
+    limits: DecodeLimits,
     model: Option<&Path>,
     keymap: Keymap,
 ) -> Result<ExitCode> {
@@ -55,7 +55,7 @@ pub fn run(
         .model_memory
         .map(|mebibytes| u64::from(mebibytes.get()) << 20);
     let (choices, sources) = choices(model, &card);
-    let models = Models {
+    let models = ModelSet {
         sources,
         kept_bytes: model_memory.unwrap_or(KEPT_BYTES),
     };
@@ -80,7 +80,7 @@ pub fn run(
         models: choices,
         device: Compute::of_process().place.words(),
     };
-    let readings = arguments.blinded.then(|| agreement::Wanted {
+    let readings = arguments.blinded.then(|| agreement::ReadingSelection {
         store: store.clone(),
         folders: options.paths.clone(),
         reviewer: Some(options.reviewer.clone()),
@@ -147,16 +147,16 @@ fn reviewer(asked: Option<&str>) -> Result<String> {
 
 /// The model that was asked for, and the others that there are to switch to: the bundled one and
 /// those of the store. One whose card cannot be read is not among them; `cxr models list` says why.
-fn choices(model: ModelFiles, card: &ModelCard) -> (Vec<Choice>, Vec<Source>) {
+fn choices(model: ModelFiles, card: &ModelCard) -> (Vec<ModelChoice>, Vec<ModelSource>) {
     let bundled = ModelFiles::bundled();
-    let stored = Store::of_user().and_then(|store| store.models());
+    let stored = ModelLibrary::of_user().and_then(|store| store.models());
     let stored = stored.unwrap_or_default().into_iter();
     let bundled_card = bundled.card().ok();
     let mut choices = vec![choice(card)];
     let mut sources = vec![source(model.weights().len() as u64, move || {
         model.classifier()
     })];
-    let mut add = |card: &ModelCard, source: Source| {
+    let mut add = |card: &ModelCard, source: ModelSource| {
         if choices.iter().all(|known| known.sha256 != card.sha256) {
             choices.push(choice(card));
             sources.push(source);
@@ -166,7 +166,7 @@ fn choices(model: ModelFiles, card: &ModelCard) -> (Vec<Choice>, Vec<Source>) {
         let bytes = bundled.weights().len() as u64;
         add(card, source(bytes, move || bundled.classifier()));
     }
-    for Stored { path, card } in stored {
+    for InstalledModel { path, card } in stored {
         if let Ok(card) = card {
             let bytes = fs::metadata(&path).map_or(0, |file| file.len());
             add(
@@ -178,8 +178,8 @@ fn choices(model: ModelFiles, card: &ModelCard) -> (Vec<Choice>, Vec<Source>) {
     (choices, sources)
 }
 
-fn choice(card: &ModelCard) -> Choice {
-    Choice {
+fn choice(card: &ModelCard) -> ModelChoice {
+    ModelChoice {
         name: clean(&card.name),
         sha256: card.sha256.clone(),
     }
@@ -188,48 +188,48 @@ fn choice(card: &ModelCard) -> Choice {
 fn source(
     bytes: u64,
     load: impl Fn() -> Result<Classifier, InferenceError> + Send + 'static,
-) -> Source {
-    Source {
+) -> ModelSource {
+    ModelSource {
         bytes,
         load: Box::new(move || Ok(Box::new(load()?) as Box<dyn Classify>)),
     }
 }
 
-fn look(asked: &cli::Look) -> Look {
+fn look(asked: &cli::LookArguments) -> Appearance {
     let theme = match asked.theme.unwrap_or_default() {
-        cli::Theme::Auto => ThemeChoice::Auto,
-        cli::Theme::Dark => ThemeChoice::Dark,
-        cli::Theme::Light => ThemeChoice::Light,
-        cli::Theme::HighContrast => ThemeChoice::HighContrast,
+        cli::ThemeArgument::Auto => ThemeChoice::Auto,
+        cli::ThemeArgument::Dark => ThemeChoice::Dark,
+        cli::ThemeArgument::Light => ThemeChoice::Light,
+        cli::ThemeArgument::HighContrast => ThemeChoice::HighContrast,
     };
     let ascii = match asked.ascii.unwrap_or_default() {
         cli::AsciiWhen::Auto => AsciiChoice::Auto,
         cli::AsciiWhen::Always => AsciiChoice::Always,
         cli::AsciiWhen::Never => AsciiChoice::Never,
     };
-    let columns = asked.columns.as_deref().unwrap_or(&Column::DEFAULT);
+    let columns = asked.columns.as_deref().unwrap_or(&ColumnArgument::DEFAULT);
     let has = |column| columns.contains(&column);
-    Look {
+    Appearance {
         theme,
         ascii,
-        columns: Columns {
-            mark: has(Column::Mark),
-            name: has(Column::Name),
-            score: has(Column::Score),
-            words: has(Column::Words),
+        columns: WorklistColumns {
+            mark: has(ColumnArgument::Mark),
+            name: has(ColumnArgument::Name),
+            score: has(ColumnArgument::Score),
+            words: has(ColumnArgument::Words),
         },
     }
 }
 
-impl From<Graphics> for Painting {
-    fn from(graphics: Graphics) -> Self {
+impl From<GraphicsArgument> for Painting {
+    fn from(graphics: GraphicsArgument) -> Self {
         match graphics {
-            Graphics::Auto => Painting::Auto,
-            Graphics::Kitty => Painting::Kitty,
-            Graphics::Iterm => Painting::Iterm,
-            Graphics::Sixel => Painting::Sixel,
-            Graphics::Blocks => Painting::Blocks,
-            Graphics::Off => Painting::Off,
+            GraphicsArgument::Auto => Painting::Auto,
+            GraphicsArgument::Kitty => Painting::Kitty,
+            GraphicsArgument::Iterm => Painting::Iterm,
+            GraphicsArgument::Sixel => Painting::Sixel,
+            GraphicsArgument::Blocks => Painting::Blocks,
+            GraphicsArgument::Off => Painting::Off,
         }
     }
 }

@@ -9,10 +9,10 @@ use anyhow::Result;
 
 use super::{Usage, available_cores};
 use crate::cli;
-use crate::evaluation::manifest::{Filter, LabelColumn};
-use crate::evaluation::{Case, Columns, Manifest, questions};
+use crate::evaluation::manifest::{LabelColumn, RowFilter};
+use crate::evaluation::{Case, Manifest, ManifestColumns, questions};
 use crate::export::path_text;
-use crate::imaging::{Limits, content_of};
+use crate::imaging::{DecodeLimits, content_of};
 
 /// A table of a million cases is a tenth of this; what is larger is something else.
 const LARGEST: u64 = 1 << 30;
@@ -24,7 +24,11 @@ const USUAL_FOLDER: &str = "images";
 ///
 /// # Errors
 /// [`Usage`], if there are none or the file cannot be used.
-pub fn read(arguments: &cli::Cases, groups: &[String], labels: &[String]) -> Result<Manifest> {
+pub fn read(
+    arguments: &cli::CaseArguments,
+    groups: &[String],
+    labels: &[String],
+) -> Result<Manifest> {
     let columns = columns(arguments, groups)?;
     for column in &columns.labels {
         if !labels.contains(&column.label) {
@@ -76,12 +80,12 @@ pub fn bytes(path: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn columns(arguments: &cli::Cases, groups: &[String]) -> Result<Columns> {
-    let mut columns = Columns {
+fn columns(arguments: &cli::CaseArguments, groups: &[String]) -> Result<ManifestColumns> {
+    let mut columns = ManifestColumns {
         path: arguments.path_column.clone(),
         patient: arguments.patient_column.clone(),
         groups: groups.to_vec(),
-        ..Columns::default()
+        ..ManifestColumns::default()
     };
     for label in &arguments.label_column {
         match label.split_once('=') {
@@ -102,14 +106,14 @@ fn columns(arguments: &cli::Cases, groups: &[String]) -> Result<Columns> {
         let (column, value) = filter.split_once('=').ok_or_else(|| {
             Usage::error(format!("--where {filter}: COLUMN=VALUE is what it takes"))
         })?;
-        columns.filters.push(Filter {
+        columns.filters.push(RowFilter {
             column: column.to_owned(),
             value: value.to_owned(),
         });
     }
     columns
         .filters
-        .extend(arguments.split.iter().map(|split| Filter {
+        .extend(arguments.split.iter().map(|split| RowFilter {
             column: "split".to_owned(),
             value: split.clone(),
         }));
@@ -117,7 +121,7 @@ fn columns(arguments: &cli::Cases, groups: &[String]) -> Result<Columns> {
 }
 
 /// The folder that file names are relative to.
-pub fn root(arguments: &cli::Cases) -> PathBuf {
+pub fn root(arguments: &cli::CaseArguments) -> PathBuf {
     let beside = || {
         arguments
             .manifest
@@ -156,6 +160,6 @@ pub fn contents(files: &[PathBuf]) -> Vec<Option<String>> {
 }
 
 fn content(file: &Path) -> Option<String> {
-    let content = content_of(file, &Limits::default()).ok()?;
+    let content = content_of(file, &DecodeLimits::default()).ok()?;
     Some(content.to_string())
 }

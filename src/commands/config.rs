@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use super::{Usage, print, resolved};
 use crate::cli::{self, Cli, Command, ModelsAction};
-use crate::config::{self, Config, Fault, Rebound, Rejected};
+use crate::config::{self, Config, ConfigFault, Rebound, Rejected};
 use crate::domain::text::{Printable, clean};
 use crate::inference::ModelFiles;
 use crate::tui::keymap::{Keymap, Rebinding};
@@ -68,7 +68,7 @@ fn reads_it(cli: &Cli) -> bool {
 }
 
 fn read(cli: &Cli) -> Result<(Config, Keymap, PathBuf)> {
-    let Some(place) = Place::of(cli) else {
+    let Some(place) = ConfigLocation::of(cli) else {
         return Ok((Config::default(), Keymap::bundled(), PathBuf::new()));
     };
     let (config, keymap) = checked(&place)?;
@@ -76,23 +76,23 @@ fn read(cli: &Cli) -> Result<(Config, Keymap, PathBuf)> {
 }
 
 /// Where a configuration is looked for.
-struct Place {
+struct ConfigLocation {
     path: PathBuf,
     /// Somebody named it, so that it must be there.
     named: bool,
 }
 
-impl Place {
+impl ConfigLocation {
     /// `None` if there is to be none.
     fn of(cli: &Cli) -> Option<Self> {
         match &cli.config.config {
             _ if cli.config.no_config => None,
             Some(name) if name.is_empty() => None,
-            Some(name) => Some(Place {
+            Some(name) => Some(ConfigLocation {
                 path: name.into(),
                 named: true,
             }),
-            None => Some(Place {
+            None => Some(ConfigLocation {
                 path: config::default_path(|name| std::env::var_os(name))?,
                 named: false,
             }),
@@ -101,7 +101,7 @@ impl Place {
 }
 
 /// What a file says, and the keymap that comes of it.
-fn checked(place: &Place) -> Result<(Config, Keymap)> {
+fn checked(place: &ConfigLocation) -> Result<(Config, Keymap)> {
     let of_keys = |config: &Config| keymap(&config.keys).err().unwrap_or_default();
     match config::load(&place.path, of_keys)? {
         Some(config) => {
@@ -117,14 +117,14 @@ fn checked(place: &Place) -> Result<(Config, Keymap)> {
     }
 }
 
-fn keymap(keys: &[Rebound]) -> Result<Keymap, Vec<Fault>> {
+fn keymap(keys: &[Rebound]) -> Result<Keymap, Vec<ConfigFault>> {
     let rebinding = |Rebound { action, keys, .. }: &Rebound| Rebinding {
         action: action.clone(),
         keys: keys.clone(),
     };
     let rebindings: Vec<Rebinding> = keys.iter().map(rebinding).collect();
     Keymap::rebound(&rebindings).map_err(|faults| {
-        let fault = |(number, reason): (usize, String)| Fault {
+        let fault = |(number, reason): (usize, String)| ConfigFault {
             line: Some(keys[number].line),
             reason: format!("keys: {reason}"),
         };
@@ -200,15 +200,15 @@ fn uses_model(command: Option<&Command>) -> bool {
 }
 
 /// `cxr config`
-pub fn run(arguments: &cli::Config, cli: &Cli) -> Result<ExitCode> {
+pub fn run(arguments: &cli::ConfigArguments, cli: &Cli) -> Result<ExitCode> {
     match &arguments.check {
         _ if arguments.default => print(&Printable::page(&default_text())),
-        Some(Some(path)) => check(Some(Place {
+        Some(Some(path)) => check(Some(ConfigLocation {
             path: path.clone(),
             named: true,
         })),
-        Some(None) => check(Place::of(cli)),
-        None => match Place::of(cli) {
+        Some(None) => check(ConfigLocation::of(cli)),
+        None => match ConfigLocation::of(cli) {
             Some(place) => print(&Printable::page(&format!(
                 "{}\n",
                 clean(&place.path.display().to_string())
@@ -223,7 +223,7 @@ fn default_text() -> String {
     config::DEFAULT.to_owned() + &Keymap::bundled().as_configuration()
 }
 
-fn check(place: Option<Place>) -> Result<ExitCode> {
+fn check(place: Option<ConfigLocation>) -> Result<ExitCode> {
     let Some(place) = place else {
         return print(&Printable::page("none: the defaults hold\n"));
     };
@@ -238,7 +238,7 @@ fn check(place: Option<Place>) -> Result<ExitCode> {
         check_model(&chosen.model).map_err(|error| {
             let line = Some(chosen.line);
             let reason = format!("model {error:#}");
-            Rejected::new(&place.path, vec![Fault { line, reason }])
+            Rejected::new(&place.path, vec![ConfigFault { line, reason }])
         })?;
     }
     print(&Printable::page(&format!("{name}: ok\n")))

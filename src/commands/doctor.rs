@@ -14,8 +14,8 @@ use super::{SOME_FAILED, available_cores, classifier, print};
 use crate::cli::{ColorWhen, Terminal};
 use crate::domain::text::{Printable, clean};
 use crate::domain::{Radiograph, Samples};
-use crate::imaging::{Attempt, Attempts, Confinement, Decoder, Limits, own_program};
-use crate::inference::{Classify, Compute, Place};
+use crate::imaging::{Attempt, Attempts, Confinement, DecodeLimits, Decoder, own_program};
+use crate::inference::{Classify, Compute, DeviceChoice};
 use crate::store::Store;
 use crate::tui::terminal;
 
@@ -23,7 +23,7 @@ use crate::tui::terminal;
 pub fn run(
     arguments: &Terminal,
     colour: ColorWhen,
-    limits: &Limits,
+    limits: &DecodeLimits,
     file: Option<&Path>,
     store: Option<&Path>,
 ) -> Result<ExitCode> {
@@ -83,7 +83,7 @@ fn device() -> String {
     let cores = available_cores();
     let place = Compute::of_process().place;
     let used = match place {
-        Place::Cpu => String::new(),
+        DeviceChoice::Cpu => String::new(),
         place => format!("{}; ", place.words()),
     };
     let others = match (cfg!(feature = "cuda"), cfg!(feature = "metal")) {
@@ -128,7 +128,7 @@ fn model(file: Option<&Path>) -> Result<String> {
     classifier.logits(&ramp).context(fix)?;
     let milliseconds = start.elapsed().as_secs_f64() * 1e3;
     let place = match Compute::of_process().place {
-        Place::Cpu => "on one core".to_owned(),
+        DeviceChoice::Cpu => "on one core".to_owned(),
         // Batches, which this is none of, take hardly longer.
         place => format!("alone on {}", place.words()),
     };
@@ -162,7 +162,7 @@ fn formats() -> String {
 }
 
 /// Starts a decoder process, and has it try what it must not be able to do.
-fn decoder(limits: &Limits) -> Result<Vec<String>> {
+fn decoder(limits: &DecodeLimits) -> Result<Vec<String>> {
     const FIX: &str = "radiographs are decoded without a process of their own; if cxr was updated \
                        while it ran, start it again";
     let program = own_program().context(FIX)?;

@@ -11,9 +11,9 @@ mod documents;
 mod draft;
 mod evaluate;
 mod export;
-mod kept;
 mod models;
 mod predict;
+mod prediction_cache;
 mod print;
 mod report;
 mod standard_output;
@@ -31,9 +31,9 @@ use anyhow::Result;
 
 use crate::cli::{self, Assumptions, Cli, Command, Computing, Files};
 use crate::domain::{ModelCard, Prevalences};
-use crate::imaging::{self, Limits};
-use crate::inference::{Classifier, Compute, Engine, ModelFiles, Place, Precision};
-use crate::model_store::{Store, check_name};
+use crate::imaging::{self, DecodeLimits};
+use crate::inference::{Classifier, Compute, DeviceChoice, Engine, ModelFiles, Precision};
+use crate::model_library::{ModelLibrary, check_name};
 use print::{complain, note, print, print_document};
 pub use print::{misread, report};
 use standard_output::{is_broken_pipe, standard_output};
@@ -118,25 +118,25 @@ fn computes(command: Option<&Command>) -> bool {
 fn compute(computing: Computing) -> Result<Compute> {
     let place = match computing.device.unwrap_or_default() {
         cli::Device::Auto => {
-            let (place, why) = Place::best();
+            let (place, why) = DeviceChoice::best();
             if let Some(why) = why {
                 complain(&format!("on the CPU: {why}"));
             }
             place
         }
-        cli::Device::Cpu => Place::Cpu,
-        cli::Device::Cuda(number) => there(Place::Cuda(number))?,
-        cli::Device::Metal => there(Place::Metal)?,
+        cli::Device::Cpu => DeviceChoice::Cpu,
+        cli::Device::Cuda(number) => there(DeviceChoice::Cuda(number))?,
+        cli::Device::Metal => there(DeviceChoice::Metal)?,
     };
     let engine = match computing.engine.unwrap_or_default() {
-        cli::Engine::Auto if place != Place::Cpu => Engine::Candle,
-        cli::Engine::Auto | cli::Engine::Kernels => Engine::Kernels,
-        cli::Engine::Candle => Engine::Candle,
+        cli::EngineArgument::Auto if place != DeviceChoice::Cpu => Engine::Candle,
+        cli::EngineArgument::Auto | cli::EngineArgument::Kernels => Engine::Kernels,
+        cli::EngineArgument::Candle => Engine::Candle,
     };
     let precision = match computing.precision.unwrap_or_default() {
-        cli::Precision::F32 => Precision::F32,
-        cli::Precision::Bf16 => Precision::Bf16,
-        cli::Precision::F16 => Precision::F16,
+        cli::PrecisionArgument::F32 => Precision::F32,
+        cli::PrecisionArgument::Bf16 => Precision::Bf16,
+        cli::PrecisionArgument::F16 => Precision::F16,
     };
     let compute = Compute {
         engine,
@@ -152,18 +152,18 @@ fn compute(computing: Computing) -> Result<Compute> {
 ///
 /// # Errors
 /// [`Usage`], if not.
-fn there(place: Place) -> Result<Place> {
+fn there(place: DeviceChoice) -> Result<DeviceChoice> {
     let opened = place.open().map(|_| place);
     opened.map_err(|error| Usage::error(format!("--device {error}")))
 }
 
 /// The limits that were asked for, and the bundled ones for the rest.
-fn limits(files: Files) -> Limits {
+fn limits(files: Files) -> DecodeLimits {
     let or = |asked: Option<NonZeroU32>, unit: u64, otherwise: u64| {
         asked.map_or(otherwise, |n| u64::from(n.get()) * unit)
     };
-    let bundled = Limits::default();
-    Limits {
+    let bundled = DecodeLimits::default();
+    DecodeLimits {
         max_pixels: or(files.max_megapixels, 1_000_000, bundled.max_pixels),
         max_memory: or(files.max_memory, 1 << 20, bundled.max_memory),
         timeout: files.decode_timeout.map_or(bundled.timeout, |seconds| {
@@ -186,7 +186,7 @@ fn resolved(model: PathBuf) -> Result<Option<PathBuf>> {
     if ModelFiles::bundled().card()?.name == name {
         return Ok(None);
     }
-    match Store::of_user().and_then(|store| store.find(name)) {
+    match ModelLibrary::of_user().and_then(|store| store.find(name)) {
         Ok(Some(path)) => Ok(Some(path)),
         Ok(None) => Err(Usage::error(format!(
             "{name}: no such file, and no such model; `cxr models list` names them"

@@ -1,7 +1,7 @@
 use super::*;
-use crate::cli::{AsciiWhen, ColorWhen, Column, Graphics, Theme};
+use crate::cli::{AsciiWhen, ColorWhen, ColumnArgument, GraphicsArgument, ThemeArgument};
 
-fn read(text: &str) -> Result<Config, Vec<Fault>> {
+fn read(text: &str) -> Result<Config, Vec<ConfigFault>> {
     match parse(text, Path::new("/etc/cxr")) {
         (config, faults) if faults.is_empty() => Ok(config),
         (_, faults) => Err(faults),
@@ -46,12 +46,15 @@ fn everything_that_can_be_said_is_taken() {
         undo = []
     "#;
     let config = read(text).unwrap();
-    assert_eq!(config.look.theme, Some(Theme::HighContrast));
+    assert_eq!(config.look.theme, Some(ThemeArgument::HighContrast));
     assert_eq!(config.look.ascii, Some(AsciiWhen::Always));
-    assert_eq!(config.look.columns, Some(vec![Column::Name, Column::Score]));
+    assert_eq!(
+        config.look.columns,
+        Some(vec![ColumnArgument::Name, ColumnArgument::Score])
+    );
     assert_eq!(config.appearance.color, Some(ColorWhen::Never));
-    assert_eq!(config.terminal.graphics, Some(Graphics::Blocks));
-    let chosen = Chosen {
+    assert_eq!(config.terminal.graphics, Some(GraphicsArgument::Blocks));
+    let chosen = ModelSetting {
         model: "/etc/cxr/models/ours.safetensors".into(),
         line: 7,
     };
@@ -163,7 +166,7 @@ fn one_mistake_does_not_hide_the_next() {
     let path = folder.path().join("c.toml");
     std::fs::write(&path, "\n[keys]\nnext = 7\nlast = \"G\"").unwrap();
     let rejected = super::load(&path, |config| {
-        let of = |key: &Rebound| Fault {
+        let of = |key: &Rebound| ConfigFault {
             line: Some(key.line),
             reason: format!("no {}", key.action),
         };

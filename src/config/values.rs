@@ -11,18 +11,18 @@ use toml::de::{DeString, DeValue};
 use crate::domain::Prevalence;
 use crate::domain::text::nearest_word;
 
-pub type Key<'a> = Spanned<DeString<'a>>;
-pub type Value<'a> = Spanned<DeValue<'a>>;
+pub type ConfigKey<'a> = Spanned<DeString<'a>>;
+pub type ConfigValue<'a> = Spanned<DeValue<'a>>;
 
 /// The byte at which something is wrong, and what; to be read after the key.
 pub type Wrong = (usize, String);
 
-fn wrong<T>(value: &Value, reason: impl Into<String>) -> Result<T, Vec<Wrong>> {
+fn wrong<T>(value: &ConfigValue, reason: impl Into<String>) -> Result<T, Vec<Wrong>> {
     Err(vec![(value.span().start, reason.into())])
 }
 
 /// A value as written, for a message.
-fn shown(value: &Value) -> String {
+fn shown(value: &ConfigValue) -> String {
     match value.get_ref() {
         DeValue::String(text) => format!("{text:?}"),
         DeValue::Integer(number) => number.to_string(),
@@ -35,7 +35,7 @@ fn shown(value: &Value) -> String {
 }
 
 /// One of the words of an option.
-pub fn choice<T: ValueEnum>(value: &Value) -> Result<T, Vec<Wrong>> {
+pub fn choice<T: ValueEnum>(value: &ConfigValue) -> Result<T, Vec<Wrong>> {
     let said = value.get_ref().as_str();
     if let Some(chosen) = said.and_then(|word| T::from_str(word, false).ok()) {
         return Ok(chosen);
@@ -53,7 +53,7 @@ pub fn choice<T: ValueEnum>(value: &Value) -> Result<T, Vec<Wrong>> {
 }
 
 /// What an option parses by itself.
-pub fn parsed<T: FromStr<Err = String>>(value: &Value) -> Result<T, Vec<Wrong>> {
+pub fn parsed<T: FromStr<Err = String>>(value: &ConfigValue) -> Result<T, Vec<Wrong>> {
     match value.get_ref().as_str().map(T::from_str) {
         Some(Ok(parsed)) => Ok(parsed),
         Some(Err(reason)) => wrong(value, format!("is {reason}, not {}", shown(value))),
@@ -62,7 +62,7 @@ pub fn parsed<T: FromStr<Err = String>>(value: &Value) -> Result<T, Vec<Wrong>> 
 }
 
 /// Several of them, each once and one at least.
-pub fn choices<T: ValueEnum + PartialEq>(value: &Value) -> Result<Vec<T>, Vec<Wrong>> {
+pub fn choices<T: ValueEnum + PartialEq>(value: &ConfigValue) -> Result<Vec<T>, Vec<Wrong>> {
     let mut chosen = Vec::new();
     for item in items(value)? {
         let one = choice(item)?;
@@ -77,7 +77,7 @@ pub fn choices<T: ValueEnum + PartialEq>(value: &Value) -> Result<Vec<T>, Vec<Wr
     }
 }
 
-fn items<'a, 'b>(value: &'b Value<'a>) -> Result<Vec<&'b Value<'a>>, Vec<Wrong>> {
+fn items<'a, 'b>(value: &'b ConfigValue<'a>) -> Result<Vec<&'b ConfigValue<'a>>, Vec<Wrong>> {
     match value.get_ref().as_array() {
         Some(array) => Ok(array.iter().collect()),
         None => wrong(value, format!("is a list in [], not {}", shown(value))),
@@ -85,7 +85,7 @@ fn items<'a, 'b>(value: &'b Value<'a>) -> Result<Vec<&'b Value<'a>>, Vec<Wrong>>
 }
 
 /// A whole number from 0 on.
-pub fn count(value: &Value) -> Result<u32, Vec<Wrong>> {
+pub fn count(value: &ConfigValue) -> Result<u32, Vec<Wrong>> {
     match value.get_ref().as_integer() {
         Some(zero) if zero.as_str() == "0" => Ok(0),
         _ => number(value).map(NonZeroU32::get),
@@ -93,7 +93,7 @@ pub fn count(value: &Value) -> Result<u32, Vec<Wrong>> {
 }
 
 /// A whole number from 1 on.
-pub fn number(value: &Value) -> Result<NonZeroU32, Vec<Wrong>> {
+pub fn number(value: &ConfigValue) -> Result<NonZeroU32, Vec<Wrong>> {
     let number = value.get_ref().as_integer();
     let number = number.and_then(|n| u32::from_str_radix(n.as_str(), n.radix()).ok());
     let most = u32::MAX;
@@ -108,7 +108,7 @@ pub fn number(value: &Value) -> Result<NonZeroU32, Vec<Wrong>> {
     )
 }
 
-pub fn yes(value: &Value) -> Result<bool, Vec<Wrong>> {
+pub fn yes(value: &ConfigValue) -> Result<bool, Vec<Wrong>> {
     let yes = value.get_ref().as_bool();
     yes.map_or_else(
         || wrong(value, format!("is true or false, not {}", shown(value))),
@@ -117,7 +117,7 @@ pub fn yes(value: &Value) -> Result<bool, Vec<Wrong>> {
 }
 
 /// Text, and not an empty one.
-pub fn text(value: &Value) -> Result<String, Vec<Wrong>> {
+pub fn text(value: &ConfigValue) -> Result<String, Vec<Wrong>> {
     match value.get_ref().as_str() {
         Some(text) if !text.trim().is_empty() => Ok(text.to_owned()),
         _ => wrong(value, format!("is a text in \"\", not {}", shown(value))),
@@ -125,7 +125,7 @@ pub fn text(value: &Value) -> Result<String, Vec<Wrong>> {
 }
 
 /// A file, from the folder of the configuration; `~/` is the user's home.
-pub fn path(value: &Value, folder: &Path) -> Result<PathBuf, Vec<Wrong>> {
+pub fn path(value: &ConfigValue, folder: &Path) -> Result<PathBuf, Vec<Wrong>> {
     let text = text(value)?;
     let Some(below) = text.strip_prefix("~/") else {
         return Ok(folder.join(text));
@@ -137,7 +137,7 @@ pub fn path(value: &Value, folder: &Path) -> Result<PathBuf, Vec<Wrong>> {
 }
 
 /// A file if there is one or it is written as one, else the name of a model.
-pub fn model(value: &Value, folder: &Path) -> Result<PathBuf, Vec<Wrong>> {
+pub fn model(value: &ConfigValue, folder: &Path) -> Result<PathBuf, Vec<Wrong>> {
     let name = text(value)?;
     let file = path(value, folder)?;
     match name.contains('/') || file.exists() {
@@ -148,8 +148,8 @@ pub fn model(value: &Value, folder: &Path) -> Result<PathBuf, Vec<Wrong>> {
 
 /// Puts what `read` makes of each entry of a table into `taken`, beside all that is wrong with others.
 pub fn entries<T>(
-    value: &Value,
-    read: impl Fn(&Key, &Value) -> Result<T, Vec<Wrong>>,
+    value: &ConfigValue,
+    read: impl Fn(&ConfigKey, &ConfigValue) -> Result<T, Vec<Wrong>>,
     taken: &mut Vec<T>,
 ) -> Result<(), Vec<Wrong>> {
     let Some(table) = value.get_ref().as_table() else {
@@ -170,7 +170,7 @@ pub fn entries<T>(
 }
 
 /// `LABEL=SHARE`
-pub fn share(label: &Key, value: &Value) -> Result<String, Vec<Wrong>> {
+pub fn share(label: &ConfigKey, value: &ConfigValue) -> Result<String, Vec<Wrong>> {
     let share = match value.get_ref() {
         DeValue::String(text) => text.as_ref(),
         DeValue::Float(number) => number.as_str(),
@@ -189,7 +189,7 @@ pub fn share(label: &Key, value: &Value) -> Result<String, Vec<Wrong>> {
 }
 
 /// Keys of an action: one, or a list of them. Whether they are keys is for the keymap to say.
-pub fn keys(value: &Value) -> Result<Vec<String>, Vec<Wrong>> {
+pub fn keys(value: &ConfigValue) -> Result<Vec<String>, Vec<Wrong>> {
     if value.get_ref().is_str() {
         return Ok(vec![text(value)?]);
     }

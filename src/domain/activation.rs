@@ -56,7 +56,7 @@ impl ClassActivationMap {
 /// One map, ready to be laid over a picture.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HeatMap {
-    pub subject: Subject,
+    pub subject: HeatMapSubject,
     /// Cells across and down.
     pub width: usize,
     pub height: usize,
@@ -74,7 +74,7 @@ impl HeatMap {
 
 /// What a heat map is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Subject {
+pub enum HeatMapSubject {
     Label(Pathology),
     /// What speaks for the first rather than for the second.
     Difference(Pathology, Pathology),
@@ -107,7 +107,7 @@ pub const DEFAULT_OPACITY: f32 = 0.6;
 /// What a picture with a heat map has to say beside it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HeatMapLegend {
-    pub subject: Subject,
+    pub subject: HeatMapSubject,
     /// The contribution, for and against, of the deepest colour, in units of the logit.
     pub range: f32,
     pub opacity: f32,
@@ -135,16 +135,16 @@ impl Prediction {
     pub fn heat_map(&self, choice: &HeatMapChoice) -> Option<HeatMap> {
         let maps = self.activation.as_ref()?;
         let subject = match choice {
-            HeatMapChoice::Foremost => Subject::Label(self.foremost()?.label.clone()),
-            HeatMapChoice::Label(label) => Subject::Label(label.clone()),
+            HeatMapChoice::Foremost => HeatMapSubject::Label(self.foremost()?.label.clone()),
+            HeatMapChoice::Label(label) => HeatMapSubject::Label(label.clone()),
             HeatMapChoice::Difference => {
                 let (first, second) = self.top_two()?;
-                Subject::Difference(first.label.clone(), second.label.clone())
+                HeatMapSubject::Difference(first.label.clone(), second.label.clone())
             }
         };
         let values = match &subject {
-            Subject::Label(label) => maps.label(label)?.values.clone(),
-            Subject::Difference(first, second) => {
+            HeatMapSubject::Label(label) => maps.label(label)?.values.clone(),
+            HeatMapSubject::Difference(first, second) => {
                 let (first, second) = (maps.label(first)?, maps.label(second)?);
                 let pairs = first.values.iter().zip(&second.values);
                 pairs.map(|(a, b)| a - b).collect()
@@ -260,13 +260,13 @@ mod tests {
     fn the_difference_is_of_the_likeliest_causes_or_else_of_the_highest_labels() {
         let map = four().heat_map(&HeatMapChoice::Difference).unwrap();
         let highest =
-            Subject::Difference(Pathology("Pneumonia".into()), Pathology("COVID-19".into()));
+            HeatMapSubject::Difference(Pathology("Pneumonia".into()), Pathology("COVID-19".into()));
         assert_eq!(map.subject, highest, "no pneumonia was found");
         let mut ill = four();
         ill.findings[0].score = Score::new(0.8, ScoreKind::Sigmoid).unwrap();
         let map = ill.heat_map(&HeatMapChoice::Difference).unwrap();
         let (viral, bacterial) = (Pathology("Viral".into()), Pathology("Bacterial".into()));
-        assert_eq!(map.subject, Subject::Difference(viral, bacterial));
+        assert_eq!(map.subject, HeatMapSubject::Difference(viral, bacterial));
         assert_eq!(map.values, [1.0, 7.0], "4 − 3 and 16 − 9");
         assert_eq!(map.range(), 7.0);
 

@@ -23,7 +23,7 @@ pub mod view;
 
 pub use activation::{
     ClassActivationMap, DEFAULT_OPACITY, HeatMap, HeatMapChoice, HeatMapLayer, HeatMapLegend,
-    LabelActivation, Region, Subject,
+    HeatMapSubject, LabelActivation, Region,
 };
 pub use admission::{Admission, Objection};
 pub use agreeing::{COVID, Causes, GIVEN_PNEUMONIA, PNEUMONIA, at_most};

@@ -307,12 +307,12 @@ pub fn persons(identities: &[&PatientIdentity], of_one_study: bool) -> Vec<Optio
 /// its study, the first one of its patient. One that does not say whose it is is alone in its study.
 pub fn clusters(images: &[(&PatientIdentity, Option<&str>)]) -> Vec<usize> {
     // By identifier, the different identities and which images say them.
-    let mut bearers: HashMap<&str, Bearers> = HashMap::new();
+    let mut bearers: HashMap<&str, IdentifierHolders> = HashMap::new();
     for (image, (said, _)) in images.iter().enumerate() {
         let Some(id) = said.id.as_deref() else {
             continue;
         };
-        let Bearers { all, places } = bearers.entry(id).or_default();
+        let IdentifierHolders { all, places } = bearers.entry(id).or_default();
         let place = *places.entry(*said).or_insert_with(|| {
             all.push((*said, Vec::new()));
             all.len() - 1
@@ -320,7 +320,7 @@ pub fn clusters(images: &[(&PatientIdentity, Option<&str>)]) -> Vec<usize> {
         all[place].1.push(image);
     }
     let mut person_of = vec![None; images.len()];
-    for (id, Bearers { all, .. }) in &bearers {
+    for (id, IdentifierHolders { all, .. }) in &bearers {
         let said: Vec<&PatientIdentity> = all.iter().map(|(said, _)| *said).collect();
         for ((_, images), person) in all.iter().zip(persons(&said, false)) {
             for image in images {
@@ -342,7 +342,7 @@ pub fn clusters(images: &[(&PatientIdentity, Option<&str>)]) -> Vec<usize> {
 
 /// All that bear one identifier.
 #[derive(Default)]
-struct Bearers<'a> {
+struct IdentifierHolders<'a> {
     all: Vec<(&'a PatientIdentity, Vec<usize>)>,
     places: HashMap<&'a PatientIdentity, usize>,
 }

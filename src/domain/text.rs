@@ -16,7 +16,7 @@ impl Printable {
     /// Lines that this program laid out: line feeds and runs of spaces stay. Whatever of it comes
     /// from a file and belongs on one line must have been cleaned before.
     pub fn page(text: &str) -> Self {
-        let mut marks = Marks::default();
+        let mut marks = CombiningMarks::default();
         let shown = text.chars().filter(|c| marks.admit(*c));
         let shown = shown.map(|c| if c != '\n' && is_dangerous(c) { ' ' } else { c });
         Printable(shown.collect())
@@ -40,7 +40,7 @@ impl fmt::Display for Printable {
 /// An escape sequence in a patient's name must not reach a terminal.
 pub fn clean(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
-    let mut marks = Marks::default();
+    let mut marks = CombiningMarks::default();
     for word in text.split(|c: char| c.is_whitespace() || is_dangerous(c)) {
         if !word.is_empty() {
             if !clean.is_empty() {
@@ -76,9 +76,9 @@ const MAX_MARKS: usize = 4;
 
 /// Counts the marks in a row.
 #[derive(Default)]
-struct Marks(usize);
+struct CombiningMarks(usize);
 
-impl Marks {
+impl CombiningMarks {
     /// Whether this character is no mark too many.
     fn admit(&mut self, c: char) -> bool {
         self.0 = if is_mark(c) { self.0 + 1 } else { 0 };

@@ -6,7 +6,7 @@ pub enum Window {
     /// The file's own first window or VOI LUT, or [`Preset::Automatic`] where it has none.
     #[default]
     File,
-    Preset(Preset),
+    WindowPreset(Preset),
     /// Set by hand, in units after the modality transform.
     Manual {
         centre: f64,

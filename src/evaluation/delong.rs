@@ -29,7 +29,7 @@ pub struct Paired {
 
 /// The two areas and their difference.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Comparison {
+pub struct AucComparison {
     pub first: f64,
     pub second: f64,
     /// First minus second, and its 95 % interval.
@@ -47,7 +47,7 @@ pub struct Comparison {
 const ROUNDING: f64 = 1e-26;
 
 /// `None` without a case of each class.
-pub fn compare(cases: &[Paired]) -> Option<Comparison> {
+pub fn compare(cases: &[Paired]) -> Option<AucComparison> {
     let first = Components::of(cases, |c| c.first)?;
     let second = Components::of(cases, |c| c.second)?;
     let difference = first.minus(&second);
@@ -55,7 +55,7 @@ pub fn compare(cases: &[Paired]) -> Option<Comparison> {
     let variance = variance.filter(|&variance| variance > ROUNDING);
     let (difference, error) = (difference.area, variance.map(f64::sqrt));
     let z = error.map(|error| difference / error);
-    Some(Comparison {
+    Some(AucComparison {
         first: first.area,
         second: second.area,
         difference,

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::findings;
 use super::missing::is_missing;
-use super::question::{Question, SeverityScale, Truth};
+use super::question::{BinaryQuestion, SeverityScale, Truth};
 use crate::domain::text::clean;
 
 /// Where a file's name may stand, the first of these that there is.
@@ -81,14 +81,14 @@ pub struct LabelColumn {
 /// Rows whose cell in `column` is `value`. Several of one column add up, of several columns narrow
 /// down.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Filter {
+pub struct RowFilter {
     pub column: String,
     pub value: String,
 }
 
 /// Which columns to read, where the file's own names do not say it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Columns {
+pub struct ManifestColumns {
     pub path: Option<String>,
     pub patient: Option<String>,
     /// A column of finding names.
@@ -96,7 +96,7 @@ pub struct Columns {
     pub labels: Vec<LabelColumn>,
     /// Empty: `source`, if there is one.
     pub groups: Vec<String>,
-    pub filters: Vec<Filter>,
+    pub filters: Vec<RowFilter>,
 }
 
 /// One radiograph with its truth.
@@ -146,7 +146,7 @@ impl Manifest {
     /// # Errors
     /// If a column that is needed is absent, a cell of a yes/no column is neither, or a filter
     /// leaves nothing.
-    pub fn parse(bytes: &[u8], columns: &Columns) -> Result<Self, ManifestError> {
+    pub fn parse(bytes: &[u8], columns: &ManifestColumns) -> Result<Self, ManifestError> {
         let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
         if bytes.trim_ascii().is_empty() {
             return Err(ManifestError::Empty);
@@ -161,7 +161,7 @@ impl Manifest {
             .iter()
             .map(|name| String::from_utf8_lossy(name).trim().to_owned())
             .collect();
-        let mut reading = Reading::new(Layout::new(&header, columns)?);
+        let mut reading = ManifestParser::new(ColumnPositions::new(&header, columns)?);
         for (at, record) in reader.byte_records().enumerate() {
             // The first row below the header is row 1.
             let row = at as u64 + 1;
@@ -174,7 +174,7 @@ impl Manifest {
     }
 
     /// Drops the cases of which nothing is known that is asked, so that nobody waits for them.
-    pub fn keep_answered(&mut self, questions: &[Question]) {
+    pub fn keep_answered(&mut self, questions: &[BinaryQuestion]) {
         let before = self.cases.len();
         self.cases.retain(|case| {
             questions.iter().any(|q| q.answer(&case.truth).is_some())
@@ -208,7 +208,7 @@ fn delimiter(bytes: &[u8]) -> u8 {
 }
 
 /// Which cell of a row is what.
-struct Layout {
+struct ColumnPositions {
     path: usize,
     folder: Option<usize>,
     patient: Option<usize>,
@@ -227,8 +227,8 @@ struct Layout {
     filters: BTreeMap<usize, Vec<String>>,
 }
 
-impl Layout {
-    fn new(header: &[String], columns: &Columns) -> Result<Self, ManifestError> {
+impl ColumnPositions {
+    fn new(header: &[String], columns: &ManifestColumns) -> Result<Self, ManifestError> {
         let find = |name: &str| {
             header
                 .iter()
@@ -271,7 +271,7 @@ impl Layout {
             let wanted = filters.entry(need(&filter.column)?).or_default();
             wanted.push(filter.value.trim().to_owned());
         }
-        Ok(Layout {
+        Ok(ColumnPositions {
             path,
             folder: find("folder").filter(|_| header[path].eq_ignore_ascii_case("filename")),
             patient: asked_or(&columns.patient, &PATIENTS)?,
@@ -383,17 +383,17 @@ fn yes_or_no(value: &str) -> Result<Option<bool>, ()> {
 }
 
 /// A file that is being read.
-struct Reading {
-    layout: Layout,
+struct ManifestParser {
+    layout: ColumnPositions,
     cases: Vec<Case>,
     rows: usize,
     skipped: Skipped,
     paths: HashSet<PathBuf>,
 }
 
-impl Reading {
-    fn new(layout: Layout) -> Self {
-        Reading {
+impl ManifestParser {
+    fn new(layout: ColumnPositions) -> Self {
+        ManifestParser {
             layout,
             cases: Vec::new(),
             rows: 0,
@@ -447,7 +447,7 @@ impl Reading {
         Ok(())
     }
 
-    fn finish(self, columns: &Columns) -> Result<Manifest, ManifestError> {
+    fn finish(self, columns: &ManifestColumns) -> Result<Manifest, ManifestError> {
         if self.rows == 0 {
             return Err(ManifestError::Empty);
         }

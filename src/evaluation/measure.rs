@@ -7,18 +7,20 @@ use std::sync::{Mutex, PoisonError};
 use super::bootstrap;
 use super::delong::{self, Paired};
 use super::manifest::Case;
-use super::question::{Question, SeverityScale, questions};
-use super::report::{Compared, Figure, Group, Images, Interval, Method, OperatingPoint, Statistic};
+use super::question::{BinaryQuestion, SeverityScale, questions};
+use super::report::{
+    CaseGroup, Compared, Estimate, Images, Interval, IntervalMethod, NamedThreshold, Statistic,
+};
 use super::sample::Sample;
 use super::statistics::{
-    Confusion, Line, Pair, area_under_roc, average_precision, brier, calibration_line,
-    expected_calibration_error, mean_absolute_error, pearson, wilson,
+    CalibrationLine, Confusion, RatingPair, area_under_roc, average_precision, brier,
+    calibration_line, expected_calibration_error, mean_absolute_error, pearson, wilson,
 };
 use crate::domain::Prevalence;
 
 /// What a model said of one image.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Outcome {
+pub enum CaseOutcome {
     /// A score from 0 to 1 for each label, in the order of the labels, and the scales of severity
     /// as far as the model has them.
     Scored {
@@ -37,12 +39,12 @@ pub enum Outcome {
 pub struct Answers {
     pub labels: Vec<String>,
     /// As many as there are cases, in their order.
-    pub outcomes: Vec<Outcome>,
+    pub outcomes: Vec<CaseOutcome>,
 }
 
 impl Answers {
-    fn score(&self, case: usize, question: &Question) -> Option<f64> {
-        let Outcome::Scored { labels, .. } = &self.outcomes[case] else {
+    fn score(&self, case: usize, question: &BinaryQuestion) -> Option<f64> {
+        let CaseOutcome::Scored { labels, .. } = &self.outcomes[case] else {
             return None;
         };
         let of = |name: &str| labels[self.labels.iter().position(|label| label == name)?];
@@ -52,12 +54,12 @@ impl Answers {
     fn severity(&self, case: usize, scale: SeverityScale) -> Option<f64> {
         match (&self.outcomes[case], scale) {
             (
-                Outcome::Scored {
+                CaseOutcome::Scored {
                     geographic_extent, ..
                 },
                 SeverityScale::GeographicExtent,
             ) => *geographic_extent,
-            (Outcome::Scored { opacity, .. }, SeverityScale::Opacity) => *opacity,
+            (CaseOutcome::Scored { opacity, .. }, SeverityScale::Opacity) => *opacity,
             _ => None,
         }
     }
@@ -67,9 +69,9 @@ impl Answers {
         let mut images = Images::default();
         for outcome in &self.outcomes {
             *match outcome {
-                Outcome::Scored { .. } => &mut images.scored,
-                Outcome::Refused => &mut images.refused,
-                Outcome::Failed => &mut images.failed,
+                CaseOutcome::Scored { .. } => &mut images.scored,
+                CaseOutcome::Refused => &mut images.refused,
+                CaseOutcome::Failed => &mut images.failed,
             } += 1;
         }
         images
@@ -78,14 +80,14 @@ impl Answers {
 
 /// A model that is measured.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Model {
+pub struct MeasuredModel {
     pub answers: Answers,
     /// Operating points by the label that they are for.
-    pub points: Vec<(String, OperatingPoint)>,
+    pub points: Vec<(String, NamedThreshold)>,
 }
 
-impl Model {
-    fn points_for(&self, question: &Question) -> Vec<OperatingPoint> {
+impl MeasuredModel {
+    fn points_for(&self, question: &BinaryQuestion) -> Vec<NamedThreshold> {
         let points = self.points.iter();
         let of_label = points.filter(|(label, _)| Some(label.as_str()) == question.label());
         of_label.map(|(_, point)| point.clone()).collect()
@@ -94,10 +96,10 @@ impl Model {
 
 /// What is to be measured.
 #[derive(Debug, Clone, Copy)]
-pub struct Study<'a> {
+pub struct EvaluationStudy<'a> {
     pub cases: &'a [Case],
     pub group_columns: &'a [String],
-    pub model: &'a Model,
+    pub model: &'a MeasuredModel,
     /// A second model on the same cases.
     pub against: Option<&'a Answers>,
     /// Shares of positives to give predictive values for, by the name of the question.
@@ -108,25 +110,25 @@ pub struct Study<'a> {
 
 /// One question, for plots: all cases, then each group that has positive and negative ones.
 #[derive(Debug, Clone)]
-pub struct Panel {
-    pub question: Question,
-    pub points: Vec<OperatingPoint>,
+pub struct PlotPanel {
+    pub question: BinaryQuestion,
+    pub points: Vec<NamedThreshold>,
     pub all: Sample,
-    pub groups: Vec<(Group, Sample)>,
+    pub groups: Vec<(CaseGroup, Sample)>,
 }
 
 /// What [`measure`] finds.
 #[derive(Debug, Clone, Default)]
-pub struct Measured {
-    pub figures: Vec<Figure>,
+pub struct EvaluationResult {
+    pub figures: Vec<Estimate>,
     pub comparisons: Vec<Compared>,
-    pub panels: Vec<Panel>,
+    pub panels: Vec<PlotPanel>,
     /// Questions that no case answers.
     pub unanswered: Vec<String>,
 }
 
 /// Measures every question that any case answers, in the order of the questions.
-pub fn measure(study: &Study) -> Measured {
+pub fn measure(study: &EvaluationStudy) -> EvaluationResult {
     let groups = study.groups();
     let questions = questions(&study.model.answers.labels);
     let (asked, unanswered): (Vec<_>, Vec<_>) = questions
@@ -136,10 +138,10 @@ pub fn measure(study: &Study) -> Measured {
         .iter()
         .flat_map(|question| groups.iter().map(move |group| (question, group)))
         .collect();
-    let mut measured = Measured {
+    let mut measured = EvaluationResult {
         unanswered: unanswered.iter().map(|q| q.name().to_owned()).collect(),
         panels: asked.iter().map(|q| study.panel(q, &groups)).collect(),
-        ..Measured::default()
+        ..EvaluationResult::default()
     };
     let found = in_parallel(study.jobs, &tasks, |(question, group)| {
         (
@@ -161,7 +163,7 @@ pub fn measure(study: &Study) -> Measured {
 /// Number of different patients among the cases that were scored.
 pub fn patients(cases: &[Case], answers: &Answers) -> usize {
     let scored = cases.iter().zip(&answers.outcomes);
-    let scored = scored.filter(|(_, outcome)| matches!(outcome, Outcome::Scored { .. }));
+    let scored = scored.filter(|(_, outcome)| matches!(outcome, CaseOutcome::Scored { .. }));
     scored
         .map(|(case, _)| &case.patient)
         .collect::<HashSet<_>>()
@@ -169,16 +171,16 @@ pub fn patients(cases: &[Case], answers: &Answers) -> usize {
 }
 
 /// A group, and how to tell its cases.
-type Chosen = (Group, Option<(usize, String)>);
+type GroupTest = (CaseGroup, Option<(usize, String)>);
 
-impl Study<'_> {
+impl EvaluationStudy<'_> {
     /// All, then the values of each group column in order.
-    fn groups(&self) -> Vec<Chosen> {
-        let mut groups = vec![(Group::all(), None)];
+    fn groups(&self) -> Vec<GroupTest> {
+        let mut groups = vec![(CaseGroup::all(), None)];
         for (at, column) in self.group_columns.iter().enumerate() {
             let values: BTreeSet<_> = self.cases.iter().map(|case| &case.groups[at]).collect();
             groups.extend(values.into_iter().map(|value| {
-                let group = Group {
+                let group = CaseGroup {
                     column: Some(column.clone()),
                     value: value.clone(),
                 };
@@ -199,7 +201,7 @@ impl Study<'_> {
         cases.filter(move |(_, case)| is_member(case))
     }
 
-    fn sample(&self, question: &Question, chosen: Option<&(usize, String)>) -> Sample {
+    fn sample(&self, question: &BinaryQuestion, chosen: Option<&(usize, String)>) -> Sample {
         Sample::new(self.members(chosen).filter_map(|(at, case)| {
             let score = self.model.answers.score(at, question)?;
             let answer = question.answer(&case.truth)?;
@@ -207,11 +209,11 @@ impl Study<'_> {
         }))
     }
 
-    fn panel(&self, question: &Question, groups: &[Chosen]) -> Panel {
+    fn panel(&self, question: &BinaryQuestion, groups: &[GroupTest]) -> PlotPanel {
         let groups = groups.iter().filter(|(_, chosen)| chosen.is_some());
         let groups =
             groups.map(|(group, chosen)| (group.clone(), self.sample(question, chosen.as_ref())));
-        Panel {
+        PlotPanel {
             question: question.clone(),
             points: self.model.points_for(question),
             all: self.sample(question, None),
@@ -221,7 +223,7 @@ impl Study<'_> {
         }
     }
 
-    fn figures(&self, question: &Question, (group, chosen): &Chosen) -> Vec<Figure> {
+    fn figures(&self, question: &BinaryQuestion, (group, chosen): &GroupTest) -> Vec<Estimate> {
         let sample = self.sample(question, chosen.as_ref());
         let points = self.model.points_for(question);
         let mut assumed = self.prevalences.iter();
@@ -230,13 +232,13 @@ impl Study<'_> {
         figures_at(question.name(), group, &sample, &points, assumed)
     }
 
-    fn severity(&self, scale: SeverityScale, (group, chosen): &Chosen) -> Vec<Figure> {
+    fn severity(&self, scale: SeverityScale, (group, chosen): &GroupTest) -> Vec<Estimate> {
         let mut owners = Vec::new();
         let mut pairs = Vec::new();
         for (at, case) in self.members(chosen.as_ref()) {
             let predicted = self.model.answers.severity(at, scale);
             if let Some((predicted, truth)) = predicted.zip(case.truth.severity(scale)) {
-                pairs.push(Pair { predicted, truth });
+                pairs.push(RatingPair { predicted, truth });
                 owners.push(case.patient.as_str());
             }
         }
@@ -255,7 +257,7 @@ impl Study<'_> {
         let names = [Statistic::MeanAbsoluteError, Statistic::Pearson];
         let found = names.into_iter().zip(values).zip(intervals);
         found
-            .map(|((statistic, value), interval)| Figure {
+            .map(|((statistic, value), interval)| Estimate {
                 question: scale.name().to_owned(),
                 group: group.clone(),
                 statistic,
@@ -272,7 +274,11 @@ impl Study<'_> {
 
     /// The two models on the cases that both scored; `None` without a second one, or without both
     /// classes.
-    fn comparison(&self, question: &Question, (group, chosen): &Chosen) -> Option<Compared> {
+    fn comparison(
+        &self,
+        question: &BinaryQuestion,
+        (group, chosen): &GroupTest,
+    ) -> Option<Compared> {
         let against = self.against?;
         let mut cases: Vec<(Paired, &str)> = self
             .members(chosen.as_ref())
@@ -335,28 +341,28 @@ fn interval_of_difference(first: &Sample, second: &Sample) -> Option<(f64, f64)>
 /// Every statistic of a sample, each with its interval; nothing of an empty one.
 pub fn figures(
     question: &str,
-    group: &Group,
+    group: &CaseGroup,
     sample: &Sample,
-    points: &[OperatingPoint],
-) -> Vec<Figure> {
+    points: &[NamedThreshold],
+) -> Vec<Estimate> {
     figures_at(question, group, sample, points, None)
 }
 
 /// The same, with predictive values at the prevalence that is `assumed`, too.
 fn figures_at(
     question: &str,
-    group: &Group,
+    group: &CaseGroup,
     sample: &Sample,
-    points: &[OperatingPoint],
+    points: &[NamedThreshold],
     assumed: Option<f64>,
-) -> Vec<Figure> {
+) -> Vec<Estimate> {
     if sample.is_empty() {
         return Vec::new();
     }
     let own = sample.positives() as f64 / sample.len() as f64;
     let figures = figures_of(sample, points, assumed).into_iter();
     figures
-        .map(|(statistic, point, value, interval)| Figure {
+        .map(|(statistic, point, value, interval)| Estimate {
             question: question.to_owned(),
             group: group.clone(),
             prevalence: match statistic {
@@ -415,9 +421,9 @@ pub fn difference_within(strata: &[(Sample, Sample)]) -> Option<(f64, Option<(f6
     Some((value, interval))
 }
 
-type Found = (
+type GroupFigures = (
     Statistic,
-    Option<OperatingPoint>,
+    Option<NamedThreshold>,
     Option<f64>,
     Option<Interval>,
 );
@@ -447,9 +453,13 @@ const ASSUMED: [Statistic; 2] = [
 ];
 
 /// Every statistic of a sample that is not empty.
-fn figures_of(sample: &Sample, points: &[OperatingPoint], assumed: Option<f64>) -> Vec<Found> {
+fn figures_of(
+    sample: &Sample,
+    points: &[NamedThreshold],
+    assumed: Option<f64>,
+) -> Vec<GroupFigures> {
     let once = sample.once();
-    let line = calibration_line(sample, &once, Line::default());
+    let line = calibration_line(sample, &once, CalibrationLine::default());
     let values = values_of(sample, &once, points, assumed, line);
     let draw = |weights: &[f64]| values_of(sample, weights, points, assumed, line);
     let drawn = bootstrap::intervals(sample.owner(), sample.patients(), values.len(), draw);
@@ -457,7 +467,7 @@ fn figures_of(sample: &Sample, points: &[OperatingPoint], assumed: Option<f64>) 
         .into_iter()
         .zip(drawn)
         .map(|(value, drawn)| (value, value.and(drawn.map(bootstrapped))));
-    let mut found: Vec<Found> = WITHOUT_POINT
+    let mut found: Vec<GroupFigures> = WITHOUT_POINT
         .into_iter()
         .zip(drawn.by_ref())
         .map(|(name, (value, interval))| (name, None, value, interval))
@@ -492,7 +502,7 @@ fn figures_of(sample: &Sample, points: &[OperatingPoint], assumed: Option<f64>) 
     found
 }
 
-fn counts_of(point: &OperatingPoint, table: &Confusion) -> [Found; 4] {
+fn counts_of(point: &NamedThreshold, table: &Confusion) -> [GroupFigures; 4] {
     [
         (Statistic::TruePositives, table.true_positive),
         (Statistic::FalsePositives, table.false_positive),
@@ -507,9 +517,9 @@ fn counts_of(point: &OperatingPoint, table: &Confusion) -> [Found; 4] {
 fn values_of(
     sample: &Sample,
     weights: &[f64],
-    points: &[OperatingPoint],
+    points: &[NamedThreshold],
     assumed: Option<f64>,
-    near: Option<Line>,
+    near: Option<CalibrationLine>,
 ) -> Vec<Option<f64>> {
     // Without a line of the whole sample no draw of it has one.
     let line = near.and_then(|near| calibration_line(sample, weights, near));
@@ -538,7 +548,7 @@ fn bootstrapped((low, high): (f64, f64)) -> Interval {
     Interval {
         low,
         high,
-        method: Method::Bootstrap,
+        method: IntervalMethod::Bootstrap,
     }
 }
 
@@ -546,7 +556,7 @@ fn of_wilson((low, high): (f64, f64)) -> Interval {
     Interval {
         low,
         high,
-        method: Method::Wilson,
+        method: IntervalMethod::Wilson,
     }
 }
 

@@ -26,9 +26,9 @@ pub mod sample;
 pub mod statistics;
 pub mod tables;
 
-pub use manifest::{Case, Columns, Manifest, ManifestError};
-pub use measure::{Answers, Model, Outcome, Study, measure};
+pub use manifest::{Case, Manifest, ManifestColumns, ManifestError};
+pub use measure::{Answers, CaseOutcome, EvaluationStudy, MeasuredModel, measure};
 pub use missing::is_missing;
-pub use question::{Question, questions};
-pub use report::Report;
+pub use question::{BinaryQuestion, questions};
+pub use report::EvaluationReport;
 pub use sample::Sample;

@@ -13,8 +13,8 @@ use plotters::prelude::{
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{IntoFont, IntoTextStyle, TextStyle};
 
-use super::measure::Panel;
-use super::report::Group;
+use super::measure::PlotPanel;
+use super::report::CaseGroup;
 use super::sample::Sample;
 use super::statistics::{
     Confusion, area_under_roc, average_precision, precision_recall_curve, reliability, roc_curve,
@@ -49,7 +49,7 @@ type Chart<'a, 'b> =
 ///
 /// # Errors
 /// If it cannot be drawn.
-pub fn page(panel: &Panel) -> Result<String, Box<dyn Error>> {
+pub fn page(panel: &PlotPanel) -> Result<String, Box<dyn Error>> {
     let mut svg = String::new();
     {
         let root = SVGBackend::with_string(&mut svg, PAGE).into_drawing_area();
@@ -83,8 +83,8 @@ struct Curve<'a> {
 }
 
 /// All cases, and the groups with most of them.
-fn curves(panel: &Panel) -> Vec<Curve<'_>> {
-    let mut groups: Vec<&(Group, Sample)> = panel.groups.iter().collect();
+fn curves(panel: &PlotPanel) -> Vec<Curve<'_>> {
+    let mut groups: Vec<&(CaseGroup, Sample)> = panel.groups.iter().collect();
     groups.sort_by_key(|(_, sample)| std::cmp::Reverse(sample.len()));
     let all = Curve {
         name: "all".to_owned(),
@@ -163,7 +163,7 @@ fn calibration(area: &Area, curves: &[Curve]) -> Drawn {
     Ok(())
 }
 
-fn histogram(area: &Area, panel: &Panel) -> Drawn {
+fn histogram(area: &Area, panel: &PlotPanel) -> Drawn {
     let share = |class: bool| {
         let mut bins = [0.0; HISTOGRAM_BINS];
         let cases = panel.all.scores().iter().zip(panel.all.positive());
@@ -218,7 +218,7 @@ fn histogram(area: &Area, panel: &Panel) -> Drawn {
 }
 
 /// The four cells at the first operating point, each as dark as its share of its true class.
-fn confusion(area: &Area, panel: &Panel) -> Drawn {
+fn confusion(area: &Area, panel: &PlotPanel) -> Drawn {
     let (width, height) = area.dim_in_pixel();
     let Some(point) = panel.points.first() else {
         return text(
@@ -362,22 +362,22 @@ fn write(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluation::question::Question;
-    use crate::evaluation::report::OperatingPoint;
+    use crate::evaluation::question::BinaryQuestion;
+    use crate::evaluation::report::NamedThreshold;
     use crate::evaluation::sample::tests::each_its_own;
 
-    fn panel(group: &str, scores: &[f64], answers: &[bool], point: Option<f64>) -> Panel {
+    fn panel(group: &str, scores: &[f64], answers: &[bool], point: Option<f64>) -> PlotPanel {
         let sample = each_its_own(scores, answers);
-        let group = Group {
+        let group = CaseGroup {
             column: Some("source".to_owned()),
             value: group.to_owned(),
         };
-        let point = point.map(|threshold| OperatingPoint {
+        let point = point.map(|threshold| NamedThreshold {
             name: "balanced".to_owned(),
             threshold,
         });
-        Panel {
-            question: Question::Label("COVID-19".to_owned()),
+        PlotPanel {
+            question: BinaryQuestion::Label("COVID-19".to_owned()),
             points: point.into_iter().collect(),
             all: sample.clone(),
             groups: vec![(group, sample)],

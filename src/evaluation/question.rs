@@ -79,7 +79,7 @@ const CAUSES: [(&str, Cause); 3] = [
 
 /// A question with the answers yes and no.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Question {
+pub enum BinaryQuestion {
     /// Whether the label of this name holds, among all cases whose truth is known.
     Label(String),
     /// COVID-19 or not, among cases with pneumonia: what a hospital's name does not answer as
@@ -90,44 +90,44 @@ pub enum Question {
 }
 
 /// What may be asked of a model with these labels.
-pub fn questions(labels: &[String]) -> Vec<Question> {
+pub fn questions(labels: &[String]) -> Vec<BinaryQuestion> {
     let has = |name: &str| labels.iter().any(|label| label == name);
-    let mut questions: Vec<_> = labels.iter().cloned().map(Question::Label).collect();
+    let mut questions: Vec<_> = labels.iter().cloned().map(BinaryQuestion::Label).collect();
     if has(COVID) {
-        questions.push(Question::CovidAgainstOtherPneumonia);
+        questions.push(BinaryQuestion::CovidAgainstOtherPneumonia);
     }
     if has(BACTERIAL) && has(VIRAL) {
-        questions.push(Question::BacterialAgainstViral);
+        questions.push(BinaryQuestion::BacterialAgainstViral);
     }
     questions
 }
 
-impl Question {
+impl BinaryQuestion {
     pub fn name(&self) -> &str {
         match self {
-            Question::Label(name) => name,
-            Question::CovidAgainstOtherPneumonia => "COVID-19 against other pneumonia",
-            Question::BacterialAgainstViral => "Bacterial against Viral",
+            BinaryQuestion::Label(name) => name,
+            BinaryQuestion::CovidAgainstOtherPneumonia => "COVID-19 against other pneumonia",
+            BinaryQuestion::BacterialAgainstViral => "Bacterial against Viral",
         }
     }
 
     /// The label whose operating points hold for it.
     pub fn label(&self) -> Option<&str> {
         match self {
-            Question::Label(name) => Some(name),
-            Question::CovidAgainstOtherPneumonia => Some(COVID),
-            Question::BacterialAgainstViral => None,
+            BinaryQuestion::Label(name) => Some(name),
+            BinaryQuestion::CovidAgainstOtherPneumonia => Some(COVID),
+            BinaryQuestion::BacterialAgainstViral => None,
         }
     }
 
     /// The true answer; `None` if it is not known, or the question is not asked of such a case.
     pub fn answer(&self, truth: &Truth) -> Option<bool> {
         match self {
-            Question::Label(name) => truth.label(name).or_else(|| known(name, truth)),
-            Question::CovidAgainstOtherPneumonia => truth
+            BinaryQuestion::Label(name) => truth.label(name).or_else(|| known(name, truth)),
+            BinaryQuestion::CovidAgainstOtherPneumonia => truth
                 .has_covid()
                 .filter(|_| truth.has_pneumonia() == Some(true)),
-            Question::BacterialAgainstViral => match truth.cause? {
+            BinaryQuestion::BacterialAgainstViral => match truth.cause? {
                 Cause::Bacterial => Some(true),
                 Cause::Viral => Some(false),
                 Cause::Covid19 => None,
@@ -138,9 +138,9 @@ impl Question {
     /// The score that speaks for yes, from the score of each label.
     pub fn score(&self, of: impl Fn(&str) -> Option<f64>) -> Option<f64> {
         match self {
-            Question::Label(name) => of(name),
-            Question::CovidAgainstOtherPneumonia => of(COVID),
-            Question::BacterialAgainstViral => {
+            BinaryQuestion::Label(name) => of(name),
+            BinaryQuestion::CovidAgainstOtherPneumonia => of(COVID),
+            BinaryQuestion::BacterialAgainstViral => {
                 let (bacterial, viral) = (of(BACTERIAL)?, of(VIRAL)?);
                 let both = bacterial + viral;
                 (both > 0.0).then(|| bacterial / both)
@@ -173,7 +173,7 @@ mod tests {
         }
     }
 
-    fn all() -> Vec<Question> {
+    fn all() -> Vec<BinaryQuestion> {
         questions(&[PNEUMONIA, COVID, BACTERIAL, VIRAL, COVID_GIVEN].map(str::to_owned))
     }
 
@@ -207,14 +207,14 @@ mod tests {
             Some(false),
             "of a case of pneumonia"
         );
-        let effusion = Question::Label("Effusion".to_owned());
+        let effusion = BinaryQuestion::Label("Effusion".to_owned());
         assert_eq!(effusion.answer(&truth), Some(true));
     }
 
     #[test]
     fn bacterial_against_viral_goes_by_their_odds() {
         let score = |bacterial, viral| {
-            Question::BacterialAgainstViral.score(|label| match label {
+            BinaryQuestion::BacterialAgainstViral.score(|label| match label {
                 BACTERIAL => Some(bacterial),
                 VIRAL => Some(viral),
                 _ => None,
@@ -227,6 +227,6 @@ mod tests {
     #[test]
     fn a_model_is_asked_only_what_its_labels_answer() {
         let names: Vec<_> = questions(&["Effusion".to_owned()]);
-        assert_eq!(names, [Question::Label("Effusion".to_owned())]);
+        assert_eq!(names, [BinaryQuestion::Label("Effusion".to_owned())]);
     }
 }

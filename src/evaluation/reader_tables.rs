@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use unicode_width::UnicodeWidthStr;
 
-use super::readers::{Comparison, Figure, Statistic, Subject};
+use super::readers::{CallSource, ReaderComparison, ReaderFigure, ReaderStatistic};
 use super::tables::{counted, share_with_interval, with_interval};
 
 const NAME: usize = 25;
@@ -12,7 +12,7 @@ const VALUE: usize = 23;
 const UNDEFINED: &str = "n/a";
 
 /// One reader and one label, lines ended by a line feed. What rests on no image is left out.
-pub fn terminal(found: &Comparison) -> String {
+pub fn terminal(found: &ReaderComparison) -> String {
     let mut text = format!(
         "{} · {}: {} of {}, {} with the model's answer, {} with a truth ({} ill), \
          {} called otherwise after it\n",
@@ -25,13 +25,13 @@ pub fn terminal(found: &Comparison) -> String {
         found.positives,
         found.changed,
     );
-    let mut rows = vec![("".to_owned(), Subject::ALL.map(|s| s.name().to_owned()))];
-    for statistic in Statistic::ALL {
+    let mut rows = vec![("".to_owned(), CallSource::ALL.map(|s| s.name().to_owned()))];
+    for statistic in ReaderStatistic::ALL {
         let of = |subject| {
             let mut all = found.figures.iter();
             all.find(|f| f.statistic == statistic && f.subject == subject)
         };
-        let figures = Subject::ALL.map(of);
+        let figures = CallSource::ALL.map(of);
         let n = figures.iter().flatten().map(|figure| figure.n).max();
         if let Some(n) = n.filter(|n| *n > 0) {
             let name = format!("{} ({n})", statistic.name());
@@ -47,17 +47,17 @@ pub fn terminal(found: &Comparison) -> String {
     text
 }
 
-fn cell(figure: Option<&Figure>) -> String {
+fn cell(figure: Option<&ReaderFigure>) -> String {
     let Some(figure) = figure else {
         return String::new();
     };
     let Some(value) = figure.value else {
         return UNDEFINED.to_owned();
     };
-    let may_be_negative = figure.subject == Subject::Difference
+    let may_be_negative = figure.subject == CallSource::Difference
         || matches!(
             figure.statistic,
-            Statistic::KappaWithModel | Statistic::KappaWithTruth
+            ReaderStatistic::KappaWithModel | ReaderStatistic::KappaWithTruth
         );
     match may_be_negative {
         true => with_interval(value, figure.interval, 2, " to "),
@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn one_is_no_plural() {
-        let found = Comparison {
+        let found = ReaderComparison {
             reviewer: "ada".to_owned(),
             label: "Pneumonia".to_owned(),
             images: 1,

@@ -6,14 +6,14 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::bootstrap::intervals;
-use super::report::{Interval, Method};
+use super::report::{Interval, IntervalMethod};
 use super::statistics::{cohens_kappa, observed_agreement, wilson};
 
 pub use super::reader_tables::terminal;
 
 /// One image as one reader read it, for one label.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Read {
+pub struct ReaderCall {
     pub patient: String,
     pub unaided: bool,
     pub aided: bool,
@@ -26,7 +26,7 @@ pub struct Read {
 /// What is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Statistic {
+pub enum ReaderStatistic {
     AgreementWithModel,
     KappaWithModel,
     Sensitivity,
@@ -34,34 +34,37 @@ pub enum Statistic {
     KappaWithTruth,
 }
 
-impl Statistic {
-    pub const ALL: [Statistic; 5] = [
-        Statistic::AgreementWithModel,
-        Statistic::KappaWithModel,
-        Statistic::Sensitivity,
-        Statistic::Specificity,
-        Statistic::KappaWithTruth,
+impl ReaderStatistic {
+    pub const ALL: [ReaderStatistic; 5] = [
+        ReaderStatistic::AgreementWithModel,
+        ReaderStatistic::KappaWithModel,
+        ReaderStatistic::Sensitivity,
+        ReaderStatistic::Specificity,
+        ReaderStatistic::KappaWithTruth,
     ];
 
     pub fn name(self) -> &'static str {
         match self {
-            Statistic::AgreementWithModel => "same as the model",
-            Statistic::KappaWithModel => "Cohen's κ with the model",
-            Statistic::Sensitivity => "sensitivity",
-            Statistic::Specificity => "specificity",
-            Statistic::KappaWithTruth => "Cohen's κ with the truth",
+            ReaderStatistic::AgreementWithModel => "same as the model",
+            ReaderStatistic::KappaWithModel => "Cohen's κ with the model",
+            ReaderStatistic::Sensitivity => "sensitivity",
+            ReaderStatistic::Specificity => "specificity",
+            ReaderStatistic::KappaWithTruth => "Cohen's κ with the truth",
         }
     }
 
     fn is_share(self) -> bool {
-        !matches!(self, Statistic::KappaWithModel | Statistic::KappaWithTruth)
+        !matches!(
+            self,
+            ReaderStatistic::KappaWithModel | ReaderStatistic::KappaWithTruth
+        )
     }
 }
 
 /// Whose calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Subject {
+pub enum CallSource {
     Unaided,
     Aided,
     Model,
@@ -69,29 +72,29 @@ pub enum Subject {
     Difference,
 }
 
-impl Subject {
-    pub const ALL: [Subject; 4] = [
-        Subject::Unaided,
-        Subject::Aided,
-        Subject::Model,
-        Subject::Difference,
+impl CallSource {
+    pub const ALL: [CallSource; 4] = [
+        CallSource::Unaided,
+        CallSource::Aided,
+        CallSource::Model,
+        CallSource::Difference,
     ];
 
     pub fn name(self) -> &'static str {
         match self {
-            Subject::Unaided => "unaided",
-            Subject::Aided => "aided",
-            Subject::Model => "model",
-            Subject::Difference => "aided − unaided",
+            CallSource::Unaided => "unaided",
+            CallSource::Aided => "aided",
+            CallSource::Model => "model",
+            CallSource::Difference => "aided − unaided",
         }
     }
 }
 
 /// One number and the images it rests on.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Figure {
-    pub statistic: Statistic,
-    pub subject: Subject,
+pub struct ReaderFigure {
+    pub statistic: ReaderStatistic,
+    pub subject: CallSource,
     /// `None` is undefined.
     pub value: Option<f64>,
     /// 95 %.
@@ -102,7 +105,7 @@ pub struct Figure {
 
 /// One reader and one label.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Comparison {
+pub struct ReaderComparison {
     pub reviewer: String,
     pub label: String,
     pub images: usize,
@@ -112,11 +115,11 @@ pub struct Comparison {
     pub positives: usize,
     /// Images that were called otherwise once the answer was seen.
     pub changed: usize,
-    pub figures: Vec<Figure>,
+    pub figures: Vec<ReaderFigure>,
 }
 
 /// Compares what one reader called for one label.
-pub fn compare(reviewer: &str, label: &str, reads: &[Read]) -> Comparison {
+pub fn compare(reviewer: &str, label: &str, reads: &[ReaderCall]) -> ReaderComparison {
     let mut patients = HashMap::new();
     let owner: Vec<usize> = reads
         .iter()
@@ -125,9 +128,9 @@ pub fn compare(reviewer: &str, label: &str, reads: &[Read]) -> Comparison {
             *patients.entry(read.patient.as_str()).or_insert(next)
         })
         .collect();
-    let asked: Vec<(Statistic, Subject)> = Statistic::ALL
+    let asked: Vec<(ReaderStatistic, CallSource)> = ReaderStatistic::ALL
         .into_iter()
-        .flat_map(|statistic| Subject::ALL.map(|subject| (statistic, subject)))
+        .flat_map(|statistic| CallSource::ALL.map(|subject| (statistic, subject)))
         .filter(|(statistic, subject)| is_asked(*statistic, *subject))
         .collect();
     let values = |weights: &[f64]| -> Vec<Option<f64>> {
@@ -138,7 +141,7 @@ pub fn compare(reviewer: &str, label: &str, reads: &[Read]) -> Comparison {
     let bounds = intervals(&owner, patients.len(), asked.len(), values);
     let once = values(&vec![1.0; reads.len()]);
     let figures = asked.iter().zip(once).zip(bounds);
-    Comparison {
+    ReaderComparison {
         reviewer: reviewer.to_owned(),
         label: label.to_owned(),
         images: reads.len(),
@@ -150,7 +153,7 @@ pub fn compare(reviewer: &str, label: &str, reads: &[Read]) -> Comparison {
         figures: figures
             .map(|(((statistic, subject), value), bounds)| {
                 let n = pairs(*statistic, *subject, reads).count();
-                Figure {
+                ReaderFigure {
                     statistic: *statistic,
                     subject: *subject,
                     value,
@@ -164,18 +167,23 @@ pub fn compare(reviewer: &str, label: &str, reads: &[Read]) -> Comparison {
 }
 
 /// The model always agrees with itself.
-fn is_asked(statistic: Statistic, subject: Subject) -> bool {
+fn is_asked(statistic: ReaderStatistic, subject: CallSource) -> bool {
     let of_model = matches!(
         statistic,
-        Statistic::AgreementWithModel | Statistic::KappaWithModel
+        ReaderStatistic::AgreementWithModel | ReaderStatistic::KappaWithModel
     );
-    !(of_model && subject == Subject::Model)
+    !(of_model && subject == CallSource::Model)
 }
 
-fn value(statistic: Statistic, subject: Subject, reads: &[Read], weights: &[f64]) -> Option<f64> {
-    if subject == Subject::Difference {
-        let aided = value(statistic, Subject::Aided, reads, weights)?;
-        return Some(aided - value(statistic, Subject::Unaided, reads, weights)?);
+fn value(
+    statistic: ReaderStatistic,
+    subject: CallSource,
+    reads: &[ReaderCall],
+    weights: &[f64],
+) -> Option<f64> {
+    if subject == CallSource::Difference {
+        let aided = value(statistic, CallSource::Aided, reads, weights)?;
+        return Some(aided - value(statistic, CallSource::Unaided, reads, weights)?);
     }
     let found = pairs(statistic, subject, reads);
     let (pairs, weights): (Vec<_>, Vec<_>) = found.map(|(at, pair)| (pair, weights[at])).unzip();
@@ -187,21 +195,21 @@ fn value(statistic: Statistic, subject: Subject, reads: &[Read], weights: &[f64]
 
 /// What was called, and what it is compared with, of the images that the statistic is about.
 fn pairs(
-    statistic: Statistic,
-    subject: Subject,
-    reads: &[Read],
+    statistic: ReaderStatistic,
+    subject: CallSource,
+    reads: &[ReaderCall],
 ) -> impl Iterator<Item = (usize, (bool, bool))> {
     reads.iter().enumerate().filter_map(move |(at, read)| {
         let called = match subject {
-            Subject::Unaided => read.unaided,
-            Subject::Aided | Subject::Difference => read.aided,
-            Subject::Model => read.model?,
+            CallSource::Unaided => read.unaided,
+            CallSource::Aided | CallSource::Difference => read.aided,
+            CallSource::Model => read.model?,
         };
         let other = match statistic {
-            Statistic::AgreementWithModel | Statistic::KappaWithModel => read.model?,
-            Statistic::Sensitivity => read.truth.filter(|truth| *truth)?,
-            Statistic::Specificity => read.truth.filter(|truth| !truth)?,
-            Statistic::KappaWithTruth => read.truth?,
+            ReaderStatistic::AgreementWithModel | ReaderStatistic::KappaWithModel => read.model?,
+            ReaderStatistic::Sensitivity => read.truth.filter(|truth| *truth)?,
+            ReaderStatistic::Specificity => read.truth.filter(|truth| !truth)?,
+            ReaderStatistic::KappaWithTruth => read.truth?,
         };
         Some((at, (called, other)))
     })
@@ -212,20 +220,20 @@ fn interval(
     bounds: Option<(f64, f64)>,
     value: f64,
     n: usize,
-    statistic: Statistic,
-    subject: Subject,
+    statistic: ReaderStatistic,
+    subject: CallSource,
 ) -> Option<Interval> {
-    let is_share = statistic.is_share() && subject != Subject::Difference;
+    let is_share = statistic.is_share() && subject != CallSource::Difference;
     let wilson = || {
         let (low, high) = wilson(value * n as f64, n as f64)?;
-        is_share.then_some((low, high, Method::Wilson))
+        is_share.then_some((low, high, IntervalMethod::Wilson))
     };
-    let drawn = bounds.map(|(low, high)| (low, high, Method::Bootstrap));
+    let drawn = bounds.map(|(low, high)| (low, high, IntervalMethod::Bootstrap));
     let (low, high, method) = drawn.or_else(wilson)?;
     Some(Interval { low, high, method })
 }
 
-fn count(reads: &[Read], is_so: impl Fn(&Read) -> bool) -> usize {
+fn count(reads: &[ReaderCall], is_so: impl Fn(&ReaderCall) -> bool) -> usize {
     reads.iter().filter(|read| is_so(read)).count()
 }
 
@@ -233,8 +241,8 @@ fn count(reads: &[Read], is_so: impl Fn(&Read) -> bool) -> usize {
 mod tests {
     use super::*;
 
-    fn read(n: usize, unaided: bool, aided: bool, model: bool, truth: bool) -> Read {
-        Read {
+    fn read(n: usize, unaided: bool, aided: bool, model: bool, truth: bool) -> ReaderCall {
+        ReaderCall {
             patient: n.to_string(),
             unaided,
             aided,
@@ -243,16 +251,20 @@ mod tests {
         }
     }
 
-    fn figure(found: &Comparison, statistic: Statistic, subject: Subject) -> Figure {
+    fn figure(
+        found: &ReaderComparison,
+        statistic: ReaderStatistic,
+        subject: CallSource,
+    ) -> ReaderFigure {
         let mut all = found.figures.iter();
-        let is_it = |f: &&Figure| f.statistic == statistic && f.subject == subject;
+        let is_it = |f: &&ReaderFigure| f.statistic == statistic && f.subject == subject;
         all.find(is_it).unwrap().clone()
     }
 
     /// Ten ill and ten well; the reader misses three of the ill, and the model shows them two.
     #[test]
     fn a_reader_who_is_helped() {
-        let reads: Vec<Read> = (0..20)
+        let reads: Vec<ReaderCall> = (0..20)
             .map(|n| match n {
                 0..7 => read(n, true, true, true, true),
                 7..9 => read(n, false, true, true, true),
@@ -264,22 +276,28 @@ mod tests {
         let found = compare("ann", "Pneumonia", &reads);
         assert_eq!((found.images, found.patients, found.changed), (20, 20, 2));
         let value = |statistic, subject| figure(&found, statistic, subject).value.unwrap();
-        assert_eq!(value(Statistic::Sensitivity, Subject::Unaided), 0.7);
-        assert_eq!(value(Statistic::Sensitivity, Subject::Aided), 0.9);
-        assert_eq!(value(Statistic::Sensitivity, Subject::Model), 0.9);
-        let gain = figure(&found, Statistic::Sensitivity, Subject::Difference);
+        assert_eq!(
+            value(ReaderStatistic::Sensitivity, CallSource::Unaided),
+            0.7
+        );
+        assert_eq!(value(ReaderStatistic::Sensitivity, CallSource::Aided), 0.9);
+        assert_eq!(value(ReaderStatistic::Sensitivity, CallSource::Model), 0.9);
+        let gain = figure(&found, ReaderStatistic::Sensitivity, CallSource::Difference);
         assert!((gain.value.unwrap() - 0.2).abs() < 1e-12 && gain.n == 10);
         let Interval { low, high, method } = gain.interval.unwrap();
-        assert!((0.0..0.2).contains(&low) && high > 0.2 && method == Method::Bootstrap);
-        assert_eq!(value(Statistic::Specificity, Subject::Aided), 0.9);
-        let model = figure(&found, Statistic::Specificity, Subject::Model);
+        assert!((0.0..0.2).contains(&low) && high > 0.2 && method == IntervalMethod::Bootstrap);
+        assert_eq!(value(ReaderStatistic::Specificity, CallSource::Aided), 0.9);
+        let model = figure(&found, ReaderStatistic::Specificity, CallSource::Model);
         assert_eq!(model.value, Some(1.0));
         // It is the same in every draw.
-        assert_eq!(model.interval.unwrap().method, Method::Wilson);
-        assert_eq!(value(Statistic::AgreementWithModel, Subject::Unaided), 0.85);
+        assert_eq!(model.interval.unwrap().method, IntervalMethod::Wilson);
+        assert_eq!(
+            value(ReaderStatistic::AgreementWithModel, CallSource::Unaided),
+            0.85
+        );
         // Both say yes of 7, the reader alone of 1, the model alone of 2.
         let kappa = (0.85 - (0.4 * 0.45 + 0.6 * 0.55)) / (1.0 - (0.4 * 0.45 + 0.6 * 0.55));
-        let found = value(Statistic::KappaWithModel, Subject::Unaided);
+        let found = value(ReaderStatistic::KappaWithModel, CallSource::Unaided);
         assert!((found - kappa).abs() < 1e-12);
     }
 
@@ -293,10 +311,13 @@ mod tests {
             &[unknown, read(2, true, true, true, true)],
         );
         assert_eq!((found.with_model, found.with_truth), (1, 1));
-        assert_eq!(figure(&found, Statistic::Sensitivity, Subject::Aided).n, 1);
-        let well = figure(&found, Statistic::Specificity, Subject::Aided);
+        assert_eq!(
+            figure(&found, ReaderStatistic::Sensitivity, CallSource::Aided).n,
+            1
+        );
+        let well = figure(&found, ReaderStatistic::Specificity, CallSource::Aided);
         assert_eq!((well.value, well.interval, well.n), (None, None, 0));
-        let kappa = figure(&found, Statistic::KappaWithModel, Subject::Aided);
+        let kappa = figure(&found, ReaderStatistic::KappaWithModel, CallSource::Aided);
         assert_eq!(kappa.value, None, "both said yes of everything");
         assert!(
             compare("ann", "x", &[])

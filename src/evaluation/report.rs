@@ -7,16 +7,16 @@ use super::manifest::Skipped;
 
 /// Everything that was measured, and on what.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Report {
-    pub about: About,
-    pub figures: Vec<Figure>,
+pub struct EvaluationReport {
+    pub about: ReportScope,
+    pub figures: Vec<Estimate>,
     /// Empty unless a second model was given.
     pub comparisons: Vec<Compared>,
 }
 
 /// What the figures are of.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
-pub struct About {
+pub struct ReportScope {
     pub cxr: String,
     /// Name and version.
     pub model: String,
@@ -50,15 +50,15 @@ pub struct Images {
 
 /// Some of the cases.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Group {
+pub struct CaseGroup {
     /// `None` for all cases.
     pub column: Option<String>,
     pub value: String,
 }
 
-impl Group {
+impl CaseGroup {
     pub fn all() -> Self {
-        Group {
+        CaseGroup {
             column: None,
             value: "all".to_owned(),
         }
@@ -67,7 +67,7 @@ impl Group {
 
 /// A threshold, and what it is called.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct OperatingPoint {
+pub struct NamedThreshold {
     pub name: String,
     /// At or above it a case is called positive.
     pub threshold: f64,
@@ -144,18 +144,18 @@ impl Statistic {
 /// How an interval was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Method {
+pub enum IntervalMethod {
     /// Over patients.
     Bootstrap,
     /// Over images, where the bootstrap gave nothing.
     Wilson,
 }
 
-impl Method {
+impl IntervalMethod {
     pub fn name(self) -> &'static str {
         match self {
-            Method::Bootstrap => "bootstrap",
-            Method::Wilson => "wilson",
+            IntervalMethod::Bootstrap => "bootstrap",
+            IntervalMethod::Wilson => "wilson",
         }
     }
 }
@@ -165,18 +165,18 @@ impl Method {
 pub struct Interval {
     pub low: f64,
     pub high: f64,
-    pub method: Method,
+    pub method: IntervalMethod,
 }
 
 /// One number, and what it was measured on.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Figure {
+pub struct Estimate {
     /// Name of a question, or of a scale of severity.
     pub question: String,
-    pub group: Group,
+    pub group: CaseGroup,
     pub statistic: Statistic,
     /// For statistics that need a threshold.
-    pub operating_point: Option<OperatingPoint>,
+    pub operating_point: Option<NamedThreshold>,
     /// The share of positives at which a predictive value stands: that of the sample, or the one that was
     /// asked for.
     pub prevalence: Option<f64>,
@@ -194,7 +194,7 @@ pub struct Figure {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Compared {
     pub question: String,
-    pub group: Group,
+    pub group: CaseGroup,
     pub n: usize,
     pub positives: usize,
     pub patients: usize,

@@ -7,7 +7,8 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 use crate::domain::Prevalence;
 
 use super::report::{
-    About, Compared, Figure, Group, Interval, Method, OperatingPoint, Report, Statistic,
+    CaseGroup, Compared, Estimate, EvaluationReport, Interval, IntervalMethod, NamedThreshold,
+    ReportScope, Statistic,
 };
 
 /// Columns of a group's name, and of a value with its interval.
@@ -24,7 +25,7 @@ const TITLE: usize = 10;
 const UNDEFINED: &str = "n/a";
 
 /// The whole report, lines ended by a line feed.
-pub fn terminal(report: &Report) -> String {
+pub fn terminal(report: &EvaluationReport) -> String {
     let mut text = head(&report.about);
     for question in in_order(report.figures.iter().map(|f| f.question.as_str())) {
         let figures: Vec<_> = report
@@ -45,7 +46,7 @@ pub fn terminal(report: &Report) -> String {
 }
 
 /// Which model, which cases, and what became of them.
-pub fn head(about: &About) -> String {
+pub fn head(about: &ReportScope) -> String {
     let skipped = about.skipped;
     let mut rows = vec![format!("{} rows", about.rows)];
     for (count, what) in [
@@ -88,7 +89,7 @@ pub fn head(about: &About) -> String {
 }
 
 /// What the intervals are, and what should be known before a number is believed.
-pub fn foot(about: &About) -> String {
+pub fn foot(about: &ReportScope) -> String {
     let mut text = String::new();
     let _ = writeln!(
         text,
@@ -104,7 +105,7 @@ pub fn foot(about: &About) -> String {
 }
 
 /// A question: what needs no threshold, each operating point, calibration.
-fn block(question: &str, figures: &[&Figure], text: &mut String) {
+fn block(question: &str, figures: &[&Estimate], text: &mut String) {
     let _ = writeln!(text, "{question}");
     if figures
         .iter()
@@ -118,7 +119,7 @@ fn block(question: &str, figures: &[&Figure], text: &mut String) {
     rows(figures, None, &columns, true, text);
     let points = in_order(figures.iter().filter_map(|f| f.operating_point.as_ref()));
     for (at, point) in points.iter().enumerate() {
-        let is_same = |other: &&&OperatingPoint| other.threshold == point.threshold;
+        let is_same = |other: &&&NamedThreshold| other.threshold == point.threshold;
         // Two points may be one threshold, whose figures are the same.
         if points[..at].iter().any(|other| is_same(&other)) {
             continue;
@@ -147,8 +148,8 @@ fn block(question: &str, figures: &[&Figure], text: &mut String) {
 
 /// Predictive values, with the share of positives at which each stands. A row without a value is left
 /// out.
-fn predictive_values(figures: &[&Figure], point: &OperatingPoint, text: &mut String) {
-    let of = |group: &Group, statistic: Statistic| {
+fn predictive_values(figures: &[&Estimate], point: &NamedThreshold, text: &mut String) {
+    let of = |group: &CaseGroup, statistic: Statistic| {
         figures.iter().copied().find(|f| {
             f.group == *group
                 && f.statistic == statistic
@@ -209,8 +210,8 @@ const PREDICTIVE_VALUES: [([Statistic; 2], &str); 2] = [
 
 /// A table of groups and statistics. Groups where nothing of it is defined have no row.
 fn rows(
-    figures: &[&Figure],
-    point: Option<&OperatingPoint>,
+    figures: &[&Estimate],
+    point: Option<&NamedThreshold>,
     columns: &[Statistic],
     counts: bool,
     text: &mut String,
@@ -228,7 +229,7 @@ fn rows(
     let _ = writeln!(text, "{}", line.trim_end());
     let groups = figures.iter().map(|f| &f.group);
     for group in in_order(groups) {
-        let found: Vec<Option<&Figure>> = columns
+        let found: Vec<Option<&Estimate>> = columns
             .iter()
             .map(|column| {
                 let mut figures = figures.iter().copied();
@@ -260,7 +261,7 @@ fn rows(
     }
 }
 
-fn comparisons(report: &Report, text: &mut String) {
+fn comparisons(report: &EvaluationReport, text: &mut String) {
     let against = report.about.against.as_deref().unwrap_or("the other model");
     let _ = writeln!(
         text,
@@ -301,7 +302,7 @@ fn comparison(compared: &Compared) -> String {
 }
 
 /// A value with its interval in at most 20 columns.
-pub fn cell(figure: &Figure) -> String {
+pub fn cell(figure: &Estimate) -> String {
     let Some(value) = figure.value else {
         return UNDEFINED.to_owned();
     };
@@ -376,8 +377,8 @@ fn joined(
 ) -> String {
     let interval = interval.map_or(String::new(), |interval| {
         let mark = match interval.method {
-            Method::Bootstrap => "",
-            Method::Wilson => "w",
+            IntervalMethod::Bootstrap => "",
+            IntervalMethod::Wilson => "w",
         };
         format!(
             " ({}{to}{}){mark}",
@@ -388,7 +389,7 @@ fn joined(
     words(value) + &interval
 }
 
-fn group_name(group: &Group) -> String {
+fn group_name(group: &CaseGroup) -> String {
     group.value.clone()
 }
 
@@ -456,8 +457,8 @@ mod tests {
     use super::*;
     use crate::evaluation::report::Images;
 
-    fn figure(group: Group, statistic: Statistic, value: Option<f64>) -> Figure {
-        Figure {
+    fn figure(group: CaseGroup, statistic: Statistic, value: Option<f64>) -> Estimate {
+        Estimate {
             question: "COVID-19".to_owned(),
             group,
             statistic,
@@ -467,7 +468,7 @@ mod tests {
             interval: value.map(|value| Interval {
                 low: value - 0.05,
                 high: value + 0.05,
-                method: Method::Bootstrap,
+                method: IntervalMethod::Bootstrap,
             }),
             n: 1672,
             positives: Some(195),
@@ -475,17 +476,17 @@ mod tests {
         }
     }
 
-    fn report() -> Report {
-        let point = OperatingPoint {
+    fn report() -> EvaluationReport {
+        let point = NamedThreshold {
             name: "balanced".to_owned(),
             threshold: 0.1487,
         };
-        let other = Group {
+        let other = CaseGroup {
             column: Some("source".to_owned()),
             value: "a very long name of a hospital, 大学病院".to_owned(),
         };
         let mut figures = Vec::new();
-        for group in [Group::all(), other] {
+        for group in [CaseGroup::all(), other] {
             figures.push(figure(group.clone(), Statistic::Auc, Some(0.9)));
             figures.push(figure(group.clone(), Statistic::AveragePrecision, None));
             figures.push(figure(
@@ -496,12 +497,12 @@ mod tests {
             let mut rate = figure(group, Statistic::Sensitivity, Some(0.95));
             rate.operating_point = Some(point.clone());
             rate.interval = rate.interval.map(|interval| Interval {
-                method: Method::Wilson,
+                method: IntervalMethod::Wilson,
                 ..interval
             });
             figures.push(rate.clone());
             let mut same = rate.clone();
-            same.operating_point = Some(OperatingPoint {
+            same.operating_point = Some(NamedThreshold {
                 name: "90 % sensitivity".to_owned(),
                 ..point.clone()
             });
@@ -510,15 +511,15 @@ mod tests {
                 (Statistic::PositivePredictiveValue, 195.0 / 1672.0),
                 (Statistic::PositivePredictiveValueAssumed, 0.0005),
             ] {
-                figures.push(Figure {
+                figures.push(Estimate {
                     statistic,
                     prevalence: Some(share),
                     ..rate.clone()
                 });
             }
         }
-        Report {
-            about: About {
+        EvaluationReport {
+            about: ReportScope {
                 model: "cxr-lite0 0.1.0".to_owned(),
                 model_sha256: "6b2443b655b773935eee7ba2".to_owned(),
                 manifest: "manifest.csv".to_owned(),
@@ -528,12 +529,12 @@ mod tests {
                     failed: 0,
                 },
                 notes: vec!["a note ".repeat(40)],
-                ..About::default()
+                ..ReportScope::default()
             },
             figures,
             comparisons: vec![Compared {
                 question: "COVID-19".to_owned(),
-                group: Group::all(),
+                group: CaseGroup::all(),
                 n: 1672,
                 positives: 195,
                 patients: 1201,
@@ -543,7 +544,7 @@ mod tests {
                 interval: Some(Interval {
                     low: -0.01,
                     high: 0.1,
-                    method: Method::Bootstrap,
+                    method: IntervalMethod::Bootstrap,
                 }),
                 delong_low: None,
                 delong_high: None,
@@ -586,7 +587,7 @@ mod tests {
         let interval = Some(Interval {
             low: -123.4,
             high: 0.2,
-            method: Method::Bootstrap,
+            method: IntervalMethod::Bootstrap,
         });
         assert_eq!(with_interval(-1.4, interval, 2, " to "), "-1 (-123 to 0)");
     }
@@ -597,7 +598,7 @@ mod tests {
             Some(Interval {
                 low,
                 high,
-                method: Method::Wilson,
+                method: IntervalMethod::Wilson,
             })
         };
         let words = |value, interval| share_with_interval(value, interval, 3);

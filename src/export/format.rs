@@ -7,7 +7,7 @@ use super::path_text;
 
 /// How a table is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
+pub enum TableFormat {
     /// RFC 4180, with a header, lines ended by a line feed.
     Csv,
     /// The same with tabs in the place of commas.
@@ -27,24 +27,27 @@ pub struct UnknownEnding {
     path: String,
 }
 
-impl Format {
+impl TableFormat {
     /// The format that was asked for, or else the one that the ending of the file's name says.
     /// Standard output, which is `None`, a pipe and a device have no ending: they are given CSV.
     ///
     /// # Errors
     /// [`UnknownEnding`], if neither says it: a table of another kind than its name is worse than
     /// none.
-    pub fn of(asked: Option<Format>, file: Option<&Path>) -> Result<Format, UnknownEnding> {
+    pub fn of(
+        asked: Option<TableFormat>,
+        file: Option<&Path>,
+    ) -> Result<TableFormat, UnknownEnding> {
         let (None, Some(file)) = (asked, file) else {
-            return Ok(asked.unwrap_or(Format::Csv));
+            return Ok(asked.unwrap_or(TableFormat::Csv));
         };
         let ending = file.extension().and_then(|ending| ending.to_str());
         match ending.map(str::to_ascii_lowercase).as_deref() {
-            Some("csv") => Ok(Format::Csv),
-            Some("tsv") => Ok(Format::Tsv),
-            Some("jsonl" | "ndjson") => Ok(Format::Jsonl),
-            Some("json") => Ok(Format::Json),
-            _ if is_stream(file) => Ok(Format::Csv),
+            Some("csv") => Ok(TableFormat::Csv),
+            Some("tsv") => Ok(TableFormat::Tsv),
+            Some("jsonl" | "ndjson") => Ok(TableFormat::Jsonl),
+            Some("json") => Ok(TableFormat::Json),
+            _ if is_stream(file) => Ok(TableFormat::Csv),
             _ => Err(UnknownEnding {
                 path: path_text(file),
             }),
@@ -52,29 +55,29 @@ impl Format {
     }
 
     /// The format of a table that is there, by its first bytes.
-    pub fn sniffed(bytes: &[u8]) -> Format {
+    pub fn sniffed(bytes: &[u8]) -> TableFormat {
         match bytes.trim_ascii_start().first() {
-            Some(b'{') => return Format::Jsonl,
-            Some(b'[') => return Format::Json,
+            Some(b'{') => return TableFormat::Jsonl,
+            Some(b'[') => return TableFormat::Json,
             _ => {}
         }
         let header = bytes.split(|&byte| byte == b'\n').next();
         let count = |sign| header.map_or(0, |line| line.iter().filter(|b| **b == sign).count());
         match count(b'\t') > count(b',') {
-            true => Format::Tsv,
-            false => Format::Csv,
+            true => TableFormat::Tsv,
+            false => TableFormat::Csv,
         }
     }
 
     /// Whether a row is a JSON object, which may hold more than one value in a member.
     pub fn is_json(self) -> bool {
-        matches!(self, Format::Jsonl | Format::Json)
+        matches!(self, TableFormat::Jsonl | TableFormat::Json)
     }
 
     /// What stands between two cells of a line.
     pub fn delimiter(self) -> u8 {
         match self {
-            Format::Tsv => b'\t',
+            TableFormat::Tsv => b'\t',
             _ => b',',
         }
     }
@@ -89,16 +92,16 @@ pub fn is_stream(file: &Path) -> bool {
 mod tests {
     use super::*;
 
-    fn of(name: &str) -> Option<Format> {
-        Format::of(None, Some(Path::new(name))).ok()
+    fn of(name: &str) -> Option<TableFormat> {
+        TableFormat::of(None, Some(Path::new(name))).ok()
     }
 
     #[test]
     fn the_ending_says_the_format_and_another_is_refused() {
-        assert_eq!(of("a/scores.CSV"), Some(Format::Csv));
-        assert_eq!(of("scores.tsv"), Some(Format::Tsv));
-        assert_eq!(of("scores.jsonl"), Some(Format::Jsonl));
-        assert_eq!(of("scores.old.json"), Some(Format::Json));
+        assert_eq!(of("a/scores.CSV"), Some(TableFormat::Csv));
+        assert_eq!(of("scores.tsv"), Some(TableFormat::Tsv));
+        assert_eq!(of("scores.jsonl"), Some(TableFormat::Jsonl));
+        assert_eq!(of("scores.old.json"), Some(TableFormat::Json));
         for name in [
             "scores",
             "scores.xlsx",
@@ -107,23 +110,23 @@ mod tests {
             ".csv",
         ] {
             assert_eq!(of(name), None, "{name}");
-            let asked = Format::of(Some(Format::Tsv), Some(Path::new(name)));
-            assert_eq!(asked.unwrap(), Format::Tsv);
+            let asked = TableFormat::of(Some(TableFormat::Tsv), Some(Path::new(name)));
+            assert_eq!(asked.unwrap(), TableFormat::Tsv);
         }
-        assert_eq!(Format::of(None, None).unwrap(), Format::Csv);
-        assert_eq!(of("/dev/null"), Some(Format::Csv));
+        assert_eq!(TableFormat::of(None, None).unwrap(), TableFormat::Csv);
+        assert_eq!(of("/dev/null"), Some(TableFormat::Csv));
     }
 
     #[test]
     fn a_table_says_itself_what_it_is() {
         for (text, format) in [
-            ("path,status\n", Format::Csv),
-            ("path\tstatus\n", Format::Tsv),
-            ("{\"path\":1}\n", Format::Jsonl),
-            ("[\n{\"path\":1}\n]\n", Format::Json),
-            ("", Format::Csv),
+            ("path,status\n", TableFormat::Csv),
+            ("path\tstatus\n", TableFormat::Tsv),
+            ("{\"path\":1}\n", TableFormat::Jsonl),
+            ("[\n{\"path\":1}\n]\n", TableFormat::Json),
+            ("", TableFormat::Csv),
         ] {
-            assert_eq!(Format::sniffed(text.as_bytes()), format, "{text}");
+            assert_eq!(TableFormat::sniffed(text.as_bytes()), format, "{text}");
         }
     }
 }

@@ -10,7 +10,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{Cell, Format, Record, path_text};
+use super::{Cell, Record, TableFormat, path_text};
 use crate::domain::columns::{AFTER, BASIS, BEFORE, CARD, NESTED, is_reserved};
 pub use crate::domain::columns::{CONTENT, PREVALENCE};
 use crate::domain::{
@@ -46,14 +46,14 @@ pub enum RowOf<'a> {
 /// By what and how a row was made. Rows of one table have this in common; `None` is not known, as of
 /// a row of an earlier version.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Origin {
+pub struct RowOrigin {
     pub model_sha256: String,
     pub preprocess: String,
     pub card_digest: Option<String>,
     pub prevalence: Option<String>,
 }
 
-impl Origin {
+impl RowOrigin {
     /// Of a row; `None` of one that no model made, because the file could not be read.
     pub fn of(row: &Record) -> Option<Self> {
         let optional = |column| row.value(column).map(str::to_owned);
@@ -62,7 +62,7 @@ impl Origin {
         // version the cell is empty because it says none, and has no digest of the card either.
         let prevalence =
             optional(PREVALENCE).or_else(|| card_digest.as_ref().map(|_| String::new()));
-        Some(Origin {
+        Some(RowOrigin {
             model_sha256: optional("model_sha256")?,
             preprocess: optional("preprocess")?,
             card_digest,
@@ -71,7 +71,7 @@ impl Origin {
     }
 
     /// Whether nothing that is known of both speaks against their being in one table.
-    pub fn agrees_with(&self, other: &Origin) -> bool {
+    pub fn agrees_with(&self, other: &RowOrigin) -> bool {
         let agree = |one: &Option<String>, other: &Option<String>| {
             one.is_none() || other.is_none() || one == other
         };
@@ -85,7 +85,7 @@ impl Origin {
 /// Letters of a model's digest that people compare.
 const SHORT: usize = 12;
 
-impl fmt::Display for Origin {
+impl fmt::Display for RowOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let model: String = self.model_sha256.chars().take(SHORT).collect();
         write!(f, "model {model} {}", self.preprocess)?;
@@ -109,16 +109,16 @@ impl fmt::Display for Origin {
 }
 
 /// Makes rows of predictions by one model.
-pub struct Predictions<'a> {
-    format: Format,
+pub struct PredictionRows<'a> {
+    format: TableFormat,
     card: &'a ModelCard,
     assumed: &'a Prevalences,
 }
 
-impl<'a> Predictions<'a> {
+impl<'a> PredictionRows<'a> {
     /// `assumed` are the prevalences that the predictions assume instead of the card's.
-    pub fn new(format: Format, card: &'a ModelCard, assumed: &'a Prevalences) -> Self {
-        Predictions {
+    pub fn new(format: TableFormat, card: &'a ModelCard, assumed: &'a Prevalences) -> Self {
+        PredictionRows {
             format,
             card,
             assumed,
@@ -230,12 +230,12 @@ impl<'a> Predictions<'a> {
     }
 
     /// By what and how these rows are made, as they say it.
-    pub fn origin(&self) -> Origin {
+    pub fn origin(&self) -> RowOrigin {
         let prevalence = match self.format.is_json() {
             true => self.prevalences().to_string(),
             false => Cell::text(&self.prevalence_text()).to_csv(),
         };
-        Origin {
+        RowOrigin {
             model_sha256: self.card.sha256.clone(),
             preprocess: self.card.preprocess.clone(),
             card_digest: Some(self.card_digest()),
@@ -378,14 +378,14 @@ pub mod tests {
     }
 
     /// A caution, a refusal, and one that could not be read.
-    pub fn three_rows(format: Format) -> Vec<Vec<Cell>> {
+    pub fn three_rows(format: TableFormat) -> Vec<Vec<Cell>> {
         let refused = Prediction {
             findings: Vec::new(),
             input: InputCheck::Refused(vec!["colour".to_owned()]),
             ..prediction()
         };
         let (card, assumed) = (card(), Prevalences::default());
-        let predictions = Predictions::new(format, &card, &assumed);
+        let predictions = PredictionRows::new(format, &card, &assumed);
         vec![
             predictions.row(Path::new("a.png"), read(&prediction())),
             predictions.row(Path::new("b.png"), read(&refused)),
@@ -393,11 +393,11 @@ pub mod tests {
         ]
     }
 
-    pub fn columns(format: Format) -> Vec<String> {
-        Predictions::new(format, &card(), &Prevalences::default()).columns()
+    pub fn columns(format: TableFormat) -> Vec<String> {
+        PredictionRows::new(format, &card(), &Prevalences::default()).columns()
     }
 
-    pub fn written(format: Format, rows: &[Vec<Cell>]) -> String {
+    pub fn written(format: TableFormat, rows: &[Vec<Cell>]) -> String {
         let mut table = TableWriter::begin(Vec::new(), format, columns(format)).unwrap();
         for row in rows {
             table.row(row).unwrap();
@@ -408,7 +408,7 @@ pub mod tests {
     #[test]
     fn csv_has_the_columns_in_order_and_empty_cells_for_what_is_unknown() {
         assert_eq!(
-            written(Format::Csv, &three_rows(Format::Csv)),
+            written(TableFormat::Csv, &three_rows(TableFormat::Csv)),
             "path,status,reasons,Pneumonia,COVID-19,geographic_extent,opacity,model_sha256,\
              preprocess,elapsed_ms,image_sha256,card_digest,prevalence\n\
              a.png,caution,\"small; dark, \"\"very\"\"\",0.771235,0.000000,,,ab,cxr-1,11.000,CONTENT,CARD,\n\
@@ -417,7 +417,7 @@ pub mod tests {
                 .replace("CARD", &digest())
                 .replace("CONTENT", &"c0".repeat(32))
         );
-        let tabs = written(Format::Tsv, &three_rows(Format::Tsv));
+        let tabs = written(TableFormat::Tsv, &three_rows(TableFormat::Tsv));
         assert!(
             tabs.starts_with("path\tstatus\treasons\tPneumonia\t"),
             "{tabs}"
@@ -426,14 +426,14 @@ pub mod tests {
     }
 
     fn digest() -> String {
-        Predictions::new(Format::Csv, &card(), &Prevalences::default()).card_digest()
+        PredictionRows::new(TableFormat::Csv, &card(), &Prevalences::default()).card_digest()
     }
 
     #[test]
     fn a_file_without_an_image_has_a_row_that_says_what_it_is() {
         let (card, assumed) = (card(), Prevalences::default());
-        for format in [Format::Csv, Format::Jsonl] {
-            let predictions = Predictions::new(format, &card, &assumed);
+        for format in [TableFormat::Csv, TableFormat::Jsonl] {
+            let predictions = PredictionRows::new(format, &card, &assumed);
             let skipped = RowOf::Skipped {
                 kind: "structured report",
                 content: ContentId::from_digest([0xc0; 32]),
@@ -444,7 +444,7 @@ pub mod tests {
                 assert_eq!(row.value("status"), Some("skipped"));
                 assert_eq!(row.value("reasons"), Some("structured report"));
                 assert_eq!(row.value("image_sha256"), Some(&*"c0".repeat(32)));
-                assert_eq!(Origin::of(&row), None);
+                assert_eq!(RowOrigin::of(&row), None);
                 Ok::<_, ReadError>(())
             })
             .unwrap();
@@ -453,7 +453,7 @@ pub mod tests {
 
     #[test]
     fn json_lines_keep_the_order_of_columns_and_numbers_as_numbers() {
-        let lines = written(Format::Jsonl, &three_rows(Format::Jsonl));
+        let lines = written(TableFormat::Jsonl, &three_rows(TableFormat::Jsonl));
         let lines: Vec<_> = lines.lines().collect();
         assert!(
             lines[0].starts_with(r#"{"path":"a.png","status":"caution","reasons":"small; dark, \"very\"","Pneumonia":0.771235,"COVID-19":0.0,"geographic_extent":null,"opacity":null,"model_sha256":"ab","preprocess":"cxr-1","elapsed_ms":11.0,"reason_list":["small","dark, \"very\""],"prevalence":{},"findings":[{"#),
@@ -514,7 +514,7 @@ pub mod tests {
     #[test]
     fn a_json_row_says_everything_at_the_prevalence_that_was_asked_for() {
         let (card, assumed, prediction) = calibrated();
-        let predictions = Predictions::new(Format::Jsonl, &card, &assumed);
+        let predictions = PredictionRows::new(TableFormat::Jsonl, &card, &assumed);
         let cells = predictions.row(Path::new("a.png"), read(&prediction));
         let row: Map<String, Value> = predictions
             .columns()
@@ -544,7 +544,7 @@ pub mod tests {
     }
 
     /// What a row that these predictions write says of how it was made.
-    fn origin_of_row(predictions: &Predictions, prediction: &Prediction) -> Origin {
+    fn origin_of_row(predictions: &PredictionRows, prediction: &Prediction) -> RowOrigin {
         let columns = predictions.columns();
         let mut table = TableWriter::begin(Vec::new(), predictions.format, columns).unwrap();
         let row = predictions.row(Path::new("a.png"), read(prediction));
@@ -552,7 +552,7 @@ pub mod tests {
         let text = table.finish().unwrap();
         let mut origin = None;
         read_table(predictions.format, &text[..], |row| {
-            origin = Origin::of(&row);
+            origin = RowOrigin::of(&row);
             Ok::<_, ReadError>(())
         })
         .unwrap();
@@ -565,8 +565,8 @@ pub mod tests {
         let origin = |line: &str| {
             let text = format!("model_sha256,preprocess,{CARD},{PREVALENCE}\n{line}\n");
             let mut origin = None;
-            read_table(Format::Csv, text.as_bytes(), |row| {
-                origin = Origin::of(&row);
+            read_table(TableFormat::Csv, text.as_bytes(), |row| {
+                origin = RowOrigin::of(&row);
                 Ok::<_, ReadError>(())
             })
             .unwrap();
@@ -586,15 +586,20 @@ pub mod tests {
         let own = Prevalences::default();
         let mut adapted = card.clone();
         adapted.labels[0].calibration.as_mut().unwrap().intercept = 0.5;
-        for format in [Format::Csv, Format::Tsv, Format::Jsonl, Format::Json] {
-            let predictions = Predictions::new(format, &card, &assumed);
+        for format in [
+            TableFormat::Csv,
+            TableFormat::Tsv,
+            TableFormat::Jsonl,
+            TableFormat::Json,
+        ] {
+            let predictions = PredictionRows::new(format, &card, &assumed);
             let origin = origin_of_row(&predictions, &prediction);
             assert_eq!(origin, predictions.origin());
             assert!(origin.agrees_with(&predictions.origin()));
             let others = [
-                Predictions::new(format, &card, &own).origin(),
-                Predictions::new(format, &adapted, &assumed).origin(),
-                Origin {
+                PredictionRows::new(format, &card, &own).origin(),
+                PredictionRows::new(format, &adapted, &assumed).origin(),
+                RowOrigin {
                     preprocess: "cxr-1+bf16".to_owned(),
                     ..origin.clone()
                 },
@@ -602,7 +607,7 @@ pub mod tests {
             for other in others {
                 assert!(!origin.agrees_with(&other), "{other}");
             }
-            let earlier = Origin {
+            let earlier = RowOrigin {
                 card_digest: None,
                 prevalence: None,
                 ..origin.clone()

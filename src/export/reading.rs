@@ -8,7 +8,7 @@ use std::io::{self, BufRead};
 
 use serde_json::{Map, Value};
 
-use super::Format;
+use super::TableFormat;
 
 /// A row that is whole.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ impl Record<'_> {
 
 /// How much of a table is there.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Extent {
+pub struct TableExtent {
     /// Of the header; empty of JSON, whose rows each have their own.
     pub columns: Vec<String>,
     pub rows: u64,
@@ -58,11 +58,11 @@ pub enum ReadError {
 /// # Errors
 /// [`ReadError`], or the caller's own.
 pub fn read_table<E: From<ReadError>>(
-    format: Format,
+    format: TableFormat,
     mut from: impl BufRead,
     mut on: impl FnMut(Record) -> Result<(), E>,
-) -> Result<Extent, E> {
-    let mut extent = Extent::default();
+) -> Result<TableExtent, E> {
+    let mut extent = TableExtent::default();
     let (mut line, mut number, mut begun, mut at) = (Vec::new(), 0, false, 0);
     while from.read_until(b'\n', &mut line).map_err(ReadError::from)? > 0 {
         number += 1;
@@ -72,15 +72,15 @@ pub fn read_table<E: From<ReadError>>(
         at += line.len() as u64;
         let foreign = || E::from(ReadError::Foreign(number));
         match format {
-            Format::Json if !begun => {
+            TableFormat::Json if !begun => {
                 if text != b"[" {
                     return Err(foreign());
                 }
                 (begun, extent.bytes) = (true, end);
             }
-            Format::Json if text == b"]" => {}
+            TableFormat::Json if text == b"]" => {}
             _ if !is_whole => extent.torn = text.to_vec(),
-            Format::Csv | Format::Tsv if !begun => {
+            TableFormat::Csv | TableFormat::Tsv if !begun => {
                 extent.columns = parse_cells(format, text).ok_or_else(foreign)?;
                 (begun, extent.bytes) = (true, at);
             }
@@ -101,8 +101,8 @@ pub fn read_table<E: From<ReadError>>(
                     line: text,
                 })?;
                 extent.rows += 1;
-                extent.lacks_end = format == Format::Jsonl && !line.ends_with(b"\n");
-                let is_open = format == Format::Json || extent.lacks_end;
+                extent.lacks_end = format == TableFormat::Jsonl && !line.ends_with(b"\n");
+                let is_open = format == TableFormat::Json || extent.lacks_end;
                 extent.bytes = if is_open { end } else { at };
             }
         }
@@ -183,21 +183,21 @@ pub fn read_array(bytes: &[u8]) -> Option<Vec<(Vec<String>, Vec<String>)>> {
 /// A line without its end, and whether it is whole. An object is whole as soon as it is one: the row
 /// of an array is written without a line end, and an editor may leave the last line without one. A
 /// line of cells does not say whether its last cell goes on.
-fn stripped(format: Format, line: &[u8]) -> (&[u8], bool) {
+fn stripped(format: TableFormat, line: &[u8]) -> (&[u8], bool) {
     let text = line.strip_suffix(b"\n");
     let is_whole = text.is_some();
     let text = text.unwrap_or(line);
     let text = text.strip_suffix(b"\r").unwrap_or(text);
     let text = match format {
-        Format::Csv | Format::Tsv => return (text, is_whole),
-        Format::Jsonl => text,
-        Format::Json => text.strip_suffix(b",").unwrap_or(text),
+        TableFormat::Csv | TableFormat::Tsv => return (text, is_whole),
+        TableFormat::Jsonl => text,
+        TableFormat::Json => text.strip_suffix(b",").unwrap_or(text),
     };
     (text, is_whole || parse_object(text).is_some())
 }
 
 /// The cells of one line of a CSV or TSV file.
-pub fn parse_cells(format: Format, line: &[u8]) -> Option<Vec<String>> {
+pub fn parse_cells(format: TableFormat, line: &[u8]) -> Option<Vec<String>> {
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .delimiter(format.delimiter())
@@ -232,7 +232,7 @@ mod tests {
     use super::super::predictions::tests::{columns, three_rows, written};
     use super::*;
 
-    fn read(format: Format, bytes: &[u8]) -> Result<(Extent, Vec<String>), ReadError> {
+    fn read(format: TableFormat, bytes: &[u8]) -> Result<(TableExtent, Vec<String>), ReadError> {
         let mut paths = Vec::new();
         let extent = read_table(format, bytes, |record| {
             paths.push(record.value("path").unwrap_or_default().to_owned());
@@ -241,7 +241,12 @@ mod tests {
         Ok((extent, paths))
     }
 
-    const FORMATS: [Format; 4] = [Format::Csv, Format::Tsv, Format::Jsonl, Format::Json];
+    const FORMATS: [TableFormat; 4] = [
+        TableFormat::Csv,
+        TableFormat::Tsv,
+        TableFormat::Jsonl,
+        TableFormat::Json,
+    ];
 
     #[test]
     fn whatever_is_cut_off_only_the_torn_row_is_lost() {
@@ -250,14 +255,14 @@ mod tests {
             let mut ends: Vec<usize> = text.match_indices('\n').map(|(at, _)| at + 1).collect();
             match format {
                 // Without the bracket, and each row whole before its line ends.
-                Format::Json => {
+                TableFormat::Json => {
                     ends = ends[1..4]
                         .iter()
                         .map(|end| text[..end - 1].trim_end_matches(',').len())
                         .collect()
                 }
                 // Each row is whole before its line ends.
-                Format::Jsonl => ends.iter_mut().for_each(|end| *end -= 1),
+                TableFormat::Jsonl => ends.iter_mut().for_each(|end| *end -= 1),
                 _ => drop(ends.remove(0)),
             }
             for cut in 0..=text.len() {
@@ -270,10 +275,10 @@ mod tests {
                 );
                 assert!(extent.bytes <= cut as u64);
                 if whole > 0 {
-                    let has_end = format == Format::Jsonl && cut > ends[whole - 1];
+                    let has_end = format == TableFormat::Jsonl && cut > ends[whole - 1];
                     let bytes = ends[whole - 1] + usize::from(has_end);
                     assert_eq!(extent.bytes, bytes as u64, "{format:?} {cut}");
-                    let lacks_end = format == Format::Jsonl && cut == ends[whole - 1];
+                    let lacks_end = format == TableFormat::Jsonl && cut == ends[whole - 1];
                     assert_eq!(extent.lacks_end, lacks_end, "{format:?} {cut}");
                     assert_eq!(paths[0], "a.png");
                 }
@@ -340,7 +345,7 @@ mod tests {
             .unwrap();
             assert_eq!(rows, 3);
         }
-        let array = written(Format::Json, &three_rows(Format::Json));
+        let array = written(TableFormat::Json, &three_rows(TableFormat::Json));
         assert_eq!(read_array(array.as_bytes()).unwrap().len(), 3);
         assert!(read_array(&array.as_bytes()[..array.len() - 3]).is_none());
     }
@@ -348,11 +353,11 @@ mod tests {
     #[test]
     fn what_is_no_such_table_is_told_with_its_line() {
         for (format, text, line) in [
-            (Format::Csv, "path,status\na,ok\nb\n", 3),
-            (Format::Jsonl, "{\"path\":1}\nx\n", 2),
-            (Format::Jsonl, "[\n", 1),
-            (Format::Json, "{\"path\":1}\n", 1),
-            (Format::Json, "[\n{\n\"path\":1}\n]\n", 2),
+            (TableFormat::Csv, "path,status\na,ok\nb\n", 3),
+            (TableFormat::Jsonl, "{\"path\":1}\nx\n", 2),
+            (TableFormat::Jsonl, "[\n", 1),
+            (TableFormat::Json, "{\"path\":1}\n", 1),
+            (TableFormat::Json, "[\n{\n\"path\":1}\n]\n", 2),
         ] {
             match read(format, text.as_bytes()) {
                 Err(ReadError::Foreign(found)) => assert_eq!(found, line, "{text}"),

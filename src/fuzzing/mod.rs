@@ -19,16 +19,16 @@ use crate::checkpoint::{self, Checkpoint};
 use crate::config::{self, Rejected};
 use crate::domain::text::is_dangerous;
 use crate::domain::{LabelCard, ModelCard, Prevalences, Question, Radiograph, Samples};
-use crate::evaluation::{Columns, Manifest};
-use crate::imaging::{self, Fault, Limits, Viewport, VoiLut, fuzzed};
+use crate::evaluation::{Manifest, ManifestColumns};
+use crate::imaging::{self, DecodeLimits, ImageFault, Viewport, VoiLut, fuzzed};
 use crate::inference::{ModelFiles, write_card};
-use crate::tui::worklist::{Terms, rewritten};
+use crate::tui::worklist::{FilterTerms, rewritten};
 
 /// What takes any bytes.
-pub type Target = fn(&[u8]);
+pub type FuzzTarget = fn(&[u8]);
 
 /// Every target by its name, which is also that of its file in `fuzz/fuzz_targets` and of its corpus.
-pub const TARGETS: [(&str, Target); 26] = [
+pub const TARGETS: [(&str, FuzzTarget); 26] = [
     ("raster", raster),
     ("png", png),
     ("jpeg", jpeg),
@@ -58,8 +58,8 @@ pub const TARGETS: [(&str, Target); 26] = [
 ];
 
 /// Little pictures: a fuzzer learns nothing from large ones.
-fn limits() -> Limits {
-    Limits {
+fn limits() -> DecodeLimits {
+    DecodeLimits {
         max_file_bytes: 1 << 20,
         max_width: 1_024,
         max_height: 1_024,
@@ -153,15 +153,15 @@ fn frame(data: &[u8], syntax: &str) {
 }
 
 /// Where the parser is our own, a panic is not excused.
-fn without_panic(fault: Option<Fault>) {
-    if let Some(Fault::DecoderDied(reason)) = fault {
+fn without_panic(fault: Option<ImageFault>) {
+    if let Some(ImageFault::DecoderDied(reason)) = fault {
         panic!("our own code panicked: {reason}");
     }
 }
 
 /// Decodes a file and looks at all that is made of it, up to the screen and the model. What is wrong
 /// with it, if anything is.
-fn image(bytes: &[u8]) -> Option<Fault> {
+fn image(bytes: &[u8]) -> Option<ImageFault> {
     let decoded = fuzzed::decode(bytes, &limits());
     let message = fuzzed::answer(&decoded);
     let read = fuzzed::read_answer(&message).expect("the other process understands the answer");
@@ -250,7 +250,7 @@ pub fn safetensors(data: &[u8]) {
 /// Values for a byte of a file: what Keras packs may unpack to this.
 const MOST_TIMES: usize = 8;
 
-fn is_bounded(data: &[u8], read: Result<Checkpoint, checkpoint::Fault>) {
+fn is_bounded(data: &[u8], read: Result<Checkpoint, checkpoint::CheckpointFault>) {
     let Ok(read) = read else { return };
     let mut all = 0;
     for (name, tensor) in &read.tensors {
@@ -278,7 +278,7 @@ pub fn card(data: &[u8]) {
 
 /// A table of cases. Every row is a case or counted as skipped.
 pub fn manifest(data: &[u8]) {
-    match Manifest::parse(data, &Columns::default()) {
+    match Manifest::parse(data, &ManifestColumns::default()) {
         Ok(read) => {
             let skipped = read.skipped;
             let others = skipped.filtered + skipped.duplicates + skipped.not_frontal;
@@ -307,7 +307,7 @@ pub fn filter(data: &[u8]) {
             .to_vec(),
         ..ModelCard::default()
     };
-    let terms = Terms::new(&card, &Prevalences::default());
+    let terms = FilterTerms::new(&card, &Prevalences::default());
     for terms in [None, Some(&terms)] {
         match rewritten(text, terms) {
             Ok(Some(written)) => {

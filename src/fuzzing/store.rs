@@ -8,13 +8,13 @@ use super::is_one_line;
 use crate::domain::{
     Act, ContentId, ImageIdentity, Opinion, OpinionChange, Review, Seen, Uids, Verdict,
 };
-use crate::store::{Entry, Store, StoreError};
+use crate::store::{ReviewEntry, Store, StoreError};
 
 const READER: &str = "ann";
 
 /// Reading changes nothing. What was acknowledged is there; what was refused is as it was.
 pub fn target(data: &[u8]) {
-    let folder = Folder::new();
+    let folder = ScratchFolder::new();
     let path = folder.put(data);
     match Store::open_read_only(&path) {
         Ok(store) => read(&store),
@@ -56,7 +56,7 @@ fn write(store: &mut Store) {
         verdict: Some(Verdict::Unsure),
         ..Opinion::default()
     };
-    let entry = Entry {
+    let entry = ReviewEntry {
         token: "from the target".to_owned(),
         image: ImageIdentity {
             sha256: image.to_string(),
@@ -82,9 +82,9 @@ fn write(store: &mut Store) {
 }
 
 /// A folder of this process, empty at first and gone at the end.
-struct Folder(PathBuf);
+struct ScratchFolder(PathBuf);
 
-impl Folder {
+impl ScratchFolder {
     fn new() -> Self {
         let thread = format!("{:?}", std::thread::current().id());
         let number: String = thread.chars().filter(char::is_ascii_digit).collect();
@@ -92,7 +92,7 @@ impl Folder {
         let path = std::env::temp_dir().join(name);
         let _ = fs::remove_dir_all(&path);
         fs::create_dir(&path).expect("a temporary folder");
-        Folder(path)
+        ScratchFolder(path)
     }
 
     fn put(&self, data: &[u8]) -> PathBuf {
@@ -102,7 +102,7 @@ impl Folder {
     }
 }
 
-impl Drop for Folder {
+impl Drop for ScratchFolder {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }

@@ -359,7 +359,7 @@ fn resample(
     viewport: Viewport,
     (width, height): (u32, u32),
 ) -> Option<Samples> {
-    let shape = Shape {
+    let shape = ResizeShape {
         source: (r.width as u32, r.height as u32),
         target: (width, height),
     };
@@ -379,12 +379,12 @@ fn resample(
 }
 
 /// Columns and rows before and after.
-struct Shape {
+struct ResizeShape {
     source: (u32, u32),
     target: (u32, u32),
 }
 
-impl Shape {
+impl ResizeShape {
     /// `P` is the pixel that the values of type `T` make up. The resampler's untyped entry would
     /// do the same, and compile it for a dozen pixel types that are not needed.
     fn resample<P: PixelTrait, T: bytemuck::Pod>(

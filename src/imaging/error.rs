@@ -9,7 +9,7 @@ use crate::domain::Failure;
 /// What is wrong with a file, without saying which. The reason is one line without control
 /// characters, whatever the file tried to put into it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
+pub enum ImageFault {
     /// The operating system did not let it be read.
     #[error("cannot be read: {0}")]
     Unreadable(String),
@@ -37,51 +37,51 @@ pub enum Fault {
     TimedOut(String),
 }
 
-impl Fault {
+impl ImageFault {
     /// The same, if its reason came from a process that may say anything.
     pub(super) fn in_one_line(mut self) -> Self {
-        let (Fault::Unreadable(reason)
-        | Fault::NotAnImage(reason)
-        | Fault::NoPicture(reason)
-        | Fault::TooLarge(reason)
-        | Fault::Damaged(reason)
-        | Fault::Unsupported(reason)
-        | Fault::DecoderDied(reason)
-        | Fault::TimedOut(reason)) = &mut self;
+        let (ImageFault::Unreadable(reason)
+        | ImageFault::NotAnImage(reason)
+        | ImageFault::NoPicture(reason)
+        | ImageFault::TooLarge(reason)
+        | ImageFault::Damaged(reason)
+        | ImageFault::Unsupported(reason)
+        | ImageFault::DecoderDied(reason)
+        | ImageFault::TimedOut(reason)) = &mut self;
         *reason = one_line(&reason);
         self
     }
 
     pub(super) fn unreadable(reason: impl Display) -> Self {
-        Fault::Unreadable(one_line(reason))
+        ImageFault::Unreadable(one_line(reason))
     }
 
     pub(super) fn not_an_image(reason: impl Display) -> Self {
-        Fault::NotAnImage(one_line(reason))
+        ImageFault::NotAnImage(one_line(reason))
     }
 
     pub(super) fn no_picture(kind: impl Display) -> Self {
-        Fault::NoPicture(one_line(kind))
+        ImageFault::NoPicture(one_line(kind))
     }
 
     pub(super) fn too_large(reason: impl Display) -> Self {
-        Fault::TooLarge(one_line(reason))
+        ImageFault::TooLarge(one_line(reason))
     }
 
     pub(super) fn damaged(reason: impl Display) -> Self {
-        Fault::Damaged(one_line(reason))
+        ImageFault::Damaged(one_line(reason))
     }
 
     pub(super) fn unsupported(reason: impl Display) -> Self {
-        Fault::Unsupported(one_line(reason))
+        ImageFault::Unsupported(one_line(reason))
     }
 
     pub(super) fn died(reason: impl Display) -> Self {
-        Fault::DecoderDied(one_line(reason))
+        ImageFault::DecoderDied(one_line(reason))
     }
 
     pub(super) fn timed_out(reason: impl Display) -> Self {
-        Fault::TimedOut(one_line(reason))
+        ImageFault::TimedOut(one_line(reason))
     }
 }
 
@@ -103,11 +103,11 @@ fn one_line(reason: impl Display) -> String {
 #[error("{fault}")]
 pub struct ImagingError {
     path: PathBuf,
-    fault: Fault,
+    fault: ImageFault,
 }
 
 impl ImagingError {
-    pub(super) fn new(path: &Path, fault: Fault) -> Self {
+    pub(super) fn new(path: &Path, fault: ImageFault) -> Self {
         ImagingError {
             path: path.to_owned(),
             fault,
@@ -120,7 +120,7 @@ impl ImagingError {
     }
 
     /// What is wrong with it.
-    pub fn fault(&self) -> &Fault {
+    pub fn fault(&self) -> &ImageFault {
         &self.fault
     }
 }
@@ -128,7 +128,7 @@ impl ImagingError {
 impl From<ImagingError> for Failure {
     fn from(error: ImagingError) -> Self {
         match error.fault() {
-            Fault::NoPicture(kind) => Failure::NoPicture(clean_text(kind)),
+            ImageFault::NoPicture(kind) => Failure::NoPicture(clean_text(kind)),
             _ => Failure::Failed(clean_text(&error.to_string())),
         }
     }

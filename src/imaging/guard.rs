@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::sync::Once;
 
-use super::Fault;
+use super::ImageFault;
 
 thread_local! {
     static GUARDED: Cell<bool> = const { Cell::new(false) };
@@ -18,13 +18,15 @@ pub fn panic_is_guarded() -> bool {
 }
 
 /// Runs `work`; if it panics, that is [`Fault::DecoderDied`], and nothing is printed.
-pub(super) fn catching_panics<T>(work: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+pub(super) fn catching_panics<T>(
+    work: impl FnOnce() -> Result<T, ImageFault>,
+) -> Result<T, ImageFault> {
     silence_guarded_panics();
     let outer = GUARDED.replace(true);
     // Nothing that `work` captured is looked at again after it panicked.
     let result = catch_unwind(AssertUnwindSafe(work));
     GUARDED.set(outer);
-    result.unwrap_or_else(|panic| Err(Fault::died(message(&*panic))))
+    result.unwrap_or_else(|panic| Err(ImageFault::died(message(&*panic))))
 }
 
 /// Puts a hook before whatever hook there is, once.
@@ -55,7 +57,7 @@ mod tests {
     #[test]
     fn a_panic_becomes_a_fault_and_the_thread_goes_on() {
         let died = catching_panics::<()>(|| panic!("bad \x1b[31mbyte"));
-        assert_eq!(died, Err(Fault::DecoderDied("bad [31mbyte".into())));
+        assert_eq!(died, Err(ImageFault::DecoderDied("bad [31mbyte".into())));
         assert!(!panic_is_guarded());
         assert_eq!(catching_panics(|| Ok(7)), Ok(7));
     }

@@ -35,13 +35,13 @@ pub fn overlay(picture: &PreviewImage, seen: Viewport, layer: &HeatMapLayer) -> 
         width,
         height,
     } = map.region;
-    let columns = Axis::new(
+    let columns = AxisCells::new(
         picture.width,
         (seen.x, seen.width),
         (left, width),
         map.width,
     );
-    let rows = Axis::new(
+    let rows = AxisCells::new(
         picture.height,
         (seen.y, seen.height),
         (top, height),
@@ -92,13 +92,13 @@ fn scale(map: &HeatMap, opacity: f32) -> f32 {
 
 /// Between which two cells a pixel lies, and how far from the first.
 #[derive(Clone, Copy)]
-struct Place {
+struct CellPair {
     first: usize,
     second: usize,
     part: f32,
 }
 
-impl Place {
+impl CellPair {
     fn between(self, value: impl Fn(usize) -> f32) -> f32 {
         let (first, second) = (value(self.first), value(self.second));
         first + (second - first) * self.part
@@ -106,11 +106,11 @@ impl Place {
 }
 
 /// Places of the pixels of one axis of a picture; `None` beyond the map.
-struct Axis {
-    places: Vec<Option<Place>>,
+struct AxisCells {
+    places: Vec<Option<CellPair>>,
 }
 
-impl Axis {
+impl AxisCells {
     /// `pixels` show `seen` (start and length, in stored pixels) of an axis on which `cells` lie
     /// over `region`. Cells and pixels are both counted from their middles.
     fn new(pixels: usize, seen: (f64, f64), region: (usize, usize), cells: usize) -> Self {
@@ -123,13 +123,13 @@ impl Axis {
             }
             let at = (share * cells as f64 - 0.5).clamp(0.0, last as f64);
             let first = at.floor() as usize;
-            Some(Place {
+            Some(CellPair {
                 first,
                 second: (first + 1).min(last),
                 part: (at - at.floor()) as f32,
             })
         };
-        Axis {
+        AxisCells {
             places: (0..pixels).map(place).collect(),
         }
     }
@@ -145,7 +145,7 @@ impl Axis {
 }
 
 /// The row of the map at a place between two of its rows.
-fn between_rows(map: &HeatMap, place: Place) -> Vec<f32> {
+fn between_rows(map: &HeatMap, place: CellPair) -> Vec<f32> {
     let value = |row: usize, column: usize| {
         let value = map.values.get(row * map.width + column);
         value.copied().unwrap_or(0.0)
@@ -216,12 +216,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::{Canvas, Pathology, Radiograph, Samples, Subject, View};
+    use crate::domain::{Canvas, HeatMapSubject, Pathology, Radiograph, Samples, View};
     use crate::imaging::{seen, show};
 
     fn layer(width: usize, values: &[f32], region: Region) -> HeatMapLayer {
         let map = HeatMap {
-            subject: Subject::Label(Pathology("Pneumonia".into())),
+            subject: HeatMapSubject::Label(Pathology("Pneumonia".into())),
             width,
             height: values.len() / width,
             values: values.to_vec(),
@@ -471,8 +471,8 @@ mod tests {
             let map = &*layer.map;
             let low = values.iter().copied().fold(f32::INFINITY, f32::min);
             let high = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            let columns = Axis::new(pixels, (start, length), (5, 40), 4);
-            let rows = Axis::new(pixels, (start, length), (3, 30), 3);
+            let columns = AxisCells::new(pixels, (start, length), (5, 40), 4);
+            let rows = AxisCells::new(pixels, (start, length), (3, 30), 3);
             for row in rows.places.iter().flatten() {
                 let line = between_rows(map, *row);
                 for column in columns.places.iter().flatten() {

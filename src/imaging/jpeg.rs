@@ -13,15 +13,15 @@
 //! and saved a third to a half of decoding.
 
 use libjpeg_turbo_rs::precision::{decompress_12bit_with_limits, decompress_lossless_arbitrary};
-use libjpeg_turbo_rs::{ColorSpace, DecodeLimits, Decoder, JpegError, PixelFormat};
+use libjpeg_turbo_rs::{ColorSpace, Decoder, JpegError, PixelFormat};
 
-use super::{Fault, Limits};
+use super::{DecodeLimits, ImageFault};
 
 /// Progressive pictures have about ten scans; each costs a walk over the whole picture.
 const MAX_SCANS: usize = 100;
 
 /// A decoded picture.
-pub(super) struct Frame {
+pub(super) struct JpegImage {
     pub width: u32,
     pub height: u32,
     /// 1 for grey or 3.
@@ -50,13 +50,13 @@ pub(super) enum Transform {
 pub(super) struct Jpeg<'a> {
     stream: &'a [u8],
     decoder: Decoder<'a>,
-    limits: DecodeLimits,
+    limits: libjpeg_turbo_rs::DecodeLimits,
 }
 
 impl<'a> Jpeg<'a> {
     /// Reads the headers. Nothing of the picture's size is allocated.
-    pub fn new(stream: &'a [u8], limits: &Limits) -> Result<Jpeg<'a>, Fault> {
-        let theirs = DecodeLimits {
+    pub fn new(stream: &'a [u8], limits: &DecodeLimits) -> Result<Jpeg<'a>, ImageFault> {
+        let theirs = libjpeg_turbo_rs::DecodeLimits {
             max_width: limits.max_width as usize,
             max_height: limits.max_height as usize,
             max_pixels: limits.max_pixels,
@@ -78,7 +78,7 @@ impl<'a> Jpeg<'a> {
     }
 
     /// Decodes every sample; a stream that ends early is an error. Four colours become three.
-    pub fn decode(mut self, transform: Transform) -> Result<Frame, Fault> {
+    pub fn decode(mut self, transform: Transform) -> Result<JpegImage, ImageFault> {
         let header = self.decoder.header();
         let (precision, lossless) = (header.precision, header.is_lossless);
         let (width, height) = self.size();
@@ -88,7 +88,7 @@ impl<'a> Jpeg<'a> {
             (12, false) => self.twelve_bits()?,
             _ => return Err(bits_unsupported(precision)),
         };
-        Ok(Frame {
+        Ok(JpegImage {
             width,
             height,
             components,
@@ -97,7 +97,7 @@ impl<'a> Jpeg<'a> {
         })
     }
 
-    fn eight_bits(&mut self, transform: Transform) -> Result<(usize, FrameSamples), Fault> {
+    fn eight_bits(&mut self, transform: Transform) -> Result<(usize, FrameSamples), ImageFault> {
         let components = match self.decoder.header().components.len() {
             1 => 1,
             _ => 3,
@@ -114,30 +114,30 @@ impl<'a> Jpeg<'a> {
         Ok((components, FrameSamples::Bits8(image.data)))
     }
 
-    fn twelve_bits(&self) -> Result<(usize, FrameSamples), Fault> {
+    fn twelve_bits(&self) -> Result<(usize, FrameSamples), ImageFault> {
         let image = decompress_12bit_with_limits(self.stream, &self.limits).map_err(fault)?;
         let samples = image.data.into_iter().map(|v| v.max(0) as u16).collect();
         Ok((image.num_components, FrameSamples::Bits16(samples)))
     }
 
     /// The lossless process transforms no colours.
-    fn lossless(&self) -> Result<(usize, FrameSamples), Fault> {
+    fn lossless(&self) -> Result<(usize, FrameSamples), ImageFault> {
         let image = decompress_lossless_arbitrary(self.stream).map_err(fault)?;
         Ok((image.num_components, FrameSamples::Bits16(image.data)))
     }
 }
 
-fn bits_unsupported(precision: u8) -> Fault {
-    Fault::unsupported(format!("lossy JPEG of {precision} bits a sample"))
+fn bits_unsupported(precision: u8) -> ImageFault {
+    ImageFault::unsupported(format!("lossy JPEG of {precision} bits a sample"))
 }
 
-fn fault(error: JpegError) -> Fault {
+fn fault(error: JpegError) -> ImageFault {
     match error {
         JpegError::LimitExceeded { .. } | JpegError::AllocationFailed { .. } => {
-            Fault::too_large(error)
+            ImageFault::too_large(error)
         }
-        JpegError::Unsupported(what) => Fault::unsupported(format!("JPEG: {what}")),
-        JpegError::UnexpectedEof => Fault::damaged("the JPEG ends early"),
-        other => Fault::damaged(format!("JPEG: {other}")),
+        JpegError::Unsupported(what) => ImageFault::unsupported(format!("JPEG: {what}")),
+        JpegError::UnexpectedEof => ImageFault::damaged("the JPEG ends early"),
+        other => ImageFault::damaged(format!("JPEG: {other}")),
     }
 }

@@ -1,22 +1,22 @@
 //! How large a JPEG 2000 picture is (ITU-T T.800), told before the decoder sees it.
 
 /// What the SIZ marker segment says (T.800 A.5.1).
-pub(super) struct Size {
+pub(super) struct CodestreamSize {
     pub width: u32,
     pub height: u32,
     pub components: u16,
 }
 
-impl Size {
+impl CodestreamSize {
     /// Of a codestream, alone or in the boxes of a file.
-    pub fn of(bytes: &[u8]) -> Option<Size> {
-        codestream(bytes).and_then(Size::read)
+    pub fn of(bytes: &[u8]) -> Option<CodestreamSize> {
+        codestream(bytes).and_then(CodestreamSize::read)
     }
 
-    fn read(stream: &[u8]) -> Option<Size> {
+    fn read(stream: &[u8]) -> Option<CodestreamSize> {
         let siz = stream.strip_prefix(&[0xff, 0x4f, 0xff, 0x51])?.get(4..)?;
         let number = |at: usize| Some(u32::from_be_bytes(*siz.get(at..)?.first_chunk()?));
-        Some(Size {
+        Some(CodestreamSize {
             width: number(0)?.checked_sub(number(8)?)?,
             height: number(4)?.checked_sub(number(12)?)?,
             components: u16::from_be_bytes(*siz.get(32..)?.first_chunk()?),
@@ -61,11 +61,11 @@ mod tests {
         boxed.extend([0, 0, 0, 0, b'j', b'p', b'2', b'c']);
         boxed.extend(&stream);
         for file in [&stream, &boxed] {
-            let size = Size::of(file).expect("a size");
+            let size = CodestreamSize::of(file).expect("a size");
             assert_eq!((size.width, size.height, size.components), (100, 80, 3));
         }
         for cut in 0..boxed.len() {
-            assert!(Size::of(&boxed[..cut]).is_none());
+            assert!(CodestreamSize::of(&boxed[..cut]).is_none());
         }
     }
 }

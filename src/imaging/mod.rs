@@ -59,7 +59,7 @@ pub use decoder::{
     Attempt, Attempts, Confinement, Decoder, WORKER_ARGUMENT, decode_worker, own_program,
 };
 pub use display::{Viewport, VoiLut, developed, render};
-pub use error::{Fault, ImagingError};
+pub use error::{ImageFault, ImagingError};
 pub use guard::panic_is_guarded;
 pub use heat_map::{legend, overlay};
 pub use png_file::png_with_text;
@@ -70,11 +70,11 @@ pub use stamp::FileStamp;
 pub use unread::UnreadFormat;
 pub use values::{grey_values, grey_values_within, step};
 
-use sniff::Kind;
+use sniff::FileKind;
 
 /// How much one file may ask for. Whatever is over a limit is [`Fault::TooLarge`].
 #[derive(Debug, Clone, PartialEq)]
-pub struct Limits {
+pub struct DecodeLimits {
     /// Bytes of the file.
     pub max_file_bytes: u64,
     /// Columns.
@@ -89,10 +89,10 @@ pub struct Limits {
     pub timeout: Duration,
 }
 
-impl Default for Limits {
+impl Default for DecodeLimits {
     /// Room for four times the largest detectors of today (about 4,300 × 4,300).
     fn default() -> Self {
-        Limits {
+        DecodeLimits {
             max_file_bytes: 512 << 20,
             max_width: 20_000,
             max_height: 20_000,
@@ -103,21 +103,28 @@ impl Default for Limits {
     }
 }
 
-impl Limits {
+impl DecodeLimits {
     /// Refuses a picture of `width × height` pixels of `bytes_per_pixel` before it is decoded.
-    fn check_picture(&self, width: u32, height: u32, bytes_per_pixel: u64) -> Result<(), Fault> {
+    fn check_picture(
+        &self,
+        width: u32,
+        height: u32,
+        bytes_per_pixel: u64,
+    ) -> Result<(), ImageFault> {
         if width == 0 || height == 0 {
-            return Err(Fault::damaged(format!("it is {width} × {height} pixels")));
+            return Err(ImageFault::damaged(format!(
+                "it is {width} × {height} pixels"
+            )));
         }
         if width > self.max_width || height > self.max_height {
-            return Err(Fault::too_large(format!(
+            return Err(ImageFault::too_large(format!(
                 "{width} × {height} pixels, {} × {} allowed",
                 self.max_width, self.max_height
             )));
         }
         let pixels = u64::from(width) * u64::from(height);
         if pixels > self.max_pixels {
-            return Err(Fault::too_large(format!(
+            return Err(ImageFault::too_large(format!(
                 "{pixels} pixels, {} allowed",
                 self.max_pixels
             )));
@@ -125,9 +132,9 @@ impl Limits {
         self.check_memory(pixels.saturating_mul(bytes_per_pixel))
     }
 
-    fn check_memory(&self, bytes: u64) -> Result<(), Fault> {
+    fn check_memory(&self, bytes: u64) -> Result<(), ImageFault> {
         if bytes > self.max_memory {
-            return Err(Fault::too_large(format!(
+            return Err(ImageFault::too_large(format!(
                 "{bytes} bytes of memory needed, {} allowed",
                 self.max_memory
             )));
@@ -138,33 +145,33 @@ impl Limits {
 
 /// Reads a radiograph in this process, by content. A panicking decoder is an error, but a decoder
 /// that aborts takes the process with it: long-lived programs use a [`Decoder`].
-pub fn open(path: &Path, limits: &Limits) -> Result<Radiograph, ImagingError> {
+pub fn open(path: &Path, limits: &DecodeLimits) -> Result<Radiograph, ImagingError> {
     read(path, limits).map_err(|fault| ImagingError::new(path, fault))
 }
 
-fn read(path: &Path, limits: &Limits) -> Result<Radiograph, Fault> {
+fn read(path: &Path, limits: &DecodeLimits) -> Result<Radiograph, ImageFault> {
     let bytes = read_file(path, limits)?;
     decode(&bytes, limits)
 }
 
 /// Decodes the whole content of a file, whatever format it turns out to be.
-fn decode(bytes: &[u8], limits: &Limits) -> Result<Radiograph, Fault> {
+fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<Radiograph, ImageFault> {
     let content = content_id(bytes);
     decode_film(bytes, limits).map(|film| Radiograph { content, ..film })
 }
 
 /// The same, without saying which image it is.
-fn decode_film(bytes: &[u8], limits: &Limits) -> Result<Radiograph, Fault> {
+fn decode_film(bytes: &[u8], limits: &DecodeLimits) -> Result<Radiograph, ImageFault> {
     let kind = sniff::kind(bytes)?;
     guard::catching_panics(|| {
         let film = match kind {
-            Kind::Raster(format) => raster::decode(bytes, format, limits),
-            Kind::Dicom => dicom::decode(bytes, limits),
+            FileKind::Raster(format) => raster::decode(bytes, format, limits),
+            FileKind::Dicom => dicom::decode(bytes, limits),
         }?;
         // A fuzzer learns nothing from a network, which takes most of its time.
         match cfg!(fuzzing) {
             true => Ok(film),
-            false => Ok(polarity::settled(film, kind == Kind::Dicom)),
+            false => Ok(polarity::settled(film, kind == FileKind::Dicom)),
         }
     })
 }
@@ -178,13 +185,14 @@ pub fn content_id(bytes: &[u8]) -> ContentId {
 ///
 /// # Errors
 /// If it is no regular file, cannot be read, or is longer than allowed.
-pub fn content_of(path: &Path, limits: &Limits) -> Result<ContentId, ImagingError> {
+pub fn content_of(path: &Path, limits: &DecodeLimits) -> Result<ContentId, ImagingError> {
     let hashed = || {
         let file = open_regular(path)?;
         let mut hasher = Sha256::new();
         // One more than allowed, in case the file grows meanwhile.
         let longest = limits.max_file_bytes.saturating_add(1);
-        let length = io::copy(&mut file.take(longest), &mut hasher).map_err(Fault::unreadable)?;
+        let length =
+            io::copy(&mut file.take(longest), &mut hasher).map_err(ImageFault::unreadable)?;
         match length > limits.max_file_bytes {
             true => Err(too_long(length, limits)),
             false => Ok(ContentId::from_digest(hasher.finalize().into())),
@@ -194,44 +202,44 @@ pub fn content_of(path: &Path, limits: &Limits) -> Result<ContentId, ImagingErro
 }
 
 /// Reads a regular file whole, if it is not longer than allowed.
-fn read_file(path: &Path, limits: &Limits) -> Result<Vec<u8>, Fault> {
+fn read_file(path: &Path, limits: &DecodeLimits) -> Result<Vec<u8>, ImageFault> {
     let file = open_regular(path)?;
-    let length = file.metadata().map_err(Fault::unreadable)?.len();
+    let length = file.metadata().map_err(ImageFault::unreadable)?.len();
     if length > limits.max_file_bytes {
         return Err(too_long(length, limits));
     }
     let mut bytes = Vec::new();
     bytes
         .try_reserve_exact(length as usize)
-        .map_err(Fault::unreadable)?;
+        .map_err(ImageFault::unreadable)?;
     // One more than allowed, in case the file grew meanwhile.
     let read = file
         .take(limits.max_file_bytes.saturating_add(1))
         .read_to_end(&mut bytes)
-        .map_err(Fault::unreadable)?;
+        .map_err(ImageFault::unreadable)?;
     if read as u64 > limits.max_file_bytes {
         return Err(too_long(read as u64, limits));
     }
     Ok(bytes)
 }
 
-fn too_long(length: u64, limits: &Limits) -> Fault {
-    Fault::too_large(format!("{length} bytes, {} allowed", limits.max_file_bytes))
+fn too_long(length: u64, limits: &DecodeLimits) -> ImageFault {
+    ImageFault::too_large(format!("{length} bytes, {} allowed", limits.max_file_bytes))
 }
 
 /// Opens a file that is a file: opening a pipe or a terminal could wait forever, and one may have taken
 /// the file's place since it was looked at.
-fn open_regular(path: &Path) -> Result<File, Fault> {
+fn open_regular(path: &Path) -> Result<File, ImageFault> {
     use rustix::fs::OFlags;
-    let regular = |metadata: io::Result<Metadata>| match metadata.map_err(Fault::unreadable)? {
+    let regular = |metadata: io::Result<Metadata>| match metadata.map_err(ImageFault::unreadable)? {
         metadata if metadata.is_file() => Ok(()),
-        _ => Err(Fault::not_an_image("it is not a regular file")),
+        _ => Err(ImageFault::not_an_image("it is not a regular file")),
     };
     regular(fs::metadata(path))?;
     let at_once = OFlags::NONBLOCK | OFlags::NOCTTY;
     let mut options = File::options();
     let options = options.read(true).custom_flags(at_once.bits() as i32);
-    let file = options.open(path).map_err(Fault::unreadable)?;
+    let file = options.open(path).map_err(ImageFault::unreadable)?;
     regular(file.metadata())?;
     Ok(file)
 }

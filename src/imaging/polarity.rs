@@ -199,8 +199,8 @@ fn negative_share(seen: &Thumbnail) -> f64 {
     negative / (film + negative + neither)
 }
 
-static NETWORK: LazyLock<Network> =
-    LazyLock::new(|| Network::read(include_bytes!("../../weights/polarity.bin")));
+static NETWORK: LazyLock<PolarityNetwork> =
+    LazyLock::new(|| PolarityNetwork::read(include_bytes!("../../weights/polarity.bin")));
 
 /// Channels after each convolution.
 const WIDTHS: [usize; 3] = [8, 16, 32];
@@ -209,23 +209,23 @@ const TAPS: usize = 9;
 
 /// Three 3 × 3 convolutions of stride 2 with a ReLU each, and one number from the 4 × 4 × 32 values
 /// that are left.
-struct Network {
-    convolutions: Vec<Layer>,
-    last: Layer,
+struct PolarityNetwork {
+    convolutions: Vec<PolarityLayer>,
+    last: PolarityLayer,
 }
 
 /// Weights, output by output, and a bias for each output.
-struct Layer {
+struct PolarityLayer {
     weights: Vec<f32>,
     biases: Vec<f32>,
 }
 
-impl Network {
+impl PolarityNetwork {
     /// From little-endian numbers: weights and biases of each layer.
-    fn read(bytes: &[u8]) -> Network {
+    fn read(bytes: &[u8]) -> PolarityNetwork {
         let numbers = bytes.as_chunks::<4>().0.iter();
         let mut numbers = numbers.map(|&bytes| f32::from_le_bytes(bytes));
-        let mut layer = |inputs: usize, outputs: usize| Layer {
+        let mut layer = |inputs: usize, outputs: usize| PolarityLayer {
             weights: numbers.by_ref().take(inputs * outputs).collect(),
             biases: numbers.by_ref().take(outputs).collect(),
         };
@@ -236,7 +236,7 @@ impl Network {
         });
         let left = CELLS >> WIDTHS.len();
         let last = layer(channels * left * left, 1);
-        Network {
+        PolarityNetwork {
             convolutions: convolutions.into(),
             last,
         }
@@ -253,7 +253,7 @@ impl Network {
     }
 }
 
-impl Layer {
+impl PolarityLayer {
     /// Planes of half the side, from planes of `side × side`, which is even; zeros lie around them.
     fn convolve(&self, planes: &[f32], side: usize) -> Vec<f32> {
         let half = side / 2;
@@ -413,7 +413,7 @@ mod tests {
     #[test]
     fn what_its_header_refuses_stays_as_it_is() {
         let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/samples/clear_1.png");
-        let limits = crate::imaging::Limits::default();
+        let limits = crate::imaging::DecodeLimits::default();
         let mut negative = crate::imaging::open(sample.as_ref(), &limits).unwrap();
         negative.inverted = true;
         assert!(!settled(negative.clone(), false).inverted);

@@ -22,7 +22,7 @@ pub fn show(r: &Radiograph, view: &View, canvas: Canvas) -> (PreviewImage, (f64,
     let voi = match view.window {
         Window::File => VoiLut::of(r),
         Window::Manual { centre, width } => VoiLut::window(r, linear(centre, width)),
-        Window::Preset(preset) => VoiLut::window(r, between(r, shares(preset))),
+        Window::WindowPreset(preset) => VoiLut::window(r, between(r, shares(preset))),
     };
     let voi = voi.with_invert(view.inverted);
     let (viewport, width, height) = frame(r, view, canvas);
@@ -177,7 +177,7 @@ mod tests {
         };
         assert_eq!((level(narrow, 100), level(narrow, 150)), (0, 255));
         let lung = View {
-            window: Window::Preset(Preset::Lung),
+            window: Window::WindowPreset(Preset::Lung),
             ..View::default()
         };
         assert!(

@@ -5,45 +5,45 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use super::raster::Format;
+use super::raster::RasterFormat;
 use super::unread::{self, ENOUGH, UnreadFormat};
-use super::{Fault, dicom, open_regular};
+use super::{ImageFault, dicom, open_regular};
 
 /// Formats that are read here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Raster(Format),
+pub(super) enum FileKind {
+    Raster(RasterFormat),
     Dicom,
 }
 
 /// Tells what starts with `head`, or says that nothing known does.
-pub(super) fn kind(head: &[u8]) -> Result<Kind, Fault> {
+pub(super) fn kind(head: &[u8]) -> Result<FileKind, ImageFault> {
     // First, because a DICOM preamble may hold a TIFF header (PS3.10 section 7.1).
     if head.get(128..132) == Some(b"DICM") {
-        return Ok(Kind::Dicom);
+        return Ok(FileKind::Dicom);
     }
     if let Some(format) = raster_format(head) {
-        return Ok(Kind::Raster(format));
+        return Ok(FileKind::Raster(format));
     }
     if dicom::starts_like_a_data_set(head) {
-        return Ok(Kind::Dicom);
+        return Ok(FileKind::Dicom);
     }
     if let Some(format) = unread::by_content(head) {
         return Err(format.fault());
     }
-    Err(Fault::not_an_image(if head.is_empty() {
+    Err(ImageFault::not_an_image(if head.is_empty() {
         "the file is empty"
     } else {
         "neither PNG, JPEG, WebP, TIFF, BMP, GIF, JPEG 2000 nor DICOM"
     }))
 }
 
-fn raster_format(head: &[u8]) -> Option<Format> {
+fn raster_format(head: &[u8]) -> Option<RasterFormat> {
     let format = match head {
-        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Format::Png,
+        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => RasterFormat::Png,
         // JPEG-LS begins alike, and goes on with a frame header of its own (T.87 C.1.1).
         [0xff, 0xd8, 0xff, 0xf7, ..] => return None,
-        [0xff, 0xd8, 0xff, ..] => Format::Jpeg,
+        [0xff, 0xd8, 0xff, ..] => RasterFormat::Jpeg,
         [
             b'R',
             b'I',
@@ -58,11 +58,11 @@ fn raster_format(head: &[u8]) -> Option<Format> {
             b'B',
             b'P',
             ..,
-        ] => Format::WebP,
-        [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => Format::Tiff,
+        ] => RasterFormat::WebP,
+        [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => RasterFormat::Tiff,
         // Two letters are little: the reserved words of the header are zero as well.
-        [b'B', b'M', _, _, _, _, 0, 0, 0, 0, ..] => Format::Bmp,
-        [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Format::Gif,
+        [b'B', b'M', _, _, _, _, 0, 0, 0, 0, ..] => RasterFormat::Bmp,
+        [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => RasterFormat::Gif,
         // The signature box of JP2 and its kin, or a codestream and its size (T.800 I.5.1, A.4.1).
         [
             0,
@@ -79,7 +79,7 @@ fn raster_format(head: &[u8]) -> Option<Format> {
             b'\n',
             ..,
         ]
-        | [0xff, 0x4f, 0xff, 0x51, ..] => Format::Jpeg2000,
+        | [0xff, 0x4f, 0xff, 0x51, ..] => RasterFormat::Jpeg2000,
         _ => return None,
     };
     Some(format)
@@ -117,7 +117,7 @@ pub fn sight(path: &Path) -> Sighting {
     match head(path) {
         Ok(head) if kind(&head).is_ok() => Sighting::Image,
         Ok(head) => unread::format(path, &head).map_or(Sighting::Other, Sighting::Unread),
-        Err(Fault::Unreadable(_)) if path.is_file() && !unread::is_beside(path) => {
+        Err(ImageFault::Unreadable(_)) if path.is_file() && !unread::is_beside(path) => {
             Sighting::Closed(why_closed(path))
         }
         Err(_) => Sighting::Other,
@@ -139,11 +139,11 @@ pub fn looks_like_image(path: &Path) -> bool {
 }
 
 /// The first bytes of a file, as many as are needed to tell what it is.
-pub(super) fn head(path: &Path) -> Result<Vec<u8>, Fault> {
+pub(super) fn head(path: &Path) -> Result<Vec<u8>, ImageFault> {
     let mut head = Vec::with_capacity(ENOUGH);
     let file = open_regular(path)?;
     file.take(ENOUGH as u64)
         .read_to_end(&mut head)
-        .map_err(Fault::unreadable)?;
+        .map_err(ImageFault::unreadable)?;
     Ok(head)
 }

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::path::Path;
 
-use super::Fault;
+use super::ImageFault;
 
 /// Bytes that tell every format below: NIfTI-1 has its magic code at byte 344 (nifti1.h).
 pub(super) const ENOUGH: usize = 348;
@@ -47,10 +47,10 @@ impl UnreadFormat {
     }
 
     /// What is wrong with a file of that format that was to be read as an image.
-    pub(super) fn fault(self) -> Fault {
+    pub(super) fn fault(self) -> ImageFault {
         match self.holds {
-            Holds::Image => Fault::unsupported(self),
-            Holds::Archive | Holds::Document => Fault::not_an_image(self),
+            Holds::Image => ImageFault::unsupported(self),
+            Holds::Archive | Holds::Document => ImageFault::not_an_image(self),
         }
     }
 }

@@ -11,9 +11,9 @@
 
 use std::time::Duration;
 
-use super::decoder::channel::{Attachment, Message};
+use super::decoder::channel::{Attachment, ChannelMessage};
 use super::decoder::confinement::{Attempt, Attempts, Confinement};
-use super::{Fault, Limits, clean_text};
+use super::{DecodeLimits, ImageFault, clean_text};
 use crate::domain::{
     Admission, ContentId, Fingerprint, Issuer, Lut, Modality, Objection, PatientFacts,
     PhotometricInterpretation, PixelTransform, Radiograph, Rescale, Samples, Uids, ViewPosition,
@@ -22,7 +22,7 @@ use crate::domain::{
 
 /// What the program asks of a process that has just started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Terms {
+pub(super) struct DecoderTerms {
     /// Process ID of the program.
     pub parent: u32,
     /// Bytes that decoding one film may take.
@@ -35,18 +35,18 @@ pub(super) type Nonce = [u8; 16];
 
 /// What the program asks for.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Task {
+pub(super) enum DecoderTask {
     /// Decode the attached file.
-    Decode(Limits),
+    Decode(DecodeLimits),
     /// Try what must not be possible.
     Attempt,
 }
 
-pub(super) fn write_terms(terms: &Terms) -> Vec<u8> {
+pub(super) fn write_terms(terms: &DecoderTerms) -> Vec<u8> {
     written(terms)
 }
 
-pub(super) fn read_terms(message: &[u8]) -> Option<Terms> {
+pub(super) fn read_terms(message: &[u8]) -> Option<DecoderTerms> {
     whole(message)
 }
 
@@ -58,16 +58,16 @@ pub(super) fn read_greeting(message: &[u8]) -> Option<Confinement> {
     whole(message)
 }
 
-pub(super) fn write_request(nonce: &Nonce, task: &Task) -> Vec<u8> {
+pub(super) fn write_request(nonce: &Nonce, task: &DecoderTask) -> Vec<u8> {
     written(&(*nonce, task.clone()))
 }
 
-pub(super) fn read_request(message: &[u8]) -> Option<(Nonce, Task)> {
+pub(super) fn read_request(message: &[u8]) -> Option<(Nonce, DecoderTask)> {
     whole(message)
 }
 
 /// An answer without the samples, which [`sample_bytes`] gives.
-pub(super) fn write_answer(nonce: &Nonce, answer: &Result<Radiograph, Fault>) -> Vec<u8> {
+pub(super) fn write_answer(nonce: &Nonce, answer: &Result<Radiograph, ImageFault>) -> Vec<u8> {
     let mut message = nonce.to_vec();
     match answer {
         Ok(radiograph) => {
@@ -84,7 +84,10 @@ pub(super) fn write_answer(nonce: &Nonce, answer: &Result<Radiograph, Fault>) ->
 }
 
 /// `None` if the message is not one that [`write_answer`] makes, or answers another request.
-pub(super) fn read_answer(nonce: &Nonce, message: &Message) -> Option<Result<Radiograph, Fault>> {
+pub(super) fn read_answer(
+    nonce: &Nonce,
+    message: &ChannelMessage,
+) -> Option<Result<Radiograph, ImageFault>> {
     let from = &mut message.text.strip_prefix(nonce)?;
     match (u8::read(from)?, &message.attachment) {
         (0, Some(samples)) => {
@@ -92,7 +95,7 @@ pub(super) fn read_answer(nonce: &Nonce, message: &Message) -> Option<Result<Rad
             let code = whole(from)?;
             with_samples(radiograph, code, samples).map(Ok)
         }
-        (1, None) => whole(from).map(|fault: Fault| Err(fault.in_one_line())),
+        (1, None) => whole(from).map(|fault: ImageFault| Err(fault.in_one_line())),
         _ => None,
     }
 }
@@ -362,12 +365,12 @@ macro_rules! alternatives {
 }
 
 structures! {
-    Terms { parent, memory }
+    DecoderTerms { parent, memory }
     Confinement {
         no_new_privileges, ends_with_parent, no_core, descriptors_closed, memory, landlock, seccomp
     }
     Attempts { open, connect, execute, environment }
-    Limits { max_file_bytes, max_width, max_height, max_pixels, max_memory, timeout }
+    DecodeLimits { max_file_bytes, max_width, max_height, max_pixels, max_memory, timeout }
     Lut { first_input, bits, explanation, entries }
     WindowLevel { centre, width, function, explanation }
     Rescale { slope, intercept }
@@ -384,7 +387,7 @@ structures! {
 }
 
 alternatives! {
-    Task { 0 Decode(limits), 1 Attempt }
+    DecoderTask { 0 Decode(limits), 1 Attempt }
     Attempt { 0 Possible, 1 Refused(errno) }
     VoiFunction { 0 Linear, 1 LinearExact, 2 Sigmoid }
     PixelTransform { 0 Linear(rescale), 1 Table(lut) }
@@ -398,7 +401,7 @@ alternatives! {
         10 Page { page, of }, 11 PartlyTransparent { percent }, 12 NoTable(sequence),
         13 Deeper { stored, found },
     }
-    Fault {
+    ImageFault {
         0 Unreadable(reason), 1 NotAnImage(reason), 2 TooLarge(reason), 3 Damaged(reason),
         4 Unsupported(reason), 5 DecoderDied(reason), 6 TimedOut(reason), 7 NoPicture(kind),
     }
@@ -516,16 +519,16 @@ mod tests {
 
     const NONCE: Nonce = [9; 16];
 
-    fn sent(answer: &Result<Radiograph, Fault>) -> Message {
+    fn sent(answer: &Result<Radiograph, ImageFault>) -> ChannelMessage {
         let samples = answer.as_ref().ok().map(|r| sample_bytes(&r.samples));
-        Message {
+        ChannelMessage {
             text: write_answer(&NONCE, answer),
             attachment: samples.map(|samples| Attachment::Bytes(samples.to_vec())),
         }
     }
 
-    fn with_text(message: Message, text: Vec<u8>) -> Message {
-        Message { text, ..message }
+    fn with_text(message: ChannelMessage, text: Vec<u8>) -> ChannelMessage {
+        ChannelMessage { text, ..message }
     }
 
     /// The content is not sent.
@@ -599,7 +602,7 @@ mod tests {
             let _ = (read_request(&noise), read_terms(&noise), read_greeting(&noise));
             let samples = Attachment::Bytes(vec![0; 8]);
             let text = [&NONCE[..], &noise].concat();
-            let message = Message { text, attachment: Some(samples) };
+            let message = ChannelMessage { text, attachment: Some(samples) };
             prop_assert!(!matches!(read_answer(&NONCE, &message), Some(Ok(_))));
         }
     }
@@ -607,8 +610,8 @@ mod tests {
     #[test]
     fn the_answer_to_another_request_is_none() {
         let film = || sent(&Ok(radiograph(Samples::Grey8(vec![1; 4]), 2, None)));
-        let fault = || sent(&Err(Fault::damaged("a")));
-        for answer in [film, fault] as [fn() -> Message; 2] {
+        let fault = || sent(&Err(ImageFault::damaged("a")));
+        for answer in [film, fault] as [fn() -> ChannelMessage; 2] {
             assert!(read_answer(&NONCE, &answer()).is_some());
             assert_eq!(read_answer(&[8; 16], &answer()), None);
         }
@@ -623,12 +626,12 @@ mod tests {
             Some(Attachment::Bytes(Vec::new())),
         ] {
             let film = sent(&Ok(radiograph(Samples::Grey8(vec![1; 4]), 2, None)));
-            let film = Message { attachment, ..film };
+            let film = ChannelMessage { attachment, ..film };
             assert_eq!(read_answer(&NONCE, &film), None);
         }
-        let fault = Message {
+        let fault = ChannelMessage {
             attachment: Some(Attachment::Bytes(vec![1])),
-            ..sent(&Err(Fault::damaged("a")))
+            ..sent(&Err(ImageFault::damaged("a")))
         };
         assert_eq!(read_answer(&NONCE, &fault), None);
     }
@@ -664,27 +667,27 @@ mod tests {
 
     #[test]
     fn requests_and_faults_arrive_as_they_were_sent() {
-        let limits = Limits {
+        let limits = DecodeLimits {
             timeout: Duration::from_millis(1500),
-            ..Limits::default()
+            ..DecodeLimits::default()
         };
-        for task in [Task::Decode(limits), Task::Attempt] {
+        for task in [DecoderTask::Decode(limits), DecoderTask::Attempt] {
             let request = write_request(&NONCE, &task);
             assert_eq!(read_request(&request), Some((NONCE, task)));
         }
         for fault in [
-            Fault::damaged("a"),
-            Fault::timed_out("b"),
-            Fault::not_an_image("c"),
-            Fault::no_picture("d"),
+            ImageFault::damaged("a"),
+            ImageFault::timed_out("b"),
+            ImageFault::not_an_image("c"),
+            ImageFault::no_picture("d"),
         ] {
             let answer = Err(fault);
             assert_eq!(read_answer(&NONCE, &sent(&answer)), Some(answer));
         }
         // A process may say anything, and a reason is printed.
-        let forged = Err(Fault::Damaged("a\x1b[2J\nb".to_owned()));
+        let forged = Err(ImageFault::Damaged("a\x1b[2J\nb".to_owned()));
         let read = read_answer(&NONCE, &sent(&forged));
-        let Some(Err(Fault::Damaged(reason))) = read else {
+        let Some(Err(ImageFault::Damaged(reason))) = read else {
             panic!("{read:?}");
         };
         assert!(!reason.chars().any(char::is_control), "{reason:?}");

@@ -6,7 +6,7 @@ use super::{InferenceError, in_words};
 
 /// A device, as it is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Place {
+pub enum DeviceChoice {
     #[default]
     Cpu,
     /// Of that number, from 0.
@@ -14,13 +14,13 @@ pub enum Place {
     Metal,
 }
 
-impl Place {
+impl DeviceChoice {
     /// The first graphics processor that this build knows how to use, or else the processor; and
     /// why, if this build could use one and there is none.
     pub fn best() -> (Self, Option<String>) {
         let built_for = [
-            (cfg!(feature = "cuda"), Place::Cuda(0)),
-            (cfg!(feature = "metal"), Place::Metal),
+            (cfg!(feature = "cuda"), DeviceChoice::Cuda(0)),
+            (cfg!(feature = "metal"), DeviceChoice::Metal),
         ];
         let mut why = None;
         for (_, place) in built_for.into_iter().filter(|(is, _)| *is) {
@@ -29,15 +29,15 @@ impl Place {
                 Err(error) => why = Some(error.to_string()),
             }
         }
-        (Place::Cpu, why)
+        (DeviceChoice::Cpu, why)
     }
 
     /// `cpu`, `cuda:0`, `metal`.
     pub fn words(self) -> String {
         match self {
-            Place::Cpu => "cpu".to_owned(),
-            Place::Cuda(number) => format!("cuda:{number}"),
-            Place::Metal => "metal".to_owned(),
+            DeviceChoice::Cpu => "cpu".to_owned(),
+            DeviceChoice::Cuda(number) => format!("cuda:{number}"),
+            DeviceChoice::Metal => "metal".to_owned(),
         }
     }
 
@@ -49,9 +49,9 @@ impl Place {
             reason,
         };
         let (is_built_in, feature) = match self {
-            Place::Cpu => return Ok(Device::Cpu),
-            Place::Cuda(_) => (cfg!(feature = "cuda"), "cuda"),
-            Place::Metal => (cfg!(feature = "metal"), "metal"),
+            DeviceChoice::Cpu => return Ok(Device::Cpu),
+            DeviceChoice::Cuda(_) => (cfg!(feature = "cuda"), "cuda"),
+            DeviceChoice::Metal => (cfg!(feature = "metal"), "metal"),
         };
         if !is_built_in {
             return Err(fault(format!(
@@ -61,7 +61,7 @@ impl Place {
         let opened = match self {
             // One stream for all threads. With candle's other way each thread has one, and nothing
             // orders them: weights that one sends could be read by another before they are there.
-            Place::Cuda(number) => Device::new_cuda_with_stream(number),
+            DeviceChoice::Cuda(number) => Device::new_cuda_with_stream(number),
             _ => Device::new_metal(0),
         };
         opened.map_err(|error| fault(format!("cannot be used, {}", in_words(&error))))
@@ -74,10 +74,10 @@ mod tests {
 
     #[test]
     fn what_this_build_cannot_use_is_said_with_how_to_build_it() {
-        assert!(Place::Cpu.open().is_ok());
+        assert!(DeviceChoice::Cpu.open().is_ok());
         for (place, built_in, feature) in [
-            (Place::Cuda(7), cfg!(feature = "cuda"), "cuda"),
-            (Place::Metal, cfg!(feature = "metal"), "metal"),
+            (DeviceChoice::Cuda(7), cfg!(feature = "cuda"), "cuda"),
+            (DeviceChoice::Metal, cfg!(feature = "metal"), "metal"),
         ] {
             if built_in {
                 continue;
@@ -87,7 +87,7 @@ mod tests {
             assert!(error.contains(&format!("--features {feature}")), "{error}");
         }
         if !cfg!(any(feature = "cuda", feature = "metal")) {
-            assert_eq!(Place::best(), (Place::Cpu, None));
+            assert_eq!(DeviceChoice::best(), (DeviceChoice::Cpu, None));
         }
     }
 }

@@ -6,7 +6,7 @@ use candle_core::DType;
 
 use crate::domain::ModelCard;
 
-use super::device::Place;
+use super::device::DeviceChoice;
 use super::{InferenceError, kernels, network};
 
 /// How networks are computed.
@@ -14,7 +14,7 @@ use super::{InferenceError, kernels, network};
 pub struct Compute {
     pub engine: Engine,
     /// The kernels are of the CPU.
-    pub place: Place,
+    pub place: DeviceChoice,
     pub precision: Precision,
 }
 
@@ -41,10 +41,10 @@ pub enum Precision {
 }
 
 impl Precision {
-    pub(super) fn of_kernels(self) -> kernels::Precision {
+    pub(super) fn of_kernels(self) -> kernels::KernelPrecision {
         match self {
-            Precision::Bf16 => kernels::Precision::Bf16,
-            Precision::F32 | Precision::F16 => kernels::Precision::F32,
+            Precision::Bf16 => kernels::KernelPrecision::Bf16,
+            Precision::F32 | Precision::F16 => kernels::KernelPrecision::F32,
         }
     }
 
@@ -73,13 +73,13 @@ impl Compute {
     /// If nothing computes so.
     pub fn check(self) -> Result<(), InferenceError> {
         let reason = match (self.place, self.engine, self.precision) {
-            (Place::Cpu, Engine::Kernels, Precision::F16) => {
+            (DeviceChoice::Cpu, Engine::Kernels, Precision::F16) => {
                 "--precision f16 is for graphics processors; on the CPU only --engine candle has it, to compare"
             }
-            (Place::Cpu, Engine::Candle, Precision::Bf16) => {
+            (DeviceChoice::Cpu, Engine::Candle, Precision::Bf16) => {
                 "--engine candle computes in f32 or f16"
             }
-            (Place::Cpu, ..) => return Ok(()),
+            (DeviceChoice::Cpu, ..) => return Ok(()),
             (_, Engine::Kernels, _) => "--engine kernels computes on the CPU only",
             (.., Precision::Bf16) => {
                 "--precision bf16 is for the CPU (--device cpu); graphics processors compute in f32 or f16"
@@ -94,8 +94,8 @@ impl Compute {
     /// waits, and files are opened for the one after.
     pub fn callers(self, readers: usize) -> usize {
         match self.place {
-            Place::Cpu => readers,
-            Place::Cuda(_) | Place::Metal => {
+            DeviceChoice::Cpu => readers,
+            DeviceChoice::Cuda(_) | DeviceChoice::Metal => {
                 let waiting = 3 * readers;
                 readers + waiting.min(2 * network::BATCH)
             }

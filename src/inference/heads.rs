@@ -12,8 +12,8 @@ use crate::domain::{InputThresholds, ModelCard, Severity, SeverityCard};
 /// The heads that a model has.
 #[derive(Default)]
 pub struct Heads {
-    severity: Option<(Linear<2>, SeverityCard)>,
-    input: Option<(Linear<4>, InputThresholds)>,
+    severity: Option<(LinearHead<2>, SeverityCard)>,
+    input: Option<(LinearHead<4>, InputThresholds)>,
     distance: Option<(Distance, InputThresholds)>,
 }
 
@@ -36,12 +36,14 @@ impl Heads {
         go_together("[distance]", card.distance.is_some(), tensors, &DISTANCE)?;
         let severity = card
             .severity
-            .map(|card| Ok::<_, InferenceError>((Linear::load(tensors, SEVERITY, channels)?, card)))
+            .map(|card| {
+                Ok::<_, InferenceError>((LinearHead::load(tensors, SEVERITY, channels)?, card))
+            })
             .transpose()?;
         let input = card
             .input_head
             .map(|limits| {
-                Ok::<_, InferenceError>((Linear::load(tensors, INPUT, channels)?, limits))
+                Ok::<_, InferenceError>((LinearHead::load(tensors, INPUT, channels)?, limits))
             })
             .transpose()?;
         let distance = card
@@ -195,13 +197,13 @@ fn told_apart(a: f64, b: f64) -> (String, String) {
 }
 
 /// `N` outputs, linear in the features.
-struct Linear<const N: usize> {
+struct LinearHead<const N: usize> {
     /// Row by row, `[N, C]`.
     weight: Vec<f32>,
     bias: [f32; N],
 }
 
-impl<const N: usize> Linear<N> {
+impl<const N: usize> LinearHead<N> {
     fn load(
         tensors: &Tensors,
         [weight, bias]: [&str; 2],
@@ -211,7 +213,7 @@ impl<const N: usize> Linear<N> {
         let values = tensors.values(bias, &[N])?;
         let mut bias = [0.0; N];
         bias.copy_from_slice(&values);
-        Ok(Linear { weight, bias })
+        Ok(LinearHead { weight, bias })
     }
 
     fn apply(&self, features: &[f32]) -> [f64; N] {
@@ -253,7 +255,7 @@ mod tests {
     /// `W = np.array([[1, 2, -1], [.5, 0, 3]]); f = np.array([1, 2, .25]); W @ f + [.5, -1]`
     #[test]
     fn a_linear_head_as_numpy_has_it() {
-        let head = Linear {
+        let head = LinearHead {
             weight: vec![1.0, 2.0, -1.0, 0.5, 0.0, 3.0],
             bias: [0.5, -1.0],
         };
@@ -264,7 +266,7 @@ mod tests {
     fn severity_stays_on_its_scales_and_nan_is_an_error() {
         let heads = |bias| Heads {
             severity: Some((
-                Linear {
+                LinearHead {
                     weight: vec![0.0; 2],
                     bias,
                 },

@@ -36,7 +36,7 @@ use crate::domain::{
     ClassActivationMap, Finding, ModelCard, Prediction, Radiograph, Region, Severity,
 };
 pub use card::write_card;
-pub use device::Place;
+pub use device::DeviceChoice;
 pub use engine::{Compute, Engine, Precision, alone, set_threads};
 use heads::Heads;
 pub use input_check::RULES;
@@ -171,16 +171,16 @@ impl Classifier {
         &self,
         radiograph: &Radiograph,
         reasons: &mut Reasons,
-    ) -> Result<Answer, InferenceError> {
+    ) -> Result<ModelOutput, InferenceError> {
         let input = self.tensor(self.preprocess.apply(radiograph))?;
         match &self.network {
             AnyNetwork::Pooled(network) => {
                 let region = self.preprocess.region(radiograph);
                 self.read_maps(network, &network.maps(&input)?, region, reasons)
             }
-            AnyNetwork::Plain(network) => Ok(Answer {
+            AnyNetwork::Plain(network) => Ok(ModelOutput {
                 findings: read_out::findings(&self.card, &numbers(&network.forward(&input)?)?)?,
-                ..Answer::default()
+                ..ModelOutput::default()
             }),
         }
     }
@@ -191,12 +191,12 @@ impl Classifier {
         maps: &Tensor,
         region: Region,
         reasons: &mut Reasons,
-    ) -> Result<Answer, InferenceError> {
+    ) -> Result<ModelOutput, InferenceError> {
         let features = network::pool(maps)?;
         let values = numbers(&features)?;
         self.heads.check(&values, reasons)?;
         if reasons.is_refusal() {
-            return Ok(Answer::default());
+            return Ok(ModelOutput::default());
         }
         let activation = activation_map::of(maps, network.head(), &self.card.labels, region)?;
         let logits = numbers(&network.head().forward(&features)?)?;
@@ -205,7 +205,7 @@ impl Classifier {
             Some(line) => severity::by_line(line, &findings),
             None => self.heads.severity(&values)?,
         };
-        Ok(Answer {
+        Ok(ModelOutput {
             activation: Some(Arc::new(activation)),
             findings,
             severity,
@@ -225,7 +225,7 @@ impl Classifier {
         let start = Instant::now();
         let mut reasons = input_check::check(radiograph);
         let answer = match reasons.is_refusal() {
-            true => Answer::default(),
+            true => ModelOutput::default(),
             false => self.read(radiograph, &mut reasons)?,
         };
         let prediction = Prediction {
@@ -248,7 +248,7 @@ fn numbers(tensor: &Tensor) -> Result<Vec<f32>, InferenceError> {
 
 /// What is said of an image that is not refused.
 #[derive(Default)]
-struct Answer {
+struct ModelOutput {
     findings: Vec<Finding>,
     severity: Option<Severity>,
     activation: Option<Arc<ClassActivationMap>>,

@@ -323,19 +323,19 @@ fn what_nothing_computes_is_refused_before_anything_is_opened() {
     };
     for (compute, words) in [
         (
-            compute(Place::Cpu, Engine::Kernels, Precision::F16),
+            compute(DeviceChoice::Cpu, Engine::Kernels, Precision::F16),
             "f16 is for graphics",
         ),
         (
-            compute(Place::Cpu, Engine::Candle, Precision::Bf16),
+            compute(DeviceChoice::Cpu, Engine::Candle, Precision::Bf16),
             "candle computes in",
         ),
         (
-            compute(Place::Cuda(0), Engine::Kernels, Precision::F32),
+            compute(DeviceChoice::Cuda(0), Engine::Kernels, Precision::F32),
             "on the CPU only",
         ),
         (
-            compute(Place::Cuda(0), Engine::Candle, Precision::Bf16),
+            compute(DeviceChoice::Cuda(0), Engine::Candle, Precision::Bf16),
             "bf16 is for the CPU",
         ),
     ] {
@@ -356,8 +356,11 @@ fn a_graphics_processor_has_more_callers_than_readers_and_an_end_of_them() {
         }
         .callers(readers)
     };
-    assert_eq!([1, 16, 300].map(|n| callers(Place::Cpu, n)), [1, 16, 300]);
-    let many = [1, 16, 32, 300].map(|n| callers(Place::Cuda(0), n));
+    assert_eq!(
+        [1, 16, 300].map(|n| callers(DeviceChoice::Cpu, n)),
+        [1, 16, 300]
+    );
+    let many = [1, 16, 32, 300].map(|n| callers(DeviceChoice::Cuda(0), n));
     assert_eq!(many, [4, 64, 96, 364]);
 }
 

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
-use super::{Found, UnreadFormat, is_hidden, scan_except};
+use super::{UnreadFormat, WalkItem, is_hidden, scan_except};
 use crate::imaging::{FileStamp, Sighting, sight};
 
 /// A file that is being written is looked at once it has been left alone for so long …
@@ -66,7 +66,7 @@ impl Touched {
 type Except = dyn Fn(&Path) -> bool + Send;
 
 /// Watches folders until it is dropped.
-pub struct Watch {
+pub struct FolderWatch {
     _watcher: RecommendedWatcher,
 }
 
@@ -80,7 +80,7 @@ pub fn watch(
     roots: &[PathBuf],
     except: impl Fn(&Path) -> bool + Send + 'static,
     on: impl Fn(Vec<Touched>) + Send + 'static,
-) -> Result<Watch, String> {
+) -> Result<FolderWatch, String> {
     let words = |error: notify::Error| match error.kind {
         notify::ErrorKind::MaxFilesWatch => "the system watches no more folders".to_owned(),
         notify::ErrorKind::Io(error) => error.kind().to_string(),
@@ -111,7 +111,7 @@ pub fn watch(
     }
     let except = Box::new(except);
     thread::spawn(move || report(&events, &Names { names, except }, on));
-    Ok(Watch { _watcher: watcher })
+    Ok(FolderWatch { _watcher: watcher })
 }
 
 fn is_change(kind: EventKind) -> bool {
@@ -195,9 +195,9 @@ fn files(roots: &[PathBuf], except: impl Fn(&Path) -> bool) -> Vec<Touched> {
     let mut files = Vec::new();
     scan_except(roots, except, |found| {
         match found {
-            Found::Image(path) => files.push(Touched::look(path.into())),
-            Found::Unread { path, format } => files.push(Touched::unread(path.into(), format)),
-            Found::Problem { .. } => {}
+            WalkItem::Image(path) => files.push(Touched::look(path.into())),
+            WalkItem::Unread { path, format } => files.push(Touched::unread(path.into(), format)),
+            WalkItem::Problem { .. } => {}
         }
         ControlFlow::Continue(())
     });
@@ -217,10 +217,10 @@ pub fn rescan(
     let mut there = HashSet::new();
     scan_except(roots, except, |found| {
         match found {
-            Found::Image(path) if names.contains(&*path) => drop(there.insert(path)),
-            Found::Image(path) => touched.push(Touched::look(path.into())),
-            Found::Unread { path, format } => touched.push(Touched::unread(path.into(), format)),
-            Found::Problem { .. } => {}
+            WalkItem::Image(path) if names.contains(&*path) => drop(there.insert(path)),
+            WalkItem::Image(path) => touched.push(Touched::look(path.into())),
+            WalkItem::Unread { path, format } => touched.push(Touched::unread(path.into(), format)),
+            WalkItem::Problem { .. } => {}
         }
         ControlFlow::Continue(())
     });

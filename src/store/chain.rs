@@ -125,7 +125,7 @@ impl Link {
 
 /// One thing that is not as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
+pub enum ChainFault {
     /// Its own hash does not fit what it says.
     Edited(i64),
     /// It does not bear the hash of the row before it.
@@ -138,18 +138,22 @@ pub enum Fault {
     AnotherEnd(i64),
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for ChainFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Fault::Edited(row) => write!(f, "row {row} was edited"),
-            Fault::Unlinked(row) => write!(
+            ChainFault::Edited(row) => write!(f, "row {row} was edited"),
+            ChainFault::Unlinked(row) => write!(
                 f,
                 "row {row} does not follow on the row before it: one was edited, put in or taken out"
             ),
-            Fault::Missing { first, last } if first == last => write!(f, "row {first} is missing"),
-            Fault::Missing { first, last } => write!(f, "rows {first} to {last} are missing"),
-            Fault::Uncounted(row) => write!(f, "row {row} was put in after the log's end"),
-            Fault::AnotherEnd(row) => write!(f, "row {row} is not the one that the log ended with"),
+            ChainFault::Missing { first, last } if first == last => {
+                write!(f, "row {first} is missing")
+            }
+            ChainFault::Missing { first, last } => write!(f, "rows {first} to {last} are missing"),
+            ChainFault::Uncounted(row) => write!(f, "row {row} was put in after the log's end"),
+            ChainFault::AnotherEnd(row) => {
+                write!(f, "row {row} is not the one that the log ended with")
+            }
         }
     }
 }
@@ -163,7 +167,7 @@ pub struct Audit {
     /// later that the log up to here is the same.
     pub head: String,
     /// In the order of the log; empty if all is as it was written.
-    pub faults: Vec<Fault>,
+    pub faults: Vec<ChainFault>,
 }
 
 pub fn verify(connection: &Connection) -> rusqlite::Result<Audit> {
@@ -174,7 +178,7 @@ pub fn verify(connection: &Connection) -> rusqlite::Result<Audit> {
     );
     let mut statement = connection.prepare(&sql)?;
     let mut rows = statement.query([])?;
-    let mut walk = Walk::default();
+    let mut walk = ChainWalk::default();
     let (mut counted, mut remembered) = (0, Vec::new());
     while let Some(row) = rows.next()? {
         counted = row.get::<_, Option<i64>>(16)?.unwrap_or_default();
@@ -193,25 +197,25 @@ pub fn verify(connection: &Connection) -> rusqlite::Result<Audit> {
 }
 
 #[derive(Default)]
-struct Walk {
+struct ChainWalk {
     rows: i64,
     last: i64,
     head: Hash,
-    faults: Vec<Fault>,
+    faults: Vec<ChainFault>,
 }
 
-impl Walk {
+impl ChainWalk {
     fn step(&mut self, row: &Row) -> rusqlite::Result<()> {
         let id: i64 = row.get(0)?;
         if id > self.last + 1 {
-            self.faults.push(Fault::Missing {
+            self.faults.push(ChainFault::Missing {
                 first: self.last + 1,
                 last: id - 1,
             });
         }
         let previous: Vec<u8> = row.get(14)?;
         if previous != self.head {
-            self.faults.push(Fault::Unlinked(id));
+            self.faults.push(ChainFault::Unlinked(id));
         }
         let written: Vec<u8> = row.get(15)?;
         // What cannot even be read as a row of the log is no row that was written.
@@ -220,7 +224,7 @@ impl Walk {
             .zip(Link::read(row).ok())
             .map(|(previous, link)| link.hash(&previous));
         if expected.is_none_or(|expected| expected[..] != written) {
-            self.faults.push(Fault::Edited(id));
+            self.faults.push(ChainFault::Edited(id));
         }
         (self.rows, self.last) = (self.rows + 1, id);
         self.head = Hash::try_from(written.as_slice()).unwrap_or_default();
@@ -229,14 +233,14 @@ impl Walk {
 
     fn end(&mut self, counted: i64, remembered: &[u8]) {
         if counted > self.last {
-            self.faults.push(Fault::Missing {
+            self.faults.push(ChainFault::Missing {
                 first: self.last + 1,
                 last: counted,
             });
         } else if counted < self.last {
-            self.faults.push(Fault::Uncounted(counted + 1));
+            self.faults.push(ChainFault::Uncounted(counted + 1));
         } else if remembered != self.head {
-            self.faults.push(Fault::AnotherEnd(self.last));
+            self.faults.push(ChainFault::AnotherEnd(self.last));
         }
     }
 }

@@ -16,7 +16,7 @@ use std::time::UNIX_EPOCH;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-use super::{Entry, bytes_of, calls, path_from, seen};
+use super::{ReviewEntry, bytes_of, calls, path_from, seen};
 use crate::domain::{
     CallChange, ContentId, ImageIdentity, Judgement, NewValue, OpinionChange, Prediction, Uids,
     Verdict,
@@ -24,7 +24,7 @@ use crate::domain::{
 
 /// A review on its way into the log, ready to be written.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Line {
+pub struct LogLine {
     pub token: String,
     #[serde(with = "image_words")]
     pub image: ImageIdentity,
@@ -37,13 +37,13 @@ pub struct Line {
     pub seen: String,
     /// Version of the program that the review was made with.
     pub program: String,
-    pub said: Option<Said>,
+    pub said: Option<ModelAnswer>,
     /// It waited in a file, and what was said since comes before it.
     #[serde(skip)]
     pub is_late: bool,
 }
 
-impl Line {
+impl LogLine {
     /// Whether it is one that this program writes: an image by its digest, and JSON where JSON belongs.
     pub fn is_sound(&self) -> bool {
         let is_json = |text: &str| serde_json::from_str::<Value>(text).is_ok();
@@ -57,16 +57,16 @@ impl Line {
 
 /// What a model said of the image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Said {
+pub struct ModelAnswer {
     pub model: String,
     pub preprocess: String,
     /// See `seen`.
     pub answer: String,
 }
 
-impl Said {
+impl ModelAnswer {
     pub fn new(said: &Prediction) -> Self {
-        Said {
+        ModelAnswer {
             model: said.model_sha256.clone(),
             preprocess: said.preprocess.clone(),
             answer: seen::prediction(said).to_string(),
@@ -74,11 +74,11 @@ impl Said {
     }
 }
 
-impl From<&Entry> for Line {
-    fn from(entry: &Entry) -> Self {
+impl From<&ReviewEntry> for LogLine {
+    fn from(entry: &ReviewEntry) -> Self {
         let review = &entry.review;
         let since = review.at.duration_since(UNIX_EPOCH).unwrap_or_default();
-        Line {
+        LogLine {
             token: entry.token.clone(),
             image: entry.image.clone(),
             reviewer: review.reviewer.clone(),
@@ -87,7 +87,7 @@ impl From<&Entry> for Line {
             change: review.change.clone(),
             seen: seen::seen(&review.seen).to_string(),
             program: env!("CARGO_PKG_VERSION").to_owned(),
-            said: entry.prediction.as_ref().map(Said::new),
+            said: entry.prediction.as_ref().map(ModelAnswer::new),
             is_late: false,
         }
     }
@@ -97,7 +97,7 @@ mod image_words {
     use super::*;
 
     #[derive(Serialize, Deserialize)]
-    struct Words {
+    struct ReviewWords {
         sha256: String,
         path: PathWords,
         study: Option<String>,
@@ -136,7 +136,7 @@ mod image_words {
             uids,
             patient_id,
         } = image.clone();
-        Words {
+        ReviewWords {
             sha256,
             path: PathWords::of(&path),
             study: uids.study,
@@ -148,7 +148,7 @@ mod image_words {
     }
 
     pub fn deserialize<'a, D: Deserializer<'a>>(from: D) -> Result<ImageIdentity, D::Error> {
-        let words = Words::deserialize(from)?;
+        let words = ReviewWords::deserialize(from)?;
         Ok(ImageIdentity {
             sha256: words.sha256,
             path: words.path.path(),
@@ -169,7 +169,7 @@ mod change_words {
 
     /// Of both values, `to` and `over`.
     #[derive(Serialize, Deserialize)]
-    struct Pair<T> {
+    struct OpinionPair<T> {
         to: T,
         #[serde(skip_serializing_if = "Option::is_none")]
         over: Option<T>,
@@ -181,28 +181,28 @@ mod change_words {
     /// no value at all.
     #[derive(Default, Serialize, Deserialize)]
     #[serde(default)]
-    struct Words {
+    struct CallWords {
         #[serde(skip_serializing_if = "Option::is_none")]
-        judgement: Option<Pair<JudgementWords>>,
+        judgement: Option<OpinionPair<JudgementWords>>,
         #[serde(skip_serializing_if = "Option::is_none")]
-        key_image: Option<Pair<bool>>,
+        key_image: Option<OpinionPair<bool>>,
         #[serde(skip_serializing_if = "Option::is_none")]
-        note: Option<Pair<String>>,
+        note: Option<OpinionPair<String>>,
         #[serde(skip_serializing_if = "Option::is_none")]
         unaided: Option<Value>,
         #[serde(skip_serializing_if = "Option::is_none")]
-        aided: Option<Pair<Vec<Value>>>,
+        aided: Option<OpinionPair<Vec<Value>>>,
     }
 
     pub fn serialize<S: Serializer>(change: &OpinionChange, to: S) -> Result<S::Ok, S::Error> {
-        let mut words = Words {
+        let mut words = CallWords {
             judgement: change.judgement.as_ref().map(|value| pair(value, judged)),
             key_image: change
                 .key_image
                 .as_ref()
                 .map(|value| pair(value, Clone::clone)),
             note: change.note.as_ref().map(|value| pair(value, Clone::clone)),
-            ..Words::default()
+            ..CallWords::default()
         };
         match &change.call {
             Some(CallChange::Unaided(reading)) => words.unaided = Some(calls::value(reading)),
@@ -216,7 +216,7 @@ mod change_words {
     }
 
     pub fn deserialize<'a, D: Deserializer<'a>>(from: D) -> Result<OpinionChange, D::Error> {
-        let words = Words::deserialize(from)?;
+        let words = CallWords::deserialize(from)?;
         let unaided = words.unaided.map(|value| {
             let reading = calls::from_value(&value);
             reading.map(CallChange::Unaided)
@@ -248,14 +248,14 @@ mod change_words {
         }
     }
 
-    fn pair<T, W>(value: &NewValue<T>, words: impl Fn(&T) -> W) -> Pair<W> {
-        Pair {
+    fn pair<T, W>(value: &NewValue<T>, words: impl Fn(&T) -> W) -> OpinionPair<W> {
+        OpinionPair {
             to: words(&value.to),
             over: value.over.as_ref().map(words),
         }
     }
 
-    fn value_of<W, T>(pair: Pair<W>, read: impl Fn(W) -> Option<T>) -> Option<NewValue<T>> {
+    fn value_of<W, T>(pair: OpinionPair<W>, read: impl Fn(W) -> Option<T>) -> Option<NewValue<T>> {
         Some(NewValue {
             to: read(pair.to)?,
             over: match pair.over {
@@ -287,7 +287,7 @@ mod tests {
     use super::*;
     use crate::domain::{BlindedReading, Call, Opinion};
 
-    fn there_and_back(line: &Line) -> Line {
+    fn there_and_back(line: &LogLine) -> LogLine {
         let text = serde_json::to_string(line).unwrap();
         assert!(!text.contains('\n'));
         serde_json::from_str(&text).unwrap()
@@ -325,10 +325,10 @@ mod tests {
         for change in changes {
             let mut entry = entry(1, "agree");
             entry.review.change = change;
-            let line = Line::from(&entry);
+            let line = LogLine::from(&entry);
             assert_eq!(there_and_back(&line), line);
         }
-        let mut odd = Line::from(&entry(1, "agree"));
+        let mut odd = LogLine::from(&entry(1, "agree"));
         odd.image.path = path_from(b"/x/\xff.png".to_vec());
         odd.said = None;
         assert_eq!(there_and_back(&odd), odd);
@@ -336,10 +336,10 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_refused_rather_than_left_out() {
-        let text = serde_json::to_string(&Line::from(&entry(1, "agree"))).unwrap();
-        assert!(serde_json::from_str::<Line>(&text).is_ok());
+        let text = serde_json::to_string(&LogLine::from(&entry(1, "agree"))).unwrap();
+        assert!(serde_json::from_str::<LogLine>(&text).is_ok());
         let strange = text.replace("[\"agree\",null]", "[\"certainly\",null]");
         assert_ne!(strange, text);
-        assert!(serde_json::from_str::<Line>(&strange).is_err());
+        assert!(serde_json::from_str::<LogLine>(&strange).is_err());
     }
 }

@@ -5,7 +5,7 @@
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::chain::{Hash, Link};
-use super::line::{Line, Said};
+use super::line::{LogLine, ModelAnswer};
 use super::{bytes_of, calls, opinion};
 use crate::domain::{Act, Opinion, OpinionChange};
 
@@ -30,7 +30,7 @@ struct Last {
 }
 
 /// Writes a review, or finds that it was written before.
-pub fn put_review(change: &Transaction, line: &Line) -> rusqlite::Result<Merged> {
+pub fn put_review(change: &Transaction, line: &LogLine) -> rusqlite::Result<Merged> {
     let last = last(change, line)?;
     if let Some(row) = row_of(change, &line.token)? {
         return Ok(Merged {
@@ -79,7 +79,7 @@ fn read_last(row: &rusqlite::Row) -> rusqlite::Result<Last> {
     })
 }
 
-fn last(change: &Transaction, line: &Line) -> rusqlite::Result<Last> {
+fn last(change: &Transaction, line: &LogLine) -> rusqlite::Result<Last> {
     let mut statement = change.prepare_cached(OF_IMAGE)?;
     let found = statement.query_row([&line.reviewer, &line.image.sha256], read_last);
     Ok(found.optional()?.unwrap_or_default())
@@ -88,7 +88,7 @@ fn last(change: &Transaction, line: &Line) -> rusqlite::Result<Last> {
 /// What waited in a file since an earlier session changes nothing that was said after it.
 /// Each row counts by its own time and what it changed: a row that came late itself is older than those
 /// before it, and repeats what they say.
-fn without_what_is_newer(change: &Transaction, line: &Line) -> rusqlite::Result<OpinionChange> {
+fn without_what_is_newer(change: &Transaction, line: &LogLine) -> rusqlite::Result<OpinionChange> {
     let mut statement = change.prepare_cached(OF_IMAGE)?;
     let rows = statement.query_map([&line.reviewer, &line.image.sha256], read_last)?;
     let rows = rows.collect::<rusqlite::Result<Vec<Last>>>()?;
@@ -104,7 +104,7 @@ fn without_what_is_newer(change: &Transaction, line: &Line) -> rusqlite::Result<
 }
 
 /// Calls that a newer version wrote in a way that is not known here stay as they are.
-fn calls_of(opinion: &Opinion, last: &Last, said: Option<&Said>) -> Option<String> {
+fn calls_of(opinion: &Opinion, last: &Last, said: Option<&ModelAnswer>) -> Option<String> {
     let written = last.calls.as_deref();
     let is_strange = written.is_some() && last.opinion.blinded.is_none();
     let Some(reading) = opinion.blinded.as_ref().filter(|_| !is_strange) else {
@@ -118,7 +118,7 @@ fn calls_of(opinion: &Opinion, last: &Last, said: Option<&Said>) -> Option<Strin
 
 fn append(
     change: &Transaction,
-    line: &Line,
+    line: &LogLine,
     opinion: &Opinion,
     calls: Option<String>,
 ) -> rusqlite::Result<i64> {

@@ -19,11 +19,11 @@ mod calls;
 mod chain;
 mod error;
 mod file;
-mod kept;
 mod line;
 mod merge;
 mod origin;
 mod pending;
+mod predictions;
 mod recorder;
 mod rescue;
 mod schema;
@@ -40,14 +40,14 @@ use rusqlite::{
 };
 use serde_json::Value;
 
-pub use chain::{Audit, Fault};
+pub use chain::{Audit, ChainFault};
 pub use error::StoreError;
 pub use file::{default_path, is_part_of};
-use line::{Line, Said};
+use line::{LogLine, ModelAnswer};
 pub use merge::Merged;
 use origin::put_origin;
 pub use pending::Pending;
-pub use recorder::{Draft, Ending, News, Recorder, Request};
+pub use recorder::{Ending, News, Recorder, Request, ReviewDraft};
 pub use session::Bookmark;
 use wait::Wait;
 pub use words::{LastWord, Standing};
@@ -61,7 +61,7 @@ const CLOSING: Duration = Duration::from_secs(1);
 
 /// A review on its way into the log.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Entry {
+pub struct ReviewEntry {
     /// Unique to this review: written twice, it is in the log once.
     pub token: String,
     pub image: ImageIdentity,
@@ -138,11 +138,11 @@ impl Store {
     /// # Errors
     /// If it cannot be written; nothing of it is in the log then, or all of it: try again with the
     /// same token.
-    pub fn append(&mut self, entry: &Entry) -> Result<Merged, StoreError> {
-        self.append_line(&Line::from(entry))
+    pub fn append(&mut self, entry: &ReviewEntry) -> Result<Merged, StoreError> {
+        self.append_line(&LogLine::from(entry))
     }
 
-    fn append_line(&mut self, line: &Line) -> Result<Merged, StoreError> {
+    fn append_line(&mut self, line: &LogLine) -> Result<Merged, StoreError> {
         self.write(|change| {
             put_image(change, &line.image)?;
             if let Some(said) = &line.said {
@@ -157,7 +157,7 @@ impl Store {
     /// # Errors
     /// If it cannot be written.
     pub fn keep(&mut self, image: &ImageIdentity, said: &Prediction) -> Result<(), StoreError> {
-        let said = Said::new(said);
+        let said = ModelAnswer::new(said);
         self.write(|change| {
             put_image(change, image)?;
             put_prediction(change, &image.sha256, &said)
@@ -177,9 +177,9 @@ impl Store {
         said: &Prediction,
         basis: &str,
     ) -> Result<(), StoreError> {
-        let said = Said {
-            answer: kept::write(said, basis).to_string(),
-            ..Said::new(said)
+        let said = ModelAnswer {
+            answer: predictions::write(said, basis).to_string(),
+            ..ModelAnswer::new(said)
         };
         self.write(|change| {
             put_image(change, image)?;
@@ -200,7 +200,7 @@ impl Store {
         basis: &str,
     ) -> Result<Option<Prediction>, StoreError> {
         let answer = self.prediction(&image.to_string(), model, preprocess)?;
-        Ok(answer.and_then(|answer| kept::read(&answer, image, basis)))
+        Ok(answer.and_then(|answer| predictions::read(&answer, image, basis)))
     }
 
     /// What a model said of an image, if that is known: see `seen` and `kept` for its members.
@@ -354,20 +354,20 @@ fn put_image(change: &Transaction, image: &ImageIdentity) -> rusqlite::Result<()
     change.prepare_cached(sql)?.execute(values).map(drop)
 }
 
-fn put_prediction(change: &Transaction, image: &str, said: &Said) -> rusqlite::Result<()> {
+fn put_prediction(change: &Transaction, image: &str, said: &ModelAnswer) -> rusqlite::Result<()> {
     let sql = "SELECT answer FROM prediction WHERE (image, model, preprocess) = (?, ?, ?)";
     let known = change
         .prepare_cached(sql)?
         .query_row([image, &said.model, &said.preprocess], |row| json(row, 0))
         .optional()?;
     // To say the same again takes away nothing that was remembered with it.
-    if known.is_some_and(|known| kept::says(&known, &said.answer)) {
+    if known.is_some_and(|known| predictions::says(&known, &said.answer)) {
         return Ok(());
     }
     put_answer(change, image, said)
 }
 
-fn put_answer(change: &Transaction, image: &str, said: &Said) -> rusqlite::Result<()> {
+fn put_answer(change: &Transaction, image: &str, said: &ModelAnswer) -> rusqlite::Result<()> {
     let sql = "INSERT INTO prediction VALUES (?, ?, ?, ?)
         ON CONFLICT DO UPDATE SET answer = excluded.answer WHERE answer <> excluded.answer";
     let values = params![image, said.model, said.preprocess, said.answer];

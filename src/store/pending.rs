@@ -6,10 +6,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::line::Line;
+use super::line::LogLine;
 use super::rescue;
 use super::wait::Wait;
-use super::{Bookmark, Entry, Merged, Store, StoreError};
+use super::{Bookmark, Merged, ReviewEntry, Store, StoreError};
 use crate::domain::ContentId;
 
 /// Writes reviews in their order; what cannot be written now stays and is tried again. Nothing is
@@ -19,9 +19,9 @@ pub struct Pending {
     open: Open,
     /// Opened anew after an error: the disk may have come back, or the file been replaced.
     store: Option<Store>,
-    waiting: VecDeque<Line>,
+    waiting: VecDeque<LogLine>,
     /// What this session has written: it is written again where the store is moved or removed under it.
-    written: Vec<Line>,
+    written: Vec<LogLine>,
     /// How many of those wait again and are not accounted for yet.
     again: usize,
     /// Files of earlier sessions, and the tokens of what is in them and not in the log yet.
@@ -94,8 +94,8 @@ impl Pending {
         &self.wait
     }
 
-    pub fn push(&mut self, entry: &Entry) {
-        self.waiting.push_back(Line::from(entry));
+    pub fn push(&mut self, entry: &ReviewEntry) {
+        self.waiting.push_back(LogLine::from(entry));
     }
 
     /// How many are not on the disk.
@@ -239,7 +239,7 @@ impl Pending {
         }
     }
 
-    fn write(&mut self, line: &Line) -> Result<Merged, StoreError> {
+    fn write(&mut self, line: &LogLine) -> Result<Merged, StoreError> {
         self.reach()?.append_line(line)
     }
 

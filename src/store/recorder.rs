@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::pending::TakenUp;
 use super::wait::Wait;
-use super::{Bookmark, Entry, Merged, Pending, StoreError};
+use super::{Bookmark, Merged, Pending, ReviewEntry, StoreError};
 use crate::domain::{ContentId, ImageIdentity, Opinion, OpinionChange, Prediction, Review, Uids};
 use marker::Marker;
 
@@ -27,7 +27,7 @@ const FAULT: &str = "a fault of cxr in its review log";
 
 /// A review of the image that was on the screen.
 #[derive(Debug, Clone)]
-pub struct Draft {
+pub struct ReviewDraft {
     pub source: Arc<Path>,
     /// Which image was on the screen, whatever lies at that path by now.
     pub content: ContentId,
@@ -45,7 +45,7 @@ pub enum Request {
     Found(Vec<Arc<Path>>),
     /// This image is there now: what does the reader hold of it?
     Opened(Arc<Path>, ContentId),
-    Record(Box<Draft>),
+    Record(Box<ReviewDraft>),
     /// Had the reader seen the answers to these before they read them blinded?
     WereAnswersSeen(Vec<Arc<Path>>),
     /// The answers to these came on the screen, and no call before them.
@@ -139,8 +139,8 @@ impl Recorder {
             wait: pending.wait().clone(),
             ended: Arc::default(),
         };
-        let desk = Desk {
-            known: Known::of(&pending, reviewer),
+        let desk = RecorderQueue {
+            known: RecordedReviews::of(&pending, reviewer),
             pending,
             answers: None,
             is_blinded: false,
@@ -195,7 +195,7 @@ impl Drop for Recorder {
     }
 }
 
-struct Desk {
+struct RecorderQueue {
     pending: Pending,
     /// Images whose answers the reader had seen when the session began; read when it is first asked.
     answers: Option<HashSet<ContentId>>,
@@ -203,7 +203,7 @@ struct Desk {
     is_blinded: bool,
     reviewer: String,
     marker: Marker,
-    known: Known,
+    known: RecordedReviews,
     /// Of the reviews that wait, in their order; `None` for one of an earlier session.
     sources: VecDeque<Option<(Arc<Path>, ContentId)>>,
     /// Of a review that is not among those that wait yet.
@@ -214,7 +214,7 @@ struct Desk {
     report: Box<dyn Fn(News) + Send>,
 }
 
-impl Desk {
+impl RecorderQueue {
     fn run(mut self, inbox: &Receiver<Order>) -> Option<String> {
         self.guarded(Self::take_up);
         loop {
@@ -367,14 +367,14 @@ impl Desk {
         }
     }
 
-    fn record(&mut self, draft: Draft) {
+    fn record(&mut self, draft: ReviewDraft) {
         let image = (draft.source.clone(), draft.content);
         self.in_hand = Some(image.clone());
         self.number += 1;
         let path = self.known.place(&draft.source);
         self.known
             .change(draft.content, &path, &draft.review.change);
-        self.pending.push(&Entry {
+        self.pending.push(&ReviewEntry {
             token: format!("{}-{}", self.session, self.number),
             image: ImageIdentity {
                 sha256: draft.content.to_string(),
@@ -479,7 +479,7 @@ impl Desk {
 }
 
 /// What the reader holds of which image, and which image lies where.
-struct Known {
+struct RecordedReviews {
     held: HashMap<ContentId, Opinion>,
     places: HashMap<PathBuf, ContentId>,
     /// Of the files that were looked at.
@@ -487,9 +487,9 @@ struct Known {
     folders: HashMap<PathBuf, PathBuf>,
 }
 
-impl Known {
+impl RecordedReviews {
     fn of(pending: &Pending, reviewer: &str) -> Self {
-        let mut known = Known {
+        let mut known = RecordedReviews {
             held: HashMap::new(),
             places: HashMap::new(),
             shown: HashMap::new(),

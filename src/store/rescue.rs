@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::file::with_suffix;
-use super::line::Line;
+use super::line::LogLine;
 
 /// After the store's name and before a session's.
 const WAITING: &str = ".waiting-";
@@ -17,10 +17,10 @@ const LARGEST: u64 = 1 << 30;
 
 /// A file of reviews that wait.
 #[derive(Debug)]
-pub struct Found {
+pub struct WaitingFile {
     pub file: PathBuf,
     /// What is in it, or in a few words why that cannot be said.
-    pub lines: Result<Vec<Line>, String>,
+    pub lines: Result<Vec<LogLine>, String>,
 }
 
 /// Writes lines to a file of this session's, readable by its owner only, and returns once it is on the
@@ -31,7 +31,7 @@ pub struct Found {
 pub fn save<'a>(
     store: &Path,
     session: &str,
-    lines: impl Iterator<Item = &'a Line>,
+    lines: impl Iterator<Item = &'a LogLine>,
 ) -> io::Result<PathBuf> {
     let file = with_suffix(store, &format!("{WAITING}{session}{ENDING}"));
     let part = with_suffix(&file, ".part");
@@ -68,7 +68,7 @@ pub fn sync_folder(file: &Path) -> io::Result<()> {
 
 /// The files that wait for this store, in the order of their names. One that may not be read is another
 /// person's, and left to them.
-pub fn find(store: &Path) -> Vec<Found> {
+pub fn find(store: &Path) -> Vec<WaitingFile> {
     let Some(name) = store.file_name() else {
         return Vec::new();
     };
@@ -93,7 +93,7 @@ pub fn find(store: &Path) -> Vec<Found> {
         .filter_map(|file| match read(&file) {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => None,
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            lines => Some(Found {
+            lines => Some(WaitingFile {
                 file,
                 lines: lines.map_err(|error| error.to_string()),
             }),
@@ -101,7 +101,7 @@ pub fn find(store: &Path) -> Vec<Found> {
         .collect()
 }
 
-fn read(file: &Path) -> io::Result<Vec<Line>> {
+fn read(file: &Path) -> io::Result<Vec<LogLine>> {
     let metadata = fs::metadata(file)?;
     if !metadata.is_file() || metadata.len() > LARGEST {
         return Err(io::Error::other("not a file of reviews"));
@@ -109,11 +109,11 @@ fn read(file: &Path) -> io::Result<Vec<Line>> {
     let text = fs::read(file)?;
     let lines = text.split(|byte| *byte == b'\n');
     let lines = lines.filter(|line| !line.is_empty()).map(|line| {
-        let line: Line = serde_json::from_slice(line)?;
+        let line: LogLine = serde_json::from_slice(line)?;
         if !line.is_sound() {
             return Err(io::Error::other("a line that no session wrote"));
         }
-        Ok(Line {
+        Ok(LogLine {
             is_late: true,
             ..line
         })
@@ -132,7 +132,7 @@ mod tests {
     fn what_was_saved_is_found_with_its_store_and_no_other() {
         let folder = tempfile::tempdir().unwrap();
         let store = folder.path().join("reviews.sqlite");
-        let lines: Vec<_> = (0..3).map(|n| Line::from(&entry(n, "agree"))).collect();
+        let lines: Vec<_> = (0..3).map(|n| LogLine::from(&entry(n, "agree"))).collect();
         let file = save(&store, "b", lines.iter()).unwrap();
         let mode = fs::metadata(&file).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
@@ -149,7 +149,7 @@ mod tests {
         assert!(matches!(counts[..], [Ok(1), Ok(3), Err(_)]), "{counts:?}");
         let late: Vec<_> = lines
             .into_iter()
-            .map(|line| Line {
+            .map(|line| LogLine {
                 is_late: true,
                 ..line
             })

@@ -11,8 +11,8 @@ use crate::domain::{
 };
 
 /// The review by `ann` of the image number `n`.
-pub fn entry(n: u64, verdict: &str) -> Entry {
-    Entry {
+pub fn entry(n: u64, verdict: &str) -> ReviewEntry {
+    ReviewEntry {
         token: format!("{n}-{verdict}"),
         image: ImageIdentity {
             sha256: format!("{n:064x}"),
@@ -91,7 +91,7 @@ fn words(store: &Store) -> Vec<LastWord> {
 }
 
 /// As somebody would who has the file and an SQLite shell, triggers out of the way.
-fn tampered(path: &Path, sql: &str) -> Vec<Fault> {
+fn tampered(path: &Path, sql: &str) -> Vec<ChainFault> {
     let connection = Connection::open(path).unwrap();
     for trigger in ["edited", "deleted", "replaced"] {
         let drop = format!("DROP TRIGGER review_is_not_{trigger}");
@@ -204,36 +204,39 @@ fn the_log_refuses_edits_deletions_and_replacements() {
 
 #[test]
 fn an_audit_finds_every_kind_of_change_and_says_where() {
-    let cases: [(&str, &[Fault]); 8] = [
+    let cases: [(&str, &[ChainFault]); 8] = [
         ("", &[]),
         (
             "UPDATE review SET note = 'x' WHERE id = 3",
-            &[Fault::Edited(3)],
+            &[ChainFault::Edited(3)],
         ),
         (
             "UPDATE review SET seen = replace(seen, '0.3', '0.4') WHERE id = 5",
-            &[Fault::Edited(5)],
+            &[ChainFault::Edited(5)],
         ),
         (
             "DELETE FROM review WHERE id IN (2, 3)",
-            &[Fault::Missing { first: 2, last: 3 }, Fault::Unlinked(4)],
+            &[
+                ChainFault::Missing { first: 2, last: 3 },
+                ChainFault::Unlinked(4),
+            ],
         ),
         (
             "DELETE FROM review WHERE id = 5",
-            &[Fault::Missing { first: 5, last: 5 }],
+            &[ChainFault::Missing { first: 5, last: 5 }],
         ),
         (
             "INSERT INTO review SELECT 6, 'x', image, path, reviewer, at_ms, act, verdict, label,
                 key_image, note, seen, program, hash, hash, calls FROM review WHERE id = 5",
-            &[Fault::Edited(6), Fault::Uncounted(6)],
+            &[ChainFault::Edited(6), ChainFault::Uncounted(6)],
         ),
         (
             "UPDATE review SET hash = zeroblob(32) WHERE id = 5",
-            &[Fault::Edited(5), Fault::AnotherEnd(5)],
+            &[ChainFault::Edited(5), ChainFault::AnotherEnd(5)],
         ),
         (
             "DELETE FROM review",
-            &[Fault::Missing { first: 1, last: 5 }],
+            &[ChainFault::Missing { first: 1, last: 5 }],
         ),
     ];
     for (sql, expected) in cases {
@@ -317,7 +320,7 @@ fn an_older_log_is_whole_and_goes_on_with_calls() {
     assert_eq!(standings[1].opinion, opinion);
     drop(store);
     let sql = "UPDATE review SET calls = replace(calls, 'Pneumonia', 'COVID-19') WHERE id = 2";
-    assert_eq!(tampered(&path, sql), [Fault::Edited(2)]);
+    assert_eq!(tampered(&path, sql), [ChainFault::Edited(2)]);
 }
 
 #[test]
@@ -445,7 +448,7 @@ fn a_clock_before_1970_is_no_reason_to_lose_a_review() {
 #[test]
 fn what_is_remembered_outlives_a_review_of_it_and_a_move() {
     let (_folder, path, mut store) = new_store();
-    let Entry { image, .. } = entry(1, "agree");
+    let ReviewEntry { image, .. } = entry(1, "agree");
     let said = prediction();
     let recalled =
         |store: &Store, basis| store.recall(image.sha256.parse().unwrap(), "ab", "cxr-1", basis);
@@ -517,7 +520,7 @@ fn an_older_store_can_be_read_where_it_cannot_be_brought_forward() {
 #[test]
 fn whose_image_it_is_is_known_once_its_file_was_asked_for_all_of_it() {
     let (_folder, _, mut store) = new_store();
-    let Entry { image, .. } = entry(1, "agree");
+    let ReviewEntry { image, .. } = entry(1, "agree");
     let bare = ImageIdentity {
         uids: Uids::default(),
         patient_id: None,
@@ -558,7 +561,7 @@ fn whose_image_it_is_is_known_once_its_file_was_asked_for_all_of_it() {
     let spoil = "UPDATE image SET identity = '{\"name\": \"Doe\"}'";
     store.connection.execute(spoil, []).unwrap();
     assert_eq!(store.origin(&image.sha256).unwrap(), None);
-    let Entry { image, .. } = entry(2, "agree");
+    let ReviewEntry { image, .. } = entry(2, "agree");
     let bare = ImageIdentity {
         uids: Uids::default(),
         patient_id: None,
@@ -640,7 +643,7 @@ fn a_row_holds_what_was_held_before_and_what_the_model_said() {
     assert_eq!(answer["findings"][0]["positive"], true);
     drop(store);
     let sql = "UPDATE review SET calls = replace(calls, 'true', 'false') WHERE id = 2";
-    assert_eq!(tampered(&path, sql), [Fault::Edited(2)]);
+    assert_eq!(tampered(&path, sql), [ChainFault::Edited(2)]);
 }
 
 #[test]
@@ -682,9 +685,9 @@ fn what_comes_late_changes_nothing_that_is_newer() {
     };
     store.append(&noted("first", 10)).unwrap();
     store.append(&noted("newest", 30)).unwrap();
-    let late = Line {
+    let late = LogLine {
         is_late: true,
-        ..Line::from(&noted("late", 20))
+        ..LogLine::from(&noted("late", 20))
     };
     let merged = store.append_line(&late).unwrap();
     let expected = Opinion {
@@ -716,9 +719,9 @@ fn what_comes_late_in_several_lines_changes_nothing_that_is_newer() {
     };
     store.append(&late(9, 300, noted("new"))).unwrap();
     for (number, at, opinion) in [(1, 100, agreed), (2, 101, noted("old"))] {
-        let line = Line {
+        let line = LogLine {
             is_late: true,
-            ..Line::from(&late(number, at, opinion))
+            ..LogLine::from(&late(number, at, opinion))
         };
         store.append_line(&line).unwrap();
     }

@@ -95,7 +95,7 @@ impl Action {
 /// While one is on, its keys come before the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Mode {
+pub enum KeyMode {
     #[default]
     Browse,
     Window,
@@ -107,7 +107,7 @@ pub enum Mode {
 pub struct Binding {
     pub group: String,
     #[serde(default)]
-    pub mode: Mode,
+    pub mode: KeyMode,
     pub action: Action,
     pub keys: Vec<String>,
     /// It came after people had written configurations: a key of it that one of them uses is theirs.
@@ -147,7 +147,7 @@ fn hint_with(hint: &str, key: &str) -> String {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct KeymapFile {
     binding: Vec<Binding>,
 }
 
@@ -181,7 +181,7 @@ pub struct Rebinding {
 /// The parsed keymap.
 pub struct Keymap {
     bindings: Vec<Binding>,
-    sequences: Vec<(Mode, Vec<Chord>, Action)>,
+    sequences: Vec<(KeyMode, Vec<Chord>, Action)>,
 }
 
 /// What the keys so far amount to.
@@ -202,7 +202,7 @@ impl Keymap {
     /// # Errors
     /// All bad bindings at once: unknown keys, and one key with two meanings in one mode.
     pub fn parse(text: &str) -> Result<Self, Vec<String>> {
-        let file: File = toml::from_str(text).map_err(|e| vec![e.to_string()])?;
+        let file: KeymapFile = toml::from_str(text).map_err(|e| vec![e.to_string()])?;
         Self::of(file.binding).map_err(|faults| faults.into_iter().map(|(_, text)| text).collect())
     }
 
@@ -293,9 +293,9 @@ impl Keymap {
     }
 
     /// What `keys`, pressed in `mode`, mean. A mode's own keys come before the common ones.
-    pub fn lookup(&self, mode: Mode, keys: &[KeyEvent]) -> Lookup {
+    pub fn lookup(&self, mode: KeyMode, keys: &[KeyEvent]) -> Lookup {
         let pressed: Vec<Chord> = keys.iter().map(|k| Chord::from(*k)).collect();
-        let in_mode = |wanted: Mode| {
+        let in_mode = |wanted: KeyMode| {
             let mut pending = false;
             for (mode, sequence, action) in self.sequences.iter().filter(|s| s.0 == wanted) {
                 debug_assert_eq!(*mode, wanted);
@@ -311,7 +311,7 @@ impl Keymap {
             }
         };
         match in_mode(mode) {
-            Lookup::Nothing if mode != Mode::Browse => in_mode(Mode::Browse),
+            Lookup::Nothing if mode != KeyMode::Browse => in_mode(KeyMode::Browse),
             found => found,
         }
     }

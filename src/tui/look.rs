@@ -2,10 +2,10 @@
 
 /// What was asked for.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Look {
+pub struct Appearance {
     pub theme: ThemeChoice,
     pub ascii: AsciiChoice,
-    pub columns: Columns,
+    pub columns: WorklistColumns,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -78,7 +78,7 @@ impl AsciiChoice {
 
 /// What a row of the worklist shows after its sign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Columns {
+pub struct WorklistColumns {
     /// The reader's verdict and flag.
     pub mark: bool,
     pub name: bool,
@@ -87,9 +87,9 @@ pub struct Columns {
     pub words: bool,
 }
 
-impl Default for Columns {
+impl Default for WorklistColumns {
     fn default() -> Self {
-        Columns {
+        WorklistColumns {
             mark: true,
             name: true,
             score: true,

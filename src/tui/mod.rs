@@ -34,20 +34,20 @@ use ratatui::layout::Size;
 
 use crate::domain::text::clean;
 use crate::domain::{Canvas, Prevalences};
-use crate::library::{self, Found, KnownFile};
+use crate::library::{self, KnownFile, WalkItem};
 use crate::store::{self, Ending, Pending, Recorder, Request};
-use crate::worker::{self, Outcome, Report, Worker};
+use crate::worker::{self, JobOutcome, OutcomeSink, Worker};
 use keymap::Keymap;
-pub use look::Look;
-pub use model::Choice;
-use model::{Model, Reading, Session};
-use preview::{Colours, Graphics, Painter};
+pub use look::Appearance;
+pub use model::ModelChoice;
+use model::{BackgroundState, Model, Session};
+use preview::{Colours, GraphicsMode, Painter};
 use terminal::{
     Attendant, Capabilities, ColourChoice, Inside, LateAnswer, Notice, Screen, Signal, Tmux,
 };
 use update::{Effect, Message, session, update};
 use view::Theme;
-use view::layout::Layout;
+use view::layout::PaneLayout;
 use worklist::Undated;
 
 /// Images that are sent for at once, for each thread that reads them: none waits for the screen.
@@ -66,9 +66,9 @@ const BATCH_AGE: Duration = Duration::from_millis(40);
 /// What the screen is started with.
 pub struct Options {
     pub paths: Vec<PathBuf>,
-    pub graphics: Graphics,
+    pub graphics: GraphicsMode,
     pub colour: ColourChoice,
-    pub look: Look,
+    pub look: Appearance,
     pub keymap: Keymap,
     /// How long the terminal may take to answer.
     pub probe: Duration,
@@ -77,7 +77,7 @@ pub struct Options {
     /// Prevalences that are assumed instead of the card's.
     pub assumed: Prevalences,
     /// The models to switch between, in the worker's order.
-    pub models: Vec<Choice>,
+    pub models: Vec<ModelChoice>,
     /// What computes, in a word: `cpu`.
     pub device: String,
     /// Where reviews go, and in whose name.
@@ -103,7 +103,7 @@ pub struct Left {
 ///
 /// # Errors
 /// If the terminal cannot be read from or written to.
-pub fn run(options: Options, start: impl FnOnce(Report) -> Worker) -> io::Result<Left> {
+pub fn run(options: Options, start: impl FnOnce(OutcomeSink) -> Worker) -> io::Result<Left> {
     let (sender, receiver) = mpsc::channel();
     terminal::install_panic_hook();
     let ending = Arc::new(OnceLock::new());
@@ -162,7 +162,7 @@ pub fn run(options: Options, start: impl FnOnce(Report) -> Worker) -> io::Result
     model.reviews.reviewer = options.reviewer;
     session::begin(&mut model, session, mark);
     if options.background {
-        model.background.reading = Reading::On;
+        model.background.reading = BackgroundState::On;
         model.background.ahead = AHEAD * worker::threads_behind();
     }
     let app = App {
@@ -209,7 +209,7 @@ struct App {
     model: Model,
     theme: Theme,
     /// What the painter was chosen by.
-    graphics: Graphics,
+    graphics: GraphicsMode,
     colours: Colours,
     can: Capabilities,
     /// Bytes beyond which a picture comes coarse first.
@@ -310,7 +310,7 @@ impl App {
                 self.recorder.ask(Request::Found(images.clone()));
                 self.ask_whether_seen(images.clone());
             }
-            Message::Worker(Outcome::Opened {
+            Message::Worker(JobOutcome::Opened {
                 source,
                 result: Ok(facts),
                 ..
@@ -338,7 +338,7 @@ impl App {
 
     /// Tells the model where its panes will be, if that has changed.
     fn lay_out(&mut self) -> io::Result<ControlFlow<u8>> {
-        let layout = Layout::of(&self.model);
+        let layout = PaneLayout::of(&self.model);
         // Without a painter nothing is shown, and images are still opened and classified.
         let nothing = Canvas {
             width: 0,
@@ -495,9 +495,9 @@ fn spawn_scan(paths: Vec<PathBuf>, log: PathBuf, sender: Sender<Message>) {
         let is_log = |path: &Path| store::is_part_of(&log, path);
         library::scan_except(&paths, is_log, |found| {
             match found {
-                Found::Image(path) => images.push(path.into()),
-                Found::Unread { path, format } => left_out.push((path.into(), format)),
-                Found::Problem { path, reason } => {
+                WalkItem::Image(path) => images.push(path.into()),
+                WalkItem::Unread { path, format } => left_out.push((path.into(), format)),
+                WalkItem::Problem { path, reason } => {
                     problems.push(clean(&format!("{}: {reason}", path.display())));
                 }
             }

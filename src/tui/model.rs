@@ -13,13 +13,13 @@ use std::time::Instant;
 use crossterm::event::KeyEvent;
 use ratatui::layout::{Rect, Size};
 
-pub use background::{Background, Reading};
+pub use background::{BackgroundState, BackgroundStatus};
 pub use blinded::{Asking, Blinded, Phase};
-pub use session::{Session, Wanted};
+pub use session::{ReturnTarget, Session};
 
-use super::keymap::{Keymap, Mode};
-use super::look::Columns;
-use super::worklist::{Place, Worklist};
+use super::keymap::{KeyMode, Keymap};
+use super::look::WorklistColumns;
+use super::worklist::{FilterPosition, Worklist};
 use crate::domain::{
     Canvas, ContentId, DEFAULT_OPACITY, HeatMapChoice, HeatMapLayer, InputCheck, ModelCard,
     Opinion, Prediction, Prevalences, View,
@@ -33,13 +33,13 @@ pub struct Model {
     pub keymap: Keymap,
     pub worklist: Worklist,
     pub viewer: Viewer,
-    pub engine: Engine,
+    pub engine: ClassifierState,
     /// The models that there are to switch between.
     pub choices: Choices,
     /// Prevalences that are assumed instead of the card's. What the classifier said is kept as it
     /// was; [`Model::shown`] is what a reader sees.
     pub assumed: Prevalences,
-    pub mode: Mode,
+    pub mode: KeyMode,
     /// Keys of a sequence that is not complete yet.
     pub pending: Vec<KeyEvent>,
     pub overlay: Option<Overlay>,
@@ -60,14 +60,14 @@ pub struct Model {
     pub colour: bool,
     pub heat_map: HeatMapSettings,
     pub reviews: Reviews,
-    pub background: Background,
+    pub background: BackgroundStatus,
     /// Only while images are read blinded.
     pub blinded: Option<Blinded>,
     pub session: Session,
     /// Which page of the findings, where they do not fit; counted round and round.
     pub findings_page: isize,
     /// What a row of the worklist shows.
-    pub columns: Columns,
+    pub columns: WorklistColumns,
     /// Frames since the start, for the sign of progress.
     pub ticks: u64,
 }
@@ -122,7 +122,7 @@ impl Default for HeatMapSettings {
 
 /// A model that can be switched to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Choice {
+pub struct ModelChoice {
     pub name: String,
     /// Of its weights: what tells it from any other.
     pub sha256: String,
@@ -131,7 +131,7 @@ pub struct Choice {
 /// All of them, in the worker's order; none where nobody said which there are.
 #[derive(Debug, Default)]
 pub struct Choices {
-    pub all: Vec<Choice>,
+    pub all: Vec<ModelChoice>,
     pub current: usize,
 }
 
@@ -150,7 +150,7 @@ impl Choices {
 }
 
 /// The classifier, as far as the screen knows.
-pub enum Engine {
+pub enum ClassifierState {
     Loading,
     Ready(Box<ModelCard>),
     Failed(String),
@@ -188,8 +188,8 @@ pub struct Reviews {
     /// In whose name.
     pub reviewer: String,
     /// What was said in this session, and what of it was taken back; the newest last.
-    pub done: Vec<Step>,
-    pub undone: Vec<Step>,
+    pub done: Vec<UndoStep>,
+    pub undone: Vec<UndoStep>,
     /// Images whose answers were on the screen in this session.
     pub answers_shown: HashSet<ContentId>,
     /// How many reviews are not on the disk although it was tried, and why.
@@ -199,7 +199,7 @@ pub struct Reviews {
 }
 
 /// One change of what is held of an image.
-pub struct Step {
+pub struct UndoStep {
     pub source: Arc<Path>,
     /// Which image was on the screen.
     pub content: ContentId,
@@ -215,7 +215,7 @@ pub struct Prompt {
     pub kind: PromptKind,
     pub text: String,
     /// Where to come back to if it is abandoned.
-    pub place: Place,
+    pub place: FilterPosition,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -233,10 +233,10 @@ impl Model {
             keymap,
             worklist: Worklist::default(),
             viewer: Viewer::default(),
-            engine: Engine::Loading,
+            engine: ClassifierState::Loading,
             choices: Choices::default(),
             assumed: Prevalences::default(),
-            mode: Mode::default(),
+            mode: KeyMode::default(),
             pending: Vec::new(),
             overlay: None,
             about: None,
@@ -249,11 +249,11 @@ impl Model {
             colour: true,
             heat_map: HeatMapSettings::default(),
             reviews: Reviews::default(),
-            background: Background::default(),
+            background: BackgroundStatus::default(),
             blinded: None,
             session: Session::default(),
             findings_page: 0,
-            columns: Columns::default(),
+            columns: WorklistColumns::default(),
             ticks: 0,
         }
     }
@@ -329,7 +329,7 @@ impl Model {
 
     pub fn card(&self) -> Option<&ModelCard> {
         match &self.engine {
-            Engine::Ready(card) => Some(card),
+            ClassifierState::Ready(card) => Some(card),
             _ => None,
         }
     }

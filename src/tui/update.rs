@@ -22,14 +22,14 @@ use crossterm::event::{
 };
 use ratatui::layout::{Position, Size};
 
-use super::keymap::{Action, Lookup, Mode};
-use super::model::{Engine, Model, Overlay, Panes, PromptKind};
+use super::keymap::{Action, KeyMode, Lookup};
+use super::model::{ClassifierState, Model, Overlay, Panes, PromptKind};
 use super::terminal::Tmux;
-use super::worklist::{Sort, State, Terms, Undated};
+use super::worklist::{EntryState, FilterTerms, Sort, Undated};
 use crate::domain::{Canvas, Prediction};
 use crate::library::{KnownFile, Touched, UnreadFormat};
 use crate::store::{News, Request};
-use crate::worker::{Errand, Generation, Job, Outcome, Shown};
+use crate::worker::{BackgroundJob, Generation, ImageJob, JobOutcome, Shown};
 
 /// Everything that can happen.
 pub enum Message {
@@ -55,7 +55,7 @@ pub enum Message {
         first: usize,
         times: Vec<Option<f64>>,
     },
-    Worker(Outcome),
+    Worker(JobOutcome),
     Review(News),
     /// The screen was laid out: where its panes are, and how many pixels the image may have.
     LaidOut {
@@ -79,10 +79,10 @@ pub enum Message {
 /// What the loop has to do.
 #[derive(Debug)]
 pub enum Effect {
-    Select(Job),
-    Redraw(Job),
+    Select(ImageJob),
+    Redraw(ImageJob),
     /// Once nobody waits for another image.
-    ReadBehind(Errand),
+    ReadBehind(BackgroundJob),
     /// Take back what was sent for and not begun.
     PutOff,
     /// Classify with the model of that number from now on.
@@ -223,7 +223,7 @@ fn on_overlay_key(model: &mut Model, mut overlay: Overlay, key: KeyEvent) -> Vec
     else {
         return vec![];
     };
-    match model.keymap.lookup(Mode::Browse, &[key]) {
+    match model.keymap.lookup(KeyMode::Browse, &[key]) {
         Lookup::Action(Action::Next) => *scroll = scroll.saturating_add(1),
         Lookup::Action(Action::Previous) => *scroll = scroll.saturating_sub(1),
         Lookup::Action(Action::HalfPageDown) => *scroll = scroll.saturating_add(10),
@@ -269,11 +269,11 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Rescan => disk::rescan(model),
         Action::LeftOut => left_out::show(model),
         Action::Window => {
-            model.mode = Mode::Window;
+            model.mode = KeyMode::Window;
             vec![]
         }
         Action::WindowDone => {
-            model.mode = Mode::Browse;
+            model.mode = KeyMode::Browse;
             vec![]
         }
         Action::Identity => {
@@ -390,7 +390,7 @@ fn on_overlay_mouse(model: &mut Model, kind: MouseEventKind) -> Vec<Effect> {
 }
 
 /// Takes in a result, unless it answers an older question or is about another image.
-fn on_outcome(model: &mut Model, outcome: Outcome) -> Vec<Effect> {
+fn on_outcome(model: &mut Model, outcome: JobOutcome) -> Vec<Effect> {
     if let Some((source, generation)) = outcome.answers() {
         let current =
             generation == model.viewer.generation && model.viewer.source.as_ref() == Some(source);
@@ -400,17 +400,19 @@ fn on_outcome(model: &mut Model, outcome: Outcome) -> Vec<Effect> {
     }
     match outcome {
         // Two presses load two models, and the first one's news is old.
-        Outcome::Model(Ok(card)) if !model.choices.is_current(&card) => {}
-        Outcome::Model(Ok(card)) => {
-            model.worklist.set_terms(Terms::new(&card, &model.assumed));
-            model.engine = Engine::Ready(card);
+        JobOutcome::Model(Ok(card)) if !model.choices.is_current(&card) => {}
+        JobOutcome::Model(Ok(card)) => {
+            model
+                .worklist
+                .set_terms(FilterTerms::new(&card, &model.assumed));
+            model.engine = ClassifierState::Ready(card);
             return session::check(model);
         }
-        Outcome::Model(Err(reason)) => {
-            model.engine = Engine::Failed(reason);
+        JobOutcome::Model(Err(reason)) => {
+            model.engine = ClassifierState::Failed(reason);
             model.viewer.classifying = None;
         }
-        Outcome::Opened {
+        JobOutcome::Opened {
             source,
             result: Ok(facts),
             stamp,
@@ -426,11 +428,11 @@ fn on_outcome(model: &mut Model, outcome: Outcome) -> Vec<Effect> {
             model.viewer.facts = Some(*facts);
             model.viewer.opening = None;
             let is_asked = !model.is_answered() || model.viewer.map_asked;
-            if is_asked && !matches!(model.engine, Engine::Failed(_)) {
+            if is_asked && !matches!(model.engine, ClassifierState::Failed(_)) {
                 model.viewer.classifying = Some(Instant::now());
             }
         }
-        Outcome::Opened {
+        JobOutcome::Opened {
             source,
             result: Err(reason),
             ..
@@ -438,7 +440,7 @@ fn on_outcome(model: &mut Model, outcome: Outcome) -> Vec<Effect> {
             model.viewer.opening = None;
             model.worklist.record(&source, reason.into());
         }
-        Outcome::Background {
+        JobOutcome::Background {
             errand,
             result,
             origin,
@@ -446,18 +448,18 @@ fn on_outcome(model: &mut Model, outcome: Outcome) -> Vec<Effect> {
         } => {
             return background::on_read(model, &errand, result, origin, stamp);
         }
-        Outcome::Forgetful(reason) => {
+        JobOutcome::CacheDisabled(reason) => {
             model.notice = Some(format!("scores are not kept: {reason}"));
             model.background.forgetful = Some(reason);
         }
         // A view older than the newest is better than none: the newest follows it.
-        Outcome::Shown { source, shown, .. } => {
+        JobOutcome::Shown { source, shown, .. } => {
             let opened = model.content_of(&source);
             if opened.is_none_or(|content| content == shown.content) {
                 model.viewer.shown = Some(shown);
             }
         }
-        Outcome::Classified { source, result, .. } => {
+        JobOutcome::Classified { source, result, .. } => {
             let opened = model.content_of(&source);
             let is_other =
                 |said: &Prediction| opened.is_some_and(|content| content != said.content);
@@ -466,7 +468,7 @@ fn on_outcome(model: &mut Model, outcome: Outcome) -> Vec<Effect> {
             }
             model.viewer.classifying = None;
             let state = match result {
-                Ok(prediction) => State::Read(prediction),
+                Ok(prediction) => EntryState::Read(prediction),
                 Err(reason) => reason.into(),
             };
             model.worklist.record(&source, state);

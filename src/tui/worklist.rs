@@ -19,14 +19,14 @@ use std::sync::Arc;
 
 pub use disk::{Disk, Rescanned};
 use elsewhere::Elsewhere;
-pub use filter::{Completion, FilterError, Terms, rewritten};
-use filter::{Filter, below_root, complete};
-pub use held::Held;
+pub use filter::{Completion, FilterError, FilterTerms, rewritten};
+use filter::{WorklistFilter, below_root, complete};
+pub use held::HeldOpinion;
 pub use left_out::LeftOut;
 use patients::Patients;
 pub use patients::{Change, Sharing};
 pub use sort::{Sort, nearest};
-pub use tally::Tally;
+pub use tally::WorklistCounts;
 use times::Times;
 pub use times::Undated;
 
@@ -36,11 +36,11 @@ use crate::worker::FileStamp;
 
 /// One file. 100,000 of them must fit: what is known of it is behind a pointer.
 #[derive(Debug)]
-pub struct Entry {
+pub struct WorklistEntry {
     pub path: Arc<Path>,
-    pub state: State,
+    pub state: EntryState,
     /// What the reader holds of it; `None` if they have said nothing.
-    pub held: Option<Box<Held>>,
+    pub held: Option<Box<HeldOpinion>>,
     /// Which image lies there, once it has been read.
     pub content: Option<ContentId>,
     /// Of the file just before that.
@@ -49,7 +49,7 @@ pub struct Entry {
 }
 
 #[derive(Debug)]
-pub enum State {
+pub enum EntryState {
     /// Not looked at yet.
     Unread,
     Read(Box<Prediction>),
@@ -59,25 +59,25 @@ pub enum State {
     Failed(Box<str>),
 }
 
-impl From<Failure> for State {
+impl From<Failure> for EntryState {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::NoPicture(kind) => State::NoPicture(kind.into()),
-            Failure::Failed(reason) => State::Failed(reason.into()),
+            Failure::NoPicture(kind) => EntryState::NoPicture(kind.into()),
+            Failure::Failed(reason) => EntryState::Failed(reason.into()),
         }
     }
 }
 
-impl Entry {
+impl WorklistEntry {
     pub fn prediction(&self) -> Option<&Prediction> {
         match &self.state {
-            State::Read(prediction) => Some(prediction),
+            EntryState::Read(prediction) => Some(prediction),
             _ => None,
         }
     }
 
     pub fn is_unread(&self) -> bool {
-        matches!(self.state, State::Unread)
+        matches!(self.state, EntryState::Unread)
     }
 
     /// Its file name, safe for a terminal.
@@ -95,16 +95,16 @@ impl Entry {
     /// The word that a filter matches beside the path.
     fn state_word(&self) -> &'static str {
         match &self.state {
-            State::Unread => "unread",
-            State::NoPicture(_) => "skipped",
-            State::Failed(_) => "error",
-            State::Read(prediction) => prediction.input.word(),
+            EntryState::Unread => "unread",
+            EntryState::NoPicture(_) => "skipped",
+            EntryState::Failed(_) => "error",
+            EntryState::Read(prediction) => prediction.input.word(),
         }
     }
 }
 
 /// A filter and the image that was selected under it.
-pub struct Place {
+pub struct FilterPosition {
     filter: String,
     selected: Option<u32>,
 }
@@ -112,18 +112,18 @@ pub struct Place {
 #[derive(Default)]
 pub struct Worklist {
     /// As found; an index into it names an image for good.
-    entries: Vec<Entry>,
+    entries: Vec<WorklistEntry>,
     /// Rows: indices of those that the filter lets through, sorted.
     rows: Vec<u32>,
     cursor: usize,
     sort: Sort,
     reversed: bool,
-    filter: Filter,
+    filter: WorklistFilter,
     /// Of the model in use; `None` while none is there.
-    terms: Option<Terms>,
+    terms: Option<FilterTerms>,
     scanned: bool,
     /// What the model in use said of all of them.
-    tally: Tally,
+    tally: WorklistCounts,
     /// How many have a verdict.
     reviewed: usize,
     /// Folders and links that could not be followed.
@@ -146,14 +146,15 @@ pub struct Worklist {
 impl Worklist {
     pub fn add(&mut self, paths: impl IntoIterator<Item = Arc<Path>>) {
         let first = self.entries.len();
-        self.entries.extend(paths.into_iter().map(|path| Entry {
-            path,
-            state: State::Unread,
-            held: None,
-            content: None,
-            stamp: None,
-            disk: Disk::default(),
-        }));
+        self.entries
+            .extend(paths.into_iter().map(|path| WorklistEntry {
+                path,
+                state: EntryState::Unread,
+                held: None,
+                content: None,
+                stamp: None,
+                disk: Disk::default(),
+            }));
         let new = (first..self.entries.len()).map(|i| i as u32);
         // What nothing is known of yet comes last in an order by answers.
         if self.sort.asks_of_answers() || (self.sort == Sort::Name && !self.reversed) {
@@ -174,15 +175,15 @@ impl Worklist {
     }
 
     /// What [`Worklist::restore`] needs to come back here.
-    pub fn place(&self) -> Place {
-        Place {
+    pub fn place(&self) -> FilterPosition {
+        FilterPosition {
             filter: self.filter.text().to_owned(),
             selected: self.rows.get(self.cursor).copied(),
         }
     }
 
     /// Filter and selection as they were.
-    pub fn restore(&mut self, place: Place) {
+    pub fn restore(&mut self, place: FilterPosition) {
         self.filter = self.filter_of(place.filter);
         self.arrange();
         let row = place
@@ -226,7 +227,7 @@ impl Worklist {
         self.tally.read
     }
 
-    pub fn tally(&self) -> Tally {
+    pub fn tally(&self) -> WorklistCounts {
         self.tally
     }
 
@@ -246,11 +247,11 @@ impl Worklist {
         self.filter.text()
     }
 
-    pub fn row(&self, row: usize) -> Option<&Entry> {
+    pub fn row(&self, row: usize) -> Option<&WorklistEntry> {
         self.rows.get(row).map(|i| &self.entries[*i as usize])
     }
 
-    pub fn selected(&self) -> Option<&Entry> {
+    pub fn selected(&self) -> Option<&WorklistEntry> {
         self.row(self.cursor)
     }
 
@@ -272,18 +273,18 @@ impl Worklist {
 
     /// Records what became of an image. Rows stay where they are until the list is sorted again: one
     /// that moved as it was read would take the reader's place with it.
-    pub fn record(&mut self, path: &Path, state: State) {
+    pub fn record(&mut self, path: &Path, state: EntryState) {
         let Some(index) = self.index_of(path) else {
             return;
         };
-        if let State::Read(said) = &state {
+        if let EntryState::Read(said) = &state {
             let stamp = self.entries[index].stamp;
             self.identify_at(index, said.content, stamp);
         }
         self.set_state(index, state);
     }
 
-    fn set_state(&mut self, index: usize, state: State) {
+    fn set_state(&mut self, index: usize, state: EntryState) {
         self.tally.remove(&self.entries[index].state);
         self.tally.add(&state);
         self.entries[index].state = state;
@@ -315,12 +316,12 @@ impl Worklist {
     }
 
     /// What the model in use can be asked for. Rows stay where they are.
-    pub fn set_terms(&mut self, terms: Terms) {
+    pub fn set_terms(&mut self, terms: FilterTerms) {
         if self.terms.as_ref() == Some(&terms) {
             return;
         }
         let text = self.filter.text().to_owned();
-        self.filter = Filter::new(text, Some(&terms));
+        self.filter = WorklistFilter::new(text, Some(&terms));
         self.terms = Some(terms);
         let is_by_score = matches!(self.sort, Sort::Score(_));
         self.stale |= is_by_score || self.filter.asks_of_answers();
@@ -332,8 +333,8 @@ impl Worklist {
         filter.error().map_or(Ok(()), |error| Err(error.clone()))
     }
 
-    fn filter_of(&self, text: String) -> Filter {
-        let filter = Filter::new(text, self.terms.as_ref());
+    fn filter_of(&self, text: String) -> WorklistFilter {
+        let filter = WorklistFilter::new(text, self.terms.as_ref());
         match self.blinded {
             true => filter.blinded(),
             false => filter,

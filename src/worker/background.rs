@@ -15,15 +15,15 @@ use std::time::{Duration, Instant};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use super::backroom::{Answer, Backroom, Errand, Next};
 use super::classifier::classify;
-use super::{Outcome, Report};
+use super::idle_queue::{BackgroundJob, IdleQueue, NewPrediction, Next};
+use super::{JobOutcome, OutcomeSink};
 use crate::domain::{ContentId, Failure, ImageIdentity, ModelCard, Origin, Prediction, Radiograph};
 use crate::imaging::{Decoder, FileStamp};
 use crate::inference::{Classify, alone};
 
 /// What models said of images, whenever and under whatever name. Without heat maps.
-pub trait Memory: Send {
+pub trait PredictionCache: Send {
     /// What the model of this card said of that image. `None` also if it cannot be read.
     fn recall(&mut self, image: ContentId, card: &ModelCard) -> Option<Recalled>;
 
@@ -47,20 +47,20 @@ pub struct Recalled {
 }
 
 /// Opens a memory, on a background thread. The error is a few words for people.
-pub type OpenMemory = Box<dyn FnOnce() -> Result<Box<dyn Memory>, String> + Send>;
+pub type OpenMemory = Box<dyn FnOnce() -> Result<Box<dyn PredictionCache>, String> + Send>;
 
 /// A memory for the threads that write it and another that looks something up.
 #[derive(Clone, Default)]
-pub struct Recollection {
-    memory: Arc<Mutex<Option<Box<dyn Memory>>>>,
+pub struct CachedPrediction {
+    memory: Arc<Mutex<Option<Box<dyn PredictionCache>>>>,
     closed: Arc<AtomicBool>,
 }
 
 /// How long the end waits for what is being kept.
 const CLOSING: Duration = Duration::from_secs(2);
 
-impl Recollection {
-    fn open(&self, memory: Box<dyn Memory>) {
+impl CachedPrediction {
+    fn open(&self, memory: Box<dyn PredictionCache>) {
         let mut held = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         if !self.closed.load(Ordering::SeqCst) {
             *held = Some(memory);
@@ -102,7 +102,7 @@ impl Recollection {
     }
 
     /// Forgets nothing that is kept; but after one failure no more is kept.
-    fn keep(&self, answer: &Answer) -> Result<(), String> {
+    fn keep(&self, answer: &NewPrediction) -> Result<(), String> {
         let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         let (origin, card) = (&answer.origin, answer.model.card());
         match memory.as_mut() {
@@ -120,17 +120,21 @@ impl Recollection {
 }
 
 /// What the threads share.
-pub struct Background {
-    backroom: Arc<Backroom>,
-    recollection: Recollection,
-    report: Report,
+pub struct BackgroundScoring {
+    backroom: Arc<IdleQueue>,
+    recollection: CachedPrediction,
+    report: OutcomeSink,
     /// Whether what is said is kept: not after a failure.
     keeps: AtomicBool,
 }
 
-impl Background {
-    pub fn new(backroom: Arc<Backroom>, recollection: Recollection, report: Report) -> Self {
-        Background {
+impl BackgroundScoring {
+    pub fn new(
+        backroom: Arc<IdleQueue>,
+        recollection: CachedPrediction,
+        report: OutcomeSink,
+    ) -> Self {
+        BackgroundScoring {
             backroom,
             recollection,
             report,
@@ -173,7 +177,7 @@ impl Background {
                 self.recollection.open(memory);
                 self.keeps.store(true, Ordering::Relaxed);
             }
-            Some(Err(reason)) => (self.report)(Outcome::Forgetful(reason)),
+            Some(Err(reason)) => (self.report)(JobOutcome::CacheDisabled(reason)),
             None => {}
         }
     }
@@ -181,7 +185,7 @@ impl Background {
     /// What is said of an image; `None` if its model is no longer in use, or everything ends.
     fn answer(
         &self,
-        errand: &Errand,
+        errand: &BackgroundJob,
         decoder: &Decoder,
         pool: Option<&ThreadPool>,
     ) -> Option<Answered> {
@@ -223,7 +227,7 @@ impl Background {
             }
         };
         if let Ok(said) = &result {
-            let answer = Answer {
+            let answer = NewPrediction {
                 image: identity(path, &radiograph),
                 origin: Origin::of(&radiograph),
                 said: said.clone(),
@@ -247,19 +251,19 @@ impl Background {
         self.recollection.recall(image.ok()?, card)
     }
 
-    fn keep(&self, answer: &Answer) {
+    fn keep(&self, answer: &NewPrediction) {
         if !self.keeps.load(Ordering::Relaxed) {
             return;
         }
         if let Err(reason) = self.recollection.keep(answer)
             && self.keeps.swap(false, Ordering::Relaxed)
         {
-            (self.report)(Outcome::Forgetful(reason));
+            (self.report)(JobOutcome::CacheDisabled(reason));
         }
     }
 }
 
-fn outcome(errand: Errand, answered: Option<Answered>) -> Outcome {
+fn outcome(errand: BackgroundJob, answered: Option<Answered>) -> JobOutcome {
     let (result, origin, stamp) = match answered {
         Some(Answered {
             result,
@@ -268,7 +272,7 @@ fn outcome(errand: Errand, answered: Option<Answered>) -> Outcome {
         }) => (Some(result.map(Box::new)), origin.map(Box::new), stamp),
         None => (None, None, None),
     };
-    Outcome::Background {
+    JobOutcome::Background {
         errand,
         result,
         origin,
@@ -333,9 +337,9 @@ mod tests {
     use super::*;
 
     /// Says when it is gone.
-    struct Double(Arc<AtomicBool>);
+    struct FakeCache(Arc<AtomicBool>);
 
-    impl Memory for Double {
+    impl PredictionCache for FakeCache {
         fn recall(&mut self, _: ContentId, _: &ModelCard) -> Option<Recalled> {
             None
         }
@@ -351,7 +355,7 @@ mod tests {
         }
     }
 
-    impl Drop for Double {
+    impl Drop for FakeCache {
         fn drop(&mut self) {
             self.0.store(true, Ordering::SeqCst);
         }
@@ -362,13 +366,13 @@ mod tests {
     fn a_closed_memory_is_gone_though_a_thread_holds_it_and_none_comes_after() {
         for opens_late in [false, true] {
             let gone = Arc::new(AtomicBool::new(false));
-            let recollection = Recollection::default();
+            let recollection = CachedPrediction::default();
             let of_thread = recollection.clone();
             if opens_late {
                 recollection.close();
-                of_thread.open(Box::new(Double(gone.clone())));
+                of_thread.open(Box::new(FakeCache(gone.clone())));
             } else {
-                of_thread.open(Box::new(Double(gone.clone())));
+                of_thread.open(Box::new(FakeCache(gone.clone())));
                 recollection.close();
             }
             assert!(gone.load(Ordering::SeqCst) && !of_thread.is_open());

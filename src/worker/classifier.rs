@@ -4,22 +4,22 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::background::{Recollection, identity};
-use super::backroom::{Answer, Backroom};
-use super::desk::{Desk, Task};
-use super::models::{Loaded, Models, Switch};
-use super::{Generation, Outcome, Report};
+use super::background::{CachedPrediction, identity};
+use super::idle_queue::{IdleQueue, NewPrediction};
+use super::latest_slot::{LatestSlot, SlotTask};
+use super::models::{LoadedModel, ModelSet, Switch};
+use super::{Generation, JobOutcome, OutcomeSink};
 use crate::domain::{Failure, Origin, Prediction, Radiograph};
 use crate::inference::Classify;
 
 /// A model to use, and mostly an image for it.
-pub struct Work {
+pub struct ClassifierRequest {
     pub model: usize,
-    pub case: Option<Case>,
+    pub case: Option<DecodedImage>,
 }
 
 /// A decoded image on its way to the classifier.
-pub struct Case {
+pub struct DecodedImage {
     pub source: Arc<Path>,
     pub generation: Generation,
     pub radiograph: Arc<Radiograph>,
@@ -28,18 +28,18 @@ pub struct Case {
 }
 
 /// The thread that owns the classifiers.
-pub struct Clerk {
-    pub desk: Arc<Desk<Work>>,
-    pub backroom: Arc<Backroom>,
-    pub recollection: Recollection,
-    pub report: Report,
+pub struct ClassifierThread {
+    pub desk: Arc<LatestSlot<ClassifierRequest>>,
+    pub backroom: Arc<IdleQueue>,
+    pub recollection: CachedPrediction,
+    pub report: OutcomeSink,
 }
 
-impl Clerk {
-    pub fn run(self, models: Models) {
-        let mut loaded = Loaded::new(models);
+impl ClassifierThread {
+    pub fn run(self, models: ModelSet) {
+        let mut loaded = LoadedModel::new(models);
         // The first one is loaded before anybody asks.
-        let mut work = Work {
+        let mut work = ClassifierRequest {
             model: 0,
             case: None,
         };
@@ -52,33 +52,33 @@ impl Clerk {
                 self.classify_one(&classifier, case);
             }
             match self.desk.take() {
-                Some(Task::Select(next) | Task::Redraw(next)) => work = next,
+                Some(SlotTask::Select(next) | SlotTask::Redraw(next)) => work = next,
                 None => return,
             }
         }
     }
 
-    fn switch(&self, loaded: &mut Loaded, model: usize) -> Option<Arc<dyn Classify>> {
+    fn switch(&self, loaded: &mut LoadedModel, model: usize) -> Option<Arc<dyn Classify>> {
         match loaded.use_model(model) {
             Switch::Same(classifier) => Some(classifier),
             Switch::New(classifier) => {
                 // Before the news: whoever hears it may send an errand at once.
                 self.backroom.use_model(Some((model, classifier.clone())));
                 let card = Box::new(classifier.card().clone());
-                (self.report)(Outcome::Model(Ok(card)));
+                (self.report)(JobOutcome::Model(Ok(card)));
                 Some(classifier)
             }
             Switch::Failed(reason) => {
                 self.backroom.use_model(None);
                 if let Some(reason) = reason {
-                    (self.report)(Outcome::Model(Err(reason)));
+                    (self.report)(JobOutcome::Model(Err(reason)));
                 }
                 None
             }
         }
     }
 
-    fn classify_one(&self, classifier: &Arc<dyn Classify>, case: &Case) {
+    fn classify_one(&self, classifier: &Arc<dyn Classify>, case: &DecodedImage) {
         // Loading a model may have taken long.
         if self.desk.is_stale(case.generation) {
             return;
@@ -89,7 +89,7 @@ impl Clerk {
         let is_new = known.is_none();
         let result = known.map_or_else(|| classify(&**classifier, &case.radiograph), Ok);
         let answer = match &result {
-            Ok(said) if is_new => Some(Answer {
+            Ok(said) if is_new => Some(NewPrediction {
                 image: identity(&case.source, &case.radiograph),
                 origin: Origin::of(&case.radiograph),
                 said: Prediction {
@@ -101,7 +101,7 @@ impl Clerk {
             _ => None,
         };
         if !self.desk.is_stale(case.generation) {
-            (self.report)(Outcome::Classified {
+            (self.report)(JobOutcome::Classified {
                 source: case.source.clone(),
                 generation: case.generation,
                 result: result.map(Box::new),

@@ -13,31 +13,31 @@ pub const KEPT_BYTES: u64 = 512 << 20;
 pub type Load = Box<dyn Fn() -> Result<Box<dyn Classify>, InferenceError> + Send>;
 
 /// One that can be chosen.
-pub struct Source {
+pub struct ModelSource {
     /// About what it takes while it is loaded.
     pub bytes: u64,
     pub load: Load,
 }
 
 /// All of them; the first is the one that is used at the start.
-pub struct Models {
-    pub sources: Vec<Source>,
+pub struct ModelSet {
+    pub sources: Vec<ModelSource>,
     /// See [`KEPT_BYTES`]. The one in use is kept whatever it takes.
     pub kept_bytes: u64,
 }
 
-impl From<Load> for Models {
+impl From<Load> for ModelSet {
     fn from(load: Load) -> Self {
-        Models {
-            sources: vec![Source { bytes: 0, load }],
+        ModelSet {
+            sources: vec![ModelSource { bytes: 0, load }],
             kept_bytes: KEPT_BYTES,
         }
     }
 }
 
 /// What is loaded, on the thread that classifies.
-pub struct Loaded {
-    models: Models,
+pub struct LoadedModel {
+    models: ModelSet,
     /// Most recently used last.
     kept: Vec<(usize, Arc<dyn Classify>)>,
     /// The one that could not be loaded last; not tried again for every image.
@@ -54,9 +54,9 @@ pub enum Switch {
     Failed(Option<String>),
 }
 
-impl Loaded {
-    pub fn new(models: Models) -> Self {
-        Loaded {
+impl LoadedModel {
+    pub fn new(models: ModelSet) -> Self {
+        LoadedModel {
             models,
             kept: Vec::new(),
             failed: None,
@@ -139,7 +139,7 @@ mod tests {
 
     /// Models of 10 bytes each, of which `fit` are kept, and how often one was loaded; model 3 is
     /// broken.
-    fn loaded(fit: u64) -> (Loaded, Arc<AtomicUsize>) {
+    fn loaded(fit: u64) -> (LoadedModel, Arc<AtomicUsize>) {
         let count = Arc::new(AtomicUsize::new(0));
         let source = |index: usize| {
             let count = count.clone();
@@ -154,13 +154,13 @@ mod tests {
                 };
                 Ok(Box::new(Named(card)) as Box<dyn Classify>)
             });
-            Source { bytes: 10, load }
+            ModelSource { bytes: 10, load }
         };
-        let models = Models {
+        let models = ModelSet {
             sources: (0..4).map(source).collect(),
             kept_bytes: 10 * fit,
         };
-        (Loaded::new(models), count)
+        (LoadedModel::new(models), count)
     }
 
     fn name(switch: Switch) -> String {

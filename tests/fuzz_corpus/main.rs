@@ -13,7 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use cxr::fuzzing::{TARGETS, Target};
+use cxr::fuzzing::{FuzzTarget, TARGETS};
 
 /// For one input of a few kB, on a busy machine, unoptimised.
 const SOON: Duration = Duration::from_secs(20);
@@ -52,7 +52,7 @@ fn mutants(file: &[u8]) -> Vec<Vec<u8>> {
         .collect()
 }
 
-fn fault(target: Target, input: &[u8]) -> Option<String> {
+fn fault(target: FuzzTarget, input: &[u8]) -> Option<String> {
     let begun = Instant::now();
     let ended = catch_unwind(AssertUnwindSafe(|| target(input)));
     let took = begun.elapsed();

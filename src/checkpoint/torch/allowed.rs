@@ -1,7 +1,7 @@
 //! What a pickle may name. Nothing that it names is run here; but a file that would run something
 //! in Python is not one to trust, so it is refused by name.
 
-use crate::checkpoint::Fault;
+use crate::checkpoint::CheckpointFault;
 
 /// Functions and classes that models call with arguments: module, and name (empty for any).
 const CALLED: [(&str, &str); 24] = [
@@ -101,7 +101,7 @@ const REACHING_TORCH: [&str; 6] = [
 
 /// # Errors
 /// [`Fault::Runs`], if no model needs to name it.
-pub fn check_named(module: &str, name: &str) -> Result<(), Fault> {
+pub fn check_named(module: &str, name: &str) -> Result<(), CheckpointFault> {
     let top = module.split('.').next().unwrap_or_default();
     let is_plain =
         is_called(module, name) || (top == "builtins" || top == "__builtin__") && is_type(name);
@@ -109,17 +109,17 @@ pub fn check_named(module: &str, name: &str) -> Result<(), Fault> {
     // `getattr` of a module in disguise: a name with a dot walks into what it names.
     let reaches = reaches || REACHING_TORCH.contains(&module) || is_walk(module, name);
     match reaches && !is_plain {
-        true => Err(Fault::Runs(format!("{module}.{name}"))),
+        true => Err(CheckpointFault::Runs(format!("{module}.{name}"))),
         false => Ok(()),
     }
 }
 
 /// # Errors
 /// [`Fault::Runs`], if it is called and no model needs to call it.
-pub fn check_called(module: &str, name: &str) -> Result<(), Fault> {
+pub fn check_called(module: &str, name: &str) -> Result<(), CheckpointFault> {
     match is_called(module, name) {
         true => Ok(()),
-        false => Err(Fault::Runs(format!("{module}.{name}"))),
+        false => Err(CheckpointFault::Runs(format!("{module}.{name}"))),
     }
 }
 

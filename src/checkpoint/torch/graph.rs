@@ -3,7 +3,7 @@
 
 /// Names a node. Nodes name each other, so a pickle may be a circle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Id(u32);
+pub struct NodeId(u32);
 
 #[derive(Debug)]
 pub enum Node {
@@ -13,27 +13,27 @@ pub enum Node {
     Text(String),
     Bytes(Vec<u8>),
     /// Lists and sets too.
-    Sequence(Vec<Id>),
-    Dict(Vec<(Id, Id)>),
+    Sequence(Vec<NodeId>),
+    Dict(Vec<(NodeId, NodeId)>),
     /// A class or a function: module and name.
     Global(String, String),
     /// What a class or function would make.
-    Made(Made),
+    PythonObject(Made),
     /// `persistent_load` of this.
-    Persistent(Id),
+    Persistent(NodeId),
 }
 
 /// An object that Python would have made.
 #[derive(Debug)]
 pub struct Made {
     /// The class or function.
-    pub of: Id,
+    pub of: NodeId,
     /// A tuple.
-    pub arguments: Id,
+    pub arguments: NodeId,
     /// What it would be given with `__setstate__`, as often as it would.
-    pub states: Vec<Id>,
+    pub states: Vec<NodeId>,
     /// What would be put in as in a dict.
-    pub items: Vec<(Id, Id)>,
+    pub items: Vec<(NodeId, NodeId)>,
 }
 
 /// All nodes of one pickle.
@@ -41,9 +41,9 @@ pub struct Made {
 pub struct Graph(Vec<Node>);
 
 impl Graph {
-    pub fn add(&mut self, node: Node) -> Id {
+    pub fn add(&mut self, node: Node) -> NodeId {
         self.0.push(node);
-        Id((self.0.len() - 1) as u32)
+        NodeId((self.0.len() - 1) as u32)
     }
 
     pub fn len(&self) -> usize {
@@ -54,15 +54,15 @@ impl Graph {
         self.0.iter()
     }
 
-    pub fn get(&self, id: Id) -> &Node {
+    pub fn get(&self, id: NodeId) -> &Node {
         &self.0[id.0 as usize]
     }
 
-    pub fn get_mut(&mut self, id: Id) -> &mut Node {
+    pub fn get_mut(&mut self, id: NodeId) -> &mut Node {
         &mut self.0[id.0 as usize]
     }
 
-    pub fn text(&self, id: Id) -> Option<&str> {
+    pub fn text(&self, id: NodeId) -> Option<&str> {
         match self.get(id) {
             Node::Text(text) => Some(text),
             // Python 2 wrote names as bytes.
@@ -72,22 +72,22 @@ impl Graph {
     }
 
     /// A number that can count or index something.
-    pub fn size(&self, id: Id) -> Option<usize> {
+    pub fn size(&self, id: NodeId) -> Option<usize> {
         match self.get(id) {
             Node::Int(number) => usize::try_from(*number).ok(),
             _ => None,
         }
     }
 
-    pub fn sizes(&self, id: Id) -> Option<Vec<usize>> {
+    pub fn sizes(&self, id: NodeId) -> Option<Vec<usize>> {
         self.sequence(id)?.iter().map(|id| self.size(*id)).collect()
     }
 
-    pub fn sequence(&self, id: Id) -> Option<&[Id]> {
+    pub fn sequence(&self, id: NodeId) -> Option<&[NodeId]> {
         match self.get(id) {
             Node::Sequence(items) => Some(items),
             // torch.Size((2, 3))
-            Node::Made(made) if self.is_named(made.of, "torch", "Size") => {
+            Node::PythonObject(made) if self.is_named(made.of, "torch", "Size") => {
                 match self.get(*self.arguments(made)?.first()?) {
                     Node::Sequence(items) => Some(items),
                     _ => None,
@@ -97,7 +97,7 @@ impl Graph {
         }
     }
 
-    pub fn arguments(&self, made: &Made) -> Option<&[Id]> {
+    pub fn arguments(&self, made: &Made) -> Option<&[NodeId]> {
         match self.get(made.arguments) {
             Node::Sequence(items) => Some(items),
             _ => None,
@@ -105,21 +105,21 @@ impl Graph {
     }
 
     /// Keys and values of a dict, or of an object that is one (`OrderedDict`).
-    pub fn entries(&self, id: Id) -> Option<&[(Id, Id)]> {
+    pub fn entries(&self, id: NodeId) -> Option<&[(NodeId, NodeId)]> {
         match self.get(id) {
             Node::Dict(entries) => Some(entries),
-            Node::Made(made) if self.is_dict(made.of) => Some(&made.items),
+            Node::PythonObject(made) if self.is_dict(made.of) => Some(&made.items),
             _ => None,
         }
     }
 
-    fn is_dict(&self, class: Id) -> bool {
+    fn is_dict(&self, class: NodeId) -> bool {
         matches!(self.get(class), Node::Global(module, name)
             if module == "collections" && (name == "OrderedDict" || name == "defaultdict"))
     }
 
     /// The value of a key; the last one, as in Python.
-    pub fn value(&self, id: Id, key: &str) -> Option<Id> {
+    pub fn value(&self, id: NodeId, key: &str) -> Option<NodeId> {
         let entries = self.entries(id)?.iter().rev();
         entries
             .clone()
@@ -128,8 +128,8 @@ impl Graph {
     }
 
     /// The attribute of an object that was given its `__dict__`.
-    pub fn attribute(&self, id: Id, name: &str) -> Option<Id> {
-        let Node::Made(made) = self.get(id) else {
+    pub fn attribute(&self, id: NodeId, name: &str) -> Option<NodeId> {
+        let Node::PythonObject(made) = self.get(id) else {
             return None;
         };
         made.states
@@ -138,12 +138,12 @@ impl Graph {
             .find_map(|state| self.value(*state, name))
     }
 
-    pub fn is_named(&self, id: Id, module: &str, name: &str) -> bool {
+    pub fn is_named(&self, id: NodeId, module: &str, name: &str) -> bool {
         matches!(self.get(id), Node::Global(m, n) if m == module && n == name)
     }
 
     /// Module and name of a class or function.
-    pub fn global(&self, id: Id) -> Option<(&str, &str)> {
+    pub fn global(&self, id: NodeId) -> Option<(&str, &str)> {
         match self.get(id) {
             Node::Global(module, name) => Some((module, name)),
             _ => None,

@@ -15,7 +15,7 @@ use self::pickle::Pickle;
 use self::tensors::{Storage, Storages, storage_of};
 use super::error::damaged;
 use super::values::Archive;
-use super::{Contents, Fault};
+use super::{CheckpointContents, CheckpointFault};
 
 /// `MAGIC_NUMBER` of `torch/serialization.py`, as `LONG1` writes it, and the end of that pickle.
 const MAGIC: [u8; 13] = [
@@ -37,26 +37,26 @@ pub fn is_tar(bytes: &[u8]) -> bool {
 }
 
 /// A zip file's tensors.
-pub fn read_zip(archive: &mut Archive<'_>) -> Result<Contents, Fault> {
+pub fn read_zip(archive: &mut Archive<'_>) -> Result<CheckpointContents, CheckpointFault> {
     let prefix = archive
         .names()
         .find_map(|name| name.strip_suffix("data.pkl"))
         .filter(|prefix| prefix.matches('/').count() == 1)
         .map(str::to_owned);
     let Some(prefix) = prefix else {
-        return Err(Fault::Unsupported(
+        return Err(CheckpointFault::Unsupported(
             "a zip file that is neither PyTorch's nor Keras'".to_owned(),
         ));
     };
     let code = format!("{prefix}code/");
     if archive.names().any(|name| name.starts_with(&code)) {
-        return Err(Fault::Unsupported(
+        return Err(CheckpointFault::Unsupported(
             "a TorchScript program: save the model's state_dict() instead".to_owned(),
         ));
     }
     let order = format!("{prefix}byteorder");
     if archive.find(&order) && archive.read(&order)? != b"little" {
-        return Err(Fault::Unsupported(
+        return Err(CheckpointFault::Unsupported(
             "a file of a big-endian machine".to_owned(),
         ));
     }
@@ -71,7 +71,7 @@ pub fn read_zip(archive: &mut Archive<'_>) -> Result<Contents, Fault> {
 }
 
 /// A pickle alone. Its tensors may have as many values together as it has bytes.
-pub fn read_pickle(bytes: &[u8]) -> Result<Contents, Fault> {
+pub fn read_pickle(bytes: &[u8]) -> Result<CheckpointContents, CheckpointFault> {
     let pickle = pickle::read(bytes)?;
     model::read(&pickle, &mut Zeros, bytes.len())
 }
@@ -80,7 +80,7 @@ pub fn read_pickle(bytes: &[u8]) -> Result<Contents, Fault> {
 struct Zeros;
 
 impl Storages for Zeros {
-    fn bytes(&mut self, _: &Storage) -> Result<&[u8], Fault> {
+    fn bytes(&mut self, _: &Storage) -> Result<&[u8], CheckpointFault> {
         Ok(&[0; 4096])
     }
 }
@@ -94,7 +94,7 @@ struct ZipStorages<'a, 'b> {
 }
 
 impl Storages for ZipStorages<'_, '_> {
-    fn bytes(&mut self, storage: &Storage) -> Result<&[u8], Fault> {
+    fn bytes(&mut self, storage: &Storage) -> Result<&[u8], CheckpointFault> {
         if self
             .last
             .as_ref()
@@ -108,9 +108,9 @@ impl Storages for ZipStorages<'_, '_> {
 }
 
 /// Magic number, protocol, machine, object, keys; then the storages in the order of the keys.
-pub fn read_legacy(bytes: &[u8]) -> Result<Contents, Fault> {
+pub fn read_legacy(bytes: &[u8]) -> Result<CheckpointContents, CheckpointFault> {
     let mut at = 0;
-    let mut next = || -> Result<Pickle, Fault> {
+    let mut next = || -> Result<Pickle, CheckpointFault> {
         let pickle = pickle::read(bytes.get(at..).unwrap_or_default())?;
         at += pickle.length;
         Ok(pickle)
@@ -118,13 +118,13 @@ pub fn read_legacy(bytes: &[u8]) -> Result<Contents, Fault> {
     let (_magic, protocol, machine) = (next()?, next()?, next()?);
     let (object, keys) = (next()?, next()?);
     if !matches!(protocol.graph.get(protocol.root), Node::Int(PROTOCOL)) {
-        return Err(Fault::Unsupported(
+        return Err(CheckpointFault::Unsupported(
             "another version of PyTorch's format".to_owned(),
         ));
     }
     let order = machine.graph.value(machine.root, "little_endian");
     if matches!(order.map(|id| machine.graph.get(id)), Some(Node::Int(0))) {
-        return Err(Fault::Unsupported(
+        return Err(CheckpointFault::Unsupported(
             "a file of a big-endian machine".to_owned(),
         ));
     }
@@ -138,7 +138,7 @@ fn places(
     mut at: usize,
     object: &Pickle,
     keys: &Pickle,
-) -> Result<HashMap<String, Range<usize>>, Fault> {
+) -> Result<HashMap<String, Range<usize>>, CheckpointFault> {
     let named: BTreeMap<String, Storage> = object
         .graph
         .nodes()
@@ -180,7 +180,7 @@ struct LegacyStorages<'a> {
 }
 
 impl Storages for LegacyStorages<'_> {
-    fn bytes(&mut self, storage: &Storage) -> Result<&[u8], Fault> {
+    fn bytes(&mut self, storage: &Storage) -> Result<&[u8], CheckpointFault> {
         match self.places.get(&storage.key) {
             Some(place) => Ok(&self.bytes[place.clone()]),
             None => damaged(format!("storage {} is absent", storage.key)),

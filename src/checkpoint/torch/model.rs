@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::graph::{Graph, Id, Node};
+use super::graph::{Graph, Node, NodeId};
 use super::pickle::Pickle;
-use super::tensors::{Reader, Storages, is_tensor};
+use super::tensors::{Storages, TensorReader, is_tensor};
 use crate::checkpoint::error::damaged;
 use crate::checkpoint::values::Element;
-use crate::checkpoint::{Contents, Fault, Form, StoredTensor};
+use crate::checkpoint::{CheckpointContents, CheckpointFault, CheckpointFormat, StoredTensor};
 
 /// Where training scripts put the model in what they save.
 const HOLDERS: [&str; 7] = [
@@ -32,21 +32,25 @@ const LONGEST_NAME: usize = 1024;
 const OP_THRESHS: &str = "op_threshs";
 
 /// Tensors of at most `most` values together.
-pub fn read(pickle: &Pickle, storages: &mut dyn Storages, most: usize) -> Result<Contents, Fault> {
+pub fn read(
+    pickle: &Pickle,
+    storages: &mut dyn Storages,
+    most: usize,
+) -> Result<CheckpointContents, CheckpointFault> {
     let graph = &pickle.graph;
-    let reader = Reader {
+    let reader = TensorReader {
         graph,
         storages,
         left: most,
     };
-    let mut walk = Walk {
+    let mut walk = GraphWalk {
         reader,
         tensors: BTreeMap::new(),
         modules: 0,
     };
     let (form, model) = model(graph, pickle.root)?;
     match form {
-        Form::TorchModule => walk.module(model, "", 0)?,
+        CheckpointFormat::TorchModule => walk.module(model, "", 0)?,
         _ => walk.entries(graph.entries(model).unwrap_or_default(), "")?,
     }
     let attribute = graph.attribute(model, OP_THRESHS);
@@ -55,7 +59,7 @@ pub fn read(pickle: &Pickle, storages: &mut dyn Storages, most: usize) -> Result
         Some(id) => numbers(graph, id),
         None => None,
     };
-    let mut contents = Contents::new(form, walk.tensors);
+    let mut contents = CheckpointContents::new(form, walk.tensors);
     contents.op_threshs = op_threshs(&mut contents.tensors).or(of_attribute);
     contents.pathologies = ["pathologies", "targets"]
         .iter()
@@ -66,22 +70,22 @@ pub fn read(pickle: &Pickle, storages: &mut dyn Storages, most: usize) -> Result
     }
 }
 
-fn is_module(graph: &Graph, id: Id) -> bool {
+fn is_module(graph: &Graph, id: NodeId) -> bool {
     ["_modules", "_parameters"]
         .iter()
         .any(|name| graph.attribute(id, name).is_some())
 }
 
 /// A module, or a dict of tensors.
-fn model(graph: &Graph, root: Id) -> Result<(Form, Id), Fault> {
+fn model(graph: &Graph, root: NodeId) -> Result<(CheckpointFormat, NodeId), CheckpointFault> {
     let mut id = root;
     for _ in 0..DEEPEST_HOLDER {
         if is_module(graph, id) {
-            return Ok((Form::TorchModule, id));
+            return Ok((CheckpointFormat::TorchModule, id));
         }
         let entries = graph.entries(id).unwrap_or_default();
         if entries.iter().any(|(_, value)| is_tensor(graph, *value)) {
-            return Ok((Form::TorchStateDict, id));
+            return Ok((CheckpointFormat::TorchStateDict, id));
         }
         match HOLDERS.iter().find_map(|name| graph.value(id, name)) {
             Some(inner) => id = inner,
@@ -91,15 +95,15 @@ fn model(graph: &Graph, root: Id) -> Result<(Form, Id), Fault> {
     damaged("it holds neither a module nor a dict of tensors")
 }
 
-struct Walk<'a> {
-    reader: Reader<'a>,
+struct GraphWalk<'a> {
+    reader: TensorReader<'a>,
     tensors: BTreeMap<String, StoredTensor>,
     modules: usize,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> GraphWalk<'a> {
     /// As `state_dict()` goes through a module and those in it.
-    fn module(&mut self, id: Id, prefix: &str, depth: usize) -> Result<(), Fault> {
+    fn module(&mut self, id: NodeId, prefix: &str, depth: usize) -> Result<(), CheckpointFault> {
         self.modules += 1;
         if depth > DEEPEST_MODULE || self.modules > MOST_MODULES {
             return damaged("its modules go round in a circle");
@@ -111,7 +115,7 @@ impl<'a> Walk<'a> {
             .unwrap_or_default();
         for kind in ["_parameters", "_buffers"] {
             let entries = self.attributes(id, kind);
-            let kept = |(name, _): &&(Id, Id)| {
+            let kept = |(name, _): &&(NodeId, NodeId)| {
                 graph
                     .text(*name)
                     .is_none_or(|name| !passing.contains(&name))
@@ -129,7 +133,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn attributes(&self, id: Id, name: &str) -> &'a [(Id, Id)] {
+    fn attributes(&self, id: NodeId, name: &str) -> &'a [(NodeId, NodeId)] {
         let graph = self.reader.graph;
         graph
             .attribute(id, name)
@@ -138,12 +142,18 @@ impl<'a> Walk<'a> {
     }
 
     /// What of a dict is a tensor.
-    fn entries(&mut self, entries: &[(Id, Id)], prefix: &str) -> Result<(), Fault> {
+    fn entries(
+        &mut self,
+        entries: &[(NodeId, NodeId)],
+        prefix: &str,
+    ) -> Result<(), CheckpointFault> {
         for (name, value) in entries {
             if is_tensor(self.reader.graph, *value) {
                 let name = self.named(*name, prefix)?;
                 let tensor = self.reader.tensor(*value).map_err(|fault| match fault {
-                    Fault::Damaged(words) => Fault::Damaged(format!("{name}: {words}")),
+                    CheckpointFault::Damaged(words) => {
+                        CheckpointFault::Damaged(format!("{name}: {words}"))
+                    }
                     other => other,
                 })?;
                 self.tensors.insert(name, tensor);
@@ -152,7 +162,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn named(&self, name: Id, prefix: &str) -> Result<String, Fault> {
+    fn named(&self, name: NodeId, prefix: &str) -> Result<String, CheckpointFault> {
         match self.reader.graph.text(name) {
             Some(name) if prefix.len() + name.len() <= LONGEST_NAME => {
                 Ok(format!("{prefix}{name}"))
@@ -163,9 +173,9 @@ impl<'a> Walk<'a> {
 }
 
 /// Names in a set: in the pickle a sequence, or an object made of one.
-fn passing(graph: &Graph, id: Id) -> Vec<&str> {
+fn passing(graph: &Graph, id: NodeId) -> Vec<&str> {
     let items = match graph.get(id) {
-        Node::Made(made) => graph
+        Node::PythonObject(made) => graph
             .arguments(made)
             .and_then(|arguments| graph.sequence(*arguments.first()?)),
         _ => graph.sequence(id),
@@ -188,9 +198,9 @@ fn known(values: Vec<f32>) -> Vec<Option<f32>> {
 }
 
 /// A list of numbers, or a numpy array of them.
-fn numbers(graph: &Graph, id: Id) -> Option<Vec<Option<f32>>> {
+fn numbers(graph: &Graph, id: NodeId) -> Option<Vec<Option<f32>>> {
     if let Some(items) = graph.sequence(id) {
-        let number = |id: &Id| match graph.get(*id) {
+        let number = |id: &NodeId| match graph.get(*id) {
             Node::Float(value) => Some(*value as f32),
             Node::Int(value) => Some(*value as f32),
             Node::None => Some(f32::NAN),
@@ -198,7 +208,7 @@ fn numbers(graph: &Graph, id: Id) -> Option<Vec<Option<f32>>> {
         };
         return items.iter().map(number).collect::<Option<_>>().map(known);
     }
-    let Node::Made(array) = graph.get(id) else {
+    let Node::PythonObject(array) = graph.get(id) else {
         return None;
     };
     let ("numpy.core.multiarray" | "numpy._core.multiarray", "_reconstruct") =
@@ -210,7 +220,7 @@ fn numbers(graph: &Graph, id: Id) -> Option<Vec<Option<f32>>> {
     let [_, _, dtype, _, bytes] = graph.sequence(*array.states.last()?)? else {
         return None;
     };
-    let Node::Made(dtype) = graph.get(*dtype) else {
+    let Node::PythonObject(dtype) = graph.get(*dtype) else {
         return None;
     };
     let element = match graph.text(*graph.arguments(dtype)?.first()?)? {
@@ -222,11 +232,11 @@ fn numbers(graph: &Graph, id: Id) -> Option<Vec<Option<f32>>> {
 }
 
 /// Bytes, also as `_codecs.encode(text, 'latin1')`, which is how protocol 2 writes them.
-fn octets(graph: &Graph, id: Id) -> Option<Vec<u8>> {
+fn octets(graph: &Graph, id: NodeId) -> Option<Vec<u8>> {
     match graph.get(id) {
         Node::Bytes(bytes) => Some(bytes.clone()),
         Node::Text(text) => Some(text.clone().into_bytes()),
-        Node::Made(made) if graph.is_named(made.of, "_codecs", "encode") => {
+        Node::PythonObject(made) if graph.is_named(made.of, "_codecs", "encode") => {
             let text = graph.text(*graph.arguments(made)?.first()?)?;
             text.chars().map(|c| u8::try_from(c as u32).ok()).collect()
         }
@@ -235,8 +245,8 @@ fn octets(graph: &Graph, id: Id) -> Option<Vec<u8>> {
 }
 
 /// A list of texts.
-fn words(graph: &Graph, id: Id) -> Option<Vec<String>> {
+fn words(graph: &Graph, id: NodeId) -> Option<Vec<String>> {
     let items = graph.sequence(id)?;
-    let word = |id: &Id| graph.text(*id).map(str::to_owned);
+    let word = |id: &NodeId| graph.text(*id).map(str::to_owned);
     items.iter().map(word).collect()
 }

@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 
 use super::allowed::{check_called, check_named};
-use super::graph::{Graph, Id, Made, Node};
-use crate::checkpoint::Fault;
+use super::graph::{Graph, Made, Node, NodeId};
+use crate::checkpoint::CheckpointFault;
 use crate::checkpoint::error::damaged;
 
 /// Nodes of one pickle: a ResNet-50 module takes about 20,000.
@@ -16,7 +16,7 @@ const MOST_HELD: usize = 1_000_000;
 /// One pickle.
 pub struct Pickle {
     pub graph: Graph,
-    pub root: Id,
+    pub root: NodeId,
     /// Bytes that it takes.
     pub length: usize,
 }
@@ -25,7 +25,7 @@ pub struct Pickle {
 ///
 /// # Errors
 /// If it is damaged, larger than any model's, or names what no model needs.
-pub fn read(bytes: &[u8]) -> Result<Pickle, Fault> {
+pub fn read(bytes: &[u8]) -> Result<Pickle, CheckpointFault> {
     let mut machine = Machine {
         bytes,
         at: 0,
@@ -44,7 +44,9 @@ pub fn read(bytes: &[u8]) -> Result<Pickle, Fault> {
         }
         let held = machine.stack.len() + machine.marks.len() + machine.memo.len();
         if machine.graph.len() > MOST_NODES || held > MOST_HELD {
-            return Err(Fault::Unsupported("its pickle is too large".to_owned()));
+            return Err(CheckpointFault::Unsupported(
+                "its pickle is too large".to_owned(),
+            ));
         }
     }
 }
@@ -53,15 +55,15 @@ struct Machine<'a> {
     bytes: &'a [u8],
     at: usize,
     graph: Graph,
-    stack: Vec<Id>,
+    stack: Vec<NodeId>,
     /// Lengths of the stack.
     marks: Vec<usize>,
-    memo: HashMap<u32, Id>,
+    memo: HashMap<u32, NodeId>,
 }
 
 impl Machine<'_> {
     /// One instruction; the result at the end.
-    fn step(&mut self) -> Result<Option<Id>, Fault> {
+    fn step(&mut self) -> Result<Option<NodeId>, CheckpointFault> {
         let [opcode] = self.take()?;
         match opcode {
             0x80 => self.take::<1>().map(|_| ())?,
@@ -97,13 +99,13 @@ impl Machine<'_> {
         Ok(None)
     }
 
-    fn take<const N: usize>(&mut self) -> Result<[u8; N], Fault> {
+    fn take<const N: usize>(&mut self) -> Result<[u8; N], CheckpointFault> {
         let mut taken = [0; N];
         taken.copy_from_slice(self.slice(N)?);
         Ok(taken)
     }
 
-    fn slice(&mut self, length: usize) -> Result<&[u8], Fault> {
+    fn slice(&mut self, length: usize) -> Result<&[u8], CheckpointFault> {
         let end = self.at.checked_add(length);
         let Some(slice) = end.and_then(|end| self.bytes.get(self.at..end)) else {
             return damaged("its pickle ends too early");
@@ -113,7 +115,7 @@ impl Machine<'_> {
     }
 
     /// Up to the end of the line, without it.
-    fn line(&mut self) -> Result<String, Fault> {
+    fn line(&mut self) -> Result<String, CheckpointFault> {
         let rest = &self.bytes[self.at..];
         let Some(length) = rest.iter().position(|byte| *byte == b'\n') else {
             return damaged("its pickle ends too early");
@@ -123,13 +125,14 @@ impl Machine<'_> {
         Ok(line)
     }
 
-    fn length(&mut self, bytes: usize) -> Result<usize, Fault> {
+    fn length(&mut self, bytes: usize) -> Result<usize, CheckpointFault> {
         let length = match bytes {
             1 => u64::from(self.take::<1>()?[0]),
             4 => u64::from(u32::from_le_bytes(self.take()?)),
             _ => u64::from_le_bytes(self.take()?),
         };
-        usize::try_from(length).map_err(|_| Fault::Damaged("its pickle ends too early".to_owned()))
+        usize::try_from(length)
+            .map_err(|_| CheckpointFault::Damaged("its pickle ends too early".to_owned()))
     }
 
     fn push(&mut self, node: Node) {
@@ -137,7 +140,7 @@ impl Machine<'_> {
         self.stack.push(id);
     }
 
-    fn pop(&mut self) -> Result<Id, Fault> {
+    fn pop(&mut self) -> Result<NodeId, CheckpointFault> {
         // What lies below a mark belongs to somebody else.
         let floor = self.marks.last().copied().unwrap_or(0);
         match self.stack.len() > floor {
@@ -146,21 +149,20 @@ impl Machine<'_> {
         }
     }
 
-    fn top(&self) -> Result<Id, Fault> {
-        self.stack
-            .last()
-            .copied()
-            .ok_or_else(|| Fault::Damaged("its pickle takes from an empty stack".to_owned()))
+    fn top(&self) -> Result<NodeId, CheckpointFault> {
+        self.stack.last().copied().ok_or_else(|| {
+            CheckpointFault::Damaged("its pickle takes from an empty stack".to_owned())
+        })
     }
 
-    fn pop_to_mark(&mut self) -> Result<Vec<Id>, Fault> {
+    fn pop_to_mark(&mut self) -> Result<Vec<NodeId>, CheckpointFault> {
         match self.marks.pop() {
             Some(mark) if mark <= self.stack.len() => Ok(self.stack.split_off(mark)),
             _ => damaged("its pickle has no mark where it needs one"),
         }
     }
 
-    fn drop_one(&mut self) -> Result<(), Fault> {
+    fn drop_one(&mut self) -> Result<(), CheckpointFault> {
         if self.marks.last() == Some(&self.stack.len()) {
             self.marks.pop();
             return Ok(());
@@ -168,13 +170,13 @@ impl Machine<'_> {
         self.pop().map(|_| ())
     }
 
-    fn duplicate(&mut self) -> Result<(), Fault> {
+    fn duplicate(&mut self) -> Result<(), CheckpointFault> {
         let top = self.top()?;
         self.stack.push(top);
         Ok(())
     }
 
-    fn number(&mut self, opcode: u8) -> Result<(), Fault> {
+    fn number(&mut self, opcode: u8) -> Result<(), CheckpointFault> {
         let node = match opcode {
             b'J' => Node::Int(i32::from_le_bytes(self.take()?).into()),
             b'K' => Node::Int(self.take::<1>()?[0].into()),
@@ -195,7 +197,7 @@ impl Machine<'_> {
         Ok(())
     }
 
-    fn text(&mut self, opcode: u8) -> Result<(), Fault> {
+    fn text(&mut self, opcode: u8) -> Result<(), CheckpointFault> {
         let bytes = match opcode {
             b'S' => self.line()?.trim().trim_matches(['\'', '"']).into(),
             b'V' => self.line()?.into_bytes(),
@@ -212,7 +214,7 @@ impl Machine<'_> {
         Ok(())
     }
 
-    fn raw(&mut self, opcode: u8) -> Result<(), Fault> {
+    fn raw(&mut self, opcode: u8) -> Result<(), CheckpointFault> {
         let bytes = match opcode {
             b'C' => self.counted(1)?,
             b'B' => self.counted(4)?,
@@ -222,18 +224,18 @@ impl Machine<'_> {
         Ok(())
     }
 
-    fn counted(&mut self, width: usize) -> Result<Vec<u8>, Fault> {
+    fn counted(&mut self, width: usize) -> Result<Vec<u8>, CheckpointFault> {
         let length = self.length(width)?;
         self.slice(length).map(<[u8]>::to_vec)
     }
 
-    fn gather(&mut self) -> Result<(), Fault> {
+    fn gather(&mut self) -> Result<(), CheckpointFault> {
         let items = self.pop_to_mark()?;
         self.push(Node::Sequence(items));
         Ok(())
     }
 
-    fn tuple(&mut self, length: usize) -> Result<(), Fault> {
+    fn tuple(&mut self, length: usize) -> Result<(), CheckpointFault> {
         let mut items = Vec::with_capacity(length);
         for _ in 0..length {
             items.push(self.pop()?);
@@ -243,23 +245,23 @@ impl Machine<'_> {
         Ok(())
     }
 
-    fn gather_dict(&mut self) -> Result<(), Fault> {
+    fn gather_dict(&mut self) -> Result<(), CheckpointFault> {
         let entries = pairs(&self.pop_to_mark()?)?;
         self.push(Node::Dict(entries));
         Ok(())
     }
 
-    fn append(&mut self) -> Result<(), Fault> {
+    fn append(&mut self) -> Result<(), CheckpointFault> {
         let item = self.pop()?;
         self.extend(vec![item])
     }
 
-    fn append_marked(&mut self) -> Result<(), Fault> {
+    fn append_marked(&mut self) -> Result<(), CheckpointFault> {
         let items = self.pop_to_mark()?;
         self.extend(items)
     }
 
-    fn extend(&mut self, items: Vec<Id>) -> Result<(), Fault> {
+    fn extend(&mut self, items: Vec<NodeId>) -> Result<(), CheckpointFault> {
         let list = self.top()?;
         // What is appended to an object is of no use here.
         if let Node::Sequence(list) = self.graph.get_mut(list) {
@@ -268,28 +270,28 @@ impl Machine<'_> {
         Ok(())
     }
 
-    fn set_item(&mut self) -> Result<(), Fault> {
+    fn set_item(&mut self) -> Result<(), CheckpointFault> {
         let value = self.pop()?;
         let key = self.pop()?;
         self.put_in(vec![(key, value)])
     }
 
-    fn set_items(&mut self) -> Result<(), Fault> {
+    fn set_items(&mut self) -> Result<(), CheckpointFault> {
         let entries = pairs(&self.pop_to_mark()?)?;
         self.put_in(entries)
     }
 
-    fn put_in(&mut self, new: Vec<(Id, Id)>) -> Result<(), Fault> {
+    fn put_in(&mut self, new: Vec<(NodeId, NodeId)>) -> Result<(), CheckpointFault> {
         let holder = self.top()?;
         match self.graph.get_mut(holder) {
             Node::Dict(entries) => entries.extend(new),
-            Node::Made(made) => made.items.extend(new),
+            Node::PythonObject(made) => made.items.extend(new),
             _ => return damaged("its pickle puts an item into what holds none"),
         }
         Ok(())
     }
 
-    fn global(&mut self, opcode: u8) -> Result<(), Fault> {
+    fn global(&mut self, opcode: u8) -> Result<(), CheckpointFault> {
         let (module, name) = if opcode == b'c' {
             (self.line()?, self.line()?)
         } else {
@@ -305,7 +307,7 @@ impl Machine<'_> {
         Ok(())
     }
 
-    fn make(&mut self, opcode: u8) -> Result<(), Fault> {
+    fn make(&mut self, opcode: u8) -> Result<(), CheckpointFault> {
         let (of, arguments) = match opcode {
             b'i' => {
                 let (module, name) = (self.line()?, self.line()?);
@@ -336,7 +338,7 @@ impl Machine<'_> {
         if opcode == b'R' {
             self.check_call(of)?;
         }
-        self.push(Node::Made(Made {
+        self.push(Node::PythonObject(Made {
             of,
             arguments,
             states: Vec::new(),
@@ -346,43 +348,41 @@ impl Machine<'_> {
     }
 
     /// `REDUCE` calls a function; the other ways only make an object of a class.
-    fn check_call(&self, of: Id) -> Result<(), Fault> {
+    fn check_call(&self, of: NodeId) -> Result<(), CheckpointFault> {
         match self.graph.global(of) {
             Some((module, name)) => check_called(module, name),
-            None => Err(Fault::Runs("what it made itself".to_owned())),
+            None => Err(CheckpointFault::Runs("what it made itself".to_owned())),
         }
     }
 
-    fn build(&mut self) -> Result<(), Fault> {
+    fn build(&mut self) -> Result<(), CheckpointFault> {
         let state = self.pop()?;
         let object = self.top()?;
-        if let Node::Made(made) = self.graph.get_mut(object) {
+        if let Node::PythonObject(made) = self.graph.get_mut(object) {
             made.states.push(state);
         }
         Ok(())
     }
 
-    fn key(&mut self, opcode: u8) -> Result<u32, Fault> {
+    fn key(&mut self, opcode: u8) -> Result<u32, CheckpointFault> {
         match opcode {
             b'q' | b'h' => Ok(self.take::<1>()?[0].into()),
             b'r' | b'j' => Ok(u32::from_le_bytes(self.take()?)),
             0x94 => Ok(self.memo.len() as u32),
-            _ => self
-                .line()?
-                .trim()
-                .parse()
-                .map_err(|_| Fault::Damaged("its pickle remembers under no number".to_owned())),
+            _ => self.line()?.trim().parse().map_err(|_| {
+                CheckpointFault::Damaged("its pickle remembers under no number".to_owned())
+            }),
         }
     }
 
-    fn remember(&mut self, opcode: u8) -> Result<(), Fault> {
+    fn remember(&mut self, opcode: u8) -> Result<(), CheckpointFault> {
         let key = self.key(opcode)?;
         let top = self.top()?;
         self.memo.insert(key, top);
         Ok(())
     }
 
-    fn recall(&mut self, opcode: u8) -> Result<(), Fault> {
+    fn recall(&mut self, opcode: u8) -> Result<(), CheckpointFault> {
         let key = self.key(opcode)?;
         let Some(id) = self.memo.get(&key) else {
             return damaged("its pickle recalls what it never remembered");
@@ -391,7 +391,7 @@ impl Machine<'_> {
         Ok(())
     }
 
-    fn persistent(&mut self, opcode: u8) -> Result<(), Fault> {
+    fn persistent(&mut self, opcode: u8) -> Result<(), CheckpointFault> {
         let id = match opcode {
             b'P' => {
                 let line = self.line()?;
@@ -404,7 +404,7 @@ impl Machine<'_> {
     }
 }
 
-fn pairs(items: &[Id]) -> Result<Vec<(Id, Id)>, Fault> {
+fn pairs(items: &[NodeId]) -> Result<Vec<(NodeId, NodeId)>, CheckpointFault> {
     let pairs = items.chunks_exact(2);
     if !pairs.remainder().is_empty() {
         return damaged("its pickle has a key without a value");

@@ -1,9 +1,9 @@
 //! Tensors as PyTorch pickles them: a storage, and a view of it.
 
-use super::graph::{Graph, Id, Made, Node};
+use super::graph::{Graph, Made, Node, NodeId};
 use crate::checkpoint::error::damaged;
 use crate::checkpoint::values::{Element, elements};
-use crate::checkpoint::{Fault, StoredTensor};
+use crate::checkpoint::{CheckpointFault, StoredTensor};
 
 /// A parameter is a tensor in a wrapper; nothing sane has more than two of them.
 const MOST_WRAPPERS: usize = 4;
@@ -11,7 +11,7 @@ const MOST_WRAPPERS: usize = 4;
 /// Where the bytes of storages are.
 pub trait Storages {
     /// All of one storage.
-    fn bytes(&mut self, storage: &Storage) -> Result<&[u8], Fault>;
+    fn bytes(&mut self, storage: &Storage) -> Result<&[u8], CheckpointFault>;
 }
 
 /// What a pickle says of a storage.
@@ -24,7 +24,7 @@ pub struct Storage {
 }
 
 /// `('storage', class, key, location, elements[, part])`; `None` for another persistent object.
-pub fn storage_of(graph: &Graph, id: Id) -> Result<Option<Storage>, Fault> {
+pub fn storage_of(graph: &Graph, id: NodeId) -> Result<Option<Storage>, CheckpointFault> {
     let Some([kind, class, key, _location, rest @ ..]) = graph.sequence(id) else {
         return Ok(None);
     };
@@ -50,7 +50,7 @@ pub fn storage_of(graph: &Graph, id: Id) -> Result<Option<Storage>, Fault> {
     }))
 }
 
-fn element(class: &str) -> Result<Element, Fault> {
+fn element(class: &str) -> Result<Element, CheckpointFault> {
     Ok(match class {
         "DoubleStorage" => Element::F64,
         "FloatStorage" => Element::F32,
@@ -61,18 +61,18 @@ fn element(class: &str) -> Result<Element, Fault> {
         "ShortStorage" => Element::I16,
         "CharStorage" => Element::I8,
         "ByteStorage" | "BoolStorage" => Element::U8,
-        other => return Err(Fault::Unsupported(format!("tensors of {other}"))),
+        other => return Err(CheckpointFault::Unsupported(format!("tensors of {other}"))),
     })
 }
 
 /// Whether a node is what makes a tensor.
-pub fn is_tensor(graph: &Graph, id: Id) -> bool {
+pub fn is_tensor(graph: &Graph, id: NodeId) -> bool {
     rebuilt(graph, id).is_some()
 }
 
 /// The function of `torch._utils` that would make this, and the object.
-fn rebuilt(graph: &Graph, id: Id) -> Option<(&str, &Made)> {
-    let Node::Made(made) = graph.get(id) else {
+fn rebuilt(graph: &Graph, id: NodeId) -> Option<(&str, &Made)> {
+    let Node::PythonObject(made) = graph.get(id) else {
         return None;
     };
     match graph.global(made.of)? {
@@ -83,15 +83,15 @@ fn rebuilt(graph: &Graph, id: Id) -> Option<(&str, &Made)> {
 
 /// Reads tensors as long as they are together no more values than the file has bytes, so that views
 /// of views cannot ask for more memory than somebody downloaded.
-pub struct Reader<'a> {
+pub struct TensorReader<'a> {
     pub graph: &'a Graph,
     pub storages: &'a mut dyn Storages,
     pub left: usize,
 }
 
-impl Reader<'_> {
+impl TensorReader<'_> {
     /// The tensor that a node makes; see [`is_tensor`].
-    pub fn tensor(&mut self, mut id: Id) -> Result<StoredTensor, Fault> {
+    pub fn tensor(&mut self, mut id: NodeId) -> Result<StoredTensor, CheckpointFault> {
         for _ in 0..MOST_WRAPPERS {
             let Some((name, made)) = rebuilt(self.graph, id) else {
                 return damaged("a parameter of what is no tensor");
@@ -107,7 +107,11 @@ impl Reader<'_> {
                 ) => {
                     return self.view(*storage, [*offset, *shape, *strides]);
                 }
-                _ => return Err(Fault::Unsupported(format!("tensors made by {name}"))),
+                _ => {
+                    return Err(CheckpointFault::Unsupported(format!(
+                        "tensors made by {name}"
+                    )));
+                }
             }
         }
         damaged("a parameter within a parameter")
@@ -115,9 +119,9 @@ impl Reader<'_> {
 
     fn view(
         &mut self,
-        storage: Id,
-        [offset, shape, strides]: [Id; 3],
-    ) -> Result<StoredTensor, Fault> {
+        storage: NodeId,
+        [offset, shape, strides]: [NodeId; 3],
+    ) -> Result<StoredTensor, CheckpointFault> {
         let graph = self.graph;
         let Node::Persistent(storage) = graph.get(storage) else {
             return damaged("a tensor without a storage");
@@ -141,7 +145,7 @@ impl Reader<'_> {
         let Some(bytes) = bytes else {
             return damaged("a view beyond its storage");
         };
-        let view = View {
+        let view = TensorView {
             offset,
             shape: &shape,
             strides: &strides,
@@ -166,13 +170,13 @@ fn part(bytes: &[u8], first: usize, length: usize, size: usize) -> Option<&[u8]>
 }
 
 /// Which elements of a storage a tensor is: element `i, j, …` is `offset + i·s₀ + j·s₁ + …`.
-struct View<'a> {
+struct TensorView<'a> {
     offset: usize,
     shape: &'a [usize],
     strides: &'a [usize],
 }
 
-impl View<'_> {
+impl TensorView<'_> {
     /// Elements; `None` if they are not all within `stored`, or are more than that.
     fn count(&self, stored: usize) -> Option<usize> {
         let count = elements(self.shape).filter(|count| *count <= stored)?;
@@ -238,7 +242,7 @@ mod tests {
     #[test]
     fn strides_are_honoured_and_views_bounded() {
         let bytes: Vec<u8> = (0..6).collect();
-        let view = |offset, shape: &'static [usize], strides: &'static [usize]| View {
+        let view = |offset, shape: &'static [usize], strides: &'static [usize]| TensorView {
             offset,
             shape,
             strides,

@@ -1,22 +1,22 @@
 //! The card of the new model.
 
-use super::fit::{Comparison, Fits, expected};
+use super::fit::{BeforeAndAfter, Fits, expected};
 use super::labels_that;
-use super::study::Study;
-use crate::adaptation::{FEW_PATIENTS, Method};
+use super::study::AdaptationStudy;
+use crate::adaptation::{FEW_PATIENTS, FitMethod};
 use crate::domain::{
     Adaptation, CausesCard, ConformalThresholds, Measurement, ModelCard, Question,
 };
 use crate::evaluation::report::Statistic;
 
 /// What the card says of how it came about.
-pub struct About {
+pub struct AdaptationRecord {
     /// Of the new model.
     pub name: String,
     /// Of the table of cases.
     pub manifest: String,
     pub date: String,
-    pub method: Method,
+    pub method: FitMethod,
 }
 
 /// Of a comparison, what goes on the card.
@@ -31,7 +31,7 @@ const MEASURED: [Statistic; 7] = [
 ];
 
 /// The card before, with what was fitted in the place of what it said of it.
-pub fn adapted(study: &Study, fits: &Fits, about: &About) -> ModelCard {
+pub fn adapted(study: &AdaptationStudy, fits: &Fits, about: &AdaptationRecord) -> ModelCard {
     let mut card = study.card.clone();
     for fit in &fits.labels {
         let (label, reading) = (&mut card.labels[fit.comparison.label], &fit.adapted.reading);
@@ -53,7 +53,7 @@ pub fn adapted(study: &Study, fits: &Fits, about: &About) -> ModelCard {
             });
         }
     }
-    let comparisons: Vec<&Comparison> = fits.comparisons().collect();
+    let comparisons: Vec<&BeforeAndAfter> = fits.comparisons().collect();
     let names = comparisons
         .iter()
         .map(|c| card.labels[c.label].name.clone());
@@ -84,10 +84,10 @@ pub fn adapted(study: &Study, fits: &Fits, about: &About) -> ModelCard {
     card
 }
 
-fn word(method: Method) -> &'static str {
+fn word(method: FitMethod) -> &'static str {
     match method {
-        Method::Recalibrate => "recalibrate",
-        Method::Refit => "refit",
+        FitMethod::Recalibrate => "recalibrate",
+        FitMethod::Refit => "refit",
     }
 }
 
@@ -109,7 +109,7 @@ fn limit(adaptation: &Adaptation) -> String {
 }
 
 /// What a label's new thresholds rest on, and what they may do.
-fn thresholds(name: &str, comparison: &Comparison, expected: &[(&str, String)]) -> String {
+fn thresholds(name: &str, comparison: &BeforeAndAfter, expected: &[(&str, String)]) -> String {
     let expected: Vec<String> = expected
         .iter()
         .map(|(what, share)| format!("{what} {share}"))
@@ -126,7 +126,11 @@ fn thresholds(name: &str, comparison: &Comparison, expected: &[(&str, String)]) 
     )
 }
 
-fn measurements(study: &Study, comparison: &Comparison, on: &str) -> Vec<Measurement> {
+fn measurements(
+    study: &AdaptationStudy,
+    comparison: &BeforeAndAfter,
+    on: &str,
+) -> Vec<Measurement> {
     let label = &study.card.labels[comparison.label].name;
     let figures = comparison.after.iter();
     let figures = figures.filter(|figure| MEASURED.contains(&figure.statistic));

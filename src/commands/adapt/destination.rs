@@ -13,13 +13,13 @@ use crate::inference::ModelFiles;
 
 /// `NAME.safetensors`, and beside it `NAME.toml`.
 #[derive(Debug)]
-pub struct Destination {
+pub struct ModelDestination {
     weights: PathBuf,
     card: PathBuf,
     force: bool,
 }
 
-impl Destination {
+impl ModelDestination {
     /// # Errors
     /// [`Usage`], if nothing can or should be written there: it is asked before an hour of work, not
     /// after.
@@ -28,7 +28,7 @@ impl Destination {
         if path.extension().is_none_or(|end| end != "safetensors") {
             return Err(fail("its name does not end in .safetensors"));
         }
-        let destination = Destination {
+        let destination = ModelDestination {
             weights: path.to_owned(),
             card: path.with_extension("toml"),
             force,
@@ -92,7 +92,7 @@ impl Destination {
 }
 
 /// The line that says what to do with it.
-impl fmt::Display for Destination {
+impl fmt::Display for ModelDestination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [weights, card] = self.files().map(path_text);
         writeln!(
@@ -118,7 +118,7 @@ mod tests {
     fn a_folder_that_is_not_there_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let inner = folder.path().join("ad");
-        let error = Destination::new(&inner.join("x.safetensors"), false, None).unwrap_err();
+        let error = ModelDestination::new(&inner.join("x.safetensors"), false, None).unwrap_err();
         let expected = format!("there is no folder {}", inner.display());
         assert!(error.to_string().ends_with(&expected), "{error}");
     }

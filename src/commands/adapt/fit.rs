@@ -3,27 +3,27 @@
 use anyhow::Result;
 
 use super::labels_that;
-use super::study::{Plan, Study};
+use super::study::{AdaptationStudy, FitPlan};
 use crate::adaptation::{
-    AdaptationError, Adapted, AdaptedCauses, Cases, Count, FEW_PATIENTS, FOLDS, Method, Work,
-    adapt, adapt_causes, expected_coverage, expected_sensitivity,
+    AdaptationError, Adapted, AdaptedCauses, Count, FEW_PATIENTS, FOLDS, FitMethod, FitProgress,
+    LabelCases, adapt, adapt_causes, expected_coverage, expected_sensitivity,
 };
 use crate::commands::Usage;
 use crate::domain::Question;
 use crate::evaluation::Sample;
 use crate::evaluation::measure::{difference_within, figures, in_parallel};
-use crate::evaluation::report::{Figure, Group, OperatingPoint, Statistic};
+use crate::evaluation::report::{CaseGroup, Estimate, NamedThreshold, Statistic};
 use crate::inference::HeadRow;
 
 /// A label before and after.
-pub struct Comparison {
+pub struct BeforeAndAfter {
     /// Which label, in the card's order.
     pub label: usize,
     pub positive: Count,
     pub negative: Count,
-    pub before: Vec<Figure>,
+    pub before: Vec<Estimate>,
     /// Out of fold.
-    pub after: Vec<Figure>,
+    pub after: Vec<Estimate>,
     /// AUC after minus AUC before, over pairs of images in one fold, and its interval: what two fits
     /// say of two images does not compare. `None` for a cause.
     pub gain: Option<(f64, Option<(f64, f64)>)>,
@@ -32,14 +32,14 @@ pub struct Comparison {
 /// A label that was fitted.
 pub struct LabelFit {
     pub adapted: Adapted,
-    pub comparison: Comparison,
+    pub comparison: BeforeAndAfter,
 }
 
 /// The causes, if they were fitted.
 pub struct CausesFit {
     pub adapted: AdaptedCauses,
     /// One for each cause, in the card's order.
-    pub comparisons: Vec<Comparison>,
+    pub comparisons: Vec<BeforeAndAfter>,
 }
 
 /// All that was fitted.
@@ -52,7 +52,7 @@ pub struct Fits {
 
 impl Fits {
     /// Each comparison with the fit of its label; a cause has none of its own.
-    pub fn with_fits(&self) -> impl Iterator<Item = (&Comparison, Option<&Adapted>)> {
+    pub fn with_fits(&self) -> impl Iterator<Item = (&BeforeAndAfter, Option<&Adapted>)> {
         let causes = self.causes.iter().flat_map(|causes| &causes.comparisons);
         let labels = self.labels.iter();
         let labels = labels.map(|fit| (&fit.comparison, Some(&fit.adapted)));
@@ -60,7 +60,7 @@ impl Fits {
     }
 
     /// Of labels, then of causes.
-    pub fn comparisons(&self) -> impl Iterator<Item = &Comparison> {
+    pub fn comparisons(&self) -> impl Iterator<Item = &BeforeAndAfter> {
         let causes = self.causes.iter().flat_map(|causes| &causes.comparisons);
         self.labels.iter().map(|fit| &fit.comparison).chain(causes)
     }
@@ -81,7 +81,12 @@ impl LabelFit {
 
 /// # Errors
 /// [`Usage`], if nothing could be fitted; that it was stopped.
-pub fn fit(study: &Study, plan: Plan, method: Method, work: &Work) -> Result<Fits> {
+pub fn fit(
+    study: &AdaptationStudy,
+    plan: FitPlan,
+    method: FitMethod,
+    work: &FitProgress,
+) -> Result<Fits> {
     let mut kept = plan.kept;
     let mut left = |label: &str, error: AdaptationError| match error {
         AdaptationError::Stopped => Err(error),
@@ -147,8 +152,8 @@ pub fn fit(study: &Study, plan: Plan, method: Method, work: &Work) -> Result<Fit
 /// Of a sample that is called at no one threshold.
 const CALLED: f64 = 0.5;
 
-impl Study<'_> {
-    fn compared(&self, label: usize, adapted: &Adapted, method: Method) -> Comparison {
+impl AdaptationStudy<'_> {
+    fn compared(&self, label: usize, adapted: &Adapted, method: FitMethod) -> BeforeAndAfter {
         let card = &self.card.labels[label];
         let (cases, places) = self.cases_of(label);
         let score = |n: usize| {
@@ -163,9 +168,9 @@ impl Study<'_> {
         });
 
         let points: Vec<_> = card.operating_point.map(point).into_iter().collect();
-        let figures_before = figures(&card.name, &Group::all(), &before, &points);
-        let mut figures_after = figures(&card.name, &Group::all(), &after, &[]);
-        if method == Method::Recalibrate {
+        let figures_before = figures(&card.name, &CaseGroup::all(), &before, &points);
+        let mut figures_after = figures(&card.name, &CaseGroup::all(), &after, &[]);
+        if method == FitMethod::Recalibrate {
             // One slope for all images keeps their order; those of the folds differ a little.
             figures_after.retain(|figure| figure.statistic != Statistic::Auc);
             let auc = figures_before
@@ -173,20 +178,20 @@ impl Study<'_> {
                 .find(|f| f.statistic == Statistic::Auc);
             figures_after.extend(auc.cloned());
         }
-        let at_half = OperatingPoint {
+        let at_half = NamedThreshold {
             threshold: CALLED,
             ..point(adapted.reading.balanced)
         };
-        let rates = figures(&card.name, &Group::all(), &called, &[at_half]).into_iter();
+        let rates = figures(&card.name, &CaseGroup::all(), &called, &[at_half]).into_iter();
         figures_after.extend(rates.filter(|figure| figure.operating_point.is_some()).map(
-            |figure| Figure {
+            |figure| Estimate {
                 // Each fold has its own; the card's is the one of all cases.
                 operating_point: Some(point(adapted.reading.balanced)),
                 ..figure
             },
         ));
         let [positive, negative] = cases.counts();
-        Comparison {
+        BeforeAndAfter {
             label,
             positive,
             negative,
@@ -217,25 +222,25 @@ impl Study<'_> {
     }
 }
 
-fn point(threshold: f32) -> OperatingPoint {
-    OperatingPoint {
+fn point(threshold: f32) -> NamedThreshold {
+    NamedThreshold {
         name: "balanced".to_owned(),
         threshold: threshold.into(),
     }
 }
 
-fn sample(cases: &Cases, score: impl Fn(usize) -> f64) -> Sample {
+fn sample(cases: &LabelCases, score: impl Fn(usize) -> f64) -> Sample {
     let rows = 0..cases.positive.len();
     Sample::new(rows.map(|n| (score(n), cases.positive[n], cases.patients[n])))
 }
 
 /// `rows`: score before, share after, and whether it was this cause.
 fn compared_cause(
-    study: &Study,
+    study: &AdaptationStudy,
     label: usize,
     rows: &[(f32, f32, bool)],
     patients: &[&str],
-) -> Comparison {
+) -> BeforeAndAfter {
     let name = &study.card.labels[label].name;
     let sample = |score: fn(&(f32, f32, bool)) -> f32| {
         let rows = rows.iter().zip(patients);
@@ -243,9 +248,9 @@ fn compared_cause(
     };
     let (before, after) = (sample(|row| row.0), sample(|row| row.1));
     let [figures_before, figures_after] =
-        [&before, &after].map(|sample| figures(name, &Group::all(), sample, &[]));
+        [&before, &after].map(|sample| figures(name, &CaseGroup::all(), sample, &[]));
     let count = |class: bool| Count::of(patients, |at| rows[at].2 == class);
-    Comparison {
+    BeforeAndAfter {
         label,
         positive: count(true),
         negative: count(false),
@@ -255,7 +260,7 @@ fn compared_cause(
     }
 }
 
-impl Comparison {
+impl BeforeAndAfter {
     /// Whether a threshold fixed on these cases is a guess by any rule of thumb.
     pub fn is_of_few(&self) -> bool {
         let patients = self.positive.patients.min(self.negative.patients);
@@ -266,8 +271,8 @@ impl Comparison {
 /// What patients like these are to expect of thresholds that were fixed on the cases of a comparison, in
 /// words: 95 % intervals of the shares that they will find or hold. `fit` is `None` for a cause, whose
 /// set has one side.
-pub fn expected(comparison: &Comparison, fit: Option<&Adapted>) -> Vec<(&'static str, String)> {
-    let Comparison {
+pub fn expected(comparison: &BeforeAndAfter, fit: Option<&Adapted>) -> Vec<(&'static str, String)> {
+    let BeforeAndAfter {
         positive, negative, ..
     } = comparison;
     let point = fit.map(|fit| {
@@ -291,6 +296,6 @@ fn percent((low, high): (f64, f64)) -> String {
 }
 
 /// The figure of a statistic.
-pub fn value(figures: &[Figure], statistic: Statistic) -> Option<&Figure> {
+pub fn value(figures: &[Estimate], statistic: Statistic) -> Option<&Estimate> {
     figures.iter().find(|figure| figure.statistic == statistic)
 }

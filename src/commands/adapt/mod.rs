@@ -16,36 +16,40 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 
-use self::destination::Destination;
+use self::destination::ModelDestination;
 use self::fit::Fits;
-use self::study::{Plan, Study};
-use super::batch::{Before, Crew, Progress, Signals};
+use self::study::{AdaptationStudy, FitPlan};
+use super::batch::{Crew, EarlierRows, Progress, Signals};
 use super::{SOME_FAILED, Usage, available_cores, cases, classifier, complain, model_files, print};
-use crate::adaptation::{FITS, Method, Work};
+use crate::adaptation::{FITS, FitMethod, FitProgress};
 use crate::cli;
 use crate::domain::text::Printable;
 use crate::domain::{ModelCard, Prevalences, Question};
-use crate::evaluation::{Manifest, Question as Asked};
+use crate::evaluation::{BinaryQuestion as Asked, Manifest};
 use crate::export::path_text;
-use crate::imaging::Limits;
+use crate::imaging::DecodeLimits;
 use crate::inference::{Classify, Compute, HeadRow, ModelFiles, Precision};
 
-pub fn run(arguments: &cli::Adapt, limits: &Limits, model: Option<&Path>) -> Result<ExitCode> {
+pub fn run(
+    arguments: &cli::Adapt,
+    limits: &DecodeLimits,
+    model: Option<&Path>,
+) -> Result<ExitCode> {
     if Compute::of_process().precision != Precision::F32 {
         // What is fitted goes on a card that is read with any precision.
         return Err(Usage::error("cxr adapt computes in f32 only"));
     }
     let before = model_files(model)?;
-    let destination = Destination::new(&arguments.output, arguments.force, before.path())?;
+    let destination = ModelDestination::new(&arguments.output, arguments.force, before.path())?;
     let date = date::asked_or_today(arguments.date.as_deref())?;
     let classifier = classifier(model)?;
     let manifest = manifest(arguments, classifier.card())?;
     // Before minutes of reading, not after.
-    Plan::new(classifier.card(), &manifest.cases, |_| true)?;
+    FitPlan::new(classifier.card(), &manifest.cases, |_| true)?;
     let signals = Signals::watch().context("watching for signals")?;
 
     let root = cases::root(&arguments.cases);
-    let study = study::Batch {
+    let study = study::CaseScorer {
         classifier: &classifier,
         limits,
         manifest: &manifest,
@@ -91,23 +95,23 @@ fn manifest(arguments: &cli::Adapt, card: &ModelCard) -> Result<Manifest> {
     Ok(manifest)
 }
 
-fn method(arguments: &cli::Adapt) -> Method {
+fn method(arguments: &cli::Adapt) -> FitMethod {
     match arguments.method {
-        cli::Method::Recalibrate => Method::Recalibrate,
-        cli::Method::Refit => Method::Refit,
+        cli::MethodArgument::Recalibrate => FitMethod::Recalibrate,
+        cli::MethodArgument::Refit => FitMethod::Refit,
     }
 }
 
 /// Fits all that can be fitted, with a bar if that takes long.
-fn fits(arguments: &cli::Adapt, study: &Study, signals: &Signals) -> Result<Fits> {
-    let plan = Plan::new(study.card, study.cases, |at| study.read[at].is_some())?;
+fn fits(arguments: &cli::Adapt, study: &AdaptationStudy, signals: &Signals) -> Result<Fits> {
+    let plan = FitPlan::new(study.card, study.cases, |at| study.read[at].is_some())?;
     let method = method(arguments);
     let progress = Progress::new(
-        !arguments.quiet && method == Method::Refit,
-        Before::default(),
+        !arguments.quiet && method == FitMethod::Refit,
+        EarlierRows::default(),
     );
     progress.expect((plan.labels.len() * FITS) as u64);
-    let work = Work {
+    let work = FitProgress {
         jobs: arguments.jobs.map_or_else(available_cores, usize::from),
         stop: signals.stop(),
         advance: &|| progress.advance(),
@@ -121,11 +125,11 @@ fn fits(arguments: &cli::Adapt, study: &Study, signals: &Signals) -> Result<Fits
 fn adapted(
     arguments: &cli::Adapt,
     before: &ModelFiles,
-    study: &Study,
+    study: &AdaptationStudy,
     fits: &Fits,
     date: &str,
 ) -> Result<(ModelFiles, Option<String>)> {
-    let about = card::About {
+    let about = card::AdaptationRecord {
         name: arguments
             .output
             .file_stem()

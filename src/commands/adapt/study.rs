@@ -5,18 +5,18 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::labels_that;
-use crate::adaptation::{Cases, CauseCases, Count, ENOUGH_IMAGES, ENOUGH_PATIENTS};
-use crate::commands::batch::{Crew, Known, Signals, guarded};
+use crate::adaptation::{CauseCases, Count, ENOUGH_IMAGES, ENOUGH_PATIENTS, LabelCases};
+use crate::commands::batch::{Crew, KnownFiles, Signals, guarded};
 use crate::commands::{Usage, cases};
 use crate::domain::text::clean;
 use crate::domain::{ModelCard, Prediction, Question, Radiograph};
 use crate::evaluation::report::Images;
-use crate::evaluation::{Case, Manifest, Question as Asked};
-use crate::imaging::Limits;
+use crate::evaluation::{BinaryQuestion as Asked, Case, Manifest};
+use crate::imaging::DecodeLimits;
 use crate::inference::{Classifier, Classify};
 
 /// What the network said of an image.
-pub struct Read {
+pub struct ScoredCase {
     /// `[C]`
     pub features: Vec<f32>,
     /// In the card's order.
@@ -25,11 +25,11 @@ pub struct Read {
 }
 
 /// The cases, and what was said of them.
-pub struct Study<'a> {
+pub struct AdaptationStudy<'a> {
     pub card: &'a ModelCard,
     pub cases: &'a [Case],
     /// As many as there are cases; `None` where the image was refused or could not be read.
-    pub read: Vec<Option<Read>>,
+    pub read: Vec<Option<ScoredCase>>,
     pub images: Images,
 }
 
@@ -44,10 +44,10 @@ fn cause(card: &ModelCard, causes: &[usize], case: &Case) -> Option<usize> {
     found.next().filter(|_| found.next().is_none())
 }
 
-impl Study<'_> {
+impl AdaptationStudy<'_> {
     /// The cases that answer for a label, and where they are among all.
-    pub fn cases_of(&self, label: usize) -> (Cases<'_>, Vec<usize>) {
-        let (mut cases, mut places) = (Cases::default(), Vec::new());
+    pub fn cases_of(&self, label: usize) -> (LabelCases<'_>, Vec<usize>) {
+        let (mut cases, mut places) = (LabelCases::default(), Vec::new());
         for (at, read) in self.read.iter().enumerate() {
             let answer = truth(self.card, label, &self.cases[at]);
             if let (Some(read), Some(positive)) = (read, answer) {
@@ -93,7 +93,7 @@ impl Study<'_> {
 
 /// What there are enough cases for.
 #[derive(Debug)]
-pub struct Plan {
+pub struct FitPlan {
     /// Labels that are present or absent, in the card's order.
     pub labels: Vec<usize>,
     /// Whether each of the causes has enough.
@@ -102,7 +102,7 @@ pub struct Plan {
     pub kept: Vec<String>,
 }
 
-impl Plan {
+impl FitPlan {
     /// Counts the cases that are `in` it.
     ///
     /// # Errors
@@ -152,7 +152,7 @@ impl Plan {
         }
         let kept = (!short.is_empty())
             .then(|| format!("Too few cases, and left as before: {short}. {needed}."));
-        Ok(Plan {
+        Ok(FitPlan {
             labels,
             causes: has_causes,
             kept: kept.into_iter().collect(),
@@ -161,9 +161,9 @@ impl Plan {
 }
 
 /// Everything that reading the cases needs.
-pub struct Batch<'a> {
+pub struct CaseScorer<'a> {
     pub classifier: &'a Classifier,
-    pub limits: &'a Limits,
+    pub limits: &'a DecodeLimits,
     pub manifest: &'a Manifest,
     pub root: &'a Path,
     pub crew: Crew,
@@ -172,11 +172,11 @@ pub struct Batch<'a> {
     pub place: String,
 }
 
-impl<'a> Batch<'a> {
+impl<'a> CaseScorer<'a> {
     /// What the network says of the cases; of the first ones, if it was interrupted.
-    pub fn read(&self, signals: &Signals) -> Result<Study<'a>> {
+    pub fn read(&self, signals: &Signals) -> Result<AdaptationStudy<'a>> {
         let cases = &self.manifest.cases;
-        let known = Known {
+        let known = KnownFiles {
             paths: cases
                 .iter()
                 .map(|case| cases::file(self.root, case))
@@ -191,7 +191,7 @@ impl<'a> Batch<'a> {
             let found = self.classifier.classify_with_features(radiograph);
             found.map_err(|error| clean(&error.to_string()))
         };
-        let mut study = Study {
+        let mut study = AdaptationStudy {
             card: self.classifier.card(),
             cases,
             read: Vec::with_capacity(cases.len()),
@@ -211,7 +211,7 @@ impl<'a> Batch<'a> {
     }
 }
 
-impl Study<'_> {
+impl AdaptationStudy<'_> {
     fn add(&mut self, read: Option<(Prediction, Vec<f32>)>) {
         let images = &mut self.images;
         *match &read {
@@ -221,7 +221,7 @@ impl Study<'_> {
         } += 1;
         let scored = read.filter(|(prediction, _)| !prediction.findings.is_empty());
         self.read.push(scored.map(|(prediction, features)| {
-            Read {
+            ScoredCase {
                 features,
                 logits: prediction.findings.iter().map(|f| f.logit).collect(),
                 scores: prediction

@@ -2,13 +2,13 @@
 
 use std::fmt::Write;
 
-use super::fit::{Comparison, Fits, expected, value};
+use super::fit::{BeforeAndAfter, Fits, expected, value};
 use super::method;
-use super::study::Study;
-use crate::adaptation::{Adapted, FEW_PATIENTS, FOLDS, Method};
+use super::study::AdaptationStudy;
+use crate::adaptation::{Adapted, FEW_PATIENTS, FOLDS, FitMethod};
 use crate::cli;
 use crate::domain::LabelCard;
-use crate::evaluation::report::{About, Statistic};
+use crate::evaluation::report::{ReportScope, Statistic};
 use crate::evaluation::{Manifest, bootstrap, tables};
 use crate::export::path_text;
 
@@ -30,8 +30,13 @@ const STATISTICS: [(Statistic, &str); 7] = [
 const UNDEFINED: &str = "n/a";
 
 /// The whole report, lines ended by a line feed.
-pub fn terminal(arguments: &cli::Adapt, study: &Study, manifest: &Manifest, fits: &Fits) -> String {
-    let about = About {
+pub fn terminal(
+    arguments: &cli::Adapt,
+    study: &AdaptationStudy,
+    manifest: &Manifest,
+    fits: &Fits,
+) -> String {
+    let about = ReportScope {
         model: format!("{} {}", study.card.name, study.card.version),
         model_sha256: study.card.sha256.clone(),
         manifest: path_text(&arguments.cases.manifest),
@@ -42,7 +47,7 @@ pub fn terminal(arguments: &cli::Adapt, study: &Study, manifest: &Manifest, fits
         bootstrap_draws: bootstrap::DRAWS,
         bootstrap_seed: bootstrap::SEED,
         notes: notes(method(arguments), study, manifest, fits),
-        ..About::default()
+        ..ReportScope::default()
     };
     let mut text = tables::head(&about);
     for (comparison, adapted) in fits.with_fits() {
@@ -53,7 +58,12 @@ pub fn terminal(arguments: &cli::Adapt, study: &Study, manifest: &Manifest, fits
 }
 
 /// A label: each statistic before and after, and what the card says before and after.
-fn block(study: &Study, comparison: &Comparison, adapted: Option<&Adapted>, text: &mut String) {
+fn block(
+    study: &AdaptationStudy,
+    comparison: &BeforeAndAfter,
+    adapted: Option<&Adapted>,
+    text: &mut String,
+) {
     let label = &study.card.labels[comparison.label];
     // Writing to a string cannot fail.
     let _ = writeln!(
@@ -115,7 +125,12 @@ fn settings(label: &LabelCard, adapted: &Adapted) -> Vec<(&'static str, String, 
 }
 
 /// What a reader should know before believing a number.
-fn notes(method: Method, study: &Study, manifest: &Manifest, fits: &Fits) -> Vec<String> {
+fn notes(
+    method: FitMethod,
+    study: &AdaptationStudy,
+    manifest: &Manifest,
+    fits: &Fits,
+) -> Vec<String> {
     let mut notes = vec![format!(
         "After: what fits to four fifths of the patients say of the last fifth, for each of {FOLDS} \
          folds; the rows of points and prevalence are those on the new card, of all cases. It says \
@@ -130,11 +145,11 @@ fn notes(method: Method, study: &Study, manifest: &Manifest, fits: &Fits) -> Vec
     notes.extend(few(study, fits));
     let mut note = |applies: bool, text: &str| notes.extend(applies.then(|| text.to_owned()));
     note(
-        method == Method::Recalibrate && !fits.labels.is_empty(),
+        method == FitMethod::Recalibrate && !fits.labels.is_empty(),
         "Recalibrating changes no label's order of images, and so not its AUC.",
     );
     note(
-        method == Method::Refit,
+        method == FitMethod::Refit,
         "The AUC after is over the answers of five fits together, which errs on the low side. The \
          causes are not refitted: their rows of the last layer stay as they were.",
     );
@@ -148,7 +163,7 @@ fn notes(method: Method, study: &Study, manifest: &Manifest, fits: &Fits) -> Vec
         "Rows of every split are among the cases: before looks too good on what the model was \
          trained on, and so does after; --split takes one.",
     );
-    if method == Method::Refit {
+    if method == FitMethod::Refit {
         let comparisons = fits.labels.iter().map(|fit| &fit.comparison);
         notes.extend(comparisons.filter_map(|comparison| verdict(study, comparison)));
     }
@@ -164,7 +179,7 @@ fn notes(method: Method, study: &Study, manifest: &Manifest, fits: &Fits) -> Vec
 }
 
 /// A warning for the labels that were fitted to few patients; `None` if there are none.
-fn few(study: &Study, fits: &Fits) -> Option<String> {
+fn few(study: &AdaptationStudy, fits: &Fits) -> Option<String> {
     let few = fits
         .comparisons()
         .filter(|comparison| comparison.is_of_few());
@@ -183,7 +198,7 @@ fn few(study: &Study, fits: &Fits) -> Option<String> {
 }
 
 /// Whether a refit was worth it; `None` if that cannot be said.
-fn verdict(study: &Study, comparison: &Comparison) -> Option<String> {
+fn verdict(study: &AdaptationStudy, comparison: &BeforeAndAfter) -> Option<String> {
     let (gain, interval) = comparison.gain?;
     let name = &study.card.labels[comparison.label].name;
     let range = interval.map_or_else(String::new, |(low, high)| {

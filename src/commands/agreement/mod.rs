@@ -17,12 +17,12 @@ use crate::cli::{self, AgreementFormat};
 use crate::domain::patient::clusters;
 use crate::domain::text::Printable;
 use crate::domain::{BlindedReading, ImageIdentity, PatientIdentity};
-use crate::evaluation::Question;
-use crate::evaluation::readers::{Comparison, Read, compare, terminal};
+use crate::evaluation::BinaryQuestion;
+use crate::evaluation::readers::{ReaderCall, ReaderComparison, compare, terminal};
 use crate::store::{LastWord, Store};
 
 /// Which readings are compared.
-pub struct Wanted {
+pub struct ReadingSelection {
     pub store: PathBuf,
     /// All where there is none.
     pub folders: Vec<PathBuf>,
@@ -30,7 +30,7 @@ pub struct Wanted {
 }
 
 pub fn run(arguments: &cli::Agreement) -> Result<ExitCode> {
-    let wanted = Wanted {
+    let wanted = ReadingSelection {
         store: store_path(arguments.store.as_deref())?,
         folders: arguments.folder.iter().cloned().collect(),
         reviewer: arguments.reviewer.clone(),
@@ -56,7 +56,7 @@ pub fn run(arguments: &cli::Agreement) -> Result<ExitCode> {
 ///
 /// # Errors
 /// If the store cannot be read.
-pub fn summarise(wanted: &Wanted) -> Result<ExitCode> {
+pub fn summarise(wanted: &ReadingSelection) -> Result<ExitCode> {
     match readings(wanted)? {
         None => Ok(ExitCode::from(SOME_FAILED)),
         Some(readings) if readings.is_empty() => Ok(ExitCode::SUCCESS),
@@ -65,7 +65,7 @@ pub fn summarise(wanted: &Wanted) -> Result<ExitCode> {
 }
 
 /// One image as one reader read it.
-struct Reading {
+struct ReaderRow {
     word: LastWord,
     blinded: BlindedReading,
     /// Whether the model says yes, for each label it has.
@@ -81,7 +81,7 @@ struct Reading {
 }
 
 /// `None`, with its faults named, if the log is not whole: figures of it would claim too much.
-fn readings(wanted: &Wanted) -> Result<Option<Vec<Reading>>> {
+fn readings(wanted: &ReadingSelection) -> Result<Option<Vec<ReaderRow>>> {
     let folders: Vec<PathBuf> = wanted.folders.iter().map(|folder| real(folder)).collect();
     let store = Store::open_read_only(&wanted.store).map_err(refused)?;
     let is_wanted = |word: &LastWord| {
@@ -118,7 +118,7 @@ fn reading(
     word: LastWord,
     blinded: BlindedReading,
     was_seen: bool,
-) -> Result<Reading> {
+) -> Result<ReaderRow> {
     let model = &blinded.model_sha256;
     let seen = &word.seen["prediction"];
     let seen = (seen["model_sha256"] == **model).then_some(seen);
@@ -128,7 +128,7 @@ fn reading(
         None => store.last_prediction(&word.image.sha256, model)?,
     };
     let kept = kept.as_ref().map(positives);
-    Ok(Reading {
+    Ok(ReaderRow {
         is_kept: kept.is_some(),
         model: logged.or(kept).unwrap_or_default(),
         patient: patient(store, &word.image)?,
@@ -148,8 +148,8 @@ fn patient(store: &Store, image: &ImageIdentity) -> Result<PatientIdentity> {
     }))
 }
 
-fn clustered(mut readings: Vec<Reading>) -> Vec<Reading> {
-    let said = |reading: &Reading| reading.word.image.uids.study.clone();
+fn clustered(mut readings: Vec<ReaderRow>) -> Vec<ReaderRow> {
+    let said = |reading: &ReaderRow| reading.word.image.uids.study.clone();
     let studies: Vec<Option<String>> = readings.iter().map(said).collect();
     let images = readings.iter().zip(&studies);
     let images: Vec<_> = images
@@ -177,7 +177,7 @@ fn positives(said: &Value) -> HashMap<String, bool> {
 }
 
 /// All that somebody was asked about, in the order of asking.
-fn labels(readings: &[Reading]) -> Vec<String> {
+fn labels(readings: &[ReaderRow]) -> Vec<String> {
     let mut labels: Vec<String> = Vec::new();
     for label in readings.iter().flat_map(|reading| &reading.blinded.asked) {
         if !labels.contains(label) {
@@ -188,18 +188,18 @@ fn labels(readings: &[Reading]) -> Vec<String> {
 }
 
 /// The readers, in the order of their names.
-fn reviewers(readings: &[Reading]) -> Vec<&str> {
+fn reviewers(readings: &[ReaderRow]) -> Vec<&str> {
     let mut names: Vec<&str> = readings.iter().map(|r| r.word.reviewer.as_str()).collect();
     names.sort_unstable();
     names.dedup();
     names
 }
 
-fn comparisons(readings: &[Reading], truths: &Truths) -> Vec<Comparison> {
+fn comparisons(readings: &[ReaderRow], truths: &Truths) -> Vec<ReaderComparison> {
     let mut all = Vec::new();
     for reviewer in reviewers(readings) {
         for label in labels(readings) {
-            let reads: Vec<Read> = readings
+            let reads: Vec<ReaderCall> = readings
                 .iter()
                 .filter(|r| !r.was_seen)
                 .filter(|r| r.word.reviewer == reviewer && r.blinded.asked.contains(&label))
@@ -213,13 +213,13 @@ fn comparisons(readings: &[Reading], truths: &Truths) -> Vec<Comparison> {
     all
 }
 
-fn read(reading: &Reading, label: &str, truths: &Truths) -> Read {
+fn read(reading: &ReaderRow, label: &str, truths: &Truths) -> ReaderCall {
     let image = &reading.word.image;
     let case = truths.of_image(image);
     let named = case.map(|case| case.patient.clone());
     let called = |present: &[String]| present.iter().any(|called| called == label);
-    let question = Question::Label(label.to_owned());
-    Read {
+    let question = BinaryQuestion::Label(label.to_owned());
+    ReaderCall {
         patient: named.unwrap_or_else(|| reading.cluster.clone()),
         unaided: called(&reading.blinded.unaided.present),
         aided: called(&reading.blinded.last().present),
@@ -228,7 +228,7 @@ fn read(reading: &Reading, label: &str, truths: &Truths) -> Read {
     }
 }
 
-fn text(readings: &[Reading], truths: &Truths) -> String {
+fn text(readings: &[ReaderRow], truths: &Truths) -> String {
     let mut page = String::new();
     for reviewer in reviewers(readings) {
         let (unaided, aided) = times(readings, reviewer);
@@ -266,11 +266,11 @@ fn text(readings: &[Reading], truths: &Truths) -> String {
 }
 
 /// Readings whose model's answer is not from the log.
-fn kept(readings: &[Reading]) -> usize {
+fn kept(readings: &[ReaderRow]) -> usize {
     readings.iter().filter(|reading| reading.is_kept).count()
 }
 
-fn as_json(readings: &[Reading], truths: &Truths) -> Value {
+fn as_json(readings: &[ReaderRow], truths: &Truths) -> Value {
     let milliseconds = |time: Option<Duration>| time.map(|time| time.as_millis() as u64);
     let times = reviewers(readings).into_iter().map(|reviewer| {
         let (unaided, aided) = times(readings, reviewer);
@@ -290,13 +290,13 @@ fn as_json(readings: &[Reading], truths: &Truths) -> Value {
 }
 
 /// How many images of one reader are in no figure, since they had seen the answer.
-fn seen_before(readings: &[Reading], reviewer: &str) -> usize {
+fn seen_before(readings: &[ReaderRow], reviewer: &str) -> usize {
     let of_reader = readings.iter().filter(|r| r.word.reviewer == reviewer);
     of_reader.filter(|r| r.was_seen).count()
 }
 
 /// The medians of one reader's times.
-fn times(readings: &[Reading], reviewer: &str) -> (Option<Duration>, Option<Duration>) {
+fn times(readings: &[ReaderRow], reviewer: &str) -> (Option<Duration>, Option<Duration>) {
     let of_reader = || {
         let counted = readings.iter().filter(|r| !r.was_seen);
         counted.filter(|r| r.word.reviewer == reviewer)

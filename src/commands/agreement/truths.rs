@@ -18,12 +18,12 @@ const NAMED: usize = 20;
 /// The cases of a manifest, by content and by path.
 #[derive(Default)]
 pub struct Truths {
-    cases: Vec<Known>,
+    cases: Vec<KnownAnswers>,
     by_content: HashMap<String, Vec<usize>>,
     by_path: HashMap<PathBuf, usize>,
 }
 
-struct Known {
+struct KnownAnswers {
     case: Case,
     /// `None` where its file is not there.
     sha256: Option<String>,
@@ -50,7 +50,7 @@ impl Truths {
         let Some(manifest) = arguments.manifest.clone() else {
             return Ok(Truths::default());
         };
-        let asked = cli::Cases {
+        let asked = cli::CaseArguments {
             manifest,
             root: arguments.root.clone(),
             path_column: arguments.path_column.clone(),
@@ -75,7 +75,7 @@ impl Truths {
                 let same = truths.by_content.entry(sha256.clone()).or_default();
                 same.push(number);
             }
-            truths.cases.push(Known { case, sha256 });
+            truths.cases.push(KnownAnswers { case, sha256 });
         }
         truths
     }
@@ -153,14 +153,14 @@ impl Truths {
 mod tests {
     use super::*;
     use crate::domain::Uids;
-    use crate::evaluation::{Columns, Manifest};
+    use crate::evaluation::{Manifest, ManifestColumns};
 
     fn truths(files: &[(&str, &str, Option<&str>)]) -> Truths {
         let rows = files
             .iter()
             .map(|(path, finding, _)| format!("{path},{finding}\n"));
         let text = format!("path,finding\n{}", rows.collect::<String>());
-        let manifest = Manifest::parse(text.as_bytes(), &Columns::default()).unwrap();
+        let manifest = Manifest::parse(text.as_bytes(), &ManifestColumns::default()).unwrap();
         let found = files.iter().map(|(path, _, sha256)| {
             let file = PathBuf::from(format!("/x/{path}"));
             (file, sha256.map(str::to_owned))

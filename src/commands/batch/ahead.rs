@@ -9,17 +9,17 @@ use std::thread::Builder;
 use super::in_order::WORKER_THREAD;
 use super::{Opener, decoder};
 use crate::domain::Radiograph;
-use crate::imaging::{ImagingError, Limits};
-use crate::library::{Found, scan};
+use crate::imaging::{DecodeLimits, ImagingError};
+use crate::library::{WalkItem, scan};
 
 type Opened = Result<Radiograph, ImagingError>;
 
 /// What becomes of the first image.
 #[derive(Clone, Default)]
-pub struct Ahead(Arc<Mutex<State>>);
+pub struct Ahead(Arc<Mutex<AheadState>>);
 
 #[derive(Default)]
-enum State {
+enum AheadState {
     /// It is being looked for.
     #[default]
     Looking,
@@ -31,15 +31,15 @@ enum State {
 
 impl Ahead {
     /// Begins to look for the first image under `roots`.
-    pub fn open(roots: Vec<PathBuf>, limits: &Limits) -> Self {
+    pub fn open(roots: Vec<PathBuf>, limits: &DecodeLimits) -> Self {
         let ahead = Ahead::default();
         let (state, limits) = (ahead.clone(), limits.clone());
         // If there is no thread for it, who asks for the image opens it.
         let thread = Builder::new().name(WORKER_THREAD.to_owned());
         let _ = thread.spawn(move || {
             scan(&roots, |found| match found {
-                Found::Problem { .. } | Found::Unread { .. } => ControlFlow::Continue(()),
-                Found::Image(path) => {
+                WalkItem::Problem { .. } | WalkItem::Unread { .. } => ControlFlow::Continue(()),
+                WalkItem::Image(path) => {
                     state.open_first(path, &limits);
                     ControlFlow::Break(())
                 }
@@ -56,12 +56,12 @@ impl Ahead {
         }
     }
 
-    fn open_first(&self, path: PathBuf, limits: &Limits) {
+    fn open_first(&self, path: PathBuf, limits: &DecodeLimits) {
         let (send, opened) = sync_channel(1);
         match &mut *self.state() {
             // Somebody may be reading it already, and a pipe can be read only once.
-            State::Opening(..) | State::Over => return,
-            state @ State::Looking => *state = State::Opening(path.clone(), opened),
+            AheadState::Opening(..) | AheadState::Over => return,
+            state @ AheadState::Looking => *state = AheadState::Opening(path.clone(), opened),
         }
         let _ = send.send(decoder(limits).open(&path));
     }
@@ -70,18 +70,18 @@ impl Ahead {
     fn take(&self, path: &Path) -> Option<Opened> {
         let mut state = self.state();
         match &*state {
-            State::Opening(first, _) if first != path => return None,
+            AheadState::Opening(first, _) if first != path => return None,
             _ => {}
         }
-        let taken = std::mem::replace(&mut *state, State::Over);
+        let taken = std::mem::replace(&mut *state, AheadState::Over);
         drop(state);
         match taken {
-            State::Opening(_, opened) => opened.recv().ok(),
-            State::Looking | State::Over => None,
+            AheadState::Opening(_, opened) => opened.recv().ok(),
+            AheadState::Looking | AheadState::Over => None,
         }
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+    fn state(&self) -> std::sync::MutexGuard<'_, AheadState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -92,8 +92,8 @@ mod tests {
 
     /// Waits until the first image has been found.
     fn begun(root: &Path) -> Ahead {
-        let ahead = Ahead::open(vec![root.to_owned()], &Limits::default());
-        while matches!(*ahead.state(), State::Looking) {
+        let ahead = Ahead::open(vec![root.to_owned()], &DecodeLimits::default());
+        while matches!(*ahead.state(), AheadState::Looking) {
             std::thread::yield_now();
         }
         ahead
@@ -117,7 +117,7 @@ mod tests {
     fn what_somebody_reads_already_is_not_opened() {
         let ahead = Ahead::default();
         assert!(ahead.take(Path::new("a.png")).is_none());
-        ahead.open_first(PathBuf::from("a.png"), &Limits::default());
+        ahead.open_first(PathBuf::from("a.png"), &DecodeLimits::default());
         assert!(ahead.take(Path::new("a.png")).is_none());
     }
 
@@ -127,7 +127,7 @@ mod tests {
         let path = folder.path().join("a.png");
         std::fs::write(&path, "not a picture").unwrap();
         let usual = || -> Opener {
-            Box::new(|_| decoder(&Limits::default()).open(Path::new("no such file")))
+            Box::new(|_| decoder(&DecodeLimits::default()).open(Path::new("no such file")))
         };
         let mut open = begun(folder.path()).then(usual)();
         let mut error = || open(&path).unwrap_err().to_string();

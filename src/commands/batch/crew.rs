@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use super::{Opener, decoder, decoders, opened};
 use crate::commands::available_cores;
-use crate::imaging::Limits;
+use crate::imaging::DecodeLimits;
 use crate::inference::Compute;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +31,7 @@ impl Crew {
     }
 
     /// Makes what one thread opens its files with.
-    pub fn decoders(self, limits: &Limits) -> impl Fn() -> Opener + Sync {
+    pub fn decoders(self, limits: &DecodeLimits) -> impl Fn() -> Opener + Sync {
         let each = decoders(limits);
         let shared = (self.threads > self.readers).then(|| {
             let first = decoder(limits);
@@ -60,11 +60,11 @@ impl<T> Turns<T> {
     }
 
     /// Waits for one that nobody uses.
-    fn take(&self) -> Taken<'_, T> {
+    fn take(&self) -> TakenSeat<'_, T> {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             if let Some(thing) = free.pop() {
-                return Taken(thing, self);
+                return TakenSeat(thing, self);
             }
             let waited = self.returned.wait(free);
             free = waited.unwrap_or_else(PoisonError::into_inner);
@@ -73,11 +73,11 @@ impl<T> Turns<T> {
 }
 
 /// Gives it back when it goes, by a panic too.
-struct Taken<'a, T>(Arc<T>, &'a Turns<T>);
+struct TakenSeat<'a, T>(Arc<T>, &'a Turns<T>);
 
-impl<T> Drop for Taken<'_, T> {
+impl<T> Drop for TakenSeat<'_, T> {
     fn drop(&mut self) {
-        let Taken(thing, turns) = self;
+        let TakenSeat(thing, turns) = self;
         let free = turns.free.lock();
         free.unwrap_or_else(PoisonError::into_inner)
             .push(thing.clone());
@@ -124,7 +124,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.png");
         std::fs::write(&path, "not a picture").unwrap();
-        let limits = Limits::default();
+        let limits = DecodeLimits::default();
         for threads in [2, 9] {
             let crew = Crew {
                 readers: 2,

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
-use super::{Before, Progress, Signals, Tally, in_order, silence_workers};
+use super::{EarlierRows, Progress, Signals, StatusCounts, in_order, silence_workers};
 use crate::commands::complain;
 use crate::domain::Prediction;
 use crate::export::path_text;
@@ -15,7 +15,7 @@ use crate::export::path_text;
 const LISTED: usize = 10;
 
 /// What is to be read.
-pub struct Known<'a> {
+pub struct KnownFiles<'a> {
     pub paths: Vec<PathBuf>,
     pub threads: usize,
     /// Neither bar nor summary.
@@ -25,7 +25,7 @@ pub struct Known<'a> {
     pub signals: &'a Signals,
 }
 
-impl Known<'_> {
+impl KnownFiles<'_> {
     /// Hands each result to `sink`, in the order of the paths. `thread` makes what one thread reads
     /// with; `prediction` is what is counted of a result. Ends early when asked to stop.
     ///
@@ -38,9 +38,9 @@ impl Known<'_> {
         mut sink: impl FnMut(&Path, Result<T, &str>) -> io::Result<()>,
     ) -> io::Result<()> {
         silence_workers();
-        let progress = Progress::new(!self.quiet, Before::default());
+        let progress = Progress::new(!self.quiet, EarlierRows::default());
         progress.expect(self.paths.len() as u64);
-        let (mut tally, paths) = (Tally::default(), self.paths);
+        let (mut tally, paths) = (StatusCounts::default(), self.paths);
         let read = in_order(
             self.threads,
             self.signals.stop(),

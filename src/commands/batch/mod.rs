@@ -17,19 +17,19 @@ pub use self::ahead::Ahead;
 pub use self::crew::Crew;
 use self::in_order::WORKER_THREAD;
 pub use self::in_order::in_order;
-pub use self::known::Known;
+pub use self::known::KnownFiles;
 #[cfg(feature = "pull")]
 pub use self::progress::download_bar;
-pub use self::progress::{Before, Progress, Tally};
+pub use self::progress::{EarlierRows, Progress, StatusCounts};
 pub use self::signals::Signals;
 use super::complain;
 use crate::domain::text::clean;
 use crate::domain::{Failure, Prediction, Radiograph};
-use crate::imaging::{Decoder, ImagingError, Limits, own_program};
+use crate::imaging::{DecodeLimits, Decoder, ImagingError, own_program};
 use crate::inference::Classify;
 
 /// Opens and classifies. `open` makes what one thread opens its files with.
-pub struct Reader<'a, Open> {
+pub struct BatchScorer<'a, Open> {
     pub classifier: &'a dyn Classify,
     pub open: Open,
     /// What else is made of an image; where that fails, so does the image.
@@ -39,7 +39,7 @@ pub struct Reader<'a, Open> {
 /// See [`Reader::then`].
 pub type Then<'a> = dyn Fn(&Path, &Radiograph, &Prediction) -> Result<(), String> + Sync + 'a;
 
-impl<Open, Opener> Reader<'_, Open>
+impl<Open, Opener> BatchScorer<'_, Open>
 where
     Open: Fn() -> Opener + Sync,
     Opener: FnMut(&Path) -> Result<Radiograph, ImagingError>,
@@ -84,7 +84,7 @@ where
 
 /// Makes what one thread opens its files with: a decoder with a process of its own. All are within
 /// one budget of memory.
-pub fn decoders(limits: &Limits) -> impl Fn() -> Opener + Sync + use<> {
+pub fn decoders(limits: &DecodeLimits) -> impl Fn() -> Opener + Sync + use<> {
     let first = decoder(limits);
     move || {
         let decoder = first.beside();
@@ -102,7 +102,7 @@ fn opened(decoder: &Decoder, path: &Path) -> Result<Radiograph, ImagingError> {
     film
 }
 
-fn decoder(limits: &Limits) -> Decoder {
+fn decoder(limits: &DecodeLimits) -> Decoder {
     Decoder::new(limits.clone(), own_program().ok())
 }
 

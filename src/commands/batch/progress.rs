@@ -30,7 +30,7 @@ pub fn download_bar(name: &str) -> ProgressBar {
 
 /// Rows of each status.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct StatusCounts {
     pub ok: usize,
     pub caution: usize,
     pub refused: usize,
@@ -41,7 +41,7 @@ pub struct Tally {
     pub unread: usize,
 }
 
-impl Tally {
+impl StatusCounts {
     /// Counts a row; `None` is an error.
     pub fn count(&mut self, prediction: Option<&Prediction>) {
         *match prediction.map(|p| &p.input) {
@@ -63,7 +63,7 @@ impl Tally {
     }
 }
 
-impl fmt::Display for Tally {
+impl fmt::Display for StatusCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
@@ -93,13 +93,13 @@ impl fmt::Display for Tally {
 pub struct Progress {
     bar: ProgressBar,
     shown: bool,
-    before: Before,
+    before: EarlierRows,
     start: Instant,
 }
 
 /// What a table held already.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Before {
+pub struct EarlierRows {
     /// Rows that stay.
     pub kept: usize,
     /// Rows of files that were changed since, which are read anew.
@@ -109,7 +109,7 @@ pub struct Before {
 impl Progress {
     /// `shown` is what the user wants; where standard error is no terminal there is a summary, but
     /// no bar.
-    pub fn new(shown: bool, before: Before) -> Self {
+    pub fn new(shown: bool, before: EarlierRows) -> Self {
         let target = if shown {
             ProgressDrawTarget::stderr()
         } else {
@@ -153,7 +153,7 @@ impl Progress {
     }
 
     /// Leaves one line: how many of which status, how fast, and where they are.
-    pub fn summarise(&self, tally: &Tally, place: &str) {
+    pub fn summarise(&self, tally: &StatusCounts, place: &str) {
         if !self.shown {
             return;
         }

@@ -1,8 +1,8 @@
 use clap::{CommandFactory, Parser};
 
 use super::*;
-use crate::cli::{ColorWhen, Column, Graphics, Look, Theme};
-use crate::imaging::Limits;
+use crate::cli::{ColorWhen, ColumnArgument, GraphicsArgument, LookArguments, ThemeArgument};
+use crate::imaging::DecodeLimits;
 use crate::worker::KEPT_BYTES;
 
 fn parsed(text: &str) -> Config {
@@ -25,16 +25,16 @@ fn the_printed_defaults_are_the_programs() {
     let config = parsed(&text);
     let files = config.files;
     assert!(files.max_megapixels.is_some() && files.max_memory.is_some());
-    assert_eq!(crate::commands::limits(files), Limits::default());
+    assert_eq!(crate::commands::limits(files), DecodeLimits::default());
     assert_eq!(config.appearance.color, Some(ColorWhen::default()));
     assert_eq!(config.computing.engine, Some(Default::default()));
     assert_eq!(config.computing.device, Some(Default::default()));
     assert_eq!(config.computing.precision, Some(Default::default()));
-    assert_eq!(config.terminal.graphics, Some(Graphics::default()));
-    let look = Look {
+    assert_eq!(config.terminal.graphics, Some(GraphicsArgument::default()));
+    let look = LookArguments {
         theme: Some(Default::default()),
         ascii: Some(Default::default()),
-        columns: Some(Column::DEFAULT.to_vec()),
+        columns: Some(ColumnArgument::DEFAULT.to_vec()),
     };
     assert_eq!(config.look, look);
     let memory = config.model_memory.unwrap().get();
@@ -74,12 +74,12 @@ fn help_says_the_defaults_that_hold() {
         let found = command.get_arguments().find(|a| a.get_id() == name);
         found.and_then(|a| a.get_help()).unwrap().to_string()
     };
-    let Limits {
+    let DecodeLimits {
         max_pixels,
         max_memory,
         timeout,
         ..
-    } = Limits::default();
+    } = DecodeLimits::default();
     for (name, default) in [
         ("max_megapixels", (max_pixels / 1_000_000).to_string()),
         ("max_memory", (max_memory >> 20).to_string()),
@@ -123,11 +123,11 @@ fn the_command_line_goes_before_the_configuration_and_that_before_the_default() 
     let text = "color = \"never\"\ngraphics = \"off\"\ntheme = \"light\"\nmax-memory = 7\n\
                 reviewer = \"Rao\"\ncolumns = [\"name\"]\nbackground = false\nstore = \"/s\"";
     let cli = filled(&["--graphics", "blocks", "--max-memory", "9"], text);
-    assert_eq!(cli.browse.terminal.graphics, Some(Graphics::Blocks));
+    assert_eq!(cli.browse.terminal.graphics, Some(GraphicsArgument::Blocks));
     assert_eq!(cli.files.max_memory.unwrap().get(), 9);
     assert_eq!(cli.appearance.color, Some(ColorWhen::Never));
-    assert_eq!(cli.browse.look.theme, Some(Theme::Light));
-    assert_eq!(cli.browse.look.columns, Some(vec![Column::Name]));
+    assert_eq!(cli.browse.look.theme, Some(ThemeArgument::Light));
+    assert_eq!(cli.browse.look.columns, Some(vec![ColumnArgument::Name]));
     assert_eq!(cli.browse.reviewer.as_deref(), Some("Rao"));
     assert_eq!(cli.browse.store, Some("/s".into()));
     assert!(cli.browse.no_background);

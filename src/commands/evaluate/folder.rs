@@ -11,10 +11,10 @@ use anyhow::{Context, Result, anyhow};
 use super::Usage;
 use crate::commands::owner_only;
 use crate::domain::{ModelCard, Prediction, Prevalences};
-use crate::evaluation::measure::Panel;
+use crate::evaluation::measure::PlotPanel;
 use crate::evaluation::plots;
-use crate::evaluation::report::{Compared, Figure, Interval, Report};
-use crate::export::{self, Cell, Format, RowOf, TableWriter, path_text};
+use crate::evaluation::report::{Compared, Estimate, EvaluationReport, Interval};
+use crate::export::{self, Cell, RowOf, TableFormat, TableWriter, path_text};
 
 /// What an earlier run leaves.
 const RESULTS: [&str; 3] = ["report.json", "report.csv", "predictions.csv"];
@@ -41,9 +41,9 @@ const COLUMNS: [&str; 14] = [
 const DECIMALS: usize = 6;
 
 /// Where the results go.
-pub struct Folder(PathBuf);
+pub struct ResultsFolder(PathBuf);
 
-impl Folder {
+impl ResultsFolder {
     /// Makes it, if it is not there.
     ///
     /// # Errors
@@ -75,7 +75,7 @@ impl Folder {
             // An interrupted run leaves no report, not an empty one.
             fs::remove_file(&report)?;
         }
-        Ok(Folder(path.to_owned()))
+        Ok(ResultsFolder(path.to_owned()))
     }
 
     /// An empty file of the owner's.
@@ -92,19 +92,19 @@ impl Folder {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn predictions(&self, card: &ModelCard) -> Result<Predictions> {
+    pub fn predictions(&self, card: &ModelCard) -> Result<PredictionsFile> {
         let file = self.file("predictions.csv")?;
         let assumed = Prevalences::default();
-        let columns = export::Predictions::new(Format::Csv, card, &assumed).columns();
-        let table = TableWriter::begin(file, Format::Csv, columns);
-        Ok(Predictions(table.context("writing predictions.csv")?))
+        let columns = export::PredictionRows::new(TableFormat::Csv, card, &assumed).columns();
+        let table = TableWriter::begin(file, TableFormat::Csv, columns);
+        Ok(PredictionsFile(table.context("writing predictions.csv")?))
     }
 
     /// Writes the report, as JSON and as CSV, and a page of plots for each question.
     ///
     /// # Errors
     /// If something cannot be written.
-    pub fn write(&self, report: &Report, panels: &[Panel]) -> Result<()> {
+    pub fn write(&self, report: &EvaluationReport, panels: &[PlotPanel]) -> Result<()> {
         let mut json = serde_json::to_vec_pretty(report)?;
         json.push(b'\n');
         self.file("report.json")?
@@ -122,9 +122,9 @@ impl Folder {
         Ok(())
     }
 
-    fn csv(&self, report: &Report) -> Result<()> {
+    fn csv(&self, report: &EvaluationReport) -> Result<()> {
         let columns = COLUMNS.map(str::to_owned).to_vec();
-        let mut table = TableWriter::begin(self.file("report.csv")?, Format::Csv, columns)?;
+        let mut table = TableWriter::begin(self.file("report.csv")?, TableFormat::Csv, columns)?;
         for figure in &report.figures {
             table.row(&row(figure))?;
         }
@@ -139,9 +139,9 @@ impl Folder {
 }
 
 /// The table of what is said of each image, written as they are read.
-pub struct Predictions(TableWriter<File>);
+pub struct PredictionsFile(TableWriter<File>);
 
-impl Predictions {
+impl PredictionsFile {
     /// # Errors
     /// If it cannot be written.
     pub fn add(
@@ -151,7 +151,7 @@ impl Predictions {
         outcome: Result<&Prediction, &str>,
     ) -> io::Result<()> {
         let assumed = Prevalences::default();
-        let rows = export::Predictions::new(Format::Csv, card, &assumed);
+        let rows = export::PredictionRows::new(TableFormat::Csv, card, &assumed);
         let row = match outcome {
             Ok(said) => RowOf::Read(said),
             Err(reason) => RowOf::Failed(reason),
@@ -180,7 +180,7 @@ fn interval_cells(interval: Option<Interval>) -> [Cell; 3] {
     ]
 }
 
-fn row(figure: &Figure) -> Vec<Cell> {
+fn row(figure: &Estimate) -> Vec<Cell> {
     let point = figure.operating_point.as_ref();
     let mut row = vec![
         Cell::text(&figure.question),

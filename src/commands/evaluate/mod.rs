@@ -15,37 +15,48 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 
-use self::folder::Folder;
-use self::predictions::Table;
-use super::batch::{Crew, Known, Reader, Signals};
+use self::folder::ResultsFolder;
+use self::predictions::PredictionTable;
+use super::batch::{BatchScorer, Crew, KnownFiles, Signals};
 use super::cases;
 use super::{SOME_FAILED, Usage, classifier, complain, print};
 use crate::cli;
 use crate::domain::text::Printable;
 use crate::domain::{ModelCard, Prediction};
-use crate::evaluation::measure::{Measured, patients};
-use crate::evaluation::report::{About, OperatingPoint};
+use crate::evaluation::measure::{EvaluationResult, patients};
+use crate::evaluation::report::{NamedThreshold, ReportScope};
 use crate::evaluation::{
-    Answers, Manifest, Model, Outcome, Report, Study, bootstrap, measure, tables,
+    Answers, CaseOutcome, EvaluationReport, EvaluationStudy, Manifest, MeasuredModel, bootstrap,
+    measure, tables,
 };
 use crate::export::path_text;
-use crate::imaging::Limits;
+use crate::imaging::DecodeLimits;
 use crate::inference::{Classifier, Classify};
 
-pub fn run(arguments: &cli::Evaluate, limits: &Limits, model: Option<&Path>) -> Result<ExitCode> {
+pub fn run(
+    arguments: &cli::Evaluate,
+    limits: &DecodeLimits,
+    model: Option<&Path>,
+) -> Result<ExitCode> {
     let classifier = classifier(model)?;
     let card = classifier.card();
     let table = arguments
         .predictions
         .as_deref()
-        .map(Table::read)
+        .map(PredictionTable::read)
         .transpose()?;
-    let against = arguments.against.as_deref().map(Table::read).transpose()?;
+    let against = arguments
+        .against
+        .as_deref()
+        .map(PredictionTable::read)
+        .transpose()?;
     let tables = || table.iter().chain(&against);
     tables()
-        .flat_map(Table::remarks)
+        .flat_map(PredictionTable::remarks)
         .for_each(|remark| complain(&remark));
-    let labels = table.as_ref().map_or_else(|| labels(card), Table::labels);
+    let labels = table
+        .as_ref()
+        .map_or_else(|| labels(card), PredictionTable::labels);
     let manifest = cases::read(&arguments.cases, &arguments.group_column, &labels)?;
     let is_own = table.as_ref().is_none_or(|table| table.is_of(card));
     if let Some(table) = table.as_ref().filter(|_| is_own) {
@@ -54,15 +65,15 @@ pub fn run(arguments: &cli::Evaluate, limits: &Limits, model: Option<&Path>) -> 
     let points = if is_own { points(card) } else { Vec::new() };
     let prevalences = prevalence::asked(&arguments.prevalence, &labels, &points)?;
     let root = cases::root(&arguments.cases);
-    let answers = |table: &Table| table.answers(&manifest.cases, &root);
+    let answers = |table: &PredictionTable| table.answers(&manifest.cases, &root);
     let other = against.as_ref().map(answers).transpose()?;
     let own = table.as_ref().map(answers).transpose()?;
     let folder = arguments.output.as_deref();
-    let folder = folder.map(|folder| Folder::make(folder, arguments.force));
+    let folder = folder.map(|folder| ResultsFolder::make(folder, arguments.force));
     let folder = folder.transpose()?;
     let signals = Signals::watch().context("watching for signals")?;
 
-    let batch = Batch {
+    let batch = CaseEvaluator {
         classifier: &classifier,
         limits,
         manifest: &manifest,
@@ -76,8 +87,8 @@ pub fn run(arguments: &cli::Evaluate, limits: &Limits, model: Option<&Path>) -> 
     if let Some(code) = interrupted(&signals, &answers, &manifest) {
         return Ok(code);
     }
-    let model = Model { answers, points };
-    let measured = measure(&Study {
+    let model = MeasuredModel { answers, points };
+    let measured = measure(&EvaluationStudy {
         cases: &manifest.cases,
         group_columns: &manifest.group_columns,
         model: &model,
@@ -88,11 +99,11 @@ pub fn run(arguments: &cli::Evaluate, limits: &Limits, model: Option<&Path>) -> 
     if let Some(code) = interrupted(&signals, &model.answers, &manifest) {
         return Ok(code);
     }
-    let about = About {
+    let about = ReportScope {
         manifest: path_text(&arguments.cases.manifest),
-        against: against.as_ref().map(Table::to_string),
+        against: against.as_ref().map(PredictionTable::to_string),
         notes: [
-            tables().flat_map(Table::remarks).collect(),
+            tables().flat_map(PredictionTable::remarks).collect(),
             notes::notes(card, table.as_ref(), &manifest, &model, &measured),
         ]
         .concat(),
@@ -102,7 +113,12 @@ pub fn run(arguments: &cli::Evaluate, limits: &Limits, model: Option<&Path>) -> 
 }
 
 /// What was measured, and on what.
-fn about(card: &ModelCard, table: Option<&Table>, manifest: &Manifest, model: &Model) -> About {
+fn about(
+    card: &ModelCard,
+    table: Option<&PredictionTable>,
+    manifest: &Manifest,
+    model: &MeasuredModel,
+) -> ReportScope {
     let (name, digest) = match table.filter(|table| !table.is_of(card)) {
         Some(table) => (format!("of {table}"), table.model_sha256()),
         None => (
@@ -110,7 +126,7 @@ fn about(card: &ModelCard, table: Option<&Table>, manifest: &Manifest, model: &M
             card.sha256.as_str(),
         ),
     };
-    About {
+    ReportScope {
         cxr: env!("CARGO_PKG_VERSION").to_owned(),
         model: name,
         model_sha256: digest.to_owned(),
@@ -121,7 +137,7 @@ fn about(card: &ModelCard, table: Option<&Table>, manifest: &Manifest, model: &M
         patients: patients(&manifest.cases, &model.answers),
         bootstrap_draws: bootstrap::DRAWS,
         bootstrap_seed: bootstrap::SEED,
-        ..About::default()
+        ..ReportScope::default()
     }
 }
 
@@ -130,9 +146,13 @@ fn labels(card: &ModelCard) -> Vec<String> {
 }
 
 /// Prints the report, writes its files, and tells whether all went well.
-fn conclude(about: About, measured: Measured, folder: Option<&Folder>) -> Result<ExitCode> {
+fn conclude(
+    about: ReportScope,
+    measured: EvaluationResult,
+    folder: Option<&ResultsFolder>,
+) -> Result<ExitCode> {
     let failed = about.images.failed;
-    let report = Report {
+    let report = EvaluationReport {
         about,
         figures: measured.figures,
         comparisons: measured.comparisons,
@@ -161,7 +181,7 @@ fn interrupted(signals: &Signals, answers: &Answers, manifest: &Manifest) -> Opt
 }
 
 /// The operating points on the card, by their label.
-fn points(card: &ModelCard) -> Vec<(String, OperatingPoint)> {
+fn points(card: &ModelCard) -> Vec<(String, NamedThreshold)> {
     let mut points = Vec::new();
     for label in &card.labels {
         let both = [
@@ -173,7 +193,7 @@ fn points(card: &ModelCard) -> Vec<(String, OperatingPoint)> {
                 let threshold = threshold.into();
                 (
                     label.name.clone(),
-                    OperatingPoint {
+                    NamedThreshold {
                         name: name.to_owned(),
                         threshold,
                     },
@@ -185,13 +205,13 @@ fn points(card: &ModelCard) -> Vec<(String, OperatingPoint)> {
 }
 
 /// What a prediction says, in the order of the card's labels.
-fn outcome(prediction: &Prediction, card: &ModelCard) -> Outcome {
+fn outcome(prediction: &Prediction, card: &ModelCard) -> CaseOutcome {
     if prediction.findings.is_empty() {
-        return Outcome::Refused;
+        return CaseOutcome::Refused;
     }
     let score = |name: &str| prediction.finding(name).map(|f| f.score.value().into());
     let severity = prediction.severity;
-    Outcome::Scored {
+    CaseOutcome::Scored {
         labels: card.labels.iter().map(|label| score(&label.name)).collect(),
         geographic_extent: severity.map(|s| s.geographic_extent.into()),
         opacity: severity.map(|s| s.opacity.into()),
@@ -199,19 +219,19 @@ fn outcome(prediction: &Prediction, card: &ModelCard) -> Outcome {
 }
 
 /// Everything that classifying the cases needs.
-struct Batch<'a> {
+struct CaseEvaluator<'a> {
     classifier: &'a Classifier,
-    limits: &'a Limits,
+    limits: &'a DecodeLimits,
     manifest: &'a Manifest,
     root: &'a Path,
-    folder: Option<&'a Folder>,
+    folder: Option<&'a ResultsFolder>,
     crew: Crew,
     quiet: bool,
     /// Where the cases are from, for the summary.
     place: String,
 }
 
-impl Batch<'_> {
+impl CaseEvaluator<'_> {
     /// The answers for the cases in order, fewer than there are if it was interrupted.
     fn read(&self, signals: &Signals) -> Result<Answers> {
         let card = self.classifier.card();
@@ -220,12 +240,12 @@ impl Batch<'_> {
             .folder
             .map(|folder| folder.predictions(card))
             .transpose()?;
-        let reader = Reader {
+        let reader = BatchScorer {
             classifier: self.classifier,
             open: self.crew.decoders(self.limits),
             then: None,
         };
-        let known = Known {
+        let known = KnownFiles {
             paths: cases.map(|case| cases::file(self.root, case)).collect(),
             threads: self.crew.threads,
             quiet: self.quiet,
@@ -240,7 +260,7 @@ impl Batch<'_> {
                 if let Some(rows) = &mut rows {
                     rows.add(card, path, result.as_ref().map_err(|reason| *reason))?;
                 }
-                outcomes.push(result.map_or(Outcome::Failed, |said| outcome(&said, card)));
+                outcomes.push(result.map_or(CaseOutcome::Failed, |said| outcome(&said, card)));
                 Ok(())
             },
         );

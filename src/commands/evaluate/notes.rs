@@ -1,16 +1,16 @@
 //! What a reader should know before believing a number.
 
-use super::predictions::Table;
-use super::{Manifest, Measured, Model, ModelCard};
+use super::predictions::PredictionTable;
+use super::{EvaluationResult, Manifest, MeasuredModel, ModelCard};
 use crate::evaluation::question::SeverityScale;
 
 /// One sentence or two each.
 pub fn notes(
     card: &ModelCard,
-    table: Option<&Table>,
+    table: Option<&PredictionTable>,
     manifest: &Manifest,
-    model: &Model,
-    measured: &Measured,
+    model: &MeasuredModel,
+    measured: &EvaluationResult,
 ) -> Vec<String> {
     let mut notes = Vec::new();
     let mut note = |applies: bool, text: &str| notes.extend(applies.then(|| text.to_owned()));

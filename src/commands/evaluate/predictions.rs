@@ -12,22 +12,22 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::scores::{labels, score, without_scores};
-use super::{Answers, ModelCard, Outcome, Usage};
+use super::{Answers, CaseOutcome, ModelCard, Usage};
 use crate::commands::cases::{bytes, contents, file};
 use crate::commands::complain;
 use crate::evaluation::{Case, is_missing};
 use crate::export::{
-    CONTENT, Cells, Format, PREVALENCE, ReadError, is_label, path_text, read_array, read_cells,
-    read_table,
+    CONTENT, Cells, PREVALENCE, ReadError, TableFormat, is_label, path_text, read_array,
+    read_cells, read_table,
 };
 
 /// A table of predictions.
 #[derive(Debug)]
-pub struct Table {
+pub struct PredictionTable {
     file: PathBuf,
     /// Columns with scores from 0 to 1.
     labels: Vec<String>,
-    rows: Vec<Row>,
+    rows: Vec<PredictionRow>,
     /// Rows by the last part of their path.
     by_name: HashMap<String, Vec<usize>>,
     /// And by what was in the file, where the table says it.
@@ -40,20 +40,20 @@ pub struct Table {
 }
 
 #[derive(Debug)]
-struct Row {
+struct PredictionRow {
     /// The parts of the path, as in the table.
     parts: Vec<String>,
     sha256: Option<String>,
-    outcome: Outcome,
+    outcome: CaseOutcome,
 }
 
-impl fmt::Display for Table {
+impl fmt::Display for PredictionTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&path_text(&self.file))
     }
 }
 
-impl Table {
+impl PredictionTable {
     /// # Errors
     /// [`Usage`], if it is not such a table.
     pub fn read(file: &Path) -> Result<Self> {
@@ -83,7 +83,7 @@ impl Table {
             let why = why.unwrap_or_default();
             return Err(fail(format!("no column of scores{why}")));
         }
-        let reading = Reading {
+        let reading = CellPositions {
             status,
             labels: &labels,
             extent: at("geographic_extent"),
@@ -102,9 +102,9 @@ impl Table {
                 path,
             ));
         }
-        let rows: Vec<Row> = raw
+        let rows: Vec<PredictionRow> = raw
             .iter()
-            .map(|row| Row {
+            .map(|row| PredictionRow {
                 parts: parts(&row[path]),
                 sha256: content(row),
                 outcome: reading.outcome(row),
@@ -130,7 +130,7 @@ impl Table {
         let prevalences = at(PREVALENCE).map_or_else(BTreeSet::new, |at| {
             raw.iter().map(|row| row[at].clone()).collect()
         });
-        Ok(Table {
+        Ok(PredictionTable {
             file: file.to_owned(),
             labels: labels
                 .iter()
@@ -213,7 +213,7 @@ impl Table {
             if row.is_some_and(|row| !used.insert(row)) {
                 return Err(self.unclear(case));
             }
-            outcomes.push(row.map_or(Outcome::Failed, |row| self.rows[row].outcome.clone()));
+            outcomes.push(row.map_or(CaseOutcome::Failed, |row| self.rows[row].outcome.clone()));
         }
         if used.is_empty() {
             return Err(Usage::error(format!(
@@ -310,13 +310,13 @@ fn shares(text: &str) -> Vec<(String, f64)> {
 /// Why it is no table, in a few words.
 fn rows(bytes: &[u8]) -> Result<Cells, String> {
     let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
-    let format = Format::sniffed(bytes);
+    let format = TableFormat::sniffed(bytes);
     if !format.is_json() {
         return read_cells(bytes).map_err(|error| error.to_string());
     }
     let bytes = &without_nan(bytes);
     let mut all = match format {
-        Format::Json => read_array(bytes).unwrap_or_default(),
+        TableFormat::Json => read_array(bytes).unwrap_or_default(),
         _ => Vec::new(),
     };
     if all.is_empty() {
@@ -328,7 +328,7 @@ fn rows(bytes: &[u8]) -> Result<Cells, String> {
             Ok(_) | Err(ReadError::Foreign(1)) => {}
             Err(ReadError::Foreign(line)) => {
                 // Below the bracket that an array begins with.
-                let row = line - u64::from(format == Format::Json);
+                let row = line - u64::from(format == TableFormat::Json);
                 return Err(format!("row {row} has other columns"));
             }
             Err(ReadError::Io(error)) => return Err(error.to_string()),
@@ -409,27 +409,27 @@ fn parts(path: &str) -> Vec<String> {
 }
 
 /// Which cell is what.
-struct Reading<'a> {
+struct CellPositions<'a> {
     status: usize,
     labels: &'a [usize],
     extent: Option<usize>,
     opacity: Option<usize>,
 }
 
-impl Reading<'_> {
-    fn outcome(&self, row: &[String]) -> Outcome {
+impl CellPositions<'_> {
+    fn outcome(&self, row: &[String]) -> CaseOutcome {
         let number = |at: Option<usize>| {
             at.and_then(|at| row[at].parse::<f64>().ok())
                 .filter(|value| value.is_finite())
         };
         match row[self.status].as_str() {
-            "ok" | "caution" => Outcome::Scored {
+            "ok" | "caution" => CaseOutcome::Scored {
                 labels: self.labels.iter().map(|&at| score(&row[at])).collect(),
                 geographic_extent: number(self.extent),
                 opacity: number(self.opacity),
             },
-            "refused" => Outcome::Refused,
-            _ => Outcome::Failed,
+            "refused" => CaseOutcome::Refused,
+            _ => CaseOutcome::Failed,
         }
     }
 }

@@ -5,7 +5,7 @@ use anyhow::Result;
 use super::Usage;
 use crate::domain::Prevalence;
 use crate::evaluation::questions;
-use crate::evaluation::report::OperatingPoint;
+use crate::evaluation::report::NamedThreshold;
 
 /// Shares by the name of the question, from `LABEL=SHARE`, or `SHARE` for each question that has an
 /// operating point. Of two for one question the last one counts.
@@ -15,7 +15,7 @@ use crate::evaluation::report::OperatingPoint;
 pub fn asked(
     texts: &[String],
     labels: &[String],
-    points: &[(String, OperatingPoint)],
+    points: &[(String, NamedThreshold)],
 ) -> Result<Vec<(String, Prevalence)>> {
     let has_points = |label: &str| points.iter().any(|(name, _)| name == label);
     let all = questions(labels);
@@ -76,7 +76,7 @@ mod tests {
     fn asked_of(texts: &[&str]) -> Result<Vec<(String, f64)>, String> {
         let labels = ["Pneumonia", "COVID-19", "Viral"].map(str::to_owned);
         let points = ["Pneumonia", "COVID-19"].map(|label| {
-            let point = OperatingPoint {
+            let point = NamedThreshold {
                 name: "balanced".to_owned(),
                 threshold: 0.5,
             };

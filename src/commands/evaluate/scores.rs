@@ -13,19 +13,19 @@ pub fn labels(columns: &[String], rows: &[Vec<String>], remarks: &mut Vec<String
     // A column without a name is one of row numbers, as R and pandas write them.
     let named = |column: &usize| !columns[*column].is_empty() && is_label(&columns[*column]);
     for column in (0..columns.len()).filter(named) {
-        match Column::of(rows, column) {
-            Column::Scores => labels.push(column),
-            Column::Mixed(row) => remarks.push(format!(
+        match ScoreColumn::of(rows, column) {
+            ScoreColumn::Scores => labels.push(column),
+            ScoreColumn::Mixed(row) => remarks.push(format!(
                 "column {} is not taken for scores: {:?} in row {} is none from 0 to 1",
                 columns[column],
                 rows[row][column],
                 row + 1
             )),
-            Column::Missing => remarks.push(format!(
+            ScoreColumn::Missing => remarks.push(format!(
                 "column {} has no score in any row",
                 columns[column]
             )),
-            Column::Other => {}
+            ScoreColumn::Other => {}
         }
     }
     labels
@@ -63,7 +63,7 @@ pub fn without_scores(
 
 /// What a column of a table may hold.
 #[derive(Debug, PartialEq, Eq)]
-enum Column {
+enum ScoreColumn {
     /// Scores, and cells without one.
     Scores,
     /// Scores, and in the row of that number, counted from 0, what is none: most likely a slip.
@@ -73,18 +73,18 @@ enum Column {
     Other,
 }
 
-impl Column {
+impl ScoreColumn {
     fn of(rows: &[Vec<String>], column: usize) -> Self {
         let cells = || rows.iter().map(|row| row[column].as_str()).enumerate();
         let mut others =
             cells().filter(|(_, cell)| !is_without_score(cell) && score(cell).is_none());
         let mut scores = cells().filter_map(|(_, cell)| score(cell));
         match others.next() {
-            None if scores.next().is_some() => Column::Scores,
-            None if cells().any(|(_, cell)| !cell.trim().is_empty()) => Column::Missing,
+            None if scores.next().is_some() => ScoreColumn::Scores,
+            None if cells().any(|(_, cell)| !cell.trim().is_empty()) => ScoreColumn::Missing,
             // Names and whole numbers are no scores, and are not meant to be.
-            Some((row, _)) if scores.any(is_fraction) => Column::Mixed(row),
-            _ => Column::Other,
+            Some((row, _)) if scores.any(is_fraction) => ScoreColumn::Mixed(row),
+            _ => ScoreColumn::Other,
         }
     }
 }

@@ -9,13 +9,13 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 
-use self::rows::Rows;
+use self::rows::ExportRows;
 use super::{
     SOME_FAILED, Usage, complain, is_broken_pipe, is_database, owner_only, print, standard_output,
 };
 use crate::cli::{self, ReviewFormat};
 use crate::domain::text::Printable;
-use crate::export::{Format, TableWriter, is_stream, path_text};
+use crate::export::{TableFormat, TableWriter, is_stream, path_text};
 use crate::store::{Audit, Store, StoreError, default_path, is_part_of};
 
 /// Faults that are named one by one; the rest are counted.
@@ -75,7 +75,7 @@ pub fn run(arguments: &cli::Export) -> Result<ExitCode> {
 
 fn export(
     store: &Store,
-    format: Format,
+    format: TableFormat,
     file: Option<&Path>,
     arguments: &cli::Export,
 ) -> Result<()> {
@@ -145,14 +145,14 @@ pub fn is_whole(path: &Path, audit: &Audit) -> bool {
 
 /// # Errors
 /// [`Usage`], if the ending of the file is none of a table.
-fn format(arguments: &cli::Export, file: Option<&Path>) -> Result<Format> {
+fn format(arguments: &cli::Export, file: Option<&Path>) -> Result<TableFormat> {
     let asked = arguments.format.map(|asked| match asked {
-        ReviewFormat::Csv => Format::Csv,
-        ReviewFormat::Tsv => Format::Tsv,
-        ReviewFormat::Jsonl => Format::Jsonl,
-        ReviewFormat::Json => Format::Json,
+        ReviewFormat::Csv => TableFormat::Csv,
+        ReviewFormat::Tsv => TableFormat::Tsv,
+        ReviewFormat::Jsonl => TableFormat::Jsonl,
+        ReviewFormat::Json => TableFormat::Json,
     });
-    Format::of(asked, file).map_err(|error| Usage::error(format!("-o {error}")))
+    TableFormat::of(asked, file).map_err(|error| Usage::error(format!("-o {error}")))
 }
 
 /// # Errors
@@ -198,12 +198,12 @@ pub fn real(folder: &Path) -> PathBuf {
 /// Two passes over one moment of the store: which labels there are, then the rows.
 fn write(
     store: &Store,
-    format: Format,
+    format: TableFormat,
     within: &[PathBuf],
     arguments: &cli::Export,
     out: &mut dyn Write,
 ) -> Result<()> {
-    let mut rows = Rows::new(format, arguments.with_patient, store.answers_seen()?);
+    let mut rows = ExportRows::new(format, arguments.with_patient, store.answers_seen()?);
     let mut count = 0;
     store.last_words(within, |word| {
         rows.note_labels(&word);

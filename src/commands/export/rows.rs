@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use serde_json::Value;
 
 use crate::domain::Call;
-use crate::export::{Cell, Format, path_text};
+use crate::export::{Cell, TableFormat, path_text};
 use crate::store::LastWord;
 
 const SCORE_DECIMALS: usize = 6;
@@ -48,21 +48,21 @@ const NESTED: &str = "seen";
 const SCORE: &str = "score:";
 
 /// Makes rows of a table. The labels of all models that were used come last, by name.
-pub struct Rows {
-    format: Format,
+pub struct ExportRows {
+    format: TableFormat,
     with_patient: bool,
     /// Readers with the image whose answer they had seen before they read it blinded.
     answers_seen: HashSet<(String, String)>,
     labels: BTreeSet<String>,
 }
 
-impl Rows {
+impl ExportRows {
     pub fn new(
-        format: Format,
+        format: TableFormat,
         with_patient: bool,
         answers_seen: HashSet<(String, String)>,
     ) -> Self {
-        Rows {
+        ExportRows {
             format,
             with_patient,
             answers_seen,

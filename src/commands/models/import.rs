@@ -8,14 +8,14 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use super::usage;
-use crate::checkpoint::{self, Checkpoint, Form, Limits};
-use crate::cli::{Family, Import};
+use crate::checkpoint::{self, Checkpoint, CheckpointFormat, CheckpointLimits};
+use crate::cli::{FamilyArgument, Import};
 use crate::commands::{Usage, print};
 use crate::domain::text::{Printable, clean};
 use crate::export::path_text;
 use crate::inference::family::{self, NamedTensors, Published};
 use crate::inference::{Classifier, ModelFiles, assemble_keras};
-use crate::model_store::{Store, check_name};
+use crate::model_library::{ModelLibrary, check_name};
 
 /// Files of labels have a line for each.
 const LARGEST_LABELS: u64 = 1 << 20;
@@ -32,10 +32,10 @@ const ENDS: [&str; 8] = [
 ];
 
 /// The text of a card and the bytes of a safetensors file.
-type Parts = (String, Vec<u8>);
+type ModelParts = (String, Vec<u8>);
 
 /// Reads, assembles, loads; only what loads is kept.
-pub fn run(arguments: &Import, store: &Store) -> Result<ExitCode> {
+pub fn run(arguments: &Import, store: &ModelLibrary) -> Result<ExitCode> {
     let file = &arguments.file;
     let name = match &arguments.name {
         Some(name) => Some(name.clone()),
@@ -49,7 +49,7 @@ pub fn run(arguments: &Import, store: &Store) -> Result<ExitCode> {
         own(file, name.as_deref())?
     } else {
         let labels = arguments.labels.as_deref().map(labels).transpose()?;
-        let checkpoint = checkpoint::read(file, &Limits::default())?;
+        let checkpoint = checkpoint::read(file, &CheckpointLimits::default())?;
         let name = name.unwrap_or_default();
         assemble(checkpoint, arguments.family, labels, &name)
             .map_err(|reason| anyhow::anyhow!("{}: {reason}", path_text(file)))?
@@ -72,10 +72,10 @@ pub fn run(arguments: &Import, store: &Store) -> Result<ExitCode> {
 /// The one place that knows which network a file belongs to.
 fn assemble(
     checkpoint: Checkpoint,
-    family: Option<Family>,
+    family: Option<FamilyArgument>,
     labels: Option<Vec<String>>,
     name: &str,
-) -> Result<Parts, String> {
+) -> Result<ModelParts, String> {
     let form = checkpoint.form;
     let known = labels.is_none().then(|| published(&checkpoint)).flatten();
     let tensors: NamedTensors = checkpoint
@@ -84,17 +84,21 @@ fn assemble(
         .map(|(name, tensor)| (name, (tensor.shape, tensor.values)))
         .collect();
     let family = match (form, family, checkpoint.keras_config) {
-        (Form::KerasH5 | Form::Keras3, None | Some(Family::KerasSequential), Some(config)) => {
+        (
+            CheckpointFormat::KerasH5 | CheckpointFormat::Keras3,
+            None | Some(FamilyArgument::KerasSequential),
+            Some(config),
+        ) => {
             let (weights, card) =
                 assemble_keras(&config, tensors, labels, name).map_err(|e| e.to_string())?;
             return Ok((card, weights));
         }
-        (_, Some(Family::KerasSequential), _) => {
+        (_, Some(FamilyArgument::KerasSequential), _) => {
             return Err(format!("it is a {}, not a Keras model", form.words()));
         }
-        (_, Some(Family::XrvDensenet121), _) => family::Family::XrvDensenet121,
-        (_, Some(Family::XrvResnet50), _) => family::Family::XrvResnet50_512,
-        (_, Some(Family::Chexnet), _) => family::Family::Chexnet,
+        (_, Some(FamilyArgument::XrvDensenet121), _) => family::ModelFamily::XrvDensenet121,
+        (_, Some(FamilyArgument::XrvResnet50), _) => family::ModelFamily::XrvResnet50_512,
+        (_, Some(FamilyArgument::Chexnet), _) => family::ModelFamily::Chexnet,
         (_, None, _) => match known {
             Some(known) => known.family,
             None => {
@@ -132,7 +136,7 @@ fn is_own(arguments: &Import) -> bool {
 }
 
 /// A model of cxr's, under another name if one is given.
-fn own(file: &Path, name: Option<&str>) -> Result<Parts> {
+fn own(file: &Path, name: Option<&str>) -> Result<ModelParts> {
     let files = ModelFiles::read(file)?;
     let (card, weights) = (files.card_text(), files.weights());
     let card = match name {

@@ -16,37 +16,37 @@ use crate::domain::ModelCard;
 use crate::domain::text::Printable;
 use crate::export::path_text;
 use crate::inference::{Classify, ModelFiles};
-use crate::model_store::{Store, StoreError, Stored};
+use crate::model_library::{InstalledModel, ModelLibrary, ModelLibraryError};
 
 pub fn run(action: &ModelsAction, model: Option<&Path>) -> Result<ExitCode> {
     match action {
         ModelsAction::List => list(model),
         ModelsAction::Show { name } => show(name.as_deref(), model),
-        ModelsAction::Import(arguments) => import::run(arguments, &Store::of_user()?),
-        ModelsAction::Pull { name } => pull::run(name, &Store::of_user()?),
+        ModelsAction::Import(arguments) => import::run(arguments, &ModelLibrary::of_user()?),
+        ModelsAction::Pull { name } => pull::run(name, &ModelLibrary::of_user()?),
         ModelsAction::Remove { name } => {
-            Store::of_user()?.remove(name).map_err(usage)?;
+            ModelLibrary::of_user()?.remove(name).map_err(usage)?;
             print(&Printable::page(&format!("{name}: removed\n")))
         }
-        ModelsAction::Verify { name } => verify(name.as_deref(), &Store::of_user()?),
+        ModelsAction::Verify { name } => verify(name.as_deref(), &ModelLibrary::of_user()?),
     }
 }
 
 /// What whoever typed the command can mend.
-fn usage(error: StoreError) -> anyhow::Error {
+fn usage(error: ModelLibraryError) -> anyhow::Error {
     match error {
-        StoreError::Unknown(_)
-        | StoreError::Name(_)
-        | StoreError::Taken(_)
-        | StoreError::Known(_) => Usage::error(error.to_string()),
+        ModelLibraryError::Unknown(_)
+        | ModelLibraryError::Name(_)
+        | ModelLibraryError::Taken(_)
+        | ModelLibraryError::Known(_) => Usage::error(error.to_string()),
         other => other.into(),
     }
 }
 
 /// The models of the store; none, where nothing says where it is.
-fn stored() -> Result<Vec<Stored>> {
-    match Store::of_user() {
-        Err(StoreError::NoHome) => Ok(Vec::new()),
+fn stored() -> Result<Vec<InstalledModel>> {
+    match ModelLibrary::of_user() {
+        Err(ModelLibraryError::NoHome) => Ok(Vec::new()),
         store => Ok(store?.models()?),
     }
 }
@@ -103,14 +103,14 @@ fn show(name: Option<&str>, model: Option<&Path>) -> Result<ExitCode> {
     print(&page::page(loaded.card()))
 }
 
-fn verify(name: Option<&str>, store: &Store) -> Result<ExitCode> {
-    let models: Vec<Stored> = store
+fn verify(name: Option<&str>, store: &ModelLibrary) -> Result<ExitCode> {
+    let models: Vec<InstalledModel> = store
         .models()?
         .into_iter()
         .filter(|model| name.is_none_or(|name| model.name() == name))
         .collect();
     if let (Some(name), true) = (name, models.is_empty()) {
-        return Err(usage(StoreError::Unknown(name.to_owned())));
+        return Err(usage(ModelLibraryError::Unknown(name.to_owned())));
     }
     let mut text = String::new();
     let mut code = ExitCode::SUCCESS;

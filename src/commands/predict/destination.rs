@@ -12,12 +12,12 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::done::{Check, Done};
-use super::mode::Mode;
-use super::previous::{Previous, Table, holds_no_row};
-use crate::cli::{self, TableFormat};
+use super::mode::WriteMode;
+use super::previous::{Previous, ResumedTable, holds_no_row};
+use crate::cli::{self, TableFormatArgument};
 use crate::commands::{Usage, complain, is_database, owner_only, standard_output};
 use crate::domain::{ModelCard, Prevalences};
-use crate::export::{Format, Predictions, TableWriter, path_text};
+use crate::export::{PredictionRows, TableFormat, TableWriter, path_text};
 use crate::imaging::looks_like_image;
 
 /// How often it is looked whether another run has ended.
@@ -29,14 +29,14 @@ const MOVES: u32 = 8;
 
 /// Where the rows go, and as what.
 #[derive(Debug)]
-pub struct Destination {
+pub struct TableDestination {
     /// `None` is standard output.
     file: Option<PathBuf>,
-    format: Format,
-    mode: Mode,
+    format: TableFormat,
+    mode: WriteMode,
 }
 
-impl fmt::Display for Destination {
+impl fmt::Display for TableDestination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.file {
             Some(file) => f.write_str(&path_text(file)),
@@ -45,17 +45,17 @@ impl fmt::Display for Destination {
     }
 }
 
-impl Destination {
+impl TableDestination {
     /// # Errors
     /// [`Usage`] if the combination makes no sense, or something that is there would be lost.
     pub fn of(arguments: &cli::Predict) -> Result<Self> {
         let file = arguments.output.clone();
         let file = file.filter(|file| file != Path::new("-"));
-        let asked = arguments.format.map(Format::from);
-        let format = Format::of(asked, file.as_deref());
-        let destination = Destination {
+        let asked = arguments.format.map(TableFormat::from);
+        let format = TableFormat::of(asked, file.as_deref());
+        let destination = TableDestination {
             format: format.map_err(|error| Usage::error(format!("-o {error}")))?,
-            mode: Mode::of(arguments),
+            mode: WriteMode::of(arguments),
             file,
         };
         destination.check(&arguments.paths)?;
@@ -93,7 +93,7 @@ impl Destination {
             let file = self.file.as_deref();
             found.len() == 0 || file.is_some_and(|file| holds_no_row(file, self.format))
         };
-        if self.mode == Mode::New && found.is_file() && !holds_none() {
+        if self.mode == WriteMode::New && found.is_file() && !holds_none() {
             return Err(Usage::error(format!(
                 "-o {self}: it is there already; --resume goes on with it, --append adds to it, \
                  --force replaces it"
@@ -107,8 +107,8 @@ impl Destination {
         &self,
         card: &'a ModelCard,
         assumed: &'a Prevalences,
-    ) -> Predictions<'a> {
-        Predictions::new(self.format, card, assumed)
+    ) -> PredictionRows<'a> {
+        PredictionRows::new(self.format, card, assumed)
     }
 
     /// Opens the table for these predictions, and says which files it has rows of already. `None` if
@@ -116,7 +116,11 @@ impl Destination {
     ///
     /// # Errors
     /// If the file cannot be made, or is there and cannot be gone on with.
-    pub fn open(&self, predictions: &Predictions, check: &Check) -> Result<Option<(Table, Done)>> {
+    pub fn open(
+        &self,
+        predictions: &PredictionRows,
+        check: &Check,
+    ) -> Result<Option<(ResumedTable, Done)>> {
         let Some(path) = &self.file else {
             let out = Box::new(standard_output()?);
             return Ok(Some((self.begin(predictions, out)?, Done::default())));
@@ -143,7 +147,7 @@ impl Destination {
         Ok(Some((table, Done::default())))
     }
 
-    fn begin(&self, predictions: &Predictions, out: Box<dyn Write>) -> Result<Table> {
+    fn begin(&self, predictions: &PredictionRows, out: Box<dyn Write>) -> Result<ResumedTable> {
         let table = TableWriter::begin(out, self.format, predictions.columns());
         table.with_context(|| format!("writing {self}"))
     }
@@ -158,7 +162,7 @@ impl Destination {
                 return Ok(Some(file));
             }
             match file.try_lock() {
-                Err(TryLockError::WouldBlock) if self.mode == Mode::Append => {
+                Err(TryLockError::WouldBlock) if self.mode == WriteMode::Append => {
                     if !std::mem::replace(&mut waits, true) {
                         complain(&format!(
                             "waiting for another cxr predict that writes {self}"
@@ -198,13 +202,13 @@ fn leads_to(path: &Path, file: &File) -> bool {
     }
 }
 
-impl From<TableFormat> for Format {
-    fn from(format: TableFormat) -> Self {
+impl From<TableFormatArgument> for TableFormat {
+    fn from(format: TableFormatArgument) -> Self {
         match format {
-            TableFormat::Csv => Format::Csv,
-            TableFormat::Tsv => Format::Tsv,
-            TableFormat::Jsonl => Format::Jsonl,
-            TableFormat::Json => Format::Json,
+            TableFormatArgument::Csv => TableFormat::Csv,
+            TableFormatArgument::Tsv => TableFormat::Tsv,
+            TableFormatArgument::Jsonl => TableFormat::Jsonl,
+            TableFormatArgument::Json => TableFormat::Json,
         }
     }
 }

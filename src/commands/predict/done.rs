@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use super::mode::Mode;
-use crate::commands::batch::{Before, Progress};
+use super::mode::WriteMode;
+use crate::commands::batch::{EarlierRows, Progress};
 use crate::domain::ContentId;
 use crate::export::{CONTENT, Record, path_of};
-use crate::imaging::{Limits, content_of};
-use crate::library::{Found, scan};
+use crate::imaging::{DecodeLimits, content_of};
+use crate::library::{WalkItem, scan};
 
 /// Files whose rows stay.
 #[derive(Debug, Default)]
@@ -19,7 +19,7 @@ pub struct Done {
     /// As the walk spells them, which is the same in every walk of one run.
     paths: HashSet<PathBuf>,
     /// What the table held, for the summary.
-    pub before: Before,
+    pub before: EarlierRows,
     /// Files that were changed since, and whose rows stay because none is taken out.
     pub outdated: usize,
 }
@@ -27,11 +27,11 @@ pub struct Done {
 impl Done {
     /// Whether it was read before. What could not be walked is always tried again, and what is not read
     /// is told each time.
-    pub fn has(&self, found: &Found) -> bool {
+    pub fn has(&self, found: &WalkItem) -> bool {
         match found {
-            Found::Image(path) => self.has_row(path),
-            Found::Unread { .. } => false,
-            Found::Problem { .. } => false,
+            WalkItem::Image(path) => self.has_row(path),
+            WalkItem::Unread { .. } => false,
+            WalkItem::Problem { .. } => false,
         }
     }
 
@@ -68,13 +68,13 @@ pub struct Check<'a> {
     pub threads: usize,
     /// Whether there is to be a bar.
     pub shown: bool,
-    pub limits: &'a Limits,
+    pub limits: &'a DecodeLimits,
     pub stop: &'a AtomicBool,
 }
 
 /// What a row says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Said {
+enum RowAnswer {
     /// An answer, of this content if the row says which.
     Answer(Option<ContentId>),
     /// That the file could not be read, or is of a format that is not.
@@ -83,8 +83,8 @@ enum Said {
 
 /// The rows of a table, by the order that they have there.
 #[derive(Debug, Default)]
-pub struct Rows {
-    said: Vec<Said>,
+pub struct DoneRows {
+    said: Vec<RowAnswer>,
     /// Whether the path of each is relative: of which folder it is, the table does not say.
     is_relative: Vec<bool>,
     /// By the real path.
@@ -94,17 +94,17 @@ pub struct Rows {
     pub without_content: usize,
 }
 
-impl Rows {
+impl DoneRows {
     pub fn len(&self) -> usize {
         self.said.len()
     }
 
     pub fn add(&mut self, row: &Record) {
         let said = match row.value("status") {
-            Some("error" | "unread") | None => Said::Error,
-            Some(_) => Said::Answer(row.value(CONTENT).and_then(|text| text.parse().ok())),
+            Some("error" | "unread") | None => RowAnswer::Error,
+            Some(_) => RowAnswer::Answer(row.value(CONTENT).and_then(|text| text.parse().ok())),
         };
-        self.without_content += usize::from(said == Said::Answer(None));
+        self.without_content += usize::from(said == RowAnswer::Answer(None));
         let path = path_of(row.value("path").unwrap_or_default());
         self.is_relative.push(path.is_relative());
         self.of
@@ -116,7 +116,7 @@ impl Rows {
 
     /// Looks which rows still hold, of files that are to be read now; the rows of others stay.
     /// `None` if it was asked to stop.
-    pub fn checked(&self, mode: Mode, check: &Check) -> Option<Checked> {
+    pub fn checked(&self, mode: WriteMode, check: &Check) -> Option<Checked> {
         let asked = self.asked(check.roots);
         let contents = self.contents(&asked, check)?;
         let mut checked = Checked::default();
@@ -124,12 +124,12 @@ impl Rows {
         for ((path, rows), content) in asked.iter().zip(contents) {
             let holding = self.holding(rows, content);
             is_changed |= holding.is_none() && rows.iter().any(|row| self.is_relative_answer(*row));
-            is_here |= self.is_here(rows, content);
+            is_here |= self.is_recorded(rows, content);
             let is_error = rows
                 .iter()
-                .all(|row| self.said[*row as usize] == Said::Error);
+                .all(|row| self.said[*row as usize] == RowAnswer::Error);
             match (mode, holding) {
-                (Mode::Append, None) => {
+                (WriteMode::Append, None) => {
                     checked.done.outdated += usize::from(!is_error);
                     checked.done.paths.insert(path.clone());
                 }
@@ -139,7 +139,7 @@ impl Rows {
                 }
                 (_, Some(stays)) => {
                     checked.done.paths.insert(path.clone());
-                    if mode == Mode::Resume {
+                    if mode == WriteMode::Resume {
                         // A second row of one image would count it twice.
                         checked
                             .dropped
@@ -154,14 +154,16 @@ impl Rows {
     }
 
     fn is_relative_answer(&self, row: u32) -> bool {
-        self.is_relative[row as usize] && matches!(self.said[row as usize], Said::Answer(Some(_)))
+        self.is_relative[row as usize]
+            && matches!(self.said[row as usize], RowAnswer::Answer(Some(_)))
     }
 
     /// Whether a row with a relative path is of this content: the folder is the one of that row.
-    fn is_here(&self, rows: &[u32], content: Option<ContentId>) -> bool {
+    fn is_recorded(&self, rows: &[u32], content: Option<ContentId>) -> bool {
         content.is_some()
             && rows.iter().any(|row| {
-                self.is_relative[*row as usize] && self.said[*row as usize] == Said::Answer(content)
+                self.is_relative[*row as usize]
+                    && self.said[*row as usize] == RowAnswer::Answer(content)
             })
     }
 
@@ -173,7 +175,7 @@ impl Rows {
                 return None;
             }
             if rows.iter().any(|row| self.is_relative_answer(*row))
-                && self.is_here(rows, content_of(path, check.limits).ok())
+                && self.is_recorded(rows, content_of(path, check.limits).ok())
             {
                 return Some(true);
             }
@@ -185,7 +187,7 @@ impl Rows {
     fn asked(&self, roots: &[PathBuf]) -> Vec<(PathBuf, &[u32])> {
         let (mut asked, mut folders) = (Vec::new(), Folders::default());
         scan(roots, |found| {
-            if let Found::Image(path) | Found::Unread { path, .. } = found
+            if let WalkItem::Image(path) | WalkItem::Unread { path, .. } = found
                 && let Some(rows) = self.of.get(&folders.real(&path))
             {
                 asked.push((path, &rows[..]));
@@ -201,11 +203,11 @@ impl Rows {
         asked: &[(PathBuf, &[u32])],
         check: &Check,
     ) -> Option<Vec<Option<ContentId>>> {
-        let says = |row: &u32| matches!(self.said[*row as usize], Said::Answer(Some(_)));
+        let says = |row: &u32| matches!(self.said[*row as usize], RowAnswer::Answer(Some(_)));
         let wanted: Vec<usize> = (0..asked.len())
             .filter(|at| asked[*at].1.iter().any(says))
             .collect();
-        let progress = Progress::new(check.shown, Before::default());
+        let progress = Progress::new(check.shown, EarlierRows::default());
         progress.expect(wanted.len() as u64);
         let next = AtomicUsize::new(0);
         let work = || {
@@ -238,8 +240,8 @@ impl Rows {
     /// as is any where the content cannot be known: the row is all that there is then.
     fn holding(&self, rows: &[u32], content: Option<ContentId>) -> Option<u32> {
         let holds = |row: &u32| match self.said[*row as usize] {
-            Said::Error => false,
-            Said::Answer(of) => of.is_none() || content.is_none() || of == content,
+            RowAnswer::Error => false,
+            RowAnswer::Answer(of) => of.is_none() || content.is_none() || of == content,
         };
         rows.iter().copied().find(holds)
     }

@@ -14,12 +14,12 @@ use crate::cli;
 use crate::commands::{Usage, owner_only};
 use crate::domain::text::clean;
 use crate::domain::{
-    Canvas, DEFAULT_OPACITY, HeatMap, HeatMapChoice, HeatMapLayer, ModelCard, Pathology,
-    Prediction, PreviewImage, Radiograph, Subject, View,
+    Canvas, DEFAULT_OPACITY, HeatMap, HeatMapChoice, HeatMapLayer, HeatMapSubject, ModelCard,
+    Pathology, Prediction, PreviewImage, Radiograph, View,
 };
 use crate::export::path_text;
 use crate::imaging;
-use crate::library::{Found, scan};
+use crate::library::{WalkItem, scan};
 
 /// The longer side of a picture, at most.
 const SIDE: usize = 1024;
@@ -123,7 +123,7 @@ fn refuse_to_replace(folder: &Path, roots: &[PathBuf]) -> Result<()> {
     }
     let mut there = 0;
     scan(roots, |found| {
-        if let Found::Image(path) = found {
+        if let WalkItem::Image(path) = found {
             let map = folder.join(name_for(&path));
             there += usize::from(map.symlink_metadata().is_ok_and(|found| !found.is_dir()));
         }
@@ -219,8 +219,10 @@ fn picture(radiograph: &Radiograph, map: HeatMap) -> PreviewImage {
 /// What is written into the file, PNG keywords first. No path, and nothing of the patient.
 fn words(map: &HeatMap, prediction: &Prediction) -> Vec<(&'static str, String)> {
     let label = match &map.subject {
-        Subject::Label(label) => label.name().to_owned(),
-        Subject::Difference(first, second) => format!("{} - {}", first.name(), second.name()),
+        HeatMapSubject::Label(label) => label.name().to_owned(),
+        HeatMapSubject::Difference(first, second) => {
+            format!("{} - {}", first.name(), second.name())
+        }
     };
     let range = map.range();
     vec![

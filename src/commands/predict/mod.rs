@@ -19,32 +19,40 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result};
 
-use self::destination::Destination;
+use self::destination::TableDestination;
 use self::done::{Check, Done};
 use self::heat_maps::HeatMaps;
 pub use self::heat_maps::known as heat_map_label;
 use self::unread::Unread;
 use super::batch::{
-    Ahead, Crew, Progress, Reader, Signals, Tally, Then, in_order, silence_workers,
+    Ahead, BatchScorer, Crew, Progress, Signals, StatusCounts, Then, in_order, silence_workers,
 };
 use super::{BAD_USAGE, SOME_FAILED, Usage, assumed, classifier, complain, is_broken_pipe};
 use crate::cli;
 use crate::domain::text::clean;
 use crate::domain::{ContentId, Failure, Prediction, Prevalences, Radiograph};
-use crate::export::{Predictions, RowOf, TableWriter, path_text};
-use crate::imaging::{ImagingError, Limits, content_of};
+use crate::export::{PredictionRows, RowOf, TableWriter, path_text};
+use crate::imaging::{DecodeLimits, ImagingError, content_of};
 use crate::inference::Classify;
-use crate::library::{Found, UnreadFormat, scan};
+use crate::library::{UnreadFormat, WalkItem, scan};
 
-pub fn run(arguments: &cli::Predict, limits: &Limits, model: Option<&Path>) -> Result<ExitCode> {
+pub fn run(
+    arguments: &cli::Predict,
+    limits: &DecodeLimits,
+    model: Option<&Path>,
+) -> Result<ExitCode> {
     match predict(arguments, limits, model) {
         Err(error) if is_broken_pipe(&error) => Ok(ExitCode::SUCCESS),
         other => other,
     }
 }
 
-fn predict(arguments: &cli::Predict, limits: &Limits, model: Option<&Path>) -> Result<ExitCode> {
-    let destination = Destination::of(arguments)?;
+fn predict(
+    arguments: &cli::Predict,
+    limits: &DecodeLimits,
+    model: Option<&Path>,
+) -> Result<ExitCode> {
+    let destination = TableDestination::of(arguments)?;
     refuse_if_nothing_exists(&arguments.paths)?;
     silence_workers();
     let ahead = match arguments.resume {
@@ -66,7 +74,11 @@ fn predict(arguments: &cli::Predict, limits: &Limits, model: Option<&Path>) -> R
         stop: signals.stop(),
     };
     let Some((mut table, done)) = destination.open(&predictions, &check)? else {
-        return Ok(conclude(&Tally::default(), &Done::default(), &signals));
+        return Ok(conclude(
+            &StatusCounts::default(),
+            &Done::default(),
+            &signals,
+        ));
     };
 
     let draw = |path: &Path, radiograph: &Radiograph, prediction: &Prediction| {
@@ -74,10 +86,10 @@ fn predict(arguments: &cli::Predict, limits: &Limits, model: Option<&Path>) -> R
         maps.map_or(Ok(()), |maps| maps.write(path, radiograph, prediction))
     };
     let progress = Progress::new(!arguments.quiet, done.before);
-    let batch = Batch {
+    let batch = PredictRun {
         roots: &arguments.paths,
         done: &done,
-        reader: Reader {
+        reader: BatchScorer {
             classifier: &classifier,
             open: ahead.then(crew.decoders(limits)),
             then: heat_maps.as_ref().map(|_| &draw as &Then),
@@ -123,7 +135,7 @@ fn refuse_if_nothing_exists(roots: &[PathBuf]) -> Result<()> {
     )))
 }
 
-fn conclude(tally: &Tally, done: &Done, signals: &Signals) -> ExitCode {
+fn conclude(tally: &StatusCounts, done: &Done, signals: &Signals) -> ExitCode {
     if let Some(signal) = signals.received() {
         // As a shell reports a program that a signal ended.
         return ExitCode::from(128 + signal);
@@ -140,12 +152,12 @@ fn conclude(tally: &Tally, done: &Done, signals: &Signals) -> ExitCode {
 }
 
 /// What became of one thing that the walk found.
-struct Row {
+struct FinishedRow {
     path: PathBuf,
-    outcome: Outcome,
+    outcome: RowOutcome,
 }
 
-enum Outcome {
+enum RowOutcome {
     Read(Box<Prediction>),
     /// No image, and not meant to be one.
     Skipped {
@@ -159,59 +171,59 @@ enum Outcome {
     Unread(UnreadFormat),
 }
 
-impl Outcome {
+impl RowOutcome {
     fn of(
         path: &Path,
         read: Result<Prediction, Failure>,
         assumed: &Prevalences,
-        limits: &Limits,
+        limits: &DecodeLimits,
     ) -> Self {
         match read {
-            Ok(said) => Outcome::Read(Box::new(said.assuming(assumed))),
+            Ok(said) => RowOutcome::Read(Box::new(said.assuming(assumed))),
             Err(Failure::NoPicture(kind)) => match content_of(path, limits) {
-                Ok(content) => Outcome::Skipped { kind, content },
-                Err(error) => Outcome::Failed(clean(&error.to_string())),
+                Ok(content) => RowOutcome::Skipped { kind, content },
+                Err(error) => RowOutcome::Failed(clean(&error.to_string())),
             },
-            Err(Failure::Failed(reason)) => Outcome::Failed(reason),
+            Err(Failure::Failed(reason)) => RowOutcome::Failed(reason),
         }
     }
 
     fn as_row(&self) -> RowOf<'_> {
         match self {
-            Outcome::Read(said) => RowOf::Read(said),
-            Outcome::Unread(format) => RowOf::Unread(format),
-            Outcome::Skipped { kind, content } => RowOf::Skipped {
+            RowOutcome::Read(said) => RowOf::Read(said),
+            RowOutcome::Unread(format) => RowOf::Unread(format),
+            RowOutcome::Skipped { kind, content } => RowOf::Skipped {
                 kind,
                 content: *content,
             },
-            Outcome::Failed(reason) | Outcome::Problem(reason) => RowOf::Failed(reason),
+            RowOutcome::Failed(reason) | RowOutcome::Problem(reason) => RowOf::Failed(reason),
         }
     }
 
-    fn count(&self, tally: &mut Tally) {
+    fn count(&self, tally: &mut StatusCounts) {
         match self {
-            Outcome::Read(said) => tally.count(Some(said)),
-            Outcome::Skipped { kind, .. } => tally.skip(kind),
-            Outcome::Failed(_) | Outcome::Problem(_) => tally.count(None),
-            Outcome::Unread(_) => tally.unread += 1,
+            RowOutcome::Read(said) => tally.count(Some(said)),
+            RowOutcome::Skipped { kind, .. } => tally.skip(kind),
+            RowOutcome::Failed(_) | RowOutcome::Problem(_) => tally.count(None),
+            RowOutcome::Unread(_) => tally.unread += 1,
         }
     }
 }
 
 /// Everything that reading a batch needs.
-struct Batch<'a, Open> {
+struct PredictRun<'a, Open> {
     roots: &'a [PathBuf],
     done: &'a Done,
-    reader: Reader<'a, Open>,
-    predictions: &'a Predictions<'a>,
+    reader: BatchScorer<'a, Open>,
+    predictions: &'a PredictionRows<'a>,
     assumed: &'a Prevalences,
-    limits: &'a Limits,
+    limits: &'a DecodeLimits,
     /// Whether what is not read has rows.
     lists_unread: bool,
     threads: usize,
 }
 
-impl<Open, Opener> Batch<'_, Open>
+impl<Open, Opener> PredictRun<'_, Open>
 where
     Open: Fn() -> Opener + Sync,
     Opener: FnMut(&Path) -> Result<Radiograph, ImagingError>,
@@ -221,9 +233,9 @@ where
         table: &mut TableWriter<W>,
         progress: &Progress,
         stop: &AtomicBool,
-    ) -> io::Result<(Tally, Unread)> {
-        let (mut tally, mut unread) = (Tally::default(), Unread::default());
-        let source = |give: &mut dyn FnMut(Found) -> ControlFlow<()>| {
+    ) -> io::Result<(StatusCounts, Unread)> {
+        let (mut tally, mut unread) = (StatusCounts::default(), Unread::default());
+        let source = |give: &mut dyn FnMut(WalkItem) -> ControlFlow<()>| {
             scan(self.roots, |found| {
                 if self.done.has(&found) {
                     GO_ON
@@ -237,16 +249,16 @@ where
             stop,
             source,
             || self.worker(),
-            |row: Row| {
+            |row: FinishedRow| {
                 row.outcome.count(&mut tally);
                 match &row.outcome {
-                    Outcome::Unread(format) => unread.add(&row.path, *format),
-                    Outcome::Problem(reason) => {
+                    RowOutcome::Unread(format) => unread.add(&row.path, *format),
+                    RowOutcome::Problem(reason) => {
                         progress.aside(|| complain(&format!("{}: {reason}", path_text(&row.path))));
                     }
                     _ => {}
                 }
-                if !matches!(row.outcome, Outcome::Unread(_)) || self.lists(&row.path) {
+                if !matches!(row.outcome, RowOutcome::Unread(_)) || self.lists(&row.path) {
                     table.row(&self.predictions.row(&row.path, row.outcome.as_row()))?;
                     progress.advance();
                 }
@@ -262,19 +274,19 @@ where
     }
 
     /// What one thread does with what the walk finds.
-    fn worker(&self) -> impl FnMut(Found) -> Row {
+    fn worker(&self) -> impl FnMut(WalkItem) -> FinishedRow {
         let mut read = self.reader.thread();
         move |found| match found {
-            Found::Problem { path, reason } => Row {
+            WalkItem::Problem { path, reason } => FinishedRow {
                 path,
-                outcome: Outcome::Problem(reason),
+                outcome: RowOutcome::Problem(reason),
             },
-            Found::Unread { path, format } => Row {
+            WalkItem::Unread { path, format } => FinishedRow {
                 path,
-                outcome: Outcome::Unread(format),
+                outcome: RowOutcome::Unread(format),
             },
-            Found::Image(path) => Row {
-                outcome: Outcome::of(&path, read(&path), self.assumed, self.limits),
+            WalkItem::Image(path) => FinishedRow {
+                outcome: RowOutcome::of(&path, read(&path), self.assumed, self.limits),
                 path,
             },
         }
@@ -286,7 +298,7 @@ where
         let mut total = 0;
         scan(self.roots, |found| {
             total += u64::from(match &found {
-                Found::Unread { path, .. } => self.lists(path),
+                WalkItem::Unread { path, .. } => self.lists(path),
                 found => !self.done.has(found),
             });
             if progress.is_over(stop) {
@@ -307,7 +319,7 @@ mod tests {
 
     use super::*;
     use crate::domain::{InputCheck, LabelCard, ModelCard, Question, Samples};
-    use crate::export::Format;
+    use crate::export::TableFormat;
     use crate::inference::InferenceError;
 
     /// Accepts everything, and panics over an image that is 13 pixels wide.
@@ -358,33 +370,33 @@ mod tests {
         }
         let (classifier, done) = (superstitious(), Done::default());
         let assumed = Prevalences::default();
-        let predictions = Predictions::new(Format::Csv, classifier.card(), &assumed);
-        let batch = Batch {
+        let predictions = PredictionRows::new(TableFormat::Csv, classifier.card(), &assumed);
+        let batch = PredictRun {
             roots: &[folder.path().to_owned()],
             done: &done,
-            reader: Reader {
+            reader: BatchScorer {
                 classifier: &classifier,
                 open: || |path: &Path| Ok(as_wide_as_its_name(path)),
                 then: None,
             },
             predictions: &predictions,
             assumed: &assumed,
-            limits: &Limits::default(),
+            limits: &DecodeLimits::default(),
             lists_unread: false,
             threads: 3,
         };
         let columns = predictions.columns();
-        let mut table = TableWriter::begin(Vec::new(), Format::Csv, columns).unwrap();
+        let mut table = TableWriter::begin(Vec::new(), TableFormat::Csv, columns).unwrap();
         let stop = AtomicBool::new(false);
         let (tally, _) = batch
             .write(&mut table, &Progress::new(false, done.before), &stop)
             .unwrap();
         assert_eq!(
             tally,
-            Tally {
+            StatusCounts {
                 ok: 39,
                 errors: 1,
-                ..Tally::default()
+                ..StatusCounts::default()
             }
         );
 

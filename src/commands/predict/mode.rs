@@ -4,7 +4,7 @@ use crate::cli;
 
 /// What is done with a table that is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
+pub enum WriteMode {
     /// It stays, and nothing is written.
     New,
     Replace,
@@ -14,28 +14,28 @@ pub enum Mode {
     Resume,
 }
 
-impl Mode {
+impl WriteMode {
     pub fn of(arguments: &cli::Predict) -> Self {
         match () {
-            () if arguments.force => Mode::Replace,
-            () if arguments.append => Mode::Append,
-            () if arguments.resume => Mode::Resume,
-            () => Mode::New,
+            () if arguments.force => WriteMode::Replace,
+            () if arguments.append => WriteMode::Append,
+            () if arguments.resume => WriteMode::Resume,
+            () => WriteMode::New,
         }
     }
 
     /// Whether it goes on with rows that are there.
     pub fn goes_on(self) -> bool {
-        matches!(self, Mode::Append | Mode::Resume)
+        matches!(self, WriteMode::Append | WriteMode::Resume)
     }
 
     /// As it is typed; nothing for what is done unasked.
     pub fn option(self) -> &'static str {
         match self {
-            Mode::New => "",
-            Mode::Replace => "--force",
-            Mode::Append => "--append",
-            Mode::Resume => "--resume",
+            WriteMode::New => "",
+            WriteMode::Replace => "--force",
+            WriteMode::Append => "--append",
+            WriteMode::Resume => "--resume",
         }
     }
 }

@@ -9,35 +9,35 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
 
-use super::done::{Check, Checked, Done, Rows};
-use super::mode::Mode;
+use super::done::{Check, Checked, Done, DoneRows};
+use super::mode::WriteMode;
 use crate::commands::{Usage, complain, owner_only};
 use crate::export::{
-    Extent, Format, Origin, Predictions, ReadError, Record, TableWriter, header, header_cells,
-    parse_cells, path_text, read_table,
+    PredictionRows, ReadError, Record, RowOrigin, TableExtent, TableFormat, TableWriter, header,
+    header_cells, parse_cells, path_text, read_table,
 };
 
 /// Ways in which rows were made that are named in one line.
 const NAMED: usize = 4;
 
 /// A table of which the next row can be written.
-pub type Table = TableWriter<Box<dyn Write>>;
+pub type ResumedTable = TableWriter<Box<dyn Write>>;
 
 /// The table that is there, and by what it is to be gone on with.
 pub struct Previous<'a> {
     pub path: &'a Path,
-    pub format: Format,
-    pub mode: Mode,
-    pub predictions: &'a Predictions<'a>,
+    pub format: TableFormat,
+    pub mode: WriteMode,
+    pub predictions: &'a PredictionRows<'a>,
 }
 
 /// What such a table holds.
 #[derive(Default)]
 struct Survey {
-    extent: Extent,
-    rows: Rows,
+    extent: TableExtent,
+    rows: DoneRows,
     /// How many rows were made in which way.
-    origins: BTreeMap<Origin, u64>,
+    origins: BTreeMap<RowOrigin, u64>,
     /// The first line that is of a table with other columns.
     other_columns: Option<u64>,
     /// The header is that of an earlier version, with fewer columns.
@@ -50,7 +50,7 @@ impl Previous<'_> {
     ///
     /// # Errors
     /// [`Usage`], if it is no such table, or by another model or in another way.
-    pub fn go_on(&self, mut file: File, check: &Check) -> Result<Option<(Table, Done)>> {
+    pub fn go_on(&self, mut file: File, check: &Check) -> Result<Option<(ResumedTable, Done)>> {
         let survey = self.survey(&file)?;
         self.refuse_others(&survey)?;
         self.say_what_is_unknown(&survey);
@@ -119,13 +119,18 @@ impl Previous<'_> {
 
     fn note(&self, row: &Record, is_known: bool, survey: &mut Survey) -> Result<()> {
         if !is_known {
-            let line = survey.rows.len() as u64 + if self.format == Format::Json { 2 } else { 1 };
+            let line = survey.rows.len() as u64
+                + if self.format == TableFormat::Json {
+                    2
+                } else {
+                    1
+                };
             if !is_of_predictions(row.columns) {
                 return Err(ReadError::Foreign(line).into());
             }
             survey.other_columns.get_or_insert(line);
         }
-        if let Some(origin) = Origin::of(row) {
+        if let Some(origin) = RowOrigin::of(row) {
             *survey.origins.entry(origin).or_default() += 1;
         }
         survey.rows.add(row);
@@ -178,7 +183,7 @@ impl Previous<'_> {
         Ok(())
     }
 
-    fn named(&self, origins: &BTreeMap<Origin, u64>) -> String {
+    fn named(&self, origins: &BTreeMap<RowOrigin, u64>) -> String {
         let mut ways: Vec<_> = origins.iter().collect();
         ways.sort_by_key(|(_, rows)| std::cmp::Reverse(**rows));
         let named = ways.iter().take(NAMED);
@@ -201,7 +206,7 @@ impl Previous<'_> {
                 survey.rows.without_content
             ));
         }
-        let unsaid = |is: fn(&Origin) -> bool| survey.origins.keys().any(is);
+        let unsaid = |is: fn(&RowOrigin) -> bool| survey.origins.keys().any(is);
         let what = match (
             unsaid(|origin| origin.card_digest.is_none()),
             unsaid(|origin| origin.prevalence.is_none()),
@@ -256,13 +261,13 @@ impl Previous<'_> {
         file.seek(SeekFrom::Start(0))?;
         file.take(1 << 16).read_to_end(&mut head)?;
         Ok(match self.format {
-            Format::Csv | Format::Tsv => {
+            TableFormat::Csv | TableFormat::Tsv => {
                 let is_of = |columns: Vec<String>| {
                     header(self.format, &columns).is_ok_and(|header| header.starts_with(&head))
                 };
                 is_of(self.predictions.columns()) || is_of(self.predictions.earlier_columns())
             }
-            Format::Jsonl | Format::Json => {
+            TableFormat::Jsonl | TableFormat::Json => {
                 let first = b"{\"path\":";
                 first.starts_with(&head[..]) || head.starts_with(first)
             }
@@ -271,7 +276,7 @@ impl Previous<'_> {
 
     /// Puts a table without the rows that were dropped, and with today's columns, in the place of
     /// this one, in one step: whenever it is interrupted, one of the two is there.
-    fn rewritten(&self, old: &File, survey: &Survey, checked: &Checked) -> Result<Table> {
+    fn rewritten(&self, old: &File, survey: &Survey, checked: &Checked) -> Result<ResumedTable> {
         // Where a link leads, so that it stays a link.
         let path = fs::canonicalize(self.path)?;
         let mut name = path.file_name().unwrap_or_default().to_owned();
@@ -280,7 +285,7 @@ impl Previous<'_> {
         // What has this name already is somebody's file, or leads to one.
         let new = owner_only().create_new(true).open(&draft);
         let new = new.with_context(|| path_text(&draft))?;
-        let put = || -> Result<Table> {
+        let put = || -> Result<ResumedTable> {
             let table = self.refilled(new, old, survey, checked)?;
             fs::rename(&draft, &path)?;
             Ok(table.map(boxed))
@@ -329,7 +334,7 @@ const HEADER_AT_MOST: u64 = 1 << 16;
 
 /// Whether a file is a table as a run leaves it that found nothing, or was stopped before its first
 /// row.
-pub fn holds_no_row(path: &Path, format: Format) -> bool {
+pub fn holds_no_row(path: &Path, format: TableFormat) -> bool {
     let read = || -> Result<bool> {
         let mut head = Vec::new();
         File::open(path)?
@@ -338,7 +343,7 @@ pub fn holds_no_row(path: &Path, format: Format) -> bool {
         if head.len() as u64 > HEADER_AT_MOST {
             return Ok(false);
         }
-        if format == Format::Json {
+        if format == TableFormat::Json {
             head.retain(|byte| !byte.is_ascii_whitespace());
             return Ok(head == b"[" || head == b"[]");
         }

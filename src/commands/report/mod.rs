@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow};
 
-use self::page::{Case, Fact};
+use self::page::{Fact, PageContents};
 use self::pictures::Pictures;
 use super::adapt::date;
 use super::batch::{Signals, decoders, guarded, in_order, silence_workers};
@@ -22,14 +22,18 @@ use super::{Usage, assumed, classifier, export, print_document};
 use crate::cli;
 use crate::domain::{HeatMapChoice, ModelCard, Prediction, Radiograph};
 use crate::export::path_text;
-use crate::imaging::Limits;
+use crate::imaging::DecodeLimits;
 use crate::inference::Classify;
 use crate::store::{LastWord, Store, StoreError};
 
-pub fn run(arguments: &cli::Report, limits: &Limits, model: Option<&Path>) -> Result<ExitCode> {
+pub fn run(
+    arguments: &cli::ReportArguments,
+    limits: &DecodeLimits,
+    model: Option<&Path>,
+) -> Result<ExitCode> {
     let image = &arguments.image;
     refuse_if_no_file(image)?;
-    let destination = Destination::of(arguments)?;
+    let destination = PageDestination::of(arguments)?;
     let classifier = classifier(model)?;
     let card = classifier.card();
     let choice = choice(arguments, card)?;
@@ -40,7 +44,7 @@ pub fn run(arguments: &cli::Report, limits: &Limits, model: Option<&Path>) -> Re
         let prediction = classifier.classify(radiograph).map_err(|e| e.to_string())?;
         let map = prediction.shown_heat_map(&choice);
         let pictures = Pictures::of(radiograph, map).map_err(|e| e.to_string())?;
-        Ok(Seen {
+        Ok(PageInputs {
             prediction: prediction.assuming(&assumed),
             facts: page::facts(radiograph, arguments.with_patient),
             pictures,
@@ -51,7 +55,7 @@ pub fn run(arguments: &cli::Report, limits: &Limits, model: Option<&Path>) -> Re
         return Ok(ExitCode::from(128 + signals.received().unwrap_or_default()));
     };
     let sha256 = seen.prediction.content.to_string();
-    let page = page::page(&Case {
+    let page = page::page(&PageContents {
         name: &path_text(Path::new(image.file_name().unwrap_or_default())),
         sha256: &sha256,
         date: &date::asked_or_today(None)?,
@@ -65,7 +69,7 @@ pub fn run(arguments: &cli::Report, limits: &Limits, model: Option<&Path>) -> Re
 }
 
 /// What is made of the image while it is open.
-struct Seen {
+struct PageInputs {
     prediction: Prediction,
     facts: Vec<Fact>,
     pictures: Pictures,
@@ -82,7 +86,7 @@ fn refuse_if_no_file(image: &Path) -> Result<()> {
     }
 }
 
-fn choice(arguments: &cli::Report, card: &ModelCard) -> Result<HeatMapChoice> {
+fn choice(arguments: &cli::ReportArguments, card: &ModelCard) -> Result<HeatMapChoice> {
     match &arguments.heatmap_label {
         None => Ok(HeatMapChoice::Foremost),
         Some(_) if !card.has_heat_maps() => {
@@ -95,7 +99,7 @@ fn choice(arguments: &cli::Report, card: &ModelCard) -> Result<HeatMapChoice> {
 /// Reads the one image behind the guards of a batch; `None` if a signal came first.
 fn read<T: Send>(
     image: &Path,
-    limits: &Limits,
+    limits: &DecodeLimits,
     signals: &Signals,
     look: impl Fn(&Path, &Radiograph) -> Result<T, String> + Sync,
 ) -> Result<Option<T>> {
@@ -141,17 +145,17 @@ fn readers(asked: Option<&Path>, sha256: &str) -> Result<Vec<LastWord>> {
 }
 
 /// Where the page goes: a file of its owner's, or standard output.
-struct Destination<'a> {
+struct PageDestination<'a> {
     file: Option<&'a Path>,
     force: bool,
 }
 
-impl<'a> Destination<'a> {
+impl<'a> PageDestination<'a> {
     /// # Errors
     /// [`Usage`], if nothing can or should be written there.
-    fn of(arguments: &'a cli::Report) -> Result<Self> {
+    fn of(arguments: &'a cli::ReportArguments) -> Result<Self> {
         let path = arguments.output.as_path();
-        let destination = Destination {
+        let destination = PageDestination {
             file: Some(path).filter(|path| *path != Path::new("-")),
             force: arguments.force,
         };

@@ -4,13 +4,13 @@ use super::findings::findings;
 use super::html::Html;
 use super::pictures::Pictures;
 use crate::domain::{
-    HeatMapLegend, InputCheck, Issuer, ModelCard, Opinion, Prediction, Radiograph, Subject,
+    HeatMapLegend, HeatMapSubject, InputCheck, Issuer, ModelCard, Opinion, Prediction, Radiograph,
     ViewPosition, card_text,
 };
 use crate::store::LastWord;
 
 /// Everything that is on it.
-pub struct Case<'a> {
+pub struct PageContents<'a> {
     /// Of the file; nothing of its folders, which may name somebody.
     pub name: &'a str,
     /// Of the file's content.
@@ -83,7 +83,7 @@ const POLICY: &str = "<meta http-equiv=\"Content-Security-Policy\" content=\"def
     style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'\">\n";
 
 /// A whole HTML file that names no other.
-pub fn page(case: &Case) -> String {
+pub fn page(case: &PageContents) -> String {
     let mut html = Html::default();
     html.markup("<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\">\n");
     html.markup(POLICY);
@@ -109,7 +109,7 @@ pub fn page(case: &Case) -> String {
     html.finish()
 }
 
-fn head(html: &mut Html, case: &Case) {
+fn head(html: &mut Html, case: &PageContents) {
     let (centre, width) = case.pictures.window;
     html.markup("<dl>");
     let window = format!("width {width:.0}, level {centre:.0}");
@@ -127,7 +127,7 @@ fn head(html: &mut Html, case: &Case) {
     html.markup("</dl>\n");
 }
 
-fn pictures(html: &mut Html, case: &Case) {
+fn pictures(html: &mut Html, case: &PageContents) {
     html.markup("<div class=\"pictures\">\n<figure>");
     html.png(&case.pictures.plain, "the image in its own window");
     html.markup("<figcaption>The image in its own window.</figcaption></figure>\n");
@@ -150,8 +150,10 @@ fn pictures(html: &mut Html, case: &Case) {
 /// What the colours stand for, and what they cannot say.
 fn caption(html: &mut Html, legend: &HeatMapLegend) {
     let subject = match &legend.subject {
-        Subject::Label(label) => label.name().to_owned(),
-        Subject::Difference(first, second) => format!("{} − {}", first.name(), second.name()),
+        HeatMapSubject::Label(label) => label.name().to_owned(),
+        HeatMapSubject::Difference(first, second) => {
+            format!("{} − {}", first.name(), second.name())
+        }
     };
     html.element("<figcaption><b>Heat map: ", &subject, "</b><br>");
     html.element("against −", &format!("{:.2}", legend.range), "");
@@ -195,7 +197,7 @@ fn trust(html: &mut Html, card: &ModelCard) {
     html.markup("</ul>\n");
 }
 
-fn readers(html: &mut Html, case: &Case) {
+fn readers(html: &mut Html, case: &PageContents) {
     html.markup("<h2>Readers</h2>\n");
     if case.readers.is_empty() {
         html.markup("<p>No verdict on this image is in the store.</p>\n");
@@ -233,7 +235,7 @@ fn of_what(word: &LastWord, model: &str) -> &'static str {
     }
 }
 
-fn model(html: &mut Html, case: &Case) {
+fn model(html: &mut Html, case: &PageContents) {
     let ModelCard { name, version, .. } = case.card;
     html.element(
         "<footer><h2>Model</h2><p>",

@@ -1,12 +1,12 @@
 use super::*;
 use crate::evaluation::question::Cause;
 
-fn read(text: &str, columns: &Columns) -> Result<Manifest, ManifestError> {
+fn read(text: &str, columns: &ManifestColumns) -> Result<Manifest, ManifestError> {
     Manifest::parse(text.as_bytes(), columns)
 }
 
 fn plain(text: &str) -> Manifest {
-    read(text, &Columns::default()).unwrap()
+    read(text, &ManifestColumns::default()).unwrap()
 }
 
 fn label(label: &str, column: &str) -> LabelColumn {
@@ -16,8 +16,8 @@ fn label(label: &str, column: &str) -> LabelColumn {
     }
 }
 
-fn filter(column: &str, value: &str) -> Filter {
-    Filter {
+fn filter(column: &str, value: &str) -> RowFilter {
+    RowFilter {
         column: column.to_owned(),
         value: value.to_owned(),
     }
@@ -104,12 +104,12 @@ fn the_metadata_of_the_image_data_collection() {
 
 #[test]
 fn any_table_is_read_by_the_names_of_its_columns() {
-    let columns = Columns {
+    let columns = ManifestColumns {
         path: Some("Datei".to_owned()),
         patient: Some("fall".to_owned()),
         labels: vec![label("Pneumonia", "pneu"), label("COVID-19", "pcr")],
         groups: vec!["Haus".to_owned(), "sex".to_owned()],
-        ..Columns::default()
+        ..ManifestColumns::default()
     };
     let text = "\u{feff}Datei;fall;pneu;pcr;Haus;sex\n\
                 a.dcm;1;ja;;A;f\n";
@@ -129,10 +129,10 @@ fn any_table_is_read_by_the_names_of_its_columns() {
 fn filters_of_a_column_add_up_and_of_several_narrow_down() {
     let text = "path,finding,split,sex\na,No Finding,test,F\nb,No Finding,val,F\n\
                 c,No Finding,train,F\nd,No Finding,test,M\n";
-    let chosen = |filters: Vec<Filter>| {
-        let columns = Columns {
+    let chosen = |filters: Vec<RowFilter>| {
+        let columns = ManifestColumns {
             filters,
-            ..Columns::default()
+            ..ManifestColumns::default()
         };
         read(text, &columns).map(|manifest| manifest.cases.len())
     };
@@ -157,13 +157,13 @@ fn without_patients_each_image_is_its_own() {
 
 #[test]
 fn what_cannot_be_used_is_said_in_one_line() {
-    let error = |text: &[u8], columns: &Columns| {
+    let error = |text: &[u8], columns: &ManifestColumns| {
         let message = Manifest::parse(text, columns).unwrap_err().to_string();
         assert!(message.len() < 700, "{message}");
         assert!(!message.contains(|c: char| c.is_control()), "{message:?}");
         message
     };
-    let plain = Columns::default();
+    let plain = ManifestColumns::default();
     assert_eq!(error(b"", &plain), "it is empty");
     assert_eq!(error(b" \n\n", &plain), "it is empty");
     assert_eq!(error(b"path,finding\n", &plain), "it is empty");
@@ -171,9 +171,9 @@ fn what_cannot_be_used_is_said_in_one_line() {
     assert!(error(b"name,finding\na,b\n", &plain).contains("there are: name, finding"));
     error(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\xff\xfe\x1b[2J", &plain);
     error(&b"\0\xff,".repeat(9000), &plain);
-    let grouped = Columns {
+    let grouped = ManifestColumns {
         groups: vec!["path".to_owned()],
-        ..Columns::default()
+        ..ManifestColumns::default()
     };
     let many: String = (0..60).map(|n| format!("{n}.png,Pneumonia\n")).collect();
     let many = format!("path,finding\n{many}");
@@ -184,7 +184,7 @@ fn what_cannot_be_used_is_said_in_one_line() {
 fn short_rows_and_bytes_that_are_no_text_are_rows() {
     let manifest = Manifest::parse(
         &b"path,patient,finding\n\xff\xfe.png,p,Pneumonia\nonly\n"[..],
-        &Columns::default(),
+        &ManifestColumns::default(),
     )
     .unwrap();
     assert_eq!(manifest.cases.len(), 2);
@@ -200,6 +200,6 @@ proptest::proptest! {
     fn no_bytes_break_it(bytes: Vec<u8>, head in proptest::bool::ANY) {
         let mut text = if head { b"path,finding,source\n".to_vec() } else { Vec::new() };
         text.extend(bytes);
-        let _ = Manifest::parse(&text[..], &Columns::default());
+        let _ = Manifest::parse(&text[..], &ManifestColumns::default());
     }
 }

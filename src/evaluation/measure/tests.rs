@@ -14,20 +14,20 @@ fn case(name: &str, patient: &str, source: &str, ill: Option<bool>) -> Case {
     }
 }
 
-fn scored(score: f64) -> Outcome {
-    Outcome::Scored {
+fn scored(score: f64) -> CaseOutcome {
+    CaseOutcome::Scored {
         labels: vec![Some(score)],
         geographic_extent: Some(score * 8.0),
         opacity: None,
     }
 }
 
-fn model(outcomes: Vec<Outcome>) -> Model {
-    let point = OperatingPoint {
+fn model(outcomes: Vec<CaseOutcome>) -> MeasuredModel {
+    let point = NamedThreshold {
         name: "balanced".to_owned(),
         threshold: 0.5,
     };
-    Model {
+    MeasuredModel {
         answers: Answers {
             labels: vec!["Pneumonia".to_owned()],
             outcomes,
@@ -37,7 +37,7 @@ fn model(outcomes: Vec<Outcome>) -> Model {
 }
 
 /// Forty patients in two sources, the second all ill; scores that are mostly right.
-fn forty() -> (Vec<Case>, Model) {
+fn forty() -> (Vec<Case>, MeasuredModel) {
     let cases = (0..40).map(|n| {
         let source = if n < 20 { "a" } else { "b" };
         case(
@@ -51,8 +51,13 @@ fn forty() -> (Vec<Case>, Model) {
     (cases.collect(), model(scores.collect()))
 }
 
-fn run(cases: &[Case], model: &Model, against: Option<&Answers>, jobs: usize) -> Measured {
-    measure(&Study {
+fn run(
+    cases: &[Case],
+    model: &MeasuredModel,
+    against: Option<&Answers>,
+    jobs: usize,
+) -> EvaluationResult {
+    measure(&EvaluationStudy {
         cases,
         group_columns: &["source".to_owned()],
         model,
@@ -62,7 +67,7 @@ fn run(cases: &[Case], model: &Model, against: Option<&Answers>, jobs: usize) ->
     })
 }
 
-fn find<'a>(measured: &'a Measured, group: &str, statistic: Statistic) -> &'a Figure {
+fn find<'a>(measured: &'a EvaluationResult, group: &str, statistic: Statistic) -> &'a Estimate {
     let found = measured.figures.iter();
     let mut found = found.filter(|f| f.group.value == group && f.statistic == statistic);
     found.next().unwrap()
@@ -76,14 +81,14 @@ fn what_is_undefined_stays_undefined_and_the_rest_has_its_interval() {
     assert_eq!((all.n, all.positives, all.patients), (40, Some(30), 40));
     let interval = all.interval.unwrap();
     assert!(interval.low < all.value.unwrap() && all.value.unwrap() < interval.high);
-    assert_eq!(interval.method, Method::Bootstrap);
+    assert_eq!(interval.method, IntervalMethod::Bootstrap);
     let one_class = find(&measured, "b", Statistic::Auc);
     assert_eq!((one_class.value, one_class.interval), (None, None));
     assert_eq!(find(&measured, "b", Statistic::Specificity).value, None);
     // All called positive are, in every draw: only Wilson has something to say.
     let certain = find(&measured, "b", Statistic::PositivePredictiveValue);
     assert_eq!(certain.value, Some(1.0));
-    assert_eq!(certain.interval.unwrap().method, Method::Wilson);
+    assert_eq!(certain.interval.unwrap().method, IntervalMethod::Wilson);
     assert_eq!(measured.panels.len(), 1);
     assert_eq!(measured.panels[0].groups.len(), 1, "b has but one class");
 }
@@ -92,7 +97,7 @@ fn what_is_undefined_stays_undefined_and_the_rest_has_its_interval() {
 fn a_predictive_value_says_its_prevalence_and_is_given_at_another() {
     let (cases, model) = forty();
     let prevalences = [("Pneumonia".to_owned(), Prevalence::new(0.05).unwrap())];
-    let measured = measure(&Study {
+    let measured = measure(&EvaluationStudy {
         cases: &cases,
         group_columns: &["source".to_owned()],
         model: &model,
@@ -116,7 +121,7 @@ fn a_predictive_value_says_its_prevalence_and_is_given_at_another() {
     assert!((assumed.value.unwrap() - bayes).abs() < 1e-12);
     assert!(assumed.value.unwrap() < own.value.unwrap() / 2.0);
     let interval = assumed.interval.unwrap();
-    assert_eq!(interval.method, Method::Bootstrap);
+    assert_eq!(interval.method, IntervalMethod::Bootstrap);
     assert!(interval.low < bayes && bayes < interval.high);
     // Without the other class nothing can be said of a clinic, though the sample has a PPV of 1.
     let one_class = find(&measured, "b", Statistic::PositivePredictiveValueAssumed);
@@ -138,7 +143,7 @@ fn a_perfect_sample_gets_a_wide_interval_at_another_prevalence() {
     let scores = (0..40).map(|n| scored(if n % 2 == 0 { 0.9 } else { 0.1 }));
     let model = model(scores.collect());
     let prevalences = [("Pneumonia".to_owned(), Prevalence::new(0.01).unwrap())];
-    let measured = measure(&Study {
+    let measured = measure(&EvaluationStudy {
         cases: &cases,
         group_columns: &[],
         model: &model,
@@ -150,7 +155,7 @@ fn a_perfect_sample_gets_a_wide_interval_at_another_prevalence() {
     let interval = assumed.interval.unwrap();
     assert_eq!(
         (assumed.value, interval.method),
-        (Some(1.0), Method::Wilson)
+        (Some(1.0), IntervalMethod::Wilson)
     );
     assert!(interval.low < 0.05, "{interval:?}");
 }
@@ -190,8 +195,8 @@ fn refused_and_failed_images_and_unknown_truths_are_in_no_figure() {
         scored(0.9),
         scored(0.1),
         scored(0.5),
-        Outcome::Refused,
-        Outcome::Failed,
+        CaseOutcome::Refused,
+        CaseOutcome::Failed,
     ]);
     let measured = run(&cases, &model, None, 1);
     assert_eq!(find(&measured, "all", Statistic::Auc).n, 2);
@@ -220,7 +225,7 @@ fn severity_is_measured_where_both_have_it() {
 fn a_second_model_is_compared_on_what_both_scored() {
     let (cases, model) = forty();
     let mut against = model.answers.clone();
-    against.outcomes[1] = Outcome::Refused;
+    against.outcomes[1] = CaseOutcome::Refused;
     let same = run(&cases, &model, Some(&against), 2);
     assert_eq!(
         same.comparisons.len(),

@@ -6,18 +6,18 @@ use super::ratio;
 
 /// What was predicted and what readers said.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Pair {
+pub struct RatingPair {
     pub predicted: f64,
     pub truth: f64,
 }
 
 /// In the unit of the scale. `None` of nothing.
-pub fn mean_absolute_error(pairs: &[Pair], weights: &[f64]) -> Option<f64> {
+pub fn mean_absolute_error(pairs: &[RatingPair], weights: &[f64]) -> Option<f64> {
     mean(pairs, weights, |pair| (pair.predicted - pair.truth).abs())
 }
 
 /// From −1 to 1. `None` where one of the two does not vary.
-pub fn pearson(pairs: &[Pair], weights: &[f64]) -> Option<f64> {
+pub fn pearson(pairs: &[RatingPair], weights: &[f64]) -> Option<f64> {
     let predicted = mean(pairs, weights, |pair| pair.predicted)?;
     let truth = mean(pairs, weights, |pair| pair.truth)?;
     let moment = |f: fn(f64, f64) -> f64| {
@@ -53,7 +53,7 @@ fn share(
     ratio(so.map(|(_, weight)| weight).sum(), weights.iter().sum())
 }
 
-fn mean(pairs: &[Pair], weights: &[f64], value: impl Fn(&Pair) -> f64) -> Option<f64> {
+fn mean(pairs: &[RatingPair], weights: &[f64], value: impl Fn(&RatingPair) -> f64) -> Option<f64> {
     let sum: f64 = pairs.iter().zip(weights).map(|(p, w)| w * value(p)).sum();
     ratio(sum, weights.iter().sum())
 }
@@ -62,8 +62,8 @@ fn mean(pairs: &[Pair], weights: &[f64], value: impl Fn(&Pair) -> f64) -> Option
 mod tests {
     use super::*;
 
-    fn pairs(values: &[(f64, f64)]) -> Vec<Pair> {
-        let pair = |&(predicted, truth)| Pair { predicted, truth };
+    fn pairs(values: &[(f64, f64)]) -> Vec<RatingPair> {
+        let pair = |&(predicted, truth)| RatingPair { predicted, truth };
         values.iter().map(pair).collect()
     }
 

@@ -69,14 +69,18 @@ pub fn expected_calibration_error(sample: &Sample, weights: &[f64]) -> Option<f6
 
 /// `logit P(positive) = intercept + slope · logit(score)`.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Line {
+pub struct CalibrationLine {
     pub intercept: f64,
     pub slope: f64,
 }
 
 /// The line of greatest likelihood, by Newton's method from `start`; `None` where there is none:
 /// one class, equal scores, or a threshold that tells the classes apart without a fault.
-pub fn calibration_line(sample: &Sample, weights: &[f64], start: Line) -> Option<Line> {
+pub fn calibration_line(
+    sample: &Sample,
+    weights: &[f64],
+    start: CalibrationLine,
+) -> Option<CalibrationLine> {
     if !overlaps(sample, weights) {
         return None;
     }
@@ -86,7 +90,7 @@ pub fn calibration_line(sample: &Sample, weights: &[f64], start: Line) -> Option
         let step = newton_step(line, sample, weights)?;
         let mut share = 1.0;
         let next = loop {
-            let next = Line {
+            let next = CalibrationLine {
                 intercept: line.intercept - share * step.intercept,
                 slope: line.slope - share * step.slope,
             };
@@ -125,7 +129,7 @@ fn overlaps(sample: &Sample, weights: &[f64]) -> bool {
 }
 
 /// Minus the log-likelihood.
-fn loss_of(line: Line, sample: &Sample, weights: &[f64]) -> f64 {
+fn loss_of(line: CalibrationLine, sample: &Sample, weights: &[f64]) -> f64 {
     let cases = sample.logits().iter().zip(sample.positive()).zip(weights);
     cases
         .map(|((x, &positive), weight)| {
@@ -138,7 +142,7 @@ fn loss_of(line: Line, sample: &Sample, weights: &[f64]) -> f64 {
 }
 
 /// Gradient divided by curvature; `None` if the curvature is none.
-fn newton_step(line: Line, sample: &Sample, weights: &[f64]) -> Option<Line> {
+fn newton_step(line: CalibrationLine, sample: &Sample, weights: &[f64]) -> Option<CalibrationLine> {
     let (mut g0, mut g1, mut h00, mut h01, mut h11) = (0.0, 0.0, 0.0, 0.0, 0.0);
     let cases = sample.logits().iter().zip(sample.positive()).zip(weights);
     for ((x, &positive), weight) in cases {
@@ -152,16 +156,16 @@ fn newton_step(line: Line, sample: &Sample, weights: &[f64]) -> Option<Line> {
         h11 += curve * x * x;
     }
     let determinant = h00 * h11 - h01 * h01;
-    (determinant > 0.0).then(|| Line {
+    (determinant > 0.0).then(|| CalibrationLine {
         intercept: (h11 * g0 - h01 * g1) / determinant,
         slope: (h00 * g1 - h01 * g0) / determinant,
     })
 }
 
 /// Where a regression begins when nothing better is known: a calibrated score.
-impl Default for Line {
+impl Default for CalibrationLine {
     fn default() -> Self {
-        Line {
+        CalibrationLine {
             intercept: 0.0,
             slope: 1.0,
         }
@@ -173,9 +177,9 @@ mod tests {
     use super::*;
     use crate::evaluation::sample::tests::each_its_own;
 
-    fn line(scores: &[f64], answers: &[bool]) -> Option<Line> {
+    fn line(scores: &[f64], answers: &[bool]) -> Option<CalibrationLine> {
         let sample = each_its_own(scores, answers);
-        calibration_line(&sample, &sample.once(), Line::default())
+        calibration_line(&sample, &sample.once(), CalibrationLine::default())
     }
 
     #[test]

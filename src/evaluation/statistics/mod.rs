@@ -8,10 +8,11 @@ mod ranking;
 mod threshold;
 mod wilson;
 
-pub use agreement::{Pair, cohens_kappa, mean_absolute_error, observed_agreement, pearson};
+pub use agreement::{RatingPair, cohens_kappa, mean_absolute_error, observed_agreement, pearson};
 pub use beta::beta_interval;
 pub use calibration::{
-    Bin, ECE_BINS, Line, brier, calibration_line, expected_calibration_error, reliability,
+    Bin, CalibrationLine, ECE_BINS, brier, calibration_line, expected_calibration_error,
+    reliability,
 };
 pub use ranking::{area_under_roc, average_precision, precision_recall_curve, roc_curve};
 pub use threshold::Confusion;

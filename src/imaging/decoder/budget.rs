@@ -60,7 +60,7 @@ impl Budget {
     }
 
     /// Waits until that share is free.
-    pub fn take(&self, share: u64) -> Taken<'_> {
+    pub fn take(&self, share: u64) -> TakenShare<'_> {
         let is_large = self.is_large(share);
         let large = is_large.then(|| self.large.lock().unwrap_or_else(PoisonError::into_inner));
         let _door = self.door.lock().unwrap_or_else(PoisonError::into_inner);
@@ -70,7 +70,7 @@ impl Budget {
             free = waited.unwrap_or_else(PoisonError::into_inner);
         }
         *free -= share;
-        Taken {
+        TakenShare {
             budget: self,
             share,
             _large: large,
@@ -79,13 +79,13 @@ impl Budget {
 }
 
 /// Gives it back when it goes, by a panic too.
-pub(super) struct Taken<'a> {
+pub(super) struct TakenShare<'a> {
     budget: &'a Budget,
     share: u64,
     _large: Option<MutexGuard<'a, ()>>,
 }
 
-impl Drop for Taken<'_> {
+impl Drop for TakenShare<'_> {
     fn drop(&mut self) {
         let free = self.budget.free.lock();
         *free.unwrap_or_else(PoisonError::into_inner) += self.share;

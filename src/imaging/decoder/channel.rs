@@ -3,7 +3,7 @@
 //!
 //! A message is a header (the protocol, the length of its text and what is attached), the text, and
 //! then the attachment if that is bytes. A film is a descriptor of shared memory, which goes with the
-//! header (`SCM_RIGHTS`); its samples lie in a [`Window`] that both processes have mapped. They are many
+//! header (`SCM_RIGHTS`); its samples lie in a [`SharedWindow`] that both processes have mapped. They are many
 //! megabytes, and are then copied without two processes waiting for each other.
 
 use std::fs::File;
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use memmap2::Mmap;
 
-use super::shared_memory::{self, Window};
+use super::shared_memory::{self, SharedWindow};
 use crate::domain::ContentId;
 
 /// What a message carries besides its text.
@@ -28,7 +28,10 @@ pub(in crate::imaging) enum Attachment {
     Shared { file: File, length: u64 },
     /// The first bytes of the channel's window. They are copied once, and what becomes of them
     /// afterwards changes nothing.
-    Window { window: Arc<Window>, length: u64 },
+    Window {
+        window: Arc<SharedWindow>,
+        length: u64,
+    },
     /// Where the system has no such memory, or lets files be so long only (`ulimit -f`) and counts
     /// it as one, the bytes themselves.
     Bytes(Vec<u8>),
@@ -119,11 +122,11 @@ impl Attachment {
     ///
     /// # Errors
     /// If it is shared and may still change.
-    pub fn contents(&self) -> io::Result<Contents<'_>> {
+    pub fn contents(&self) -> io::Result<AttachmentBytes<'_>> {
         match self {
-            Attachment::Bytes(bytes) => Ok(Contents::Bytes(bytes)),
+            Attachment::Bytes(bytes) => Ok(AttachmentBytes::Bytes(bytes)),
             Attachment::Shared { file, length } => {
-                shared_memory::map_sealed(file, *length).map(Contents::Mapped)
+                shared_memory::map_sealed(file, *length).map(AttachmentBytes::Mapped)
             }
             Attachment::Window { .. } => Err(io::ErrorKind::InvalidInput.into()),
         }
@@ -137,39 +140,39 @@ impl Attachment {
 }
 
 /// The bytes of an attachment.
-pub(in crate::imaging) enum Contents<'a> {
+pub(in crate::imaging) enum AttachmentBytes<'a> {
     Mapped(Mmap),
     Bytes(&'a [u8]),
 }
 
-impl Deref for Contents<'_> {
+impl Deref for AttachmentBytes<'_> {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
         match self {
-            Contents::Mapped(mapped) => mapped,
-            Contents::Bytes(bytes) => bytes,
+            AttachmentBytes::Mapped(mapped) => mapped,
+            AttachmentBytes::Bytes(bytes) => bytes,
         }
     }
 }
 
 /// What was received.
 #[derive(Debug)]
-pub(in crate::imaging) struct Message {
+pub(in crate::imaging) struct ChannelMessage {
     pub text: Vec<u8>,
     pub attachment: Option<Attachment>,
 }
 
 /// Lengths of text and attachment, and what the latter is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Header {
+struct MessageHeader {
     text: u64,
     attachment: u64,
-    kind: Kind,
+    kind: AttachmentKind,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum AttachmentKind {
     Nothing = 0,
     Descriptor = 1,
     Bytes = 2,
@@ -179,18 +182,18 @@ enum Kind {
 /// The protocol and its version. A program that is no decoder is known by its first byte.
 const PROTOCOL: &[u8; 13] = b"cxr decoder 5";
 
-impl Header {
+impl MessageHeader {
     const LENGTH: usize = PROTOCOL.len() + 17;
 
     fn of(text: &[u8], attachment: Option<&Attachment>) -> Self {
-        Header {
+        MessageHeader {
             text: text.len() as u64,
             attachment: attachment.map_or(0, Attachment::length),
             kind: match attachment {
-                None => Kind::Nothing,
-                Some(Attachment::Shared { .. }) => Kind::Descriptor,
-                Some(Attachment::Bytes(_)) => Kind::Bytes,
-                Some(Attachment::Window { .. }) => Kind::Window,
+                None => AttachmentKind::Nothing,
+                Some(Attachment::Shared { .. }) => AttachmentKind::Descriptor,
+                Some(Attachment::Bytes(_)) => AttachmentKind::Bytes,
+                Some(Attachment::Window { .. }) => AttachmentKind::Window,
             },
         }
     }
@@ -204,13 +207,13 @@ impl Header {
         let (text, rest) = bytes.strip_prefix(PROTOCOL)?.split_first_chunk()?;
         let (attachment, kind) = rest.split_first_chunk()?;
         let kind = match kind {
-            [0] => Kind::Nothing,
-            [1] => Kind::Descriptor,
-            [2] => Kind::Bytes,
-            [3] => Kind::Window,
+            [0] => AttachmentKind::Nothing,
+            [1] => AttachmentKind::Descriptor,
+            [2] => AttachmentKind::Bytes,
+            [3] => AttachmentKind::Window,
             _ => return None,
         };
-        Some(Header {
+        Some(MessageHeader {
             text: u64::from_ne_bytes(*text),
             attachment: u64::from_ne_bytes(*attachment),
             kind,
@@ -229,7 +232,7 @@ pub(super) struct Longest {
 pub(super) struct Channel {
     socket: UnixStream,
     /// Where samples lie that come or go.
-    window: Option<Arc<Window>>,
+    window: Option<Arc<SharedWindow>>,
     /// How long it may go on; for ever if nothing is said.
     patience: Option<Patience>,
 }
@@ -266,7 +269,7 @@ impl Channel {
     }
 
     /// Has both ends share a window, of which this is one.
-    pub fn share(&mut self, window: Window) {
+    pub fn share(&mut self, window: SharedWindow) {
         self.window = Some(Arc::new(window));
     }
 
@@ -285,7 +288,7 @@ impl Channel {
     }
 
     pub fn send(&mut self, text: &[u8], attachment: Option<&Attachment>) -> io::Result<()> {
-        let header = Header::of(text, attachment).to_bytes();
+        let header = MessageHeader::of(text, attachment).to_bytes();
         let sent = match attachment {
             Some(Attachment::Shared { file, .. }) => {
                 self.patiently(|socket| shared_memory::send(socket, &header, file))?
@@ -305,8 +308,8 @@ impl Channel {
     /// # Errors
     /// If it is longer than allowed, cut off, or comes with what is no memory, or not as long as it
     /// says.
-    pub fn receive(&mut self, longest: Longest) -> io::Result<Option<Message>> {
-        let mut bytes = [0; Header::LENGTH];
+    pub fn receive(&mut self, longest: Longest) -> io::Result<Option<ChannelMessage>> {
+        let mut bytes = [0; MessageHeader::LENGTH];
         let (mut read, mut descriptor) = (0, None);
         while read < bytes.len() {
             let more = self.patiently(|socket| {
@@ -323,15 +326,15 @@ impl Channel {
                 return Err(refused("another protocol"));
             }
         }
-        let header = Header::from_bytes(&bytes).ok_or_else(|| refused("no header"))?;
+        let header = MessageHeader::from_bytes(&bytes).ok_or_else(|| refused("no header"))?;
         if header.text > longest.text || header.attachment > longest.attachment {
             return Err(refused("a message is longer than allowed"));
         }
         let text = self.read(header.text)?;
         let attachment = match header.kind {
-            Kind::Nothing => None,
-            Kind::Bytes => Some(Attachment::Bytes(self.read(header.attachment)?)),
-            Kind::Descriptor => {
+            AttachmentKind::Nothing => None,
+            AttachmentKind::Bytes => Some(Attachment::Bytes(self.read(header.attachment)?)),
+            AttachmentKind::Descriptor => {
                 let file = File::from(descriptor.ok_or_else(|| refused("no memory came along"))?);
                 let length = header.attachment;
                 if shared_memory::length(&file)? < length {
@@ -339,7 +342,7 @@ impl Channel {
                 }
                 Some(Attachment::Shared { file, length })
             }
-            Kind::Window => {
+            AttachmentKind::Window => {
                 let window = self.window.as_ref().ok_or_else(|| refused("no window"))?;
                 let (window, length) = (window.clone(), header.attachment);
                 if length > window.length() {
@@ -348,7 +351,7 @@ impl Channel {
                 Some(Attachment::Window { window, length })
             }
         };
-        Ok(Some(Message { text, attachment }))
+        Ok(Some(ChannelMessage { text, attachment }))
     }
 
     fn read(&mut self, length: u64) -> io::Result<Vec<u8>> {

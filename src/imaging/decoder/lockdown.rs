@@ -5,7 +5,7 @@
 //! [`Confinement`] that the process reports, and the others hold all the same.
 
 use super::confinement::Confinement;
-use crate::imaging::wire::Terms;
+use crate::imaging::wire::DecoderTerms;
 
 #[cfg(target_os = "linux")]
 pub(super) use linux::*;
@@ -23,7 +23,7 @@ mod linux {
     use rustix::thread::set_no_new_privs;
 
     use super::super::system_calls;
-    use super::{Confinement, Terms};
+    use super::{Confinement, DecoderTerms};
 
     /// Address space besides what the program has taken when it starts and what decoding takes:
     /// stacks, and what the allocator reserves and does not use.
@@ -45,7 +45,7 @@ mod linux {
     }
 
     /// What holds for threads that are started later as well.
-    pub fn begin(terms: &Terms, descriptors_closed: bool) -> Confinement {
+    pub fn begin(terms: &DecoderTerms, descriptors_closed: bool) -> Confinement {
         // It was started as what the program itself is, whose name says nothing.
         let _ = rustix::thread::set_name(c"cxr-decoder");
         keep_freed_memory();
@@ -147,7 +147,7 @@ pub(super) fn close_inherited() -> bool {
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(super) fn begin(_: &Terms, _: bool) -> Confinement {
+pub(super) fn begin(_: &DecoderTerms, _: bool) -> Confinement {
     use rustix::process::{Resource, Rlimit, setrlimit};
     let none = Rlimit {
         current: Some(0),

@@ -42,7 +42,7 @@ use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Fault, ImagingError, Limits, sniff};
+use super::{DecodeLimits, ImageFault, ImagingError, sniff};
 use crate::domain::{ContentId, Radiograph};
 use budget::Budget;
 use channel::Attachment;
@@ -62,14 +62,14 @@ const MOST_FAILURES: u32 = 3;
 /// Opens radiographs, each where a fault of its decoder does no harm.
 #[derive(Debug)]
 pub struct Decoder {
-    limits: Limits,
+    limits: DecodeLimits,
     helper: Option<PathBuf>,
     budget: Arc<Budget>,
-    state: Mutex<State>,
+    state: Mutex<ProcessState>,
 }
 
 #[derive(Debug)]
-enum State {
+enum ProcessState {
     /// No process yet, or the last one ended. Starts have failed that often since one succeeded.
     Idle {
         failures: u32,
@@ -82,7 +82,7 @@ enum State {
 impl Decoder {
     /// `helper` is the program to start as a decoder process, usually the running one; without it,
     /// files are decoded in this process. Nothing is started before the first file.
-    pub fn new(limits: Limits, helper: Option<PathBuf>) -> Self {
+    pub fn new(limits: DecodeLimits, helper: Option<PathBuf>) -> Self {
         let budget = Arc::new(Budget::new(limits.max_memory));
         Self::with(limits, helper, budget)
     }
@@ -97,10 +97,10 @@ impl Decoder {
         )
     }
 
-    fn with(limits: Limits, helper: Option<PathBuf>, budget: Arc<Budget>) -> Self {
+    fn with(limits: DecodeLimits, helper: Option<PathBuf>, budget: Arc<Budget>) -> Self {
         let state = match helper {
-            Some(_) => State::Idle { failures: 0 },
-            None => State::Unavailable("no decoder program was given".to_owned()),
+            Some(_) => ProcessState::Idle { failures: 0 },
+            None => ProcessState::Unavailable("no decoder program was given".to_owned()),
         };
         Decoder {
             limits,
@@ -129,7 +129,7 @@ impl Decoder {
     /// Why files are decoded in this process, if they are.
     pub fn notice(&self) -> Option<String> {
         match &*self.state.lock().unwrap_or_else(PoisonError::into_inner) {
-            State::Unavailable(reason) => Some(format!(
+            ProcessState::Unavailable(reason) => Some(format!(
                 "radiographs are decoded without a process of their own: {reason}"
             )),
             _ => None,
@@ -149,12 +149,12 @@ impl Decoder {
     }
 
     /// A regular file that may be a film, and how long it is.
-    fn recognised(&self, path: &Path) -> Result<(File, u64), Fault> {
+    fn recognised(&self, path: &Path) -> Result<(File, u64), ImageFault> {
         let file = super::open_regular(path)?;
-        let length = file.metadata().map_err(Fault::unreadable)?.len();
+        let length = file.metadata().map_err(ImageFault::unreadable)?.len();
         let mut head = Vec::with_capacity(HEAD);
         let start = (&file).take(HEAD as u64).read_to_end(&mut head);
-        start.map_err(Fault::unreadable)?;
+        start.map_err(ImageFault::unreadable)?;
         sniff::kind(&head)?;
         match length > self.limits.max_file_bytes {
             true => Err(super::too_long(length, &self.limits)),
@@ -162,10 +162,10 @@ impl Decoder {
         }
     }
 
-    fn copied(&self, mut file: &File) -> Result<Attachment, Fault> {
+    fn copied(&self, mut file: &File) -> Result<Attachment, ImageFault> {
         let longest = self.limits.max_file_bytes;
-        file.rewind().map_err(Fault::unreadable)?;
-        let copy = Attachment::copied(file, longest).map_err(Fault::unreadable)?;
+        file.rewind().map_err(ImageFault::unreadable)?;
+        let copy = Attachment::copied(file, longest).map_err(ImageFault::unreadable)?;
         // It may have grown meanwhile.
         match copy.length() > longest {
             true => Err(super::too_long(copy.length(), &self.limits)),
@@ -174,19 +174,19 @@ impl Decoder {
     }
 
     /// With more memory if that may have been what it lacked.
-    fn decode(&self, file: &File, length: u64) -> Result<Radiograph, Fault> {
+    fn decode(&self, file: &File, length: u64) -> Result<Radiograph, ImageFault> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let (ordinary, largest) = self.budget.shares(length);
         if let Some(share) = ordinary {
             match self.decode_within(share, &mut state, file)? {
-                Err(Fault::TooLarge(_) | Fault::DecoderDied(_)) => {}
+                Err(ImageFault::TooLarge(_) | ImageFault::DecoderDied(_)) => {}
                 film => return film,
             }
         }
         let film = self.decode_within(largest, &mut state, file)?;
-        if self.budget.is_large(largest) && matches!(*state, State::Running(_)) {
+        if self.budget.is_large(largest) && matches!(*state, ProcessState::Running(_)) {
             // It may keep some of that memory for itself.
-            *state = State::Idle { failures: 0 };
+            *state = ProcessState::Idle { failures: 0 };
         }
         film
     }
@@ -196,10 +196,10 @@ impl Decoder {
     fn decode_within(
         &self,
         share: u64,
-        state: &mut State,
+        state: &mut ProcessState,
         file: &File,
-    ) -> Result<Result<Radiograph, Fault>, Fault> {
-        let limits = Limits {
+    ) -> Result<Result<Radiograph, ImageFault>, ImageFault> {
+        let limits = DecodeLimits {
             max_memory: share,
             ..self.limits.clone()
         };
@@ -211,12 +211,12 @@ impl Decoder {
             false => share,
         };
         self.prepare(memory, state)?;
-        let State::Running(process) = state else {
-            let bytes = copy.contents().map_err(Fault::unreadable)?;
+        let ProcessState::Running(process) = state else {
+            let bytes = copy.contents().map_err(ImageFault::unreadable)?;
             return Ok(super::decode(&bytes, &limits));
         };
         Ok(process.decode(&copy, &limits).unwrap_or_else(|fault| {
-            *state = State::Idle { failures: 0 };
+            *state = ProcessState::Idle { failures: 0 };
             Err(fault)
         }))
     }
@@ -225,23 +225,27 @@ impl Decoder {
     ///
     /// # Errors
     /// For reasons that may pass.
-    fn prepare(&self, memory: u64, state: &mut State) -> Result<(), Fault> {
+    fn prepare(&self, memory: u64, state: &mut ProcessState) -> Result<(), ImageFault> {
         let failures = match state {
-            State::Running(process) if process.memory() == memory => return Ok(()),
-            State::Running(_) => 0,
-            State::Idle { failures } => *failures,
-            State::Unavailable(_) => return Ok(()),
+            ProcessState::Running(process) if process.memory() == memory => return Ok(()),
+            ProcessState::Running(_) => 0,
+            ProcessState::Idle { failures } => *failures,
+            ProcessState::Unavailable(_) => return Ok(()),
         };
-        *state = State::Idle {
+        *state = ProcessState::Idle {
             failures: failures + 1,
         };
         let program = self.helper.as_deref().unwrap_or(Path::new(""));
         match Process::start(program, memory) {
-            Ok(process) => *state = State::Running(process),
+            Ok(process) => *state = ProcessState::Running(process),
             Err(error) if is_final(&error) || failures + 1 >= MOST_FAILURES => {
-                *state = State::Unavailable(super::clean_text(&error.to_string()));
+                *state = ProcessState::Unavailable(super::clean_text(&error.to_string()));
             }
-            Err(error) => return Err(Fault::died(format!("it could not be started: {error}"))),
+            Err(error) => {
+                return Err(ImageFault::died(format!(
+                    "it could not be started: {error}"
+                )));
+            }
         }
         Ok(())
     }

@@ -12,12 +12,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::WORKER_ARGUMENT;
-use super::channel::{Attachment, Channel, Longest, Message};
+use super::channel::{Attachment, Channel, ChannelMessage, Longest};
 use super::confinement::{Attempts, Confinement};
-use super::shared_memory::Window;
+use super::shared_memory::SharedWindow;
 use crate::domain::Radiograph;
-use crate::imaging::wire::{self, Nonce, Task, Terms};
-use crate::imaging::{Fault, Limits};
+use crate::imaging::wire::{self, DecoderTask, DecoderTerms, Nonce};
+use crate::imaging::{DecodeLimits, ImageFault};
 
 /// How long a new process may take to say that it is a decoder.
 const GREETING: Duration = Duration::from_secs(20);
@@ -50,7 +50,7 @@ impl Process {
     pub fn start(program: &Path, memory: u64) -> io::Result<Self> {
         let start = Instant::now();
         let (mut channel, child) = launch(program)?;
-        let terms = Terms {
+        let terms = DecoderTerms {
             parent: std::process::id(),
             memory,
         };
@@ -78,8 +78,8 @@ impl Process {
     pub fn decode(
         &mut self,
         file: &Attachment,
-        limits: &Limits,
-    ) -> Result<Result<Radiograph, Fault>, Fault> {
+        limits: &DecodeLimits,
+    ) -> Result<Result<Radiograph, ImageFault>, ImageFault> {
         let start = Instant::now();
         self.limit_time(limits.timeout);
         let film = ask(&mut self.channel, file, limits);
@@ -91,7 +91,7 @@ impl Process {
     pub fn attempt(mut self) -> io::Result<Attempts> {
         let nonce = nonce()?;
         self.channel.allow(GREETING)?;
-        let request = wire::write_request(&nonce, &Task::Attempt);
+        let request = wire::write_request(&nonce, &DecoderTask::Attempt);
         self.channel.send(&request, None)?;
         let mut next = || {
             let message = received(&mut self.channel, SHORT)?;
@@ -102,11 +102,13 @@ impl Process {
     }
 
     /// Why a conversation failed.
-    fn broken(&mut self, error: &io::Error, timeout: Duration) -> Fault {
+    fn broken(&mut self, error: &io::Error, timeout: Duration) -> ImageFault {
         match error.kind() {
-            io::ErrorKind::TimedOut => Fault::timed_out(format!("more than {timeout:?}, ended")),
-            io::ErrorKind::InvalidData => Fault::died("its answer made no sense"),
-            _ => Fault::died(self.how_it_ended()),
+            io::ErrorKind::TimedOut => {
+                ImageFault::timed_out(format!("more than {timeout:?}, ended"))
+            }
+            io::ErrorKind::InvalidData => ImageFault::died("its answer made no sense"),
+            _ => ImageFault::died(self.how_it_ended()),
         }
     }
 
@@ -166,10 +168,10 @@ fn launch(program: &Path) -> io::Result<(Channel, Child)> {
     Ok((Channel::new(ours), spawn(command)?))
 }
 
-fn greet(channel: &mut Channel, terms: &Terms) -> io::Result<Confinement> {
+fn greet(channel: &mut Channel, terms: &DecoderTerms) -> io::Result<Confinement> {
     channel.allow(GREETING)?;
     // Where there is none, samples come otherwise.
-    let window = Window::create(WINDOW).ok().map(|(file, window)| {
+    let window = SharedWindow::create(WINDOW).ok().map(|(file, window)| {
         channel.share(window);
         Attachment::Shared {
             file,
@@ -185,11 +187,11 @@ fn greet(channel: &mut Channel, terms: &Terms) -> io::Result<Confinement> {
 fn ask(
     channel: &mut Channel,
     file: &Attachment,
-    limits: &Limits,
-) -> io::Result<Result<Radiograph, Fault>> {
+    limits: &DecodeLimits,
+) -> io::Result<Result<Radiograph, ImageFault>> {
     let nonce = nonce()?;
     channel.allow(limits.timeout)?;
-    let request = wire::write_request(&nonce, &Task::Decode(limits.clone()));
+    let request = wire::write_request(&nonce, &DecoderTask::Decode(limits.clone()));
     channel.send(&request, Some(file))?;
     // While it decodes. It is not asked for this, since it could name another file.
     let content = file.content_id()?;
@@ -211,7 +213,7 @@ fn ask(
 }
 
 /// The next message, whose absence is an error while one is awaited.
-fn received(channel: &mut Channel, longest: Longest) -> io::Result<Message> {
+fn received(channel: &mut Channel, longest: Longest) -> io::Result<ChannelMessage> {
     let message = channel.receive(longest)?;
     message.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
 }
@@ -229,14 +231,14 @@ fn nonce() -> io::Result<Nonce> {
     Ok(nonce)
 }
 
-type Start = (Command, mpsc::Sender<io::Result<Child>>);
+type StartRequest = (Command, mpsc::Sender<io::Result<Child>>);
 
 /// Starts a process from a thread that lasts as long as this program: the system ends a decoder
 /// process with the *thread* that started it (prctl(2), `PR_SET_PDEATHSIG`), and those that read
 /// films come and go.
 fn spawn(command: Command) -> io::Result<Child> {
-    static STARTER: LazyLock<io::Result<mpsc::Sender<Start>>> = LazyLock::new(|| {
-        let (starter, starts) = mpsc::channel::<Start>();
+    static STARTER: LazyLock<io::Result<mpsc::Sender<StartRequest>>> = LazyLock::new(|| {
+        let (starter, starts) = mpsc::channel::<StartRequest>();
         thread::Builder::new().spawn(move || {
             for (mut command, started) in starts {
                 let child = command.spawn();
@@ -272,17 +274,17 @@ mod tests {
     /// What the program makes of a process that answers a request for `FILE` so.
     fn answered(
         reply: impl FnOnce(&mut Channel, Nonce) + Send,
-    ) -> io::Result<Result<Radiograph, Fault>> {
+    ) -> io::Result<Result<Radiograph, ImageFault>> {
         let (ours, theirs) = UnixStream::pair().expect("a socket");
         let (mut ours, mut theirs) = (Channel::new(ours), Channel::new(theirs));
-        if let Ok((file, window)) = Window::create(PIXELS.len() as u64) {
-            theirs.share(Window::open(&file).expect("the other end"));
+        if let Ok((file, window)) = SharedWindow::create(PIXELS.len() as u64) {
+            theirs.share(SharedWindow::open(&file).expect("the other end"));
             ours.share(window);
         }
-        let limits = Limits {
+        let limits = DecodeLimits {
             timeout: Duration::from_secs(5),
             max_memory: 1 << 20,
-            ..Limits::default()
+            ..DecodeLimits::default()
         };
         let mut file = tempfile::tempfile().expect("a file");
         file.write_all(FILE).expect("written");
@@ -297,7 +299,10 @@ mod tests {
                 assert_eq!(handed.numbers::<u8>().expect("its bytes"), FILE);
                 reply(&mut channel, nonce);
             });
-            ask(&mut ours, &file, &limits)
+            let answer = ask(&mut ours, &file, &limits);
+            // Ends a reply that is not wanted any more.
+            drop(ours);
+            answer
         })
     }
 
@@ -360,7 +365,7 @@ mod tests {
             sent.expect("an answer");
         });
         let file = shared_memory::create().expect("memory");
-        Window::open(&file).expect_err("memory that can be cut");
+        SharedWindow::open(&file).expect_err("memory that can be cut");
     }
 
     #[test]

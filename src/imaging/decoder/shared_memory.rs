@@ -69,9 +69,9 @@ mod linux {
     /// Memory that two processes have mapped for as long as they talk, so that no page of it is taken
     /// or mapped anew for a film. One writes what the other copies once it is told to.
     #[derive(Debug)]
-    pub struct Window(MmapRaw);
+    pub struct SharedWindow(MmapRaw);
 
-    impl Window {
+    impl SharedWindow {
         /// The two ends of a new one: what another process may map, and our own to read from. Only the
         /// pages that are written to take memory.
         pub fn create(length: u64) -> io::Result<(File, Self)> {
@@ -80,7 +80,7 @@ mod linux {
             // A page that is cut away would end whoever touches it.
             fcntl_add_seals(&file, SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW)?;
             let mapped = MmapOptions::new().map_raw_read_only(&file)?;
-            Ok((file, Window(mapped)))
+            Ok((file, SharedWindow(mapped)))
         }
 
         /// The end to write to.
@@ -88,7 +88,7 @@ mod linux {
             if !fcntl_get_seals(file)?.contains(SealFlags::SHRINK) {
                 return Err(io::Error::new(io::ErrorKind::InvalidData, "not sealed"));
             }
-            MmapOptions::new().map_raw(file).map(Window)
+            MmapOptions::new().map_raw(file).map(SharedWindow)
         }
 
         pub fn length(&self) -> u64 {
@@ -182,9 +182,9 @@ mod none {
     }
 
     #[derive(Debug)]
-    pub enum Window {}
+    pub enum SharedWindow {}
 
-    impl Window {
+    impl SharedWindow {
         pub fn create(_: u64) -> io::Result<(File, Self)> {
             Err(io::ErrorKind::Unsupported.into())
         }

@@ -11,20 +11,20 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use super::channel::{Attachment, Channel, Longest, Message};
+use super::channel::{Attachment, Channel, ChannelMessage, Longest};
 use super::confinement::{Attempt, Attempts};
 use super::lockdown;
-use super::shared_memory::Window;
+use super::shared_memory::SharedWindow;
 use crate::domain::Radiograph;
-use crate::imaging::wire::{self, Nonce, Task};
-use crate::imaging::{Fault, Limits, decode_film};
+use crate::imaging::wire::{self, DecoderTask, Nonce};
+use crate::imaging::{DecodeLimits, ImageFault, decode_film};
 
 /// What the program does when it was started as a decoder process: answers requests from the
 /// socket that is its standard input until that closes.
 pub fn decode_worker() -> ExitCode {
     // stderr leads nowhere, and formatting a backtrace is one more thing that can fail.
     std::panic::set_hook(Box::new(|_| {}));
-    match Worker::start().and_then(|worker| worker.map_or(Ok(()), Worker::serve)) {
+    match DecoderWorker::start().and_then(|worker| worker.map_or(Ok(()), DecoderWorker::serve)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }
@@ -36,12 +36,12 @@ const LONGEST: Longest = Longest {
     attachment: u64::MAX,
 };
 
-struct Worker {
+struct DecoderWorker {
     channel: Channel,
     clock: Clock,
 }
 
-impl Worker {
+impl DecoderWorker {
     /// Greets, and is locked down before any file arrives; `None` if the program has gone.
     fn start() -> io::Result<Option<Self>> {
         let closed = lockdown::close_inherited();
@@ -54,31 +54,31 @@ impl Worker {
         };
         let terms = wire::read_terms(&message.text).ok_or_else(refused)?;
         if let Some(Attachment::Shared { file, .. }) = &message.attachment {
-            channel.share(Window::open(file)?);
+            channel.share(SharedWindow::open(file)?);
         }
         let mut confinement = lockdown::begin(&terms, closed);
         let clock = Clock::start()?;
         lockdown::finish(&mut confinement);
         channel.send(&wire::write_greeting(&confinement), None)?;
-        Ok(Some(Worker { channel, clock }))
+        Ok(Some(DecoderWorker { channel, clock }))
     }
 
     fn serve(mut self) -> io::Result<()> {
-        while let Some(Message { text, attachment }) = self.channel.receive(LONGEST)? {
+        while let Some(ChannelMessage { text, attachment }) = self.channel.receive(LONGEST)? {
             let (nonce, task) = wire::read_request(&text).ok_or_else(refused)?;
             match task {
-                Task::Decode(limits) => {
+                DecoderTask::Decode(limits) => {
                     let file = attachment.ok_or_else(refused)?;
                     let film = self.clock.during(limits.timeout, || decode(file, &limits));
                     self.answer(&nonce, film)?;
                 }
-                Task::Attempt => self.attempt(&nonce)?,
+                DecoderTask::Attempt => self.attempt(&nonce)?,
             }
         }
         Ok(())
     }
 
-    fn answer(&mut self, nonce: &Nonce, film: Result<Radiograph, Fault>) -> io::Result<()> {
+    fn answer(&mut self, nonce: &Nonce, film: Result<Radiograph, ImageFault>) -> io::Result<()> {
         let text = wire::write_answer(nonce, &film);
         let samples = film.as_ref().map(|film| wire::sample_bytes(&film.samples));
         let samples = samples.ok().map(|bytes| self.channel.attachment(bytes));
@@ -114,8 +114,8 @@ fn attempt<T>(result: io::Result<T>) -> Attempt {
     }
 }
 
-fn decode(file: Attachment, limits: &Limits) -> Result<Radiograph, Fault> {
-    let bytes = file.contents().map_err(Fault::too_large)?;
+fn decode(file: Attachment, limits: &DecodeLimits) -> Result<Radiograph, ImageFault> {
+    let bytes = file.contents().map_err(ImageFault::too_large)?;
     decode_film(&bytes, limits)
 }
 

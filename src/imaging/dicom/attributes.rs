@@ -4,9 +4,9 @@ use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
 
-use super::super::{Fault, clean_text};
+use super::super::{ImageFault, clean_text};
 use super::elements::item_text;
-use super::frame::Frame;
+use super::frame::FirstFrame;
 use super::object_kind;
 use super::{admission, identity};
 use crate::domain::{
@@ -16,7 +16,7 @@ use crate::domain::{
 
 /// How the pixel data are to be read, PS3.3 C.7.6.3.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Picture {
+pub(super) struct ImagePixel {
     pub columns: u32,
     pub rows: u32,
     pub samples_per_pixel: u8,
@@ -68,14 +68,14 @@ pub(super) struct Attributes {
 impl Attributes {
     /// What is to be said of an object without pixel data: that it is of a kind that has none, or
     /// that they are missing. `stored_as` is the SOP class that the file's meta information says.
-    pub fn without_pixels(&self, stored_as: Option<&str>) -> Fault {
+    pub fn without_pixels(&self, stored_as: Option<&str>) -> ImageFault {
         let class = self.text(tags::SOP_CLASS_UID);
         let class = class.as_deref().or(stored_as);
         // What says how many rows its picture has had one.
         let had_picture = self.integer(tags::ROWS).is_some();
         match class.and_then(object_kind::without_picture) {
-            Some(kind) if !had_picture => Fault::no_picture(kind),
-            _ => Fault::not_an_image(format!(
+            Some(kind) if !had_picture => ImageFault::no_picture(kind),
+            _ => ImageFault::not_an_image(format!(
                 "a DICOM object without pixel data ({})",
                 self.stated_kind(class)
             )),
@@ -91,11 +91,11 @@ impl Attributes {
     }
 
     /// The picture's shape and encoding, checked against each other.
-    pub fn picture(&self) -> Result<Picture, Fault> {
+    pub fn picture(&self) -> Result<ImagePixel, ImageFault> {
         let samples_per_pixel = self.small(tags::SAMPLES_PER_PIXEL)?.unwrap_or(1);
         let bits_allocated = self
             .small(tags::BITS_ALLOCATED)?
-            .ok_or_else(|| Fault::damaged("Bits Allocated is missing"))?;
+            .ok_or_else(|| ImageFault::damaged("Bits Allocated is missing"))?;
         let high_bit = self.small(tags::HIGH_BIT)?;
         let bits_stored = match (self.small(tags::BITS_STORED)?, high_bit) {
             (Some(bits), _) => bits,
@@ -104,7 +104,7 @@ impl Attributes {
         };
         // It says how the bytes of colours lie, and of grey values nothing.
         let planar = samples_per_pixel > 1 && self.small(tags::PLANAR_CONFIGURATION)? == Some(1);
-        let picture = Picture {
+        let picture = ImagePixel {
             columns: self.size(tags::COLUMNS)?,
             rows: self.size(tags::ROWS)?,
             samples_per_pixel,
@@ -134,7 +134,7 @@ impl Attributes {
         self.integer(tags::PIXEL_REPRESENTATION) == Some(1)
     }
 
-    fn colour(&self, samples_per_pixel: u8) -> Result<Colour, Fault> {
+    fn colour(&self, samples_per_pixel: u8) -> Result<Colour, ImageFault> {
         let name = self.code(tags::PHOTOMETRIC_INTERPRETATION);
         Ok(match (name.as_deref(), samples_per_pixel) {
             (Some("MONOCHROME1"), 1) => Colour::Monochrome1,
@@ -145,7 +145,7 @@ impl Attributes {
             (Some("YBR_FULL_422"), 3) => Colour::YbrFull422,
             (Some("YBR_RCT" | "YBR_ICT"), 3) => Colour::YbrOfJpeg2000,
             (name, n) => {
-                return Err(Fault::unsupported(format!(
+                return Err(ImageFault::unsupported(format!(
                     "photometric interpretation {} with {n} samples per pixel",
                     name.unwrap_or("not stated")
                 )));
@@ -304,7 +304,7 @@ impl Attributes {
     }
 
     /// Everything together.
-    pub fn radiograph(&self, picture: &Picture, frame: Frame, syntax: &str) -> Radiograph {
+    pub fn radiograph(&self, picture: &ImagePixel, frame: FirstFrame, syntax: &str) -> Radiograph {
         let photometric = match picture.colour {
             Colour::Monochrome1 => PhotometricInterpretation::Monochrome1,
             Colour::Monochrome2 => PhotometricInterpretation::Monochrome2,
@@ -344,7 +344,7 @@ impl Attributes {
 
     /// What is said about stored grey values. Colours are what they are: tables and windows that a
     /// file has besides were made for other values (PS3.3 C.7.6.3.1.2, C.11.1, C.11.2).
-    fn as_measured(&self, picture: &Picture, mut seen: Radiograph) -> Radiograph {
+    fn as_measured(&self, picture: &ImagePixel, mut seen: Radiograph) -> Radiograph {
         let unusable = self.unusable_tables().map(Objection::NoTable);
         seen.admission.objections.extend(unusable);
         Radiograph {
@@ -357,15 +357,15 @@ impl Attributes {
     }
 }
 
-impl Picture {
-    fn check(&self) -> Result<(), Fault> {
+impl ImagePixel {
+    fn check(&self) -> Result<(), ImageFault> {
         if !matches!(self.bits_allocated, 1 | 8 | 16 | 32 | 64) {
             return Err(self.bits_unsupported());
         }
         let bits = 1..=self.bits_allocated;
         let stored = bits.contains(&self.bits_stored) && self.high_bit < self.bits_allocated;
         if !stored || self.high_bit + 1 < self.bits_stored {
-            return Err(Fault::damaged(format!(
+            return Err(ImageFault::damaged(format!(
                 "{} bits stored up to bit {} of {} allocated",
                 self.bits_stored, self.high_bit, self.bits_allocated
             )));
@@ -373,8 +373,8 @@ impl Picture {
         Ok(())
     }
 
-    pub fn bits_unsupported(&self) -> Fault {
-        Fault::unsupported(format!("{} bits allocated", self.bits_allocated))
+    pub fn bits_unsupported(&self) -> ImageFault {
+        ImageFault::unsupported(format!("{} bits allocated", self.bits_allocated))
     }
 
     /// Bytes of one frame without compression.

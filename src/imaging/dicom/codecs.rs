@@ -7,14 +7,14 @@ use dicom_dictionary_std::uids;
 
 use super::super::jpeg::{FrameSamples, Jpeg, Transform};
 #[cfg(feature = "jpeg2000")]
-use super::super::jpeg_2000::Size;
-use super::super::{Fault, Limits};
-use super::attributes::{Colour, Picture};
+use super::super::jpeg_2000::CodestreamSize;
+use super::super::{DecodeLimits, ImageFault};
+use super::attributes::{Colour, ImagePixel};
 use super::{inflate, jpeg_ls};
 
 /// Values of one frame as a codec yields them, interleaved.
 #[derive(Debug)]
-pub(super) struct Decoded {
+pub(super) struct DecodedFrame {
     pub values: Vec<u32>,
     /// What the stream says of them; `None` where it is nothing but the bits allocated.
     pub stream: Option<Stream>,
@@ -164,11 +164,11 @@ pub(super) fn name(syntax: &str) -> &str {
 
 /// Decompresses a frame.
 pub(super) fn decode(
-    picture: &Picture,
+    picture: &ImagePixel,
     stream: &[u8],
     syntax: &str,
-    limits: &Limits,
-) -> Result<Decoded, Fault> {
+    limits: &DecodeLimits,
+) -> Result<DecodedFrame, ImageFault> {
     let codec = SYNTAXES
         .iter()
         .find(|(uid, ..)| *uid == syntax)
@@ -187,14 +187,14 @@ pub(super) fn decode(
         Some(Codec::JpegLs) => jpeg_ls(picture, stream),
         Some(Codec::Jpeg2000) => jpeg_2000(picture, stream, !LOSSLESS.contains(&syntax)),
         None => {
-            return Err(Fault::unsupported(format!(
+            return Err(ImageFault::unsupported(format!(
                 "pixel data compressed as {}",
                 name(syntax)
             )));
         }
     }?;
     if decoded.values.len() != picture.samples() {
-        return Err(Fault::damaged(format!(
+        return Err(ImageFault::damaged(format!(
             "{} holds {} values, {} needed",
             name(syntax),
             decoded.values.len(),
@@ -203,7 +203,7 @@ pub(super) fn decode(
     }
     let precision = decoded.stream.map_or(0, |stream| stream.precision);
     if precision > picture.bits_allocated {
-        return Err(Fault::damaged(format!(
+        return Err(ImageFault::damaged(format!(
             "the compressed stream has {precision} bits a sample, the data set allocates {}",
             picture.bits_allocated
         )));
@@ -212,10 +212,10 @@ pub(super) fn decode(
 }
 
 /// Little-endian values without compression.
-fn plain(picture: &Picture, frame: &[u8]) -> Result<Decoded, Fault> {
+fn plain(picture: &ImagePixel, frame: &[u8]) -> Result<DecodedFrame, ImageFault> {
     let needed = picture.frame_bytes();
     let frame = frame.get(..needed).ok_or_else(|| {
-        Fault::damaged(format!("a frame of {} bytes, {needed} needed", frame.len()))
+        ImageFault::damaged(format!("a frame of {} bytes, {needed} needed", frame.len()))
     })?;
     let value = |bytes: &[u8]| bytes.iter().rev().fold(0, |v, &b| v << 8 | u32::from(b));
     let values: Vec<u32> = match picture.bits_allocated {
@@ -230,7 +230,7 @@ fn plain(picture: &Picture, frame: &[u8]) -> Result<Decoded, Fault> {
     } else {
         values
     };
-    Ok(Decoded {
+    Ok(DecodedFrame {
         values,
         stream: None,
         is_rgb: picture.colour == Colour::Rgb,
@@ -238,8 +238,8 @@ fn plain(picture: &Picture, frame: &[u8]) -> Result<Decoded, Fault> {
 }
 
 /// PS3.5 annex G: a segment for each byte of each sample, the most significant byte first.
-fn rle(picture: &Picture, stream: &[u8]) -> Result<Decoded, Fault> {
-    let cut_off = || Fault::damaged("RLE segments lie outside the frame");
+fn rle(picture: &ImagePixel, stream: &[u8]) -> Result<DecodedFrame, ImageFault> {
+    let cut_off = || ImageFault::damaged("RLE segments lie outside the frame");
     let number = |at: usize| {
         let bytes = stream.get(at..at + 4).and_then(|b| b.try_into().ok());
         bytes.map(u32::from_le_bytes).ok_or_else(cut_off)
@@ -247,7 +247,7 @@ fn rle(picture: &Picture, stream: &[u8]) -> Result<Decoded, Fault> {
     let channels = usize::from(picture.samples_per_pixel);
     let size = usize::from(picture.bits_allocated.div_ceil(8));
     if number(0)? as usize != channels * size {
-        return Err(Fault::damaged(format!(
+        return Err(ImageFault::damaged(format!(
             "{} RLE segments, {} needed",
             number(0)?,
             channels * size
@@ -271,11 +271,11 @@ fn rle(picture: &Picture, stream: &[u8]) -> Result<Decoded, Fault> {
         for value in values.iter_mut().skip(segment / size).step_by(channels) {
             let byte = bytes
                 .next()
-                .ok_or_else(|| Fault::damaged("an RLE segment ends early"))?;
+                .ok_or_else(|| ImageFault::damaged("an RLE segment ends early"))?;
             *value |= u32::from(byte) << shift;
         }
     }
-    Ok(Decoded {
+    Ok(DecodedFrame {
         values,
         stream: None,
         is_rgb: picture.colour == Colour::Rgb,
@@ -386,9 +386,9 @@ impl JpegHeader {
         }
     }
 
-    fn of(stream: &[u8], picture: &Picture) -> Result<JpegHeader, Fault> {
+    fn of(stream: &[u8], picture: &ImagePixel) -> Result<JpegHeader, ImageFault> {
         let header = JpegHeader::find(stream)
-            .ok_or_else(|| Fault::damaged("the compressed stream has no frame header"))?;
+            .ok_or_else(|| ImageFault::damaged("the compressed stream has no frame header"))?;
         same_size(
             picture,
             (
@@ -402,7 +402,7 @@ impl JpegHeader {
 }
 
 /// The stream's columns, rows and components against those of the data set.
-fn same_size(picture: &Picture, stream: (u32, u32, u32)) -> Result<(), Fault> {
+fn same_size(picture: &ImagePixel, stream: (u32, u32, u32)) -> Result<(), ImageFault> {
     let expected = (
         picture.columns,
         picture.rows,
@@ -411,17 +411,21 @@ fn same_size(picture: &Picture, stream: (u32, u32, u32)) -> Result<(), Fault> {
     if stream == expected {
         return Ok(());
     }
-    Err(Fault::damaged(format!(
+    Err(ImageFault::damaged(format!(
         "the compressed stream is {} × {} × {}, the data set says {} × {} × {}",
         stream.0, stream.1, stream.2, expected.0, expected.1, expected.2
     )))
 }
 
 /// JPEG with 8 or 12 bits, or lossless with up to 16 (ITU-T T.81).
-fn jpeg(picture: &Picture, stream: &[u8], limits: &Limits) -> Result<Decoded, Fault> {
+fn jpeg(
+    picture: &ImagePixel,
+    stream: &[u8],
+    limits: &DecodeLimits,
+) -> Result<DecodedFrame, ImageFault> {
     let header = JpegHeader::of(stream, picture)?;
     if header.components == 4 {
-        return Err(Fault::unsupported("JPEG of four colours"));
+        return Err(ImageFault::unsupported("JPEG of four colours"));
     }
     let lossless = header.marker == 0xc3;
     let transform = if picture.samples_per_pixel == 3 && jpeg_is_rgb(picture, &header) {
@@ -442,7 +446,7 @@ fn jpeg(picture: &Picture, stream: &[u8], limits: &Limits) -> Result<Decoded, Fa
         lossy: !lossless,
         tells_depth: false,
     };
-    Ok(Decoded {
+    Ok(DecodedFrame {
         values,
         stream: Some(stream),
         is_rgb,
@@ -452,7 +456,7 @@ fn jpeg(picture: &Picture, stream: &[u8], limits: &Limits) -> Result<Decoded, Fa
 /// Whether three components are RGB as they are. An Adobe segment knows best; then JFIF, which
 /// knows YCbCr only, and the names of the components; then the data set, which is often left as it
 /// was before compression.
-fn jpeg_is_rgb(picture: &Picture, header: &JpegHeader) -> bool {
+fn jpeg_is_rgb(picture: &ImagePixel, header: &JpegHeader) -> bool {
     match (header.adobe, header.ids) {
         (Some(transform), _) => transform == 0,
         (None, [1, 2, 3]) => false,
@@ -463,7 +467,7 @@ fn jpeg_is_rgb(picture: &Picture, header: &JpegHeader) -> bool {
 }
 
 /// JPEG-LS (ITU-T T.87).
-fn jpeg_ls(picture: &Picture, stream: &[u8]) -> Result<Decoded, Fault> {
+fn jpeg_ls(picture: &ImagePixel, stream: &[u8]) -> Result<DecodedFrame, ImageFault> {
     JpegHeader::of(stream, picture)?;
     let frame = jpeg_ls::decode(stream)?;
     let stream = Stream {
@@ -472,7 +476,7 @@ fn jpeg_ls(picture: &Picture, stream: &[u8]) -> Result<Decoded, Fault> {
         lossy: frame.lossy,
         tells_depth: false,
     };
-    Ok(Decoded {
+    Ok(DecodedFrame {
         values: frame.values,
         stream: Some(stream),
         is_rgb: picture.colour == Colour::Rgb,
@@ -482,18 +486,18 @@ fn jpeg_ls(picture: &Picture, stream: &[u8]) -> Result<Decoded, Fault> {
 /// JPEG 2000 (ITU-T T.800) and its high-throughput coding of blocks (T.814), with or without the boxes
 /// of a JP2 file around it.
 #[cfg(feature = "jpeg2000")]
-fn jpeg_2000(picture: &Picture, stream: &[u8], lossy: bool) -> Result<Decoded, Fault> {
-    let size = Size::of(stream)
-        .ok_or_else(|| Fault::damaged("the JPEG 2000 stream has no size marker"))?;
+fn jpeg_2000(picture: &ImagePixel, stream: &[u8], lossy: bool) -> Result<DecodedFrame, ImageFault> {
+    let size = CodestreamSize::of(stream)
+        .ok_or_else(|| ImageFault::damaged("the JPEG 2000 stream has no size marker"))?;
     same_size(picture, (size.width, size.height, size.components.into()))?;
-    let image =
-        jpeg2k::Image::from_bytes(stream).map_err(|e| Fault::damaged(format!("JPEG 2000: {e}")))?;
+    let image = jpeg2k::Image::from_bytes(stream)
+        .map_err(|e| ImageFault::damaged(format!("JPEG 2000: {e}")))?;
     let components = image.components();
     let pixels = picture.columns as usize * picture.rows as usize;
     if components.len() != usize::from(picture.samples_per_pixel)
         || components.iter().any(|c| c.data().len() != pixels)
     {
-        return Err(Fault::unsupported(
+        return Err(ImageFault::unsupported(
             "JPEG 2000 with components of different sizes",
         ));
     }
@@ -508,7 +512,7 @@ fn jpeg_2000(picture: &Picture, stream: &[u8], lossy: bool) -> Result<Decoded, F
         tells_depth: true,
     });
     let is_rgb = picture.colour != Colour::YbrFull;
-    Ok(Decoded {
+    Ok(DecodedFrame {
         values,
         stream,
         is_rgb,
@@ -516,8 +520,8 @@ fn jpeg_2000(picture: &Picture, stream: &[u8], lossy: bool) -> Result<Decoded, F
 }
 
 #[cfg(not(feature = "jpeg2000"))]
-fn jpeg_2000(_: &Picture, _: &[u8], _: bool) -> Result<Decoded, Fault> {
-    Err(Fault::unsupported(
+fn jpeg_2000(_: &ImagePixel, _: &[u8], _: bool) -> Result<DecodedFrame, ImageFault> {
+    Err(ImageFault::unsupported(
         "JPEG 2000: this program was built without it (feature jpeg2000)",
     ))
 }

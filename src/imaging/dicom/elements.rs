@@ -8,7 +8,7 @@ use dicom_object::collector::{CharacterSetOverride, DicomCollectorOptions};
 use dicom_object::file::ReadPreamble;
 use dicom_object::mem::InMemElement;
 
-use super::super::{Fault, clean_text};
+use super::super::{ImageFault, clean_text};
 use super::attributes::{Attributes, OVERLAY_BIT_POSITIONS};
 use super::number::{self, Component};
 use crate::domain::Objection;
@@ -93,48 +93,60 @@ const WANTED: [Tag; 69] = [
 
 /// What a number may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum NumberKind {
     Whole,
     Any,
     /// A factor: 0 makes everything equal.
     NotZero,
 }
 
-impl Kind {
+impl NumberKind {
     fn allows(self, component: &Component) -> bool {
         match (self, component) {
             (_, Component::Empty) => true,
-            (Kind::Whole, component) => component.whole().is_some(),
-            (Kind::Any, component) => component.number().is_some(),
-            (Kind::NotZero, component) => component.number().is_some_and(|v| v != 0.0),
+            (NumberKind::Whole, component) => component.whole().is_some(),
+            (NumberKind::Any, component) => component.number().is_some(),
+            (NumberKind::NotZero, component) => component.number().is_some_and(|v| v != 0.0),
         }
     }
 }
 
 /// Numbers in whose place something can be assumed; a caution says so.
-const OPTIONAL_NUMBERS: [(Tag, &str, Kind); 10] = [
-    (tags::NUMBER_OF_FRAMES, "Number of Frames", Kind::Whole),
-    (tags::PIXEL_SPACING, "Pixel Spacing", Kind::Any),
-    (tags::PIXEL_ASPECT_RATIO, "Pixel Aspect Ratio", Kind::Any),
+const OPTIONAL_NUMBERS: [(Tag, &str, NumberKind); 10] = [
+    (
+        tags::NUMBER_OF_FRAMES,
+        "Number of Frames",
+        NumberKind::Whole,
+    ),
+    (tags::PIXEL_SPACING, "Pixel Spacing", NumberKind::Any),
+    (
+        tags::PIXEL_ASPECT_RATIO,
+        "Pixel Aspect Ratio",
+        NumberKind::Any,
+    ),
     (
         tags::IMAGER_PIXEL_SPACING,
         "Imager Pixel Spacing",
-        Kind::Any,
+        NumberKind::Any,
     ),
     (
         tags::PIXEL_PADDING_VALUE,
         "Pixel Padding Value",
-        Kind::Whole,
+        NumberKind::Whole,
     ),
     (
         tags::PIXEL_PADDING_RANGE_LIMIT,
         "Pixel Padding Range Limit",
-        Kind::Whole,
+        NumberKind::Whole,
     ),
-    (tags::WINDOW_CENTER, "Window Center", Kind::Any),
-    (tags::WINDOW_WIDTH, "Window Width", Kind::Any),
-    (tags::RESCALE_INTERCEPT, "Rescale Intercept", Kind::Any),
-    (tags::RESCALE_SLOPE, "Rescale Slope", Kind::NotZero),
+    (tags::WINDOW_CENTER, "Window Center", NumberKind::Any),
+    (tags::WINDOW_WIDTH, "Window Width", NumberKind::Any),
+    (
+        tags::RESCALE_INTERCEPT,
+        "Rescale Intercept",
+        NumberKind::Any,
+    ),
+    (tags::RESCALE_SLOPE, "Rescale Slope", NumberKind::NotZero),
 ];
 
 /// Numbers without which the samples cannot be read.
@@ -175,7 +187,7 @@ fn comma(tag: Tag) -> number::Comma {
 }
 
 /// Reads the wanted elements of a data set, as they were [written anew](super::rewrite).
-pub(super) fn read(header: &[u8]) -> Result<Attributes, Fault> {
+pub(super) fn read(header: &[u8]) -> Result<Attributes, ImageFault> {
     let mut object = InMemDicomObject::new_empty();
     DicomCollectorOptions::new()
         .expected_ts(uids::EXPLICIT_VR_LITTLE_ENDIAN)
@@ -183,7 +195,7 @@ pub(super) fn read(header: &[u8]) -> Result<Attributes, Fault> {
         .read_preamble(ReadPreamble::Never)
         .from_reader(std::io::BufReader::new(std::io::Cursor::new(header)))
         .read_dataset_to_end(&mut object)
-        .map_err(|e| Fault::damaged(with_causes(&e)))?;
+        .map_err(|e| ImageFault::damaged(with_causes(&e)))?;
     Ok(Attributes { object })
 }
 
@@ -265,7 +277,7 @@ impl Attributes {
     ///
     /// # Errors
     /// If it is there and no number from 0 to 255: nothing can be assumed in its place.
-    pub(super) fn small(&self, tag: Tag) -> Result<Option<u8>, Fault> {
+    pub(super) fn small(&self, tag: Tag) -> Result<Option<u8>, ImageFault> {
         self.whole(tag, "no number from 0 to 255")
     }
 
@@ -273,18 +285,18 @@ impl Attributes {
     ///
     /// # Errors
     /// If it is absent, or no number that can be one.
-    pub(super) fn size(&self, tag: Tag) -> Result<u32, Fault> {
+    pub(super) fn size(&self, tag: Tag) -> Result<u32, ImageFault> {
         let size = self.whole(tag, "no number of pixels")?;
-        size.ok_or_else(|| Fault::damaged(format!("{} is missing", name(tag))))
+        size.ok_or_else(|| ImageFault::damaged(format!("{} is missing", name(tag))))
     }
 
-    fn whole<T: TryFrom<i64>>(&self, tag: Tag, not: &str) -> Result<Option<T>, Fault> {
+    fn whole<T: TryFrom<i64>>(&self, tag: Tag, not: &str) -> Result<Option<T>, ImageFault> {
         let mut components = self.components(tag).into_iter();
         let Some(stated) = components.find(|component| *component != Component::Empty) else {
             return Ok(None);
         };
         let read = stated.whole().and_then(|value| T::try_from(value).ok());
-        let fault = || Fault::damaged(format!("{} is {not}", said(tag, &stated)));
+        let fault = || ImageFault::damaged(format!("{} is {not}", said(tag, &stated)));
         read.map(Some).ok_or_else(fault)
     }
 
@@ -292,10 +304,10 @@ impl Attributes {
     ///
     /// # Errors
     /// Whether it turns black and white around cannot be known then, nor assumed.
-    pub(super) fn check_sign(&self, tag: Tag) -> Result<(), Fault> {
+    pub(super) fn check_sign(&self, tag: Tag) -> Result<(), ImageFault> {
         match self.components(tag).first() {
             Some(first @ Component::Unread(text)) if number::may_be_negative(text) => {
-                Err(Fault::damaged(format!(
+                Err(ImageFault::damaged(format!(
                     "{} is no number, and may invert the picture",
                     said(tag, first)
                 )))

@@ -1,29 +1,29 @@
 //! The first frame of the pixel data, as samples.
 
 use super::super::raster::grey_or_rgb8;
-use super::super::{Fault, Limits};
-use super::attributes::{Attributes, Colour, Picture};
-use super::codecs::{self, Decoded, Stream};
+use super::super::{DecodeLimits, ImageFault};
+use super::attributes::{Attributes, Colour, ImagePixel};
+use super::codecs::{self, DecodedFrame, Stream};
 use super::structure::{Encoding, PixelData};
-use super::tables::Table;
-use super::wide::{Measured, Wide};
+use super::tables::LookupTable;
+use super::wide::{WideRange, WideSamples};
 use crate::domain::Samples;
 
 /// The first frame, decoded to grey or RGB samples.
-pub(super) struct Frame {
+pub(super) struct FirstFrame {
     pub samples: Samples,
-    pub measured: Measured,
+    pub measured: WideRange,
     /// As the data set says, or as a stream that knows better.
     pub bits_stored: u8,
     /// Lowest and highest padding value of grey samples of up to 16 bits.
     pub padding: Option<(i32, i32)>,
 }
 
-impl Frame {
-    fn as_stored(picture: &Picture, samples: Samples) -> Frame {
-        Frame {
+impl FirstFrame {
+    fn as_stored(picture: &ImagePixel, samples: Samples) -> FirstFrame {
+        FirstFrame {
             samples,
-            measured: Measured::AS_STORED,
+            measured: WideRange::AS_STORED,
             bits_stored: picture.bits_stored,
             padding: None,
         }
@@ -32,13 +32,13 @@ impl Frame {
 
 /// Decodes the first frame, and says how its samples are to be measured.
 pub(super) fn first(
-    picture: &Picture,
+    picture: &ImagePixel,
     attributes: &Attributes,
     pixels: &PixelData,
     syntax: &str,
     encoding: Encoding,
-    limits: &Limits,
-) -> Result<Frame, Fault> {
+    limits: &DecodeLimits,
+) -> Result<FirstFrame, ImageFault> {
     // While it is decoded a frame exists as bytes, as values of up to 64 bits, and as samples.
     let value_bytes = if picture.bits_allocated > 16 { 12 } else { 4 };
     let bytes_per_pixel = value_bytes + 2 * u64::from(picture.bits_allocated.div_ceil(8));
@@ -79,21 +79,21 @@ pub(super) fn first(
         (1, _) => return Ok(grey(picture, &decoded, attributes.padding())),
         _ => grey_or_rgb8(rgb(picture, &decoded)),
     };
-    Ok(Frame::as_stored(picture, samples))
+    Ok(FirstFrame::as_stored(picture, samples))
 }
 
-fn wide(values: Vec<f64>, picture: &Picture, attributes: &Attributes) -> Frame {
-    let (samples, measured) = Wide::of(values, attributes.wide_padding()).samples();
-    Frame {
+fn wide(values: Vec<f64>, picture: &ImagePixel, attributes: &Attributes) -> FirstFrame {
+    let (samples, measured) = WideSamples::of(values, attributes.wide_padding()).samples();
+    FirstFrame {
         measured,
-        ..Frame::as_stored(picture, samples)
+        ..FirstFrame::as_stored(picture, samples)
     }
 }
 
 /// Float or Double Float Pixel Data (PS3.3 C.7.6.24): grey of 32 or 64 bits.
-fn floats(picture: &Picture, bytes: &[u8], big: bool) -> Result<Vec<f64>, Fault> {
+fn floats(picture: &ImagePixel, bytes: &[u8], big: bool) -> Result<Vec<f64>, ImageFault> {
     if picture.samples_per_pixel != 1 || picture.colour == Colour::Palette {
-        return Err(Fault::unsupported("colour in floating point"));
+        return Err(ImageFault::unsupported("colour in floating point"));
     }
     let needed = picture.frame_bytes();
     let frame = bytes
@@ -124,7 +124,7 @@ fn first_stream(
     offsets: &[u32],
     fragments: &[&[u8]],
     missing: usize,
-) -> Result<Vec<u8>, Fault> {
+) -> Result<Vec<u8>, ImageFault> {
     let count = match offsets.get(1) {
         _ if frames <= 1 => fragments.len(),
         Some(&second) if second > 0 => starting_before(second, fragments),
@@ -132,13 +132,13 @@ fn first_stream(
         _ => first_jpeg(fragments),
     };
     if missing > 0 && count >= fragments.len() {
-        return Err(Fault::damaged(format!(
+        return Err(ImageFault::damaged(format!(
             "the file ends early, {missing} bytes before the end of its compressed pixel data"
         )));
     }
     let stream = fragments[..count.min(fragments.len())].concat();
     if stream.is_empty() {
-        return Err(Fault::damaged("the compressed pixel data are empty"));
+        return Err(ImageFault::damaged("the compressed pixel data are empty"));
     }
     Ok(stream)
 }
@@ -167,11 +167,11 @@ fn first_jpeg(fragments: &[&[u8]]) -> usize {
 
 /// Unpacks uncompressed values of the first frame (PS3.5 section 8 and annex D).
 fn native(
-    picture: &Picture,
+    picture: &ImagePixel,
     bytes: &[u8],
     words: bool,
     encoding: Encoding,
-) -> Result<Decoded, Fault> {
+) -> Result<DecodedFrame, ImageFault> {
     let halved = picture.colour == Colour::YbrFull422;
     let samples = if halved {
         (picture.samples() / 3).div_ceil(2) * 4
@@ -214,15 +214,15 @@ fn native(
         _ if picture.planar => interleaved(&values),
         _ => values,
     };
-    Ok(Decoded {
+    Ok(DecodedFrame {
         values,
         stream: None,
         is_rgb: picture.colour == Colour::Rgb,
     })
 }
 
-fn too_short(length: usize, needed: usize) -> Fault {
-    Fault::damaged(format!(
+fn too_short(length: usize, needed: usize) -> ImageFault {
+    ImageFault::damaged(format!(
         "the pixel data have {length} bytes, {needed} needed"
     ))
 }
@@ -287,7 +287,7 @@ enum Above {
 }
 
 impl StoredBits {
-    fn of(picture: &Picture, decoded: &Decoded) -> StoredBits {
+    fn of(picture: &ImagePixel, decoded: &DecodedFrame) -> StoredBits {
         let stream = decoded.stream.unwrap_or(Stream {
             precision: picture.bits_allocated,
             signed: false,
@@ -400,7 +400,7 @@ fn number(cell: u32, bits: u8, signed: bool) -> i64 {
 
 /// The picture with as many bits as its JPEG 2000 stream has, where samples need more than the data
 /// set says and nothing accounts for them: neither an overlay nor the overshoot of lossy compression.
-fn deepened(picture: &Picture, decoded: &Decoded) -> Option<Picture> {
+fn deepened(picture: &ImagePixel, decoded: &DecodedFrame) -> Option<ImagePixel> {
     let stream = decoded
         .stream
         .filter(|stream| stream.tells_depth && !stream.lossy && stream.signed == picture.signed)?;
@@ -415,14 +415,18 @@ fn deepened(picture: &Picture, decoded: &Decoded) -> Option<Picture> {
         !(low..=high).contains(&sample)
     };
     let deeper = stream.precision > picture.bits_stored && decoded.values.iter().any(needs_more);
-    deeper.then(|| Picture {
+    deeper.then(|| ImagePixel {
         bits_stored: stream.precision,
         high_bit: stream.precision - 1,
         ..picture.clone()
     })
 }
 
-fn grey(picture: &Picture, decoded: &Decoded, padding: Option<(i64, Option<i64>)>) -> Frame {
+fn grey(
+    picture: &ImagePixel,
+    decoded: &DecodedFrame,
+    padding: Option<(i64, Option<i64>)>,
+) -> FirstFrame {
     let stored = StoredBits::of(picture, decoded);
     let values = decoded.values.iter().map(|&raw| stored.take(raw));
     let samples = match (picture.bits_stored, picture.signed) {
@@ -430,22 +434,26 @@ fn grey(picture: &Picture, decoded: &Decoded, padding: Option<(i64, Option<i64>)
         (_, false) => Samples::Grey16(values.map(|v| v as u16).collect()),
         _ => Samples::GreySigned16(values.map(|v| v as i16).collect()),
     };
-    Frame {
+    FirstFrame {
         padding: padding.and_then(|written| stored.padding(written, &decoded.values)),
-        ..Frame::as_stored(picture, samples)
+        ..FirstFrame::as_stored(picture, samples)
     }
 }
 
-fn wide_integers(picture: &Picture, decoded: &Decoded) -> Vec<f64> {
+fn wide_integers(picture: &ImagePixel, decoded: &DecodedFrame) -> Vec<f64> {
     let stored = StoredBits::of(picture, decoded);
     let values = decoded.values.iter();
     values.map(|&raw| stored.take(raw) as f64).collect()
 }
 
 /// Interleaved 8-bit RGB of indices.
-fn through_palette(picture: &Picture, decoded: &Decoded, tables: &[Table; 3]) -> Vec<u8> {
+fn through_palette(
+    picture: &ImagePixel,
+    decoded: &DecodedFrame,
+    tables: &[LookupTable; 3],
+) -> Vec<u8> {
     let stored = StoredBits::of(picture, decoded);
-    let colour = |index: i64, table: &Table| {
+    let colour = |index: i64, table: &LookupTable| {
         let last = table.entries.len() as i64 - 1;
         let entry = table.entries[(index - i64::from(table.first_input)).clamp(0, last) as usize];
         if table.bits > 8 {
@@ -461,7 +469,7 @@ fn through_palette(picture: &Picture, decoded: &Decoded, tables: &[Table; 3]) ->
 }
 
 /// Interleaved 8-bit RGB of three values a pixel.
-fn rgb(picture: &Picture, decoded: &Decoded) -> Vec<u8> {
+fn rgb(picture: &ImagePixel, decoded: &DecodedFrame) -> Vec<u8> {
     let stored = StoredBits::of(picture, decoded);
     let drop = stored.bits.saturating_sub(8);
     let narrow = |raw: u32| (stored.take(raw) >> drop) as u8;

@@ -4,10 +4,10 @@
 //! Names are those of the recommendation: `ra` is the value to the left, `rb` above, `rc` above
 //! left, `rd` above right; section numbers refer to its annexes.
 
-use super::super::Fault;
+use super::super::ImageFault;
 
 /// A decoded stream: values row by row, components interleaved.
-pub(super) struct Frame {
+pub(super) struct JpegLsImage {
     pub values: Vec<u32>,
     pub precision: u8,
     /// Some scan is near-lossless.
@@ -16,17 +16,17 @@ pub(super) struct Frame {
 
 /// What the marker segments say (C.2).
 #[derive(Clone, Copy)]
-struct Header {
+struct JpegLsHeader {
     precision: u8,
     rows: usize,
     columns: usize,
     components: usize,
-    preset: Preset,
+    preset: CodingParameters,
 }
 
 /// Preset coding parameters (C.2.4.1.1); zero stands for the default.
 #[derive(Clone, Copy, Default)]
-struct Preset {
+struct CodingParameters {
     maxval: i32,
     t1: i32,
     t2: i32,
@@ -37,15 +37,15 @@ struct Preset {
 #[derive(Clone, Copy, PartialEq)]
 enum Interleave {
     None,
-    Line,
+    SampleLine,
     Sample,
 }
 
 /// Decodes a stream whose size has been checked already.
-pub(super) fn decode(stream: &[u8]) -> Result<Frame, Fault> {
+pub(super) fn decode(stream: &[u8]) -> Result<JpegLsImage, ImageFault> {
     let mut markers = Markers { stream, at: 2 };
-    let mut header: Option<Header> = None;
-    let mut preset = Preset::default();
+    let mut header: Option<JpegLsHeader> = None;
+    let mut preset = CodingParameters::default();
     let mut planes: Vec<Vec<u16>> = Vec::new();
     let mut lossy = false;
     while let Some((marker, segment)) = markers.next() {
@@ -53,14 +53,14 @@ pub(super) fn decode(stream: &[u8]) -> Result<Frame, Fault> {
             0xf7 => header = Some(frame_header(segment)?),
             0xf8 if segment.first() == Some(&1) => preset = preset_parameters(segment)?,
             0xdd if segment.iter().any(|&b| b != 0) => {
-                return Err(Fault::unsupported("JPEG-LS with restart intervals"));
+                return Err(ImageFault::unsupported("JPEG-LS with restart intervals"));
             }
             0xe8 if segment.starts_with(b"mrfx") && segment.get(4) != Some(&0) => {
-                return Err(Fault::unsupported("JPEG-LS with a colour transform"));
+                return Err(ImageFault::unsupported("JPEG-LS with a colour transform"));
             }
             0xda => {
                 let header = header.ok_or_else(|| damaged("a scan before the frame header"))?;
-                let header = Header { preset, ..header };
+                let header = JpegLsHeader { preset, ..header };
                 let scan = scan(&header, segment, markers.entropy_coded())?;
                 planes.extend(scan.planes);
                 lossy |= scan.near > 0;
@@ -74,11 +74,15 @@ pub(super) fn decode(stream: &[u8]) -> Result<Frame, Fault> {
     Err(damaged("not every component has a scan"))
 }
 
-fn damaged(reason: &str) -> Fault {
-    Fault::damaged(format!("JPEG-LS: {reason}"))
+fn damaged(reason: &str) -> ImageFault {
+    ImageFault::damaged(format!("JPEG-LS: {reason}"))
 }
 
-fn interleaved(header: &Header, planes: &[Vec<u16>], lossy: bool) -> Result<Frame, Fault> {
+fn interleaved(
+    header: &JpegLsHeader,
+    planes: &[Vec<u16>],
+    lossy: bool,
+) -> Result<JpegLsImage, ImageFault> {
     if planes.len() != header.components {
         return Err(damaged("more components than the frame header says"));
     }
@@ -86,7 +90,7 @@ fn interleaved(header: &Header, planes: &[Vec<u16>], lossy: bool) -> Result<Fram
     let values = (0..pixels)
         .flat_map(|i| planes.iter().map(move |plane| plane[i].into()))
         .collect();
-    Ok(Frame {
+    Ok(JpegLsImage {
         values,
         precision: header.precision,
         lossy,
@@ -123,28 +127,28 @@ impl<'a> Markers<'a> {
     }
 }
 
-fn frame_header(segment: &[u8]) -> Result<Header, Fault> {
+fn frame_header(segment: &[u8]) -> Result<JpegLsHeader, ImageFault> {
     let &[precision, r1, r0, c1, c0, components, ..] = segment else {
         return Err(damaged("the frame header is cut off"));
     };
     if !(2..=16).contains(&precision) || !(1..=4).contains(&components) {
         return Err(damaged("impossible precision or number of components"));
     }
-    Ok(Header {
+    Ok(JpegLsHeader {
         precision,
         rows: u16::from_be_bytes([r1, r0]).into(),
         columns: u16::from_be_bytes([c1, c0]).into(),
         components: components.into(),
-        preset: Preset::default(),
+        preset: CodingParameters::default(),
     })
 }
 
-fn preset_parameters(segment: &[u8]) -> Result<Preset, Fault> {
+fn preset_parameters(segment: &[u8]) -> Result<CodingParameters, ImageFault> {
     let numbers = segment
         .get(1..11)
         .ok_or_else(|| damaged("preset parameters are cut off"))?;
     let number = |i: usize| u16::from_be_bytes([numbers[2 * i], numbers[2 * i + 1]]).into();
-    Ok(Preset {
+    Ok(CodingParameters {
         maxval: number(0),
         t1: number(1),
         t2: number(2),
@@ -160,7 +164,7 @@ struct Scan {
 }
 
 /// Decodes one scan.
-fn scan(header: &Header, segment: &[u8], coded: &[u8]) -> Result<Scan, Fault> {
+fn scan(header: &JpegLsHeader, segment: &[u8], coded: &[u8]) -> Result<Scan, ImageFault> {
     let cut_off = || damaged("a scan header is cut off");
     let components = usize::from(*segment.first().ok_or_else(cut_off)?);
     let parameters = segment
@@ -168,7 +172,7 @@ fn scan(header: &Header, segment: &[u8], coded: &[u8]) -> Result<Scan, Fault> {
         .ok_or_else(cut_off)?;
     let interleave = match parameters[1] {
         0 => Interleave::None,
-        1 => Interleave::Line,
+        1 => Interleave::SampleLine,
         2 => Interleave::Sample,
         _ => return Err(damaged("an unknown way of interleaving")),
     };
@@ -225,7 +229,7 @@ type Line = Vec<i32>;
 
 impl<'a> ScanDecoder<'a> {
     /// Sets up parameters and contexts (A.2.1, C.2.4.1.1).
-    fn new(header: &Header, near: i32, coded: &'a [u8]) -> Result<Self, Fault> {
+    fn new(header: &JpegLsHeader, near: i32, coded: &'a [u8]) -> Result<Self, ImageFault> {
         let preset = header.preset;
         let largest = (1 << header.precision) - 1;
         let maxval = if preset.maxval > 0 {
@@ -261,10 +265,10 @@ impl<'a> ScanDecoder<'a> {
 
     fn planes(
         &mut self,
-        header: &Header,
+        header: &JpegLsHeader,
         components: usize,
         interleave: Interleave,
-    ) -> Result<Vec<Vec<u16>>, Fault> {
+    ) -> Result<Vec<Vec<u16>>, ImageFault> {
         let columns = header.columns;
         let mut planes = vec![Vec::with_capacity(columns * header.rows); components];
         let mut above: Vec<Line> = vec![vec![0; columns + 2]; components];
@@ -292,7 +296,12 @@ impl<'a> ScanDecoder<'a> {
     }
 
     /// One line of one component.
-    fn line(&mut self, line: &mut Line, above: &Line, run_index: &mut usize) -> Result<(), Fault> {
+    fn line(
+        &mut self,
+        line: &mut Line,
+        above: &Line,
+        run_index: &mut usize,
+    ) -> Result<(), ImageFault> {
         let columns = line.len() - 2;
         let mut x = 1;
         while x <= columns {
@@ -321,7 +330,7 @@ impl<'a> ScanDecoder<'a> {
         lines: &mut [Line],
         above: &[Line],
         run_index: &mut usize,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), ImageFault> {
         let columns = above[0].len() - 2;
         let mut x = 1;
         while x <= columns {
@@ -373,7 +382,13 @@ impl<'a> ScanDecoder<'a> {
     }
 
     /// A sample in regular mode (A.4 to A.6).
-    fn regular(&mut self, [q1, q2, q3]: [i32; 3], ra: i32, rb: i32, rc: i32) -> Result<i32, Fault> {
+    fn regular(
+        &mut self,
+        [q1, q2, q3]: [i32; 3],
+        ra: i32,
+        rb: i32,
+        rc: i32,
+    ) -> Result<i32, ImageFault> {
         let q = 81 * q1 + 9 * q2 + q3;
         let sign = q.signum() | 1;
         let index = q.unsigned_abs() as usize;
@@ -404,7 +419,7 @@ impl<'a> ScanDecoder<'a> {
     }
 
     /// How many samples repeat the one before, out of at most `most` (A.7.1.2).
-    fn run_length(&mut self, most: usize, run_index: &mut usize) -> Result<usize, Fault> {
+    fn run_length(&mut self, most: usize, run_index: &mut usize) -> Result<usize, ImageFault> {
         let mut run = 0;
         while self.bits.read(1)? == 1 {
             let step = 1 << J[*run_index];
@@ -430,7 +445,7 @@ impl<'a> ScanDecoder<'a> {
         rb: i32,
         run_index: usize,
         typed: bool,
-    ) -> Result<i32, Fault> {
+    ) -> Result<i32, ImageFault> {
         let kind = usize::from(typed && (ra - rb).abs() <= self.near);
         let context = self.run_contexts[kind];
         let k = order(
@@ -455,7 +470,7 @@ impl<'a> ScanDecoder<'a> {
     }
 
     /// A limited-length Golomb code (A.5.3).
-    fn golomb(&mut self, k: u32, limit: u32) -> Result<i32, Fault> {
+    fn golomb(&mut self, k: u32, limit: u32) -> Result<i32, ImageFault> {
         let longest = limit.saturating_sub(self.qbpp + 1);
         let zeros = self.bits.zeros(longest)?;
         let value = if zeros < longest {
@@ -526,7 +541,7 @@ impl RunContext {
 }
 
 /// Thresholds of the gradients, as preset or by default (C.2.4.1.1.1).
-fn thresholds(preset: Preset, maxval: i32, near: i32) -> [i32; 3] {
+fn thresholds(preset: CodingParameters, maxval: i32, near: i32) -> [i32; 3] {
     let within = |value: i32, low: i32| {
         if value > maxval || value < low {
             low
@@ -587,7 +602,7 @@ impl<'a> Bits<'a> {
         }
     }
 
-    fn read(&mut self, n: u32) -> Result<u32, Fault> {
+    fn read(&mut self, n: u32) -> Result<u32, ImageFault> {
         if n == 0 {
             return Ok(0);
         }
@@ -604,7 +619,7 @@ impl<'a> Bits<'a> {
     }
 
     /// Counts the zeros, at most `most`, before a one, which is consumed.
-    fn zeros(&mut self, most: u32) -> Result<u32, Fault> {
+    fn zeros(&mut self, most: u32) -> Result<u32, ImageFault> {
         let mut zeros = 0;
         while self.read(1)? == 0 {
             zeros += 1;

@@ -26,14 +26,14 @@ use std::io::{self, Read};
 
 use dicom_dictionary_std::uids;
 
-use super::{Fault, Limits};
+use super::{DecodeLimits, ImageFault};
 use crate::domain::Radiograph;
 
 pub(super) use structure::starts_like_a_data_set;
 use structure::{Encoding, take_apart};
 
 /// Decodes the first frame of a DICOM file, with or without preamble and file meta information.
-pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Radiograph, Fault> {
+pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<Radiograph, ImageFault> {
     let start = structure::start(bytes)?;
     let syntax = start.transfer_syntax.as_str();
     let data_set = inflated(&bytes[start.offset..], syntax, limits)?;
@@ -53,8 +53,8 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Radiograph, Fault>
 fn inflated<'a>(
     bytes: &'a [u8],
     transfer_syntax: &str,
-    limits: &Limits,
-) -> Result<Cow<'a, [u8]>, Fault> {
+    limits: &DecodeLimits,
+) -> Result<Cow<'a, [u8]>, ImageFault> {
     if transfer_syntax != uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN {
         return Ok(Cow::Borrowed(bytes));
     }
@@ -62,19 +62,19 @@ fn inflated<'a>(
 }
 
 /// Deflated bytes, inflated to at most `longest` bytes.
-fn inflate(bytes: &[u8], longest: u64) -> Result<Vec<u8>, Fault> {
+fn inflate(bytes: &[u8], longest: u64) -> Result<Vec<u8>, ImageFault> {
     let mut inflated = Vec::new();
     flate2::read::DeflateDecoder::new(bytes)
         .take(longest.saturating_add(1))
         .read_to_end(&mut inflated)
         .map_err(|error| match error.kind() {
             io::ErrorKind::OutOfMemory => {
-                Fault::too_large("deflated data of more than memory holds")
+                ImageFault::too_large("deflated data of more than memory holds")
             }
-            _ => Fault::damaged(format!("deflated data: {error}")),
+            _ => ImageFault::damaged(format!("deflated data: {error}")),
         })?;
     if inflated.len() as u64 > longest {
-        return Err(Fault::too_large(format!(
+        return Err(ImageFault::too_large(format!(
             "deflated data of more than {longest} bytes"
         )));
     }

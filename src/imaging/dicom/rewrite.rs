@@ -11,10 +11,10 @@ use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry, VirtualVr};
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::{StandardDataDictionary, tags};
 
-use super::super::Fault;
+use super::super::ImageFault;
 use super::character_set;
 use super::structure::{
-    Cursor, Header, ITEM, ITEM_END, SEQUENCE_END, UNDEFINED, check_depth, has_short_length,
+    Cursor, ElementHeader, ITEM, ITEM_END, SEQUENCE_END, UNDEFINED, check_depth, has_short_length,
     is_fragmented,
 };
 
@@ -40,10 +40,10 @@ impl Cursor<'_> {
     /// length that costs the sequence alone.
     pub fn rewrite(
         &mut self,
-        header: &Header,
+        header: &ElementHeader,
         depth: usize,
         to: &mut Rewritten,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), ImageFault> {
         check_depth(depth)?;
         let vr = representation(header);
         if header.length == UNDEFINED && vr != VR::SQ && is_fragmented(header) {
@@ -72,7 +72,7 @@ impl Cursor<'_> {
         tag: Tag,
         depth: usize,
         to: &mut Rewritten,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), ImageFault> {
         let (start, is_no_utf8) = (to.bytes.len(), to.is_no_utf8);
         let done = self.in_items(|within| {
             to.header(tag, VR::SQ, UNDEFINED);
@@ -88,7 +88,7 @@ impl Cursor<'_> {
     }
 
     /// Items up to the delimiter or the end of the bytes.
-    fn rewrite_items(&mut self, depth: usize, to: &mut Rewritten) -> Result<(), Fault> {
+    fn rewrite_items(&mut self, depth: usize, to: &mut Rewritten) -> Result<(), ImageFault> {
         while self.remaining() > 0 {
             let item = self.header()?;
             match item.tag {
@@ -107,7 +107,7 @@ impl Cursor<'_> {
     }
 
     /// Elements of an item up to its delimiter or the end of the bytes.
-    fn rewrite_elements(&mut self, depth: usize, to: &mut Rewritten) -> Result<(), Fault> {
+    fn rewrite_elements(&mut self, depth: usize, to: &mut Rewritten) -> Result<(), ImageFault> {
         while self.remaining() > 0 {
             let header = self.header()?;
             if header.tag == ITEM_END {
@@ -196,7 +196,7 @@ impl Rewritten {
 }
 
 /// How an element's value is to be read: as it states, unless that says nothing about its attribute.
-fn representation(header: &Header) -> VR {
+fn representation(header: &ElementHeader) -> VR {
     let known = StandardDataDictionary.by_tag(header.tag).map(|e| e.vr());
     match (header.vr, known) {
         (VR::UN, Some(known)) => known.relaxed(),

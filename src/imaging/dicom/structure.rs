@@ -10,7 +10,7 @@ use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::{StandardDataDictionary, tags, uids};
 
-use super::super::Fault;
+use super::super::ImageFault;
 use super::rewrite::Rewritten;
 
 /// Sequences within sequences; the deepest real ones have about ten.
@@ -79,7 +79,7 @@ impl Encoding {
 const EXPLICIT_VR_BIG_ENDIAN: &str = "1.2.840.10008.1.2.2";
 
 /// Where the data set of a file starts, and how it is written.
-pub(super) struct Start {
+pub(super) struct DataSetStart {
     pub offset: usize,
     pub transfer_syntax: String,
     /// What the file says that it holds, by its SOP class; a directory says it nowhere else.
@@ -88,7 +88,7 @@ pub(super) struct Start {
 
 /// Finds the data set: after preamble and file meta information, after the latter alone, or right
 /// at the start.
-pub(super) fn start(bytes: &[u8]) -> Result<Start, Fault> {
+pub(super) fn start(bytes: &[u8]) -> Result<DataSetStart, ImageFault> {
     let offset = if bytes.get(128..132) == Some(b"DICM") {
         132
     } else if bytes.starts_with(b"DICM") {
@@ -113,7 +113,7 @@ pub(super) fn start(bytes: &[u8]) -> Result<Start, Fault> {
     }
     let guess = || guess_encoding(&bytes[cursor.at..]).unwrap_or(Encoding::IMPLICIT);
     let transfer_syntax = transfer_syntax.unwrap_or_else(|| guess().transfer_syntax().to_owned());
-    Ok(Start {
+    Ok(DataSetStart {
         offset: cursor.at,
         transfer_syntax,
         sop_class,
@@ -158,7 +158,7 @@ pub(super) enum PixelData<'a> {
 }
 
 /// A data set, taken apart before its pixel data.
-pub(super) struct Parts<'a> {
+pub(super) struct DataSetParts<'a> {
     /// The wanted elements before the pixel data, as Explicit VR Little Endian.
     pub header: Vec<u8>,
     /// `None` if there are none.
@@ -174,10 +174,10 @@ pub(super) fn take_apart<'a>(
     bytes: &'a [u8],
     encoding: Encoding,
     wanted: &[Tag],
-) -> Result<Parts<'a>, Fault> {
+) -> Result<DataSetParts<'a>, ImageFault> {
     let mut cursor = Cursor::new(bytes, 0, encoding);
     let mut kept = Rewritten::default();
-    let mut parts = Parts {
+    let mut parts = DataSetParts {
         header: Vec::new(),
         pixels: None,
         pixel_encoding: encoding,
@@ -208,7 +208,7 @@ pub(super) fn take_apart<'a>(
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Header {
+pub(super) struct ElementHeader {
     pub tag: Tag,
     pub vr: VR,
     pub length: u32,
@@ -241,9 +241,9 @@ impl<'a> Cursor<'a> {
         ahead.u16().ok()
     }
 
-    fn take(&mut self, n: usize) -> Result<&'a [u8], Fault> {
+    fn take(&mut self, n: usize) -> Result<&'a [u8], ImageFault> {
         let taken = self.bytes[self.at..].get(..n).ok_or_else(|| {
-            Fault::damaged(format!(
+            ImageFault::damaged(format!(
                 "the file ends early, {} bytes into the data set",
                 self.at
             ))
@@ -252,7 +252,7 @@ impl<'a> Cursor<'a> {
         Ok(taken)
     }
 
-    fn u16(&mut self) -> Result<u16, Fault> {
+    fn u16(&mut self) -> Result<u16, ImageFault> {
         let b = self.take(2)?;
         let pair = [b[0], b[1]];
         Ok(if self.encoding.big_endian {
@@ -262,7 +262,7 @@ impl<'a> Cursor<'a> {
         })
     }
 
-    fn u32(&mut self) -> Result<u32, Fault> {
+    fn u32(&mut self) -> Result<u32, ImageFault> {
         let (a, b) = (u32::from(self.u16()?), u32::from(self.u16()?));
         Ok(if self.encoding.big_endian {
             a << 16 | b
@@ -272,11 +272,11 @@ impl<'a> Cursor<'a> {
     }
 
     /// PS3.5 7.1.2 and 7.1.3; unknown value representations are read as dicom-rs reads them.
-    pub fn header(&mut self) -> Result<Header, Fault> {
+    pub fn header(&mut self) -> Result<ElementHeader, ImageFault> {
         let at = self.at;
         let tag = Tag(self.u16()?, self.u16()?);
         if tag.0 == 0xfffe {
-            return Ok(Header {
+            return Ok(ElementHeader {
                 tag,
                 vr: VR::UN,
                 length: self.u32()?,
@@ -287,7 +287,7 @@ impl<'a> Cursor<'a> {
             let vr = StandardDataDictionary
                 .by_tag(tag)
                 .map_or(VR::UN, |e| e.vr().relaxed());
-            return Ok(Header {
+            return Ok(ElementHeader {
                 tag,
                 vr,
                 length: self.u32()?,
@@ -302,7 +302,7 @@ impl<'a> Cursor<'a> {
             self.take(2)?;
             self.u32()?
         };
-        Ok(Header {
+        Ok(ElementHeader {
             tag,
             vr,
             length,
@@ -311,9 +311,9 @@ impl<'a> Cursor<'a> {
     }
 
     /// The bytes of an element of defined length.
-    pub fn value(&mut self, header: &Header) -> Result<&'a [u8], Fault> {
+    pub fn value(&mut self, header: &ElementHeader) -> Result<&'a [u8], ImageFault> {
         if header.length as usize > self.remaining() {
-            return Err(Fault::damaged(format!(
+            return Err(ImageFault::damaged(format!(
                 "element {} at byte {} of the data set declares {} bytes, {} are left",
                 header.tag,
                 header.at,
@@ -330,7 +330,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Steps over an element of defined length, and gives a cursor for what is in it.
-    pub fn within(&mut self, header: &Header) -> Result<Cursor<'a>, Fault> {
+    pub fn within(&mut self, header: &ElementHeader) -> Result<Cursor<'a>, ImageFault> {
         let at = self.at;
         self.value(header)?;
         Ok(Cursor {
@@ -340,7 +340,7 @@ impl<'a> Cursor<'a> {
         })
     }
 
-    pub fn skip(&mut self, header: &Header, depth: usize) -> Result<(), Fault> {
+    pub fn skip(&mut self, header: &ElementHeader, depth: usize) -> Result<(), ImageFault> {
         check_depth(depth)?;
         if header.length == UNDEFINED && is_fragmented(header) {
             return self.skip_fragments();
@@ -353,7 +353,7 @@ impl<'a> Cursor<'a> {
 
     /// The encoding of an element's value. That of an unknown one is implicit and little endian
     /// whatever surrounds it (PS3.5 6.2.2, note).
-    pub fn encoding_within(&self, header: &Header) -> Encoding {
+    pub fn encoding_within(&self, header: &ElementHeader) -> Encoding {
         if header.vr == VR::UN {
             Encoding::IMPLICIT
         } else {
@@ -365,8 +365,8 @@ impl<'a> Cursor<'a> {
     /// whatever surrounds them.
     pub fn in_items<T>(
         &mut self,
-        read: impl FnOnce(&mut Self) -> Result<T, Fault>,
-    ) -> Result<T, Fault> {
+        read: impl FnOnce(&mut Self) -> Result<T, ImageFault>,
+    ) -> Result<T, ImageFault> {
         let next = self.clone().header().map(|header| header.tag);
         let goes_on = next.is_ok_and(|tag| matches!(tag, ITEM | SEQUENCE_END));
         let encoding = if goes_on {
@@ -382,8 +382,8 @@ impl<'a> Cursor<'a> {
     /// note, and others go on so in known sequences. What is within implicit elements is implicit.
     pub fn in_item<T>(
         &mut self,
-        read: impl FnOnce(&mut Self) -> Result<T, Fault>,
-    ) -> Result<T, Fault> {
+        read: impl FnOnce(&mut Self) -> Result<T, ImageFault>,
+    ) -> Result<T, ImageFault> {
         let letters = self.rest().get(4..6);
         // Those that are not known yet are capitals as well.
         let has_vr = letters.is_some_and(|vr| vr.iter().all(u8::is_ascii_uppercase));
@@ -397,8 +397,8 @@ impl<'a> Cursor<'a> {
     fn in_encoding<T>(
         &mut self,
         encoding: Encoding,
-        read: impl FnOnce(&mut Self) -> Result<T, Fault>,
-    ) -> Result<T, Fault> {
+        read: impl FnOnce(&mut Self) -> Result<T, ImageFault>,
+    ) -> Result<T, ImageFault> {
         let outer = std::mem::replace(&mut self.encoding, encoding);
         let found = read(self);
         self.encoding = outer;
@@ -406,7 +406,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Items up to the delimiter or the end of the bytes.
-    fn skip_items(&mut self, depth: usize) -> Result<(), Fault> {
+    fn skip_items(&mut self, depth: usize) -> Result<(), ImageFault> {
         while self.remaining() > 0 {
             let item = self.header()?;
             match item.tag {
@@ -423,22 +423,22 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
-    pub fn no_item(&self, found: &Header) -> Fault {
-        Fault::damaged(format!(
+    pub fn no_item(&self, found: &ElementHeader) -> ImageFault {
+        ImageFault::damaged(format!(
             "element {} at byte {} of the data set where an item should be",
             found.tag, found.at
         ))
     }
 
     /// Fragments of compressed pixel data (PS3.5 A.4) up to the delimiter or the end of the bytes.
-    pub fn skip_fragments(&mut self) -> Result<(), Fault> {
+    pub fn skip_fragments(&mut self) -> Result<(), ImageFault> {
         while self.remaining() > 0 {
             let fragment = self.header()?;
             match fragment.tag {
                 SEQUENCE_END => return Ok(()),
                 ITEM => self.value(&fragment)?,
                 other => {
-                    return Err(Fault::damaged(format!(
+                    return Err(ImageFault::damaged(format!(
                         "element {other} at byte {} of the data set where a fragment should be",
                         fragment.at
                     )));
@@ -449,7 +449,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Elements of an item up to its delimiter or the end of the bytes.
-    fn skip_elements(&mut self, depth: usize) -> Result<(), Fault> {
+    fn skip_elements(&mut self, depth: usize) -> Result<(), ImageFault> {
         while self.remaining() > 0 {
             let header = self.header()?;
             if header.tag == ITEM_END {
@@ -461,16 +461,18 @@ impl<'a> Cursor<'a> {
     }
 
     /// PS3.5 A.4: never in fragments, but for what no film is compressed as.
-    fn float_pixel_data(&mut self, header: &Header) -> Result<PixelData<'a>, Fault> {
+    fn float_pixel_data(&mut self, header: &ElementHeader) -> Result<PixelData<'a>, ImageFault> {
         if header.length == UNDEFINED {
-            return Err(Fault::unsupported("compressed pixels in floating point"));
+            return Err(ImageFault::unsupported(
+                "compressed pixels in floating point",
+            ));
         }
         let available = self.remaining().min(header.length as usize);
         let bytes = self.take(available)?;
         Ok(PixelData::Floats { bytes })
     }
 
-    fn pixel_data(&mut self, header: &Header) -> Result<PixelData<'a>, Fault> {
+    fn pixel_data(&mut self, header: &ElementHeader) -> Result<PixelData<'a>, ImageFault> {
         if header.length != UNDEFINED {
             // A shorter value than declared may still hold the first frame.
             let available = self.remaining().min(header.length as usize);
@@ -482,7 +484,9 @@ impl<'a> Cursor<'a> {
         }
         let table = self.header()?;
         if table.tag != ITEM {
-            return Err(Fault::damaged("compressed pixel data have no offset table"));
+            return Err(ImageFault::damaged(
+                "compressed pixel data have no offset table",
+            ));
         }
         let entries = self.value(&table)?.chunks_exact(4);
         let offsets = entries
@@ -508,9 +512,9 @@ impl<'a> Cursor<'a> {
     }
 }
 
-pub(super) fn check_depth(depth: usize) -> Result<(), Fault> {
+pub(super) fn check_depth(depth: usize) -> Result<(), ImageFault> {
     if depth > DEEPEST {
-        return Err(Fault::damaged(format!(
+        return Err(ImageFault::damaged(format!(
             "sequences are nested more than {DEEPEST} deep"
         )));
     }
@@ -518,7 +522,7 @@ pub(super) fn check_depth(depth: usize) -> Result<(), Fault> {
 }
 
 /// Whether the items of an element are bytes and not data sets: pixel data, of an icon for example.
-pub(super) fn is_fragmented(header: &Header) -> bool {
+pub(super) fn is_fragmented(header: &ElementHeader) -> bool {
     header.tag == tags::PIXEL_DATA || matches!(header.vr, VR::OB | VR::OW)
 }
 

@@ -9,7 +9,7 @@ use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
 use dicom_object::mem::InMemElement;
 
-use super::super::{Fault, clean_text};
+use super::super::{ImageFault, clean_text};
 use super::admission;
 use super::attributes::Attributes;
 use crate::domain::{Lut, PixelTransform, Rescale};
@@ -19,7 +19,7 @@ const NARROWEST: u8 = 8;
 
 /// A lookup table as it is written: descriptor and data.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Table {
+pub(super) struct LookupTable {
     /// Input value of the first entry.
     pub first_input: i32,
     pub entries: Vec<u16>,
@@ -99,7 +99,7 @@ impl Attributes {
 
     /// Red, green and blue tables of a palette, PS3.3 C.7.6.3.1.5 and C.7.6.3.1.6, or of a segmented
     /// one, C.7.9.2. All have the same number of bits.
-    pub fn palette(&self) -> Result<[Table; 3], Fault> {
+    pub fn palette(&self) -> Result<[LookupTable; 3], ImageFault> {
         let [red, green, blue] = PALETTE.map(|tags| self.palette_table(tags));
         let mut tables = [red?, green?, blue?];
         let declared = tables.each_ref().map(|table| table.bits);
@@ -118,19 +118,23 @@ impl Attributes {
         Ok(tables)
     }
 
-    fn palette_table(&self, [descriptor, data, segmented]: [Tag; 3]) -> Result<Table, Fault> {
-        let missing = || Fault::damaged("the colour palette is missing or incomplete");
+    fn palette_table(
+        &self,
+        [descriptor, data, segmented]: [Tag; 3],
+    ) -> Result<LookupTable, ImageFault> {
+        let missing = || ImageFault::damaged("the colour palette is missing or incomplete");
         let descriptor = self
             .get(descriptor)
             .and_then(Descriptor::read)
             .ok_or_else(missing)?;
         let entries = match (self.get(data), self.get(segmented)) {
             (Some(data), _) => entries(data, descriptor.count).ok_or_else(missing)?,
-            (None, Some(segments)) => unfolded(segments, &descriptor)
-                .ok_or_else(|| Fault::damaged("the segments of the colour palette do not fit"))?,
+            (None, Some(segments)) => unfolded(segments, &descriptor).ok_or_else(|| {
+                ImageFault::damaged("the segments of the colour palette do not fit")
+            })?,
             (None, None) => return Err(missing()),
         };
-        Ok(Table {
+        Ok(LookupTable {
             first_input: first_input(descriptor.first, entries.len(), self.stored_range()),
             bits: descriptor.bits,
             entries,

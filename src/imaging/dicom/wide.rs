@@ -8,15 +8,15 @@ use crate::imaging::wide::{NOTHING, from_0_to_1, line};
 const FARTHEST: f64 = f64::MAX / 4.0;
 
 /// Samples, and the line from them to what is stored.
-pub(super) struct Wide {
+pub(super) struct WideSamples {
     samples: Vec<f32>,
     stored: Rescale,
     padding: Option<(i32, i32)>,
 }
 
-impl Wide {
+impl WideSamples {
     /// What is no number becomes padding; infinities become the lowest and the highest.
-    pub fn of(mut values: Vec<f64>, padding: Option<(f64, f64)>) -> Wide {
+    pub fn of(mut values: Vec<f64>, padding: Option<(f64, f64)>) -> WideSamples {
         if let Some((low, high)) = padding {
             let is_padding = |v: &&mut f64| (low..=high).contains(*v);
             values
@@ -35,25 +35,25 @@ impl Wide {
             true => NOTHING as f32,
             false => ((v.clamp(low, high) - line.intercept) / line.slope) as f32,
         };
-        Wide {
+        WideSamples {
             samples: values.into_iter().map(sample).collect(),
             stored: line,
             padding: is_padded.then_some((NOTHING, NOTHING)),
         }
     }
 
-    pub fn samples(self) -> (Samples, Measured) {
-        let measured = Measured(Some((self.stored, self.padding)));
+    pub fn samples(self) -> (Samples, WideRange) {
+        let measured = WideRange(Some((self.stored, self.padding)));
         (Samples::GreyF32(self.samples), measured)
     }
 }
 
 /// What is to be said of samples that are not as they are stored.
-pub(super) struct Measured(Option<(Rescale, Option<(i32, i32)>)>);
+pub(super) struct WideRange(Option<(Rescale, Option<(i32, i32)>)>);
 
-impl Measured {
+impl WideRange {
     /// Samples are as stored.
-    pub const AS_STORED: Measured = Measured(None);
+    pub const AS_STORED: WideRange = WideRange(None);
 
     /// The radiograph whose transform leads from its samples to what the file's own leads to.
     pub fn of(self, radiograph: Radiograph) -> Radiograph {

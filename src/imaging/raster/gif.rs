@@ -6,12 +6,12 @@ use std::num::NonZeroU64;
 use gif::{ColorOutput, DecodeOptions, Decoder, DecodingError, MemoryLimit};
 
 use super::channels::grey_or_rgb8;
-use super::{COPIES, Picture, alpha};
-use crate::imaging::{Fault, Limits};
+use super::{COPIES, RasterPicture, alpha};
+use crate::imaging::{DecodeLimits, ImageFault};
 
 type Gif<'a> = Decoder<Cursor<&'a [u8]>>;
 
-pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, Fault> {
+pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<RasterPicture, ImageFault> {
     const COLOURS: u64 = 3;
     let mut options = DecodeOptions::new();
     options.set_color_output(ColorOutput::Indexed);
@@ -20,13 +20,13 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, Fault> {
     }
     let mut gif = options.read_info(Cursor::new(bytes)).map_err(fault)?;
     let frame = gif.next_frame_info().map_err(fault)?;
-    let frame = frame.ok_or_else(|| Fault::damaged("the GIF holds no picture"))?;
+    let frame = frame.ok_or_else(|| ImageFault::damaged("the GIF holds no picture"))?;
     // A frame that reaches over the edge of the screen makes it larger, as everywhere.
     let (right, bottom) = (
         u32::from(frame.left) + u32::from(frame.width),
         u32::from(frame.top) + u32::from(frame.height),
     );
-    let screen = Screen {
+    let screen = GifScreen {
         left: frame.left.into(),
         top: frame.top.into(),
         columns: frame.width.into(),
@@ -35,15 +35,15 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, Fault> {
     };
     limits.check_picture(screen.width, screen.height, COPIES * COLOURS)?;
     let (rgb, transparent) = screen.show(&mut gif)?;
-    Ok(Picture {
+    Ok(RasterPicture {
         transparent,
         frames: 1 + frames_left(&mut gif),
-        ..Picture::plain(screen.width, screen.height, grey_or_rgb8(rgb), "GIF")
+        ..RasterPicture::plain(screen.width, screen.height, grey_or_rgb8(rgb), "GIF")
     })
 }
 
 /// Where the first frame lies on what the file calls its screen.
-struct Screen {
+struct GifScreen {
     left: usize,
     top: usize,
     /// Of the frame.
@@ -52,11 +52,11 @@ struct Screen {
     height: u32,
 }
 
-impl Screen {
+impl GifScreen {
     /// Colours, and per cent of the pixels that are not opaque: those of the transparent index, whose
     /// colour in the palette is kept, and those that no frame covers, which have that colour too, or the
     /// background's.
-    fn show(&self, gif: &mut Gif) -> Result<(Vec<u8>, Option<u8>), Fault> {
+    fn show(&self, gif: &mut Gif) -> Result<(Vec<u8>, Option<u8>), ImageFault> {
         let transparent = gif.current_frame_info().and_then(|frame| frame.transparent);
         let mut indices = vec![0; gif.buffer_size()];
         gif.read_into_buffer(&mut indices).map_err(fault)?;
@@ -91,14 +91,14 @@ fn frames_left(gif: &mut Gif) -> u32 {
     frames
 }
 
-fn fault(error: DecodingError) -> Fault {
+fn fault(error: DecodingError) -> ImageFault {
     match error {
         DecodingError::Io(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
-            Fault::damaged("the GIF ends early")
+            ImageFault::damaged("the GIF ends early")
         }
         DecodingError::OutOfMemory | DecodingError::MemoryLimit => {
-            Fault::too_large("GIF: more memory needed than allowed")
+            ImageFault::too_large("GIF: more memory needed than allowed")
         }
-        other => Fault::damaged(format!("GIF: {other}")),
+        other => ImageFault::damaged(format!("GIF: {other}")),
     }
 }

@@ -4,12 +4,12 @@ use image::metadata::Orientation;
 
 use super::channels::grey_or_rgb8;
 use super::orientation::{self, XMP_IN_JPEG};
-use super::{COPIES, Picture};
+use super::{COPIES, RasterPicture};
 use crate::domain::Samples;
-use crate::imaging::jpeg::{Frame, FrameSamples, Jpeg, Transform};
-use crate::imaging::{Fault, Limits};
+use crate::imaging::jpeg::{FrameSamples, Jpeg, JpegImage, Transform};
+use crate::imaging::{DecodeLimits, ImageFault};
 
-pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, Fault> {
+pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<RasterPicture, ImageFault> {
     const COLOURS: u64 = 3;
     let jpeg = Jpeg::new(bytes, limits)?;
     let (width, height) = jpeg.size();
@@ -19,27 +19,27 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, Fault> {
     let frame = jpeg.decode(Transform::ByStream)?;
     let bits_stored = Some(frame.precision);
     let samples = samples(frame)?;
-    Ok(Picture {
+    Ok(RasterPicture {
         bits_stored,
         orientation,
-        ..Picture::plain(width, height, samples, "JPEG")
+        ..RasterPicture::plain(width, height, samples, "JPEG")
     })
 }
 
-fn samples(frame: Frame) -> Result<Samples, Fault> {
+fn samples(frame: JpegImage) -> Result<Samples, ImageFault> {
     let needed = frame.width as usize * frame.height as usize * frame.components;
     let samples = match (frame.samples, frame.components) {
         (FrameSamples::Bits8(v), 1) if v.len() == needed => Samples::Grey8(v),
         (FrameSamples::Bits8(v), 3) if v.len() == needed => grey_or_rgb8(v),
         (FrameSamples::Bits16(v), 1) if v.len() == needed => Samples::Grey16(v),
         (FrameSamples::Bits16(_), 2..) => {
-            return Err(Fault::unsupported(format!(
+            return Err(ImageFault::unsupported(format!(
                 "JPEG in colour with {} bits a sample",
                 frame.precision
             )));
         }
         _ => {
-            return Err(Fault::damaged(
+            return Err(ImageFault::damaged(
                 "the JPEG holds fewer samples than it declares",
             ));
         }
@@ -59,12 +59,12 @@ fn said(bytes: &[u8]) -> Option<Orientation> {
 
 /// Refuses a JPEG without an end-of-image marker (T.81 B.2.1): a progressive one may lack its last
 /// scans, and nothing else shows it.
-fn check_it_ends(bytes: &[u8]) -> Result<(), Fault> {
+fn check_it_ends(bytes: &[u8]) -> Result<(), ImageFault> {
     const END_OF_IMAGE: u8 = 0xd9;
     if segments(bytes).any(|s| s.marker == END_OF_IMAGE) {
         return Ok(());
     }
-    Err(Fault::damaged(format!(
+    Err(ImageFault::damaged(format!(
         "the JPEG ends early, after {} bytes without an end-of-image marker",
         bytes.len()
     )))

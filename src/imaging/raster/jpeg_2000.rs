@@ -3,14 +3,14 @@
 //!
 //! Sizes are read from the codestream and compared with the limits before the decoder sees it.
 
-use crate::imaging::{Fault, Limits};
+use crate::imaging::{DecodeLimits, ImageFault};
 
 #[cfg(not(feature = "jpeg2000"))]
-use super::Picture;
+use super::RasterPicture;
 
 #[cfg(not(feature = "jpeg2000"))]
-pub(super) fn decode(_: &[u8], _: &Limits) -> Result<Picture, Fault> {
-    Err(Fault::unsupported(
+pub(super) fn decode(_: &[u8], _: &DecodeLimits) -> Result<Picture, ImageFault> {
+    Err(ImageFault::unsupported(
         "JPEG 2000: this program was built without it (feature jpeg2000)",
     ))
 }
@@ -23,26 +23,27 @@ mod with_decoder {
     use jpeg2k::{ColorSpace, Image, ImageComponent};
 
     use super::super::channels::{grey_or_rgb8, grey_or_rgb16, rgb_of_cmyk, rgb_of_ycc};
-    use super::super::{Picture, alpha};
-    use super::{Fault, Limits};
+    use super::super::{RasterPicture, alpha};
+    use super::{DecodeLimits, ImageFault};
     use crate::domain::Samples;
-    use crate::imaging::jpeg_2000::Size;
+    use crate::imaging::jpeg_2000::CodestreamSize;
 
-    pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, Fault> {
+    pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<RasterPicture, ImageFault> {
         /// A component in the decoder, its coefficients, and what is made of it.
         const BYTES_PER_VALUE: u64 = 12;
-        let size = Size::of(bytes);
-        let size = size.ok_or_else(|| Fault::damaged("the JPEG 2000 file has no size marker"))?;
+        let size = CodestreamSize::of(bytes);
+        let size =
+            size.ok_or_else(|| ImageFault::damaged("the JPEG 2000 file has no size marker"))?;
         let (width, height, components) = (size.width, size.height, size.components);
         limits.check_picture(width, height, BYTES_PER_VALUE * u64::from(components))?;
         let image =
-            Image::from_bytes(bytes).map_err(|e| Fault::damaged(format!("JPEG 2000: {e}")))?;
+            Image::from_bytes(bytes).map_err(|e| ImageFault::damaged(format!("JPEG 2000: {e}")))?;
         let planes = Planes::of(&image, width, height)?;
         let (samples, bits_stored) = planes.samples()?;
-        Ok(Picture {
+        Ok(RasterPicture {
             bits_stored,
             transparent: planes.transparent(),
-            ..Picture::plain(width, height, samples, "JPEG 2000")
+            ..RasterPicture::plain(width, height, samples, "JPEG 2000")
         })
     }
 
@@ -56,10 +57,10 @@ mod with_decoder {
     }
 
     impl<'a> Planes<'a> {
-        fn of(image: &'a Image, width: u32, height: u32) -> Result<Planes<'a>, Fault> {
+        fn of(image: &'a Image, width: u32, height: u32) -> Result<Planes<'a>, ImageFault> {
             let all = image.components();
             if all.is_empty() || all.iter().any(|c| !is_whole(c)) {
-                return Err(Fault::damaged("JPEG 2000: a component has no samples"));
+                return Err(ImageFault::damaged("JPEG 2000: a component has no samples"));
             }
             let mut colours: Vec<_> = all.iter().filter(|c| !c.is_alpha()).collect();
             let mut alpha = all.iter().find(|c| c.is_alpha());
@@ -73,7 +74,7 @@ mod with_decoder {
                 space => space,
             };
             let needed = match (space, colours.len()) {
-                (_, 0) => return Err(Fault::damaged("JPEG 2000: it has no colours")),
+                (_, 0) => return Err(ImageFault::damaged("JPEG 2000: it has no colours")),
                 (ColorSpace::CMYK, 4..) => 4,
                 (ColorSpace::Gray, _) | (_, 1 | 2) => 1,
                 _ => 3,
@@ -92,7 +93,7 @@ mod with_decoder {
             };
             match planes.first() {
                 first if first.width() != width || first.height() != height => Err(
-                    Fault::unsupported("JPEG 2000 whose first component is subsampled"),
+                    ImageFault::unsupported("JPEG 2000 whose first component is subsampled"),
                 ),
                 _ => Ok(planes),
             }
@@ -108,7 +109,7 @@ mod with_decoder {
         }
 
         /// Samples and the bits of one, where the type does not say.
-        fn samples(&self) -> Result<(Samples, Option<u8>), Fault> {
+        fn samples(&self) -> Result<(Samples, Option<u8>), ImageFault> {
             let bits = self.first().precision();
             match (self.colours.len(), self.first().is_signed()) {
                 (1, true) if bits <= 16 => Ok((
@@ -126,7 +127,9 @@ mod with_decoder {
                 )),
                 (3, false) if self.is_plain_rgb16() => Ok(self.rgb16()),
                 (_, false) => Ok((grey_or_rgb8(self.rgb8()), None)),
-                (_, true) => Err(Fault::unsupported("JPEG 2000 with colours that are signed")),
+                (_, true) => Err(ImageFault::unsupported(
+                    "JPEG 2000 with colours that are signed",
+                )),
             }
         }
 

@@ -8,44 +8,44 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError};
 
 use super::channels::{grey_or_rgb8, grey_or_rgb16};
-use super::{COPIES, Picture, alpha, orientation};
+use super::{COPIES, RasterPicture, alpha, orientation};
 use crate::domain::Samples;
-use crate::imaging::{Fault, Limits};
+use crate::imaging::{DecodeLimits, ImageFault};
 
-pub(super) fn webp(bytes: &[u8], limits: &Limits) -> Result<Picture, Fault> {
+pub(super) fn webp(bytes: &[u8], limits: &DecodeLimits) -> Result<RasterPicture, ImageFault> {
     let decoder = WebPDecoder::new(Cursor::new(bytes)).map_err(fault)?;
     let picture = decode(decoder, limits, "WebP")?;
     let animation = chunks(bytes).filter(|(name, _)| name == b"ANMF").count();
-    Ok(Picture {
+    Ok(RasterPicture {
         orientation: webp_orientation(bytes),
         frames: u32::try_from(animation).unwrap_or(u32::MAX),
         ..picture
     })
 }
 
-pub(super) fn bmp(bytes: &[u8], limits: &Limits) -> Result<Picture, Fault> {
+pub(super) fn bmp(bytes: &[u8], limits: &DecodeLimits) -> Result<RasterPicture, ImageFault> {
     let decoder = BmpDecoder::new(Cursor::new(bytes)).map_err(fault)?;
     decode(decoder, limits, "BMP")
 }
 
 fn decode(
     mut decoder: impl ImageDecoder,
-    limits: &Limits,
+    limits: &DecodeLimits,
     format: &'static str,
-) -> Result<Picture, Fault> {
+) -> Result<RasterPicture, ImageFault> {
     let (width, height) = decoder.dimensions();
     let bytes_per_pixel = u64::from(decoder.color_type().bytes_per_pixel());
     limits.check_picture(width, height, COPIES * bytes_per_pixel)?;
     decoder.set_limits(crate_limits(limits)).map_err(fault)?;
     let picture = DynamicImage::from_decoder(decoder).map_err(fault)?;
     let (samples, transparent) = samples(picture);
-    Ok(Picture {
+    Ok(RasterPicture {
         transparent,
-        ..Picture::plain(width, height, samples, format)
+        ..RasterPicture::plain(width, height, samples, format)
     })
 }
 
-fn crate_limits(limits: &Limits) -> image::Limits {
+fn crate_limits(limits: &DecodeLimits) -> image::Limits {
     let mut theirs = image::Limits::default();
     theirs.max_image_width = Some(limits.max_width);
     theirs.max_image_height = Some(limits.max_height);
@@ -97,11 +97,11 @@ fn chunks(bytes: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     })
 }
 
-fn fault(error: ImageError) -> Fault {
+fn fault(error: ImageError) -> ImageFault {
     match error {
-        ImageError::Limits(e) => Fault::too_large(e),
-        ImageError::Unsupported(e) => Fault::unsupported(e),
-        ImageError::IoError(e) => Fault::damaged(e),
-        other => Fault::damaged(other),
+        ImageError::Limits(e) => ImageFault::too_large(e),
+        ImageError::Unsupported(e) => ImageFault::unsupported(e),
+        ImageError::IoError(e) => ImageFault::damaged(e),
+        other => ImageFault::damaged(other),
     }
 }

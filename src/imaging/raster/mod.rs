@@ -16,14 +16,14 @@ mod tiff;
 
 use image::metadata::Orientation;
 
-use super::{Fault, Limits};
+use super::{DecodeLimits, ImageFault};
 use crate::domain::{Admission, Objection, PixelTransform, Radiograph, Rescale, Samples};
 
 pub(super) use channels::grey_or_rgb8;
 
 /// Formats that are read here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Format {
+pub(super) enum RasterFormat {
     Png,
     Jpeg,
     WebP,
@@ -39,7 +39,7 @@ const COPIES: u64 = 3;
 
 /// What a decoder makes of a file: the picture as it lies, and what is to be said of it.
 #[derive(Debug)]
-struct Picture {
+struct RasterPicture {
     width: u32,
     height: u32,
     samples: Samples,
@@ -58,10 +58,10 @@ struct Picture {
     format: &'static str,
 }
 
-impl Picture {
+impl RasterPicture {
     /// One of which nothing is known but its samples.
     fn plain(width: u32, height: u32, samples: Samples, format: &'static str) -> Self {
-        Picture {
+        RasterPicture {
             width,
             height,
             samples,
@@ -102,15 +102,19 @@ impl Picture {
 }
 
 /// Decodes a whole file.
-pub(super) fn decode(bytes: &[u8], format: Format, limits: &Limits) -> Result<Radiograph, Fault> {
+pub(super) fn decode(
+    bytes: &[u8],
+    format: RasterFormat,
+    limits: &DecodeLimits,
+) -> Result<Radiograph, ImageFault> {
     let picture = match format {
-        Format::Png => png::decode(bytes, limits),
-        Format::Jpeg => jpeg::decode(bytes, limits),
-        Format::WebP => library::webp(bytes, limits),
-        Format::Tiff => tiff::decode(bytes, limits),
-        Format::Bmp => library::bmp(bytes, limits),
-        Format::Gif => gif::decode(bytes, limits),
-        Format::Jpeg2000 => jpeg_2000::decode(bytes, limits),
+        RasterFormat::Png => png::decode(bytes, limits),
+        RasterFormat::Jpeg => jpeg::decode(bytes, limits),
+        RasterFormat::WebP => library::webp(bytes, limits),
+        RasterFormat::Tiff => tiff::decode(bytes, limits),
+        RasterFormat::Bmp => library::bmp(bytes, limits),
+        RasterFormat::Gif => gif::decode(bytes, limits),
+        RasterFormat::Jpeg2000 => jpeg_2000::decode(bytes, limits),
     }?;
     Ok(picture.into_radiograph())
 }

@@ -6,7 +6,7 @@
 
 use image::metadata::Orientation;
 
-use super::tiff::File;
+use super::tiff::TiffFile;
 use crate::domain::Samples;
 
 /// The tag *Orientation*: TIFF 6.0 section 8, EXIF 2.32 section 4.6.4.
@@ -18,7 +18,7 @@ pub(super) fn of_exif(mut block: &[u8]) -> Option<Orientation> {
     while let Some(rest) = block.strip_prefix(b"Exif\0\0") {
         block = rest;
     }
-    let file = File::new(block)?;
+    let file = TiffFile::new(block)?;
     of_number(file.directory_in_part(file.first())?.number(TAG)?)
 }
 

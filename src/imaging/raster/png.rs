@@ -9,11 +9,11 @@ use image::metadata::Orientation;
 use png::{BitDepth, ColorType, Decoder, DecodingError, Info, Transformations};
 
 use super::channels::{grey_or_rgb8, grey_or_rgb16};
-use super::{COPIES, Picture, alpha, orientation};
+use super::{COPIES, RasterPicture, alpha, orientation};
 use crate::domain::Samples;
-use crate::imaging::{Fault, Limits};
+use crate::imaging::{DecodeLimits, ImageFault};
 
-pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, Fault> {
+pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<RasterPicture, ImageFault> {
     let theirs = png::Limits {
         bytes: usize::try_from(limits.max_memory).unwrap_or(usize::MAX),
     };
@@ -27,17 +27,18 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, Fault> {
     let bytes_per_pixel = colour.samples() as u64 * if depth == BitDepth::Sixteen { 2 } else { 1 };
     limits.check_picture(width, height, COPIES * bytes_per_pixel)?;
     let size = reader.output_buffer_size();
-    let mut pixels = vec![0; size.ok_or_else(|| Fault::too_large("it does not fit in memory"))?];
+    let mut pixels =
+        vec![0; size.ok_or_else(|| ImageFault::too_large("it does not fit in memory"))?];
     reader.next_frame(&mut pixels).map_err(fault)?;
     // Text and EXIF may follow the picture; if they are damaged, the picture is not.
     let _ = reader.finish();
     let (samples, transparent) = samples(pixels, colour, depth);
     let info = reader.info();
-    Ok(Picture {
+    Ok(RasterPicture {
         orientation: said(info),
         transparent: transparent.filter(|_| !has_colour_key(info)),
         frames: info.animation_control.map_or(1, |a| a.num_frames),
-        ..Picture::plain(width, height, samples, "PNG")
+        ..RasterPicture::plain(width, height, samples, "PNG")
     })
 }
 
@@ -112,12 +113,14 @@ fn text(info: &Info, keyword: &str) -> Option<String> {
         .or_else(|| wide.filter_map(|t| t.get_text().ok()).next())
 }
 
-fn fault(error: DecodingError) -> Fault {
+fn fault(error: DecodingError) -> ImageFault {
     match error {
-        DecodingError::LimitsExceeded => Fault::too_large("PNG: more memory needed than allowed"),
-        DecodingError::IoError(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
-            Fault::damaged("the PNG ends early")
+        DecodingError::LimitsExceeded => {
+            ImageFault::too_large("PNG: more memory needed than allowed")
         }
-        other => Fault::damaged(other),
+        DecodingError::IoError(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
+            ImageFault::damaged("the PNG ends early")
+        }
+        other => ImageFault::damaged(other),
     }
 }

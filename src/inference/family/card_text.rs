@@ -2,7 +2,7 @@
 
 use toml::{Table, Value};
 
-use super::{Family, Output, Published};
+use super::{ModelFamily, Output, Published};
 use crate::domain::text::clean;
 use crate::domain::{SeverityLine, SeverityLineCard};
 
@@ -24,7 +24,7 @@ pub fn covid_severity() -> SeverityLineCard {
 
 /// What goes onto the card.
 pub struct Writer<'a> {
-    pub family: Family,
+    pub family: ModelFamily,
     pub known: Option<&'a Published>,
     pub name: &'a str,
     pub outputs: &'a [Output],
@@ -63,7 +63,7 @@ impl Writer<'_> {
                 .iter()
                 .any(|output| output.label == LUNG_OPACITY)
         };
-        self.family == Family::XrvDensenet121 && has_label()
+        self.family == ModelFamily::XrvDensenet121 && has_label()
     }
 
     fn version(&self) -> &'static str {
@@ -146,11 +146,11 @@ impl Writer<'_> {
 
     fn preprocess_limit(&self) -> &'static str {
         match self.family {
-            Family::XrvDensenet121 | Family::XrvResnet50_512 => {
+            ModelFamily::XrvDensenet121 | ModelFamily::XrvResnet50_512 => {
                 "It sees the centre square of pixels, and grey by the bit depth of the file, not by \
                  its values: a file that uses a part of its bits looks dark or flat to it."
             }
-            Family::Chexnet => {
+            ModelFamily::Chexnet => {
                 "It sees the centre crop alone, where the ten crops of CheXNet's evaluation would \
                  be averaged; files of more than 8 bits are brought to 8 by their bit depth."
             }

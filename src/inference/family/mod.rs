@@ -26,7 +26,7 @@ pub type NamedTensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
 /// Networks of one architecture with one preprocessing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Family {
+pub enum ModelFamily {
     /// `torchxrayvision.models.DenseNet`: one channel, 224 × 224.
     XrvDensenet121,
     /// `torchxrayvision.models.ResNet`, ResNet-50: one channel, 512 × 512.
@@ -39,7 +39,7 @@ pub enum Family {
 /// Why a checkpoint is not a model of a family.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FamilyError {
-    #[error("{0} is no family of networks; there are {all}", all = Family::NAMES.join(", "))]
+    #[error("{0} is no family of networks; there are {all}", all = ModelFamily::NAMES.join(", "))]
     Unknown(String),
     #[error("not a {family}: {}", faults(.absent, .misshapen, .extra))]
     Tensors {
@@ -104,75 +104,77 @@ fn faults(absent: &[String], misshapen: &[String], extra: &[String]) -> String {
     parts.join("; ").replace("  ", " ").trim().to_owned()
 }
 
-impl Family {
-    pub const ALL: [Family; 3] = [
-        Family::XrvDensenet121,
-        Family::XrvResnet50_512,
-        Family::Chexnet,
+impl ModelFamily {
+    pub const ALL: [ModelFamily; 3] = [
+        ModelFamily::XrvDensenet121,
+        ModelFamily::XrvResnet50_512,
+        ModelFamily::Chexnet,
     ];
     const NAMES: [&'static str; 3] = ["xrv-densenet121", "xrv-resnet50-512", "chexnet"];
 
     /// As it is typed after `--as`.
     pub fn name(self) -> &'static str {
         match self {
-            Family::XrvDensenet121 => Self::NAMES[0],
-            Family::XrvResnet50_512 => Self::NAMES[1],
-            Family::Chexnet => Self::NAMES[2],
+            ModelFamily::XrvDensenet121 => Self::NAMES[0],
+            ModelFamily::XrvResnet50_512 => Self::NAMES[1],
+            ModelFamily::Chexnet => Self::NAMES[2],
         }
     }
 
     /// Labels of its outputs, unless the checkpoint says otherwise.
     pub fn labels(self) -> &'static [&'static str] {
         match self {
-            Family::XrvDensenet121 | Family::XrvResnet50_512 => &published::PATHOLOGIES,
-            Family::Chexnet => &published::CHEXNET,
+            ModelFamily::XrvDensenet121 | ModelFamily::XrvResnet50_512 => &published::PATHOLOGIES,
+            ModelFamily::Chexnet => &published::CHEXNET,
         }
     }
 
     /// Names, as PyTorch has them, and shapes of all its tensors with so many outputs.
     pub fn tensors(self, outputs: usize) -> BTreeMap<String, Vec<usize>> {
         match self {
-            Family::XrvDensenet121 => densenet::shapes(1, outputs).0,
-            Family::XrvResnet50_512 => resnet::shapes(1, outputs).0,
-            Family::Chexnet => densenet::shapes(3, outputs).0,
+            ModelFamily::XrvDensenet121 => densenet::shapes(1, outputs).0,
+            ModelFamily::XrvResnet50_512 => resnet::shapes(1, outputs).0,
+            ModelFamily::Chexnet => densenet::shapes(3, outputs).0,
         }
     }
 
     fn architecture(self) -> &'static str {
         match self {
-            Family::XrvDensenet121 | Family::Chexnet => densenet::NAME,
-            Family::XrvResnet50_512 => resnet::NAME,
+            ModelFamily::XrvDensenet121 | ModelFamily::Chexnet => densenet::NAME,
+            ModelFamily::XrvResnet50_512 => resnet::NAME,
         }
     }
 
     /// The layer whose rows are the labels.
     fn head(self) -> &'static str {
         match self {
-            Family::XrvDensenet121 | Family::Chexnet => densenet::HEAD,
-            Family::XrvResnet50_512 => resnet::HEAD,
+            ModelFamily::XrvDensenet121 | ModelFamily::Chexnet => densenet::HEAD,
+            ModelFamily::XrvResnet50_512 => resnet::HEAD,
         }
     }
 
     fn preprocess(self) -> (&'static str, usize) {
         match self {
-            Family::XrvDensenet121 => (preprocess::XRV_224_1, 224),
-            Family::XrvResnet50_512 => (preprocess::XRV_512_1, 512),
-            Family::Chexnet => (preprocess::CHEXNET_224_1, 224),
+            ModelFamily::XrvDensenet121 => (preprocess::XRV_224_1, 224),
+            ModelFamily::XrvResnet50_512 => (preprocess::XRV_512_1, 512),
+            ModelFamily::Chexnet => (preprocess::CHEXNET_224_1, 224),
         }
     }
 }
 
-impl fmt::Display for Family {
+impl fmt::Display for ModelFamily {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
 }
 
-impl FromStr for Family {
+impl FromStr for ModelFamily {
     type Err = FamilyError;
 
     fn from_str(name: &str) -> Result<Self, FamilyError> {
-        let found = Family::ALL.into_iter().find(|family| family.name() == name);
+        let found = ModelFamily::ALL
+            .into_iter()
+            .find(|family| family.name() == name);
         found.ok_or_else(|| FamilyError::Unknown(clean(name)))
     }
 }
@@ -195,7 +197,7 @@ struct Output {
 /// # Errors
 /// If it is not a model of the family, whole and with numbers only, or the labels do not fit.
 pub fn assemble(
-    family: Family,
+    family: ModelFamily,
     tensors: NamedTensors,
     labels: Option<Vec<String>>,
     op_threshs: Option<Vec<Option<f32>>>,
@@ -250,7 +252,10 @@ fn thresholds(values: &[f32]) -> Vec<Option<f32>> {
 }
 
 /// Whether these are the tensors of the family, with any number of outputs.
-fn check(family: Family, tensors: &BTreeMap<String, names::Tensor>) -> Result<(), FamilyError> {
+fn check(
+    family: ModelFamily,
+    tensors: &BTreeMap<String, names::Tensor>,
+) -> Result<(), FamilyError> {
     let bias = tensors.get(&format!("{}.bias", family.head()));
     let outputs = bias.map_or(family.labels().len(), |bias| bias.values.len());
     let expected = family.tensors(outputs);
@@ -327,7 +332,11 @@ fn trained(
 }
 
 /// Leaves only the rows of these outputs in the last layer, in their order.
-fn keep_rows(family: Family, tensors: &mut BTreeMap<String, names::Tensor>, outputs: &[Output]) {
+fn keep_rows(
+    family: ModelFamily,
+    tensors: &mut BTreeMap<String, names::Tensor>,
+    outputs: &[Output],
+) {
     for part in ["weight", "bias"] {
         let Some(tensor) = tensors.get_mut(&format!("{}.{part}", family.head())) else {
             continue;

@@ -8,14 +8,14 @@
 //! the authors was at hand, and none is made up: they are recognised by their operating points where
 //! a file holds those.
 
-use super::Family;
+use super::ModelFamily;
 
 /// Labels of a network's outputs, and what is known of them.
 #[derive(Debug)]
 pub struct Published {
     /// `densenet121-res224-all`
     pub name: &'static str,
-    pub family: Family,
+    pub family: ModelFamily,
     pub url: &'static str,
     /// Of the file at `url`, lower-case hexadecimal.
     pub sha256: Option<&'static str>,
@@ -114,7 +114,7 @@ pub const CHEXNET: [&str; 14] = [
 pub static PUBLISHED: [Published; 8] = [
     Published {
         name: "densenet121-res224-all",
-        family: Family::XrvDensenet121,
+        family: ModelFamily::XrvDensenet121,
         url: "https://github.com/mlmed/torchxrayvision/releases/download/v1/nih-pc-chex-mimic_ch-google-openi-kaggle-densenet121-d121-tw-lr001-rot45-tr15-sc15-seed0-best.pt",
         sha256: Some("56524913dd16a906422e8d8b66a7a5c46be1d82eb7ac012d8103776f1aa68899"),
         training_data: "NIH ChestX-ray14, PadChest, CheXpert, MIMIC-CXR (CheXpert labels), Google, OpenI, RSNA (arXiv:2002.02497)",
@@ -142,7 +142,7 @@ pub static PUBLISHED: [Published; 8] = [
     },
     Published {
         name: "densenet121-res224-nih",
-        family: Family::XrvDensenet121,
+        family: ModelFamily::XrvDensenet121,
         url: "https://github.com/mlmed/torchxrayvision/releases/download/v1/nih-densenet121-d121-tw-lr001-rot45-tr15-sc15-seed0-best.pt",
         sha256: None,
         training_data: "NIH ChestX-ray14",
@@ -189,7 +189,7 @@ pub static PUBLISHED: [Published; 8] = [
     },
     Published {
         name: "densenet121-res224-pc",
-        family: Family::XrvDensenet121,
+        family: ModelFamily::XrvDensenet121,
         url: "https://github.com/mlmed/torchxrayvision/releases/download/v1/pc-densenet121-d121-tw-lr001-rot45-tr15-sc15-seed0-best.pt",
         sha256: Some("a9148ef62ae4e7a31a9bed8cef22811f39681cd61e4390398936efc6280af521"),
         training_data: "PadChest",
@@ -236,7 +236,7 @@ pub static PUBLISHED: [Published; 8] = [
     },
     Published {
         name: "densenet121-res224-rsna",
-        family: Family::XrvDensenet121,
+        family: ModelFamily::XrvDensenet121,
         url: "https://github.com/mlmed/torchxrayvision/releases/download/v1/kaggle-densenet121-d121-tw-lr001-rot45-tr15-sc15-seed0-best.pt",
         sha256: Some("906a59f48cf09638b745d66848a6c6f9d741368c66244717a81207329d140268"),
         training_data: "RSNA Pneumonia Detection Challenge",
@@ -283,7 +283,7 @@ pub static PUBLISHED: [Published; 8] = [
     },
     Published {
         name: "densenet121-res224-chex",
-        family: Family::XrvDensenet121,
+        family: ModelFamily::XrvDensenet121,
         url: "https://github.com/mlmed/torchxrayvision/releases/download/v1/chex-densenet121-d121-tw-lr001-rot45-tr15-sc15-seed0-best.pt",
         sha256: None,
         training_data: "CheXpert",
@@ -330,7 +330,7 @@ pub static PUBLISHED: [Published; 8] = [
     },
     Published {
         name: "densenet121-res224-mimic_nb",
-        family: Family::XrvDensenet121,
+        family: ModelFamily::XrvDensenet121,
         url: "https://github.com/mlmed/torchxrayvision/releases/download/v1/mimic_nb-densenet121-d121-tw-lr001-rot45-tr15-sc15-seed0-best.pt",
         sha256: None,
         training_data: "MIMIC-CXR, labels by NegBio",
@@ -377,7 +377,7 @@ pub static PUBLISHED: [Published; 8] = [
     },
     Published {
         name: "densenet121-res224-mimic_ch",
-        family: Family::XrvDensenet121,
+        family: ModelFamily::XrvDensenet121,
         url: "https://github.com/mlmed/torchxrayvision/releases/download/v1/mimic_ch-densenet121-d121-tw-lr001-rot45-tr15-sc15-seed0-best.pt",
         sha256: Some("23b13a04459684ffa41247d068207a7657b4e1b4dec2b02431f5026bd75b1189"),
         training_data: "MIMIC-CXR, labels by the CheXpert labeller",
@@ -424,7 +424,7 @@ pub static PUBLISHED: [Published; 8] = [
     },
     Published {
         name: "resnet50-res512-all",
-        family: Family::XrvResnet50_512,
+        family: ModelFamily::XrvResnet50_512,
         url: "https://github.com/mlmed/torchxrayvision/releases/download/v1/pc-nih-rsna-siim-vin-resnet50-test512-e400-state.pt",
         sha256: None,
         training_data: "PadChest, NIH ChestX-ray14, RSNA, SIIM, VinDr-CXR, at 512 × 512",

@@ -8,7 +8,7 @@ use crate::inference::{Classify, InferenceError};
 
 /// All tensors of the family with so many outputs: 1 where a variance has to be, rows of the last
 /// layer numbered, else 0.
-fn tensors(family: Family, outputs: usize) -> NamedTensors {
+fn tensors(family: ModelFamily, outputs: usize) -> NamedTensors {
     let filled = |(name, shape): (String, Vec<usize>)| {
         let size: usize = shape.iter().product();
         let values = match name.as_str() {
@@ -21,7 +21,7 @@ fn tensors(family: Family, outputs: usize) -> NamedTensors {
     family.tensors(outputs).into_iter().map(filled).collect()
 }
 
-fn fault(family: Family, change: impl FnOnce(&mut NamedTensors)) -> String {
+fn fault(family: ModelFamily, change: impl FnOnce(&mut NamedTensors)) -> String {
     let mut tensors = tensors(family, family.labels().len());
     change(&mut tensors);
     let error = assemble(family, tensors, None, None, None, "test").unwrap_err();
@@ -32,7 +32,7 @@ fn fault(family: Family, change: impl FnOnce(&mut NamedTensors)) -> String {
 
 /// The card of a checkpoint, and its model.
 fn model(
-    family: Family,
+    family: ModelFamily,
     tensors: NamedTensors,
     labels: Option<Vec<String>>,
     op_threshs: Option<Vec<Option<f32>>>,
@@ -59,9 +59,9 @@ fn logits(model: &Classifier) -> Vec<f32> {
 #[test]
 fn a_whole_checkpoint_of_each_family_is_a_model() {
     for (family, outputs) in [
-        (Family::XrvDensenet121, 18),
-        (Family::XrvResnet50_512, 18),
-        (Family::Chexnet, 14),
+        (ModelFamily::XrvDensenet121, 18),
+        (ModelFamily::XrvResnet50_512, 18),
+        (ModelFamily::Chexnet, 14),
     ] {
         let model = model(family, tensors(family, outputs), None, None, None);
         assert_eq!(names(&model), family.labels());
@@ -72,11 +72,11 @@ fn a_whole_checkpoint_of_each_family_is_a_model() {
         assert!(card.measurements.is_empty() && card.severity.is_none());
         assert_eq!(
             card.severity_line.is_some(),
-            family == Family::XrvDensenet121
+            family == ModelFamily::XrvDensenet121
         );
         assert_eq!(family.name().parse(), Ok(family));
     }
-    let error = "resnet-9".parse::<Family>().unwrap_err().to_string();
+    let error = "resnet-9".parse::<ModelFamily>().unwrap_err().to_string();
     assert!(
         error.contains("resnet-9") && error.contains("xrv-resnet50-512"),
         "{error}"
@@ -86,15 +86,15 @@ fn a_whole_checkpoint_of_each_family_is_a_model() {
 /// `torchvision.models.resnet50` has 267 without counters, DenseNet-121 606.
 #[test]
 fn the_number_of_tensors_is_pytorchs() {
-    assert_eq!(Family::XrvDensenet121.tensors(18).len(), 606);
-    assert_eq!(Family::XrvResnet50_512.tensors(18).len(), 267);
-    let three = &Family::Chexnet.tensors(14)["features.conv0.weight"];
+    assert_eq!(ModelFamily::XrvDensenet121.tensors(18).len(), 606);
+    assert_eq!(ModelFamily::XrvResnet50_512.tensors(18).len(), 267);
+    let three = &ModelFamily::Chexnet.tensors(14)["features.conv0.weight"];
     assert_eq!(*three, [64, 3, 7, 7]);
 }
 
 #[test]
 fn names_of_wrappers_and_of_old_versions_are_the_same_checkpoint() {
-    let plain = tensors(Family::Chexnet, 14);
+    let plain = tensors(ModelFamily::Chexnet, 14);
     let old = |name: &str| {
         let name = match name.contains(".denselayer") {
             true => name
@@ -112,13 +112,13 @@ fn names_of_wrappers_and_of_old_versions_are_the_same_checkpoint() {
         .collect();
     let counter = "module.densenet121.features.norm0.num_batches_tracked".to_owned();
     wrapped.insert(counter, (vec![], vec![7.0]));
-    let of = |tensors| assemble(Family::Chexnet, tensors, None, None, None, "test").unwrap();
+    let of = |tensors| assemble(ModelFamily::Chexnet, tensors, None, None, None, "test").unwrap();
     assert_eq!(of(plain), of(wrapped));
 }
 
 #[test]
 fn too_few_too_many_and_misshapen_tensors_are_named() {
-    let family = Family::XrvDensenet121;
+    let family = ModelFamily::XrvDensenet121;
     let text = fault(family, |t| {
         t.remove("features.norm5.weight");
     });
@@ -134,7 +134,7 @@ fn too_few_too_many_and_misshapen_tensors_are_named() {
     let shapes = "features.conv0.weight has shape [64, 3, 7, 7], not [64, 1, 7, 7]";
     assert_eq!(text, format!("not a xrv-densenet121: {shapes}"));
     let text = fault(family, |t| {
-        *t = tensors(Family::XrvResnet50_512, 18);
+        *t = tensors(ModelFamily::XrvResnet50_512, 18);
     });
     assert!(
         text.contains("lacks classifier.bias,") && text.contains("more; has besides bn1.bias"),
@@ -154,7 +154,7 @@ fn too_few_too_many_and_misshapen_tensors_are_named() {
 #[test]
 fn a_value_that_is_no_number_is_named() {
     for bad in [f32::NAN, f32::INFINITY] {
-        let text = fault(Family::XrvResnet50_512, |t| {
+        let text = fault(ModelFamily::XrvResnet50_512, |t| {
             t.get_mut("layer3.5.conv2.weight").unwrap().1[77] = bad;
         });
         assert_eq!(
@@ -166,7 +166,7 @@ fn a_value_that_is_no_number_is_named() {
 
 #[test]
 fn labels_and_operating_points_have_to_fit() {
-    let family = Family::XrvDensenet121;
+    let family = ModelFamily::XrvDensenet121;
     let text = |outputs, labels: Option<&[&str]>, points: Option<Vec<Option<f32>>>| {
         let labels = labels.map(|labels| labels.iter().map(|&l| l.to_owned()).collect());
         let tensors = tensors(family, outputs);
@@ -228,8 +228,8 @@ fn published_weights_bring_labels_and_points_and_lose_what_was_not_trained() {
     assert!(model.card().severity_line.is_some());
 
     let other = assemble(
-        Family::Chexnet,
-        tensors(Family::Chexnet, 18),
+        ModelFamily::Chexnet,
+        tensors(ModelFamily::Chexnet, 18),
         None,
         None,
         Some(nih),
@@ -245,7 +245,7 @@ fn published_weights_bring_labels_and_points_and_lose_what_was_not_trained() {
 
 #[test]
 fn operating_points_that_a_file_holds_are_used() {
-    let family = Family::XrvDensenet121;
+    let family = ModelFamily::XrvDensenet121;
     let mut points = vec![f32::NAN; 18];
     (points[2], points[16]) = (0.25, 0.125);
     let mut tensors = tensors(family, 18);
@@ -301,9 +301,16 @@ fn every_published_set_is_whole_and_found_again() {
 fn a_card_says_what_it_is_and_what_it_is_not() {
     let all = Published::named("all").unwrap();
     let of = |known, name: &str| {
-        let tensors = tensors(Family::XrvDensenet121, 18);
-        let (weights, card) =
-            assemble(Family::XrvDensenet121, tensors, None, None, known, name).unwrap();
+        let tensors = tensors(ModelFamily::XrvDensenet121, 18);
+        let (weights, card) = assemble(
+            ModelFamily::XrvDensenet121,
+            tensors,
+            None,
+            None,
+            known,
+            name,
+        )
+        .unwrap();
         let card = parse_card(&card).unwrap();
         crate::inference::weights::verify(&weights, &card).unwrap();
         card
@@ -324,7 +331,7 @@ fn a_card_says_what_it_is_and_what_it_is_not() {
 
 #[test]
 fn a_card_with_another_size_than_its_preprocessing_is_refused() {
-    let family = Family::Chexnet;
+    let family = ModelFamily::Chexnet;
     let (weights, card) = assemble(family, tensors(family, 14), None, None, None, "test").unwrap();
     for (from, to, words) in [
         (

@@ -12,14 +12,14 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use toml::Table;
 
-use self::plan::{End, Plan};
+use self::plan::{End, KerasPlan};
 use self::weights::Weights;
-use super::network::keras_sequential::{LAYERS, Layer, NAME, Shape};
+use super::network::keras_sequential::{KerasLayer, KerasShape, LAYERS, NAME};
 use super::preprocess::{KERAS_224_1, KERAS_SIDE as SIDE};
 use super::{InferenceError, card};
 
 /// Shape and values, row by row.
-type Stored = (Vec<usize>, Vec<f32>);
+type ShapedValues = (Vec<usize>, Vec<f32>);
 
 /// The safetensors file and the card of a Keras `Sequential` model.
 ///
@@ -32,7 +32,7 @@ type Stored = (Vec<usize>, Vec<f32>);
 /// left over or not a number, or the labels are not as many as the outputs.
 pub fn assemble_keras(
     config: &str,
-    tensors: BTreeMap<String, Stored>,
+    tensors: BTreeMap<String, ShapedValues>,
     labels: Option<Vec<String>>,
     name: &str,
 ) -> Result<(Vec<u8>, String), InferenceError> {
@@ -41,24 +41,24 @@ pub fn assemble_keras(
 
 fn assemble(
     config: &str,
-    tensors: BTreeMap<String, Stored>,
+    tensors: BTreeMap<String, ShapedValues>,
     labels: Option<Vec<String>>,
     name: &str,
 ) -> Result<(Vec<u8>, String), String> {
     let config: Value = serde_json::from_str(config).map_err(|e| format!("its layers: {e}"))?;
-    let mut plan = Plan::of(&config)?;
+    let mut plan = KerasPlan::of(&config)?;
     let end = plan
         .end
         .ok_or("it does not end in a sigmoid or a softmax")?;
     let outputs = match plan.shape {
-        Shape::Flat(outputs) => outputs,
-        Shape::Image(_) => return Err("it ends in images, not in numbers".to_owned()),
+        KerasShape::Flat(outputs) => outputs,
+        KerasShape::Image(_) => return Err("it ends in images, not in numbers".to_owned()),
     };
     let is_demo = labels.is_none() && end == End::Sigmoid && outputs == 1;
     match (end, outputs) {
         (End::Softmax, 1) => return Err("a softmax of one output is always 1".to_owned()),
-        (End::Softmax, _) => plan.layers.push(Layer::LogOdds),
-        (End::Sigmoid, _) if is_demo => plan.layers.push(Layer::Negate),
+        (End::Softmax, _) => plan.layers.push(KerasLayer::LogOdds),
+        (End::Sigmoid, _) if is_demo => plan.layers.push(KerasLayer::Negate),
         (End::Sigmoid, _) => {}
     }
     let labels = match labels {
@@ -77,7 +77,10 @@ fn assemble(
     Ok((bytes.clone(), card_text(name, &labels, is_demo, &bytes)))
 }
 
-fn safetensors(tensors: &BTreeMap<String, Stored>, layers: &[Layer]) -> Result<Vec<u8>, String> {
+fn safetensors(
+    tensors: &BTreeMap<String, ShapedValues>,
+    layers: &[KerasLayer],
+) -> Result<Vec<u8>, String> {
     let bytes: Vec<(&String, &Vec<usize>, Vec<u8>)> = tensors
         .iter()
         .map(|(name, (shape, values))| {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use crate::inference::network::keras_sequential::{CHANNELS, Layer, Shape};
+use crate::inference::network::keras_sequential::{CHANNELS, KerasLayer, KerasShape};
 use crate::inference::preprocess::KERAS_SIDE as SIDE;
 
 /// Layers of a model: those that are made of these kinds have tens.
@@ -18,9 +18,9 @@ pub enum End {
 }
 
 /// Layers in order, and where the weights of each are in the file.
-pub struct Plan {
-    pub layers: Vec<Layer>,
-    pub shape: Shape,
+pub struct KerasPlan {
+    pub layers: Vec<KerasLayer>,
+    pub shape: KerasShape,
     pub end: Option<End>,
     /// For each layer with weights its name, and the place in a `.keras` file: the class, and how
     /// many of it came before.
@@ -28,7 +28,7 @@ pub struct Plan {
     seen: HashMap<String, usize>,
 }
 
-impl Plan {
+impl KerasPlan {
     /// # Errors
     /// If a layer is of a kind that cxr does not have.
     pub fn of(config: &Value) -> Result<Self, String> {
@@ -48,9 +48,9 @@ impl Plan {
                 "it has {count} layers, and at most {MOST_LAYERS} are read"
             ));
         }
-        let mut plan = Plan {
+        let mut plan = KerasPlan {
             layers: Vec::new(),
-            shape: Shape::input(SIDE),
+            shape: KerasShape::input(SIDE),
             end: None,
             places: Vec::new(),
             seen: HashMap::new(),
@@ -84,15 +84,15 @@ impl Plan {
             }
             "Dense" => {
                 let units = size(&config["units"]).ok_or("a Dense layer without units")?;
-                let layer = Layer::Dense {
+                let layer = KerasLayer::Dense {
                     name: name.clone(),
                     units,
                 };
                 self.weighty(layer, "dense", name)?;
             }
             "MaxPooling2D" => self.push(max_pooling(&name, config)?)?,
-            "Flatten" => self.push(Layer::Flatten)?,
-            "ReLU" if is_plain_relu(config) => self.push(Layer::Relu)?,
+            "Flatten" => self.push(KerasLayer::Flatten)?,
+            "ReLU" if is_plain_relu(config) => self.push(KerasLayer::Relu)?,
             "Activation" => {}
             other => {
                 return Err(format!(
@@ -105,13 +105,13 @@ impl Plan {
         self.activate(config)
     }
 
-    fn push(&mut self, layer: Layer) -> Result<(), String> {
+    fn push(&mut self, layer: KerasLayer) -> Result<(), String> {
         self.shape = self.shape.after(&layer)?;
         self.layers.push(layer);
         Ok(())
     }
 
-    fn weighty(&mut self, layer: Layer, class: &str, name: String) -> Result<(), String> {
+    fn weighty(&mut self, layer: KerasLayer, class: &str, name: String) -> Result<(), String> {
         let seen = self.seen.entry(class.to_owned()).or_default();
         let place = match *seen {
             0 => class.to_owned(),
@@ -126,7 +126,7 @@ impl Plan {
         match config["activation"].as_str() {
             None if config["activation"].is_null() => Ok(()),
             Some("linear") => Ok(()),
-            Some("relu") => self.push(Layer::Relu),
+            Some("relu") => self.push(KerasLayer::Relu),
             Some("sigmoid") => {
                 self.end = Some(End::Sigmoid);
                 Ok(())
@@ -165,7 +165,7 @@ fn check_input(config: &Value) -> Result<bool, String> {
     }
 }
 
-fn conv2d(name: &str, config: &Value) -> Result<Layer, String> {
+fn conv2d(name: &str, config: &Value) -> Result<KerasLayer, String> {
     let plain = pair(&config["strides"]).is_none_or(|strides| strides == [1, 1])
         && pair(&config["dilation_rate"]).is_none_or(|rate| rate == [1, 1])
         && size(&config["groups"]).is_none_or(|groups| groups == 1);
@@ -179,7 +179,7 @@ fn conv2d(name: &str, config: &Value) -> Result<Layer, String> {
     else {
         return Err(format!("{} does not say its size", quoted(name)));
     };
-    Ok(Layer::Conv2d {
+    Ok(KerasLayer::Conv2d {
         name: name.to_owned(),
         filters,
         kernel,
@@ -187,7 +187,7 @@ fn conv2d(name: &str, config: &Value) -> Result<Layer, String> {
     })
 }
 
-fn max_pooling(name: &str, config: &Value) -> Result<Layer, String> {
+fn max_pooling(name: &str, config: &Value) -> Result<KerasLayer, String> {
     let Some(pool) = pair(&config["pool_size"]) else {
         return Err(format!("{} does not say its size", quoted(name)));
     };
@@ -197,7 +197,7 @@ fn max_pooling(name: &str, config: &Value) -> Result<Layer, String> {
             quoted(name)
         ));
     }
-    Ok(Layer::MaxPooling2d {
+    Ok(KerasLayer::MaxPooling2d {
         pool,
         strides: pair(&config["strides"]).unwrap_or(pool),
     })

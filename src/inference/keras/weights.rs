@@ -2,19 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use super::Stored;
-use super::plan::{Plan, quoted};
-use crate::inference::network::keras_sequential::{Layer, Shape};
+use super::ShapedValues;
+use super::plan::{KerasPlan, quoted};
+use crate::inference::network::keras_sequential::{KerasLayer, KerasShape};
 use crate::inference::preprocess::KERAS_SIDE as SIDE;
 
 /// The weights of the file, taken out one by one.
 pub struct Weights {
-    tensors: BTreeMap<String, Stored>,
+    tensors: BTreeMap<String, ShapedValues>,
 }
 
 impl Weights {
     /// By their places in the file.
-    pub fn new(tensors: BTreeMap<String, Stored>) -> Self {
+    pub fn new(tensors: BTreeMap<String, ShapedValues>) -> Self {
         Weights { tensors }
     }
 
@@ -22,21 +22,21 @@ impl Weights {
     ///
     /// # Errors
     /// If one is absent, of another shape, left over, or not a number.
-    pub fn laid_out(mut self, plan: &Plan) -> Result<BTreeMap<String, Stored>, String> {
+    pub fn laid_out(mut self, plan: &KerasPlan) -> Result<BTreeMap<String, ShapedValues>, String> {
         let mut laid_out = BTreeMap::new();
-        let mut shape = Shape::input(SIDE);
+        let mut shape = KerasShape::input(SIDE);
         let mut places = plan.places.iter();
         for layer in &plan.layers {
             let (expected, units, axes) = match (layer, shape) {
                 (
-                    Layer::Conv2d {
+                    KerasLayer::Conv2d {
                         filters,
                         kernel: [h, w],
                         ..
                     },
-                    Shape::Image([c, ..]),
+                    KerasShape::Image([c, ..]),
                 ) => (vec![*h, *w, c, *filters], *filters, vec![3, 2, 0, 1]),
-                (Layer::Dense { units, .. }, Shape::Flat(inputs)) => {
+                (KerasLayer::Dense { units, .. }, KerasShape::Flat(inputs)) => {
                     (vec![inputs, *units], *units, vec![1, 0])
                 }
                 _ => {
@@ -65,7 +65,7 @@ impl Weights {
     }
 
     /// `NAME/…/kernel:0` in HDF5; `layers/PLACE/vars/0`, or 1 for the bias, in a `.keras` file.
-    fn take(&mut self, name: &str, place: &str, part: &str) -> Option<Stored> {
+    fn take(&mut self, name: &str, place: &str, part: &str) -> Option<ShapedValues> {
         let within = format!("{name}/");
         let index = if part == "kernel" { 0 } else { 1 };
         let stored = format!("layers/{place}/vars/{index}");
@@ -82,7 +82,11 @@ impl Weights {
     }
 }
 
-fn checked(name: &str, (shape, values): Stored, expected: &[usize]) -> Result<Vec<f32>, String> {
+fn checked(
+    name: &str,
+    (shape, values): ShapedValues,
+    expected: &[usize],
+) -> Result<Vec<f32>, String> {
     if shape != expected {
         let name = quoted(name);
         return Err(format!(
@@ -99,7 +103,7 @@ fn checked(name: &str, (shape, values): Stored, expected: &[usize]) -> Result<Ve
 }
 
 /// Dimension `i` of the result is dimension `axes[i]` of what is given.
-fn permuted(shape: &[usize], values: &[f32], axes: &[usize]) -> Stored {
+fn permuted(shape: &[usize], values: &[f32], axes: &[usize]) -> ShapedValues {
     let mut strides = vec![1; shape.len()];
     for i in (0..shape.len().saturating_sub(1)).rev() {
         strides[i] = strides[i + 1] * shape[i + 1];

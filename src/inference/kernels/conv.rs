@@ -4,23 +4,23 @@ use std::cell::RefCell;
 use std::ops::Range;
 
 use super::isa::{Kernels, PairKernels};
-use super::memory::{Form, LINE, Map, Memory, Row, Scratch, whole_lines};
+use super::memory::{AlignedBuf, LINE, Layout, Map, PixelRow, Scratch, whole_lines};
 use super::microkernels::Tile;
-use super::tiling::{Panel, Tiling, panels};
+use super::tiling::{OutputPanel, Tiling, panels};
 
 /// Bytes of packed input that stay in the nearest caches while all weights pass by.
 const BLOCK_BYTES: usize = 192 << 10;
 
 /// A batch normalisation and the ReLU after it: `max(scale · x + shift, 0)`, each `[channels]`,
 /// padded to whole lines.
-pub struct NormRelu {
-    pub scale: Memory,
-    pub shift: Memory,
+pub struct PackedNormRelu {
+    pub scale: AlignedBuf,
+    pub shift: AlignedBuf,
 }
 
 /// What a convolution is like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shape {
+pub struct ConvShape {
     pub input: usize,
     pub output: usize,
     pub kernel: usize,
@@ -31,18 +31,18 @@ pub struct Shape {
 }
 
 /// A convolution ready to run.
-pub struct Conv {
-    pub shape: Shape,
+pub struct PackedConv {
+    pub shape: ConvShape,
     pub kernels: &'static Kernels,
     /// What multiplies pairs of `bf16`, where that is wanted.
     pairs: Option<&'static PairKernels>,
     /// Panel by panel; `[kernel][kernel][input][channels of the panel]`. Of pairs, `input` is half as
     /// many.
-    weights: Memory,
+    weights: AlignedBuf,
     /// `[output]`, padded to whole panels.
-    bias: Memory,
+    bias: AlignedBuf,
     /// Before it, of a 1 × 1 convolution only.
-    before: Option<NormRelu>,
+    before: Option<PackedNormRelu>,
     pub clamp: [f32; 2],
 }
 
@@ -51,24 +51,24 @@ thread_local! {
     static PACKED: RefCell<Scratch> = RefCell::default();
 }
 
-impl Conv {
+impl PackedConv {
     /// `weight [output, input, kernel, kernel]` row by row, `bias [output]` or empty. With `pairs`,
     /// products are those of `bf16`.
     pub fn new(
         (kernels, pairs): (&'static Kernels, Option<&'static PairKernels>),
-        shape: Shape,
+        shape: ConvShape,
         weight: &[f32],
         bias: &[f32],
-        before: Option<NormRelu>,
+        before: Option<PackedNormRelu>,
         clamp: [f32; 2],
     ) -> Self {
         assert!(before.is_none() || (shape.kernel == 1 && shape.stride == 1));
         // Of a few channels, most of a vector of pairs would be padding.
         let pairs = pairs.filter(|_| shape.input >= LINE);
-        let Shape { output, .. } = shape;
+        let ConvShape { output, .. } = shape;
         let lanes = kernels.lanes;
         let depth = depth(shape, pairs.is_some());
-        let mut packed = Memory::zeros(output.next_multiple_of(lanes) * depth);
+        let mut packed = AlignedBuf::zeros(output.next_multiple_of(lanes) * depth);
         let mut into = packed.as_mut_slice().iter_mut();
         let area = shape.kernel * shape.kernel;
         let value = |channel: usize, input: usize, tap: usize| {
@@ -92,9 +92,9 @@ impl Conv {
                 }
             }
         }
-        let mut padded = Memory::zeros(output.next_multiple_of(kernels.panel()));
+        let mut padded = AlignedBuf::zeros(output.next_multiple_of(kernels.panel()));
         padded.as_mut_slice()[..bias.len()].copy_from_slice(bias);
-        Conv {
+        PackedConv {
             shape,
             kernels,
             pairs,
@@ -108,9 +108,9 @@ impl Conv {
     /// Tiles that the output is cut into for so many threads; [`run`](Conv::run) computes some of them.
     pub fn tiling(
         &self,
-        input: Form,
-        output: Form,
-        residual: Option<Form>,
+        input: Layout,
+        output: Layout,
+        residual: Option<Layout>,
         threads: usize,
     ) -> Tiling {
         let flat = self.shape.kernel == 1
@@ -127,8 +127,8 @@ impl Conv {
 
     /// Whether threads should rather share its weights than its pixels: in a dense block, whose old
     /// channels are in all their caches, when the weights are many.
-    pub fn is_heavy(&self, input: Form, output: Form) -> bool {
-        let numbers = |form: Form| form.height * form.width * form.channels;
+    pub fn is_heavy(&self, input: Layout, output: Layout) -> bool {
+        let numbers = |form: Layout| form.height * form.width * form.channels;
         self.before.is_some() && self.weights.len() > 2 * (numbers(input) + numbers(output))
     }
 
@@ -206,7 +206,7 @@ impl Conv {
         tiles: &Range<usize>,
         memory: &mut Scratch,
     ) -> Packed {
-        let Shape {
+        let ConvShape {
             kernel,
             stride,
             top,
@@ -285,7 +285,7 @@ impl Conv {
 
     /// A tile whose input lies in a map.
     fn neighbourhood(&self, input: Map, y: usize, x: usize) -> Tile {
-        let Shape {
+        let ConvShape {
             kernel,
             stride,
             top,
@@ -294,7 +294,7 @@ impl Conv {
         } = self.shape;
         let row = (y * stride) as isize - top as isize;
         let column = (x * stride) as isize - left as isize;
-        let Form { pixel, .. } = input.form;
+        let Layout { pixel, .. } = input.form;
         // Without a gap between its pixels, a row of a neighbourhood is one run.
         let (columns, run) = match pixel == self.shape.input {
             true => (1, kernel * pixel),
@@ -333,7 +333,14 @@ impl Conv {
     }
 
     /// The weights of a panel, and where the tile goes: from pixel `x` of a row on.
-    fn onto(&self, tile: &mut Tile, panel: &Panel, residual: Option<Row>, output: Row, x: usize) {
+    fn onto(
+        &self,
+        tile: &mut Tile,
+        panel: &OutputPanel,
+        residual: Option<PixelRow>,
+        output: PixelRow,
+        x: usize,
+    ) {
         let first = panel.first;
         tile.weights = self.weights.as_ptr().wrapping_add(first * self.depth());
         tile.bias = self.bias.as_ptr().wrapping_add(first);
@@ -356,7 +363,7 @@ impl Conv {
     ///
     /// # Safety
     /// As [`run`](Conv::run).
-    pub unsafe fn row(&self, input: Row, output: Row, pixels: usize) {
+    pub unsafe fn row(&self, input: PixelRow, output: PixelRow, pixels: usize) {
         // SAFETY: the caller's word.
         unsafe {
             if !self.is_packed() {
@@ -369,7 +376,7 @@ impl Conv {
                     let from = input.start.wrapping_add(p * input.pixel);
                     self.pack_pixel(from, start.wrapping_add(p * pixel));
                 }
-                self.row_handed_over(Row { start, pixel }, None, output, pixels);
+                self.row_handed_over(PixelRow { start, pixel }, None, output, pixels);
             });
         }
     }
@@ -381,9 +388,9 @@ impl Conv {
     /// As [`run`](Conv::run).
     pub unsafe fn row_handed_over(
         &self,
-        Row { start, pixel }: Row,
-        residual: Option<Row>,
-        output: Row,
+        PixelRow { start, pixel }: PixelRow,
+        residual: Option<PixelRow>,
+        output: PixelRow,
         pixels: usize,
     ) {
         let input = Packed {
@@ -414,7 +421,7 @@ struct Packed {
 }
 
 /// Values of a neighbourhood, or pairs of them.
-fn depth(shape: Shape, in_pairs: bool) -> usize {
+fn depth(shape: ConvShape, in_pairs: bool) -> usize {
     let input = match in_pairs {
         true => shape.input.div_ceil(2),
         false => shape.input,

@@ -4,14 +4,14 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
-use super::conv::Conv;
+use super::conv::PackedConv;
 use super::depthwise_kernel::{DepthwiseTile, WIDEST};
 use super::isa::Kernels;
-use super::memory::{LINE, Map, Memory, Row, Scratch, whole_lines};
+use super::memory::{AlignedBuf, LINE, Map, PixelRow, Scratch, whole_lines};
 
 /// Size and padding of a depthwise convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shape {
+pub struct DepthwiseShape {
     pub channels: usize,
     pub kernel: usize,
     pub stride: usize,
@@ -21,38 +21,38 @@ pub struct Shape {
 }
 
 /// A depthwise convolution ready to run.
-pub struct Depthwise {
-    pub shape: Shape,
+pub struct PackedDepthwise {
+    pub shape: DepthwiseShape,
     kernels: &'static Kernels,
     /// `[kernel²][channels]`, rows padded to whole lines.
-    weights: Memory,
-    bias: Memory,
+    weights: AlignedBuf,
+    bias: AlignedBuf,
     clamp: [f32; 2],
 }
 
-impl Depthwise {
+impl PackedDepthwise {
     /// `weight [channels, kernel, kernel]` row by row, `bias [channels]` or empty.
     pub fn new(
         kernels: &'static Kernels,
-        shape: Shape,
+        shape: DepthwiseShape,
         weight: &[f32],
         bias: &[f32],
         clamp: [f32; 2],
     ) -> Self {
-        let Shape {
+        let DepthwiseShape {
             channels, kernel, ..
         } = shape;
         assert!(kernel <= WIDEST, "a depthwise kernel of {kernel}");
         let row = whole_lines(channels);
-        let mut weights = Memory::zeros(kernel * kernel * row);
+        let mut weights = AlignedBuf::zeros(kernel * kernel * row);
         for (channel, taps) in weight.chunks_exact(kernel * kernel).enumerate() {
             for (tap, value) in taps.iter().enumerate() {
                 weights.as_mut_slice()[tap * row + channel] = *value;
             }
         }
-        let mut padded = Memory::zeros(channels);
+        let mut padded = AlignedBuf::zeros(channels);
         padded.as_mut_slice()[..bias.len()].copy_from_slice(bias);
-        Depthwise {
+        PackedDepthwise {
             shape,
             kernels,
             weights,
@@ -74,7 +74,7 @@ impl Depthwise {
         for y in rows {
             let top = (y * self.shape.stride) as isize - self.shape.top as isize;
             let under = |row: usize| input.at(top + row as isize, -(self.shape.left as isize));
-            let out = Row {
+            let out = PixelRow {
                 start: output.at(y as isize, 0),
                 pixel: output.form.pixel,
             };
@@ -93,7 +93,7 @@ impl Depthwise {
         kernel: unsafe fn(&DepthwiseTile),
         under: impl Fn(usize) -> *mut f32,
         column: usize,
-        output: Row,
+        output: PixelRow,
         pixels: usize,
     ) {
         let mut rows = [std::ptr::null(); WIDEST];
@@ -123,9 +123,9 @@ impl Depthwise {
 /// into the near caches, only the rows under the kernel are kept, in a ring.
 pub struct Bottleneck {
     /// Absent in a block that does not expand: its input has the border that the depthwise one needs.
-    pub expand: Option<Conv>,
-    pub depthwise: Depthwise,
-    pub project: Conv,
+    pub expand: Option<PackedConv>,
+    pub depthwise: PackedDepthwise,
+    pub project: PackedConv,
 }
 
 /// Pixels between depthwise and project at least, or a tile of the latter: few small tiles would leave
@@ -148,7 +148,7 @@ impl Bottleneck {
         (input, residual, output): (Map, Option<Map>, Map),
         parts: impl Iterator<Item = Range<usize>>,
     ) {
-        let Shape {
+        let DepthwiseShape {
             channels,
             kernel,
             stride,
@@ -171,7 +171,7 @@ impl Bottleneck {
                 rows: kernel,
                 pixel,
             };
-            let middle = Row { start, pixel };
+            let middle = PixelRow { start, pixel };
             // SAFETY: what was reserved, and the caller's word.
             unsafe {
                 match &self.expand {
@@ -193,11 +193,11 @@ impl Bottleneck {
 
     unsafe fn rows(
         &self,
-        middle: Row,
+        middle: PixelRow,
         (input, residual, output): (Map, Option<Map>, Map),
         rows: impl Iterator<Item = usize>,
     ) {
-        let Shape {
+        let DepthwiseShape {
             stride, top, left, ..
         } = self.depthwise.shape;
         for y in rows {
@@ -214,13 +214,13 @@ impl Bottleneck {
 
     unsafe fn rows_expanded(
         &self,
-        expand: &Conv,
+        expand: &PackedConv,
         ring: &Ring,
-        middle: Row,
+        middle: PixelRow,
         (input, residual, output): (Map, Option<Map>, Map),
         parts: impl Iterator<Item = Range<usize>>,
     ) {
-        let Shape {
+        let DepthwiseShape {
             kernel,
             stride,
             top,
@@ -241,7 +241,7 @@ impl Bottleneck {
                 let first = first_under(y);
                 next = next.max(first);
                 while next < first + kernel as isize {
-                    let into = Row {
+                    let into = PixelRow {
                         start: ring.at(ring.slot(next), left),
                         pixel: ring.pixel,
                     };
@@ -267,7 +267,7 @@ impl Bottleneck {
         &self,
         under: impl Fn(usize, usize) -> *mut f32,
         column: usize,
-        middle: Row,
+        middle: PixelRow,
         y: usize,
         residual: Option<Map>,
         output: Map,
@@ -279,7 +279,7 @@ impl Bottleneck {
         let start = |part: usize| part * width / parts;
         for part in 0..parts {
             let (x, pixels) = (start(part), start(part + 1) - start(part));
-            let from = |map: Map| Row {
+            let from = |map: Map| PixelRow {
                 start: map.at(y as isize, x as isize),
                 pixel: map.form.pixel,
             };

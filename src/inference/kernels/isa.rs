@@ -1,7 +1,7 @@
 //! Which instructions this processor has, and the [`microkernels`] compiled for them.
 
 use super::depthwise_kernel::{self, DepthwiseTile};
-use super::microkernels::{self, Tile, Window};
+use super::microkernels::{self, PixelWindow, Tile};
 #[cfg(target_arch = "aarch64")]
 use super::neon::Neon;
 use super::simd::{Portable, Simd};
@@ -28,8 +28,8 @@ pub struct Kernels {
     pub convolve: [&'static [Convolve]; VECTORS],
     pub depthwise: unsafe fn(&DepthwiseTile),
     pub pack: Pack,
-    pub largest: unsafe fn(&Window),
-    pub norm_relu_average: unsafe fn(&Window, *const f32, *const f32),
+    pub largest: unsafe fn(&PixelWindow),
+    pub norm_relu_average: unsafe fn(&PixelWindow, *const f32, *const f32),
     pub winograd_input: unsafe fn(&Square),
     pub winograd_output: unsafe fn(&Square),
     /// Convolutions of pairs of `bf16`, where the instruction set has them.
@@ -114,12 +114,12 @@ macro_rules! kernels {
             }
 
             $(#[target_feature(enable = $features)])?
-            pub unsafe fn largest(window: &Window) {
+            pub unsafe fn largest(window: &PixelWindow) {
                 unsafe { microkernels::largest::<$simd>(window) }
             }
 
             $(#[target_feature(enable = $features)])?
-            pub unsafe fn norm_relu_average(window: &Window, scale: *const f32, shift: *const f32) {
+            pub unsafe fn norm_relu_average(window: &PixelWindow, scale: *const f32, shift: *const f32) {
                 unsafe { microkernels::norm_relu_average::<$simd>(window, scale, shift) }
             }
 

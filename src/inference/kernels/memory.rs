@@ -6,28 +6,28 @@ use super::region::Piece;
 pub const LINE: usize = 16;
 
 /// Zeros at first, from the start of a cache line on.
-pub struct Memory {
+pub struct AlignedBuf {
     piece: Piece,
     lines: usize,
 }
 
 // SAFETY: its numbers are its own, as those of a vector.
-unsafe impl Send for Memory {}
+unsafe impl Send for AlignedBuf {}
 // SAFETY: as above.
-unsafe impl Sync for Memory {}
+unsafe impl Sync for AlignedBuf {}
 
-impl Memory {
+impl AlignedBuf {
     pub fn zeros(count: usize) -> Self {
         let lines = count.div_ceil(LINE);
         let bytes = lines * LINE * size_of::<f32>();
         let piece = Piece::take(bytes);
         // SAFETY: so many bytes, which nobody else has.
         unsafe { piece.start.write_bytes(0, bytes) };
-        Memory { piece, lines }
+        AlignedBuf { piece, lines }
     }
 
     pub fn of(values: &[f32]) -> Self {
-        let mut memory = Memory::zeros(values.len());
+        let mut memory = AlignedBuf::zeros(values.len());
         memory.as_mut_slice()[..values.len()].copy_from_slice(values);
         memory
     }
@@ -52,18 +52,18 @@ impl Memory {
 
 #[derive(Clone, Copy)]
 #[repr(align(64))]
-struct Line(#[expect(dead_code, reason = "read and written as numbers")] [f32; LINE]);
+struct CacheLine(#[expect(dead_code, reason = "read and written as numbers")] [f32; LINE]);
 
 /// What one thread computes with: as much as it ever needed.
 #[derive(Default)]
-pub struct Scratch(Vec<Line>);
+pub struct Scratch(Vec<CacheLine>);
 
 impl Scratch {
     /// At least so many numbers, from the start of a cache line on; what was there may be lost.
     pub fn reserve(&mut self, count: usize) -> *mut f32 {
         let lines = count.div_ceil(LINE);
         if self.0.len() < lines {
-            self.0 = vec![Line([0.0; LINE]); lines];
+            self.0 = vec![CacheLine([0.0; LINE]); lines];
         }
         self.0.as_mut_ptr().cast()
     }
@@ -97,7 +97,7 @@ impl Border {
 
 /// The shape of a map in memory: `NHWC`, strides in numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Form {
+pub struct Layout {
     pub height: usize,
     pub width: usize,
     pub channels: usize,
@@ -112,7 +112,7 @@ pub struct Form {
 /// of a cache.
 const ALIASING: usize = 256;
 
-impl Form {
+impl Layout {
     pub fn new(height: usize, width: usize, channels: usize, border: Border) -> Self {
         let pixel = match channels {
             0..LINE => channels,
@@ -123,7 +123,7 @@ impl Form {
         } else {
             pixel
         };
-        Form {
+        Layout {
             height,
             width,
             channels,
@@ -145,7 +145,7 @@ impl Form {
 
     /// Some channels of it, as a map of their own.
     pub fn with_channels(self, channels: usize) -> Self {
-        Form { channels, ..self }
+        Layout { channels, ..self }
     }
 
     /// Whether its rows follow each other without a gap.
@@ -160,7 +160,7 @@ impl Form {
 pub struct Map {
     /// The first pixel inside the border.
     pub origin: *mut f32,
-    pub form: Form,
+    pub form: Layout,
 }
 
 // SAFETY: it is an address. Those who read and write through it say why they may.
@@ -170,7 +170,7 @@ unsafe impl Sync for Map {}
 
 impl Map {
     /// Channels from `channel` on, in memory of as many numbers as the form takes.
-    pub fn within(memory: &mut Memory, form: Form, channel: usize) -> Self {
+    pub fn within(memory: &mut AlignedBuf, form: Layout, channel: usize) -> Self {
         assert!(channel + form.channels <= form.pixel.max(form.channels));
         assert!(form.len() + channel <= memory.len() + form.pixel - form.channels);
         let start = form.origin() + channel;
@@ -187,8 +187,8 @@ impl Map {
     }
 
     /// The pixels of a row.
-    pub fn row(&self, y: usize) -> Row {
-        Row {
+    pub fn row(&self, y: usize) -> PixelRow {
+        PixelRow {
             start: self.at(y as isize, 0),
             pixel: self.form.pixel,
         }
@@ -197,7 +197,7 @@ impl Map {
 
 /// Pixels side by side.
 #[derive(Clone, Copy)]
-pub struct Row {
+pub struct PixelRow {
     pub start: *mut f32,
     /// From a pixel to the next.
     pub pixel: usize,

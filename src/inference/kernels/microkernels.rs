@@ -174,7 +174,7 @@ pub unsafe fn store_up_to<S: Simd>(to: *mut f32, vector: S::Vector, count: usize
 }
 
 /// The pixels that one output pixel of a pooling layer is made of, or one pixel.
-pub struct Window {
+pub struct PixelWindow {
     pub input: *const f32,
     pub rows: usize,
     pub row: usize,
@@ -189,7 +189,7 @@ pub struct Window {
 /// # Safety
 /// As [`convolve`]; the window is not empty.
 #[inline(always)]
-pub unsafe fn largest<S: Simd>(window: &Window) {
+pub unsafe fn largest<S: Simd>(window: &PixelWindow) {
     let mut channel = 0;
     while channel < window.channels {
         let count = window.channels - channel;
@@ -214,7 +214,11 @@ pub unsafe fn largest<S: Simd>(window: &Window) {
 /// # Safety
 /// As [`convolve`].
 #[inline(always)]
-pub unsafe fn norm_relu_average<S: Simd>(window: &Window, scale: *const f32, shift: *const f32) {
+pub unsafe fn norm_relu_average<S: Simd>(
+    window: &PixelWindow,
+    scale: *const f32,
+    shift: *const f32,
+) {
     let share = 1.0 / (window.rows * window.columns) as f32;
     let mut channel = 0;
     while channel < window.channels {

@@ -40,5 +40,5 @@ mod winograd;
 mod x86;
 
 pub use isa::Kernels;
-pub use plan::{Plan, Precision};
+pub use plan::{KernelPrecision, NetworkPlan};
 pub use threads::{alone, set_threads};

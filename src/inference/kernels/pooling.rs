@@ -2,20 +2,20 @@
 
 use std::ops::Range;
 
-use super::conv::NormRelu;
+use super::conv::PackedNormRelu;
 use super::isa::Kernels;
 use super::memory::Map;
-use super::microkernels::Window;
+use super::microkernels::PixelWindow;
 
 /// How an output pixel's window lies over the input; outside the input there is nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Size {
+pub struct PoolingShape {
     pub kernel: usize,
     pub stride: usize,
     pub padding: usize,
 }
 
-impl Size {
+impl PoolingShape {
     /// Pixels of the output for so many of the input, in one direction.
     pub fn output(self, input: usize) -> usize {
         (input + 2 * self.padding - self.kernel) / self.stride + 1
@@ -34,7 +34,13 @@ impl Size {
 /// # Safety
 /// The maps are in memory that is alive; nobody else writes what is read here, or reads or writes
 /// what is written.
-pub unsafe fn largest(kernels: &Kernels, size: Size, input: Map, output: Map, rows: Range<usize>) {
+pub unsafe fn largest(
+    kernels: &Kernels,
+    size: PoolingShape,
+    input: Map,
+    output: Map,
+    rows: Range<usize>,
+) {
     // SAFETY: the caller's word.
     unsafe {
         each(size, input, output, rows, |window| {
@@ -49,13 +55,13 @@ pub unsafe fn largest(kernels: &Kernels, size: Size, input: Map, output: Map, ro
 /// As [`largest`].
 pub unsafe fn norm_relu_average(
     kernels: &Kernels,
-    size: Size,
-    norm: &NormRelu,
+    size: PoolingShape,
+    norm: &PackedNormRelu,
     (input, output): (Map, Map),
     rows: Range<usize>,
 ) {
     let (scale, shift) = (norm.scale.as_ptr(), norm.shift.as_ptr());
-    let run = |window: &Window| {
+    let run = |window: &PixelWindow| {
         // SAFETY: the caller's word.
         unsafe { (kernels.norm_relu_average)(window, scale, shift) }
     };
@@ -63,13 +69,19 @@ pub unsafe fn norm_relu_average(
     unsafe { each(size, input, output, rows, run) };
 }
 
-unsafe fn each(size: Size, input: Map, output: Map, rows: Range<usize>, run: impl Fn(&Window)) {
+unsafe fn each(
+    size: PoolingShape,
+    input: Map,
+    output: Map,
+    rows: Range<usize>,
+    run: impl Fn(&PixelWindow),
+) {
     assert!(input.form.channels == output.form.channels);
     for y in rows {
         let (top, height) = size.under(y, input.form.height);
         for x in 0..output.form.width {
             let (left, width) = size.under(x, input.form.width);
-            run(&Window {
+            run(&PixelWindow {
                 input: input.at(top as isize, left as isize),
                 rows: height,
                 row: input.form.row,

@@ -22,21 +22,21 @@ const ALIGNMENT: usize = 64;
 pub struct Piece {
     pub start: NonNull<u8>,
     /// Freed with its last piece.
-    _region: Arc<Region>,
+    _region: Arc<CallerRegion>,
 }
 
-struct Region {
+struct CallerRegion {
     start: NonNull<u8>,
     layout: Layout,
 }
 
 // SAFETY: nothing but a place in memory; who may write where is for pieces to say.
-unsafe impl Send for Region {}
+unsafe impl Send for CallerRegion {}
 // SAFETY: as above.
-unsafe impl Sync for Region {}
+unsafe impl Sync for CallerRegion {}
 
 /// The region that pieces are taken from, and how much of it is taken.
-static CURRENT: Mutex<(Weak<Region>, usize)> = Mutex::new((Weak::new(), 0));
+static CURRENT: Mutex<(Weak<CallerRegion>, usize)> = Mutex::new((Weak::new(), 0));
 
 impl Piece {
     /// Of so many bytes, on a cache line.
@@ -45,7 +45,7 @@ impl Piece {
         let mut current = CURRENT.lock().unwrap_or_else(PoisonError::into_inner);
         let (region, taken) = match (current.0.upgrade(), current.1) {
             (Some(region), taken) if region.layout.size() - taken >= bytes => (region, taken),
-            _ => (Arc::new(Region::new(bytes)), 0),
+            _ => (Arc::new(CallerRegion::new(bytes)), 0),
         };
         *current = (Arc::downgrade(&region), taken + bytes);
         Piece {
@@ -56,7 +56,7 @@ impl Piece {
     }
 }
 
-impl Region {
+impl CallerRegion {
     /// Of at least so many bytes.
     fn new(bytes: usize) -> Self {
         let (size, alignment) = match bytes.max(REGION) {
@@ -73,11 +73,11 @@ impl Region {
         if alignment == HUGE {
             in_huge_pages(start, size);
         }
-        Region { start, layout }
+        CallerRegion { start, layout }
     }
 }
 
-impl Drop for Region {
+impl Drop for CallerRegion {
     fn drop(&mut self) {
         // SAFETY: allocated so, and no piece is left.
         unsafe { dealloc(self.start.as_ptr(), self.layout) };

@@ -44,13 +44,13 @@ pub fn set_threads(threads: usize) {
 
 /// Runs `f`, in which computations use this thread only.
 pub fn alone<T>(f: impl FnOnce() -> T) -> T {
-    struct Before(bool);
-    impl Drop for Before {
+    struct EarlierAffinity(bool);
+    impl Drop for EarlierAffinity {
         fn drop(&mut self) {
             ALONE.set(self.0);
         }
     }
-    let _before = Before(ALONE.replace(true));
+    let _before = EarlierAffinity(ALONE.replace(true));
     f()
 }
 
@@ -102,7 +102,7 @@ impl Workers {
 
     /// Calls `work` on every thread that there is something for, and returns when all have returned.
     /// Their claims together are the numbers below `count`.
-    pub fn share(self, count: usize, work: &Work<'_>) {
+    pub fn share(self, count: usize, work: &SharedWork<'_>) {
         match self {
             Workers::Pool(pool) if count > 1 => pool.share(count, work),
             _ => alone_with(count, work),
@@ -111,9 +111,9 @@ impl Workers {
 }
 
 /// What threads do with their claims.
-type Work<'a> = dyn Fn(&mut Claims) + Sync + 'a;
+type SharedWork<'a> = dyn Fn(&mut Claims) + Sync + 'a;
 
-fn alone_with(count: usize, work: &Work<'_>) {
+fn alone_with(count: usize, work: &SharedWork<'_>) {
     work(&mut Shares::new(count, 1).claims(0));
 }
 
@@ -135,7 +135,7 @@ struct Shared {
 
 #[derive(Default)]
 struct Board {
-    job: Option<Arc<Job>>,
+    job: Option<Arc<ThreadJob>>,
     asleep: Vec<Sleeper>,
 }
 
@@ -145,9 +145,9 @@ struct Sleeper {
     allowed: Option<Allowed>,
 }
 
-struct Job {
+struct ThreadJob {
     /// Called only by who claimed a part.
-    work: *const Work<'static>,
+    work: *const SharedWork<'static>,
     shares: Shares,
     /// Threads of the pool that may be at work.
     inside: AtomicUsize,
@@ -156,11 +156,11 @@ struct Job {
 }
 
 // SAFETY: `work` is Sync, and whoever made the job waits until nobody is inside it.
-unsafe impl Send for Job {}
+unsafe impl Send for ThreadJob {}
 // SAFETY: as above.
-unsafe impl Sync for Job {}
+unsafe impl Sync for ThreadJob {}
 
-impl Job {
+impl ThreadJob {
     /// Does what there is for a thread of the pool.
     fn help(&self, thread: usize) {
         // Before the claim, which hands it on: who finds nothing left to claim sees who is inside.
@@ -199,7 +199,7 @@ impl Pool {
         }
     }
 
-    fn share(&self, count: usize, work: &Work<'_>) {
+    fn share(&self, count: usize, work: &SharedWork<'_>) {
         let _held = match self.job.try_lock() {
             Ok(held) => held,
             Err(TryLockError::Poisoned(held)) => held.into_inner(),
@@ -207,8 +207,8 @@ impl Pool {
             Err(TryLockError::WouldBlock) => return alone_with(count, work),
         };
         // SAFETY: only its lifetime changes, and this function does not return before all calls have.
-        let work = unsafe { std::mem::transmute::<&Work<'_>, &Work<'static>>(work) };
-        let job = Arc::new(Job {
+        let work = unsafe { std::mem::transmute::<&SharedWork<'_>, &SharedWork<'static>>(work) };
+        let job = Arc::new(ThreadJob {
             work,
             shares: Shares::new(count, self.threads + 1),
             inside: AtomicUsize::new(0),
@@ -251,7 +251,7 @@ impl Shared {
         self.board.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn offer(&self, job: Arc<Job>) {
+    fn offer(&self, job: Arc<ThreadJob>) {
         let mut board = self.board();
         board.job = Some(job);
         self.generation.fetch_add(1, Ordering::Release);

@@ -3,17 +3,17 @@
 use super::isa::{Kernels, VECTORS};
 
 /// A panel: output channels that a tile computes at once.
-pub struct Panel {
+pub struct OutputPanel {
     pub first: usize,
     pub vectors: usize,
 }
 
 /// Whole panels, and one of fewer vectors for the rest.
-pub fn panels(kernels: &'static Kernels, channels: usize) -> impl Iterator<Item = Panel> {
+pub fn panels(kernels: &'static Kernels, channels: usize) -> impl Iterator<Item = OutputPanel> {
     let lanes = kernels.lanes;
     (0..channels)
         .step_by(kernels.panel())
-        .map(move |first| Panel {
+        .map(move |first| OutputPanel {
             first,
             vectors: if channels - first > lanes { VECTORS } else { 1 },
         })

@@ -9,9 +9,9 @@ use std::ops::Range;
 
 use super::conv;
 use super::isa::Kernels;
-use super::memory::{Border, Form, LINE, Map, Memory, Scratch, whole_lines};
+use super::memory::{AlignedBuf, Border, LINE, Layout, Map, Scratch, whole_lines};
 use super::microkernels::Tile;
-use super::tiling::{Panel, panels};
+use super::tiling::{OutputPanel, panels};
 use super::transforms::Square;
 
 /// Output pixels of a square, in one direction.
@@ -41,9 +41,9 @@ pub struct Winograd {
     output: usize,
     kernels: &'static Kernels,
     /// `[position]`, and for each panel by panel `[input][channels of the panel]`.
-    weights: Memory,
+    weights: AlignedBuf,
     /// `[output]`, padded to whole panels.
-    bias: Memory,
+    bias: AlignedBuf,
     clamp: [f32; 2],
 }
 
@@ -54,8 +54,8 @@ thread_local! {
 
 impl Winograd {
     /// Whether a convolution of that shape over maps of `height` × `width` is better done so.
-    pub fn suits(shape: conv::Shape, height: usize, width: usize) -> bool {
-        let conv::Shape { input, output, .. } = shape;
+    pub fn suits(shape: conv::ConvShape, height: usize, width: usize) -> bool {
+        let conv::ConvShape { input, output, .. } = shape;
         let squares = height.div_ceil(SIDE) * width.div_ceil(SIDE);
         let plain = (shape.kernel, shape.stride, shape.top, shape.left) == (3, 1, 1, 1);
         let bytes = POSITIONS * input * output * size_of::<f32>();
@@ -70,7 +70,7 @@ impl Winograd {
         bias: &[f32],
         clamp: [f32; 2],
     ) -> Self {
-        let mut packed = Memory::zeros(POSITIONS * position_len(kernels, input, output));
+        let mut packed = AlignedBuf::zeros(POSITIONS * position_len(kernels, input, output));
         let values = packed.as_mut_slice();
         for panel in panels(kernels, output) {
             let width = panel.vectors * kernels.lanes;
@@ -84,7 +84,7 @@ impl Winograd {
                 }
             }
         }
-        let mut padded = Memory::zeros(output.next_multiple_of(kernels.panel()));
+        let mut padded = AlignedBuf::zeros(output.next_multiple_of(kernels.panel()));
         padded.as_mut_slice()[..bias.len()].copy_from_slice(bias);
         Winograd {
             input,
@@ -108,7 +108,7 @@ impl Winograd {
     }
 
     /// Squares of an output; [`run`](Winograd::run) computes some of them.
-    pub fn squares(output: Form) -> usize {
+    pub fn squares(output: Layout) -> usize {
         output.height.div_ceil(SIDE) * output.width.div_ceil(SIDE)
     }
 
@@ -131,7 +131,7 @@ impl Winograd {
         SQUARES.with_borrow_mut(|memory| {
             let products = POSITIONS * most * self.input_pixel();
             let start = memory.reserve(products + POSITIONS * most * self.output_pixel());
-            let block = Block {
+            let block = TransformBuffer {
                 squares: start,
                 products: start.wrapping_add(products),
                 most,
@@ -159,7 +159,7 @@ impl Winograd {
     }
 
     /// `count` squares of the input from `first` on, transformed.
-    unsafe fn transform(&self, input: Map, block: &Block, first: usize, count: usize) {
+    unsafe fn transform(&self, input: Map, block: &TransformBuffer, first: usize, count: usize) {
         let in_row = input.form.width.div_ceil(SIDE);
         for n in 0..count {
             let (y, x) = ((first + n) / in_row * SIDE, (first + n) % in_row * SIDE);
@@ -182,11 +182,11 @@ impl Winograd {
     }
 
     /// The products of all positions.
-    unsafe fn multiply(&self, block: &Block, count: usize) {
+    unsafe fn multiply(&self, block: &TransformBuffer, count: usize) {
         let length = position_len(self.kernels, self.input, self.output);
         let widest = self.kernels.pixels();
         for position in 0..POSITIONS {
-            for Panel { first, vectors } in panels(self.kernels, self.output) {
+            for OutputPanel { first, vectors } in panels(self.kernels, self.output) {
                 let mut n = 0;
                 while n < count {
                     let pixels = (count - n).min(widest);
@@ -213,7 +213,7 @@ impl Winograd {
     }
 
     /// The products as pixels of the output, as far as there are any.
-    unsafe fn restore(&self, block: &Block, output: Map, first: usize, count: usize) {
+    unsafe fn restore(&self, block: &TransformBuffer, output: Map, first: usize, count: usize) {
         let in_row = output.form.width.div_ceil(SIDE);
         for n in 0..count {
             let (y, x) = ((first + n) / in_row * SIDE, (first + n) % in_row * SIDE);
@@ -237,7 +237,7 @@ impl Winograd {
 }
 
 /// Where squares are between the steps: `[position][square][channels]`.
-struct Block {
+struct TransformBuffer {
     squares: *mut f32,
     products: *mut f32,
     /// Squares that there is room for.

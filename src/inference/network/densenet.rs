@@ -5,7 +5,7 @@
 //! The average of a transition comes before its convolution: it and one of 1 × 1 change places, and
 //! then that one has a quarter of the pixels.
 
-use super::layers::{Builder, Layers, Shapes, Source, Value};
+use super::layers::{Builder, Layers, Shapes, ValueIndex, WeightSource};
 use crate::inference::InferenceError;
 
 /// Its name on a card.
@@ -60,10 +60,10 @@ fn layer_name(block: usize, layer: usize) -> String {
 ///
 /// # Errors
 /// If a tensor is absent or of another shape.
-pub fn layers(tensors: &dyn Source, channels: usize) -> Result<Layers, InferenceError> {
+pub fn layers(tensors: &dyn WeightSource, channels: usize) -> Result<Layers, InferenceError> {
     let mut net = Builder::new(tensors, channels);
     let stem = net.conv("features.conv0", STEM_CHANNELS, 7).stride(2);
-    let x = stem.norm("features.norm0").relu().of(Value::INPUT)?;
+    let x = stem.norm("features.norm0").relu().of(ValueIndex::INPUT)?;
     let mut x = net.max_pool(x);
     for (block, layers) in (1..).zip(BLOCKS) {
         for layer in 1..=layers {
@@ -82,7 +82,7 @@ pub fn layers(tensors: &dyn Source, channels: usize) -> Result<Layers, Inference
 }
 
 /// norm1, ReLU, conv1 (1 × 1), norm2, ReLU, conv2 (3 × 3): the channels that a layer adds.
-fn dense_layer(net: &mut Builder, name: &str, x: Value) -> Result<Value, InferenceError> {
+fn dense_layer(net: &mut Builder, name: &str, x: ValueIndex) -> Result<ValueIndex, InferenceError> {
     let part = |part: &str| format!("{name}.{part}");
     let conv1 = net.conv(part("conv1"), BOTTLENECK, 1);
     let y = conv1

@@ -2,7 +2,7 @@
 //! and with ReLU6, so that it runs well on processors. Tensor names are those of the PyPI package
 //! `efficientnet-lite-pytorch`: `_conv_stem.weight`, `_blocks.0._depthwise_conv.weight`, `_fc.weight`.
 
-use super::layers::{Builder, Layers, Source, Value};
+use super::layers::{Builder, Layers, ValueIndex, WeightSource};
 use crate::inference::InferenceError;
 
 /// Its name on a card.
@@ -31,14 +31,14 @@ const STAGES: [(usize, usize, usize, usize, usize); 7] = [
 ///
 /// # Errors
 /// If a tensor is absent or of another shape.
-pub fn layers(tensors: &dyn Source, channels: usize) -> Result<Layers, InferenceError> {
+pub fn layers(tensors: &dyn WeightSource, channels: usize) -> Result<Layers, InferenceError> {
     let mut net = Builder::new(tensors, channels).tensorflow(BATCH_NORM_EPSILON);
     let stem = net.conv("_conv_stem", STEM_CHANNELS, 3).stride(2);
-    let mut x = stem.norm("_bn0").relu6().of(Value::INPUT)?;
+    let mut x = stem.norm("_bn0").relu6().of(ValueIndex::INPUT)?;
     let mut index = 0;
     for (repeats, kernel, stride, expansion, output) in STAGES {
         for repeat in 0..repeats {
-            let block = Block {
+            let block = BlockSpec {
                 kernel,
                 stride: if repeat == 0 { stride } else { 1 },
                 expansion,
@@ -56,7 +56,7 @@ pub fn layers(tensors: &dyn Source, channels: usize) -> Result<Layers, Inference
 }
 
 #[derive(Clone, Copy)]
-struct Block {
+struct BlockSpec {
     kernel: usize,
     stride: usize,
     expansion: usize,
@@ -68,9 +68,9 @@ struct Block {
 fn mb_conv(
     net: &mut Builder,
     index: usize,
-    block: Block,
-    x: Value,
-) -> Result<Value, InferenceError> {
+    block: BlockSpec,
+    x: ValueIndex,
+) -> Result<ValueIndex, InferenceError> {
     let part = |part: &str| format!("_blocks.{index}.{part}");
     let input = net.channels(x);
     let y = match block.expansion {

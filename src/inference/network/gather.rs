@@ -18,7 +18,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 pub struct Gather<T, A, E> {
     together: Box<Together<T, A, E>>,
     most: usize,
-    desk: Mutex<Desk<T, A, E>>,
+    desk: Mutex<BatchQueue<T, A, E>>,
     /// Somebody has stopped computing.
     changed: Condvar,
 }
@@ -27,15 +27,15 @@ pub struct Gather<T, A, E> {
 type Together<T, A, E> = dyn Fn(&[T]) -> Result<Vec<A>, E> + Send + Sync;
 
 /// What a caller gets: an error or a panic too is of its own item alone.
-type Answer<A, E> = Result<Result<A, E>, Box<dyn Any + Send>>;
+type BatchResult<A, E> = Result<Result<A, E>, Box<dyn Any + Send>>;
 
-struct Desk<T, A, E> {
+struct BatchQueue<T, A, E> {
     /// Items that came so far.
     count: u64,
     /// In the order in which they came.
     waiting: VecDeque<(u64, T)>,
     /// Not fetched yet.
-    answers: HashMap<u64, Answer<A, E>>,
+    answers: HashMap<u64, BatchResult<A, E>>,
     is_computing: bool,
 }
 
@@ -48,7 +48,7 @@ impl<T, A, E> Gather<T, A, E> {
         Gather {
             together: Box::new(together),
             most: most.max(1),
-            desk: Mutex::new(Desk {
+            desk: Mutex::new(BatchQueue {
                 count: 0,
                 waiting: VecDeque::new(),
                 answers: HashMap::new(),
@@ -87,8 +87,8 @@ impl<T, A, E> Gather<T, A, E> {
     /// Computes those that have waited longest, without holding up whoever comes meanwhile.
     fn compute<'a>(
         &'a self,
-        mut desk: MutexGuard<'a, Desk<T, A, E>>,
-    ) -> MutexGuard<'a, Desk<T, A, E>> {
+        mut desk: MutexGuard<'a, BatchQueue<T, A, E>>,
+    ) -> MutexGuard<'a, BatchQueue<T, A, E>> {
         let count = desk.waiting.len().min(self.most);
         let (numbers, items): (Vec<_>, Vec<_>) = desk.waiting.drain(..count).unzip();
         desk.is_computing = true;
@@ -103,7 +103,7 @@ impl<T, A, E> Gather<T, A, E> {
 
     /// One for each item. A batch that fails is halved, down to the items that it fails for: so one
     /// costs no other its answer, and what is too much at once (memory) is done in parts.
-    fn answers(&self, items: &[T]) -> Vec<Answer<A, E>> {
+    fn answers(&self, items: &[T]) -> Vec<BatchResult<A, E>> {
         let computed = catch_unwind(AssertUnwindSafe(|| {
             let answers = (self.together)(items)?;
             assert_eq!(answers.len(), items.len(), "an answer for each item");
@@ -123,7 +123,7 @@ impl<T, A, E> Gather<T, A, E> {
     }
 
     /// Nothing that may panic is done while it is held.
-    fn desk(&self) -> MutexGuard<'_, Desk<T, A, E>> {
+    fn desk(&self) -> MutexGuard<'_, BatchQueue<T, A, E>> {
         self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

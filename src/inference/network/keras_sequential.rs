@@ -23,7 +23,7 @@ pub const CHANNELS: usize = 3;
 /// One step from the image to the logits.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Layer {
+pub enum KerasLayer {
     Conv2d {
         name: String,
         filters: usize,
@@ -53,46 +53,46 @@ pub enum Layer {
 
 /// What goes from one layer to the next.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Shape {
+pub enum KerasShape {
     Image([usize; 3]),
     Flat(usize),
 }
 
-impl Shape {
+impl KerasShape {
     /// What the network begins with: channels, rows, columns.
     pub fn input(side: usize) -> Self {
-        Shape::Image([CHANNELS, side, side])
+        KerasShape::Image([CHANNELS, side, side])
     }
 
     /// What comes out of a layer.
     ///
     /// # Errors
     /// In words, if the layer does not take such a thing.
-    pub fn after(self, layer: &Layer) -> std::result::Result<Self, String> {
+    pub fn after(self, layer: &KerasLayer) -> std::result::Result<Self, String> {
         match (layer, self) {
-            (Layer::Relu | Layer::Negate | Layer::LogOdds, shape) => Ok(shape),
-            (Layer::Flatten, Shape::Image([c, h, w])) => Ok(Shape::Flat(c * h * w)),
-            (Layer::Flatten, flat) => Ok(flat),
-            (Layer::Dense { units, .. }, Shape::Flat(_)) => Ok(Shape::Flat(*units)),
+            (KerasLayer::Relu | KerasLayer::Negate | KerasLayer::LogOdds, shape) => Ok(shape),
+            (KerasLayer::Flatten, KerasShape::Image([c, h, w])) => Ok(KerasShape::Flat(c * h * w)),
+            (KerasLayer::Flatten, flat) => Ok(flat),
+            (KerasLayer::Dense { units, .. }, KerasShape::Flat(_)) => Ok(KerasShape::Flat(*units)),
             (
-                Layer::Conv2d {
+                KerasLayer::Conv2d {
                     filters,
                     same: true,
                     ..
                 },
-                Shape::Image([_, h, w]),
-            ) => Ok(Shape::Image([*filters, h, w])),
+                KerasShape::Image([_, h, w]),
+            ) => Ok(KerasShape::Image([*filters, h, w])),
             (
-                Layer::Conv2d {
+                KerasLayer::Conv2d {
                     filters, kernel, ..
                 },
-                Shape::Image(image),
-            ) => windows(image, *kernel, [1, 1]).map(|[h, w]| Shape::Image([*filters, h, w])),
-            (Layer::MaxPooling2d { pool, strides }, Shape::Image(image)) => {
-                windows(image, *pool, *strides).map(|[h, w]| Shape::Image([image[0], h, w]))
+                KerasShape::Image(image),
+            ) => windows(image, *kernel, [1, 1]).map(|[h, w]| KerasShape::Image([*filters, h, w])),
+            (KerasLayer::MaxPooling2d { pool, strides }, KerasShape::Image(image)) => {
+                windows(image, *pool, *strides).map(|[h, w]| KerasShape::Image([image[0], h, w]))
             }
-            (Layer::Dense { name, .. }, _) => Err(format!("{name} comes before Flatten")),
-            (Layer::Conv2d { .. } | Layer::MaxPooling2d { .. }, _) => {
+            (KerasLayer::Dense { name, .. }, _) => Err(format!("{name} comes before Flatten")),
+            (KerasLayer::Conv2d { .. } | KerasLayer::MaxPooling2d { .. }, _) => {
                 Err("a layer for images comes after Flatten".to_owned())
             }
         }
@@ -116,7 +116,7 @@ fn windows(
 }
 
 /// A layer with its weights.
-enum Step {
+enum KerasStep {
     /// Weight `[O, I, h, w]`, bias `[1, O, 1, 1]`.
     Conv2d {
         weight: Tensor,
@@ -124,11 +124,11 @@ enum Step {
         same: bool,
     },
     Dense(Linear),
-    Other(Layer),
+    Other(KerasLayer),
 }
 
 pub struct KerasSequential {
-    steps: Vec<Step>,
+    steps: Vec<KerasStep>,
 }
 
 impl KerasSequential {
@@ -144,72 +144,73 @@ impl KerasSequential {
         let text = tensors
             .metadata(LAYERS)
             .ok_or_else(|| fault("the file does not say which layers it has".to_owned()))?;
-        let layers: Vec<Layer> = serde_json::from_str(text).map_err(|e| fault(e.to_string()))?;
-        let mut shape = Shape::input(side);
+        let layers: Vec<KerasLayer> =
+            serde_json::from_str(text).map_err(|e| fault(e.to_string()))?;
+        let mut shape = KerasShape::input(side);
         let mut steps = Vec::new();
         for layer in layers {
             let after = shape.after(&layer).map_err(fault)?;
-            steps.push(Step::new(layer, shape, tensors)?);
+            steps.push(KerasStep::new(layer, shape, tensors)?);
             shape = after;
         }
-        if shape != Shape::Flat(labels) {
+        if shape != KerasShape::Flat(labels) {
             return Err(fault(format!("it does not end in {labels} outputs")));
         }
         Ok(KerasSequential { steps })
     }
 }
 
-impl Step {
+impl KerasStep {
     fn new(
-        layer: Layer,
-        before: Shape,
+        layer: KerasLayer,
+        before: KerasShape,
         tensors: &Tensors,
     ) -> std::result::Result<Self, InferenceError> {
         match (layer, before) {
             (
-                Layer::Conv2d {
+                KerasLayer::Conv2d {
                     name,
                     filters,
                     kernel: [height, width],
                     same,
                 },
-                Shape::Image([channels, ..]),
+                KerasShape::Image([channels, ..]),
             ) => {
                 let shape = [filters, channels, height, width];
                 let bias = tensors.get(&format!("{name}.bias"), &[filters])?;
-                Ok(Step::Conv2d {
+                Ok(KerasStep::Conv2d {
                     weight: tensors.get(&format!("{name}.weight"), &shape)?,
                     bias: bias.reshape((1, filters, 1, 1))?,
                     same,
                 })
             }
-            (Layer::Dense { name, units }, Shape::Flat(inputs)) => {
+            (KerasLayer::Dense { name, units }, KerasShape::Flat(inputs)) => {
                 let weight = tensors.get(&format!("{name}.weight"), &[units, inputs])?;
                 let bias = tensors.get(&format!("{name}.bias"), &[units])?;
-                Ok(Step::Dense(Linear::new(weight, Some(bias))))
+                Ok(KerasStep::Dense(Linear::new(weight, Some(bias))))
             }
-            (layer, _) => Ok(Step::Other(layer)),
+            (layer, _) => Ok(KerasStep::Other(layer)),
         }
     }
 
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         match self {
-            Step::Conv2d { weight, bias, same } => {
+            KerasStep::Conv2d { weight, bias, same } => {
                 let x = if *same { padded(x, weight)? } else { x.clone() };
                 x.conv2d(weight, 0, 1, 1, 1)?.broadcast_add(bias)
             }
-            Step::Dense(linear) => linear.forward(x),
-            Step::Other(Layer::MaxPooling2d { pool, strides }) => {
+            KerasStep::Dense(linear) => linear.forward(x),
+            KerasStep::Other(KerasLayer::MaxPooling2d { pool, strides }) => {
                 let [height, width] = *pool;
                 x.max_pool2d_with_stride((height, width), (strides[0], strides[1]))
             }
-            Step::Other(Layer::Relu) => x.relu(),
-            Step::Other(Layer::Flatten) if x.rank() == 4 => {
+            KerasStep::Other(KerasLayer::Relu) => x.relu(),
+            KerasStep::Other(KerasLayer::Flatten) if x.rank() == 4 => {
                 x.permute((0, 2, 3, 1))?.contiguous()?.flatten_from(1)
             }
-            Step::Other(Layer::Negate) => x.neg(),
-            Step::Other(Layer::LogOdds) => log_odds(x),
-            Step::Other(_) => Ok(x.clone()),
+            KerasStep::Other(KerasLayer::Negate) => x.neg(),
+            KerasStep::Other(KerasLayer::LogOdds) => log_odds(x),
+            KerasStep::Other(_) => Ok(x.clone()),
         }
     }
 }
@@ -267,7 +268,9 @@ mod tests {
             &[[[[1.0_f32, 2.0, 3.0]], [[10.0, 20.0, 30.0]]]],
             &Device::Cpu,
         );
-        let flat = Step::Other(Layer::Flatten).forward(&x.unwrap()).unwrap();
+        let flat = KerasStep::Other(KerasLayer::Flatten)
+            .forward(&x.unwrap())
+            .unwrap();
         assert_eq!(flat.dims(), [1, 6]);
         close(&flat, &[1.0, 10.0, 2.0, 20.0, 3.0, 30.0]);
     }
@@ -283,31 +286,33 @@ mod tests {
 
     #[test]
     fn shapes_are_followed_and_what_does_not_fit_is_said() {
-        let conv = |same| Layer::Conv2d {
+        let conv = |same| KerasLayer::Conv2d {
             name: "c".into(),
             filters: 8,
             kernel: [3, 3],
             same,
         };
-        let pool = Layer::MaxPooling2d {
+        let pool = KerasLayer::MaxPooling2d {
             pool: [2, 2],
             strides: [2, 2],
         };
-        let image = Shape::Image([3, 9, 9]);
-        assert_eq!(image.after(&conv(true)), Ok(Shape::Image([8, 9, 9])));
-        assert_eq!(image.after(&conv(false)), Ok(Shape::Image([8, 7, 7])));
-        assert_eq!(image.after(&pool), Ok(Shape::Image([3, 4, 4])));
-        assert_eq!(image.after(&Layer::Flatten), Ok(Shape::Flat(243)));
-        let small = Shape::Image([3, 2, 2]).after(&conv(false)).unwrap_err();
+        let image = KerasShape::Image([3, 9, 9]);
+        assert_eq!(image.after(&conv(true)), Ok(KerasShape::Image([8, 9, 9])));
+        assert_eq!(image.after(&conv(false)), Ok(KerasShape::Image([8, 7, 7])));
+        assert_eq!(image.after(&pool), Ok(KerasShape::Image([3, 4, 4])));
+        assert_eq!(image.after(&KerasLayer::Flatten), Ok(KerasShape::Flat(243)));
+        let small = KerasShape::Image([3, 2, 2])
+            .after(&conv(false))
+            .unwrap_err();
         assert!(
             small.contains("3 pixels does not fit into the 2"),
             "{small}"
         );
-        let dense = Layer::Dense {
+        let dense = KerasLayer::Dense {
             name: "d".into(),
             units: 1,
         };
         assert!(image.after(&dense).is_err());
-        assert!(Shape::Flat(3).after(&pool).is_err());
+        assert!(KerasShape::Flat(3).after(&pool).is_err());
     }
 }

@@ -18,14 +18,14 @@ use candle_core::Tensor;
 use crate::inference::InferenceError;
 use crate::inference::weights::Tensors;
 
-type Loaded<T> = Result<T, InferenceError>;
+type LoadedLayers<T> = Result<T, InferenceError>;
 
 /// What a layer makes: its index among the values. The first is the network's input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Value(pub usize);
+pub struct ValueIndex(pub usize);
 
-impl Value {
-    pub const INPUT: Value = Value(0);
+impl ValueIndex {
+    pub const INPUT: ValueIndex = ValueIndex(0);
 }
 
 /// Layer `i` makes value `i + 1`; the last one is what the network makes.
@@ -36,14 +36,14 @@ pub struct Layers {
 }
 
 pub enum Layer {
-    Conv(Conv),
+    ConvLayer(Conv),
     /// `MaxPool2d(kernel_size=3, stride=2, padding=1)`
-    MaxPool(Value),
+    MaxPool(ValueIndex),
     /// A batch normalisation and a ReLU, and the average of squares of so many pixels, side by side;
     /// of one pixel, nothing more.
-    NormReluAverage(Value, NormRelu, usize),
+    NormReluAverage(ValueIndex, NormRelu, usize),
     /// The channels of both.
-    Cat(Value, Value),
+    Cat(ValueIndex, ValueIndex),
 }
 
 /// `max(scale · x + shift, 0)`, each `[C]`: a batch normalisation and the ReLU after it.
@@ -54,7 +54,7 @@ pub struct NormRelu {
 
 /// A convolution, and what comes right before and after it.
 pub struct Conv {
-    pub input: Value,
+    pub input: ValueIndex,
     pub before: Option<NormRelu>,
     /// `[output, input, K, K]`; of a depthwise one `[C, 1, K, K]`.
     pub weight: Tensor,
@@ -64,7 +64,7 @@ pub struct Conv {
     pub stride: usize,
     pub padding: Padding,
     /// What is added.
-    pub residual: Option<Value>,
+    pub residual: Option<ValueIndex>,
     pub activation: Activation,
 }
 
@@ -103,23 +103,23 @@ pub fn same_padding(size: usize, kernel: usize, stride: usize) -> (usize, usize)
 }
 
 /// Where weights come from.
-pub trait Source {
+pub trait WeightSource {
     /// The tensor of that name and shape.
     ///
     /// # Errors
     /// If it is absent or has another shape.
-    fn get(&self, name: &str, shape: &[usize]) -> Loaded<Tensor>;
+    fn get(&self, name: &str, shape: &[usize]) -> LoadedLayers<Tensor>;
 }
 
-impl Source for Tensors<'_> {
-    fn get(&self, name: &str, shape: &[usize]) -> Loaded<Tensor> {
+impl WeightSource for Tensors<'_> {
+    fn get(&self, name: &str, shape: &[usize]) -> LoadedLayers<Tensor> {
         Tensors::get(self, name, shape)
     }
 }
 
 /// Puts layers together.
 pub struct Builder<'a> {
-    tensors: &'a dyn Source,
+    tensors: &'a dyn WeightSource,
     epsilon: f64,
     padding: Padding,
     /// Of each value.
@@ -129,7 +129,7 @@ pub struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     /// For images of `channels`, with PyTorch's defaults.
-    pub fn new(tensors: &'a dyn Source, channels: usize) -> Self {
+    pub fn new(tensors: &'a dyn WeightSource, channels: usize) -> Self {
         Builder {
             tensors,
             epsilon: 1e-5,
@@ -148,7 +148,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    pub fn channels(&self, value: Value) -> usize {
+    pub fn channels(&self, value: ValueIndex) -> usize {
         self.channels[value.0]
     }
 
@@ -181,7 +181,7 @@ impl<'a> Builder<'a> {
     }
 
     /// `MaxPool2d(kernel_size=3, stride=2, padding=1)`
-    pub fn max_pool(&mut self, input: Value) -> Value {
+    pub fn max_pool(&mut self, input: ValueIndex) -> ValueIndex {
         let channels = self.channels(input);
         self.push(Layer::MaxPool(input), channels)
     }
@@ -190,7 +190,7 @@ impl<'a> Builder<'a> {
     ///
     /// # Errors
     /// If a tensor is absent or of another shape.
-    pub fn norm_relu(&mut self, name: &str, input: Value) -> Loaded<Value> {
+    pub fn norm_relu(&mut self, name: &str, input: ValueIndex) -> LoadedLayers<ValueIndex> {
         self.norm_relu_average(name, 1, input)
     }
 
@@ -198,7 +198,12 @@ impl<'a> Builder<'a> {
     ///
     /// # Errors
     /// If a tensor is absent or of another shape.
-    pub fn norm_relu_average(&mut self, name: &str, size: usize, input: Value) -> Loaded<Value> {
+    pub fn norm_relu_average(
+        &mut self,
+        name: &str,
+        size: usize,
+        input: ValueIndex,
+    ) -> LoadedLayers<ValueIndex> {
         let channels = self.channels(input);
         let (scale, shift) = self.fold_batch_norm(name, channels)?;
         let layer = Layer::NormReluAverage(input, NormRelu { scale, shift }, size);
@@ -206,7 +211,7 @@ impl<'a> Builder<'a> {
     }
 
     /// The channels of both.
-    pub fn cat(&mut self, first: Value, second: Value) -> Value {
+    pub fn cat(&mut self, first: ValueIndex, second: ValueIndex) -> ValueIndex {
         let channels = self.channels(first) + self.channels(second);
         self.push(Layer::Cat(first, second), channels)
     }
@@ -218,15 +223,15 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn push(&mut self, layer: Layer, channels: usize) -> Value {
+    fn push(&mut self, layer: Layer, channels: usize) -> ValueIndex {
         self.layers.push(layer);
         self.channels.push(channels);
-        Value(self.layers.len())
+        ValueIndex(self.layers.len())
     }
 
     /// Scale and shift of a batch normalisation at inference, each `[channels]`:
     /// γ / √(σ² + ε) and β − μ · scale.
-    fn fold_batch_norm(&self, name: &str, channels: usize) -> Loaded<(Tensor, Tensor)> {
+    fn fold_batch_norm(&self, name: &str, channels: usize) -> LoadedLayers<(Tensor, Tensor)> {
         let get = |part: &str| self.tensors.get(&format!("{name}.{part}"), &[channels]);
         let deviation = (get("running_var")? + self.epsilon)?.sqrt()?;
         let scale = (get("weight")? / deviation)?;
@@ -245,7 +250,7 @@ pub struct ConvBuilder<'b, 'a> {
     stride: usize,
     before: Option<String>,
     norm: Option<String>,
-    residual: Option<Value>,
+    residual: Option<ValueIndex>,
     activation: Activation,
 }
 
@@ -267,11 +272,11 @@ impl ConvBuilder<'_, '_> {
     }
 
     /// What is added to it, before the activation.
-    pub fn plus(self, value: Value) -> Self {
+    pub fn plus(self, value: ValueIndex) -> Self {
         self.plus_if(Some(value))
     }
 
-    pub fn plus_if(self, residual: Option<Value>) -> Self {
+    pub fn plus_if(self, residual: Option<ValueIndex>) -> Self {
         ConvBuilder { residual, ..self }
     }
 
@@ -289,7 +294,7 @@ impl ConvBuilder<'_, '_> {
     ///
     /// # Errors
     /// If a tensor is absent or of another shape.
-    pub fn of(self, input: Value) -> Loaded<Value> {
+    pub fn of(self, input: ValueIndex) -> LoadedLayers<ValueIndex> {
         let channels = self.net.channels(input);
         let is_depthwise = self.output.is_none();
         let output = self.output.unwrap_or(channels);
@@ -316,7 +321,7 @@ impl ConvBuilder<'_, '_> {
             .before
             .map(|name| self.net.fold_batch_norm(&name, channels));
         let before = before.transpose()?;
-        let layer = Layer::Conv(Conv {
+        let layer = Layer::ConvLayer(Conv {
             input,
             before: before.map(|(scale, shift)| NormRelu { scale, shift }),
             weight,

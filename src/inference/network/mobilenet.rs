@@ -2,7 +2,7 @@
 //! arXiv:1801.04381. Tensor names are torchvision's: `features.0.0.weight`,
 //! `features.2.conv.1.0.weight`, `classifier.1.weight`.
 
-use super::layers::{Builder, Layers, Source, Value};
+use super::layers::{Builder, Layers, ValueIndex, WeightSource};
 use crate::inference::InferenceError;
 
 /// Its name on a card.
@@ -27,10 +27,10 @@ const STAGES: [(usize, usize, usize, usize); 7] = [
 ///
 /// # Errors
 /// If a tensor is absent or of another shape.
-pub fn layers(tensors: &dyn Source, channels: usize) -> Result<Layers, InferenceError> {
+pub fn layers(tensors: &dyn WeightSource, channels: usize) -> Result<Layers, InferenceError> {
     let mut net = Builder::new(tensors, channels);
     let stem = net.conv("features.0.0", STEM_CHANNELS, 3).stride(2);
-    let mut x = stem.norm("features.0.1").relu6().of(Value::INPUT)?;
+    let mut x = stem.norm("features.0.1").relu6().of(ValueIndex::INPUT)?;
     let mut index = 1;
     for (expansion, output, repeats, stride) in STAGES {
         for repeat in 0..repeats {
@@ -49,8 +49,8 @@ fn inverted_residual(
     net: &mut Builder,
     index: usize,
     (expansion, stride, output): (usize, usize, usize),
-    x: Value,
-) -> Result<Value, InferenceError> {
+    x: ValueIndex,
+) -> Result<ValueIndex, InferenceError> {
     let part = |part: &str| format!("features.{index}.conv.{part}");
     let input = net.channels(x);
     let mut y = x;

@@ -18,9 +18,9 @@ pub use offload::BATCH;
 use offload::Offloaded;
 
 use super::InferenceError;
-use super::device::Place;
+use super::device::DeviceChoice;
 use super::engine::{Compute, Engine};
-use super::kernels::{Kernels, Plan};
+use super::kernels::{Kernels, NetworkPlan};
 use super::weights::Tensors;
 use crate::domain::ModelCard;
 
@@ -34,7 +34,7 @@ pub struct Network {
 /// All but the last layer.
 enum Trunk {
     Candle(Layers),
-    Kernels(Box<Plan>),
+    Kernels(Box<NetworkPlan>),
     Offloaded(Offloaded),
 }
 
@@ -100,7 +100,7 @@ impl AnyNetwork {
                 let new =
                     |tensors: &Tensors| KerasSequential::new(tensors, card.input_size, labels);
                 Ok(AnyNetwork::Plain(match compute.place {
-                    Place::Cpu => Box::new(new(tensors)?),
+                    DeviceChoice::Cpu => Box::new(new(tensors)?),
                     place => {
                         let device = place.open()?;
                         let network = new(&tensors.on(&device))?;
@@ -206,13 +206,13 @@ impl Trunk {
     fn new(layers: Layers, size: usize, compute: Compute) -> Result<Self, InferenceError> {
         let dtype = compute.precision.of_candle();
         Ok(match (compute.engine, compute.place, dtype) {
-            (Engine::Candle, Place::Cpu, DType::F32) => Trunk::Candle(layers),
+            (Engine::Candle, DeviceChoice::Cpu, DType::F32) => Trunk::Candle(layers),
             (Engine::Candle, place, dtype) => {
                 Trunk::Offloaded(Offloaded::layers(&layers, &place.open()?, dtype)?)
             }
             (Engine::Kernels, ..) => {
                 let precision = compute.precision.of_kernels();
-                let plan = Plan::compile(&layers, (size, size), Kernels::best(), precision)?;
+                let plan = NetworkPlan::compile(&layers, (size, size), Kernels::best(), precision)?;
                 Trunk::Kernels(Box::new(plan))
             }
         })

@@ -85,7 +85,7 @@ impl Layers {
         };
         let layer = |layer: &Layer| -> Result<Layer> {
             Ok(match layer {
-                Layer::Conv(conv) => Layer::Conv(Conv {
+                Layer::ConvLayer(conv) => Layer::ConvLayer(Conv {
                     before: conv.before.as_ref().map(norm).transpose()?,
                     weight: put(&conv.weight)?,
                     bias: put(&conv.bias)?,

@@ -7,7 +7,7 @@ use super::layers::{Activation, Conv, Layer, Layers, NormRelu};
 
 /// A convolution of each channel on its own, without padding: `[N, C, H, W]`, the weight
 /// `[C, 1, K, K]` and the stride → `[N, C, h, w]`.
-type Depthwise = fn(&Tensor, &Tensor, usize) -> Result<Tensor>;
+type DepthwiseCase = fn(&Tensor, &Tensor, usize) -> Result<Tensor>;
 
 impl Layers {
     /// `[N, C, H, W]` → the last maps, `[N, F, h, w]`.
@@ -26,16 +26,16 @@ impl Layers {
         self.forward_by(input, tap_by_tap)
     }
 
-    fn forward_by(&self, input: &Tensor, depthwise: Depthwise) -> Result<Tensor> {
+    fn forward_by(&self, input: &Tensor, depthwise: DepthwiseCase) -> Result<Tensor> {
         let last_use = self.last_use();
         let mut values = vec![Some(input.clone())];
         for (index, layer) in self.layers.iter().enumerate() {
-            let get = |value: super::layers::Value| match &values[value.0] {
+            let get = |value: super::layers::ValueIndex| match &values[value.0] {
                 Some(tensor) => Ok(tensor),
                 None => bail!("value {} is used after its last use", value.0),
             };
             let made = match layer {
-                Layer::Conv(conv) => {
+                Layer::ConvLayer(conv) => {
                     let residual = conv.residual.map(get).transpose()?;
                     conv.forward(get(conv.input)?, residual, depthwise)?
                 }
@@ -73,9 +73,9 @@ impl Layers {
 
 impl Layer {
     /// The values that it is made from.
-    pub fn inputs(&self) -> Vec<super::layers::Value> {
+    pub fn inputs(&self) -> Vec<super::layers::ValueIndex> {
         match self {
-            Layer::Conv(conv) => [conv.input].into_iter().chain(conv.residual).collect(),
+            Layer::ConvLayer(conv) => [conv.input].into_iter().chain(conv.residual).collect(),
             Layer::MaxPool(input) | Layer::NormReluAverage(input, ..) => vec![*input],
             Layer::Cat(first, second) => vec![*first, *second],
         }
@@ -87,7 +87,7 @@ impl Conv {
         &self,
         x: &Tensor,
         residual: Option<&Tensor>,
-        depthwise: Depthwise,
+        depthwise: DepthwiseCase,
     ) -> Result<Tensor> {
         let x = match &self.before {
             Some(norm) => &norm.forward(x)?,

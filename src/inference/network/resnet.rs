@@ -2,7 +2,7 @@
 //! the stride in the 3 × 3 convolution as torchvision has it. Tensor names are torchvision's:
 //! `conv1.weight`, `layer1.0.bn1.weight`, `layer2.0.downsample.0.weight`, `fc.weight`.
 
-use super::layers::{Builder, Layers, Shapes, Source, Value};
+use super::layers::{Builder, Layers, Shapes, ValueIndex, WeightSource};
 use crate::inference::InferenceError;
 
 /// Its name on a card.
@@ -87,10 +87,10 @@ fn blocks() -> Vec<BlockShape> {
 ///
 /// # Errors
 /// If a tensor is absent or of another shape.
-pub fn layers(tensors: &dyn Source, channels: usize) -> Result<Layers, InferenceError> {
+pub fn layers(tensors: &dyn WeightSource, channels: usize) -> Result<Layers, InferenceError> {
     let mut net = Builder::new(tensors, channels);
     let stem = net.conv("conv1", STEM_CHANNELS, 7).stride(2);
-    let x = stem.norm("bn1").relu().of(Value::INPUT)?;
+    let x = stem.norm("bn1").relu().of(ValueIndex::INPUT)?;
     let mut x = net.max_pool(x);
     for block in blocks() {
         x = bottleneck(&mut net, &block, x)?;
@@ -99,7 +99,11 @@ pub fn layers(tensors: &dyn Source, channels: usize) -> Result<Layers, Inference
 }
 
 /// 1 × 1, 3 × 3, 1 × 1, and the input added.
-fn bottleneck(net: &mut Builder, block: &BlockShape, x: Value) -> Result<Value, InferenceError> {
+fn bottleneck(
+    net: &mut Builder,
+    block: &BlockShape,
+    x: ValueIndex,
+) -> Result<ValueIndex, InferenceError> {
     let part = |part: &str| format!("{}.{part}", block.name);
     let conv1 = net.conv(part("conv1"), block.middle, 1);
     let y = conv1.norm(part("bn1")).relu().of(x)?;

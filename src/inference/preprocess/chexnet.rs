@@ -7,7 +7,7 @@
 //! are brought there by their bit depth.
 
 use super::pillow::Plane;
-use super::stored::Stored;
+use super::stored::StoredValues;
 use crate::domain::{Radiograph, Region};
 
 /// `Resize(256)`.
@@ -34,7 +34,7 @@ pub fn apply(radiograph: &Radiograph) -> Vec<f32> {
 
 /// Red, green and blue, or one plane of grey.
 fn planes(radiograph: &Radiograph) -> Vec<Plane> {
-    let Stored { values, max } = Stored::all_channels(radiograph);
+    let StoredValues { values, max } = StoredValues::all_channels(radiograph);
     let bytes = values.iter().map(|v| (v / max * 255.0).round() as u8);
     let bytes: Vec<u8> = bytes.collect();
     let channels = radiograph.samples.channels();

@@ -26,7 +26,7 @@ pub const CHEXNET_224_1: &str = "chexnet-224-1";
 pub const KERAS_224_1: &str = "keras-224-1";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum PreprocessKind {
     Cxr,
     Xrv,
     Chexnet,
@@ -36,7 +36,7 @@ enum Kind {
 /// From a radiograph to the values of a `[1, channels, size, size]` tensor.
 #[derive(Debug, Clone)]
 pub struct Preprocess {
-    kind: Kind,
+    kind: PreprocessKind,
     size: usize,
 }
 
@@ -46,11 +46,11 @@ impl Preprocess {
     /// of another size.
     pub fn named(name: &str, size: usize) -> Result<Self, InferenceError> {
         let (kind, only) = match name {
-            CXR_1 => (Kind::Cxr, None),
-            XRV_224_1 => (Kind::Xrv, Some(224)),
-            XRV_512_1 => (Kind::Xrv, Some(512)),
-            CHEXNET_224_1 => (Kind::Chexnet, Some(chexnet::CROP)),
-            KERAS_224_1 => (Kind::Keras, Some(keras::SIDE)),
+            CXR_1 => (PreprocessKind::Cxr, None),
+            XRV_224_1 => (PreprocessKind::Xrv, Some(224)),
+            XRV_512_1 => (PreprocessKind::Xrv, Some(512)),
+            CHEXNET_224_1 => (PreprocessKind::Chexnet, Some(chexnet::CROP)),
+            KERAS_224_1 => (PreprocessKind::Keras, Some(keras::SIDE)),
             other => return Err(InferenceError::UnknownPreprocess(other.to_owned())),
         };
         match only {
@@ -69,28 +69,28 @@ impl Preprocess {
     /// Values for each pixel.
     pub fn channels(&self) -> usize {
         match self.kind {
-            Kind::Cxr | Kind::Xrv => 1,
-            Kind::Chexnet | Kind::Keras => 3,
+            PreprocessKind::Cxr | PreprocessKind::Xrv => 1,
+            PreprocessKind::Chexnet | PreprocessKind::Keras => 3,
         }
     }
 
     /// What of a radiograph [`Preprocess::apply`] looks at, in its stored pixels.
     pub fn region(&self, radiograph: &Radiograph) -> Region {
         match self.kind {
-            Kind::Cxr => cxr::centre_square(radiograph),
-            Kind::Xrv => xrv::centre_crop(radiograph),
-            Kind::Chexnet => chexnet::centre_crop(radiograph),
-            Kind::Keras => whole(radiograph),
+            PreprocessKind::Cxr => cxr::centre_square(radiograph),
+            PreprocessKind::Xrv => xrv::centre_crop(radiograph),
+            PreprocessKind::Chexnet => chexnet::centre_crop(radiograph),
+            PreprocessKind::Keras => whole(radiograph),
         }
     }
 
     /// `channels · size²` values, channel by channel and row by row.
     pub fn apply(&self, radiograph: &Radiograph) -> Vec<f32> {
         match self.kind {
-            Kind::Cxr => cxr::apply(radiograph, self.size),
-            Kind::Xrv => xrv::apply(radiograph, self.size),
-            Kind::Chexnet => chexnet::apply(radiograph),
-            Kind::Keras => keras::apply(radiograph),
+            PreprocessKind::Cxr => cxr::apply(radiograph, self.size),
+            PreprocessKind::Xrv => xrv::apply(radiograph, self.size),
+            PreprocessKind::Chexnet => chexnet::apply(radiograph),
+            PreprocessKind::Keras => keras::apply(radiograph),
         }
     }
 }

@@ -11,7 +11,7 @@ pub fn resize(image: &[f32], side: usize, size: usize) -> Vec<f32> {
     if side == size {
         return image.to_vec();
     }
-    let axis = Axis::new(side, size);
+    let axis = ZoomAxis::new(side, size);
     let kernel = Kernel::new((side as f64 / size as f64 - 1.0).max(0.0) / 2.0);
     // Down, then across, as ndimage does; only the lines that will be looked at.
     let rows = kernel.filter_rows(image, side, &axis.lines);
@@ -50,13 +50,13 @@ fn clip(image: &[f32], output: &mut [f32]) {
 }
 
 /// Between which two of the lines that are kept an output pixel lies; `None` is beyond the border.
-struct Place {
+struct LinePair {
     first: Option<usize>,
     second: Option<usize>,
     part: f64,
 }
 
-impl Place {
+impl LinePair {
     fn between(&self, value: impl Fn(usize) -> f64) -> f64 {
         let value = |line: Option<usize>| line.map_or(0.0, &value);
         value(self.first) * (1.0 - self.part) + value(self.second) * self.part
@@ -64,14 +64,14 @@ impl Place {
 }
 
 /// One axis of `ndimage.zoom(order=1, mode="grid-constant", grid_mode=True)`.
-struct Axis {
+struct ZoomAxis {
     /// Lines of the input that are looked at, in order.
     lines: Vec<usize>,
     /// For each output pixel, among `lines`.
-    places: Vec<Place>,
+    places: Vec<LinePair>,
 }
 
-impl Axis {
+impl ZoomAxis {
     fn new(side: usize, size: usize) -> Self {
         let zoom = side as f64 / size as f64;
         let mut lines: Vec<usize> = Vec::new();
@@ -90,14 +90,14 @@ impl Axis {
             .map(|pixel| {
                 let at = (pixel as f64 + 0.5) * zoom - 0.5;
                 let first = at.floor();
-                Place {
+                LinePair {
                     first: keep(first),
                     second: keep(first + 1.0),
                     part: at - first,
                 }
             })
             .collect();
-        Axis { lines, places }
+        ZoomAxis { lines, places }
     }
 }
 

@@ -9,20 +9,20 @@
 use crate::domain::{Radiograph, Samples};
 
 /// Values from 0 to `max`, one for each pixel and channel, bone white.
-pub struct Stored {
+pub struct StoredValues {
     pub values: Vec<f32>,
     pub max: f32,
 }
 
-impl Stored {
+impl StoredValues {
     /// One channel: of a colour picture the red one, as `utils.load_image` takes it.
     pub fn first_channel(r: &Radiograph) -> Self {
         match &r.samples {
             Samples::Rgb8(v) => {
                 let red = v.iter().step_by(3).map(|&s| f32::from(s));
-                Stored::new(red, 255.0, r.inverted)
+                StoredValues::new(red, 255.0, r.inverted)
             }
-            _ => Stored::all_channels(r),
+            _ => StoredValues::all_channels(r),
         }
     }
 
@@ -30,23 +30,25 @@ impl Stored {
     pub fn all_channels(r: &Radiograph) -> Self {
         let inverted = r.inverted;
         match &r.samples {
-            Samples::Grey8(v) => Stored::new(v.iter().map(|&s| s.into()), largest(r, 8), inverted),
-            Samples::Rgb8(v) => Stored::new(v.iter().map(|&s| s.into()), 255.0, inverted),
+            Samples::Grey8(v) => {
+                StoredValues::new(v.iter().map(|&s| s.into()), largest(r, 8), inverted)
+            }
+            Samples::Rgb8(v) => StoredValues::new(v.iter().map(|&s| s.into()), 255.0, inverted),
             Samples::Grey16(v) => {
-                Stored::new(v.iter().map(|&s| s.into()), largest(r, 16), inverted)
+                StoredValues::new(v.iter().map(|&s| s.into()), largest(r, 16), inverted)
             }
             Samples::GreySigned16(v) => {
                 let max = largest(r, 16);
                 let half = (max + 1.0) / 2.0;
-                Stored::new(v.iter().map(|&s| f32::from(s) + half), max, inverted)
+                StoredValues::new(v.iter().map(|&s| f32::from(s) + half), max, inverted)
             }
-            Samples::GreyF32(v) => Stored::stretched(v, inverted),
+            Samples::GreyF32(v) => StoredValues::stretched(v, inverted),
         }
     }
 
     fn new(values: impl Iterator<Item = f32>, max: f32, inverted: bool) -> Self {
         let values = values.map(|v| if inverted { max - v } else { v });
-        Stored {
+        StoredValues {
             values: values.collect(),
             max,
         }
@@ -58,7 +60,7 @@ impl Stored {
         let high = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let range = high - low;
         let part = |v: &f32| if range > 0.0 { (v - low) / range } else { 0.0 };
-        Stored::new(values.iter().map(part), 1.0, inverted)
+        StoredValues::new(values.iter().map(part), 1.0, inverted)
     }
 }
 
@@ -78,7 +80,7 @@ mod tests {
             inverted,
             ..Radiograph::plain(pixels, 1, samples, "test")
         };
-        let Stored { values, max } = Stored::first_channel(&radiograph);
+        let StoredValues { values, max } = StoredValues::first_channel(&radiograph);
         (values, max)
     }
 

@@ -2,12 +2,12 @@
 //! depth, `XRayCenterCrop`, `XRayResizer` (engine skimage).
 
 use super::skimage;
-use super::stored::Stored;
+use super::stored::StoredValues;
 use crate::domain::{Radiograph, Region};
 
 /// Darkest and brightest of the bit depth become −1024 and 1024. `size²` values.
 pub fn apply(radiograph: &Radiograph, size: usize) -> Vec<f32> {
-    let Stored { values, max } = Stored::first_channel(radiograph);
+    let StoredValues { values, max } = StoredValues::first_channel(radiograph);
     let region = centre_crop(radiograph);
     let rows = values.chunks_exact(radiograph.width).skip(region.top);
     let cropped: Vec<f32> = rows

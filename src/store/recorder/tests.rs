@@ -22,7 +22,7 @@ fn id(number: u8) -> ContentId {
 }
 
 fn draft(source: &Path, content: ContentId, note: &str) -> Request {
-    Request::Record(Box::new(Draft {
+    Request::Record(Box::new(ReviewDraft {
         source: source.into(),
         content,
         uids: Uids::default(),

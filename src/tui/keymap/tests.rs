@@ -11,21 +11,21 @@ fn the_bundled_keymap_is_sound_and_a_mode_goes_before_the_common_keys() {
     let keymap = Keymap::bundled();
     let j = key(KeyCode::Char('j'));
     assert_eq!(
-        keymap.lookup(Mode::Browse, &[j]),
+        keymap.lookup(KeyMode::Browse, &[j]),
         Lookup::Action(Action::Next)
     );
     assert_eq!(
-        keymap.lookup(Mode::Window, &[j]),
+        keymap.lookup(KeyMode::Window, &[j]),
         Lookup::Action(Action::LevelDown)
     );
     let q = key(KeyCode::Char('q'));
     assert_eq!(
-        keymap.lookup(Mode::Window, &[q]),
+        keymap.lookup(KeyMode::Window, &[q]),
         Lookup::Action(Action::Quit)
     );
     let shift_g = KeyEvent::new(KeyCode::Char('G'), KeyModifiers::SHIFT);
     assert_eq!(
-        keymap.lookup(Mode::Browse, &[shift_g]),
+        keymap.lookup(KeyMode::Browse, &[shift_g]),
         Lookup::Action(Action::Last)
     );
 }
@@ -34,13 +34,13 @@ fn the_bundled_keymap_is_sound_and_a_mode_goes_before_the_common_keys() {
 fn sequences_wait_for_their_second_key() {
     let keymap = Keymap::bundled();
     let g = key(KeyCode::Char('g'));
-    assert_eq!(keymap.lookup(Mode::Browse, &[g]), Lookup::Pending);
+    assert_eq!(keymap.lookup(KeyMode::Browse, &[g]), Lookup::Pending);
     assert_eq!(
-        keymap.lookup(Mode::Browse, &[g, g]),
+        keymap.lookup(KeyMode::Browse, &[g, g]),
         Lookup::Action(Action::First)
     );
     let x = key(KeyCode::Char('x'));
-    assert_eq!(keymap.lookup(Mode::Browse, &[g, x]), Lookup::Nothing);
+    assert_eq!(keymap.lookup(KeyMode::Browse, &[g, x]), Lookup::Nothing);
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn an_action_takes_other_keys_and_its_own_are_free() {
         rebinding("background", &[]),
     ]);
     let keymap = keymap.unwrap();
-    let meaning = |keys: &[KeyEvent]| keymap.lookup(Mode::Browse, keys);
+    let meaning = |keys: &[KeyEvent]| keymap.lookup(KeyMode::Browse, keys);
     assert_eq!(
         meaning(&[key(KeyCode::Char('n'))]),
         Lookup::Action(Action::Next)

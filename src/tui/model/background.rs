@@ -12,8 +12,8 @@ const RECENT: usize = 16;
 const FEWEST: usize = 4;
 
 #[derive(Default)]
-pub struct Background {
-    pub reading: Reading,
+pub struct BackgroundStatus {
+    pub reading: BackgroundState,
     /// The images that were sent for, by their numbers in the worklist.
     pub on_their_way: Vec<(u32, Arc<Path>)>,
     /// How many of them there are at most; one at least.
@@ -26,7 +26,7 @@ pub struct Background {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Reading {
+pub enum BackgroundState {
     On,
     Paused,
     /// Nobody asked for it.

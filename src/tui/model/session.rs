@@ -12,7 +12,7 @@ pub struct Session {
     /// The roots as they are on the disk: the key of the bookmark.
     pub folders: Arc<[PathBuf]>,
     /// Where to go back to, until one is there or the reader does anything.
-    pub wanted: Option<Wanted>,
+    pub wanted: Option<ReturnTarget>,
     /// A filter and an order that no model has been asked about.
     pub unchecked: bool,
     /// Of how many images it is known what the reader holds of them.
@@ -28,7 +28,7 @@ struct Root {
 }
 
 /// An image to go back to.
-pub struct Wanted {
+pub struct ReturnTarget {
     pub path: PathBuf,
     /// If it is gone.
     pub row: usize,
@@ -83,9 +83,9 @@ fn moved(path: &Path, from: &Path, to: &Path) -> Option<PathBuf> {
     })
 }
 
-impl Wanted {
+impl ReturnTarget {
     pub fn new(path: PathBuf, row: usize) -> Self {
-        Wanted {
+        ReturnTarget {
             path,
             row,
             index: None,

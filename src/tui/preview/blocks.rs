@@ -10,7 +10,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Color;
 
-use super::{Painter, Target, cells_of};
+use super::{Painter, PreviewTarget, cells_of};
 use crate::domain::Canvas;
 
 /// How many colours may be used.
@@ -108,7 +108,7 @@ impl Painter for Blocks {
         }
     }
 
-    fn place(&mut self, target: &Target, buffer: &mut Buffer) {
+    fn place(&mut self, target: &PreviewTarget, buffer: &mut Buffer) {
         let side = self.pixels_a_cell();
         let cells = cells_of(target, (side, side));
         let image = &target.image;
@@ -128,7 +128,7 @@ impl Painter for Blocks {
         }
     }
 
-    fn finish(&mut self, _: Option<&Target>) -> io::Result<()> {
+    fn finish(&mut self, _: Option<&PreviewTarget>) -> io::Result<()> {
         Ok(())
     }
 
@@ -204,14 +204,14 @@ mod tests {
     use super::*;
     use crate::domain::PreviewImage;
 
-    fn two_by_two(area: Rect) -> Target {
+    fn two_by_two(area: Rect) -> PreviewTarget {
         let image = PreviewImage {
             width: 2,
             height: 2,
             pixels: vec![0, 255, 128, 64],
             colour: false,
         };
-        Target::new(Arc::new(image), area)
+        PreviewTarget::new(Arc::new(image), area)
     }
 
     #[test]

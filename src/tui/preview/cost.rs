@@ -8,13 +8,13 @@ use ratatui::layout::Rect;
 
 use super::blocks::{Blocks, Colours};
 use super::kitty;
-use super::{Painter, Target};
+use super::{Painter, PreviewTarget};
 use crate::domain::{Canvas, PreviewImage};
 
 /// Bytes of one picture that fills `area`: a way's name, and how many.
 pub fn costs(area: Rect, cell: (u16, u16), colours: Colours) -> Vec<(&'static str, usize)> {
     let mut blocks = Blocks::new(colours, cell);
-    let target = |canvas: Canvas| Target::new(Arc::new(film(canvas)), area);
+    let target = |canvas: Canvas| PreviewTarget::new(Arc::new(film(canvas)), area);
     let coarse = target(blocks.canvas(area));
     let fine = target(super::pixel_canvas(area, cell));
     let mut buffer = Buffer::empty(area);

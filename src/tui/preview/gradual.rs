@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::{Painter, Target};
+use super::{Painter, PreviewTarget};
 use crate::domain::{Canvas, PreviewImage};
 
 /// How long a selection rests before it is worth its pixels.
@@ -24,8 +24,8 @@ pub struct Gradual {
     /// Bytes that a picture may take at once.
     budget: usize,
     /// What is to be seen, and what is shown of it.
-    wanted: Option<Target>,
-    shown: Option<Target>,
+    wanted: Option<PreviewTarget>,
+    shown: Option<PreviewTarget>,
     /// When the fine one follows.
     due: Option<Instant>,
 }
@@ -42,7 +42,7 @@ impl Gradual {
     }
 
     /// Decides what is shown of `target` now.
-    fn decide(&mut self, target: &Target, now: Instant) -> Target {
+    fn decide(&mut self, target: &PreviewTarget, now: Instant) -> PreviewTarget {
         let is_new = self.wanted.as_ref() != Some(target);
         let is_due = self.due.is_some_and(|due| now >= due);
         if is_new || is_due {
@@ -64,12 +64,12 @@ impl Painter for Gradual {
         self.painter.canvas(area)
     }
 
-    fn place(&mut self, target: &Target, buffer: &mut Buffer) {
+    fn place(&mut self, target: &PreviewTarget, buffer: &mut Buffer) {
         let shown = self.decide(target, Instant::now());
         self.painter.place(&shown, buffer);
     }
 
-    fn finish(&mut self, target: Option<&Target>) -> io::Result<()> {
+    fn finish(&mut self, target: Option<&PreviewTarget>) -> io::Result<()> {
         // As it was placed in this frame: a moment later another may be due.
         let shown = target.map(|target| self.shown.as_ref().unwrap_or(target));
         self.painter.finish(shown)
@@ -97,11 +97,11 @@ impl Painter for Gradual {
 }
 
 /// The picture in fewer pixels that take about `budget` bytes; `None` if it fits as it is.
-fn coarse(target: &Target, budget: usize) -> Option<Target> {
+fn coarse(target: &PreviewTarget, budget: usize) -> Option<PreviewTarget> {
     let image = &target.image;
     let bytes = image.pixels.len() as f64 * BYTES_A_PIXEL;
     let factor = (bytes / budget.max(1) as f64).sqrt().ceil() as usize;
-    (factor > 1).then(|| Target {
+    (factor > 1).then(|| PreviewTarget {
         image: Arc::new(shrink(image, factor)),
         ..target.clone()
     })
@@ -176,7 +176,7 @@ mod tests {
     fn a_large_picture_comes_coarse_then_fine_in_the_same_place() {
         let blocks = Box::new(Blocks::new(Colours::True, (10, 20)));
         let mut gradual = Gradual::new(blocks, 10_000);
-        let target = Target::new(Arc::new(image(400, 400)), Rect::new(0, 0, 40, 20));
+        let target = PreviewTarget::new(Arc::new(image(400, 400)), Rect::new(0, 0, 40, 20));
         let start = Instant::now();
         let first = gradual.decide(&target, start);
         assert!(first.image.width < 150, "{} pixels", first.image.width);
@@ -190,7 +190,7 @@ mod tests {
         assert_eq!(gradual.due(), None, "nothing more to wake up for");
 
         // Whoever moves on before that starts anew.
-        let other = Target::new(Arc::new(image(400, 400)), target.area);
+        let other = PreviewTarget::new(Arc::new(image(400, 400)), target.area);
         gradual.decide(&target, start);
         assert!(gradual.decide(&other, start).image.width < 150);
     }
@@ -199,7 +199,7 @@ mod tests {
     fn what_fits_is_sent_once() {
         let blocks = Box::new(Blocks::new(Colours::True, (10, 20)));
         let mut gradual = Gradual::new(blocks, 10_000);
-        let target = Target::new(Arc::new(image(100, 100)), Rect::new(0, 0, 40, 20));
+        let target = PreviewTarget::new(Arc::new(image(100, 100)), Rect::new(0, 0, 40, 20));
         assert!(gradual.decide(&target, Instant::now()) == target);
         assert_eq!(gradual.due(), None);
     }

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::{Painter, Target, cells_of, keep_away, pixel_canvas};
+use super::{Painter, PreviewTarget, cells_of, keep_away, pixel_canvas};
 use crate::domain::Canvas;
 pub use placeholders::Placeholders;
 use protocol::Passage;
@@ -61,7 +61,7 @@ fn shrunk(area: Rect, most: u16) -> Rect {
 
 pub struct Kitty {
     cell: (u16, u16),
-    painted: Option<Target>,
+    painted: Option<PreviewTarget>,
     turn: usize,
 }
 
@@ -74,7 +74,7 @@ impl Kitty {
         }
     }
 
-    fn paint(&mut self, target: &Target, out: &mut impl Write) -> io::Result<()> {
+    fn paint(&mut self, target: &PreviewTarget, out: &mut impl Write) -> io::Result<()> {
         let cells = cells_of(target, self.cell);
         let old = IDS[self.turn % 2];
         self.turn += 1;
@@ -92,7 +92,7 @@ impl Kitty {
 }
 
 /// Bytes of a picture at the cursor, and past tmux without the text that shows it.
-pub fn cost(target: &Target, cell: (u16, u16)) -> (usize, usize) {
+pub fn cost(target: &PreviewTarget, cell: (u16, u16)) -> (usize, usize) {
     let (mut direct, mut past_tmux) = (Vec::new(), Vec::new());
     // Writing to memory cannot fail.
     let _ = Kitty::new(cell).paint(target, &mut direct);
@@ -113,11 +113,11 @@ impl Painter for Kitty {
         pixel_canvas(area, self.cell)
     }
 
-    fn place(&mut self, target: &Target, buffer: &mut Buffer) {
+    fn place(&mut self, target: &PreviewTarget, buffer: &mut Buffer) {
         keep_away(cells_of(target, self.cell), buffer);
     }
 
-    fn finish(&mut self, target: Option<&Target>) -> io::Result<()> {
+    fn finish(&mut self, target: Option<&PreviewTarget>) -> io::Result<()> {
         if target == self.painted.as_ref() {
             return Ok(());
         }
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_painted_image_is_a_png_of_the_same_pixels_at_its_cells() {
-        let target = Target::new(Arc::new(noise(200, 100)), Rect::new(3, 2, 20, 5));
+        let target = PreviewTarget::new(Arc::new(noise(200, 100)), Rect::new(3, 2, 20, 5));
         let mut out = Vec::new();
         Kitty::new((10, 20)).paint(&target, &mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn the_old_image_goes_after_the_new_one_has_come() {
-        let target = Target::new(Arc::new(noise(1, 1)), Rect::new(0, 0, 2, 2));
+        let target = PreviewTarget::new(Arc::new(noise(1, 1)), Rect::new(0, 0, 2, 2));
         let mut kitty = Kitty::new((10, 20));
         let mut written = || {
             let mut out = Vec::new();

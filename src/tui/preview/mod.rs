@@ -28,21 +28,21 @@ pub use kitty::delete_all as delete_images;
 
 /// An image and the cells it is to stand in.
 #[derive(Clone)]
-pub struct Target {
+pub struct PreviewTarget {
     pub image: Arc<PreviewImage>,
     pub area: Rect,
     /// Pixels across and down that it stands for: a coarse picture has fewer.
     pub size: (usize, usize),
 }
 
-impl Target {
+impl PreviewTarget {
     pub fn new(image: Arc<PreviewImage>, area: Rect) -> Self {
         let size = (image.width, image.height);
-        Target { image, area, size }
+        PreviewTarget { image, area, size }
     }
 }
 
-impl PartialEq for Target {
+impl PartialEq for PreviewTarget {
     /// The same picture, not an equal one: comparing pixels would cost more than painting them.
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.image, &other.image) && self.area == other.area
@@ -63,14 +63,14 @@ pub trait Painter {
     }
 
     /// Puts the image into the cells of a frame, or keeps ratatui away from them.
-    fn place(&mut self, target: &Target, buffer: &mut Buffer);
+    fn place(&mut self, target: &PreviewTarget, buffer: &mut Buffer);
 
     /// Called after ratatui has written the frame, with what is to be seen; writes pixels if that
     /// changed.
     ///
     /// # Errors
     /// If the terminal cannot be written to.
-    fn finish(&mut self, target: Option<&Target>) -> io::Result<()>;
+    fn finish(&mut self, target: Option<&PreviewTarget>) -> io::Result<()>;
 
     /// Called before a frame without the image: says which cells still hold pixels, so that they
     /// are written even if ratatui believes that they did not change.
@@ -97,7 +97,7 @@ pub trait Painter {
 
 /// Which way the user asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Graphics {
+pub enum GraphicsMode {
     #[default]
     Auto,
     Kitty,
@@ -109,7 +109,7 @@ pub enum Graphics {
 
 /// The best painter for this terminal, why in words, and what would make it better.
 pub fn choose(
-    wanted: Graphics,
+    wanted: GraphicsMode,
     can: &Capabilities,
     colours: Colours,
 ) -> (Option<Box<dyn Painter>>, Reason) {
@@ -120,22 +120,22 @@ pub fn choose(
     let inside = can.inside != Inside::Nothing;
     let because = |why: &str| Reason::new(why, None);
     match wanted {
-        Graphics::Off => (None, because("--graphics off")),
-        Graphics::Blocks => (blocks(), because("--graphics blocks")),
-        Graphics::Kitty if inside => (placeholders(), because("--graphics kitty")),
-        Graphics::Kitty => (kitty(), because("--graphics kitty")),
-        Graphics::Iterm if viuer::knows_iterm() => {
+        GraphicsMode::Off => (None, because("--graphics off")),
+        GraphicsMode::Blocks => (blocks(), because("--graphics blocks")),
+        GraphicsMode::Kitty if inside => (placeholders(), because("--graphics kitty")),
+        GraphicsMode::Kitty => (kitty(), because("--graphics kitty")),
+        GraphicsMode::Iterm if viuer::knows_iterm() => {
             (viuer::iterm(cell), because("--graphics iterm"))
         }
-        Graphics::Iterm => (blocks(), no_iterm(can)),
-        Graphics::Sixel => match viuer::sixel(cell, can) {
+        GraphicsMode::Iterm => (blocks(), no_iterm(can)),
+        GraphicsMode::Sixel => match viuer::sixel(cell, can) {
             Some(painter) => (Some(painter), because("--graphics sixel")),
             None => (
                 blocks(),
                 because("the terminal does not say that it has sixel"),
             ),
         },
-        Graphics::Auto => match &can.inside {
+        GraphicsMode::Auto => match &can.inside {
             Inside::Nothing => best(can, blocks, kitty),
             Inside::Unknown(why) => (blocks(), Reason::new(why, None)),
             Inside::Tmux(tmux) => match tmux.way(can.sixel) {
@@ -241,13 +241,13 @@ fn pixel_canvas(area: Rect, cell: (u16, u16)) -> Canvas {
 }
 
 /// The cells that an image of pixels covers, in the middle of `area`.
-fn cells_of(target: &Target, cell: (u16, u16)) -> Rect {
+fn cells_of(target: &PreviewTarget, cell: (u16, u16)) -> Rect {
     let cells = |pixels: usize, cell: u16, most: u16| {
         u16::try_from(pixels.div_ceil(usize::from(cell)))
             .unwrap_or(most)
             .clamp(1, most.max(1))
     };
-    let Target { area, size, .. } = target;
+    let PreviewTarget { area, size, .. } = target;
     let width = cells(size.0, cell.0, area.width);
     let height = cells(size.1, cell.1, area.height);
     Rect {
@@ -277,7 +277,7 @@ mod tests {
     use super::*;
     use crate::tui::terminal::{Client, Tmux};
 
-    fn target(width: usize, height: usize) -> Target {
+    fn target(width: usize, height: usize) -> PreviewTarget {
         let pixels = vec![0; width * height];
         let image = Arc::new(PreviewImage {
             width,
@@ -285,7 +285,7 @@ mod tests {
             pixels,
             colour: false,
         });
-        Target::new(image, Rect::new(10, 5, 40, 20))
+        PreviewTarget::new(image, Rect::new(10, 5, 40, 20))
     }
 
     #[test]
@@ -302,7 +302,7 @@ mod tests {
     }
 
     fn name(can: &Capabilities) -> &'static str {
-        let (painter, _) = choose(Graphics::Auto, can, Colours::True);
+        let (painter, _) = choose(GraphicsMode::Auto, can, Colours::True);
         painter.map_or("off", |painter| painter.name())
     }
 
@@ -331,7 +331,7 @@ mod tests {
             ..kitty.clone()
         };
         assert_eq!(name(&unanswered), "quadrants");
-        let (painter, _) = choose(Graphics::Off, &kitty, Colours::True);
+        let (painter, _) = choose(GraphicsMode::Off, &kitty, Colours::True);
         assert!(painter.is_none());
     }
 
@@ -370,7 +370,7 @@ mod tests {
             ..Capabilities::default()
         };
         assert_eq!(name(&can), "kitty in tmux");
-        let (forced, _) = choose(Graphics::Kitty, &can, Colours::True);
+        let (forced, _) = choose(GraphicsMode::Kitty, &can, Colours::True);
         assert_eq!(forced.unwrap().name(), "kitty in tmux");
     }
 
@@ -381,7 +381,7 @@ mod tests {
             name: Some("WezTerm 20240203-110809".into()),
             ..Capabilities::default()
         };
-        let (_, reason) = choose(Graphics::Auto, &wezterm, Colours::True);
+        let (_, reason) = choose(GraphicsMode::Auto, &wezterm, Colours::True);
         assert!(reason.fix.unwrap().contains("LC_TERMINAL=WezTerm"));
     }
 }

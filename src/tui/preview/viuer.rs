@@ -11,7 +11,7 @@ use image::{DynamicImage, GrayImage, RgbImage};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::{Painter, Target, cells_of, keep_away, pixel_canvas};
+use super::{Painter, PreviewTarget, cells_of, keep_away, pixel_canvas};
 use crate::domain::{Canvas, PreviewImage};
 use crate::tui::terminal::Capabilities;
 
@@ -57,7 +57,7 @@ pub fn sixel(_: (u16, u16), _: &Capabilities) -> Option<Box<dyn Painter>> {
 struct Viuer {
     protocol: Protocol,
     cell: (u16, u16),
-    painted: Option<Target>,
+    painted: Option<PreviewTarget>,
 }
 
 impl Viuer {
@@ -115,11 +115,11 @@ impl Painter for Viuer {
         pixel_canvas(area, self.cell)
     }
 
-    fn place(&mut self, target: &Target, buffer: &mut Buffer) {
+    fn place(&mut self, target: &PreviewTarget, buffer: &mut Buffer) {
         keep_away(cells_of(target, self.cell), buffer);
     }
 
-    fn finish(&mut self, target: Option<&Target>) -> io::Result<()> {
+    fn finish(&mut self, target: Option<&PreviewTarget>) -> io::Result<()> {
         if target == self.painted.as_ref() {
             return Ok(());
         }
@@ -149,7 +149,7 @@ impl Painter for Viuer {
 
 /// Bytes of a picture by protocol, made as viuer makes them: it writes to standard output only.
 #[cfg_attr(not(feature = "sixel"), expect(unused_variables))]
-pub fn costs(target: &Target, cell: (u16, u16)) -> Vec<(&'static str, usize)> {
+pub fn costs(target: &PreviewTarget, cell: (u16, u16)) -> Vec<(&'static str, usize)> {
     let picture = dynamic(&target.image);
     let mut png = std::io::Cursor::new(Vec::new());
     // Writing to memory cannot fail.

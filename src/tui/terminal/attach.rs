@@ -32,7 +32,7 @@ pub enum Notice {
     Lost,
 }
 
-enum Cause {
+enum ProbeReason {
     Look,
     /// So many bytes.
     Sent(u64),
@@ -41,7 +41,7 @@ enum Cause {
 /// A thread that asks tmux whenever there is a reason to.
 #[derive(Clone)]
 pub struct Attendant {
-    causes: Sender<Cause>,
+    causes: Sender<ProbeReason>,
 }
 
 impl Attendant {
@@ -52,12 +52,12 @@ impl Attendant {
         let socket = socket.split(',').next().unwrap_or_default().to_owned();
         let attendant = Attendant { causes };
         let attached = attendant.clone();
-        thread::spawn(move || watch(&socket, || attached.causes.send(Cause::Look).is_ok()));
+        thread::spawn(move || watch(&socket, || attached.causes.send(ProbeReason::Look).is_ok()));
         // Whose name was not waited for to the end.
         if !known.is_settled() {
             attendant.look();
         }
-        let watch = Watch {
+        let watch = AttachWatch {
             known,
             flow: Flow::ask().unwrap_or_default(),
             owed: false,
@@ -71,16 +71,16 @@ impl Attendant {
 
     /// Something has happened that another terminal could be behind.
     pub fn look(&self) {
-        let _ = self.causes.send(Cause::Look);
+        let _ = self.causes.send(ProbeReason::Look);
     }
 
     /// A picture of so many bytes went past tmux.
     pub fn sent(&self, bytes: usize) {
-        let _ = self.causes.send(Cause::Sent(bytes as u64));
+        let _ = self.causes.send(ProbeReason::Sent(bytes as u64));
     }
 }
 
-struct Watch<F> {
+struct AttachWatch<F> {
     known: Tmux,
     /// How things stood after the picture before.
     flow: Flow,
@@ -93,14 +93,14 @@ struct Watch<F> {
     notify: F,
 }
 
-impl<F: Fn(Notice)> Watch<F> {
-    fn run(mut self, causes: &Receiver<Cause>) {
+impl<F: Fn(Notice)> AttachWatch<F> {
+    fn run(mut self, causes: &Receiver<ProbeReason>) {
         while let Some(first) = self.wait(causes) {
             let (mut look, mut sent) = (false, 0);
             for cause in std::iter::once(first).chain(causes.try_iter()) {
                 match cause {
-                    Cause::Look => look = true,
-                    Cause::Sent(bytes) => sent += bytes,
+                    ProbeReason::Look => look = true,
+                    ProbeReason::Sent(bytes) => sent += bytes,
                 }
             }
             if look {
@@ -114,7 +114,7 @@ impl<F: Fn(Notice)> Watch<F> {
 
     /// The next cause. Nothing tells when a terminal has said its name, on a slow line long after it
     /// came.
-    fn wait(&mut self, causes: &Receiver<Cause>) -> Option<Cause> {
+    fn wait(&mut self, causes: &Receiver<ProbeReason>) -> Option<ProbeReason> {
         if self.known.is_settled() || self.asked == PATIENT {
             self.asked = 0;
             return causes.recv().ok();
@@ -123,7 +123,7 @@ impl<F: Fn(Notice)> Watch<F> {
             Ok(cause) => Some(cause),
             Err(RecvTimeoutError::Timeout) => {
                 self.asked += 1;
-                Some(Cause::Look)
+                Some(ProbeReason::Look)
             }
             Err(RecvTimeoutError::Disconnected) => None,
         }

@@ -8,11 +8,11 @@ use ratatui::layout::Rect;
 
 use super::{Capabilities, ColourChoice, Inside, colours, is_interactive, probe_alone};
 use crate::domain::text::clean;
-use crate::tui::preview::{self, Colours, Graphics};
+use crate::tui::preview::{self, Colours, GraphicsMode};
 
 /// Some lines about the terminal of this process.
 pub fn report(
-    wanted: Graphics,
+    wanted: GraphicsMode,
     colour: ColourChoice,
     wait: Duration,
     coarse_above: Option<u32>,

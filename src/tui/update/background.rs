@@ -5,9 +5,9 @@ use std::time::Instant;
 use super::{Effect, heat_map};
 use crate::domain::{Failure, Origin, Prediction};
 use crate::store::Request;
-use crate::tui::model::{Engine, Model, Reading};
-use crate::tui::worklist::State;
-use crate::worker::Errand;
+use crate::tui::model::{BackgroundState, ClassifierState, Model};
+use crate::tui::worklist::EntryState;
+use crate::worker::BackgroundJob;
 use crate::worker::FileStamp;
 
 /// Sends for the next images, as many as may be on their way. From another selection others are
@@ -19,10 +19,10 @@ pub fn next(model: &mut Model) -> Vec<Effect> {
         effects.push(Effect::PutOff);
     }
     behind.chosen_at = viewer.generation;
-    let is_ready = behind.reading == Reading::On
+    let is_ready = behind.reading == BackgroundState::On
         // Whatever is looked at first has been asked for.
         && viewer.canvas.is_some()
-        && matches!(model.engine, Engine::Ready(_));
+        && matches!(model.engine, ClassifierState::Ready(_));
     let room = behind
         .ahead
         .max(1)
@@ -33,7 +33,7 @@ pub fn next(model: &mut Model) -> Vec<Effect> {
     for (index, source) in model.worklist.next_unread(room, &behind.on_their_way) {
         behind.on_their_way.push((index, source.clone()));
         behind.pace.start(Instant::now());
-        effects.push(Effect::ReadBehind(Errand {
+        effects.push(Effect::ReadBehind(BackgroundJob {
             source,
             model: model.choices.current,
         }));
@@ -43,10 +43,10 @@ pub fn next(model: &mut Model) -> Vec<Effect> {
 
 pub fn pause(model: &mut Model) -> Vec<Effect> {
     let (reading, notice) = match model.background.reading {
-        Reading::On => (Reading::Paused, "reading in the background: paused"),
-        Reading::Paused => (Reading::On, "reading in the background"),
-        Reading::Off => (
-            Reading::Off,
+        BackgroundState::On => (BackgroundState::Paused, "reading in the background: paused"),
+        BackgroundState::Paused => (BackgroundState::On, "reading in the background"),
+        BackgroundState::Off => (
+            BackgroundState::Off,
             "no reading in the background: --no-background",
         ),
     };
@@ -59,7 +59,7 @@ pub fn pause(model: &mut Model) -> Vec<Effect> {
 /// Takes in what was read, unless something was said of it meanwhile.
 pub fn on_read(
     model: &mut Model,
-    errand: &Errand,
+    errand: &BackgroundJob,
     result: Option<Result<Box<Prediction>, Failure>>,
     origin: Option<Box<Origin>>,
     stamp: Option<FileStamp>,
@@ -86,7 +86,7 @@ pub fn on_read(
             if model.worklist.asks_of_log(index, content) {
                 effects.push(Effect::Ask(Request::Opened(source.clone(), content)));
             }
-            State::Read(said)
+            EntryState::Read(said)
         }
         Err(reason) => reason.into(),
     };

@@ -4,10 +4,10 @@ use std::time::Instant;
 
 use super::Effect;
 use crate::domain::{Canvas, Preset, View, Window};
-use crate::tui::keymap::{Action, Mode};
+use crate::tui::keymap::{Action, KeyMode};
 use crate::tui::model::{Model, Viewer};
-use crate::tui::worklist::State;
-use crate::worker::{Frame, Job};
+use crate::tui::worklist::EntryState;
+use crate::worker::{ImageJob, RenderRequest};
 
 /// Said where a file holds another image than the one that was scored.
 pub(super) const REPLACED: &str = "the file was replaced: another image, read anew";
@@ -32,7 +32,7 @@ pub fn select_as(model: &mut Model, view: View) -> Vec<Effect> {
     let generation = model.viewer.generation.next();
     let canvas = model.viewer.canvas;
     let selected = model.worklist.selected();
-    let is_unread = selected.is_some_and(|entry| !matches!(entry.state, State::Read(_)));
+    let is_unread = selected.is_some_and(|entry| !matches!(entry.state, EntryState::Read(_)));
     let map_asked = model.heat_map.on && (is_unread || model.lacks_map());
     model.viewer = Viewer {
         generation,
@@ -61,13 +61,13 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
     let view = &mut model.viewer.view;
     match action {
         Action::PresetFile => view.window = Window::File,
-        Action::PresetAutomatic => view.window = Window::Preset(Preset::Automatic),
-        Action::PresetLung => view.window = Window::Preset(Preset::Lung),
-        Action::PresetBone => view.window = Window::Preset(Preset::Bone),
-        Action::PresetFull => view.window = Window::Preset(Preset::Full),
+        Action::PresetAutomatic => view.window = Window::WindowPreset(Preset::Automatic),
+        Action::PresetLung => view.window = Window::WindowPreset(Preset::Lung),
+        Action::PresetBone => view.window = Window::WindowPreset(Preset::Bone),
+        Action::PresetFull => view.window = Window::WindowPreset(Preset::Full),
         Action::Reset => {
             *view = View::default();
-            model.mode = Mode::Browse;
+            model.mode = KeyMode::Browse;
         }
         Action::Invert => view.inverted = !view.inverted,
         Action::ZoomIn => view.zoom_by(ZOOM_STEP),
@@ -122,17 +122,17 @@ pub(super) fn redraw(model: &Model) -> Vec<Effect> {
     job(model).map(Effect::Redraw).into_iter().collect()
 }
 
-fn job(model: &Model) -> Option<Job> {
+fn job(model: &Model) -> Option<ImageJob> {
     let entry = model.worklist.selected()?;
     let canvas = model.viewer.canvas?;
     let neighbour = |offset: isize| {
         let row = model.worklist.cursor().checked_add_signed(offset)?;
         model.worklist.row(row).map(|entry| entry.path.clone())
     };
-    Some(Job {
+    Some(ImageJob {
         source: entry.path.clone(),
         generation: model.viewer.generation,
-        frame: Frame {
+        frame: RenderRequest {
             view: model.viewer.view,
             canvas,
             heat_map: model.heat_map_layer(),

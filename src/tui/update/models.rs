@@ -2,7 +2,7 @@
 
 use super::Effect;
 use super::image::select_as;
-use crate::tui::model::{Engine, Model};
+use crate::tui::model::{ClassifierState, Model};
 
 /// The next model: it takes over what it said before, and reads the image that is looked at.
 pub fn next(model: &mut Model) -> Vec<Effect> {
@@ -18,7 +18,7 @@ pub fn next(model: &mut Model) -> Vec<Effect> {
         &model.choices.all[model.choices.current],
     );
     model.worklist.change_model(from, to);
-    model.engine = Engine::Loading;
+    model.engine = ClassifierState::Loading;
     model.background.pace.forget();
     model.notice = Some(format!(
         "model {} of {count}: {}",

@@ -5,8 +5,8 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use super::{Effect, keeping_selection, review};
 use crate::domain::Prevalences;
 use crate::domain::text::{Printable, is_dangerous};
-use crate::tui::model::{Engine, LONGEST_NOTE, Model, Overlay, Prompt, PromptKind};
-use crate::tui::worklist::Terms;
+use crate::tui::model::{ClassifierState, LONGEST_NOTE, Model, Overlay, Prompt, PromptKind};
+use crate::tui::worklist::FilterTerms;
 
 const NO_MODEL: &str = "the model is not there yet";
 
@@ -115,7 +115,7 @@ fn jump(model: &mut Model, text: &str) -> Vec<Effect> {
 /// Assumes what was typed, and says what holds now or what is wrong with it. No image is read again:
 /// what the classifier said of it is moved by the odds.
 fn assume(model: &mut Model, text: &str) -> String {
-    let Engine::Ready(card) = &model.engine else {
+    let ClassifierState::Ready(card) = &model.engine else {
         return NO_MODEL.to_owned();
     };
     if text.is_empty() {
@@ -123,7 +123,9 @@ fn assume(model: &mut Model, text: &str) -> String {
     } else if let Err(error) = model.assumed.assume(card, text) {
         return error.to_string();
     }
-    model.worklist.set_terms(Terms::new(card, &model.assumed));
+    model
+        .worklist
+        .set_terms(FilterTerms::new(card, &model.assumed));
     let shown = model.assumed.shown(card);
     let words: Vec<String> = shown.map(|(label, p)| format!("{label} {p}")).collect();
     format!("prevalence: {}", words.join(", "))

@@ -9,12 +9,12 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use super::{Effect, heat_map, keeping_selection, prompt};
 use crate::domain::text::clean;
 use crate::domain::{
-    Act, BlindedReading, Causes, ContentId, Finding, Opinion, OpinionChange, Prediction, Question,
-    Review, Seen, Subject, Verdict,
+    Act, BlindedReading, Causes, ContentId, Finding, HeatMapSubject, Opinion, OpinionChange,
+    Prediction, Question, Review, Seen, Verdict,
 };
-use crate::store::{Draft, News, Request};
+use crate::store::{News, Request, ReviewDraft};
 use crate::tui::keymap::Action;
-use crate::tui::model::{LABEL_KEYS, Model, NONE_KEY, Overlay, PromptKind, Reviews, Step};
+use crate::tui::model::{LABEL_KEYS, Model, NONE_KEY, Overlay, PromptKind, Reviews, UndoStep};
 
 /// What is said where the log holds something else than the screen did.
 const MERGED: &str = "another session in your name has said more of this image: shown is all of it";
@@ -181,7 +181,7 @@ fn judge(model: &mut Model, act: Act, change: impl FnOnce(&mut Opinion)) -> Vec<
         };
     }
     let change = OpinionChange::between(&before, &after);
-    let step = Step {
+    let step = UndoStep {
         source: source.clone(),
         content,
         before,
@@ -195,7 +195,7 @@ fn judge(model: &mut Model, act: Act, change: impl FnOnce(&mut Opinion)) -> Vec<
 /// A call of blinded reading. The first one stands: an answer that was seen cannot be unseen.
 pub fn call(model: &mut Model, change: impl FnOnce(&mut Option<BlindedReading>)) -> Vec<Effect> {
     let effects = judge(model, Act::Called, |opinion| change(&mut opinion.blinded));
-    let is_first = |step: &Step| step.before.blinded.is_none() && step.after.blinded.is_some();
+    let is_first = |step: &UndoStep| step.before.blinded.is_none() && step.after.blinded.is_some();
     if model.reviews.done.last().is_some_and(is_first) {
         model.reviews.done.pop();
     }
@@ -225,7 +225,12 @@ fn step_again(model: &mut Model) -> Vec<Effect> {
 }
 
 /// Goes to the image, so that nothing changes that is not seen to.
-fn go_and_record(model: &mut Model, step: &Step, act: Act, change: OpinionChange) -> Vec<Effect> {
+fn go_and_record(
+    model: &mut Model,
+    step: &UndoStep,
+    act: Act,
+    change: OpinionChange,
+) -> Vec<Effect> {
     let (source, content) = (&step.source, step.content);
     let mut effects = match model.worklist.row_of(source) {
         Some(row) => keeping_selection(model, |model| model.worklist.go_to(row)),
@@ -261,7 +266,7 @@ fn record(
         .filter(|said| said.content == content)
         .cloned()
         .map(light);
-    let draft = Draft {
+    let draft = ReviewDraft {
         uids: facts.map(|facts| facts.uids.clone()).unwrap_or_default(),
         patient_id: facts.and_then(|facts| facts.patient.id.clone()),
         review: Review {
@@ -304,8 +309,8 @@ fn seen(model: &Model, source: &Path, said: Option<Prediction>, is_looked_at: bo
         inverted: model.viewer.view.inverted,
         zoom: model.viewer.view.zoom,
         heat_map: legend.map(|legend| match &legend.subject {
-            Subject::Label(label) => label.name().to_owned(),
-            Subject::Difference(a, b) => format!("{} − {}", a.name(), b.name()),
+            HeatMapSubject::Label(label) => label.name().to_owned(),
+            HeatMapSubject::Difference(a, b) => format!("{} − {}", a.name(), b.name()),
         }),
     }
 }

@@ -3,7 +3,7 @@
 use super::{Effect, Message, keeping_selection};
 use crate::domain::text::clean;
 use crate::store::{Bookmark, Request};
-use crate::tui::model::{Model, Overlay, Session, Wanted};
+use crate::tui::model::{Model, Overlay, ReturnTarget, Session};
 use crate::tui::worklist::Sort;
 
 /// Before anything was found. Without a bookmark it begins at the top.
@@ -11,7 +11,7 @@ pub fn begin(model: &mut Model, session: Session, mark: Option<Bookmark>) {
     model.session = session;
     let Some(mark) = mark else { return };
     let wanted = mark.selected.map(|path| model.session.given(&path));
-    model.session.wanted = wanted.map(|path| Wanted::new(path, mark.row));
+    model.session.wanted = wanted.map(|path| ReturnTarget::new(path, mark.row));
     if model.blinded.is_some() {
         // It has an order of its own.
         return;

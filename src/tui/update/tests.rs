@@ -16,7 +16,7 @@ use crate::domain::{
     Opinion, Pathology, Prediction, Question, Region, Score, ScoreKind, View, ViewPosition, Window,
 };
 use crate::tui::keymap::Keymap;
-use crate::tui::model::Choice;
+use crate::tui::model::ModelChoice;
 use crate::worker::{Facts, Generation, Shown};
 use ratatui::layout::Rect;
 
@@ -37,7 +37,7 @@ fn model_of(names: &[&str]) -> Model {
     );
     update(
         &mut model,
-        Message::Worker(Outcome::Model(Ok(Box::new(card())))),
+        Message::Worker(JobOutcome::Model(Ok(Box::new(card())))),
     );
     model
 }
@@ -126,7 +126,7 @@ fn prediction(score: f32) -> Box<Prediction> {
 
 fn classified(name: &str, generation: Generation, score: f32) -> Message {
     let result = Ok(prediction(score));
-    Message::Worker(Outcome::Classified {
+    Message::Worker(JobOutcome::Classified {
         source: path(name),
         generation,
         result,
@@ -146,7 +146,7 @@ fn shown(name: &str, generation: Generation, grey: u8) -> Message {
         window: (128.0, 256.0),
         legend: None,
     };
-    Message::Worker(Outcome::Shown {
+    Message::Worker(JobOutcome::Shown {
         source: path(name),
         generation,
         shown,
@@ -179,7 +179,7 @@ fn mapped(value: f32) -> Box<Prediction> {
 }
 
 fn mapped_of(name: &str, generation: Generation, value: f32) -> Message {
-    Message::Worker(Outcome::Classified {
+    Message::Worker(JobOutcome::Classified {
         source: path(name),
         generation,
         result: Ok(mapped(value)),
@@ -244,7 +244,7 @@ fn a_result_of_an_older_selection_or_of_another_file_never_shows() {
 fn moving_clears_image_facts_view_and_prediction_in_the_same_breath() {
     let mut model = model_of(&["a.png", "b.png"]);
     let generation = model.viewer.generation;
-    let opened = Outcome::Opened {
+    let opened = JobOutcome::Opened {
         source: path("a.png"),
         generation,
         result: Ok(facts()),
@@ -379,14 +379,14 @@ fn an_unreadable_file_is_a_row_with_a_reason() {
     let result = Err("damaged: it ends early".into());
     update(
         &mut model,
-        Message::Worker(Outcome::Opened {
+        Message::Worker(JobOutcome::Opened {
             source: path("a.png"),
             generation,
             result,
             stamp: None,
         }),
     );
-    let State::Failed(reason) = &model.worklist.selected().unwrap().state else {
+    let EntryState::Failed(reason) = &model.worklist.selected().unwrap().state else {
         panic!()
     };
     assert!(reason.contains("ends early"));
@@ -640,7 +640,7 @@ fn where_no_heat_map_can_be_the_footer_says_why() {
     refused.input = InputCheck::Refused(vec!["colour".into()]);
     refused.findings.clear();
     refused.activation = None;
-    let outcome = Outcome::Classified {
+    let outcome = JobOutcome::Classified {
         source: path("a.png"),
         generation,
         result: Ok(refused),
@@ -672,7 +672,7 @@ fn type_prevalence(model: &mut Model, text: &str) -> String {
 #[test]
 fn a_prevalence_is_typed_and_taken_back_and_a_wrong_one_says_why() {
     let mut model = model_of(&["a.png"]);
-    let card = Outcome::Model(Ok(Box::new(calibrated())));
+    let card = JobOutcome::Model(Ok(Box::new(calibrated())));
     update(&mut model, Message::Worker(card));
     assert_eq!(
         type_prevalence(&mut model, "pneu=5%"),
@@ -713,8 +713,8 @@ fn model_with_two() -> Model {
     model
 }
 
-fn choice(name: &str) -> Choice {
-    Choice {
+fn choice(name: &str) -> ModelChoice {
+    ModelChoice {
         name: name.to_owned(),
         sha256: name.to_owned(),
     }
@@ -725,7 +725,10 @@ fn loaded(model: &mut Model, name: &str) {
         sha256: name.to_owned(),
         ..card()
     };
-    update(model, Message::Worker(Outcome::Model(Ok(Box::new(card)))));
+    update(
+        model,
+        Message::Worker(JobOutcome::Model(Ok(Box::new(card)))),
+    );
 }
 
 fn score(model: &Model) -> Option<f32> {
@@ -745,7 +748,7 @@ fn each_model_keeps_its_own_scores() {
     };
     assert_eq!((*at, job.generation), (model.viewer.generation, *at));
     assert!(job.scored.is_none() && job.model == 1 && job.generation > first);
-    assert!(matches!(model.engine, Engine::Loading));
+    assert!(matches!(model.engine, ClassifierState::Loading));
     assert_eq!((score(&model), model.worklist.read()), (None, 0));
     let (name, said) = model.worklist.said_elsewhere(0).unwrap();
     assert_eq!((name, said.findings[0].score.value()), ("first", 0.9));
@@ -811,7 +814,7 @@ fn a_model_without_heat_maps_says_so() {
     };
     update(
         &mut model,
-        Message::Worker(Outcome::Model(Ok(Box::new(card)))),
+        Message::Worker(JobOutcome::Model(Ok(Box::new(card)))),
     );
     assert!(press(&mut model, "o").is_empty());
     assert_eq!(model.notice.as_deref(), Some("no heat map for this model"));

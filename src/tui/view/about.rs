@@ -4,14 +4,14 @@ use ratatui::text::{Line, Span};
 use super::overlay;
 use super::theme::Theme;
 use crate::domain::{Measurement, ModelCard, card_text};
-use crate::tui::model::{Engine, Model};
+use crate::tui::model::{ClassifierState, Model};
 
 /// The model's card, poor results included.
 pub fn draw(model: &Model, theme: &Theme, scroll: u16, frame: &mut Frame) -> bool {
     let lines = match &model.engine {
-        Engine::Loading => vec![Line::raw("the model is being loaded")],
-        Engine::Failed(reason) => vec![Line::styled(reason.clone(), theme.refused)],
-        Engine::Ready(card) => of_card(card, model, theme),
+        ClassifierState::Loading => vec![Line::raw("the model is being loaded")],
+        ClassifierState::Failed(reason) => vec![Line::styled(reason.clone(), theme.refused)],
+        ClassifierState::Ready(card) => of_card(card, model, theme),
     };
     overlay::draw("About this model", lines, scroll, (model, theme), frame)
 }

@@ -1,18 +1,18 @@
 use ratatui::Frame;
 
-use super::choices::{self, Choice};
-use super::layout::Layout;
+use super::choices::{self, PromptChoice};
+use super::layout::PaneLayout;
 use super::theme::Theme;
 use crate::tui::model::{Asking, LABEL_KEYS, NONE_KEY};
 
 /// The labels with their keys and a box for each, none of them among them, and what Enter records.
-pub fn draw(asking: &Asking, theme: &Theme, layout: &Layout, frame: &mut Frame) {
+pub fn draw(asking: &Asking, theme: &Theme, layout: &PaneLayout, frame: &mut Frame) {
     let question = match asking.chosen() {
         None => "Your call? Choose · Esc: not yet".to_owned(),
         Some(present) if present.is_empty() => "Your call? Enter: none · Esc: not yet".to_owned(),
         Some(present) => format!("Your call? Enter: {} · Esc: not yet", present.join(" + ")),
     };
-    let choice = |(key, words, is_chosen)| Choice {
+    let choice = |(key, words, is_chosen)| PromptChoice {
         key,
         mark: if is_chosen { "[x] " } else { "[ ] " },
         words,
@@ -25,6 +25,6 @@ pub fn draw(asking: &Asking, theme: &Theme, layout: &Layout, frame: &mut Frame) 
     let none = (NONE_KEY, "none of these".to_owned(), asking.none);
     let labels = LABEL_KEYS.chars().zip(&asking.labels);
     let labels = labels.map(|(key, (label, present))| (key, label.clone(), *present));
-    let choices: Vec<Choice> = labels.chain([none]).map(choice).collect();
+    let choices: Vec<PromptChoice> = labels.chain([none]).map(choice).collect();
     choices::draw(&question, &choices, theme, layout, frame);
 }

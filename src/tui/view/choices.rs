@@ -6,12 +6,12 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Clear, Paragraph};
 
-use super::layout::Layout;
+use super::layout::PaneLayout;
 use super::text::{fit, shorten};
 use super::theme::Theme;
 
 /// One answer.
-pub struct Choice {
+pub struct PromptChoice {
     pub key: char,
     /// Before the words.
     pub mark: &'static str,
@@ -20,7 +20,13 @@ pub struct Choice {
 }
 
 /// The question in the first row, and below it all answers, in as many columns as that takes.
-pub fn draw(question: &str, choices: &[Choice], theme: &Theme, layout: &Layout, frame: &mut Frame) {
+pub fn draw(
+    question: &str,
+    choices: &[PromptChoice],
+    theme: &Theme,
+    layout: &PaneLayout,
+    frame: &mut Frame,
+) {
     let area = layout.list;
     if area.is_empty() {
         return;

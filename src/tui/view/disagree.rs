@@ -1,13 +1,13 @@
 use ratatui::Frame;
 
-use super::choices::{self, Choice};
-use super::layout::Layout;
+use super::choices::{self, PromptChoice};
+use super::layout::PaneLayout;
 use super::theme::Theme;
 use crate::tui::model::{LABEL_KEYS, NONE_KEY};
 
 /// The labels and their keys, and the key of the answer as a whole.
-pub fn draw(labels: &[String], theme: &Theme, layout: &Layout, frame: &mut Frame) {
-    let choice = |(key, words)| Choice {
+pub fn draw(labels: &[String], theme: &Theme, layout: &PaneLayout, frame: &mut Frame) {
+    let choice = |(key, words)| PromptChoice {
         key,
         mark: "",
         words,
@@ -15,7 +15,7 @@ pub fn draw(labels: &[String], theme: &Theme, layout: &Layout, frame: &mut Frame
     };
     let general = (NONE_KEY, "in general".to_owned());
     let labels = LABEL_KEYS.chars().zip(labels.iter().cloned());
-    let choices: Vec<Choice> = labels.chain([general]).map(choice).collect();
+    let choices: Vec<PromptChoice> = labels.chain([general]).map(choice).collect();
     let question = "Disagree with which? Esc: cancel";
     choices::draw(question, &choices, theme, layout, frame);
 }

@@ -6,17 +6,17 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Paragraph, Wrap};
 
 use super::change;
-use super::gauge::{self, Marks};
-use super::groups::{self, Group};
-use super::layout::Layout;
+use super::gauge::{self, GaugeMarks};
+use super::groups::{self, LineGroup};
+use super::layout::PaneLayout;
 use super::text::{cells, fit, number, shorten, wrap};
 use super::theme::Theme;
 use crate::domain::{
     Causes, Conformal, Finding, InputCheck, ModelCard, PNEUMONIA, Prediction, PresenceSet,
     Question, ScoreKind, Severity,
 };
-use crate::tui::model::{Engine, Model};
-use crate::tui::worklist::State;
+use crate::tui::model::{ClassifierState, Model};
+use crate::tui::worklist::EntryState;
 
 /// Cells for a label, at most; the gauge gets the rest.
 const LABEL_WIDTH: usize = 24;
@@ -35,7 +35,7 @@ const LEVEL: &str = " (90 %)";
 /// Before a label whose number is only a score, where others are probabilities.
 const ONLY_A_SCORE: &str = "~";
 
-pub fn draw(model: &Model, theme: &Theme, layout: &Layout, frame: &mut Frame) {
+pub fn draw(model: &Model, theme: &Theme, layout: &PaneLayout, frame: &mut Frame) {
     let mut area = layout.findings;
     if !layout.compact {
         let block = Block::bordered().border_style(theme.border).title(title(
@@ -182,14 +182,14 @@ impl Pane<'_> {
         }
     }
 
-    fn groups(&self, prediction: &Prediction) -> Vec<Group> {
+    fn groups(&self, prediction: &Prediction) -> Vec<LineGroup> {
         let is_alone = |finding: &&Finding| finding.question == Question::Presence;
         let alone: Vec<&Finding> = prediction.findings.iter().filter(is_alone).collect();
         let gauges = alone.iter().map(|f| match prediction.is_denied(f) {
             true => self.denied_line(f),
             false => self.gauge_line(self.theme.plain, f, prediction.shown_score(f)),
         });
-        let group = |rank, lines| Group { rank, lines };
+        let group = |rank, lines| LineGroup { rank, lines };
         let mut groups = vec![
             group(0, gauges.collect()),
             group(3, self.prevalence_lines()),
@@ -256,7 +256,7 @@ impl Pane<'_> {
             Some(true) => self.theme.positive,
             _ => plain,
         };
-        let marks = Marks {
+        let marks = GaugeMarks {
             balanced: finding.operating_point.map(|point| point.0),
             sensitive: finding.sensitive_point.map(|point| point.0),
         };
@@ -447,29 +447,29 @@ fn refusal(reasons: &[String], compact: bool, theme: &Theme) -> Vec<Line<'static
 /// Why there is no prediction yet.
 fn waiting(model: &Model, theme: &Theme) -> Vec<Span<'static>> {
     match model.worklist.selected().map(|entry| &entry.state) {
-        Some(State::Failed(reason)) => {
+        Some(EntryState::Failed(reason)) => {
             return vec![Span::styled(format!("✗ {reason}"), theme.refused)];
         }
-        Some(State::NoPicture(kind)) => {
+        Some(EntryState::NoPicture(kind)) => {
             return vec![Span::styled(format!("no picture: {kind}"), theme.dim)];
         }
         _ => {}
     }
-    if model.is_hidden() && !matches!(model.engine, Engine::Failed(_)) {
+    if model.is_hidden() && !matches!(model.engine, ClassifierState::Failed(_)) {
         return vec![Span::styled(
             "hidden: Enter makes your own call first",
             theme.key,
         )];
     }
     match &model.engine {
-        Engine::Failed(reason) => {
+        ClassifierState::Failed(reason) => {
             vec![Span::styled(format!("✗ no model: {reason}"), theme.refused)]
         }
-        Engine::Loading => {
+        ClassifierState::Loading => {
             let name = model.choices.name().unwrap_or("the model");
             vec![Span::styled(format!("loading {name} …"), theme.dim)]
         }
-        Engine::Ready(_) => {
+        ClassifierState::Ready(_) => {
             let sign = model.progress_sign(model.viewer.classifying);
             let words = if sign.is_empty() {
                 ""

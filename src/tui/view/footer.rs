@@ -4,17 +4,17 @@ use ratatui::style::Modifier;
 use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
-use super::layout::Layout;
+use super::layout::PaneLayout;
 use super::legend::WORDS;
 use super::text::{cells, count, end_of, shorten};
 use super::theme::Theme;
-use crate::tui::keymap::{Action, Keymap, Mode};
+use crate::tui::keymap::{Action, KeyMode, Keymap};
 use crate::tui::model::{LONGEST_NOTE, Model, Overlay, Prompt, PromptKind};
 use crate::tui::worklist::FilterError;
 
 const WARNING: &str = " not for diagnosis ";
 
-pub fn draw(model: &Model, theme: &Theme, layout: &Layout, frame: &mut Frame) {
+pub fn draw(model: &Model, theme: &Theme, layout: &PaneLayout, frame: &mut Frame) {
     let area = layout.footer;
     if area.is_empty() {
         return;
@@ -32,7 +32,7 @@ pub fn draw(model: &Model, theme: &Theme, layout: &Layout, frame: &mut Frame) {
         _ if model.reviews.waiting.is_some() => {
             Line::styled(shorten(&waiting(model), left), theme.refused)
         }
-        _ if model.mode == Mode::Window => {
+        _ if model.mode == KeyMode::Window => {
             let words = window_words(&model.keymap);
             Line::styled(shorten(&theme.words(&words), left), theme.key)
         }

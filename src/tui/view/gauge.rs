@@ -10,7 +10,7 @@ const SENSITIVE: char = '╎';
 
 /// Where the lines are, from 0 to 1.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Marks {
+pub struct GaugeMarks {
     pub balanced: Option<f32>,
     pub sensitive: Option<f32>,
 }
@@ -18,7 +18,7 @@ pub struct Marks {
 /// A bar of `width` cells in `style`, the mark of 90 % sensitivity in `faint`.
 pub fn spans(
     score: f32,
-    marks: Marks,
+    marks: GaugeMarks,
     width: usize,
     style: Style,
     faint: Style,
@@ -35,7 +35,7 @@ pub fn spans(
 }
 
 /// In eighths of a cell. Where both marks fall into one cell, the balanced one is shown.
-fn bar(score: f32, marks: Marks, width: usize) -> String {
+fn bar(score: f32, marks: GaugeMarks, width: usize) -> String {
     let eighths = (score.clamp(0.0, 1.0) * (width * 8) as f32).round() as usize;
     let cell_of = |mark: Option<f32>| {
         mark.map(|m| ((m.clamp(0.0, 1.0) * width as f32) as usize).min(width.saturating_sub(1)))
@@ -56,8 +56,8 @@ fn bar(score: f32, marks: Marks, width: usize) -> String {
 mod tests {
     use super::*;
 
-    fn one(mark: f32) -> Marks {
-        Marks {
+    fn one(mark: f32) -> GaugeMarks {
+        GaugeMarks {
             balanced: Some(mark),
             sensitive: None,
         }
@@ -65,14 +65,14 @@ mod tests {
 
     #[test]
     fn a_bar_fills_in_eighths_and_marks_its_operating_points() {
-        let none = Marks::default();
+        let none = GaugeMarks::default();
         assert_eq!(bar(0.0, none, 8), "────────");
         assert_eq!(bar(1.0, none, 8), "████████");
         assert_eq!(bar(0.5, one(0.75), 8), "████──┃─");
         assert_eq!(bar(0.53, none, 8), "████▎───");
         assert_eq!(bar(1.0, one(1.0), 4), "███┃");
         assert_eq!(bar(0.7, one(0.5), 0), "");
-        let both = |balanced, sensitive| Marks {
+        let both = |balanced, sensitive| GaugeMarks {
             balanced: Some(balanced),
             sensitive: Some(sensitive),
         };

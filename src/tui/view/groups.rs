@@ -5,7 +5,7 @@ use std::ops::Range;
 use ratatui::text::Line;
 
 /// Lines that are shown together or not at all.
-pub struct Group {
+pub struct LineGroup {
     /// With too few rows, groups of higher ranks are left out first.
     pub rank: u8,
     pub lines: Vec<Line<'static>>,
@@ -15,7 +15,7 @@ pub struct Group {
 /// page at a time, above a line that `rest` makes of which lines those are; after the last page comes
 /// the first.
 pub fn rows(
-    groups: Vec<Group>,
+    groups: Vec<LineGroup>,
     height: usize,
     page: isize,
     rest: impl FnOnce(Range<usize>) -> Line<'static>,
@@ -39,7 +39,7 @@ pub fn rows(
 
 /// The groups of the lowest ranks that fit into `height` rows, in their own order. The first rank
 /// is always there.
-fn fitting(groups: Vec<Group>, height: usize) -> Vec<Line<'static>> {
+fn fitting(groups: Vec<LineGroup>, height: usize) -> Vec<Line<'static>> {
     let mut by_rank: Vec<(u8, usize, usize)> = groups
         .iter()
         .enumerate()
@@ -61,8 +61,8 @@ fn fitting(groups: Vec<Group>, height: usize) -> Vec<Line<'static>> {
 mod tests {
     use super::*;
 
-    fn groups() -> Vec<Group> {
-        let group = |rank, names: &str| Group {
+    fn groups() -> Vec<LineGroup> {
+        let group = |rank, names: &str| LineGroup {
             rank,
             lines: names
                 .chars()
@@ -89,14 +89,14 @@ mod tests {
     #[test]
     fn where_not_even_the_first_fit_there_are_pages_that_go_round() {
         let page = |page| {
-            let lines = |n: usize| Group {
+            let lines = |n: usize| LineGroup {
                 rank: 0,
                 lines: (0..n).map(|i| Line::raw(i.to_string())).collect(),
             };
             let rest = |shown: Range<usize>| Line::raw(format!(" {}-{}", shown.start, shown.end));
             let groups = vec![
                 lines(7),
-                Group {
+                LineGroup {
                     rank: 9,
                     ..lines(1)
                 },

@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Paragraph};
 use unicode_width::UnicodeWidthStr;
 
-use super::layout::Layout;
+use super::layout::PaneLayout;
 use super::legend;
 use super::text::{shorten, wrap};
 use super::theme::Theme;
@@ -16,7 +16,7 @@ use crate::tui::model::Model;
 /// Room that the model's name must have to be worth beginning.
 const MIN_ENGINE: usize = 10;
 
-pub fn draw(model: &Model, theme: &Theme, layout: &Layout, frame: &mut Frame) {
+pub fn draw(model: &Model, theme: &Theme, layout: &PaneLayout, frame: &mut Frame) {
     let mut area = layout.input;
     if !layout.compact {
         let block = Block::bordered()

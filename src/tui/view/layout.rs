@@ -22,7 +22,7 @@ const MIN_INPUT: u16 = 3;
 
 /// Rectangles of the panes, borders included, and of what is inside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Layout {
+pub struct PaneLayout {
     pub compact: bool,
     pub worklist: Rect,
     pub findings: Rect,
@@ -35,10 +35,10 @@ pub struct Layout {
     pub image: Rect,
 }
 
-impl Layout {
+impl PaneLayout {
     pub fn of(model: &Model) -> Self {
         let Size { width, height } = model.size;
-        let rows = Rows {
+        let rows = PaneRows {
             findings: findings::rows(model.card()),
             input: input::rows(model, left_width(width) - 2),
             refused: model.prediction().is_some_and(is_refused),
@@ -46,7 +46,7 @@ impl Layout {
         Self::for_size(width, height, rows)
     }
 
-    fn for_size(width: u16, height: u16, rows: Rows) -> Self {
+    fn for_size(width: u16, height: u16, rows: PaneRows) -> Self {
         match (width < COMPACT_WIDTH, height < COMPACT_HEIGHT) {
             (true, false) if height >= TALL_HEIGHT => tall(width, height, rows.findings),
             (false, false) => full(width, height, rows),
@@ -65,7 +65,7 @@ impl Layout {
 
 /// Rows that panes would like, without their borders.
 #[derive(Debug, Clone, Copy)]
-struct Rows {
+struct PaneRows {
     findings: u16,
     input: u16,
     /// Then there are no findings, and the reasons may have their place.
@@ -80,7 +80,7 @@ fn left_width(width: u16) -> u16 {
     (width * 2 / 5).clamp(MIN_LEFT, MAX_LEFT)
 }
 
-fn full(width: u16, height: u16, rows: Rows) -> Layout {
+fn full(width: u16, height: u16, rows: PaneRows) -> PaneLayout {
     let left = left_width(width);
     let body = height - 1;
     let usual = (rows.findings + 2).min(body - MIN_INPUT - MIN_LIST);
@@ -99,7 +99,7 @@ fn full(width: u16, height: u16, rows: Rows) -> Layout {
     let list_height = body - input_height - findings_height;
     let worklist = Rect::new(0, 0, left, list_height);
     let radiograph = Rect::new(left, 0, width - left, body);
-    Layout {
+    PaneLayout {
         compact: false,
         worklist,
         findings: Rect::new(0, list_height, left, findings_height),
@@ -111,7 +111,7 @@ fn full(width: u16, height: u16, rows: Rows) -> Layout {
     }
 }
 
-fn compact(width: u16, height: u16) -> Layout {
+fn compact(width: u16, height: u16) -> PaneLayout {
     let footer = Rect::new(0, height.saturating_sub(1), width, height.min(1));
     let body = height.saturating_sub(1);
     let list_height = COMPACT_LIST.min(body / 3);
@@ -120,7 +120,7 @@ fn compact(width: u16, height: u16) -> Layout {
     let input_height = below.min(1);
     let worklist = Rect::new(0, 0, width, list_height);
     let radiograph = Rect::new(left, list_height, width - left, below - input_height);
-    Layout {
+    PaneLayout {
         compact: true,
         worklist,
         findings: Rect::new(0, list_height, left, below - input_height),
@@ -132,14 +132,14 @@ fn compact(width: u16, height: u16) -> Layout {
     }
 }
 
-fn tall(width: u16, height: u16, findings_rows: u16) -> Layout {
+fn tall(width: u16, height: u16, findings_rows: u16) -> PaneLayout {
     let list_height = height / 5;
     // One more: what kind of number it is.
     let findings_height = (findings_rows + 1).min(height / 2);
     let image_top = list_height + findings_height + 1;
     let row = |y, height| Rect::new(0, y, width, height);
     let radiograph = row(image_top, height - 1 - image_top);
-    Layout {
+    PaneLayout {
         compact: true,
         worklist: row(0, list_height),
         findings: row(list_height, findings_height),
@@ -169,7 +169,7 @@ mod tests {
     proptest! {
         #[test]
         fn panes_tile_every_screen_without_overlap(width in 1_u16..400, height in 1_u16..150, findings in 3_u16..20, input in 1_u16..30, refused: bool) {
-            let layout = Layout::for_size(width, height, Rows { findings, input, refused });
+            let layout = PaneLayout::for_size(width, height, PaneRows { findings, input, refused });
             let screen = Rect::new(0, 0, width, height);
             let panes =
                 [layout.worklist, layout.findings, layout.input, layout.radiograph, layout.footer];

@@ -6,7 +6,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::text::shorten;
 use super::theme::Theme;
-use crate::domain::{GIVEN_PNEUMONIA, HeatMapLegend, Pathology, Subject};
+use crate::domain::{GIVEN_PNEUMONIA, HeatMapLegend, HeatMapSubject, Pathology};
 use crate::tui::preview;
 
 /// What nobody may forget who looks at one.
@@ -90,7 +90,7 @@ fn ramp<'a>(
     })
 }
 
-fn subject(subject: &Subject) -> String {
+fn subject(subject: &HeatMapSubject) -> String {
     let name = |label: &Pathology| {
         let name = label.name();
         match name.strip_suffix(GIVEN_PNEUMONIA) {
@@ -105,8 +105,10 @@ fn subject(subject: &Subject) -> String {
             .to_owned()
     };
     match subject {
-        Subject::Label(label) => name(label),
-        Subject::Difference(first, second) => format!("{} − {}", cause(first), cause(second)),
+        HeatMapSubject::Label(label) => name(label),
+        HeatMapSubject::Difference(first, second) => {
+            format!("{} − {}", cause(first), cause(second))
+        }
     }
 }
 
@@ -124,7 +126,7 @@ mod tests {
     use super::*;
     use crate::tui::preview::Colours;
 
-    fn legend(subject: Subject) -> HeatMapLegend {
+    fn legend(subject: HeatMapSubject) -> HeatMapLegend {
         HeatMapLegend {
             subject,
             range: 4.21,
@@ -140,8 +142,9 @@ mod tests {
     #[test]
     fn the_last_words_are_never_cut_before_the_rest() {
         let theme = Theme::new(Colours::True);
-        let long = Subject::Difference(label("COVID-19 given pneumonia"), label("Bacterial"));
-        for subject in [Subject::Label(label("Pneumonia")), long] {
+        let long =
+            HeatMapSubject::Difference(label("COVID-19 given pneumonia"), label("Bacterial"));
+        for subject in [HeatMapSubject::Label(label("Pneumonia")), long] {
             let legend = legend(subject);
             for width in 20..120 {
                 let line = line(&legend, &theme, width);
@@ -157,12 +160,17 @@ mod tests {
     #[test]
     fn with_room_everything_is_said() {
         let theme = Theme::new(Colours::True);
-        let text = line(&legend(Subject::Label(label("Pneumonia"))), &theme, 90).to_string();
+        let text = line(
+            &legend(HeatMapSubject::Label(label("Pneumonia"))),
+            &theme,
+            90,
+        )
+        .to_string();
         assert_eq!(
             text,
             " Pneumonia · against −4.2 █████████ +4.2 for · 60 % · where, not whether "
         );
-        let covid = legend(Subject::Label(label("COVID-19 given pneumonia")));
+        let covid = legend(HeatMapSubject::Label(label("COVID-19 given pneumonia")));
         assert!(
             line(&covid, &theme, 90)
                 .to_string()
@@ -173,7 +181,7 @@ mod tests {
     #[test]
     fn the_ramp_has_its_ends_colours() {
         let theme = Theme::new(Colours::True);
-        let legend = legend(Subject::Label(label("Pneumonia")));
+        let legend = legend(HeatMapSubject::Label(label("Pneumonia")));
         let cells: Vec<_> = ramp(&legend, &theme, RAMP).collect();
         let colour = |rgb: [u8; 3]| preview::colour(Colours::True, rgb);
         assert_eq!(cells[0].style.fg, colour(legend.ramp[0]));

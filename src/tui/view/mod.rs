@@ -24,8 +24,8 @@ mod worklist;
 use ratatui::Frame;
 
 use super::model::{Model, Overlay};
-use super::preview::{Painter, Target, write_over};
-use layout::Layout;
+use super::preview::{Painter, PreviewTarget, write_over};
+use layout::PaneLayout;
 pub use theme::Theme;
 
 /// Draws everything; returns the image that has to be painted after the frame, if one is to be
@@ -35,8 +35,8 @@ pub fn draw(
     theme: &Theme,
     painter: Option<&mut (dyn Painter + '_)>,
     frame: &mut Frame,
-) -> Option<Target> {
-    let layout = Layout::of(model);
+) -> Option<PreviewTarget> {
+    let layout = PaneLayout::of(model);
     let screen = frame.area();
     frame.buffer_mut().set_style(screen, theme.screen);
     worklist::draw(model, theme, &layout, frame);
@@ -69,7 +69,7 @@ pub fn draw(
     if covered || layout.image.is_empty() {
         return None;
     }
-    let target = Target::new(image, layout.image);
+    let target = PreviewTarget::new(image, layout.image);
     painter.place(&target, frame.buffer_mut());
     Some(target)
 }

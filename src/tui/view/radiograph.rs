@@ -3,17 +3,17 @@ use ratatui::layout::{Alignment, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Paragraph, Wrap};
 
-use super::layout::Layout;
+use super::layout::PaneLayout;
 use super::legend;
 use super::text::{cells, shorten, shorten_name};
 use super::theme::Theme;
 use crate::domain::text::clean;
 use crate::domain::{ViewPosition, Window};
 use crate::tui::model::Model;
-use crate::tui::worklist::State;
+use crate::tui::worklist::EntryState;
 use crate::worker::Facts;
 
-pub fn draw(model: &Model, theme: &Theme, layout: &Layout, frame: &mut Frame) {
+pub fn draw(model: &Model, theme: &Theme, layout: &PaneLayout, frame: &mut Frame) {
     if !layout.compact {
         let width = usize::from(layout.radiograph.width).saturating_sub(4);
         let block = Block::bordered()
@@ -109,7 +109,7 @@ fn view_words(model: &Model, width: usize) -> String {
         words.push(format!("W {width} L {centre}"));
     }
     match view.window {
-        Window::Preset(preset) => words.push(preset.name().to_owned()),
+        Window::WindowPreset(preset) => words.push(preset.name().to_owned()),
         Window::Manual { .. } => words.push("by hand".to_owned()),
         Window::File => {}
     }
@@ -145,8 +145,8 @@ fn measure(value: f64, width: f64) -> String {
 /// Where an image would be: why there is none.
 fn draw_absence(model: &Model, theme: &Theme, area: Rect, frame: &mut Frame) {
     let line = match model.worklist.selected().map(|entry| &entry.state) {
-        Some(State::Failed(reason)) => Line::styled(format!("✗ {reason}"), theme.refused),
-        Some(State::NoPicture(kind)) => Line::styled(format!("no picture: {kind}"), theme.dim),
+        Some(EntryState::Failed(reason)) => Line::styled(format!("✗ {reason}"), theme.refused),
+        Some(EntryState::NoPicture(kind)) => Line::styled(format!("no picture: {kind}"), theme.dim),
         _ => Line::styled(model.progress_sign(model.viewer.opening), theme.dim),
     };
     let middle = Rect {

@@ -17,7 +17,7 @@ use crate::domain::{
 use crate::tui::keymap::Keymap;
 use crate::tui::preview::{Blocks, Colours};
 use crate::tui::update::{Message, update};
-use crate::worker::{Facts, Outcome, Shown};
+use crate::worker::{Facts, JobOutcome, Shown};
 
 fn label(name: &str, question: Question, operating_point: Option<f32>) -> LabelCard {
     LabelCard::new(name, question, operating_point)
@@ -103,7 +103,7 @@ fn screen_saying(size: (u16, u16), scores: [f32; 5], set_up: impl FnOnce(&mut Mo
     let mut model = Model::new(Keymap::bundled(), Size::new(size.0, size.1), "half-blocks");
     update(
         &mut model,
-        Message::Worker(Outcome::Model(Ok(Box::new(card())))),
+        Message::Worker(JobOutcome::Model(Ok(Box::new(card())))),
     );
     lay_out(&mut model);
     let images = vec![Arc::from(PathBuf::from("a.png"))];
@@ -184,7 +184,7 @@ fn model_of(width: u16, height: u16) -> Model {
     let mut model = Model::new(Keymap::bundled(), Size::new(width, height), "half-blocks");
     update(
         &mut model,
-        Message::Worker(Outcome::Model(Ok(Box::new(card())))),
+        Message::Worker(JobOutcome::Model(Ok(Box::new(card())))),
     );
     lay_out(&mut model);
     let images = NAMES
@@ -226,7 +226,7 @@ fn model_of(width: u16, height: u16) -> Model {
 }
 
 fn lay_out(model: &mut Model) {
-    let layout = Layout::of(model);
+    let layout = PaneLayout::of(model);
     let canvas = Blocks::new(Colours::True, (10, 20)).canvas(layout.image);
     update(
         model,
@@ -241,7 +241,7 @@ fn answer(model: &mut Model, result: Result<Box<Prediction>, Failure>) {
     let (source, generation) = now(model);
     update(
         model,
-        Message::Worker(Outcome::Classified {
+        Message::Worker(JobOutcome::Classified {
             source,
             generation,
             result,
@@ -278,7 +278,7 @@ fn show(model: &mut Model) {
         uids: Default::default(),
         taken: None,
     };
-    let outcome = Outcome::Opened {
+    let outcome = JobOutcome::Opened {
         source: source.clone(),
         generation,
         result: Ok(Box::new(facts)),
@@ -310,7 +310,7 @@ fn show(model: &mut Model) {
     };
     update(
         model,
-        Message::Worker(Outcome::Shown {
+        Message::Worker(JobOutcome::Shown {
             source,
             generation,
             shown,
@@ -449,7 +449,7 @@ fn a_raw_sigmoid_is_never_called_a_probability() {
     let calibrated = calibrated::card();
     update(
         &mut model,
-        Message::Worker(Outcome::Model(Ok(Box::new(calibrated)))),
+        Message::Worker(JobOutcome::Model(Ok(Box::new(calibrated)))),
     );
     let screen = screen(&model);
     assert!(screen.contains("· probability") && !screen.contains("uncalibrated"));

@@ -6,18 +6,18 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Paragraph};
 
 use super::change;
-use super::layout::Layout;
+use super::layout::PaneLayout;
 use super::text::{cells, count, fit, shorten, shorten_name};
 use super::theme::Theme;
 use crate::domain::{Finding, InputCheck, Opinion, Prediction, Question, Verdict};
-use crate::tui::look::Columns;
-use crate::tui::model::{Model, Reading};
-use crate::tui::worklist::{Disk, Entry, Sort, State, nearest};
+use crate::tui::look::WorklistColumns;
+use crate::tui::model::{BackgroundState, Model};
+use crate::tui::worklist::{Disk, EntryState, Sort, WorklistEntry, nearest};
 
 /// Of an image that is read blinded and counts in no unaided figure.
 const SEEN_BEFORE: &str = "answer seen before: not counted";
 
-pub fn draw(model: &Model, theme: &Theme, layout: &Layout, frame: &mut Frame) {
+pub fn draw(model: &Model, theme: &Theme, layout: &PaneLayout, frame: &mut Frame) {
     if !layout.compact {
         let block = Block::bordered()
             .border_style(theme.border)
@@ -37,16 +37,18 @@ pub fn draw(model: &Model, theme: &Theme, layout: &Layout, frame: &mut Frame) {
             let entry = model.worklist.row(row)?;
             let selected = row == model.worklist.cursor();
             let said = match (&entry.state, model.worklist.said_elsewhere(row)) {
-                (State::Unread | State::Read(_), _) if model.worklist.is_hidden(entry) => {
-                    Said::nothing(theme)
+                (EntryState::Unread | EntryState::Read(_), _)
+                    if model.worklist.is_hidden(entry) =>
+                {
+                    RowSummary::nothing(theme)
                 }
-                (State::Unread, Some((name, said))) => elsewhere(model, theme, name, said),
-                (State::Read(_), Some(_)) if *model.worklist.sort() == Sort::Disagreement => {
+                (EntryState::Unread, Some((name, said))) => elsewhere(model, theme, name, said),
+                (EntryState::Read(_), Some(_)) if *model.worklist.sort() == Sort::Disagreement => {
                     disagreement(model, theme, row).unwrap_or_else(|| state(model, theme, entry))
                 }
                 _ => state(model, theme, entry),
             };
-            let row = Row {
+            let row = WorklistRow {
                 entry,
                 marks: marks(model, row),
                 patient: change::of_row(model, row),
@@ -160,16 +162,16 @@ fn nothing(model: &Model) -> String {
 }
 
 /// What a row says behind the name, and with which sign.
-struct Said {
+struct RowSummary {
     sign: char,
     style: Style,
     score: String,
     words: String,
 }
 
-impl Said {
+impl RowSummary {
     fn nothing(theme: &Theme) -> Self {
-        Said {
+        RowSummary {
             sign: '·',
             style: theme.dim,
             score: String::new(),
@@ -178,18 +180,18 @@ impl Said {
     }
 }
 
-struct Row<'a> {
-    entry: &'a Entry,
+struct WorklistRow<'a> {
+    entry: &'a WorklistEntry,
     /// The sign of what the reader holds of it, and of a key image.
     marks: (char, &'static str),
     /// In the order of patients: whose image it is, and what has changed since the one before.
     patient: Option<(String, Option<String>)>,
-    said: Said,
+    said: RowSummary,
     selected: bool,
-    columns: Columns,
+    columns: WorklistColumns,
 }
 
-impl Row<'_> {
+impl WorklistRow<'_> {
     /// ` ● IM-0041.png   91.0 %  COVID-19`
     fn line(&self, theme: &Theme, width: usize) -> Line<'static> {
         let cursor = if self.selected { '▸' } else { ' ' };
@@ -223,7 +225,7 @@ impl Row<'_> {
     }
 
     fn words(&self) -> String {
-        let Said { score, words, .. } = &self.said;
+        let RowSummary { score, words, .. } = &self.said;
         let (lead, change) = match &self.patient {
             Some((lead, change)) => (lead.as_str(), change.as_deref()),
             None => ("", None),
@@ -277,9 +279,9 @@ fn behind(model: &Model) -> Option<String> {
     let list = &model.worklist;
     let unread = list.total().saturating_sub(list.read());
     let words = match model.background.reading {
-        Reading::Paused => "paused".to_owned(),
-        Reading::On => time_left(model.background.pace.left(unread)?),
-        Reading::Off => return None,
+        BackgroundState::Paused => "paused".to_owned(),
+        BackgroundState::On => time_left(model.background.pace.left(unread)?),
+        BackgroundState::Off => return None,
     };
     (unread > 0).then(|| format!("{words} "))
 }
@@ -330,23 +332,23 @@ fn held(model: &Model) -> String {
     }
 }
 
-fn state(model: &Model, theme: &Theme, entry: &Entry) -> Said {
-    let unscored = |sign, style, words| Said {
+fn state(model: &Model, theme: &Theme, entry: &WorklistEntry) -> RowSummary {
+    let unscored = |sign, style, words| RowSummary {
         sign,
         style,
         score: String::new(),
         words,
     };
     match &entry.state {
-        State::Unread => unscored('·', theme.dim, String::new()),
-        State::Failed(reason) => unscored('✗', theme.refused, reason.to_string()),
-        State::NoPicture(kind) => unscored('∅', theme.dim, format!("no picture: {kind}")),
-        State::Read(prediction) => match &prediction.input {
+        EntryState::Unread => unscored('·', theme.dim, String::new()),
+        EntryState::Failed(reason) => unscored('✗', theme.refused, reason.to_string()),
+        EntryState::NoPicture(kind) => unscored('∅', theme.dim, format!("no picture: {kind}")),
+        EntryState::Read(prediction) => match &prediction.input {
             InputCheck::Refused(reasons) => {
                 let words = format!("refused: {}", reasons.join("; "));
                 unscored('✗', theme.refused, words)
             }
-            InputCheck::Caution(_) => Said {
+            InputCheck::Caution(_) => RowSummary {
                 sign: '!',
                 style: theme.caution,
                 ..summary(model, theme, prediction)
@@ -357,18 +359,18 @@ fn state(model: &Model, theme: &Theme, entry: &Entry) -> Said {
 }
 
 /// What another model said of a row that this one has not read: with its name, and dim.
-fn elsewhere(model: &Model, theme: &Theme, name: &str, said: &Prediction) -> Said {
+fn elsewhere(model: &Model, theme: &Theme, name: &str, said: &Prediction) -> RowSummary {
     let (sign, style) = ('·', theme.dim);
     match &said.input {
-        InputCheck::Refused(_) => Said {
+        InputCheck::Refused(_) => RowSummary {
             sign,
             style,
             score: String::new(),
             words: format!("{name}: refused"),
         },
         _ => {
-            let Said { score, words, .. } = summary(model, theme, said);
-            Said {
+            let RowSummary { score, words, .. } = summary(model, theme, said);
+            RowSummary {
                 sign,
                 style,
                 score: match score.is_empty() {
@@ -382,9 +384,9 @@ fn elsewhere(model: &Model, theme: &Theme, name: &str, said: &Prediction) -> Sai
 }
 
 /// The label over which two models differ most, and by how much.
-fn disagreement(model: &Model, theme: &Theme, row: usize) -> Option<Said> {
+fn disagreement(model: &Model, theme: &Theme, row: usize) -> Option<RowSummary> {
     let (finding, difference) = model.worklist.disagreement(row)?;
-    Some(Said {
+    Some(RowSummary {
         sign: 'Δ',
         style: theme.plain,
         score: format!("Δ {difference:.2}"),
@@ -394,7 +396,7 @@ fn disagreement(model: &Model, theme: &Theme, row: usize) -> Option<Said> {
 
 /// The label that the list is sorted by, or else the highest that was found, or that none was: without
 /// a number, which would be taken for the probability of that.
-fn summary(model: &Model, theme: &Theme, prediction: &Prediction) -> Said {
+fn summary(model: &Model, theme: &Theme, prediction: &Prediction) -> RowSummary {
     let prediction = &*model.shown(prediction);
     let wanted = match model.worklist.sort() {
         Sort::Score(label) => prediction.finding(label),
@@ -428,7 +430,7 @@ fn summary(model: &Model, theme: &Theme, prediction: &Prediction) -> Said {
         }
         _ => ('○', theme.plain, String::new(), String::new()),
     };
-    Said {
+    RowSummary {
         sign,
         style,
         score,

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::sort::random_rank;
-use super::{Held, Sort, Worklist, below_root};
+use super::{HeldOpinion, Sort, Worklist, below_root};
 use crate::domain::ContentId;
 
 impl Worklist {
@@ -40,12 +40,12 @@ impl Worklist {
 
     /// What the reader holds of a row, unless that was said beside an answer that is hidden now: it
     /// would tell what the answer is.
-    pub fn shown_held(&self, row: usize) -> Option<&Held> {
+    pub fn shown_held(&self, row: usize) -> Option<&HeldOpinion> {
         self.shown_held_of(*self.rows.get(row)?)
     }
 
     /// The same by index.
-    pub(super) fn shown_held_of(&self, index: u32) -> Option<&Held> {
+    pub(super) fn shown_held_of(&self, index: u32) -> Option<&HeldOpinion> {
         let entry = &self.entries[index as usize];
         let is_beside = entry.verdict().is_some() || self.answers_seen.contains_key(&index);
         let held = entry.held.as_deref();

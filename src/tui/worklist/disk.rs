@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Entry, Sort, State, Worklist};
+use super::{EntryState, Sort, Worklist, WorklistEntry};
 use crate::domain::ContentId;
 use crate::library::{KnownFile, Touched};
 use crate::worker::FileStamp;
@@ -33,7 +33,7 @@ pub struct Rescanned {
     pub left_out: usize,
 }
 
-impl Entry {
+impl WorklistEntry {
     /// Whether its file may have been written to since it was read.
     fn may_differ(&self, now: Option<FileStamp>) -> bool {
         self.content.is_some() && (now.is_none() || self.stamp != now)
@@ -75,13 +75,13 @@ impl Worklist {
 
     /// Drops what belongs to another image than the one that is there.
     fn forget_others(&mut self, index: usize, content: ContentId) {
-        let is_other = |state: &State| match state {
-            State::Read(said) => said.content != content,
-            State::NoPicture(_) | State::Failed(_) => true,
-            State::Unread => false,
+        let is_other = |state: &EntryState| match state {
+            EntryState::Read(said) => said.content != content,
+            EntryState::NoPicture(_) | EntryState::Failed(_) => true,
+            EntryState::Unread => false,
         };
         if is_other(&self.entries[index].state) {
-            self.set_state(index, State::Unread);
+            self.set_state(index, EntryState::Unread);
         }
         for model in &mut self.elsewhere {
             model.forget_if(index as u32, is_other);
@@ -110,7 +110,7 @@ impl Worklist {
 
     /// All of them, for another look at the disk.
     pub fn known_files(&self) -> Vec<KnownFile> {
-        let file = |entry: &Entry| KnownFile {
+        let file = |entry: &WorklistEntry| KnownFile {
             path: entry.path.clone(),
             is_read: entry.content.is_some(),
             stamp: entry.stamp,
@@ -160,13 +160,16 @@ impl Worklist {
             entry.disk = Disk::Same;
         }
         // What could not be read may have been completed meanwhile.
-        let has_failed = matches!(entry.state, State::NoPicture(_) | State::Failed(_));
+        let has_failed = matches!(
+            entry.state,
+            EntryState::NoPicture(_) | EntryState::Failed(_)
+        );
         let may_differ = entry.may_differ(stamp);
         if may_differ {
             self.doubt(index);
         }
         if may_differ || has_failed || was_gone {
-            self.set_state(index, State::Unread);
+            self.set_state(index, EntryState::Unread);
         }
         may_differ
     }
@@ -178,7 +181,7 @@ impl Worklist {
 
     /// A folder is gone, and all that was in it.
     fn gone_below(&mut self, folder: &Path) -> usize {
-        let is_below = |entry: &Entry| entry.path.starts_with(folder);
+        let is_below = |entry: &WorklistEntry| entry.path.starts_with(folder);
         let all = (0..self.entries.len()).filter(|index| is_below(&self.entries[*index]));
         let below: Vec<usize> = all.collect();
         below.into_iter().filter(|index| self.gone(*index)).count()

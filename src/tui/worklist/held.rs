@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Entry, Sort, Worklist};
+use super::{Sort, Worklist, WorklistEntry};
 use crate::domain::{ContentId, Opinion, OpinionChange, Prediction, Verdict};
 
 /// What the reader holds of one image.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Held {
+pub struct HeldOpinion {
     pub opinion: Opinion,
     /// What is known to be on the disk.
     saved: Opinion,
@@ -19,7 +19,7 @@ pub struct Held {
     unsaved: u32,
 }
 
-impl Held {
+impl HeldOpinion {
     pub fn is_saved(&self) -> bool {
         self.unsaved == 0
     }
@@ -30,7 +30,7 @@ impl Held {
     }
 }
 
-impl Entry {
+impl WorklistEntry {
     pub fn verdict(&self) -> Option<Verdict> {
         self.held.as_ref()?.opinion.verdict
     }
@@ -48,7 +48,7 @@ impl Entry {
 }
 
 /// Whether something is held as one of the filter's words asks for.
-pub(super) fn is_held_as(held: Option<&Held>, word: &str) -> bool {
+pub(super) fn is_held_as(held: Option<&HeldOpinion>, word: &str) -> bool {
     let opinion = held.map(|held| &held.opinion);
     let verdict = opinion.and_then(|opinion| opinion.verdict);
     match word {
@@ -72,7 +72,7 @@ impl Worklist {
     }
 
     /// Whether a reader who reads blinded must not see yet what is said of it.
-    pub fn is_hidden(&self, entry: &Entry) -> bool {
+    pub fn is_hidden(&self, entry: &WorklistEntry) -> bool {
         self.blinded && !entry.is_called()
     }
 
@@ -199,14 +199,19 @@ impl Worklist {
         (0..self.rows.len()).find(|row| self.row(*row).is_some_and(|entry| *entry.path == *path))
     }
 
-    fn change(&mut self, path: &Path, content: ContentId, change: impl FnOnce(&mut Held)) {
+    fn change(&mut self, path: &Path, content: ContentId, change: impl FnOnce(&mut HeldOpinion)) {
         if let Some(index) = self.index_of(path) {
             self.change_at(index, content, change);
         }
     }
 
     /// Changes what is held of an image, unless another one is known to be there by now.
-    fn change_at(&mut self, index: usize, content: ContentId, change: impl FnOnce(&mut Held)) {
+    fn change_at(
+        &mut self,
+        index: usize,
+        content: ContentId,
+        change: impl FnOnce(&mut HeldOpinion),
+    ) {
         let entry = &mut self.entries[index];
         if entry.content.is_some_and(|there| there != content) {
             return;
@@ -214,9 +219,9 @@ impl Worklist {
         let before = entry.opinion();
         let held = entry.held.get_or_insert_default();
         if held.content != Some(content) {
-            **held = Held {
+            **held = HeldOpinion {
                 content: Some(content),
-                ..Held::default()
+                ..HeldOpinion::default()
             };
         }
         change(held);
@@ -228,7 +233,7 @@ impl Worklist {
     }
 }
 
-impl Held {
+impl HeldOpinion {
     fn stand(&mut self, opinion: Opinion) {
         if self.unsaved == 0 {
             self.opinion = opinion.clone();

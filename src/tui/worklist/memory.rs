@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Sort, State, Worklist};
+use super::{EntryState, Sort, Worklist};
 use crate::domain::{
     Calibrated, Conformal, Finding, Fingerprint, InputCheck, Issuer, OperatingPoint, Origin,
     Pathology, PatientIdentity, Prediction, PresenceSet, Prevalence, Question, Score, ScoreKind,
@@ -90,7 +90,7 @@ fn a_hundred_thousand_files_with_answers_and_patients_fit() {
             study: Some(format!("1.2.840.113619.2.{n:040}")),
             taken: Some("2020-03-01T10:20:30".to_owned()),
         };
-        list.record_unread(n, State::Read(Box::new(prediction(n))));
+        list.record_unread(n, EntryState::Read(Box::new(prediction(n))));
         list.set_origin_at(n, origin);
     }
     let read = peak().unwrap();

@@ -13,10 +13,10 @@ pub struct Patients {
     of: HashMap<u32, Placed>,
     all: Vec<Patient>,
     /// Which of all has this place among the bearers of this number.
-    by_place: HashMap<(u32, Place), u32>,
-    bearers: Vec<Bearers>,
-    by_key: HashMap<Key, u32>,
-    identities: Vec<Identity>,
+    by_place: HashMap<(u32, Membership), u32>,
+    bearers: Vec<SharedIdentifier>,
+    by_key: HashMap<PatientKey, u32>,
+    identities: Vec<StatedIdentity>,
     /// By bearers and what is said, where they are a crowd: few are looked through.
     by_identity: HashMap<(u32, PatientIdentity), u32>,
 }
@@ -42,21 +42,21 @@ struct Patient {
 
 /// What images have in common that may be of one patient: the identifier, or else the study.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Key {
+enum PatientKey {
     Id(String),
     Study(String),
 }
 
-impl Key {
+impl PatientKey {
     fn of(origin: &Origin) -> Option<Self> {
-        let id = origin.patient.id.clone().map(Key::Id);
-        id.or_else(|| origin.study.clone().map(Key::Study))
+        let id = origin.patient.id.clone().map(PatientKey::Id);
+        id.or_else(|| origin.study.clone().map(PatientKey::Study))
     }
 }
 
 /// Everybody who has one identifier: one patient, if files and hospitals do as they should.
-struct Bearers {
-    key: Key,
+struct SharedIdentifier {
+    key: PatientKey,
     /// Different ones, of which there are images.
     identities: Vec<u32>,
     /// All that have been among them.
@@ -64,7 +64,7 @@ struct Bearers {
 }
 
 /// What some of the bearers' images say of their patient.
-struct Identity {
+struct StatedIdentity {
     /// Index into bearers.
     bearers: u32,
     said: PatientIdentity,
@@ -76,7 +76,7 @@ struct Identity {
 
 /// Who an image of a bearer belongs with.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Place {
+enum Membership {
     Person(u32),
     /// With others of its study that say the same, where it does not say who it is of.
     Study(u32, String),
@@ -138,7 +138,7 @@ impl Patients {
             return false;
         }
         let was_there = self.remove(index);
-        let Some(key) = Key::of(&origin) else {
+        let Some(key) = PatientKey::of(&origin) else {
             return was_there;
         };
         let (identity, is_new) = self.identity(key, &origin.patient);
@@ -159,9 +159,9 @@ impl Patients {
     }
 
     /// What an image says of its patient, and whether it is the first to say so.
-    fn identity(&mut self, key: Key, said: &PatientIdentity) -> (u32, bool) {
+    fn identity(&mut self, key: PatientKey, said: &PatientIdentity) -> (u32, bool) {
         let bearers = *self.by_key.entry(key.clone()).or_insert_with(|| {
-            self.bearers.push(Bearers {
+            self.bearers.push(SharedIdentifier {
                 key,
                 identities: Vec::new(),
                 patients: Vec::new(),
@@ -176,7 +176,7 @@ impl Patients {
             return (known, is_new);
         }
         let identity = self.identities.len() as u32;
-        self.identities.push(Identity {
+        self.identities.push(StatedIdentity {
             bearers,
             said: said.clone(),
             images: 0,
@@ -211,7 +211,7 @@ impl Patients {
     /// Says anew who among the bearers is whom, after one has come or gone, and seats their images
     /// anew: what is known of one may say more, or less, of another.
     fn weigh(&mut self, bearers: u32) {
-        let Bearers {
+        let SharedIdentifier {
             key,
             identities,
             patients,
@@ -231,7 +231,7 @@ impl Patients {
         let said = identities.iter();
         let said: Vec<&PatientIdentity> =
             said.map(|at| &self.identities[*at as usize].said).collect();
-        let persons = persons(&said, matches!(key, Key::Study(_)));
+        let persons = persons(&said, matches!(key, PatientKey::Study(_)));
         let sharing: Vec<_> = (0..said.len())
             .map(|at| sharing(at, &said, &persons))
             .collect();
@@ -255,9 +255,9 @@ impl Patients {
         let identity = &self.identities[placed.identity as usize];
         let bearers = identity.bearers;
         let place = match (identity.person, &placed.study) {
-            (Some(person), _) => Place::Person(person),
-            (None, Some(study)) => Place::Study(placed.identity, study.clone()),
-            (None, None) => Place::Alone(index),
+            (Some(person), _) => Membership::Person(person),
+            (None, Some(study)) => Membership::Study(placed.identity, study.clone()),
+            (None, None) => Membership::Alone(index),
         };
         let patient = *self.by_place.entry((bearers, place)).or_insert_with(|| {
             self.all.push(Patient {
@@ -394,8 +394,8 @@ impl Worklist {
         let at = of(row).filter(|_| self.sort == Sort::Patient)?;
         let patient = &self.patients.all[at as usize];
         let id = match &self.patients.bearers[patient.bearers as usize].key {
-            Key::Id(id) => Some(id.as_str()),
-            Key::Study(_) => None,
+            PatientKey::Id(id) => Some(id.as_str()),
+            PatientKey::Study(_) => None,
         };
         let is_first = row == 0 || of(row - 1) != Some(at);
         // One that came since the list was sorted has no number yet.

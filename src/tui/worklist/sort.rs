@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use super::filter::below_root;
-use super::{Entry, Held, State, Worklist};
+use super::{EntryState, HeldOpinion, Worklist, WorklistEntry};
 use crate::domain::prevalence::log_odds;
 use crate::domain::{Finding, InputCheck, ModelCard, Prediction, Question, Verdict};
 
@@ -142,7 +142,7 @@ impl Worklist {
     }
 
     /// As it is shown; `None` where a row has no number of this label.
-    fn told_score(&self, entry: &Entry, label: &str) -> Option<f32> {
+    fn told_score(&self, entry: &WorklistEntry, label: &str) -> Option<f32> {
         let said = entry.prediction()?;
         let said = match &self.terms {
             Some(terms) => terms.shown(said),
@@ -205,13 +205,13 @@ fn alone(prediction: &Prediction) -> impl Iterator<Item = &Finding> {
 }
 
 /// `None` for what is not read.
-fn check_rank(entry: &Entry) -> Option<f64> {
+fn check_rank(entry: &WorklistEntry) -> Option<f64> {
     match &entry.state {
-        State::Unread => None,
-        State::Failed(_) => Some(0.0),
+        EntryState::Unread => None,
+        EntryState::Failed(_) => Some(0.0),
         // Nothing is to be done about it.
-        State::NoPicture(_) => Some(4.0),
-        State::Read(prediction) => Some(match prediction.input {
+        EntryState::NoPicture(_) => Some(4.0),
+        EntryState::Read(prediction) => Some(match prediction.input {
             InputCheck::Refused(_) => 1.0,
             InputCheck::Caution(_) => 2.0,
             InputCheck::Accepted => 3.0,
@@ -233,7 +233,7 @@ pub(super) fn random_rank(seed: u64, path: &Path) -> f64 {
     ((mixed ^ (mixed >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
 }
 
-fn review_rank(held: Option<&Held>) -> f64 {
+fn review_rank(held: Option<&HeldOpinion>) -> f64 {
     match held.and_then(|held| held.opinion.verdict) {
         None => 0.0,
         Some(Verdict::Unsure) => 1.0,

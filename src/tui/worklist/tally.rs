@@ -1,11 +1,11 @@
 //! How many images are in which state.
 
-use super::State;
+use super::EntryState;
 use crate::domain::InputCheck;
 
 /// Of the whole list, whatever the filter says.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct WorklistCounts {
     /// With or without success: refused, failed and skipped ones are among them.
     pub read: usize,
     pub refused: usize,
@@ -14,8 +14,8 @@ pub struct Tally {
     pub skipped: usize,
 }
 
-impl Tally {
-    pub(super) fn add(&mut self, state: &State) {
+impl WorklistCounts {
+    pub(super) fn add(&mut self, state: &EntryState) {
         let [read, refused, failed, skipped] = counts(state);
         self.read += read;
         self.refused += refused;
@@ -23,7 +23,7 @@ impl Tally {
         self.skipped += skipped;
     }
 
-    pub(super) fn remove(&mut self, state: &State) {
+    pub(super) fn remove(&mut self, state: &EntryState) {
         let [read, refused, failed, skipped] = counts(state);
         self.read -= read;
         self.refused -= refused;
@@ -32,12 +32,12 @@ impl Tally {
     }
 }
 
-fn counts(state: &State) -> [usize; 4] {
+fn counts(state: &EntryState) -> [usize; 4] {
     match state {
-        State::Unread => [0, 0, 0, 0],
-        State::NoPicture(_) => [1, 0, 0, 1],
-        State::Failed(_) => [1, 0, 1, 0],
-        State::Read(prediction) => {
+        EntryState::Unread => [0, 0, 0, 0],
+        EntryState::NoPicture(_) => [1, 0, 0, 1],
+        EntryState::Failed(_) => [1, 0, 1, 0],
+        EntryState::Read(prediction) => {
             let is_refused = matches!(prediction.input, InputCheck::Refused(_));
             [1, usize::from(is_refused), 0, 0]
         }

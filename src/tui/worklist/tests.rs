@@ -5,7 +5,7 @@ use crate::domain::{
     Calibrated, Finding, InputCheck, LabelCard, ModelCard, OperatingPoint, Opinion, OpinionChange,
     Pathology, Prevalence, Prevalences, Question, Score, ScoreKind, Verdict,
 };
-use crate::tui::model::Choice;
+use crate::tui::model::ModelChoice;
 
 fn path(name: &str) -> Arc<Path> {
     Arc::from(Path::new(name))
@@ -16,13 +16,13 @@ pub fn id(number: u8) -> ContentId {
     ContentId::from_digest([number; 32])
 }
 
-fn scored(value: f32) -> State {
+fn scored(value: f32) -> EntryState {
     read(ContentId::default(), value)
 }
 
 /// What is said of an image.
-pub fn read(content: ContentId, value: f32) -> State {
-    State::Read(Box::new(Prediction {
+pub fn read(content: ContentId, value: f32) -> EntryState {
+    EntryState::Read(Box::new(Prediction {
         content,
         findings: vec![Finding {
             label: Pathology("COVID-19".into()),
@@ -85,7 +85,7 @@ fn the_cursor_stays_on_its_image_through_sorting_and_filtering() {
 #[test]
 fn a_filter_matches_states_too_and_new_files_obey_it() {
     let mut list = list();
-    list.record(Path::new("w/a.png"), State::Failed("cut short".into()));
+    list.record(Path::new("w/a.png"), EntryState::Failed("cut short".into()));
     list.set_filter("error".into());
     assert_eq!(names(&list), ["a.png"]);
     list.set_filter("v".into());
@@ -149,11 +149,11 @@ fn a_result_for_an_unknown_image_changes_nothing() {
     assert_eq!(list.read(), 0);
 }
 
-fn said(findings: Vec<Finding>, input: InputCheck) -> State {
-    let State::Read(prediction) = scored(0.0) else {
+fn said(findings: Vec<Finding>, input: InputCheck) -> EntryState {
+    let EntryState::Read(prediction) = scored(0.0) else {
         unreachable!("it is read");
     };
-    State::Read(Box::new(Prediction {
+    EntryState::Read(Box::new(Prediction {
         content: Default::default(),
         findings,
         input,
@@ -174,7 +174,7 @@ fn finding(label: &str, score: f32, point: Option<f32>) -> Finding {
     }
 }
 
-fn answer(findings: &[(&str, f32, f32)]) -> State {
+fn answer(findings: &[(&str, f32, f32)]) -> EntryState {
     let findings = findings
         .iter()
         .map(|(label, s, p)| finding(label, *s, Some(*p)));
@@ -238,7 +238,7 @@ fn an_assumed_prevalence_does_not_change_what_is_doubtful() {
         ..finding("COVID-19", 0.880_797, Some(0.4))
     };
     let distance = |finding: &Finding| {
-        let State::Read(prediction) = said(vec![finding.clone()], InputCheck::Accepted) else {
+        let EntryState::Read(prediction) = said(vec![finding.clone()], InputCheck::Accepted) else {
             unreachable!("it is read");
         };
         nearest(&prediction).unwrap().1
@@ -249,7 +249,7 @@ fn an_assumed_prevalence_does_not_change_what_is_doubtful() {
 
 #[test]
 fn two_models_disagree_over_what_both_have_on_the_scale_of_their_operating_points() {
-    let [first, second] = ["first", "second"].map(|name| Choice {
+    let [first, second] = ["first", "second"].map(|name| ModelChoice {
         name: name.into(),
         sha256: name.into(),
     });
@@ -328,10 +328,10 @@ fn times_are_asked_for_once_and_what_has_none_comes_last() {
 fn each_state_is_counted_once_however_often_it_changes() {
     let mut list = list();
     let refused = || said(vec![], InputCheck::Refused(vec!["no chest".into()]));
-    list.record(Path::new("w/a.png"), State::Failed("cut short".into()));
+    list.record(Path::new("w/a.png"), EntryState::Failed("cut short".into()));
     list.record(Path::new("w/b.png"), refused());
     list.record(Path::new("v/c.png"), scored(0.5));
-    let tally = Tally {
+    let tally = WorklistCounts {
         read: 3,
         refused: 1,
         failed: 1,
@@ -339,14 +339,14 @@ fn each_state_is_counted_once_however_often_it_changes() {
     };
     assert_eq!(list.tally(), tally);
     list.record(Path::new("w/a.png"), refused());
-    list.record(Path::new("w/a.png"), State::Failed("gone".into()));
+    list.record(Path::new("w/a.png"), EntryState::Failed("gone".into()));
     assert_eq!(list.tally(), tally);
-    let [first, second] = ["first", "second"].map(|name| Choice {
+    let [first, second] = ["first", "second"].map(|name| ModelChoice {
         name: name.into(),
         sha256: name.into(),
     });
     list.change_model(&first, &second);
-    assert_eq!(list.tally(), Tally::default());
+    assert_eq!(list.tally(), WorklistCounts::default());
     list.change_model(&second, &first);
     assert_eq!(list.tally(), tally);
 }
@@ -357,7 +357,7 @@ fn a_filter_that_is_wrong_changes_nothing_and_one_that_became_wrong_says_why() {
         labels: vec![LabelCard::new(label, Question::Presence, None)],
         ..ModelCard::default()
     };
-    let terms = |label: &str| Terms::new(&card(label), &Prevalences::default());
+    let terms = |label: &str| FilterTerms::new(&card(label), &Prevalences::default());
     let mut list = list();
     list.record(Path::new("w/a.png"), scored(0.9));
     list.set_filter("covid>0.5".into());

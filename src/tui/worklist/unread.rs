@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{State, Worklist};
+use super::{EntryState, Worklist};
 
 /// Rows below and above the selection that come first: those that are likely to be selected next.
 const NEIGHBOURS: [isize; 4] = [1, -1, 2, 3];
@@ -35,7 +35,7 @@ impl Worklist {
             if found.len() == count {
                 break;
             }
-            let is_unread = matches!(self.entries[index as usize].state, State::Unread);
+            let is_unread = matches!(self.entries[index as usize].state, EntryState::Unread);
             let is_sent_for = || on_their_way.iter().any(|(sent, _)| *sent == index);
             if is_unread && !found.contains(&index) && !is_sent_for() {
                 found.push(index);
@@ -49,11 +49,11 @@ impl Worklist {
     }
 
     /// Records what became of an image, if nothing was said of it yet.
-    pub fn record_unread(&mut self, index: u32, state: State) {
+    pub fn record_unread(&mut self, index: u32, state: EntryState) {
         let index = index as usize;
         let entry = self.entries.get(index);
-        if entry.is_some_and(|entry| matches!(entry.state, State::Unread)) {
-            if let State::Read(said) = &state {
+        if entry.is_some_and(|entry| matches!(entry.state, EntryState::Unread)) {
+            if let EntryState::Read(said) = &state {
                 let stamp = self.entries[index].stamp;
                 self.identify_at(index, said.content, stamp);
             }
@@ -70,7 +70,7 @@ mod tests {
         let mut order = String::new();
         while let [(index, path)] = &list.next_unread(1, &[])[..] {
             order += path.to_str().unwrap();
-            list.record_unread(*index, State::Failed("".into()));
+            list.record_unread(*index, EntryState::Failed("".into()));
         }
         order
     }
@@ -121,9 +121,10 @@ mod tests {
     #[test]
     fn what_was_said_meanwhile_stands() {
         let mut list = list();
-        list.record(Path::new("b"), State::Failed("said".into()));
-        list.record_unread(1, State::Failed("late".into()));
-        let said = matches!(&list.row(1).unwrap().state, State::Failed(why) if **why == *"said");
+        list.record(Path::new("b"), EntryState::Failed("said".into()));
+        list.record_unread(1, EntryState::Failed("late".into()));
+        let said =
+            matches!(&list.row(1).unwrap().state, EntryState::Failed(why) if **why == *"said");
         assert!(said && list.read() == 1);
     }
 }

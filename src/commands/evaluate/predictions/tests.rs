@@ -4,8 +4,8 @@ use crate::evaluation::question::Truth;
 
 const HEAD: &str = "path,status,reasons,Pneumonia,COVID-19,model_sha256\n";
 
-fn table(rows: &str) -> Table {
-    Table::parse(Path::new("t.csv"), format!("{HEAD}{rows}").as_bytes()).unwrap()
+fn table(rows: &str) -> PredictionTable {
+    PredictionTable::parse(Path::new("t.csv"), format!("{HEAD}{rows}").as_bytes()).unwrap()
 }
 
 fn case(path: &str) -> Case {
@@ -18,14 +18,14 @@ fn case(path: &str) -> Case {
 }
 
 /// The first score of each case; `None` where it was refused, or failed.
-fn scores(table: &Table, paths: &[&str], root: &str) -> Result<Vec<Option<f64>>, String> {
+fn scores(table: &PredictionTable, paths: &[&str], root: &str) -> Result<Vec<Option<f64>>, String> {
     let cases: Vec<_> = paths.iter().map(|path| case(path)).collect();
     let answers = table
         .answers(&cases, Path::new(root))
         .map_err(|e| e.to_string())?;
     let outcomes = answers.outcomes.into_iter();
     let first = |outcome| match outcome {
-        Outcome::Scored { labels, .. } => labels[0],
+        CaseOutcome::Scored { labels, .. } => labels[0],
         _ => None,
     };
     Ok(outcomes.map(first).collect())
@@ -77,14 +77,14 @@ fn a_row_that_could_be_of_two_cases_is_of_none() {
 fn a_row_belongs_to_the_content_that_it_was_made_of() {
     let text = "path,image_sha256,status,Pneumonia\na.png,aa,ok,0.25\nb.png,bb,ok,0.75\n\
             c.png,cc,ok,0.5\nd.png,,ok,0.125\n";
-    let table = Table::parse(Path::new("t.csv"), text.as_bytes()).unwrap();
+    let table = PredictionTable::parse(Path::new("t.csv"), text.as_bytes()).unwrap();
     assert_eq!(table.labels(), ["Pneumonia"]);
     let cases = ["a.png", "b.png", "c.png", "d.png"].map(case);
     let scores = |contents: [Option<&str>; 4]| {
         let contents = contents.map(|content| content.map(str::to_owned));
         let answers = table.answers_of(&cases, Path::new(""), &contents).unwrap();
         answers.outcomes.into_iter().map(|outcome| match outcome {
-            Outcome::Scored { labels, .. } => labels[0],
+            CaseOutcome::Scored { labels, .. } => labels[0],
             _ => None,
         })
     };
@@ -98,7 +98,7 @@ fn a_row_belongs_to_the_content_that_it_was_made_of() {
 #[test]
 fn json_lines_are_read_and_a_torn_row_is_left_out() {
     let text = "{\"path\":\"a.png\",\"status\":\"ok\",\"Pneumonia\":0.25}\n{\"path\":\"b.p";
-    let table = Table::parse(Path::new("t.jsonl"), text.as_bytes()).unwrap();
+    let table = PredictionTable::parse(Path::new("t.jsonl"), text.as_bytes()).unwrap();
     assert_eq!(
         scores(&table, &["a.png", "b.png"], "").unwrap(),
         [Some(0.25), None]
@@ -117,7 +117,7 @@ fn every_format_that_predict_writes_is_read_whatever_the_file_is_called() {
     let torn = format!("{}{{\"path", array.replace("\n]", ",\n"));
     let bom = format!("\u{feff}{csv}");
     for text in [csv, &tsv, array, &on_one_line, &torn, &bom] {
-        let table = Table::parse(Path::new("t"), text.as_bytes()).unwrap();
+        let table = PredictionTable::parse(Path::new("t"), text.as_bytes()).unwrap();
         let found = scores(&table, &["a.png", "b.png"], "").unwrap();
         assert_eq!(found, [Some(0.25), None], "{text}");
     }
@@ -132,7 +132,7 @@ fn a_missing_score_is_counted_and_named_and_the_label_stays() {
         "", "nan", "NaN", "NA", "N/A", "null", "NULL", "None", "<NA>", "#N/A", "inf", "-Inf", " ",
     ] {
         let text = format!("{head}{rows}").replace("MISSING", missing);
-        let table = Table::parse(Path::new("t.csv"), text.as_bytes()).unwrap();
+        let table = PredictionTable::parse(Path::new("t.csv"), text.as_bytes()).unwrap();
         assert_eq!(table.labels(), ["Pneumonia", "COVID-19"], "{missing}");
         let found = scores(&table, &["a.png", "b.png", "c.png"], "").unwrap();
         assert_eq!(found, [Some(0.25), None, None], "{missing}");
@@ -151,7 +151,7 @@ fn a_missing_score_is_counted_and_named_and_the_label_stays() {
             text.clone(),
             format!("[{}]", text.trim().replace('\n', ",")),
         ] {
-            let table = Table::parse(Path::new("t"), text.as_bytes()).unwrap();
+            let table = PredictionTable::parse(Path::new("t"), text.as_bytes()).unwrap();
             let found = scores(&table, &["NaN.png", "b\"NaN.png"], "").unwrap();
             assert_eq!(found, [Some(0.25), None], "{text}");
         }
@@ -162,7 +162,7 @@ fn a_missing_score_is_counted_and_named_and_the_label_stays() {
 fn the_last_row_counts_without_a_line_end_and_line_ends_within_quotes_are_text() {
     let rows = "a.png,ok,\"dark,\r\nsmall\",0.25,0.5,ab\r\nb.png,ok,,0.75,0.5,ab";
     for text in [format!("{HEAD}{rows}"), format!("\u{feff}{HEAD}{rows}\r\n")] {
-        let table = Table::parse(Path::new("t.csv"), text.as_bytes()).unwrap();
+        let table = PredictionTable::parse(Path::new("t.csv"), text.as_bytes()).unwrap();
         let found = scores(&table, &["a.png", "b.png"], "").unwrap();
         assert_eq!(found, [Some(0.25), Some(0.75)], "{text}");
         assert_eq!(table.remarks().count(), 0);
@@ -182,7 +182,7 @@ fn a_table_of_r_or_a_spreadsheet_is_read() {
                  \"1\",\"a.png\",\"ok\",0.25,\"ab\"\n\"0\",\"b.png\",\"error\",NA,NA\n";
     let commas = "path;status;Pneumonia\r\na.png;ok;0,25\r\nb.png;error;\r\n";
     for text in [r, commas] {
-        let table = Table::parse(Path::new("t.csv"), text.as_bytes()).unwrap();
+        let table = PredictionTable::parse(Path::new("t.csv"), text.as_bytes()).unwrap();
         assert_eq!(table.labels(), ["Pneumonia"]);
         assert_eq!(
             scores(&table, &["a.png", "b.png"], "").unwrap(),
@@ -198,7 +198,7 @@ fn a_slip_in_a_column_of_scores_is_named() {
             "path,status,Pneumonia,x,age,sex,none\na.png,ok,0.25,0.5,54,f,NA\n\
              b.png,ok,{slip},0.5,61,m,NaN\n"
         );
-        let table = Table::parse(Path::new("t.csv"), text.as_bytes()).unwrap();
+        let table = PredictionTable::parse(Path::new("t.csv"), text.as_bytes()).unwrap();
         assert_eq!(table.labels(), ["x"]);
         let remarks: Vec<_> = table.remarks().collect();
         let expected = [
@@ -216,11 +216,11 @@ fn a_slip_in_a_column_of_scores_is_named() {
 fn rows_that_say_more_beside_rows_that_say_less_are_one_table() {
     let text = "{\"path\":\"a.png\",\"status\":\"ok\",\"Pneumonia\":0.25}\n\
             {\"path\":\"b.png\",\"status\":\"ok\",\"Pneumonia\":0.5,\"image_sha256\":\"ab\"}\n";
-    let table = Table::parse(Path::new("t.jsonl"), text.as_bytes()).unwrap();
+    let table = PredictionTable::parse(Path::new("t.jsonl"), text.as_bytes()).unwrap();
     let found = scores(&table, &["a.png", "b.png"], "").unwrap();
     assert_eq!(found, [Some(0.25), Some(0.5)]);
     let other = text.replace("image_sha256", "Effusion");
-    assert!(Table::parse(Path::new("t.jsonl"), other.as_bytes()).is_err());
+    assert!(PredictionTable::parse(Path::new("t.jsonl"), other.as_bytes()).is_err());
 }
 
 #[test]
@@ -243,7 +243,7 @@ fn a_table_at_another_prevalence_than_the_cards_is_refused() {
     let array = format!("[\n{line}\n]");
     let earlier = "path,status,COVID-19\na.png,ok,0.25\n";
     let check = |text: &str| {
-        let table = Table::parse(Path::new("pv.csv"), text.as_bytes()).unwrap();
+        let table = PredictionTable::parse(Path::new("pv.csv"), text.as_bytes()).unwrap();
         let checked = table.refuse_another_prevalence(&card);
         checked.map_err(|error| error.to_string())
     };
@@ -274,7 +274,7 @@ fn other_tables_are_told() {
             "several models",
         ),
     ] {
-        let error = Table::parse(Path::new("t.csv"), text.as_bytes()).unwrap_err();
+        let error = PredictionTable::parse(Path::new("t.csv"), text.as_bytes()).unwrap_err();
         assert!(error.to_string().contains(reason), "{text}: {error}");
         assert!(error.is::<Usage>());
     }

@@ -12,7 +12,7 @@ use super::import;
 use crate::cli::Import;
 use crate::commands::Usage;
 use crate::inference::family::{PUBLISHED, Published};
-use crate::model_store::Store;
+use crate::model_library::ModelLibrary;
 
 #[cfg(feature = "pull")]
 mod fetch;
@@ -28,7 +28,7 @@ fn address(model: &Published) -> String {
     }
 }
 
-pub fn run(name: &str, store: &Store) -> Result<ExitCode> {
+pub fn run(name: &str, store: &ModelLibrary) -> Result<ExitCode> {
     let Some(model) = PUBLISHED.iter().find(|model| model.name == name) else {
         let names: Vec<_> = PUBLISHED.iter().map(|model| model.name).collect();
         return Err(Usage::error(format!(
@@ -49,7 +49,7 @@ pub fn run(name: &str, store: &Store) -> Result<ExitCode> {
     Ok(imported)
 }
 
-fn import(file: &Path, name: &str, store: &Store) -> Result<ExitCode> {
+fn import(file: &Path, name: &str, store: &ModelLibrary) -> Result<ExitCode> {
     let arguments = Import {
         file: file.to_owned(),
         family: None,
@@ -70,7 +70,7 @@ fn by_hand(model: &Published) -> String {
 }
 
 #[cfg(feature = "pull")]
-fn fetched(model: &Published, sha256: &str, store: &Store) -> Result<std::path::PathBuf> {
+fn fetched(model: &Published, sha256: &str, store: &ModelLibrary) -> Result<std::path::PathBuf> {
     store.make()?;
     let part = store.folder().join(format!(".{}.part", model.name));
     let progress = crate::commands::batch::download_bar(model.name);
@@ -92,7 +92,7 @@ fn fetched(model: &Published, sha256: &str, store: &Store) -> Result<std::path::
 }
 
 #[cfg(not(feature = "pull"))]
-fn fetched(model: &Published, _: &str, _: &Store) -> Result<std::path::PathBuf> {
+fn fetched(model: &Published, _: &str, _: &ModelLibrary) -> Result<std::path::PathBuf> {
     Err(Usage::error(format!(
         "this cxr was built without the network (feature `pull`); {}",
         by_hand(model)

@@ -11,9 +11,9 @@ use image::codecs::webp::WebPDecoder;
 use ruzstd::decoding::StreamingDecoder;
 use weezl::{BitOrder, LzwStatus};
 
-use super::layout::{Compression, Fax, Layout, Number, Photometric};
+use super::layout::{Compression, Fax, Number, Photometric, TiffLayout};
 use crate::imaging::jpeg::{FrameSamples, Jpeg, Transform};
-use crate::imaging::{Fault, Limits};
+use crate::imaging::{DecodeLimits, ImageFault};
 
 /// A chunk without its compression.
 pub enum Chunk<'a> {
@@ -31,11 +31,11 @@ pub enum Chunk<'a> {
 impl<'a> Chunk<'a> {
     /// Reads the chunk with that number, which lies in that row of chunks.
     pub fn read(
-        layout: &Layout<'a>,
+        layout: &TiffLayout<'a>,
         index: usize,
         chunk_row: usize,
-        limits: &Limits,
-    ) -> Result<Chunk<'a>, Fault> {
+        limits: &DecodeLimits,
+    ) -> Result<Chunk<'a>, ImageFault> {
         let rows = layout.stored_rows(chunk_row);
         let stored = layout.stored(index)?;
         if layout.compression == Compression::Jpeg {
@@ -48,7 +48,7 @@ impl<'a> Chunk<'a> {
             }),
             false => layout.row_bytes().and_then(|row| row.checked_mul(rows)),
         };
-        let needed = needed.ok_or_else(|| Fault::too_large("a TIFF strip or tile"))?;
+        let needed = needed.ok_or_else(|| ImageFault::too_large("a TIFF strip or tile"))?;
         limits.check_memory(needed as u64)?;
         let stored = match layout.reversed {
             true => Cow::from(stored.iter().map(|b| b.reverse_bits()).collect::<Vec<_>>()),
@@ -56,7 +56,7 @@ impl<'a> Chunk<'a> {
         };
         let bytes = decompressed(layout, stored, needed, rows)?;
         if bytes.len() < needed {
-            return Err(Fault::damaged(format!(
+            return Err(ImageFault::damaged(format!(
                 "strip or tile {} of the TIFF ends after {} of {needed} bytes",
                 index + 1,
                 bytes.len()
@@ -69,7 +69,7 @@ impl<'a> Chunk<'a> {
     }
 
     /// The numbers of one row, as stored: every sample of every pixel of the chunk's width.
-    pub fn row(&self, layout: &Layout, y: usize, row: &mut [u64]) {
+    pub fn row(&self, layout: &TiffLayout, y: usize, row: &mut [u64]) {
         match self {
             Chunk::Packed(bytes) => {
                 let length = layout.row_bytes().unwrap_or(0);
@@ -96,11 +96,11 @@ fn copy<T: Copy + Into<u64>>(from: &[T], to: &mut [u64]) {
 
 /// Bytes that were compressed; fewer than needed where the stored ones end early.
 fn decompressed<'a>(
-    layout: &Layout,
+    layout: &TiffLayout,
     stored: Cow<'a, [u8]>,
     needed: usize,
     rows: usize,
-) -> Result<Cow<'a, [u8]>, Fault> {
+) -> Result<Cow<'a, [u8]>, ImageFault> {
     let bytes = match layout.compression {
         Compression::None => return Ok(stored),
         Compression::Fax(kind) => fax(kind, &stored, layout.chunk.0, rows)?,
@@ -109,7 +109,7 @@ fn decompressed<'a>(
         Compression::PackBits => pack_bits(&stored, needed),
         Compression::Zstandard => {
             let decoder = StreamingDecoder::new(&*stored);
-            let decoder = decoder.map_err(|e| Fault::damaged(format!("Zstandard: {e}")))?;
+            let decoder = decoder.map_err(|e| ImageFault::damaged(format!("Zstandard: {e}")))?;
             all_of(decoder, needed)
         }
         Compression::WebP => webp(layout, &stored, rows)?,
@@ -174,8 +174,8 @@ fn pack_bits(mut stored: &[u8], needed: usize) -> Vec<u8> {
 }
 
 /// Bits of black (1) and white (0), eight a byte: TIFF 6.0 section 11.
-fn fax(kind: Fax, stored: &[u8], width: usize, rows: usize) -> Result<Vec<u8>, Fault> {
-    let too_wide = |_| Fault::unsupported("CCITT in TIFF of more than 65,535 pixels");
+fn fax(kind: Fax, stored: &[u8], width: usize, rows: usize) -> Result<Vec<u8>, ImageFault> {
+    let too_wide = |_| ImageFault::unsupported("CCITT in TIFF of more than 65,535 pixels");
     let columns = u16::try_from(width).map_err(too_wide)?;
     let height = u16::try_from(rows).map_err(too_wide)?;
     let (mut bytes, mut lines) = (Vec::new(), 0);
@@ -199,12 +199,12 @@ fn fax(kind: Fax, stored: &[u8], width: usize, rows: usize) -> Result<Vec<u8>, F
     Ok(bytes)
 }
 
-fn webp(layout: &Layout, stored: &[u8], rows: usize) -> Result<Vec<u8>, Fault> {
-    let damaged = |e: image::ImageError| Fault::damaged(format!("WebP in TIFF: {e}"));
+fn webp(layout: &TiffLayout, stored: &[u8], rows: usize) -> Result<Vec<u8>, ImageFault> {
+    let damaged = |e: image::ImageError| ImageFault::damaged(format!("WebP in TIFF: {e}"));
     let decoder = WebPDecoder::new(Cursor::new(stored)).map_err(damaged)?;
     let (width, height) = image::ImageDecoder::dimensions(&decoder);
     if (width as usize, height as usize) != (layout.chunk.0, rows) || layout.bits != 8 {
-        return Err(Fault::damaged(
+        return Err(ImageFault::damaged(
             "WebP in TIFF is not as large as its strip or tile",
         ));
     }
@@ -212,17 +212,17 @@ fn webp(layout: &Layout, stored: &[u8], rows: usize) -> Result<Vec<u8>, Fault> {
     match layout.chunk_samples() {
         3 => Ok(picture.into_rgb8().into_raw()),
         4 => Ok(picture.into_rgba8().into_raw()),
-        n => Err(Fault::damaged(format!("WebP in TIFF for {n} samples"))),
+        n => Err(ImageFault::damaged(format!("WebP in TIFF for {n} samples"))),
     }
 }
 
 /// A JPEG stream whose tables may be in a tag of their own (347, TIFF technical note 2).
 fn jpeg<'a>(
-    layout: &Layout,
+    layout: &TiffLayout,
     stored: &[u8],
     rows: usize,
-    limits: &Limits,
-) -> Result<Chunk<'a>, Fault> {
+    limits: &DecodeLimits,
+) -> Result<Chunk<'a>, ImageFault> {
     const TABLES: u16 = 347;
     const MARKER: usize = 2;
     let stream = match layout.directory.bytes(TABLES) {
@@ -239,7 +239,7 @@ fn jpeg<'a>(
         (least..most.saturating_add(16)).contains(&(side as usize))
     };
     if !fits(width, columns, columns) || !fits(height, rows, lines) {
-        return Err(Fault::damaged(
+        return Err(ImageFault::damaged(
             "JPEG in TIFF is not as large as its strip or tile",
         ));
     }
@@ -250,7 +250,7 @@ fn jpeg<'a>(
     };
     let frame = jpeg.decode(transform)?;
     if frame.components != layout.chunk_samples() || u32::from(frame.precision) > layout.bits {
-        return Err(Fault::unsupported(format!(
+        return Err(ImageFault::unsupported(format!(
             "JPEG in TIFF of {} colours and {} bits",
             frame.components, frame.precision
         )));
@@ -261,7 +261,7 @@ fn jpeg<'a>(
         FrameSamples::Bits16(v) => v.len(),
     };
     if found < needed {
-        return Err(Fault::damaged("JPEG in TIFF ends early"));
+        return Err(ImageFault::damaged("JPEG in TIFF ends early"));
     }
     Ok(Chunk::Frame {
         samples: frame.samples,
@@ -271,7 +271,7 @@ fn jpeg<'a>(
 
 /// One row of packed bytes as numbers. Bits in a byte go from the highest; whole bytes are in the order
 /// of the file.
-fn unpack(layout: &Layout, bytes: &[u8], row: &mut [u64]) {
+fn unpack(layout: &TiffLayout, bytes: &[u8], row: &mut [u64]) {
     let has_predictor = matches!(
         layout.compression,
         Compression::Lzw | Compression::Deflate | Compression::Zstandard
@@ -334,7 +334,7 @@ fn add_predecessors(row: &mut [u64], samples: usize, bits: u32) {
 
 /// Predictor 3: bytes of equal weight together, the heaviest first, each the difference to the one
 /// before it (TIFF technical note 3).
-fn unpack_predicted_float(layout: &Layout, bytes: &[u8], row: &mut [u64]) {
+fn unpack_predicted_float(layout: &TiffLayout, bytes: &[u8], row: &mut [u64]) {
     let mut bytes = bytes.to_vec();
     let samples = layout.chunk_samples();
     for at in samples..bytes.len() {
@@ -348,17 +348,17 @@ fn unpack_predicted_float(layout: &Layout, bytes: &[u8], row: &mut [u64]) {
 }
 
 /// Units across and down in so many rows.
-fn units(layout: &Layout, rows: usize) -> Option<(usize, usize)> {
+fn units(layout: &TiffLayout, rows: usize) -> Option<(usize, usize)> {
     let (across, down) = layout.subsampling;
     Some((layout.chunk.0.div_ceil(across), rows.div_ceil(down)))
 }
 
 /// A luma for each pixel of a unit, and one pair of colour differences.
-fn unit_bytes(layout: &Layout) -> usize {
+fn unit_bytes(layout: &TiffLayout) -> usize {
     layout.subsampling.0 * layout.subsampling.1 + 2
 }
 
-fn spread_units(layout: &Layout, bytes: &[u8], y: usize, row: &mut [u64]) {
+fn spread_units(layout: &TiffLayout, bytes: &[u8], y: usize, row: &mut [u64]) {
     let (across, down) = layout.subsampling;
     let size = unit_bytes(layout);
     let per_row = layout.chunk.0.div_ceil(across) * size;

@@ -1,15 +1,15 @@
 //! What the numbers of a TIFF mean: grey, colour, indices into a palette, inks.
 
 use super::chunk::{ones, signed, single, whole};
-use super::layout::{Compression, Layout, Number, Photometric};
+use super::layout::{Compression, Number, Photometric, TiffLayout};
 use super::pixels::picture;
-use super::wide::Wide;
+use super::wide::TiffSamples;
 use crate::domain::{Rescale, Samples};
 use crate::imaging::raster::channels::{
     bits_of, grey_or_rgb8, grey_or_rgb16, grey_or_rgb32, rgb_of_cmyk,
 };
 use crate::imaging::raster::{COPIES, alpha};
-use crate::imaging::{Fault, Limits};
+use crate::imaging::{DecodeLimits, ImageFault};
 
 /// Interleaved samples of the type that holds them.
 enum Values {
@@ -17,7 +17,7 @@ enum Values {
     Bits8(Vec<u8>),
     Bits16(Vec<u16>),
     Signed16(Vec<i16>),
-    Wide(Wide),
+    Wide(TiffSamples),
 }
 
 /// The samples of a picture, and what is to be said of them.
@@ -31,7 +31,7 @@ pub struct Pixels {
     pub transparent: Option<u8>,
 }
 
-pub fn pixels(layout: &Layout, limits: &Limits) -> Result<Pixels, Fault> {
+pub fn pixels(layout: &TiffLayout, limits: &DecodeLimits) -> Result<Pixels, ImageFault> {
     let channels = layout.photometric.channels();
     let wanted: Vec<usize> = (0..channels).chain(layout.alpha).collect();
     let count = wanted.len() as u64;
@@ -69,7 +69,7 @@ pub fn pixels(layout: &Layout, limits: &Limits) -> Result<Pixels, Fault> {
 }
 
 /// Bits of a sample, where they are fewer than the type has.
-pub fn bits_stored(layout: &Layout, samples: &Samples) -> Option<u8> {
+pub fn bits_stored(layout: &TiffLayout, samples: &Samples) -> Option<u8> {
     match samples {
         // Its bits are those of an index.
         _ if layout.photometric == Photometric::Palette => None,
@@ -79,7 +79,11 @@ pub fn bits_stored(layout: &Layout, samples: &Samples) -> Option<u8> {
 }
 
 /// Numbers, bright where the picture is bright.
-fn values(layout: &Layout, wanted: &[usize], limits: &Limits) -> Result<Values, Fault> {
+fn values(
+    layout: &TiffLayout,
+    wanted: &[usize],
+    limits: &DecodeLimits,
+) -> Result<Values, ImageFault> {
     let (bits, number) = (layout.bits, layout.number);
     let top = ones(bits);
     let white_is_zero = layout.photometric == Photometric::WhiteIsZero;
@@ -100,28 +104,39 @@ fn values(layout: &Layout, wanted: &[usize], limits: &Limits) -> Result<Values, 
             let v = signed(bits, v) as i16;
             if inverts(c) { !v } else { v }
         })?),
-        (Number::Float, 64) => {
-            Values::Wide(Wide::Double(picture(layout, wanted, limits, |c, v| {
+        (Number::Float, 64) => Values::Wide(TiffSamples::Double(picture(
+            layout,
+            wanted,
+            limits,
+            |c, v| {
                 let v = f64::from_bits(v);
                 if inverts(c) { -v } else { v }
-            })?))
-        }
-        (Number::Float, _) => {
-            Values::Wide(Wide::Single(picture(layout, wanted, limits, |c, v| {
+            },
+        )?)),
+        (Number::Float, _) => Values::Wide(TiffSamples::Single(picture(
+            layout,
+            wanted,
+            limits,
+            |c, v| {
                 let v = single(bits, v);
                 if inverts(c) { -v } else { v }
-            })?))
-        }
-        _ => Values::Wide(Wide::Whole(picture(layout, wanted, limits, |c, v| {
-            let v = whole(number, bits, v);
-            if inverts(c) { !v } else { v }
-        })?)),
+            },
+        )?)),
+        _ => Values::Wide(TiffSamples::Whole(picture(
+            layout,
+            wanted,
+            limits,
+            |c, v| {
+                let v = whole(number, bits, v);
+                if inverts(c) { !v } else { v }
+            },
+        )?)),
     })
 }
 
 impl Values {
     /// The colours alone, and what alpha says.
-    fn without_alpha(self, layout: &Layout, channels: usize) -> (Values, Option<u8>) {
+    fn without_alpha(self, layout: &TiffLayout, channels: usize) -> (Values, Option<u8>) {
         if layout.alpha.is_none() {
             return (self, None);
         }
@@ -146,7 +161,7 @@ impl Values {
     }
 }
 
-fn meaning(layout: &Layout, values: Values) -> Result<Samples, Fault> {
+fn meaning(layout: &TiffLayout, values: Values) -> Result<Samples, ImageFault> {
     let top = ones(layout.bits.min(16)) as u16;
     // The JPEG decoder has made RGB of it.
     let is_rgb = layout.compression == Compression::Jpeg && !layout.planar;
@@ -168,7 +183,7 @@ fn meaning(layout: &Layout, values: Values) -> Result<Samples, Fault> {
         (Photometric::Rgb, Values::Bits16(rgb)) => Ok(grey_or_rgb16(&rgb)),
         (Photometric::Cmyk, Values::Bits8(inks)) => Ok(from_inks(&inks, u8::MAX.into())),
         (Photometric::Cmyk, Values::Bits16(inks)) => Ok(from_inks(&inks, top.into())),
-        _ => Err(Fault::unsupported(format!(
+        _ => Err(ImageFault::unsupported(format!(
             "TIFF in colour with {} samples of {} bits",
             layout.number, layout.bits
         ))),
@@ -177,7 +192,7 @@ fn meaning(layout: &Layout, values: Values) -> Result<Samples, Fault> {
 
 /// Grey or RGB, the line to what is stored, and what stands for no number. No line leads back from
 /// colour, which has been brought to 8 bits, and has no padding.
-fn wide_samples(layout: &Layout, wide: Wide) -> (Samples, Rescale, Option<(i32, i32)>) {
+fn wide_samples(layout: &TiffLayout, wide: TiffSamples) -> (Samples, Rescale, Option<(i32, i32)>) {
     if layout.photometric != Photometric::Rgb {
         let (values, stored, padding) = wide.padded(layout);
         return (Samples::GreyF32(values), stored, padding);
@@ -191,13 +206,15 @@ fn wide_samples(layout: &Layout, wide: Wide) -> (Samples, Rescale, Option<(i32, 
 
 /// Colours of a palette of 16 bits a channel, all red ones first (TIFF 6.0 section 5). Some writers
 /// fill fewer bits. Grey keeps its bits where they are more than 8; colour is brought to 8.
-fn looked_up(layout: &Layout, indices: &[u16]) -> Result<Samples, Fault> {
+fn looked_up(layout: &TiffLayout, indices: &[u16]) -> Result<Samples, ImageFault> {
     const COLOR_MAP: u16 = 320;
     let mut map = layout.directory.numbers(COLOR_MAP).unwrap_or_default();
     map.iter_mut().for_each(|v| *v = (*v).min(u16::MAX.into()));
     let size = map.len() / 3;
     if size == 0 || layout.bits > 16 || layout.number == Number::Float {
-        return Err(Fault::damaged("the TIFF has no palette for its indices"));
+        return Err(ImageFault::damaged(
+            "the TIFF has no palette for its indices",
+        ));
     }
     let largest = map.iter().copied().max().unwrap_or(0);
     // Bytes that were moved up by eight bits, or spread over 16.
@@ -227,7 +244,7 @@ fn from_inks<T: Copy + Into<u32>>(inks: &[T], top: u32) -> Samples {
 }
 
 /// TIFF 6.0 sections 20 and 21: what the three are between, and how much each colour adds to luma.
-fn from_ycc(layout: &Layout, ycc: &[u8]) -> Samples {
+fn from_ycc(layout: &TiffLayout, ycc: &[u8]) -> Samples {
     const COEFFICIENTS: u16 = 529;
     const REFERENCE_BLACK_WHITE: u16 = 532;
     let fractions = |tag, count: usize, otherwise: &[f32]| {

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 /// The bytes of a file and how numbers are written in it.
 #[derive(Debug, Clone, Copy)]
-pub(in super::super) struct File<'a> {
+pub(in super::super) struct TiffFile<'a> {
     pub bytes: &'a [u8],
     pub big_endian: bool,
     /// BigTIFF.
@@ -17,7 +17,7 @@ pub(in super::super) struct File<'a> {
 /// One directory.
 #[derive(Debug, Clone, Copy)]
 pub(in super::super) struct Directory<'a> {
-    file: File<'a>,
+    file: TiffFile<'a>,
     entries: &'a [u8],
     next: u64,
 }
@@ -28,9 +28,9 @@ struct Field<'a> {
     bytes: &'a [u8],
 }
 
-impl<'a> File<'a> {
+impl<'a> TiffFile<'a> {
     /// `None` if it does not start as a TIFF file does.
-    pub fn new(bytes: &'a [u8]) -> Option<File<'a>> {
+    pub fn new(bytes: &'a [u8]) -> Option<TiffFile<'a>> {
         let (big_endian, wide) = match *bytes.first_chunk()? {
             [b'I', b'I', 42, 0] => (false, false),
             [b'M', b'M', 0, 42] => (true, false),
@@ -38,7 +38,7 @@ impl<'a> File<'a> {
             [b'M', b'M', 0, 43] => (true, true),
             _ => return None,
         };
-        Some(File {
+        Some(TiffFile {
             bytes,
             big_endian,
             wide,
@@ -206,13 +206,13 @@ mod tests {
     fn a_chain_that_bites_its_tail_ends_and_a_cut_off_file_has_no_more() {
         let mut bytes = b"II\x2a\0\x08\0\0\0".to_vec();
         bytes.extend([1, 0, 18, 1, 3, 0, 1, 0, 0, 0, 6, 0, 0, 0, 8, 0, 0, 0]);
-        let file = File::new(&bytes).expect("a file");
+        let file = TiffFile::new(&bytes).expect("a file");
         let directories = file.directories();
         assert_eq!(directories.len(), 1);
         assert_eq!(directories[0].number(274), Some(6));
         assert_eq!(directories[0].number(256), None);
         for cut in 0..bytes.len() {
-            if let Some(file) = File::new(&bytes[..cut]) {
+            if let Some(file) = TiffFile::new(&bytes[..cut]) {
                 assert_eq!(file.directories().len(), usize::from(cut >= 22), "{cut}");
             }
         }
@@ -225,7 +225,7 @@ mod tests {
         for count in [2, 12, 255] {
             bytes[8] = count;
             for cut in 10..bytes.len() {
-                let file = File::new(&bytes[..cut]).expect("a file");
+                let file = TiffFile::new(&bytes[..cut]).expect("a file");
                 assert!(file.directory(file.first()).is_none(), "{count} {cut}");
                 let directory = file.directory_in_part(file.first()).expect("a directory");
                 let value = (cut >= 22).then_some(6);

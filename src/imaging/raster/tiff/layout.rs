@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::directory::{Directory, File};
-use crate::imaging::{Fault, Limits};
+use super::directory::{Directory, TiffFile};
+use crate::imaging::{DecodeLimits, ImageFault};
 
 /// Tags of TIFF 6.0, and of the supplements that came after it.
 mod tag {
@@ -93,8 +93,8 @@ pub enum Fax {
 
 /// One picture of a file.
 #[derive(Debug)]
-pub struct Layout<'a> {
-    pub file: File<'a>,
+pub struct TiffLayout<'a> {
+    pub file: TiffFile<'a>,
     pub directory: Directory<'a>,
     pub width: usize,
     pub height: usize,
@@ -120,14 +120,14 @@ pub struct Layout<'a> {
     lengths: Vec<u64>,
 }
 
-impl<'a> Layout<'a> {
+impl<'a> TiffLayout<'a> {
     /// # Errors
     /// If it is over a limit, contradicts itself, or is of a kind that is not read.
     pub fn read(
-        file: File<'a>,
+        file: TiffFile<'a>,
         directory: Directory<'a>,
-        limits: &Limits,
-    ) -> Result<Layout<'a>, Fault> {
+        limits: &DecodeLimits,
+    ) -> Result<TiffLayout<'a>, ImageFault> {
         let (width, height) = size(&directory)?;
         // Before anything is made of the size: the smallest that a picture takes.
         limits.check_picture(width, height, 1)?;
@@ -142,10 +142,10 @@ impl<'a> Layout<'a> {
         let compression = compression(&directory)?;
         let (bits, number) = sample_type(&directory, samples)?;
         if photometric == Photometric::Cmyk && compression == Compression::Jpeg {
-            return Err(Fault::unsupported("TIFF with inks compressed as JPEG"));
+            return Err(ImageFault::unsupported("TIFF with inks compressed as JPEG"));
         }
         if samples < photometric.channels() {
-            return Err(Fault::damaged(format!(
+            return Err(ImageFault::damaged(format!(
                 "{samples} samples a pixel, {} needed",
                 photometric.channels()
             )));
@@ -169,12 +169,12 @@ impl<'a> Layout<'a> {
         let chunks = beside(width, chunk.0) * beside(height, chunk.1) * planes;
         // Fewer are missed when they are read; with more, none is where it is looked for.
         if offsets.len() as u64 > chunks {
-            return Err(Fault::damaged(format!(
+            return Err(ImageFault::damaged(format!(
                 "a TIFF of {} strips or tiles, where its size makes {chunks}",
                 offsets.len()
             )));
         }
-        Ok(Layout {
+        Ok(TiffLayout {
             file,
             directory,
             width: width as usize,
@@ -223,8 +223,9 @@ impl<'a> Layout<'a> {
     }
 
     /// The stored bytes of a chunk. Files that do not say how many there are have all up to their end.
-    pub fn stored(&self, index: usize) -> Result<&'a [u8], Fault> {
-        let missing = || Fault::damaged(format!("the TIFF has no strip or tile {}", index + 1));
+    pub fn stored(&self, index: usize) -> Result<&'a [u8], ImageFault> {
+        let missing =
+            || ImageFault::damaged(format!("the TIFF has no strip or tile {}", index + 1));
         let offset = *self.offsets.get(index).ok_or_else(missing)?;
         let rest = usize::try_from(offset).ok();
         let rest = rest.and_then(|at| self.file.bytes.get(at..));
@@ -241,25 +242,25 @@ impl<'a> Layout<'a> {
 }
 
 /// Columns and rows.
-fn size(directory: &Directory) -> Result<(u32, u32), Fault> {
+fn size(directory: &Directory) -> Result<(u32, u32), ImageFault> {
     let side = |tag| directory.number(tag).and_then(|n| u32::try_from(n).ok());
     match (side(tag::WIDTH), side(tag::LENGTH)) {
         (Some(width), Some(height)) => Ok((width, height)),
-        _ => Err(Fault::damaged("the TIFF does not say how large it is")),
+        _ => Err(ImageFault::damaged("the TIFF does not say how large it is")),
     }
 }
 
 /// A small number that is not zero.
-fn count(directory: &Directory, tag: u16, otherwise: u64) -> Result<usize, Fault> {
+fn count(directory: &Directory, tag: u16, otherwise: u64) -> Result<usize, ImageFault> {
     match directory.number(tag).unwrap_or(otherwise) {
         n @ 1..=0xffff => Ok(n as usize),
-        n => Err(Fault::damaged(format!("TIFF tag {tag} is {n}"))),
+        n => Err(ImageFault::damaged(format!("TIFF tag {tag} is {n}"))),
     }
 }
 
-fn photometric(directory: &Directory, samples: usize) -> Result<Photometric, Fault> {
+fn photometric(directory: &Directory, samples: usize) -> Result<Photometric, ImageFault> {
     const CMYK: u64 = 1;
-    let unsupported = |what: &str| Err(Fault::unsupported(format!("TIFF: {what}")));
+    let unsupported = |what: &str| Err(ImageFault::unsupported(format!("TIFF: {what}")));
     Ok(match directory.number(tag::PHOTOMETRIC) {
         Some(0) => Photometric::WhiteIsZero,
         Some(1) => Photometric::BlackIsZero,
@@ -281,9 +282,13 @@ fn photometric(directory: &Directory, samples: usize) -> Result<Photometric, Fau
     })
 }
 
-fn compression(directory: &Directory) -> Result<Compression, Fault> {
+fn compression(directory: &Directory) -> Result<Compression, ImageFault> {
     const TWO_DIMENSIONS: u64 = 1;
-    let unsupported = |what: &str| Err(Fault::unsupported(format!("TIFF compressed as {what}")));
+    let unsupported = |what: &str| {
+        Err(ImageFault::unsupported(format!(
+            "TIFF compressed as {what}"
+        )))
+    };
     let t4_options = directory.number(tag::T4_OPTIONS).unwrap_or(0);
     Ok(match directory.number(tag::COMPRESSION).unwrap_or(1) {
         1 => Compression::None,
@@ -322,14 +327,14 @@ fn whole_jpeg(directory: &Directory) -> Option<(u64, u64)> {
 }
 
 /// Bits and type of every sample, which must be alike.
-fn sample_type(directory: &Directory, samples: usize) -> Result<(u32, Number), Fault> {
+fn sample_type(directory: &Directory, samples: usize) -> Result<(u32, Number), ImageFault> {
     let alike = |tag, otherwise: u64| {
         let mut values = directory.numbers(tag).unwrap_or_default();
         values.truncate(samples);
         let first = values.first().copied().unwrap_or(otherwise);
         match values.iter().all(|&v| v == first) {
             true => Ok(first),
-            false => Err(Fault::unsupported(
+            false => Err(ImageFault::unsupported(
                 "TIFF whose samples differ in size or type",
             )),
         }
@@ -338,7 +343,7 @@ fn sample_type(directory: &Directory, samples: usize) -> Result<(u32, Number), F
     let number = match alike(tag::SAMPLE_FORMAT, 1)? {
         2 => Number::Signed,
         3 => Number::Float,
-        5 | 6 => return Err(Fault::unsupported("TIFF of complex numbers")),
+        5 | 6 => return Err(ImageFault::unsupported("TIFF of complex numbers")),
         // Undefined numbers (4) are read as the default.
         _ => Number::Unsigned,
     };
@@ -346,10 +351,10 @@ fn sample_type(directory: &Directory, samples: usize) -> Result<(u32, Number), F
         (16 | 24 | 32 | 64, Number::Float) | (1..=64, Number::Unsigned | Number::Signed) => {
             Ok((bits as u32, number))
         }
-        (_, Number::Float) => Err(Fault::unsupported(format!(
+        (_, Number::Float) => Err(ImageFault::unsupported(format!(
             "TIFF with floating point of {bits} bits"
         ))),
-        _ => Err(Fault::damaged(format!(
+        _ => Err(ImageFault::damaged(format!(
             "a TIFF with samples of {bits} bits"
         ))),
     }
@@ -363,11 +368,13 @@ fn alpha(directory: &Directory, samples: usize, photometric: Photometric) -> Opt
 }
 
 /// Of the colour differences, across and down: TIFF 6.0 section 21.
-fn subsampling(directory: &Directory) -> Result<(usize, usize), Fault> {
+fn subsampling(directory: &Directory) -> Result<(usize, usize), ImageFault> {
     let stated = directory.numbers(tag::YCBCR_SUBSAMPLING);
     match *stated.unwrap_or_else(|| vec![2, 2]) {
         [across @ (1 | 2 | 4), down @ (1 | 2 | 4)] => Ok((across as usize, down as usize)),
-        _ => Err(Fault::damaged("the TIFF has no sound YCbCr subsampling")),
+        _ => Err(ImageFault::damaged(
+            "the TIFF has no sound YCbCr subsampling",
+        )),
     }
 }
 
@@ -376,7 +383,7 @@ fn chunk_size(
     tiled: bool,
     width: u32,
     height: u32,
-) -> Result<(usize, usize), Fault> {
+) -> Result<(usize, usize), ImageFault> {
     if !tiled {
         let rows = directory.number(tag::ROWS_PER_STRIP);
         // 2^32 − 1 stands for all.
@@ -390,7 +397,7 @@ fn chunk_size(
     };
     match (side(tag::TILE_WIDTH), side(tag::TILE_LENGTH)) {
         (Some(width), Some(height)) => Ok((width as usize, height as usize)),
-        _ => Err(Fault::damaged(
+        _ => Err(ImageFault::damaged(
             "the TIFF does not say how large its tiles are",
         )),
     }
@@ -398,12 +405,14 @@ fn chunk_size(
 
 /// Where the chunks are and how long. Some files have tiles under the tags of strips; lengths may be
 /// missing.
-fn chunk_tables(directory: &Directory) -> Result<(Vec<u64>, Vec<u64>), Fault> {
+fn chunk_tables(directory: &Directory) -> Result<(Vec<u64>, Vec<u64>), ImageFault> {
     let either = |tile, strip| directory.numbers(tile).or_else(|| directory.numbers(strip));
     let offsets = either(tag::TILE_OFFSETS, tag::STRIP_OFFSETS);
     let lengths = either(tag::TILE_BYTE_COUNTS, tag::STRIP_BYTE_COUNTS);
     match offsets {
         Some(offsets) => Ok((offsets, lengths.unwrap_or_default())),
-        None => Err(Fault::damaged("the TIFF does not say where its pixels are")),
+        None => Err(ImageFault::damaged(
+            "the TIFF does not say where its pixels are",
+        )),
     }
 }

@@ -16,23 +16,23 @@ mod layout;
 mod pixels;
 mod wide;
 
-use super::{Picture, orientation};
-use crate::imaging::{Fault, Limits};
+use super::{RasterPicture, orientation};
+use crate::imaging::{DecodeLimits, ImageFault};
 use directory::Directory;
-pub(super) use directory::File;
-use layout::Layout;
+pub(super) use directory::TiffFile;
+use layout::TiffLayout;
 
-pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, Fault> {
-    let file = File::new(bytes).ok_or_else(|| Fault::damaged("the TIFF has no header"))?;
+pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<RasterPicture, ImageFault> {
+    let file = TiffFile::new(bytes).ok_or_else(|| ImageFault::damaged("the TIFF has no header"))?;
     let pages = file.directories();
     let (at, page) = film(&pages)
-        .ok_or_else(|| Fault::damaged("the TIFF has no directory where it says that it is"))?;
+        .ok_or_else(|| ImageFault::damaged("the TIFF has no directory where it says that it is"))?;
     let directory = pages[at];
-    let layout = Layout::read(file, directory, limits)?;
+    let layout = TiffLayout::read(file, directory, limits)?;
     let pixels = colour::pixels(&layout, limits)?;
     let orientation = directory.number(orientation::TAG);
     let orientation = orientation.and_then(orientation::of_number);
-    Ok(Picture {
+    Ok(RasterPicture {
         bits_stored: colour::bits_stored(&layout, &pixels.samples),
         orientation: orientation.or_else(|| {
             const XMP: u16 = 700;
@@ -42,7 +42,7 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, Fault> {
         padding: pixels.padding,
         transparent: pixels.transparent,
         page,
-        ..Picture::plain(
+        ..RasterPicture::plain(
             layout.width as u32,
             layout.height as u32,
             pixels.samples,

@@ -1,8 +1,8 @@
 //! From chunks to the picture: the samples that are wanted, interleaved.
 
 use super::chunk::Chunk;
-use super::layout::Layout;
-use crate::imaging::{Fault, Limits};
+use super::layout::TiffLayout;
+use crate::imaging::{DecodeLimits, ImageFault};
 
 /// Where a sample lies in a chunk, and in the picture.
 type Moves = Vec<(usize, usize)>;
@@ -10,11 +10,11 @@ type Moves = Vec<(usize, usize)>;
 /// Those samples of every pixel that are `wanted`, in that order. `number` makes of the stored bits
 /// what they are; its first argument is which of those that are wanted.
 pub fn picture<T: Copy + Default>(
-    layout: &Layout,
+    layout: &TiffLayout,
     wanted: &[usize],
-    limits: &Limits,
+    limits: &DecodeLimits,
     number: impl Fn(usize, u64) -> T,
-) -> Result<Vec<T>, Fault> {
+) -> Result<Vec<T>, ImageFault> {
     check_memory(layout, limits)?;
     let mut picture = vec![T::default(); layout.width * layout.height * wanted.len()];
     let (across, down) = layout.chunks();
@@ -44,13 +44,13 @@ pub fn picture<T: Copy + Default>(
 }
 
 /// A row of a chunk as numbers; what the chunk itself takes is counted when it is read.
-fn check_memory(layout: &Layout, limits: &Limits) -> Result<(), Fault> {
+fn check_memory(layout: &TiffLayout, limits: &DecodeLimits) -> Result<(), ImageFault> {
     let numbers = (layout.chunk.0 as u64).saturating_mul(layout.chunk_samples() as u64);
     limits.check_memory(numbers.saturating_mul(size_of::<u64>() as u64))
 }
 
 /// The planes that are read, each with the samples that it gives.
-fn planes(layout: &Layout, wanted: &[usize]) -> Vec<(usize, Moves)> {
+fn planes(layout: &TiffLayout, wanted: &[usize]) -> Vec<(usize, Moves)> {
     let samples = wanted.iter().copied().enumerate();
     match layout.planar {
         true => samples.map(|(to, plane)| (plane, vec![(0, to)])).collect(),

@@ -1,14 +1,14 @@
 //! Numbers of more than 16 bits, and floating point, as single precision.
 
 use super::chunk::largest_whole;
-use super::layout::{Layout, Number};
+use super::layout::{Number, TiffLayout};
 use crate::domain::Rescale;
 use crate::imaging::raster::alpha;
 use crate::imaging::raster::channels::settle;
 use crate::imaging::wide::{NOTHING, from_0_to_1, line};
 
 /// Interleaved samples of the type that loses nothing of them.
-pub enum Wide {
+pub enum TiffSamples {
     /// Whole numbers; see [`whole`](super::chunk::whole).
     Whole(Vec<i64>),
     /// Floating point of up to 32 bits.
@@ -17,35 +17,35 @@ pub enum Wide {
 }
 
 /// Samples of single precision, and the line from them to what is stored.
-pub type Held = (Vec<f32>, Rescale);
+pub type StoredSamples = (Vec<f32>, Rescale);
 
-impl Wide {
+impl TiffSamples {
     /// The colours alone, and what alpha says.
-    pub fn without_alpha(self, layout: &Layout, channels: usize) -> (Wide, Option<u8>) {
+    pub fn without_alpha(self, layout: &TiffLayout, channels: usize) -> (TiffSamples, Option<u8>) {
         match self {
-            Wide::Whole(v) => {
+            TiffSamples::Whole(v) => {
                 let opaque = largest_whole(layout.number, layout.bits);
                 let (v, share) = alpha::split(&v, channels, opaque);
-                (Wide::Whole(v), share)
+                (TiffSamples::Whole(v), share)
             }
-            Wide::Single(v) => {
+            TiffSamples::Single(v) => {
                 let (v, share) = alpha::split(&v, channels, 1.0);
-                (Wide::Single(v), share)
+                (TiffSamples::Single(v), share)
             }
-            Wide::Double(v) => {
+            TiffSamples::Double(v) => {
                 let (v, share) = alpha::split(&v, channels, 1.0);
-                (Wide::Double(v), share)
+                (TiffSamples::Double(v), share)
             }
         }
     }
 
     /// As [`held`](Self::held), and what is no number stays apart as padding, which is dark whichever
     /// way the film is turned.
-    pub fn padded(self, layout: &Layout) -> (Vec<f32>, Rescale, Option<(i32, i32)>) {
+    pub fn padded(self, layout: &TiffLayout) -> (Vec<f32>, Rescale, Option<(i32, i32)>) {
         let none: Vec<usize> = match &self {
-            Wide::Whole(_) => Vec::new(),
-            Wide::Single(v) => positions(v, |v| v.is_nan()),
-            Wide::Double(v) => positions(v, |v| v.is_nan()),
+            TiffSamples::Whole(_) => Vec::new(),
+            TiffSamples::Single(v) => positions(v, |v| v.is_nan()),
+            TiffSamples::Double(v) => positions(v, |v| v.is_nan()),
         };
         let (mut values, stored) = self.held(layout);
         if none.is_empty() {
@@ -65,14 +65,14 @@ impl Wide {
 
     /// As single precision, where need be without what all have in common, so that what differs in
     /// the file still does.
-    pub fn held(self, layout: &Layout) -> Held {
+    pub fn held(self, layout: &TiffLayout) -> StoredSamples {
         match self {
-            Wide::Whole(v) => {
+            TiffSamples::Whole(v) => {
                 let lifts = (layout.number, layout.bits) == (Number::Unsigned, 64);
                 of_whole(&v, lifts)
             }
-            Wide::Single(v) => of_singles(v),
-            Wide::Double(v) => of_doubles(&v),
+            TiffSamples::Single(v) => of_singles(v),
+            TiffSamples::Double(v) => of_doubles(&v),
         }
     }
 }
@@ -84,7 +84,7 @@ fn positions<T>(values: &[T], is_wanted: impl Fn(&T) -> bool) -> Vec<usize> {
 
 /// Differences are taken before anything is rounded: double precision has 53 bits, and a number up
 /// to 64. Where it `lifts`, numbers are 2^63 lower than what they stand for.
-fn of_whole(values: &[i64], lifts: bool) -> Held {
+fn of_whole(values: &[i64], lifts: bool) -> StoredSamples {
     let real = |v: i64| match lifts {
         true => v.wrapping_sub(i64::MIN) as u64 as f64,
         false => v as f64,
@@ -104,7 +104,7 @@ fn of_whole(values: &[i64], lifts: bool) -> Held {
     (values.iter().map(|&v| above(v) as f32).collect(), stored)
 }
 
-fn of_singles(mut values: Vec<f32>) -> Held {
+fn of_singles(mut values: Vec<f32>) -> StoredSamples {
     settle(&mut values);
     let (low, high) = reach(values.iter().map(|&v| f64::from(v)), f64::MAX).unwrap_or((0.0, 0.0));
     let stored = line(low, high - low);
@@ -117,7 +117,7 @@ fn of_singles(mut values: Vec<f32>) -> Held {
 
 /// What is no number, or endless, is as in [`settle`]. Only where nothing else differs are numbers
 /// believed that single precision would take for endless.
-fn of_doubles(values: &[f64]) -> Held {
+fn of_doubles(values: &[f64]) -> StoredSamples {
     const ENDLESS: f64 = 1e37;
     /// The distance of two numbers that are nearer is finite.
     const FARTHEST: f64 = f64::MAX / 4.0;

@@ -4,29 +4,29 @@ use std::sync::Mutex;
 
 use candle_core::{CpuStorage, Result, Storage, Tensor, bail};
 
-use super::Precision;
+use super::KernelPrecision;
 use super::places::places;
-use super::{Pass, Plan, Step};
-use crate::inference::kernels::conv::{self, Conv};
-use crate::inference::kernels::depthwise::{self, Bottleneck, Depthwise};
+use super::{NetworkPlan, Pass, PlanStep};
+use crate::inference::kernels::conv::{self, PackedConv};
+use crate::inference::kernels::depthwise::{self, Bottleneck, PackedDepthwise};
 use crate::inference::kernels::isa::{Kernels, PairKernels};
-use crate::inference::kernels::memory::Memory;
-use crate::inference::kernels::pooling::Size;
+use crate::inference::kernels::memory::AlignedBuf;
+use crate::inference::kernels::pooling::PoolingShape;
 use crate::inference::kernels::winograd::Winograd;
-use crate::inference::network::layers::{self, Activation, Layer, Layers, Padding, Value};
+use crate::inference::network::layers::{self, Activation, Layer, Layers, Padding, ValueIndex};
 
 /// An expanded map of so many bytes and more does not stay in the near caches until it is used, even
 /// where threads share the work on it. Tests have small maps, and need both kinds.
 const FAR_BYTES: usize = if cfg!(test) { 4 << 10 } else { 560 << 10 };
 
 /// `MaxPool2d(kernel_size=3, stride=2, padding=1)`
-const MAX_POOL: Size = Size {
+const MAX_POOL: PoolingShape = PoolingShape {
     kernel: 3,
     stride: 2,
     padding: 1,
 };
 
-impl Plan {
+impl NetworkPlan {
     /// Makes `layers` ready for images of `height` × `width`.
     ///
     /// # Errors
@@ -36,12 +36,12 @@ impl Plan {
         layers: &Layers,
         (height, width): (usize, usize),
         kernels: &'static Kernels,
-        precision: Precision,
-    ) -> Result<Plan> {
+        precision: KernelPrecision,
+    ) -> Result<NetworkPlan> {
         let sizes = sizes(layers, height, width)?;
         let pairs = match precision {
-            Precision::F32 => None,
-            Precision::Bf16 => match kernels.pairs() {
+            KernelPrecision::F32 => None,
+            KernelPrecision::Bf16 => match kernels.pairs() {
                 None => bail!("bf16 needs a processor with AVX-512 BF16"),
                 pairs => pairs,
             },
@@ -54,7 +54,7 @@ impl Plan {
         };
         let passes = compiler.passes()?;
         let places = places(layers, &sizes, &passes)?;
-        let steps = passes.into_iter().map(|made| Step {
+        let steps = passes.into_iter().map(|made| PlanStep {
             input: places.of[made.input.0],
             residual: made.residual.map(|value| places.of[value.0]),
             between: made
@@ -65,7 +65,7 @@ impl Plan {
             output: places.of[made.output.0],
             pass: made.pass,
         });
-        Ok(Plan {
+        Ok(NetworkPlan {
             kernels,
             input: [layers.channels, height, width],
             steps: steps.collect(),
@@ -79,36 +79,36 @@ impl Plan {
 
 /// Height, width and channels of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Extent {
+pub struct ValueShape {
     pub height: usize,
     pub width: usize,
     pub channels: usize,
 }
 
 /// A pass, and the values that it is from and to.
-pub struct Made {
-    pub input: Value,
-    pub residual: Option<Value>,
+pub struct CompiledPass {
+    pub input: ValueIndex,
+    pub residual: Option<ValueIndex>,
     /// Those inside it that are kept, too.
-    pub between: Vec<Value>,
-    pub output: Value,
+    pub between: Vec<ValueIndex>,
+    pub output: ValueIndex,
     pub pass: Pass,
 }
 
 /// The extent of every value.
-fn sizes(layers: &Layers, height: usize, width: usize) -> Result<Vec<Extent>> {
-    let mut sizes = vec![Extent {
+fn sizes(layers: &Layers, height: usize, width: usize) -> Result<Vec<ValueShape>> {
+    let mut sizes = vec![ValueShape {
         height,
         width,
         channels: layers.channels,
     }];
     for layer in &layers.layers {
-        let of = |value: &Value| sizes[value.0];
+        let of = |value: &ValueIndex| sizes[value.0];
         let made = match layer {
-            Layer::Conv(conv) => conv_output(conv, of(&conv.input))?,
+            Layer::ConvLayer(conv) => conv_output(conv, of(&conv.input))?,
             Layer::MaxPool(input) => pooled(MAX_POOL, of(input))?,
             Layer::NormReluAverage(input, _, size) => pooled(average(*size), of(input))?,
-            Layer::Cat(first, second) => Extent {
+            Layer::Cat(first, second) => ValueShape {
                 channels: of(first).channels + of(second).channels,
                 ..of(first)
             },
@@ -118,7 +118,7 @@ fn sizes(layers: &Layers, height: usize, width: usize) -> Result<Vec<Extent>> {
     Ok(sizes)
 }
 
-fn conv_output(conv: &layers::Conv, input: Extent) -> Result<Extent> {
+fn conv_output(conv: &layers::Conv, input: ValueShape) -> Result<ValueShape> {
     let (output, _, kernel, _) = conv.weight.dims4()?;
     let along = |size: usize| {
         let (before, after) = conv.padding.around(size, kernel, conv.stride);
@@ -128,22 +128,22 @@ fn conv_output(conv: &layers::Conv, input: Extent) -> Result<Extent> {
             false => bail!("nothing is left of {size} pixels under a kernel of {kernel}"),
         }
     };
-    Ok(Extent {
+    Ok(ValueShape {
         height: along(input.height)?,
         width: along(input.width)?,
         channels: output,
     })
 }
 
-fn average(size: usize) -> Size {
-    Size {
+fn average(size: usize) -> PoolingShape {
+    PoolingShape {
         kernel: size,
         stride: size,
         padding: 0,
     }
 }
 
-fn pooled(size: Size, input: Extent) -> Result<Extent> {
+fn pooled(size: PoolingShape, input: ValueShape) -> Result<ValueShape> {
     let least = size.kernel - size.padding;
     if input.height < least || input.width < least {
         bail!(
@@ -152,7 +152,7 @@ fn pooled(size: Size, input: Extent) -> Result<Extent> {
             input.width
         );
     }
-    Ok(Extent {
+    Ok(ValueShape {
         height: size.output(input.height),
         width: size.output(input.width),
         channels: input.channels,
@@ -162,7 +162,7 @@ fn pooled(size: Size, input: Extent) -> Result<Extent> {
 /// What passes are made from.
 struct Compiler<'a> {
     layers: &'a Layers,
-    sizes: &'a [Extent],
+    sizes: &'a [ValueShape],
     kernels: &'static Kernels,
     /// For convolutions in `bf16`.
     pairs: Option<&'static PairKernels>,
@@ -170,7 +170,7 @@ struct Compiler<'a> {
 
 impl Compiler<'_> {
     /// One pass a layer, or one for the three of a bottleneck.
-    fn passes(&self) -> Result<Vec<Made>> {
+    fn passes(&self) -> Result<Vec<CompiledPass>> {
         let mut passes = Vec::new();
         let mut index = 0;
         while index < self.layers.layers.len() {
@@ -185,10 +185,10 @@ impl Compiler<'_> {
     }
 
     /// The pass of one layer; none for a concatenation, which is a matter of [`places`].
-    fn pass(&self, index: usize) -> Result<Option<Made>> {
-        let output = Value(index + 1);
-        let made = |input: Value, pass| {
-            Some(Made {
+    fn pass(&self, index: usize) -> Result<Option<CompiledPass>> {
+        let output = ValueIndex(index + 1);
+        let made = |input: ValueIndex, pass| {
+            Some(CompiledPass {
                 input,
                 residual: None,
                 between: Vec::new(),
@@ -197,14 +197,14 @@ impl Compiler<'_> {
             })
         };
         Ok(match &self.layers.layers[index] {
-            Layer::Conv(conv) if conv.is_depthwise => {
+            Layer::ConvLayer(conv) if conv.is_depthwise => {
                 if conv.residual.is_some() || conv.before.is_some() {
                     bail!("a depthwise convolution with more around it than there is a kernel for");
                 }
                 let pass = self.depthwise(conv)?;
                 made(conv.input, Pass::Depthwise(pass))
             }
-            Layer::Conv(conv) => Some(Made {
+            Layer::ConvLayer(conv) => Some(CompiledPass {
                 input: conv.input,
                 residual: conv.residual,
                 between: Vec::new(),
@@ -223,13 +223,13 @@ impl Compiler<'_> {
     /// The three layers from `index` on, or the two where nothing is expanded, as one pass, if they are a
     /// bottleneck; and how many layers that is. What is between them is kept if it is small, for threads
     /// that share the work.
-    fn bottleneck(&self, index: usize) -> Result<Option<(Option<Made>, usize)>> {
+    fn bottleneck(&self, index: usize) -> Result<Option<(Option<CompiledPass>, usize)>> {
         let used_once = |index: usize| {
             let uses = self.layers.layers.iter().flat_map(Layer::inputs);
             uses.filter(|value| value.0 == index + 1).count() == 1
         };
         let at = |index: usize| match self.layers.layers.get(index) {
-            Some(Layer::Conv(conv)) => Some(conv),
+            Some(Layer::ConvLayer(conv)) => Some(conv),
             _ => None,
         };
         let plain = |conv: &&layers::Conv| is_pointwise(conv) && conv.before.is_none();
@@ -238,16 +238,16 @@ impl Compiler<'_> {
             .filter(|conv| conv.residual.is_none() && used_once(index));
         let middle = index + usize::from(expand.is_some());
         let is_middle = |conv: &&layers::Conv| {
-            conv.is_depthwise && conv.input == Value(middle) && used_once(middle)
+            conv.is_depthwise && conv.input == ValueIndex(middle) && used_once(middle)
         };
         let depthwise = at(middle).filter(is_middle);
         let project = at(middle + 1)
             .filter(plain)
-            .filter(|conv| conv.input == Value(middle + 1));
+            .filter(|conv| conv.input == ValueIndex(middle + 1));
         let (Some(depthwise), Some(project)) = (depthwise, project) else {
             return Ok(None);
         };
-        let Extent {
+        let ValueShape {
             height,
             width,
             channels,
@@ -260,11 +260,11 @@ impl Compiler<'_> {
             depthwise: self.depthwise(depthwise)?,
             project: self.conv(project)?,
         };
-        let made = Made {
+        let made = CompiledPass {
             input: expand.map_or(depthwise.input, |conv| conv.input),
             residual: project.residual,
-            between: between.map(Value).collect(),
-            output: Value(middle + 2),
+            between: between.map(ValueIndex).collect(),
+            output: ValueIndex(middle + 2),
             pass: Pass::Bottleneck(Box::new(pass)),
         };
         Ok(Some((Some(made), middle + 2 - index)))
@@ -273,7 +273,7 @@ impl Compiler<'_> {
     /// A convolution that is not depthwise, in the better of two ways.
     fn dense(&self, conv: &layers::Conv) -> Result<Pass> {
         let shape = self.shape(conv)?;
-        let Extent { height, width, .. } = self.sizes[conv.input.0];
+        let ValueShape { height, width, .. } = self.sizes[conv.input.0];
         let is_bare = conv.before.is_none() && conv.residual.is_none();
         if !is_bare || !Winograd::suits(shape, height, width) {
             return Ok(Pass::Conv(self.conv(conv)?));
@@ -286,10 +286,10 @@ impl Compiler<'_> {
         Ok(Pass::Winograd(winograd?))
     }
 
-    fn shape(&self, conv: &layers::Conv) -> Result<conv::Shape> {
+    fn shape(&self, conv: &layers::Conv) -> Result<conv::ConvShape> {
         let (output, input, kernel, _) = conv.weight.dims4()?;
         let (top, left) = padding(conv.padding, self.sizes[conv.input.0], kernel, conv.stride);
-        Ok(conv::Shape {
+        Ok(conv::ConvShape {
             input,
             output,
             kernel,
@@ -299,7 +299,7 @@ impl Compiler<'_> {
         })
     }
 
-    fn conv(&self, conv: &layers::Conv) -> Result<Conv> {
+    fn conv(&self, conv: &layers::Conv) -> Result<PackedConv> {
         let shape = self.shape(conv)?;
         if conv.before.is_some() && !is_pointwise(conv) {
             bail!(
@@ -311,14 +311,14 @@ impl Compiler<'_> {
         let kernels = (self.kernels, self.pairs);
         let clamp = clamp(conv.activation);
         with_weights(conv, |weight, bias| {
-            Conv::new(kernels, shape, weight, bias, before, clamp)
+            PackedConv::new(kernels, shape, weight, bias, before, clamp)
         })
     }
 
-    fn depthwise(&self, conv: &layers::Conv) -> Result<Depthwise> {
+    fn depthwise(&self, conv: &layers::Conv) -> Result<PackedDepthwise> {
         let (channels, _, kernel, _) = conv.weight.dims4()?;
         let (top, left) = padding(conv.padding, self.sizes[conv.input.0], kernel, conv.stride);
-        let shape = depthwise::Shape {
+        let shape = depthwise::DepthwiseShape {
             channels,
             kernel,
             stride: conv.stride,
@@ -327,7 +327,7 @@ impl Compiler<'_> {
         };
         let clamp = clamp(conv.activation);
         with_weights(conv, |weight, bias| {
-            Depthwise::new(self.kernels, shape, weight, bias, clamp)
+            PackedDepthwise::new(self.kernels, shape, weight, bias, clamp)
         })
     }
 }
@@ -337,7 +337,7 @@ fn is_pointwise(conv: &layers::Conv) -> bool {
 }
 
 /// Zeros above and to the left.
-fn padding(padding: Padding, input: Extent, kernel: usize, stride: usize) -> (usize, usize) {
+fn padding(padding: Padding, input: ValueShape, kernel: usize, stride: usize) -> (usize, usize) {
     let along = |size| padding.around(size, kernel, stride).0;
     (along(input.height), along(input.width))
 }
@@ -350,10 +350,10 @@ fn clamp(activation: Activation) -> [f32; 2] {
     }
 }
 
-fn norm_relu(norm: &layers::NormRelu) -> Result<conv::NormRelu> {
-    Ok(conv::NormRelu {
-        scale: Memory::of(&norm.scale.to_vec1()?),
-        shift: Memory::of(&norm.shift.to_vec1()?),
+fn norm_relu(norm: &layers::NormRelu) -> Result<conv::PackedNormRelu> {
+    Ok(conv::PackedNormRelu {
+        scale: AlignedBuf::of(&norm.scale.to_vec1()?),
+        shift: AlignedBuf::of(&norm.shift.to_vec1()?),
     })
 }
 

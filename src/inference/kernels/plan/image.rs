@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use super::{Pass, Plan, Step, Wanted, Workspace};
-use crate::inference::kernels::conv::Conv;
+use super::{NetworkPlan, Pass, PlanStep, WantedMap, Workspace};
+use crate::inference::kernels::conv::PackedConv;
 use crate::inference::kernels::depthwise::Bottleneck;
 use crate::inference::kernels::isa::Kernels;
-use crate::inference::kernels::memory::{Form, LINE, Map};
+use crate::inference::kernels::memory::{LINE, Layout, Map};
 use crate::inference::kernels::pooling;
 use crate::inference::kernels::threads::Workers;
 use crate::inference::kernels::tiling::Tiling;
@@ -15,12 +15,12 @@ use crate::inference::kernels::winograd::Winograd;
 /// Parts of a pass for each thread: more than one, so that a thread that was held up does less.
 const PARTS: usize = 4;
 
-impl Plan {
+impl NetworkPlan {
     /// `image [C, H, W]` → `output [F, h, w]`, or `[F]` of averages.
     pub(super) fn run(
         &self,
         image: &[f32],
-        wanted: Wanted,
+        wanted: WantedMap,
         output: &mut [f32],
         workspace: &mut Workspace,
         workers: Workers,
@@ -34,13 +34,13 @@ impl Plan {
         }
         let last = self.last.map(workspace);
         match wanted {
-            Wanted::Maps => channels_first(last, output, workers),
-            Wanted::Averages => averages(last, output, workers),
+            WantedMap::Maps => channels_first(last, output, workers),
+            WantedMap::Averages => averages(last, output, workers),
         }
     }
 }
 
-impl Step {
+impl PlanStep {
     fn run(&self, kernels: &'static Kernels, workspace: &mut Workspace, workers: Workers) {
         let input = self.input.map(workspace);
         let output = self.output.map(workspace);
@@ -77,11 +77,11 @@ impl Step {
 }
 
 /// By tiles, and where those are few, or weights many, by panels of channels, too.
-fn run_conv(conv: &Conv, maps: (Map, Option<Map>, Map), workers: Workers) {
+fn run_conv(conv: &PackedConv, maps: (Map, Option<Map>, Map), workers: Workers) {
     let (input, residual, output) = maps;
     let residual_form = residual.map(|map| map.form);
     let tiling = conv.tiling(input.form, output.form, residual_form, workers.count());
-    let parts = Parts::of(conv, (input.form, output.form), &tiling, workers.count());
+    let parts = TileGrid::of(conv, (input.form, output.form), &tiling, workers.count());
     workers.each(parts.tiles * parts.panels, &|part| {
         // The parts of a panel one after another: those of a thread are of few panels.
         let tiles = share(tiling.count, parts.tiles, part % parts.tiles);
@@ -92,13 +92,18 @@ fn run_conv(conv: &Conv, maps: (Map, Option<Map>, Map), workers: Workers) {
 }
 
 /// What the tiles and the panels of a convolution are cut into.
-struct Parts {
+struct TileGrid {
     tiles: usize,
     panels: usize,
 }
 
-impl Parts {
-    fn of(conv: &Conv, (input, output): (Form, Form), tiling: &Tiling, threads: usize) -> Self {
+impl TileGrid {
+    fn of(
+        conv: &PackedConv,
+        (input, output): (Layout, Layout),
+        tiling: &Tiling,
+        threads: usize,
+    ) -> Self {
         let (tiles, panels) = match threads {
             1 => (1, 1),
             // Each thread reads its part of the weights only.
@@ -107,7 +112,7 @@ impl Parts {
         };
         let tiles = tiles.min(tiling.count);
         let panels = panels.max(threads / tiles).min(conv.panels());
-        Parts { tiles, panels }
+        TileGrid { tiles, panels }
     }
 }
 
@@ -166,7 +171,7 @@ fn share(count: usize, parts: usize, part: usize) -> Range<usize> {
 
 /// These rows of `[C, H, W]` into a map.
 fn channels_last(image: &[f32], map: Map, rows: Range<usize>) {
-    let Form {
+    let Layout {
         height,
         width,
         channels,
@@ -187,7 +192,7 @@ fn channels_last(image: &[f32], map: Map, rows: Range<usize>) {
 
 /// A map as `[C, H, W]`, a line of channels at once.
 fn channels_first(map: Map, output: &mut [f32], workers: Workers) {
-    let Form { height, width, .. } = map.form;
+    let Layout { height, width, .. } = map.form;
     workers.each_piece(output, LINE * height * width, &|line, planes| {
         for (channel, plane) in planes.chunks_exact_mut(height * width).enumerate() {
             for (y, row) in plane.chunks_exact_mut(width).enumerate() {
@@ -204,7 +209,7 @@ fn channels_first(map: Map, output: &mut [f32], workers: Workers) {
 
 /// The average of each channel, a line of channels at once.
 fn averages(map: Map, output: &mut [f32], workers: Workers) {
-    let Form { height, width, .. } = map.form;
+    let Layout { height, width, .. } = map.form;
     let share = 1.0 / (height * width) as f32;
     workers.each_piece(output, LINE, &|line, averages| {
         let mut sums = [0.0; LINE];

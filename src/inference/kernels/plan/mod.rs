@@ -6,12 +6,12 @@ mod places;
 
 use std::sync::{Mutex, PoisonError};
 
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp1, Result, Shape, Tensor, bail};
 
-use super::conv::{Conv, NormRelu};
-use super::depthwise::{Bottleneck, Depthwise};
+use super::conv::{PackedConv, PackedNormRelu};
+use super::depthwise::{Bottleneck, PackedDepthwise};
 use super::isa::Kernels;
-use super::memory::{Form, Map, Memory};
+use super::memory::{AlignedBuf, Layout, Map};
 use super::pooling;
 use super::threads::Workers;
 use super::winograd::Winograd;
@@ -27,7 +27,7 @@ use super::winograd::Winograd;
 /// `bf16` moves it by 0.02 and 0.15; the AUC of pneumonia by −0.0002 and −0.0008, of COVID-19 by 0.0017
 /// and 0.0024.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Precision {
+pub enum KernelPrecision {
     #[default]
     F32,
     /// Eight bits of each factor, by AVX-512 BF16: convolutions of 1 × 1, and those of 3 × 3 that
@@ -36,65 +36,65 @@ pub enum Precision {
 }
 
 /// A network for images of one size.
-pub struct Plan {
+pub struct NetworkPlan {
     kernels: &'static Kernels,
     /// `C · H · W` of an image.
     input: [usize; 3],
-    steps: Vec<Step>,
+    steps: Vec<PlanStep>,
     /// Memory that an image needs.
-    forms: Vec<Form>,
+    forms: Vec<Layout>,
     /// Where the image goes.
-    first: Place,
+    first: MapSlot,
     /// Where the result is.
-    last: Place,
+    last: MapSlot,
     /// Memory that no image uses at the moment.
     idle: Mutex<Vec<Workspace>>,
 }
 
 /// The maps of one image.
-type Workspace = Vec<Memory>;
+type Workspace = Vec<AlignedBuf>;
 
 /// A map in the workspace: some channels of a buffer.
 #[derive(Debug, Clone, Copy)]
-pub struct Place {
+pub struct MapSlot {
     buffer: usize,
     channel: usize,
-    form: Form,
+    form: Layout,
 }
 
-impl Place {
+impl MapSlot {
     fn map(&self, workspace: &mut Workspace) -> Map {
         Map::within(&mut workspace[self.buffer], self.form, self.channel)
     }
 }
 
 /// One pass over maps.
-struct Step {
-    input: Place,
-    residual: Option<Place>,
+struct PlanStep {
+    input: MapSlot,
+    residual: Option<MapSlot>,
     /// Of a bottleneck whose layers threads share one after another: the maps between them.
-    between: Vec<Place>,
-    output: Place,
+    between: Vec<MapSlot>,
+    output: MapSlot,
     pass: Pass,
 }
 
 enum Pass {
-    Conv(Conv),
+    Conv(PackedConv),
     Winograd(Winograd),
-    Depthwise(Depthwise),
+    Depthwise(PackedDepthwise),
     Bottleneck(Box<Bottleneck>),
-    Largest(pooling::Size),
-    NormReluAverage(pooling::Size, NormRelu),
+    Largest(pooling::PoolingShape),
+    NormReluAverage(pooling::PoolingShape, PackedNormRelu),
 }
 
-impl Plan {
+impl NetworkPlan {
     /// `[N, C, H, W]` → the last maps, `[N, F, h, w]`.
     ///
     /// # Errors
     /// If the images have another size than the plan was made for, or are not contiguous `f32` on the
     /// CPU.
     pub fn maps(&self, images: &Tensor) -> Result<Tensor> {
-        images.apply_op1_no_bwd(&Op(self, Wanted::Maps))
+        images.apply_op1_no_bwd(&Op(self, WantedMap::Maps))
     }
 
     /// `[N, C, H, W]` → the average of each of the last maps, `[N, F]`.
@@ -102,11 +102,11 @@ impl Plan {
     /// # Errors
     /// As [`maps`](Plan::maps).
     pub fn averages(&self, images: &Tensor) -> Result<Tensor> {
-        images.apply_op1_no_bwd(&Op(self, Wanted::Averages))
+        images.apply_op1_no_bwd(&Op(self, WantedMap::Averages))
     }
 
     /// Whole rounds of one image a thread, and of what is left one image after another by all threads.
-    fn images(&self, images: &[f32], wanted: Wanted, output: &mut [f32], workers: Workers) {
+    fn images(&self, images: &[f32], wanted: WantedMap, output: &mut [f32], workers: Workers) {
         let length: usize = self.input.iter().product();
         let count = images.len() / length;
         let made = output.len().checked_div(count).unwrap_or(1);
@@ -122,7 +122,7 @@ impl Plan {
         }
     }
 
-    fn image(&self, image: &[f32], wanted: Wanted, output: &mut [f32], workers: Workers) {
+    fn image(&self, image: &[f32], wanted: WantedMap, output: &mut [f32], workers: Workers) {
         let mut workspace = self.take();
         self.run(image, wanted, output, &mut workspace, workers);
         self.idle().push(workspace);
@@ -133,7 +133,7 @@ impl Plan {
         idle.unwrap_or_else(|| {
             self.forms
                 .iter()
-                .map(|form| Memory::zeros(form.len()))
+                .map(|form| AlignedBuf::zeros(form.len()))
                 .collect()
         })
     }
@@ -145,20 +145,24 @@ impl Plan {
 
 /// What of the last maps is wanted.
 #[derive(Debug, Clone, Copy)]
-enum Wanted {
+enum WantedMap {
     Maps,
     Averages,
 }
 
 /// A plan as candle calls it.
-struct Op<'a>(&'a Plan, Wanted);
+struct Op<'a>(&'a NetworkPlan, WantedMap);
 
 impl CustomOp1 for Op<'_> {
     fn name(&self) -> &'static str {
         "network"
     }
 
-    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+    fn cpu_fwd(
+        &self,
+        storage: &CpuStorage,
+        layout: &candle_core::Layout,
+    ) -> Result<(CpuStorage, Shape)> {
         let Op(plan, wanted) = *self;
         let (count, channels, height, width) = layout.shape().dims4()?;
         if [channels, height, width] != plan.input {
@@ -171,15 +175,15 @@ impl CustomOp1 for Op<'_> {
         else {
             bail!("the network needs a contiguous f32 tensor");
         };
-        let Form {
+        let Layout {
             height,
             width,
             channels,
             ..
         } = plan.last.form;
         let shape = match wanted {
-            Wanted::Maps => Shape::from((count, channels, height, width)),
-            Wanted::Averages => Shape::from((count, channels)),
+            WantedMap::Maps => Shape::from((count, channels, height, width)),
+            WantedMap::Averages => Shape::from((count, channels)),
         };
         let mut output = vec![0.0; shape.elem_count()];
         plan.images(&values[start..end], wanted, &mut output, Workers::here());

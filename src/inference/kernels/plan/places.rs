@@ -4,37 +4,37 @@ use std::collections::HashMap;
 
 use candle_core::{Result, bail};
 
-use super::compile::{Extent, Made};
-use super::{Pass, Place};
-use crate::inference::kernels::memory::{Border, Form};
+use super::compile::{CompiledPass, ValueShape};
+use super::{MapSlot, Pass};
+use crate::inference::kernels::memory::{Border, Layout};
 use crate::inference::kernels::winograd::Winograd;
 use crate::inference::network::layers::{Layer, Layers};
 
 /// Where the values are.
 pub struct Places {
     /// Of each value.
-    pub of: Vec<Place>,
-    pub buffers: Vec<Form>,
+    pub of: Vec<MapSlot>,
+    pub buffers: Vec<Layout>,
 }
 
 /// A place for each value: what is concatenated lies in one buffer from the start, and a buffer is used
 /// again when all that was in it has had its last use.
-pub fn places(layers: &Layers, sizes: &[Extent], passes: &[Made]) -> Result<Places> {
+pub fn places(layers: &Layers, sizes: &[ValueShape], passes: &[CompiledPass]) -> Result<Places> {
     let roots = roots(layers, sizes)?;
     let borders = borders(sizes, passes, &roots);
     let spans = spans(passes, &roots);
-    let mut buffers: Vec<Form> = Vec::new();
+    let mut buffers: Vec<Layout> = Vec::new();
     let mut free: HashMap<[usize; 7], Vec<usize>> = HashMap::new();
     let mut buffer_of = vec![usize::MAX; sizes.len()];
     let form = |root: usize| {
-        let Extent {
+        let ValueShape {
             height,
             width,
             channels,
         } = sizes[root];
-        Form::new(height, width, channels, borders[root])
+        Layout::new(height, width, channels, borders[root])
     };
-    let key = |form: Form| {
+    let key = |form: Layout| {
         let Border {
             top,
             bottom,
@@ -78,7 +78,7 @@ pub fn places(layers: &Layers, sizes: &[Extent], passes: &[Made]) -> Result<Plac
     let of = roots
         .iter()
         .enumerate()
-        .map(|(value, (root, channel))| Place {
+        .map(|(value, (root, channel))| MapSlot {
             buffer: buffer_of[*root],
             channel: *channel,
             form: form(*root).with_channels(sizes[value].channels),
@@ -90,7 +90,7 @@ pub fn places(layers: &Layers, sizes: &[Extent], passes: &[Made]) -> Result<Plac
 }
 
 /// For each value the one that it is a part of, perhaps itself, and its first channel in it.
-fn roots(layers: &Layers, sizes: &[Extent]) -> Result<Vec<(usize, usize)>> {
+fn roots(layers: &Layers, sizes: &[ValueShape]) -> Result<Vec<(usize, usize)>> {
     let mut roots: Vec<_> = (0..sizes.len()).map(|value| (value, 0)).collect();
     for (index, layer) in layers.layers.iter().enumerate().rev() {
         let Layer::Cat(first, second) = layer else {
@@ -111,7 +111,7 @@ fn roots(layers: &Layers, sizes: &[Extent]) -> Result<Vec<(usize, usize)>> {
 }
 
 /// For each value that is not a part of another: the zeros that passes need around it.
-fn borders(sizes: &[Extent], passes: &[Made], roots: &[(usize, usize)]) -> Vec<Border> {
+fn borders(sizes: &[ValueShape], passes: &[CompiledPass], roots: &[(usize, usize)]) -> Vec<Border> {
     let mut borders = vec![Border::default(); sizes.len()];
     for made in passes {
         let (kernel, stride, top, left) = match &made.pass {
@@ -128,7 +128,7 @@ fn borders(sizes: &[Extent], passes: &[Made], roots: &[(usize, usize)]) -> Vec<B
                 (shape.kernel, shape.stride, shape.top, shape.left)
             }
             Pass::Winograd(_) => {
-                let Extent { height, width, .. } = sizes[made.input.0];
+                let ValueShape { height, width, .. } = sizes[made.input.0];
                 let root = &mut borders[roots[made.input.0].0];
                 *root = root.union(Winograd::border(height, width));
                 continue;
@@ -162,7 +162,7 @@ fn borders(sizes: &[Extent], passes: &[Made], roots: &[(usize, usize)]) -> Vec<B
 
 /// For each value that is not a part of another, the first pass that writes it and the last that uses
 /// it, counted from 1; the image is written in pass 0, and the result is used after the last.
-fn spans(passes: &[Made], roots: &[(usize, usize)]) -> Vec<Option<(usize, usize)>> {
+fn spans(passes: &[CompiledPass], roots: &[(usize, usize)]) -> Vec<Option<(usize, usize)>> {
     let mut spans: Vec<Option<(usize, usize)>> = vec![None; roots.len()];
     let mut touch = |value: usize, step: usize| {
         let span = &mut spans[roots[value].0];

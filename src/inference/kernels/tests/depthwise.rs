@@ -1,10 +1,10 @@
 //! Depthwise convolutions and bottlenecks, as [`passes`](super::passes) tests the others.
 
 use super::passes::{NO_CLAMP, Owned, assert_close, every, numbers, plain};
-use crate::inference::kernels::conv::Conv;
-use crate::inference::kernels::depthwise::{self, Bottleneck, Depthwise};
+use crate::inference::kernels::conv::PackedConv;
+use crate::inference::kernels::depthwise::{self, Bottleneck, PackedDepthwise};
 use crate::inference::kernels::isa::Kernels;
-use crate::inference::kernels::memory::{Border, Form, Memory};
+use crate::inference::kernels::memory::{AlignedBuf, Border, Layout};
 
 #[test]
 fn a_bottleneck_is_its_three_convolutions() {
@@ -13,7 +13,7 @@ fn a_bottleneck_is_its_three_convolutions() {
         for (kernel, stride) in all.into_iter().take(if cfg!(miri) { 1 } else { 4 }) {
             let (height, width) = (7_usize, 9_usize);
             let (rows, columns) = (height.div_ceil(stride), width.div_ceil(stride));
-            let shape = depthwise::Shape {
+            let shape = depthwise::DepthwiseShape {
                 channels: 21,
                 kernel,
                 stride,
@@ -25,16 +25,16 @@ fn a_bottleneck_is_its_three_convolutions() {
             let (weights, taps) = (numbers(21 * 6, 1), numbers(21 * kernel * kernel, 2));
             let last = numbers(5 * 21, 3);
             let conv = |shape, weight: &[f32]| {
-                Conv::new((kernels, None), shape, weight, &[], None, NO_CLAMP)
+                PackedConv::new((kernels, None), shape, weight, &[], None, NO_CLAMP)
             };
             let bottleneck = Bottleneck {
                 expand: Some(conv(wide, &weights)),
-                depthwise: Depthwise::new(kernels, shape, &taps, &[], NO_CLAMP),
+                depthwise: PackedDepthwise::new(kernels, shape, &taps, &[], NO_CLAMP),
                 project: conv(narrow, &last),
             };
             let mut input = Owned::filled(height, width, 6, 4);
             let mut expanded = Owned::zeros(height, width, 21);
-            expanded.1 = Form::new(
+            expanded.1 = Layout::new(
                 height,
                 width,
                 21,
@@ -45,7 +45,7 @@ fn a_bottleneck_is_its_three_convolutions() {
                     right: 2,
                 },
             );
-            expanded.0 = Memory::zeros(expanded.1.len());
+            expanded.0 = AlignedBuf::zeros(expanded.1.len());
             let (mut middle, mut expected) = (
                 Owned::zeros(rows, columns, 21),
                 Owned::zeros(rows, columns, 5),
@@ -111,7 +111,7 @@ fn a_bottleneck_that_does_not_expand_reads_its_input_where_it_is() {
                 usize::div_ceil(height, stride),
                 usize::div_ceil(width, stride),
             );
-            let shape = depthwise::Shape {
+            let shape = depthwise::DepthwiseShape {
                 channels: 37,
                 kernel,
                 stride,
@@ -124,8 +124,8 @@ fn a_bottleneck_that_does_not_expand_reads_its_input_where_it_is() {
             for pairs in [None, kernels.pairs()] {
                 let bottleneck = Bottleneck {
                     expand: None,
-                    depthwise: Depthwise::new(kernels, shape, &taps, &bias, [0.0, 6.0]),
-                    project: Conv::new((kernels, pairs), sum, &last, &[], None, NO_CLAMP),
+                    depthwise: PackedDepthwise::new(kernels, shape, &taps, &bias, [0.0, 6.0]),
+                    project: PackedConv::new((kernels, pairs), sum, &last, &[], None, NO_CLAMP),
                 };
                 let border = kernel / 2;
                 let mut input = Owned::bordered(height, width, 37, border, 8);
@@ -160,7 +160,7 @@ fn a_depthwise_convolution_is_its_sum_however_wide_the_map() {
             for columns in 1..if cfg!(miri) { 3 } else { 16 } {
                 let (height, channels) = (3_usize, 35);
                 let (rows, width) = (height.div_ceil(stride), (columns - 1) * stride + 1);
-                let shape = depthwise::Shape {
+                let shape = depthwise::DepthwiseShape {
                     channels,
                     kernel,
                     stride,
@@ -169,7 +169,7 @@ fn a_depthwise_convolution_is_its_sum_however_wide_the_map() {
                 };
                 let taps = numbers(channels * kernel * kernel, 1);
                 let bias = numbers(channels, 2);
-                let depthwise = Depthwise::new(kernels, shape, &taps, &bias, [-2.0, 3.0]);
+                let depthwise = PackedDepthwise::new(kernels, shape, &taps, &bias, [-2.0, 3.0]);
                 let mut input = Owned::bordered(height, width, channels, kernel / 2, 3);
                 let mut output = Owned::zeros(rows, columns, channels);
                 // SAFETY: maps that are only used here.

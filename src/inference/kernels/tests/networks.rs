@@ -7,9 +7,9 @@ use candle_core::{DType, Device, Result, Tensor};
 use proptest::prelude::*;
 
 use crate::inference::InferenceError;
-use crate::inference::kernels::{Kernels, Plan, Precision, alone};
+use crate::inference::kernels::{KernelPrecision, Kernels, NetworkPlan, alone};
 use crate::inference::network::layers::{
-    Activation, Conv, Layer, Layers, NormRelu, Padding, Source, Value,
+    Activation, Conv, Layer, Layers, NormRelu, Padding, ValueIndex, WeightSource,
 };
 use crate::inference::network::{densenet, efficientnet_lite, mobilenet, pool, resnet};
 
@@ -30,7 +30,7 @@ fn worst(layers: &Layers, input: &Tensor) -> Result<f32> {
     let scale = largest(expected.clone())?.max(f32::MIN_POSITIVE);
     let mut worst = 0_f32;
     for kernels in Kernels::all() {
-        let plan = Plan::compile(layers, (height, width), kernels, Precision::F32)?;
+        let plan = NetworkPlan::compile(layers, (height, width), kernels, KernelPrecision::F32)?;
         // One thread does some passes in another way than several. And what the first image left in
         // memory must not show.
         let mut compare = |found: Tensor| {
@@ -54,7 +54,7 @@ fn worst(layers: &Layers, input: &Tensor) -> Result<f32> {
 
 /// A convolution with everything that may be around it.
 fn conv(
-    input: Value,
+    input: ValueIndex,
     weight: &[usize],
     is_depthwise: bool,
     stride: usize,
@@ -95,9 +95,9 @@ proptest! {
         let weight = [output, input, kernel, kernel];
         let layer = Conv {
             activation: activation(which),
-            ..conv(Value::INPUT, &weight, false, stride, padding(same))
+            ..conv(ValueIndex::INPUT, &weight, false, stride, padding(same))
         };
-        let layers = Layers { channels: input, layers: vec![Layer::Conv(layer)] };
+        let layers = Layers { channels: input, layers: vec![Layer::ConvLayer(layer)] };
         let worst = worst(&layers, &random(&[n, input, height, width], 1.0)).unwrap();
         prop_assert!(worst < OF_A_LAYER, "{worst}");
     }
@@ -110,15 +110,15 @@ proptest! {
         let first = Conv {
             before: Some(NormRelu { scale: random(&[channels], 1.0), shift: random(&[channels], 1.0) }),
             activation: Activation::Relu,
-            ..conv(Value::INPUT, &[middle, channels, 1, 1], false, 1, Padding::Half)
+            ..conv(ValueIndex::INPUT, &[middle, channels, 1, 1], false, 1, Padding::Half)
         };
-        let second = conv(Value(1), &[middle, middle, 3, 3], false, 1, Padding::Half);
+        let second = conv(ValueIndex(1), &[middle, middle, 3, 3], false, 1, Padding::Half);
         let third = Conv {
-            residual: Some(Value::INPUT),
+            residual: Some(ValueIndex::INPUT),
             activation: activation(which),
-            ..conv(Value(2), &[channels, middle, 1, 1], false, 1, Padding::Half)
+            ..conv(ValueIndex(2), &[channels, middle, 1, 1], false, 1, Padding::Half)
         };
-        let layers = [first, second, third].into_iter().map(Layer::Conv).collect();
+        let layers = [first, second, third].into_iter().map(Layer::ConvLayer).collect();
         let layers = Layers { channels, layers };
         let worst = worst(&layers, &random(&[1, channels, height, width], 1.0)).unwrap();
         prop_assert!(worst < OF_A_LAYER, "{worst}");
@@ -137,19 +137,19 @@ proptest! {
         if expands {
             layers.push(Conv {
                 activation: Activation::Relu6,
-                ..conv(Value::INPUT, &[middle, input, 1, 1], false, 1, padding(same))
+                ..conv(ValueIndex::INPUT, &[middle, input, 1, 1], false, 1, padding(same))
             });
         }
         let weight = [middle, 1, kernel, kernel];
         layers.push(Conv {
             activation: Activation::Relu6,
-            ..conv(Value(layers.len()), &weight, true, stride, padding(same))
+            ..conv(ValueIndex(layers.len()), &weight, true, stride, padding(same))
         });
         layers.push(Conv {
-            residual: adds.then_some(Value::INPUT),
-            ..conv(Value(layers.len()), &[output, middle, 1, 1], false, 1, padding(same))
+            residual: adds.then_some(ValueIndex::INPUT),
+            ..conv(ValueIndex(layers.len()), &[output, middle, 1, 1], false, 1, padding(same))
         });
-        let layers = layers.into_iter().map(Layer::Conv).collect();
+        let layers = layers.into_iter().map(Layer::ConvLayer).collect();
         let layers = Layers { channels: input, layers };
         let worst = worst(&layers, &random(&[2, input, height, width], 1.0)).unwrap();
         prop_assert!(worst < OF_A_LAYER, "{worst}");
@@ -162,18 +162,18 @@ proptest! {
     ) {
         let relu = Conv {
             activation: Activation::Relu,
-            ..conv(Value::INPUT, &[channels, 3, 1, 1], false, 1, Padding::Half)
+            ..conv(ValueIndex::INPUT, &[channels, 3, 1, 1], false, 1, Padding::Half)
         };
         let norm = NormRelu {
             scale: random(&[channels + more], 1.0),
             shift: random(&[channels + more], 1.0),
         };
         let layers = vec![
-            Layer::Conv(relu),
-            Layer::MaxPool(Value(1)),
-            Layer::Conv(conv(Value(2), &[more, channels, 3, 3], false, 1, Padding::Half)),
-            Layer::Cat(Value(2), Value(3)),
-            Layer::NormReluAverage(Value(4), norm, size),
+            Layer::ConvLayer(relu),
+            Layer::MaxPool(ValueIndex(1)),
+            Layer::ConvLayer(conv(ValueIndex(2), &[more, channels, 3, 3], false, 1, Padding::Half)),
+            Layer::Cat(ValueIndex(2), ValueIndex(3)),
+            Layer::NormReluAverage(ValueIndex(4), norm, size),
         ];
         // Two pixels of each side are left for the average.
         let input = random(&[1, 3, height + 2, width + 2], 1.0);
@@ -186,7 +186,7 @@ proptest! {
 #[derive(Default)]
 struct Random(RefCell<HashMap<String, Tensor>>);
 
-impl Source for Random {
+impl WeightSource for Random {
     fn get(&self, name: &str, shape: &[usize]) -> std::result::Result<Tensor, InferenceError> {
         let device = Device::Cpu;
         let make = || match name.rsplit('.').next() {
@@ -207,7 +207,7 @@ impl Source for Random {
 }
 
 fn whole_network(
-    layers: fn(&dyn Source, usize) -> std::result::Result<Layers, InferenceError>,
+    layers: fn(&dyn WeightSource, usize) -> std::result::Result<Layers, InferenceError>,
     channels: usize,
     sizes: &[[usize; 2]],
 ) {
@@ -246,10 +246,10 @@ const OF_BF16: f32 = 0.02;
 fn bf16_is_near_and_only_where_there_is_an_instruction_for_it() {
     for (kernel, channels) in [(1, 16), (1, 33), (3, 40), (5, 17)] {
         let weight = [21, channels, kernel, kernel];
-        let layer = conv(Value::INPUT, &weight, false, 2, Padding::Half);
+        let layer = conv(ValueIndex::INPUT, &weight, false, 2, Padding::Half);
         let layers = Layers {
             channels,
-            layers: vec![Layer::Conv(layer)],
+            layers: vec![Layer::ConvLayer(layer)],
         };
         let input = random(&[2, channels, 13, 18], 1.0);
         let exact = layers.forward(&input).unwrap();
@@ -258,7 +258,7 @@ fn bf16_is_near_and_only_where_there_is_an_instruction_for_it() {
             largest.to_scalar::<f32>().unwrap()
         };
         for kernels in Kernels::all() {
-            let plan = Plan::compile(&layers, (13, 18), kernels, Precision::Bf16);
+            let plan = NetworkPlan::compile(&layers, (13, 18), kernels, KernelPrecision::Bf16);
             if kernels.pairs().is_none() {
                 let error = plan.err().unwrap().to_string();
                 assert!(error.contains("AVX-512 BF16"), "{error}");
@@ -278,12 +278,12 @@ fn bf16_is_near_and_only_where_there_is_an_instruction_for_it() {
 fn an_image_of_another_size_is_an_error_that_says_both() {
     let layers = densenet::layers(&Random::default(), 1).unwrap();
     let kernels = Kernels::best();
-    let plan = Plan::compile(&layers, (64, 64), kernels, Precision::F32).unwrap();
+    let plan = NetworkPlan::compile(&layers, (64, 64), kernels, KernelPrecision::F32).unwrap();
     let image = Tensor::zeros((1, 1, 64, 65), DType::F32, &Device::Cpu).unwrap();
     let error = plan.maps(&image).unwrap_err().to_string();
     assert!(
         error.contains("1 × 64 × 65") && error.contains("1 × 64 × 64"),
         "{error}"
     );
-    assert!(Plan::compile(&layers, (3, 3), kernels, Precision::F32).is_err());
+    assert!(NetworkPlan::compile(&layers, (3, 3), kernels, KernelPrecision::F32).is_err());
 }

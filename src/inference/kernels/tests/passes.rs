@@ -1,10 +1,10 @@
 //! Each pass against loops that anybody can read, with every instruction set that there is. These
 //! name nothing of candle's, so that Miri and valgrind can run them.
 
-use crate::inference::kernels::conv::{Conv, NormRelu, Shape};
+use crate::inference::kernels::conv::{ConvShape, PackedConv, PackedNormRelu};
 use crate::inference::kernels::isa::Kernels;
-use crate::inference::kernels::memory::{Border, Form, Map, Memory};
-use crate::inference::kernels::pooling::{self, Size};
+use crate::inference::kernels::memory::{AlignedBuf, Border, Layout, Map};
+use crate::inference::kernels::pooling::{self, PoolingShape};
 use crate::inference::kernels::threads::{Pool, Workers};
 use crate::inference::kernels::winograd::Winograd;
 
@@ -27,20 +27,20 @@ pub fn numbers(count: usize, seed: u32) -> Vec<f32> {
 }
 
 /// A map that owns its memory.
-pub struct Owned(pub Memory, pub Form);
+pub struct Owned(pub AlignedBuf, pub Layout);
 
 impl Owned {
     pub fn zeros(height: usize, width: usize, channels: usize) -> Self {
-        let form = Form::new(height, width, channels, BORDER);
-        Owned(Memory::zeros(form.len()), form)
+        let form = Layout::new(height, width, channels, BORDER);
+        Owned(AlignedBuf::zeros(form.len()), form)
     }
 
     pub fn filled(height: usize, width: usize, channels: usize, seed: u32) -> Self {
-        Owned::of(Form::new(height, width, channels, BORDER), seed)
+        Owned::of(Layout::new(height, width, channels, BORDER), seed)
     }
 
-    fn of(form: Form, seed: u32) -> Self {
-        let mut map = Owned(Memory::zeros(form.len()), form);
+    fn of(form: Layout, seed: u32) -> Self {
+        let mut map = Owned(AlignedBuf::zeros(form.len()), form);
         let mut values = numbers(form.height * form.width * form.channels, seed).into_iter();
         for y in 0..form.height {
             for x in 0..form.width {
@@ -66,7 +66,7 @@ impl Owned {
             left: border,
             right: border,
         };
-        Owned::of(Form::new(height, width, channels, border), seed)
+        Owned::of(Layout::new(height, width, channels, border), seed)
     }
 
     pub fn map(&mut self) -> Map {
@@ -92,7 +92,7 @@ impl Owned {
 fn convolved(
     input: &mut Owned,
     weight: &[f32],
-    shape: Shape,
+    shape: ConvShape,
     (y, x, output): (usize, usize, usize),
 ) -> f32 {
     let mut sum = 0.0;
@@ -118,8 +118,8 @@ pub fn assert_close(found: f32, expected: f32, what: &str) {
     );
 }
 
-pub fn plain(input: usize, output: usize, kernel: usize, stride: usize) -> Shape {
-    Shape {
+pub fn plain(input: usize, output: usize, kernel: usize, stride: usize) -> ConvShape {
+    ConvShape {
         input,
         output,
         kernel,
@@ -146,7 +146,7 @@ fn a_convolution_is_its_sum_whatever_the_tails() {
             let area = shape.kernel * shape.kernel;
             let weight = numbers(shape.output * shape.input * area, 3);
             let bias = numbers(shape.output, 4);
-            let conv = Conv::new((kernels, None), shape, &weight, &bias, None, [-1.0, 1.0]);
+            let conv = PackedConv::new((kernels, None), shape, &weight, &bias, None, [-1.0, 1.0]);
             let maps = (input.map(), Some(residual.map()), output.map());
             let tiling = conv.tiling(input.1, output.1, Some(residual.1), 1);
             // SAFETY: three maps that are only used here.
@@ -166,13 +166,13 @@ fn what_is_normalised_first_is_normalised_where_it_is_packed() {
     for kernels in Kernels::all() {
         let (mut input, mut output) = (Owned::filled(3, 6, 19, 1), Owned::zeros(3, 6, 34));
         let (scale, shift) = (numbers(19, 5), numbers(19, 6));
-        let before = NormRelu {
-            scale: Memory::of(&scale),
-            shift: Memory::of(&shift),
+        let before = PackedNormRelu {
+            scale: AlignedBuf::of(&scale),
+            shift: AlignedBuf::of(&shift),
         };
         let shape = plain(19, 34, 1, 1);
         let weight = numbers(34 * 19, 3);
-        let conv = Conv::new((kernels, None), shape, &weight, &[], Some(before), NO_CLAMP);
+        let conv = PackedConv::new((kernels, None), shape, &weight, &[], Some(before), NO_CLAMP);
         let tiling = conv.tiling(input.1, output.1, None, 1);
         let maps = (input.map(), None, output.map());
         // SAFETY: two maps that are only used here.
@@ -197,8 +197,8 @@ fn a_quarter_of_the_multiplications_gives_the_same_sums() {
     for kernels in Kernels::all() {
         let (height, width) = (7, 10);
         let mut input = Owned::zeros(height, width, 18);
-        input.1 = Form::new(height, width, 18, Winograd::border(height, width));
-        input.0 = Memory::zeros(input.1.len());
+        input.1 = Layout::new(height, width, 18, Winograd::border(height, width));
+        input.0 = AlignedBuf::zeros(input.1.len());
         let mut values = numbers(height * width * 18, 1).into_iter();
         for (y, x, channel) in every(height, width, 18) {
             let start = input.1.origin() + y * input.1.row + x * input.1.pixel;
@@ -220,7 +220,7 @@ fn a_quarter_of_the_multiplications_gives_the_same_sums() {
 
 #[test]
 fn pooling_takes_what_is_under_the_window_and_nothing_else() {
-    let size = Size {
+    let size = PoolingShape {
         kernel: 3,
         stride: 2,
         padding: 1,

@@ -14,7 +14,7 @@ use ratatui::style::Color;
 use super::protocol::Passage;
 use super::{remember, shrunk};
 use crate::domain::Canvas;
-use crate::tui::preview::{Painter, Target, cells_of, pixel_canvas};
+use crate::tui::preview::{Painter, PreviewTarget, cells_of, pixel_canvas};
 
 const PLACEHOLDER: char = '\u{10EEEE}';
 
@@ -50,12 +50,12 @@ fn diacritics() -> Vec<char> {
 /// A picture's number as it is written: the low byte as a colour of the palette, which tmux hands on
 /// whatever its terminal has, and the high byte as a third combining character.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Id {
+struct PictureId {
     high: u8,
     low: u8,
 }
 
-impl Id {
+impl PictureId {
     fn number(self) -> u32 {
         u32::from(self.high) << 24 | u32::from(self.low)
     }
@@ -63,27 +63,27 @@ impl Id {
 
 /// Two in turn, of this process: another pane's program shares the terminal with this one. The
 /// sixteen lowest colours are left out, since terminals write them in several ways.
-fn ids() -> [Id; 2] {
+fn ids() -> [PictureId; 2] {
     let process = std::process::id();
     let high = (process % 255 + 1) as u8;
     let low = 16 + 2 * (process / 255 % 120) as u8;
-    [Id { high, low }, Id { high, low: low + 1 }]
+    [PictureId { high, low }, PictureId { high, low: low + 1 }]
 }
 
 /// The numbers that [`Placeholders`] uses.
 pub fn numbers() -> [u32; 2] {
-    ids().map(Id::number)
+    ids().map(PictureId::number)
 }
 
 pub struct Placeholders {
     cell: (u16, u16),
     diacritics: Vec<char>,
-    ids: [Id; 2],
+    ids: [PictureId; 2],
     turn: usize,
     /// What the terminal holds under the present number.
-    sent: Option<Target>,
+    sent: Option<PreviewTarget>,
     /// A number that is no longer on the screen once this frame is.
-    outdated: Option<Id>,
+    outdated: Option<PictureId>,
     failed: Option<io::Error>,
     /// Bytes that were sent since somebody asked.
     bytes: usize,
@@ -105,13 +105,13 @@ impl Placeholders {
         }
     }
 
-    fn id(&self) -> Id {
+    fn id(&self) -> PictureId {
         self.ids[self.turn % 2]
     }
 
     /// Sends the picture under the other number, before the frame that shows it is written: the
     /// one before stands until then.
-    fn send(&mut self, target: &Target, out: &mut impl Write) -> io::Result<()> {
+    fn send(&mut self, target: &PreviewTarget, out: &mut impl Write) -> io::Result<()> {
         remember(Passage::Tmux);
         self.outdated = Some(self.id());
         self.turn += 1;
@@ -123,7 +123,7 @@ impl Placeholders {
     }
 
     /// The picture under the present number, shown nowhere yet.
-    pub fn transmit(&self, target: &Target, out: &mut impl Write) -> io::Result<()> {
+    pub fn transmit(&self, target: &PreviewTarget, out: &mut impl Write) -> io::Result<()> {
         let id = self.id().number();
         let Rect { width, height, .. } = cells_of(target, self.cell);
         let control = format!("a=T,U=1,i={id},c={width},r={height}");
@@ -131,7 +131,7 @@ impl Placeholders {
     }
 
     pub fn write_cells(&self, cells: Rect, buffer: &mut Buffer) {
-        let Id { high, low } = self.id();
+        let PictureId { high, low } = self.id();
         let mark = |number: u16| self.diacritics[usize::from(number.min(NUMBERS - 1))];
         for position in cells.intersection(buffer.area).positions() {
             let (row, column) = (position.y - cells.y, position.x - cells.x);
@@ -157,7 +157,7 @@ impl Painter for Placeholders {
         pixel_canvas(shrunk(area, NUMBERS), self.cell)
     }
 
-    fn place(&mut self, target: &Target, buffer: &mut Buffer) {
+    fn place(&mut self, target: &PreviewTarget, buffer: &mut Buffer) {
         if self.sent.as_ref() != Some(target) {
             self.failed = self.send(target, &mut io::stdout().lock()).err();
             self.sent = Some(target.clone());
@@ -166,7 +166,7 @@ impl Painter for Placeholders {
     }
 
     /// A hidden picture stays with the terminal: without text that shows it, it is nowhere.
-    fn finish(&mut self, _: Option<&Target>) -> io::Result<()> {
+    fn finish(&mut self, _: Option<&PreviewTarget>) -> io::Result<()> {
         if let Some(error) = self.failed.take() {
             return Err(error);
         }
@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn cells_say_row_column_and_number() {
         let mut painter = Placeholders::new((10, 20));
-        painter.ids = [Id { high: 1, low: 42 }; 2];
+        painter.ids = [PictureId { high: 1, low: 42 }; 2];
         let mut buffer = Buffer::empty(Rect::new(0, 0, 10, 10));
         painter.write_cells(Rect::new(3, 4, 3, 2), &mut buffer);
         let cell = &buffer[(5, 5)];
@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn a_new_picture_has_another_number_and_the_old_goes_once_the_frame_is_written() {
-        let target = Target::new(Arc::new(noise(20, 40)), Rect::new(0, 0, 2, 2));
+        let target = PreviewTarget::new(Arc::new(noise(20, 40)), Rect::new(0, 0, 2, 2));
         let mut painter = Placeholders::new((10, 20));
         let first = painter.id();
         let mut out = Vec::new();

@@ -1,12 +1,12 @@
 //! What is sent for behind the image that is looked at.
 
 use super::*;
-use crate::tui::model::Reading;
-use crate::worker::Errand;
+use crate::tui::model::BackgroundState;
+use crate::worker::BackgroundJob;
 
 fn model() -> Model {
     let mut model = model_of(&["a.png", "b.png", "c.png"]);
-    model.background.reading = Reading::On;
+    model.background.reading = BackgroundState::On;
     model
 }
 
@@ -19,12 +19,12 @@ fn sent(effects: &[Effect]) -> Vec<String> {
 }
 
 fn read(name: &str, score: Option<f32>) -> Message {
-    let errand = Errand {
+    let errand = BackgroundJob {
         source: path(name),
         model: 0,
     };
     let result = score.map(|score| Ok(prediction(score)));
-    Message::Worker(Outcome::Background {
+    Message::Worker(JobOutcome::Background {
         errand,
         result,
         origin: None,
@@ -52,7 +52,7 @@ fn several_are_on_their_way_and_another_selection_puts_off_what_was_not_begun() 
     let names: Vec<String> = (0..9).map(|n| format!("{n}.png")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut model = model_of(&names);
-    model.background.reading = Reading::On;
+    model.background.reading = BackgroundState::On;
     model.background.ahead = 3;
     let effects = update(&mut model, Message::Tick);
     assert_eq!(sent(&effects), ["1.png", "2.png", "3.png"]);
@@ -90,7 +90,7 @@ fn it_stops_while_paused_and_an_answer_of_a_model_that_is_gone_is_dropped() {
 #[test]
 fn nothing_is_sent_for_before_there_is_a_model_or_if_nobody_asked() {
     let mut model = model();
-    model.engine = Engine::Loading;
+    model.engine = ClassifierState::Loading;
     assert_eq!(sent(&update(&mut model, Message::Tick)), [""; 0]);
     let mut model = model_of(&["a.png", "b.png"]);
     assert_eq!(sent(&update(&mut model, Message::Tick)), [""; 0]);

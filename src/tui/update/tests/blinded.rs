@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::{Act, BlindedReading, CallChange, ContentId, Opinion, Verdict};
-use crate::store::{Draft, News, Request};
+use crate::store::{News, Request, ReviewDraft};
 use crate::tui::worklist::Sort;
 
 fn reading(names: &[&str]) -> Model {
@@ -15,7 +15,7 @@ fn reading(names: &[&str]) -> Model {
 /// The image comes, and what the model says of it.
 fn look_at(model: &mut Model, name: &str) {
     let generation = model.viewer.generation;
-    let opened = Outcome::Opened {
+    let opened = JobOutcome::Opened {
         source: path(name),
         generation,
         result: Ok(facts()),
@@ -26,7 +26,7 @@ fn look_at(model: &mut Model, name: &str) {
     update(model, classified(name, generation, 0.9));
 }
 
-fn drafts(effects: Vec<Effect>) -> Vec<Draft> {
+fn drafts(effects: Vec<Effect>) -> Vec<ReviewDraft> {
     let draft = |effect| match effect {
         Effect::Ask(Request::Record(draft)) => Some(*draft),
         _ => None,
@@ -34,12 +34,12 @@ fn drafts(effects: Vec<Effect>) -> Vec<Draft> {
     effects.into_iter().filter_map(draft).collect()
 }
 
-fn enter(model: &mut Model) -> Vec<Draft> {
+fn enter(model: &mut Model) -> Vec<ReviewDraft> {
     drafts(press_key(model, KeyCode::Enter, KeyModifiers::NONE))
 }
 
 /// The screen is drawn, and Enter pressed.
-fn confirm(model: &mut Model) -> Vec<Draft> {
+fn confirm(model: &mut Model) -> Vec<ReviewDraft> {
     update(model, Message::Drawn);
     enter(model)
 }
@@ -286,7 +286,7 @@ fn a_random_order_is_fixed_and_a_filter_moves_no_place() {
     model.read_blinded(Some(7));
     update(
         &mut model,
-        Message::Worker(Outcome::Model(Ok(Box::new(card())))),
+        Message::Worker(JobOutcome::Model(Ok(Box::new(card())))),
     );
     let images = names.iter().map(|name| path(name)).collect();
     let problems = vec![];

@@ -3,7 +3,7 @@
 use super::*;
 use crate::domain::ContentId;
 use crate::library::Touched;
-use crate::store::{Draft, News, Request};
+use crate::store::{News, Request, ReviewDraft};
 use crate::tui::worklist::Disk;
 
 /// The image of that number.
@@ -12,7 +12,7 @@ fn id(number: u8) -> ContentId {
 }
 
 fn opened(model: &mut Model, content: ContentId) -> Vec<Effect> {
-    let outcome = Outcome::Opened {
+    let outcome = JobOutcome::Opened {
         source: model.viewer.source.clone().unwrap(),
         generation: model.viewer.generation,
         result: Ok(Box::new(Facts {
@@ -26,7 +26,7 @@ fn opened(model: &mut Model, content: ContentId) -> Vec<Effect> {
 
 fn painted(model: &mut Model, content: ContentId) {
     let name = model.viewer.source.clone().unwrap();
-    let Message::Worker(Outcome::Shown {
+    let Message::Worker(JobOutcome::Shown {
         source,
         generation,
         shown,
@@ -37,7 +37,7 @@ fn painted(model: &mut Model, content: ContentId) {
     let shown = Shown { content, ..shown };
     update(
         model,
-        Message::Worker(Outcome::Shown {
+        Message::Worker(JobOutcome::Shown {
             source,
             generation,
             shown,
@@ -53,7 +53,7 @@ fn said(content: ContentId) -> Box<Prediction> {
 }
 
 fn scored(model: &mut Model, content: ContentId) {
-    let outcome = Outcome::Classified {
+    let outcome = JobOutcome::Classified {
         source: model.viewer.source.clone().unwrap(),
         generation: model.viewer.generation,
         result: Ok(said(content)),
@@ -108,7 +108,7 @@ fn what_comes_and_is_not_read_is_counted_and_no_row() {
     assert_eq!(model.worklist.left_out().count(), 0);
 }
 
-fn drafts(effects: Vec<Effect>) -> Vec<Draft> {
+fn drafts(effects: Vec<Effect>) -> Vec<ReviewDraft> {
     let draft = |effect| match effect {
         Effect::Ask(Request::Record(draft)) => Some(*draft),
         _ => None,
@@ -157,15 +157,15 @@ fn scores_of_the_image_that_was_there_before_are_not_shown_under_the_new_one() {
 #[test]
 fn the_background_does_not_speak_of_another_image_than_the_one_on_the_screen() {
     let mut model = model_of(&["a.png", "b.png"]);
-    model.background.reading = crate::tui::model::Reading::On;
+    model.background.reading = crate::tui::model::BackgroundState::On;
     opened(&mut model, id(2));
     painted(&mut model, id(2));
     press(&mut model, "j");
     update(&mut model, Message::Tick);
     press(&mut model, "k");
     opened(&mut model, id(2));
-    let outcome = Outcome::Background {
-        errand: Errand {
+    let outcome = JobOutcome::Background {
+        errand: BackgroundJob {
             source: path("a.png"),
             model: 0,
         },

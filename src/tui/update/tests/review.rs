@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::{Act, NewValue, Opinion, OpinionChange, Verdict};
-use crate::store::{Draft, News, Request};
+use crate::store::{News, Request, ReviewDraft};
 
 /// A screen over two images, the first of them shown and read.
 fn reading() -> Model {
@@ -15,7 +15,7 @@ fn reading() -> Model {
 /// Everything that comes of the selected image.
 fn look_at(model: &mut Model, name: &str) {
     let generation = model.viewer.generation;
-    let opened = Outcome::Opened {
+    let opened = JobOutcome::Opened {
         source: path(name),
         generation,
         result: Ok(facts()),
@@ -26,7 +26,7 @@ fn look_at(model: &mut Model, name: &str) {
     update(model, classified(name, generation, 0.25));
 }
 
-fn drafts(effects: Vec<Effect>) -> Vec<Draft> {
+fn drafts(effects: Vec<Effect>) -> Vec<ReviewDraft> {
     let draft = |effect| match effect {
         Effect::Ask(Request::Record(draft)) => Some(*draft),
         _ => None,
@@ -34,7 +34,7 @@ fn drafts(effects: Vec<Effect>) -> Vec<Draft> {
     effects.into_iter().filter_map(draft).collect()
 }
 
-fn draft(effects: Vec<Effect>) -> Draft {
+fn draft(effects: Vec<Effect>) -> ReviewDraft {
     let mut drafts = drafts(effects);
     assert_eq!(drafts.len(), 1);
     drafts.remove(0)
@@ -146,7 +146,7 @@ fn nothing_is_said_of_an_image_that_is_not_on_the_screen() {
 fn without_an_answer_there_is_nothing_to_judge_but_a_note_can_be_made() {
     let mut model = model_of(&["a.png"]);
     let generation = model.viewer.generation;
-    let opened = Outcome::Opened {
+    let opened = JobOutcome::Opened {
         source: path("a.png"),
         generation,
         result: Ok(facts()),

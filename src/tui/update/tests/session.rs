@@ -34,7 +34,10 @@ fn place(name: &str) -> String {
 }
 
 fn load(model: &mut Model) -> Vec<Effect> {
-    update(model, Message::Worker(Outcome::Model(Ok(Box::new(card())))))
+    update(
+        model,
+        Message::Worker(JobOutcome::Model(Ok(Box::new(card())))),
+    )
 }
 
 /// What is to be remembered.
@@ -135,7 +138,7 @@ fn a_list_sorted_by_answers_sorts_itself_until_the_reader_does_anything() {
     update(&mut model, Message::ScanFinished);
     assert_eq!((model.worklist.sort(), model.worklist.len()), (&label, 0));
     for (n, name) in names.iter().enumerate() {
-        let state = State::Read(prediction(n as f32 / 40.0));
+        let state = EntryState::Read(prediction(n as f32 / 40.0));
         model.worklist.record(Path::new(&place(name)), state);
         update(&mut model, Message::Tick);
     }

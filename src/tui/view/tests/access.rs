@@ -5,7 +5,7 @@ use ratatui::buffer::Buffer;
 use ratatui::style::Color;
 
 use super::*;
-use crate::tui::look::{Columns, Palette};
+use crate::tui::look::{Palette, WorklistColumns};
 
 /// The screen as a terminal of these colours gets it, the image in cells.
 fn drawn(model: &Model, theme: &Theme) -> Buffer {
@@ -196,7 +196,7 @@ const NAMES_OF_ALL_SCRIPTS: [&str; 12] = [
 
 fn model_of_scripts(width: u16, height: u16) -> Model {
     let mut model = Model::new(Keymap::bundled(), Size::new(width, height), "half-blocks");
-    let loaded = Outcome::Model(Ok(Box::new(card())));
+    let loaded = JobOutcome::Model(Ok(Box::new(card())));
     update(&mut model, Message::Worker(loaded));
     lay_out(&mut model);
     let names = NAMES_OF_ALL_SCRIPTS.iter();
@@ -243,7 +243,7 @@ fn names_of_any_script_leave_every_column_in_its_place() {
 
 #[test]
 fn a_row_shows_the_columns_that_are_wanted() {
-    let columns = |mark, name, score, words| Columns {
+    let columns = |mark, name, score, words| WorklistColumns {
         mark,
         name,
         score,
@@ -260,7 +260,7 @@ fn a_row_shows_the_columns_that_are_wanted() {
         row.trim_end().to_owned()
     };
     assert_eq!(
-        line(Columns::default()),
+        line(WorklistColumns::default()),
         "▸● IM-0041.png     0.935 Pneumonia"
     );
     let name = line(columns(true, true, true, false));

@@ -86,7 +86,7 @@ fn screen_of(width: u16, height: u16, prediction: Prediction) -> Model {
     let mut model = model_of(width, height);
     update(
         &mut model,
-        Message::Worker(Outcome::Model(Ok(Box::new(card())))),
+        Message::Worker(JobOutcome::Model(Ok(Box::new(card())))),
     );
     answer(&mut model, Ok(Box::new(prediction)));
     lay_out(&mut model);
@@ -288,7 +288,7 @@ fn a_score_among_probabilities_is_told_apart() {
     let mut model = screen_of(80, 24, prediction);
     update(
         &mut model,
-        Message::Worker(Outcome::Model(Ok(Box::new(mixed)))),
+        Message::Worker(JobOutcome::Model(Ok(Box::new(mixed)))),
     );
     let text = screen(&model);
     for words in [

@@ -48,7 +48,7 @@ fn hostile_model() -> Model {
     }
     update(
         &mut model,
-        Message::Worker(Outcome::Model(Ok(Box::new(card)))),
+        Message::Worker(JobOutcome::Model(Ok(Box::new(card)))),
     );
     lay_out(&mut model);
     let names = ["a", "b", "c"].map(|name| format!("{name}{HOSTILE}.png"));

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::*;
-use crate::library::{Found, UnreadFormat, scan};
+use crate::library::{UnreadFormat, WalkItem, scan};
 
 /// As a walk finds them: these files, and the format of each.
 fn unread(names: &[&str]) -> Vec<(Arc<Path>, UnreadFormat)> {
@@ -13,7 +13,7 @@ fn unread(names: &[&str]) -> Vec<(Arc<Path>, UnreadFormat)> {
     }
     let mut found = Vec::new();
     scan(&[folder.path().to_owned()], |thing| {
-        if let Found::Unread { path, format } = thing {
+        if let WalkItem::Unread { path, format } = thing {
             let name = path.file_name().unwrap();
             found.push((Path::new("ward").join(name).into(), format));
         }

@@ -72,7 +72,7 @@ fn prediction() -> Prediction {
 
 fn screen_of(width: u16, height: u16) -> Model {
     let mut model = model_of(width, height);
-    let card = Outcome::Model(Ok(Box::new(card())));
+    let card = JobOutcome::Model(Ok(Box::new(card())));
     update(&mut model, Message::Worker(card));
     answer(&mut model, Ok(Box::new(prediction())));
     lay_out(&mut model);

@@ -1,6 +1,6 @@
 //! The words that a filter being typed may go on with.
 
-use super::{EXTENT, OPACITY, PATH, REVIEWS, STATES, Terms, parse, quoted};
+use super::{EXTENT, FilterTerms, OPACITY, PATH, REVIEWS, STATES, parse, quoted};
 
 /// What the last word of a text may become.
 #[derive(Debug, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub struct Completion {
 }
 
 /// Of the word at the end of `text`; `None` where that is none that has a name, or is complete.
-pub fn complete(text: &str, terms: Option<&Terms>) -> Option<Completion> {
+pub fn complete(text: &str, terms: Option<&FilterTerms>) -> Option<Completion> {
     let (start, typed) = last_word(text)?;
     let lower = typed.to_lowercase();
     let all = names(terms);
@@ -39,7 +39,7 @@ pub fn complete(text: &str, terms: Option<&Terms>) -> Option<Completion> {
     }
 }
 
-fn names(terms: Option<&Terms>) -> Vec<String> {
+fn names(terms: Option<&FilterTerms>) -> Vec<String> {
     let labels = terms.map_or(&[][..], |terms| &terms.labels);
     let severity = match terms {
         Some(terms) if terms.has_severity => &[EXTENT, OPACITY][..],

@@ -4,29 +4,29 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
-use super::{Expr, Operator, REVIEWS, STATES, Terms, Value};
+use super::{Expr, FilterTerms, FilterValue, Operator, REVIEWS, STATES};
 use crate::domain::{Prediction, Question};
 use crate::tui::worklist::held::is_held_as;
-use crate::tui::worklist::{Entry, Held, State};
+use crate::tui::worklist::{EntryState, HeldOpinion, WorklistEntry};
 
 /// One image, and what it is compared by.
 pub struct Candidate<'a> {
-    entry: &'a Entry,
+    entry: &'a WorklistEntry,
     /// What may be told of what the reader holds of it.
-    held: Option<&'a Held>,
+    held: Option<&'a HeldOpinion>,
     /// Below the folder that was asked for, in lower case.
     path: String,
-    terms: Option<&'a Terms>,
+    terms: Option<&'a FilterTerms>,
     /// What is shown of it, once it is asked for.
     shown: OnceCell<Option<Cow<'a, Prediction>>>,
 }
 
 impl<'a> Candidate<'a> {
     pub fn new(
-        entry: &'a Entry,
-        held: Option<&'a Held>,
+        entry: &'a WorklistEntry,
+        held: Option<&'a HeldOpinion>,
         roots: &[PathBuf],
-        terms: Option<&'a Terms>,
+        terms: Option<&'a FilterTerms>,
     ) -> Self {
         let path = below_root(&entry.path, roots).to_string_lossy();
         Candidate {
@@ -76,16 +76,16 @@ impl<'a> Candidate<'a> {
         }
     }
 
-    fn value(&self, value: &Value) -> Option<f32> {
+    fn value(&self, value: &FilterValue) -> Option<f32> {
         let prediction = self.shown()?;
         match value {
-            Value::Score(label) => {
+            FilterValue::Score(label) => {
                 self.terms?;
                 prediction.told_score(prediction.finding(label)?)
             }
-            Value::Extent => Some(prediction.severity?.geographic_extent),
-            Value::Opacity => Some(prediction.severity?.opacity),
-            Value::Unresolved(_) => None,
+            FilterValue::Extent => Some(prediction.severity?.geographic_extent),
+            FilterValue::Opacity => Some(prediction.severity?.opacity),
+            FilterValue::Unresolved(_) => None,
         }
     }
 
@@ -102,7 +102,7 @@ impl<'a> Candidate<'a> {
     }
 }
 
-impl Terms {
+impl FilterTerms {
     /// As a screen shows it: at the prevalences that are assumed.
     pub fn shown<'p>(&self, said: &'p Prediction) -> Cow<'p, Prediction> {
         said.under(&self.assumed)
@@ -120,10 +120,10 @@ fn is_found(said: &Prediction) -> Option<bool> {
         .reduce(|a, b| a || b)
 }
 
-impl Entry {
+impl WorklistEntry {
     fn is_in_state(&self, word: &str) -> bool {
         match word {
-            "read" => !matches!(self.state, State::Unread),
+            "read" => !matches!(self.state, EntryState::Unread),
             word => word == self.state_word(),
         }
     }

@@ -14,7 +14,7 @@ mod parse;
 use std::fmt;
 use std::path::PathBuf;
 
-use super::{Entry, Held};
+use super::{HeldOpinion, WorklistEntry};
 use crate::domain::{ModelCard, Prevalences, Question};
 pub use complete::{Completion, complete};
 use matching::Candidate;
@@ -40,17 +40,17 @@ const PATH: &str = "path:";
 
 /// What a model's answers can be asked for.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Terms {
+pub struct FilterTerms {
     labels: Vec<(String, Question)>,
     has_severity: bool,
     /// Scores are compared as they are shown.
     assumed: Prevalences,
 }
 
-impl Terms {
+impl FilterTerms {
     pub fn new(card: &ModelCard, assumed: &Prevalences) -> Self {
         let labels = card.labels.iter();
-        Terms {
+        FilterTerms {
             labels: labels
                 .map(|label| (label.name.clone(), label.question))
                 .collect(),
@@ -66,7 +66,7 @@ enum Expr {
     Word(String),
     /// Part of the path and nothing else.
     Path(String),
-    Compare(Value, Operator, f32),
+    Compare(FilterValue, Operator, f32),
     Not(Box<Expr>),
     /// Of two or more, as [`Expr::Any`]: a long chain is no deep tree.
     All(Vec<Expr>),
@@ -74,7 +74,7 @@ enum Expr {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-enum Value {
+enum FilterValue {
     /// A label of the model, as the card spells it.
     Score(String),
     Extent,
@@ -103,27 +103,27 @@ pub struct FilterError {
 }
 
 /// A filter, as far as the model in use understands it.
-pub struct Filter {
+pub struct WorklistFilter {
     text: String,
     expr: Result<Option<Expr>, FilterError>,
 }
 
-impl Default for Filter {
+impl Default for WorklistFilter {
     /// Lets everything through.
     fn default() -> Self {
-        Filter {
+        WorklistFilter {
             text: String::new(),
             expr: Ok(None),
         }
     }
 }
 
-impl Filter {
+impl WorklistFilter {
     /// `terms` is `None` while no model is there. A filter that was right for another model may be
     /// wrong for this one: it is kept, and lets nothing through.
-    pub fn new(text: String, terms: Option<&Terms>) -> Self {
+    pub fn new(text: String, terms: Option<&FilterTerms>) -> Self {
         let expr = parse::parse(&text, terms);
-        Filter { text, expr }
+        WorklistFilter { text, expr }
     }
 
     /// The same for who must not see what the model says: an error if it asks for that.
@@ -131,7 +131,7 @@ impl Filter {
         if self.expr.is_err() || !self.asks_of_answers() {
             return self;
         }
-        Filter {
+        WorklistFilter {
             expr: Err(FilterError {
                 at: 0,
                 column: 1,
@@ -159,10 +159,10 @@ impl Filter {
     /// `held` is what may be told of what the reader holds of it.
     pub fn lets_through(
         &self,
-        entry: &Entry,
-        held: Option<&Held>,
+        entry: &WorklistEntry,
+        held: Option<&HeldOpinion>,
         roots: &[PathBuf],
-        terms: Option<&Terms>,
+        terms: Option<&FilterTerms>,
     ) -> bool {
         match &self.expr {
             Ok(None) => true,
@@ -198,7 +198,7 @@ impl Filter {
 }
 
 /// How a text was understood, as it could have been typed; `None` if it has no term.
-pub fn rewritten(text: &str, terms: Option<&Terms>) -> Result<Option<String>, FilterError> {
+pub fn rewritten(text: &str, terms: Option<&FilterTerms>) -> Result<Option<String>, FilterError> {
     Ok(parse::parse(text, terms)?.map(|expr| expr.to_string()))
 }
 
@@ -261,12 +261,12 @@ fn join(
     Ok(())
 }
 
-impl fmt::Display for Value {
+impl fmt::Display for FilterValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&match self {
-            Value::Extent => EXTENT.into(),
-            Value::Opacity => OPACITY.into(),
-            Value::Score(name) | Value::Unresolved(name) => quoted(name),
+            FilterValue::Extent => EXTENT.into(),
+            FilterValue::Opacity => OPACITY.into(),
+            FilterValue::Score(name) | FilterValue::Unresolved(name) => quoted(name),
         })
     }
 }

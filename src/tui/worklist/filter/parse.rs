@@ -1,6 +1,6 @@
 //! A text → an expression, or one line that says what is wrong, and where.
 
-use super::{EXTENT, Expr, FilterError, OPACITY, Operator, PATH, Terms, Value};
+use super::{EXTENT, Expr, FilterError, FilterTerms, FilterValue, OPACITY, Operator, PATH};
 use crate::domain::Question;
 
 /// Of parentheses and negations: what is deeper was pasted by mistake, and would be walked by a
@@ -26,7 +26,7 @@ type At<T> = (usize, T);
 type Parsed<T> = Result<T, At<String>>;
 
 /// Nothing of a text without any term, which lets everything through.
-pub fn parse(text: &str, terms: Option<&Terms>) -> Result<Option<Expr>, FilterError> {
+pub fn parse(text: &str, terms: Option<&FilterTerms>) -> Result<Option<Expr>, FilterError> {
     let parsed = tokens(text).and_then(|tokens| {
         let mut parser = Parser {
             tokens,
@@ -132,7 +132,7 @@ struct Parser<'a> {
     /// Where something would stand that is missing.
     end: usize,
     depth: usize,
-    terms: Option<&'a Terms>,
+    terms: Option<&'a FilterTerms>,
 }
 
 impl Parser<'_> {
@@ -239,26 +239,26 @@ fn one_or(mut several: Vec<Expr>, join: fn(Vec<Expr>) -> Expr) -> Expr {
 }
 
 /// The number of a comparison, on the scale of what is compared.
-fn bound(value: &Value, number: &str) -> Result<f32, String> {
+fn bound(value: &FilterValue, number: &str) -> Result<f32, String> {
     let (digits, unit) = match number.strip_suffix('%') {
         Some(digits) => (digits, 100.0),
         None => (number, 1.0),
     };
-    let is_share = !matches!(value, Value::Extent | Value::Opacity);
+    let is_share = !matches!(value, FilterValue::Extent | FilterValue::Opacity);
     let parsed = digits
         .parse::<f64>()
         .ok()
         .filter(|n| (*n as f32).is_finite());
     let bound = parsed.ok_or_else(|| format!("{number:?} is no number: 0.5 or 50%"))? / unit;
     let highest = match value {
-        Value::Score(_) => 1.0,
-        Value::Extent => 8.0,
-        Value::Opacity => 6.0,
+        FilterValue::Score(_) => 1.0,
+        FilterValue::Extent => 8.0,
+        FilterValue::Opacity => 6.0,
         // Nobody knows yet what it is.
-        Value::Unresolved(_) => f64::INFINITY,
+        FilterValue::Unresolved(_) => f64::INFINITY,
     };
     match value {
-        Value::Unresolved(_) => Ok(bound as f32),
+        FilterValue::Unresolved(_) => Ok(bound as f32),
         _ if is_share && !(0.0..=highest).contains(&bound) => {
             Err("a score goes from 0 to 1: 0.5 or 50%".to_owned())
         }
@@ -271,16 +271,16 @@ fn bound(value: &Value, number: &str) -> Result<f32, String> {
 
 /// The label of that name, or the only one that begins so, or the only one with that in it; what
 /// stands on its own comes before the causes given pneumonia.
-fn resolve(name: &str, terms: Option<&Terms>) -> Result<Value, String> {
+fn resolve(name: &str, terms: Option<&FilterTerms>) -> Result<FilterValue, String> {
     let Some(terms) = terms else {
-        return Ok(Value::Unresolved(name.to_owned()));
+        return Ok(FilterValue::Unresolved(name.to_owned()));
     };
     let lower = name.to_lowercase();
     if terms.has_severity && lower == EXTENT {
-        return Ok(Value::Extent);
+        return Ok(FilterValue::Extent);
     }
     if terms.has_severity && lower == OPACITY {
-        return Ok(Value::Opacity);
+        return Ok(FilterValue::Opacity);
     }
     if lower.is_empty() {
         return Err("a label is missing here".to_owned());
@@ -297,7 +297,7 @@ fn resolve(name: &str, terms: Option<&Terms>) -> Result<Value, String> {
             let meant: Vec<&str> = meant.map(|(label, _)| label.as_str()).collect();
             match meant[..] {
                 [] => {}
-                [label] => return Ok(Value::Score(label.to_owned())),
+                [label] => return Ok(FilterValue::Score(label.to_owned())),
                 [first, second, ..] => {
                     return Err(format!("{name} may be {first} or {second}"));
                 }

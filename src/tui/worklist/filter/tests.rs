@@ -10,7 +10,7 @@ use crate::domain::{
     Calibrated, Finding, InputCheck, LabelCard, OperatingPoint, Pathology, Prediction, Prevalence,
     Score, ScoreKind, Severity, SeverityLine, SeverityLineCard, Verdict,
 };
-use crate::tui::worklist::{Held, State};
+use crate::tui::worklist::{EntryState, HeldOpinion};
 
 const LABELS: [(&str, Question); 6] = [
     ("Pneumonia", Question::Presence),
@@ -21,7 +21,7 @@ const LABELS: [(&str, Question); 6] = [
     ("COVID-19 given pneumonia", Question::GivenPneumonia),
 ];
 
-fn terms() -> Terms {
+fn terms() -> FilterTerms {
     let line = SeverityLine {
         slope: 1.0,
         intercept: 0.0,
@@ -37,13 +37,13 @@ fn terms() -> Terms {
         }),
         ..ModelCard::default()
     };
-    Terms::new(&card, &Prevalences::default())
+    FilterTerms::new(&card, &Prevalences::default())
 }
 
-fn unread(path: &str) -> Entry {
-    Entry {
+fn unread(path: &str) -> WorklistEntry {
+    WorklistEntry {
         path: Arc::from(Path::new(path)),
-        state: State::Unread,
+        state: EntryState::Unread,
         held: None,
         content: None,
         stamp: None,
@@ -64,7 +64,7 @@ fn finding(label: &str, score: f32) -> Finding {
     }
 }
 
-fn read(path: &str, findings: Vec<Finding>, input: InputCheck) -> Entry {
+fn read(path: &str, findings: Vec<Finding>, input: InputCheck) -> WorklistEntry {
     let prediction = Prediction {
         content: Default::default(),
         findings,
@@ -75,23 +75,23 @@ fn read(path: &str, findings: Vec<Finding>, input: InputCheck) -> Entry {
         elapsed_ms: 0.0,
         activation: None,
     };
-    Entry {
-        state: State::Read(Box::new(prediction)),
+    WorklistEntry {
+        state: EntryState::Read(Box::new(prediction)),
         ..unread(path)
     }
 }
 
-fn judged(entry: Entry, verdict: Verdict) -> Entry {
-    let mut held = Held::default();
+fn judged(entry: WorklistEntry, verdict: Verdict) -> WorklistEntry {
+    let mut held = HeldOpinion::default();
     held.opinion.verdict = Some(verdict);
-    Entry {
+    WorklistEntry {
         held: Some(Box::new(held)),
         ..entry
     }
 }
 
-fn lets_through(text: &str, entry: &Entry) -> bool {
-    let filter = Filter::new(text.into(), Some(&terms()));
+fn lets_through(text: &str, entry: &WorklistEntry) -> bool {
+    let filter = WorklistFilter::new(text.into(), Some(&terms()));
     assert_eq!(filter.error(), None, "{text}");
     filter.lets_through(entry, entry.held.as_deref(), &["".into()], Some(&terms()))
 }
@@ -159,7 +159,7 @@ fn what_is_wrong_is_one_line_with_its_place() {
 
 #[test]
 fn without_severity_its_words_are_no_values_and_without_a_model_no_name_is_wrong() {
-    let without = Terms {
+    let without = FilterTerms {
         has_severity: false,
         ..terms()
     };
@@ -171,7 +171,7 @@ fn without_severity_its_words_are_no_values_and_without_a_model_no_name_is_wrong
     let error = parsed("extent>2", Some(&without)).unwrap_err();
     assert!(error.to_string().contains("no severity"));
     assert_eq!(parsed("flu>2", None).unwrap(), "flu>2");
-    let filter = Filter::new("flu<2 | !flu<2".into(), None);
+    let filter = WorklistFilter::new("flu<2 | !flu<2".into(), None);
     let entry = read("a.png", vec![finding("flu", 0.5)], InputCheck::Accepted);
     assert!(!filter.lets_through(&entry, None, &[], None));
 }
@@ -179,8 +179,8 @@ fn without_severity_its_words_are_no_values_and_without_a_model_no_name_is_wrong
 #[test]
 fn what_has_no_value_is_on_neither_side_of_a_comparison() {
     let refused = read("r.png", vec![], InputCheck::Refused(vec![]));
-    let failed = Entry {
-        state: State::Failed("cut short".into()),
+    let failed = WorklistEntry {
+        state: EntryState::Failed("cut short".into()),
         ..unread("f.png")
     };
     for entry in [unread("u.png"), refused, failed] {
@@ -204,7 +204,7 @@ fn what_has_no_value_is_on_neither_side_of_a_comparison() {
 fn scores_severity_states_and_verdicts_are_asked_for_together() {
     let findings = || vec![finding("Pneumonia", 0.6), finding("COVID-19", 0.7)];
     let mut high = read("ward3/x.png", findings(), InputCheck::Caution(vec![]));
-    if let State::Read(prediction) = &mut high.state {
+    if let EntryState::Read(prediction) = &mut high.state {
         prediction.severity = Some(Severity {
             geographic_extent: 3.1,
             opacity: 2.0,
@@ -264,8 +264,8 @@ fn scores_are_compared_as_they_are_shown() {
     };
     for (assumption, expected) in [("COVID-19=50%", true), ("COVID-19=5%", false)] {
         assumed.assume(&card, assumption).unwrap();
-        let terms = Terms::new(&card, &assumed);
-        let filter = Filter::new("covid>0.5".into(), Some(&terms));
+        let terms = FilterTerms::new(&card, &assumed);
+        let filter = WorklistFilter::new("covid>0.5".into(), Some(&terms));
         assert_eq!(
             filter.lets_through(&entry, None, &[], Some(&terms)),
             expected,
@@ -358,9 +358,10 @@ fn depth_is_bounded_and_length_is_not() {
 
 fn term() -> impl Strategy<Value = Expr> {
     let value = prop_oneof![
-        proptest::sample::select(&LABELS[..]).prop_map(|(label, _)| Value::Score(label.into())),
-        Just(Value::Extent),
-        Just(Value::Opacity),
+        proptest::sample::select(&LABELS[..])
+            .prop_map(|(label, _)| FilterValue::Score(label.into())),
+        Just(FilterValue::Extent),
+        Just(FilterValue::Opacity),
     ];
     let operator = proptest::sample::select(vec![
         Operator::Greater,
@@ -390,7 +391,7 @@ fn expr() -> impl Strategy<Value = Expr> {
     })
 }
 
-fn entry() -> impl Strategy<Value = Entry> {
+fn entry() -> impl Strategy<Value = WorklistEntry> {
     let score = 0.0_f32..=1.0;
     let verdict = proptest::sample::select(vec![
         None,
@@ -402,8 +403,8 @@ fn entry() -> impl Strategy<Value = Entry> {
         let entry = match kind {
             0 => unread(&name),
             1 => read(&name, vec![], InputCheck::Refused(vec![])),
-            2 => Entry {
-                state: State::Failed("cut short".into()),
+            2 => WorklistEntry {
+                state: EntryState::Failed("cut short".into()),
                 ..unread(&name)
             },
             _ => {

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::super::State;
+use super::super::EntryState;
 use super::*;
 use crate::domain::{Fingerprint, InputCheck, Issuer, Prediction};
 
@@ -16,8 +16,8 @@ fn origin(patient: &str, study: &str, taken: &str) -> Origin {
     }
 }
 
-fn read(model: &str, extent: Option<f32>) -> State {
-    State::Read(Box::new(Prediction {
+fn read(model: &str, extent: Option<f32>) -> EntryState {
+    EntryState::Read(Box::new(Prediction {
         content: Default::default(),
         findings: vec![],
         severity: extent.map(|geographic_extent| Severity {

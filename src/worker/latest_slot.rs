@@ -7,16 +7,16 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Generation;
-use super::backroom::Sign;
+use super::idle_queue::Sign;
 
 /// What to do next.
-pub enum Task<T> {
+pub enum SlotTask<T> {
     Select(T),
     Redraw(T),
 }
 
 /// One producer who changes their mind, one consumer who works on what is newest.
-pub struct Desk<T> {
+pub struct LatestSlot<T> {
     slots: Mutex<Slots<T>>,
     changed: Condvar,
     /// Newest generation asked for. An atomic, so that slow work can look without a lock.
@@ -34,11 +34,11 @@ struct Slots<T> {
     pause: Option<Duration>,
 }
 
-impl<T> Desk<T> {
+impl<T> LatestSlot<T> {
     pub fn with(sign: Sign) -> Self {
-        Desk {
+        LatestSlot {
             sign: Some(sign),
-            ..Desk::new()
+            ..LatestSlot::new()
         }
     }
 
@@ -50,7 +50,7 @@ impl<T> Desk<T> {
             selected: None,
             pause: None,
         };
-        Desk {
+        LatestSlot {
             slots: Mutex::new(slots),
             changed: Condvar::new(),
             newest: AtomicU64::new(0),
@@ -60,17 +60,17 @@ impl<T> Desk<T> {
 
     /// Puts a request in its slot, over any older one. A selection also clears what was asked of
     /// the selection before it.
-    pub fn put(&self, generation: Generation, task: Task<T>) {
+    pub fn put(&self, generation: Generation, task: SlotTask<T>) {
         self.forget_before(generation);
         let mut slots = self.lock();
         match task {
-            Task::Select(request) => {
+            SlotTask::Select(request) => {
                 slots.select = Some(request);
                 slots.redraw = None;
                 let before = slots.selected.replace(Instant::now());
                 slots.pause = before.map(|before| before.elapsed());
             }
-            Task::Redraw(request) => slots.redraw = Some(request),
+            SlotTask::Redraw(request) => slots.redraw = Some(request),
         }
         set(&self.sign, true);
         self.changed.notify_all();
@@ -91,17 +91,17 @@ impl<T> Desk<T> {
     }
 
     /// Waits for the next task; `None` once closed.
-    pub fn take(&self) -> Option<Task<T>> {
+    pub fn take(&self) -> Option<SlotTask<T>> {
         let mut slots = self.lock();
         loop {
             if slots.closed {
                 return None;
             }
             if let Some(request) = slots.select.take() {
-                return Some(Task::Select(request));
+                return Some(SlotTask::Select(request));
             }
             if let Some(request) = slots.redraw.take() {
-                return Some(Task::Redraw(request));
+                return Some(SlotTask::Redraw(request));
             }
             set(&self.sign, false);
             slots = self
@@ -141,7 +141,7 @@ impl<T> Desk<T> {
 }
 
 /// What will probably be asked for next. Replaced as a whole whenever the selection moves.
-pub struct Wishes {
+pub struct Prefetch {
     state: Mutex<(VecDeque<Arc<Path>>, bool)>,
     changed: Condvar,
     sign: Option<Sign>,
@@ -153,16 +153,16 @@ fn set(sign: &Option<Sign>, at_work: bool) {
     }
 }
 
-impl Wishes {
+impl Prefetch {
     pub fn with(sign: Sign) -> Self {
-        Wishes {
+        Prefetch {
             sign: Some(sign),
-            ..Wishes::new()
+            ..Prefetch::new()
         }
     }
 
     pub fn new() -> Self {
-        Wishes {
+        Prefetch {
             sign: None,
             state: Mutex::new((VecDeque::new(), false)),
             changed: Condvar::new(),
@@ -217,27 +217,27 @@ mod tests {
 
     #[test]
     fn only_the_newest_selection_is_taken_and_it_clears_what_hung_on_the_older() {
-        let desk = Desk::new();
-        desk.put(Generation(1), Task::Select("old"));
-        desk.put(Generation(1), Task::Redraw("old view"));
-        desk.put(Generation(2), Task::Select("new"));
-        assert!(matches!(desk.take(), Some(Task::Select("new"))));
-        desk.put(Generation(2), Task::Redraw("view 1"));
-        desk.put(Generation(2), Task::Redraw("view 2"));
-        assert!(matches!(desk.take(), Some(Task::Redraw("view 2"))));
+        let desk = LatestSlot::new();
+        desk.put(Generation(1), SlotTask::Select("old"));
+        desk.put(Generation(1), SlotTask::Redraw("old view"));
+        desk.put(Generation(2), SlotTask::Select("new"));
+        assert!(matches!(desk.take(), Some(SlotTask::Select("new"))));
+        desk.put(Generation(2), SlotTask::Redraw("view 1"));
+        desk.put(Generation(2), SlotTask::Redraw("view 2"));
+        assert!(matches!(desk.take(), Some(SlotTask::Redraw("view 2"))));
         assert!(desk.is_stale(Generation(1)) && !desk.is_stale(Generation(2)));
     }
 
     #[test]
     fn a_selection_settles_only_if_no_newer_one_comes() {
-        let desk: Arc<Desk<()>> = Arc::new(Desk::new());
-        desk.put(Generation(1), Task::Select(()));
+        let desk: Arc<LatestSlot<()>> = Arc::new(LatestSlot::new());
+        desk.put(Generation(1), SlotTask::Select(()));
         assert!(desk.settles(Generation(1), Duration::from_millis(1)));
 
         let other = desk.clone();
         let waiting =
             std::thread::spawn(move || other.settles(Generation(1), Duration::from_secs(600)));
-        desk.put(Generation(2), Task::Select(()));
+        desk.put(Generation(2), SlotTask::Select(()));
         assert!(
             !waiting.join().unwrap(),
             "a newer selection ends the wait at once"
@@ -246,18 +246,18 @@ mod tests {
 
     #[test]
     fn it_knows_how_fast_selections_follow_one_another() {
-        let desk = Desk::new();
-        desk.put(Generation(1), Task::Select(()));
+        let desk = LatestSlot::new();
+        desk.put(Generation(1), SlotTask::Select(()));
         assert_eq!(desk.pause(), None);
         std::thread::sleep(Duration::from_millis(5));
-        desk.put(Generation(1), Task::Redraw(()));
-        desk.put(Generation(2), Task::Select(()));
+        desk.put(Generation(1), SlotTask::Redraw(()));
+        desk.put(Generation(2), SlotTask::Select(()));
         assert!(desk.pause().unwrap() >= Duration::from_millis(5));
     }
 
     #[test]
     fn wishes_are_replaced_as_a_whole() {
-        let wishes = Wishes::new();
+        let wishes = Prefetch::new();
         wishes.replace(vec![path("a"), path("b")]);
         wishes.replace(vec![path("c")]);
         assert_eq!(wishes.take(), Some(path("c")));
@@ -267,7 +267,7 @@ mod tests {
 
     #[test]
     fn closing_wakes_the_one_who_waits() {
-        let desk: Arc<Desk<()>> = Arc::new(Desk::new());
+        let desk: Arc<LatestSlot<()>> = Arc::new(LatestSlot::new());
         let other = desk.clone();
         let waiting = std::thread::spawn(move || other.take().is_none());
         desk.close();

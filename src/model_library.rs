@@ -22,7 +22,7 @@ const FILE_MODE: u32 = 0o600;
 const LONGEST_NAME: usize = 64;
 
 #[derive(Debug, thiserror::Error)]
-pub enum StoreError {
+pub enum ModelLibraryError {
     #[error("neither XDG_DATA_HOME nor HOME says where models are kept")]
     NoHome,
     #[error("{path}: {reason}")]
@@ -43,25 +43,25 @@ pub enum StoreError {
 
 /// Where models are kept.
 #[derive(Debug, Clone)]
-pub struct Store {
+pub struct ModelLibrary {
     folder: PathBuf,
 }
 
 /// A model in the store.
 #[derive(Debug)]
-pub struct Stored {
+pub struct InstalledModel {
     /// Of the safetensors file.
     pub path: PathBuf,
     /// `Err` if it cannot be read; the path says which it is.
     pub card: Result<ModelCard, InferenceError>,
 }
 
-impl Store {
+impl ModelLibrary {
     /// The store of whoever runs the program.
     ///
     /// # Errors
     /// [`StoreError::NoHome`]
-    pub fn of_user() -> Result<Self, StoreError> {
+    pub fn of_user() -> Result<Self, ModelLibraryError> {
         // The XDG base directory specification has relative paths ignored.
         let folder = |name: &str| {
             let folder = std::env::var_os(name).map(PathBuf::from);
@@ -69,13 +69,13 @@ impl Store {
         };
         let data = folder("XDG_DATA_HOME");
         let data = data.or_else(|| folder("HOME").map(|home| home.join(".local/share")));
-        Ok(Store::at(
-            data.ok_or(StoreError::NoHome)?.join("cxr/models"),
+        Ok(ModelLibrary::at(
+            data.ok_or(ModelLibraryError::NoHome)?.join("cxr/models"),
         ))
     }
 
     pub fn at(folder: PathBuf) -> Self {
-        Store { folder }
+        ModelLibrary { folder }
     }
 
     pub fn folder(&self) -> &Path {
@@ -86,7 +86,7 @@ impl Store {
     ///
     /// # Errors
     /// If the folder cannot be read.
-    pub fn models(&self) -> Result<Vec<Stored>, StoreError> {
+    pub fn models(&self) -> Result<Vec<InstalledModel>, ModelLibraryError> {
         let entries = match fs::read_dir(&self.folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             entries => entries.map_err(|error| fault(&self.folder, &error))?,
@@ -102,10 +102,10 @@ impl Store {
             {
                 let path = path.with_extension("safetensors");
                 let card = ModelFiles::card_beside(&path);
-                models.push(Stored { path, card });
+                models.push(InstalledModel { path, card });
             }
         }
-        models.sort_by_key(Stored::sort_key);
+        models.sort_by_key(InstalledModel::sort_key);
         Ok(models)
     }
 
@@ -113,7 +113,7 @@ impl Store {
     ///
     /// # Errors
     /// If the folder cannot be read.
-    pub fn find(&self, name: &str) -> Result<Option<PathBuf>, StoreError> {
+    pub fn find(&self, name: &str) -> Result<Option<PathBuf>, ModelLibraryError> {
         let found = self
             .models()?
             .into_iter()
@@ -127,19 +127,24 @@ impl Store {
     /// # Errors
     /// If its name is no name or taken, its weights are there already, or it cannot be written: then
     /// nothing of it is left.
-    pub fn add(&self, card: &str, weights: &[u8], replace: bool) -> Result<ModelCard, StoreError> {
+    pub fn add(
+        &self,
+        card: &str,
+        weights: &[u8],
+        replace: bool,
+    ) -> Result<ModelCard, ModelLibraryError> {
         let parsed = ModelFiles::parse_card(card)?;
         check_name(&parsed.name)?;
         let digest = digest(weights);
-        let others: Vec<Stored> = self
+        let others: Vec<InstalledModel> = self
             .models()?
             .into_iter()
             .filter(|other| other.is_called(&parsed.name) || other.has_digest(&digest))
             .collect();
         if let Some(other) = others.first().filter(|_| !replace) {
             return Err(match other.is_called(&parsed.name) {
-                true => StoreError::Taken(parsed.name),
-                false => StoreError::Known(other.name()),
+                true => ModelLibraryError::Taken(parsed.name),
+                false => ModelLibraryError::Known(other.name()),
             });
         }
         self.make()?;
@@ -157,16 +162,16 @@ impl Store {
 
     /// # Errors
     /// If there is no such model, or its files cannot be removed.
-    pub fn remove(&self, name: &str) -> Result<(), StoreError> {
+    pub fn remove(&self, name: &str) -> Result<(), ModelLibraryError> {
         let path = self.find(name)?;
-        remove(&path.ok_or_else(|| StoreError::Unknown(clean(name)))?)
+        remove(&path.ok_or_else(|| ModelLibraryError::Unknown(clean(name)))?)
     }
 
     /// Makes the folder, for its owner only.
     ///
     /// # Errors
     /// If it cannot be made.
-    pub fn make(&self) -> Result<(), StoreError> {
+    pub fn make(&self) -> Result<(), ModelLibraryError> {
         DirBuilder::new()
             .recursive(true)
             .mode(FOLDER_MODE)
@@ -175,7 +180,7 @@ impl Store {
     }
 
     /// A draft, on the disk before it gets its name: whoever looks sees all of it or nothing.
-    fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), ModelLibraryError> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let draft = self.folder.join(format!(".{name}.{}", std::process::id()));
         let written = OpenOptions::new()
@@ -197,7 +202,7 @@ impl Store {
     }
 }
 
-impl Stored {
+impl InstalledModel {
     /// Its card's, or else that of its file.
     pub fn name(&self) -> String {
         match &self.card {
@@ -237,7 +242,7 @@ impl Stored {
 
 /// # Errors
 /// [`StoreError::Name`], if a shell or a terminal could take it for something else.
-pub fn check_name(name: &str) -> Result<(), StoreError> {
+pub fn check_name(name: &str) -> Result<(), ModelLibraryError> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     let is_name = name.starts_with(|c: char| c.is_ascii_alphanumeric())
         && name.len() <= LONGEST_NAME
@@ -245,7 +250,7 @@ pub fn check_name(name: &str) -> Result<(), StoreError> {
         && !name.ends_with(".safetensors");
     match is_name {
         true => Ok(()),
-        false => Err(StoreError::Name(clean(name))),
+        false => Err(ModelLibraryError::Name(clean(name))),
     }
 }
 
@@ -261,7 +266,7 @@ fn digest(bytes: &[u8]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn remove(weights: &Path) -> Result<(), StoreError> {
+fn remove(weights: &Path) -> Result<(), ModelLibraryError> {
     for path in [weights.with_extension("toml"), weights.to_owned()] {
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -273,8 +278,8 @@ fn remove(weights: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn fault(path: &Path, error: &io::Error) -> StoreError {
-    StoreError::File {
+fn fault(path: &Path, error: &io::Error) -> ModelLibraryError {
+    ModelLibraryError::File {
         path: clean(&path.to_string_lossy()),
         reason: error.kind().to_string(),
     }

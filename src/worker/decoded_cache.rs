@@ -5,35 +5,35 @@ use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::cache::{Cache, Decoded};
+use super::bounded_cache::{BoundedCache, DecodedFile};
 use crate::domain::Radiograph;
 use crate::imaging::FileStamp;
 
 /// How often somebody who waits for a file looks whether it is still wanted.
 const GLANCE: Duration = Duration::from_millis(20);
 
-pub struct Shelf {
-    state: Mutex<State>,
+pub struct DecodedCache {
+    state: Mutex<DecodedCacheState>,
     changed: Condvar,
 }
 
-struct State {
-    cache: Cache,
+struct DecodedCacheState {
+    cache: BoundedCache,
     /// Files that could not be read, each once.
     failed: Vec<Arc<Path>>,
     /// The file that is being read ahead.
     in_hand: Option<Arc<Path>>,
 }
 
-impl Shelf {
+impl DecodedCache {
     /// Keeps up to `limit` bytes of radiographs.
     pub fn new(limit: usize) -> Self {
-        let state = State {
-            cache: Cache::new(limit),
+        let state = DecodedCacheState {
+            cache: BoundedCache::new(limit),
             failed: Vec::new(),
             in_hand: None,
         };
-        Shelf {
+        DecodedCache {
             state: Mutex::new(state),
             changed: Condvar::new(),
         }
@@ -47,7 +47,7 @@ impl Shelf {
 
     /// The radiograph, if it is there and its file has been left alone since. If it is being read
     /// ahead just now, that is waited for, as long as it is `wanted`.
-    pub fn get(&self, path: &Path, wanted: impl Fn() -> bool) -> Option<Decoded> {
+    pub fn get(&self, path: &Path, wanted: impl Fn() -> bool) -> Option<DecodedFile> {
         let mut state = self.lock();
         while state.in_hand.as_deref() == Some(path) && wanted() {
             state = self
@@ -69,10 +69,10 @@ impl Shelf {
         &self,
         path: &Arc<Path>,
         read: impl FnOnce() -> Result<Radiograph, E>,
-    ) -> Result<Decoded, E> {
+    ) -> Result<DecodedFile, E> {
         let stamp = FileStamp::of(path);
         let radiograph = Arc::new(read().inspect_err(|_| self.note_failure(path))?);
-        let decoded = Decoded {
+        let decoded = DecodedFile {
             path: path.clone(),
             stamp,
             radiograph,
@@ -110,13 +110,13 @@ impl Shelf {
     }
 
     /// The state is whole between any two statements: a thread that died left nothing half-done.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, DecodedCacheState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Empties the hand when reading ahead ends, in whatever way: somebody may be waiting.
-struct Hand<'a>(&'a Shelf);
+struct Hand<'a>(&'a DecodedCache);
 
 impl Drop for Hand<'_> {
     fn drop(&mut self) {
@@ -151,7 +151,7 @@ mod tests {
     fn a_file_in_hand_is_waited_for_and_another_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let slow = file(&folder, "slow");
-        let shelf = Arc::new(Shelf::new(1 << 20));
+        let shelf = Arc::new(DecodedCache::new(1 << 20));
         let (begun, has_begun) = mpsc::channel();
         let (go_on, may_go_on) = mpsc::channel::<()>();
         let (reading, path) = (shelf.clone(), slow.clone());
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_reader_that_panics_lets_go() {
-        let shelf = Arc::new(Shelf::new(1 << 20));
+        let shelf = Arc::new(DecodedCache::new(1 << 20));
         let reading = shelf.clone();
         let ahead = thread::spawn(move || {
             let bad = Path::new("bad").into();
@@ -192,7 +192,7 @@ mod tests {
     fn what_failed_is_read_ahead_once() {
         let folder = tempfile::tempdir().unwrap();
         let bad = file(&folder, "bad");
-        let shelf = Shelf::new(1 << 20);
+        let shelf = DecodedCache::new(1 << 20);
         let mut tries = 0;
         for _ in 0..3 {
             shelf.read_ahead(&bad, || {
@@ -210,7 +210,7 @@ mod tests {
     fn a_file_that_was_replaced_after_it_was_read_is_read_again() {
         let folder = tempfile::tempdir().unwrap();
         let path = file(&folder, "a");
-        let shelf = Shelf::new(1 << 20);
+        let shelf = DecodedCache::new(1 << 20);
         shelf.read_ahead(&path, || Ok::<_, ()>(radiograph()));
         assert!(shelf.get(&path, || true).is_some());
         std::fs::write(&path, "b").unwrap();

@@ -6,23 +6,23 @@ use std::sync::{Arc, Mutex};
 
 use super::*;
 use crate::domain::{Canvas, ContentId, InputCheck, Origin, Radiograph, View};
-use crate::imaging::{Decoder, Limits};
+use crate::imaging::{DecodeLimits, Decoder};
 use crate::inference::{Classify, InferenceError};
-use crate::worker::{Errand, Frame, Generation, Job, Load, Outcome, Worker};
+use crate::worker::{BackgroundJob, Generation, ImageJob, JobOutcome, Load, RenderRequest, Worker};
 
 /// What happened, in its order: `read 41` when the network begins, `said 41` when an answer comes.
 type Log = Arc<Mutex<Vec<String>>>;
 
 /// Knows images by their width. Panics over 13 pixels, and waits for leave over any that it has a
 /// gate for.
-struct Double {
+struct FakeModel {
     card: ModelCard,
     log: Log,
     gates: Vec<(usize, Mutex<Receiver<()>>)>,
     begun: Mutex<Sender<usize>>,
 }
 
-impl Classify for Double {
+impl Classify for FakeModel {
     fn card(&self) -> &ModelCard {
         &self.card
     }
@@ -51,19 +51,19 @@ impl Classify for Double {
 /// Whatever the machine has.
 const THREADS: usize = 2;
 
-struct Desk {
+struct Session {
     worker: Worker,
-    outcomes: Receiver<Outcome>,
+    outcomes: Receiver<JobOutcome>,
     begun: Receiver<usize>,
     log: Log,
 }
 
-impl Desk {
+impl Session {
     fn open(version: &str, memory: OpenMemory, gates: Vec<(usize, Receiver<()>)>) -> Self {
         let log = Log::default();
         let (begun, has_begun) = mpsc::channel();
         let (sender, outcomes) = mpsc::channel();
-        let double = Double {
+        let double = FakeModel {
             card: ModelCard {
                 version: version.to_owned(),
                 sha256: "ab".to_owned(),
@@ -80,8 +80,8 @@ impl Desk {
         let double = Mutex::new(Some(double));
         let load: Load = Box::new(move || Ok(Box::new(double.lock().unwrap().take().unwrap())));
         let said = log.clone();
-        let report = Arc::new(move |outcome: Outcome| {
-            if let Outcome::Forgetful(why) = &outcome {
+        let report = Arc::new(move |outcome: JobOutcome| {
+            if let JobOutcome::CacheDisabled(why) = &outcome {
                 said.lock().unwrap().push(format!("forgetful: {why}"));
             }
             if let Some(words) = words(&outcome) {
@@ -89,18 +89,18 @@ impl Desk {
             }
             let _ = sender.send(outcome);
         });
-        let decoder = || Decoder::new(Limits::default(), None);
-        let desk = Desk {
+        let decoder = || Decoder::new(DecodeLimits::default(), None);
+        let desk = Session {
             worker: Worker::with_memory(decoder, load, Some(memory), THREADS, report),
             outcomes,
             begun: has_begun,
             log,
         };
-        desk.wait(|outcome| matches!(outcome, Outcome::Model(_)).then_some(()));
+        desk.wait(|outcome| matches!(outcome, JobOutcome::Model(_)).then_some(()));
         desk
     }
 
-    fn wait<T>(&self, what: impl Fn(Outcome) -> Option<T>) -> T {
+    fn wait<T>(&self, what: impl Fn(JobOutcome) -> Option<T>) -> T {
         loop {
             if let Some(found) = what(self.outcomes.recv().unwrap()) {
                 return found;
@@ -109,7 +109,7 @@ impl Desk {
     }
 
     fn errand(&self, path: &Path) {
-        self.worker.read_behind(Errand {
+        self.worker.read_behind(BackgroundJob {
             source: path.into(),
             model: 0,
         });
@@ -119,7 +119,7 @@ impl Desk {
     fn behind(&self, path: &Path) -> String {
         self.errand(path);
         self.wait(|outcome| match &outcome {
-            Outcome::Background { .. } => words(&outcome),
+            JobOutcome::Background { .. } => words(&outcome),
             _ => None,
         })
     }
@@ -130,10 +130,10 @@ impl Desk {
             height: 8,
             pixel_aspect: 1.0,
         };
-        self.worker.select(Job {
+        self.worker.select(ImageJob {
             source: path.into(),
             generation: Generation(generation),
-            frame: Frame {
+            frame: RenderRequest {
                 view: View::default(),
                 canvas,
                 heat_map: None,
@@ -150,10 +150,10 @@ impl Desk {
     }
 }
 
-fn words(outcome: &Outcome) -> Option<String> {
+fn words(outcome: &JobOutcome) -> Option<String> {
     let result = match outcome {
-        Outcome::Classified { result, .. } => result,
-        Outcome::Background { result, .. } => result.as_ref()?,
+        JobOutcome::Classified { result, .. } => result,
+        JobOutcome::Background { result, .. } => result.as_ref()?,
         _ => return None,
     };
     Some(match result {
@@ -184,7 +184,7 @@ fn a_second_visit_runs_the_network_for_nothing_whatever_the_files_are_called() {
     let paths: Vec<_> = (100..104)
         .map(|width| film(folder.path(), &format!("{width}.bmp"), width))
         .collect();
-    let first = Desk::open("1", open_memory(store.clone()), vec![]);
+    let first = Session::open("1", open_memory(store.clone()), vec![]);
     let said: Vec<_> = paths.iter().map(|path| first.behind(path)).collect();
     assert_eq!(said[3], "103 pixels wide");
     assert_eq!(first.log().len(), 8, "{:?}", first.log());
@@ -192,7 +192,7 @@ fn a_second_visit_runs_the_network_for_nothing_whatever_the_files_are_called() {
 
     let renamed = folder.path().join("renamed.bmp");
     fs::rename(&paths[0], &renamed).unwrap();
-    let second = Desk::open("1", open_memory(store.clone()), vec![]);
+    let second = Session::open("1", open_memory(store.clone()), vec![]);
     assert_eq!(second.behind(&renamed), said[0]);
     for (path, said) in paths.iter().zip(&said).skip(1) {
         assert_eq!(second.behind(path), *said);
@@ -200,7 +200,7 @@ fn a_second_visit_runs_the_network_for_nothing_whatever_the_files_are_called() {
     // One that is looked at is known as well, unless its heat map is wanted.
     second.select(&renamed, 1, false);
     let classified =
-        |outcome| matches!(outcome, Outcome::Classified { .. }).then(|| words(&outcome))?;
+        |outcome| matches!(outcome, JobOutcome::Classified { .. }).then(|| words(&outcome))?;
     assert_eq!(second.wait(classified), said[0]);
     assert_eq!(reads(&second), 0, "{:?}", second.log());
     second.select(&renamed, 2, true);
@@ -211,7 +211,7 @@ fn a_second_visit_runs_the_network_for_nothing_whatever_the_files_are_called() {
     assert_eq!(second.behind(&paths[1]), "107 pixels wide");
     drop(second);
 
-    let other_card = Desk::open("2", open_memory(store), vec![]);
+    let other_card = Session::open("2", open_memory(store), vec![]);
     assert_eq!(other_card.behind(&renamed), said[0]);
     assert_eq!(reads(&other_card), 1, "its thresholds may be others");
 }
@@ -223,7 +223,7 @@ fn a_selection_is_answered_before_another_image_is_begun_behind_it() {
     let (leave_a, gate_a) = mpsc::channel();
     let (leave_b, gate_b) = mpsc::channel();
     let memory = open_memory(folder.path().join("reviews.sqlite"));
-    let desk = Desk::open("1", memory, vec![(101, gate_a), (102, gate_b)]);
+    let desk = Session::open("1", memory, vec![(101, gate_a), (102, gate_b)]);
     desk.errand(&a);
     assert_eq!(desk.begun.recv(), Ok(101));
     desk.select(&b, 1, false);
@@ -233,7 +233,7 @@ fn a_selection_is_answered_before_another_image_is_begun_behind_it() {
         "it does not even wait for that one"
     );
     leave_a.send(()).unwrap();
-    desk.wait(|outcome| matches!(outcome, Outcome::Background { .. }).then_some(()));
+    desk.wait(|outcome| matches!(outcome, JobOutcome::Background { .. }).then_some(()));
     desk.errand(&c);
     leave_b.send(()).unwrap();
     assert_eq!(desk.begun.recv(), Ok(103));
@@ -252,7 +252,7 @@ fn two_are_read_at_once_and_what_was_not_begun_is_put_off() {
     let (leave_a, gate_a) = mpsc::channel();
     let (leave_b, gate_b) = mpsc::channel();
     let memory = open_memory(folder.path().join("reviews.sqlite"));
-    let desk = Desk::open("1", memory, vec![(101, gate_a), (102, gate_b)]);
+    let desk = Session::open("1", memory, vec![(101, gate_a), (102, gate_b)]);
     for path in [&a, &b, &c] {
         desk.errand(path);
     }
@@ -261,14 +261,14 @@ fn two_are_read_at_once_and_what_was_not_begun_is_put_off() {
     assert_eq!(begun, [101, 102]);
     desk.worker.put_off();
     let put_off = desk.wait(|outcome| match outcome {
-        Outcome::Background { errand, result, .. } => Some((errand.source, result.is_none())),
+        JobOutcome::Background { errand, result, .. } => Some((errand.source, result.is_none())),
         _ => None,
     });
     assert_eq!(put_off, (Arc::from(c), true));
     leave_b.send(()).unwrap();
     leave_a.send(()).unwrap();
     for _ in 0..2 {
-        desk.wait(|outcome| matches!(outcome, Outcome::Background { .. }).then_some(()));
+        desk.wait(|outcome| matches!(outcome, JobOutcome::Background { .. }).then_some(()));
     }
     assert_eq!(reads(&desk), 2);
 }
@@ -278,7 +278,7 @@ fn a_fault_costs_its_row_and_a_store_in_ruins_only_the_memory() {
     let folder = tempfile::tempdir().unwrap();
     let store = folder.path().join("reviews.sqlite");
     fs::write(&store, "no store at all, and long enough to be looked at").unwrap();
-    let desk = Desk::open("1", open_memory(store.clone()), vec![]);
+    let desk = Session::open("1", open_memory(store.clone()), vec![]);
     let bad = film(folder.path(), "bad.bmp", 113);
     let good = film(folder.path(), "good.bmp", 114);
     let broken = folder.path().join("broken.png");
@@ -289,7 +289,7 @@ fn a_fault_costs_its_row_and_a_store_in_ruins_only_the_memory() {
     assert_eq!(desk.behind(&good), "114 pixels wide");
     drop(desk);
 
-    let forgetful = Desk::open("1", open_memory(store.clone()), vec![]);
+    let forgetful = Session::open("1", open_memory(store.clone()), vec![]);
     assert_eq!(forgetful.behind(&good), "114 pixels wide");
     // Said before the first errand, and perhaps before the model was there.
     let log = forgetful.log();
@@ -302,23 +302,23 @@ fn sample() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/clear_16bit.dcm")
 }
 
-fn origin_of_sample(desk: &Desk) -> Option<Origin> {
+fn origin_of_sample(desk: &Session) -> Option<Origin> {
     desk.errand(&sample());
     desk.wait(|outcome| match outcome {
-        Outcome::Background { origin, .. } => Some(origin.map(|origin| *origin)),
+        JobOutcome::Background { origin, .. } => Some(origin.map(|origin| *origin)),
         _ => None,
     })
 }
 
-fn reads(desk: &Desk) -> usize {
+fn reads(desk: &Session) -> usize {
     let log = desk.log();
     log.iter().filter(|line| line.starts_with("read")).count()
 }
 
 /// What an earlier version wrote: the answers without the origins.
-struct Old(Box<dyn Memory>);
+struct Old(Box<dyn PredictionCache>);
 
-impl Memory for Old {
+impl PredictionCache for Old {
     fn recall(&mut self, image: ContentId, card: &ModelCard) -> Option<Recalled> {
         let recalled = self.0.recall(image, card)?;
         Some(Recalled {
@@ -342,13 +342,13 @@ impl Memory for Old {
 fn whose_image_it_is_comes_with_the_answer_and_is_remembered() {
     let folder = tempfile::tempdir().unwrap();
     let store = folder.path().join("reviews.sqlite");
-    let first = Desk::open("1", open_memory(store.clone()), vec![]);
+    let first = Session::open("1", open_memory(store.clone()), vec![]);
     let origin = origin_of_sample(&first).unwrap();
     assert_eq!(origin.patient.id.as_deref(), Some("SYNTHETIC-clear_16bit"));
     assert!(origin.study.as_ref().unwrap().starts_with("2.25.1148"));
     assert!(origin.taken.as_ref().unwrap().starts_with("2020-01-01"));
     drop(first);
-    let second = Desk::open("1", open_memory(store.clone()), vec![]);
+    let second = Session::open("1", open_memory(store.clone()), vec![]);
     assert_eq!(origin_of_sample(&second), Some(origin.clone()));
     assert_eq!(reads(&second), 0);
     let picture = second.behind(&film(folder.path(), "a.bmp", 99));
@@ -357,7 +357,7 @@ fn whose_image_it_is_comes_with_the_answer_and_is_remembered() {
 
     let open = open_memory(store);
     let old: OpenMemory = Box::new(move || Ok(Box::new(Old(open()?))));
-    let third = Desk::open("1", old, vec![]);
+    let third = Session::open("1", old, vec![]);
     assert_eq!(origin_of_sample(&third), Some(origin), "the file is asked");
     assert_eq!(reads(&third), 0, "and the network is not");
 }

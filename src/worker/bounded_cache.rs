@@ -6,31 +6,31 @@ use std::sync::Arc;
 use crate::domain::Radiograph;
 use crate::imaging::FileStamp;
 
-pub struct Cache {
+pub struct BoundedCache {
     /// Most recently used last. A few dozen at most: a scan is faster than a map.
-    kept: Vec<Decoded>,
+    kept: Vec<DecodedFile>,
     limit: usize,
 }
 
 /// A radiograph, and the file that it was read from.
 #[derive(Clone)]
-pub struct Decoded {
+pub struct DecodedFile {
     pub path: Arc<Path>,
     /// Of the file just before it was read.
     pub stamp: Option<FileStamp>,
     pub radiograph: Arc<Radiograph>,
 }
 
-impl Decoded {
+impl DecodedFile {
     /// Whether it is what a file with this stamp holds.
     pub fn is_fresh(&self, now: Option<FileStamp>) -> bool {
         now.is_some() && self.stamp == now
     }
 }
 
-impl Cache {
+impl BoundedCache {
     pub fn new(limit: usize) -> Self {
-        Cache {
+        BoundedCache {
             kept: Vec::new(),
             limit,
         }
@@ -40,7 +40,7 @@ impl Cache {
         self.kept.iter().any(|decoded| *decoded.path == *path)
     }
 
-    pub fn get(&mut self, path: &Path) -> Option<Decoded> {
+    pub fn get(&mut self, path: &Path) -> Option<DecodedFile> {
         let mut kept = self.kept.iter();
         let at = kept.position(|decoded| *decoded.path == *path)?;
         let decoded = self.kept.remove(at);
@@ -50,7 +50,7 @@ impl Cache {
 
     /// Keeps one, and drops the oldest until all fit. One that alone exceeds the limit is kept
     /// while it is the newest, since somebody is looking at it.
-    pub fn insert(&mut self, decoded: Decoded) {
+    pub fn insert(&mut self, decoded: DecodedFile) {
         self.kept.retain(|other| other.path != decoded.path);
         self.kept.push(decoded);
         let all = self.kept.iter();
@@ -66,9 +66,9 @@ mod tests {
     use super::*;
     use crate::domain::Samples;
 
-    fn decoded(name: &str, bytes: usize) -> Decoded {
+    fn decoded(name: &str, bytes: usize) -> DecodedFile {
         let samples = Samples::Grey8(vec![0; bytes]);
-        Decoded {
+        DecodedFile {
             path: Path::new(name).into(),
             stamp: None,
             radiograph: Arc::new(Radiograph::plain(bytes, 1, samples, "test")),
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn the_least_recently_used_goes_first_and_the_newest_always_stays() {
-        let mut cache = Cache::new(25_000);
+        let mut cache = BoundedCache::new(25_000);
         cache.insert(decoded("a", 10_000));
         cache.insert(decoded("b", 10_000));
         assert!(cache.get(Path::new("a")).is_some());

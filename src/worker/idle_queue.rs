@@ -9,14 +9,14 @@ use crate::inference::Classify;
 
 /// One image to read behind whatever is looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Errand {
+pub struct BackgroundJob {
     pub source: Arc<Path>,
     /// Which of the models classifies it.
     pub model: usize,
 }
 
 /// What a model said of an image, to be kept.
-pub struct Answer {
+pub struct NewPrediction {
     pub image: ImageIdentity,
     pub origin: Origin,
     pub said: Prediction,
@@ -25,8 +25,8 @@ pub struct Answer {
 
 /// Next for a background thread.
 pub enum Next {
-    Keep(Box<Answer>),
-    Run(Errand),
+    Keep(Box<NewPrediction>),
+    Run(BackgroundJob),
 }
 
 /// Those who come before them.
@@ -38,34 +38,34 @@ pub enum Front {
 }
 
 #[derive(Default)]
-pub struct Backroom {
-    state: Mutex<State>,
+pub struct IdleQueue {
+    state: Mutex<IdleQueueState>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct IdleQueueState {
     /// In the order in which they are to be begun.
-    errands: VecDeque<Errand>,
-    answers: Vec<Answer>,
+    errands: VecDeque<BackgroundJob>,
+    answers: Vec<NewPrediction>,
     at_work: [bool; 3],
     /// The one in use, and its number.
     model: Option<(usize, Arc<dyn Classify>)>,
     closed: bool,
 }
 
-impl Backroom {
+impl IdleQueue {
     /// The last of those to be begun.
-    pub fn send(&self, errand: Errand) {
+    pub fn send(&self, errand: BackgroundJob) {
         self.change(|state| state.errands.push_back(errand));
     }
 
     /// Takes back what was not begun.
-    pub fn put_off(&self) -> Vec<Errand> {
+    pub fn put_off(&self) -> Vec<BackgroundJob> {
         self.lock().errands.drain(..).collect()
     }
 
-    pub fn keep(&self, answer: Answer) {
+    pub fn keep(&self, answer: NewPrediction) {
         self.change(|state| state.answers.push(answer));
     }
 
@@ -105,7 +105,7 @@ impl Backroom {
         self.change(|state| state.closed = true);
     }
 
-    fn wait<T>(&self, mut ready: impl FnMut(&mut State) -> Option<T>) -> Option<T> {
+    fn wait<T>(&self, mut ready: impl FnMut(&mut IdleQueueState) -> Option<T>) -> Option<T> {
         let mut state = self.lock();
         loop {
             if state.closed {
@@ -121,17 +121,17 @@ impl Backroom {
         }
     }
 
-    fn change(&self, change: impl FnOnce(&mut State)) {
+    fn change(&self, change: impl FnOnce(&mut IdleQueueState)) {
         change(&mut self.lock());
         self.changed.notify_all();
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, IdleQueueState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl IdleQueueState {
     fn is_calm(&self) -> bool {
         self.at_work.iter().all(|at_work| !at_work)
     }
@@ -140,7 +140,7 @@ impl State {
 /// How one of those in front says whether it is at work.
 #[derive(Clone)]
 pub struct Sign {
-    pub backroom: Arc<Backroom>,
+    pub backroom: Arc<IdleQueue>,
     pub who: Front,
 }
 
@@ -156,8 +156,8 @@ mod tests {
 
     use super::*;
 
-    fn errand(name: &str) -> Errand {
-        Errand {
+    fn errand(name: &str) -> BackgroundJob {
+        BackgroundJob {
             source: Path::new(name).into(),
             model: 0,
         }
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn errands_wait_for_all_in_front_and_are_begun_in_their_order() {
-        let backroom = Arc::new(Backroom::default());
+        let backroom = Arc::new(IdleQueue::default());
         backroom.sign(Front::Reader, true);
         backroom.sign(Front::Classifier, true);
         backroom.send(errand("old"));
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn closing_wakes_whoever_waits() {
-        let backroom = Arc::new(Backroom::default());
+        let backroom = Arc::new(IdleQueue::default());
         backroom.sign(Front::ReaderAhead, true);
         let waiting = backroom.clone();
         let resting = thread::spawn(move || waiting.rest().is_none());

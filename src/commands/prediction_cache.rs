@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::domain::{ContentId, ImageIdentity, ModelCard, Origin, Prediction};
 use crate::inference::RULES;
 use crate::store::{Store, StoreError};
-use crate::worker::{Memory, OpenMemory, Recalled};
+use crate::worker::{OpenMemory, PredictionCache, Recalled};
 
 struct Kept {
     store: Store,
@@ -57,7 +57,7 @@ impl Kept {
     }
 }
 
-impl Memory for Kept {
+impl PredictionCache for Kept {
     fn recall(&mut self, image: ContentId, card: &ModelCard) -> Option<Recalled> {
         let basis = self.basis(card).to_owned();
         let said = self
