@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""What it costs to decode every film in a process of its own: two binaries of cxr, in turn, over the
-same films, the whole path (walk, decoding, network, table).
+"""Measures the cost of decoding every film in a separate process: runs two binaries of cxr in turn over
+the same films, from the folder to the table.
 
     benches/confinement.py BEFORE AFTER FOLDER [--times 8] [--rounds 5] [-- --jobs 4]
 
-FOLDER's films are read `--times` times each (26 of original size and 8 make 208). Prints each round's
-seconds, the medians, and the median of the rounds' ratios; and the most memory that the program and
-its decoder processes had resident together. Run it on an idle machine.
+Each film of FOLDER is read `--times` times (26 films and 8 times make 208). Prints the seconds of each
+round, the medians, the median of the rounds' ratios, and the peak resident memory of the program together
+with its decoder processes. Run it on an idle machine.
 """
 
 import argparse
@@ -22,7 +22,7 @@ KINDS = {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp", ".d
 
 
 def resident(parent):
-    """Kilobytes of a process and its children that are theirs alone."""
+    """The private resident memory of a process and its children, in KiB."""
     total = 0
     for entry in os.scandir("/proc"):
         if not entry.name.isdigit():
@@ -70,7 +70,7 @@ def main():
             run(binary, links, arguments.options, watch=False)
         rounds = []
         for number in range(arguments.rounds):
-            # The one that goes first takes turns too.
+            # Alternates the binary that runs first.
             order = binaries if number % 2 == 0 else binaries[::-1]
             seconds = {binary: run(binary, links, arguments.options, watch=False)[0] for binary in order}
             rounds.append([seconds[binary] for binary in binaries])

@@ -1,12 +1,12 @@
-"""How much of a radiograph half-blocks, quadrants and sextants show, in the same cells.
+"""Measures how well half-blocks, quadrants and sextants show a radiograph in the same cells.
 
-For each file the picture is what a terminal with pixels would show in the cells: the radiograph made
-smaller to their pixels (cells of 10 by 20). Each cell is then drawn as the terminal would draw it, and
-the two are compared by structural similarity (Wang et al. 2004, Gaussian window of sigma 1.5).
+The reference picture of a file is what a terminal with pixels would show: the radiograph, reduced to the
+pixels of the cells (10 by 20 each). The glyphs are drawn as a terminal would draw them, and compared with the
+reference by structural similarity (Wang et al. 2004, Gaussian window of sigma 1.5).
 
-- half-blocks: two pixels a cell, one above the other, as `src/tui/preview/blocks.rs` draws them;
-- quadrants, sextants: two greys a cell, and the one of the 16 or 64 glyphs that has the least squared
-  error against the picture's 2 by 2 or 2 by 3 pixels of that cell (greys: means of either part).
+- half-blocks: two pixels per cell, one above the other, as `src/tui/preview/blocks.rs` draws them;
+- quadrants, sextants: two greys per cell, and the one of the 16 or 64 glyphs with the least squared error
+  against the picture's 2 by 2 or 2 by 3 pixels of that cell (each grey is the mean of its part).
 
     python benches/glyphs.py COLUMNS ROWS FILE...
 
@@ -35,7 +35,7 @@ def smaller(image, width, height):
 
 
 def two_greys(pixels, across, down):
-    """Cells of `across` by `down` pixels, each made of two greys by the best split."""
+    """Draws each cell of `across` by `down` pixels in two greys, by the best split."""
     h, w = pixels.shape
     cells = pixels.reshape(h // down, down, w // across, across).transpose(0, 2, 1, 3)
     cells = cells.reshape(h // down, w // across, across * down)

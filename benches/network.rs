@@ -1,4 +1,4 @@
-//! The bundled network by each way of computing it: `cargo bench --bench network`. Other engines and
+//! Times the bundled network on each engine and precision: `cargo bench --bench network`. Engines of others and
 //! other networks are in `benches/side_by_side`.
 
 use std::hint::black_box;
@@ -14,9 +14,13 @@ const WAYS: [(&str, Engine, Precision); 3] = [
     ("candle", Engine::Candle, Precision::F32),
 ];
 
+#[allow(
+    unsafe_code,
+    reason = "sets environment variables while there is one thread"
+)]
 fn networks(criterion: &mut Criterion) {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    // SAFETY: criterion has started no thread.
+    // SAFETY: no other thread runs yet.
     unsafe { set_threads(cores) };
     let files = ModelFiles::bundled();
     let mut group = criterion.benchmark_group("network");
@@ -27,7 +31,7 @@ fn networks(criterion: &mut Criterion) {
             precision,
             ..Compute::default()
         };
-        // A processor without bf16 has two ways.
+        // Some processors have no bf16.
         let Ok(model) = Classifier::computed(files.card_text(), files.weights(), compute) else {
             continue;
         };

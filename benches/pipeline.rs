@@ -1,4 +1,4 @@
-//! The steps between a file and its answer, one by one: `cargo bench --bench pipeline`.
+//! Times the steps between a file and its scores, one by one: `cargo bench --bench pipeline`.
 
 use std::hint::black_box;
 use std::path::Path;
@@ -15,8 +15,12 @@ const FILES: [&str; 4] = [
     "pneumonia_jpeg2000.dcm",
 ];
 
+#[allow(
+    unsafe_code,
+    reason = "sets environment variables while there is one thread"
+)]
 fn steps(criterion: &mut Criterion) {
-    // SAFETY: criterion has started no thread.
+    // SAFETY: no other thread runs yet.
     unsafe { cxr::inference::set_threads(1) };
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples");
     let limits = DecodeLimits::default();

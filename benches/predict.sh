@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# How many images a second `cxr predict` reads with one job and with two, and how much memory it
-# takes: the median of three runs of each, after one that warms the file cache.
+# Measures how many images per second `cxr predict` scores with one job and with two, and its peak memory:
+# the median of three runs each, after one run that warms the file cache.
 #
 #   cargo build --release && benches/predict.sh FOLDER [IMAGES]
 #
-# reads the first IMAGES (1000) images of FOLDER. Set CXR to measure another binary. Run it on an
-# idle machine: two jobs on two cores feel every neighbour.
+# It reads the first IMAGES (1000) images of FOLDER. Set CXR to measure another binary. Run it on an idle
+# machine: on two cores, every other program slows down two jobs.
 set -euo pipefail
 
 folder=${1:?usage: predict.sh FOLDER [IMAGES]}
@@ -20,7 +20,7 @@ find "$(realpath "$folder")" -type f \( -name '*.jpg' -o -name '*.jpeg' -o -name
     while read -r number file; do ln -s "$file" "$links/$number.${file##*.}"; done
 count=$(find "$links" -type l | wc -l)
 
-# Seconds and peak resident kilobytes of one run, on one line; decoder processes are not in the latter.
+# Prints the seconds and the peak resident memory of one run in KiB, without its decoder processes.
 measure() {
     python3 - "$cxr" predict "$links" --quiet --jobs "$1" -o /dev/null <<'PYTHON'
 import resource, subprocess, sys, time

@@ -1,8 +1,8 @@
-//! What the review store sustains: verdicts a second of eight processes that write to one file, each
-//! verdict synced to the disk before the next; and the export of 100,000 rows.
+//! The speed of the review store: verdicts per second of eight processes that write to one file, where each process
+//! syncs a verdict to the disk before the next; and the export of 100,000 rows.
 //!
-//! `cargo bench --bench review`; `CXR_BENCH_FOLDER` says on which disk, else the temporary folder's.
-//! Medians of three. A measurement, not a test: it has no limits to fail.
+//! `cargo bench --bench review`. `CXR_BENCH_FOLDER` names a folder on the disk to measure; the default is the
+//! temporary folder. Prints medians of three. This is a measurement, not a test: no limit can fail.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -64,7 +64,7 @@ fn rate(base: &Path, writers: usize) -> f64 {
     audit.rows as f64 / SECONDS as f64
 }
 
-/// One of the processes: verdict after verdict until its time is over.
+/// Runs in each of the processes: appends verdicts until the time is over.
 fn write(path: &Path, writer: &str) {
     let mut store = Store::open(path).expect("the store");
     let end = Instant::now() + Duration::from_secs(SECONDS);
@@ -75,7 +75,7 @@ fn write(path: &Path, writer: &str) {
     }
 }
 
-/// The store is filled where syncing costs nothing, if there is such a place.
+/// Fills the store in shared memory if there is any, because syncing costs nothing there.
 fn exporting(base: &Path) {
     let shared = Path::new("/dev/shm");
     let quick = if shared.is_dir() { shared } else { base };
@@ -114,7 +114,7 @@ fn export(store: &Path, format: &str, out: &Path) -> Duration {
     begun.elapsed()
 }
 
-/// As the screen writes it, with what the bundled model says.
+/// An entry as the screen writes it, with an answer like that of the bundled model.
 fn entry(writer: &str, number: usize) -> ReviewEntry {
     ReviewEntry {
         token: format!("{writer}-{number}"),

@@ -1,11 +1,11 @@
-//! What a reader waits for, measured on the real program in a real pseudo-terminal:
+//! How long a reader waits, measured on the real program in a pseudo-terminal:
 //!
-//! - start → first frame, and → first radiograph, over a folder of 100,000 files;
-//! - key press → painted radiograph, cold (jumps to where nothing was read ahead) and read ahead;
-//! - the most memory that the program took.
+//! - from the start to the first frame and to the first radiograph, over a folder of 100,000 files;
+//! - from a key press to the painted radiograph, with prefetching and cold (jumps to files that were not prefetched);
+//! - the peak memory of the program.
 //!
-//! `cargo bench --bench screen -- FOLDER…`; without folders, `samples`. Prints medians, 95th
-//! percentiles and n. A measurement, not a test: it has no limits to fail.
+//! `cargo bench --bench screen -- FOLDER…`; the default folder is `samples`. Prints medians, 95th percentiles and n.
+//! This is a measurement, not a test: no limit can fail.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -20,9 +20,9 @@ const ROWS: u16 = 35;
 const COLS: u16 = 120;
 const MANY: usize = 100_000;
 const PRESSES: usize = 60;
-/// Long enough for the neighbours to have been read.
+/// Long enough to prefetch the neighbours.
 const REST: Duration = Duration::from_millis(700);
-/// Cells of radiograph that make it painted.
+/// A radiograph counts as painted from this number of cells.
 const PAINTED: usize = 200;
 
 fn main() {
@@ -85,7 +85,7 @@ fn pressing(folder: &Path) {
     let memory = session.peak_memory();
     println!("{name}: peak memory {memory} MiB ({rows} files)");
 
-    // Jumps to where no neighbour was read before, in sessions that have read nothing yet.
+    // Jumps over more rows than are prefetched, in new sessions.
     let mut cold = vec![];
     let stride = (rows / 16).max(6);
     for offset in 0..4 {
@@ -98,7 +98,7 @@ fn pressing(folder: &Path) {
     report(&format!("{name}: key to radiograph, cold"), &mut cold);
 }
 
-/// A session that has found all files and read the first.
+/// A session that has found all files and scored the first.
 fn ready(folder: &Path) -> Session {
     let session = Session::start(folder);
     session.wait(|s| s.text().contains(" ms cpu") || s.text().contains('✗'));
@@ -141,7 +141,7 @@ impl Session {
             .expect("a pseudo-terminal");
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_cxr"));
         command.arg(folder);
-        // Nothing of an earlier run, and nothing behind: see benches/sitting.py for that.
+        // No results of an earlier run, and no background scoring, which benches/sitting.py measures.
         command.args(["--fresh", "--no-background", "--store"]);
         let state = tempfile::tempdir().expect("a temporary folder");
         command.arg(state.path().join("reviews.sqlite"));
@@ -195,7 +195,7 @@ impl Session {
         true
     }
 
-    /// Rows of the worklist, from its title.
+    /// The number of rows of the worklist, from its title.
     fn rows(&self) -> usize {
         let text = self.text();
         let title = text
@@ -205,7 +205,7 @@ impl Session {
         title.map_or(0, |n| n.replace(' ', "").parse().unwrap_or(0))
     }
 
-    /// Time until the image of another row is on the screen; `None` if it has none.
+    /// The time until the image of another row is on the screen; `None` if that row has no image.
     fn press(&mut self, keys: &str) -> Option<Duration> {
         let before = self.title();
         let start = Instant::now();
@@ -218,7 +218,7 @@ impl Session {
         (came && self.painted() > PAINTED).then(|| start.elapsed())
     }
 
-    /// The name over the image.
+    /// The file name above the image.
     fn title(&self) -> String {
         let text = self.text();
         let line = text.lines().next().unwrap_or_default();

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""A sitting, measured on the real program in a pseudo-terminal, painted in blocks.
+"""Measures a reading session on the real program in a pseudo-terminal, painted in blocks.
 
     benches/sitting.py keys FOLDER [--presses 60] [--rest 0.3] [--rounds 2]
     benches/sitting.py memory FILE [--files 100000]
 
-`keys`: from a key press to the painted radiograph, with nothing behind it and while the rest of the folder is
-read. The two kinds of session take turns, so that whatever else the machine does falls on both. Each has a
-store of its own, so that reading behind has something to do; how many images it read is printed, too.
+`keys`: the time from a key press to the painted radiograph, without background scoring ("idle") and with it
+("behind"). The two kinds of session take turns, so that other load on the machine affects both. Each session has a
+new store, so that there is something to score in the background. The number of images scored is printed too.
 
-`memory`: the most memory that the program takes over a folder of so many links to one file, once it has an answer
-for each; they come from the store after the first, as on a second visit. And how long that takes.
+`memory`: the peak memory of the program over a folder of many links to one file, when each has an answer, and how
+long that takes. All answers but the first come from the store, as on a second visit.
 """
 
 import argparse
@@ -27,7 +27,7 @@ import time
 
 ROWS, COLS = 35, 120
 END_OF_FRAME = b"\x1b[?2026l"
-# Cells that make a radiograph painted.
+# A radiograph counts as painted from this number of cells.
 PAINTED = 200
 LIMIT = 20.0
 
@@ -42,12 +42,12 @@ class Session:
             arguments = [binary, folder, "--graphics", "blocks", "--fresh", "--store", store]
             os.execv(binary, arguments + more)
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLS, 0, 0))
-        # The answer to the probe.
+        # Answers the probe.
         os.write(self.fd, b"\x1b[?62;c")
         self.seen = b""
 
     def frame(self, until):
-        """What the next frame writes; `None` if there is none by then."""
+        """The output of the next frame; `None` if none comes until then."""
         while END_OF_FRAME not in self.seen:
             left = until - time.monotonic()
             if left <= 0 or not select.select([self.fd], [], [], left)[0]:
@@ -140,7 +140,7 @@ def memory(options):
         begin = time.monotonic()
         session = Session(options.binary, ward, store, [])
         quiet = time.monotonic()
-        # Every answer makes a frame; without one for a while, there is none to come.
+        # Every answer makes a frame, so a while without a frame means that all answers are there.
         while time.monotonic() - quiet < 10:
             if session.frame(time.monotonic() + 1) is not None:
                 quiet = time.monotonic()

@@ -1,18 +1,18 @@
-"""What a reader waits for in a real terminal, and what a radiograph costs on the line.
+"""Measures how long a reader waits in a terminal, and how many bytes a radiograph takes.
 
-A pseudo-terminal plays the terminal: it answers the probe as a plain terminal, a kitty or an xterm with
-sixel would, reads what the program writes, and notes when a radiograph has come whole.
+A pseudo-terminal stands in for the terminal. It answers the probe as a plain terminal, a kitty or an xterm with
+sixel would, reads the output of the program, and notes when a radiograph is complete.
 
-- start to the first frame, and to the first radiograph;
-- key press to radiograph: p50 and p95, as blocks, kitty, kitty inside tmux, sixel;
-- bytes of a radiograph, everything that is written between key press and rest;
-- voluntary context switches and CPU time of all threads while nothing moves;
-- holding j through 1,000 files: how many pictures came, and how many frames a second.
+- from the start to the first frame, and to the first radiograph;
+- from a key press to the radiograph: p50 and p95, as blocks, kitty, kitty inside tmux, sixel;
+- the bytes of a radiograph: all output from the key press until the output stops;
+- voluntary context switches and CPU time of all threads while idle;
+- holding j through 1,000 files: the number of pictures, and the frames per second.
 
     python benches/terminal.py PROGRAM FOLDER [WAY...]
 
-WAY is blocks, kitty, tmux or sixel; all by default. tmux needs one that passes escapes through. Times
-are taken on this side of the pseudo-terminal: what the terminal takes to draw is not in them.
+WAY is blocks, kitty, tmux or sixel; the default is all. The way tmux needs a tmux with allow-passthrough (3.3).
+Times are taken at the pseudo-terminal, so they exclude the time that a terminal needs to draw.
 """
 
 import fcntl, glob, os, pty, re, select, shutil, signal, statistics, struct, subprocess, sys, tempfile
@@ -31,7 +31,7 @@ QUESTIONS = {
     "sixel": {b"\x1b[16t": b"\x1b[6;20;10t", b"\x1b[c": b"\x1b[?63;1;2;4;22c"},
 }
 KIND = {"blocks": "plain", "kitty": "kitty", "tmux": "kitty", "sixel": "sixel"}
-# A picture has come: the last chunk of kitty's, the end of a sixel, or many cells of blocks.
+# A picture is complete after the last kitty chunk, the end of a sixel image, or many cells of blocks.
 BLOCK = "▀▌▘▛▚▜▙".encode()
 
 
@@ -51,7 +51,7 @@ class Terminal:
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, size)
 
     def read(self, seconds):
-        """Whatever comes within so long."""
+        """Reads the output that comes within this time, and answers the questions in it."""
         if not select.select([self.fd], [], [], seconds)[0]:
             return b""
         try:
@@ -63,7 +63,7 @@ class Terminal:
             found = [(self.seen.find(q, self.asked), q) for q in self.answers]
             found = [(at, q) for at, q in found if at >= 0]
             if not found:
-                # A question may be torn between two reads.
+                # A question may be split between two reads.
                 self.asked = max(self.asked, len(self.seen) - 16)
                 break
             at, question = min(found)
@@ -81,7 +81,7 @@ class Terminal:
         return len(re.findall(rb"m=0;[^\x1b]*\x1b", new))
 
     def until(self, there, seconds=30):
-        """Seconds until something is there; None if it never is."""
+        """Reads until `there` returns true. Returns True, or None after `seconds`."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             if there():
@@ -156,7 +156,7 @@ def pressing(way, binary, folder):
 
 
 def children(binary):
-    """Processes of this program."""
+    """The processes of this program."""
     found = []
     for path in glob.glob("/proc/[0-9]*/exe"):
         try:
@@ -196,7 +196,7 @@ def holding(way, binary, folder):
     since, start = len(terminal.seen), time.monotonic()
     pressed = 0
     while pressed < 999:
-        # A key that is held repeats 15 to 40 times a second on most keyboards: this is a fast one.
+        # Most keyboards repeat a held key 15 to 40 times per second. This is faster.
         while time.monotonic() - start < pressed / 60:
             terminal.read(0.002)
         terminal.press("j")

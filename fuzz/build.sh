@@ -1,7 +1,10 @@
 #!/usr/bin/env bash
-# Builds every fuzz target with coverage and AddressSanitizer, as cargo-fuzz would, by a nightly compiler
-# alone: fuzz/build.sh [OPTIONS OF cargo build]. A C++ compiler builds libFuzzer.
-# The targets lie in fuzz/target/TRIPLE/release, which the last line names.
+# Builds every fuzz target with coverage and AddressSanitizer, as cargo-fuzz would, but without it:
+#
+#   fuzz/build.sh [OPTIONS OF cargo build]
+#
+# Needs a nightly compiler, and a C++ compiler for libFuzzer. The last line of the output names the folder of
+# the targets, fuzz/target/TRIPLE/release.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -12,11 +15,11 @@ coverage=(
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters
     -Cllvm-args=-sanitizer-coverage-pc-table
     -Cllvm-args=-sanitizer-coverage-trace-compares
-    # Branches that are folded into one are not told apart.
+    # The fuzzer cannot distinguish branches that the compiler folds into one.
     -Cllvm-args=-simplifycfg-branch-fold-threshold=0
 )
 export RUSTFLAGS="${coverage[*]} -Zsanitizer=address --cfg fuzzing"
 export CARGO_INCREMENTAL=0
-# Named, so that the flags are for the targets and not for what only runs while they are built.
+# With --target, the flags apply to the targets only, not to build scripts and procedural macros.
 cargo +nightly build --release --target "$triple" "$@" >&2
 echo "$PWD/target/$triple/release"

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""The pictures of fuzz/corpus: one of each kind that an encoder writes, a few hundred bytes each.
+"""Writes the pictures of fuzz/corpus: one of each kind that an encoder writes, a few hundred bytes each.
 
     python3 -m venv VENV && VENV/bin/pip install pillow numpy && VENV/bin/python fuzz/corpus.py
 
-Nothing of a patient is in them. What cargo alone can make, and what no encoder writes, is made by
-tests/fuzz_corpus (CXR_WRITE_CORPUS=1 cargo test --test fuzz_corpus).
+They contain no patient data. tests/fuzz_corpus writes the files that need no Python, and those that no encoder
+writes (CXR_WRITE_CORPUS=1 cargo test --test fuzz_corpus).
 """
 
 import io
@@ -20,7 +20,7 @@ WIDTH, HEIGHT = 23, 17
 
 
 def grey(top, dtype):
-    """Gradients, edges and a flat part."""
+    """A picture with gradients, edges and a flat part."""
     y, x = numpy.mgrid[0:HEIGHT, 0:WIDTH]
     values = (x * 977 + y * 3571 + x * y * 13) % (top + 1)
     values[4:9, 5:12] = top // 3
@@ -152,7 +152,7 @@ def tiffs(all):
 
 
 def plain_tiff(changes, next=0, order="<"):
-    """8 × 4 of grey, with other entries where `changes` says so."""
+    """A TIFF file of 8 × 4 grey pixels, with the entries of `changes` in place of its own."""
     entries = {256: (4, 8), 257: (4, 4), 258: (3, 8), 259: (3, 1), 262: (3, 1), 273: (4, 200),
                277: (3, 1), 278: (4, 4), 279: (4, 32)} | changes
     out = (b"II" if order == "<" else b"MM") + struct.pack(order + "HI", 42, 8)
@@ -168,7 +168,7 @@ def big_endian_tiff():
 
 
 def tiles_in_planes():
-    """Two tiles of 16 × 16, one for each plane: offsets and lengths lie behind the entries."""
+    """A TIFF file of two tiles of 16 × 16, one for each plane. Offsets and lengths come after the entries."""
     entries = [(256, 4, 1, 16), (257, 4, 1, 16), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1),
                (277, 3, 1, 2), (284, 3, 1, 2), (322, 4, 1, 16), (323, 4, 1, 16), (324, 4, 2, 184),
                (325, 4, 2, 192)]
@@ -213,7 +213,7 @@ def jpegs_2000(all):
 
 
 def others(all):
-    """Kinds that are recognised by what is in them, and told from others."""
+    """One file of each format that is recognised by its content."""
     yield "l.gif", saved(all["l"], "GIF")
     yield "l.jp2", saved(all["l"], "JPEG2000")
     yield "l.png", saved(all["l"], "PNG")
@@ -224,7 +224,7 @@ def others(all):
 
 
 def frames(all):
-    """Streams behind the four bytes that say how a frame is described (`cxr::fuzzing::described`)."""
+    """Streams after the four bytes that describe a frame (`cxr::fuzzing::described`)."""
     for name in ["l", "rgb"]:
         interpretation = 0 if name == "l" else 5
         head = bytes([HEIGHT, WIDTH, interpretation, 8])

@@ -1,4 +1,4 @@
-//! What can be typed. Definitions only: what it does is in [`commands`](crate::commands).
+//! The command line. Definitions only: [`commands`](crate::commands) runs them.
 
 mod browse;
 mod configuration;
@@ -29,7 +29,7 @@ const NOT_A_DEVICE: &str = "cxr is for research and teaching. It is not a medica
 /// A second reader for chest radiographs that lives in the terminal.
 ///
 /// Without a command it opens files and folders on the screen. There the model's answer stands beside the
-/// image from the start, which makes it a concurrent reader; with --blinded it is a second one.
+/// image from the start, which makes the model a concurrent reader; with --blinded it is a second one.
 #[derive(Debug, Parser)]
 #[command(
     version,
@@ -50,7 +50,7 @@ pub struct Cli {
     #[command(flatten)]
     pub config: ConfigFile,
 
-    // The last: it has a heading, and what follows would stand under it.
+    // After the others, because its heading would stand over what follows.
     #[command(flatten)]
     pub files: Files,
 
@@ -65,13 +65,13 @@ impl Cli {
     /// Parses the arguments of this process.
     ///
     /// # Errors
-    /// What is wrong with them; also help and the version, where they ask for that.
+    /// What is wrong with them. Help and the version are errors too, as clap has them.
     pub fn from_arguments() -> Result<Self, clap::Error> {
         Cli::try_parse().and_then(Cli::checked)
     }
 
-    /// Refuses what clap would take and nobody would mean: `cxr --graphics off predict`, where
-    /// `predict` has no use for the option and may be a folder.
+    /// Refuses an option of the screen before a command, which clap would accept: in
+    /// `cxr --graphics off predict`, `predict` has no use for the option, and may be meant as a folder.
     fn checked(self) -> Result<Self, clap::Error> {
         if self.command.is_none() || self.browse == Browse::default() {
             return Ok(self);
@@ -90,7 +90,7 @@ pub enum Command {
     Export(Export),
     Agreement(Agreement),
     Report(ReportArguments),
-    /// Say what this machine, terminal and model can do, in words
+    /// Describe what this machine, terminal and model can do
     Doctor(Terminal),
     Models(ModelsArguments),
     Config(ConfigArguments),
@@ -105,7 +105,7 @@ pub enum Command {
 /// Print a completion script
 #[derive(Debug, Args)]
 pub struct Completions {
-    /// The shell that it is for
+    /// The shell that will use it
     #[arg(value_enum)]
     pub shell: Shell,
 }

@@ -1,8 +1,8 @@
-//! The configuration: one TOML file. Its keys are the long names of options, and it says what holds
-//! where the command line and the environment say nothing.
+//! The configuration: one TOML file. Its keys are the long names of options, and its values apply where
+//! the command line and the environment give none.
 //!
-//! `config/default.toml` says all that can be in one, with what holds without: a test holds it to
-//! the defaults of the program.
+//! `config/default.toml` has every key with its meaning and its default. A test compares it with the
+//! defaults of the program.
 
 mod values;
 
@@ -21,13 +21,13 @@ use values::{
     text, yes,
 };
 
-/// What can be said and what holds without, in words; the actions of the keymap follow it.
+/// Every key with its meaning and its default; the actions of the keymap follow it.
 pub const DEFAULT: &str = include_str!("config/default.toml");
 
-/// A file larger than this is something else.
+/// A larger file is no configuration.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// What a file says; nothing where it says nothing.
+/// The values of a file; `None` or empty where it has none.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub struct Config {
     pub appearance: AppearanceArguments,
@@ -47,7 +47,7 @@ pub struct Config {
     pub keys: Vec<Rebound>,
 }
 
-/// The name or the file of a model, and the line that says so.
+/// The name or the file of a model, and the line of the setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelSetting {
     pub model: PathBuf,
@@ -65,7 +65,7 @@ pub struct Rebound {
 /// One mistake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigFault {
-    /// From 1 on; `None` where the file as a whole is wrong.
+    /// Counted from 1; `None` where the file as a whole is wrong.
     pub line: Option<usize>,
     pub reason: String,
 }
@@ -108,20 +108,8 @@ impl Rejected {
     }
 }
 
-/// Where the configuration is unless told otherwise: `$XDG_CONFIG_HOME/cxr/config.toml`, or below
-/// `~/.config`. `None` without a home.
-pub fn default_path(variable: impl Fn(&str) -> Option<std::ffi::OsString>) -> Option<PathBuf> {
-    // The specification has relative paths ignored.
-    let absolute = |name: &str| {
-        let path = PathBuf::from(variable(name)?);
-        path.is_absolute().then_some(path)
-    };
-    let config = absolute("XDG_CONFIG_HOME")
-        .or_else(|| absolute("HOME").map(|home| home.join(".config")))?;
-    Some(config.join("cxr").join("config.toml"))
-}
-
-/// Reads a file, and has `check` say what only others know to be wrong. `None` if there is no file.
+/// Reads a file. `check` adds mistakes that this floor cannot know, such as those of keys. `None` if there
+/// is no file.
 ///
 /// # Errors
 /// [`Rejected`], with every mistake.
@@ -142,24 +130,26 @@ pub fn load(
     let folder = path.parent().unwrap_or(Path::new(""));
     let (config, mut faults) = parse(text, folder);
     faults.extend(check(&config));
-    match faults.is_empty() {
-        true => Ok(Some(config)),
-        false => Err(Rejected::new(path, faults)),
+    if faults.is_empty() {
+        Ok(Some(config))
+    } else {
+        Err(Rejected::new(path, faults))
     }
 }
 
-/// Also from a pipe, and never more than it takes to see that it is something else.
+/// Reads a file or a pipe, and stops where it is too large.
 fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let file = File::open(path)?;
     file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
-    match bytes.len() as u64 > MAX_BYTES {
-        true => Err(io::Error::other("larger than 1 MiB: no configuration")),
-        false => Ok(bytes),
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(io::Error::other("larger than 1 MiB: no configuration"));
     }
+    Ok(bytes)
 }
 
-/// Reads a text whose relative paths begin at `folder`: what could be read of it, and every mistake.
+/// Parses a text, whose relative paths are relative to `folder`. Returns the values that could be read,
+/// and every mistake.
 pub fn parse(text: &str, folder: &Path) -> (Config, Vec<ConfigFault>) {
     let (table, errors) = DeTable::parse_recoverable(text);
     let mut reader = ConfigParser {
@@ -172,7 +162,7 @@ pub fn parse(text: &str, folder: &Path) -> (Config, Vec<ConfigFault>) {
         let at = error.span().map_or(0, |span| span.start);
         reader.note(at, error.message().to_owned());
     }
-    // Where the parser stumbled it guesses on: a line that is no TOML has one mistake.
+    // The parser guesses on after an error, so only the first mistake of a line is kept.
     let mut faults = std::mem::take(&mut reader.faults);
     faults.sort_by_key(|fault| fault.line);
     faults.dedup_by_key(|fault| fault.line);
@@ -183,7 +173,7 @@ pub fn parse(text: &str, folder: &Path) -> (Config, Vec<ConfigFault>) {
     (reader.config, faults)
 }
 
-/// The line of a byte, from 1 on.
+/// The line of a byte, counted from 1.
 fn line_of(text: &[u8], at: usize) -> usize {
     let before = &text[..at.min(text.len())];
     before.iter().filter(|byte| **byte == b'\n').count() + 1

@@ -1,27 +1,28 @@
-//! Rows to CSV, JSON Lines and JSON, written as they finish, because a later failure would risk
-//! losing them.
+//! Writes tables as CSV, TSV, JSON Lines and JSON. Each row is written as soon as it is finished, so
+//! that a later failure cannot lose it.
 //!
-//! A table is a list of columns and rows of [`Cell`]s. Whatever the format, a row is exactly one
-//! line, so a file that was cut off in the middle of one loses that row only and can be continued.
-//! [`read_table`] reads it back.
+//! A table is a list of columns and rows of [`Cell`]s. In every format a row is exactly one line, so a
+//! file that was cut off in the middle of a row loses that row only and can be continued. [`read_table`]
+//! reads a table back.
 //!
-//! # What a path looks like
+//! # How paths are written
 //!
-//! A path must name its file again, and must not harm what reads it. So [`path_text`] writes it as
-//! it is, save four things, all of which can be undone:
+//! A path in a table must still name its file, and must not harm the program that reads it.
+//! [`path_text`] writes it unchanged but for four replacements, which [`path_of`] undoes:
 //!
-//! - bytes that are not UTF-8, and characters that must not be shown ([`is_dangerous`]: controls,
-//!   marks that reorder text, what cannot be seen), become `\xNN`, one a byte;
-//! - a backslash becomes `\\`;
-//! - a relative path that begins with `=`, `+`, `-` or `@`, or looks so, which a spreadsheet would
-//!   compute, gets `./` before it: the same file;
-//! - such a sign after a comma, a semicolon or a bar, where another program may see a cell begin,
-//!   becomes `\xNN`.
+//! - Bytes that are not UTF-8, and dangerous characters ([`is_dangerous`]: controls, marks that reorder
+//!   text, invisible characters), become `\xNN`, one for each byte.
+//! - A backslash becomes `\\`.
+//! - A relative path that begins with `=`, `+`, `-` or `@`, or a look-alike, would be computed by a
+//!   spreadsheet. It gets a leading `./`, which names the same file.
+//! - Such a sign after a comma, a semicolon or a bar becomes `\xNN`, because another program may split
+//!   the cell there.
 
 mod format;
 mod formula;
 mod predictions;
 mod reading;
+mod row_origin;
 
 use std::ffi::OsStr;
 use std::io::{self, Write};
@@ -33,23 +34,23 @@ use serde::{Serialize, Serializer};
 use crate::domain::text::{clean, is_dangerous};
 pub use format::{TableFormat, UnknownEnding, is_stream};
 use formula::harmless;
-pub use predictions::{CONTENT, PREVALENCE, PredictionRows, RowOf, RowOrigin, is_label};
-pub use reading::{Cells, Uneven};
+pub use predictions::{CONTENT, PREVALENCE, PredictionRows, RowOf, is_label};
 pub use reading::{
-    ReadError, Record, TableExtent, parse_cells, read_array, read_cells, read_table,
+    Cells, ReadError, Record, TableExtent, Uneven, parse_cells, read_array, read_cells, read_table,
 };
+pub use row_origin::RowOrigin;
 
 /// One value of a row.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Cell {
-    /// Nothing is known: an empty cell, `null`.
+    /// No value: an empty cell, `null` in JSON.
     Empty,
     Text(String),
     Number {
         value: f64,
         decimals: usize,
     },
-    /// Several values in one member; JSON only.
+    /// Several values in one member of a JSON object.
     Nested(serde_json::Value),
 }
 
@@ -67,7 +68,7 @@ impl Cell {
         }
     }
 
-    /// As in a CSV file, where no text is left that a spreadsheet would take for a formula.
+    /// The cell in a CSV file, without any text that a spreadsheet would take for a formula.
     fn to_csv(&self) -> String {
         match self {
             Cell::Empty => String::new(),
@@ -92,7 +93,7 @@ impl Serialize for Cell {
     }
 }
 
-/// A path as in every table: see the head of this module.
+/// A path as every table writes it: see the module documentation.
 pub fn path_text(path: &Path) -> String {
     let mut text = String::new();
     for chunk in path.as_os_str().as_bytes().utf8_chunks() {
@@ -118,8 +119,8 @@ pub fn path_text(path: &Path) -> String {
     text
 }
 
-/// The path that [`path_text`] made this of, a leading `./` left out: what names a file in one
-/// table is the same for the same file. What an earlier version wrote is understood, too.
+/// Reverses [`path_text`]. A leading `./` is left out, so that one file has the same path in every
+/// table. Paths written by earlier versions are understood, too.
 pub fn path_of(text: &str) -> PathBuf {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -150,7 +151,7 @@ fn escape(bytes: &[u8], into: &mut String) {
     }
 }
 
-/// Writes a table row by row. Each row reaches `out` in one piece before the next is begun.
+/// Writes a table row by row. Each row is written to `out` in one piece and flushed.
 pub struct TableWriter<W> {
     out: W,
     format: TableFormat,
@@ -173,7 +174,7 @@ impl<W: Write> TableWriter<W> {
         Ok(table)
     }
 
-    /// Goes on with a table whose beginning is there, and so many whole rows.
+    /// Continues a table that already has its beginning and this number of whole rows.
     pub fn resume(out: W, format: TableFormat, columns: Vec<String>, rows: u64) -> Self {
         TableWriter {
             out,
@@ -198,8 +199,8 @@ impl<W: Write> TableWriter<W> {
         self.line(&line)
     }
 
-    /// Writes and flushes one row that another table of these columns has as this line, which is
-    /// without its end.
+    /// Writes and flushes one row given as a line, without its line end, of another table with the same
+    /// columns and format.
     ///
     /// # Errors
     /// If `out` cannot be written.
@@ -213,12 +214,12 @@ impl<W: Write> TableWriter<W> {
         self.put(&[before.as_bytes(), line, after.as_bytes()].concat())
     }
 
-    /// Where it is written.
+    /// The destination.
     pub fn out(&self) -> &W {
         &self.out
     }
 
-    /// The table so far, to go on with it elsewhere.
+    /// The same table, to be continued at another destination.
     pub fn map<V: Write>(self, out: impl FnOnce(W) -> V) -> TableWriter<V> {
         TableWriter::resume(out(self.out), self.format, self.columns, self.rows)
     }
@@ -247,21 +248,24 @@ impl<W: Write> TableWriter<W> {
     }
 }
 
-/// The first line of a CSV or TSV file with these columns, its end included: labels are names that
-/// somebody else gave.
+/// The first line of a CSV or TSV file with these columns, including its line end. Labels come from
+/// model files, so they are made harmless like cells.
+///
+/// # Errors
+/// Never, unless the CSV writer fails in memory.
 pub fn header(format: TableFormat, columns: &[String]) -> io::Result<Vec<u8>> {
     let mut line = cells_line(format, header_cells(columns))?;
     line.push(b'\n');
     Ok(line)
 }
 
-/// The columns as a CSV or TSV file names them.
+/// The column names as a CSV or TSV file writes them.
 pub fn header_cells(columns: &[String]) -> Vec<String> {
     let cells = columns.iter().map(|column| Cell::text(column).to_csv());
     cells.collect()
 }
 
-/// Without its end.
+/// One line of a CSV or TSV file, without its line end.
 fn cells_line(
     format: TableFormat,
     fields: impl IntoIterator<Item = impl AsRef<[u8]>>,
@@ -281,11 +285,11 @@ fn cells_line(
 mod tests {
     use std::ffi::OsStr;
 
-    use super::predictions::tests::{three_rows, written};
     use super::*;
+    use crate::export::predictions::tests::{three_rows, written};
 
     #[test]
-    fn an_array_is_valid_with_no_row_one_and_several() {
+    fn a_json_array_is_valid_with_any_number_of_rows() {
         for count in 0..=3 {
             let text = written(TableFormat::Json, &three_rows(TableFormat::Json)[..count]);
             let array: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
@@ -294,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_label_is_no_formula_in_the_header_either() {
+    fn labels_in_the_header_are_not_formulas() {
         let columns = ["path", "=cmd", "a,b", "x;@y"].map(str::to_owned);
         let table = TableWriter::begin(Vec::new(), TableFormat::Csv, columns.to_vec()).unwrap();
         let text = String::from_utf8(table.finish().unwrap()).unwrap();
@@ -304,14 +308,14 @@ mod tests {
     }
 
     #[test]
-    fn harmful_paths_are_written_harmlessly_and_stay_the_same_file() {
+    fn harmful_paths_are_written_harmlessly_and_still_name_their_file() {
         let text = |bytes: &[u8]| path_text(Path::new(OsStr::from_bytes(bytes)));
         assert_eq!(text(b"a/b c.png"), "a/b c.png");
         assert_eq!(text(b"caf\xc3\xa9.png"), "café.png");
         assert_eq!(text(b"a\x1b[2J\nb"), r"a\x1B[2J\x0Ab");
         assert_eq!(text(b"a\xff\\xFF"), r"a\xFF\\xFF");
         assert_eq!(text("a\u{202e}gnp".as_bytes()), r"a\xE2\x80\xAEgnp");
-        // What nothing shows would make two files look like one.
+        // Invisible characters would make two files look like one.
         assert_eq!(text("a\u{200b}.png".as_bytes()), r"a\xE2\x80\x8B.png");
         assert_eq!(text("\u{2800}a".as_bytes()), r"\xE2\xA0\x80a");
         assert_eq!(text("\u{e0041}".as_bytes()), r"\xF3\xA0\x81\x81");
@@ -324,10 +328,10 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn no_path_is_lost_and_none_has_a_character_that_must_not_be_shown(bytes: Vec<u8>) {
+        fn every_path_comes_back_and_shows_no_dangerous_character(bytes: Vec<u8>) {
             let text = path_text(Path::new(OsStr::from_bytes(&bytes)));
             proptest::prop_assert!(!text.chars().any(is_dangerous));
-            // As text of a cell it stays what it is: another path would be another file.
+            // A cell must not alter it further: another path would be another file.
             proptest::prop_assert_eq!(harmless(&text), &text[..]);
             let path = Path::new(OsStr::from_bytes(&bytes));
             let bare = bytes.strip_prefix(b"./").filter(|bare| !bare.is_empty());
@@ -336,7 +340,7 @@ mod tests {
         }
 
         #[test]
-        fn no_path_of_what_cannot_be_seen_is_lost(
+        fn paths_with_invisible_characters_come_back(
             name in "[a=;\\\\\u{ad}\u{200b}\u{202e}\u{2800}\u{fe0f}\u{e0041}\u{10eeee}]{1,12}"
         ) {
             let text = path_text(Path::new(&name));
@@ -345,7 +349,7 @@ mod tests {
         }
 
         #[test]
-        fn no_path_of_signs_and_separators_is_lost(name in "[-=;,@./ x\u{200b}\u{ff1d}\\\\]{1,12}") {
+        fn paths_with_signs_and_separators_come_back(name in "[-=;,@./ x\u{200b}\u{ff1d}\\\\]{1,12}") {
             let text = path_text(Path::new(&name));
             proptest::prop_assert_eq!(harmless(&text), &text[..]);
             let bare = name.strip_prefix("./").filter(|bare| !bare.is_empty());

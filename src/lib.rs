@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! tui::view::worklist                  tui::view::radiograph
-//! ┌ Worklist 1 284 · 312 read · name ┐┌ IM-0042.dcm  PA  M 54y  2544×3056 ┐
+//! ┌ Worklist 1 284 · 312 scored ─────┐┌ IM-0042.dcm  PA  M 54y  2544×3056 ┐
 //! │ ● IM-0040.png   91.0 % COVID-19  ││                                   │
 //! │▸○ IM-0042.dcm    4.1 % no finding││        tui::preview::Painter      │
 //! │ ✗ IM-0043.jpg   refused: colour  ││                                   │
@@ -17,12 +17,13 @@
 //!  tui::view::footer, from tui::keymap
 //! ```
 //!
-//! Arrows point down only (`tests/floors.rs` keeps it so):
+//! Arrows point down only (`tests/floors/main.rs` keeps it so):
 //!
 //! ```text
 //! main → commands → tui → worker → inference → imaging → domain
 //!        commands → adaptation → evaluation; checkpoint, model_library, export, library
 //!        commands, tui → store → domain; commands → config → cli
+//!        commands, worker → predictions → store
 //! ```
 
 pub mod adaptation;
@@ -39,6 +40,11 @@ pub mod imaging;
 pub mod inference;
 pub mod library;
 pub mod model_library;
+pub mod predictions;
 pub mod store;
 pub mod tui;
 pub mod worker;
+
+#[cfg(test)]
+#[path = "../tests/skip/mod.rs"]
+mod skip;

@@ -1,39 +1,40 @@
-//! The models that somebody imported or pulled: in `$XDG_DATA_HOME/cxr/models`, each as
-//! `SHA256.safetensors` with its card, `SHA256.toml`, beside it.
+//! A folder of imported models, each as `SHA256.safetensors` with its card, `SHA256.toml`, beside it.
 //!
-//! There is no index that could go stale: a model's name is what its card says. The card is written
-//! last and removed first, so that a model is whole or not there.
+//! There is no index that could become stale: the name of a model is the one on its card. The card is
+//! written last and removed first, so that a model is there whole or not at all.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
+use tempfile::Builder;
 
 use crate::domain::ModelCard;
+use crate::domain::hex::hex;
 use crate::domain::text::clean;
-use crate::inference::{InferenceError, ModelFiles};
+use crate::inference::{Compute, InferenceError, ModelFiles};
 
-/// Only its owner may look into it.
+/// Only the owner may look into the folder.
 const FOLDER_MODE: u32 = 0o700;
-const FILE_MODE: u32 = 0o600;
-/// Letters of a name.
+/// The number of characters that a name may have.
 const LONGEST_NAME: usize = 64;
 
+/// Why the library cannot do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelLibraryError {
-    #[error("neither XDG_DATA_HOME nor HOME says where models are kept")]
-    NoHome,
     #[error("{path}: {reason}")]
     File { path: String, reason: String },
     #[error(
         "{0} is no name: letters, digits, '.', '-' and '_', 64 at most, a letter or digit first"
     )]
     Name(String),
-    #[error("there is a model called {0} already; --name gives another, --force replaces it")]
+    #[error(
+        "a model called {0} already exists; use --name to give another name, or --force to replace it"
+    )]
     Taken(String),
-    #[error("these weights are in the store already, as {0}; --force replaces it")]
+    #[error("these weights are already in the store, as {0}; use --force to replace it")]
     Known(String),
     #[error("no model in the store is called {0}; `cxr models list` names them")]
     Unknown(String),
@@ -41,48 +42,33 @@ pub enum ModelLibraryError {
     Model(#[from] InferenceError),
 }
 
-/// Where models are kept.
+/// A folder of models.
 #[derive(Debug, Clone)]
 pub struct ModelLibrary {
     folder: PathBuf,
 }
 
-/// A model in the store.
+/// A model of the library.
 #[derive(Debug)]
 pub struct InstalledModel {
-    /// Of the safetensors file.
+    /// The safetensors file.
     pub path: PathBuf,
-    /// `Err` if it cannot be read; the path says which it is.
+    /// `Err` if the card cannot be read.
     pub card: Result<ModelCard, InferenceError>,
 }
 
 impl ModelLibrary {
-    /// The store of whoever runs the program.
-    ///
-    /// # Errors
-    /// [`StoreError::NoHome`]
-    pub fn of_user() -> Result<Self, ModelLibraryError> {
-        // The XDG base directory specification has relative paths ignored.
-        let folder = |name: &str| {
-            let folder = std::env::var_os(name).map(PathBuf::from);
-            folder.filter(|folder| folder.is_absolute())
-        };
-        let data = folder("XDG_DATA_HOME");
-        let data = data.or_else(|| folder("HOME").map(|home| home.join(".local/share")));
-        Ok(ModelLibrary::at(
-            data.ok_or(ModelLibraryError::NoHome)?.join("cxr/models"),
-        ))
-    }
-
+    /// The library in this folder, which need not exist yet.
     pub fn at(folder: PathBuf) -> Self {
         ModelLibrary { folder }
     }
 
+    /// Its folder.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Every model, by name; those that cannot be read last. None if there is no store yet.
+    /// Every model, sorted by name; those whose cards cannot be read come last.
     ///
     /// # Errors
     /// If the folder cannot be read.
@@ -121,12 +107,12 @@ impl ModelLibrary {
         Ok(found.map(|model| model.path))
     }
 
-    /// Keeps a model whose card and weights are known to fit. `replace` takes the place of a model
-    /// of the same name or weights.
+    /// Adds a model, whose card and weights must belong together. With `replace` it replaces a model of
+    /// the same name or with the same weights.
     ///
     /// # Errors
-    /// If its name is no name or taken, its weights are there already, or it cannot be written: then
-    /// nothing of it is left.
+    /// If the name is refused or taken, the weights are already there, or the files cannot be written.
+    /// Nothing of the model is left then.
     pub fn add(
         &self,
         card: &str,
@@ -142,9 +128,10 @@ impl ModelLibrary {
             .filter(|other| other.is_called(&parsed.name) || other.has_digest(&digest))
             .collect();
         if let Some(other) = others.first().filter(|_| !replace) {
-            return Err(match other.is_called(&parsed.name) {
-                true => ModelLibraryError::Taken(parsed.name),
-                false => ModelLibraryError::Known(other.name()),
+            return Err(if other.is_called(&parsed.name) {
+                ModelLibraryError::Taken(parsed.name)
+            } else {
+                ModelLibraryError::Known(other.name())
             });
         }
         self.make()?;
@@ -160,6 +147,8 @@ impl ModelLibrary {
         Ok(parsed)
     }
 
+    /// Removes the model of that name.
+    ///
     /// # Errors
     /// If there is no such model, or its files cannot be removed.
     pub fn remove(&self, name: &str) -> Result<(), ModelLibraryError> {
@@ -167,7 +156,7 @@ impl ModelLibrary {
         remove(&path.ok_or_else(|| ModelLibraryError::Unknown(clean(name)))?)
     }
 
-    /// Makes the folder, for its owner only.
+    /// Makes the folder, readable by its owner only.
     ///
     /// # Errors
     /// If it cannot be made.
@@ -179,31 +168,24 @@ impl ModelLibrary {
             .map_err(|error| fault(&self.folder, &error))
     }
 
-    /// A draft, on the disk before it gets its name: whoever looks sees all of it or nothing.
+    /// Writes a file in one step; it is on the disk before it gets its name. Only its owner may read it.
     fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), ModelLibraryError> {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let draft = self.folder.join(format!(".{name}.{}", std::process::id()));
-        let written = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(FILE_MODE)
-            .open(&draft)
-            .and_then(|mut file| {
-                file.write_all(bytes)?;
-                file.sync_all()?;
-                fs::rename(&draft, path)?;
-                File::open(&self.folder)?.sync_all()
-            });
-        written.map_err(|error| {
-            let _ = fs::remove_file(&draft);
-            fault(path, &error)
-        })
+        let written = || -> io::Result<()> {
+            let mut file = Builder::new()
+                .prefix(".cxr-")
+                .suffix(".part")
+                .tempfile_in(&self.folder)?;
+            file.write_all(bytes)?;
+            file.as_file().sync_all()?;
+            file.persist(path)?;
+            File::open(&self.folder)?.sync_all()
+        };
+        written().map_err(|error| fault(path, &error))
     }
 }
 
 impl InstalledModel {
-    /// Its card's, or else that of its file.
+    /// The name on the card, or else the path of the file.
     pub fn name(&self) -> String {
         match &self.card {
             Ok(card) => clean(&card.name),
@@ -223,34 +205,37 @@ impl InstalledModel {
         (self.card.is_err(), self.name())
     }
 
-    /// Reads all of it again: whether its weights are those of its name and of its card.
+    /// Reads the model again, and compares its weights with the file's name and with the card.
     ///
     /// # Errors
-    /// What is wrong, with the file's name.
+    /// If they differ or the model cannot be loaded, with the file's name.
     pub fn verify(&self) -> Result<(), InferenceError> {
         let files = ModelFiles::read(&self.path)?;
         let card = files.card()?;
-        match self.has_digest(&card.sha256) {
-            true => files.classifier().map(|_| ()),
-            false => Err(InferenceError::File {
+        if !self.has_digest(&card.sha256) {
+            return Err(InferenceError::File {
                 path: clean(&self.path.to_string_lossy()),
                 reason: format!("its card is of other weights, {}", clean(&card.sha256)),
-            }),
+            });
         }
+        files.classifier(Compute::default()).map(drop)
     }
 }
 
+/// Checks that a name is plain: a shell, a terminal or a path must not take it for something else.
+///
 /// # Errors
-/// [`StoreError::Name`], if a shell or a terminal could take it for something else.
+/// [`ModelLibraryError::Name`], if it is not.
 pub fn check_name(name: &str) -> Result<(), ModelLibraryError> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     let is_name = name.starts_with(|c: char| c.is_ascii_alphanumeric())
         && name.len() <= LONGEST_NAME
         && name.chars().all(is_plain)
         && !name.ends_with(".safetensors");
-    match is_name {
-        true => Ok(()),
-        false => Err(ModelLibraryError::Name(clean(name))),
+    if is_name {
+        Ok(())
+    } else {
+        Err(ModelLibraryError::Name(clean(name)))
     }
 }
 
@@ -262,8 +247,7 @@ fn is_digest(text: &str) -> bool {
 }
 
 fn digest(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(bytes))
 }
 
 fn remove(weights: &Path) -> Result<(), ModelLibraryError> {
@@ -284,3 +268,6 @@ fn fault(path: &Path, error: &io::Error) -> ModelLibraryError {
         reason: error.kind().to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests;

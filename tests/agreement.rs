@@ -1,4 +1,4 @@
-//! `cxr agreement` as a user runs it, over readings that were written by the library.
+//! `cxr agreement` as a user runs it, on blinded readings that the library wrote.
 
 use std::fs;
 use std::path::PathBuf;
@@ -51,7 +51,8 @@ fn call(present: bool, milliseconds: u64) -> Call {
     }
 }
 
-/// Ten ill and ten well. Ann misses three of the ill and lets the model show her two of them.
+/// Ten positive and ten negative images. Ann misses three positive ones, and finds two of them with the model's
+/// help.
 struct Study {
     folder: tempfile::TempDir,
     store: PathBuf,
@@ -76,7 +77,7 @@ impl Study {
             fs::write(base.join(&name), n.to_string()).unwrap();
             let finding = if ill { "Pneumonia" } else { "No Finding" };
             manifest += &format!("{name},{finding},p{n}\n");
-            // It says nothing of the last image.
+            // The model has no answer for the last image.
             let said = (n < 19).then(|| prediction(n < 9));
             log.append(&ReviewEntry {
                 token: n.to_string(),
@@ -124,7 +125,7 @@ impl Study {
 }
 
 #[test]
-fn a_reader_is_compared_with_the_model_and_the_truth() {
+fn a_reader_is_compared_with_the_model_and_the_reference_standard() {
     let study = Study::new();
     let output = study.run(
         "agreement",
@@ -178,7 +179,7 @@ fn a_reader_is_compared_with_the_model_and_the_truth() {
 }
 
 #[test]
-fn without_a_truth_the_model_is_all_there_is_to_agree_with() {
+fn without_a_reference_standard_readers_are_compared_with_the_model_only() {
     let study = Study::new();
     let output = study.run("agreement", &[]);
     let text = String::from_utf8(output.stdout).unwrap();
@@ -216,22 +217,22 @@ fn a_table_has_both_calls_and_their_times() {
 }
 
 #[test]
-fn nobody_read_blinded_there() {
+fn a_folder_without_blinded_readings_is_an_error() {
     let study = Study::new();
     fs::create_dir(study.folder.path().join("ward4")).unwrap();
     let output = study.run("agreement", &["ward4"]);
     assert_eq!(output.status.code(), Some(2));
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(
-        error.contains("read blinded") && error.lines().count() == 1,
+        error.contains("no blinded readings") && error.lines().count() == 1,
         "{error}"
     );
 }
 
 /// Two files change names together with the manifest's rows, so that path and row fit each other as
-/// before: the truth goes with the content.
+/// before: the reference follows the content.
 #[test]
-fn a_truth_follows_its_image_and_not_its_name() {
+fn a_reference_follows_its_image_and_not_its_name() {
     let study = Study::new();
     let sensitivity = || {
         let output = study.run("agreement", &["-m", "cases.csv", "--format", "json"]);
@@ -270,14 +271,14 @@ fn a_truth_follows_its_image_and_not_its_name() {
     let lines: Vec<_> = complaint.lines().collect();
     assert_eq!(lines.len(), 20, "{complaint}");
     assert!(
-        lines[0].contains("another file lies there now"),
+        lines[0].contains("another file is there now"),
         "{complaint}"
     );
 }
 
-/// What is kept beside the log can be changed without a trace.
+/// The prediction cache can be changed without a trace.
 #[test]
-fn what_the_model_said_is_what_the_log_says() {
+fn the_model_s_answer_is_the_one_in_the_log() {
     let study = Study::new();
     let page = || {
         let output = study.run("agreement", &[]);
@@ -285,14 +286,14 @@ fn what_the_model_said_is_what_the_log_says() {
         String::from_utf8(output.stdout).unwrap()
     };
     let before = page();
-    assert!(!before.contains("kept beside it"), "{before}");
+    assert!(!before.contains("prediction cache"), "{before}");
     let connection = rusqlite::Connection::open(&study.store).unwrap();
     let sql = "UPDATE prediction SET answer = replace(answer, 'true', 'false')";
     assert!(connection.execute(sql, []).unwrap() > 0);
     assert!(study.run("export", &["--verify"]).status.success());
     assert_eq!(page(), before);
 
-    // Of the last image the model had said nothing when it was read; since then it has.
+    // The last image was read before the model had an answer; the cache has one since.
     let path = study
         .folder
         .path()
@@ -310,7 +311,7 @@ fn what_the_model_said_is_what_the_log_says() {
     drop(log);
     let after = page();
     assert!(
-        after.contains("Of 1 of the readings the log does not say"),
+        after.contains("For 1 of the readings the log does not have"),
         "{after}"
     );
 
@@ -327,9 +328,9 @@ fn what_the_model_said_is_what_the_log_says() {
     );
 }
 
-/// Each of two people with the identifier `ANON` has two images.
+/// Two patients with the identifier `ANON` have two images each.
 #[test]
-fn two_people_with_one_identifier_are_two_patients_of_the_bootstrap() {
+fn two_patients_with_one_identifier_are_two_patients_of_the_bootstrap() {
     let study = Study::new();
     let mut log = Store::open(&study.store).unwrap();
     for n in 0..4 {
@@ -353,7 +354,7 @@ fn two_people_with_one_identifier_are_two_patients_of_the_bootstrap() {
             study: image.uids.study.clone(),
             taken: None,
         };
-        log.remember(&image, &origin, &prediction(true), "b")
+        log.cache_prediction(&image, &origin, &prediction(true), "b")
             .unwrap();
     }
     drop(log);
@@ -362,7 +363,7 @@ fn two_people_with_one_identifier_are_two_patients_of_the_bootstrap() {
     assert!(text.contains("20 images of 18 patients"), "{text}");
 }
 
-/// A verdict from before the first call says that the answer was seen: the image is in no figure.
+/// A verdict before the first call shows that the answer was seen: the image is left out of all figures.
 #[test]
 fn an_image_whose_answer_was_seen_before_is_left_out_and_counted() {
     let study = Study::new();
@@ -373,7 +374,7 @@ fn an_image_whose_answer_was_seen_before_is_left_out_and_counted() {
         uids: Uids::default(),
         patient_id: None,
     };
-    let mut say = |token: &str, opinion: &Opinion, act, seen: Option<Prediction>| {
+    let mut record = |token: &str, opinion: &Opinion, act, seen: Option<Prediction>| {
         let review = Review {
             reviewer: "ann".into(),
             at: SystemTime::now(),
@@ -396,7 +397,7 @@ fn an_image_whose_answer_was_seen_before_is_left_out_and_counted() {
         verdict: Some(cxr::domain::Verdict::Agree),
         ..Opinion::default()
     };
-    say("before", &judged, Act::Judged, Some(prediction(true)));
+    record("before", &judged, Act::Judged, Some(prediction(true)));
     let called = Opinion {
         blinded: Some(BlindedReading {
             asked: vec![LABEL.into()],
@@ -405,7 +406,7 @@ fn an_image_whose_answer_was_seen_before_is_left_out_and_counted() {
         }),
         ..judged
     };
-    say("call", &called, Act::Called, None);
+    record("call", &called, Act::Called, None);
     let output = study.run("agreement", &["--format", "json"]);
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["reviewers"]["ann"]["answer_seen_before"], 1);

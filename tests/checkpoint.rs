@@ -1,5 +1,5 @@
-//! Other people's model files: what PyTorch and Keras wrote is read as they read it, and what is
-//! damaged or hostile is one line. `tests/data/checkpoints/make.py` made the files.
+//! Published model files: files of PyTorch and Keras are read as these read them, and a damaged or hostile file is one
+//! line. `tests/data/checkpoints/make.py` made the files.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -32,11 +32,11 @@ fn expected(name: &str) -> BTreeMap<String, Expected> {
     serde_json::from_value(all[name].clone()).unwrap()
 }
 
-/// Exactly: a number stored as 16 or 32 bits is the same in 64, and 64 bits are rounded once.
-fn is_as_pytorch_has_it(name: &str, form: CheckpointFormat) -> Checkpoint {
+/// Compares exactly: numbers stored as 16 or 32 bits are the same in 64, and 64 bits are rounded once.
+fn is_as_pytorch_has_it(name: &str, format: CheckpointFormat) -> Checkpoint {
     let checkpoint = read(name);
     let expected = expected(name);
-    assert_eq!(checkpoint.form, form, "{name}");
+    assert_eq!(checkpoint.format, format, "{name}");
     let names: Vec<_> = checkpoint.tensors.keys().collect();
     assert_eq!(names, expected.keys().collect::<Vec<_>>(), "{name}");
     for (key, tensor) in &checkpoint.tensors {
@@ -92,14 +92,14 @@ fn pickled_modules_are_read_without_the_classes_that_they_name() {
 
 #[test]
 fn keras_files_are_read_with_their_layers() {
-    for (name, form) in [
+    for (name, format) in [
         ("demo.h5", CheckpointFormat::KerasH5),
         ("demo.keras", CheckpointFormat::Keras3),
         ("three.h5", CheckpointFormat::KerasH5),
         ("three.keras", CheckpointFormat::Keras3),
     ] {
         let checkpoint = read(name);
-        assert_eq!(checkpoint.form, form);
+        assert_eq!(checkpoint.format, format);
         let config: serde_json::Value =
             serde_json::from_str(checkpoint.keras_config.as_deref().unwrap()).unwrap();
         assert_eq!(config["class_name"], "Sequential");
@@ -129,7 +129,7 @@ fn the_digest_is_of_the_file() {
 }
 
 #[test]
-fn what_would_run_something_is_refused_by_name_and_runs_nothing() {
+fn a_file_that_would_run_code_is_refused_with_its_name_and_runs_nothing() {
     let ran = Path::new("/tmp/cxr-was-here");
     let was_there = ran.exists();
     for (name, what) in [
@@ -155,9 +155,9 @@ fn what_would_run_something_is_refused_by_name_and_runs_nothing() {
     );
 }
 
-/// Pickles written by hand, so that each names one thing.
+/// Pickles written by hand, each of which names one function.
 #[test]
-fn other_ways_to_run_something_are_refused_too() {
+fn other_ways_to_run_code_are_refused_too() {
     for (pickle, what) in [
         (&b"cos\nsystem\n(S'true'\ntR."[..], "os.system"),
         (b"ios\nsystem\n.", "system"),
@@ -170,7 +170,10 @@ fn other_ways_to_run_something_are_refused_too() {
         (b"csubprocess\nPopen\n)\x81.", "subprocess.Popen"),
         (b"cmodels\nload\n)R.", "models.load"),
         (b"ctorch.hub\nload\n)R.", "torch.hub.load"),
-        (b"ccollections\nOrderedDict\n)R)R.", "what it made itself"),
+        (
+            b"ccollections\nOrderedDict\n)R)R.",
+            "a function that it makes itself",
+        ),
     ] {
         match checkpoint::parse(&zipped(pickle)) {
             Err(CheckpointFault::Runs(named)) => assert!(named.contains(what), "{named}"),
@@ -180,7 +183,7 @@ fn other_ways_to_run_something_are_refused_too() {
     }
 }
 
-/// A zip file as PyTorch's, with this pickle and no storages.
+/// A zip file like PyTorch's, with this pickle and no storages.
 fn zipped(pickle: &[u8]) -> Vec<u8> {
     use std::io::Write;
     let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
@@ -212,7 +215,7 @@ fn circles_and_stretched_views_end() {
     }
 }
 
-/// What would take many times the file's size in memory is refused by its length.
+/// Descriptions that would take many times their size in memory are refused by their length.
 #[test]
 fn descriptions_that_no_model_needs_are_not_read() {
     use std::io::Write;
@@ -241,7 +244,7 @@ fn descriptions_that_no_model_needs_are_not_read() {
 }
 
 #[test]
-fn what_is_no_model_is_said_in_one_line() {
+fn a_file_that_is_not_a_model_is_an_error_of_one_line() {
     let tar = [&[b'x'; 257][..], b"ustar", &[0; 300]].concat();
     let png = b"\x89PNG\r\n\x1a\n".to_vec();
     for (bytes, words) in [
@@ -282,7 +285,7 @@ const SMALL: [&str; 9] = [
     "three.keras",
 ];
 
-/// No value that is not in the file: what is read is never more than was given.
+/// Reading gives at most as many values as the file has bytes.
 fn is_bounded(bytes: &[u8]) {
     if let Ok(checkpoint) = checkpoint::parse(bytes) {
         let values: usize = checkpoint.tensors.values().map(|t| t.values.len()).sum();
@@ -297,7 +300,7 @@ fn is_bounded(bytes: &[u8]) {
 fn a_file_cut_anywhere_is_an_error_or_bounded() {
     for name in SMALL {
         let whole = file(name);
-        // Every byte of the small ones; the larger ones are mostly weights.
+        // At every byte of a small file. The larger ones are mostly weights.
         let step = (whole.len() / 3000).max(1);
         for length in (0..whole.len()).step_by(step) {
             is_bounded(&whole[..length]);
@@ -330,7 +333,7 @@ proptest! {
         is_bounded(&zipped(&pickle));
     }
 
-    /// Mostly instructions, so that the machine gets further.
+    /// Mostly instructions, so that the machine runs longer.
     #[test]
     fn random_instructions_break_nothing(
         pickle in prop::collection::vec(

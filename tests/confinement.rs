@@ -1,7 +1,8 @@
-//! Decoder processes: what they can't do, what they may take, and when they end.
+//! Decoder processes: what they can't do, their limits of memory and time, and when they end.
 #![cfg(target_os = "linux")]
 
 mod imaging_files;
+mod skip;
 
 use std::fs;
 use std::io::Cursor;
@@ -59,7 +60,7 @@ fn every_format_is_decoded_as_in_this_process() {
     for (name, bytes) in pictures(40, 30).into_iter().chain([dicom]) {
         let path = files.put(name, &bytes);
         assert_eq!(decoder.open(&path), open(&path, &limits), "{name}");
-        // Damage is the same damage there.
+        // A damaged file has the same fault.
         let path = files.put(name, &bytes[..bytes.len() / 2]);
         assert_eq!(decoder.open(&path), open(&path, &limits), "{name}, cut");
     }
@@ -67,7 +68,7 @@ fn every_format_is_decoded_as_in_this_process() {
 }
 
 #[test]
-fn the_clock_reaches_every_decoder_that_takes_time() {
+fn the_time_limit_holds_for_every_slow_format() {
     let files = Files::new();
     let hasty = DecodeLimits {
         timeout: Duration::from_millis(1),
@@ -76,7 +77,7 @@ fn the_clock_reaches_every_decoder_that_takes_time() {
     let decoder = decoder(hasty);
     let film = Dicom::radiograph(3000, 3000, 16).words(&phantom(3000, 3000, 16));
     let dicom = ("DICOM", film.file(DEFLATED));
-    // The others are as they lie in the file: they take as long as copying them.
+    // The others are uncompressed: decoding them is copying.
     let takes_time = |(name, _): &(&str, _)| ["PNG", "JPEG", "WebP"].contains(name);
     let pictures = pictures(3000, 3000).into_iter().filter(takes_time);
     for (name, bytes) in pictures.chain([dicom]) {
@@ -89,7 +90,7 @@ fn the_clock_reaches_every_decoder_that_takes_time() {
 }
 
 #[test]
-fn the_limit_of_memory_reaches_every_format() {
+fn the_memory_limit_holds_for_every_format() {
     let files = Files::new();
     let small = DecodeLimits {
         max_memory: 1 << 20,
@@ -115,9 +116,7 @@ fn a_decoder_process_can_open_reach_and_start_nothing() {
     assert!(confinement.no_core);
     assert!(confinement.memory.is_some());
     if !confinement.seccomp && confinement.landlock.is_none() {
-        let required = std::env::var_os("CXR_REQUIRE_ALL").is_some();
-        assert!(!required, "neither seccomp nor Landlock");
-        eprintln!("skipped: this system has neither seccomp nor Landlock");
+        skip::skip_on_this_machine("the kernel has neither seccomp nor Landlock");
         return;
     }
     for attempt in [attempts.open, attempts.connect, attempts.execute] {
@@ -125,16 +124,16 @@ fn a_decoder_process_can_open_reach_and_start_nothing() {
     }
 }
 
-/// Processes whose parent is that one.
+/// The child processes of a process.
 fn children(parent: u32) -> Vec<u32> {
     let processes = fs::read_dir("/proc").expect("processes").flatten();
     let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.filter(|&pid| said(pid, "PPid:") == Some(parent.into()))
+    pids.filter(|&pid| status_number(pid, "PPid:") == Some(parent.into()))
         .collect()
 }
 
 /// A number of `/proc/PID/status`; `None` where the process has ended.
-fn said(pid: u32, name: &str) -> Option<u64> {
+fn status_number(pid: u32, name: &str) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_whitespace().next()?.parse().ok()
@@ -145,7 +144,7 @@ fn kill(pid: u32, signal: Signal) {
     kill_process(pid, signal).expect("a signal");
 }
 
-/// Waits until `done`, but not for ever.
+/// Waits until `done` returns true, for a minute at most.
 fn wait(what: &str, mut done: impl FnMut() -> bool) {
     let start = Instant::now();
     while !done() {
@@ -154,7 +153,7 @@ fn wait(what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
-/// `cxr predict` over that folder.
+/// Starts `cxr predict` on a folder.
 fn predict(folder: &Path, jobs: &str) -> Child {
     Command::new(program())
         .args(["predict", "--quiet", "--jobs", jobs, "-o"])
@@ -169,9 +168,9 @@ fn predict(folder: &Path, jobs: &str) -> Child {
         .expect("cxr")
 }
 
-/// Seen from outside, in case that a process says more of itself than is true.
+/// Checked from outside, because a process could report more than is true.
 #[test]
-fn the_system_says_what_holds_and_a_killed_program_takes_its_decoder_along() {
+fn the_measures_hold_in_the_system_and_a_decoder_ends_with_a_killed_program() {
     let files = Files::new();
     let film = Dicom::radiograph(2000, 2000, 16).words(&phantom(2000, 2000, 16));
     let film = film.file(DEFLATED);
@@ -181,25 +180,26 @@ fn the_system_says_what_holds_and_a_killed_program_takes_its_decoder_along() {
     let mut program = predict(files.path(), "1");
     let mut found = None;
     wait("a decoder process", || {
-        let locked = |&pid: &u32| said(pid, "Seccomp:") == Some(2);
+        let locked = |&pid: &u32| status_number(pid, "Seccomp:") == Some(2);
         found = children(program.id()).into_iter().find(locked);
         found.is_some()
     });
     let child = found.expect("a process");
-    // It can neither go on nor see the end of its socket.
+    let limits = || fs::read_to_string(format!("/proc/{child}/limits")).expect("its limits");
+    // Its processor time is limited with its first film.
+    wait("a limit of processor time", || {
+        !limits().contains("Max cpu time              unlimited")
+    });
+    // Stopped, it can neither go on nor notice the end of its socket.
     kill(child, Signal::STOP);
-    assert_eq!(said(child, "NoNewPrivs:"), Some(1));
-    let limits = fs::read_to_string(format!("/proc/{child}/limits")).expect("its limits");
+    assert_eq!(status_number(child, "NoNewPrivs:"), Some(1));
+    let limits = limits();
     for line in [
         "Max core file size        0 ",
         "Max open files            16 ",
     ] {
         assert!(limits.contains(line), "{limits}");
     }
-    assert!(
-        !limits.contains("Max cpu time              unlimited"),
-        "{limits}"
-    );
     assert!(
         !limits.contains("Max address space         unlimited"),
         "{limits}"
@@ -208,15 +208,15 @@ fn the_system_says_what_holds_and_a_killed_program_takes_its_decoder_along() {
     program.kill().expect("killed");
     program.wait().expect("ended");
     wait("the end of the decoder process", || {
-        said(child, "PPid:").is_none()
+        status_number(child, "PPid:").is_none()
     });
 }
 
 #[test]
-fn a_killed_decoder_process_costs_nothing_but_another() {
+fn a_killed_decoder_process_is_replaced_without_a_fault() {
     let files = Files::new();
     let path = files.put("film", &pictures(9, 9)[0].1);
-    // By this name it is told from those of other tests.
+    // The name distinguishes it from the processes of other tests.
     let name = files.path().join("decoder");
     std::os::unix::fs::symlink(program(), &name).expect("a link");
     let decoder = Decoder::new(DecodeLimits::default(), Some(name.clone()));
@@ -236,10 +236,10 @@ fn a_killed_decoder_process_costs_nothing_but_another() {
     assert_eq!(decoder.notice(), None);
 }
 
-/// A small PNG file with a colour profile that unpacks to so many times 16 MiB of zeros.
+/// A small PNG file with a colour profile that unpacks to `times` × 16 MiB of zeros.
 fn png_with_profile(times: usize) -> Vec<u8> {
     const PIECE: usize = 16 << 20;
-    // A flushed piece of a stream can follow itself.
+    // After a full flush, a piece of a stream can be repeated.
     let mut piece = Vec::new();
     let mut deflate = flate2::Compress::new(flate2::Compression::best(), false);
     piece.reserve(PIECE / 500);
@@ -272,9 +272,9 @@ fn png_with_profile(times: usize) -> Vec<u8> {
     .concat()
 }
 
-/// Four at the same time took a gigabyte each.
+/// Four of these at the same time once took a gigabyte each.
 #[test]
-fn many_films_that_ask_for_much_memory_take_no_more_than_one() {
+fn many_films_that_need_much_memory_take_no_more_than_one() {
     let files = Files::new();
     let bomb = png_with_profile(96);
     assert!(bomb.len() < 2 << 20);
@@ -287,13 +287,13 @@ fn many_films_that_ask_for_much_memory_take_no_more_than_one() {
         let processes = children(program.id());
         let kibibytes: u64 = processes
             .iter()
-            .filter_map(|&pid| said(pid, "RssAnon:"))
+            .filter_map(|&pid| status_number(pid, "RssAnon:"))
             .sum();
         most = most.max(kibibytes << 10);
         thread::sleep(Duration::from_millis(2));
     }
     println!("{} MiB at most in decoder processes", most >> 20);
-    // One with all that a film may have, and three with ordinary shares.
+    // One has the largest share, and three have ordinary ones.
     assert!(
         most < (1 << 30) + 3 * (256 << 20) + (128 << 20),
         "{most} bytes"

@@ -1,7 +1,8 @@
-//! From what a DICOM file says of its samples to the samples: stored bits under lossy compression,
+//! The samples of a DICOM file as its attributes describe them: stored bits after lossy compression,
 //! lookup tables, floating point, and scales far from 1.
 
 mod imaging_files;
+mod skip;
 
 use std::path::{Path, PathBuf};
 
@@ -35,7 +36,7 @@ fn read(bytes: &[u8]) -> Radiograph {
     opened(bytes).unwrap_or_else(|fault| panic!("{fault}"))
 }
 
-/// Streams that `samples/make.py` makes, which says of what.
+/// A stream that `samples/make.py` made. That script describes each.
 fn stream(name: &str) -> Vec<u8> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/imaging/samples");
     std::fs::read(folder.join(name)).expect("a stream")
@@ -45,7 +46,7 @@ fn film(bits: u16) -> Dicom {
     Dicom::radiograph(W as u16, H as u16, bits)
 }
 
-/// Bars 6 pixels wide of two values, as `samples/make.py` has them.
+/// A chequered pattern of two values, in squares of 6 pixels, as in `samples/make.py`.
 fn bars(low: i32, high: i32) -> Vec<i32> {
     let bar = |i: usize| {
         if (i % W / 6 + i / W / 6) % 2 == 1 {
@@ -75,15 +76,15 @@ fn signed(file: Dicom) -> Dicom {
     file.number(tags::PIXEL_REPRESENTATION, 1)
 }
 
-/// Lossy, 12 bits, of bars from 0 to `top`.
+/// A lossy JPEG of 12 bits with values of 0 and `top`.
 fn jpeg_12(top: i16) -> Vec<u8> {
     let values: Vec<i16> = bars(0, top.into()).iter().map(|&v| v as i16).collect();
     compress_12bit(&values, W, H, 1, 60, Subsampling::S444).expect("a JPEG")
 }
 
-/// A sample that wrapped is off by nearly all of the range.
+/// A wrapped sample would differ by almost the whole range.
 #[test]
-fn what_lossy_compression_overshoots_is_brought_back_to_the_stored_bits() {
+fn overshoot_of_lossy_compression_is_clamped_to_the_stored_bits() {
     let ten = bars(0, 1023);
     let mut streams = vec![
         (uids::JPEG_EXTENDED12_BIT, jpeg_12(1023)),
@@ -116,13 +117,13 @@ fn signed_overshoot_stays_on_its_side() {
     let range = (values.iter().min(), values.iter().max());
     assert_eq!(range, (Some(&-512), Some(&511)));
     assert!(furthest(&values, &bars(-512, 511)) < 500);
-    // The same numbers where the data set knows of no signs: nothing is below black.
+    // The same numbers in an unsigned data set: negative ones are black.
     let values = stored(&read(&film(10).fragments(&[&lossy]).file(uids::JPEG2000)));
     assert!(furthest(&values, &bars(0, 511)) < 500);
 }
 
-/// Signed numbers in a stream that knows no sign fill its cells with their sign, or are cut to the
-/// stored bits.
+/// In a stream without signs, signed numbers fill the cells with their sign, or are cut to the stored
+/// bits.
 #[test]
 fn signs_are_found_in_streams_without_them() {
     let compressed = |values: &[i32]| {
@@ -139,7 +140,7 @@ fn signs_are_found_in_streams_without_them() {
 }
 
 #[test]
-fn the_high_bit_says_where_a_whole_cell_has_its_stored_bits() {
+fn the_high_bit_is_the_position_of_the_stored_bits_in_a_cell() {
     let read = |high_bit: u16, top: i16| {
         let file = film(10).number(tags::HIGH_BIT, high_bit);
         stored(&read(
@@ -163,9 +164,9 @@ fn the_high_bit_says_where_a_whole_cell_has_its_stored_bits() {
     );
 }
 
-/// A film that was decompressed by others has its overshoot all the same.
+/// A film that another program decompressed still has the overshoot.
 #[test]
-fn what_is_above_the_stored_bits_is_an_overlay_unless_compression_was_lossy() {
+fn bits_above_the_stored_ones_are_an_overlay_unless_compression_was_lossy() {
     let cells = [1023, 1030, 1024 + 7, 5];
     let file = Dicom::radiograph(2, 2, 10).words(&cells);
     let masked = [1023, 6, 7, 5];
@@ -183,7 +184,7 @@ fn what_is_above_the_stored_bits_is_an_overlay_unless_compression_was_lossy() {
     }
 }
 
-/// Whether their syntax has room for loss or not.
+/// In lossless and in lossy syntaxes.
 #[test]
 fn an_overlay_in_the_samples_of_a_stream_is_masked() {
     let overlaid: Vec<u16> = phantom(W, H, 10).iter().map(|v| v | 0x800).collect();
@@ -213,7 +214,7 @@ fn an_overlay_in_the_samples_of_a_stream_is_masked() {
 
 #[cfg(feature = "jpeg2000")]
 #[test]
-fn a_stream_of_jpeg_2000_knows_how_deep_its_samples_are() {
+fn samples_have_as_many_bits_as_their_jpeg_2000_stream() {
     let deep: Vec<u16> = phantom(W, H, 10).iter().map(|v| v | 0x800).collect();
     let lossless = stream("phantom-10-overlaid-lossless.j2k");
     let deeper = |stored| Objection::Deeper { stored, found: 12 };
@@ -231,10 +232,10 @@ fn a_stream_of_jpeg_2000_knows_how_deep_its_samples_are() {
         .map(|&v| i32::from(v) - 2048)
         .collect();
     assert_eq!(stored(&r), centred);
-    // What the stored bits hold has no more of them for its precision's sake.
+    // Samples that fit into the stored bits keep those.
     let file = film(12).fragments(&[&lossless]);
     let r = read(&file.file(uids::JPEG2000_LOSSLESS));
-    let is_deeper = |said: &Objection| matches!(said, Objection::Deeper { .. });
+    let is_deeper = |objection: &Objection| matches!(objection, Objection::Deeper { .. });
     assert_eq!(r.bits_stored, 12);
     assert!(!r.admission.objections.iter().any(is_deeper));
 }
@@ -248,14 +249,17 @@ fn a_stream_deeper_than_its_cells_is_refused() {
     }
     for (syntax, stream) in streams {
         let fault = opened(&film(8).fragments(&[&stream]).file(syntax)).expect_err("a fault");
-        let said = fault.to_string();
-        assert!(matches!(fault, ImageFault::Damaged(_)), "{said}");
-        assert!(said.contains("12 bits") && said.contains('8'), "{said}");
+        let reason = fault.to_string();
+        assert!(matches!(fault, ImageFault::Damaged(_)), "{reason}");
+        assert!(
+            reason.contains("12 bits") && reason.contains('8'),
+            "{reason}"
+        );
     }
 }
 
 #[test]
-fn padding_is_found_whatever_its_sign_and_its_bits() {
+fn padding_of_any_sign_and_bits_is_found() {
     let padding = |file: Dicom, pixels: [u16; 4], written: &[i32]| {
         let mut file = file.words(&pixels);
         let ends = [tags::PIXEL_PADDING_VALUE, tags::PIXEL_PADDING_RANGE_LIMIT];
@@ -269,7 +273,7 @@ fn padding_is_found_whatever_its_sign_and_its_bits() {
     };
     let film = |bits| Dicom::radiograph(2, 2, bits);
     let with = |cell: u16| [cell, 1, 2, 3];
-    // Of another sign than the pixels.
+    // With another sign than the pixels.
     for (written, sample) in [(-1, 65_535), (-2000, 63_536), (-30_000, 35_536)] {
         let found = padding(film(16), with(sample as u16), &[written]);
         assert_eq!(found, Some((sample, sample)), "{written}");
@@ -290,7 +294,7 @@ fn padding_is_found_whatever_its_sign_and_its_bits() {
     assert_eq!(padding(film(12), with(4095), &[65_535]), None);
     let found = padding(signed(film(12)), with(0xf800), &[0x800]);
     assert_eq!(found, Some((-2048, -2048)));
-    // A range keeps its order, and ends where the samples do.
+    // A range may be in either order, and is cut to the possible samples.
     assert_eq!(
         padding(film(12), with(4), &[4000, 5000]),
         Some((4000, 4095))
@@ -309,7 +313,8 @@ fn padding_is_found_whatever_its_sign_and_its_bits() {
     );
 }
 
-/// A file of that syntax, which dicom-rs need not know, or of another that the data set is not in.
+/// The file with another transfer syntax in its meta information, which dicom-rs may not know. The data
+/// set stays as it is.
 fn under(syntax: &str, file: &[u8]) -> Vec<u8> {
     let mut uid = syntax.as_bytes().to_vec();
     uid.resize(uid.len().next_multiple_of(2), 0);
@@ -332,7 +337,7 @@ fn a_private_syntax_has_big_endian_pixels_after_a_little_endian_header() {
 }
 
 #[test]
-fn an_offset_table_of_zeros_is_none() {
+fn an_offset_table_of_zeros_is_ignored() {
     let jpeg = |values: &[u16]| lossless_jpeg(W as u16, H as u16, 12, values);
     let (first, second) = (jpeg(&phantom(W, H, 12)), jpeg(&[9; W * H]));
     let file = film(12).text(tags::NUMBER_OF_FRAMES, VR::IS, "2");
@@ -346,7 +351,7 @@ fn an_offset_table_of_zeros_is_none() {
 }
 
 #[test]
-fn without_bits_stored_the_high_bit_tells_them() {
+fn without_bits_stored_the_high_bit_determines_them() {
     let mut absent = Dicom::radiograph(2, 2, 12).words(&[0x1001, 7, 0x8fff, 0]);
     absent.0.remove_element(tags::BITS_STORED);
     let empty = absent
@@ -360,7 +365,7 @@ fn without_bits_stored_the_high_bit_tells_them() {
 }
 
 #[test]
-fn a_stream_is_decoded_as_what_it_is() {
+fn a_stream_is_decoded_by_its_content_and_not_by_its_syntax() {
     let expected = Samples::Grey16(phantom(W, H, 12));
     let jpeg = lossless_jpeg(W as u16, H as u16, 12, &phantom(W, H, 12));
     let in_fragments = film(12).fragments(&[&jpeg]);
@@ -396,7 +401,7 @@ fn a_stream_and_its_data_set_may_disagree_about_signs() {
     let wrapped = |v: &i32| if *v > 2047 { v - 4096 } else { *v };
     let as_signed: Vec<i32> = phantom.iter().map(wrapped).collect();
     let as_unsigned: Vec<i32> = centred.iter().map(|v| v & 0xfff).collect();
-    // A precision that falls short of the stored bits has the sign where its own bits end.
+    // If the precision is less than the stored bits, the sign is in the top bit of the precision.
     for bits in [12, 16] {
         let file = film(bits);
         assert_eq!(read(file.clone(), "phantom-12-lossless.j2k"), phantom);
@@ -435,21 +440,21 @@ fn table(descriptor: [u16; 3], vr: VR, entries: PrimitiveValue) -> Dicom {
         .with(tags::LUT_DATA, vr, entries)
 }
 
-/// Entries of a LUT Sequence's one item in a 12-bit film of 0, 1000, 2000, 4095.
+/// A 12-bit film of 0, 1000, 2000 and 4095 with a sequence of one table.
 fn with_table(sequence: Tag, table: Dicom) -> Radiograph {
     let file = Dicom::radiograph(2, 2, 12).sequence(sequence, table);
     read(&file.words(&[0, 1000, 2000, 4095]).file(EXPLICIT))
 }
 
 #[test]
-fn a_table_is_as_deep_as_its_entries_reach() {
+fn a_table_has_the_bits_of_its_largest_entry() {
     let entries = |f: &dyn Fn(u16) -> u16| (0..4096).map(f).collect::<Vec<u16>>();
     let light = |declared, entries: &[u16]| {
         let table = table([4096, 0, declared], VR::US, words(entries));
         developed(&with_table(tags::VOILUT_SEQUENCE, table))
     };
     let twelve = entries(&|i| i);
-    // 8 is less than they reach, 16 what they are stored in.
+    // 8 bits are fewer than the entries need, and 16 are those that they are stored in.
     for declared in [0, 8, 10, 12, 16] {
         assert_eq!(light(declared, &twelve), [0, 62, 125, 255], "{declared}");
     }
@@ -458,14 +463,14 @@ fn a_table_is_as_deep_as_its_entries_reach() {
         assert_eq!(light(declared, &eight), [0, 62, 125, 255], "{declared}");
     }
     assert_eq!(light(16, &entries(&|i| i << 4)), [0, 62, 125, 255]);
-    // A Modality LUT gives numbers, and no light.
+    // A Modality LUT leads to numbers, not to light.
     let table = table([4096, 0, 16], VR::US, words(&twelve));
     let r = with_table(tags::MODALITY_LUT_SEQUENCE, table);
     assert_eq!(grey_values(&r), [0.0, 1000.0, 2000.0, 4095.0]);
 }
 
 #[test]
-fn a_table_that_cannot_be_read_is_ignored_and_said() {
+fn a_table_that_cannot_be_read_is_ignored_with_an_objection() {
     let empty = || Dicom(InMemDicomObject::new_empty());
     let without_data = empty().with(tags::LUT_DESCRIPTOR, VR::US, words(&[4096, 0, 12]));
     let two_numbers = empty()
@@ -477,21 +482,22 @@ fn a_table_that_cannot_be_read_is_ignored_and_said() {
         (tags::MODALITY_LUT_SEQUENCE, "Modality LUT Sequence"),
         (tags::VOILUT_SEQUENCE, "VOI LUT Sequence"),
     ] {
-        let said = Objection::NoTable(name.to_owned());
-        for (table, is_said) in [
+        let objection = Objection::NoTable(name.to_owned());
+        for (table, is_expected) in [
             (&without_data, true),
             (&two_numbers, true),
             (&nothing, false),
             (&whole, false),
         ] {
             let r = with_table(sequence, table.clone());
-            assert_eq!(r.admission.objections.contains(&said), is_said, "{name}");
+            let is_found = r.admission.objections.contains(&objection);
+            assert_eq!(is_found, is_expected, "{name}");
         }
     }
 }
 
 #[test]
-fn a_keras_model_sees_a_table_as_a_reader_does() {
+fn a_keras_model_gets_the_table_that_a_reader_sees() {
     let side = 224;
     let pixels: Vec<u16> = (0..side * side).map(|i| (i % 4096) as u16).collect();
     let ramp: Vec<u16> = (0..4096).collect();
@@ -535,7 +541,7 @@ fn entries_of_8_bits_may_share_words() {
 }
 
 #[test]
-fn a_table_that_is_shorter_than_it_says_holds_its_last_entry() {
+fn a_table_shorter_than_stated_repeats_its_last_entry() {
     let table = table([4096, 0, 12], VR::US, words(&[0, 4095, 2048]));
     let r = with_table(tags::VOILUT_SEQUENCE, table);
     assert_eq!(r.voi_luts[0].entries, [0, 4095, 2048]);
@@ -543,7 +549,7 @@ fn a_table_that_is_shorter_than_it_says_holds_its_last_entry() {
 }
 
 #[test]
-fn the_first_input_has_the_sign_that_fits_what_comes_in() {
+fn the_first_input_gets_the_sign_that_fits_the_inputs() {
     let first = |file: Dicom, sequence, written: u16| {
         let table = table([100, written, 12], VR::US, words(&[7; 100]));
         let r = read(&file.sequence(sequence, table).words(&[0; 4]).file(EXPLICIT));
@@ -560,7 +566,7 @@ fn the_first_input_has_the_sign_that_fits_what_comes_in() {
     assert_eq!(first(signed(file(16)), modality, 40_000), 40_000 - 65_536);
     assert_eq!(first(file(16), modality, 40_000), 40_000);
     assert_eq!(first(file(16), voi, 40_000), 40_000);
-    // A rescale below 0 is none of the Modality LUT's business, and is the VOI LUT's.
+    // A negative intercept does not concern the Modality LUT, but the VOI LUT.
     let below = |bits| file(bits).text(tags::RESCALE_INTERCEPT, VR::DS, "-1024");
     assert_eq!(first(below(16), modality, 40_000), 40_000);
     assert_eq!(first(below(12), voi, minus_1024), -1024);
@@ -570,7 +576,7 @@ fn the_first_input_has_the_sign_that_fits_what_comes_in() {
 }
 
 #[test]
-fn a_modality_lut_that_leads_back_to_the_beam_is_not_for_looking() {
+fn a_modality_lut_that_leads_back_to_the_beam_is_not_used() {
     let inverse: Vec<u16> = (0..4096).map(|i| 4095 - i).collect();
     let values = |class: &str, modality: Option<&str>| {
         let mut file = Dicom::radiograph(2, 2, 12)
@@ -604,7 +610,7 @@ fn a_modality_lut_that_leads_back_to_the_beam_is_not_for_looking() {
     assert_eq!(values(digital, Some("DX")), through);
 }
 
-/// A ramp of 12 bits with a black border, under a rescale.
+/// A ramp of 12 bits with a black border and a rescale.
 fn rescaled(slope: &str, intercept: &str) -> Radiograph {
     let pixels: Vec<u16> = (0..4096).map(|i| i % 64 * 65).collect();
     let file = Dicom::radiograph(64, 64, 12)
@@ -649,7 +655,7 @@ fn every_window_shows_the_same_at_every_scale() {
     };
     let plain = rescaled("1", "0");
     for (slope, intercept) in RESCALES {
-        // Double precision has 53 bits: what differs by less than 1E-12 of 1024 is lost to the eye.
+        // Double precision has 53 bits: it cannot show differences of 1E-12 at 1024.
         if (slope, intercept) == ("1E-12", "-1024") {
             continue;
         }
@@ -664,7 +670,7 @@ fn every_window_shows_the_same_at_every_scale() {
                 (width / slope / unit - 1.0).abs() < 1e-3,
                 "{slope} {window:?} {width}"
             );
-            // What the keys start from is what is seen.
+            // The keys start from the window that is shown.
             let (again, _) = pixels(&r, Window::Manual { centre, width });
             let apart = again
                 .pixels
@@ -680,7 +686,7 @@ fn every_window_shows_the_same_at_every_scale() {
 }
 
 #[test]
-fn a_model_sees_the_same_at_every_scale() {
+fn a_model_gets_the_same_values_at_every_scale() {
     let seen = |r: &Radiograph| {
         let preprocess = Preprocess::named("cxr-1", 32).expect("a preprocessing");
         preprocess.apply(r)
@@ -712,7 +718,7 @@ fn a_narrow_window_of_close_values_is_a_ramp_and_not_a_threshold() {
     assert_eq!(light("0.00025", "1", "0.5"), [0, 64, 128, 255]);
     let narrow = light("3.0517578125E-5", "0.1220703125", "0.06103515625");
     assert_eq!(narrow, [0, 64, 128, 255]);
-    // Of whole numbers, LINEAR with a width of 1 is what the standard says.
+    // For whole numbers, LINEAR with a width of 1 follows the standard.
     assert_eq!(light("1", "1", "1500"), [0, 0, 255, 255]);
     let r = Radiograph::plain(2, 1, Samples::Grey8(vec![0, 255]), "test");
     let window = WindowLevel {
@@ -740,7 +746,7 @@ fn double(values: &[f64], file: Dicom) -> Dicom {
         .with(tags::DOUBLE_FLOAT_PIXEL_DATA, VR::OD, data)
 }
 
-/// What the module of floating-point pixels has: neither Bits Stored nor a Pixel Representation.
+/// A film as in the module of floating-point pixels: without Bits Stored and Pixel Representation.
 fn float_film() -> Dicom {
     let mut file = Dicom::radiograph(2, 2, 16);
     for tag in [
@@ -754,7 +760,7 @@ fn float_film() -> Dicom {
 }
 
 #[test]
-fn floating_point_is_read_as_it_is() {
+fn floating_point_is_read_unchanged() {
     let values = [-0.5, 0.25, 3.5, 1e-3];
     for syntax in [EXPLICIT, IMPLICIT, BIG_ENDIAN] {
         let r = read(&single(&values, float_film()).file(syntax));
@@ -777,8 +783,8 @@ fn floating_point_is_read_as_it_is() {
 }
 
 #[test]
-fn what_is_no_number_or_padding_is_as_dark_as_the_darkest() {
-    // Above the darkest.
+fn nan_and_padding_are_as_dark_as_the_darkest_value() {
+    // Relative to the darkest value.
     let greys = |values: &[f32], file: Dicom| {
         let greys = grey_values(&read(&single(values, file).file(EXPLICIT)));
         let darkest = greys.iter().copied().fold(f32::INFINITY, f32::min);
@@ -799,9 +805,9 @@ fn what_is_no_number_or_padding_is_as_dark_as_the_darkest() {
     assert!(none.iter().all(|v| v.is_finite() && *v == none[0]));
 }
 
-/// What differs between the values must not drown in what they have in common.
+/// Single precision must not lose small differences between large values.
 #[test]
-fn wide_samples_keep_what_differs_between_them() {
+fn wide_samples_keep_their_differences() {
     let steps = [0.0, 1.0, 2.0, 4.0];
     let expect = |r: &Radiograph, scale: f64, offset: f64| {
         let PixelTransform::Linear(Rescale { slope, intercept }) = r.modality_transform else {
@@ -841,7 +847,7 @@ fn wide_samples_keep_what_differs_between_them() {
 }
 
 #[test]
-fn frames_of_one_bit_are_read_however_they_are_packed() {
+fn frames_of_one_bit_are_read_in_every_packing() {
     let pixels: Vec<u8> = (0..W * H).map(|i| u8::from(i * i % 7 < 3)).collect();
     let packed: Vec<u8> = pixels
         .chunks(8)
@@ -877,7 +883,7 @@ fn frames_of_one_bit_are_read_however_they_are_packed() {
     }
 }
 
-/// Of red, green and blue: descriptor, data, segmented data.
+/// Descriptor, data and segmented data of red, green and blue.
 const PALETTE: [[Tag; 3]; 3] = [
     [
         tags::RED_PALETTE_COLOR_LOOKUP_TABLE_DESCRIPTOR,
@@ -896,7 +902,7 @@ const PALETTE: [[Tag; 3]; 3] = [
     ],
 ];
 
-/// Four pixels through a palette whose tables are the same.
+/// Four pixels with a palette of three equal tables.
 fn through_palette(descriptor: [u16; 3], segmented: bool, data: PrimitiveValue) -> Dicom {
     let mut file = Dicom::radiograph(2, 2, 8)
         .text(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "PALETTE COLOR")
@@ -953,7 +959,7 @@ fn segments_that_do_not_fit_are_damaged() {
 }
 
 #[test]
-fn a_palette_that_was_made_for_8_bits_is_not_black() {
+fn a_palette_for_8_bits_in_16_is_not_black() {
     let entries: Vec<u16> = (0..10).map(|i| i * 28).collect();
     for declared in [8, 16] {
         let file = through_palette([10, 0, declared], false, words(&entries));
@@ -966,20 +972,13 @@ fn a_palette_that_was_made_for_8_bits_is_not_black() {
     }
 }
 
-/// The cases of public reports, and what is right of them.
+/// Cases of public reports, and their correct samples.
 #[test]
 fn published_cases_have_the_right_samples() {
-    let data = std::env::var_os("CXR_DATA").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"),
-        PathBuf::from,
-    );
-    let cases = data.join("cases");
-    if !cases.is_dir() {
-        let required = std::env::var_os("CXR_REQUIRE_ALL").is_some();
-        assert!(!required, "no cases in {}", data.display());
-        eprintln!("skipped: no cases in {}", data.display());
+    let Some(data) = skip::private_data("cases") else {
         return;
-    }
+    };
+    let cases = data.join("cases");
     let case = |name: &str| -> Radiograph {
         let path: PathBuf = cases.join(name);
         open(&path, &DecodeLimits::default()).unwrap_or_else(|e| panic!("{e}"))

@@ -20,7 +20,7 @@ const FEWEST_COMMANDS: usize = 30;
 
 #[test]
 fn every_link_leads_somewhere() {
-    let (mut links, mut faults) = (0, Vec::new());
+    let (mut links, mut faults): (usize, Vec<String>) = (0, Vec::new());
     for document in documents() {
         for link in document.links() {
             links += 1;
@@ -34,7 +34,7 @@ fn every_link_leads_somewhere() {
 
 #[test]
 fn every_command_can_be_typed() {
-    let (mut commands, mut faults) = (0, Vec::new());
+    let (mut commands, mut faults): (usize, Vec<String>) = (0, Vec::new());
     for document in documents() {
         for line in document.typed() {
             match simple_commands(&line.text) {
@@ -251,7 +251,8 @@ impl Document {
 
     /// The lines of its blocks of shell: all of `sh`, and those after a prompt of `console`.
     fn typed(&self) -> Vec<Typed> {
-        let (mut typed, mut open) = (Vec::new(), None);
+        let mut typed: Vec<Typed> = Vec::new();
+        let mut open: Option<Typed> = None;
         for (number, (kind, line)) in (1..).zip(&self.lines) {
             let language = match kind {
                 Kind::Code(language) => language.as_str(),
@@ -801,7 +802,8 @@ output of it
     #[test]
     fn headings_are_found_in_prose_only_and_counted() {
         let anchors = Document::of("docs/page.md", PAGE).anchors();
-        assert_eq!(anchors, ["keys", "keys-1"].map(str::to_owned).into());
+        let expected = ["keys", "keys-1"].map(str::to_owned);
+        assert_eq!(anchors, BTreeSet::from(expected));
     }
 
     #[test]

@@ -362,7 +362,7 @@ fn images_are_read_and_what_cannot_be_is_counted_and_listed() {
     let refused = folder.run(&[&arguments[..], &["-o", "out"]].concat());
     assert_eq!(refused.code, 2, "{}", refused.stderr);
     assert!(
-        refused.stderr.contains("out/report.json is there already"),
+        refused.stderr.contains("out/report.json already exists"),
         "{}",
         refused.stderr
     );

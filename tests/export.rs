@@ -1,4 +1,4 @@
-//! `cxr export` as a user runs it, over stores that were written by the library.
+//! `cxr export` as a user runs it, on stores that the library wrote.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use cxr::domain::{
 };
 use cxr::store::{ReviewEntry, Store};
 
-/// README.md promises these columns, in this order.
+/// The documented columns, in this order.
 const COLUMNS: [&str; 31] = [
     "path",
     "image_sha256",
@@ -108,10 +108,10 @@ struct Study {
 }
 
 impl Study {
-    /// Two images in ward 3, one elsewhere; the first was judged by two readers, and twice by one.
+    /// Two images in ward 3, and one elsewhere. Two readers reviewed the first image, one of them twice.
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        // As the screen does: links to the folder are followed.
+        // Links to the folder are followed, as on the screen.
         let base = folder.path().canonicalize().unwrap();
         fs::create_dir_all(base.join("ward3")).unwrap();
         let store = base.join("reviews.sqlite");
@@ -172,7 +172,7 @@ fn rows(table: &str) -> (Vec<String>, Vec<Vec<String>>) {
 }
 
 #[test]
-fn a_row_is_the_last_word_of_one_reader_on_one_image() {
+fn a_row_is_the_last_review_of_one_image_by_one_reader() {
     let study = Study::new();
     let (header, rows) = rows(&study.table(&["--all"]));
     assert_eq!(header, COLUMNS);
@@ -215,7 +215,7 @@ fn a_row_is_the_last_word_of_one_reader_on_one_image() {
 }
 
 #[test]
-fn what_a_spreadsheet_would_compute_or_a_terminal_obey_is_made_harmless() {
+fn formulas_and_control_characters_are_made_harmless() {
     let study = Study::new();
     let table = study.table(&["ward3"]);
     assert!(!table.contains('\u{1b}'));
@@ -230,7 +230,7 @@ fn what_a_spreadsheet_would_compute_or_a_terminal_obey_is_made_harmless() {
 }
 
 #[test]
-fn a_folder_is_that_folder_and_nothing_that_begins_like_it() {
+fn a_folder_is_exactly_that_folder_and_not_one_with_the_same_beginning() {
     let study = Study::new();
     let count = |arguments: &[&str]| rows(&study.table(arguments)).1.len();
     assert_eq!(count(&["ward3"]), 3);
@@ -242,7 +242,7 @@ fn a_folder_is_that_folder_and_nothing_that_begins_like_it() {
 }
 
 #[test]
-fn whose_image_it_is_is_said_only_if_asked() {
+fn the_patient_is_in_the_table_only_on_request() {
     let study = Study::new();
     for format in ["csv", "jsonl"] {
         assert!(!study.table(&["--all", "--format", format]).contains("4711"));
@@ -254,7 +254,7 @@ fn whose_image_it_is_is_said_only_if_asked() {
 }
 
 #[test]
-fn json_rows_have_the_same_members_and_everything_that_was_seen() {
+fn json_rows_have_the_same_members_and_the_whole_screen() {
     let study = Study::new();
     let lines = study.table(&["--all", "--format", "jsonl"]);
     let rows: Vec<serde_json::Value> = lines
@@ -275,14 +275,14 @@ fn json_rows_have_the_same_members_and_everything_that_was_seen() {
 }
 
 #[test]
-fn a_file_is_its_owners_and_its_name_tells_the_format() {
+fn a_file_is_readable_by_its_owner_and_its_name_gives_the_format() {
     use std::os::unix::fs::PermissionsExt;
     let study = Study::new();
     assert_eq!(study.table(&["--all", "-o", "out.jsonl"]), "");
     let (code, complaint) = study.complaint(&["ward3", "-o", "out.jsonl"]);
     assert_eq!(code, Some(2));
     assert!(
-        complaint.contains("out.jsonl: it is there already"),
+        complaint.contains("out.jsonl: already exists"),
         "{complaint}"
     );
     assert_eq!(study.table(&["--all", "-o", "out.jsonl", "--force"]), "");
@@ -311,7 +311,7 @@ fn a_file_is_its_owners_and_its_name_tells_the_format() {
 }
 
 #[test]
-fn a_whole_log_is_said_to_be_whole_with_its_head() {
+fn a_whole_log_is_reported_as_whole_with_its_head() {
     let study = Study::new();
     let said = study.table(&["--verify"]);
     let head = Store::open(&study.store).unwrap().verify().unwrap().head;
@@ -323,7 +323,7 @@ fn a_whole_log_is_said_to_be_whole_with_its_head() {
 }
 
 #[test]
-fn an_edited_log_is_named_and_no_table_comes_of_it() {
+fn an_edited_log_is_reported_and_makes_no_table() {
     let study = Study::new();
     let connection = rusqlite::Connection::open(&study.store).unwrap();
     let sql = "DROP TRIGGER review_is_not_edited;
@@ -340,7 +340,7 @@ fn an_edited_log_is_named_and_no_table_comes_of_it() {
         assert_eq!(code, Some(1), "{arguments:?}");
         assert!(complaint.contains("row 3 was edited"), "{complaint}");
     }
-    // With --damaged there is a table, and the status tells a script.
+    // With --damaged there is a table, and the exit status is an error.
     let output = study.run(&["--all", "--damaged"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(output.stdout.starts_with(b"path,"));
@@ -348,8 +348,8 @@ fn an_edited_log_is_named_and_no_table_comes_of_it() {
     assert_eq!(study.complaint(&["--verify", "--damaged"]).0, Some(2));
 }
 
-/// Two wards have a copy of one image. Ann judges hers in ward 3; Bob judges the other, and Ann looks at
-/// it, too.
+/// Two wards have a copy of one image. Ann reviews hers in ward 3, Cem reviews the other one, and Ann reviews
+/// that one, too.
 #[test]
 fn a_review_stays_where_it_was_made() {
     let study = Study::new();
@@ -357,11 +357,11 @@ fn a_review_stays_where_it_was_made() {
     let copy = base.join("ward4/a.png");
     let mut log = Store::open(&study.store).unwrap();
     let before = study.table(&["ward3"]);
-    let mut bob = entry(1, copy.clone(), "cem", Verdict::Unsure);
-    bob.token = "cem".into();
-    log.append(&bob).unwrap();
+    let mut cem = entry(1, copy.clone(), "cem", Verdict::Unsure);
+    cem.token = "cem".into();
+    log.append(&cem).unwrap();
     let said = prediction("COVID-19", 0.25);
-    log.remember(&bob.image, &Default::default(), &said, "basis")
+    log.cache_prediction(&cem.image, &Default::default(), &said, "basis")
         .unwrap();
     assert_eq!(study.table(&["ward3"]), before);
     assert_eq!(rows(&study.table(&["ward4"])).1.len(), 1);
@@ -371,23 +371,23 @@ fn a_review_stays_where_it_was_made() {
     log.append(&ann).unwrap();
     let (header, ward3) = rows(&study.table(&["ward3"]));
     let at = |name: &str| header.iter().position(|column| column == name).unwrap();
-    assert_eq!(ward3.len(), 3, "she judged it here");
+    assert_eq!(ward3.len(), 3, "she reviewed it here");
     let hers = &ward3[1];
     assert!(hers[at("path")].ends_with("/ward3/a.png"));
     assert_eq!(
         (hers[at("verdict")].as_str(), hers[at("entries")].as_str()),
         ("unsure", "3"),
-        "her last word on that image"
+        "her last review of that image"
     );
     assert_eq!(rows(&study.table(&["ward4"])).1.len(), 2);
     assert_eq!(rows(&study.table(&["--all"])).1.len(), 5);
 }
 
 #[test]
-fn a_backup_is_whole_while_the_store_is_written_and_replaces_nothing_unasked() {
+fn a_backup_is_complete_while_the_store_is_written_and_replaces_no_file_without_force() {
     use std::os::unix::fs::PermissionsExt;
     let study = Study::new();
-    // Nothing of this is in the one file yet.
+    // This review is in the write-ahead log only.
     let mut log = Store::open(&study.store).unwrap();
     let path = study.folder.path().join("late.png");
     log.append(&entry(9, path, "ann", Verdict::Agree)).unwrap();
@@ -397,7 +397,7 @@ fn a_backup_is_whole_while_the_store_is_written_and_replaces_nothing_unasked() {
     assert!(String::from_utf8_lossy(&said.stderr).contains("6 reviews, the log is whole"));
     let mode = fs::metadata(&copy).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    // Alone, elsewhere.
+    // The copy alone, in another folder.
     let elsewhere = tempfile::tempdir().unwrap();
     let alone = elsewhere.path().join("alone.sqlite");
     fs::copy(&copy, &alone).unwrap();
@@ -407,7 +407,7 @@ fn a_backup_is_whole_while_the_store_is_written_and_replaces_nothing_unasked() {
     fs::write(&copy, "a thesis").unwrap();
     let (code, complaint) = study.complaint(&["--backup", "copy.sqlite"]);
     assert_eq!(code, Some(2));
-    assert!(complaint.contains("is there already"), "{complaint}");
+    assert!(complaint.contains("already exists"), "{complaint}");
     assert_eq!(fs::read(&copy).unwrap(), b"a thesis");
     let forced = study.run(&["--backup", "copy.sqlite", "--force"]);
     assert!(forced.status.success(), "{forced:?}");
@@ -418,7 +418,7 @@ fn a_backup_is_whole_while_the_store_is_written_and_replaces_nothing_unasked() {
     assert!(complaint.contains("no/such/copy.sqlite"), "{complaint}");
 }
 
-/// A device is one like it: nothing but a file may take the name of a file.
+/// Only regular files are replaced.
 #[test]
 fn a_table_goes_through_a_pipe_that_stays_one() {
     use std::io::Read;
@@ -467,9 +467,9 @@ fn a_table_does_not_replace_the_store() {
     assert_eq!(fs::read(&study.store).unwrap(), before);
 }
 
-/// A log that a kill left beside the place of a backup would become the backup's; a pipe is no file.
+/// SQLite would use an old log beside the backup for the backup. A pipe is not a file.
 #[test]
-fn a_backup_is_not_put_beside_a_log_or_over_what_is_no_file() {
+fn a_backup_is_not_written_beside_a_log_or_over_a_pipe() {
     let study = Study::new();
     let base = study.folder.path();
     fs::write(base.join("copy.sqlite-wal"), "reviews").unwrap();
@@ -484,9 +484,9 @@ fn a_backup_is_not_put_beside_a_log_or_over_what_is_no_file() {
     assert!(kind.is_fifo());
 }
 
-/// A file that may not become larger is a full disk, not the end of the program.
+/// A limit on file sizes is handled like a full disk, and does not kill the program.
 #[test]
-fn a_limit_of_file_sizes_is_an_error_in_words() {
+fn a_limit_on_file_sizes_is_an_error_message() {
     let study = Study::new();
     let command = format!(
         "ulimit -f 1; exec '{}' export --all -f json -o big.json --store '{}'",
@@ -502,7 +502,7 @@ fn a_limit_of_file_sizes_is_an_error_in_words() {
     assert!(!study.folder.path().join("big.json").exists());
 }
 
-/// Waiting for the other end of a pipe would never end.
+/// Opening a pipe would wait forever for its other end.
 #[test]
 fn a_pipe_is_refused_as_a_store() {
     let mut study = Study::new();
@@ -516,7 +516,7 @@ fn a_pipe_is_refused_as_a_store() {
 }
 
 #[test]
-fn bad_usage_and_what_is_no_store_end_with_two_and_leave_no_file() {
+fn bad_usage_and_files_that_are_not_stores_exit_with_2_and_leave_no_file() {
     let study = Study::new();
     assert_eq!(study.complaint(&[]).0, Some(2));
     assert_eq!(study.complaint(&["--all", "ward3"]).0, Some(2));
@@ -536,9 +536,9 @@ fn bad_usage_and_what_is_no_store_end_with_two_and_leave_no_file() {
     assert_eq!(fs::read(Path::new(&missing.store)).unwrap(), b"a thesis");
 }
 
-/// Two passes make a table: no row of the second may have a label that the first has not seen.
+/// A table takes two passes: no row of the second may have a label that the first pass did not see.
 #[test]
-fn a_table_is_of_one_moment_while_others_write() {
+fn a_table_shows_one_moment_while_others_write() {
     let study = Study::new();
     let mut log = Store::open(&study.store).unwrap();
     for number in 10..1_500 {

@@ -1,7 +1,8 @@
-//! The heat map adds up to the score that it explains, and laying it over the picture reads nothing.
+//! A heat map adds up to the score that it explains, and drawing it does not read the file again.
+
+mod skip;
 
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -14,10 +15,10 @@ use cxr::worker::{Generation, ImageJob, JobOutcome, Load, RenderRequest, Shown, 
 
 /// Largest |mean(M_c) + b_c − logit_c|: both are sums of some 46,000 products in single precision.
 const TOLERANCE: f32 = 1e-4;
-/// Never reached on a machine that works.
+/// Long enough that no working machine reaches it.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// A radiograph of nobody, which passes the input check; stretched to `width` × `height`.
+/// A synthetic radiograph that passes the input check, stretched to `width` × `height`.
 fn film(width: usize, height: usize) -> Radiograph {
     let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/samples/clear_1.png");
     let film = image::open(sample).unwrap().into_luma8();
@@ -40,7 +41,7 @@ fn worst(prediction: &Prediction) -> f32 {
 }
 
 #[test]
-fn on_made_films_every_map_adds_up_to_its_logit() {
+fn on_synthetic_films_every_map_adds_up_to_its_logit() {
     let classifier = Classifier::bundled().unwrap();
     let oblong_pixels = Radiograph {
         pixel_aspect: 2.0,
@@ -71,16 +72,13 @@ fn on_made_films_every_map_adds_up_to_its_logit() {
 
 #[test]
 fn on_real_radiographs_every_map_adds_up_to_its_logit() {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
-    let folder = std::env::var_os("CXR_DATA").map_or(beside, PathBuf::from);
-    let Ok(files) = fs::read_dir(folder.join("fullres")) else {
-        eprintln!("skipped: no radiographs at {}", folder.display());
+    let Some(data) = skip::private_data("fullres") else {
         return;
     };
     let classifier = Classifier::bundled().unwrap();
     let (mut seen, mut largest) = (0, 0.0_f32);
-    for file in files {
-        // A README lies among them.
+    for file in fs::read_dir(data.join("fullres")).unwrap() {
+        // The folder also holds a README.
         let Ok(radiograph) = imaging::open(&file.unwrap().path(), &DecodeLimits::default()) else {
             continue;
         };
@@ -96,14 +94,14 @@ fn on_real_radiographs_every_map_adds_up_to_its_logit() {
     assert!(seen > 0 && largest < TOLERANCE, "{seen} {largest}");
 }
 
-/// Its answers, in the order in which they come.
-struct Desk {
+/// A worker and its outcomes, in the order in which they arrive.
+struct TestWorker {
     worker: Worker,
     outcomes: mpsc::Receiver<JobOutcome>,
 }
 
-impl Desk {
-    fn open() -> Self {
+impl TestWorker {
+    fn start() -> Self {
         let (sender, outcomes) = mpsc::channel();
         let load = || Ok(Box::new(Classifier::bundled()?) as Box<dyn Classify>);
         let report = Arc::new(move |outcome| {
@@ -114,13 +112,16 @@ impl Desk {
             Box::new(load) as Load,
             report,
         );
-        Desk { worker, outcomes }
+        TestWorker { worker, outcomes }
     }
 
-    fn wait<T>(&self, what: impl Fn(JobOutcome) -> Option<T>) -> T {
+    fn wait<T>(&self, wanted: impl Fn(JobOutcome) -> Option<T>) -> T {
         loop {
-            let outcome = self.outcomes.recv_timeout(LIMIT).expect("an answer");
-            if let Some(found) = what(outcome) {
+            let outcome = self
+                .outcomes
+                .recv_timeout(LIMIT)
+                .expect("an outcome in time");
+            if let Some(found) = wanted(outcome) {
                 return found;
             }
         }
@@ -135,16 +136,16 @@ impl Desk {
 }
 
 #[test]
-fn a_heat_map_over_the_picture_reads_no_file_again() {
+fn drawing_a_heat_map_does_not_read_the_file_again() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("film.png");
     let made = film(320, 300);
     let Samples::Grey8(pixels) = made.samples else {
-        panic!("it was made of bytes")
+        panic!("the film has 8 bits")
     };
     let grey = image::GrayImage::from_raw(320, 300, pixels).unwrap();
     grey.save(&path).unwrap();
-    let desk = Desk::open();
+    let running = TestWorker::start();
     let canvas = Canvas {
         width: 64,
         height: 64,
@@ -163,10 +164,10 @@ fn a_heat_map_over_the_picture_reads_no_file_again() {
         model: 0,
         neighbours: Vec::new(),
     };
-    desk.worker.select(job(None));
-    let bare = desk.shown();
+    running.worker.select(job(None));
+    let bare = running.shown();
     assert!(bare.legend.is_none() && !bare.image.colour);
-    let prediction = desk.wait(|outcome| match outcome {
+    let prediction = running.wait(|outcome| match outcome {
         JobOutcome::Classified { result, .. } => Some(result.unwrap()),
         _ => None,
     });
@@ -178,8 +179,8 @@ fn a_heat_map_over_the_picture_reads_no_file_again() {
         opacity,
     };
     for opacity in [0.3, 0.9] {
-        desk.worker.redraw(job(Some(layer(opacity))));
-        let shown = desk.shown();
+        running.worker.redraw(job(Some(layer(opacity))));
+        let shown = running.shown();
         assert!(shown.image.colour, "painted in colour");
         assert_eq!(shown.legend.unwrap().opacity, opacity);
         assert_eq!(
@@ -187,6 +188,10 @@ fn a_heat_map_over_the_picture_reads_no_file_again() {
             (bare.image.width, bare.image.height)
         );
     }
-    desk.worker.redraw(job(None));
-    assert_eq!(desk.shown(), bare, "taken away, the picture is as it was");
+    running.worker.redraw(job(None));
+    assert_eq!(
+        running.shown(),
+        bare,
+        "without the heat map, the picture is unchanged"
+    );
 }

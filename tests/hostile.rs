@@ -1,4 +1,4 @@
-//! Files that were made to hurt: each is an error, soon, and nothing else happens.
+//! Hostile files: each is refused soon, and nothing else happens.
 
 mod imaging_files;
 
@@ -15,9 +15,9 @@ use imaging_files::{
     rle,
 };
 
-/// A header is judged before anything is allocated, so this is generous for a slow machine.
+/// A header is checked before anything is allocated, so this is generous even for a slow machine.
 const AT_ONCE: Duration = Duration::from_secs(2);
-/// Looking at every byte once, on the busiest machine; once for every element would take hours.
+/// For one pass over all bytes on a very busy machine. One pass for each element would take hours.
 const ONE_PASS: Duration = Duration::from_secs(30);
 
 fn fault_at_once(what: &str, bytes: &[u8], limits: &DecodeLimits) -> ImageFault {
@@ -112,7 +112,7 @@ fn enormous_pictures_are_refused_by_their_headers() {
 }
 
 #[test]
-fn a_stream_that_is_larger_than_its_data_set_says_is_not_decoded() {
+fn a_stream_larger_than_its_data_set_states_is_not_decoded() {
     for (syntax, stream) in [
         (uids::JPEG_BASELINE8_BIT, jpeg_of(HUGE as u16, HUGE as u16)),
         (
@@ -133,7 +133,7 @@ fn element(tag: [u8; 4], vr: &[u8; 2], length: u32) -> Vec<u8> {
     [&tag[..], vr, &[0, 0], &length.to_le_bytes()].concat()
 }
 
-/// A file of which the data set follows preamble and meta information.
+/// A file with preamble, meta information and this data set.
 fn with_data_set(syntax: &str, data_set: &[u8]) -> Vec<u8> {
     let empty = Dicom(dicom_object::InMemDicomObject::new_empty())
         .text(tags::SOP_CLASS_UID, VR::UI, "1.2")
@@ -142,7 +142,7 @@ fn with_data_set(syntax: &str, data_set: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn lengths_beyond_the_file_and_nesting_without_end_are_damage() {
+fn lengths_beyond_the_file_and_endless_nesting_are_damage() {
     let four_gigabytes = element([0x10, 0, 0x10, 0x40], b"OB", 0xffff_fff0);
     let items = [0xfe, 0xff, 0x00, 0xe0, 0xff, 0xff, 0xff, 0xff];
     let level = [
@@ -165,7 +165,7 @@ fn lengths_beyond_the_file_and_nesting_without_end_are_damage() {
         );
         assert!(matches!(fault, ImageFault::Damaged(_)), "{what}: {fault}");
     }
-    // Pixel data may say what they like: only the first frame's bytes are asked for.
+    // Pixel data may state any length, because only the bytes of the first frame are needed.
     let file = Dicom::radiograph(4, 4, 8).file(EXPLICIT);
     let pixels = element([0xe0, 0x7f, 0x10, 0], b"OB", 0xffff_fff0);
     let fault = fault_at_once("pixels", &[file, pixels].concat(), &DecodeLimits::default());
@@ -188,7 +188,7 @@ fn a_data_set_of_zeros_is_walked_once() {
 }
 
 #[test]
-fn a_deflated_bomb_stops_at_the_memory_that_is_allowed() {
+fn a_deflated_bomb_stops_at_the_memory_limit() {
     let mut deflate = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
     for _ in 0..64 {
         deflate.write_all(&vec![0; 1 << 20]).unwrap();
@@ -280,7 +280,7 @@ impl Dice {
     }
 }
 
-/// Cuts, overwrites, swaps and inserts, mostly where the headers are.
+/// Cuts, overwrites and inserts, mostly where the headers are.
 fn damaged(file: &[u8], dice: &mut Dice) -> Vec<u8> {
     let mut bytes = file.to_vec();
     for _ in 0..=dice.below(4) {
@@ -333,7 +333,7 @@ fn thousands_of_damaged_files_are_pictures_or_errors() {
             }
         }
     }
-    println!("{pictures} pictures, {errors} errors, of which {deaths} panics or deaths");
+    println!("{pictures} pictures, {errors} errors, among them {deaths} panics or deaths");
     assert!(
         pictures > CASES / 20 && errors > CASES / 4,
         "{pictures} pictures, {errors} errors"
@@ -341,6 +341,6 @@ fn thousands_of_damaged_files_are_pictures_or_errors() {
     assert_eq!(
         decoder.notice(),
         None,
-        "a death is not the end of the decoder process"
+        "after a death there is a new decoder process"
     );
 }

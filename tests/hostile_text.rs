@@ -1,5 +1,5 @@
-//! Cards, names and arguments that try to move the cursor, to turn text around, or to hide in it: none
-//! of that reaches a terminal or the header of a table.
+//! Cards, names and arguments with characters that move the cursor, reverse text or hide it. None of these
+//! characters reaches a terminal or the header of a table.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -9,11 +9,11 @@ use std::process::{Command, Stdio};
 
 use cxr::domain::text::is_dangerous;
 
-/// Clears the screen, sets a title, begins a CSI of C1, turns text around and hides some of it.
+/// Clears the screen, sets a title, starts a C1 control sequence, reverses text and hides some of it.
 const HOSTILE: &str =
     "\u{1b}[2J\u{1b}]0;x\u{7}\u{9b}31m\u{202e}gnp\u{2066}\u{200b}\u{e0041}\u{3164}\u{85}\r";
 
-/// The same, as TOML writes it.
+/// The same, escaped for TOML.
 fn in_toml() -> String {
     let escaped = HOSTILE.chars().map(|c| format!("\\U{:08x}", u32::from(c)));
     escaped.collect()
@@ -26,7 +26,7 @@ impl Folder {
         Folder(tempfile::tempdir().unwrap())
     }
 
-    /// The bundled model under this card, which says of itself what it is told to.
+    /// A copy of the bundled model with a changed card.
     fn model(&self, change: impl Fn(String) -> String) -> PathBuf {
         let weights = Path::new(env!("CARGO_MANIFEST_DIR")).join("weights/cxr-lite0.safetensors");
         let card = fs::read_to_string(weights.with_extension("toml")).unwrap();
@@ -36,7 +36,7 @@ impl Folder {
         model
     }
 
-    /// What it printed on both streams, and its exit code.
+    /// The output on both streams, and the exit code.
     fn run(&self, arguments: &[&OsStr]) -> (String, i32) {
         let output = Command::new(env!("CARGO_BIN_EXE_cxr"))
             .args(arguments)
@@ -52,8 +52,8 @@ impl Folder {
         (String::from_utf8(printed).unwrap(), code)
     }
 
-    /// [`run`](Self::run), of which nothing must be dangerous.
-    fn runs_harmlessly(&self, arguments: &[&OsStr]) -> (String, i32) {
+    /// [`run`](Self::run), and a check that no character of the output is dangerous.
+    fn run_safely(&self, arguments: &[&OsStr]) -> (String, i32) {
         let (printed, code) = self.run(arguments);
         let found = printed.chars().find(|c| *c != '\n' && is_dangerous(*c));
         assert_eq!(found, None, "{arguments:?}: {printed:?}");
@@ -65,7 +65,7 @@ fn words(text: &str) -> Vec<&OsStr> {
     text.split(' ').map(OsStr::new).collect()
 }
 
-/// Its name, its version, every text of it and a label's name.
+/// The card with hostile text in its name, its version, all its texts and the name of a label.
 fn hostile(card: String) -> String {
     let evil = in_toml();
     let card = card
@@ -85,13 +85,13 @@ fn hostile(card: String) -> String {
 }
 
 #[test]
-fn a_hostile_card_prints_nothing_that_moves_or_hides_text() {
+fn a_hostile_card_prints_no_dangerous_character() {
     let folder = Folder::new();
     let model = folder.model(hostile);
     let model = model.to_str().unwrap();
     for command in ["models show", "models list", "doctor"] {
         let arguments = format!("{command} --model {model}");
-        let (printed, code) = folder.runs_harmlessly(&words(&arguments));
+        let (printed, code) = folder.run_safely(&words(&arguments));
         assert_eq!(code, 0, "{command}: {printed}");
         assert!(printed.contains("lite [2J"), "{command}: {printed}");
     }
@@ -101,19 +101,19 @@ fn a_hostile_card_prints_nothing_that_moves_or_hides_text() {
             "predict --quiet --format {format} --model {model} {}",
             sample.display()
         );
-        let (printed, code) = folder.runs_harmlessly(&words(&arguments));
+        let (printed, code) = folder.run_safely(&words(&arguments));
         assert_eq!(code, 0, "{printed}");
         assert!(printed.contains("Vi [2J ]0;x 31m gnp ral"), "{printed}");
     }
-    // In the store it keeps its own text, and is listed harmlessly.
-    let imported = folder.runs_harmlessly(&words(&format!("models import {model} --name evil")));
+    // The imported model keeps its own text, and is listed safely.
+    let imported = folder.run_safely(&words(&format!("models import {model} --name evil")));
     assert_eq!(imported.1, 0, "{}", imported.0);
-    let (printed, _) = folder.runs_harmlessly(&words("models list"));
+    let (printed, _) = folder.run_safely(&words("models list"));
     assert!(printed.contains("evil"), "{printed}");
 }
 
 #[test]
-fn labels_that_look_alike_and_names_of_nothing_are_refused() {
+fn labels_that_look_alike_or_have_no_visible_name_are_refused() {
     let folder = Folder::new();
     let alike = |card: String| card.replacen("\"Viral\"", "\"Bacterial\\u200b\"", 1);
     let empty = |card: String| card.replacen("\"Viral\"", "\"\\u202e\\u2066\"", 1);
@@ -127,7 +127,7 @@ fn labels_that_look_alike_and_names_of_nothing_are_refused() {
     ] {
         let model = folder.model(change);
         let arguments = format!("models show --model {}", model.display());
-        let (printed, code) = folder.runs_harmlessly(&words(&arguments));
+        let (printed, code) = folder.run_safely(&words(&arguments));
         assert_eq!(code, 2, "{printed}");
         assert!(
             printed.contains(why) && printed.lines().count() == 1,
@@ -137,7 +137,7 @@ fn labels_that_look_alike_and_names_of_nothing_are_refused() {
 }
 
 #[test]
-fn arguments_and_paths_that_are_repeated_in_an_error_are_harmless() {
+fn arguments_and_paths_in_errors_are_printed_safely() {
     let folder = Folder::new();
     let evil = OsStr::new(HOSTILE);
     let option = OsStr::from_bytes(&[b"--", HOSTILE.as_bytes()].concat()).to_owned();
@@ -158,7 +158,7 @@ fn arguments_and_paths_that_are_repeated_in_an_error_are_harmless() {
         ],
         vec![OsStr::new("report"), evil],
     ] {
-        let (printed, code) = folder.runs_harmlessly(&arguments);
+        let (printed, code) = folder.run_safely(&arguments);
         assert!(code > 0 && !printed.is_empty(), "{arguments:?}: {printed}");
     }
     let config = folder.0.path().join("config.toml");
@@ -172,5 +172,5 @@ fn arguments_and_paths_that_are_repeated_in_an_error_are_harmless() {
         OsStr::new("--check"),
         config.as_os_str(),
     ];
-    assert_eq!(folder.runs_harmlessly(&check).1, 2);
+    assert_eq!(folder.run_safely(&check).1, 2);
 }

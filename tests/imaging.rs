@@ -1,6 +1,7 @@
-//! Files of every kind that is read, made here and read back.
+//! Files of every supported kind, made here and read back.
 
 mod imaging_files;
+mod skip;
 
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
@@ -27,13 +28,13 @@ use libjpeg_turbo_rs::precision::compress_12bit;
 
 fn read(bytes: &[u8]) -> Radiograph {
     let files = Files::new();
-    let path = files.put("no-telling-name", bytes);
+    let path = files.put("name-without-extension", bytes);
     open(&path, &DecodeLimits::default()).unwrap_or_else(|e| panic!("{e}"))
 }
 
 fn fault(bytes: &[u8]) -> ImageFault {
     let files = Files::new();
-    let path = files.put("no-telling-name", bytes);
+    let path = files.put("name-without-extension", bytes);
     open(&path, &DecodeLimits::default())
         .expect_err("a fault")
         .fault()
@@ -54,7 +55,7 @@ const W: usize = 37;
 const H: usize = 29;
 
 #[test]
-fn grey_pictures_of_8_and_16_bits_come_back_as_they_were() {
+fn grey_pictures_of_8_and_16_bits_come_back_unchanged() {
     let (eight, sixteen) = (bytes_of(&phantom(W, H, 8)), phantom(W, H, 16));
     let grey8 =
         DynamicImage::ImageLuma8(ImageBuffer::from_raw(W as u32, H as u32, eight.clone()).unwrap());
@@ -82,7 +83,7 @@ fn grey_pictures_of_8_and_16_bits_come_back_as_they_were() {
 }
 
 #[test]
-fn colour_of_equal_channels_is_grey_and_alpha_darkens_nothing() {
+fn colour_with_equal_channels_is_grey_and_alpha_does_not_darken() {
     let grey = Rgb([7, 7, 7]);
     let same = ImageBuffer::from_pixel(4, 3, grey);
     let r = read(&encoded(
@@ -116,7 +117,8 @@ fn colour_of_equal_channels_is_grey_and_alpha_darkens_nothing() {
 
 #[test]
 fn exif_orientation_is_applied() {
-    // Dark on the left; orientation 6 says that the top is on the right: turned clockwise.
+    // Dark on the left. Orientation 6 means that the top is on the right, so the picture is turned
+    // clockwise.
     let stored = ImageBuffer::from_fn(32, 16, |x, _| Luma([if x < 16 { 10_u8 } else { 240 }]));
     let plain = encoded(&DynamicImage::ImageLuma8(stored), ImageFormat::Jpeg);
     let exif = b"\xff\xe1\x00\x22Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
@@ -130,12 +132,12 @@ fn exif_orientation_is_applied() {
 }
 
 #[test]
-fn a_jpeg_that_was_cut_off_is_damaged_and_what_follows_its_end_is_not_looked_at() {
+fn a_cut_off_jpeg_is_damaged_and_bytes_after_its_end_are_ignored() {
     let stored = ImageBuffer::from_fn(64, 48, |x, y| Luma([(x * y) as u8]));
     let whole = encoded(&DynamicImage::ImageLuma8(stored), ImageFormat::Jpeg);
     let expected = read(&whole).samples;
     assert_eq!(read(&[&whole[..], b"trailing"].concat()).samples, expected);
-    // The picture in a segment ends, the one around it does not.
+    // The thumbnail inside a segment has an end marker, but the picture itself is cut off.
     let thumbnail = b"\xff\xe1\x00\x0aExif\0\0\xff\xd9";
     let with_thumbnail = [&whole[..2], thumbnail, &whole[2..]].concat();
     assert_eq!(read(&with_thumbnail).samples, expected);
@@ -167,17 +169,17 @@ fn floating_point_keeps_its_scale() {
     assert_eq!(r.samples, Samples::GreyF32(vec![-0.5, 0.25, 3.5, -0.5]));
     assert_eq!(
         of(&|v| [v, 1.0, 0.0]).samples,
-        // Of 255, as the largest value is.
+        // Scaled so that the largest value is 255.
         Samples::Rgb8(vec![0, 73, 0, 18, 73, 0, 255, 73, 0, 0, 73, 0])
     );
 }
 
 #[test]
-fn a_tiff_whose_orientation_is_broken_is_read_as_it_lies() {
+fn a_tiff_with_a_broken_orientation_is_read_as_stored() {
     let stored = ImageBuffer::from_fn(4, 2, |x, y| Luma([(x + 4 * y) as u8]));
     let mut tiff = encoded(&DynamicImage::ImageLuma8(stored.clone()), ImageFormat::Tiff);
-    // The directory lies at the end of the file; its first entry, one of the optional ones, becomes
-    // an orientation that lies outside.
+    // In the directory at the end of the file, an optional entry is replaced by an orientation whose
+    // value lies outside the file.
     let directory = u32::from_le_bytes(tiff[4..8].try_into().unwrap()) as usize;
     let entries = usize::from(u16::from_le_bytes(
         tiff[directory..directory + 2].try_into().unwrap(),
@@ -204,7 +206,7 @@ fn a_tiff_whose_orientation_is_broken_is_read_as_it_lies() {
 }
 
 #[test]
-fn what_decoding_takes_is_counted_more_than_once() {
+fn the_memory_limit_counts_every_copy_of_the_picture() {
     let files = Files::new();
     let grey = DynamicImage::ImageLuma8(ImageBuffer::from_pixel(100, 100, Luma([1])));
     let path = files.put("grey", &encoded(&grey, ImageFormat::Png));
@@ -232,10 +234,10 @@ fn uncompressed_dicom_is_the_same_in_every_encoding() {
         assert_eq!((r.bits_stored, r.frames), (12, 1));
         assert_eq!(r.patient.sex.as_deref(), Some("F"));
         assert_eq!(r.modality, Modality::Radiography("DX".into()));
-        // Without preamble.
+        // Without the preamble.
         assert_eq!(read(&bytes[128..]).samples, r.samples, "{syntax}");
         assert_eq!(read(&bytes[132..]).samples, r.samples, "{syntax}");
-        // A bare data set; nothing could tell that one is deflated.
+        // A bare data set. A deflated one could not be recognised.
         if syntax != DEFLATED {
             let bare = &bytes[data_set_start(&bytes)..];
             assert_eq!(read(bare).samples, r.samples, "{syntax}");
@@ -245,7 +247,7 @@ fn uncompressed_dicom_is_the_same_in_every_encoding() {
 
 #[test]
 fn only_the_stored_bits_are_read_and_signs_are_kept() {
-    // 12 bits from bit 1 to bit 12, an overlay above and dirt below.
+    // 12 bits from bit 1 to bit 12, with overlay bits above and an arbitrary bit below.
     let pixels: Vec<u16> = phantom(W, H, 12).iter().map(|v| v << 1 | 0xe001).collect();
     let shifted = Dicom::radiograph(W as u16, H as u16, 12).number(tags::HIGH_BIT, 12);
     let r = read(&shifted.clone().words(&pixels).file(EXPLICIT));
@@ -274,7 +276,7 @@ fn only_the_stored_bits_are_read_and_signs_are_kept() {
 }
 
 #[test]
-fn monochrome1_is_inverted_exactly_once_for_the_eye_and_for_the_model() {
+fn monochrome1_is_inverted_exactly_once_on_the_screen_and_for_the_model() {
     let pixels = phantom(W, H, 8);
     let film: Vec<u16> = pixels.iter().map(|v| 255 - v).collect();
     let positive = Dicom::radiograph(W as u16, H as u16, 8).bytes(&bytes_of(&pixels));
@@ -300,7 +302,7 @@ fn monochrome1_is_inverted_exactly_once_for_the_eye_and_for_the_model() {
 }
 
 #[test]
-fn the_modality_transform_is_a_line_or_a_table() {
+fn the_modality_transform_is_a_rescale_or_a_table() {
     let pixels = [0, 1, 2, 3];
     let line = Dicom::radiograph(2, 2, 12)
         .text(tags::RESCALE_SLOPE, VR::DS, "2.5")
@@ -338,7 +340,7 @@ fn the_modality_transform_is_a_line_or_a_table() {
 }
 
 #[test]
-fn windows_are_read_in_order_and_drawn_as_the_standard_says() {
+fn windows_are_read_in_order_and_applied_as_the_standard_defines() {
     let r = read(
         &Dicom::radiograph(2, 2, 12)
             .text(tags::WINDOW_CENTER, VR::DS, "2048\\100\\5")
@@ -351,7 +353,7 @@ fn windows_are_read_in_order_and_drawn_as_the_standard_says() {
             .words(&[0, 1000, 2048, 4095])
             .file(EXPLICIT),
     );
-    assert_eq!(r.windows.len(), 2, "a width of 0 is no window");
+    assert_eq!(r.windows.len(), 2, "a width of 0 is not a window");
     assert_eq!(r.windows[1].explanation.as_deref(), Some("HARD [2J"));
     let voi = VoiLut::of(&r);
     assert_eq!(voi.centre_width(), (2048.0, 4096.0));
@@ -384,7 +386,7 @@ fn windows_are_read_in_order_and_drawn_as_the_standard_says() {
 }
 
 #[test]
-fn the_window_never_moves_a_value_of_the_model() {
+fn the_window_never_changes_a_value_of_the_model() {
     let pixels = phantom(W, H, 12);
     let plain = Dicom::radiograph(W as u16, H as u16, 12);
     let windowed = plain.clone().text(tags::WINDOW_CENTER, VR::DS, "300").text(
@@ -444,7 +446,7 @@ fn the_first_frame_is_read_and_the_others_are_counted() {
 }
 
 #[test]
-fn palettes_and_colour_by_pixel_or_by_plane_become_rgb() {
+fn palettes_and_interleaved_or_planar_colour_become_rgb() {
     let rgb: Vec<u8> = vec![1, 2, 3, 40, 50, 60, 70, 80, 90, 255, 0, 128];
     let expected = Samples::Rgb8(rgb.clone());
     assert_eq!(
@@ -528,7 +530,7 @@ fn windows_and_rescales_are_for_grey_values_only() {
             PrimitiveValue::U16([1, 0, 8].as_ref().into()),
         )
         .number(tags::LUT_DATA, 7);
-    let spoilt = |file: Dicom| {
+    let with_windows = |file: Dicom| {
         file.text(tags::WINDOW_CENTER, VR::DS, "5")
             .text(tags::WINDOW_WIDTH, VR::DS, "2")
             .text(tags::RESCALE_SLOPE, VR::DS, "9")
@@ -537,17 +539,17 @@ fn windows_and_rescales_are_for_grey_values_only() {
     };
     let colour = Dicom::colour(2, 1, "RGB").bytes(&rgb);
     let plain = read(&colour.clone().file(EXPLICIT));
-    let other = read(&spoilt(colour).file(EXPLICIT));
+    let other = read(&with_windows(colour).file(EXPLICIT));
     let content = other.content;
     assert_ne!(content, plain.content, "they are two files");
     assert_eq!(other, Radiograph { content, ..plain });
     let grey = Dicom::radiograph(2, 1, 8).bytes(&[1, 2]);
-    let r = read(&spoilt(grey).file(EXPLICIT));
+    let r = read(&with_windows(grey).file(EXPLICIT));
     assert_eq!((r.windows.len(), r.voi_luts.len()), (1, 1));
 }
 
 #[test]
-fn an_odd_number_of_pixels_may_share_their_colour_differences() {
+fn an_odd_number_of_pixels_may_have_subsampled_colours() {
     let grey = [10, 20, 128, 128, 30, 0, 128, 128];
     let file = Dicom::colour(3, 1, "YBR_FULL_422").bytes(&grey);
     let r = read(&file.file(EXPLICIT));
@@ -559,13 +561,13 @@ fn an_odd_number_of_pixels_may_share_their_colour_differences() {
     ));
 }
 
-/// The file with pixel data `length` bytes from its end cut off.
+/// The file without its last `length` bytes.
 fn without_end(file: &[u8], length: usize) -> &[u8] {
     &file[..file.len() - length]
 }
 
 #[test]
-fn compressed_pixel_data_that_were_cut_off_are_damaged_if_the_first_frame_was() {
+fn cut_off_compressed_pixel_data_are_damaged_if_the_first_frame_is() {
     let pixels = phantom(W, H, 12);
     let stream = lossless_jpeg(W as u16, H as u16, 12, &pixels);
     let one = Dicom::radiograph(W as u16, H as u16, 12);
@@ -596,16 +598,16 @@ fn an_offset_table_does_not_divide_a_single_frame() {
 }
 
 #[test]
-fn a_film_is_read_whatever_its_icon_and_its_unread_sequences_hold() {
+fn icons_and_unread_sequences_do_not_keep_a_film_from_being_read() {
     let film = Dicom::radiograph(2, 2, 8).bytes(&[1, 2, 3, 4]);
     let expected = Samples::Grey8(vec![1, 2, 3, 4]);
-    // A compressed icon: its fragments are not data sets.
+    // A compressed icon, whose fragments are not data sets.
     let icon = Dicom::radiograph(2, 2, 8).fragments(&[&[0xff; 40], &[7; 9]]);
     let with_icon = film.clone().sequence(tags::ICON_IMAGE_SEQUENCE, icon);
     for syntax in [EXPLICIT, IMPLICIT, BIG_ENDIAN] {
         assert_eq!(read(&with_icon.file(syntax)).samples, expected, "{syntax}");
     }
-    // A sequence of defined length that holds anything but items.
+    // A sequence of defined length whose content is not items.
     let bytes = film.file(EXPLICIT);
     let rows = bytes
         .windows(6)
@@ -621,8 +623,7 @@ fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(folder.join(name)).expect("a fixture")
 }
 
-/// The streams were made by CharLS (pyjpegls) and OpenJPEG (Pillow), of the phantom of this test's
-/// helper:
+/// CharLS (pyjpegls) and OpenJPEG (Pillow) made the streams from the phantom in `imaging_files`:
 ///
 /// ```python
 /// grey = phantom(37, 29, 12)
@@ -648,7 +649,7 @@ fn compressed_dicom_decodes_to_what_was_encoded() {
     for (syntax, stream) in &streams {
         let r = read(&file.clone().fragments(&[stream]).file(syntax));
         assert_eq!(r.samples, Samples::Grey16(pixels.clone()), "{}", r.format);
-        // One frame may take several fragments.
+        // One frame may be split into several fragments.
         let (head, tail) = stream.split_at(stream.len() / 4 * 2);
         let r = read(&file.clone().fragments(&[head, tail]).file(syntax));
         assert_eq!(r.samples, Samples::Grey16(pixels.clone()), "{}", r.format);
@@ -686,7 +687,7 @@ fn colour_jpeg_ls_is_read_by_line_and_by_sample() {
 }
 
 #[test]
-fn baseline_jpeg_in_dicom_is_what_it_is_outside() {
+fn baseline_jpeg_in_dicom_decodes_like_a_jpeg_file() {
     let smooth = ImageBuffer::from_fn(40, 24, |x, y| Luma([(x * 4 + y * 3) as u8]));
     let jpeg = encoded(&DynamicImage::ImageLuma8(smooth.clone()), ImageFormat::Jpeg);
     let inside = Dicom::radiograph(40, 24, 8).fragments(&[&jpeg]);
@@ -712,7 +713,7 @@ fn baseline_jpeg_in_dicom_is_what_it_is_outside() {
 
 /// Extended sequential JPEG (T.81 SOF1) with 12 bits, in DICOM and as a file.
 #[test]
-fn twelve_bit_jpeg_keeps_its_twelve_bits() {
+fn twelve_bit_jpeg_keeps_its_bits() {
     let (w, h) = (48, 32);
     let smooth: Vec<i16> = (0..w * h)
         .map(|i| (i % w * 60 + i / w * 30) as i16)
@@ -733,7 +734,7 @@ fn twelve_bit_jpeg_keeps_its_twelve_bits() {
 }
 
 #[test]
-fn a_jpeg_knows_better_than_its_data_set_whether_it_is_rgb() {
+fn a_jpeg_stream_overrides_the_colour_space_of_its_data_set() {
     let colour = ImageBuffer::from_pixel(16, 16, Rgb([200_u8, 30, 60]));
     let jfif = encoded(&DynamicImage::ImageRgb8(colour), ImageFormat::Jpeg);
     assert_eq!(jfif[2..4], [0xff, 0xe0], "a JFIF segment");
@@ -763,7 +764,7 @@ fn a_jpeg_knows_better_than_its_data_set_whether_it_is_rgb() {
         |found: [u8; 3], wanted: [u8; 3]| found.iter().zip(wanted).all(|(a, b)| a.abs_diff(b) < 6);
     // BT.601 of that colour.
     let (converted, stored) = ([200, 30, 60], [84, 114, 211]);
-    for (what, jpeg, interpretation, expected) in [
+    for (names, jpeg, interpretation, expected) in [
         ("JFIF", jfif.clone(), "RGB", converted),
         ("1, 2, 3", bare.clone(), "RGB", converted),
         ("R, G, B", named(*b"RGB"), "YBR_FULL_422", stored),
@@ -771,13 +772,13 @@ fn a_jpeg_knows_better_than_its_data_set_whether_it_is_rgb() {
         ("0, 1, 2", named([0, 1, 2]), "YBR_FULL_422", converted),
     ] {
         let found = first(&jpeg, interpretation);
-        assert!(near(found, expected), "{what} {interpretation}: {found:?}");
+        assert!(near(found, expected), "{names} {interpretation}: {found:?}");
     }
 }
 
 #[cfg(not(feature = "jpeg2000"))]
 #[test]
-fn a_codec_that_was_left_out_is_refused_by_name() {
+fn a_codec_that_was_not_built_in_is_refused_by_name() {
     let file = Dicom::radiograph(37, 29, 12).fragments(&[&fixture("phantom-37x29-12bit.j2k")]);
     let ImageFault::Unsupported(reason) = fault(&file.file(uids::JPEG2000_LOSSLESS)) else {
         panic!("unsupported");
@@ -788,7 +789,7 @@ fn a_codec_that_was_left_out_is_refused_by_name() {
     );
 }
 
-/// What the header says against it.
+/// The objections of the header.
 fn objections(file: Dicom) -> Vec<Objection> {
     read(&file.bytes(&[0; 4]).file(EXPLICIT))
         .admission
@@ -796,7 +797,7 @@ fn objections(file: Dicom) -> Vec<Objection> {
 }
 
 #[test]
-fn what_the_header_says_against_a_frontal_chest_is_read() {
+fn objections_of_the_header_are_read() {
     let code = |value: &str, meaning: &str| {
         Dicom(dicom_object::InMemDicomObject::new_empty())
             .text(tags::CODE_VALUE, VR::SH, value)
@@ -808,7 +809,7 @@ fn what_the_header_says_against_a_frontal_chest_is_read() {
     let view = |view: &str| Objection::View(view.to_owned());
     let capture = |how: &str| Objection::SecondaryCapture(Some(how.to_owned()));
     let of_class = |class: &str| film().text(tags::SOP_CLASS_UID, VR::UI, class);
-    let says = |is_of: &str| Objection::Class {
+    let class = |is_of: &str| Objection::Class {
         is_of: is_of.to_owned(),
         modality: "DX".to_owned(),
     };
@@ -835,11 +836,11 @@ fn what_the_header_says_against_a_frontal_chest_is_read() {
             ),
             Objection::ForProcessing,
         ),
-        (of_class(uids::CT_IMAGE_STORAGE), says("CT")),
-        (of_class(uids::ULTRASOUND_IMAGE_STORAGE), says("US")),
+        (of_class(uids::CT_IMAGE_STORAGE), class("CT")),
+        (of_class(uids::ULTRASOUND_IMAGE_STORAGE), class("US")),
         (
             of_class(uids::DIGITAL_MAMMOGRAPHY_X_RAY_IMAGE_STORAGE_FOR_PRESENTATION),
-            says("MG"),
+            class("MG"),
         ),
         (cs(tags::BODY_PART_EXAMINED, "HAND"), body("HAND")),
         (
@@ -901,9 +902,9 @@ fn what_the_header_says_against_a_frontal_chest_is_read() {
     }
 }
 
-/// From the file to what is said of it.
+/// From the file to the input check.
 #[test]
-fn what_a_header_says_is_a_caution_with_scores_and_another_modality_has_none() {
+fn an_objection_is_a_caution_with_scores_and_another_modality_is_refused() {
     let model = Classifier::bundled().unwrap();
     let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/pneumonia_1.png");
     let sample = image::open(sample).unwrap().into_luma8();
@@ -918,24 +919,24 @@ fn what_a_header_says_is_a_caution_with_scores_and_another_modality_has_none() {
     assert_eq!(hand.input, InputCheck::Caution(why));
     assert!(!hand.findings.is_empty());
     for modality in ["CT", "MR", "US", "NM", "PT", "MG"] {
-        let said = model.classify(&film(tags::MODALITY, modality)).unwrap();
+        let refused = model.classify(&film(tags::MODALITY, modality)).unwrap();
         let why = [format!("modality {modality} is not plain radiography")];
         assert_eq!(
-            said.input,
+            refused.input,
             InputCheck::Refused(why.to_vec()),
-            "before it is scored"
+            "it is refused before it is scored"
         );
-        assert!(said.findings.is_empty());
+        assert!(refused.findings.is_empty());
     }
 }
 
 #[test]
-fn nothing_is_said_against_films_as_devices_and_archives_write_them() {
+fn ordinary_films_of_devices_and_archives_have_no_objection() {
     let cs = |tag, value: &str| Dicom::radiograph(2, 2, 8).text(tag, VR::CS, value);
     let chest = Dicom(dicom_object::InMemDicomObject::new_empty())
         .text(tags::CODE_VALUE, VR::SH, "T-D3000")
         .text(tags::CODE_MEANING, VR::LO, "Brustkorb");
-    // A film for presentation as PS3.3 A.26 has it.
+    // A film for presentation as defined in PS3.3 A.26.
     let whole = cs(tags::PRESENTATION_INTENT_TYPE, "FOR PRESENTATION")
         .text(tags::IMAGE_TYPE, VR::CS, "DERIVED\\PRIMARY\\")
         .text(tags::BODY_PART_EXAMINED, VR::CS, "CHEST")
@@ -955,7 +956,7 @@ fn nothing_is_said_against_films_as_devices_and_archives_write_them() {
         let file = Dicom::radiograph(2, 2, 8).text(tags::SOP_CLASS_UID, VR::UI, class);
         assert_eq!(objections(file), [], "{class}");
     }
-    // It is refused for its modality, and nothing contradicts that.
+    // A CT is refused for its modality. Its class agrees with that, so there is no further objection.
     let ct = cs(tags::MODALITY, "CT").text(tags::SOP_CLASS_UID, VR::UI, uids::CT_IMAGE_STORAGE);
     assert_eq!(objections(ct), []);
     for (tag, values) in [
@@ -987,7 +988,7 @@ fn nothing_is_said_against_films_as_devices_and_archives_write_them() {
 }
 
 #[test]
-fn a_file_that_does_not_say_its_modality_is_what_its_class_is() {
+fn without_a_modality_the_class_decides() {
     let mut file =
         Dicom::radiograph(2, 2, 8).text(tags::SOP_CLASS_UID, VR::UI, uids::CT_IMAGE_STORAGE);
     file.0.remove_element(tags::MODALITY);
@@ -996,7 +997,7 @@ fn a_file_that_does_not_say_its_modality_is_what_its_class_is() {
 }
 
 #[test]
-fn who_a_patient_is_is_read_with_the_issuer_and_without_name_and_birth_date() {
+fn the_patient_identity_is_read_with_its_issuer_and_without_name_and_birth_date() {
     let qualifiers = |uid: &str| {
         Dicom(dicom_object::InMemDicomObject::new_empty()).text(
             tags::UNIVERSAL_ENTITY_ID,
@@ -1026,7 +1027,7 @@ fn who_a_patient_is_is_read_with_the_issuer_and_without_name_and_birth_date() {
     );
     assert_eq!(doe.agrees(&identity(person("", ""))), Sameness::Unproven);
     assert_eq!(identity(Dicom::radiograph(2, 2, 8)), Default::default());
-    // What a de-identification writes for everybody tells nobody from another.
+    // Values that a de-identification writes for every patient do not tell patients apart.
     let anonymous = || person("ANONYMOUS", "19000101");
     let of_sex = |file: Dicom, sex: &str| identity(file.text(tags::PATIENT_SEX, VR::CS, sex));
     assert_eq!(
@@ -1090,7 +1091,7 @@ fn patient_view_and_spacing_are_read_and_cleaned() {
     assert_eq!(
         r.view,
         ViewPosition::Pa,
-        "what is said outright comes first"
+        "the view position goes before the view code"
     );
 
     let r = |file: Dicom| read(&file.bytes(&[0; 4]).file(EXPLICIT)).taken;
@@ -1110,18 +1111,18 @@ fn patient_view_and_spacing_are_read_and_cleaned() {
     assert_eq!(r(combined).as_deref(), Some("2020-03-02T11:22:33.25"));
     assert_eq!(r(Dicom::radiograph(2, 2, 8)), None);
 
-    for (said, view) in [
+    for (stated, view) in [
         ("LL", ViewPosition::Lateral),
         ("RLAT", ViewPosition::Lateral),
         ("LEFT LATERAL", ViewPosition::Lateral),
         ("L", ViewPosition::Unknown),
         ("RLO", ViewPosition::Unknown),
     ] {
-        let file = Dicom::radiograph(2, 2, 8).text(tags::VIEW_POSITION, VR::CS, said);
+        let file = Dicom::radiograph(2, 2, 8).text(tags::VIEW_POSITION, VR::CS, stated);
         assert_eq!(
             read(&file.bytes(&[0; 4]).file(EXPLICIT)).view,
             view,
-            "{said}"
+            "{stated}"
         );
     }
 
@@ -1135,7 +1136,7 @@ fn patient_view_and_spacing_are_read_and_cleaned() {
 }
 
 #[test]
-fn what_is_no_picture_says_so() {
+fn files_without_a_picture_are_refused_with_their_kind() {
     let report = Dicom(dicom_object::InMemDicomObject::new_empty())
         .text(tags::SOP_CLASS_UID, VR::UI, uids::BASIC_TEXT_SR_STORAGE)
         .text(tags::SOP_INSTANCE_UID, VR::UI, "1.2.3")
@@ -1148,7 +1149,7 @@ fn what_is_no_picture_says_so() {
         fault(&report.file(EXPLICIT)),
         ImageFault::NoPicture("structured report".into())
     );
-    // What has rows and columns had a picture, whatever it calls itself.
+    // An object with rows had a picture, of whatever kind it claims to be.
     let stripped = report.clone().number(tags::ROWS, 2);
     let lost = "not an image: a DICOM object without pixel data (modality SR)";
     assert_eq!(fault(&stripped.file(EXPLICIT)).to_string(), lost);
@@ -1176,7 +1177,7 @@ fn what_is_no_picture_says_so() {
 }
 
 #[test]
-fn a_listing_believes_extensions_and_otherwise_content() {
+fn files_are_recognised_by_extension_or_else_by_content() {
     let files = Files::new();
     let dicom = Dicom::radiograph(2, 2, 8).bytes(&[0; 4]).file(EXPLICIT);
     assert!(looks_like_image(&files.put("IM-0001", &dicom)));
@@ -1241,7 +1242,7 @@ fn worker() -> PathBuf {
 }
 
 #[test]
-fn a_decoder_process_answers_like_this_one_again_and_again() {
+fn a_decoder_process_answers_like_this_process_every_time() {
     let files = Files::new();
     let decoder = Decoder::new(DecodeLimits::default(), Some(worker()));
     let good = Dicom::radiograph(W as u16, H as u16, 12)
@@ -1266,11 +1267,11 @@ fn a_decoder_process_that_takes_too_long_is_replaced() {
     let files = Files::new();
     let large = Dicom::radiograph(4000, 4000, 16).words(&phantom(4000, 4000, 16));
     let path = files.put("large", &large.file(DEFLATED));
-    let hasty = DecodeLimits {
+    let short = DecodeLimits {
         timeout: Duration::from_millis(1),
         ..DecodeLimits::default()
     };
-    let decoder = Decoder::new(hasty, Some(worker()));
+    let decoder = Decoder::new(short, Some(worker()));
     for _ in 0..2 {
         assert!(matches!(
             decoder.open(&path).unwrap_err().fault(),
@@ -1302,7 +1303,7 @@ fn a_decoder_process_that_asks_for_too_much_memory_costs_one_file() {
 }
 
 #[test]
-fn without_a_decoder_process_files_are_read_all_the_same() {
+fn without_a_decoder_process_files_are_still_read() {
     let files = Files::new();
     let path = files.put(
         "good",
@@ -1320,8 +1321,8 @@ fn without_a_decoder_process_files_are_read_all_the_same() {
     }
 }
 
-/// A shell script, written by a process of its own: a program that this one has open cannot start.
-#[cfg(unix)]
+/// A shell script, written by another process, because a program that this process has open for writing
+/// cannot be started.
 fn script(files: &Files, name: &str, body: &str) -> PathBuf {
     let path = files.path().join(name);
     let written = std::process::Command::new("sh")
@@ -1337,7 +1338,6 @@ fn script(files: &Files, name: &str, body: &str) -> PathBuf {
     path
 }
 
-#[cfg(unix)]
 #[test]
 fn a_decoder_process_that_fails_to_start_once_costs_one_file() {
     let files = Files::new();
@@ -1356,11 +1356,10 @@ fn a_decoder_process_that_fails_to_start_once_costs_one_file() {
     );
     for _ in 0..2 {
         assert!(decoder.open(&path).is_ok());
-        assert_eq!(decoder.notice(), None, "in a process of its own again");
+        assert_eq!(decoder.notice(), None, "a decoder process runs again");
     }
 }
 
-#[cfg(unix)]
 #[test]
 fn a_decoder_process_that_never_starts_is_given_up() {
     let files = Files::new();
@@ -1377,30 +1376,25 @@ fn a_decoder_process_that_never_starts_is_given_up() {
     assert!(decoder.open(&path).is_ok());
     assert!(decoder.notice().is_some());
 
-    // Another program is known by its first word.
+    // A program that is not cxr is recognised by its first word.
     let stranger = script(&files, "stranger", "echo Good morning; cat > /dev/null");
     let decoder = Decoder::new(DecodeLimits::default(), Some(stranger));
     assert!(decoder.open(&path).is_ok());
     assert!(decoder.notice().is_some());
 }
 
-/// Published radiographs, where they lie beside the project.
+/// Published radiographs, if they lie beside the project.
 #[test]
 fn published_radiographs_are_read() {
-    let data = std::env::var_os("CXR_DATA").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"),
-        PathBuf::from,
-    );
-    let Ok(entries) = std::fs::read_dir(data.join("dicom")) else {
-        eprintln!("skipped: no radiographs in {}", data.display());
+    let Some(data) = skip::private_data("dicom") else {
         return;
     };
-    for entry in entries {
+    for entry in std::fs::read_dir(data.join("dicom")).unwrap() {
         let path = entry.unwrap().path();
         let r = open(&path, &DecodeLimits::default())
             .unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         assert_eq!((r.width, r.height, r.view), (1024, 1024, ViewPosition::Pa));
-        // One picture under two labels, of which MONOCHROME1 is wrong: it is turned back.
+        // The same picture has two labels. MONOCHROME1 is wrong for it, and is corrected.
         assert!(!r.inverted, "{}", path.display());
     }
 }

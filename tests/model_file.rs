@@ -1,4 +1,4 @@
-//! `--model FILE`: another model than the bundled one, and what is said of files that are none.
+//! `--model FILE`: another model than the bundled one, and the errors for files that are not models.
 
 use std::fs;
 use std::path::Path;
@@ -34,7 +34,7 @@ fn succeeded(output: &Output) -> String {
 }
 
 #[test]
-fn the_model_that_was_asked_for_is_shown() {
+fn the_given_model_is_shown() {
     let folder = tempfile::tempdir().unwrap();
     other(folder.path());
     let show = ["models", "show"];
@@ -52,10 +52,9 @@ fn the_model_that_was_asked_for_is_shown() {
     assert!(line.ends_with("  other.safetensors\n"), "{line}");
 }
 
-/// A card with a calibration of its own gives other numbers than the bundled one, so a model that
-/// was asked for and not used would show.
+/// The card has another calibration than the bundled one, so that its numbers show which model was used.
 #[test]
-fn predict_reads_with_the_model_that_was_asked_for() {
+fn predict_scores_with_the_given_model() {
     let folder = tempfile::tempdir().unwrap();
     other(folder.path());
     let pixel = |x: u32, y: u32| {
@@ -66,7 +65,7 @@ fn predict_reads_with_the_model_that_was_asked_for() {
     film.save(folder.path().join("film.png")).unwrap();
     let file = folder.path().join("other.toml");
     let mut card: toml::Table = fs::read_to_string(&file).unwrap().parse().unwrap();
-    // An input check might refuse a drawing; its sections go with their tensors, so it is relaxed.
+    // The input check might refuse a drawing. Its sections must stay with their tensors, so that they are relaxed.
     for section in ["input_head", "distance"] {
         if let Some(limits) = card.get_mut(section).and_then(toml::Value::as_table_mut) {
             let most = if section == "distance" { 1e12 } else { 1.0 };
@@ -93,13 +92,13 @@ fn predict_reads_with_the_model_that_was_asked_for() {
         .map(|line| line.split(',').collect::<Vec<_>>());
     let (header, row) = (lines.next().unwrap(), lines.next().unwrap());
     let column = header.iter().position(|title| *title == name).unwrap();
-    // σ(−ln 3), whatever the network says.
+    // σ(−ln 3) for any output of the network.
     let p: f64 = row[column].parse().unwrap();
     assert!((p - 0.25).abs() < 1e-4, "{table}");
 }
 
 #[test]
-fn files_that_are_no_model_are_one_line_that_names_them() {
+fn a_file_that_is_not_a_model_is_one_line_that_names_it() {
     let folder = tempfile::tempdir().unwrap();
     other(folder.path());
     let write = |name: &str, bytes: &[u8]| fs::write(folder.path().join(name), bytes).unwrap();

@@ -206,11 +206,11 @@ fn the_same_model_or_name_comes_twice_only_by_force() {
     let (demo, three) = (demo.to_str().unwrap(), three.to_str().unwrap());
     home.succeeds(&["models", "import", demo]);
     let known = home.fails(&["models", "import", demo, "--name", "again"], 2);
-    assert!(known.contains("in the store already, as demo"), "{known}");
+    assert!(known.contains("already in the store, as demo"), "{known}");
     let taken = [
         "models", "import", three, "--labels", "a,b,c", "--name", "demo",
     ];
-    assert!(home.fails(&taken, 2).contains("called demo already"));
+    assert!(home.fails(&taken, 2).contains("called demo already exists"));
     home.succeeds(&[&taken[..], &["--force"]].concat());
     assert_eq!(home.files().len(), 2, "the other one is gone");
     assert!(
@@ -226,7 +226,7 @@ fn the_same_model_or_name_comes_twice_only_by_force() {
         "--labels",
         "a,b,c",
     ];
-    assert!(home.fails(&h5, 2).contains("in the store already, as demo"));
+    assert!(home.fails(&h5, 2).contains("already in the store, as demo"));
 }
 
 #[test]
@@ -267,7 +267,7 @@ fn a_model_of_cxrs_comes_with_its_card_under_any_name() {
 /// Three million layers, and a list of three thousand texts that are one and the same of 16 MiB: with 2 GB
 /// of address space both end in their line. They took 4.8 GB, and more than twelve.
 #[test]
-fn what_is_large_only_in_memory_is_refused_before_it_is_there() {
+fn files_that_are_large_only_in_memory_are_refused_before_they_are_unpacked() {
     let home = Home::new();
     for (name, words) in [
         (
@@ -302,7 +302,7 @@ fn what_is_large_only_in_memory_is_refused_before_it_is_there() {
 }
 
 #[test]
-fn what_cannot_be_imported_is_one_line_and_leaves_nothing() {
+fn a_file_that_cannot_be_imported_gives_one_line_and_leaves_nothing() {
     let home = Home::new();
     let path = |name: &str| data(name).to_str().unwrap().to_owned();
     fs::write(
@@ -392,7 +392,7 @@ fn pull_fetches_only_what_it_can_tell_from_another_file() {
 /// A server that has nothing of what is asked for, and one that is not there.
 #[cfg(feature = "pull")]
 #[test]
-fn pull_says_what_to_do_by_hand_where_it_fails() {
+fn pull_explains_what_to_do_by_hand_if_it_fails() {
     use std::io::{Read, Write};
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let mirror = format!("http://{}", listener.local_addr().unwrap());

@@ -1,4 +1,4 @@
-//! The network and its preprocessing say what PyTorch says.
+//! The network and its preprocessing give PyTorch's numbers.
 //!
 //! The numbers in `tests/data/parity_*.json` are made by `training/parity.py`, which comes to this
 //! (`python -m training.parity --data ../shared/data`):
@@ -13,6 +13,7 @@
 //! logits = model(x)[0].tolist()
 //! ```
 
+mod skip;
 mod stated;
 
 use std::fs;
@@ -53,18 +54,9 @@ fn largest_difference(ours: &[f32], theirs: &[f32]) -> f32 {
         .fold(0.0, f32::max)
 }
 
-/// `CXR_DATA`, or `../shared/data` beside the project; `None` with a printed reason.
+/// The folder of private radiographs, if this machine has it.
 fn data() -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
-    let folder = std::env::var_os("CXR_DATA").map_or(beside, PathBuf::from);
-    if folder.join("cxr/manifest.csv").is_file() {
-        return Some(folder);
-    }
-    eprintln!(
-        "skipped: no radiographs at {} (CXR_DATA names another folder)",
-        folder.display()
-    );
-    None
+    skip::private_data("cxr/manifest.csv")
 }
 
 #[test]

@@ -1,6 +1,7 @@
-//! Films saved bone-black are found, turned once for the eye and for the model, and said to be.
+//! Films saved bone-black are found, inverted once for the eye and for the model, and named.
 
 mod imaging_files;
+mod skip;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,8 +12,9 @@ use dicom_core::{PrimitiveValue, VR};
 use dicom_dictionary_std::tags;
 use imaging_files::{Dicom, EXPLICIT};
 
-/// Of negatives of films never seen, at least so many are found; of films, no more are turned.
+/// The least share of negatives that must be found, among films that training never saw.
 const FOUND: f64 = 0.99;
+/// The largest share of films that may be inverted wrongly.
 const FALSE_ALARMS: f64 = 0.005;
 
 fn open(path: &Path) -> Radiograph {
@@ -47,7 +49,7 @@ const FILMS: [&str; 10] = [
 ];
 
 #[test]
-fn films_stay_as_they_are_and_so_does_a_picture_of_something_else() {
+fn films_and_other_pictures_are_not_inverted() {
     for name in FILMS.into_iter().chain(["not_an_xray.png"]) {
         let film = open(&sample(name));
         assert_eq!(polarity_objection(&film), None, "{name}");
@@ -60,7 +62,7 @@ fn films_stay_as_they_are_and_so_does_a_picture_of_something_else() {
 }
 
 #[test]
-fn a_film_saved_bone_black_is_the_film_again() {
+fn a_film_saved_bone_black_is_inverted() {
     let folder = tempfile::tempdir().unwrap();
     let bone_black = folder.path().join("bone_black.png");
     let mut picture = image::open(sample("clear_1.png")).unwrap().into_luma8();
@@ -70,7 +72,7 @@ fn a_film_saved_bone_black_is_the_film_again() {
     let (film, turned) = (open(&sample("clear_1.png")), open(&bone_black));
     assert_eq!(
         polarity_objection(&turned).as_deref(),
-        Some("saved bone-black: shown and read turned")
+        Some("saved with black bones: inverted for display and for the model")
     );
     let shown = imaging::grey_values(&film);
     let turned: Vec<f32> = imaging::grey_values(&turned)
@@ -92,13 +94,13 @@ fn a_header_that_the_picture_contradicts_is_named() {
     fs::write(&path, bytes).unwrap();
 
     let (film, turned) = (open(&sample(name)), open(&path));
-    let words = format!("bone-black for all its {wrong}: shown and read turned");
+    let words = format!("black bones despite {wrong}: inverted for display and for the model");
     assert_eq!(polarity_objection(&turned), Some(words));
     assert_eq!(turned.inverted, film.inverted);
     assert_eq!(imaging::grey_values(&turned), imaging::grey_values(&film));
 }
 
-/// The sample in floating point, on a border of what is no number.
+/// The sample in floating point, with a border of NaN.
 fn in_floating_point(folder: &Path, negative: bool) -> Radiograph {
     const BORDER: u32 = 14;
     let picture = image::open(sample("clear_1.png")).unwrap().into_luma8();
@@ -124,7 +126,7 @@ fn in_floating_point(folder: &Path, negative: bool) -> Radiograph {
 }
 
 #[test]
-fn what_is_no_number_is_dark_after_a_film_was_turned_too() {
+fn nan_is_dark_in_an_inverted_film_too() {
     let folder = tempfile::tempdir().unwrap();
     let [film, turned] = [false, true].map(|negative| in_floating_point(folder.path(), negative));
     assert_eq!(polarity_objection(&film), None);
@@ -135,26 +137,12 @@ fn what_is_no_number_is_dark_after_a_film_was_turned_too() {
     assert!(apart < 1e-6, "{apart}");
 }
 
-/// `CXR_DATA`, or `../shared/data` beside the project; `None` with a printed reason.
+/// The private radiographs, if they are here.
 fn data() -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
-    let folder = std::env::var_os("CXR_DATA").map_or(beside, PathBuf::from);
-    if folder.join("cxr/manifest.csv").is_file() {
-        return Some(folder);
-    }
-    assert!(
-        std::env::var_os("CXR_REQUIRE_ALL").is_none(),
-        "no radiographs at {}",
-        folder.display()
-    );
-    eprintln!(
-        "skipped: no radiographs at {} (CXR_DATA names another folder)",
-        folder.display()
-    );
-    None
+    skip::private_data("cxr/manifest.csv")
 }
 
-/// Frontal films of the test split without duplicates, or else what is no frontal film.
+/// The frontal films of the test split without duplicates, or all other pictures.
 fn rows(data: &Path, frontal_test: bool) -> Vec<PathBuf> {
     let mut manifest = csv::Reader::from_path(data.join("cxr/manifest.csv")).unwrap();
     let names = manifest.headers().unwrap().clone();
@@ -170,7 +158,7 @@ fn rows(data: &Path, frontal_test: bool) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Whether each is turned, and whether its negative would be.
+/// Whether each film is inverted, and whether its negative would be.
 fn turned(paths: &[PathBuf]) -> Vec<(bool, bool)> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let parts = paths.chunks(paths.len().div_ceil(threads).max(1));
@@ -203,7 +191,7 @@ fn negative(film: Radiograph) -> Radiograph {
 }
 
 #[test]
-fn negatives_of_films_never_seen_are_found_and_films_are_not_turned() {
+fn negatives_of_unseen_films_are_found_and_films_are_not_inverted() {
     let Some(data) = data() else { return };
     let films = turned(&rows(&data, true));
     let share = |of: &dyn Fn(&(bool, bool)) -> bool| {
@@ -213,7 +201,7 @@ fn negatives_of_films_never_seen_are_found_and_films_are_not_turned() {
     let (alarms, found) = (share(&|film| film.0), share(&|film| film.1));
     let n = films.len();
     println!(
-        "{} of {n} films turned, {} of {n} negatives found",
+        "{} of {n} films inverted, {} of {n} negatives found",
         alarms.0, found.0
     );
     assert!(n > 1000 && found.1 >= FOUND, "{found:?}");
@@ -221,10 +209,10 @@ fn negatives_of_films_never_seen_are_found_and_films_are_not_turned() {
 }
 
 #[test]
-fn few_lateral_films_and_slices_are_turned() {
+fn few_lateral_films_and_slices_are_inverted() {
     let Some(data) = data() else { return };
     let others = turned(&rows(&data, false));
     let count = others.iter().filter(|other| other.0).count();
-    println!("{count} of {} turned", others.len());
+    println!("{count} of {} inverted", others.len());
     assert!(!others.is_empty() && count * 10 <= others.len(), "{count}");
 }

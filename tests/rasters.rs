@@ -1,4 +1,4 @@
-//! Pictures that are no DICOM, of kinds that the `image` crate does not write: made here, byte by byte.
+//! Pictures other than DICOM that the `image` crate cannot write, made here byte by byte.
 
 #[path = "raster_files/mod.rs"]
 mod raster_files;
@@ -6,6 +6,7 @@ mod raster_files;
 use std::io::Write;
 use std::path::Path;
 
+use cxr::domain::hex::hex;
 use cxr::domain::{PixelTransform, Radiograph, Samples};
 use cxr::imaging::{DecodeLimits, ImageFault, grey_values, looks_like_image, open};
 use flate2::Compression;
@@ -25,7 +26,7 @@ fn read(bytes: &[u8]) -> Radiograph {
     opened(bytes).unwrap_or_else(|fault| panic!("{fault}"))
 }
 
-/// What is said against a film, in words.
+/// The objections to a film, as texts.
 fn cautions(r: &Radiograph) -> Vec<String> {
     let objections = r.admission.objections.iter();
     objections.map(ToString::to_string).collect()
@@ -34,7 +35,7 @@ fn cautions(r: &Radiograph) -> Vec<String> {
 const WIDTH: usize = 37;
 const HEIGHT: usize = 29;
 
-/// A grey page of the phantom with so many bits.
+/// A grey page of the phantom with `bits` bits per sample.
 fn grey(bits: u32) -> Page {
     Page::new(WIDTH, HEIGHT, bits, 1).packed(&phantom(WIDTH, HEIGHT, bits))
 }
@@ -122,7 +123,7 @@ fn signed_wide_and_floating_numbers_keep_their_values() {
     assert!(read(&Tiff::of(unsigned).file()).samples == Samples::GreyF32(expected));
 }
 
-/// From the lowest at 0 to the highest at 1.
+/// Values scaled so that the lowest is 0 and the highest is 1.
 fn spread(values: impl Iterator<Item = f64> + Clone) -> Vec<f64> {
     let low = values.clone().fold(f64::INFINITY, f64::min);
     let high = values.clone().fold(f64::NEG_INFINITY, f64::max);
@@ -130,7 +131,7 @@ fn spread(values: impl Iterator<Item = f64> + Clone) -> Vec<f64> {
 }
 
 #[test]
-fn what_differs_in_a_film_outlives_an_offset_and_a_scale_that_single_precision_lacks() {
+fn differences_survive_an_offset_or_scale_beyond_single_precision() {
     let steps = phantom(WIDTH, HEIGHT, 8);
     let expected = spread(steps.iter().map(|&v| v as f64));
     type Number<'a> = &'a dyn Fn(u64) -> u64;
@@ -193,7 +194,7 @@ fn what_differs_in_a_film_outlives_an_offset_and_a_scale_that_single_precision_l
 }
 
 #[test]
-fn colour_is_brought_to_8_bits_from_as_many_as_it_uses() {
+fn colour_is_reduced_to_8_bits_from_as_many_as_it_uses() {
     let colour = |bits, format, pixels: &[u64]| {
         let page = Page::new(2, 1, bits, 3).packed(pixels);
         let page = page.with(262, Value::Short(vec![2]));
@@ -208,7 +209,7 @@ fn colour_is_brought_to_8_bits_from_as_many_as_it_uses() {
         let twelve = [0, 2048, 4095, 16, 4000, 100];
         let expected = rgb([0, 128, 255, 1, 249, 6]);
         assert_eq!(colour(bits, format, &twelve), expected, "{bits}");
-        // Bytes, of a picture that is not very bright.
+        // Bytes of a rather dark picture.
         let bytes = [0, 9, 200, 3, 4, 5];
         let expected = rgb([0, 9, 200, 3, 4, 5]);
         assert_eq!(colour(bits, format, &bytes), expected, "{bits}");
@@ -230,7 +231,7 @@ fn colour_is_brought_to_8_bits_from_as_many_as_it_uses() {
 }
 
 #[test]
-fn a_palette_of_grey_keeps_its_bits_and_one_of_colour_is_read_from_as_many_as_it_has() {
+fn a_grey_palette_keeps_its_bits_and_a_colour_palette_is_reduced_from_the_bits_it_uses() {
     let indices: Vec<u64> = (0..WIDTH * HEIGHT).map(|i| (i % 256) as u64).collect();
     let film = |channels: [&dyn Fn(u64) -> u64; 3]| {
         let map = channels.iter().flat_map(|channel| (0..256).map(channel));
@@ -264,20 +265,21 @@ fn a_palette_of_grey_keeps_its_bits_and_one_of_colour_is_read_from_as_many_as_it
 }
 
 #[test]
-fn a_border_of_nan_is_dark_and_white_is_zero_turns_every_type() {
+fn a_border_of_nan_is_dark_and_white_is_zero_inverts_every_type() {
     let bits = |v: f32| u64::from(v.to_bits());
     let stored = [f32::NAN, 2.0, f32::INFINITY, 5.0].map(bits);
     let page = Page::new(2, 2, 32, 1)
         .packed(&stored)
         .with(339, Value::Short(vec![3]));
     let film = read(&Tiff::of(page.clone()).file());
-    assert_eq!(grey_values(&film), [2.0, 2.0, 5.0, 5.0]);
+    // Values are scaled from the darkest at 0 to the brightest at 1.
+    assert_eq!(grey_values(&film), [0.0, 0.0, 1.0, 1.0]);
     let white_is_zero = |page: Page| read(&Tiff::of(page.with(262, Value::Short(vec![0]))).file());
-    let turned = [-5.0, -2.0, -5.0, -5.0];
-    assert_eq!(grey_values(&white_is_zero(page)), turned);
-    // As a film is that was saved bone-black.
+    assert_eq!(grey_values(&white_is_zero(page)), [0.0, 1.0, 0.0, 0.0]);
+    // The same for a film with black bones, which is inverted after decoding: its border stays dark.
     let inverted = !film.inverted;
-    assert_eq!(grey_values(&Radiograph { inverted, ..film }), turned);
+    let turned = grey_values(&Radiograph { inverted, ..film });
+    assert_eq!(turned, [-1.0, 0.0, -1.0, -1.0]);
 
     let page = |bits| Page::new(2, 1, bits, 1).packed(&[0, 5]);
     assert_eq!(
@@ -304,7 +306,7 @@ fn a_border_of_nan_is_dark_and_white_is_zero_turns_every_type() {
 }
 
 #[test]
-fn bits_in_reverse_and_every_compression_give_the_same_film() {
+fn reversed_bits_and_every_compression_give_the_same_film() {
     let stored = phantom(WIDTH, HEIGHT, 16);
     let expected = Samples::Grey16(stored.iter().map(|&v| v as u16).collect());
     let plain = grey(16);
@@ -414,7 +416,7 @@ fn the_predictor_of_floating_point_is_undone() {
 }
 
 #[test]
-fn strips_and_tiles_of_planes_together_or_apart_are_put_in_their_places() {
+fn strips_and_tiles_are_assembled_with_interleaved_and_separate_planes() {
     let rgb: Vec<u64> = (0..WIDTH * HEIGHT * 3)
         .map(|i| (i * 7 % 256) as u64)
         .collect();
@@ -434,7 +436,7 @@ fn strips_and_tiles_of_planes_together_or_apart_are_put_in_their_places() {
 }
 
 #[test]
-fn alpha_never_darkens_and_is_told_where_it_differs() {
+fn alpha_never_darkens_and_is_reported_if_it_varies() {
     let bytes: Vec<u64> = (0..300 * 300).map(|i| (i % 251) as u64).collect();
     let expected = Samples::Grey8(bytes.iter().map(|&v| v as u8).collect());
     let film = |alpha: &dyn Fn(usize) -> u64, kind| {
@@ -504,35 +506,38 @@ fn lossless_webp(width: u32, height: u32, rgba: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn pages_are_told_and_a_reduced_copy_is_no_film() {
+fn further_pages_are_reported_and_a_reduced_copy_is_not_the_film() {
     let film = || grey(16);
     let copy = |tag, kind| {
         let page = Page::new(8, 8, 8, 1).packed(&[7; 64]);
         page.with(tag, Value::Long(vec![kind]))
     };
     let expected = read(&Tiff::of(film()).file());
-    let word = |pages: Vec<Page>| {
+    let caution = |pages: Vec<Page>| {
         let found = read(&Tiff::of_pages(pages).file());
         assert!(found.samples == expected.samples);
         cautions(&found).join("; ")
     };
-    assert_eq!(word(vec![film()]), "");
-    assert_eq!(word(vec![film(), film()]), "first of 2 pages");
-    assert_eq!(word(vec![film(), copy(254, 1), copy(254, 4)]), "");
+    assert_eq!(caution(vec![film()]), "");
+    assert_eq!(caution(vec![film(), film()]), "first of 2 pages");
+    assert_eq!(caution(vec![film(), copy(254, 1), copy(254, 4)]), "");
     let thumbnail_first = "page 2 of 2: the first is a reduced copy";
-    assert_eq!(word(vec![copy(254, 1), film()]), thumbnail_first);
-    assert_eq!(word(vec![copy(255, 2), film()]), thumbnail_first);
-    assert_eq!(word(vec![copy(254, 1).with_inner(film())]), thumbnail_first);
-    // Many do not say so, and show it by their size.
+    assert_eq!(caution(vec![copy(254, 1), film()]), thumbnail_first);
+    assert_eq!(caution(vec![copy(255, 2), film()]), thumbnail_first);
+    assert_eq!(
+        caution(vec![copy(254, 1).with_inner(film())]),
+        thumbnail_first
+    );
+    // Many thumbnails are not marked, and only their size shows it.
     let small = Page::new(WIDTH / 4, HEIGHT / 4, 8, 1);
     let small = small.packed(&vec![7; (WIDTH / 4) * (HEIGHT / 4)]);
-    assert_eq!(word(vec![small, film()]), thumbnail_first);
-    // A copy and nothing else is what there is.
+    assert_eq!(caution(vec![small, film()]), thumbnail_first);
+    // If there is only a reduced copy, it is read.
     assert_eq!(read(&Tiff::of(copy(254, 1)).file()).width, 8);
 }
 
 #[test]
-fn palettes_inks_and_colour_differences_become_grey_or_rgb() {
+fn palettes_inks_and_ycbcr_become_grey_or_rgb() {
     let indices: Vec<u64> = (0..WIDTH * HEIGHT).map(|i| (i % 256) as u64).collect();
     let palette = |shift: u32| -> Vec<u64> {
         let ramp = (0..256).map(|i| (255 - i) << shift | if shift == 8 { 255 - i } else { 0 });
@@ -557,7 +562,7 @@ fn palettes_inks_and_colour_differences_become_grey_or_rgb() {
     assert_eq!(inks(8, &[0, 128, 255, 0, 9, 9, 9, 255]), expected);
     assert_eq!(inks(16, &[0, 32_896, 65_535, 0, 9, 9, 9, 65_535]), expected);
 
-    // Four lumas, and one pair of differences: grey, then red.
+    // Two units of four lumas and a pair of colour differences: grey, then red.
     let unit = [10, 20, 30, 40, 128, 128, 76, 76, 76, 76, 85, 255];
     let page = Page::new(4, 2, 8, 3).raw(vec![unit.to_vec()]);
     let page = page.with(262, Value::Short(vec![6]));
@@ -575,7 +580,7 @@ fn palettes_inks_and_colour_differences_become_grey_or_rgb() {
 }
 
 #[test]
-fn jpeg_in_tiff_is_what_it_is_outside_with_its_tables_apart_or_not() {
+fn jpeg_in_tiff_decodes_like_a_jpeg_file_with_or_without_separate_tables() {
     let grey: Vec<u8> = phantom(32, 16, 8).iter().map(|&v| v as u8).collect();
     let colour: Vec<u8> = (0..32 * 16 * 3).map(|i| (i / 9 % 256) as u8).collect();
     for (pixels, kind, samples, photometric) in [
@@ -609,15 +614,15 @@ fn jpeg_in_tiff_is_what_it_is_outside_with_its_tables_apart_or_not() {
 }
 
 #[test]
-fn a_hostile_tiff_is_an_error_and_quick() {
+fn a_hostile_tiff_is_an_error() {
     let film = Tiff::of(grey(16)).file();
-    // The last four bytes say that there is no other page.
+    // The last four bytes state that there is no further page, and are not needed.
     for cut in 0..film.len() - 4 {
         assert!(opened(&film[..cut]).is_err(), "{cut} bytes");
     }
     let page = || grey(16);
     let huge = vec![0xffff_fff0];
-    for (what, page) in [
+    for (name, page) in [
         ("width", page().with(256, Value::Long(huge.clone()))),
         ("length", page().with(257, Value::Long(huge.clone()))),
         ("bits", page().with(258, Value::Long(huge.clone()))),
@@ -651,16 +656,16 @@ fn a_hostile_tiff_is_an_error_and_quick() {
         ),
         ("complex", page().with(339, Value::Short(vec![6]))),
     ] {
-        let fault = opened(&Tiff::of(page).file()).expect_err(what);
+        let fault = opened(&Tiff::of(page).file()).expect_err(name);
         let died = matches!(
             fault,
             ImageFault::DecoderDied(_) | ImageFault::NotAnImage(_)
         );
-        assert!(!died, "{what}: {fault}");
+        assert!(!died, "{name}: {fault}");
     }
 }
 
-/// A film of two pixels beside each other, turned to the right: the left one is above.
+/// Whether a film of two pixels side by side was turned clockwise, so that they are stacked.
 fn is_turned(r: &Radiograph) -> bool {
     (r.width, r.height) == (1, 2)
 }
@@ -669,7 +674,7 @@ fn is_turned(r: &Radiograph) -> bool {
 fn a_png_is_turned_by_exif_by_imagemagicks_texts_and_by_xmp() {
     let png = || Png::new(2, 1, 0, &[10, 20]);
     let hexadecimal = |bytes: &[u8]| {
-        let digits: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
+        let digits = hex(bytes);
         let lines: Vec<&[u8]> = digits.as_bytes().chunks(72).collect();
         format!("\nexif\n{:8}\n", bytes.len())
             .into_bytes()
@@ -733,7 +738,7 @@ fn a_png_is_turned_by_exif_by_imagemagicks_texts_and_by_xmp() {
 }
 
 #[test]
-fn a_webp_is_turned_by_exif_with_its_prefix_or_without_and_by_xmp() {
+fn a_webp_is_turned_by_exif_with_or_without_prefix_and_by_xmp() {
     let picture = lossless_webp(2, 1, &[10, 10, 10, 255, 20, 20, 20, 255]);
     let prefixed = [b"Exif\0\0".as_slice(), &exif(6, false)].concat();
     let xmp = b"<tiff:Orientation>6</tiff:Orientation>";
@@ -757,7 +762,7 @@ fn a_webp_is_turned_by_exif_with_its_prefix_or_without_and_by_xmp() {
 }
 
 #[test]
-fn a_jpeg_is_turned_by_xmp_where_exif_says_nothing_and_a_tiff_by_its_tag() {
+fn a_jpeg_is_turned_by_xmp_if_exif_has_no_orientation_and_a_tiff_by_its_tag() {
     let mut jpeg = Vec::new();
     JpegEncoder::new(&mut jpeg)
         .encode(&[10, 200], 2, 1, ExtendedColorType::L8)
@@ -786,21 +791,21 @@ fn a_jpeg_is_turned_by_xmp_where_exif_says_nothing_and_a_tiff_by_its_tag() {
 }
 
 #[test]
-fn exif_that_is_cut_off_or_counts_wrong_turns_a_film_all_the_same() {
+fn exif_that_is_cut_off_or_miscounts_its_entries_still_turns_a_film() {
     let picture = lossless_webp(2, 1, &[10, 10, 10, 255, 20, 20, 20, 255]);
     let mut jpeg = Vec::new();
     JpegEncoder::new(&mut jpeg)
         .encode(&[10, 200], 2, 1, ExtendedColorType::L8)
         .unwrap();
     for (count, length) in [(12, 50), (3, 34), (255, 40), (2, 34)] {
-        // Entries of twelve bytes from byte 10 on, of which the second says it.
+        // Entries have twelve bytes and begin at byte 10. The second one has the orientation.
         let mut block = exif(6, false);
         block[8] = count;
         block.truncate(length);
         let prefixed = [b"Exif\0\0".as_slice(), &block].concat();
         let marked = (prefixed.len() as u16 + 2).to_be_bytes();
         let segment = [&[0xff, 0xe1], &marked[..], &prefixed].concat();
-        let digits: String = prefixed.iter().map(|b| format!("{b:02x}")).collect();
+        let digits = hex(&prefixed);
         let text = format!(
             "Raw profile type exif\0\nexif\n{:8}\n{digits}\n",
             length + 6
@@ -815,7 +820,7 @@ fn exif_that_is_cut_off_or_counts_wrong_turns_a_film_all_the_same() {
             assert!(is_turned(&read(&file)), "{name}, {count} {length}");
         }
     }
-    // What a TIFF lacks may be what its numbers mean.
+    // A TIFF itself must be complete, because a missing entry could change what its numbers mean.
     let mut tiff = Tiff::of(grey(16)).file();
     let directory = u32::from_le_bytes(*tiff[4..].first_chunk().unwrap());
     tiff[directory as usize] = 200;
@@ -823,7 +828,7 @@ fn exif_that_is_cut_off_or_counts_wrong_turns_a_film_all_the_same() {
 }
 
 #[test]
-fn a_gif_is_its_first_frame_and_says_how_many_there_are() {
+fn the_first_frame_of_a_gif_is_read_and_its_frames_are_counted() {
     let ramp: Vec<u8> = (0..=255).flat_map(|v| [v; 3]).collect();
     let indices: Vec<u8> = (0..300 * 300).map(|i| (i % 251) as u8).collect();
     let frame = |transparent, palette: Option<Vec<u8>>| gif::Frame {
@@ -903,7 +908,7 @@ fn a_jpeg_2000_file_is_read_with_boxes_or_without() {
     for file in [stream.clone(), boxed.concat()] {
         let film = read(&file);
         assert!(film.samples == expected);
-        // The stream says 16.
+        // The stream states 16 bits.
         assert_eq!((film.bits_stored, film.format.as_str()), (16, "JPEG 2000"));
     }
     for cut in [4, 20, 50, stream.len() / 2] {

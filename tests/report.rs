@@ -91,7 +91,7 @@ fn one_line(output: &Output) -> String {
 }
 
 #[test]
-fn a_radiograph_gets_a_page_with_both_pictures_and_everything_that_was_said() {
+fn a_radiograph_gets_a_page_with_both_pictures_and_all_findings() {
     let image = sample("pneumonia_1.png");
     let page = page_of(
         &image,
@@ -109,7 +109,7 @@ fn a_radiograph_gets_a_page_with_both_pictures_and_everything_that_was_said() {
         "pneumonia_1.png",
         &sha256(&image),
         "768 × 768 pixels",
-        "where, not whether",
+        "where, not how likely",
         "Heat map: ",
         "<td>Pneumonia",
         "<td>COVID-19",
@@ -261,7 +261,7 @@ fn a_file_that_cannot_be_read_leaves_one_line_and_no_page() {
 }
 
 #[test]
-fn what_makes_no_sense_is_bad_usage_and_writes_nothing() {
+fn contradictory_options_are_bad_usage_and_write_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let image = sample("clear_1.png");
     let image = image.to_str().unwrap();
@@ -404,7 +404,7 @@ fn readers_are_known_by_the_images_content_and_the_store_stays_as_it_is() {
 }
 
 #[test]
-fn a_name_is_text_whatever_it_is() {
+fn every_name_is_escaped_text() {
     let folder = tempfile::tempdir().unwrap();
     let name = "<script>alert(1)<img src=x onerror='y'>&\"\u{202e}\u{1b}[2J.png";
     let image = folder.path().join(name);

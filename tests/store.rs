@@ -1,5 +1,7 @@
-//! The store under many processes, and under processes that are killed. The processes are this test
-//! binary itself, told by the environment to be a writer.
+//! The store under many processes, and under processes that are killed. The processes run this test binary
+//! itself, which an environment variable turns into a writer.
+
+mod skip;
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -16,14 +18,14 @@ const STORE: &str = "CXR_TEST_STORE";
 const WRITER: &str = "CXR_TEST_WRITER";
 const COUNT: &str = "CXR_TEST_COUNT";
 const STRANGER: &str = "CXR_TEST_STRANGER";
-/// How many processes are killed; a study of the store takes 500.
+/// Number of processes that are killed; a study of the store uses 500.
 const KILLS: &str = "CXR_KILLS";
 
 fn entry(writer: &str, number: usize) -> ReviewEntry {
     ReviewEntry {
         token: format!("{writer}-{number}"),
         image: ImageIdentity {
-            // Every writer has something to say of the same images.
+            // All writers review the same images.
             sha256: format!("{:064x}", number % 10),
             path: PathBuf::from(format!("/x/{}.png", number % 10)),
             uids: Uids::default(),
@@ -44,7 +46,7 @@ fn entry(writer: &str, number: usize) -> ReviewEntry {
     }
 }
 
-fn said() -> Prediction {
+fn prediction() -> Prediction {
     Prediction {
         content: Default::default(),
         findings: vec![],
@@ -57,7 +59,7 @@ fn said() -> Prediction {
     }
 }
 
-/// Not a test by itself: another program that knows SQLite and not cxr. It opens the file, counts, and
+/// Not a test by itself: another program that uses SQLite and not cxr. It opens the file, counts rows and
 /// closes it, again and again, until it is killed.
 #[test]
 fn a_stranger() {
@@ -75,8 +77,8 @@ fn a_stranger() {
     }
 }
 
-/// A second handle of this process must not cost the first its locks: another program would think
-/// itself the last one, and remove the log that this one goes on writing to.
+/// A second handle of this process must not release the locks of the first one: another program would take
+/// itself for the only one, and remove the log that this process is writing to.
 #[test]
 fn another_program_does_not_take_the_log_away_after_a_second_handle() {
     use std::os::unix::fs::MetadataExt;
@@ -86,7 +88,7 @@ fn another_program_does_not_take_the_log_away_after_a_second_handle() {
     store.append(&entry("ann", 0)).unwrap();
     let log = folder.path().join("reviews.sqlite-wal");
     let Ok(before) = std::fs::metadata(&log) else {
-        // A file system without shared memory has no such log.
+        skip::skip_on_this_machine("this file system has no shared memory, so there is no log");
         return;
     };
     for open in [Store::open, Store::open_read_only] {
@@ -99,7 +101,7 @@ fn another_program_does_not_take_the_log_away_after_a_second_handle() {
     }
 }
 
-/// Not a test by itself: a process that says of each review that it is on the disk.
+/// Not a test by itself: a process that acknowledges each review once it is on the disk.
 #[test]
 fn a_writer() {
     let (Ok(store), Ok(writer)) = (std::env::var(STORE), std::env::var(WRITER)) else {
@@ -108,19 +110,19 @@ fn a_writer() {
     let count: usize = std::env::var(COUNT).unwrap().parse().unwrap();
     let path = PathBuf::from(store);
     let mut store = Store::open(&path).unwrap();
-    // A session has a second handle, that keeps what models say; it comes and goes here.
-    let mut memory = None;
+    // A session has a second handle, for the prediction cache. Here it is opened and closed repeatedly.
+    let mut cache = None;
     let mut out = std::io::stdout().lock();
     writeln!(out, "\nopen").unwrap();
     for number in 0..count {
         if number % 8 == 0 {
-            drop(memory.take());
-            memory = Some(Store::open(&path).unwrap());
+            drop(cache.take());
+            cache = Some(Store::open(&path).unwrap());
         }
         let entry = entry(&writer, number);
-        let memory = memory.as_mut().unwrap();
-        memory
-            .remember(&entry.image, &Default::default(), &said(), "basis")
+        let cache = cache.as_mut().unwrap();
+        cache
+            .cache_prediction(&entry.image, &Default::default(), &prediction(), "basis")
             .unwrap();
         store.append(&entry).unwrap();
         writeln!(out, "ack {writer}-{number}").unwrap();
@@ -145,9 +147,9 @@ fn this_binary(test: &str) -> Command {
     command
 }
 
-/// Another program that opens the store and closes it so often, five times a second. SQLite itself, as it
-/// is installed: the version that is linked here looks at another lock before it removes a log, and older
-/// ones do not.
+/// Another program that opens and closes the store five times a second, this number of times. It is the
+/// installed SQLite: the version that is linked here checks another lock before it removes a log, and older
+/// versions do not.
 fn stranger(store: &Path, times: u32) -> Command {
     const SHELL: &str = "i=0; while [ $i -lt $2 ]; do i=$((i + 1));
         sqlite3 \"$1\" 'select count(*) from review' || :; sleep 0.2; done";
@@ -174,6 +176,7 @@ for _ in range(int(sys.argv[2])):
         python.args(["-c", PYTHON]);
         python
     } else {
+        skip::skip("sqlite3 is not installed; this program stands in for it");
         let mut other = this_binary("a_stranger");
         other.env(STRANGER, store).env(COUNT, times.to_string());
         return quiet(other);
@@ -187,17 +190,17 @@ fn quiet(mut command: Command) -> Command {
     command
 }
 
-/// A process that ends with the test, however that ends.
-struct Kept(Child);
+/// A process that is killed at the end of the test.
+struct Killed(Child);
 
-impl Drop for Kept {
+impl Drop for Killed {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// What a process said before it ended.
+/// The reviews that a process acknowledged before its end.
 fn acknowledged(child: &mut Child) -> BTreeSet<String> {
     let out = BufReader::new(child.stdout.take().unwrap());
     let lines = out.lines().map_while(Result::ok);
@@ -218,16 +221,16 @@ fn eight_processes_lose_nothing_and_see_no_lock() {
     const WRITERS: usize = 8;
     const EACH: usize = 60;
     let folder = tempfile::tempdir().unwrap();
-    // All of them find no store, and make it at the same time.
+    // All of them find no store, and create it at the same time.
     let path = folder.path().join("reviews.sqlite");
     let mut writers: Vec<Child> = (0..WRITERS)
         .map(|n| start(&path, &format!("reader {n}"), EACH))
         .collect();
     for writer in &mut writers {
-        let said = acknowledged(writer);
-        let (well, complaint) = end(writer);
-        assert!(well, "{complaint}");
-        assert_eq!(said.len(), EACH);
+        let acknowledged = acknowledged(writer);
+        let (is_success, complaint) = end(writer);
+        assert!(is_success, "{complaint}");
+        assert_eq!(acknowledged.len(), EACH);
     }
     let store = Store::open(&path).unwrap();
     let audit = store.verify().unwrap();
@@ -244,7 +247,7 @@ fn eight_processes_lose_nothing_and_see_no_lock() {
     }
 }
 
-/// Whether it ended well, and what it complained of.
+/// Whether the process succeeded, and its error messages.
 fn end(child: &mut Child) -> (bool, String) {
     let mut complaint = String::new();
     if let Some(mut stderr) = child.stderr.take() {
@@ -253,8 +256,8 @@ fn end(child: &mut Child) -> (bool, String) {
     (child.wait().unwrap().success(), complaint)
 }
 
-/// Two sessions write to one store and are killed, while another program opens and closes it five times
-/// a second. Each round goes on with the file as the last kill left it.
+/// Two sessions write to one store and are killed, while another program opens and closes it five times a
+/// second. Each round continues with the file as the last kill left it.
 #[test]
 fn killed_at_any_moment_it_opens_again_with_every_acknowledged_review() {
     let kills: u64 = match std::env::var(KILLS) {
@@ -264,24 +267,24 @@ fn killed_at_any_moment_it_opens_again_with_every_acknowledged_review() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("reviews.sqlite");
     drop(Store::open(&path).unwrap());
-    let _stranger = Kept(stranger(&path, 1_000_000).spawn().unwrap());
+    let _stranger = Killed(stranger(&path, 1_000_000).spawn().unwrap());
     let (mut promised, mut done) = (BTreeSet::new(), 0);
-    // A simple generator (Knuth's MMIX): which moments, does not matter; that they differ does.
+    // A simple generator (Knuth's MMIX) for moments that differ.
     let mut random = 0x2545_f491_4f6c_dd1d_u64;
     while done < kills {
         let names = ["one", "other"].map(|name| format!("{name} {done}"));
-        let mut sessions = names.map(|name| Kept(start(&path, &name, 100_000)));
-        for Kept(session) in &mut sessions {
+        let mut sessions = names.map(|name| Killed(start(&path, &name, 100_000)));
+        for Killed(session) in &mut sessions {
             random = random
                 .wrapping_mul(6_364_136_223_846_793_005)
                 .wrapping_add(1);
-            // From before the store is open until well into its writing, and over the other program's
-            // next visit.
+            // From before the store is open until it is being written, and beyond the next visit of the other
+            // program.
             std::thread::sleep(Duration::from_micros(500 + (random >> 33) % 140_000));
             session.kill().unwrap();
             done += 1;
         }
-        for Kept(session) in &mut sessions {
+        for Killed(session) in &mut sessions {
             promised.extend(acknowledged(session));
             session.wait().unwrap();
         }

@@ -1,10 +1,10 @@
-//! What a folder holds beside the films that are read: nothing of it is lost in silence.
+//! Files in a folder that are not read: no film is left out silently.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// What a finished program left.
+/// The result of a finished program.
 struct Ended {
     code: i32,
     stdout: String,
@@ -12,7 +12,7 @@ struct Ended {
 }
 
 impl Ended {
-    /// Path, status and reasons of each row.
+    /// Path, status and reasons of each row on standard output.
     fn rows(&self) -> Vec<[String; 3]> {
         rows(self.stdout.as_bytes())
     }
@@ -28,7 +28,7 @@ fn rows(csv: &[u8]) -> Vec<[String; 3]> {
 struct Folder(tempfile::TempDir);
 
 impl Folder {
-    /// With one film in it.
+    /// A folder with one film.
     fn new() -> Self {
         let folder = Folder(tempfile::tempdir().unwrap());
         fs::create_dir(folder.path("films")).unwrap();
@@ -48,7 +48,7 @@ impl Folder {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cxr"));
         command.args(arguments).stdin(Stdio::null());
         command.current_dir(self.0.path());
-        // Never the configuration and the reviews of whoever runs the tests.
+        // Not the configuration and the reviews of the person who runs the tests.
         command.env("CXR_CONFIG", "");
         command.env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"));
         let output = command.output().unwrap();
@@ -67,12 +67,12 @@ fn sample(name: &str) -> PathBuf {
 }
 
 #[test]
-fn files_that_look_like_images_or_archives_are_counted_and_named_and_the_status_says_it() {
+fn unread_images_and_archives_are_counted_named_and_change_the_exit_status() {
     let folder = Folder::new();
     for name in [
         "b.jxl", "c.avif", "d.zip", "e.dcm.gz", "f.nii", "g.heic", "h.psd", "i.7z", "j.rar",
     ] {
-        folder.put(&format!("films/{name}"), b"no more than its name");
+        folder.put(&format!("films/{name}"), b"only its name");
     }
     folder.put("films/scan", b"\x28\xb5\x2f\xfd\0\0");
     for name in [
@@ -82,7 +82,7 @@ fn files_that_look_like_images_or_archives_are_counted_and_named_and_the_status_
         "Thumbs.db",
         "paper.pdf",
     ] {
-        folder.put(&format!("films/{name}"), b"%PDF-1.7 not worth a word");
+        folder.put(&format!("films/{name}"), b"%PDF-1.7 not reported");
     }
     let ended = folder.run(&["predict", "films"]);
     assert_eq!(ended.code, 1, "{}", ended.stderr);
@@ -106,13 +106,13 @@ fn files_that_look_like_images_or_archives_are_counted_and_named_and_the_status_
     for silent in ["notes", "labels", "._a", "Thumbs", "paper"] {
         assert!(!ended.stderr.contains(silent), "{}", ended.stderr);
     }
-    // Not even where nothing else is said.
+    // With --quiet these lines still appear.
     let quiet = folder.run(&["predict", "-q", "films"]);
     assert_eq!((quiet.code, quiet.stderr.lines().count()), (1, 11));
 }
 
 #[test]
-fn many_are_named_in_part_and_counted_by_kind() {
+fn of_many_unread_files_some_are_named_and_all_are_counted_by_kind() {
     let folder = Folder::new();
     for number in 0..30 {
         folder.put(&format!("films/{number}.zip"), b"PK\x03\x04");
@@ -125,7 +125,7 @@ fn many_are_named_in_part_and_counted_by_kind() {
 }
 
 #[test]
-fn rows_are_there_for_the_asking_once_and_go_when_the_file_becomes_an_image() {
+fn unread_files_get_rows_with_an_option_until_they_become_images() {
     let folder = Folder::new();
     folder.put("films/b.zip", b"PK\x03\x04");
     folder.put("films/IM1", b"PK\x03\x04");
@@ -156,7 +156,7 @@ fn rows_are_there_for_the_asking_once_and_go_when_the_file_becomes_an_image() {
     assert_eq!((rows.len(), rows[2][1].as_str()), (3, "unread"));
 }
 
-/// Content decides, whatever the name says.
+/// Content decides, not the name.
 #[test]
 fn dicom_is_found_under_any_name() {
     let folder = Folder::new();
@@ -189,7 +189,7 @@ fn dicom_is_found_under_any_name() {
 }
 
 #[test]
-fn what_hides_behind_the_name_of_an_image_is_told() {
+fn other_files_with_the_name_of_an_image_are_named() {
     let folder = Folder::new();
     for (name, head, reason) in [
         (
@@ -220,7 +220,7 @@ fn what_hides_behind_the_name_of_an_image_is_told() {
 }
 
 #[test]
-fn a_folder_of_archives_alone_has_no_images_and_says_what_it_has() {
+fn a_folder_of_archives_has_no_images_and_the_archives_are_named() {
     let folder = Folder::new();
     fs::remove_file(folder.path("films/a.png")).unwrap();
     folder.put("films/all.tar.xz", b"\xfd7zXZ\0");
@@ -231,9 +231,9 @@ fn a_folder_of_archives_alone_has_no_images_and_says_what_it_has() {
     assert!(ended.stderr.contains("no images found"), "{}", ended.stderr);
 }
 
-/// As pandas writes a table whose last line a person edited.
+/// A table as pandas writes it, with a last line that a person edited.
 #[test]
-fn a_table_of_predictions_with_missing_scores_is_measured_and_they_are_named() {
+fn a_table_of_predictions_with_missing_scores_is_measured_and_names_them() {
     let folder = Folder::new();
     folder.put(
         "cases.csv",
@@ -257,6 +257,6 @@ fn a_table_of_predictions_with_missing_scores_is_measured_and_they_are_named() {
         ended.stdout
     );
     assert!(!ended.stderr.contains("no such label"), "{}", ended.stderr);
-    // NA is no patient whom two images share.
+    // NA means that the patient is not known, and is not one patient of two images.
     assert!(ended.stdout.contains("4 patients"), "{}", ended.stdout);
 }

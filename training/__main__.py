@@ -16,8 +16,8 @@ def main():
     parser.add_argument("--log", default="training/log", help="folder for the log and the checkpoint")
     parser.add_argument("--steps", type=int, default=STEPS, help="batches of 32 images, at least 10")
     parser.add_argument("--stage", choices=["train", "finish", "all"], default="all",
-                        help="finish: export and measure the checkpoint that is in --log")
-    parser.add_argument("--photographs", help="folder of pictures, to test the input head on")
+                        help="finish: export and measure the checkpoint in --log")
+    parser.add_argument("--photographs", help="folder of pictures to test the input head on")
     given = parser.parse_args()
     print(versions(), flush=True)
     if given.stage in ("train", "all"):

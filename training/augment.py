@@ -1,7 +1,7 @@
-"""What makes one radiograph look as if it came from another hospital.
+"""Changes a radiograph so that it looks as if it came from another hospital.
 
-Geometry, grey curve, sharpness, compression, noise, borders and burnt-in marks differ between
-archives much more than between healthy and ill; drawing them at random takes away their use as a clue.
+Geometry, grey curve, sharpness, compression, noise, borders and burnt-in marks differ much more between
+archives than between healthy and ill patients. Random changes make them useless as a clue.
 """
 
 import io
@@ -13,7 +13,7 @@ from .preprocess import TRAINED_SIZE, normalise
 
 
 def augmented(pixels, rng):
-    """Float32 [192, 192] as the network learns from it, from uint8 [h, w]; `rng` a numpy Generator."""
+    """The network's training input, float32 [192, 192], from uint8 [h, w]; `rng` is a numpy Generator."""
     image = geometry(Image.fromarray(pixels), rng)
     if rng.random() < 0.5:
         image = ImageOps.mirror(image)
@@ -31,7 +31,7 @@ def augmented(pixels, rng):
 
 
 def geometry(image, rng):
-    """Rotation, then a box around the centre of 75-100 % of the square, aspect up to 20 % off."""
+    """Rotates, then cuts a box near the centre: 75-100 % of the square, with an aspect of up to 20 % from 1."""
     if rng.random() < 0.7:
         image = image.rotate(rng.uniform(-10, 10), Image.BILINEAR)
     width, height = image.size
@@ -44,13 +44,13 @@ def geometry(image, rng):
 
 
 def off_centre(length, part, other, rng):
-    """Start of a box of `part` within the centre square of an axis of `length`."""
+    """The start of a box of length `part`, along an axis of `length` beside one of `other`, within the centre square."""
     slack = max(min(length, other) - part, 0)
     return float(np.clip((length - part) / 2 + rng.uniform(-0.5, 0.5) * slack, 0, length - part))
 
 
 def softened(image, rng):
-    """Blur, or a round trip through fewer pixels: archives differ in resolution."""
+    """Blurs, or reduces and enlarges again, because archives differ in resolution."""
     if rng.random() < 0.5:
         return image.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 1.5)))
     small = int(TRAINED_SIZE * rng.uniform(0.45, 0.9))
@@ -64,7 +64,7 @@ def compressed(image, quality):
 
 
 def grey_curve(values, rng):
-    """An increasing, invertible curve on 0-1: gamma e^±0.5, or one through random points."""
+    """Applies an increasing, invertible curve on 0-1: gamma e^±0.5, or a curve through random points."""
     if rng.random() < 0.5:
         return values ** np.float32(np.exp(rng.uniform(-0.5, 0.5)))
     knots = np.linspace(0, 1, 6)
@@ -74,7 +74,7 @@ def grey_curve(values, rng):
 
 
 def marks(values, rng):
-    """Black or bright borders, and a block of writing in a corner."""
+    """Adds black or bright borders, and a block of writing in a corner."""
     if rng.random() < 0.25:
         edge = int(rng.integers(1, 16))
         shade = rng.choice([0.0, values.min(), 1.0], p=[0.7, 0.2, 0.1])
@@ -91,7 +91,7 @@ def marks(values, rng):
 
 
 def erased(values, rng):
-    """Up to two squares set to one grey, so that no single place decides."""
+    """Sets up to two squares to one grey, so that no single place decides."""
     for _ in range(int(rng.integers(0, 3))):
         side = int(rng.integers(16, 56))
         y, x = rng.integers(0, TRAINED_SIZE - side, 2)

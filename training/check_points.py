@@ -1,10 +1,10 @@
-"""The 90 % points of a table of `cxr predict`, without PyTorch: what the sensitive point of a card rests on.
+"""Computes the 90 % points from a table of `cxr predict`, without PyTorch. The sensitive point of a card rests on them.
 
     cxr predict DATA -o scores.jsonl
     python training/check_points.py --data DATA --scores scores.jsonl
 
-For Pneumonia and COVID-19 on the validation split: how many positives there are, the highest threshold that finds 90 %
-of them, together and in each source, and what the card's balanced point finds. DATA is the folder of manifest.csv.
+For Pneumonia and COVID-19 on the validation split, together and in each source, it prints the number of positives, the
+highest threshold that finds 90 % of them, and how many the card's balanced point finds. DATA is the folder of manifest.csv.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import os
 
 
 def answers(row):
-    """Pneumonia and COVID-19, as labels.py has them; None where the row does not answer."""
+    """The answers for Pneumonia and COVID-19, as in labels.py; None if the row does not answer."""
     names = row["finding"].split("|")
     if row["source"] == "nih":
         return ("Pneumonia" in names) or (False if "No Finding" in names else None), False
@@ -46,7 +46,7 @@ def main():
         for line in scored:
             row = rows[os.path.realpath(line["path"])]
             finding = next((f for f in line["findings"] if f["label"] == label), None)
-            # Pneumonia is fixed on the sources of training that hold both classes.
+            # The points of Pneumonia are chosen on the training sources that hold both classes.
             is_used = label != "Pneumonia" or row["source"] in ("nih", "kermany")
             if finding and is_used and answers(row)[index]:
                 found.setdefault(row["source"], []).append(finding["score"])

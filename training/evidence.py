@@ -1,4 +1,4 @@
-"""Figures beside the model: severity, prognosis, refusals, and the controls that ask what else could have given the answer."""
+"""Further figures: severity, prognosis, refusals, and controls for other explanations of the results."""
 
 import json
 import os
@@ -13,12 +13,12 @@ from .labels import COVID, PNEUMONIA, UNKNOWN
 from .measure import interval, measurement, weighted_auc
 
 PROGNOSIS_DIRECTIONS = 8
-# Written by leave_one_out.py and controls.py.
+# Written by leave_one_out.py.
 LOGS = ("leave_one_out.json", "blacked_out.json")
 
 
 def more_figures(rows, features, in_training, lungs, inputs, log):
-    """List of figures as measure.measurement makes them."""
+    """A list of figures, as measure.measurement makes them."""
     found = list(severity_figures(rows, lungs)) + list(refusal_figures(inputs["refusals"]))
     found += shortcut_figures(rows, features, in_training)
     found += prognosis_figures(rows, features, features[in_training])
@@ -32,26 +32,26 @@ def more_figures(rows, features, in_training, lungs, inputs, log):
 def severity_figures(rows, lungs):
     scored = rows[rows.geographic_extent.notna()]
     for index, name in enumerate(("geographic_extent", "opacity")):
-        truth, predicted = scored[name].to_numpy(float), lungs["predicted"][:, index]
+        reference, predicted = scored[name].to_numpy(float), lungs["predicted"][:, index]
         whole = {"n": lungs["n"], "patients": lungs["patients"]}
         on = "ieee8023, patient-grouped cross-validation"
         for statistic, value in (("MAE", weighted_mae), ("Pearson r", weighted_pearson)):
-            bounds = interval_of(value, truth, predicted, scored.patient.to_numpy())
+            bounds = interval_of(value, reference, predicted, scored.patient.to_numpy())
             yield {"label": name, "on": on, "statistic": statistic,
-                   "value": value(truth, predicted, np.ones(len(truth)))} | bounds | whole
+                   "value": value(reference, predicted, np.ones(len(reference)))} | bounds | whole
 
 
-def weighted_mae(truth, predicted, weight):
-    return float((weight * np.abs(truth - predicted)).sum() / weight.sum())
+def weighted_mae(reference, predicted, weight):
+    return float((weight * np.abs(reference - predicted)).sum() / weight.sum())
 
 
-def weighted_pearson(truth, predicted, weight):
-    covariance = np.cov(truth, predicted, aweights=weight)
+def weighted_pearson(reference, predicted, weight):
+    covariance = np.cov(reference, predicted, aweights=weight)
     return float(covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1]))
 
 
-def interval_of(statistic, truth, predicted, patient):
-    bounds = interval(statistic, truth, predicted, patient)
+def interval_of(statistic, reference, predicted, patient):
+    bounds = interval(statistic, reference, predicted, patient)
     return dict(zip(("low", "high"), bounds)) if bounds else {}
 
 
@@ -62,7 +62,7 @@ def refusal_figures(refusals):
 
 
 def shortcut_figures(rows, features, in_training):
-    """What the source, the view, or age and sex tell by themselves."""
+    """How well the source, the view, or age and sex alone answer the questions."""
     test = (rows.split == "test").to_numpy()
     deviation = features[in_training].std(0) + 1e-3
     whose = LogisticRegression(C=0.01, max_iter=200).fit(features[in_training] / deviation, rows.source[in_training])
@@ -80,7 +80,7 @@ def shortcut_figures(rows, features, in_training):
 
 
 def control(rows, test, in_training, label, answer, name, facts, where):
-    """AUC of a logistic regression on `facts`, fitted on training rows."""
+    """AUC of a logistic regression on `facts`, fitted on training rows; `where` selects rows, or is None for all."""
     known = rows[answer] != UNKNOWN
     if where is not None:
         known &= where
@@ -102,13 +102,13 @@ def prognosis_figures(rows, features, trained):
         risk[test] = LogisticRegression(C=0.1).fit(x[train], admitted[train]).predict_proba(x[test])[:, 1]
     on = "hannover, patient-grouped cross-validation; not shown by the program"
     yield measurement("admission to intensive care", on, "AUC", weighted_auc, own.assign(risk=risk), "risk", admitted)
-    # Whoever lies in intensive care is radiographed lying down.
+    # Patients in intensive care are radiographed lying down, so the view alone may predict the admission.
     yield measurement("admission to intensive care", on, "AUC, control: view only", weighted_auc,
                       own.assign(risk=(own["view"] == "AP").astype(float)), "risk", admitted)
 
 
 def presence_aucs(rows, where):
-    """AUC of Pneumonia, COVID-19, and COVID-19 among pneumonia; `rows` carry `logit 0` and `logit 1`."""
+    """AUC of Pneumonia, COVID-19, and COVID-19 among pneumonia; `rows` have the columns `logit 0` and `logit 1`."""
     pneumonia, covid = rows[rows.pneumonia != UNKNOWN], rows[rows.covid != UNKNOWN]
     other = covid[covid.pneumonia == 1]
     yield measurement("Pneumonia", where, "AUC", weighted_auc, pneumonia, f"logit {PNEUMONIA}", pneumonia.pneumonia == 1)

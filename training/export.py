@@ -28,7 +28,7 @@ TRAINING_DATA = (
     "COVID-CXNet, Haghanifar et al. 2020 (CC BY 4.0), "
     "COVID-19 image data collection, Cohen et al. 2020 (the images under permissive licences only)"
 )
-# What VERSION was seen to do: to be read again, beside the new figures, whenever the weights change.
+# Observations on VERSION. Check them against the new figures whenever the weights change.
 LIMITS = [
     "Not a medical device and not for diagnosis.",
     "Figures over mixed sources can be reached by recognising the hospital, the age of the patient or the "
@@ -56,16 +56,16 @@ LIMITS = [
 
 
 def rounded(state):
-    """float32 values as the file holds them: convolutions and the last layer have been through float16.
+    """The values of the file in float32: convolutions and the last layer are rounded to float16.
 
-    Vectors (batch-norm, bias) stay in float32, where half precision would save 0.2 MB and add to the error of the logits.
+    Vectors (batch-norm, bias) stay in float32: half precision would save only 0.2 MB and add to the error of the logits.
     """
     return {name: value.half().float() if value.dim() > 1 else value
             for name, value in state.items() if not name.endswith("num_batches_tracked")}
 
 
 def save_weights(state, arrays, folder):
-    """Writes NAME.safetensors, without batch counters and with the heads' `arrays` in float32; returns its SHA-256."""
+    """Writes NAME.safetensors without batch counters, with the heads' `arrays` in float32. Returns its SHA-256."""
     kept = {name: value.half() if value.dim() > 1 else value
             for name, value in state.items() if not name.endswith("num_batches_tracked")}
     kept |= {name: torch.tensor(array, dtype=torch.float32) for name, array in arrays.items()}
@@ -76,7 +76,7 @@ def save_weights(state, arrays, folder):
 
 
 def card(sha256, reading, lungs, limits, measurements, trained):
-    """The text of NAME.toml. `trained`: the rows of training."""
+    """The text of NAME.toml. `trained` are the rows of training."""
     images, patients = len(trained), trained.patient.nunique()
     lines = [
         f"name = {quoted(NAME)}",

@@ -11,7 +11,7 @@ FORWARD = 32
 
 @torch.no_grad()
 def of_tensors(model, tensors):
-    """float64 [n, 1280] from an iterable of float32 [224, 224] as the network takes them."""
+    """Features, float64 [n, 1280], of network inputs: an iterable of float32 [224, 224]."""
     parts, batch = [], []
     for tensor in tensors:
         batch.append(tensor[None])
@@ -29,10 +29,10 @@ def pooled(model, batch):
 
 
 def of_files(model, data, paths):
-    """float64 [n, 1280]: the files as the finished program preprocesses them."""
+    """Features, float64 [n, 1280], of files, preprocessed as in the finished program."""
     return of_tensors(model, (cxr1(read_grey(f"{data}/{path}")) for path in paths))
 
 
 def logits(model, features):
-    """float64 [n, outputs]."""
+    """Logits, float64 [n, outputs]."""
     return features @ model._fc.weight.detach().numpy().T.astype(np.float64) + model._fc.bias.detach().numpy()

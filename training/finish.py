@@ -23,9 +23,9 @@ COMPARED = 256
 
 
 def finish(data, out, log, photographs=None):
-    """Reads `log`/checkpoint.pt; writes the model and its card to `out`, and `log`/figures.json.
+    """Reads `log`/checkpoint.pt. Writes the model and its card to `out`, and `log`/figures.json.
 
-    `photographs`: a folder of pictures that no package above brought, to test the input head on.
+    `photographs` is a folder of pictures to test the input head on. None of them may come from the packages of training.
     """
     torch.set_num_threads(2)
     state = torch.load(f"{log}/checkpoint.pt")
@@ -59,7 +59,7 @@ def finish(data, out, log, photographs=None):
 
 
 def load(state):
-    """The network in eval mode, all values held in float32, as the program runs it."""
+    """The network in eval mode, with all values in float32, as the program runs it."""
     model = untrained()
     missing, unexpected = model.load_state_dict(state, strict=False)
     assert all(name.endswith("num_batches_tracked") for name in missing) and not unexpected
@@ -67,7 +67,7 @@ def load(state):
 
 
 def severity_head(rows, features, basis_rows):
-    """heads.severity on the rows that were scored, whatever their licence."""
+    """heads.severity on the rows that have severity scores, of any licence."""
     scored = rows.geographic_extent.notna().to_numpy()
     targets = rows.loc[scored, ["geographic_extent", "opacity"]].to_numpy(float)
     basis = heads.directions(features[basis_rows], max(heads.DIRECTIONS))
@@ -75,7 +75,7 @@ def severity_head(rows, features, basis_rows):
 
 
 def input_heads(model, data, rows, features, in_training, photographs):
-    """The input head, the distance, their limits, and what they do to images that took no part."""
+    """The input head, the distance, their limits, and the share of unseen images that they refuse."""
     examples = input_data.to_refuse(data, rows[in_training])
     odd = frozen.of_tensors(model, (tensor for tensor, _ in examples))
     kind = np.array([kind for _, kind in examples])
@@ -103,13 +103,13 @@ def input_heads(model, data, rows, features, in_training, photographs):
 
 
 def seen(fitted, features):
-    """Probabilities of the input head, and distances."""
+    """The probabilities of the input head, and the distances."""
     return heads.kinds(fitted[0], features), heads.distances(fitted[1], features)
 
 
 def input_limits(left_out):
-    """The card's four numbers from training images of each source, seen by heads that were fitted without it: whatever is
-    new about a hospital should hardly ever refuse it."""
+    """The card's four limits, from training images of each source, scored by heads that were fitted without that source:
+    a new hospital alone should hardly ever cause a refusal."""
     other = [p[:, heads.OTHER] for p, _ in left_out]
     return {
         "refuse": round(max(float(np.quantile(p, 0.99)) for p in other), 4),
@@ -120,7 +120,7 @@ def input_limits(left_out):
 
 
 def tensors(lungs, inputs):
-    """Name to array, beside the network's own."""
+    """The tensors that the file holds beside those of the network, by name."""
     mean, components, precision = inputs["distance"]
     return {"severity.weight": lungs["weight"], "severity.bias": lungs["bias"],
             "input.weight": inputs["head"][0], "input.bias": inputs["head"][1],
@@ -133,7 +133,7 @@ def versions():
 
 
 def half_precision(model, state, data, paths):
-    """Largest difference of a logit between the exported float16 weights and the float32 ones."""
+    """The largest difference of a logit between the exported float16 weights and the float32 weights."""
     exact = load(state)
     gap = np.abs(frozen.logits(model, frozen.of_files(model, data, paths))
                  - frozen.logits(exact, frozen.of_files(exact, data, paths))).max()

@@ -1,6 +1,6 @@
-"""What is fitted on frozen features, once the network is trained: calibration, points, sets, and three small heads.
+"""The parts that are fitted on frozen features, after the network: calibration, points, sets, and three small heads.
 
-`features` are float64 [n, 1280], the average of the network's last maps; `rows` the manifest's rows in the same order.
+`features` are float64 [n, 1280], the average of the network's last maps. `rows` are the manifest's rows in the same order.
 """
 
 import numpy as np
@@ -12,30 +12,30 @@ from .negatives import OTHER, SIDEWAYS, UPSIDE_DOWN
 
 COVERAGE = 0.9
 SENSITIVITY = 0.9
-# Directions of the features that severity may use: 51 labelled images carry no more.
+# Numbers of feature directions that severity may use: 51 labelled images support no more.
 DIRECTIONS = (2, 4, 8, 16)
 SHRINKAGE = (0.1, 1.0, 10.0, 100.0)
 COMPONENTS = 64
 FOLDS = 5
-# Of fewer images of one kind nothing is concluded.
+# The fewest images of one kind that a conclusion may rest on.
 FEWEST = 20
 
 
 def even_weights(rows, answer):
-    """Each class weighs a half, each source within a class the same if it has FEWEST images of it, else less."""
+    """Each class weighs a half. Within a class each source with at least FEWEST images weighs the same, others less."""
     size = rows.groupby([answer, "source"]).path.transform("count")
     weight = 1 / size.clip(lower=FEWEST)
     return (weight / weight.groupby(rows[answer]).transform("sum") / 2).to_numpy()
 
 
 def platt(logit, positive, weight):
-    """Slope and intercept of p = sigmoid(slope · logit + intercept) (Platt 1999), by weighted maximum likelihood."""
+    """The slope and intercept of p = sigmoid(slope · logit + intercept) (Platt 1999), by weighted maximum likelihood."""
     fit = LogisticRegression(C=1e6).fit(logit[:, None], positive, sample_weight=weight * len(logit))
     return float(fit.coef_[0, 0]), float(fit.intercept_[0])
 
 
 def temperature(logits, cause, weight):
-    """T of softmax(logits / T) (Guo et al. 2017): the best of a fine grid by weighted log loss."""
+    """T in softmax(logits / T) (Guo et al. 2017): the best value of a fine grid by weighted log loss."""
     grid = np.exp(np.linspace(np.log(0.25), np.log(8), 141))
 
     def cost(t):
@@ -55,8 +55,10 @@ def sensitive_point(p, positive, weight):
 
 
 def conformal(p, weight=None):
-    """Least probability of the true class with which it is in the set: class-conditional split conformal
-    (Vovk 2012), from the probabilities that the true class got on calibration images of that class, counted by weight."""
+    """The least probability with which a class enters the set: class-conditional split conformal (Vovk 2012).
+
+    `p` are the probabilities that this class got on calibration images of this class, counted by `weight`.
+    """
     weight = np.ones(len(p)) if weight is None else weight
     effective = weight.sum() ** 2 / (weight**2).sum()
     share = np.floor((effective + 1) * (1 - COVERAGE)) / effective
@@ -66,17 +68,17 @@ def conformal(p, weight=None):
 
 
 def directions(features, count):
-    """Mean [C] and the first `count` principal directions [count, C] with their variances."""
+    """The mean [C], and the first `count` principal directions [count, C] with their variances."""
     mean = features.mean(0)
     _, singular, rows = np.linalg.svd(features - mean, full_matrices=False)
     return mean, rows[:count], singular[:count] ** 2 / len(features)
 
 
 def severity(features, targets, groups, basis):
-    """Linear in a few principal directions of the training features (`basis`: mean, rows, variances).
+    """A linear regression in a few principal directions of the training features (`basis`: mean, rows, variances).
 
-    Returns {"weight" [2, C], "bias" [2], "mae" [2], "pearson" [2], "n"}: the figures by patient-grouped
-    cross-validation in which the number of directions and the shrinkage are chosen inside each fold.
+    Returns {"weight" [2, C], "bias" [2], "mae" [2], "pearson" [2], "n", "patients", "predicted" [n, 2]}. The figures come
+    from patient-grouped cross-validation in which the number of directions and the shrinkage are chosen inside each fold.
     """
     predicted = np.zeros_like(targets)
     for train, test in GroupKFold(min(10, len(set(groups)))).split(features, groups=groups):
@@ -95,7 +97,7 @@ def apply(model, features):
 
 
 def chosen(features, targets, groups, basis):
-    """The pair of directions and shrinkage with the least error in an inner cross-validation, fitted on all."""
+    """The regression with the count of directions and the shrinkage that had the least error in an inner cross-validation."""
     def error(setting):
         gaps = []
         for train, test in GroupKFold(FOLDS).split(features, groups=groups):
@@ -108,7 +110,7 @@ def chosen(features, targets, groups, basis):
 
 
 def ridge(features, targets, basis, count, shrinkage):
-    """Weight [2, C] and bias [2] of a ridge regression on `count` whitened directions."""
+    """The weight [2, C] and bias [2] of a ridge regression on `count` whitened directions."""
     mean, rows, variances = basis
     project = rows[:count] / np.sqrt(variances[:count, None])
     fit = Ridge(alpha=shrinkage).fit((features - mean) @ project.T, targets)
@@ -117,7 +119,7 @@ def ridge(features, targets, basis, count, shrinkage):
 
 
 def input_head(features, kind):
-    """Softmax regression over the classes of negatives.py on standardised features: weight [4, C], bias [4]."""
+    """A softmax regression over the classes of negatives.py, on standardised features: weight [4, C], bias [4]."""
     mean, spread = features.mean(0), features.std(0) + 1e-3
     counts = np.bincount(kind, minlength=4)
     weight = 1 / counts[kind]
@@ -127,7 +129,7 @@ def input_head(features, kind):
 
 
 def kinds(head, features):
-    """Probabilities [n, 4] of the input head."""
+    """The probabilities [n, 4] of the input head."""
     weight, bias = head
     z = features @ weight.T + bias
     z = np.exp(z - z.max(1, keepdims=True))
@@ -138,13 +140,13 @@ def distance_model(features):
     """Shrunk Mahalanobis distance (Lee et al. 2018): mean [C], components [k, C], precision [k + 1]."""
     mean, rows, variances = directions(features, COMPONENTS)
     residual = (features.var(0).sum() - variances.sum()) / (features.shape[1] - COMPONENTS)
-    # Small variances are estimated worst: none counts for less than the mean of the rest.
+    # Small variances are estimated worst, so none may be below the mean of the rest.
     variances = np.maximum(variances, residual)
     return mean, rows, 1 / np.concatenate([variances, [residual]])
 
 
 def distances(model, features):
-    """[n], 1 on average for the data it was fitted on."""
+    """The distances [n]. Their average is 1 on the data that the model was fitted on."""
     mean, rows, precision = model
     z = features - mean
     along = (z @ rows.T) ** 2
@@ -153,7 +155,7 @@ def distances(model, features):
 
 
 def refusal_rates(p, d, limits):
-    """Shares that head and distance refuse or doubt. `limits`: the card's four numbers. Two doubts are a refusal."""
+    """The shares that head and distance refuse or doubt, by the card's four `limits`. Two doubts are a refusal."""
     odd, distant = p[:, OTHER] >= limits["caution"], d >= limits["distant"]
     refused = (p[:, OTHER] >= limits["refuse"]) | (d >= limits["far"]) | (odd & distant)
     turned = (p[:, UPSIDE_DOWN] >= limits["caution"]) | (p[:, SIDEWAYS] >= limits["caution"])

@@ -1,4 +1,4 @@
-"""Examples for the input head and the distance: what to accept, what to refuse, and what to test them on."""
+"""Examples for the input head and the distance: images to accept, to refuse, and to test on."""
 
 import numpy as np
 import pandas as pd
@@ -16,19 +16,19 @@ TURNED = 500
 
 
 def odd_rows(data):
-    """Rows of the manifest that are no frontal X-ray: CT slices and lateral views."""
+    """The rows of the manifest that are no frontal X-rays: CT slices and lateral views."""
     rows = pd.read_csv(f"{data}/manifest.csv", low_memory=False)
     return rows[(rows.modality != "X-ray") | (rows.view == "L")]
 
 
 def spread(rows, count, rng):
-    """`count` rows, sources as evenly as they come."""
+    """`count` rows, drawn so that each source is equally likely."""
     weight = 1 / rows.groupby("source").path.transform("count").to_numpy()
     return rows.iloc[rng.choice(len(rows), count, p=weight / weight.sum())]
 
 
 def to_refuse(data, rows):
-    """Training examples that are not frontal chest radiographs: [(tensor, kind)]. `rows`: permissive training rows."""
+    """Training examples that are not frontal chest radiographs: [(tensor, kind)]. `rows` are permissive training rows."""
     rng = np.random.default_rng(SEED)
     found = []
     for image in photographs():
@@ -45,7 +45,7 @@ def to_refuse(data, rows):
 
 
 def wrong_way(radiographs, rng):
-    """Each upside down, and each on one of its sides, mirrored or not."""
+    """Each radiograph upside down, and each on one of its sides, mirrored or not."""
     found = []
     for image in radiographs:
         found.append((cxr1(np.rot90(image, 2)[:, :: rng.choice([1, -1])]), UPSIDE_DOWN))
@@ -54,7 +54,7 @@ def wrong_way(radiographs, rng):
 
 
 def tests(data, rows, pictures_of):
-    """Held-out examples by name: {"what": [tensor]}. `rows`: test rows; `pictures_of`: files that were not trained on."""
+    """Held-out examples by name: {name: [tensor]}. `rows` are test rows, `pictures_of` files that were not trained on."""
     rng = np.random.default_rng(SEED + 1)
     odd = odd_rows(data)
     odd = odd[odd.licence_permissive != "yes"]

@@ -1,4 +1,4 @@
-"""The five outputs, and which rows of the manifest answer which question."""
+"""The five outputs, and the rows of the manifest that answer each question."""
 
 import numpy as np
 import pandas as pd
@@ -8,26 +8,27 @@ PNEUMONIA, COVID = 0, 1
 CAUSES = slice(2, 5)
 BACTERIAL, VIRAL, COVID_GIVEN = 0, 1, 2
 UNKNOWN = -1
-# ChestX-ray14 (Wang et al. 2017). Learned beside the labels, so that features of adult lungs form; not exported.
+# The findings of ChestX-ray14 (Wang et al. 2017). They are learned beside the labels, so that features of adult lungs
+# form. They are not exported.
 AUXILIARY = [
     "Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Effusion", "Emphysema", "Fibrosis", "Hernia",
     "Infiltration", "Mass", "Nodule", "Pleural_Thickening", "Pneumothorax", "Pneumonia",
 ]
-# Sources with one class only: their images can be told by their look, so they count less for Pneumonia.
+# Sources with one class only. The network could recognise them by their look, so they count less for Pneumonia.
 ONE_CLASS = ("cxnet", "hannover")
 ONE_CLASS_WEIGHT = 0.3
 
-# Sources that came into the manifest after the bundled model was trained: it is reproduced without them.
+# Sources that came into the manifest after the bundled model was trained. It is reproduced without them.
 LATER = ("rsna",)
 
-# ChestX-ray14 labels that share the look of pneumonia: neither a positive nor a negative for it.
+# Other labels of ChestX-ray14 can look like pneumonia, so they are neither positives nor negatives for it.
 NIH_ANSWERS_PNEUMONIA = {"Pneumonia": 1, "No Finding": 0}
 
 
 def read_manifest(data):
-    """Frontal X-rays without duplicates; `data` is the folder of manifest.csv.
+    """The frontal X-rays of the manifest without duplicates. `data` is the folder of manifest.csv.
 
-    Adds the columns `pneumonia` and `covid` (0, 1, or -1 where the row does not answer) and `cause`
+    Adds the columns `pneumonia` and `covid` (0, 1, or -1 if the row does not answer) and `cause`
     (0 bacterial, 1 viral other than COVID-19, 2 COVID-19, or -1).
     """
     rows = pd.read_csv(f"{data}/manifest.csv", low_memory=False)
@@ -40,7 +41,7 @@ def read_manifest(data):
 
 
 def answer(source, finding):
-    """(pneumonia, covid, cause) of one row."""
+    """The answers (pneumonia, covid, cause) of one row."""
     if source == "nih":
         return nih_answer(set(str(finding).split("|")))
     if finding == "No Finding":
@@ -57,7 +58,7 @@ def answer(source, finding):
 
 
 def nih_answer(names):
-    """ChestX-ray14 was collected before 2020, so every row is a negative for COVID-19."""
+    """The answers of a row of ChestX-ray14. It was collected before 2020, so every row is negative for COVID-19."""
     for name, value in NIH_ANSWERS_PNEUMONIA.items():
         if name in names:
             return value, 0, UNKNOWN
@@ -65,7 +66,7 @@ def nih_answer(names):
 
 
 def auxiliary(rows):
-    """int64 [n, 14], 0 or 1; -1 in rows that are not of nih."""
+    """The auxiliary findings, int64 [n, 14]: 0 or 1, and -1 in rows of other sources than nih."""
     found = np.full((len(rows), len(AUXILIARY)), UNKNOWN)
     for i, (source, finding) in enumerate(zip(rows.source, rows.finding)):
         if source == "nih":
@@ -75,12 +76,12 @@ def auxiliary(rows):
 
 
 def pneumonia_weights(rows):
-    """float32 [n]: how much a row counts in the loss of Pneumonia."""
+    """The weight of each row in the loss of Pneumonia, float32 [n]."""
     return np.where(rows.source.isin(ONE_CLASS), ONE_CLASS_WEIGHT, 1).astype(np.float32)
 
 
 def sampling_weights(rows):
-    """Rarer (source, answers) groups are drawn more often: weight = count^-0.6, normalised to sum 1."""
+    """The chance of each row. Rare (source, answers) groups are drawn more often: count^-0.6, normalised to sum 1."""
     group = rows.groupby(["source", "pneumonia", "covid", "cause"]).path.transform("count")
     weight = group.to_numpy(float) ** -0.6
     return weight / weight.sum()

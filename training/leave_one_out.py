@@ -1,6 +1,7 @@
-"""python -m training.leave_one_out --data DIR: a shorter training without each source, measured on the whole of it.
+"""python -m training.leave_one_out --data DIR: a shorter training without each source, measured on all of that source.
 
-And one with the lungs blacked out, measured as the model is: what can be told without looking at them.
+A further training has the lungs blacked out and is measured as the model is. It shows how well the questions can be
+answered without the lungs.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from .labels import read_manifest
 from .preprocess import centre_square, cxr1, resize
 from .train import train
 
-# An eighth of the bundled model's, so that four of them are affordable.
+# An eighth of the bundled model's steps, so that four trainings are affordable.
 STEPS = 300
 SOURCES = ("nih", "ieee8023", "kermany")
 SHOWN = 1500
@@ -32,7 +33,7 @@ def main():
     parser.add_argument("--log", default="training/log")
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--only", choices=[*SOURCES, "blacked-out"], action="append")
-    parser.add_argument("--measure", action="store_true", help="the checkpoints that are in --log; train nothing")
+    parser.add_argument("--measure", action="store_true", help="measure the checkpoints in --log, train nothing")
     given = parser.parse_args()
     chosen = given.only or [*SOURCES, "blacked-out"]
     for source in [source for source in SOURCES if source in chosen]:
@@ -49,7 +50,7 @@ def main():
 
 
 def keep(log, name, figures):
-    """Replaces the figures of the same data in a log file."""
+    """Writes figures to a log file, in place of earlier figures of the same data."""
     path = f"{log}/{name}"
     old = json.load(open(path, encoding="utf-8")) if os.path.exists(path) else []
     new = {figure["on"] for figure in figures}
@@ -68,7 +69,7 @@ def measured(rows, work, tensors, where):
 
 
 def without(data, work, source, steps):
-    """Figures on a source that took no part, all its splits and licences, at most SHOWN images."""
+    """Figures on a source that took no part in training: all splits and licences, at most SHOWN images."""
     rows = read_manifest(data)
     rows = rows[rows.source == source]
     rows = rows.sample(min(len(rows), SHOWN), random_state=SEED)
@@ -77,7 +78,7 @@ def without(data, work, source, steps):
 
 
 def lungs(data):
-    """bool [64, 64] over the centre square: within the lungs in at least a fifth of the masks of the manifest."""
+    """The usual place of the lungs, bool [64, 64] over the centre square: inside at least a fifth of the manifest's masks."""
     rows = read_manifest(data)
     masks = [resize(centre_square(read_grey(f"{data}/{path}"))) > 127 for path in rows.lung_mask.dropna()]
     mean = Image.fromarray(np.mean(masks, axis=0).astype(np.float32), mode="F")
@@ -85,7 +86,7 @@ def lungs(data):
 
 
 def blacked(image, mask):
-    """A copy with the usual place of the lungs in the centre square set to 0."""
+    """A copy in which the usual place of the lungs is 0."""
     image = np.array(image)
     square = centre_square(image)
     side = square.shape[0]

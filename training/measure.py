@@ -1,4 +1,4 @@
-"""Figures on data that training never saw. Rows carry the columns of reading.Reading.onto."""
+"""Figures on data that training never saw. Rows have the columns of reading.Reading.onto."""
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -11,7 +11,7 @@ BINS = 10
 
 
 def weighted_auc(score, positive, weight):
-    """Area under the ROC curve (Mann-Whitney, ties a half) with a weight per image; None if undefined."""
+    """The area under the ROC curve (Mann-Whitney, ties count a half) with a weight per image; None if undefined."""
     levels, level = np.unique(score, return_inverse=True)
     above = np.bincount(level, weight * positive, len(levels))
     below = np.bincount(level, weight * ~positive, len(levels))
@@ -22,7 +22,7 @@ def weighted_auc(score, positive, weight):
 
 
 def fraction_above(threshold):
-    """Statistic: the weighted share of the images with a score of at least `threshold`."""
+    """A statistic: the weighted share of the images that score at least `threshold`."""
 
     def share(score, _positive, weight):
         total = weight.sum()
@@ -42,7 +42,7 @@ def fraction_below(threshold):
 
 
 def interval(statistic, score, positive, patient):
-    """95 % percentile bootstrap, drawing patients with all their images; None where undefined."""
+    """A 95 % interval by percentile bootstrap, which draws patients with all their images; None if undefined."""
     rng = np.random.default_rng(SEED)
     _, owner = np.unique(patient, return_inverse=True)
     people = owner.max() + 1
@@ -54,12 +54,12 @@ def interval(statistic, score, positive, patient):
     if not values:
         return None
     low, high = (float(v) for v in np.percentile(values, [2.5, 97.5]))
-    # All draws alike: too few patients for a bootstrap to say anything.
+    # If all draws are alike, there are too few patients for a bootstrap.
     return (low, high) if low < high else None
 
 
 def measurement(label, on, name, statistic, rows, column, positive):
-    """One figure as a dictionary, or None where the statistic is undefined."""
+    """One figure as a dictionary, or None if the statistic is undefined."""
     if len(rows) == 0:
         return None
     score, positive = rows[column].to_numpy(), np.asarray(positive, dtype=bool)
@@ -74,10 +74,10 @@ def measurement(label, on, name, statistic, rows, column, positive):
 
 
 def youden(rows, column, answer):
-    """Threshold that maximises sensitivity + specificity, halfway between two neighbouring scores.
+    """The threshold that maximises sensitivity + specificity, halfway between two neighbouring scores.
 
-    Only sources that hold both classes count, if there are any, for otherwise the threshold would tell
-    hospitals apart; within a class each source weighs the same, whatever its number of images.
+    If there are sources that hold both classes, only they count: otherwise the threshold would separate hospitals.
+    Within a class each source weighs the same, however many images it has.
     """
     rows = rows[rows[answer] != UNKNOWN]
     both = rows.groupby("source")[answer].nunique() == 2
@@ -94,7 +94,7 @@ def youden(rows, column, answer):
 
 
 def untrained_ieee8023(rows):
-    """Rows of ieee8023 that took no part in training or validation, nor did another image of the patient."""
+    """The rows of ieee8023 whose patients took no part in training or validation."""
     own = rows[rows.source == "ieee8023"]
     used = own[(own.licence_permissive == "yes") & (own.split != "test")]
     return own[~own.patient.isin(used.patient)]
@@ -115,7 +115,7 @@ def brier(p, positive, weight):
 
 
 def expected_calibration_error(p, positive, weight):
-    """Over BINS bins of equal width, weighted by their images (Guo et al. 2017)."""
+    """The expected calibration error over BINS bins of equal width, weighted by their images (Guo et al. 2017)."""
     bin_of = np.minimum((p * BINS).astype(int), BINS - 1)
     total = np.bincount(bin_of, weight, BINS)
     if total.sum() == 0:
@@ -125,7 +125,7 @@ def expected_calibration_error(p, positive, weight):
 
 
 def calibration_slope(p, positive, weight):
-    """Slope of the logistic regression of the outcome on logit(p) (Cox 1958); None with one class."""
+    """The slope of a logistic regression of the outcome on logit(p) (Cox 1958); None if there is only one class."""
     if len(set(positive[weight > 0])) < 2:
         return None
     odds = np.log(p / (1 - p)).clip(-20, 20)
@@ -133,7 +133,7 @@ def calibration_slope(p, positive, weight):
 
 
 def coverage(test, reading):
-    """How often the 90 % set holds the truth, for each class."""
+    """How often the 90 % set holds the reference standard's answer, for each class."""
     for index, answer, label in ((PNEUMONIA, "pneumonia", "Pneumonia"), (COVID, "covid", "COVID-19")):
         sets = reading.conformal[index]
         for value, word in ((1, "present"), (0, "absent")):
@@ -163,17 +163,17 @@ def presence(label, index, answer, reading, sets):
     column = f"score {index}"
     for on, rows in sets:
         ill, well = rows[rows[answer] == 1], rows[rows[answer] == 0]
-        truth = rows[answer] == 1
-        yield measurement(label, on, "AUC", weighted_auc, rows, column, truth)
+        reference = rows[answer] == 1
+        yield measurement(label, on, "AUC", weighted_auc, rows, column, reference)
         for point, suffix in ((reading.balanced[index], ""), (reading.sensitive[index], ", 90 % sensitivity point")):
             yield measurement(label, on, f"sensitivity{suffix}", fraction_above(point), ill, column, ill[answer] == 1)
             yield measurement(label, on, f"specificity{suffix}", fraction_below(point), well, column, well[answer] == 1)
         for name, statistic in (("Brier", brier), ("ECE", expected_calibration_error)):
-            yield measurement(label, on, name, statistic, rows, column, truth)
-        slope = calibration_slope(rows[column].to_numpy(), truth.to_numpy(), np.ones(len(rows))) if len(rows) else None
+            yield measurement(label, on, name, statistic, rows, column, reference)
+        slope = calibration_slope(rows[column].to_numpy(), reference.to_numpy(), np.ones(len(rows))) if len(rows) else None
         if slope is not None:
             yield {"label": label, "on": on, "statistic": "calibration slope", "value": slope, "n": len(rows),
-                   "positives": int(truth.sum()), "patients": rows.patient.nunique()}
+                   "positives": int(reference.sum()), "patients": rows.patient.nunique()}
 
 
 def causes(test, ieee8023):

@@ -1,7 +1,7 @@
-"""What is not an upright frontal chest radiograph, for the input head: made here, or from packages.
+"""Images that are not upright frontal chest radiographs, for the input head.
 
-Photographs come from scikit-image and gradio (both permissive), faces from scikit-image's part of LFW, slices of CT and
-MR from pydicom's test files and the manifest. Everything else is drawn. None of it enters the repository.
+Photographs come from scikit-image and gradio (both permissive), faces from scikit-image's part of LFW, and slices of CT
+and MR from pydicom's test files and the manifest. Everything else is drawn here. None of it enters the repository.
 """
 
 import glob
@@ -21,14 +21,14 @@ FRONTAL, OTHER, UPSIDE_DOWN, SIDEWAYS = range(4)
 
 
 def photographs():
-    """Grey float32 images of the packages; photographs, textures, pages of text, drawings."""
+    """The pictures in the packages, in grey float32: photographs, textures, pages of text, drawings."""
     folders = [f"{os.path.dirname(skimage.__file__)}/data/*", f"{os.path.dirname(gradio.__file__)}/media_assets/images/*",
                f"{os.path.dirname(gradio.__file__)}/test_data/*"]
     return pictures(sorted(path for folder in folders for path in glob.glob(folder)))
 
 
 def pictures(paths):
-    """Those of `paths` that Pillow can read, at most 1,024 pixels a side."""
+    """The pictures among `paths`, chosen by file extension, in grey, at most 1,024 pixels a side."""
     found = []
     for path in paths:
         if path.lower().endswith((".png", ".jpg", ".jpeg", ".webp")):
@@ -44,7 +44,7 @@ def faces():
 
 
 def slices():
-    """First frames of pydicom's test files that are neither blank nor radiographs of a chest."""
+    """The first frames of pydicom's test files that are neither blank nor small."""
     folder = f"{os.path.dirname(pydicom.__file__)}/data/test_files"
     found = []
     for path in sorted(glob.glob(f"{folder}/*.dcm")):
@@ -60,7 +60,7 @@ def slices():
 
 
 def drawn(rng):
-    """One made-up picture, float32 [256, 256]: noise, clouds, shapes, writing, ramps, a blurred blob."""
+    """A drawn picture, float32 [256, 256]: noise, clouds, shapes, writing, a ramp, or blurred blobs."""
     kinds = (noise, clouds, shapes, writing, ramp, blobs)
     return kinds[int(rng.integers(len(kinds)))](rng).astype(np.float32)
 
@@ -90,7 +90,7 @@ def shapes(rng):
 
 
 def writing(rng):
-    """A page, a slide or a terminal."""
+    """Text, as on a page, a slide or a terminal."""
     paper, ink = (255, 0) if rng.random() < 0.6 else (0, 230)
     image = Image.new("L", (SIDE, SIDE), paper)
     draw = ImageDraw.Draw(image)
@@ -110,7 +110,7 @@ def ramp(rng):
 
 
 def blobs(rng):
-    """Smooth bright and dark patches: as vague as a chest, and none."""
+    """Smooth bright and dark patches, as vague as a chest."""
     x, y = np.meshgrid(np.linspace(-1, 1, SIDE), np.linspace(-1, 1, SIDE))
     values = np.zeros_like(x)
     for _ in range(int(rng.integers(1, 6))):
@@ -129,13 +129,13 @@ def part(values, rng, low, high):
 
 
 def turned(values, rng):
-    """Mirrored, inverted or left as it is: a photograph does not become a radiograph by it."""
+    """Mirrors and inverts at random. Neither makes a radiograph of a photograph."""
     if rng.random() < 0.5:
         values = values[:, ::-1]
     return -values if rng.random() < 0.3 else values
 
 
 def equalised(values):
-    """uint8, for what does not care about its range."""
+    """Stretches the values to the whole range of uint8."""
     low, high = values.min(), values.max()
     return ImageOps.autocontrast(Image.fromarray(((values - low) / max(high - low, 1e-6) * 255).astype(np.uint8)))

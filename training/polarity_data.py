@@ -1,4 +1,4 @@
-"""What the polarity detector sees, and the examples that it learns from: films, spoiled films, and what is no film."""
+"""The input of the polarity detector, and the examples that it learns from: films, spoiled films, and other pictures."""
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
@@ -6,27 +6,27 @@ from PIL import Image, ImageDraw, ImageFilter
 from .augment import grey_curve
 from .negatives import drawn, faces, part, photographs, slices, turned
 
-# Cells of the thumbnail a side, and positions looked at in each of them a side.
+# Cells per side of the thumbnail, and sampled positions per side of each cell.
 CELLS, LOOKS = 32, 4
 GRID = CELLS * LOOKS
-# A row or column is border where its greys span no more than this share of what the whole picture spans.
+# A row or column is border if its greys span no more than this share of the span of the whole picture.
 BORDER_SPAN = 0.04
-# A film that is spoiled is first reduced to this shorter side: more than the thumbnail sees of it.
+# A film that is to be spoiled is first reduced to this shorter side, which is more than the thumbnail samples.
 KEPT_SIDE = 144
 
 PHOTOGRAPH_PARTS = 16
 DRAWN = 2000
 LIMBS = 5000
-# One in so many of what is no film is kept back to choose the threshold on.
+# One in KEPT_BACK of the pictures that are no films is kept back to choose the threshold on.
 KEPT_BACK = 5
 
 
 def thumbnail(values):
-    """Float32 [32, 32] in -1 to 1 of any grey float32 [h, w]: the rank of each cell's mean among all cells.
+    """The thumbnail of any grey float32 [h, w]: float32 [32, 32] from -1 to 1, the rank of each cell's mean among all cells.
 
-    Ranks are the same after every increasing grey curve, and those of the negative are exactly the negative ranks. Cells as
-    bright as each other share the mean of their ranks. Borders of one grey are left out. Of a large film only 128 × 128
-    pixels are looked at, once to find its borders and once within them.
+    Ranks are the same after every increasing grey curve, and those of the negative are exactly the negative ranks. Cells
+    of equal brightness share the mean of their ranks. Borders of one grey are left out. Only 128 × 128 pixels of a large
+    film are sampled, once to find its borders and once within them.
     """
     (top, bottom), (left, right) = within_borders(looked_at(values))
     h, w = values.shape
@@ -41,10 +41,10 @@ def looked_at(values):
 
 
 def within_borders(grid):
-    """((top, bottom), (left, right)) without the outer rows and columns whose greys differ by next to nothing."""
+    """((top, bottom), (left, right)) without the outer rows and columns whose greys hardly differ."""
     little = BORDER_SPAN * (grid.max() - grid.min())
     rows = columns = (0, GRID)
-    # Twice, since borders above and beside may be of different greys.
+    # Twice, because horizontal and vertical borders may have different greys.
     for _ in range(2):
         rows = spanning(grid[:, slice(*columns)], little)
         columns = spanning(grid[slice(*rows)].T, little)
@@ -52,7 +52,7 @@ def within_borders(grid):
 
 
 def spanning(grid, little):
-    """From the first to the last row whose greys differ by more; all of them where that leaves less than a quarter."""
+    """From the first to the last row whose greys differ by more than `little`; all rows if less than a quarter would be left."""
     kept = np.flatnonzero(grid.max(axis=1) - grid.min(axis=1) > little)
     if not len(kept) or kept[-1] + 1 - kept[0] < len(grid) // 4:
         return 0, len(grid)
@@ -60,7 +60,7 @@ def spanning(grid, little):
 
 
 def ranks(grid):
-    """Of the means of 32 × 32 cells."""
+    """The ranks, from -1 to 1, of the means of 32 × 32 cells."""
     means = grid.astype(np.float64).reshape(CELLS, LOOKS, CELLS, LOOKS).mean(axis=(1, 3)).ravel()
     _, which, counts = np.unique(means, return_inverse=True, return_counts=True)
     last = np.cumsum(counts) - 1
@@ -69,7 +69,7 @@ def ranks(grid):
 
 
 def reduced(values):
-    """uint8, shorter side at most KEPT_SIDE, darkest 0 and brightest 255."""
+    """The picture as uint8 from 0 to 255, with a shorter side of at most KEPT_SIDE."""
     low, high = float(values.min()), float(values.max())
     image = Image.fromarray(((values - low) * (255 / max(high - low, 1e-6))).astype(np.uint8))
     ratio = KEPT_SIDE / min(image.size)
@@ -79,9 +79,9 @@ def reduced(values):
 
 
 def spoiled(pixels, rng, turns=(0.7, 0.1, 0.1, 0.1)):
-    """The thumbnail of a film as other hands may have saved it, from uint8 [h, w], bone white as it was.
+    """The thumbnail of a film, uint8 [h, w], after changes that other software may have made to it. Bone stays white.
 
-    `turns`: how often it lies upright, and by 90, 180 and 270 degrees.
+    `turns` are the probabilities of 0, 90, 180 and 270 degrees.
     """
     image = Image.fromarray(np.rot90(pixels, rng.choice(4, p=turns)))
     if rng.random() < 0.5:
@@ -98,7 +98,7 @@ def spoiled(pixels, rng, turns=(0.7, 0.1, 0.1, 0.1)):
 
 
 def cropped(image, rng):
-    """A box of 50 to 100 % of each side, as the 128 × 128 pixels that are looked at."""
+    """A box of 50 to 100 % of each side, as the 128 × 128 sampled pixels."""
     width, height = image.size
     w, h = width * rng.uniform(0.5, 1), height * rng.uniform(0.5, 1)
     if rng.random() < 0.4:
@@ -108,7 +108,7 @@ def cropped(image, rng):
 
 
 def hazy(grid, rng):
-    """One or two white clouds, as effusion and ARDS are: up to a whole lung."""
+    """Adds one or two white clouds, as in effusion and ARDS, of up to a whole lung."""
     y, x = np.mgrid[0:1:GRID * 1j, 0:1:GRID * 1j].astype(np.float32)
     for _ in range(int(rng.integers(1, 3))):
         cx, cy, sx, sy = rng.uniform(0.1, 0.9), rng.uniform(0.3, 1), rng.uniform(0.08, 0.25), rng.uniform(0.1, 0.4)
@@ -118,7 +118,7 @@ def hazy(grid, rng):
 
 
 def windowed(grid, rng):
-    """Clipped by a window that is too narrow, or stored in few grey levels."""
+    """Clips by a window that is too narrow, or stores in few grey levels."""
     if rng.random() < 0.3:
         low, high = np.quantile(grid, [rng.uniform(0, 0.3), rng.uniform(0.7, 1)])
         grid = grid.clip(low, high)
@@ -130,7 +130,7 @@ def windowed(grid, rng):
 
 
 def lettered(grid, rng):
-    """Side markers, names and electrodes."""
+    """Adds side markers, names and electrodes."""
     if rng.random() < 0.5:
         return grid
     grid = grid.copy()
@@ -145,7 +145,7 @@ def lettered(grid, rng):
 
 
 def bordered(grid, rng):
-    """Borders: black, white or grey, on any side, up to two fifths of it together."""
+    """Adds black, white or grey borders on any side, each up to a fifth wide."""
     if rng.random() < 0.5:
         return grid
     grid = grid.copy()
@@ -157,7 +157,7 @@ def bordered(grid, rng):
 
 
 def no_films(rng):
-    """Thumbnails of what is no frontal chest film: some to learn from, and some to choose the threshold on."""
+    """Thumbnails of pictures that are no frontal chest films: some to learn from, and some to choose the threshold on."""
     found = []
     for image in photographs():
         small = reduced(image).astype(np.float32)
@@ -171,10 +171,10 @@ def no_films(rng):
 
 
 def limbs(rng):
-    """A made radiograph of no chest, float32 [128, 128]: limbs of soft tissue with bones in them, a hand, a skull, a trunk.
+    """A drawn radiograph of another part of the body, float32 [128, 128]: limbs with bones, a hand, a skull, a trunk.
 
-    No radiographs of other parts of the body are among the data. Two legs beside each other are the picture most
-    like the negative of a chest: two bright fields on black.
+    The data have no radiographs of other parts of the body. Two legs beside each other are most similar to the negative of
+    a chest: two bright fields on black.
     """
     image = Image.new("L", (GRID, GRID), int(rng.choice([0, 0, 0, 20, 60])))
     draw = ImageDraw.Draw(image)
@@ -202,7 +202,7 @@ def limbs(rng):
 
 
 def limb(draw, rng, start, end, width):
-    """Soft tissue from one point to another, and one or two bones along it."""
+    """Draws soft tissue from one point to another, and one or two bones along it."""
     tissue = int(rng.integers(60, 170))
     draw.line([start, end], fill=tissue, width=max(2, int(width)))
     bones = int(rng.integers(1, 3))
@@ -213,7 +213,7 @@ def limb(draw, rng, start, end, width):
 
 
 def ovals(draw, rng, kind):
-    """A skull, or an abdomen, pelvis or spine: a large bright field with brighter and darker ovals in it."""
+    """Draws a skull, or an abdomen, pelvis or spine: a large bright field with brighter and darker ovals in it."""
     size = rng.uniform(0.6, 0.95) if kind == "skull" else rng.uniform(1, 1.6)
     oval(draw, 0.5, 0.5, size * 0.5, size * rng.uniform(0.4, 0.6), int(rng.integers(90, 200)))
     for _ in range(int(rng.integers(2, 12))):

@@ -1,11 +1,11 @@
-"""Preprocessing `cxr-1`: from a grey image to the network's input. The Rust side repeats it exactly."""
+"""Preprocessing `cxr-1`: from a grey image to the network's input. The Rust program does the same."""
 
 import numpy as np
 from PIL import Image
 
-# Training sees boxes of 75-100 % of the square at TRAINED_SIZE, so everything 1.15 times as large as on the whole square
-# of that size. SIZE makes up for it (Touvron et al. 2019, arXiv:1906.06423): on every source left out of training the
-# AUC is as good or better at 224 than at 192.
+# Training sees boxes of 75-100 % of the square at TRAINED_SIZE, in which structures are about 1.15 times as large as in the
+# whole square at that size. SIZE compensates for this (Touvron et al. 2019, arXiv:1906.06423). On every source that was left
+# out of training, the AUC at 224 is as good as at 192 or better.
 TRAINED_SIZE = 192
 SIZE = 224
 CLIP = 1.4
@@ -13,7 +13,7 @@ FLAT = 1e-6
 
 
 def grey(image):
-    """Float32 [h, w]; colour by Rec. 601 luma, transparency ignored, 16-bit samples kept."""
+    """The image as float32 [h, w]: colour by Rec. 601 luma, transparency ignored, 16-bit samples kept."""
     if image.mode in ("L", "F", "I", "I;16", "I;16B", "I;16L"):
         return np.asarray(image, dtype=np.float32)
     if image.mode in ("1", "LA"):
@@ -30,7 +30,7 @@ def centre_square(pixels):
 
 
 def resize(pixels):
-    """Antialiased triangle filter, in float: no rounding to 8 bits."""
+    """Resizes by an antialiased triangle filter in float, without rounding to 8 bits."""
     image = Image.fromarray(np.ascontiguousarray(pixels, dtype=np.float32), mode="F")
     return np.asarray(image.resize((SIZE, SIZE), Image.BILINEAR), dtype=np.float32)
 
@@ -45,5 +45,5 @@ def normalise(pixels):
 
 
 def cxr1(pixels):
-    """Float32 [224, 224] from any grey float32 [h, w]."""
+    """The network's input, float32 [224, 224], from any grey float32 [h, w]."""
     return normalise(resize(centre_square(pixels)))

@@ -1,4 +1,4 @@
-"""How logits become the numbers that are shown, fixed on the validation split before the test split is read."""
+"""From logits to the numbers that are shown. All parameters are fixed on the validation split before the test split is read."""
 
 import math
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ ANSWERS = {PNEUMONIA: "pneumonia", COVID: "covid"}
 
 @dataclass
 class Reading:
-    """The numbers of the card. Keys of the dictionaries are indices of LABELS."""
+    """The parameters of the card. The keys of the dictionaries are indices of LABELS."""
 
     calibration: dict
     balanced: dict
@@ -25,7 +25,7 @@ class Reading:
     temperature: float
 
     def scores(self, logits):
-        """[n, 5] from logits [n, 5]: two calibrated probabilities, then the causes."""
+        """The scores [n, 5] of logits [n, 5]: two calibrated probabilities, then the causes."""
         columns = []
         for index in (PNEUMONIA, COVID):
             slope, intercept = self.calibration[index]
@@ -45,8 +45,8 @@ class Reading:
 def read_from(validation, logits):
     """A Reading from the permissive validation rows and their logits.
 
-    Pneumonia is fitted on the sources that hold both classes, for otherwise it would tell hospitals apart. Rounded
-    as the card writes it.
+    Pneumonia is fitted on the sources that hold both classes: otherwise it would separate hospitals. The numbers are
+    rounded as the card writes them.
     """
     calibration, balanced, sensitive, sets = {}, {}, {}, {}
     for index, answer in ANSWERS.items():
@@ -65,21 +65,21 @@ def read_from(validation, logits):
 
 
 def sensitive_everywhere(p, positive, source, balanced):
-    """The largest threshold with four decimals that finds 90 % of the positives of all sources together, 90 % of those of
-    every source with at least FEWEST of them, and is not above the balanced point.
+    """The highest threshold with four decimals that finds 90 % of the positives of all sources together and 90 % of those
+    of every source with at least FEWEST of them, and that is not above the balanced point.
 
-    Over all of them together the easy hospitals would pay for the difficult ones. And where the balanced point finds
-    more than 90 % already, a higher one would be the less sensitive of the two.
+    With all sources together alone, easy hospitals would hide the misses in difficult ones. And if the balanced point
+    already finds more than 90 %, a higher point would be the less sensitive of the two.
     """
     groups = [positive] + [positive & (source == name) for name in sorted(set(source))]
     lines = [sensitive_point(p[own], positive[own], np.ones(own.sum()))
              for at, own in enumerate(groups) if at == 0 or own.sum() >= FEWEST]
-    # Rounded up, it might miss the image that it rests on.
+    # Rounded up, it might miss the image that determined it.
     return min(math.floor(min(lines) * 1e4) / 1e4, balanced)
 
 
 def usable(rows, answer):
-    """Mask of the rows that answer, of sources with both classes where there are any but one-sided ones for COVID-19."""
+    """A mask of the rows that answer. For Pneumonia, only sources that hold both classes count."""
     known = rows[answer] != UNKNOWN
     if answer == "pneumonia":
         both = rows[known].groupby("source")[answer].nunique() == 2
@@ -88,7 +88,7 @@ def usable(rows, answer):
 
 
 def causes_from(validation, logits):
-    """Temperature of the causes, and for each the least probability with which it stays in the set."""
+    """The temperature of the causes, and for each cause the least probability with which it enters the set."""
     known = (validation.cause != UNKNOWN).to_numpy()
     rows, values = validation[known], logits[known][:, CAUSES]
     cause = rows.cause.to_numpy()

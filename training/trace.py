@@ -1,4 +1,4 @@
-"""Inputs that need no data, and the network's means along the way: numbers for the Rust network's tests."""
+"""Inputs that need no data, and the means of the network's layers, for the tests of the Rust network."""
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ WAVES = [(0.05, 0.03, 0.0), (0.11, 0.02, 1.0), (0.31, 0.17, 2.0), (0.013, 0.41, 
 
 
 def wave(row, column, phase):
-    """float32 [1, 1, 224, 224]: sin(row·y)·cos(column·x + phase), computed in float64 and rounded once."""
+    """An input, float32 [1, 1, 224, 224]: sin(row·y)·cos(column·x + phase), computed in float64 and rounded once."""
     y = np.arange(SIZE, dtype=np.float64)[:, None]
     x = np.arange(SIZE, dtype=np.float64)[None, :]
     values = np.sin(row * y) * np.cos(column * x + phase)
@@ -19,7 +19,7 @@ def wave(row, column, phase):
 
 @torch.no_grad()
 def trace(model, batch):
-    """(logits [5], [(where, shape, mean, mean of |.|)]) for a batch of one."""
+    """(logits [5], [{"after", "shape", "mean", "mean_abs"}]) for a batch of one."""
     steps = []
 
     def note(where, value):
@@ -38,7 +38,7 @@ def trace(model, batch):
 
 
 def formula_cases(model):
-    """One case a wave, ready for JSON."""
+    """One case per wave, ready for JSON."""
     cases = []
     for row, column, phase in WAVES:
         logits, steps = trace(model, wave(row, column, phase))

@@ -1,5 +1,5 @@
-"""Fine-tuning. Two processes of one thread each share every step: on two cores that other programs
-also use, this is steadier than one process of two threads, which waits at each of its many barriers.
+"""Fine-tuning. Two processes of one thread each share every step. On two cores that other programs also
+use, this is steadier than one process of two threads, which waits at each of its many barriers.
 """
 
 import copy
@@ -33,7 +33,7 @@ REPORT_EVERY = 20
 
 
 class Cases:
-    """The rows of training in memory: `pixels` uint8 [h, w] each, and what is known of them."""
+    """The rows of training in memory: `pixels`, each uint8 [h, w], with their answers and weights."""
 
     def __init__(self, data, rows):
         self.pixels = [cached(f"{data}/{path}") for path in rows.path]
@@ -43,13 +43,13 @@ class Cases:
         self.chance = sampling_weights(rows)
 
     def draw(self, rng, count):
-        """A batch of augmented images, float32 [count, 1, 192, 192], and their rows' numbers."""
+        """A batch of augmented images, float32 [count, 1, 192, 192], and the indices of their rows."""
         chosen = rng.choice(len(self.pixels), count, p=self.chance)
         batch = np.stack([augmented(self.pixels[i], rng)[None] for i in chosen])
         return torch.from_numpy(batch).to(memory_format=torch.channels_last), chosen
 
     def loss(self, logits, chosen):
-        """Sum of masked means; a question that no row of the batch answers adds nothing."""
+        """The sum of masked means. A question that no row of the batch answers adds nothing."""
         answers = torch.from_numpy(self.answers[chosen])
         pneumonia = presence(logits[:, PNEUMONIA], answers[:, PNEUMONIA], torch.from_numpy(self.weight[chosen]))
         covid = presence(logits[:, COVID], answers[:, COVID], torch.ones(len(chosen)))
@@ -68,7 +68,7 @@ class Cases:
 
 
 def presence(logit, answer, weight):
-    """Weighted mean of the smoothed binary cross entropy over the rows that answer; 0 if none does."""
+    """The weighted mean of the smoothed binary cross entropy over the rows that answer; 0 if none does."""
     known = answer != UNKNOWN
     if not known.any():
         return 0
@@ -78,7 +78,7 @@ def presence(logit, answer, weight):
 
 
 def share_gradients(model):
-    """Mean of the gradients over the processes, in one message."""
+    """Averages the gradients over the processes, in one message."""
     gradients = [p.grad for p in model.parameters() if p.grad is not None]
     flat = torch.cat([g.reshape(-1) for g in gradients])
     dist.all_reduce(flat)
@@ -89,7 +89,7 @@ def share_gradients(model):
 
 @torch.no_grad()
 def follow(average, model, step):
-    """Exponential average of weights and of batch-norm statistics; short at first, so that it warms up."""
+    """Updates the exponential average of weights and batch-norm statistics. It is short at first, to warm up."""
     keep = min(AVERAGE, (1 + step) / (10 + step))
     for mean, new in zip(average.state_dict().values(), model.state_dict().values()):
         if mean.is_floating_point():
@@ -97,7 +97,7 @@ def follow(average, model, step):
 
 
 def share_statistics(model):
-    """Each process saw its own half of every batch: the mean of their batch-norm statistics."""
+    """Averages the batch-norm statistics of the processes, each of which saw half of every batch."""
     for buffer in model.buffers():
         if buffer.is_floating_point():
             dist.all_reduce(buffer)
@@ -105,7 +105,7 @@ def share_statistics(model):
 
 
 def worker(rank, steps, cases, out):
-    """One of WORKERS processes; the first keeps the log and the average and writes `out`/checkpoint.pt."""
+    """Runs one of WORKERS processes. The first writes the log and `out`/checkpoint.pt."""
     os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT="29511", GLOO_SOCKET_IFNAME="lo")
     dist.init_process_group("gloo", rank=rank, world_size=WORKERS)
     torch.set_num_threads(1)
@@ -137,12 +137,12 @@ def worker(rank, steps, cases, out):
 
 
 def shipped(state):
-    """Without the rows of the last layer that only helped to learn."""
+    """The weights without the rows of the last layer for the auxiliary findings."""
     return state | {name: state[name][:LABELS_END].clone() for name in ("_fc.weight", "_fc.bias")}
 
 
 def optimiser_for(model, steps):
-    """AdamW and a one-cycle schedule; the new head learns five times as fast as the trunk."""
+    """AdamW and a one-cycle schedule. The new head learns five times as fast as the trunk."""
     head = list(model._fc.parameters())
     trunk = [p for name, p in model.named_parameters() if not name.startswith("_fc.") and p.requires_grad]
     optimiser = torch.optim.AdamW(
@@ -164,7 +164,7 @@ def report(out, step, value, seconds):
 def train(data, out, steps, leave_out=None, change=None):
     """Writes `out`/checkpoint.pt (the averaged weights, float32) and `out`/train.jsonl.
 
-    `leave_out` names a source that takes no part; `change` maps the rows to others, for the controls.
+    `leave_out` names a source that takes no part. `change` gives other images for the rows, for the controls.
     """
     os.makedirs(out, exist_ok=True)
     open(f"{out}/train.jsonl", "w", encoding="utf-8").close()

@@ -1,6 +1,6 @@
 //! Times networks for `side_by_side.py`: `side_by_side kernels|candle f32|bf16 MODEL.safetensors…`, each
-//! with its card beside it. Every line `MODEL BATCH` on standard input, counted from 0, is answered by
-//! the milliseconds of one forward pass, right after another; `memory` by the most MiB that were in use so far.
+//! with its card beside it. A line `MODEL BATCH` on standard input (models are counted from 0) is answered by the
+//! milliseconds of one forward pass, which directly follows another. A line `memory` is answered by the peak memory in MiB.
 
 use std::io::{BufRead, stdin};
 use std::path::Path;
@@ -8,6 +8,10 @@ use std::time::Instant;
 
 use cxr::inference::{Classifier, Classify, Compute, Engine, ModelFiles, Precision, set_threads};
 
+#[allow(
+    unsafe_code,
+    reason = "sets environment variables while there is one thread"
+)]
 fn main() {
     let mut arguments = std::env::args()
         .skip(1)
@@ -49,7 +53,7 @@ fn main() {
     }
 }
 
-/// A model, and the channels of its images.
+/// A model, and the number of channels of its images.
 fn load(path: &str, compute: Compute) -> (Classifier, usize) {
     let files = ModelFiles::read(Path::new(path)).expect("a model");
     let model = Classifier::computed(files.card_text(), files.weights(), compute).expect("a model");
@@ -61,19 +65,19 @@ fn load(path: &str, compute: Compute) -> (Classifier, usize) {
     (model, channels)
 }
 
-/// The numbers are those of `side_by_side.py`.
+/// The input values are those of `side_by_side.py`.
 fn milliseconds(model: &Classifier, channels: usize, batch: usize) -> f64 {
     let side = model.card().input_size;
     let count = batch * channels * side * side;
     let values: Vec<f32> = (0..count).map(|i| (i as f32 * 0.37).sin()).collect();
-    // Threads sleep while the next line is awaited; those of the others spin from pass to pass.
+    // A first pass wakes the threads, which sleep between lines. Those of the other engines spin from pass to pass.
     model.logits_of_values(values.clone()).expect("logits");
     let start = Instant::now();
     model.logits_of_values(values).expect("logits");
     start.elapsed().as_secs_f64() * 1e3
 }
 
-/// From `/proc/self/status`; 0 where there is none.
+/// The peak memory from `/proc/self/status`; 0 on systems without that file.
 fn peak_mib() -> f64 {
     let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));

@@ -1,17 +1,17 @@
-"""cxr, PyTorch, ONNX Runtime and OpenVINO on the same tensors, one after another in every round.
+"""Compares cxr, PyTorch, ONNX Runtime and OpenVINO on the same tensors, one after another in every round.
 
     pip install -r benches/side_by_side/requirements.txt
     cargo build --release
-    cargo bench --no-run --bench side_by_side      # says where the binary is
+    cargo bench --no-run --bench side_by_side      # prints the path of the binary
     python benches/side_by_side/side_by_side.py --cxr target/release/cxr --bench THE_BINARY [--images FOLDER]
 
-Weights are random, but the bundled model's for EfficientNet-Lite0. Every engine has as many threads as this process has
-cores (taskset makes them fewer). Printed are medians over the rounds, and the ratio to ONNX Runtime in the same round:
-its median, and the quarter of rounds below and above.
+The weights are random, except for EfficientNet-Lite0, which has those of the bundled model. Every engine gets as many
+threads as this process has cores (taskset reduces them). It prints medians over the rounds, and the ratio to ONNX Runtime
+in the same round with its quartiles.
 
-AVX2 against AVX2: CXR_ISA=avx2 and ONEDNN_MAX_CPU_ISA=AVX2 in the environment. ONNX Runtime has no such switch: in a copy
-of its package, the jump after the test for AVX-512F (`test $0x10000`) where MLAS chooses its kernels was made one that is
-always taken. A profiler then found no instruction on 512 bits.
+To compare AVX2 with AVX2, set CXR_ISA=avx2 and ONEDNN_MAX_CPU_ISA=AVX2 in the environment. ONNX Runtime has no such switch.
+For the published figures, the jump after its test for AVX-512F (`test $0x10000`), where MLAS chooses its kernels, was
+changed in a copy of the package so that it is always taken. A profiler then found no 512-bit instruction.
 """
 
 import argparse
@@ -38,7 +38,7 @@ WEIGHTS = HERE.parents[1] / "weights"
 CORES = len(os.sched_getaffinity(0))
 SIDE = 224
 LABELS = 18
-# Threads of OpenMP and others spin for a while when their work is done, on the cores of whoever is next.
+# Threads of OpenMP and others spin for a while after their work, on the cores that the next engine needs.
 REST = 0.3
 IMAGES = (".png", ".jpg", ".jpeg", ".jfif", ".webp")
 CARD = """name = "{name}"
@@ -56,7 +56,7 @@ LABEL = '\n[[label]]\nname = "L{}"\nquestion = "presence"\n'
 
 
 def networks():
-    """Name, architecture and preprocessing on a card, channels, module."""
+    """Yields (name, architecture and preprocessing for the card, channels, module)."""
     torch.manual_seed(1)
     dense = torchvision.models.densenet121(num_classes=LABELS)
     dense.features.conv0 = torch.nn.Conv2d(1, 64, 7, 2, 3, bias=False)
@@ -92,7 +92,7 @@ def timed(run):
 
 
 class Cxr:
-    """Its process, which computes when it is asked to."""
+    """A process of the bench, which computes on request."""
 
     def __init__(self, bench, engine, precision, files):
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "bufsize": 1}
@@ -106,7 +106,7 @@ class Cxr:
 
 
 def engines(folder, name, network, channels, batch):
-    """Name and a function that gives the milliseconds of one forward pass."""
+    """Yields (name, function that returns the milliseconds of one forward pass)."""
     x = tensor(batch, channels)
     graph = f"{folder}/{name.split()[0]}-{batch}.onnx"
     torch.onnx.export(network, torch.from_numpy(x), graph, input_names=["x"], dynamo=False)
@@ -149,7 +149,7 @@ def measured(runs, rounds):
     for _ in range(rounds):
         for name, run in runs.items():
             time.sleep(REST)
-            run()  # what ran before it has the caches
+            run()  # Fills the caches after the other engines.
             times[name].append(run())
     return times
 
@@ -163,13 +163,13 @@ def table(title, times):
 
 
 def whole_path(arguments, folder):
-    """From a cold start to the first row, and a folder of images to its table, in turn with the usual script."""
+    """Times one image from a cold start, and a folder of images, in turn with the usual script."""
     commands = {
         "cxr": [arguments.cxr, "predict", "--quiet", "--force", "-o", f"{folder}/rows.csv"],
         "usual script": [sys.executable, str(HERE / "usual.py")],
     }
     images = sorted(path for path in pathlib.Path(arguments.images).iterdir() if path.suffix in IMAGES)
-    # A smaller folder is gone through again and again: neither program remembers what it has read.
+    # Repeats a small folder. This is fair, because neither program caches its results here.
     many = list(itertools.islice(itertools.cycle(images), arguments.count))
     for title, which, rounds in (("one image, cold", images[:1], 9), ("a folder", many, 3)):
         with tempfile.TemporaryDirectory() as place:
@@ -185,7 +185,7 @@ def whole_path(arguments, folder):
             print(f"{name:14}{seconds:9.3f} s {len(which) / seconds:9.1f} a second   at most {mib:.0f} MiB", flush=True)
 
 
-# In a small process of its own: the kernel counts what a process had before it became another program.
+# Runs in a small process, because the peak memory of a process includes its memory from before exec.
 ONCE = """
 import os, subprocess, sys, time
 start = time.perf_counter()
@@ -196,7 +196,7 @@ print(time.perf_counter() - start, usage.ru_maxrss / 1024, os.waitstatus_to_exit
 
 
 def once(command):
-    """Seconds, and the most MiB of the process (not of its children)."""
+    """Seconds, and the peak memory in MiB of the process (without its children)."""
     output = subprocess.run([sys.executable, "-S", "-c", ONCE, *command], capture_output=True, text=True, check=True)
     seconds, mib, code = output.stdout.split()
     if code not in ("0", "1"):
@@ -209,7 +209,7 @@ def main():
     parser.add_argument("--bench", required=True, help="binary of the bench side_by_side")
     parser.add_argument("--cxr", help="release binary, for --images")
     parser.add_argument("--images", help="folder of radiographs, for the whole path")
-    parser.add_argument("--count", type=int, default=1000, help="images of it")
+    parser.add_argument("--count", type=int, default=1000, help="how many images to read, with repetition")
     parser.add_argument("--rounds", type=int, default=21)
     parser.add_argument("--without-candle", action="store_true", help="leave out the reference engine, which is slow")
     arguments = parser.parse_args()

@@ -1,4 +1,4 @@
-"""What people write: the bundled network in PyTorch over a folder, with pillow and a DataLoader of two workers."""
+"""The usual script: the bundled network in PyTorch over a folder, with Pillow and a DataLoader of two workers."""
 
 import pathlib
 import sys

@@ -1,5 +1,5 @@
-//! Which fold a case belongs to. All images of a patient are in one fold, and a fold depends on
-//! nothing but the patients' names and answers, so that a fit is the same each time.
+//! The folds of cross-validation. All images of a patient are in one fold. A fold depends only on the
+//! patients' names and classes, so every fit of the same cases is the same.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +8,8 @@ pub const FOLDS: usize = 5;
 
 /// The fold of each case, below [`FOLDS`]. `classes` are below 64.
 ///
-/// Patients are dealt in turn: those of one class first, then those of both, then those of the
-/// other. Whichever class has ten patients is a run of at least ten, and so has two in every fold.
+/// Patients are dealt to the folds in turn: patients of the first class, then of both classes, then of the
+/// second class. A class with ten patients is a run of at least ten, and so has two patients in every fold.
 pub fn folds(patients: &[&str], classes: &[usize]) -> Vec<usize> {
     let mut sets: BTreeMap<&str, u64> = BTreeMap::new();
     for (patient, class) in patients.iter().zip(classes) {
@@ -25,7 +25,7 @@ pub fn folds(patients: &[&str], classes: &[usize]) -> Vec<usize> {
     patients.iter().map(|patient| fold[patient]).collect()
 }
 
-/// Place in the reflected binary code (Gray 1953): 01, 11, 10.
+/// Position in the reflected binary code (Gray 1953): 01, 11, 10.
 fn gray_rank(set: u64) -> u64 {
     (0..7).fold(set, |rank, doubling| {
         let shift = 1_u32 << doubling;
@@ -33,8 +33,8 @@ fn gray_rank(set: u64) -> u64 {
     })
 }
 
-/// FNV-1a (Fowler, Noll and Vo), finished as SplitMix64 so that names which differ in their last
-/// letter only do not stay neighbours. A name's order must not decide: it may be that of admission.
+/// FNV-1a (Fowler, Noll and Vo), finished like SplitMix64, so that names that differ only in their last letter
+/// do not stay neighbours. The order of names must not matter, since it may be the order of admission.
 fn hash(name: &str) -> u64 {
     let folded = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn those_of_both_classes_stand_between_the_others() {
+    fn patients_of_both_classes_stand_between_the_others() {
         assert_eq!([0b01, 0b11, 0b10].map(gray_rank), [1, 2, 3]);
     }
 
@@ -68,7 +68,7 @@ mod tests {
             for n in only..only + both + other {
                 cases.push((format!("p{n}"), 1));
             }
-            // Further images of the same patients, of an answer that they have.
+            // Further images of the same patients, with a class that they have.
             for (n, class) in extra {
                 let class = usize::from(class);
                 if cases.contains(&(format!("p{n}"), class)) {
@@ -88,7 +88,7 @@ mod tests {
                     prop_assert!((0..names.len()).any(|at| found[at] == fold && classes[at] == class));
                 }
             }
-            // The order of the rows decides nothing.
+            // The order of the rows does not matter.
             let backwards: Vec<&str> = names.iter().rev().copied().collect();
             let back: Vec<usize> = classes.iter().rev().copied().collect();
             let mut again = folds(&backwards, &back);

@@ -1,26 +1,25 @@
-//! A label that is present or absent on its own: what its card becomes, and what is to be expected of
-//! it.
+//! A label that is present or absent: its new card, and the performance to expect.
 
 use super::reading::CardReading;
 use super::refit::{Correction, Refit};
 use super::{AdaptationError, FOLDS, FitProgress, LabelCases};
 
-/// What is fitted.
+/// The parts that are fitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FitMethod {
-    /// How the logit is read.
+    /// The calibration and the thresholds.
     Recalibrate,
-    /// That, and the row of the last layer that makes the logit.
+    /// The same, and the row of the last layer that computes the logit.
     Refit,
 }
 
-/// What a model fitted to the other folds says of a case.
+/// The score of one case by a model that was fitted to the other folds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct HeldOutScore {
-    /// Which fold the case is in; answers of two folds are by two fits.
+    /// The fold of the case. Scores of different folds come from different fits.
     pub fold: usize,
     pub probability: f32,
-    /// Whether it is at or above that model's balanced point.
+    /// Whether the probability is at or above that model's balanced point.
     pub is_called: bool,
 }
 
@@ -28,16 +27,17 @@ pub struct HeldOutScore {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Adapted {
     pub reading: CardReading,
-    /// For [`Method::Refit`].
+    /// For [`FitMethod::Refit`].
     pub correction: Option<Correction>,
-    /// Of each case, out of fold.
+    /// One for each case.
     pub answers: Vec<HeldOutScore>,
 }
 
-/// Fits a label to all cases, and tries the same on each fold with the others.
+/// Fits a label to all cases, and for each fold to the other folds.
 ///
 /// # Errors
-/// If the score is the same for all cases or does not rise with the truth, or it was stopped.
+/// If the score is the same for all cases, if it does not rise with the reference standard, or if the fit was
+/// stopped.
 pub fn adapt(
     cases: &LabelCases,
     method: FitMethod,
@@ -60,7 +60,7 @@ pub fn adapt(
     }
 }
 
-/// `logits` of all cases, by a procedure that leaves a fold out, if one is given.
+/// `logits` returns the logits of all cases, by a fit without the given fold.
 fn cross_fitted(
     cases: &LabelCases,
     fold: &[usize],

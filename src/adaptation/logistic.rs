@@ -1,32 +1,33 @@
-//! Logistic regression with an L2 penalty, on features that are standardised and an offset that is
-//! not fitted. Newton's method, each step by conjugate gradients (Nocedal and Wright 2006, *Numerical
-//! Optimization*, algorithm 7.1): the second derivatives are never written down, and features stay
-//! the `f32` that the network gave, however many cases there are.
+//! Logistic regression with an L2 penalty, on standardised features and a fixed offset. Newton's method, with
+//! each step by conjugate gradients (Nocedal and Wright 2006, *Numerical Optimization*, algorithm 7.1): the
+//! matrix of second derivatives is never stored, and the features stay the `f32` of the network, so memory
+//! does not limit the number of cases.
 //!
 //! ```text
 //! minimise  mean ln(1 + e^∓z) + λ/2 · |w|²,   z = offset + b + w · (x − mean) / deviation
 //! ```
 //!
-//! As scikit-learn's `LogisticRegression(C = 1 / (λ n))` after a `StandardScaler`.
+//! The result is that of scikit-learn's `LogisticRegression(C = 1 / (λ n))` after a `StandardScaler`.
 
 use crate::domain::prevalence::probability;
 
-/// Newton steps, and conjugate gradients in each, before it is as good as it gets.
+/// The most Newton steps.
 const STEPS: usize = 100;
+/// The most conjugate gradients in one step.
 const INNER: usize = 250;
-/// A gradient this small ends it.
+/// A gradient this small ends the search.
 const CLOSE: f64 = 1e-9;
-/// Share of the promised gain that a step must bring (Armijo 1966).
+/// The share of the predicted gain that a step must bring (Armijo 1966).
 const GAIN: f64 = 1e-4;
 
-/// Some cases, and what is to be told of them.
+/// The cases of a regression.
 pub struct Problem<'a> {
-    /// Of these cases.
+    /// The features of each case.
     rows: Vec<&'a [f32]>,
     positive: Vec<bool>,
     offset: Vec<f64>,
     mean: Vec<f64>,
-    /// One over the deviation; 0 for a feature that never changes.
+    /// 1 ÷ deviation of each feature; 0 for a constant feature.
     inverse: Vec<f64>,
 }
 
@@ -44,7 +45,7 @@ impl LinearModel {
 }
 
 impl<'a> Problem<'a> {
-    /// (features `[C]`, whether it is positive, offset) of each case.
+    /// From features `[C]`, class (positive or not) and offset of each case.
     pub fn new(cases: impl IntoIterator<Item = (&'a [f32], bool, f64)>) -> Self {
         let (mut rows, mut positive, mut offset) = (Vec::new(), Vec::new(), Vec::new());
         for (row, is_positive, number) in cases {
@@ -62,12 +63,12 @@ impl<'a> Problem<'a> {
         }
     }
 
-    /// One weight a feature and the intercept, at which a path begins.
+    /// The first point of a path: one weight for each feature, and the intercept, all 0.
     pub fn start(&self) -> Vec<f64> {
         vec![0.0; self.mean.len() + 1]
     }
 
-    /// The standardised weights, then the intercept, of the least cost at this `shrinkage`, above 0.
+    /// The solution at this `shrinkage` (λ, more than 0): the standardised weights, then the intercept.
     pub fn solve(&self, shrinkage: f64, start: Vec<f64>) -> Vec<f64> {
         let mut at = start;
         let mut margins = self.margins(&at, Some(&self.offset));
@@ -88,7 +89,7 @@ impl<'a> Problem<'a> {
         at
     }
 
-    /// The same as a function of raw features; the offset comes on top.
+    /// The solution as a function of raw features, without the offset.
     pub fn linear(&self, solution: &[f64]) -> LinearModel {
         let (weights, intercept) = split(solution);
         let scaled = weights.iter().zip(&self.inverse);
@@ -104,7 +105,7 @@ impl<'a> Problem<'a> {
         }
     }
 
-    /// `offset` (or 0) and what the parameters make of each case.
+    /// The logit of each case: the linear function, and `offset` if it is given.
     fn margins(&self, parameters: &[f64], offset: Option<&[f64]>) -> Vec<f64> {
         let linear = self.linear(parameters);
         let apply = |(at, row): (usize, &&[f32])| {
@@ -139,7 +140,7 @@ impl<'a> Problem<'a> {
         gradient
     }
 
-    /// Newton's step, as far as conjugate gradients need to find it.
+    /// Newton's step, approximated by conjugate gradients.
     fn step(&self, margins: &[f64], gradient: &[f64], shrinkage: f64) -> Vec<f64> {
         let n = margins.len() as f64;
         let curve: Vec<f64> = margins
@@ -150,7 +151,7 @@ impl<'a> Problem<'a> {
         let mut residual: Vec<f64> = gradient.iter().map(|g| -g).collect();
         let mut direction = residual.clone();
         let mut size = inner(&residual, &residual);
-        // Ever more precise towards the end, so that the last steps are Newton's own.
+        // The precision grows as the gradient shrinks, so that the last steps are full Newton steps.
         let enough = size * (size.sqrt()).min(0.25);
         for _ in 0..INNER {
             if size <= enough {
@@ -176,7 +177,7 @@ impl<'a> Problem<'a> {
         step
     }
 
-    /// How much of the step to go; `None` if no part of it lowers the cost.
+    /// The share of the step to take; `None` if no share lowers the cost.
     fn shorten(
         &self,
         at: &[f64],
@@ -198,7 +199,7 @@ impl<'a> Problem<'a> {
         let (before, promised) = (cost(0.0), inner(gradient, step));
         let mut share = 1.0;
         while share > 1e-10 {
-            // Rounding hides the last gains.
+            // The last gains are smaller than rounding errors.
             if cost(share) <= before + GAIN * share * promised + 1e-15 {
                 return Some(share);
             }
@@ -208,14 +209,14 @@ impl<'a> Problem<'a> {
     }
 }
 
-/// −ln of the probability of what is true.
+/// −ln of the probability of the true class.
 pub fn log_loss(margin: f64, positive: bool) -> f64 {
     let against = if positive { -margin } else { margin };
     // ln(1 + eᶻ) without overflow.
     against.max(0.0) + (-against.abs()).exp().ln_1p()
 }
 
-/// Mean of each feature, and one over its deviation.
+/// The mean of each feature, and 1 ÷ its deviation.
 fn moments(rows: &[&[f32]]) -> (Vec<f64>, Vec<f64>) {
     let (n, size) = (rows.len() as f64, rows.first().map_or(0, |row| row.len()));
     let (mut mean, mut square) = (vec![0.0; size], vec![0.0; size]);
@@ -230,7 +231,7 @@ fn moments(rows: &[&[f32]]) -> (Vec<f64>, Vec<f64>) {
         }
     }
     let inverse = square.iter().zip(&mean).map(|(square, mean)| {
-        // Below what `f32` can tell from a constant.
+        // `f32` cannot tell smaller deviations from a constant.
         let is_constant = square.sqrt() <= 1e-7 * mean.abs();
         if is_constant {
             0.0
@@ -265,7 +266,7 @@ fn inner(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// In eight sums, which the processor can take together.
+/// With eight partial sums, which the processor can add at once.
 fn dot(x: &[f32], weight: &[f64]) -> f64 {
     let mut sums = [0.0; 8];
     let (parts, rest) = x.as_chunks::<8>();
@@ -286,7 +287,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_dot_product_takes_what_is_left_over_too() {
+    fn a_dot_product_includes_the_remainder() {
         let x: Vec<f32> = (0..19).map(|n| n as f32).collect();
         let weight: Vec<f64> = (0..19).map(|n| f64::from(n) / 2.0).collect();
         assert_eq!(
@@ -296,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn a_feature_that_never_changes_has_no_weight() {
+    fn a_constant_feature_has_no_weight() {
         let rows = [[1.0_f32, 0.3], [2.0, 0.3], [0.5, 0.3], [1.7, 0.3]];
         let positive = [true, false, false, true];
         let cases = rows.iter().zip(positive).map(|(row, p)| (&row[..], p, 0.0));
@@ -310,14 +311,14 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(32))]
-        /// At the least cost the slope is none in every direction, whatever the offset.
+        /// The gradient is zero at the minimum, for any offset.
         #[test]
-        fn it_ends_at_the_bottom_wherever_it_begins(
+        fn every_start_leads_to_the_same_minimum(
             values in prop::collection::vec((prop::array::uniform5(-4.0_f32..4.0), any::<bool>(), -2.0_f64..2.0), 8..30),
             shrinkage in 0.001_f64..10.0, begin in -2.0_f64..2.0,
         ) {
-            let ill = values.iter().filter(|case| case.1).count();
-            prop_assume!(ill > 0 && ill < values.len());
+            let positives = values.iter().filter(|case| case.1).count();
+            prop_assume!(positives > 0 && positives < values.len());
             let problem = Problem::new(values.iter().map(|(row, p, o)| (&row[..], *p, *o)));
             let found = problem.solve(shrinkage, problem.start());
             let margins = problem.margins(&found, Some(&problem.offset));

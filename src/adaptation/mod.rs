@@ -1,5 +1,5 @@
-//! Fitting a model to somebody's own cases, from what its network said of them. Numbers in, numbers
-//! out: no image is read here and no network runs.
+//! Fitting a model to local cases, from the outputs of its network for them. Numbers in, numbers out: no
+//! image is read here and no network runs.
 //!
 //! ```text
 //! Cases { features, logits, positive, patients, sources } ─ folds, by patient
@@ -9,9 +9,8 @@
 //!                                      └─ reading: Platt, operating points, conformal ─► Adapted
 //! ```
 //!
-//! Everything is fitted twice over: once to all cases, for the card, and once for each fold to the
-//! other folds, for the figures. So the figures are of the procedure, on patients that it has not
-//! seen.
+//! Every fit is made twice: once to all cases, for the card, and once for each fold to the other folds, for
+//! the figures. So the figures describe the procedure, on patients that it has not seen.
 
 mod folds;
 mod label;
@@ -33,44 +32,46 @@ pub use reading::{CardReading, expected_coverage, expected_sensitivity};
 pub use refit::{Correction, FITS};
 pub use temperature::{AdaptedCauses, CauseCases, adapt_causes};
 
-/// Images that each answer must have, and patients that they must be of. With fewer, a threshold
-/// that finds 90 % rests on one or two images.
+/// The fewest images of each class. With fewer, a threshold with a sensitivity of 90 % depends on one or two
+/// images.
 pub const ENOUGH_IMAGES: usize = 20;
+/// The fewest patients of each class.
 pub const ENOUGH_PATIENTS: usize = 10;
 
-/// Patients with the event, and without it, below which a threshold or a calibration is a guess by any
-/// rule of thumb (Collins, Ogundimu and Altman 2016, doi:10.1002/sim.6787). More may be needed: Snell et
-/// al. 2021, doi:10.1016/j.jclinepi.2021.02.011; Riley et al. 2024, doi:10.1136/bmj-2023-074821.
+/// With fewer patients of a class, a threshold or a calibration is a guess by any rule of thumb (Collins,
+/// Ogundimu and Altman 2016, doi:10.1002/sim.6787). More may be needed: Snell et al. 2021,
+/// doi:10.1016/j.jclinepi.2021.02.011; Riley et al. 2024, doi:10.1136/bmj-2023-074821.
 pub const FEW_PATIENTS: usize = 100;
 
-/// Why a label stays as it was.
+/// The reason why a label stays as it was.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum AdaptationError {
     #[error("the work was stopped")]
     Stopped,
     #[error("its score is the same for all of these cases")]
     AllAlike,
-    #[error("its score does not rise with the truth in these cases (slope {slope:.2})")]
+    #[error(
+        "its score does not rise with the reference standard in these cases (slope {slope:.2})"
+    )]
     NotRising { slope: f64 },
     #[error("its causes are not told apart in these cases: no temperature fits")]
     NoTemperature,
 }
 
-/// What one label that is present or absent has to be fitted to; every part as long as there are
-/// cases.
+/// The cases to which one label is fitted. All fields have one element for each case.
 #[derive(Debug, Clone, Default)]
 pub struct LabelCases<'a> {
-    /// `[C]` each: the average of the network's last maps.
+    /// `[C]` each: the average of the network's last feature maps.
     pub features: Vec<&'a [f32]>,
-    /// The network's own output.
+    /// The network's own outputs.
     pub logits: Vec<f64>,
     pub positive: Vec<bool>,
     pub patients: Vec<&'a str>,
-    /// Which hospital or collection each is from, or none of them.
+    /// The hospital or collection of each case; empty if they are not known.
     pub sources: Vec<&'a str>,
 }
 
-/// How many cases have one answer.
+/// The number of cases of one class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Count {
     pub images: usize,
@@ -78,7 +79,7 @@ pub struct Count {
 }
 
 impl Count {
-    /// Of the cases that `have` the answer.
+    /// Counts the cases for which `have` is true.
     pub fn of<'a>(patients: &[&'a str], have: impl Fn(usize) -> bool) -> Self {
         let with: Vec<&'a str> = (0..patients.len())
             .filter(|&at| have(at))
@@ -110,7 +111,7 @@ impl fmt::Display for Count {
 }
 
 impl LabelCases<'_> {
-    /// How many are positive, and how many negative.
+    /// The positive and the negative cases.
     pub fn counts(&self) -> [Count; 2] {
         [true, false].map(|class| Count::of(&self.patients, |at| self.positive[at] == class))
     }
@@ -121,12 +122,12 @@ impl LabelCases<'_> {
     }
 }
 
-/// How the work is done, and who is told of it. The result does not depend on it.
+/// Threads, progress and cancellation of a fit. The result does not depend on them.
 #[derive(Clone, Copy)]
 pub struct FitProgress<'a> {
     /// Threads to use.
     pub jobs: usize,
-    /// Set when it is time to stop.
+    /// Set to stop the fit.
     pub stop: &'a AtomicBool,
     /// Called after each of [`FITS`].
     pub advance: &'a (dyn Fn() + Sync),
@@ -134,9 +135,9 @@ pub struct FitProgress<'a> {
 
 impl FitProgress<'_> {
     fn go_on(&self) -> Result<(), AdaptationError> {
-        match self.stop.load(Ordering::Relaxed) {
-            true => Err(AdaptationError::Stopped),
-            false => Ok(()),
+        if self.stop.load(Ordering::Relaxed) {
+            return Err(AdaptationError::Stopped);
         }
+        Ok(())
     }
 }

@@ -1,26 +1,28 @@
-//! Platt scaling (Platt 1999, *Probabilistic outputs for support vector machines*): the logistic
-//! regression of the truth on one number, towards (n₊ + 1)/(n₊ + 2) and 1/(n₋ + 2) rather than 1 and
-//! 0, so that it has an answer even where the number tells the classes apart without a fault. By
-//! Newton's method with a shortened step (Lin, Lin and Weng 2007, doi:10.1007/s10994-007-5018-6).
+//! Platt scaling (Platt 1999, *Probabilistic outputs for support vector machines*): logistic regression of the
+//! class on one number. The targets are (n₊ + 1)/(n₊ + 2) and 1/(n₋ + 2) instead of 1 and 0, so that a
+//! solution exists even where the number separates the classes completely. Newton's method with step halving
+//! (Lin, Lin and Weng 2007, doi:10.1007/s10994-007-5018-6).
 
 use crate::domain::prevalence::probability;
 use crate::evaluation::statistics::CalibrationLine;
 
-/// Steps before the regression counts as one without an answer.
+/// The most Newton steps.
 const STEPS: usize = 200;
-/// A gradient this small, per case, ends it.
+/// A gradient this small, for each case, ends the search.
 const CLOSE: f64 = 1e-12;
 
-/// `logit P(positive) = intercept + slope · logit`; `None` if all logits are alike or a class is
-/// missing.
+/// `logit P(positive) = intercept + slope · logit`. `None` if all logits are equal, or a class is missing.
 pub fn platt(logits: &[f64], positive: &[bool]) -> Option<CalibrationLine> {
     let n = logits.len() as f64;
-    let ill = positive.iter().filter(|&&positive| positive).count() as f64;
+    let positives = positive.iter().filter(|&&positive| positive).count() as f64;
     let first = logits.first()?;
-    if ill == 0.0 || ill == n || logits.iter().all(|logit| logit == first) {
+    if positives == 0.0 || positives == n || logits.iter().all(|logit| logit == first) {
         return None;
     }
-    let [yes, no] = [(ill + 1.0) / (ill + 2.0), 1.0 / (n - ill + 2.0)];
+    let [yes, no] = [
+        (positives + 1.0) / (positives + 2.0),
+        1.0 / (n - positives + 2.0),
+    ];
     let cases: Vec<(f64, f64)> = logits
         .iter()
         .zip(positive)
@@ -28,7 +30,7 @@ pub fn platt(logits: &[f64], positive: &[bool]) -> Option<CalibrationLine> {
         .collect();
     let mut line = CalibrationLine {
         slope: 0.0,
-        intercept: ((ill + 1.0) / (n - ill + 1.0)).ln(),
+        intercept: ((positives + 1.0) / (n - positives + 1.0)).ln(),
     };
     for _ in 0..STEPS {
         let (gradient, step) = newton(line, &cases)?;
@@ -40,8 +42,8 @@ pub fn platt(logits: &[f64], positive: &[bool]) -> Option<CalibrationLine> {
     (line.slope.is_finite() && line.intercept.is_finite()).then_some(line)
 }
 
-/// The line after the longest of the halved steps that lowers the loss; the same line where none
-/// does: it is as low as rounding lets it be.
+/// The line after the longest of the halved steps that lowers the loss. The same line where none does, since
+/// the loss is then as low as rounding permits.
 fn shortened(
     line: CalibrationLine,
     step: CalibrationLine,
@@ -62,7 +64,7 @@ fn shortened(
     before.is_finite().then_some(line)
 }
 
-/// The largest part of the gradient, and the full step.
+/// The largest component of the gradient, and the full step.
 fn newton(line: CalibrationLine, cases: &[(f64, f64)]) -> Option<(f64, CalibrationLine)> {
     let (mut g0, mut g1, mut h00, mut h01, mut h11) = (0.0, 0.0, 0.0, 0.0, 0.0);
     for &(x, target) in cases {
@@ -105,7 +107,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is done to the number, the probabilities are the same.
+        /// A linear change of the logits does not change the probabilities.
         #[test]
         fn the_unit_of_the_logit_does_not_matter(
             cases in prop::collection::vec((-3.0_f64..3.0, any::<bool>()), 6..40), unit in 0.1_f64..10.0, shift in -5.0_f64..5.0,

@@ -1,5 +1,5 @@
-//! How a label's logit is read: its probability, its two operating points, and the thresholds of its
-//! conformal sets. All from logits of cases that the logits were not fitted to.
+//! From a label's logit to its probability, its two operating points and the thresholds of its conformal
+//! sets. The logits must come from a fit that has not seen the cases.
 
 use std::collections::BTreeSet;
 
@@ -9,41 +9,42 @@ use crate::domain::prevalence::probability;
 use crate::domain::{Calibration, ConformalThresholds, Prevalence};
 use crate::evaluation::statistics::beta_interval;
 
-/// Share of positive cases that the sensitive point finds.
+/// The sensitivity of the sensitive point.
 const SENSITIVITY: f64 = 0.9;
-/// One case in this many may be outside the set of its own class.
+/// One case in this number may lie outside the set of its own class.
 const OUTSIDE: usize = 10;
 
-/// What a card says of a label.
+/// The calibration and the thresholds of a label, for its card.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CardReading {
-    /// Its slope may be 0 or less: then no card takes it.
+    /// A slope of 0 or less is possible, and is not accepted by a card.
     pub calibration: Calibration,
+    /// The balanced operating point.
     pub balanced: f32,
-    /// Never above the balanced one.
+    /// The sensitive operating point, never above the balanced one.
     pub sensitive: f32,
-    /// Positive cases that the sensitive point finds.
+    /// Number of positive cases at or above the sensitive point.
     pub found: usize,
     pub conformal: ConformalThresholds,
 }
 
 impl CardReading {
-    /// `sources` says where each case is from, or is empty. `None` if all logits are alike or a class
-    /// is missing.
+    /// `sources` holds the source of each case, or is empty. `None` if all logits are equal, or a class is
+    /// missing.
     pub fn fit(logits: &[f64], positive: &[bool], sources: &[&str]) -> Option<Self> {
         let line = platt(logits, positive)?;
-        let ill = positive.iter().filter(|&&positive| positive).count();
+        let positives = positive.iter().filter(|&&positive| positive).count();
         let calibration = Calibration {
             slope: line.slope,
             intercept: line.intercept,
-            prevalence: Prevalence::new(ill as f64 / positive.len() as f64)?,
+            prevalence: Prevalence::new(positives as f64 / positive.len() as f64)?,
         };
         let mut cases: Vec<(f32, bool)> = logits
             .iter()
             .zip(positive)
             .map(|(&logit, &positive)| (shown(&calibration, logit), positive))
             .collect();
-        let ill_by_source: Vec<(f32, &str)> = cases
+        let positives_by_source: Vec<(f32, &str)> = cases
             .iter()
             .enumerate()
             .filter(|(_, case)| case.1)
@@ -54,8 +55,8 @@ impl CardReading {
             let cases = cases.iter().filter(move |case| case.1 == class);
             cases.map(|case| case.0)
         };
-        let balanced = balanced(&cases, ill);
-        let sensitive = sensitive(&ill_by_source, balanced)?;
+        let balanced = balanced(&cases, positives);
+        let sensitive = sensitive(&positives_by_source, balanced)?;
         Some(CardReading {
             balanced,
             sensitive,
@@ -68,7 +69,7 @@ impl CardReading {
         })
     }
 
-    /// The probability of a logit, as the model shows it.
+    /// The probability that the model shows for a logit.
     pub fn probability(&self, logit: f64) -> f32 {
         shown(&self.calibration, logit)
     }
@@ -78,17 +79,17 @@ fn shown(calibration: &Calibration, logit: f64) -> f32 {
     probability(calibration.slope * logit + calibration.intercept) as f32
 }
 
-/// The threshold of the greatest sensitivity + specificity (Youden 1950), halfway between two
-/// neighbouring probabilities. `cases` falling, `ill` of them positive.
-fn balanced(cases: &[(f32, bool)], ill: usize) -> f32 {
-    let [gain, cost] = [ill, cases.len() - ill].map(|count| 1.0 / count as f64);
+/// The threshold with the greatest sensitivity + specificity (Youden 1950), halfway between two neighbouring
+/// probabilities. `cases` are in descending order, and `positives` of them are positive.
+fn balanced(cases: &[(f32, bool)], positives: usize) -> f32 {
+    let [gain, cost] = [positives, cases.len() - positives].map(|count| 1.0 / count as f64);
     let (mut index, mut best, mut point) = (0.0, f64::NEG_INFINITY, 1.0);
     for (at, &(p, positive)) in cases.iter().enumerate() {
         index += if positive { gain } else { -cost };
         let next = cases.get(at + 1).map(|next| next.0);
         if next != Some(p) && index > best + 1e-12 {
             best = index;
-            // Rounding may put the middle on the lower one, which is below the line.
+            // Rounding may put the middle on the lower probability, which must stay below the threshold.
             let middle = next.map(|next| (next + (p - next) / 2.0, next));
             point = middle
                 .filter(|(middle, next)| middle > next)
@@ -98,34 +99,34 @@ fn balanced(cases: &[(f32, bool)], ill: usize) -> f32 {
     point
 }
 
-/// The highest threshold that finds nine in ten of the `ill` (probability and source of each), and nine
-/// in ten of those of each source that has [`ENOUGH_IMAGES`]: over all together the easy hospitals
-/// would pay for the difficult ones. Never above `balanced`: where that one finds more already, a higher
-/// one would be the less sensitive of the two.
-fn sensitive(ill: &[(f32, &str)], balanced: f32) -> Option<f32> {
+/// The highest threshold that finds nine in ten of the `positives` (probability and source of each), and nine
+/// in ten of those of each source with [`ENOUGH_IMAGES`]. Over all sources together, easy hospitals would
+/// outweigh difficult ones. Never above `balanced`, since a higher threshold would be less sensitive than
+/// the balanced one.
+fn sensitive(positives: &[(f32, &str)], balanced: f32) -> Option<f32> {
     let of = |source: Option<&str>| -> Vec<f32> {
-        let cases = ill.iter();
+        let cases = positives.iter();
         let own = cases.filter(|case| source.is_none_or(|source| case.1 == source));
         own.map(|case| case.0).collect()
     };
-    let sources: BTreeSet<&str> = ill.iter().map(|case| case.1).collect();
+    let sources: BTreeSet<&str> = positives.iter().map(|case| case.1).collect();
     let large = sources.into_iter().map(|source| of(Some(source)));
-    let large = large.filter(|ill| ill.len() >= ENOUGH_IMAGES);
+    let large = large.filter(|cases| cases.len() >= ENOUGH_IMAGES);
     let all = nine_in_ten(of(None))?;
     let lines = large.filter_map(nine_in_ten).chain([all, balanced]);
     lines.min_by(f32::total_cmp)
 }
 
 /// The highest threshold that finds nine in ten of these probabilities.
-fn nine_in_ten(mut ill: Vec<f32>) -> Option<f32> {
-    ill.sort_by(|a, b| b.total_cmp(a));
-    let needed = (SENSITIVITY * ill.len() as f64 - 1e-9).ceil() as usize;
-    ill.get(needed.checked_sub(1)?).copied()
+fn nine_in_ten(mut positives: Vec<f32>) -> Option<f32> {
+    positives.sort_by(|a, b| b.total_cmp(a));
+    let needed = (SENSITIVITY * positives.len() as f64 - 1e-9).ceil() as usize;
+    positives.get(needed.checked_sub(1)?).copied()
 }
 
-/// What share of new positive cases a threshold finds that found `found` of the `positive` ones it was
-/// set on: central 95 % interval of Beta(found, positive + 1 − found), which an order statistic has
-/// whatever the scores (Wilks 1941). Counted by patients, which know less than their images.
+/// The sensitivity to expect on new cases from a threshold that found `found` of the `positive` cases it was
+/// set on: the central 95 % interval of Beta(found, positive + 1 − found), which holds for an order statistic
+/// of any scores (Wilks 1941). Patients are counted, since images of one patient are not independent.
 pub fn expected_sensitivity(found: usize, positive: Count) -> Option<(f64, f64)> {
     let patients = positive.patients.min(positive.images);
     let share = found as f64 / positive.images.max(1) as f64;
@@ -133,17 +134,17 @@ pub fn expected_sensitivity(found: usize, positive: Count) -> Option<(f64, f64)>
     beta_interval(found, (patients + 1).checked_sub(found)?)
 }
 
-/// What share of new cases of a class has it in its set, where the threshold is that of
-/// [`conformal`]: central 95 % interval of Beta(n + 1 − l, l) with l = ⌊(n + 1) / 10⌋ (Vovk 2012, proposition
-/// 2a), counted by patients. `None` of fewer than nine, where the class is in every set.
+/// The share of new cases of a class whose set holds that class, with the threshold of [`conformal`]: the
+/// central 95 % interval of Beta(n + 1 − l, l) with l = ⌊(n + 1) / 10⌋ (Vovk 2012, proposition 2a), for n
+/// patients. `None` for fewer than nine, where every set holds the class.
 pub fn expected_coverage(class: Count) -> Option<(f64, f64)> {
     let n = class.patients.min(class.images);
     let outside = (n + 1) / OUTSIDE;
     beta_interval(n + 1 - outside, outside)
 }
 
-/// Of n cases of a class, the ⌊(n + 1) / 10⌋-th smallest probability of the right answer (Vovk 2012,
-/// arXiv:1209.2673); 0 of fewer than nine: an answer that so little is known of is in every set.
+/// The ⌊(n + 1) / 10⌋-th smallest probability of the right answer among n cases of a class (Vovk 2012,
+/// arXiv:1209.2673). 0 for fewer than nine cases: too little is known, and every set holds the answer.
 pub fn conformal(mut right: Vec<f32>) -> f32 {
     right.sort_by(f32::total_cmp);
     let rank = (right.len() + 1) / OUTSIDE;
@@ -158,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_balanced_point_is_halfway_and_ties_stay_together() {
+    fn the_balanced_point_is_halfway_between_cases_and_ties_stay_together() {
         let cases = [
             (0.9, true),
             (0.8, true),
@@ -167,7 +168,7 @@ mod tests {
             (0.1, false),
         ];
         assert!((balanced(&cases, 3) - 0.6).abs() < 1e-6);
-        // The tie at 0.5 is called as one: 2 of 2 found for 1 of 2.
+        // All cases of the tie at 0.5 are called: 2 of 2 positive ones, and 1 of 2 negative ones.
         let tied = [(0.5, true), (0.5, false), (0.5, true), (0.2, false)];
         assert!((balanced(&tied, 2) - 0.35).abs() < 1e-6);
         let neighbours = [(0.5, true), (0.5_f32.next_down(), false)];
@@ -175,12 +176,12 @@ mod tests {
     }
 
     #[test]
-    fn nine_in_ten_are_found_and_no_fewer() {
-        let ill: Vec<f32> = (0..20).map(|n| 1.0 - n as f32 / 20.0).collect();
-        let of = |count: usize| nine_in_ten(ill[..count].to_vec());
-        assert_eq!(of(20), Some(ill[17]));
-        assert_eq!(of(10), Some(ill[8]));
-        assert_eq!(of(11), Some(ill[9]));
+    fn at_least_nine_in_ten_are_found() {
+        let positives: Vec<f32> = (0..20).map(|n| 1.0 - n as f32 / 20.0).collect();
+        let of = |count: usize| nine_in_ten(positives[..count].to_vec());
+        assert_eq!(of(20), Some(positives[17]));
+        assert_eq!(of(10), Some(positives[8]));
+        assert_eq!(of(11), Some(positives[9]));
         assert_eq!(of(0), None);
         assert_eq!(sensitive(&[], 0.5), None);
     }
@@ -191,7 +192,7 @@ mod tests {
             |name, count: usize, top: f32| (0..count).map(move |n| (top - n as f32 / 100.0, name));
         let easy = || source("easy", 200, 3.0);
         let together: Vec<_> = easy().chain(source("hard", ENOUGH_IMAGES, 0.5)).collect();
-        // The 18th of the 20, though it is nearly the last of all.
+        // The 18th of the 20, although it is nearly the last of all.
         assert_eq!(sensitive(&together, 1.0), Some(0.5 - 0.17));
         let few: Vec<_> = easy()
             .chain(source("hard", ENOUGH_IMAGES - 1, 0.5))
@@ -199,7 +200,7 @@ mod tests {
         assert!(sensitive(&few, 10.0).unwrap() > 0.5);
     }
 
-    /// The ill are told from the well so easily that nine in ten of them lie far above the line.
+    /// The positives are told from the well so easily that nine in ten of them lie far above the line.
     #[test]
     fn the_sensitive_point_is_not_above_the_balanced_one() {
         let logits: Vec<f64> = (0..80)
@@ -207,11 +208,11 @@ mod tests {
             .collect();
         let positive: Vec<bool> = (0..80).map(|n| n >= 40).collect();
         let reading = CardReading::fit(&logits, &positive, &[]).unwrap();
-        let ill = logits[40..]
+        let positives = logits[40..]
             .iter()
             .map(|&x| reading.probability(x))
             .collect();
-        assert!(nine_in_ten(ill).unwrap() > reading.balanced);
+        assert!(nine_in_ten(positives).unwrap() > reading.balanced);
         assert_eq!(reading.sensitive, reading.balanced);
         assert_eq!(reading.found, 40);
     }
@@ -243,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_threshold_is_that_of_the_order_statistic() {
+    fn a_conformal_threshold_is_an_order_statistic() {
         let right: Vec<f32> = (1..=39).rev().map(|n| n as f32 / 100.0).collect();
         assert_eq!(conformal(right), 0.04);
         assert_eq!(conformal(vec![0.5; 8]), 0.0);
@@ -251,7 +252,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_points_do_on_their_own_cases_what_they_say(
+        fn the_points_have_their_properties_on_their_own_cases(
             logits in prop::collection::vec(-4.0_f64..4.0, 20..80), noise in prop::collection::vec(-3.0_f64..3.0, 80),
         ) {
             let positive: Vec<bool> = logits.iter().zip(&noise).map(|(x, e)| x + e > 0.0).collect();
@@ -273,8 +274,8 @@ mod tests {
             }
             let covered = logits.iter().zip(&positive).filter(|case| *case.1)
                 .filter(|case| reading.probability(*case.0) >= reading.conformal.present).count();
-            let ill = positive.iter().filter(|&&p| p).count();
-            prop_assert!(covered * 10 >= ill * 9 - 9);
+            let positives = positive.iter().filter(|&&p| p).count();
+            prop_assert!(covered * 10 >= positives * 9 - 9);
         }
     }
 }

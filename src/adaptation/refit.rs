@@ -1,31 +1,31 @@
-//! The last layer's row of a label, fitted again on frozen features: Platt's multiple of the row
-//! before, and a correction by logistic regression. The correction is shrunk towards none, so that
-//! few cases change little; λ is chosen by the log loss on patients that a fit has not seen.
+//! The row of a label in the last layer, fitted again on frozen features: a multiple of the old row (by Platt
+//! scaling), and a correction by logistic regression. The correction is shrunk towards zero, so that few
+//! cases change little; λ is chosen by the log loss on patients that a fit has not seen.
 //!
-//! Every figure needs logits by a fit without the patient, and so does the choice of λ inside such a
-//! fit. So there is a fit for each fold left out, and for each two: a logit of a case in fold j, for a
-//! fit without fold k, is by the fit without both.
+//! Every figure needs logits from a fit without the patient, and so does the choice of λ inside such a fit.
+//! So there is a fit without each fold, and without each pair of folds: the logit of a case in fold j, for a
+//! fit without fold k, comes from the fit without both.
 
 use super::logistic::{LinearModel, Problem, log_loss};
 use super::platt::platt;
 use super::{AdaptationError, FOLDS, FitProgress, LabelCases};
 use crate::evaluation::measure::in_parallel;
 
-/// λ, from a correction that is next to none to one that few cases could carry.
+/// Values of λ, from nearly no correction to one that needs many cases.
 const SHRINKAGES: [f64; 8] = [100.0, 30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03];
 
-/// Fits for one label, as [`Work::advance`] counts them: five without a fold, ten without two, and
-/// one of all.
+/// Number of fits for one label, as [`FitProgress::advance`] counts them: five without one fold, ten without
+/// two, and one to all cases.
 pub const FITS: usize = (FOLDS * (FOLDS + 1) / 2 + 1) * SHRINKAGES.len();
 
-/// What a row of the last layer becomes: `scale` times the row before, and `weight`, `bias` added.
+/// The new row of the last layer: `scale` times the old row, plus `weight` and `bias`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Correction {
     pub scale: f64,
     /// `[C]`
     pub weight: Vec<f64>,
     pub bias: f64,
-    /// λ that was chosen.
+    /// The chosen λ.
     pub shrinkage: f64,
 }
 
@@ -33,8 +33,8 @@ pub struct Correction {
 pub struct Refit<'a> {
     cases: &'a LabelCases<'a>,
     fold: &'a [usize],
-    /// For each pair of folds left out (a fold with itself is that fold alone), for each λ: the
-    /// logits of the cases in them; the others are not set.
+    /// The logits of the cases in the folds that were left out, by pair of folds (a fold with itself is that
+    /// fold alone) and λ. Other cases are NaN.
     left_out: Vec<Vec<Vec<f64>>>,
 }
 
@@ -56,8 +56,8 @@ impl<'a> Refit<'a> {
         })
     }
 
-    /// A logit for each case, by a fit that has not seen its patient. Without `fold`, if one is
-    /// given: its own cases get the logits that a model fitted to the others gives them.
+    /// A logit for each case, from a fit that has not seen its patient. With `without`, from fits without that
+    /// fold: its own cases get the logits of a model that was fitted to the other folds.
     pub fn logits(&self, without: Option<usize>) -> Vec<f64> {
         let chosen = self.choice(without);
         (0..self.fold.len())
@@ -72,7 +72,7 @@ impl<'a> Refit<'a> {
         self.left_out[place(pair)][shrinkage][at]
     }
 
-    /// Which λ tells the cases best, without those of a fold: of equals the strongest.
+    /// The λ with the least loss, without the cases of a fold; the greatest among equals.
     fn choice(&self, without: Option<usize>) -> usize {
         let loss = |shrinkage: usize| -> f64 {
             let seen = (0..self.fold.len()).filter(|&at| Some(self.fold[at]) != without);
@@ -84,7 +84,7 @@ impl<'a> Refit<'a> {
             .unwrap_or(0)
     }
 
-    /// The row that is fitted to all cases.
+    /// The row that was fitted to all cases.
     ///
     /// # Errors
     /// [`AdaptationError::Stopped`].
@@ -111,7 +111,7 @@ fn pairs() -> Vec<(usize, usize)> {
         .collect()
 }
 
-/// Where a pair is among them.
+/// The position of a pair in [`pairs`].
 fn place((one, other): (usize, usize)) -> usize {
     one * FOLDS - one * one.saturating_sub(1) / 2 + other - one
 }
@@ -124,16 +124,19 @@ fn left_out(
 ) -> Result<Vec<Vec<f64>>, AdaptationError> {
     let is_out = |at: usize| fold[at] == one || fold[at] == other;
     let (scale, path) = path(cases, |at| !is_out(at), SHRINKAGES.len() - 1, work)?;
-    let logit = |at: usize, linear: &LinearModel| match is_out(at) {
-        true => scale * cases.logits[at] + linear.apply(cases.features[at]),
-        false => f64::NAN,
+    let logit = |at: usize, linear: &LinearModel| {
+        if is_out(at) {
+            scale * cases.logits[at] + linear.apply(cases.features[at])
+        } else {
+            f64::NAN
+        }
     };
     let logits = |linear: &LinearModel| (0..fold.len()).map(|at| logit(at, linear)).collect();
     Ok(path.iter().map(logits).collect())
 }
 
-/// The multiple of the row before, and the correction at each λ down to the one at `last`. Each
-/// begins where the one before ended.
+/// The multiple of the old row, and the correction at each λ down to the one at `last`. Each fit starts at the
+/// solution before.
 fn path(
     cases: &LabelCases,
     is_in: impl Fn(usize) -> bool,
@@ -143,7 +146,7 @@ fn path(
     let rows: Vec<usize> = (0..cases.logits.len()).filter(|&at| is_in(at)).collect();
     let logits: Vec<f64> = rows.iter().map(|&at| cases.logits[at]).collect();
     let positive: Vec<bool> = rows.iter().map(|&at| cases.positive[at]).collect();
-    // A row that points the wrong way here is worth nothing.
+    // An old row that points the wrong way on these cases is dropped.
     let scale = platt(&logits, &positive).map_or(0.0, |line| line.slope.max(0.0));
     let problem = Problem::new(rows.iter().map(|&at| {
         let offset = scale * cases.logits[at];
@@ -165,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_pair_of_folds_has_its_place() {
+    fn every_pair_of_folds_has_its_position() {
         let places: Vec<usize> = pairs().into_iter().map(place).collect();
         assert_eq!(places, (0..15).collect::<Vec<_>>());
     }

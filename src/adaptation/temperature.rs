@@ -1,46 +1,46 @@
-//! The temperature of the causes given a pneumonia (Guo et al. 2017, arXiv:1706.04599): softmax(logits
-//! / T) of the greatest likelihood.
+//! The temperature of the causes given pneumonia (Guo et al. 2017, arXiv:1706.04599): the T for which
+//! softmax(logits / T) has the greatest likelihood.
 
 use super::folds::{FOLDS, folds};
 use super::reading::conformal;
 use super::{AdaptationError, Count};
 
-/// The likelihood is concave in 1/T, which is looked for between these.
+/// The interval in which 1/T is searched. The likelihood is concave in 1/T.
 const INVERSE: [f64; 2] = [0.05, 20.0];
-/// Halvings of that interval: 2⁻⁶⁰ of it is far below the precision of a card.
+/// Number of halvings of that interval: 2⁻⁶⁰ of it is far below the precision of a card.
 const HALVINGS: usize = 60;
 
-/// Cases of a known cause.
+/// Cases with a known cause. All fields have one element for each case.
 #[derive(Debug, Clone, Default)]
 pub struct CauseCases<'a> {
-    /// Of the causes, in the card's order.
+    /// The logits of all causes, in the card's order.
     pub logits: Vec<Vec<f64>>,
-    /// Which of them it was.
+    /// The index of the true cause.
     pub cause: Vec<usize>,
     pub patients: Vec<&'a str>,
 }
 
 impl CauseCases<'_> {
-    /// How many cases there are of one cause.
+    /// The number of cases of one cause.
     pub fn count(&self, cause: usize) -> Count {
         Count::of(&self.patients, |at| self.cause[at] == cause)
     }
 }
 
-/// What was fitted.
+/// The causes after the fit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AdaptedCauses {
     pub temperature: f64,
-    /// For each cause, the least share with which it is in the conformal set.
+    /// For each cause, the least share with which the conformal set holds it.
     pub thresholds: Vec<f32>,
-    /// For each case, the share of each cause at the temperature of the other folds.
+    /// For each case, the share of each cause at the temperature from the other folds.
     pub shares: Vec<Vec<f32>>,
 }
 
-/// Fits the temperature and the thresholds of the sets.
+/// Fits the temperature and the thresholds of the conformal sets.
 ///
 /// # Errors
-/// If the logits say nothing of the cause.
+/// If no temperature fits, because the logits do not depend on the cause.
 pub fn adapt_causes(cases: &CauseCases) -> Result<AdaptedCauses, AdaptationError> {
     let fold = folds(&cases.patients, &cases.cause);
     let fit = |without: Option<usize>| {
@@ -69,7 +69,7 @@ pub fn adapt_causes(cases: &CauseCases) -> Result<AdaptedCauses, AdaptationError
     })
 }
 
-/// `None` if even the flattest softmax is too steep.
+/// `None` if even the highest temperature is too low.
 fn temperature(cases: &[(&[f64], usize)]) -> Option<f64> {
     let [mut low, mut high] = INVERSE;
     if cases.is_empty() || slope(cases, low) >= 0.0 {
@@ -86,8 +86,8 @@ fn temperature(cases: &[(&[f64], usize)]) -> Option<f64> {
     Some(2.0 / (low + high))
 }
 
-/// Derivative of minus the log-likelihood by 1/T: Σ (mean logit under the shares − logit of the
-/// cause). It rises with 1/T.
+/// The derivative of the negative log-likelihood with respect to 1/T: Σ (mean logit under the shares − logit of
+/// the cause). It rises with 1/T.
 fn slope(cases: &[(&[f64], usize)], inverse: f64) -> f64 {
     let one = |(logits, cause): &(&[f64], usize)| {
         let max = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -106,7 +106,7 @@ fn softmax(logits: &[f64], temperature: f64) -> Vec<f32> {
     let max = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let weight = |logit: &f64| ((logit - max) / temperature).exp();
     let sum: f64 = logits.iter().map(weight).sum();
-    // As the model has it: rounding may leave a lone cause a hair above one.
+    // As in the model: rounding may put the share of a single cause just above one.
     logits
         .iter()
         .map(|logit| (weight(logit) / sum).min(1.0) as f32)
@@ -117,8 +117,7 @@ fn softmax(logits: &[f64], temperature: f64) -> Vec<f32> {
 mod tests {
     use super::*;
 
-    /// Two causes whose logits differ by 2: three cases in four are of the likelier one, so that
-    /// e^(2/T) = 3.
+    /// The logits of two causes differ by 2, and three cases in four have the likelier cause, so e^(2/T) = 3.
     #[test]
     fn a_known_temperature_is_found() {
         let logits = [1.0, -1.0];
@@ -130,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn logits_that_say_nothing_or_lie_have_none() {
+    fn uninformative_and_wrong_logits_have_no_temperature() {
         let logits = [1.0, -1.0];
         let wrong: Vec<(&[f64], usize)> = (0..40)
             .map(|n| (&logits[..], usize::from(n % 4 != 0)))
@@ -141,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn every_case_is_read_at_a_temperature_of_others() {
+    fn every_case_is_scored_at_a_temperature_from_other_cases() {
         let names: Vec<String> = (0..60).map(|n| format!("p{}", n / 2)).collect();
         let one_hot = |at: usize| (0..3).map(|c| f64::from(u8::from(c == at))).collect();
         let cases = CauseCases {
@@ -150,7 +149,7 @@ mod tests {
             patients: names.iter().map(String::as_str).collect(),
         };
         let adapted = adapt_causes(&cases);
-        // They point at a wrong cause.
+        // The logits point at a wrong cause.
         assert_eq!(adapted, Err(AdaptationError::NoTemperature));
         let cases = CauseCases {
             logits: (0..60)
@@ -170,6 +169,9 @@ mod tests {
         }
         let same =
             |at: usize| adapted.shares[at] == softmax(&cases.logits[at], adapted.temperature);
-        assert!(!(0..60).all(same), "out of fold is not the final fit");
+        assert!(
+            !(0..60).all(same),
+            "shares out of fold differ from those of the final fit"
+        );
     }
 }

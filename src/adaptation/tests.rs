@@ -6,7 +6,7 @@ use super::platt::platt;
 use super::refit::Refit;
 use super::*;
 
-/// What scikit-learn 1.x found; how, the file says.
+/// Results of scikit-learn 1.x. The file says how they were made.
 #[derive(Deserialize)]
 struct Reference {
     features: Vec<Vec<f32>>,
@@ -78,8 +78,8 @@ fn noise(seed: u64) -> impl FnMut() -> f64 {
     }
 }
 
-/// 160 images of 80 patients: the network's logit is noise and a little truth, the third of six
-/// features knows more than it.
+/// 160 images of 80 patients. The network's logit is mostly noise, and the third of six features is more
+/// informative.
 struct Hospital {
     features: Vec<Vec<f32>>,
     logits: Vec<f64>,
@@ -88,7 +88,7 @@ struct Hospital {
 }
 
 impl Hospital {
-    fn new(seed: u64, known_by_feature: f64) -> Self {
+    fn new(seed: u64, information: f64) -> Self {
         let mut random = noise(seed);
         let mut hospital = Hospital {
             features: Vec::new(),
@@ -99,11 +99,11 @@ impl Hospital {
         for n in 0..160 {
             let patient = n / 2;
             let positive = patient % 5 < 2;
-            let truth = if positive { 1.0 } else { -1.0 };
+            let sign = if positive { 1.0 } else { -1.0 };
             let mut features: Vec<f32> = (0..6).map(|_| random() as f32).collect();
-            features[2] += (truth * known_by_feature) as f32;
+            features[2] += (sign * information) as f32;
             hospital.features.push(features);
-            hospital.logits.push(3.0 * random() + truth + 2.0);
+            hospital.logits.push(3.0 * random() + sign + 2.0);
             hospital.positive.push(positive);
             hospital.names.push(format!("p{patient}"));
         }
@@ -129,7 +129,7 @@ const WORK: FitProgress = FitProgress {
     advance: &|| {},
 };
 
-/// Share of pairs of a positive and a negative case that are in the right order.
+/// The share of pairs of a positive and a negative case in which the positive one has the higher score.
 fn auc(scores: &[f64], positive: &[bool]) -> f64 {
     let of = |class: bool| {
         let cases = scores.iter().zip(positive);
@@ -153,7 +153,7 @@ fn probabilities(adapted: &Adapted) -> Vec<f64> {
 }
 
 #[test]
-fn a_refit_finds_what_the_features_know_and_a_recalibration_does_not() {
+fn a_refit_uses_informative_features_and_a_recalibration_does_not() {
     let hospital = Hospital::new(3, 0.8);
     let cases = hospital.cases();
     let before = auc(&cases.logits, &cases.positive);
@@ -168,9 +168,9 @@ fn a_refit_finds_what_the_features_know_and_a_recalibration_does_not() {
     assert!(weight.iter().all(|w| *w <= weight[2]), "{weight:?}");
 }
 
-/// By chance one such hospital in a few seems to gain or to lose; together they do neither.
+/// A single hospital may seem to gain or to lose by chance, so the mean of eight is tested.
 #[test]
-fn features_that_know_nothing_gain_nothing() {
+fn uninformative_features_gain_nothing() {
     let gain = |seed: u64| {
         let hospital = Hospital::new(seed, 0.0);
         let cases = hospital.cases();
@@ -184,9 +184,9 @@ fn features_that_know_nothing_gain_nothing() {
     assert!((-0.05..0.02).contains(&mean), "{mean}");
 }
 
-/// What is said of a case out of fold does not change if its truth does.
+/// The score of a case out of fold does not change with its own class.
 #[test]
-fn no_answer_has_seen_its_own_truth() {
+fn no_held_out_score_depends_on_its_own_class() {
     let mut hospital = Hospital::new(5, 0.5);
     let fold = {
         let cases = hospital.cases();
@@ -241,7 +241,7 @@ fn every_fit_is_counted_and_the_number_of_threads_changes_nothing() {
 }
 
 #[test]
-fn what_cannot_be_fitted_says_why() {
+fn a_failed_fit_has_a_reason() {
     let mut hospital = Hospital::new(3, 0.5);
     let stop = AtomicBool::new(true);
     let stopped = FitProgress {
@@ -263,7 +263,7 @@ fn what_cannot_be_fitted_says_why() {
 }
 
 #[test]
-fn enough_is_of_images_and_of_patients() {
+fn both_images_and_patients_must_be_enough() {
     let cases = Hospital::new(1, 0.0);
     let [positive, negative] = cases.cases().counts();
     assert_eq!((positive.images, positive.patients), (64, 32));

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::domain::text::clean;
 
-/// What is wrong with a file, in words that fit behind its name.
+/// The fault of a file, as words that follow its name.
 #[derive(Debug, thiserror::Error, PartialEq)]
 pub enum CheckpointFault {
     #[error("{0}")]
@@ -12,17 +12,17 @@ pub enum CheckpointFault {
     #[error("larger than {} MiB", most >> 20)]
     TooLarge { most: u64 },
     #[error("not a model file that cxr knows (safetensors, PyTorch, Keras)")]
-    UnknownForm,
+    UnknownFormat,
     #[error("damaged or cut short: {0}")]
     Damaged(String),
     #[error("not read: {0}")]
     Unsupported(String),
-    /// A pickle that calls what no model needs.
+    /// A pickle that names or calls a function that no model needs.
     #[error("refused: in Python, this file would run {0}")]
     Runs(String),
 }
 
-/// A file and what is wrong with it. One line.
+/// A file and its fault, in one line.
 #[derive(Debug, thiserror::Error)]
 #[error("{path}: {fault}")]
 pub struct CheckpointError {

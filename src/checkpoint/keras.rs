@@ -1,6 +1,6 @@
 //! Keras' files: HDF5 with the layers in an attribute (Keras 1 to 3), or a zip file with the layers
-//! in `config.json` and the weights in HDF5 (Keras 3). Tensors are named by their place:
-//! `conv2d/conv2d/kernel:0` in the one, `layers/conv2d/vars/0` in the other.
+//! in `config.json` and the weights in HDF5 (Keras 3). Tensors are named by their path: `conv2d/conv2d/kernel:0` in
+//! the first, `layers/conv2d/vars/0` in the second.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,21 +19,21 @@ use super::{CheckpointContents, CheckpointFault, CheckpointFormat, StoredTensor}
 mod metered;
 
 const SIGNATURE: &[u8] = b"\x89HDF\r\n\x1a\n";
-/// Chunks may be compressed; a file that unpacks to more than this is no model.
+/// Chunks may be compressed. No model unpacks to more than this times its size.
 const MOST_TIMES: usize = 8;
 /// Groups within groups.
 const DEEPEST: usize = 12;
 /// Groups and data sets: a model has hundreds.
 const MOST_MEMBERS: usize = 20_000;
-/// Bytes of the layers' description (JSON). A thousand layers take about one MiB; what is made of it in
-/// memory may be a hundred times as large.
+/// The most bytes of the layers' description (JSON). A thousand layers take about one MiB, and the parsed form may
+/// be a hundred times as large.
 const MOST_CONFIG: usize = 2 << 20;
-/// Of one object's header, with its attributes.
+/// The most bytes of one object's header, with its attributes.
 const MOST_HEADER: usize = 1 << 20;
-/// Reads, and bytes, that finding the description may take, and that finding groups and data sets may.
+/// The most reads and bytes for finding the description, and for finding groups and data sets.
 const FOR_CONFIG: (u64, u64) = (4_000, 3 * MOST_CONFIG as u64);
 const FOR_MEMBERS: (u64, u64) = (16 * MOST_MEMBERS as u64, 64 << 20);
-/// What a model that is being trained has beside its weights.
+/// Groups that belong to training and not to the model.
 const NOT_OF_THE_MODEL: [&str; 2] = ["optimizer", "optimizer_weights"];
 
 pub fn is_hdf5(bytes: &[u8]) -> bool {
@@ -108,29 +108,31 @@ impl KerasReader {
         })
     }
 
-    /// Somebody else's code reads what may be hostile: its fault is this file's, not the program's.
+    /// Turns a panic of the HDF5 library into a fault of the file, which may be hostile.
     fn guarded(
         mut self,
         read: impl FnOnce(&mut Self) -> Result<(CheckpointFormat, String), CheckpointFault>,
     ) -> Result<CheckpointContents, CheckpointFault> {
         let done = catch_unwind(AssertUnwindSafe(|| read(&mut self)));
-        let (form, config) = done.map_err(|_| failed())??;
-        let mut contents = CheckpointContents::new(form, self.tensors);
+        let (format, config) = done.map_err(|_| failed())??;
+        let mut contents = CheckpointContents::new(format, self.tensors);
         contents.keras_config = Some(config);
-        match contents.tensors.is_empty() {
-            true => damaged("it holds no tensors"),
-            false => Ok(contents),
+        if contents.tensors.is_empty() {
+            damaged("it holds no tensors")
+        } else {
+            Ok(contents)
         }
     }
 
-    /// What was found, if it took no more reading than was allowed. The reader of HDF5 passes over what it
-    /// cannot read in some places, and half of what is there is not what is there.
+    /// The result, unless it needed more reads than are allowed. The HDF5 library skips some parts that it cannot
+    /// read, so that the result would be incomplete.
     fn unless_too_many<T>(&self, found: Result<T, CheckpointFault>) -> Result<T, CheckpointFault> {
-        match self.metered.is_exhausted() {
-            true => Err(CheckpointFault::Unsupported(
+        if self.metered.is_exhausted() {
+            Err(CheckpointFault::Unsupported(
                 "it holds more groups and descriptions than any model that cxr reads".to_owned(),
-            )),
-            false => found,
+            ))
+        } else {
+            found
         }
     }
 
@@ -139,7 +141,7 @@ impl KerasReader {
         let (groups, datasets) = self.unless_too_many(members)?;
         self.members += groups.len() + datasets.len();
         if depth > DEEPEST || self.members > MOST_MEMBERS {
-            return damaged("its groups go round in a circle");
+            return damaged("its groups form a circle");
         }
         for dataset in &datasets {
             let name = format!("{prefix}{}", dataset.name());
@@ -167,7 +169,7 @@ impl KerasReader {
             return damaged(format!("{name} claims more than the file can hold"));
         };
         self.left = left;
-        // Its values were counted above.
+        // The values were counted above.
         let values = self.metered.unmetered(|| dataset.read_array::<f32>());
         let values = values.map_err(|error| match error {
             Error::TypeMismatch { .. } => {
@@ -182,8 +184,8 @@ impl KerasReader {
     }
 }
 
-/// The one text of an attribute. Its length is looked at before it is read: many references of a list
-/// may be of one and the same large text.
+/// The single text of an attribute. Its length is checked before it is read, because many references of a list may
+/// refer to the same large text.
 fn text(group: &Group, attribute: &AttributeMessage) -> Result<String, CheckpointFault> {
     if !matches!(attribute.dataspace.num_elements(), Ok(1)) {
         return damaged("its layers are not one text");
@@ -209,7 +211,7 @@ fn text(group: &Group, attribute: &AttributeMessage) -> Result<String, Checkpoin
     if bytes.len() > MOST_CONFIG {
         return Err(too_many_layers());
     }
-    // Of fixed length it is filled up with zeros; no JSON has one.
+    // A text of fixed length is padded with zeros, which JSON never contains.
     let end = bytes.iter().position(|byte| *byte == 0);
     String::from_utf8(bytes[..end.unwrap_or(bytes.len())].to_vec())
         .map_err(|_| CheckpointFault::Damaged("its layers are not text".to_owned()))
@@ -217,7 +219,7 @@ fn text(group: &Group, attribute: &AttributeMessage) -> Result<String, Checkpoin
 
 fn too_many_layers() -> CheckpointFault {
     CheckpointFault::Unsupported(format!(
-        "its layers are described in more than {} MiB, and no model that cxr reads has so many",
+        "its layers are described in more than {} MiB, and no model that cxr reads has that many",
         MOST_CONFIG >> 20
     ))
 }

@@ -1,4 +1,4 @@
-//! Other people's model files, read into named tensors. Nothing in them is ever run.
+//! Published model files, read into named tensors. No code in them is ever run.
 //!
 //! ```text
 //! .safetensors ─► safetensors_file ──────────────────────────────┐
@@ -6,8 +6,8 @@
 //! .h5 .keras   ─► keras ─────────────────────────────────────────┘
 //! ```
 //!
-//! A file is recognised by its content, not by its name. What it may ask for is bounded before it is
-//! given: a hostile file costs its error and nothing else.
+//! A file is recognised by its content, not by its name. Memory is bounded before it is allocated, so that a
+//! hostile file causes an error and nothing else.
 
 mod error;
 mod keras;
@@ -22,12 +22,13 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
+use crate::domain::hex::hex;
 pub use error::{CheckpointError, CheckpointFault};
 
-/// How much a file may ask for.
+/// Bounds on a file.
 #[derive(Debug, Clone)]
 pub struct CheckpointLimits {
-    /// Bytes of the file. The values read from it are at most as many as it has bytes.
+    /// The most bytes of a file. It gives at most as many values as it has bytes.
     pub max_bytes: u64,
 }
 
@@ -38,7 +39,7 @@ impl Default for CheckpointLimits {
     }
 }
 
-/// What kind of file it was.
+/// The format of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CheckpointFormat {
     Safetensors,
@@ -52,7 +53,7 @@ pub enum CheckpointFormat {
 }
 
 impl CheckpointFormat {
-    /// For people.
+    /// The name of the format for messages.
     pub fn words(self) -> &'static str {
         match self {
             CheckpointFormat::Safetensors => "safetensors",
@@ -64,42 +65,42 @@ impl CheckpointFormat {
     }
 }
 
-/// One tensor, whatever it was stored as.
+/// One tensor, converted to `f32`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredTensor {
     pub shape: Vec<usize>,
-    /// Row by row, as many as the shape says.
+    /// Row by row; their number is the product of the shape.
     pub values: Vec<f32>,
 }
 
-/// What a file holds.
+/// The contents of a file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Checkpoint {
-    pub form: CheckpointFormat,
-    /// By the names of the file; those of a module are as `state_dict()` gives them.
+    pub format: CheckpointFormat,
+    /// By name. The tensors of a module have the names that `state_dict()` gives them.
     pub tensors: BTreeMap<String, StoredTensor>,
-    /// torchxrayvision's operating points, one a label; `None` for a label that has none (NaN).
+    /// torchxrayvision's operating points, one for each label; `None` for a label without one (NaN).
     pub op_threshs: Option<Vec<Option<f32>>>,
-    /// Labels in the order of the outputs, as the file has them; one that was never trained is empty.
+    /// The labels of the outputs, in order. The label of an output that was never trained is empty.
     pub pathologies: Option<Vec<String>>,
-    /// A Keras model's layers: its `model_config`, JSON.
+    /// The layers of a Keras model: its `model_config`, as JSON.
     pub keras_config: Option<String>,
-    /// Of the file, lower-case hexadecimal.
+    /// SHA-256 of the file, lower-case hexadecimal.
     pub sha256: String,
 }
 
 /// Reads a file.
 ///
 /// # Errors
-/// One line that names the file and why: it cannot be read, is too large, is of no known form, is
-/// damaged, or would run something if Python read it.
+/// One line with the file's name and the reason: it cannot be read, is too large, has an unknown format, is damaged,
+/// or would run code if Python read it.
 pub fn read(path: &Path, limits: &CheckpointLimits) -> Result<Checkpoint, CheckpointError> {
     bytes(path, limits.max_bytes)
         .and_then(|bytes| parse(&bytes))
         .map_err(|fault| CheckpointError::new(path, fault))
 }
 
-/// The same for bytes that were read already.
+/// As [`read`], for the bytes of a file.
 ///
 /// # Errors
 /// As [`read`], without the name of a file.
@@ -111,30 +112,25 @@ pub fn parse(bytes: &[u8]) -> Result<Checkpoint, CheckpointFault> {
         [b'P', b'K', 3, 4, ..] => read_zip(bytes)?,
         _ if torch::is_tar(bytes) => {
             return Err(CheckpointFault::Unsupported(
-                "a PyTorch file from before 0.2 (tar): save it again with torch.save of a newer one"
+                "a PyTorch file from before 0.2 (tar): save it again with torch.save of a newer version"
                     .to_owned(),
             ));
         }
         _ if safetensors_file::looks_like(bytes) => safetensors_file::read(bytes)?,
-        _ => return Err(CheckpointFault::UnknownForm),
+        _ => return Err(CheckpointFault::UnknownFormat),
     };
     Ok(contents.of(bytes))
 }
 
-/// The pickle of a PyTorch file without the file: every storage is zeros. Only fuzz targets call this,
-/// because a zip file's checksums stop what changes a whole one.
+/// The pickle of a PyTorch file alone, with storages of zeros. Only fuzz targets call this: the checksums of a zip
+/// file would reject most changes that they make.
 pub(crate) fn parse_pickle(bytes: &[u8]) -> Result<Checkpoint, CheckpointFault> {
     Ok(torch::read_pickle(bytes)?.of(bytes))
 }
 
-/// Lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// A [`Checkpoint`] before its digest is known.
 struct CheckpointContents {
-    form: CheckpointFormat,
+    format: CheckpointFormat,
     tensors: BTreeMap<String, StoredTensor>,
     op_threshs: Option<Vec<Option<f32>>>,
     pathologies: Option<Vec<String>>,
@@ -142,9 +138,9 @@ struct CheckpointContents {
 }
 
 impl CheckpointContents {
-    fn new(form: CheckpointFormat, tensors: BTreeMap<String, StoredTensor>) -> Self {
+    fn new(format: CheckpointFormat, tensors: BTreeMap<String, StoredTensor>) -> Self {
         CheckpointContents {
-            form,
+            format,
             tensors,
             op_threshs: None,
             pathologies: None,
@@ -155,7 +151,7 @@ impl CheckpointContents {
     /// With the digest of the file.
     fn of(self, bytes: &[u8]) -> Checkpoint {
         Checkpoint {
-            form: self.form,
+            format: self.format,
             tensors: self.tensors,
             op_threshs: self.op_threshs,
             pathologies: self.pathologies,
@@ -168,12 +164,14 @@ impl CheckpointContents {
 /// PyTorch since 1.6, or Keras 3.
 fn read_zip(bytes: &[u8]) -> Result<CheckpointContents, CheckpointFault> {
     let mut archive = values::Archive::new(bytes)?;
-    match archive.find("config.json") && archive.find("model.weights.h5") {
-        true => keras::read_keras(&mut archive),
-        false => torch::read_zip(&mut archive),
+    if archive.find("config.json") && archive.find("model.weights.h5") {
+        keras::read_keras(&mut archive)
+    } else {
+        torch::read_zip(&mut archive)
     }
 }
 
+/// The bytes of a file of at most `most` bytes.
 fn bytes(path: &Path, most: u64) -> Result<Vec<u8>, CheckpointFault> {
     let unreadable = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => CheckpointFault::Unreadable("no such file".to_owned()),
@@ -191,8 +189,9 @@ fn bytes(path: &Path, most: u64) -> Result<Vec<u8>, CheckpointFault> {
     file.take(most + 1)
         .read_to_end(&mut bytes)
         .map_err(unreadable)?;
-    match bytes.len() as u64 > most {
-        true => Err(CheckpointFault::TooLarge { most }),
-        false => Ok(bytes),
+    if bytes.len() as u64 > most {
+        Err(CheckpointFault::TooLarge { most })
+    } else {
+        Ok(bytes)
     }
 }

@@ -8,7 +8,7 @@ use zip::ZipArchive;
 use super::CheckpointFault;
 use super::error::damaged;
 
-/// What an element is stored as, little-endian.
+/// The stored type of an element, little-endian.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Element {
     F64,
@@ -19,12 +19,12 @@ pub enum Element {
     I32,
     I16,
     I8,
-    /// Also of booleans.
+    /// Also booleans.
     U8,
 }
 
 impl Element {
-    /// In bytes.
+    /// Its size in bytes.
     pub fn size(self) -> usize {
         match self {
             Element::F64 | Element::I64 => 8,
@@ -34,7 +34,7 @@ impl Element {
         }
     }
 
-    /// The element that these bytes, as many as its size, stand for; as near as `f32` has it.
+    /// The element in these bytes, which are as many as its size, rounded to `f32`.
     pub fn value(self, bytes: &[u8]) -> f32 {
         match (self, bytes) {
             (Element::F64, &[a, b, c, d, e, f, g, h]) => {
@@ -70,8 +70,8 @@ pub fn elements(shape: &[usize]) -> Option<usize> {
         .try_fold(1_usize, |product, size| product.checked_mul(*size))
 }
 
-/// A zip file. What is taken out of it is together at most as long as it is packed, times
-/// [`Archive::MOST_TIMES`]: a file that unpacks to more is no model.
+/// A zip file. All that is read from it together has at most [`Archive::MOST_TIMES`] times the bytes of the zip file:
+/// no model unpacks to more.
 pub struct Archive<'a> {
     zip: ZipArchive<Cursor<&'a [u8]>>,
     left: usize,
@@ -116,19 +116,20 @@ impl<'a> Archive<'a> {
         self.packed
     }
 
+    /// Whether it has a file of this name.
     pub fn find(&self, name: &str) -> bool {
         self.names.iter().any(|n| n == name)
     }
 
-    /// The whole of a file.
+    /// The contents of a file.
     pub fn read(&mut self, name: &str) -> Result<Vec<u8>, CheckpointFault> {
         let read = self.read_at_most(name, self.left)?;
         read.ok_or_else(|| {
-            CheckpointFault::Damaged(format!("{name} unpacks to far more than it is"))
+            CheckpointFault::Damaged(format!("{name} unpacks to far more than its size"))
         })
     }
 
-    /// The whole of a file; `None` if it is longer than `most` bytes.
+    /// The contents of a file; `None` if it is longer than `most` bytes.
     pub fn read_at_most(
         &mut self,
         name: &str,
@@ -151,8 +152,8 @@ impl<'a> Archive<'a> {
     }
 }
 
-/// How many files a zip file lists, or a few more: how often the four bytes are there that an entry begins
-/// with. In numbers that look random they are once in four billion places.
+/// The number of files that a zip file lists, or a few more: it counts the four bytes that an entry begins with. In
+/// random data they appear once in four billion bytes.
 fn entries(bytes: &[u8]) -> usize {
     const ENTRY: &[u8; 4] = b"PK\x01\x02";
     let mut rest = bytes;

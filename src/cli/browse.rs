@@ -20,37 +20,40 @@ pub struct Browse {
     #[command(flatten)]
     pub look: LookArguments,
 
-    /// Models that were used stay loaded up to so many MiB of weights, so that m switches back at
-    /// once [default: 512]
+    /// Keep models that were used loaded, up to N MiB of weights, so that m switches back at once
+    /// [default: 512]
     #[arg(long, value_name = "N")]
     pub model_memory: Option<NonZeroU32>,
 
-    /// In whose name verdicts are recorded [default: the login name]
+    /// Name recorded with each verdict [default: the login name]
     #[arg(long, value_name = "NAME")]
     pub reviewer: Option<String>,
 
-    /// Where they are recorded [default: cxr/reviews.sqlite in $XDG_STATE_HOME or ~/.local/state]
+    /// The file that verdicts are recorded in [default: cxr/reviews.sqlite in $XDG_STATE_HOME or
+    /// ~/.local/state]
     #[arg(long, value_name = "FILE")]
     pub store: Option<PathBuf>,
 
-    /// Read only what is looked at, not the rest of the folder in the background
+    /// Score only the image on the screen, not the rest of the folder in the background
     #[arg(long)]
     pub no_background: bool,
 
-    /// Hide what the model says of each image until you have made your own call (Enter); both, and
-    /// the times taken, are recorded; see cxr agreement. Only so is cxr a second reader (the sequential
-    /// design): without it, it is a concurrent one
+    /// Hide the model's answer for each image until you have made your own call (Enter). Both, and the
+    /// times taken, are recorded; see cxr agreement. Only then is the model a second reader (the sequential
+    /// design); without this option it is a concurrent one
     #[arg(long)]
     pub blinded: bool,
 
-    /// Read them in a random order, the same for the same SEED, which is recorded [default: a new
-    /// one]
+    /// Read the images in a random order, which is the same for the same SEED; the seed is recorded
+    /// [default: a new one]
     #[arg(long, value_name = "SEED", requires = "blinded", num_args = 0..=1, require_equals = true)]
     pub shuffle: Option<Option<u64>>,
-    /// Begin at the top, by name and without a filter, not where these folders were left
+
+    /// Begin at the top, sorted by name and without a filter, instead of where these folders were left
     #[arg(long)]
     pub fresh: bool,
-    /// Read it, where the configuration says not to
+
+    /// Score the rest of the folder in the background, although the configuration says not to
     #[arg(long, overrides_with = "no_background")]
     pub background: bool,
 

@@ -1,18 +1,18 @@
-//! `cxr evaluate` and `cxr adapt`: cases whose truth is known.
+//! `cxr evaluate` and `cxr adapt`: cases with a reference standard.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-/// Cases whose truth is known.
+/// Cases with a reference standard.
 #[derive(Debug, Args)]
 pub struct CaseArguments {
     /// Table of cases
     #[arg(short, long, value_name = "FILE.csv")]
     pub manifest: PathBuf,
 
-    /// Folder that the file names in it are relative to [default: that of FILE.csv]
+    /// Folder that the file names in it are relative to [default: the folder of FILE.csv]
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
 
@@ -20,12 +20,12 @@ pub struct CaseArguments {
     #[arg(long, value_name = "COLUMN", help_heading = "Columns")]
     pub path_column: Option<String>,
 
-    /// COLUMN of findings [default: finding], or LABEL=COLUMN: a column of 0/1 or yes/no that
-    /// answers for a label of the model (repeatable)
+    /// COLUMN of findings [default: finding], or LABEL=COLUMN: a column of 0/1 or yes/no for a label
+    /// of the model (repeatable)
     #[arg(long, value_name = "[LABEL=]COLUMN", help_heading = "Columns")]
     pub label_column: Vec<String>,
 
-    /// Column of patients; images of one are kept together [default: patient, patientid …]
+    /// Column of patients; images of one patient are kept together [default: patient, patientid …]
     #[arg(long, value_name = "COLUMN", help_heading = "Columns")]
     pub patient_column: Option<String>,
 
@@ -33,18 +33,18 @@ pub struct CaseArguments {
     #[arg(long, value_name = "VALUE", help_heading = "Rows")]
     pub split: Option<String>,
 
-    /// Only rows with this value in this column; repeated for a column, any of its values
+    /// Only rows with this value in this column; repeat it for further values of a column
     #[arg(long = "where", value_name = "COLUMN=VALUE", help_heading = "Rows")]
     pub filters: Vec<String>,
 }
 
-/// Measure the model on cases whose truth is known
+/// Measure the model on cases with a reference standard
 ///
-/// The manifest is a CSV file with one row an image. Two layouts need no options: `path` and
+/// The manifest is a CSV file with one row per image. Two layouts need no options: `path` and
 /// `finding` columns, and the metadata.csv of the COVID-19 image data collection (`filename`,
 /// `folder`, `patientid`, `finding`). Findings are the words of these collections:
 /// Pneumonia/Viral/COVID-19, Pneumonia/Bacterial, No Finding and so on. Columns `modality`, `view`,
-/// `duplicate_of`, `source`, `geographic_extent` and `opacity` mean what they say, if there are any:
+/// `duplicate_of`, `source`, `geographic_extent` and `opacity` are used if they are there:
 /// only frontal radiographs are measured, and no duplicates.
 ///
 /// Printed, and with -o DIR written to report.json and report.csv: area under the ROC curve, average
@@ -53,11 +53,11 @@ pub struct CaseArguments {
 /// mean absolute error and Pearson's r. Each comes with its 95 % interval, for all images and for
 /// each group. What is undefined is n/a.
 ///
-/// PPV and NPV depend on how many of the cases are positive: each stands beside that share, which is the
-/// one of these cases ("as here") unless --prevalence asks for another ("as asked").
+/// PPV and NPV depend on the share of positive cases, which stands beside them: it is the share of these
+/// cases ("as here"), unless --prevalence asks for another ("as asked").
 ///
 /// Exit status: 0 if every image was read, 1 if some could not be, 2 for bad usage, 130 after Ctrl-C
-/// (nothing is reported then; DIR/predictions.csv has what was read).
+/// (nothing is reported then; DIR/predictions.csv has the images read so far).
 #[derive(Debug, Args)]
 pub struct Evaluate {
     #[command(flatten)]
@@ -67,7 +67,7 @@ pub struct Evaluate {
     #[arg(short, long, value_name = "DIR")]
     pub output: Option<PathBuf>,
 
-    /// Give PPV and NPV for this share of positives, too: COVID-19=0.05 or COVID-19=5%, or 5% for every
+    /// Also give PPV and NPV for this share of positives: COVID-19=0.05 or COVID-19=5%, or 5% for every
     /// label; may be repeated
     #[arg(long, value_name = "[LABEL=]SHARE")]
     pub prevalence: Vec<String>,
@@ -76,7 +76,7 @@ pub struct Evaluate {
     #[arg(long)]
     pub force: bool,
 
-    /// Measure each value of this column by itself, too (repeatable) [default: source]
+    /// Also measure each value of this column by itself (repeatable) [default: source]
     #[arg(long, value_name = "COLUMN", help_heading = "Columns")]
     pub group_column: Vec<String>,
 
@@ -84,12 +84,12 @@ pub struct Evaluate {
     #[arg(long, value_name = "FILE", help_heading = "Tables of predictions")]
     pub predictions: Option<PathBuf>,
 
-    /// Compare with another model's table of `cxr predict`: DeLong's test, with the images of a patient
+    /// Compare with another model's table of `cxr predict`, by DeLong's test with the images of a patient
     /// as one cluster
     #[arg(long, value_name = "FILE", help_heading = "Tables of predictions")]
     pub against: Option<PathBuf>,
 
-    /// Images that are read at the same time [default: the number of cores]
+    /// Number of images that are read at the same time [default: the number of cores]
     #[arg(short, long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
 
@@ -98,28 +98,28 @@ pub struct Evaluate {
     pub quiet: bool,
 }
 
-/// Fit the model to your hospital, and write it as a new one
+/// Fit the model to your hospital, and write the result as a new model
 ///
-/// The manifest is that of `cxr evaluate`. For each label that is present or absent on its own, with
-/// 20 positive and 20 negative images of 10 patients each: its probability, both operating points and
-/// its conformal thresholds are fitted to these cases, and the prevalence becomes theirs. The causes
-/// given a pneumonia get a temperature and conformal thresholds where each of them has so many
-/// images. Other labels stay as they were, and so do severity and the input check.
+/// The manifest has the form that `cxr evaluate` reads. A label that is present or absent on its own needs
+/// 20 positive and 20 negative images, of 10 patients each. Its probability, both operating points and its
+/// conformal thresholds are then fitted to these cases, and it assumes their prevalence. The causes given
+/// a pneumonia get a temperature and conformal thresholds, where each of them has 20 images of 10
+/// patients. Other labels, severity and the input check stay as they were.
 ///
-/// With --method refit a label's row of the last layer is fitted, too: the row before, scaled, and a
-/// correction by logistic regression on the frozen features. The correction is shrunk towards none, as
-/// strongly as cross-validation says. The rows of the causes are not refitted.
+/// With --method refit, a label's row of the last layer is fitted too: the old row is scaled, and a
+/// correction by logistic regression on the frozen features is added. The correction is shrunk towards
+/// zero; cross-validation chooses how strongly. The rows of the causes are not refitted.
 ///
-/// The table that is printed compares before and after on the same cases: after is what a fit says
-/// that has seen no image of the case's patient (five folds). It says nothing of other hospitals, or
-/// of next year.
+/// The printed table compares before and after on the same cases. The figures after come from fits that
+/// have seen no image of the case's patient (five folds). They do not show how the model works in other
+/// hospitals, or next year.
 ///
-/// Twenty cases fix a threshold badly: a set that is to hold 90 % will hold 75 to 99 % of patients like
-/// them. The table and the new card say what is to be expected of each threshold, and warn below 100
-/// patients with a label or without it.
+/// Twenty cases fix a threshold badly: a set that should hold 90 % of patients like them will hold 75 to
+/// 99 %. The table and the new card say what to expect of each threshold, and warn if fewer than 100
+/// patients have the label, or lack it.
 ///
-/// FILE.safetensors and its card FILE.toml are written, readable by their owner only, when everything
-/// is done. The model before is not touched. Use the new one with --model FILE.safetensors.
+/// FILE.safetensors and its card FILE.toml are written at the end, readable by their owner only. The old
+/// model is not changed. Use the new one with --model FILE.safetensors.
 ///
 /// Exit status: 0 if every image was read, 1 if some could not be (the model is written from the
 /// rest), 2 for bad usage or too few cases, 130 after Ctrl-C (nothing is written).
@@ -128,7 +128,7 @@ pub struct Adapt {
     #[command(flatten)]
     pub cases: CaseArguments,
 
-    /// What is fitted
+    /// What to fit
     #[arg(long, value_enum, value_name = "METHOD", default_value_t)]
     pub method: MethodArgument,
 
@@ -136,7 +136,7 @@ pub struct Adapt {
     #[arg(short, long, value_name = "FILE.safetensors")]
     pub output: PathBuf,
 
-    /// Replace FILE if it is there
+    /// Replace FILE if it exists
     #[arg(long)]
     pub force: bool,
 
@@ -144,7 +144,7 @@ pub struct Adapt {
     #[arg(long, value_name = "DATE")]
     pub date: Option<String>,
 
-    /// Images that are read at the same time [default: the number of cores]
+    /// Number of images that are read at the same time [default: the number of cores]
     #[arg(short, long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
 
@@ -153,12 +153,12 @@ pub struct Adapt {
     pub quiet: bool,
 }
 
-/// What `cxr adapt` fits.
+/// The method of `cxr adapt`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum MethodArgument {
     /// Probabilities, operating points and conformal thresholds
     #[default]
     Recalibrate,
-    /// Those, and the last layer
+    /// The same, and the last layer
     Refit,
 }

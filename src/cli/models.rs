@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-/// The models: what they are, other people's, and their cards
+/// List, import, fetch, check and remove models, and show their cards
 ///
-/// Imported and pulled models are kept in $XDG_DATA_HOME/cxr/models (or ~/.local/share/cxr/models),
-/// readable by their owner only. `--model NAME` uses one, with every command.
+/// Imported and pulled models are in $XDG_DATA_HOME/cxr/models (or ~/.local/share/cxr/models), readable
+/// by their owner only. `--model NAME` uses one, with every command.
 #[derive(Debug, Args)]
 #[command(arg_required_else_help = true)]
 pub struct ModelsArguments {
@@ -17,55 +17,56 @@ pub struct ModelsArguments {
 
 #[derive(Debug, Subcommand)]
 pub enum ModelsAction {
-    /// One line for each model
+    /// Print one line for each model
     List,
-    /// The card of a model: what it reads, how it was made, how well it did
+    /// Show the card of a model: its input and labels, how it was made, how well it did
     Show {
-        /// Name of a model [default: the one that is used]
+        /// Name of a model [default: the model in use]
         name: Option<String>,
     },
     Import(Import),
-    /// Fetch a published model and import it: the only thing in cxr that uses the network
+    /// Fetch a published model and import it; no other command uses the network
     ///
-    /// What was fetched before an interruption is kept, and the rest is fetched the next time. A file
-    /// with another SHA-256 than cxr knows for it is not imported.
+    /// A download that was interrupted continues the next time. A file is imported only if it has the
+    /// SHA-256 that cxr knows for it.
     Pull {
-        /// Name of a published model, as torchxrayvision calls it: densenet121-res224-all
+        /// Name of a published model in torchxrayvision, such as densenet121-res224-all
         name: String,
     },
-    /// Remove a model from the store
+    /// Remove an imported model
     Remove {
         /// Its name
         name: String,
     },
-    /// Read every model in the store again, and compare it with its SHA-256
+    /// Read every imported model again, and compare it with its SHA-256
     ///
-    /// Exit status: 0 if all are whole, 1 if one is not.
+    /// Exit status: 0 if all models are whole, 1 if one is not.
     Verify {
-        /// Only this one
+        /// Only the model with this name
         name: Option<String>,
     },
 }
 
-/// Import somebody else's model into the store
+/// Import a model from a file
 ///
-/// FILE is a Keras Sequential model (.h5, .keras), or a model of cxr's: a .safetensors file with its
-/// card beside it. PyTorch's files (.pt, .pth, .pth.tar) and other safetensors need --as. Nothing in a
+/// FILE is a Keras Sequential model (.h5, .keras), or a model of cxr itself: a .safetensors file with its
+/// card beside it. PyTorch files (.pt, .pth, .pth.tar) and other safetensors files need --as. No code in a
 /// file is ever run. A model is imported whole or not at all.
 #[derive(Debug, Args)]
 pub struct Import {
+    /// The file of the model
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
 
-    /// The kind of network that it is
+    /// The kind of network
     #[arg(long = "as", value_enum, value_name = "FAMILY")]
     pub family: Option<FamilyArgument>,
 
-    /// What to call it [default: the name of the file]
+    /// The name of the new model [default: the name of the file]
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
 
-    /// Labels of its outputs, in order: a,b,c or a file with one on each line
+    /// Labels of the outputs, in order: a,b,c or a file with one label on each line
     #[arg(long, value_name = "FILE|a,b,c")]
     pub labels: Option<String>,
 

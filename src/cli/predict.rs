@@ -7,54 +7,53 @@ use clap::{Args, ValueEnum};
 
 use super::Assumptions;
 
-/// Classify radiographs without a screen: one row an image, written as it finishes
+/// Classify radiographs without a screen: one row per image, written as it finishes
 ///
 /// Folders are walked recursively and links followed. Rows come in the order of the walk: by name,
 /// img2 before img10. Columns: path, status, reasons, one for each label of the model,
 /// geographic_extent, opacity, model_sha256, preprocess, elapsed_ms, image_sha256 (of the image's
-/// file), card_digest (of calibration and operating points), prevalence (what each calibrated label
-/// assumes).
+/// file), card_digest (of calibration and operating points), prevalence (the one that each calibrated
+/// label assumes).
 ///
-/// A label's column is its probability where the label is calibrated (`cxr models show`), at the
-/// prevalence that --prevalence or else the card says, and a score where it is not. JSON rows also
+/// The column of a calibrated label (`cxr models show`) is its probability, at the prevalence of
+/// --prevalence or else of the card; the column of another label is a score. JSON rows also
 /// hold logits, operating points, prevalences, conformal sets and errors of severity.
 ///
 /// status is `ok`, `caution` (scores, and reasons to doubt them), `refused` (no scores), `skipped` (a
-/// DICOM object without an image, such as a structured report; reasons says what it is) or `error`
+/// DICOM object without an image, such as a structured report; the reason names its kind) or `error`
 /// (the file could not be read; the reason says why).
 ///
-/// Files of a folder that look like images or archives of a format that is not read (HEIF, JPEG XL, NIfTI,
+/// Files of a folder that look like images or archives in a format that is not read (HEIF, JPEG XL, NIfTI,
 /// zip ...) have no row. They are counted and named on standard error, and the exit status is 1;
-/// --list-unread gives each a row of status `unread`.
+/// --list-unread gives each of them a row of status `unread`.
 ///
-/// A table that is there is not replaced. --resume goes on with it: rows whose file is unchanged
-/// stay, and what failed, is missing or was changed since is read. --append only adds rows, none for
-/// a file that has one, and waits for another run that writes the same FILE: xargs -n 20 cxr predict
-/// --append -o FILE. Both refuse a table by another model, precision, preprocessing, calibration or
-/// prevalence.
+/// An existing table is not replaced. --resume continues it: rows whose file is unchanged stay, and files
+/// that failed, are missing or have changed are read. --append only adds rows, and none for a file that
+/// has one; it waits for another run that writes the same FILE: xargs -n 20 cxr predict --append -o FILE.
+/// Both refuse a table of another model, precision, preprocessing, calibration or prevalence.
 ///
-/// Paths are written as given. Bytes that are not UTF-8, control characters and what cannot be seen
+/// Paths are written as given. Bytes that are not UTF-8, control characters and invisible characters
 /// become \xNN, a backslash becomes \\, and a path that a spreadsheet would take for a formula gets
-/// ./ before it. A text that it would take for one gets an apostrophe.
+/// ./ before it. Other text that it would take for a formula gets an apostrophe.
 ///
 /// A heat map is a PNG file of at most 1,024 pixels a side, readable by its owner only: the
-/// radiograph in its default window, vermilion over what speaks for the label, blue over what speaks
-/// against it. It is called NAME-HASH.png, after the image and the first 16 hexadecimal digits of the
-/// SHA-256 of its path in the table; inside it says its label, the model and what the colours stand
-/// for. One from an earlier run is replaced only with --force, or if --resume or --append reads its
+/// radiograph in its default window, vermilion where the image speaks for the label, blue where it speaks
+/// against it. Its name is NAME-HASH.png, after the image and the first 16 hexadecimal digits of the
+/// SHA-256 of its path in the table. The file holds its label, the model and the meaning of the colours.
+/// A heat map of an earlier run is replaced only with --force, or if --resume or --append reads its
 /// image again. An image whose heat map cannot be written is an `error`, so that --resume reads it
-/// again; rows that --resume keeps get no new one.
+/// again; rows that --resume keeps get no new heat map.
 ///
-/// Exit status: 0 if every image was read, 1 if some could not be or some files are of a format that is
-/// not read, 2 for bad usage or if there was no image, 130 after Ctrl-C (the rows written so far stay valid). 0 also if the reader of standard
-/// output has had enough, as head has.
+/// Exit status: 0 if every image was read, 1 if some could not be read or are in a format that is not
+/// read, 2 for bad usage or if there was no image, 130 after Ctrl-C (the rows written so far stay
+/// valid). Also 0 if the reader of standard output closes it, as head does.
 #[derive(Debug, Args)]
 pub struct Predict {
     /// Radiographs, or folders of them
     #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<PathBuf>,
 
-    /// Write here, and not to standard output (which is -)
+    /// Write to FILE instead of standard output (-)
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 
@@ -65,33 +64,33 @@ pub struct Predict {
     #[command(flatten)]
     pub assumptions: Assumptions,
 
-    /// Images that are read at the same time [default: the number of cores]
+    /// Number of images that are read at the same time [default: the number of cores]
     #[arg(short, long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
 
-    /// Go on with FILE: keep the rows of unchanged files, read what is missing, failed or was changed
+    /// Continue FILE: keep the rows of unchanged files, and read files that are missing, failed or have
+    /// changed
     #[arg(long, requires = "output")]
     pub resume: bool,
 
-    /// Add rows to FILE, and change none that is there
+    /// Add rows to FILE, and change none of its rows
     #[arg(long, requires = "output", conflicts_with = "resume")]
     pub append: bool,
 
-    /// Replace FILE, and heat maps of the same names, if they are there
+    /// Replace FILE, and heat maps of the same names, if they exist
     #[arg(long, conflicts_with_all = ["resume", "append"])]
     pub force: bool,
 
-    /// Write a heat map for each image with scores into DIR: where the model looked, not whether it
-    /// is right
+    /// Write a heat map for each image with scores into DIR: it shows where, not how likely
     #[arg(long, value_name = "DIR")]
     pub heatmaps: Option<PathBuf>,
 
-    /// Heat maps of this label [default: for each image, the label that is highest over its
+    /// The label of the heat maps [default: for each image, the label that is highest above its
     /// operating point]
     #[arg(long, value_name = "LABEL", requires = "heatmaps")]
     pub heatmap_label: Option<String>,
 
-    /// Add a row for each file that looks like an image or an archive and is not read
+    /// Add a row for each file that looks like an image or an archive in a format that is not read
     #[arg(long)]
     pub list_unread: bool,
 

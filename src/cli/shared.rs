@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 
-/// How it looks, for every command.
+/// How the output looks, for every command.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Args)]
 pub struct AppearanceArguments {
     /// Colours: as the terminal and NO_COLOR say, always, or never [default: auto]
@@ -23,8 +23,7 @@ pub enum ColorWhen {
     Never,
 }
 
-/// How much one file may ask for, for every command that reads files: what is beyond is a row with
-/// a reason.
+/// Limits of one file, for every command that reads images. A file beyond them is a row with a reason.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Limits of one file")]
 pub struct Files {
@@ -62,8 +61,8 @@ pub struct Files {
 /// Which model, for every command that has one.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct ModelArguments {
-    /// The name of a model (`cxr models list`), or a .safetensors file with its card, a .toml, beside
-    /// it [default: the bundled model]
+    /// The name of a model (`cxr models list`), or a .safetensors file with its card (.toml) beside it
+    /// [default: the bundled model]
     #[arg(
         long,
         global = true,
@@ -78,34 +77,34 @@ pub struct ModelArguments {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Computing")]
 pub struct Computing {
-    /// What computes the network [default: auto]
+    /// The engine that computes the network [default: auto]
     #[arg(long, global = true, value_enum, value_name = "ENGINE")]
     pub engine: Option<EngineArgument>,
 
-    /// Where: auto (a graphics processor if this build can use it and there is one), cpu, cuda, cuda:N,
-    /// metal [default: auto]
+    /// The device: auto (a graphics processor if this build can use it and there is one), cpu, cuda,
+    /// cuda:N, metal [default: auto]
     #[arg(long, global = true, value_name = "DEVICE")]
     pub device: Option<Device>,
 
-    /// In what numbers [default: f32]
+    /// Numeric precision [default: f32]
     #[arg(long, global = true, value_enum, value_name = "PRECISION")]
     pub precision: Option<PrecisionArgument>,
 }
 
-/// What the numbers of a network are computed in.
+/// The precision of the numbers in a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum PrecisionArgument {
     #[default]
     F32,
-    /// On the CPU, products of 8 bits: faster, scores change a little, and the preprocess column says
-    /// +bf16. Needs a processor with AVX-512 BF16
+    /// bfloat16 (8-bit mantissa) for products on the CPU: faster, scores change a little, and the
+    /// preprocess column says +bf16. Needs a processor with AVX-512 BF16
     Bf16,
-    /// On a graphics processor, all numbers of 11 bits; the preprocess column says +f16. The same
-    /// on the CPU, slowly, with --engine candle
+    /// float16 (11-bit mantissa) for all numbers on a graphics processor; the preprocess column says
+    /// +f16. The same on the CPU, slowly, with --engine candle
     F16,
 }
 
-/// Where a network is computed.
+/// The device that computes a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Device {
     #[default]
@@ -131,33 +130,33 @@ impl FromStr for Device {
     }
 }
 
-/// What computes a network.
+/// The engine that computes a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum EngineArgument {
     /// The fastest for this machine
     #[default]
     Auto,
-    /// The kernels of cxr
+    /// The convolution kernels of cxr
     Kernels,
-    /// The plain operations of candle: slower, and what the kernels are checked against
+    /// The plain operations of candle: slower, and the reference that the kernels are checked against
     Candle,
 }
 
-/// How pictures come to the terminal, for whatever shows them or says how they would be shown.
+/// How pictures are painted, for the screen and for `cxr doctor`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Args)]
 pub struct Terminal {
-    /// How radiographs are painted: the best that the terminal can, one way of painting, or not at
-    /// all [default: auto]
+    /// How radiographs are painted: in the best way that the terminal can, in one way, or not at all
+    /// [default: auto]
     #[arg(long, value_enum, value_name = "HOW")]
     pub graphics: Option<GraphicsArgument>,
 
-    /// How many milliseconds the terminal may take to say what it can do [env: CXR_PROBE_MS]
+    /// How many milliseconds the terminal may take to answer what it can do [env: CXR_PROBE_MS]
     /// [default: 150]
     #[arg(long, value_name = "MS")]
     pub probe_timeout: Option<NonZeroU32>,
 
-    /// A picture of more KiB comes coarse first, and fine once the selection rests; 0: never [default:
-    /// 40 where the terminal's answer took over 30 ms, else never]
+    /// A picture of more KiB is painted coarse first, and fine once the selection rests; 0: never
+    /// [default: 40 where the terminal's answer took over 30 ms, else never]
     #[arg(long, value_name = "KIB")]
     pub coarse_above: Option<u32>,
 }
@@ -175,15 +174,15 @@ pub enum GraphicsArgument {
     Off,
 }
 
-/// What is assumed of the images, for whatever shows probabilities.
+/// The prevalence that probabilities assume.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub struct Assumptions {
-    /// Share of positives that the probability of LABEL is to assume, instead of the card's:
+    /// Share of positives that the probability of LABEL assumes, instead of the card's:
     /// COVID-19=0.05 or COVID-19=5%; may be repeated
     #[arg(long, value_name = "LABEL=SHARE")]
     pub prevalence: Vec<String>,
 
-    /// What the configuration says, as far as the model has such labels.
+    /// The prevalences of the configuration. The model may lack some of these labels.
     #[arg(skip)]
     pub usual: Vec<String>,
 }

@@ -25,7 +25,7 @@ fn paths_without_a_command_are_for_the_screen() {
 }
 
 #[test]
-fn a_command_may_follow_what_is_for_every_command() {
+fn a_command_may_follow_an_option_of_every_command() {
     for arguments in [
         ["--color", "never", "predict", "samples"],
         ["predict", "--color", "never", "samples"],
@@ -44,7 +44,7 @@ fn after_a_path_everything_is_a_path() {
 }
 
 #[test]
-fn an_option_of_the_screen_before_a_command_is_refused_and_never_guessed_at() {
+fn an_option_of_the_screen_before_a_command_is_refused() {
     let error = parse(&["--graphics", "off", "doctor"]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ArgumentConflict);
     assert_eq!(error.exit_code(), 2);
@@ -109,7 +109,7 @@ fn adapt_needs_cases_and_a_place_for_the_new_model() {
 }
 
 #[test]
-fn what_predict_cannot_do_is_bad_usage() {
+fn options_that_predict_refuses_are_bad_usage() {
     for arguments in [
         &["predict"][..],
         &["predict", "x", "--format", "xml"],

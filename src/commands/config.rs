@@ -5,19 +5,19 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use super::{Usage, print, resolved};
+use super::shared::{Usage, folders, print, resolve_model};
 use crate::cli::{self, Cli, Command, ModelsAction};
 use crate::config::{self, Config, ConfigFault, Rebound, Rejected};
 use crate::domain::text::{Printable, clean};
 use crate::inference::ModelFiles;
 use crate::tui::keymap::{Keymap, Rebinding};
 
-/// What the configuration says beside options.
+/// The parts of the configuration that are no options.
 pub struct Settings {
     pub keymap: Keymap,
-    /// The model that it chooses, and the words for where it does.
+    /// The chosen model, and where the configuration chooses it: `FILE:LINE: model`.
     model: Option<(PathBuf, String)>,
-    /// Where it says that reviews are.
+    /// The review store.
     pub store: Option<PathBuf>,
 }
 
@@ -28,25 +28,26 @@ impl Settings {
     /// [`Usage`], if there is no such model.
     pub fn model_for(&self, command: Option<&Command>) -> Result<Option<PathBuf>> {
         let chosen = self.model.clone().filter(|_| uses_model(command));
-        let Some((model, place)) = chosen else {
+        let Some((model, setting)) = chosen else {
             return Ok(None);
         };
-        resolved(model).map_err(|error| Usage::error(format!("{place} {error:#}")))
+        resolve_model(model).map_err(|error| Usage::error(format!("{setting} {error:#}")))
     }
 }
 
-/// Reads the configuration, and has it say what the command line and the environment left open.
+/// Reads the configuration, and takes from it what the command line and the environment leave open.
 ///
 /// # Errors
-/// [`Rejected`] with every mistake in it; [`Usage`] if it was asked for and is not there.
+/// [`Rejected`] with every mistake in it; [`Usage`] if the user named a file that is not there.
 pub fn apply(cli: &mut Cli) -> Result<Settings> {
-    let (config, keymap, path) = match reads_it(cli) {
-        true => read(cli)?,
-        false => (Config::default(), Keymap::bundled(), PathBuf::new()),
+    let (config, keymap, path) = if needs_configuration(cli) {
+        read(cli)?
+    } else {
+        (Config::default(), Keymap::bundled(), PathBuf::new())
     };
     let model = config.model.clone().map(|chosen| {
-        let place = format!("{}:{}: model", path.display(), chosen.line);
-        (chosen.model, place)
+        let setting = format!("{}:{}: model", path.display(), chosen.line);
+        (chosen.model, setting)
     });
     let store = config.store.clone();
     fill(cli, config);
@@ -57,8 +58,9 @@ pub fn apply(cli: &mut Cli) -> Result<Settings> {
     })
 }
 
-/// Not for what must work with a broken one, and not for the process that decodes files.
-fn reads_it(cli: &Cli) -> bool {
+/// Whether a command reads the configuration. Some must work with a broken one, and the decoder process
+/// opens no file.
+fn needs_configuration(cli: &Cli) -> bool {
     let apart = [
         matches!(cli.command, Some(Command::Config(_))),
         matches!(cli.command, Some(Command::Completions(_) | Command::Man)),
@@ -68,22 +70,22 @@ fn reads_it(cli: &Cli) -> bool {
 }
 
 fn read(cli: &Cli) -> Result<(Config, Keymap, PathBuf)> {
-    let Some(place) = ConfigLocation::of(cli) else {
+    let Some(location) = ConfigLocation::of(cli) else {
         return Ok((Config::default(), Keymap::bundled(), PathBuf::new()));
     };
-    let (config, keymap) = checked(&place)?;
-    Ok((config, keymap, place.path))
+    let (config, keymap) = checked(&location)?;
+    Ok((config, keymap, location.path))
 }
 
-/// Where a configuration is looked for.
+/// The file of the configuration.
 struct ConfigLocation {
     path: PathBuf,
-    /// Somebody named it, so that it must be there.
+    /// The user named it, so it must be there.
     named: bool,
 }
 
 impl ConfigLocation {
-    /// `None` if there is to be none.
+    /// `None` if no configuration is wanted.
     fn of(cli: &Cli) -> Option<Self> {
         match &cli.config.config {
             _ if cli.config.no_config => None,
@@ -93,25 +95,25 @@ impl ConfigLocation {
                 named: true,
             }),
             None => Some(ConfigLocation {
-                path: config::default_path(|name| std::env::var_os(name))?,
+                path: folders::configuration()?,
                 named: false,
             }),
         }
     }
 }
 
-/// What a file says, and the keymap that comes of it.
-fn checked(place: &ConfigLocation) -> Result<(Config, Keymap)> {
+/// The configuration of a file, and its keymap.
+fn checked(location: &ConfigLocation) -> Result<(Config, Keymap)> {
     let of_keys = |config: &Config| keymap(&config.keys).err().unwrap_or_default();
-    match config::load(&place.path, of_keys)? {
+    match config::load(&location.path, of_keys)? {
         Some(config) => {
             let keymap = keymap(&config.keys);
-            let keymap = keymap.map_err(|faults| Rejected::new(&place.path, faults))?;
+            let keymap = keymap.map_err(|faults| Rejected::new(&location.path, faults))?;
             Ok((config, keymap))
         }
-        None if place.named => Err(Usage::error(format!(
+        None if location.named => Err(Usage::error(format!(
             "{}: no such configuration",
-            place.path.display()
+            location.path.display()
         ))),
         None => Ok((Config::default(), Keymap::bundled())),
     }
@@ -132,7 +134,7 @@ fn keymap(keys: &[Rebound]) -> Result<Keymap, Vec<ConfigFault>> {
     })
 }
 
-/// Takes from the configuration what nobody said.
+/// Takes options from the configuration that were not given otherwise.
 fn fill(cli: &mut Cli, config: Config) {
     or(&mut cli.appearance.color, config.appearance.color);
     or(&mut cli.computing.engine, config.computing.engine);
@@ -176,14 +178,14 @@ fn fill_screen(browse: &mut cli::Browse, config: Config) {
     browse.no_background |= config.background == Some(false) && !browse.background;
 }
 
-fn or<T>(said: &mut Option<T>, configured: Option<T>) {
-    if said.is_none() {
-        *said = configured;
+fn or<T>(given: &mut Option<T>, configured: Option<T>) {
+    if given.is_none() {
+        *given = configured;
     }
 }
 
-/// Whether a command has a use for the model of the configuration. `models list` has for one that
-/// was asked for, and then lists no other.
+/// Whether a command uses the model of the configuration. `models list` lists one model only if
+/// `--model` names it.
 fn uses_model(command: Option<&Command>) -> bool {
     match command {
         None => true,
@@ -209,44 +211,44 @@ pub fn run(arguments: &cli::ConfigArguments, cli: &Cli) -> Result<ExitCode> {
         })),
         Some(None) => check(ConfigLocation::of(cli)),
         None => match ConfigLocation::of(cli) {
-            Some(place) => print(&Printable::page(&format!(
+            Some(location) => print(&Printable::page(&format!(
                 "{}\n",
-                clean(&place.path.display().to_string())
+                clean(&location.path.display().to_string())
             ))),
             None => print(&Printable::page("none\n")),
         },
     }
 }
 
-/// All that can be said, and what holds without it.
+/// Every key with its meaning and its default.
 fn default_text() -> String {
     config::DEFAULT.to_owned() + &Keymap::bundled().as_configuration()
 }
 
-fn check(place: Option<ConfigLocation>) -> Result<ExitCode> {
-    let Some(place) = place else {
-        return print(&Printable::page("none: the defaults hold\n"));
+fn check(location: Option<ConfigLocation>) -> Result<ExitCode> {
+    let Some(location) = location else {
+        return print(&Printable::page("none: using defaults\n"));
     };
-    let name = clean(&place.path.display().to_string());
-    if !place.named && !place.path.exists() {
+    let name = clean(&location.path.display().to_string());
+    if !location.named && !location.path.exists() {
         return print(&Printable::page(&format!(
-            "{name}: not there, so that the defaults hold\n"
+            "{name}: not found; using defaults\n"
         )));
     }
-    let (config, _) = checked(&place)?;
+    let (config, _) = checked(&location)?;
     if let Some(chosen) = &config.model {
         check_model(&chosen.model).map_err(|error| {
             let line = Some(chosen.line);
             let reason = format!("model {error:#}");
-            Rejected::new(&place.path, vec![ConfigFault { line, reason }])
+            Rejected::new(&location.path, vec![ConfigFault { line, reason }])
         })?;
     }
     print(&Printable::page(&format!("{name}: ok\n")))
 }
 
-/// That its card can be read; the weights are compared with it when it is used.
+/// Checks that the card of a model can be read. The weights are compared with it when it is used.
 fn check_model(model: &Path) -> Result<()> {
-    if let Some(path) = resolved(model.to_owned())? {
+    if let Some(path) = resolve_model(model.to_owned())? {
         ModelFiles::card_beside(&path)?;
     }
     Ok(())

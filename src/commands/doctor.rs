@@ -1,5 +1,4 @@
-//! `cxr doctor`: what this machine and this build can do, in words, with the fix for what they
-//! can't.
+//! `cxr doctor`: what this machine and this build can do, and how to mend what is broken.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -8,36 +7,36 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use super::browse::probe_time;
-use super::export::store_path;
-use super::{SOME_FAILED, available_cores, classifier, print};
-use crate::cli::{ColorWhen, Terminal};
+use super::shared::reviews::store_path;
+use super::shared::{CommandContext, SOME_FAILED, available_cores, print, probe_time};
+use crate::cli::Terminal;
 use crate::domain::text::{Printable, clean};
 use crate::domain::{Radiograph, Samples};
-use crate::imaging::{Attempt, Attempts, Confinement, DecodeLimits, Decoder, own_program};
-use crate::inference::{Classify, Compute, DeviceChoice};
+use crate::imaging::{
+    Attempt, Attempts, Confinement, DecodeLimits, Decoder, own_program, readable_formats,
+};
+use crate::inference::{Classify, DeviceChoice};
 use crate::store::Store;
-use crate::tui::terminal;
+use crate::tui;
 
-/// Each part is a name, and what was found or what is wrong and how it is mended.
-pub fn run(
-    arguments: &Terminal,
-    colour: ColorWhen,
-    limits: &DecodeLimits,
-    file: Option<&Path>,
-    store: Option<&Path>,
-) -> Result<ExitCode> {
+/// Prints a line or more for each part: its name, and what was found, or what is wrong and how to mend it.
+///
+/// # Errors
+/// [`Usage`](super::shared::Usage), if an option is wrong. A broken part is no error, but gives exit
+/// code 1.
+pub fn run(arguments: &Terminal, context: &CommandContext) -> Result<ExitCode> {
     let wait = probe_time(arguments)?;
     let graphics = arguments.graphics.unwrap_or_default().into();
-    let terminal = terminal::report(graphics, colour.into(), wait, arguments.coarse_above);
+    let colour = context.colour.into();
+    let terminal = tui::terminal_report(graphics, colour, wait, arguments.coarse_above);
     let one = |line: String| vec![line];
     let lines = [
         ("terminal", Ok(terminal)),
-        ("device", Ok(vec![device()])),
-        ("model", model(file).map(one)),
-        ("formats", Ok(vec![formats()])),
-        ("decoder", decoder(limits)),
-        ("reviews", reviews(store).map(one)),
+        ("device", Ok(vec![device(context.compute.device)])),
+        ("model", model(context).map(one)),
+        ("formats", Ok(formats())),
+        ("decoder", decoder(&context.limits)),
+        ("reviews", reviews(context.store.as_deref()).map(one)),
     ];
     let mut page = String::new();
     for (name, finding) in &lines {
@@ -45,7 +44,7 @@ pub fn run(
             Ok(lines) => lines.clone(),
             Err(error) => vec![format!("BROKEN: {error:#}")],
         };
-        // A path or a model's name must not look like a line of this program's.
+        // A path or the name of a model must not look like a line of this program.
         let lines: Vec<String> = lines.iter().map(|line| clean(line)).collect();
         let text = lines.join(CONTINUED);
         // Writing to a string cannot fail.
@@ -60,10 +59,10 @@ pub fn run(
     })
 }
 
-/// A line more about the same thing.
+/// Separates further lines of the same part.
 const CONTINUED: &str = "\n          ";
 
-/// Where the reviews of this user are, and whether their log is whole.
+/// The store of this user's reviews, and whether its log is whole.
 fn reviews(store: Option<&Path>) -> Result<String> {
     let path = store_path(store)?;
     if !path.exists() {
@@ -72,19 +71,19 @@ fn reviews(store: Option<&Path>) -> Result<String> {
     let audit = Store::open_read_only(&path)?.verify()?;
     if let Some(fault) = audit.faults.first() {
         bail!(
-            "{}: {fault}; cxr export --verify says all of it",
+            "{}: {fault}; cxr export --verify lists all faults",
             path.display()
         );
     }
     Ok(format!("{}, {} rows, whole", path.display(), audit.rows))
 }
 
-fn device() -> String {
+/// The device that computes networks, and the processor.
+fn device(device: DeviceChoice) -> String {
     let cores = available_cores();
-    let place = Compute::of_process().place;
-    let used = match place {
+    let used = match device {
         DeviceChoice::Cpu => String::new(),
-        place => format!("{}; ", place.words()),
+        device => format!("{}; ", device.words()),
     };
     let others = match (cfg!(feature = "cuda"), cfg!(feature = "metal")) {
         (false, false) => "; this build uses no graphics processor",
@@ -97,7 +96,7 @@ fn device() -> String {
     )
 }
 
-/// What decides how fast matrix products are.
+/// The instruction set, which decides how fast matrix products are.
 #[cfg(target_arch = "x86_64")]
 fn instructions() -> &'static str {
     if is_x86_feature_detected!("avx512f") {
@@ -114,54 +113,56 @@ fn instructions() -> &'static str {
     std::env::consts::ARCH
 }
 
-/// Loads the model and has it read one image, so that its speed is a measured one.
-fn model(file: Option<&Path>) -> Result<String> {
+/// Loads the model and scores one image with it, to measure its speed.
+fn model(context: &CommandContext) -> Result<String> {
     const BUNDLED: &str = "the bundled model; this build is damaged, install it again";
     const GIVEN: &str = "the model of --model, CXR_MODEL or the configuration";
-    let fix = if file.is_some() { GIVEN } else { BUNDLED };
-    let classifier = classifier(file).context(fix)?;
+    let fix = if context.model.is_some() {
+        GIVEN
+    } else {
+        BUNDLED
+    };
+    let classifier = context.classifier().context(fix)?;
     let card = classifier.card();
     let ramp = ramp(card.input_size);
-    // The first one also touches every page of the weights.
+    // The first run also loads every page of the weights.
     classifier.logits(&ramp).context(fix)?;
     let start = Instant::now();
     classifier.logits(&ramp).context(fix)?;
     let milliseconds = start.elapsed().as_secs_f64() * 1e3;
-    let place = match Compute::of_process().place {
+    let device = match context.compute.device {
         DeviceChoice::Cpu => "on one core".to_owned(),
-        // Batches, which this is none of, take hardly longer.
-        place => format!("alone on {}", place.words()),
+        // A batch of images takes hardly longer.
+        device => format!("alone on {}", device.words()),
     };
     Ok(format!(
-        "{} {}, {} labels, {milliseconds:.0} ms an image {place}",
+        "{} {}, {} labels, {milliseconds:.0} ms per image {device}",
         card.name,
         card.version,
         card.labels.len()
     ))
 }
 
-/// A grey ramp of `side × side` pixels: any image takes the network as long.
+/// A grey ramp of `side × side` pixels. The network takes the same time for every image.
 fn ramp(side: usize) -> Radiograph {
     let samples = (0..side * side).map(|i| (i % 256) as u8).collect();
     Radiograph::plain(side, side, Samples::Grey8(samples), "ramp")
 }
 
-fn formats() -> String {
-    let (pictures, dicom) = if cfg!(feature = "jpeg2000") {
-        (" and JPEG 2000", ", JPEG 2000, HTJ2K")
-    } else {
-        (
-            "",
-            "; no JPEG 2000 in this build (build it with --features jpeg2000)",
-        )
-    };
-    format!(
-        "PNG, JPEG, WebP, TIFF, BMP, GIF{pictures}; DICOM uncompressed, deflated, RLE, JPEG baseline, \
-         extended (8 and 12 bits) and lossless, JPEG-LS{dicom}"
-    )
+/// The formats that this build reads.
+fn formats() -> Vec<String> {
+    let formats = readable_formats();
+    let mut lines = vec![
+        formats.pictures.join(", "),
+        format!("DICOM: {}", formats.transfer_syntaxes.join(", ")),
+    ];
+    if !cfg!(feature = "jpeg2000") {
+        lines.push("no JPEG 2000 in this build (build it with --features jpeg2000)".to_owned());
+    }
+    lines
 }
 
-/// Starts a decoder process, and has it try what it must not be able to do.
+/// Starts a decoder process, and lets it try what it must not be able to do.
 fn decoder(limits: &DecodeLimits) -> Result<Vec<String>> {
     const FIX: &str = "radiographs are decoded without a process of their own; if cxr was updated \
                        while it ran, start it again";
@@ -178,7 +179,7 @@ fn decoder(limits: &DecodeLimits) -> Result<Vec<String>> {
     Ok(lines)
 }
 
-/// What may keep a decoder process in, in words, and whether it does.
+/// The measures that confine a decoder process, and whether each holds.
 fn measures(confinement: &Confinement) -> [(String, bool); 7] {
     let landlock = confinement.landlock;
     let memory = confinement.memory;
@@ -207,7 +208,7 @@ fn measures(confinement: &Confinement) -> [(String, bool); 7] {
     ]
 }
 
-/// Those that hold, or those that do not.
+/// The measures that hold, or those that do not.
 fn named(confinement: &Confinement, holding: bool) -> Vec<String> {
     let measures = measures(confinement).into_iter();
     let named = measures.filter(|(_, holds)| *holds == holding);

@@ -7,7 +7,7 @@ use clap::{Command, CommandFactory};
 use clap_complete::Shell;
 use clap_mangen::Man;
 
-use super::print_document;
+use super::shared::print_document;
 use crate::cli::Cli;
 
 pub fn completions(shell: Shell) -> Result<ExitCode> {

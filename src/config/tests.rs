@@ -8,12 +8,12 @@ fn read(text: &str) -> Result<Config, Vec<ConfigFault>> {
     }
 }
 
-/// A file that nobody else has to say anything about.
+/// Loads a file without further checks.
 fn load(path: &Path) -> Result<Option<Config>, Rejected> {
     super::load(path, |_| Vec::new())
 }
 
-/// `LINE REASON`, one a line.
+/// `LINE REASON`, one on each line.
 fn faults(text: &str) -> String {
     let faults = read(text).expect_err("no mistakes found");
     let rejected = Rejected::new(Path::new("c.toml"), faults).to_string();
@@ -21,7 +21,7 @@ fn faults(text: &str) -> String {
 }
 
 #[test]
-fn everything_that_can_be_said_is_taken() {
+fn every_key_is_read() {
     let text = r#"
         theme = "high-contrast"
         color = "never"
@@ -89,7 +89,7 @@ fn a_name_of_a_model_is_no_file_and_home_is_home() {
 }
 
 #[test]
-fn nothing_said_is_nothing_taken() {
+fn a_file_without_keys_changes_nothing() {
     assert_eq!(read("").unwrap(), Config::default());
     assert_eq!(
         read("# theme = \"dark\"\n[keys]\n").unwrap(),
@@ -144,7 +144,7 @@ quit = true
 }
 
 #[test]
-fn what_is_no_toml_is_named_beside_the_other_mistakes() {
+fn a_line_that_is_no_toml_is_named_beside_the_other_mistakes() {
     let faults =
         faults("theme = dark\ncolor = \"red\"\ngraphics = \"off\"\ngraphics = \"kitty\"\nx\n");
     let lines: Vec<&str> = faults.lines().collect();
@@ -157,7 +157,7 @@ fn what_is_no_toml_is_named_beside_the_other_mistakes() {
     }
 }
 
-/// What is right beside a mistake is still read, so that others can say what is wrong with that.
+/// The values beside a mistake are still read, so that they can be checked too.
 #[test]
 fn one_mistake_does_not_hide_the_next() {
     let (config, faults) = parse("x = 1\n[keys]\nnext = 7\nlast = \"G\"", Path::new(""));
@@ -183,14 +183,14 @@ fn one_mistake_does_not_hide_the_next() {
 
 #[test]
 fn a_column_twice_or_none_at_all_is_a_mistake() {
-    assert!(faults("columns = []").contains("one at least"));
+    assert!(faults("columns = []").contains("at least one"));
     assert!(faults("columns = [\"name\", \"name\"]").contains("twice"));
     assert!(faults("columns = \"name\"").contains("a list"));
 }
 
 /// Every key has a line in the file of defaults, and it has no other.
 #[test]
-fn the_default_file_says_every_key() {
+fn the_default_file_has_every_key() {
     let mut said: Vec<&str> = DEFAULT
         .lines()
         .filter_map(|line| {
@@ -205,7 +205,7 @@ fn the_default_file_says_every_key() {
     let mut names = NAMES;
     names.sort_unstable();
     assert_eq!(said, names);
-    // Those with nothing to take as a default are examples: they must be right, too.
+    // A key without a default has an example, which must be right too.
     let examples = |line: &str| match line.strip_prefix("# ") {
         Some(rest) if rest.contains(" = ") => rest.to_owned(),
         _ => line.to_owned(),
@@ -213,23 +213,6 @@ fn the_default_file_says_every_key() {
     let all: Vec<String> = DEFAULT.lines().map(examples).collect();
     let config = read(&all.join("\n")).unwrap();
     assert!(config.model.is_some() && config.jobs.is_some() && !config.prevalence.is_empty());
-}
-
-#[test]
-fn a_file_is_looked_for_in_the_users_configuration_folder() {
-    let with = |vars: &[(&str, &str)]| {
-        default_path(|name| {
-            let found = vars.iter().find(|(known, _)| *known == name);
-            found.map(|(_, value)| value.into())
-        })
-    };
-    let home = ("HOME", "/h");
-    assert_eq!(with(&[home]), Some("/h/.config/cxr/config.toml".into()));
-    let xdg = with(&[home, ("XDG_CONFIG_HOME", "/x")]);
-    assert_eq!(xdg, Some("/x/cxr/config.toml".into()));
-    let relative = with(&[home, ("XDG_CONFIG_HOME", "x")]);
-    assert_eq!(relative, Some("/h/.config/cxr/config.toml".into()));
-    assert_eq!(with(&[]), None);
 }
 
 #[test]

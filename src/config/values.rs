@@ -1,4 +1,4 @@
-//! What a value must be.
+//! The kinds of values, and what is wrong with a value of another kind.
 
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
@@ -14,14 +14,14 @@ use crate::domain::text::nearest_word;
 pub type ConfigKey<'a> = Spanned<DeString<'a>>;
 pub type ConfigValue<'a> = Spanned<DeValue<'a>>;
 
-/// The byte at which something is wrong, and what; to be read after the key.
+/// The byte of a mistake, and its description, which follows the key in the message.
 pub type Wrong = (usize, String);
 
 fn wrong<T>(value: &ConfigValue, reason: impl Into<String>) -> Result<T, Vec<Wrong>> {
     Err(vec![(value.span().start, reason.into())])
 }
 
-/// A value as written, for a message.
+/// A value as it is written, for a message.
 fn shown(value: &ConfigValue) -> String {
     match value.get_ref() {
         DeValue::String(text) => format!("{text:?}"),
@@ -52,7 +52,7 @@ pub fn choice<T: ValueEnum>(value: &ConfigValue) -> Result<T, Vec<Wrong>> {
     )
 }
 
-/// What an option parses by itself.
+/// A word that an option parses by itself.
 pub fn parsed<T: FromStr<Err = String>>(value: &ConfigValue) -> Result<T, Vec<Wrong>> {
     match value.get_ref().as_str().map(T::from_str) {
         Some(Ok(parsed)) => Ok(parsed),
@@ -61,7 +61,7 @@ pub fn parsed<T: FromStr<Err = String>>(value: &ConfigValue) -> Result<T, Vec<Wr
     }
 }
 
-/// Several of them, each once and one at least.
+/// A list of such words: at least one, and none twice.
 pub fn choices<T: ValueEnum + PartialEq>(value: &ConfigValue) -> Result<Vec<T>, Vec<Wrong>> {
     let mut chosen = Vec::new();
     for item in items(value)? {
@@ -71,10 +71,10 @@ pub fn choices<T: ValueEnum + PartialEq>(value: &ConfigValue) -> Result<Vec<T>, 
         }
         chosen.push(one);
     }
-    match chosen.is_empty() {
-        true => wrong(value, "needs one at least"),
-        false => Ok(chosen),
+    if chosen.is_empty() {
+        return wrong(value, "needs at least one");
     }
+    Ok(chosen)
 }
 
 fn items<'a, 'b>(value: &'b ConfigValue<'a>) -> Result<Vec<&'b ConfigValue<'a>>, Vec<Wrong>> {
@@ -84,7 +84,7 @@ fn items<'a, 'b>(value: &'b ConfigValue<'a>) -> Result<Vec<&'b ConfigValue<'a>>,
     }
 }
 
-/// A whole number from 0 on.
+/// A whole number of at least 0.
 pub fn count(value: &ConfigValue) -> Result<u32, Vec<Wrong>> {
     match value.get_ref().as_integer() {
         Some(zero) if zero.as_str() == "0" => Ok(0),
@@ -92,7 +92,7 @@ pub fn count(value: &ConfigValue) -> Result<u32, Vec<Wrong>> {
     }
 }
 
-/// A whole number from 1 on.
+/// A whole number of at least 1.
 pub fn number(value: &ConfigValue) -> Result<NonZeroU32, Vec<Wrong>> {
     let number = value.get_ref().as_integer();
     let number = number.and_then(|n| u32::from_str_radix(n.as_str(), n.radix()).ok());
@@ -108,6 +108,7 @@ pub fn number(value: &ConfigValue) -> Result<NonZeroU32, Vec<Wrong>> {
     )
 }
 
+/// `true` or `false`.
 pub fn yes(value: &ConfigValue) -> Result<bool, Vec<Wrong>> {
     let yes = value.get_ref().as_bool();
     yes.map_or_else(
@@ -116,7 +117,7 @@ pub fn yes(value: &ConfigValue) -> Result<bool, Vec<Wrong>> {
     )
 }
 
-/// Text, and not an empty one.
+/// A text that is not empty.
 pub fn text(value: &ConfigValue) -> Result<String, Vec<Wrong>> {
     match value.get_ref().as_str() {
         Some(text) if !text.trim().is_empty() => Ok(text.to_owned()),
@@ -124,7 +125,7 @@ pub fn text(value: &ConfigValue) -> Result<String, Vec<Wrong>> {
     }
 }
 
-/// A file, from the folder of the configuration; `~/` is the user's home.
+/// A file, relative to the folder of the configuration; `~/` is the user's home.
 pub fn path(value: &ConfigValue, folder: &Path) -> Result<PathBuf, Vec<Wrong>> {
     let text = text(value)?;
     let Some(below) = text.strip_prefix("~/") else {
@@ -136,17 +137,21 @@ pub fn path(value: &ConfigValue, folder: &Path) -> Result<PathBuf, Vec<Wrong>> {
     }
 }
 
-/// A file if there is one or it is written as one, else the name of a model.
+/// The name of a model, unless there is such a file or the value has a slash.
 pub fn model(value: &ConfigValue, folder: &Path) -> Result<PathBuf, Vec<Wrong>> {
     let name = text(value)?;
     let file = path(value, folder)?;
-    match name.contains('/') || file.exists() {
-        true => Ok(file),
-        false => Ok(name.into()),
+    if name.contains('/') || file.exists() {
+        Ok(file)
+    } else {
+        Ok(name.into())
     }
 }
 
-/// Puts what `read` makes of each entry of a table into `taken`, beside all that is wrong with others.
+/// Reads each entry of a table with `read` and adds it to `taken`.
+///
+/// # Errors
+/// Every mistake of the table; entries without one are taken nevertheless.
 pub fn entries<T>(
     value: &ConfigValue,
     read: impl Fn(&ConfigKey, &ConfigValue) -> Result<T, Vec<Wrong>>,
@@ -163,9 +168,10 @@ pub fn entries<T>(
             Err(wrong) => faults.extend(wrong.into_iter().map(named)),
         }
     }
-    match faults.is_empty() {
-        true => Ok(()),
-        false => Err(faults),
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(faults)
     }
 }
 
@@ -188,7 +194,7 @@ pub fn share(label: &ConfigKey, value: &ConfigValue) -> Result<String, Vec<Wrong
     }
 }
 
-/// Keys of an action: one, or a list of them. Whether they are keys is for the keymap to say.
+/// The keys of an action: one, or a list of them. The keymap checks whether they are keys.
 pub fn keys(value: &ConfigValue) -> Result<Vec<String>, Vec<Wrong>> {
     if value.get_ref().is_str() {
         return Ok(vec![text(value)?]);

@@ -1,55 +1,55 @@
-//! What a file says against reading its image as a frontal chest radiograph: its DICOM header, its pages
-//! and its transparency, or the polarity of its picture.
+//! Evidence in a file that its image is not a frontal chest radiograph for display: the DICOM header, several
+//! pages, transparency, or the polarity of the picture.
 //!
-//! None of it is a refusal: *Body Part Examined* is often what the device's last protocol was, and films
-//! that were digitised are films. What is no projection radiograph at all is refused by its
+//! None of it is a refusal: *Body Part Examined* often names the device's last protocol, and a digitised film
+//! is a film. An image that is not a projection radiograph is refused by its
 //! [`Modality`](super::Modality).
 
 use std::fmt;
 
-/// One thing that is said against an image. Texts are the file's, cleaned.
+/// One objection to an image. The texts are from the file, cleaned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Objection {
-    /// *Presentation Intent Type* (0008,0068) FOR PROCESSING: raw detector values, which no one looks
-    /// at, and on which no model was trained.
+    /// *Presentation Intent Type* (0008,0068) FOR PROCESSING: raw detector values, which are not meant for
+    /// display, and on which no model was trained.
     ForProcessing,
     /// *Body Part Examined* (0018,0015), or the meaning in *Anatomic Region Sequence* (0008,2218).
     BodyPart(String),
     /// Value 2 of *Image Type* (0008,0008) is SECONDARY: made after the examination from other images
-    /// (PS3.3 C.7.6.1.1.2). Or value 1 is DERIVED, and nothing says that it is primary all the same.
+    /// (PS3.3 C.7.6.1.1.2). Or value 1 is DERIVED, and value 2 is not PRIMARY.
     Derived(String),
-    /// A *Secondary Capture*: its SOP class, or *Conversion Type* (0008,0064), which is given.
+    /// A *Secondary Capture*, by its SOP class or by *Conversion Type* (0008,0064), whose value is given.
     SecondaryCapture(Option<String>),
     /// *Burned In Annotation* (0028,0301) YES: letters in the pixels.
     BurnedIn,
     /// *Laterality* (0020,0060) or *Image Laterality* (0020,0062) of one side.
     OneSide(String),
-    /// *View Position* (0018,5101), the view's code, or the *Patient Orientation* (0020,0020), which
-    /// is not that of a frontal view.
+    /// *View Position* (0018,5101), the view's code or *Patient Orientation* (0020,0020) is not that of a
+    /// frontal view.
     View(String),
-    /// The SOP class (0008,0016) is of images of this modality, which is refused, and *Modality*
-    /// (0008,0060) says another: both cannot be right.
+    /// The SOP class (0008,0016) belongs to a modality that is refused, and *Modality* (0008,0060) names
+    /// another one: they contradict each other.
     Class { is_of: String, modality: String },
-    /// An attribute that ought to be a number and is none, or one that makes no sense; what it says,
-    /// unless that might be a name. The image is read as if it were not there.
+    /// An attribute that should be a number is not, or its value makes no sense. The value is given unless it
+    /// could be a name. The attribute is ignored.
     Unread {
         attribute: String,
         value: Option<String>,
     },
-    /// A *Modality* or *VOI LUT Sequence* (0028,3000), (0028,3010), given by its name, has a lookup table
-    /// that cannot be read. The image is read as if it were not there.
+    /// The lookup table of a *Modality* or *VOI LUT Sequence* (0028,3000), (0028,3010), given by its name,
+    /// cannot be read. The sequence is ignored.
     NoTable(String),
-    /// Samples of a compressed image need more bits than *Bits Stored* (0028,0101) says, and are read
-    /// with as many as their stream has.
+    /// Samples of a compressed image need more bits than *Bits Stored* (0028,0101), and are decoded with the
+    /// bits of their stream.
     Deeper { stored: u8, found: u8 },
-    /// The picture is the negative of a film, bone black, and was turned for the eye and for the model
-    /// alike. Given is what a DICOM header says of its polarity, which the picture contradicts.
+    /// The picture is the negative of a film, with black bones, and was inverted both for display and for the
+    /// model. The text is the polarity in the DICOM header, which the picture contradicts.
     Inverted(Option<String>),
-    /// Of a picture file of several pages, which one this is, counted from 1. Pages before it are
-    /// reduced copies of it, or masks.
+    /// The page of a picture file with several pages, counted from 1. Earlier pages are reduced copies of
+    /// it, or masks.
     Page { page: u32, of: u32 },
-    /// This share of a picture file's pixels is transparent, in per cent. Colours are read as they
-    /// are, and what was left beneath a film that was cut out may be anything.
+    /// The share of a picture file's pixels that are transparent, in per cent. Their colours are used as they
+    /// are, and a film that was cut out may have anything there.
     PartlyTransparent { percent: u8 },
 }
 
@@ -79,9 +79,14 @@ impl fmt::Display for Objection {
             Objection::Deeper { stored, found } => {
                 write!(f, "samples of {found} bits, and Bits Stored says {stored}")
             }
-            Objection::Inverted(None) => f.write_str("saved bone-black: shown and read turned"),
+            Objection::Inverted(None) => {
+                f.write_str("saved with black bones: inverted for display and for the model")
+            }
             Objection::Inverted(Some(header)) => {
-                write!(f, "bone-black for all its {header}: shown and read turned")
+                write!(
+                    f,
+                    "black bones despite {header}: inverted for display and for the model"
+                )
             }
             Objection::Page { page: 1, of } => write!(f, "first of {of} pages"),
             Objection::Page { page, of } => {
@@ -94,7 +99,7 @@ impl fmt::Display for Objection {
     }
 }
 
-/// All of it; empty for an image against which nothing is said, and for one that has no such header.
+/// All objections to an image; empty where there are none, and for files without a header.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Admission {
     pub objections: Vec<Objection>,

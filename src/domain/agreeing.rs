@@ -1,36 +1,29 @@
-//! What of an answer may be shown to people: what agrees with itself.
+//! The part of a prediction that may be shown: findings that do not contradict each other.
 //!
-//! The outputs of a network answer each question by itself, and may contradict each other: COVID-19 far
-//! below its operating point, and the likeliest cause all the same. Tables keep every number; a screen
-//! or a page shows no number that another one on it denies.
+//! Each output of a network answers its own question, and the answers may contradict each other: COVID-19
+//! may lie far below its operating point and be the likeliest cause. Tables hold every number. A screen or
+//! a page shows no number that another number on it denies.
 
-use super::activation::{HeatMap, HeatMapChoice};
 use super::finding::{Finding, Question, percent};
+use super::pathology::{COVID, GIVEN_PNEUMONIA, PNEUMONIA};
 use super::prediction::Prediction;
 
-/// The label that the causes are asked about.
-pub const PNEUMONIA: &str = "Pneumonia";
-/// A pneumonia by its cause: where there is none, there is no such pneumonia either.
-pub const COVID: &str = "COVID-19";
-/// What labels of the causes end in, where another label has the same name.
-pub const GIVEN_PNEUMONIA: &str = " given pneumonia";
-
-/// What may be said of the causes.
+/// The causes, as far as they may be shown.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Causes<'a> {
-    /// Nothing: no pneumonia was found, or the model knows no causes.
+    /// Pneumonia was not found, or the model has no causes.
     Unasked,
     /// The outputs contradict each other.
     CantTell,
-    /// Another prevalence of pneumonia or COVID-19 is assumed than the card's: the causes rest on its
-    /// mix, and no rule moves them along.
+    /// The reader assumes another prevalence of pneumonia or COVID-19 than the card. The causes depend
+    /// on the mix of the card's data, and no rule adapts them to another mix.
     OtherPrevalence,
-    /// In the card's order.
+    /// The causes, in the card's order.
     Told(Vec<&'a Finding>),
 }
 
 impl Finding {
-    /// The name of a cause without the words that say that it is one.
+    /// The name of a cause without [`GIVEN_PNEUMONIA`].
     pub fn short_name(&self) -> &str {
         let name = self.label.name();
         name.strip_suffix(GIVEN_PNEUMONIA).unwrap_or(name)
@@ -43,16 +36,17 @@ fn is_covid(finding: &Finding) -> bool {
 
 /// `≤ 90.8 %`; `> 99.9 %` and `< 0.1 %` stay what they are.
 pub fn at_most(percent: &str) -> String {
-    match percent.starts_with(|c: char| c.is_ascii_digit()) {
-        true => format!("≤ {percent}"),
-        false => percent.to_owned(),
+    if percent.starts_with(|c: char| c.is_ascii_digit()) {
+        format!("≤ {percent}")
+    } else {
+        percent.to_owned()
     }
 }
 
 impl Prediction {
-    /// Causes are asked about where pneumonia is at or above its operating point. They are told where
-    /// every label that is both a cause and a finding of its own is found just when it is the likeliest
-    /// cause, and at the card's own prevalence.
+    /// The causes matter where pneumonia is at or above its operating point. They are told at the card's own
+    /// prevalence only, and only if each cause that is also a label of its own agrees with that label: the
+    /// label is found if, and only if, the cause is the likeliest one.
     pub fn causes(&self) -> Causes<'_> {
         let is_cause = |finding: &&Finding| finding.question == Question::GivenPneumonia;
         let causes: Vec<&Finding> = self.findings.iter().filter(is_cause).collect();
@@ -60,11 +54,9 @@ impl Prediction {
         if causes.is_empty() || pneumonia != Some(true) {
             return Causes::Unasked;
         }
-        let labels = [PNEUMONIA, COVID].into_iter();
-        if labels
-            .filter_map(|l| self.finding(l))
-            .any(Finding::is_moved)
-        {
+        let mut labels = [PNEUMONIA, COVID].into_iter();
+        let is_moved = |label| self.finding(label).is_some_and(Finding::is_moved);
+        if labels.any(is_moved) {
             return Causes::OtherPrevalence;
         }
         let highest = causes.iter().map(|cause| cause.score.value());
@@ -75,14 +67,15 @@ impl Prediction {
             let found = found.map(|own| self.is_found(own));
             found.is_none_or(|found| found == (cause.score.value() >= highest))
         };
-        match causes.iter().all(agrees) {
-            true => Causes::Told(causes),
-            false => Causes::CantTell,
+        if causes.iter().all(agrees) {
+            Causes::Told(causes)
+        } else {
+            Causes::CantTell
         }
     }
 
-    /// Whether another finding denies this one: COVID-19 found where no pneumonia is, or where
-    /// pneumonia is less probable than COVID-19 would have to be to count as found.
+    /// Whether another finding denies this one: COVID-19 is found, and pneumonia is not, or pneumonia is
+    /// less probable than the operating point of COVID-19.
     pub fn is_denied(&self, finding: &Finding) -> bool {
         if !is_covid(finding) || finding.is_positive() != Some(true) {
             return false;
@@ -92,8 +85,8 @@ impl Prediction {
         pneumonia == Some(false) || self.bound(finding).is_some_and(|bound| bound < point)
     }
 
-    /// The probability of a finding for people, and whether it is only known to be no more than that:
-    /// COVID-19 is never more probable than pneumonia, whatever its own output says.
+    /// The score to show for a finding, and whether it is an upper bound: COVID-19 is never more probable
+    /// than pneumonia, even if its own output is higher.
     pub fn shown_score(&self, finding: &Finding) -> (f32, bool) {
         let own = finding.score.value();
         match self.bound(finding) {
@@ -102,7 +95,7 @@ impl Prediction {
         }
     }
 
-    /// [`Score::words`] of that, as `≤ 90.8 %` where it is a bound.
+    /// [`Prediction::shown_score`] in the words of [`Score::words`]; an upper bound as `≤ 90.8 %`.
     ///
     /// [`Score::words`]: super::finding::Score::words
     pub fn shown_words(&self, finding: &Finding) -> String {
@@ -112,8 +105,8 @@ impl Prediction {
         }
     }
 
-    /// The number of a finding for people; `None` where it has none: where another denies it, or it is
-    /// one of the causes and these are not told.
+    /// The score to show for a finding. `None` where another finding denies it, and for a cause that is not
+    /// told.
     pub fn told_score(&self, finding: &Finding) -> Option<f32> {
         let is_told = match finding.question {
             Question::GivenPneumonia => matches!(self.causes(), Causes::Told(_)),
@@ -122,33 +115,17 @@ impl Prediction {
         is_told.then(|| self.shown_score(finding).0)
     }
 
-    /// The probability of pneumonia, where that of a finding cannot be more. Only of two probabilities
-    /// can this be said, whichever prevalences they assume.
+    /// The upper bound of a finding's probability: that of pneumonia for COVID-19. `None` for other
+    /// findings, and unless both scores are probabilities.
     fn bound(&self, finding: &Finding) -> Option<f32> {
         let pneumonia = self.finding(PNEUMONIA).filter(|_| is_covid(finding))?;
         let are_probabilities = finding.calibrated.is_some() && pneumonia.calibrated.is_some();
         are_probabilities.then(|| pneumonia.score.value())
     }
 
-    /// Whether a finding is at or above its operating point, and no other denies it.
+    /// Whether a finding is at or above its operating point, and no other finding denies it.
     pub fn is_found(&self, finding: &Finding) -> bool {
         finding.is_positive() == Some(true) && !self.is_denied(finding)
-    }
-
-    /// Whether a heat map would be of a cause that may not be told.
-    pub fn hides_heat_map(&self, choice: &HeatMapChoice) -> bool {
-        let is_cause = match choice {
-            HeatMapChoice::Label(label) => self
-                .finding(label.name())
-                .is_some_and(|finding| finding.question == Question::GivenPneumonia),
-            HeatMapChoice::Foremost | HeatMapChoice::Difference => false,
-        };
-        is_cause && !matches!(self.causes(), Causes::Told(_))
-    }
-
-    /// The heat map to show, if there is one.
-    pub fn shown_heat_map(&self, choice: &HeatMapChoice) -> Option<HeatMap> {
-        (!self.hides_heat_map(choice)).then(|| self.heat_map(choice))?
     }
 }
 
@@ -196,7 +173,7 @@ mod tests {
         }
     }
 
-    /// The figures of the issue: a healthy film, and a report that said two things at once.
+    /// The scores of a healthy film, and of a report whose numbers contradicted each other.
     #[test]
     fn a_cause_is_told_only_where_the_other_outputs_agree() {
         let causes = [0.02, 0.021, 0.959];
@@ -213,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_covid_19_without_a_pneumonia_is_not_found() {
+    fn covid_19_without_pneumonia_is_not_found() {
         let torn = prediction((0.2, 0.37), (0.9, 0.57), [0.0, 0.0, 1.0]);
         let covid = torn.finding(COVID).unwrap();
         assert!(torn.is_denied(covid) && !torn.is_found(covid));
@@ -232,16 +209,16 @@ mod tests {
         assert_eq!(words(0.908, 0.998), "≤ 90.8 %");
         assert_eq!(words(0.908, 0.771), "77.1 %");
         assert_eq!(words(0.9999, 1.0), "> 99.9 %");
-        // A healthy film where 99.9 % are assumed to have COVID-19: odds of 0.018 · 999.
+        // A healthy film at an assumed prevalence of 99.9 %: odds of 0.018 · 999.
         let mut said = prediction((0.194, 0.37), (0.018, 0.57), [0.0, 0.0, 1.0]);
         said.findings[1] = said.findings[1].assuming(Prevalence::new(0.999).unwrap());
         assert_eq!(said.findings[1].score.words(), "94.8 %");
         assert_eq!(said.shown_words(&said.findings[1]), "≤ 19.4 %");
     }
 
-    /// The figures of a report that said 3.9 % and 98.8 % at once.
+    /// The scores of a report that showed both 3.9 % and 98.8 %.
     #[test]
-    fn causes_are_told_only_at_the_prevalence_that_they_rest_on() {
+    fn causes_are_told_only_at_the_prevalence_of_the_card() {
         let said = prediction((0.908, 0.37), (0.998, 0.57), [0.005, 0.007, 0.988]);
         assert!(matches!(said.causes(), Causes::Told(_)));
         for at in [0, 1] {
@@ -256,7 +233,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_told_never_contradicts_itself(
+        fn shown_scores_never_contradict_each_other(
             scores in prop::array::uniform2(0.0_f32..=1.0), points in prop::array::uniform2(0.01_f32..0.99),
             parts in prop::array::uniform3(0.001_f32..1.0),
             assumed in prop::array::uniform2(prop::option::of(1e-6_f64..0.999_999)),
@@ -272,7 +249,7 @@ mod tests {
             prop_assert!(!said.is_found(covid) || said.is_found(pneumonia));
             let (shown, _) = said.shown_score(covid);
             prop_assert!(shown <= said.shown_score(pneumonia).0);
-            // What is found is not drawn below its mark.
+            // A label that is found is not drawn below its operating point.
             let line = covid.operating_point.unwrap().0;
             prop_assert!(!said.is_found(covid) || shown >= line);
             let told = said.told_score(covid);

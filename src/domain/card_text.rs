@@ -1,29 +1,29 @@
-//! What a card says of its numbers, in words: the same for `cxr models show` and for the screen.
+//! A card's numbers in words, for `cxr models show` and for the screen.
 
 use super::finding::Question;
 use super::model_card::{
     Adaptation, InputThresholds, LabelCard, ModelCard, SeverityCard, SeverityLineCard,
 };
 
-/// Said wherever conformal thresholds are.
+/// Stands wherever conformal thresholds are shown.
 const ONLY_LIKE_CALIBRATION: &str = "Sets hold the right answer in 90 % of cases only for data \
                                      like the calibration data: the same kind of patients, \
                                      devices and hospitals.";
 
-/// One line for each label: its question, what kind of number it has, and where its lines are.
+/// One line for each label: its question, its kind of score, and its thresholds.
 pub fn labels(card: &ModelCard) -> Vec<String> {
     let one = |label| label_words(card, label);
     card.labels.iter().map(one).collect()
 }
 
-/// One line for each part of the card that says how far a number can be believed; none for a model
-/// that has no such part.
+/// The reliability of the scores: one line for each part of the card that describes it.
 pub fn trust(card: &ModelCard) -> Vec<String> {
     let mut lines: Vec<_> = card.adaptations.iter().map(adaptation_words).collect();
     if let Some(causes) = card.causes {
-        let kind = match causes.calibrated {
-            true => "calibrated",
-            false => "not calibrated",
+        let kind = if causes.calibrated {
+            "calibrated"
+        } else {
+            "not calibrated"
         };
         lines.push(format!(
             "Causes: softmax at temperature {:.2}, {kind}.",
@@ -140,7 +140,7 @@ mod tests {
     use crate::domain::{Calibration, CausesCard, ConformalThresholds, Prevalence, SeverityLine};
 
     #[test]
-    fn a_calibrated_label_says_what_it_assumes_and_where_its_lines_are() {
+    fn a_calibrated_label_has_its_prevalence_and_its_thresholds() {
         let mut label = LabelCard::new("COVID-19", Question::Presence, Some(0.47));
         label.sensitive_point = Some(0.21);
         label.calibration = Some(Calibration {
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn an_adapted_model_says_on_what() {
+    fn an_adapted_model_names_its_cases() {
         let adaptation = Adaptation {
             method: "refit".to_owned(),
             manifest: "ours.csv".to_owned(),
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_normalised_label_and_a_severity_line_are_called_what_they_are() {
+    fn a_normalised_label_and_a_severity_line_are_described_as_such() {
         let mut label = LabelCard::new("Lung Opacity", Question::Presence, Some(0.5));
         label.op_threshold = Some(0.202);
         let line = |slope, intercept| SeverityLine { slope, intercept };

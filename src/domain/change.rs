@@ -1,10 +1,10 @@
-//! What one act changes of a reader's opinion. The rest stays as it is found where the act is recorded:
-//! another session of the same reader may have said more meanwhile.
+//! The parts of a reader's opinion that one act changes. The other parts stay as they are in the log when
+//! the act is recorded: another session of the same reader may have changed them meanwhile.
 
 use super::blinded::{BlindedReading, Call};
-use super::review::{Opinion, Verdict};
+use super::opinion::{Opinion, Verdict};
 
-/// What one act changes; `None` lets a part be.
+/// A change of an opinion; `None` leaves a part as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OpinionChange {
     pub judgement: Option<NewValue<Judgement>>,
@@ -13,29 +13,29 @@ pub struct OpinionChange {
     pub call: Option<CallChange>,
 }
 
-/// A verdict and the label that it is about: the one says nothing without the other.
+/// A verdict and the label that it is about. They change together.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Judgement {
     pub verdict: Option<Verdict>,
     pub label: Option<String>,
 }
 
-/// What one part becomes.
+/// The new value of one part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewValue<T> {
     pub to: T,
-    /// Only where this is held, so that a step back does not take away what was said after the step.
-    /// `None`: over anything.
+    /// The change applies only over this value, so that an undo does not revert later changes. `None`:
+    /// over any value.
     pub over: Option<T>,
 }
 
-/// What one act changes of a blinded reading.
+/// A change of a blinded reading.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CallChange {
-    /// The call before the answer was seen. It stands once it is made: where there is one, this
-    /// changes nothing.
+    /// The call before the answer was shown. It is made once: where there is one already, this changes
+    /// nothing.
     Unaided(BlindedReading),
-    /// The call after it, or none any more.
+    /// The call after the answer was shown, or its removal.
     Aided(NewValue<Option<Call>>),
 }
 
@@ -56,7 +56,7 @@ impl<T: PartialEq + Clone> NewValue<T> {
 }
 
 impl OpinionChange {
-    /// What leads from one opinion to the other. That an unaided call is gone is no change: it stands.
+    /// The change from one opinion to another. An unaided call is never removed.
     pub fn between(from: &Opinion, to: &Opinion) -> Self {
         OpinionChange {
             judgement: NewValue::between(&Judgement::of(from), &Judgement::of(to)),
@@ -72,12 +72,12 @@ impl OpinionChange {
         }
     }
 
-    /// Everything that an opinion says where nothing was said before.
+    /// The change from no opinion to this one.
     pub fn to(opinion: &Opinion) -> Self {
         Self::between(&Opinion::default(), opinion)
     }
 
-    /// The same, but only of the parts that are still as `held` has them.
+    /// The same change, but only of the parts that are still as in `held`.
     pub fn only_over(mut self, held: &Opinion) -> Self {
         if let Some(judgement) = &mut self.judgement {
             judgement.over = Some(Judgement::of(held));
@@ -94,7 +94,7 @@ impl OpinionChange {
         self
     }
 
-    /// Without the parts that a later act has changed from `then` to `now`.
+    /// The same change without the parts that a later act changed between `then` and `now`.
     pub fn not_over_later(mut self, then: &Opinion, now: &Opinion) -> Self {
         let later = Self::between(then, now);
         self.judgement = self.judgement.filter(|_| later.judgement.is_none());
@@ -104,7 +104,7 @@ impl OpinionChange {
         self
     }
 
-    /// What is held after it.
+    /// The opinion after the change.
     pub fn on(&self, held: &Opinion) -> Opinion {
         let mut after = held.clone();
         if let Some(judgement) = &self.judgement {
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_leaves_what_it_is_not_about() {
+    fn a_change_leaves_the_other_parts_as_they_are() {
         let flag = Opinion {
             key_image: true,
             ..Opinion::default()
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_back_takes_that_step_back_and_nothing_said_since() {
+    fn an_undo_reverts_its_own_step_and_no_later_change() {
         let (before, after) = (noted("", None), noted("", Some(Verdict::Agree)));
         let back = OpinionChange::between(&after, &before).only_over(&after);
         let noted_since = noted("since", Some(Verdict::Agree));
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_call_stands_over_what_a_later_session_calls() {
+    fn the_first_unaided_call_stands_and_a_later_one_changes_nothing() {
         let first = called("Pneumonia", None);
         let second = OpinionChange::to(&called("COVID-19", None));
         assert_eq!(second.on(&Opinion::default()), called("COVID-19", None));
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_came_late_changes_only_what_nothing_newer_has_changed() {
+    fn a_late_change_does_not_revert_a_newer_one() {
         let (then, now) = (noted("", None), noted("newer", None));
         let late = OpinionChange::to(&noted("older", Some(Verdict::Unsure)));
         let after = late.not_over_later(&then, &now).on(&now);

@@ -1,11 +1,11 @@
-//! Columns of a table of predictions that hold no score of a label.
+//! The columns of a table of predictions, except those of the labels.
 //!
-//! Labels stand between them under their own names, so that none may be called like one: see
+//! The labels' columns have the labels' names, so no label may have the name of another column: see
 //! [`is_reserved`].
 
-/// Those before the model's labels.
+/// The columns before the labels.
 pub const BEFORE: [&str; 3] = ["path", "status", "reasons"];
-/// Those after them.
+/// The columns after the labels.
 pub const AFTER: [&str; 5] = [
     "geographic_extent",
     "opacity",
@@ -13,19 +13,19 @@ pub const AFTER: [&str; 5] = [
     "preprocess",
     "elapsed_ms",
 ];
-/// Further members of a JSON row: every reason by itself, the prevalence that each calibrated label
-/// assumes, everything that is known of each label, and the errors of the severity head.
+/// Further members of a JSON row: the list of reasons, the prevalence that each calibrated label assumes, the
+/// details of each label, and the errors of the severity head.
 pub const NESTED: [&str; 4] = ["reason_list", PREVALENCE, "findings", "severity"];
 /// SHA-256 of the image's file.
 pub const CONTENT: &str = "image_sha256";
-/// Digest of what the card adds to the weights.
+/// Digest of the card's thresholds and calibration.
 pub const CARD: &str = "card_digest";
+/// The prevalence that each calibrated label assumes.
 pub const PREVALENCE: &str = "prevalence";
-/// What a row rests on beside the model's weights (JSON rows have the prevalences among the nested
-/// members).
+/// The basis of a row beside the model's weights. JSON rows have the prevalences among the nested members.
 pub const BASIS: [&str; 3] = [CONTENT, CARD, PREVALENCE];
 
-/// Whether a column of this name says something else than a label's score.
+/// Whether a column of this name holds something other than a label's score.
 pub fn is_reserved(column: &str) -> bool {
     let all: [&[&str]; 4] = [&BEFORE, &AFTER, &NESTED, &BASIS];
     all.iter().any(|columns| columns.contains(&column))

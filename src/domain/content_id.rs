@@ -1,15 +1,17 @@
-//! Which image it is: what its file holds, wherever the file lies and however it is called.
+//! The identity of an image: the content of its file, independent of the file's name and folder.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// SHA-256 (FIPS 180-4) of a file's bytes. It is made where the bytes are read, and goes with all that
-/// comes of them: picture, scores, review, row and report.
+use super::hex::hex;
+
+/// SHA-256 (FIPS 180-4) of a file's bytes. It is computed where the bytes are read, and accompanies every
+/// result: picture, scores, review, row and report.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct ContentId([u8; 32]);
 
 impl ContentId {
-    /// From the digest itself. [`Default`] is the one of an image that came from no file.
+    /// From the digest itself. [`Default`] is the id of an image that did not come from a file.
     pub const fn from_digest(digest: [u8; 32]) -> Self {
         ContentId(digest)
     }
@@ -23,7 +25,7 @@ impl ContentId {
 /// 64 lower-case hexadecimal digits.
 impl fmt::Display for ContentId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&hex(&self.0))
     }
 }
 
@@ -33,7 +35,7 @@ impl fmt::Debug for ContentId {
     }
 }
 
-/// What is no digest of 32 bytes in hexadecimal digits.
+/// The text is not a digest of 32 bytes in hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotAContentId;
 
@@ -75,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_digits_come_back_and_nothing_else_is_an_id() {
+    fn an_id_is_64_hexadecimal_digits_and_nothing_else() {
         let text = "00ff".repeat(16);
         let id: ContentId = text.parse().unwrap();
         assert_eq!((id.to_string(), id.digest()[1]), (text.clone(), 0xff));

@@ -1,14 +1,13 @@
-//! Why there is no answer for a file.
+//! The reason why a file has no answer.
 
 use std::fmt;
 
-/// Why there is no answer for a file, in one line.
+/// The reason why a file has no answer, in one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
-    /// It holds no image, and is not meant to. What it is, in a few words: a structured report, for
-    /// example.
+    /// The file is not meant to hold an image. The text names its kind: a structured report, for example.
     NoPicture(String),
-    /// It could not be read, or not be classified.
+    /// The file could not be read, or its image could not be classified.
     Failed(String),
 }
 

@@ -1,39 +1,30 @@
-//! What a classifier says of a radiograph, one label at a time.
+//! A classifier's answer for one label of a radiograph.
 
+use super::pathology::Pathology;
 use super::prevalence::{Prevalence, log_odds, probability};
 
-/// What a label is about. torchxrayvision's spellings where it has one.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Pathology(pub String);
-
-impl Pathology {
-    pub fn name(&self) -> &str {
-        &self.0
-    }
-}
-
-/// Which question a label answers. Scores of one [`Question::GivenPneumonia`] group sum to one.
+/// The question that a label answers. The scores of all [`Question::GivenPneumonia`] labels sum to one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Question {
-    /// Present or absent, on its own.
+    /// Present or absent, independently of the other labels.
     Presence,
-    /// Which cause, given that there is a pneumonia.
+    /// Which cause, given pneumonia.
     GivenPneumonia,
 }
 
-/// What kind of number a score is. Only `Calibrated` may be called a probability.
+/// The kind of number that a score is. Only `Calibrated` may be called a probability.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ScoreKind {
     /// A raw sigmoid or softmax output.
     Sigmoid,
     /// torchxrayvision's `op_threshs` normalisation: 0.5 is the operating point.
     OperatingPointNormalised,
-    /// Calibrated on held-out patients, as the card says.
+    /// Calibrated on held-out patients, according to the card.
     Calibrated,
 }
 
 impl ScoreKind {
-    /// The word that a screen or a table may use for it.
+    /// The word for it on the screen and in tables. The store has words of its own.
     pub fn word(self) -> &'static str {
         match self {
             ScoreKind::Sigmoid => "score",
@@ -42,7 +33,7 @@ impl ScoreKind {
         }
     }
 
-    /// The same where there is little room.
+    /// A shorter word, for narrow screens.
     pub fn short_word(self) -> &'static str {
         match self {
             ScoreKind::OperatingPointNormalised => "op-normalised score",
@@ -56,12 +47,12 @@ impl ScoreKind {
 pub struct Score {
     value: f32,
     pub kind: ScoreKind,
-    /// Whether it assumes another prevalence than the one that the classifier said it at.
+    /// Whether it assumes another prevalence than the classifier's own.
     is_moved: bool,
 }
 
 impl Score {
-    /// `None` unless the value is finite and within [0, 1]: a screen must never have to ask.
+    /// `None` unless the value is finite and within [0, 1], so that no screen has to check it.
     pub fn new(value: f32, kind: ScoreKind) -> Option<Self> {
         (0.0..=1.0).contains(&value).then_some(Score {
             value,
@@ -76,19 +67,19 @@ impl Score {
     }
 }
 
-/// A share from 0 to 1 for people, in per cent with one decimal. Nothing is certain: what would be
-/// rounded to none or all is said as `< 0.1 %` or `> 99.9 %`.
+/// A share from 0 to 1 as per cent with one decimal, for display. Nothing is certain, so a value that
+/// would be rounded to 0 or 100 is shown as `< 0.1 %` or `> 99.9 %`.
 pub fn percent(share: f32) -> String {
     format!("{} %", within(f64::from(share) * 100.0, 1))
 }
 
-/// `value` with `decimals`; in place of 0 and of the largest there can be what it is below or above.
+/// `value` with `decimals`; at the ends of the scale, the bound that it lies below or above.
 fn within(value: f64, decimals: usize) -> String {
-    let (least, most) = match decimals {
-        1 => ("< 0.1", "> 99.9"),
-        _ => ("< 0.001", "> 0.999"),
+    let (least, most, end) = if decimals == 1 {
+        ("< 0.1", "> 99.9", 100.0)
+    } else {
+        ("< 0.001", "> 0.999", 1.0)
     };
-    let end = if decimals == 1 { 100.0 } else { 1.0 };
     let words = format!("{value:.decimals$}");
     if words == format!("{:.decimals$}", 0.0) {
         least.to_owned()
@@ -100,8 +91,8 @@ fn within(value: f64, decimals: usize) -> String {
 }
 
 impl Score {
-    /// For a page that has both: per cent of a probability, and a bare number of a score, so that it is
-    /// taken for none.
+    /// For pages that show both kinds: a probability in per cent, any other score as a bare number, so that
+    /// it is not taken for a probability.
     pub fn words(self) -> String {
         match self.kind {
             ScoreKind::Calibrated => percent(self.value),
@@ -112,27 +103,26 @@ impl Score {
     }
 }
 
-/// Score at or above which a label counts as found, fixed on validation data.
+/// The score from which a label counts as found, fixed on validation data.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct OperatingPoint(pub f32);
 
-/// What a calibrated probability rests on.
+/// The calibrated probability before rounding, and its assumption.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Calibrated {
-    /// ln(p / (1 − p)) of the calibrated probability, which says more than `p` where that is
-    /// nearly 0 or 1.
+    /// ln(p / (1 − p)) of the calibrated probability: more precise than `p` near 0 and 1.
     pub log_odds: f64,
-    /// The share of positives that it assumes.
+    /// The assumed share of positives.
     pub prevalence: Prevalence,
 }
 
-/// The answers that a class-conditional split-conformal set holds (Vovk 2012, arXiv:1209.2673): for
-/// data like the calibration data, the right one is among them in 90 % of either class.
+/// The answers in a class-conditional split-conformal set (Vovk 2012, arXiv:1209.2673). For data like
+/// the calibration data, the set holds the right answer in 90 % of the cases of each class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PresenceSet {
     Present,
     Absent,
-    /// It can't tell.
+    /// The set holds both answers.
     Either,
     /// Unlike either class of the calibration data.
     Neither,
@@ -149,7 +139,7 @@ impl PresenceSet {
     }
 }
 
-/// What conformal prediction says of one label.
+/// The conformal prediction for one label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Conformal {
     Presence(PresenceSet),
@@ -157,7 +147,7 @@ pub enum Conformal {
     Cause(bool),
 }
 
-/// One label, its score, and where the lines are drawn.
+/// One label, its score and its operating points.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Finding {
     pub label: Pathology,
@@ -165,14 +155,14 @@ pub struct Finding {
     /// The network's raw output, before sigmoid or softmax.
     pub logit: f32,
     pub score: Score,
-    /// The balanced one (Youden), on the scale of `score`.
+    /// The balanced point (Youden), on the scale of `score`.
     pub operating_point: Option<OperatingPoint>,
-    /// The one of 90 % sensitivity, on the scale of `score`.
+    /// The point with 90 % sensitivity, on the scale of `score`.
     pub sensitive_point: Option<OperatingPoint>,
-    /// `None` where `score` is no calibrated probability, or is one given pneumonia.
+    /// `None` where `score` is not a calibrated probability, or is a share of the causes.
     pub calibrated: Option<Calibrated>,
-    /// At the card's own prevalence, whichever is assumed here; `None` where the card has no
-    /// thresholds.
+    /// At the card's own prevalence, even where `score` assumes another one; `None` where the card has
+    /// no thresholds.
     pub conformal: Option<Conformal>,
 }
 
@@ -182,15 +172,15 @@ impl Finding {
         self.operating_point.map(|p| self.score.value() >= p.0)
     }
 
-    /// Whether another prevalence is assumed than the classifier's own.
+    /// Whether it assumes another prevalence than the classifier's own.
     pub fn is_moved(&self) -> bool {
         self.score.is_moved
     }
 
-    /// The same finding where `prevalence` is assumed. Probability and operating points move by the
-    /// same odds, so it stays on its side of both. Without calibration nothing changes.
+    /// The same finding at another prevalence. Probability and operating points move by the same odds
+    /// ratio, so the probability stays on its side of both points. Without calibration nothing changes.
     ///
-    /// Take it of what the classifier said, not of what this returned: points are rounded.
+    /// Apply it to the classifier's own finding, not to a result of this function: points are rounded.
     pub fn assuming(&self, prevalence: Prevalence) -> Self {
         let Some(calibrated) = self.calibrated else {
             return self.clone();
@@ -205,15 +195,16 @@ impl Finding {
             prevalence,
         };
         let mut value = probability(calibrated.log_odds) as f32;
-        // Rounding to single precision may put it on the line or just below.
+        // Rounding to single precision may move it across a point.
         for point in [self.sensitive_point, self.operating_point]
             .into_iter()
             .flatten()
         {
             let line = move_point(point).0;
-            value = match self.score.value() >= point.0 {
-                true => value.max(line),
-                false => value.min(line.next_down()).max(0.0),
+            value = if self.score.value() >= point.0 {
+                value.max(line)
+            } else {
+                value.min(line.next_down()).max(0.0)
             };
         }
         Finding {
@@ -274,13 +265,13 @@ mod tests {
             prop_assert!((0.0..=1.0).contains(&after.score.value()));
 
             let back = after.assuming(Prevalence::new(0.5).unwrap());
-            // Not the score: the points it is kept beside were rounded twice.
+            // The scores may differ: the points that bound them were rounded twice.
             let log_odds = |f: &Finding| f.calibrated.unwrap().log_odds;
             prop_assert!((log_odds(&back) - log_odds(&before)).abs() < 1e-9);
         }
     }
 
-    /// Odds of 9 at 50 % are odds of 9/19 at 5 %, and the line of odds 1 is then at 1/20.
+    /// Odds of 9 at 50 % are odds of 9/19 at 5 %, and an operating point with odds of 1 moves to 1/20.
     #[test]
     fn probability_and_operating_points_move_by_the_same_odds() {
         let moved = finding(9_f64.ln(), 0.5, 0.25).assuming(Prevalence::new(0.05).unwrap());
@@ -290,9 +281,9 @@ mod tests {
         assert!((moved.sensitive_point.unwrap().0 - 1.0 / 58.0).abs() < 1e-6);
     }
 
-    /// In single precision σ(25) is 1, which no other prevalence could move.
+    /// In single precision σ(25) is 1, and an odds ratio could not move it.
     #[test]
-    fn what_looks_certain_moves_too() {
+    fn a_probability_that_rounds_to_one_moves_too() {
         let moved = finding(25.0, 0.5, 0.2).assuming(Prevalence::new(1e-9).unwrap());
         // 1 / (1 + e^-25 · 1e9)
         assert!(
@@ -303,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_calibrated_does_not_move() {
+    fn an_uncalibrated_score_does_not_move() {
         let raw = Finding {
             calibrated: None,
             ..finding(1.0, 0.5, 0.2)
@@ -312,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn a_score_is_finite_and_within_the_unit_interval_or_is_not() {
+    fn a_score_is_finite_and_within_the_unit_interval() {
         for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, -0.001, 1.001] {
             assert!(Score::new(bad, ScoreKind::Sigmoid).is_none(), "{bad}");
         }
@@ -322,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn no_number_for_people_is_certain() {
+    fn no_shown_number_is_certain() {
         for (share, words) in [
             (0.0, "< 0.1 %"),
             (4e-4, "< 0.1 %"),
@@ -343,7 +334,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn never_is_a_share_none_or_all(share in 0.0_f32..=1.0) {
+        fn no_share_is_shown_as_none_or_all(share in 0.0_f32..=1.0) {
             let words = percent(share);
             prop_assert!(words != "0.0 %" && words != "100.0 %", "{}", words);
         }

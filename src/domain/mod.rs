@@ -1,18 +1,34 @@
-//! The nouns of the field, as plain data. Nothing here decodes, computes or draws, and nothing
-//! here depends on another floor of the house (`tests/floors.rs` keeps it so).
+//! The nouns of the field, as plain data. Nothing here decodes, computes or draws, and nothing here depends
+//! on another floor (`tests/floors/main.rs` checks it). A file names only files above it in this list:
+//!
+//! | file | nouns |
+//! |---|---|
+//! | `text`, `hex`, `columns`, `failure` | text that may be shown; digests; reserved column names; reasons |
+//! | `content_id`, `date`, `view`, `admission` | an image's identity and time; its display; objections in its header |
+//! | `pathology`, `prevalence`, `finding` | labels, shares of positives, scores |
+//! | `patient`, `radiograph`, `origin` | patients and images |
+//! | `model_card`, `card_text`, `assumed` | models, and the prevalences that a reader assumes |
+//! | `activation`, `prediction`, `agreeing`, `heat_maps` | answers of a model, and the part that is shown |
+//! | `blinded`, `opinion`, `change`, `review` | a reader's work |
 
 pub mod activation;
 pub mod admission;
 pub mod agreeing;
+pub mod assumed;
 pub mod blinded;
 pub mod card_text;
 pub mod change;
 pub mod columns;
 pub mod content_id;
+pub mod date;
 pub mod failure;
 pub mod finding;
+pub mod heat_maps;
+pub mod hex;
 pub mod model_card;
+pub mod opinion;
 pub mod origin;
+pub mod pathology;
 pub mod patient;
 pub mod prediction;
 pub mod prevalence;
@@ -26,26 +42,32 @@ pub use activation::{
     HeatMapSubject, LabelActivation, Region,
 };
 pub use admission::{Admission, Objection};
-pub use agreeing::{COVID, Causes, GIVEN_PNEUMONIA, PNEUMONIA, at_most};
+pub use agreeing::{Causes, at_most};
+pub use assumed::{AssumptionError, Prevalences};
 pub use blinded::{BlindedReading, Call};
 pub use change::{CallChange, Judgement, NewValue, OpinionChange};
 pub use content_id::{ContentId, NotAContentId};
+pub use date::{days_between, is_before, taken};
 pub use failure::Failure;
 pub use finding::{
-    Calibrated, Conformal, Finding, OperatingPoint, Pathology, PresenceSet, Question, Score,
-    ScoreKind, percent,
+    Calibrated, Conformal, Finding, OperatingPoint, PresenceSet, Question, Score, ScoreKind,
+    percent,
 };
 pub use model_card::{
     Adaptation, Calibration, CausesCard, ConformalThresholds, InputThresholds, KERAS_SEQUENTIAL,
     LabelCard, Measurement, ModelCard, SeverityCard, SeverityLine, SeverityLineCard,
 };
-pub use origin::{Origin, days_between, is_before, taken};
+pub use opinion::{Opinion, Verdict};
+pub use origin::Origin;
+pub use pathology::{
+    BACTERIAL, COVID, COVID_GIVEN_PNEUMONIA, GIVEN_PNEUMONIA, PNEUMONIA, Pathology, VIRAL,
+};
 pub use patient::{Fingerprint, Issuer, PatientIdentity, Sameness, Sex};
 pub use prediction::{InputCheck, Prediction, Severity};
-pub use prevalence::{Prevalence, Prevalences};
+pub use prevalence::Prevalence;
 pub use radiograph::{
     Lut, Modality, PatientFacts, PhotometricInterpretation, PixelTransform, Radiograph, Rescale,
     Samples, Uids, ViewPosition, VoiFunction, WindowLevel,
 };
-pub use review::{Act, ImageIdentity, Opinion, Review, Seen, Verdict};
+pub use review::{Act, ImageIdentity, Review, Seen};
 pub use view::{Canvas, Preset, PreviewImage, View, Window};

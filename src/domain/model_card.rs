@@ -1,23 +1,25 @@
-//! What a model says of itself: `NAME.toml` beside `NAME.safetensors`.
+//! The card of a model: `NAME.toml` beside `NAME.safetensors`.
 
 use super::finding::Question;
 use super::prevalence::Prevalence;
 
-/// One measured figure, poor ones included.
+/// One measured figure. Poor figures are listed too.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Measurement {
-    /// Which label.
+    /// The label.
     pub label: String,
-    /// Which data: `nih test split`.
+    /// The data: `nih test split`.
     pub on: String,
-    /// Which statistic: `AUC`.
+    /// The statistic: `AUC`.
     pub statistic: String,
     pub value: f64,
     /// 95 % interval, if one was computed.
     pub interval: Option<(f64, f64)>,
-    /// Images, positives among them, and patients.
+    /// Number of images.
     pub n: usize,
+    /// Number of positive images.
     pub positives: Option<usize>,
+    /// Number of patients.
     pub patients: Option<usize>,
 }
 
@@ -27,7 +29,7 @@ pub struct Calibration {
     /// More than 0.
     pub slope: f64,
     pub intercept: f64,
-    /// The share of positives that p assumes.
+    /// The share of positives that `p` assumes.
     pub prevalence: Prevalence,
 }
 
@@ -45,16 +47,15 @@ pub struct ConformalThresholds {
 pub struct LabelCard {
     pub name: String,
     pub question: Question,
-    /// Balanced operating point (Youden), on validation data and on the shown scale at the card's
+    /// Balanced operating point (Youden) from validation data, on the scale of the shown score at the card's
     /// own prevalence; `None` where there is none.
     pub operating_point: Option<f32>,
-    /// The one of at least 90 % sensitivity on validation data, on the same scale; never above the
-    /// balanced one.
+    /// The point with a sensitivity of at least 90 % on validation data, on the same scale; never above the
+    /// balanced point.
     pub sensitive_point: Option<f32>,
-    /// Only with it may the number be called a probability.
+    /// Only with a calibration may the score be called a probability.
     pub calibration: Option<Calibration>,
-    /// torchxrayvision's `op_threshs`: the sigmoid that becomes 0.5 of an operating-point-normalised
-    /// score.
+    /// torchxrayvision's `op_threshs`: the sigmoid at which an operating-point-normalised score is 0.5.
     pub op_threshold: Option<f32>,
     pub conformal: Option<ConformalThresholds>,
 }
@@ -74,12 +75,13 @@ impl LabelCard {
     }
 }
 
-/// How the causes given pneumonia are read: softmax(logit / temperature) (Guo et al. 2017,
+/// The scores of the causes given pneumonia: softmax(logit / temperature) (Guo et al. 2017,
 /// arXiv:1706.04599).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CausesCard {
     /// More than 0.
     pub temperature: f64,
+    /// Whether the shares may be called probabilities.
     pub calibrated: bool,
 }
 
@@ -94,30 +96,31 @@ pub struct SeverityCard {
     pub n: usize,
 }
 
-/// Severity as two lines over the logit z of one label: slope · z + intercept, clamped to the scale.
-/// How far it is off is not known.
+/// Severity as two lines over the logit z of one label: slope · z + intercept, clamped to the scale. Its
+/// error is not known.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SeverityLineCard {
-    /// Which label's logit.
+    /// The label whose logit is z.
     pub label: String,
     pub geographic_extent: SeverityLine,
     pub opacity: SeverityLine,
 }
 
+/// One of the two lines.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SeverityLine {
     pub slope: f64,
     pub intercept: f64,
 }
 
-/// From where on an input is doubted, and from where on refused.
+/// The values from which an input is doubted, and from which it is refused.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct InputThresholds {
     pub caution: f64,
     pub refuse: f64,
 }
 
-/// One time that a model was fitted to somebody's own cases (`cxr adapt`).
+/// One fit of a model to local cases (`cxr adapt`).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Adaptation {
     /// `recalibrate` or `refit`.
@@ -126,12 +129,13 @@ pub struct Adaptation {
     pub manifest: String,
     /// Year, month and day: `2026-01-31`.
     pub date: String,
-    /// Which labels were fitted.
+    /// The labels that were fitted.
     pub labels: Vec<String>,
-    /// Images that were read, and their patients.
+    /// Number of images that were scored.
     pub images: usize,
+    /// Number of their patients.
     pub patients: usize,
-    /// SHA-256 of the model before.
+    /// SHA-256 of the model before the fit.
     pub from_sha256: String,
 }
 
@@ -140,35 +144,35 @@ pub struct Adaptation {
 pub struct ModelCard {
     pub name: String,
     pub version: String,
-    /// Names a file under `inference/network/`: `efficientnet-lite0`.
+    /// Name of a network of `inference/network/`: `efficientnet-lite0`.
     pub architecture: String,
     /// Side of the square input in pixels.
     pub input_size: usize,
     /// Name and version of the preprocessing: `cxr-1`.
     pub preprocess: String,
     pub labels: Vec<LabelCard>,
-    /// `None` reads the causes as a plain softmax, uncalibrated.
+    /// `None` for a plain softmax over the causes, uncalibrated.
     pub causes: Option<CausesCard>,
     pub severity: Option<SeverityCard>,
     /// Never together with `severity`.
     pub severity_line: Option<SeverityLineCard>,
-    /// Scores of the head that tells frontal chest X-rays from other things, 0 to 1.
+    /// Thresholds for the head that recognises frontal chest X-rays, from 0 to 1.
     pub input_head: Option<InputThresholds>,
-    /// Shrunk Mahalanobis distances to the training features.
+    /// Thresholds for the shrunk Mahalanobis distance to the training features.
     pub distance: Option<InputThresholds>,
     pub licence: String,
     pub training_data: String,
     pub pretrained: String,
-    /// What it is not for, and how far the figures go.
+    /// What the model is not meant for, and the limits of its figures.
     pub limits: Vec<String>,
     pub measurements: Vec<Measurement>,
-    /// Oldest first; empty for a model as it was made.
+    /// Oldest first; empty for a model that was not adapted.
     pub adaptations: Vec<Adaptation>,
     /// SHA-256 of the safetensors file, lower-case hexadecimal.
     pub sha256: String,
 }
 
-/// The architecture of models that do not end in an average and one linear layer.
+/// The architecture of models that do not end with an average and one linear layer.
 pub const KERAS_SEQUENTIAL: &str = "keras-sequential";
 
 impl ModelCard {
@@ -177,7 +181,7 @@ impl ModelCard {
         self.architecture != KERAS_SEQUENTIAL
     }
 
-    /// Whether the number of this label may be called a probability.
+    /// Whether the score of this label may be called a probability.
     pub fn is_calibrated(&self, label: &LabelCard) -> bool {
         match label.question {
             Question::Presence => label.calibration.is_some(),

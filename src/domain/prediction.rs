@@ -1,14 +1,14 @@
-//! Everything one classifier says of one radiograph.
+//! A classifier's answer for one radiograph.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::activation::ClassActivationMap;
+use super::assumed::Prevalences;
 use super::content_id::ContentId;
 use super::finding::Finding;
-use super::prevalence::Prevalences;
 
-/// Whether the image is one that the model may speak about, and why not.
+/// Whether the model is meant for the image, and the reasons why not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InputCheck {
     Accepted,
@@ -19,7 +19,7 @@ pub enum InputCheck {
 }
 
 impl InputCheck {
-    /// The word in tables: `ok`, `caution` or `refused`.
+    /// The word on the screen and in tables: `ok`, `caution` or `refused`. The store has words of its own.
     pub fn word(&self) -> &'static str {
         match self {
             InputCheck::Accepted => "ok",
@@ -44,15 +44,16 @@ pub struct Severity {
     pub geographic_extent: f32,
     /// 0 to 6.
     pub opacity: f32,
-    /// Mean absolute errors of the two, as the card gives them; `None` where they are not known.
+    /// Mean absolute error of the extent, from the card; `None` where it is not known.
     pub geographic_extent_error: Option<f32>,
+    /// Mean absolute error of the opacity, from the card; `None` where it is not known.
     pub opacity_error: Option<f32>,
 }
 
 /// One classifier's answer for one radiograph.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prediction {
-    /// Of which image. What is shown, recorded or written beside another content is a fault.
+    /// The image. A prediction that is shown, recorded or written beside another image is a fault.
     pub content: ContentId,
     /// In the card's order. Empty if the input was refused.
     pub findings: Vec<Finding>,
@@ -63,9 +64,10 @@ pub struct Prediction {
     pub model_sha256: String,
     /// Name and version of the preprocessing.
     pub preprocess: String,
-    /// Milliseconds from samples to findings; 0 where it was remembered from an earlier time.
+    /// Milliseconds from samples to findings; 0 for a prediction from the cache.
     pub elapsed_ms: f64,
-    /// Where the logits come from. `None` if the input was refused, or the model gives no maps.
+    /// The places that the logits come from. `None` if the input was refused, the model has no maps, or the
+    /// prediction is from the cache.
     pub activation: Option<Arc<ClassActivationMap>>,
 }
 
@@ -74,15 +76,16 @@ impl Prediction {
         self.findings.iter().find(|f| f.label.name() == label)
     }
 
-    /// [`Prediction::assuming`], and itself where nothing else is assumed.
+    /// [`Prediction::assuming`], without a copy where no prevalence is assumed.
     pub fn under(&self, prevalences: &Prevalences) -> Cow<'_, Prediction> {
-        match prevalences.is_empty() {
-            true => Cow::Borrowed(self),
-            false => Cow::Owned(self.clone().assuming(prevalences)),
+        if prevalences.is_empty() {
+            Cow::Borrowed(self)
+        } else {
+            Cow::Owned(self.clone().assuming(prevalences))
         }
     }
 
-    /// The same prediction where these prevalences are assumed. See [`Finding::assuming`].
+    /// The same prediction at these prevalences. See [`Finding::assuming`].
     pub fn assuming(mut self, prevalences: &Prevalences) -> Self {
         for finding in &mut self.findings {
             if let Some(prevalence) = prevalences.of(finding.label.name()) {

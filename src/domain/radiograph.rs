@@ -1,7 +1,7 @@
-//! A radiograph as it was stored, before anybody looked at it.
+//! A radiograph as it was stored.
 //!
-//! What the eye sees (`imaging::VoiLut`) and what the model sees (`inference::Preprocess`) are two
-//! different functions of these samples. Moving the window must never move a score.
+//! The displayed image (`imaging::VoiLut`) and the model's input (`inference::Preprocess`) are two different
+//! functions of these samples: a change of the window must never change a score.
 
 use std::fmt;
 
@@ -18,7 +18,7 @@ pub enum ViewPosition {
     Ap,
     /// Left or right lateral.
     Lateral,
-    /// Not said by the file.
+    /// The file does not say.
     #[default]
     Unknown,
 }
@@ -36,8 +36,8 @@ impl fmt::Display for ViewPosition {
 
 /// How stored values map to light, DICOM (0028,0004), PS3.3 C.7.6.3.1.2.
 ///
-/// `Palette` and `Rgb` are what the *file* said: by the time a [`Radiograph`] exists, palettes have
-/// been looked up and YBR converted, so its samples are grey or RGB.
+/// `Palette` and `Rgb` describe the *file*. The samples of a [`Radiograph`] are grey or RGB: palettes have
+/// been looked up, and YBR converted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PhotometricInterpretation {
     /// The lowest value is white (film, as digitised).
@@ -162,20 +162,20 @@ pub struct WindowLevel {
     pub explanation: Option<String>,
 }
 
-/// What made the image, as far as the input check needs it: DICOM *Modality* (0008,0060).
+/// The device that made the image, as far as the input check needs it: DICOM *Modality* (0008,0060).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Modality {
-    /// CR, DX, DR, RF, XA, or SC/OT holding a film: plain radiography or could be.
+    /// CR, DX, DR, RF, XA, or SC and OT with a film: plain radiography, or possibly so.
     Radiography(String),
-    /// CT, MR, US, …: named, and not plain radiography.
+    /// CT, MR, US, …: not plain radiography.
     Other(String),
-    /// Not a DICOM file, or it does not say.
+    /// Not a DICOM file, or the file does not say.
     #[default]
     Unknown,
 }
 
-/// Facts about the patient that a reader uses. Name and identifier are kept apart, because the
-/// screen hides them unless asked.
+/// Facts about the patient that a reader uses. The screen hides name and identifier unless asked for
+/// them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PatientFacts {
     /// *Patient's Sex* (0010,0040): `M`, `F` or `O`.
@@ -186,15 +186,16 @@ pub struct PatientFacts {
     pub name: Option<String>,
     /// *Patient ID* (0010,0020). Hidden unless asked for.
     pub id: Option<String>,
-    /// Who issued that identifier.
+    /// The authority that issued the identifier.
     pub issuer: Issuer,
-    /// See [`PatientIdentity`].
+    /// See [`PatientIdentity::name`].
     pub name_print: Option<Fingerprint>,
+    /// See [`PatientIdentity::birth_date`].
     pub birth_date_print: Option<Fingerprint>,
 }
 
 impl PatientFacts {
-    /// What tells this patient from others.
+    /// The fields that tell this patient from others.
     pub fn identity(&self) -> PatientIdentity {
         PatientIdentity {
             id: self.id.clone(),
@@ -206,7 +207,7 @@ impl PatientFacts {
     }
 }
 
-/// What DICOM calls this image: study, series and image, each unique in the world.
+/// The image's DICOM identifiers: study, series and image, each globally unique.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Uids {
     /// *Study Instance UID* (0020,000D).
@@ -217,10 +218,10 @@ pub struct Uids {
     pub sop_instance: Option<String>,
 }
 
-/// One radiograph: stored samples and everything needed to show or to classify them.
+/// One radiograph: stored samples, and everything that is needed to show or to classify them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Radiograph {
-    /// Of the file that it was read from.
+    /// The content of the file that it was read from.
     pub content: ContentId,
     /// Columns.
     pub width: usize,
@@ -232,37 +233,37 @@ pub struct Radiograph {
     pub bits_stored: u8,
     pub photometric: PhotometricInterpretation,
     pub modality_transform: PixelTransform,
-    /// Stored value, or inclusive range of them, that is padding and not anatomy:
-    /// (0028,0120) and (0028,0121), PS3.3 C.7.5.1.1.2.
+    /// The inclusive range of stored values that are padding and not anatomy: (0028,0120) and (0028,0121),
+    /// PS3.3 C.7.5.1.1.2.
     pub padding: Option<(i32, i32)>,
-    /// Windows that the file proposes, best first.
+    /// Windows in the file, best first.
     pub windows: Vec<WindowLevel>,
-    /// VOI LUTs that the file proposes, best first.
+    /// VOI LUTs in the file, best first.
     pub voi_luts: Vec<Lut>,
-    /// True if the modality transform's output still has to be inverted to have bone white
-    /// (`Monochrome1`, *Presentation LUT Shape* INVERSE, or a picture that is the negative of a film
-    /// whatever its file says). The one place that says so.
+    /// Whether the output of the modality transform still has to be inverted so that bone is white:
+    /// `Monochrome1`, *Presentation LUT Shape* INVERSE, or a picture that is the negative of a film in spite
+    /// of its header. No other field tells.
     pub inverted: bool,
-    /// Height ÷ width of one pixel: 1 unless *Pixel Aspect Ratio* (0028,0034) or the pixel spacing
-    /// say otherwise.
+    /// Height ÷ width of one pixel: 1 unless *Pixel Aspect Ratio* (0028,0034) or the pixel spacing gives
+    /// another ratio.
     pub pixel_aspect: f64,
     pub view: ViewPosition,
     pub modality: Modality,
     pub admission: Admission,
     pub patient: PatientFacts,
     pub uids: Uids,
-    /// When it was taken, where it was taken: `2020-03-01T10:20:30.5`, or as much of that as is known
-    /// from the date on. See [`taken`](super::taken).
+    /// Date and local time of the image: `2020-03-01T10:20:30.5`, or the date with the known part of the
+    /// time. See [`taken`](super::taken).
     pub taken: Option<String>,
-    /// Frames in the file; the first is the one here.
+    /// Number of frames in the file; this is the first.
     pub frames: u32,
-    /// What it was read as, for people: `PNG`, `DICOM JPEG 2000 lossless`.
+    /// Name of the file format, for display: `PNG`, `DICOM JPEG 2000 lossless`.
     pub format: String,
 }
 
 impl Radiograph {
-    /// A picture of which nothing is known but its pixels: as bright as its values, square pixels,
-    /// one frame. For anything else, fill in the rest: `Radiograph { view, ..Radiograph::plain(…) }`.
+    /// A radiograph with pixels and no header: larger values are brighter, pixels are square, and there is one
+    /// frame. Set other fields with `Radiograph { view, ..Radiograph::plain(…) }`.
     pub fn plain(width: usize, height: usize, samples: Samples, format: &str) -> Self {
         let (bits_stored, photometric) = match samples {
             Samples::Grey8(_) => (8, PhotometricInterpretation::Monochrome2),
@@ -296,7 +297,7 @@ impl Radiograph {
         }
     }
 
-    /// Bytes of memory that it takes, for caches that are bounded in bytes.
+    /// Bytes of memory that it takes, for caches with a limit in bytes.
     pub fn bytes(&self) -> usize {
         let luts: usize = self.voi_luts.iter().map(|l| l.entries.len() * 2).sum();
         self.samples.bytes() + luts + std::mem::size_of::<Self>()

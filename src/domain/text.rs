@@ -1,9 +1,9 @@
-//! File names, DICOM text and cards are hostile input: this makes them fit to be shown.
+//! File names, DICOM text and cards are hostile input: this module makes them safe to show.
 
 use std::fmt;
 
-/// Text that may be shown: on a terminal, in a page, in the header of a table. It is made by cleaning
-/// only, so that what takes this type cannot be given anything else.
+/// Text that may be shown: on a terminal, in a page, in the header of a table. Cleaning is the only way to
+/// make one, so a function that takes this type never receives other text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Printable(String);
 
@@ -13,8 +13,8 @@ impl Printable {
         Printable(clean(text))
     }
 
-    /// Lines that this program laid out: line feeds and runs of spaces stay. Whatever of it comes
-    /// from a file and belongs on one line must have been cleaned before.
+    /// Lines that this program laid out: line feeds and runs of spaces stay. Text from files must have been
+    /// cleaned before, where it belongs on one line.
     pub fn page(text: &str) -> Self {
         let mut marks = CombiningMarks::default();
         let shown = text.chars().filter(|c| marks.admit(*c));
@@ -33,9 +33,9 @@ impl fmt::Display for Printable {
     }
 }
 
-/// One line of printable text: control characters, line separators and the Unicode marks that
-/// reorder or hide text become spaces, runs of spaces become one, and the ends are trimmed. Of the
-/// marks on one letter the first four stay.
+/// One line of printable text: control characters, line separators and the Unicode characters that reorder
+/// or hide text become spaces, runs of spaces become one, and the ends are trimmed. At most four combining
+/// marks stay on each letter.
 ///
 /// An escape sequence in a patient's name must not reach a terminal.
 pub fn clean(text: &str) -> String {
@@ -53,13 +53,13 @@ pub fn clean(text: &str) -> String {
     clean
 }
 
-/// Whether a character must not be shown: control characters, and those that change what their
-/// neighbours look like, cannot be seen, or mean something to a terminal.
+/// Whether a character must not be shown: control characters, invisible characters, and characters that
+/// change the appearance of their neighbours or have a meaning for a terminal.
 ///
-/// They are Unicode's *Default_Ignorable_Code_Point* (DerivedCoreProperties.txt), the bidirectional
-/// controls (UAX #9, most of them ignorable too), line and paragraph separators and the marks of
-/// interlinear annotation. To them come the empty braille pattern, which is as invisible as the Hangul
-/// fillers (UTR #36, section 2), and the character in whose place kitty shows a part of a picture.
+/// These are Unicode's *Default_Ignorable_Code_Point* (DerivedCoreProperties.txt), the bidirectional controls
+/// (UAX #9, most of them ignorable too), line and paragraph separators, and the characters of interlinear
+/// annotation. Two more are the empty braille pattern, which is as invisible as the Hangul fillers (UTR #36,
+/// section 2), and the placeholder character that kitty replaces by a part of a picture.
 pub fn is_dangerous(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -70,24 +70,24 @@ pub fn is_dangerous(c: char) -> bool {
             | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}' | '\u{10EEEE}')
 }
 
-/// Marks on one letter beyond these reach into the rows above and below: UTS #39, section 5.4,
-/// forbids more.
+/// The most combining marks on one letter. More would reach into the rows above and below, and UTS #39,
+/// section 5.4, forbids them.
 const MAX_MARKS: usize = 4;
 
-/// Counts the marks in a row.
+/// Counts successive combining marks.
 #[derive(Default)]
 struct CombiningMarks(usize);
 
 impl CombiningMarks {
-    /// Whether this character is no mark too many.
+    /// Whether this character may stay.
     fn admit(&mut self, c: char) -> bool {
         self.0 = if is_mark(c) { self.0 + 1 } else { 0 };
         self.0 <= MAX_MARKS
     }
 }
 
-/// The nonspacing and enclosing marks that are stacked on letters of any script: Combining
-/// Diacritical Marks with their extensions, Cyrillic, Hebrew, Arabic, Thai and Lao ones.
+/// Whether a character is a nonspacing or enclosing mark: Combining Diacritical Marks with their extensions,
+/// and the Cyrillic, Hebrew, Arabic, Thai and Lao ones.
 fn is_mark(c: char) -> bool {
     matches!(c,
         '\u{0300}'..='\u{036F}' | '\u{0483}'..='\u{0489}' | '\u{0591}'..='\u{05BD}'
@@ -97,11 +97,11 @@ fn is_mark(c: char) -> bool {
         | '\u{1DC0}'..='\u{1DFF}' | '\u{20D0}'..='\u{20FF}' | '\u{FE20}'..='\u{FE2F}')
 }
 
-/// Letters that may be wrong in a word for it to be taken for another one, and one in three at most.
+/// The most typing errors in a word that is still recognised; in short words, one for every three letters.
 const MAX_SLIPS: usize = 3;
 
-/// The word that somebody may have meant who wrote `word`: with the fewest letters put in, taken out,
-/// changed or swapped with the next (the distance of optimal string alignment). `None` if all are too
+/// The known word that `word` was probably meant to be: the one with the fewest letters inserted, deleted,
+/// changed or swapped with the next one (optimal string alignment distance). `None` if all are too
 /// different.
 pub fn nearest_word<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase().replace('_', "-");
@@ -135,7 +135,7 @@ mod tests {
     use super::{Printable, clean, is_dangerous, nearest_word, slips};
 
     #[test]
-    fn a_slip_of_the_hand_is_known_and_another_word_is_not() {
+    fn a_mistyped_word_is_recognised_and_another_word_is_not() {
         assert_eq!(slips("kitten", "sitting"), 3);
         assert_eq!(slips("", "abc"), 3);
         assert_eq!(slips("drak", "dark"), 1);
@@ -160,8 +160,8 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_seen_or_moves_others_is_gone() {
-        // One of each range of Default_Ignorable_Code_Point, and of what is said beside it.
+    fn invisible_and_reordering_characters_are_removed() {
+        // One of each range of Default_Ignorable_Code_Point, and the other characters of `is_dangerous`.
         for c in [
             '\u{ad}',
             '\u{34f}',
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn marks_are_stacked_four_high_at_most() {
+    fn a_letter_keeps_four_marks_at_most() {
         let tower = format!("e{}x", "\u{301}".repeat(40));
         assert_eq!(clean(&tower), "e\u{301}\u{301}\u{301}\u{301}x");
         assert_eq!(Printable::page(&tower).as_str(), clean(&tower));
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_keeps_its_lines_and_columns_and_nothing_else_that_moves() {
+    fn a_page_keeps_its_lines_and_columns_and_no_control_characters() {
         let page = Printable::page("name        cxr\n  a\u{202e}b\u{9b}2J\tc\r\n");
         assert_eq!(page.as_str(), "name        cxr\n  a b 2J c \n");
         assert_eq!(Printable::line(" a\nb ").as_str(), "a b");

@@ -1,6 +1,6 @@
-//! How a reader looks at a radiograph. Nothing here ever reaches the model.
+//! The display of a radiograph. Nothing here reaches the model.
 
-/// Which window is applied.
+/// The window that is applied.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub enum Window {
     /// The file's own first window or VOI LUT, or [`Preset::Automatic`] where it has none.
@@ -14,7 +14,7 @@ pub enum Window {
     },
 }
 
-/// Windows by the image's own percentiles: a radiograph has no Hounsfield units to name them in.
+/// Windows by percentiles of the image, since a radiograph has no Hounsfield units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Preset {
     /// 0.5th to 99.5th percentile.
@@ -43,9 +43,9 @@ impl Preset {
 pub struct View {
     pub window: Window,
     pub inverted: bool,
-    /// 1 shows the whole image; 2 half of its width.
+    /// 1 shows the whole image, 2 half of its width.
     pub zoom: f64,
-    /// What is in the middle, as fractions of width and height.
+    /// The point in the middle of the canvas, as fractions of the image's width and height.
     pub centre: (f64, f64),
 }
 
@@ -60,17 +60,17 @@ impl Default for View {
     }
 }
 
-/// Largest magnification: beyond it a screen shows a handful of stored pixels.
+/// The largest magnification. Beyond it, a screen would show only a few stored pixels.
 pub const MAX_ZOOM: f64 = 32.0;
 
 impl View {
-    /// Multiplies the zoom, and keeps what is in the middle within the image.
+    /// Multiplies the zoom, and keeps the canvas within the image.
     pub fn zoom_by(&mut self, factor: f64) {
         self.zoom = (self.zoom * factor).clamp(1.0, MAX_ZOOM);
         self.pan_by(0.0, 0.0);
     }
 
-    /// Moves by fractions of what is visible now.
+    /// Moves by fractions of the visible part.
     pub fn pan_by(&mut self, right: f64, down: f64) {
         let half = 0.5 / self.zoom;
         let limit = |v: f64| v.clamp(half, 1.0 - half);
@@ -85,7 +85,7 @@ pub struct Canvas {
     /// Pixels across and down.
     pub width: usize,
     pub height: usize,
-    /// Height ÷ width of one of these pixels: 1 on square ones.
+    /// Height ÷ width of one of these pixels: 1 for square ones.
     pub pixel_aspect: f64,
 }
 
@@ -94,7 +94,7 @@ pub struct Canvas {
 pub struct PreviewImage {
     pub width: usize,
     pub height: usize,
-    /// `width × height` grey values, or three times as many if `colour`.
+    /// `width × height` grey values; with `colour`, red, green and blue for each pixel.
     pub pixels: Vec<u8>,
     pub colour: bool,
 }
@@ -106,14 +106,14 @@ impl PreviewImage {
             return [0; 3];
         }
         let i = y * self.width + x;
-        match self.colour {
-            false => [self.pixels[i]; 3],
-            true => [
-                self.pixels[3 * i],
-                self.pixels[3 * i + 1],
-                self.pixels[3 * i + 2],
-            ],
+        if !self.colour {
+            return [self.pixels[i]; 3];
         }
+        [
+            self.pixels[3 * i],
+            self.pixels[3 * i + 1],
+            self.pixels[3 * i + 2],
+        ]
     }
 }
 
@@ -122,14 +122,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn panning_stays_within_the_image_and_fit_is_centred() {
+    fn panning_stays_within_the_image_and_the_whole_image_is_centred() {
         let mut view = View::default();
         view.pan_by(1.0, -1.0);
-        assert_eq!(
-            view.centre,
-            (0.5, 0.5),
-            "nothing to pan to when all is visible"
-        );
+        assert_eq!(view.centre, (0.5, 0.5), "the whole image cannot be panned");
         view.zoom_by(4.0);
         view.pan_by(100.0, -100.0);
         assert_eq!(view.centre, (0.875, 0.125));

@@ -9,9 +9,9 @@ use super::random::SplitMix64;
 
 /// Number of draws.
 pub const DRAWS: usize = 2000;
-/// Of the draws of every sample, so that a report is the same each time.
+/// Seed of the draws, fixed so that a report is the same each time.
 pub const SEED: u64 = 7;
-/// Of the draws, this share must have a value: else the rest says too little.
+/// Share of the draws that must have a value; fewer say too little.
 const DEFINED: f64 = 0.9;
 /// Between the percentiles 2.5 and 97.5 lie 95 % of the draws.
 const TAILS: [f64; 2] = [0.025, 0.975];
@@ -19,7 +19,7 @@ const TAILS: [f64; 2] = [0.025, 0.975];
 /// Calls `statistics` with the weights of each draw, and gives the interval of each of its values:
 /// `None` where fewer than nine draws in ten have one, or where all are alike.
 ///
-/// `owner` says which of `patients` each case is of; `statistics` gives `count` values.
+/// `owner` gives the patient of each case, below `patients`; `statistics` gives `count` values.
 pub fn intervals(
     owner: &[usize],
     patients: usize,

@@ -23,7 +23,7 @@ pub struct Paired {
     pub first: f64,
     pub second: f64,
     pub positive: bool,
-    /// Which patient it is of: a number below the number of cases.
+    /// Its patient: a number below the number of cases.
     pub patient: usize,
 }
 
@@ -35,8 +35,7 @@ pub struct AucComparison {
     /// First minus second, and its 95 % interval.
     pub difference: f64,
     pub interval: Option<(f64, f64)>,
-    /// The standardised difference, and how probable one at least as large is by chance (two
-    /// sides). `None` where the difference has no variance, as that of a model and itself, or where a
+    /// The standardised difference, and its two-sided p-value. `None` where the difference has no variance, as that of a model and itself, or where a
     /// class is of one patient.
     pub z: Option<f64>,
     pub p: Option<f64>,
@@ -65,11 +64,11 @@ pub fn compare(cases: &[Paired]) -> Option<AucComparison> {
     })
 }
 
-/// An area, and what each case adds to it.
+/// An area, and its structural components.
 struct Components {
     area: f64,
-    /// For each case in order: of a positive one the share of negative ones below it, of a negative one
-    /// the share of positive ones above it.
+    /// One for each case, in order: for a positive case the share of negative cases below it, for a
+    /// negative case the share of positive cases above it.
     parts: Vec<f64>,
 }
 
@@ -104,7 +103,7 @@ impl Components {
         })
     }
 
-    /// What both say of the same cases.
+    /// The covariance of two areas over the same cases.
     fn minus(&self, other: &Components) -> Components {
         let parts = self.parts.iter().zip(&other.parts);
         Components {
@@ -113,7 +112,7 @@ impl Components {
         }
     }
 
-    /// Of the area; `None` if the positive cases, or the negative ones, are of one patient.
+    /// The variance of the area; `None` if the positive cases, or the negative ones, are of one patient.
     fn variance(&self, cases: &[Paired]) -> Option<f64> {
         let patients = cases.iter().map(|case| case.patient + 1).max()?;
         let mut clusters = vec![Cluster::default(); patients];
@@ -141,7 +140,7 @@ impl Components {
     }
 }
 
-/// The images of one patient: how many, and the sums of their components less the area.
+/// One patient's images: their number, and the sums of their components minus the area.
 #[derive(Debug, Clone, Copy, Default)]
 struct Cluster {
     positives: f64,

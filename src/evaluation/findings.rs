@@ -1,4 +1,4 @@
-//! What the words of public collections say about a case.
+//! The reference standard of a case, from the finding words of public collections.
 //!
 //! - The COVID-19 image data collection (ieee8023): a slash hierarchy, `Pneumonia/Viral/COVID-19`, and
 //!   before that flat names, `COVID-19, ARDS`, `SARS`, `Streptococcus`.
@@ -7,7 +7,7 @@
 //!
 //! A word that is not known answers nothing. `ARDS` alone does not either: it has other causes.
 
-use super::question::{Cause, Truth};
+use super::question::{Cause, ReferenceStandard};
 
 const COVID: [&str; 4] = ["covid-19", "covid19", "covid", "sars-cov-2"];
 
@@ -44,7 +44,7 @@ const VIRAL: [&str; 12] = [
     "adenovirus",
 ];
 
-/// Pneumonia of a cause that is neither.
+/// Pneumonia of another cause.
 const OTHER: [&str; 6] = [
     "fungal",
     "pneumocystis",
@@ -56,8 +56,8 @@ const OTHER: [&str; 6] = [
 
 const HEALTHY: [&str; 4] = ["no finding", "no findings", "normal", "healthy"];
 
-/// The truth in a cell of findings, from the archive named `source` (may be empty).
-pub fn truth(source: &str, finding: &str) -> Truth {
+/// The reference standard in a cell of findings, from the archive named `source` (may be empty).
+pub fn truth(source: &str, finding: &str) -> ReferenceStandard {
     let finding = finding.trim().to_lowercase();
     let words: Vec<&str> = finding
         .split(['/', ',', '|', ';', '+'])
@@ -87,28 +87,28 @@ pub fn truth(source: &str, finding: &str) -> Truth {
     if !words.is_empty() && words.iter().all(|word| HEALTHY.contains(word)) {
         return known(false, Some(false), None);
     }
-    Truth::default()
+    ReferenceStandard::default()
 }
 
-fn before_2020(words: &[&str]) -> Truth {
+fn before_2020(words: &[&str]) -> ReferenceStandard {
     let pneumonia = if words.contains(&"pneumonia") {
         Some(true)
     } else {
         words.contains(&"no finding").then_some(false)
     };
-    Truth {
+    ReferenceStandard {
         pneumonia,
         covid: Some(false),
-        ..Truth::default()
+        ..ReferenceStandard::default()
     }
 }
 
-fn known(pneumonia: bool, covid: Option<bool>, cause: Option<Cause>) -> Truth {
-    Truth {
+fn known(pneumonia: bool, covid: Option<bool>, cause: Option<Cause>) -> ReferenceStandard {
+    ReferenceStandard {
         pneumonia: Some(pneumonia),
         covid,
         cause,
-        ..Truth::default()
+        ..ReferenceStandard::default()
     }
 }
 

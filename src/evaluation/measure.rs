@@ -1,24 +1,25 @@
 //! From cases and answers to a report: every question, over all cases and over each group.
 
+mod figures;
+
 use std::collections::{BTreeSet, HashSet};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+
+use rayon::ThreadPoolBuilder;
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+
+pub use figures::figures;
+use figures::{bootstrapped, figures_at};
 
 use super::bootstrap;
 use super::delong::{self, Paired};
 use super::manifest::Case;
 use super::question::{BinaryQuestion, SeverityScale, questions};
-use super::report::{
-    CaseGroup, Compared, Estimate, Images, Interval, IntervalMethod, NamedThreshold, Statistic,
-};
+use super::report::{CaseGroup, Compared, Estimate, Images, NamedThreshold, Statistic};
 use super::sample::Sample;
-use super::statistics::{
-    CalibrationLine, Confusion, RatingPair, area_under_roc, average_precision, brier,
-    calibration_line, expected_calibration_error, mean_absolute_error, pearson, wilson,
-};
+use super::statistics::{RatingPair, area_under_roc, mean_absolute_error, pearson};
 use crate::domain::Prevalence;
 
-/// What a model said of one image.
+/// A model's answer for one image.
 #[derive(Debug, Clone, PartialEq)]
 pub enum CaseOutcome {
     /// A score from 0 to 1 for each label, in the order of the labels, and the scales of severity
@@ -28,13 +29,13 @@ pub enum CaseOutcome {
         geographic_extent: Option<f64>,
         opacity: Option<f64>,
     },
-    /// By the input check.
+    /// The input check refused it.
     Refused,
-    /// It could not be read, or nobody asked.
+    /// It could not be read, or has no row in a table of predictions.
     Failed,
 }
 
-/// What a model said of each case.
+/// A model's answer for each case.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Answers {
     pub labels: Vec<String>,
@@ -94,7 +95,7 @@ impl MeasuredModel {
     }
 }
 
-/// What is to be measured.
+/// Cases, models and options of one evaluation.
 #[derive(Debug, Clone, Copy)]
 pub struct EvaluationStudy<'a> {
     pub cases: &'a [Case],
@@ -117,7 +118,7 @@ pub struct PlotPanel {
     pub groups: Vec<(CaseGroup, Sample)>,
 }
 
-/// What [`measure`] finds.
+/// The report of [`measure`], and the samples for plots.
 #[derive(Debug, Clone, Default)]
 pub struct EvaluationResult {
     pub figures: Vec<Estimate>,
@@ -190,7 +191,7 @@ impl EvaluationStudy<'_> {
         groups
     }
 
-    /// The cases of a group, by their place.
+    /// The cases of a group, by index.
     fn members<'a>(
         &'a self,
         chosen: Option<&'a (usize, String)>,
@@ -338,51 +339,6 @@ fn interval_of_difference(first: &Sample, second: &Sample) -> Option<(f64, f64)>
     bootstrap::intervals(&everyone, everyone.len(), 1, difference).remove(0)
 }
 
-/// Every statistic of a sample, each with its interval; nothing of an empty one.
-pub fn figures(
-    question: &str,
-    group: &CaseGroup,
-    sample: &Sample,
-    points: &[NamedThreshold],
-) -> Vec<Estimate> {
-    figures_at(question, group, sample, points, None)
-}
-
-/// The same, with predictive values at the prevalence that is `assumed`, too.
-fn figures_at(
-    question: &str,
-    group: &CaseGroup,
-    sample: &Sample,
-    points: &[NamedThreshold],
-    assumed: Option<f64>,
-) -> Vec<Estimate> {
-    if sample.is_empty() {
-        return Vec::new();
-    }
-    let own = sample.positives() as f64 / sample.len() as f64;
-    let figures = figures_of(sample, points, assumed).into_iter();
-    figures
-        .map(|(statistic, point, value, interval)| Estimate {
-            question: question.to_owned(),
-            group: group.clone(),
-            prevalence: match statistic {
-                Statistic::PositivePredictiveValue | Statistic::NegativePredictiveValue => {
-                    Some(own)
-                }
-                _ if ASSUMED.contains(&statistic) => assumed,
-                _ => None,
-            },
-            statistic,
-            operating_point: point,
-            value,
-            interval,
-            n: sample.len(),
-            positives: Some(sample.positives()),
-            patients: sample.patients(),
-        })
-        .collect()
-}
-
 /// AUC of the first samples minus that of the second, over pairs of cases of the same stratum only,
 /// and its interval; `None` if no stratum has such a pair. The samples of a stratum are of the same
 /// cases in the same order, and no patient is in two strata.
@@ -421,145 +377,6 @@ pub fn difference_within(strata: &[(Sample, Sample)]) -> Option<(f64, Option<(f6
     Some((value, interval))
 }
 
-type GroupFigures = (
-    Statistic,
-    Option<NamedThreshold>,
-    Option<f64>,
-    Option<Interval>,
-);
-
-/// Statistics that need no threshold.
-const WITHOUT_POINT: [Statistic; 6] = [
-    Statistic::Auc,
-    Statistic::AveragePrecision,
-    Statistic::Brier,
-    Statistic::CalibrationError,
-    Statistic::CalibrationIntercept,
-    Statistic::CalibrationSlope,
-];
-
-/// Those of [`Confusion::rates`], in its order.
-const RATES: [Statistic; 4] = [
-    Statistic::Sensitivity,
-    Statistic::Specificity,
-    Statistic::PositivePredictiveValue,
-    Statistic::NegativePredictiveValue,
-];
-
-/// Those of [`Confusion::predictive_values_at`], in its order.
-const ASSUMED: [Statistic; 2] = [
-    Statistic::PositivePredictiveValueAssumed,
-    Statistic::NegativePredictiveValueAssumed,
-];
-
-/// Every statistic of a sample that is not empty.
-fn figures_of(
-    sample: &Sample,
-    points: &[NamedThreshold],
-    assumed: Option<f64>,
-) -> Vec<GroupFigures> {
-    let once = sample.once();
-    let line = calibration_line(sample, &once, CalibrationLine::default());
-    let values = values_of(sample, &once, points, assumed, line);
-    let draw = |weights: &[f64]| values_of(sample, weights, points, assumed, line);
-    let drawn = bootstrap::intervals(sample.owner(), sample.patients(), values.len(), draw);
-    let mut drawn = values
-        .into_iter()
-        .zip(drawn)
-        .map(|(value, drawn)| (value, value.and(drawn.map(bootstrapped))));
-    let mut found: Vec<GroupFigures> = WITHOUT_POINT
-        .into_iter()
-        .zip(drawn.by_ref())
-        .map(|(name, (value, interval))| (name, None, value, interval))
-        .collect();
-    let tables: Vec<_> = points
-        .iter()
-        .map(|point| Confusion::at(point.threshold, sample, &once))
-        .collect();
-    for (point, table) in points.iter().zip(&tables) {
-        let rates: Vec<_> = drawn.by_ref().take(RATES.len()).collect();
-        let is_drawn = rates[..2].iter().all(|(_, interval)| interval.is_some());
-        let wilsons = table.counts().map(|(part, whole)| wilson(part, whole));
-        for ((name, (value, interval)), wilson) in RATES.into_iter().zip(rates).zip(wilsons) {
-            let interval = interval.or(value.and(wilson.map(of_wilson)));
-            found.push((name, Some(point.clone()), value, interval));
-        }
-        let Some(prevalence) = assumed else { continue };
-        // Where one of the rates is the same in every draw, the draws know too little of it.
-        let wide = table.predictive_intervals_at(prevalence);
-        for ((name, (value, interval)), wide) in ASSUMED.into_iter().zip(drawn.by_ref()).zip(wide) {
-            let interval = interval.filter(|_| is_drawn);
-            let interval = interval.or(value.and(wide.map(of_wilson)));
-            found.push((name, Some(point.clone()), value, interval));
-        }
-    }
-    found.extend(
-        points
-            .iter()
-            .zip(&tables)
-            .flat_map(|(p, t)| counts_of(p, t)),
-    );
-    found
-}
-
-fn counts_of(point: &NamedThreshold, table: &Confusion) -> [GroupFigures; 4] {
-    [
-        (Statistic::TruePositives, table.true_positive),
-        (Statistic::FalsePositives, table.false_positive),
-        (Statistic::FalseNegatives, table.false_negative),
-        (Statistic::TrueNegatives, table.true_negative),
-    ]
-    .map(|(name, count)| (name, Some(point.clone()), Some(count), None))
-}
-
-/// In the order of [`WITHOUT_POINT`], then [`RATES`] for each point and [`ASSUMED`] where a prevalence
-/// is. `near` is where the regression begins: the line of the whole sample is close to that of a draw.
-fn values_of(
-    sample: &Sample,
-    weights: &[f64],
-    points: &[NamedThreshold],
-    assumed: Option<f64>,
-    near: Option<CalibrationLine>,
-) -> Vec<Option<f64>> {
-    // Without a line of the whole sample no draw of it has one.
-    let line = near.and_then(|near| calibration_line(sample, weights, near));
-    let mut values = vec![
-        area_under_roc(sample, weights),
-        average_precision(sample, weights),
-        brier(sample, weights),
-        expected_calibration_error(sample, weights),
-        line.map(|line| line.intercept),
-        line.map(|line| line.slope),
-    ];
-    for point in points {
-        let table = Confusion::at(point.threshold, sample, weights);
-        values.extend(table.rates());
-        values.extend(
-            assumed
-                .map(|share| table.predictive_values_at(share))
-                .into_iter()
-                .flatten(),
-        );
-    }
-    values
-}
-
-fn bootstrapped((low, high): (f64, f64)) -> Interval {
-    Interval {
-        low,
-        high,
-        method: IntervalMethod::Bootstrap,
-    }
-}
-
-fn of_wilson((low, high): (f64, f64)) -> Interval {
-    Interval {
-        low,
-        high,
-        method: IntervalMethod::Wilson,
-    }
-}
-
 /// A number for each name, in the order in which they come, and how many there are.
 fn numbered(names: &[&str]) -> (Vec<usize>, usize) {
     let sample = Sample::new(names.iter().map(|name| (0.0, false, *name)));
@@ -572,24 +389,12 @@ pub fn in_parallel<T: Sync, R: Send>(
     items: &[T],
     work: impl Fn(&T) -> R + Sync,
 ) -> Vec<R> {
-    let (next, results) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    std::thread::scope(|scope| {
-        for _ in 0..jobs.clamp(1, items.len().max(1)) {
-            scope.spawn(|| {
-                while let Some((at, item)) = {
-                    let at = next.fetch_add(1, Ordering::Relaxed);
-                    items.get(at).map(|item| (at, item))
-                } {
-                    let result = work(item);
-                    let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
-                    results.push((at, result));
-                }
-            });
-        }
-    });
-    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    results.sort_by_key(|(at, _)| *at);
-    results.into_iter().map(|(_, result)| result).collect()
+    let threads = jobs.clamp(1, items.len().max(1));
+    match ThreadPoolBuilder::new().num_threads(threads).build() {
+        Ok(pool) => pool.install(|| items.par_iter().map(&work).collect()),
+        // The system grants no thread.
+        Err(_) => items.iter().map(work).collect(),
+    }
 }
 
 #[cfg(test)]

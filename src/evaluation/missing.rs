@@ -1,6 +1,6 @@
-//! Cells that hold nothing, as programs write them.
+//! Missing values, as programs write them.
 
-/// What pandas, R, SAS, spreadsheets and databases write for a value that is missing.
+/// Words of pandas, R, SAS, spreadsheets and databases for a missing value.
 const MISSING: [&str; 12] = [
     "", "na", "n/a", "#n/a", "<na>", "nan", "-nan", "nat", "null", "\\n", "none", ".",
 ];

@@ -1,9 +1,9 @@
-//! What a model's answers are worth on cases whose truth is known. Numbers in, numbers out: no
+//! Measures a model's answers on cases with a known reference standard. Numbers in, numbers out: no
 //! image is read here and no network runs.
 //!
 //! ```text
-//! manifest ─► Case { path, patient, groups, Truth } ─┐
-//! findings: words of a data set ─► Truth             ├─ question ─► Sample ─ statistics ─► Report
+//! manifest ─► Case { path, patient, groups, ReferenceStandard } ─┐
+//! findings: words of a data set ─► ReferenceStandard             ├─ question ─► Sample ─ statistics ─► Report
 //! Answers: what the model said of each case ─────────┘                └ bootstrap, delong     │
 //!                                                               tables, plots, JSON, CSV ◄────┘
 //! ```
@@ -19,7 +19,7 @@ mod missing;
 pub mod plots;
 pub mod question;
 mod random;
-mod reader_tables;
+pub mod reader_tables;
 pub mod readers;
 pub mod report;
 pub mod sample;

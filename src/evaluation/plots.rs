@@ -1,5 +1,5 @@
 //! A page of plots for each question: ROC and precision-recall curves, reliability, scores by class, and
-//! the confusion at the first operating point. SVG, whose fonts are those of whoever looks at it.
+//! the confusion at the first operating point. SVG: the viewer's own fonts are used.
 
 use std::error::Error;
 
@@ -25,7 +25,7 @@ use super::tables::counted;
 const PAGE: (u32, u32) = (1260, 840);
 /// Curves of more groups than this cannot be told apart.
 const MOST_CURVES: usize = 6;
-/// Of scores, from 0 to 1.
+/// Bins of the score histogram, from 0 to 1.
 const HISTOGRAM_BINS: usize = 20;
 
 /// Okabe and Ito's colours, which the colour-blind can tell apart; black is for all cases.
@@ -276,7 +276,7 @@ fn confusion(area: &Area, panel: &PlotPanel) -> Drawn {
     Ok(())
 }
 
-/// Which colour is which group, with the numbers of its curves.
+/// The legend: each group's colour, with the numbers of its curves.
 fn legend(area: &Area, curves: &[Curve]) -> Drawn {
     let line = |at: usize| 40 + 46 * at as i32;
     for (at, curve) in curves.iter().enumerate() {

@@ -1,30 +1,32 @@
-//! What is asked of a case, what the truth is, and which score answers it.
+//! The questions of an evaluation: the reference standard of a case, and the score that answers it.
 
 use std::collections::BTreeMap;
 
-/// What caused a pneumonia.
+use crate::domain::{BACTERIAL, COVID, COVID_GIVEN_PNEUMONIA, PNEUMONIA, VIRAL};
+
+/// The cause of a pneumonia.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cause {
     Bacterial,
-    /// Another virus than SARS-CoV-2.
+    /// A virus other than SARS-CoV-2.
     Viral,
     Covid19,
 }
 
-/// What is known of a case. `None` is unknown, never no.
+/// The reference standard of one case. `None` is unknown, never no.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Truth {
+pub struct ReferenceStandard {
     pub pneumonia: Option<bool>,
     pub covid: Option<bool>,
     pub cause: Option<Cause>,
-    /// From columns of a label's own, by the label's name.
+    /// From a label's own column, by the label's name.
     pub labels: BTreeMap<String, bool>,
     /// As scored by readers, 0 to 8 and 0 to 6 (Cohen et al. 2020, arXiv:2005.11856).
     pub geographic_extent: Option<f64>,
     pub opacity: Option<f64>,
 }
 
-impl Truth {
+impl ReferenceStandard {
     pub fn severity(&self, scale: SeverityScale) -> Option<f64> {
         match scale {
             SeverityScale::GeographicExtent => self.geographic_extent,
@@ -64,32 +66,25 @@ impl SeverityScale {
     }
 }
 
-const PNEUMONIA: &str = "Pneumonia";
-const COVID: &str = "COVID-19";
-const BACTERIAL: &str = "Bacterial";
-const VIRAL: &str = "Viral";
-const COVID_GIVEN: &str = "COVID-19 given pneumonia";
-
 /// The labels that give a cause of a pneumonia.
 const CAUSES: [(&str, Cause); 3] = [
     (BACTERIAL, Cause::Bacterial),
     (VIRAL, Cause::Viral),
-    (COVID_GIVEN, Cause::Covid19),
+    (COVID_GIVEN_PNEUMONIA, Cause::Covid19),
 ];
 
 /// A question with the answers yes and no.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BinaryQuestion {
-    /// Whether the label of this name holds, among all cases whose truth is known.
+    /// Whether the label of this name holds, among all cases with a reference standard for it.
     Label(String),
-    /// COVID-19 or not, among cases with pneumonia: what a hospital's name does not answer as
-    /// easily.
+    /// COVID-19 or not, among cases with pneumonia: harder to answer from the hospital alone.
     CovidAgainstOtherPneumonia,
     /// Bacterial or viral, among cases of these two causes, by the share of the first of the two.
     BacterialAgainstViral,
 }
 
-/// What may be asked of a model with these labels.
+/// The questions that a model with these labels can answer.
 pub fn questions(labels: &[String]) -> Vec<BinaryQuestion> {
     let has = |name: &str| labels.iter().any(|label| label == name);
     let mut questions: Vec<_> = labels.iter().cloned().map(BinaryQuestion::Label).collect();
@@ -111,7 +106,7 @@ impl BinaryQuestion {
         }
     }
 
-    /// The label whose operating points hold for it.
+    /// The label with the operating points of this question.
     pub fn label(&self) -> Option<&str> {
         match self {
             BinaryQuestion::Label(name) => Some(name),
@@ -120,8 +115,8 @@ impl BinaryQuestion {
         }
     }
 
-    /// The true answer; `None` if it is not known, or the question is not asked of such a case.
-    pub fn answer(&self, truth: &Truth) -> Option<bool> {
+    /// The reference standard; `None` if it is unknown, or the question does not apply to such a case.
+    pub fn answer(&self, truth: &ReferenceStandard) -> Option<bool> {
         match self {
             BinaryQuestion::Label(name) => truth.label(name).or_else(|| known(name, truth)),
             BinaryQuestion::CovidAgainstOtherPneumonia => truth
@@ -149,7 +144,7 @@ impl BinaryQuestion {
     }
 }
 
-fn known(label: &str, truth: &Truth) -> Option<bool> {
+fn known(label: &str, truth: &ReferenceStandard) -> Option<bool> {
     match label {
         PNEUMONIA => truth.pneumonia,
         COVID => truth.covid,
@@ -164,20 +159,24 @@ fn known(label: &str, truth: &Truth) -> Option<bool> {
 mod tests {
     use super::*;
 
-    fn truth(pneumonia: Option<bool>, covid: Option<bool>, cause: Option<Cause>) -> Truth {
-        Truth {
+    fn truth(
+        pneumonia: Option<bool>,
+        covid: Option<bool>,
+        cause: Option<Cause>,
+    ) -> ReferenceStandard {
+        ReferenceStandard {
             pneumonia,
             covid,
             cause,
-            ..Truth::default()
+            ..ReferenceStandard::default()
         }
     }
 
     fn all() -> Vec<BinaryQuestion> {
-        questions(&[PNEUMONIA, COVID, BACTERIAL, VIRAL, COVID_GIVEN].map(str::to_owned))
+        questions(&[PNEUMONIA, COVID, BACTERIAL, VIRAL, COVID_GIVEN_PNEUMONIA].map(str::to_owned))
     }
 
-    fn answers(truth: &Truth) -> Vec<Option<bool>> {
+    fn answers(truth: &ReferenceStandard) -> Vec<Option<bool>> {
         all()
             .iter()
             .map(|question| question.answer(truth))
@@ -193,7 +192,7 @@ mod tests {
         assert_eq!(answers(&bacterial), [yes, no, yes, no, no, no, yes]);
         let covid = truth(yes, yes, Some(Cause::Covid19));
         assert_eq!(answers(&covid), [yes, yes, no, no, yes, yes, None]);
-        assert_eq!(answers(&Truth::default()), [None; 7]);
+        assert_eq!(answers(&ReferenceStandard::default()), [None; 7]);
     }
 
     #[test]

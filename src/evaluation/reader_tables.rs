@@ -11,11 +11,11 @@ const NAME: usize = 25;
 const VALUE: usize = 23;
 const UNDEFINED: &str = "n/a";
 
-/// One reader and one label, lines ended by a line feed. What rests on no image is left out.
+/// The table of one reader and one label, lines ended by a line feed. A statistic of no image is left out.
 pub fn terminal(found: &ReaderComparison) -> String {
     let mut text = format!(
-        "{} · {}: {} of {}, {} with the model's answer, {} with a truth ({} ill), \
-         {} called otherwise after it\n",
+        "{} · {}: {} of {}, {} with an answer, {} with known reference ({} positive), \
+         {} changed after the answer\n",
         found.reviewer,
         found.label,
         counted(found.images, "image"),

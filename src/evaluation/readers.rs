@@ -1,5 +1,5 @@
-//! Readers against a model and against the truth: what they called before they saw the model's answer
-//! (*unaided*) and after it (*aided*), one label at a time.
+//! Readers against a model and against the reference standard: their calls before they saw the model's
+//! answer (*unaided*) and after it (*aided*), one label at a time.
 
 use std::collections::HashMap;
 
@@ -9,21 +9,19 @@ use super::bootstrap::intervals;
 use super::report::{Interval, IntervalMethod};
 use super::statistics::{cohens_kappa, observed_agreement, wilson};
 
-pub use super::reader_tables::terminal;
-
-/// One image as one reader read it, for one label.
+/// One reader's call of one image for one label.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReaderCall {
     pub patient: String,
     pub unaided: bool,
     pub aided: bool,
-    /// `None` where the model refused the image, or its answer was not kept.
+    /// `None` where the model refused the image, or its answer was not stored.
     pub model: Option<bool>,
-    /// `None` where it is not known.
+    /// The reference standard; `None` where it is not known.
     pub truth: Option<bool>,
 }
 
-/// What is compared.
+/// A statistic of a reader's calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReaderStatistic {
@@ -49,7 +47,7 @@ impl ReaderStatistic {
             ReaderStatistic::KappaWithModel => "Cohen's κ with the model",
             ReaderStatistic::Sensitivity => "sensitivity",
             ReaderStatistic::Specificity => "specificity",
-            ReaderStatistic::KappaWithTruth => "Cohen's κ with the truth",
+            ReaderStatistic::KappaWithTruth => "Cohen's κ with reference",
         }
     }
 
@@ -61,7 +59,7 @@ impl ReaderStatistic {
     }
 }
 
-/// Whose calls.
+/// The calls that a statistic is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CallSource {
@@ -90,7 +88,7 @@ impl CallSource {
     }
 }
 
-/// One number and the images it rests on.
+/// One statistic with its interval and number of images.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ReaderFigure {
     pub statistic: ReaderStatistic,
@@ -99,7 +97,8 @@ pub struct ReaderFigure {
     pub value: Option<f64>,
     /// 95 %.
     pub interval: Option<Interval>,
-    /// Images: with the model's answer, ill, well, or with a truth, as the statistic needs them.
+    /// Images that the statistic is computed from: those with the model's answer, with disease, without
+    /// it, or with a reference standard.
     pub n: usize,
 }
 
@@ -113,12 +112,12 @@ pub struct ReaderComparison {
     pub with_model: usize,
     pub with_truth: usize,
     pub positives: usize,
-    /// Images that were called otherwise once the answer was seen.
+    /// Images with another call after the answer was seen.
     pub changed: usize,
     pub figures: Vec<ReaderFigure>,
 }
 
-/// Compares what one reader called for one label.
+/// The statistics of one reader and one label.
 pub fn compare(reviewer: &str, label: &str, reads: &[ReaderCall]) -> ReaderComparison {
     let mut patients = HashMap::new();
     let owner: Vec<usize> = reads
@@ -193,7 +192,7 @@ fn value(
     }
 }
 
-/// What was called, and what it is compared with, of the images that the statistic is about.
+/// Calls and what they are compared with, for the images that the statistic is about.
 fn pairs(
     statistic: ReaderStatistic,
     subject: CallSource,
@@ -215,7 +214,7 @@ fn pairs(
     })
 }
 
-/// That of the bootstrap; of a share where that says nothing, Wilson's.
+/// The bootstrap's interval; for a share where it has none, Wilson's.
 fn interval(
     bounds: Option<(f64, f64)>,
     value: f64,

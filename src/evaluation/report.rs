@@ -14,7 +14,7 @@ pub struct EvaluationReport {
     pub comparisons: Vec<Compared>,
 }
 
-/// What the figures are of.
+/// The model, the cases and the options behind the figures.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct ReportScope {
     pub cxr: String,
@@ -33,22 +33,22 @@ pub struct ReportScope {
     pub patients: usize,
     pub bootstrap_draws: usize,
     pub bootstrap_seed: u64,
-    /// What a reader should know before believing a number.
+    /// Limitations of the figures.
     pub notes: Vec<String>,
 }
 
-/// What became of the cases.
+/// Counts of cases: scored, refused and missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Images {
-    /// In the figures.
+    /// Scored, and in the figures.
     pub scored: usize,
-    /// By the input check: in no figure.
+    /// Refused by the input check: in no figure.
     pub refused: usize,
     /// Not readable, or without a row in a table of predictions: in no figure.
     pub failed: usize,
 }
 
-/// Some of the cases.
+/// A subgroup of the cases.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CaseGroup {
     /// `None` for all cases.
@@ -65,7 +65,7 @@ impl CaseGroup {
     }
 }
 
-/// A threshold, and what it is called.
+/// A threshold with its name.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct NamedThreshold {
     pub name: String,
@@ -73,7 +73,7 @@ pub struct NamedThreshold {
     pub threshold: f64,
 }
 
-/// What is measured.
+/// A statistic of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Statistic {
     #[serde(rename = "AUC")]
@@ -145,9 +145,9 @@ impl Statistic {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum IntervalMethod {
-    /// Over patients.
+    /// Bootstrap over patients.
     Bootstrap,
-    /// Over images, where the bootstrap gave nothing.
+    /// Wilson, over images, where the bootstrap gives no interval.
     Wilson,
 }
 
@@ -168,7 +168,7 @@ pub struct Interval {
     pub method: IntervalMethod,
 }
 
-/// One number, and what it was measured on.
+/// One statistic with its interval and sample sizes.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Estimate {
     /// Name of a question, or of a scale of severity.

@@ -1,4 +1,4 @@
-//! The scores of one question on one group of cases, with their truth and their patients.
+//! The scores of one question on one group of cases, with reference standard and patients.
 
 use std::collections::HashMap;
 
@@ -75,7 +75,7 @@ impl Sample {
         &self.positive
     }
 
-    /// Which patient each case is of, from 0 to [`patients`](Sample::patients).
+    /// The patient of each case, from 0 to [`patients`](Sample::patients).
     pub fn owner(&self) -> &[usize] {
         &self.owner
     }

@@ -1,39 +1,37 @@
-//! How a table is written, and what the name of a file says of that.
+//! The format of a table, chosen by an option, the ending of the file's name, or its content.
 
 use std::fs;
 use std::path::Path;
 
 use super::path_text;
 
-/// How a table is written.
+/// The format of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TableFormat {
     /// RFC 4180, with a header, lines ended by a line feed.
     Csv,
-    /// The same with tabs in the place of commas.
+    /// Like CSV, with tabs in place of commas.
     Tsv,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Jsonl,
-    /// One array of objects, valid once finished.
+    /// One JSON array of objects, valid once finished.
     Json,
 }
 
-/// The name of a file does not say how it is to be written.
+/// The ending of a file's name is not one of a table format.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "{path}: a table's name ends in .csv, .tsv, .jsonl or .json; --format says it for any other"
-)]
+#[error("{path}: a table's name ends in .csv, .tsv, .jsonl or .json; use --format for other names")]
 pub struct UnknownEnding {
     path: String,
 }
 
 impl TableFormat {
-    /// The format that was asked for, or else the one that the ending of the file's name says.
-    /// Standard output, which is `None`, a pipe and a device have no ending: they are given CSV.
+    /// The format that was asked for, or else the one that the ending of the file's name tells. Standard
+    /// output (`None`), pipes and devices have no ending and get CSV.
     ///
     /// # Errors
-    /// [`UnknownEnding`], if neither says it: a table of another kind than its name is worse than
-    /// none.
+    /// [`UnknownEnding`] if neither tells it: a table whose format does not fit its name is worse than
+    /// no table.
     pub fn of(
         asked: Option<TableFormat>,
         file: Option<&Path>,
@@ -54,7 +52,7 @@ impl TableFormat {
         }
     }
 
-    /// The format of a table that is there, by its first bytes.
+    /// The format of an existing table, told by its content.
     pub fn sniffed(bytes: &[u8]) -> TableFormat {
         match bytes.trim_ascii_start().first() {
             Some(b'{') => return TableFormat::Jsonl,
@@ -63,18 +61,19 @@ impl TableFormat {
         }
         let header = bytes.split(|&byte| byte == b'\n').next();
         let count = |sign| header.map_or(0, |line| line.iter().filter(|b| **b == sign).count());
-        match count(b'\t') > count(b',') {
-            true => TableFormat::Tsv,
-            false => TableFormat::Csv,
+        if count(b'\t') > count(b',') {
+            TableFormat::Tsv
+        } else {
+            TableFormat::Csv
         }
     }
 
-    /// Whether a row is a JSON object, which may hold more than one value in a member.
+    /// Whether a row is a JSON object, whose members may hold several values.
     pub fn is_json(self) -> bool {
         matches!(self, TableFormat::Jsonl | TableFormat::Json)
     }
 
-    /// What stands between two cells of a line.
+    /// The separator between two cells of a line.
     pub fn delimiter(self) -> u8 {
         match self {
             TableFormat::Tsv => b'\t',
@@ -83,7 +82,7 @@ impl TableFormat {
     }
 }
 
-/// A pipe or a device: nothing of it is kept under that name. Links are followed.
+/// Whether this is a pipe or a device, which keeps nothing under its name. Links are followed.
 pub fn is_stream(file: &Path) -> bool {
     fs::metadata(file).is_ok_and(|found| !found.is_file() && !found.is_dir())
 }
@@ -97,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ending_says_the_format_and_another_is_refused() {
+    fn the_ending_tells_the_format_and_an_unknown_one_is_refused() {
         assert_eq!(of("a/scores.CSV"), Some(TableFormat::Csv));
         assert_eq!(of("scores.tsv"), Some(TableFormat::Tsv));
         assert_eq!(of("scores.jsonl"), Some(TableFormat::Jsonl));
@@ -118,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_says_itself_what_it_is() {
+    fn the_content_tells_the_format() {
         for (text, format) in [
             ("path,status\n", TableFormat::Csv),
             ("path\tstatus\n", TableFormat::Tsv),

@@ -1,13 +1,11 @@
-//! Text that no spreadsheet takes for a formula (OWASP, *CSV Injection*).
+//! Keeps spreadsheets from taking text for a formula (OWASP, *CSV Injection*).
 //!
-//! A spreadsheet computes a cell that begins with `=`, `+`, `-` or `@`, or with what looks like one
-//! of them. What comes before the sign need not protect from it: blanks, invisible characters and
-//! quotes are dropped by one program or another. And a cell need not begin where it was written to
-//! begin: a program that splits lines at semicolons, as in countries with a decimal comma, sees a
-//! cell begin after each of them. So every place where a cell may begin is looked at.
+//! A spreadsheet computes a cell that begins with `=`, `+`, `-` or `@`, or with a look-alike. Characters
+//! before the sign are no protection: some programs drop blanks, invisible characters or quotes. Nor
+//! does every program split a line where it was meant to be split: in countries with a decimal comma,
+//! programs split at semicolons. So every place where a cell may begin is checked.
 
-/// Where this text could be taken for a formula, an apostrophe stands before it; all else is as it
-/// was.
+/// The text with an apostrophe inserted wherever a formula could begin, and otherwise unchanged.
 pub fn harmless(text: &str) -> String {
     let mut harmless = String::with_capacity(text.len() + 1);
     for (begin, end) in cells(text) {
@@ -19,13 +17,13 @@ pub fn harmless(text: &str) -> String {
     harmless
 }
 
-/// Whether a program may compute a cell that begins so.
+/// Whether a program may compute a cell with this text.
 pub fn begins_formula(text: &str) -> bool {
     let mut seen = text.chars().skip_while(|c| is_dropped(*c));
     seen.next().is_some_and(is_sign)
 }
 
-/// The places of signs that a program may compute, other than in the first cell.
+/// Byte offsets of signs that could begin a formula, the first cell excepted.
 pub fn later_signs(text: &str) -> impl Iterator<Item = usize> + '_ {
     let begins = cells(text)
         .skip(1)
@@ -37,7 +35,7 @@ pub fn later_signs(text: &str) -> impl Iterator<Item = usize> + '_ {
     })
 }
 
-/// What could be cells, separators at the end of each.
+/// Start and end of everything that may be a cell, including the separator at its end.
 fn cells(text: &str) -> impl Iterator<Item = (usize, usize)> + '_ {
     let mut begin = 0;
     text.split_inclusive(is_separator).map(move |cell| {
@@ -47,7 +45,7 @@ fn cells(text: &str) -> impl Iterator<Item = (usize, usize)> + '_ {
     })
 }
 
-/// Signs that begin a formula, in the forms of East Asian keyboards too.
+/// Signs that begin a formula, including their East Asian forms.
 fn is_sign(c: char) -> bool {
     matches!(
         c,
@@ -58,13 +56,13 @@ fn is_sign(c: char) -> bool {
     )
 }
 
-/// What programs split lines at.
+/// Characters at which some program splits a line into cells.
 fn is_separator(c: char) -> bool {
     matches!(c, ',' | ';' | '|' | '\t' | '\n' | '\r')
 }
 
-/// What may be dropped before a cell is looked at: blanks, controls, quotes, and characters that
-/// nothing shows.
+/// Characters that some program drops at the start of a cell: blanks, controls, quotes and invisible
+/// characters.
 fn is_dropped(c: char) -> bool {
     c.is_whitespace()
         || c.is_control()
@@ -85,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whatever_hides_the_sign_does_not_hide_it_here() {
+    fn hidden_signs_are_found() {
         for formula in [
             "=1+1",
             "+1",
@@ -121,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn ordinary_text_stays() {
+    fn ordinary_text_is_unchanged() {
         for text in [
             "",
             "small; dark, \"very\"",
@@ -141,7 +139,7 @@ mod tests {
         assert_eq!(found("a;=1,\" -2"), [2, 7]);
     }
 
-    /// Splits as the programs do that are known, and looks at each cell as the most lenient does.
+    /// Splits as known programs do, and reads each cell as the most lenient of them does.
     fn has_formula(text: &str) -> bool {
         let cells = text.split([',', ';', '|', '\t', '\n', '\r']);
         cells.into_iter().any(|cell| {
@@ -164,7 +162,7 @@ mod tests {
         ) {
             let harmless = harmless(&text);
             prop_assert!(!has_formula(&harmless), "{harmless:?}");
-            // Nothing but apostrophes was put in, and twice is once.
+            // Only apostrophes were inserted, and a second pass inserts none.
             let without = |text: &str| text.replace('\'', "");
             prop_assert_eq!(without(&harmless), without(&text));
             prop_assert_eq!(super::harmless(&harmless), harmless);

@@ -1,7 +1,7 @@
-//! Tables that are there, read line by line as far as they are whole.
+//! Reads existing tables line by line, as far as they are whole.
 //!
-//! A run that was killed leaves a torn last line, and an array without its end. What was whole
-//! before is read; what follows is for the caller to replace.
+//! A run that was killed leaves a torn last line, or a JSON array without its end. Every whole row
+//! before that is read. The caller replaces the rest.
 
 use std::cmp::Ordering;
 use std::io::{self, BufRead};
@@ -10,53 +10,55 @@ use serde_json::{Map, Value};
 
 use super::TableFormat;
 
-/// A row that is whole.
+/// A whole row.
 #[derive(Debug)]
 pub struct Record<'a> {
-    /// Names of the columns: of the header in its order, or of this JSON object by name.
+    /// Names of the columns: in the order of the header, or sorted for a JSON object.
     pub columns: &'a [String],
-    /// As text, one for each column, empty where there is nothing.
+    /// One text for each column, empty where there is no value.
     pub values: Vec<String>,
-    /// The line itself, without its end and without an array's comma.
+    /// The line itself, without its line end and without the comma of a JSON array.
     pub line: &'a [u8],
 }
 
 impl Record<'_> {
-    /// The value in a column; `None` if the row has no such column or nothing in it.
+    /// The value in a column; `None` if the row lacks the column or its cell is empty.
     pub fn value(&self, column: &str) -> Option<&str> {
         let at = self.columns.iter().position(|name| name == column)?;
         Some(self.values[at].as_str()).filter(|value| !value.is_empty())
     }
 }
 
-/// How much of a table is there.
+/// How much of a table exists.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct TableExtent {
-    /// Of the header; empty of JSON, whose rows each have their own.
+    /// Columns of the header; empty for JSON, where each row has its own.
     pub columns: Vec<String>,
+    /// Whole rows.
     pub rows: u64,
-    /// Up to the end of the last whole row, in an array without what follows it.
+    /// Bytes up to the end of the last whole row, in a JSON array without the comma after it.
     pub bytes: u64,
-    /// The last line, if it has no end and may be cut off; empty if there is none such.
+    /// The last line if it may have been cut off, otherwise empty.
     pub torn: Vec<u8>,
-    /// Whether the last whole row has no line end: one is to be written before the next row.
+    /// Whether the last whole row has no line end, so that one must be written before the next row.
     pub lacks_end: bool,
 }
 
 /// Why a table cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
+    /// The table could not be read.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// That line, counted from 1, is no row of such a table.
-    #[error("line {0} is no row of it")]
+    /// This line, counted from 1, is not a row of such a table.
+    #[error("line {0} is not a row of this table")]
     Foreign(u64),
 }
 
-/// Hands every whole row to `on`, in order.
+/// Calls `on` with every whole row, in order.
 ///
 /// # Errors
-/// [`ReadError`], or the caller's own.
+/// [`ReadError`] as the caller's own error type, or an error of `on`.
 pub fn read_table<E: From<ReadError>>(
     format: TableFormat,
     mut from: impl BufRead,
@@ -67,7 +69,7 @@ pub fn read_table<E: From<ReadError>>(
     while from.read_until(b'\n', &mut line).map_err(ReadError::from)? > 0 {
         number += 1;
         let (text, is_whole) = stripped(format, &line);
-        // Up to here the line is what it says, whatever follows.
+        // The end of the row itself, without the comma and the line end.
         let end = at + text.len() as u64;
         at += line.len() as u64;
         let foreign = || E::from(ReadError::Foreign(number));
@@ -115,30 +117,30 @@ pub fn read_table<E: From<ReadError>>(
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Cells {
     pub columns: Vec<String>,
-    /// As text, one for each column, empty where there is nothing.
+    /// One text for each column, empty where there is no value.
     pub rows: Vec<Vec<String>>,
-    /// Whether the last row has no line end and too few cells: it was cut off, and is left out.
+    /// Whether the last row has no line end and too few cells: it was cut off and is left out.
     pub is_torn: bool,
 }
 
-/// That row, counted from 1 below the header, has other columns than the header.
+/// This row, counted from 1 below the header, does not have the columns of the header.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("row {0} has other columns")]
 pub struct Uneven(pub u64);
 
-/// Reads a whole table of cells, whatever program wrote it: with commas, semicolons or tabs, whichever
-/// the header has most of; with line feeds or carriage returns before them, within quotes too; with
-/// or without a line end after the last row (RFC 4180).
+/// Reads a whole table of cells (RFC 4180), as many programs write them: separated by commas, semicolons
+/// or tabs (the most frequent of these in the header), with or without carriage returns, and with or
+/// without a line end after the last row.
 ///
 /// # Errors
-/// [`Uneven`], if a row has other columns.
+/// [`Uneven`] if a row other than a cut-off last one does not have the columns of the header.
 pub fn read_cells(bytes: &[u8]) -> Result<Cells, Uneven> {
     let header = bytes
         .split(|byte| *byte == b'\n')
         .next()
         .unwrap_or_default();
     let count = |sign: &u8| header.iter().filter(|byte| *byte == sign).count();
-    // Of equals the last: the comma.
+    // `max_by_key` takes the last of equals: the comma.
     let delimiter = *[b'\t', b';', b',']
         .iter()
         .max_by_key(|s| count(s))
@@ -156,7 +158,7 @@ pub fn read_cells(bytes: &[u8]) -> Result<Cells, Uneven> {
             .map(|cell| String::from_utf8_lossy(cell).into_owned())
             .collect()
     };
-    // What is read from memory fails nowhere, and any number of cells is a row.
+    // Reading from memory cannot fail, and a row may have any number of cells.
     if let Some(Ok(header)) = records.next() {
         cells.columns = text(header);
     }
@@ -174,15 +176,15 @@ pub fn read_cells(bytes: &[u8]) -> Result<Cells, Uneven> {
     Ok(cells)
 }
 
-/// The rows of an array that is whole, however it is laid out; `None` if it is none.
+/// Names and values of the rows of a whole JSON array, in any layout; `None` if it is not one.
 pub fn read_array(bytes: &[u8]) -> Option<Vec<(Vec<String>, Vec<String>)>> {
     let rows: Vec<Map<String, Value>> = serde_json::from_slice(bytes).ok()?;
     Some(rows.into_iter().map(texts).collect())
 }
 
-/// A line without its end, and whether it is whole. An object is whole as soon as it is one: the row
-/// of an array is written without a line end, and an editor may leave the last line without one. A
-/// line of cells does not say whether its last cell goes on.
+/// A line without its line end, and whether it is whole. A JSON object shows that it is whole even
+/// without a line end, which rows of an array and files saved by some editors lack. A line of cells does
+/// not: its last cell might go on.
 fn stripped(format: TableFormat, line: &[u8]) -> (&[u8], bool) {
     let text = line.strip_suffix(b"\n");
     let is_whole = text.is_some();
@@ -229,8 +231,8 @@ fn texts(object: Map<String, Value>) -> (Vec<String>, Vec<String>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::predictions::tests::{columns, three_rows, written};
     use super::*;
+    use crate::export::predictions::tests::{columns, three_rows, written};
 
     fn read(format: TableFormat, bytes: &[u8]) -> Result<(TableExtent, Vec<String>), ReadError> {
         let mut paths = Vec::new();
@@ -249,19 +251,19 @@ mod tests {
     ];
 
     #[test]
-    fn whatever_is_cut_off_only_the_torn_row_is_lost() {
+    fn a_cut_off_table_loses_only_its_torn_row() {
         for format in FORMATS {
             let text = written(format, &three_rows(format));
             let mut ends: Vec<usize> = text.match_indices('\n').map(|(at, _)| at + 1).collect();
             match format {
-                // Without the bracket, and each row whole before its line ends.
+                // The first line is the bracket, and each row is whole before its line end.
                 TableFormat::Json => {
                     ends = ends[1..4]
                         .iter()
                         .map(|end| text[..end - 1].trim_end_matches(',').len())
                         .collect()
                 }
-                // Each row is whole before its line ends.
+                // Each row is whole before its line end.
                 TableFormat::Jsonl => ends.iter_mut().for_each(|end| *end -= 1),
                 _ => drop(ends.remove(0)),
             }
@@ -287,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_of_cells_is_read_whoever_wrote_it() {
+    fn tables_of_many_programs_are_read_alike() {
         let plain = "path,status,x\na.png,ok,0.5\nb.png,ok,0.25\n";
         let expected = read_cells(plain.as_bytes()).unwrap();
         assert_eq!(expected.rows[1], ["b.png", "ok", "0.25"]);
@@ -351,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_such_table_is_told_with_its_line() {
+    fn a_foreign_line_is_reported_with_its_number() {
         for (format, text, line) in [
             (TableFormat::Csv, "path,status\na,ok\nb\n", 3),
             (TableFormat::Jsonl, "{\"path\":1}\nx\n", 2),

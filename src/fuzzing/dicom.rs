@@ -1,4 +1,4 @@
-//! Pixel data in a DICOM file around them, so that a fuzzer need not write one.
+//! Builds a DICOM file around pixel data, so that a fuzzer only has to vary those.
 
 /// Explicit VR little endian, and encapsulated transfer syntaxes (PS3.5 section 10 and annex A).
 pub const NATIVE: &str = "1.2.840.10008.1.2.1";
@@ -20,9 +20,9 @@ const INTERPRETATIONS: [&str; 8] = [
     "PALETTE COLOR",
 ];
 
-/// A file with the attributes that the first four bytes say, and the rest as its pixel data. They are:
-/// rows; columns; how (bits 0 to 2 the photometric interpretation, bit 3 signed, bit 4 colour by plane,
-/// bits 5 and 6 the bytes of a sample); bits stored (bit 7: there is a second, empty fragment).
+/// A file whose attributes the first four bytes choose, and whose pixel data are the others. The four
+/// are: rows; columns; how (bits 0 to 2 the photometric interpretation, bit 3 signed, bit 4 colour by
+/// plane, bits 5 and 6 the bytes of a sample); bits stored (bit 7: there is a second, empty fragment).
 pub fn described(data: &[u8], syntax: &str) -> Vec<u8> {
     let mut first = [1; 4];
     let (head, stream) = data.split_at(data.len().min(4));
@@ -72,7 +72,7 @@ fn text(set: &mut Vec<u8>, tag: u32, vr: &[u8; 2], value: &str) {
     element(set, tag, vr, &even);
 }
 
-/// PS3.5 section 7.1.2.
+/// An element in Explicit VR Little Endian (PS3.5 section 7.1.2).
 fn element(set: &mut Vec<u8>, tag: u32, vr: &[u8; 2], value: &[u8]) {
     head(set, tag);
     set.extend(vr);
@@ -86,7 +86,7 @@ fn element(set: &mut Vec<u8>, tag: u32, vr: &[u8; 2], value: &[u8]) {
     set.extend(value);
 }
 
-/// PS3.5 section A.4: an empty offset table, the stream, the delimiter.
+/// Encapsulated pixel data (PS3.5 section A.4): an empty offset table, the stream, the delimiter.
 fn encapsulated(set: &mut Vec<u8>, stream: &[u8], has_second: bool) {
     head(set, 0x7fe0_0010);
     set.extend(*b"OB\0\0\xff\xff\xff\xff");
@@ -100,6 +100,7 @@ fn encapsulated(set: &mut Vec<u8>, stream: &[u8], has_second: bool) {
     set.extend([0; 4]);
 }
 
+/// The tag of an element.
 fn head(set: &mut Vec<u8>, tag: u32) {
     set.extend(((tag >> 16) as u16).to_le_bytes());
     set.extend((tag as u16).to_le_bytes());

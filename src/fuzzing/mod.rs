@@ -1,11 +1,11 @@
-//! A door to every parser of what others wrote, for the fuzz targets of `fuzz/` and for
-//! `tests/fuzz_corpus.rs`. Not a part of the interface.
+//! Entry points to every parser of files and texts that others wrote, for the fuzz targets of `fuzz/` and
+//! for `tests/fuzz_corpus`. Not part of the public interface.
 //!
-//! A target takes any bytes and returns, soon. What it asserts holds for every input: samples fill the
-//! picture, what was read can be written and is read as the same again, an error is one line.
+//! A target takes any bytes and returns soon. Its assertions hold for every input: samples fill the
+//! picture, a value that was read can be written and read again as the same, an error is one line.
 //!
-//! A panic inside a decoder of another crate is caught and costs one file (`imaging`'s second wall), so it
-//! ends a target only where the parser is our own.
+//! A panic inside a decoder of another crate is caught and costs one file (see `imaging`). So it ends a
+//! target only where the parser is our own.
 
 mod dicom;
 mod store;
@@ -24,10 +24,10 @@ use crate::imaging::{self, DecodeLimits, ImageFault, Viewport, VoiLut, fuzzed};
 use crate::inference::{ModelFiles, write_card};
 use crate::tui::worklist::{FilterTerms, rewritten};
 
-/// What takes any bytes.
+/// A function that takes any bytes.
 pub type FuzzTarget = fn(&[u8]);
 
-/// Every target by its name, which is also that of its file in `fuzz/fuzz_targets` and of its corpus.
+/// Every target by name. Its file in `fuzz/fuzz_targets` and its corpus have the same name.
 pub const TARGETS: [(&str, FuzzTarget); 26] = [
     ("raster", raster),
     ("png", png),
@@ -57,7 +57,7 @@ pub const TARGETS: [(&str, FuzzTarget); 26] = [
     ("store", store),
 ];
 
-/// Little pictures: a fuzzer learns nothing from large ones.
+/// Limits for small pictures: large ones teach a fuzzer nothing more.
 fn limits() -> DecodeLimits {
     DecodeLimits {
         max_file_bytes: 1 << 20,
@@ -69,35 +69,40 @@ fn limits() -> DecodeLimits {
     }
 }
 
-/// A file of any kind, told by its content.
+/// A file of any format, recognised by its content.
 pub fn raster(data: &[u8]) {
     image(data);
 }
 
+/// Files of PNG.
 pub fn png(data: &[u8]) {
     if data.starts_with(b"\x89PNG") {
         image(data);
     }
 }
 
+/// Files of JPEG.
 pub fn jpeg(data: &[u8]) {
     if data.starts_with(b"\xff\xd8\xff") {
         image(data);
     }
 }
 
+/// Files of WebP.
 pub fn webp(data: &[u8]) {
     if data.starts_with(b"RIFF") {
         image(data);
     }
 }
 
+/// Files of TIFF, whose parser is our own.
 pub fn tiff(data: &[u8]) {
     if data.starts_with(b"II") || data.starts_with(b"MM") {
         without_panic(image(data));
     }
 }
 
+/// Files of GIF.
 pub fn gif(data: &[u8]) {
     if data.starts_with(b"GIF") {
         image(data);
@@ -111,61 +116,70 @@ pub fn jpeg_2000(data: &[u8]) {
     }
 }
 
+/// Files of BMP.
 pub fn bmp(data: &[u8]) {
     if data.starts_with(b"BM") {
         image(data);
     }
 }
 
-/// A DICOM file or a bare data set: the walk, the attributes, and whatever pixel data it has.
+/// A DICOM file or a bare data set: its structure, its attributes and its pixel data.
 pub fn dicom(data: &[u8]) {
     image(data);
 }
 
-/// Uncompressed pixel data under the attributes that the first bytes say: see [`described`].
+/// Uncompressed pixel data with the attributes that the first bytes choose: see [`described`].
 pub fn dicom_native(data: &[u8]) {
     frame(data, dicom::NATIVE);
 }
 
+/// Pixel data in RLE, otherwise like [`dicom_native`].
 pub fn dicom_rle(data: &[u8]) {
     frame(data, dicom::RLE);
 }
 
+/// Pixel data in JPEG, otherwise like [`dicom_native`].
 pub fn dicom_jpeg(data: &[u8]) {
     image(&described(data, dicom::JPEG));
 }
 
+/// Pixel data in JPEG-LS, otherwise like [`dicom_native`].
 pub fn dicom_jpeg_ls(data: &[u8]) {
     frame(data, dicom::JPEG_LS);
 }
 
+/// Pixel data in JPEG 2000, otherwise like [`dicom_native`].
 pub fn dicom_jpeg_2000(data: &[u8]) {
     image(&described(data, dicom::JPEG_2000));
 }
 
+/// Deflated frames, otherwise like [`dicom_native`].
 pub fn dicom_deflated(data: &[u8]) {
     frame(data, dicom::DEFLATED_FRAME);
 }
 
-/// Pixel data that only our own code takes apart.
+/// Pixel data that only our own code decodes.
 fn frame(data: &[u8], syntax: &str) {
     without_panic(image(&described(data, syntax)));
 }
 
-/// Where the parser is our own, a panic is not excused.
+/// Fails on a panic that was caught: in our own parsers it is a fault.
 fn without_panic(fault: Option<ImageFault>) {
     if let Some(ImageFault::DecoderDied(reason)) = fault {
         panic!("our own code panicked: {reason}");
     }
 }
 
-/// Decodes a file and looks at all that is made of it, up to the screen and the model. What is wrong
-/// with it, if anything is.
+/// Decodes a file and checks everything that is made of it, up to the screen and the model. Returns the
+/// fault of the file, if it has one.
 fn image(bytes: &[u8]) -> Option<ImageFault> {
     let decoded = fuzzed::decode(bytes, &limits());
     let message = fuzzed::answer(&decoded);
-    let read = fuzzed::read_answer(&message).expect("the other process understands the answer");
-    assert!(fuzzed::answer(&read) == message, "it understands the same");
+    let read = fuzzed::read_answer(&message).expect("the program can read the answer");
+    assert!(
+        fuzzed::answer(&read) == message,
+        "the program reads the same"
+    );
     match decoded {
         Ok(radiograph) => {
             is_sound(&radiograph);
@@ -197,13 +211,17 @@ fn is_sound(r: &Radiograph) {
     is_one_line(&r.format);
     let values = imaging::grey_values(r);
     assert_eq!(values.len(), r.width * r.height, "values for the model");
-    assert!(values.iter().all(|v| v.is_finite()), "values are numbers");
+    assert!(values.iter().all(|v| v.is_finite()), "values are finite");
     let voi = VoiLut::of(r);
     let shown = imaging::render(r, &voi, Viewport::whole(r), 8, 8);
-    assert_eq!((shown.width, shown.height), (8, 8), "what the eye sees");
+    assert_eq!(
+        (shown.width, shown.height),
+        (8, 8),
+        "the picture for the eye"
+    );
 }
 
-/// What the decoder process says to the program. Texts are cleaned on reading, and nothing else changes.
+/// A message of the decoder process to the program. Reading cleans texts, and changes nothing else.
 pub fn answer(data: &[u8]) {
     let Some(read) = fuzzed::read_answer(data) else {
         return;
@@ -212,19 +230,19 @@ pub fn answer(data: &[u8]) {
         is_one_line(fault);
     }
     let written = fuzzed::answer(&read);
-    let again = fuzzed::read_answer(&written).expect("what was written is an answer");
-    assert!(fuzzed::answer(&again) == written, "an answer that changes");
+    let again = fuzzed::read_answer(&written).expect("a written answer can be read");
+    assert!(fuzzed::answer(&again) == written, "the answer has changed");
 }
 
-/// The message that answers a file: what a corpus begins with.
+/// The answer of a decoder process for a file, as a seed of the corpus.
 pub fn answer_to(file: &[u8]) -> Vec<u8> {
     fuzzed::answer(&fuzzed::decode(file, &limits()))
 }
 
-/// What the program says to the decoder process.
+/// A request of the program to the decoder process.
 pub fn request(data: &[u8]) {
     if let Some(written) = fuzzed::request(data) {
-        assert!(written == data, "a request is read that nothing writes");
+        assert!(written == data, "a request was read that is never written");
     }
 }
 
@@ -233,7 +251,7 @@ pub fn pickle(data: &[u8]) {
     is_bounded(data, checkpoint::parse_pickle(data));
 }
 
-/// Files of PyTorch: zip files, and those of before 1.6.
+/// Files of PyTorch: zip files, and the format from before 1.6.
 pub fn torch(data: &[u8]) {
     is_bounded(data, checkpoint::parse(data));
 }
@@ -243,13 +261,15 @@ pub fn keras(data: &[u8]) {
     is_bounded(data, checkpoint::parse(data));
 }
 
+/// Files of safetensors.
 pub fn safetensors(data: &[u8]) {
     is_bounded(data, checkpoint::parse(data));
 }
 
-/// Values for a byte of a file: what Keras packs may unpack to this.
+/// The most values per byte of a file: Keras compresses.
 const MOST_TIMES: usize = 8;
 
+/// Checks that a checkpoint holds as many values as its shapes say, and not many for its length.
 fn is_bounded(data: &[u8], read: Result<Checkpoint, checkpoint::CheckpointFault>) {
     let Ok(read) = read else { return };
     let mut all = 0;
@@ -261,7 +281,7 @@ fn is_bounded(data: &[u8], read: Result<Checkpoint, checkpoint::CheckpointFault>
     assert!(all <= MOST_TIMES * data.len(), "{all} of {}", data.len());
 }
 
-/// A card is written as text that says the same card.
+/// A model card. Written as text and read again, it is the same.
 pub fn card(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else {
         return;
@@ -276,7 +296,7 @@ pub fn card(data: &[u8]) {
     }
 }
 
-/// A table of cases. Every row is a case or counted as skipped.
+/// A manifest. Every row becomes a case or is counted as skipped.
 pub fn manifest(data: &[u8]) {
     match Manifest::parse(data, &ManifestColumns::default()) {
         Ok(read) => {
@@ -291,7 +311,7 @@ pub fn manifest(data: &[u8]) {
     }
 }
 
-/// A filter is shown as text that filters alike, with a model's labels and without.
+/// A filter, with a model's labels and without. The text that it is shown as is an equal filter.
 pub fn filter(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else {
         return;
@@ -320,7 +340,7 @@ pub fn filter(data: &[u8]) {
     }
 }
 
-/// A configuration, with its keys. Each mistake is one line that names a line of the file.
+/// A configuration with its keys. Each mistake is one line that names a line of the file.
 pub fn configuration(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else {
         return;
@@ -330,19 +350,19 @@ pub fn configuration(data: &[u8]) {
     for fault in &faults {
         assert!(fault.line.is_none_or(|line| (1..=lines).contains(&line)));
     }
-    let said = Rejected::new(Path::new("cxr.toml"), faults.clone()).to_string();
-    assert_eq!(said.lines().count(), faults.len(), "{said:?}");
-    said.lines().for_each(|line| is_one_line(&line));
+    let message = Rejected::new(Path::new("cxr.toml"), faults.clone()).to_string();
+    assert_eq!(message.lines().count(), faults.len(), "{message:?}");
+    message.lines().for_each(|line| is_one_line(&line));
     assert!(read.keys.iter().all(|key| (1..=lines).contains(&key.line)));
 }
 
-/// A store, as a file that somebody sent.
+/// A review store from an unknown source.
 pub fn store(data: &[u8]) {
     store::target(data);
 }
 
-/// An error is one line that nothing moves or hides.
-fn is_one_line(said: &impl Display) {
-    let line = said.to_string();
+/// Checks that a text is one line without characters that move or hide text.
+fn is_one_line(text: &impl Display) {
+    let line = text.to_string();
     assert!(!line.contains(is_dangerous), "{line:?}");
 }

@@ -1,4 +1,4 @@
-//! A store as a file that somebody sent: read, then written to.
+//! Reads a review store from an unknown source, and then writes to it.
 
 use std::fs;
 use std::path::PathBuf;
@@ -12,7 +12,8 @@ use crate::store::{ReviewEntry, Store, StoreError};
 
 const READER: &str = "ann";
 
-/// Reading changes nothing. What was acknowledged is there; what was refused is as it was.
+/// Checks that reading changes nothing, that an acknowledged review is stored, and that a refused file is
+/// unchanged.
 pub fn target(data: &[u8]) {
     let folder = ScratchFolder::new();
     let path = folder.put(data);
@@ -20,20 +21,20 @@ pub fn target(data: &[u8]) {
         Ok(store) => read(&store),
         Err(error) => is_one_line(&error),
     }
-    let now = fs::read(&path).expect("the file is there");
-    assert!(now == data, "what was only read has changed");
+    let now = fs::read(&path).expect("the file exists");
+    assert!(now == data, "reading has changed the file");
     match Store::open(&path) {
         Ok(mut store) => write(&mut store),
         Err(error @ (StoreError::Foreign { .. } | StoreError::Newer { .. })) => {
             is_one_line(&error);
-            let now = fs::read(&path).expect("the file is there");
-            assert!(now == data, "what was refused has changed");
+            let now = fs::read(&path).expect("the file exists");
+            assert!(now == data, "refusing has changed the file");
         }
         Err(error) => is_one_line(&error),
     }
 }
 
-/// Everything that is ever asked of a store. Errors are answers.
+/// Calls every read function of a store. Errors are fine.
 fn read(store: &Store) {
     let image = ContentId::from_digest([7; 32]);
     let sha256 = image.to_string();
@@ -46,7 +47,7 @@ fn read(store: &Store) {
     let _ = store.was_answer_seen(READER, image);
     let _ = store.bookmark(READER, &[PathBuf::from("/x")]);
     let _ = store.origin(&sha256);
-    let _ = store.recall(image, "ab", "cxr-1", "basis");
+    let _ = store.cached_prediction(image, "ab", "cxr-1", "basis");
     let _ = store.last_prediction(&sha256, "ab");
 }
 
@@ -81,7 +82,7 @@ fn write(store: &mut Store) {
     read(store);
 }
 
-/// A folder of this process, empty at first and gone at the end.
+/// A temporary folder of this thread, which is empty at first and removed at the end.
 struct ScratchFolder(PathBuf);
 
 impl ScratchFolder {

@@ -1,24 +1,15 @@
-//! What the eye sees: a window or a table, applied to a picture of the size of the screen.
-//!
-//! The stored samples are cropped and resampled first and windowed afterwards, at the size of the
-//! target, so that moving the window costs a resample of the visible part and nothing more.
-
-use fast_image_resize as fir;
-use fir::images::{Image, TypedImageRef};
-use fir::pixels::{F32, U8, U8x3, U16};
-use fir::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
+//! The display function of a radiograph: a window or a table, from the file, the reader or its values.
 
 use super::values::{look_up, luma, modality, padding_mask, step};
-use crate::domain::{
-    Lut, PixelTransform, PreviewImage, Radiograph, Rescale, Samples, VoiFunction, WindowLevel,
-};
+use crate::domain::{Lut, PixelTransform, Radiograph, Rescale, Samples, VoiFunction, WindowLevel};
 
 /// A display function: from values after the modality transform to light, 0 (black) to 255.
 #[derive(Debug, Clone, PartialEq)]
 pub struct VoiLut {
     function: Function,
-    /// What the file asks for (MONOCHROME1), and what the reader asks for on top of it.
+    /// Whether the file asks for inversion (MONOCHROME1).
     file_inverted: bool,
+    /// Whether the reader asks for inversion on top of that.
     user_inverted: bool,
 }
 
@@ -28,16 +19,16 @@ enum Function {
     Table(Lut),
 }
 
-/// Share of the pixels that an automatic window lets go black, and white.
+/// Share of the pixels that an automatic window shows fully black, and fully white.
 const CLIPPED: f64 = 0.005;
 
-/// An automatic window looks at about this many pixels.
-const LOOKED_AT: usize = 100_000;
+/// Number of pixels, roughly, from which an automatic window is computed.
+const SAMPLED_PIXELS: usize = 100_000;
 
 impl VoiLut {
-    /// The file's first VOI LUT or else its first window; the full range of an 8-bit picture that
-    /// proposes none, since somebody prepared it to be looked at; otherwise a window from the 0.5th
-    /// to the 99.5th percentile. A proposed window that shows nothing of the picture is passed over.
+    /// The file's first VOI LUT, or else its first window that shows any part of the picture. Without
+    /// either, an 8-bit picture gets its full range, because it was prepared for viewing. Any other
+    /// picture gets a window from the 0.5th to the 99.5th percentile of its values.
     pub fn of(r: &Radiograph) -> VoiLut {
         let percentiles = percentiles(r);
         let step = step(r);
@@ -71,8 +62,7 @@ impl VoiLut {
         }
     }
 
-    /// Centre and width, in units after the modality transform; for a table, of the values it
-    /// spans.
+    /// Centre and width, in units after the modality transform; for a table, those of its input range.
     pub fn centre_width(&self) -> (f64, f64) {
         match &self.function {
             Function::Window(window) => (window.centre, window.width),
@@ -83,7 +73,7 @@ impl VoiLut {
         }
     }
 
-    /// The same, inverted by the reader or not, on top of what the file asks for.
+    /// The same function, inverted by the reader or not, on top of what the file asks for.
     pub fn with_invert(self, inverted: bool) -> VoiLut {
         VoiLut {
             user_inverted: inverted,
@@ -96,7 +86,7 @@ impl VoiLut {
         self.user_inverted
     }
 
-    /// Light for a value after the modality transform (not yet inverted: this does it).
+    /// The light, 0 to 255, for a value after the modality transform. Applies the inversion.
     pub fn apply(&self, value: f64) -> u8 {
         let light = match &self.function {
             Function::Window(window) => through_window(window, value),
@@ -114,9 +104,9 @@ impl VoiLut {
     }
 }
 
-/// A proposed window. LINEAR needs a width of more than 1 to show more than black and white (PS3.3
-/// C.11.2.1.2.1): a narrower one of values that lie closer together was meant as it stands, and of
-/// others it makes no sense.
+/// Checks a window of the file. LINEAR needs a width of more than 1 to show more than black and white
+/// (PS3.3 C.11.2.1.2.1). Where values lie closer together than 1, a narrower window is taken as
+/// LINEAR_EXACT. Otherwise it makes no sense, and the result is `None`.
 fn on_scale(window: &WindowLevel, step: f64) -> Option<WindowLevel> {
     match (window.function, step < 1.0) {
         (VoiFunction::Linear, true) if window.width <= 1.0 => Some(WindowLevel {
@@ -128,8 +118,8 @@ fn on_scale(window: &WindowLevel, step: f64) -> Option<WindowLevel> {
     }
 }
 
-/// Light from 0 to 1: PS3.3 C.11.2.1.2 (LINEAR), C.11.2.1.3.2 (LINEAR_EXACT) and C.11.2.1.3.1
-/// (SIGMOID).
+/// Light for a value, not yet limited to 0 to 1: PS3.3 C.11.2.1.2 (LINEAR), C.11.2.1.3.2 (LINEAR_EXACT)
+/// and C.11.2.1.3.1 (SIGMOID).
 fn through_window(window: &WindowLevel, x: f64) -> f64 {
     let WindowLevel { centre, width, .. } = *window;
     let ramp = |x: f64, width: f64| {
@@ -146,6 +136,8 @@ fn through_window(window: &WindowLevel, x: f64) -> f64 {
     }
 }
 
+/// The window of a picture without one: its full range if it has 8 bits and no rescale, or else the
+/// given range of values.
 fn automatic(r: &Radiograph, (low, high): (f64, f64), step: f64) -> WindowLevel {
     let identity = PixelTransform::Linear(Rescale::default());
     let prepared = matches!(r.samples, Samples::Grey8(_) | Samples::Rgb8(_));
@@ -154,11 +146,11 @@ fn automatic(r: &Radiograph, (low, high): (f64, f64), step: f64) -> WindowLevel 
     } else {
         (low, high)
     };
-    // LINEAR is black at centre − width/2 and white one less than width above it: a unit that whole
-    // numbers have, and others do not.
-    let (function, unit) = match step >= 1.0 {
-        true => (VoiFunction::Linear, 1.0),
-        false => (VoiFunction::LinearExact, 0.0),
+    // LINEAR goes from black to white over `width - 1`, which suits whole numbers only.
+    let (function, unit) = if step >= 1.0 {
+        (VoiFunction::Linear, 1.0)
+    } else {
+        (VoiFunction::LinearExact, 0.0)
     };
     let width = ((high - low).max(0.0) + unit).max(step);
     WindowLevel {
@@ -169,10 +161,9 @@ fn automatic(r: &Radiograph, (low, high): (f64, f64), step: f64) -> WindowLevel 
     }
 }
 
-/// Values after the modality transform below which 0.5 % and 99.5 % of the pixels lie, padding
-/// left out.
+/// Values after the modality transform below which 0.5 % and 99.5 % of the pixels lie, without padding.
 fn percentiles(r: &Radiograph) -> (f64, f64) {
-    let mut values = thinned(r);
+    let mut values = sampled_values(r);
     if values.is_empty() {
         return (0.0, 0.0);
     }
@@ -184,11 +175,11 @@ fn percentiles(r: &Radiograph) -> (f64, f64) {
     (at(CLIPPED), at(1.0 - CLIPPED))
 }
 
-/// Finite values after the modality transform of some of the pixels, evenly picked, padding left out.
-pub(super) fn thinned(r: &Radiograph) -> Vec<f64> {
+/// Finite values after the modality transform of an even selection of the pixels, without padding.
+pub(super) fn sampled_values(r: &Radiograph) -> Vec<f64> {
     fn pick<T: Copy>(v: &[T], channels: usize) -> Vec<T> {
-        // An odd step does not fall in step with the columns of an even picture.
-        let step = (v.len() / channels / LOOKED_AT) | 1;
+        // An odd step avoids picking the same columns in every row of a picture of even width.
+        let step = (v.len() / channels / SAMPLED_PIXELS) | 1;
         v.chunks_exact(channels)
             .step_by(step)
             .flatten()
@@ -211,7 +202,7 @@ pub(super) fn thinned(r: &Radiograph) -> Vec<f64> {
         .collect()
 }
 
-/// Stored values as numbers, of colour its luma.
+/// Stored values as numbers; the luma of colours.
 fn stored(samples: &Samples) -> Vec<f32> {
     match samples {
         Samples::Grey8(v) => v.iter().map(|&s| s.into()).collect(),
@@ -219,190 +210,5 @@ fn stored(samples: &Samples) -> Vec<f32> {
         Samples::GreySigned16(v) => v.iter().map(|&s| s.into()).collect(),
         Samples::GreyF32(v) => v.clone(),
         Samples::Rgb8(v) => v.chunks_exact(3).map(luma).collect(),
-    }
-}
-
-/// The part of a radiograph that is looked at: a rectangle in its pixels, which may be fractions.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Viewport {
-    pub x: f64,
-    pub y: f64,
-    pub width: f64,
-    pub height: f64,
-}
-
-impl Viewport {
-    /// All of it.
-    pub fn whole(r: &Radiograph) -> Viewport {
-        Viewport {
-            x: 0.0,
-            y: 0.0,
-            width: r.width as f64,
-            height: r.height as f64,
-        }
-    }
-
-    /// Within the radiograph and at least one pixel large, whatever was asked for.
-    pub(super) fn within(self, r: &Radiograph) -> Viewport {
-        let (x, width) = fit(self.x, self.width, r.width as f64);
-        let (y, height) = fit(self.y, self.height, r.height as f64);
-        Viewport {
-            x,
-            y,
-            width,
-            height,
-        }
-    }
-}
-
-fn fit(start: f64, length: f64, available: f64) -> (f64, f64) {
-    let finite = |v: f64, or: f64| if v.is_finite() { v } else { or };
-    let length = finite(length, available).clamp(1.0_f64.min(available), available);
-    (finite(start, 0.0).clamp(0.0, available - length), length)
-}
-
-/// A picture of `width × height` pixels of what `viewport` shows, ready for a screen.
-///
-/// The stored samples are resampled with an antialiasing filter, then the modality transform, the
-/// display function and the inversion are applied. Keeping the proportions, and honouring
-/// `r.pixel_aspect`, is the caller's choice of viewport and size.
-pub fn render(
-    r: &Radiograph,
-    voi: &VoiLut,
-    viewport: Viewport,
-    width: usize,
-    height: usize,
-) -> PreviewImage {
-    let colour = matches!(r.samples, Samples::Rgb8(_));
-    let size = match (u32::try_from(width), u32::try_from(height)) {
-        (Ok(w), Ok(h)) if w > 0 && h > 0 && r.samples.pixels() > 0 => (w, h),
-        _ => {
-            return PreviewImage {
-                width: 0,
-                height: 0,
-                pixels: Vec::new(),
-                colour,
-            };
-        }
-    };
-    let unpadded = unpadded(r);
-    let pixels = match resample(r, unpadded.as_ref().unwrap_or(&r.samples), viewport, size) {
-        Some(samples) => lights(&samples, &r.modality_transform, voi),
-        None => vec![0; width * height * if colour { 3 } else { 1 }],
-    };
-    PreviewImage {
-        width,
-        height,
-        pixels,
-        colour,
-    }
-}
-
-/// The whole picture in 8 bits as its own VOI LUT or window makes it, at the size that it is stored
-/// in: a value for each pixel, three of colour.
-pub fn developed(r: &Radiograph) -> Vec<u8> {
-    let unpadded = unpadded(r);
-    let samples = unpadded.as_ref().unwrap_or(&r.samples);
-    lights(samples, &r.modality_transform, &VoiLut::of(r))
-}
-
-fn lights(samples: &Samples, transform: &PixelTransform, voi: &VoiLut) -> Vec<u8> {
-    let light = |stored: f32| voi.apply(modality(transform, stored));
-    match samples {
-        Samples::Grey8(v) | Samples::Rgb8(v) => {
-            let table: Vec<u8> = (0..=255_u8).map(|s| light(s.into())).collect();
-            v.iter().map(|&s| table[usize::from(s)]).collect()
-        }
-        Samples::Grey16(v) => v.iter().map(|&s| light(s.into())).collect(),
-        Samples::GreySigned16(v) => v.iter().map(|&s| light(s.into())).collect(),
-        Samples::GreyF32(v) => v.iter().map(|&s| light(s)).collect(),
-    }
-}
-
-/// The samples with padding made the darkest of the others, so that it shows black and does not
-/// bleed over the edge of the film; `None` where there is no padding to replace.
-fn unpadded(r: &Radiograph) -> Option<Samples> {
-    let mask = padding_mask(&r.samples, r.padding?)?;
-    if !mask.contains(&true) {
-        return None;
-    }
-    let falling = matches!(&r.modality_transform, PixelTransform::Linear(l) if l.slope < 0.0);
-    let high_is_dark = r.inverted != falling;
-    match &r.samples {
-        Samples::Grey8(v) => filled(v, &mask, high_is_dark).map(Samples::Grey8),
-        Samples::Grey16(v) => filled(v, &mask, high_is_dark).map(Samples::Grey16),
-        Samples::GreySigned16(v) => filled(v, &mask, high_is_dark).map(Samples::GreySigned16),
-        Samples::GreyF32(v) => filled(v, &mask, high_is_dark).map(Samples::GreyF32),
-        Samples::Rgb8(_) => None,
-    }
-}
-
-fn filled<T: Copy + PartialOrd>(v: &[T], mask: &[bool], high_is_dark: bool) -> Option<Vec<T>> {
-    let real = v
-        .iter()
-        .zip(mask)
-        .filter(|(_, pad)| !**pad)
-        .map(|(s, _)| *s);
-    let dark = real.reduce(|a, b| if (a < b) != high_is_dark { a } else { b })?;
-    Some(
-        v.iter()
-            .zip(mask)
-            .map(|(&s, &pad)| if pad { dark } else { s })
-            .collect(),
-    )
-}
-
-/// `None` if the samples do not fill the radiograph, which no decoder here produces.
-fn resample(
-    r: &Radiograph,
-    samples: &Samples,
-    viewport: Viewport,
-    (width, height): (u32, u32),
-) -> Option<Samples> {
-    let shape = ResizeShape {
-        source: (r.width as u32, r.height as u32),
-        target: (width, height),
-    };
-    let seen = viewport.within(r);
-    Some(match samples {
-        Samples::Grey8(v) => Samples::Grey8(shape.resample::<U8, _>(v, seen)?),
-        Samples::Rgb8(v) => Samples::Rgb8(shape.resample::<U8x3, _>(v, seen)?),
-        Samples::Grey16(v) => Samples::Grey16(shape.resample::<U16, _>(v, seen)?),
-        Samples::GreyF32(v) => Samples::GreyF32(shape.resample::<F32, _>(v, seen)?),
-        Samples::GreySigned16(v) => {
-            // The resampler knows no signed 16-bit pixels: the order is kept by an offset.
-            let offset: Vec<u16> = v.iter().map(|&s| (s as u16) ^ 0x8000).collect();
-            let smaller: Vec<u16> = shape.resample::<U16, _>(&offset, seen)?;
-            Samples::GreySigned16(smaller.into_iter().map(|s| (s ^ 0x8000) as i16).collect())
-        }
-    })
-}
-
-/// Columns and rows before and after.
-struct ResizeShape {
-    source: (u32, u32),
-    target: (u32, u32),
-}
-
-impl ResizeShape {
-    /// `P` is the pixel that the values of type `T` make up. The resampler's untyped entry would
-    /// do the same, and compile it for a dozen pixel types that are not needed.
-    fn resample<P: PixelTrait, T: bytemuck::Pod>(
-        &self,
-        samples: &[T],
-        seen: Viewport,
-    ) -> Option<Vec<T>> {
-        let (columns, rows) = self.source;
-        let bytes = bytemuck::cast_slice(samples);
-        let source = TypedImageRef::<P>::from_buffer(columns, rows, bytes).ok()?;
-        let mut target = Image::new(self.target.0, self.target.1, P::pixel_type());
-        let options = ResizeOptions::new()
-            .resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom))
-            .crop(seen.x, seen.y, seen.width, seen.height);
-        let mut view = target.typed_image_mut::<P>()?;
-        Resizer::new()
-            .resize_typed(&source, &mut view, &options)
-            .ok()?;
-        Some(bytemuck::pod_collect_to_vec(target.buffer()))
     }
 }

@@ -1,4 +1,4 @@
-//! What can be wrong with a file, in one clean line.
+//! The faults of a file, each with a one-line reason.
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -6,30 +6,30 @@ use std::path::{Path, PathBuf};
 use super::clean_text;
 use crate::domain::Failure;
 
-/// What is wrong with a file, without saying which. The reason is one line without control
-/// characters, whatever the file tried to put into it.
+/// A fault of a file, without the file's name. The reason is one line without control characters, even
+/// if it quotes the file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ImageFault {
-    /// The operating system did not let it be read.
+    /// The operating system could not read the file.
     #[error("cannot be read: {0}")]
     Unreadable(String),
-    /// No format that is known here, or an image whose pixels are missing.
+    /// An unknown format, or an image without pixels.
     #[error("not an image: {0}")]
     NotAnImage(String),
-    /// A sound DICOM object of a kind that holds no image: a structured report, for example. Its
-    /// name in a few words, to be counted by.
+    /// A valid DICOM object of a kind without an image, for example a structured report. Holds the name
+    /// of the kind, so that objects can be counted by kind.
     #[error("not an image: {0}")]
     NoPicture(String),
-    /// Over one of the [`Limits`](super::Limits).
+    /// Over one of the [`DecodeLimits`](super::DecodeLimits).
     #[error("too large: {0}")]
     TooLarge(String),
     /// A known format that contradicts itself or ends early.
     #[error("damaged: {0}")]
     Damaged(String),
-    /// A sound file that uses something that cannot be decoded here.
+    /// A valid file that uses a feature that cannot be decoded here.
     #[error("not supported: {0}")]
     Unsupported(String),
-    /// The decoder process ended, or panicked, over this file.
+    /// The decoder panicked on this file, or its process ended.
     #[error("decoder died: {0}")]
     DecoderDied(String),
     /// The decoder process was ended because it took too long.
@@ -38,7 +38,7 @@ pub enum ImageFault {
 }
 
 impl ImageFault {
-    /// The same, if its reason came from a process that may say anything.
+    /// The fault with its reason cleaned, for reasons from an untrusted process.
     pub(super) fn in_one_line(mut self) -> Self {
         let (ImageFault::Unreadable(reason)
         | ImageFault::NotAnImage(reason)
@@ -85,7 +85,7 @@ impl ImageFault {
     }
 }
 
-/// Longest reason that is kept; decoders quote file content in theirs.
+/// Characters of a reason that are kept. Decoders may quote file content of any length.
 const LONGEST_REASON: usize = 300;
 
 fn one_line(reason: impl Display) -> String {
@@ -96,9 +96,9 @@ fn one_line(reason: impl Display) -> String {
     }
 }
 
-/// A file that could not be made into a radiograph: which, and why.
+/// A file that could not be read as a radiograph, and its fault.
 ///
-/// `Display` gives the reason alone, because whoever shows it shows the path beside it.
+/// `Display` gives the reason alone, because messages show the path beside it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{fault}")]
 pub struct ImagingError {
@@ -114,12 +114,12 @@ impl ImagingError {
         }
     }
 
-    /// The file.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What is wrong with it.
+    /// The fault of the file.
     pub fn fault(&self) -> &ImageFault {
         &self.fault
     }

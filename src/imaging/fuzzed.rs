@@ -1,12 +1,13 @@
-//! What only fuzz targets call of this floor: decoding of bytes that are in no file, and the messages
-//! between the processes, read and written again.
+//! Entry points for fuzz targets only: decoding bytes without a file, and reading and rewriting the
+//! messages between the program and its decoder process.
 
-use super::decoder::channel::{Attachment, ChannelMessage};
-use super::wire::Nonce;
-use super::{DecodeLimits, ImageFault, wire};
+use super::decoder::attachment::Attachment;
+use super::decoder::channel::ChannelMessage;
+use super::decoder::wire::{self, Nonce};
+use super::{DecodeLimits, ImageFault};
 use crate::domain::Radiograph;
 
-/// Every message here answers the same request.
+/// Every message here belongs to the same request.
 const NONCE: Nonce = [7; size_of::<Nonce>()];
 
 /// Decodes the whole content of a file in this process.
@@ -24,7 +25,7 @@ pub fn answer(answer: &Result<Radiograph, ImageFault>) -> Vec<u8> {
     [&length, text.as_slice(), samples.unwrap_or_default()].concat()
 }
 
-/// The answer in a message; `None` if it is none.
+/// Reads the answer in a message; `None` if it is not a valid one.
 pub fn read_answer(message: &[u8]) -> Option<Result<Radiograph, ImageFault>> {
     let (length, rest) = message.split_first_chunk()?;
     let length = u64::from_ne_bytes(*length).try_into().ok()?;
@@ -34,7 +35,7 @@ pub fn read_answer(message: &[u8]) -> Option<Result<Radiograph, ImageFault>> {
     wire::read_answer(&NONCE, &ChannelMessage { text, attachment })
 }
 
-/// A request, read and written again; `None` if the message is none.
+/// Reads a request and writes it again; `None` if the message is not a valid request.
 pub fn request(message: &[u8]) -> Option<Vec<u8>> {
     let (nonce, task) = wire::read_request(message)?;
     Some(wire::write_request(&nonce, &task))

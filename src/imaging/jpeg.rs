@@ -1,30 +1,29 @@
 //! JPEG (ITU-T T.81), as a file and as a frame inside DICOM, through a translation of libjpeg-turbo
 //! to Rust.
 //!
-//! Decoders may round the inverse cosine transform as they like, and do: the one of the `image`
-//! crate and the one before it differ from libjpeg by a grey level in about one pixel of a hundred,
-//! which moves a logit by up to 0.012. The world's training pipelines read their images by libjpeg,
-//! so this decodes bit for bit as libjpeg does. Entropy decoding, which is what a hostile stream
-//! drives, is bounds-checked Rust; the cosine transform, upsampling and colours run in vectors,
-//! whose bounds are checked before them.
+//! Decoders may round the inverse cosine transform differently, and do: the decoder of the `image` crate
+//! differs from libjpeg by a grey level in about one pixel of a hundred, which moves a logit by up to
+//! 0.012. Most training pipelines read their images with libjpeg, so this decodes bit for bit as
+//! libjpeg does. Entropy decoding, which a hostile stream controls, is bounds-checked Rust. The cosine
+//! transform, upsampling and colour conversion are vector code, and bounds are checked before it.
 //!
-//! Pictures are not shrunk while they are decoded (scaled cosine transforms): over ten radiographs of
-//! original size that moved a logit of cxr-lite0 by 0.05 at most from 896 pixels and by 0.14 from 448,
-//! and saved a third to a half of decoding.
+//! Pictures are not shrunk while they are decoded (scaled cosine transforms). That would save a third to
+//! a half of the time, but over ten radiographs of original size it moved a logit of cxr-lite0 by up to
+//! 0.05 from 896 pixels, and by up to 0.14 from 448.
 
 use libjpeg_turbo_rs::precision::{decompress_12bit_with_limits, decompress_lossless_arbitrary};
 use libjpeg_turbo_rs::{ColorSpace, Decoder, JpegError, PixelFormat};
 
 use super::{DecodeLimits, ImageFault};
 
-/// Progressive pictures have about ten scans; each costs a walk over the whole picture.
+/// Progressive pictures have about ten scans, and each costs a pass over the whole picture.
 const MAX_SCANS: usize = 100;
 
 /// A decoded picture.
 pub(super) struct JpegImage {
     pub width: u32,
     pub height: u32,
-    /// 1 for grey or 3.
+    /// 1 for grey, 3 for colour.
     pub components: usize,
     /// Bits of a sample.
     pub precision: u8,
@@ -37,16 +36,16 @@ pub(super) enum FrameSamples {
     Bits16(Vec<u16>),
 }
 
-/// What to do with three components.
+/// The colour transform of three components.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Transform {
-    /// As the stream's own segments say: JFIF and Adobe, then the components' names.
+    /// The one that the stream states, in its JFIF and Adobe segments or by the names of its components.
     ByStream,
-    /// None: the components are what they are.
+    /// None: the components stay as they are.
     Keep,
 }
 
-/// A stream whose headers were read and found to be within limits.
+/// A stream whose headers were read and are within limits.
 pub(super) struct Jpeg<'a> {
     stream: &'a [u8],
     decoder: Decoder<'a>,
@@ -54,20 +53,20 @@ pub(super) struct Jpeg<'a> {
 }
 
 impl<'a> Jpeg<'a> {
-    /// Reads the headers. Nothing of the picture's size is allocated.
+    /// Reads the headers. The picture itself is not allocated yet.
     pub fn new(stream: &'a [u8], limits: &DecodeLimits) -> Result<Jpeg<'a>, ImageFault> {
-        let theirs = libjpeg_turbo_rs::DecodeLimits {
+        let limits = libjpeg_turbo_rs::DecodeLimits {
             max_width: limits.max_width as usize,
             max_height: limits.max_height as usize,
             max_pixels: limits.max_pixels,
             max_scans: MAX_SCANS,
             max_memory: Some(limits.max_memory),
         };
-        let decoder = Decoder::new_with_limits(stream, theirs).map_err(fault)?;
+        let decoder = Decoder::new_with_limits(stream, limits).map_err(fault)?;
         Ok(Jpeg {
             stream,
             decoder,
-            limits: theirs,
+            limits,
         })
     }
 
@@ -105,7 +104,7 @@ impl<'a> Jpeg<'a> {
         if components == 3 {
             self.decoder.set_output_format(PixelFormat::Rgb);
         }
-        // The crate keeps components as they are by being asked for YCbCr of what it takes for it.
+        // The crate takes the components for YCbCr, and keeps them as they are if asked for YCbCr.
         let is_ycbcr = self.decoder.jpeg_color_space() == ColorSpace::YCbCr;
         if transform == Transform::Keep && is_ycbcr {
             self.decoder.set_output_colorspace(ColorSpace::YCbCr);

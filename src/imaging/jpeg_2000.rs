@@ -1,6 +1,8 @@
-//! How large a JPEG 2000 picture is (ITU-T T.800), told before the decoder sees it.
+//! How large a JPEG 2000 picture is (ITU-T T.800), read before the decoder sees it.
 
-/// What the SIZ marker segment says (T.800 A.5.1).
+use super::big_endian::{u16_at, u32_at};
+
+/// The SIZ marker segment (T.800 A.5.1), as far as it is needed.
 pub(super) struct CodestreamSize {
     pub width: u32,
     pub height: u32,
@@ -8,18 +10,17 @@ pub(super) struct CodestreamSize {
 }
 
 impl CodestreamSize {
-    /// Of a codestream, alone or in the boxes of a file.
+    /// Reads the size from a codestream, which may lie in the boxes of a file.
     pub fn of(bytes: &[u8]) -> Option<CodestreamSize> {
         codestream(bytes).and_then(CodestreamSize::read)
     }
 
     fn read(stream: &[u8]) -> Option<CodestreamSize> {
         let siz = stream.strip_prefix(&[0xff, 0x4f, 0xff, 0x51])?.get(4..)?;
-        let number = |at: usize| Some(u32::from_be_bytes(*siz.get(at..)?.first_chunk()?));
         Some(CodestreamSize {
-            width: number(0)?.checked_sub(number(8)?)?,
-            height: number(4)?.checked_sub(number(12)?)?,
-            components: u16::from_be_bytes(*siz.get(32..)?.first_chunk()?),
+            width: u32_at(siz, 0)?.checked_sub(u32_at(siz, 8)?)?,
+            height: u32_at(siz, 4)?.checked_sub(u32_at(siz, 12)?)?,
+            components: u16_at(siz, 32)?,
         })
     }
 }

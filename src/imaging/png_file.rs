@@ -1,25 +1,27 @@
-//! Writing a picture as PNG, with words in it.
+//! Writes pictures as PNG files with text chunks.
 
 use std::io;
 
 use crate::domain::PreviewImage;
 
-/// A PNG file of the picture, with `tEXt` chunks of `(keyword, text)`, PNG specification 11.3.3.2.
-/// Keywords have 1 to 79 letters; what is not Latin-1 in a text becomes a question mark.
+/// The picture as a PNG file, with a `tEXt` chunk for each pair of keyword and text (PNG specification
+/// 11.3.3.2). Keywords have 1 to 79 characters. Characters of a text outside Latin-1 become question
+/// marks.
 ///
 /// # Errors
-/// If the picture is empty, or a keyword is not one.
+/// If the picture is empty or a keyword is invalid.
 pub fn png_with_text(picture: &PreviewImage, text: &[(&str, String)]) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let (width, height) = (picture.width as u32, picture.height as u32);
     let mut encoder = png::Encoder::new(&mut bytes, width, height);
     encoder.set_depth(png::BitDepth::Eight);
-    encoder.set_color(match picture.colour {
-        true => png::ColorType::Rgb,
-        false => png::ColorType::Grayscale,
+    encoder.set_color(if picture.colour {
+        png::ColorType::Rgb
+    } else {
+        png::ColorType::Grayscale
     });
-    for (keyword, words) in text {
-        let latin: String = words
+    for (keyword, content) in text {
+        let latin: String = content
             .chars()
             .map(|c| if u32::from(c) < 256 { c } else { '?' })
             .collect();
@@ -36,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pixels_and_words_come_back() {
+    fn pixels_and_texts_come_back() {
         let picture = PreviewImage {
             width: 2,
             height: 1,

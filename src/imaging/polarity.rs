@@ -1,18 +1,18 @@
-//! Which way up the greys of a frontal chest film are, told from its samples.
+//! Polarity: whether the bones of a frontal chest film are bright or dark, found from its samples.
 //!
-//! Films are saved bone-black by accident, and nothing but the picture says so: a model answers for
-//! the negative with the same confidence. So polarity is settled once, where the file is decoded,
-//! beside what a DICOM header says of it: [`Radiograph::inverted`] is turned, and the eye, the model,
-//! the heat map, the table and the report all have the same right film. An
-//! [`Objection::Inverted`] says on the row that it was turned. It is not asked first, because runs
-//! without a screen have no one to ask, and one content must have one answer in every table; a wrong
-//! turn costs a caution that names it. What the reader inverts for the eye comes on top.
+//! Some films are saved bone-black by accident, and only the picture shows it: a model scores the
+//! negative with the same confidence. So polarity is settled once, where the file is decoded. If the
+//! picture contradicts its header, [`Radiograph::inverted`] is changed, and the eye, the model, the heat
+//! map, the table and the report all get the same correct film. An [`Objection::Inverted`] on the row
+//! says so. The reader is not asked first: batch runs have no reader, and one content must have one
+//! score in every table. If a film is inverted wrongly, the caution names it. What the reader inverts on
+//! the screen is added to this.
 //!
 //! A small network *f* gives one number for a thumbnail of ranks *x*, whose negative is −*x*. The
-//! softmax over *f*(*x*), *f*(−*x*) and 0 says how likely *x* is a film, the negative of one, or
-//! neither, so that the answer for the negative is the mirror of that for the film. What is neither,
-//! and what is in doubt, stays as it is. `training/polarity.py` fits and measures it;
-//! `weights/polarity.md` says on what, and how often it is wrong.
+//! softmax over *f*(*x*), *f*(−*x*) and 0 gives the probabilities that *x* is a film, the negative of
+//! one, or neither. So the answer for the negative mirrors that for the film. Pictures that are neither,
+//! and doubtful ones, stay as they are. `training/polarity.py` trains and measures the network;
+//! `weights/polarity.md` names its data and how often it is wrong.
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -22,37 +22,37 @@ use crate::domain::{
     Modality, Objection, PhotometricInterpretation, Radiograph, Region, Samples, ViewPosition,
 };
 
-/// Cells of the thumbnail a side, and positions looked at in each of them a side.
+/// Cells per side of the thumbnail, and sampled positions per side of a cell.
 const CELLS: usize = 32;
 const LOOKS: usize = 4;
 const GRID: usize = CELLS * LOOKS;
-/// A row or column is border where its greys span no more than this share of what the picture spans.
+/// A row or column is border if its greys span at most this share of the range of the whole picture.
 const BORDER_SPAN: f64 = 0.04;
-/// Cells that must hold something else than padding.
+/// The least number of cells that must hold more than padding.
 const FEWEST_CELLS: usize = CELLS * CELLS / 4;
 
-/// Turned from here on: how likely it is the negative of a film. Chosen on validation films.
+/// The probability of a negative from which a film is inverted. Chosen on validation films.
 const SURE: f64 = 0.75;
 
-/// The same film with its polarity settled. `stated` is whether its file states a polarity.
+/// The film with its polarity settled. `stated` is whether its file states a polarity.
 pub(super) fn settled(film: Radiograph, stated: bool) -> Radiograph {
     if !may_be_frontal(&film) || !is_negative(&film) {
         return film;
     }
-    turned(film, stated)
+    inverted(film, stated)
 }
 
-/// What is refused for what its header says stays as the header says.
+/// A film that its header excludes keeps the polarity of the header.
 fn may_be_frontal(film: &Radiograph) -> bool {
     !matches!(film.modality, Modality::Other(_)) && film.view != ViewPosition::Lateral
 }
 
-/// Whether a picture is surely the negative of a frontal chest film, whatever is said of it.
+/// Whether the picture is surely the negative of a frontal chest film. Its header is not considered.
 pub fn is_negative(film: &Radiograph) -> bool {
-    thumbnail(film).is_some_and(|seen| negative_share(&seen) >= SURE)
+    thumbnail(film).is_some_and(|seen| negative_probability(&seen) >= SURE)
 }
 
-fn turned(mut film: Radiograph, stated: bool) -> Radiograph {
+fn inverted(mut film: Radiograph, stated: bool) -> Radiograph {
     let header = stated.then(|| polarity_in_words(&film).to_owned());
     film.admission.objections.push(Objection::Inverted(header));
     film.inverted = !film.inverted;
@@ -69,13 +69,13 @@ fn polarity_in_words(film: &Radiograph) -> &'static str {
     }
 }
 
-/// 32 × 32 values from −1 to 1.
+/// 32 × 32 ranks from −1 to 1, row by row.
 type Thumbnail = [f32; CELLS * CELLS];
 
-/// The rank of each cell's mean among all cells, cells as bright as each other at the mean of their
-/// ranks: the same after every increasing grey curve. Cells of padding are 0. Borders of one grey are
-/// left out. Of a large film only 128 × 128 pixels are looked at, once to find its borders and once
-/// within them.
+/// The rank of each cell's mean among all cells, which is the same after every increasing grey curve.
+/// Cells of equal means get the mean of their ranks, cells of padding 0. Borders of one grey are left
+/// out. Only 128 × 128 pixels of a large film are sampled, once to find its borders and once within
+/// them.
 fn thumbnail(film: &Radiograph) -> Option<Thumbnail> {
     let whole = Region {
         left: 0,
@@ -83,10 +83,11 @@ fn thumbnail(film: &Radiograph) -> Option<Thumbnail> {
         width: film.width,
         height: film.height,
     };
-    let within = within_borders(film, &looked_at(film, whole));
-    ranks(&means(&looked_at(film, within)))
+    let within = within_borders(film, &sampled(film, whole));
+    ranks(&means(&sampled(film, within)))
 }
 
+/// The thumbnail of these means; `None` if too many cells are padding.
 fn ranks(means: &[f64]) -> Option<Thumbnail> {
     let mut order: Vec<usize> = (0..means.len()).filter(|&i| means[i].is_finite()).collect();
     if order.len() < FEWEST_CELLS {
@@ -104,7 +105,7 @@ fn ranks(means: &[f64]) -> Option<Thumbnail> {
     Some(ranks)
 }
 
-/// Mean of what is looked at in each cell, padding left out; no number where all of it is.
+/// The mean of the samples in each cell without padding; NaN if all are padding.
 fn means(grid: &[f64]) -> Vec<f64> {
     let (mut sums, mut counts) = (vec![0.0; CELLS * CELLS], [0_u32; CELLS * CELLS]);
     for (i, &value) in grid.iter().enumerate().filter(|(_, v)| v.is_finite()) {
@@ -116,8 +117,8 @@ fn means(grid: &[f64]) -> Vec<f64> {
     cells.map(|(sum, count)| sum / f64::from(count)).collect()
 }
 
-/// Greys of the middles of 128 × 128 equal parts of a region; no number for padding.
-fn looked_at(film: &Radiograph, region: Region) -> Vec<f64> {
+/// Greys in the centres of 128 × 128 equal parts of a region; NaN for padding.
+fn sampled(film: &Radiograph, region: Region) -> Vec<f64> {
     let middle = |part: usize, side: usize| (2 * part + 1) * side / (2 * GRID);
     let mut greys = Vec::with_capacity(GRID * GRID);
     for row in 0..GRID {
@@ -127,11 +128,11 @@ fn looked_at(film: &Radiograph, region: Region) -> Vec<f64> {
     greys
 }
 
-/// Without the outer rows and columns whose greys differ by next to nothing.
+/// The film without the outer rows and columns of almost one grey.
 fn within_borders(film: &Radiograph, grid: &[f64]) -> Region {
     let little = BORDER_SPAN * span(grid.iter().copied());
     let (mut rows, mut columns) = (0..GRID, 0..GRID);
-    // Twice, since borders above and beside may be of different greys.
+    // Twice, because borders above and beside may have different greys.
     for _ in 0..2 {
         rows = spanning(|row| span(columns.clone().map(|c| grid[row * GRID + c])) > little);
         columns = spanning(|column| span(rows.clone().map(|r| grid[r * GRID + column])) > little);
@@ -146,7 +147,7 @@ fn within_borders(film: &Radiograph, grid: &[f64]) -> Region {
     }
 }
 
-/// Largest difference of two greys.
+/// The largest difference of two greys.
 fn span(greys: impl Iterator<Item = f64>) -> f64 {
     let (low, high) = greys.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), grey| {
         (low.min(grey), high.max(grey))
@@ -154,7 +155,7 @@ fn span(greys: impl Iterator<Item = f64>) -> f64 {
     high - low
 }
 
-/// From the first to the last that is kept; all where that leaves less than a quarter.
+/// The range from the first to the last kept row or column; all of them if it is less than a quarter.
 fn spanning(is_kept: impl Fn(usize) -> bool) -> Range<usize> {
     let first = (0..GRID).find(|&i| is_kept(i));
     let last = (0..GRID).rfind(|&i| is_kept(i));
@@ -164,7 +165,7 @@ fn spanning(is_kept: impl Fn(usize) -> bool) -> Range<usize> {
     }
 }
 
-/// Start and length of a range of 128 parts of a side, in pixels.
+/// Start and length in pixels of a range of the 128 parts of a side.
 fn part_of(side: usize, parts: &Range<usize>) -> (usize, usize) {
     let start = parts.start * side / GRID;
     (
@@ -173,7 +174,7 @@ fn part_of(side: usize, parts: &Range<usize>) -> (usize, usize) {
     )
 }
 
-/// Bright where the film is bright, as [`grey_values`](super::grey_values) has it; no number for padding.
+/// The grey of a pixel, with the brightness of [`grey_values`](super::grey_values); NaN for padding.
 fn grey(film: &Radiograph, at: usize) -> f64 {
     let stored = match &film.samples {
         Samples::Grey8(v) => f32::from(v[at]),
@@ -190,10 +191,10 @@ fn grey(film: &Radiograph, at: usize) -> f64 {
     if film.inverted { -value } else { value }
 }
 
-/// How likely a thumbnail is that of the negative of a frontal chest film.
-fn negative_share(seen: &Thumbnail) -> f64 {
+/// The probability that a thumbnail is that of the negative of a frontal chest film.
+fn negative_probability(seen: &Thumbnail) -> f64 {
     let [film, negative] = [*seen, seen.map(|v| -v)].map(|x| f64::from(NETWORK.of(&x)));
-    // The largest is taken away first, so that no exponential overflows.
+    // The largest is subtracted first, so that no exponential overflows.
     let largest = film.max(negative).max(0.0);
     let [film, negative, neither] = [film, negative, 0.0].map(|v: f64| (v - largest).exp());
     negative / (film + negative + neither)
@@ -207,21 +208,21 @@ const WIDTHS: [usize; 3] = [8, 16, 32];
 /// Weights of one 3 × 3 kernel.
 const TAPS: usize = 9;
 
-/// Three 3 × 3 convolutions of stride 2 with a ReLU each, and one number from the 4 × 4 × 32 values
-/// that are left.
+/// Three 3 × 3 convolutions of stride 2, each with a ReLU, and a linear layer from the 4 × 4 × 32 values
+/// to one number.
 struct PolarityNetwork {
     convolutions: Vec<PolarityLayer>,
     last: PolarityLayer,
 }
 
-/// Weights, output by output, and a bias for each output.
+/// Weights of one output after another, and a bias for each output.
 struct PolarityLayer {
     weights: Vec<f32>,
     biases: Vec<f32>,
 }
 
 impl PolarityNetwork {
-    /// From little-endian numbers: weights and biases of each layer.
+    /// Reads little-endian numbers: weights and biases of each layer.
     fn read(bytes: &[u8]) -> PolarityNetwork {
         let numbers = bytes.as_chunks::<4>().0.iter();
         let mut numbers = numbers.map(|&bytes| f32::from_le_bytes(bytes));
@@ -242,6 +243,7 @@ impl PolarityNetwork {
         }
     }
 
+    /// The output for a thumbnail.
     fn of(&self, seen: &Thumbnail) -> f32 {
         let (mut values, mut side) = (seen.to_vec(), CELLS);
         for layer in &self.convolutions {
@@ -254,34 +256,55 @@ impl PolarityNetwork {
 }
 
 impl PolarityLayer {
-    /// Planes of half the side, from planes of `side × side`, which is even; zeros lie around them.
+    /// Convolves planes of `side × side`, with zeros around them, to planes of half the side. `side` is
+    /// even.
     fn convolve(&self, planes: &[f32], side: usize) -> Vec<f32> {
         let half = side / 2;
         let inputs = planes.len() / (side * side);
-        let mut values = Vec::with_capacity(self.biases.len() * half * half);
-        for (kernels, bias) in self.weights.chunks(inputs * TAPS).zip(&self.biases) {
-            for (y, x) in (0..half * half).map(|i| (i / half, i % half)) {
-                let planes = planes.chunks_exact(side * side);
-                let sums = planes
-                    .zip(kernels.as_chunks::<TAPS>().0)
-                    .map(|(plane, kernel)| correlation(plane, side, (2 * y, 2 * x), kernel));
-                values.push((bias + sums.sum::<f32>()).max(0.0));
+        let rows = tap_rows(planes, side);
+        let mut values = vec![0.0; self.biases.len() * half * half];
+        let kernels = self.weights.chunks(inputs * TAPS).zip(&self.biases);
+        for (outputs, (kernels, bias)) in values.chunks_mut(half * half).zip(kernels) {
+            outputs.fill(*bias);
+            let planes = rows.chunks_exact((side + 1) * 3 * half);
+            for (plane, kernel) in planes.zip(kernels.as_chunks::<TAPS>().0) {
+                for (y, output) in outputs.chunks_mut(half).enumerate() {
+                    let from = 2 * y * 3 * half;
+                    add_row(output, &plane[from..from + TAPS * half], kernel);
+                }
             }
+            outputs.iter_mut().for_each(|value| *value = value.max(0.0));
         }
         values
     }
 }
 
-/// Of a 3 × 3 kernel with the neighbourhood of a place that is not in the last row or column.
-fn correlation(plane: &[f32], side: usize, (y, x): (usize, usize), kernel: &[f32; TAPS]) -> f32 {
-    let mut sum = 0.0;
-    // What lies above the first row and before the first column is zero.
-    for row in usize::from(y == 0)..3 {
-        for column in usize::from(x == 0)..3 {
-            sum += plane[(y + row - 1) * side + x + column - 1] * kernel[3 * row + column];
+/// The values that each column of a kernel meets, side by side, so that a row is computed in vectors: for
+/// each plane, from the row of zeros above it, three rows of half the side.
+fn tap_rows(planes: &[f32], side: usize) -> Vec<f32> {
+    let half = side / 2;
+    let mut rows = Vec::with_capacity(planes.len() / side * (side + 1) * 3 / 2);
+    for plane in planes.chunks_exact(side * side) {
+        rows.resize(rows.len() + 3 * half, 0.0);
+        for row in plane.chunks_exact(side) {
+            let pairs = row.as_chunks::<2>().0;
+            // Before the first column is a zero.
+            rows.push(0.0);
+            rows.extend(pairs[..half - 1].iter().map(|[_, odd]| odd));
+            rows.extend(pairs.iter().map(|[even, _]| even));
+            rows.extend(pairs.iter().map(|[_, odd]| odd));
         }
     }
-    sum
+    rows
+}
+
+/// Adds the products of a 3 × 3 kernel to a row of outputs. `taps` has one row for each of its values.
+fn add_row(output: &mut [f32], taps: &[f32], kernel: &[f32; TAPS]) {
+    for (tap, weight) in taps.chunks_exact(output.len()).zip(kernel) {
+        for (sum, value) in output.iter_mut().zip(tap) {
+            *sum += weight * value;
+        }
+    }
 }
 
 #[cfg(test)]
@@ -320,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn made_pictures_get_the_numbers_of_the_training_program() {
+    fn synthetic_pictures_get_the_numbers_of_the_training_program() {
         let expected = include_str!("../../tests/data/polarity.json");
         let expected: Value = serde_json::from_str(expected).unwrap();
         let cases = expected["cases"].as_array().unwrap();
@@ -346,13 +369,13 @@ mod tests {
     }
 
     #[test]
-    fn the_thumbnail_is_the_same_however_the_greys_are_stored() {
+    fn the_thumbnail_does_not_depend_on_how_greys_are_stored() {
         let values = made("trunk");
         let seen = thumbnail(&radiograph(&values));
         let plain = |samples| Radiograph::plain(131, 150, samples, "test");
         let unsigned = plain(Samples::Grey16(values.iter().map(|&v| v as u16).collect()));
         let squared = values.iter().map(|&v| (v * v) as f32).collect();
-        // The means of cells are not those of squares, but nearly all are where they were.
+        // The mean of squares is not the square of the mean, so a few ranks differ.
         let squared = thumbnail(&plain(Samples::GreyF32(squared))).unwrap();
         let mut falling = radiograph(&negated(&values));
         falling.modality_transform = PixelTransform::Linear(Rescale {
@@ -404,14 +427,14 @@ mod tests {
             let film = Radiograph::plain(width, height, Samples::GreySigned16(values), "test");
             let apart = thumbnail(&film).unwrap();
             let apart = apart.iter().zip(seen).map(|(a, b)| (a - b).abs());
-            // What is within the borders is cut out to the nearest of 128 places.
+            // Borders are found to the nearest of 128 parts only.
             let mean = apart.sum::<f32>() / (CELLS * CELLS) as f32;
             assert!(mean < 0.15, "{above} {beside}: {mean}");
         }
     }
 
     #[test]
-    fn what_its_header_refuses_stays_as_it_is() {
+    fn films_that_their_header_excludes_are_not_inverted() {
         let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/samples/clear_1.png");
         let limits = crate::imaging::DecodeLimits::default();
         let mut negative = crate::imaging::open(sample.as_ref(), &limits).unwrap();
@@ -435,13 +458,13 @@ mod tests {
             let values = noise.iter().cycle().take(width * height).copied().collect();
             let film = Radiograph::plain(width, height, Samples::GreyF32(values), "test");
             if let Some(seen) = thumbnail(&film) {
-                let share = negative_share(&seen);
+                let share = negative_probability(&seen);
                 prop_assert!((0.0..=1.0).contains(&share));
             }
         }
 
         #[test]
-        fn one_grey_is_no_film(grey in any::<u8>(), inverted in any::<bool>()) {
+        fn a_picture_of_one_grey_stays_as_it_is(grey in any::<u8>(), inverted in any::<bool>()) {
             let mut blank = Radiograph::plain(300, 200, Samples::Grey8(vec![grey; 60_000]), "test");
             blank.inverted = inverted;
             prop_assert_eq!(settled(blank.clone(), false), blank);

@@ -1,12 +1,13 @@
-//! From how a reader looks ([`View`]) to the picture that fits a [`Canvas`].
+//! Shows a radiograph as a reader set it up ([`View`]) in a picture that fits a [`Canvas`].
 
-use super::display::{Viewport, VoiLut, render, thinned};
+use super::display::{VoiLut, sampled_values};
+use super::render::{Viewport, render};
 use super::values::step;
 use crate::domain::{
     Canvas, Preset, PreviewImage, Radiograph, View, VoiFunction, Window, WindowLevel,
 };
 
-/// Shares of the pixels, from darkest to brightest, between which a preset spreads its greys.
+/// The range of pixels over which a preset spreads its greys, as shares counted from the darkest.
 fn shares(preset: Preset) -> (f64, f64) {
     match preset {
         Preset::Automatic => (0.005, 0.995),
@@ -16,8 +17,8 @@ fn shares(preset: Preset) -> (f64, f64) {
     }
 }
 
-/// The picture, no larger than `canvas` and in the patient's proportions, and the window that made
-/// it: centre and width in units after the modality transform.
+/// The picture, no larger than `canvas` and in true proportions, and its window: centre and width, in
+/// units after the modality transform.
 pub fn show(r: &Radiograph, view: &View, canvas: Canvas) -> (PreviewImage, (f64, f64)) {
     let voi = match view.window {
         Window::File => VoiLut::of(r),
@@ -43,14 +44,14 @@ fn linear(centre: f64, width: f64) -> WindowLevel {
     }
 }
 
-/// The window between two shares of the pixels, counted from the dark end of what is seen.
+/// The window between two shares of the pixels, counted from those that are shown darkest.
 fn between(r: &Radiograph, (dark, bright): (f64, f64)) -> WindowLevel {
     let (low, high) = if r.inverted {
         (1.0 - bright, 1.0 - dark)
     } else {
         (dark, bright)
     };
-    let mut values = thinned(r);
+    let mut values = sampled_values(r);
     if values.is_empty() {
         return linear(0.0, 1.0);
     }
@@ -60,9 +61,9 @@ fn between(r: &Radiograph, (dark, bright): (f64, f64)) -> WindowLevel {
     linear((low + high) / 2.0, (high - low).max(step(r)))
 }
 
-/// What is visible, and how many pixels it gets.
+/// The visible part, and the width and height of its picture.
 fn frame(r: &Radiograph, view: &View, canvas: Canvas) -> (Viewport, usize, usize) {
-    // In units of one stored pixel's width, so that pixels that are not square come out right.
+    // In units of the width of a stored pixel, because stored pixels may not be square.
     let (wide, tall) = (r.width as f64, r.height as f64 * r.pixel_aspect);
     let (room_x, room_y) = (
         canvas.width as f64,
@@ -112,7 +113,7 @@ mod tests {
         };
         assert_eq!(size(&ramp(200, 100), CANVAS), (40, 20));
         assert_eq!(size(&ramp(100, 200), CANVAS), (20, 40));
-        // Letters are twice as tall as wide.
+        // Character cells are twice as tall as wide.
         assert_eq!(
             size(
                 &ramp(200, 200),
@@ -182,7 +183,7 @@ mod tests {
         };
         assert!(
             level(lung, 80) > level(View::default(), 80),
-            "the dark half gets more greys"
+            "the dark half is brighter in the lung preset"
         );
         assert_eq!(level(lung, 200), 255);
     }

@@ -1,4 +1,4 @@
-//! What a file is, told by its first bytes.
+//! Recognises the format of a file by its first bytes.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -16,7 +16,10 @@ pub(super) enum FileKind {
     Dicom,
 }
 
-/// Tells what starts with `head`, or says that nothing known does.
+/// The format of a file that starts with `head`.
+///
+/// # Errors
+/// If it is a format that is not read, or not a known one.
 pub(super) fn kind(head: &[u8]) -> Result<FileKind, ImageFault> {
     // First, because a DICOM preamble may hold a TIFF header (PS3.10 section 7.1).
     if head.get(128..132) == Some(b"DICM") {
@@ -41,7 +44,7 @@ pub(super) fn kind(head: &[u8]) -> Result<FileKind, ImageFault> {
 fn raster_format(head: &[u8]) -> Option<RasterFormat> {
     let format = match head {
         [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => RasterFormat::Png,
-        // JPEG-LS begins alike, and goes on with a frame header of its own (T.87 C.1.1).
+        // JPEG-LS has the same start, but a frame header of its own (T.87 C.1.1).
         [0xff, 0xd8, 0xff, 0xf7, ..] => return None,
         [0xff, 0xd8, 0xff, ..] => RasterFormat::Jpeg,
         [
@@ -60,10 +63,10 @@ fn raster_format(head: &[u8]) -> Option<RasterFormat> {
             ..,
         ] => RasterFormat::WebP,
         [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => RasterFormat::Tiff,
-        // Two letters are little: the reserved words of the header are zero as well.
+        // Two letters are not enough: the reserved words of the header must be zero too.
         [b'B', b'M', _, _, _, _, 0, 0, 0, 0, ..] => RasterFormat::Bmp,
         [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => RasterFormat::Gif,
-        // The signature box of JP2 and its kin, or a codestream and its size (T.800 I.5.1, A.4.1).
+        // The signature box of JP2, or the start of a codestream and its size (T.800 I.5.1, A.4.1).
         [
             0,
             0,
@@ -85,31 +88,32 @@ fn raster_format(head: &[u8]) -> Option<RasterFormat> {
     Some(format)
 }
 
-/// Extensions that images have, `.dcm` among them.
+/// Extensions of images that are read, DICOM included.
 const IMAGES: [&str; 24] = [
     "png", "apng", "jpg", "jpeg", "jpe", "jfif", "webp", "tif", "tiff", "btf", "bmp", "dib", "gif",
     "jp2", "jpx", "jpf", "j2k", "j2c", "jpc", "jph", "dcm", "dicom", "dic", "ima",
 ];
 
-/// What a walk may see of a file without decoding it.
+/// What a walk through folders learns about a file without decoding it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sighting {
-    /// To be opened as an image.
+    /// An image, to be opened.
     Image,
     /// An image or an archive of a format that is not read.
     Unread(UnreadFormat),
-    /// It cannot be looked into, and nothing else says what it is. Why, in a few words.
+    /// A file that cannot be read and whose name does not tell what it is. Holds the reason in a few
+    /// words.
     Closed(String),
-    /// No image, no archive, or nothing at all.
+    /// Not an image and not an archive, or no file.
     Other,
 }
 
-/// Tells what a file is: the endings that images have are believed, anything else is told by at most
-/// [`ENOUGH`] bytes of its content, whatever it is called. Never waits on a pipe.
+/// Recognises a file. Extensions of images are believed. All other files are recognised by at most
+/// [`ENOUGH`] bytes of their content. Never waits for a pipe.
 pub fn sight(path: &Path) -> Sighting {
     let is_index = |name: &OsStr| name.eq_ignore_ascii_case("DICOMDIR");
     if path.file_name().is_some_and(is_index) {
-        return Sighting::Other; // An index of DICOM files, with no picture.
+        return Sighting::Other; // An index of DICOM files, without a picture.
     }
     if unread::ending(path).is_some_and(|ending| IMAGES.contains(&ending.as_str())) {
         return Sighting::Image;
@@ -124,7 +128,7 @@ pub fn sight(path: &Path) -> Sighting {
     }
 }
 
-/// Why a regular file cannot be read, without the system's number for it.
+/// The reason why a regular file cannot be read, without the system's error number.
 fn why_closed(path: &Path) -> String {
     let refused = File::open(path).err();
     refused.map_or_else(
@@ -133,12 +137,12 @@ fn why_closed(path: &Path) -> String {
     )
 }
 
-/// Whether a file belongs into a list of images.
+/// Whether a file belongs in a list of images.
 pub fn looks_like_image(path: &Path) -> bool {
     sight(path) == Sighting::Image
 }
 
-/// The first bytes of a file, as many as are needed to tell what it is.
+/// The first bytes of a file, as many as are needed to recognise it.
 pub(super) fn head(path: &Path) -> Result<Vec<u8>, ImageFault> {
     let mut head = Vec::with_capacity(ENOUGH);
     let file = open_regular(path)?;

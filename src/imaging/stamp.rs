@@ -1,4 +1,4 @@
-//! Whether a file has been left alone since it was read.
+//! A stamp of a file's metadata, which shows whether the file changed since it was read.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -6,19 +6,19 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// A file that was changed this recently may change again without another time: a kernel's clock for
-/// files moves on in steps of up to 10 ms.
+/// A file that was changed this recently might change again with the same time stamp, because the
+/// kernel's clock for files moves in steps of up to 10 ms.
 const SETTLED: Duration = Duration::from_millis(50);
 
-/// Differs once a file has been replaced or written to: device, inode, size, and when its content and
-/// its state were changed last. It tells what has to be read anew, and never which image it is: that
-/// is the content's own.
+/// Differs after a file was replaced or written to. It covers device, inode, size, and the times of the
+/// last change of content and of metadata. It shows which files must be read again. It never identifies
+/// an image; the content id does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileStamp(u64);
 
 impl FileStamp {
-    /// To be taken before the file is opened. `None` for what is no file, cannot be asked, or was
-    /// changed a moment ago: then nothing tells whether it is still the same.
+    /// Take it before opening the file. `None` if there is no such regular file, its metadata cannot be
+    /// read, or it was changed a moment ago, when a stamp could miss the next change.
     pub fn of(path: &Path) -> Option<Self> {
         let file = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
         let changed = time(file.ctime(), file.ctime_nsec())?;
@@ -41,7 +41,7 @@ fn time(seconds: i64, nanoseconds: i64) -> Option<SystemTime> {
 mod tests {
     use super::*;
 
-    /// A file's own clock has moved on from its last change.
+    /// Waits until the file's last change is old enough for a stamp.
     fn settled(path: &Path) -> FileStamp {
         loop {
             if let Some(stamp) = FileStamp::of(path) {
@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_written_or_replaced_has_another_stamp_even_with_its_old_time_and_size() {
+    fn a_written_or_replaced_file_has_another_stamp_even_with_its_old_time_and_size() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
         fs::write(&path, "one").unwrap();
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn what_changed_a_moment_ago_and_what_is_no_file_has_none() {
+    fn fresh_changes_folders_and_missing_files_have_no_stamp() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
         fs::write(&path, "one").unwrap();

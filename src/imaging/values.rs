@@ -1,4 +1,4 @@
-//! What the model sees: numbers that no window has touched.
+//! Grey values for the model. No window changes them.
 
 use std::borrow::Cow;
 
@@ -7,10 +7,12 @@ use crate::domain::{Lut, PixelTransform, Radiograph, Region, Rescale, Samples};
 /// Weights of red, green and blue in grey, ITU-R BT.601.
 pub(super) const LUMA: [f32; 3] = [0.299, 0.587, 0.114];
 
-/// `width × height` values, row by row, bright where the film is bright: the modality transform
-/// applied (PS3.3 C.11.1), negated once if `r.inverted`, colour reduced to luma (BT.601), padding
-/// replaced by the darkest value that is not padding. Windows and VOI LUTs play no part. Where single
-/// precision cannot hold a rescale, values rise or fall as it says, one for each stored value.
+/// `width × height` values, row by row, larger where the film is brighter.
+///
+/// The modality transform is applied (PS3.3 C.11.1), values are negated if `r.inverted`, colour is
+/// reduced to luma (BT.601), and padding is replaced by the darkest value that is not padding. Windows
+/// and VOI LUTs have no effect. If single precision cannot hold the rescaled values, only the sign of
+/// the slope is applied, so that stored values that differ still do.
 pub fn grey_values(r: &Radiograph) -> Vec<f32> {
     let mut values = unpadded(r, whole(r));
     if let Some(range) = r.padding {
@@ -19,10 +21,10 @@ pub fn grey_values(r: &Radiograph) -> Vec<f32> {
     values
 }
 
-/// Those of [`grey_values`] that lie in a region, without making the others.
+/// The part of [`grey_values`] in a region, computed without the rest where possible.
 pub fn grey_values_within(r: &Radiograph, region: Region) -> Vec<f32> {
     match r.padding {
-        // Its grey is that of the whole film.
+        // The grey of padding depends on the whole film.
         Some(_) => rows(&grey_values(r), r.width, 1, region)
             .flatten()
             .copied()
@@ -42,7 +44,7 @@ fn whole(r: &Radiograph) -> Region {
 
 fn unpadded(r: &Radiograph, region: Region) -> Vec<f32> {
     let columns = r.width;
-    // Pictures that are no DICOM have no transform, and a loop without one runs in vectors.
+    // Most pictures other than DICOM have no transform, and a loop without one is vectorised.
     if !r.inverted && r.modality_transform == PixelTransform::default() {
         return match &r.samples {
             Samples::Grey8(v) => pixels(v, columns, region, |[s]| (*s).into()),
@@ -53,8 +55,8 @@ fn unpadded(r: &Radiograph, region: Region) -> Vec<f32> {
         };
     }
     let sign = if r.inverted { -1.0 } else { 1.0 };
-    let held = held(r);
-    let transform = |stored: f32| sign * modality(&held, stored) as f32;
+    let exact = representable(r);
+    let transform = |stored: f32| sign * modality(&exact, stored) as f32;
     match &r.samples {
         Samples::Grey8(v) => {
             let table = tabulate(0..=255, transform);
@@ -74,7 +76,7 @@ fn unpadded(r: &Radiograph, region: Region) -> Vec<f32> {
     }
 }
 
-/// A value for each pixel of a region of a picture with so many columns and `N` channels.
+/// A value for each pixel of a region of a picture with `columns` columns and `N` channels.
 fn pixels<T, const N: usize>(
     samples: &[T],
     columns: usize,
@@ -88,7 +90,7 @@ fn pixels<T, const N: usize>(
     values
 }
 
-/// The rows of a region of a picture with so many columns and channels.
+/// The rows of a region of a picture with `columns` columns and `channels` channels.
 fn rows<T>(
     samples: &[T],
     columns: usize,
@@ -111,11 +113,11 @@ fn tabulate(stored: std::ops::RangeInclusive<i32>, f: impl Fn(f32) -> f32) -> Ve
     stored.map(|s| f(s as f32)).collect()
 }
 
-/// The modality transform, or else, where single precision would round away what differs, its
-/// direction alone: a model looks at how values lie to each other, and at nothing else.
-fn held(r: &Radiograph) -> Cow<'_, PixelTransform> {
+/// The modality transform, or only the sign of its slope if single precision would round away
+/// differences. A model depends only on how values relate to each other.
+fn representable(r: &Radiograph) -> Cow<'_, PixelTransform> {
     match &r.modality_transform {
-        PixelTransform::Linear(line) if !is_held(line, &r.samples) => {
+        PixelTransform::Linear(line) if !is_representable(line, &r.samples) => {
             Cow::Owned(PixelTransform::Linear(Rescale {
                 slope: line.slope.signum(),
                 intercept: 0.0,
@@ -125,12 +127,12 @@ fn held(r: &Radiograph) -> Cow<'_, PixelTransform> {
     }
 }
 
-fn is_held(line: &Rescale, samples: &Samples) -> bool {
-    /// Single precision has 24 bits: sixteen times finer than a step, so far from 0.
+fn is_representable(line: &Rescale, samples: &Samples) -> bool {
+    /// Single precision has 24 bits. At this many steps from 0 it still resolves a sixteenth of a step.
     const STEPS: f64 = (1 << 20) as f64;
     let slope = line.slope.abs();
     match samples {
-        // How fine its steps are is not known.
+        // Floating-point samples may have steps of any size.
         Samples::GreyF32(_) => *line == Rescale::default(),
         _ => (1e-30..1e30).contains(&slope) && line.intercept.abs() <= slope * STEPS,
     }
@@ -146,10 +148,10 @@ pub(super) fn modality(transform: &PixelTransform, stored: f32) -> f64 {
     }
 }
 
-/// What two stored values that follow each other differ by after the modality transform: the
-/// narrowest window that makes sense.
+/// The difference between two neighbouring stored values after the modality transform: the narrowest
+/// window that makes sense.
 pub fn step(r: &Radiograph) -> f64 {
-    /// Of floating point, as if it had been measured in 16 bits.
+    /// Floating point is treated as if it had been measured with 16 bits.
     const LEVELS: f64 = 65_536.0;
     let slope = match &r.modality_transform {
         PixelTransform::Linear(line) => line.slope.abs(),
@@ -169,8 +171,7 @@ pub fn step(r: &Radiograph) -> f64 {
     }
 }
 
-/// The entry for a value, the first or the last one beyond the ends (PS3.3 C.11.1.1.1); between
-/// whole numbers, the nearest.
+/// The table entry nearest to a value; beyond the ends the first or the last one (PS3.3 C.11.1.1.1).
 pub(super) fn look_up(lut: &Lut, value: f64) -> f64 {
     let last = lut.entries.len().saturating_sub(1) as f64;
     let index = (value - f64::from(lut.first_input))
@@ -198,7 +199,7 @@ fn darken_padding(samples: &Samples, padding: (i32, i32), values: &mut [f32]) {
     }
 }
 
-/// Which samples lie in the padding range; `None` for colour, which has no padding.
+/// For each sample whether it lies in the padding range; `None` for colour, which has no padding.
 pub(super) fn padding_mask(samples: &Samples, (low, high): (i32, i32)) -> Option<Vec<bool>> {
     fn mask<T: Copy>(v: &[T], is: impl Fn(T) -> bool) -> Option<Vec<bool>> {
         Some(v.iter().map(|&s| is(s)).collect())
@@ -218,10 +219,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_region_has_the_values_that_it_has_in_the_whole_film() {
+    fn a_region_has_the_same_values_as_in_the_whole_film() {
         let grey: Vec<u8> = (0..35).map(|i| i * 7).collect();
         let mut padded = Radiograph::plain(7, 5, Samples::Grey8(grey.clone()), "test");
-        // The darkest that is not padding lies outside of the region.
+        // The darkest value that is not padding lies outside the region.
         padded.padding = Some((0, 20));
         let mut inverted = Radiograph::plain(7, 5, Samples::Grey8(grey.clone()), "test");
         inverted.inverted = true;

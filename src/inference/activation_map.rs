@@ -1,14 +1,14 @@
 //! Exact class activation maps: Zhou et al. 2016, *Learning Deep Features for Discriminative
 //! Localization*, arXiv:1512.04150.
 //!
-//! Where a network ends in a global average and one linear layer, the two change places:
+//! If a network ends in a global average and one linear layer, the order of the two can be exchanged:
 //! logit_c = Σ_k W\[c,k\] · mean(A_k) + b_c = mean(Σ_k W\[c,k\] · A_k) + b_c = mean(M_c) + b_c.
 //! Nothing is estimated, and no gradient is needed.
 //!
-//! The cells are taken to lie evenly over what the network saw. By its padding (nothing before, one
-//! or two pixels after) EfficientNet-Lite would look half a cell, 16 of 192 pixels, further right
-//! and down. It does not: the squared gradient of a cell by the input, over six radiographs and over
-//! noise, has its centroid 5 pixels at most from the even place on average, to either side.
+//! The cells are assumed to lie evenly over the network's input. The padding of EfficientNet-Lite (nothing before, one
+//! or two pixels after) would suggest a shift by half a cell, 16 of 192 pixels, to the right and down. It was measured
+//! and is not there: over six radiographs and over noise, the centroid of a cell's squared gradient by the input lies
+//! on average at most 5 pixels from the even position, to either side.
 
 use candle_core::{D, Tensor};
 use candle_nn::Linear;

@@ -1,5 +1,5 @@
-//! From logits to numbers that mean something: Platt scaling for what is present or absent,
-//! temperature for the causes, and the sets of split-conformal prediction.
+//! From logits to probabilities: Platt scaling for labels that are present or absent, a temperature for the causes, and
+//! the sets of split-conformal prediction.
 //!
 //! - Platt 1999, *Probabilistic outputs for support vector machines*: p = σ(a · logit + b).
 //! - Guo et al. 2017 (arXiv:1706.04599): softmax(logits / T).
@@ -7,7 +7,7 @@
 //!   the set if its probability is at least the threshold that 90 % of the calibration images with
 //!   that answer reach.
 //!
-//! What another prevalence does to a probability is in [`prevalence`](crate::domain::prevalence).
+//! [`prevalence`](crate::domain::prevalence) moves a probability to another prevalence.
 
 use crate::domain::prevalence::probability;
 use crate::domain::{Calibrated, Calibration, ConformalThresholds, PresenceSet};
@@ -22,28 +22,29 @@ pub fn platt(calibration: &Calibration, logit: f32) -> (f32, Calibrated) {
     (probability(log_odds) as f32, calibrated)
 }
 
-/// A raw score, which is no probability.
+/// A raw score, which is not a probability.
 pub fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + (-x).exp())
 }
 
 /// torchxrayvision's `models.op_norm`: a sigmoid `p` on a scale whose middle is `threshold`, which
-/// lies between 0 and 1. No probability.
+/// lies between 0 and 1. The result is not a probability.
 pub fn op_normalised(p: f32, threshold: f32) -> f32 {
-    match p < threshold {
-        true => p / (threshold * 2.0),
+    if p < threshold {
+        p / (threshold * 2.0)
+    } else {
         // NaN stays NaN.
-        false => 1.0 - (1.0 - p) / ((1.0 - threshold) * 2.0),
+        1.0 - (1.0 - p) / ((1.0 - threshold) * 2.0)
     }
 }
 
-/// softmax(logits / temperature); NaN where a logit is.
+/// softmax(logits / temperature). A NaN among the logits makes NaN.
 pub fn softmax(logits: impl Iterator<Item = f32> + Clone, temperature: f64) -> Vec<f32> {
     let scaled = logits.map(|x| f64::from(x) / temperature);
     let max = scaled.clone().fold(f64::NEG_INFINITY, f64::max);
     let exp: Vec<f64> = scaled.map(|x| (x - max).exp()).collect();
     let sum: f64 = exp.iter().sum();
-    // Rounding may leave a lone cause a hair above one.
+    // Rounding may put a single cause slightly above 1.
     exp.into_iter().map(|e| (e / sum).min(1.0) as f32).collect()
 }
 
@@ -115,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_set_holds_what_reaches_its_threshold() {
+    fn a_set_holds_the_answers_that_reach_their_threshold() {
         let thresholds = ConformalThresholds {
             present: 0.25,
             absent: Some(0.125),

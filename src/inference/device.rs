@@ -1,31 +1,32 @@
-//! Where networks are computed: the processor, or a graphics processor through candle.
+//! The device that computes networks: the processor, or a graphics processor through candle.
 
 use candle_core::Device;
 
 use super::{InferenceError, in_words};
 
-/// A device, as it is asked for.
+/// A device, as options name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DeviceChoice {
     #[default]
     Cpu,
-    /// Of that number, from 0.
+    /// An NVIDIA graphics processor, by its number from 0.
     Cuda(usize),
+    /// Apple's graphics processor.
     Metal,
 }
 
 impl DeviceChoice {
-    /// The first graphics processor that this build knows how to use, or else the processor; and
-    /// why, if this build could use one and there is none.
+    /// The first graphics processor that this build can use, or else the processor. If this build could use one but
+    /// none can be opened, the reason.
     pub fn best() -> (Self, Option<String>) {
         let built_for = [
             (cfg!(feature = "cuda"), DeviceChoice::Cuda(0)),
             (cfg!(feature = "metal"), DeviceChoice::Metal),
         ];
         let mut why = None;
-        for (_, place) in built_for.into_iter().filter(|(is, _)| *is) {
-            match place.open() {
-                Ok(_) => return (place, None),
+        for (_, device) in built_for.into_iter().filter(|(is, _)| *is) {
+            match device.open() {
+                Ok(_) => return (device, None),
                 Err(error) => why = Some(error.to_string()),
             }
         }
@@ -41,8 +42,10 @@ impl DeviceChoice {
         }
     }
 
+    /// Opens the device for candle.
+    ///
     /// # Errors
-    /// If this build cannot use it, or it is not there.
+    /// If this build cannot use it, or the machine does not have it.
     pub fn open(self) -> Result<Device, InferenceError> {
         let fault = |reason: String| InferenceError::Device {
             device: self.words(),
@@ -59,8 +62,8 @@ impl DeviceChoice {
             )));
         }
         let opened = match self {
-            // One stream for all threads. With candle's other way each thread has one, and nothing
-            // orders them: weights that one sends could be read by another before they are there.
+            // One stream for all threads. Candle's other way has one stream per thread and no order between
+            // them: a thread could read weights before another one has sent them.
             DeviceChoice::Cuda(number) => Device::new_cuda_with_stream(number),
             _ => Device::new_metal(0),
         };
@@ -73,17 +76,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_this_build_cannot_use_is_said_with_how_to_build_it() {
+    fn a_device_that_this_build_cannot_use_is_an_error_that_says_how_to_build_it() {
         assert!(DeviceChoice::Cpu.open().is_ok());
-        for (place, built_in, feature) in [
+        for (device, built_in, feature) in [
             (DeviceChoice::Cuda(7), cfg!(feature = "cuda"), "cuda"),
             (DeviceChoice::Metal, cfg!(feature = "metal"), "metal"),
         ] {
             if built_in {
                 continue;
             }
-            let error = place.open().unwrap_err().to_string();
-            assert!(error.starts_with(&place.words()), "{error}");
+            let error = device.open().unwrap_err().to_string();
+            assert!(error.starts_with(&device.words()), "{error}");
             assert!(error.contains(&format!("--features {feature}")), "{error}");
         }
         if !cfg!(any(feature = "cuda", feature = "metal")) {

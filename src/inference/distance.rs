@@ -1,9 +1,8 @@
-//! How far an image's features are from those of training: a shrunk Mahalanobis distance (Lee et al.
-//! 2018, arXiv:1807.03888). The covariance is kept as its first `k` eigenvectors and one variance
-//! for everything else, which is what shrinking towards the identity leaves of it.
+//! The distance of an image's features from those of training: a shrunk Mahalanobis distance (Lee et al. 2018,
+//! arXiv:1807.03888). Shrinking towards the identity leaves the first `k` eigenvectors of the covariance, and one
+//! variance for all other directions.
 
 use super::InferenceError;
-use super::heads::dot;
 use super::weights::Tensors;
 
 pub struct Distance {
@@ -50,10 +49,15 @@ impl Distance {
             sum += f64::from(*precision) * square;
             residual -= square;
         }
-        // Rows that are not quite orthonormal may leave less than nothing.
+        // If the rows are not exactly orthonormal, the rest may be negative.
         sum += self.precision.last().copied().map_or(0.0, f64::from) * residual.max(0.0);
         (sum / z.len() as f64).sqrt()
     }
+}
+
+/// The scalar product, in double precision.
+pub fn dot(row: &[f32], values: impl Iterator<Item = f64>) -> f64 {
+    row.iter().zip(values).map(|(a, b)| f64::from(*a) * b).sum()
 }
 
 #[cfg(test)]
@@ -80,10 +84,9 @@ mod tests {
     }
 
     proptest! {
-        /// With all variances the same it is the Euclidean distance over √(C · λ), whatever the
-        /// components are.
+        /// If all variances are the same, it is the Euclidean distance over √(C · λ) for any components.
         #[test]
-        fn of_a_sphere_it_is_the_euclidean_distance(f in prop::array::uniform3(-9.0_f32..9.0), angle in 0.0_f32..7.0) {
+        fn with_equal_variances_it_is_the_euclidean_distance(f in prop::array::uniform3(-9.0_f32..9.0), angle in 0.0_f32..7.0) {
             let distance = Distance {
                 mean: vec![0.0; 3],
                 components: vec![angle.cos(), angle.sin(), 0.0],

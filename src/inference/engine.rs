@@ -1,53 +1,60 @@
-//! What computes a network, for the whole process.
-
-use std::sync::OnceLock;
+//! How a network is computed.
 
 use candle_core::DType;
+use cxr_kernels::KernelPrecision;
+pub use cxr_kernels::alone;
 
 use crate::domain::ModelCard;
 
+use super::InferenceError;
 use super::device::DeviceChoice;
-use super::{InferenceError, kernels, network};
+
+/// Images that a graphics processor computes at once, at most: enough that starting a kernel costs less than its
+/// work, while the largest intermediate of ResNet-50 at 512 × 512, its 3 × 3 windows side by side, takes 1.2 GB in
+/// `f32`.
+pub(super) const BATCH: usize = 32;
 
 /// How networks are computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Compute {
     pub engine: Engine,
-    /// The kernels are of the CPU.
-    pub place: DeviceChoice,
+    /// The kernels compute on the CPU only.
+    pub device: DeviceChoice,
     pub precision: Precision,
 }
 
-/// What computes a network.
+/// The implementation of a network's operations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Engine {
-    /// The kernels of this crate.
+    /// The kernels of [`cxr_kernels`].
     #[default]
     Kernels,
-    /// Candle's own operations: slow on a CPU, and what the kernels are held against.
+    /// Candle's own operations: slow on a CPU. The kernels are compared with them.
     Candle,
 }
 
-/// What the numbers of a network are computed in.
+/// The precision of a network's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Precision {
     #[default]
     F32,
-    /// Products of the kernels: factors of 8 bits, sums in `f32`.
+    /// bfloat16 (8-bit mantissa) factors in the kernels' products, sums in `f32`.
     Bf16,
-    /// All numbers, of 11 bits: on a graphics processor, and by candle on the CPU in the same way, to
-    /// compare.
+    /// float16 (11-bit mantissa) for all numbers, on a graphics processor. Candle computes the same on the CPU,
+    /// to compare.
     F16,
 }
 
 impl Precision {
-    pub(super) fn of_kernels(self) -> kernels::KernelPrecision {
+    /// The precision for the kernels.
+    pub(super) fn of_kernels(self) -> KernelPrecision {
         match self {
-            Precision::Bf16 => kernels::KernelPrecision::Bf16,
-            Precision::F32 | Precision::F16 => kernels::KernelPrecision::F32,
+            Precision::Bf16 => KernelPrecision::Bf16,
+            Precision::F32 | Precision::F16 => KernelPrecision::F32,
         }
     }
 
+    /// The type of candle's tensors.
     pub(super) fn of_candle(self) -> DType {
         match self {
             Precision::F16 => DType::F16,
@@ -56,23 +63,13 @@ impl Precision {
     }
 }
 
-static COMPUTE: OnceLock<Compute> = OnceLock::new();
-
 impl Compute {
-    /// Says how models that are loaded from now on are computed; the first word counts.
-    pub fn for_process(self) {
-        let _ = COMPUTE.set(self);
-    }
-
-    /// What [`for_process`](Compute::for_process) said, or the default.
-    pub fn of_process() -> Self {
-        COMPUTE.get().copied().unwrap_or_default()
-    }
-
+    /// Whether the engine has this precision on this device.
+    ///
     /// # Errors
-    /// If nothing computes so.
+    /// If it has not; the reason names the options.
     pub fn check(self) -> Result<(), InferenceError> {
-        let reason = match (self.place, self.engine, self.precision) {
+        let reason = match (self.device, self.engine, self.precision) {
             (DeviceChoice::Cpu, Engine::Kernels, Precision::F16) => {
                 "--precision f16 is for graphics processors; on the CPU only --engine candle has it, to compare"
             }
@@ -89,36 +86,36 @@ impl Compute {
         Err(InferenceError::Unsupported(reason))
     }
 
-    /// How many threads at a time should ask for predictions, where `readers` of them open files. A
-    /// graphics processor takes what has come meanwhile: while one batch is computed, the next one
-    /// waits, and files are opened for the one after.
+    /// The number of threads that should ask for predictions if `readers` of them open files. A graphics
+    /// processor computes batches: while one is computed, the next one waits, and files are opened for the one
+    /// after it.
     pub fn callers(self, readers: usize) -> usize {
-        match self.place {
+        match self.device {
             DeviceChoice::Cpu => readers,
             DeviceChoice::Cuda(_) | DeviceChoice::Metal => {
                 let waiting = 3 * readers;
-                readers + waiting.min(2 * network::BATCH)
+                readers + waiting.min(2 * BATCH)
             }
         }
     }
 }
 
-/// What a card says of a model that is computed in `bf16`. Measured with cxr-lite0 0.2.0 on the 1,672
-/// test radiographs that are frontal and no duplicates.
-const BF16_LIMIT: &str = "Computed in bf16 (--precision): its products have 8 bits. With cxr-lite0 0.2.0 and 1,672 \
+/// Goes onto the card of a model that is computed in `bf16`. Measured with cxr-lite0 0.2.0 on the 1,672 test
+/// radiographs that are frontal and no duplicates.
+const BF16_LIMIT: &str = "Computed in bfloat16 (--precision bf16, 8-bit mantissa). With cxr-lite0 0.2.0 and 1,672 \
     test radiographs that moved a logit by 0.18 at most, 0.02 on average, and no AUC by more than 0.0002; \
     another model needs a measurement of its own.";
 
-/// What a card says of a model that is computed in `f16`. By `--engine candle` on the CPU, which does what
-/// a graphics processor is asked to do, with cxr-lite0 0.2.0.
-const F16_LIMIT: &str = "Computed in f16 (--precision): its numbers have 11 bits. That was not measured on a graphics \
+/// Goes onto the card of a model that is computed in `f16`. Measured with cxr-lite0 0.2.0 by `--engine candle` on
+/// the CPU, which runs the same operations as a graphics processor.
+const F16_LIMIT: &str = "Computed in float16 (--precision f16, 11-bit mantissa). That was not measured on a graphics \
     processor; the same operations on a CPU moved a logit of cxr-lite0 0.2.0 by 0.054 at most, 0.007 on average, \
     over 250 test radiographs. What it does to AUCs, and to another model, needs a measurement of its own.";
 
 impl Compute {
-    /// The card, which says so if scores are not those of `f32`: where predictions are kept or compared,
-    /// by the name of the preprocessing.
-    pub fn said_on(self, mut card: ModelCard) -> ModelCard {
+    /// The card of a model that is computed in this way. If that is not `f32`, the name of the preprocessing has
+    /// a suffix, so that the scores are never mixed with those of `f32`, and a limitation says why.
+    pub fn noted_on(self, mut card: ModelCard) -> ModelCard {
         let (suffix, limit) = match self.precision {
             Precision::F32 => return card,
             Precision::Bf16 => ("+bf16", BF16_LIMIT),
@@ -130,28 +127,26 @@ impl Compute {
     }
 }
 
-/// Runs `f`, in which computations use the calling thread only.
-pub fn alone<T>(f: impl FnOnce() -> T) -> T {
-    kernels::alone(f)
-}
-
-/// Tells how many threads a single computation may use. Call it first in `main`.
+/// Sets the number of threads that a single computation may use. Call it first in `main`.
 ///
-/// candle 0.11 rereads the machine's processor list on every matrix product unless
-/// `RAYON_NUM_THREADS` is set, and its large elementwise operations meet at a spinning barrier that
-/// collapses when another process holds a core unless `CANDLE_NUM_THREADS` is. What the user has
-/// set stays.
+/// Two environment variables are set, unless the user has set them: without `RAYON_NUM_THREADS`, candle 0.11
+/// reads the machine's processor list again for every matrix product, and without `CANDLE_NUM_THREADS` its large
+/// elementwise operations meet at a spinning barrier, which takes very long if another process holds a core.
 ///
 /// # Safety
 /// Changes the environment: no other thread may be running.
+#[allow(
+    unsafe_code,
+    reason = "candle takes its number of threads from the environment only"
+)]
 pub unsafe fn set_threads(threads: usize) {
-    kernels::set_threads(threads);
+    cxr_kernels::set_threads(threads);
     for (name, value) in [
         ("RAYON_NUM_THREADS", threads.max(1)),
         ("CANDLE_NUM_THREADS", 1),
     ] {
         if std::env::var_os(name).is_none() {
-            // SAFETY: the caller says that this is the only thread.
+            // SAFETY: the caller vouches that no other thread is running.
             unsafe { std::env::set_var(name, value.to_string()) };
         }
     }

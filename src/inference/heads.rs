@@ -1,9 +1,9 @@
-//! What is read from the features beside the labels, in the same forward pass: severity, and
-//! whether this is a frontal chest X-ray like those of training at all. Every part is optional: it
-//! is there if the card has its section and the weights have its tensors.
+//! Heads over the features, in the same forward pass as the labels: severity, and the check that the image is a frontal
+//! chest X-ray like those of training. Each head is optional: a model has it if the card has its section and the weights
+//! have its tensors.
 
 use super::InferenceError;
-use super::distance::Distance;
+use super::distance::{Distance, dot};
 use super::input_check::Reasons;
 use super::severity::{MAX_EXTENT, MAX_OPACITY};
 use super::weights::Tensors;
@@ -62,7 +62,7 @@ impl Heads {
     /// Extent and opacity, clamped to their scales; `None` without such a head.
     ///
     /// # Errors
-    /// If the features make no number.
+    /// If a result is not a finite number.
     pub fn severity(&self, features: &[f32]) -> Result<Option<Severity>, InferenceError> {
         let Some((head, card)) = &self.severity else {
             return Ok(None);
@@ -82,7 +82,7 @@ impl Heads {
     /// Adds the reasons that the features give to refuse or doubt the input.
     ///
     /// # Errors
-    /// If the features make no number.
+    /// If a result is not a finite number.
     pub fn check(&self, features: &[f32], reasons: &mut Reasons) -> Result<(), InferenceError> {
         let (mut odd, mut distant) = (None, None);
         if let Some((head, limits)) = &self.input {
@@ -114,7 +114,7 @@ fn not_finite(label: &str) -> InferenceError {
     }
 }
 
-/// A section of the card and its tensors: both, or neither.
+/// Checks that a section of the card and its tensors are both present or both absent.
 fn go_together(
     section: &str,
     has_section: bool,
@@ -178,8 +178,8 @@ fn check_distance(d: f64, limits: &InputThresholds, reasons: &mut Reasons) {
     }
 }
 
-/// Each doubt alone may be a hospital that is new; together they hardly ever are (the card's limits
-/// were set so, on hospitals left out).
+/// Each doubt alone may come from a hospital that training did not see. Both together hardly ever do: the card's
+/// thresholds were set on hospitals left out of training.
 fn refuse_for_both(score: f64, d: f64, reasons: &mut Reasons) {
     if !reasons.is_refusal() {
         reasons.refuse(format!(
@@ -188,7 +188,7 @@ fn refuse_for_both(score: f64, d: f64, reasons: &mut Reasons) {
     }
 }
 
-/// Two numbers with one decimal, or as many as it takes to see which is larger.
+/// Two numbers with one decimal, or with enough decimals to show which is larger.
 fn told_apart(a: f64, b: f64) -> (String, String) {
     (1..=6)
         .map(|decimals| (format!("{a:.decimals$}"), format!("{b:.decimals$}")))
@@ -222,11 +222,6 @@ impl<const N: usize> LinearHead<N> {
             f64::from(self.bias[n]) + dot(row, features.iter().copied().map(f64::from))
         })
     }
-}
-
-/// In double precision, whatever the order of summation.
-pub fn dot(row: &[f32], values: impl Iterator<Item = f64>) -> f64 {
-    row.iter().zip(values).map(|(a, b)| f64::from(*a) * b).sum()
 }
 
 fn softmax(logits: [f64; 4]) -> [f64; 4] {
@@ -290,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_image_looks_like_decides_with_a_number() {
+    fn the_kind_of_image_decides_with_a_number() {
         let reasons = |scores| match verdict(|r| check_kind(scores, &LIMITS, r)) {
             InputCheck::Accepted => "accepted".to_owned(),
             InputCheck::Caution(reasons) => format!("caution: {}", reasons.join("; ")),
@@ -310,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn how_far_an_image_is_decides_with_two_numbers() {
+    fn the_distance_decides_with_two_numbers() {
         let limits = InputThresholds {
             caution: 2.1,
             refuse: 3.4,

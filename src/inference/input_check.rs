@@ -1,10 +1,9 @@
-//! Whether an image is one that the model may speak about: the plain checks, which need no
-//! network. Each has a number that a reader can argue with. What the network's features add to the
-//! reasons is in [`heads`](super::heads).
+//! The plain checks of an image, which need no network: may the model score it? Each check reports a number, which a
+//! reader can judge. [`heads`](super::heads) adds the checks that need the network's features.
 
 use crate::domain::{InputCheck, Modality, Radiograph, Samples, ViewPosition};
 
-/// A side shorter than this holds no chest; shorter than the caution, little detail.
+/// A side shorter than the first shows no chest, and shorter than the second, little detail.
 const MIN_SIDE: usize = 64;
 const SMALL_SIDE: usize = 160;
 /// Long side ÷ short side. Chest films are 1 to 1.25.
@@ -15,21 +14,21 @@ const MIN_LEVELS: usize = 12;
 const FEW_LEVELS: usize = 40;
 /// A pixel has colour if its largest channel exceeds its smallest by this much of 255 …
 const CHROMA: i32 = 40;
-/// … and one that no film has: this much, or this far from the mean tint of pixels as bright as
-/// it. A film scanned on a blue base is tinted all over; a picture has several hues.
+/// … and more colour than any film if it exceeds by this much, or if its tint is this far from the mean tint of pixels
+/// of the same brightness. A film scanned on a blue base has one tint everywhere, while a picture has several hues.
 const VIVID: i32 = 96;
 const OFF_TINT: i32 = 30;
 /// Share of coloured pixels in a picture, and in a film with coloured marks on it or a tint.
 const REFUSED_COLOUR: f64 = 0.2;
 const SOME_COLOUR: f64 = 0.005;
-/// Pixels looked at, evenly spread: enough for shares of a half per cent.
+/// Pixels that are checked, evenly spread: enough for shares of half a per cent.
 const SAMPLED_PIXELS: usize = 65_536;
 
-/// Changes whenever another answer may follow from the same image and the same card, so that answers
-/// that were kept under other rules are not taken for those of today.
+/// The version of these checks. It must change whenever the same image and card may get another result, so that stored
+/// predictions of other versions are not used.
 pub const RULES: u32 = 4;
 
-/// Every plain reason at once.
+/// All reasons of the plain checks.
 pub fn check(radiograph: &Radiograph) -> Reasons {
     let mut reasons = Reasons::default();
     check_origin(radiograph, &mut reasons);
@@ -41,7 +40,7 @@ pub fn check(radiograph: &Radiograph) -> Reasons {
     reasons
 }
 
-/// What speaks against an image.
+/// The reasons against an image.
 #[derive(Debug, Default)]
 pub struct Reasons {
     refuse: Vec<String>,
@@ -49,19 +48,22 @@ pub struct Reasons {
 }
 
 impl Reasons {
+    /// Adds a reason to refuse.
     pub fn refuse(&mut self, reason: String) {
         self.refuse.push(reason);
     }
 
+    /// Adds a reason to doubt.
     pub fn doubt(&mut self, reason: String) {
         self.doubt.push(reason);
     }
 
+    /// Whether there is a reason to refuse.
     pub fn is_refusal(&self) -> bool {
         !self.refuse.is_empty()
     }
 
-    /// All those to refuse, or else all those to doubt.
+    /// All reasons to refuse, or else all reasons to doubt.
     pub fn verdict(self) -> InputCheck {
         if !self.refuse.is_empty() {
             InputCheck::Refused(self.refuse)
@@ -82,7 +84,7 @@ fn check_origin(radiograph: &Radiograph, reasons: &mut Reasons) {
     if radiograph.view == ViewPosition::Lateral {
         reasons
             .refuse
-            .push("a lateral view; the model reads frontal ones".into());
+            .push("a lateral view; the model scores frontal ones".into());
     }
     let objections = &radiograph.admission.objections;
     reasons
@@ -141,7 +143,7 @@ fn check_colour(rgb: &[u8], reasons: &mut Reasons) {
     check_levels(pixels.iter().map(|p| p.luma as f32).collect(), reasons);
 }
 
-/// A pixel as brightness and what its colour adds to it.
+/// A pixel as brightness, and the differences of red and blue from it.
 struct Tinted {
     luma: i32,
     red: i32,
@@ -162,7 +164,7 @@ impl Tinted {
         }
     }
 
-    /// One of sixteen brightnesses.
+    /// Its brightness in sixteen steps.
     fn bin(&self) -> usize {
         (self.luma / 16) as usize
     }
@@ -212,7 +214,7 @@ fn spread<T>(values: &[T], step: usize, grey: impl Fn(&T) -> f32) -> Vec<f32> {
     values.iter().step_by(step).map(grey).collect()
 }
 
-/// Odd, so that it does not fall in step with an even width and see only some columns.
+/// The step between checked pixels. It is odd, because with an even width an even step would see only some columns.
 fn stride(pixels: usize) -> usize {
     (pixels / SAMPLED_PIXELS) | 1
 }
@@ -266,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_header_says_against_it_is_a_caution_with_its_reason() {
+    fn an_objection_from_the_header_is_a_caution_with_its_reason() {
         let mut hand = gradient(300, 300);
         hand.admission.objections =
             vec![Objection::BodyPart("HAND".into()), Objection::ForProcessing];

@@ -1,8 +1,8 @@
-//! From a [`Radiograph`] to a [`Prediction`]. The only floor that names candle.
+//! From a [`Radiograph`] to a [`Prediction`]. Only this module uses candle.
 //!
 //! ```text
 //! Radiograph ─ Preprocess ─► tensor [1, C, S, S] ─ Network ─► logits [1, L] ─ read_out ─► Findings
-//!      │                                ├─ activation_map ─► where they come from
+//!      │                                ├─ activation_map ─► heat map
 //!      │                                └► features [C] ─ heads ─► Severity
 //!      └────── input_check ─► accepted | caution | refused ◄──────┘
 //! ```
@@ -17,7 +17,6 @@ pub mod family;
 mod heads;
 mod input_check;
 mod keras;
-mod kernels;
 mod model_file;
 mod network;
 mod preprocess;
@@ -47,7 +46,7 @@ use network::AnyNetwork;
 pub use network::Network;
 pub use preprocess::Preprocess;
 
-/// Why a model could not be loaded or an image not be classified.
+/// Why a model could not be loaded, or an image not be scored.
 #[derive(Debug, thiserror::Error)]
 pub enum InferenceError {
     #[error("model card: {0}")]
@@ -64,7 +63,7 @@ pub enum InferenceError {
     UnknownPreprocess(String),
     #[error("the network's output is not a number for {label}")]
     NotFinite { label: String },
-    /// In what was asked for, as it is typed.
+    /// Options that do not go together.
     #[error("{0}")]
     Unsupported(&'static str),
     #[error("{device}: {reason}")]
@@ -73,9 +72,11 @@ pub enum InferenceError {
     File { path: String, reason: String },
     #[error("computing: {}", in_words(.0))]
     Compute(#[from] candle_core::Error),
+    #[error("computing: {0}")]
+    Plan(#[from] cxr_kernels::PlanError),
 }
 
-/// Without the backtrace that candle adds where `RUST_BACKTRACE` asks for one: a reason is one line.
+/// The error in one line, without the backtrace that candle adds if `RUST_BACKTRACE` is set.
 fn in_words(error: &candle_core::Error) -> String {
     match error {
         candle_core::Error::WithBacktrace { inner, .. } => in_words(inner),
@@ -83,13 +84,16 @@ fn in_words(error: &candle_core::Error) -> String {
     }
 }
 
-/// Something that reads a radiograph. The screen's tests use a double with fixed answers.
+/// A model that scores radiographs. The screen's tests use a double with fixed answers.
 pub trait Classify: Send + Sync {
+    /// The model's card.
     fn card(&self) -> &ModelCard;
 
+    /// Scores a radiograph.
+    ///
     /// # Errors
-    /// Only if the computation itself fails: an image that the model should not read is a
-    /// [`Prediction`] whose input check is refused.
+    /// Only if the computation fails. An image that the model should not score gets a [`Prediction`] whose input
+    /// check is refused.
     fn classify(&self, radiograph: &Radiograph) -> Result<Prediction, InferenceError>;
 }
 
@@ -110,18 +114,19 @@ impl Classifier {
         Self::from_parts(weights::BUNDLED_CARD, weights::BUNDLED_WEIGHTS)
     }
 
-    /// A model from the text of its card and the bytes of its safetensors file.
+    /// A model from the text of its card and the bytes of its safetensors file, computed by the kernels
+    /// in `f32` on the CPU.
     ///
     /// # Errors
     /// If the card cannot be read, the digest differs, or a tensor is absent or of another shape.
     pub fn from_parts(card: &str, weights: &[u8]) -> Result<Self, InferenceError> {
-        Self::computed(card, weights, Compute::of_process())
+        Self::computed(card, weights, Compute::default())
     }
 
     /// [`from_parts`](Classifier::from_parts), computed in this way.
     ///
     /// # Errors
-    /// As there, and if nothing computes so, or the place is not there.
+    /// As there, and if the engine does not have the precision on this device, or the device cannot be opened.
     pub fn computed(card: &str, weights: &[u8], compute: Compute) -> Result<Self, InferenceError> {
         compute.check()?;
         let card = card::parse_card(card)?;
@@ -131,7 +136,7 @@ impl Classifier {
         let network = AnyNetwork::build(&card, preprocess.channels(), &tensors, compute)?;
         let heads = Heads::load(&card, &tensors, network.channels()?)?;
         let card = match &network {
-            AnyNetwork::Pooled(_) => compute.said_on(card),
+            AnyNetwork::Pooled(_) => compute.noted_on(card),
             AnyNetwork::Plain(_) => card,
         };
         Ok(Classifier {
@@ -166,8 +171,8 @@ impl Classifier {
         Ok(Tensor::from_vec(values, shape, &Device::Cpu)?)
     }
 
-    /// What the maps say, once they too have been asked whether to refuse: then nothing.
-    fn read(
+    /// Scores an image. The network's own checks add their reasons; if one is to refuse, the output is empty.
+    fn score(
         &self,
         radiograph: &Radiograph,
         reasons: &mut Reasons,
@@ -176,7 +181,7 @@ impl Classifier {
         match &self.network {
             AnyNetwork::Pooled(network) => {
                 let region = self.preprocess.region(radiograph);
-                self.read_maps(network, &network.maps(&input)?, region, reasons)
+                self.score_maps(network, &network.maps(&input)?, region, reasons)
             }
             AnyNetwork::Plain(network) => Ok(ModelOutput {
                 findings: read_out::findings(&self.card, &numbers(&network.forward(&input)?)?)?,
@@ -185,7 +190,8 @@ impl Classifier {
         }
     }
 
-    fn read_maps(
+    /// Scores an image by its last maps.
+    fn score_maps(
         &self,
         network: &Network,
         maps: &Tensor,
@@ -213,8 +219,8 @@ impl Classifier {
         })
     }
 
-    /// [`classify`](Classify::classify), and the features that it rests on, `[C]`: the average of
-    /// the last maps. There are none of an image that is refused.
+    /// As [`classify`](Classify::classify), with the features of the image, `[C]`: the average of each of the last
+    /// maps. They are empty if the image is refused.
     ///
     /// # Errors
     /// If the computation fails.
@@ -224,9 +230,10 @@ impl Classifier {
     ) -> Result<(Prediction, Vec<f32>), InferenceError> {
         let start = Instant::now();
         let mut reasons = input_check::check(radiograph);
-        let answer = match reasons.is_refusal() {
-            true => ModelOutput::default(),
-            false => self.read(radiograph, &mut reasons)?,
+        let answer = if reasons.is_refusal() {
+            ModelOutput::default()
+        } else {
+            self.score(radiograph, &mut reasons)?
         };
         let prediction = Prediction {
             content: radiograph.content,
@@ -246,7 +253,7 @@ fn numbers(tensor: &Tensor) -> Result<Vec<f32>, InferenceError> {
     Ok(tensor.flatten_all()?.to_vec1()?)
 }
 
-/// What is said of an image that is not refused.
+/// The output for an image that is not refused.
 #[derive(Default)]
 struct ModelOutput {
     findings: Vec<Finding>,

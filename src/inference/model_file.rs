@@ -11,21 +11,22 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 use sha2::{Digest, Sha256};
 
 use super::card::{parse_card, write_card};
-use super::{Classifier, InferenceError, network, weights};
+use super::{Classifier, Compute, InferenceError, network, weights};
 use crate::domain::ModelCard;
+use crate::domain::hex::hex;
 use crate::domain::text::clean;
 
-/// The bundled weights have 7 MiB, and a card 7 KiB: what is larger than these is something else.
+/// Larger files are no models: the bundled weights have 7 MiB, and their card 7 KiB.
 const LARGEST_WEIGHTS: u64 = 1 << 30;
 const LARGEST_CARD: u64 = 1 << 20;
 
-/// The one entry of `__metadata__` in the weights of an adapted model.
+/// The single entry of `__metadata__` in the weights of an adapted model.
 const ADAPTED: &str = "cxr.adapted";
 
-/// What a row of the last layer becomes: `scale` times the row before, and `weight`, `bias` added.
+/// A new row of the last layer: `scale` times the old row, plus `weight` and `bias`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HeadRow {
-    /// Which label, in the card's order.
+    /// The index of the label, in the card's order.
     pub label: usize,
     pub scale: f64,
     /// `[C]`
@@ -38,7 +39,7 @@ pub struct HeadRow {
 pub struct ModelFiles {
     card: Cow<'static, str>,
     weights: Bytes,
-    /// Where the weights were read from; `None` for the model inside the binary.
+    /// The file of the weights; `None` for the model inside the binary.
     path: Option<PathBuf>,
 }
 
@@ -91,7 +92,7 @@ impl ModelFiles {
         })
     }
 
-    /// What the model at `path` says of itself, without looking at its weights.
+    /// The card of the model at `path`. The weights are not read.
     ///
     /// # Errors
     /// If its card cannot be read or makes no sense.
@@ -99,7 +100,7 @@ impl ModelFiles {
         read_card(path).map(|(_, card)| card)
     }
 
-    /// What the text of a card says.
+    /// The card in the text of its file.
     ///
     /// # Errors
     /// If it makes no sense.
@@ -107,7 +108,7 @@ impl ModelFiles {
         parse_card(text)
     }
 
-    /// What the model says of itself, without loading it: that takes a moment.
+    /// The model's card. The model is not loaded.
     ///
     /// # Errors
     /// If it cannot be read: a broken build.
@@ -115,9 +116,9 @@ impl ModelFiles {
         parse_card(&self.card)
     }
 
-    /// The same model with another card, and with these rows of its last layer. `card.sha256` is
-    /// filled in. The weights differ from those before even if no row does: they name the model
-    /// before and the card, so that tables of predictions tell the two apart.
+    /// The same model with another card, and with these new rows of its last layer. `card.sha256` is filled in. The
+    /// new file differs from the old one even without new rows, because its metadata names the old model and the card.
+    /// So tables of predictions never confuse the two.
     ///
     /// # Errors
     /// If the weights or the new card make no sense, or a row fits no label.
@@ -130,15 +131,15 @@ impl ModelFiles {
         let signature = format!(
             "from {} with card {}",
             before.sha256,
-            weights::hexadecimal(&Sha256::digest(unsigned.as_bytes()))
+            hex(&Sha256::digest(unsigned.as_bytes()))
         );
         let weights = with_rows(&self.weights, &before, rows, signature)?;
         let card = ModelCard {
-            sha256: weights::hexadecimal(&Sha256::digest(&weights)),
+            sha256: hex(&Sha256::digest(&weights)),
             ..card
         };
         let text = write_card(&card)?;
-        // Neither is any use if it cannot be read back.
+        // A model that cannot be read back must not be written.
         parse_card(&text)?;
         Ok(ModelFiles {
             card: text.into(),
@@ -157,7 +158,7 @@ impl ModelFiles {
         &self.weights
     }
 
-    /// Where the weights were read from; `None` for the model inside the binary.
+    /// The file of the weights; `None` for the model inside the binary.
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
     }
@@ -166,8 +167,8 @@ impl ModelFiles {
     ///
     /// # Errors
     /// If the weights do not fit the card.
-    pub fn classifier(&self) -> Result<Classifier, InferenceError> {
-        let loaded = Classifier::from_parts(&self.card, &self.weights);
+    pub fn classifier(&self, compute: Compute) -> Result<Classifier, InferenceError> {
+        let loaded = Classifier::computed(&self.card, &self.weights, compute);
         loaded.map_err(|error| match &self.path {
             Some(path) => fault(path, &error.to_string()),
             None => error,
@@ -175,7 +176,7 @@ impl ModelFiles {
     }
 }
 
-/// A safetensors file with other rows in its last layer, whose two tensors then are `f32`.
+/// A safetensors file with new rows in its last layer, whose two tensors become `f32`.
 fn with_rows(
     bytes: &[u8],
     card: &ModelCard,
@@ -205,7 +206,7 @@ struct HeadPart {
     bytes: Vec<u8>,
 }
 
-/// The last layer with other rows; nothing if there are none.
+/// The last layer with new rows; empty if there are no new rows.
 fn head_with(
     bytes: &[u8],
     card: &ModelCard,
@@ -227,8 +228,8 @@ fn head_with(
                 row.label
             )));
         }
-        let place = row.label * channels..(row.label + 1) * channels;
-        for (value, added) in weight[place].iter_mut().zip(&row.weight) {
+        let range = row.label * channels..(row.label + 1) * channels;
+        for (value, added) in weight[range].iter_mut().zip(&row.weight) {
             *value = (row.scale * f64::from(*value) + added) as f32;
         }
         bias[row.label] = (row.scale * f64::from(bias[row.label]) + row.bias) as f32;
@@ -248,7 +249,7 @@ fn head_with(
     ])
 }
 
-/// The text of the card beside the weights at `path`, and what it says.
+/// The card beside the weights at `path`: its text, and the parsed card.
 fn read_card(path: &Path) -> Result<(String, ModelCard), InferenceError> {
     let beside = path.with_extension("toml");
     let card = String::from_utf8(bytes(&beside, LARGEST_CARD)?)
@@ -257,16 +258,17 @@ fn read_card(path: &Path) -> Result<(String, ModelCard), InferenceError> {
     Ok((card, parsed))
 }
 
-/// The weights at `path`, mapped into memory: only what is looked at is read.
+/// The weights at `path`, mapped into memory, so that only the parts that are used are read.
+#[allow(unsafe_code, reason = "a file is mapped")]
 fn map(path: &Path) -> Result<Mmap, InferenceError> {
     let file = open(path)?;
     let length = file.metadata().map_err(|e| unreadable(path, &e))?.len();
     if length > LARGEST_WEIGHTS {
         return Err(too_large(path, LARGEST_WEIGHTS));
     }
-    // SAFETY: nobody may change the file while it is mapped. Models are written once, under a name
-    // that is their digest, and replaced by renaming; whoever overwrites one in place instead gets
-    // an error of the digest or the end of the program, and never another model's scores.
+    // SAFETY: the file must not change while it is mapped. Models are written once, under a name that is their
+    // digest, and replaced by renaming. A program that overwrites one in place causes an error of the digest or
+    // the end of this program, and never another model's scores.
     unsafe { Mmap::map(&file) }.map_err(|error| unreadable(path, &error))
 }
 
@@ -286,9 +288,10 @@ fn bytes(path: &Path, most: u64) -> Result<Vec<u8>, InferenceError> {
 fn open(path: &Path) -> Result<File, InferenceError> {
     let file = File::open(path).map_err(|error| unreadable(path, &error))?;
     let metadata = file.metadata().map_err(|error| unreadable(path, &error))?;
-    match metadata.is_file() {
-        true => Ok(file),
-        false => Err(fault(path, "not a file")),
+    if metadata.is_file() {
+        Ok(file)
+    } else {
+        Err(fault(path, "not a file"))
     }
 }
 
@@ -331,7 +334,7 @@ mod tests {
 
         let values = vec![0.1; before.card().unwrap().input_size.pow(2)];
         let logits = |files: &ModelFiles| {
-            let model = files.classifier().unwrap();
+            let model = files.classifier(Compute::default()).unwrap();
             model.logits_of_values(values.clone()).unwrap()
         };
         assert_eq!(logits(&before), logits(&after));
@@ -341,7 +344,7 @@ mod tests {
     fn a_row_of_the_last_layer_is_scaled_and_added_to() {
         let before = ModelFiles::bundled();
         let card = before.card().unwrap();
-        let classifier = before.classifier().unwrap();
+        let classifier = before.classifier(Compute::default()).unwrap();
         let channels = classifier.network.channels().unwrap();
         let row = HeadRow {
             label: 1,
@@ -350,7 +353,7 @@ mod tests {
             bias: 0.5,
         };
         let after = before.adapted(card, std::slice::from_ref(&row)).unwrap();
-        let after = after.classifier().unwrap();
+        let after = after.classifier(Compute::default()).unwrap();
         let size = classifier.card().input_size;
         let values: Vec<f32> = (0..size * size).map(|n| (n % 97) as f32 / 97.0).collect();
         let old = classifier.logits_of_values(values.clone()).unwrap();

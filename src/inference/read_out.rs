@@ -1,5 +1,5 @@
-//! From logits to findings: a probability, or else a sigmoid, for each label that stands on its
-//! own, a softmax over the causes given pneumonia.
+//! From logits to findings: a probability or else a sigmoid for each independent label, and a softmax over the causes
+//! given pneumonia.
 
 use super::InferenceError;
 use super::calibration::{op_normalised, platt, presence_set, sigmoid, softmax};

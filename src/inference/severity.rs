@@ -3,11 +3,11 @@
 
 use crate::domain::{Finding, Severity, SeverityLine, SeverityLineCard};
 
-/// Ends of the scales of that paper.
+/// The upper ends of the scales in that paper.
 pub const MAX_EXTENT: f64 = 8.0;
 pub const MAX_OPACITY: f64 = 6.0;
 
-/// Of the label's raw logit, whatever its score is; `None` without that label.
+/// Severity from the raw logit of the card's label; `None` if there is no such finding.
 pub fn by_line(card: &SeverityLineCard, findings: &[Finding]) -> Option<Severity> {
     let finding = findings.iter().find(|f| f.label.name() == card.label)?;
     let z = f64::from(finding.logit);
@@ -39,7 +39,7 @@ mod tests {
 
     /// The README of mlmed/covid-severity: 5.978744940174467 and 4.169582852893416 for its example.
     #[test]
-    fn the_example_of_its_authors() {
+    fn the_authors_example_is_reproduced() {
         let severity = severity(2.946_50).unwrap();
         assert!(
             (severity.geographic_extent - 5.978_74).abs() < 1e-5,

@@ -12,17 +12,18 @@ use sha2::{Digest, Sha256};
 
 use super::{InferenceError, in_words};
 use crate::domain::ModelCard;
+use crate::domain::hex::hex;
 
 /// The bundled model travels inside the binary, so that one file copied to a server works.
 pub const BUNDLED_WEIGHTS: &[u8] = include_bytes!("../../weights/cxr-lite0.safetensors");
 /// Its card.
 pub const BUNDLED_CARD: &str = include_str!("../../weights/cxr-lite0.toml");
 
-/// Bytes of a file's header: read, it takes ten times as much memory.
+/// The most bytes of a file's header. Parsed, it takes ten times as much memory.
 const LARGEST_HEADER: u64 = 8 << 20;
 
-/// Named tensors, in `f32` whatever they were stored as. One is read when it is asked for: all at once
-/// would be the most memory that a model takes while it is loaded.
+/// Named tensors, converted to `f32`. Each is converted when it is asked for, because all at once would double the
+/// memory that loading a model takes.
 pub struct Tensors<'a> {
     stored: Arc<SafeTensors<'a>>,
     device: Device,
@@ -56,7 +57,7 @@ impl<'a> Tensors<'a> {
         })
     }
 
-    /// The same tensors in another place.
+    /// The same tensors, loaded to another device.
     pub fn on(&self, device: &Device) -> Self {
         Tensors {
             stored: self.stored.clone(),
@@ -65,7 +66,7 @@ impl<'a> Tensors<'a> {
         }
     }
 
-    /// What the file says under this name beside its tensors.
+    /// The file's metadata of this name.
     pub fn metadata(&self, name: &str) -> Option<&str> {
         self.metadata.get(name).map(String::as_str)
     }
@@ -91,6 +92,7 @@ impl<'a> Tensors<'a> {
         })
     }
 
+    /// Whether there is a tensor of this name.
     pub fn has(&self, name: &str) -> bool {
         self.stored.tensor(name).is_ok()
     }
@@ -103,7 +105,7 @@ impl<'a> Tensors<'a> {
         Ok(self.get(name, shape)?.flatten_all()?.to_vec1()?)
     }
 
-    /// Size of the first dimension of the tensor of that name; 0 if it is absent or a single number.
+    /// The size of the tensor's first dimension; 0 if it is absent or has no dimensions.
     pub fn rows(&self, name: &str) -> usize {
         let stored = self.stored.tensor(name).ok();
         let first = stored.and_then(|stored| stored.shape().first().copied());
@@ -111,7 +113,8 @@ impl<'a> Tensors<'a> {
     }
 }
 
-/// The values of a tensor of `f16`, in one pass and without a copy of what is stored.
+/// The values of an `f16` tensor, converted in one pass and without a copy of the stored bytes; `None` for another
+/// type.
 fn halves(stored: &TensorView) -> Option<Vec<f32>> {
     const AT_ONCE: usize = 4096;
     if stored.dtype() != Dtype::F16 {
@@ -148,10 +151,12 @@ fn is_finite(stored: &TensorView) -> candle_core::Result<bool> {
     })
 }
 
+/// Checks that the card was written for these weights.
+///
 /// # Errors
-/// If the bytes are not the ones that the card was written for.
+/// If their SHA-256 differs.
 pub fn verify(bytes: &[u8], card: &ModelCard) -> Result<(), InferenceError> {
-    let found = hexadecimal(&Sha256::digest(bytes));
+    let found = hex(&Sha256::digest(bytes));
     if found == card.sha256 {
         return Ok(());
     }
@@ -159,11 +164,6 @@ pub fn verify(bytes: &[u8], card: &ModelCard) -> Result<(), InferenceError> {
         expected: card.sha256.clone(),
         found,
     })
-}
-
-/// Lower case, as on a card.
-pub fn hexadecimal(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_files_are_errors_that_say_what() {
+    fn a_bad_file_is_an_error_that_names_the_fault() {
         let error = |bytes: &[u8]| match Tensors::parse(bytes) {
             Err(e) => e.to_string(),
             Ok(_) => panic!("accepted"),

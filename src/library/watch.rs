@@ -1,4 +1,4 @@
-//! What becomes of the files of an open folder: those that come, go, or are written to.
+//! Notices changes in open folders: files that appear, disappear or are written to.
 
 use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsStr;
@@ -16,21 +16,21 @@ use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use super::{UnreadFormat, WalkItem, is_hidden, scan_except};
 use crate::imaging::{FileStamp, Sighting, sight};
 
-/// A file that is being written is looked at once it has been left alone for so long …
+/// A file that is being written is looked at after this long without another change …
 const CALM: Duration = Duration::from_millis(250);
-/// … or, where many come one after another, after so long at most.
+/// … or, while changes keep coming, at the latest after this long.
 const LONGEST: Duration = Duration::from_secs(1);
 
 /// A file that was looked at again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Touched {
-    /// The name under which a walk gives it. A folder that is gone stands for all that was in it.
+    /// The path under which a walk reports it. A removed folder stands for every file in it.
     pub path: Arc<Path>,
-    /// Whether it is there.
+    /// Whether the file exists.
     pub exists: bool,
-    /// What tells whether it has been written to; see [`FileStamp`].
+    /// Changes when the file is written to; see [`FileStamp`].
     pub stamp: Option<FileStamp>,
-    /// Of an image or an archive that is not read.
+    /// Set for an image or an archive of an unsupported format.
     pub unread: Option<UnreadFormat>,
 }
 
@@ -38,9 +38,9 @@ pub struct Touched {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownFile {
     pub path: Arc<Path>,
-    /// Whether it was read since.
+    /// Whether it has been read since that walk.
     pub is_read: bool,
-    /// Of the file just before that; `None` where nothing tells whether it is still the same.
+    /// The stamp taken just before it was read; `None` if it cannot show later changes.
     pub stamp: Option<FileStamp>,
 }
 
@@ -62,7 +62,7 @@ impl Touched {
     }
 }
 
-/// Files that may not be opened; see [`scan_except`].
+/// Returns true for files that must not be opened; see [`scan_except`].
 type Except = dyn Fn(&Path) -> bool + Send;
 
 /// Watches folders until it is dropped.
@@ -70,12 +70,13 @@ pub struct FolderWatch {
     _watcher: RecommendedWatcher,
 }
 
-/// Has `on` called, on a thread of its own, with the files below `roots` of which something became.
-/// Those that `except` holds for are not even opened.
+/// Calls `on`, on a thread of its own, with the files below `roots` that changed. Files for which
+/// `except` returns true are skipped without opening them.
+///
+/// On network file systems, changes by other machines may go unnoticed; [`rescan`] finds them.
 ///
 /// # Errors
-/// A few words for people, where the system watches no more folders or none of this kind. On network
-/// file systems it may say nothing of what other machines do: [`rescan`] looks everywhere.
+/// A short text for the screen if the system cannot watch any more folders, or not these.
 pub fn watch(
     roots: &[PathBuf],
     except: impl Fn(&Path) -> bool + Send + 'static,
@@ -92,7 +93,7 @@ pub fn watch(
             && is_change(event.kind)
         {
             event.paths.into_iter().for_each(|path| {
-                // The other end goes only with this one.
+                // The receiver is dropped only after this sender.
                 let _ = sender.send(path);
             });
         }
@@ -101,10 +102,11 @@ pub fn watch(
     let mut names = Vec::new();
     for root in roots {
         let real = std::path::absolute(root).map_err(|error| error.kind().to_string())?;
-        let (folder, mode) = match root.is_dir() {
-            true => (real.as_path(), RecursiveMode::Recursive),
-            // A file's own watch would end when it is replaced.
-            false => (real.parent().unwrap_or(&real), RecursiveMode::NonRecursive),
+        let (folder, mode) = if root.is_dir() {
+            (real.as_path(), RecursiveMode::Recursive)
+        } else {
+            // A watch on the file itself would end when the file is replaced.
+            (real.parent().unwrap_or(&real), RecursiveMode::NonRecursive)
         };
         watcher.watch(folder, mode).map_err(words)?;
         names.push((real.clone(), root.clone()));
@@ -146,20 +148,21 @@ fn report(events: &Receiver<PathBuf>, names: &Names, on: impl Fn(Vec<Touched>)) 
     }
 }
 
+/// Translates paths of change events to the paths that a walk reports.
 struct Names {
-    /// Roots from the root of the file system, and as they were given.
+    /// Each root as an absolute path, and as it was given.
     names: Vec<(PathBuf, PathBuf)>,
     except: Box<Except>,
 }
 
 impl Names {
-    /// What is at a path, and below it if it is a folder: under the names that a walk gives.
+    /// The files at a path, and below it if it is a folder, under the paths that a walk reports.
     fn look(&self, path: &Path) -> Vec<Touched> {
         let Some(given) = self.given(path) else {
             return Vec::new();
         };
         match fs::metadata(path) {
-            // A file of that name may have been there.
+            // The folder may have replaced a file of the same name.
             Ok(found) if found.is_dir() => {
                 let mut touched = files(std::slice::from_ref(&given), &self.except);
                 touched.push(Touched::look(given.into()));
@@ -175,22 +178,23 @@ impl Names {
         }
     }
 
-    /// The name under which a walk gives it; `None` where it gives none.
+    /// The path under which a walk reports it; `None` if a walk skips it.
     fn given(&self, path: &Path) -> Option<PathBuf> {
         self.names.iter().find_map(|(real, given)| {
             let below = path.strip_prefix(real).ok()?;
             if below.iter().any(is_hidden) {
                 return None;
             }
-            Some(match below.as_os_str() == OsStr::new("") {
-                true => given.clone(),
-                false => given.join(below),
+            Some(if below.as_os_str() == OsStr::new("") {
+                given.clone()
+            } else {
+                given.join(below)
             })
         })
     }
 }
 
-/// Images, and what is not read.
+/// All images and unread files below `roots`.
 fn files(roots: &[PathBuf], except: impl Fn(&Path) -> bool) -> Vec<Touched> {
     let mut files = Vec::new();
     scan_except(roots, except, |found| {
@@ -204,9 +208,10 @@ fn files(roots: &[PathBuf], except: impl Fn(&Path) -> bool) -> Vec<Touched> {
     files
 }
 
-/// Walks `roots` again: what came, what is gone, and what may have been written to of the files that are
-/// `known` since they were read, and all that is not read. Files that were never read are not asked,
-/// and those that `except` holds for are not opened.
+/// Walks `roots` again and returns what changed: new files, removed files, files that may have been
+/// written to since they were read, and every file of an unsupported format. Known files that were never
+/// read are not checked for changes. Files for which `except` returns true are skipped without opening
+/// them.
 pub fn rescan(
     roots: &[PathBuf],
     except: impl Fn(&Path) -> bool,
@@ -214,10 +219,10 @@ pub fn rescan(
 ) -> Vec<Touched> {
     let names: HashSet<&Path> = known.iter().map(|file| &*file.path).collect();
     let mut touched = Vec::new();
-    let mut there = HashSet::new();
+    let mut present = HashSet::new();
     scan_except(roots, except, |found| {
         match found {
-            WalkItem::Image(path) if names.contains(&*path) => drop(there.insert(path)),
+            WalkItem::Image(path) if names.contains(&*path) => drop(present.insert(path)),
             WalkItem::Image(path) => touched.push(Touched::look(path.into())),
             WalkItem::Unread { path, format } => touched.push(Touched::unread(path.into(), format)),
             WalkItem::Problem { .. } => {}
@@ -225,7 +230,7 @@ pub fn rescan(
         ControlFlow::Continue(())
     });
     for file in known {
-        if !file.is_read && there.contains(&*file.path) {
+        if !file.is_read && present.contains(&*file.path) {
             continue;
         }
         let now = Touched::look(file.path.clone());
@@ -243,12 +248,12 @@ mod tests {
 
     const LIMIT: Duration = Duration::from_secs(60);
 
-    /// Waits for news of a file.
-    fn of(news: &Receiver<Vec<Touched>>, path: &Path) -> Touched {
+    /// Waits for a report on this file.
+    fn report_on(news: &Receiver<Vec<Touched>>, path: &Path) -> Touched {
         let end = Instant::now() + LIMIT;
         loop {
             let left = end.saturating_duration_since(Instant::now());
-            let touched = news.recv_timeout(left).expect("no news");
+            let touched = news.recv_timeout(left).expect("no report in time");
             if let Some(found) = touched.into_iter().find(|t| *t.path == *path) {
                 return found;
             }
@@ -256,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_come_are_written_and_go_are_told_under_their_walks_names() {
+    fn created_written_and_removed_files_are_reported_under_their_walk_paths() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().join("films");
         fs::create_dir_all(root.join("ward")).unwrap();
@@ -265,27 +270,27 @@ mod tests {
         let _watch = watch(std::slice::from_ref(&root), |_| false, on).unwrap();
         let film = root.join("ward/a.png");
         fs::write(&film, "one").unwrap();
-        let first = of(&news, &film);
+        let first = report_on(&news, &film);
         assert!(first.exists && first.stamp.is_some());
         fs::write(root.join("ward/.hidden.png"), "x").unwrap();
         fs::write(root.join("ward/notes.txt"), "x").unwrap();
         fs::write(&film, "two").unwrap();
-        assert_ne!(of(&news, &film).stamp, first.stamp);
-        // A whole folder comes, and goes.
+        assert_ne!(report_on(&news, &film).stamp, first.stamp);
+        // A whole folder is moved in, and out again.
         let aside = folder.path().join("aside");
         fs::create_dir(&aside).unwrap();
         fs::write(aside.join("b.png"), "x").unwrap();
         fs::rename(&aside, root.join("new")).unwrap();
-        assert!(of(&news, &root.join("new/b.png")).exists);
+        assert!(report_on(&news, &root.join("new/b.png")).exists);
         fs::rename(root.join("new"), &aside).unwrap();
-        assert!(!of(&news, &root.join("new")).exists);
+        assert!(!report_on(&news, &root.join("new")).exists);
         fs::remove_file(&film).unwrap();
-        assert!(!of(&news, &film).exists);
+        assert!(!report_on(&news, &film).exists);
     }
 
-    /// To open and close a file of the store would take its locks away.
+    /// Opening and closing a file of the store would release its locks.
     #[test]
-    fn what_may_not_be_opened_is_not_told_and_what_is_not_read_is() {
+    fn excepted_files_are_not_reported_and_unread_formats_are() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().join("films");
         fs::create_dir_all(&root).unwrap();
@@ -303,7 +308,7 @@ mod tests {
         fs::write(root.join("last.png"), "x").unwrap();
         let mut seen = Vec::new();
         while !seen.iter().any(|t: &Touched| t.path.ends_with("last.png")) {
-            seen.extend(news.recv_timeout(LIMIT).expect("no news"));
+            seen.extend(news.recv_timeout(LIMIT).expect("no report in time"));
         }
         let zip = |touched: &Touched| {
             let words = touched.unread.map(|format| format.noun());
@@ -316,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_walk_finds_what_came_went_and_was_written() {
+    fn a_second_walk_finds_new_removed_and_written_files() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().to_owned();
         let path = |name: &str| -> Arc<Path> { root.join(name).into() };
@@ -344,7 +349,7 @@ mod tests {
         let found: Vec<_> = found.iter().map(|t| (t.path.clone(), t.exists)).collect();
         let expected = [("new.png", true), ("read.png", true), ("gone.png", false)];
         assert_eq!(found, expected.map(|(name, exists)| (path(name), exists)));
-        // It was read so soon after it was written that nothing tells.
+        // It was read so soon after it was written that its stamp cannot tell.
         known[2].stamp = None;
         let found = rescan(std::slice::from_ref(&root), |_| false, &known);
         assert!(found.iter().any(|touched| touched.path == path("same.png")));

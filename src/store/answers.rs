@@ -1,9 +1,8 @@
-//! Whose answers a reader had seen before they read the image blinded: a call after that is no unaided
-//! one. The log tells of those beside which something was said; of the others a table of its own does,
-//! which no chain protects.
+//! Images whose answer a reader had seen before they read the image blinded: a call after that is not an
+//! unaided call. The log holds the answers that were on the screen at a review. A table of its own, which
+//! no chain protects, holds the other answers that were shown.
 
 use std::collections::HashSet;
-
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::params;
@@ -11,11 +10,12 @@ use rusqlite::params;
 use super::{Store, StoreError};
 use crate::domain::ContentId;
 
-/// What was shown is not worth waiting longer for than this, nor keeping a reader from the shell.
+/// How long a write waits for other processes. An answer that was shown is not worth a longer wait at the
+/// end of the program.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// Of each reader and image the entries before the first call, or all where there is none: with a
-/// verdict, which nothing but an answer can get, or with an answer on the screen.
+/// Readers and images with a review before the first call (or any review, without a call) that shows that the
+/// answer was seen: a verdict, which is always about an answer, or an answer on the screen.
 const SQL: &str = "
 SELECT DISTINCT review.reviewer, review.image FROM review
 LEFT JOIN (SELECT reviewer, image, min(id) AS id FROM review WHERE calls IS NOT NULL
@@ -32,9 +32,8 @@ LEFT JOIN (SELECT reviewer, image, min(at_ms) AS at_ms FROM review WHERE calls I
 WHERE call.at_ms IS NULL OR answer_shown.first_ms < call.at_ms";
 
 impl Store {
-    /// Readers with the SHA-256 of an image whose answer they had seen before their first call, or have
-    /// seen without any. What was shown by versions without
-    /// that table is known only where something was said of it.
+    /// Reader and SHA-256 of each image whose answer the reader saw before their first call, or saw without a
+    /// call. Answers that earlier versions showed are known only where the image was reviewed.
     ///
     /// # Errors
     /// If the store cannot be read.
@@ -46,7 +45,7 @@ impl Store {
         self.read(found)
     }
 
-    /// The same of one reader and one image.
+    /// Whether [`Store::answers_seen`] holds this reader and this image.
     ///
     /// # Errors
     /// If the store cannot be read.
@@ -61,10 +60,10 @@ impl Store {
         self.read(found)
     }
 
-    /// Keeps that the answers to these images were on this reader's screen at that time, or earlier.
+    /// Notes that the answers for these images were on this reader's screen at that time.
     ///
     /// # Errors
-    /// If it cannot be written, or not soon.
+    /// If it cannot be written within half a second.
     pub fn note_answers_shown(
         &mut self,
         reviewer: &str,
@@ -91,11 +90,11 @@ mod tests {
     use crate::domain::{BlindedReading, Opinion, OpinionChange, Seen, Verdict};
 
     #[test]
-    fn an_answer_counts_as_seen_from_a_verdict_or_a_look_before_the_first_call() {
+    fn an_answer_counts_as_seen_by_a_verdict_or_on_the_screen_before_the_first_call() {
         let folder = tempfile::tempdir().unwrap();
         let mut store = Store::open(&folder.path().join("reviews.sqlite")).unwrap();
         let mut number = 0;
-        // What the image is, whether a verdict was given, an answer shown, and a call made.
+        // The image, and whether there is a verdict, an answer on the screen, and a call.
         let mut say = |image: u64, verdict: bool, answer: bool, call: bool| {
             let mut row = entry(image, "agree");
             number += 1;
@@ -121,16 +120,16 @@ mod tests {
         };
         let judged = say(1, true, true, false);
         say(1, true, false, true);
-        // A flag beside the answer, and then a call.
+        // A flag with the answer on the screen, and then a call.
         let looked = say(2, false, true, false);
         say(2, false, false, true);
-        // Called first: what comes after is no secret.
+        // The call first: an answer after it does not matter.
         say(3, false, false, false);
         say(3, false, false, true);
         say(3, true, true, true);
         // Never read blinded.
         let unblinded = say(4, true, true, false);
-        // Only looked at: before a call, after it, and without one.
+        // The answer was only shown: before a call, after it, and without one.
         let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
         let id = |text: &str| text.parse::<ContentId>().unwrap();
         let mut look = |image: u64, seconds| {

@@ -1,4 +1,4 @@
-//! A whole copy of the store in one file, while others write to it.
+//! A complete copy of the store in one file, while other processes write to it.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -13,20 +13,21 @@ use super::file::{self, with_suffix};
 use super::rescue::sync_folder;
 use super::{Store, StoreError};
 
-/// At each step; between two, others may write.
+/// Pages that are copied in one step. Between two steps other processes may write.
 const PAGES: i32 = 1_000;
+/// Between two steps.
 const PAUSE: Duration = Duration::from_millis(5);
 
 impl Store {
-    /// Copies all of the store as it is at one moment to `to`, readable by its owner only and on the
-    /// disk when this returns. The copy needs no file beside it.
+    /// Copies the whole store, as it is at one moment, to `to`. Only its owner can read the copy, and it is
+    /// on the disk when this returns. It needs no file beside it.
     ///
     /// # Errors
-    /// If the store cannot be read, or the copy not be written. [`StoreError::There`] if `to` is there
-    /// and may not be replaced, or is the store itself. No part of a copy has that name then.
+    /// If the store cannot be read, or the copy cannot be written. [`StoreError::There`] if `to` exists and
+    /// may not be replaced, or is the store itself. There is no partial copy at `to` then.
     pub fn back_up(&self, to: &Path, replace: bool) -> Result<(), StoreError> {
         let there = to.symlink_metadata().ok();
-        // A device or a pipe is never replaced.
+        // Devices and pipes are never replaced.
         let may_replace = there.is_none_or(|there| replace && there.is_file());
         if file::is_part_of(&self.path, to) || !may_replace {
             return Err(StoreError::There {
@@ -64,8 +65,7 @@ impl Store {
     }
 }
 
-/// SQLite would take a log of that name for the copy's, and it may hold reviews of the store that was
-/// there before.
+/// SQLite would use a log of that name for the copy, and the log may hold reviews of an earlier store.
 fn refuse_beside_a_log(to: &Path) -> Result<(), StoreError> {
     match file::log_of(to) {
         Some(log) => Err(StoreError::There { path: log }),
@@ -73,7 +73,7 @@ fn refuse_beside_a_log(to: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// Gives the copy its name. Another file that has come to that name meanwhile stays.
+/// Gives the copy its name. A file that has taken that name meanwhile is not replaced.
 fn put(part: &Path, to: &Path, replace: bool) -> Result<(), StoreError> {
     let io = |error: io::Error| match error.kind() {
         io::ErrorKind::AlreadyExists => StoreError::There {
@@ -82,14 +82,15 @@ fn put(part: &Path, to: &Path, replace: bool) -> Result<(), StoreError> {
         _ => StoreError::io(to, &error),
     };
     refuse_beside_a_log(to)?;
-    match replace {
-        true => fs::rename(part, to).map_err(io)?,
-        false => match fs::hard_link(part, to) {
+    if replace {
+        fs::rename(part, to).map_err(io)?;
+    } else {
+        match fs::hard_link(part, to) {
             Ok(()) => fs::remove_file(part).map_err(io)?,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(io(error)),
             // Not every file system has links.
             Err(_) => fs::rename(part, to).map_err(io)?,
-        },
+        }
     }
     sync_folder(to).map_err(io)
 }

@@ -1,84 +1,102 @@
-//! The calls of blinded reading, as they are kept in the log: JSON.
+//! The calls of blinded reading, as they stand in the log: JSON.
 //!
 //! ```text
 //! { asked: [label], unaided: { present: [label], took_ms }, aided: null | { present, took_ms },
 //!   model_sha256, seed: null | "number", position, answer: null | "JSON" }
 //! ```
 //!
-//! `answer` is what that model said of the image, as `seen` has a prediction, at the card's own
-//! prevalence, and text, so that no number changes from row to row. It is there from the first row on that was made when it was known, though the reader had
-//! not seen it yet, so that the chain holds it. Rows of older versions have none.
+//! `answer` is that model's prediction for the image, as JSON of `seen`, at the card's own prevalence. It is
+//! text, so that no number changes from row to row. It stands in every row that was written after the
+//! prediction was known, even before the reader saw it, so that the chain covers it. Rows of older versions
+//! have none.
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::domain::{BlindedReading, Call};
 
 const ANSWER: &str = "answer";
 
-/// A reading, and what the model said of the image, if that is known.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StoredReading {
+    aided: Option<StoredCall>,
+    asked: Vec<String>,
+    model_sha256: String,
+    position: usize,
+    /// As text: some readers of JSON cannot hold 64 bits.
+    seed: Option<String>,
+    unaided: StoredCall,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StoredCall {
+    present: Vec<String>,
+    took_ms: u64,
+}
+
+impl From<&BlindedReading> for StoredReading {
+    fn from(reading: &BlindedReading) -> Self {
+        StoredReading {
+            asked: reading.asked.clone(),
+            unaided: (&reading.unaided).into(),
+            aided: reading.aided.as_ref().map(Into::into),
+            model_sha256: reading.model_sha256.clone(),
+            seed: reading.seed.map(|seed| seed.to_string()),
+            position: reading.position,
+        }
+    }
+}
+
+impl From<StoredReading> for BlindedReading {
+    fn from(stored: StoredReading) -> Self {
+        BlindedReading {
+            asked: stored.asked,
+            unaided: stored.unaided.into(),
+            aided: stored.aided.map(Into::into),
+            model_sha256: stored.model_sha256,
+            seed: stored.seed.and_then(|seed| seed.parse().ok()),
+            position: stored.position,
+        }
+    }
+}
+
+impl From<&Call> for StoredCall {
+    fn from(call: &Call) -> Self {
+        StoredCall {
+            present: call.present.clone(),
+            took_ms: u64::try_from(call.took.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+}
+
+impl From<StoredCall> for Call {
+    fn from(stored: StoredCall) -> Self {
+        Call {
+            present: stored.present,
+            took: Duration::from_millis(stored.took_ms),
+        }
+    }
+}
+
+/// The text of a reading, with the model's answer if it is known.
 pub fn write(reading: &BlindedReading, answer: Option<&str>) -> String {
-    let mut value = value(reading);
+    let mut value = json!(StoredReading::from(reading));
     value[ANSWER] = answer.into();
     value.to_string()
 }
 
-/// What the model said, if the log knows.
+/// The model's answer in the text of a reading, if it is there.
 pub fn answer(text: &str) -> Option<String> {
     let value: Value = serde_json::from_str(text).ok()?;
     value[ANSWER].as_str().map(str::to_owned)
 }
 
-pub fn value(reading: &BlindedReading) -> Value {
-    json!({
-        "asked": reading.asked,
-        "unaided": call_value(&reading.unaided),
-        "aided": reading.aided.as_ref().map(call_value),
-        "model_sha256": reading.model_sha256,
-        // As text: not every reader of JSON takes 64 bits.
-        "seed": reading.seed.map(|seed| seed.to_string()),
-        "position": reading.position,
-    })
-}
-
-pub fn call_value(call: &Call) -> Value {
-    json!({ "present": call.present, "took_ms": milliseconds(call.took) })
-}
-
-/// `None` for what was not written by [`write`].
+/// `None` for a text that [`write`] did not make.
 pub fn read(text: &str) -> Option<BlindedReading> {
-    from_value(&serde_json::from_str(text).ok()?)
-}
-
-pub fn from_value(value: &Value) -> Option<BlindedReading> {
-    Some(BlindedReading {
-        asked: labels(&value["asked"])?,
-        unaided: call_of(&value["unaided"])?,
-        aided: match &value["aided"] {
-            Value::Null => None,
-            found => Some(call_of(found)?),
-        },
-        model_sha256: value["model_sha256"].as_str()?.to_owned(),
-        seed: value["seed"].as_str().and_then(|seed| seed.parse().ok()),
-        position: usize::try_from(value["position"].as_u64()?).ok()?,
-    })
-}
-
-pub fn call_of(value: &Value) -> Option<Call> {
-    Some(Call {
-        present: labels(&value["present"])?,
-        took: Duration::from_millis(value["took_ms"].as_u64()?),
-    })
-}
-
-fn labels(value: &Value) -> Option<Vec<String>> {
-    let all = value.as_array()?.iter();
-    all.map(|label| label.as_str().map(str::to_owned)).collect()
-}
-
-fn milliseconds(took: Duration) -> u64 {
-    u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
+    let stored: StoredReading = serde_json::from_str(text).ok()?;
+    Some(stored.into())
 }
 
 #[cfg(test)]
@@ -86,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read_back_and_nothing_else_is() {
+    fn a_reading_is_read_back_and_no_other_text_is() {
         let mut reading = BlindedReading {
             asked: vec!["Pneumonia".into(), "COVID-19".into()],
             unaided: Call {
@@ -105,6 +123,17 @@ mod tests {
         assert_eq!(answer(&write(&reading, None)), None);
         let said = r#"{"score":0.30000001192092896}"#;
         assert_eq!(answer(&write(&reading, Some(said))).as_deref(), Some(said));
+        let text = concat!(
+            r#"{"aided":{"present":[],"took_ms":0},"answer":null,"asked":["Pneumonia","COVID-19"],"#,
+            r#""model_sha256":"@","position":17,"seed":null,"#,
+            r#""unaided":{"present":["Pneumonia"],"took_ms":5321}}"#,
+        );
+        let text = text.replace('@', &reading.model_sha256);
+        assert_eq!(
+            write(&reading, None),
+            text,
+            "the hash of a review covers it"
+        );
         for text in ["", "{}", "null", r#"{"asked":[1]}"#] {
             assert_eq!(read(text), None, "{text}");
         }

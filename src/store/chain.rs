@@ -1,26 +1,28 @@
-//! The log as a chain: every row bears the SHA-256 of the row before and of itself, so that an edit,
-//! a row put in or taken out, and a missing end are found.
+//! The log as a chain: every row has the SHA-256 of the row before and of itself, so that edited, inserted
+//! and deleted rows and a missing end are found.
 //!
-//! A row's hash is that of `cxr review 1\n`, the hash of the row before (of the first row: 32 zero
-//! bytes), and each field in the order of [`Link`]: one byte that says whether there is a value, its
-//! length as 8 bytes, lowest first, and its bytes; numbers are written as 8 such bytes. The last field,
-//! the calls of blinded reading, is left out where there are none, as it was before there was such a
-//! column. So no two different rows have the same encoding.
+//! A row's hash covers `cxr review 1\n`, the hash of the row before (for the first row: 32 zero bytes), and
+//! each field in the order of [`Link`]: one byte that is 1 where there is a value, the value's length as 8
+//! bytes, lowest first, and its bytes. Numbers are 8 such bytes. The last field, the calls of blinded
+//! reading, is left out where there are none, as before that column existed. So no two different rows have
+//! the same encoding.
 //!
-//! Whoever can write the file can make a new chain of it. Only a head that was noted elsewhere tells:
-//! [`Audit::head`].
+//! A person who can write the file can make a new chain of it. Only a head that was noted elsewhere reveals
+//! that: see [`Audit::head`].
 
 use std::fmt;
 
 use rusqlite::{Connection, Row, Transaction, params};
 use sha2::{Digest, Sha256};
 
+use crate::domain::hex::hex;
+
 /// SHA-256.
 pub type Hash = [u8; 32];
 
 const DOMAIN: &[u8] = b"cxr review 1\n";
 
-/// What a row's hash is of.
+/// The fields of a row that its hash covers.
 pub struct Link {
     pub id: i64,
     pub token: String,
@@ -38,7 +40,7 @@ pub struct Link {
     pub calls: Option<String>,
 }
 
-/// Of the table, in the order of [`Link::insert`] and [`Link::read`].
+/// The columns of the table, in the order of [`Link::insert`] and [`Link::read`].
 const COLUMNS: &str = "id, token, image, path, reviewer, at_ms, act, verdict, label, key_image, note, \
                        seen, program, calls, previous, hash";
 
@@ -123,18 +125,18 @@ impl Link {
     }
 }
 
-/// One thing that is not as it was written.
+/// A place where the log is not as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChainFault {
-    /// Its own hash does not fit what it says.
+    /// The row's own hash does not fit its content.
     Edited(i64),
-    /// It does not bear the hash of the row before it.
+    /// The row does not have the hash of the row before it.
     Unlinked(i64),
-    /// Rows of these numbers are not there.
+    /// Rows are missing.
     Missing { first: i64, last: i64 },
-    /// There are rows that the log does not count.
+    /// Rows from this one on are not in the log's count.
     Uncounted(i64),
-    /// The last row is not the one that the log remembers as its last.
+    /// The last row is not the one that the log noted as its last.
     AnotherEnd(i64),
 }
 
@@ -158,20 +160,20 @@ impl fmt::Display for ChainFault {
     }
 }
 
-/// What came of reading the whole log.
+/// The result of checking the whole log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Audit {
-    /// Rows that are there.
+    /// Number of rows.
     pub rows: i64,
-    /// Hash of the last of them, lower-case hexadecimal; of no row, zeros. Noted elsewhere, it proves
-    /// later that the log up to here is the same.
+    /// Hash of the last row, in lower-case hexadecimal digits; zeros for an empty log. Noted elsewhere, it
+    /// proves later that the log up to this row is unchanged.
     pub head: String,
-    /// In the order of the log; empty if all is as it was written.
+    /// In the order of the log; empty if every row is as it was written.
     pub faults: Vec<ChainFault>,
 }
 
 pub fn verify(connection: &Connection) -> rusqlite::Result<Audit> {
-    // One statement, one moment: others may write meanwhile.
+    // One statement reads one moment, although other processes may write meanwhile.
     let sql = format!(
         "SELECT {COLUMNS}, (SELECT rows FROM chain), (SELECT head FROM chain)
         FROM (SELECT 1) LEFT JOIN review ORDER BY id"
@@ -183,7 +185,7 @@ pub fn verify(connection: &Connection) -> rusqlite::Result<Audit> {
     while let Some(row) = rows.next()? {
         counted = row.get::<_, Option<i64>>(16)?.unwrap_or_default();
         remembered = row.get::<_, Option<Vec<u8>>>(17)?.unwrap_or_default();
-        // An empty log is one row of nothing.
+        // The join gives one empty row for an empty log.
         if row.get::<_, Option<i64>>(0)?.is_some() {
             walk.step(row)?;
         }
@@ -191,7 +193,7 @@ pub fn verify(connection: &Connection) -> rusqlite::Result<Audit> {
     walk.end(counted, &remembered);
     Ok(Audit {
         rows: walk.rows,
-        head: walk.head.iter().map(|byte| format!("{byte:02x}")).collect(),
+        head: hex(&walk.head),
         faults: walk.faults,
     })
 }
@@ -218,7 +220,7 @@ impl ChainWalk {
             self.faults.push(ChainFault::Unlinked(id));
         }
         let written: Vec<u8> = row.get(15)?;
-        // What cannot even be read as a row of the log is no row that was written.
+        // A row that cannot be read was not written by this program.
         let expected = Hash::try_from(previous.as_slice())
             .ok()
             .zip(Link::read(row).ok())

@@ -1,11 +1,13 @@
+//! Errors of the store.
+
 use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 
 use crate::domain::text::clean;
 
-/// Why the store could not be opened, read or written. Each names the file, and what to do where
-/// something can be done.
+/// The reason why the store could not be opened, read or written. Each message names the file and, where
+/// possible, what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     #[error(
@@ -34,10 +36,10 @@ pub enum StoreError {
     Full { path: PathBuf },
     #[error("{path}: other processes kept the store locked")]
     Busy { path: PathBuf },
-    /// What would be written over.
-    #[error("{path}: is there already")]
+    /// A file that would be overwritten.
+    #[error("{path}: already exists")]
     There { path: PathBuf },
-    /// The open file is no longer the one of that name.
+    /// The open file no longer has that name.
     #[error("{path}: the store was moved or replaced")]
     Moved { path: PathBuf },
     #[error("{path}: {reason}")]
@@ -71,6 +73,18 @@ impl StoreError {
         match error.kind() {
             std::io::ErrorKind::ReadOnlyFilesystem => StoreError::ReadOnly { path },
             std::io::ErrorKind::StorageFull => StoreError::Full { path },
+            std::io::ErrorKind::NotFound => {
+                let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
+                let reason = if folder.is_none_or(Path::exists) {
+                    "file not found"
+                } else {
+                    "folder not found"
+                };
+                StoreError::Other {
+                    path,
+                    reason: reason.to_owned(),
+                }
+            }
             kind => StoreError::Other {
                 path,
                 reason: kind.to_string(),

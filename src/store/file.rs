@@ -1,4 +1,4 @@
-//! The file itself: whose it is, what it lies on, how it is opened.
+//! The file: whether it is a store, its file system, and how it is opened.
 
 use std::ffi::c_int;
 use std::fs::{self, OpenOptions};
@@ -20,26 +20,13 @@ use crate::domain::text::clean;
 pub const BUSY: Duration = Duration::from_secs(10);
 /// Bytes of an SQLite file's header (sqlite.org/fileformat.html).
 const HEADER: u64 = 100;
-/// What SQLite has beside a file has its name and one of these.
+/// Endings of the file and of SQLite's files beside it.
 const BESIDE: [&str; 4] = ["", "-wal", "-shm", "-journal"];
 
-/// Where the store is unless told otherwise: `$XDG_STATE_HOME/cxr/reviews.sqlite`, or below
-/// `~/.local/state`. `None` without a home.
-pub fn default_path(variable: impl Fn(&str) -> Option<std::ffi::OsString>) -> Option<PathBuf> {
-    // The specification has relative paths ignored.
-    let absolute = |name: &str| {
-        let path = PathBuf::from(variable(name)?);
-        path.is_absolute().then_some(path)
-    };
-    let state = absolute("XDG_STATE_HOME")
-        .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))?;
-    Some(state.join("cxr").join("reviews.sqlite"))
-}
-
-/// Held while this process opens or makes the file by itself: see [`create`].
+/// Held while this process opens or creates the file without SQLite: see [`create`].
 static MAKING: Mutex<()> = Mutex::new(());
 
-/// Opens the store, and makes it where there is none.
+/// Opens the store, and creates it where there is none.
 pub fn open(path: &Path, wait: &Wait) -> Result<Connection, StoreError> {
     create(path)?;
     recognise(path, wait)?;
@@ -54,9 +41,9 @@ pub fn open(path: &Path, wait: &Wait) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// Opens a store that is there, for reading only; on a read-only medium too.
+/// Opens an existing store for reading only, even on a read-only medium.
 pub fn open_read_only(path: &Path) -> Result<Connection, StoreError> {
-    // SQLite has its log beside the file itself, not beside a link to it.
+    // SQLite's log lies beside the file itself, not beside a link to it.
     let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     if !path.exists() {
         return Err(StoreError::Absent {
@@ -66,7 +53,7 @@ pub fn open_read_only(path: &Path) -> Result<Connection, StoreError> {
     let wait = Wait::default();
     recognise(path, &wait)?;
     let connection = open_plainly(path, &wait).or_else(|error| match log_of(path) {
-        // Nothing hangs in a log, so the file alone says everything; and no log can be made here.
+        // Without a log the file is complete, and no log can be made here.
         None => open_immutable(path),
         Some(_) => Err(error),
     });
@@ -81,7 +68,7 @@ pub fn open_read_only(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// All of it, in memory: an older schema is brought forward there, and the file stays as it is.
+/// A copy of the whole store in memory. An older schema is migrated there, and the file stays as it is.
 fn copy(from: &Connection) -> rusqlite::Result<Connection> {
     const PAGES: c_int = 1_000;
     let mut memory = Connection::open_in_memory()?;
@@ -93,7 +80,7 @@ fn open_plainly(path: &Path, wait: &Wait) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
     wait.install(&mut connection, BUSY)?;
-    // SQLite looks at the file only now.
+    // SQLite reads the file only now.
     pragma::<i64>(&connection, "schema_version")?;
     Ok(connection)
 }
@@ -113,7 +100,7 @@ fn open_immutable(path: &Path) -> rusqlite::Result<Connection> {
     Connection::open_with_flags(uri + "?immutable=1", flags)
 }
 
-/// The write-ahead log or rollback journal beside the file, if one holds anything.
+/// The write-ahead log or rollback journal beside the file, if one is there and not empty.
 pub fn log_of(path: &Path) -> Option<PathBuf> {
     ["-wal", "-journal"].iter().find_map(|suffix| {
         let log = with_suffix(path, suffix);
@@ -123,13 +110,13 @@ pub fn log_of(path: &Path) -> Option<PathBuf> {
     })
 }
 
-/// An empty file that only its owner can read, and the folder for it. A file that is there keeps its
-/// mode: several people may share it on purpose.
+/// Creates an empty file that only its owner can read, and its folder. An existing file keeps its mode:
+/// several people may share it on purpose.
 ///
-/// Closing a file takes all locks on it from the whole process, whichever handle they were taken with
-/// (fcntl(2); sqlite.org/howtocorrupt.html, section 2.2), and the next program would take the store for
-/// unused. So this is the only place that opens the file past SQLite, it opens none that is there, and
-/// nothing of this process can have a lock on it before it is closed again.
+/// Closing a file releases all locks of the whole process on it, from any handle (fcntl(2);
+/// sqlite.org/howtocorrupt.html, section 2.2), and another program would then take the store for unused. So
+/// this is the only function that opens the file without SQLite. It never opens an existing file, and no
+/// other part of this process can have a lock on the new file before it is closed again.
 fn create(path: &Path) -> Result<(), StoreError> {
     let _alone = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
     let fault = |error: std::io::Error| StoreError::io(path, &error);
@@ -137,7 +124,7 @@ fn create(path: &Path) -> Result<(), StoreError> {
         return Ok(());
     }
     if let Some(log) = log_of(path) {
-        // SQLite would remove it with the new file's first use, and it may hold reviews.
+        // SQLite would remove the log at the new file's first use, and it may hold reviews.
         let log = log.file_name().unwrap_or_default().to_string_lossy();
         return Err(StoreError::Damaged {
             path: path.to_owned(),
@@ -160,19 +147,19 @@ fn create(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// Refuses what is not ours before SQLite has touched it: merely opening another program's file may
-/// replay its journal. SQLite itself looks at the header, since it knows not to close a file that
-/// another connection of this process has locked; told that the file is immutable, it looks at no
-/// journal, takes no lock and writes nothing.
+/// Refuses a file that is not a store before SQLite opens it for use: opening another program's file may
+/// already replay its journal. SQLite itself reads the header, since it does not close a file that another
+/// connection of this process has locked. The file is declared immutable, so SQLite reads no journal, takes
+/// no lock and writes nothing.
 fn recognise(path: &Path, wait: &Wait) -> Result<(), StoreError> {
-    // Another thread of this process may be making it.
+    // Another thread of this process may be creating it.
     drop(MAKING.lock().unwrap_or_else(PoisonError::into_inner));
     let foreign = |why| StoreError::Foreign {
         path: path.to_owned(),
         why,
     };
     let metadata = fs::metadata(path).map_err(|error| StoreError::io(path, &error))?;
-    // To open a pipe would wait for its other end.
+    // Opening a pipe would wait for its other end.
     if !metadata.is_file() {
         return Err(foreign("no file"));
     }
@@ -215,8 +202,7 @@ fn admit(path: &Path, version: rusqlite::Result<Version>) -> Result<(), StoreErr
     }
 }
 
-/// Has SQLite believe nothing that the file says of itself, and refuses a schema that is not ours before
-/// anything in it is asked.
+/// Makes SQLite distrust the file's schema, and refuses a foreign schema before any query uses it.
 fn distrust(path: &Path, connection: &Connection) -> Result<(), StoreError> {
     let found = connection
         .set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)
@@ -232,7 +218,7 @@ fn distrust(path: &Path, connection: &Connection) -> Result<(), StoreError> {
     }
 }
 
-/// Looks for damage before anything is written over it.
+/// Looks for damage before the store is written.
 fn check(path: &Path, connection: &Connection) -> Result<(), StoreError> {
     let found: String = connection
         .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
@@ -247,10 +233,10 @@ fn check(path: &Path, connection: &Connection) -> Result<(), StoreError> {
     })
 }
 
-/// How commits reach the disk.
+/// Sets how commits reach the disk.
 fn settle(path: &Path, connection: &Connection) -> rusqlite::Result<()> {
-    // EXTRA is FULL, and in a rollback journal's mode also syncs the folder once the journal is gone:
-    // a journal that came back after a power cut would take the last commit with it.
+    // EXTRA is FULL, and with a rollback journal it also syncs the folder after the journal is removed: a
+    // journal that reappeared after a power cut would undo the last commit.
     connection.pragma_update(None, "synchronous", "EXTRA")?;
     connection.pragma_update(None, "fullfsync", true)?;
     connection.pragma_update(None, "foreign_keys", true)?;
@@ -260,21 +246,21 @@ fn settle(path: &Path, connection: &Connection) -> rusqlite::Result<()> {
         return Ok(());
     }
     match connection.pragma_update_and_check(None, "journal_mode", wanted, |_| Ok(())) {
-        // Another process has it open in the other mode, which is as safe: next time.
+        // Another process has it open in the other mode, which is as safe. A later session may change it.
         Err(error) if is_in_use(&error) => Ok(()),
         other => other,
     }
 }
 
-/// With a write-ahead log, syncing it is what another connection does before it acknowledges a review,
-/// and what anybody does before the log is written back (sqlite.org/wal.html, section 3). A rollback
-/// journal has to be synced each time.
+/// Lets commits of this connection reach the disk later. That is safe with a write-ahead log only: another
+/// connection syncs the log before it acknowledges a review, and every connection does so before the log is
+/// written back (sqlite.org/wal.html, section 3). A rollback journal has to be synced each time.
 pub fn relax(connection: &Connection) -> rusqlite::Result<()> {
     let mode: String = pragma(connection, "journal_mode")?;
-    match mode.eq_ignore_ascii_case("wal") {
-        true => connection.pragma_update(None, "synchronous", "NORMAL"),
-        false => Ok(()),
+    if !mode.eq_ignore_ascii_case("wal") {
+        return Ok(());
     }
+    connection.pragma_update(None, "synchronous", "NORMAL")
 }
 
 fn is_in_use(error: &rusqlite::Error) -> bool {
@@ -285,8 +271,8 @@ fn is_in_use(error: &rusqlite::Error) -> bool {
     )
 }
 
-/// Whether processes can share memory through a file beside this one, as a write-ahead log needs:
-/// not on network file systems, where they may be on several machines (sqlite.org/wal.html).
+/// Whether processes can share memory through a file beside this one, as a write-ahead log needs. They cannot
+/// on network file systems, where they may run on several machines (sqlite.org/wal.html).
 #[cfg(target_os = "linux")]
 fn shares_memory(path: &Path) -> bool {
     rustix::fs::statfs(path).is_ok_and(|found| !is_network(found.f_type as u64))
@@ -297,8 +283,8 @@ fn shares_memory(_: &Path) -> bool {
     false
 }
 
-/// `f_type` of statfs(2); from linux/magic.h, and from the sources of those that are not in it. FUSE
-/// is as likely sshfs as anything else.
+/// Whether `f_type` of statfs(2) is that of a network file system. Numbers are from linux/magic.h, or from
+/// the sources of file systems that are not in it. FUSE counts as one, since it may be sshfs.
 #[cfg(any(target_os = "linux", test))]
 fn is_network(magic: u64) -> bool {
     const NETWORK: [u64; 17] = [
@@ -320,7 +306,7 @@ fn is_network(magic: u64) -> bool {
         0xaad7_aaea, // PanFS
         0x564c,      // NCP
     ];
-    // Some machines widen the number with its sign.
+    // Some machines sign-extend the number.
     NETWORK.contains(&(magic & 0xffff_ffff))
 }
 
@@ -330,9 +316,8 @@ pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// Whether a file is the store's database or one of those that SQLite has beside it. While this process
-/// has the store open, nothing but SQLite may open and close one of them: that would take SQLite's
-/// locks away.
+/// Whether a file is the store's database or one of SQLite's files beside it. While this process has the
+/// store open, only SQLite may open and close them: any other code would release SQLite's locks.
 pub fn is_part_of(store: &Path, file: &Path) -> bool {
     let Some(found) = identity(file) else {
         return false;
@@ -341,12 +326,12 @@ pub fn is_part_of(store: &Path, file: &Path) -> bool {
     parts.any(|part| identity(&part) == Some(found))
 }
 
-/// Whether a file is there and holds nothing.
+/// Whether a file exists and is empty.
 pub fn is_empty(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| metadata.len() == 0)
 }
 
-/// Which file it is, whatever it is called.
+/// Device and inode: the identity of a file under any name.
 pub fn identity(path: &Path) -> Option<(u64, u64)> {
     let metadata = fs::metadata(path).ok()?;
     Some((metadata.dev(), metadata.ino()))
@@ -354,12 +339,10 @@ pub fn identity(path: &Path) -> Option<(u64, u64)> {
 
 #[cfg(test)]
 mod tests {
-    use std::ffi::OsString;
-
     use super::*;
 
     #[test]
-    fn network_file_systems_are_told_by_their_magic_and_local_ones_are_not() {
+    fn network_file_systems_are_recognised_by_their_magic_number() {
         for network in [0x6969, 0xffff_ffff_ff53_4d42, 0x6573_5546, 0x0bd0_0bd0] {
             assert!(is_network(network), "{network:x}");
         }
@@ -374,22 +357,5 @@ mod tests {
         ] {
             assert!(!is_network(local), "{local:x}");
         }
-    }
-
-    #[test]
-    fn the_folder_is_xdgs_or_else_below_home() {
-        let of = |pairs: &[(&str, &str)]| {
-            default_path(|name| {
-                let found = pairs.iter().find(|(key, _)| *key == name);
-                found.map(|(_, value)| OsString::from(value))
-            })
-        };
-        let home = ("HOME", "/home/a");
-        let own = PathBuf::from("/home/a/.local/state/cxr/reviews.sqlite");
-        assert_eq!(of(&[home]), Some(own.clone()));
-        assert_eq!(of(&[home, ("XDG_STATE_HOME", "not/absolute")]), Some(own));
-        let state = of(&[home, ("XDG_STATE_HOME", "/var/s")]);
-        assert_eq!(state, Some("/var/s/cxr/reviews.sqlite".into()));
-        assert_eq!(of(&[]), None);
     }
 }

@@ -1,5 +1,5 @@
-//! A review in the words of the store: what a row of the log is made from, and a line of the file that
-//! reviews wait in when the program ends before they could be written. One JSON object a line:
+//! A review in the words of the store. A row of the log is made from it, and a line of the file in which
+//! reviews wait after a program ended without writing them. Each line is one JSON object:
 //!
 //! ```text
 //! { token, image: { sha256, path, study, series, sop, patient }, reviewer, at_ms, act,
@@ -8,43 +8,41 @@
 //!   seen: "JSON", program, said: null | { model, preprocess, answer: "JSON" } }
 //! ```
 //!
-//! A path that is no UTF-8 is an array of its bytes.
+//! A path that is not UTF-8 is an array of its bytes.
 
-use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{ReviewEntry, bytes_of, calls, path_from, seen};
-use crate::domain::{
-    CallChange, ContentId, ImageIdentity, Judgement, NewValue, OpinionChange, Prediction, Uids,
-    Verdict,
-};
+use super::stored::{StoredAct, to_word};
+use super::{ReviewEntry, seen, stored_change, stored_image};
+use crate::domain::{ContentId, ImageIdentity, OpinionChange, Prediction};
 
 /// A review on its way into the log, ready to be written.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LogLine {
     pub token: String,
-    #[serde(with = "image_words")]
+    #[serde(with = "stored_image")]
     pub image: ImageIdentity,
     pub reviewer: String,
     pub at_ms: i64,
+    /// A word of [`StoredAct`], or of a newer version.
     pub act: String,
-    #[serde(with = "change_words")]
+    #[serde(with = "stored_change")]
     pub change: OpinionChange,
     /// Text, so that no number changes on its way.
     pub seen: String,
     /// Version of the program that the review was made with.
     pub program: String,
     pub said: Option<ModelAnswer>,
-    /// It waited in a file, and what was said since comes before it.
+    /// It waited in a file since an earlier session: newer reviews may be in the log already.
     #[serde(skip)]
     pub is_late: bool,
 }
 
 impl LogLine {
-    /// Whether it is one that this program writes: an image by its digest, and JSON where JSON belongs.
+    /// Whether this program could have written it: the image is a digest, and texts of JSON are JSON.
     pub fn is_sound(&self) -> bool {
         let is_json = |text: &str| serde_json::from_str::<Value>(text).is_ok();
         let said = self.said.as_ref();
@@ -55,12 +53,12 @@ impl LogLine {
     }
 }
 
-/// What a model said of the image.
+/// A model's answer for the image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelAnswer {
     pub model: String,
     pub preprocess: String,
-    /// See `seen`.
+    /// JSON of `seen`, or of `cached`.
     pub answer: String,
 }
 
@@ -83,7 +81,7 @@ impl From<&ReviewEntry> for LogLine {
             image: entry.image.clone(),
             reviewer: review.reviewer.clone(),
             at_ms: i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
-            act: review.act.word().to_owned(),
+            act: to_word(StoredAct::from(review.act)),
             change: review.change.clone(),
             seen: seen::seen(&review.seen).to_string(),
             program: env!("CARGO_PKG_VERSION").to_owned(),
@@ -93,199 +91,14 @@ impl From<&ReviewEntry> for LogLine {
     }
 }
 
-mod image_words {
-    use super::*;
-
-    #[derive(Serialize, Deserialize)]
-    struct ReviewWords {
-        sha256: String,
-        path: PathWords,
-        study: Option<String>,
-        series: Option<String>,
-        sop: Option<String>,
-        patient: Option<String>,
-    }
-
-    #[derive(Serialize, Deserialize)]
-    #[serde(untagged)]
-    enum PathWords {
-        Text(String),
-        Bytes(Vec<u8>),
-    }
-
-    impl PathWords {
-        fn of(path: &Path) -> Self {
-            match path.to_str() {
-                Some(text) => PathWords::Text(text.to_owned()),
-                None => PathWords::Bytes(bytes_of(path).to_vec()),
-            }
-        }
-
-        fn path(self) -> PathBuf {
-            match self {
-                PathWords::Text(text) => text.into(),
-                PathWords::Bytes(bytes) => path_from(bytes),
-            }
-        }
-    }
-
-    pub fn serialize<S: Serializer>(image: &ImageIdentity, to: S) -> Result<S::Ok, S::Error> {
-        let ImageIdentity {
-            sha256,
-            path,
-            uids,
-            patient_id,
-        } = image.clone();
-        ReviewWords {
-            sha256,
-            path: PathWords::of(&path),
-            study: uids.study,
-            series: uids.series,
-            sop: uids.sop_instance,
-            patient: patient_id,
-        }
-        .serialize(to)
-    }
-
-    pub fn deserialize<'a, D: Deserializer<'a>>(from: D) -> Result<ImageIdentity, D::Error> {
-        let words = ReviewWords::deserialize(from)?;
-        Ok(ImageIdentity {
-            sha256: words.sha256,
-            path: words.path.path(),
-            uids: Uids {
-                study: words.study,
-                series: words.series,
-                sop_instance: words.sop,
-            },
-            patient_id: words.patient,
-        })
-    }
-}
-
-mod change_words {
-    use serde::de::Error;
-
-    use super::*;
-
-    /// Of both values, `to` and `over`.
-    #[derive(Serialize, Deserialize)]
-    struct OpinionPair<T> {
-        to: T,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        over: Option<T>,
-    }
-
-    type JudgementWords = (Option<String>, Option<String>);
-
-    /// The calls are as `calls` has them; an aided one is a list of none or one, since `null` would be
-    /// no value at all.
-    #[derive(Default, Serialize, Deserialize)]
-    #[serde(default)]
-    struct CallWords {
-        #[serde(skip_serializing_if = "Option::is_none")]
-        judgement: Option<OpinionPair<JudgementWords>>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        key_image: Option<OpinionPair<bool>>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        note: Option<OpinionPair<String>>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        unaided: Option<Value>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        aided: Option<OpinionPair<Vec<Value>>>,
-    }
-
-    pub fn serialize<S: Serializer>(change: &OpinionChange, to: S) -> Result<S::Ok, S::Error> {
-        let mut words = CallWords {
-            judgement: change.judgement.as_ref().map(|value| pair(value, judged)),
-            key_image: change
-                .key_image
-                .as_ref()
-                .map(|value| pair(value, Clone::clone)),
-            note: change.note.as_ref().map(|value| pair(value, Clone::clone)),
-            ..CallWords::default()
-        };
-        match &change.call {
-            Some(CallChange::Unaided(reading)) => words.unaided = Some(calls::value(reading)),
-            Some(CallChange::Aided(value)) => {
-                let one = |call: &Option<_>| call.iter().map(calls::call_value).collect();
-                words.aided = Some(pair(value, one));
-            }
-            None => {}
-        }
-        words.serialize(to)
-    }
-
-    pub fn deserialize<'a, D: Deserializer<'a>>(from: D) -> Result<OpinionChange, D::Error> {
-        let words = CallWords::deserialize(from)?;
-        let unaided = words.unaided.map(|value| {
-            let reading = calls::from_value(&value);
-            reading.map(CallChange::Unaided)
-        });
-        let aided = words.aided.map(|value| {
-            let aided = value_of(value, |calls| match &calls[..] {
-                [] => Some(None),
-                [call] => calls::call_of(call).map(Some),
-                _ => None,
-            });
-            aided.map(CallChange::Aided)
-        });
-        let strange = || D::Error::custom("a call or verdict that is not known");
-        let judgement = words.judgement.map(|value| value_of(value, judgement));
-        Ok(OpinionChange {
-            judgement: known(judgement).ok_or_else(strange)?,
-            key_image: known(words.key_image.map(|value| value_of(value, Some)))
-                .ok_or_else(strange)?,
-            note: known(words.note.map(|value| value_of(value, Some))).ok_or_else(strange)?,
-            call: known(unaided.or(aided)).ok_or_else(strange)?,
-        })
-    }
-
-    /// `None` where something is there that could not be read.
-    fn known<T>(value: Option<Option<T>>) -> Option<Option<T>> {
-        match value {
-            None => Some(None),
-            Some(read) => read.map(Some),
-        }
-    }
-
-    fn pair<T, W>(value: &NewValue<T>, words: impl Fn(&T) -> W) -> OpinionPair<W> {
-        OpinionPair {
-            to: words(&value.to),
-            over: value.over.as_ref().map(words),
-        }
-    }
-
-    fn value_of<W, T>(pair: OpinionPair<W>, read: impl Fn(W) -> Option<T>) -> Option<NewValue<T>> {
-        Some(NewValue {
-            to: read(pair.to)?,
-            over: match pair.over {
-                None => None,
-                Some(over) => Some(read(over)?),
-            },
-        })
-    }
-
-    fn judged(judgement: &Judgement) -> JudgementWords {
-        let verdict = judgement.verdict.map(|verdict| verdict.word().to_owned());
-        (verdict, judgement.label.clone())
-    }
-
-    fn judgement((verdict, label): JudgementWords) -> Option<Judgement> {
-        let verdict = match verdict {
-            None => None,
-            Some(word) => Some(Verdict::named(&word)?),
-        };
-        Some(Judgement { verdict, label })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
+    use super::super::place::path_from;
     use super::super::tests::entry;
     use super::*;
-    use crate::domain::{BlindedReading, Call, Opinion};
+    use crate::domain::{BlindedReading, Call, Opinion, Verdict};
 
     fn there_and_back(line: &LogLine) -> LogLine {
         let text = serde_json::to_string(line).unwrap();
@@ -294,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_comes_back_as_it_was() {
+    fn a_line_is_read_back_as_it_was() {
         let call = |label: &str| Call {
             present: vec![label.to_owned()],
             took: Duration::from_millis(1_234),
@@ -335,11 +148,43 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_refused_rather_than_left_out() {
+    fn an_unknown_word_is_refused_and_not_left_out() {
         let text = serde_json::to_string(&LogLine::from(&entry(1, "agree"))).unwrap();
         assert!(serde_json::from_str::<LogLine>(&text).is_ok());
         let strange = text.replace("[\"agree\",null]", "[\"certainly\",null]");
         assert_ne!(strange, text);
         assert!(serde_json::from_str::<LogLine>(&strange).is_err());
+    }
+
+    /// Lines of earlier versions are read by these names.
+    #[test]
+    fn the_text_of_a_change_stays_what_it_is() {
+        let call = Call {
+            present: vec!["COVID-19".into()],
+            took: Duration::from_millis(5),
+        };
+        let mut called = Opinion {
+            verdict: Some(Verdict::Disagree),
+            label: Some("COVID-19".into()),
+            key_image: true,
+            note: "n".into(),
+            blinded: Some(BlindedReading::default()),
+        };
+        let mut entry = entry(1, "agree");
+        entry.review.change = OpinionChange::to(&called);
+        let text = serde_json::to_string(&LogLine::from(&entry)).unwrap();
+        let expected = concat!(
+            r#""change":{"judgement":{"to":["disagree","COVID-19"]},"key_image":{"to":true},"#,
+            r#""note":{"to":"n"},"unaided":{"aided":null,"asked":[],"model_sha256":"","position":0,"#,
+            r#""seed":null,"unaided":{"present":[],"took_ms":0}}}"#,
+        );
+        assert!(text.contains(expected), "{text}");
+        let before = called.clone();
+        called.blinded.as_mut().unwrap().aided = Some(call);
+        entry.review.change = OpinionChange::between(&before, &called).only_over(&before);
+        let text = serde_json::to_string(&LogLine::from(&entry)).unwrap();
+        let expected =
+            r#""change":{"aided":{"to":[{"present":["COVID-19"],"took_ms":5}],"over":[]}}"#;
+        assert!(text.contains(expected), "{text}");
     }
 }

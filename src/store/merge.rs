@@ -1,26 +1,28 @@
-//! How a review becomes a row: the log's last row of that image and reader is read in the same
-//! transaction, and what the review changes is laid over it. So a row says everything that the reader
-//! holds, and nothing that another of their sessions said is lost.
+//! How a review becomes a row: the change of the review is applied to the opinion in the last row of that
+//! image and reader, in the same transaction. So a row holds the reader's whole opinion, and no change by
+//! another of their sessions is lost.
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::chain::{Hash, Link};
 use super::line::{LogLine, ModelAnswer};
-use super::{bytes_of, calls, opinion};
+use super::place::bytes_of;
+use super::stored::{StoredAct, StoredVerdict, to_word};
+use super::{calls, opinion};
 use crate::domain::{Act, Opinion, OpinionChange};
 
 /// A review that is in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Merged {
-    /// Of the log.
+    /// Number of its row in the log.
     pub row: i64,
     /// SHA-256 of the image.
     pub image: String,
-    /// What the reader holds of it now.
+    /// The reader's opinion of the image now.
     pub opinion: Opinion,
 }
 
-/// What the reader held last, and the calls as they are written.
+/// The reader's last row for an image, and its calls as text.
 #[derive(Default)]
 struct Last {
     row: i64,
@@ -29,7 +31,7 @@ struct Last {
     calls: Option<String>,
 }
 
-/// Writes a review, or finds that it was written before.
+/// Writes a review, unless its token is in the log already.
 pub fn put_review(change: &Transaction, line: &LogLine) -> rusqlite::Result<Merged> {
     let last = last(change, line)?;
     if let Some(row) = row_of(change, &line.token)? {
@@ -39,13 +41,15 @@ pub fn put_review(change: &Transaction, line: &LogLine) -> rusqlite::Result<Merg
             opinion: last.opinion,
         });
     }
-    let wanted = match line.is_late {
-        true => without_what_is_newer(change, line)?,
-        false => line.change.clone(),
+    let wanted = if line.is_late {
+        without_newer_changes(change, line)?
+    } else {
+        line.change.clone()
     };
     let opinion = wanted.on(&last.opinion);
-    // A verdict that stands is no second row; whether it stands is known only here.
-    if line.act == Act::Judged.word() && opinion == last.opinion && last.row > 0 {
+    // The same verdict again makes no second row. Only here is it known whether the verdict still stands.
+    if line.act == to_word(StoredAct::from(Act::Judged)) && opinion == last.opinion && last.row > 0
+    {
         return Ok(Merged {
             row: last.row,
             image: line.image.sha256.clone(),
@@ -85,10 +89,10 @@ fn last(change: &Transaction, line: &LogLine) -> rusqlite::Result<Last> {
     Ok(found.optional()?.unwrap_or_default())
 }
 
-/// What waited in a file since an earlier session changes nothing that was said after it.
-/// Each row counts by its own time and what it changed: a row that came late itself is older than those
-/// before it, and repeats what they say.
-fn without_what_is_newer(change: &Transaction, line: &LogLine) -> rusqlite::Result<OpinionChange> {
+/// The change of a review that waited in a file, without the parts that a newer row has changed. Each row
+/// counts with its own time and its own changes, since a row that came late itself is older than the rows
+/// before it, and repeats their values.
+fn without_newer_changes(change: &Transaction, line: &LogLine) -> rusqlite::Result<OpinionChange> {
     let mut statement = change.prepare_cached(OF_IMAGE)?;
     let rows = statement.query_map([&line.reviewer, &line.image.sha256], read_last)?;
     let rows = rows.collect::<rusqlite::Result<Vec<Last>>>()?;
@@ -103,7 +107,7 @@ fn without_what_is_newer(change: &Transaction, line: &LogLine) -> rusqlite::Resu
     Ok(kept)
 }
 
-/// Calls that a newer version wrote in a way that is not known here stay as they are.
+/// The calls of the new row. Calls that a newer version wrote in an unknown form stay as they are.
 fn calls_of(opinion: &Opinion, last: &Last, said: Option<&ModelAnswer>) -> Option<String> {
     let written = last.calls.as_deref();
     let is_strange = written.is_some() && last.opinion.blinded.is_none();
@@ -134,7 +138,9 @@ fn append(
         reviewer: line.reviewer.clone(),
         at_ms: line.at_ms,
         act: line.act.clone(),
-        verdict: opinion.verdict.map(|v| v.word().to_owned()),
+        verdict: opinion
+            .verdict
+            .map(|verdict| to_word(StoredVerdict::from(verdict))),
         label: opinion.label.clone(),
         key_image: opinion.key_image,
         note: opinion.note.clone(),

@@ -1,20 +1,25 @@
 //! Reviews and predictions in one SQLite file, which several readers and processes may share.
 //!
 //! ```text
-//! review       append-only: who, when, what they held, what they saw; each row bears the hash of the
-//!              row before (`chain`)
-//! image        content hash → where it was last, DICOM UIDs, patient
-//! prediction   what a model said of an image, at the card's own prevalence
-//! session      where each reader was in which folders
+//! review        append-only: reader, time, opinion, screen; each row has the hash of the row before
+//!               (`chain`)
+//! image         content hash → last path, DICOM UIDs, patient
+//! prediction    a model's answer for an image, at the card's own prevalence
+//! session       each reader's place in each set of folders
+//! answer_shown  when a reader first saw a model's answer without a call before it
 //! ```
 //!
-//! A review says what it changes of what the reader holds of an image; its row is made from that and
-//! from the reader's last row (`merge`). It is acknowledged once its transaction is synced to the disk.
-//! What could not be written waits in memory (`Pending`) and is tried again, and at the end in a file
+//! A review holds the changes of the reader's opinion of an image. Its row is made from these and from the
+//! reader's last row (`merge`). It is acknowledged once its transaction is synced to the disk. A review that
+//! cannot be written waits in memory (`Pending`) and is tried again; at the end of the program it is saved
 //! beside the store (`rescue`).
+//!
+//! Words and JSON in rows have types of their own (`stored`, `seen`, `cached`, `calls`, `line`, `origin`):
+//! rows of earlier versions hold them, so they never change, while the words of the screen may.
 
 mod answers;
 mod backup;
+mod cached;
 mod calls;
 mod chain;
 mod error;
@@ -23,12 +28,16 @@ mod line;
 mod merge;
 mod origin;
 mod pending;
+mod place;
 mod predictions;
 mod recorder;
 mod rescue;
 mod schema;
 mod seen;
 mod session;
+mod stored;
+mod stored_change;
+mod stored_image;
 mod wait;
 mod words;
 
@@ -42,31 +51,34 @@ use serde_json::Value;
 
 pub use chain::{Audit, ChainFault};
 pub use error::StoreError;
-pub use file::{default_path, is_part_of};
-use line::{LogLine, ModelAnswer};
+pub use file::is_part_of;
+use line::LogLine;
 pub use merge::Merged;
-use origin::put_origin;
 pub use pending::Pending;
+pub use place::absolute_path;
+use place::bytes_of;
+use predictions::put_prediction;
 pub use recorder::{Ending, News, Recorder, Request, ReviewDraft};
 pub use session::Bookmark;
+use stored::{StoredVerdict, from_word};
 use wait::Wait;
 pub use words::{LastWord, Standing};
 
-use crate::domain::{ContentId, ImageIdentity, Opinion, Origin, Prediction, Review, Verdict};
+use crate::domain::{ContentId, ImageIdentity, Opinion, Prediction, Review};
 
-/// How long a write is tried again while others hold the lock, before it is an error.
+/// How long a write is retried while other processes hold the lock, before it is an error.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long the last checkpoint waits for those who read.
+/// How long the last checkpoint waits for processes that read.
 const CLOSING: Duration = Duration::from_secs(1);
 
 /// A review on its way into the log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReviewEntry {
-    /// Unique to this review: written twice, it is in the log once.
+    /// Unique to this review. A review that is written twice is in the log once.
     pub token: String,
     pub image: ImageIdentity,
     pub review: Review,
-    /// What the model said, at the card's own prevalence.
+    /// The model's answer, at the card's own prevalence.
     pub prediction: Option<Prediction>,
 }
 
@@ -79,11 +91,11 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the store, and makes it (mode 0600) where there is none.
+    /// Opens the store, and creates it (mode 0600) where there is none.
     ///
     /// # Errors
-    /// If the file is not a store, is damaged, or is newer than this program: it is left as it is. If
-    /// it cannot be made or read.
+    /// If the file is not a store, is damaged, or is newer than this program: it is left as it is. If it
+    /// cannot be created or read.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         Self::open_with(path, &Wait::default())
     }
@@ -97,7 +109,7 @@ impl Store {
         })
     }
 
-    /// Opens a store that is there and writes nothing to it.
+    /// Opens an existing store, and writes nothing to it.
     ///
     /// # Errors
     /// As [`Store::open`], and if there is none.
@@ -110,17 +122,17 @@ impl Store {
         })
     }
 
-    /// Brings all that is in the write-ahead log into the one file, if no other program reads in it just
-    /// now, and closes it: a copy of the file is whole then.
+    /// Moves the content of the write-ahead log into the file, unless another program is reading from it, and
+    /// closes it. A copy of the file is complete then.
     pub fn close(mut self) {
-        // What cannot be brought over stays in the log, where it is as safe.
+        // The content stays in the log where that fails, and is as safe there.
         let _ = self.wait.install(&mut self.connection, CLOSING);
         let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
         let _ = self.connection.query_row(sql, [], |_| Ok(()));
     }
 
-    /// Has what is written through this handle reach the disk later, where that endangers nothing but
-    /// itself: a power cut may take it back, a kill may not. For what can be computed anew.
+    /// Lets writes through this handle reach the disk later, where only these writes are at risk: a power cut
+    /// may undo them, the end of the process may not. For data that can be computed again.
     ///
     /// # Errors
     /// If the store cannot be read.
@@ -132,12 +144,11 @@ impl Store {
         &self.path
     }
 
-    /// Puts a review at the end of the log, laid over what its reader holds of the image, and returns
-    /// once it is synced to the disk.
+    /// Appends a review to the log, applied to its reader's opinion of the image, and returns once it is synced
+    /// to the disk.
     ///
     /// # Errors
-    /// If it cannot be written; nothing of it is in the log then, or all of it: try again with the
-    /// same token.
+    /// If it cannot be written. The log then holds either none or all of it: try again with the same token.
     pub fn append(&mut self, entry: &ReviewEntry) -> Result<Merged, StoreError> {
         self.append_line(&LogLine::from(entry))
     }
@@ -152,91 +163,7 @@ impl Store {
         })
     }
 
-    /// Keeps what a model says of an image, over what it said before.
-    ///
-    /// # Errors
-    /// If it cannot be written.
-    pub fn keep(&mut self, image: &ImageIdentity, said: &Prediction) -> Result<(), StoreError> {
-        let said = ModelAnswer::new(said);
-        self.write(|change| {
-            put_image(change, image)?;
-            put_prediction(change, &image.sha256, &said)
-        })
-    }
-
-    /// Keeps what a model says of an image so that [`recall`](Self::recall) gives it back, without its
-    /// heat maps, and whose image it is and when it was taken. `basis` stands for everything
-    /// beside the image that the answer depends on.
-    ///
-    /// # Errors
-    /// If it cannot be written.
-    pub fn remember(
-        &mut self,
-        image: &ImageIdentity,
-        origin: &Origin,
-        said: &Prediction,
-        basis: &str,
-    ) -> Result<(), StoreError> {
-        let said = ModelAnswer {
-            answer: predictions::write(said, basis).to_string(),
-            ..ModelAnswer::new(said)
-        };
-        self.write(|change| {
-            put_image(change, image)?;
-            put_origin(change, image, origin)?;
-            put_answer(change, &image.sha256, &said)
-        })
-    }
-
-    /// What was remembered of an image. `None` if nothing was, or on another basis.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
-    pub fn recall(
-        &self,
-        image: ContentId,
-        model: &str,
-        preprocess: &str,
-        basis: &str,
-    ) -> Result<Option<Prediction>, StoreError> {
-        let answer = self.prediction(&image.to_string(), model, preprocess)?;
-        Ok(answer.and_then(|answer| predictions::read(&answer, image, basis)))
-    }
-
-    /// What a model said of an image, if that is known: see `seen` and `kept` for its members.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
-    pub fn prediction(
-        &self,
-        image: &str,
-        model: &str,
-        preprocess: &str,
-    ) -> Result<Option<Value>, StoreError> {
-        let sql = "SELECT answer FROM prediction WHERE (image, model, preprocess) = (?, ?, ?)";
-        let found = self
-            .connection
-            .query_row(sql, [image, model, preprocess], |row| json(row, 0))
-            .optional();
-        self.read(found)
-    }
-
-    /// What a model said of an image, whatever the preprocessing, as [`Store::prediction`]; the last
-    /// that was kept.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
-    pub fn last_prediction(&self, image: &str, model: &str) -> Result<Option<Value>, StoreError> {
-        let sql = "SELECT answer FROM prediction WHERE (image, model) = (?, ?)
-            ORDER BY rowid DESC LIMIT 1";
-        let found = self
-            .connection
-            .query_row(sql, [image, model], |row| json(row, 0))
-            .optional();
-        self.read(found)
-    }
-
-    /// What this reader holds of one image; `None` if they have said nothing of it.
+    /// This reader's opinion of one image; `None` without a review.
     ///
     /// # Errors
     /// If the store cannot be read.
@@ -255,7 +182,7 @@ impl Store {
         self.read(found)
     }
 
-    /// Reads the whole log, and says whether every row is what was written, and where.
+    /// Reads the whole log, and reports the rows that are not as they were written.
     ///
     /// # Errors
     /// If the store cannot be read.
@@ -263,10 +190,10 @@ impl Store {
         self.read(chain::verify(&self.connection))
     }
 
-    /// Holds what is read until `read` returns to one moment, whatever others write meanwhile.
+    /// Lets `read` see the store as it is at one moment, without the writes of other processes meanwhile.
     ///
     /// # Errors
-    /// If the store cannot be read, or as `read` does.
+    /// If the store cannot be read, and those of `read`.
     pub fn at_one_moment<T, E: From<StoreError>>(
         &self,
         read: impl FnOnce(&Self) -> Result<T, E>,
@@ -288,7 +215,7 @@ impl Store {
         self.write_within(PATIENCE, work)
     }
 
-    /// Runs `work` alone among all writers, and returns once it is on the disk.
+    /// Runs `work` while no other process writes, and returns once its result is on the disk.
     fn write_within<T>(
         &mut self,
         patience: Duration,
@@ -299,7 +226,7 @@ impl Store {
         set.map_err(|error| StoreError::new(&self.path, &error))?;
         let (path, identity) = (&self.path, self.identity);
         let fault = |error: &rusqlite::Error| StoreError::new(path, error);
-        // Whatever was written to a file without a name would be gone with this process.
+        // A file that has lost its name would vanish with this process.
         let is_ours = || match file::identity(path) {
             found if found.is_some() && found == identity && !file::is_empty(path) => Ok(()),
             _ => Err(StoreError::Moved { path: path.clone() }),
@@ -322,7 +249,7 @@ impl Store {
         }
     }
 
-    /// No page more than `pages`: the disk of a test is full then.
+    /// Limits the file to a number of pages: the disk of a test is full then.
     #[cfg(test)]
     fn limit(&self, pages: i64) {
         self.connection
@@ -354,31 +281,14 @@ fn put_image(change: &Transaction, image: &ImageIdentity) -> rusqlite::Result<()
     change.prepare_cached(sql)?.execute(values).map(drop)
 }
 
-fn put_prediction(change: &Transaction, image: &str, said: &ModelAnswer) -> rusqlite::Result<()> {
-    let sql = "SELECT answer FROM prediction WHERE (image, model, preprocess) = (?, ?, ?)";
-    let known = change
-        .prepare_cached(sql)?
-        .query_row([image, &said.model, &said.preprocess], |row| json(row, 0))
-        .optional()?;
-    // To say the same again takes away nothing that was remembered with it.
-    if known.is_some_and(|known| predictions::says(&known, &said.answer)) {
-        return Ok(());
-    }
-    put_answer(change, image, said)
-}
-
-fn put_answer(change: &Transaction, image: &str, said: &ModelAnswer) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO prediction VALUES (?, ?, ?, ?)
-        ON CONFLICT DO UPDATE SET answer = excluded.answer WHERE answer <> excluded.answer";
-    let values = params![image, said.model, said.preprocess, said.answer];
-    change.prepare_cached(sql)?.execute(values).map(drop)
-}
-
-/// From the columns verdict, label, key_image, note and calls.
+/// An opinion from the columns verdict, label, key_image, note and calls.
 fn opinion(row: &Row, first: usize) -> rusqlite::Result<Opinion> {
     let verdict: Option<String> = row.get(first)?;
     Ok(Opinion {
-        verdict: verdict.as_deref().and_then(Verdict::named),
+        verdict: verdict
+            .as_deref()
+            .and_then(from_word::<StoredVerdict>)
+            .map(Into::into),
         label: row.get(first + 1)?,
         key_image: row.get(first + 2)?,
         note: row.get(first + 3)?,
@@ -388,20 +298,11 @@ fn opinion(row: &Row, first: usize) -> rusqlite::Result<Opinion> {
     })
 }
 
-/// A value that cannot be read is `null` rather than the end of the table: `verify` names its row.
-fn json(row: &Row, column: usize) -> rusqlite::Result<Value> {
+/// A column of JSON. A value that cannot be read is `null` and does not end the table: `verify` names its
+/// row.
+fn json_column(row: &Row, column: usize) -> rusqlite::Result<Value> {
     let text: String = row.get(column)?;
     Ok(serde_json::from_str(&text).unwrap_or(Value::Null))
-}
-
-fn bytes_of(path: &Path) -> &[u8] {
-    use std::os::unix::ffi::OsStrExt;
-    path.as_os_str().as_bytes()
-}
-
-fn path_from(bytes: Vec<u8>) -> PathBuf {
-    use std::os::unix::ffi::OsStringExt;
-    std::ffi::OsString::from_vec(bytes).into()
 }
 
 #[cfg(test)]

@@ -1,23 +1,25 @@
-//! Whose image it is and when it was taken, beside its content.
+//! The patient, the study and the time of an image.
 //!
 //! ```text
 //! identity = { issuer, universal, name, birth_date, sex }
 //! ```
 //!
-//! `name` and `birth_date` are prints, in hexadecimal; `sex` is `F` or `M`. Earlier versions wrote no
-//! `sex`, and prints of names that are no names: what the file says today takes its place.
-//!
-//! No name and no birth date is kept: see [`Fingerprint`].
+//! Members that the file does not have are left out. `name` and `birth_date` are fingerprints, in
+//! hexadecimal digits: the store holds neither names nor birth dates (see [`Fingerprint`]). `sex` is `F` or
+//! `M`. Earlier versions wrote no `sex`, and fingerprints of placeholders: such an identity is replaced when
+//! the file is read again.
 
 use rusqlite::{OptionalExtension, Transaction, params};
-use serde_json::{Map, Value};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
+use super::stored::{StoredSex, from_word, to_word};
 use super::{Store, StoreError};
-use crate::domain::{Fingerprint, ImageIdentity, Issuer, Origin, PatientIdentity, Sex};
+use crate::domain::{Fingerprint, ImageIdentity, Issuer, Origin, PatientIdentity};
 
 impl Store {
-    /// What the file of an image says of its patient. `None` where it was not asked for all of that,
-    /// or by an earlier version of cxr: then the file has to be asked again.
+    /// Patient, study and time of an image. `None` where they are not all known, or were written by an
+    /// earlier version: the file has to be read for them.
     ///
     /// # Errors
     /// If the store cannot be read.
@@ -38,8 +40,8 @@ impl Store {
     }
 }
 
-/// Empty where the file does not say, so that it is not asked again. What was written with a review
-/// may have been less, and so may what an earlier version made of the same file.
+/// Writes patient, study and time over an incomplete or an earlier entry. The time is empty where the file
+/// has none, so that the file is not read again for it.
 pub fn put_origin(
     change: &Transaction,
     image: &ImageIdentity,
@@ -60,43 +62,81 @@ pub fn put_origin(
     change.prepare_cached(sql)?.execute(values).map(drop)
 }
 
+#[derive(Serialize, Deserialize)]
+struct StoredIdentity {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issuer: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    universal: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    birth_date: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sex: Option<String>,
+}
+
 fn write_identity(patient: &PatientIdentity) -> String {
-    let print = |print: Option<Fingerprint>| print.map(|Fingerprint(bits)| format!("{bits:016x}"));
-    let said = [
-        ("issuer", patient.issuer.local.clone()),
-        ("universal", patient.issuer.universal.clone()),
-        ("name", print(patient.name)),
-        ("birth_date", print(patient.birth_date)),
-        ("sex", patient.sex.map(|sex| sex.code().to_owned())),
-    ];
-    let said = said.into_iter();
-    let members: Map<String, Value> = said
-        .filter_map(|(member, text)| Some((member.to_owned(), text?.into())))
-        .collect();
-    Value::Object(members).to_string()
+    let digits = |Fingerprint(bits): Fingerprint| format!("{bits:016x}");
+    let stored = StoredIdentity {
+        issuer: patient.issuer.local.clone(),
+        universal: patient.issuer.universal.clone(),
+        name: patient.name.map(digits),
+        birth_date: patient.birth_date.map(digits),
+        sex: patient.sex.map(|sex| to_word(StoredSex::from(sex))),
+    };
+    json!(stored).to_string()
 }
 
 /// `None` if it cannot be read.
 fn read_identity(id: Option<String>, text: &str) -> Option<PatientIdentity> {
-    let said: Map<String, Value> = serde_json::from_str(text).ok()?;
-    let text = |member: &str| match said.get(member) {
+    let stored: StoredIdentity = serde_json::from_str(text).ok()?;
+    let fingerprint = |digits: Option<String>| match digits {
         None => Some(None),
-        Some(text) => text.as_str().map(|text| Some(text.to_owned())),
-    };
-    let print = |member: &str| match text(member)? {
-        None => Some(None),
-        Some(text) => u64::from_str_radix(&text, 16)
-            .ok()
-            .map(|bits| Some(Fingerprint(bits))),
+        Some(digits) => {
+            let bits = u64::from_str_radix(&digits, 16).ok()?;
+            Some(Some(Fingerprint(bits)))
+        }
     };
     Some(PatientIdentity {
         id,
         issuer: Issuer {
-            local: text("issuer")?,
-            universal: text("universal")?,
+            local: stored.issuer,
+            universal: stored.universal,
         },
-        name: print("name")?,
-        birth_date: print("birth_date")?,
-        sex: text("sex")?.as_deref().and_then(Sex::said),
+        name: fingerprint(stored.name)?,
+        birth_date: fingerprint(stored.birth_date)?,
+        sex: stored
+            .sex
+            .as_deref()
+            .and_then(from_word::<StoredSex>)
+            .map(Into::into),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Sex;
+
+    #[test]
+    fn the_text_of_an_identity_stays_what_it_is() {
+        let full = PatientIdentity {
+            id: Some("P7".into()),
+            issuer: Issuer {
+                local: Some("HOSPITAL".into()),
+                universal: Some("1.2.3".into()),
+            },
+            name: Some(Fingerprint(0xaa)),
+            birth_date: Some(Fingerprint(u64::MAX)),
+            sex: Some(Sex::Female),
+        };
+        let text = concat!(
+            r#"{"birth_date":"ffffffffffffffff","issuer":"HOSPITAL","name":"00000000000000aa","#,
+            r#""sex":"F","universal":"1.2.3"}"#,
+        );
+        assert_eq!(write_identity(&full), text);
+        assert_eq!(read_identity(Some("P7".into()), text), Some(full));
+        assert_eq!(write_identity(&PatientIdentity::default()), "{}");
+    }
 }

@@ -12,42 +12,42 @@ use super::wait::Wait;
 use super::{Bookmark, Merged, ReviewEntry, Store, StoreError};
 use crate::domain::ContentId;
 
-/// Writes reviews in their order; what cannot be written now stays and is tried again. Nothing is
-/// dropped, and nothing overtakes.
+/// Writes reviews in their order. Reviews that cannot be written stay and are tried again: none is dropped,
+/// and the order never changes.
 pub struct Pending {
     path: PathBuf,
     open: Open,
-    /// Opened anew after an error: the disk may have come back, or the file been replaced.
+    /// Opened again after an error: the disk may be back, or the file may have been replaced.
     store: Option<Store>,
     waiting: VecDeque<LogLine>,
-    /// What this session has written: it is written again where the store is moved or removed under it.
+    /// The reviews that this session has written. They are written again if the store is moved or removed.
     written: Vec<LogLine>,
-    /// How many of those wait again and are not accounted for yet.
+    /// Number of written reviews that wait again and were not reported yet.
     again: usize,
-    /// Files of earlier sessions, and the tokens of what is in them and not in the log yet.
+    /// Files of earlier sessions, and the tokens of their reviews that are not in the log yet.
     taken_up: Vec<(PathBuf, HashSet<String>)>,
-    /// This session's.
+    /// The file of this session's reviews, if there is one.
     saved: Option<PathBuf>,
     wait: Wait,
 }
 
 type Open = Box<dyn Fn(&Wait) -> Result<Store, StoreError> + Send>;
 
-/// What earlier sessions could not write.
+/// Reviews that earlier sessions could not write.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct TakenUp {
-    /// Reviews that wait again.
+    /// Number of reviews that wait again.
     pub count: usize,
-    /// Files that cannot be read, with a reason: they are left as they are.
+    /// Files that cannot be read, with the reason. They are left as they are.
     pub problems: Vec<String>,
 }
 
 impl Pending {
-    /// For a store that is made with the first review, if there is none. One that cannot be reached
-    /// now may be later, and reviews wait for that.
+    /// For a store that is created with the first review if it does not exist. Reviews wait while the store
+    /// cannot be reached.
     ///
     /// # Errors
-    /// If the file is there, and is no store that this program may write to.
+    /// If the file exists and is not a store that this program may write to.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let file = path.to_owned();
         let open = move |wait: &Wait| Store::open_with(&file, wait);
@@ -80,12 +80,12 @@ impl Pending {
         }
     }
 
-    /// Of the store, be it there or not.
+    /// The path of the store, whether it exists or not.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The store, if there is one and the last attempt to reach it was no failure.
+    /// The store, if it exists and the last attempt to reach it succeeded.
     pub fn store(&self) -> Option<&Store> {
         self.store.as_ref()
     }
@@ -94,17 +94,18 @@ impl Pending {
         &self.wait
     }
 
+    /// Appends a review to those that wait.
     pub fn push(&mut self, entry: &ReviewEntry) {
         self.waiting.push_back(LogLine::from(entry));
     }
 
-    /// How many are not on the disk.
+    /// Number of reviews that are not on the disk.
     pub fn waiting(&self) -> usize {
         self.waiting.len()
     }
 
-    /// Has what earlier sessions left beside the store wait here. Each file goes once all of it is in
-    /// the log.
+    /// Reads the reviews that earlier sessions left beside the store. They wait here, and each file is removed
+    /// once all its reviews are in the log.
     pub fn take_up(&mut self) -> TakenUp {
         let mut taken_up = TakenUp::default();
         for found in rescue::find(&self.path) {
@@ -124,12 +125,12 @@ impl Pending {
         taken_up
     }
 
-    /// Writes the oldest that waits; `None` if nothing does.
+    /// Writes the oldest waiting review; `None` if none waits.
     ///
     /// # Errors
-    /// If it cannot be written; it waits on then.
+    /// If it cannot be written. It goes on waiting then.
     pub fn write_next(&mut self) -> Option<Result<Merged, StoreError>> {
-        // It leaves the queue once it is written: it is not lost if that ends in a panic.
+        // It stays in the queue until it is written, so that a panic does not lose it.
         let line = self.waiting.front()?.clone();
         let written = self.write(&line);
         match &written {
@@ -138,7 +139,7 @@ impl Pending {
                 self.note_written(&line.token);
                 self.written.push(line);
             }
-            // What is only locked is there; to open it anew reads all of it.
+            // A locked store is still there. To open it again would check the whole file.
             Err(StoreError::Busy { .. }) => {}
             Err(StoreError::Moved { .. }) => self.begin_again(),
             Err(_) => self.store = None,
@@ -146,9 +147,9 @@ impl Pending {
         Some(written)
     }
 
-    /// The store is not the one of that name any more. What is in its log goes into its file, wherever
-    /// that is now; and all that was acknowledged in this session waits for the store that comes in its
-    /// place. Where that is the same one after all, tokens keep it from being there twice.
+    /// The open store no longer has its name. Its write-ahead log goes into its file, at the file's new place,
+    /// and all reviews of this session wait for the store that takes its place. If that is the same store,
+    /// their tokens keep them from being written twice.
     fn begin_again(&mut self) {
         if let Some(store) = self.store.take() {
             store.close();
@@ -159,12 +160,13 @@ impl Pending {
         }
     }
 
-    /// How many acknowledged reviews wait again, since this was last asked: before all others.
+    /// Number of acknowledged reviews that wait again since the last call. They wait before all others.
     pub(super) fn take_again(&mut self) -> usize {
         std::mem::take(&mut self.again)
     }
 
-    /// A file that cannot be removed is taken up again, and finds everything written.
+    /// Removes files whose reviews are all written. A file that cannot be removed is read again by the next
+    /// session, which finds its reviews in the log.
     fn note_written(&mut self, token: &str) {
         self.taken_up.retain_mut(|(file, tokens)| {
             tokens.remove(token);
@@ -180,8 +182,8 @@ impl Pending {
         }
     }
 
-    /// Writes what waits to a file beside the store, for the next start; what came from such files is
-    /// there already. It goes once all of it could be written nevertheless. `None` if nothing waits.
+    /// Writes the waiting reviews to a file beside the store, for the next session; those from such files have
+    /// one already. The file is removed if all its reviews are written after all. `None` if none waits.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -193,7 +195,7 @@ impl Pending {
         Ok(self.saved.as_deref())
     }
 
-    /// Remembers where the reader is. That waits for nothing.
+    /// Writes the reader's place. It is not tried again.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -210,7 +212,7 @@ impl Pending {
         marked
     }
 
-    /// Keeps whose answers were shown. That waits for nothing.
+    /// Notes answers that were shown. It is not tried again.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -227,7 +229,7 @@ impl Pending {
         noted
     }
 
-    /// Lets go of the store. What waits stays.
+    /// Drops the handle of the store. Waiting reviews stay.
     pub(super) fn let_go(&mut self) {
         self.store = None;
     }
@@ -253,209 +255,4 @@ impl Pending {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicI64, Ordering};
-
-    use super::super::tests::entry;
-    use super::*;
-    use crate::domain::{Opinion, OpinionChange};
-
-    /// What one attempt came to.
-    #[derive(Debug, Default)]
-    pub struct Flushed {
-        /// Those that are on the disk now.
-        pub written: Vec<Merged>,
-        /// Why the rest is not.
-        pub error: Option<StoreError>,
-    }
-
-    impl Pending {
-        /// Writes all that wait, oldest first, until one cannot be written.
-        fn flush(&mut self) -> Flushed {
-            let mut flushed = Flushed::default();
-            while let Some(next) = self.write_next() {
-                match next {
-                    Ok(merged) => flushed.written.push(merged),
-                    Err(error) => {
-                        flushed.error = Some(error);
-                        break;
-                    }
-                }
-            }
-            flushed
-        }
-    }
-
-    /// A store with no room for more than so many pages.
-    fn cramped(path: &Path, room: &Arc<AtomicI64>) -> Pending {
-        let (file, room) = (path.to_owned(), room.clone());
-        let open = move |_: &Wait| {
-            let store = Store::open(&file)?;
-            store.limit(room.load(Ordering::SeqCst));
-            Ok(store)
-        };
-        Pending::with(path, Box::new(open))
-    }
-
-    #[test]
-    fn on_a_full_disk_reviews_wait_in_order_and_are_written_once_there_is_room() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("reviews.sqlite");
-        let room = Arc::new(AtomicI64::new(30));
-        let mut pending = cramped(&path, &room);
-        let mut written = 0;
-        for n in 0..60 {
-            let mut entry = entry(n, "agree");
-            entry.review.change = OpinionChange::to(&Opinion {
-                note: "a long note ".repeat(100),
-                ..Opinion::default()
-            });
-            pending.push(&entry);
-            let flushed = pending.flush();
-            written += flushed.written.len();
-            if n == 59 {
-                assert!(matches!(flushed.error, Some(StoreError::Full { .. })));
-            }
-        }
-        assert!(
-            written > 0 && pending.waiting() == 60 - written,
-            "{written}"
-        );
-        assert!(pending.store().is_none());
-
-        room.store(1_000, Ordering::SeqCst);
-        let flushed = pending.flush();
-        assert!(flushed.error.is_none() && pending.waiting() == 0);
-        assert_eq!(flushed.written.len(), 60 - written);
-        let store = Store::open(&path).unwrap();
-        let audit = store.verify().unwrap();
-        assert_eq!((audit.rows, audit.faults), (60, vec![]));
-        let images: Vec<_> = store.standings("ann").unwrap();
-        let expected: Vec<_> = (0..60).map(|n| entry(n, "agree").image.sha256).collect();
-        let found: Vec<_> = images.into_iter().map(|standing| standing.image).collect();
-        assert_eq!(found, expected);
-    }
-
-    #[test]
-    fn what_cannot_be_written_to_a_read_only_file_waits() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("reviews.sqlite");
-        let store = Store::open(&path).unwrap();
-        drop(store);
-        let file = path.clone();
-        let open = move |_: &Wait| Store::open_read_only(&file);
-        let mut pending = Pending::with(&path, Box::new(open));
-        pending.push(&entry(1, "agree"));
-        let error = pending.flush().error.unwrap();
-        assert!(matches!(error, StoreError::ReadOnly { .. }), "{error}");
-        assert!(error.to_string().contains("reviews.sqlite"));
-        let file = path.clone();
-        pending.open = Box::new(move |_: &Wait| Store::open(&file));
-        assert_eq!(pending.flush().written.len(), 1);
-    }
-
-    /// Writing on into a file without a name would lose all of it.
-    #[test]
-    fn a_store_that_was_removed_under_us_is_made_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("reviews.sqlite");
-        let mut pending = Pending::open(&path).unwrap();
-        assert!(!path.exists(), "nothing was said yet");
-        pending.push(&entry(0, "agree"));
-        assert_eq!(pending.flush().written.len(), 1);
-        for name in ["reviews.sqlite", "reviews.sqlite-wal", "reviews.sqlite-shm"] {
-            let _ = std::fs::remove_file(folder.path().join(name));
-        }
-        pending.push(&entry(1, "unsure"));
-        let error = pending.flush().error.unwrap();
-        assert!(matches!(error, StoreError::Moved { .. }), "{error}");
-        assert_eq!(pending.take_again(), 1, "what was acknowledged waits again");
-        assert_eq!(pending.flush().written.len(), 2);
-        let rows = Store::open(&path).unwrap().verify().unwrap().rows;
-        assert_eq!(rows, 2);
-    }
-
-    /// Its log stays behind under the old name: SQLite would remove it with the new store.
-    #[test]
-    fn a_store_that_was_renamed_under_us_is_whole_and_the_new_one_has_this_sessions_reviews() {
-        let folder = tempfile::tempdir().unwrap();
-        let place = |name: &str| folder.path().join(name);
-        let mut earlier = Store::open(&place("s.sqlite")).unwrap();
-        earlier.append(&entry(5, "agree")).unwrap();
-        earlier.close();
-        let mut pending = Pending::open(&place("s.sqlite")).unwrap();
-        pending.push(&entry(0, "agree"));
-        assert_eq!(pending.flush().written.len(), 1);
-        std::fs::rename(place("s.sqlite"), place("kept.sqlite")).unwrap();
-        pending.push(&entry(1, "unsure"));
-        assert!(matches!(
-            pending.flush().error,
-            Some(StoreError::Moved { .. })
-        ));
-        assert_eq!(pending.flush().written.len(), 2);
-        pending.close();
-        for (name, rows) in [("kept.sqlite", 2), ("s.sqlite", 2)] {
-            let audit = Store::open_read_only(&place(name))
-                .unwrap()
-                .verify()
-                .unwrap();
-            assert_eq!((audit.rows, audit.faults), (rows, vec![]), "{name}");
-        }
-        // A log without its database is somebody's reviews: nothing is made over it.
-        std::fs::write(place("t.sqlite-wal"), "reviews").unwrap();
-        let error = Store::open(&place("t.sqlite")).err().unwrap();
-        assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
-        assert!(!place("t.sqlite").exists());
-    }
-
-    /// What waits when the program ends is in the log once, however often it is taken up.
-    #[test]
-    fn what_was_saved_at_the_end_is_taken_up_once() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("reviews.sqlite");
-        drop(Store::open(&path).unwrap());
-        let other = rusqlite::Connection::open(&path).unwrap();
-        other.execute_batch("BEGIN IMMEDIATE").unwrap();
-        let mut pending = Pending::open(&path).unwrap();
-        pending.wait().hurry();
-        for n in 0..2 {
-            pending.push(&entry(n, "agree"));
-        }
-        let error = pending.flush().error.unwrap();
-        assert!(matches!(error, StoreError::Busy { .. }), "{error}");
-        let saved = pending.save("here").unwrap().unwrap().to_owned();
-        let text = std::fs::read(&saved).unwrap();
-        drop(pending);
-
-        let mut next = Pending::open(&path).unwrap();
-        assert_eq!(next.take_up().count, 2);
-        next.wait().hurry();
-        assert!(next.flush().error.is_some(), "it is locked still");
-        assert_eq!(next.save("next").unwrap(), None, "they have a file");
-        other.execute_batch("COMMIT").unwrap();
-        assert_eq!(next.flush().written.len(), 2);
-        assert!(!saved.exists());
-
-        // As if the program had been killed between the last commit and the removal.
-        std::fs::write(&saved, text).unwrap();
-        let mut again = Pending::open(&path).unwrap();
-        assert_eq!(again.take_up().count, 2);
-        again.flush();
-        assert!(!saved.exists());
-        let audit = Store::open(&path).unwrap().verify().unwrap();
-        assert_eq!((audit.rows, audit.faults), (2, vec![]));
-    }
-
-    #[test]
-    fn what_is_written_after_all_leaves_no_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("reviews.sqlite");
-        let mut pending = Pending::open(&path).unwrap();
-        pending.push(&entry(0, "agree"));
-        let saved = pending.save("here").unwrap().unwrap().to_owned();
-        assert!(saved.exists());
-        assert!(pending.flush().error.is_none() && !saved.exists());
-        assert_eq!(pending.save("here").unwrap(), None);
-    }
-}
+mod tests;

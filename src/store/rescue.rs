@@ -1,5 +1,5 @@
-//! Reviews that could not be written before the program ended: a file of lines beside the store, which
-//! the next start takes up. A review has a token, so it is in the log once, even if it is taken up twice.
+//! Reviews that could not be written before the program ended: a file of lines beside the store, which the
+//! next session reads. Each review has a token, so it is in the log once even if it is read twice.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -9,22 +9,22 @@ use std::path::{Path, PathBuf};
 use super::file::with_suffix;
 use super::line::LogLine;
 
-/// After the store's name and before a session's.
+/// Between the store's name and the session's name.
 const WAITING: &str = ".waiting-";
 const ENDING: &str = ".jsonl";
-/// Reviews of a hundred thousand images are less. What is larger is something else.
+/// More than the reviews of a hundred thousand images. A larger file is something else.
 const LARGEST: u64 = 1 << 30;
 
 /// A file of reviews that wait.
 #[derive(Debug)]
 pub struct WaitingFile {
     pub file: PathBuf,
-    /// What is in it, or in a few words why that cannot be said.
+    /// Its reviews, or in a few words why they cannot be read.
     pub lines: Result<Vec<LogLine>, String>,
 }
 
-/// Writes lines to a file of this session's, readable by its owner only, and returns once it is on the
-/// disk, or not there at all.
+/// Writes lines to a file of this session, readable by its owner only. When this returns, the file is on the
+/// disk, or does not exist.
 ///
 /// # Errors
 /// If it cannot be written.
@@ -58,7 +58,7 @@ pub fn save<'a>(
     Ok(file)
 }
 
-/// So that the name is on the disk, too.
+/// Syncs the folder of a file, so that the file's name is on the disk too.
 pub fn sync_folder(file: &Path) -> io::Result<()> {
     let folder = file
         .parent()
@@ -66,8 +66,8 @@ pub fn sync_folder(file: &Path) -> io::Result<()> {
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
-/// The files that wait for this store, in the order of their names. One that may not be read is another
-/// person's, and left to them.
+/// The waiting files of this store, sorted by name. A file that may not be read belongs to another person,
+/// and is left out.
 pub fn find(store: &Path) -> Vec<WaitingFile> {
     let Some(name) = store.file_name() else {
         return Vec::new();
@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_saved_is_found_with_its_store_and_no_other() {
+    fn saved_reviews_are_found_with_their_own_store_only() {
         let folder = tempfile::tempdir().unwrap();
         let store = folder.path().join("reviews.sqlite");
         let lines: Vec<_> = (0..3).map(|n| LogLine::from(&entry(n, "agree"))).collect();
@@ -155,6 +155,10 @@ mod tests {
             })
             .collect();
         assert_eq!(found[1].lines, Ok(late));
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 4, "no part");
+        assert_eq!(
+            fs::read_dir(folder.path()).unwrap().count(),
+            4,
+            "no partial file"
+        );
     }
 }

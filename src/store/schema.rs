@@ -1,4 +1,4 @@
-//! The tables, and how an older file becomes a newer one.
+//! The tables, and the migrations from older versions.
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
@@ -7,7 +7,8 @@ use crate::domain::text::clean;
 /// `PRAGMA application_id` of a store: `CXRs`.
 pub const APPLICATION_ID: i32 = 0x4358_5273;
 
-/// What leads from each schema version to the next; the first makes the tables.
+/// The migration from each schema version to the next; the first creates the tables. Their text must not
+/// change: [`strange`] compares it with the schema of the file.
 pub const MIGRATIONS: [&str; 5] = [
     TABLES,
     SESSIONS,
@@ -16,8 +17,8 @@ pub const MIGRATIONS: [&str; 5] = [
     ANSWERS_SHOWN,
 ];
 
-/// `review` is the log. Its rows number 1, 2, 3 …; `chain` says how many there are and what the hash
-/// of the last one is, so that rows missing from the end are missed, too.
+/// `review` is the log. Its rows are numbered 1, 2, 3 …; `chain` holds their number and the hash of the last
+/// one, so that rows missing from the end are noticed too.
 const TABLES: &str = "
 CREATE TABLE image (
     sha256      TEXT PRIMARY KEY,
@@ -71,8 +72,8 @@ WHEN NEW.id <> (SELECT rows + 1 FROM chain) OR EXISTS (SELECT 1 FROM review WHER
 BEGIN SELECT RAISE (ABORT, 'the review log is append-only'); END;
 ";
 
-/// `image.taken` is null where the file was not asked, and empty where it does not say. `folders` are
-/// paths with a zero byte between them.
+/// `image.taken` is null where the file was not read for it, and empty where the file has no time. `folders`
+/// are paths with a zero byte between them.
 const SESSIONS: &str = "
 ALTER TABLE image ADD COLUMN taken TEXT;
 
@@ -88,14 +89,14 @@ CREATE TABLE session (
 ) STRICT;
 ";
 
-/// The calls of blinded reading, as JSON: see `calls`.
+/// The calls of blinded reading as JSON: see `calls`.
 const BLINDED_READING: &str = "ALTER TABLE review ADD COLUMN calls TEXT";
 
-/// What tells a patient from another with the same identifier, as JSON: see `origin`. Null where the
-/// file was not asked for it.
+/// The fields that tell apart patients with the same identifier, as JSON: see `origin`. Null where the file
+/// was not read for them.
 const PATIENT_IDENTITY: &str = "ALTER TABLE image ADD COLUMN identity TEXT";
 
-/// When the answer to an image was first on a reader's screen without a call of theirs before it.
+/// The time at which the answer for an image was first on a reader's screen without a call before it.
 const ANSWERS_SHOWN: &str = "
 CREATE TABLE answer_shown (
     reviewer    TEXT NOT NULL,
@@ -105,17 +106,17 @@ CREATE TABLE answer_shown (
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// What a file turned out to be.
+/// The schema version of a file.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Version {
     Current,
-    /// Somebody else's, or tables without our mark.
+    /// Another program's file, or tables without [`APPLICATION_ID`].
     Foreign,
     Newer(i64),
 }
 
-/// Brings the tables up to the last of `migrations`, in one transaction: whoever comes second finds
-/// it done.
+/// Migrates the tables up to the last of `migrations`, in one transaction. A second process finds the work
+/// done.
 pub fn migrate(connection: &mut Connection, migrations: &[&str]) -> rusqlite::Result<Version> {
     if let Some(found) = settled(connection, migrations)? {
         return Ok(found);
@@ -137,7 +138,7 @@ pub fn migrate(connection: &mut Connection, migrations: &[&str]) -> rusqlite::Re
     Ok(Version::Current)
 }
 
-/// What it is, if there is nothing to do.
+/// The version, if there is nothing to migrate.
 fn settled(connection: &Connection, migrations: &[&str]) -> rusqlite::Result<Option<Version>> {
     let (version, known) = (version(connection)?, migrations.len() as i64);
     let application: i32 = pragma(connection, "application_id")?;
@@ -159,10 +160,10 @@ pub fn is_older(connection: &Connection, migrations: &[&str]) -> rusqlite::Resul
     Ok(application == APPLICATION_ID && (1..known).contains(&version))
 }
 
-/// What of the schema no version of cxr made, in words; `None` if all of it is ours. Somebody may have
-/// sent the file: what is read as a table may be a view that never ends, and a trigger or a computed
-/// column does what it likes when a row is written (sqlite.org/security.html). What is absent is no
-/// danger, and is missed where it is used.
+/// The first part of the schema that no version of cxr made, in words; `None` if there is none. The file may
+/// come from another person: a view in place of a table may never end, and a trigger or a computed column
+/// runs when a row is written (sqlite.org/security.html). A missing part is not dangerous: queries that use
+/// it fail.
 pub fn strange(connection: &Connection) -> rusqlite::Result<Option<String>> {
     let sql = "SELECT type, name, rootpage, coalesce(sql, '') FROM sqlite_schema";
     let mut statement = connection.prepare(sql)?;
@@ -172,7 +173,7 @@ pub fn strange(connection: &Connection) -> rusqlite::Result<Option<String>> {
         let (root, sql): (i64, String) = (row.get(2)?, row.get(3)?);
         let is_ours = MIGRATIONS.iter().any(|made| made.contains(&sql));
         let is_fine = match kind.as_str() {
-            // A virtual table has no page; its own module would be asked for its rows.
+            // A virtual table has no page: its module would produce its rows.
             "table" => root > 0 && !computes(connection, &name)?,
             _ => is_ours,
         };
@@ -207,7 +208,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_older_file_is_brought_forward_and_keeps_its_rows() {
+    fn an_older_file_is_migrated_and_keeps_its_rows() {
         let mut connection = Connection::open_in_memory().unwrap();
         assert_eq!(migrate(&mut connection, &MIGRATIONS), Ok(Version::Current));
         connection
@@ -227,7 +228,7 @@ mod tests {
         assert_eq!((image.as_str(), side.as_str()), ("a", "L"));
         let newest = MIGRATIONS.len() as i64 + 2;
         assert_eq!(version(&connection), Ok(newest));
-        // And this program, which does not know them, leaves them alone.
+        // This program does not know the new version, and leaves the file alone.
         let found = migrate(&mut connection, &MIGRATIONS);
         assert_eq!(found, Ok(Version::Newer(newest)));
     }
@@ -243,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn tables_without_our_mark_are_foreign() {
+    fn tables_without_the_application_id_are_foreign() {
         let mut connection = Connection::open_in_memory().unwrap();
         connection.execute_batch("CREATE TABLE theirs (a)").unwrap();
         assert_eq!(migrate(&mut connection, &MIGRATIONS), Ok(Version::Foreign));

@@ -1,30 +1,33 @@
-//! Where a reader was when they left a folder.
+//! The place at which a reader left a folder.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{Store, StoreError, bytes_of, path_from};
+use super::place::{bytes_of, path_from};
+use super::{Store, StoreError};
 
-/// A place in a list is not worth waiting longer for than this, nor keeping a reader from the shell.
+/// How long a write waits for other processes. A place in a list is not worth a longer wait at the end of
+/// the program.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// A place in the list of some folders, and how that was arranged.
+/// A place in the list of some folders, and the list's order and filter.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Bookmark {
-    /// The image that was looked at; `None` where the list was empty.
+    /// The selected image; `None` where the list was empty.
     pub selected: Option<PathBuf>,
-    /// Its row, from 0: where to go if it is gone.
+    /// Its row, from 0: the place to return to if the image is gone.
     pub row: usize,
-    /// In the screen's words.
+    /// The key of the order.
     pub sort: String,
     pub reversed: bool,
+    /// As the reader typed it.
     pub filter: String,
 }
 
 impl Store {
-    /// Where this reader was in these folders, if they were there.
+    /// This reader's place in these folders, if there is one.
     ///
     /// # Errors
     /// If the store cannot be read.
@@ -50,10 +53,10 @@ impl Store {
         self.read(found.optional())
     }
 
-    /// Remembers where this reader is, over where they were.
+    /// Writes this reader's place in these folders, over an earlier one.
     ///
     /// # Errors
-    /// If it cannot be written, or not soon.
+    /// If it cannot be written within half a second.
     pub fn mark(
         &mut self,
         reviewer: &str,
@@ -78,7 +81,7 @@ impl Store {
     }
 }
 
-/// No path has a zero byte.
+/// The folders as one key: paths never contain the zero byte between them.
 fn key(folders: &[PathBuf]) -> Vec<u8> {
     let folders = folders.iter().map(|folder| bytes_of(Path::new(folder)));
     folders.collect::<Vec<_>>().join(&0)

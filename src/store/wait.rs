@@ -1,4 +1,4 @@
-//! How long the locks of other processes are waited for, and that the end of the program shortens it.
+//! Waiting for the locks of other processes. The end of the program shortens it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,17 +7,17 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-/// Between two looks at a lock.
+/// Between two attempts.
 const NAP: Duration = Duration::from_millis(10);
-/// How long a statement still waits in a hurry: another process's commit is over by then.
+/// How long a statement waits in a hurry: longer than another process needs for a commit.
 const HURRIED: Duration = Duration::from_millis(250);
 
-/// Whether there is a hurry; its clones are one.
+/// Whether there is a hurry. Clones share the state.
 #[derive(Debug, Clone, Default)]
 pub struct Wait(Arc<AtomicBool>);
 
 impl Wait {
-    /// From now on nothing waits long, not even what waits already.
+    /// From now on no statement waits long, including those that wait already.
     pub fn hurry(&self) {
         self.0.store(true, Ordering::SeqCst);
     }
@@ -26,16 +26,17 @@ impl Wait {
         self.0.load(Ordering::SeqCst)
     }
 
-    /// Whether what began then may be tried again.
+    /// Whether an operation that began then may be tried again.
     pub fn allows(&self, begun: Instant, patience: Duration) -> bool {
-        let patience = match self.is_hurried() {
-            true => patience.min(HURRIED),
-            false => patience,
+        let patience = if self.is_hurried() {
+            patience.min(HURRIED)
+        } else {
+            patience
         };
         begun.elapsed() < patience
     }
 
-    /// Has each statement of a connection wait so long for locks.
+    /// Lets each statement of a connection wait for locks, but no longer than `patience`.
     pub fn install(&self, connection: &mut Connection, patience: Duration) -> rusqlite::Result<()> {
         let wait = self.clone();
         let mut begun = Instant::now();

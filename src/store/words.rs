@@ -1,4 +1,4 @@
-//! What is read out of the log: the last word of each reader, and where it was said.
+//! Readers' last reviews and their opinions, from the log.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -7,44 +7,45 @@ use rusqlite::types::Value as Sql;
 use rusqlite::{Row, params_from_iter};
 use serde_json::Value;
 
-use super::{Store, StoreError, bytes_of, calls, json, opinion, path_from};
+use super::place::{bytes_of, path_from};
+use super::{Store, StoreError, calls, json_column, opinion};
 use crate::domain::{ImageIdentity, Opinion, Uids};
 
-/// What a reader holds of an image now.
+/// A reader's opinion of an image now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
     /// SHA-256 of the image.
     pub image: String,
-    /// Where it lay when this reader said something of it, and where it was last. No two standings
-    /// have one in common.
+    /// The paths of the image at this reader's reviews, and its last known path. No two standings share a
+    /// path.
     pub places: Vec<PathBuf>,
     pub opinion: Opinion,
 }
 
-/// The last word of one reader on one image, for a table.
+/// The last review of one image by one reader, for a table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LastWord {
-    /// Its path is the one that the reader judged it under, last.
+    /// With the path at the reader's last review.
     pub image: ImageIdentity,
     pub reviewer: String,
     pub opinion: Opinion,
-    /// UTC, as in `2026-01-31T12:00:00.123Z`: the first entry and the last.
+    /// Time of the first review, UTC: `2026-01-31T12:00:00.123Z`.
     pub first_at: String,
+    /// Time of the last review, likewise.
     pub last_at: String,
-    /// Entries in the log of this reader on this image.
+    /// Number of this reader's reviews of this image.
     pub entries: u64,
-    /// What was seen at the last entry, as it is in the log: see `seen`.
+    /// The screen at the last review, as JSON of the log: see `seen`.
     pub seen: Value,
-    /// What the model whose answer was hidden from a blinded reader said, as the log has it: see
-    /// `seen`. `None` where it was not read blinded, the model had not answered, or an older version wrote
-    /// the row.
+    /// The answer that was hidden from a blinded reader, as JSON of the log: see `seen`. `None` where the
+    /// image was not read blinded, the model had not answered, or an older version wrote the row.
     pub answer: Option<Value>,
-    /// Version of the program that wrote the last entry.
+    /// Version of the program that wrote the last review.
     pub program: String,
 }
 
 impl Store {
-    /// What this reader holds of each image, in the order in which they said so.
+    /// This reader's opinion of each image, in the order of their last reviews.
     ///
     /// # Errors
     /// If the store cannot be read.
@@ -66,12 +67,12 @@ impl Store {
         }))
     }
 
-    /// Which paths lead to which image: of several images that this reader judged under one path, to
-    /// the last.
+    /// The paths of each image. A path at which this reader reviewed several images belongs to the last of
+    /// them.
     fn places(&self, reviewer: &str) -> rusqlite::Result<HashMap<String, Vec<PathBuf>>> {
         let mut places = HashMap::<String, Vec<PathBuf>>::new();
-        // The columns beside max() are of its row (sqlite.org/lang_select.html#bareagg). Where an
-        // image was last comes after where it was judged.
+        // The columns beside max() are from the same row (sqlite.org/lang_select.html#bareagg). Paths of
+        // reviews come before last known paths.
         let sql = "WITH judged AS
                 (SELECT path, image, max(id) FROM review WHERE reviewer = ?1 GROUP BY path)
             SELECT path, image FROM judged
@@ -88,12 +89,12 @@ impl Store {
         Ok(places)
     }
 
-    /// Gives the last word of every reader on every image, by image path and reviewer. With folders,
-    /// of the images that the reader judged below one of them (or under that very path), and with the
-    /// last such path. An error of `each` ends it and is returned.
+    /// Calls `each` with the last review of every image by every reader, sorted by path and reader. With
+    /// `within`, only images that the reader reviewed below one of these folders (or at exactly that path),
+    /// with the last such path. An error of `each` ends the walk and is returned.
     ///
     /// # Errors
-    /// If the store cannot be read (in the outer result), or `each` says so (in the inner one).
+    /// If the store cannot be read (the outer result), and errors of `each` (the inner one).
     pub fn last_words<E>(
         &self,
         within: &[PathBuf],
@@ -127,7 +128,7 @@ impl Store {
     }
 }
 
-/// An SQL condition on a path, and its values.
+/// An SQL condition for a path below one of the folders, and its values.
 fn is_within(folders: &[PathBuf]) -> (String, Vec<Sql>) {
     if folders.is_empty() {
         return ("true".to_owned(), Vec::new());
@@ -143,7 +144,7 @@ fn is_within(folders: &[PathBuf]) -> (String, Vec<Sql>) {
     (condition, values)
 }
 
-/// What every path in a folder begins with.
+/// The beginning of every path in a folder.
 fn prefix(folder: &Path) -> Vec<u8> {
     let mut prefix = bytes_of(folder).to_vec();
     if !prefix.ends_with(b"/") {
@@ -171,7 +172,7 @@ fn last_word(row: &Row) -> rusqlite::Result<LastWord> {
         first_at: row.get(12)?,
         last_at: row.get(13)?,
         entries: row.get::<_, i64>(14)?.unsigned_abs(),
-        seen: json(row, 15)?,
+        seen: json_column(row, 15)?,
         answer: answer.and_then(|text| serde_json::from_str(&text).ok()),
         program: row.get(16)?,
     })

@@ -1,5 +1,5 @@
-//! Keys ↔ actions, from `keymap.toml`. The help screen, the footer and README's table are made
-//! from it, so that they cannot say otherwise.
+//! Keys ↔ actions, from `keymap.toml`. The help screen, the footer and the book's table of keys are made
+//! from that file, so that they cannot differ from what the keys do.
 
 mod chord;
 
@@ -9,11 +9,11 @@ use crossterm::event::KeyEvent;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::text::nearest_word;
-use chord::{Chord, pretty, sequence};
+use chord::{Chord, display, sequence};
 
 const DEFAULT: &str = include_str!("keymap.toml");
 
-/// What a key can mean.
+/// A command of the screen that keys can be bound to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
@@ -78,7 +78,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// Its name in keymap.toml and in a configuration: `next-match`.
+    /// The name of the action in keymap.toml and in a configuration: `next-match`.
     pub fn name(self) -> String {
         let value = toml::Value::try_from(self).ok();
         value
@@ -86,13 +86,14 @@ impl Action {
             .unwrap_or_default()
     }
 
-    /// Without a key for it there is no way out.
-    fn is_a_way_out(self) -> bool {
+    /// Whether the action must keep a key: without one, the reader could not leave the program or the
+    /// window mode.
+    fn needs_a_key(self) -> bool {
         matches!(self, Action::Quit | Action::WindowDone)
     }
 }
 
-/// While one is on, its keys come before the others.
+/// A mode of the keyboard: while one is on, its own keys come before the common ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum KeyMode {
@@ -110,24 +111,25 @@ pub struct Binding {
     pub mode: KeyMode,
     pub action: Action,
     pub keys: Vec<String>,
-    /// It came after people had written configurations: a key of it that one of them uses is theirs.
+    /// The binding is younger than the configurations that people have written: where a configuration
+    /// uses one of its keys for another action, this binding gives that key up.
     #[serde(default)]
     pub yields: bool,
     pub help: String,
-    /// The footer's words for it; most have none.
+    /// The words in the footer, with the key in brackets; most bindings have none.
     pub hint: Option<String>,
 }
 
 impl Binding {
-    /// Its keys as people write them: `j ↓`.
-    pub fn keys_for_people(&self) -> String {
-        let keys: Vec<String> = self.keys.iter().map(|k| pretty(k)).collect();
+    /// The keys as people write them: `j  ↓`.
+    pub fn display_keys(&self) -> String {
+        let keys: Vec<String> = self.keys.iter().map(|k| display(k)).collect();
         keys.join("  ")
     }
 
-    /// The hint names the first of the new keys; without a key there is nothing to hint at.
+    /// Replaces the keys. The hint then names the first new key; without keys there is no hint.
     fn rebind(&mut self, keys: Vec<String>) {
-        let first = keys.first().map(|key| pretty(key));
+        let first = keys.first().map(|key| display(key));
         let hint = self.hint.take().zip(first);
         self.hint = hint.map(|(hint, key)| hint_with(&hint, &key));
         self.keys = keys;
@@ -137,7 +139,7 @@ impl Binding {
 /// `[w]indow` and `[/]filter` with another key: `[x]window`, `[x]filter`.
 fn hint_with(hint: &str, key: &str) -> String {
     let bare = hint.replace(['[', ']'], "");
-    // A sign is not part of the word, a letter is.
+    // A letter in brackets is part of the word, any other sign is not.
     let word = bare.trim_start_matches(|c: char| !c.is_alphabetic());
     match bare.strip_prefix(key) {
         Some(rest) => format!("[{key}]{rest}"),
@@ -151,9 +153,9 @@ struct KeymapFile {
     binding: Vec<Binding>,
 }
 
-/// Takes from bindings that yield the keys that a configuration uses. `from` says which bindings are a
-/// configuration's.
-fn give_way(bindings: &mut [Binding], from: &[Option<usize>]) {
+/// Removes from the bindings that yield all keys that a configuration uses. `from` holds, for each
+/// binding, the number of the rebinding that set its keys.
+fn yield_keys(bindings: &mut [Binding], from: &[Option<usize>]) {
     let chords = |binding: &Binding| {
         let keys = binding.keys.iter();
         keys.filter_map(|keys| sequence(keys).ok())
@@ -165,26 +167,26 @@ fn give_way(bindings: &mut [Binding], from: &[Option<usize>]) {
     for (binding, _) in yielding.filter(|(b, from)| b.yields && from.is_none()) {
         binding.keys.retain(|keys| {
             let own = sequence(keys).unwrap_or_default();
-            let clashes = |other: &Vec<Chord>| other.starts_with(&own) || own.starts_with(other);
-            !taken.iter().any(clashes)
+            let conflicts = |other: &Vec<Chord>| other.starts_with(&own) || own.starts_with(other);
+            !taken.iter().any(conflicts)
         });
     }
 }
 
-/// Keys that somebody wants for an action, in place of its own.
+/// An action of a configuration, and the keys that replace its bundled ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rebinding {
     pub action: String,
     pub keys: Vec<String>,
 }
 
-/// The parsed keymap.
+/// A checked keymap: no sequence of keys has two meanings in one mode.
 pub struct Keymap {
     bindings: Vec<Binding>,
     sequences: Vec<(KeyMode, Vec<Chord>, Action)>,
 }
 
-/// What the keys so far amount to.
+/// The meaning of the keys pressed so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lookup {
     Action(Action),
@@ -194,91 +196,93 @@ pub enum Lookup {
 }
 
 impl Keymap {
-    /// The one in the program.
+    /// The keymap that is built into the program.
     pub fn bundled() -> Self {
         Self::parse(DEFAULT).unwrap_or_else(|errors| panic!("keymap.toml: {}", errors.join("; ")))
     }
 
-    /// # Errors
-    /// All bad bindings at once: unknown keys, and one key with two meanings in one mode.
-    pub fn parse(text: &str) -> Result<Self, Vec<String>> {
-        let file: KeymapFile = toml::from_str(text).map_err(|e| vec![e.to_string()])?;
-        Self::of(file.binding).map_err(|faults| faults.into_iter().map(|(_, text)| text).collect())
-    }
-
-    /// The one in the program with other keys.
+    /// Parses the text of a `keymap.toml`.
     ///
     /// # Errors
-    /// All mistakes at once, each with the number of the rebinding that is to be changed: unknown
-    /// actions and keys, one key with two meanings in one mode, and no key to get out.
+    /// All errors at once: unknown keys, and a key with two meanings in one mode.
+    pub fn parse(text: &str) -> Result<Self, Vec<String>> {
+        let file: KeymapFile = toml::from_str(text).map_err(|e| vec![e.to_string()])?;
+        Self::of(file.binding).map_err(|errors| errors.into_iter().map(|(_, text)| text).collect())
+    }
+
+    /// The bundled keymap with the keys of a configuration.
+    ///
+    /// # Errors
+    /// All errors at once, each with the number of the rebinding that has to be changed: unknown actions
+    /// and keys, a key with two meanings in one mode, and no key for an action that needs one.
     pub fn rebound(rebindings: &[Rebinding]) -> Result<Self, Vec<(usize, String)>> {
         let mut bindings = Self::bundled().bindings;
-        // Which rebinding each of them is from.
+        // For each binding, the rebinding that set its keys.
         let mut from = vec![None; bindings.len()];
-        let mut faults = Vec::new();
+        let mut errors = Vec::new();
         for (number, rebinding) in rebindings.iter().enumerate() {
             let name = &rebinding.action;
             match bindings.iter().position(|b| b.action.name() == *name) {
-                None => faults.push((number, unknown(name, &bindings))),
-                Some(place) => {
-                    bindings[place].rebind(rebinding.keys.clone());
-                    from[place] = Some(number);
+                None => errors.push((number, unknown_action(name, &bindings))),
+                Some(index) => {
+                    bindings[index].rebind(rebinding.keys.clone());
+                    from[index] = Some(number);
                 }
             }
         }
-        give_way(&mut bindings, &from);
+        yield_keys(&mut bindings, &from);
         match Self::of(bindings) {
-            Ok(keymap) if faults.is_empty() => Ok(keymap),
+            Ok(keymap) if errors.is_empty() => Ok(keymap),
             made => {
-                let wrong = made.err().unwrap_or_default().into_iter();
-                // The bundled keys have no faults, so that a rebinding is in each of these.
-                let wrong = wrong.filter_map(|(places, text)| {
-                    let from = places.into_iter().filter_map(|place| from[place]);
+                let invalid = made.err().unwrap_or_default().into_iter();
+                // The bundled keys are valid, so each of these errors involves a rebinding.
+                let invalid = invalid.filter_map(|(indices, text)| {
+                    let from = indices.into_iter().filter_map(|index| from[index]);
                     Some((from.max()?, text))
                 });
-                faults.extend(wrong);
-                Err(faults)
+                errors.extend(invalid);
+                Err(errors)
             }
         }
     }
 
     /// # Errors
-    /// What is wrong, and with which of the bindings.
+    /// The indices of the bindings that are wrong together, and why.
     fn of(bindings: Vec<Binding>) -> Result<Self, Vec<(Vec<usize>, String)>> {
         let mut sequences: Vec<(usize, Vec<Chord>)> = Vec::new();
-        let mut faults = Vec::new();
-        for (place, binding) in bindings.iter().enumerate() {
+        let mut errors = Vec::new();
+        for (index, binding) in bindings.iter().enumerate() {
             let name = binding.action.name();
-            if binding.keys.is_empty() && binding.action.is_a_way_out() {
-                faults.push((
-                    vec![place],
-                    format!("{name} needs a key: it is the way out"),
+            if binding.keys.is_empty() && binding.action.needs_a_key() {
+                errors.push((
+                    vec![index],
+                    format!("{name} needs a key: there is no other way out"),
                 ));
             }
             for keys in &binding.keys {
                 let chords = match sequence(keys) {
                     Ok(chords) => chords,
                     Err(reason) => {
-                        faults.push((vec![place], format!("{name}: {keys:?} {reason}")));
+                        errors.push((vec![index], format!("{name}: {keys:?} {reason}")));
                         continue;
                     }
                 };
-                let clash = sequences.iter().find(|(other, theirs)| {
+                let conflict = sequences.iter().find(|(other, theirs)| {
                     bindings[*other].mode == binding.mode
                         && (theirs.starts_with(&chords) || chords.starts_with(theirs))
                 });
-                if let Some((other, _)) = clash {
+                if let Some((other, _)) = conflict {
                     let theirs = bindings[*other].action.name();
-                    faults.push((vec![*other, place], clash_words(keys, &theirs, &name)));
+                    errors.push((vec![*other, index], conflict_words(keys, &theirs, &name)));
                 }
-                sequences.push((place, chords));
+                sequences.push((index, chords));
             }
         }
-        if !faults.is_empty() {
-            return Err(faults);
+        if !errors.is_empty() {
+            return Err(errors);
         }
-        let meaning = |(place, chords): (usize, Vec<Chord>)| {
-            let Binding { mode, action, .. } = bindings[place];
+        let meaning = |(index, chords): (usize, Vec<Chord>)| {
+            let Binding { mode, action, .. } = bindings[index];
             (mode, chords, action)
         };
         let sequences = sequences.into_iter().map(meaning).collect();
@@ -292,7 +296,8 @@ impl Keymap {
         &self.bindings
     }
 
-    /// What `keys`, pressed in `mode`, mean. A mode's own keys come before the common ones.
+    /// The meaning of `keys`, pressed one after the other in `mode`. The keys of the mode come before the
+    /// common ones.
     pub fn lookup(&self, mode: KeyMode, keys: &[KeyEvent]) -> Lookup {
         let pressed: Vec<Chord> = keys.iter().map(|k| Chord::from(*k)).collect();
         let in_mode = |wanted: KeyMode| {
@@ -316,14 +321,14 @@ impl Keymap {
         }
     }
 
-    /// The first key of an action as people write it; nothing if it has none.
-    pub fn key_for_people(&self, action: Action) -> String {
+    /// The first key of an action as people write it; empty if the action has no key.
+    pub fn display_key(&self, action: Action) -> String {
         let binding = self.bindings.iter().find(|b| b.action == action);
         let first = binding.and_then(|binding| binding.keys.first());
-        first.map_or_else(String::new, |keys| pretty(keys))
+        first.map_or_else(String::new, |keys| display(keys))
     }
 
-    /// The actions and their keys, as lines of a configuration that change nothing.
+    /// All actions and their keys, as commented lines of a configuration.
     pub fn as_configuration(&self) -> String {
         let (mut text, mut group) = (String::new(), "");
         for binding in &self.bindings {
@@ -339,7 +344,7 @@ impl Keymap {
         text
     }
 
-    /// The table of README.md.
+    /// The table in docs/src/keys.md.
     pub fn markdown(&self) -> String {
         let mut table = String::from("| | key | what it does |\n|---|---|---|\n");
         let mut last = "";
@@ -353,7 +358,7 @@ impl Keymap {
             let keys: Vec<String> = binding
                 .keys
                 .iter()
-                .map(|k| format!("<kbd>{}</kbd>", pretty(k)))
+                .map(|k| format!("<kbd>{}</kbd>", display(k)))
                 .collect();
             table.push_str(&format!(
                 "| {group} | {} | {} |\n",
@@ -365,16 +370,17 @@ impl Keymap {
     }
 }
 
-fn clash_words(keys: &str, one: &str, other: &str) -> String {
-    match one == other {
-        true => format!("{keys:?} stands twice for {one}, or begins its other keys"),
-        false => format!(
+fn conflict_words(keys: &str, one: &str, other: &str) -> String {
+    if one == other {
+        format!("{keys:?} is given twice for {one}, or begins its other keys")
+    } else {
+        format!(
             "{keys:?} means both {one} and {other}; give one of them another key, or [] for none"
-        ),
+        )
     }
 }
 
-fn unknown(name: &str, bindings: &[Binding]) -> String {
+fn unknown_action(name: &str, bindings: &[Binding]) -> String {
     let names: Vec<String> = bindings.iter().map(|b| b.action.name()).collect();
     match nearest_word(name, names.iter().map(String::as_str)) {
         Some(near) => format!("{name}: no such action; did you mean {near}?"),

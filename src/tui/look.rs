@@ -1,6 +1,6 @@
-//! How the screen looks, as far as it is a matter of taste and of what a terminal can show.
+//! Theme, character set and columns of the screen: a matter of taste, and of what a terminal can show.
 
-/// What was asked for.
+/// The appearance that the configuration asks for.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Appearance {
     pub theme: ThemeChoice,
@@ -8,6 +8,7 @@ pub struct Appearance {
     pub columns: WorklistColumns,
 }
 
+/// The theme that the configuration asks for; `Auto` follows the terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ThemeChoice {
     #[default]
@@ -17,27 +18,28 @@ pub enum ThemeChoice {
     HighContrast,
 }
 
-/// Colours that go together.
+/// A set of colours that go together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Palette {
-    /// The sixteen that the terminal's own theme defines, so that dark and light ones both work.
+    /// The sixteen colours of the terminal's own theme, so that dark and light themes both work.
     Terminal,
     Dark,
     Light,
-    /// On a black background of its own.
+    /// Bright colours on a black background of its own.
     HighContrast,
 }
 
 impl ThemeChoice {
-    /// Some terminals say in `COLORFGBG` which of the sixteen colours they write with and on: `15;0`.
+    /// The palette of the theme. `env` looks up a variable of the environment: some terminals say in
+    /// `COLORFGBG` which of the sixteen colours are their foreground and background, as in `15;0`.
     pub fn palette(self, env: impl Fn(&str) -> Option<String>) -> Palette {
         match self {
             ThemeChoice::Dark => Palette::Dark,
             ThemeChoice::Light => Palette::Light,
             ThemeChoice::HighContrast => Palette::HighContrast,
             ThemeChoice::Auto => {
-                let said = env("COLORFGBG").unwrap_or_default();
-                let (_, background) = said.rsplit_once(';').unwrap_or_default();
+                let colours = env("COLORFGBG").unwrap_or_default();
+                let (_, background) = colours.rsplit_once(';').unwrap_or_default();
                 match background.parse() {
                     Ok(0..=6 | 8_u8) => Palette::Dark,
                     Ok(7 | 9..=15) => Palette::Light,
@@ -48,6 +50,7 @@ impl ThemeChoice {
     }
 }
 
+/// Whether the screen is drawn in ASCII; `Auto` follows the locale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum AsciiChoice {
     #[default]
@@ -57,33 +60,34 @@ pub enum AsciiChoice {
 }
 
 impl AsciiChoice {
-    /// By itself where the locale says another encoding than UTF-8. Where nothing says anything, as
-    /// in most containers, the terminal has UTF-8 nearly always.
-    pub fn holds(self, env: impl Fn(&str) -> Option<String>) -> bool {
+    /// Whether to draw in ASCII. `env` looks up a variable of the environment: `Auto` means ASCII where
+    /// the locale names another encoding than UTF-8. Where no variable is set, as in most containers, the
+    /// terminal nearly always has UTF-8.
+    pub fn is_on(self, env: impl Fn(&str) -> Option<String>) -> bool {
         match self {
             AsciiChoice::Always => true,
             AsciiChoice::Never => false,
             AsciiChoice::Auto => {
                 let names = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter();
-                let mut said = names.filter_map(env).filter(|locale| !locale.is_empty());
+                let mut locales = names.filter_map(env).filter(|locale| !locale.is_empty());
                 let is_utf8 = |locale: String| {
                     let locale = locale.to_ascii_lowercase();
                     locale.contains("utf-8") || locale.contains("utf8")
                 };
-                !said.next().is_none_or(is_utf8)
+                !locales.next().is_none_or(is_utf8)
             }
         }
     }
 }
 
-/// What a row of the worklist shows after its sign.
+/// The columns of a worklist row after its sign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WorklistColumns {
     /// The reader's verdict and flag.
     pub mark: bool,
     pub name: bool,
     pub score: bool,
-    /// Of which label it is, or why there is none.
+    /// The label of the score, or the reason why there is no score.
     pub words: bool,
 }
 
@@ -110,8 +114,8 @@ mod tests {
     }
 
     #[test]
-    fn a_theme_is_chosen_or_follows_what_the_terminal_says() {
-        for (said, palette) in [
+    fn a_theme_is_chosen_or_follows_the_terminal() {
+        for (colours, palette) in [
             ("15;0", Palette::Dark),
             ("0;15", Palette::Light),
             ("0;default;7", Palette::Light),
@@ -119,8 +123,8 @@ mod tests {
             ("0;default", Palette::Terminal),
             ("", Palette::Terminal),
         ] {
-            let vars = [("COLORFGBG", said)];
-            assert_eq!(ThemeChoice::Auto.palette(with(&vars)), palette, "{said}");
+            let vars = [("COLORFGBG", colours)];
+            assert_eq!(ThemeChoice::Auto.palette(with(&vars)), palette, "{colours}");
             assert_eq!(ThemeChoice::Light.palette(with(&vars)), Palette::Light);
         }
         assert_eq!(ThemeChoice::Auto.palette(with(&[])), Palette::Terminal);
@@ -139,9 +143,9 @@ mod tests {
             (&[("LANG", "C.UTF-8"), ("LC_ALL", "C")], true),
             (&[("LANG", "C.UTF-8"), ("LC_ALL", "")], false),
         ] {
-            assert_eq!(AsciiChoice::Auto.holds(with(vars)), ascii, "{vars:?}");
-            assert!(AsciiChoice::Always.holds(with(vars)));
-            assert!(!AsciiChoice::Never.holds(with(vars)));
+            assert_eq!(AsciiChoice::Auto.is_on(with(vars)), ascii, "{vars:?}");
+            assert!(AsciiChoice::Always.is_on(with(vars)));
+            assert!(!AsciiChoice::Never.is_on(with(vars)));
         }
     }
 }

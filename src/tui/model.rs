@@ -1,4 +1,4 @@
-//! The state of the screen: plain data. `update` changes it, `view` draws it.
+//! The state of the screen as plain data: `update` changes it, `view` draws it.
 
 mod background;
 mod blinded;
@@ -19,6 +19,7 @@ pub use session::{ReturnTarget, Session};
 
 use super::keymap::{KeyMode, Keymap};
 use super::look::WorklistColumns;
+use super::model_choice::ModelChoice;
 use super::worklist::{FilterPosition, Worklist};
 use crate::domain::{
     Canvas, ContentId, DEFAULT_OPACITY, HeatMapChoice, HeatMapLayer, InputCheck, ModelCard,
@@ -26,37 +27,38 @@ use crate::domain::{
 };
 use crate::worker::{Facts, Generation, Shown};
 
-/// Work that takes longer than this gets a sign that it goes on.
+/// Work that takes longer than this, in milliseconds, gets a sign of progress.
 pub const PATIENCE_MS: u128 = 150;
 
+/// The whole state of the screen.
 pub struct Model {
     pub keymap: Keymap,
     pub worklist: Worklist,
     pub viewer: Viewer,
     pub engine: ClassifierState,
-    /// The models that there are to switch between.
+    /// The models that the reader can switch between.
     pub choices: Choices,
-    /// Prevalences that are assumed instead of the card's. What the classifier said is kept as it
-    /// was; [`Model::shown`] is what a reader sees.
+    /// Prevalences that are assumed instead of the card's. Stored predictions stay as the classifier made
+    /// them; [`Model::shown`] gives a prediction as the reader sees it.
     pub assumed: Prevalences,
     pub mode: KeyMode,
     /// Keys of a sequence that is not complete yet.
     pub pending: Vec<KeyEvent>,
     pub overlay: Option<Overlay>,
-    /// Which image a note, a disagreement or a call is about that is being entered.
+    /// The image that was on the screen when the note, disagreement or call being entered was begun.
     pub about: Option<(Arc<Path>, ContentId)>,
-    /// One line that the last action left, until the next key.
+    /// One line about the last action, shown until the next key.
     pub notice: Option<String>,
     /// Whether patient name and identifier are shown.
     pub identity: bool,
     pub size: Size,
-    /// Where the panes were drawn last: the mouse needs to know.
+    /// Where the panes were drawn last; a mouse event is resolved against them.
     pub panes: Panes,
-    /// Words for the device: `cpu`.
+    /// The device that computes, in a word: `cpu`.
     pub device: String,
-    /// How images are painted: `kitty`, `half-blocks`.
+    /// The name of the painter: `kitty`, `half-blocks`; `off` without one.
     pub painting: &'static str,
-    /// Whether the terminal has colours, and may use them.
+    /// Whether the screen is drawn in colours.
     pub colour: bool,
     pub heat_map: HeatMapSettings,
     pub reviews: Reviews,
@@ -64,15 +66,16 @@ pub struct Model {
     /// Only while images are read blinded.
     pub blinded: Option<Blinded>,
     pub session: Session,
-    /// Which page of the findings, where they do not fit; counted round and round.
+    /// The page of the findings, where they do not fit on one. The view takes it modulo the number of
+    /// pages.
     pub findings_page: isize,
-    /// What a row of the worklist shows.
+    /// The columns of a worklist row.
     pub columns: WorklistColumns,
-    /// Frames since the start, for the sign of progress.
+    /// Ticks since the start, for the sign of progress.
     pub ticks: u64,
 }
 
-/// Where things are on the screen.
+/// Where the panes are on the screen, in cells.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Panes {
     /// Rows of the worklist, without its border.
@@ -82,7 +85,7 @@ pub struct Panes {
     pub image: Rect,
 }
 
-/// The image that is looked at.
+/// The image on the screen.
 #[derive(Default)]
 pub struct Viewer {
     pub generation: Generation,
@@ -91,22 +94,22 @@ pub struct Viewer {
     pub shown: Option<Shown>,
     pub view: View,
     pub canvas: Option<Canvas>,
-    /// When the image was asked for, while it has not come.
+    /// When the image was requested, until it arrives.
     pub opening: Option<Instant>,
-    /// When the classifier was asked, while it has not answered.
+    /// When the classifier was asked, until it answers.
     pub classifying: Option<Instant>,
-    /// Its heat map was asked for together with its scores.
+    /// Whether its heat map was requested together with its scores.
     pub map_asked: bool,
-    /// Its file was written to since it was opened: it is to be opened anew.
+    /// Whether its file was written to since it was opened, so that it has to be opened again.
     pub is_outdated: bool,
 }
 
-/// Whether a heat map lies over the radiograph, and which. Stays when the selection moves: each
-/// image has its own.
+/// Whether a heat map lies over the radiograph, and which one. The settings stay when the selection moves;
+/// the map is always that of the selected image.
 pub struct HeatMapSettings {
     pub on: bool,
     pub choice: HeatMapChoice,
-    /// Of the deepest colour, 0 to 1.
+    /// Opacity of the deepest colour, 0 to 1.
     pub opacity: f32,
 }
 
@@ -120,15 +123,7 @@ impl Default for HeatMapSettings {
     }
 }
 
-/// A model that can be switched to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ModelChoice {
-    pub name: String,
-    /// Of its weights: what tells it from any other.
-    pub sha256: String,
-}
-
-/// All of them, in the worker's order; none where nobody said which there are.
+/// The models to switch between, in the worker's order; empty where the caller named none.
 #[derive(Debug, Default)]
 pub struct Choices {
     pub all: Vec<ModelChoice>,
@@ -136,27 +131,27 @@ pub struct Choices {
 }
 
 impl Choices {
-    /// Its name, where there is another one to tell it from.
+    /// The name of the current model, if there is more than one.
     pub fn name(&self) -> Option<&str> {
         let current = self.all.get(self.current).filter(|_| self.all.len() > 1);
         current.map(|choice| choice.name.as_str())
     }
 
-    /// Whether this is the card of the model that is wanted.
+    /// Whether this is the card of the current model.
     pub fn is_current(&self, card: &ModelCard) -> bool {
         let current = self.all.get(self.current);
         current.is_none_or(|choice| choice.sha256 == card.sha256)
     }
 }
 
-/// The classifier, as far as the screen knows.
+/// The state of the classifier, as far as the screen knows.
 pub enum ClassifierState {
     Loading,
     Ready(Box<ModelCard>),
     Failed(String),
 }
 
-/// What lies over the panes; one at a time.
+/// A box or a question over the panes; there is at most one.
 pub enum Overlay {
     Help {
         scroll: u16,
@@ -168,56 +163,58 @@ pub enum Overlay {
         scroll: u16,
     },
     Prompt(Prompt),
-    /// Which label of these is wrong: one key of [`LABEL_KEYS`] says so.
+    /// Asks which of these labels is wrong; each has a key of [`LABEL_KEYS`].
     Disagree {
         labels: Vec<String>,
     },
-    /// Which labels the reader sees, before the answer is shown or after.
+    /// Asks which labels the reader sees, before or after the model's answer is shown.
     Call(Asking),
 }
 
-/// The keys of the first label, the second and so on.
+/// The keys of the labels, in their order.
 pub const LABEL_KEYS: &str = "123456789abcdefghijklmnopqrstuvwxyz";
 
-/// The key of none of the labels; it is none of [`LABEL_KEYS`].
+/// The key for none of the labels; it is not one of [`LABEL_KEYS`].
 pub const NONE_KEY: char = '0';
 
-/// What the reader does with the reviews.
+/// The reviews of this session.
 #[derive(Default)]
 pub struct Reviews {
-    /// In whose name.
+    /// The name recorded with each review.
     pub reviewer: String,
-    /// What was said in this session, and what of it was taken back; the newest last.
+    /// The steps that can be undone, the newest last.
     pub done: Vec<UndoStep>,
+    /// The steps that can be redone, the one undone last at the end.
     pub undone: Vec<UndoStep>,
     /// Images whose answers were on the screen in this session.
     pub answers_shown: HashSet<ContentId>,
-    /// How many reviews are not on the disk although it was tried, and why.
+    /// The number of reviews that could not be saved yet, and why.
     pub waiting: Option<(usize, String)>,
-    /// Asked once to leave nevertheless.
+    /// Whether the reader has pressed the key to quit once although reviews are waiting.
     pub leaving: bool,
 }
 
-/// One change of what is held of an image.
+/// One change of the reader's opinion on an image.
 pub struct UndoStep {
     pub source: Arc<Path>,
-    /// Which image was on the screen.
+    /// The image that was on the screen.
     pub content: ContentId,
     pub before: Opinion,
     pub after: Opinion,
 }
 
-/// Characters of a note. A longer one is not taken, and nothing is cut off.
+/// The most characters that a note may have. A longer note is not accepted; it is never cut.
 pub const LONGEST_NOTE: usize = 2_000;
 
-/// A line being typed in the footer.
+/// A line that is being typed in the footer.
 pub struct Prompt {
     pub kind: PromptKind,
     pub text: String,
-    /// Where to come back to if it is abandoned.
-    pub place: FilterPosition,
+    /// The filter and selection to return to if the prompt is abandoned.
+    pub before: FilterPosition,
 }
 
+/// The subject of a [`Prompt`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PromptKind {
     Filter,
@@ -258,37 +255,39 @@ impl Model {
         }
     }
 
-    /// What the classifier says of the image on the screen, and of no other; nothing that a reader
-    /// who reads blinded must not see yet.
+    /// The prediction for the image on the screen; `None` while there is none for that very image, or
+    /// while blinded reading hides it.
     pub fn prediction(&self) -> Option<&Prediction> {
         let entry = self.worklist.selected()?;
-        let said = (!self.worklist.is_hidden(entry)).then(|| entry.prediction())??;
+        let prediction = (!self.worklist.is_hidden(entry)).then(|| entry.prediction())??;
         let is_of_another = self
             .content_of(&entry.path)
-            .is_some_and(|content| said.content != content);
-        (!is_of_another).then_some(said)
+            .is_some_and(|content| prediction.content != content);
+        (!is_of_another).then_some(prediction)
     }
 
-    /// Which image is on the screen, if it is the one at that path and has been opened.
+    /// The identity of the image on the screen, if it is the one at `path` and has been opened.
     pub fn content_of(&self, path: &Path) -> Option<ContentId> {
         let viewer = &self.viewer;
-        let is_it = viewer.source.as_deref() == Some(path);
-        viewer.facts.as_ref().filter(|_| is_it).map(|f| f.content)
+        let is_on_screen = viewer.source.as_deref() == Some(path);
+        let facts = viewer.facts.as_ref().filter(|_| is_on_screen);
+        facts.map(|facts| facts.content)
     }
 
-    /// Whether there is an answer, be it hidden.
+    /// Whether the model has answered for the selected image, even if the answer is hidden.
     pub fn is_answered(&self) -> bool {
         let selected = self.worklist.selected();
         selected.is_some_and(|entry| entry.prediction().is_some())
     }
 
-    /// Whether the answer to the image on the screen waits for the reader's own call.
+    /// Whether the answer for the selected image is hidden until the reader makes their own call.
     pub fn is_hidden(&self) -> bool {
         let selected = self.worklist.selected();
         selected.is_some_and(|entry| self.worklist.is_hidden(entry))
     }
 
-    /// Hides what the model says of each image until the reader has made their own call.
+    /// Begins blinded reading: the answer for each image stays hidden until the reader has made their own
+    /// call. With a seed, the images come in a random order.
     pub fn read_blinded(&mut self, seed: Option<u64>) {
         self.worklist.read_blinded(seed);
         self.blinded = Some(Blinded {
@@ -297,36 +296,38 @@ impl Model {
         });
     }
 
-    /// The heat map that is wanted over the image on the screen, as soon as there is one.
+    /// The heat map to lay over the image on the screen; `None` while it is off or not there yet.
     pub fn heat_map_layer(&self) -> Option<HeatMapLayer> {
         let HeatMapSettings {
             on,
             choice,
             opacity,
         } = &self.heat_map;
-        let said = self.prediction().filter(|_| *on)?;
-        let map = said.shown_heat_map(choice)?;
+        let prediction = self.prediction().filter(|_| *on)?;
+        let map = prediction.shown_heat_map(choice)?;
         Some(HeatMapLayer {
-            content: said.content,
+            content: prediction.content,
             map: Arc::new(map),
             opacity: *opacity,
         })
     }
 
-    /// Whether there could be a heat map and is none: what is read in the background has none.
+    /// Whether the model can make a heat map of this image and has not: background scoring makes none.
     pub fn lacks_map(&self) -> bool {
-        let lacks = |said: &Prediction| {
-            said.activation.is_none() && !matches!(said.input, InputCheck::Refused(_))
+        let lacks = |prediction: &Prediction| {
+            let is_refused = matches!(prediction.input, InputCheck::Refused(_));
+            prediction.activation.is_none() && !is_refused
         };
         let has_maps = self.card().is_some_and(ModelCard::has_heat_maps);
         has_maps && self.prediction().is_some_and(lacks)
     }
 
-    /// A prediction at the prevalences that are assumed.
+    /// A prediction as the reader sees it: at the assumed prevalences.
     pub fn shown<'a>(&self, prediction: &'a Prediction) -> Cow<'a, Prediction> {
         prediction.under(&self.assumed)
     }
 
+    /// The card of the model in use, once it is loaded.
     pub fn card(&self) -> Option<&ModelCard> {
         match &self.engine {
             ClassifierState::Ready(card) => Some(card),
@@ -334,19 +335,27 @@ impl Model {
         }
     }
 
-    /// Whether the loop is to say so once what is on the screen is drawn.
+    /// Whether the loop has to report when the next frame is drawn: a call is committed only if the reader
+    /// could see what was chosen.
     pub fn awaits_drawing(&self) -> bool {
         matches!(&self.overlay, Some(Overlay::Call(asking)) if !asking.is_drawn)
     }
 
-    /// Whether something is under way whose progress the screen should show.
+    /// Whether background scoring is paused and images are left to score.
+    pub fn is_paused(&self) -> bool {
+        let is_paused = self.background.state == BackgroundState::Paused;
+        is_paused && self.worklist.read() < self.worklist.total()
+    }
+
+    /// Whether work is under way whose progress the screen should show.
     pub fn is_busy(&self) -> bool {
         self.worklist.is_scanning()
             || self.viewer.opening.is_some()
             || self.viewer.classifying.is_some()
     }
 
-    /// A sign for work that takes noticeably long; nothing for work that does not.
+    /// A sign that turns with the ticks, for work that has taken noticeably long since `since`; otherwise
+    /// nothing.
     pub fn progress_sign(&self, since: Option<Instant>) -> &'static str {
         const SIGNS: [&str; 8] = ["⣷", "⣯", "⣟", "⡿", "⢿", "⣻", "⣽", "⣾"];
         match since {

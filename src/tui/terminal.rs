@@ -1,13 +1,15 @@
-//! Entering and leaving the terminal: quit, error, panic, SIGTERM, SIGHUP, Ctrl-Z, a dead line.
+//! The terminal: what it can do, and how the program enters and leaves it, whether by a quit, an error, a
+//! panic, SIGTERM, SIGHUP, Ctrl-Z or a closed connection.
 
 mod attach;
+mod cell;
 mod probe;
-mod report;
 mod signals;
 mod size;
 mod tmux;
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -23,26 +25,28 @@ use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::layout::{Rect, Size};
 
-use super::preview::{self, Colours};
 pub use attach::{Attendant, Notice};
-pub use probe::{Capabilities, Inside, LateAnswer, cell_from_system, is_multiplexer, probe};
-pub use report::report;
+pub use cell::cell_from_system;
+pub use probe::{Capabilities, Inside, LateAnswer, probe};
 pub use signals::{HUNG_UP, Signal, is_dead, watch};
 use size::Drawable;
 pub use size::drawable;
 pub use tmux::{Client, Tmux, Way};
 
-/// How long the terminal may take to answer. A line to another continent answers within it.
+/// How long the terminal may take to answer. One on another continent answers within this time.
 pub const WAIT: Duration = Duration::from_millis(150);
 
-/// Why something is as it is, and the line that would make it better.
+/// Why images are painted in this way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reason {
+    /// One clause, for the user.
     pub why: String,
+    /// A line of configuration, or another program, that would make it better.
     pub fix: Option<String>,
 }
 
 impl Reason {
+    /// A reason with an optional fix.
     pub fn new(why: impl Into<String>, fix: Option<&str>) -> Self {
         Reason {
             why: why.into(),
@@ -51,28 +55,39 @@ impl Reason {
     }
 }
 
-/// Whether the screen is ours now: leaving twice would switch the user's own screen.
+/// Whether the program has the screen now. Leaving twice would switch the screen of the shell.
 static ENTERED: AtomicBool = AtomicBool::new(false);
 
-/// The screen while the program has it; gives it back when dropped.
+/// Takes back what the program left with the terminal beside text, such as images.
+pub type CleanUp = fn(&mut io::Stdout) -> io::Result<()>;
+
+/// Called before the terminal is given back. Static, since a panic or a signal may be the reason.
+static CLEAN_UP: OnceLock<CleanUp> = OnceLock::new();
+
+/// The screen while the program has it. Dropping it gives the screen back.
 pub struct Screen {
+    /// Where frames are drawn.
     pub terminal: Terminal<Drawable<CrosstermBackend<io::Stdout>>>,
 }
 
 impl Screen {
+    /// Takes the screen. `clean_up` is called whenever it is given back.
+    ///
     /// # Errors
-    /// If the terminal cannot be written to or its modes not be set.
-    pub fn enter() -> io::Result<Self> {
+    /// If the terminal cannot be written to or its modes cannot be set.
+    pub fn enter(clean_up: CleanUp) -> io::Result<Self> {
+        // Every screen of a process has the same one.
+        CLEAN_UP.get_or_init(|| clean_up);
         enter()?;
         let terminal = Terminal::new(Drawable(CrosstermBackend::new(io::stdout())))?;
         Ok(Screen { terminal })
     }
 
-    /// Gives the terminal back, stops until `fg`, and takes it again. `false` where there is no
-    /// shell that could say `fg`.
+    /// Gives the terminal back, stops until `fg`, and takes it again. Returns `false` without a shell
+    /// that has job control.
     ///
     /// # Errors
-    /// If the terminal cannot be written to or its modes not be set.
+    /// If the terminal cannot be written to or its modes cannot be set.
     pub fn suspend(&mut self) -> io::Result<bool> {
         if !signals::can_stop() {
             return Ok(false);
@@ -84,10 +99,10 @@ impl Screen {
         Ok(true)
     }
 
-    /// Clears it, and has the next frame write every cell, in the size that the terminal has now.
+    /// Clears the screen, and makes the next frame write every cell in the size that the terminal has now.
     ///
-    /// Not ratatui's `clear`: that one asks the terminal where the cursor is, and the answer goes
-    /// to the thread that reads keys.
+    /// This is not ratatui's `clear`, which asks the terminal for the cursor's position: the answer would
+    /// go to the thread that reads keys.
     ///
     /// # Errors
     /// If the terminal cannot be written to.
@@ -112,7 +127,7 @@ fn enter() -> io::Result<()> {
         EnterAlternateScreen,
         EnableMouseCapture,
         EnableBracketedPaste,
-        // Inside tmux, where another terminal may come to look.
+        // Inside tmux, the focus event of another terminal that is attached.
         EnableFocusChange,
         cursor::Hide
     );
@@ -122,14 +137,16 @@ fn enter() -> io::Result<()> {
     entered
 }
 
-/// Gives the terminal back. Safe to call at any time, from any thread, more than once.
+/// Gives the terminal back. May be called at any time, from any thread, and more than once.
 pub fn leave() {
     if !ENTERED.swap(false, Ordering::SeqCst) {
         return;
     }
-    // Each step is tried even if the one before failed: the terminal may be half gone.
+    // Each step is tried even if the one before failed: part of them may still reach the terminal.
     let mut out = io::stdout();
-    let _ = preview::delete_images(&mut out);
+    if let Some(clean_up) = CLEAN_UP.get() {
+        let _ = clean_up(&mut out);
+    }
     let _ = execute!(
         out,
         DisableFocusChange,
@@ -142,10 +159,10 @@ pub fn leave() {
     let _ = disable_raw_mode();
 }
 
-/// Asks the terminal what it can do while nothing else uses it: for a report.
+/// Asks the terminal what it can do, outside a session: for a report.
 ///
 /// # Errors
-/// If its modes cannot be set.
+/// If the terminal's modes cannot be set.
 pub fn probe_alone(wait: Duration) -> io::Result<Capabilities> {
     enable_raw_mode()?;
     let can = probe(wait);
@@ -153,9 +170,9 @@ pub fn probe_alone(wait: Duration) -> io::Result<Capabilities> {
     Ok(can)
 }
 
-/// Has a panic of this thread, which draws, give the terminal back before it prints. Those of
-/// others are caught where they happen and become a row with a reason: they must not write over
-/// the screen.
+/// Makes a panic of this thread, which draws, give the terminal back before it prints. Panics of other
+/// threads are caught where they happen and become a row with a reason: they must not print on the
+/// screen.
 pub fn install_panic_hook() {
     let print = std::panic::take_hook();
     let drawing = std::thread::current().id();
@@ -167,22 +184,37 @@ pub fn install_panic_hook() {
     }));
 }
 
-/// Whether there is a terminal to draw on and to read keys from.
+/// Whether standard output and input are terminals.
 pub fn is_interactive() -> bool {
     io::stdout().is_terminal() && io::stdin().is_terminal()
 }
 
-/// What the user asked for.
+/// The user's choice of colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ColourChoice {
+    /// As the environment says.
     #[default]
     Auto,
+    /// 24 bits.
     Always,
+    /// None.
     Never,
 }
 
-/// How many colours may be used. OpenSSH does not forward `COLORTERM`, so its absence proves
-/// little; tmux takes 24-bit colours and reduces them itself where its terminal has fewer.
+/// How many colours may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Colours {
+    /// 24 bits.
+    True,
+    /// The 256-colour palette: 26 greys, and a cube of 6 × 6 × 6 colours.
+    Palette,
+    /// None: brightness becomes letters.
+    None,
+}
+
+/// The colours of this terminal, by the user's choice and the environment. OpenSSH does not forward
+/// `COLORTERM`, so its absence proves little. tmux takes 24-bit colours, and reduces them itself for a
+/// terminal with fewer.
 pub fn colours(choice: ColourChoice, env: impl Fn(&str) -> Option<String>) -> Colours {
     let set = |name: &str| env(name).is_some_and(|value| !value.is_empty());
     let term = env("TERM").unwrap_or_default();
@@ -213,7 +245,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn colours_follow_the_environment_and_the_user() {
+    fn colours_depend_on_the_environment_and_the_choice() {
         let with = |choice, vars: &[(&str, &str)]| {
             colours(choice, |name| {
                 vars.iter()

@@ -1,5 +1,5 @@
-//! (Model, Message) → effects. No input or output happens here, so that every rule of the screen
-//! can be tested with keys in and state out.
+//! (model, message) → effects. No input or output happens here, so every rule of the screen can be tested
+//! with keys in, and state and effects out.
 
 mod background;
 mod blinded;
@@ -7,105 +7,26 @@ mod disk;
 mod heat_map;
 mod image;
 mod left_out;
+mod message;
 mod models;
+mod mouse;
+mod outcome;
 mod prompt;
 mod review;
 pub mod session;
 mod shown;
 
-use std::path::Path;
-use std::sync::Arc;
-use std::time::Instant;
-
-use crossterm::event::{
-    KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
-};
-use ratatui::layout::{Position, Size};
+use crossterm::event::{KeyEvent, KeyEventKind, KeyModifiers};
 
 use super::keymap::{Action, KeyMode, Lookup};
-use super::model::{ClassifierState, Model, Overlay, Panes, PromptKind};
-use super::terminal::Tmux;
-use super::worklist::{EntryState, FilterTerms, Sort, Undated};
-use crate::domain::{Canvas, Prediction};
-use crate::library::{KnownFile, Touched, UnreadFormat};
-use crate::store::{News, Request};
-use crate::worker::{BackgroundJob, Generation, ImageJob, JobOutcome, Shown};
+use super::model::{Model, Overlay, Prompt, PromptKind};
+use super::worklist::Sort;
+pub use message::{Effect, Message};
 
-/// Everything that can happen.
-pub enum Message {
-    Key(KeyEvent),
-    Mouse(MouseEvent),
-    Paste(String),
-    Resize(Size),
-    /// Images and problems, in batches as the folder is walked.
-    Found {
-        images: Vec<Arc<Path>>,
-        problems: Vec<String>,
-    },
-    /// Files of formats that are not read, from the same walk.
-    LeftOut(Vec<(Arc<Path>, UnreadFormat)>),
-    ScanFinished,
-    /// What became of files since: because it was asked for, or because the system told.
-    Touched {
-        touched: Vec<Touched>,
-        asked: bool,
-    },
-    /// When files were changed last, in seconds since 1970, from the one of that number on.
-    Dated {
-        first: usize,
-        times: Vec<Option<f64>>,
-    },
-    Worker(JobOutcome),
-    Review(News),
-    /// The screen was laid out: where its panes are, and how many pixels the image may have.
-    LaidOut {
-        panes: Panes,
-        canvas: Canvas,
-    },
-    /// What came together: nothing is drawn before all of it is taken in.
-    Several(Vec<Message>),
-    /// What the last message led to is on the screen.
-    Drawn,
-    /// A moment has passed while something is under way.
-    Tick,
-    /// Another terminal is attached to tmux.
-    Attached(Box<Tmux>),
-    /// Back from a suspension, or asked to draw everything anew.
-    Refresh,
-    Suspend,
-    Quit(u8),
-}
+/// Lines that half a page moves the text of an overlay.
+const HALF_PAGE_LINES: u16 = 10;
 
-/// What the loop has to do.
-#[derive(Debug)]
-pub enum Effect {
-    Select(ImageJob),
-    Redraw(ImageJob),
-    /// Once nobody waits for another image.
-    ReadBehind(BackgroundJob),
-    /// Take back what was sent for and not begun.
-    PutOff,
-    /// Classify with the model of that number from now on.
-    UseModel(Generation, usize),
-    /// Of the review log.
-    Ask(Request),
-    /// Walk the folders again, and compare with these files.
-    Rescan(Vec<KnownFile>),
-    /// Find out when these files were changed last.
-    Date(Undated),
-    /// Paint every cell anew.
-    Repaint,
-    Suspend,
-    /// With this exit code.
-    Quit(u8),
-}
-
-/// Rows that a turn of the mouse wheel moves.
-const WHEEL_ROWS: isize = 1;
-/// Lines of an overlay.
-const WHEEL_LINES: u16 = 3;
-const WHEEL_ZOOM: f64 = 1.15;
-
+/// Applies a message to the model; returns the work that it leads to.
 pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
     session::before(model, &message);
     let mut effects = on_message(model, message);
@@ -121,18 +42,18 @@ fn on_message(model: &mut Model, message: Message) -> Vec<Effect> {
     match message {
         Message::Key(key) if key.kind == KeyEventKind::Release => vec![],
         Message::Key(key) => on_key(model, key),
-        Message::Mouse(mouse) => on_mouse(model, mouse),
+        Message::Mouse(mouse) => mouse::on_mouse(model, mouse),
         Message::Paste(text) => prompt::on_paste(model, &text),
         Message::Resize(size) => {
             model.size = size;
             vec![Effect::Repaint]
         }
         Message::Found { images, problems } => {
-            problems
-                .into_iter()
-                .for_each(|p| model.worklist.add_problem(p));
+            for problem in problems {
+                model.worklist.add_problem(problem);
+            }
             let mut effects = keeping_selection(model, |model| model.worklist.add(images));
-            effects.extend(ask_for_times(model));
+            effects.extend(request_times(model));
             effects
         }
         Message::LeftOut(files) => {
@@ -140,7 +61,7 @@ fn on_message(model: &mut Model, message: Message) -> Vec<Effect> {
             vec![]
         }
         Message::Dated { first, times } => {
-            keeping_selection(model, |model| model.worklist.date(first, times))
+            keeping_selection(model, |model| model.worklist.set_times(first, times))
         }
         Message::ScanFinished => {
             model.worklist.finish_scan();
@@ -150,7 +71,7 @@ fn on_message(model: &mut Model, message: Message) -> Vec<Effect> {
             keeping_selection(model, blinded::on_all_found)
         }
         Message::Touched { touched, asked } => disk::on_touched(model, touched, asked),
-        Message::Worker(outcome) => on_outcome(model, outcome),
+        Message::Worker(outcome) => outcome::on_outcome(model, outcome),
         Message::Review(news) => review::on_news(model, news),
         Message::LaidOut { panes, canvas } => {
             model.panes = panes;
@@ -170,7 +91,7 @@ fn on_message(model: &mut Model, message: Message) -> Vec<Effect> {
             blinded::on_drawn(model);
             vec![]
         }
-        // The loop chooses a painter for it.
+        // The loop handles it: it chooses a painter for the terminal.
         Message::Attached(_) => vec![],
         Message::Refresh => vec![Effect::Repaint],
         Message::Suspend => vec![Effect::Suspend],
@@ -178,7 +99,7 @@ fn on_message(model: &mut Model, message: Message) -> Vec<Effect> {
     }
 }
 
-/// Runs a change of the worklist; if another image is selected after it, asks for that one.
+/// Runs a change of the worklist. If another image is selected after it, requests that image.
 fn keeping_selection(model: &mut Model, change: impl FnOnce(&mut Model)) -> Vec<Effect> {
     change(model);
     let selected = model.worklist.selected().map(|entry| entry.path.clone());
@@ -226,8 +147,8 @@ fn on_overlay_key(model: &mut Model, mut overlay: Overlay, key: KeyEvent) -> Vec
     match model.keymap.lookup(KeyMode::Browse, &[key]) {
         Lookup::Action(Action::Next) => *scroll = scroll.saturating_add(1),
         Lookup::Action(Action::Previous) => *scroll = scroll.saturating_sub(1),
-        Lookup::Action(Action::HalfPageDown) => *scroll = scroll.saturating_add(10),
-        Lookup::Action(Action::HalfPageUp) => *scroll = scroll.saturating_sub(10),
+        Lookup::Action(Action::HalfPageDown) => *scroll = scroll.saturating_add(HALF_PAGE_LINES),
+        Lookup::Action(Action::HalfPageUp) => *scroll = scroll.saturating_sub(HALF_PAGE_LINES),
         Lookup::Action(Action::Quit) if key.modifiers.contains(KeyModifiers::CONTROL) => {
             return review::quit(model);
         }
@@ -251,18 +172,18 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::PreviousMatch => to_match(model, -1),
         Action::Filter => {
             let text = model.worklist.filter().to_owned();
-            prompt::open(model, PromptKind::Filter, text)
+            open_prompt(model, PromptKind::Filter, text)
         }
-        Action::Jump => prompt::open(model, PromptKind::Jump, String::new()),
+        Action::Jump => open_prompt(model, PromptKind::Jump, String::new()),
         Action::Prevalence => prompt::ask_for_prevalence(model),
-        Action::Sort | Action::Reverse if model.worklist.fixed_order().is_some() => review::say(
+        Action::Sort | Action::Reverse if model.worklist.fixed_order().is_some() => say(
             model,
-            "the order is fixed: you read blinded in a random one (--shuffle)",
+            "the order is fixed: blinded reading in random order (--shuffle)",
         ),
         Action::Sort => {
             let sort = next_sort(model);
             let mut effects = keeping_selection(model, |model| model.worklist.set_sort(sort));
-            effects.extend(ask_for_times(model));
+            effects.extend(request_times(model));
             effects
         }
         Action::Reverse => keeping_selection(model, |model| model.worklist.reverse()),
@@ -308,7 +229,7 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         | Action::NextHeatMap
         | Action::FainterHeatMap
         | Action::StrongerHeatMap => heat_map::act(model, action),
-        look => image::act(model, look),
+        view => image::act(model, view),
     }
 }
 
@@ -316,7 +237,7 @@ fn move_by(model: &mut Model, rows: isize) -> Vec<Effect> {
     keeping_selection(model, |model| model.worklist.move_by(rows))
 }
 
-/// The pane has as many pages as it needs, and after the last comes the first.
+/// Turns the pages of the findings. After the last page comes the first.
 fn turn_findings(model: &mut Model, pages: isize) -> Vec<Effect> {
     model.findings_page = model.findings_page.wrapping_add(pages);
     vec![]
@@ -324,9 +245,8 @@ fn turn_findings(model: &mut Model, pages: isize) -> Vec<Effect> {
 
 fn to_match(model: &mut Model, rows: isize) -> Vec<Effect> {
     if model.worklist.filter().is_empty() {
-        let key = model.keymap.key_for_people(Action::Filter);
-        model.notice = Some(format!("no filter yet: {key} sets one"));
-        return vec![];
+        let key = model.keymap.display_key(Action::Filter);
+        return say(model, &format!("no filter yet: {key} sets one"));
     }
     move_by(model, rows)
 }
@@ -340,141 +260,21 @@ fn next_sort(model: &Model) -> Sort {
     sorts.swap_remove(next)
 }
 
-/// Times of files are asked of the disk only where the list is sorted by them.
-fn ask_for_times(model: &mut Model) -> Option<Effect> {
-    model.worklist.ask_for_times().map(Effect::Date)
+/// Asks the disk when files were last modified, but only while the list is sorted by that.
+fn request_times(model: &mut Model) -> Option<Effect> {
+    model.worklist.request_times().map(Effect::Date)
 }
 
-fn on_mouse(model: &mut Model, mouse: MouseEvent) -> Vec<Effect> {
-    let at = Position::new(mouse.column, mouse.row);
-    let on_image = model.panes.image.contains(at);
-    if model.overlay.is_some() {
-        return on_overlay_mouse(model, mouse.kind);
-    }
-    match mouse.kind {
-        MouseEventKind::ScrollDown if model.panes.findings.contains(at) => turn_findings(model, 1),
-        MouseEventKind::ScrollUp if model.panes.findings.contains(at) => turn_findings(model, -1),
-        MouseEventKind::ScrollDown if on_image => image::zoom(model, 1.0 / WHEEL_ZOOM),
-        MouseEventKind::ScrollUp if on_image => image::zoom(model, WHEEL_ZOOM),
-        MouseEventKind::ScrollDown => move_by(model, WHEEL_ROWS),
-        MouseEventKind::ScrollUp => move_by(model, -WHEEL_ROWS),
-        MouseEventKind::Down(MouseButton::Left) if model.panes.worklist.contains(at) => {
-            let pane = model.panes.worklist;
-            let first = model.worklist.first_visible(usize::from(pane.height));
-            let row = first + usize::from(at.y - pane.y);
-            if row < model.worklist.len() {
-                keeping_selection(model, |model| model.worklist.go_to(row))
-            } else {
-                vec![]
-            }
-        }
-        _ => vec![],
-    }
-}
-
-/// The wheel scrolls a text overlay, and a click closes it; what asks for something is answered by
-/// keys.
-fn on_overlay_mouse(model: &mut Model, kind: MouseEventKind) -> Vec<Effect> {
-    let Some(Overlay::Help { scroll } | Overlay::About { scroll } | Overlay::LeftOut { scroll }) =
-        &mut model.overlay
-    else {
-        return vec![];
-    };
-    match kind {
-        MouseEventKind::ScrollDown => *scroll = scroll.saturating_add(WHEEL_LINES),
-        MouseEventKind::ScrollUp => *scroll = scroll.saturating_sub(WHEEL_LINES),
-        MouseEventKind::Down(MouseButton::Left) => model.overlay = None,
-        _ => {}
-    }
+/// Opens a prompt in the footer that already holds `text`.
+fn open_prompt(model: &mut Model, kind: PromptKind, text: String) -> Vec<Effect> {
+    let before = model.worklist.position();
+    model.overlay = Some(Overlay::Prompt(Prompt { kind, text, before }));
     vec![]
 }
 
-/// Takes in a result, unless it answers an older question or is about another image.
-fn on_outcome(model: &mut Model, outcome: JobOutcome) -> Vec<Effect> {
-    if let Some((source, generation)) = outcome.answers() {
-        let current =
-            generation == model.viewer.generation && model.viewer.source.as_ref() == Some(source);
-        if !current {
-            return vec![];
-        }
-    }
-    match outcome {
-        // Two presses load two models, and the first one's news is old.
-        JobOutcome::Model(Ok(card)) if !model.choices.is_current(&card) => {}
-        JobOutcome::Model(Ok(card)) => {
-            model
-                .worklist
-                .set_terms(FilterTerms::new(&card, &model.assumed));
-            model.engine = ClassifierState::Ready(card);
-            return session::check(model);
-        }
-        JobOutcome::Model(Err(reason)) => {
-            model.engine = ClassifierState::Failed(reason);
-            model.viewer.classifying = None;
-        }
-        JobOutcome::Opened {
-            source,
-            result: Ok(facts),
-            stamp,
-            ..
-        } => {
-            if model.worklist.identify(&source, facts.content, stamp) {
-                model.notice = Some(image::REPLACED.to_owned());
-            }
-            // A picture of another image under these facts would be a fault.
-            let is_other = |shown: &Shown| shown.content != facts.content;
-            model.viewer.shown.take_if(|shown| is_other(shown));
-            model.worklist.set_origin(&source, facts.origin());
-            model.viewer.facts = Some(*facts);
-            model.viewer.opening = None;
-            let is_asked = !model.is_answered() || model.viewer.map_asked;
-            if is_asked && !matches!(model.engine, ClassifierState::Failed(_)) {
-                model.viewer.classifying = Some(Instant::now());
-            }
-        }
-        JobOutcome::Opened {
-            source,
-            result: Err(reason),
-            ..
-        } => {
-            model.viewer.opening = None;
-            model.worklist.record(&source, reason.into());
-        }
-        JobOutcome::Background {
-            errand,
-            result,
-            origin,
-            stamp,
-        } => {
-            return background::on_read(model, &errand, result, origin, stamp);
-        }
-        JobOutcome::CacheDisabled(reason) => {
-            model.notice = Some(format!("scores are not kept: {reason}"));
-            model.background.forgetful = Some(reason);
-        }
-        // A view older than the newest is better than none: the newest follows it.
-        JobOutcome::Shown { source, shown, .. } => {
-            let opened = model.content_of(&source);
-            if opened.is_none_or(|content| content == shown.content) {
-                model.viewer.shown = Some(shown);
-            }
-        }
-        JobOutcome::Classified { source, result, .. } => {
-            let opened = model.content_of(&source);
-            let is_other =
-                |said: &Prediction| opened.is_some_and(|content| content != said.content);
-            if result.as_ref().is_ok_and(|said| is_other(said)) {
-                return vec![];
-            }
-            model.viewer.classifying = None;
-            let state = match result {
-                Ok(prediction) => EntryState::Read(prediction),
-                Err(reason) => reason.into(),
-            };
-            model.worklist.record(&source, state);
-            return heat_map::on_prediction(model);
-        }
-    }
+/// Shows one line in the footer until the next key, and does nothing else.
+fn say(model: &mut Model, notice: &str) -> Vec<Effect> {
+    model.notice = Some(notice.to_owned());
     vec![]
 }
 

@@ -1,15 +1,15 @@
-//! The images, in the order and selection that the reader chose.
+//! The list of images, in the order and with the filter that the reader chose.
 
 mod blinded;
+mod counts;
 mod disk;
-mod elsewhere;
 mod filter;
-mod held;
 mod left_out;
+mod opinions;
+mod other_models;
 mod patients;
-mod returning;
+mod position;
 mod sort;
-mod tally;
 mod times;
 mod unread;
 
@@ -17,16 +17,17 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use counts::WorklistCounts;
 pub use disk::{Disk, Rescanned};
-use elsewhere::Elsewhere;
 pub use filter::{Completion, FilterError, FilterTerms, rewritten};
 use filter::{WorklistFilter, below_root, complete};
-pub use held::HeldOpinion;
 pub use left_out::LeftOut;
+pub use opinions::HeldOpinion;
+use other_models::OtherModel;
 use patients::Patients;
 pub use patients::{Change, Sharing};
+pub use position::FilterPosition;
 pub use sort::{Sort, nearest};
-pub use tally::WorklistCounts;
 use times::Times;
 pub use times::Undated;
 
@@ -34,28 +35,32 @@ use crate::domain::text::clean;
 use crate::domain::{ContentId, Failure, Prediction};
 use crate::worker::FileStamp;
 
-/// One file. 100,000 of them must fit: what is known of it is behind a pointer.
+/// One file. 100,000 of them must fit into memory, so the larger fields are behind pointers.
 #[derive(Debug)]
 pub struct WorklistEntry {
     pub path: Arc<Path>,
+    /// The answer of the model in use.
     pub state: EntryState,
-    /// What the reader holds of it; `None` if they have said nothing.
+    /// The reader's opinion; `None` if there is none.
     pub held: Option<Box<HeldOpinion>>,
-    /// Which image lies there, once it has been read.
+    /// The content of the image, once it has been read.
     pub content: Option<ContentId>,
-    /// Of the file just before that.
+    /// The file's stamp just before it was read.
     pub stamp: Option<FileStamp>,
+    /// What has happened to the file since the folder was opened.
     pub disk: Disk,
 }
 
+/// What is known of an image.
 #[derive(Debug)]
 pub enum EntryState {
-    /// Not looked at yet.
+    /// Not read yet.
     Unread,
+    /// The model's answer.
     Read(Box<Prediction>),
-    /// Holds no image, and is not meant to; what it is: a structured report, for example.
+    /// A kind of file that holds no image, such as a structured report.
     NoPicture(Box<str>),
-    /// Could not be read, or could not be classified, and why.
+    /// Why it could not be read or classified.
     Failed(Box<str>),
 }
 
@@ -86,13 +91,13 @@ impl WorklistEntry {
         clean(&name.to_string_lossy())
     }
 
-    /// Score of a label as the model said it, if it has been read and was not refused.
+    /// The model's score of a label, if the image was read and not refused.
     #[cfg(test)]
     pub fn score(&self, label: &str) -> Option<f32> {
         self.prediction()?.finding(label).map(|f| f.score.value())
     }
 
-    /// The word that a filter matches beside the path.
+    /// The state as a word of the filter.
     fn state_word(&self) -> &'static str {
         match &self.state {
             EntryState::Unread => "unread",
@@ -103,47 +108,43 @@ impl WorklistEntry {
     }
 }
 
-/// A filter and the image that was selected under it.
-pub struct FilterPosition {
-    filter: String,
-    selected: Option<u32>,
-}
-
+/// The list. Its entries stay where they are; its rows are sorted and filtered.
 #[derive(Default)]
 pub struct Worklist {
-    /// As found; an index into it names an image for good.
+    /// In the order in which they were found. An index into it identifies an image for the whole session.
     entries: Vec<WorklistEntry>,
-    /// Rows: indices of those that the filter lets through, sorted.
+    /// The indices of the entries that match the filter, sorted.
     rows: Vec<u32>,
     cursor: usize,
     sort: Sort,
     reversed: bool,
     filter: WorklistFilter,
-    /// Of the model in use; `None` while none is there.
+    /// The names of the model in use; `None` while no model is loaded.
     terms: Option<FilterTerms>,
     scanned: bool,
-    /// What the model in use said of all of them.
-    tally: WorklistCounts,
-    /// How many have a verdict.
+    /// Of all entries, by the model in use.
+    counts: WorklistCounts,
+    /// How many the reader is done with: see [`Worklist::reviewed`].
     reviewed: usize,
     /// Folders and links that could not be followed.
     problems: Vec<String>,
     left_out: LeftOut,
-    /// What was asked for: a filter looks at names below it, not at how one got there.
+    /// The folders that were opened. A filter looks at the paths below them.
     roots: Vec<PathBuf>,
-    /// Something was read since the rows were arranged by what is read.
+    /// The rows depend on something that has changed since they were arranged.
     stale: bool,
-    /// Of the models that are not in use; the last used last.
-    elsewhere: Vec<Elsewhere>,
+    /// The answers of models that are not in use; the last used comes last.
+    other_models: Vec<OtherModel>,
     times: Times,
-    /// What is said of an image is hidden until the reader has made a call.
+    /// The model's answer for an image is hidden until the reader has made their own call.
     blinded: bool,
-    /// Images, by index, whose answer the reader saw before they read blinded.
+    /// Images, by index, whose answer the reader saw before they read them blinded.
     answers_seen: HashMap<u32, ContentId>,
     patients: Patients,
 }
 
 impl Worklist {
+    /// Adds files at the end.
     pub fn add(&mut self, paths: impl IntoIterator<Item = Arc<Path>>) {
         let first = self.entries.len();
         self.entries
@@ -156,40 +157,23 @@ impl Worklist {
                 disk: Disk::default(),
             }));
         let new = (first..self.entries.len()).map(|i| i as u32);
-        // What nothing is known of yet comes last in an order by answers.
-        if self.sort.asks_of_answers() || (self.sort == Sort::Name && !self.reversed) {
-            let new: Vec<u32> = new.filter(|i| self.lets_through(*i)).collect();
+        // In an order by answers, an image without an answer comes last.
+        if self.sort.uses_answers() || (self.sort == Sort::Name && !self.reversed) {
+            let new: Vec<u32> = new.filter(|i| self.is_match(*i)).collect();
             self.rows.extend(new);
         } else {
             self.arrange();
         }
     }
 
+    /// Sets the folders that were opened.
     pub fn set_roots(&mut self, roots: Vec<PathBuf>) {
         self.roots = roots;
     }
 
-    /// Whether the order or the filter is older than what has been read.
+    /// Whether the rows no longer follow the order or the filter.
     pub fn is_stale(&self) -> bool {
         self.stale
-    }
-
-    /// What [`Worklist::restore`] needs to come back here.
-    pub fn place(&self) -> FilterPosition {
-        FilterPosition {
-            filter: self.filter.text().to_owned(),
-            selected: self.rows.get(self.cursor).copied(),
-        }
-    }
-
-    /// Filter and selection as they were.
-    pub fn restore(&mut self, place: FilterPosition) {
-        self.filter = self.filter_of(place.filter);
-        self.arrange();
-        let row = place
-            .selected
-            .and_then(|i| self.rows.iter().position(|r| *r == i));
-        self.go_to(row.unwrap_or(self.cursor));
     }
 
     pub fn add_problem(&mut self, problem: String) {
@@ -208,12 +192,12 @@ impl Worklist {
         !self.scanned
     }
 
-    /// All that were found, whatever the filter says.
+    /// The number of all entries.
     pub fn total(&self) -> usize {
         self.entries.len()
     }
 
-    /// Rows that the filter lets through.
+    /// The number of rows: entries that match the filter.
     pub fn len(&self) -> usize {
         self.rows.len()
     }
@@ -222,13 +206,13 @@ impl Worklist {
         self.rows.is_empty()
     }
 
-    /// How many have been read, with or without success.
+    /// How many entries were read, with or without success.
     pub fn read(&self) -> usize {
-        self.tally.read
+        self.counts.read
     }
 
-    pub fn tally(&self) -> WorklistCounts {
-        self.tally
+    pub fn counts(&self) -> WorklistCounts {
+        self.counts
     }
 
     pub fn cursor(&self) -> usize {
@@ -255,14 +239,14 @@ impl Worklist {
         self.row(self.cursor)
     }
 
-    /// The first row on a screen of `height` rows: the cursor is kept in the middle of it, except
-    /// near the ends.
+    /// The first row on a screen of `height` rows. The cursor stays in the middle of the screen, except near
+    /// the ends.
     pub fn first_visible(&self, height: usize) -> usize {
         let last_start = self.rows.len().saturating_sub(height);
         self.cursor.saturating_sub(height / 2).min(last_start)
     }
 
-    /// Moves to a row, or to the last if there are not so many.
+    /// Moves to a row, or to the last one if the list is shorter.
     pub fn go_to(&mut self, row: usize) {
         self.cursor = row.min(self.rows.len().saturating_sub(1));
     }
@@ -271,51 +255,51 @@ impl Worklist {
         self.go_to(self.cursor.saturating_add_signed(rows));
     }
 
-    /// Records what became of an image. Rows stay where they are until the list is sorted again: one
-    /// that moved as it was read would take the reader's place with it.
+    /// Records the state of an image. Its row does not move until the list is sorted again: the reader would
+    /// lose their place.
     pub fn record(&mut self, path: &Path, state: EntryState) {
         let Some(index) = self.index_of(path) else {
             return;
         };
-        if let EntryState::Read(said) = &state {
+        if let EntryState::Read(prediction) = &state {
             let stamp = self.entries[index].stamp;
-            self.identify_at(index, said.content, stamp);
+            self.identify_at(index, prediction.content, stamp);
         }
         self.set_state(index, state);
     }
 
     fn set_state(&mut self, index: usize, state: EntryState) {
-        self.tally.remove(&self.entries[index].state);
-        self.tally.add(&state);
+        self.counts.remove(&self.entries[index].state);
+        self.counts.add(&state);
         self.entries[index].state = state;
         self.stale |= self.is_arranged_by_state();
     }
 
     fn index_of(&self, path: &Path) -> Option<usize> {
-        // What comes is mostly about the selected image: look there before searching.
+        // Most results are for the selected image.
         match self.rows.get(self.cursor) {
             Some(i) if *self.entries[*i as usize].path == *path => Some(*i as usize),
             _ => self.entries.iter().position(|e| *e.path == *path),
         }
     }
 
-    /// What the model in use said of an image.
-    pub fn said_of(&self, path: &Path) -> Option<&Prediction> {
+    /// The answer of the model in use for an image.
+    pub fn prediction_of(&self, path: &Path) -> Option<&Prediction> {
         self.entries[self.index_of(path)?].prediction()
     }
 
     fn is_arranged_by_state(&self) -> bool {
-        self.sort.asks_of_answers() || self.filter.asks_of_answers()
+        self.sort.uses_answers() || self.filter.uses_answers()
     }
 
-    fn lets_through(&self, index: u32) -> bool {
+    fn is_match(&self, index: u32) -> bool {
         let entry = &self.entries[index as usize];
         let terms = self.terms.as_ref();
         let held = self.shown_held_of(index);
-        self.filter.lets_through(entry, held, &self.roots, terms)
+        self.filter.is_match(entry, held, &self.roots, terms)
     }
 
-    /// What the model in use can be asked for. Rows stay where they are.
+    /// Sets the names that a filter can use, by the model in use. Rows stay where they are.
     pub fn set_terms(&mut self, terms: FilterTerms) {
         if self.terms.as_ref() == Some(&terms) {
             return;
@@ -324,10 +308,13 @@ impl Worklist {
         self.filter = WorklistFilter::new(text, Some(&terms));
         self.terms = Some(terms);
         let is_by_score = matches!(self.sort, Sort::Score(_));
-        self.stale |= is_by_score || self.filter.asks_of_answers();
+        self.stale |= is_by_score || self.filter.uses_answers();
     }
 
-    /// What is wrong with a filter that is being typed.
+    /// Checks a filter that is being typed.
+    ///
+    /// # Errors
+    /// What is wrong with it, and where.
     pub fn check(&self, text: &str) -> Result<(), FilterError> {
         let filter = self.filter_of(text.to_owned());
         filter.error().map_or(Ok(()), |error| Err(error.clone()))
@@ -335,27 +322,29 @@ impl Worklist {
 
     fn filter_of(&self, text: String) -> WorklistFilter {
         let filter = WorklistFilter::new(text, self.terms.as_ref());
-        match self.blinded {
-            true => filter.blinded(),
-            false => filter,
+        if self.blinded {
+            filter.blinded()
+        } else {
+            filter
         }
     }
 
-    /// How its last word may go on.
+    /// The completions of the last word of a filter.
     pub fn complete(&self, text: &str) -> Option<Completion> {
         complete(text, self.terms.as_ref())
     }
 
-    /// Why the filter in use lets nothing through, if the model does not understand it.
+    /// Why the filter in use matches nothing, if the model in use does not know its names.
     pub fn filter_error(&self) -> Option<&FilterError> {
         self.filter.error()
     }
 
-    /// How the filter was understood, where that is more than plain words.
-    pub fn filter_reading(&self) -> Option<String> {
-        self.filter.reading()
+    /// The filter as it was understood, if it is more than plain words.
+    pub fn understood_filter(&self) -> Option<String> {
+        self.filter.understood()
     }
 
+    /// Sorts in this order, unless blinded reading forbids it.
     pub fn set_sort(&mut self, sort: Sort) {
         if !self.may_sort_by(&sort) || self.fixed_order().is_some() {
             return;
@@ -364,6 +353,7 @@ impl Worklist {
         self.arrange();
     }
 
+    /// Reverses the order, unless it is fixed.
     pub fn reverse(&mut self) {
         if self.fixed_order().is_some() {
             return;
@@ -372,7 +362,7 @@ impl Worklist {
         self.arrange();
     }
 
-    /// What is no filter changes nothing: more of it may still be typed.
+    /// Sets the filter. An invalid text changes nothing: the reader may still be typing.
     pub fn set_filter(&mut self, text: String) {
         let filter = self.filter_of(text);
         if filter.error().is_none() {
@@ -381,15 +371,16 @@ impl Worklist {
         }
     }
 
-    /// Filters and sorts anew. The cursor stays on its image, or on its row if that is gone.
+    /// Filters and sorts all entries. The cursor stays on its image, or on its row if the image no longer
+    /// matches.
     fn arrange(&mut self) {
         let selected = self.rows.get(self.cursor).copied();
         let all = 0..self.entries.len() as u32;
-        self.rows = all.filter(|i| self.lets_through(*i)).collect();
+        self.rows = all.filter(|i| self.is_match(*i)).collect();
         self.sort_rows();
         self.stale = false;
-        let kept = selected.and_then(|i| self.rows.iter().position(|row| *row == i));
-        self.go_to(kept.unwrap_or(self.cursor));
+        let row = selected.and_then(|i| self.rows.iter().position(|row| *row == i));
+        self.go_to(row.unwrap_or(self.cursor));
     }
 }
 

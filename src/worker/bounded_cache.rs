@@ -1,4 +1,4 @@
-//! Decoded radiographs, least recently used out first, bounded in bytes.
+//! Decoded radiographs up to a limit in bytes; the least recently used is dropped first.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,8 +7,8 @@ use crate::domain::Radiograph;
 use crate::imaging::FileStamp;
 
 pub struct BoundedCache {
-    /// Most recently used last. A few dozen at most: a scan is faster than a map.
-    kept: Vec<DecodedFile>,
+    /// Most recently used last. There are a few dozen at most, so a scan is faster than a map.
+    files: Vec<DecodedFile>,
     limit: usize,
 }
 
@@ -16,13 +16,13 @@ pub struct BoundedCache {
 #[derive(Clone)]
 pub struct DecodedFile {
     pub path: Arc<Path>,
-    /// Of the file just before it was read.
+    /// The file's stamp just before it was read.
     pub stamp: Option<FileStamp>,
     pub radiograph: Arc<Radiograph>,
 }
 
 impl DecodedFile {
-    /// Whether it is what a file with this stamp holds.
+    /// Whether the file, which has this stamp now, is unchanged since it was read.
     pub fn is_fresh(&self, now: Option<FileStamp>) -> bool {
         now.is_some() && self.stamp == now
     }
@@ -31,32 +31,32 @@ impl DecodedFile {
 impl BoundedCache {
     pub fn new(limit: usize) -> Self {
         BoundedCache {
-            kept: Vec::new(),
+            files: Vec::new(),
             limit,
         }
     }
 
     pub fn contains(&self, path: &Path) -> bool {
-        self.kept.iter().any(|decoded| *decoded.path == *path)
+        self.files.iter().any(|decoded| *decoded.path == *path)
     }
 
     pub fn get(&mut self, path: &Path) -> Option<DecodedFile> {
-        let mut kept = self.kept.iter();
-        let at = kept.position(|decoded| *decoded.path == *path)?;
-        let decoded = self.kept.remove(at);
-        self.kept.push(decoded.clone());
+        let mut files = self.files.iter();
+        let at = files.position(|decoded| *decoded.path == *path)?;
+        let decoded = self.files.remove(at);
+        self.files.push(decoded.clone());
         Some(decoded)
     }
 
-    /// Keeps one, and drops the oldest until all fit. One that alone exceeds the limit is kept
-    /// while it is the newest, since somebody is looking at it.
+    /// Adds a file, and drops the least recently used until all fit. The newest stays even if it alone
+    /// exceeds the limit, since the reader is looking at it.
     pub fn insert(&mut self, decoded: DecodedFile) {
-        self.kept.retain(|other| other.path != decoded.path);
-        self.kept.push(decoded);
-        let all = self.kept.iter();
+        self.files.retain(|other| other.path != decoded.path);
+        self.files.push(decoded);
+        let all = self.files.iter();
         let mut bytes: usize = all.map(|decoded| decoded.radiograph.bytes()).sum();
-        while bytes > self.limit && self.kept.len() > 1 {
-            bytes -= self.kept.remove(0).radiograph.bytes();
+        while bytes > self.limit && self.files.len() > 1 {
+            bytes -= self.files.remove(0).radiograph.bytes();
         }
     }
 }

@@ -1,58 +1,59 @@
-//! The thread that classifies, with whichever model is asked for.
+//! The classifier thread: owns the loaded models and scores the selected image.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::background::{CachedPrediction, identity};
-use super::idle_queue::{IdleQueue, NewPrediction};
+use super::idle_queue::IdleQueue;
 use super::latest_slot::{LatestSlot, SlotTask};
-use super::models::{LoadedModel, ModelSet, Switch};
+use super::models::{LoadedModel, ModelSet, Switch, classify};
+use super::prediction_cache::{NewPrediction, SharedPredictionCache};
 use super::{Generation, JobOutcome, OutcomeSink};
-use crate::domain::{Failure, Origin, Prediction, Radiograph};
+use crate::domain::Radiograph;
 use crate::inference::Classify;
 
-/// A model to use, and mostly an image for it.
+/// A model to use, and mostly an image to classify with it.
 pub struct ClassifierRequest {
+    /// Index of the model.
     pub model: usize,
-    pub case: Option<DecodedImage>,
+    pub image: Option<DecodedImage>,
 }
 
-/// A decoded image on its way to the classifier.
+/// A decoded image on its way to the classifier thread.
 pub struct DecodedImage {
     pub source: Arc<Path>,
     pub generation: Generation,
     pub radiograph: Arc<Radiograph>,
-    /// An answer from memory, which has no maps, will not do.
+    /// Activation maps are wanted, so the prediction cache, which has none, is not asked.
     pub maps: bool,
 }
 
-/// The thread that owns the classifiers.
+/// The state of the classifier thread.
 pub struct ClassifierThread {
-    pub desk: Arc<LatestSlot<ClassifierRequest>>,
-    pub backroom: Arc<IdleQueue>,
-    pub recollection: CachedPrediction,
+    pub requests: Arc<LatestSlot<ClassifierRequest>>,
+    pub idle_queue: Arc<IdleQueue>,
+    pub predictions: SharedPredictionCache,
     pub report: OutcomeSink,
 }
 
 impl ClassifierThread {
+    /// Works until the slot of requests is closed.
     pub fn run(self, models: ModelSet) {
         let mut loaded = LoadedModel::new(models);
-        // The first one is loaded before anybody asks.
-        let mut work = ClassifierRequest {
+        // The first model is loaded at once, so that it is ready for the first image.
+        let mut request = ClassifierRequest {
             model: 0,
-            case: None,
+            image: None,
         };
         loop {
-            if work.case.is_none() {
+            if request.image.is_none() {
                 loaded.retry();
             }
-            let classifier = self.switch(&mut loaded, work.model);
-            if let (Some(classifier), Some(case)) = (classifier, &work.case) {
-                self.classify_one(&classifier, case);
+            let classifier = self.switch(&mut loaded, request.model);
+            if let (Some(classifier), Some(image)) = (classifier, &request.image) {
+                self.classify_one(&classifier, image);
             }
-            match self.desk.take() {
-                Some(SlotTask::Select(next) | SlotTask::Redraw(next)) => work = next,
+            match self.requests.take() {
+                Some(SlotTask::Select(next) | SlotTask::Redraw(next)) => request = next,
                 None => return,
             }
         }
@@ -62,14 +63,14 @@ impl ClassifierThread {
         match loaded.use_model(model) {
             Switch::Same(classifier) => Some(classifier),
             Switch::New(classifier) => {
-                // Before the news: whoever hears it may send an errand at once.
-                self.backroom.use_model(Some((model, classifier.clone())));
+                // Before the report: its receiver may send a background job at once.
+                self.idle_queue.use_model(Some((model, classifier.clone())));
                 let card = Box::new(classifier.card().clone());
                 (self.report)(JobOutcome::Model(Ok(card)));
                 Some(classifier)
             }
             Switch::Failed(reason) => {
-                self.backroom.use_model(None);
+                self.idle_queue.use_model(None);
                 if let Some(reason) = reason {
                     (self.report)(JobOutcome::Model(Err(reason)));
                 }
@@ -78,45 +79,38 @@ impl ClassifierThread {
         }
     }
 
-    fn classify_one(&self, classifier: &Arc<dyn Classify>, case: &DecodedImage) {
+    fn classify_one(&self, classifier: &Arc<dyn Classify>, image: &DecodedImage) {
         // Loading a model may have taken long.
-        if self.desk.is_stale(case.generation) {
+        if self.requests.is_stale(image.generation) {
             return;
         }
-        let content = case.radiograph.content;
-        let known = (!case.maps).then(|| self.recollection.glance(content, classifier.card()));
-        let known = known.flatten();
-        let is_new = known.is_none();
-        let result = known.map_or_else(|| classify(&**classifier, &case.radiograph), Ok);
-        let answer = match &result {
-            Ok(said) if is_new => Some(NewPrediction {
-                image: identity(&case.source, &case.radiograph),
-                origin: Origin::of(&case.radiograph),
-                said: Prediction {
-                    activation: None,
-                    ..said.clone()
-                },
-                model: classifier.clone(),
-            }),
+        let radiograph = &*image.radiograph;
+        let cached = if image.maps {
+            None
+        } else {
+            self.predictions
+                .try_get(radiograph.content, classifier.card())
+        };
+        let is_new = cached.is_none();
+        let result = cached.map_or_else(|| classify(&**classifier, radiograph), Ok);
+        let new = match &result {
+            Ok(prediction) if is_new => Some(NewPrediction::new(
+                &image.source,
+                radiograph,
+                prediction,
+                classifier.clone(),
+            )),
             _ => None,
         };
-        if !self.desk.is_stale(case.generation) {
+        if !self.requests.is_stale(image.generation) {
             (self.report)(JobOutcome::Classified {
-                source: case.source.clone(),
-                generation: case.generation,
+                source: image.source.clone(),
+                generation: image.generation,
                 result: result.map(Box::new),
             });
         }
-        if let Some(answer) = answer {
-            self.backroom.keep(answer);
+        if let Some(new) = new {
+            self.idle_queue.cache(new);
         }
-    }
-}
-
-/// One image's fault costs its row, not the session: a panic becomes its error.
-pub fn classify(classifier: &dyn Classify, radiograph: &Radiograph) -> Result<Prediction, Failure> {
-    match catch_unwind(AssertUnwindSafe(|| classifier.classify(radiograph))) {
-        Ok(result) => result.map_err(|e| e.to_string().into()),
-        Err(_) => Err("the classifier failed on this image".into()),
     }
 }

@@ -1,5 +1,4 @@
-//! What has been decoded, for the thread that reads what is asked for and the one that reads ahead
-//! of it.
+//! The decoded cache: radiographs that the image thread and the prefetch thread have decoded.
 
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -9,8 +8,8 @@ use super::bounded_cache::{BoundedCache, DecodedFile};
 use crate::domain::Radiograph;
 use crate::imaging::FileStamp;
 
-/// How often somebody who waits for a file looks whether it is still wanted.
-const GLANCE: Duration = Duration::from_millis(20);
+/// How often a thread that waits for a file checks whether the file is still wanted.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 pub struct DecodedCache {
     state: Mutex<DecodedCacheState>,
@@ -19,10 +18,10 @@ pub struct DecodedCache {
 
 struct DecodedCacheState {
     cache: BoundedCache,
-    /// Files that could not be read, each once.
+    /// Files that could not be decoded, each once.
     failed: Vec<Arc<Path>>,
-    /// The file that is being read ahead.
-    in_hand: Option<Arc<Path>>,
+    /// The file that the prefetch thread is decoding.
+    in_progress: Option<Arc<Path>>,
 }
 
 impl DecodedCache {
@@ -31,7 +30,7 @@ impl DecodedCache {
         let state = DecodedCacheState {
             cache: BoundedCache::new(limit),
             failed: Vec::new(),
-            in_hand: None,
+            in_progress: None,
         };
         DecodedCache {
             state: Mutex::new(state),
@@ -39,20 +38,20 @@ impl DecodedCache {
         }
     }
 
-    /// Whether it is there, or about to be.
+    /// Whether the file is in the cache, or being decoded for it.
     pub fn expects(&self, path: &Path) -> bool {
         let state = self.lock();
-        state.cache.contains(path) || state.in_hand.as_deref() == Some(path)
+        state.cache.contains(path) || state.in_progress.as_deref() == Some(path)
     }
 
-    /// The radiograph, if it is there and its file has been left alone since. If it is being read
-    /// ahead just now, that is waited for, as long as it is `wanted`.
-    pub fn get(&self, path: &Path, wanted: impl Fn() -> bool) -> Option<DecodedFile> {
+    /// The radiograph, if it is in the cache and its file has not changed since. If the prefetch thread is
+    /// decoding it, waits for that as long as `is_wanted`.
+    pub fn get(&self, path: &Path, is_wanted: impl Fn() -> bool) -> Option<DecodedFile> {
         let mut state = self.lock();
-        while state.in_hand.as_deref() == Some(path) && wanted() {
+        while state.in_progress.as_deref() == Some(path) && is_wanted() {
             state = self
                 .changed
-                .wait_timeout(state, GLANCE)
+                .wait_timeout(state, POLL_INTERVAL)
                 .map_or_else(|e| e.into_inner().0, |(guard, _)| guard);
         }
         let decoded = state.cache.get(path)?;
@@ -61,17 +60,17 @@ impl DecodedCache {
         decoded.is_fresh(now).then_some(decoded)
     }
 
-    /// Reads a file, and keeps what is in it.
+    /// Decodes a file into the cache.
     ///
     /// # Errors
-    /// As `read` does.
-    pub fn read<E>(
+    /// The error of `decode`.
+    pub fn decode<E>(
         &self,
         path: &Arc<Path>,
-        read: impl FnOnce() -> Result<Radiograph, E>,
+        decode: impl FnOnce() -> Result<Radiograph, E>,
     ) -> Result<DecodedFile, E> {
         let stamp = FileStamp::of(path);
-        let radiograph = Arc::new(read().inspect_err(|_| self.note_failure(path))?);
+        let radiograph = Arc::new(decode().inspect_err(|_| self.note_failure(path))?);
         let decoded = DecodedFile {
             path: path.clone(),
             stamp,
@@ -88,39 +87,39 @@ impl DecodedCache {
         }
     }
 
-    /// Somebody asks for it: it may have become readable.
+    /// The reader selects the file: it may have become readable.
     pub fn forget_failure(&self, path: &Path) {
         self.lock().failed.retain(|p| **p != *path);
     }
 
-    /// Reads a file that nobody waits for yet, unless it is there or is known to be unreadable: a
-    /// bad neighbour says so when it is selected, and is not tried at every step before.
-    pub fn read_ahead<E>(&self, path: &Arc<Path>, read: impl FnOnce() -> Result<Radiograph, E>) {
+    /// Decodes a file ahead, unless it is in the cache or could not be decoded before: an unreadable
+    /// neighbour is not tried again with every selection.
+    pub fn prefetch<E>(&self, path: &Arc<Path>, decode: impl FnOnce() -> Result<Radiograph, E>) {
         {
             let mut state = self.lock();
             if state.cache.contains(path) || state.failed.contains(path) {
                 return;
             }
-            state.in_hand = Some(path.clone());
+            state.in_progress = Some(path.clone());
         }
-        let hand = Hand(self);
-        // A fault says itself when the file is selected.
-        let _ = self.read(path, read);
-        drop(hand);
+        let guard = InProgressGuard(self);
+        // The image thread reports an error when the reader selects the file.
+        let _ = self.decode(path, decode);
+        drop(guard);
     }
 
-    /// The state is whole between any two statements: a thread that died left nothing half-done.
+    /// A poisoned lock is taken over: the state is whole between any two statements.
     fn lock(&self) -> MutexGuard<'_, DecodedCacheState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Empties the hand when reading ahead ends, in whatever way: somebody may be waiting.
-struct Hand<'a>(&'a DecodedCache);
+/// Ends the prefetch of a file, even after a panic: the image thread may be waiting for it.
+struct InProgressGuard<'a>(&'a DecodedCache);
 
-impl Drop for Hand<'_> {
+impl Drop for InProgressGuard<'_> {
     fn drop(&mut self) {
-        self.0.lock().in_hand = None;
+        self.0.lock().in_progress = None;
         self.0.changed.notify_all();
     }
 }
@@ -133,12 +132,12 @@ mod tests {
     use super::*;
     use crate::domain::Samples;
 
-    /// A file that was written long enough ago for its stamp to tell.
+    /// A file that was written long enough ago to have a stamp.
     fn file(folder: &tempfile::TempDir, name: &str) -> Arc<Path> {
         let path: Arc<Path> = folder.path().join(name).into();
         std::fs::write(&path, name).unwrap();
         while FileStamp::of(&path).is_none() {
-            thread::sleep(GLANCE);
+            thread::sleep(POLL_INTERVAL);
         }
         path
     }
@@ -148,28 +147,28 @@ mod tests {
     }
 
     #[test]
-    fn a_file_in_hand_is_waited_for_and_another_is_not() {
+    fn a_file_being_prefetched_is_waited_for_and_another_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let slow = file(&folder, "slow");
-        let shelf = Arc::new(DecodedCache::new(1 << 20));
+        let cache = Arc::new(DecodedCache::new(1 << 20));
         let (begun, has_begun) = mpsc::channel();
         let (go_on, may_go_on) = mpsc::channel::<()>();
-        let (reading, path) = (shelf.clone(), slow.clone());
+        let (prefetching, path) = (cache.clone(), slow.clone());
         let ahead = thread::spawn(move || {
-            reading.read_ahead(&path, || {
+            prefetching.prefetch(&path, || {
                 begun.send(()).unwrap();
                 may_go_on.recv().unwrap();
                 Ok::<_, ()>(radiograph())
             });
         });
         has_begun.recv().unwrap();
-        assert!(shelf.expects(&slow));
-        assert!(shelf.get(Path::new("other"), || true).is_none());
+        assert!(cache.expects(&slow));
+        assert!(cache.get(Path::new("other"), || true).is_none());
         assert!(
-            shelf.get(&slow, || false).is_none(),
-            "who no longer wants it does not wait"
+            cache.get(&slow, || false).is_none(),
+            "a file that is no longer wanted is not waited for"
         );
-        let waiting = shelf.clone();
+        let waiting = cache.clone();
         let asked = thread::spawn(move || waiting.get(&slow, || true).is_some());
         go_on.send(()).unwrap();
         assert!(asked.join().unwrap());
@@ -177,46 +176,46 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_panics_lets_go() {
-        let shelf = Arc::new(DecodedCache::new(1 << 20));
-        let reading = shelf.clone();
+    fn a_panic_ends_the_prefetch() {
+        let cache = Arc::new(DecodedCache::new(1 << 20));
+        let prefetching = cache.clone();
         let ahead = thread::spawn(move || {
             let bad = Path::new("bad").into();
-            reading.read_ahead(&bad, || -> Result<_, ()> { panic!("as planned") });
+            prefetching.prefetch(&bad, || -> Result<_, ()> { panic!("as planned") });
         });
         assert!(ahead.join().is_err());
-        assert!(shelf.get(Path::new("bad"), || true).is_none());
+        assert!(cache.get(Path::new("bad"), || true).is_none());
     }
 
     #[test]
-    fn what_failed_is_read_ahead_once() {
+    fn a_file_that_failed_is_prefetched_once() {
         let folder = tempfile::tempdir().unwrap();
         let bad = file(&folder, "bad");
-        let shelf = DecodedCache::new(1 << 20);
+        let cache = DecodedCache::new(1 << 20);
         let mut tries = 0;
         for _ in 0..3 {
-            shelf.read_ahead(&bad, || {
+            cache.prefetch(&bad, || {
                 tries += 1;
                 Err::<Radiograph, _>(())
             });
         }
         assert_eq!(tries, 1);
-        shelf.forget_failure(&bad);
-        shelf.read_ahead(&bad, || Ok::<_, ()>(radiograph()));
-        assert!(shelf.get(&bad, || true).is_some());
+        cache.forget_failure(&bad);
+        cache.prefetch(&bad, || Ok::<_, ()>(radiograph()));
+        assert!(cache.get(&bad, || true).is_some());
     }
 
     #[test]
-    fn a_file_that_was_replaced_after_it_was_read_is_read_again() {
+    fn a_file_that_was_replaced_is_decoded_again() {
         let folder = tempfile::tempdir().unwrap();
         let path = file(&folder, "a");
-        let shelf = DecodedCache::new(1 << 20);
-        shelf.read_ahead(&path, || Ok::<_, ()>(radiograph()));
-        assert!(shelf.get(&path, || true).is_some());
+        let cache = DecodedCache::new(1 << 20);
+        cache.prefetch(&path, || Ok::<_, ()>(radiograph()));
+        assert!(cache.get(&path, || true).is_some());
         std::fs::write(&path, "b").unwrap();
-        assert!(shelf.get(&path, || true).is_none());
-        // What was written a moment ago may be written again: it is not relied upon.
-        let read = shelf.read(&path, || Ok::<_, ()>(radiograph())).unwrap();
-        assert!(read.stamp.is_none() || shelf.get(&path, || true).is_some());
+        assert!(cache.get(&path, || true).is_none());
+        // A file that was written a moment ago has no stamp: it may be written again in the same instant.
+        let decoded = cache.decode(&path, || Ok::<_, ()>(radiograph())).unwrap();
+        assert!(decoded.stamp.is_none() || cache.get(&path, || true).is_some());
     }
 }

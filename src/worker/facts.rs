@@ -1,28 +1,38 @@
-//! What is known of an image beside its pixels.
+//! Facts about an image beside its pixels.
 
 use crate::domain::{ContentId, Origin, PatientFacts, Radiograph, Uids, ViewPosition};
 use crate::imaging;
 
-/// What the screen says of an image beside its pixels.
+/// The facts about an image that the screen shows beside its pixels.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Facts {
     /// Which image it is.
     pub content: ContentId,
+    /// In pixels.
     pub width: usize,
+    /// In pixels.
     pub height: usize,
+    /// *Bits Stored* (0028,0101), or the depth of a raster image.
     pub bits_stored: u8,
-    /// See [`imaging::step`].
+    /// The step from one grey value to the next, in units after the modality transform; see
+    /// [`imaging::step`].
     pub step: f64,
+    /// Frames in the file.
     pub frames: u32,
+    /// Name of the file's format.
     pub format: String,
+    /// Projection of the beam.
     pub view: ViewPosition,
+    /// The patient, as far as the file says.
     pub patient: PatientFacts,
+    /// UIDs of study, series and image.
     pub uids: Uids,
-    /// See [`Radiograph::taken`].
+    /// When the image was taken; see [`Radiograph::taken`].
     pub taken: Option<String>,
 }
 
 impl Facts {
+    /// The facts of a decoded image.
     pub fn of(radiograph: &Radiograph) -> Self {
         Facts {
             content: radiograph.content,
@@ -39,6 +49,7 @@ impl Facts {
         }
     }
 
+    /// Patient, study and time of the image.
     pub fn origin(&self) -> Origin {
         Origin {
             patient: self.patient.identity(),

@@ -1,39 +1,32 @@
-//! What the background threads wait for: work, and that nobody in front is at work.
+//! The queue of the background threads: its jobs wait until the foreground threads are idle.
 
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::domain::{ImageIdentity, Origin, Prediction};
+use super::prediction_cache::NewPrediction;
 use crate::inference::Classify;
 
-/// One image to read behind whatever is looked at.
+/// One image to score while the reader looks at others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackgroundJob {
+    /// Its file.
     pub source: Arc<Path>,
-    /// Which of the models classifies it.
+    /// Index of the model that classifies it.
     pub model: usize,
 }
 
-/// What a model said of an image, to be kept.
-pub struct NewPrediction {
-    pub image: ImageIdentity,
-    pub origin: Origin,
-    pub said: Prediction,
-    pub model: Arc<dyn Classify>,
-}
-
-/// Next for a background thread.
+/// The next task of a background thread.
 pub enum Next {
-    Keep(Box<NewPrediction>),
-    Run(BackgroundJob),
+    Cache(Box<NewPrediction>),
+    Score(BackgroundJob),
 }
 
-/// Those who come before them.
+/// The threads that come before the background threads, because the reader waits for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Front {
-    Reader,
-    ReaderAhead,
+pub enum Foreground {
+    Image,
+    Prefetch,
     Classifier,
 }
 
@@ -45,60 +38,61 @@ pub struct IdleQueue {
 
 #[derive(Default)]
 struct IdleQueueState {
-    /// In the order in which they are to be begun.
-    errands: VecDeque<BackgroundJob>,
-    answers: Vec<NewPrediction>,
-    at_work: [bool; 3],
-    /// The one in use, and its number.
+    /// First in, first out.
+    jobs: VecDeque<BackgroundJob>,
+    new_predictions: VecDeque<NewPrediction>,
+    /// By [`Foreground`].
+    busy: [bool; 3],
+    /// The model in use, and its index.
     model: Option<(usize, Arc<dyn Classify>)>,
     closed: bool,
 }
 
 impl IdleQueue {
-    /// The last of those to be begun.
-    pub fn send(&self, errand: BackgroundJob) {
-        self.change(|state| state.errands.push_back(errand));
+    /// Adds a job at the end.
+    pub fn push(&self, job: BackgroundJob) {
+        self.change(|state| state.jobs.push_back(job));
     }
 
-    /// Takes back what was not begun.
-    pub fn put_off(&self) -> Vec<BackgroundJob> {
-        self.lock().errands.drain(..).collect()
+    /// Takes back all jobs that were not begun.
+    pub fn cancel(&self) -> Vec<BackgroundJob> {
+        self.lock().jobs.drain(..).collect()
     }
 
-    pub fn keep(&self, answer: NewPrediction) {
-        self.change(|state| state.answers.push(answer));
+    /// Has a prediction stored in the cache, before any job and even while a foreground thread is busy.
+    pub fn cache(&self, new: NewPrediction) {
+        self.change(|state| state.new_predictions.push_back(new));
     }
 
-    pub fn sign(&self, who: Front, at_work: bool) {
-        self.change(|state| state.at_work[who as usize] = at_work);
+    pub fn set_busy(&self, thread: Foreground, is_busy: bool) {
+        self.change(|state| state.busy[thread as usize] = is_busy);
     }
 
     pub fn use_model(&self, model: Option<(usize, Arc<dyn Classify>)>) {
         self.change(|state| state.model = model);
     }
 
-    /// The model of that number, if it is the one in use.
+    /// The model with that index, if it is the one in use.
     pub fn model(&self, index: usize) -> Option<Arc<dyn Classify>> {
         let state = self.lock();
         let (_, model) = state.model.as_ref().filter(|(at, _)| *at == index)?;
         Some(model.clone())
     }
 
-    /// Waits for something to do, an errand only while nobody in front is at work; `None` once
-    /// closed.
+    /// Waits for a task: a job only while all foreground threads are idle. `None` once closed.
     pub fn take(&self) -> Option<Next> {
         self.wait(|state| {
-            if !state.answers.is_empty() {
-                return Some(Next::Keep(Box::new(state.answers.remove(0))));
+            if let Some(new) = state.new_predictions.pop_front() {
+                return Some(Next::Cache(Box::new(new)));
             }
-            let errand = state.is_calm().then(|| state.errands.pop_front())?;
-            errand.map(Next::Run)
+            let job = state.is_idle().then(|| state.jobs.pop_front())?;
+            job.map(Next::Score)
         })
     }
 
-    /// Waits until nobody in front is at work; `None` once closed.
-    pub fn rest(&self) -> Option<()> {
-        self.wait(|state| state.is_calm().then_some(()))
+    /// Waits until all foreground threads are idle; `None` once closed.
+    pub fn wait_until_idle(&self) -> Option<()> {
+        self.wait(|state| state.is_idle().then_some(()))
     }
 
     pub fn close(&self) {
@@ -132,21 +126,21 @@ impl IdleQueue {
 }
 
 impl IdleQueueState {
-    fn is_calm(&self) -> bool {
-        self.at_work.iter().all(|at_work| !at_work)
+    fn is_idle(&self) -> bool {
+        self.busy.iter().all(|busy| !busy)
     }
 }
 
-/// How one of those in front says whether it is at work.
+/// Tells the queue whether one of the foreground threads is busy.
 #[derive(Clone)]
-pub struct Sign {
-    pub backroom: Arc<IdleQueue>,
-    pub who: Front,
+pub struct BusyFlag {
+    pub queue: Arc<IdleQueue>,
+    pub thread: Foreground,
 }
 
-impl Sign {
-    pub fn set(&self, at_work: bool) {
-        self.backroom.sign(self.who, at_work);
+impl BusyFlag {
+    pub fn set(&self, is_busy: bool) {
+        self.queue.set_busy(self.thread, is_busy);
     }
 }
 
@@ -156,7 +150,7 @@ mod tests {
 
     use super::*;
 
-    fn errand(name: &str) -> BackgroundJob {
+    fn job(name: &str) -> BackgroundJob {
         BackgroundJob {
             source: Path::new(name).into(),
             model: 0,
@@ -164,36 +158,36 @@ mod tests {
     }
 
     #[test]
-    fn errands_wait_for_all_in_front_and_are_begun_in_their_order() {
-        let backroom = Arc::new(IdleQueue::default());
-        backroom.sign(Front::Reader, true);
-        backroom.sign(Front::Classifier, true);
-        backroom.send(errand("old"));
-        assert_eq!(backroom.put_off(), [errand("old")]);
+    fn jobs_wait_for_all_foreground_threads_and_are_taken_in_order() {
+        let queue = Arc::new(IdleQueue::default());
+        queue.set_busy(Foreground::Image, true);
+        queue.set_busy(Foreground::Classifier, true);
+        queue.push(job("old"));
+        assert_eq!(queue.cancel(), [job("old")]);
         for name in ["a", "b"] {
-            backroom.send(errand(name));
+            queue.push(job(name));
         }
-        let waiting = backroom.clone();
+        let waiting = queue.clone();
         let taken = thread::spawn(move || [waiting.take(), waiting.take()]);
-        backroom.sign(Front::Reader, false);
-        assert!(!backroom.lock().is_calm());
-        assert_eq!(backroom.lock().errands.len(), 2);
-        backroom.sign(Front::Classifier, false);
+        queue.set_busy(Foreground::Image, false);
+        assert!(!queue.lock().is_idle());
+        assert_eq!(queue.lock().jobs.len(), 2);
+        queue.set_busy(Foreground::Classifier, false);
         let found = taken.join().unwrap().map(|next| match next {
-            Some(Next::Run(found)) => found,
-            _ => panic!("no errand"),
+            Some(Next::Score(found)) => found,
+            _ => panic!("no job"),
         });
-        assert_eq!(found, [errand("a"), errand("b")]);
-        assert_eq!(backroom.put_off(), []);
+        assert_eq!(found, [job("a"), job("b")]);
+        assert_eq!(queue.cancel(), []);
     }
 
     #[test]
-    fn closing_wakes_whoever_waits() {
-        let backroom = Arc::new(IdleQueue::default());
-        backroom.sign(Front::ReaderAhead, true);
-        let waiting = backroom.clone();
-        let resting = thread::spawn(move || waiting.rest().is_none());
-        backroom.close();
-        assert!(resting.join().unwrap() && backroom.take().is_none());
+    fn closing_wakes_a_waiting_thread() {
+        let queue = Arc::new(IdleQueue::default());
+        queue.set_busy(Foreground::Prefetch, true);
+        let waiting = queue.clone();
+        let idle = thread::spawn(move || waiting.wait_until_idle().is_none());
+        queue.close();
+        assert!(idle.join().unwrap() && queue.take().is_none());
     }
 }

@@ -1,56 +1,60 @@
-//! The models that can be chosen. Those that were used stay loaded while they fit, so that switching
-//! back is instant; the least recently used goes first.
+//! The models that can be chosen. A model that was used stays loaded while it fits, so that switching back
+//! is instant; the least recently used is dropped first.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use crate::domain::{Failure, Prediction, Radiograph};
 use crate::inference::{Classify, InferenceError};
 
-/// Weights that stay loaded, in bytes, unless somebody says otherwise.
-pub const KEPT_BYTES: u64 = 512 << 20;
+/// Default limit of the loaded weights, in bytes.
+pub const LOADED_MODEL_BYTES: u64 = 512 << 20;
 
 /// Loads a classifier, on the thread that will own it.
 pub type Load = Box<dyn Fn() -> Result<Box<dyn Classify>, InferenceError> + Send>;
 
-/// One that can be chosen.
+/// A model that can be chosen.
 pub struct ModelSource {
-    /// About what it takes while it is loaded.
+    /// Approximate size in memory while it is loaded.
     pub bytes: u64,
+    /// Loads it.
     pub load: Load,
 }
 
-/// All of them; the first is the one that is used at the start.
+/// All models that can be chosen.
 pub struct ModelSet {
+    /// The first is the one in use at the start.
     pub sources: Vec<ModelSource>,
-    /// See [`KEPT_BYTES`]. The one in use is kept whatever it takes.
-    pub kept_bytes: u64,
+    /// Limit of the loaded weights, in bytes; see [`LOADED_MODEL_BYTES`]. The model in use stays loaded even if it
+    /// is larger.
+    pub memory_limit: u64,
 }
 
 impl From<Load> for ModelSet {
     fn from(load: Load) -> Self {
         ModelSet {
             sources: vec![ModelSource { bytes: 0, load }],
-            kept_bytes: KEPT_BYTES,
+            memory_limit: LOADED_MODEL_BYTES,
         }
     }
 }
 
-/// What is loaded, on the thread that classifies.
+/// The loaded models, on the classifier thread.
 pub struct LoadedModel {
     models: ModelSet,
     /// Most recently used last.
-    kept: Vec<(usize, Arc<dyn Classify>)>,
-    /// The one that could not be loaded last; not tried again for every image.
+    loaded: Vec<(usize, Arc<dyn Classify>)>,
+    /// The model that could not be loaded. It is not tried again for every image.
     failed: Option<usize>,
 }
 
-/// Whether the model that was asked for is there.
+/// The result of asking for a model.
 pub enum Switch {
     /// It was in use already.
     Same(Arc<dyn Classify>),
-    /// It is from now on.
+    /// It is in use from now on.
     New(Arc<dyn Classify>),
-    /// It cannot be loaded, and why; `None` if that was said before.
+    /// It cannot be loaded, and why; `None` if that was reported before.
     Failed(Option<String>),
 }
 
@@ -58,12 +62,12 @@ impl LoadedModel {
     pub fn new(models: ModelSet) -> Self {
         LoadedModel {
             models,
-            kept: Vec::new(),
+            loaded: Vec::new(),
             failed: None,
         }
     }
 
-    /// Forgets that a model could not be loaded: somebody asks for it anew.
+    /// Forgets that a model could not be loaded: the reader asks for it again.
     pub fn retry(&mut self) {
         self.failed = None;
     }
@@ -73,11 +77,11 @@ impl LoadedModel {
             return Switch::Failed(None);
         }
         let was_failed = self.failed.take().is_some();
-        let is_same = self.kept.last().is_some_and(|(at, _)| *at == index) && !was_failed;
-        match self.kept.iter().position(|(at, _)| *at == index) {
+        let is_same = self.loaded.last().is_some_and(|(at, _)| *at == index) && !was_failed;
+        match self.loaded.iter().position(|(at, _)| *at == index) {
             Some(at) => {
-                let model = self.kept.remove(at);
-                self.kept.push(model);
+                let model = self.loaded.remove(at);
+                self.loaded.push(model);
             }
             None => {
                 if let Err(reason) = self.load(index) {
@@ -86,10 +90,11 @@ impl LoadedModel {
                 }
             }
         }
-        let (_, model) = &self.kept[self.kept.len() - 1];
-        match is_same {
-            true => Switch::Same(model.clone()),
-            false => Switch::New(model.clone()),
+        let (_, model) = &self.loaded[self.loaded.len() - 1];
+        if is_same {
+            Switch::Same(model.clone())
+        } else {
+            Switch::New(model.clone())
         }
     }
 
@@ -102,19 +107,27 @@ impl LoadedModel {
             Ok(Err(error)) => return Err(error.to_string()),
             Err(_) => return Err("it could not be loaded".to_owned()),
         };
-        self.kept.push((index, Arc::from(model)));
-        while self.kept.len() > 1 && self.bytes() > self.models.kept_bytes {
-            self.kept.remove(0);
+        self.loaded.push((index, Arc::from(model)));
+        while self.loaded.len() > 1 && self.bytes() > self.models.memory_limit {
+            self.loaded.remove(0);
         }
         Ok(())
     }
 
     fn bytes(&self) -> u64 {
         let bytes = self
-            .kept
+            .loaded
             .iter()
             .map(|(at, _)| self.models.sources[*at].bytes);
         bytes.sum()
+    }
+}
+
+/// Classifies, and turns a panic into an error of this image: the session goes on.
+pub fn classify(classifier: &dyn Classify, radiograph: &Radiograph) -> Result<Prediction, Failure> {
+    match catch_unwind(AssertUnwindSafe(|| classifier.classify(radiograph))) {
+        Ok(result) => result.map_err(|e| e.to_string().into()),
+        Err(_) => Err("the classifier failed on this image".into()),
     }
 }
 
@@ -123,7 +136,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
-    use crate::domain::{ModelCard, Prediction, Radiograph};
+    use crate::domain::ModelCard;
 
     struct Named(ModelCard);
 
@@ -137,8 +150,8 @@ mod tests {
         }
     }
 
-    /// Models of 10 bytes each, of which `fit` are kept, and how often one was loaded; model 3 is
-    /// broken.
+    /// Models of 10 bytes each with room for `fit` of them, and the number of times that one was loaded.
+    /// Model 3 is broken.
     fn loaded(fit: u64) -> (LoadedModel, Arc<AtomicUsize>) {
         let count = Arc::new(AtomicUsize::new(0));
         let source = |index: usize| {
@@ -158,7 +171,7 @@ mod tests {
         };
         let models = ModelSet {
             sources: (0..4).map(source).collect(),
-            kept_bytes: 10 * fit,
+            memory_limit: 10 * fit,
         };
         (LoadedModel::new(models), count)
     }
@@ -177,7 +190,7 @@ mod tests {
         let names: Vec<_> = [0, 0, 1, 0, 1].map(|i| name(loaded.use_model(i))).to_vec();
         assert_eq!(names, ["new 0", "same 0", "new 1", "new 0", "new 1"]);
         assert_eq!(count.load(Ordering::Relaxed), 2);
-        // The third takes the place of the one that was used longest ago, 0.
+        // The third takes the place of the least recently used one, 0.
         for index in [2, 1, 0] {
             loaded.use_model(index);
         }
@@ -185,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_larger_than_the_bound_is_kept_while_it_is_used() {
+    fn a_model_larger_than_the_limit_stays_loaded_while_it_is_used() {
         let (mut loaded, count) = loaded(0);
         assert_eq!(name(loaded.use_model(0)), "new 0");
         assert_eq!(name(loaded.use_model(0)), "same 0");
@@ -193,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_one_says_so_once_and_is_tried_again_when_it_is_asked_for_anew() {
+    fn a_broken_model_is_reported_once_and_is_tried_again_on_request() {
         let (mut loaded, count) = loaded(4);
         assert_eq!(name(loaded.use_model(3)), "failed model card: broken");
         assert_eq!(name(loaded.use_model(3)), "failed ");
@@ -205,7 +218,7 @@ mod tests {
         assert_eq!(
             name(loaded.use_model(0)),
             "new 0",
-            "the screen said that there was none"
+            "the screen showed that no model was loaded"
         );
     }
 }

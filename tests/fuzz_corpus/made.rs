@@ -1,4 +1,4 @@
-//! The part of the corpus that cargo alone can make: DICOM, messages, model files, texts, stores.
+//! The part of the corpus that needs only cargo: DICOM, messages, model files, texts and stores.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -15,7 +15,7 @@ use super::imaging_files::{
     BIG_ENDIAN, DEFLATED, Dicom, EXPLICIT, IMPLICIT, data_set_start, lossless_jpeg, phantom, rle,
 };
 
-/// A target, the name of a file, its bytes.
+/// A target, the name of a file, and its bytes.
 pub type Seed = (&'static str, String, Vec<u8>);
 
 const COLUMNS: usize = 13;
@@ -58,7 +58,7 @@ fn words(bits: u16) -> Dicom {
     film(bits).words(&phantom(COLUMNS, ROWS, bits.into()))
 }
 
-/// Whole files: each encoding, each kind of attribute that is read, and what was made to hurt.
+/// Whole files: each encoding, each kind of attribute that is read, and hostile files.
 fn dicom() -> Vec<Seed> {
     let described = words(12)
         .text(tags::PATIENT_NAME, VR::PN, "Nobody^No")
@@ -187,7 +187,7 @@ fn element(tag: [u8; 4], vr: &[u8; 2], length: u32) -> Vec<u8> {
     [&tag[..], vr, &[0, 0], &length.to_le_bytes()].concat()
 }
 
-/// Sequences of undefined length in each other, none of which ends.
+/// Nested sequences of undefined length, none of which ends.
 fn nested() -> Vec<u8> {
     let item = [0xfe, 0xff, 0x00, 0xe0, 0xff, 0xff, 0xff, 0xff];
     let level = [
@@ -204,7 +204,7 @@ fn lengths() -> Vec<u8> {
     [words(8).file(EXPLICIT), far].concat()
 }
 
-/// Known attributes as unknown ones (PS3.5 6.2.2), one of them of undefined length.
+/// Known attributes with an unknown value representation (PS3.5 6.2.2), one of them of undefined length.
 fn unknown() -> Vec<u8> {
     let mut set = element([0x08, 0, 0x60, 0], b"UN", 2);
     set.extend(b"DX");
@@ -217,10 +217,10 @@ fn unknown() -> Vec<u8> {
     [&file[..start], &set, &file[start..]].concat()
 }
 
-/// Pixel data behind the four bytes that describe them.
+/// Pixel data after the four bytes that describe them.
 fn frames() -> Vec<Seed> {
     let (rows, columns) = (ROWS as u8, COLUMNS as u8);
-    let behind =
+    let after =
         |how: u8, stored: u8, stream: &[u8]| [&[rows, columns, how, stored], stream].concat();
     let colour: Vec<Vec<u8>> = (0..3).map(|_| plane(8)).collect();
     let deep = phantom(COLUMNS, ROWS, 16);
@@ -237,38 +237,30 @@ fn frames() -> Vec<Seed> {
         .concat()
     };
     [
-        ("dicom_native", "eight", behind(0, 8, &plane(8))),
-        ("dicom_native", "sixteen", behind(1 << 5, 16, &deep_bytes)),
-        (
-            "dicom_native",
-            "signed",
-            behind(1 << 5 | 8, 12, &deep_bytes),
-        ),
-        ("dicom_native", "one_bit", behind(3 << 5, 1, &plane(8))),
+        ("dicom_native", "eight", after(0, 8, &plane(8))),
+        ("dicom_native", "sixteen", after(1 << 5, 16, &deep_bytes)),
+        ("dicom_native", "signed", after(1 << 5 | 8, 12, &deep_bytes)),
+        ("dicom_native", "one_bit", after(3 << 5, 1, &plane(8))),
         (
             "dicom_native",
             "thirty_two",
-            behind(2 << 5, 32, &deep_bytes.repeat(2)),
+            after(2 << 5, 32, &deep_bytes.repeat(2)),
         ),
-        (
-            "dicom_native",
-            "planes",
-            behind(2 | 16, 8, &colour.concat()),
-        ),
-        ("dicom_native", "ybr_422", behind(4, 8, &colour.concat())),
-        ("dicom_rle", "eight", behind(0, 8, &rle(&[plane(8)]))),
-        ("dicom_rle", "sixteen", behind(1 << 5, 16, &rle(&halves))),
-        ("dicom_rle", "colour", behind(2, 8, &rle(&colour))),
-        ("dicom_rle", "many_segments", behind(0, 8, &[255; 80])),
+        ("dicom_native", "planes", after(2 | 16, 8, &colour.concat())),
+        ("dicom_native", "ybr_422", after(4, 8, &colour.concat())),
+        ("dicom_rle", "eight", after(0, 8, &rle(&[plane(8)]))),
+        ("dicom_rle", "sixteen", after(1 << 5, 16, &rle(&halves))),
+        ("dicom_rle", "colour", after(2, 8, &rle(&colour))),
+        ("dicom_rle", "many_segments", after(0, 8, &[255; 80])),
         (
             "dicom_jpeg",
             "lossless_8",
-            behind(0, 8, &lossless(8, &eight)),
+            after(0, 8, &lossless(8, &eight)),
         ),
         (
             "dicom_jpeg",
             "lossless_16",
-            behind(1 << 5, 16, &lossless(16, &deep)),
+            after(1 << 5, 16, &lossless(16, &deep)),
         ),
         (
             "dicom_jpeg_ls",
@@ -295,20 +287,16 @@ fn frames() -> Vec<Seed> {
             "12bit",
             jls(1 << 5, 12, "phantom-37x29-12bit.j2k"),
         ),
-        (
-            "dicom_deflated",
-            "eight",
-            behind(0, 8, &deflated(&plane(8))),
-        ),
+        ("dicom_deflated", "eight", after(0, 8, &deflated(&plane(8)))),
         (
             "dicom_deflated",
             "sixteen",
-            behind(1 << 5, 16, &deflated(&deep_bytes)),
+            after(1 << 5, 16, &deflated(&deep_bytes)),
         ),
         (
             "dicom_deflated",
             "bomb",
-            behind(0, 8, &deflated(&vec![0; 1 << 20])),
+            after(0, 8, &deflated(&vec![0; 1 << 20])),
         ),
     ]
     .map(|(target, name, bytes)| (target, name.to_owned(), bytes))
@@ -321,7 +309,7 @@ fn deflated(bytes: &[u8]) -> Vec<u8> {
     out.finish().unwrap()
 }
 
-/// Limits, then a path (`imaging::wire`).
+/// Limits, then a path: an older form of what `imaging::decoder::wire` writes.
 fn requests() -> Vec<Seed> {
     let request = |path: &[u8]| {
         let mut message = (512_u64 << 20).to_ne_bytes().to_vec();
@@ -343,7 +331,7 @@ fn requests() -> Vec<Seed> {
     .to_vec()
 }
 
-/// Where `tests/data/checkpoints/make.py` put what PyTorch and Keras wrote, and what was made to hurt.
+/// The files that `tests/data/checkpoints/make.py` made with PyTorch and Keras, and hostile files.
 fn model_files() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/checkpoints");
     let entries = [folder.clone(), folder.join("hostile")].map(|f| fs::read_dir(f).unwrap());
@@ -360,7 +348,7 @@ fn name(path: &Path) -> String {
     path.file_name().unwrap().to_str().unwrap().to_owned()
 }
 
-/// The pickles within PyTorch's zip files.
+/// The pickles inside PyTorch's zip files.
 fn pickles() -> Vec<Seed> {
     let pickle = |path: &PathBuf| {
         let mut archive = zip::ZipArchive::new(fs::File::open(path).unwrap()).ok()?;
@@ -541,7 +529,7 @@ fn texts() -> Vec<Seed> {
         .collect()
 }
 
-/// Stores in their smallest form, and what an SQLite shell makes of one.
+/// Stores of the smallest size, and stores altered with SQL.
 fn stores() -> Vec<Seed> {
     let all = [
         ("empty", ""),

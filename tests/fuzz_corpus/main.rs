@@ -1,5 +1,5 @@
-//! Every fuzz target over its corpus, over what campaigns found (`fuzz/regressions`), and over mutants
-//! of both, as ordinary tests: no nightly compiler needed.
+//! Runs every fuzz target over its corpus, the findings of fuzz campaigns (`fuzz/regressions`) and
+//! mutants of both, as ordinary tests that need no nightly compiler.
 //!
 //! `CXR_WRITE_CORPUS=1` writes the files that [`made`] makes; `fuzz/corpus.py` makes the others.
 
@@ -15,16 +15,16 @@ use std::time::{Duration, Instant};
 
 use cxr::fuzzing::{FuzzTarget, TARGETS};
 
-/// For one input of a few kB, on a busy machine, unoptimised.
-const SOON: Duration = Duration::from_secs(20);
-/// Of the whole corpus, so that a checkout stays small.
+/// Time limit for one input of a few kB, on a busy machine, without optimisation.
+const TIME_LIMIT: Duration = Duration::from_secs(20);
+/// Limit for the whole corpus, so that a checkout stays small.
 const MOST_BYTES: u64 = 1 << 20;
 
 fn fuzz() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz")
 }
 
-/// Files of a folder in the order of their names; none where there is no folder.
+/// The files of a folder, sorted by name; none if the folder does not exist.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten();
     let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
@@ -32,8 +32,8 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// The file as it is, cut off at each quarter, and with bytes turned over at places that are spread
-/// over it and gather at its beginning, where headers are.
+/// The file itself, cut off at each quarter, and with single bytes changed. The changes are spread over
+/// the file and denser at its beginning, where headers are.
 fn mutants(file: &[u8]) -> Vec<Vec<u8>> {
     let cut = (0..4).map(|quarter| file[..file.len() * quarter / 4].to_vec());
     let flipped = |(nth, bits): (usize, u8)| {
@@ -57,14 +57,14 @@ fn fault(target: FuzzTarget, input: &[u8]) -> Option<String> {
     let ended = catch_unwind(AssertUnwindSafe(|| target(input)));
     let took = begun.elapsed();
     match ended {
-        Err(_) => Some("panicked, as is said above".to_owned()),
-        Ok(()) if took > SOON => Some(format!("took {took:?}")),
+        Err(_) => Some("panicked, see the message above".to_owned()),
+        Ok(()) if took > TIME_LIMIT => Some(format!("took {took:?}")),
         Ok(()) => None,
     }
 }
 
 /// Runs a target over its files and their mutants.
-fn hold(name: &str) {
+fn check(name: &str) {
     let (_, target) = TARGETS.iter().find(|(known, _)| *known == name).unwrap();
     let seeds = files(&fuzz().join("corpus").join(name));
     assert!(!seeds.is_empty(), "{name} has no corpus");
@@ -85,18 +85,18 @@ fn hold(name: &str) {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// A test for each target, and one that there is no other target.
-macro_rules! held {
+/// A test for each target, and one that the list is complete.
+macro_rules! checked {
     ($($name:ident)*) => {
         mod corpus {
-            $(#[test] fn $name() { super::hold(stringify!($name)) })*
+            $(#[test] fn $name() { super::check(stringify!($name)) })*
         }
 
         #[test]
-        fn every_target_is_held_and_built() {
-            let held = BTreeSet::from([$(stringify!($name)),*]);
+        fn every_target_is_checked_and_built() {
+            let checked = BTreeSet::from([$(stringify!($name)),*]);
             let known: BTreeSet<_> = TARGETS.iter().map(|(name, _)| *name).collect();
-            assert_eq!(held, known);
+            assert_eq!(checked, known);
             let manifest = fs::read_to_string(fuzz().join("Cargo.toml")).unwrap();
             for name in known {
                 let file = format!("fuzz_targets/{name}.rs");
@@ -108,7 +108,7 @@ macro_rules! held {
     };
 }
 
-held! {
+checked! {
     raster png jpeg webp tiff bmp gif jpeg_2000
     dicom dicom_native dicom_rle dicom_jpeg dicom_jpeg_ls dicom_jpeg_2000 dicom_deflated
     answer request
@@ -117,7 +117,7 @@ held! {
 }
 
 #[test]
-fn the_corpus_has_what_is_made_for_it_and_is_small() {
+fn the_corpus_is_complete_and_small() {
     let corpus = fuzz().join("corpus");
     for (target, name, bytes) in made::all() {
         let path = corpus.join(target).join(&name);
@@ -125,7 +125,8 @@ fn the_corpus_has_what_is_made_for_it_and_is_small() {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(&path, &bytes).unwrap();
         }
-        // Encoders and SQLite may write other bytes one day, which are as good.
+        // Only the presence is checked: later encoders and versions of SQLite may write other, equally
+        // good bytes.
         assert!(path.exists(), "{} is absent", path.display());
     }
     let all = walkdir::WalkDir::new(&corpus)

@@ -1,6 +1,6 @@
-//! Makes DICOM files for tests, with dicom-rs where it can write them and by hand where it cannot.
+//! Makes DICOM files for tests, with dicom-rs if it can write them, and by hand otherwise.
 
-#![allow(dead_code)] // Each test binary uses its own part of this.
+#![allow(dead_code)] // Each test binary uses a part of this.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -18,12 +18,12 @@ pub const IMPLICIT: &str = uids::IMPLICIT_VR_LITTLE_ENDIAN;
 pub const BIG_ENDIAN: &str = "1.2.840.10008.1.2.2";
 pub const DEFLATED: &str = uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN;
 
-/// A DICOM object in the making.
+/// A DICOM object, built step by step.
 #[derive(Clone)]
 pub struct Dicom(pub InMemDicomObject);
 
 impl Dicom {
-    /// A digital radiograph of `bits` stored in 16, unsigned, MONOCHROME2, without pixel data.
+    /// A digital radiograph without pixel data: unsigned, MONOCHROME2, with `bits` stored in 8 or 16.
     pub fn radiograph(columns: u16, rows: u16, bits: u16) -> Dicom {
         Dicom(InMemDicomObject::new_empty())
             .text(
@@ -85,7 +85,7 @@ impl Dicom {
         self
     }
 
-    /// Compressed pixel data, a fragment for each frame, without an offset table.
+    /// Compressed pixel data without an offset table.
     pub fn fragments(self, fragments: &[&[u8]]) -> Dicom {
         self.fragments_at(&[], fragments)
     }
@@ -132,12 +132,13 @@ impl Dicom {
     }
 }
 
-/// Where the data set of a file starts: after preamble, magic code, and a group as long as it says.
+/// The offset of the data set in a file: after preamble, magic code and the group of meta information,
+/// whose length stands at byte 140.
 pub fn data_set_start(file: &[u8]) -> usize {
     144 + u32::from_le_bytes(file[140..144].try_into().expect("four bytes")) as usize
 }
 
-/// A directory whose files are removed with it.
+/// A temporary folder with files.
 pub struct Files(tempfile::TempDir);
 
 impl Files {
@@ -171,7 +172,7 @@ pub fn phantom(columns: usize, rows: usize, bits: u32) -> Vec<u16> {
     (0..columns * rows).map(value).collect()
 }
 
-/// RLE as in PS3.5 annex G, in literal runs and repeats, one segment for each of `planes`.
+/// A frame of RLE (PS3.5 annex G), with one segment for each of `planes`.
 pub fn rle(planes: &[Vec<u8>]) -> Vec<u8> {
     let segments: Vec<Vec<u8>> = planes.iter().map(|plane| pack_bits(plane)).collect();
     let mut frame = vec![0; 64];

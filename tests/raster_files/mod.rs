@@ -27,15 +27,16 @@ pub fn phantom(columns: usize, rows: usize, bits: u32) -> Vec<u64> {
     let top = (1_u64 << bits) - 1;
     let value = |i: usize| {
         let (x, y) = ((i % columns) as u64, (i / columns) as u64);
-        match x / 5 % 3 == 1 && y / 4 % 2 == 1 {
-            true => top / 3,
-            false => (x * 977 + y * 3571 + x * y * 13) & top,
+        if x / 5 % 3 == 1 && y / 4 % 2 == 1 {
+            top / 3
+        } else {
+            (x * 977 + y * 3571 + x * y * 13) & top
         }
     };
     (0..columns * rows).map(value).collect()
 }
 
-/// The value of a tag.
+/// The value of a tag, by its type.
 #[derive(Clone)]
 pub enum Value {
     Short(Vec<u64>),
@@ -43,7 +44,7 @@ pub enum Value {
     Bytes(Vec<u8>),
 }
 
-/// One page: its tags but for offsets and byte counts, and its chunks.
+/// One page: its tags, without offsets and byte counts, and its chunks.
 #[derive(Clone)]
 pub struct Page {
     tags: Vec<(u16, Value)>,
@@ -52,10 +53,10 @@ pub struct Page {
     inner: Option<Box<Page>>,
 }
 
-/// Chunks as numbers, which take the byte order of the file, or as bytes.
+/// Chunks as numbers, which are written in the byte order of the file, or as bytes.
 #[derive(Clone)]
 enum Chunks {
-    /// Rows of so many numbers of so many bits.
+    /// The numbers of each chunk, numbers per row, and bits per number.
     Numbers(Vec<Vec<u64>>, usize, u32),
     Bytes(Vec<Vec<u8>>),
 }
@@ -76,7 +77,7 @@ impl Page {
         .with(277, Value::Short(vec![samples as u64]))
     }
 
-    /// With that tag, instead of the one that it had.
+    /// Sets a tag, in place of an earlier value.
     pub fn with(mut self, tag: u16, value: Value) -> Page {
         self.tags.retain(|(other, _)| *other != tag);
         self.tags.push((tag, value));
@@ -104,20 +105,20 @@ impl Page {
         self
     }
 
-    /// Its chunks, little endian, encoded.
+    /// Encodes the chunks, in little-endian byte order.
     pub fn encoded(mut self, encode: &dyn Fn(&[u8]) -> Vec<u8>) -> Page {
         let chunks = self.chunks.bytes(false);
         self.chunks = Chunks::Bytes(chunks.iter().map(|bytes| encode(bytes)).collect());
         self
     }
 
-    /// A page in this one's *SubIFDs*.
+    /// Adds a page in the *SubIFDs* of this one.
     pub fn with_inner(mut self, page: Page) -> Page {
         self.inner = Some(Box::new(page));
         self
     }
 
-    /// Interleaved numbers cut into chunks, planes together or apart.
+    /// Divides interleaved numbers into chunks, with interleaved or separate planes.
     pub fn chunked(
         mut self,
         numbers: &[u64],
@@ -127,9 +128,10 @@ impl Page {
     ) -> Page {
         let (width, height) = (self.number(256), self.number(257));
         let (samples, bits) = (self.number(277), self.number(258) as u32);
-        let planes: Vec<Vec<usize>> = match planar {
-            true => (0..samples).map(|s| vec![s]).collect(),
-            false => vec![(0..samples).collect()],
+        let planes: Vec<Vec<usize>> = if planar {
+            (0..samples).map(|s| vec![s]).collect()
+        } else {
+            vec![(0..samples).collect()]
         };
         let mut chunks = Vec::new();
         for plane in &planes {
@@ -144,9 +146,12 @@ impl Page {
                     for y in top..bottom {
                         for x in left..left + columns {
                             let inside = x < width && y < height;
-                            let value = |s: &usize| match inside {
-                                true => numbers[(y * width + x) * samples + s],
-                                false => 0,
+                            let value = |s: &usize| {
+                                if inside {
+                                    numbers[(y * width + x) * samples + s]
+                                } else {
+                                    0
+                                }
                             };
                             chunk.extend(plane.iter().map(value));
                         }
@@ -158,11 +163,11 @@ impl Page {
         self.chunks = Chunks::Numbers(chunks, columns * planes[0].len(), bits);
         self.tiled = tiled;
         let page = self.with(284, Value::Short(vec![if planar { 2 } else { 1 }]));
-        match tiled {
-            true => page
-                .with(322, Value::Long(vec![columns as u64]))
-                .with(323, Value::Long(vec![rows as u64])),
-            false => page.with(278, Value::Long(vec![rows as u64])),
+        if tiled {
+            page.with(322, Value::Long(vec![columns as u64]))
+                .with(323, Value::Long(vec![rows as u64]))
+        } else {
+            page.with(278, Value::Long(vec![rows as u64]))
         }
     }
 }
@@ -183,20 +188,18 @@ impl Chunks {
     }
 }
 
-/// Whole bytes in the file's order, anything else from the highest bit on.
+/// Numbers of whole bytes in the byte order of the file; other numbers packed from the highest bit on.
 fn packed(numbers: &[u64], bits: u32, big_endian: bool) -> Vec<u8> {
     if bits.is_multiple_of(8) {
         let size = bits as usize / 8;
-        return match big_endian {
-            true => numbers
-                .iter()
-                .flat_map(|v| v.to_be_bytes()[8 - size..].to_vec())
-                .collect(),
-            false => numbers
-                .iter()
-                .flat_map(|v| v.to_le_bytes()[..size].to_vec())
-                .collect(),
+        let bytes = |v: &u64| {
+            if big_endian {
+                v.to_be_bytes()[8 - size..].to_vec()
+            } else {
+                v.to_le_bytes()[..size].to_vec()
+            }
         };
+        return numbers.iter().flat_map(bytes).collect();
     }
     let bit = |v: u64, at: u32| (v >> at & 1) as u8;
     let all = numbers
@@ -207,7 +210,7 @@ fn packed(numbers: &[u64], bits: u32, big_endian: bool) -> Vec<u8> {
     all.chunks(8).map(byte).collect()
 }
 
-/// A file of pages.
+/// A TIFF file of pages.
 pub struct Tiff {
     pages: Vec<Page>,
     pub big_endian: bool,
@@ -229,16 +232,17 @@ impl Tiff {
     }
 
     pub fn file(&self) -> Vec<u8> {
-        let mut out = match self.big_endian {
-            true => b"MM".to_vec(),
-            false => b"II".to_vec(),
+        let mut out = if self.big_endian {
+            b"MM".to_vec()
+        } else {
+            b"II".to_vec()
         };
         self.put(&mut out, if self.wide { 43 } else { 42 }, 2);
         if self.wide {
             self.put(&mut out, 8, 2);
             self.put(&mut out, 0, 2);
         }
-        // Where the offset of the next directory is to be written.
+        // The place of the offset of the next directory, which is patched later.
         let mut link = out.len();
         self.put(&mut out, 0, self.offset_size());
         for page in &self.pages {
@@ -254,9 +258,10 @@ impl Tiff {
     }
 
     fn put(&self, out: &mut Vec<u8>, number: u64, size: usize) {
-        match self.big_endian {
-            true => out.extend(&number.to_be_bytes()[8 - size..]),
-            false => out.extend(&number.to_le_bytes()[..size]),
+        if self.big_endian {
+            out.extend(&number.to_be_bytes()[8 - size..]);
+        } else {
+            out.extend(&number.to_le_bytes()[..size]);
         }
     }
 
@@ -266,7 +271,7 @@ impl Tiff {
         out[at..at + bytes.len()].copy_from_slice(&bytes);
     }
 
-    /// Writes a page; where its directory is, and where that names the next one.
+    /// Writes a page. Returns the place of its directory, and the place of the offset of the next one.
     fn page(&self, out: &mut Vec<u8>, page: &Page) -> (usize, usize) {
         let mut tags = page.tags.clone();
         if let Some(inner) = &page.inner {
@@ -321,7 +326,7 @@ impl Tiff {
     }
 }
 
-/// An EXIF block, without its prefix, that says how the picture is turned.
+/// An EXIF block, without its prefix, with this orientation.
 pub fn exif(orientation: u64, big_endian: bool) -> Vec<u8> {
     let page = Page {
         tags: Vec::new(),
@@ -334,7 +339,7 @@ pub fn exif(orientation: u64, big_endian: bool) -> Vec<u8> {
     tiff.file()
 }
 
-/// A JPEG stream in two, as TIFF has it: quantisation and Huffman tables, and everything else.
+/// A JPEG stream split in two, as in TIFF: quantisation and Huffman tables, and the rest.
 pub fn tables_apart(stream: &[u8]) -> (Vec<u8>, Vec<u8>) {
     let (mut tables, mut others) = (vec![0xff, 0xd8], vec![0xff, 0xd8]);
     let mut at = 2;
@@ -413,7 +418,7 @@ fn png_chunk(name: &[u8; 4], data: &[u8]) -> Vec<u8> {
     [&length[..], &named, &sum.sum().to_be_bytes()].concat()
 }
 
-/// A WebP file in the extended format, with one more chunk behind the picture of a simple one.
+/// A WebP file in the extended format: the picture of a simple one, and a further chunk after it.
 pub fn webp(simple: &[u8], width: u32, height: u32, name: &[u8; 4], data: &[u8]) -> Vec<u8> {
     const EXIF: u8 = 0x08;
     const XMP: u8 = 0x04;
@@ -436,7 +441,7 @@ pub fn webp(simple: &[u8], width: u32, height: u32, name: &[u8; 4], data: &[u8])
     [b"RIFF", &(body.len() as u32).to_le_bytes()[..], &body].concat()
 }
 
-/// A BMP of 32 bits a pixel with a header of version 4, whose masks have alpha.
+/// A BMP of 32 bits per pixel with a header of version 4, whose masks include alpha.
 pub fn bmp_with_alpha(width: i32, height: i32, rgba: &[u8]) -> Vec<u8> {
     const HEADERS: u32 = 14 + 108;
     const BIT_FIELDS: u32 = 3;

@@ -1,4 +1,4 @@
-//! A terminal that is gone, and one that is larger than any.
+//! A terminal that is closed, and one of the largest possible size.
 
 use std::io::{Read, Write};
 use std::thread;
@@ -8,15 +8,15 @@ use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system}
 
 use crate::{CXR, LIMIT, samples, state};
 
-/// A terminal that no emulator is behind: what is written is looked through for words.
-struct Bare {
+/// A terminal without an emulator: the tests search the written bytes for words.
+struct RawTerminal {
     child: Box<dyn Child + Send + Sync>,
     master: Box<dyn MasterPty + Send>,
     reader: Box<dyn Read + Send>,
     writer: Box<dyn Write + Send>,
 }
 
-impl Bare {
+impl RawTerminal {
     fn start(rows: u16, cols: u16) -> Self {
         let pair = native_pty_system().openpty(size(rows, cols)).unwrap();
         let mut command = CommandBuilder::new(CXR);
@@ -27,7 +27,7 @@ impl Bare {
         command.env("CXR_CONFIG", "");
         command.env_remove("TMUX");
         let child = pair.slave.spawn_command(command).unwrap();
-        Bare {
+        RawTerminal {
             child,
             reader: pair.master.try_clone_reader().unwrap(),
             writer: pair.master.take_writer().unwrap(),
@@ -35,13 +35,13 @@ impl Bare {
         }
     }
 
-    /// Reads until these words have come.
+    /// Reads until these words were written.
     fn wait_for_text(&mut self, words: &str) {
         let (mut written, mut buffer) = (Vec::new(), [0; 1 << 16]);
         loop {
             let read = self.reader.read(&mut buffer).unwrap_or(0);
             assert_ne!(read, 0, "it ended: {:?}", self.child.try_wait());
-            // Words may be torn between two reads.
+            // Words may be split between two reads.
             written.extend_from_slice(&buffer[..read]);
             if String::from_utf8_lossy(&written).contains(words) {
                 return;
@@ -70,13 +70,13 @@ fn exit_code(mut child: Box<dyn Child + Send + Sync>) -> u32 {
     }
 }
 
-/// A window that is closed, or a line that is cut: as a shell reports SIGHUP, and no panic.
+/// The window is closed or the connection is lost: the exit code is that of SIGHUP, and there is no panic.
 #[test]
-fn a_closed_terminal_ends_it_as_a_hangup_does() {
+fn a_closed_terminal_ends_it_as_sighup_does() {
     for _ in 0..5 {
-        let mut terminal = Bare::start(24, 80);
+        let mut terminal = RawTerminal::start(24, 80);
         terminal.wait_for_text("clear_1.png");
-        let Bare {
+        let RawTerminal {
             child,
             master,
             reader,
@@ -88,8 +88,8 @@ fn a_closed_terminal_ends_it_as_a_hangup_does() {
 }
 
 #[test]
-fn a_terminal_of_any_size_is_drawn_on_as_far_as_that_makes_sense() {
-    let mut terminal = Bare::start(u16::MAX, u16::MAX);
+fn a_terminal_of_the_largest_size_is_drawn_on() {
+    let mut terminal = RawTerminal::start(u16::MAX, u16::MAX);
     terminal.wait_for_text("not for diagnosis");
     terminal.master.resize(size(24, 80)).unwrap();
     terminal.wait_for_text("not for diagnosis");

@@ -1,4 +1,4 @@
-//! However it ends, the line is the shell's again.
+//! The program gives the terminal back to the shell, however it ends.
 
 use portable_pty::CommandBuilder;
 use rustix::process::Signal;
@@ -7,7 +7,7 @@ use crate::session::{Kind, Session};
 use crate::tmux::Tmux;
 use crate::{CXR, kill, samples};
 
-/// What the tests start in a terminal to see it panic: this program again, with this variable set.
+/// Set for this test program when a test starts it in a terminal to see it panic.
 const PANIC: &str = "CXR_TEST_PANIC";
 
 #[test]
@@ -16,19 +16,19 @@ fn child_that_panics_while_it_draws() {
         return;
     }
     cxr::tui::terminal::install_panic_hook();
-    let _screen = cxr::tui::terminal::Screen::enter().unwrap();
+    let _screen = cxr::tui::terminal::Screen::enter(cxr::tui::preview::delete_images).unwrap();
     panic!("as intended");
 }
 
 #[test]
-fn a_panic_gives_the_terminal_back_before_it_says_why() {
+fn a_panic_gives_the_terminal_back_before_it_prints() {
     let mut command = CommandBuilder::new(std::env::current_exe().unwrap());
     command.args([
         "--exact",
         "leaving::child_that_panics_while_it_draws",
         "--nocapture",
     ]);
-    // Else the test's own name would be written by another thread than the one that draws.
+    // So that the thread that draws also prints the name of the test.
     command.args(["--test-threads", "1"]);
     command.env(PANIC, "1");
     let mut session = Session::spawn_in(Kind::Silent, 24, 80, command);
@@ -37,9 +37,9 @@ fn a_panic_gives_the_terminal_back_before_it_says_why() {
     session.wait_until_restored();
 }
 
-/// Signals to the program in a shell's line: what is typed after it is seen and obeyed.
+/// Text that is typed after the program was ended by a signal is echoed and executed.
 #[test]
-fn after_a_signal_the_line_is_usable() {
+fn after_a_signal_the_shell_is_usable() {
     let Some(tmux) = Tmux::start("signals", "env PS1='ready> ' sh -i") else {
         return;
     };
@@ -54,11 +54,11 @@ fn after_a_signal_the_line_is_usable() {
         tmux.run(&["send-keys", "clear", "Enter"]);
         tmux.run(&["send-keys", &command, "Enter"]);
         tmux.wait_for("Extent ");
-        // Under the screen that is drawn now.
+        // The shell's screen, below the one that is shown now.
         let shell = tmux.run(&["capture-pane", "-p", "-a"]);
-        // The command line says it too, without a number.
-        let said = shell.rsplit("pid=").next().unwrap_or_default();
-        let pid = said
+        // The command line has `pid=` too, without a number.
+        let printed = shell.rsplit("pid=").next().unwrap_or_default();
+        let pid = printed
             .split_whitespace()
             .next()
             .and_then(|pid| pid.parse().ok());
@@ -70,7 +70,7 @@ fn after_a_signal_the_line_is_usable() {
     }
 }
 
-/// The line's modes, and whether tmux holds the program's screen, mouse or cursor.
+/// The modes of the terminal device, and of the screen, the mouse and the cursor as tmux reports them.
 fn modes(tmux: &Tmux, word: &str) -> String {
     tmux.run(&[
         "send-keys",

@@ -1,4 +1,4 @@
-//! What a folder holds and the worklist does not.
+//! Files of a folder that the worklist does not show.
 
 use dicom_core::VR;
 use dicom_dictionary_std::{tags, uids};
@@ -9,7 +9,7 @@ use crate::samples;
 use crate::session::Session;
 
 #[test]
-fn files_that_are_not_read_are_counted_listed_and_followed() {
+fn files_that_are_not_read_are_counted_and_listed_and_new_ones_are_added() {
     let folder = tempfile::tempdir().unwrap();
     let put = |name: &str| std::fs::write(folder.path().join(name), "").unwrap();
     std::fs::copy(samples().join("clear_1.png"), folder.path().join("a.png")).unwrap();
@@ -25,7 +25,7 @@ fn files_that_are_not_read_are_counted_listed_and_followed() {
     );
     assert!(!session.screen().contains("notes.txt"));
     session.press("x");
-    // One that comes is counted, too; the title has the number.
+    // A new one is counted, too; the title has the number.
     put("d.rar");
     session.wait_for_text("3 not read");
     session.press("!");
@@ -33,7 +33,7 @@ fn files_that_are_not_read_are_counted_listed_and_followed() {
 }
 
 #[test]
-fn a_structured_report_is_no_failure() {
+fn a_structured_report_is_not_a_failure() {
     let folder = tempfile::tempdir().unwrap();
     let report = Dicom(InMemDicomObject::new_empty())
         .text(tags::SOP_CLASS_UID, VR::UI, uids::BASIC_TEXT_SR_STORAGE)

@@ -1,7 +1,7 @@
-//! The program in a real pseudo-terminal: what a user sees, and what is left when it is gone.
+//! The program in a real pseudo-terminal: what a user sees, and the state of the terminal afterwards.
 //!
-//! The bytes it writes are read by a terminal emulator (vt100), by a tmux, or by a real kitty and a
-//! real xterm. Nothing waits for time: everything waits for a screen, with a generous limit.
+//! The bytes that it writes are read by a terminal emulator (vt100), by tmux, or by a real kitty and a real
+//! xterm. The tests wait for a screen, with a generous limit, and not for a fixed time.
 
 #![cfg(unix)]
 
@@ -14,6 +14,8 @@ mod pictures;
 mod pixels;
 mod replaced;
 mod session;
+#[path = "../skip/mod.rs"]
+mod skip;
 mod tmux;
 mod windows;
 
@@ -34,7 +36,7 @@ use session::Session;
 use tmux::Tmux;
 
 const CXR: &str = env!("CARGO_BIN_EXE_cxr");
-/// Never reached on a machine that works.
+/// The longest wait for a screen. It is only reached if a test fails.
 const LIMIT: Duration = Duration::from_secs(60);
 
 fn samples() -> PathBuf {
@@ -46,7 +48,7 @@ fn kill(pid: u32, signal: Signal) {
     kill_process(pid, signal).unwrap();
 }
 
-/// A folder for reviews that no other test has: a place that one remembers is none for another.
+/// A state folder for one test: a bookmark of one test must not move the cursor of another.
 fn state() -> PathBuf {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -54,9 +56,9 @@ fn state() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
 }
 
-/// The main job, from the first frame to the shell.
+/// The main use, from the first frame to the shell.
 #[test]
-fn a_folder_is_walked_seen_and_read() {
+fn the_images_of_a_folder_are_shown_and_scored() {
     let mut session = Session::start(35, 120, &[samples()]);
     session.wait_for_text("Worklist");
     session.wait_for_text("clear_1.png");
@@ -83,14 +85,14 @@ fn a_folder_is_walked_seen_and_read() {
     session.wait_until_restored();
 }
 
-/// A sitting: verdicts are on the disk once the screen says so, survive a kill, and are there again.
+/// Verdicts are saved once the screen shows them, survive a kill, and are there in the next session.
 #[test]
 fn verdicts_are_recorded_survive_a_kill_and_come_back() {
     let folder = tempfile::tempdir().unwrap();
     for name in ["a.png", "b.png", "c.png"] {
         let sample = image::open(samples().join("pneumonia_1.png")).unwrap();
         let mut sample = sample.into_luma8();
-        // Three images, not one under three names.
+        // Three different images, not one with three names.
         sample.get_pixel_mut(0, 0).0[0] = name.as_bytes()[0];
         sample.save(folder.path().join(name)).unwrap();
     }
@@ -112,7 +114,7 @@ fn verdicts_are_recorded_survive_a_kill_and_come_back() {
     session.wait_for_text("agree · key image");
 
     session.press("j");
-    session.wait_for_text("2 read");
+    session.wait_for_text("2 scored");
     session.wait_for_text("Extent ");
     session.press("d");
     session.wait_for_text("Disagree with which?");
@@ -138,7 +140,7 @@ fn verdicts_are_recorded_survive_a_kill_and_come_back() {
 
     let mut session = start((24, 80));
     session.wait_for_text("≠b.png");
-    // Of the last nothing is held, which leaves room for the count.
+    // The last image has no opinion, which leaves room for the count.
     session.press("G");
     session.wait_for_text("2 reviewed");
     session.press("/key");
@@ -181,7 +183,7 @@ fn verdicts_are_recorded_survive_a_kill_and_come_back() {
 }
 
 #[test]
-fn the_rest_of_a_folder_is_read_behind_and_remembered_under_another_name() {
+fn the_rest_of_a_folder_is_scored_in_the_background_and_cached_by_content() {
     let folder = tempfile::tempdir().unwrap();
     for name in ["a.png", "b.png", "c.png"] {
         let mut sample = image::open(samples().join("pneumonia_1.png"))
@@ -198,21 +200,21 @@ fn the_rest_of_a_folder_is_read_behind_and_remembered_under_another_name() {
         Session::spawn(35, 120, command)
     };
     let mut session = start();
-    // Nobody moves.
-    session.wait_for_text("3 read");
+    // Without a key press.
+    session.wait_for_text("3 scored");
     session.press("q");
     assert_eq!(session.wait_for_end(), 0);
 
     std::fs::rename(folder.path().join("b.png"), folder.path().join("z.png")).unwrap();
     let mut session = start();
-    session.wait_for_text("3 read");
+    session.wait_for_text("3 scored");
     session.press("G");
-    session.wait_for("the renamed image, remembered", |session| {
+    session.wait_for("the cached answer for the renamed image", |session| {
         let screen = session.screen();
         let selected = |line: &str| line.contains('▸') && line.contains("z.png");
         screen.lines().any(selected) && screen.contains(" remembered cpu")
     });
-    // Heat maps are not: it is read once more.
+    // Activation maps are not cached: the image is scored once more.
     session.press("o");
     session.wait_for("a heat map", |session| session.coloured_cells() > 50);
     session.wait_for_answer();
@@ -220,7 +222,7 @@ fn the_rest_of_a_folder_is_read_behind_and_remembered_under_another_name() {
     assert_eq!(session.wait_for_end(), 0);
 }
 
-/// Nothing that the model says is on the screen before the reader's own call is on the disk.
+/// The model's answer is hidden until the reader's own call is saved.
 #[test]
 fn a_blinded_reader_calls_first_and_is_compared_with_the_model() {
     let folder = tempfile::tempdir().unwrap();
@@ -233,11 +235,13 @@ fn a_blinded_reader_calls_first_and_is_compared_with_the_model() {
     command.arg(folder.path());
     let mut session = Session::spawn(35, 120, command);
     session.wait_for("a radiograph", |session| session.painted_cells() > 400);
-    // The background and the selection have both been read, and say nothing.
-    session.wait_for_text("2 read");
+    // Both images are scored, and neither answer is shown.
+    session.wait_for_text("2 scored");
     let hides = |session: &Session| {
         let screen = session.screen();
-        screen.contains("hidden: Enter") && !screen.contains('%') && !screen.contains("Extent ")
+        screen.contains("Hidden until you call it")
+            && !screen.contains('%')
+            && !screen.contains("Extent ")
     };
     assert!(hides(&session), "{}", session.screen());
     session.press("a");
@@ -249,9 +253,9 @@ fn a_blinded_reader_calls_first_and_is_compared_with_the_model() {
     session.wait_for_text(" %");
     session.press("\t");
     session.wait_for("the next image, hidden", |session| {
-        session.painted_cells() > 400 && session.screen().contains("hidden: Enter")
+        session.painted_cells() > 400 && session.screen().contains("Hidden until you call it")
     });
-    // Typed before the question was on the screen, and Enter held down: neither makes a call.
+    // Keys that were typed before the question was on the screen, and Enter held down, make no call.
     session.press("\r0\r\r\r");
     session.wait_for_text("typed before it was on the screen");
     assert!(hides(&session), "{}", session.screen());
@@ -261,10 +265,10 @@ fn a_blinded_reader_calls_first_and_is_compared_with_the_model() {
     session.press("q");
     assert_eq!(session.wait_for_end(), 0);
     session.wait_for_text("Ann · Pneumonia: 2 images");
-    session.wait_for_text("2 with the model's answer");
+    session.wait_for_text("2 with an answer");
 }
 
-/// Left by a signal in the middle of a list, and opened again from elsewhere.
+/// The program ends by a signal in the middle of a list, and is started again from another folder.
 #[test]
 fn a_folder_is_opened_where_it_was_left_unless_told_otherwise() {
     let folder = tempfile::tempdir().unwrap();
@@ -301,7 +305,7 @@ fn a_folder_is_opened_where_it_was_left_unless_told_otherwise() {
     session.wait_for_text("b1.png");
 }
 
-/// A sample as DICOM, of this patient and day.
+/// A sample as DICOM, with this patient and date.
 fn film_of(path: &Path, patient: &str, date: &str) {
     let film = image::open(samples().join("pneumonia_1.png")).unwrap();
     let film = film.into_luma8();
@@ -315,7 +319,7 @@ fn film_of(path: &Path, patient: &str, date: &str) {
 }
 
 #[test]
-fn patients_are_together_in_time_and_known_again_without_reading() {
+fn images_are_grouped_by_patient_and_again_from_the_cache() {
     let folder = tempfile::tempdir().unwrap();
     let ward = folder.path().join("ward");
     std::fs::create_dir(&ward).unwrap();
@@ -331,14 +335,14 @@ fn patients_are_together_in_time_and_known_again_without_reading() {
     };
     let order = |session: &Session| {
         let screen = session.screen();
-        // The name over the image is no row.
+        // The first line has the name of the selected image.
         let rows = screen.lines().skip(1);
         let at = |name: &str| rows.clone().position(|row| row.contains(name));
         let rows = [at("c.dcm"), at("a.dcm"), at("b.dcm")];
         rows.is_sorted() && rows[0].is_some()
     };
     let mut session = start();
-    session.wait_for_text("3 read");
+    session.wait_for_text("3 scored");
     while !session.screen().contains("· patient") {
         let before = session.screen();
         session.press("s");
@@ -346,7 +350,7 @@ fn patients_are_together_in_time_and_known_again_without_reading() {
     }
     session.wait_for("the order in time", order);
     session.wait_for_cursor("a.dcm");
-    // The same pixels: whatever the model says of them, nothing has changed.
+    // The same pixels, so the scores have not changed.
     session.wait_for_text("60 days before: extent");
     session.wait_for_text("│ ≈ 0.0 ext");
     session.wait_for_text("patient 1");
@@ -364,7 +368,7 @@ fn patients_are_together_in_time_and_known_again_without_reading() {
 }
 
 #[test]
-fn a_store_that_fails_is_said_and_the_verdict_is_kept_and_written_later() {
+fn a_store_that_fails_is_reported_and_the_verdict_is_written_later() {
     let folder = tempfile::tempdir().unwrap();
     let store = folder.path().join("not/there/reviews.sqlite");
     std::fs::write(folder.path().join("not"), "a file where a folder should be").unwrap();
@@ -376,10 +380,10 @@ fn a_store_that_fails_is_said_and_the_verdict_is_kept_and_written_later() {
     session.wait_for_text("Extent ");
     session.wait_for("a radiograph", |session| session.painted_cells() > 400);
     session.press("u");
-    session.wait_for_text("1 not on the disk, kept and tried again");
+    session.wait_for_text("1 review not saved yet, retrying");
     assert!(!session.screen().contains("?pneumonia_1"));
     session.press("q");
-    session.wait_for_text("again to leave");
+    session.wait_for_text("press q again to quit");
     std::fs::remove_file(folder.path().join("not")).unwrap();
     session.wait_for_text("?pneumonia_1.png");
     session.press("q");
@@ -387,9 +391,9 @@ fn a_store_that_fails_is_said_and_the_verdict_is_kept_and_written_later() {
     assert!(store.exists());
 }
 
-/// A verdict that waits for another program's lock outlives a signal, and comes into the log once.
+/// A verdict waits for a lock of another program while a signal ends cxr. It is recorded once.
 #[test]
-fn what_waits_when_a_signal_comes_is_taken_up_by_the_next_session() {
+fn a_waiting_review_is_recorded_by_the_next_session_after_a_signal() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::copy(samples().join("clear_1.png"), folder.path().join("a.png")).unwrap();
     let store = folder.path().join("reviews.sqlite");
@@ -407,7 +411,7 @@ fn what_waits_when_a_signal_comes_is_taken_up_by_the_next_session() {
     let other = rusqlite::Connection::open(&store).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     session.press("u");
-    session.wait_for_text("not on the disk yet");
+    session.wait_for_text("not saved yet");
     session.signal(Signal::TERM);
     session.wait_for_end();
     other.execute_batch("COMMIT").unwrap();
@@ -431,7 +435,7 @@ fn what_waits_when_a_signal_comes_is_taken_up_by_the_next_session() {
 }
 
 #[test]
-fn what_is_no_store_is_refused_by_name_before_the_screen_is_taken() {
+fn a_file_that_is_not_a_store_is_refused_before_the_screen_is_taken() {
     let folder = tempfile::tempdir().unwrap();
     let store = folder.path().join("thesis.sqlite");
     std::fs::write(&store, "SQLite format 3 in name only").unwrap();
@@ -442,31 +446,31 @@ fn what_is_no_store_is_refused_by_name_before_the_screen_is_taken() {
     let mut session = Session::spawn(24, 120, command);
     session.wait_for_text("thesis.sqlite: not a store of cxr");
     assert_eq!(session.wait_for_end(), 2);
-    let kept = std::fs::read_to_string(&store).unwrap();
-    assert_eq!(kept, "SQLite format 3 in name only");
+    let content = std::fs::read_to_string(&store).unwrap();
+    assert_eq!(content, "SQLite format 3 in name only");
 }
 
 #[test]
-fn a_heat_map_comes_and_goes_with_a_key_and_with_its_image() {
+fn a_key_shows_and_hides_the_heat_map() {
     let mut session = Session::start(35, 120, &[samples().join("pneumonia_1.png")]);
     session.wait_for_text("Extent ");
     session.wait_for("a radiograph", |session| session.painted_cells() > 400);
     assert_eq!(session.coloured_cells(), 0);
     session.press("o");
-    session.wait_for_text("where, not whether");
+    session.wait_for_text("where, not how likely");
     session.wait_for("a heat map", |session| session.coloured_cells() > 20);
     session.press("OO");
-    session.wait_for_text(" COVID-19 ·");
+    session.wait_for_text("└ COVID-19 ");
     session.press("o");
     session.wait_for("a bare radiograph", |session| {
-        session.coloured_cells() == 0 && !session.screen().contains("whether")
+        session.coloured_cells() == 0 && !session.screen().contains("how likely")
     });
     session.press("q");
     assert_eq!(session.wait_for_end(), 0);
 }
 
 #[test]
-fn without_colour_a_heat_map_is_refused_with_a_word() {
+fn without_colour_a_heat_map_is_refused() {
     let mut command = CommandBuilder::new(CXR);
     command.arg(samples());
     command.args(["--color", "never"]);
@@ -474,11 +478,11 @@ fn without_colour_a_heat_map_is_refused_with_a_word() {
     session.wait_for_text("Extent ");
     session.press("o");
     session.wait_for_text("needs colour");
-    assert!(!session.screen().contains("whether"));
+    assert!(!session.screen().contains("how likely"));
 }
 
 #[test]
-fn every_sample_can_be_walked_to_and_each_says_something() {
+fn every_sample_can_be_selected_and_has_a_result() {
     let session = Session::start(24, 80, &[samples()]);
     session.wait_for_text("clear_1.png");
     let images = std::fs::read_dir(samples())
@@ -487,7 +491,7 @@ fn every_sample_can_be_walked_to_and_each_says_something() {
         .filter(|e| !["py", "md", "txt"].iter().any(|other| e == other))
         .count();
     for read in 1..=images {
-        session.wait_for_text(&format!("{read} read"));
+        session.wait_for_text(&format!("{read} scored"));
         session.press("j");
     }
     session.press("gg");
@@ -495,7 +499,7 @@ fn every_sample_can_be_walked_to_and_each_says_something() {
 }
 
 #[test]
-fn a_small_and_a_large_terminal_show_something_sensible() {
+fn small_and_large_terminals_show_the_image_and_the_findings() {
     for (rows, cols) in [(15, 40), (50, 200)] {
         let session = Session::start(rows, cols, &[samples()]);
         session.wait_for_text("clear_1.png");
@@ -506,7 +510,7 @@ fn a_small_and_a_large_terminal_show_something_sensible() {
 }
 
 #[test]
-fn a_resize_is_followed() {
+fn the_layout_follows_a_resize() {
     let session = Session::start(24, 80, &[samples()]);
     session.wait_for_answer();
     session
@@ -545,7 +549,7 @@ fn signals_give_the_terminal_back() {
     }
 }
 
-/// Nobody could continue it here: it stays, and says so.
+/// Without job control a stopped program could not be continued.
 #[test]
 fn without_job_control_it_is_not_suspended() {
     let mut session = Session::start(24, 80, &[samples()]);
@@ -556,9 +560,9 @@ fn without_job_control_it_is_not_suspended() {
     assert_eq!(session.wait_for_end(), 0);
 }
 
-/// A line that has stopped reading: the program cannot write, and still ends when it is told to.
+/// The terminal has stopped reading, so the program cannot write. It still ends on SIGTERM.
 #[test]
-fn sigterm_ends_it_even_if_nobody_reads_what_it_writes() {
+fn sigterm_ends_it_even_if_its_output_is_blocked() {
     let size = PtySize {
         rows: 50,
         cols: 200,
@@ -573,7 +577,7 @@ fn sigterm_ends_it_even_if_nobody_reads_what_it_writes() {
     let mut child = pair.slave.spawn_command(command).unwrap();
     drop(pair.slave);
     let mut writer = pair.master.take_writer().unwrap();
-    // Many frames, of which nobody reads one.
+    // Many frames, none of which is read.
     for _ in 0..40 {
         let _ = writer.write_all(b"ji");
         thread::sleep(Duration::from_millis(20));
@@ -586,7 +590,7 @@ fn sigterm_ends_it_even_if_nobody_reads_what_it_writes() {
     }
 }
 
-/// This terminal answers no probe, and what is typed while it is asked is not taken for an answer.
+/// This terminal answers no probe. A key typed meanwhile is not taken for an answer.
 #[test]
 fn a_key_typed_before_the_first_frame_is_not_lost() {
     let mut session = Session::start(24, 80, &[samples()]);
@@ -626,10 +630,10 @@ fn without_a_terminal_there_is_one_line_and_exit_code_2() {
     );
 }
 
-/// The pane's title stays, nothing leaks into the shell, and the last screen is the shell's own.
+/// The title of the pane does not change, no escape reaches the shell, and the shell's screen comes back.
 #[test]
-fn inside_tmux() {
-    let Some(tmux) = Tmux::start("walk", "env PS1='ready> ' sh") else {
+fn inside_tmux_the_title_and_the_shell_are_left_alone() {
+    let Some(tmux) = Tmux::start("title", "env PS1='ready> ' sh") else {
         return;
     };
     tmux.wait_for("ready>");
@@ -650,11 +654,11 @@ fn inside_tmux() {
     );
 }
 
-/// The terminal dies under the program: it ends, and does not spin.
+/// The terminal is killed: the program ends and does not loop.
 #[test]
-fn a_dead_terminal_ends_the_program() {
+fn a_closed_terminal_ends_the_program() {
     let command = format!("exec '{CXR}' '{}'", samples().display());
-    let Some(tmux) = Tmux::start("die", &command) else {
+    let Some(tmux) = Tmux::start("closed", &command) else {
         return;
     };
     tmux.wait_for("Extent ");
@@ -670,16 +674,16 @@ fn a_dead_terminal_ends_the_program() {
     }
 }
 
-/// Zombies do not count: whoever inherits them may be slow to collect them.
+/// Whether a process runs. Zombies do not count: their new parent may be slow to collect them.
 fn is_alive(pid: &str) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let state = stat.rsplit(") ").next().unwrap_or_default();
     !state.is_empty() && !state.starts_with('Z')
 }
 
-/// The shell gets its line back, and `fg` the screen as it was.
+/// The shell gets the terminal, and `fg` restores the screen.
 #[test]
-fn suspending_inside_a_shell() {
+fn suspend_and_fg_switch_between_the_shell_and_the_screen() {
     let Some(tmux) = Tmux::start("stop", "env PS1='ready> ' sh -i") else {
         return;
     };

@@ -1,5 +1,5 @@
-//! What a terminal with the kitty protocol holds after the bytes that it was sent, and how alike two
-//! pictures are.
+//! The pictures in a terminal with the kitty protocol after the bytes that it received, and the similarity
+//! of two pictures.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -10,7 +10,7 @@ use image::imageops::{FilterType, resize};
 #[derive(Debug)]
 pub struct Picture {
     pub id: u32,
-    /// Shown by placeholders only.
+    /// Shown with placeholders.
     pub is_virtual: bool,
     pub columns: u16,
     pub rows: u16,
@@ -23,7 +23,7 @@ pub fn pictures(written: &[u8]) -> Vec<Picture> {
     let mut loading: Option<(String, String)> = None;
     let text = String::from_utf8_lossy(written);
     for escape in text.split("\x1b_G").skip(1) {
-        // One that is not complete yet changes nothing.
+        // An incomplete escape changes nothing.
         let Some((escape, _)) = escape.split_once("\x1b\\") else {
             continue;
         };
@@ -73,8 +73,8 @@ fn number(control: &str, key: &str) -> u32 {
         .unwrap_or_else(|| panic!("no {key} in {control}"))
 }
 
-/// Structural similarity (Wang et al. 2004) of `seen` and of `original` in its size, over squares
-/// of 8 × 8 pixels: 1 where they are equal.
+/// Structural similarity (Wang et al. 2004, doi:10.1109/TIP.2003.819861) of `seen` and of `original` in the
+/// size of `seen`, over squares of 8 × 8 pixels: 1 if they are equal.
 pub fn similarity(seen: &GrayImage, original: &GrayImage) -> f64 {
     const SIDE: u32 = 8;
     let (width, height) = seen.dimensions();
@@ -83,7 +83,7 @@ pub fn similarity(seen: &GrayImage, original: &GrayImage) -> f64 {
     let values: Vec<f64> = squares
         .map(|(x, y)| {
             let pixels = (0..SIDE * SIDE).map(|i| (x * SIDE + i % SIDE, y * SIDE + i / SIDE));
-            of_square(pixels.map(|(x, y)| {
+            similarity_of_square(pixels.map(|(x, y)| {
                 let light = |image: &GrayImage| f64::from(image.get_pixel(x, y).0[0]);
                 (light(seen), light(&original))
             }))
@@ -93,7 +93,7 @@ pub fn similarity(seen: &GrayImage, original: &GrayImage) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-fn of_square(pairs: impl Iterator<Item = (f64, f64)>) -> f64 {
+fn similarity_of_square(pairs: impl Iterator<Item = (f64, f64)>) -> f64 {
     let (mut n, mut sums) = (0.0, [0.0; 5]);
     for (a, b) in pairs {
         n += 1.0;
@@ -109,7 +109,7 @@ fn of_square(pairs: impl Iterator<Item = (f64, f64)>) -> f64 {
 }
 
 #[test]
-fn only_what_looks_alike_is_similar() {
+fn only_pictures_that_look_alike_are_similar() {
     let noise = |x: u32, y: u32| ((x * 73 + y * 179).wrapping_mul(2_654_435_761) >> 24) as u8;
     let original = GrayImage::from_fn(64, 64, |x, y| image::Luma([noise(x, y)]));
     let inverted = GrayImage::from_fn(64, 64, |x, y| image::Luma([255 - noise(x, y)]));

@@ -1,4 +1,4 @@
-//! Files that are replaced under the program: nothing of one image is ever recorded under another.
+//! Files that are replaced while the program runs: nothing is ever recorded under another image.
 
 use std::collections::HashMap;
 use std::fs;
@@ -14,15 +14,15 @@ use crate::CXR;
 use crate::samples;
 use crate::session::Session;
 
-/// What is true of an image, whatever it is called.
-struct Truth {
+/// An image, and its true score and patient.
+struct Expected {
     bytes: Vec<u8>,
     pneumonia: f64,
     patient: Option<String>,
 }
 
-/// Images of several people and formats, by SHA-256, scored one by one in a process of its own.
-fn pool() -> HashMap<String, Truth> {
+/// Images of several patients and formats by SHA-256, each scored in a process of its own.
+fn pool() -> HashMap<String, Expected> {
     let names = [
         ("clear_1.png", None),
         ("clear_3.png", None),
@@ -51,12 +51,12 @@ fn pool() -> HashMap<String, Truth> {
                 .success()
         );
         let row: Value = serde_json::from_slice(&fs::read(&table).unwrap()).unwrap();
-        let truth = Truth {
+        let expected = Expected {
             bytes: fs::read(&image).unwrap(),
             pneumonia: row["Pneumonia"].as_f64().unwrap(),
             patient: patient.map(str::to_owned),
         };
-        all.insert(sha256(&image), truth);
+        all.insert(sha256(&image), expected);
     }
     all
 }
@@ -67,7 +67,7 @@ fn sha256(path: &Path) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// SplitMix64: a sequence that can be had again from its seed.
+/// SplitMix64: the same sequence from the same seed.
 struct Random(u64);
 
 impl Random {
@@ -80,7 +80,7 @@ impl Random {
     }
 }
 
-/// Puts another image in a file's place: as a program that saves does, or as one that writes into it.
+/// Replaces a file by another image: by writing into it, by deleting it first, or by renaming a new file.
 fn replace(path: &Path, bytes: &[u8], random: &mut Random) {
     match random.below(3) {
         0 => fs::write(path, bytes).unwrap(),
@@ -96,7 +96,7 @@ fn replace(path: &Path, bytes: &[u8], random: &mut Random) {
     }
 }
 
-/// Otherwise a slow machine has no scores to mistake.
+/// Waits for scores, for a short time: on a slow machine there would be none to confuse.
 fn wait_a_moment_for_scores(session: &Session) {
     for _ in 0..60 {
         let screen = session.screen();
@@ -115,7 +115,7 @@ fn start(folder: &Path, store: &Path) -> Session {
     Session::spawn(35, 120, command)
 }
 
-/// One row of the log: image, patient, and what was on the screen.
+/// The rows of the review log: image, patient, and the answer that was on the screen.
 fn rows(store: &Path) -> Vec<(String, Option<String>, Value)> {
     let store = rusqlite::Connection::open(store).unwrap();
     let sql = "SELECT review.image, patient_id, seen FROM review JOIN image
@@ -131,8 +131,8 @@ fn rows(store: &Path) -> Vec<(String, Option<String>, Value)> {
         .collect()
 }
 
-/// Every prediction that is kept, too.
-fn kept(store: &Path) -> Vec<(String, Value)> {
+/// The rows of the prediction cache: image and answer.
+fn cached(store: &Path) -> Vec<(String, Value)> {
     let store = rusqlite::Connection::open(store).unwrap();
     let mut statement = store
         .prepare("SELECT image, answer FROM prediction")
@@ -147,25 +147,23 @@ fn kept(store: &Path) -> Vec<(String, Value)> {
         .collect()
 }
 
-fn pneumonia(said: &Value) -> Option<f64> {
-    let findings = said["findings"].as_array()?.iter();
+fn pneumonia(answer: &Value) -> Option<f64> {
+    let findings = answer["findings"].as_array()?.iter();
     let mut findings = findings.filter(|finding| finding["label"] == "Pneumonia");
     findings.next()?["score"].as_f64()
 }
 
 #[track_caller]
-fn assert_of(pool: &HashMap<String, Truth>, image: &str, said: &Value) {
-    let truth = &pool[image];
-    let score = pneumonia(said).unwrap();
+fn assert_score_of(pool: &HashMap<String, Expected>, image: &str, answer: &Value) {
+    let expected = pool[image].pneumonia;
+    let score = pneumonia(answer).unwrap();
     assert!(
-        (score - truth.pneumonia).abs() < 1e-3,
-        "{image} has {}, and {score} stands with it",
-        truth.pneumonia
+        (score - expected).abs() < 1e-3,
+        "the score of {image} is {expected}, and {score} is recorded"
     );
 }
 
-/// All files are scored; the last one is replaced by another's image; the reader goes there and
-/// agrees.
+/// All files are scored. Then the last one is replaced by another image, and the reader selects it and agrees.
 #[test]
 fn a_file_that_was_replaced_after_it_was_scored_has_its_own_scores_and_verdict() {
     let pool = pool();
@@ -176,22 +174,22 @@ fn a_file_that_was_replaced_after_it_was_scored_has_its_own_scores_and_verdict()
     let folder = tempfile::tempdir().unwrap();
     let films = folder.path().join("films");
     fs::create_dir(&films).unwrap();
-    for (number, (_, truth)) in images.iter().enumerate() {
-        fs::write(films.join(format!("{number}.img")), &truth.bytes).unwrap();
+    for (number, (_, expected)) in images.iter().enumerate() {
+        fs::write(films.join(format!("{number}.img")), &expected.bytes).unwrap();
     }
     let last = films.join("9.img");
     fs::write(&last, &before.bytes).unwrap();
     let store = folder.path().join("reviews.sqlite");
     let mut session = start(&films, &store);
     let all = pool.len() + 1;
-    session.wait_for_text(&format!("{all} read"));
+    session.wait_for_text(&format!("{all} scored"));
     let new = films.join(".new");
     fs::write(&new, &after.bytes).unwrap();
     fs::rename(&new, &last).unwrap();
     session.press("G");
     session.wait_for_cursor("9.img");
     session.wait_for_text("changed ");
-    session.wait_for_text(&format!("{all} read"));
+    session.wait_for_text(&format!("{all} scored"));
     session.wait_for("a radiograph", |session| session.painted_cells() > 400);
     session.press("a");
     session.wait_for_text("✓9.img");
@@ -203,12 +201,12 @@ fn a_file_that_was_replaced_after_it_was_scored_has_its_own_scores_and_verdict()
     };
     assert_ne!(image, least);
     assert_eq!((image, patient), (most, &after.patient));
-    assert_of(&pool, image, &seen["prediction"]);
+    assert_score_of(&pool, image, &seen["prediction"]);
 }
 
-/// `CXR_KEYS=2000 cargo test --test terminal random_keys -- --nocapture` for the long one.
+/// For a longer run: `CXR_KEYS=2000 cargo test --test terminal random_keys -- --nocapture`.
 #[test]
-fn random_keys_while_files_are_replaced_record_nothing_of_one_image_under_another() {
+fn random_keys_while_files_are_replaced_record_nothing_under_another_image() {
     const KEYS: [&str; 26] = [
         "j",
         "j",
@@ -274,18 +272,18 @@ fn random_keys_while_files_are_replaced_record_nothing_of_one_image_under_anothe
         assert_eq!(*patient, pool[image].patient, "{image}");
         if !seen["prediction"].is_null() {
             with_scores += 1;
-            assert_of(&pool, image, &seen["prediction"]);
+            assert_score_of(&pool, image, &seen["prediction"]);
         }
     }
-    let kept = kept(&store);
-    for (image, said) in &kept {
-        assert_of(&pool, image, said);
+    let cached = cached(&store);
+    for (image, answer) in &cached {
+        assert_score_of(&pool, image, answer);
     }
     println!(
-        "{count} keys, {} rows, {with_scores} of them with scores, {} kept predictions: none under \
+        "{count} keys, {} rows, {with_scores} of them with scores, {} cached predictions: none under \
          another image",
         rows.len(),
-        kept.len()
+        cached.len()
     );
-    assert!(with_scores >= 5 && kept.len() > 3);
+    assert!(with_scores >= 5 && cached.len() > 3);
 }

@@ -1,5 +1,4 @@
-//! A pseudo-terminal with the program in it, and somebody at its other end who answers as a terminal
-//! would.
+//! A pseudo-terminal with the program in it, and a thread that answers as a terminal does.
 
 use std::io::{Read, Write};
 use std::path::PathBuf;
@@ -12,18 +11,18 @@ use rustix::process::Signal;
 
 use crate::{CXR, LIMIT, kill};
 
-/// What the terminal answers when it is asked what it is.
+/// How the terminal answers questions about itself.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Kind {
-    /// Nothing, ever.
+    /// It never answers.
     Silent,
     Kitty,
-    /// Neither pixels nor placeholders.
+    /// It has neither pixels nor placeholders.
     Plain,
 }
 
 impl Kind {
-    /// Questions that it knows, and the answers.
+    /// The questions that it knows, and its answers.
     fn answers(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Kind::Silent => &[],
@@ -42,7 +41,7 @@ impl Kind {
         }
     }
 
-    /// The answers to what is asked from `from` on, and up to where that was read.
+    /// The answers to the questions from the offset `from` on, and the offset after the last one.
     fn reply(self, written: &[u8], from: usize) -> (String, usize) {
         let (mut replies, mut at) = (String::new(), from);
         let find = |question: &str, at: usize| {
@@ -63,7 +62,7 @@ impl Kind {
     }
 }
 
-/// A glyph of the blocks that radiographs are drawn with.
+/// Whether this is a glyph of a radiograph drawn with blocks.
 pub fn is_block(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| "▀▌▘▛▚▜▙".contains(c))
 }
@@ -74,9 +73,9 @@ pub struct Session {
     pub master: Option<Box<dyn MasterPty + Send>>,
     writer: Arc<Mutex<Box<dyn Write + Send>>>,
     pub parser: Arc<Mutex<vt100::Parser>>,
-    /// Whoever holds it stops the terminal from reading.
+    /// Locked, it stops the terminal from reading.
     pub gate: Arc<Mutex<()>>,
-    /// Everything that was written, for what an emulator forgets.
+    /// Everything that was written. The emulator does not keep all of it.
     pub bytes: Arc<Mutex<Vec<u8>>>,
     _state: tempfile::TempDir,
 }
@@ -85,7 +84,7 @@ impl Session {
     pub fn start(rows: u16, cols: u16, paths: &[PathBuf]) -> Self {
         let mut command = CommandBuilder::new(CXR);
         command.args(paths);
-        // What is read is what is looked at.
+        // Only the selected image is scored.
         command.arg("--no-background");
         Self::spawn(rows, cols, command)
     }
@@ -104,7 +103,7 @@ impl Session {
         let pair = native_pty_system().openpty(size).unwrap();
         command.env("TERM", "xterm-256color");
         command.env("COLORTERM", "truecolor");
-        // Never the reviews of whoever runs the tests.
+        // Never the reviews of the user who runs the tests.
         let state = tempfile::tempdir().unwrap();
         command.env("XDG_STATE_HOME", state.path());
         command.env("CXR_CONFIG", "");
@@ -129,19 +128,19 @@ impl Session {
         let writer = Arc::new(Mutex::new(pair.master.take_writer().unwrap()));
         let gate = Arc::new(Mutex::new(()));
         let open = gate.clone();
-        let (seen, kept, answers) = (parser.clone(), bytes.clone(), writer.clone());
+        let (screen, written, answers) = (parser.clone(), bytes.clone(), writer.clone());
         thread::spawn(move || {
             let mut buffer = [0; 4096];
             let mut read = 0;
             while let Ok(n @ 1..) = reader.read(&mut buffer) {
                 drop(open.lock());
-                seen.lock().unwrap().process(&buffer[..n]);
-                let mut kept = kept.lock().unwrap();
-                kept.extend_from_slice(&buffer[..n]);
-                let (reply, end) = kind.reply(&kept, read);
-                // A question may be torn between two reads.
-                read = end.max(kept.len().saturating_sub(16));
-                drop(kept);
+                screen.lock().unwrap().process(&buffer[..n]);
+                let mut written = written.lock().unwrap();
+                written.extend_from_slice(&buffer[..n]);
+                let (reply, end) = kind.reply(&written, read);
+                // A question may be split between two reads.
+                read = end.max(written.len().saturating_sub(16));
+                drop(written);
                 let _ = answers.lock().unwrap().write_all(reply.as_bytes());
             }
         });
@@ -171,14 +170,14 @@ impl Session {
         while !there(self) {
             assert!(
                 start.elapsed() < LIMIT,
-                "waited in vain for {what}:\n{}",
+                "timed out waiting for {what}:\n{}",
                 self.screen()
             );
             thread::sleep(Duration::from_millis(5));
         }
     }
 
-    /// Until the model has said something: only then is there a time.
+    /// Waits for the model's answer, which has a time. A cached answer has none.
     pub fn wait_for_answer(&self) {
         self.wait_for("an answer", |session| {
             let screen = session.screen();
@@ -198,7 +197,7 @@ impl Session {
         self.wait_for(text, |session| session.screen().contains(text));
     }
 
-    /// Cells of the right half that are drawn in two colours of their own: the radiograph.
+    /// The number of cells of the radiograph: blocks with colours in the right half of the screen.
     pub fn painted_cells(&self) -> usize {
         let parser = self.parser.lock().unwrap();
         let (rows, cols) = parser.screen().size();
@@ -211,7 +210,7 @@ impl Session {
             .count()
     }
 
-    /// Those of them that a heat map has coloured.
+    /// The number of these cells that a heat map has coloured.
     pub fn coloured_cells(&self) -> usize {
         let parser = self.parser.lock().unwrap();
         let (rows, cols) = parser.screen().size();
@@ -246,7 +245,7 @@ impl Session {
         kill(self.child.process_id().unwrap(), signal);
     }
 
-    /// Whether the screen, the mouse, the cursor and pasting are the user's again.
+    /// Waits until the screen, the mouse, the cursor and bracketed paste are reset.
     pub fn wait_until_restored(&self) {
         self.wait_for("the terminal to be given back", |session| {
             let parser = session.parser.lock().unwrap();

@@ -1,19 +1,20 @@
-//! A tmux of our own, asked and driven from outside.
+//! A tmux server for one test.
 
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::LIMIT;
+use crate::skip;
 use crate::state;
 
-/// A tmux of our own, with nothing of the user's configuration.
+/// A tmux server without the user's configuration.
 pub struct Tmux {
     pub socket: String,
 }
 
 impl Tmux {
-    /// `None`, with a printed reason, where there is no tmux.
+    /// `None`, with a printed reason, if tmux is not installed.
     pub fn start(name: &str, command: &str) -> Option<Self> {
         let tmux = Tmux {
             socket: format!("cxr-{name}-{}", std::process::id()),
@@ -30,7 +31,7 @@ impl Tmux {
                 Some(tmux)
             }
             Err(error) => {
-                eprintln!("skipped: no tmux here ({error})");
+                skip::skip(format_args!("tmux is not installed ({error})"));
                 None
             }
         }
@@ -44,7 +45,7 @@ impl Tmux {
             .env_remove("TMUX")
             .env_remove("TMUX_PANE")
             .env_remove("SSH_CONNECTION")
-            // Never the reviews of whoever runs the tests.
+            // Never the reviews of the user who runs the tests.
             .env("XDG_STATE_HOME", state())
             .env("CXR_CONFIG", "");
         command
@@ -64,13 +65,13 @@ impl Tmux {
             }
             assert!(
                 start.elapsed() < LIMIT,
-                "waited in vain for {text}:\n{screen}"
+                "timed out waiting for {text}:\n{screen}"
             );
             thread::sleep(Duration::from_millis(20));
         }
     }
 
-    /// Until the shell waits for a line on a screen that is its own again.
+    /// Waits until the shell has its screen back and shows a prompt.
     pub fn wait_for_prompt(&self) {
         let start = Instant::now();
         loop {

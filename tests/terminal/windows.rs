@@ -1,7 +1,6 @@
-//! Real terminals in a window that nobody sees: what stands on the screen, pixel by pixel, against the
-//! radiograph that should.
+//! Real terminals on a virtual display: the pixels on the screen are compared with the radiograph.
 //!
-//! Needs Xvfb, kitty, xterm and ImageMagick's `import`; what is missing is skipped with a word.
+//! Needs Xvfb, kitty, xterm and ImageMagick's `import`; a test skips without the program that it needs.
 //! `CXR_TEST_KITTY` names another kitty: placeholders in tmux need one from 0.28 on.
 
 use std::io::{BufRead, BufReader};
@@ -14,11 +13,12 @@ use image::GrayImage;
 use image::imageops::crop_imm;
 
 use crate::pictures::similarity;
+use crate::skip;
 use crate::state;
 use crate::{CXR, LIMIT, samples};
 
 const STEP: Duration = Duration::from_millis(200);
-/// White round the radiograph: its edges are found by it.
+/// Width of a white frame around the radiograph, by which its edges are found.
 const FRAME: u32 = 12;
 
 fn has(program: &str) -> bool {
@@ -27,12 +27,12 @@ fn has(program: &str) -> bool {
         .status();
     let found = found.is_ok_and(|status| status.success());
     if !found {
-        eprintln!("skipped: no {program} here");
+        skip::skip(format_args!("{program} is not installed"));
     }
     found
 }
 
-/// A display of our own, that is on no screen.
+/// A virtual display.
 struct Display {
     server: Child,
     name: String,
@@ -43,6 +43,15 @@ impl Display {
         if !has("Xvfb") || !has("import") {
             return None;
         }
+        let display = Self::served();
+        if display.is_none() {
+            skip::skip("Xvfb does not start");
+        }
+        display
+    }
+
+    /// `None` if the server does not start.
+    fn served() -> Option<Self> {
         let mut server = Command::new("Xvfb")
             .args([
                 "-displayfd",
@@ -52,8 +61,8 @@ impl Display {
                 "1280x800x24",
                 "-nolisten",
                 "tcp",
-                // Else the server starts anew when the first window goes, and whoever opens the
-                // second one at that moment loses it.
+                // Otherwise the server restarts when the first window is closed, and a window that is
+                // opened at that moment is lost.
                 "-noreset",
             ])
             .stdout(Stdio::piped())
@@ -71,7 +80,7 @@ impl Display {
     fn open(&self, mut command: Command) -> Window<'_> {
         command
             .env("DISPLAY", &self.name)
-            // No graphics card is asked for.
+            // Without a graphics card.
             .env("LIBGL_ALWAYS_SOFTWARE", "1")
             .env("XDG_STATE_HOME", state())
             .env("CXR_CONFIG", "")
@@ -120,15 +129,15 @@ struct Window<'a> {
 }
 
 impl Window<'_> {
-    /// The screen once it shows something and has not changed for some looks; `None`, with a printed
-    /// reason, if the terminal ends first: without OpenGL kitty opens no window.
+    /// The screen once it shows something and has not changed for five screenshots. `None`, with a printed
+    /// reason, if the terminal ends first, as kitty does without OpenGL.
     fn settled(&mut self) -> Option<GrayImage> {
         let start = Instant::now();
         let (mut last, mut same) = (self.display.screenshot(), 0);
         while same < 5 {
-            assert!(start.elapsed() < LIMIT, "the screen never comes to rest");
+            assert!(start.elapsed() < LIMIT, "the screen keeps changing");
             if let Ok(Some(status)) = self.terminal.try_wait() {
-                eprintln!("skipped: the terminal opens no window here ({status})");
+                skip::skip(format_args!("the terminal opens no window ({status})"));
                 return None;
             }
             thread::sleep(STEP);
@@ -152,8 +161,8 @@ impl Drop for Window<'_> {
     }
 }
 
-/// What is on the first screen and not on the second: from the first to the last column and row in
-/// which much is.
+/// The part of the first screen that differs from the second: from the first to the last column and row with
+/// many differences.
 fn difference(with: &GrayImage, without: &GrayImage) -> Option<GrayImage> {
     let (width, height) = with.dimensions();
     let differs =
@@ -174,7 +183,7 @@ fn difference(with: &GrayImage, without: &GrayImage) -> Option<GrayImage> {
     (width > 100 && height > 100).then(|| crop_imm(with, x, y, width, height).to_image())
 }
 
-/// A radiograph with a white frame, in a folder of its own.
+/// A radiograph with a white frame, in a temporary folder.
 fn framed() -> (tempfile::TempDir, PathBuf, GrayImage) {
     let sample = image::open(samples().join("clear_1.png"))
         .unwrap()
@@ -189,9 +198,8 @@ fn framed() -> (tempfile::TempDir, PathBuf, GrayImage) {
     (folder, file, framed)
 }
 
-/// How alike the picture in a terminal's window and the radiograph are, once they are alike enough.
-/// `start` makes the command that shows the screen of `cxr` with these arguments.
-/// `None` where the terminal opens no window.
+/// The similarity of the radiograph and the picture in a terminal's window, once it is at least `enough`. `start`
+/// makes the command that runs a shell command in the terminal. `None` if the terminal opens no window.
 fn seen(display: &Display, start: impl Fn(&str) -> Command, enough: f64) -> Option<f64> {
     let (_folder, file, original) = framed();
     let file = file.display();
@@ -208,9 +216,12 @@ fn seen(display: &Display, start: impl Fn(&str) -> Command, enough: f64) -> Opti
             return Some(alike);
         }
         if begin.elapsed() > LIMIT {
-            let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join("seen.png");
-            let _ = with.save(&kept);
-            panic!("only {alike:.3} alike; the screen is in {}", kept.display());
+            let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("seen.png");
+            let _ = with.save(&file);
+            panic!(
+                "the similarity is only {alike:.3}; the screen is in {}",
+                file.display()
+            );
         }
         thread::sleep(STEP);
     }
@@ -241,7 +252,7 @@ fn xterm(arguments: &[&str], command: &str) -> Command {
     xterm
 }
 
-/// tmux in a terminal's window, which ends with it.
+/// tmux in a terminal's window. It ends with the window.
 fn in_tmux(command: &str) -> String {
     let conf = Path::new(env!("CARGO_TARGET_TMPDIR")).join("passthrough.conf");
     std::fs::write(&conf, "set -g allow-passthrough on\n").unwrap();
@@ -281,7 +292,7 @@ fn a_real_kitty_shows_the_radiograph_inside_tmux() {
     let has_placeholders = minor.is_some_and(|minor| minor >= 28);
     if !has_placeholders {
         eprintln!(
-            "{} has no placeholders: blocks are looked for",
+            "{} has no placeholders: blocks are expected",
             version.trim()
         );
     }
@@ -291,11 +302,11 @@ fn a_real_kitty_shows_the_radiograph_inside_tmux() {
     }
 }
 
-/// What two colours a cell show of a radiograph.
+/// Similarity of blocks with two colours per cell.
 const BLOCKS: f64 = 0.7;
-/// What one does.
+/// Similarity of one colour per cell.
 const ONE_COLOUR: f64 = 0.55;
-/// It has the quadrants (U+2596 to U+259F).
+/// A font with the quadrants (U+2596 to U+259F).
 const FONT: &str = "DejaVu Sans Mono";
 
 fn has_font(name: &str) -> bool {
@@ -310,14 +321,12 @@ fn a_real_xterm_shows_the_radiograph() {
     let Some(display) = Display::start().filter(|_| has("xterm")) else {
         return;
     };
-    // The bitmap fonts that xterm takes by itself may have no quadrants: what is left of a cell then is
-    // one colour.
-    let (font, enough) = match has_font(FONT) {
-        true => (&["-fa", FONT, "-fs", "9"][..], BLOCKS),
-        false => {
-            eprintln!("{FONT} is not here: one colour a cell is looked for");
-            (&[][..], ONE_COLOUR)
-        }
+    // xterm's default bitmap fonts may have no quadrants. A cell then has one colour.
+    let (font, enough) = if has_font(FONT) {
+        (&["-fa", FONT, "-fs", "9"][..], BLOCKS)
+    } else {
+        eprintln!("{FONT} is not installed: one colour per cell is expected");
+        (&[][..], ONE_COLOUR)
     };
     if let Some(blocks) = seen(&display, |command| xterm(font, command), enough) {
         eprintln!("xterm, blocks: structural similarity {blocks:.3}");

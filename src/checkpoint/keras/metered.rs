@@ -1,5 +1,5 @@
-//! The bytes of a file that count how often, and how much of them, is asked for. HDF5 is full of references, so
-//! that a small file can describe millions of groups, and each costs memory when it is listed.
+//! The bytes of a file, with a limit on the number and the size of reads. In HDF5 a small file can describe millions
+//! of groups by references, and each takes memory when it is listed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -7,18 +7,19 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use hdf5_reader::error::{Error, Result};
 use hdf5_reader::{Storage, StorageBuffer};
 
-/// A file's bytes, with an allowance.
+/// A file's bytes, with an allowance of reads.
 pub struct Metered {
     bytes: Arc<Vec<u8>>,
-    /// That may still be read.
+    /// Reads that are left.
     reads: AtomicU64,
+    /// Bytes that are left.
     left: AtomicU64,
     exhausted: AtomicBool,
     is_metered: AtomicBool,
 }
 
 impl Metered {
-    /// Everything may be read until [`allow`](Metered::allow) says how much.
+    /// Reads are unlimited until [`allow`](Metered::allow) sets a limit.
     pub fn new(bytes: Vec<u8>) -> Self {
         Metered {
             bytes: Arc::new(bytes),
@@ -40,7 +41,7 @@ impl Metered {
         self.exhausted.load(Ordering::Relaxed)
     }
 
-    /// Reads what is bounded by other means.
+    /// Runs a read that is bounded by other means, outside the allowance.
     pub fn unmetered<T>(&self, read: impl FnOnce() -> T) -> T {
         self.is_metered.store(false, Ordering::Relaxed);
         let done = read();

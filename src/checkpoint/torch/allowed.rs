@@ -1,9 +1,9 @@
-//! What a pickle may name. Nothing that it names is run here; but a file that would run something
-//! in Python is not one to trust, so it is refused by name.
+//! The functions and classes that a pickle may name. None of them is run here, but a file that would run other code in
+//! Python cannot be trusted, so that it is refused with the name of that code.
 
 use crate::checkpoint::CheckpointFault;
 
-/// Functions and classes that models call with arguments: module, and name (empty for any).
+/// Functions and classes that models call with arguments: module and name. An empty name stands for any.
 const CALLED: [(&str, &str); 24] = [
     ("_codecs", "encode"),
     ("argparse", "Namespace"),
@@ -31,8 +31,8 @@ const CALLED: [(&str, &str); 24] = [
     ("torch._utils", ""),
 ];
 
-/// Modules that reach beyond the model. A class of any other module may be named, since models are
-/// of classes that their authors wrote.
+/// Modules with functions that a model does not need. A class of any other module may be named, because models have
+/// classes that their authors wrote.
 const REACHING: [&str; 44] = [
     "_io",
     "_posixsubprocess",
@@ -79,7 +79,7 @@ const REACHING: [&str; 44] = [
     "urllib",
     "webbrowser",
 ];
-/// Their kin of Python 2, and what runs code under a name of its own.
+/// The same of Python 2, and modules that run code.
 const REACHING_TOO: [&str; 6] = [
     "__builtin__",
     "timeit",
@@ -89,7 +89,7 @@ const REACHING_TOO: [&str; 6] = [
     "zipimport",
 ];
 
-/// Parts of PyTorch that load or compile rather than hold.
+/// Modules of PyTorch that load or compile code.
 const REACHING_TORCH: [&str; 6] = [
     "torch.hub",
     "torch.jit",
@@ -99,27 +99,33 @@ const REACHING_TORCH: [&str; 6] = [
     "torch.package",
 ];
 
+/// Checks a function or class that a pickle names.
+///
 /// # Errors
-/// [`Fault::Runs`], if no model needs to name it.
+/// [`CheckpointFault::Runs`], if no model needs it.
 pub fn check_named(module: &str, name: &str) -> Result<(), CheckpointFault> {
     let top = module.split('.').next().unwrap_or_default();
     let is_plain =
         is_called(module, name) || (top == "builtins" || top == "__builtin__") && is_type(name);
     let reaches = REACHING.contains(&top) || REACHING_TOO.contains(&top);
-    // `getattr` of a module in disguise: a name with a dot walks into what it names.
+    // A name with a dot is looked up attribute by attribute, which is `getattr` on a module.
     let reaches = reaches || REACHING_TORCH.contains(&module) || is_walk(module, name);
-    match reaches && !is_plain {
-        true => Err(CheckpointFault::Runs(format!("{module}.{name}"))),
-        false => Ok(()),
+    if reaches && !is_plain {
+        Err(CheckpointFault::Runs(format!("{module}.{name}")))
+    } else {
+        Ok(())
     }
 }
 
+/// Checks a function or class that a pickle calls.
+///
 /// # Errors
-/// [`Fault::Runs`], if it is called and no model needs to call it.
+/// [`CheckpointFault::Runs`], if no model calls it.
 pub fn check_called(module: &str, name: &str) -> Result<(), CheckpointFault> {
-    match is_called(module, name) {
-        true => Ok(()),
-        false => Err(CheckpointFault::Runs(format!("{module}.{name}"))),
+    if is_called(module, name) {
+        Ok(())
+    } else {
+        Err(CheckpointFault::Runs(format!("{module}.{name}")))
     }
 }
 
@@ -129,7 +135,7 @@ fn is_called(module: &str, name: &str) -> bool {
         .any(|(m, n)| *m == module && (n.is_empty() || *n == name))
 }
 
-/// Types that are attributes of a module now and then; naming them runs nothing.
+/// Types that are sometimes attributes of a module. Naming them runs nothing.
 fn is_type(name: &str) -> bool {
     matches!(
         name,
@@ -137,7 +143,48 @@ fn is_type(name: &str) -> bool {
     )
 }
 
-/// Nested classes are the only reason for a dot in a name.
+/// Whether a name reaches into an object by its attributes. Otherwise only nested classes have a dot in their name.
 fn is_walk(module: &str, name: &str) -> bool {
     name.contains("__") && name.contains('.') || module.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_of_models_may_be_named_and_functions_that_reach_out_may_not() {
+        for (module, name) in [
+            ("torchxrayvision.models", "DenseNet"),
+            ("__main__", "Net"),
+            ("collections", "OrderedDict"),
+            ("builtins", "dict"),
+            ("builtins", "set"),
+            ("torch.nn.modules.conv", "Conv2d"),
+            ("models", "Outer.Inner"),
+        ] {
+            assert_eq!(check_named(module, name), Ok(()), "{module}.{name}");
+        }
+        for (module, name) in [
+            ("os", "system"),
+            ("os.path", "join"),
+            ("builtins", "eval"),
+            ("__builtin__", "getattr"),
+            ("torch.hub", "load"),
+            ("models", "Net.__init__.__globals__"),
+            ("", "eval"),
+        ] {
+            let fault = check_named(module, name).unwrap_err();
+            assert_eq!(fault, CheckpointFault::Runs(format!("{module}.{name}")));
+        }
+    }
+
+    #[test]
+    fn only_known_functions_may_be_called() {
+        assert_eq!(check_called("torch._utils", "_rebuild_tensor_v2"), Ok(()));
+        assert_eq!(check_called("collections", "OrderedDict"), Ok(()));
+        // A class of a model may be named, but PyTorch does not call it.
+        assert!(check_called("models", "Net").is_err());
+        assert!(check_called("builtins", "dict").is_err());
+    }
 }

@@ -1,7 +1,7 @@
-//! What a pickle says, as inert nodes: a class is its name, a call is the name of what would be
-//! called and with what. Nothing is looked up, and nothing is run.
+//! The contents of a pickle as inert nodes: a class is a name, and a call is the name of a function and its arguments.
+//! No name is looked up, and no code is run.
 
-/// Names a node. Nodes name each other, so a pickle may be a circle.
+/// The index of a node. Nodes refer to each other, and may form a circle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct NodeId(u32);
 
@@ -12,12 +12,12 @@ pub enum Node {
     Float(f64),
     Text(String),
     Bytes(Vec<u8>),
-    /// Lists and sets too.
+    /// A tuple, a list or a set.
     Sequence(Vec<NodeId>),
     Dict(Vec<(NodeId, NodeId)>),
     /// A class or a function: module and name.
     Global(String, String),
-    /// What a class or function would make.
+    /// An object that a class or function would make.
     PythonObject(Made),
     /// `persistent_load` of this.
     Persistent(NodeId),
@@ -30,9 +30,9 @@ pub struct Made {
     pub of: NodeId,
     /// A tuple.
     pub arguments: NodeId,
-    /// What it would be given with `__setstate__`, as often as it would.
+    /// The arguments of each call of `__setstate__`.
     pub states: Vec<NodeId>,
-    /// What would be put in as in a dict.
+    /// Items that would be set as in a dict.
     pub items: Vec<(NodeId, NodeId)>,
 }
 
@@ -104,7 +104,7 @@ impl Graph {
         }
     }
 
-    /// Keys and values of a dict, or of an object that is one (`OrderedDict`).
+    /// Keys and values of a dict or of an `OrderedDict`.
     pub fn entries(&self, id: NodeId) -> Option<&[(NodeId, NodeId)]> {
         match self.get(id) {
             Node::Dict(entries) => Some(entries),
@@ -127,7 +127,7 @@ impl Graph {
             .map(|(_, value)| *value)
     }
 
-    /// The attribute of an object that was given its `__dict__`.
+    /// The attribute of an object whose `__dict__` was set.
     pub fn attribute(&self, id: NodeId, name: &str) -> Option<NodeId> {
         let Node::PythonObject(made) = self.get(id) else {
             return None;

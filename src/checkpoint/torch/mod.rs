@@ -1,5 +1,5 @@
-//! PyTorch's files (`torch/serialization.py`): since 1.6 a zip file with `data.pkl` and a file for
-//! each storage; before that five pickles and then the storages.
+//! PyTorch's files (`torch/serialization.py`): since version 1.6 a zip file with `data.pkl` and one file for each
+//! storage, before that five pickles and then the storages.
 
 mod allowed;
 mod graph;
@@ -23,20 +23,20 @@ const MAGIC: [u8; 13] = [
 ];
 /// `PROTOCOL_VERSION` there.
 const PROTOCOL: i64 = 1001;
-/// Where a tar file says that it is one.
+/// The bytes of a tar file that hold its magic number.
 const TAR_MAGIC: Range<usize> = 257..262;
 
-/// Whether it begins as a file of before 1.6.
+/// Whether it begins like a file from before version 1.6.
 pub fn is_legacy(bytes: &[u8]) -> bool {
     bytes.first() == Some(&0x80) && bytes.get(2..15) == Some(&MAGIC)
 }
 
-/// Whether it is a file of before 0.2.
+/// Whether it is a file from before version 0.2.
 pub fn is_tar(bytes: &[u8]) -> bool {
     bytes.get(TAR_MAGIC) == Some(b"ustar")
 }
 
-/// A zip file's tensors.
+/// The tensors of a zip file.
 pub fn read_zip(archive: &mut Archive<'_>) -> Result<CheckpointContents, CheckpointFault> {
     let prefix = archive
         .names()
@@ -57,7 +57,7 @@ pub fn read_zip(archive: &mut Archive<'_>) -> Result<CheckpointContents, Checkpo
     let order = format!("{prefix}byteorder");
     if archive.find(&order) && archive.read(&order)? != b"little" {
         return Err(CheckpointFault::Unsupported(
-            "a file of a big-endian machine".to_owned(),
+            "a file from a big-endian machine".to_owned(),
         ));
     }
     let pickle = pickle::read(&archive.read(&format!("{prefix}data.pkl"))?)?;
@@ -70,13 +70,13 @@ pub fn read_zip(archive: &mut Archive<'_>) -> Result<CheckpointContents, Checkpo
     model::read(&pickle, &mut files, packed)
 }
 
-/// A pickle alone. Its tensors may have as many values together as it has bytes.
+/// The tensors of a pickle alone, filled with zeros. Together they have at most as many values as it has bytes.
 pub fn read_pickle(bytes: &[u8]) -> Result<CheckpointContents, CheckpointFault> {
     let pickle = pickle::read(bytes)?;
     model::read(&pickle, &mut Zeros, bytes.len())
 }
 
-/// Storages of a pickle without its file.
+/// Storages of zeros, for a pickle without its file.
 struct Zeros;
 
 impl Storages for Zeros {
@@ -89,7 +89,7 @@ impl Storages for Zeros {
 struct ZipStorages<'a, 'b> {
     archive: &'a mut Archive<'b>,
     prefix: String,
-    /// Tensors of one storage mostly follow each other.
+    /// The storage that was read last: tensors of one storage mostly follow each other.
     last: Option<(String, Vec<u8>)>,
 }
 
@@ -107,7 +107,8 @@ impl Storages for ZipStorages<'_, '_> {
     }
 }
 
-/// Magic number, protocol, machine, object, keys; then the storages in the order of the keys.
+/// The tensors of a file from before 1.6: magic number, protocol, machine, object and keys, then the storages in the
+/// order of the keys.
 pub fn read_legacy(bytes: &[u8]) -> Result<CheckpointContents, CheckpointFault> {
     let mut at = 0;
     let mut next = || -> Result<Pickle, CheckpointFault> {
@@ -125,15 +126,15 @@ pub fn read_legacy(bytes: &[u8]) -> Result<CheckpointContents, CheckpointFault> 
     let order = machine.graph.value(machine.root, "little_endian");
     if matches!(order.map(|id| machine.graph.get(id)), Some(Node::Int(0))) {
         return Err(CheckpointFault::Unsupported(
-            "a file of a big-endian machine".to_owned(),
+            "a file from a big-endian machine".to_owned(),
         ));
     }
-    let places = places(bytes, at, &object, &keys)?;
-    model::read(&object, &mut LegacyStorages { bytes, places }, bytes.len())
+    let ranges = ranges(bytes, at, &object, &keys)?;
+    model::read(&object, &mut LegacyStorages { bytes, ranges }, bytes.len())
 }
 
-/// Where each storage is: eight bytes with its length in elements come before it.
-fn places(
+/// The bytes of each storage. Eight bytes before it give its length in elements.
+fn ranges(
     bytes: &[u8],
     mut at: usize,
     object: &Pickle,
@@ -149,12 +150,12 @@ fn places(
         .map(|storage| storage.map(|storage| (storage.key.clone(), storage)))
         .collect::<Result<_, _>>()?;
     let Some(order) = keys.graph.sequence(keys.root) else {
-        return damaged("it does not say which storages it has");
+        return damaged("it does not list its storages");
     };
-    let mut places = HashMap::new();
+    let mut ranges = HashMap::new();
     for key in order {
         let Some(storage) = keys.graph.text(*key).and_then(|key| named.get(key)) else {
-            return damaged("it has a storage that nothing uses");
+            return damaged("it has a storage that no tensor uses");
         };
         let length = bytes.get(at..at + 8).and_then(|b| b.try_into().ok());
         let length = length.map(u64::from_le_bytes).map(usize::try_from);
@@ -164,25 +165,25 @@ fn places(
         };
         match end.and_then(|length| (at + 8).checked_add(length)) {
             Some(end) if end <= bytes.len() => {
-                places.insert(storage.key.clone(), at + 8..end);
+                ranges.insert(storage.key.clone(), at + 8..end);
                 at = end;
             }
             _ => return damaged("its storages end too early"),
         }
     }
-    Ok(places)
+    Ok(ranges)
 }
 
 /// Storages that are parts of the file.
 struct LegacyStorages<'a> {
     bytes: &'a [u8],
-    places: HashMap<String, Range<usize>>,
+    ranges: HashMap<String, Range<usize>>,
 }
 
 impl Storages for LegacyStorages<'_> {
     fn bytes(&mut self, storage: &Storage) -> Result<&[u8], CheckpointFault> {
-        match self.places.get(&storage.key) {
-            Some(place) => Ok(&self.bytes[place.clone()]),
+        match self.ranges.get(&storage.key) {
+            Some(range) => Ok(&self.bytes[range.clone()]),
             None => damaged(format!("storage {} is absent", storage.key)),
         }
     }

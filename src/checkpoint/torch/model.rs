@@ -1,4 +1,4 @@
-//! Which of a pickle's objects is the model, and its tensors by name.
+//! Finds the model among a pickle's objects, and its tensors by name.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::checkpoint::error::damaged;
 use crate::checkpoint::values::Element;
 use crate::checkpoint::{CheckpointContents, CheckpointFault, CheckpointFormat, StoredTensor};
 
-/// Where training scripts put the model in what they save.
+/// Keys under which training scripts save a model.
 const HOLDERS: [&str; 7] = [
     "state_dict",
     "model_state_dict",
@@ -19,19 +19,19 @@ const HOLDERS: [&str; 7] = [
     "module",
     "weights",
 ];
-/// Dicts within dicts.
+/// The most dicts within dicts.
 const DEEPEST_HOLDER: usize = 4;
-/// Modules within modules: a DenseNet has six.
+/// The most modules within modules. A DenseNet has six.
 const DEEPEST_MODULE: usize = 64;
-/// A module that is in several places is read in each of them.
+/// The most modules. A module that others share counts each time.
 const MOST_MODULES: usize = 100_000;
-/// Letters of a name.
+/// The most bytes of a name.
 const LONGEST_NAME: usize = 1024;
 
 /// torchxrayvision's name for its operating points, a buffer or an attribute.
 const OP_THRESHS: &str = "op_threshs";
 
-/// Tensors of at most `most` values together.
+/// Reads the model's tensors, of at most `most` values together.
 pub fn read(
     pickle: &Pickle,
     storages: &mut dyn Storages,
@@ -48,8 +48,8 @@ pub fn read(
         tensors: BTreeMap::new(),
         modules: 0,
     };
-    let (form, model) = model(graph, pickle.root)?;
-    match form {
+    let (format, model) = model(graph, pickle.root)?;
+    match format {
         CheckpointFormat::TorchModule => walk.module(model, "", 0)?,
         _ => walk.entries(graph.entries(model).unwrap_or_default(), "")?,
     }
@@ -59,14 +59,15 @@ pub fn read(
         Some(id) => numbers(graph, id),
         None => None,
     };
-    let mut contents = CheckpointContents::new(form, walk.tensors);
+    let mut contents = CheckpointContents::new(format, walk.tensors);
     contents.op_threshs = op_threshs(&mut contents.tensors).or(of_attribute);
     contents.pathologies = ["pathologies", "targets"]
         .iter()
         .find_map(|name| words(graph, graph.attribute(model, name)?));
-    match contents.tensors.is_empty() {
-        true => damaged("it holds no tensors"),
-        false => Ok(contents),
+    if contents.tensors.is_empty() {
+        damaged("it holds no tensors")
+    } else {
+        Ok(contents)
     }
 }
 
@@ -76,7 +77,7 @@ fn is_module(graph: &Graph, id: NodeId) -> bool {
         .any(|name| graph.attribute(id, name).is_some())
 }
 
-/// A module, or a dict of tensors.
+/// The model: a module, or a dict of tensors.
 fn model(graph: &Graph, root: NodeId) -> Result<(CheckpointFormat, NodeId), CheckpointFault> {
     let mut id = root;
     for _ in 0..DEEPEST_HOLDER {
@@ -102,11 +103,11 @@ struct GraphWalk<'a> {
 }
 
 impl<'a> GraphWalk<'a> {
-    /// As `state_dict()` goes through a module and those in it.
+    /// Reads a module and the modules in it, in the order of `state_dict()`.
     fn module(&mut self, id: NodeId, prefix: &str, depth: usize) -> Result<(), CheckpointFault> {
         self.modules += 1;
         if depth > DEEPEST_MODULE || self.modules > MOST_MODULES {
-            return damaged("its modules go round in a circle");
+            return damaged("its modules form a circle");
         }
         let graph = self.reader.graph;
         let passing = graph
@@ -141,7 +142,7 @@ impl<'a> GraphWalk<'a> {
             .unwrap_or_default()
     }
 
-    /// What of a dict is a tensor.
+    /// Reads the tensors among the values of a dict.
     fn entries(
         &mut self,
         entries: &[(NodeId, NodeId)],
@@ -172,7 +173,7 @@ impl<'a> GraphWalk<'a> {
     }
 }
 
-/// Names in a set: in the pickle a sequence, or an object made of one.
+/// The names in a set. In the pickle it is a sequence, or an object made from one.
 fn passing(graph: &Graph, id: NodeId) -> Vec<&str> {
     let items = match graph.get(id) {
         Node::PythonObject(made) => graph
@@ -184,7 +185,7 @@ fn passing(graph: &Graph, id: NodeId) -> Vec<&str> {
     items.iter().filter_map(|id| graph.text(*id)).collect()
 }
 
-/// Takes the operating points out of the tensors, of which they are none.
+/// Takes the operating points out of the tensors, because they are no weights.
 fn op_threshs(tensors: &mut BTreeMap<String, StoredTensor>) -> Option<Vec<Option<f32>>> {
     let key = [OP_THRESHS, "module.op_threshs", "model.op_threshs"]
         .into_iter()
@@ -231,7 +232,7 @@ fn numbers(graph: &Graph, id: NodeId) -> Option<Vec<Option<f32>>> {
     Some(known(element.values(&octets(graph, *bytes)?)))
 }
 
-/// Bytes, also as `_codecs.encode(text, 'latin1')`, which is how protocol 2 writes them.
+/// Bytes. Protocol 2 writes them as `_codecs.encode(text, 'latin1')`.
 fn octets(graph: &Graph, id: NodeId) -> Option<Vec<u8>> {
     match graph.get(id) {
         Node::Bytes(bytes) => Some(bytes.clone()),

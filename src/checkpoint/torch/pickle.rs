@@ -1,34 +1,36 @@
-//! The pickle machine (Python's `pickletools` describes its opcodes, protocols 0 to 5), which builds
-//! a [`Graph`] and executes nothing. Its memory is bounded by the length of the pickle.
+//! The pickle machine (Python's `pickletools` describes its opcodes, protocols 0 to 5). It builds a [`Graph`] and
+//! executes nothing. Its memory is bounded by the length of the pickle.
+
+mod cursor;
 
 use std::collections::HashMap;
 
+use self::cursor::PickleCursor;
 use super::allowed::{check_called, check_named};
 use super::graph::{Graph, Made, Node, NodeId};
 use crate::checkpoint::CheckpointFault;
 use crate::checkpoint::error::damaged;
 
-/// Nodes of one pickle: a ResNet-50 module takes about 20,000.
+/// The most nodes of one pickle. A ResNet-50 module takes about 20,000.
 const MOST_NODES: usize = 1_000_000;
-/// Values on the stack and in memory.
+/// The most values on the stack and in the memo.
 const MOST_HELD: usize = 1_000_000;
 
 /// One pickle.
 pub struct Pickle {
     pub graph: Graph,
     pub root: NodeId,
-    /// Bytes that it takes.
+    /// Its length in bytes.
     pub length: usize,
 }
 
-/// Reads the pickle that `bytes` begin with.
+/// Reads the pickle at the start of `bytes`.
 ///
 /// # Errors
-/// If it is damaged, larger than any model's, or names what no model needs.
+/// If it is damaged, larger than any model's, or names a function or class that no model needs.
 pub fn read(bytes: &[u8]) -> Result<Pickle, CheckpointFault> {
     let mut machine = Machine {
-        bytes,
-        at: 0,
+        cursor: PickleCursor::new(bytes),
         graph: Graph::default(),
         stack: Vec::new(),
         marks: Vec::new(),
@@ -39,7 +41,7 @@ pub fn read(bytes: &[u8]) -> Result<Pickle, CheckpointFault> {
             return Ok(Pickle {
                 graph: machine.graph,
                 root,
-                length: machine.at,
+                length: machine.cursor.position(),
             });
         }
         let held = machine.stack.len() + machine.marks.len() + machine.memo.len();
@@ -52,22 +54,21 @@ pub fn read(bytes: &[u8]) -> Result<Pickle, CheckpointFault> {
 }
 
 struct Machine<'a> {
-    bytes: &'a [u8],
-    at: usize,
+    cursor: PickleCursor<'a>,
     graph: Graph,
     stack: Vec<NodeId>,
-    /// Lengths of the stack.
+    /// The length of the stack at each mark.
     marks: Vec<usize>,
     memo: HashMap<u32, NodeId>,
 }
 
 impl Machine<'_> {
-    /// One instruction; the result at the end.
+    /// Executes one instruction. Returns the result after the last one.
     fn step(&mut self) -> Result<Option<NodeId>, CheckpointFault> {
-        let [opcode] = self.take()?;
+        let [opcode] = self.cursor.take()?;
         match opcode {
-            0x80 => self.take::<1>().map(|_| ())?,
-            0x95 => self.take::<8>().map(|_| ())?,
+            0x80 => self.cursor.take::<1>().map(|_| ())?,
+            0x95 => self.cursor.take::<8>().map(|_| ())?,
             b'(' => self.marks.push(self.stack.len()),
             b'.' => return self.pop().map(Some),
             b'0' => self.drop_one()?,
@@ -76,9 +77,18 @@ impl Machine<'_> {
             b'N' => self.push(Node::None),
             0x88 => self.push(Node::Int(1)),
             0x89 => self.push(Node::Int(0)),
-            b'I' | b'L' | b'J' | b'K' | b'M' | 0x8a | 0x8b | b'F' | b'G' => self.number(opcode)?,
-            b'S' | b'T' | b'U' | b'V' | b'X' | 0x8c | 0x8d => self.text(opcode)?,
-            b'B' | b'C' | 0x8e | 0x96 => self.raw(opcode)?,
+            b'I' | b'L' | b'J' | b'K' | b'M' | 0x8a | 0x8b | b'F' | b'G' => {
+                let number = self.cursor.number(opcode)?;
+                self.push(number);
+            }
+            b'S' | b'T' | b'U' | b'V' | b'X' | 0x8c | 0x8d => {
+                let text = self.cursor.text(opcode)?;
+                self.push(text);
+            }
+            b'B' | b'C' | 0x8e | 0x96 => {
+                let bytes = self.cursor.raw(opcode)?;
+                self.push(bytes);
+            }
             b']' | b')' | 0x8f => self.push(Node::Sequence(Vec::new())),
             b'}' => self.push(Node::Dict(Vec::new())),
             b'l' | b't' | 0x91 => self.gather()?,
@@ -91,48 +101,12 @@ impl Machine<'_> {
             b'c' | 0x93 => self.global(opcode)?,
             b'i' | b'o' | b'R' | 0x81 | 0x92 => self.make(opcode)?,
             b'b' => self.build()?,
-            b'p' | b'q' | b'r' | 0x94 => self.remember(opcode)?,
-            b'g' | b'h' | b'j' => self.recall(opcode)?,
+            b'p' | b'q' | b'r' | 0x94 => self.memoize(opcode)?,
+            b'g' | b'h' | b'j' => self.get_memo(opcode)?,
             b'P' | b'Q' => self.persistent(opcode)?,
             other => return damaged(format!("0x{other:02x} is no instruction of a pickle")),
         }
         Ok(None)
-    }
-
-    fn take<const N: usize>(&mut self) -> Result<[u8; N], CheckpointFault> {
-        let mut taken = [0; N];
-        taken.copy_from_slice(self.slice(N)?);
-        Ok(taken)
-    }
-
-    fn slice(&mut self, length: usize) -> Result<&[u8], CheckpointFault> {
-        let end = self.at.checked_add(length);
-        let Some(slice) = end.and_then(|end| self.bytes.get(self.at..end)) else {
-            return damaged("its pickle ends too early");
-        };
-        self.at += length;
-        Ok(slice)
-    }
-
-    /// Up to the end of the line, without it.
-    fn line(&mut self) -> Result<String, CheckpointFault> {
-        let rest = &self.bytes[self.at..];
-        let Some(length) = rest.iter().position(|byte| *byte == b'\n') else {
-            return damaged("its pickle ends too early");
-        };
-        let line = String::from_utf8_lossy(&rest[..length]).into_owned();
-        self.at += length + 1;
-        Ok(line)
-    }
-
-    fn length(&mut self, bytes: usize) -> Result<usize, CheckpointFault> {
-        let length = match bytes {
-            1 => u64::from(self.take::<1>()?[0]),
-            4 => u64::from(u32::from_le_bytes(self.take()?)),
-            _ => u64::from_le_bytes(self.take()?),
-        };
-        usize::try_from(length)
-            .map_err(|_| CheckpointFault::Damaged("its pickle ends too early".to_owned()))
     }
 
     fn push(&mut self, node: Node) {
@@ -141,12 +115,14 @@ impl Machine<'_> {
     }
 
     fn pop(&mut self) -> Result<NodeId, CheckpointFault> {
-        // What lies below a mark belongs to somebody else.
+        // Values below a mark are for the instruction that takes the mark.
         let floor = self.marks.last().copied().unwrap_or(0);
-        match self.stack.len() > floor {
-            true => Ok(self.stack.swap_remove(self.stack.len() - 1)),
-            false => damaged("its pickle takes from an empty stack"),
+        if self.stack.len() <= floor {
+            return damaged("its pickle takes from an empty stack");
         }
+        let top = self.top();
+        self.stack.pop();
+        top
     }
 
     fn top(&self) -> Result<NodeId, CheckpointFault> {
@@ -174,59 +150,6 @@ impl Machine<'_> {
         let top = self.top()?;
         self.stack.push(top);
         Ok(())
-    }
-
-    fn number(&mut self, opcode: u8) -> Result<(), CheckpointFault> {
-        let node = match opcode {
-            b'J' => Node::Int(i32::from_le_bytes(self.take()?).into()),
-            b'K' => Node::Int(self.take::<1>()?[0].into()),
-            b'M' => Node::Int(u16::from_le_bytes(self.take()?).into()),
-            b'G' => Node::Float(f64::from_be_bytes(self.take()?)),
-            b'F' => Node::Float(self.line()?.trim().parse().unwrap_or(f64::NAN)),
-            0x8a | 0x8b => {
-                let length = self.length(if opcode == 0x8a { 1 } else { 4 })?;
-                long(self.slice(length)?)
-            }
-            // A line: `I01` is True, `L5L` is 5.
-            _ => match self.line()?.trim().trim_end_matches('L').parse() {
-                Ok(number) => Node::Int(number),
-                Err(_) => Node::None,
-            },
-        };
-        self.push(node);
-        Ok(())
-    }
-
-    fn text(&mut self, opcode: u8) -> Result<(), CheckpointFault> {
-        let bytes = match opcode {
-            b'S' => self.line()?.trim().trim_matches(['\'', '"']).into(),
-            b'V' => self.line()?.into_bytes(),
-            b'U' | 0x8c => self.counted(1)?,
-            0x8d => self.counted(8)?,
-            _ => self.counted(4)?,
-        };
-        let node = match String::from_utf8(bytes) {
-            Ok(text) => Node::Text(text),
-            // Python 2's strings are bytes.
-            Err(error) => Node::Bytes(error.into_bytes()),
-        };
-        self.push(node);
-        Ok(())
-    }
-
-    fn raw(&mut self, opcode: u8) -> Result<(), CheckpointFault> {
-        let bytes = match opcode {
-            b'C' => self.counted(1)?,
-            b'B' => self.counted(4)?,
-            _ => self.counted(8)?,
-        };
-        self.push(Node::Bytes(bytes));
-        Ok(())
-    }
-
-    fn counted(&mut self, width: usize) -> Result<Vec<u8>, CheckpointFault> {
-        let length = self.length(width)?;
-        self.slice(length).map(<[u8]>::to_vec)
     }
 
     fn gather(&mut self) -> Result<(), CheckpointFault> {
@@ -263,7 +186,7 @@ impl Machine<'_> {
 
     fn extend(&mut self, items: Vec<NodeId>) -> Result<(), CheckpointFault> {
         let list = self.top()?;
-        // What is appended to an object is of no use here.
+        // Items that are appended to an object are not needed here.
         if let Node::Sequence(list) = self.graph.get_mut(list) {
             list.extend(items);
         }
@@ -286,14 +209,14 @@ impl Machine<'_> {
         match self.graph.get_mut(holder) {
             Node::Dict(entries) => entries.extend(new),
             Node::PythonObject(made) => made.items.extend(new),
-            _ => return damaged("its pickle puts an item into what holds none"),
+            _ => return damaged("its pickle puts an item into a value that holds none"),
         }
         Ok(())
     }
 
     fn global(&mut self, opcode: u8) -> Result<(), CheckpointFault> {
         let (module, name) = if opcode == b'c' {
-            (self.line()?, self.line()?)
+            (self.cursor.line()?, self.cursor.line()?)
         } else {
             let name = self.pop()?;
             let module = self.pop()?;
@@ -310,7 +233,7 @@ impl Machine<'_> {
     fn make(&mut self, opcode: u8) -> Result<(), CheckpointFault> {
         let (of, arguments) = match opcode {
             b'i' => {
-                let (module, name) = (self.line()?, self.line()?);
+                let (module, name) = (self.cursor.line()?, self.cursor.line()?);
                 check_named(&module, &name)?;
                 let arguments = self.pop_to_mark()?;
                 (
@@ -328,7 +251,7 @@ impl Machine<'_> {
             }
             _ => {
                 if opcode == 0x92 {
-                    // Keywords: of no use here.
+                    // Keywords are not needed here.
                     self.pop()?;
                 }
                 let arguments = self.pop()?;
@@ -347,11 +270,13 @@ impl Machine<'_> {
         Ok(())
     }
 
-    /// `REDUCE` calls a function; the other ways only make an object of a class.
+    /// `REDUCE` calls a function. The other instructions only make an object of a class.
     fn check_call(&self, of: NodeId) -> Result<(), CheckpointFault> {
         match self.graph.global(of) {
             Some((module, name)) => check_called(module, name),
-            None => Err(CheckpointFault::Runs("what it made itself".to_owned())),
+            None => Err(CheckpointFault::Runs(
+                "a function that it makes itself".to_owned(),
+            )),
         }
     }
 
@@ -364,28 +289,29 @@ impl Machine<'_> {
         Ok(())
     }
 
+    /// The number under which a value is stored in the memo.
     fn key(&mut self, opcode: u8) -> Result<u32, CheckpointFault> {
         match opcode {
-            b'q' | b'h' => Ok(self.take::<1>()?[0].into()),
-            b'r' | b'j' => Ok(u32::from_le_bytes(self.take()?)),
+            b'q' | b'h' => Ok(self.cursor.take::<1>()?[0].into()),
+            b'r' | b'j' => Ok(u32::from_le_bytes(self.cursor.take()?)),
             0x94 => Ok(self.memo.len() as u32),
-            _ => self.line()?.trim().parse().map_err(|_| {
-                CheckpointFault::Damaged("its pickle remembers under no number".to_owned())
+            _ => self.cursor.line()?.trim().parse().map_err(|_| {
+                CheckpointFault::Damaged("a memo entry of its pickle has no number".to_owned())
             }),
         }
     }
 
-    fn remember(&mut self, opcode: u8) -> Result<(), CheckpointFault> {
+    fn memoize(&mut self, opcode: u8) -> Result<(), CheckpointFault> {
         let key = self.key(opcode)?;
         let top = self.top()?;
         self.memo.insert(key, top);
         Ok(())
     }
 
-    fn recall(&mut self, opcode: u8) -> Result<(), CheckpointFault> {
+    fn get_memo(&mut self, opcode: u8) -> Result<(), CheckpointFault> {
         let key = self.key(opcode)?;
         let Some(id) = self.memo.get(&key) else {
-            return damaged("its pickle recalls what it never remembered");
+            return damaged("its pickle reads a memo entry that was never written");
         };
         self.stack.push(*id);
         Ok(())
@@ -394,7 +320,7 @@ impl Machine<'_> {
     fn persistent(&mut self, opcode: u8) -> Result<(), CheckpointFault> {
         let id = match opcode {
             b'P' => {
-                let line = self.line()?;
+                let line = self.cursor.line()?;
                 self.graph.add(Node::Text(line))
             }
             _ => self.pop()?,
@@ -412,13 +338,81 @@ fn pairs(items: &[NodeId]) -> Result<Vec<(NodeId, NodeId)>, CheckpointFault> {
     Ok(pairs.map(|pair| (pair[0], pair[1])).collect())
 }
 
-/// Two's complement, little-endian; what does not fit counts nothing in a model.
-fn long(bytes: &[u8]) -> Node {
-    if bytes.len() > 8 {
-        return Node::Bytes(bytes.to_vec());
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(bytes: &[u8]) -> String {
+        match read(bytes) {
+            Err(fault) => fault.to_string(),
+            Ok(_) => panic!("{bytes:?} was read"),
+        }
     }
-    let sign = bytes.last().is_some_and(|byte| byte & 0x80 != 0);
-    let mut whole = [if sign { 0xff } else { 0 }; 8];
-    whole[..bytes.len()].copy_from_slice(bytes);
-    Node::Int(i64::from_le_bytes(whole))
+
+    #[test]
+    fn a_dict_is_read_with_its_keys_and_the_last_value_of_each() {
+        let pickle =
+            read(b"\x80\x02}(X\x01\0\0\0aK\x01X\x01\0\0\0bK\x02X\x01\0\0\0aK\x03u.").unwrap();
+        let graph = &pickle.graph;
+        let value = |key| graph.value(pickle.root, key).and_then(|id| graph.size(id));
+        assert_eq!(
+            [value("a"), value("b"), value("c")],
+            [Some(3), Some(2), None]
+        );
+        assert_eq!(pickle.length, 30);
+    }
+
+    #[test]
+    fn sequences_of_every_instruction_are_the_same() {
+        for bytes in [
+            &b"K\x01K\x02\x86."[..],
+            b"(K\x01K\x02t.",
+            b"(K\x01K\x02l.",
+            b"](K\x01K\x02e.",
+            b"]K\x01aK\x02a.",
+            b"\x8f(K\x01K\x02\x90.",
+            b"(K\x01K\x02\x91.",
+            // The memo gives 1 again, POP and POP_MARK drop values, and DUP repeats one.
+            b"(K\x01q\x07h\x0721K\x01K\x02K\x030\x86.",
+        ] {
+            let pickle = read(bytes).unwrap();
+            let sizes = pickle.graph.sizes(pickle.root);
+            assert_eq!(sizes.as_deref(), Some(&[1, 2][..]), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn an_object_keeps_its_class_arguments_and_state() {
+        let pickle = read(b"cmodels\nNet\nK\x05\x85\x81}X\x01\0\0\0nK\x07sb.").unwrap();
+        let graph = &pickle.graph;
+        let Node::PythonObject(made) = graph.get(pickle.root) else {
+            panic!("no object");
+        };
+        assert_eq!(graph.global(made.of), Some(("models", "Net")));
+        assert_eq!(graph.sizes(made.arguments), Some(vec![5]));
+        let state = graph.attribute(pickle.root, "n");
+        assert_eq!(state.and_then(|id| graph.size(id)), Some(7));
+    }
+
+    #[test]
+    fn a_damaged_pickle_is_an_error_that_says_how() {
+        for (bytes, words) in [
+            (&b""[..], "ends too early"),
+            (b"K", "ends too early"),
+            (b".", "empty stack"),
+            (b"(0.", "empty stack"),
+            (b"K\x01(\x85.", "empty stack"),
+            (b"K\x01t.", "no mark"),
+            (b"(K\x01d.", "a key without a value"),
+            (b"K\x01K\x02K\x03s.", "a value that holds none"),
+            (b"h\x01.", "never written"),
+            (b"K\x01pno number\n.", "no number"),
+            (b"(o.", "no class"),
+            (b"K\x01K\x02\x93.", "a class without a name"),
+            (b"\xff.", "0xff is no instruction"),
+        ] {
+            let fault = fault(bytes);
+            assert!(fault.contains(words), "{bytes:?}: {fault}");
+        }
+    }
 }

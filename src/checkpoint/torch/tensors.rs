@@ -5,21 +5,21 @@ use crate::checkpoint::error::damaged;
 use crate::checkpoint::values::{Element, elements};
 use crate::checkpoint::{CheckpointFault, StoredTensor};
 
-/// A parameter is a tensor in a wrapper; nothing sane has more than two of them.
+/// The most wrappers around a tensor. A parameter is one wrapper, and no model has more than two.
 const MOST_WRAPPERS: usize = 4;
 
-/// Where the bytes of storages are.
+/// The source of the storages' bytes.
 pub trait Storages {
-    /// All of one storage.
+    /// All bytes of one storage.
     fn bytes(&mut self, storage: &Storage) -> Result<&[u8], CheckpointFault>;
 }
 
-/// What a pickle says of a storage.
+/// A storage, as a pickle describes it.
 #[derive(Debug)]
 pub struct Storage {
     pub key: String,
     pub element: Element,
-    /// Elements that are looked at, if it is a view of another storage: the first, and how many.
+    /// If it is a view of another storage: the first element, and their number.
     part: Option<(usize, usize)>,
 }
 
@@ -35,7 +35,6 @@ pub fn storage_of(graph: &Graph, id: NodeId) -> Result<Option<Storage>, Checkpoi
         Node::Int(number) => number.to_string(),
         _ => graph.text(*key).unwrap_or_default().to_owned(),
     };
-    // It becomes the name of a file in the zip file, and nothing else.
     let Some((_, class)) = graph.global(*class) else {
         return damaged("a storage of no type");
     };
@@ -65,12 +64,12 @@ fn element(class: &str) -> Result<Element, CheckpointFault> {
     })
 }
 
-/// Whether a node is what makes a tensor.
+/// Whether a node makes a tensor.
 pub fn is_tensor(graph: &Graph, id: NodeId) -> bool {
     rebuilt(graph, id).is_some()
 }
 
-/// The function of `torch._utils` that would make this, and the object.
+/// The function of `torch._utils` that would make this node's tensor, and its object.
 fn rebuilt(graph: &Graph, id: NodeId) -> Option<(&str, &Made)> {
     let Node::PythonObject(made) = graph.get(id) else {
         return None;
@@ -81,8 +80,8 @@ fn rebuilt(graph: &Graph, id: NodeId) -> Option<(&str, &Made)> {
     }
 }
 
-/// Reads tensors as long as they are together no more values than the file has bytes, so that views
-/// of views cannot ask for more memory than somebody downloaded.
+/// Reads tensors that together have at most as many values as the file has bytes, so that views of one storage cannot
+/// ask for much more memory than the file's size.
 pub struct TensorReader<'a> {
     pub graph: &'a Graph,
     pub storages: &'a mut dyn Storages,
@@ -94,7 +93,7 @@ impl TensorReader<'_> {
     pub fn tensor(&mut self, mut id: NodeId) -> Result<StoredTensor, CheckpointFault> {
         for _ in 0..MOST_WRAPPERS {
             let Some((name, made)) = rebuilt(self.graph, id) else {
-                return damaged("a parameter of what is no tensor");
+                return damaged("a parameter that is no tensor");
             };
             let arguments = self.graph.arguments(made).unwrap_or_default();
             match (name, arguments) {
@@ -202,7 +201,7 @@ impl TensorView<'_> {
         true
     }
 
-    /// Only after [`View::count`] found them all within `bytes`.
+    /// All elements. [`TensorView::count`] must have found them all within `bytes`.
     fn values(&self, bytes: &[u8], element: Element) -> Vec<f32> {
         let size = element.size();
         let count: usize = self.shape.iter().product();
@@ -223,7 +222,7 @@ impl TensorView<'_> {
         values
     }
 
-    /// To the next element, the last dimension first.
+    /// Moves to the next element; the last dimension moves first.
     fn advance(&self, index: &mut [usize]) {
         for (i, size) in index.iter_mut().zip(self.shape).rev() {
             *i += 1;

@@ -9,17 +9,17 @@ use crate::domain::{
 };
 use crate::evaluation::report::Statistic;
 
-/// What the card says of how it came about.
+/// How the new model was made, for its card.
 pub struct AdaptationRecord {
-    /// Of the new model.
+    /// The name of the new model.
     pub name: String,
-    /// Of the table of cases.
+    /// The name of the table of cases.
     pub manifest: String,
     pub date: String,
     pub method: FitMethod,
 }
 
-/// Of a comparison, what goes on the card.
+/// The statistics of a comparison that go on the card.
 const MEASURED: [Statistic; 7] = [
     Statistic::Auc,
     Statistic::Sensitivity,
@@ -30,7 +30,7 @@ const MEASURED: [Statistic; 7] = [
     Statistic::CalibrationSlope,
 ];
 
-/// The card before, with what was fitted in the place of what it said of it.
+/// The old card, with the new values of the labels that were fitted.
 pub fn adapted(study: &AdaptationStudy, fits: &Fits, about: &AdaptationRecord) -> ModelCard {
     let mut card = study.card.clone();
     for fit in &fits.labels {
@@ -97,9 +97,9 @@ fn limit(adaptation: &Adaptation) -> String {
         _ => "Recalibrated",
     };
     format!(
-        "{what} for {} on {} images of {} patients ({}, {}): what the lines above say of their \
-         calibration and operating points no longer holds, and what these lines do not know is how \
-         it reads images of any other place or time.",
+        "{what} for {} on {} images of {} patients ({}, {}): the lines above on their calibration \
+         and operating points no longer apply. How the model scores images of any other place or time is \
+         not known.",
         adaptation.labels.join(", "),
         adaptation.images,
         adaptation.patients,
@@ -108,15 +108,16 @@ fn limit(adaptation: &Adaptation) -> String {
     )
 }
 
-/// What a label's new thresholds rest on, and what they may do.
+/// How many cases the new thresholds of a label rest on, and what to expect of them.
 fn thresholds(name: &str, comparison: &BeforeAndAfter, expected: &[(&str, String)]) -> String {
     let expected: Vec<String> = expected
         .iter()
         .map(|(what, share)| format!("{what} {share}"))
         .collect();
-    let few = match comparison.is_of_few() {
-        true => format!(" Fewer than {FEW_PATIENTS} patients of either are too few."),
-        false => String::new(),
+    let few = if comparison.is_of_few() {
+        format!(" Fewer than {FEW_PATIENTS} patients of either are too few.")
+    } else {
+        String::new()
     };
     format!(
         "{name}: its thresholds rest on {} with it and {} without; of patients like these (95 %): {}.{few}",

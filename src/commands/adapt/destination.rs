@@ -1,13 +1,14 @@
-//! Where the new model goes: both files whole, or neither.
+//! The two files of the new model: both are there whole, or neither.
 
 use std::fmt;
+use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use crate::commands::Usage;
-use crate::commands::draft::{Draft, cannot_replace};
+use crate::commands::shared::Usage;
+use crate::commands::shared::output_file::{OutputFile, refuse_to_replace};
 use crate::export::path_text;
 use crate::inference::ModelFiles;
 
@@ -20,9 +21,10 @@ pub struct ModelDestination {
 }
 
 impl ModelDestination {
+    /// The destination that `-o` names, checked before an hour of work and not after it.
+    ///
     /// # Errors
-    /// [`Usage`], if nothing can or should be written there: it is asked before an hour of work, not
-    /// after.
+    /// [`Usage`], if the files cannot or must not be written there.
     pub fn new(path: &Path, force: bool, before: Option<&Path>) -> Result<Self> {
         let fail = |reason: &str| Usage::error(format!("-o {}: {reason}", path_text(path)));
         if path.extension().is_none_or(|end| end != "safetensors") {
@@ -38,14 +40,11 @@ impl ModelDestination {
                 is_same(file, before) || is_same(file, &before.with_extension("toml"))
             };
             if before.is_some_and(is_before) {
-                return Err(fail("that is the model before, which stays as it is"));
-            }
-            if let Some(reason) = cannot_replace(file) {
-                return Err(Usage::error(format!("-o {}: {reason}", path_text(file))));
+                return Err(fail("that is the old model, which stays as it is"));
             }
         }
         destination.refuse_to_replace()?;
-        let probe = Draft::begin(path).map_err(|error| match (error.kind(), path.parent()) {
+        let probe = OutputFile::beside(path).map_err(|error| match (error.kind(), path.parent()) {
             (ErrorKind::NotFound, Some(folder)) => {
                 fail(&format!("there is no folder {}", path_text(folder)))
             }
@@ -59,35 +58,31 @@ impl ModelDestination {
     }
 
     fn refuse_to_replace(&self) -> Result<()> {
-        let there = self
-            .files()
-            .into_iter()
-            .find(|file| file.symlink_metadata().is_ok());
-        match there {
-            Some(file) if !self.force => Err(Usage::error(format!(
-                "-o {}: it is there already; --force replaces it",
-                path_text(file)
-            ))),
-            _ => Ok(()),
-        }
+        let mut files = self.files().into_iter();
+        files.try_for_each(|file| refuse_to_replace(file, self.force))
     }
 
-    /// Writes drafts beside it, and then gives both their names.
+    /// Writes both files, and then gives them their names.
     ///
     /// # Errors
-    /// If something cannot be written, or is there by now and was not to be replaced.
+    /// If a file cannot be written, or has appeared meanwhile and may not be replaced.
     pub fn write(&self, model: &ModelFiles) -> Result<()> {
-        let draft = |path: &Path, bytes: &[u8]| {
-            let named = || format!("writing {}", path_text(path));
-            let draft = Draft::begin(path).with_context(named)?;
-            draft.fill(bytes).with_context(named)?;
-            anyhow::Ok(draft)
-        };
-        let weights = draft(&self.weights, model.weights())?;
-        let card = draft(&self.card, model.card_text().as_bytes())?;
+        let writing = |path: &Path| format!("writing {}", path_text(path));
+        let [weights, card] = [
+            (&self.weights, model.weights()),
+            (&self.card, model.card_text().as_bytes()),
+        ]
+        .map(|(path, bytes)| OutputFile::holding(path, bytes).with_context(|| writing(path)));
+        let (weights, card) = (weights?, card?);
         self.refuse_to_replace()?;
-        weights.publish(&self.weights)?;
-        card.publish(&self.card)
+        let published = weights.publish(&self.weights, self.force);
+        published.with_context(|| writing(&self.weights))?;
+        let published = card.publish(&self.card, self.force);
+        if published.is_err() && !self.force {
+            // The weights are new, and of no use without their card.
+            let _ = fs::remove_file(&self.weights);
+        }
+        published.with_context(|| writing(&self.card))
     }
 }
 
@@ -102,7 +97,7 @@ impl fmt::Display for ModelDestination {
     }
 }
 
-/// Whether both are there and are one.
+/// Whether both paths exist and lead to the same file.
 fn is_same(one: &Path, other: &Path) -> bool {
     match (one.canonicalize(), other.canonicalize()) {
         (Ok(one), Ok(other)) => one == other,

@@ -1,4 +1,4 @@
-//! The fits, and how each compares with the model before on the same images.
+//! The fits, and how each compares with the old model on the same images.
 
 use anyhow::Result;
 
@@ -8,24 +8,24 @@ use crate::adaptation::{
     AdaptationError, Adapted, AdaptedCauses, Count, FEW_PATIENTS, FOLDS, FitMethod, FitProgress,
     LabelCases, adapt, adapt_causes, expected_coverage, expected_sensitivity,
 };
-use crate::commands::Usage;
+use crate::commands::shared::Usage;
 use crate::domain::Question;
 use crate::evaluation::Sample;
 use crate::evaluation::measure::{difference_within, figures, in_parallel};
 use crate::evaluation::report::{CaseGroup, Estimate, NamedThreshold, Statistic};
 use crate::inference::HeadRow;
 
-/// A label before and after.
+/// The figures of a label before and after its fit.
 pub struct BeforeAndAfter {
-    /// Which label, in the card's order.
+    /// The label, by its place on the card.
     pub label: usize,
     pub positive: Count,
     pub negative: Count,
     pub before: Vec<Estimate>,
-    /// Out of fold.
+    /// Figures out of fold.
     pub after: Vec<Estimate>,
-    /// AUC after minus AUC before, over pairs of images in one fold, and its interval: what two fits
-    /// say of two images does not compare. `None` for a cause.
+    /// AUC after minus AUC before, and its interval. Only pairs of images in one fold count, since scores of
+    /// different fits cannot be compared. `None` for a cause.
     pub gain: Option<(f64, Option<(f64, f64)>)>,
 }
 
@@ -42,7 +42,7 @@ pub struct CausesFit {
     pub comparisons: Vec<BeforeAndAfter>,
 }
 
-/// All that was fitted.
+/// All fits.
 pub struct Fits {
     pub labels: Vec<LabelFit>,
     pub causes: Option<CausesFit>,
@@ -59,7 +59,7 @@ impl Fits {
         labels.chain(causes.map(|comparison| (comparison, None)))
     }
 
-    /// Of labels, then of causes.
+    /// The comparisons of labels, then those of causes.
     pub fn comparisons(&self) -> impl Iterator<Item = &BeforeAndAfter> {
         let causes = self.causes.iter().flat_map(|causes| &causes.comparisons);
         self.labels.iter().map(|fit| &fit.comparison).chain(causes)
@@ -67,7 +67,7 @@ impl Fits {
 }
 
 impl LabelFit {
-    /// What the label's row of the last layer becomes, if it was fitted.
+    /// The new row of the last layer, if it was fitted.
     pub fn row(&self) -> Option<HeadRow> {
         let correction = self.adapted.correction.as_ref()?;
         Some(HeadRow {
@@ -79,8 +79,10 @@ impl LabelFit {
     }
 }
 
+/// Fits the labels of the plan.
+///
 /// # Errors
-/// [`Usage`], if nothing could be fitted; that it was stopped.
+/// [`Usage`], if nothing could be fitted; [`AdaptationError::Stopped`] after a signal.
 pub fn fit(
     study: &AdaptationStudy,
     plan: FitPlan,
@@ -149,7 +151,7 @@ pub fn fit(
     })
 }
 
-/// Of a sample that is called at no one threshold.
+/// The threshold for calls that each fold has made with its own threshold.
 const CALLED: f64 = 0.5;
 
 impl AdaptationStudy<'_> {
@@ -171,7 +173,8 @@ impl AdaptationStudy<'_> {
         let figures_before = figures(&card.name, &CaseGroup::all(), &before, &points);
         let mut figures_after = figures(&card.name, &CaseGroup::all(), &after, &[]);
         if method == FitMethod::Recalibrate {
-            // One slope for all images keeps their order; those of the folds differ a little.
+            // One slope for all images keeps their order. The slopes of the folds differ a little, and would
+            // change the AUC.
             figures_after.retain(|figure| figure.statistic != Statistic::Auc);
             let auc = figures_before
                 .iter()
@@ -185,7 +188,7 @@ impl AdaptationStudy<'_> {
         let rates = figures(&card.name, &CaseGroup::all(), &called, &[at_half]).into_iter();
         figures_after.extend(rates.filter(|figure| figure.operating_point.is_some()).map(
             |figure| Estimate {
-                // Each fold has its own; the card's is the one of all cases.
+                // Each fold has its own point; the card gets the one of all cases.
                 operating_point: Some(point(adapted.reading.balanced)),
                 ..figure
             },
@@ -234,7 +237,7 @@ fn sample(cases: &LabelCases, score: impl Fn(usize) -> f64) -> Sample {
     Sample::new(rows.map(|n| (score(n), cases.positive[n], cases.patients[n])))
 }
 
-/// `rows`: score before, share after, and whether it was this cause.
+/// Compares a cause. `rows` have the score before, the share after, and whether it was this cause.
 fn compared_cause(
     study: &AdaptationStudy,
     label: usize,
@@ -261,16 +264,16 @@ fn compared_cause(
 }
 
 impl BeforeAndAfter {
-    /// Whether a threshold fixed on these cases is a guess by any rule of thumb.
+    /// Whether there are too few cases to fix a threshold, by any rule of thumb.
     pub fn is_of_few(&self) -> bool {
         let patients = self.positive.patients.min(self.negative.patients);
         patients < FEW_PATIENTS
     }
 }
 
-/// What patients like these are to expect of thresholds that were fixed on the cases of a comparison, in
-/// words: 95 % intervals of the shares that they will find or hold. `fit` is `None` for a cause, whose
-/// set has one side.
+/// What thresholds that were fixed on the cases of a comparison will do for patients like these, in words:
+/// 95 % intervals of the shares that they will find or hold. `fit` is `None` for a cause, whose set has
+/// one side.
 pub fn expected(comparison: &BeforeAndAfter, fit: Option<&Adapted>) -> Vec<(&'static str, String)> {
     let BeforeAndAfter {
         positive, negative, ..
@@ -286,7 +289,7 @@ pub fn expected(comparison: &BeforeAndAfter, fit: Option<&Adapted>) -> Vec<(&'st
         .collect()
 }
 
-/// `68 to 97 %`: whole percents, and never all.
+/// `68 to 97 %`: whole percents, and never 100 %.
 fn percent((low, high): (f64, f64)) -> String {
     let high = match 100.0 * high {
         high if high >= 99.5 => "> 99".to_owned(),

@@ -1,11 +1,9 @@
-//! `cxr adapt`: the model, fitted to the user's own cases, as a new one.
+//! `cxr adapt`: a new model, fitted to the user's own cases.
 //!
-//! The network reads every case once. What it said is then fitted by
-//! [`adaptation`](crate::adaptation), compared with the model before by
-//! [`evaluation`](crate::evaluation), and written beside it; the model before stays as it is.
+//! The network scores every case once. [`adaptation`](crate::adaptation) fits its answers, and
+//! [`evaluation`](crate::evaluation) compares the fits with the old model, which stays as it is.
 
 mod card;
-pub mod date;
 mod destination;
 mod fit;
 mod study;
@@ -19,42 +17,44 @@ use anyhow::{Context, Result};
 use self::destination::ModelDestination;
 use self::fit::Fits;
 use self::study::{AdaptationStudy, FitPlan};
-use super::batch::{Crew, EarlierRows, Progress, Signals};
-use super::{SOME_FAILED, Usage, available_cores, cases, classifier, complain, model_files, print};
+use super::shared::batch::{Crew, EarlierRows, Progress, Signals};
+use super::shared::{
+    CommandContext, SOME_FAILED, Usage, available_cores, cases, complain, date, print,
+};
 use crate::adaptation::{FITS, FitMethod, FitProgress};
 use crate::cli;
 use crate::domain::text::Printable;
 use crate::domain::{ModelCard, Prevalences, Question};
 use crate::evaluation::{BinaryQuestion as Asked, Manifest};
 use crate::export::path_text;
-use crate::imaging::DecodeLimits;
 use crate::inference::{Classify, Compute, HeadRow, ModelFiles, Precision};
 
-pub fn run(
-    arguments: &cli::Adapt,
-    limits: &DecodeLimits,
-    model: Option<&Path>,
-) -> Result<ExitCode> {
-    if Compute::of_process().precision != Precision::F32 {
-        // What is fitted goes on a card that is read with any precision.
+/// Runs `cxr adapt`.
+///
+/// # Errors
+/// [`Usage`], if an option or the manifest cannot be used, or there are too few cases; or if the model cannot
+/// be written.
+pub fn run(arguments: &cli::Adapt, context: &CommandContext) -> Result<ExitCode> {
+    if context.compute.precision != Precision::F32 {
+        // The new card will be used with every precision.
         return Err(Usage::error("cxr adapt computes in f32 only"));
     }
-    let before = model_files(model)?;
+    let before = context.model_files()?;
     let destination = ModelDestination::new(&arguments.output, arguments.force, before.path())?;
     let date = date::asked_or_today(arguments.date.as_deref())?;
-    let classifier = classifier(model)?;
+    let classifier = context.classifier()?;
     let manifest = manifest(arguments, classifier.card())?;
-    // Before minutes of reading, not after.
+    // Too few cases are reported before minutes of reading.
     FitPlan::new(classifier.card(), &manifest.cases, |_| true)?;
     let signals = Signals::watch().context("watching for signals")?;
 
     let root = cases::root(&arguments.cases);
     let study = study::CaseScorer {
         classifier: &classifier,
-        limits,
+        limits: &context.limits,
         manifest: &manifest,
         root: &root,
-        crew: Crew::of(arguments.jobs),
+        crew: Crew::new(arguments.jobs, context.compute),
         quiet: arguments.quiet,
         place: path_text(&arguments.cases.manifest),
     }
@@ -63,12 +63,13 @@ pub fn run(
         return Ok(code);
     }
     let fits = fits(arguments, &study, &signals);
-    // Stopped fits are an error of their own, which nobody needs to read.
+    // After a signal, the error of the stopped fits is not reported.
     if let Some(code) = interrupted(&signals) {
         return Ok(code);
     }
     let fits = fits?;
-    let (adapted, contradiction) = adapted(arguments, &before, &study, &fits, &date)?;
+    let (adapted, contradiction) =
+        adapted(arguments, &before, context.compute, &study, &fits, &date)?;
     let mut text = table::terminal(arguments, &study, &manifest, &fits);
     text.extend(contradiction.map(|words| words + "\n"));
     if let Some(code) = interrupted(&signals) {
@@ -76,13 +77,14 @@ pub fn run(
     }
     destination.write(&adapted)?;
     print(&Printable::page(&(text + &destination.to_string())))?;
-    Ok(match study.images.failed {
-        0 => ExitCode::SUCCESS,
-        _ => ExitCode::from(SOME_FAILED),
+    Ok(if study.images.failed > 0 {
+        ExitCode::from(SOME_FAILED)
+    } else {
+        ExitCode::SUCCESS
     })
 }
 
-/// The cases that say something of a label that can be fitted.
+/// The cases with a reference standard for a label that can be fitted.
 fn manifest(arguments: &cli::Adapt, card: &ModelCard) -> Result<Manifest> {
     let labels: Vec<String> = card.labels.iter().map(|label| label.name.clone()).collect();
     let mut manifest = cases::read(&arguments.cases, &[], &labels)?;
@@ -102,7 +104,7 @@ fn method(arguments: &cli::Adapt) -> FitMethod {
     }
 }
 
-/// Fits all that can be fitted, with a bar if that takes long.
+/// Fits every label that can be fitted, with a progress bar for the long method.
 fn fits(arguments: &cli::Adapt, study: &AdaptationStudy, signals: &Signals) -> Result<Fits> {
     let plan = FitPlan::new(study.card, study.cases, |at| study.read[at].is_some())?;
     let method = method(arguments);
@@ -121,10 +123,12 @@ fn fits(arguments: &cli::Adapt, study: &AdaptationStudy, signals: &Signals) -> R
     fits
 }
 
-/// The new model, and that it can be loaded; and what is to be said of shares of its card that cannot be.
+/// The new model, which is loaded once as a check, and a remark if the prevalences on its card contradict
+/// each other.
 fn adapted(
     arguments: &cli::Adapt,
     before: &ModelFiles,
+    compute: Compute,
     study: &AdaptationStudy,
     fits: &Fits,
     date: &str,
@@ -147,18 +151,18 @@ fn adapted(
     let contradiction = contradiction.map(|error| format!("{error}, and is on the new card: COVID-19 is shown as at most as probable as Pneumonia."));
     let rows: Vec<HeadRow> = fits.labels.iter().filter_map(fit::LabelFit::row).collect();
     let adapted = before.adapted(card, &rows).context("the new model")?;
-    adapted.classifier().context("the new model")?;
+    adapted.classifier(compute).context("the new model")?;
     Ok((adapted, contradiction))
 }
 
-/// As a shell reports a program that a signal ended.
+/// The exit code after a signal.
 fn interrupted(signals: &Signals) -> Option<ExitCode> {
-    let signal = signals.received()?;
+    let code = signals.exit_code()?;
     complain("interrupted: nothing is written");
-    Some(ExitCode::from(128 + signal))
+    Some(code)
 }
 
-/// Of what the labels are: present or absent on their own, or causes.
+/// The labels that answer this kind of question, by their place on the card.
 fn labels_that(card: &ModelCard, question: Question) -> Vec<usize> {
     let labels = card.labels.iter().enumerate();
     let labels = labels.filter(|(_, label)| label.question == question);

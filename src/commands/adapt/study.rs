@@ -1,4 +1,4 @@
-//! What the network said of the cases, and which labels have enough of them.
+//! The network's answers for the cases, and which labels have enough cases.
 
 use std::path::{Path, PathBuf};
 
@@ -6,8 +6,8 @@ use anyhow::{Context, Result};
 
 use super::labels_that;
 use crate::adaptation::{CauseCases, Count, ENOUGH_IMAGES, ENOUGH_PATIENTS, LabelCases};
-use crate::commands::batch::{Crew, KnownFiles, Signals, guarded};
-use crate::commands::{Usage, cases};
+use crate::commands::shared::batch::{Crew, KnownFiles, Signals, guarded};
+use crate::commands::shared::{Usage, cases};
 use crate::domain::text::clean;
 use crate::domain::{ModelCard, Prediction, Question, Radiograph};
 use crate::evaluation::report::Images;
@@ -15,41 +15,41 @@ use crate::evaluation::{BinaryQuestion as Asked, Case, Manifest};
 use crate::imaging::DecodeLimits;
 use crate::inference::{Classifier, Classify};
 
-/// What the network said of an image.
+/// The network's answer for one image.
 pub struct ScoredCase {
-    /// `[C]`
+    /// The pooled features, `[C]`.
     pub features: Vec<f32>,
     /// In the card's order.
     pub logits: Vec<f32>,
     pub scores: Vec<f32>,
 }
 
-/// The cases, and what was said of them.
+/// The cases, and the network's answers for them.
 pub struct AdaptationStudy<'a> {
     pub card: &'a ModelCard,
     pub cases: &'a [Case],
-    /// As many as there are cases; `None` where the image was refused or could not be read.
+    /// One for each case; `None` if the image was refused or could not be read.
     pub read: Vec<Option<ScoredCase>>,
     pub images: Images,
 }
 
-/// Whether a label holds; `None` if that is not known.
-fn truth(card: &ModelCard, label: usize, case: &Case) -> Option<bool> {
+/// Whether a label is present by the reference standard; `None` if that is not known.
+fn reference(card: &ModelCard, label: usize, case: &Case) -> Option<bool> {
     Asked::Label(card.labels[label].name.clone()).answer(&case.truth)
 }
 
-/// Which of the causes it was, by its place among them; `None` unless it is known to be one.
+/// The cause of a case, by its place among the causes; `None` unless exactly one is known.
 fn cause(card: &ModelCard, causes: &[usize], case: &Case) -> Option<usize> {
-    let mut found = (0..causes.len()).filter(|&at| truth(card, causes[at], case) == Some(true));
+    let mut found = (0..causes.len()).filter(|&at| reference(card, causes[at], case) == Some(true));
     found.next().filter(|_| found.next().is_none())
 }
 
 impl AdaptationStudy<'_> {
-    /// The cases that answer for a label, and where they are among all.
+    /// The cases with a reference standard for a label, and their places among all cases.
     pub fn cases_of(&self, label: usize) -> (LabelCases<'_>, Vec<usize>) {
         let (mut cases, mut places) = (LabelCases::default(), Vec::new());
         for (at, read) in self.read.iter().enumerate() {
-            let answer = truth(self.card, label, &self.cases[at]);
+            let answer = reference(self.card, label, &self.cases[at]);
             if let (Some(read), Some(positive)) = (read, answer) {
                 cases.features.push(&read.features);
                 cases.logits.push(read.logits[label].into());
@@ -64,7 +64,7 @@ impl AdaptationStudy<'_> {
         (cases, places)
     }
 
-    /// The cases of a known cause, and where they are among all.
+    /// The cases with a known cause, and their places among all cases.
     pub fn cases_of_causes(&self, causes: &[usize]) -> (CauseCases<'_>, Vec<usize>) {
         let (mut cases, mut places) = (CauseCases::default(), Vec::new());
         for (at, read) in self.read.iter().enumerate() {
@@ -80,7 +80,7 @@ impl AdaptationStudy<'_> {
         (cases, places)
     }
 
-    /// Different patients of the images that were scored.
+    /// The number of patients with a scored image.
     pub fn patients(&self) -> usize {
         let names: Vec<&str> = self
             .cases
@@ -91,7 +91,7 @@ impl AdaptationStudy<'_> {
     }
 }
 
-/// What there are enough cases for.
+/// The labels with enough cases.
 #[derive(Debug)]
 pub struct FitPlan {
     /// Labels that are present or absent, in the card's order.
@@ -103,7 +103,7 @@ pub struct FitPlan {
 }
 
 impl FitPlan {
-    /// Counts the cases that are `in` it.
+    /// Counts the cases for which `is_in` holds.
     ///
     /// # Errors
     /// [`Usage`], with the counts, if no label has enough.
@@ -113,7 +113,7 @@ impl FitPlan {
         for label in labels_that(card, Question::Presence) {
             let [positive, negative] = [true, false].map(|class| {
                 Count::of(&names, |at| {
-                    is_in(at) && truth(card, label, &cases[at]) == Some(class)
+                    is_in(at) && reference(card, label, &cases[at]) == Some(class)
                 })
             });
             if positive.is_enough() && negative.is_enough() {
@@ -160,7 +160,7 @@ impl FitPlan {
     }
 }
 
-/// Everything that reading the cases needs.
+/// Everything that is needed to score the cases.
 pub struct CaseScorer<'a> {
     pub classifier: &'a Classifier,
     pub limits: &'a DecodeLimits,
@@ -173,7 +173,10 @@ pub struct CaseScorer<'a> {
 }
 
 impl<'a> CaseScorer<'a> {
-    /// What the network says of the cases; of the first ones, if it was interrupted.
+    /// The network's answers for the cases; after a signal, those for the first ones.
+    ///
+    /// # Errors
+    /// If a thread cannot be started.
     pub fn read(&self, signals: &Signals) -> Result<AdaptationStudy<'a>> {
         let cases = &self.manifest.cases;
         let known = KnownFiles {

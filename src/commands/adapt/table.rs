@@ -1,4 +1,4 @@
-//! Before and after, as words and tables for a terminal of a hundred columns.
+//! The figures before and after, for a terminal of a hundred columns.
 
 use std::fmt::Write;
 
@@ -12,7 +12,7 @@ use crate::evaluation::report::{ReportScope, Statistic};
 use crate::evaluation::{Manifest, bootstrap, tables};
 use crate::export::path_text;
 
-/// Columns of a statistic's name, and of a value with its interval.
+/// Widths of a statistic's name, and of a value with its interval.
 const NAME: usize = 24;
 const VALUE: usize = 26;
 
@@ -26,10 +26,10 @@ const STATISTICS: [(Statistic, &str); 7] = [
     (Statistic::Specificity, "specificity"),
 ];
 
-/// What is undefined.
+/// In place of an undefined value.
 const UNDEFINED: &str = "n/a";
 
-/// The whole report, lines ended by a line feed.
+/// The whole report; each line ends with a line feed.
 pub fn terminal(
     arguments: &cli::Adapt,
     study: &AdaptationStudy,
@@ -57,7 +57,7 @@ pub fn terminal(
     text + &tables::foot(&about)
 }
 
-/// A label: each statistic before and after, and what the card says before and after.
+/// A label: each statistic, and each value of the card, before and after.
 fn block(
     study: &AdaptationStudy,
     comparison: &BeforeAndAfter,
@@ -93,7 +93,7 @@ fn row(name: &str, before: &str, after: &str, text: &mut String) {
     let _ = writeln!(text, "  {name:NAME$}{before:VALUE$}{after}");
 }
 
-/// What the card says of a label, before and after.
+/// The values of the card for a label, before and after.
 fn settings(label: &LabelCard, adapted: &Adapted) -> Vec<(&'static str, String, String)> {
     let reading = &adapted.reading;
     let fixed = |point: Option<f32>| {
@@ -124,7 +124,7 @@ fn settings(label: &LabelCard, adapted: &Adapted) -> Vec<(&'static str, String, 
     points.into_iter().chain(shrinkage).collect()
 }
 
-/// What a reader should know before believing a number.
+/// The limitations of the figures.
 fn notes(
     method: FitMethod,
     study: &AdaptationStudy,
@@ -132,12 +132,12 @@ fn notes(
     fits: &Fits,
 ) -> Vec<String> {
     let mut notes = vec![format!(
-        "After: what fits to four fifths of the patients say of the last fifth, for each of {FOLDS} \
-         folds; the rows of points and prevalence are those on the new card, of all cases. It says \
-         nothing of other hospitals, or of later years."
+        "After: the answers for a fifth of the patients by fits to the other four fifths, for each of \
+         {FOLDS} folds; the rows of points and prevalence are those on the new card, from all cases. \
+         Other hospitals and later years were not tested."
     )];
     notes.push(
-        "\"Finds\" and \"holds\" are what the new thresholds, fixed on so few, are to be expected to do for \
+        "\"Finds\" and \"holds\" say what to expect of the new thresholds, fixed on this many cases, for \
          patients like these: 95 % intervals, by the order of the cases alone (beta distribution; Vovk \
          2012), counted by patients."
             .to_owned(),
@@ -146,22 +146,22 @@ fn notes(
     let mut note = |applies: bool, text: &str| notes.extend(applies.then(|| text.to_owned()));
     note(
         method == FitMethod::Recalibrate && !fits.labels.is_empty(),
-        "Recalibrating changes no label's order of images, and so not its AUC.",
+        "Recalibrating does not change the order of images, and so not the AUC of a label.",
     );
     note(
         method == FitMethod::Refit,
-        "The AUC after is over the answers of five fits together, which errs on the low side. The \
-         causes are not refitted: their rows of the last layer stay as they were.",
+        "The AUC after pools the answers of five fits, which makes it slightly too low. The causes are not \
+         refitted: their rows of the last layer stay as they were.",
     );
     note(
         !manifest.has_patients,
-        "There is no column of patients: each image counts as a patient of its own, and both the \
-         figures and their intervals are too good where one has several.",
+        "There is no column of patients, so each image counts as a patient of its own. If patients have \
+         several images, both the figures and their intervals are too good.",
     );
     note(
         manifest.is_every_split,
-        "Rows of every split are among the cases: before looks too good on what the model was \
-         trained on, and so does after; --split takes one.",
+        "The cases include rows of every split. On images that the model was trained on, the figures \
+         before and after are both too good; --split selects one split.",
     );
     if method == FitMethod::Refit {
         let comparisons = fits.labels.iter().map(|fit| &fit.comparison);
@@ -197,7 +197,7 @@ fn few(study: &AdaptationStudy, fits: &Fits) -> Option<String> {
     })
 }
 
-/// Whether a refit was worth it; `None` if that cannot be said.
+/// Whether a refit is better; `None` if that is not known.
 fn verdict(study: &AdaptationStudy, comparison: &BeforeAndAfter) -> Option<String> {
     let (gain, interval) = comparison.gain?;
     let name = &study.card.labels[comparison.label].name;
@@ -207,7 +207,7 @@ fn verdict(study: &AdaptationStudy, comparison: &BeforeAndAfter) -> Option<Strin
     let change = format!("within folds the AUC changes by {gain:+.3}{range}");
     Some(match interval {
         Some((low, _)) if low > 0.0 => {
-            format!("{name}: the refit tells the cases better apart than before: {change}.")
+            format!("{name}: the refit separates the cases better than before: {change}.")
         }
         _ if gain > 0.0 => format!(
             "{name}: the refit is not shown to be better than before: {change}. --method \

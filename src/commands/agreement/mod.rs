@@ -1,6 +1,6 @@
-//! `cxr agreement`: readers who read blinded against the model and against the truth.
+//! `cxr agreement`: blinded readers compared with the model and with the reference standard.
 
-mod truths;
+mod references;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -10,25 +10,22 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use self::truths::Truths;
-use super::export::{is_whole, real, refused, store_path};
-use super::{SOME_FAILED, Usage, complain, print};
+use self::references::ReferenceCases;
+use super::shared::reviews::{ReadingSelection, is_whole, not_opened, store_path, stored_path};
+use super::shared::{SOME_FAILED, Usage, complain, print};
 use crate::cli::{self, AgreementFormat};
 use crate::domain::patient::clusters;
 use crate::domain::text::Printable;
 use crate::domain::{BlindedReading, ImageIdentity, PatientIdentity};
 use crate::evaluation::BinaryQuestion;
-use crate::evaluation::readers::{ReaderCall, ReaderComparison, compare, terminal};
+use crate::evaluation::reader_tables::terminal;
+use crate::evaluation::readers::{ReaderCall, ReaderComparison, compare};
 use crate::store::{LastWord, Store};
 
-/// Which readings are compared.
-pub struct ReadingSelection {
-    pub store: PathBuf,
-    /// All where there is none.
-    pub folders: Vec<PathBuf>,
-    pub reviewer: Option<String>,
-}
-
+/// Runs `cxr agreement`.
+///
+/// # Errors
+/// [`Usage`], if there are no such readings or the manifest cannot be used; or if the store cannot be read.
 pub fn run(arguments: &cli::Agreement) -> Result<ExitCode> {
     let wanted = ReadingSelection {
         store: store_path(arguments.store.as_deref())?,
@@ -40,19 +37,19 @@ pub fn run(arguments: &cli::Agreement) -> Result<ExitCode> {
     };
     if readings.is_empty() {
         return Err(Usage::error(
-            "nobody has read blinded here: cxr --blinded FOLDER",
+            "no blinded readings here: cxr --blinded FOLDER makes them",
         ));
     }
-    let truths = Truths::read(arguments, &labels(&readings))?;
-    truths.complain_of(readings.iter().map(|reading| &reading.word.image));
+    let references = ReferenceCases::read(arguments, &labels(&readings))?;
+    references.complain_of(readings.iter().map(|reading| &reading.word.image));
     let page = match arguments.format {
-        AgreementFormat::Text => text(&readings, &truths),
-        AgreementFormat::Json => format!("{:#}\n", as_json(&readings, &truths)),
+        AgreementFormat::Text => text(&readings, &references),
+        AgreementFormat::Json => format!("{:#}\n", as_json(&readings, &references)),
     };
     print(&Printable::page(&page))
 }
 
-/// The same in words at the end of a session, without a truth.
+/// Prints the comparison at the end of a blinded session, without a reference standard.
 ///
 /// # Errors
 /// If the store cannot be read.
@@ -60,30 +57,38 @@ pub fn summarise(wanted: &ReadingSelection) -> Result<ExitCode> {
     match readings(wanted)? {
         None => Ok(ExitCode::from(SOME_FAILED)),
         Some(readings) if readings.is_empty() => Ok(ExitCode::SUCCESS),
-        Some(readings) => print(&Printable::page(&text(&readings, &Truths::default()))),
+        Some(readings) => print(&Printable::page(&text(
+            &readings,
+            &ReferenceCases::default(),
+        ))),
     }
 }
 
-/// One image as one reader read it.
+/// The reading of one image by one reader.
 struct ReaderRow {
     word: LastWord,
     blinded: BlindedReading,
-    /// Whether the model says yes, for each label it has.
+    /// Whether the model is positive, for each of its labels.
     model: HashMap<String, bool>,
-    /// That is not from the log, but from what is kept of the model's answers.
-    is_kept: bool,
-    /// What the file says of its patient.
+    /// Whether the model's answer is from the prediction cache, and not from the log.
+    from_cache: bool,
+    /// The patient that the file names.
     patient: PatientIdentity,
-    /// The same for all images of a patient, as far as files say whose they are.
+    /// A name that all images of one patient share, as far as their files tell.
     cluster: String,
-    /// The reader had seen the answer before: neither call is one of a blinded reading.
+    /// Whether the reader had seen the answer before, so that the reading was not blinded.
     was_seen: bool,
 }
 
-/// `None`, with its faults named, if the log is not whole: figures of it would claim too much.
+/// The selected readings. `None`, with the faults named, if the log is not whole: its figures would not be
+/// reliable.
 fn readings(wanted: &ReadingSelection) -> Result<Option<Vec<ReaderRow>>> {
-    let folders: Vec<PathBuf> = wanted.folders.iter().map(|folder| real(folder)).collect();
-    let store = Store::open_read_only(&wanted.store).map_err(refused)?;
+    let folders: Vec<PathBuf> = wanted
+        .folders
+        .iter()
+        .map(|folder| stored_path(folder))
+        .collect();
+    let store = Store::open_read_only(&wanted.store).map_err(not_opened)?;
     let is_wanted = |word: &LastWord| {
         let of_reader = wanted.reviewer.as_ref();
         of_reader.is_none_or(|reviewer| *reviewer == word.reviewer)
@@ -111,8 +116,8 @@ fn readings(wanted: &ReadingSelection) -> Result<Option<Vec<ReaderRow>>> {
     })
 }
 
-/// What the model said is in the row; where an older version wrote it, perhaps only in what was seen
-/// then. What is kept beside the log can be changed without a trace, so it comes last.
+/// One reading with the model's answer. That is in the row, or, in rows of an older version, among the
+/// values on the screen. The prediction cache can be changed without a trace, so it is asked last.
 fn reading(
     store: &Store,
     word: LastWord,
@@ -123,14 +128,14 @@ fn reading(
     let seen = &word.seen["prediction"];
     let seen = (seen["model_sha256"] == **model).then_some(seen);
     let logged = word.answer.as_ref().or(seen).map(positives);
-    let kept = match logged {
+    let cached = match logged {
         Some(_) => None,
         None => store.last_prediction(&word.image.sha256, model)?,
     };
-    let kept = kept.as_ref().map(positives);
+    let cached = cached.as_ref().map(positives);
     Ok(ReaderRow {
-        is_kept: kept.is_some(),
-        model: logged.or(kept).unwrap_or_default(),
+        from_cache: cached.is_some(),
+        model: logged.or(cached).unwrap_or_default(),
         patient: patient(store, &word.image)?,
         cluster: String::new(),
         was_seen,
@@ -139,7 +144,7 @@ fn reading(
     })
 }
 
-/// Of an image whose file was never asked for all of it, the identifier alone is known.
+/// The patient of an image. If the store has no more of the file, only the identifier is known.
 fn patient(store: &Store, image: &ImageIdentity) -> Result<PatientIdentity> {
     let known = store.origin(&image.sha256)?.map(|origin| origin.patient);
     Ok(known.unwrap_or_else(|| PatientIdentity {
@@ -148,9 +153,10 @@ fn patient(store: &Store, image: &ImageIdentity) -> Result<PatientIdentity> {
     }))
 }
 
+/// Names the cluster of each reading: images of one patient have the same.
 fn clustered(mut readings: Vec<ReaderRow>) -> Vec<ReaderRow> {
-    let said = |reading: &ReaderRow| reading.word.image.uids.study.clone();
-    let studies: Vec<Option<String>> = readings.iter().map(said).collect();
+    let study = |reading: &ReaderRow| reading.word.image.uids.study.clone();
+    let studies: Vec<Option<String>> = readings.iter().map(study).collect();
     let images = readings.iter().zip(&studies);
     let images: Vec<_> = images
         .map(|(reading, study)| (&reading.patient, study.as_deref()))
@@ -166,8 +172,9 @@ fn clustered(mut readings: Vec<ReaderRow>) -> Vec<ReaderRow> {
     readings
 }
 
-fn positives(said: &Value) -> HashMap<String, bool> {
-    let findings = said["findings"].as_array().into_iter().flatten();
+/// Whether each label of a stored prediction is positive.
+fn positives(prediction: &Value) -> HashMap<String, bool> {
+    let findings = prediction["findings"].as_array().into_iter().flatten();
     findings
         .filter_map(|finding| {
             let label = finding["label"].as_str()?;
@@ -176,7 +183,7 @@ fn positives(said: &Value) -> HashMap<String, bool> {
         .collect()
 }
 
-/// All that somebody was asked about, in the order of asking.
+/// All labels that readers were asked about, in that order.
 fn labels(readings: &[ReaderRow]) -> Vec<String> {
     let mut labels: Vec<String> = Vec::new();
     for label in readings.iter().flat_map(|reading| &reading.blinded.asked) {
@@ -195,7 +202,8 @@ fn reviewers(readings: &[ReaderRow]) -> Vec<&str> {
     names
 }
 
-fn comparisons(readings: &[ReaderRow], truths: &Truths) -> Vec<ReaderComparison> {
+/// A comparison for each reader and label.
+fn comparisons(readings: &[ReaderRow], references: &ReferenceCases) -> Vec<ReaderComparison> {
     let mut all = Vec::new();
     for reviewer in reviewers(readings) {
         for label in labels(readings) {
@@ -203,7 +211,7 @@ fn comparisons(readings: &[ReaderRow], truths: &Truths) -> Vec<ReaderComparison>
                 .iter()
                 .filter(|r| !r.was_seen)
                 .filter(|r| r.word.reviewer == reviewer && r.blinded.asked.contains(&label))
-                .map(|reading| read(reading, &label, truths))
+                .map(|reading| read(reading, &label, references))
                 .collect();
             if !reads.is_empty() {
                 all.push(compare(reviewer, &label, &reads));
@@ -213,9 +221,10 @@ fn comparisons(readings: &[ReaderRow], truths: &Truths) -> Vec<ReaderComparison>
     all
 }
 
-fn read(reading: &ReaderRow, label: &str, truths: &Truths) -> ReaderCall {
+/// One reading as the statistics take it.
+fn read(reading: &ReaderRow, label: &str, references: &ReferenceCases) -> ReaderCall {
     let image = &reading.word.image;
-    let case = truths.of_image(image);
+    let case = references.of_image(image);
     let named = case.map(|case| case.patient.clone());
     let called = |present: &[String]| present.iter().any(|called| called == label);
     let question = BinaryQuestion::Label(label.to_owned());
@@ -228,7 +237,7 @@ fn read(reading: &ReaderRow, label: &str, truths: &Truths) -> ReaderCall {
     }
 }
 
-fn text(readings: &[ReaderRow], truths: &Truths) -> String {
+fn text(readings: &[ReaderRow], references: &ReferenceCases) -> String {
     let mut page = String::new();
     for reviewer in reviewers(readings) {
         let (unaided, aided) = times(readings, reviewer);
@@ -251,26 +260,26 @@ fn text(readings: &[ReaderRow], truths: &Truths) -> String {
             }
         }
     }
-    for comparison in comparisons(readings, truths) {
+    for comparison in comparisons(readings, references) {
         page += "\n";
         page += &terminal(&comparison);
     }
     page += "\nw: Wilson's interval, the others by bootstrap over patients. Not for diagnosis.\n";
-    match kept(readings) {
+    match from_cache(readings) {
         0 => page,
         n => format!(
-            "{page}Of {n} of the readings the log does not say what the model said: that is from the answers \
-             kept beside it, which no chain protects.\n"
+            "{page}For {n} of the readings the log does not have the model's answer. It is from the \
+             prediction cache, which no chain of hashes protects.\n"
         ),
     }
 }
 
-/// Readings whose model's answer is not from the log.
-fn kept(readings: &[ReaderRow]) -> usize {
-    readings.iter().filter(|reading| reading.is_kept).count()
+/// The number of readings with the model's answer from the prediction cache.
+fn from_cache(readings: &[ReaderRow]) -> usize {
+    readings.iter().filter(|reading| reading.from_cache).count()
 }
 
-fn as_json(readings: &[ReaderRow], truths: &Truths) -> Value {
+fn as_json(readings: &[ReaderRow], references: &ReferenceCases) -> Value {
     let milliseconds = |time: Option<Duration>| time.map(|time| time.as_millis() as u64);
     let times = reviewers(readings).into_iter().map(|reviewer| {
         let (unaided, aided) = times(readings, reviewer);
@@ -283,19 +292,19 @@ fn as_json(readings: &[ReaderRow], truths: &Truths) -> Value {
     });
     json!({
         "reviewers": Value::Object(times.collect()),
-        "comparisons": comparisons(readings, truths),
+        "comparisons": comparisons(readings, references),
         "readings": readings.len(),
-        "answers_not_in_the_log": kept(readings),
+        "answers_not_in_the_log": from_cache(readings),
     })
 }
 
-/// How many images of one reader are in no figure, since they had seen the answer.
+/// How many images of one reader are left out, because the reader had seen the answer.
 fn seen_before(readings: &[ReaderRow], reviewer: &str) -> usize {
     let of_reader = readings.iter().filter(|r| r.word.reviewer == reviewer);
     of_reader.filter(|r| r.was_seen).count()
 }
 
-/// The medians of one reader's times.
+/// The median times of one reader: unaided, aided.
 fn times(readings: &[ReaderRow], reviewer: &str) -> (Option<Duration>, Option<Duration>) {
     let of_reader = || {
         let counted = readings.iter().filter(|r| !r.was_seen);

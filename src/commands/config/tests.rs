@@ -3,7 +3,7 @@ use clap::{CommandFactory, Parser};
 use super::*;
 use crate::cli::{ColorWhen, ColumnArgument, GraphicsArgument, LookArguments, ThemeArgument};
 use crate::imaging::DecodeLimits;
-use crate::worker::KEPT_BYTES;
+use crate::worker::LOADED_MODEL_BYTES;
 
 fn parsed(text: &str) -> Config {
     let (config, faults) = config::parse(text, Path::new(""));
@@ -11,21 +11,24 @@ fn parsed(text: &str) -> Config {
     config
 }
 
-/// What is typed, with a configuration behind it.
+/// A command line, filled from a configuration.
 fn filled(arguments: &[&str], text: &str) -> Cli {
     let mut cli = Cli::try_parse_from([&["cxr"], arguments].concat()).unwrap();
     fill(&mut cli, parsed(text));
     cli
 }
 
-/// `cxr config --default` cannot say anything else than what holds.
+/// `cxr config --default` prints the defaults of the program itself.
 #[test]
 fn the_printed_defaults_are_the_programs() {
     let text = default_text();
     let config = parsed(&text);
     let files = config.files;
     assert!(files.max_megapixels.is_some() && files.max_memory.is_some());
-    assert_eq!(crate::commands::limits(files), DecodeLimits::default());
+    assert_eq!(
+        crate::commands::shared::limits(files),
+        DecodeLimits::default()
+    );
     assert_eq!(config.appearance.color, Some(ColorWhen::default()));
     assert_eq!(config.computing.engine, Some(Default::default()));
     assert_eq!(config.computing.device, Some(Default::default()));
@@ -38,7 +41,7 @@ fn the_printed_defaults_are_the_programs() {
     };
     assert_eq!(config.look, look);
     let memory = config.model_memory.unwrap().get();
-    assert_eq!(u64::from(memory) << 20, KEPT_BYTES);
+    assert_eq!(u64::from(memory) << 20, LOADED_MODEL_BYTES);
     assert_eq!(config.background, Some(true));
     assert_eq!((&config.model, &config.reviewer), (&None, &None));
     assert_eq!((&config.store, config.jobs), (&None, None));
@@ -46,7 +49,7 @@ fn the_printed_defaults_are_the_programs() {
     assert!(!filled(&[], &text).browse.no_background);
 }
 
-/// The keys, which stand there as comments, are those of the keymap.
+/// The keys are printed as comments. They are those of the keymap.
 #[test]
 fn the_printed_keys_are_the_keymaps() {
     let text = default_text();
@@ -66,9 +69,8 @@ fn the_printed_keys_are_the_keymaps() {
     assert_eq!(same.markdown(), bundled.markdown());
 }
 
-/// Help says the same defaults.
 #[test]
-fn help_says_the_defaults_that_hold() {
+fn help_gives_the_same_defaults() {
     let command = Cli::command();
     let help = |name: &str| {
         let found = command.get_arguments().find(|a| a.get_id() == name);
@@ -84,7 +86,7 @@ fn help_says_the_defaults_that_hold() {
         ("max_megapixels", (max_pixels / 1_000_000).to_string()),
         ("max_memory", (max_memory >> 20).to_string()),
         ("decode_timeout", timeout.as_secs().to_string()),
-        ("model_memory", (KEPT_BYTES >> 20).to_string()),
+        ("model_memory", (LOADED_MODEL_BYTES >> 20).to_string()),
         ("columns", "mark,name,score,words".to_owned()),
         ("theme", "auto".to_owned()),
         ("color", "auto".to_owned()),
@@ -95,7 +97,7 @@ fn help_says_the_defaults_that_hold() {
     }
 }
 
-/// Each option of the screen can be configured, or there is a reason why not.
+/// Each option of the screen can be configured, or is in the list of exceptions.
 #[test]
 fn no_option_of_the_screen_is_forgotten() {
     const WITHOUT: [&str; 9] = [
@@ -103,7 +105,7 @@ fn no_option_of_the_screen_is_forgotten() {
         "no-config",
         "no-background", // background = false
         "prevalence",    // a table
-        "blinded",       // of one sitting
+        "blinded",       // for one session
         "shuffle",
         "fresh",
         "help",
@@ -119,7 +121,7 @@ fn no_option_of_the_screen_is_forgotten() {
 }
 
 #[test]
-fn the_command_line_goes_before_the_configuration_and_that_before_the_default() {
+fn the_command_line_overrides_the_configuration_and_that_overrides_the_default() {
     let text = "color = \"never\"\ngraphics = \"off\"\ntheme = \"light\"\nmax-memory = 7\n\
                 reviewer = \"Rao\"\ncolumns = [\"name\"]\nbackground = false\nstore = \"/s\"";
     let cli = filled(&["--graphics", "blocks", "--max-memory", "9"], text);
@@ -147,7 +149,7 @@ fn commands_take_what_they_have_options_for() {
         Some(Command::Predict(predict)) => {
             assert!(
                 predict.assumptions.usual.is_empty(),
-                "a table is not of a home"
+                "a table does not depend on the home folder"
             );
             predict.jobs.unwrap().get()
         }
@@ -179,7 +181,7 @@ fn no_configuration_is_read_for_what_must_work_without() {
         (&["cxr", "decode-worker"], false),
     ] {
         let cli = Cli::try_parse_from(arguments).unwrap();
-        assert_eq!(reads_it(&cli), reads, "{arguments:?}");
+        assert_eq!(needs_configuration(&cli), reads, "{arguments:?}");
     }
 }
 

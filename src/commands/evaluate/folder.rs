@@ -1,22 +1,22 @@
-//! The folder of results: `report.json`, `report.csv`, `predictions.csv`, `plots/*.svg`. Only their
-//! owner may read them.
+//! The folder of results: `report.json`, `report.csv`, `predictions.csv`, `plots/*.svg`. Only their owner
+//! may read them.
 
-use std::fs::{self, DirBuilder, File, Permissions};
-use std::io::{self, Write};
+use std::fs::{DirBuilder, File, Permissions};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
 
 use super::Usage;
-use crate::commands::owner_only;
+use crate::commands::shared::output_file::{ALREADY_EXISTS, OutputFile, owner_only, write_whole};
 use crate::domain::{ModelCard, Prediction, Prevalences};
 use crate::evaluation::measure::PlotPanel;
 use crate::evaluation::plots;
 use crate::evaluation::report::{Compared, Estimate, EvaluationReport, Interval};
 use crate::export::{self, Cell, RowOf, TableFormat, TableWriter, path_text};
 
-/// What an earlier run leaves.
+/// The files that an earlier run leaves.
 const RESULTS: [&str; 3] = ["report.json", "report.csv", "predictions.csv"];
 
 /// The columns of `report.csv`.
@@ -37,25 +37,24 @@ const COLUMNS: [&str; 14] = [
     "prevalence",
 ];
 
-/// Of values in `report.csv`.
+/// Decimals of values in `report.csv`.
 const DECIMALS: usize = 6;
 
-/// Where the results go.
+/// The folder of `-o`.
 pub struct ResultsFolder(PathBuf);
 
 impl ResultsFolder {
-    /// Makes it, if it is not there.
+    /// Makes the folder, if it does not exist, before an hour of work and not after it.
     ///
     /// # Errors
-    /// [`Usage`], if it cannot be made, or holds results that are not to be replaced: before an hour
-    /// of work, not after.
+    /// [`Usage`], if it cannot be made or written, or has results that may not be replaced.
     pub fn make(path: &Path, force: bool) -> Result<Self> {
         let results = RESULTS.map(|name| path.join(name));
         if let Some(there) = results.iter().find(|file| file.symlink_metadata().is_ok())
             && !force
         {
             return Err(Usage::error(format!(
-                "-o {}: {} is there already; --force replaces it",
+                "-o {}: {} {ALREADY_EXISTS}",
                 path_text(path),
                 path_text(there)
             )));
@@ -66,34 +65,23 @@ impl ResultsFolder {
                 Usage::error(format!("-o {}: {}", path_text(path), error.kind()))
             })?;
         }
-        let report = path.join("report.json");
-        let is_new = !report.exists();
-        let probed = owner_only().create(true).open(&report);
+        let probed = OutputFile::beside(&results[0]);
         probed
             .map_err(|error| Usage::error(format!("-o {}: {}", path_text(path), error.kind())))?;
-        if is_new {
-            // An interrupted run leaves no report, not an empty one.
-            fs::remove_file(&report)?;
-        }
         Ok(ResultsFolder(path.to_owned()))
     }
 
-    /// An empty file of the owner's.
-    fn file(&self, name: &str) -> Result<File> {
-        let path = self.0.join(name);
-        let file = owner_only().create(true).truncate(true).open(&path);
-        let file = file.with_context(|| format!("writing {}", path_text(&path)))?;
-        // One that was there before may have been everybody's.
-        file.set_permissions(Permissions::from_mode(0o600))?;
-        Ok(file)
-    }
-
-    /// Begins the table of what is said of each image, which `--predictions` reads again.
+    /// Begins the table of the predictions, which `--predictions` can read. It grows with each image, so
+    /// that an interrupted run leaves the images read so far.
     ///
     /// # Errors
     /// If it cannot be written.
     pub fn predictions(&self, card: &ModelCard) -> Result<PredictionsFile> {
-        let file = self.file("predictions.csv")?;
+        let path = self.0.join("predictions.csv");
+        let file = owner_only().create(true).truncate(true).open(&path);
+        let file = file.with_context(|| format!("writing {}", path_text(&path)))?;
+        // An earlier file may have had other permissions.
+        file.set_permissions(Permissions::from_mode(0o600))?;
         let assumed = Prevalences::default();
         let columns = export::PredictionRows::new(TableFormat::Csv, card, &assumed).columns();
         let table = TableWriter::begin(file, TableFormat::Csv, columns);
@@ -103,28 +91,24 @@ impl ResultsFolder {
     /// Writes the report, as JSON and as CSV, and a page of plots for each question.
     ///
     /// # Errors
-    /// If something cannot be written.
+    /// If a file cannot be written.
     pub fn write(&self, report: &EvaluationReport, panels: &[PlotPanel]) -> Result<()> {
         let mut json = serde_json::to_vec_pretty(report)?;
         json.push(b'\n');
-        self.file("report.json")?
-            .write_all(&json)
-            .context("writing report.json")?;
+        write_whole(&self.0.join("report.json"), &json, true)?;
         self.csv(report).context("writing report.csv")?;
         for (number, panel) in panels.iter().enumerate() {
             let name = format!("plots/{}-{}.svg", number + 1, slug(panel.question.name()));
-            // Not every error of a plot may cross threads.
+            // An error of a plot may not cross threads, so its text is kept.
             let svg = plots::page(panel).map_err(|error| anyhow!("drawing {name}: {error}"))?;
-            let mut file = self.file(&name)?;
-            file.write_all(svg.as_bytes())
-                .with_context(|| format!("writing {name}"))?;
+            write_whole(&self.0.join(name), svg.as_bytes(), true)?;
         }
         Ok(())
     }
 
     fn csv(&self, report: &EvaluationReport) -> Result<()> {
         let columns = COLUMNS.map(str::to_owned).to_vec();
-        let mut table = TableWriter::begin(self.file("report.csv")?, TableFormat::Csv, columns)?;
+        let mut table = TableWriter::begin(Vec::new(), TableFormat::Csv, columns)?;
         for figure in &report.figures {
             table.row(&row(figure))?;
         }
@@ -133,15 +117,16 @@ impl ResultsFolder {
                 table.row(&row)?;
             }
         }
-        table.finish()?;
-        Ok(())
+        write_whole(&self.0.join("report.csv"), &table.finish()?, true)
     }
 }
 
-/// The table of what is said of each image, written as they are read.
+/// The table of predictions, written as the images are read.
 pub struct PredictionsFile(TableWriter<File>);
 
 impl PredictionsFile {
+    /// Adds the row of an image, which has a prediction or a reason.
+    ///
     /// # Errors
     /// If it cannot be written.
     pub fn add(
@@ -153,7 +138,7 @@ impl PredictionsFile {
         let assumed = Prevalences::default();
         let rows = export::PredictionRows::new(TableFormat::Csv, card, &assumed);
         let row = match outcome {
-            Ok(said) => RowOf::Read(said),
+            Ok(prediction) => RowOf::Read(prediction),
             Err(reason) => RowOf::Failed(reason),
         };
         self.0.row(&rows.row(path, row))
@@ -201,7 +186,7 @@ fn row(figure: &Estimate) -> Vec<Cell> {
     row
 }
 
-/// A comparison as rows beside the figures.
+/// The rows of a comparison with another model.
 fn comparison(compared: &Compared) -> [Vec<Cell>; 3] {
     [
         ("AUC of the other model", Some(compared.auc_against), None),
@@ -229,7 +214,7 @@ fn comparison(compared: &Compared) -> [Vec<Cell>; 3] {
     })
 }
 
-/// Letters, digits and single dashes.
+/// A name in letters, digits and single dashes.
 fn slug(name: &str) -> String {
     let mut slug = String::new();
     for c in name.chars() {

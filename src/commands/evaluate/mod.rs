@@ -1,8 +1,8 @@
 //! `cxr evaluate`: how good the model is on the user's own cases.
 //!
-//! The manifest says what is true, the model (or a table of its predictions) what was said, and
-//! [`evaluation`](crate::evaluation) compares the two. An image that cannot be read costs only
-//! itself; it is counted, and listed.
+//! The manifest has the reference standard, the model (or a table of its predictions) gives the answers,
+//! and [`evaluation`](crate::evaluation) compares the two. An image that cannot be read is counted and
+//! named, and the others are measured.
 
 mod folder;
 mod notes;
@@ -17,9 +17,8 @@ use anyhow::{Context, Result};
 
 use self::folder::ResultsFolder;
 use self::predictions::PredictionTable;
-use super::batch::{BatchScorer, Crew, KnownFiles, Signals};
-use super::cases;
-use super::{SOME_FAILED, Usage, classifier, complain, print};
+use super::shared::batch::{BatchScorer, Crew, KnownFiles, Signals};
+use super::shared::{CommandContext, SOME_FAILED, Usage, cases, complain, print};
 use crate::cli;
 use crate::domain::text::Printable;
 use crate::domain::{ModelCard, Prediction};
@@ -33,12 +32,12 @@ use crate::export::path_text;
 use crate::imaging::DecodeLimits;
 use crate::inference::{Classifier, Classify};
 
-pub fn run(
-    arguments: &cli::Evaluate,
-    limits: &DecodeLimits,
-    model: Option<&Path>,
-) -> Result<ExitCode> {
-    let classifier = classifier(model)?;
+/// Runs `cxr evaluate`.
+///
+/// # Errors
+/// [`Usage`], if the manifest, a table or an option cannot be used; or if a result cannot be written.
+pub fn run(arguments: &cli::Evaluate, context: &CommandContext) -> Result<ExitCode> {
+    let classifier = context.classifier()?;
     let card = classifier.card();
     let table = arguments
         .predictions
@@ -75,11 +74,11 @@ pub fn run(
 
     let batch = CaseEvaluator {
         classifier: &classifier,
-        limits,
+        limits: &context.limits,
         manifest: &manifest,
         root: &root,
         folder: folder.as_ref(),
-        crew: Crew::of(arguments.jobs),
+        crew: Crew::new(arguments.jobs, context.compute),
         quiet: arguments.quiet,
         place: path_text(&arguments.cases.manifest),
     };
@@ -112,7 +111,7 @@ pub fn run(
     conclude(about, measured, folder.as_ref())
 }
 
-/// What was measured, and on what.
+/// The model that was measured, and the cases.
 fn about(
     card: &ModelCard,
     table: Option<&PredictionTable>,
@@ -145,7 +144,7 @@ fn labels(card: &ModelCard) -> Vec<String> {
     card.labels.iter().map(|label| label.name.clone()).collect()
 }
 
-/// Prints the report, writes its files, and tells whether all went well.
+/// Prints the report and writes its files. The exit code tells whether every image was read.
 fn conclude(
     about: ReportScope,
     measured: EvaluationResult,
@@ -168,19 +167,19 @@ fn conclude(
     })
 }
 
-/// As a shell reports a program that a signal ended. Figures of some of the cases would pass for
-/// those of all, so there are none.
+/// The exit code after a signal. No figures are reported then: those of some cases could be taken for those
+/// of all.
 fn interrupted(signals: &Signals, answers: &Answers, manifest: &Manifest) -> Option<ExitCode> {
-    let signal = signals.received()?;
+    let code = signals.exit_code()?;
     complain(&format!(
         "interrupted after {} of {} images: nothing is reported",
         answers.outcomes.len(),
         manifest.cases.len()
     ));
-    Some(ExitCode::from(128 + signal))
+    Some(code)
 }
 
-/// The operating points on the card, by their label.
+/// The operating points on the card, each with its label.
 fn points(card: &ModelCard) -> Vec<(String, NamedThreshold)> {
     let mut points = Vec::new();
     for label in &card.labels {
@@ -204,7 +203,7 @@ fn points(card: &ModelCard) -> Vec<(String, NamedThreshold)> {
     points
 }
 
-/// What a prediction says, in the order of the card's labels.
+/// A prediction in the order of the card's labels.
 fn outcome(prediction: &Prediction, card: &ModelCard) -> CaseOutcome {
     if prediction.findings.is_empty() {
         return CaseOutcome::Refused;
@@ -218,7 +217,7 @@ fn outcome(prediction: &Prediction, card: &ModelCard) -> CaseOutcome {
     }
 }
 
-/// Everything that classifying the cases needs.
+/// Everything that is needed to score the cases.
 struct CaseEvaluator<'a> {
     classifier: &'a Classifier,
     limits: &'a DecodeLimits,
@@ -232,7 +231,7 @@ struct CaseEvaluator<'a> {
 }
 
 impl CaseEvaluator<'_> {
-    /// The answers for the cases in order, fewer than there are if it was interrupted.
+    /// The answers for the cases in their order; after a signal, those for the first ones.
     fn read(&self, signals: &Signals) -> Result<Answers> {
         let card = self.classifier.card();
         let cases = self.manifest.cases.iter();
@@ -255,12 +254,14 @@ impl CaseEvaluator<'_> {
         let mut outcomes = Vec::new();
         let read = known.read(
             || reader.thread(),
-            |said| said,
+            |prediction| prediction,
             |path, result| {
                 if let Some(rows) = &mut rows {
                     rows.add(card, path, result.as_ref().map_err(|reason| *reason))?;
                 }
-                outcomes.push(result.map_or(CaseOutcome::Failed, |said| outcome(&said, card)));
+                outcomes.push(
+                    result.map_or(CaseOutcome::Failed, |prediction| outcome(&prediction, card)),
+                );
                 Ok(())
             },
         );

@@ -1,10 +1,10 @@
-//! What a reader should know before believing a number.
+//! The limitations of the figures.
 
 use super::predictions::PredictionTable;
 use super::{EvaluationResult, Manifest, MeasuredModel, ModelCard};
 use crate::evaluation::question::SeverityScale;
 
-/// One sentence or two each.
+/// The notes that apply, of one or two sentences each.
 pub fn notes(
     card: &ModelCard,
     table: Option<&PredictionTable>,
@@ -16,35 +16,35 @@ pub fn notes(
     let mut note = |applies: bool, text: &str| notes.extend(applies.then(|| text.to_owned()));
     note(
         !manifest.has_patients,
-        "There is no column of patients: each image counts as a patient of its own, and intervals \
-         are too narrow, and p too small, where one has several.",
+        "There is no column of patients, so each image counts as a patient of its own. If patients have \
+         several images, intervals are too narrow and p is too small.",
     );
     note(
         manifest.is_every_split,
-        "Rows of every split are in the figures, also those that a model may have been trained on; \
-         --split test takes one.",
+        "The figures include rows of every split, also those that a model may have been trained on; \
+         --split test selects one.",
     );
     note(
         table.is_some_and(|table| !table.is_of(card)),
-        "The predictions are of another model than the one in this program: its operating points \
-         are not known.",
+        "The predictions are from another model than the one in use: its operating points are not \
+         known.",
     );
     note(
         table.is_none_or(|table| table.is_of(card))
             && !card.labels.iter().all(|label| card.is_calibrated(label)),
-        "Scores that this model's card does not call calibrated are not probabilities; Brier, ECE, \
-         intercept and slope say by how much.",
+        "Scores that the model's card does not call calibrated are not probabilities; Brier, ECE, \
+         intercept and slope show by how much they differ.",
     );
     note(
         !model.points.is_empty(),
-        "PPV and NPV hold where the share of positives is the one beside them: \"as here\" is that of this \
+        "PPV and NPV apply only at the share of positives beside them: \"as here\" is the share of this \
          sample, not of a clinic. --prevalence LABEL=SHARE gives them for another.",
     );
     note(
         !measured.comparisons.is_empty() && manifest.has_patients,
-        "p is that of DeLong's test with the images of a patient as one cluster (Obuchowski 1997).",
+        "p is from DeLong's test with the images of a patient as one cluster (Obuchowski 1997).",
     );
-    let has_truth = |scale| {
+    let has_reference = |scale| {
         manifest
             .cases
             .iter()
@@ -52,7 +52,7 @@ pub fn notes(
     };
     let is_measured = |name: &str| measured.figures.iter().any(|f| f.question == name);
     for scale in SeverityScale::ALL {
-        let absent = has_truth(scale) && !is_measured(scale.name());
+        let absent = has_reference(scale) && !is_measured(scale.name());
         note(
             absent,
             &format!(

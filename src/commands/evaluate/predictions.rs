@@ -1,25 +1,24 @@
-//! A table that `cxr predict` wrote, matched to cases by the names of files.
+//! A table of `cxr predict`, whose rows are matched to cases by the contents and the paths of files.
 //!
-//! The same file may be `scans/a.png` in the one and `/data/scans/a.png` in the other, so a row
-//! belongs to a case if the one path ends with the other. Where that is not plain, it is an error:
-//! a score under the wrong truth is worse than none.
+//! One file may be `scans/a.png` in the table and `/data/scans/a.png` in the manifest, so a row belongs to
+//! a case if one path ends with the other. Where that is ambiguous, it is an error: a score with the
+//! wrong reference standard is worse than none.
 
-use std::borrow::Cow;
+mod cells;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
+use self::cells::cells;
 use super::scores::{labels, score, without_scores};
 use super::{Answers, CaseOutcome, ModelCard, Usage};
-use crate::commands::cases::{bytes, contents, file};
-use crate::commands::complain;
+use crate::commands::shared::cases::{bytes, contents, file};
+use crate::commands::shared::complain;
 use crate::evaluation::{Case, is_missing};
-use crate::export::{
-    CONTENT, Cells, PREVALENCE, ReadError, TableFormat, is_label, path_text, read_array,
-    read_cells, read_table,
-};
+use crate::export::{CONTENT, Cells, PREVALENCE, path_text};
 
 /// A table of predictions.
 #[derive(Debug)]
@@ -28,20 +27,21 @@ pub struct PredictionTable {
     /// Columns with scores from 0 to 1.
     labels: Vec<String>,
     rows: Vec<PredictionRow>,
-    /// Rows by the last part of their path.
+    /// Row numbers by the last part of the path.
     by_name: HashMap<String, Vec<usize>>,
-    /// And by what was in the file, where the table says it.
+    /// Row numbers by the content of the file, where the table has it.
     by_content: HashMap<String, Vec<usize>>,
     model_sha256: String,
-    /// What its rows say that they assume, each once.
+    /// The prevalences that the rows assume, each once.
     prevalences: BTreeSet<String>,
-    /// What is to be said of cells and rows that are not as they should be.
+    /// Sentences about missing scores and damaged rows.
     remarks: Vec<String>,
 }
 
+/// A row of the table.
 #[derive(Debug)]
 struct PredictionRow {
-    /// The parts of the path, as in the table.
+    /// The parts of the path.
     parts: Vec<String>,
     sha256: Option<String>,
     outcome: CaseOutcome,
@@ -54,8 +54,10 @@ impl fmt::Display for PredictionTable {
 }
 
 impl PredictionTable {
+    /// Reads a table.
+    ///
     /// # Errors
-    /// [`Usage`], if it is not such a table.
+    /// [`Usage`], if the file is no such table.
     pub fn read(file: &Path) -> Result<Self> {
         Self::parse(file, &bytes(file)?)
     }
@@ -66,7 +68,7 @@ impl PredictionTable {
             columns,
             rows: raw,
             is_torn,
-        } = rows(bytes).map_err(fail)?;
+        } = cells(bytes).map_err(fail)?;
         let at = |name: &str| columns.iter().position(|column| column == name);
         let (Some(path), Some(status)) = (at("path"), at("status")) else {
             return Err(fail(
@@ -145,31 +147,33 @@ impl PredictionTable {
         })
     }
 
-    /// Sentences about scores that are missing and what else its reader should know.
+    /// Sentences about missing scores and damaged rows, with the name of the table.
     pub fn remarks(&self) -> impl Iterator<Item = String> {
         self.remarks
             .iter()
             .map(move |remark| format!("{self}: {remark}"))
     }
 
+    /// The labels that the table has scores for.
     pub fn labels(&self) -> Vec<String> {
         self.labels.clone()
     }
 
-    /// Empty if the table does not say it.
+    /// The digest of the model; empty if the table does not have it.
     pub fn model_sha256(&self) -> &str {
         &self.model_sha256
     }
 
+    /// Whether the model of this card made the table.
     pub fn is_of(&self, card: &ModelCard) -> bool {
         self.model_sha256 == card.sha256
     }
 
-    /// The card's operating points are at the card's own prevalences: scores at others are on another
-    /// scale.
+    /// Refuses a table that assumes other prevalences than the card. The card's operating points do not
+    /// apply to such scores.
     ///
     /// # Errors
-    /// [`Usage`], if it says that it assumes another.
+    /// [`Usage`], if a row assumes another one.
     pub fn refuse_another_prevalence(&self, card: &ModelCard) -> Result<()> {
         for (label, share) in self.prevalences.iter().flat_map(|text| shares(text)) {
             let known = card.labels.iter().find(|known| known.name == label);
@@ -184,22 +188,21 @@ impl PredictionTable {
         Ok(())
     }
 
-    /// What it says of each case. A case without a row is one that could not be read.
+    /// The answer of the table for each case. A case without a row counts as one that could not be read.
     ///
     /// # Errors
-    /// [`Usage`], if it has a row for no case, or it is not plain which row is whose.
+    /// [`Usage`], if no row belongs to a case, or it is ambiguous which row belongs to which.
     pub fn answers(&self, cases: &[Case], root: &Path) -> Result<Answers> {
-        let contents = match self.by_content.is_empty() {
-            true => vec![None; cases.len()],
-            false => {
-                let files = cases.iter().map(|case| file(root, case));
-                contents(&files.collect::<Vec<_>>())
-            }
+        let contents = if self.by_content.is_empty() {
+            vec![None; cases.len()]
+        } else {
+            let files = cases.iter().map(|case| file(root, case));
+            contents(&files.collect::<Vec<_>>())
         };
         self.answers_of(cases, root, &contents)
     }
 
-    /// The same, where the content of each case's file is known, or `None` where there is no file.
+    /// The same, with the content of each case's file; `None` for a missing file.
     fn answers_of(
         &self,
         cases: &[Case],
@@ -217,7 +220,7 @@ impl PredictionTable {
         }
         if used.is_empty() {
             return Err(Usage::error(format!(
-                "{self}: no row is of an image of the manifest"
+                "{self}: no row belongs to an image of the manifest"
             )));
         }
         Ok(Answers {
@@ -226,8 +229,8 @@ impl PredictionTable {
         })
     }
 
-    /// The row that was made of the case's file. Where table and disk say which content that is, a row
-    /// of another content is none of the case's, under any path.
+    /// The row for the file of a case. If both the table and the disk have its content, a row of another
+    /// content does not belong to the case, whatever its path is.
     fn row_of(&self, case: &Case, root: &Path, content: Option<&str>) -> Result<Option<usize>> {
         let named = self.row_named(case, root);
         let Some(content) = content else {
@@ -262,7 +265,7 @@ impl PredictionTable {
     fn complain_of(&self, case: &Case, what: &str) {
         let case = path_text(&case.path);
         complain(&format!(
-            "{self}: the row of {case} was made of another file than lies there now; {what}"
+            "{self}: the row of {case} was made from another file than the one that is there now; {what}"
         ));
     }
 
@@ -288,11 +291,13 @@ impl PredictionTable {
 
     fn unclear(&self, case: &Case) -> anyhow::Error {
         let case = path_text(&case.path);
-        Usage::error(format!("{self}: it is not plain which row is of {case}"))
+        Usage::error(format!(
+            "{self}: it is ambiguous which row belongs to {case}"
+        ))
     }
 }
 
-/// The share of each label, as rows say them: an object in JSON, else `LABEL=SHARE; LABEL=SHARE`.
+/// The prevalence of each label in a cell: an object in JSON, else `LABEL=SHARE; LABEL=SHARE`.
 fn shares(text: &str) -> Vec<(String, f64)> {
     if let Ok(object) = serde_json::from_str::<BTreeMap<String, f64>>(text) {
         return object.into_iter().collect();
@@ -304,111 +309,14 @@ fn shares(text: &str) -> Vec<(String, f64)> {
     pairs.collect()
 }
 
-/// Columns, and rows with a value for each. The content tells the format, not the file's name.
-///
-/// # Errors
-/// Why it is no table, in a few words.
-fn rows(bytes: &[u8]) -> Result<Cells, String> {
-    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
-    let format = TableFormat::sniffed(bytes);
-    if !format.is_json() {
-        return read_cells(bytes).map_err(|error| error.to_string());
-    }
-    let bytes = &without_nan(bytes);
-    let mut all = match format {
-        TableFormat::Json => read_array(bytes).unwrap_or_default(),
-        _ => Vec::new(),
-    };
-    if all.is_empty() {
-        let read = read_table(format, &bytes[..], |record| {
-            all.push((record.columns.to_vec(), record.values));
-            Ok::<_, ReadError>(())
-        });
-        match read {
-            Ok(_) | Err(ReadError::Foreign(1)) => {}
-            Err(ReadError::Foreign(line)) => {
-                // Below the bracket that an array begins with.
-                let row = line - u64::from(format == TableFormat::Json);
-                return Err(format!("row {row} has other columns"));
-            }
-            Err(ReadError::Io(error)) => return Err(error.to_string()),
-        }
-    }
-    let columns = all.first().map(|(columns, _)| columns.clone());
-    let columns = columns.unwrap_or_default();
-    let mut rows = Vec::with_capacity(all.len());
-    for (number, (names, values)) in all.into_iter().enumerate() {
-        let row = in_order(&columns, &names, values);
-        rows.push(row.ok_or_else(|| format!("row {} has other columns", number + 1))?);
-    }
-    Ok(Cells {
-        columns,
-        rows,
-        is_torn: false,
-    })
-}
-
-/// JSON has no such numbers, but Python writes them: `null` in their place.
-fn without_nan(json: &[u8]) -> Cow<'_, [u8]> {
-    const WORDS: [&[u8]; 3] = [b"NaN", b"-Infinity", b"Infinity"];
-    let (mut out, mut at, mut is_quoted) = (Vec::new(), 0, false);
-    let mut kept = 0;
-    while let Some(byte) = json.get(at) {
-        match byte {
-            b'"' => is_quoted = !is_quoted,
-            b'\\' if is_quoted => at += 1,
-            b'N' | b'I' | b'-' if !is_quoted => {
-                let begins = |word: &&&[u8]| json[at..].starts_with(word);
-                if let Some(word) = WORDS.iter().find(begins) {
-                    out.extend_from_slice(&json[kept..at]);
-                    out.extend_from_slice(b"null");
-                    at += word.len();
-                    kept = at;
-                    continue;
-                }
-            }
-            _ => {}
-        }
-        at += 1;
-    }
-    if kept == 0 {
-        return Cow::Borrowed(json);
-    }
-    out.extend_from_slice(&json[kept..]);
-    Cow::Owned(out)
-}
-
-/// The values in the order of these columns. Rows of one table have the same labels; what else they
-/// say may differ, because an earlier version of cxr said less.
-fn in_order(columns: &[String], names: &[String], values: Vec<String>) -> Option<Vec<String>> {
-    if columns == names {
-        return Some(values);
-    }
-    let labels = |names: &[String]| -> HashSet<String> {
-        let labels = names.iter().filter(|name| is_label(name));
-        labels.cloned().collect()
-    };
-    if labels(columns) != labels(names) {
-        return None;
-    }
-    let value = |column: &String| {
-        let at = names.iter().position(|name| name == column);
-        at.map(|at| values[at].clone()).unwrap_or_default()
-    };
-    Some(columns.iter().map(value).collect())
-}
-
-/// What some spreadsheets write before the text of a file.
-const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
-
-/// The parts of a path that name something.
+/// The named parts of a path.
 fn parts(path: &str) -> Vec<String> {
     let parts = path.split('/');
     let parts = parts.filter(|part| !matches!(*part, "" | "." | ".."));
     parts.map(str::to_owned).collect()
 }
 
-/// Which cell is what.
+/// The columns of a result.
 struct CellPositions<'a> {
     status: usize,
     labels: &'a [usize],

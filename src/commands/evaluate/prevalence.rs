@@ -1,4 +1,4 @@
-//! `--prevalence`: the shares of positives that predictive values are to be given for.
+//! `--prevalence`: the shares of positives for which predictive values are given.
 
 use anyhow::Result;
 
@@ -7,8 +7,8 @@ use crate::domain::Prevalence;
 use crate::evaluation::questions;
 use crate::evaluation::report::NamedThreshold;
 
-/// Shares by the name of the question, from `LABEL=SHARE`, or `SHARE` for each question that has an
-/// operating point. Of two for one question the last one counts.
+/// Shares by the name of the question, from `LABEL=SHARE`, or from `SHARE` for each question that has an
+/// operating point. The last share of a question counts.
 ///
 /// # Errors
 /// [`Usage`], if one cannot be read, names no such question, or one without operating points.
@@ -49,7 +49,8 @@ pub fn asked(
     Ok(found)
 }
 
-/// Upper and lower case are one, and the beginning of a label is enough where only one begins so.
+/// Finds a question by its name. Upper and lower case are the same, and the beginning of a label is enough
+/// if no other label begins with it.
 fn named<'a>(name: &str, names: &[&'a str], labels: &[String]) -> Result<&'a str, String> {
     let lower = name.to_lowercase();
     let names = names.iter().copied();
@@ -91,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_share_is_of_one_question_or_of_all() {
+    fn a_share_applies_to_one_question_or_to_all() {
         let pair = |name: &str, share| (name.to_owned(), share);
         assert_eq!(asked_of(&["cov=5%"]), Ok(vec![pair("COVID-19", 0.05)]));
         let all = asked_of(&["0.1", "pneumonia=0.3"]).unwrap();
@@ -102,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_asked_says_why() {
+    fn a_share_that_is_refused_has_a_reason() {
         for (text, words) in [
             ("Viral=0.1", "no such question with an operating point"),
             ("=0.1", "no such question"),

@@ -1,22 +1,22 @@
-//! Which columns of a table hold scores, and which rows lack one.
+//! Which columns of a table have scores, and which rows lack one.
 
 use crate::domain::{Score, ScoreKind};
 use crate::evaluation::is_missing;
 use crate::export::is_label;
 
-/// Rows that are named where a score is missing; the rest are counted.
+/// How many rows without a score are named; the others are counted.
 const NAMED: usize = 5;
 
-/// The columns of scores. What looks like one but for a slip is a remark.
+/// The columns of scores. A column with scores and other values gives a remark.
 pub fn labels(columns: &[String], rows: &[Vec<String>], remarks: &mut Vec<String>) -> Vec<usize> {
     let mut labels = Vec::new();
-    // A column without a name is one of row numbers, as R and pandas write them.
+    // R and pandas write row numbers into a column without a name.
     let named = |column: &usize| !columns[*column].is_empty() && is_label(&columns[*column]);
     for column in (0..columns.len()).filter(named) {
         match ScoreColumn::of(rows, column) {
             ScoreColumn::Scores => labels.push(column),
             ScoreColumn::Mixed(row) => remarks.push(format!(
-                "column {} is not taken for scores: {:?} in row {} is none from 0 to 1",
+                "column {} is not taken for scores: {:?} in row {} is no score from 0 to 1",
                 columns[column],
                 rows[row][column],
                 row + 1
@@ -31,7 +31,7 @@ pub fn labels(columns: &[String], rows: &[Vec<String>], remarks: &mut Vec<String
     labels
 }
 
-/// Says of which images a model gave answers, but none for this label.
+/// A remark about images that the model scored, but not for this label.
 pub fn without_scores(
     label: &str,
     column: usize,
@@ -61,14 +61,14 @@ pub fn without_scores(
     ))
 }
 
-/// What a column of a table may hold.
+/// The kinds of columns.
 #[derive(Debug, PartialEq, Eq)]
 enum ScoreColumn {
     /// Scores, and cells without one.
     Scores,
-    /// Scores, and in the row of that number, counted from 0, what is none: most likely a slip.
+    /// Scores, and another value in the row of that number, counted from 0: most likely a mistake.
     Mixed(usize),
-    /// Cells that say that there is no score, and nothing else.
+    /// Only cells that say that there is no score.
     Missing,
     Other,
 }
@@ -82,7 +82,7 @@ impl ScoreColumn {
         match others.next() {
             None if scores.next().is_some() => ScoreColumn::Scores,
             None if cells().any(|(_, cell)| !cell.trim().is_empty()) => ScoreColumn::Missing,
-            // Names and whole numbers are no scores, and are not meant to be.
+            // Names and whole numbers are not meant as scores.
             Some((row, _)) if scores.any(is_fraction) => ScoreColumn::Mixed(row),
             _ => ScoreColumn::Other,
         }
@@ -93,8 +93,8 @@ fn is_fraction(score: f64) -> bool {
     score > 0.0 && score < 1.0
 }
 
-/// As the model gave it: a threshold of the card is compared with that number. Where a comma is the
-/// decimal sign there is only one, and no point.
+/// The score in a cell, as the model gave it: thresholds of the card are compared with that number. The
+/// decimal sign may be a comma, if the cell has only one and no point.
 pub fn score(cell: &str) -> Option<f64> {
     let cell = cell.trim();
     let number = match (cell.matches(',').count(), cell.contains('.')) {
@@ -105,7 +105,7 @@ pub fn score(cell: &str) -> Option<f64> {
     Some(score.value().into())
 }
 
-/// Whether a cell says that there is no score, as programs write that.
+/// Whether a cell says that there is no score, in one of the ways that programs write that.
 fn is_without_score(cell: &str) -> bool {
     let is_infinite = |number: f64| number.is_infinite();
     is_missing(cell) || cell.trim().parse().is_ok_and(is_infinite)

@@ -2,7 +2,7 @@
 
 mod rows;
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,17 +10,19 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 
 use self::rows::ExportRows;
-use super::{
-    SOME_FAILED, Usage, complain, is_broken_pipe, is_database, owner_only, print, standard_output,
-};
+use super::shared::output_file::{OutputFile, refuse_to_replace};
+use super::shared::reviews::{is_whole, not_opened, store_path, stored_path};
+use super::shared::{SOME_FAILED, Usage, complain, is_broken_pipe, print, standard_output};
 use crate::cli::{self, ReviewFormat};
 use crate::domain::text::Printable;
 use crate::export::{TableFormat, TableWriter, is_stream, path_text};
-use crate::store::{Audit, Store, StoreError, default_path, is_part_of};
+use crate::store::{Audit, Store, StoreError, is_part_of};
 
-/// Faults that are named one by one; the rest are counted.
-const NAMED: usize = 20;
-
+/// Runs `cxr export`.
+///
+/// # Errors
+/// [`Usage`], if the options make no sense or a file would be lost; or if the store cannot be read or the
+/// table cannot be written.
 pub fn run(arguments: &cli::Export) -> Result<ExitCode> {
     let wants_table = arguments.all || arguments.folder.is_some();
     if !wants_table && !arguments.verify && arguments.backup.is_none() {
@@ -38,14 +40,11 @@ pub fn run(arguments: &cli::Export) -> Result<ExitCode> {
         let output = output.display();
         return Err(Usage::error(format!("{output}: that is the store itself")));
     }
-    if let Some(file) = file.filter(|file| is_database(file)) {
-        let file = path_text(file);
-        return Err(Usage::error(format!("-o {file}: that is a database")));
-    }
-    if let Some(file) = file {
+    // A pipe or a device is written through, and has nothing to lose.
+    if let Some(file) = file.filter(|file| !is_stream(file)) {
         refuse_to_replace(file, arguments.force)?;
     }
-    let store = Store::open_read_only(&path).map_err(refused)?;
+    let store = Store::open_read_only(&path).map_err(not_opened)?;
     if let Some(copy) = &arguments.backup {
         return back_up(&store, copy, arguments.force);
     }
@@ -53,7 +52,7 @@ pub fn run(arguments: &cli::Export) -> Result<ExitCode> {
         let audit = store.verify()?;
         let is_whole = is_whole(&path, &audit);
         if !is_whole && !arguments.damaged {
-            complain("no table: the log is not whole (--damaged has it written nevertheless)");
+            complain("no table: the log is not whole (--damaged writes it all the same)");
             return Ok(ExitCode::from(SOME_FAILED));
         }
         match (arguments.verify, wants_table) {
@@ -79,18 +78,23 @@ fn export(
     file: Option<&Path>,
     arguments: &cli::Export,
 ) -> Result<()> {
-    let within: Vec<PathBuf> = arguments.folder.iter().map(|folder| real(folder)).collect();
+    let within: Vec<PathBuf> = arguments
+        .folder
+        .iter()
+        .map(|folder| stored_path(folder))
+        .collect();
     let table = |out: &mut dyn Write| write(store, format, &within, arguments, out);
     match file {
-        Some(path) => to_file(path, table),
+        Some(path) => to_file(path, arguments.force, table),
         None => to_standard_output(table),
     }
 }
 
-/// Copies the store, and says of the copy whether its log is whole.
+/// Copies the store, and checks the log of the copy.
 fn back_up(store: &Store, copy: &Path, force: bool) -> Result<ExitCode> {
     store.back_up(copy, force).map_err(|error| match error {
-        StoreError::There { .. } => Usage::error(format!("{error} (--force replaces a file)")),
+        StoreError::There { .. } if force => Usage::error(error.to_string()),
+        StoreError::There { .. } => Usage::error(format!("{error}; use --force to replace it")),
         other => other.into(),
     })?;
     let audit = Store::open_read_only(copy)?.verify()?;
@@ -108,43 +112,10 @@ fn verdict(audit: &Audit) -> String {
     )
 }
 
-/// The store that was asked for, or the one of this user.
+/// The format that `--format` or the ending of the file names.
 ///
 /// # Errors
-/// [`Usage`], if there is no home to look in.
-pub fn store_path(asked: Option<&Path>) -> Result<PathBuf> {
-    asked
-        .map(Path::to_owned)
-        .or_else(|| default_path(|name| std::env::var_os(name)))
-        .ok_or_else(|| {
-            Usage::error("neither XDG_STATE_HOME nor HOME is set: name a store with --store")
-        })
-}
-
-/// What is wrong with the file that was named is for whoever named it.
-pub fn refused(error: StoreError) -> anyhow::Error {
-    match error {
-        StoreError::Foreign { .. } | StoreError::Absent { .. } | StoreError::Newer { .. } => {
-            Usage::error(error.to_string())
-        }
-        other => other.into(),
-    }
-}
-
-/// Whether a log is whole; its faults are named.
-pub fn is_whole(path: &Path, audit: &Audit) -> bool {
-    for fault in audit.faults.iter().take(NAMED) {
-        complain(&format!("{}: {fault}", path.display()));
-    }
-    let more = audit.faults.len().saturating_sub(NAMED);
-    if more > 0 {
-        complain(&format!("{}: and {more} more", path.display()));
-    }
-    audit.faults.is_empty()
-}
-
-/// # Errors
-/// [`Usage`], if the ending of the file is none of a table.
+/// [`Usage`], if no format has this ending.
 fn format(arguments: &cli::Export, file: Option<&Path>) -> Result<TableFormat> {
     let asked = arguments.format.map(|asked| match asked {
         ReviewFormat::Csv => TableFormat::Csv,
@@ -155,47 +126,28 @@ fn format(arguments: &cli::Export, file: Option<&Path>) -> Result<TableFormat> {
     TableFormat::of(asked, file).map_err(|error| Usage::error(format!("-o {error}")))
 }
 
+/// Refuses a folder that neither exists nor has reviews. It was mistyped, and an empty table would say
+/// that there are none.
+///
 /// # Errors
-/// [`Usage`]: no review is below a folder that was mistyped, and an empty table would say that there
-/// are none.
+/// [`Usage`], for such a folder.
 fn refuse_if_nothing_there(store: &Store, folder: &Path) -> Result<()> {
-    // A folder that was moved has its reviews still.
+    // A folder that was moved still has reviews.
     let mut is_known = folder.exists();
-    store.last_words(&[real(folder)], |_| {
+    store.last_words(&[stored_path(folder)], |_| {
         is_known = true;
         Ok::<_, io::Error>(())
     })??;
-    match is_known {
-        true => Ok(()),
-        false => Err(Usage::error(format!(
-            "{}: no such file or folder; --all writes every review",
-            path_text(folder)
-        ))),
-    }
-}
-
-/// # Errors
-/// [`Usage`], if a table is there and may not be replaced. A pipe or a device keeps none.
-fn refuse_to_replace(file: &Path, force: bool) -> Result<()> {
-    let there = file.symlink_metadata();
-    if force || is_stream(file) || !there.is_ok_and(|there| there.is_file() || there.is_symlink()) {
+    if is_known {
         return Ok(());
     }
     Err(Usage::error(format!(
-        "-o {}: it is there already; --force replaces it",
-        path_text(file)
+        "{}: no such file or folder; --all writes every review",
+        path_text(folder)
     )))
 }
 
-/// As the store knows paths: absolute, links followed; a folder that is gone, at least absolute.
-pub fn real(folder: &Path) -> PathBuf {
-    folder
-        .canonicalize()
-        .or_else(|_| std::path::absolute(folder))
-        .unwrap_or_else(|_| folder.to_owned())
-}
-
-/// Two passes over one moment of the store: which labels there are, then the rows.
+/// Writes the table in two passes over the same state of the store: one for the labels, one for the rows.
 fn write(
     store: &Store,
     format: TableFormat,
@@ -219,9 +171,13 @@ fn write(
     Ok(())
 }
 
-/// Written beside it and then put in its place, so that there is never half a table of that name. A
-/// pipe or a device stays in its place and is written through.
-fn to_file(path: &Path, table: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+/// Writes the table to a file in one step, so that half a table never has its name. A pipe or a device is
+/// written through.
+fn to_file(
+    path: &Path,
+    force: bool,
+    table: impl FnOnce(&mut dyn Write) -> Result<()>,
+) -> Result<()> {
     if is_stream(path) {
         let through = || -> Result<()> {
             let mut out = BufWriter::new(OpenOptions::new().write(true).open(path)?);
@@ -230,27 +186,20 @@ fn to_file(path: &Path, table: impl FnOnce(&mut dyn Write) -> Result<()>) -> Res
         };
         return through().with_context(|| path_text(path));
     }
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{}.part", std::process::id()));
-    let part = PathBuf::from(name);
     let written = || -> Result<()> {
-        let file: File = owner_only().create_new(true).open(&part)?;
-        let mut out = BufWriter::new(file);
+        let file = OutputFile::beside(path)?;
+        let mut out = BufWriter::new(file.handle()?);
         table(&mut out)?;
         out.into_inner()
             .map_err(|error| error.into_error())?
             .sync_all()?;
-        std::fs::rename(&part, path)?;
-        Ok(())
+        Ok(file.publish(path, force)?)
     };
-    written()
-        .inspect_err(|_| {
-            let _ = std::fs::remove_file(&part);
-        })
-        .with_context(|| path.display().to_string())
+    written().with_context(|| path_text(path))
 }
 
-/// That nobody reads on is no error: `cxr export --all | head`.
+/// Writes the table to standard output. A reader that closes the pipe is no error:
+/// `cxr export --all | head`.
 fn to_standard_output(table: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
     let mut out = standard_output()?.lock();
     match table(&mut out) {

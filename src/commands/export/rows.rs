@@ -1,4 +1,4 @@
-//! The columns of the table, and what a row says of one reader and one image.
+//! The columns of the table, and the row of one reader and one image.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -11,7 +11,7 @@ use crate::store::LastWord;
 const SCORE_DECIMALS: usize = 6;
 const WINDOW_DECIMALS: usize = 3;
 
-/// The columns that every table has, in this order; README.md says what they mean.
+/// The columns of every table, in this order.
 const IMAGE: [&str; 5] = ["path", "image_sha256", "study_uid", "series_uid", "sop_uid"];
 const PATIENT: &str = "patient_id";
 const REVIEW: [&str; 15] = [
@@ -42,16 +42,16 @@ const SEEN: [&str; 9] = [
     "preprocess",
     "cxr_version",
 ];
-/// In JSON rows, too: everything that was on the screen.
+/// The member of JSON rows with everything that was on the screen.
 const NESTED: &str = "seen";
-/// Before the name of a label, whose score as it was seen then is in this column.
+/// Stands before a label in the name of the column of its score.
 const SCORE: &str = "score:";
 
-/// Makes rows of a table. The labels of all models that were used come last, by name.
+/// Makes the rows of a table. The labels of all models that were used come last, by name.
 pub struct ExportRows {
     format: TableFormat,
     with_patient: bool,
-    /// Readers with the image whose answer they had seen before they read it blinded.
+    /// Reader and image, for each image whose answer the reader had seen before reading it blinded.
     answers_seen: HashSet<(String, String)>,
     labels: BTreeSet<String>,
 }
@@ -70,7 +70,7 @@ impl ExportRows {
         }
     }
 
-    /// Makes columns for the labels that were seen.
+    /// Adds columns for the labels of a review.
     pub fn note_labels(&mut self, word: &LastWord) {
         for finding in findings(word) {
             let label = finding["label"].as_str().unwrap_or_default();
@@ -147,7 +147,7 @@ impl ExportRows {
             unaided_ms,
             aided_call,
             aided_ms,
-            // As text: a spreadsheet has no 64 bits.
+            // As text, because numbers of a spreadsheet do not have 64 bits.
             optional(seed.map(|seed| seed.to_string()).as_deref()),
             reading.map_or(Cell::Empty, |reading| Cell::Nested(reading.position.into())),
             reading.map_or(Cell::Empty, |_| Cell::Nested(u8::from(was_seen).into())),
@@ -155,14 +155,15 @@ impl ExportRows {
     }
 }
 
-/// The labels with `;` between them, or `none`, and how long it took.
+/// The labels of a call with `;` between them, or `none`, and the time that it took.
 fn call(call: Option<&Call>) -> [Cell; 2] {
     let Some(call) = call else {
         return [Cell::Empty, Cell::Empty];
     };
-    let labels = match call.present.is_empty() {
-        true => "none".to_owned(),
-        false => call.present.join("; "),
+    let labels = if call.present.is_empty() {
+        "none".to_owned()
+    } else {
+        call.present.join("; ")
     };
     let milliseconds = u64::try_from(call.took.as_millis()).unwrap_or(u64::MAX);
     [Cell::text(&labels), Cell::Nested(milliseconds.into())]

@@ -1,4 +1,4 @@
-//! `cxr models import`: from somebody else's file to a model in the store.
+//! `cxr models import`: from a published checkpoint to a model in the library.
 
 use std::collections::HashSet;
 use std::fs;
@@ -7,19 +7,19 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use super::usage;
+use super::as_usage;
 use crate::checkpoint::{self, Checkpoint, CheckpointFormat, CheckpointLimits};
 use crate::cli::{FamilyArgument, Import};
-use crate::commands::{Usage, print};
+use crate::commands::shared::{Usage, print};
 use crate::domain::text::{Printable, clean};
 use crate::export::path_text;
 use crate::inference::family::{self, NamedTensors, Published};
 use crate::inference::{Classifier, ModelFiles, assemble_keras};
 use crate::model_library::{ModelLibrary, check_name};
 
-/// Files of labels have a line for each.
+/// A file of labels has one on each line; a larger file is something else.
 const LARGEST_LABELS: u64 = 1 << 20;
-/// What a model's file may end in, the longer first.
+/// The endings of model files, the longer ones first.
 const ENDS: [&str; 8] = [
     ".pth.tar",
     ".safetensors",
@@ -34,8 +34,11 @@ const ENDS: [&str; 8] = [
 /// The text of a card and the bytes of a safetensors file.
 type ModelParts = (String, Vec<u8>);
 
-/// Reads, assembles, loads; only what loads is kept.
-pub fn run(arguments: &Import, store: &ModelLibrary) -> Result<ExitCode> {
+/// Reads, assembles and loads a model, and adds it to the library if all of that works.
+///
+/// # Errors
+/// [`Usage`], if an option is wrong or the model is already there; or if the file is no model.
+pub fn run(arguments: &Import, library: &ModelLibrary) -> Result<ExitCode> {
     let file = &arguments.file;
     let name = match &arguments.name {
         Some(name) => Some(name.clone()),
@@ -43,7 +46,7 @@ pub fn run(arguments: &Import, store: &ModelLibrary) -> Result<ExitCode> {
         None => Some(name_of(file)),
     };
     if let Some(name) = &name {
-        check_name(name).map_err(usage)?;
+        check_name(name).map_err(as_usage)?;
     }
     let (card, weights) = if is_own(arguments) {
         own(file, name.as_deref())?
@@ -56,7 +59,9 @@ pub fn run(arguments: &Import, store: &ModelLibrary) -> Result<ExitCode> {
     };
     Classifier::from_parts(&card, &weights)
         .map_err(|error| anyhow::anyhow!("{}: {error}", path_text(file)))?;
-    let card = store.add(&card, &weights, arguments.force).map_err(usage)?;
+    let card = library
+        .add(&card, &weights, arguments.force)
+        .map_err(as_usage)?;
     print(&Printable::page(&format!(
         "{0}: imported, {1} {2}; cxr --model {0} uses it\n",
         card.name,
@@ -69,21 +74,21 @@ pub fn run(arguments: &Import, store: &ModelLibrary) -> Result<ExitCode> {
     )))
 }
 
-/// The one place that knows which network a file belongs to.
+/// The card and the weights of a checkpoint. Only this function decides which network a file belongs to.
 fn assemble(
     checkpoint: Checkpoint,
     family: Option<FamilyArgument>,
     labels: Option<Vec<String>>,
     name: &str,
 ) -> Result<ModelParts, String> {
-    let form = checkpoint.form;
+    let format = checkpoint.format;
     let known = labels.is_none().then(|| published(&checkpoint)).flatten();
     let tensors: NamedTensors = checkpoint
         .tensors
         .into_iter()
         .map(|(name, tensor)| (name, (tensor.shape, tensor.values)))
         .collect();
-    let family = match (form, family, checkpoint.keras_config) {
+    let family = match (format, family, checkpoint.keras_config) {
         (
             CheckpointFormat::KerasH5 | CheckpointFormat::Keras3,
             None | Some(FamilyArgument::KerasSequential),
@@ -94,7 +99,7 @@ fn assemble(
             return Ok((card, weights));
         }
         (_, Some(FamilyArgument::KerasSequential), _) => {
-            return Err(format!("it is a {}, not a Keras model", form.words()));
+            return Err(format!("it is a {}, not a Keras model", format.words()));
         }
         (_, Some(FamilyArgument::XrvDensenet121), _) => family::ModelFamily::XrvDensenet121,
         (_, Some(FamilyArgument::XrvResnet50), _) => family::ModelFamily::XrvResnet50_512,
@@ -105,7 +110,7 @@ fn assemble(
                 return Err(format!(
                     "it is a {} of {} tensors, of no network that cxr recognises by itself: say \
                      which with --as",
-                    form.words(),
+                    format.words(),
                     tensors.len()
                 ));
             }
@@ -118,7 +123,7 @@ fn assemble(
     Ok((card, weights))
 }
 
-/// Whose weights they are: by the file's digest, or by the labels and operating points in it.
+/// The published model that a checkpoint is, by its digest or by its labels and operating points.
 fn published(checkpoint: &Checkpoint) -> Option<&'static Published> {
     let by_outputs = || {
         let labels = checkpoint.pathologies.as_deref()?;
@@ -127,7 +132,7 @@ fn published(checkpoint: &Checkpoint) -> Option<&'static Published> {
     Published::with_sha256(&checkpoint.sha256).or_else(by_outputs)
 }
 
-/// A model of cxr's comes with its card.
+/// Whether the file is a model of cxr itself, with its card beside it.
 fn is_own(arguments: &Import) -> bool {
     let file = &arguments.file;
     arguments.family.is_none()
@@ -135,7 +140,7 @@ fn is_own(arguments: &Import) -> bool {
         && file.with_extension("toml").is_file()
 }
 
-/// A model of cxr's, under another name if one is given.
+/// The card and the weights of a model of cxr itself, under another name if one is given.
 fn own(file: &Path, name: Option<&str>) -> Result<ModelParts> {
     let files = ModelFiles::read(file)?;
     let (card, weights) = (files.card_text(), files.weights());
@@ -150,7 +155,7 @@ fn own(file: &Path, name: Option<&str>) -> Result<ModelParts> {
     Ok((card, weights.to_vec()))
 }
 
-/// What a file is called, without what says its form.
+/// The name of a file without the ending of its format.
 fn name_of(file: &Path) -> String {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let end = ENDS.iter().find(|end| name.ends_with(*end));
@@ -158,20 +163,18 @@ fn name_of(file: &Path) -> String {
         .to_owned()
 }
 
-/// A file with one on each line, or else what stands between commas.
+/// The labels of a file, one on each line, or else of a list with commas.
 fn labels(text: &str) -> Result<Vec<String>> {
     let path = Path::new(text);
     let is_small = |file: fs::Metadata| file.is_file() && file.len() <= LARGEST_LABELS;
-    let labels: Vec<String> = match fs::metadata(path).is_ok_and(is_small) {
-        true => {
-            let text = fs::read_to_string(path)
-                .map_err(|error| Usage::error(format!("--labels {}: {error}", path_text(path))))?;
-            text.lines().map(|line| line.trim().to_owned()).collect()
-        }
-        false => text
-            .split(',')
+    let labels: Vec<String> = if fs::metadata(path).is_ok_and(is_small) {
+        let text = fs::read_to_string(path)
+            .map_err(|error| Usage::error(format!("--labels {}: {error}", path_text(path))))?;
+        text.lines().map(|line| line.trim().to_owned()).collect()
+    } else {
+        text.split(',')
             .map(|label| label.trim().to_owned())
-            .collect(),
+            .collect()
     };
     let mut seen = HashSet::new();
     for label in &labels {

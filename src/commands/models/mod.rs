@@ -1,4 +1,4 @@
-//! `cxr models`: what models there are, and what each says of itself.
+//! `cxr models`: the models of this user, and their cards.
 
 mod import;
 mod page;
@@ -10,30 +10,37 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 
-use super::{SOME_FAILED, Usage, complain, of_option, print, resolved};
+use super::shared::{
+    SOME_FAILED, Usage, complain, folders, in_model_option, model_library, print, read_model,
+    resolve_model,
+};
 use crate::cli::ModelsAction;
 use crate::domain::ModelCard;
 use crate::domain::text::Printable;
 use crate::export::path_text;
-use crate::inference::{Classify, ModelFiles};
+use crate::inference::{Classify, Compute, ModelFiles};
 use crate::model_library::{InstalledModel, ModelLibrary, ModelLibraryError};
 
+/// Runs `cxr models`. `model` is the value of `--model`, a name or a path.
+///
+/// # Errors
+/// [`Usage`], if there is no such model; or if a file cannot be read or written.
 pub fn run(action: &ModelsAction, model: Option<&Path>) -> Result<ExitCode> {
     match action {
         ModelsAction::List => list(model),
         ModelsAction::Show { name } => show(name.as_deref(), model),
-        ModelsAction::Import(arguments) => import::run(arguments, &ModelLibrary::of_user()?),
-        ModelsAction::Pull { name } => pull::run(name, &ModelLibrary::of_user()?),
+        ModelsAction::Import(arguments) => import::run(arguments, &model_library()?),
+        ModelsAction::Pull { name } => pull::run(name, &model_library()?),
         ModelsAction::Remove { name } => {
-            ModelLibrary::of_user()?.remove(name).map_err(usage)?;
+            model_library()?.remove(name).map_err(as_usage)?;
             print(&Printable::page(&format!("{name}: removed\n")))
         }
-        ModelsAction::Verify { name } => verify(name.as_deref(), &ModelLibrary::of_user()?),
+        ModelsAction::Verify { name } => verify(name.as_deref(), &model_library()?),
     }
 }
 
-/// What whoever typed the command can mend.
-fn usage(error: ModelLibraryError) -> anyhow::Error {
+/// An error of the library: bad usage, if the user can mend it by typing something else.
+fn as_usage(error: ModelLibraryError) -> anyhow::Error {
     match error {
         ModelLibraryError::Unknown(_)
         | ModelLibraryError::Name(_)
@@ -43,15 +50,15 @@ fn usage(error: ModelLibraryError) -> anyhow::Error {
     }
 }
 
-/// The models of the store; none, where nothing says where it is.
-fn stored() -> Result<Vec<InstalledModel>> {
-    match ModelLibrary::of_user() {
-        Err(ModelLibraryError::NoHome) => Ok(Vec::new()),
-        store => Ok(store?.models()?),
+/// The imported models; none if the environment does not say where they are.
+fn installed() -> Result<Vec<InstalledModel>> {
+    match folders::models() {
+        None => Ok(Vec::new()),
+        Some(folder) => Ok(ModelLibrary::at(folder).models()?),
     }
 }
 
-/// With `--model`, that one alone; else the bundled one and those of the store.
+/// Lists the model of `--model`, or else the bundled one and the imported ones.
 fn list(model: Option<&Path>) -> Result<ExitCode> {
     if let Some(asked) = model {
         let model = used(Some(asked))?;
@@ -59,7 +66,7 @@ fn list(model: Option<&Path>) -> Result<ExitCode> {
     }
     let mut lines = line(&ModelFiles::bundled().card()?, "bundled");
     let mut broken = false;
-    for model in stored()? {
+    for model in installed()? {
         match &model.card {
             Ok(card) => lines += &line(card, "store"),
             Err(error) => {
@@ -72,21 +79,21 @@ fn list(model: Option<&Path>) -> Result<ExitCode> {
     Ok(ExitCode::from(if broken { SOME_FAILED } else { 0 }))
 }
 
-/// The files of the model that is used, of which the weights were compared with the card.
+/// The files of the model in use, with weights that match the card.
 fn used(model: Option<&Path>) -> Result<ModelFiles> {
     let path = match model {
-        Some(model) => resolved(model.to_owned()).map_err(of_option)?,
+        Some(model) => resolve_model(model.to_owned()).map_err(in_model_option)?,
         None => None,
     };
-    super::model_files(path.as_deref())
+    read_model(path.as_deref())
 }
 
-/// Loads it, so that a card is shown only of a model that works.
+/// Shows a card. The model is loaded first, so that only a working model has its card shown.
 fn show(name: Option<&str>, model: Option<&Path>) -> Result<ExitCode> {
     let used = used(model)?;
     let named = match name {
         Some(name) if used.card()?.name != name => {
-            let found = stored()?.into_iter().find(|model| model.name() == name);
+            let found = installed()?.into_iter().find(|model| model.name() == name);
             let Some(found) = found else {
                 return Err(Usage::error(format!(
                     "no model is called {name}; `cxr models list` names them"
@@ -96,21 +103,24 @@ fn show(name: Option<&str>, model: Option<&Path>) -> Result<ExitCode> {
         }
         _ => used,
     };
-    let loaded = named.classifier().map_err(|error| match model {
-        Some(_) => Usage::error(format!("model {error}")),
-        None => error.into(),
-    })?;
+    let loaded = named
+        .classifier(Compute::default())
+        .map_err(|error| match model {
+            Some(_) => Usage::error(format!("model {error}")),
+            None => error.into(),
+        })?;
     print(&page::page(loaded.card()))
 }
 
-fn verify(name: Option<&str>, store: &ModelLibrary) -> Result<ExitCode> {
-    let models: Vec<InstalledModel> = store
+/// Verifies the imported models, or only the one of that name.
+fn verify(name: Option<&str>, library: &ModelLibrary) -> Result<ExitCode> {
+    let models: Vec<InstalledModel> = library
         .models()?
         .into_iter()
         .filter(|model| name.is_none_or(|name| model.name() == name))
         .collect();
     if let (Some(name), true) = (name, models.is_empty()) {
-        return Err(usage(ModelLibraryError::Unknown(name.to_owned())));
+        return Err(as_usage(ModelLibraryError::Unknown(name.to_owned())));
     }
     let mut text = String::new();
     let mut code = ExitCode::SUCCESS;
@@ -128,14 +138,15 @@ fn verify(name: Option<&str>, store: &ModelLibrary) -> Result<ExitCode> {
     Ok(code)
 }
 
-fn line(card: &ModelCard, place: &str) -> String {
+/// One line of the list. `origin` says where the model is from.
+fn line(card: &ModelCard, origin: &str) -> String {
     let labels: Vec<_> = card
         .labels
         .iter()
         .map(|label| label.name.as_str())
         .collect();
     format!(
-        "{} {}  {}  {place}\n",
+        "{} {}  {}  {origin}\n",
         card.name,
         card.version,
         labels.join(", ")

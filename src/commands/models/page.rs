@@ -1,4 +1,4 @@
-//! A card in words, for a terminal.
+//! The text of a card, for a terminal.
 
 use std::fmt::Write;
 
@@ -26,9 +26,9 @@ pub fn page(card: &ModelCard) -> Printable {
     list(&mut page, "Labels", card_text::labels(card).into_iter());
     let trust = card_text::trust(card);
     if !trust.is_empty() {
-        list(&mut page, "How far to believe them", trust.into_iter());
+        list(&mut page, "Reliability", trust.into_iter());
     }
-    list(&mut page, "Limits", card.limits.iter().cloned());
+    list(&mut page, "Limitations", card.limits.iter().cloned());
     list(
         &mut page,
         "Measured",
@@ -37,7 +37,7 @@ pub fn page(card: &ModelCard) -> Printable {
     Printable::page(&page)
 }
 
-/// Columns before a value; its further lines are indented as far.
+/// Columns before a value, and before its further lines.
 const INDENT: usize = 12;
 
 fn paragraph(page: &mut String, name: &str, value: &str) {

@@ -1,4 +1,4 @@
-//! Where the table goes, and what is done with one that is there.
+//! The destination of the table, and a table that is already there.
 
 use std::fmt;
 use std::fs::{self, File, TryLockError};
@@ -15,19 +15,20 @@ use super::done::{Check, Done};
 use super::mode::WriteMode;
 use super::previous::{Previous, ResumedTable, holds_no_row};
 use crate::cli::{self, TableFormatArgument};
-use crate::commands::{Usage, complain, is_database, owner_only, standard_output};
+use crate::commands::shared::output_file::{is_database, owner_only};
+use crate::commands::shared::{Usage, complain, standard_output};
 use crate::domain::{ModelCard, Prevalences};
 use crate::export::{PredictionRows, TableFormat, TableWriter, path_text};
 use crate::imaging::looks_like_image;
 
-/// How often it is looked whether another run has ended.
+/// The time between two checks whether another run has ended.
 const WAIT: Duration = Duration::from_millis(50);
 
-/// How often a file may be replaced while it is opened, for this to be believed: there are file
-/// systems on which one file has two numbers.
+/// How often a file may be found replaced while it is opened. Then it is used all the same, because on
+/// some file systems one file has two numbers.
 const MOVES: u32 = 8;
 
-/// Where the rows go, and as what.
+/// The file of the rows, or standard output, and their format.
 #[derive(Debug)]
 pub struct TableDestination {
     /// `None` is standard output.
@@ -46,8 +47,10 @@ impl fmt::Display for TableDestination {
 }
 
 impl TableDestination {
+    /// The destination that the options name.
+    ///
     /// # Errors
-    /// [`Usage`] if the combination makes no sense, or something that is there would be lost.
+    /// [`Usage`] if the options contradict each other, or an existing file would be lost.
     pub fn of(arguments: &cli::Predict) -> Result<Self> {
         let file = arguments.output.clone();
         let file = file.filter(|file| file != Path::new("-"));
@@ -62,13 +65,13 @@ impl TableDestination {
         Ok(destination)
     }
 
-    /// Before an hour of work, not after.
+    /// Checks the destination before an hour of work, and not after it.
     fn check(&self, roots: &[PathBuf]) -> Result<()> {
         let option = self.mode.option();
         let Some(file) = &self.file else {
-            if self.mode.goes_on() {
+            if self.mode.continues() {
                 return Err(Usage::error(format!(
-                    "{option} needs a file to go on with: -o FILE"
+                    "{option} needs a file to continue: -o FILE"
                 )));
             }
             standard_output()?;
@@ -78,16 +81,16 @@ impl TableDestination {
         let Ok(found) = fs::metadata(file) else {
             return Ok(());
         };
-        if self.mode.goes_on() && !found.is_file() {
+        if self.mode.continues() && !found.is_file() {
             return Err(Usage::error(format!(
-                "{option} needs a file to go on with, and {self} is none"
+                "{option} needs a file to continue, and {self} is none"
             )));
         }
         self.refuse_to_replace(&found)
     }
 
-    /// An empty file holds nothing that could be lost, nor does a table of a run that found nothing;
-    /// a pipe or a device keeps nothing.
+    /// Refuses a file that has rows. An empty file, a table without rows, a pipe and a device have
+    /// nothing to lose.
     fn refuse_to_replace(&self, found: &fs::Metadata) -> Result<()> {
         let holds_none = || {
             let file = self.file.as_deref();
@@ -95,14 +98,14 @@ impl TableDestination {
         };
         if self.mode == WriteMode::New && found.is_file() && !holds_none() {
             return Err(Usage::error(format!(
-                "-o {self}: it is there already; --resume goes on with it, --append adds to it, \
-                 --force replaces it"
+                "-o {self}: already exists; use --resume to continue it, --append to add to it, or \
+                 --force to replace it"
             )));
         }
         Ok(())
     }
 
-    /// How predictions are written here.
+    /// The rows of predictions in the format of this table.
     pub fn predictions<'a>(
         &self,
         card: &'a ModelCard,
@@ -111,11 +114,11 @@ impl TableDestination {
         PredictionRows::new(self.format, card, assumed)
     }
 
-    /// Opens the table for these predictions, and says which files it has rows of already. `None` if
-    /// it was asked to stop before that was known: nothing is changed then.
+    /// Opens the table for these predictions, and finds out which files it already has rows of. `None`
+    /// after a signal; nothing is changed then.
     ///
     /// # Errors
-    /// If the file cannot be made, or is there and cannot be gone on with.
+    /// If the file cannot be made, or is a table that cannot be continued.
     pub fn open(
         &self,
         predictions: &PredictionRows,
@@ -130,14 +133,14 @@ impl TableDestination {
         };
         let found = file.metadata()?;
         self.refuse_to_replace(&found)?;
-        if self.mode.goes_on() && found.len() > 0 {
+        if self.mode.continues() && found.len() > 0 {
             let previous = Previous {
                 path,
                 format: self.format,
                 mode: self.mode,
                 predictions,
             };
-            return previous.go_on(file, check);
+            return previous.resume(file, check);
         }
         if found.is_file() {
             file.set_len(0)
@@ -152,8 +155,8 @@ impl TableDestination {
         table.with_context(|| format!("writing {self}"))
     }
 
-    /// The file, which no other run writes meanwhile; a file system without locks cannot promise
-    /// that. `None` if it was asked to stop while waiting.
+    /// Opens the file and locks it, so that no other run writes it; on a file system without locks, this
+    /// is not certain. `None` after a signal.
     fn locked(&self, path: &Path, stop: &AtomicBool) -> Result<Option<File>> {
         let (mut waits, mut moved) = (false, 0);
         while !stop.load(Ordering::Relaxed) {
@@ -175,7 +178,7 @@ impl TableDestination {
                         "{self} is being written by another cxr predict"
                     )));
                 }
-                // The run before may have put a new file in the place of the one that was opened.
+                // Another run may have replaced the file after it was opened.
                 _ if moved < MOVES && !leads_to(path, &file) => moved += 1,
                 _ => return Ok(Some(file)),
             }
@@ -185,13 +188,13 @@ impl TableDestination {
 
     fn opened(&self, path: &Path) -> Result<File> {
         let mut options = owner_only();
-        options.create(true).read(self.mode.goes_on());
+        options.create(true).read(self.mode.continues());
         let failed = |error: io::Error| Usage::error(format!("{self} cannot be written: {error}"));
         options.open(path).map_err(failed)
     }
 }
 
-/// Whether a path still leads to a file that was opened by it.
+/// Whether a path still leads to the file that was opened there.
 fn leads_to(path: &Path, file: &File) -> bool {
     let is_same = |found: &fs::Metadata, opened: &fs::Metadata| {
         (found.dev(), found.ino()) == (opened.dev(), opened.ino())
@@ -213,7 +216,7 @@ impl From<TableFormatArgument> for TableFormat {
     }
 }
 
-/// A slip of the shell (`-o` before a glob) must not destroy a radiograph, nor a store of reviews.
+/// Refuses to overwrite a radiograph or a review store, as after a slip in the shell (`-o` before a glob).
 fn refuse_input(file: &Path, roots: &[PathBuf]) -> Result<()> {
     let Ok(metadata) = fs::metadata(file) else {
         return Ok(());

@@ -1,4 +1,4 @@
-//! Which files need no work, because their rows are there and still hold.
+//! Which files need no work, because the table has their rows and they have not changed.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use super::mode::WriteMode;
-use crate::commands::batch::{EarlierRows, Progress};
+use crate::commands::shared::batch::{EarlierRows, Progress};
 use crate::domain::ContentId;
 use crate::export::{CONTENT, Record, path_of};
 use crate::imaging::{DecodeLimits, content_of};
@@ -16,22 +16,21 @@ use crate::library::{WalkItem, scan};
 /// Files whose rows stay.
 #[derive(Debug, Default)]
 pub struct Done {
-    /// As the walk spells them, which is the same in every walk of one run.
+    /// Paths as the walk spells them, which is the same in every walk of one run.
     paths: HashSet<PathBuf>,
-    /// What the table held, for the summary.
+    /// The rows that the table had, for the summary.
     pub before: EarlierRows,
-    /// Files that were changed since, and whose rows stay because none is taken out.
+    /// Files that have changed since, but whose rows stay because this mode removes none.
     pub outdated: usize,
 }
 
 impl Done {
-    /// Whether it was read before. What could not be walked is always tried again, and what is not read
-    /// is told each time.
+    /// Whether an item of the walk was read before. Problems of the walk are always tried again, and
+    /// files in formats that are not read are reported each time.
     pub fn has(&self, found: &WalkItem) -> bool {
         match found {
             WalkItem::Image(path) => self.has_row(path),
-            WalkItem::Unread { .. } => false,
-            WalkItem::Problem { .. } => false,
+            WalkItem::Unread { .. } | WalkItem::Problem { .. } => false,
         }
     }
 
@@ -41,20 +40,21 @@ impl Done {
     }
 }
 
-/// What folders are really called, links and `..` followed. A file is known by that and its own name:
-/// however it is spelled it is one, and a link to it is a name of its own, as for the walk.
+/// The real paths of folders, with links and `..` resolved. A file is known by its real folder and its
+/// own name, however its path is spelled. A link to a file is a name of its own, as in the walk.
 #[derive(Debug, Default)]
 struct Folders(HashMap<PathBuf, Option<PathBuf>>);
 
 impl Folders {
-    /// A path in a folder that is not there stays what it is.
+    /// The real path of a file; the same path if its folder is missing.
     fn real(&mut self, path: &Path) -> PathBuf {
         let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
             return path.to_owned();
         };
-        let found = || match folder.as_os_str().is_empty() {
-            true => Path::new(".").canonicalize().ok(),
-            false => folder.canonicalize().ok(),
+        let found = || {
+            let is_here = folder.as_os_str().is_empty();
+            let folder = if is_here { Path::new(".") } else { folder };
+            folder.canonicalize().ok()
         };
         let real = self.0.entry(folder.to_owned()).or_insert_with(found);
         real.as_ref()
@@ -62,60 +62,62 @@ impl Folders {
     }
 }
 
-/// What it takes to look whether files are what their rows are of.
+/// The settings for the check whether files have changed since their rows were made.
 pub struct Check<'a> {
     pub roots: &'a [PathBuf],
     pub threads: usize,
-    /// Whether there is to be a bar.
+    /// Whether to show a progress bar.
     pub shown: bool,
     pub limits: &'a DecodeLimits,
     pub stop: &'a AtomicBool,
 }
 
-/// What a row says.
+/// The result in a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RowAnswer {
-    /// An answer, of this content if the row says which.
+    /// An answer, with the content that it is for, if the row names it.
     Answer(Option<ContentId>),
-    /// That the file could not be read, or is of a format that is not.
+    /// The file could not be read, or has a format that is not read.
     Error,
 }
 
-/// The rows of a table, by the order that they have there.
+/// The rows of a table, numbered in their order.
 #[derive(Debug, Default)]
 pub struct DoneRows {
-    said: Vec<RowAnswer>,
-    /// Whether the path of each is relative: of which folder it is, the table does not say.
+    answers: Vec<RowAnswer>,
+    /// Whether the path of each row is relative. The table does not say to which folder.
     is_relative: Vec<bool>,
-    /// By the real path.
-    of: HashMap<PathBuf, Vec<u32>>,
+    /// Row numbers by the real path.
+    by_path: HashMap<PathBuf, Vec<u32>>,
     folders: Folders,
-    /// Answers that do not say of which content they are.
+    /// The number of answers that do not name their content.
     pub without_content: usize,
 }
 
 impl DoneRows {
+    /// The number of rows.
     pub fn len(&self) -> usize {
-        self.said.len()
+        self.answers.len()
     }
 
+    /// Adds the next row.
     pub fn add(&mut self, row: &Record) {
-        let said = match row.value("status") {
+        let answer = match row.value("status") {
             Some("error" | "unread") | None => RowAnswer::Error,
             Some(_) => RowAnswer::Answer(row.value(CONTENT).and_then(|text| text.parse().ok())),
         };
-        self.without_content += usize::from(said == RowAnswer::Answer(None));
+        self.without_content += usize::from(answer == RowAnswer::Answer(None));
         let path = path_of(row.value("path").unwrap_or_default());
         self.is_relative.push(path.is_relative());
-        self.of
+        self.by_path
             .entry(self.folders.real(&path))
             .or_default()
-            .push(self.said.len() as u32);
-        self.said.push(said);
+            .push(self.answers.len() as u32);
+        self.answers.push(answer);
     }
 
-    /// Looks which rows still hold, of files that are to be read now; the rows of others stay.
-    /// `None` if it was asked to stop.
+    /// Finds out which rows of the files of this run still hold; the rows of other files stay. `None`
+    /// after a signal.
     pub fn checked(&self, mode: WriteMode, check: &Check) -> Option<Checked> {
         let asked = self.asked(check.roots);
         let contents = self.contents(&asked, check)?;
@@ -127,7 +129,7 @@ impl DoneRows {
             is_here |= self.is_recorded(rows, content);
             let is_error = rows
                 .iter()
-                .all(|row| self.said[*row as usize] == RowAnswer::Error);
+                .all(|row| self.answers[*row as usize] == RowAnswer::Error);
             match (mode, holding) {
                 (WriteMode::Append, None) => {
                     checked.done.outdated += usize::from(!is_error);
@@ -155,22 +157,22 @@ impl DoneRows {
 
     fn is_relative_answer(&self, row: u32) -> bool {
         self.is_relative[row as usize]
-            && matches!(self.said[row as usize], RowAnswer::Answer(Some(_)))
+            && matches!(self.answers[row as usize], RowAnswer::Answer(Some(_)))
     }
 
-    /// Whether a row with a relative path is of this content: the folder is the one of that row.
+    /// Whether one of these rows has a relative path and this content, so that its folder is this one.
     fn is_recorded(&self, rows: &[u32], content: Option<ContentId>) -> bool {
         content.is_some()
             && rows.iter().any(|row| {
                 self.is_relative[*row as usize]
-                    && self.said[*row as usize] == RowAnswer::Answer(content)
+                    && self.answers[*row as usize] == RowAnswer::Answer(content)
             })
     }
 
-    /// The same of any row of the table, of files that are not to be read now too. `None` if it was
-    /// asked to stop.
+    /// The same for all rows of the table, also those of files that are not read now. `None` after a
+    /// signal.
     fn is_any_here(&self, check: &Check) -> Option<bool> {
-        for (path, rows) in &self.of {
+        for (path, rows) in &self.by_path {
             if check.stop.load(Ordering::Relaxed) {
                 return None;
             }
@@ -183,12 +185,12 @@ impl DoneRows {
         Some(false)
     }
 
-    /// Those of the files to be read that have rows.
+    /// The files of this run that have rows.
     fn asked(&self, roots: &[PathBuf]) -> Vec<(PathBuf, &[u32])> {
         let (mut asked, mut folders) = (Vec::new(), Folders::default());
         scan(roots, |found| {
             if let WalkItem::Image(path) | WalkItem::Unread { path, .. } = found
-                && let Some(rows) = self.of.get(&folders.real(&path))
+                && let Some(rows) = self.by_path.get(&folders.real(&path))
             {
                 asked.push((path, &rows[..]));
             }
@@ -197,13 +199,14 @@ impl DoneRows {
         asked
     }
 
-    /// The content of each file, as far as a row says one; `None` of one that cannot be read.
+    /// The content of each file that has a row with a content; `None` for others, and if the file cannot
+    /// be read. The whole is `None` after a signal.
     fn contents(
         &self,
         asked: &[(PathBuf, &[u32])],
         check: &Check,
     ) -> Option<Vec<Option<ContentId>>> {
-        let says = |row: &u32| matches!(self.said[*row as usize], RowAnswer::Answer(Some(_)));
+        let says = |row: &u32| matches!(self.answers[*row as usize], RowAnswer::Answer(Some(_)));
         let wanted: Vec<usize> = (0..asked.len())
             .filter(|at| asked[*at].1.iter().any(says))
             .collect();
@@ -236,10 +239,10 @@ impl DoneRows {
         (!check.stop.load(Ordering::Relaxed)).then_some(contents)
     }
 
-    /// The first row that is an answer for this content. One that does not say its own is believed,
-    /// as is any where the content cannot be known: the row is all that there is then.
+    /// The first row that is an answer for this content. A row without a content is believed, and so is
+    /// every row if the content of the file is not known.
     fn holding(&self, rows: &[u32], content: Option<ContentId>) -> Option<u32> {
-        let holds = |row: &u32| match self.said[*row as usize] {
+        let holds = |row: &u32| match self.answers[*row as usize] {
             RowAnswer::Error => false,
             RowAnswer::Answer(of) => of.is_none() || content.is_none() || of == content,
         };
@@ -247,13 +250,13 @@ impl DoneRows {
     }
 }
 
-/// What is to be done with the rows.
+/// What to do with the rows of a table.
 #[derive(Debug, Default)]
 pub struct Checked {
     pub done: Done,
-    /// Rows that a new one takes the place of.
+    /// Rows that are replaced by new ones.
     pub dropped: HashSet<u32>,
-    /// Whether files are others than their rows are of, and no row tells that its relative path is one
-    /// of this folder.
+    /// Whether files differ from their rows, and no row shows that its relative path belongs to this
+    /// folder.
     pub is_elsewhere: bool,
 }

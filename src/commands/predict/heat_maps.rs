@@ -5,32 +5,32 @@ use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
 use crate::cli;
-use crate::commands::{Usage, owner_only};
+use crate::commands::shared::output_file::OutputFile;
+use crate::commands::shared::{Usage, heat_map_label};
+use crate::domain::hex::hex;
 use crate::domain::text::clean;
 use crate::domain::{
-    Canvas, DEFAULT_OPACITY, HeatMap, HeatMapChoice, HeatMapLayer, HeatMapSubject, ModelCard,
-    Pathology, Prediction, PreviewImage, Radiograph, View,
+    DEFAULT_OPACITY, HeatMap, HeatMapChoice, HeatMapSubject, ModelCard, Prediction, Radiograph,
 };
 use crate::export::path_text;
-use crate::imaging;
+use crate::imaging::{StillPicture, png_with_text};
 use crate::library::{WalkItem, scan};
 
-/// The longer side of a picture, at most.
+/// The longest side of a picture, in pixels.
 const SIDE: usize = 1024;
 /// Only the owner may look into a folder made here.
 const OWNER_ONLY_FOLDER: u32 = 0o700;
-/// Letters of the image's name that its heat map's name keeps.
+/// How many characters of the image's name the name of its heat map has.
 const KEPT: usize = 64;
 /// Bytes of the SHA-256 of the path: two of a million paths meet once in 37 million runs.
 const HASHED: usize = 8;
 
-/// Where heat maps go, and which.
+/// The folder of heat maps, and their label.
 #[derive(Debug)]
 pub struct HeatMaps {
     folder: PathBuf,
@@ -40,7 +40,7 @@ pub struct HeatMaps {
 }
 
 impl HeatMaps {
-    /// `None` if none are wanted. Makes the folder.
+    /// Makes the folder. `None` if no heat maps are wanted.
     ///
     /// # Errors
     /// [`Usage`] if the model has no such label, or the folder cannot be made, is walked for
@@ -54,7 +54,7 @@ impl HeatMaps {
         }
         let choice = match &arguments.heatmap_label {
             None => HeatMapChoice::Foremost,
-            Some(name) => HeatMapChoice::Label(known(name, card)?),
+            Some(name) => HeatMapChoice::Label(heat_map_label(name, card)?),
         };
         refuse_inside(folder, &arguments.paths)?;
         DirBuilder::new()
@@ -65,7 +65,7 @@ impl HeatMaps {
                 let folder = path_text(folder);
                 Usage::error(format!("--heatmaps {folder} cannot be made: {error}"))
             })?;
-        // Where a run goes on, a heat map is of an image whose row is being made anew.
+        // Where a run continues a table, only images without a row get a heat map.
         let replaces = arguments.force || arguments.resume || arguments.append;
         if !replaces {
             refuse_to_replace(folder, &arguments.paths)?;
@@ -77,10 +77,10 @@ impl HeatMaps {
         }))
     }
 
-    /// Writes the heat map of one image; none for a prediction without maps, as of a refused image.
+    /// Writes the heat map of one image. A refused image has none.
     ///
     /// # Errors
-    /// One line for the image's row.
+    /// A reason for the row of the image.
     pub fn write(
         &self,
         path: &Path,
@@ -92,30 +92,16 @@ impl HeatMaps {
         };
         let name = name_for(path);
         let words = words(&map, prediction);
-        imaging::png_with_text(&picture(radiograph, map), &words)
+        let Some((picture, _)) = StillPicture::new(radiograph, Some(map), SIDE).mapped else {
+            return Ok(());
+        };
+        png_with_text(&picture, &words)
             .and_then(|png| put(&self.folder, &name, &png, self.replaces))
             .map_err(|error| clean(&format!("its heat map {name} cannot be written: {error}")))
     }
 }
 
-/// The label that `--heatmap-label` names.
-///
-/// # Errors
-/// [`Usage`], if the model has no such label.
-pub fn known(name: &str, card: &ModelCard) -> Result<Pathology> {
-    let labels = card.labels.iter().map(|label| label.name.as_str());
-    if labels.clone().any(|label| label == name) {
-        return Ok(Pathology(name.to_owned()));
-    }
-    let labels: Vec<_> = labels.collect();
-    Err(Usage::error(format!(
-        "--heatmap-label {name}: the model's labels are {}",
-        labels.join(", ")
-    )))
-}
-
-/// Looks for heat maps that the images of this run would replace; there is nothing to look for in an
-/// empty folder.
+/// Refuses a folder with heat maps that this run would replace.
 fn refuse_to_replace(folder: &Path, roots: &[PathBuf]) -> Result<()> {
     let is_empty = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
     if is_empty {
@@ -129,17 +115,16 @@ fn refuse_to_replace(folder: &Path, roots: &[PathBuf]) -> Result<()> {
         }
         ControlFlow::Continue(())
     });
-    match there {
-        0 => Ok(()),
-        _ => Err(Usage::error(format!(
-            "--heatmaps {}: {there} heat maps of these images are there already; --force replaces \
-             them",
-            path_text(folder)
-        ))),
+    if there == 0 {
+        return Ok(());
     }
+    Err(Usage::error(format!(
+        "--heatmaps {}: {there} heat maps of these images already exist; use --force to replace them",
+        path_text(folder)
+    )))
 }
 
-/// A heat map among the radiographs would be read as one of them, by the next run or by this one.
+/// Refuses a folder among the radiographs, where a heat map would be read as one of them.
 fn refuse_inside(folder: &Path, roots: &[PathBuf]) -> Result<()> {
     let folder_is = resolved(folder).context("finding the folder of --heatmaps")?;
     let inside = |root: &&PathBuf| {
@@ -155,7 +140,7 @@ fn refuse_inside(folder: &Path, roots: &[PathBuf]) -> Result<()> {
     }
 }
 
-/// Where a path leads, also if its last parts are not there yet.
+/// The real path, also if its last parts do not exist yet.
 fn resolved(path: &Path) -> io::Result<PathBuf> {
     let mut there = std::path::absolute(path)?;
     let mut missing = Vec::new();
@@ -178,8 +163,8 @@ fn resolved(path: &Path) -> io::Result<PathBuf> {
     }
 }
 
-/// `NAME-HASH.png`: plain letters of the image's name for people, and a hash of its path in the
-/// table so that no two images share one. Nothing of the path's folders, and no leading dot.
+/// `NAME-HASH.png`: plain characters of the image's name for people, and a hash of its path in the
+/// table, so that no two images share a name. It has no folders and no leading dot.
 fn name_for(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let plain = |c: char| match c {
@@ -189,34 +174,11 @@ fn name_for(path: &Path) -> String {
     let name: String = name.chars().map(plain).take(KEPT).collect();
     let name = name.trim_start_matches('.');
     let digest = Sha256::digest(path_text(path));
-    let hash: String = digest[..HASHED]
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect();
-    format!("{name}-{hash}.png")
+    format!("{name}-{}.png", hex(&digest[..HASHED]))
 }
 
-/// The radiograph as it is first seen on the screen, no larger than it is stored, under its map.
-fn picture(radiograph: &Radiograph, map: HeatMap) -> PreviewImage {
-    let tall = radiograph.height as f64 * radiograph.pixel_aspect;
-    let longer = (radiograph.width as f64).max(tall).round() as usize;
-    let side = longer.clamp(1, SIDE);
-    let canvas = Canvas {
-        width: side,
-        height: side,
-        pixel_aspect: 1.0,
-    };
-    let view = View::default();
-    let layer = HeatMapLayer {
-        content: radiograph.content,
-        map: map.into(),
-        opacity: DEFAULT_OPACITY,
-    };
-    let (bare, _) = imaging::show(radiograph, &view, canvas);
-    imaging::overlay(&bare, imaging::seen(radiograph, &view, canvas), &layer)
-}
-
-/// What is written into the file, PNG keywords first. No path, and nothing of the patient.
+/// The text chunks of the file, standard keywords of PNG first. They have no path and nothing about the
+/// patient.
 fn words(map: &HeatMap, prediction: &Prediction) -> Vec<(&'static str, String)> {
     let label = match &map.subject {
         HeatMapSubject::Label(label) => label.name().to_owned(),
@@ -231,7 +193,7 @@ fn words(map: &HeatMap, prediction: &Prediction) -> Vec<(&'static str, String)> 
             "Description",
             format!(
                 "Vermilion speaks for {label}, blue against it; the deepest colour is {range:.3} \
-                 logits. It shows where, not whether. Not for diagnosis."
+                 logits. It shows where, not how likely. Not for diagnosis."
             ),
         ),
         ("Software", format!("cxr {}", env!("CARGO_PKG_VERSION"))),
@@ -243,26 +205,14 @@ fn words(map: &HeatMap, prediction: &Prediction) -> Vec<(&'static str, String)> 
     ]
 }
 
-/// Puts a whole file there. What has its name is replaced, a link not followed, or else an error.
+/// Writes a whole file. A file of its name is replaced if `replaces` says so, and is an error otherwise; a
+/// link is not followed.
 fn put(folder: &Path, name: &str, bytes: &[u8], replaces: bool) -> io::Result<()> {
-    // One path may be asked for twice, and be read on two threads.
-    static DRAFTS: AtomicUsize = AtomicUsize::new(0);
-    let turn = DRAFTS.fetch_add(1, Ordering::Relaxed);
-    let draft = folder.join(format!(".{name}.{}.{turn}", std::process::id()));
-    let target = folder.join(name);
-    if !replaces && target.symlink_metadata().is_ok() {
-        return Err(io::ErrorKind::AlreadyExists.into());
-    }
-    let written = owner_only()
-        .create_new(true)
-        .open(&draft)
-        .and_then(|mut file| file.write_all(bytes))
-        .and_then(|()| fs::rename(&draft, &target));
-    if written.is_err() {
-        // Half of a picture is of no use to anybody.
-        let _ = fs::remove_file(&draft);
-    }
-    written
+    let path = folder.join(name);
+    // Not synced to the disk: there may be a million of them, and each can be made again.
+    let mut file = OutputFile::beside(&path)?;
+    file.write_all(bytes)?;
+    file.publish(&path, replaces)
 }
 
 #[cfg(test)]

@@ -2,34 +2,39 @@
 
 use crate::cli;
 
-/// What is done with a table that is there.
+/// What is done with an existing table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WriteMode {
-    /// It stays, and nothing is written.
+    /// Leave it, and write nothing.
     New,
+    /// Replace it.
     Replace,
-    /// It stays, and rows come after it.
+    /// Leave its rows, and add rows after them.
     Append,
-    /// Its rows stay as far as they hold, and the others are made anew.
+    /// Leave the rows of unchanged files, and make the others again.
     Resume,
 }
 
 impl WriteMode {
+    /// The mode that the options ask for; clap refuses two of them.
     pub fn of(arguments: &cli::Predict) -> Self {
-        match () {
-            () if arguments.force => WriteMode::Replace,
-            () if arguments.append => WriteMode::Append,
-            () if arguments.resume => WriteMode::Resume,
-            () => WriteMode::New,
+        if arguments.force {
+            WriteMode::Replace
+        } else if arguments.append {
+            WriteMode::Append
+        } else if arguments.resume {
+            WriteMode::Resume
+        } else {
+            WriteMode::New
         }
     }
 
-    /// Whether it goes on with rows that are there.
-    pub fn goes_on(self) -> bool {
+    /// Whether existing rows stay.
+    pub fn continues(self) -> bool {
         matches!(self, WriteMode::Append | WriteMode::Resume)
     }
 
-    /// As it is typed; nothing for what is done unasked.
+    /// The option as it is typed; empty for the default.
     pub fn option(self) -> &'static str {
         match self {
             WriteMode::New => "",

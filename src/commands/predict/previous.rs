@@ -1,6 +1,6 @@
-//! A table that an earlier run left, perhaps in the middle of a row, and going on with it.
+//! Continuing a table that an earlier run left, perhaps in the middle of a row.
 //!
-//! Nothing of it is changed before all of it is known to be by the same model in the same way.
+//! The table is changed only after all of its rows are known to be made by the same model in the same way.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -11,19 +11,20 @@ use anyhow::{Context, Result, anyhow};
 
 use super::done::{Check, Checked, Done, DoneRows};
 use super::mode::WriteMode;
-use crate::commands::{Usage, complain, owner_only};
+use crate::commands::shared::output_file::OutputFile;
+use crate::commands::shared::{Usage, complain};
 use crate::export::{
     PredictionRows, ReadError, Record, RowOrigin, TableExtent, TableFormat, TableWriter, header,
     header_cells, parse_cells, path_text, read_table,
 };
 
-/// Ways in which rows were made that are named in one line.
+/// How many ways of making rows are named in one message.
 const NAMED: usize = 4;
 
-/// A table of which the next row can be written.
+/// A table that is ready for its next row.
 pub type ResumedTable = TableWriter<Box<dyn Write>>;
 
-/// The table that is there, and by what it is to be gone on with.
+/// An existing table, and the predictions that continue it.
 pub struct Previous<'a> {
     pub path: &'a Path,
     pub format: TableFormat,
@@ -31,38 +32,37 @@ pub struct Previous<'a> {
     pub predictions: &'a PredictionRows<'a>,
 }
 
-/// What such a table holds.
+/// The contents of such a table.
 #[derive(Default)]
 struct Survey {
     extent: TableExtent,
     rows: DoneRows,
-    /// How many rows were made in which way.
+    /// How many rows were made in each way.
     origins: BTreeMap<RowOrigin, u64>,
-    /// The first line that is of a table with other columns.
+    /// The first line of a row with other columns.
     other_columns: Option<u64>,
-    /// The header is that of an earlier version, with fewer columns.
+    /// Whether the header is the one of an earlier version, with fewer columns.
     is_earlier: bool,
 }
 
 impl Previous<'_> {
-    /// The table, so that the next row can be written, and the files that need none. `None` if it was
-    /// asked to stop.
+    /// Returns the table, ready for its next row, and the files that need no row. `None` after a signal.
     ///
     /// # Errors
-    /// [`Usage`], if it is no such table, or by another model or in another way.
-    pub fn go_on(&self, mut file: File, check: &Check) -> Result<Option<(ResumedTable, Done)>> {
+    /// [`Usage`], if it is no such table, or was made by another model or in another way.
+    pub fn resume(&self, mut file: File, check: &Check) -> Result<Option<(ResumedTable, Done)>> {
         let survey = self.survey(&file)?;
         self.refuse_others(&survey)?;
-        self.say_what_is_unknown(&survey);
+        self.report_unknown(&survey);
         let Some(checked) = survey.rows.checked(self.mode, check) else {
             return Ok(None);
         };
         self.refuse_other_folder(&survey, &checked)?;
-        self.say_what_is_taken_out(&survey);
+        self.report_torn_row(&survey);
         let name = path_text(self.path);
         let columns = self.predictions.columns();
         let table = if survey.extent.bytes == 0 {
-            // What was left of the first line.
+            // Only a part of the first line is there.
             file.set_len(0)?;
             file.seek(SeekFrom::Start(0))?;
             TableWriter::begin(boxed(file), self.format, columns)
@@ -87,7 +87,7 @@ impl Previous<'_> {
         let mut survey = Survey::default();
         let columns = self.predictions.columns();
         let earlier = self.predictions.earlier_columns();
-        // The members of an object are read by name.
+        // The members of a JSON object may come in any order.
         let [ours, before] = [&columns, &earlier].map(|columns| {
             let mut names = columns.clone();
             names.sort();
@@ -147,8 +147,8 @@ impl Previous<'_> {
         ))
     }
 
-    /// Rows of another model, or made in another way, are refused and stay: to leave them out would
-    /// lose them, to go on after them would mix them.
+    /// Refuses a table with rows of another model, or made in another way. Removing such rows would lose
+    /// them, and adding to them would mix both.
     fn refuse_others(&self, survey: &Survey) -> Result<()> {
         let ours = self.predictions.origin();
         let others: u64 = survey
@@ -160,7 +160,7 @@ impl Previous<'_> {
         let name = path_text(self.path);
         if others > 0 {
             return Err(Usage::error(format!(
-                "{name} cannot be gone on with: this run is by {ours}, and {others} of its {} rows \
+                "{name} cannot be continued: this run is by {ours}, and {others} of its {} rows \
                  are not ({}). Nothing was changed: give that model and those options, or another file",
                 survey.rows.len(),
                 self.named(&survey.origins),
@@ -176,7 +176,7 @@ impl Previous<'_> {
             .sum();
         if unsaid > 0 && self.predictions.assumes_others() {
             return Err(Usage::error(format!(
-                "{name} cannot be gone on with: {unsaid} of its rows do not say which prevalence \
+                "{name} cannot be continued: {unsaid} of its rows do not say which prevalence \
                  they assume, and --prevalence may be another. Give another file"
             )));
         }
@@ -196,13 +196,13 @@ impl Previous<'_> {
         words.join("; ")
     }
 
-    /// A table of an earlier version is gone on with, but what it does not say was not compared.
-    fn say_what_is_unknown(&self, survey: &Survey) {
+    /// Reports values that a table of an earlier version lacks, and that could not be compared.
+    fn report_unknown(&self, survey: &Survey) {
         let name = path_text(self.path);
         if survey.rows.without_content > 0 {
             complain(&format!(
-                "{name}: {} rows do not say of which content they are: whether their files were \
-                 changed since could not be checked",
+                "{name}: {} rows do not name the content of their files: whether these have \
+                 changed could not be checked",
                 survey.rows.without_content
             ));
         }
@@ -217,45 +217,45 @@ impl Previous<'_> {
             (true, true) => "calibration and prevalence",
         };
         complain(&format!(
-            "{name}: not every row says its {what}: that could not be compared"
+            "{name}: not every row has its {what}: that could not be compared"
         ));
     }
 
-    /// A row whose file is another here may be of that file as it was, or of a file of another folder
-    /// in which that run was started. Only a row that holds here tells that it is the first.
+    /// Refuses a table that seems to belong to another folder. A row that differs from its file may be
+    /// older than the file, or belong to a file of the same name in the folder where the run was started.
+    /// Only a row that still holds here shows that the table belongs to this folder.
     fn refuse_other_folder(&self, survey: &Survey, checked: &Checked) -> Result<()> {
         if !checked.is_elsewhere {
             return Ok(());
         }
         Err(Usage::error(format!(
-            "{} cannot be gone on with: none of its {} rows is of a file that is here as the row has \
-             it, and some are of other files of the same names. It was made in another folder, or \
-             every file was changed since. Nothing was changed: go to that folder, or give another \
-             file",
+            "{} cannot be continued: none of its {} rows belongs to a file that is here unchanged, \
+             and some belong to other files of the same names. It was made in another folder, or \
+             every file has changed. Nothing was changed: go to that folder, or give another file",
             path_text(self.path),
             survey.rows.len()
         )))
     }
 
-    /// A last line without its end may be cut off within a number, and nothing shows that.
-    fn say_what_is_taken_out(&self, survey: &Survey) {
+    /// Reports a last row without a line end, which is removed: it may be cut off within a number.
+    fn report_torn_row(&self, survey: &Survey) {
         let extent = &survey.extent;
         if extent.bytes == 0 || extent.torn.is_empty() || self.format.is_json() {
             return;
         }
-        // A path is whole if another cell follows it.
+        // A path is complete if another cell follows it.
         let cells = parse_cells(self.format, &extent.torn).filter(|cells| cells.len() > 1);
         let at = extent.columns.iter().position(|column| column == "path");
         let path = cells.zip(at).and_then(|(cells, at)| cells.get(at).cloned());
         complain(&format!(
-            "{}: its last row{} has no line end and may be cut off: it was taken out, and its file \
-             is read anew if it is given",
+            "{}: its last row{} has no line end and may be cut off: it was removed, and its file \
+             is read again if it is given",
             path_text(self.path),
             path.map(|path| format!(", of {path},")).unwrap_or_default()
         ));
     }
 
-    /// Whether a file without one whole line is what was left of the first.
+    /// Whether a file without a complete line is the beginning of such a table.
     fn is_torn_beginning(&self, mut file: &File) -> Result<bool> {
         let mut head = Vec::new();
         file.seek(SeekFrom::Start(0))?;
@@ -274,28 +274,18 @@ impl Previous<'_> {
         })
     }
 
-    /// Puts a table without the rows that were dropped, and with today's columns, in the place of
-    /// this one, in one step: whenever it is interrupted, one of the two is there.
+    /// Replaces the table, in one step, by one without the dropped rows and with today's columns. After an
+    /// interruption, one of the two is there.
     fn rewritten(&self, old: &File, survey: &Survey, checked: &Checked) -> Result<ResumedTable> {
-        // Where a link leads, so that it stays a link.
+        // The target of a link is replaced, so that the link stays.
         let path = fs::canonicalize(self.path)?;
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".{}.resuming", std::process::id()));
-        let draft = path.with_file_name(name);
-        // What has this name already is somebody's file, or leads to one.
-        let new = owner_only().create_new(true).open(&draft);
-        let new = new.with_context(|| path_text(&draft))?;
-        let put = || -> Result<ResumedTable> {
-            let table = self.refilled(new, old, survey, checked)?;
-            fs::rename(&draft, &path)?;
-            Ok(table.map(boxed))
-        };
-        put().inspect_err(|_| {
-            let _ = fs::remove_file(&draft);
-        })
+        let new = OutputFile::beside(&path)?;
+        let table = self.refilled(new.handle()?, old, survey, checked)?;
+        new.publish(&path, true)?;
+        Ok(table.map(boxed))
     }
 
-    /// The rows of the old file that stay, in a new one that is on the disk then.
+    /// Copies the rows that stay to the new file, and syncs it to the disk.
     fn refilled(
         &self,
         new: File,
@@ -303,12 +293,13 @@ impl Previous<'_> {
         survey: &Survey,
         checked: &Checked,
     ) -> Result<TableWriter<File>> {
-        // So that no other run takes it for a table that it may write.
+        // Once it has its name, no other run may write it.
         new.try_lock().map_err(|_| anyhow!("it is being written"))?;
         let columns = self.predictions.columns();
-        let missing = match survey.is_earlier {
-            true => columns.len() - survey.extent.columns.len(),
-            false => 0,
+        let missing = if survey.is_earlier {
+            columns.len() - survey.extent.columns.len()
+        } else {
+            0
         };
         let empty = vec![self.format.delimiter(); missing];
         let mut table = TableWriter::begin(new, self.format, columns)?;
@@ -329,11 +320,11 @@ impl Previous<'_> {
     }
 }
 
-/// Bytes beyond which no table is without rows.
+/// A larger table has rows.
 const HEADER_AT_MOST: u64 = 1 << 16;
 
-/// Whether a file is a table as a run leaves it that found nothing, or was stopped before its first
-/// row.
+/// Whether a file is a table without rows, as a run leaves it that found no image or was stopped before
+/// its first row.
 pub fn holds_no_row(path: &Path, format: TableFormat) -> bool {
     let read = || -> Result<bool> {
         let mut head = Vec::new();
@@ -353,7 +344,7 @@ pub fn holds_no_row(path: &Path, format: TableFormat) -> bool {
     read().unwrap_or(false)
 }
 
-/// Whether a table with these columns is one of `cxr predict`, whatever its model.
+/// Whether a table with these columns is one of `cxr predict`, of any model.
 fn is_of_predictions(columns: &[String]) -> bool {
     let has = |name: &str| columns.iter().any(|column| column == name);
     has("path") && has("status") && has("model_sha256")

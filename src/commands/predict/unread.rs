@@ -1,13 +1,13 @@
-//! Files that a walk came upon and that are not read: the first by name, all of them by kind.
+//! Files in formats that are not read: the first ones by name, the number of all by format.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::commands::complain;
+use crate::commands::shared::complain;
 use crate::export::path_text;
 use crate::library::UnreadFormat;
 
-/// Files that are named; the rest are counted.
+/// How many files are named; the others are counted.
 const NAMED: usize = 10;
 
 /// Images and archives of formats that are not read.
@@ -18,6 +18,7 @@ pub struct Unread {
 }
 
 impl Unread {
+    /// Notes a file.
     pub fn add(&mut self, path: &Path, format: UnreadFormat) {
         if self.named.len() < NAMED {
             let path = path_text(path);
@@ -30,7 +31,7 @@ impl Unread {
         self.kinds.values().sum()
     }
 
-    /// Says on standard error what is not in the table, unless `listed` in it.
+    /// Reports the files on standard error; only their number if they are `listed` in the table.
     pub fn complain(&self, listed: bool) {
         self.lines(listed).iter().for_each(|line| complain(line));
     }

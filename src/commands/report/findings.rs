@@ -1,4 +1,4 @@
-//! What the model says of an image it may speak about, each number under its right name.
+//! The findings of an accepted image, each number under its right name.
 
 use super::html::Html;
 use crate::domain::{
@@ -6,12 +6,13 @@ use crate::domain::{
     Score, ScoreKind, Severity,
 };
 
-/// In place of the numbers of a label that another one denies: they would say that pneumonia was found.
+/// In place of the numbers of a label that another label contradicts.
 const DENIED: &str =
     "<td colspan=\"7\">can't tell: above its point, where no pneumonia was found</tr>\n";
-/// Said where there is none.
+/// In place of a missing value.
 const NONE: &str = "n/a";
 
+/// Writes the findings, the causes and severity.
 pub fn findings(html: &mut Html, prediction: &Prediction) {
     let is_alone = |finding: &&Finding| finding.question == Question::Presence;
     let alone: Vec<&Finding> = prediction.findings.iter().filter(is_alone).collect();
@@ -22,15 +23,16 @@ pub fn findings(html: &mut Html, prediction: &Prediction) {
     causes(html, prediction);
     if let Some(severity) = &prediction.severity {
         let found = prediction.finding(PNEUMONIA).and_then(Finding::is_positive) != Some(false);
-        html.markup(match found {
-            true => "<h2>Severity</h2>\n",
-            false => "<h2>Severity, if it were pneumonia after all</h2>\n",
+        html.markup(if found {
+            "<h2>Severity</h2>\n"
+        } else {
+            "<h2>Severity, if it were pneumonia after all</h2>\n"
         });
         html.element("<p>", &severity_words(severity), "</p>\n");
     }
 }
 
-/// Nothing, where no pneumonia was found: they are answers to a question that was not asked.
+/// Writes the causes, unless no pneumonia was found.
 fn causes(html: &mut Html, prediction: &Prediction) {
     const HEADING: &str = "<h2>Cause, given pneumonia</h2>\n";
     match prediction.causes() {
@@ -38,8 +40,8 @@ fn causes(html: &mut Html, prediction: &Prediction) {
         Causes::CantTell => {
             html.markup(HEADING);
             html.markup(
-                "<p><b>Can't tell:</b> the model's outputs contradict each other, so that none of \
-                 them is here.</p>\n",
+                "<p><b>Can't tell:</b> the model's outputs contradict each other, so none of them is \
+                 shown.</p>\n",
             );
         }
         Causes::OtherPrevalence => {
@@ -59,7 +61,7 @@ fn causes(html: &mut Html, prediction: &Prediction) {
     }
 }
 
-/// Labels that stand on their own: each has lines of its own, or says that it has none.
+/// Writes the labels that stand on their own.
 fn table(html: &mut Html, prediction: &Prediction, findings: &[&Finding]) {
     html.markup(
         "<table><thead><tr><th>Label<th>Value<th>What it is<th>Balanced point\
@@ -89,13 +91,13 @@ fn table(html: &mut Html, prediction: &Prediction, findings: &[&Finding]) {
     let is_bound = |finding: &&Finding| prediction.shown_score(finding).1;
     if findings.iter().any(is_bound) {
         html.markup(
-            "<p class=\"small\">≤: at most what pneumonia has, of which COVID-19 is one; the model's \
+            "<p class=\"small\">≤: at most the probability of pneumonia, since COVID-19 is one; the model's \
              own output is higher.</p>\n",
         );
     }
 }
 
-/// Shares that sum to one: no lines are drawn through them.
+/// Writes the causes. Their shares sum to one, and have no operating points.
 fn cause_table(html: &mut Html, causes: &[&Finding]) {
     html.markup(
         "<table><thead><tr><th>Cause<th>Value<th>What it is<th>90 % set</tr></thead><tbody>\n",
@@ -140,7 +142,7 @@ fn set(conformal: Conformal) -> &'static str {
         Conformal::Presence(PresenceSet::Present) => "present",
         Conformal::Presence(PresenceSet::Absent) => "absent",
         Conformal::Presence(PresenceSet::Either) => "can't tell present from absent",
-        Conformal::Presence(PresenceSet::Neither) => "like neither present nor absent",
+        Conformal::Presence(PresenceSet::Neither) => "unlike the calibration cases",
         Conformal::Cause(true) => "in it",
         Conformal::Cause(false) => "not in it",
     }
@@ -156,7 +158,7 @@ fn cause_set(causes: &[&Finding]) -> Option<String> {
         .collect();
     let has_sets = causes.iter().any(|cause| cause.conformal.is_some());
     has_sets.then(|| match members[..] {
-        [] => "like none of the causes".to_owned(),
+        [] => "fits no known cause".to_owned(),
         [one] => one.to_owned(),
         [one, other] => format!("can't tell {one} from {other}"),
         _ if members.len() == causes.len() => "can't tell the causes apart".to_owned(),
@@ -167,7 +169,7 @@ fn cause_set(causes: &[&Finding]) -> Option<String> {
 fn severity_words(severity: &Severity) -> String {
     let one = |name: &str, value: f32, most: u8, error: Option<f32>| match error {
         Some(error) => format!("{name} {value:.1} ± {error:.1} of {most}"),
-        None => format!("{name} {value:.1} of {most} (how far off is not known)"),
+        None => format!("{name} {value:.1} of {most} (error not known)"),
     };
     let extent = one(
         "Geographic extent",
@@ -177,9 +179,10 @@ fn severity_words(severity: &Severity) -> String {
     );
     let opacity = one("opacity", severity.opacity, 6, severity.opacity_error);
     let has_error = severity.geographic_extent_error.is_some() || severity.opacity_error.is_some();
-    let note = match has_error {
-        true => "; ± is the mean absolute error.",
-        false => ".",
+    let note = if has_error {
+        "; ± is the mean absolute error."
+    } else {
+        "."
     };
     format!("{extent}; {opacity}{note}")
 }
@@ -303,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn severity_says_how_far_off_it_is_or_that_nobody_knows() {
+    fn severity_has_its_error_or_says_that_it_is_not_known() {
         let severity = |error| Severity {
             geographic_extent: 3.12,
             opacity: 2.2,
@@ -313,7 +316,7 @@ mod tests {
         let known = page(Vec::new(), Some(severity(Some(1.06))));
         assert!(known.contains("Geographic extent 3.1 ± 1.1 of 8; opacity 2.2 ± 1.1 of 6"));
         let unknown = page(Vec::new(), Some(severity(None)));
-        assert!(unknown.contains("3.1 of 8 (how far off is not known)"));
+        assert!(unknown.contains("3.1 of 8 (error not known)"));
         assert!(!unknown.contains('±'));
     }
 }

@@ -1,5 +1,5 @@
-//! HTML in which nothing that comes from a file can be markup: markup is text of this program,
-//! which the type says, and all else is escaped.
+//! HTML in which text from a file cannot become markup: markup is `'static` text of this program, and all
+//! other text is escaped.
 
 use std::fmt::Write;
 
@@ -8,17 +8,18 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::domain::text::clean;
 
-/// A page as it is written. It can name no other file: there is no way to.
+/// A page that is being written. It has no means to name another file.
 #[derive(Debug, Default)]
 pub struct Html(String);
 
 impl Html {
+    /// Markup of this program.
     pub fn markup(&mut self, markup: &'static str) -> &mut Self {
         self.0.push_str(markup);
         self
     }
 
-    /// One line of text, whatever is in it.
+    /// Any text, escaped and on one line.
     pub fn text(&mut self, text: &str) -> &mut Self {
         for c in clean(text).chars() {
             match c {
@@ -27,7 +28,7 @@ impl Html {
                 '>' => self.0.push_str("&gt;"),
                 '"' => self.0.push_str("&quot;"),
                 '\'' => self.0.push_str("&#39;"),
-                // So that not even as text does anything look like an attribute.
+                // No text may even look like an attribute.
                 '=' => self.0.push_str("&#61;"),
                 c => self.0.push(c),
             }
@@ -40,7 +41,7 @@ impl Html {
         self.markup(open).text(text).markup(close)
     }
 
-    /// A picture within the page: the bytes of a PNG file, and its words for who cannot see it.
+    /// A picture within the page: the bytes of a PNG file, and a description for readers who cannot see it.
     pub fn png(&mut self, png: &[u8], words: &str) -> &mut Self {
         self.markup("<img src=\"data:image/png;base64,");
         STANDARD.encode_string(png, &mut self.0);
@@ -56,6 +57,7 @@ impl Html {
         self.markup(")\"></span>")
     }
 
+    /// The whole page.
     pub fn finish(self) -> String {
         self.0
     }

@@ -14,11 +14,12 @@ use anyhow::{Context, Result, anyhow};
 
 use self::page::{Fact, PageContents};
 use self::pictures::Pictures;
-use super::adapt::date;
-use super::batch::{Signals, decoders, guarded, in_order, silence_workers};
-use super::draft::{Draft, cannot_replace};
-use super::predict::heat_map_label;
-use super::{Usage, assumed, classifier, export, print_document};
+use super::shared::batch::{Signals, decoders, guarded, in_order, silence_workers};
+use super::shared::output_file::{OutputFile, refuse_to_replace, write_whole};
+use super::shared::reviews::{not_opened, store_path};
+use super::shared::{
+    CommandContext, Usage, assumed, date, ended_by, heat_map_label, print_document,
+};
 use crate::cli;
 use crate::domain::{HeatMapChoice, ModelCard, Prediction, Radiograph};
 use crate::export::path_text;
@@ -26,15 +27,15 @@ use crate::imaging::DecodeLimits;
 use crate::inference::Classify;
 use crate::store::{LastWord, Store, StoreError};
 
-pub fn run(
-    arguments: &cli::ReportArguments,
-    limits: &DecodeLimits,
-    model: Option<&Path>,
-) -> Result<ExitCode> {
+/// Runs `cxr report`.
+///
+/// # Errors
+/// [`Usage`], if an option makes no sense; or if the image cannot be read or the page cannot be written.
+pub fn run(arguments: &cli::ReportArguments, context: &CommandContext) -> Result<ExitCode> {
     let image = &arguments.image;
     refuse_if_no_file(image)?;
     let destination = PageDestination::of(arguments)?;
-    let classifier = classifier(model)?;
+    let classifier = context.classifier()?;
     let card = classifier.card();
     let choice = choice(arguments, card)?;
     let assumed = assumed(&arguments.assumptions, card)?;
@@ -50,15 +51,14 @@ pub fn run(
             pictures,
         })
     };
-    let Some(seen) = read(image, limits, &signals, look)? else {
-        // As a shell reports a program that a signal ended.
-        return Ok(ExitCode::from(128 + signals.received().unwrap_or_default()));
+    let Some(seen) = read(image, &context.limits, &signals, look)? else {
+        return Ok(signals.exit_code().unwrap_or_else(|| ended_by(0)));
     };
     let sha256 = seen.prediction.content.to_string();
     let page = page::page(&PageContents {
         name: &path_text(Path::new(image.file_name().unwrap_or_default())),
         sha256: &sha256,
-        date: &date::asked_or_today(None)?,
+        date: &date::today(),
         facts: &seen.facts,
         pictures: &seen.pictures,
         prediction: &seen.prediction,
@@ -68,7 +68,7 @@ pub fn run(
     destination.write(&page)
 }
 
-/// What is made of the image while it is open.
+/// The parts of the page that need the opened image.
 struct PageInputs {
     prediction: Prediction,
     facts: Vec<Fact>,
@@ -125,14 +125,14 @@ fn read<T: Send>(
     seen.transpose().map_err(failed)
 }
 
-/// The last word of every reader on this image; none where there is no store.
-fn readers(asked: Option<&Path>, sha256: &str) -> Result<Vec<LastWord>> {
-    let Ok(path) = export::store_path(asked) else {
+/// The last word of every reader on this image; none without a store.
+fn readers(store: Option<&Path>, sha256: &str) -> Result<Vec<LastWord>> {
+    let Ok(path) = store_path(store) else {
         return Ok(Vec::new());
     };
     let store = match Store::open_read_only(&path) {
         Err(StoreError::Absent { .. }) => return Ok(Vec::new()),
-        other => other.map_err(export::refused)?,
+        other => other.map_err(not_opened)?,
     };
     let mut words = Vec::new();
     store.last_words(&[], |word| {
@@ -144,15 +144,17 @@ fn readers(asked: Option<&Path>, sha256: &str) -> Result<Vec<LastWord>> {
     Ok(words)
 }
 
-/// Where the page goes: a file of its owner's, or standard output.
+/// The destination of the page: a file, or standard output.
 struct PageDestination<'a> {
     file: Option<&'a Path>,
     force: bool,
 }
 
 impl<'a> PageDestination<'a> {
+    /// The destination that `-o` names.
+    ///
     /// # Errors
-    /// [`Usage`], if nothing can or should be written there.
+    /// [`Usage`], if the page cannot or must not be written there.
     fn of(arguments: &'a cli::ReportArguments) -> Result<Self> {
         let path = arguments.output.as_path();
         let destination = PageDestination {
@@ -169,40 +171,22 @@ impl<'a> PageDestination<'a> {
                 "a report is a page: give it a name that ends in .html",
             ));
         }
-        if let Some(reason) = cannot_replace(path) {
-            return Err(fail(reason));
-        }
         let is_image =
             |path: &Path| path.canonicalize().ok() == arguments.image.canonicalize().ok();
         if path.exists() && is_image(path) {
             return Err(fail("that is the image itself"));
         }
-        destination.refuse_to_replace()?;
-        let probe = Draft::begin(path).map_err(|error| fail(&error.kind().to_string()));
+        refuse_to_replace(path, arguments.force)?;
+        let probe = OutputFile::beside(path).map_err(|error| fail(&error.kind().to_string()));
         probe.map(|_| destination)
     }
 
-    fn refuse_to_replace(&self) -> Result<()> {
-        match self.file {
-            Some(path) if !self.force && path.symlink_metadata().is_ok() => {
-                Err(Usage::error(format!(
-                    "-o {}: it is there already; --force replaces it",
-                    path_text(path)
-                )))
-            }
-            _ => Ok(()),
-        }
-    }
-
     fn write(&self, page: &str) -> Result<ExitCode> {
-        let Some(path) = self.file else {
-            return print_document(page.as_bytes());
-        };
-        let named = || format!("writing {}", path_text(path));
-        let draft = Draft::begin(path).with_context(named)?;
-        draft.fill(page.as_bytes()).with_context(named)?;
-        self.refuse_to_replace()?;
-        draft.publish(path)?;
-        Ok(ExitCode::SUCCESS)
+        match self.file {
+            None => print_document(page.as_bytes()),
+            Some(path) => {
+                write_whole(path, page.as_bytes(), self.force).map(|()| ExitCode::SUCCESS)
+            }
+        }
     }
 }

@@ -2,18 +2,16 @@
 
 use std::io;
 
-use crate::domain::{
-    Canvas, DEFAULT_OPACITY, HeatMap, HeatMapLayer, HeatMapLegend, Radiograph, View,
-};
-use crate::imaging;
+use crate::domain::{HeatMap, HeatMapLegend, Radiograph};
+use crate::imaging::{StillPicture, png_with_text};
 
-/// The longer side of a picture, at most: half of an A4 page at 300 dots an inch.
+/// The longest side of a picture, in pixels: half of an A4 page at 300 dots per inch.
 const SIDE: usize = 1000;
 
 /// PNG files, no larger than the radiograph is stored.
 pub struct Pictures {
     pub plain: Vec<u8>,
-    /// With what has to stand beside it; `None` where there is no map.
+    /// The heat map over the radiograph, with its legend; `None` without a map.
     pub mapped: Option<(Vec<u8>, HeatMapLegend)>,
     /// Window centre and width, in units after the modality transform.
     pub window: (f64, f64),
@@ -23,30 +21,15 @@ impl Pictures {
     /// # Errors
     /// If a picture cannot be written as PNG.
     pub fn of(radiograph: &Radiograph, map: Option<HeatMap>) -> io::Result<Self> {
-        let tall = radiograph.height as f64 * radiograph.pixel_aspect;
-        let longer = (radiograph.width as f64).max(tall).round() as usize;
-        let side = longer.clamp(1, SIDE);
-        let canvas = Canvas {
-            width: side,
-            height: side,
-            pixel_aspect: 1.0,
+        let still = StillPicture::new(radiograph, map, SIDE);
+        let mapped = match still.mapped {
+            Some((picture, legend)) => Some((png_with_text(&picture, &[])?, legend)),
+            None => None,
         };
-        let view = View::default();
-        let (bare, window) = imaging::show(radiograph, &view, canvas);
-        let mapped = map.map(|map| {
-            let layer = HeatMapLayer {
-                content: radiograph.content,
-                map: map.into(),
-                opacity: DEFAULT_OPACITY,
-            };
-            let seen = imaging::seen(radiograph, &view, canvas);
-            let picture = imaging::overlay(&bare, seen, &layer);
-            imaging::png_with_text(&picture, &[]).map(|png| (png, imaging::legend(&layer)))
-        });
         Ok(Pictures {
-            plain: imaging::png_with_text(&bare, &[])?,
-            mapped: mapped.transpose()?,
-            window,
+            plain: png_with_text(&still.plain, &[])?,
+            mapped,
+            window: still.window,
         })
     }
 }

@@ -1,3 +1,5 @@
+use std::os::unix::ffi::OsStrExt;
+
 use super::*;
 use crate::evaluation::question::Cause;
 
@@ -192,7 +194,7 @@ fn short_rows_and_bytes_that_are_no_text_are_rows() {
         manifest.cases[0].path.as_os_str().as_bytes(),
         b"\xff\xfe.png"
     );
-    assert_eq!(manifest.cases[1].truth, Truth::default());
+    assert_eq!(manifest.cases[1].truth, ReferenceStandard::default());
 }
 
 proptest::proptest! {

@@ -1,15 +1,17 @@
+use super::figures::ASSUMED;
 use super::*;
-use crate::evaluation::question::Truth;
+use crate::evaluation::question::ReferenceStandard;
+use crate::evaluation::report::IntervalMethod;
 
 fn case(name: &str, patient: &str, source: &str, ill: Option<bool>) -> Case {
     Case {
         path: name.into(),
         patient: patient.to_owned(),
         groups: vec![source.to_owned()],
-        truth: Truth {
+        truth: ReferenceStandard {
             pneumonia: ill,
             geographic_extent: Some(4.0),
-            ..Truth::default()
+            ..ReferenceStandard::default()
         },
     }
 }

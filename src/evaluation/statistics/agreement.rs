@@ -4,19 +4,19 @@
 
 use super::ratio;
 
-/// What was predicted and what readers said.
+/// A predicted value and the readers' value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RatingPair {
     pub predicted: f64,
     pub truth: f64,
 }
 
-/// In the unit of the scale. `None` of nothing.
+/// The mean absolute error, in the unit of the scale. `None` without a pair.
 pub fn mean_absolute_error(pairs: &[RatingPair], weights: &[f64]) -> Option<f64> {
     mean(pairs, weights, |pair| (pair.predicted - pair.truth).abs())
 }
 
-/// From −1 to 1. `None` where one of the two does not vary.
+/// Pearson's correlation, from −1 to 1. `None` where one of the two does not vary.
 pub fn pearson(pairs: &[RatingPair], weights: &[f64]) -> Option<f64> {
     let predicted = mean(pairs, weights, |pair| pair.predicted)?;
     let truth = mean(pairs, weights, |pair| pair.truth)?;
@@ -29,13 +29,13 @@ pub fn pearson(pairs: &[RatingPair], weights: &[f64]) -> Option<f64> {
     ratio(moment(|p, t| p * t)?, spread).map(|r| r.clamp(-1.0, 1.0))
 }
 
-/// How many of the cases two readers say the same of. `None` of nothing.
+/// Share of the cases with the same call from both readers. `None` without a case.
 pub fn observed_agreement(pairs: &[(bool, bool)], weights: &[f64]) -> Option<f64> {
     share(pairs, weights, |(a, b)| a == b)
 }
 
-/// Cohen's κ, from −1 to 1: agreement beyond what chance would give. `None` of nothing, and where
-/// chance alone would always agree: both say the same of every case.
+/// Cohen's κ, from −1 to 1: agreement beyond chance. `None` without a case, and where chance alone
+/// would always agree: both readers make one call for every case.
 pub fn cohens_kappa(pairs: &[(bool, bool)], weights: &[f64]) -> Option<f64> {
     let observed = observed_agreement(pairs, weights)?;
     let one = share(pairs, weights, |(a, _)| a)?;

@@ -1,5 +1,5 @@
-//! The beta distribution of whole parameters: what share of new cases lies beyond an order statistic of
-//! cases that were seen (Wilks 1941, doi:10.1214/aoms/1177731788), whatever the distribution of both.
+//! The beta distribution with whole parameters: the share of new cases beyond an order statistic of a
+//! sample, for any distribution (Wilks 1941, doi:10.1214/aoms/1177731788).
 
 /// Halvings of the interval from 0 to 1: 2⁻⁵⁰ is far below what is shown.
 const HALVINGS: usize = 50;
@@ -37,7 +37,7 @@ impl BinomialTail {
         }
     }
 
-    /// Of `x` between 0 and 1, neither included.
+    /// The probability for `x` between 0 and 1, ends excluded.
     fn at(&self, x: f64) -> f64 {
         let (yes, no) = (x.ln(), (-x).ln_1p());
         let terms = (self.a..=self.n).zip(&self.ways);

@@ -1,4 +1,4 @@
-//! Whether a score of 0.3 happens three times in ten.
+//! Calibration: whether cases with a score of 0.3 are positive three times in ten.
 //!
 //! - Brier score: mean of (score − outcome)² (Brier 1950).
 //! - Expected calibration error: over [`ECE_BINS`] bins of equal width, the mean distance of a bin's
@@ -20,7 +20,7 @@ const STEPS: usize = 60;
 /// A step this small ends it.
 const CLOSE: f64 = 1e-11;
 
-/// From 0 (perfect) to 1. `None` of nothing.
+/// From 0 (perfect) to 1. `None` without a case.
 pub fn brier(sample: &Sample, weights: &[f64]) -> Option<f64> {
     let (mut sum, mut whole) = (0.0, 0.0);
     let cases = sample.scores().iter().zip(sample.positive()).zip(weights);
@@ -57,7 +57,7 @@ pub fn reliability(sample: &Sample, weights: &[f64]) -> [Bin; ECE_BINS] {
     bins
 }
 
-/// From 0 (perfect) to 1. `None` of nothing.
+/// From 0 (perfect) to 1. `None` without a case.
 pub fn expected_calibration_error(sample: &Sample, weights: &[f64]) -> Option<f64> {
     let bins = reliability(sample, weights);
     let distance: f64 = bins
@@ -141,7 +141,7 @@ fn loss_of(line: CalibrationLine, sample: &Sample, weights: &[f64]) -> f64 {
         .sum()
 }
 
-/// Gradient divided by curvature; `None` if the curvature is none.
+/// Gradient divided by curvature; `None` if the curvature is zero.
 fn newton_step(line: CalibrationLine, sample: &Sample, weights: &[f64]) -> Option<CalibrationLine> {
     let (mut g0, mut g1, mut h00, mut h01, mut h11) = (0.0, 0.0, 0.0, 0.0, 0.0);
     let cases = sample.logits().iter().zip(sample.positive()).zip(weights);
@@ -162,7 +162,7 @@ fn newton_step(line: CalibrationLine, sample: &Sample, weights: &[f64]) -> Optio
     })
 }
 
-/// Where a regression begins when nothing better is known: a calibrated score.
+/// Start of a regression without a better guess: a calibrated score.
 impl Default for CalibrationLine {
     fn default() -> Self {
         CalibrationLine {

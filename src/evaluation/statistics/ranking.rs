@@ -1,4 +1,4 @@
-//! How well scores put positive cases before negative ones.
+//! Discrimination: how well scores rank positive cases above negative ones.
 //!
 //! - Area under the ROC curve: the share of pairs of a positive and a negative case in which the
 //!   positive one scores higher, ties a half (Mann and Whitney 1947; Hanley and McNeil 1982,
@@ -20,8 +20,8 @@ pub fn area_under_roc(sample: &Sample, weights: &[f64]) -> Option<f64> {
     ratio(wins, positive * negative)
 }
 
-/// From 0 to 1. `None` without a case of each class: it is 1 where every case is positive, whatever
-/// the scores.
+/// From 0 to 1. `None` without a case of each class: with positive cases alone it would be 1 for
+/// any scores.
 pub fn average_precision(sample: &Sample, weights: &[f64]) -> Option<f64> {
     let (mut positive, mut found, mut sum) = (0.0, 0.0, 0.0);
     for level in sample.levels(weights) {

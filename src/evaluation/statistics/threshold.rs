@@ -1,4 +1,4 @@
-//! What happens when cases at or above a threshold are called positive (Altman and Bland 1994,
+//! Statistics of calling cases positive at or above a threshold (Altman and Bland 1994,
 //! doi:10.1136/bmj.308.6943.1552 and doi:10.1136/bmj.309.6947.102).
 
 use super::{ratio, wilson_at};
@@ -29,12 +29,12 @@ impl Confusion {
         table
     }
 
-    /// Numerator and denominator of: the share of positive cases that are called positive.
+    /// Sensitivity, as numerator and denominator: the share of positive cases that are called positive.
     pub fn sensitivity(&self) -> (f64, f64) {
         (self.true_positive, self.true_positive + self.false_negative)
     }
 
-    /// The share of negative cases that are called negative.
+    /// Specificity: the share of negative cases that are called negative.
     pub fn specificity(&self) -> (f64, f64) {
         (self.true_negative, self.true_negative + self.false_positive)
     }
@@ -65,9 +65,8 @@ impl Confusion {
     }
 
     /// 95 % intervals of [`predictive_values_at`](Confusion::predictive_values_at), over cases: both
-    /// values rise with sensitivity and with specificity, whose Wilson intervals, of 97.5 % each, hold
-    /// both in 95 % of the samples (Bonferroni). On the wide side, and so for where nothing better is
-    /// known.
+    /// values rise with sensitivity and with specificity. Their Wilson intervals of 97.5 % each hold both
+    /// in 95 % of the samples (Bonferroni). This is wide, and used only without a better interval.
     pub fn predictive_intervals_at(&self, prevalence: f64) -> [Option<(f64, f64)>; 2] {
         let [sensitivity, specificity] = [self.sensitivity(), self.specificity()]
             .map(|(part, whole)| wilson_at(part, whole, Z_97_5));
@@ -78,7 +77,7 @@ impl Confusion {
         [0, 1].map(|at| values.and_then(|[low, high]| low[at].zip(high[at])))
     }
 
-    /// What [`rates`](Confusion::rates) are made of: part and whole.
+    /// Numerators and denominators of [`rates`](Confusion::rates).
     pub fn counts(&self) -> [(f64, f64); 4] {
         [
             self.sensitivity(),
@@ -89,10 +88,10 @@ impl Confusion {
     }
 }
 
-/// The 98.75 % quantile of the normal distribution: of an interval of 97.5 %.
+/// The 98.75 % quantile of the normal distribution, for an interval of 97.5 %.
 const Z_97_5: f64 = 2.241_402_727_604_945;
 
-/// Of (sensitivity, specificity); undefined of a class that is never called.
+/// Predictive values from (sensitivity, specificity); undefined for a call that is never made.
 fn predictive_values((sensitivity, specificity): (f64, f64), prevalence: f64) -> [Option<f64>; 2] {
     let (found, alarms) = (
         sensitivity * prevalence,

@@ -1,10 +1,10 @@
 //! The score interval of a proportion (Wilson 1927, doi:10.1080/01621459.1927.10502953). It treats
-//! cases as independent, so it is only used where a bootstrap over patients says nothing.
+//! cases as independent, so it is used only where the bootstrap over patients gives no interval.
 
 /// The 97.5 % quantile of the normal distribution.
 pub const Z_95: f64 = 1.959_963_984_540_054;
 
-/// The 95 % interval of `part` of `whole`; `None` of nothing.
+/// The 95 % interval of `part` of `whole`; `None` if `whole` is 0.
 pub fn wilson(part: f64, whole: f64) -> Option<(f64, f64)> {
     wilson_at(part, whole, Z_95)
 }

@@ -1,36 +1,37 @@
 //! One budget of memory for all decoders of a run.
 //!
-//! Each file is tried with an ordinary share, which is more than films of today's detectors take.
-//! One that needs more, because it is large or because it was made to need it, is tried again with
-//! all that one film may have, and such films come one after another: many of them at once take no
-//! more memory than one.
+//! Each file is tried with an ordinary share, which is more than films of today's detectors need.
+//! A film that needs more, because it is large or hostile, is tried again with the largest share. Such
+//! films are decoded one after another: many of them take no more memory than one.
 
 use std::fs;
 use std::path::Path;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// The share with which a film is tried first: three times over, 4,300 × 4,300 pixels of 16 bits
-/// take 111 MB.
+/// The share with which a film is tried first. Decoding needs about three copies of the samples, which
+/// are 111 MB for 4,300 × 4,300 pixels of 16 bits.
 const ORDINARY: u64 = 256 << 20;
 
-/// Of the memory that this machine or control group has, decoders take one part in so many.
+/// Decoders take at most this part of the memory of the machine or control group: one quarter.
 const PART: u64 = 4;
 
+/// The memory of all decoders, in bytes.
 #[derive(Debug)]
 pub(super) struct Budget {
     ordinary: u64,
     largest: u64,
     /// Held while a film has the largest share.
     large: Mutex<()>,
-    /// Held by whoever waits, so that a large share is not passed over for small ones for ever.
-    door: Mutex<()>,
+    /// Held by the thread that waits next, so that small shares do not keep a large one waiting for
+    /// ever.
+    turn: Mutex<()>,
     free: Mutex<u64>,
     freed: Condvar,
 }
 
 impl Budget {
-    /// For films of which each may take `largest` bytes, or half of what there is: where that is less,
-    /// the system would end the program with its decoder.
+    /// A budget for films that may take `largest` bytes each, or half of the machine's memory if that is
+    /// less: with more the system would end the program together with its decoder.
     pub fn new(largest: u64) -> Self {
         let memory = machine_memory();
         let largest = memory.map_or(largest, |memory| largest.min(memory / 2));
@@ -42,28 +43,29 @@ impl Budget {
             ordinary: ORDINARY.min(largest),
             largest,
             large: Mutex::default(),
-            door: Mutex::default(),
+            turn: Mutex::default(),
             free: Mutex::new(total.max(largest)),
             freed: Condvar::new(),
         }
     }
 
-    /// The shares to try a file of so many bytes with: the first, if it could do, and the largest.
-    pub fn shares(&self, file: u64) -> (Option<u64>, u64) {
-        let could_do = self.ordinary < self.largest && file <= self.ordinary / 2;
-        (could_do.then_some(self.ordinary), self.largest)
+    /// The shares to try a file of `length` bytes with: the ordinary one, if it may be enough, and the
+    /// largest.
+    pub fn shares(&self, length: u64) -> (Option<u64>, u64) {
+        let may_be_enough = self.ordinary < self.largest && length <= self.ordinary / 2;
+        (may_be_enough.then_some(self.ordinary), self.largest)
     }
 
-    /// Whether only one film at a time has such a share.
+    /// Whether only one film at a time may have this share.
     pub fn is_large(&self, share: u64) -> bool {
         share > self.ordinary
     }
 
-    /// Waits until that share is free.
+    /// Waits until this share is free, and takes it.
     pub fn take(&self, share: u64) -> TakenShare<'_> {
         let is_large = self.is_large(share);
         let large = is_large.then(|| self.large.lock().unwrap_or_else(PoisonError::into_inner));
-        let _door = self.door.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         while *free < share {
             let waited = self.freed.wait(free);
@@ -78,7 +80,7 @@ impl Budget {
     }
 }
 
-/// Gives it back when it goes, by a panic too.
+/// A share of the budget. Dropping it returns it, after a panic too.
 pub(super) struct TakenShare<'a> {
     budget: &'a Budget,
     share: u64,
@@ -93,8 +95,8 @@ impl Drop for TakenShare<'_> {
     }
 }
 
-/// Bytes of memory that this process can have: the machine's, or what its control groups leave of
-/// it (as in a container or a Slurm job). `None` where the system does not say.
+/// Bytes of memory that this process can have: the machine's, or the limit of its control groups (in a
+/// container or a Slurm job). `None` if the system does not report it.
 fn machine_memory() -> Option<u64> {
     let all = fs::read_to_string("/proc/meminfo").ok()?;
     let machine = all
@@ -106,7 +108,8 @@ fn machine_memory() -> Option<u64> {
     Some((kibibytes << 10).min(least.unwrap_or(u64::MAX)))
 }
 
-/// What a line of `/proc/self/cgroup` limits: this group, and all that it is in.
+/// The memory limits that follow from a line of `/proc/self/cgroup`: of this group and of all groups
+/// that contain it.
 fn group_limits(line: &str) -> Vec<u64> {
     let mut parts = line.splitn(3, ':').skip(1);
     let (Some(controllers), Some(group)) = (parts.next(), parts.next()) else {
@@ -121,7 +124,7 @@ fn group_limits(line: &str) -> Vec<u64> {
     };
     let groups = Path::new(group.trim_start_matches('/')).ancestors();
     let limits = groups.map(|group| fs::read_to_string(Path::new(root).join(group).join(file)));
-    // `max` is no number, and none.
+    // `max`, which is not a number, means no limit.
     limits
         .filter_map(|text| text.ok()?.trim().parse().ok())
         .collect()
@@ -144,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn all_together_never_take_more_than_there_is_and_large_ones_come_one_by_one() {
+    fn shares_never_exceed_the_budget_and_large_ones_are_taken_one_by_one() {
         const LARGE: u64 = 4 * ORDINARY;
         let budget = Budget::of(5 * ORDINARY, LARGE);
         let (taken, most, large) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
@@ -168,8 +171,8 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn this_machine_has_memory() {
-        assert!(machine_memory().expect("Linux says it") > 64 << 20);
+    fn the_memory_of_this_machine_is_known() {
+        assert!(machine_memory().expect("Linux reports it") > 64 << 20);
         assert!(group_limits("1:name=systemd:/").is_empty());
         assert!(group_limits("nonsense").is_empty());
     }

@@ -1,27 +1,26 @@
-//! What a decoder process says of itself.
+//! The measures that hold in a decoder process, as it reports them.
 
-/// Which of the measures hold in a decoder process. What the system did not grant is `false` or
-/// `None`.
+/// The measures that hold in a decoder process. One that the system did not grant is `false` or `None`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Confinement {
     /// It can't gain privileges by starting a program (`no_new_privs`).
     pub no_new_privileges: bool,
-    /// It is killed when the program ends, however that ends (`PR_SET_PDEATHSIG`).
+    /// It is killed when the program ends for any reason (`PR_SET_PDEATHSIG`).
     pub ends_with_parent: bool,
     /// Its memory is never written to a file, and other processes of the user can't look into it
     /// (`RLIMIT_CORE`, `PR_SET_DUMPABLE`).
     pub no_core: bool,
-    /// It has no descriptor but the socket to the program, and room for few.
+    /// It has no descriptor except the socket to the program, and may open few.
     pub descriptors_closed: bool,
     /// Bytes of address space that it may take (`RLIMIT_AS`).
     pub memory: Option<u64>,
-    /// Version of Landlock that denies it files, networks and signals to others.
+    /// The version of Landlock, which denies it files, networks and signals to others.
     pub landlock: Option<u32>,
-    /// A filter of system calls (seccomp) lets it do nothing but compute and talk to the program.
+    /// A filter of system calls (seccomp) lets it only compute and talk to the program.
     pub seccomp: bool,
 }
 
-/// What came of trying something that a decoder process must not be able to do.
+/// The result of trying something that a decoder process must not be able to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attempt {
     Possible,
@@ -29,15 +28,15 @@ pub enum Attempt {
     Refused(i32),
 }
 
-/// What a decoder process tried, after it was locked down.
+/// The attempts of a decoder process after it was locked down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Attempts {
     /// Opening a file.
     pub open: Attempt,
     /// Connecting to a port of this machine.
     pub connect: Attempt,
-    /// Starting a program in its own place.
+    /// Starting another program in its place.
     pub execute: Attempt,
-    /// Environment variables that it has.
+    /// The number of its environment variables.
     pub environment: u64,
 }

@@ -1,11 +1,11 @@
 //! What a decoder process gives up before it sees the first file.
 //!
 //! Each measure is taken where the system has it: old kernels and some containers lack Landlock or
-//! close_range, and only Linux has the filters. What could not be had is in the
-//! [`Confinement`] that the process reports, and the others hold all the same.
+//! close_range, and only Linux has the filters. The process reports the measures that hold as a
+//! [`Confinement`]. A missing one does not keep the others from holding.
 
 use super::confinement::Confinement;
-use crate::imaging::wire::DecoderTerms;
+use super::wire::DecoderTerms;
 
 #[cfg(target_os = "linux")]
 pub(super) use linux::*;
@@ -25,28 +25,29 @@ mod linux {
     use super::super::system_calls;
     use super::{Confinement, DecoderTerms};
 
-    /// Address space besides what the program has taken when it starts and what decoding takes:
-    /// stacks, and what the allocator reserves and does not use.
+    /// Bytes of address space for stacks and for what the allocator reserves and does not use, in
+    /// addition to what the program has at its start and what decoding takes.
     const SLACK: u64 = 256 << 20;
 
-    /// Bytes that the allocator keeps at most when a film is done.
+    /// The most bytes that the allocator keeps after a film.
     #[cfg(target_env = "gnu")]
     const KEPT: i32 = 64 << 20;
 
-    /// Standard streams, socket, a film and its samples come to six.
+    /// Standard streams, socket, a film and its samples are six.
     const MOST_DESCRIPTORS: u64 = 16;
 
-    /// Closes whatever the program had inherited and passed on without knowing. For a process that
-    /// has opened nothing yet.
+    /// Closes all descriptors that the program inherited and passed on. Must be called before this
+    /// process opens anything.
+    #[allow(unsafe_code, reason = "rustix does not have the call")]
     pub fn close_inherited() -> bool {
         const FIRST: u32 = 3;
         // SAFETY: no descriptor above the standard streams is owned by anything in this process.
         unsafe { libc::syscall(libc::SYS_close_range, FIRST, u32::MAX, 0) == 0 }
     }
 
-    /// What holds for threads that are started later as well.
+    /// Takes the measures that also hold for threads started later.
     pub fn begin(terms: &DecoderTerms, descriptors_closed: bool) -> Confinement {
-        // It was started as what the program itself is, whose name says nothing.
+        // Otherwise the process list would show the name of the program.
         let _ = rustix::thread::set_name(c"cxr-decoder");
         keep_freed_memory();
         let no_core = limit(Resource::Core, 0);
@@ -56,7 +57,7 @@ mod linux {
             no_core: set_dumpable_behavior(DumpableBehavior::NotDumpable).is_ok() && no_core,
             memory: limit_memory(terms.memory),
             landlock: landlock().unwrap_or_default(),
-            // Samples are written to memory that counts as a file.
+            // The limit of file size is needed for samples: their memory counts as a file.
             descriptors_closed: limit(Resource::Fsize, terms.memory)
                 && limit(Resource::Nofile, MOST_DESCRIPTORS)
                 && descriptors_closed,
@@ -64,7 +65,7 @@ mod linux {
         }
     }
 
-    /// The rest, for all threads; no other can be started from now on.
+    /// Takes the other measures, for all threads. No thread can be started from now on.
     pub fn finish(confinement: &mut Confinement) {
         limit(Resource::Nproc, 0);
         limit(Resource::Memlock, 0);
@@ -72,11 +73,12 @@ mod linux {
         confinement.seccomp = system_calls::restrict();
     }
 
-    /// Has the allocator keep what it frees for the next film: the pages of large blocks are otherwise
-    /// given back and taken anew with each.
+    /// Makes the allocator keep freed memory for the next film. Otherwise the pages of large blocks are
+    /// returned to the system and requested again for each film.
     #[cfg(target_env = "gnu")]
+    #[allow(unsafe_code, reason = "a call into the C library")]
     fn keep_freed_memory() {
-        // SAFETY: it only sets parameters of the allocator. One that is refused stays as it was.
+        // SAFETY: this only sets parameters of the allocator. A refused one keeps its value.
         unsafe {
             libc::mallopt(libc::M_MMAP_MAX, 0);
             libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT);
@@ -86,16 +88,16 @@ mod linux {
     #[cfg(not(target_env = "gnu"))]
     fn keep_freed_memory() {}
 
-    /// Has the system kill this process when the thread ends that started it. Where the program is
-    /// gone already, the socket is at its end.
+    /// Makes the system kill this process when the thread that started it ends. If the program has
+    /// ended already, reading from the socket ends this process.
     fn ends_with(parent: u32) -> bool {
         set_parent_process_death_signal(Some(Signal::KILL)).is_ok()
             && getppid().is_some_and(|now| now.as_raw_nonzero().get() as u32 == parent)
     }
 
-    /// Never raises a limit.
+    /// Lowers a limit of this process, and never raises it; false if the system refuses.
     fn limit(resource: Resource, to: u64) -> bool {
-        // Reading a limit has no error where the system refuses it; lowering this one has.
+        // If the system refuses to read limits, `getrlimit` reports no error, but this does.
         if setrlimit(Resource::Core, both(0)).is_err() {
             return false;
         }
@@ -116,7 +118,7 @@ mod linux {
         limit(Resource::As, all).then_some(all)
     }
 
-    /// Bytes of address space that this process has taken.
+    /// Bytes of address space that this process has now.
     fn address_space() -> Option<u64> {
         let status = std::fs::read_to_string("/proc/self/status").ok()?;
         let size = status.lines().find_map(|l| l.strip_prefix("VmSize:"))?;
@@ -124,7 +126,8 @@ mod linux {
         Some(kibibytes << 10)
     }
 
-    /// Denies every file, network and process outside, as far as the kernel's version goes.
+    /// Denies access to files, networks and other processes, as far as this kernel can. Returns the
+    /// version of Landlock.
     fn landlock() -> Result<Option<u32>, RulesetError> {
         const NEWEST: ABI = ABI::V6;
         let status = Ruleset::default()

@@ -1,32 +1,33 @@
-//! Decoder processes: every file is decoded in one, and the handle that the program keeps on it.
+//! Decoder processes, and [`Decoder`], through which the program uses them.
 //!
 //! Decoders of hostile files are where programs are taken over: one is C translated to unsafe Rust,
 //! one has its inner loops in unsafe Rust, and dicom-rs has panicked and allocated by declared
 //! length (Enet4/dicom-rs#543, #828). Catching panics cannot stop an abort, an exhausted stack, a
-//! wild pointer or a decoder that never ends; a process can be limited, timed and replaced, and
-//! what takes it over finds nothing in it. So a [`Decoder`] starts one, keeps it (starting costs
-//! milliseconds, a message microseconds), and gives it one file at a time:
+//! wild pointer or a decoder that never ends. A process can be limited, timed and replaced, and an
+//! attacker who takes it over finds nothing in it. So a [`Decoder`] starts one, keeps it (starting
+//! takes milliseconds, a message microseconds), and gives it one file at a time:
 //!
 //! - *it opens nothing*: the program opens the file, copies it into memory that is then sealed, and
-//!   hands over the descriptor; samples come back in the same way ([`channel`]);
+//!   hands over the descriptor. Samples come back in the same way ([`channel`]);
 //! - *it is locked down* before the first file: no file, no network, no other process, no privilege
-//!   to gain, an empty environment ([`lockdown`], [`system_calls`]). What of it the system grants is
-//!   a [`Confinement`], which `cxr doctor` prints;
+//!   to gain, an empty environment ([`lockdown`], [`system_calls`]). The measures that the system
+//!   supports are a [`Confinement`], which `cxr doctor` prints;
 //! - *its memory is limited*, and that of all decoders together ([`budget`]);
-//! - *its time is limited*: the program ends it when it takes longer than [`Limits::timeout`], and
-//!   the next file gets a new one. It also watches its own clock, and is killed with the program;
-//! - *its answers are read as hostile input* ([`wire`](super::wire)): each repeats a random number
-//!   of its request, and which image it is the program computes itself;
-//! - its standard error goes nowhere, and it is in a process group of its own.
+//! - *its time is limited*: the program ends it when it takes longer than [`DecodeLimits::timeout`],
+//!   and the next file gets a new one. It also watches its own clock, and is killed with the program;
+//! - *its answers are read as hostile input* ([`wire`]): each repeats a random number of its request,
+//!   and the program computes the content ID of the image itself;
+//! - its standard error is discarded, and it is in a process group of its own.
 //!
-//! A process that was taken over and goes on answering can still lie about the pixels of later
-//! files: that would take a process for each.
+//! A process that was taken over and goes on answering can still lie about the pixels of later files.
+//! Only one process per file could prevent that.
 //!
-//! Where no process can be had (the program's own file was replaced by an update, or there is no
+//! If no process can be started (the program's own file was replaced by an update, or there is no
 //! helper), files are decoded in this process with panics caught: weaker, but better than not
-//! seeing the radiograph. [`Decoder::notice`] says so. A process that fails to start for a reason
-//! that may pass, such as a machine too busy, costs one file and not the isolation of all others.
+//! seeing the radiograph. [`Decoder::notice`] says so. If a process fails to start for a reason that
+//! may pass, such as a busy machine, one file fails, and the others are still isolated.
 
+pub(super) mod attachment;
 mod budget;
 pub(super) mod channel;
 pub(super) mod confinement;
@@ -35,6 +36,7 @@ mod process;
 mod shared_memory;
 #[cfg(target_os = "linux")]
 mod system_calls;
+pub(super) mod wire;
 mod worker;
 
 use std::fs::File;
@@ -44,22 +46,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{DecodeLimits, ImageFault, ImagingError, sniff};
 use crate::domain::{ContentId, Radiograph};
+use attachment::Attachment;
 use budget::Budget;
-use channel::Attachment;
 pub use confinement::{Attempt, Attempts, Confinement};
 use process::Process;
 pub use worker::decode_worker;
 
-/// Hidden argument with which the program becomes a decoder process.
+/// The hidden argument that makes the program a decoder process.
 pub const WORKER_ARGUMENT: &str = "decode-worker";
 
-/// Bytes that tell what a file is.
+/// Bytes from which the kind of a file is recognised.
 const HEAD: usize = 512;
 
-/// After so many failures to start in a row there is no use in trying again.
+/// After this many failures to start in a row, no process is started any more.
 const MOST_FAILURES: u32 = 3;
 
-/// Opens radiographs, each where a fault of its decoder does no harm.
+/// Opens radiographs, each in a process where a fault of its decoder does no harm.
 #[derive(Debug)]
 pub struct Decoder {
     limits: DecodeLimits,
@@ -70,12 +72,13 @@ pub struct Decoder {
 
 #[derive(Debug)]
 enum ProcessState {
-    /// No process yet, or the last one ended. Starts have failed that often since one succeeded.
+    /// No process yet, or the last one ended.
     Idle {
+        /// Failures to start since one succeeded.
         failures: u32,
     },
     Running(Process),
-    /// No process can be had, for this reason.
+    /// No process can be started, for this reason.
     Unavailable(String),
 }
 
@@ -87,8 +90,7 @@ impl Decoder {
         Self::with(limits, helper, budget)
     }
 
-    /// Another one, for another thread: with a process of its own, and within the same budget of
-    /// memory.
+    /// A decoder for another thread, with a process of its own and the same budget of memory.
     pub fn beside(&self) -> Self {
         Self::with(
             self.limits.clone(),
@@ -110,15 +112,16 @@ impl Decoder {
         }
     }
 
-    /// Reads a radiograph, by content. Returns within about twice [`Limits::timeout`], apart from
-    /// waiting for its turn: a film that takes much memory is tried again with more.
+    /// Opens a radiograph, which is recognised by its content. Returns within about twice
+    /// [`DecodeLimits::timeout`], apart from waiting for a share of memory: a film that needs much
+    /// memory is tried again with more.
     pub fn open(&self, path: &Path) -> Result<Radiograph, ImagingError> {
         self.recognised(path)
             .and_then(|(file, length)| self.decode(&file, length))
             .map_err(|fault| ImagingError::new(path, fault))
     }
 
-    /// Which image a file holds now, without decoding it.
+    /// The content ID of a file as it is now, without decoding it.
     ///
     /// # Errors
     /// As [`content_of`](super::content_of).
@@ -126,7 +129,7 @@ impl Decoder {
         super::content_of(path, &self.limits)
     }
 
-    /// Why files are decoded in this process, if they are.
+    /// The reason why files are decoded in this process; `None` if they are not.
     pub fn notice(&self) -> Option<String> {
         match &*self.state.lock().unwrap_or_else(PoisonError::into_inner) {
             ProcessState::Unavailable(reason) => Some(format!(
@@ -136,11 +139,11 @@ impl Decoder {
         }
     }
 
-    /// Starts a decoder process, and says which of the measures hold in it and what came of trying
+    /// Starts a decoder process, and returns the measures that hold in it and the results of trying
     /// what they forbid.
     ///
     /// # Errors
-    /// If none can be started.
+    /// If no process can be started.
     pub fn confinement(&self) -> io::Result<(Confinement, Attempts)> {
         let program = self.helper.as_deref().ok_or(io::ErrorKind::NotFound)?;
         let process = Process::start(program, self.limits.max_memory)?;
@@ -148,7 +151,7 @@ impl Decoder {
         Ok((confinement, process.attempt()?))
     }
 
-    /// A regular file that may be a film, and how long it is.
+    /// Opens a regular file that may be a film, and returns it with its length in bytes.
     fn recognised(&self, path: &Path) -> Result<(File, u64), ImageFault> {
         let file = super::open_regular(path)?;
         let length = file.metadata().map_err(ImageFault::unreadable)?.len();
@@ -156,24 +159,25 @@ impl Decoder {
         let start = (&file).take(HEAD as u64).read_to_end(&mut head);
         start.map_err(ImageFault::unreadable)?;
         sniff::kind(&head)?;
-        match length > self.limits.max_file_bytes {
-            true => Err(super::too_long(length, &self.limits)),
-            false => Ok((file, length)),
+        if length > self.limits.max_file_bytes {
+            return Err(super::too_long(length, &self.limits));
         }
+        Ok((file, length))
     }
 
+    /// A copy of the file in memory.
     fn copied(&self, mut file: &File) -> Result<Attachment, ImageFault> {
         let longest = self.limits.max_file_bytes;
         file.rewind().map_err(ImageFault::unreadable)?;
         let copy = Attachment::copied(file, longest).map_err(ImageFault::unreadable)?;
-        // It may have grown meanwhile.
-        match copy.length() > longest {
-            true => Err(super::too_long(copy.length(), &self.limits)),
-            false => Ok(copy),
+        // The file may have grown meanwhile.
+        if copy.length() > longest {
+            return Err(super::too_long(copy.length(), &self.limits));
         }
+        Ok(copy)
     }
 
-    /// With more memory if that may have been what it lacked.
+    /// Decodes a file, a second time with more memory if the first may have failed for lack of it.
     fn decode(&self, file: &File, length: u64) -> Result<Radiograph, ImageFault> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let (ordinary, largest) = self.budget.shares(length);
@@ -185,14 +189,14 @@ impl Decoder {
         }
         let film = self.decode_within(largest, &mut state, file)?;
         if self.budget.is_large(largest) && matches!(*state, ProcessState::Running(_)) {
-            // It may keep some of that memory for itself.
+            // The process may keep some of that memory.
             *state = ProcessState::Idle { failures: 0 };
         }
         film
     }
 
-    /// Waits for its share of the memory, of which the copy of the file is a part. An outer error is
-    /// one of the process that could not be had, or of the file.
+    /// Waits for a share of the memory, which includes the copy of the file, and decodes. An outer error
+    /// means that no process could be started or the file could not be read.
     fn decode_within(
         &self,
         share: u64,
@@ -205,10 +209,11 @@ impl Decoder {
         };
         let _held = self.budget.take(share);
         let copy = self.copied(file)?;
-        // The file itself is little beside an ordinary share.
-        let memory = match self.budget.is_large(share) {
-            true => share.saturating_add(copy.length()),
-            false => share,
+        // The file itself is small compared with an ordinary share.
+        let memory = if self.budget.is_large(share) {
+            share.saturating_add(copy.length())
+        } else {
+            share
         };
         self.prepare(memory, state)?;
         let ProcessState::Running(process) = state else {
@@ -221,10 +226,10 @@ impl Decoder {
         }))
     }
 
-    /// Has a process run that may take so much memory, where one can be had.
+    /// Makes sure that a process with this much memory runs, if one can be started.
     ///
     /// # Errors
-    /// For reasons that may pass.
+    /// If it could not be started for a reason that may pass.
     fn prepare(&self, memory: u64, state: &mut ProcessState) -> Result<(), ImageFault> {
         let failures = match state {
             ProcessState::Running(process) if process.memory() == memory => return Ok(()),
@@ -251,21 +256,21 @@ impl Decoder {
     }
 }
 
-/// Whether a process that could not be started never will be: no such program, or another one.
+/// Whether starting will fail again: the program is missing, or it is not a decoder.
 fn is_final(error: &io::Error) -> bool {
     use io::ErrorKind::{InvalidData, NotFound, PermissionDenied};
     matches!(error.kind(), NotFound | PermissionDenied | InvalidData)
 }
 
-/// The program that runs, to be started as a decoder process: itself also where its file was replaced
-/// or removed meanwhile, as by an update.
+/// The path of the running program, to be started as a decoder process. On Linux this is the running
+/// version even if its file was replaced or removed meanwhile, as an update does.
 ///
 /// # Errors
-/// If the system does not say which it is.
+/// If the system does not report it.
 pub fn own_program() -> io::Result<PathBuf> {
     let running = Path::new("/proc/self/exe");
-    match running.exists() {
-        true => Ok(running.to_owned()),
-        false => std::env::current_exe(),
+    if running.exists() {
+        return Ok(running.to_owned());
     }
+    std::env::current_exe()
 }

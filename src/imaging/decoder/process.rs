@@ -12,23 +12,24 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::WORKER_ARGUMENT;
-use super::channel::{Attachment, Channel, ChannelMessage, Longest};
+use super::attachment::Attachment;
+use super::channel::{Channel, ChannelMessage, Longest};
 use super::confinement::{Attempts, Confinement};
 use super::shared_memory::SharedWindow;
+use super::wire::{self, DecoderTask, DecoderTerms, Nonce};
 use crate::domain::Radiograph;
-use crate::imaging::wire::{self, DecoderTask, DecoderTerms, Nonce};
 use crate::imaging::{DecodeLimits, ImageFault};
 
-/// How long a new process may take to say that it is a decoder.
+/// The time limit for the greeting of a new process.
 const GREETING: Duration = Duration::from_secs(20);
 
-/// Descriptions and lookup tables of a film.
+/// Bytes of the description of a film with its lookup tables.
 const LONGEST_DESCRIPTION: u64 = 2 << 20;
 
-/// Bytes of memory for samples that are kept from film to film: those of most films fit.
+/// Bytes of shared memory for samples, which is kept from film to film. Most films fit.
 const WINDOW: u64 = 64 << 20;
 
-/// What a process says of itself.
+/// A greeting, or a report on attempts.
 const SHORT: Longest = Longest {
     text: 1 << 10,
     attachment: 0,
@@ -42,11 +43,12 @@ pub(super) struct Process {
     confinement: Confinement,
     /// Bytes that decoding one film may take.
     memory: u64,
-    /// How long it was at work, which is more than the processor time that it took.
+    /// How long it worked, which is more than the processor time that it took.
     busy: Duration,
 }
 
 impl Process {
+    /// Starts the program as a decoder process, and waits for its greeting.
     pub fn start(program: &Path, memory: u64) -> io::Result<Self> {
         let start = Instant::now();
         let (mut channel, child) = launch(program)?;
@@ -66,6 +68,7 @@ impl Process {
         Ok(process)
     }
 
+    /// Bytes that decoding one film may take.
     pub fn memory(&self) -> u64 {
         self.memory
     }
@@ -74,47 +77,47 @@ impl Process {
         &self.confinement
     }
 
-    /// Decodes one file. An outer error means that the process is of no more use.
+    /// Decodes one file. An outer error means that the process must be replaced.
     pub fn decode(
         &mut self,
         file: &Attachment,
         limits: &DecodeLimits,
     ) -> Result<Result<Radiograph, ImageFault>, ImageFault> {
         let start = Instant::now();
-        self.limit_time(limits.timeout);
+        self.limit_processor_time(limits.timeout);
         let film = ask(&mut self.channel, file, limits);
         self.busy += start.elapsed();
         film.map_err(|error| self.broken(&error, limits.timeout))
     }
 
-    /// Has it try what it must not be able to do. It is of no more use afterwards.
+    /// Has the process try what it must not be able to do. It cannot decode afterwards.
     pub fn attempt(mut self) -> io::Result<Attempts> {
         let nonce = nonce()?;
-        self.channel.allow(GREETING)?;
+        self.channel.limit_time(GREETING)?;
         let request = wire::write_request(&nonce, &DecoderTask::Attempt);
         self.channel.send(&request, None)?;
         let mut next = || {
             let message = received(&mut self.channel, SHORT)?;
-            wire::read_attempts(&nonce, &message.text).ok_or_else(nonsense)
+            wire::read_attempts(&nonce, &message.text).ok_or_else(invalid_answer)
         };
         let first = next()?;
         Ok(next().unwrap_or(first))
     }
 
-    /// Why a conversation failed.
+    /// The fault of a file whose decoding failed with this error.
     fn broken(&mut self, error: &io::Error, timeout: Duration) -> ImageFault {
         match error.kind() {
             io::ErrorKind::TimedOut => {
                 ImageFault::timed_out(format!("more than {timeout:?}, ended"))
             }
-            io::ErrorKind::InvalidData => ImageFault::died("its answer made no sense"),
+            io::ErrorKind::InvalidData => ImageFault::died("its answer was invalid"),
             _ => ImageFault::died(self.how_it_ended()),
         }
     }
 
     /// Waits for a process whose socket has closed.
     fn how_it_ended(&mut self) -> String {
-        // It may be alive, with a closed socket or an unreadable answer.
+        // It may still run, with a closed socket or an unreadable answer.
         let _ = self.child.kill();
         match self.child.wait() {
             Ok(status) => format!("it ended with {status} over this file"),
@@ -122,34 +125,34 @@ impl Process {
         }
     }
 
-    /// Limits its processor time. That is counted from its start, so the limit rises with each file;
-    /// the process itself can't raise it.
+    /// Limits its processor time. The system counts that from the start of the process, so the limit
+    /// rises with each file. The process itself can't raise it.
     #[cfg(target_os = "linux")]
-    fn limit_time(&self, timeout: Duration) {
+    fn limit_processor_time(&self, timeout: Duration) {
         use rustix::process::{Pid, Resource, Rlimit, prlimit};
         let seconds = (self.busy + super::worker::late(timeout)).as_secs() + 1;
         let soft = Rlimit {
             current: Some(seconds),
             maximum: None,
         };
-        // If it is refused, the clocks of both processes are what holds.
+        // If that is refused, the clocks of both processes still hold.
         let pid = Pid::from_raw(self.child.id().cast_signed());
         let _ = pid.map(|pid| prlimit(Some(pid), Resource::Cpu, soft));
     }
 
     #[cfg(not(target_os = "linux"))]
-    fn limit_time(&self, _: Duration) {}
+    fn limit_processor_time(&self, _: Duration) {}
 }
 
 impl Drop for Process {
-    /// Kills and reaps; fails only for a process that has ended.
+    /// Kills and reaps. Both fail only for a process that has ended.
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Starts the program with a socket, and with nothing else of this process.
+/// Starts the program with one end of a socket, and with nothing else from this process.
 fn launch(program: &Path) -> io::Result<(Channel, Child)> {
     let (ours, theirs) = UnixStream::pair()?;
     let output = theirs.try_clone()?;
@@ -159,18 +162,19 @@ fn launch(program: &Path) -> io::Result<(Channel, Child)> {
         .env_clear()
         .current_dir("/")
         .stdin(OwnedFd::from(theirs))
-        // The first words of a program that is no decoder come this way.
+        // A program that is not a decoder shows itself by what it prints.
         .stdout(OwnedFd::from(output))
         // A panic message must not land on the screen.
         .stderr(Stdio::null())
-        // Ctrl-C at the terminal is the program's to handle.
+        // Ctrl-C at the terminal is for the program only.
         .process_group(0);
     Ok((Channel::new(ours), spawn(command)?))
 }
 
+/// Sends the terms to a new process, and returns what it reports about itself.
 fn greet(channel: &mut Channel, terms: &DecoderTerms) -> io::Result<Confinement> {
-    channel.allow(GREETING)?;
-    // Where there is none, samples come otherwise.
+    channel.limit_time(GREETING)?;
+    // Without shared memory, samples come in messages.
     let window = SharedWindow::create(WINDOW).ok().map(|(file, window)| {
         channel.share(window);
         Attachment::Shared {
@@ -180,45 +184,45 @@ fn greet(channel: &mut Channel, terms: &DecoderTerms) -> io::Result<Confinement>
     });
     channel.send(&wire::write_terms(terms), window.as_ref())?;
     let greeting = received(channel, SHORT)?;
-    wire::read_greeting(&greeting.text).ok_or_else(nonsense)
+    wire::read_greeting(&greeting.text).ok_or_else(invalid_answer)
 }
 
-/// Hands over a file, and waits for its film. An outer error is a conversation that failed.
+/// Hands over a file, and waits for its film. An outer error means that no valid answer came.
 fn ask(
     channel: &mut Channel,
     file: &Attachment,
     limits: &DecodeLimits,
 ) -> io::Result<Result<Radiograph, ImageFault>> {
     let nonce = nonce()?;
-    channel.allow(limits.timeout)?;
+    channel.limit_time(limits.timeout)?;
     let request = wire::write_request(&nonce, &DecoderTask::Decode(limits.clone()));
     channel.send(&request, Some(file))?;
-    // While it decodes. It is not asked for this, since it could name another file.
+    // Computed here, while it decodes: the process could name another file.
     let content = file.content_id()?;
     let longest = Longest {
         text: LONGEST_DESCRIPTION,
         attachment: limits.max_memory,
     };
     let answer = received(channel, longest)?;
-    let film = wire::read_answer(&nonce, &answer).ok_or_else(nonsense)?;
+    let film = wire::read_answer(&nonce, &answer).ok_or_else(invalid_answer)?;
     let is_within = |film: &Radiograph| {
         let [width, height] = [film.width, film.height].map(|side| side.try_into().ok());
         let size = width.zip(height);
         size.is_some_and(|(width, height)| limits.check_picture(width, height, 0).is_ok())
     };
     if film.as_ref().is_ok_and(|film| !is_within(film)) {
-        return Err(nonsense());
+        return Err(invalid_answer());
     }
     Ok(film.map(|film| Radiograph { content, ..film }))
 }
 
-/// The next message, whose absence is an error while one is awaited.
+/// The next message. The end of the stream is an error, because a message is expected.
 fn received(channel: &mut Channel, longest: Longest) -> io::Result<ChannelMessage> {
     let message = channel.receive(longest)?;
     message.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
 }
 
-fn nonsense() -> io::Error {
+fn invalid_answer() -> io::Error {
     io::Error::new(
         io::ErrorKind::InvalidData,
         "the program does not answer as a decoder",
@@ -233,16 +237,16 @@ fn nonce() -> io::Result<Nonce> {
 
 type StartRequest = (Command, mpsc::Sender<io::Result<Child>>);
 
-/// Starts a process from a thread that lasts as long as this program: the system ends a decoder
-/// process with the *thread* that started it (prctl(2), `PR_SET_PDEATHSIG`), and those that read
-/// films come and go.
+/// Starts a process from a thread that lasts as long as this program. The system ends a decoder
+/// process with the *thread* that started it (prctl(2), `PR_SET_PDEATHSIG`), and the threads that open
+/// films are short-lived.
 fn spawn(command: Command) -> io::Result<Child> {
     static STARTER: LazyLock<io::Result<mpsc::Sender<StartRequest>>> = LazyLock::new(|| {
         let (starter, starts) = mpsc::channel::<StartRequest>();
         thread::Builder::new().spawn(move || {
             for (mut command, started) in starts {
                 let child = command.spawn();
-                // Its end of the socket is the child's alone.
+                // Closes this copy of the child's end of the socket.
                 drop(command);
                 let _ = started.send(child);
             }
@@ -271,7 +275,7 @@ mod tests {
         attachment: 1 << 20,
     };
 
-    /// What the program makes of a process that answers a request for `FILE` so.
+    /// The result for the program if a decoder process answers a request for `FILE` with `reply`.
     fn answered(
         reply: impl FnOnce(&mut Channel, Nonce) + Send,
     ) -> io::Result<Result<Radiograph, ImageFault>> {
@@ -300,7 +304,7 @@ mod tests {
                 reply(&mut channel, nonce);
             });
             let answer = ask(&mut ours, &file, &limits);
-            // Ends a reply that is not wanted any more.
+            // Ends a reply that is still being sent.
             drop(ours);
             answer
         })
@@ -327,14 +331,15 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_a_film_of_the_file_that_was_handed_over() {
+    fn an_answer_is_the_film_of_the_file_that_was_handed_over() {
         let content = crate::imaging::content_id(FILE);
         let expected = Radiograph { content, ..film() };
         for in_window in [false, true] {
             let film = answered(|channel, nonce| {
-                let samples = match in_window {
-                    true => channel.attachment(PIXELS),
-                    false => Attachment::of(PIXELS),
+                let samples = if in_window {
+                    channel.attachment(PIXELS)
+                } else {
+                    Attachment::of(PIXELS)
                 };
                 let sent = channel.send(&description(nonce), Some(&samples));
                 sent.expect("an answer");
@@ -393,34 +398,34 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn memory_that_is_too_short_and_what_is_no_memory_are_refused() {
-        let said = |file: File, length| Attachment::Shared { file, length };
-        refused("shorter than it says", |channel, nonce| {
+    fn memory_that_is_too_short_and_other_descriptors_are_refused() {
+        let shared = |file: File, length| Attachment::Shared { file, length };
+        refused("shorter than stated", |channel, nonce| {
             let file = shared_memory::create().expect("memory");
             shared_memory::seal(&file).expect("sealed");
-            let sent = channel.send(&description(nonce), Some(&said(file, 4)));
+            let sent = channel.send(&description(nonce), Some(&shared(file, 4)));
             sent.expect("an answer");
         });
-        // A reader would wait for ever.
+        // Reading from a pipe would never end.
         let (reader, _writer) = std::io::pipe().expect("a pipe");
         let error = answered(|channel, nonce| {
             let file = File::from(OwnedFd::from(reader));
-            let sent = channel.send(&description(nonce), Some(&said(file, 4)));
+            let sent = channel.send(&description(nonce), Some(&shared(file, 4)));
             sent.expect("an answer");
         });
         error.expect_err("a pipe");
     }
 
     #[test]
-    fn a_process_that_never_ends_its_answer_is_out_of_time() {
+    fn a_process_that_never_ends_its_answer_times_out() {
         let (ours, theirs) = UnixStream::pair().expect("a socket");
         let mut channel = Channel::new(ours);
         let time = Duration::from_millis(300);
-        channel.allow(time).expect("a clock");
+        channel.limit_time(time).expect("a clock");
         let start = Instant::now();
         let error = thread::scope(|scope| {
             scope.spawn(move || {
-                // One byte after the other, always in time for the next.
+                // One byte after the other, each in time.
                 for byte in b"cxr decoder 5".repeat(9) {
                     thread::sleep(time / 10);
                     if (&theirs).write_all(&[byte]).is_err() {

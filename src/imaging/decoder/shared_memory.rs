@@ -1,5 +1,5 @@
-//! Memory without a name that two processes share (`memfd_create`, since Linux 3.17), and which may be
-//! sealed: then neither can change or cut it. Elsewhere there is none.
+//! Memory without a name that two processes share (`memfd_create`, since Linux 3.17). It can be sealed:
+//! then neither process can change or shorten it. Other systems have none.
 
 #[cfg(target_os = "linux")]
 pub(super) use linux::*;
@@ -23,12 +23,12 @@ mod linux {
         SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
     };
 
-    /// Whoever has it may read it, and nothing else.
+    /// Seals that permit reading only.
     fn seals() -> SealFlags {
         SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE
     }
 
-    /// New and empty.
+    /// Creates memory, which is empty.
     pub fn create() -> io::Result<File> {
         let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
         // Kernels before 6.3 do not know memory that cannot be made executable.
@@ -37,15 +37,16 @@ mod linux {
         Ok(memory.into())
     }
 
-    /// From now on it is what it is.
+    /// Seals memory, so that it never changes again.
     pub fn seal(file: &File) -> io::Result<()> {
         Ok(fcntl_add_seals(file, seals())?)
     }
 
-    /// How many bytes it holds.
+    /// The length of memory in bytes.
     ///
     /// # Errors
-    /// If it is no memory, such as a pipe on which a reader would wait for ever: that has no seals.
+    /// If the descriptor is not such memory: it then has no seals. Reading from a pipe could wait for
+    /// ever.
     pub fn length(file: &File) -> io::Result<u64> {
         if fcntl_get_seals(file).is_err() {
             let why = "no memory";
@@ -54,36 +55,37 @@ mod linux {
         Ok(fstat(file)?.st_size as u64)
     }
 
-    /// The first bytes of sealed memory, where they lie.
+    /// Maps the first bytes of sealed memory.
     ///
     /// # Errors
-    /// If it is not sealed, or there is no room.
+    /// If it is not sealed, or there is no address space.
+    #[allow(unsafe_code, reason = "a file is mapped")]
     pub fn map_sealed(file: &File, length: u64) -> io::Result<Mmap> {
         if !fcntl_get_seals(file)?.contains(SealFlags::SHRINK | SealFlags::WRITE) {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "not sealed"));
         }
-        // SAFETY: nothing can change or cut what is sealed so.
+        // SAFETY: with these seals nothing can change or shorten it.
         unsafe { MmapOptions::new().len(length as usize).populate().map(file) }
     }
 
-    /// Memory that two processes have mapped for as long as they talk, so that no page of it is taken
-    /// or mapped anew for a film. One writes what the other copies once it is told to.
+    /// Memory that two processes have mapped as long as they talk, so that no page is requested or mapped
+    /// again for each film. One writes to it, and then tells the other to copy.
     #[derive(Debug)]
     pub struct SharedWindow(MmapRaw);
 
     impl SharedWindow {
-        /// The two ends of a new one: what another process may map, and our own to read from. Only the
-        /// pages that are written to take memory.
+        /// Creates a window of `length` bytes. Returns a descriptor for the writing process, and the
+        /// reading end. Only pages that are written to take memory.
         pub fn create(length: u64) -> io::Result<(File, Self)> {
             let file = create()?;
             file.set_len(length)?;
-            // A page that is cut away would end whoever touches it.
+            // Touching a page that was cut off would end the process.
             fcntl_add_seals(&file, SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW)?;
             let mapped = MmapOptions::new().map_raw_read_only(&file)?;
             Ok((file, SharedWindow(mapped)))
         }
 
-        /// The end to write to.
+        /// Maps the writing end.
         pub fn open(file: &File) -> io::Result<Self> {
             if !fcntl_get_seals(file)?.contains(SealFlags::SHRINK) {
                 return Err(io::Error::new(io::ErrorKind::InvalidData, "not sealed"));
@@ -95,12 +97,15 @@ mod linux {
             self.0.len() as u64
         }
 
-        /// From its start on. For the end that was [opened](Self::open); false if there is no room.
+        /// Writes bytes from the start on; false if they do not fit. Only for the end that was
+        /// [opened](Self::open).
+        #[allow(unsafe_code, reason = "memory that another process maps, too")]
         pub fn write(&mut self, bytes: &[u8]) -> bool {
             if bytes.len() > self.0.len() {
                 return false;
             }
-            // SAFETY: it is mapped for writing, is long enough, cannot be cut, and lies in no slice.
+            // SAFETY: it is mapped for writing, is long enough, cannot be shortened, and no slice refers
+            // to it.
             unsafe {
                 self.0
                     .as_mut_ptr()
@@ -109,13 +114,14 @@ mod linux {
             true
         }
 
-        /// Its first bytes, which the other process might go on changing: any bytes will do.
+        /// Copies its first bytes. The other process may still change them, and any bytes are valid.
+        #[allow(unsafe_code, reason = "memory that another process maps, too")]
         pub fn read(&self, to: &mut [MaybeUninit<u8>]) -> io::Result<()> {
             if to.len() > self.0.len() {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
-            // SAFETY: it is mapped, long enough and cannot be cut. No reference is made to it, and
-            // bytes are bytes whenever they were written.
+            // SAFETY: it is mapped, long enough and cannot be shortened. No reference to it is made, and
+            // any bytes are valid, whenever they were written.
             unsafe {
                 self.0
                     .as_ptr()
@@ -125,7 +131,7 @@ mod linux {
         }
     }
 
-    /// Sends bytes and with them a descriptor; how many bytes.
+    /// Sends bytes together with a descriptor. Returns the number of bytes sent.
     pub fn send(socket: &UnixStream, bytes: &[u8], file: &File) -> io::Result<usize> {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut control = SendAncillaryBuffer::new(&mut space);
@@ -135,8 +141,8 @@ mod linux {
         Ok(sendmsg(socket, &bytes, &mut control, SendFlags::NOSIGNAL)?)
     }
 
-    /// Receives bytes, and a descriptor if one came with them. There is room for one: the system
-    /// closes any others.
+    /// Receives bytes, and a descriptor if one came with them. Returns the number of bytes. There is room
+    /// for one descriptor: the system closes any others.
     pub fn receive(
         socket: &UnixStream,
         bytes: &mut [u8],

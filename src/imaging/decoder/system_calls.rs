@@ -1,12 +1,12 @@
 //! The filter of system calls (seccomp-BPF) of a decoder process.
 //!
-//! It is a list of what is allowed; anything else is refused with `EPERM`. It does not kill: a
-//! decoder's library may ask for something that it can do without, such as the number of
-//! processors from a file, and on another C library that may be something else than here. Each
-//! refused call does as little harm to others as a killed process.
+//! It lists the calls that are allowed. Any other is refused with `EPERM`. The process is not killed for
+//! it: a library may try something that it does not need, such as reading the number of processors from
+//! a file, and C libraries differ in that. A refused call does no more harm to others than a killed
+//! process does.
 //!
-//! Not allowed, among all others: to open, to make a socket, to start a program or a thread, to
-//! look into or signal another process, and to make memory executable.
+//! Among the refused calls are those that open a file, make a socket, start a program or a thread, look
+//! into or signal another process, or make memory executable.
 
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod filter {
@@ -20,7 +20,7 @@ mod filter {
 
     /// Computing, the socket, and the memory that is shared.
     const ALLOWED: [c_long; 38] = [
-        // Descriptors that it has.
+        // Descriptors that are open.
         libc::SYS_read,
         libc::SYS_readv,
         libc::SYS_pread64,
@@ -52,7 +52,7 @@ mod filter {
         libc::SYS_getrandom,
         libc::SYS_getpid,
         libc::SYS_gettid,
-        // Its own faults and its end.
+        // Own signals, and the end.
         libc::SYS_rt_sigaction,
         libc::SYS_rt_sigprocmask,
         libc::SYS_rt_sigreturn,
@@ -64,7 +64,7 @@ mod filter {
         libc::SYS_exit_group,
     ];
 
-    /// For all threads of this process; false if the system does not have it.
+    /// Applies the filter to all threads of this process; false if the system does not support it.
     pub fn restrict() -> bool {
         program().is_ok_and(|program| apply_filter_all_threads(&program).is_ok())
     }
@@ -100,7 +100,7 @@ mod filter {
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub(super) use filter::restrict;
 
-/// No list was made for this processor.
+/// There is no list for this processor.
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub(super) fn restrict() -> bool {
     false

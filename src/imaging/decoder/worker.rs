@@ -1,4 +1,4 @@
-//! The decoder process's side: it locks itself down, and then decodes what it is handed.
+//! The side of the decoder process: it locks itself down, and then decodes the files it gets.
 
 use std::fs::File;
 use std::io;
@@ -11,16 +11,17 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use super::channel::{Attachment, Channel, ChannelMessage, Longest};
+use super::attachment::Attachment;
+use super::channel::{Channel, ChannelMessage, Longest};
 use super::confinement::{Attempt, Attempts};
 use super::lockdown;
 use super::shared_memory::SharedWindow;
+use super::wire::{self, DecoderTask, Nonce};
 use crate::domain::Radiograph;
-use crate::imaging::wire::{self, DecoderTask, Nonce};
 use crate::imaging::{DecodeLimits, ImageFault, decode_film};
 
-/// What the program does when it was started as a decoder process: answers requests from the
-/// socket that is its standard input until that closes.
+/// The main function of a decoder process: answers requests from the socket that is its standard
+/// input, until that closes.
 pub fn decode_worker() -> ExitCode {
     // stderr leads nowhere, and formatting a backtrace is one more thing that can fail.
     std::panic::set_hook(Box::new(|_| {}));
@@ -30,7 +31,7 @@ pub fn decode_worker() -> ExitCode {
     }
 }
 
-/// Requests are some numbers, and the program's own limits say how long a film may be.
+/// A request is a few numbers. The program limits the length of a film itself.
 const LONGEST: Longest = Longest {
     text: 1 << 10,
     attachment: u64::MAX,
@@ -42,12 +43,12 @@ struct DecoderWorker {
 }
 
 impl DecoderWorker {
-    /// Greets, and is locked down before any file arrives; `None` if the program has gone.
+    /// Locks this process down before any file arrives, and greets; `None` if the program has ended.
     fn start() -> io::Result<Option<Self>> {
         let closed = lockdown::close_inherited();
         let socket = io::stdin().as_fd().try_clone_to_owned()?;
         let mut channel = Channel::new(UnixStream::from(socket));
-        // It is the socket too: what a library prints there would be an answer.
+        // Standard output is the socket too: a library that prints would corrupt the answers.
         rustix::stdio::dup2_stdout(io::stderr())?;
         let Some(message) = channel.receive(LONGEST)? else {
             return Ok(None);
@@ -63,6 +64,7 @@ impl DecoderWorker {
         Ok(Some(DecoderWorker { channel, clock }))
     }
 
+    /// Answers requests until the socket closes.
     fn serve(mut self) -> io::Result<()> {
         while let Some(ChannelMessage { text, attachment }) = self.channel.receive(LONGEST)? {
             let (nonce, task) = wire::read_request(&text).ok_or_else(refused)?;
@@ -85,8 +87,8 @@ impl DecoderWorker {
         self.channel.send(&text, samples.as_ref())
     }
 
-    /// The first answer is for the case that there is no second: if a program can be started, this
-    /// one has ended.
+    /// Answers twice. If another program can be started in place of this one, there is no second
+    /// answer, and the first says so.
     fn attempt(&mut self, nonce: &Nonce) -> io::Result<()> {
         let nowhere = (Ipv4Addr::LOCALHOST, 9);
         let mut attempts = Attempts {
@@ -104,7 +106,7 @@ impl DecoderWorker {
     }
 }
 
-/// Whether the system lets it: a port on which nobody listens is no refusal of the system's.
+/// Whether the system permits it. A failure for another reason, such as a closed port, is no refusal.
 fn attempt<T>(result: io::Result<T>) -> Attempt {
     match result {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
@@ -123,8 +125,8 @@ fn refused() -> io::Error {
     io::Error::other("not a request")
 }
 
-/// Ends this process some time after the program should have: if a decoder never returns and the
-/// program is gone, nobody else would where the system does not.
+/// Ends this process some time after the program should have done so. It is needed if a decoder never
+/// returns, the program has ended, and the system does not end this process with it.
 struct Clock(mpsc::Sender<Option<Duration>>);
 
 impl Clock {
@@ -148,7 +150,7 @@ impl Clock {
         Ok(Clock(set))
     }
 
-    /// Once `work` is done only a stopped program takes time; one that is gone closes the socket.
+    /// Runs `work` under the clock. After it no clock is needed: a program that ends closes the socket.
     fn during<T>(&self, limit: Duration, work: impl FnOnce() -> T) -> T {
         // The thread ends only with the process.
         let _ = self.0.send(Some(late(limit)));
@@ -158,8 +160,8 @@ impl Clock {
     }
 }
 
-/// Twice the program's own limit and a second, so that the program's comes first however short it
-/// is and however busy the machine.
+/// When the decoder process ends itself: twice the program's limit and a second, so that the program
+/// acts first even with a short limit on a busy machine.
 pub(super) fn late(limit: Duration) -> Duration {
     limit.saturating_mul(2) + Duration::from_secs(1)
 }

@@ -1,16 +1,17 @@
-//! What a data set says against reading its image as a frontal chest radiograph.
+//! Objections of a data set to taking its image for a frontal chest radiograph.
 
 use dicom_dictionary_std::{tags, uids};
+use dicom_object::InMemDicomObject;
 
-use super::attributes::{Attributes, is_radiography};
-use super::elements::item_text;
+use super::acquisition::{is_radiography, modality_of_class};
+use super::elements::{Attributes, item_text};
 use crate::domain::{Admission, Modality, Objection};
 
-/// Everything that the header says against the image. What it does not say is nothing against it.
+/// All objections that the header gives cause for. An absent attribute is never one.
 pub(super) fn of(attributes: &Attributes) -> Admission {
     let secondary_capture = secondary_capture(attributes);
     let derived = match secondary_capture {
-        // It says the same: a capture is derived by its nature.
+        // Every capture is derived: it would be the same objection twice.
         Some(_) => None,
         None => derived(&attributes.texts(tags::IMAGE_TYPE)),
     };
@@ -30,8 +31,8 @@ pub(super) fn of(attributes: &Attributes) -> Admission {
     }
 }
 
-/// A class of images that would be refused under a modality that is not. A modality that is refused
-/// needs no further word.
+/// A SOP class that would be refused, under a modality that is not. A modality that is refused needs
+/// no objection.
 fn class(attributes: &Attributes) -> Option<Objection> {
     let class = attributes.text(tags::SOP_CLASS_UID)?;
     let is_of = modality_of_class(&class).filter(|is_of| !is_radiography(is_of))?;
@@ -52,8 +53,8 @@ const FOR_PROCESSING: [&str; 4] = [
     uids::BREAST_PROJECTION_X_RAY_IMAGE_STORAGE_FOR_PROCESSING,
 ];
 
-/// PS3.3 C.8.11.1.1.1: one series is for processing or for presentation, and so are SOP classes. Where
-/// one of both says so, the other does not take it back.
+/// PS3.3 C.8.11.1.1.1: a series is for processing or for presentation, and so is a SOP class. Where one
+/// of them states *for processing*, the other does not revoke it.
 fn for_processing(attributes: &Attributes) -> Option<Objection> {
     let intent = attributes.code(tags::PRESENTATION_INTENT_TYPE);
     let class = attributes.text(tags::SOP_CLASS_UID);
@@ -62,15 +63,15 @@ fn for_processing(attributes: &Attributes) -> Option<Objection> {
     is.then_some(Objection::ForProcessing)
 }
 
-/// Beginnings of the chest's names (PS3.16 annex L has CHEST), in the languages that devices speak.
+/// Parts of names of the chest (PS3.16 annex L has CHEST), in the languages of common devices.
 const CHEST: [&str; 8] = [
     "CHEST", "THORA", "TORAX", "TÓRAX", "TORACE", "LUNG", "CXR", "POUMON",
 ];
-/// What a chest's name goes on to when it is of something else besides.
+/// Parts of names that make it the chest and something else.
 const BESIDES: [&str; 7] = ["ABD", "PELV", "NECK", "HEAD", "SPINE", "HWS", "BWS"];
-/// Written where nobody wrote a body part.
-const UNSAID: [&str; 6] = ["UNKNOWN", "NONE", "OTHER", "NA", "DEFAULT", "UNDEFINED"];
-/// A thorax, a chest or lungs as a code of SNOMED CT, and as its older form. Some devices write the code
+/// Placeholders for a body part.
+const PLACEHOLDERS: [&str; 6] = ["UNKNOWN", "NONE", "OTHER", "NA", "DEFAULT", "UNDEFINED"];
+/// Thorax, chest and lungs as codes of SNOMED CT and in its older form. Some devices write the code
 /// itself as the body part.
 const CHEST_CODES: [&str; 7] = [
     "816094009",
@@ -86,27 +87,32 @@ fn body_part(attributes: &Attributes) -> Option<Objection> {
     let part = attributes.code(tags::BODY_PART_EXAMINED);
     let part = part.filter(|part| !is_chest(part) && !CHEST_CODES.contains(&part.as_str()));
     let coded = || {
-        let region = attributes.items(tags::ANATOMIC_REGION_SEQUENCE).first()?;
-        let code = item_text(region, tags::CODE_VALUE).unwrap_or_default();
-        let meaning = item_text(region, tags::CODE_MEANING).unwrap_or_else(|| code.clone());
+        let (code, meaning) = concept(attributes.items(tags::ANATOMIC_REGION_SEQUENCE).first()?);
         let is_other = !CHEST_CODES.contains(&code.as_str()) && !is_chest(&meaning.to_uppercase());
         is_other.then_some(meaning)
     };
     part.or_else(coded).map(Objection::BodyPart)
 }
 
-/// In capitals; also where nothing is said.
+/// Code and meaning of a coded concept (PS3.3 section 8.8). The code stands for an absent meaning.
+fn concept(item: &InMemDicomObject) -> (String, String) {
+    let code = item_text(item, tags::CODE_VALUE).unwrap_or_default();
+    let meaning = item_text(item, tags::CODE_MEANING).unwrap_or_else(|| code.clone());
+    (code, meaning)
+}
+
+/// Whether a name in capitals is that of the chest, empty, or a placeholder.
 fn is_chest(part: &str) -> bool {
     let letters: String = part.chars().filter(|c| c.is_alphanumeric()).collect();
     let any = |names: &[&str]| names.iter().any(|name| letters.contains(name));
-    letters.is_empty() || UNSAID.contains(&letters.as_str()) || any(&CHEST) && !any(&BESIDES)
+    letters.is_empty() || PLACEHOLDERS.contains(&letters.as_str()) || any(&CHEST) && !any(&BESIDES)
 }
 
-/// *Conversion Type*, PS3.3 C.8.6.1.
+/// A secondary capture by its SOP class, or by its *Conversion Type* (PS3.3 C.8.6.1).
 fn secondary_capture(attributes: &Attributes) -> Option<Objection> {
     let conversion = attributes.code(tags::CONVERSION_TYPE);
     let class = attributes.text(tags::SOP_CLASS_UID).unwrap_or_default();
-    // The multi-frame ones are below it.
+    // The identifiers of the multi-frame classes continue this one.
     let family = uids::SECONDARY_CAPTURE_IMAGE_STORAGE;
     let below = class.strip_prefix(family);
     let by_class = below.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
@@ -125,9 +131,9 @@ fn secondary_capture(attributes: &Attributes) -> Option<Objection> {
     is.then(|| Objection::SecondaryCapture(how.map(str::to_owned)))
 }
 
-/// DERIVED alone is no objection: what a device has processed for presentation may be called so, and
-/// what was compressed with loss must be (PS3.3 C.7.6.1.1.5). PRIMARY says that it is a direct result
-/// of the examination all the same, as images of an exposure are (C.8.11.3.1.1).
+/// DERIVED alone is no objection: an image that a device processed for presentation may be called so,
+/// and a lossily compressed one must be (PS3.3 C.7.6.1.1.5). PRIMARY says that it is still a direct
+/// result of the examination, as images of an exposure are (C.8.11.3.1.1).
 fn derived(image_type: &[String]) -> Option<Objection> {
     let value = |at: usize| image_type.get(at).map(|value| value.to_ascii_uppercase());
     let is = match (value(0).as_deref(), value(1).as_deref()) {
@@ -150,8 +156,8 @@ fn burned_in(attributes: &Attributes) -> Option<Objection> {
     (burned_in.as_deref() == Some("YES")).then_some(Objection::BurnedIn)
 }
 
-/// A chest is unpaired: *Image Laterality* U or none. One that is called left or right may be a rib
-/// view, a decubitus, or the side that the device was left at.
+/// A chest is unpaired: *Image Laterality* is U or absent. Left or right may mean a rib view, a
+/// decubitus view, or a setting that was left over on the device.
 fn one_side(attributes: &Attributes) -> Option<Objection> {
     let sides = [tags::IMAGE_LATERALITY, tags::LATERALITY];
     let mut sides = sides.into_iter().filter_map(|tag| attributes.code(tag));
@@ -160,34 +166,32 @@ fn one_side(attributes: &Attributes) -> Option<Objection> {
         .map(Objection::OneSide)
 }
 
-/// *View Position* and codes that name an oblique or a decubitus view (PS3.3 C.8.7.1.1.2 and CID
-/// 4010), or another that is not frontal; and rows that run to the front or to the back, as only those
-/// of a lateral do (C.7.6.1.1.1). Lateral views that call themselves so are refused.
+/// A *View Position* or a code of an oblique, decubitus or other view that is not frontal (PS3.3
+/// C.8.7.1.1.2 and CID 4010), or rows that run to the front or to the back, as only those of a lateral
+/// view do (C.7.6.1.1.1). Stated lateral views are refused, and need no objection.
 fn view(attributes: &Attributes) -> Option<Objection> {
     let stated = attributes.code(tags::VIEW_POSITION);
-    let stated = stated.filter(|view| is_no_frontal(view) && !attributes.is_lateral());
+    let stated = stated.filter(|view| is_not_frontal(view) && !attributes.is_lateral());
     let coded = || {
-        let concept = attributes.items(tags::VIEW_CODE_SEQUENCE).first()?;
-        let code = item_text(concept, tags::CODE_VALUE).unwrap_or_default();
-        let meaning = item_text(concept, tags::CODE_MEANING).unwrap_or_else(|| code.clone());
+        let (code, meaning) = concept(attributes.items(tags::VIEW_CODE_SEQUENCE).first()?);
         let upper = meaning.to_uppercase();
         let mut words = ["OBLIQUE", "DECUBITUS", "AXIAL"].into_iter();
-        let is =
-            words.any(|word| upper.contains(word)) || NO_FRONTAL_CODES.contains(&code.as_str());
-        is.then_some(meaning)
+        let is_other =
+            words.any(|word| upper.contains(word)) || NOT_FRONTAL_CODES.contains(&code.as_str());
+        is_other.then_some(meaning)
     };
     let oriented = || {
         let orientation = attributes.texts(tags::PATIENT_ORIENTATION);
         let rows = orientation.first()?;
         let is_sagittal = rows.starts_with(['A', 'P']);
-        let is_known = attributes.is_lateral();
-        (is_sagittal && !is_known).then(|| format!("with rows to {rows} (a lateral's)"))
+        (is_sagittal && !attributes.is_lateral())
+            .then(|| format!("with rows to {rows} (a lateral's)"))
     };
     stated.or_else(coded).or_else(oriented).map(Objection::View)
 }
 
 /// Oblique and axial views of CID 4010 in SNOMED CT, and in its older codes.
-const NO_FRONTAL_CODES: [&str; 30] = [
+const NOT_FRONTAL_CODES: [&str; 30] = [
     "399135007",
     "399356000",
     "399006002",
@@ -220,73 +224,13 @@ const NO_FRONTAL_CODES: [&str; 30] = [
     "R-10252",
 ];
 
-/// Of what [`ViewPosition`](crate::domain::ViewPosition) has no name for.
-fn is_no_frontal(view: &str) -> bool {
+/// Whether a *View Position* is one that is not frontal and that
+/// [`ViewPosition`](crate::domain::ViewPosition) has no name for.
+fn is_not_frontal(view: &str) -> bool {
     const EXACT: [&str; 16] = [
         "RLD", "LLD", "RLO", "LLO", "RAO", "LAO", "RPO", "LPO", "OBL", "CC", "ML", "LM", "MLO",
         "SUN", "TAN", "AXIAL",
     ];
     const PARTS: [&str; 4] = ["OBLIQ", "DECUB", "LAT", "LORDO"];
     EXACT.contains(&view) || PARTS.iter().any(|part| view.contains(part))
-}
-
-/// What makes the images of a SOP class: a file that hides that it is a CT slice is a CT slice, and one
-/// that says another *Modality* contradicts itself.
-pub(super) fn modality_of_class(class: &str) -> Option<&'static str> {
-    const CLASSES: [(&str, &str); 34] = [
-        (uids::COMPUTED_RADIOGRAPHY_IMAGE_STORAGE, "CR"),
-        (uids::DIGITAL_X_RAY_IMAGE_STORAGE_FOR_PRESENTATION, "DX"),
-        (uids::DIGITAL_X_RAY_IMAGE_STORAGE_FOR_PROCESSING, "DX"),
-        (
-            uids::DIGITAL_MAMMOGRAPHY_X_RAY_IMAGE_STORAGE_FOR_PRESENTATION,
-            "MG",
-        ),
-        (
-            uids::DIGITAL_MAMMOGRAPHY_X_RAY_IMAGE_STORAGE_FOR_PROCESSING,
-            "MG",
-        ),
-        (
-            uids::DIGITAL_INTRA_ORAL_X_RAY_IMAGE_STORAGE_FOR_PRESENTATION,
-            "IO",
-        ),
-        (
-            uids::DIGITAL_INTRA_ORAL_X_RAY_IMAGE_STORAGE_FOR_PROCESSING,
-            "IO",
-        ),
-        (
-            uids::BREAST_PROJECTION_X_RAY_IMAGE_STORAGE_FOR_PRESENTATION,
-            "MG",
-        ),
-        (
-            uids::BREAST_PROJECTION_X_RAY_IMAGE_STORAGE_FOR_PROCESSING,
-            "MG",
-        ),
-        (uids::BREAST_TOMOSYNTHESIS_IMAGE_STORAGE, "MG"),
-        (uids::CT_IMAGE_STORAGE, "CT"),
-        (uids::ENHANCED_CT_IMAGE_STORAGE, "CT"),
-        (uids::LEGACY_CONVERTED_ENHANCED_CT_IMAGE_STORAGE, "CT"),
-        (uids::MR_IMAGE_STORAGE, "MR"),
-        (uids::ENHANCED_MR_IMAGE_STORAGE, "MR"),
-        (uids::ENHANCED_MR_COLOR_IMAGE_STORAGE, "MR"),
-        (uids::LEGACY_CONVERTED_ENHANCED_MR_IMAGE_STORAGE, "MR"),
-        (uids::ULTRASOUND_IMAGE_STORAGE, "US"),
-        (uids::ULTRASOUND_MULTI_FRAME_IMAGE_STORAGE, "US"),
-        (uids::ENHANCED_US_VOLUME_STORAGE, "US"),
-        (uids::NUCLEAR_MEDICINE_IMAGE_STORAGE, "NM"),
-        (uids::POSITRON_EMISSION_TOMOGRAPHY_IMAGE_STORAGE, "PT"),
-        (uids::ENHANCED_PET_IMAGE_STORAGE, "PT"),
-        (uids::LEGACY_CONVERTED_ENHANCED_PET_IMAGE_STORAGE, "PT"),
-        (uids::X_RAY_ANGIOGRAPHIC_IMAGE_STORAGE, "XA"),
-        (uids::X_RAY_RADIOFLUOROSCOPIC_IMAGE_STORAGE, "RF"),
-        (uids::VL_PHOTOGRAPHIC_IMAGE_STORAGE, "XC"),
-        (uids::VL_ENDOSCOPIC_IMAGE_STORAGE, "ES"),
-        (uids::VL_MICROSCOPIC_IMAGE_STORAGE, "GM"),
-        (uids::VL_SLIDE_COORDINATES_MICROSCOPIC_IMAGE_STORAGE, "SM"),
-        (uids::VL_WHOLE_SLIDE_MICROSCOPY_IMAGE_STORAGE, "SM"),
-        (uids::OPHTHALMIC_PHOTOGRAPHY8_BIT_IMAGE_STORAGE, "OP"),
-        (uids::OPHTHALMIC_PHOTOGRAPHY16_BIT_IMAGE_STORAGE, "OP"),
-        (uids::OPHTHALMIC_TOMOGRAPHY_IMAGE_STORAGE, "OPT"),
-    ];
-    let known = CLASSES.iter().find(|(uid, _)| *uid == class);
-    known.map(|(_, modality)| *modality)
 }

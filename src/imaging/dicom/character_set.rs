@@ -1,4 +1,4 @@
-//! *Specific Character Set* (0008,0005), as the standard writes it and as devices do.
+//! *Specific Character Set* (0008,0005), in the spellings of the standard and of devices.
 
 /// UTF-8.
 pub(super) const UTF_8: &str = "ISO_IR 192";
@@ -6,7 +6,7 @@ pub(super) const UTF_8: &str = "ISO_IR 192";
 pub(super) const LATIN_1: &str = "ISO_IR 100";
 
 /// Registration numbers of ISO 2375 and their defined terms without code extensions (PS3.3
-/// C.12.1.1.2), of those that dicom-rs decodes.
+/// C.12.1.1.2), as far as dicom-rs decodes them.
 const REGISTERED: [(&str, &str); 15] = [
     ("6", "ISO_IR 6"),
     ("13", "ISO_IR 13"),
@@ -25,7 +25,7 @@ const REGISTERED: [(&str, &str); 15] = [
     ("192", UTF_8),
 ];
 
-/// Names outside of the standard, in capitals without separators.
+/// Names outside the standard, in capitals without separators.
 const OTHERS: [(&str, &str); 15] = [
     ("GB18030", "GB18030"),
     ("GBK", "GBK"),
@@ -44,9 +44,9 @@ const OTHERS: [(&str, &str); 15] = [
     ("SHIFTJIS", "ISO_IR 13"),
 ];
 
-/// The defined term that a value stands for, whatever separates its parts, in small letters or in
-/// capitals. Of several sets, which share the letters of ASCII, the first that has others. `None` if
-/// there is none, or only ASCII, whose other bytes may be anything.
+/// The defined term for a value, with any separators and in small or capital letters. If the value
+/// names several sets, all of which contain ASCII, the first that has other letters counts. `None` if
+/// no set is known, or ASCII only: then bytes outside ASCII may be anything.
 pub(super) fn defined_term(value: &[u8]) -> Option<&'static str> {
     let value = String::from_utf8_lossy(value);
     let terms = value.split('\\').filter_map(one_term);
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_character_set_is_known_by_any_of_its_spellings() {
+    fn a_character_set_is_known_in_all_its_spellings() {
         for (written, term) in [
             ("ISO_IR 192", Some(UTF_8)),
             ("ISO IR 192", Some(UTF_8)),

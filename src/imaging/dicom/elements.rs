@@ -1,5 +1,5 @@
-//! The elements of a data set as texts, codes, numbers and items. What a value says is settled here,
-//! whatever it was written as; what it means, in [`attributes`](super::attributes).
+//! The elements of a data set as texts, codes, numbers and items, however a file wrote them. What they
+//! mean is for the files that add to [`Attributes`].
 
 use dicom_core::{PrimitiveValue, Tag};
 use dicom_dictionary_std::{tags, uids};
@@ -9,12 +9,11 @@ use dicom_object::file::ReadPreamble;
 use dicom_object::mem::InMemElement;
 
 use super::super::{ImageFault, clean_text};
-use super::attributes::{Attributes, OVERLAY_BIT_POSITIONS};
 use super::number::{self, Component};
 use crate::domain::Objection;
 
-/// The attributes that are read here. dicom-rs is given no others, so that a private or a broken
-/// element costs nothing.
+/// The attributes that are read. dicom-rs is given no others, so that a private or a broken element
+/// does no harm.
 pub(super) fn wanted() -> Vec<Tag> {
     [&WANTED[..], &OVERLAY_BIT_POSITIONS].concat()
 }
@@ -91,6 +90,18 @@ const WANTED: [Tag; 69] = [
     tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE,
 ];
 
+/// *Overlay Bit Position* of all sixteen overlays (PS3.5 7.6). Anything but 0 means that the overlay
+/// lies in the unused bits of the samples.
+pub(super) const OVERLAY_BIT_POSITIONS: [Tag; 16] = {
+    let mut all = [Tag(0x6000, 0x0102); 16];
+    let mut overlay = 0;
+    while overlay < all.len() {
+        all[overlay].0 += 2 * overlay as u16;
+        overlay += 1;
+    }
+    all
+};
+
 /// What a number may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum NumberKind {
@@ -111,7 +122,7 @@ impl NumberKind {
     }
 }
 
-/// Numbers in whose place something can be assumed; a caution says so.
+/// Numbers that have a default. If one is unusable, a caution says so.
 const OPTIONAL_NUMBERS: [(Tag, &str, NumberKind); 10] = [
     (
         tags::NUMBER_OF_FRAMES,
@@ -168,15 +179,15 @@ fn name(tag: Tag) -> &'static str {
         .map_or("a number", |(_, name)| name)
 }
 
-/// An attribute and what it says, for a message.
-fn said(tag: Tag, component: &Component) -> String {
+/// An attribute and its value, for a message.
+fn name_and_value(tag: Tag, component: &Component) -> String {
     match component.quoted() {
         Some(quoted) => format!("{} \"{quoted}\"", name(tag)),
         None => name(tag).to_owned(),
     }
 }
 
-/// What a comma before three digits is: factors and millimetres are never thousands.
+/// The meaning of a comma before three digits: factors and millimetres are never thousands.
 fn comma(tag: Tag) -> number::Comma {
     match tag {
         tags::RESCALE_SLOPE | tags::PIXEL_SPACING | tags::IMAGER_PIXEL_SPACING => {
@@ -186,7 +197,12 @@ fn comma(tag: Tag) -> number::Comma {
     }
 }
 
-/// Reads the wanted elements of a data set, as they were [written anew](super::rewrite).
+/// The attributes of a data set.
+pub(super) struct Attributes {
+    object: InMemDicomObject,
+}
+
+/// Reads the wanted elements of a data set, as they were [rewritten](super::rewrite).
 pub(super) fn read(header: &[u8]) -> Result<Attributes, ImageFault> {
     let mut object = InMemDicomObject::new_empty();
     DicomCollectorOptions::new()
@@ -199,7 +215,7 @@ pub(super) fn read(header: &[u8]) -> Result<Attributes, ImageFault> {
     Ok(Attributes { object })
 }
 
-/// An error and what caused it: dicom-rs keeps the useful part in the causes.
+/// An error with its causes: in dicom-rs those are the useful part.
 fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -212,8 +228,8 @@ fn with_causes(error: &dyn std::error::Error) -> String {
 
 impl Attributes {
     /// An attribute of the data set, or of the functional groups of an enhanced multi-frame
-    /// object as far as they concern the first frame (PS3.3 C.7.6.16). One that is empty says
-    /// nothing, and hides no other.
+    /// object as far as they concern the first frame (PS3.3 C.7.6.16). An empty one counts as
+    /// absent, and hides no other.
     pub(super) fn get(&self, tag: Tag) -> Option<&InMemElement> {
         let grouped = || {
             [
@@ -230,10 +246,9 @@ impl Attributes {
         own.or_else(grouped)
     }
 
-    /// Printable text, or nothing.
+    /// Printable text; `None` if there is none.
     pub(super) fn text(&self, tag: Tag) -> Option<String> {
-        let text = self.get(tag)?.to_str().ok()?;
-        Some(clean_text(&text)).filter(|text| !text.is_empty())
+        printable(self.get(tag)?)
     }
 
     /// Upper-case text of a code string.
@@ -241,6 +256,7 @@ impl Attributes {
         self.text(tag).map(|text| text.to_ascii_uppercase())
     }
 
+    /// All values of a text, which may be empty.
     pub(super) fn texts(&self, tag: Tag) -> Vec<String> {
         let values = self.get(tag).and_then(|e| e.to_multi_str().ok());
         values.map_or(Vec::new(), |v| {
@@ -256,7 +272,7 @@ impl Attributes {
         value.map_or(Vec::new(), |value| number::components(value, comma(tag)))
     }
 
-    /// The components of a number's value; `None` for one that is empty or no number.
+    /// The components of a number's value; `None` for one that is empty or not a number.
     pub(super) fn numbers(&self, tag: Tag) -> Vec<Option<f64>> {
         let components = self.components(tag).into_iter();
         components.map(|component| component.number()).collect()
@@ -276,47 +292,49 @@ impl Attributes {
     /// A number without which the samples cannot be read; `None` if it is absent.
     ///
     /// # Errors
-    /// If it is there and no number from 0 to 255: nothing can be assumed in its place.
+    /// If it is present and not a number from 0 to 255: it has no default.
     pub(super) fn small(&self, tag: Tag) -> Result<Option<u8>, ImageFault> {
-        self.whole(tag, "no number from 0 to 255")
+        self.whole(tag, "a number from 0 to 255")
     }
 
     /// A number of rows or columns.
     ///
     /// # Errors
-    /// If it is absent, or no number that can be one.
+    /// If it is absent, or not a number that a size can be.
     pub(super) fn size(&self, tag: Tag) -> Result<u32, ImageFault> {
-        let size = self.whole(tag, "no number of pixels")?;
+        let size = self.whole(tag, "a number of pixels")?;
         size.ok_or_else(|| ImageFault::damaged(format!("{} is missing", name(tag))))
     }
 
-    fn whole<T: TryFrom<i64>>(&self, tag: Tag, not: &str) -> Result<Option<T>, ImageFault> {
+    /// A whole number; `None` if it is absent. `kind` names it for the fault.
+    fn whole<T: TryFrom<i64>>(&self, tag: Tag, kind: &str) -> Result<Option<T>, ImageFault> {
         let mut components = self.components(tag).into_iter();
         let Some(stated) = components.find(|component| *component != Component::Empty) else {
             return Ok(None);
         };
         let read = stated.whole().and_then(|value| T::try_from(value).ok());
-        let fault = || ImageFault::damaged(format!("{} is {not}", said(tag, &stated)));
+        let fault =
+            || ImageFault::damaged(format!("{} is not {kind}", name_and_value(tag, &stated)));
         read.map(Some).ok_or_else(fault)
     }
 
-    /// Lets no factor pass that is no number, but has a minus all the same.
+    /// Refuses a factor that cannot be read and may have a minus sign.
     ///
     /// # Errors
-    /// Whether it turns black and white around cannot be known then, nor assumed.
+    /// A negative factor swaps black and white, so neither sign can be assumed.
     pub(super) fn check_sign(&self, tag: Tag) -> Result<(), ImageFault> {
         match self.components(tag).first() {
             Some(first @ Component::Unread(text)) if number::may_be_negative(text) => {
                 Err(ImageFault::damaged(format!(
-                    "{} is no number, and may invert the picture",
-                    said(tag, first)
+                    "{} is not a number, and may invert the picture",
+                    name_and_value(tag, first)
                 )))
             }
             _ => Ok(()),
         }
     }
 
-    /// What stands where a number that can be done without should be, and is none.
+    /// An objection for each optional number that is unusable.
     pub(super) fn unread(&self) -> impl Iterator<Item = Objection> {
         OPTIONAL_NUMBERS.iter().filter_map(|&(tag, name, kind)| {
             let bad = self
@@ -330,12 +348,13 @@ impl Attributes {
         })
     }
 
+    /// The items of a sequence; none if it is absent.
     pub(super) fn items(&self, tag: Tag) -> &[InMemDicomObject] {
         self.get(tag).and_then(|e| e.items()).unwrap_or_default()
     }
 }
 
-/// Whether an element has no items, or a value of nothing but blanks.
+/// Whether an element has no items, or a value of blanks only.
 fn is_empty(element: &InMemElement) -> bool {
     let is_blank = |text: &String| text.trim_matches([' ', '\0']).is_empty();
     match element.value().primitive() {
@@ -347,8 +366,12 @@ fn is_empty(element: &InMemElement) -> bool {
     }
 }
 
-/// Printable text of an item of a sequence, or nothing.
+/// Printable text of an item of a sequence; `None` if there is none.
 pub(super) fn item_text(item: &InMemDicomObject, tag: Tag) -> Option<String> {
-    let text = item.get(tag)?.to_str().ok()?;
+    printable(item.get(tag)?)
+}
+
+fn printable(element: &InMemElement) -> Option<String> {
+    let text = element.to_str().ok()?;
     Some(clean_text(&text)).filter(|text| !text.is_empty())
 }

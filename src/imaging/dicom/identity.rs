@@ -1,16 +1,16 @@
-//! Who the patient of a data set is, without saying it.
+//! The patient of a data set, and fingerprints that tell patients apart without naming them.
 
 use dicom_dictionary_std::tags;
 use sha2::{Digest, Sha256};
 
-use super::attributes::Attributes;
-use super::elements::item_text;
+use super::super::clean_text;
+use super::elements::{Attributes, item_text};
 use crate::domain::patient::{comparable_birth_date, comparable_name};
-use crate::domain::{Fingerprint, Issuer};
+use crate::domain::{Fingerprint, Issuer, PatientFacts};
 
 /// *Issuer of Patient ID* (0010,0021), and the *Universal Entity ID* (0040,0032) of the first item of
 /// its *Qualifiers Sequence* (0010,0024).
-pub(super) fn issuer(attributes: &Attributes) -> Issuer {
+fn issuer(attributes: &Attributes) -> Issuer {
     let qualifiers = attributes.items(tags::ISSUER_OF_PATIENT_ID_QUALIFIERS_SEQUENCE);
     let universal = qualifiers
         .first()
@@ -21,19 +21,19 @@ pub(super) fn issuer(attributes: &Attributes) -> Issuer {
     }
 }
 
-/// Of a *Patient's Name*; `None` where it says nothing, or the name of everybody.
-pub(super) fn name_print(id: Option<&str>, name: Option<&str>) -> Option<Fingerprint> {
+/// The fingerprint of a *Patient's Name*; `None` for an empty one and for a placeholder.
+fn name_print(id: Option<&str>, name: Option<&str>) -> Option<Fingerprint> {
     Some(print(b"name", id, &comparable_name(name?)?))
 }
 
-/// Of a *Patient's Birth Date*; `None` where it is no date, or the one of everybody.
-pub(super) fn birth_date_print(id: Option<&str>, date: Option<&str>) -> Option<Fingerprint> {
+/// The fingerprint of a *Patient's Birth Date*; `None` for what is not a date and for a placeholder.
+fn birth_date_print(id: Option<&str>, date: Option<&str>) -> Option<Fingerprint> {
     Some(print(b"birth date", id, &comparable_birth_date(date?)?))
 }
 
-/// Goes into the review store, where no name and no birth date may be read. Whoever has the store can
-/// still try a name; but the identifier is in it too, so that no list of prints made beforehand helps,
-/// and one name under two identifiers cannot be seen to be the same.
+/// A fingerprint for the review store, where no name and no birth date may be readable. A person who
+/// has the store can still try a name. But the identifier is part of the fingerprint: no list of
+/// fingerprints can be prepared, and one name under two identifiers gives two fingerprints.
 fn print(kind: &[u8], id: Option<&str>, value: &str) -> Fingerprint {
     let parts = [
         b"cxr person 1",
@@ -52,14 +52,40 @@ fn print(kind: &[u8], id: Option<&str>, value: &str) -> Fingerprint {
     Fingerprint(u64::from_be_bytes(first))
 }
 
+impl Attributes {
+    /// The patient as the data set describes them.
+    pub fn patient(&self) -> PatientFacts {
+        let id = self.text(tags::PATIENT_ID);
+        let name = self.text(tags::PATIENT_NAME);
+        let birth_date = self.text(tags::PATIENT_BIRTH_DATE);
+        PatientFacts {
+            issuer: issuer(self),
+            name_print: name_print(id.as_deref(), name.as_deref()),
+            birth_date_print: birth_date_print(id.as_deref(), birth_date.as_deref()),
+            sex: self.code(tags::PATIENT_SEX),
+            age: self.text(tags::PATIENT_AGE),
+            name: name.and_then(|name| readable_name(&name)),
+            id,
+        }
+    }
+}
+
+/// The first component group of a person's name (PS3.5 6.2.1), its parts separated by spaces.
+fn readable_name(name: &str) -> Option<String> {
+    let group = name
+        .split('=')
+        .find(|group| !group.trim_matches(['^', ' ']).is_empty())?;
+    Some(clean_text(&group.replace('^', " ")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// They are in stores: the same tomorrow. Python: hashlib.sha256(b"".join(len(p).to_bytes(8,
+    /// Stores hold them. The numbers were made in Python: hashlib.sha256(b"".join(len(p).to_bytes(8,
     /// "little") + p for p in parts)).digest()[:8].
     #[test]
-    fn prints_stay_what_they_are() {
+    fn fingerprints_never_change() {
         assert_eq!(
             name_print(Some("P7"), Some("Doe^Jane")),
             Some(Fingerprint(0x6ed2_e4b0_3672_00a1))

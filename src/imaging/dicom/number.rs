@@ -1,11 +1,12 @@
 //! Numbers as files write them: decimal and integer strings (PS3.5 6.2, DS and IS) as the standard
-//! has them, and as devices with another locale, a C buffer or a wrong value representation do.
+//! defines them, and as devices with another locale, a C buffer or a wrong value representation write
+//! them.
 
 use dicom_core::value::PrimitiveValue;
 
 use super::super::clean_text;
 
-/// A component of a number's value.
+/// One component of a value that should hold numbers.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Component {
     Empty,
@@ -15,22 +16,22 @@ pub(super) enum Component {
     Unread(String),
 }
 
-/// What a comma is that stands before three digits, as in `1,500`.
+/// The meaning of a comma before three digits, as in `1,500`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Comma {
     Decimal,
-    /// It may part thousands as well: no number is better than a wrong one.
+    /// It may separate thousands as well, and no number is better than a wrong one.
     Unclear,
 }
 
-/// The components of a value, whatever its representation.
+/// The components of a value of any representation.
 pub(super) fn components(value: &PrimitiveValue, comma: Comma) -> Vec<Component> {
     let of_text = |text: &str| Component::of_text(text, comma);
     match value {
         PrimitiveValue::Empty => Vec::new(),
         PrimitiveValue::Str(text) => text.split('\\').map(of_text).collect(),
         PrimitiveValue::Strs(texts) => texts.iter().map(|text| of_text(text)).collect(),
-        // Texts of dates and times are no numbers.
+        // Dates and times are texts.
         _ => match value.to_multi_float64() {
             Ok(numbers) => numbers.into_iter().map(Component::of).collect(),
             Err(_) => vec![Component::Unread(value.to_str().into_owned())],
@@ -38,30 +39,31 @@ pub(super) fn components(value: &PrimitiveValue, comma: Comma) -> Vec<Component>
     }
 }
 
-/// The minus of Unicode; that of the standard is a hyphen.
+/// The minus sign of Unicode. The standard's is a hyphen.
 const MINUS_SIGN: char = '\u{2212}';
 
-/// Whether what is no number may be one with a minus: it has a hyphen, or a letter before its digits
-/// that may be a dash, or the bytes of one in another character set.
+/// Whether a text that cannot be read may be a negative number: it has a hyphen, or before its digits
+/// a character that may be a dash or the bytes of one in another character set.
 pub(super) fn may_be_negative(unread: &str) -> bool {
     let digits = unread.find(|c: char| c.is_ascii_digit());
     unread.contains('-') || digits.is_some_and(|at| !unread[..at].is_ascii())
 }
 
-/// Longest text that is quoted: that of a decimal string.
+/// The longest text that is quoted: a decimal string has no more.
 const LONGEST_QUOTE: usize = 16;
-/// More letters than these are words, and whose they are is not known.
+/// A text with more letters is words, and those could be a patient's name.
 const MOST_LETTERS: usize = 3;
 
 impl Component {
     fn of(number: f64) -> Component {
-        match number.is_finite() {
-            true => Component::Number(number),
-            false => Component::Unread(number.to_string()),
+        if number.is_finite() {
+            Component::Number(number)
+        } else {
+            Component::Unread(number.to_string())
         }
     }
 
-    /// What follows a NUL is the rest of a buffer.
+    /// Reads a text up to its first NUL: what follows is the rest of a C buffer.
     fn of_text(text: &str, comma: Comma) -> Component {
         let text = text.split('\0').next().unwrap_or_default().trim();
         let text = text.replace(MINUS_SIGN, "-");
@@ -79,15 +81,15 @@ impl Component {
         }
     }
 
-    /// Of at most 32 bits, with or without a sign.
+    /// A whole number of at most 32 bits, with or without a sign.
     pub fn whole(&self) -> Option<i64> {
         let range = f64::from(i32::MIN)..=f64::from(u32::MAX);
         let number = self.number()?;
         (range.contains(&number) && number.fract() == 0.0).then_some(number as i64)
     }
 
-    /// It as a message may have it, in one line. `None` for what has words: they may be the
-    /// patient's, in a file whose elements went astray.
+    /// The component for a message, in one line. `None` if it has words: in a file whose elements are
+    /// displaced they may be the patient's name.
     pub fn quoted(&self) -> Option<String> {
         let text = match self {
             Component::Empty => return None,
@@ -100,7 +102,7 @@ impl Component {
     }
 }
 
-/// A number with a point, or with a comma where that can be read in one way only.
+/// A number with a point, or with a comma that has only one meaning.
 fn decimal(text: &str, comma: Comma) -> Option<f64> {
     if !text.contains(',') {
         return plain(text);
@@ -120,12 +122,12 @@ fn decimal(text: &str, comma: Comma) -> Option<f64> {
     }
 }
 
-/// Rust reads `inf` and `nan` besides, and those are no numbers of a file.
+/// Rust reads `inf` and `nan` too. The caller refuses what is not finite.
 fn plain(text: &str) -> Option<f64> {
     text.parse().ok()
 }
 
-/// Whether a comma between them may part thousands.
+/// Whether a comma between these two may separate thousands.
 fn is_group(whole: &str, fraction: &str) -> bool {
     let digits = whole.trim_start_matches(['-', '+']);
     (1..=3).contains(&digits.len()) && !digits.starts_with('0') && are_three_digits(fraction)
@@ -135,7 +137,7 @@ fn are_three_digits(text: &str) -> bool {
     text.len() == 3 && text.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// The digits of a whole number in groups of three; `None` if they are no such groups.
+/// The digits of a whole number that is written in groups of three; `None` if the groups are others.
 fn without_groups(text: &str, mark: char) -> Option<String> {
     let mut groups = text.split(mark);
     let first = groups.next()?;
@@ -154,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_is_read_as_it_is_meant() {
+    fn numbers_of_all_spellings_are_read() {
         for (text, number) in [
             ("512.0", 512.0),
             (" -1.5 ", -1.5),
@@ -183,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_read_in_two_ways_or_in_none_is_no_number() {
+    fn ambiguous_and_other_texts_are_not_numbers() {
         for text in [
             "1,500",
             "-1,024",
@@ -217,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_number_may_be_written_with_a_fraction_of_nothing() {
+    fn a_whole_number_may_have_a_fraction_of_zero() {
         for (text, whole) in [
             ("512", Some(512)),
             ("512.0", Some(512)),
@@ -236,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dash_of_any_kind_may_be_a_minus() {
+    fn any_kind_of_dash_may_be_a_minus_sign() {
         for text in [
             "-1;0",
             "1-",
@@ -274,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_not_quoted() {
+    fn long_texts_and_words_are_not_quoted() {
         let quoted = |text: &str| Component::Unread(text.to_owned()).quoted();
         let cleaned = quoted("-1;0\u{1b}[2J").expect("short");
         assert!(!cleaned.contains(char::is_control), "{cleaned:?}");

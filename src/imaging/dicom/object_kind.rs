@@ -1,9 +1,14 @@
-//! What a DICOM object without pixel data is, by its SOP class (PS3.4 annex B.5, PS3.6 annex A).
+//! The kinds of DICOM objects that have no pixel data, by SOP class (PS3.4 annex B.5, PS3.6 annex A).
 //!
 //! An export from a PACS holds reports, presentation states and key object selections beside the
-//! films. They are sound, and no images.
+//! films. They are sound, and not images.
 
-/// SOP classes that hold no image, and what they are called. The first whose beginning fits counts.
+use dicom_dictionary_std::tags;
+
+use super::super::{ImageFault, clean_text};
+use super::elements::Attributes;
+
+/// SOP classes that hold no image, and their names. The first match counts.
 const WITHOUT_PICTURE: [(&str, &str); 18] = [
     ("1.2.840.10008.1.3.10", "DICOMDIR"),
     ("1.2.840.10008.5.1.4.1.1.88.59", "key object selection"),
@@ -25,7 +30,7 @@ const WITHOUT_PICTURE: [(&str, &str); 18] = [
     ("1.2.840.10008.5.1.4.1.1.66", "raw data"),
 ];
 
-/// SOP classes of images: one of them without pixel data has lost them.
+/// SOP classes of images: an object of these that has no pixel data has lost them.
 const IMAGES: [&str; 19] = [
     // CR, then DX, mammography and intra-oral.
     "1.2.840.10008.5.1.4.1.1.1",
@@ -53,8 +58,8 @@ const IMAGES: [&str; 19] = [
     "1.2.840.10008.5.1.4.1.1.481.2",
 ];
 
-/// What an object of this SOP class is called, if it is of a kind that holds no image.
-pub(super) fn without_picture(class: &str) -> Option<&'static str> {
+/// The name of the kind of object, if objects of this SOP class hold no image.
+fn without_picture(class: &str) -> Option<&'static str> {
     if IMAGES.iter().any(|image| is_of(class, image)) {
         return None;
     }
@@ -62,9 +67,35 @@ pub(super) fn without_picture(class: &str) -> Option<&'static str> {
     Some(known.map_or("other DICOM object", |(_, name)| name))
 }
 
-/// A class that ends with a dot stands for those that begin so.
+/// Whether a class is the one listed, or begins like it where that ends with a dot.
 fn is_of(class: &str, of: &str) -> bool {
     class == of || of.ends_with('.') && class.starts_with(of)
+}
+
+impl Attributes {
+    /// The fault of an object without pixel data: its kind has none, or they are missing. `stored_as`
+    /// is the SOP class in the file meta information.
+    pub fn without_pixels(&self, stored_as: Option<&str>) -> ImageFault {
+        let class = self.text(tags::SOP_CLASS_UID);
+        let class = class.as_deref().or(stored_as);
+        // An object that states rows of pixels had a picture.
+        let had_picture = self.integer(tags::ROWS).is_some();
+        match class.and_then(without_picture) {
+            Some(kind) if !had_picture => ImageFault::no_picture(kind),
+            _ => ImageFault::not_an_image(format!(
+                "a DICOM object without pixel data ({})",
+                self.stated_kind(class)
+            )),
+        }
+    }
+
+    fn stated_kind(&self, class: Option<&str>) -> String {
+        match (self.text(tags::MODALITY), class) {
+            (Some(modality), _) => format!("modality {modality}"),
+            (None, Some(class)) => format!("SOP class {}", clean_text(class)),
+            (None, None) => "of no stated kind".to_owned(),
+        }
+    }
 }
 
 #[cfg(test)]

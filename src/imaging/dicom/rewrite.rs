@@ -1,9 +1,9 @@
-//! The wanted elements, written anew in one form for dicom-rs: Explicit VR Little Endian, sequences
-//! and items of undefined length.
+//! The wanted elements, rewritten in one form for dicom-rs: Explicit VR Little Endian, sequences and
+//! items of undefined length.
 //!
 //! dicom-rs takes the value representation that a file states. A file may state none (UN), because
-//! it went through a system that did not know the attribute; then the dictionary decides, and the
-//! content is implicit and little endian whatever surrounds it (PS3.5 6.2.2, note). Or it states
+//! it went through a system that did not know the attribute. Then the dictionary decides, and the
+//! content is implicit and little endian in every data set (PS3.5 6.2.2, note). Or a file states
 //! bytes where the attribute is a number, a text or a sequence. A sequence of defined length that
 //! holds anything but items is left out.
 
@@ -13,31 +13,32 @@ use dicom_dictionary_std::{StandardDataDictionary, tags};
 
 use super::super::ImageFault;
 use super::character_set;
-use super::structure::{
+use super::cursor::{
     Cursor, ElementHeader, ITEM, ITEM_END, SEQUENCE_END, UNDEFINED, check_depth, has_short_length,
     is_fragmented,
 };
 
-/// Longest value of the representations whose length has 16 bits, of whole numbers of any width.
+/// Longest value of the representations whose length has 16 bits. It is a multiple of 8, so that no
+/// number is cut.
 const LONGEST_SHORT: usize = 0xfff8;
 
-/// Elements that were written anew.
+/// Elements that were rewritten.
 #[derive(Default)]
 pub(super) struct Rewritten {
     bytes: Vec<u8>,
-    /// The defined term that stands for what *Specific Character Set* says, if that is known.
+    /// The defined term for the *Specific Character Set*, if that is a known one.
     character_set: Option<&'static str>,
-    /// Whether a text is none in UTF-8.
-    is_no_utf8: bool,
+    /// Whether some text is not valid UTF-8.
+    has_invalid_utf8: bool,
 }
 
 impl Cursor<'_> {
-    /// Steps over an element, and writes it. Compressed pixel data, of an icon for example, are left
-    /// out.
+    /// Steps over an element, and writes it to `to`. Compressed pixel data are left out: an icon may
+    /// have them.
     ///
     /// # Errors
     /// If a length goes beyond the end, or sequences are nested too deep. Within a sequence of defined
-    /// length that costs the sequence alone.
+    /// length, only that sequence is lost.
     pub fn rewrite(
         &mut self,
         header: &ElementHeader,
@@ -56,12 +57,12 @@ impl Cursor<'_> {
         if vr != VR::SQ {
             let value = within.rest();
             let big_endian = self.encoding_within(header).big_endian;
-            let in_letters = is_number_in_letters(header.tag, vr, value);
-            let vr = if in_letters { VR::IS } else { vr };
+            let as_text = is_number_as_text(header.tag, vr, value);
+            let vr = if as_text { VR::IS } else { vr };
             to.value(header.tag, vr, value, big_endian);
             return Ok(());
         }
-        // Where the next element starts is known all the same, and many do without this one.
+        // An invalid sequence is dropped: the next element is found, and most images don't need it.
         let _ = within.rewrite_sequence(header.tag, depth, to);
         Ok(())
     }
@@ -73,7 +74,7 @@ impl Cursor<'_> {
         depth: usize,
         to: &mut Rewritten,
     ) -> Result<(), ImageFault> {
-        let (start, is_no_utf8) = (to.bytes.len(), to.is_no_utf8);
+        let (start, has_invalid_utf8) = (to.bytes.len(), to.has_invalid_utf8);
         let done = self.in_items(|within| {
             to.header(tag, VR::SQ, UNDEFINED);
             within.rewrite_items(depth, to)?;
@@ -82,12 +83,12 @@ impl Cursor<'_> {
         });
         if done.is_err() {
             to.bytes.truncate(start);
-            to.is_no_utf8 = is_no_utf8;
+            to.has_invalid_utf8 = has_invalid_utf8;
         }
         done
     }
 
-    /// Items up to the delimiter or the end of the bytes.
+    /// Writes items up to the delimiter or the end of the bytes.
     fn rewrite_items(&mut self, depth: usize, to: &mut Rewritten) -> Result<(), ImageFault> {
         while self.remaining() > 0 {
             let item = self.header()?;
@@ -106,14 +107,14 @@ impl Cursor<'_> {
         Ok(())
     }
 
-    /// Elements of an item up to its delimiter or the end of the bytes.
+    /// Writes the elements of an item, up to its delimiter or the end of the bytes.
     fn rewrite_elements(&mut self, depth: usize, to: &mut Rewritten) -> Result<(), ImageFault> {
         while self.remaining() > 0 {
             let header = self.header()?;
             if header.tag == ITEM_END {
                 return Ok(());
             }
-            // Texts in items are read like the others: dicom-rs would go on with the item's own.
+            // All texts are read in one character set: dicom-rs would change to that of the item.
             if header.tag == tags::SPECIFIC_CHARACTER_SET {
                 self.skip(&header, depth)?;
             } else {
@@ -125,17 +126,18 @@ impl Cursor<'_> {
 }
 
 impl Rewritten {
-    /// The data set. Where UTF-8 is said, or no character set that is known, its texts are read as
-    /// UTF-8 if that is what they are, or else as ISO 8859-1, in which every byte is some letter.
+    /// The data set. If it states UTF-8 or no known character set, its texts are read as UTF-8 where
+    /// they are valid UTF-8, and as ISO 8859-1 otherwise, in which every byte is some letter.
     pub fn into_data_set(self) -> Vec<u8> {
-        let found = match self.is_no_utf8 {
-            true => character_set::LATIN_1,
-            false => character_set::UTF_8,
+        let found = if self.has_invalid_utf8 {
+            character_set::LATIN_1
+        } else {
+            character_set::UTF_8
         };
-        let said = self
+        let stated = self
             .character_set
             .filter(|&set| set != character_set::UTF_8);
-        let term = said.unwrap_or(found);
+        let term = stated.unwrap_or(found);
         let mut whole = Rewritten::default();
         let tag = tags::SPECIFIC_CHARACTER_SET;
         whole.element(tag, VR::CS, term.as_bytes());
@@ -149,9 +151,9 @@ impl Rewritten {
             return;
         }
         let width = width(vr);
-        // What is left over of a number is none.
+        // Bytes after the last whole number are dropped.
         let value = &value[..value.len() / width * width];
-        self.is_no_utf8 |= is_text(vr) && std::str::from_utf8(value).is_err();
+        self.has_invalid_utf8 |= is_text(vr) && std::str::from_utf8(value).is_err();
         if big_endian && width > 1 {
             let numbers = value.chunks_exact(width);
             let swapped: Vec<u8> = numbers.flat_map(|n| n.iter().rev()).copied().collect();
@@ -195,7 +197,8 @@ impl Rewritten {
     }
 }
 
-/// How an element's value is to be read: as it states, unless that says nothing about its attribute.
+/// The representation to read an element's value in: the stated one, unless the attribute can't have
+/// it.
 fn representation(header: &ElementHeader) -> VR {
     let known = StandardDataDictionary.by_tag(header.tag).map(|e| e.vr());
     match (header.vr, known) {
@@ -209,7 +212,8 @@ fn representation(header: &ElementHeader) -> VR {
     }
 }
 
-/// Numbers of up to 64. Two letters that start with a digit and have no NUL are at least 0x2030.
+/// Attributes whose numbers are at most 64. Two characters make at least 0x2030 if the first
+/// is a digit and the second is not NUL.
 const SMALL: [Tag; 6] = [
     tags::SAMPLES_PER_PIXEL,
     tags::PLANAR_CONFIGURATION,
@@ -219,16 +223,16 @@ const SMALL: [Tag; 6] = [
     tags::PIXEL_REPRESENTATION,
 ];
 
-/// Whether a value that ought to be a whole number of 16 bits is the number in letters: so long or so
-/// large that it cannot be one, and too short for a table of them.
-fn is_number_in_letters(tag: Tag, vr: VR, value: &[u8]) -> bool {
-    let is_letter = |b: &u8| b.is_ascii_digit() || matches!(b, b' ' | b'.' | 0);
+/// Whether a value that should be a 16-bit number is text: it starts with a digit, it is too long or
+/// too large for one number, and too short for a table of them.
+fn is_number_as_text(tag: Tag, vr: VR, value: &[u8]) -> bool {
+    let is_character = |b: &u8| b.is_ascii_digit() || matches!(b, b' ' | b'.' | 0);
     let starts = value.first().is_some_and(u8::is_ascii_digit);
     let cannot_be_one = match value.len() {
         2 => SMALL.contains(&tag) && value[1] != 0,
         length => (3..=6).contains(&length),
     };
-    vr == VR::US && cannot_be_one && starts && value.iter().all(is_letter)
+    vr == VR::US && cannot_be_one && starts && value.iter().all(is_character)
 }
 
 fn is_bytes(vr: VR) -> bool {
@@ -238,8 +242,8 @@ fn is_bytes(vr: VR) -> bool {
     )
 }
 
-/// Representations in the declared character set (PS3.5 6.1.2.3), and CS, which is written in it all
-/// the same.
+/// Representations in the declared character set (PS3.5 6.1.2.3), and CS, which some devices write in
+/// it too.
 fn is_text(vr: VR) -> bool {
     matches!(
         vr,
@@ -247,7 +251,7 @@ fn is_text(vr: VR) -> bool {
     )
 }
 
-/// Bytes of a number, which lie in the byte order of the data set (PS3.5 7.3).
+/// Bytes of one number, which are in the byte order of the data set (PS3.5 7.3).
 fn width(vr: VR) -> usize {
     match vr {
         VR::AT | VR::OW | VR::SS | VR::US => 2,

@@ -1,23 +1,23 @@
 //! Lookup tables of a data set: Modality LUT, VOI LUTs and colour palettes.
 //!
 //! Writers disagree with the standard about all three numbers of a descriptor (PS3.3 C.11.1.1.1,
-//! C.11.2.1.1 and C.7.6.3.1.5), so each is compared with what the table holds and with what can come
-//! into it.
+//! C.11.2.1.1 and C.7.6.3.1.5), so each is compared with the entries of the table and with the values
+//! that can come into it.
 
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
 use dicom_object::mem::InMemElement;
 
-use super::super::{ImageFault, clean_text};
-use super::admission;
-use super::attributes::Attributes;
+use super::super::ImageFault;
+use super::acquisition::modality_of_class;
+use super::elements::{Attributes, item_text};
 use crate::domain::{Lut, PixelTransform, Rescale};
 
-/// Entries of a table have at least so many bits (PS3.3 C.11.1.1.1), and so has what shows them.
+/// The least number of bits of an entry (PS3.3 C.11.1.1.1), and of a screen.
 const NARROWEST: u8 = 8;
 
-/// A lookup table as it is written: descriptor and data.
+/// A lookup table of a palette.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct LookupTable {
     /// Input value of the first entry.
@@ -27,11 +27,11 @@ pub(super) struct LookupTable {
     pub bits: u8,
 }
 
-/// The least and the largest value that can come into a table.
+/// The lowest and the highest value that can come into a table.
 type Inputs = (f64, f64);
 
 impl Attributes {
-    /// PS3.3 C.11.1.
+    /// From stored values to modality values (PS3.3 C.11.1).
     pub fn modality_transform(&self) -> PixelTransform {
         let table = self.items(tags::MODALITY_LUT_SEQUENCE).first();
         let table = table.filter(|_| !self.is_of_fluoroscopy());
@@ -47,17 +47,17 @@ impl Attributes {
         })
     }
 
-    /// Whether it is an X-ray angiogram or a radiofluoroscopic image. The Modality LUT of one leads
-    /// back from pixels that are fit to be seen (Pixel Intensity Relationship LOG or DISP) to the
-    /// intensity of the beam, for measurements (PS3.3 C.8.7.1.1.2): viewers pass it over. Those that
-    /// are LIN have no use for one.
+    /// Whether it is an X-ray angiogram or a radiofluoroscopic image. Their Modality LUT leads from
+    /// pixels for display (Pixel Intensity Relationship LOG or DISP) back to the intensity of the beam,
+    /// for measurements (PS3.3 C.8.7.1.1.2), so viewers ignore it. Images that are LIN need none.
     fn is_of_fluoroscopy(&self) -> bool {
         let is = |modality: &str| matches!(modality, "XA" | "RF");
         let class = self.text(tags::SOP_CLASS_UID);
-        let by_class = class.as_deref().and_then(admission::modality_of_class);
+        let by_class = class.as_deref().and_then(modality_of_class);
         by_class.is_some_and(is) || self.code(tags::MODALITY).as_deref().is_some_and(is)
     }
 
+    /// Lookup tables from modality values to light (PS3.3 C.11.2).
     pub fn voi_luts(&self) -> Vec<Lut> {
         let inputs = match self.modality_transform() {
             PixelTransform::Table(_) => (0.0, f64::from(u16::MAX)),
@@ -73,8 +73,8 @@ impl Attributes {
             .collect()
     }
 
-    /// The names of the sequences with a table that cannot be used. An item without a table has none
-    /// to lose.
+    /// The names of the sequences with a table that cannot be used. An item without any table does not
+    /// count.
     pub fn unusable_tables(&self) -> impl Iterator<Item = String> {
         let modality = (tags::MODALITY_LUT_SEQUENCE, "Modality LUT Sequence");
         let voi = (tags::VOILUT_SEQUENCE, "VOI LUT Sequence");
@@ -91,9 +91,10 @@ impl Attributes {
         let bits = self.number(tags::BITS_STORED).or_else(by_high_bit);
         let bits = bits.unwrap_or(16.0);
         let values = bits.clamp(1.0, 32.0).exp2();
-        match self.signed() {
-            true => (-values / 2.0, values / 2.0 - 1.0),
-            false => (0.0, values - 1.0),
+        if self.signed() {
+            (-values / 2.0, values / 2.0 - 1.0)
+        } else {
+            (0.0, values - 1.0)
         }
     }
 
@@ -106,7 +107,7 @@ impl Attributes {
         let declared = declared.into_iter().fold(0, u8::max);
         let needed = tables.each_ref().map(|table| bits_needed(&table.entries));
         let needed = needed.into_iter().fold(0, u8::max);
-        // Entries that were made for 8 bits are found in tables of 16; dark colours are no fault.
+        // Entries for 8 bits are found in tables of 16 bits. Dark colours do not show that.
         let bits = if needed > declared || needed == NARROWEST {
             needed
         } else {
@@ -161,26 +162,21 @@ const PALETTE: [[Tag; 3]; 3] = [
     ],
 ];
 
-/// An item of a Modality or VOI LUT Sequence, PS3.3 C.11.1.1.1 and C.11.2.1.1. Its bits are those
-/// that its entries reach: many devices write how wide an entry is stored, where the standard wants
-/// what it may hold.
+/// The table of an item of a Modality or VOI LUT Sequence (PS3.3 C.11.1.1.1 and C.11.2.1.1). Its bits
+/// are those of its largest entry: many devices write the width in which an entry is stored, and the
+/// standard means the width that it may reach.
 fn lut(item: &InMemDicomObject, inputs: Inputs) -> Option<Lut> {
     let descriptor = Descriptor::read(item.get(tags::LUT_DESCRIPTOR)?)?;
     let entries = entries(item.get(tags::LUT_DATA)?, descriptor.count)?;
-    let explanation = item
-        .get(tags::LUT_EXPLANATION)
-        .and_then(|e| e.to_str().ok());
     Some(Lut {
         first_input: first_input(descriptor.first, entries.len(), inputs),
         bits: bits_needed(&entries),
         entries,
-        explanation: explanation
-            .map(|t| clean_text(&t))
-            .filter(|text| !text.is_empty()),
+        explanation: item_text(item, tags::LUT_EXPLANATION),
     })
 }
 
-/// Whether a sequence has a table that cannot be read, or is no sequence.
+/// Whether a sequence has a table that cannot be read, or the element is not a sequence.
 fn is_unusable(sequence: &InMemElement) -> bool {
     let has_table = |item: &InMemDicomObject| {
         let mut parts = [tags::LUT_DESCRIPTOR, tags::LUT_DATA].into_iter();
@@ -196,7 +192,7 @@ fn is_unusable(sequence: &InMemElement) -> bool {
 /// The three numbers of a descriptor.
 struct Descriptor {
     count: usize,
-    /// As it is written: whether it is signed, its value representation often says wrong.
+    /// As written. Whether it has a sign is left open: its value representation is often wrong.
     first: u16,
     bits: u8,
 }
@@ -206,7 +202,7 @@ impl Descriptor {
         let [count, first, bits] = element.to_multi_int::<i32>().ok()?[..] else {
             return None;
         };
-        // The number of entries has 16 bits whatever the sign, and 0 stands for 65,536.
+        // The number of entries has 16 bits and no sign, and 0 stands for 65,536.
         let count = match count & 0xffff {
             0 => 65_536,
             n => n as usize,
@@ -219,8 +215,8 @@ impl Descriptor {
     }
 }
 
-/// The first input of a table, whose sign the descriptor leaves open: as the table covers more of
-/// what can come in, and unsigned where that makes no difference.
+/// The first input of a table, whose sign the descriptor leaves open. It gets the sign with which the
+/// table covers more of the possible inputs, and is unsigned if that makes no difference.
 fn first_input(written: u16, entries: usize, (low, high): Inputs) -> i32 {
     let covered = |first: i32| {
         let (first, end) = (f64::from(first), f64::from(first) + entries as f64);
@@ -240,11 +236,11 @@ fn bits_needed(entries: &[u16]) -> u8 {
     NARROWEST.max(16 - largest.leading_zeros() as u8)
 }
 
-/// At most `count` entries, and `None` if there are none at all. Inputs beyond the last take it, so a
-/// table may be shorter than it says.
+/// At most `count` entries; `None` if there are none. A table may be shorter than it states, because
+/// inputs beyond the last entry take that one.
 fn entries(data: &InMemElement, count: usize) -> Option<Vec<u16>> {
     let mut entries = words(data)?;
-    // Two entries of 8 bits may share a word, the first in its lower half.
+    // Two entries of 8 bits may share a word, with the first in its lower half.
     if count > 1 && entries.len() == count.div_ceil(2) {
         entries = entries.into_iter().flat_map(halves).collect();
     }
@@ -256,7 +252,7 @@ fn halves(word: u16) -> [u16; 2] {
     word.to_le_bytes().map(u16::from)
 }
 
-/// Table data as 16-bit words, the last filled up.
+/// Table data as 16-bit words. An odd last byte is filled up with zero.
 fn words(data: &InMemElement) -> Option<Vec<u16>> {
     if !matches!(data.vr(), VR::OW | VR::OB | VR::UN) {
         let numbers = data.to_multi_int::<i32>().ok()?;
@@ -267,8 +263,8 @@ fn words(data: &InMemElement) -> Option<Vec<u16>> {
     Some(bytes.chunks(2).map(word).collect())
 }
 
-/// The entries that the segments of a palette stand for (PS3.3 C.7.9.2); `None` if they do not make
-/// as many as the descriptor says.
+/// The entries of a segmented palette (PS3.3 C.7.9.2); `None` if the segments do not make as many as
+/// the descriptor states.
 fn unfolded(data: &InMemElement, descriptor: &Descriptor) -> Option<Vec<u16>> {
     let words = words(data)?;
     let segments = match descriptor.bits {
@@ -287,7 +283,7 @@ fn unfolded(data: &InMemElement, descriptor: &Descriptor) -> Option<Vec<u16>> {
 /// Segments as 8-bit or as 16-bit numbers.
 struct Segments {
     units: Vec<u16>,
-    /// How many of these an offset of 32 bits takes.
+    /// The number of units in an offset of 32 bits.
     offset_units: usize,
 }
 
@@ -308,8 +304,8 @@ impl Segments {
         (entries.len() == count).then_some(entries)
     }
 
-    /// Segments from before, again; gives where the next segment starts. Each makes at least one
-    /// entry, so a hostile number of them ends.
+    /// Repeats earlier segments, and returns where the next segment starts. Each makes at least one
+    /// entry, so a hostile number of them comes to an end.
     fn repeat(&self, at: usize, entries: &mut Vec<u16>, count: usize) -> Option<usize> {
         let (segments, next) = (*self.units.get(at + 1)?, at + 2 + self.offset_units);
         let bits = 32 / self.offset_units;
@@ -325,7 +321,7 @@ impl Segments {
         Some(next)
     }
 
-    /// A discrete or linear segment; gives where the next one starts.
+    /// Unfolds a discrete or linear segment, and returns where the next one starts.
     fn simple(&self, at: usize, entries: &mut Vec<u16>) -> Option<usize> {
         let length = usize::from(*self.units.get(at + 1)?);
         if length == 0 {

@@ -1,13 +1,13 @@
-//! Samples that 16 bits do not hold, integers of 32 bits and floating point (PS3.3 C.7.6.24), as
-//! single precision.
+//! Samples that do not fit into 16 bits, as single precision: integers of 32 bits and floating point
+//! (PS3.3 C.7.6.24).
 
 use crate::domain::{PixelTransform, Radiograph, Rescale, Samples};
 use crate::imaging::wide::{NOTHING, from_0_to_1, line};
 
-/// Numbers farther out than this are taken for infinite, so that the distance of two is finite.
+/// Larger numbers count as infinite, so that the difference of any two is finite.
 const FARTHEST: f64 = f64::MAX / 4.0;
 
-/// Samples, and the line from them to what is stored.
+/// Samples, and the line from them to the stored values.
 pub(super) struct WideSamples {
     samples: Vec<f32>,
     stored: Rescale,
@@ -15,7 +15,8 @@ pub(super) struct WideSamples {
 }
 
 impl WideSamples {
-    /// What is no number becomes padding; infinities become the lowest and the highest.
+    /// NaN becomes padding; infinities become the lowest and the highest value. `padding` is the
+    /// lowest and the highest padding value.
     pub fn of(mut values: Vec<f64>, padding: Option<(f64, f64)>) -> WideSamples {
         if let Some((low, high)) = padding {
             let is_padding = |v: &&mut f64| (low..=high).contains(*v);
@@ -31,9 +32,12 @@ impl WideSamples {
         } else {
             line(low, high - low)
         };
-        let sample = |v: f64| match v.is_nan() {
-            true => NOTHING as f32,
-            false => ((v.clamp(low, high) - line.intercept) / line.slope) as f32,
+        let sample = |v: f64| {
+            if v.is_nan() {
+                NOTHING as f32
+            } else {
+                ((v.clamp(low, high) - line.intercept) / line.slope) as f32
+            }
         };
         WideSamples {
             samples: values.into_iter().map(sample).collect(),
@@ -42,27 +46,30 @@ impl WideSamples {
         }
     }
 
+    /// The samples, and how to get back to the stored values.
     pub fn samples(self) -> (Samples, WideRange) {
         let measured = WideRange(Some((self.stored, self.padding)));
         (Samples::GreyF32(self.samples), measured)
     }
 }
 
-/// What is to be said of samples that are not as they are stored.
+/// The line from samples to stored values, and the padding among the samples. `None` inside if the
+/// samples are the stored values.
 pub(super) struct WideRange(Option<(Rescale, Option<(i32, i32)>)>);
 
 impl WideRange {
-    /// Samples are as stored.
+    /// For samples that are the stored values.
     pub const AS_STORED: WideRange = WideRange(None);
 
-    /// The radiograph whose transform leads from its samples to what the file's own leads to.
+    /// The radiograph with a transform that leads from its samples to the same values as the file's
+    /// transform does from the stored ones.
     pub fn of(self, radiograph: Radiograph) -> Radiograph {
         let Some((stored, padding)) = self.0 else {
             return radiograph;
         };
         let file = match radiograph.modality_transform {
             PixelTransform::Linear(file) => file,
-            // Its inputs have 16 bits (PS3.3 C.11.1.1.1): it is for other samples.
+            // Its inputs have 16 bits (PS3.3 C.11.1.1.1), so it can't be for these samples.
             PixelTransform::Table(_) => Rescale::default(),
         };
         let line = Rescale {
@@ -77,7 +84,7 @@ impl WideRange {
     }
 }
 
-/// Lowest and highest of the numbers among them; 0 where there are none.
+/// The lowest and the highest finite value; 0 where there is none.
 fn range(values: &[f64]) -> (f64, f64) {
     let numbers = values.iter().copied().filter(|v| v.abs() <= FARTHEST);
     let (low, high) = numbers.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| {

@@ -1,18 +1,18 @@
-//! Transparency is never applied: a film is what its colours are.
+//! Separates transparency from the colours. It is never applied: the film is its colours.
 //!
-//! Composited on any ground, a transparent film would show that ground: on black, a film whose white
-//! is marked as transparent loses its bones, and one whose alpha is 0 everywhere (pictures copied from
-//! a screen by old programs, which leave that byte alone) is blank. The colours are there all the
-//! same, and the reader whose scores are published read them so (`convert("L")` of Pillow). Nor are
-//! colours divided by alpha where the file says that they were multiplied by it (TIFF 6.0 section 18):
-//! they are what one sees on black.
+//! Composited on a background, a transparent film would show the background. On black, a film whose
+//! white is marked as transparent would lose its bones, and a film whose alpha is 0 everywhere would be
+//! blank (old programs that copy from the screen leave that byte at 0). The colours are stored all the
+//! same, and Pillow's `convert("L")`, with which models are usually trained, reads them so. Colours are
+//! not divided by alpha either where the file states that they were multiplied by it (TIFF 6.0 section
+//! 18): they are the colours on black.
 //!
-//! What may be wrong then is a film that was cut out by its alpha: the colours beneath are whatever the
-//! program left there. So it is said where some pixels are less opaque than others; see
+//! This can be wrong for a film that was cut out by its alpha, because the colours beneath are
+//! arbitrary. So a film in which some pixels are less opaque than others gets a caution:
 //! [`Objection::PartlyTransparent`](crate::domain::Objection::PartlyTransparent).
 
-/// Splits pixels of `channels` values and one of alpha: the colours, and per cent of the pixels that
-/// are not opaque (at least 1), if others are.
+/// Splits pixels of `channels` colour values and one alpha value. Returns the colours and the [`share`]
+/// of pixels that are not opaque.
 pub(super) fn split<T: Copy + PartialEq>(
     values: &[T],
     channels: usize,
@@ -24,7 +24,7 @@ pub(super) fn split<T: Copy + PartialEq>(
     (colours.collect(), share)
 }
 
-/// Per cent of the values that are not `opaque`, at least 1; `None` if all values are the same.
+/// Per cent of the alpha values that are not `opaque`, at least 1; `None` if all values are the same.
 pub(super) fn share<T: Copy + PartialEq>(
     mut alpha: impl Iterator<Item = T>,
     opaque: T,
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn colours_are_kept_and_only_alpha_that_differs_is_told() {
+    fn colours_are_kept_and_only_varying_alpha_is_reported() {
         let pixels = [9, 255, 7, 0, 5, 255, 3, 255];
         assert_eq!(split(&pixels, 1, 255), (vec![9, 7, 5, 3], Some(25)));
         for alike in [0, 128, 255] {

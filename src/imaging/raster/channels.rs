@@ -1,8 +1,8 @@
-//! From interleaved colour to samples: grey where all channels are equal.
+//! Turns interleaved colour into samples: grey if all channels are equal.
 
 use crate::domain::Samples;
 
-/// Interleaved RGB as grey samples if every pixel has three equal values.
+/// Interleaved RGB with 8 bits, as grey samples if every pixel has three equal values.
 pub(in crate::imaging) fn grey_or_rgb8(rgb: Vec<u8>) -> Samples {
     match collapse(&rgb) {
         Some(grey) => Samples::Grey8(grey),
@@ -10,7 +10,7 @@ pub(in crate::imaging) fn grey_or_rgb8(rgb: Vec<u8>) -> Samples {
     }
 }
 
-/// The same of up to 16 bits; colour is brought to 8 bits, from as many as its values use.
+/// The same for up to 16 bits. Colour is reduced to 8 bits, from as many bits as its values use.
 pub(super) fn grey_or_rgb16(rgb: &[u16]) -> Samples {
     if let Some(grey) = collapse(rgb) {
         return Samples::Grey16(grey);
@@ -21,37 +21,38 @@ pub(super) fn grey_or_rgb16(rgb: &[u16]) -> Samples {
     Samples::Rgb8(rgb.iter().map(byte).collect())
 }
 
-/// The same of numbers. Grey keeps its scale, whatever it is. Colour lies between 0 and 1, or up to
-/// its largest value if that is above; where it is of `whole` numbers, it has as many bits as they use.
+/// The same for numbers in single precision. Grey keeps its values. Colour is reduced to 8 bits: from as
+/// many bits as its values use if they are `whole` numbers, otherwise from the range of 0 to 1, or to
+/// its largest value if that is above 1.
 pub(super) fn grey_or_rgb32(rgb: Vec<f32>, whole: bool) -> Samples {
     if let Some(grey) = collapse(&rgb) {
         return Samples::GreyF32(grey);
     }
     let largest = rgb.iter().copied().fold(0.0, f32::max);
-    let top = match whole {
-        true => {
-            let largest = largest as u64;
-            // Single precision rounds what is just below a power of two up to it.
-            let bits = bits_of(largest - (largest >> 24));
-            (u64::MAX >> (64 - bits)) as f32
-        }
-        false => largest.max(1.0),
+    let top = if whole {
+        let largest = largest as u64;
+        // Single precision may have rounded a number just below a power of two up to it.
+        let bits = bits_of(largest - (largest >> 24));
+        (u64::MAX >> (64 - bits)) as f32
+    } else {
+        largest.max(1.0)
     };
     let byte = |v: &f32| (v.clamp(0.0, top) / top * 255.0).round() as u8;
     Samples::Rgb8(rgb.iter().map(byte).collect())
 }
 
-/// Bits that numbers up to `largest` have. Programs write 12 bits, or 8, as 16 or 32 without making
-/// them lighter; fewer than 8 are those of a dark picture.
+/// The bits of numbers up to `largest`, at least 8. Programs store 12 or 8 bits as 16 or 32 without
+/// scaling them; fewer than 8 mean a dark picture of 8 bits.
 pub(super) fn bits_of(largest: u64) -> u32 {
     (u64::BITS - largest.leading_zeros()).max(8)
 }
 
-/// Gives every value a number that a film may have: what is none (a border of NaN) or endless takes
-/// the darkest or the brightest of the others. Programs that have no NaN write the largest number.
+/// Replaces values that no film can have. NaN (often a border) and −∞ become the lowest of the other
+/// values, +∞ the highest. Numbers near the limits of single precision count as infinite, because
+/// programs without NaN write those.
 pub(super) fn settle(values: &mut [f32]) {
-    const ENDLESS: f32 = 1e37;
-    let is_value = |v: f32| v.abs() < ENDLESS;
+    const INFINITE: f32 = 1e37;
+    let is_value = |v: f32| v.abs() < INFINITE;
     let real = values.iter().copied().filter(|&v| is_value(v));
     let (low, high) = real.fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), v| {
         (low.min(v), high.max(v))
@@ -62,13 +63,14 @@ pub(super) fn settle(values: &mut [f32]) {
     }
 }
 
+/// One value per pixel if all pixels have three equal values.
 fn collapse<T: Copy + PartialEq>(rgb: &[T]) -> Option<Vec<T>> {
     let pixels = rgb.chunks_exact(3);
     let is_grey = pixels.clone().all(|p| p[0] == p[1] && p[1] == p[2]);
     is_grey.then(|| pixels.map(|p| p[0]).collect())
 }
 
-/// ITU-R BT.601 as JFIF has it, with 8 bits: luma and two colour differences about 128.
+/// RGB from 8-bit luma and colour differences around 128 (ITU-R BT.601, as in JFIF).
 #[cfg(feature = "jpeg2000")]
 pub(super) fn rgb_of_ycc([y, cb, cr]: [f32; 3]) -> [u8; 3] {
     let (cb, cr) = (cb - 128.0, cr - 128.0);
@@ -78,7 +80,7 @@ pub(super) fn rgb_of_ycc([y, cb, cr]: [f32; 3]) -> [u8; 3] {
     [red, green, blue].map(|v| v.round().clamp(0.0, 255.0) as u8)
 }
 
-/// What cyan, magenta, yellow and black of `top` bits leave of white, as Pillow counts it.
+/// RGB from cyan, magenta, yellow and black inks of 0 to `top`, as Pillow converts them.
 pub(super) fn rgb_of_cmyk([c, m, y, k]: [u32; 4], top: u32) -> [u8; 3] {
     let (top, k) = (u64::from(top.max(1)), u64::from(k));
     let left = |ink: u32| {
@@ -93,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_number_is_dark_and_what_is_endless_is_as_bright_as_the_brightest() {
+    fn nan_becomes_the_darkest_and_infinity_the_brightest_value() {
         let mut values = [
             f32::NAN,
             2.0,
@@ -111,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn inks_take_light_away() {
+    fn inks_darken_white() {
         assert_eq!(rgb_of_cmyk([0, 0, 0, 0], 255), [255; 3]);
         assert_eq!(rgb_of_cmyk([255, 0, 128, 0], 255), [0, 255, 127]);
         assert_eq!(rgb_of_cmyk([0, 0, 0, 65_535], 65_535), [0; 3]);

@@ -1,4 +1,4 @@
-//! GIF (89a), through the `gif` crate: the first frame on the screen that the file declares.
+//! GIF (89a), decoded by the `gif` crate: the first frame, placed on the screen that the file declares.
 
 use std::io::Cursor;
 use std::num::NonZeroU64;
@@ -21,7 +21,7 @@ pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<RasterPictur
     let mut gif = options.read_info(Cursor::new(bytes)).map_err(fault)?;
     let frame = gif.next_frame_info().map_err(fault)?;
     let frame = frame.ok_or_else(|| ImageFault::damaged("the GIF holds no picture"))?;
-    // A frame that reaches over the edge of the screen makes it larger, as everywhere.
+    // A frame that exceeds the screen enlarges it, as in other programs.
     let (right, bottom) = (
         u32::from(frame.left) + u32::from(frame.width),
         u32::from(frame.top) + u32::from(frame.height),
@@ -42,20 +42,20 @@ pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<RasterPictur
     })
 }
 
-/// Where the first frame lies on what the file calls its screen.
+/// The place of the first frame on the logical screen of the file.
 struct GifScreen {
     left: usize,
     top: usize,
-    /// Of the frame.
+    /// Columns of the frame.
     columns: usize,
     width: u32,
     height: u32,
 }
 
 impl GifScreen {
-    /// Colours, and per cent of the pixels that are not opaque: those of the transparent index, whose
-    /// colour in the palette is kept, and those that no frame covers, which have that colour too, or the
-    /// background's.
+    /// The colours of the screen, and per cent of the pixels that are not opaque. Pixels with the
+    /// transparent index keep the colour that the palette has for it. Pixels outside the frame get that
+    /// colour too, or else the background's; they are not opaque either.
     fn show(&self, gif: &mut Gif) -> Result<(Vec<u8>, Option<u8>), ImageFault> {
         let transparent = gif.current_frame_info().and_then(|frame| frame.transparent);
         let mut indices = vec![0; gif.buffer_size()];
@@ -63,12 +63,12 @@ impl GifScreen {
         let colours = |palette: &[u8]| palette.as_chunks::<3>().0.to_vec();
         let palette = colours(gif.palette().map_err(fault)?);
         let global = gif.global_palette().map(colours).unwrap_or_default();
-        let ground = match transparent {
+        let background = match transparent {
             Some(index) => palette.get(usize::from(index)),
             None => gif.bg_color().and_then(|at| global.get(at)),
         };
         let (width, height) = (self.width as usize, self.height as usize);
-        let mut rgb = vec![ground.copied().unwrap_or_default(); width * height];
+        let mut rgb = vec![background.copied().unwrap_or_default(); width * height];
         let mut opaque = vec![false; width * height];
         for (y, row) in indices.chunks_exact(self.columns.max(1)).enumerate() {
             let at = (self.top + y) * width + self.left;
@@ -82,7 +82,7 @@ impl GifScreen {
     }
 }
 
-/// Frames after the first. Those behind damage are not counted.
+/// The number of frames after the first, up to damage.
 fn frames_left(gif: &mut Gif) -> u32 {
     let mut frames = 0;
     while let Ok(Some(_)) = gif.next_frame_info() {

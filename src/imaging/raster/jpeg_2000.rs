@@ -9,7 +9,7 @@ use crate::imaging::{DecodeLimits, ImageFault};
 use super::RasterPicture;
 
 #[cfg(not(feature = "jpeg2000"))]
-pub(super) fn decode(_: &[u8], _: &DecodeLimits) -> Result<Picture, ImageFault> {
+pub(super) fn decode(_: &[u8], _: &DecodeLimits) -> Result<RasterPicture, ImageFault> {
     Err(ImageFault::unsupported(
         "JPEG 2000: this program was built without it (feature jpeg2000)",
     ))
@@ -29,7 +29,7 @@ mod with_decoder {
     use crate::imaging::jpeg_2000::CodestreamSize;
 
     pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<RasterPicture, ImageFault> {
-        /// A component in the decoder, its coefficients, and what is made of it.
+        /// The component in the decoder, its coefficients, and the samples made from it.
         const BYTES_PER_VALUE: u64 = 12;
         let size = CodestreamSize::of(bytes);
         let size =
@@ -47,7 +47,7 @@ mod with_decoder {
         })
     }
 
-    /// The components of a picture, colours before the others.
+    /// The components of a picture: its colours, and its alpha if it has one.
     struct Planes<'a> {
         colours: Vec<&'a ImageComponent>,
         alpha: Option<&'a ImageComponent>,
@@ -65,7 +65,7 @@ mod with_decoder {
             let mut colours: Vec<_> = all.iter().filter(|c| !c.is_alpha()).collect();
             let mut alpha = all.iter().find(|c| c.is_alpha());
             let space = match image.color_space() {
-                // Subsampled colours that nothing names are luma and colour differences.
+                // Subsampled colours without a stated colour space are luma and colour differences.
                 ColorSpace::Unknown | ColorSpace::Unspecified | ColorSpace::SRGB
                     if colours.len() == 3 && colours[1].width() < colours[0].width() =>
                 {
@@ -74,12 +74,12 @@ mod with_decoder {
                 space => space,
             };
             let needed = match (space, colours.len()) {
-                (_, 0) => return Err(ImageFault::damaged("JPEG 2000: it has no colours")),
+                (_, 0) => return Err(ImageFault::damaged("JPEG 2000 without colour components")),
                 (ColorSpace::CMYK, 4..) => 4,
                 (ColorSpace::Gray, _) | (_, 1 | 2) => 1,
                 _ => 3,
             };
-            // In a codestream alone nothing says what two or four components are.
+            // A bare codestream does not state what a surplus component is: it is taken as alpha.
             if alpha.is_none() && colours.len() == needed + 1 {
                 alpha = colours.pop();
             }
@@ -108,7 +108,7 @@ mod with_decoder {
             alpha::share(alpha.data().iter().copied(), top(alpha))
         }
 
-        /// Samples and the bits of one, where the type does not say.
+        /// The samples, and the bits of a sample if they may be fewer than its type has.
         fn samples(&self) -> Result<(Samples, Option<u8>), ImageFault> {
             let bits = self.first().precision();
             match (self.colours.len(), self.first().is_signed()) {
@@ -143,7 +143,7 @@ mod with_decoder {
                 && self.colours.iter().all(alike)
         }
 
-        /// Colours that may turn out to be a grey film of more than 8 bits.
+        /// Colours of more than 8 bits, which may all be grey.
         fn rgb16(&self) -> (Samples, Option<u8>) {
             let mut rgb = vec![0; self.width * self.height * 3];
             for (channel, component) in self.colours.iter().enumerate() {
@@ -173,8 +173,8 @@ mod with_decoder {
             }
         }
 
-        /// A component of the picture's size with 8 bits. Signed ones, which only colour differences
-        /// are, move to the middle.
+        /// A component at the picture's size, scaled to 8 bits. Signed components, which only colour
+        /// differences are, are shifted to unsigned values.
         fn bytes(&self, component: &ImageComponent) -> Vec<u8> {
             let top = i64::from(top(component)).max(1);
             let half = if component.is_signed() {
@@ -194,18 +194,19 @@ mod with_decoder {
         }
     }
 
-    /// The library leaves a component without data where a codestream is odd.
+    /// Whether a component has all its data. The library leaves it without data if the codestream is
+    /// malformed.
     fn is_whole(component: &ImageComponent) -> bool {
         let size = u64::from(component.width()) * u64::from(component.height());
         size > 0 && component.data().len() as u64 == size && component.precision() > 0
     }
 
-    /// The largest value that its bits allow.
+    /// The largest value that the bits of a component allow.
     fn top(component: &ImageComponent) -> i32 {
         i32::MAX >> (31 - component.precision().clamp(1, 31))
     }
 
-    /// Samples within their bits: lossy compression overshoots.
+    /// Samples limited to the range of their bits, which lossy compression may exceed.
     fn clamped(component: &ImageComponent) -> impl Iterator<Item = i32> {
         let top = top(component);
         component.data().iter().map(move |&v| v.clamp(0, top))

@@ -1,4 +1,4 @@
-//! WebP and BMP, through the `image` crate.
+//! WebP and BMP, decoded by the `image` crate.
 
 use std::io::Cursor;
 
@@ -15,10 +15,10 @@ use crate::imaging::{DecodeLimits, ImageFault};
 pub(super) fn webp(bytes: &[u8], limits: &DecodeLimits) -> Result<RasterPicture, ImageFault> {
     let decoder = WebPDecoder::new(Cursor::new(bytes)).map_err(fault)?;
     let picture = decode(decoder, limits, "WebP")?;
-    let animation = chunks(bytes).filter(|(name, _)| name == b"ANMF").count();
+    let frames = chunks(bytes).filter(|(name, _)| name == b"ANMF").count();
     Ok(RasterPicture {
         orientation: webp_orientation(bytes),
-        frames: u32::try_from(animation).unwrap_or(u32::MAX),
+        frames: u32::try_from(frames).unwrap_or(u32::MAX),
         ..picture
     })
 }
@@ -53,13 +53,14 @@ fn crate_limits(limits: &DecodeLimits) -> image::Limits {
     theirs
 }
 
+/// Samples, and per cent of the pixels that are not opaque.
 fn samples(picture: DynamicImage) -> (Samples, Option<u8>) {
     match picture {
         DynamicImage::ImageLuma8(grey) => (Samples::Grey8(grey.into_raw()), None),
         DynamicImage::ImageLuma16(grey) => (Samples::Grey16(grey.into_raw()), None),
         DynamicImage::ImageRgb8(colour) => (grey_or_rgb8(colour.into_raw()), None),
         DynamicImage::ImageRgb16(colour) => (grey_or_rgb16(colour.as_raw()), None),
-        // Two formats in which nothing else exists today; the crate may grow.
+        // The two formats have no other types today, but the crate may add some.
         other => {
             let rgba = other.into_rgba8().into_raw();
             let (rgb, transparent) = alpha::split(&rgba, 3, u8::MAX);
@@ -68,7 +69,8 @@ fn samples(picture: DynamicImage) -> (Samples, Option<u8>) {
     }
 }
 
-/// EXIF goes before XMP. Both are looked for whether or not the file's header announces them.
+/// The orientation from EXIF, or else from XMP. Both are searched for even if the header does not
+/// announce them.
 fn webp_orientation(bytes: &[u8]) -> Option<Orientation> {
     let of = |wanted: &'static [u8]| chunks(bytes).filter(move |(name, _)| *name == wanted);
     of(b"EXIF")
@@ -81,7 +83,7 @@ fn webp_orientation(bytes: &[u8]) -> Option<Orientation> {
         })
 }
 
-/// The chunks of a RIFF file, names and data (WebP container specification). The last one may be cut
+/// Names and data of the chunks of a RIFF file (WebP container specification). The last chunk may be cut
 /// off.
 fn chunks(bytes: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     const HEADER: usize = 12;

@@ -1,11 +1,13 @@
-//! Pictures that are no DICOM: PNG, JPEG, WebP, TIFF, BMP, GIF and JPEG 2000.
+//! Pictures other than DICOM: PNG, JPEG, WebP, TIFF, BMP, GIF and JPEG 2000.
 //!
-//! Each format has a decoder that yields a [`Picture`] as it lies in the file. What all of them
-//! share is done here: it is turned as the file says ([`orientation`]), and colour whose channels
-//! are equal becomes grey ([`channels`]). Transparency is never applied ([`alpha`]).
+//! The decoder of each format returns a [`RasterPicture`] as it is stored in the file. The steps that
+//! all formats share are here and in small modules: the picture is turned as the file states
+//! ([`orientation`]), and colour with equal channels becomes grey ([`channels`]). Transparency is never
+//! applied ([`alpha`]).
 
 mod alpha;
 mod channels;
+mod directory;
 mod gif;
 mod jpeg;
 mod jpeg_2000;
@@ -33,33 +35,64 @@ pub(super) enum RasterFormat {
     Jpeg2000,
 }
 
-/// How often the picture is in memory at once: in the decoder, turned or without alpha, and as
+impl RasterFormat {
+    /// The formats that this build reads.
+    pub(super) fn readable() -> impl Iterator<Item = Self> {
+        let all = [
+            RasterFormat::Png,
+            RasterFormat::Jpeg,
+            RasterFormat::WebP,
+            RasterFormat::Tiff,
+            RasterFormat::Bmp,
+            RasterFormat::Gif,
+            RasterFormat::Jpeg2000,
+        ];
+        let is_read =
+            |format: &Self| *format != RasterFormat::Jpeg2000 || cfg!(feature = "jpeg2000");
+        all.into_iter().filter(is_read)
+    }
+
+    /// The name of the format, for people.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            RasterFormat::Png => "PNG",
+            RasterFormat::Jpeg => "JPEG",
+            RasterFormat::WebP => "WebP",
+            RasterFormat::Tiff => "TIFF",
+            RasterFormat::Bmp => "BMP",
+            RasterFormat::Gif => "GIF",
+            RasterFormat::Jpeg2000 => "JPEG 2000",
+        }
+    }
+}
+
+/// Copies of the picture in memory at the same time: in the decoder, turned or without alpha, and as
 /// samples.
 const COPIES: u64 = 3;
 
-/// What a decoder makes of a file: the picture as it lies, and what is to be said of it.
+/// A decoded file: the picture as it is stored, and its properties.
 #[derive(Debug)]
 struct RasterPicture {
     width: u32,
     height: u32,
     samples: Samples,
-    /// From the samples to what is stored, where they are not alike.
+    /// The rescale from samples to stored values, if they differ.
     stored: Rescale,
-    /// Samples that stand for no grey, as [`Radiograph::padding`] has them.
+    /// Range of samples that are padding, as in [`Radiograph::padding`].
     padding: Option<(i32, i32)>,
-    /// Bits of a sample, where they are not those of the type.
+    /// Bits of a sample, if not all bits of its type.
     bits_stored: Option<u8>,
     orientation: Option<Orientation>,
-    /// Per cent of the pixels that are not opaque, if others are.
+    /// Per cent of the pixels that are not opaque, if the pixels differ in this.
     transparent: Option<u8>,
-    /// Which page of a TIFF it is, of how many; `None` if there is no other to speak of.
+    /// The page of a TIFF and the number of pages; `None` if there is no other page worth a caution.
     page: Option<(u32, u32)>,
     frames: u32,
     format: &'static str,
 }
 
 impl RasterPicture {
-    /// One of which nothing is known but its samples.
+    /// A picture without any properties but its samples.
     fn plain(width: u32, height: u32, samples: Samples, format: &'static str) -> Self {
         RasterPicture {
             width,
@@ -84,14 +117,14 @@ impl RasterPicture {
             self.samples,
             orientation,
         );
-        let pages = self.page.map(|(page, of)| Objection::Page { page, of });
+        let page = self.page.map(|(page, of)| Objection::Page { page, of });
         let transparent = self.transparent;
         let transparent = transparent.map(|percent| Objection::PartlyTransparent { percent });
         let plain = Radiograph::plain(width, height, samples, self.format);
         Radiograph {
             bits_stored: self.bits_stored.unwrap_or(plain.bits_stored),
             admission: Admission {
-                objections: pages.into_iter().chain(transparent).collect(),
+                objections: page.into_iter().chain(transparent).collect(),
             },
             modality_transform: PixelTransform::Linear(self.stored),
             padding: self.padding,
@@ -101,7 +134,10 @@ impl RasterPicture {
     }
 }
 
-/// Decodes a whole file.
+/// Decodes the whole content of a file.
+///
+/// # Errors
+/// If it is damaged, unsupported or over a limit.
 pub(super) fn decode(
     bytes: &[u8],
     format: RasterFormat,

@@ -1,19 +1,20 @@
-//! How a picture is to be turned: EXIF and XMP say it, in TIFF the file's own tag.
+//! How a picture must be turned, as stated by EXIF, by XMP, or by the tag of a TIFF.
 //!
-//! Where they disagree, EXIF goes before XMP, whatever the order in the file, and a value that is none
-//! (0, or above 8) is as if it were not there. That is what Pillow does, and browsers; programs that
-//! turn a picture themselves set EXIF to 1 and often forget XMP.
+//! If they disagree, EXIF goes before XMP, in any order in the file. An invalid value (0, or above 8)
+//! counts as absent. Pillow and browsers do the same, because programs that turn a picture set EXIF to 1
+//! and often forget XMP.
 
 use image::metadata::Orientation;
 
-use super::tiff::TiffFile;
+use super::directory::TiffFile;
 use crate::domain::Samples;
 
 /// The tag *Orientation*: TIFF 6.0 section 8, EXIF 2.32 section 4.6.4.
 pub(super) const TAG: u16 = 274;
 
-/// What an EXIF block says. It is a TIFF file of its own, often with `Exif\0\0` before it, which only
-/// JPEG asks for. One that is cut off, or that counts its entries wrong, says what it still has.
+/// The orientation in an EXIF block. The block has the form of a TIFF file, often after `Exif\0\0`,
+/// which only JPEG requires. From a block that is cut off or miscounts its entries, the entries that are
+/// there are read.
 pub(super) fn of_exif(mut block: &[u8]) -> Option<Orientation> {
     while let Some(rest) = block.strip_prefix(b"Exif\0\0") {
         block = rest;
@@ -22,11 +23,12 @@ pub(super) fn of_exif(mut block: &[u8]) -> Option<Orientation> {
     of_number(file.directory_in_part(file.first())?.number(TAG)?)
 }
 
+/// The orientation with this number in EXIF, 1 to 8.
 pub(super) fn of_number(value: u64) -> Option<Orientation> {
     Orientation::from_exif(value.try_into().ok()?)
 }
 
-/// What an XMP packet says in `tiff:Orientation`, as an attribute or as an element (XMP
+/// The orientation in an XMP packet: `tiff:Orientation`, as an attribute or an element (XMP
 /// specification part 2, section 3.2).
 pub(super) fn of_xmp(packet: &[u8]) -> Option<Orientation> {
     const NAME: &[u8] = b"tiff:Orientation";
@@ -38,8 +40,8 @@ pub(super) fn of_xmp(packet: &[u8]) -> Option<Orientation> {
     of_number(u64::from(digit - b'0')).filter(|_| ends)
 }
 
-/// What ImageMagick's text in a PNG says: a name, a length and the bytes in hexadecimal digits, each
-/// on lines of their own. The bytes are EXIF, or XMP.
+/// The orientation in a text that ImageMagick writes into a PNG: lines with a name, a length, and EXIF
+/// or XMP in hexadecimal digits.
 pub(super) fn of_raw_profile(text: &str) -> Option<Orientation> {
     let mut lines = text.trim_start().lines();
     let (_name, _length) = (lines.next()?, lines.next()?);
@@ -52,14 +54,14 @@ pub(super) fn of_raw_profile(text: &str) -> Option<Orientation> {
     }
 }
 
-/// What stands before XMP in an APP1 segment (XMP specification part 3, section 1.1.3).
+/// The prefix of XMP in an APP1 segment (XMP specification part 3, section 1.1.3).
 pub(super) const XMP_IN_JPEG: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
 
 fn hexadecimal(digit: u8) -> Option<u8> {
     char::from(digit).to_digit(16).map(|d| d as u8)
 }
 
-/// The picture as it is to be seen: columns, rows and samples.
+/// The turned picture: columns, rows and samples.
 pub(super) fn turned(
     width: usize,
     height: usize,
@@ -77,9 +79,10 @@ pub(super) fn turned(
         Samples::GreyF32(v) => Samples::GreyF32(moved::<_, 1>(&v, size, orientation)),
         Samples::Rgb8(v) => Samples::Rgb8(moved::<_, 3>(&v, size, orientation)),
     };
-    match transposes(orientation) {
-        true => (height, width, samples),
-        false => (width, height, samples),
+    if transposes(orientation) {
+        (height, width, samples)
+    } else {
+        (width, height, samples)
     }
 }
 
@@ -88,14 +91,15 @@ fn transposes(orientation: Orientation) -> bool {
     orientation.to_exif() >= 5
 }
 
-/// Pixels of `N` values in their new places.
+/// Pixels of `N` values each, moved to their new places.
 fn moved<T: Copy, const N: usize>(
     values: &[T],
     (width, height): (usize, usize),
     orientation: Orientation,
 ) -> Vec<T> {
     let pixels = values.as_chunks::<N>().0;
-    // Steps in the stored picture for one column and one row of the new one, and where it starts.
+    // The index of the first new pixel in the stored picture, and the steps for one new column and one
+    // new row.
     let (w, h) = (width as isize, height as isize);
     let (start, column, row) = match orientation {
         Orientation::NoTransforms => (0, 1, w),
@@ -151,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn xmp_says_it_as_an_attribute_or_an_element() {
+    fn xmp_states_it_as_an_attribute_or_an_element() {
         for (packet, exif) in [
             ("<a tiff:Orientation=\"6\"/>", Some(6)),
             ("<a tiff:Orientation = '3' />", Some(3)),

@@ -1,7 +1,7 @@
-//! PNG, third edition, through the `png` crate.
+//! PNG (third edition), decoded by the `png` crate.
 //!
-//! Colour profiles are not looked at: no film has one that matters, and unpacking them is what a
-//! hostile file asks for.
+//! Colour profiles are ignored: they do not matter for films, and a hostile file could use them to
+//! exhaust memory.
 
 use std::io::Cursor;
 
@@ -19,7 +19,7 @@ pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<RasterPictur
     };
     let mut decoder = Decoder::new_with_limits(Cursor::new(bytes), theirs);
     decoder.set_ignore_iccp_chunk(true);
-    // Palettes become colours, and grey of less than 8 bits is spread over 8.
+    // Palettes become colours, and grey of less than 8 bits is scaled to 8.
     decoder.set_transformations(Transformations::EXPAND);
     let mut reader = decoder.read_info().map_err(fault)?;
     let (width, height) = reader.info().size();
@@ -30,24 +30,25 @@ pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<RasterPictur
     let mut pixels =
         vec![0; size.ok_or_else(|| ImageFault::too_large("it does not fit in memory"))?];
     reader.next_frame(&mut pixels).map_err(fault)?;
-    // Text and EXIF may follow the picture; if they are damaged, the picture is not.
+    // Text and EXIF may follow the picture. Damage in them does not affect the picture.
     let _ = reader.finish();
     let (samples, transparent) = samples(pixels, colour, depth);
     let info = reader.info();
     Ok(RasterPicture {
-        orientation: said(info),
+        orientation: orientation_of(info),
         transparent: transparent.filter(|_| !has_colour_key(info)),
         frames: info.animation_control.map_or(1, |a| a.num_frames),
         ..RasterPicture::plain(width, height, samples, "PNG")
     })
 }
 
-/// A *tRNS* chunk that makes one colour transparent. That colour is known, so nothing lies beneath it
-/// (11.3.1.1).
+/// Whether a *tRNS* chunk makes one colour transparent (11.3.1.1). Then no other colour lies beneath the
+/// transparent pixels, and no caution is needed.
 fn has_colour_key(info: &Info) -> bool {
     matches!(info.color_type, ColorType::Grayscale | ColorType::Rgb)
 }
 
+/// Samples, and per cent of the pixels that are not opaque.
 fn samples(pixels: Vec<u8>, colour: ColorType, depth: BitDepth) -> (Samples, Option<u8>) {
     let channels = match colour {
         ColorType::Grayscale | ColorType::GrayscaleAlpha => 1,
@@ -75,14 +76,15 @@ fn without_alpha<T: Copy + PartialEq>(
     has_alpha: bool,
     opaque: T,
 ) -> (Vec<T>, Option<u8>) {
-    match has_alpha {
-        true => alpha::split(&values, channels, opaque),
-        false => (values, None),
+    if has_alpha {
+        alpha::split(&values, channels, opaque)
+    } else {
+        (values, None)
     }
 }
 
-/// The *eXIf* chunk goes before EXIF in ImageMagick's texts, and that before XMP.
-fn said(info: &Info) -> Option<Orientation> {
+/// The orientation: from the *eXIf* chunk, or else from EXIF in ImageMagick's texts, or else from XMP.
+fn orientation_of(info: &Info) -> Option<Orientation> {
     let exif = || orientation::of_exif(info.exif_metadata.as_ref()?);
     let raw = |name: &'static str| {
         move || {
@@ -98,7 +100,7 @@ fn said(info: &Info) -> Option<Orientation> {
         .or_else(raw("xmp"))
 }
 
-/// The first text of that keyword, in any of the three chunks that hold text.
+/// The first text with this keyword, in any of the three kinds of text chunks.
 fn text(info: &Info, keyword: &str) -> Option<String> {
     let plain = info.uncompressed_latin1_text.iter();
     let plain = plain.filter(|t| t.keyword.eq_ignore_ascii_case(keyword));

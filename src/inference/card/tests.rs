@@ -1,7 +1,7 @@
 use super::*;
 use crate::inference::weights::BUNDLED_CARD;
 
-/// A card that says everything a card can say.
+/// A card with every section.
 pub const FULL: &str = r#"
     name = "double"
     version = "1"
@@ -45,7 +45,7 @@ pub const FULL: &str = r#"
 "#;
 
 #[test]
-fn everything_that_a_card_says_is_read() {
+fn every_section_of_a_card_is_read() {
     let card = parse_card(FULL).unwrap();
     let label = &card.labels[0];
     let calibration = label.calibration.unwrap();
@@ -65,7 +65,7 @@ fn everything_that_a_card_says_is_read() {
 }
 
 #[test]
-fn a_sensitive_point_above_the_balanced_one_is_read_as_that_one_and_said() {
+fn a_sensitive_point_above_the_balanced_one_is_replaced_by_it_with_a_limitation() {
     let reversed = FULL.replace("sensitive_point = 0.21", "sensitive_point = 0.82");
     let card = parse_card(&reversed).unwrap();
     assert_eq!(card.labels[0].sensitive_point, Some(0.47));
@@ -95,7 +95,7 @@ fn the_points_of_the_bundled_card_are_in_order() {
 }
 
 #[test]
-fn an_old_card_is_read_and_calls_nothing_a_probability() {
+fn an_old_card_is_read_without_calibration() {
     for calibrated in ["", "calibrated = true\n"] {
         let plain = FULL
             .lines()
@@ -107,7 +107,7 @@ fn an_old_card_is_read_and_calls_nothing_a_probability() {
 }
 
 #[test]
-fn what_makes_no_sense_is_one_clear_error() {
+fn a_contradiction_is_one_clear_error() {
     for (from, to, words) in [
         (
             "slope = 0.81",
@@ -210,7 +210,7 @@ fn what_makes_no_sense_is_one_clear_error() {
     }
 }
 
-/// A card with the parts that checkpoints of torchxrayvision bring.
+/// A card with the sections of torchxrayvision's checkpoints.
 pub const NORMALISED: &str = r#"
     name = "double"
     version = "1"
@@ -233,7 +233,7 @@ pub const NORMALISED: &str = r#"
 "#;
 
 #[test]
-fn a_normalised_label_has_its_line_at_a_half_and_is_no_probability() {
+fn a_normalised_label_has_its_operating_point_at_a_half_and_is_no_probability() {
     let card = parse_card(NORMALISED).unwrap();
     let label = &card.labels[0];
     assert_eq!(
@@ -246,7 +246,7 @@ fn a_normalised_label_has_its_line_at_a_half_and_is_no_probability() {
 }
 
 #[test]
-fn a_normalised_label_that_makes_no_sense_is_one_clear_error() {
+fn a_normalised_label_that_contradicts_itself_is_one_clear_error() {
     let severity =
         "[severity]\ngeographic_extent_error = 1\nopacity_error = 1\nn = 1\n[severity_line]";
     for (from, to, words) in [

@@ -1,6 +1,6 @@
-//! A card as the text of its file.
+//! The only writer of cards.
 
-use super::{
+use super::file::{
     AdaptationFile, CardFile, CausesFile, ConformalFile, LabelFile, LineFile, MeasurementFile,
     PlattFile, QuestionFile, SeverityFile, SeverityLineFile, ThresholdsFile,
 };
@@ -10,7 +10,7 @@ use crate::domain::{
 };
 use crate::inference::InferenceError;
 
-/// TOML that [`parse_card`](super::parse_card) reads back as the same card.
+/// The text of a card's file. [`parse_card`](super::parse_card) reads the same card back.
 ///
 /// # Errors
 /// If a count is larger than TOML's numbers.
@@ -65,7 +65,7 @@ impl From<&LabelCard> for LabelFile {
             }),
             prevalence: label.calibration.map(|c| c.prevalence.share()),
             op_threshold: label.op_threshold,
-            // Where a score is normalised, its line follows from that.
+            // A normalised score has its operating point by definition.
             operating_point: label
                 .operating_point
                 .filter(|_| label.op_threshold.is_none()),
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_back() {
+    fn a_written_card_is_read_back() {
         for text in [BUNDLED_CARD, FULL, NORMALISED] {
             let card = parse_card(text).unwrap();
             assert_eq!(again(&card), card);
@@ -171,7 +171,7 @@ mod tests {
             slope in 1e-12_f64..1e12, share in 1e-9_f64..0.999_999_999, intercept in -1e9_f64..1e9,
         ) {
             prop_assume!(value.is_finite());
-            // As it is read: what must not be shown is not there any more.
+            // As it is read back: characters that must not be shown are gone.
             let text = format!("L{}", clean(&text));
             let mut card = parse_card(FULL).unwrap();
             card.name = text.clone();

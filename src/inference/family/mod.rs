@@ -1,8 +1,8 @@
-//! Networks that other people publish, and how a checkpoint of one becomes a model of cxr: all its
-//! tensors under PyTorch's names, with their shapes, and a card. Nothing half-built: a tensor too
-//! few or too many, of another shape, or with a value that is no number, is an error that names it.
+//! Published networks, and the import of their checkpoints: all tensors under PyTorch's names, with their shapes,
+//! and a card. A tensor that is missing, left over, of another shape, or that holds a value that is not a number
+//! is an error that names it.
 
-mod card_text;
+mod card;
 mod names;
 mod published;
 #[cfg(test)]
@@ -15,13 +15,15 @@ use std::str::FromStr;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
+use super::card::write_card;
 use super::network::{densenet, resnet};
 use super::preprocess;
+use crate::domain::hex::hex;
 use crate::domain::text::clean;
-pub use card_text::covid_severity;
+pub use card::covid_severity;
 pub use published::{PUBLISHED, Published};
 
-/// Shape and values, row by row, of each tensor.
+/// The shape of each tensor, and its values row by row.
 pub type NamedTensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
 /// Networks of one architecture with one preprocessing.
@@ -75,6 +77,8 @@ pub enum FamilyError {
     SameLabel(String),
     #[error("none of its outputs was trained")]
     NoLabel,
+    #[error("{0}")]
+    Card(String),
     #[error("{published} is a {theirs}, not a {ours}")]
     OtherFamily {
         published: &'static str,
@@ -83,7 +87,7 @@ pub enum FamilyError {
     },
 }
 
-/// Names that fit into one line; the rest is counted.
+/// The most names in one message. Further ones are counted.
 const NAMED: usize = 4;
 
 fn faults(absent: &[String], misshapen: &[String], extra: &[String]) -> String {
@@ -112,7 +116,7 @@ impl ModelFamily {
     ];
     const NAMES: [&'static str; 3] = ["xrv-densenet121", "xrv-resnet50-512", "chexnet"];
 
-    /// As it is typed after `--as`.
+    /// The name for `--as`.
     pub fn name(self) -> &'static str {
         match self {
             ModelFamily::XrvDensenet121 => Self::NAMES[0],
@@ -129,7 +133,7 @@ impl ModelFamily {
         }
     }
 
-    /// Names, as PyTorch has them, and shapes of all its tensors with so many outputs.
+    /// The names of all its tensors in PyTorch, and their shapes with this many outputs.
     pub fn tensors(self, outputs: usize) -> BTreeMap<String, Vec<usize>> {
         match self {
             ModelFamily::XrvDensenet121 => densenet::shapes(1, outputs).0,
@@ -189,13 +193,13 @@ struct Output {
     row: usize,
 }
 
-/// The safetensors file and the text of the card of a checkpoint, called `name`. Labels and
-/// operating points are those of `known`; else the ones given; else the family's labels, and
-/// operating points if a tensor `op_threshs` holds them. Outputs without a label, or that have no
-/// operating point where others do, were never trained: they and their rows are left out.
+/// The safetensors file of a checkpoint, and the text of its card with this `name`. Labels and operating points are
+/// those of `known`, or else the given ones, or else the family's labels and the operating points of a tensor
+/// `op_threshs`. An output without a label, or without an operating point if others have one, was never trained:
+/// its row is left out.
 ///
 /// # Errors
-/// If it is not a model of the family, whole and with numbers only, or the labels do not fit.
+/// If it is not a complete model of the family, a value is not a number, or the labels do not fit.
 pub fn assemble(
     family: ModelFamily,
     tensors: NamedTensors,
@@ -233,9 +237,8 @@ pub fn assemble(
     let left_out = outputs - trained.len();
     keep_rows(family, &mut tensors, &trained);
     let weights = safetensors(&tensors);
-    let digest = Sha256::digest(&weights);
-    let sha256: String = digest.iter().map(|b| format!("{b:02x}")).collect();
-    let card = card_text::Writer {
+    let sha256 = hex(&Sha256::digest(&weights));
+    let model = card::ImportedModel {
         family,
         known,
         name,
@@ -243,10 +246,11 @@ pub fn assemble(
         left_out,
         sha256: &sha256,
     };
-    Ok((weights, card.text()))
+    let card = write_card(&model.card()).map_err(|error| FamilyError::Card(error.to_string()))?;
+    Ok((weights, card))
 }
 
-/// PyTorch writes a threshold that is not there as NaN.
+/// PyTorch stores a missing threshold as NaN.
 fn thresholds(values: &[f32]) -> Vec<Option<f32>> {
     values.iter().map(|t| (!t.is_nan()).then_some(*t)).collect()
 }
@@ -290,7 +294,7 @@ fn check(
     })
 }
 
-/// The outputs with a label and, where there are any operating points, with one.
+/// The outputs with a label and, if any output has an operating point, with one.
 fn trained(
     labels: Vec<String>,
     op_threshs: Option<&[Option<f32>]>,
@@ -325,13 +329,14 @@ fn trained(
             row,
         });
     }
-    match trained.is_empty() {
-        true => Err(FamilyError::NoLabel),
-        false => Ok(trained),
+    if trained.is_empty() {
+        Err(FamilyError::NoLabel)
+    } else {
+        Ok(trained)
     }
 }
 
-/// Leaves only the rows of these outputs in the last layer, in their order.
+/// Keeps only the rows of these outputs in the last layer, in this order.
 fn keep_rows(
     family: ModelFamily,
     tensors: &mut BTreeMap<String, names::Tensor>,

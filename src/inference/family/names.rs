@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use super::{FamilyError, NamedTensors};
 use crate::domain::text::clean;
 
-/// A buffer of torchxrayvision's `DenseNet` and `ResNet`, which is no weight.
+/// A buffer of torchxrayvision's `DenseNet` and `ResNet` that is not a weight.
 pub const OP_THRESHS: &str = "op_threshs";
 
-/// What wrappers put before a name: `DataParallel`, torchxrayvision's `ResNet`, CheXNet.
+/// Prefixes that wrappers add to a name: `DataParallel`, torchxrayvision's `ResNet`, CheXNet.
 const PREFIXES: [&str; 3] = ["module.", "model.", "densenet121."];
-/// Training's counter, which no network needs.
+/// A counter of training, which no network needs.
 const COUNTER: &str = "num_batches_tracked";
 
-/// A tensor, and the name that the checkpoint has for it.
+/// A tensor, and its name in the checkpoint.
 #[derive(Debug)]
 pub struct Tensor {
     pub found_as: String,

@@ -1,4 +1,4 @@
-//! Checkpoints that are whole, and every way in which they are not.
+//! Complete checkpoints, and every way in which one can be incomplete.
 
 use super::*;
 use crate::domain::ScoreKind;
@@ -6,8 +6,8 @@ use crate::inference::Classifier;
 use crate::inference::card::parse_card;
 use crate::inference::{Classify, InferenceError};
 
-/// All tensors of the family with so many outputs: 1 where a variance has to be, rows of the last
-/// layer numbered, else 0.
+/// All tensors of the family with this many outputs: variances are 1, the rows of the last layer are numbered, and all
+/// other numbers are 0.
 fn tensors(family: ModelFamily, outputs: usize) -> NamedTensors {
     let filled = |(name, shape): (String, Vec<usize>)| {
         let size: usize = shape.iter().product();
@@ -47,7 +47,7 @@ fn names(model: &Classifier) -> Vec<&str> {
     labels.map(|label| label.name.as_str()).collect()
 }
 
-/// What the outputs say of an image, whose weights are 0: their biases.
+/// The logits of an image. All weights are 0, so that these are the biases.
 fn logits(model: &Classifier) -> Vec<f32> {
     let preprocess =
         crate::inference::Preprocess::named(&model.card().preprocess, model.card().input_size);
@@ -96,13 +96,13 @@ fn the_number_of_tensors_is_pytorchs() {
 fn names_of_wrappers_and_of_old_versions_are_the_same_checkpoint() {
     let plain = tensors(ModelFamily::Chexnet, 14);
     let old = |name: &str| {
-        let name = match name.contains(".denselayer") {
-            true => name
-                .replace("norm1.", "norm.1.")
+        let name = if name.contains(".denselayer") {
+            name.replace("norm1.", "norm.1.")
                 .replace("norm2.", "norm.2.")
                 .replace("conv1.", "conv.1.")
-                .replace("conv2.", "conv.2."),
-            false => name.replace("classifier.", "classifier.0."),
+                .replace("conv2.", "conv.2.")
+        } else {
+            name.replace("classifier.", "classifier.0.")
         };
         format!("module.densenet121.{name}")
     };
@@ -152,7 +152,7 @@ fn too_few_too_many_and_misshapen_tensors_are_named() {
 }
 
 #[test]
-fn a_value_that_is_no_number_is_named() {
+fn a_tensor_with_a_value_that_is_not_a_number_is_named() {
     for bad in [f32::NAN, f32::INFINITY] {
         let text = fault(ModelFamily::XrvResnet50_512, |t| {
             t.get_mut("layer3.5.conv2.weight").unwrap().1[77] = bad;
@@ -191,9 +191,9 @@ fn labels_and_operating_points_have_to_fit() {
     }
 }
 
-/// Output 14 of the NIH weights and others were never trained: neither shown nor kept.
+/// Some outputs of the NIH weights, such as the 14th, were never trained. They are left out.
 #[test]
-fn published_weights_bring_labels_and_points_and_lose_what_was_not_trained() {
+fn published_weights_bring_labels_and_points_and_lose_untrained_outputs() {
     let nih = Published::named("nih").unwrap();
     let model = model(nih.family, tensors(nih.family, 18), None, None, Some(nih));
     let labels = &model.card().labels;
@@ -270,7 +270,7 @@ fn operating_points_that_a_file_holds_are_used() {
 }
 
 #[test]
-fn every_published_set_is_whole_and_found_again() {
+fn all_published_weights_are_complete_and_found_by_each_key() {
     assert_eq!(PUBLISHED.len(), 8);
     for set in &PUBLISHED {
         let (labels, points) = (set.labels(), set.op_threshs());
@@ -298,7 +298,7 @@ fn every_published_set_is_whole_and_found_again() {
 }
 
 #[test]
-fn a_card_says_what_it_is_and_what_it_is_not() {
+fn a_card_names_its_source_and_its_limitations() {
     let all = Published::named("all").unwrap();
     let of = |known, name: &str| {
         let tensors = tensors(ModelFamily::XrvDensenet121, 18);

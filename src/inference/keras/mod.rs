@@ -1,5 +1,5 @@
-//! From what a Keras file holds to a model of cxr's: layers, weights as PyTorch lays them out, and a
-//! card. [`network::keras_sequential`](super::network::keras_sequential) runs it.
+//! The import of Keras files: layers, weights in PyTorch's layout, and a card.
+//! [`network::keras_sequential`](super::network::keras_sequential) computes the model.
 
 mod plan;
 mod weights;
@@ -10,22 +10,24 @@ use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use toml::Table;
 
 use self::plan::{End, KerasPlan};
 use self::weights::Weights;
+use super::InferenceError;
+use super::card::write_card;
 use super::network::keras_sequential::{KerasLayer, KerasShape, LAYERS, NAME};
 use super::preprocess::{KERAS_224_1, KERAS_SIDE as SIDE};
-use super::{InferenceError, card};
+use crate::domain::hex::hex;
+use crate::domain::{LabelCard, ModelCard, Question};
 
 /// Shape and values, row by row.
 type ShapedValues = (Vec<usize>, Vec<f32>);
 
 /// The safetensors file and the card of a Keras `Sequential` model.
 ///
-/// `config` is its `model_config` (JSON). `tensors` are named by their place in the file. A single
-/// output without `labels` is the Streamlit demo's, where less than a half means COVID-19: its score
-/// becomes 1 − σ. Nothing is left out and nothing made up: every weight must be there, and no other.
+/// `config` is its `model_config` (JSON). `tensors` are named by their path in the file. A single output without
+/// `labels` is the Streamlit demo's, where less than 0.5 means COVID-19: its score becomes 1 − σ. Every weight must
+/// be there, and no other tensor.
 ///
 /// # Errors
 /// [`InferenceError::Keras`], if a layer is of another kind, a weight is absent, of another shape,
@@ -74,7 +76,9 @@ fn assemble(
     };
     let weights = Weights::new(tensors).laid_out(&plan)?;
     let bytes = safetensors(&weights, &plan.layers)?;
-    Ok((bytes.clone(), card_text(name, &labels, is_demo, &bytes)))
+    let card = card(name, &labels, is_demo, &bytes);
+    let card = write_card(&card).map_err(|error| error.to_string())?;
+    Ok((bytes, card))
 }
 
 fn safetensors(
@@ -100,59 +104,41 @@ fn safetensors(
     safetensors::serialize(views, Some(metadata)).map_err(|e| e.to_string())
 }
 
-fn card_text(name: &str, labels: &[String], is_demo: bool, weights: &[u8]) -> String {
+/// The card of the model: nothing on it is measured by cxr.
+fn card(name: &str, labels: &[String], is_demo: bool, weights: &[u8]) -> ModelCard {
     let mut limits = vec![
-        "Somebody else's model, imported from a Keras file; cxr has not measured it.",
-        "No heat map: it does not end in an average and one linear layer.",
+        "Imported from a Keras file. cxr has not measured it.".to_owned(),
+        "No heat map: it does not end in an average and one linear layer.".to_owned(),
     ];
     if is_demo {
         limits.push(
-            "Read as the Streamlit demo reads it: its output σ below 0.5 means COVID-19, so the score \
-             here is 1 − σ.",
+            "As in the Streamlit demo, an output σ below 0.5 means COVID-19, so that the score here is 1 − σ."
+                .to_owned(),
         );
     }
-    let label = |label: &String| {
-        let mut table = Table::new();
-        table.insert("name".into(), label.as_str().into());
-        table.insert("question".into(), "presence".into());
-        if is_demo {
-            table.insert("operating_point".into(), 0.5.into());
-        }
-        toml::Value::Table(table)
-    };
-    let digest = Sha256::digest(weights);
-    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    let text = |text: &str| toml::Value::from(text);
-    let card: Table = [
-        ("name", text(name)),
-        ("version", text("imported")),
-        ("architecture", text(NAME)),
-        ("input_size", (SIDE as i64).into()),
-        ("preprocess", text(KERAS_224_1)),
-        ("licence", text("unknown: ask whoever made it")),
-        ("pretrained", text("unknown")),
-        ("training_data", text("unknown")),
-        (
-            "limits",
-            limits.into_iter().map(text).collect::<Vec<_>>().into(),
-        ),
-        ("sha256", text(&digest)),
-        ("label", labels.iter().map(label).collect::<Vec<_>>().into()),
-    ]
-    .into_iter()
-    .map(|(key, value)| (key.to_owned(), value))
-    .collect();
-    // The names of labels come from people; the card is read again before it is used.
-    let card = card.to_string();
-    debug_assert!(card::parse_card(&card).is_ok());
-    card
+    let point = is_demo.then_some(0.5);
+    let label = |label: &String| LabelCard::new(label, Question::Presence, point);
+    ModelCard {
+        name: name.to_owned(),
+        version: "imported".to_owned(),
+        architecture: NAME.to_owned(),
+        input_size: SIDE,
+        preprocess: KERAS_224_1.to_owned(),
+        labels: labels.iter().map(label).collect(),
+        licence: "unknown: ask its authors".to_owned(),
+        training_data: "unknown".to_owned(),
+        pretrained: "unknown".to_owned(),
+        limits,
+        sha256: hex(&Sha256::digest(weights)),
+        ..ModelCard::default()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// A model of these layers, `input` pixels a side, with weights of zero in an HDF5 file's places.
+    /// The error of a model with these layers. Its weights are zero, and named as in an HDF5 file.
     fn error(layers: &str, labels: Option<&[&str]>) -> String {
         let input = r#"{"class_name":"InputLayer","config":{"batch_shape":[null,224,224,3]}}"#;
         let config =
@@ -167,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_such_a_model_is_said() {
+    fn a_model_that_cannot_be_imported_is_an_error_that_says_why() {
         const FLAT: &str = r#"{"class_name":"Flatten","config":{"name":"f"}}"#;
         let dense = |units: usize, activation: &str| {
             format!(

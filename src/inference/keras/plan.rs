@@ -1,4 +1,4 @@
-//! Keras' `model_config`: which layers, in which order.
+//! The layers of Keras' `model_config`, in order.
 
 use std::collections::HashMap;
 
@@ -7,24 +7,24 @@ use serde_json::Value;
 use crate::inference::network::keras_sequential::{CHANNELS, KerasLayer, KerasShape};
 use crate::inference::preprocess::KERAS_SIDE as SIDE;
 
-/// Layers of a model: those that are made of these kinds have tens.
+/// The most layers of a model. Models of these kinds of layers have tens.
 const MOST_LAYERS: usize = 1_000;
 
-/// What the last layer does with its outputs.
+/// The function after the last layer.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum End {
     Sigmoid,
     Softmax,
 }
 
-/// Layers in order, and where the weights of each are in the file.
+/// Layers in order, and the keys of their weights in the file.
 pub struct KerasPlan {
     pub layers: Vec<KerasLayer>,
     pub shape: KerasShape,
     pub end: Option<End>,
-    /// For each layer with weights its name, and the place in a `.keras` file: the class, and how
-    /// many of it came before.
-    pub places: Vec<(String, String)>,
+    /// For each layer with weights its name, and its key in a `.keras` file: the class, and the number of layers of
+    /// that class before it.
+    pub keys: Vec<(String, String)>,
     seen: HashMap<String, usize>,
 }
 
@@ -37,7 +37,7 @@ impl KerasPlan {
             Some(other) => return Err(format!("it is of {}, not Sequential", quoted(other))),
             None => return Err("it does not say its class".to_owned()),
         }
-        // The oldest files have the list itself.
+        // The oldest files have the list directly.
         let layers = config["config"]["layers"].as_array();
         let layers = layers
             .or_else(|| config["config"].as_array())
@@ -52,7 +52,7 @@ impl KerasPlan {
             layers: Vec::new(),
             shape: KerasShape::input(SIDE),
             end: None,
-            places: Vec::new(),
+            keys: Vec::new(),
             seen: HashMap::new(),
         };
         let mut has_input = false;
@@ -62,9 +62,10 @@ impl KerasPlan {
             has_input |= check_input(config)?;
             plan.add(class, config)?;
         }
-        match has_input {
-            true => Ok(plan),
-            false => Err("it does not say the size of its input".to_owned()),
+        if has_input {
+            Ok(plan)
+        } else {
+            Err("it does not say the size of its input".to_owned())
         }
     }
 
@@ -80,7 +81,7 @@ impl KerasPlan {
             "InputLayer" | "Dropout" => return Ok(()),
             "Conv2D" => {
                 let layer = conv2d(&name, config)?;
-                self.weighty(layer, "conv2d", name)?;
+                self.push_weighted(layer, "conv2d", name)?;
             }
             "Dense" => {
                 let units = size(&config["units"]).ok_or("a Dense layer without units")?;
@@ -88,7 +89,7 @@ impl KerasPlan {
                     name: name.clone(),
                     units,
                 };
-                self.weighty(layer, "dense", name)?;
+                self.push_weighted(layer, "dense", name)?;
             }
             "MaxPooling2D" => self.push(max_pooling(&name, config)?)?,
             "Flatten" => self.push(KerasLayer::Flatten)?,
@@ -111,14 +112,20 @@ impl KerasPlan {
         Ok(())
     }
 
-    fn weighty(&mut self, layer: KerasLayer, class: &str, name: String) -> Result<(), String> {
+    /// Adds a layer with weights.
+    fn push_weighted(
+        &mut self,
+        layer: KerasLayer,
+        class: &str,
+        name: String,
+    ) -> Result<(), String> {
         let seen = self.seen.entry(class.to_owned()).or_default();
-        let place = match *seen {
+        let key = match *seen {
             0 => class.to_owned(),
             n => format!("{class}_{n}"),
         };
         *seen += 1;
-        self.places.push((name, place));
+        self.keys.push((name, key));
         self.push(layer)
     }
 
@@ -143,7 +150,7 @@ impl KerasPlan {
     }
 }
 
-/// Whether this layer says the input's shape.
+/// Whether this layer states the input's shape. Only one shape is supported.
 fn check_input(config: &Value) -> Result<bool, String> {
     let shape = ["batch_shape", "batch_input_shape"]
         .iter()
@@ -152,17 +159,15 @@ fn check_input(config: &Value) -> Result<bool, String> {
         return Ok(false);
     };
     let sizes: Vec<_> = shape.iter().skip(1).map(size).collect();
-    match sizes == [Some(SIDE), Some(SIDE), Some(CHANNELS)] {
-        true => Ok(true),
-        false => Err(format!(
-            "its input is {}, not {SIDE} × {SIDE} × {CHANNELS}",
-            sizes
-                .iter()
-                .map(|size| size.map_or("?".to_owned(), |size| size.to_string()))
-                .collect::<Vec<_>>()
-                .join(" × ")
-        )),
+    if sizes == [Some(SIDE), Some(SIDE), Some(CHANNELS)] {
+        return Ok(true);
     }
+    let word = |size: &Option<usize>| size.map_or("?".to_owned(), |size| size.to_string());
+    let words: Vec<_> = sizes.iter().map(word).collect();
+    Err(format!(
+        "its input is {}, not {SIDE} × {SIDE} × {CHANNELS}",
+        words.join(" × ")
+    ))
 }
 
 fn conv2d(name: &str, config: &Value) -> Result<KerasLayer, String> {
@@ -217,7 +222,7 @@ fn is_channels_last(config: &Value) -> bool {
         .is_none_or(|order| order == "channels_last")
 }
 
-/// Neither leaking nor capped.
+/// Whether a ReLU neither leaks nor has a maximum.
 fn is_plain_relu(config: &Value) -> bool {
     config["max_value"].is_null()
         && ["negative_slope", "threshold"]

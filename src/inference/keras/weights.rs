@@ -1,4 +1,4 @@
-//! Keras' weights, each where its layer says, laid out as PyTorch has them.
+//! The weights of a Keras file, matched to the layers and turned into PyTorch's layout.
 
 use std::collections::BTreeMap;
 
@@ -13,19 +13,19 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// By their places in the file.
+    /// Tensors by their path in the file.
     pub fn new(tensors: BTreeMap<String, ShapedValues>) -> Self {
         Weights { tensors }
     }
 
-    /// By cxr's names, each checked against the layers and laid out as PyTorch has them.
+    /// The weights under cxr's names, checked against the layers and in PyTorch's layout.
     ///
     /// # Errors
     /// If one is absent, of another shape, left over, or not a number.
     pub fn laid_out(mut self, plan: &KerasPlan) -> Result<BTreeMap<String, ShapedValues>, String> {
         let mut laid_out = BTreeMap::new();
         let mut shape = KerasShape::input(SIDE);
-        let mut places = plan.places.iter();
+        let mut keys = plan.keys.iter();
         for layer in &plan.layers {
             let (expected, units, axes) = match (layer, shape) {
                 (
@@ -44,12 +44,12 @@ impl Weights {
                     continue;
                 }
             };
-            let (name, place) = places.next().ok_or("a layer without a name")?;
+            let (name, key) = keys.next().ok_or("a layer without a name")?;
             let kernel = self
-                .take(name, place, "kernel")
+                .take(name, key, "kernel")
                 .ok_or_else(|| format!("the kernel of {} is absent", quoted(name)))?;
             let kernel = checked(name, kernel, &expected)?;
-            let bias = match self.take(name, place, "bias") {
+            let bias = match self.take(name, key, "bias") {
                 Some(bias) => checked(name, bias, &[units])?,
                 None => vec![0.0; units],
             };
@@ -64,21 +64,22 @@ impl Weights {
         }
     }
 
-    /// `NAME/…/kernel:0` in HDF5; `layers/PLACE/vars/0`, or 1 for the bias, in a `.keras` file.
-    fn take(&mut self, name: &str, place: &str, part: &str) -> Option<ShapedValues> {
+    /// Takes a part of a layer: `NAME/…/kernel:0` in HDF5; `layers/KEY/vars/0`, or 1 for the bias, in a `.keras`
+    /// file.
+    fn take(&mut self, name: &str, key: &str, part: &str) -> Option<ShapedValues> {
         let within = format!("{name}/");
         let index = if part == "kernel" { 0 } else { 1 };
-        let stored = format!("layers/{place}/vars/{index}");
-        let key = self
+        let stored = format!("layers/{key}/vars/{index}");
+        let path = self
             .tensors
             .keys()
-            .find(|key| {
-                let last = key.rsplit('/').next().unwrap_or_default();
+            .find(|path| {
+                let last = path.rsplit('/').next().unwrap_or_default();
                 let is_part = last.trim_end_matches(":0") == part;
-                **key == stored || key.starts_with(&within) && is_part
+                **path == stored || path.starts_with(&within) && is_part
             })?
             .clone();
-        self.tensors.remove(&key)
+        self.tensors.remove(&path)
     }
 }
 
@@ -93,16 +94,15 @@ fn checked(
             "a weight of {name} has shape {shape:?}, not {expected:?}"
         ));
     }
-    match values.iter().all(|value| value.is_finite()) {
-        true => Ok(values),
-        false => Err(format!(
-            "{} holds values that are not numbers",
-            quoted(name)
-        )),
+    if values.iter().all(|value| value.is_finite()) {
+        Ok(values)
+    } else {
+        let name = quoted(name);
+        Err(format!("{name} holds values that are not numbers"))
     }
 }
 
-/// Dimension `i` of the result is dimension `axes[i]` of what is given.
+/// Transposes a tensor: dimension `i` of the result is dimension `axes[i]` of the input.
 fn permuted(shape: &[usize], values: &[f32], axes: &[usize]) -> ShapedValues {
     let mut strides = vec![1; shape.len()];
     for i in (0..shape.len().saturating_sub(1)).rev() {
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn axes_change_places() {
+    fn axes_are_permuted_as_numpy_does() {
         // np.arange(6).reshape(1, 2, 3).transpose(2, 0, 1).ravel()
         let values = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0];
         let (shape, turned) = permuted(&[1, 2, 3], &values, &[2, 0, 1]);

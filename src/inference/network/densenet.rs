@@ -2,8 +2,8 @@
 //! Tensor names are those of torchvision's and torchxrayvision's `DenseNet`:
 //! `features.conv0.weight`, `features.denseblock1.denselayer1.norm1.weight`, `classifier.weight`.
 //!
-//! The average of a transition comes before its convolution: it and one of 1 × 1 change places, and
-//! then that one has a quarter of the pixels.
+//! The average of a transition comes before its 1 × 1 convolution here: the order does not matter, and the convolution
+//! then has a quarter of the pixels.
 
 use super::layers::{Builder, Layers, Shapes, ValueIndex, WeightSource};
 use crate::inference::InferenceError;
@@ -25,7 +25,7 @@ const BOTTLENECK: usize = 4 * GROWTH;
 const STEM_CHANNELS: usize = 64;
 pub const FEATURES: usize = 1024;
 
-/// Names and shapes of all its tensors, for images of `channels` and as many `labels`.
+/// Names and shapes of all its tensors, for images of `channels` channels and this many `labels`.
 pub fn shapes(channels: usize, labels: usize) -> Shapes {
     let mut shapes = Shapes::default();
     shapes.conv("features.conv0", STEM_CHANNELS, channels, 7);

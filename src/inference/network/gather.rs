@@ -1,46 +1,47 @@
-//! Work that costs hardly more for many than for one: threads that ask at the same time share a batch.
+//! Batches for work that costs hardly more for many items than for one: threads that ask at the same time share a
+//! batch.
 //!
 //! ```text
 //! caller ─┐
-//! caller ─┼─► waiting ── the first that finds nobody computing ──► one batch ──► to each its own
+//! caller ─┼─► waiting ── the first that finds no batch running ──► one batch ──► each gets its answer
 //! caller ─┘
 //! ```
 //!
-//! Nobody waits for company: a caller that is alone computes at once, and a batch is whoever came
-//! while the one before was computed. There is no thread of its own, and never do two compute.
+//! No caller waits for others: if it is alone it computes at once, and a batch holds the items that came while the
+//! batch before was computed. A caller's thread computes, and never two at a time.
 
 use std::any::Any;
 use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// Makes an answer `A` or an error `E` for each item `T`, several at a time.
+/// Computes an answer `A` or an error `E` for each item `T`, several at a time.
 pub struct Gather<T, A, E> {
     together: Box<Together<T, A, E>>,
     most: usize,
-    desk: Mutex<BatchQueue<T, A, E>>,
-    /// Somebody has stopped computing.
+    queue: Mutex<BatchQueue<T, A, E>>,
+    /// Notified when a batch is done.
     changed: Condvar,
 }
 
-/// As many answers as items, in their order, or an error that concerns at least one of them.
+/// Computes one answer for each item, in their order, or an error that concerns at least one of them.
 type Together<T, A, E> = dyn Fn(&[T]) -> Result<Vec<A>, E> + Send + Sync;
 
-/// What a caller gets: an error or a panic too is of its own item alone.
+/// The result for one caller. An error or a panic, too, concerns its own item only.
 type BatchResult<A, E> = Result<Result<A, E>, Box<dyn Any + Send>>;
 
 struct BatchQueue<T, A, E> {
-    /// Items that came so far.
+    /// Items so far.
     count: u64,
     /// In the order in which they came.
     waiting: VecDeque<(u64, T)>,
-    /// Not fetched yet.
+    /// Answers that their callers have not fetched yet.
     answers: HashMap<u64, BatchResult<A, E>>,
     is_computing: bool,
 }
 
 impl<T, A, E> Gather<T, A, E> {
-    /// `together` is asked for `most` items at once, at most.
+    /// `together` computes at most `most` items at once.
     pub fn new(
         most: usize,
         together: impl Fn(&[T]) -> Result<Vec<A>, E> + Send + Sync + 'static,
@@ -48,7 +49,7 @@ impl<T, A, E> Gather<T, A, E> {
         Gather {
             together: Box::new(together),
             most: most.max(1),
-            desk: Mutex::new(BatchQueue {
+            queue: Mutex::new(BatchQueue {
                 count: 0,
                 waiting: VecDeque::new(),
                 answers: HashMap::new(),
@@ -66,43 +67,43 @@ impl<T, A, E> Gather<T, A, E> {
     /// # Panics
     /// If this item alone does.
     pub fn one(&self, item: T) -> Result<A, E> {
-        let mut desk = self.desk();
-        let number = desk.count;
-        desk.count += 1;
-        desk.waiting.push_back((number, item));
+        let mut queue = self.queue();
+        let number = queue.count;
+        queue.count += 1;
+        queue.waiting.push_back((number, item));
         loop {
-            if let Some(answer) = desk.answers.remove(&number) {
-                drop(desk);
+            if let Some(answer) = queue.answers.remove(&number) {
+                drop(queue);
                 return answer.unwrap_or_else(|panic| resume_unwind(panic));
             }
-            desk = if desk.is_computing {
-                let waited = self.changed.wait(desk);
+            queue = if queue.is_computing {
+                let waited = self.changed.wait(queue);
                 waited.unwrap_or_else(PoisonError::into_inner)
             } else {
-                self.compute(desk)
+                self.compute(queue)
             };
         }
     }
 
-    /// Computes those that have waited longest, without holding up whoever comes meanwhile.
+    /// Computes the items that have waited longest. The lock is released meanwhile, so that more can come.
     fn compute<'a>(
         &'a self,
-        mut desk: MutexGuard<'a, BatchQueue<T, A, E>>,
+        mut queue: MutexGuard<'a, BatchQueue<T, A, E>>,
     ) -> MutexGuard<'a, BatchQueue<T, A, E>> {
-        let count = desk.waiting.len().min(self.most);
-        let (numbers, items): (Vec<_>, Vec<_>) = desk.waiting.drain(..count).unzip();
-        desk.is_computing = true;
-        drop(desk);
+        let count = queue.waiting.len().min(self.most);
+        let (numbers, items): (Vec<_>, Vec<_>) = queue.waiting.drain(..count).unzip();
+        queue.is_computing = true;
+        drop(queue);
         let answers = self.answers(&items);
-        let mut desk = self.desk();
-        desk.answers.extend(numbers.into_iter().zip(answers));
-        desk.is_computing = false;
+        let mut queue = self.queue();
+        queue.answers.extend(numbers.into_iter().zip(answers));
+        queue.is_computing = false;
         self.changed.notify_all();
-        desk
+        queue
     }
 
-    /// One for each item. A batch that fails is halved, down to the items that it fails for: so one
-    /// costs no other its answer, and what is too much at once (memory) is done in parts.
+    /// One result for each item. A batch that fails is halved, down to the items that fail alone: so no item costs
+    /// another its answer, and a batch that needs too much memory is computed in parts.
     fn answers(&self, items: &[T]) -> Vec<BatchResult<A, E>> {
         let computed = catch_unwind(AssertUnwindSafe(|| {
             let answers = (self.together)(items)?;
@@ -122,9 +123,9 @@ impl<T, A, E> Gather<T, A, E> {
         }
     }
 
-    /// Nothing that may panic is done while it is held.
-    fn desk(&self) -> MutexGuard<'_, BatchQueue<T, A, E>> {
-        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    /// No code that may panic runs while the lock is held.
+    fn queue(&self) -> MutexGuard<'_, BatchQueue<T, A, E>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -146,8 +147,8 @@ mod tests {
         }
     }
 
-    /// What becomes of the numbers below `count`, and the batches that they came in: 0 is alone, and
-    /// is not answered before all others wait.
+    /// The results for the numbers below `count`, and the batches that they were computed in. 0 is alone, and is
+    /// answered only when all others wait.
     fn after_zero(
         count: usize,
         most: usize,
@@ -165,7 +166,7 @@ mod tests {
             .map(|n| {
                 let asking = gather.clone();
                 let asked = thread::spawn(move || asking.one(n));
-                until(|| gather.desk().is_computing && gather.desk().waiting.len() == n);
+                until(|| gather.queue().is_computing && gather.queue().waiting.len() == n);
                 asked
             })
             .collect();
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_comes_while_one_is_computed_makes_the_next_batch() {
+    fn items_that_come_while_one_is_computed_make_the_next_batch() {
         let (answers, batches) = after_zero(10, 4, |n| Ok(n * 2));
         let doubled: Vec<_> = (0..10).map(|n| (n * 2).to_string()).collect();
         assert_eq!(answers, doubled);
@@ -191,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_or_a_panic_is_of_those_alone_whom_it_concerns() {
+    fn an_error_or_a_panic_concerns_its_own_item_only() {
         let (answers, batches) = after_zero(9, 8, |n| match n {
             2 => Err("two".to_owned()),
             5 => panic!("five is {n}"),
@@ -206,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_much_at_once_is_done_in_parts() {
+    fn a_batch_that_is_too_large_is_computed_in_parts() {
         let calls = Arc::new(AtomicUsize::new(0));
         let counted = calls.clone();
         let gather = Gather::new(8, move |items: &[usize]| {
@@ -219,18 +220,18 @@ mod tests {
         let answers = gather.answers(&[1, 2, 3, 4, 5, 6, 7, 8]);
         let answers: Vec<_> = answers.into_iter().map(|a| a.unwrap().unwrap()).collect();
         assert_eq!(answers, [1, 2, 3, 4, 5, 6, 7, 8]);
-        // 8, 4 and 4 in vain, and four times 2.
+        // 8, 4 and 4 fail, then four times 2.
         assert_eq!(calls.load(Ordering::Relaxed), 7);
     }
 
     #[test]
-    fn too_few_answers_are_nobodys() {
+    fn too_few_answers_are_a_panic() {
         let gather: Numbers = Gather::new(8, |_: &[usize]| Ok(Vec::new()));
         assert!(catch_unwind(AssertUnwindSafe(|| gather.one(1))).is_err());
     }
 
     #[test]
-    fn of_many_threads_one_computes_and_each_gets_its_own() {
+    fn one_thread_at_a_time_computes_and_each_gets_its_own_answer() {
         const THREADS: usize = 24;
         const ITEMS: usize = 200;
         let is_busy = AtomicBool::new(false);
@@ -259,7 +260,7 @@ mod tests {
                 });
             }
         });
-        let desk = gather.desk();
-        assert!(desk.waiting.is_empty() && desk.answers.is_empty() && !desk.is_computing);
+        let queue = gather.queue();
+        assert!(queue.waiting.is_empty() && queue.answers.is_empty() && !queue.is_computing);
     }
 }

@@ -1,9 +1,8 @@
 //! Keras `Sequential` models of convolutions, pooling, `Flatten` and `Dense`, such as the Streamlit
-//! demo's: [`Layer`] has the names of the [Keras layers API](https://keras.io/api/layers/).
+//! demo's: [`KerasLayer`] has the names of the [Keras layers API](https://keras.io/api/layers/).
 //!
-//! The layers themselves are in the safetensors file, as JSON under [`LAYERS`] of its metadata: the
-//! digest on the card then covers them. Weights are `NAME.weight` and `NAME.bias` after the layer's
-//! name, laid out as PyTorch has them.
+//! The layers are in the safetensors file, as JSON under [`LAYERS`] of its metadata, so that the digest on the card
+//! covers them. Weights are `NAME.weight` and `NAME.bias` for the layer `NAME`, in PyTorch's layout.
 
 use candle_core::{D, IndexOp, Result, Tensor};
 use candle_nn::{Linear, Module};
@@ -15,7 +14,7 @@ use crate::inference::InferenceError;
 use crate::inference::weights::Tensors;
 
 pub use crate::domain::KERAS_SEQUENTIAL as NAME;
-/// Where the layers are in the safetensors file's metadata.
+/// The key of the layers in the safetensors file's metadata.
 pub const LAYERS: &str = "keras_sequential";
 /// Red, green and blue.
 pub const CHANNELS: usize = 3;
@@ -34,7 +33,7 @@ pub enum KerasLayer {
     },
     /// Without padding.
     MaxPooling2d {
-        /// Height and width of the window, and how far it steps down and across.
+        /// Height and width of the window, and its step down and across.
         pool: [usize; 2],
         strides: [usize; 2],
     },
@@ -45,13 +44,13 @@ pub enum KerasLayer {
         name: String,
         units: usize,
     },
-    /// One output read the other way round: σ(−z) = 1 − σ(z).
+    /// Reverses a single output: σ(−z) = 1 − σ(z).
     Negate,
-    /// Softmax as logits: σ(zᵢ − ln Σⱼ≠ᵢ exp zⱼ) is softmaxᵢ.
+    /// The logits of a softmax: σ(zᵢ − ln Σⱼ≠ᵢ exp zⱼ) is softmaxᵢ.
     LogOdds,
 }
 
-/// What goes from one layer to the next.
+/// The shape of a value between two layers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum KerasShape {
     Image([usize; 3]),
@@ -59,15 +58,15 @@ pub enum KerasShape {
 }
 
 impl KerasShape {
-    /// What the network begins with: channels, rows, columns.
+    /// The shape of the network's input: channels, rows, columns.
     pub fn input(side: usize) -> Self {
         KerasShape::Image([CHANNELS, side, side])
     }
 
-    /// What comes out of a layer.
+    /// The shape after a layer.
     ///
     /// # Errors
-    /// In words, if the layer does not take such a thing.
+    /// In words, if the layer does not take this shape.
     pub fn after(self, layer: &KerasLayer) -> std::result::Result<Self, String> {
         match (layer, self) {
             (KerasLayer::Relu | KerasLayer::Negate | KerasLayer::LogOdds, shape) => Ok(shape),
@@ -99,7 +98,7 @@ impl KerasShape {
     }
 }
 
-/// Where a window fits, down and across.
+/// The number of positions of a window, down and across.
 fn windows(
     [_, height, width]: [usize; 3],
     window: [usize; 2],
@@ -133,8 +132,8 @@ pub struct KerasSequential {
 
 impl KerasSequential {
     /// # Errors
-    /// If the layers make no sense, end in another number of outputs, or a tensor is absent or of
-    /// another shape.
+    /// If the layers do not fit together, end in another number of outputs, or a tensor is absent or of another
+    /// shape.
     pub fn new(
         tensors: &Tensors,
         side: usize,
@@ -285,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn shapes_are_followed_and_what_does_not_fit_is_said() {
+    fn shapes_follow_from_the_layers_and_a_misfit_is_an_error() {
         let conv = |same| KerasLayer::Conv2d {
             name: "c".into(),
             filters: 8,

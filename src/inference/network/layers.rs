@@ -1,6 +1,6 @@
-//! What a network is made of, as its paper says it: a list of layers, each from values that came
-//! before. The [reference](super::reference) computes them one by one with candle, and a
-//! [plan](crate::inference::kernels::Plan) in passes of its own.
+//! The description of a network in the terms of its paper: a list of layers, each of which reads values that
+//! came before. The [reference](super::reference) computes them one by one with candle, and
+//! [`PlannedLayers`](super::planned::PlannedLayers) with the kernels of [`cxr_kernels`].
 //!
 //! ```text
 //! let y = net.conv("conv1", 64, 1).norm("bn1").relu().of(x)?;
@@ -8,42 +8,46 @@
 //! let x = net.conv("conv3", 256, 1).norm("bn3").plus(x).relu().of(y)?;
 //! ```
 //!
-//! A batch normalisation after a convolution is folded into it; one before a convolution has a ReLU
-//! between.
+//! A batch normalisation after a convolution is folded into it. One before a convolution has a ReLU between.
 
 use std::collections::BTreeMap;
 
 use candle_core::Tensor;
+pub use cxr_kernels::{Activation, Padding, ValueIndex, same_padding};
 
 use crate::inference::InferenceError;
 use crate::inference::weights::Tensors;
 
 type LoadedLayers<T> = Result<T, InferenceError>;
 
-/// What a layer makes: its index among the values. The first is the network's input.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ValueIndex(pub usize);
-
-impl ValueIndex {
-    pub const INPUT: ValueIndex = ValueIndex(0);
-}
-
-/// Layer `i` makes value `i + 1`; the last one is what the network makes.
+/// A network: layer `i` makes value `i + 1`, and the last layer makes the result.
 pub struct Layers {
-    /// Of the input.
+    /// Channels of the input.
     pub channels: usize,
     pub layers: Vec<Layer>,
 }
 
+/// A layer, with the values that it reads.
 pub enum Layer {
     ConvLayer(Conv),
     /// `MaxPool2d(kernel_size=3, stride=2, padding=1)`
     MaxPool(ValueIndex),
-    /// A batch normalisation and a ReLU, and the average of squares of so many pixels, side by side;
-    /// of one pixel, nothing more.
+    /// A batch normalisation, a ReLU, and the average of adjacent squares of this many pixels a side. With 1,
+    /// there is no average.
     NormReluAverage(ValueIndex, NormRelu, usize),
-    /// The channels of both.
+    /// The channels of the first value, then those of the second.
     Cat(ValueIndex, ValueIndex),
+}
+
+impl Layer {
+    /// The values that it reads.
+    pub fn inputs(&self) -> Vec<ValueIndex> {
+        match self {
+            Layer::ConvLayer(conv) => [conv.input].into_iter().chain(conv.residual).collect(),
+            Layer::MaxPool(input) | Layer::NormReluAverage(input, ..) => vec![*input],
+            Layer::Cat(first, second) => vec![*first, *second],
+        }
+    }
 }
 
 /// `max(scale · x + shift, 0)`, each `[C]`: a batch normalisation and the ReLU after it.
@@ -52,57 +56,24 @@ pub struct NormRelu {
     pub shift: Tensor,
 }
 
-/// A convolution, and what comes right before and after it.
+/// A convolution, and the operations right before and after it.
 pub struct Conv {
     pub input: ValueIndex,
+    /// Comes before the convolution.
     pub before: Option<NormRelu>,
-    /// `[output, input, K, K]`; of a depthwise one `[C, 1, K, K]`.
+    /// `[output, input, K, K]`, or `[C, 1, K, K]` if depthwise.
     pub weight: Tensor,
     /// `[output]`
     pub bias: Tensor,
     pub is_depthwise: bool,
     pub stride: usize,
     pub padding: Padding,
-    /// What is added.
+    /// Added before the activation.
     pub residual: Option<ValueIndex>,
     pub activation: Activation,
 }
 
-/// Zeros around a map.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Padding {
-    /// Half the kernel on all sides, as PyTorch's networks have it.
-    Half,
-    /// TensorFlow's `SAME`: as many as the output needs, the odd one after.
-    Same,
-}
-
-impl Padding {
-    /// Zeros before and after so many pixels.
-    pub fn around(self, size: usize, kernel: usize, stride: usize) -> (usize, usize) {
-        match self {
-            Padding::Half => (kernel / 2, kernel / 2),
-            Padding::Same => same_padding(size, kernel, stride),
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Activation {
-    None,
-    Relu,
-    /// `min(max(x, 0), 6)`
-    Relu6,
-}
-
-/// TensorFlow's `SAME`: zeros before and after, the odd one after.
-pub fn same_padding(size: usize, kernel: usize, stride: usize) -> (usize, usize) {
-    let output = size.div_ceil(stride);
-    let total = ((output - 1) * stride + kernel).saturating_sub(size);
-    (total / 2, total - total / 2)
-}
-
-/// Where weights come from.
+/// A source of weights.
 pub trait WeightSource {
     /// The tensor of that name and shape.
     ///
@@ -117,18 +88,18 @@ impl WeightSource for Tensors<'_> {
     }
 }
 
-/// Puts layers together.
+/// Assembles the layers of a network.
 pub struct Builder<'a> {
     tensors: &'a dyn WeightSource,
     epsilon: f64,
     padding: Padding,
-    /// Of each value.
+    /// One number for each value.
     channels: Vec<usize>,
     layers: Vec<Layer>,
 }
 
 impl<'a> Builder<'a> {
-    /// For images of `channels`, with PyTorch's defaults.
+    /// A network for images of `channels`, with PyTorch's defaults.
     pub fn new(tensors: &'a dyn WeightSource, channels: usize) -> Self {
         Builder {
             tensors,
@@ -139,7 +110,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// TensorFlow's padding, and the ε of all batch normalisations.
+    /// Uses TensorFlow's padding, and this ε in all batch normalisations.
     pub fn tensorflow(self, epsilon: f64) -> Self {
         Builder {
             epsilon,
@@ -148,11 +119,12 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// Channels of a value.
     pub fn channels(&self, value: ValueIndex) -> usize {
         self.channels[value.0]
     }
 
-    /// A convolution with the weight `NAME.weight` and no bias of its own, to `output` channels.
+    /// A convolution to `output` channels, with the weight `NAME.weight` and without a bias.
     pub fn conv(
         &mut self,
         name: impl Into<String>,
@@ -172,7 +144,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// A convolution of each channel with a kernel of its own.
+    /// A convolution of each channel with its own kernel.
     pub fn depthwise(&mut self, name: impl Into<String>, kernel: usize) -> ConvBuilder<'_, 'a> {
         ConvBuilder {
             output: None,
@@ -210,12 +182,13 @@ impl<'a> Builder<'a> {
         Ok(self.push(layer, channels))
     }
 
-    /// The channels of both.
+    /// The channels of the first value, then those of the second.
     pub fn cat(&mut self, first: ValueIndex, second: ValueIndex) -> ValueIndex {
         let channels = self.channels(first) + self.channels(second);
         self.push(Layer::Cat(first, second), channels)
     }
 
+    /// The finished network.
     pub fn build(self) -> Layers {
         Layers {
             channels: self.channels[0],
@@ -244,7 +217,7 @@ impl<'a> Builder<'a> {
 pub struct ConvBuilder<'b, 'a> {
     net: &'b mut Builder<'a>,
     name: String,
-    /// `None` for a depthwise one.
+    /// `None` if depthwise.
     output: Option<usize>,
     kernel: usize,
     stride: usize,
@@ -255,42 +228,46 @@ pub struct ConvBuilder<'b, 'a> {
 }
 
 impl ConvBuilder<'_, '_> {
+    /// The kernel steps by this many pixels.
     pub fn stride(self, stride: usize) -> Self {
         ConvBuilder { stride, ..self }
     }
 
-    /// This batch normalisation and a ReLU come before it.
+    /// This batch normalisation and a ReLU come before the convolution.
     pub fn after_norm_relu(self, name: impl Into<String>) -> Self {
         let before = Some(name.into());
         ConvBuilder { before, ..self }
     }
 
-    /// This batch normalisation comes after it.
+    /// This batch normalisation comes after the convolution.
     pub fn norm(self, name: impl Into<String>) -> Self {
         let norm = Some(name.into());
         ConvBuilder { norm, ..self }
     }
 
-    /// What is added to it, before the activation.
+    /// This value is added before the activation.
     pub fn plus(self, value: ValueIndex) -> Self {
         self.plus_if(Some(value))
     }
 
+    /// This value is added before the activation, if there is one.
     pub fn plus_if(self, residual: Option<ValueIndex>) -> Self {
         ConvBuilder { residual, ..self }
     }
 
+    /// A ReLU comes last.
     pub fn relu(self) -> Self {
         let activation = Activation::Relu;
         ConvBuilder { activation, ..self }
     }
 
+    /// A ReLU6 comes last.
     pub fn relu6(self) -> Self {
         let activation = Activation::Relu6;
         ConvBuilder { activation, ..self }
     }
 
-    /// Adds it to the network, from `input`.
+    /// Adds the convolution of `input` to the network.
     ///
     /// # Errors
     /// If a tensor is absent or of another shape.
@@ -355,18 +332,5 @@ impl Shapes {
     pub fn linear(&mut self, name: &str, output: usize, input: usize) {
         self.0.insert(format!("{name}.weight"), vec![output, input]);
         self.0.insert(format!("{name}.bias"), vec![output]);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::same_padding;
-
-    #[test]
-    fn same_padding_is_tensorflows() {
-        assert_eq!(same_padding(192, 3, 2), (0, 1));
-        assert_eq!(same_padding(48, 5, 2), (1, 2));
-        assert_eq!(same_padding(12, 5, 1), (2, 2));
-        assert_eq!(same_padding(7, 3, 2), (1, 1));
     }
 }

@@ -1,4 +1,4 @@
-//! One file an architecture, with the names of its paper and of PyTorch.
+//! One file for each architecture, with the names of its paper and of PyTorch.
 
 pub(in crate::inference) mod densenet;
 pub(in crate::inference) mod efficientnet_lite;
@@ -7,25 +7,28 @@ pub(in crate::inference) mod keras_sequential;
 pub(in crate::inference) mod layers;
 pub(in crate::inference) mod mobilenet;
 mod offload;
+mod planned;
 mod reference;
 pub(in crate::inference) mod resnet;
+#[cfg(test)]
+mod tests;
 
 use candle_core::{DType, Module, Tensor};
 use candle_nn::Linear;
+use cxr_kernels::Kernels;
 use keras_sequential::KerasSequential;
 use layers::Layers;
-pub use offload::BATCH;
 use offload::Offloaded;
+use planned::PlannedLayers;
 
 use super::InferenceError;
 use super::device::DeviceChoice;
 use super::engine::{Compute, Engine};
-use super::kernels::{Kernels, NetworkPlan};
 use super::weights::Tensors;
 use crate::domain::ModelCard;
 
-/// A network ready to run: convolutions, global average pooling, one linear layer. What it takes and
-/// gives is on the CPU, wherever it is computed.
+/// A network ready to run: convolutions, global average pooling, one linear layer. Inputs and results are on the
+/// CPU, whichever device computes.
 pub struct Network {
     trunk: Trunk,
     head: Linear,
@@ -34,7 +37,7 @@ pub struct Network {
 /// All but the last layer.
 enum Trunk {
     Candle(Layers),
-    Kernels(Box<NetworkPlan>),
+    Kernels(Box<PlannedLayers>),
     Offloaded(Offloaded),
 }
 
@@ -77,7 +80,7 @@ pub trait Plain: Send + Sync {
     fn forward(&self, input: &Tensor) -> candle_core::Result<Tensor>;
 }
 
-/// Either kind.
+/// A network of either kind.
 pub enum AnyNetwork {
     Pooled(Network),
     Plain(Box<dyn Plain>),
@@ -99,10 +102,10 @@ impl AnyNetwork {
             keras_sequential::NAME => {
                 let new =
                     |tensors: &Tensors| KerasSequential::new(tensors, card.input_size, labels);
-                Ok(AnyNetwork::Plain(match compute.place {
+                Ok(AnyNetwork::Plain(match compute.device {
                     DeviceChoice::Cpu => Box::new(new(tensors)?),
-                    place => {
-                        let device = place.open()?;
+                    device => {
+                        let device = device.open()?;
                         let network = new(&tensors.on(&device))?;
                         let forward = move |images: &Tensor| network.forward(images);
                         Box::new(Offloaded::new(device, DType::F32, forward))
@@ -113,7 +116,7 @@ impl AnyNetwork {
         }
     }
 
-    /// Features that heads may be over; 0 where there are none.
+    /// The number of features for heads; 0 if there are none.
     ///
     /// # Errors
     /// If the last layer is not a matrix.
@@ -136,8 +139,8 @@ impl AnyNetwork {
     }
 }
 
-/// Global average: `[N, C, h, w]` → features `[N, C]`, summed pixel by pixel as a plan sums them, so that
-/// whoever asks for the maps gets the same to the bit.
+/// Global average: `[N, C, h, w]` → features `[N, C]`, summed pixel by pixel as the kernels sum them, so that
+/// features computed from the maps are the same to the bit.
 ///
 /// # Errors
 /// If the tensor has another rank, or is not `f32`.
@@ -181,7 +184,7 @@ fn build(
     })
 }
 
-/// The last layer, and what the file calls its weight and its bias.
+/// The last layer, and the names of its weight and its bias in the file.
 ///
 /// # Errors
 /// If the architecture is unknown or has no such layer, or a tensor is absent or of another shape.
@@ -205,14 +208,15 @@ pub fn head(
 impl Trunk {
     fn new(layers: Layers, size: usize, compute: Compute) -> Result<Self, InferenceError> {
         let dtype = compute.precision.of_candle();
-        Ok(match (compute.engine, compute.place, dtype) {
+        Ok(match (compute.engine, compute.device, dtype) {
             (Engine::Candle, DeviceChoice::Cpu, DType::F32) => Trunk::Candle(layers),
-            (Engine::Candle, place, dtype) => {
-                Trunk::Offloaded(Offloaded::layers(&layers, &place.open()?, dtype)?)
+            (Engine::Candle, device, dtype) => {
+                Trunk::Offloaded(Offloaded::layers(&layers, &device.open()?, dtype)?)
             }
             (Engine::Kernels, ..) => {
                 let precision = compute.precision.of_kernels();
-                let plan = NetworkPlan::compile(&layers, (size, size), Kernels::best(), precision)?;
+                let plan =
+                    PlannedLayers::compile(&layers, (size, size), Kernels::best(), precision)?;
                 Trunk::Kernels(Box::new(plan))
             }
         })

@@ -1,23 +1,19 @@
-//! Networks on a graphics processor: images go there in batches, what the network makes of them
-//! comes back, and everything else stays on the CPU.
+//! Networks on a graphics processor: images go there in batches and results come back. Everything else stays on
+//! the CPU.
 
 use candle_core::{DType, Device, Error, Result, Tensor, bail};
 
 use super::Plain;
 use super::gather::Gather;
 use super::layers::{Conv, Layer, Layers, NormRelu};
+use crate::inference::engine::BATCH;
 
-/// Images that are computed at once, at most: enough that starting a kernel costs less than what it
-/// does, and the largest intermediate of ResNet-50 at 512 × 512, its 3 × 3 windows side by side, is
-/// 1.2 GB in `f32`.
-pub const BATCH: usize = 32;
-
-/// A function of images that is computed elsewhere, for the threads that ask for it together.
+/// A function of images that is computed on another device, in one batch for all threads that ask meanwhile.
 pub struct Offloaded(Gather<Tensor, Tensor, Error>);
 
 impl Offloaded {
-    /// `forward` goes from `[N, C, H, W]` to `[N, …]`, both of `dtype` and on `device`. It is called by
-    /// one thread at a time.
+    /// `forward` goes from `[N, C, H, W]` to `[N, …]`, both of type `dtype` and on `device`. One thread at a
+    /// time calls it.
     pub fn new(
         device: Device,
         dtype: DType,
@@ -27,7 +23,7 @@ impl Offloaded {
             let batch = Tensor::cat(images, 0)?
                 .to_device(&device)?
                 .to_dtype(dtype)?;
-            // Waits for it: no error of this batch shows in another one.
+            // Copying waits for the device, so that an error of this batch does not show in the next.
             let made = forward(&batch)?
                 .to_dtype(DType::F32)?
                 .to_device(&Device::Cpu)?;
@@ -74,7 +70,7 @@ fn parts(made: &Tensor, images: &[Tensor]) -> Result<Vec<Tensor>> {
 }
 
 impl Layers {
-    /// The same layers in another place.
+    /// The same layers on another device.
     fn on(&self, device: &Device, dtype: DType) -> Result<Layers> {
         let put = |tensor: &Tensor| put(tensor, device, dtype);
         let norm = |norm: &NormRelu| -> Result<NormRelu> {
@@ -105,7 +101,7 @@ impl Layers {
     }
 }
 
-/// A weight in another place.
+/// A weight on another device.
 fn put(tensor: &Tensor, device: &Device, dtype: DType) -> Result<Tensor> {
     let converted = tensor.to_dtype(dtype)?;
     let sum = converted.to_dtype(DType::F32)?.abs()?.sum_all()?;
@@ -126,15 +122,15 @@ mod tests {
     use crate::inference::weights::{BUNDLED_CARD, BUNDLED_WEIGHTS, Tensors};
     use crate::inference::{Classifier, Classify, Compute};
 
-    /// Largest difference of a logit in `f32`; the kernels are held to the same.
+    /// Largest difference of a logit in `f32`, as for the kernels.
     const OF_A_LOGIT: f32 = 1e-4;
 
-    /// The bundled model, by the kernels.
+    /// The bundled model, computed by the kernels.
     fn kernels() -> Classifier {
         Classifier::computed(BUNDLED_CARD, BUNDLED_WEIGHTS, Compute::default()).unwrap()
     }
 
-    /// The bundled model in batches, with the CPU in the place of a graphics processor.
+    /// The bundled model in batches, with the CPU instead of a graphics processor.
     fn offloaded() -> Classifier {
         let tensors = Tensors::parse(BUNDLED_WEIGHTS).unwrap();
         let layers = efficientnet_lite::layers(&tensors, 1).unwrap();
@@ -147,7 +143,7 @@ mod tests {
         classifier
     }
 
-    /// No two are alike.
+    /// A radiograph that differs from all others.
     fn film(number: usize) -> Radiograph {
         let pixel = |i: usize| {
             let (x, y) = ((i % 300) as f64, (i / 300) as f64);
@@ -165,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn many_at_once_get_what_each_gets_alone() {
+    fn a_batch_gives_each_image_the_answer_that_it_gets_alone() {
         const FILMS: usize = 6;
         let (batches, kernels) = (offloaded(), kernels());
         let start = Barrier::new(FILMS);
@@ -192,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_go_back_to_whom_they_belong() {
+    fn each_image_gets_its_own_rows_back() {
         let images = |count: usize| Tensor::zeros((count, 1, 2, 2), DType::F32, &Device::Cpu);
         let images = [1, 3, 2].map(|count| images(count).unwrap());
         let made = Tensor::arange(0_f32, 6.0, &Device::Cpu).unwrap();
@@ -204,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_weight_that_f16_has_no_number_for_is_an_error() {
+    fn a_weight_too_large_for_f16_is_an_error() {
         let weight = Tensor::new(&[1.0_f32, -65_520.0], &Device::Cpu).unwrap();
         assert!(put(&weight, &Device::Cpu, DType::F32).is_ok());
         let error = put(&weight, &Device::Cpu, DType::F16).unwrap_err();

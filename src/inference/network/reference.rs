@@ -1,9 +1,9 @@
-//! The layers one by one, by candle's own operations: slow on a CPU, plain, and on every device that
-//! candle knows. The [plan](crate::inference::kernels::Plan) is held against it.
+//! The layers one by one, by candle's own operations: plain, slow on a CPU, and on every device that candle
+//! supports. [`PlannedLayers`](super::planned::PlannedLayers) is compared with it.
 
 use candle_core::{D, Result, Tensor, bail};
 
-use super::layers::{Activation, Conv, Layer, Layers, NormRelu};
+use super::layers::{Activation, Conv, Layer, Layers, NormRelu, ValueIndex};
 
 /// A convolution of each channel on its own, without padding: `[N, C, H, W]`, the weight
 /// `[C, 1, K, K]` and the stride → `[N, C, h, w]`.
@@ -18,7 +18,7 @@ impl Layers {
         self.forward_by(input, channel_by_channel)
     }
 
-    /// The same, by fewer operations where they are over many images or many channels.
+    /// As [`forward`](Layers::forward), with fewer operations that each cover many images and channels.
     ///
     /// # Errors
     /// As there.
@@ -30,7 +30,7 @@ impl Layers {
         let last_use = self.last_use();
         let mut values = vec![Some(input.clone())];
         for (index, layer) in self.layers.iter().enumerate() {
-            let get = |value: super::layers::ValueIndex| match &values[value.0] {
+            let get = |value: ValueIndex| match &values[value.0] {
                 Some(tensor) => Ok(tensor),
                 None => bail!("value {} is used after its last use", value.0),
             };
@@ -59,8 +59,8 @@ impl Layers {
         }
     }
 
-    /// For each value, the last layer that it goes into; for the output, none that there is.
-    pub fn last_use(&self) -> Vec<usize> {
+    /// For each value, the last layer that reads it; `usize::MAX` for the output.
+    fn last_use(&self) -> Vec<usize> {
         let mut last = vec![usize::MAX; self.layers.len() + 1];
         for (index, layer) in self.layers.iter().enumerate() {
             for value in layer.inputs() {
@@ -68,17 +68,6 @@ impl Layers {
             }
         }
         last
-    }
-}
-
-impl Layer {
-    /// The values that it is made from.
-    pub fn inputs(&self) -> Vec<super::layers::ValueIndex> {
-        match self {
-            Layer::ConvLayer(conv) => [conv.input].into_iter().chain(conv.residual).collect(),
-            Layer::MaxPool(input) | Layer::NormReluAverage(input, ..) => vec![*input],
-            Layer::Cat(first, second) => vec![*first, *second],
-        }
     }
 }
 
@@ -100,9 +89,10 @@ impl Conv {
         let x = x
             .pad_with_zeros(D::Minus2, top, bottom)?
             .pad_with_zeros(D::Minus1, left, right)?;
-        let y = match self.is_depthwise {
-            true => depthwise(&x, &self.weight, self.stride)?,
-            false => x.conv2d(&self.weight, 0, self.stride, 1, 1)?,
+        let y = if self.is_depthwise {
+            depthwise(&x, &self.weight, self.stride)?
+        } else {
+            x.conv2d(&self.weight, 0, self.stride, 1, 1)?
         };
         let y = y.broadcast_add(&per_channel(&self.bias)?)?;
         let y = match residual {
@@ -125,13 +115,13 @@ impl NormRelu {
     }
 }
 
-/// As candle has it: one convolution after the other.
+/// By candle's convolution, one channel after another.
 fn channel_by_channel(x: &Tensor, weight: &Tensor, stride: usize) -> Result<Tensor> {
     x.conv2d(weight, 0, stride, 1, weight.dim(0)?)
 }
 
-/// The sum of the shifted images, each times one tap of the kernel: K² products over all channels,
-/// where a graphics processor would start thousands of small convolutions and wait for each.
+/// The sum of the shifted images, each times one tap of the kernel. That is K² products over all channels, while
+/// candle's convolution would start thousands of small ones on a graphics processor and wait for each.
 fn tap_by_tap(x: &Tensor, weight: &Tensor, stride: usize) -> Result<Tensor> {
     let (images, channels, height, width) = x.dims4()?;
     let kernel = weight.dim(D::Minus1)?;
@@ -140,7 +130,7 @@ fn tap_by_tap(x: &Tensor, weight: &Tensor, stride: usize) -> Result<Tensor> {
         bail!("{height} × {width} pixels are too few for a window of {kernel}");
     };
     let (rows, columns) = (above / stride + 1, before / stride + 1);
-    // In squares of stride × stride, so that a step of the window is one along an axis.
+    // Squares of stride × stride, so that a step of the window is a step of one along an axis.
     let missing = |size: usize| size.next_multiple_of(stride) - size;
     let x = x
         .pad_with_zeros(D::Minus2, 0, missing(height))?
@@ -166,8 +156,8 @@ fn per_channel(values: &Tensor) -> Result<Tensor> {
     values.reshape((1, values.elem_count(), 1, 1))
 }
 
-/// `MaxPool2d(kernel_size=3, stride=2, padding=1)` of what is nowhere negative, so that zeros at the
-/// border never win.
+/// `MaxPool2d(kernel_size=3, stride=2, padding=1)` for values that are never negative, so that the zeros of the
+/// border are never the maximum.
 fn max_pool(x: &Tensor) -> Result<Tensor> {
     let x = x
         .pad_with_zeros(D::Minus1, 1, 1)?

@@ -19,7 +19,7 @@ const STEM_CHANNELS: usize = 64;
 const EXPANSION: usize = 4;
 pub const FEATURES: usize = 2048;
 
-/// Names and shapes of all its tensors, for images of `channels` and as many `labels`.
+/// Names and shapes of all its tensors, for images of `channels` channels and this many `labels`.
 pub fn shapes(channels: usize, labels: usize) -> Shapes {
     let mut shapes = Shapes::default();
     shapes.conv("conv1", STEM_CHANNELS, channels, 7);
@@ -83,7 +83,7 @@ fn blocks() -> Vec<BlockShape> {
     blocks
 }
 
-/// `[N, C, S, S]` → what comes out of layer4, `[N, 2048, S/32, S/32]`.
+/// `[N, C, S, S]` → the output of layer4, `[N, 2048, S/32, S/32]`.
 ///
 /// # Errors
 /// If a tensor is absent or of another shape.
@@ -109,13 +109,12 @@ fn bottleneck(
     let y = conv1.norm(part("bn1")).relu().of(x)?;
     let conv2 = net.conv(part("conv2"), block.middle, 3);
     let y = conv2.stride(block.stride).norm(part("bn2")).relu().of(y)?;
-    let identity = match block.has_downsample() {
-        true => {
-            let downsample = net.conv(part("downsample.0"), block.output(), 1);
-            let downsample = downsample.stride(block.stride);
-            downsample.norm(part("downsample.1")).of(x)?
-        }
-        false => x,
+    let identity = if block.has_downsample() {
+        let downsample = net.conv(part("downsample.0"), block.output(), 1);
+        let downsample = downsample.stride(block.stride);
+        downsample.norm(part("downsample.1")).of(x)?
+    } else {
+        x
     };
     let conv3 = net.conv(part("conv3"), block.output(), 1);
     conv3.norm(part("bn3")).plus(identity).relu().of(y)

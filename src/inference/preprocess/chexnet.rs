@@ -1,10 +1,10 @@
-//! `chexnet-224-1`: what arnoweng/CheXNet does to an image, but for one thing. Its evaluation
-//! averages ten crops (four corners, the centre, each mirrored); this is the centre crop alone, the
-//! usual way to read one image, so that there is one forward pass and one heat map.
+//! `chexnet-224-1`: the preprocessing of arnoweng/CheXNet, with one difference. Its evaluation averages ten crops (four
+//! corners and the centre, each also mirrored). This is the centre crop alone, so that there is one forward pass and one
+//! heat map.
 //!
 //! RGB → `Resize(256)` (Pillow's bilinear, shorter side) → `CenterCrop(224)` → `ToTensor` →
-//! `Normalize` with the mean and deviation of ImageNet. It was made for images of 8 bits: deeper ones
-//! are brought there by their bit depth.
+//! `Normalize` with the mean and deviation of ImageNet. It was made for images of 8 bits. Deeper images
+//! are scaled by their bit depth.
 
 use super::pillow::Plane;
 use super::stored::StoredValues;
@@ -24,7 +24,7 @@ pub fn apply(radiograph: &Radiograph) -> Vec<f32> {
     let channels = MEAN.iter().zip(DEVIATION).enumerate();
     channels
         .flat_map(|(i, (mean, deviation))| {
-            // One plane stands for three.
+            // A plane of grey is used for all three.
             let crop = &crops[i.min(crops.len() - 1)];
             crop.iter()
                 .map(move |&v| (f32::from(v) / 255.0 - mean) / deviation)
@@ -60,16 +60,17 @@ fn crop(plane: &Plane, radiograph: &Radiograph) -> Vec<u8> {
     rows.flat_map(|row| &row[left..][..CROP]).copied().collect()
 }
 
-/// `Resize`: the longer side is cut off to a whole number.
+/// `Resize`: the longer side is rounded down to a whole number.
 fn resized(radiograph: &Radiograph) -> (usize, usize) {
     let (width, height) = (radiograph.width, radiograph.height);
-    match width <= height {
-        true => (SHORT_SIDE, SHORT_SIDE * height / width),
-        false => (SHORT_SIDE * width / height, SHORT_SIDE),
+    if width <= height {
+        (SHORT_SIDE, SHORT_SIDE * height / width)
+    } else {
+        (SHORT_SIDE * width / height, SHORT_SIDE)
     }
 }
 
-/// `CenterCrop`: `int(round((side - 224) / 2.0))`, and Python rounds halves to even.
+/// `CenterCrop`: `int(round((side - 224) / 2.0))`. Python rounds halves to even.
 fn margin(side: usize) -> usize {
     ((side - CROP) as f64 / 2.0).round_ties_even() as usize
 }

@@ -10,12 +10,12 @@ use crate::imaging;
 /// Percentiles that become −1 and 1: robust to letters, wires and empty borders.
 const LOW_PERCENTILE: f64 = 1.0;
 const HIGH_PERCENTILE: f64 = 99.0;
-/// Values beyond the percentiles are kept this far, and no farther.
+/// Values beyond the percentiles are clipped here.
 const CLIP: f32 = 1.4;
-/// Rows that are `f32` at the same time.
+/// Rows that are converted to `f32` at the same time.
 const BAND: usize = 256;
-/// Percentiles that differ by less than this share of their size are those of a blank image: the
-/// filter's rounding makes as much of one.
+/// Percentiles that differ by less than this share of their size belong to a blank image: the rounding of the filter
+/// makes differences of this size.
 const BLANK: f32 = 1e-6;
 
 /// The largest centred square (in millimetres, not in pixels) → size × size by an antialiased
@@ -26,6 +26,7 @@ pub fn apply(radiograph: &Radiograph, size: usize) -> Vec<f32> {
     square
 }
 
+/// The largest centred square, in millimetres.
 pub fn centre_square(radiograph: &Radiograph) -> Region {
     let (width, height) = (radiograph.width, radiograph.height);
     let tall = height as f64 * radiograph.pixel_aspect;
@@ -40,12 +41,12 @@ pub fn centre_square(radiograph: &Radiograph) -> Region {
     }
 }
 
-/// The filter is Pillow's `BILINEAR` on mode `F`: a triangle as wide as the reduction, so that
-/// nothing aliases at 3,000 pixels or at 300. Across first, in bands of rows: a whole film in `f32` would
-/// be the largest thing in memory. Each is cut out first: a resampler given a crop looks at pixels
-/// beyond its edge.
+/// Resamples a region to `size` × `size`. The filter is Pillow's `BILINEAR` on mode `F`: a triangle as wide as the
+/// reduction, so that no size aliases. Rows are resampled first, in bands, because a whole film in `f32` would be the
+/// largest buffer in memory. Each band is copied first, because the resampler would use pixels beyond the edge of a
+/// crop.
 fn resampled(radiograph: &Radiograph, region: Region, size: usize) -> Vec<f32> {
-    // The grey of padding is found in the whole film.
+    // The grey of padding depends on the whole film.
     let rows = radiograph.padding.map_or(BAND, |_| region.height);
     let mut narrow = Vec::with_capacity(size * region.height);
     for top in (0..region.height).step_by(rows) {
@@ -64,7 +65,7 @@ fn resampled(radiograph: &Radiograph, region: Region, size: usize) -> Vec<f32> {
     resized(&narrow, (size, region.height), (size, size))
 }
 
-/// Columns and rows of both.
+/// Resamples `from` (columns, rows) to `to`.
 fn resized(values: &[f32], from: (usize, usize), to: (usize, usize)) -> Vec<f32> {
     let bytes = bytemuck::cast_slice(values);
     let source = TypedImageRef::<F32>::from_buffer(from.0 as u32, from.1 as u32, bytes);
@@ -89,8 +90,8 @@ fn normalise(values: &mut [f32]) {
     }
 }
 
-/// numpy's default (`linear`): between the two nearest ranks. Reorders the values: a whole sort would
-/// take a tenth of what the network takes.
+/// A percentile as numpy's default (`linear`) has it, between the two nearest ranks. It reorders the values. A complete
+/// sort would take a tenth of the network's time.
 fn percentile(values: &mut [f32], percent: f64) -> f32 {
     let rank = percent / 100.0 * (values.len() - 1) as f64;
     let part = (rank - rank.floor()) as f32;
@@ -117,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_blank_image_is_zeros_and_any_line_over_the_values_changes_nothing() {
+    fn a_blank_image_is_zeros_and_a_linear_change_of_the_values_has_no_effect() {
         let mut blank = vec![7.0; 16];
         normalise(&mut blank);
         assert_eq!(blank, [0.0; 16]);

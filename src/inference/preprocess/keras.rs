@@ -1,5 +1,5 @@
-//! What a Keras model sees that was trained on `load_img(path, target_size=(224, 224)) / 255`: the
-//! whole image, squeezed into a square of red, green and blue by Pillow's `NEAREST`.
+//! The preprocessing of a Keras model that was trained on `load_img(path, target_size=(224, 224)) / 255`: the whole
+//! image, resized to a square of red, green and blue by Pillow's `NEAREST`.
 
 use crate::domain::{Radiograph, Samples};
 use crate::imaging;
@@ -9,9 +9,9 @@ pub const SIDE: usize = 224;
 
 const WHITE: f32 = 255.0;
 
-/// `3 · 224²` values from 0 to 1: a `[1, 3, 224, 224]` tensor. Grey of 8 bits is taken as it is;
-/// other grey as the 8-bit picture that its own VOI LUT or window makes, since Keras reads no DICOM
-/// and such a model has only seen pictures that somebody exported.
+/// `3 · 224²` values from 0 to 1: a `[1, 3, 224, 224]` tensor. Grey of 8 bits is not changed. Other grey becomes the
+/// 8-bit picture of its own VOI LUT or window, because Keras reads no DICOM, and such a model was trained on exported
+/// pictures.
 pub fn apply(radiograph: &Radiograph) -> Vec<f32> {
     let columns = nearest(radiograph.width);
     let rows = nearest(radiograph.height);
@@ -28,8 +28,8 @@ pub fn apply(radiograph: &Radiograph) -> Vec<f32> {
     values
 }
 
-/// Which of `size` pixels each of the 224 takes: Pillow's `ImagingScaleAffine`, which adds up the
-/// step rather than multiplying it.
+/// For each of the 224 pixels, the index of its source among `size` pixels, as Pillow's `ImagingScaleAffine` has it: it
+/// adds the step repeatedly instead of multiplying it.
 fn nearest(size: usize) -> Vec<usize> {
     let step = size as f64 / SIDE as f64;
     let mut at = step * 0.5;
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn eight_bits_are_taken_as_they_are_and_colours_in_planes() {
+    fn eight_bits_are_not_changed_and_colours_become_planes() {
         let grey: Vec<u8> = (0..SIDE * SIDE).map(|i| (i % 256) as u8).collect();
         let radiograph = Radiograph::plain(SIDE, SIDE, Samples::Grey8(grey.clone()), "PNG");
         let values = apply(&radiograph);

@@ -1,5 +1,5 @@
-//! What the network sees of a radiograph. A function of the stored samples and of nothing that a
-//! reader can turn: no window, no zoom, no inversion ever reaches it.
+//! The preprocessing of a radiograph for the network. It depends on the stored samples only: window, zoom and inversion
+//! that a reader sets never change it.
 
 mod chexnet;
 mod cxr;
@@ -13,12 +13,11 @@ pub(in crate::inference) use self::keras::SIDE as KERAS_SIDE;
 use super::InferenceError;
 use crate::domain::{Radiograph, Region};
 
-/// Name and version on the card of models that take a [`Preprocess`] as it is now. A change that
-/// moves any score needs a new number.
+/// The preprocessing of cxr's own models, with its version. A change that moves any score needs a new version.
 pub const CXR_1: &str = "cxr-1";
-/// torchxrayvision's, to 224 × 224.
+/// torchxrayvision's preprocessing, to 224 × 224.
 pub const XRV_224_1: &str = "xrv-224-1";
-/// torchxrayvision's, to 512 × 512.
+/// torchxrayvision's preprocessing, to 512 × 512.
 pub const XRV_512_1: &str = "xrv-512-1";
 /// CheXNet's single centre crop.
 pub const CHEXNET_224_1: &str = "chexnet-224-1";
@@ -41,9 +40,10 @@ pub struct Preprocess {
 }
 
 impl Preprocess {
+    /// The preprocessing that a card names.
+    ///
     /// # Errors
-    /// If the card names a preprocessing that this program does not have, or one that makes images
-    /// of another size.
+    /// If this program does not have it, or it makes images of another size.
     pub fn named(name: &str, size: usize) -> Result<Self, InferenceError> {
         let (kind, only) = match name {
             CXR_1 => (PreprocessKind::Cxr, None),
@@ -74,7 +74,7 @@ impl Preprocess {
         }
     }
 
-    /// What of a radiograph [`Preprocess::apply`] looks at, in its stored pixels.
+    /// The part of a radiograph that [`Preprocess::apply`] uses, in its stored pixels.
     pub fn region(&self, radiograph: &Radiograph) -> Region {
         match self.kind {
             PreprocessKind::Cxr => cxr::centre_square(radiograph),

@@ -32,7 +32,7 @@ impl Plane {
     }
 }
 
-/// What one output pixel is made of.
+/// The input pixels of one output pixel, and their weights.
 struct Taps {
     first: usize,
     weights: Vec<i32>,
@@ -54,7 +54,7 @@ fn taps(from: usize, to: usize) -> Vec<Taps> {
     let support = scale.max(1.0);
     let one = |pixel: usize| {
         let centre = (pixel as f64 + 0.5) * scale;
-        // Casts cut off, and what is below 0 becomes 0.
+        // Casts round down, and negative numbers become 0.
         let first = (centre - support + 0.5) as usize;
         let end = ((centre + support + 0.5) as usize).min(from);
         let weights: Vec<f64> = (first..end)

@@ -13,15 +13,15 @@ pub fn resize(image: &[f32], side: usize, size: usize) -> Vec<f32> {
     }
     let axis = ZoomAxis::new(side, size);
     let kernel = Kernel::new((side as f64 / size as f64 - 1.0).max(0.0) / 2.0);
-    // Down, then across, as ndimage does; only the lines that will be looked at.
+    // Down, then across, as ndimage does, but only the lines that the output needs.
     let rows = kernel.filter_rows(image, side, &axis.lines);
     let mut output = Vec::with_capacity(size * size);
     let mut across: Vec<Vec<f32>> = Vec::with_capacity(axis.lines.len());
     for row in rows.chunks_exact(side) {
         across.push(axis.lines.iter().map(|&x| kernel.at(row, x)).collect());
     }
-    for y in &axis.places {
-        for x in &axis.places {
+    for y in &axis.pairs {
+        for x in &axis.pairs {
             let line = |i: usize| x.between(|j| f64::from(across[i][j]));
             output.push(y.between(line) as f32);
         }
@@ -30,8 +30,7 @@ pub fn resize(image: &[f32], side: usize, size: usize) -> Vec<f32> {
     output
 }
 
-/// `_clip_warp_output`: to the range of the input, which also has the 0 from beyond the border if
-/// that was used.
+/// `_clip_warp_output`: clips to the range of the input, extended by the 0 beyond the border if that was used.
 fn clip(image: &[f32], output: &mut [f32]) {
     let range = |values: &[f32]| {
         let low = values.iter().copied().fold(f32::INFINITY, f32::min);
@@ -49,7 +48,7 @@ fn clip(image: &[f32], output: &mut [f32]) {
     }
 }
 
-/// Between which two of the lines that are kept an output pixel lies; `None` is beyond the border.
+/// The two kept lines around an output pixel; `None` is beyond the border.
 struct LinePair {
     first: Option<usize>,
     second: Option<usize>,
@@ -65,10 +64,10 @@ impl LinePair {
 
 /// One axis of `ndimage.zoom(order=1, mode="grid-constant", grid_mode=True)`.
 struct ZoomAxis {
-    /// Lines of the input that are looked at, in order.
+    /// The lines of the input that the output needs, in order.
     lines: Vec<usize>,
-    /// For each output pixel, among `lines`.
-    places: Vec<LinePair>,
+    /// For each output pixel, its indices in `lines`.
+    pairs: Vec<LinePair>,
 }
 
 impl ZoomAxis {
@@ -79,14 +78,14 @@ impl ZoomAxis {
             let line = (0.0..side as f64)
                 .contains(&line)
                 .then_some(line as usize)?;
-            // Output pixels go up, so a line that is there is one of the last two.
+            // Output pixels ascend, so that a line that was kept is one of the last two.
             let back = lines.iter().rev().take(2).position(|&kept| kept == line);
             if back.is_none() {
                 lines.push(line);
             }
             Some(lines.len() - 1 - back.unwrap_or(0))
         };
-        let places = (0..size)
+        let pairs = (0..size)
             .map(|pixel| {
                 let at = (pixel as f64 + 0.5) * zoom - 0.5;
                 let first = at.floor();
@@ -97,16 +96,16 @@ impl ZoomAxis {
                 }
             })
             .collect();
-        ZoomAxis { lines, places }
+        ZoomAxis { lines, pairs }
     }
 }
 
-/// `_gaussian_kernel1d` from its middle outwards; one number for a deviation of 0.
+/// `_gaussian_kernel1d` from its middle outwards. For a deviation of 0 it has one number.
 struct Kernel(Vec<f64>);
 
 impl Kernel {
     fn new(deviation: f64) -> Self {
-        // `gaussian_filter` leaves an axis out below this.
+        // `gaussian_filter` skips an axis below this.
         if deviation <= 1e-15 {
             return Kernel(vec![1.0]);
         }
@@ -166,7 +165,7 @@ mod tests {
     /// skimage.transform.resize(a[None], (1, size, size), mode="constant", preserve_range=True)[0]
     /// ```
     #[test]
-    fn it_is_scikit_images_smaller_and_larger_with_and_without_zero_in_the_range() {
+    fn resizing_is_scikit_images_with_and_without_zero_in_the_range() {
         for (side, size, offset, expected) in [
             (
                 7,

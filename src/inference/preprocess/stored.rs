@@ -1,21 +1,21 @@
 //! Stored samples and the range that their bit depth gives them, as torchxrayvision reads them
 //! (`utils.normalize`, `utils.read_xray_dcm`): no rescale, no lookup table, no window, no padding
-//! rule. A DICOM file and a PNG of the same samples come out alike.
+//! rule. A DICOM file and a PNG of the same samples give the same values.
 //!
-//! Two things are settled that Python leaves open. A file that says it is to be inverted is, whether
-//! by MONOCHROME1 (as `fix_monochrome` does) or by its Presentation LUT Shape: these networks have
-//! seen bone white only. Signed samples are moved by half their range, so that they lie in it.
+//! Two cases go beyond the Python code. A file that asks for inversion is inverted, by MONOCHROME1 (as `fix_monochrome`
+//! does) and also by its Presentation LUT Shape, because these networks were trained on white bones only. Signed samples
+//! are shifted by half their range.
 
 use crate::domain::{Radiograph, Samples};
 
-/// Values from 0 to `max`, one for each pixel and channel, bone white.
+/// Values from 0 to `max`, one for each pixel and channel. Bones are white.
 pub struct StoredValues {
     pub values: Vec<f32>,
     pub max: f32,
 }
 
 impl StoredValues {
-    /// One channel: of a colour picture the red one, as `utils.load_image` takes it.
+    /// One channel. From a colour picture it is the red one, as in `utils.load_image`.
     pub fn first_channel(r: &Radiograph) -> Self {
         match &r.samples {
             Samples::Rgb8(v) => {
@@ -26,7 +26,7 @@ impl StoredValues {
         }
     }
 
-    /// As many channels as the file has, interleaved.
+    /// All channels of the file, interleaved.
     pub fn all_channels(r: &Radiograph) -> Self {
         let inverted = r.inverted;
         match &r.samples {
@@ -54,7 +54,7 @@ impl StoredValues {
         }
     }
 
-    /// Floating point has no bit depth: darkest to brightest.
+    /// Floating point has no bit depth, so that its range is from the darkest to the brightest value.
     fn stretched(values: &[f32], inverted: bool) -> Self {
         let low = values.iter().copied().fold(f32::INFINITY, f32::min);
         let high = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);

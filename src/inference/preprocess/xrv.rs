@@ -5,7 +5,7 @@ use super::skimage;
 use super::stored::StoredValues;
 use crate::domain::{Radiograph, Region};
 
-/// Darkest and brightest of the bit depth become −1024 and 1024. `size²` values.
+/// `size²` values. The darkest and brightest value of the bit depth become −1024 and 1024.
 pub fn apply(radiograph: &Radiograph, size: usize) -> Vec<f32> {
     let StoredValues { values, max } = StoredValues::first_channel(radiograph);
     let region = centre_crop(radiograph);
@@ -18,7 +18,7 @@ pub fn apply(radiograph: &Radiograph, size: usize) -> Vec<f32> {
     skimage::resize(&cropped, region.width, size)
 }
 
-/// `XRayCenterCrop`: the largest square of pixels, whatever their shape, in its whole numbers.
+/// `XRayCenterCrop`: the largest square in pixels (not in millimetres), with its integer arithmetic.
 pub fn centre_crop(radiograph: &Radiograph) -> Region {
     let (width, height) = (radiograph.width, radiograph.height);
     let side = width.min(height);
@@ -43,14 +43,14 @@ mod tests {
             (region.left, region.top, region.width, region.height)
         };
         assert_eq!(crop(6, 6), (0, 0, 6, 6));
-        // x // 2 - size // 2: 4 − 2 where rounding half of the rest would give 1 or 2.
+        // x // 2 - size // 2 is 4 − 2, while rounding half of the rest would give 1 or 2.
         assert_eq!(crop(8, 5), (2, 0, 5, 5));
         assert_eq!(crop(5, 8), (0, 2, 5, 5));
         assert_eq!(crop(7, 4), (1, 0, 4, 4));
     }
 
     #[test]
-    fn what_is_of_the_right_size_is_only_scaled() {
+    fn an_image_of_the_right_size_is_only_scaled() {
         let pixels = (0..224 * 224).map(|i| (i % 256) as u8).collect();
         let radiograph = Radiograph::plain(224, 224, Samples::Grey8(pixels), "test");
         let values = apply(&radiograph, 224);

@@ -1,4 +1,4 @@
-//! Where the reader is and whose answers they have seen, written now and then.
+//! The reader's place and the answers that were shown, written every few seconds.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,18 +7,19 @@ use std::time::{Duration, Instant, SystemTime};
 use super::super::{Bookmark, Pending};
 use crate::domain::ContentId;
 
-/// What a kill may lose of it, at most.
+/// The longest time that they stay unwritten: the end of the process may lose that much.
 const AGE: Duration = Duration::from_secs(2);
 
-/// The newest place and the answers that were shown, while they are not on the disk. A failure costs the
-/// memory of the place and nothing else.
+/// The newest place and the answers that were shown, while they are not on the disk. A failed write loses
+/// nothing else.
 #[derive(Default)]
 pub struct Marker {
     unwritten: Option<(Arc<[PathBuf]>, Bookmark)>,
-    /// Images, and when the first of them was shown.
+    /// Images whose answers were shown.
     shown: Vec<ContentId>,
+    /// When the first of them was shown.
     shown_at: Option<SystemTime>,
-    /// `None` also after a failure: it is tried again at the next move, and at the end.
+    /// `None` also after a failure: the next move and the end of the program try again.
     due: Option<Instant>,
 }
 
@@ -34,12 +35,12 @@ impl Marker {
         self.due.get_or_insert(now + AGE);
     }
 
-    /// How long until it has to be written.
+    /// The time until the next write.
     pub fn wait(&self, now: Instant) -> Option<Duration> {
         self.due.map(|due| due.saturating_duration_since(now))
     }
 
-    /// If its time has come.
+    /// Writes if the time has come.
     pub fn write_if_due(&mut self, pending: &mut Pending, reviewer: &str, now: Instant) {
         if self.due.is_some_and(|due| due <= now) {
             self.write(pending, reviewer);

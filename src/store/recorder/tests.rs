@@ -1,17 +1,17 @@
 use std::sync::mpsc::Receiver;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use super::super::Store;
 use super::*;
-use crate::domain::{Act, Seen, Verdict};
+use crate::domain::{Act, OpinionChange, Seen, Verdict};
 
-/// Never reached on a machine that works.
+/// Longer than any request takes.
 const LIMIT: Duration = Duration::from_secs(60);
 
 fn start(store: &Path) -> (Recorder, Receiver<News>) {
-    let (news, inbox) = mpsc::channel();
-    let recorder = Recorder::start(Pending::open(store).unwrap(), "ann", move |tidings| {
-        let _ = news.send(tidings);
+    let (sender, inbox) = mpsc::channel();
+    let recorder = Recorder::start(Pending::open(store).unwrap(), "ann", move |news| {
+        let _ = sender.send(news);
     });
     (recorder, inbox)
 }
@@ -55,7 +55,7 @@ fn opinion(note: &str) -> Opinion {
 }
 
 #[test]
-fn an_image_is_known_again_by_its_place_and_after_a_move_by_its_content() {
+fn an_image_is_recognised_by_its_path_and_after_a_move_by_its_content() {
     let folder = tempfile::tempdir().unwrap();
     let place = |name: &str| folder.path().join(name);
     let store = place("reviews.sqlite");
@@ -75,7 +75,7 @@ fn an_image_is_known_again_by_its_place_and_after_a_move_by_its_content() {
     let one = || opinion("one");
     assert_eq!(news.recv_timeout(LIMIT), standing(&a, id(1), one()));
     assert_eq!(news.recv_timeout(LIMIT), Ok(News::LookedUp(2)));
-    // Another image takes its name: what was said is about the one that moved.
+    // Another image takes its name: the opinion belongs to the image that moved.
     recorder.ask(Request::Opened(b.clone(), id(1)));
     assert_eq!(news.recv_timeout(LIMIT), standing(&b, id(1), one()));
     recorder.ask(Request::Opened(a.clone(), id(2)));
@@ -83,9 +83,9 @@ fn an_image_is_known_again_by_its_place_and_after_a_move_by_its_content() {
     assert_eq!(news.recv_timeout(LIMIT), standing(&a, id(2), nothing));
 }
 
-/// Nothing is read for it: the file may hold another image by then, or be gone.
+/// No file is read for it: by then, the file may hold another image, or be gone.
 #[test]
-fn a_review_is_of_the_image_that_was_on_the_screen_whatever_became_of_the_file() {
+fn a_review_belongs_to_the_image_that_was_on_the_screen_even_if_the_file_changes() {
     let folder = tempfile::tempdir().unwrap();
     let store = folder.path().join("reviews.sqlite");
     let image: Arc<Path> = folder.path().join("a.png").into();
@@ -115,7 +115,7 @@ fn a_review_is_of_the_image_that_was_on_the_screen_whatever_became_of_the_file()
 }
 
 #[test]
-fn while_the_store_fails_reviews_wait_and_the_end_says_what_is_lost() {
+fn reviews_wait_while_the_store_fails_and_the_end_reports_lost_ones() {
     let folder = tempfile::tempdir().unwrap();
     let in_the_way = folder.path().join("state");
     std::fs::write(&in_the_way, "no folder").unwrap();
@@ -124,7 +124,7 @@ fn while_the_store_fails_reviews_wait_and_the_end_says_what_is_lost() {
     let store = in_the_way.join("reviews.sqlite");
     let (recorder, news) = start(&store);
     recorder.ask(draft(&image, id(1), "one"));
-    let waits = |tidings: News, expected: usize| match tidings {
+    let waits = |news: News, expected: usize| match news {
         News::Waiting { count, reason } => {
             assert_eq!(count, expected);
             assert!(count == 0 || reason.contains("reviews.sqlite"), "{reason}");
@@ -135,16 +135,13 @@ fn while_the_store_fails_reviews_wait_and_the_end_says_what_is_lost() {
     recorder.ask(draft(&image, id(1), "two"));
     waits(news.recv_timeout(LIMIT).unwrap(), 2);
     std::fs::remove_file(&in_the_way).unwrap();
-    // Nobody asks again: it is tried by itself.
+    // It is tried again without a request.
     let rest: Vec<News> = news
         .iter()
-        .filter(|tidings| !matches!(tidings, News::Recorded { .. }))
-        .take_while(|tidings| !matches!(tidings, News::Waiting { count: 0, .. }))
+        .filter(|news| !matches!(news, News::Recorded { .. }))
+        .take_while(|news| !matches!(news, News::Waiting { count: 0, .. }))
         .collect();
-    assert!(
-        rest.iter()
-            .all(|tidings| matches!(tidings, News::Waiting { .. }))
-    );
+    assert!(rest.iter().all(|news| matches!(news, News::Waiting { .. })));
     assert_eq!(recorder.end(), None);
     assert_eq!(Store::open(&store).unwrap().verify().unwrap().rows, 2);
 
@@ -174,7 +171,7 @@ fn bookmark(store: &Path) -> Option<Bookmark> {
 }
 
 #[test]
-fn the_newest_place_is_written_by_itself_with_a_verdict_and_at_the_end() {
+fn the_newest_place_is_written_after_a_time_with_a_review_and_at_the_end() {
     let folder = tempfile::tempdir().unwrap();
     let store = folder.path().join("reviews.sqlite");
     let image: Arc<Path> = folder.path().join("a.png").into();
@@ -198,18 +195,18 @@ fn the_newest_place_is_written_by_itself_with_a_verdict_and_at_the_end() {
 }
 
 #[test]
-fn a_place_that_cannot_be_written_costs_nothing_else() {
+fn a_place_that_cannot_be_written_is_dropped_silently() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("file"), "").unwrap();
     let (recorder, news) = start(&folder.path().join("file/reviews.sqlite"));
     recorder.ask(mark(1).0);
     assert_eq!(recorder.end(), None);
-    assert!(news.recv().is_err(), "nothing is said of it");
+    assert!(news.recv().is_err(), "it is not reported");
 }
 
-/// One reader in two sessions that know nothing of each other: what each of them changes stays.
+/// The sessions run at the same time: the changes of both stay.
 #[test]
-fn two_sessions_of_one_reader_lose_nothing_of_each_other() {
+fn two_sessions_of_one_reader_lose_none_of_their_changes() {
     let folder = tempfile::tempdir().unwrap();
     let store = folder.path().join("reviews.sqlite");
     let image: Arc<Path> = folder.path().join("a.png").into();
@@ -245,10 +242,9 @@ fn two_sessions_of_one_reader_lose_nothing_of_each_other() {
     assert_eq!(standings[0].opinion, both);
 }
 
-/// One session of a reader does not know that another of theirs has said otherwise.
+/// A session does not know that another session of the same reader has changed the verdict.
 #[test]
-fn a_verdict_is_recorded_where_another_session_said_otherwise_and_is_no_second_row_where_it_stands()
-{
+fn a_verdict_is_recorded_over_another_sessions_verdict_and_not_twice_where_it_stands() {
     let folder = tempfile::tempdir().unwrap();
     let store = folder.path().join("reviews.sqlite");
     let image: Arc<Path> = folder.path().join("a.png").into();
@@ -275,7 +271,7 @@ fn a_verdict_is_recorded_where_another_session_said_otherwise_and_is_no_second_r
     let (other, of_other) = start(&store);
     say(&one, Verdict::Unsure);
     assert_eq!(heard(&of_one), Some(Verdict::Unsure));
-    // The other one opens the image, and says what it held before.
+    // The other session opens the image, and gives the first verdict again.
     other.ask(Request::Opened(image.clone(), id(1)));
     assert_eq!(heard(&of_other), Some(Verdict::Unsure));
     say(&other, Verdict::Agree);
@@ -288,9 +284,9 @@ fn a_verdict_is_recorded_where_another_session_said_otherwise_and_is_no_second_r
     assert_eq!(Store::open(&store).unwrap().verify().unwrap().rows, 3);
 }
 
-/// A renamed image while the store is busy: what waits is laid over what waits before it.
+/// The image is renamed while the store is busy.
 #[test]
-fn what_waits_of_a_renamed_image_is_merged_in_its_turn() {
+fn waiting_reviews_of_a_renamed_image_are_merged_in_their_order() {
     let folder = tempfile::tempdir().unwrap();
     let store = folder.path().join("reviews.sqlite");
     drop(Store::open(&store).unwrap());
@@ -347,9 +343,9 @@ fn what_waits_of_a_renamed_image_is_merged_in_its_turn() {
     assert_eq!(standings[0].opinion, called("Pneumonia").1);
 }
 
-/// The end comes while another program keeps the store locked. Nothing is lost, whichever thread asks.
+/// The program ends while another program keeps the store locked.
 #[test]
-fn what_a_locked_store_does_not_take_waits_beside_it_for_the_next_session() {
+fn reviews_for_a_locked_store_wait_beside_it_for_the_next_session() {
     let folder = tempfile::tempdir().unwrap();
     let store = folder.path().join("reviews.sqlite");
     drop(Store::open(&store).unwrap());
@@ -382,9 +378,9 @@ fn what_a_locked_store_does_not_take_waits_beside_it_for_the_next_session() {
     assert_eq!(names.len(), 2, "the image and the store: {names:?}");
 }
 
-/// The store's handle panics for a while, as a fault of this program would.
+/// The store's handle panics for some time, like a fault of this program.
 #[test]
-fn a_panic_is_said_at_once_and_loses_nothing() {
+fn a_panic_is_reported_at_once_and_loses_no_review() {
     use std::sync::atomic::{AtomicBool, Ordering};
     let folder = tempfile::tempdir().unwrap();
     let store = folder.path().join("reviews.sqlite");
@@ -400,12 +396,12 @@ fn a_panic_is_said_at_once_and_loses_nothing() {
         }),
     );
     let (sender, news) = mpsc::channel();
-    let recorder = Recorder::start(pending, "ann", move |tidings| {
-        let _ = sender.send(tidings);
+    let recorder = Recorder::start(pending, "ann", move |news| {
+        let _ = sender.send(news);
     });
     recorder.ask(draft(&image, id(1), "one"));
     let News::Waiting { count, reason } = news.recv_timeout(LIMIT).unwrap() else {
-        panic!("it is not said");
+        panic!("it is not reported");
     };
     assert!(count == 1 && reason.contains("fault"), "{count} {reason}");
     is_broken.store(false, Ordering::SeqCst);

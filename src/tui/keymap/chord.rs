@@ -1,4 +1,4 @@
-//! One key with its modifiers, as the keymap writes it and as a terminal sends it.
+//! A key with its modifiers, as the keymap writes it and as a terminal sends it.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
@@ -12,7 +12,7 @@ impl From<KeyEvent> for Chord {
         if !matches!(key.code, KeyCode::Char(_)) {
             modifiers |= key.modifiers & KeyModifiers::SHIFT;
         }
-        // What terminals send for it already says shift.
+        // Terminals send Shift-Tab as a key of its own.
         match key.code {
             KeyCode::BackTab => Chord(KeyCode::Tab, modifiers | KeyModifiers::SHIFT),
             code => Chord(code, modifiers),
@@ -20,7 +20,7 @@ impl From<KeyEvent> for Chord {
     }
 }
 
-/// Names of keys, and how people write them.
+/// Names of keys in a keymap, their codes, and how people write them.
 const NAMES: [(&str, KeyCode, &str); 15] = [
     ("up", KeyCode::Up, "↑"),
     ("down", KeyCode::Down, "↓"),
@@ -48,7 +48,7 @@ const MODIFIERS: [(&str, KeyModifiers, &str); 3] = [
 /// Keys that are pressed one after the other: `g g`.
 ///
 /// # Errors
-/// Why one of them is no key.
+/// The reason why one of them is not a key.
 pub fn sequence(text: &str) -> Result<Vec<Chord>, &'static str> {
     text.split(' ').map(chord).collect()
 }
@@ -66,7 +66,7 @@ fn chord(text: &str) -> Result<Chord, &'static str> {
     };
     match code {
         KeyCode::Char(_) if modifiers.contains(KeyModifiers::SHIFT) => {
-            Err("has a shift that terminals do not send: write A for shift-a")
+            Err("has a shift that terminals do not send: write A instead of shift-a")
         }
         KeyCode::Char(c) if modifiers.contains(KeyModifiers::CONTROL) && c.is_uppercase() => {
             Err("has a capital that terminals do not send with ctrl")
@@ -75,7 +75,7 @@ fn chord(text: &str) -> Result<Chord, &'static str> {
     }
 }
 
-/// The modifiers that a key begins with, and the rest.
+/// Splits the text of a key into its modifiers and its name.
 fn modifiers(text: &str) -> (KeyModifiers, &str) {
     let (mut modifiers, mut rest) = (KeyModifiers::NONE, text);
     while let Some((after, modifier)) = MODIFIERS.iter().find_map(|(name, modifier, _)| {
@@ -96,7 +96,7 @@ fn function_key(name: &str) -> Option<u8> {
 }
 
 /// Keys as people write them: `Ctrl-d`, `gg`, `Alt-←`.
-pub fn pretty(keys: &str) -> String {
+pub fn display(keys: &str) -> String {
     let one = |key: &str| {
         let (modifiers, name) = modifiers(key);
         let known = NAMES.iter().find(|(known, ..)| *known == name);

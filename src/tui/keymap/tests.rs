@@ -7,7 +7,7 @@ fn key(code: KeyCode) -> KeyEvent {
 }
 
 #[test]
-fn the_bundled_keymap_is_sound_and_a_mode_goes_before_the_common_keys() {
+fn the_bundled_keymap_is_valid_and_a_modes_keys_come_before_the_common_keys() {
     let keymap = Keymap::bundled();
     let j = key(KeyCode::Char('j'));
     assert_eq!(
@@ -44,7 +44,7 @@ fn sequences_wait_for_their_second_key() {
 }
 
 #[test]
-fn all_mistakes_are_reported_at_once() {
+fn all_errors_are_reported_at_once() {
     let text = r#"
         [[binding]]
         group = "a"
@@ -68,21 +68,21 @@ fn all_mistakes_are_reported_at_once() {
 }
 
 #[test]
-fn keys_are_written_for_people() {
-    assert_eq!(pretty("ctrl-d"), "Ctrl-d");
-    assert_eq!(pretty("g g"), "gg");
-    assert_eq!(pretty("alt-left"), "Alt-←");
-    assert_eq!(pretty("pagedown"), "PgDn");
+fn keys_are_displayed_as_people_write_them() {
+    assert_eq!(display("ctrl-d"), "Ctrl-d");
+    assert_eq!(display("g g"), "gg");
+    assert_eq!(display("alt-left"), "Alt-←");
+    assert_eq!(display("pagedown"), "PgDn");
 }
 
-/// README's table is this keymap's, word for word.
+/// The table of the book is this keymap's, word for word.
 #[test]
-fn readme_shows_these_keys() {
-    let readme = include_str!("../../../README.md");
+fn the_book_shows_these_keys() {
+    let page = include_str!("../../../docs/src/keys.md");
     let table = Keymap::bundled().markdown();
     assert!(
-        readme.contains(&table),
-        "README.md should contain:\n{table}"
+        page.contains(&table),
+        "docs/src/keys.md should contain:\n{table}"
     );
 }
 
@@ -94,7 +94,7 @@ fn rebinding(action: &str, keys: &[&str]) -> Rebinding {
 }
 
 #[test]
-fn an_action_takes_other_keys_and_its_own_are_free() {
+fn a_rebound_action_has_only_its_new_keys_and_the_old_ones_are_free() {
     let keymap = Keymap::rebound(&[
         rebinding("next", &["n", "ctrl-j"]),
         rebinding("next-match", &["g n"]),
@@ -117,14 +117,14 @@ fn an_action_takes_other_keys_and_its_own_are_free() {
         meaning(&[key(KeyCode::BackTab)]),
         Lookup::Action(Action::Redo)
     );
-    // A key that came later is no mistake of a configuration that used it before.
+    // F5 became a bundled key later: a configuration that already used it stays valid.
     assert_eq!(meaning(&[key(KeyCode::F(5))]), Lookup::Action(Action::Redo));
     let rescan = meaning(&[key(KeyCode::Char('R'))]);
     assert_eq!(rescan, Lookup::Action(Action::Rescan));
     assert_eq!(
         meaning(&[key(KeyCode::Down)]),
         Lookup::Nothing,
-        "a key of before"
+        "an old key of the action"
     );
     assert_eq!(meaning(&[key(KeyCode::Char('b'))]), Lookup::Nothing);
     let g_n = [key(KeyCode::Char('g')), key(KeyCode::Char('n'))];
@@ -132,7 +132,7 @@ fn an_action_takes_other_keys_and_its_own_are_free() {
 }
 
 #[test]
-fn hints_name_the_keys_that_count() {
+fn hints_name_the_keys_in_force() {
     let rebound = [
         rebinding("agree", &["y"]),
         rebinding("filter", &["ctrl-f"]),
@@ -150,14 +150,14 @@ fn hints_name_the_keys_that_count() {
     };
     assert_eq!(hint(Action::Agree), Some("[y]agree"));
     assert_eq!(hint(Action::Filter), Some("[Ctrl-f]filter"));
-    assert_eq!(hint(Action::Sort), Some("[s]ort"), "as it was");
+    assert_eq!(hint(Action::Sort), Some("[s]ort"), "unchanged");
     assert_eq!(hint(Action::Invert), None);
-    assert_eq!(keymap.key_for_people(Action::Filter), "Ctrl-f");
-    assert_eq!(keymap.key_for_people(Action::Invert), "");
+    assert_eq!(keymap.display_key(Action::Filter), "Ctrl-f");
+    assert_eq!(keymap.display_key(Action::Invert), "");
 }
 
 #[test]
-fn every_mistake_of_rebinding_is_named_with_its_place() {
+fn every_error_of_a_rebinding_is_named_with_its_number() {
     let rebound = [
         rebinding("nxt", &["x"]),
         rebinding("next", &["n"]),
@@ -168,26 +168,26 @@ fn every_mistake_of_rebinding_is_named_with_its_place() {
         rebinding("wider", &["w"]),
         rebinding("sort", &["s", "s"]),
     ];
-    let faults = Keymap::rebound(&rebound).err().unwrap();
+    let errors = Keymap::rebound(&rebound).err().unwrap();
     let of = |number: usize| {
-        let found = faults.iter().filter(|(at, _)| *at == number);
+        let found = errors.iter().filter(|(at, _)| *at == number);
         found.map(|(_, text)| text.as_str()).collect::<Vec<_>>()
     };
     assert_eq!(of(0), ["nxt: no such action; did you mean next?"]);
     assert!(of(1)[0].contains("both next and next-match"), "{:?}", of(1));
     assert_eq!(of(2).len(), 4, "{:?}", of(2));
     assert!(of(2)[0].contains("hyper-x"));
-    assert!(of(3)[0].contains("way out"));
+    assert!(of(3)[0].contains("needs a key"));
     assert!(of(5)[0].contains("both last and jump") || of(4)[0].contains("both"));
     assert!(
         of(6)[0].contains("window-done"),
-        "a clash in the other mode"
+        "a conflict in the other mode"
     );
     assert!(of(7)[0].contains("twice"));
-    assert_eq!(faults.len(), 10, "{faults:?}");
+    assert_eq!(errors.len(), 10, "{errors:?}");
 }
 
-/// A configuration names an action, so each must have one row.
+/// A configuration names an action, so each action must have exactly one binding.
 #[test]
 fn every_action_has_one_binding_and_a_name() {
     let keymap = Keymap::bundled();

@@ -1,4 +1,4 @@
-//! What is read behind the image that is looked at, and how fast.
+//! Background scoring: the images that are scored while the reader looks at another one, and the pace.
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -7,46 +7,49 @@ use std::time::{Duration, Instant};
 
 use crate::worker::Generation;
 
-/// Images of which the time left is told, and the fewest that tell it.
+/// The number of images whose pace gives the time left, and the fewest that are enough for it.
 const RECENT: usize = 16;
 const FEWEST: usize = 4;
 
+/// Background scoring as the screen knows it.
 #[derive(Default)]
 pub struct BackgroundStatus {
-    pub reading: BackgroundState,
-    /// The images that were sent for, by their numbers in the worklist.
-    pub on_their_way: Vec<(u32, Arc<Path>)>,
-    /// How many of them there are at most; one at least.
-    pub ahead: usize,
-    /// The selection from which they were chosen.
+    pub state: BackgroundState,
+    /// The images that were sent to the worker and are not answered yet, with their numbers in the
+    /// worklist.
+    pub in_flight: Vec<(u32, Arc<Path>)>,
+    /// The most images in flight; 0 counts as 1.
+    pub limit: usize,
+    /// The selection from which the images in flight were chosen.
     pub chosen_at: Generation,
     pub pace: Pace,
-    /// Why nothing is kept for the next visit, if so.
-    pub forgetful: Option<String>,
+    /// The reason why the prediction cache is disabled, if it is.
+    pub cache_disabled: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum BackgroundState {
     On,
+    /// Paused by the reader.
     Paused,
-    /// Nobody asked for it.
+    /// Not asked for: `--no-background`.
     #[default]
     Off,
 }
 
-/// When the last images were done.
+/// The times at which the last images were done.
 #[derive(Default)]
 pub struct Pace(VecDeque<Instant>);
 
 impl Pace {
-    /// Reading begins, if it had not.
+    /// Scoring begins, if it has not begun yet.
     pub fn start(&mut self, now: Instant) {
         if self.0.is_empty() {
             self.0.push_back(now);
         }
     }
 
-    /// One more is done.
+    /// One more image is done.
     pub fn count(&mut self, now: Instant) {
         self.0.push_back(now);
         if self.0.len() > RECENT + 1 {
@@ -54,12 +57,12 @@ impl Pace {
         }
     }
 
-    /// What comes next has a pace of its own.
-    pub fn forget(&mut self) {
+    /// Starts over: after a pause, or with another model.
+    pub fn reset(&mut self) {
         self.0.clear();
     }
 
-    /// How long so many images will take at the pace of the last; `None` while too few are known.
+    /// The time that `images` will take at the pace of the last ones; `None` while too few are done.
     pub fn left(&self, images: usize) -> Option<Duration> {
         let done = self.0.len().checked_sub(1).filter(|done| *done >= FEWEST)?;
         let took = self.0.back()?.duration_since(*self.0.front()?);
@@ -81,11 +84,11 @@ mod tests {
         assert_eq!(pace.left(100), None);
         pace.count(second(4));
         assert_eq!(pace.left(100), Some(Duration::from_secs(100)));
-        // Sixteen that take three seconds each, and what came before is forgotten.
+        // Sixteen images that take three seconds each push out the earlier ones.
         (1..=16).for_each(|n| pace.count(second(4 + 3 * n)));
         assert_eq!(pace.left(100), Some(Duration::from_secs(300)));
         assert_eq!(pace.left(0), Some(Duration::ZERO));
-        pace.forget();
+        pace.reset();
         assert_eq!(pace.left(100), None);
     }
 }

@@ -1,33 +1,33 @@
-//! Reading without the model's answer: what is measured and recorded beside the calls themselves.
+//! Blinded reading: the call that is being made, and the reading times that are recorded with it.
 
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// On while images are read blinded.
+/// The state of blinded reading.
 #[derive(Debug, Default)]
 pub struct Blinded {
-    /// Of the order in which they are read, if that is random.
+    /// The seed of the order of the images, if that is random.
     pub seed: Option<u64>,
     pub watch: Stopwatch,
-    /// The reader has begun: from now on the list leaves them where they are.
+    /// Whether the reader has pressed a key: from then on the list does not move the selection.
     pub begun: bool,
 }
 
 /// A call that is being made.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Asking {
-    /// Each label that is asked about, and whether it was chosen.
+    /// Each label that is asked about, and whether it is chosen.
     pub labels: Vec<(String, bool)>,
-    /// That none of them is there was chosen; never together with a label.
+    /// Whether "none of these" is chosen; never together with a label.
     pub none: bool,
-    /// The reader can have seen what is chosen now: a key that was typed before commits nothing.
+    /// Whether the current choice has been drawn: an Enter typed before that commits nothing.
     pub is_drawn: bool,
 }
 
 impl Asking {
-    /// Asks about `labels`; what was called before is chosen already.
+    /// Asks about `labels`; those of an earlier call are chosen already.
     pub fn new(labels: Vec<String>, called: Option<&[String]>) -> Self {
         let present = called.unwrap_or_default();
         let labels = labels.into_iter().map(|label| {
@@ -41,7 +41,7 @@ impl Asking {
         }
     }
 
-    /// What is chosen: `None` is nothing yet, not even that there is none.
+    /// The labels that are chosen, possibly none of them; `None` while the reader has chosen nothing.
     pub fn chosen(&self) -> Option<Vec<String>> {
         let present = self.labels.iter().filter(|(_, present)| *present);
         let present: Vec<String> = present.map(|(label, _)| label.clone()).collect();
@@ -49,10 +49,11 @@ impl Asking {
     }
 }
 
-/// What is timed: an image without its answer, or with it.
+/// One timed phase of reading: an image without its answer, or with it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Phase {
     pub source: Arc<Path>,
+    /// Whether the answer is on the screen.
     pub aided: bool,
 }
 
@@ -64,7 +65,7 @@ pub struct Stopwatch {
 }
 
 impl Stopwatch {
-    /// From now on this is on the screen, and nothing else.
+    /// From `now` on, the phase `to` is on the screen; `None` if there is nothing to time.
     pub fn switch(&mut self, to: Option<Phase>, now: Instant) {
         if self.running.as_ref().map(|(phase, _)| phase) == to.as_ref() {
             return;
@@ -75,6 +76,7 @@ impl Stopwatch {
         self.running = to.map(|phase| (phase, now));
     }
 
+    /// The time that a phase has been on the screen until `now`.
     pub fn took(&self, phase: &Phase, now: Instant) -> Duration {
         let before = self.before.get(phase).copied().unwrap_or_default();
         let running = self.running.as_ref().filter(|(at, _)| at == phase);
@@ -88,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn visits_add_up_and_phases_are_apart() {
+    fn visits_add_up_and_phases_are_timed_separately() {
         let begin = Instant::now();
         let second = |n: u64| begin + Duration::from_secs(n);
         let phase = |name: &str, aided| Phase {

@@ -1,46 +1,48 @@
-//! Where the reader was when they left these folders, and where they are.
+//! The place in the worklist where the reader left these folders, and where they are now.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::store::Bookmark;
 
-/// Does nothing unless it was begun: see `update::session`.
+/// The session over the folders that were opened. It does nothing without folders: see
+/// `update::session`.
 #[derive(Default)]
 pub struct Session {
     roots: Vec<Root>,
-    /// The roots as they are on the disk: the key of the bookmark.
+    /// The canonical paths of the roots: the key of the bookmark.
     pub folders: Arc<[PathBuf]>,
-    /// Where to go back to, until one is there or the reader does anything.
+    /// The image to return to, until it is selected or the reader presses a key.
     pub wanted: Option<ReturnTarget>,
-    /// A filter and an order that no model has been asked about.
+    /// Whether order and filter come from a bookmark and were not checked against a model yet.
     pub unchecked: bool,
-    /// Of how many images it is known what the reader holds of them.
+    /// The number of images whose reviews have been looked up in the store.
     pub looked_up: usize,
-    /// What was remembered last.
-    pub told: Option<Bookmark>,
+    /// The bookmark that was saved last.
+    pub saved: Option<Bookmark>,
 }
 
-/// A folder as it was asked for, and where that is.
+/// A folder as it was given, and its canonical path.
 struct Root {
     given: PathBuf,
     real: PathBuf,
 }
 
-/// An image to go back to.
+/// An image to return to.
 pub struct ReturnTarget {
     pub path: PathBuf,
-    /// If it is gone.
+    /// The row to go to if the image is gone.
     pub row: usize,
-    /// Its number in the worklist, once it is found …
+    /// Its number in the worklist, once it is found.
     pub index: Option<u32>,
-    /// … and how many were looked through for it.
+    /// The number of images that were searched for it so far.
     pub searched: usize,
-    /// How many answers the list takes before it is sorted by them once more.
+    /// The number of answers at which a list sorted by answers is sorted again.
     pub sorts_at: usize,
 }
 
 impl Session {
+    /// A session over the given folders; looks up their canonical paths.
     pub fn new(roots: &[PathBuf]) -> Self {
         let roots: Vec<Root> = roots
             .iter()
@@ -56,34 +58,39 @@ impl Session {
         }
     }
 
+    /// Whether the session has folders.
     pub fn is_begun(&self) -> bool {
         !self.roots.is_empty()
     }
 
-    /// Where an image of the list is, however its folder was named; links within it are not followed.
+    /// The path of an image below its canonical folder. Links below the folder are not followed.
     pub fn real(&self, path: &Path) -> PathBuf {
         let mut roots = self.roots.iter();
-        let real = roots.find_map(|root| moved(path, &root.given, &root.real));
+        let real = roots.find_map(|root| rebased(path, &root.given, &root.real));
         real.unwrap_or_else(|| path.to_owned())
     }
 
-    /// What such an image is called in this list.
+    /// The path in this worklist of an image below a canonical folder.
     pub fn given(&self, path: &Path) -> PathBuf {
         let mut roots = self.roots.iter();
-        let given = roots.find_map(|root| moved(path, &root.real, &root.given));
+        let given = roots.find_map(|root| rebased(path, &root.real, &root.given));
         given.unwrap_or_else(|| path.to_owned())
     }
 }
 
-fn moved(path: &Path, from: &Path, to: &Path) -> Option<PathBuf> {
+/// `path` with its prefix `from` replaced by `to`; `None` without that prefix.
+fn rebased(path: &Path, from: &Path, to: &Path) -> Option<PathBuf> {
     let rest = path.strip_prefix(from).ok()?;
-    Some(match rest.as_os_str().is_empty() {
-        true => to.to_owned(),
-        false => to.join(rest),
+    // Joining nothing would add a separator.
+    Some(if rest.as_os_str().is_empty() {
+        to.to_owned()
+    } else {
+        to.join(rest)
     })
 }
 
 impl ReturnTarget {
+    /// A target that was not searched for yet.
     pub fn new(path: PathBuf, row: usize) -> Self {
         ReturnTarget {
             path,

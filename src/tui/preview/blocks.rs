@@ -1,8 +1,8 @@
-//! Four pixels a cell, in two colours: quadrant blocks. Works in every terminal, and in tests.
+//! Quadrant blocks: four pixels per cell in two colours. They work in every terminal, and in tests.
 //!
-//! Of 20 radiographs in 60 × 30 cells they show more than two pixels a cell in two colours do, in each
-//! of the 20: a structural similarity of 0.80 instead of 0.77 on average (`benches/glyphs.py`). Sextants
-//! reach 0.81, and are in far fewer fonts.
+//! In 60 × 30 cells they show more than half blocks (two pixels per cell) for each of 20 radiographs: a
+//! structural similarity of 0.80 instead of 0.77 on average (`benches/glyphs.py`). Sextants reach 0.81,
+//! but far fewer fonts have them.
 
 use std::io;
 
@@ -12,24 +12,15 @@ use ratatui::style::Color;
 
 use super::{Painter, PreviewTarget, cells_of};
 use crate::domain::Canvas;
-
-/// How many colours may be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Colours {
-    /// 24 bits.
-    True,
-    /// The 256-colour palette: 26 greys, and a cube of 6 × 6 × 6 colours.
-    Palette,
-    /// None: brightness becomes letters.
-    None,
-}
+use crate::tui::terminal::Colours;
 
 /// Darkest to brightest, for terminals without colour.
 const RAMP: &[u8] = b" .:-=+*#%@";
 
+/// Draws with quadrant blocks, or with letters where there are no colours.
 pub struct Blocks {
     colours: Colours,
-    /// Pixels of a cell, for its shape only.
+    /// Width and height of a cell in pixels, for its shape only.
     cell: (u16, u16),
 }
 
@@ -38,15 +29,15 @@ impl Blocks {
         Blocks { colours, cell }
     }
 
-    /// Image pixels in a cell, across and down.
-    fn pixels_a_cell(&self) -> u16 {
+    /// Image pixels per cell, across and down.
+    fn pixels_per_cell(&self) -> u16 {
         if self.colours == Colours::None { 1 } else { 2 }
     }
 }
 
-/// The quadrants that are in front, as bits: upper left 1, upper right 2, lower left 4, lower right 8.
-/// The upper left always is: what it is in front of is a matter of the two colours. Equal pixels
-/// take the first.
+/// The glyphs and the quadrants that they draw in the foreground colour, as bits: upper left 1, upper right 2,
+/// lower left 4, lower right 8. The upper left is always in the foreground: a glyph without it is another
+/// one with the colours exchanged. Four equal pixels take the first glyph.
 const GLYPHS: [(u8, char); 7] = [
     (0b0011, '▀'),
     (0b0101, '▌'),
@@ -57,7 +48,7 @@ const GLYPHS: [(u8, char); 7] = [
     (0b1101, '▙'),
 ];
 
-/// The glyph and its two colours, front and back, that come nearest to four pixels.
+/// The glyph and its two colours, foreground and background, that come nearest to four pixels.
 fn nearest(pixels: [[u8; 3]; 4]) -> (char, [u8; 3], [u8; 3]) {
     let sum = |mask: u8| {
         let chosen = pixels
@@ -71,7 +62,7 @@ fn nearest(pixels: [[u8; 3]; 4]) -> (char, [u8; 3], [u8; 3]) {
             sum
         })
     };
-    // The squared error of means is least where the squares of the sums over their number are most.
+    // The squared error of the means is least where the sum of (sum of pixels)² / number is greatest.
     let gain = |mask: u8| -> f64 {
         let square: u32 = sum(mask).iter().map(|s| s * s).sum();
         f64::from(square) / f64::from(mask.count_ones())
@@ -79,7 +70,7 @@ fn nearest(pixels: [[u8; 3]; 4]) -> (char, [u8; 3], [u8; 3]) {
     let (mut best, mut most) = (GLYPHS[0], f64::MIN);
     for glyph in GLYPHS {
         let gained = gain(glyph.0) + gain(!glyph.0 & 0b1111);
-        // By more than what rounding makes of equal ones.
+        // By more than rounding, so that equal gains take the first glyph.
         if gained > most + 1e-3 {
             (best, most) = (glyph, gained);
         }
@@ -100,7 +91,7 @@ impl Painter for Blocks {
     }
 
     fn canvas(&self, area: Rect) -> Canvas {
-        let side = self.pixels_a_cell();
+        let side = self.pixels_per_cell();
         Canvas {
             width: usize::from(area.width) * usize::from(side),
             height: usize::from(area.height) * usize::from(side),
@@ -109,7 +100,7 @@ impl Painter for Blocks {
     }
 
     fn place(&mut self, target: &PreviewTarget, buffer: &mut Buffer) {
-        let side = self.pixels_a_cell();
+        let side = self.pixels_per_cell();
         let cells = cells_of(target, (side, side));
         let image = &target.image;
         for position in cells.intersection(buffer.area).positions() {
@@ -137,7 +128,7 @@ impl Painter for Blocks {
     }
 }
 
-/// The colour of a picture in as many colours as there are; `None` where there are none.
+/// A colour within the colours of the terminal; `None` if it has none.
 pub fn colour(colours: Colours, rgb: [u8; 3]) -> Option<Color> {
     let [r, g, b] = rgb;
     match colours {
@@ -155,7 +146,7 @@ fn letter(rgb: [u8; 3]) -> char {
     RAMP[usize::from(luma(rgb)) * (RAMP.len() - 1) / 255].into()
 }
 
-/// The nearest of the palette: a grey for a grey, and otherwise a grey or one of the cube's colours.
+/// The nearest colour of the palette: a grey for a grey, otherwise a grey or a colour of the cube.
 fn palette(rgb: [u8; 3]) -> u8 {
     let grey = palette_grey(luma(rgb));
     if rgb[0] == rgb[1] && rgb[1] == rgb[2] {
@@ -179,7 +170,7 @@ fn cube_step(value: u8) -> u8 {
     nearest.unwrap_or(0)
 }
 
-/// How bright a grey of the palette is.
+/// The level of a grey of the palette.
 fn palette_level(index: u8) -> u8 {
     match index {
         16 => 0,
@@ -229,14 +220,14 @@ mod tests {
         );
     }
 
-    /// A pixel that is in front of the glyph, or behind it.
+    /// The four pixels that a glyph draws.
     fn drawn((glyph, front, back): (char, [u8; 3], [u8; 3])) -> [[u8; 3]; 4] {
         let (mask, _) = GLYPHS.into_iter().find(|(_, g)| *g == glyph).unwrap();
         [0, 1, 2, 3].map(|i| if mask >> i & 1 == 1 { front } else { back })
     }
 
     #[test]
-    fn two_colours_are_drawn_as_they_are_wherever_they_stand() {
+    fn two_colours_are_drawn_exactly_in_any_arrangement() {
         let (dark, light) = ([20, 20, 20], [230, 100, 30]);
         for mask in 0..16_u8 {
             let pixels = [0, 1, 2, 3].map(|i| if mask >> i & 1 == 1 { light } else { dark });
@@ -246,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn of_four_greys_the_nearest_pair_has_the_least_error() {
+    fn the_chosen_glyph_has_the_least_error() {
         let error = |greys: [u8; 4], other: [[u8; 3]; 4]| -> u32 {
             let pairs = greys.iter().zip(other);
             pairs.map(|(a, b)| u32::from(a.abs_diff(b[0])).pow(2)).sum()
@@ -262,7 +253,7 @@ mod tests {
                     [grey.round() as u8; 3]
                 };
                 let other = error(greys, drawn((glyph, mean(true), mean(false))));
-                // But for the rounding of two greys.
+                // Apart from the rounding of two greys.
                 assert!(
                     found <= other + 4,
                     "{greys:?}: {found}, {glyph} has {other}"
@@ -294,7 +285,7 @@ mod tests {
         assert_eq!(palette([255, 95, 0]), 16 + 36 * 5 + 6);
         assert_eq!(palette([0, 95, 215]), 16 + 6 + 4);
         assert_eq!(palette([234, 113, 17]), 16 + 36 * 4 + 6);
-        // Hardly a colour: the nearest grey is nearer.
+        // Nearly a grey: the nearest grey is nearer than the cube.
         assert_eq!(palette([118, 118, 120]), palette_grey(118));
         assert_eq!(colour(Colours::None, [1, 2, 3]), None);
     }

@@ -1,4 +1,4 @@
-//! What a radiograph costs on the line, by way of painting: counted, not estimated.
+//! The bytes that a radiograph takes to the terminal with each painter: counted, not estimated.
 
 use std::sync::Arc;
 
@@ -6,12 +6,13 @@ use ratatui::backend::{Backend, CrosstermBackend};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::blocks::{Blocks, Colours};
+use super::blocks::Blocks;
 use super::kitty;
 use super::{Painter, PreviewTarget};
 use crate::domain::{Canvas, PreviewImage};
+use crate::tui::terminal::Colours;
 
-/// Bytes of one picture that fills `area`: a way's name, and how many.
+/// The bytes of one picture that fills `area`, with the name of each painter.
 pub fn costs(area: Rect, cell: (u16, u16), colours: Colours) -> Vec<(&'static str, usize)> {
     let mut blocks = Blocks::new(colours, cell);
     let target = |canvas: Canvas| PreviewTarget::new(Arc::new(film(canvas)), area);
@@ -29,7 +30,7 @@ pub fn costs(area: Rect, cell: (u16, u16), colours: Colours) -> Vec<(&'static st
     costs
 }
 
-/// Bytes that ratatui writes for cells that were empty.
+/// The bytes that ratatui writes for these cells onto an empty screen.
 fn written(buffer: &Buffer) -> usize {
     let mut bytes = Vec::new();
     let empty = Buffer::empty(buffer.area);
@@ -39,15 +40,15 @@ fn written(buffer: &Buffer) -> usize {
     bytes.len()
 }
 
-/// A square picture with the smoothness and the grain of a radiograph, whose bytes it takes to some
-/// percent.
+/// A square picture as smooth and as grainy as a radiograph. It takes about as many bytes, to within a few
+/// per cent.
 fn film(canvas: Canvas) -> PreviewImage {
     let shape = canvas.pixel_aspect;
     let side = (canvas.width as f64).min(canvas.height as f64 * shape);
     let (width, height) = (side as usize, (side / shape) as usize);
     let mut state = 1_u32;
     let mut grain = || {
-        // Marsaglia's xorshift: any grain will do, as long as it is always the same.
+        // Marsaglia's xorshift: the grain has to be the same each time.
         state ^= state << 13;
         state ^= state >> 17;
         state ^= state << 5;
@@ -73,7 +74,7 @@ fn film(canvas: Canvas) -> PreviewImage {
     }
 }
 
-/// Greys from end to end of either of two grains.
+/// Range, in grey levels, of each of the two random numbers that make the grain.
 const GRAIN: f64 = 12.0;
 
 #[cfg(test)]
@@ -81,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_way_has_a_price_and_pixels_cost_by_their_number() {
+    fn every_painter_has_a_cost_and_pixels_cost_by_their_number() {
         let at = |area| costs(area, (10, 20), Colours::True);
         let (small, large) = (at(Rect::new(0, 0, 20, 10)), at(Rect::new(0, 0, 40, 20)));
         for ((name, few), (_, many)) in small.iter().zip(&large) {

@@ -1,7 +1,7 @@
-//! Coarse first, fine once the selection rests: for lines on which a whole picture takes a while.
+//! A coarse picture first, and the fine one once the selection rests: for slow connections.
 //!
-//! Whoever walks through a folder sees every image at once, and pays for the pixels of those alone
-//! that they stay with.
+//! A reader who walks through a folder sees every image at once. Only the images that they stay with are
+//! sent in full.
 
 use std::io;
 use std::sync::Arc;
@@ -13,20 +13,21 @@ use ratatui::layout::Rect;
 use super::{Painter, PreviewTarget};
 use crate::domain::{Canvas, PreviewImage};
 
-/// How long a selection rests before it is worth its pixels.
+/// How long a selection rests before its fine picture is sent.
 const REST: Duration = Duration::from_millis(250);
-/// Bytes on the line for a grey pixel of a radiograph, as PNG in base64: more than most take.
-const BYTES_A_PIXEL: f64 = 0.8;
+/// Bytes per grey pixel of a radiograph, as PNG in base64. Most radiographs take fewer.
+const BYTES_PER_PIXEL: f64 = 0.8;
 
-/// Around a painter of pixels that scales what it is given to the cells.
+/// Wraps a painter that scales pictures.
 pub struct Gradual {
     painter: Box<dyn Painter>,
-    /// Bytes that a picture may take at once.
+    /// The bytes that a first picture may take.
     budget: usize,
-    /// What is to be seen, and what is shown of it.
+    /// The picture that was asked for.
     wanted: Option<PreviewTarget>,
+    /// The coarse picture that is shown instead.
     shown: Option<PreviewTarget>,
-    /// When the fine one follows.
+    /// When the fine picture follows.
     due: Option<Instant>,
 }
 
@@ -41,7 +42,7 @@ impl Gradual {
         }
     }
 
-    /// Decides what is shown of `target` now.
+    /// The picture that is shown of `target` now.
     fn decide(&mut self, target: &PreviewTarget, now: Instant) -> PreviewTarget {
         let is_new = self.wanted.as_ref() != Some(target);
         let is_due = self.due.is_some_and(|due| now >= due);
@@ -70,7 +71,7 @@ impl Painter for Gradual {
     }
 
     fn finish(&mut self, target: Option<&PreviewTarget>) -> io::Result<()> {
-        // As it was placed in this frame: a moment later another may be due.
+        // As in this frame: by now the fine picture may be due.
         let shown = target.map(|target| self.shown.as_ref().unwrap_or(target));
         self.painter.finish(shown)
     }
@@ -96,10 +97,10 @@ impl Painter for Gradual {
     }
 }
 
-/// The picture in fewer pixels that take about `budget` bytes; `None` if it fits as it is.
+/// The picture with fewer pixels, which take about `budget` bytes; `None` if it fits as it is.
 fn coarse(target: &PreviewTarget, budget: usize) -> Option<PreviewTarget> {
     let image = &target.image;
-    let bytes = image.pixels.len() as f64 * BYTES_A_PIXEL;
+    let bytes = image.pixels.len() as f64 * BYTES_PER_PIXEL;
     let factor = (bytes / budget.max(1) as f64).sqrt().ceil() as usize;
     (factor > 1).then(|| PreviewTarget {
         image: Arc::new(shrink(image, factor)),
@@ -107,8 +108,7 @@ fn coarse(target: &PreviewTarget, budget: usize) -> Option<PreviewTarget> {
     })
 }
 
-/// Means of squares of `factor × factor` pixels; what is left at the right and bottom makes smaller
-/// ones.
+/// Means of squares of `factor × factor` pixels, or of smaller rectangles at the right and bottom.
 fn shrink(image: &PreviewImage, factor: usize) -> PreviewImage {
     let channels = if image.colour { 3 } else { 1 };
     let (width, height) = (image.width.div_ceil(factor), image.height.div_ceil(factor));
@@ -141,7 +141,8 @@ fn shrink(image: &PreviewImage, factor: usize) -> PreviewImage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tui::preview::{Blocks, Colours};
+    use crate::tui::preview::Blocks;
+    use crate::tui::terminal::Colours;
 
     fn image(width: usize, height: usize) -> PreviewImage {
         PreviewImage {
@@ -173,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_large_picture_comes_coarse_then_fine_in_the_same_place() {
+    fn a_large_picture_is_coarse_then_fine_in_the_same_place() {
         let blocks = Box::new(Blocks::new(Colours::True, (10, 20)));
         let mut gradual = Gradual::new(blocks, 10_000);
         let target = PreviewTarget::new(Arc::new(image(400, 400)), Rect::new(0, 0, 40, 20));
@@ -184,19 +185,19 @@ mod tests {
         let due = gradual.due().unwrap();
         assert!(
             gradual.decide(&target, start) == first,
-            "no second one meanwhile"
+            "no other one before it is due"
         );
         assert!(gradual.decide(&target, due) == target);
         assert_eq!(gradual.due(), None, "nothing more to wake up for");
 
-        // Whoever moves on before that starts anew.
+        // Another selection before that starts again.
         let other = PreviewTarget::new(Arc::new(image(400, 400)), target.area);
         gradual.decide(&target, start);
         assert!(gradual.decide(&other, start).image.width < 150);
     }
 
     #[test]
-    fn what_fits_is_sent_once() {
+    fn a_picture_that_fits_is_sent_once() {
         let blocks = Box::new(Blocks::new(Colours::True, (10, 20)));
         let mut gradual = Gradual::new(blocks, 10_000);
         let target = PreviewTarget::new(Arc::new(image(100, 100)), Rect::new(0, 0, 40, 20));

@@ -1,8 +1,8 @@
-//! Pixels through the kitty graphics protocol: at the cursor, and inside tmux by placeholders.
+//! Pixels through the kitty graphics protocol: at the cursor, and inside tmux with placeholders.
 //!
-//! Not through viuer: on a local terminal viuer writes pixels to a temporary file, elsewhere it
-//! sends raw RGBA, and it can neither name an image nor delete it. Here a grey PNG goes down the
-//! line under an identifier of ours.
+//! The crate viuer is not used for it: it writes pixels to a temporary file for a local terminal and sends
+//! raw RGBA to others, and it can neither name an image nor delete it. This module sends a grey PNG with
+//! an identifier of its own.
 
 mod placeholders;
 mod protocol;
@@ -18,16 +18,16 @@ use crate::domain::Canvas;
 pub use placeholders::Placeholders;
 use protocol::Passage;
 
-/// Two identifiers in turn: the new image is placed before the old one goes, so nothing flickers.
+/// Two identifiers in turn: the new image is placed before the old one is deleted, so nothing flickers.
 const IDS: [u32; 2] = [0x0063_7872, 0x0063_7873];
 
-/// Whether an image of ours may be with the terminal, and on which way it went there. Elsewhere
-/// nothing is deleted: tmux takes bare escapes for a pane's title.
+/// The ways by which images were sent to the terminal. Only there they are deleted: tmux takes bare escapes
+/// for a pane's title.
 static SENT: AtomicU8 = AtomicU8::new(0);
 const DIRECTLY: u8 = 1;
 const PAST_TMUX: u8 = 2;
 
-fn remember(passage: Passage) {
+fn mark_sent(passage: Passage) {
     let way = match passage {
         Passage::Direct => DIRECTLY,
         Passage::Tmux => PAST_TMUX,
@@ -35,7 +35,7 @@ fn remember(passage: Passage) {
     SENT.fetch_or(way, Ordering::SeqCst);
 }
 
-/// Deletes what was sent, if anything was: for leaving.
+/// Deletes all images that were sent, before the terminal is given back.
 pub fn delete_all(out: &mut impl Write) -> io::Result<()> {
     let sent = SENT.swap(0, Ordering::SeqCst);
     let delete = |passage: Passage, ids: [u32; 2], out: &mut _| {
@@ -50,15 +50,16 @@ pub fn delete_all(out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-/// At most so many rows and columns of it.
-fn shrunk(area: Rect, most: u16) -> Rect {
+/// The area, with at most this many rows and columns.
+fn limited(area: Rect, limit: u16) -> Rect {
     Rect {
-        width: area.width.min(most),
-        height: area.height.min(most),
+        width: area.width.min(limit),
+        height: area.height.min(limit),
         ..area
     }
 }
 
+/// Paints at the cursor.
 pub struct Kitty {
     cell: (u16, u16),
     painted: Option<PreviewTarget>,
@@ -79,10 +80,10 @@ impl Kitty {
         let old = IDS[self.turn % 2];
         self.turn += 1;
         let new = IDS[self.turn % 2];
-        // Save and restore the cursor around it: ratatui knows where it left it.
+        // The cursor is saved and restored: ratatui relies on its position.
         write!(out, "\x1b7\x1b[{};{}H", cells.y + 1, cells.x + 1)?;
         let Rect { width, height, .. } = cells;
-        // The cursor stays (`C=1`), and the image is fitted into the cells.
+        // The cursor does not move (`C=1`), and the image is fitted into the cells.
         let control = format!("a=T,i={new},p=1,c={width},r={height},C=1");
         Passage::Direct.transmit(out, &control, &target.image)?;
         Passage::Direct.delete(out, old)?;
@@ -91,7 +92,7 @@ impl Kitty {
     }
 }
 
-/// Bytes of a picture at the cursor, and past tmux without the text that shows it.
+/// The bytes of a picture at the cursor, and of one through tmux without the text of its placeholders.
 pub fn cost(target: &PreviewTarget, cell: (u16, u16)) -> (usize, usize) {
     let (mut direct, mut past_tmux) = (Vec::new(), Vec::new());
     // Writing to memory cannot fail.
@@ -124,7 +125,7 @@ impl Painter for Kitty {
         let mut out = io::stdout().lock();
         match target {
             Some(target) => {
-                remember(Passage::Direct);
+                mark_sent(Passage::Direct);
                 self.paint(target, &mut out)?;
             }
             None => {
@@ -176,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn the_old_image_goes_after_the_new_one_has_come() {
+    fn the_old_image_is_deleted_after_the_new_one_is_sent() {
         let target = PreviewTarget::new(Arc::new(noise(1, 1)), Rect::new(0, 0, 2, 2));
         let mut kitty = Kitty::new((10, 20));
         let mut written = || {
@@ -197,9 +198,9 @@ mod tests {
                     .to_owned(),
             )
         };
-        let (came, new) = id(&second, "a=T");
-        let (went, old) = id(&second, "a=d");
-        assert!(came < went);
+        let (sent, new) = id(&second, "a=T");
+        let (deleted, old) = id(&second, "a=d");
+        assert!(sent < deleted);
         assert_eq!(old, id(&first, "a=T").1);
         assert_ne!(old, new);
     }

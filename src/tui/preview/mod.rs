@@ -1,4 +1,4 @@
-//! One [`Painter`], a backend for each way of painting.
+//! The [`Painter`]s, which bring an image to the screen.
 //!
 //! | backend | where |
 //! |---|---|
@@ -19,23 +19,26 @@ use std::time::{Duration, Instant};
 use ratatui::buffer::{Buffer, CellDiffOption};
 use ratatui::layout::Rect;
 
-use super::terminal::{Capabilities, Inside, Reason, Way};
+use super::terminal::{Capabilities, Colours, Inside, Reason, Way};
 use crate::domain::{Canvas, PreviewImage};
-pub use blocks::{Blocks, Colours, colour};
+pub use blocks::{Blocks, colour};
 pub use cost::costs;
 pub use gradual::Gradual;
 pub use kitty::delete_all as delete_images;
 
-/// An image and the cells it is to stand in.
+/// An image and its place on the screen.
 #[derive(Clone)]
 pub struct PreviewTarget {
+    /// The picture.
     pub image: Arc<PreviewImage>,
+    /// The cells that it may use.
     pub area: Rect,
-    /// Pixels across and down that it stands for: a coarse picture has fewer.
+    /// Its full size in pixels, across and down. A coarse picture has fewer pixels.
     pub size: (usize, usize),
 }
 
 impl PreviewTarget {
+    /// A picture in its full size.
     pub fn new(image: Arc<PreviewImage>, area: Rect) -> Self {
         let size = (image.width, image.height);
         PreviewTarget { image, area, size }
@@ -43,71 +46,77 @@ impl PreviewTarget {
 }
 
 impl PartialEq for PreviewTarget {
-    /// The same picture, not an equal one: comparing pixels would cost more than painting them.
+    /// Compares the pointers: comparing pixels would cost more than painting them.
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.image, &other.image) && self.area == other.area
     }
 }
 
-/// A way of bringing an image to the screen.
+/// A way to bring an image to the screen.
 pub trait Painter {
-    /// Words for the status line.
+    /// Its name in the status line.
     fn name(&self) -> &'static str;
 
-    /// How many pixels an area of cells has, and their shape.
+    /// The pixels of an area of cells: how many, and their shape.
     fn canvas(&self, area: Rect) -> Canvas;
 
-    /// Whether a picture of fewer pixels than its cells have is made to fill them.
+    /// Whether a picture with fewer pixels than its cells is scaled up to them.
     fn scales(&self) -> bool {
         false
     }
 
-    /// Puts the image into the cells of a frame, or keeps ratatui away from them.
+    /// Draws the image into the cells of a frame, or keeps ratatui away from them.
     fn place(&mut self, target: &PreviewTarget, buffer: &mut Buffer);
 
-    /// Called after ratatui has written the frame, with what is to be seen; writes pixels if that
-    /// changed.
+    /// Called after ratatui has written the frame, with the image in it; writes pixels if the image is
+    /// another one.
     ///
     /// # Errors
     /// If the terminal cannot be written to.
     fn finish(&mut self, target: Option<&PreviewTarget>) -> io::Result<()>;
 
-    /// Called before a frame without the image: says which cells still hold pixels, so that they
-    /// are written even if ratatui believes that they did not change.
+    /// Called before a frame without the image: the cells that still hold pixels. ratatui has to write
+    /// them even if it takes them for unchanged.
     fn remains(&self) -> Option<Rect> {
         None
     }
 
-    /// Forgets what is on the screen: it was cleared or resized.
+    /// Forgets what is on the screen, which was cleared or resized.
     fn forget(&mut self) {}
 
-    /// Width and height of a cell in pixels, if they have changed: another font, another terminal.
+    /// Sets the width and height of a cell in pixels, which change with the font or the terminal.
     fn set_cell(&mut self, _: (u16, u16)) {}
 
-    /// When the next frame is wanted even if nothing happens.
+    /// The time of the next frame that it needs even if nothing happens.
     fn due(&self) -> Option<Instant> {
         None
     }
 
-    /// Bytes that went past tmux since this was asked last: it may have thrown them away.
+    /// The number of bytes that were sent through tmux since the last call. tmux may have dropped them.
     fn take_sent(&mut self) -> usize {
         0
     }
 }
 
-/// Which way the user asked for.
+/// The user's choice of a painter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum GraphicsMode {
+    /// The best one for the terminal.
     #[default]
     Auto,
+    /// The kitty graphics protocol.
     Kitty,
+    /// iTerm2 images.
     Iterm,
+    /// Sixel images.
     Sixel,
+    /// Quadrant blocks.
     Blocks,
+    /// No images.
     Off,
 }
 
-/// The best painter for this terminal, why in words, and what would make it better.
+/// The painter for this terminal, and the reason for it. `None` with [`GraphicsMode::Off`].
 pub fn choose(
     wanted: GraphicsMode,
     can: &Capabilities,
@@ -130,10 +139,7 @@ pub fn choose(
         GraphicsMode::Iterm => (blocks(), no_iterm(can)),
         GraphicsMode::Sixel => match viuer::sixel(cell, can) {
             Some(painter) => (Some(painter), because("--graphics sixel")),
-            None => (
-                blocks(),
-                because("the terminal does not say that it has sixel"),
-            ),
+            None => (blocks(), because("the terminal does not report sixel")),
         },
         GraphicsMode::Auto => match &can.inside {
             Inside::Nothing => best(can, blocks, kitty),
@@ -153,24 +159,27 @@ pub fn choose(
     }
 }
 
-/// An answer that takes longer than this came over a line on which pictures may take a while.
-const NEAR: Duration = Duration::from_millis(30);
-/// Bytes that take a third of a second on a line of a megabit.
-const COARSE: usize = 40 << 10;
+/// A terminal whose answer takes longer than this is on a connection where pictures may take long.
+const NEAR_TIME: Duration = Duration::from_millis(30);
+/// These bytes take a third of a second at 1 Mbit/s.
+const FAR_BUDGET: usize = 40 << 10;
 
-/// How many bytes a picture may take at once before a coarse one comes first: as asked for in KiB (0
-/// for no limit), or else by how long the terminal's answer took. `None` for no limit.
+/// The size in bytes above which a coarse picture is sent first: the user's choice in KiB (0 for no limit),
+/// or else by the time that the terminal's answer took. `None` for no limit.
 pub fn budget(asked: Option<u32>, can: &Capabilities) -> Option<usize> {
     match asked {
         Some(0) => None,
         Some(kibibytes) => Some((kibibytes as usize) << 10),
-        // tmux answers for itself, however far away its terminal is.
+        // The answer came from tmux: it says nothing about the distance to the terminal.
         None if can.inside != Inside::Nothing => None,
-        None => can.round_trip.filter(|time| *time > NEAR).map(|_| COARSE),
+        None => can
+            .round_trip
+            .filter(|time| *time > NEAR_TIME)
+            .map(|_| FAR_BUDGET),
     }
 }
 
-/// The painter, made gradual if there is a budget and it can be: it has to scale pictures.
+/// Makes the painter gradual if there is a budget and the painter scales pictures.
 pub fn within(
     budget: Option<usize>,
     painter: Option<Box<dyn Painter>>,
@@ -182,7 +191,7 @@ pub fn within(
     }
 }
 
-/// The best painter where nothing lies between this program and its terminal.
+/// The best painter if nothing lies between this program and the terminal.
 fn best(
     can: &Capabilities,
     blocks: impl Fn() -> Option<Box<dyn Painter>>,
@@ -203,32 +212,30 @@ fn best(
         return (viuer::iterm(cell), because(why));
     }
     match viuer::sixel(cell, can) {
-        Some(painter) => (
-            Some(painter),
-            because("the terminal says that it has sixel"),
-        ),
+        Some(painter) => (Some(painter), because("the terminal reports sixel")),
         None => (blocks(), no_iterm(can)),
     }
 }
 
-/// Why there is no pixel protocol; a terminal that has iTerm2's may only have come without a name.
+/// Why no pixel protocol is used. A terminal with iTerm2 images may be missing its name in the environment.
 fn no_iterm(can: &Capabilities) -> Reason {
     let name = can.name.as_deref().unwrap_or_default();
-    let nameless = ["iTerm2", "WezTerm", "mintty"]
+    let unnamed = ["iTerm2", "WezTerm", "mintty"]
         .into_iter()
         .find(|known| name.starts_with(known));
-    let fix = match nameless {
+    let fix = match unnamed {
         Some(known) => Some(format!(
             "~/.ssh/config, where {known} runs: SetEnv LC_TERMINAL={known}"
         )),
         None if name.starts_with("XTerm") => Some("xterm -ti vt340, for sixel".to_owned()),
         None => None,
     };
-    let why = "the terminal has no pixel protocol that is known of".to_owned();
+    let why = "the terminal has no known pixel protocol".to_owned();
     Reason { why, fix }
 }
 
-/// A cell's pixels where the terminal does not say: one to two, as nearly all are.
+/// Width and height of a cell in pixels for a terminal that does not report them. Nearly all cells are one
+/// to two.
 pub const DEFAULT_CELL: (u16, u16) = (10, 20);
 
 /// The pixels of an area of cells.
@@ -265,7 +272,7 @@ fn keep_away(area: Rect, buffer: &mut Buffer) {
     }
 }
 
-/// Has ratatui write cells even if it believes that they did not change.
+/// Makes ratatui write cells even if it takes them for unchanged.
 pub fn write_over(area: Rect, buffer: &mut Buffer) {
     for position in area.intersection(buffer.area).positions() {
         buffer[position].set_diff_option(CellDiffOption::AlwaysUpdate);
@@ -289,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_stands_in_the_middle_and_never_outside_its_area() {
+    fn an_image_is_in_the_middle_and_never_outside_its_area() {
         assert_eq!(
             cells_of(&target(200, 400), (10, 20)),
             Rect::new(20, 5, 20, 20)
@@ -307,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn without_an_answer_or_a_way_through_blocks_are_drawn() {
+    fn without_an_answer_or_a_pixel_protocol_blocks_are_drawn() {
         let kitty = Capabilities {
             answered: true,
             kitty: true,
@@ -336,13 +343,13 @@ mod tests {
     }
 
     #[test]
-    fn a_far_terminal_gets_pictures_within_a_budget_and_a_near_one_without() {
+    fn a_far_terminal_gets_a_budget_and_a_near_one_does_not() {
         let after = |milliseconds| Capabilities {
             round_trip: Some(Duration::from_millis(milliseconds)),
             ..Capabilities::default()
         };
         assert_eq!(budget(None, &after(2)), None);
-        assert_eq!(budget(None, &after(80)), Some(COARSE));
+        assert_eq!(budget(None, &after(80)), Some(FAR_BUDGET));
         assert_eq!(budget(Some(0), &after(80)), None);
         assert_eq!(budget(Some(100), &after(2)), Some(102_400));
         let inside = Capabilities {
@@ -375,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_that_came_without_its_name_is_told_how_to_bring_it() {
+    fn the_fix_for_a_terminal_without_its_name_is_a_line_for_ssh() {
         let wezterm = Capabilities {
             answered: true,
             name: Some("WezTerm 20240203-110809".into()),

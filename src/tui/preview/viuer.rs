@@ -1,8 +1,8 @@
 //! iTerm2 images and sixel, through the crate viuer.
 //!
-//! viuer's detection reads the terminal without a bound: it is asked only where the terminal has
-//! answered our own probe, and before any thread reads events. It writes to standard
-//! output only, after ratatui has.
+//! viuer's detection reads from the terminal without a timeout. So it is called only if the terminal has
+//! answered the program's own probe, and before any thread reads events. viuer writes to standard output
+//! only, after ratatui has written the frame.
 
 use std::io;
 
@@ -27,6 +27,7 @@ pub fn knows_iterm() -> bool {
     ::viuer::is_iterm_supported()
 }
 
+/// The painter of iTerm2 images.
 pub fn iterm(cell: (u16, u16)) -> Option<Box<dyn Painter>> {
     Some(Box::new(Viuer {
         protocol: Protocol::Iterm,
@@ -35,10 +36,11 @@ pub fn iterm(cell: (u16, u16)) -> Option<Box<dyn Painter>> {
     }))
 }
 
-/// `None` unless the terminal says that it has sixel.
+/// The painter of sixel images; `None` unless the terminal reports sixel.
 #[cfg(feature = "sixel")]
 pub fn sixel(cell: (u16, u16), can: &Capabilities) -> Option<Box<dyn Painter>> {
-    // viuer asks again before it prints, and remembers: let it ask now, while nobody reads events.
+    // viuer asks once more before it prints, and caches the answer. It is made to ask now, while no thread
+    // reads events.
     let has = can.answered && can.sixel && ::viuer::is_sixel_supported();
     has.then(|| {
         Box::new(Viuer {
@@ -49,6 +51,7 @@ pub fn sixel(cell: (u16, u16), can: &Capabilities) -> Option<Box<dyn Painter>> {
     })
 }
 
+/// `None`: this build has no sixel.
 #[cfg(not(feature = "sixel"))]
 pub fn sixel(_: (u16, u16), _: &Capabilities) -> Option<Box<dyn Painter>> {
     None
@@ -77,8 +80,8 @@ impl Viuer {
         }
     }
 
-    /// Width and height as viuer wants them: cells for iTerm2. For sixel it takes a cell to be
-    /// 6 × 12 pixels, so the true pixels are given in those, within its bound of 1,000 across.
+    /// Width and height as viuer takes them: cells for iTerm2. For sixel, viuer assumes cells of 6 × 12 pixels,
+    /// so the true pixels are given in those units, within viuer's limit of 1,000 pixels across.
     fn size(&self, cells: Rect) -> (u32, u32) {
         let (width, height) = (u32::from(cells.width), u32::from(cells.height));
         match self.protocol {
@@ -147,7 +150,8 @@ impl Painter for Viuer {
     }
 }
 
-/// Bytes of a picture by protocol, made as viuer makes them: it writes to standard output only.
+/// The bytes of a picture by protocol. Encoded here as viuer encodes it, since viuer only writes to standard
+/// output.
 #[cfg_attr(not(feature = "sixel"), expect(unused_variables))]
 pub fn costs(target: &PreviewTarget, cell: (u16, u16)) -> Vec<(&'static str, usize)> {
     let picture = dynamic(&target.image);

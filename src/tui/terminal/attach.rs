@@ -1,10 +1,10 @@
-//! Notices what tmux does not tell: that another terminal has come to look at this pane, and that a
-//! picture did not reach it.
+//! Notices two things that tmux does not report: that another terminal was attached, and that a picture
+//! did not reach its terminal.
 //!
-//! A terminal that comes changes nothing that a program could see, unless the size is another or
-//! `focus-events` is on. But tmux marks its socket executable while anybody is attached, and of that
-//! the kernel tells. What goes past tmux is lost where nobody looks at the window, or while a
-//! terminal does not keep up: that is asked for after each picture.
+//! A program inside tmux cannot see that a terminal was attached, unless the size changes or
+//! `focus-events` is on. But tmux marks its socket executable while a terminal is attached, and the
+//! kernel reports this change. A picture that passes through tmux is lost if no terminal shows the
+//! window, or if the terminal cannot keep up. So tmux is asked after each picture.
 
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
@@ -12,163 +12,169 @@ use std::time::{Duration, Instant};
 
 use super::tmux::{Flow, Tmux};
 
-/// A terminal that has just come says its name within this time, or never.
-const NAMELESS: Duration = Duration::from_millis(600);
-/// One that has not by then is asked again after so long, so often.
-const LATER: Duration = Duration::from_secs(1);
-const PATIENT: u32 = 8;
-/// A line that has written nothing for so long has written all.
+/// A newly attached terminal mostly gives its name within this time.
+const NAME_TIMEOUT: Duration = Duration::from_millis(600);
+/// If it has not, tmux is asked again at this interval …
+const NAME_INTERVAL: Duration = Duration::from_secs(1);
+/// … and this many times.
+const NAME_RETRIES: u32 = 8;
+/// If tmux has written nothing for this long, it has written everything.
 const QUIET: Duration = Duration::from_millis(120);
-/// After this time it is not waited for.
-const LONG: Duration = Duration::from_secs(20);
-/// So often in a row a picture is sent again.
-const TRIES: u32 = 3;
+/// The longest wait for a picture to be written.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
+/// A picture is sent again at most this many times in a row.
+const MAX_RESENDS: u32 = 3;
 
-/// What was noticed.
+/// News from tmux.
 pub enum Notice {
-    /// Other terminals than before, or the same in another way.
+    /// Other terminals are attached than before, or their features have changed.
     Attached(Tmux),
     /// The picture has to be sent again.
     Lost,
 }
 
 enum ProbeReason {
-    Look,
-    /// So many bytes.
+    /// Another terminal may be attached.
+    Clients,
+    /// This many bytes of a picture were sent.
     Sent(u64),
 }
 
-/// A thread that asks tmux whenever there is a reason to.
+/// Handle to a thread that asks tmux whenever there is a reason to.
 #[derive(Clone)]
 pub struct Attendant {
-    causes: Sender<ProbeReason>,
+    reasons: Sender<ProbeReason>,
 }
 
 impl Attendant {
-    /// `known` is what tmux said before.
+    /// Starts the thread. `known` is tmux's last answer.
     pub fn start(known: Tmux, notify: impl Fn(Notice) + Send + 'static) -> Self {
-        let (causes, cause) = mpsc::channel();
+        let (reasons, receiver) = mpsc::channel();
         let socket = std::env::var("TMUX").unwrap_or_default();
         let socket = socket.split(',').next().unwrap_or_default().to_owned();
-        let attendant = Attendant { causes };
+        let attendant = Attendant { reasons };
         let attached = attendant.clone();
-        thread::spawn(move || watch(&socket, || attached.causes.send(ProbeReason::Look).is_ok()));
-        // Whose name was not waited for to the end.
+        thread::spawn(move || {
+            watch(&socket, || {
+                attached.reasons.send(ProbeReason::Clients).is_ok()
+            })
+        });
+        // The probe may have ended before a terminal gave its name.
         if !known.is_settled() {
-            attendant.look();
+            attendant.check_clients();
         }
         let watch = AttachWatch {
             known,
             flow: Flow::ask().unwrap_or_default(),
-            owed: false,
-            tries: 0,
-            asked: 0,
+            is_unseen: false,
+            resends: 0,
+            retries: 0,
             notify,
         };
-        thread::spawn(move || watch.run(&cause));
+        thread::spawn(move || watch.run(&receiver));
         attendant
     }
 
-    /// Something has happened that another terminal could be behind.
-    pub fn look(&self) {
-        let _ = self.causes.send(ProbeReason::Look);
+    /// Asks for the attached terminals: something has happened that another one may have caused.
+    pub fn check_clients(&self) {
+        let _ = self.reasons.send(ProbeReason::Clients);
     }
 
-    /// A picture of so many bytes went past tmux.
+    /// A picture of this many bytes was sent through tmux: checks that it arrives.
     pub fn sent(&self, bytes: usize) {
-        let _ = self.causes.send(ProbeReason::Sent(bytes as u64));
+        let _ = self.reasons.send(ProbeReason::Sent(bytes as u64));
     }
 }
 
 struct AttachWatch<F> {
     known: Tmux,
-    /// How things stood after the picture before.
+    /// How far tmux had written after the picture before.
     flow: Flow,
-    /// A picture was sent while nobody looked, or is not there yet after a long time.
-    owed: bool,
-    /// How often one has been sent again.
-    tries: u32,
-    /// How often a terminal without a name has been asked again.
-    asked: u32,
+    /// A picture was sent while no terminal showed the window, or has not arrived after a long time.
+    is_unseen: bool,
+    /// How often in a row a picture was sent again.
+    resends: u32,
+    /// How often tmux was asked again for the name of a terminal.
+    retries: u32,
     notify: F,
 }
 
 impl<F: Fn(Notice)> AttachWatch<F> {
-    fn run(mut self, causes: &Receiver<ProbeReason>) {
-        while let Some(first) = self.wait(causes) {
-            let (mut look, mut sent) = (false, 0);
-            for cause in std::iter::once(first).chain(causes.try_iter()) {
-                match cause {
-                    ProbeReason::Look => look = true,
+    fn run(mut self, reasons: &Receiver<ProbeReason>) {
+        while let Some(first) = self.wait(reasons) {
+            let (mut clients, mut sent) = (false, 0);
+            for reason in std::iter::once(first).chain(reasons.try_iter()) {
+                match reason {
+                    ProbeReason::Clients => clients = true,
                     ProbeReason::Sent(bytes) => sent += bytes,
                 }
             }
-            if look {
-                self.look();
+            if clients {
+                self.check_clients();
             }
             if sent > 0 {
-                self.check(sent);
+                self.check_picture(sent);
             }
         }
     }
 
-    /// The next cause. Nothing tells when a terminal has said its name, on a slow line long after it
-    /// came.
-    fn wait(&mut self, causes: &Receiver<ProbeReason>) -> Option<ProbeReason> {
-        if self.known.is_settled() || self.asked == PATIENT {
-            self.asked = 0;
-            return causes.recv().ok();
+    /// The next reason. A timeout is one while a name is missing: tmux does not report when a terminal gives
+    /// its name, which takes long on a slow connection.
+    fn wait(&mut self, reasons: &Receiver<ProbeReason>) -> Option<ProbeReason> {
+        if self.known.is_settled() || self.retries == NAME_RETRIES {
+            self.retries = 0;
+            return reasons.recv().ok();
         }
-        match causes.recv_timeout(LATER) {
-            Ok(cause) => Some(cause),
+        match reasons.recv_timeout(NAME_INTERVAL) {
+            Ok(reason) => Some(reason),
             Err(RecvTimeoutError::Timeout) => {
-                self.asked += 1;
-                Some(ProbeReason::Look)
+                self.retries += 1;
+                Some(ProbeReason::Clients)
             }
             Err(RecvTimeoutError::Disconnected) => None,
         }
     }
 
-    fn look(&mut self) {
-        let Ok(now) = Tmux::ask_settled(NAMELESS) else {
+    fn check_clients(&mut self) {
+        let Ok(now) = Tmux::ask_settled(NAME_TIMEOUT) else {
             return;
         };
         let is_new = now != self.known;
         self.known = now.clone();
-        // Nobody looks: whoever comes will be another.
+        // No terminal is attached: the next one is new.
         if now.clients.is_empty() {
             return;
         }
         if is_new {
-            self.owed = false;
+            self.is_unseen = false;
             (self.notify)(Notice::Attached(now));
-        } else if self.owed && Flow::ask().is_ok_and(|flow| flow.visible) {
-            self.owed = false;
+        } else if self.is_unseen && Flow::ask().is_ok_and(|flow| flow.visible) {
+            self.is_unseen = false;
             (self.notify)(Notice::Lost);
         }
     }
 
-    /// Waits until the line has taken so many bytes, and says if something was thrown away.
-    fn check(&mut self, sent: u64) {
+    /// Waits until tmux has written a picture of this many bytes, and reports it if it was dropped.
+    fn check_picture(&mut self, sent: u64) {
         let before = self.flow;
-        let Some(now) = quiet(|now| now.fate(&before, sent) != Fate::Waiting) else {
+        let Some(now) = settled(|now| now.fate(&before, sent) != Fate::Waiting) else {
             return;
         };
         let fate = now.fate(&before, sent);
         self.flow = now;
-        self.owed = fate == Fate::Waiting || !now.visible;
-        self.tries = if fate == Fate::Lost {
-            self.tries + 1
+        self.is_unseen = fate == Fate::Waiting || !now.visible;
+        self.resends = if fate == Fate::Lost {
+            self.resends + 1
         } else {
             0
         };
-        if fate == Fate::Lost && now.visible && self.tries <= TRIES {
+        if fate == Fate::Lost && now.visible && self.resends <= MAX_RESENDS {
             (self.notify)(Notice::Lost);
         }
     }
 }
 
-/// What became of a picture.
+/// The outcome of sending a picture.
 #[derive(Debug, PartialEq, Eq)]
 enum Fate {
     Waiting,
@@ -177,9 +183,9 @@ enum Fate {
 }
 
 impl Flow {
-    /// Of so many bytes that were sent since `before`.
+    /// The fate of a picture of `sent` bytes that was sent after `before`.
     fn fate(&self, before: &Flow, sent: u64) -> Fate {
-        // tmux takes its own wrapping off.
+        // tmux removes the wrapping, a few per cent of the bytes.
         let least = sent - sent / 20;
         if self.discarded > before.discarded {
             Fate::Lost
@@ -191,14 +197,14 @@ impl Flow {
     }
 }
 
-/// How things stand once it is `done` and nothing has been written for a while, or after a long time.
-fn quiet(done: impl Fn(&Flow) -> bool) -> Option<Flow> {
+/// tmux's counts once they are `done` and nothing more is written, or after [`WRITE_TIMEOUT`].
+fn settled(done: impl Fn(&Flow) -> bool) -> Option<Flow> {
     let start = Instant::now();
     let mut before = Flow::ask().ok()?;
     loop {
         thread::sleep(QUIET);
         let now = Flow::ask().ok()?;
-        if done(&now) && now.written == before.written || start.elapsed() > LONG {
+        if done(&now) && now.written == before.written || start.elapsed() > WRITE_TIMEOUT {
             return Some(now);
         }
         before = now;
@@ -224,7 +230,7 @@ fn watch(socket: &str, mut changed: impl FnMut() -> bool) {
     }
 }
 
-/// Elsewhere the next key press has tmux asked.
+/// On other systems tmux is asked at the next key press.
 #[cfg(not(target_os = "linux"))]
 fn watch(_: &str, _: impl FnMut() -> bool) {}
 
@@ -233,7 +239,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_picture_has_arrived_when_its_bytes_are_written_and_none_was_thrown_away() {
+    fn a_picture_has_arrived_when_its_bytes_are_written_and_none_was_dropped() {
         let before = Flow {
             written: 1_000,
             discarded: 50,
@@ -250,7 +256,7 @@ mod tests {
         assert_eq!(
             fate(1_500, 50, true),
             Fate::Waiting,
-            "a stalled line has lost nothing yet"
+            "a stalled connection has lost nothing yet"
         );
         assert_eq!(
             fate(100_800, 50, true),
@@ -261,7 +267,7 @@ mod tests {
         assert_eq!(
             fate(1_000, 50, false),
             Fate::Arrived,
-            "nobody looks: there is nothing to wait for"
+            "no terminal shows it: there is nothing to wait for"
         );
     }
 }

@@ -1,54 +1,59 @@
-//! What the terminal can do, asked once, with a bound on the waiting.
+//! Asks the terminal once what it can do, and waits a limited time for its answers.
 //!
-//! Asked before any thread reads events, so that no answer becomes a key press: the kitty graphics
-//! query, the terminal's name (`CSI > q`), the cell's size in pixels (`CSI 16 t`), and last the primary
-//! device attributes (`CSI c`), which every terminal answers: what has not come before them will not
-//! come. Inside tmux only the last of them: what lies behind it, tmux is asked itself.
+//! The program asks before any thread reads events, so that no answer becomes a key press. It sends the
+//! kitty graphics query, asks for the terminal's name (`CSI > q`) and for the size of a cell in pixels
+//! (`CSI 16 t`), and last for the primary device attributes (`CSI c`). Every terminal answers the last
+//! one, and answers come in order, so an answer that is missing by then will not come. Inside tmux only
+//! the last one is sent: tmux itself is asked about the terminals behind it.
 
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use crossterm::terminal::window_size;
 use rustix::event::{PollFd, PollFlags, poll};
 
-use super::tmux::Tmux;
+use super::cell::{cell_from_system, plausible};
+use super::tmux::{Tmux, is_multiplexer};
 use crate::domain::text::clean;
 
-/// What was found out.
+/// What the terminal can do.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Capabilities {
     /// The terminal answered at all.
     pub answered: bool,
+    /// What lies between this program and the terminal.
     pub inside: Inside,
+    /// It has the kitty graphics protocol.
     pub kitty: bool,
+    /// It has sixel images.
     pub sixel: bool,
     /// Width and height of a cell in pixels.
     pub cell: Option<(u16, u16)>,
-    /// What the terminal calls itself: `kitty(0.41.1)`.
+    /// The name that the terminal gives: `kitty(0.41.1)`.
     pub name: Option<String>,
     /// How long its answer took.
     pub round_trip: Option<Duration>,
-    /// Somebody came over ssh.
+    /// The program runs over ssh.
     pub ssh: bool,
-    /// What somebody typed while the terminal was being asked.
+    /// Keys that the reader typed while the terminal was being asked.
     pub typed: String,
 }
 
 /// What lies between this program and the terminal.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Inside {
+    /// Nothing that is known.
     #[default]
     Nothing,
+    /// tmux.
     Tmux(Box<Tmux>),
     /// A tmux or screen that cannot be asked, and why.
     Unknown(String),
 }
 
-/// Asks the terminal, which must be in raw mode (or its answers would be echoed); never longer than
-/// `wait`.
+/// Asks the terminal, for at most `wait`. The terminal must be in raw mode, or it would echo its answers.
 pub fn probe(wait: Duration) -> Capabilities {
-    // A terminal that has come this instant has not told tmux its name yet.
+    // A terminal that was attached a moment ago has not given tmux its name yet.
     let ask_tmux = || Tmux::ask_settled(wait);
     let inside = inside(|name| std::env::var(name).ok(), ask_tmux);
     let mut can = Capabilities {
@@ -69,11 +74,6 @@ pub fn probe(wait: Duration) -> Capabilities {
     can
 }
 
-/// Terminals of tmux and screen, which answer for themselves.
-pub fn is_multiplexer(term: &str) -> bool {
-    term.starts_with("tmux") || term.starts_with("screen")
-}
-
 fn inside(env: impl Fn(&str) -> Option<String>, ask: impl Fn() -> Result<Tmux, String>) -> Inside {
     let set = |name: &str| env(name).is_some_and(|value| !value.is_empty());
     if set("TMUX") {
@@ -81,7 +81,7 @@ fn inside(env: impl Fn(&str) -> Option<String>, ask: impl Fn() -> Result<Tmux, S
     } else if set("STY") {
         Inside::Unknown("GNU screen lets no pixels through".to_owned())
     } else if is_multiplexer(&env("TERM").unwrap_or_default()) {
-        // The title of its pane would be set by a bare graphics query.
+        // A bare graphics query would set the title of its pane.
         Inside::Unknown("a tmux or screen at the other end cannot be asked from here".to_owned())
     } else {
         Inside::Nothing
@@ -95,30 +95,21 @@ fn questions(inside: &Inside) -> &'static [u8] {
     }
 }
 
-/// Width and height of a cell in pixels as the system knows it, without a question.
-pub fn cell_from_system() -> Option<(u16, u16)> {
-    let size = window_size().ok()?;
-    let cell = (
-        size.width.checked_div(size.columns)?,
-        size.height.checked_div(size.rows)?,
-    );
-    plausible(cell)
-}
-
-/// Keeps an answer that came after the waiting was over from becoming key presses: crossterm reads
-/// `ESC _ G … ESC \` and `ESC P > … ESC \` as Alt-_ or Alt-P, letters, and Alt-\. (It knows the others.)
+/// Keeps an answer that came too late from becoming key presses: crossterm reads `ESC _ G … ESC \` and
+/// `ESC P > … ESC \` as Alt-_ or Alt-P, letters, and Alt-\. It recognises the other answers itself.
 #[derive(Debug, Default)]
 pub struct LateAnswer {
-    /// None may come: the terminal has answered.
+    /// The terminal has answered in time: no late answer can come.
     over: bool,
-    /// What an answer began with, and its keys so far.
+    /// The first key of an answer that has begun, and the number of its keys so far.
     inside: Option<(char, usize)>,
 }
 
 impl LateAnswer {
-    /// No answer is longer: whoever types Alt-_ and G loses this many keys, and no more.
+    /// No answer is longer. A reader who types Alt-_ and G loses at most this many keys.
     const LONGEST: usize = 64;
 
+    /// For the keys after a probe with this result.
     pub fn after(can: &Capabilities) -> Self {
         LateAnswer {
             over: can.answered,
@@ -126,6 +117,7 @@ impl LateAnswer {
         }
     }
 
+    /// Whether a key is part of a late answer.
     pub fn swallows(&mut self, key: &KeyEvent) -> bool {
         if self.over {
             return false;
@@ -173,11 +165,6 @@ fn ask(questions: &[u8], wait: Duration) -> io::Result<Vec<u8>> {
     Ok(answer)
 }
 
-/// Terminals have been seen to answer zero, and one by one.
-pub fn plausible((width, height): (u16, u16)) -> Option<(u16, u16)> {
-    ((4..=200).contains(&width) && (4..=400).contains(&height)).then_some((width, height))
-}
-
 fn read_answer(answer: &[u8], can: &mut Capabilities) {
     let text = String::from_utf8_lossy(answer);
     can.typed = without_sequences(&text);
@@ -203,7 +190,7 @@ fn read_answer(answer: &[u8], can: &mut Capabilities) {
     }
 }
 
-/// What is left without escape sequences: `ESC _ … ESC \`, `ESC P … ESC \` and `ESC [ … letter`.
+/// The text without escape sequences: `ESC _ … ESC \`, `ESC P … ESC \` and `ESC [ … letter`.
 fn without_sequences(text: &str) -> String {
     let mut typed = String::new();
     let mut rest = text;
@@ -263,20 +250,24 @@ mod tests {
     }
 
     #[test]
-    fn keys_typed_meanwhile_are_kept_and_answers_are_not_keys() {
+    fn keys_typed_during_the_probe_are_kept_and_answers_are_not_keys() {
         assert_eq!(
             read("j\x1b_Gi=31;OK\x1b\\\x1bP>|kitty(0.41.1)\x1b\\\x1b[6;18;9tj\x1b[?62;4cG").typed,
             "jjG"
         );
         assert_eq!(read("\x1b[?62;4c").typed, "");
         assert_eq!(read("q").typed, "q");
-        assert_eq!(read("\x1b[?62").typed, "", "a torn answer is no key either");
+        assert_eq!(
+            read("\x1b[?62").typed,
+            "",
+            "part of an answer is no key either"
+        );
     }
 
     #[test]
     fn a_late_answer_is_no_key_press_and_keys_after_it_are() {
         let mut late = LateAnswer::default();
-        let mut through = String::new();
+        let mut keys = String::new();
         for part in [
             "j",
             "^_",
@@ -293,11 +284,11 @@ mod tests {
             };
             for c in text.chars() {
                 if !late.swallows(&KeyEvent::new(KeyCode::Char(c), modifiers)) {
-                    through.push(c);
+                    keys.push(c);
                 }
             }
         }
-        assert_eq!(through, "jk");
+        assert_eq!(keys, "jk");
     }
 
     #[test]
@@ -335,7 +326,7 @@ mod tests {
         assert!(matches!(with(&[("TMUX", "/tmp/x,1,0")]), Inside::Tmux(_)));
         for vars in [
             &[("STY", "77.pts"), ("TERM", "xterm")],
-            // ssh from a pane of tmux: TMUX stays behind, TERM comes along.
+            // ssh from a pane of tmux: the environment there has TERM, but not TMUX.
             &[("TERM", "tmux-256color"), ("LANG", "C")],
         ] {
             let inside = with(vars);

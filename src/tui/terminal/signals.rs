@@ -1,4 +1,4 @@
-//! Signals from outside, and a terminal that dies.
+//! Signals, and a terminal that is closed.
 
 use std::io;
 use std::thread;
@@ -10,27 +10,27 @@ use rustix::process::{Signal as Number, getpgrp, getsid, kill_current_process_gr
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::Signals;
 
-/// What a signal asks for.
+/// The request of a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
-    /// The exit code that says why.
+    /// End with this exit code.
     Quit(u8),
+    /// Stop until `fg`.
     Suspend,
-    /// The process was stopped and goes on: the screen is somebody else's drawing now.
+    /// The process was stopped and goes on: the screen has to be drawn anew.
     Resume,
 }
 
 /// The exit code of a program whose terminal was closed.
 pub const HUNG_UP: u8 = 128 + SIGHUP as u8;
 
-/// How long an orderly end may take after SIGTERM, SIGHUP or the terminal's death.
+/// How long an orderly end may take after SIGTERM, SIGHUP or the end of the terminal.
 const GRACE: Duration = Duration::from_millis(1200);
-/// … and giving the terminal back from here.
+/// How long giving the terminal back may take after that.
 const LAST_TRY: Duration = Duration::from_millis(300);
 
-/// Watches for signals and for the terminal's death, and tells `notify`. If the program has not
-/// ended soon after it was asked to, it is ended here, once `finish` has brought to the disk what is
-/// only in memory.
+/// Watches for signals and for the end of the terminal, and calls `notify`. If the program does not end
+/// soon after a request to quit, calls `finish`, which saves what is only in memory, and ends it.
 ///
 /// # Errors
 /// If the handlers cannot be installed.
@@ -50,21 +50,21 @@ pub fn watch(
         }
     });
     thread::spawn(move || {
-        // crossterm 0.29 spins on a terminal that is gone, so that is looked for here.
-        wait_for_death();
+        // crossterm 0.29 spins on a terminal that is closed, so this is watched here.
+        wait_for_hang_up();
         end(&notify, &finish, HUNG_UP);
     });
     Ok(())
 }
 
-/// Asks for an orderly end, and makes one if there is none in time.
+/// Asks for an orderly end, and ends the process if it does not come in time.
 fn end(notify: &impl Fn(Signal), finish: &(impl Fn() + Clone + Send + 'static), code: u8) {
     notify(Signal::Quit(code));
     let finish = finish.clone();
     thread::spawn(move || {
         thread::sleep(GRACE);
-        // The drawing thread may hang in a write to a line that nobody reads, and hold standard
-        // output. Modes need no output; the rest is tried, and not waited for.
+        // The drawing thread may hang in a write to a stalled connection and hold standard output. Resetting
+        // the modes needs no output; leaving does, so it is tried on a thread of its own.
         let _ = disable_raw_mode();
         thread::spawn(super::leave);
         finish();
@@ -73,9 +73,9 @@ fn end(notify: &impl Fn(Signal), finish: &(impl Fn() + Clone + Send + 'static), 
     });
 }
 
-/// Sleeps until standard input has no terminal at its other end any more. Asking for no event at
-/// all still reports that one, and costs no wake-up until then.
-fn wait_for_death() {
+/// Sleeps until the terminal at standard input is closed. `poll` reports that even if it is asked for no
+/// event, so there is no wake-up until then.
+fn wait_for_hang_up() {
     let stdin = rustix::stdio::stdin();
     loop {
         let mut fds = [PollFd::new(&stdin, PollFlags::empty())];
@@ -86,25 +86,25 @@ fn wait_for_death() {
     }
 }
 
-/// Whether standard input has no terminal at its other end any more.
+/// Whether the terminal at standard input is closed.
 pub fn is_dead() -> bool {
     let stdin = rustix::stdio::stdin();
     let mut fds = [PollFd::new(&stdin, PollFlags::empty())];
     poll(&mut fds, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
 }
 
-/// Whether a shell with job control is there to come back to. Each of its jobs has a process group
-/// of its own; without one (`ssh -t host cxr`, `exec cxr`) the group is the session's, and whoever
-/// stopped in it could never be continued.
+/// Whether a shell with job control could continue this process. Such a shell gives each job a process
+/// group of its own. Without one (`ssh -t host cxr`, `exec cxr`) the group is the session's, and a stopped
+/// process would never be continued.
 pub fn can_stop() -> bool {
     getsid(None).is_ok_and(|session| session != getpgrp())
 }
 
-/// Stops the whole job, a wrapping script too, until it is continued.
+/// Stops the whole job, including a script around it, until it is continued.
 ///
 /// # Errors
 /// If the signal cannot be sent.
 pub fn stop_here() -> io::Result<()> {
-    // SIGSTOP and not SIGTSTP: that one has our handler.
+    // Not SIGTSTP, for which this program has a handler.
     kill_current_process_group(Number::STOP).map_err(Into::into)
 }

@@ -1,12 +1,12 @@
-//! How much of a terminal is drawn on. A terminal may say that it has 65,535 × 65,535 cells: ratatui
-//! keeps two buffers of as many cells as it is told, and the program would be ended for want of memory.
+//! The part of a terminal that is drawn on. A terminal may report 65,535 × 65,535 cells. ratatui allocates
+//! two buffers of the reported size, and the system would kill the program for its memory.
 
 use ratatui::backend::{Backend, ClearType, WindowSize};
 use ratatui::buffer::Cell;
 use ratatui::layout::{Position, Size};
 
-/// A screen of 8K pixels in letters of 8 × 9. Beyond it cells stay empty.
-const MOST: Size = Size {
+/// An 8K screen in letters of 8 × 9 pixels. Cells beyond it stay empty.
+const MAX_SIZE: Size = Size {
     width: 960,
     height: 480,
 };
@@ -14,12 +14,12 @@ const MOST: Size = Size {
 /// The part of a terminal of `size` that is drawn on, from its upper left corner.
 pub fn drawable(size: Size) -> Size {
     Size {
-        width: size.width.min(MOST.width),
-        height: size.height.min(MOST.height),
+        width: size.width.min(MAX_SIZE.width),
+        height: size.height.min(MAX_SIZE.height),
     }
 }
 
-/// A backend that is no larger than what can be drawn, and that may be dropped when its terminal is gone.
+/// A backend that is no larger than [`MAX_SIZE`], and that can be dropped after its terminal was closed.
 pub struct Drawable<B>(pub B);
 
 impl<B: Backend> Backend for Drawable<B> {
@@ -36,8 +36,8 @@ impl<B: Backend> Backend for Drawable<B> {
         self.0.hide_cursor()
     }
 
-    /// Never fails: ratatui calls it when it is dropped, and would tell a standard error that is gone, too,
-    /// which is a panic. Whatever is drawn next says that the terminal is gone, and [`leave`](super::leave)
+    /// Never fails. ratatui calls it when it is dropped, and prints an error to standard error, which panics
+    /// if that is closed as well. The next frame reports the closed terminal, and [`leave`](super::leave)
     /// shows the cursor.
     fn show_cursor(&mut self) -> Result<(), B::Error> {
         let _ = self.0.show_cursor();

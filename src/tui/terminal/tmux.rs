@@ -1,6 +1,6 @@
-//! What tmux says of itself, and of the terminals that show this pane.
+//! tmux, and the terminals that are attached to it and show this pane.
 //!
-//! Asked through `tmux` itself and never through the terminal: tmux takes the kitty graphics query
+//! Asked through the command `tmux` and never through the terminal: tmux takes the kitty graphics query
 //! for a pane's title, and answers every other question for itself.
 
 use std::io::{self, Read};
@@ -9,50 +9,53 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use super::probe::plausible;
-use super::{Reason, is_multiplexer};
+use super::Reason;
+use super::cell::plausible;
 
-/// A server on this machine answers in milliseconds; one that hangs must not hold up the screen.
+/// A server on this machine answers in milliseconds. One that hangs must not hold up the screen.
 const WAIT: Duration = Duration::from_millis(500);
-/// Between two questions while a terminal that has just come says who it is.
-const MOMENT: Duration = Duration::from_millis(30);
-/// Seconds after which one that has not will not.
-const NAMELESS: u64 = 2;
-/// tmux passes escapes through from this version on.
-const PASSES: (u32, u32) = (3, 3);
+/// Time between two questions while a newly attached terminal gives its name.
+const POLL_INTERVAL: Duration = Duration::from_millis(30);
+/// A terminal that has not given its name after this many seconds will not give it.
+const NAME_SECONDS: u64 = 2;
+/// The first version of tmux that passes escapes through.
+const PASSTHROUGH_SINCE: (u32, u32) = (3, 3);
 
 /// tmux around this program.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Tmux {
+    /// `3.3a`
     pub version: String,
     /// `allow-passthrough` of this pane.
     pub passthrough: bool,
-    /// `focus-events`: whether a client that comes back is noticed at once.
+    /// `focus-events`: a client that is attached again is noticed at once.
     pub focus_events: bool,
-    /// The pane's terminal is this program's; a popup has another one.
+    /// This program runs in the pane. In a popup it has another terminal device.
     pub own_pane: bool,
     /// Width and height of a cell of the client's terminal, in pixels.
     pub cell: Option<(u16, u16)>,
-    /// The attached client came over ssh.
+    /// The attached client runs over ssh.
     pub ssh: bool,
-    /// Terminals that show the session; those of programs (control mode) left out.
+    /// The terminals that show the session, without clients in control mode, which are programs.
     pub clients: Vec<Client>,
 }
 
-/// How what was written has fared.
+/// How far tmux has written to its terminals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Flow {
     /// Bytes to all terminals so far.
     pub written: u64,
-    /// Bytes that were thrown away since a terminal could not keep up: pictures among them.
+    /// Bytes, perhaps of pictures, that were dropped because a terminal could not keep up.
     pub discarded: u64,
-    /// Somebody looks at this window: what goes past tmux reaches nobody otherwise.
+    /// A terminal shows this window. Otherwise escapes that pass through tmux are lost.
     pub visible: bool,
 }
 
 impl Flow {
+    /// Asks tmux.
+    ///
     /// # Errors
-    /// In words, if there is no answer.
+    /// Why there is no answer.
     pub fn ask() -> Result<Self, String> {
         let pane = std::env::var("TMUX_PANE").unwrap_or_default();
         let mut command = Command::new("tmux");
@@ -91,26 +94,27 @@ impl Flow {
     }
 }
 
-/// A terminal that a session is attached to.
+/// A terminal that is attached to the session.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Client {
-    /// Its terminal device, and when it was attached: what tells one from another.
+    /// Its terminal device. Together with `created` it identifies the client.
     pub name: String,
+    /// When it was attached, in seconds since 1970.
     pub created: String,
     /// Its `TERM`.
     pub term: String,
-    /// What it calls itself: `kitty(0.41.1)`.
+    /// The name that it gives: `kitty(0.41.1)`.
     pub kind: String,
     /// `256,clipboard,RGB,sixel`
     pub features: String,
 }
 
-/// How pixels get through.
+/// How pixels get through tmux.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
-    /// Kitty's unicode placeholders: the picture is sent past tmux, and text says where it goes.
+    /// Kitty's unicode placeholders: the picture passes through tmux, and text marks its place.
     Placeholders,
-    /// tmux itself keeps and draws sixel pictures.
+    /// tmux itself stores and draws sixel pictures.
     Sixel,
 }
 
@@ -118,7 +122,7 @@ impl Tmux {
     /// Asks the server that this pane belongs to.
     ///
     /// # Errors
-    /// In words, if there is no answer in time, or one that is not understood.
+    /// Why there is no answer in time, or that it is not understood.
     pub fn ask() -> Result<Self, String> {
         let pane = std::env::var("TMUX_PANE")
             .map_err(|_| "TMUX_PANE is not set, as in a popup of tmux".to_owned())?;
@@ -126,46 +130,46 @@ impl Tmux {
         command
             .args(["display-message", "-p", "-t", &pane, SERVER, ";"])
             .args(["list-clients", "-t", &pane, "-F", CLIENT, ";"])
-            // Last, since it fails where there is no such variable.
+            // Last, since it fails if the variable is not set.
             .args(["show-environment", "-t", &pane, "SSH_CONNECTION"]);
         let answer =
-            output(command, WAIT).map_err(|error| format!("tmux does not say: {error}"))?;
+            output(command, WAIT).map_err(|error| format!("no answer from tmux: {error}"))?;
         let stdin = rustix::stdio::stdin();
         let tty = rustix::termios::ttyname(stdin, Vec::new()).unwrap_or_default();
         read(&answer, &tty.to_string_lossy())
             .ok_or_else(|| "tmux's answer is not understood".to_owned())
     }
 
-    /// Whether every terminal has said who it is, or had the time to: it does so in the moment after
-    /// it was attached.
+    /// Whether every terminal has given its name, or has had the time to. A terminal gives it right after it
+    /// was attached.
     pub fn is_settled(&self) -> bool {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let now = now.unwrap_or_default().as_secs();
         self.clients.iter().all(|client| {
             let age = client.created.parse().map(|then| now.saturating_sub(then));
-            !client.kind.is_empty() || age.is_ok_and(|age| age >= NAMELESS)
+            !client.kind.is_empty() || age.is_ok_and(|age| age >= NAME_SECONDS)
         })
     }
 
-    /// The same, once everyone has said who they are, or after `within`.
+    /// Asks until all terminals have given their names, for at most `timeout`.
     ///
     /// # Errors
     /// As [`Tmux::ask`].
-    pub fn ask_settled(within: Duration) -> Result<Self, String> {
-        let end = Instant::now() + within;
+    pub fn ask_settled(timeout: Duration) -> Result<Self, String> {
+        let end = Instant::now() + timeout;
         loop {
             let tmux = Tmux::ask()?;
             if tmux.is_settled() || Instant::now() >= end {
                 return Ok(tmux);
             }
-            thread::sleep(MOMENT);
+            thread::sleep(POLL_INTERVAL);
         }
     }
 
-    /// The best way for pixels through this tmux, which answers `sixel` or not when a program asks.
+    /// The best way for pixels through this tmux. `sixel` is whether tmux answers that it has sixel.
     ///
     /// # Errors
-    /// What is in the way.
+    /// Why there is no way.
     pub fn way(&self, sixel: bool) -> Result<Way, Reason> {
         let obstacle = |why: String, fix: Option<&str>| Err(Reason::new(why, fix));
         if !self.own_pane {
@@ -178,32 +182,32 @@ impl Tmux {
             let why = format!("tmux runs inside another one ({})", nested.term);
             return obstacle(why, None);
         }
-        let stranger = self
+        let without = self
             .clients
             .iter()
             .find(|client| !client.has_placeholders());
-        match stranger {
+        match without {
             None if self.passthrough => Ok(Way::Placeholders),
-            None if self.number() < PASSES => obstacle(
+            None if self.number() < PASSTHROUGH_SINCE => obstacle(
                 format!("tmux {} passes no pixels through", self.version),
                 Some("tmux 3.3 or newer on this machine"),
             ),
             None => obstacle(
-                format!("tmux keeps pixels from {}", first.name_of_terminal()),
+                format!("tmux passes no pixels to {}", first.name_of_terminal()),
                 Some("~/.tmux.conf: set -g allow-passthrough on"),
             ),
             Some(_) if sixel && self.clients.iter().all(Client::has_sixel) => Ok(Way::Sixel),
-            Some(stranger) => obstacle(
+            Some(without) => obstacle(
                 format!(
                     "inside tmux, {} has no way to show pixels",
-                    stranger.name_of_terminal()
+                    without.name_of_terminal()
                 ),
-                Some(stranger.advice()),
+                Some(without.advice()),
             ),
         }
     }
 
-    /// `3.3a` → (3, 3); a development version is newer than all.
+    /// `3.3a` → (3, 3). A version without numbers is a development version, newer than all others.
     fn number(&self) -> (u32, u32) {
         let digits = self.version.trim_start_matches("next-");
         number(digits).unwrap_or((u32::MAX, 0))
@@ -211,7 +215,7 @@ impl Tmux {
 }
 
 impl Client {
-    /// kitty has placeholders since 0.28, Ghostty always had.
+    /// kitty has had placeholders since 0.28, Ghostty always.
     fn has_placeholders(&self) -> bool {
         let version = self.kind.strip_prefix("kitty(").map(number);
         match version {
@@ -224,7 +228,7 @@ impl Client {
         self.features.split(',').any(|feature| feature == "sixel")
     }
 
-    /// Else tmux makes the nearest of 256 colours of what it is given.
+    /// Otherwise tmux reduces each colour to the nearest of 256.
     pub fn has_truecolour(&self) -> bool {
         self.features.split(',').any(|feature| feature == "RGB")
     }
@@ -233,7 +237,7 @@ impl Client {
         is_multiplexer(&self.term)
     }
 
-    /// As it calls itself, or else its `TERM`.
+    /// The name that it gives, or else its `TERM`.
     pub fn name_of_terminal(&self) -> &str {
         if self.kind.is_empty() {
             &self.term
@@ -253,11 +257,16 @@ impl Client {
     }
 }
 
-/// One line each, with the field that may hold anything last.
+/// The formats of the answers: one line each. The last field may contain the separator.
 const SERVER: &str = "server|#{version}|#{allow-passthrough}|#{focus-events}|\
                       #{client_cell_width}|#{client_cell_height}|#{pane_tty}";
 const CLIENT: &str = "client|#{client_control_mode}|#{client_name}|#{client_created}|\
                       #{client_termname}|#{client_termfeatures}|#{client_termtype}";
+
+/// Terminals of tmux and screen, which answer questions for themselves.
+pub fn is_multiplexer(term: &str) -> bool {
+    term.starts_with("tmux") || term.starts_with("screen")
+}
 
 fn read(answer: &str, tty: &str) -> Option<Tmux> {
     let mut tmux = Tmux::default();
@@ -268,7 +277,7 @@ fn read(answer: &str, tty: &str) -> Option<Tmux> {
             ["server", version, passthrough, focus, width, height, pane] => {
                 answered = true;
                 tmux.version = version.to_owned();
-                // A number before tmux 3.4, a word since.
+                // A number before tmux 3.4, a word from then on.
                 tmux.passthrough = matches!(passthrough, "1" | "on" | "all");
                 tmux.focus_events = matches!(focus, "1" | "on");
                 tmux.own_pane = pane == tty;
@@ -297,8 +306,8 @@ fn number(text: &str) -> Option<(u32, u32)> {
     Some((parts.next()??, parts.next()??))
 }
 
-/// What a command prints, unless it takes too long.
-fn output(mut command: Command, within: Duration) -> io::Result<String> {
+/// The standard output of a command, which is killed after `timeout`.
+fn output(mut command: Command, timeout: Duration) -> io::Result<String> {
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -311,7 +320,7 @@ fn output(mut command: Command, within: Duration) -> io::Result<String> {
             let _ = sender.send(stdout.read_to_end(&mut bytes).map(|_| bytes));
         });
     }
-    let answer = receiver.recv_timeout(within);
+    let answer = receiver.recv_timeout(timeout);
     if answer.is_err() {
         let _ = child.kill();
     }
@@ -353,7 +362,7 @@ mod tests {
             .way(true)
             .unwrap_err();
         assert!(shut.fix.unwrap().contains("set -g allow-passthrough on"));
-        // 3.2 knows no such option, and answers nothing.
+        // 3.2 has no such option, so the field is empty.
         let old = tmux("server|3.2a||0|||/dev/pts/1", &[KITTY])
             .way(true)
             .unwrap_err();
@@ -361,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_show_placeholders_gets_none() {
+    fn a_terminal_without_placeholders_gets_none() {
         let client = |term: &str, kind: &str| {
             let line = format!("client|0|/dev/pts/0|1|{term}|256|{kind}");
             tmux(ON, &[&line]).way(false)
@@ -394,7 +403,7 @@ mod tests {
                 .why
                 .contains("inside another")
         );
-        // Whoever looks on from another terminal would see strange letters.
+        // The reader at the other terminal would see strange letters.
         assert!(tmux(ON, &[KITTY, XTERM]).way(false).is_err());
         let program = "client|1|client-77|1|||";
         assert_eq!(
@@ -425,13 +434,13 @@ mod tests {
     }
 
     #[test]
-    fn what_else_tmux_says() {
-        let said = read(
+    fn the_rest_of_the_answer_is_read() {
+        let tmux_over_ssh = read(
             &format!("{ON}\n{KITTY}\nSSH_CONNECTION=10.0.0.1 5 10.0.0.2 22"),
             TTY,
         )
         .unwrap();
-        assert!(said.ssh && !said.focus_events);
+        assert!(tmux_over_ssh.ssh && !tmux_over_ssh.focus_events);
         assert_eq!(read("no server running", TTY), None);
         assert_eq!(
             tmux("server|next-3.6|1|0|||/dev/pts/1", &[KITTY]).number(),
@@ -442,7 +451,7 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_is_waited_for_only_while_it_may_still_say_its_name() {
+    fn a_terminal_is_waited_for_only_while_it_may_still_give_its_name() {
         let client = |created: u64, kind: &str| Tmux {
             clients: vec![Client {
                 created: created.to_string(),
@@ -461,7 +470,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_that_hangs_is_given_up() {
+    fn a_command_that_hangs_is_killed() {
         let mut sleeping = Command::new("sleep");
         sleeping.arg("600");
         let error = output(sleeping, Duration::from_millis(1)).unwrap_err();

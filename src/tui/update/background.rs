@@ -1,4 +1,4 @@
-//! The rest of the folder, a few images at a time, from the selection on.
+//! Background scoring: the rest of the folder, a few images at a time, from the selection on.
 
 use std::time::Instant;
 
@@ -7,33 +7,32 @@ use crate::domain::{Failure, Origin, Prediction};
 use crate::store::Request;
 use crate::tui::model::{BackgroundState, ClassifierState, Model};
 use crate::tui::worklist::EntryState;
-use crate::worker::BackgroundJob;
-use crate::worker::FileStamp;
+use crate::worker::{BackgroundJob, FileStamp};
 
-/// Sends for the next images, as many as may be on their way. From another selection others are
-/// next: what was not begun is put off.
+/// Sends the next images to be scored, up to the limit of images in flight. After another selection other
+/// images come first, so the jobs that were not begun are cancelled.
 pub fn next(model: &mut Model) -> Vec<Effect> {
     let mut effects = Vec::new();
-    let (behind, viewer) = (&mut model.background, &model.viewer);
-    if behind.chosen_at != viewer.generation && !behind.on_their_way.is_empty() {
-        effects.push(Effect::PutOff);
+    let (background, viewer) = (&mut model.background, &model.viewer);
+    if background.chosen_at != viewer.generation && !background.in_flight.is_empty() {
+        effects.push(Effect::CancelBackground);
     }
-    behind.chosen_at = viewer.generation;
-    let is_ready = behind.reading == BackgroundState::On
-        // Whatever is looked at first has been asked for.
+    background.chosen_at = viewer.generation;
+    let is_ready = background.state == BackgroundState::On
+        // The selected image has been requested: it comes before the rest.
         && viewer.canvas.is_some()
         && matches!(model.engine, ClassifierState::Ready(_));
-    let room = behind
-        .ahead
+    let room = background
+        .limit
         .max(1)
-        .saturating_sub(behind.on_their_way.len());
+        .saturating_sub(background.in_flight.len());
     if !is_ready || room == 0 {
         return effects;
     }
-    for (index, source) in model.worklist.next_unread(room, &behind.on_their_way) {
-        behind.on_their_way.push((index, source.clone()));
-        behind.pace.start(Instant::now());
-        effects.push(Effect::ReadBehind(BackgroundJob {
+    for (index, source) in model.worklist.next_unread(room, &background.in_flight) {
+        background.in_flight.push((index, source.clone()));
+        background.pace.start(Instant::now());
+        effects.push(Effect::ScoreInBackground(BackgroundJob {
             source,
             model: model.choices.current,
         }));
@@ -41,36 +40,37 @@ pub fn next(model: &mut Model) -> Vec<Effect> {
     effects
 }
 
+/// Pauses background scoring, or resumes it.
 pub fn pause(model: &mut Model) -> Vec<Effect> {
-    let (reading, notice) = match model.background.reading {
-        BackgroundState::On => (BackgroundState::Paused, "reading in the background: paused"),
-        BackgroundState::Paused => (BackgroundState::On, "reading in the background"),
+    let (state, notice) = match model.background.state {
+        BackgroundState::On => (BackgroundState::Paused, "background scoring paused"),
+        BackgroundState::Paused => (BackgroundState::On, "background scoring resumed"),
         BackgroundState::Off => (
             BackgroundState::Off,
-            "no reading in the background: --no-background",
+            "background scoring is off: --no-background",
         ),
     };
-    model.background.reading = reading;
-    model.background.pace.forget();
+    model.background.state = state;
+    model.background.pace.reset();
     model.notice = Some(notice.to_owned());
-    vec![Effect::PutOff]
+    vec![Effect::CancelBackground]
 }
 
-/// Takes in what was read, unless something was said of it meanwhile.
-pub fn on_read(
+/// Takes in the result of a background job, unless the image was recorded in another way meanwhile.
+pub fn on_done(
     model: &mut Model,
-    errand: &BackgroundJob,
+    job: &BackgroundJob,
     result: Option<Result<Box<Prediction>, Failure>>,
     origin: Option<Box<Origin>>,
     stamp: Option<FileStamp>,
 ) -> Vec<Effect> {
-    let on_their_way = &mut model.background.on_their_way;
-    let mut sources = on_their_way.iter();
-    let Some(at) = sources.position(|(_, source)| *source == errand.source) else {
+    let in_flight = &mut model.background.in_flight;
+    let mut sources = in_flight.iter();
+    let Some(at) = sources.position(|(_, source)| *source == job.source) else {
         return vec![];
     };
-    let (index, source) = on_their_way.remove(at);
-    let is_wanted = errand.model == model.choices.current;
+    let (index, source) = in_flight.remove(at);
+    let is_wanted = job.model == model.choices.current;
     let Some(result) = result.filter(|_| is_wanted) else {
         return vec![];
     };
@@ -78,15 +78,17 @@ pub fn on_read(
     let on_screen = model.content_of(&source);
     let mut effects = Vec::new();
     let state = match result {
-        // The file was replaced between the two: the one that is looked at counts.
-        Ok(said) if on_screen.is_some_and(|content| content != said.content) => return vec![],
-        Ok(said) => {
-            let content = said.content;
+        // The file was replaced between the two reads: the image on the screen counts.
+        Ok(prediction) if on_screen.is_some_and(|content| content != prediction.content) => {
+            return vec![];
+        }
+        Ok(prediction) => {
+            let content = prediction.content;
             model.worklist.identify_at(index as usize, content, stamp);
-            if model.worklist.asks_of_log(index, content) {
+            if model.worklist.needs_lookup(index, content) {
                 effects.push(Effect::Ask(Request::Opened(source.clone(), content)));
             }
-            EntryState::Read(said)
+            EntryState::Read(prediction)
         }
         Err(reason) => reason.into(),
     };

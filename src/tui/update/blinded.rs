@@ -1,29 +1,29 @@
-//! Blinded reading: the reader's own call first, then the model's answer, then perhaps another call.
+//! Blinded reading: the reader's own call first, then the model's answer, then perhaps a second call.
 
 use std::time::Instant;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use super::{Effect, review};
+use super::{Effect, review, say};
 use crate::domain::{BlindedReading, COVID, Call, PNEUMONIA, Question};
 use crate::tui::model::{Asking, LABEL_KEYS, Model, NONE_KEY, Overlay, Phase};
 
-/// Asks which labels the reader sees; what they called last is chosen already.
+/// Asks which labels the reader sees. The labels of their last call are chosen already.
 pub fn ask(model: &mut Model) -> Vec<Effect> {
     if model.blinded.is_none() {
-        return review::say(model, "calls are made while reading blinded: cxr --blinded");
+        return say(model, "calls belong to blinded reading: cxr --blinded");
     }
     let opinion = match review::selected(model) {
         Ok((source, content, opinion)) => {
             model.about = Some((source, content));
             opinion
         }
-        Err(reason) => return review::say(model, reason),
+        Err(reason) => return say(model, reason),
     };
     if model.worklist.fixed_order().is_some() && model.worklist.is_scanning() {
-        return review::say(
+        return say(
             model,
-            "not yet: the images are still being found, and their order with them",
+            "the images are still being found: their random order is not fixed yet",
         );
     }
     let called = opinion.blinded;
@@ -32,9 +32,9 @@ pub fn ask(model: &mut Model) -> Vec<Effect> {
         None => asked(model),
     };
     if labels.is_empty() {
-        return review::say(
+        return say(
             model,
-            "the model is not there yet, so its labels are not known",
+            "the model is still loading, so its labels are not known",
         );
     }
     let present = called
@@ -51,9 +51,9 @@ fn asked(model: &Model) -> Vec<String> {
     alone.map(|label| label.name.clone()).collect()
 }
 
-/// A label's key chooses it or takes it back, [`NONE_KEY`] chooses none of them, and Enter commits what
-/// is chosen and was drawn: neither one key pressed twice nor what was typed ahead or pasted makes a
-/// call, which cannot be taken back.
+/// The key of a label chooses it or takes it back, [`NONE_KEY`] chooses none of them, and Enter commits a
+/// choice that was drawn. A call cannot be taken back, so neither a key pressed twice nor keys typed ahead or
+/// pasted may make one.
 pub fn on_key(model: &mut Model, mut asking: Asking, key: KeyEvent) -> Vec<Effect> {
     let plain = !key
         .modifiers
@@ -67,9 +67,9 @@ pub fn on_key(model: &mut Model, mut asking: Asking, key: KeyEvent) -> Vec<Effec
         }
         KeyCode::Char(c) if plain => match LABEL_KEYS.find(c) {
             Some(at) if at < asking.labels.len() => toggle(&mut asking, at),
-            _ => return review::say(model, "no call: that key is no label's"),
+            _ => return say(model, "no call recorded: no label has that key"),
         },
-        _ => return review::say(model, "no call"),
+        _ => return say(model, "no call recorded"),
     }
     asking.is_drawn = false;
     model.overlay = Some(Overlay::Call(asking));
@@ -80,14 +80,14 @@ fn toggle(asking: &mut Asking, at: usize) {
     let labels = &mut asking.labels;
     labels[at].1 ^= true;
     asking.none = false;
-    // COVID-19 is called on a pneumonia. The screen shows it, and a key takes it back.
+    // COVID-19 pneumonia is a pneumonia. The screen shows that both are chosen, and a key takes it back.
     if labels[at].0 == COVID && labels[at].1 {
         let pneumonia = labels.iter_mut().filter(|(label, _)| label == PNEUMONIA);
         pneumonia.for_each(|(_, present)| *present = true);
     }
 }
 
-/// What is chosen is on the screen now.
+/// The current choice is on the screen now, so Enter may commit it.
 pub fn on_drawn(model: &mut Model) {
     if let Some(Overlay::Call(asking)) = &mut model.overlay {
         asking.is_drawn = true;
@@ -96,19 +96,19 @@ pub fn on_drawn(model: &mut Model) {
 
 fn enter(model: &mut Model, asking: Asking) -> Vec<Effect> {
     let obstacle = match asking.chosen() {
-        None => format!("nothing chosen: a label's key, or {NONE_KEY} for none of them"),
+        None => format!("nothing chosen: press a label's key, or {NONE_KEY} for none of them"),
         Some(_) if !asking.is_drawn => {
-            "typed before it was on the screen: Enter again records it".to_owned()
+            "typed before it was on the screen: press Enter again to record it".to_owned()
         }
         Some(present) => return commit(model, &asking, present),
     };
     model.overlay = Some(Overlay::Call(asking));
-    review::say(model, &obstacle)
+    say(model, &obstacle)
 }
 
 fn commit(model: &mut Model, asking: &Asking, present: Vec<String>) -> Vec<Effect> {
     let Some(phase) = on_screen(model) else {
-        return review::say(model, "the image is not on the screen: no call");
+        return say(model, "the image is not on the screen: no call recorded");
     };
     let now = Instant::now();
     let watch = model.blinded.as_ref().map(|blinded| &blinded.watch);
@@ -119,9 +119,9 @@ fn commit(model: &mut Model, asking: &Asking, present: Vec<String>) -> Vec<Effec
     let called = review::selected(model).ok();
     let called = called.and_then(|(.., opinion)| opinion.blinded);
     if called.is_some_and(|reading| reading.last().present == call.present) {
-        return review::say(model, "you called just that: nothing new to record");
+        return say(model, "the same call as before: nothing new to record");
     }
-    let place = model.worklist.place_in_order(&phase.source);
+    let position = model.worklist.place_in_order(&phase.source);
     let unaided = BlindedReading {
         asked: asking
             .labels
@@ -132,7 +132,7 @@ fn commit(model: &mut Model, asking: &Asking, present: Vec<String>) -> Vec<Effec
         aided: None,
         model_sha256: model.card().map(|c| c.sha256.clone()).unwrap_or_default(),
         seed: model.blinded.as_ref().and_then(|blinded| blinded.seed),
-        position: place.unwrap_or_default(),
+        position: position.unwrap_or_default(),
     };
     review::call(model, |reading| match reading {
         Some(reading) => reading.aided = Some(call),
@@ -140,7 +140,7 @@ fn commit(model: &mut Model, asking: &Asking, present: Vec<String>) -> Vec<Effec
     })
 }
 
-/// The image on the screen, and whether its answer is there, too.
+/// The image on the screen, and whether its answer is shown.
 fn on_screen(model: &Model) -> Option<Phase> {
     let (source, ..) = review::selected(model).ok()?;
     let entry = model.worklist.selected()?;
@@ -150,7 +150,7 @@ fn on_screen(model: &Model) -> Option<Phase> {
     })
 }
 
-/// Times what is on the screen now.
+/// Times the image that is on the screen now.
 pub fn clock(model: &mut Model) {
     let phase = on_screen(model);
     if let Some(blinded) = &mut model.blinded {
@@ -158,11 +158,12 @@ pub fn clock(model: &mut Model) {
     }
 }
 
-/// A random order has no first image before all are found, and whoever comes back has a place.
+/// Goes to the first image of a random order, which is known only once all images are found. A reader who
+/// has begun, or who returns to an image, stays there.
 pub fn on_all_found(model: &mut Model) {
-    let is_left = model.session.wanted.is_some();
+    let returns = model.session.wanted.is_some();
     let is_begun = model.blinded.as_ref().is_none_or(|blinded| blinded.begun);
-    if !is_left && !is_begun {
+    if !returns && !is_begun {
         model.worklist.go_to(0);
     }
 }

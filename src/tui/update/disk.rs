@@ -1,21 +1,21 @@
-//! Files that come, go, or are written to while their folder is open.
+//! Files that are added, removed or written to while their folder is open.
 
 use super::models::select_again;
-use super::{Effect, ask_for_times, keeping_selection, review};
+use super::{Effect, keeping_selection, request_times, say};
 use crate::library::Touched;
 use crate::tui::model::Model;
 use crate::tui::worklist::Rescanned;
 
-/// Looks at the disk again.
+/// Looks for changes on the disk.
 pub fn rescan(model: &mut Model) -> Vec<Effect> {
     if model.worklist.is_scanning() {
-        return review::say(model, "still looking for images");
+        return say(model, "still looking for images");
     }
     model.notice = Some("looking at the disk again …".to_owned());
     vec![Effect::Rescan(model.worklist.known_files())]
 }
 
-/// Takes in what became of files; says so if there is something, or if it was `asked` for.
+/// Takes in changes of files, and reports them. With `asked`, it also reports that there are none.
 pub fn on_touched(model: &mut Model, touched: Vec<Touched>, asked: bool) -> Vec<Effect> {
     let is_on_screen = |touched: &Touched| Some(&touched.path) == model.viewer.source.as_ref();
     let is_touched = touched
@@ -25,8 +25,10 @@ pub fn on_touched(model: &mut Model, touched: Vec<Touched>, asked: bool) -> Vec<
         model.worklist.forget_left_out();
     }
     let mut done = Rescanned::default();
-    let mut effects = keeping_selection(model, |model| done = model.worklist.touch(touched));
-    effects.extend(ask_for_times(model));
+    let mut effects = keeping_selection(model, |model| {
+        done = model.worklist.apply_disk_changes(touched)
+    });
+    effects.extend(request_times(model));
     model.viewer.is_outdated |= is_touched
         && model.worklist.selected().is_some_and(|entry| {
             Some(&entry.path) == model.viewer.source.as_ref() && entry.is_unread()
@@ -37,8 +39,8 @@ pub fn on_touched(model: &mut Model, touched: Vec<Touched>, asked: bool) -> Vec<
     effects
 }
 
-/// Opens an image anew whose file was written to. Not while a line about it is being typed: what is on
-/// the screen stays what the line is about.
+/// Opens the selected image again if its file was written to, but not while a line about it is being typed:
+/// the line is about the image that is on the screen.
 pub fn refresh(model: &mut Model) -> Vec<Effect> {
     if !model.viewer.is_outdated || model.overlay.is_some() {
         return vec![];
@@ -50,7 +52,7 @@ pub fn refresh(model: &mut Model) -> Vec<Effect> {
 fn words(done: Rescanned) -> String {
     let counted = [
         (done.new, "new"),
-        (done.written, "written to, to be read anew"),
+        (done.written, "changed, to be scored again"),
         (done.gone, "gone"),
         (done.left_out, "not read"),
     ];
@@ -58,8 +60,9 @@ fn words(done: Rescanned) -> String {
     let words: Vec<_> = some
         .map(|(count, word)| format!("{count} {word}"))
         .collect();
-    match words.is_empty() {
-        true => "on the disk: nothing new".to_owned(),
-        false => format!("on the disk: {}", words.join(" · ")),
+    if words.is_empty() {
+        "on the disk: nothing new".to_owned()
+    } else {
+        format!("on the disk: {}", words.join(" · "))
     }
 }

@@ -1,4 +1,4 @@
-//! Heat map: on and off, of which label, how opaque.
+//! The heat map: on or off, its label, its opacity.
 
 use super::Effect;
 use super::image::redraw;
@@ -17,7 +17,7 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
     let was_on = model.heat_map.on;
     match action {
         Action::HeatMap => model.heat_map.on = !was_on,
-        // The first press shows what is chosen, the next one moves on.
+        // The first press shows the map that is chosen; the next one moves on.
         _ if !was_on => model.heat_map.on = true,
         Action::NextHeatMap => model.heat_map.choice = next_choice(model),
         Action::FainterHeatMap => step_opacity(model, -OPACITY_STEP),
@@ -33,7 +33,7 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
     redraw(model)
 }
 
-/// A prediction has come: if a heat map is wanted, it can be shown now.
+/// A prediction has arrived: if the heat map is on, it can be shown now.
 pub fn on_prediction(model: &mut Model) -> Vec<Effect> {
     match model.heat_map_layer() {
         None if model.heat_map.on && asks_for_map(model) => select_again(model),
@@ -42,12 +42,13 @@ pub fn on_prediction(model: &mut Model) -> Vec<Effect> {
     }
 }
 
-/// What is known from the background or an earlier visit has no map. It is asked for once.
+/// Whether to request a heat map. Predictions from background scoring and from the prediction cache have
+/// none; it is requested once for each selection.
 fn asks_for_map(model: &Model) -> bool {
     model.lacks_map() && !model.viewer.map_asked
 }
 
-/// Why this model or this terminal shows no heat map at all.
+/// The reason why this model or this terminal can show no heat map at all.
 fn obstacle(model: &Model) -> Option<&'static str> {
     if model.card().is_some_and(|card| !card.has_heat_maps()) {
         Some("no heat map for this model")
@@ -60,7 +61,7 @@ fn obstacle(model: &Model) -> Option<&'static str> {
     }
 }
 
-/// Why this image has no heat map; `None` also while its prediction has not come.
+/// The reason why this image has no heat map; `None` also while its prediction has not arrived.
 fn absence(model: &Model) -> Option<&'static str> {
     let prediction = model.prediction()?;
     match prediction.input {
@@ -71,7 +72,6 @@ fn absence(model: &Model) -> Option<&'static str> {
         _ if prediction.heat_map(&model.heat_map.choice).is_none() => {
             Some("no heat map: the model gives none here")
         }
-
         _ => None,
     }
 }
@@ -97,6 +97,6 @@ fn next_choice(model: &Model) -> HeatMapChoice {
 
 fn step_opacity(model: &mut Model, step: f32) {
     let opacity = (model.heat_map.opacity + step).clamp(OPACITY_STEP, 1.0);
-    // Tenths, however often it was turned.
+    // Rounded to tenths, so that many steps do not add up rounding errors.
     model.heat_map.opacity = (opacity * 10.0).round() / 10.0;
 }

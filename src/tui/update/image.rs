@@ -1,4 +1,4 @@
-//! What concerns the image: selecting one, window, zoom, pan.
+//! The image on the screen: selection, window, zoom, pan.
 
 use std::time::Instant;
 
@@ -9,25 +9,28 @@ use crate::tui::model::{Model, Viewer};
 use crate::tui::worklist::EntryState;
 use crate::worker::{ImageJob, RenderRequest};
 
-/// Said where a file holds another image than the one that was scored.
-pub(super) const REPLACED: &str = "the file was replaced: another image, read anew";
+/// The notice where a file holds another image than the one that was scored.
+pub(super) const REPLACED: &str =
+    "the file was replaced: this is another image, to be scored again";
+/// One press zooms by this factor.
 const ZOOM_STEP: f64 = 1.25;
-/// Of what is visible.
+/// One press pans by this share of the visible part.
 const PAN_STEP: f64 = 0.15;
-/// A key press makes the window this much wider …
+/// One press makes the window wider by this factor.
 const WIDTH_STEP: f64 = 1.1;
-/// … or moves its level by this much of its width.
+/// One press moves the level of the window by this share of its width.
 const LEVEL_STEP: f64 = 0.05;
-/// A window narrower than so many steps from one value to the next shows two greys.
+/// The narrowest window, in steps from one stored value to the next: a narrower one would show two greys
+/// only.
 const MIN_STEPS: f64 = 2.0;
 
-/// Makes the selected image the one that is looked at. Everything known of the one before is
-/// cleared in the same breath.
+/// Puts the selected image on the screen. Everything that is known of the image before is cleared at the same
+/// time, so that nothing of it stands beside the new one.
 pub fn select(model: &mut Model) -> Vec<Effect> {
     select_as(model, View::default())
 }
 
-/// The same, seen in this way from the start.
+/// The same as [`select`], with a view other than the default.
 pub fn select_as(model: &mut Model, view: View) -> Vec<Effect> {
     let generation = model.viewer.generation.next();
     let canvas = model.viewer.canvas;
@@ -46,13 +49,13 @@ pub fn select_as(model: &mut Model, view: View) -> Vec<Effect> {
     job(model).map(Effect::Select).into_iter().collect()
 }
 
-/// Tells how many pixels the image may have; asks for it in that size.
+/// Sets how many pixels the image may have, and requests it in that size.
 pub fn set_canvas(model: &mut Model, canvas: Canvas) -> Vec<Effect> {
     let before = model.viewer.canvas.replace(canvas);
     match before {
         Some(before) if before == canvas => vec![],
         Some(_) => redraw(model),
-        // The first layout: nothing could be asked for before it.
+        // The first layout: no image could be requested before it.
         None => job(model).map(Effect::Select).into_iter().collect(),
     }
 }
@@ -86,10 +89,10 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::PanRight => view.pan_by(PAN_STEP, 0.0),
         Action::PanUp => view.pan_by(0.0, -PAN_STEP),
         Action::PanDown => view.pan_by(0.0, PAN_STEP),
-        Action::Wider => turn(model, |_, width| (0.0, width * WIDTH_STEP)),
-        Action::Narrower => turn(model, |_, width| (0.0, width / WIDTH_STEP)),
-        Action::LevelUp => turn(model, |step, width| (step, width)),
-        Action::LevelDown => turn(model, |step, width| (-step, width)),
+        Action::Wider => adjust_window(model, |_, width| (0.0, width * WIDTH_STEP)),
+        Action::Narrower => adjust_window(model, |_, width| (0.0, width / WIDTH_STEP)),
+        Action::LevelUp => adjust_window(model, |step, width| (step, width)),
+        Action::LevelDown => adjust_window(model, |step, width| (-step, width)),
         _ => return vec![],
     }
     redraw(model)
@@ -100,13 +103,14 @@ pub fn zoom(model: &mut Model, factor: f64) -> Vec<Effect> {
     redraw(model)
 }
 
-/// Changes the window from what is set by hand, or else from what is on the screen.
-fn turn(model: &mut Model, change: impl Fn(f64, f64) -> (f64, f64)) {
+/// Changes the window, starting from the one set by hand or else from the one on the screen. `change` gets
+/// one step of the level and the width; it returns the shift of the level and the new width.
+fn adjust_window(model: &mut Model, change: impl Fn(f64, f64) -> (f64, f64)) {
     let now = match model.viewer.view.window {
         Window::Manual { centre, width } => Some((centre, width)),
         _ => model.viewer.shown.as_ref().map(|shown| shown.window),
     };
-    // Nothing is shown yet: there is nothing to turn.
+    // No image is shown yet, so there is no window to adjust.
     let Some((centre, width)) = now else { return };
     let step = model.viewer.facts.as_ref().map_or(0.0, |facts| facts.step);
     let (shift, width) = change(width * LEVEL_STEP, width);
@@ -117,18 +121,14 @@ fn turn(model: &mut Model, change: impl Fn(f64, f64) -> (f64, f64)) {
     model.viewer.view.window = window;
 }
 
+/// Requests the image on the screen in its current view.
 pub(super) fn redraw(model: &Model) -> Vec<Effect> {
-    // While it is being opened, the newest view goes with the next question.
     job(model).map(Effect::Redraw).into_iter().collect()
 }
 
 fn job(model: &Model) -> Option<ImageJob> {
     let entry = model.worklist.selected()?;
     let canvas = model.viewer.canvas?;
-    let neighbour = |offset: isize| {
-        let row = model.worklist.cursor().checked_add_signed(offset)?;
-        model.worklist.row(row).map(|entry| entry.path.clone())
-    };
     Some(ImageJob {
         source: entry.path.clone(),
         generation: model.viewer.generation,
@@ -137,9 +137,9 @@ fn job(model: &Model) -> Option<ImageJob> {
             canvas,
             heat_map: model.heat_map_layer(),
         },
-        scored: entry.prediction().map(|said| said.content),
+        scored: entry.prediction().map(|prediction| prediction.content),
         maps: model.viewer.map_asked,
         model: model.choices.current,
-        neighbours: [1, -1, 2, 3].into_iter().filter_map(neighbour).collect(),
+        neighbours: model.worklist.neighbours(),
     })
 }

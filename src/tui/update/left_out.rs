@@ -1,18 +1,18 @@
-//! What a walk came upon that is no row of the worklist.
+//! Files and folders that a walk found and that are not rows of the worklist.
 
-use super::{Effect, review};
+use super::{Effect, say};
 use crate::tui::keymap::Action;
 use crate::tui::model::{Model, Overlay};
 
-/// One line about it, once the folder was walked; `None` if every file that looked like an image is a
-/// row.
+/// One line about them after the walk; `None` if every file that looked like an image is a row.
 pub fn words(model: &Model) -> Option<String> {
     let problems = model.worklist.problems();
     let left_out = model.worklist.left_out().count();
-    let key = model.keymap.key_for_people(Action::LeftOut);
-    let lists = match key.is_empty() {
-        true => String::new(),
-        false => format!(" · {key} lists them"),
+    let key = model.keymap.display_key(Action::LeftOut);
+    let lists = if key.is_empty() {
+        String::new()
+    } else {
+        format!(" · {key} lists them")
     };
     Some(match (problems, left_out) {
         ([], 0) => return None,
@@ -24,9 +24,10 @@ pub fn words(model: &Model) -> Option<String> {
     })
 }
 
+/// Lists them over the panes.
 pub fn show(model: &mut Model) -> Vec<Effect> {
     if model.worklist.problems().is_empty() && model.worklist.left_out().count() == 0 {
-        return review::say(model, "no file was left out");
+        return say(model, "no file was left out");
     }
     model.overlay = Some(Overlay::LeftOut { scroll: 0 });
     vec![]

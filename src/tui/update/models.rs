@@ -1,15 +1,15 @@
-//! Another of the models that there are, and what each said of the images.
+//! Switching between models. Each keeps its own scores.
 
-use super::Effect;
 use super::image::select_as;
+use super::{Effect, say};
 use crate::tui::model::{ClassifierState, Model};
 
-/// The next model: it takes over what it said before, and reads the image that is looked at.
+/// Switches to the next model: the worklist shows the scores that it made before, and it classifies the image
+/// on the screen.
 pub fn next(model: &mut Model) -> Vec<Effect> {
     let count = model.choices.all.len();
     if count < 2 {
-        model.notice = Some("no other model here: cxr models import adds one".to_owned());
-        return vec![];
+        return say(model, "no other model here: cxr models import adds one");
     }
     let before = model.choices.current;
     model.choices.current = (before + 1) % count;
@@ -19,7 +19,7 @@ pub fn next(model: &mut Model) -> Vec<Effect> {
     );
     model.worklist.change_model(from, to);
     model.engine = ClassifierState::Loading;
-    model.background.pace.forget();
+    model.background.pace.reset();
     model.notice = Some(format!(
         "model {} of {count}: {}",
         model.choices.current + 1,
@@ -31,8 +31,8 @@ pub fn next(model: &mut Model) -> Vec<Effect> {
     effects
 }
 
-/// Asks for the same image under a new generation, so that no answer of the model before can come
-/// any more. It is looked at as before, without that model's heat map.
+/// Requests the same image under a new generation, so that a late answer of the model before is dropped. The
+/// image stays on the screen in the same view; a picture with the heat map of the model before does not.
 pub(super) fn select_again(model: &mut Model) -> Vec<Effect> {
     let view = model.viewer.view;
     let (facts, shown) = (model.viewer.facts.take(), model.viewer.shown.take());

@@ -1,37 +1,31 @@
-//! A line that is typed in the footer: a filter, a row, a prevalence, a note.
+//! A line that is typed in the footer: a filter, a row number, a prevalence or a note.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use super::{Effect, keeping_selection, review};
+use super::{Effect, keeping_selection, open_prompt, review, say};
 use crate::domain::Prevalences;
 use crate::domain::text::{Printable, is_dangerous};
 use crate::tui::model::{ClassifierState, LONGEST_NOTE, Model, Overlay, Prompt, PromptKind};
 use crate::tui::worklist::FilterTerms;
 
-const NO_MODEL: &str = "the model is not there yet";
+const NO_MODEL: &str = "the model is still loading";
 
-pub fn open(model: &mut Model, kind: PromptKind, text: String) -> Vec<Effect> {
-    let place = model.worklist.place();
-    model.overlay = Some(Overlay::Prompt(Prompt { kind, text, place }));
-    vec![]
-}
-
-/// Asks for a prevalence, where some label assumes one.
+/// Asks for a prevalence, if the scores of a label depend on one.
 pub fn ask_for_prevalence(model: &mut Model) -> Vec<Effect> {
     let Some(card) = model.card() else {
-        model.notice = Some(NO_MODEL.to_owned());
-        return vec![];
+        return say(model, NO_MODEL);
     };
     if model.assumed.shown(card).next().is_none() {
-        model.notice = Some(format!(
+        let notice = format!(
             "no label of {} is calibrated, so none assumes a prevalence",
             card.name
-        ));
-        return vec![];
+        );
+        return say(model, &notice);
     }
-    open(model, PromptKind::Prevalence, String::new())
+    open_prompt(model, PromptKind::Prevalence, String::new())
 }
 
+/// Edits the line, accepts it with Enter, or abandons it.
 pub fn on_key(model: &mut Model, mut prompt: Prompt, key: KeyEvent) -> Vec<Effect> {
     let control = key.modifiers.contains(KeyModifiers::CONTROL);
     match key.code {
@@ -56,7 +50,7 @@ pub fn on_key(model: &mut Model, mut prompt: Prompt, key: KeyEvent) -> Vec<Effec
     effects
 }
 
-/// A filter shows what it does while it is typed.
+/// Applies a filter already while it is typed.
 fn preview_prompt(model: &mut Model, prompt: &Prompt) -> Vec<Effect> {
     match prompt.kind {
         PromptKind::Filter => {
@@ -70,7 +64,7 @@ fn preview_prompt(model: &mut Model, prompt: &Prompt) -> Vec<Effect> {
 fn abandon(model: &mut Model, prompt: Prompt) -> Vec<Effect> {
     match prompt.kind {
         PromptKind::Filter => {
-            keeping_selection(model, |model| model.worklist.restore(prompt.place))
+            keeping_selection(model, |model| model.worklist.restore(prompt.before))
         }
         PromptKind::Jump | PromptKind::Prevalence | PromptKind::Note => vec![],
     }
@@ -80,17 +74,17 @@ fn accept(model: &mut Model, prompt: Prompt) -> Vec<Effect> {
     match prompt.kind {
         PromptKind::Filter => {
             if model.worklist.check(&prompt.text).is_err() {
-                // The prompt says what is wrong, and is the place to put it right.
+                // The prompt stays open: it shows the error, and the reader can correct it.
                 model.overlay = Some(Overlay::Prompt(prompt));
             } else {
-                let reading = model.worklist.filter_reading();
+                let reading = model.worklist.understood_filter();
                 model.notice = reading.map(|reading| format!("filter: {reading}"));
             }
             vec![]
         }
         PromptKind::Jump => jump(model, &prompt.text),
         PromptKind::Note if prompt.text.chars().count() > LONGEST_NOTE => {
-            // The prompt says so, and is the place to make it shorter.
+            // The prompt stays open: it shows that the note is too long, and the reader can shorten it.
             model.overlay = Some(Overlay::Prompt(prompt));
             vec![]
         }
@@ -105,15 +99,12 @@ fn accept(model: &mut Model, prompt: Prompt) -> Vec<Effect> {
 fn jump(model: &mut Model, text: &str) -> Vec<Effect> {
     match text.trim().parse::<usize>() {
         Ok(row) if row >= 1 => keeping_selection(model, |model| model.worklist.go_to(row - 1)),
-        _ => {
-            model.notice = Some(format!("{text:?} is not a row number"));
-            vec![]
-        }
+        _ => say(model, &format!("{text:?} is not a row number")),
     }
 }
 
-/// Assumes what was typed, and says what holds now or what is wrong with it. No image is read again:
-/// what the classifier said of it is moved by the odds.
+/// Assumes the prevalence that was typed; returns a line about the prevalences in force or about the error. No
+/// image is scored again: probabilities follow from the stored ones by their odds.
 fn assume(model: &mut Model, text: &str) -> String {
     let ClassifierState::Ready(card) = &model.engine else {
         return NO_MODEL.to_owned();
@@ -131,8 +122,8 @@ fn assume(model: &mut Model, text: &str) -> String {
     format!("prevalence: {}", words.join(", "))
 }
 
+/// Adds pasted text to the prompt. Anything else that is open takes keys only, and stays as it is.
 pub fn on_paste(model: &mut Model, text: &str) -> Vec<Effect> {
-    // What is pasted is text: whatever asks for a key is left as it is.
     let mut prompt = match model.overlay.take() {
         Some(Overlay::Prompt(prompt)) => prompt,
         other => {
@@ -140,7 +131,7 @@ pub fn on_paste(model: &mut Model, text: &str) -> Vec<Effect> {
             return vec![];
         }
     };
-    // What is pasted comes from anywhere, and is a line once it is here.
+    // The text may come from anywhere: control characters are removed, and it becomes one line.
     prompt.text += Printable::page(&text.replace(['\r', '\n'], " ")).as_str();
     let effects = preview_prompt(model, &prompt);
     model.overlay = Some(Overlay::Prompt(prompt));

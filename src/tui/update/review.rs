@@ -1,4 +1,4 @@
-//! Verdicts, flags and notes: what the reader says of the image on the screen.
+//! Verdicts, flags and notes on the image on the screen.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use super::{Effect, heat_map, keeping_selection, prompt};
+use super::{Effect, heat_map, keeping_selection, open_prompt, say};
 use crate::domain::text::clean;
 use crate::domain::{
     Act, BlindedReading, Causes, ContentId, Finding, HeatMapSubject, Opinion, OpinionChange,
@@ -16,13 +16,14 @@ use crate::store::{News, Request, ReviewDraft};
 use crate::tui::keymap::Action;
 use crate::tui::model::{LABEL_KEYS, Model, NONE_KEY, Overlay, PromptKind, Reviews, UndoStep};
 
-/// What is said where the log holds something else than the screen did.
-const MERGED: &str = "another session in your name has said more of this image: shown is all of it";
-/// Said where a line was typed about an image that is not on the screen any more.
+/// The notice where the log holds more than the screen did.
+const MERGED: &str = "another session in your name has reviewed this image too: both are shown";
+/// The notice where a line was typed about an image that is no longer on the screen.
 const ANOTHER: &str = "another image came on the screen: nothing recorded";
-/// What one disagrees with where there are no scores.
+/// The label of a disagreement with a refusal, where there are no scores.
 const REFUSAL: &str = "input check";
 
+/// Performs one of the review actions.
 pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
     match action {
         Action::Agree => judge_answer(model, Verdict::Agree),
@@ -30,7 +31,7 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Unsure => judge_answer(model, Verdict::Unsure),
         Action::KeyImage | Action::Note if is_beside_hidden(model) => say(
             model,
-            "what you held beside the answer is hidden until you have made your own call: Enter",
+            "your flags and notes are hidden until you have made your own call: press Enter",
         ),
         Action::KeyImage => judge(model, Act::Flagged, |opinion| {
             opinion.key_image = !opinion.key_image;
@@ -38,7 +39,7 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Note => match selected(model) {
             Ok((source, content, opinion)) => {
                 model.about = Some((source, content));
-                prompt::open(model, PromptKind::Note, opinion.note)
+                open_prompt(model, PromptKind::Note, opinion.note)
             }
             Err(reason) => say(model, reason),
         },
@@ -48,7 +49,8 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
     }
 }
 
-/// Whether the reader holds something of the image that they may not see before their own call.
+/// Whether the reader has an opinion on the image that stays hidden until their own call, because it was
+/// formed beside the answer.
 fn is_beside_hidden(model: &Model) -> bool {
     let list = &model.worklist;
     let is_held = list.selected().is_some_and(|entry| entry.held.is_some());
@@ -65,24 +67,26 @@ fn judge_answer(model: &mut Model, verdict: Verdict) -> Vec<Effect> {
 }
 
 fn nothing_to_judge(model: &Model) -> &'static str {
-    match model.is_hidden() {
-        true => "hidden until you have made your own call: Enter",
-        false => "the model has not answered: nothing to judge yet",
+    if model.is_hidden() {
+        "hidden until you have made your own call: press Enter"
+    } else {
+        "the model has not answered: nothing to judge yet"
     }
 }
 
-/// Which label is wrong takes one more key, of those that are shown; an image that was refused has none.
+/// Asks which of the labels on the screen is wrong. A refused image has no labels, so the disagreement is with
+/// the refusal.
 fn ask_for_label(model: &mut Model) -> Vec<Effect> {
     match selected(model) {
         Ok((source, content, _)) => model.about = Some((source, content)),
         Err(reason) => return say(model, reason),
     }
-    let Some(said) = model.prediction() else {
+    let Some(prediction) = model.prediction() else {
         return say(model, nothing_to_judge(model));
     };
-    let are_causes_told = matches!(said.causes(), Causes::Told(_));
-    let is_shown = |finding: &&Finding| finding.question == Question::Presence || are_causes_told;
-    let labels: Vec<String> = said
+    let are_causes_shown = matches!(prediction.causes(), Causes::Told(_));
+    let is_shown = |finding: &&Finding| finding.question == Question::Presence || are_causes_shown;
+    let labels: Vec<String> = prediction
         .findings
         .iter()
         .filter(is_shown)
@@ -95,8 +99,8 @@ fn ask_for_label(model: &mut Model) -> Vec<Effect> {
     vec![]
 }
 
-/// The key after `d`: a label's, or [`NONE_KEY`] for the answer in general. Any other cancels and says
-/// so.
+/// Handles the key after *disagree*: that of a label, or [`NONE_KEY`] for the answer in general. Any other key
+/// cancels.
 pub fn on_label_key(model: &mut Model, labels: &[String], key: KeyEvent) -> Vec<Effect> {
     let plain = !key
         .modifiers
@@ -104,19 +108,15 @@ pub fn on_label_key(model: &mut Model, labels: &[String], key: KeyEvent) -> Vec<
     let label = match key.code {
         KeyCode::Char(NONE_KEY) if plain => return disagree(model, None),
         KeyCode::Char(c) if plain => LABEL_KEYS.find(c).and_then(|at| labels.get(at)),
-        KeyCode::Esc => return say(model, "cancelled: no verdict recorded"),
         _ => None,
     };
     match label {
         Some(label) => disagree(model, Some(label)),
-        None => say(
-            model,
-            "cancelled, no verdict recorded: that key is no label's",
-        ),
+        None => say(model, "cancelled, no verdict recorded"),
     }
 }
 
-/// With a label, or in general.
+/// Records a disagreement with a label, or with the answer in general.
 fn disagree(model: &mut Model, label: Option<&str>) -> Vec<Effect> {
     judge(model, Act::Judged, |opinion| {
         opinion.verdict = Some(Verdict::Disagree);
@@ -124,39 +124,44 @@ fn disagree(model: &mut Model, label: Option<&str>) -> Vec<Effect> {
     })
 }
 
+/// Records a note.
 pub fn note(model: &mut Model, text: &str) -> Vec<Effect> {
     let note = clean(text);
     let effects = judge(model, Act::Noted, |opinion| opinion.note = note.clone());
-    // What was typed and not recorded stays where it can be read.
+    // A note that could not be recorded is shown with the reason, so that it is not lost.
     if let Some(notice) = model.notice.as_mut().filter(|_| effects.is_empty()) {
         notice.push_str(&format!(" (“{note}”)"));
     }
     effects
 }
 
-/// The image that is on the screen and what is held of it, or why nothing can be said of it.
+/// The image on the screen and the reader's opinion on it.
+///
+/// # Errors
+/// The reason why nothing can be recorded about it now.
 pub(super) fn selected(model: &Model) -> Result<(Arc<Path>, ContentId, Opinion), &'static str> {
     let Some(entry) = model.worklist.selected() else {
         return Err("no image to judge");
     };
     let viewer = &model.viewer;
     let is_painted = viewer.canvas.is_some_and(|canvas| canvas.width > 0);
-    let is_there = viewer.shown.is_some() || !is_painted;
-    let Some(content) = model.content_of(&entry.path).filter(|_| is_there) else {
+    let is_visible = viewer.shown.is_some() || !is_painted;
+    let Some(content) = model.content_of(&entry.path).filter(|_| is_visible) else {
         return Err("the image is not on the screen yet: nothing to judge");
     };
     let shown = viewer.shown.as_ref().map(|shown| shown.content);
     let known = [
         shown,
         entry.content,
-        model.prediction().map(|said| said.content),
+        model.prediction().map(|prediction| prediction.content),
     ];
     if known.into_iter().flatten().any(|other| other != content) {
-        return Err("the file was replaced meanwhile: look at it again");
+        return Err("the file was replaced meanwhile: look at the new image first");
     }
     Ok((entry.path.clone(), content, entry.opinion()))
 }
 
+/// Changes the reader's opinion on the image on the screen, and records the change.
 fn judge(model: &mut Model, act: Act, change: impl FnOnce(&mut Opinion)) -> Vec<Effect> {
     let (source, content, before) = match selected(model) {
         Ok(found) => found,
@@ -170,13 +175,13 @@ fn judge(model: &mut Model, act: Act, change: impl FnOnce(&mut Opinion)) -> Vec<
     let mut after = before.clone();
     change(&mut after);
     if after == before {
-        // Another session in the reader's name may have said otherwise: the log decides.
-        let says_again = OpinionChange {
+        // Another session in the reader's name may hold another verdict: the log decides.
+        let same_verdict = OpinionChange {
             judgement: OpinionChange::to(&after).judgement,
             ..OpinionChange::default()
         };
         return match act {
-            Act::Judged => vec![record(model, source, content, act, says_again)],
+            Act::Judged => vec![record(model, source, content, act, same_verdict)],
             _ => vec![],
         };
     }
@@ -192,7 +197,7 @@ fn judge(model: &mut Model, act: Act, change: impl FnOnce(&mut Opinion)) -> Vec<
     vec![record(model, source, content, act, change)]
 }
 
-/// A call of blinded reading. The first one stands: an answer that was seen cannot be unseen.
+/// Records a call of blinded reading. The first call cannot be undone: the reader has seen the answer since.
 pub fn call(model: &mut Model, change: impl FnOnce(&mut Option<BlindedReading>)) -> Vec<Effect> {
     let effects = judge(model, Act::Called, |opinion| change(&mut opinion.blinded));
     let is_first = |step: &UndoStep| step.before.blinded.is_none() && step.after.blinded.is_some();
@@ -202,8 +207,8 @@ pub fn call(model: &mut Model, change: impl FnOnce(&mut Option<BlindedReading>))
     effects
 }
 
-/// Undoing is saying again what was said before, of what that step changed and is as it left it: the log
-/// forgets nothing, and another session may have said more since.
+/// Undoes the last step by a new review that restores the earlier values. It restores only values that the
+/// step changed and that are still as the step left them: another session may have changed others since.
 fn step_back(model: &mut Model) -> Vec<Effect> {
     let Some(step) = model.reviews.done.pop() else {
         return say(model, "nothing to undo");
@@ -214,6 +219,7 @@ fn step_back(model: &mut Model) -> Vec<Effect> {
     effects
 }
 
+/// Redoes the step that was undone last, in the same way.
 fn step_again(model: &mut Model) -> Vec<Effect> {
     let Some(step) = model.reviews.undone.pop() else {
         return say(model, "nothing to redo");
@@ -224,7 +230,7 @@ fn step_again(model: &mut Model) -> Vec<Effect> {
     effects
 }
 
-/// Goes to the image, so that nothing changes that is not seen to.
+/// Goes to the image of the step, so that the reader sees the change, and records it.
 fn go_and_record(
     model: &mut Model,
     step: &UndoStep,
@@ -242,16 +248,17 @@ fn go_and_record(
         .worklist
         .content_at(source)
         .is_some_and(|there| there != content);
-    let of = if is_replaced {
+    let prefix = if is_replaced {
         "the image that was at "
     } else {
         ""
     };
-    model.notice = Some(format!("{}: {of}{name}", act.word()));
+    model.notice = Some(format!("{}: {prefix}{name}", act.word()));
     effects.push(record(model, source.clone(), content, act, change));
     effects
 }
 
+/// Applies a change to the worklist, and asks the log to record it with what was on the screen.
 fn record(
     model: &mut Model,
     source: Arc<Path>,
@@ -259,13 +266,13 @@ fn record(
     act: Act,
     change: OpinionChange,
 ) -> Effect {
-    let is_looked_at = model.content_of(&source) == Some(content);
-    let facts = model.viewer.facts.as_ref().filter(|_| is_looked_at);
-    let said = model.worklist.said_of(&source);
-    let said = said
-        .filter(|said| said.content == content)
+    let is_on_screen = model.content_of(&source) == Some(content);
+    let facts = model.viewer.facts.as_ref().filter(|_| is_on_screen);
+    let prediction = model.worklist.prediction_of(&source);
+    let prediction = prediction
+        .filter(|prediction| prediction.content == content)
         .cloned()
-        .map(light);
+        .map(without_activation);
     let draft = ReviewDraft {
         uids: facts.map(|facts| facts.uids.clone()).unwrap_or_default(),
         patient_id: facts.and_then(|facts| facts.patient.id.clone()),
@@ -274,28 +281,29 @@ fn record(
             at: SystemTime::now(),
             act,
             change: change.clone(),
-            seen: seen(model, &source, said.clone(), is_looked_at),
+            seen: seen(model, &source, prediction.clone(), is_on_screen),
         },
-        prediction: said,
+        prediction,
         source: source.clone(),
         content,
     };
-    model.worklist.hold(&source, content, &change);
+    model.worklist.set_opinion(&source, content, &change);
     Effect::Ask(Request::Record(Box::new(draft)))
 }
 
-/// Without where the logits come from, which nothing keeps.
-fn light(said: Prediction) -> Prediction {
+/// The prediction without its activation map, which is not stored.
+fn without_activation(prediction: Prediction) -> Prediction {
     Prediction {
         activation: None,
-        ..said
+        ..prediction
     }
 }
 
-fn seen(model: &Model, source: &Path, said: Option<Prediction>, is_looked_at: bool) -> Seen {
-    let said = said.filter(|_| !model.worklist.is_hidden_at(source));
-    let prediction = said.map(|said| said.assuming(&model.assumed));
-    if !is_looked_at {
+/// What the reader saw when they made the review.
+fn seen(model: &Model, source: &Path, prediction: Option<Prediction>, is_on_screen: bool) -> Seen {
+    let prediction = prediction.filter(|_| !model.worklist.is_hidden_at(source));
+    let prediction = prediction.map(|prediction| prediction.assuming(&model.assumed));
+    if !is_on_screen {
         return Seen {
             prediction,
             ..Seen::default()
@@ -322,12 +330,19 @@ fn to_next_unreviewed(model: &mut Model) -> Vec<Effect> {
     }
 }
 
-/// Leaving with reviews that are not on the disk takes asking twice.
+/// Quits. While reviews are not saved yet, the reader has to ask twice.
 pub fn quit(model: &mut Model) -> Vec<Effect> {
     match &model.reviews.waiting {
         Some((count, reason)) if !model.reviews.leaving => {
+            let (reviews, them) = if *count == 1 {
+                ("review", "it")
+            } else {
+                ("reviews", "them")
+            };
+            // What to do comes before the reason: a narrow screen cuts the end.
+            let key = model.keymap.display_key(Action::Quit);
             model.notice = Some(format!(
-                "{count} not on the disk ({reason}): again to leave"
+                "{count} {reviews} not saved: press {key} again to quit and lose {them} ({reason})"
             ));
             model.reviews.leaving = true;
             vec![]
@@ -336,9 +351,10 @@ pub fn quit(model: &mut Model) -> Vec<Effect> {
     }
 }
 
+/// Takes in news of the review log.
 pub fn on_news(model: &mut Model, news: News) -> Vec<Effect> {
     match news {
-        News::Standing(held) => model.worklist.stand(held),
+        News::Standing(held) => model.worklist.set_saved_opinions(held),
         News::AnswersSeen(images) => model.worklist.mark_answers_seen(images),
         News::LookedUp(count) => model.session.looked_up += count,
         News::Recorded {
@@ -350,7 +366,7 @@ pub fn on_news(model: &mut Model, news: News) -> Vec<Effect> {
             if model.worklist.confirm(&source, content, opinion) {
                 model.notice = Some(MERGED.to_owned());
             }
-            // The answer is there now, and so may be its heat map.
+            // The call is saved, so the answer is shown now, and its heat map if that is on.
             if was_hidden && !model.is_hidden() {
                 return heat_map::on_prediction(model);
             }
@@ -375,21 +391,16 @@ pub fn on_news(model: &mut Model, news: News) -> Vec<Effect> {
     vec![]
 }
 
-/// What is said of files that an earlier session left beside the store.
+/// The notice about files that an earlier session left beside the store.
 fn taken_up(count: usize, problems: &[String]) -> String {
     match (problems.first(), count) {
         (Some(problem), _) => format!(
             "reviews of an earlier session cannot be read: {}",
             clean(problem)
         ),
-        (None, 1) => "1 review that an earlier session could not write is taken up".to_owned(),
+        (None, 1) => "1 review that an earlier session could not save is being saved".to_owned(),
         (None, _) => {
-            format!("{count} reviews that an earlier session could not write are taken up")
+            format!("{count} reviews that an earlier session could not save are being saved")
         }
     }
-}
-
-pub(super) fn say(model: &mut Model, notice: &str) -> Vec<Effect> {
-    model.notice = Some(notice.to_owned());
-    vec![]
 }

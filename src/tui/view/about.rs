@@ -1,3 +1,5 @@
+//! The box about the model in use.
+
 use ratatui::Frame;
 use ratatui::text::{Line, Span};
 
@@ -6,17 +8,17 @@ use super::theme::Theme;
 use crate::domain::{Measurement, ModelCard, card_text};
 use crate::tui::model::{ClassifierState, Model};
 
-/// The model's card, poor results included.
+/// Draws the model's card over the panes, poor results included.
 pub fn draw(model: &Model, theme: &Theme, scroll: u16, frame: &mut Frame) -> bool {
     let lines = match &model.engine {
         ClassifierState::Loading => vec![Line::raw("the model is being loaded")],
         ClassifierState::Failed(reason) => vec![Line::styled(reason.clone(), theme.refused)],
-        ClassifierState::Ready(card) => of_card(card, model, theme),
+        ClassifierState::Ready(card) => card_lines(card, model, theme),
     };
     overlay::draw("About this model", lines, scroll, (model, theme), frame)
 }
 
-fn of_card(card: &ModelCard, model: &Model, theme: &Theme) -> Vec<Line<'static>> {
+fn card_lines(card: &ModelCard, model: &Model, theme: &Theme) -> Vec<Line<'static>> {
     let row = |name: &str, value: String| {
         Line::from(vec![
             Span::styled(format!("{name:14}"), theme.dim),
@@ -39,7 +41,7 @@ fn of_card(card: &ModelCard, model: &Model, theme: &Theme) -> Vec<Line<'static>>
         row("trained on", card.training_data.clone()),
         row("painted as", model.painting.to_owned()),
         Line::default(),
-        Line::styled("What to know before believing it", theme.title),
+        Line::styled("Limitations", theme.title),
     ];
     lines.extend(
         card.limits
@@ -47,8 +49,8 @@ fn of_card(card: &ModelCard, model: &Model, theme: &Theme) -> Vec<Line<'static>>
             .map(|limit| Line::raw(format!("  · {limit}"))),
     );
     for (title, words) in [
-        ("Its numbers", card_text::labels(card)),
-        ("How far to believe them", card_text::trust(card)),
+        ("Labels", card_text::labels(card)),
+        ("Reliability", card_text::trust(card)),
     ] {
         if !words.is_empty() {
             lines.push(Line::default());

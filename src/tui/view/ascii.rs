@@ -1,15 +1,15 @@
-//! The screen in ASCII, for terminals and readers that have no more. What is drawn is drawn as
-//! always; signs become letters at the end, each in its own cell, so that nothing moves. Running
-//! text, which has room, gets words instead ([`words`]).
+//! The screen in ASCII, for terminals and screen readers that support nothing else. The screen is drawn as
+//! usual; at the end each sign becomes a letter in its own cell, so that nothing moves. Running text, which has
+//! room, gets words instead ([`words`]).
 
 use ratatui::buffer::Buffer;
 use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
-/// For what nobody can write in ASCII.
+/// Stands for every sign that has no letter.
 const UNKNOWN: char = '?';
 
-/// Signs that say more in words where there is room for them.
+/// Signs that are clearer as words, where there is room.
 const WORDS: [(char, &str); 15] = [
     ('±', "+-"),
     ('≥', ">="),
@@ -28,13 +28,13 @@ const WORDS: [(char, &str); 15] = [
     ('æ', "ae"),
 ];
 
-/// Signs, and what is drawn for them. Signs that mean different things stay different.
+/// Signs and their letters. Signs of the worklist with different meanings have different letters.
 const SIGNS: [(&str, char); 36] = [
     ("─━", '-'),
     ("│┃", '|'),
     ("╎", ':'),
     ("┌┐└┘├┤┬┴┼", '+'),
-    // Gauges: what is more than half of a cell is a whole one.
+    // Gauges: more than half of a cell becomes a whole cell.
     ("█▉▊▋▌", '#'),
     ("▍▎▏", '-'),
     ("●", '@'),
@@ -58,7 +58,7 @@ const SIGNS: [(&str, char); 36] = [
     ("π", 'p'),
     ("≥", '>'),
     ("≤", '<'),
-    // The sign of progress turns.
+    // The sign of progress, in eight positions.
     ("⣷⢿", '|'),
     ("⣯⣻", '/'),
     ("⣟⣽", '-'),
@@ -69,7 +69,7 @@ const SIGNS: [(&str, char); 36] = [
     ("ÌÍÎÏìíîï", 'i'),
     ("ÒÓÔÕÖØòóôõöø", 'o'),
 ];
-/// More letters of names.
+/// Further letters of names.
 const LETTERS: [(&str, char); 5] = [
     ("ÙÚÛÜùúûü", 'u'),
     ("Çç", 'c'),
@@ -78,7 +78,7 @@ const LETTERS: [(&str, char); 5] = [
     ("ß", 's'),
 ];
 
-/// One letter for one sign.
+/// The letter for a sign.
 fn letter(sign: char) -> char {
     if sign.is_ascii() {
         return sign;
@@ -88,7 +88,7 @@ fn letter(sign: char) -> char {
     found.map_or(UNKNOWN, |(_, letter)| *letter)
 }
 
-/// Running text, which may become longer.
+/// Running text in ASCII; it may become longer.
 pub fn words(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for sign in text.chars() {
@@ -100,7 +100,7 @@ pub fn words(text: &str) -> String {
     out
 }
 
-/// A line of running text.
+/// A line of running text in ASCII; it may become longer.
 pub fn line(line: Line<'static>) -> Line<'static> {
     let spans = line.spans.into_iter();
     let spans = spans.map(|span| Span::styled(words(&span.content), span.style));
@@ -110,7 +110,7 @@ pub fn line(line: Line<'static>) -> Line<'static> {
     }
 }
 
-/// Every cell of a screen. A sign that takes two cells gets both filled.
+/// Turns every cell of a screen into ASCII. For a sign of two cells, both are filled.
 pub fn cells(buffer: &mut Buffer) {
     let mut after_wide = false;
     for cell in &mut buffer.content {
@@ -146,7 +146,7 @@ mod tests {
         assert_eq!(line.to_string(), "pi 5 % - e?");
     }
 
-    /// Whatever tells two states of a row apart does so here, too.
+    /// Two states of a row that have different signs have different letters.
     #[test]
     fn signs_of_the_worklist_stay_different() {
         for signs in ["·●○!✗Δ", " …✓≠?"] {

@@ -1,3 +1,5 @@
+//! The question of blinded reading over the worklist: which labels does the reader see?
+
 use ratatui::Frame;
 
 use super::choices::{self, PromptChoice};
@@ -5,12 +7,12 @@ use super::layout::PaneLayout;
 use super::theme::Theme;
 use crate::tui::model::{Asking, LABEL_KEYS, NONE_KEY};
 
-/// The labels with their keys and a box for each, none of them among them, and what Enter records.
+/// Draws each label with its key and a box, then "none of these"; the first row says what Enter records.
 pub fn draw(asking: &Asking, theme: &Theme, layout: &PaneLayout, frame: &mut Frame) {
     let question = match asking.chosen() {
-        None => "Your call? Choose · Esc: not yet".to_owned(),
-        Some(present) if present.is_empty() => "Your call? Enter: none · Esc: not yet".to_owned(),
-        Some(present) => format!("Your call? Enter: {} · Esc: not yet", present.join(" + ")),
+        None => "Your call? Choose · Esc goes back".to_owned(),
+        Some(present) if present.is_empty() => "Your call? Enter: none · Esc goes back".to_owned(),
+        Some(present) => format!("Your call? Enter: {} · Esc goes back", present.join(" + ")),
     };
     let choice = |(key, words, is_chosen)| PromptChoice {
         key,

@@ -1,18 +1,18 @@
-//! Whose image it is, and what became of the severity since the patient's image before.
+//! Words about the patient of an image, and about the change of the severity since that patient's image before.
 
 use crate::domain::text::clean;
 use crate::tui::model::Model;
 use crate::tui::worklist::{Change, Sharing};
 
-/// What a row says in the order of patients: the patient where another one begins, and the change in
-/// place of the score if there is one.
+/// The words of a row in the order of patients: the patient, in the first row of each, and the change, which
+/// takes the place of the score.
 pub fn of_row(model: &Model, row: usize) -> Option<(String, Option<String>)> {
     let list = &model.worklist;
     let patient = list.patient(row)?;
     let id = patient.id.filter(|_| model.identity).map(clean);
     let tag = id.unwrap_or_else(|| format!("patient {}", patient.number));
     let tag = match patient.sharing {
-        Some(sharing) => format!("{tag} ({})", in_short(sharing)),
+        Some(sharing) => format!("{tag} ({})", short_words(sharing)),
         None => tag,
     };
     let lead = if patient.is_first {
@@ -24,9 +24,9 @@ pub fn of_row(model: &Model, row: usize) -> Option<(String, Option<String>)> {
     Some((lead, change.map(|change| difference(&change) + " ext")))
 }
 
-/// Beside the patient, where another one bears the same identifier: half a row of 80 columns has no
-/// room for more. The findings say it in full.
-fn in_short(sharing: Sharing) -> &'static str {
+/// The words beside a patient whose identifier another patient shares. Half a row of 80 columns has no room for
+/// more; the findings pane has the full words.
+fn short_words(sharing: Sharing) -> &'static str {
     match sharing {
         Sharing::OtherPerson => "shared ID",
         Sharing::OtherIssuer => "two issuers",
@@ -34,14 +34,14 @@ fn in_short(sharing: Sharing) -> &'static str {
     }
 }
 
-/// Why an image is not compared with others that bear its patient's identifier.
+/// The reason why an image is not compared with others that have the same Patient ID.
 pub fn sharing_words(sharing: Sharing) -> &'static str {
     match sharing {
         Sharing::OtherPerson => {
-            "another name or birth date bears the same Patient ID: kept apart, not compared"
+            "another name or birth date has the same Patient ID: kept apart, not compared"
         }
         Sharing::OtherIssuer => {
-            "the same Patient ID is borne by another issuer's patient: kept apart, not compared"
+            "another issuer's patient has the same Patient ID: kept apart, not compared"
         }
         Sharing::Unsaid => {
             "the Patient ID does not say whose image this is: compared within its study only"
@@ -61,7 +61,7 @@ pub fn line(change: &Change) -> String {
     format!("{when}: extent {extent:.1}/8 {}", difference(change))
 }
 
-/// The sign says it without colour: `↑` more, `↓` less, `≈` within the model's error.
+/// The change with a sign that needs no colour: `↑` more, `↓` less, `≈` within the model's error.
 fn difference(change: &Change) -> String {
     let extent = change.extent;
     let sign = match extent {
@@ -69,7 +69,7 @@ fn difference(change: &Change) -> String {
         0.0.. => '↑',
         _ => '↓',
     };
-    // No zero has a sign.
+    // A rounded zero has no sign.
     let rounded = (extent * 10.0).round() / 10.0;
     match rounded {
         0.0 => format!("{sign} 0.0"),

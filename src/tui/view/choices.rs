@@ -1,4 +1,4 @@
-//! A question over the worklist whose answers have a key each: the image stays in sight.
+//! A question over the worklist with a key for each answer. The image stays visible.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -13,13 +13,13 @@ use super::theme::Theme;
 /// One answer.
 pub struct PromptChoice {
     pub key: char,
-    /// Before the words.
+    /// The box before the words; may be empty.
     pub mark: &'static str,
     pub words: String,
     pub style: Style,
 }
 
-/// The question in the first row, and below it all answers, in as many columns as that takes.
+/// Draws the question in the first row, and all answers below it, in as many columns as needed.
 pub fn draw(
     question: &str,
     choices: &[PromptChoice],

@@ -1,3 +1,5 @@
+//! The question after *disagree*: with which label?
+
 use ratatui::Frame;
 
 use super::choices::{self, PromptChoice};
@@ -5,7 +7,7 @@ use super::layout::PaneLayout;
 use super::theme::Theme;
 use crate::tui::model::{LABEL_KEYS, NONE_KEY};
 
-/// The labels and their keys, and the key of the answer as a whole.
+/// Draws the labels with their keys, and the key for the answer in general.
 pub fn draw(labels: &[String], theme: &Theme, layout: &PaneLayout, frame: &mut Frame) {
     let choice = |(key, words)| PromptChoice {
         key,

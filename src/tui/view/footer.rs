@@ -1,3 +1,5 @@
+//! The last row of the screen.
+
 use ratatui::Frame;
 use ratatui::layout::Position;
 use ratatui::style::Modifier;
@@ -5,7 +7,7 @@ use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
 use super::layout::PaneLayout;
-use super::legend::WORDS;
+use super::legend;
 use super::text::{cells, count, end_of, shorten};
 use super::theme::Theme;
 use crate::tui::keymap::{Action, KeyMode, Keymap};
@@ -13,7 +15,10 @@ use crate::tui::model::{LONGEST_NOTE, Model, Overlay, Prompt, PromptKind};
 use crate::tui::worklist::FilterError;
 
 const WARNING: &str = " not for diagnosis ";
+/// The words about paused background scoring, from the longest; the first that fits is shown.
+const PAUSED: [&str; 3] = ["background scoring paused ", "scoring paused ", "paused "];
 
+/// Draws the last row: a prompt, a notice, or the most useful keys, and the warning on the right.
 pub fn draw(model: &Model, theme: &Theme, layout: &PaneLayout, frame: &mut Frame) {
     let area = layout.footer;
     if area.is_empty() {
@@ -36,8 +41,12 @@ pub fn draw(model: &Model, theme: &Theme, layout: &PaneLayout, frame: &mut Frame
             let words = window_words(&model.keymap);
             Line::styled(shorten(&theme.words(&words), left), theme.key)
         }
-        // There is no border to say it on.
-        _ if layout.compact && has_heat_map(model) => Line::styled(WORDS, theme.plain),
+        // A compact layout has no border for the limit of the heat map.
+        _ if layout.compact && has_heat_map(model) => {
+            Line::styled(heat_map_words(model, left), theme.plain)
+        }
+        // Nor has it one for a pause, which has to stay visible.
+        _ if layout.compact && model.is_paused() => paused_hints(model, theme, left),
         _ => hints(model, theme, left),
     };
     if let Some(Overlay::Prompt(prompt)) = &model.overlay {
@@ -50,17 +59,18 @@ pub fn draw(model: &Model, theme: &Theme, layout: &PaneLayout, frame: &mut Frame
     frame.render_widget(warning, area);
 }
 
-/// What is kept in memory because the disk does not take it: that is always said.
+/// The words about reviews that could not be saved: they are shown until the reviews are saved.
 fn waiting(model: &Model) -> String {
     let waiting = model.reviews.waiting.as_ref();
     waiting.map_or_else(String::new, |(count, reason)| {
-        format!("{count} not on the disk, kept and tried again: {reason}")
+        let reviews = if *count == 1 { "review" } else { "reviews" };
+        format!("{count} {reviews} not saved yet, retrying: {reason}")
     })
 }
 
-/// While the window is set, other keys than usual count: that is always said.
+/// The keys of the window mode: they are shown as long as it is on.
 fn window_words(keymap: &Keymap) -> String {
-    let key = |action| keymap.key_for_people(action);
+    let key = |action| keymap.display_key(action);
     format!(
         "window: {}{} width {}{} level {} done",
         key(Action::Narrower),
@@ -69,6 +79,17 @@ fn window_words(keymap: &Keymap) -> String {
         key(Action::LevelDown),
         key(Action::WindowDone)
     )
+}
+
+/// The limit of the heat map, and that background scoring is paused, if that fits.
+fn heat_map_words(model: &Model, width: usize) -> String {
+    const PAUSED_TOO: &str = " · paused";
+    let limit = legend::limit(width);
+    if model.is_paused() && cells(&limit) + cells(PAUSED_TOO) <= width {
+        limit + PAUSED_TOO
+    } else {
+        limit
+    }
 }
 
 fn has_heat_map(model: &Model) -> bool {
@@ -104,12 +125,13 @@ fn prompt_line(model: &Model, theme: &Theme, prompt: &Prompt, width: usize) -> L
     ))
 }
 
-/// The end of a note that is longer than the line, where it is being typed.
+/// A note while it is typed: its end, where it is longer than the line.
 fn note_line(model: &Model, theme: &Theme, prompt: &Prompt, width: usize) -> Line<'static> {
     let typed = format!("{}{}", question(prompt.kind), typed(model, prompt, width));
-    let style = match is_too_long(&prompt.text) {
-        true => theme.refused,
-        false => theme.plain,
+    let style = if is_too_long(&prompt.text) {
+        theme.refused
+    } else {
+        theme.plain
     };
     let left = width.saturating_sub(cells(&typed));
     let hint = shorten(&note_hint(&prompt.text), left);
@@ -120,7 +142,7 @@ fn is_too_long(note: &str) -> bool {
     note.chars().count() > LONGEST_NOTE
 }
 
-/// How long a note is, where that comes near to what is taken.
+/// The length of a note, once it comes near to the limit.
 fn note_hint(note: &str) -> String {
     let length = note.chars().count();
     match length {
@@ -141,7 +163,8 @@ fn error(model: &Model, prompt: &Prompt) -> Option<FilterError> {
     is_filter.then(|| model.worklist.check(&prompt.text).err())?
 }
 
-/// What is wrong with a filter has its place beside the text, however long that is.
+/// A filter with an error: the wrong part is underlined, and the error stands beside the text, however long
+/// that is.
 fn wrong_line(
     model: &Model,
     theme: &Theme,
@@ -150,19 +173,20 @@ fn wrong_line(
     width: usize,
 ) -> Line<'static> {
     let typed = typed(model, prompt, width);
-    let cut = match typed == prompt.text {
-        true => error.at,
-        // An ellipsis stands for what is hidden.
-        false => (error.at + typed.len()).saturating_sub(prompt.text.len()),
+    let cut = if typed == prompt.text {
+        error.at
+    } else {
+        // The shown text is the end of the whole, after an ellipsis.
+        (error.at + typed.len()).saturating_sub(prompt.text.len())
     };
-    let mut ways = (0..=cut.min(typed.len())).rev();
-    let cut = ways.find(|at| typed.is_char_boundary(*at)).unwrap_or(0);
+    let mut places = (0..=cut.min(typed.len())).rev();
+    let cut = places.find(|at| typed.is_char_boundary(*at)).unwrap_or(0);
     let (right, wrong) = typed.split_at(cut);
     let question = question(prompt.kind);
     let left = width.saturating_sub(cells(question) + cells(&typed));
     Line::from(vec![
         Span::raw(format!("{question}{right}")),
-        // A colour alone would not show the place.
+        // Underlined, for screens and readers without colours.
         Span::styled(
             wrong.to_owned(),
             theme.refused.add_modifier(Modifier::UNDERLINED),
@@ -171,7 +195,7 @@ fn wrong_line(
     ])
 }
 
-/// What was typed, as far as it is shown: its end, where an error or a long note needs room.
+/// The shown part of the typed text: its end, where an error or a long note needs room.
 fn typed(model: &Model, prompt: &Prompt, width: usize) -> String {
     let words = match (prompt.kind, error(model, prompt)) {
         (PromptKind::Note, _) => note_hint(&prompt.text).width(),
@@ -182,16 +206,20 @@ fn typed(model: &Model, prompt: &Prompt, width: usize) -> String {
     end_of(&prompt.text, left.max(width / 3))
 }
 
-/// How many match, and how the word that is being typed may go on.
+/// The number of matches, and the completions of the word that is being typed.
 fn filter_hint(model: &Model, text: &str) -> String {
-    let matches = format!("{} match", count(model.worklist.len()));
+    let matches = match model.worklist.len() {
+        0 => "no matches".to_owned(),
+        1 => "1 match".to_owned(),
+        n => format!("{} matches", count(n)),
+    };
     match model.worklist.complete(text) {
         Some(completion) => format!("{matches} · Tab: {}", completion.candidates.join(", ")),
         None => matches,
     }
 }
 
-/// What can be written, or what holds.
+/// The prevalences in force while nothing is typed; otherwise what Enter does.
 fn prevalence_hint(model: &Model, typed: &str) -> String {
     match model.card() {
         Some(card) if typed.is_empty() => {
@@ -199,11 +227,23 @@ fn prevalence_hint(model: &Model, typed: &str) -> String {
             let words: Vec<String> = shown.map(|(label, p)| format!("{label}={p}")).collect();
             format!("now {}", words.join(", "))
         }
-        _ => "Enter assumes it, empty: the card's".to_owned(),
+        _ => "Enter assumes it; leave empty for the model's default".to_owned(),
     }
 }
 
-/// As many of the keymap's hints as there is room for, `[?]help` and `[q]uit` first of all.
+/// The words about paused background scoring, and the hints that fit beside them.
+fn paused_hints(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
+    // The space after the last hint may lie below the one before the warning.
+    let room = (width + 1).saturating_sub(hints(model, theme, 0).width());
+    let words = PAUSED.into_iter().find(|words| words.len() <= room);
+    let words = words.unwrap_or_default();
+    let mut line = hints(model, theme, width.saturating_sub(words.len()));
+    line.spans.insert(0, Span::styled(words, theme.caution));
+    line
+}
+
+/// As many of the keymap's hints as fit into `width` cells. The last two, `[?]help` and `[q]uit`, are always
+/// there.
 fn hints(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
     let hints: Vec<&str> = model
         .keymap
@@ -229,7 +269,8 @@ fn hints(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
     Line::from_iter(spans)
 }
 
-/// A reader who reads blinded calls first, and nobody else calls.
+/// Whether the action can do something now: only a blinded reading has calls, and a verdict needs a visible
+/// answer.
 fn is_of_use(model: &Model, action: Action) -> bool {
     match action {
         Action::Call => model.blinded.is_some(),

@@ -1,21 +1,23 @@
-//! A bar with marks. Drawn here and not by ratatui's gauge, which has no mark and panics on NaN.
+//! A bar with marks. ratatui's own gauge has no marks and panics on NaN.
 
 use ratatui::style::Style;
 use ratatui::text::Span;
 
+/// Cells that are filled from the left, by their index in eighths.
 const EIGHTHS: [char; 8] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
-/// The balanced operating point, and the one of 90 % sensitivity.
+/// The mark of the balanced operating point.
 const BALANCED: char = '┃';
+/// The mark of the operating point of 90 % sensitivity.
 const SENSITIVE: char = '╎';
 
-/// Where the lines are, from 0 to 1.
+/// The positions of the marks, 0 to 1.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct GaugeMarks {
     pub balanced: Option<f32>,
     pub sensitive: Option<f32>,
 }
 
-/// A bar of `width` cells in `style`, the mark of 90 % sensitivity in `faint`.
+/// A bar of `width` cells for a score from 0 to 1, in `style`; the mark of 90 % sensitivity is in `faint`.
 pub fn spans(
     score: f32,
     marks: GaugeMarks,
@@ -34,7 +36,7 @@ pub fn spans(
     }
 }
 
-/// In eighths of a cell. Where both marks fall into one cell, the balanced one is shown.
+/// The bar, exact to an eighth of a cell. Where both marks fall into one cell, the balanced one is shown.
 fn bar(score: f32, marks: GaugeMarks, width: usize) -> String {
     let eighths = (score.clamp(0.0, 1.0) * (width * 8) as f32).round() as usize;
     let cell_of = |mark: Option<f32>| {

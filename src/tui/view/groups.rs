@@ -1,4 +1,4 @@
-//! Which lines of the findings are shown where not all of them fit.
+//! The choice of lines of the findings where not all of them fit.
 
 use std::ops::Range;
 
@@ -6,14 +6,14 @@ use ratatui::text::Line;
 
 /// Lines that are shown together or not at all.
 pub struct LineGroup {
-    /// With too few rows, groups of higher ranks are left out first.
+    /// The importance; with too few rows, groups of higher numbers are left out first.
     pub rank: u8,
     pub lines: Vec<Line<'static>>,
 }
 
-/// What fits into `height` rows, by rank. If not even the first rank does, everything in order, a
-/// page at a time, above a line that `rest` makes of which lines those are; after the last page comes
-/// the first.
+/// The lines that fit into `height` rows, by rank. If not even the groups of rank 0 fit, all lines come in
+/// pages: each page ends with a line that `rest` makes from the range of lines above it. After the last page
+/// comes the first.
 pub fn rows(
     groups: Vec<LineGroup>,
     height: usize,
@@ -37,8 +37,8 @@ pub fn rows(
     lines
 }
 
-/// The groups of the lowest ranks that fit into `height` rows, in their own order. The first rank
-/// is always there.
+/// The groups of the lowest ranks that fit into `height` rows, in their own order. Those of rank 0 are always
+/// among them.
 fn fitting(groups: Vec<LineGroup>, height: usize) -> Vec<Line<'static>> {
     let mut by_rank: Vec<(u8, usize, usize)> = groups
         .iter()
@@ -79,15 +79,15 @@ mod tests {
     }
 
     #[test]
-    fn with_too_few_rows_the_dearest_groups_stay_in_their_order() {
+    fn with_too_few_rows_the_most_important_groups_stay_in_their_order() {
         for (height, kept) in [(5, "abcde"), (4, "abde"), (3, "abc"), (2, "ab")] {
             assert_eq!(words(height, 0), kept);
-            assert_eq!(words(height, 7), kept, "nothing to turn");
+            assert_eq!(words(height, 7), kept, "there is one page only");
         }
     }
 
     #[test]
-    fn where_not_even_the_first_fit_there_are_pages_that_go_round() {
+    fn where_rank_0_does_not_fit_there_are_pages_in_a_circle() {
         let page = |page| {
             let lines = |n: usize| LineGroup {
                 rank: 0,
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn one_row_or_none_is_no_place_for_pages() {
+    fn one_row_or_none_has_no_pages() {
         assert_eq!(
             (words(1, 0), words(0, 3)),
             ("ab".to_owned(), "ab".to_owned())

@@ -1,3 +1,5 @@
+//! The box of keys and signs.
+
 use ratatui::Frame;
 use ratatui::text::{Line, Span};
 
@@ -6,7 +8,7 @@ use super::text::fit;
 use super::theme::Theme;
 use crate::tui::model::Model;
 
-/// Every key, from the keymap itself.
+/// Draws every key, from the keymap itself, and the meaning of the signs.
 pub fn draw(model: &Model, theme: &Theme, scroll: u16, frame: &mut Frame) -> bool {
     let mut lines = Vec::new();
     let mut group = "";
@@ -17,7 +19,7 @@ pub fn draw(model: &Model, theme: &Theme, scroll: u16, frame: &mut Frame) -> boo
         }
         lines.push(Line::from(vec![
             Span::styled(
-                format!("  {}", fit(&theme.words(&binding.keys_for_people()), 14)),
+                format!("  {}", fit(&theme.words(&binding.display_keys()), 14)),
                 theme.key,
             ),
             Span::styled(binding.help.clone(), theme.plain),
@@ -31,9 +33,9 @@ pub fn draw(model: &Model, theme: &Theme, scroll: u16, frame: &mut Frame) -> boo
     lines.push(Line::raw(
         "  ● at or above an operating point   ○ below all   ! caution",
     ));
-    lines.push(Line::raw("  ✗ refused or unreadable   · not read yet"));
+    lines.push(Line::raw("  ✗ refused or unreadable   · not scored yet"));
     lines.push(Line::raw(
-        "  ✓ you agree   ≠ disagree   ? unsure   * key image   … not on the disk yet",
+        "  ✓ you agree   ≠ disagree   ? unsure   * key image   … not saved yet",
     ));
     lines.push(Line::raw(
         "  ┃ balanced operating point   ╎ that of 90 % sensitivity   π assumed prevalence",

@@ -1,4 +1,4 @@
-//! Whether the image may be spoken about at all, and by which model.
+//! The pane of the input check: whether the model should have scored this image at all, and which model did.
 
 use ratatui::Frame;
 use ratatui::style::Style;
@@ -13,7 +13,7 @@ use super::theme::Theme;
 use crate::domain::{HeatMapLegend, InputCheck};
 use crate::tui::model::Model;
 
-/// Room that the model's name must have to be worth beginning.
+/// The fewest cells in which the model's name is begun.
 const MIN_ENGINE: usize = 10;
 
 pub fn draw(model: &Model, theme: &Theme, layout: &PaneLayout, frame: &mut Frame) {
@@ -48,8 +48,8 @@ pub fn draw(model: &Model, theme: &Theme, layout: &PaneLayout, frame: &mut Frame
     frame.render_widget(Paragraph::new(lines), area);
 }
 
-/// Where there is no border to say it on, the legend of the heat map has this row; a caution keeps
-/// its sign.
+/// The legend of the heat map. In a layout without borders it takes the row of the input check; a caution
+/// keeps its sign.
 fn legend_line(
     model: &Model,
     legend: &HeatMapLegend,
@@ -64,14 +64,14 @@ fn legend_line(
     line
 }
 
-/// Rows that all reasons take in `width` cells, one at least.
+/// The rows that all reasons take in `width` cells, at least one.
 pub fn rows(model: &Model, width: u16) -> u16 {
     let rows = wrap(&check_words(model, false), usize::from(width)).len();
     u16::try_from(rows.max(1)).unwrap_or(u16::MAX)
 }
 
-/// The check in at most `height` rows of `width` cells, and the model behind its end if there is
-/// room.
+/// The words of the check in at most `height` rows of `width` cells, each with the words about the model that
+/// follow it: only the last row has some, if there is room.
 fn lines(check: &str, engine: &str, width: usize, height: usize) -> Vec<(String, String)> {
     let mut rows = wrap(check, width);
     if rows.len() > height.max(1) {
@@ -98,7 +98,8 @@ fn check_style(model: &Model, theme: &Theme) -> Style {
     }
 }
 
-/// The reasons of a refusal stand with the findings where this pane has one row.
+/// The words of the check. In a compact layout this pane has one row, and the findings pane has the reasons of
+/// a refusal.
 fn check_words(model: &Model, compact: bool) -> String {
     match model.prediction().map(|p| &p.input) {
         None => String::new(),
@@ -125,7 +126,7 @@ fn engine_words(model: &Model) -> String {
     format!("{} {digest}{time} {}", card.name, model.device)
 }
 
-/// Never wider than six cells below 1,000 seconds, so that it is not cut at 80 columns.
+/// A duration in at most six cells below 1,000 seconds, so that it is not cut at 80 columns.
 fn time_words(milliseconds: f64) -> String {
     match milliseconds {
         ms if ms < 999.5 => format!("{ms:.0} ms"),
@@ -152,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn reasons_take_the_rows_there_are_and_the_model_what_is_left() {
+    fn reasons_take_the_available_rows_and_the_model_the_rest_of_the_last() {
         let texts = |check, width, height| -> Vec<String> {
             lines(check, "cxr-lite0 3f9a1c", width, height)
                 .into_iter()

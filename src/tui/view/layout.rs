@@ -1,28 +1,28 @@
-//! Where everything stands. Narrow and short terminals get a layout of their own.
+//! The places of the panes. Narrow and short terminals have layouts of their own.
 
 use ratatui::layout::{Rect, Size};
 
-use super::{findings, input};
-use crate::domain::{InputCheck, Prediction};
-use crate::tui::model::{Model, Panes};
+use crate::tui::model::Panes;
 
-/// Below these there are no borders, and the image shares its rows with the findings.
+/// On a smaller screen there are no borders, and the image shares its rows with the findings.
 const COMPACT_WIDTH: u16 = 60;
 const COMPACT_HEIGHT: u16 = 18;
-/// A narrow terminal at least this high, half of a split one, has everything in one column.
+/// A narrow terminal of at least this height, as half of a split one is, has everything in one column.
 const TALL_HEIGHT: u16 = 26;
 /// Rows of the worklist in the compact layout.
 const COMPACT_LIST: u16 = 4;
 const MIN_LEFT: u16 = 36;
 const MAX_LEFT: u16 = 62;
-/// Rows of the worklist, with its border, that the findings always leave.
+/// The fewest rows of the worklist, border included.
 const MIN_LIST: u16 = 6;
-/// Rows of the input check, with its border: more where its reasons need them and there is room.
+/// The fewest rows of the input check, border included. It gets more where its reasons need them and there is
+/// room.
 const MIN_INPUT: u16 = 3;
 
-/// Rectangles of the panes, borders included, and of what is inside.
+/// The panes with their borders, and the areas inside the borders of two of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PaneLayout {
+    /// Whether the panes have no borders.
     pub compact: bool,
     pub worklist: Rect,
     pub findings: Rect,
@@ -36,17 +36,9 @@ pub struct PaneLayout {
 }
 
 impl PaneLayout {
-    pub fn of(model: &Model) -> Self {
-        let Size { width, height } = model.size;
-        let rows = PaneRows {
-            findings: findings::rows(model.card()),
-            input: input::rows(model, left_width(width) - 2),
-            refused: model.prediction().is_some_and(is_refused),
-        };
-        Self::for_size(width, height, rows)
-    }
-
-    fn for_size(width: u16, height: u16, rows: PaneRows) -> Self {
+    /// The layout for a screen of this size.
+    pub fn new(size: Size, rows: PaneRows) -> Self {
+        let Size { width, height } = size;
         match (width < COMPACT_WIDTH, height < COMPACT_HEIGHT) {
             (true, false) if height >= TALL_HEIGHT => tall(width, height, rows.findings),
             (false, false) => full(width, height, rows),
@@ -54,6 +46,7 @@ impl PaneLayout {
         }
     }
 
+    /// The panes that the mouse can act on.
     pub fn panes(&self) -> Panes {
         Panes {
             worklist: self.list,
@@ -63,17 +56,18 @@ impl PaneLayout {
     }
 }
 
-/// Rows that panes would like, without their borders.
+/// The rows that panes ask for, without their borders.
 #[derive(Debug, Clone, Copy)]
-struct PaneRows {
-    findings: u16,
-    input: u16,
-    /// Then there are no findings, and the reasons may have their place.
-    refused: bool,
+pub struct PaneRows {
+    pub findings: u16,
+    pub input: u16,
+    /// Whether the image is refused. Then there are no findings, and the reasons may take their rows.
+    pub refused: bool,
 }
 
-fn is_refused(prediction: &Prediction) -> bool {
-    matches!(prediction.input, InputCheck::Refused(_))
+/// Cells in a row of the input check in the layout with borders.
+pub fn input_width(screen: Size) -> u16 {
+    left_width(screen.width) - 2
 }
 
 fn left_width(width: u16) -> u16 {
@@ -84,17 +78,14 @@ fn full(width: u16, height: u16, rows: PaneRows) -> PaneLayout {
     let left = left_width(width);
     let body = height - 1;
     let usual = (rows.findings + 2).min(body - MIN_INPUT - MIN_LIST);
-    let (findings_height, input_height) = match rows.refused {
-        // What both take together stays, so that the list does.
-        true => {
-            let both = usual + MIN_INPUT;
-            let input = (rows.input + 2).clamp(MIN_INPUT, both - MIN_INPUT);
-            (both - input, input)
-        }
-        false => (
-            usual,
-            (rows.input + 2).clamp(MIN_INPUT, body - usual - MIN_LIST),
-        ),
+    let (findings_height, input_height) = if rows.refused {
+        // Both panes together keep their height, so that the list does not move.
+        let both = usual + MIN_INPUT;
+        let input = (rows.input + 2).clamp(MIN_INPUT, both - MIN_INPUT);
+        (both - input, input)
+    } else {
+        let input = (rows.input + 2).clamp(MIN_INPUT, body - usual - MIN_LIST);
+        (usual, input)
     };
     let list_height = body - input_height - findings_height;
     let worklist = Rect::new(0, 0, left, list_height);
@@ -134,7 +125,7 @@ fn compact(width: u16, height: u16) -> PaneLayout {
 
 fn tall(width: u16, height: u16, findings_rows: u16) -> PaneLayout {
     let list_height = height / 5;
-    // One more: what kind of number it is.
+    // One more row names the kind of score.
     let findings_height = (findings_rows + 1).min(height / 2);
     let image_top = list_height + findings_height + 1;
     let row = |y, height| Rect::new(0, y, width, height);
@@ -169,7 +160,8 @@ mod tests {
     proptest! {
         #[test]
         fn panes_tile_every_screen_without_overlap(width in 1_u16..400, height in 1_u16..150, findings in 3_u16..20, input in 1_u16..30, refused: bool) {
-            let layout = PaneLayout::for_size(width, height, PaneRows { findings, input, refused });
+            let rows = PaneRows { findings, input, refused };
+            let layout = PaneLayout::new(Size { width, height }, rows);
             let screen = Rect::new(0, 0, width, height);
             let panes =
                 [layout.worklist, layout.findings, layout.input, layout.radiograph, layout.footer];
@@ -181,7 +173,7 @@ mod tests {
                     prop_assert!(a.intersection(*b).is_empty());
                 }
             }
-            // An image that ends on the last row would scroll the screen.
+            // An image that reaches the last row would scroll the screen.
             prop_assert!(layout.image.bottom() < height.max(2));
         }
     }

@@ -1,3 +1,5 @@
+//! The box of files and folders that are not rows of the worklist.
+
 use ratatui::Frame;
 use ratatui::text::{Line, Span};
 
@@ -6,10 +8,10 @@ use super::text::count;
 use super::theme::Theme;
 use crate::tui::model::Model;
 
-/// Files that are drawn; a longer list is one for `cxr predict --list-unread`.
+/// The most files that are listed; `cxr predict --list-unread` lists all.
 const LISTED: usize = 1_000;
 
-/// The files and folders that are no rows of the worklist, and why.
+/// Draws the files and folders, and why they are not read.
 pub fn draw(model: &Model, theme: &Theme, scroll: u16, frame: &mut Frame) -> bool {
     let list = &model.worklist;
     let problems = list.problems().iter();

@@ -1,4 +1,4 @@
-//! The heat map in words and colours: of what, what the colours stand for, and what it cannot say.
+//! The legend of the heat map: its label, the meaning of its colours, and its limits.
 
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
@@ -9,46 +9,63 @@ use super::theme::Theme;
 use crate::domain::{GIVEN_PNEUMONIA, HeatMapLegend, HeatMapSubject, Pathology};
 use crate::tui::preview;
 
-/// What nobody may forget who looks at one.
-pub const WORDS: &str = "where, not whether";
+/// The limit of every heat map, which the screen always shows beside one.
+const LIMIT: &str = "shows where, not how likely";
+/// The same where there is less room.
+const SHORT_LIMIT: &str = "where, not how likely";
 
 /// Cells of the ramp.
 const RAMP: usize = 9;
 const SHORT_RAMP: usize = 5;
 const TINY_RAMP: usize = 3;
-/// A name that is cut shorter than this says nothing.
+/// The fewest cells to which a name is cut.
 const MIN_NAME: usize = 6;
 
-/// ` Pneumonia · against −4.2 █████████ +4.2 for · 60 % · where, not whether `, and less where
-/// there is less room; the last words always.
+/// The limit of a heat map in at most `width` cells.
+pub fn limit(width: usize) -> String {
+    let words = if LIMIT.width() <= width {
+        LIMIT
+    } else {
+        SHORT_LIMIT
+    };
+    shorten(words, width)
+}
+
+/// ` Pneumonia · against −4.2 █████████ +4.2 for · 60 % · shows where, not how likely `, and less where there
+/// is less room; the last words are always there.
 pub fn line(legend: &HeatMapLegend, theme: &Theme, width: usize) -> Line<'static> {
     let name = subject(&legend.subject);
     let range = number(legend.range);
     let opacity = format!("{:.0} %", legend.opacity * 100.0);
-    // What stands before and after the ramp, and its cells.
-    let forms = [
+    // Words before the ramp, cells of the ramp, words after it.
+    let layouts = [
         (
             format!(" · against −{range} "),
             RAMP,
-            format!(" +{range} for · {opacity} · {WORDS} "),
+            format!(" +{range} for · {opacity} · {LIMIT} "),
         ),
         (
             format!(" · −{range} "),
             RAMP,
-            format!(" +{range} · {opacity} · {WORDS} "),
+            format!(" +{range} · {opacity} · {LIMIT} "),
         ),
-        (" −".to_owned(), TINY_RAMP, format!("+{range} {WORDS} ")),
+        (" −".to_owned(), TINY_RAMP, format!("+{range} {LIMIT} ")),
+        (
+            " −".to_owned(),
+            TINY_RAMP,
+            format!("+{range} {SHORT_LIMIT} "),
+        ),
     ];
     let room = |(before, cells, after): &(String, usize, String)| {
         width.saturating_sub(1 + before.width() + cells + after.width())
     };
-    let fits = forms.iter().find(|form| name.width() <= room(form));
-    let form = fits.unwrap_or(&forms[forms.len() - 1]);
-    let room = room(form);
+    let fits = layouts.iter().find(|layout| name.width() <= room(layout));
+    let layout = fits.unwrap_or(&layouts[layouts.len() - 1]);
+    let room = room(layout);
     if room < MIN_NAME.min(name.width()) {
-        return Line::styled(format!(" {WORDS} "), theme.plain);
+        return Line::styled(format!(" {}", limit(width.saturating_sub(1))), theme.plain);
     }
-    let (before, cells, after) = form;
+    let (before, cells, after) = layout;
     let mut spans = vec![
         Span::styled(format!(" {}", shorten(&name, room)), theme.title),
         Span::styled(before.clone(), theme.plain),
@@ -58,7 +75,7 @@ pub fn line(legend: &HeatMapLegend, theme: &Theme, width: usize) -> Line<'static
     Line::from(spans)
 }
 
-/// `heat map: Pneumonia −4.2 █████ +4.2`, where [`WORDS`] stand elsewhere.
+/// `heat map: Pneumonia −4.2 █████ +4.2`, for layouts that show the [`limit`] elsewhere.
 pub fn short(legend: &HeatMapLegend, theme: &Theme, width: usize) -> Line<'static> {
     let range = number(legend.range);
     let fixed = 2 * range.width() + 5 + SHORT_RAMP;
@@ -72,7 +89,7 @@ pub fn short(legend: &HeatMapLegend, theme: &Theme, width: usize) -> Line<'stati
     Line::from(spans)
 }
 
-/// The colours from against to for, in cells.
+/// The colours of the map in cells, from against the label to for it.
 fn ramp<'a>(
     legend: &'a HeatMapLegend,
     theme: &'a Theme,
@@ -112,7 +129,7 @@ fn subject(subject: &HeatMapSubject) -> String {
     }
 }
 
-/// Two digits that count, for logits between hundredths and hundreds.
+/// A contribution to a logit, between hundredths and hundreds, with two significant digits.
 fn number(value: f32) -> String {
     match value {
         v if v < 0.995 => format!("{v:.2}"),
@@ -124,7 +141,7 @@ fn number(value: f32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tui::preview::Colours;
+    use crate::tui::terminal::Colours;
 
     fn legend(subject: HeatMapSubject) -> HeatMapLegend {
         HeatMapLegend {
@@ -140,16 +157,17 @@ mod tests {
     }
 
     #[test]
-    fn the_last_words_are_never_cut_before_the_rest() {
+    fn the_limit_is_never_cut() {
         let theme = Theme::new(Colours::True);
         let long =
             HeatMapSubject::Difference(label("COVID-19 given pneumonia"), label("Bacterial"));
         for subject in [HeatMapSubject::Label(label("Pneumonia")), long] {
             let legend = legend(subject);
-            for width in 20..120 {
+            // The narrowest pane with a border has 22 cells inside.
+            for width in 22..120 {
                 let line = line(&legend, &theme, width);
                 assert!(line.width() <= width, "{width}: {line}");
-                assert!(line.to_string().contains(WORDS), "{width}: {line}");
+                assert!(line.to_string().contains(SHORT_LIMIT), "{width}: {line}");
             }
             for width in 24..120 {
                 assert!(short(&legend, &theme, width).width() <= width, "{width}");
@@ -158,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn with_room_everything_is_said() {
+    fn a_wide_pane_has_the_whole_legend() {
         let theme = Theme::new(Colours::True);
         let text = line(
             &legend(HeatMapSubject::Label(label("Pneumonia"))),
@@ -168,7 +186,7 @@ mod tests {
         .to_string();
         assert_eq!(
             text,
-            " Pneumonia · against −4.2 █████████ +4.2 for · 60 % · where, not whether "
+            " Pneumonia · against −4.2 █████████ +4.2 for · 60 % · shows where, not how likely "
         );
         let covid = legend(HeatMapSubject::Label(label("COVID-19 given pneumonia")));
         assert!(
@@ -179,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ramp_has_its_ends_colours() {
+    fn the_ramp_ends_in_the_colours_of_the_ends() {
         let theme = Theme::new(Colours::True);
         let legend = legend(HeatMapSubject::Label(label("Pneumonia")));
         let cells: Vec<_> = ramp(&legend, &theme, RAMP).collect();

@@ -1,4 +1,4 @@
-//! Draws the [`Model`]. Takes it as it is and changes nothing.
+//! Draws the [`Model`], and changes nothing in it.
 
 mod about;
 mod ascii;
@@ -12,7 +12,7 @@ mod gauge;
 mod groups;
 mod help;
 mod input;
-pub mod layout;
+mod layout;
 mod left_out;
 mod legend;
 mod overlay;
@@ -25,18 +25,32 @@ use ratatui::Frame;
 
 use super::model::{Model, Overlay};
 use super::preview::{Painter, PreviewTarget, write_over};
-use layout::PaneLayout;
+use crate::domain::{InputCheck, Prediction};
+use layout::{PaneLayout, PaneRows};
 pub use theme::Theme;
 
-/// Draws everything; returns the image that has to be painted after the frame, if one is to be
-/// seen.
+/// Where the panes are on a screen of the model's size.
+pub fn pane_layout(model: &Model) -> PaneLayout {
+    let rows = PaneRows {
+        findings: findings::rows(model.card()),
+        input: input::rows(model, layout::input_width(model.size)),
+        refused: model.prediction().is_some_and(is_refused),
+    };
+    PaneLayout::new(model.size, rows)
+}
+
+fn is_refused(prediction: &Prediction) -> bool {
+    matches!(prediction.input, InputCheck::Refused(_))
+}
+
+/// Draws everything; returns the image that has to be painted after the frame, if one is visible.
 pub fn draw(
     model: &Model,
     theme: &Theme,
     painter: Option<&mut (dyn Painter + '_)>,
     frame: &mut Frame,
 ) -> Option<PreviewTarget> {
-    let layout = PaneLayout::of(model);
+    let layout = pane_layout(model);
     let screen = frame.area();
     frame.buffer_mut().set_style(screen, theme.screen);
     worklist::draw(model, theme, &layout, frame);
@@ -58,7 +72,7 @@ pub fn draw(
     };
     text::harmless(frame.buffer_mut());
     if theme.ascii {
-        // Before an image, which may be made of signs that no terminal shows as letters.
+        // Before the image is placed: its cells may hold placeholders that must not become letters.
         ascii::cells(frame.buffer_mut());
     }
     let painter = painter?;

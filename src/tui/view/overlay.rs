@@ -10,7 +10,7 @@ use super::theme::Theme;
 use crate::tui::keymap::Action;
 use crate::tui::model::Model;
 
-/// Draws it, and says that it covers the image.
+/// Draws the box. Returns true: it covers the image.
 pub fn draw(
     title: &str,
     lines: Vec<Line<'static>>,
@@ -18,9 +18,10 @@ pub fn draw(
     (model, theme): (&Model, &Theme),
     frame: &mut Frame,
 ) -> bool {
-    let lines: Vec<Line> = match theme.ascii {
-        true => lines.into_iter().map(ascii::line).collect(),
-        false => lines,
+    let lines: Vec<Line> = if theme.ascii {
+        lines.into_iter().map(ascii::line).collect()
+    } else {
+        lines
     };
     let screen = frame.area();
     let widest = lines.iter().map(Line::width).max().unwrap_or(0);
@@ -37,19 +38,20 @@ pub fn draw(
     };
     let visible = height.saturating_sub(2);
     let scroll = scroll.min(rows.saturating_sub(visible));
-    let key = |action| model.keymap.key_for_people(action);
-    let more = match rows > visible {
-        true => format!(
+    let key = |action| model.keymap.display_key(action);
+    let hint = if rows > visible {
+        format!(
             " {}/{} scroll · any other key closes ",
             key(Action::Next),
             key(Action::Previous)
-        ),
-        false => " any key closes ".to_owned(),
+        )
+    } else {
+        " any key closes ".to_owned()
     };
     let block = Block::bordered()
         .border_style(theme.key)
         .title(Line::styled(format!(" {title} "), theme.title))
-        .title_bottom(Line::styled(more, theme.dim))
+        .title_bottom(Line::styled(hint, theme.dim))
         .padding(ratatui::widgets::Padding::horizontal(1));
     frame.render_widget(Clear, area);
     frame.buffer_mut().set_style(area, theme.screen);

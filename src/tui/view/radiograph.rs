@@ -1,3 +1,5 @@
+//! The radiograph pane: its title, the words about the view, and the legend of the heat map.
+
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
 use ratatui::text::{Line, Span};
@@ -13,12 +15,14 @@ use crate::tui::model::Model;
 use crate::tui::worklist::EntryState;
 use crate::worker::Facts;
 
+/// Draws the title, the border and, while there is no image, the reason. The painter paints the image.
 pub fn draw(model: &Model, theme: &Theme, layout: &PaneLayout, frame: &mut Frame) {
     if !layout.compact {
-        let width = usize::from(layout.radiograph.width).saturating_sub(4);
+        // Between the corners.
+        let width = usize::from(layout.radiograph.width).saturating_sub(2);
         let block = Block::bordered()
             .border_style(theme.border)
-            .title(title(model, theme, width))
+            .title(title(model, theme, width.saturating_sub(2)))
             .title_bottom(bottom(model, theme, width));
         frame.render_widget(block, layout.radiograph);
     }
@@ -85,15 +89,17 @@ fn age(stored: &str) -> String {
     stored.trim().trim_start_matches('0').to_lowercase()
 }
 
-/// The legend of the heat map if there is one, and as many of the view's words as fit beside it.
+/// The legend of the heat map if there is one, and the words about the view if they fit beside it, in `width`
+/// cells.
 fn bottom(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
     let legend = model.viewer.shown.as_ref().and_then(|s| s.legend.as_ref());
+    // One cell of the border stays visible at each end.
+    let words = view_words(model, width.saturating_sub(2));
     let Some(legend) = legend else {
-        return Line::styled(view_words(model, width), theme.plain);
+        return Line::styled(words, theme.plain);
     };
     let mut line = legend::line(legend, theme, width);
-    let words = view_words(model, width);
-    if line.width() + cells(&words) <= width {
+    if line.width() + cells(&words) + 2 <= width {
         line.push_span(Span::styled(format!("─{words}"), theme.plain));
     }
     line
@@ -129,8 +135,9 @@ fn view_words(model: &Model, width: usize) -> String {
     }
 }
 
-/// A number of a window, as finely as its width asks for: whole where that has two digits, two digits
-/// of it where it has fewer. What would need a long row of zeros is written with an exponent.
+/// A centre or width of a window, in the precision that the width asks for: without decimals where the width
+/// has two digits or more before the point, otherwise to two significant digits of the width. A number that
+/// would need many zeros is written with an exponent.
 fn measure(value: f64, width: f64) -> String {
     const LONGEST: f64 = 1e12;
     let digits = 1 - width.abs().log10().floor().clamp(-400.0, 400.0) as i32;
@@ -142,7 +149,7 @@ fn measure(value: f64, width: f64) -> String {
     }
 }
 
-/// Where an image would be: why there is none.
+/// Draws the reason why there is no image in its place.
 fn draw_absence(model: &Model, theme: &Theme, area: Rect, frame: &mut Frame) {
     let line = match model.worklist.selected().map(|entry| &entry.state) {
         Some(EntryState::Failed(reason)) => Line::styled(format!("✗ {reason}"), theme.refused),
@@ -165,7 +172,7 @@ mod tests {
     use super::{age, measure};
 
     #[test]
-    fn a_window_is_written_as_finely_as_it_is_wide() {
+    fn the_precision_of_a_window_follows_its_width() {
         let words = |width: f64, centre: f64| (measure(width, width), measure(centre, width));
         for (width, centre, expected) in [
             (4096.0, 2048.4, ("4096", "2048")),
@@ -182,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn ages_are_written_for_people() {
+    fn ages_are_displayed_without_zeros() {
         assert_eq!(age("054Y"), "54y");
         assert_eq!(age("003M"), "3m");
     }

@@ -1,4 +1,4 @@
-//! Text in cells: what is as wide as two, or as none, is counted so.
+//! Text measured in terminal cells: a letter takes two, one or none.
 
 use ratatui::buffer::Buffer;
 use unicode_segmentation::UnicodeSegmentation;
@@ -7,30 +7,30 @@ use unicode_width::UnicodeWidthStr;
 use crate::domain::text::{Printable, is_dangerous};
 use crate::domain::{self, Score, ScoreKind};
 
-/// Takes what must not be shown out of every cell. All text of the screen comes by here, wherever it is
-/// from: a mark that hides behind a letter is in that letter's cell. Pictures come later, with signs of
-/// their own.
+/// Removes dangerous characters from every cell. All text of the screen passes here after it is drawn, whatever
+/// its source, so no text can bypass it: even a mark that hides behind a letter is in that letter's cell.
+/// Pictures are placed later, with signs of their own.
 pub fn harmless(buffer: &mut Buffer) {
     for cell in &mut buffer.content {
         let symbol = cell.symbol();
-        // A printable letter of ASCII, as nearly all of them are.
+        // One printable ASCII character, as in nearly all cells.
         if matches!(symbol.as_bytes(), [b' '..=b'~']) {
             continue;
         }
-        let kept: String = symbol.chars().filter(|c| !is_dangerous(*c)).collect();
-        let kept = Printable::page(&kept);
-        if kept.as_str() == symbol {
+        let safe: String = symbol.chars().filter(|c| !is_dangerous(*c)).collect();
+        let safe = Printable::page(&safe);
+        if safe.as_str() == symbol {
             continue;
         }
-        match kept.as_str() {
+        match safe.as_str() {
             "" => cell.set_symbol(" "),
-            kept => cell.set_symbol(kept),
+            safe => cell.set_symbol(safe),
         };
     }
 }
 
-/// Cells that `text` takes: as ratatui puts it on the screen, one letter with its marks at a time. The
-/// width of a whole text can be less: where an Arabic lam and alef become one sign.
+/// The cells that `text` takes. As ratatui does, it measures one letter with its marks at a time; the width of
+/// the whole text can be less, since an Arabic lam and alef can become one sign.
 pub fn cells(text: &str) -> usize {
     text.graphemes(true).map(UnicodeWidthStr::width).sum()
 }
@@ -64,7 +64,7 @@ pub fn end_of(text: &str, width: usize) -> String {
     format!("…{}", &text[text.len() - tail..])
 }
 
-/// Bytes of the letters that `width` cells have room for.
+/// The length in bytes of the letters that fit into `width` cells.
 fn within<'a>(letters: impl Iterator<Item = &'a str>, width: usize) -> usize {
     let mut used = 0;
     let fitting = letters.take_while(|letter| {
@@ -74,7 +74,7 @@ fn within<'a>(letters: impl Iterator<Item = &'a str>, width: usize) -> usize {
     fitting.map(str::len).sum()
 }
 
-/// A file name in at most `width` cells, cut in the middle: its end tells files apart.
+/// A file name in at most `width` cells, cut in the middle: names often differ at their ends.
 pub fn shorten_name(name: &str, width: usize) -> String {
     if cells(name) <= width || width < 8 {
         return shorten(name, width);
@@ -99,7 +99,7 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
     rows
 }
 
-/// 12345 → `12 345`: thin groups, as in the drawing of the screen.
+/// 12345 → `12 345`: digits in groups of three.
 pub fn count(n: usize) -> String {
     let digits = n.to_string();
     let mut grouped = String::new();
@@ -112,13 +112,14 @@ pub fn count(n: usize) -> String {
     grouped
 }
 
-/// A number from 0 to 1, or what it is at most, in eight cells: `  77.1 %`, `> 99.9 %`, `≤ 90.8 %` of a
-/// probability, and `   0.771` of what is none.
+/// A score from 0 to 1, or an upper bound of it, in eight cells: a probability as `  77.1 %`, `> 99.9 %` or
+/// `≤ 90.8 %`, any other score as `   0.771`.
 pub fn number(kind: ScoreKind, (score, is_bound): (f32, bool)) -> String {
     let words = Score::new(score, kind).map_or_else(String::new, Score::words);
-    match is_bound {
-        true => format!("{:>8}", domain::at_most(&words)),
-        false => format!("{words:>8}"),
+    if is_bound {
+        format!("{:>8}", domain::at_most(&words))
+    } else {
+        format!("{words:>8}")
     }
 }
 
@@ -127,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_cell_keeps_what_must_not_be_shown() {
+    fn no_cell_keeps_dangerous_characters() {
         let mut buffer = Buffer::with_lines(["abcdef"]);
         let marks = format!("e{}", "\u{301}".repeat(9));
         for (x, symbol) in [
@@ -146,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn text_is_cut_and_filled_by_cells_not_by_letters() {
+    fn text_is_cut_and_padded_by_cells_not_by_letters() {
         assert_eq!(fit("abc", 5), "abc  ");
         assert_eq!(fit("abcdef", 4), "abc…");
         assert_eq!(fit("山田太郎", 5), "山田…");
@@ -163,7 +164,7 @@ mod tests {
         assert_eq!(end_of("ab\u{301}", 1), "…");
         let name = shorten_name("0123456789e\u{301}.png", 12);
         assert_eq!(name, "012345…e\u{301}.png");
-        // A lam and an alef are two cells of a terminal, and one sign of a page.
+        // A lam and an alef take two cells of a terminal, though they become one sign in print.
         assert_eq!((cells("لا"), "لا".width()), (2, 1));
         assert_eq!(cells(&fit("لالا", 6)), 6);
         // A flag is one letter of two parts.
@@ -174,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn text_is_broken_between_words_and_nothing_is_wider_than_asked() {
+    fn text_is_broken_between_words_and_no_row_is_too_wide() {
         assert_eq!(wrap("can't tell this", 10), ["can't tell", "this"]);
         assert_eq!(wrap("a 山田太郎 b", 6), ["a", "山田…", "b"]);
         assert_eq!(wrap("", 10), [""; 0]);
@@ -192,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_for_people() {
+    fn numbers_are_grouped_and_never_certain() {
         assert_eq!(count(7), "7");
         assert_eq!(count(1_284), "1 284");
         assert_eq!(count(1_000_000), "1 000 000");

@@ -1,5 +1,5 @@
-//! Styles. Never colour alone: every state has its own sign or word, too, so that the screen says as
-//! much without any.
+//! The styles of the screen. Every state also has a sign or word of its own, so that the screen says as much
+//! without colours.
 
 use std::borrow::Cow;
 
@@ -7,10 +7,11 @@ use ratatui::style::{Color, Modifier, Style};
 
 use super::ascii;
 use crate::tui::look::Palette;
-use crate::tui::preview::Colours;
+use crate::tui::terminal::Colours;
 
+/// A style for each purpose.
 pub struct Theme {
-    /// Of every cell, before anything is drawn.
+    /// The style of every cell before anything is drawn.
     pub screen: Style,
     pub plain: Style,
     pub dim: Style,
@@ -22,13 +23,13 @@ pub struct Theme {
     pub caution: Style,
     pub refused: Style,
     pub key: Style,
-    /// For what has colours of its own.
+    /// The colours of the terminal, for parts that choose their own, as the legend of the heat map.
     pub colours: Colours,
-    /// Nothing but ASCII is drawn.
+    /// Whether the screen is drawn in ASCII only.
     pub ascii: bool,
 }
 
-/// What has a colour: less important text, borders, and states.
+/// The colours of a palette: for less important text, borders and states.
 struct Inks {
     dim: Color,
     border: Color,
@@ -39,7 +40,7 @@ struct Inks {
     key: Color,
 }
 
-/// On black, with contrasts of 7 and more (WCAG 2.2, 1.4.6), of borders 3.
+/// Colours on black: contrast at least 7 (WCAG 2.2, 1.4.6), of borders at least 3.
 const ON_DARK: Inks = Inks {
     dim: Color::Indexed(248),
     border: Color::Indexed(242),
@@ -50,7 +51,7 @@ const ON_DARK: Inks = Inks {
     key: Color::Indexed(117),
 };
 
-/// On white, with contrasts of 4.5 and more (1.4.3), of borders 3.
+/// Colours on white: contrast at least 4.5 (WCAG 2.2, 1.4.3), of borders at least 3.
 const ON_LIGHT: Inks = Inks {
     dim: Color::Indexed(240),
     border: Color::Indexed(243),
@@ -63,7 +64,7 @@ const ON_LIGHT: Inks = Inks {
 
 const BLACK: Color = Color::Indexed(16);
 const WHITE: Color = Color::Indexed(231);
-/// On [`BLACK`], with contrasts of 10 and more.
+/// Colours on [`BLACK`]: contrast at least 10.
 const HIGH_CONTRAST: Inks = Inks {
     dim: WHITE,
     border: WHITE,
@@ -75,7 +76,7 @@ const HIGH_CONTRAST: Inks = Inks {
 };
 
 impl Theme {
-    /// In the terminal's own colours.
+    /// A theme in the terminal's own colours.
     pub fn new(colours: Colours) -> Self {
         let plain = Style::new();
         let colour = |colour: Color| match colours {
@@ -99,7 +100,7 @@ impl Theme {
         }
     }
 
-    /// In the colours of a palette, as far as there may be any.
+    /// A theme in the colours of a palette; without colours where `colours` is [`Colours::None`].
     pub fn of(colours: Colours, palette: Palette, ascii: bool) -> Self {
         let plain = Theme {
             ascii,
@@ -129,7 +130,7 @@ impl Theme {
         }
     }
 
-    /// Nothing is dim, and what counts is bold or underlined, too.
+    /// The theme with a background of its own, no dim text, and important text bold or underlined.
     fn contrasted(self) -> Self {
         let screen = match self.colours {
             Colours::None => self.screen,
@@ -146,11 +147,12 @@ impl Theme {
         }
     }
 
-    /// Running text as this terminal can show it; it may become longer.
+    /// Running text as this theme can show it; in ASCII it may become longer.
     pub fn words<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        match self.ascii {
-            true => Cow::Owned(ascii::words(text)),
-            false => Cow::Borrowed(text),
+        if self.ascii {
+            Cow::Owned(ascii::words(text))
+        } else {
+            Cow::Borrowed(text)
         }
     }
 }
@@ -159,10 +161,10 @@ impl Theme {
 mod tests {
     use super::*;
 
-    /// Red, green and blue of a colour of the 256-colour palette that has the same everywhere.
+    /// Red, green and blue of a colour of the 256-colour palette, from 16 on: these are the same everywhere.
     fn rgb(colour: Color) -> [f64; 3] {
         let Color::Indexed(index @ 16..) = colour else {
-            panic!("{colour:?} is what the terminal says it is");
+            panic!("the terminal decides what {colour:?} looks like");
         };
         let step = |n: u8| [0.0, 95.0, 135.0, 175.0, 215.0, 255.0][usize::from(n)];
         match index {

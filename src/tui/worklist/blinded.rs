@@ -1,5 +1,4 @@
-//! What a reader who reads blinded may not see yet of what they said themselves, and the order in which
-//! they read.
+//! Blinded reading: opinions that would tell the model's answer are hidden, and the order is fixed.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,14 +8,14 @@ use super::{HeldOpinion, Sort, Worklist, below_root};
 use crate::domain::ContentId;
 
 impl Worklist {
-    /// Whether the reader saw the model's answer before they read the image blinded, as far as the log
-    /// tells.
+    /// Records for which images the reader saw the model's answer before they read them blinded, as far as the
+    /// review log shows.
     pub fn mark_answers_seen(&mut self, images: Vec<(Arc<Path>, ContentId, bool)>) {
         for (path, content, is_seen) in images {
             let Some(index) = self.index_of(&path) else {
                 continue;
             };
-            // Another image may be there by now.
+            // The file may have been replaced by another image.
             if self.entries[index]
                 .content
                 .is_some_and(|there| there != content)
@@ -24,22 +23,23 @@ impl Worklist {
                 continue;
             }
             let index = index as u32;
-            let is_new = match is_seen {
-                true => self.answers_seen.insert(index, content) != Some(content),
-                false => self.answers_seen.remove(&index).is_some(),
+            let is_new = if is_seen {
+                self.answers_seen.insert(index, content) != Some(content)
+            } else {
+                self.answers_seen.remove(&index).is_some()
             };
-            self.stale |= is_new && (self.sort == Sort::Review || self.filter.asks_of_reviews());
+            self.stale |= is_new && (self.sort == Sort::Review || self.filter.uses_reviews());
         }
     }
 
-    /// Whether the answer to a row was seen before it was read blinded.
+    /// Whether the reader saw the answer for a row before they read it blinded.
     pub fn was_answer_seen(&self, row: usize) -> bool {
         let index = self.rows.get(row);
         index.is_some_and(|index| self.blinded && self.answers_seen.contains_key(index))
     }
 
-    /// What the reader holds of a row, unless that was said beside an answer that is hidden now: it
-    /// would tell what the answer is.
+    /// The reader's opinion of a row, unless it was given beside an answer that is hidden now: the opinion would
+    /// tell the answer.
     pub fn shown_held(&self, row: usize) -> Option<&HeldOpinion> {
         self.shown_held_of(*self.rows.get(row)?)
     }
@@ -52,7 +52,7 @@ impl Worklist {
         held.filter(|_| !(is_beside && self.is_hidden(entry)))
     }
 
-    /// The seed of an order that nothing may change: images are read in it or not at all.
+    /// The seed of the random order of a blinded reading, which must not change.
     pub fn fixed_order(&self) -> Option<u64> {
         match self.sort {
             Sort::Random(seed) if self.blinded => Some(seed),
@@ -60,8 +60,8 @@ impl Worklist {
         }
     }
 
-    /// The place of an image in the order of all images, from 1, those that the filter hides among them: in the random
-    /// order if that is fixed, else in that of names.
+    /// The position of an image among all images, from 1, including those that the filter hides: in the random
+    /// order if that is fixed, otherwise in the order of names.
     pub fn place_in_order(&self, path: &Path) -> Option<usize> {
         let index = self.index_of(path)?;
         let Some(seed) = self.fixed_order() else {

@@ -1,4 +1,4 @@
-//! What lies on the disk, as far as it has been read: which image a row is, and what became of its file.
+//! Which image the file of a row holds, and changes of files while the folder is open.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -9,27 +9,30 @@ use crate::domain::ContentId;
 use crate::library::{KnownFile, Touched};
 use crate::worker::FileStamp;
 
-/// What became of a file since the folder was opened.
+/// What has happened to a file since the folder was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Disk {
-    /// It was there, and holds what it held, as far as is known.
+    /// Nothing that is known.
     #[default]
     Same,
-    /// It came later.
+    /// It was added.
     New,
-    /// It held another image before.
+    /// It was replaced by another image.
     Changed,
-    /// It is not there any more.
+    /// It was removed.
     Gone,
 }
 
-/// What came of looking at files again.
+/// Counts of a rescan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Rescanned {
+    /// Added files.
     pub new: usize,
+    /// Files that were written to.
     pub written: usize,
+    /// Removed files.
     pub gone: usize,
-    /// Of formats that are not read.
+    /// Added files in formats that cxr does not read.
     pub left_out: usize,
 }
 
@@ -41,8 +44,8 @@ impl WorklistEntry {
 }
 
 impl Worklist {
-    /// This image is at that path now. Whatever was said of another image there is said of it no more.
-    /// Returns whether another was there before.
+    /// Records that this image is at that path now. Answers and opinions of another image there are dropped.
+    /// Returns whether there was another image before.
     pub fn identify(&mut self, path: &Path, content: ContentId, stamp: Option<FileStamp>) -> bool {
         let index = self.index_of(path);
         index.is_some_and(|index| self.identify_at(index, content, stamp))
@@ -76,31 +79,31 @@ impl Worklist {
     /// Drops what belongs to another image than the one that is there.
     fn forget_others(&mut self, index: usize, content: ContentId) {
         let is_other = |state: &EntryState| match state {
-            EntryState::Read(said) => said.content != content,
+            EntryState::Read(prediction) => prediction.content != content,
             EntryState::NoPicture(_) | EntryState::Failed(_) => true,
             EntryState::Unread => false,
         };
         if is_other(&self.entries[index].state) {
             self.set_state(index, EntryState::Unread);
         }
-        for model in &mut self.elsewhere {
+        for model in &mut self.other_models {
             model.forget_if(index as u32, is_other);
         }
         let seen = self.answers_seen.get(&(index as u32));
         if seen.is_some_and(|seen| *seen != content) {
             self.answers_seen.remove(&(index as u32));
         }
-        self.release(index, content);
+        self.drop_other_opinion(index, content);
     }
 
-    /// Which image is at that path, once it has been read.
+    /// The content of the image at that path, once it has been read.
     pub fn content_at(&self, path: &Path) -> Option<ContentId> {
         self.entries[self.index_of(path)?].content
     }
 
-    /// Whether what the reader holds of an image is to be asked of the log: nothing is known of it, or
-    /// of another image.
-    pub fn asks_of_log(&self, index: u32, content: ContentId) -> bool {
+    /// Whether the reader's opinion has to be looked up in the review log: none is known, or only one of
+    /// another image.
+    pub fn needs_lookup(&self, index: u32, content: ContentId) -> bool {
         let entry = self.entries.get(index as usize);
         entry.is_some_and(|entry| {
             let held = entry.held.as_ref();
@@ -108,7 +111,7 @@ impl Worklist {
         })
     }
 
-    /// All of them, for another look at the disk.
+    /// All files, for a rescan.
     pub fn known_files(&self) -> Vec<KnownFile> {
         let file = |entry: &WorklistEntry| KnownFile {
             path: entry.path.clone(),
@@ -118,9 +121,9 @@ impl Worklist {
         self.entries.iter().map(file).collect()
     }
 
-    /// Takes in what became of files. One that was written to is read again before anything is said
-    /// of it; one that is new comes into the list.
-    pub fn touch(&mut self, touched: Vec<Touched>) -> Rescanned {
+    /// Takes in changes on the disk. A file that was written to is read again before anything is shown of it;
+    /// a new file is added to the list.
+    pub fn apply_disk_changes(&mut self, touched: Vec<Touched>) -> Rescanned {
         let paths = self.entries.iter().zip(0..);
         let known: HashMap<Arc<Path>, usize> = paths.map(|(e, i)| (e.path.clone(), i)).collect();
         let mut done = Rescanned::default();
@@ -159,14 +162,14 @@ impl Worklist {
         if was_gone {
             entry.disk = Disk::Same;
         }
-        // What could not be read may have been completed meanwhile.
+        // A file that could not be read may be complete now.
         let has_failed = matches!(
             entry.state,
             EntryState::NoPicture(_) | EntryState::Failed(_)
         );
         let may_differ = entry.may_differ(stamp);
         if may_differ {
-            self.doubt(index);
+            self.forget_saved_opinion(index);
         }
         if may_differ || has_failed || was_gone {
             self.set_state(index, EntryState::Unread);
@@ -179,7 +182,7 @@ impl Worklist {
         std::mem::replace(&mut entry.disk, Disk::Gone) != Disk::Gone
     }
 
-    /// A folder is gone, and all that was in it.
+    /// Marks all files below a folder that was removed.
     fn gone_below(&mut self, folder: &Path) -> usize {
         let is_below = |entry: &WorklistEntry| entry.path.starts_with(folder);
         let all = (0..self.entries.len()).filter(|index| is_below(&self.entries[*index]));
@@ -196,7 +199,7 @@ impl Worklist {
         for entry in &mut self.entries[first..] {
             entry.disk = Disk::New;
         }
-        // The order of names is that in which they were found; these were found last.
+        // The order of names is the order in which files were found: these come last.
         if self.sort != Sort::Name {
             self.sort_again();
         }
@@ -228,10 +231,10 @@ mod tests {
     }
 
     #[test]
-    fn another_image_at_a_path_has_neither_the_scores_nor_the_verdict_of_the_one_before() {
+    fn another_image_at_a_path_has_neither_the_scores_nor_the_verdict_of_the_first() {
         let mut list = list();
         list.record(&path("a"), read(id(1), 0.9));
-        list.hold(&path("a"), id(1), &OpinionChange::to(&agreed()));
+        list.set_opinion(&path("a"), id(1), &OpinionChange::to(&agreed()));
         assert!(!list.identify(&path("a"), id(1), None));
         assert!(list.row(0).unwrap().prediction().is_some());
         assert_eq!(list.reviewed(), 1);
@@ -242,26 +245,26 @@ mod tests {
             (entry.disk, list.reviewed(), list.read()),
             (Disk::Changed, 0, 0)
         );
-        // What is still on its way from the log is of the image before.
+        // A late answer of the review log is for the image before.
         list.confirm(&path("a"), id(1), agreed());
-        list.stand(vec![(path("a"), id(1), agreed())]);
+        list.set_saved_opinions(vec![(path("a"), id(1), agreed())]);
         assert_eq!(list.row(0).unwrap().verdict(), None);
-        list.stand(vec![(path("a"), id(2), agreed())]);
+        list.set_saved_opinions(vec![(path("a"), id(2), agreed())]);
         assert_eq!(list.row(0).unwrap().verdict(), Some(Verdict::Agree));
     }
 
     #[test]
-    fn files_that_come_go_and_are_written_are_marked() {
+    fn files_that_are_added_removed_and_written_are_marked() {
         let mut list = list();
         list.record(&path("a"), read(id(1), 0.9));
-        list.stand(vec![(path("a"), id(1), agreed())]);
+        list.set_saved_opinions(vec![(path("a"), id(1), agreed())]);
         let touched = |name: &str, exists| Touched {
             path: path(name),
             exists,
             stamp: None,
             unread: None,
         };
-        let done = list.touch(vec![
+        let done = list.apply_disk_changes(vec![
             touched("a", true),
             touched("b", false),
             touched("c", true),
@@ -279,13 +282,13 @@ mod tests {
         assert_eq!(marks, [Disk::Same, Disk::Gone, Disk::New]);
         assert!(
             list.row(0).unwrap().prediction().is_none(),
-            "it is read again"
+            "the file has to be read again"
         );
         assert_eq!((list.row(0).unwrap().verdict(), list.reviewed()), (None, 0));
-        // It was only touched: the same image, and no mark.
+        // Only the time has changed: the image is the same, so there is no mark.
         list.record(&path("a"), read(id(1), 0.9));
         assert_eq!(list.row(0).unwrap().disk, Disk::Same);
-        list.touch(vec![touched("b", true)]);
+        list.apply_disk_changes(vec![touched("b", true)]);
         assert_eq!(list.row(1).unwrap().disk, Disk::Same);
     }
 }

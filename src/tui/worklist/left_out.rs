@@ -1,4 +1,4 @@
-//! Files that are no rows, because they are images or archives of formats that are not read.
+//! Files without a row: images and archives in formats that cxr does not read.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,17 +7,17 @@ use std::sync::Arc;
 use super::Worklist;
 use crate::library::UnreadFormat;
 
-/// All of them, by name.
+/// These files, by path.
 #[derive(Debug, Default)]
 pub struct LeftOut(BTreeMap<Arc<Path>, UnreadFormat>);
 
 impl LeftOut {
-    /// Says whether it is new.
+    /// Returns whether the file is new.
     pub(super) fn add(&mut self, path: Arc<Path>, format: UnreadFormat) -> bool {
         self.0.insert(path, format).is_none()
     }
 
-    /// What is gone, or was a folder and is gone with all that was in it.
+    /// Removes a file, or a folder with everything in it.
     pub(super) fn remove(&mut self, gone: &Path) {
         self.0.retain(|path, _| !path.starts_with(gone));
     }
@@ -42,12 +42,12 @@ impl Worklist {
         }
     }
 
-    /// Before another walk, which finds those that are still there.
+    /// Clears the list before the folder is walked again.
     pub fn forget_left_out(&mut self) {
         self.left_out = LeftOut::default();
     }
 
-    /// What it is called below the folder that was asked for.
+    /// The path below the folder that was opened, safe for a terminal.
     pub fn name_below(&self, path: &Path) -> String {
         let below = super::below_root(path, &self.roots);
         crate::domain::text::clean(&below.to_string_lossy())

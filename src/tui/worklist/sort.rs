@@ -1,5 +1,5 @@
-//! The orders of the worklist. What has no value to be sorted by comes last, in the order of names,
-//! reversed or not.
+//! The orders of the worklist. Images without a value to sort by come last, in the order of names, even if
+//! the order is reversed.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -9,34 +9,35 @@ use super::{EntryState, HeldOpinion, Worklist, WorklistEntry};
 use crate::domain::prevalence::log_odds;
 use crate::domain::{Finding, InputCheck, ModelCard, Prediction, Question, Verdict};
 
-/// Before a label in a [`Sort::key`].
+/// Prefix of a label in a [`Sort::key`].
 const LABEL: &str = "label ";
 
-/// What the worklist is sorted by.
+/// The order of the worklist.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Sort {
-    /// The order in which they were found: by name within each folder.
+    /// As found: by name within each folder.
     #[default]
     Name,
-    /// Highest first.
+    /// By the score of this label, highest first.
     Score(String),
-    /// The nearest to an operating point first. See [`nearest`].
+    /// Nearest to an operating point first: see [`nearest`].
     Uncertainty,
-    /// Where two models differ most. See [`difference`].
+    /// Greatest difference between two models first: see [`Worklist::disagreement`].
     Disagreement,
     /// Failed, refused, cautioned, accepted.
     InputCheck,
-    /// What has no verdict, then unsure, disagree, agree.
+    /// No verdict, then unsure, disagree, agree.
     Review,
-    /// One patient after another, in each the studies in their order. See [`Patients`](super::patients::Patients).
+    /// By patient, then study, then time.
     Patient,
-    /// When the file was changed last, oldest first.
+    /// By the modification time of the file, oldest first.
     Time,
     /// By a hash of this seed and the path below the folder that was opened.
     Random(u64),
 }
 
 impl Sort {
+    /// Its name on the screen.
     pub fn word(&self) -> &str {
         match self {
             Sort::Name => "name",
@@ -51,24 +52,32 @@ impl Sort {
         }
     }
 
-    /// What stands for it in a bookmark.
+    /// Its name in a bookmark. Bookmarks of earlier versions hold these names, so they never change.
     pub fn key(&self) -> String {
-        match self {
-            Sort::Score(label) => format!("{LABEL}{label}"),
-            sort => sort.word().to_owned(),
-        }
+        let name = match self {
+            Sort::Score(label) => return format!("{LABEL}{label}"),
+            Sort::Name => "name",
+            Sort::Uncertainty => "uncertainty",
+            Sort::Disagreement => "disagreement",
+            Sort::InputCheck => "input check",
+            Sort::Review => "review",
+            Sort::Patient => "patient",
+            Sort::Time => "file time",
+            Sort::Random(_) => "random",
+        };
+        name.to_owned()
     }
 
-    /// The one of that key.
+    /// The order with that [`Sort::key`].
     pub fn of_key(key: &str) -> Option<Self> {
         if let Some(label) = key.strip_prefix(LABEL) {
             return Some(Sort::Score(label.to_owned()));
         }
         let others = Sort::all(None, 2).into_iter().chain([Sort::Uncertainty]);
-        others.into_iter().find(|sort| sort.word() == key)
+        others.into_iter().find(|sort| sort.key() == key)
     }
 
-    /// Those that there are, in the order in which a key goes through them. Two models can disagree.
+    /// The available orders, as a key steps through them. `models` is the number of models: two can disagree.
     pub fn all(card: Option<&ModelCard>, models: usize) -> Vec<Sort> {
         let labels = card.map_or(&[][..], |card| &card.labels);
         let alone = labels
@@ -83,13 +92,13 @@ impl Sort {
         sorts
     }
 
-    /// Whether the order tells what the model says.
+    /// Whether the order tells the model's answers.
     pub(super) fn tells_answers(&self) -> bool {
-        self.asks_of_answers() && *self != Sort::Patient
+        self.uses_answers() && *self != Sort::Patient
     }
 
-    /// Whether a new answer of the model, or what is read with it, may change the order.
-    pub(super) fn asks_of_answers(&self) -> bool {
+    /// Whether a new answer of the model, or the facts that are read with it, may change the order.
+    pub(super) fn uses_answers(&self) -> bool {
         !matches!(
             self,
             Sort::Name | Sort::Review | Sort::Time | Sort::Random(_)
@@ -98,7 +107,7 @@ impl Sort {
 }
 
 impl Worklist {
-    /// Of rows in the order of names.
+    /// Sorts the rows, which are in the order of names.
     pub(super) fn sort_rows(&mut self) {
         if self.sort == Sort::Name {
             if self.reversed {
@@ -107,31 +116,34 @@ impl Worklist {
             return;
         }
         if self.sort == Sort::Patient {
-            self.patients.count();
+            self.patients.number();
             return self.patients.sort(&mut self.rows, self.reversed);
         }
         let keyed = self.rows.iter().map(|i| (self.key(*i), *i));
         let (mut known, unknown): (Vec<_>, Vec<_>) = keyed.partition(|(key, _)| key.is_some());
-        // Stable: what is equal stays in the order of names.
+        // A stable sort: equal rows stay in the order of names.
         known.sort_by(|(a, _), (b, _)| {
             let (a, b) = (a.unwrap_or_default(), b.unwrap_or_default());
-            match self.reversed {
-                true => b.total_cmp(&a),
-                false => a.total_cmp(&b),
+            if self.reversed {
+                b.total_cmp(&a)
+            } else {
+                a.total_cmp(&b)
             }
         });
         self.rows = known.into_iter().chain(unknown).map(|(_, i)| i).collect();
     }
 
-    /// Smallest first; `None` where there is nothing to sort by.
+    /// The value to sort by, smallest first; `None` if there is none.
     fn key(&self, index: u32) -> Option<f64> {
         let entry = &self.entries[index as usize];
         match &self.sort {
             Sort::Name | Sort::Patient => None,
-            Sort::Score(label) => self.told_score(entry, label).map(|score| -f64::from(score)),
+            Sort::Score(label) => self
+                .shown_score(entry, label)
+                .map(|score| -f64::from(score)),
             Sort::Uncertainty => nearest(entry.prediction()?).map(|(_, distance)| distance),
             Sort::Disagreement => {
-                let (_, other) = self.said_elsewhere_of(index)?;
+                let (_, other) = self.other_prediction_of(index)?;
                 difference(entry.prediction()?, other).map(|(_, difference)| -difference)
             }
             Sort::InputCheck => check_rank(entry),
@@ -141,31 +153,33 @@ impl Worklist {
         }
     }
 
-    /// As it is shown; `None` where a row has no number of this label.
-    fn told_score(&self, entry: &WorklistEntry, label: &str) -> Option<f32> {
-        let said = entry.prediction()?;
-        let said = match &self.terms {
-            Some(terms) => terms.shown(said),
-            None => Cow::Borrowed(said),
+    /// The score of a label as the screen shows it; `None` if it shows none.
+    fn shown_score(&self, entry: &WorklistEntry, label: &str) -> Option<f32> {
+        let prediction = entry.prediction()?;
+        let prediction = match &self.terms {
+            Some(terms) => terms.shown(prediction),
+            None => Cow::Borrowed(prediction),
         };
-        said.told_score(said.finding(label)?)
+        prediction.told_score(prediction.finding(label)?)
     }
 
-    /// Where the model in use and another differ most over a row, and by how much.
+    /// The finding for which the model in use and another one differ most, and by how much, 0 to 1. Each score is
+    /// put on a scale on which 0.5 is its own operating point, so that scores of different kinds can be
+    /// compared. `None` without a common label.
     pub fn disagreement(&self, row: usize) -> Option<(&Finding, f64)> {
-        let (_, other) = self.said_elsewhere(row)?;
+        let (_, other) = self.other_prediction(row)?;
         difference(self.row(row)?.prediction()?, other)
     }
 }
 
-/// The finding that stands on its own and is nearest to its operating point, and how far that is:
-/// |ln odds(score) − ln odds(point)|, which no assumed prevalence changes. `None` where no finding
-/// has such a point.
+/// The finding on its own that is nearest to its operating point, and the distance
+/// |ln odds(score) − ln odds(point)|, which does not depend on the assumed prevalence. `None` if no finding
+/// has an operating point.
 pub fn nearest(prediction: &Prediction) -> Option<(&Finding, f64)> {
     let alone = alone(prediction).filter_map(|finding| {
         let point = finding.operating_point?.0;
         let score = match finding.calibrated {
-            // It says more where the score is nearly 0 or 1.
+            // More precise than the score where that is nearly 0 or 1.
             Some(calibrated) => calibrated.log_odds,
             None => log_odds(finding.score.value().into()),
         };
@@ -175,11 +189,9 @@ pub fn nearest(prediction: &Prediction) -> Option<(&Finding, f64)> {
     alone.min_by(|(_, a), (_, b)| a.total_cmp(b))
 }
 
-/// The finding over which two models differ most, of the labels that both have on their own, and by
-/// how much, 0 to 1. Each score is put on the scale on which 0.5 is its own operating point, so that
-/// scores of different kinds can be compared. `None` without such a label.
-fn difference<'a>(said: &'a Prediction, other: &Prediction) -> Option<(&'a Finding, f64)> {
-    let both = alone(said).filter_map(|finding| {
+/// See [`Worklist::disagreement`].
+fn difference<'a>(prediction: &'a Prediction, other: &Prediction) -> Option<(&'a Finding, f64)> {
+    let both = alone(prediction).filter_map(|finding| {
         let other = alone(other).find(|other| other.label == finding.label)?;
         let difference = (normalised(finding)? - normalised(other)?).abs();
         Some((finding, difference))
@@ -191,25 +203,28 @@ fn difference<'a>(said: &'a Prediction, other: &Prediction) -> Option<(&'a Findi
 fn normalised(finding: &Finding) -> Option<f64> {
     let point = f64::from(finding.operating_point?.0);
     let score = f64::from(finding.score.value());
-    Some(match score < point {
-        true => score / (2.0 * point),
-        // A point at 1 is only reached, never passed.
-        false if point >= 1.0 => 0.5,
-        false => 1.0 - (1.0 - score) / (2.0 * (1.0 - point)),
+    Some(if score < point {
+        score / (2.0 * point)
+    } else if point >= 1.0 {
+        // No score is above a point at 1.
+        0.5
+    } else {
+        1.0 - (1.0 - score) / (2.0 * (1.0 - point))
     })
 }
 
+/// The findings on their own, without causes given pneumonia.
 fn alone(prediction: &Prediction) -> impl Iterator<Item = &Finding> {
     let findings = prediction.findings.iter();
     findings.filter(|finding| finding.question == Question::Presence)
 }
 
-/// `None` for what is not read.
+/// `None` if the image was not read.
 fn check_rank(entry: &WorklistEntry) -> Option<f64> {
     match &entry.state {
         EntryState::Unread => None,
         EntryState::Failed(_) => Some(0.0),
-        // Nothing is to be done about it.
+        // Last: the reader need not do anything about it.
         EntryState::NoPicture(_) => Some(4.0),
         EntryState::Read(prediction) => Some(match prediction.input {
             InputCheck::Refused(_) => 1.0,
@@ -219,9 +234,8 @@ fn check_rank(entry: &WorklistEntry) -> Option<f64> {
     }
 }
 
-/// 0 to 1: FNV-1a of the path's bytes, then SplitMix64's finaliser with the seed. The order of two
-/// images rests on nothing else, so that it is the same wherever the folder lies and whatever is
-/// added to it.
+/// A number from 0 to 1: FNV-1a of the path's bytes, then SplitMix64's finaliser with the seed. The order of two
+/// images depends on nothing else, so it stays the same if the folder is moved or files are added.
 pub(super) fn random_rank(seed: u64, path: &Path) -> f64 {
     let bytes = path.as_os_str().as_encoded_bytes().iter();
     let fnv = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {

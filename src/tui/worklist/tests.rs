@@ -5,13 +5,13 @@ use crate::domain::{
     Calibrated, Finding, InputCheck, LabelCard, ModelCard, OperatingPoint, Opinion, OpinionChange,
     Pathology, Prevalence, Prevalences, Question, Score, ScoreKind, Verdict,
 };
-use crate::tui::model::ModelChoice;
+use crate::tui::model_choice::ModelChoice;
 
 fn path(name: &str) -> Arc<Path> {
     Arc::from(Path::new(name))
 }
 
-/// The image of that number.
+/// A content id made from a number.
 pub fn id(number: u8) -> ContentId {
     ContentId::from_digest([number; 32])
 }
@@ -20,7 +20,7 @@ fn scored(value: f32) -> EntryState {
     read(ContentId::default(), value)
 }
 
-/// What is said of an image.
+/// An answer for an image.
 pub fn read(content: ContentId, value: f32) -> EntryState {
     EntryState::Read(Box::new(Prediction {
         content,
@@ -57,7 +57,7 @@ fn list() -> Worklist {
 }
 
 #[test]
-fn sorting_by_score_puts_the_highest_first_and_the_unknown_last() {
+fn sorting_by_score_puts_the_highest_first_and_unknown_scores_last() {
     let mut list = list();
     list.record(Path::new("w/b.png"), scored(0.2));
     list.record(Path::new("v/d.png"), scored(0.9));
@@ -94,7 +94,7 @@ fn a_filter_matches_states_too_and_new_files_obey_it() {
 }
 
 #[test]
-fn a_filter_looks_below_the_folder_that_was_asked_for() {
+fn a_filter_looks_below_the_folder_that_was_opened() {
     let mut list = Worklist::default();
     list.set_roots(vec!["/covid-study".into()]);
     list.add(["/covid-study/ward1/a.png", "/covid-study/covid/b.png"].map(path));
@@ -103,7 +103,7 @@ fn a_filter_looks_below_the_folder_that_was_asked_for() {
 }
 
 #[test]
-fn reversed_by_score_the_lowest_comes_first_and_the_unknown_still_last() {
+fn reversed_by_score_the_lowest_comes_first_and_unknown_scores_still_last() {
     let mut list = list();
     list.record(Path::new("w/b.png"), scored(0.2));
     list.record(Path::new("v/d.png"), scored(0.9));
@@ -113,12 +113,12 @@ fn reversed_by_score_the_lowest_comes_first_and_the_unknown_still_last() {
     list.record(Path::new("w/a.png"), scored(0.1));
     assert!(
         list.is_stale(),
-        "the title says so until it is sorted again"
+        "the title shows it until the list is sorted again"
     );
 }
 
 #[test]
-fn a_filter_by_name_does_not_grow_old_and_one_by_state_does() {
+fn a_new_state_makes_a_filter_by_state_stale_and_one_by_name_not() {
     let mut list = list();
     list.set_filter("w/".into());
     list.record(Path::new("w/a.png"), scored(0.1));
@@ -129,13 +129,13 @@ fn a_filter_by_name_does_not_grow_old_and_one_by_state_does() {
 }
 
 #[test]
-fn a_place_is_found_again() {
+fn a_position_is_restored() {
     let mut list = list();
     list.go_to(2);
-    let place = list.place();
+    let position = list.position();
     list.set_filter("w/a".into());
     assert_eq!(list.selected().unwrap().name(), "a.png");
-    list.restore(place);
+    list.restore(position);
     assert_eq!(
         (list.len(), list.selected().unwrap().name().as_str()),
         (4, "c.png")
@@ -149,7 +149,7 @@ fn a_result_for_an_unknown_image_changes_nothing() {
     assert_eq!(list.read(), 0);
 }
 
-fn said(findings: Vec<Finding>, input: InputCheck) -> EntryState {
+fn answer_with(findings: Vec<Finding>, input: InputCheck) -> EntryState {
     let EntryState::Read(prediction) = scored(0.0) else {
         unreachable!("it is read");
     };
@@ -178,14 +178,14 @@ fn answer(findings: &[(&str, f32, f32)]) -> EntryState {
     let findings = findings
         .iter()
         .map(|(label, s, p)| finding(label, *s, Some(*p)));
-    said(findings.collect(), InputCheck::Accepted)
+    answer_with(findings.collect(), InputCheck::Accepted)
 }
 
 #[test]
-fn the_doubtful_come_first_and_what_cannot_be_doubted_last_in_the_order_of_names() {
+fn uncertain_images_come_first_and_those_without_an_operating_point_last() {
     let mut list = list();
     list.add(["z/e.png", "z/f.png"].map(path));
-    // 0.1 is 2.2 from 0.5 in ln odds, and 0.02 is 0.7 from 0.01: not the nearest number.
+    // In ln odds, 0.1 is 2.2 from 0.5, and 0.02 is 0.7 from 0.01.
     list.record(
         Path::new("w/b.png"),
         answer(&[("COVID-19", 0.1, 0.5), ("Edema", 0.02, 0.01)]),
@@ -193,7 +193,7 @@ fn the_doubtful_come_first_and_what_cannot_be_doubted_last_in_the_order_of_names
     list.record(Path::new("v/c.png"), answer(&[("COVID-19", 0.45, 0.5)]));
     list.record(
         Path::new("v/d.png"),
-        said(vec![finding("COVID-19", 0.5, None)], InputCheck::Accepted),
+        answer_with(vec![finding("COVID-19", 0.5, None)], InputCheck::Accepted),
     );
     list.record(Path::new("z/e.png"), answer(&[("COVID-19", 1.0, 0.5)]));
     list.set_sort(Sort::Uncertainty);
@@ -208,9 +208,9 @@ fn the_doubtful_come_first_and_what_cannot_be_doubted_last_in_the_order_of_names
     );
 }
 
-/// A COVID-19 that no pneumonia bears out has no number on the screen, and none to be sorted by.
+/// COVID-19 without pneumonia has no score on the screen, and none to sort by.
 #[test]
-fn rows_are_sorted_by_what_is_shown() {
+fn rows_are_sorted_by_the_scores_that_are_shown() {
     let mut list = list();
     for (name, pneumonia, covid) in [("w/a", 0.2, 0.9), ("w/b", 0.9, 0.6), ("v/c", 0.9, 0.7)] {
         let both = [("Pneumonia", pneumonia), ("COVID-19", covid)];
@@ -218,7 +218,7 @@ fn rows_are_sorted_by_what_is_shown() {
         let path = format!("{name}.png");
         list.record(
             Path::new(&path),
-            said(findings.into(), InputCheck::Accepted),
+            answer_with(findings.into(), InputCheck::Accepted),
         );
     }
     list.set_sort(Sort::Score("COVID-19".into()));
@@ -228,7 +228,7 @@ fn rows_are_sorted_by_what_is_shown() {
 }
 
 #[test]
-fn an_assumed_prevalence_does_not_change_what_is_doubtful() {
+fn an_assumed_prevalence_does_not_change_the_uncertainty() {
     let half = Prevalence::new(0.5).unwrap();
     let calibrated = Finding {
         calibrated: Some(Calibrated {
@@ -238,7 +238,8 @@ fn an_assumed_prevalence_does_not_change_what_is_doubtful() {
         ..finding("COVID-19", 0.880_797, Some(0.4))
     };
     let distance = |finding: &Finding| {
-        let EntryState::Read(prediction) = said(vec![finding.clone()], InputCheck::Accepted) else {
+        let EntryState::Read(prediction) = answer_with(vec![finding.clone()], InputCheck::Accepted)
+        else {
             unreachable!("it is read");
         };
         nearest(&prediction).unwrap().1
@@ -248,7 +249,7 @@ fn an_assumed_prevalence_does_not_change_what_is_doubtful() {
 }
 
 #[test]
-fn two_models_disagree_over_what_both_have_on_the_scale_of_their_operating_points() {
+fn two_models_disagree_on_common_labels_relative_to_their_operating_points() {
     let [first, second] = ["first", "second"].map(|name| ModelChoice {
         name: name.into(),
         sha256: name.into(),
@@ -261,7 +262,7 @@ fn two_models_disagree_over_what_both_have_on_the_scale_of_their_operating_point
     );
     list.record(Path::new("v/c.png"), answer(&[("COVID-19", 0.9, 0.5)]));
     list.change_model(&first, &second);
-    // The same to each model: just at its operating point.
+    // Each model scores this one exactly at its operating point.
     list.record(Path::new("w/a.png"), answer(&[("COVID-19", 0.1, 0.1)]));
     list.record(
         Path::new("w/b.png"),
@@ -280,7 +281,7 @@ fn two_models_disagree_over_what_both_have_on_the_scale_of_their_operating_point
 }
 
 #[test]
-fn what_was_not_reviewed_comes_first_and_a_new_verdict_makes_that_order_old() {
+fn unreviewed_images_come_first_and_a_new_verdict_makes_that_order_stale() {
     let mut list = list();
     let verdict = |list: &mut Worklist, name: &str, verdict| {
         let opinion = Opinion {
@@ -288,7 +289,7 @@ fn what_was_not_reviewed_comes_first_and_a_new_verdict_makes_that_order_old() {
             ..Opinion::default()
         };
         let content = ContentId::default();
-        list.hold(Path::new(name), content, &OpinionChange::to(&opinion));
+        list.set_opinion(Path::new(name), content, &OpinionChange::to(&opinion));
     };
     verdict(&mut list, "w/a.png", Verdict::Agree);
     verdict(&mut list, "w/b.png", Verdict::Unsure);
@@ -301,18 +302,21 @@ fn what_was_not_reviewed_comes_first_and_a_new_verdict_makes_that_order_old() {
 }
 
 #[test]
-fn times_are_asked_for_once_and_what_has_none_comes_last() {
+fn times_are_requested_once_and_files_without_one_come_last() {
     let mut list = list();
-    assert!(list.ask_for_times().is_none(), "nobody wants them");
+    assert!(
+        list.request_times().is_none(),
+        "the list is not sorted by time"
+    );
     list.set_sort(Sort::Time);
-    let asked = list.ask_for_times().unwrap();
-    assert_eq!((asked.first, asked.paths.len()), (0, 4));
+    let requested = list.request_times().unwrap();
+    assert_eq!((requested.first, requested.paths.len()), (0, 4));
     list.add(["new.png"].map(path));
-    let more = list.ask_for_times().unwrap();
+    let more = list.request_times().unwrap();
     assert_eq!((more.first, more.paths[..].len()), (4, 1));
-    assert!(list.ask_for_times().is_none());
-    list.date(4, vec![Some(15.0)]);
-    list.date(0, vec![Some(30.0), None, Some(10.0), Some(20.0)]);
+    assert!(list.request_times().is_none());
+    list.set_times(4, vec![Some(15.0)]);
+    list.set_times(0, vec![Some(30.0), None, Some(10.0), Some(20.0)]);
     assert_eq!(
         names(&list),
         ["c.png", "new.png", "d.png", "a.png", "b.png"]
@@ -325,34 +329,34 @@ fn times_are_asked_for_once_and_what_has_none_comes_last() {
 }
 
 #[test]
-fn each_state_is_counted_once_however_often_it_changes() {
+fn each_image_is_counted_once_after_its_state_has_changed() {
     let mut list = list();
-    let refused = || said(vec![], InputCheck::Refused(vec!["no chest".into()]));
+    let refused = || answer_with(vec![], InputCheck::Refused(vec!["no chest".into()]));
     list.record(Path::new("w/a.png"), EntryState::Failed("cut short".into()));
     list.record(Path::new("w/b.png"), refused());
     list.record(Path::new("v/c.png"), scored(0.5));
-    let tally = WorklistCounts {
+    let counts = WorklistCounts {
         read: 3,
         refused: 1,
         failed: 1,
         skipped: 0,
     };
-    assert_eq!(list.tally(), tally);
+    assert_eq!(list.counts(), counts);
     list.record(Path::new("w/a.png"), refused());
     list.record(Path::new("w/a.png"), EntryState::Failed("gone".into()));
-    assert_eq!(list.tally(), tally);
+    assert_eq!(list.counts(), counts);
     let [first, second] = ["first", "second"].map(|name| ModelChoice {
         name: name.into(),
         sha256: name.into(),
     });
     list.change_model(&first, &second);
-    assert_eq!(list.tally(), WorklistCounts::default());
+    assert_eq!(list.counts(), WorklistCounts::default());
     list.change_model(&second, &first);
-    assert_eq!(list.tally(), tally);
+    assert_eq!(list.counts(), counts);
 }
 
 #[test]
-fn a_filter_that_is_wrong_changes_nothing_and_one_that_became_wrong_says_why() {
+fn an_invalid_filter_changes_nothing_and_one_that_became_invalid_gives_the_reason() {
     let card = |label: &str| ModelCard {
         labels: vec![LabelCard::new(label, Question::Presence, None)],
         ..ModelCard::default()
@@ -361,7 +365,7 @@ fn a_filter_that_is_wrong_changes_nothing_and_one_that_became_wrong_says_why() {
     let mut list = list();
     list.record(Path::new("w/a.png"), scored(0.9));
     list.set_filter("covid>0.5".into());
-    assert!(list.is_empty(), "no model is there");
+    assert!(list.is_empty(), "no model is loaded");
     list.set_terms(terms("COVID-19"));
     assert!(
         list.is_stale() && list.is_empty(),
@@ -372,7 +376,7 @@ fn a_filter_that_is_wrong_changes_nothing_and_one_that_became_wrong_says_why() {
     list.set_filter("covid>0.5 &".into());
     assert_eq!((list.filter(), list.len()), ("covid>0.5", 1));
     assert!(list.check("covid>0.5 &").is_err() && list.check("covid<0.5").is_ok());
-    assert_eq!(list.filter_reading().as_deref(), Some("COVID-19>0.5"));
+    assert_eq!(list.understood_filter().as_deref(), Some("COVID-19>0.5"));
     list.set_terms(terms("Edema"));
     assert!(list.filter_error().unwrap().to_string().contains("covid"));
 }

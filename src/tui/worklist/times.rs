@@ -1,4 +1,4 @@
-//! When files were changed last, asked of the disk once somebody sorts by it.
+//! Modification times, read from the disk when the list is sorted by them.
 
 use std::ops::Range;
 use std::path::Path;
@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use super::{Sort, Worklist};
 
-/// Seconds since 1970, by index; `None` for a file that does not say. What is not among them has not
-/// come yet.
+/// Modification times in seconds since 1970, by index; `None` for a file without one. The vector ends before
+/// the first time that has not come yet.
 #[derive(Default)]
 pub struct Times {
     known: Vec<Option<f64>>,
-    /// How many were asked for.
-    asked: usize,
+    /// How many times were requested.
+    requested: usize,
 }
 
 impl Times {
@@ -21,17 +21,19 @@ impl Times {
     }
 }
 
-/// Files whose times are wanted, the first of them by its index.
+/// Files whose times are requested.
 #[derive(Debug)]
 pub struct Undated {
+    /// Index of the first.
     pub first: usize,
+    /// The paths of this file and the following ones.
     pub paths: Vec<Arc<Path>>,
 }
 
 impl Worklist {
-    /// Those that nobody has asked for, where the list is sorted by time.
-    pub fn ask_for_times(&mut self) -> Option<Undated> {
-        let first = self.times.asked;
+    /// Requests the times that were not requested before, if the list is sorted by time.
+    pub fn request_times(&mut self) -> Option<Undated> {
+        let first = self.times.requested;
         let new = Range {
             start: first,
             end: self.entries.len(),
@@ -39,7 +41,7 @@ impl Worklist {
         if self.sort != Sort::Time || new.is_empty() {
             return None;
         }
-        self.times.asked = new.end;
+        self.times.requested = new.end;
         let paths = self.entries[new].iter().map(|entry| entry.path.clone());
         Some(Undated {
             first,
@@ -47,8 +49,8 @@ impl Worklist {
         })
     }
 
-    /// What came of it; sorts anew, since that is what it was asked for.
-    pub fn date(&mut self, first: usize, times: Vec<Option<f64>>) {
+    /// Takes in the times of a request, and sorts by them.
+    pub fn set_times(&mut self, first: usize, times: Vec<Option<f64>>) {
         let known = &mut self.times.known;
         let end = first + times.len();
         known.resize(known.len().max(end), None);

@@ -1,43 +1,53 @@
-//! What nobody has looked at yet.
+//! The images that come next: the neighbours of the selection, and the unread images for the background.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use super::{EntryState, Worklist};
 
-/// Rows below and above the selection that come first: those that are likely to be selected next.
+/// Offsets from the selection to the rows that the reader will probably select next, likeliest first.
 const NEIGHBOURS: [isize; 4] = [1, -1, 2, 3];
 
 impl Worklist {
-    /// The next unread images and their numbers, so many at most and none of those on their way: the
-    /// selection's neighbours, then the rows below it and round to those above, then what the filter
-    /// hides. Never the selection itself, which is somebody else's business.
+    /// The files that the reader will probably select next, likeliest first.
+    pub fn neighbours(&self) -> Vec<Arc<Path>> {
+        let path = |index: u32| self.entries[index as usize].path.clone();
+        self.neighbour_indices().map(path).collect()
+    }
+
+    fn neighbour_indices(&self) -> impl Iterator<Item = u32> {
+        NEIGHBOURS.into_iter().filter_map(move |offset| {
+            let row = self.cursor.checked_add_signed(offset)?;
+            self.rows.get(row).copied()
+        })
+    }
+
+    /// The next unread images and their indices, at most `count` and without those in flight: the neighbours
+    /// of the selection, then the rows below it, then those from the top, then images that the filter hides.
+    /// The selection itself is not among them: the image thread opens it.
     pub fn next_unread(
         &self,
         count: usize,
-        on_their_way: &[(u32, Arc<Path>)],
+        in_flight: &[(u32, Arc<Path>)],
     ) -> Vec<(u32, Arc<Path>)> {
         let mut found: Vec<u32> = Vec::new();
         let unread = self.total() - self.read();
-        if unread <= on_their_way.len() {
+        if unread <= in_flight.len() {
             return Vec::new();
         }
-        let near = NEIGHBOURS
-            .iter()
-            .filter_map(|offset| self.rows.get(self.cursor.checked_add_signed(*offset)?));
         let after = (self.cursor + 1).min(self.rows.len());
         let before = self.cursor.min(self.rows.len());
         let rows = self.rows[after..].iter().chain(&self.rows[..before]);
         let selected = self.rows.get(self.cursor).copied();
         let all = 0..self.entries.len() as u32;
         let all = all.filter(|index| Some(*index) != selected);
-        for index in near.chain(rows).copied().chain(all) {
+        for index in self.neighbour_indices().chain(rows.copied()).chain(all) {
             if found.len() == count {
                 break;
             }
             let is_unread = matches!(self.entries[index as usize].state, EntryState::Unread);
-            let is_sent_for = || on_their_way.iter().any(|(sent, _)| *sent == index);
-            if is_unread && !found.contains(&index) && !is_sent_for() {
+            let is_in_flight = || in_flight.iter().any(|(sent, _)| *sent == index);
+            if is_unread && !found.contains(&index) && !is_in_flight() {
                 found.push(index);
             }
         }
@@ -48,14 +58,14 @@ impl Worklist {
             .collect()
     }
 
-    /// Records what became of an image, if nothing was said of it yet.
+    /// Records the state of an image, unless one was recorded before.
     pub fn record_unread(&mut self, index: u32, state: EntryState) {
         let index = index as usize;
         let entry = self.entries.get(index);
         if entry.is_some_and(|entry| matches!(entry.state, EntryState::Unread)) {
-            if let EntryState::Read(said) = &state {
+            if let EntryState::Read(prediction) = &state {
                 let stamp = self.entries[index].stamp;
-                self.identify_at(index, said.content, stamp);
+                self.identify_at(index, prediction.content, stamp);
             }
             self.set_state(index, state);
         }
@@ -83,15 +93,33 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_come_first_then_the_rest_below_then_what_is_above() {
+    fn neighbours_come_first_then_rows_below_then_rows_above() {
         let mut list = list();
         list.go_to(2);
         assert_eq!(order(&mut list), "dbefgha");
-        assert_eq!(list.read(), 7, "the selection is not read behind itself");
+        assert_eq!(
+            list.read(),
+            7,
+            "the selection is not scored in the background"
+        );
     }
 
     #[test]
-    fn what_the_filter_hides_comes_last_and_an_empty_list_has_none() {
+    fn neighbours_are_around_the_selection_and_within_the_list() {
+        let mut list = list();
+        let names = |list: &Worklist| {
+            let paths = list.neighbours();
+            let names = paths.iter().map(|path| path.to_str().unwrap());
+            names.collect::<String>()
+        };
+        assert_eq!(names(&list), "bcd");
+        list.go_to(6);
+        assert_eq!(names(&list), "hf");
+        assert_eq!(names(&Worklist::default()), "");
+    }
+
+    #[test]
+    fn hidden_images_come_last_and_an_empty_list_has_none() {
         let mut list = list();
         list.set_filter("c".into());
         assert_eq!(order(&mut list), "abdefgh");
@@ -102,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn several_come_in_the_same_order_each_once_and_none_that_is_on_its_way() {
+    fn several_come_in_the_same_order_each_once_and_none_that_is_in_flight() {
         let mut list = list();
         list.go_to(2);
         let first = list.next_unread(3, &[]);
@@ -119,12 +147,12 @@ mod tests {
     }
 
     #[test]
-    fn what_was_said_meanwhile_stands() {
+    fn an_earlier_result_is_not_replaced() {
         let mut list = list();
-        list.record(Path::new("b"), EntryState::Failed("said".into()));
+        list.record(Path::new("b"), EntryState::Failed("early".into()));
         list.record_unread(1, EntryState::Failed("late".into()));
-        let said =
-            matches!(&list.row(1).unwrap().state, EntryState::Failed(why) if **why == *"said");
-        assert!(said && list.read() == 1);
+        let is_early =
+            matches!(&list.row(1).unwrap().state, EntryState::Failed(why) if **why == *"early");
+        assert!(is_early && list.read() == 1);
     }
 }

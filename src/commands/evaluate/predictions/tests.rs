@@ -1,6 +1,6 @@
 use super::*;
 use crate::domain::{Calibration, LabelCard, Prevalence};
-use crate::evaluation::question::Truth;
+use crate::evaluation::question::ReferenceStandard;
 
 const HEAD: &str = "path,status,reasons,Pneumonia,COVID-19,model_sha256\n";
 
@@ -13,7 +13,7 @@ fn case(path: &str) -> Case {
         path: path.into(),
         patient: String::new(),
         groups: Vec::new(),
-        truth: Truth::default(),
+        truth: ReferenceStandard::default(),
     }
 }
 
@@ -56,7 +56,7 @@ fn a_row_that_could_be_of_two_cases_is_of_none() {
     assert!(
         scores(&two, &["1.png"], "")
             .unwrap_err()
-            .contains("not plain")
+            .contains("ambiguous")
     );
     assert_eq!(
         scores(&two, &["1.png"], "b").unwrap(),
@@ -68,7 +68,7 @@ fn a_row_that_could_be_of_two_cases_is_of_none() {
     assert!(
         scores(&bare, &["x.png"], "")
             .unwrap_err()
-            .contains("no row is of")
+            .contains("no row belongs to")
     );
 }
 
@@ -106,7 +106,7 @@ fn json_lines_are_read_and_a_torn_row_is_left_out() {
 }
 
 #[test]
-fn every_format_that_predict_writes_is_read_whatever_the_file_is_called() {
+fn every_format_that_predict_writes_is_read_under_any_file_name() {
     let csv = "path,status,Pneumonia\na.png,ok,0.25\nb.png,error,\n";
     let tsv = csv.replace(',', "\t");
     let array = r#"[

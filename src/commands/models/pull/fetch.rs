@@ -1,5 +1,5 @@
-//! A file over HTTP: it goes on where an interruption left it, and is compared with its SHA-256
-//! before anybody looks at it.
+//! A file over HTTP. A download continues where an interruption left it, and is compared with its SHA-256
+//! before it is used.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -11,11 +11,13 @@ use anyhow::{Context, Result, anyhow, bail};
 use sha2::{Digest, Sha256};
 use ureq::http::StatusCode;
 
-/// Another place that serves the same paths: `http://localhost:8080`.
+use crate::domain::hex::hex;
+
+/// The environment variable for another server with the same paths: `http://localhost:8080`.
 const MIRROR: &str = "CXR_MIRROR";
-/// What is larger is no model that cxr has.
+/// No model that cxr knows is larger.
 const LARGEST: u64 = 1 << 30;
-/// A server that says nothing for so long has gone.
+/// How long a server may stay silent.
 const PATIENCE: Duration = Duration::from_secs(30);
 const BUFFER: usize = 1 << 16;
 
@@ -31,12 +33,12 @@ pub fn at_mirror(url: &str) -> String {
     format!("{}/{path}", mirror.trim_end_matches('/'))
 }
 
-/// Fetches what is missing of `part`. `report` is told how many bytes there are, and how many there
-/// will be.
+/// Fetches the missing rest of `part`. `report` receives the number of bytes so far, and of the whole
+/// file if the server says it.
 ///
 /// # Errors
-/// If the server cannot be reached or stops (what came is kept), or the whole has another SHA-256
-/// (then nothing is).
+/// If the server cannot be reached or stops, the bytes so far are kept. If the file has another SHA-256,
+/// it is removed.
 pub fn fetch(
     url: &str,
     sha256: &str,
@@ -83,7 +85,7 @@ fn receive(url: &str, file: &mut File, have: u64, report: &dyn Fn(u64, Option<u6
     let start = match response.status() {
         StatusCode::OK => 0,
         StatusCode::PARTIAL_CONTENT if is_from(&response, have) => have,
-        // Nothing is missing, or it is another file by now; the digest tells.
+        // Nothing is missing, or the server has another file now; the digest tells.
         StatusCode::RANGE_NOT_SATISFIABLE => return Ok(()),
         status => bail!("{url}: the server says {status}"),
     };
@@ -112,7 +114,7 @@ fn receive(url: &str, file: &mut File, have: u64, report: &dyn Fn(u64, Option<u6
     }
 }
 
-/// Whether a part begins where it was asked to: `Content-Range: bytes 100-199/200`.
+/// Whether a partial answer begins at the requested byte: `Content-Range: bytes 100-199/200`.
 fn is_from(response: &ureq::http::Response<ureq::Body>, have: u64) -> bool {
     let range = response.headers().get("content-range");
     range
@@ -122,7 +124,7 @@ fn is_from(response: &ureq::http::Response<ureq::Body>, have: u64) -> bool {
         .is_some_and(|first| first.parse() == Ok(have))
 }
 
-/// Returns how many bytes there are in the end. What came before an interruption is written.
+/// Returns the number of bytes in the file at the end. The bytes before an interruption are written.
 fn copy(from: &mut impl Read, to: &mut File, mut done: u64, report: impl Fn(u64)) -> Result<u64> {
     let mut buffer = vec![0; BUFFER];
     loop {
@@ -149,8 +151,7 @@ fn digest(file: &mut File) -> Result<String> {
     file.seek(SeekFrom::Start(0))?;
     let mut hasher = Sha256::new();
     io::copy(file, &mut hasher).context("reading what was fetched")?;
-    let digest = hasher.finalize();
-    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex(&hasher.finalize()))
 }
 
 #[cfg(test)]
@@ -162,8 +163,8 @@ mod tests {
 
     use super::*;
 
-    /// Serves `content` to as many requests as `answers` has, each cut after so many bytes, and says
-    /// which range each asked for.
+    /// Serves `content` once for each of `answers`, which is the number of bytes to send, and reports the
+    /// range of each request.
     fn serve(content: Vec<u8>, answers: Vec<usize>) -> (String, mpsc::Receiver<Option<usize>>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/model.pt", listener.local_addr().unwrap());
@@ -202,8 +203,7 @@ mod tests {
 
     fn content() -> (Vec<u8>, String) {
         let content: Vec<u8> = (0..200_000_u32).map(|i| (i % 251) as u8).collect();
-        let digest = Sha256::digest(&content);
-        let digest = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest = hex(&Sha256::digest(&content));
         (content, digest)
     }
 
@@ -226,12 +226,12 @@ mod tests {
             asks.iter().take(2).collect::<Vec<_>>(),
             [None, Some(70_000)]
         );
-        // It is there: nobody is asked again.
+        // The file is complete, so no server is asked.
         fetch("http://127.0.0.1:9/gone", &sha256, &part, &|_, _| {}).unwrap();
     }
 
     #[test]
-    fn another_file_than_the_one_that_is_known_is_not_kept() {
+    fn a_file_with_another_digest_is_removed() {
         let (mut content, sha256) = content();
         content[100] ^= 1;
         let folder = tempfile::tempdir().unwrap();

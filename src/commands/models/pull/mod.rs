@@ -1,7 +1,7 @@
-//! `cxr models pull`: a published model, fetched and imported. The only thing that uses the network.
+//! `cxr models pull`: fetches and imports a published model. No other command uses the network.
 //!
-//! Over `ureq`, and not over `hf-hub`: that one brings an asynchronous runtime, keeps a cache of its
-//! own beside the store, fetches from one hub only, and compares no digest.
+//! It uses `ureq` and not `hf-hub`, which needs an asynchronous runtime, keeps a cache of its own,
+//! fetches from one hub only, and compares no digest.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -10,17 +10,17 @@ use anyhow::Result;
 
 use super::import;
 use crate::cli::Import;
-use crate::commands::Usage;
+use crate::commands::shared::Usage;
 use crate::inference::family::{PUBLISHED, Published};
 use crate::model_library::ModelLibrary;
 
 #[cfg(feature = "pull")]
 mod fetch;
 
-/// Where the authors keep the files whose digests are known.
+/// The hub with the files whose digests are known.
 const HUB: &str = "https://huggingface.co/torchxrayvision";
 
-/// Where to fetch it: the file at the hub is the one that the digest is of.
+/// The address of a model. The digest belongs to the file at the hub.
 fn address(model: &Published) -> String {
     match model.sha256 {
         Some(_) => format!("{HUB}/{}/resolve/main/model.pt", model.name),
@@ -28,7 +28,11 @@ fn address(model: &Published) -> String {
     }
 }
 
-pub fn run(name: &str, store: &ModelLibrary) -> Result<ExitCode> {
+/// Fetches and imports the published model of that name.
+///
+/// # Errors
+/// [`Usage`], if there is no such model or it has no known digest; or if it cannot be fetched or imported.
+pub fn run(name: &str, library: &ModelLibrary) -> Result<ExitCode> {
     let Some(model) = PUBLISHED.iter().find(|model| model.name == name) else {
         let names: Vec<_> = PUBLISHED.iter().map(|model| model.name).collect();
         return Err(Usage::error(format!(
@@ -38,18 +42,18 @@ pub fn run(name: &str, store: &ModelLibrary) -> Result<ExitCode> {
     };
     let Some(sha256) = model.sha256 else {
         return Err(Usage::error(format!(
-            "{name}: whoever published it gives no SHA-256, so cxr does not fetch it; {}",
+            "{name}: its authors publish no SHA-256, so cxr does not fetch it; {}",
             by_hand(model)
         )));
     };
-    let file = fetched(model, sha256, store)?;
-    let imported = import(&file, name, store)?;
-    // Its copy in the store is what is used from now on.
+    let file = fetched(model, sha256, library)?;
+    let imported = import(&file, name, library)?;
+    // The library has its own copy.
     let _ = std::fs::remove_file(file);
     Ok(imported)
 }
 
-fn import(file: &Path, name: &str, store: &ModelLibrary) -> Result<ExitCode> {
+fn import(file: &Path, name: &str, library: &ModelLibrary) -> Result<ExitCode> {
     let arguments = Import {
         file: file.to_owned(),
         family: None,
@@ -57,10 +61,10 @@ fn import(file: &Path, name: &str, store: &ModelLibrary) -> Result<ExitCode> {
         labels: None,
         force: false,
     };
-    import::run(&arguments, store)
+    import::run(&arguments, library)
 }
 
-/// What to do without cxr's help.
+/// How to fetch and import a model by hand.
 fn by_hand(model: &Published) -> String {
     format!(
         "fetch {} by hand, on any machine, and `cxr models import FILE --name {}`",
@@ -70,10 +74,10 @@ fn by_hand(model: &Published) -> String {
 }
 
 #[cfg(feature = "pull")]
-fn fetched(model: &Published, sha256: &str, store: &ModelLibrary) -> Result<std::path::PathBuf> {
-    store.make()?;
-    let part = store.folder().join(format!(".{}.part", model.name));
-    let progress = crate::commands::batch::download_bar(model.name);
+fn fetched(model: &Published, sha256: &str, library: &ModelLibrary) -> Result<std::path::PathBuf> {
+    library.make()?;
+    let part = library.folder().join(format!(".{}.part", model.name));
+    let progress = crate::commands::shared::batch::download_bar(model.name);
     let url = fetch::at_mirror(&address(model));
     let report = |done: u64, all: Option<u64>| {
         progress.set_length(all.unwrap_or(done));

@@ -1,7 +1,8 @@
-//! What the numbers of a TIFF mean: grey, colour, indices into a palette, inks.
+//! Turns the numbers of a TIFF into samples: grey, colour, palette indices or inks.
 
-use super::chunk::{ones, signed, single, whole};
-use super::layout::{Compression, Number, Photometric, TiffLayout};
+use super::kinds::{Compression, Number, Photometric};
+use super::layout::TiffLayout;
+use super::numbers::{ones, signed, single, whole};
 use super::pixels::picture;
 use super::wide::TiffSamples;
 use crate::domain::{Rescale, Samples};
@@ -13,24 +14,28 @@ use crate::imaging::{DecodeLimits, ImageFault};
 
 /// Interleaved samples of the type that holds them.
 enum Values {
-    /// Spread over 8 bits.
+    /// Up to 8 bits, scaled to 8.
     Bits8(Vec<u8>),
     Bits16(Vec<u16>),
     Signed16(Vec<i16>),
     Wide(TiffSamples),
 }
 
-/// The samples of a picture, and what is to be said of them.
+/// The samples of a picture, with their scale, padding and transparency.
 pub struct Pixels {
     pub samples: Samples,
-    /// From the samples to what is stored.
+    /// The rescale from samples to stored values.
     pub stored: Rescale,
-    /// What stands for no number.
+    /// Range of samples that stand for NaN.
     pub padding: Option<(i32, i32)>,
-    /// Per cent of them.
+    /// Per cent of the pixels that are not opaque, if they differ in this.
     pub transparent: Option<u8>,
 }
 
+/// Decodes the picture of a layout.
+///
+/// # Errors
+/// If it is damaged, unsupported or over a limit.
 pub fn pixels(layout: &TiffLayout, limits: &DecodeLimits) -> Result<Pixels, ImageFault> {
     let channels = layout.photometric.channels();
     let wanted: Vec<usize> = (0..channels).chain(layout.alpha).collect();
@@ -39,7 +44,7 @@ pub fn pixels(layout: &TiffLayout, limits: &DecodeLimits) -> Result<Pixels, Imag
         (_, 0..=8) => count.max(3),
         (_, 9..=16) => 2 * count.max(3),
         (Number::Float, 17..=32) => 4 * count.max(3),
-        // Of these, later copies are narrower.
+        // Later copies of these are narrower.
         _ => 8 * count,
     };
     limits.check_picture(
@@ -68,17 +73,17 @@ pub fn pixels(layout: &TiffLayout, limits: &DecodeLimits) -> Result<Pixels, Imag
     })
 }
 
-/// Bits of a sample, where they are fewer than the type has.
+/// Bits of a sample, if they may be fewer than the type has.
 pub fn bits_stored(layout: &TiffLayout, samples: &Samples) -> Option<u8> {
     match samples {
-        // Its bits are those of an index.
+        // The bits of a palette picture are those of an index.
         _ if layout.photometric == Photometric::Palette => None,
         Samples::Grey16(_) | Samples::GreySigned16(_) => Some(layout.bits as u8),
         _ => None,
     }
 }
 
-/// Numbers, bright where the picture is bright.
+/// The wanted samples as numbers, larger where the picture is brighter.
 fn values(
     layout: &TiffLayout,
     wanted: &[usize],
@@ -87,7 +92,7 @@ fn values(
     let (bits, number) = (layout.bits, layout.number);
     let top = ones(bits);
     let white_is_zero = layout.photometric == Photometric::WhiteIsZero;
-    // The first sample is grey then, and alpha no part of it.
+    // Only the grey sample is inverted, not alpha.
     let inverts = |channel: usize| white_is_zero && channel == 0;
     let unsigned = |channel, raw: u64| if inverts(channel) { top - raw } else { raw };
     Ok(match (number, bits) {
@@ -135,7 +140,7 @@ fn values(
 }
 
 impl Values {
-    /// The colours alone, and what alpha says.
+    /// The colours without alpha, and per cent of the pixels that are not opaque.
     fn without_alpha(self, layout: &TiffLayout, channels: usize) -> (Values, Option<u8>) {
         if layout.alpha.is_none() {
             return (self, None);
@@ -161,12 +166,13 @@ impl Values {
     }
 }
 
+/// The samples that these numbers mean by the photometric interpretation.
 fn meaning(layout: &TiffLayout, values: Values) -> Result<Samples, ImageFault> {
     let top = ones(layout.bits.min(16)) as u16;
-    // The JPEG decoder has made RGB of it.
+    // The JPEG decoder has already converted the colours to RGB.
     let is_rgb = layout.compression == Compression::Jpeg && !layout.planar;
     match (layout.photometric, values) {
-        (Photometric::Palette, Values::Bits16(indices)) => looked_up(layout, &indices),
+        (Photometric::Palette, Values::Bits16(indices)) => palette_samples(layout, &indices),
         (Photometric::WhiteIsZero | Photometric::BlackIsZero, Values::Bits8(v)) => {
             Ok(Samples::Grey8(v))
         }
@@ -190,23 +196,24 @@ fn meaning(layout: &TiffLayout, values: Values) -> Result<Samples, ImageFault> {
     }
 }
 
-/// Grey or RGB, the line to what is stored, and what stands for no number. No line leads back from
-/// colour, which has been brought to 8 bits, and has no padding.
+/// Grey or RGB samples, the rescale to stored values, and the padding. Colour is reduced to 8 bits, so
+/// it has no rescale and no padding.
 fn wide_samples(layout: &TiffLayout, wide: TiffSamples) -> (Samples, Rescale, Option<(i32, i32)>) {
     if layout.photometric != Photometric::Rgb {
         let (values, stored, padding) = wide.padded(layout);
         return (Samples::GreyF32(values), stored, padding);
     }
-    let (values, stored) = wide.held(layout);
+    let (values, stored) = wide.single(layout);
     match grey_or_rgb32(values, layout.number != Number::Float) {
         grey @ Samples::GreyF32(_) => (grey, stored, None),
         colour => (colour, Rescale::default(), None),
     }
 }
 
-/// Colours of a palette of 16 bits a channel, all red ones first (TIFF 6.0 section 5). Some writers
-/// fill fewer bits. Grey keeps its bits where they are more than 8; colour is brought to 8.
-fn looked_up(layout: &TiffLayout, indices: &[u16]) -> Result<Samples, ImageFault> {
+/// The colours of palette indices. A palette has 16 bits per channel, with all red entries first (TIFF
+/// 6.0 section 5), but some writers use fewer bits. Grey with more than 8 bits keeps them; colour is
+/// reduced to 8.
+fn palette_samples(layout: &TiffLayout, indices: &[u16]) -> Result<Samples, ImageFault> {
     const COLOR_MAP: u16 = 320;
     let mut map = layout.directory.numbers(COLOR_MAP).unwrap_or_default();
     map.iter_mut().for_each(|v| *v = (*v).min(u16::MAX.into()));
@@ -217,7 +224,7 @@ fn looked_up(layout: &TiffLayout, indices: &[u16]) -> Result<Samples, ImageFault
         ));
     }
     let largest = map.iter().copied().max().unwrap_or(0);
-    // Bytes that were moved up by eight bits, or spread over 16.
+    // True for bytes that were shifted up by 8 bits or repeated in both halves.
     let is_bytes = map.iter().all(|v| [0, v >> 8].contains(&(v & 0xff)));
     let shift = if is_bytes { 8 } else { bits_of(largest) - 8 };
     let is_grey = (0..size).all(|i| map[i] == map[size + i] && map[i] == map[2 * size + i]);
@@ -243,7 +250,7 @@ fn from_inks<T: Copy + Into<u32>>(inks: &[T], top: u32) -> Samples {
     )
 }
 
-/// TIFF 6.0 sections 20 and 21: what the three are between, and how much each colour adds to luma.
+/// RGB from YCbCr, with the coefficients and reference values of the file (TIFF 6.0 sections 20 and 21).
 fn from_ycc(layout: &TiffLayout, ycc: &[u8]) -> Samples {
     const COEFFICIENTS: u16 = 529;
     const REFERENCE_BLACK_WHITE: u16 = 532;
@@ -258,14 +265,14 @@ fn from_ycc(layout: &TiffLayout, ycc: &[u8]) -> Samples {
         6,
         &[0.0, 255.0, 128.0, 255.0, 128.0, 255.0],
     );
-    let within = |v: u8, channel: usize, span: f32| {
+    let scaled = |v: u8, channel: usize, span: f32| {
         let (low, high) = (range[2 * channel], range[2 * channel + 1]);
         (f32::from(v) - low) * span / if high == low { 1.0 } else { high - low }
     };
     let rgb = |[y, cb, cr]: &[u8; 3]| {
-        let y = within(*y, 0, 255.0);
-        let red = y + within(*cr, 2, 127.0) * (2.0 - 2.0 * weights[0]);
-        let blue = y + within(*cb, 1, 127.0) * (2.0 - 2.0 * weights[2]);
+        let y = scaled(*y, 0, 255.0);
+        let red = y + scaled(*cr, 2, 127.0) * (2.0 - 2.0 * weights[0]);
+        let blue = y + scaled(*cb, 1, 127.0) * (2.0 - 2.0 * weights[2]);
         let green = (y - weights[0] * red - weights[2] * blue) / weights[1].max(f32::EPSILON);
         [red, green, blue].map(|v| v.round().clamp(0.0, 255.0) as u8)
     };

@@ -1,14 +1,17 @@
-//! From chunks to the picture: the samples that are wanted, interleaved.
+//! Assembles chunks into a picture of the wanted samples, interleaved.
 
 use super::chunk::Chunk;
 use super::layout::TiffLayout;
 use crate::imaging::{DecodeLimits, ImageFault};
 
-/// Where a sample lies in a chunk, and in the picture.
+/// Index of a sample in a pixel of the chunk, and in a pixel of the picture.
 type Moves = Vec<(usize, usize)>;
 
-/// Those samples of every pixel that are `wanted`, in that order. `number` makes of the stored bits
-/// what they are; its first argument is which of those that are wanted.
+/// The `wanted` samples of every pixel, interleaved in that order. `number` turns stored bits into a
+/// value; its first argument is the index into `wanted`.
+///
+/// # Errors
+/// If a chunk is absent, damaged, unsupported or needs too much memory.
 pub fn picture<T: Copy + Default>(
     layout: &TiffLayout,
     wanted: &[usize],
@@ -43,17 +46,18 @@ pub fn picture<T: Copy + Default>(
     Ok(picture)
 }
 
-/// A row of a chunk as numbers; what the chunk itself takes is counted when it is read.
+/// Checks the memory of a row of numbers. The chunk itself is checked when it is read.
 fn check_memory(layout: &TiffLayout, limits: &DecodeLimits) -> Result<(), ImageFault> {
     let numbers = (layout.chunk.0 as u64).saturating_mul(layout.chunk_samples() as u64);
     limits.check_memory(numbers.saturating_mul(size_of::<u64>() as u64))
 }
 
-/// The planes that are read, each with the samples that it gives.
+/// The planes to read, each with the samples that it contributes.
 fn planes(layout: &TiffLayout, wanted: &[usize]) -> Vec<(usize, Moves)> {
     let samples = wanted.iter().copied().enumerate();
-    match layout.planar {
-        true => samples.map(|(to, plane)| (plane, vec![(0, to)])).collect(),
-        false => vec![(0, samples.map(|(to, from)| (from, to)).collect())],
+    if layout.planar {
+        samples.map(|(to, plane)| (plane, vec![(0, to)])).collect()
+    } else {
+        vec![(0, samples.map(|(to, from)| (from, to)).collect())]
     }
 }

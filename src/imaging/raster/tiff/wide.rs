@@ -1,26 +1,27 @@
-//! Numbers of more than 16 bits, and floating point, as single precision.
+//! Converts whole numbers of more than 16 bits and floating point to single precision.
 
-use super::chunk::largest_whole;
-use super::layout::{Number, TiffLayout};
+use super::kinds::Number;
+use super::layout::TiffLayout;
+use super::numbers::largest_whole;
 use crate::domain::Rescale;
 use crate::imaging::raster::alpha;
 use crate::imaging::raster::channels::settle;
 use crate::imaging::wide::{NOTHING, from_0_to_1, line};
 
-/// Interleaved samples of the type that loses nothing of them.
+/// Interleaved samples in a type that holds them without loss.
 pub enum TiffSamples {
-    /// Whole numbers; see [`whole`](super::chunk::whole).
+    /// Whole numbers; see [`whole`](super::numbers::whole).
     Whole(Vec<i64>),
     /// Floating point of up to 32 bits.
     Single(Vec<f32>),
     Double(Vec<f64>),
 }
 
-/// Samples of single precision, and the line from them to what is stored.
+/// Samples of single precision, and the rescale from them to stored values.
 pub type StoredSamples = (Vec<f32>, Rescale);
 
 impl TiffSamples {
-    /// The colours alone, and what alpha says.
+    /// The colours without alpha, and per cent of the pixels that are not opaque (see [`alpha::split`]).
     pub fn without_alpha(self, layout: &TiffLayout, channels: usize) -> (TiffSamples, Option<u8>) {
         match self {
             TiffSamples::Whole(v) => {
@@ -39,23 +40,23 @@ impl TiffSamples {
         }
     }
 
-    /// As [`held`](Self::held), and what is no number stays apart as padding, which is dark whichever
-    /// way the film is turned.
+    /// Like [`single`](Self::single), but NaN becomes padding, which stays dark even if the film is
+    /// inverted. Returns samples, rescale and padding.
     pub fn padded(self, layout: &TiffLayout) -> (Vec<f32>, Rescale, Option<(i32, i32)>) {
-        let none: Vec<usize> = match &self {
+        let nans: Vec<usize> = match &self {
             TiffSamples::Whole(_) => Vec::new(),
             TiffSamples::Single(v) => positions(v, |v| v.is_nan()),
             TiffSamples::Double(v) => positions(v, |v| v.is_nan()),
         };
-        let (mut values, stored) = self.held(layout);
-        if none.is_empty() {
+        let (mut values, stored) = self.single(layout);
+        if nans.is_empty() {
             return (values, stored, None);
         }
         let (low, high) = reach(values.iter().map(|&v| v.into()), f64::MAX).unwrap_or((0.0, 0.0));
         let line = from_0_to_1(low, high - low);
         let sample = |v: f32| ((f64::from(v) - line.intercept) / line.slope) as f32;
         values.iter_mut().for_each(|v| *v = sample(*v));
-        none.iter().for_each(|&at| values[at] = NOTHING as f32);
+        nans.iter().for_each(|&at| values[at] = NOTHING as f32);
         let stored = Rescale {
             slope: stored.slope * line.slope,
             intercept: stored.slope * line.intercept + stored.intercept,
@@ -63,13 +64,13 @@ impl TiffSamples {
         (values, stored, Some((NOTHING, NOTHING)))
     }
 
-    /// As single precision, where need be without what all have in common, so that what differs in
-    /// the file still does.
-    pub fn held(self, layout: &TiffLayout) -> StoredSamples {
+    /// The samples in single precision. Where that could not represent their differences, a common
+    /// offset and scale move into the rescale, so that values that differ in the file still differ.
+    pub fn single(self, layout: &TiffLayout) -> StoredSamples {
         match self {
             TiffSamples::Whole(v) => {
-                let lifts = (layout.number, layout.bits) == (Number::Unsigned, 64);
-                of_whole(&v, lifts)
+                let is_lowered = (layout.number, layout.bits) == (Number::Unsigned, 64);
+                of_whole(&v, is_lowered)
             }
             TiffSamples::Single(v) => of_singles(v),
             TiffSamples::Double(v) => of_doubles(&v),
@@ -77,21 +78,25 @@ impl TiffSamples {
     }
 }
 
+/// Indices of the values for which `is_wanted` returns true.
 fn positions<T>(values: &[T], is_wanted: impl Fn(&T) -> bool) -> Vec<usize> {
     let wanted = values.iter().enumerate().filter(|(_, v)| is_wanted(v));
     wanted.map(|(at, _)| at).collect()
 }
 
-/// Differences are taken before anything is rounded: double precision has 53 bits, and a number up
-/// to 64. Where it `lifts`, numbers are 2^63 lower than what they stand for.
-fn of_whole(values: &[i64], lifts: bool) -> StoredSamples {
-    let real = |v: i64| match lifts {
-        true => v.wrapping_sub(i64::MIN) as u64 as f64,
-        false => v as f64,
+/// Whole numbers in single precision. Differences are computed before rounding, because double precision
+/// has 53 bits and a number up to 64. If `is_lowered`, the numbers are 2^63 lower than the stored ones.
+fn of_whole(values: &[i64], is_lowered: bool) -> StoredSamples {
+    let real = |v: i64| {
+        if is_lowered {
+            v.wrapping_sub(i64::MIN) as u64 as f64
+        } else {
+            v as f64
+        }
     };
     let low = values.iter().copied().min().unwrap_or(0);
     let high = values.iter().copied().max().unwrap_or(0);
-    // Of two's complement, the difference of any two is a number without a sign.
+    // In two's complement, the difference of any two numbers fits an unsigned one.
     let above = |v: i64| v.wrapping_sub(low) as u64;
     if line(real(low), above(high) as f64) == Rescale::default() {
         let values = values.iter().map(|&v| real(v) as f32);
@@ -104,6 +109,7 @@ fn of_whole(values: &[i64], lifts: bool) -> StoredSamples {
     (values.iter().map(|&v| above(v) as f32).collect(), stored)
 }
 
+/// Single precision, rescaled where needed.
 fn of_singles(mut values: Vec<f32>) -> StoredSamples {
     settle(&mut values);
     let (low, high) = reach(values.iter().map(|&v| f64::from(v)), f64::MAX).unwrap_or((0.0, 0.0));
@@ -115,14 +121,14 @@ fn of_singles(mut values: Vec<f32>) -> StoredSamples {
     (values, stored)
 }
 
-/// What is no number, or endless, is as in [`settle`]. Only where nothing else differs are numbers
-/// believed that single precision would take for endless.
+/// Double precision in single precision. NaN and infinity are replaced as in [`settle`]. Numbers beyond
+/// the range of single precision count as infinite, unless no others differ.
 fn of_doubles(values: &[f64]) -> StoredSamples {
-    const ENDLESS: f64 = 1e37;
-    /// The distance of two numbers that are nearer is finite.
+    const INFINITE: f64 = 1e37;
+    /// The difference of two numbers below this is finite.
     const FARTHEST: f64 = f64::MAX / 4.0;
     let within = |farthest| reach(values.iter().copied(), farthest);
-    let near = within(ENDLESS);
+    let near = within(INFINITE);
     let (low, high) = near
         .filter(|(low, high)| low < high)
         .or_else(|| within(FARTHEST))
@@ -140,7 +146,7 @@ fn of_doubles(values: &[f64]) -> StoredSamples {
     (values.iter().map(|&v| sample(v)).collect(), stored)
 }
 
-/// Lowest and highest of the numbers nearer to 0 than that; `None` if there are none.
+/// Lowest and highest of the numbers whose absolute value is below `farthest`; `None` if there are none.
 fn reach(values: impl Iterator<Item = f64>, farthest: f64) -> Option<(f64, f64)> {
     let near = values.filter(|v| v.abs() < farthest);
     near.fold(None, |reach, v| {
@@ -154,15 +160,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_smallest_differences_of_whole_numbers_outlive_any_offset() {
+    fn the_smallest_differences_of_whole_numbers_survive_any_offset() {
         for low in [i64::MIN, -(1 << 40), 1 << 31, i64::MAX - 3] {
-            for lifts in [false, true] {
-                let (values, stored) = of_whole(&[low, low + 1, low + 3], lifts);
-                if !(lifts && low == i64::MIN) {
-                    assert_eq!(values, [0.0, 1.0, 3.0], "{low} {lifts}");
+            for is_lowered in [false, true] {
+                let (values, stored) = of_whole(&[low, low + 1, low + 3], is_lowered);
+                if !(is_lowered && low == i64::MIN) {
+                    assert_eq!(values, [0.0, 1.0, 3.0], "{low} {is_lowered}");
                     continue;
                 }
-                // Nothing is to be taken off 0.
+                // This stands for 0, so that no offset is needed.
                 assert_eq!((values, stored), (vec![0.0, 1.0, 3.0], Rescale::default()));
             }
         }

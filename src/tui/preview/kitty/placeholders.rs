@@ -1,9 +1,9 @@
 //! Kitty's unicode placeholders, for pixels inside tmux
 //! (<https://sw.kovidgoyal.net/kitty/graphics-protocol/#unicode-placeholders>).
 //!
-//! The picture is sent past tmux and shown nowhere. Where it stands is said by text: U+10EEEE with
-//! a row and a column as combining characters, and the picture's number as colour. tmux keeps text
-//! as it keeps any other, so that panes, windows, copy mode and overlays cover and uncover it.
+//! The picture is sent through tmux and is not shown yet. Text marks its cells: U+10EEEE with a row and a
+//! column as combining characters, and the picture's number as colour. tmux treats it as any other text,
+//! so panes, windows, copy mode and overlays cover and uncover it.
 
 use std::io::{self, Write};
 
@@ -12,13 +12,13 @@ use ratatui::layout::Rect;
 use ratatui::style::Color;
 
 use super::protocol::Passage;
-use super::{remember, shrunk};
+use super::{limited, mark_sent};
 use crate::domain::Canvas;
 use crate::tui::preview::{Painter, PreviewTarget, cells_of, pixel_canvas};
 
 const PLACEHOLDER: char = '\u{10EEEE}';
 
-/// Numbers as combining characters, 0 first: where each run begins, and how long it is. From
+/// The combining characters that stand for the numbers from 0: the first of each run, and its length. From
 /// `rowcolumn-diacritics.txt` of kitty.
 #[rustfmt::skip]
 const DIACRITICS: [(u32, u32); 86] = [
@@ -36,7 +36,7 @@ const DIACRITICS: [(u32, u32); 86] = [
     (0xAAB7, 2), (0xAABE, 2), (0xAAC1, 1), (0xFE20, 7), (0x10A0F, 1), (0x10A38, 1), (0x1D185, 5),
     (0x1D1AA, 4), (0x1D242, 3),
 ];
-/// How many there are: no picture has more rows or columns.
+/// The count of these characters, and so the most rows and columns of a picture.
 const NUMBERS: u16 = 297;
 
 /// The combining character of every number.
@@ -47,8 +47,8 @@ fn diacritics() -> Vec<char> {
         .collect()
 }
 
-/// A picture's number as it is written: the low byte as a colour of the palette, which tmux hands on
-/// whatever its terminal has, and the high byte as a third combining character.
+/// A picture's number as it is written: the low byte as a colour of the palette, which tmux passes on to every
+/// terminal, and the high byte as a third combining character.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct PictureId {
     high: u8,
@@ -61,8 +61,8 @@ impl PictureId {
     }
 }
 
-/// Two in turn, of this process: another pane's program shares the terminal with this one. The
-/// sixteen lowest colours are left out, since terminals write them in several ways.
+/// Two numbers in turn. They depend on the process, since the program in another pane shares the terminal.
+/// The sixteen lowest colours are not used, because there are several ways to write them.
 fn ids() -> [PictureId; 2] {
     let process = std::process::id();
     let high = (process % 255 + 1) as u8;
@@ -75,23 +75,25 @@ pub fn numbers() -> [u32; 2] {
     ids().map(PictureId::number)
 }
 
+/// Paints inside tmux.
 pub struct Placeholders {
     cell: (u16, u16),
     diacritics: Vec<char>,
     ids: [PictureId; 2],
     turn: usize,
-    /// What the terminal holds under the present number.
+    /// The picture that the terminal has under the current number.
     sent: Option<PreviewTarget>,
-    /// A number that is no longer on the screen once this frame is.
+    /// The number of the picture before, to be deleted after this frame.
     outdated: Option<PictureId>,
     failed: Option<io::Error>,
-    /// Bytes that were sent since somebody asked.
+    /// Bytes sent since the last [`Painter::take_sent`].
     bytes: usize,
 }
 
 impl Placeholders {
     pub fn new(cell: (u16, u16)) -> Self {
-        // Else NO_COLOR would have the picture's number left out; the theme has no colours then.
+        // The number is a colour, which crossterm would not write under NO_COLOR. The theme has no other
+        // colours then.
         crossterm::style::force_color_output(true);
         Placeholders {
             cell,
@@ -109,10 +111,10 @@ impl Placeholders {
         self.ids[self.turn % 2]
     }
 
-    /// Sends the picture under the other number, before the frame that shows it is written: the
-    /// one before stands until then.
+    /// Sends the picture under the other number, before the frame that shows it is written. The picture
+    /// before stays until then.
     fn send(&mut self, target: &PreviewTarget, out: &mut impl Write) -> io::Result<()> {
-        remember(Passage::Tmux);
+        mark_sent(Passage::Tmux);
         self.outdated = Some(self.id());
         self.turn += 1;
         let mut bytes = Vec::new();
@@ -122,7 +124,7 @@ impl Placeholders {
         out.flush()
     }
 
-    /// The picture under the present number, shown nowhere yet.
+    /// Writes the picture under the current number. It is not shown yet.
     pub fn transmit(&self, target: &PreviewTarget, out: &mut impl Write) -> io::Result<()> {
         let id = self.id().number();
         let Rect { width, height, .. } = cells_of(target, self.cell);
@@ -130,6 +132,7 @@ impl Placeholders {
         Passage::Tmux.transmit(out, &control, &target.image)
     }
 
+    /// Writes the text that shows the picture.
     pub fn write_cells(&self, cells: Rect, buffer: &mut Buffer) {
         let PictureId { high, low } = self.id();
         let mark = |number: u16| self.diacritics[usize::from(number.min(NUMBERS - 1))];
@@ -154,7 +157,7 @@ impl Painter for Placeholders {
     }
 
     fn canvas(&self, area: Rect) -> Canvas {
-        pixel_canvas(shrunk(area, NUMBERS), self.cell)
+        pixel_canvas(limited(area, NUMBERS), self.cell)
     }
 
     fn place(&mut self, target: &PreviewTarget, buffer: &mut Buffer) {
@@ -165,7 +168,7 @@ impl Painter for Placeholders {
         self.write_cells(cells_of(target, self.cell), buffer);
     }
 
-    /// A hidden picture stays with the terminal: without text that shows it, it is nowhere.
+    /// Without an image there is nothing to do: a picture without placeholders is not shown.
     fn finish(&mut self, _: Option<&PreviewTarget>) -> io::Result<()> {
         if let Some(error) = self.failed.take() {
             return Err(error);
@@ -218,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn cells_say_row_column_and_number() {
+    fn cells_hold_row_column_and_number() {
         let mut painter = Placeholders::new((10, 20));
         painter.ids = [PictureId { high: 1, low: 42 }; 2];
         let mut buffer = Buffer::empty(Rect::new(0, 0, 10, 10));
@@ -231,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_picture_has_another_number_and_the_old_goes_once_the_frame_is_written() {
+    fn a_new_picture_has_another_number_and_the_old_is_deleted_after_the_frame() {
         let target = PreviewTarget::new(Arc::new(noise(20, 40)), Rect::new(0, 0, 2, 2));
         let mut painter = Placeholders::new((10, 20));
         let first = painter.id();
@@ -246,13 +249,13 @@ mod tests {
         );
         assert!(
             !text.contains(&format!("i={},", first.number())),
-            "it still stands"
+            "it is still on the screen"
         );
         assert_eq!(painter.outdated, Some(first));
     }
 
     #[test]
-    fn numbers_avoid_the_colours_that_are_written_in_several_ways() {
+    fn numbers_avoid_colours_that_can_be_written_in_several_ways() {
         for id in ids() {
             assert!(id.low >= 16 && id.high > 0);
         }

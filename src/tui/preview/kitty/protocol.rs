@@ -1,4 +1,4 @@
-//! The kitty graphics protocol on the line: <https://sw.kovidgoyal.net/kitty/graphics-protocol/>.
+//! The escapes of the kitty graphics protocol: <https://sw.kovidgoyal.net/kitty/graphics-protocol/>.
 
 use std::io::{self, Write};
 
@@ -15,18 +15,19 @@ const CHUNK: usize = 4096;
 /// What lies between this program and the terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Passage {
+    /// Nothing.
     Direct,
-    /// Escapes are wrapped, and tmux hands them on unread.
+    /// tmux: escapes are wrapped, so that it passes them on.
     Tmux,
 }
 
 impl Passage {
-    /// One escape of the protocol.
+    /// Writes one escape of the protocol.
     fn escape(self, out: &mut impl Write, control: &str, payload: &[u8]) -> io::Result<()> {
         let separator = if payload.is_empty() { "" } else { ";" };
         let (open, close) = match self {
             Passage::Direct => ("\x1b_G", "\x1b\\"),
-            // Within the wrapping every escape character is doubled.
+            // Inside the wrapping every escape character is doubled.
             Passage::Tmux => ("\x1bPtmux;\x1b\x1b_G", "\x1b\x1b\\\x1b\\"),
         };
         write!(out, "{open}{control}{separator}")?;
@@ -34,8 +35,8 @@ impl Passage {
         write!(out, "{close}")
     }
 
-    /// Transmits a picture as PNG (`f=100`), with what `control` says of it; no answers (`q=2`),
-    /// since they would become key presses.
+    /// Transmits a picture as PNG (`f=100`) with these control data. Asks for no answer (`q=2`), which would
+    /// become key presses.
     pub fn transmit(
         self,
         out: &mut impl Write,
@@ -53,13 +54,14 @@ impl Passage {
         Ok(())
     }
 
-    /// Deletes an image with its data; one that is not there is no error.
+    /// Deletes an image with its data. A missing image is no error.
     pub fn delete(self, out: &mut impl Write, id: u32) -> io::Result<()> {
         self.escape(out, &format!("a=d,d=I,i={id},q=2"), &[])
     }
 }
 
-/// The only way to send a grey as one byte: the protocol's raw formats have three or four.
+/// Encodes a picture as PNG. The protocol's raw formats take three or four bytes per pixel, PNG one for a
+/// grey.
 pub fn png(image: &PreviewImage) -> io::Result<Vec<u8>> {
     let colour = if image.colour {
         ExtendedColorType::Rgb8
@@ -67,7 +69,7 @@ pub fn png(image: &PreviewImage) -> io::Result<Vec<u8>> {
         ExtendedColorType::L8
     };
     let mut bytes = Vec::new();
-    // Fast, not best: the terminal is waiting, and radiographs gain little from the rest.
+    // Fast compression: the reader is waiting, and radiographs gain little from more.
     PngEncoder::new_with_quality(&mut bytes, CompressionType::Fast, FilterType::Adaptive)
         .write_image(
             &image.pixels,
@@ -83,7 +85,7 @@ pub fn png(image: &PreviewImage) -> io::Result<Vec<u8>> {
 pub mod tests {
     use super::*;
 
-    /// A grey picture that compresses badly, as noise does.
+    /// A grey picture of noise, which compresses badly.
     pub fn noise(width: usize, height: usize) -> PreviewImage {
         let grey = |i: usize| ((i as u32).wrapping_mul(2_654_435_761) >> 24) as u8;
         PreviewImage {
@@ -112,7 +114,7 @@ pub mod tests {
     }
 
     #[test]
-    fn a_picture_arrives_pixel_by_pixel_in_escapes_of_the_right_size() {
+    fn a_picture_arrives_unchanged_in_escapes_within_the_limit() {
         let image = noise(200, 100);
         let text = sent(Passage::Direct, &image);
         assert!(text.starts_with("\x1b_Ga=T,i=7,f=100,q=2,m=1;"));
@@ -125,10 +127,10 @@ pub mod tests {
     }
 
     #[test]
-    fn tmux_unwraps_what_is_wrapped_to_the_same_escapes() {
+    fn tmux_unwraps_the_same_escapes() {
         let image = noise(100, 80);
         let wrapped = sent(Passage::Tmux, &image);
-        // As tmux reads it: each wrapping ends with the first escape character that is not doubled.
+        // tmux ends a wrapping at the first escape character that is not doubled.
         let unwrapped: String = wrapped
             .split("\x1bPtmux;")
             .skip(1)

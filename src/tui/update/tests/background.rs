@@ -1,31 +1,30 @@
-//! What is sent for behind the image that is looked at.
+//! Background scoring.
 
 use super::*;
 use crate::tui::model::BackgroundState;
-use crate::worker::BackgroundJob;
 
 fn model() -> Model {
     let mut model = model_of(&["a.png", "b.png", "c.png"]);
-    model.background.reading = BackgroundState::On;
+    model.background.state = BackgroundState::On;
     model
 }
 
 fn sent(effects: &[Effect]) -> Vec<String> {
-    let errands = effects.iter().filter_map(|effect| match effect {
-        Effect::ReadBehind(errand) => Some(errand.source.display().to_string()),
+    let jobs = effects.iter().filter_map(|effect| match effect {
+        Effect::ScoreInBackground(job) => Some(job.source.display().to_string()),
         _ => None,
     });
-    errands.collect()
+    jobs.collect()
 }
 
-fn read(name: &str, score: Option<f32>) -> Message {
-    let errand = BackgroundJob {
+fn scored(name: &str, score: Option<f32>) -> Message {
+    let job = BackgroundJob {
         source: path(name),
         model: 0,
     };
     let result = score.map(|score| Ok(prediction(score)));
     Message::Worker(JobOutcome::Background {
-        errand,
+        job,
         result,
         origin: None,
         stamp: None,
@@ -33,62 +32,73 @@ fn read(name: &str, score: Option<f32>) -> Message {
 }
 
 #[test]
-fn one_image_at_a_time_is_sent_for_until_all_but_the_selection_are_read() {
+fn one_image_at_a_time_is_sent_until_all_but_the_selection_are_scored() {
     let mut model = model();
     assert_eq!(sent(&update(&mut model, Message::Tick)), ["b.png"]);
     assert_eq!(sent(&update(&mut model, Message::Tick)), [""; 0]);
     assert_eq!(
-        sent(&update(&mut model, read("b.png", Some(0.1)))),
+        sent(&update(&mut model, scored("b.png", Some(0.1)))),
         ["c.png"]
     );
     assert_eq!(model.worklist.read(), 1);
-    assert_eq!(sent(&update(&mut model, read("c.png", Some(0.9)))), [""; 0]);
+    assert_eq!(
+        sent(&update(&mut model, scored("c.png", Some(0.9)))),
+        [""; 0]
+    );
     assert_eq!(model.worklist.read(), 2);
     assert_eq!(model.worklist.row(2).unwrap().score("Pneumonia"), Some(0.9));
 }
 
 #[test]
-fn several_are_on_their_way_and_another_selection_puts_off_what_was_not_begun() {
+fn several_images_are_in_flight_and_another_selection_cancels_the_jobs_that_were_not_begun() {
     let names: Vec<String> = (0..9).map(|n| format!("{n}.png")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut model = model_of(&names);
-    model.background.reading = BackgroundState::On;
-    model.background.ahead = 3;
+    model.background.state = BackgroundState::On;
+    model.background.limit = 3;
     let effects = update(&mut model, Message::Tick);
     assert_eq!(sent(&effects), ["1.png", "2.png", "3.png"]);
-    // Answers come in any order.
-    let effects = update(&mut model, read("2.png", Some(0.2)));
+    // Answers may arrive in any order.
+    let effects = update(&mut model, scored("2.png", Some(0.2)));
     assert_eq!(sent(&effects), ["4.png"]);
     assert_eq!(model.worklist.row(2).unwrap().score("Pneumonia"), Some(0.2));
     let effects = press(&mut model, "G");
-    assert!(effects.iter().any(|e| matches!(e, Effect::PutOff)));
-    assert_eq!(sent(&effects), [""; 0], "all places are taken");
-    // 1 was begun, 3 and 4 were not.
-    assert_eq!(sent(&update(&mut model, read("3.png", None))), ["7.png"]);
-    assert_eq!(sent(&update(&mut model, read("4.png", None))), ["0.png"]);
-    let effects = update(&mut model, read("1.png", Some(0.1)));
+    assert!(
+        effects
+            .iter()
+            .any(|e| matches!(e, Effect::CancelBackground))
+    );
+    assert_eq!(sent(&effects), [""; 0], "the limit is reached");
+    // Job 1 was begun, jobs 3 and 4 were not.
+    assert_eq!(sent(&update(&mut model, scored("3.png", None))), ["7.png"]);
+    assert_eq!(sent(&update(&mut model, scored("4.png", None))), ["0.png"]);
+    let effects = update(&mut model, scored("1.png", Some(0.1)));
     assert_eq!(sent(&effects), ["3.png"]);
-    assert!(!effects.iter().any(|e| matches!(e, Effect::PutOff)));
+    assert!(
+        !effects
+            .iter()
+            .any(|e| matches!(e, Effect::CancelBackground))
+    );
     assert_eq!(model.worklist.read(), 2);
 }
 
 #[test]
-fn it_stops_while_paused_and_an_answer_of_a_model_that_is_gone_is_dropped() {
+fn it_stops_while_paused_and_an_answer_of_another_model_is_dropped() {
     let mut model = model();
     update(&mut model, Message::Tick);
     assert_eq!(sent(&press(&mut model, "b")), [""; 0]);
     assert!(model.notice.as_ref().unwrap().contains("paused"));
-    assert_eq!(sent(&update(&mut model, read("b.png", None))), [""; 0]);
+    assert_eq!(sent(&update(&mut model, scored("b.png", None))), [""; 0]);
     assert_eq!(model.worklist.read(), 0);
     assert_eq!(sent(&press(&mut model, "b")), ["b.png"]);
-    // Another model by the time of the answer.
+    // Another model is in use by the time of the answer.
     model.choices.current = 1;
-    update(&mut model, read("b.png", Some(0.5)));
+    update(&mut model, scored("b.png", Some(0.5)));
     assert_eq!(model.worklist.read(), 0);
 }
 
 #[test]
-fn nothing_is_sent_for_before_there_is_a_model_or_if_nobody_asked() {
+fn nothing_is_sent_before_there_is_a_model_or_with_no_background() {
     let mut model = model();
     model.engine = ClassifierState::Loading;
     assert_eq!(sent(&update(&mut model, Message::Tick)), [""; 0]);
@@ -98,12 +108,12 @@ fn nothing_is_sent_for_before_there_is_a_model_or_if_nobody_asked() {
     assert!(model.notice.unwrap().contains("--no-background"));
 }
 
-/// What comes from the background has no map: it is asked for once, with the image as it is seen.
+/// Background scoring makes no heat maps: a map is requested once, when the image is on the screen.
 #[test]
-fn a_heat_map_that_was_not_kept_is_asked_for_once() {
+fn a_missing_heat_map_is_requested_once() {
     let mut model = model();
     update(&mut model, Message::Tick);
-    update(&mut model, read("b.png", Some(0.7)));
+    update(&mut model, scored("b.png", Some(0.7)));
     let effects = press(&mut model, "j");
     let asked = |effects: &[Effect]| {
         let mut jobs = effects.iter().filter_map(|effect| match effect {
@@ -112,10 +122,10 @@ fn a_heat_map_that_was_not_kept_is_asked_for_once() {
         });
         jobs.next()
     };
-    assert_eq!(asked(&effects), Some((true, false)), "its scores are known");
+    assert_eq!(asked(&effects), Some((true, false)), "its scores are there");
     let effects = press(&mut model, "o");
     assert_eq!(asked(&effects), Some((true, true)));
     let generation = model.viewer.generation;
     let effects = update(&mut model, classified("b.png", generation, 0.7));
-    assert_eq!(asked(&effects), None, "it is not asked for over and over");
+    assert_eq!(asked(&effects), None, "it is requested once only");
 }

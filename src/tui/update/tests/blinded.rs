@@ -1,4 +1,4 @@
-//! Blinded reading: the answer stays hidden until the reader's own call is on the disk.
+//! Blinded reading: the answer stays hidden until the reader's own call is saved.
 
 use super::*;
 use crate::domain::{Act, BlindedReading, CallChange, ContentId, Opinion, Verdict};
@@ -12,7 +12,7 @@ fn reading(names: &[&str]) -> Model {
     model
 }
 
-/// The image comes, and what the model says of it.
+/// The image is opened, shown and classified.
 fn look_at(model: &mut Model, name: &str) {
     let generation = model.viewer.generation;
     let opened = JobOutcome::Opened {
@@ -45,7 +45,7 @@ fn confirm(model: &mut Model) -> Vec<ReviewDraft> {
 }
 
 #[test]
-fn the_answer_is_hidden_until_the_call_is_on_the_disk() {
+fn the_answer_is_hidden_until_the_call_is_saved() {
     let mut model = reading(&["a.png"]);
     assert!(model.is_answered() && model.prediction().is_none() && model.is_hidden());
     for key in ["a", "d", "u"] {
@@ -71,26 +71,29 @@ fn the_answer_is_hidden_until_the_call_is_on_the_disk() {
         )
     );
     assert_eq!((aided, position), (None, 1));
-    // Not seen, and kept all the same.
+    // The prediction was not seen, but it is recorded.
     assert_eq!(draft.review.seen.prediction, None);
     assert!(draft.prediction.is_some());
 
-    assert!(model.prediction().is_none(), "not on the disk yet");
+    assert!(model.prediction().is_none(), "not saved yet");
     recorded(&mut model, "a.png");
     assert!(model.prediction().is_some() && model.worklist.reviewed() == 1);
     let verdict = drafts(press(&mut model, "a")).remove(0);
     assert!(verdict.review.seen.prediction.is_some());
     assert!(verdict.review.change.judgement.is_some());
-    assert_eq!(verdict.review.change.call, None, "it says nothing of that");
+    assert_eq!(
+        verdict.review.change.call, None,
+        "the verdict does not change the call"
+    );
     assert!(held(&model, "a.png").blinded.is_some());
     assert!(
         model.prediction().is_some(),
-        "it stays while that is written"
+        "it stays while the verdict is being saved"
     );
 }
 
 #[test]
-fn the_first_call_stands_and_the_second_can_be_taken_back() {
+fn the_first_call_stands_and_the_second_can_be_undone() {
     let mut model = reading(&["a.png"]);
     press(&mut model, "*");
     enter(&mut model);
@@ -114,7 +117,7 @@ fn the_first_call_stands_and_the_second_can_be_taken_back() {
     } = undo();
     let blinded = blinded.unwrap();
     assert!(key_image && blinded.aided.is_none());
-    // The flag from before the call goes, the call stays.
+    // The flag from before the call is undone, the call stays.
     let Opinion {
         key_image, blinded, ..
     } = undo();
@@ -125,10 +128,10 @@ fn the_first_call_stands_and_the_second_can_be_taken_back() {
     assert!(drafts(press(&mut model, "U")).is_empty());
 }
 
-/// An unaided call cannot be taken back: one key held down, keys typed ahead over a slow line and a
-/// paste must not make one.
+/// An unaided call cannot be undone: neither a key held down, nor keys typed ahead over a slow line, nor a
+/// paste may make one.
 #[test]
-fn a_call_takes_a_choice_that_was_on_the_screen_and_another_key() {
+fn a_call_takes_a_choice_that_was_drawn_and_another_key() {
     let mut model = reading(&["a.png"]);
     for _ in 0..50 {
         assert!(enter(&mut model).is_empty(), "Enter by itself");
@@ -138,7 +141,7 @@ fn a_call_takes_a_choice_that_was_on_the_screen_and_another_key() {
     press_key(&mut model, KeyCode::Esc, KeyModifiers::NONE);
 
     for key in ["0", "1"] {
-        // All of it before the next frame.
+        // All keys arrive before the next frame.
         let burst = ["\r", key, "\r", "\r"].map(|key| match key {
             "\r" => KeyCode::Enter,
             key => KeyCode::Char(key.chars().next().unwrap()),
@@ -163,9 +166,9 @@ fn a_call_takes_a_choice_that_was_on_the_screen_and_another_key() {
     assert_eq!(called.unaided.words(), "none");
 }
 
-/// Enter held down past the first call: the answer is there, and nothing else is said of it.
+/// Enter is held down past the first call: the answer is shown, and no second call is recorded.
 #[test]
-fn the_same_call_again_is_none() {
+fn the_same_call_again_is_not_recorded() {
     let mut model = reading(&["a.png"]);
     enter(&mut model);
     press(&mut model, "1");
@@ -183,9 +186,9 @@ fn seen_before(model: &mut Model, name: &str) {
     update(model, Message::Review(seen));
 }
 
-/// What was said beside the answer in another sitting tells what the answer is.
+/// An opinion that was formed beside the answer in an earlier session reveals the answer.
 #[test]
-fn what_was_said_beside_the_answer_is_hidden_with_it() {
+fn an_opinion_formed_beside_the_answer_is_hidden_with_it() {
     let mut model = reading(&["a.png", "b.png", "c.png"]);
     let opinion = |verdict, note: &str, key_image| Opinion {
         verdict,
@@ -231,7 +234,7 @@ fn what_was_said_beside_the_answer_is_hidden_with_it() {
     assert_eq!(names(&model), ["a.png", "b.png", "c.png"]);
     // Back to the image that is on the screen.
     model.worklist.go_to(0);
-    // Neither flag nor note is changed unseen.
+    // Neither flag nor note can be changed while they are hidden.
     for key in ["*", "c"] {
         assert!(drafts(press(&mut model, key)).is_empty());
         assert!(model.overlay.is_none() && model.notice.as_ref().unwrap().contains("hidden"));
@@ -245,9 +248,9 @@ fn what_was_said_beside_the_answer_is_hidden_with_it() {
     assert!(model.worklist.shown_held(0).is_some() && model.worklist.was_answer_seen(0));
 }
 
-/// The background reads the image that was known to be there: what is hidden stays so.
+/// Background scoring opens the image that was known to be there: what is hidden stays hidden.
 #[test]
-fn reading_an_image_takes_no_mark_from_it() {
+fn opening_an_image_keeps_its_mark() {
     let mut model = reading(&["a.png", "b.png"]);
     let none = ContentId::default();
     let flagged = Opinion {
@@ -259,15 +262,15 @@ fn reading_an_image_takes_no_mark_from_it() {
     seen_before(&mut model, "b.png");
     model.worklist.identify(Path::new("b.png"), none, None);
     assert!(model.worklist.was_answer_seen(1) && model.worklist.shown_held(1).is_none());
-    // Another image there was not seen.
+    // The answer for another image at that path was not seen.
     let other = ContentId::from_digest([9; 32]);
     model.worklist.identify(Path::new("b.png"), other, None);
     assert!(!model.worklist.was_answer_seen(1));
 }
 
-/// Undoing a flag of another image that is still hidden says nothing of its answer.
+/// Undoing a flag on an image whose answer is still hidden records no answer as seen.
 #[test]
-fn an_undo_from_elsewhere_has_not_seen_the_answer() {
+fn an_undo_from_another_image_has_not_seen_the_answer() {
     let mut model = reading(&["a.png", "b.png"]);
     press(&mut model, "*");
     recorded(&mut model, "a.png");
@@ -277,9 +280,9 @@ fn an_undo_from_elsewhere_has_not_seen_the_answer() {
     assert_eq!(undone.review.seen.prediction, None);
 }
 
-/// The place is that in the order of the whole folder, and nothing takes the reader out of the order.
+/// The recorded position is that in the order of the whole folder, and no key changes the order.
 #[test]
-fn a_random_order_is_fixed_and_a_filter_moves_no_place() {
+fn a_random_order_is_fixed_and_a_filter_changes_no_position() {
     let names: Vec<String> = (0..20).map(|n| format!("{n:02}.png")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut model = empty_model();
@@ -318,13 +321,14 @@ fn a_random_order_is_fixed_and_a_filter_moves_no_place() {
     press(&mut model, "0");
     assert_eq!(confirm(&mut model).len(), 1);
     let reading = held(&model, &name).blinded.unwrap();
-    let place = order.iter().position(|other| *other == name).unwrap() + 1;
-    assert_eq!((reading.seed, reading.position), (Some(7), place));
-    assert_ne!(place, model.worklist.cursor() + 1, "it would show nothing");
+    let position = order.iter().position(|other| *other == name).unwrap() + 1;
+    assert_eq!((reading.seed, reading.position), (Some(7), position));
+    let row = model.worklist.cursor() + 1;
+    assert_ne!(position, row, "otherwise the test would prove nothing");
 }
 
 #[test]
-fn neither_an_order_nor_a_filter_tells_what_is_hidden() {
+fn neither_an_order_nor_a_filter_reveals_what_is_hidden() {
     let mut model = reading(&["a.png", "b.png"]);
     let mut seen = vec![];
     for _ in 0..6 {
@@ -350,7 +354,7 @@ fn neither_an_order_nor_a_filter_tells_what_is_hidden() {
 }
 
 #[test]
-fn a_random_order_is_the_same_for_its_seed_and_starts_at_its_top() {
+fn a_random_order_depends_on_its_seed_only_and_begins_at_the_top() {
     let names: Vec<String> = (0..20).map(|n| format!("{n:02}.png")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let order = |seed| {

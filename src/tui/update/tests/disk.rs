@@ -1,4 +1,4 @@
-//! Files that are replaced, come and go: nothing of one image under another.
+//! Files that are replaced, added and removed: nothing of one image may appear under another.
 
 use super::*;
 use crate::domain::ContentId;
@@ -6,7 +6,7 @@ use crate::library::Touched;
 use crate::store::{News, Request, ReviewDraft};
 use crate::tui::worklist::Disk;
 
-/// The image of that number.
+/// The identity of an image, by a number.
 fn id(number: u8) -> ContentId {
     ContentId::from_digest([number; 32])
 }
@@ -45,7 +45,7 @@ fn painted(model: &mut Model, content: ContentId) {
     );
 }
 
-fn said(content: ContentId) -> Box<Prediction> {
+fn prediction_of(content: ContentId) -> Box<Prediction> {
     Box::new(Prediction {
         content,
         ..*prediction(0.9)
@@ -56,7 +56,7 @@ fn scored(model: &mut Model, content: ContentId) {
     let outcome = JobOutcome::Classified {
         source: model.viewer.source.clone().unwrap(),
         generation: model.viewer.generation,
-        result: Ok(said(content)),
+        result: Ok(prediction_of(content)),
     };
     update(model, Message::Worker(outcome));
 }
@@ -82,7 +82,7 @@ fn touch(model: &mut Model, name: &str, exists: bool) -> Vec<Effect> {
 }
 
 #[test]
-fn what_comes_and_is_not_read_is_counted_and_no_row() {
+fn a_new_file_that_is_not_read_is_counted_and_is_not_a_row() {
     let folder = tempfile::tempdir().unwrap();
     let zip = folder.path().join("films.zip");
     std::fs::write(&zip, "").unwrap();
@@ -124,16 +124,16 @@ fn selects(effects: &[Effect]) -> Vec<Option<ContentId>> {
     effects.iter().filter_map(scored).collect()
 }
 
-/// The first repro: a file replaced after it was scored, and selected again.
+/// A file is replaced after it was scored, and selected again.
 #[test]
-fn scores_of_the_image_that_was_there_before_are_not_shown_under_the_new_one() {
+fn the_scores_of_a_replaced_image_are_not_shown_under_the_new_one() {
     let mut model = reading();
     press(&mut model, "j");
     let effects = press(&mut model, "k");
     assert_eq!(
         selects(&effects),
         [Some(id(1))],
-        "the worker is told of which image"
+        "the worker is told which image was scored"
     );
     opened(&mut model, id(2));
     assert!(model.prediction().is_none() && model.viewer.shown.is_none());
@@ -144,7 +144,7 @@ fn scores_of_the_image_that_was_there_before_are_not_shown_under_the_new_one() {
         drafts(press(&mut model, "a")).is_empty(),
         "nothing to agree with"
     );
-    // A late answer about the image before is not this one's.
+    // A late answer for the image before is dropped.
     scored(&mut model, id(1));
     assert!(model.prediction().is_none());
     scored(&mut model, id(2));
@@ -153,11 +153,11 @@ fn scores_of_the_image_that_was_there_before_are_not_shown_under_the_new_one() {
     assert_eq!(draft.prediction.unwrap().content, id(2));
 }
 
-/// What the background says of a file is of what it read, not of what is on the screen.
+/// A background result belongs to the image that the background job opened, which may not be the one on the screen.
 #[test]
-fn the_background_does_not_speak_of_another_image_than_the_one_on_the_screen() {
+fn a_background_result_for_another_image_at_the_same_path_is_dropped() {
     let mut model = model_of(&["a.png", "b.png"]);
-    model.background.reading = crate::tui::model::BackgroundState::On;
+    model.background.state = crate::tui::model::BackgroundState::On;
     opened(&mut model, id(2));
     painted(&mut model, id(2));
     press(&mut model, "j");
@@ -165,11 +165,11 @@ fn the_background_does_not_speak_of_another_image_than_the_one_on_the_screen() {
     press(&mut model, "k");
     opened(&mut model, id(2));
     let outcome = JobOutcome::Background {
-        errand: BackgroundJob {
+        job: BackgroundJob {
             source: path("a.png"),
             model: 0,
         },
-        result: Some(Ok(said(id(1)))),
+        result: Some(Ok(prediction_of(id(1)))),
         origin: None,
         stamp: None,
     };
@@ -178,7 +178,7 @@ fn the_background_does_not_speak_of_another_image_than_the_one_on_the_screen() {
 }
 
 #[test]
-fn undo_takes_back_what_was_said_of_that_image_whatever_lies_at_its_path_now() {
+fn undo_restores_the_opinion_on_that_image_even_if_its_file_was_replaced() {
     let mut model = reading();
     let draft = drafts(press(&mut model, "a")).remove(0);
     assert_eq!(draft.content, id(1));
@@ -197,20 +197,23 @@ fn undo_takes_back_what_was_said_of_that_image_whatever_lies_at_its_path_now() {
     scored(&mut model, id(2));
     let undone = drafts(press(&mut model, "U")).remove(0);
     assert_eq!(undone.content, id(1));
-    assert!(undone.prediction.is_none(), "that is of another image");
+    assert!(
+        undone.prediction.is_none(),
+        "the prediction belongs to another image"
+    );
     assert_eq!(undone.patient_id, None);
     assert_eq!(model.worklist.selected().unwrap().verdict(), None);
     let redo = press_key(&mut model, KeyCode::Char('r'), KeyModifiers::CONTROL);
     assert_eq!(drafts(redo).remove(0).content, id(1));
 }
 
-/// A picture and facts of two images are never on the screen together, and nothing is recorded then.
+/// The picture and the facts of two images are never on the screen together, and nothing is recorded meanwhile.
 #[test]
 fn between_two_images_nothing_is_recorded() {
     let mut model = reading();
     let effects = touch(&mut model, "a.png", true);
-    assert_eq!(selects(&effects), [None], "it is read anew");
-    // Until then the image that is on the screen is what a verdict is about.
+    assert_eq!(selects(&effects), [None], "it is scored again");
+    // Until then a verdict is about the image that is on the screen.
     let draft = drafts(press(&mut model, "*")).remove(0);
     assert_eq!(draft.content, id(1));
     opened(&mut model, id(2));
@@ -220,7 +223,7 @@ fn between_two_images_nothing_is_recorded() {
 }
 
 #[test]
-fn a_note_is_about_the_image_that_was_there_when_it_was_begun() {
+fn a_note_is_about_the_image_that_was_on_the_screen_when_it_was_begun() {
     let mut model = reading();
     press(&mut model, "cpneumothorax left");
     assert_eq!(
@@ -229,11 +232,11 @@ fn a_note_is_about_the_image_that_was_there_when_it_was_begun() {
         "not while it is typed"
     );
     let enter = press_key(&mut model, KeyCode::Enter, KeyModifiers::NONE);
-    assert_eq!(selects(&enter).len(), 1, "but then");
+    assert_eq!(selects(&enter).len(), 1, "afterwards");
     let draft = drafts(enter).remove(0);
     assert_eq!(draft.content, id(1));
 
-    // A file comes while a note is typed, and the filter lets the image through no more.
+    // A file is added while a note is typed, and the filter no longer matches the image.
     let mut model = reading();
     model.worklist.set_sort(Sort::Review);
     model.worklist.set_filter("unreviewed".into());
@@ -249,7 +252,7 @@ fn a_note_is_about_the_image_that_was_there_when_it_was_begun() {
 }
 
 #[test]
-fn files_that_come_and_go_are_marked_and_told() {
+fn added_and_removed_files_are_marked_and_reported() {
     let mut model = reading();
     touch(&mut model, "c.png", true);
     assert!(model.notice.as_ref().unwrap().contains("1 new"));
@@ -261,7 +264,7 @@ fn files_that_come_and_go_are_marked_and_told() {
     assert_eq!(marks, [Disk::Same, Disk::Gone, Disk::New]);
     assert_eq!(selected(&model), "a.png");
     let shown = model.viewer.shown.as_ref().map(|shown| shown.content);
-    assert_eq!(shown, Some(id(1)), "nothing happened to this one");
+    assert_eq!(shown, Some(id(1)), "this file did not change");
     update(&mut model, Message::ScanFinished);
     let effects = press(&mut model, "R");
     assert!(matches!(&effects[..], [Effect::Rescan(known)] if known.len() == 3));

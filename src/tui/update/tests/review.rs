@@ -1,10 +1,10 @@
-//! Verdicts: keys in, reviews out.
+//! Verdicts, flags and notes: keys in, reviews out.
 
 use super::*;
 use crate::domain::{Act, NewValue, Opinion, OpinionChange, Verdict};
 use crate::store::{News, Request, ReviewDraft};
 
-/// A screen over two images, the first of them shown and read.
+/// A screen over two images, the first of them shown and scored.
 fn reading() -> Model {
     let mut model = model_of(&["a.png", "b.png"]);
     model.reviews.reviewer = "ann".into();
@@ -12,7 +12,7 @@ fn reading() -> Model {
     model
 }
 
-/// Everything that comes of the selected image.
+/// The selected image is opened, shown and classified.
 fn look_at(model: &mut Model, name: &str) {
     let generation = model.viewer.generation;
     let opened = JobOutcome::Opened {
@@ -57,7 +57,7 @@ fn is_saved(model: &Model) -> bool {
 }
 
 #[test]
-fn a_verdict_goes_with_what_was_on_the_screen_and_counts_once_it_is_on_the_disk() {
+fn a_verdict_is_recorded_with_the_screen_and_counts_once_it_is_saved() {
     let mut model = reading();
     press(&mut model, "i");
     let draft = draft(press(&mut model, "a"));
@@ -71,8 +71,8 @@ fn a_verdict_goes_with_what_was_on_the_screen_and_counts_once_it_is_on_the_disk(
     let seen = &draft.review.seen;
     assert_eq!(seen.window, Some((128.0, 256.0)));
     assert!(seen.inverted);
-    let said = seen.prediction.as_ref().unwrap();
-    assert_eq!(said.findings[0].score.value(), 0.25);
+    let prediction = seen.prediction.as_ref().unwrap();
+    assert_eq!(prediction.findings[0].score.value(), 0.25);
     assert!(!is_saved(&model));
     recorded(&mut model, "a.png");
     assert!(is_saved(&model));
@@ -80,7 +80,7 @@ fn a_verdict_goes_with_what_was_on_the_screen_and_counts_once_it_is_on_the_disk(
 }
 
 #[test]
-fn disagreeing_takes_one_more_key_and_another_key_lets_it_be() {
+fn disagreeing_takes_the_key_of_a_label_and_any_other_key_cancels() {
     let mut model = reading();
     assert!(drafts(press(&mut model, "d")).is_empty());
     let draft = draft(press(&mut model, "1"));
@@ -105,15 +105,15 @@ fn disagreeing_takes_one_more_key_and_another_key_lets_it_be() {
         (general.verdict, general.label),
         (Some(Verdict::Disagree), None)
     );
-    // A later verdict is not about that label any more.
+    // A later verdict drops the label.
     let draft = self::draft(press(&mut model, "u"));
     let judgement = draft.review.change.judgement.unwrap();
     assert_eq!(judgement.to.label, None);
 }
 
-/// A later blinded reading must know, whether or not anything was said of the image.
+/// A later blinded reading must know about it, even if the image was not reviewed.
 #[test]
-fn the_log_is_told_once_of_each_answer_that_is_on_the_screen() {
+fn the_log_is_told_once_about_each_answer_that_is_on_the_screen() {
     fn told(effects: &[Effect]) -> usize {
         let asked = effects.iter().map(|effect| match effect {
             Effect::Ask(Request::AnswersShown(images)) => images.len(),
@@ -132,7 +132,7 @@ fn the_log_is_told_once_of_each_answer_that_is_on_the_screen() {
 }
 
 #[test]
-fn nothing_is_said_of_an_image_that_is_not_on_the_screen() {
+fn nothing_is_recorded_about_an_image_that_is_not_on_the_screen() {
     let mut model = reading();
     press(&mut model, "j");
     for key in ["a", "d", "u", "*", "c"] {
@@ -143,7 +143,7 @@ fn nothing_is_said_of_an_image_that_is_not_on_the_screen() {
 }
 
 #[test]
-fn without_an_answer_there_is_nothing_to_judge_but_a_note_can_be_made() {
+fn without_an_answer_there_is_no_verdict_but_a_note_can_be_made() {
     let mut model = model_of(&["a.png"]);
     let generation = model.viewer.generation;
     let opened = JobOutcome::Opened {
@@ -166,7 +166,7 @@ fn without_an_answer_there_is_nothing_to_judge_but_a_note_can_be_made() {
 }
 
 #[test]
-fn undo_and_redo_are_new_reviews_and_go_to_their_image() {
+fn undo_and_redo_are_new_reviews_and_select_their_image() {
     let mut model = reading();
     press(&mut model, "a*");
     press(&mut model, "j");
@@ -181,7 +181,7 @@ fn undo_and_redo_are_new_reviews_and_go_to_their_image() {
         key_image: Some(flag),
         ..OpinionChange::default()
     };
-    assert_eq!(back.review.change, expected, "the flag, and nothing else");
+    assert_eq!(back.review.change, expected, "the flag only");
     assert_eq!(held(&model, "a.png"), judged(Verdict::Agree));
     assert_eq!(back.review.seen.window, None, "it was not on the screen");
     draft(press(&mut model, "U"));
@@ -196,12 +196,12 @@ fn undo_and_redo_are_new_reviews_and_go_to_their_image() {
     press(&mut model, "u");
     assert!(
         drafts(again(&mut model)).is_empty(),
-        "something else was said since"
+        "there is a newer verdict"
     );
 }
 
 #[test]
-fn saying_the_same_again_is_no_step_and_the_log_decides_whether_it_is_a_review() {
+fn the_same_verdict_again_is_no_undo_step_and_the_log_decides_whether_it_is_a_review() {
     let mut model = reading();
     let drafts = drafts(press(&mut model, "aa"));
     assert_eq!(drafts.len(), 2);
@@ -213,7 +213,7 @@ fn saying_the_same_again_is_no_step_and_the_log_decides_whether_it_is_a_review()
 }
 
 #[test]
-fn what_an_earlier_session_said_stands_unless_something_newer_is_on_its_way() {
+fn the_opinion_of_an_earlier_session_stands_unless_a_newer_one_is_being_saved() {
     let mut model = reading();
     let unsure = Opinion {
         verdict: Some(Verdict::Unsure),
@@ -233,7 +233,7 @@ fn what_an_earlier_session_said_stands_unless_something_newer_is_on_its_way() {
 }
 
 #[test]
-fn the_next_without_a_verdict_is_found_past_the_end_and_a_filter_knows_them() {
+fn the_next_image_without_a_verdict_is_found_past_the_end_and_filters_know_verdicts() {
     let mut model = model_of(&["a.png", "b.png", "c.png"]);
     press(&mut model, "j");
     look_at(&mut model, "b.png");
@@ -244,7 +244,7 @@ fn the_next_without_a_verdict_is_found_past_the_end_and_a_filter_knows_them() {
     };
     assert_eq!(tab(&mut model), "c.png");
     assert_eq!(tab(&mut model), "a.png");
-    assert_eq!(tab(&mut model), "c.png", "b.png has one");
+    assert_eq!(tab(&mut model), "c.png", "b.png has a verdict");
     for (filter, rows) in [
         ("unsure", 1),
         ("reviewed", 1),
@@ -261,7 +261,7 @@ fn the_next_without_a_verdict_is_found_past_the_end_and_a_filter_knows_them() {
 }
 
 #[test]
-fn while_the_disk_takes_nothing_leaving_takes_asking_twice() {
+fn while_reviews_are_not_saved_quitting_takes_two_presses() {
     let mut model = reading();
     press(&mut model, "a");
     let waiting = |count| News::Waiting {
@@ -270,7 +270,8 @@ fn while_the_disk_takes_nothing_leaving_takes_asking_twice() {
     };
     update(&mut model, Message::Review(waiting(1)));
     assert!(press(&mut model, "q").is_empty());
-    assert!(model.notice.as_ref().unwrap().contains("disk is full"));
+    let notice = model.notice.as_ref().unwrap();
+    assert!(notice.contains("press q again to quit") && notice.contains("disk is full"));
     assert!(
         press(&mut model, "iq")
             .iter()
@@ -282,7 +283,7 @@ fn while_the_disk_takes_nothing_leaving_takes_asking_twice() {
 }
 
 #[test]
-fn a_review_that_cannot_be_kept_leaves_what_was_on_the_disk() {
+fn a_review_that_is_refused_leaves_the_saved_opinion() {
     let mut model = reading();
     press(&mut model, "a");
     recorded(&mut model, "a.png");
@@ -297,9 +298,9 @@ fn a_review_that_cannot_be_kept_leaves_what_was_on_the_disk() {
     assert!(is_saved(&model) && model.notice.as_ref().unwrap().contains("gone"));
 }
 
-/// Another session of the same reader judged and noted; this one, which knows nothing of it, flags.
+/// Another session of the same reader gave a verdict and a note; this session does not know, and sets a flag.
 #[test]
-fn what_another_session_said_comes_with_the_next_review_and_is_said() {
+fn the_opinion_of_another_session_arrives_with_the_next_review_and_is_reported() {
     let mut model = reading();
     let draft = draft(press(&mut model, "*"));
     let theirs = Opinion {
@@ -320,7 +321,7 @@ fn what_another_session_said_comes_with_the_next_review_and_is_said() {
 }
 
 #[test]
-fn a_note_that_is_too_long_is_said_to_be_and_not_cut() {
+fn a_note_that_is_too_long_is_not_accepted_and_not_cut() {
     let mut model = reading();
     press(&mut model, "c");
     update(&mut model, Message::Paste("ä".repeat(2_001)));
@@ -333,7 +334,7 @@ fn a_note_that_is_too_long_is_said_to_be_and_not_cut() {
 }
 
 #[test]
-fn a_fault_of_the_log_and_what_was_left_beside_it_are_said_at_once() {
+fn reviews_that_an_earlier_session_left_are_reported_and_so_are_unreadable_ones() {
     let mut model = reading();
     let taken_up = |count, problems: &[&str]| {
         let problems = problems.iter().map(|problem| (*problem).to_owned());

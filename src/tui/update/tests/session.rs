@@ -1,4 +1,4 @@
-//! Coming back to a folder.
+//! Returning to a folder.
 
 use super::*;
 use crate::domain::{Opinion, OpinionChange, Verdict};
@@ -40,8 +40,8 @@ fn load(model: &mut Model) -> Vec<Effect> {
     )
 }
 
-/// What is to be remembered.
-fn told(effects: &[Effect]) -> Option<&Bookmark> {
+/// The bookmark that is saved.
+fn saved(effects: &[Effect]) -> Option<&Bookmark> {
     effects.iter().rev().find_map(|effect| match effect {
         Effect::Ask(Request::Mark(_, mark)) => Some(mark),
         _ => None,
@@ -49,14 +49,14 @@ fn told(effects: &[Effect]) -> Option<&Bookmark> {
 }
 
 #[test]
-fn the_image_is_gone_to_as_soon_as_it_is_found() {
+fn the_image_is_selected_as_soon_as_it_is_found() {
     let mut model = back_at(Some(mark("d.png", 3)));
     let effects = find(&mut model, &["a.png", "b.png"]);
     assert_eq!(selected(&model), "a.png");
     assert_eq!(
-        told(&effects),
+        saved(&effects),
         None,
-        "where it was is not forgotten meanwhile"
+        "the earlier bookmark is kept meanwhile"
     );
     let effects = find(&mut model, &["c.png", "d.png"]);
     assert_eq!(selected(&model), "d.png");
@@ -66,11 +66,11 @@ fn the_image_is_gone_to_as_soon_as_it_is_found() {
     });
     assert_eq!(asked, Some(path(&place("d.png"))));
     let effects = update(&mut model, Message::ScanFinished);
-    assert_eq!(told(&effects), Some(&mark("d.png", 3)));
+    assert_eq!(saved(&effects), Some(&mark("d.png", 3)));
 }
 
 #[test]
-fn an_image_that_is_gone_leaves_its_row() {
+fn if_the_image_is_gone_its_row_is_selected() {
     let mut model = back_at(Some(mark("gone.png", 1)));
     find(&mut model, &["a.png", "b.png", "c.png"]);
     assert_eq!(selected(&model), "a.png");
@@ -79,18 +79,18 @@ fn an_image_that_is_gone_leaves_its_row() {
 }
 
 #[test]
-fn whoever_has_moved_is_left_where_they_are() {
+fn a_reader_who_has_moved_stays_where_they_are() {
     let mut model = back_at(Some(mark("d.png", 3)));
     find(&mut model, &["a.png", "b.png"]);
     let effects = press(&mut model, "j");
-    assert_eq!(told(&effects), Some(&mark("b.png", 1)));
+    assert_eq!(saved(&effects), Some(&mark("b.png", 1)));
     find(&mut model, &["c.png", "d.png"]);
     update(&mut model, Message::ScanFinished);
     assert_eq!(selected(&model), "b.png");
 }
 
 #[test]
-fn order_and_filter_are_as_they_were_and_are_told_when_they_change() {
+fn order_and_filter_are_restored_and_saved_when_they_change() {
     let mut model = back_at(Some(Bookmark {
         sort: Sort::Review.key(),
         reversed: true,
@@ -110,21 +110,21 @@ fn order_and_filter_are_as_they_were_and_are_told_when_they_change() {
 
     let typed = press(&mut model, "/ c");
     assert_eq!(
-        told(&typed),
+        saved(&typed),
         None,
-        "a filter that is being typed is none yet"
+        "a filter that is being typed does not count"
     );
     let kept = press_key(&mut model, KeyCode::Enter, KeyModifiers::NONE);
-    assert_eq!(told(&kept).unwrap().filter, "ward & png c");
+    assert_eq!(saved(&kept).unwrap().filter, "ward & png c");
     let turned = press(&mut model, "S");
-    assert!(!told(&turned).unwrap().reversed);
+    assert!(!saved(&turned).unwrap().reversed);
     let again = update(&mut model, Message::Tick);
-    assert_eq!(told(&again), None);
+    assert_eq!(saved(&again), None);
 }
 
-/// Answers are remembered, too, and come after the files.
+/// Answers from the prediction cache arrive after the files.
 #[test]
-fn a_list_sorted_by_answers_sorts_itself_until_the_reader_does_anything() {
+fn a_list_sorted_by_answers_sorts_itself_until_the_reader_presses_a_key() {
     let names: Vec<String> = (0..40).map(|n| format!("{n:02}.png")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let label = Sort::Score("Pneumonia".into());
@@ -153,9 +153,9 @@ fn a_list_sorted_by_answers_sorts_itself_until_the_reader_does_anything() {
     assert!(model.session.wanted.is_none() && !model.worklist.is_stale());
 }
 
-/// What was said in the last sitting comes after the files, too.
+/// The verdicts of the last session arrive after the files, too.
 #[test]
-fn a_list_of_what_is_not_reviewed_goes_on_after_the_last_verdict() {
+fn a_list_of_unreviewed_images_continues_after_the_last_verdict() {
     let mut model = back_at(Some(Bookmark {
         filter: "!reviewed".into(),
         ..mark("c.png", 0)
@@ -176,27 +176,27 @@ fn a_list_of_what_is_not_reviewed_goes_on_after_the_last_verdict() {
         (2, "d.png".into())
     );
     assert_eq!(
-        told(&effects),
+        saved(&effects),
         Some(&Bookmark {
             filter: "!reviewed".into(),
             ..mark("d.png", 0)
         })
     );
 
-    // The row is that of the list as it will be, not as it still looks.
+    // The saved row is that of the list after its next arrangement, not of the list on the screen.
     let (d, verdict) = (place("d.png"), OpinionChange::to(&verdict));
     let content = Default::default();
-    model.worklist.hold(Path::new(&d), content, &verdict);
+    model.worklist.set_opinion(Path::new(&d), content, &verdict);
     let effects = press(&mut model, "j");
     assert_eq!(
         (selected(&model), model.worklist.cursor()),
         ("e.png".into(), 1)
     );
-    assert_eq!(told(&effects).unwrap().row, 0);
+    assert_eq!(saved(&effects).unwrap().row, 0);
 }
 
 #[test]
-fn what_the_model_does_not_understand_is_dropped_with_a_word() {
+fn what_the_model_does_not_understand_is_dropped_with_a_notice() {
     let mut model = back_at(Some(Bookmark {
         sort: Sort::Score("Hernia".into()).key(),
         filter: "hernia>0.5".into(),

@@ -1,5 +1,4 @@
-//! The screen for whoever sees no colours, little contrast or only ASCII, and with names of any
-//! script.
+//! The screen without colours, with high contrast and in ASCII, and with file names of any script.
 
 use ratatui::buffer::Buffer;
 use ratatui::style::Color;
@@ -7,7 +6,7 @@ use ratatui::style::Color;
 use super::*;
 use crate::tui::look::{Palette, WorklistColumns};
 
-/// The screen as a terminal of these colours gets it, the image in cells.
+/// The screen with this theme, and the image in cells.
 fn drawn(model: &Model, theme: &Theme) -> Buffer {
     let Size { width, height } = model.size;
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
@@ -34,9 +33,9 @@ fn whole(buffer: &Buffer) -> String {
     rows.collect::<Vec<_>>().join("\n")
 }
 
-/// From the smallest to the largest that it is made for.
+/// From the smallest to the largest supported size.
 const SIZES: [(u16, u16); 5] = [(40, 15), (55, 50), (80, 24), (200, 50), (400, 120)];
-/// Keys to every kind of screen, and out of it.
+/// Keys that lead to each kind of screen.
 const SCREENS: [&str; 8] = ["", "o", "w", "?", "A", "/x>", "p", "d"];
 
 #[test]
@@ -49,7 +48,7 @@ fn in_ascii_everything_is_ascii_at_every_size_and_on_every_screen() {
             let (plain, ascii) = (Theme::new(Colours::True), drawn(&model, &theme));
             let unicode = whole(&drawn(&model, &plain));
             let is_test = !unicode.is_ascii() || keys == "/x>";
-            assert!(is_test, "nothing to test at {width}×{height} {keys:?}");
+            assert!(is_test, "only ASCII at {width}×{height} {keys:?}");
             assert!(
                 whole(&ascii).is_ascii(),
                 "{width}×{height} {keys:?}\n{}",
@@ -67,7 +66,7 @@ fn in_ascii_the_screen_says_the_same() {
         press(&mut model, 'o');
         show(&mut model);
         let ascii = whole(&drawn(&model, &theme));
-        for words in ["where, not whether", "not for diagnosis", "0.935", "@"] {
+        for words in ["where, not how likely", "not for diagnosis", "0.935", "@"] {
             assert!(ascii.contains(words), "{words}\n{ascii}");
         }
         insta::assert_snapshot!(format!("ascii_{width}x{height}"), ascii);
@@ -105,16 +104,16 @@ fn without_colours_no_cell_has_one_and_states_keep_their_signs() {
     ] {
         assert!(screen.contains(row), "{row}\n{screen}");
     }
-    // What was found is not only bold.
+    // A finding has a sign, and not only a bold style.
     assert!(
         screen.contains("●   0.935") && screen.contains("   0.100"),
         "{screen}"
     );
 }
 
-/// A place in the text is shown by more than a colour.
+/// The wrong part of a filter is marked by more than a colour.
 #[test]
-fn what_is_wrong_with_a_filter_is_underlined() {
+fn the_wrong_part_of_a_filter_is_underlined() {
     let mut model = model_of(100, 30);
     "/covid>x".chars().for_each(|key| press(&mut model, key));
     let buffer = drawn(&model, &Theme::new(Colours::None));
@@ -130,7 +129,7 @@ fn what_is_wrong_with_a_filter_is_underlined() {
 }
 
 #[test]
-fn high_contrast_has_its_background_behind_everything() {
+fn high_contrast_has_its_own_background_everywhere() {
     let theme = Theme::of(Colours::True, Palette::HighContrast, false);
     for keys in ["", "?", "A", "d"] {
         let mut model = model_of(120, 35);
@@ -138,7 +137,7 @@ fn high_contrast_has_its_background_behind_everything() {
         let buffer = drawn(&model, &theme);
         let image = model.panes.image;
         let bare = image.positions().collect::<Vec<_>>();
-        // The second cell of a wide letter is not written: the letter is.
+        // The second cell of a wide letter is not written.
         let wide = |x: u16, y| x > 0 && text::cells(buffer[(x - 1, y)].symbol()) > 1;
         let wrong = buffer.area.positions().find(|at| {
             let is_bare = buffer[*at].bg != Color::Indexed(16);
@@ -149,7 +148,7 @@ fn high_contrast_has_its_background_behind_everything() {
 }
 
 #[test]
-fn the_smallest_and_the_largest_screen_show_everything_that_counts() {
+fn the_smallest_and_the_largest_screen_show_everything_important() {
     for (width, height) in [(40, 15), (400, 120)] {
         let model = model_of(width, height);
         let buffer = drawn(&model, &Theme::new(Colours::True));
@@ -178,7 +177,7 @@ fn the_smallest_and_the_largest_screen_show_everything_that_counts() {
     assert!(large.panes.worklist.height > 90, "{:?}", large.panes);
 }
 
-/// Wide, combining, right to left, joined, reordered, and longer than any pane.
+/// File names with wide, combining, right-to-left, joined and reordered letters, and one longer than any pane.
 const NAMES_OF_ALL_SCRIPTS: [&str; 12] = [
     "plain.png",
     "胸部_山田太郎_正面_2020_03_01_胸部_山田太郎.png",
@@ -213,7 +212,7 @@ fn model_of_scripts(width: u16, height: u16) -> Model {
 }
 
 #[test]
-fn names_of_any_script_leave_every_column_in_its_place() {
+fn names_of_any_script_keep_the_columns_aligned() {
     for (width, height) in [(40, 60), (80, 40), (120, 40), (400, 120)] {
         let model = model_of_scripts(width, height);
         let buffer = drawn(&model, &Theme::new(Colours::True));
@@ -242,7 +241,7 @@ fn names_of_any_script_leave_every_column_in_its_place() {
 }
 
 #[test]
-fn a_row_shows_the_columns_that_are_wanted() {
+fn a_row_shows_the_configured_columns() {
     let columns = |mark, name, score, words| WorklistColumns {
         mark,
         name,

@@ -1,6 +1,8 @@
+//! The screen of blinded reading.
+
 use super::*;
 
-/// Whatever has been read says nothing, neither in the list nor beside the image.
+/// Scored images show no answer, neither in the list nor beside the image.
 #[test]
 fn a_blinded_screen_shows_no_answer_and_asks_for_a_call() {
     let mut model = model_of(90, 30);
@@ -27,9 +29,9 @@ fn a_blinded_screen_shows_no_answer_and_asks_for_a_call() {
     }
 }
 
-/// What was said of an image in another sitting is neither in its row nor below the list.
+/// The opinion on an image from an earlier session is neither in its row nor below the list.
 #[test]
-fn a_blinded_screen_shows_no_verdict_of_another_sitting() {
+fn a_blinded_screen_shows_no_verdict_of_an_earlier_session() {
     use crate::domain::{Opinion, Verdict};
     use crate::store::News;
     let mut model = model_of(90, 30);

@@ -1,5 +1,4 @@
-//! Screens of a model that has everything: calibration, sets, severity, and an input check that
-//! looks at features.
+//! Screens of a model with calibration, conformal sets, severity, and an input check that uses features.
 
 use super::*;
 use crate::domain::prevalence::log_odds;
@@ -49,8 +48,9 @@ fn half() -> Prevalence {
     Prevalence::new(0.5).unwrap()
 }
 
-/// A fixed answer: two probabilities and their sets, three shares and which are in the set.
-fn answer_of(
+/// A prediction with two probabilities and their conformal sets, and three causes, each with its share and
+/// whether it is in the set.
+fn prediction_of(
     presence: [(f32, PresenceSet); 2],
     causes: [(f32, bool); 3],
     input: InputCheck,
@@ -95,7 +95,7 @@ fn screen_of(width: u16, height: u16, prediction: Prediction) -> Model {
 }
 
 fn unsure() -> Prediction {
-    answer_of(
+    prediction_of(
         [(0.77, PresenceSet::Present), (0.47, PresenceSet::Either)],
         [(0.52, true), (0.31, true), (0.17, false)],
         InputCheck::Accepted,
@@ -118,7 +118,7 @@ fn everything_at_several_sizes() {
 }
 
 #[test]
-fn what_it_cannot_tell_is_said_in_words() {
+fn undecided_sets_are_shown_in_words() {
     let text = screen(&screen_of(80, 24, unsure()));
     for words in [
         "Findings · probability ─",
@@ -131,15 +131,15 @@ fn what_it_cannot_tell_is_said_in_words() {
     ] {
         assert!(text.contains(words), "{words} is not in\n{text}");
     }
-    let unlike_any = answer_of(
+    let unlike_any = prediction_of(
         [(0.77, PresenceSet::Neither), (0.47, PresenceSet::Absent)],
         [(0.34, false), (0.33, false), (0.33, false)],
         InputCheck::Accepted,
     );
     let text = screen(&screen_of(120, 35, unlike_any));
     for words in [
-        "like neither: Pneumonia (90 %)",
-        "like none of the causes (90 %)",
+        "Pneumonia: unlike the calibration cases",
+        "fits no known cause (90 %)",
         "Extent 3.1/8 ±1.1 · Opacity 2.2/6 ±0.8",
     ] {
         assert!(text.contains(words), "{words} is not in\n{text}");
@@ -157,12 +157,12 @@ fn severity_is_there_at_every_size() {
     }
 }
 
-/// Where no pneumonia was found, how far it extends is an answer to nobody's question.
+/// Severity describes a pneumonia, so it is dim where none was found.
 #[test]
 fn severity_is_dim_where_no_pneumonia_was_found() {
     use ratatui::style::Modifier;
     let is_dim = |p| {
-        let sure = answer_of(
+        let sure = prediction_of(
             [(p, PresenceSet::Present), (0.1, PresenceSet::Absent)],
             [(0.8, true), (0.1, false), (0.1, false)],
             InputCheck::Accepted,
@@ -193,7 +193,7 @@ fn severity_is_dim_where_no_pneumonia_was_found() {
 #[test]
 fn a_refused_image_shows_no_number_and_every_reason() {
     for (width, height) in [(80, 24), (120, 35), (200, 50), (55, 50)] {
-        let mut refused = answer_of(
+        let mut refused = prediction_of(
             [(0.0, PresenceSet::Absent); 2],
             [(0.0, false); 3],
             far_away(),
@@ -232,7 +232,7 @@ fn a_caution_has_room_for_its_reasons() {
 }
 
 #[test]
-fn another_prevalence_moves_the_numbers_and_never_a_finding_to_another_side() {
+fn another_prevalence_moves_the_probabilities_and_no_finding_across_its_operating_point() {
     let mut model = screen_of(120, 35, unsure());
     assert!(
         screen(&model).contains("77.0 % Pneumonia"),
@@ -243,7 +243,7 @@ fn another_prevalence_moves_the_numbers_and_never_a_finding_to_another_side() {
         let enter = KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE);
         update(model, Message::Key(enter));
     };
-    // More COVID-19 than pneumonia cannot be.
+    // COVID-19 cannot be more frequent than pneumonia.
     press(&mut model, 'p');
     enter(&mut model, "cov=1%");
     press(&mut model, 'p');
@@ -276,7 +276,7 @@ fn another_prevalence_moves_the_numbers_and_never_a_finding_to_another_side() {
 }
 
 #[test]
-fn a_score_among_probabilities_is_told_apart() {
+fn a_score_among_probabilities_is_marked() {
     let mut mixed = card();
     mixed.labels[1].calibration = None;
     mixed.causes = None;
@@ -302,7 +302,7 @@ fn a_score_among_probabilities_is_told_apart() {
 }
 
 #[test]
-fn about_and_help_say_what_the_numbers_mean() {
+fn about_and_help_explain_the_numbers() {
     let mut model = screen_of(110, 70, unsure());
     press(&mut model, 'A');
     insta::assert_snapshot!("calibrated_about", screen(&model));

@@ -15,7 +15,7 @@ fn footer(model: &Model) -> String {
 }
 
 #[test]
-fn what_is_wrong_with_a_filter_is_said_while_it_is_typed() {
+fn a_filter_error_is_shown_while_the_filter_is_typed() {
     let mut model = model_of(80, 24);
     type_filter(&mut model, "covid>0.5 & flu>0.5");
     insta::assert_snapshot!(screen(&model));
@@ -23,7 +23,7 @@ fn what_is_wrong_with_a_filter_is_said_while_it_is_typed() {
 }
 
 #[test]
-fn an_error_has_room_beside_a_text_of_any_length() {
+fn a_filter_error_has_room_beside_a_text_of_any_length() {
     for width in [40, 60, 80, 120] {
         for n in 0..60 {
             let mut model = model_of(width, 24);
@@ -35,17 +35,23 @@ fn an_error_has_room_beside_a_text_of_any_length() {
 }
 
 #[test]
-fn the_words_that_a_filter_may_go_on_with_are_shown() {
+fn matches_are_counted_and_completions_are_shown() {
     let mut model = model_of(80, 24);
     type_filter(&mut model, "cov");
     assert!(
-        footer(&model).starts_with("/cov   0 match · Tab: COVID-19, "),
+        footer(&model).starts_with("/cov   no matches · Tab: COVID-19, "),
         "{}",
         footer(&model)
     );
+    for (text, matches) in [("0041", "/0041   1 match"), ("IM", "/IM   4 matches")] {
+        let mut model = model_of(80, 24);
+        type_filter(&mut model, text);
+        let words = format!("{matches} ");
+        assert!(footer(&model).starts_with(&words), "{}", footer(&model));
+    }
 }
 
-/// Where there is no room, a count is left out whole: none is cut to a smaller one.
+/// Where there is no room, a count is left out as a whole: a cut count would be a wrong one.
 #[test]
 fn no_count_is_cut_at_any_width() {
     for width in 60..200 {
@@ -53,7 +59,7 @@ fn no_count_is_cut_at_any_width() {
         let paths = (0..123_456).map(|i| Arc::from(PathBuf::from(format!("{i}.png"))));
         model.worklist.add(paths);
         let screen = screen(&model);
-        assert!(screen.contains("123 461 · 4 read"), "{width}: {screen}");
+        assert!(screen.contains("123 461 · 4 scored"), "{width}: {screen}");
         assert!(screen.contains("1 refused · 1 failed"), "{width}: {screen}");
     }
 }

@@ -1,14 +1,14 @@
-//! Text that would move the cursor, turn other text around or hide, from everywhere that text comes
-//! from: none of it is in a cell of the screen.
+//! Text that would move the cursor, reorder other text or hide: from no source does it reach a cell of the
+//! screen.
 
 use super::*;
 use crate::domain::text::is_dangerous;
 
-/// Marks that ride on letters, and others.
+/// Control characters, marks that combine with letters, and other dangerous characters.
 const HOSTILE: &str =
     "x\u{1b}[2J\u{9b}1m\u{202e}y\u{e0041}\u{fe0f}\u{2066}z\u{200d}\u{3164}\u{10eeee}";
 
-/// Everything in the cells of the screen.
+/// The symbols in the cells of the screen.
 fn cells(model: &Model) -> Vec<String> {
     let Size { width, height } = model.size;
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
@@ -29,7 +29,7 @@ fn is_harmless(model: &Model, when: &str) {
     assert!(found.is_empty(), "{when}: {found:?}");
 }
 
-/// A model whose card nobody cleaned, over files with such names.
+/// A model whose card holds such text, over files with such names.
 fn hostile_model() -> Model {
     let mut model = Model::new(Keymap::bundled(), Size::new(120, 35), "half-blocks");
     let mut card = card();
@@ -39,11 +39,11 @@ fn hostile_model() -> Model {
     for label in &mut card.labels {
         label.name += HOSTILE;
     }
-    let mut said = prediction(
+    let mut prediction = prediction(
         [0.7, 0.6, 0.2, 0.3, 0.5],
         InputCheck::Caution(vec![HOSTILE.into()]),
     );
-    for finding in &mut said.findings {
+    for finding in &mut prediction.findings {
         finding.label.0 += HOSTILE;
     }
     update(
@@ -61,7 +61,7 @@ fn hostile_model() -> Model {
         },
     );
     update(&mut model, Message::ScanFinished);
-    answer(&mut model, Ok(said.into()));
+    answer(&mut model, Ok(prediction.into()));
     model
 }
 
@@ -84,7 +84,7 @@ fn no_cell_of_any_screen_holds_hostile_text() {
 }
 
 #[test]
-fn what_is_typed_and_pasted_is_harmless_and_so_is_what_is_kept_of_it() {
+fn typed_and_pasted_text_is_harmless_on_the_screen_and_as_a_filter() {
     for prompt in ['/', 'n', ':'] {
         let mut model = hostile_model();
         press(&mut model, prompt);

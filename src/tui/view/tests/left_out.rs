@@ -1,11 +1,11 @@
-//! Files of a folder that are no rows, and rows that hold no picture.
+//! Files of a folder that are not rows, and rows without a picture.
 
 use std::ops::ControlFlow;
 
 use super::*;
 use crate::library::{UnreadFormat, WalkItem, scan};
 
-/// As a walk finds them: these files, and the format of each.
+/// Files with these names and the format of each, as a walk finds them.
 fn unread(names: &[&str]) -> Vec<(Arc<Path>, UnreadFormat)> {
     let folder = tempfile::tempdir().unwrap();
     for name in names {
@@ -22,7 +22,7 @@ fn unread(names: &[&str]) -> Vec<(Arc<Path>, UnreadFormat)> {
     found
 }
 
-/// One image, and files beside it that are not read.
+/// A screen over one image, with files beside it that are not read.
 fn model(size: (u16, u16), left_out: &[&str], problems: &[&str]) -> Model {
     let mut model = Model::new(Keymap::bundled(), Size::new(size.0, size.1), "half-blocks");
     model.worklist.set_roots(vec!["ward".into()]);
@@ -36,7 +36,7 @@ fn model(size: (u16, u16), left_out: &[&str], problems: &[&str]) -> Model {
 }
 
 #[test]
-fn what_is_not_read_is_counted_said_and_listed() {
+fn files_that_are_not_read_are_counted_and_listed() {
     let names = ["b.jxl", "c.zip", "d.nii", "notes.txt"];
     for size in [(80, 24), (120, 35), (200, 50)] {
         let mut model = model(size, &names, &[]);
@@ -63,7 +63,7 @@ fn what_is_not_read_is_counted_said_and_listed() {
 }
 
 #[test]
-fn a_small_screen_says_it_too_and_problems_are_listed_with_it() {
+fn a_small_screen_counts_them_too_and_lists_problems_with_them() {
     let mut model = model((40, 15), &["b.rar"], &["ward/x: permission denied"]);
     let text = screen(&model);
     assert!(text.contains("2 not read · !"), "{text}");
@@ -74,7 +74,7 @@ fn a_small_screen_says_it_too_and_problems_are_listed_with_it() {
 }
 
 #[test]
-fn where_every_file_is_a_row_nothing_is_said() {
+fn where_every_file_is_a_row_there_is_no_notice() {
     let mut model = model((80, 24), &[], &[]);
     assert!(!screen(&model).contains("not read"));
     press(&mut model, '!');
@@ -83,7 +83,7 @@ fn where_every_file_is_a_row_nothing_is_said() {
 }
 
 #[test]
-fn thousands_of_names_are_cut_short_with_a_number_and_none_moves_the_cursor() {
+fn a_long_list_ends_with_the_number_of_the_rest_and_no_name_moves_the_cursor() {
     let mut model = model((120, 35), &["b\u{1b}[2J.zip"], &[]);
     let (_, format) = unread(&["a.zip"])[0];
     let more = (0..1_500).map(|n| (Path::new("ward").join(format!("{n:04}.zip")).into(), format));
@@ -100,7 +100,7 @@ fn thousands_of_names_are_cut_short_with_a_number_and_none_moves_the_cursor() {
 }
 
 #[test]
-fn a_file_without_a_picture_is_no_failure() {
+fn a_file_without_a_picture_is_not_a_failure() {
     let mut model = model((120, 35), &[], &[]);
     let report = Failure::NoPicture("structured report".into());
     answer(&mut model, Err(report));

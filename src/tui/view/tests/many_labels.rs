@@ -1,4 +1,4 @@
-//! Screens of a model with 18 labels, operating-point-normalised scores, and severity from a line.
+//! Screens of a model with 18 labels, operating-point-normalised scores, and severity from a linear fit.
 
 use super::*;
 use crate::domain::{Severity, SeverityLine, SeverityLineCard};
@@ -45,7 +45,7 @@ fn card() -> ModelCard {
     }
 }
 
-/// Every third is found, the last among them.
+/// A prediction in which every third label is found, the last among them.
 fn prediction() -> Prediction {
     let mut prediction = super::prediction([0.0; 5], InputCheck::Accepted);
     let finding = prediction.findings.swap_remove(0);
@@ -89,7 +89,7 @@ fn eighteen_labels_at_several_sizes() {
 }
 
 #[test]
-fn where_there_is_room_all_are_there() {
+fn where_there_is_room_all_labels_are_shown() {
     let text = screen(&screen_of(200, 50));
     for name in PATHOLOGIES {
         assert!(text.contains(&name[..name.len().min(20)]), "{name}: {text}");
@@ -105,9 +105,9 @@ fn where_there_is_room_all_are_there() {
     );
 }
 
-/// Turning the pages shows every label once around, and what is found on another page is named.
+/// All pages together show every label, and findings on other pages are named.
 #[test]
-fn where_there_is_none_they_turn_over() {
+fn where_there_is_no_room_the_labels_come_in_pages() {
     for (width, height) in [(80, 24), (40, 15), (55, 50)] {
         let mut model = screen_of(width, height);
         let mut seen = [false; 18];

@@ -1,4 +1,4 @@
-//! Several people with one identifier, as the screen tells them apart.
+//! How the screen tells several people with one identifier apart.
 
 use super::*;
 use crate::domain::{Fingerprint, Origin, PatientIdentity};
@@ -19,7 +19,7 @@ fn origin(person: u64, day: &str) -> Origin {
 }
 
 #[test]
-fn a_shared_identifier_is_said_in_the_list_and_with_the_findings() {
+fn a_shared_identifier_is_marked_in_the_list_and_explained_with_the_findings() {
     let mut model = model_of(120, 35);
     for (at, person) in [1, 2, 1, 0].into_iter().enumerate() {
         let day = format!("{:02}", at + 1);
@@ -34,7 +34,7 @@ fn a_shared_identifier_is_said_in_the_list_and_with_the_findings() {
         "patient 1 (shared ID)",
         "patient 2 (shared ID)",
         "patient 3 (whose ID?)",
-        "another name or birth date bears the same",
+        "another name or birth date has the same",
         "kept apart",
     ] {
         assert!(shown.contains(words), "{words}: {shown}");

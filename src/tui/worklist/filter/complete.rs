@@ -1,32 +1,32 @@
-//! The words that a filter being typed may go on with.
+//! Completion of a filter that is being typed.
 
 use super::{EXTENT, FilterTerms, OPACITY, PATH, REVIEWS, STATES, parse, quoted};
 
-/// What the last word of a text may become.
+/// The completions of the last word.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Completion {
     /// Labels first, in the card's order.
     pub candidates: Vec<String>,
-    /// The text as far as it is certain.
+    /// The text, completed as far as all candidates agree.
     pub text: String,
 }
 
-/// Of the word at the end of `text`; `None` where that is none that has a name, or is complete.
+/// Completes the word at the end of `text`. `None` if there is no completion, or if the word is complete.
 pub fn complete(text: &str, terms: Option<&FilterTerms>) -> Option<Completion> {
     let (start, typed) = last_word(text)?;
     let lower = typed.to_lowercase();
     let all = names(terms);
-    let begin_so = |name: &&String| name.to_lowercase().starts_with(&lower);
-    let mut candidates: Vec<String> = all.iter().filter(begin_so).cloned().collect();
+    let has_prefix = |name: &&String| name.to_lowercase().starts_with(&lower);
+    let mut candidates: Vec<String> = all.iter().filter(has_prefix).cloned().collect();
     if candidates.is_empty() {
-        let has_it = |name: &&String| name.to_lowercase().contains(&lower);
-        candidates = all.iter().filter(has_it).cloned().collect();
+        let contains = |name: &&String| name.to_lowercase().contains(&lower);
+        candidates = all.iter().filter(contains).cloned().collect();
     }
     let ending = match &candidates[..] {
         [] => return None,
         [only] if only == PATH => only.clone(),
         [only] => quoted(only),
-        several => beginning(&common_beginning(several), typed),
+        several => prefix(&common_prefix(several), typed),
     };
     let completed = format!("{}{ending}", &text[..start]);
     match candidates.len() {
@@ -52,7 +52,7 @@ fn names(terms: Option<&FilterTerms>) -> Vec<String> {
         .collect()
 }
 
-/// Where the word at the end begins, its quote included, and the word without the quote.
+/// The start of the last word, including its quote, and the word without the quote.
 fn last_word(text: &str) -> Option<(usize, &str)> {
     let quote = text.rfind('"').filter(|_| is_open(text));
     let (start, word) = match quote {
@@ -73,12 +73,12 @@ fn last_word(text: &str) -> Option<(usize, &str)> {
     (!word.is_empty() && !is_number && !is_part).then_some((start, word))
 }
 
-/// The word before a quote that begins right after it.
+/// The word right before a quote.
 fn last_run(text: &str) -> &str {
     text.rsplit(parse::ends_a_word).next().unwrap_or(text)
 }
 
-/// Whether a quote at the end is not closed.
+/// Whether the last quote is not closed.
 fn is_open(text: &str) -> bool {
     let mut open = false;
     let mut characters = text.chars();
@@ -92,8 +92,8 @@ fn is_open(text: &str) -> bool {
     open
 }
 
-/// What all begin with, whatever the case.
-fn common_beginning(names: &[String]) -> String {
+/// The common prefix of all names, in the case of the first.
+fn common_prefix(names: &[String]) -> String {
     let Some((first, rest)) = names.split_first() else {
         return String::new();
     };
@@ -111,12 +111,13 @@ fn common_beginning(names: &[String]) -> String {
         .collect()
 }
 
-/// What is certain of several, in an open quote where it takes one; never less than was typed.
-fn beginning(certain: &str, typed: &str) -> String {
-    let is_more = certain.to_lowercase().contains(&typed.to_lowercase());
-    let longer = if is_more { certain } else { typed };
-    match longer.contains(parse::ends_a_word) {
-        true => format!("\"{longer}"),
-        false => longer.to_owned(),
+/// The common prefix, or the typed text if that is longer, in an open quote if it needs one.
+fn prefix(common: &str, typed: &str) -> String {
+    let is_more = common.to_lowercase().contains(&typed.to_lowercase());
+    let longer = if is_more { common } else { typed };
+    if longer.contains(parse::ends_a_word) {
+        format!("\"{longer}")
+    } else {
+        longer.to_owned()
     }
 }

@@ -1,4 +1,4 @@
-//! Whether an image is what a filter asks for.
+//! Whether an image matches a filter.
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -6,18 +6,18 @@ use std::path::{Path, PathBuf};
 
 use super::{Expr, FilterTerms, FilterValue, Operator, REVIEWS, STATES};
 use crate::domain::{Prediction, Question};
-use crate::tui::worklist::held::is_held_as;
+use crate::tui::worklist::opinions::matches_review_word;
 use crate::tui::worklist::{EntryState, HeldOpinion, WorklistEntry};
 
-/// One image, and what it is compared by.
+/// One image that a filter is applied to.
 pub struct Candidate<'a> {
     entry: &'a WorklistEntry,
-    /// What may be told of what the reader holds of it.
+    /// The reader's opinion, unless it is hidden.
     held: Option<&'a HeldOpinion>,
-    /// Below the folder that was asked for, in lower case.
+    /// The path below the folder that was opened, in lower case.
     path: String,
     terms: Option<&'a FilterTerms>,
-    /// What is shown of it, once it is asked for.
+    /// The prediction as it is shown, computed when it is needed.
     shown: OnceCell<Option<Cow<'a, Prediction>>>,
 }
 
@@ -38,8 +38,8 @@ impl<'a> Candidate<'a> {
         }
     }
 
-    /// In Kleene's logic of three values: `None` where it takes a value that is not known, so that an
-    /// image without a score is on neither side of a comparison.
+    /// Kleene's three-valued logic: `None` if a value is unknown. So an image without a score matches neither a
+    /// comparison nor its opposite.
     pub fn is(&self, expr: &Expr) -> Option<bool> {
         match expr {
             Expr::Word(word) => self.is_called(&word.to_lowercase()),
@@ -48,13 +48,13 @@ impl<'a> Candidate<'a> {
                 self.value(value).map(|value| operator.holds(value, *bound))
             }
             Expr::Not(inner) => self.is(inner).map(|is| !is),
-            Expr::All(several) => self.agree(several, false),
-            Expr::Any(several) => self.agree(several, true),
+            Expr::All(several) => self.combined(several, false),
+            Expr::Any(several) => self.combined(several, true),
         }
     }
 
-    /// One that is `decisive` decides, or else one that is not known.
-    fn agree(&self, several: &[Expr], decisive: bool) -> Option<bool> {
+    /// A part with the value `decisive` decides. Otherwise an unknown part makes the whole unknown.
+    fn combined(&self, several: &[Expr], decisive: bool) -> Option<bool> {
         let mut all = Some(!decisive);
         for expr in several {
             match self.is(expr) {
@@ -71,7 +71,7 @@ impl<'a> Candidate<'a> {
             _ if self.path.contains(word) => Some(true),
             "found" => is_found(self.shown()?),
             word if STATES.contains(&word) => Some(self.entry.is_in_state(word)),
-            word if REVIEWS.contains(&word) => Some(is_held_as(self.held, word)),
+            word if REVIEWS.contains(&word) => Some(matches_review_word(self.held, word)),
             _ => Some(false),
         }
     }
@@ -89,13 +89,13 @@ impl<'a> Candidate<'a> {
         }
     }
 
-    /// At the prevalences that are assumed.
+    /// The prediction at the assumed prevalences, as the screen shows it.
     fn shown(&self) -> Option<&Prediction> {
         let shown = || {
-            let said = self.entry.prediction()?;
+            let prediction = self.entry.prediction()?;
             Some(match self.terms {
-                Some(terms) => terms.shown(said),
-                None => Cow::Borrowed(said),
+                Some(terms) => terms.shown(prediction),
+                None => Cow::Borrowed(prediction),
             })
         };
         self.shown.get_or_init(shown).as_deref()
@@ -103,20 +103,20 @@ impl<'a> Candidate<'a> {
 }
 
 impl FilterTerms {
-    /// As a screen shows it: at the prevalences that are assumed.
-    pub fn shown<'p>(&self, said: &'p Prediction) -> Cow<'p, Prediction> {
-        said.under(&self.assumed)
+    /// A prediction at the assumed prevalences, as the screen shows it.
+    pub fn shown<'p>(&self, prediction: &'p Prediction) -> Cow<'p, Prediction> {
+        prediction.under(&self.assumed)
     }
 }
 
-/// Whether a label that stands on its own is found, as a screen says it; `None` where none has a score
-/// and an operating point.
-fn is_found(said: &Prediction) -> Option<bool> {
-    let findings = said.findings.iter();
+/// Whether any label on its own is found, as the screen shows it. `None` if no label has a score and an
+/// operating point.
+fn is_found(prediction: &Prediction) -> Option<bool> {
+    let findings = prediction.findings.iter();
     let alone = findings.filter(|finding| finding.question == Question::Presence);
-    let asked = alone.filter(|finding| finding.is_positive().is_some());
-    asked
-        .map(|finding| said.is_found(finding))
+    let decided = alone.filter(|finding| finding.is_positive().is_some());
+    decided
+        .map(|finding| prediction.is_found(finding))
         .reduce(|a, b| a || b)
 }
 
@@ -140,11 +140,11 @@ impl Operator {
     }
 }
 
-/// A filter looks at names below what was asked for, not at how one got there.
+/// The path below the folder that was opened. A filter looks at this part only.
 pub fn below_root<'p>(path: &'p Path, roots: &[PathBuf]) -> &'p Path {
     let below = roots.iter().find_map(|root| path.strip_prefix(root).ok());
     match below {
-        // A file that was asked for by itself is its own root.
+        // A file that was opened by itself is its own root.
         Some(rest) if !rest.as_os_str().is_empty() => rest,
         _ => path.file_name().map_or(path, Path::new),
     }

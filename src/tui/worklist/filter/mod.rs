@@ -1,4 +1,4 @@
-//! What the worklist shows: `covid>0.5 & !reviewed & path:ward3`.
+//! Filters of the worklist: `covid>0.5 & !reviewed & path:ward3`.
 //!
 //! ```text
 //! any   = all ('|' all)*
@@ -20,11 +20,11 @@ pub use complete::{Completion, complete};
 use matching::Candidate;
 pub use matching::below_root;
 
-/// What can be asked of an image beside parts of its path.
+/// The words for the state of an image.
 const STATES: [&str; 8] = [
     "unread", "read", "error", "skipped", "ok", "caution", "refused", "found",
 ];
-/// What can be asked of a review.
+/// The words for the state of a review.
 const REVIEWS: [&str; 7] = [
     "reviewed",
     "unreviewed",
@@ -38,16 +38,17 @@ const EXTENT: &str = "extent";
 const OPACITY: &str = "opacity";
 const PATH: &str = "path:";
 
-/// What a model's answers can be asked for.
+/// The names of a model that a filter can use.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct FilterTerms {
     labels: Vec<(String, Question)>,
     has_severity: bool,
-    /// Scores are compared as they are shown.
+    /// Scores are compared as they are shown, at these prevalences.
     assumed: Prevalences,
 }
 
 impl FilterTerms {
+    /// The names of the model with this card.
     pub fn new(card: &ModelCard, assumed: &Prevalences) -> Self {
         let labels = card.labels.iter();
         FilterTerms {
@@ -68,7 +69,7 @@ enum Expr {
     Path(String),
     Compare(FilterValue, Operator, f32),
     Not(Box<Expr>),
-    /// Of two or more, as [`Expr::Any`]: a long chain is no deep tree.
+    /// Two or more parts. A list, as in [`Expr::Any`], so that a long chain is no deep tree.
     All(Vec<Expr>),
     Any(Vec<Expr>),
 }
@@ -79,7 +80,7 @@ enum FilterValue {
     Score(String),
     Extent,
     Opacity,
-    /// As it was typed while no model is there to know its labels: nothing has that value.
+    /// A name that was typed while no model was loaded. Its value is unknown for every image.
     Unresolved(String),
 }
 
@@ -91,25 +92,25 @@ enum Operator {
     AtMost,
 }
 
-/// Why a text is no filter, and where.
+/// Why a text is not a filter, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("at {column}: {reason}")]
 pub struct FilterError {
-    /// The byte at which it stands.
+    /// The byte at which the error is.
     pub at: usize,
-    /// The same in characters, from 1.
+    /// The same as a count of characters, from 1.
     column: usize,
     reason: String,
 }
 
-/// A filter, as far as the model in use understands it.
+/// A filter, parsed for the model in use.
 pub struct WorklistFilter {
     text: String,
     expr: Result<Option<Expr>, FilterError>,
 }
 
 impl Default for WorklistFilter {
-    /// Lets everything through.
+    /// Matches everything.
     fn default() -> Self {
         WorklistFilter {
             text: String::new(),
@@ -119,23 +120,23 @@ impl Default for WorklistFilter {
 }
 
 impl WorklistFilter {
-    /// `terms` is `None` while no model is there. A filter that was right for another model may be
-    /// wrong for this one: it is kept, and lets nothing through.
+    /// `terms` is `None` while no model is loaded. A filter that was valid for another model may be invalid
+    /// for this one: its text is kept, and it matches nothing.
     pub fn new(text: String, terms: Option<&FilterTerms>) -> Self {
         let expr = parse::parse(&text, terms);
         WorklistFilter { text, expr }
     }
 
-    /// The same for who must not see what the model says: an error if it asks for that.
+    /// The filter for blinded reading: an error if it uses answers, which are hidden.
     pub fn blinded(self) -> Self {
-        if self.expr.is_err() || !self.asks_of_answers() {
+        if self.expr.is_err() || !self.uses_answers() {
             return self;
         }
         WorklistFilter {
             expr: Err(FilterError {
                 at: 0,
                 column: 1,
-                reason: "it asks for what is hidden while you read blinded".to_owned(),
+                reason: "answers are hidden in blinded reading".to_owned(),
             }),
             text: self.text,
         }
@@ -149,15 +150,15 @@ impl WorklistFilter {
         self.expr.as_ref().err()
     }
 
-    /// How it was understood, where that is more than plain words.
-    pub fn reading(&self) -> Option<String> {
+    /// The filter as it was understood, if it has a comparison.
+    pub fn understood(&self) -> Option<String> {
         let expr = self.expr.as_ref().ok()?.as_ref()?;
         expr.any_term(&|term| matches!(term, Expr::Compare(..)))
             .then(|| expr.to_string())
     }
 
-    /// `held` is what may be told of what the reader holds of it.
-    pub fn lets_through(
+    /// Whether an image matches. `held` is the reader's opinion, unless it is hidden.
+    pub fn is_match(
         &self,
         entry: &WorklistEntry,
         held: Option<&HeldOpinion>,
@@ -171,24 +172,24 @@ impl WorklistFilter {
         }
     }
 
-    /// Whether a new answer of the model may change what it lets through.
-    pub fn asks_of_answers(&self) -> bool {
-        self.asks(&|term| match term {
+    /// Whether a new answer of the model may change the matches.
+    pub fn uses_answers(&self) -> bool {
+        self.any_term(&|term| match term {
             Expr::Word(word) => STATES.contains(&word.to_lowercase().as_str()),
             term => matches!(term, Expr::Compare(..)),
         })
     }
 
-    /// Whether a review may.
-    pub fn asks_of_reviews(&self) -> bool {
-        self.asks(&|term| match term {
+    /// Whether a review may change the matches.
+    pub fn uses_reviews(&self) -> bool {
+        self.any_term(&|term| match term {
             Expr::Word(word) => REVIEWS.contains(&word.to_lowercase().as_str()),
             _ => false,
         })
     }
 
-    /// Whether any of its terms is so; of a filter that is wrong nothing is known.
-    fn asks(&self, is_so: &dyn Fn(&Expr) -> bool) -> bool {
+    /// Whether a term has this property. An invalid filter counts as having it.
+    fn any_term(&self, is_so: &dyn Fn(&Expr) -> bool) -> bool {
         match &self.expr {
             Ok(None) => false,
             Ok(Some(expr)) => expr.any_term(is_so),
@@ -197,7 +198,10 @@ impl WorklistFilter {
     }
 }
 
-/// How a text was understood, as it could have been typed; `None` if it has no term.
+/// The text as it was understood, in a form that can be typed; `None` if it has no term.
+///
+/// # Errors
+/// If the text is not a filter.
 pub fn rewritten(text: &str, terms: Option<&FilterTerms>) -> Result<Option<String>, FilterError> {
     Ok(parse::parse(text, terms)?.map(|expr| expr.to_string()))
 }
@@ -214,7 +218,7 @@ impl Expr {
     }
 }
 
-/// As it could have been typed: parsing it gives the same again.
+/// In a form that can be typed: parsing it gives the same expression.
 impl fmt::Display for Expr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -234,14 +238,15 @@ impl Expr {
     }
 }
 
-/// A part, in parentheses where it needs them.
+/// A part, in parentheses if it needs them.
 struct Within<'a>(&'a Expr, fn(&Expr) -> bool);
 
 impl fmt::Display for Within<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.1)(self.0) {
-            true => write!(f, "({})", self.0),
-            false => write!(f, "{}", self.0),
+        if (self.1)(self.0) {
+            write!(f, "({})", self.0)
+        } else {
+            write!(f, "{}", self.0)
         }
     }
 }
@@ -282,15 +287,16 @@ impl fmt::Display for Operator {
     }
 }
 
-/// A word in quotes, where it would be read as something else without.
+/// The word, in quotes if it would be parsed as something else without them.
 fn quoted(word: &str) -> String {
     let is_plain = !word.is_empty()
         && !word.starts_with('!')
         && !parse::is_path(word)
         && !word.contains(parse::ends_a_word);
-    match is_plain {
-        true => word.to_owned(),
-        false => format!("\"{}\"", word.replace('\\', r"\\").replace('"', "\\\"")),
+    if is_plain {
+        word.to_owned()
+    } else {
+        format!("\"{}\"", word.replace('\\', r"\\").replace('"', "\\\""))
     }
 }
 

@@ -1,11 +1,11 @@
-//! A text → an expression, or one line that says what is wrong, and where.
+//! Parses a text to an expression, or to an error with its place.
 
 use super::{EXTENT, Expr, FilterError, FilterTerms, FilterValue, OPACITY, Operator, PATH};
 use crate::domain::Question;
 
-/// Of parentheses and negations: what is deeper was pasted by mistake, and would be walked by a
-/// function that calls itself.
-const DEEPEST: usize = 50;
+/// The deepest nesting of parentheses and negations. A deeper text was pasted by mistake, and could overflow
+/// the stack of the recursive parser.
+const MAX_DEPTH: usize = 50;
 
 #[derive(Debug, Clone, PartialEq)]
 enum Token {
@@ -19,13 +19,13 @@ enum Token {
     Close,
 }
 
-/// Where something stands, and what.
+/// A byte offset in the text, and what is there.
 type At<T> = (usize, T);
 
-/// A reason without the column, which takes the whole text.
+/// The error is a reason at a byte offset; its column is counted later.
 type Parsed<T> = Result<T, At<String>>;
 
-/// Nothing of a text without any term, which lets everything through.
+/// `None` for a text without a term, which matches everything.
 pub fn parse(text: &str, terms: Option<&FilterTerms>) -> Result<Option<Expr>, FilterError> {
     let parsed = tokens(text).and_then(|tokens| {
         let mut parser = Parser {
@@ -44,7 +44,7 @@ pub fn parse(text: &str, terms: Option<&FilterTerms>) -> Result<Option<Expr>, Fi
     })
 }
 
-/// Whether a character ends a word that stands in no quotes.
+/// Whether a character ends a word outside quotes.
 pub fn ends_a_word(c: char) -> bool {
     c.is_whitespace() || "&|()<>≤≥=\"".contains(c)
 }
@@ -106,13 +106,14 @@ fn token(text: &str) -> Result<(Token, usize), String> {
         let (part, quotes) = quotation(&text[length..])?;
         return Ok((Token::Path(part), length + quotes));
     }
-    match part.is_empty() {
-        true => Err("path: takes a part of a path".to_owned()),
-        false => Ok((Token::Path(part.to_owned()), length)),
+    if part.is_empty() {
+        Err("path: takes a part of a path".to_owned())
+    } else {
+        Ok((Token::Path(part.to_owned()), length))
     }
 }
 
-/// What stands in quotes at the beginning of `text`, and its length with them.
+/// The quotation at the beginning of `text`, without its quotes, and its length with them.
 fn quotation(text: &str) -> Result<(String, usize), String> {
     let mut word = String::new();
     let mut characters = text.char_indices().skip(1);
@@ -129,7 +130,7 @@ fn quotation(text: &str) -> Result<(String, usize), String> {
 struct Parser<'a> {
     tokens: Vec<At<Token>>,
     next: usize,
-    /// Where something would stand that is missing.
+    /// The place of a missing term at the end.
     end: usize,
     depth: usize,
     terms: Option<&'a FilterTerms>,
@@ -168,7 +169,7 @@ impl Parser<'_> {
     fn one(&mut self) -> Parsed<Expr> {
         let at = self.at();
         self.depth += 1;
-        if self.depth > DEEPEST {
+        if self.depth > MAX_DEPTH {
             return Err((at, "too many ( and ! within each other".to_owned()));
         }
         let expr = match self.take() {
@@ -238,7 +239,7 @@ fn one_or(mut several: Vec<Expr>, join: fn(Vec<Expr>) -> Expr) -> Expr {
     }
 }
 
-/// The number of a comparison, on the scale of what is compared.
+/// The number of a comparison, on the scale of the value.
 fn bound(value: &FilterValue, number: &str) -> Result<f32, String> {
     let (digits, unit) = match number.strip_suffix('%') {
         Some(digits) => (digits, 100.0),
@@ -249,12 +250,12 @@ fn bound(value: &FilterValue, number: &str) -> Result<f32, String> {
         .parse::<f64>()
         .ok()
         .filter(|n| (*n as f32).is_finite());
-    let bound = parsed.ok_or_else(|| format!("{number:?} is no number: 0.5 or 50%"))? / unit;
+    let bound = parsed.ok_or_else(|| format!("{number:?} is not a number: 0.5 or 50%"))? / unit;
     let highest = match value {
         FilterValue::Score(_) => 1.0,
         FilterValue::Extent => 8.0,
         FilterValue::Opacity => 6.0,
-        // Nobody knows yet what it is.
+        // Its scale is not known yet.
         FilterValue::Unresolved(_) => f64::INFINITY,
     };
     match value {
@@ -269,8 +270,8 @@ fn bound(value: &FilterValue, number: &str) -> Result<f32, String> {
     }
 }
 
-/// The label of that name, or the only one that begins so, or the only one with that in it; what
-/// stands on its own comes before the causes given pneumonia.
+/// The label with that name, or else the only one that begins with it, or else the only one that contains it.
+/// Labels on their own come before causes given pneumonia.
 fn resolve(name: &str, terms: Option<&FilterTerms>) -> Result<FilterValue, String> {
     let Some(terms) = terms else {
         return Ok(FilterValue::Unresolved(name.to_owned()));
@@ -286,16 +287,16 @@ fn resolve(name: &str, terms: Option<&FilterTerms>) -> Result<FilterValue, Strin
         return Err("a label is missing here".to_owned());
     }
     let is_exact = |label: &str| label == lower;
-    let begins_so = |label: &str| label.starts_with(&lower);
-    let has_it = |label: &str| label.contains(&lower);
-    let ways: [&dyn Fn(&str) -> bool; 3] = [&is_exact, &begins_so, &has_it];
-    for is_meant in ways {
+    let has_prefix = |label: &str| label.starts_with(&lower);
+    let contains = |label: &str| label.contains(&lower);
+    let ways: [&dyn Fn(&str) -> bool; 3] = [&is_exact, &has_prefix, &contains];
+    for is_candidate in ways {
         for alone in [true, false] {
-            let meant = terms.labels.iter().filter(|(label, question)| {
-                (!alone || *question == Question::Presence) && is_meant(&label.to_lowercase())
+            let candidates = terms.labels.iter().filter(|(label, question)| {
+                (!alone || *question == Question::Presence) && is_candidate(&label.to_lowercase())
             });
-            let meant: Vec<&str> = meant.map(|(label, _)| label.as_str()).collect();
-            match meant[..] {
+            let candidates: Vec<&str> = candidates.map(|(label, _)| label.as_str()).collect();
+            match candidates[..] {
                 [] => {}
                 [label] => return Ok(FilterValue::Score(label.to_owned())),
                 [first, second, ..] => {

@@ -1,4 +1,4 @@
-//! What filters say, and that no text is too much for them.
+//! Filters are understood as they read, and no text breaks them.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -90,10 +90,10 @@ fn judged(entry: WorklistEntry, verdict: Verdict) -> WorklistEntry {
     }
 }
 
-fn lets_through(text: &str, entry: &WorklistEntry) -> bool {
+fn is_match(text: &str, entry: &WorklistEntry) -> bool {
     let filter = WorklistFilter::new(text.into(), Some(&terms()));
     assert_eq!(filter.error(), None, "{text}");
-    filter.lets_through(entry, entry.held.as_deref(), &["".into()], Some(&terms()))
+    filter.is_match(entry, entry.held.as_deref(), &["".into()], Some(&terms()))
 }
 
 fn understood(text: &str) -> String {
@@ -104,7 +104,7 @@ fn understood(text: &str) -> String {
 }
 
 #[test]
-fn it_is_understood_as_it_reads() {
+fn a_filter_is_understood_as_it_reads() {
     for (text, reading) in [
         ("", ""),
         ("  ", ""),
@@ -130,11 +130,11 @@ fn it_is_understood_as_it_reads() {
 }
 
 #[test]
-fn what_is_wrong_is_one_line_with_its_place() {
+fn an_error_is_one_line_with_its_place() {
     for (text, error) in [
         ("covid>", "at 7: a number is missing here: 0.5 or 50%"),
-        ("covid>x", "at 7: \"x\" is no number: 0.5 or 50%"),
-        ("covid>NaN", "at 7: \"NaN\" is no number: 0.5 or 50%"),
+        ("covid>x", "at 7: \"x\" is not a number: 0.5 or 50%"),
+        ("covid>NaN", "at 7: \"NaN\" is not a number: 0.5 or 50%"),
         ("covid>50", "at 7: a score goes from 0 to 1: 0.5 or 50%"),
         ("extent>9", "at 8: extent goes from 0 to 8"),
         ("opacity>50%", "at 9: opacity goes from 0 to 6"),
@@ -158,7 +158,7 @@ fn what_is_wrong_is_one_line_with_its_place() {
 }
 
 #[test]
-fn without_severity_its_words_are_no_values_and_without_a_model_no_name_is_wrong() {
+fn without_severity_its_words_are_labels_and_without_a_model_every_name_is_valid() {
     let without = FilterTerms {
         has_severity: false,
         ..terms()
@@ -173,11 +173,11 @@ fn without_severity_its_words_are_no_values_and_without_a_model_no_name_is_wrong
     assert_eq!(parsed("flu>2", None).unwrap(), "flu>2");
     let filter = WorklistFilter::new("flu<2 | !flu<2".into(), None);
     let entry = read("a.png", vec![finding("flu", 0.5)], InputCheck::Accepted);
-    assert!(!filter.lets_through(&entry, None, &[], None));
+    assert!(!filter.is_match(&entry, None, &[], None));
 }
 
 #[test]
-fn what_has_no_value_is_on_neither_side_of_a_comparison() {
+fn an_image_without_a_value_matches_neither_side_of_a_comparison() {
     let refused = read("r.png", vec![], InputCheck::Refused(vec![]));
     let failed = WorklistEntry {
         state: EntryState::Failed("cut short".into()),
@@ -193,15 +193,15 @@ fn what_has_no_value_is_on_neither_side_of_a_comparison() {
             "found",
             "!found",
         ] {
-            assert!(!lets_through(text, &entry), "{text}");
+            assert!(!is_match(text, &entry), "{text}");
         }
-        assert!(lets_through("covid>0.5 | png", &entry));
-        assert!(lets_through("!(covid>0.5 & jpg)", &entry));
+        assert!(is_match("covid>0.5 | png", &entry));
+        assert!(is_match("!(covid>0.5 & jpg)", &entry));
     }
 }
 
 #[test]
-fn scores_severity_states_and_verdicts_are_asked_for_together() {
+fn scores_severity_states_and_verdicts_can_be_combined() {
     let findings = || vec![finding("Pneumonia", 0.6), finding("COVID-19", 0.7)];
     let mut high = read("ward3/x.png", findings(), InputCheck::Caution(vec![]));
     if let EntryState::Read(prediction) = &mut high.state {
@@ -224,11 +224,11 @@ fn scores_severity_states_and_verdicts_are_asked_for_together() {
         ("path:caution", false),
         ("reviewed", false),
     ] {
-        assert_eq!(lets_through(text, &high), expected, "{text}");
+        assert_eq!(is_match(text, &high), expected, "{text}");
     }
     let judged = judged(high, Verdict::Disagree);
-    assert!(lets_through("reviewed & DISAGREE & !agree", &judged));
-    assert!(lets_through(
+    assert!(is_match("reviewed & DISAGREE & !agree", &judged));
+    assert!(is_match(
         "!found",
         &read(
             "y.png",
@@ -267,16 +267,17 @@ fn scores_are_compared_as_they_are_shown() {
         let terms = FilterTerms::new(&card, &assumed);
         let filter = WorklistFilter::new("covid>0.5".into(), Some(&terms));
         assert_eq!(
-            filter.lets_through(&entry, None, &[], Some(&terms)),
+            filter.is_match(&entry, None, &[], Some(&terms)),
             expected,
             "{assumption}"
         );
     }
 }
 
-/// What a screen denies is on neither side of a comparison, and what it bounds is compared by that.
+/// A score that the screen does not show matches neither side of a comparison, and a score that it limits is
+/// compared with the limit.
 #[test]
-fn a_filter_sees_what_the_screen_says() {
+fn a_filter_uses_scores_as_the_screen_shows_them() {
     let cause = Finding {
         question: Question::GivenPneumonia,
         operating_point: None,
@@ -308,13 +309,13 @@ fn a_filter_sees_what_the_screen_says() {
         ("given<=0.5", false, false),
         ("pneu>0.1", true, true),
     ] {
-        assert_eq!(lets_through(text, &denied), of_denied, "{text}");
-        assert_eq!(lets_through(text, &ill), of_ill, "{text}");
+        assert_eq!(is_match(text, &denied), of_denied, "{text}");
+        assert_eq!(is_match(text, &ill), of_ill, "{text}");
     }
 }
 
 #[test]
-fn a_word_is_completed_as_far_as_it_is_certain() {
+fn a_word_is_completed_as_far_as_all_candidates_agree() {
     let completed = |text: &str| {
         let completion = complete(text, Some(&terms()))?;
         Some((completion.text, completion.candidates.len()))
@@ -342,7 +343,7 @@ fn a_word_is_completed_as_far_as_it_is_certain() {
 }
 
 #[test]
-fn depth_is_bounded_and_length_is_not() {
+fn depth_is_limited_and_length_is_not() {
     for deep in [
         "(".repeat(100_000),
         "!".repeat(100_000),
@@ -351,9 +352,9 @@ fn depth_is_bounded_and_length_is_not() {
         assert!(understood(&deep).contains("too many"));
     }
     let long = "a ".repeat(100_000);
-    assert!(lets_through(&long, &unread("a.png")));
+    assert!(is_match(&long, &unread("a.png")));
     let chain = format!("{}b", "b|".repeat(100_000));
-    assert!(!lets_through(&chain, &unread("a.png")));
+    assert!(!is_match(&chain, &unread("a.png")));
 }
 
 fn term() -> impl Strategy<Value = Expr> {
@@ -428,7 +429,7 @@ fn not(expr: &Expr) -> Expr {
 
 proptest! {
     #[test]
-    fn no_text_is_too_much(text: String, likely in "([ab!&|()<>=≤%\"\\\\ ]|path:|covid|0\\.5|reviewed){0,24}") {
+    fn any_text_is_parsed_or_refused(text: String, likely in "([ab!&|()<>=≤%\"\\\\ ]|path:|covid|0\\.5|reviewed){0,24}") {
         for text in [text, likely] {
             for terms in [Some(&terms()), None] {
                 match parse::parse(&text, terms) {
@@ -450,7 +451,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_printed_is_parsed_to_the_same(expr in expr()) {
+    fn an_expression_is_printed_so_that_it_is_parsed_again(expr in expr()) {
         let text = expr.to_string();
         prop_assert_eq!(parse::parse(&text, Some(&terms())), Ok(Some(expr)), "{}", text);
     }

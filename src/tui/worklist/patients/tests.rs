@@ -1,8 +1,9 @@
+use std::path::Path;
 use std::sync::Arc;
 
-use super::super::EntryState;
 use super::*;
-use crate::domain::{Fingerprint, InputCheck, Issuer, Prediction};
+use crate::domain::{Fingerprint, InputCheck, Issuer, Prediction, Severity};
+use crate::tui::worklist::{EntryState, Sort, Worklist};
 
 fn origin(patient: &str, study: &str, taken: &str) -> Origin {
     let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
@@ -34,7 +35,7 @@ fn read(model: &str, extent: Option<f32>) -> EntryState {
     }))
 }
 
-/// Files a, b, c … of these origins, by patients.
+/// Files a, b, c … with these origins, sorted by patient.
 fn list(origins: &[Origin]) -> Worklist {
     let mut list = Worklist::default();
     let names = ('a'..).take(origins.len());
@@ -53,7 +54,7 @@ fn order(list: &Worklist) -> String {
 }
 
 #[test]
-fn patients_come_by_name_their_studies_and_images_by_time_and_the_unknown_last() {
+fn patients_are_sorted_by_name_their_studies_by_time_and_unknown_ones_last() {
     let list = &mut list(&[
         origin("", "", ""),                     // a
         origin("P2", "s2", "2020-03-05"),       // b
@@ -65,7 +66,7 @@ fn patients_come_by_name_their_studies_and_images_by_time_and_the_unknown_last()
         origin("P2", "s3", "2020-03-01T09:00"), // h
         origin("", "s7", "2019-01-01"),         // i
     ]);
-    // The study s1 stays together, with the image that tells no time, before s2.
+    // The study s1 stays together before s2, with its image that has no time.
     assert_eq!(order(list), "hedfbciga");
     let tags: Vec<_> = (0..9)
         .map(|row| list.patient(row).map(|p| (p.number, p.id, p.is_first)))
@@ -83,14 +84,17 @@ fn patients_come_by_name_their_studies_and_images_by_time_and_the_unknown_last()
     list.reverse();
     assert_eq!(order(list), "gicbfdeha");
     list.set_filter("b".into());
-    assert!(list.patient(0).unwrap().is_first, "of what is shown");
+    assert!(
+        list.patient(0).unwrap().is_first,
+        "of the rows that are shown"
+    );
     list.set_filter(String::new());
     list.set_sort(Sort::Name);
     assert_eq!(list.patient(1), None);
 }
 
 #[test]
-fn the_change_is_against_the_image_before_in_time_that_has_a_severity() {
+fn the_change_is_from_the_last_image_before_that_has_a_severity() {
     let mut list = list(&[
         origin("P1", "s1", "2020-03-13T08:00"), // a
         origin("P1", "s2", "2020-03-01"),       // b
@@ -124,14 +128,14 @@ fn the_change_is_against_the_image_before_in_time_that_has_a_severity() {
         assert_eq!(change(&list, name), None, "{name}");
     }
     list.set_filter("!b".into());
-    assert!(change(&list, "a").is_some(), "it is there, if hidden");
+    assert!(change(&list, "a").is_some(), "a hidden image counts too");
     list.set_filter(String::new());
     list.record(Path::new("b"), read("another", Some(2.0)));
     assert_eq!(change(&list, "a"), None, "two models are not compared");
 }
 
 #[test]
-fn what_a_file_says_of_its_patient_may_come_late_and_change() {
+fn the_origin_of_a_file_may_come_late_and_change() {
     let mut list = list(&[
         origin("P1", "", "2020-01-02"),
         origin("P1", "", "2020-01-01"),
@@ -158,7 +162,7 @@ fn what_a_file_says_of_its_patient_may_come_late_and_change() {
     list.set_origin_at(9, origin("P1", "", ""));
 }
 
-/// The same of somebody: 0 stands for no name and no birth date, a space for no issuer.
+/// The origin with the fingerprints of a name and a birth date (0: none) and an issuer (a space: none).
 fn of(person: (u64, u64), issuer: &str, origin: Origin) -> Origin {
     let print = |print: u64| (print > 0).then_some(Fingerprint(print));
     Origin {
@@ -175,19 +179,19 @@ fn of(person: (u64, u64), issuer: &str, origin: Origin) -> Origin {
     }
 }
 
-/// Which patient each row is of, by name.
+/// The patient of each row, by file name.
 fn numbers(list: &Worklist) -> Vec<(String, u32, Option<Sharing>)> {
-    let row = |row: usize| {
+    let numbered = |row: usize| {
         let patient = list.patient(row)?;
         let name = list.row(row).unwrap().name();
         Some((name, patient.number, patient.sharing))
     };
-    let mut numbers: Vec<_> = (0..list.len()).filter_map(row).collect();
+    let mut numbers: Vec<_> = (0..list.len()).filter_map(numbered).collect();
     numbers.sort();
     numbers
 }
 
-fn says(name: &str, number: u32, sharing: Option<Sharing>) -> (String, u32, Option<Sharing>) {
+fn row(name: &str, number: u32, sharing: Option<Sharing>) -> (String, u32, Option<Sharing>) {
     (name.to_owned(), number, sharing)
 }
 
@@ -208,12 +212,12 @@ fn two_people_with_one_identifier_are_two_patients_and_are_not_compared() {
     assert_eq!(
         numbers(&list),
         [
-            says("a", 1, person),
-            says("b", 2, person),
-            says("c", 1, person),
-            says("d", 3, Some(Sharing::Unsaid)),
-            says("e", 4, issuer),
-            says("f", 5, issuer),
+            row("a", 1, person),
+            row("b", 2, person),
+            row("c", 1, person),
+            row("d", 3, Some(Sharing::Unsaid)),
+            row("e", 4, issuer),
+            row("f", 5, issuer),
         ]
     );
     let change = |list: &Worklist, name: &str| {
@@ -227,7 +231,7 @@ fn two_people_with_one_identifier_are_two_patients_and_are_not_compared() {
 }
 
 #[test]
-fn an_image_without_a_name_is_no_bridge_once_there_are_two_names() {
+fn an_image_without_a_name_joins_no_patient_once_there_are_two_names() {
     let mut list = list(&[
         of((1, 0), " ", origin("P7", "s1", "2020-03-01")), // a
         of((0, 0), " ", origin("P7", "s2", "2020-03-05")), // b
@@ -235,33 +239,27 @@ fn an_image_without_a_name_is_no_bridge_once_there_are_two_names() {
         of((0, 0), " ", origin("P7", "s3", "2020-03-07")), // d
     ]);
     let together = [("a", 1), ("b", 1), ("c", 1), ("d", 1)];
-    assert_eq!(
-        numbers(&list),
-        together.map(|(name, n)| says(name, n, None))
-    );
+    assert_eq!(numbers(&list), together.map(|(name, n)| row(name, n, None)));
     list.add([Path::new("e").into()]);
     list.set_origin_at(4, of((2, 0), " ", origin("P7", "s4", "2020-03-08")));
     list.sort_again();
     let (person, unsaid) = (Some(Sharing::OtherPerson), Some(Sharing::Unsaid));
     let apart = [
-        says("a", 1, person),
-        says("b", 2, unsaid),
-        says("c", 2, unsaid),
-        says("d", 3, unsaid),
-        says("e", 4, person),
+        row("a", 1, person),
+        row("b", 2, unsaid),
+        row("c", 2, unsaid),
+        row("d", 3, unsaid),
+        row("e", 4, person),
     ];
     assert_eq!(numbers(&list), apart);
-    // The other was replaced by another file: what is left is of one again.
+    // The file of the other person was replaced: the rest is one patient again.
     list.set_origin_at(4, Origin::default());
     list.sort_again();
-    assert_eq!(
-        numbers(&list),
-        together.map(|(name, n)| says(name, n, None))
-    );
+    assert_eq!(numbers(&list), together.map(|(name, n)| row(name, n, None)));
 }
 
 #[test]
-fn a_crowd_that_shrinks_and_grows_again_is_told_apart_as_before() {
+fn many_identities_that_become_few_and_many_again_are_told_apart_as_before() {
     let several = MOST_PEOPLE as u32 + 4;
     let mut list = Worklist::default();
     let names = (0..several).map(|n| -> Arc<Path> { Path::new(&format!("{n:03}")).into() });
@@ -290,7 +288,7 @@ fn a_crowd_that_shrinks_and_grows_again_is_told_apart_as_before() {
 }
 
 #[test]
-fn a_crowd_with_one_identifier_is_told_apart_by_what_it_says() {
+fn many_identities_with_one_identifier_are_told_apart_by_name_and_birth_date() {
     let people = 3 * MOST_PEOPLE as u64;
     let origins: Vec<Origin> = (0..people)
         .map(|n| of((n % 30 + 1, n % 30 + 1), " ", origin("7", "", "2020-03-01")))

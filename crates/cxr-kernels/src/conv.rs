@@ -1,0 +1,385 @@
+//! Convolutions as matrix products: the neighbourhoods of output pixels by the weights.
+
+mod weights;
+
+use std::cell::RefCell;
+use std::ops::Range;
+
+use crate::isa::{Kernels, PairKernels};
+use crate::memory::{AlignedBuf, LINE, Layout, Map, PixelRow, Scratch, whole_lines};
+use crate::microkernels::Tile;
+use crate::tiling::{OutputPanel, Tiling, panels};
+
+pub use weights::padded_bias;
+
+/// Bytes of packed input that stay in the nearest caches while all weights pass by.
+const BLOCK_BYTES: usize = 192 << 10;
+
+/// A batch normalisation and the ReLU after it, `max(scale · x + shift, 0)`. Each buffer holds `[channels]`,
+/// padded to whole lines.
+pub struct PackedNormRelu {
+    pub scale: AlignedBuf,
+    pub shift: AlignedBuf,
+}
+
+/// Sizes of a convolution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConvShape {
+    pub input: usize,
+    pub output: usize,
+    pub kernel: usize,
+    pub stride: usize,
+    /// Zeros above and to the left. Those below and to the right follow from the output's size.
+    pub top: usize,
+    pub left: usize,
+}
+
+/// A convolution ready to run.
+pub struct PackedConv {
+    pub shape: ConvShape,
+    pub kernels: &'static Kernels,
+    /// The microkernels for pairs of `bf16`, if it computes in `bf16`.
+    pairs: Option<&'static PairKernels>,
+    /// As [`weights::packed`] orders them.
+    weights: AlignedBuf,
+    /// `[output]`, padded to whole panels.
+    bias: AlignedBuf,
+    /// Comes before it; only a 1 × 1 convolution has one.
+    before: Option<PackedNormRelu>,
+    clamp: [f32; 2],
+}
+
+thread_local! {
+    /// Packed input of one thread.
+    static PACKED: RefCell<Scratch> = RefCell::default();
+}
+
+impl PackedConv {
+    /// `weight [output, input, kernel, kernel]` row by row, `bias [output]` or empty. With `pairs`, products
+    /// are computed in `bf16`.
+    pub fn new(
+        (kernels, pairs): (&'static Kernels, Option<&'static PairKernels>),
+        shape: ConvShape,
+        weight: &[f32],
+        bias: &[f32],
+        before: Option<PackedNormRelu>,
+        clamp: [f32; 2],
+    ) -> Self {
+        assert!(before.is_none() || (shape.kernel == 1 && shape.stride == 1));
+        // With few channels, most of a vector of pairs would be padding.
+        let pairs = pairs.filter(|_| shape.input >= LINE);
+        PackedConv {
+            shape,
+            kernels,
+            pairs,
+            weights: weights::packed(kernels, shape, weight, pairs.is_some()),
+            bias: padded_bias(kernels, shape.output, bias),
+            before,
+            clamp,
+        }
+    }
+
+    /// The tiles that the output is cut into for this many threads. [`run`](PackedConv::run) computes some of
+    /// them.
+    pub fn tiling(
+        &self,
+        input: Layout,
+        output: Layout,
+        residual: Option<Layout>,
+        threads: usize,
+    ) -> Tiling {
+        let flat = self.shape.kernel == 1
+            && self.shape.stride == 1
+            && input.is_flat()
+            && output.is_flat()
+            && residual.is_none_or(|layout| layout.is_flat());
+        let (rows, width) = if flat {
+            (1, output.height * output.width)
+        } else {
+            (output.height, output.width)
+        };
+        Tiling::for_threads(rows, width, self.kernels.pixels(), threads)
+    }
+
+    /// Whether threads should share its weights instead of its pixels: in a dense block with many weights,
+    /// whose older channels every thread has in its cache.
+    pub fn is_heavy(&self, input: Layout, output: Layout) -> bool {
+        let numbers = |layout: Layout| layout.height * layout.width * layout.channels;
+        self.before.is_some() && self.weights.len() > 2 * (numbers(input) + numbers(output))
+    }
+
+    /// Panels that the output channels are cut into.
+    pub fn panels(&self) -> usize {
+        self.shape.output.div_ceil(self.kernels.panel())
+    }
+
+    /// The microkernels for pairs of `bf16`, if it computes in `bf16`.
+    pub fn pairs(&self) -> Option<&'static PairKernels> {
+        self.pairs
+    }
+
+    /// Computes these tiles and panels of `output`, which has the size that `tiling` was made for.
+    ///
+    /// # Safety
+    /// The input has the border that the shape needs, and the residual is as large as the output. Meanwhile
+    /// no other thread writes what is read here, or reads or writes what is written.
+    pub unsafe fn run(
+        &self,
+        maps: (Map, Option<Map>, Map),
+        tiling: &Tiling,
+        tiles: Range<usize>,
+        panels: Range<usize>,
+    ) {
+        let (input, _, output) = maps;
+        assert!(input.layout.channels == self.shape.input);
+        assert!(output.layout.channels == self.shape.output);
+        let bytes = tiling.most * self.depth() * size_of::<f32>();
+        let step = (BLOCK_BYTES / bytes).max(1);
+        let mut first = tiles.start;
+        while first < tiles.end {
+            let block = first..(first + step).min(tiles.end);
+            first = block.end;
+            if !self.is_packed() {
+                // SAFETY: the caller vouches for the maps.
+                unsafe { self.block(maps, None, tiling, block, &panels) };
+                continue;
+            }
+            PACKED.with_borrow_mut(|memory| {
+                // SAFETY: the caller vouches for the maps, and the packed input lives as long as `memory`.
+                unsafe {
+                    let packed = self.pack(input, tiling, &block, memory);
+                    self.block(maps, Some(packed), tiling, block, &panels);
+                }
+            });
+        }
+    }
+
+    /// Computes one row of a 1 × 1 convolution: `pixels` from `input` on, into `output`. Callers that keep
+    /// only a few rows of a map use it.
+    ///
+    /// # Safety
+    /// As [`run`](PackedConv::run).
+    pub unsafe fn row(&self, input: PixelRow, output: PixelRow, pixels: usize) {
+        if !self.is_packed() {
+            // SAFETY: the caller vouches for the pixels.
+            return unsafe { self.row_handed_over(input, None, output, pixels) };
+        }
+        PACKED.with_borrow_mut(|memory| {
+            let (pixel, _) = self.packed_lengths();
+            let start = memory.reserve(pixels * pixel);
+            for p in 0..pixels {
+                let from = input.start.wrapping_add(p * input.pixel);
+                // SAFETY: a pixel of the input, and one of the pixels that were reserved.
+                unsafe { self.pack_pixel(from, start.wrapping_add(p * pixel)) };
+            }
+            // SAFETY: the pixels were just packed, and the caller vouches for the output.
+            unsafe { self.row_handed_over(PixelRow { start, pixel }, None, output, pixels) };
+        });
+    }
+
+    /// As [`row`](PackedConv::row), for pixels that
+    /// [`Simd::hand_over`](crate::simd::Simd::hand_over) stored.
+    ///
+    /// # Safety
+    /// As [`run`](PackedConv::run).
+    pub unsafe fn row_handed_over(
+        &self,
+        PixelRow { start, pixel }: PixelRow,
+        residual: Option<PixelRow>,
+        output: PixelRow,
+        pixels: usize,
+    ) {
+        let input = PackedInput {
+            start,
+            pixel,
+            tap: 0,
+        };
+        let tiling = Tiling::new(1, pixels, self.kernels.pixels());
+        for panel in panels(self.kernels, self.shape.output) {
+            for index in 0..tiling.count {
+                let (_, x, pixels) = tiling.tile(index);
+                let mut tile = self.packed_pixels(input, x);
+                self.onto(&mut tile, &panel, residual, output, x);
+                // SAFETY: pixels of the rows, of sizes that there is a microkernel for.
+                unsafe { self.convolve(panel.vectors, pixels)(&tile) };
+            }
+        }
+    }
+
+    /// Numbers of a neighbourhood.
+    fn depth(&self) -> usize {
+        weights::depth(self.shape, self.pairs.is_some())
+    }
+
+    /// Whether its input is packed before the products.
+    fn is_packed(&self) -> bool {
+        self.before.is_some() || self.pairs.is_some()
+    }
+
+    /// Numbers that a pixel's packed neighbourhood takes, and one tap of it.
+    fn packed_lengths(&self) -> (usize, usize) {
+        let input = self.shape.input;
+        let tap = whole_lines(if self.pairs.is_some() {
+            input.div_ceil(2)
+        } else {
+            input
+        });
+        // One more line keeps pixels out of the same sets of the cache.
+        (self.shape.kernel * self.shape.kernel * tap + LINE, tap)
+    }
+
+    /// Packs the neighbourhoods of these tiles, one after another.
+    ///
+    /// # Safety
+    /// As [`run`](PackedConv::run).
+    unsafe fn pack(
+        &self,
+        input: Map,
+        tiling: &Tiling,
+        tiles: &Range<usize>,
+        memory: &mut Scratch,
+    ) -> PackedInput {
+        let ConvShape { kernel, stride, .. } = self.shape;
+        let (pixel, tap) = self.packed_lengths();
+        let start = memory.reserve(tiles.len() * tiling.most * pixel);
+        for (n, tile) in tiles.clone().enumerate() {
+            let (y, x, pixels) = tiling.tile(tile);
+            for p in 0..pixels {
+                let into = start.wrapping_add((n * tiling.most + p) * pixel);
+                let first_row = (y * stride) as isize - self.shape.top as isize;
+                let first_column = ((x + p) * stride) as isize - self.shape.left as isize;
+                for row in 0..kernel {
+                    for column in 0..kernel {
+                        let y = first_row + row as isize;
+                        let from = input.at(y, first_column + column as isize);
+                        let into = into.wrapping_add((row * kernel + column) * tap);
+                        // SAFETY: a pixel of the input or its border, and a tap of what was reserved.
+                        unsafe { self.pack_pixel(from, into) };
+                    }
+                }
+            }
+        }
+        PackedInput { start, pixel, tap }
+    }
+
+    /// Packs one pixel.
+    ///
+    /// # Safety
+    /// `input` is valid for the input channels, and `output` for a packed tap.
+    unsafe fn pack_pixel(&self, input: *const f32, output: *mut f32) {
+        let norm = match &self.before {
+            Some(before) => [before.scale.as_ptr(), before.shift.as_ptr()],
+            None => [std::ptr::null(); 2],
+        };
+        let pack = self.pairs.map_or(self.kernels.pack, |pairs| pairs.pack);
+        // SAFETY: the caller vouches for the pointers.
+        unsafe { pack(input, self.shape.input, norm, output) };
+    }
+
+    /// The microkernel for a tile.
+    fn convolve(&self, vectors: usize, pixels: usize) -> unsafe fn(&Tile) {
+        let table = match self.pairs {
+            Some(pairs) => &pairs.convolve,
+            None => &self.kernels.convolve,
+        };
+        table[vectors - 1][pixels - 1]
+    }
+
+    /// Computes all tiles of a block for one panel after another, so that a panel's weights stay in the cache.
+    ///
+    /// # Safety
+    /// As [`run`](PackedConv::run).
+    unsafe fn block(
+        &self,
+        (input, residual, output): (Map, Option<Map>, Map),
+        packed: Option<PackedInput>,
+        tiling: &Tiling,
+        tiles: Range<usize>,
+        which: &Range<usize>,
+    ) {
+        let mut panels = panels(self.kernels, self.shape.output).skip(which.start);
+        for panel in panels.by_ref().take(which.len()) {
+            for (n, index) in tiles.clone().enumerate() {
+                let (y, x, pixels) = tiling.tile(index);
+                let mut tile = match packed {
+                    None => self.neighbourhood(input, y, x),
+                    Some(packed) => self.packed_pixels(packed, n * tiling.most),
+                };
+                let row = |map: Map| map.row(y);
+                self.onto(&mut tile, &panel, residual.map(row), row(output), x);
+                // SAFETY: a tile inside the maps, of a size that there is a microkernel for.
+                unsafe { self.convolve(panel.vectors, pixels)(&tile) };
+            }
+        }
+    }
+
+    /// A tile whose input lies in a map.
+    fn neighbourhood(&self, input: Map, y: usize, x: usize) -> Tile {
+        let ConvShape { kernel, stride, .. } = self.shape;
+        let row = (y * stride) as isize - self.shape.top as isize;
+        let column = (x * stride) as isize - self.shape.left as isize;
+        let Layout { pixel, .. } = input.layout;
+        // Without a gap between its pixels, a row of a neighbourhood is one run.
+        let (columns, run) = if pixel == self.shape.input {
+            (1, kernel * pixel)
+        } else {
+            (kernel, self.shape.input)
+        };
+        Tile {
+            input: input.at(row, column),
+            pixel: stride * pixel,
+            rows: kernel,
+            row: input.layout.row,
+            columns,
+            column: pixel,
+            run,
+            clamp: self.clamp,
+            ..Tile::default()
+        }
+    }
+
+    /// A tile whose pixels were packed.
+    fn packed_pixels(&self, packed: PackedInput, first: usize) -> Tile {
+        let area = self.shape.kernel * self.shape.kernel;
+        Tile {
+            input: packed.start.wrapping_add(first * packed.pixel),
+            pixel: packed.pixel,
+            columns: area,
+            column: packed.tap,
+            run: self.depth() / area,
+            clamp: self.clamp,
+            ..Tile::default()
+        }
+    }
+
+    /// Gives a tile the weights of a panel, and its output: from pixel `x` of a row on.
+    fn onto(
+        &self,
+        tile: &mut Tile,
+        panel: &OutputPanel,
+        residual: Option<PixelRow>,
+        output: PixelRow,
+        x: usize,
+    ) {
+        let first = panel.first;
+        tile.weights = self.weights.as_ptr().wrapping_add(first * self.depth());
+        tile.bias = self.bias.as_ptr().wrapping_add(first);
+        tile.output = output.start.wrapping_add(x * output.pixel + first);
+        tile.output_pixel = output.pixel;
+        tile.channels = self.shape.output - first;
+        if let Some(residual) = residual {
+            tile.residual = residual.start.wrapping_add(x * residual.pixel + first);
+            tile.residual_pixel = residual.pixel;
+        }
+    }
+}
+
+/// The address of packed neighbourhoods.
+#[derive(Clone, Copy)]
+struct PackedInput {
+    start: *mut f32,
+    /// From a pixel's neighbourhood to the next pixel's.
+    pixel: usize,
+    /// From a tap of a neighbourhood to the next.
+    tap: usize,
+}

@@ -1,0 +1,93 @@
+//! The weights of a convolution in the order in which the microkernels read them.
+
+use crate::isa::Kernels;
+use crate::memory::AlignedBuf;
+use crate::tiling::panels;
+
+use super::ConvShape;
+
+/// Packs `weight`, `[output, input, kernel, kernel]` row by row, panel by panel: `[kernel][kernel][input]
+/// [channels of the panel]`. With `in_pairs`, each number is a pair of `bf16` weights, and there are half as
+/// many inputs.
+pub fn packed(
+    kernels: &'static Kernels,
+    shape: ConvShape,
+    weight: &[f32],
+    in_pairs: bool,
+) -> AlignedBuf {
+    let lanes = kernels.lanes;
+    let depth = depth(shape, in_pairs);
+    let mut packed = AlignedBuf::zeros(shape.output.next_multiple_of(lanes) * depth);
+    let mut numbers = packed.as_mut_slice().iter_mut();
+    let area = shape.kernel * shape.kernel;
+    let value = |channel: usize, input: usize, tap: usize| {
+        let exists = channel < shape.output && input < shape.input;
+        let at = (channel * shape.input + input) * area + tap;
+        if exists { weight[at] } else { 0.0 }
+    };
+    for panel in panels(kernels, shape.output) {
+        let channels = panel.first..panel.first + panel.vectors * lanes;
+        for tap in 0..area {
+            for input in 0..depth / area {
+                for channel in channels.clone() {
+                    let number = numbers.next().expect("room for whole panels");
+                    *number = if in_pairs {
+                        pair(
+                            value(channel, 2 * input, tap),
+                            value(channel, 2 * input + 1, tap),
+                        )
+                    } else {
+                        value(channel, input, tap)
+                    };
+                }
+            }
+        }
+    }
+    packed
+}
+
+/// `bias [channels]` or empty, padded with zeros to whole panels.
+pub fn padded_bias(kernels: &'static Kernels, channels: usize, bias: &[f32]) -> AlignedBuf {
+    let mut padded = AlignedBuf::zeros(channels.next_multiple_of(kernels.panel()));
+    padded.as_mut_slice()[..bias.len()].copy_from_slice(bias);
+    padded
+}
+
+/// Numbers of a neighbourhood: values, or pairs of them.
+pub fn depth(shape: ConvShape, in_pairs: bool) -> usize {
+    let input = if in_pairs {
+        shape.input.div_ceil(2)
+    } else {
+        shape.input
+    };
+    shape.kernel * shape.kernel * input
+}
+
+/// Two numbers rounded to `bf16`, to nearest, ties to even. The result holds their bits.
+fn pair(low: f32, high: f32) -> f32 {
+    let rounded = |value: f32| {
+        let bits = value.to_bits();
+        bits.saturating_add(0x7fff + (bits >> 16 & 1)) >> 16
+    };
+    f32::from_bits(rounded(low) | rounded(high) << 16)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::pair;
+
+    #[test]
+    fn a_pair_is_rounded_to_nearest_with_ties_to_even() {
+        let halves = |low, high| {
+            let bits = pair(low, high).to_bits();
+            [bits << 16, bits & 0xffff_0000].map(f32::from_bits)
+        };
+        assert_eq!(halves(1.0, -2.5), [1.0, -2.5]);
+        // bf16 keeps seven bits after the point: 1 + 2⁻⁸ lies in the middle between two of its numbers.
+        assert_eq!(halves(1.0 + 2_f32.powi(-8), 0.0), [1.0, 0.0]);
+        assert_eq!(
+            halves(1.0 + 3.0 * 2_f32.powi(-8), 0.0),
+            [1.0 + 2_f32.powi(-6), 0.0]
+        );
+    }
+}

@@ -1,0 +1,59 @@
+//! Convolutional networks on the CPU. `benches/side_by_side` of cxr compares the speed with other engines.
+//!
+//! ```text
+//! NetworkSpec ─ NetworkPlan::compile ─► NetworkPlan ─ maps, averages ─► the last maps, or their averages
+//!                                         │ steps: convolution, depthwise, bottleneck, pooling
+//!                                         ├ isa: the microkernels for this processor
+//!                                         ├ memory: maps in NHWC with borders of zeros; region: huge pages
+//!                                         └ threads: one pool; shares: which thread does which part
+//! ```
+//!
+//! What makes it fast:
+//! - Maps are in `NHWC`: a neighbourhood is a few runs of memory, and a vector holds channels of one pixel.
+//! - Weights are packed once, in the order in which they are read, and a tile's sums stay in registers.
+//! - Batch normalisation is folded into the weights. Bias, residual and ReLU are applied where sums are stored,
+//!   and a normalisation before a convolution where its input is packed.
+//! - A dense block grows inside one buffer, so that nothing is ever copied to concatenate it.
+//! - A thread has the same part of every map, which stays in its own cache.
+//!
+//! All `unsafe` code for vectors is here. Microkernels take raw pointers; [`NetworkPlan::compile`] checks every
+//! size of its input, so that the safe functions of a plan never leave its buffers.
+
+#![deny(
+    clippy::undocumented_unsafe_blocks,
+    missing_docs,
+    unsafe_op_in_unsafe_fn
+)]
+
+mod affinity;
+mod conv;
+mod depthwise;
+mod depthwise_kernel;
+mod error;
+mod isa;
+mod memory;
+mod microkernels;
+#[cfg(all(target_arch = "aarch64", not(miri)))]
+mod neon;
+mod network;
+mod plan;
+mod pooling;
+mod region;
+mod shares;
+mod simd;
+#[cfg(test)]
+mod tests;
+mod threads;
+mod tiling;
+mod transforms;
+mod winograd;
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+mod x86;
+
+pub use error::PlanError;
+pub use isa::Kernels;
+pub use network::{
+    Activation, ConvSpec, LayerSpec, NetworkSpec, NormReluSpec, Padding, ValueIndex, same_padding,
+};
+pub use plan::{KernelPrecision, NetworkPlan};
+pub use threads::{alone, set_threads};

@@ -1,0 +1,324 @@
+//! The inner loops, written once over [`Simd`]. [`isa`](crate::isa) compiles them for each instruction set,
+//! and the layers cut their work into these pieces.
+//!
+//! Maps are `NHWC`: the channels of a pixel lie side by side. Strides are in numbers, not bytes.
+
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+use crate::simd::Pairs;
+use crate::simd::Simd;
+
+/// A convolution for a few pixels of one row and one panel of output channels: the product of the
+/// pixels' neighbourhoods with the panel, plus bias, plus residual, clamped.
+pub struct Tile {
+    /// The first value of the first pixel's neighbourhood.
+    pub input: *const f32,
+    /// From a pixel's neighbourhood to the next pixel's.
+    pub pixel: usize,
+    /// The neighbourhood: `rows` of `columns` of `run` values that lie side by side.
+    pub rows: usize,
+    pub row: usize,
+    pub columns: usize,
+    pub column: usize,
+    pub run: usize,
+    /// For each value of a neighbourhood, its weights for all channels of the panel.
+    pub weights: *const f32,
+    /// One for each channel of the panel, or null.
+    pub bias: *const f32,
+    /// Added to the sums, or null.
+    pub residual: *const f32,
+    pub residual_pixel: usize,
+    pub output: *mut f32,
+    pub output_pixel: usize,
+    /// Channels of the panel that exist; the rest is padding.
+    pub channels: usize,
+    pub clamp: [f32; 2],
+}
+
+impl Default for Tile {
+    /// A tile of no values, with nothing added.
+    fn default() -> Self {
+        Tile {
+            input: std::ptr::null(),
+            pixel: 0,
+            rows: 1,
+            row: 0,
+            columns: 1,
+            column: 0,
+            run: 0,
+            weights: std::ptr::null(),
+            bias: std::ptr::null(),
+            residual: std::ptr::null(),
+            residual_pixel: 0,
+            output: std::ptr::null_mut(),
+            output_pixel: 0,
+            channels: 0,
+            clamp: [f32::NEG_INFINITY, f32::INFINITY],
+        }
+    }
+}
+
+/// Repeats the body for each number of the list that is below a constant. In a loop, the compiler may keep the
+/// array that the loop runs over in memory; this keeps it in registers.
+macro_rules! unrolled {
+    ($n:ident < PIXELS, $body:block) => {
+        unrolled!($n, PIXELS, $body, 0 1 2 3 4 5 6 7 8 9 10 11 12 13)
+    };
+    ($n:ident < VECTORS, $body:block) => {
+        unrolled!($n, VECTORS, $body, 0 1)
+    };
+    ($n:ident < KERNEL, $body:block) => {
+        unrolled!($n, KERNEL, $body, 0 1 2 3 4)
+    };
+    ($n:ident < columns($columns:expr), $body:block) => {
+        unrolled!($n, $columns, $body, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16)
+    };
+    ($n:ident, $count:expr, $body:block, $($number:literal)*) => {
+        $(if $number < $count {
+            let $n: usize = $number;
+            $body
+        })*
+    };
+}
+
+pub(crate) use unrolled;
+
+/// Computes a tile of `PIXELS` × `VECTORS` vectors of channels, all in registers.
+///
+/// # Safety
+/// The pointers are valid for the sizes that the tile gives. Meanwhile no other thread writes what is read
+/// here, or reads or writes what is written. The processor has the instructions of `S`.
+#[inline(always)]
+pub unsafe fn convolve<S: Simd, const PIXELS: usize, const VECTORS: usize>(tile: &Tile) {
+    // SAFETY: weights and bias hold whole panels; the caller vouches for the rest.
+    unsafe {
+        let mut sums = [[S::splat(0.0); VECTORS]; PIXELS];
+        let mut weights = tile.weights;
+        for row in 0..tile.rows {
+            for column in 0..tile.columns {
+                let mut input = tile.input.add(row * tile.row + column * tile.column);
+                for _ in 0..tile.run {
+                    let mut panel = [S::splat(0.0); VECTORS];
+                    unrolled!(v < VECTORS, {
+                        panel[v] = S::load(weights.add(v * S::LANES));
+                    });
+                    unrolled!(p < PIXELS, {
+                        let value = S::splat(*input.add(p * tile.pixel));
+                        unrolled!(v < VECTORS, {
+                            sums[p][v] = S::accumulate(value, panel[v], sums[p][v]);
+                        });
+                    });
+                    input = input.add(1);
+                    weights = weights.add(VECTORS * S::LANES);
+                }
+            }
+        }
+        finish::<S, PIXELS, VECTORS>(sums, tile);
+    }
+}
+
+/// Adds bias and residual, clamps and stores.
+///
+/// # Safety
+/// As [`convolve`].
+#[inline(always)]
+unsafe fn finish<S: Simd, const PIXELS: usize, const VECTORS: usize>(
+    sums: [[S::Vector; VECTORS]; PIXELS],
+    tile: &Tile,
+) {
+    // SAFETY: only channels that exist are read and written.
+    unsafe {
+        let (low, high) = (S::splat(tile.clamp[0]), S::splat(tile.clamp[1]));
+        unrolled!(v < VECTORS, {
+            let at = v * S::LANES;
+            let count = tile.channels - at;
+            let bias = if tile.bias.is_null() {
+                S::splat(0.0)
+            } else {
+                S::load(tile.bias.add(at))
+            };
+            unrolled!(p < PIXELS, {
+                let mut value = S::add(sums[p][v], bias);
+                if !tile.residual.is_null() {
+                    let residual = tile.residual.add(p * tile.residual_pixel + at);
+                    value = S::add(value, load_up_to::<S>(residual, count));
+                }
+                let value = S::min(high, S::max(low, value));
+                store_up_to::<S>(tile.output.add(p * tile.output_pixel + at), value, count);
+            });
+        });
+    }
+}
+
+/// Loads the first `count` numbers of a vector, or all if it has fewer.
+///
+/// # Safety
+/// As [`convolve`].
+#[inline(always)]
+pub unsafe fn load_up_to<S: Simd>(from: *const f32, count: usize) -> S::Vector {
+    // SAFETY: the caller's pointer is valid for `count` numbers.
+    unsafe {
+        if count >= S::LANES {
+            S::load(from)
+        } else {
+            S::load_first(from, count)
+        }
+    }
+}
+
+/// Stores the first `count` numbers of a vector, or all if it has fewer.
+///
+/// # Safety
+/// As [`convolve`].
+#[inline(always)]
+pub unsafe fn store_up_to<S: Simd>(to: *mut f32, vector: S::Vector, count: usize) {
+    // SAFETY: the caller's pointer is valid for `count` numbers.
+    unsafe {
+        if count >= S::LANES {
+            S::store(to, vector);
+        } else {
+            S::store_first(to, vector, count);
+        }
+    }
+}
+
+/// The input pixels of one output pixel of a pooling layer.
+pub struct PixelWindow {
+    pub input: *const f32,
+    pub rows: usize,
+    pub row: usize,
+    pub columns: usize,
+    pub column: usize,
+    pub channels: usize,
+    pub output: *mut f32,
+}
+
+/// The largest value of each channel.
+///
+/// # Safety
+/// As [`convolve`]; the window is not empty.
+#[inline(always)]
+pub unsafe fn max_pool<S: Simd>(window: &PixelWindow) {
+    let mut channel = 0;
+    while channel < window.channels {
+        let count = window.channels - channel;
+        // SAFETY: the caller vouches for the pointers.
+        unsafe {
+            let mut largest = S::splat(f32::NEG_INFINITY);
+            for y in 0..window.rows {
+                for x in 0..window.columns {
+                    let at = y * window.row + x * window.column + channel;
+                    largest = S::max(largest, load_up_to::<S>(window.input.add(at), count));
+                }
+            }
+            store_up_to::<S>(window.output.add(channel), largest, count);
+        }
+        channel += S::LANES;
+    }
+}
+
+/// The average of `max(scale · x + shift, 0)` of each channel: a batch normalisation, a ReLU and an average. A
+/// window of one pixel leaves the first two. `scale` and `shift` hold whole vectors.
+///
+/// # Safety
+/// As [`convolve`].
+#[inline(always)]
+pub unsafe fn norm_relu_average<S: Simd>(
+    window: &PixelWindow,
+    scale: *const f32,
+    shift: *const f32,
+) {
+    let share = 1.0 / (window.rows * window.columns) as f32;
+    let mut channel = 0;
+    while channel < window.channels {
+        let count = window.channels - channel;
+        // SAFETY: the caller vouches for the pointers.
+        unsafe {
+            let zero = S::splat(0.0);
+            let (scale, shift) = (S::load(scale.add(channel)), S::load(shift.add(channel)));
+            let mut sum = zero;
+            for y in 0..window.rows {
+                for x in 0..window.columns {
+                    let at = y * window.row + x * window.column + channel;
+                    let value = load_up_to::<S>(window.input.add(at), count);
+                    sum = S::add(sum, S::max(zero, S::multiply_add(value, scale, shift)));
+                }
+            }
+            let average = S::multiply_add(sum, S::splat(share), zero);
+            store_up_to::<S>(window.output.add(channel), average, count);
+        }
+        channel += S::LANES;
+    }
+}
+
+/// A pixel's channels after a normalisation and ReLU: `max(scale · x + shift, 0)`. The arrays of
+/// `norm`, scale and shift, hold whole lines.
+///
+/// # Safety
+/// As [`convolve`].
+#[inline(always)]
+pub unsafe fn pack<S: Simd>(
+    input: *const f32,
+    channels: usize,
+    norm: [*const f32; 2],
+    output: *mut f32,
+) {
+    for channel in (0..channels).step_by(S::LANES) {
+        // SAFETY: the caller vouches for the pointers.
+        unsafe {
+            let value = normalised::<S>(input, channel, channels, norm);
+            store_up_to::<S>(output.add(channel), value, channels - channel);
+        }
+    }
+}
+
+/// A pixel's channels as pairs of `bf16`, padded with zeros to a whole vector of pairs. If the pointers of
+/// `norm` (scale and shift, whole lines) are not null, `max(scale · x + shift, 0)` comes first.
+///
+/// # Safety
+/// As [`convolve`].
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+#[inline(always)]
+pub unsafe fn pack_pairs<S: Pairs>(
+    input: *const f32,
+    channels: usize,
+    norm: [*const f32; 2],
+    output: *mut f32,
+) {
+    let mut channel = 0;
+    while channel < channels {
+        // SAFETY: the output has room for half as many numbers as channels, rounded up to a vector.
+        unsafe {
+            let low = normalised::<S>(input, channel, channels, norm);
+            let high = normalised::<S>(input, channel + S::LANES, channels, norm);
+            S::store(output.add(channel / 2), S::pairs(low, high));
+        }
+        channel += 2 * S::LANES;
+    }
+}
+
+/// One vector of channels from `channel` on, normalised unless the pointers are null. Channels that do not
+/// exist are zero.
+///
+/// # Safety
+/// As [`convolve`].
+#[inline(always)]
+unsafe fn normalised<S: Simd>(
+    input: *const f32,
+    channel: usize,
+    channels: usize,
+    [scale, shift]: [*const f32; 2],
+) -> S::Vector {
+    // SAFETY: the caller vouches for the pointers; channels that do not exist are not read.
+    unsafe {
+        let zero = S::splat(0.0);
+        if channel >= channels {
+            return zero;
+        }
+        let value = load_up_to::<S>(input.add(channel), channels - channel);
+        if scale.is_null() {
+            return value;
+        }
+        let (scale, shift) = (S::load(scale.add(channel)), S::load(shift.add(channel)));
+        S::max(zero, S::multiply_add(value, scale, shift))
+    }
+}

@@ -1,0 +1,205 @@
+//! From the layers of a network to passes.
+
+use super::pass::{CompiledPass, Pass};
+use super::shapes::{MAX_POOL, ValueShape, average};
+use crate::conv::{ConvShape, PackedConv, PackedNormRelu};
+use crate::depthwise::{Bottleneck, DepthwiseShape, PackedDepthwise};
+use crate::isa::{Kernels, PairKernels};
+use crate::memory::AlignedBuf;
+use crate::network::{Activation, ConvSpec, LayerSpec, NetworkSpec, NormReluSpec, ValueIndex};
+use crate::winograd::Winograd;
+
+/// An expanded map of this many bytes or more leaves the near caches before it is used, even where threads share
+/// the work on it. Tests have small maps, and need both kinds.
+const FAR_BYTES: usize = if cfg!(miri) {
+    512
+} else if cfg!(test) {
+    4 << 10
+} else {
+    560 << 10
+};
+
+/// Chooses the passes of a network whose shapes were checked.
+pub struct Compiler<'a> {
+    pub network: &'a NetworkSpec<'a>,
+    pub shapes: &'a [ValueShape],
+    pub kernels: &'static Kernels,
+    /// The microkernels for convolutions in `bf16`, if that is asked for.
+    pub pairs: Option<&'static PairKernels>,
+}
+
+impl Compiler<'_> {
+    /// One pass for each layer, or for the two or three layers of a bottleneck.
+    pub fn passes(&self) -> Vec<CompiledPass> {
+        let mut passes = Vec::new();
+        let mut index = 0;
+        while index < self.network.layers.len() {
+            if let Some((pass, count)) = self.bottleneck(index) {
+                passes.push(pass);
+                index += count;
+            } else {
+                passes.extend(self.pass(index));
+                index += 1;
+            }
+        }
+        passes
+    }
+
+    /// The pass of one layer. A concatenation needs none: its parts share a buffer.
+    fn pass(&self, index: usize) -> Option<CompiledPass> {
+        let (input, residual, pass) = match &self.network.layers[index] {
+            LayerSpec::Conv(conv) if conv.is_depthwise => {
+                (conv.input, None, Pass::Depthwise(self.depthwise(conv)))
+            }
+            LayerSpec::Conv(conv) => (conv.input, conv.residual, self.dense(conv)),
+            LayerSpec::MaxPool(input) => (*input, None, Pass::MaxPool(MAX_POOL)),
+            LayerSpec::NormReluAverage { input, norm, size } => {
+                let pass = Pass::NormReluAverage(average(*size), packed(norm));
+                (*input, None, pass)
+            }
+            LayerSpec::Cat(..) => return None,
+        };
+        Some(CompiledPass {
+            input,
+            residual,
+            between: Vec::new(),
+            output: ValueIndex(index + 1),
+            pass,
+        })
+    }
+
+    /// The layers from `index` on as one pass, and their number, if they are a bottleneck: expand, depthwise and
+    /// project, or the last two. Maps between them that are small get memory, for threads that share the work
+    /// layer by layer.
+    fn bottleneck(&self, index: usize) -> Option<(CompiledPass, usize)> {
+        let plain = |conv: &&ConvSpec| is_pointwise(conv) && conv.before.is_none();
+        let expand = self
+            .conv_at(index)
+            .filter(plain)
+            .filter(|conv| conv.residual.is_none() && self.is_used_once(index));
+        let middle = index + usize::from(expand.is_some());
+        let depthwise = self.conv_at(middle).filter(|conv| {
+            conv.is_depthwise && conv.input == ValueIndex(middle) && self.is_used_once(middle)
+        })?;
+        let project = self
+            .conv_at(middle + 1)
+            .filter(plain)
+            .filter(|conv| conv.input == ValueIndex(middle + 1))?;
+        let ValueShape {
+            height,
+            width,
+            channels,
+        } = self.shapes[middle];
+        let is_near = height * width * channels * size_of::<f32>() < FAR_BYTES;
+        let inside = if expand.is_some() { middle } else { middle + 1 }..middle + 2;
+        let between = if is_near { inside } else { 0..0 };
+        let pass = Bottleneck {
+            expand: expand.map(|conv| self.conv(conv)),
+            depthwise: self.depthwise(depthwise),
+            project: self.conv(project),
+        };
+        let made = CompiledPass {
+            input: expand.map_or(depthwise.input, |conv| conv.input),
+            residual: project.residual,
+            between: between.map(ValueIndex).collect(),
+            output: ValueIndex(middle + 2),
+            pass: Pass::Bottleneck(Box::new(pass)),
+        };
+        Some((made, middle + 2 - index))
+    }
+
+    /// The convolution at an index, if the layer there is one.
+    fn conv_at(&self, index: usize) -> Option<&ConvSpec<'_>> {
+        match self.network.layers.get(index) {
+            Some(LayerSpec::Conv(conv)) => Some(conv),
+            _ => None,
+        }
+    }
+
+    /// Whether a single layer reads the value that layer `index` makes.
+    fn is_used_once(&self, index: usize) -> bool {
+        let uses = self.network.layers.iter().flat_map(LayerSpec::inputs);
+        uses.filter(|value| value.0 == index + 1).count() == 1
+    }
+
+    /// A convolution that is not depthwise, in the faster of two ways.
+    fn dense(&self, conv: &ConvSpec) -> Pass {
+        let shape = self.shape(conv);
+        let ValueShape { height, width, .. } = self.shapes[conv.input.0];
+        let is_bare = conv.before.is_none() && conv.residual.is_none();
+        if !is_bare || !Winograd::suits(shape, height, width) {
+            return Pass::Conv(self.conv(conv));
+        }
+        let channels = [shape.output, shape.input];
+        let clamp = clamp(conv.activation);
+        Pass::Winograd(Winograd::new(
+            self.kernels,
+            channels,
+            conv.weight,
+            conv.bias,
+            clamp,
+        ))
+    }
+
+    fn shape(&self, conv: &ConvSpec) -> ConvShape {
+        let (top, left) = self.padding(conv);
+        ConvShape {
+            input: self.shapes[conv.input.0].channels,
+            output: conv.output,
+            kernel: conv.kernel,
+            stride: conv.stride,
+            top,
+            left,
+        }
+    }
+
+    fn conv(&self, conv: &ConvSpec) -> PackedConv {
+        PackedConv::new(
+            (self.kernels, self.pairs),
+            self.shape(conv),
+            conv.weight,
+            conv.bias,
+            conv.before.as_ref().map(packed),
+            clamp(conv.activation),
+        )
+    }
+
+    fn depthwise(&self, conv: &ConvSpec) -> PackedDepthwise {
+        let (top, left) = self.padding(conv);
+        let shape = DepthwiseShape {
+            channels: conv.output,
+            kernel: conv.kernel,
+            stride: conv.stride,
+            top,
+            left,
+        };
+        let clamp = clamp(conv.activation);
+        PackedDepthwise::new(self.kernels, shape, conv.weight, conv.bias, clamp)
+    }
+
+    /// Zeros above and to the left of a convolution's input.
+    fn padding(&self, conv: &ConvSpec) -> (usize, usize) {
+        let input = self.shapes[conv.input.0];
+        let along = |size| conv.padding.around(size, conv.kernel, conv.stride).0;
+        (along(input.height), along(input.width))
+    }
+}
+
+fn is_pointwise(conv: &ConvSpec) -> bool {
+    !conv.is_depthwise && conv.stride == 1 && conv.kernel == 1
+}
+
+fn clamp(activation: Activation) -> [f32; 2] {
+    match activation {
+        Activation::None => [f32::NEG_INFINITY, f32::INFINITY],
+        Activation::Relu => [0.0, f32::INFINITY],
+        Activation::Relu6 => [0.0, 6.0],
+    }
+}
+
+fn packed(norm: &NormReluSpec) -> PackedNormRelu {
+    PackedNormRelu {
+        scale: AlignedBuf::of(norm.scale),
+        shift: AlignedBuf::of(norm.shift),
+    }
+}

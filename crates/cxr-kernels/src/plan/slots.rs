@@ -1,0 +1,203 @@
+//! Which buffer, and which channels of it, each value of a network lies in.
+
+use std::collections::HashMap;
+
+use super::pass::{CompiledPass, Pass};
+use super::shapes::ValueShape;
+use crate::error::PlanError;
+use crate::memory::{AlignedBuf, Border, Layout, Map};
+use crate::network::{LayerSpec, NetworkSpec};
+use crate::winograd::Winograd;
+
+/// Some channels of a buffer of the workspace.
+#[derive(Debug, Clone, Copy)]
+pub struct MapSlot {
+    buffer: usize,
+    channel: usize,
+    pub layout: Layout,
+}
+
+impl MapSlot {
+    /// The map in this workspace.
+    pub fn map(self, workspace: &[AlignedBuf]) -> Map<'_> {
+        Map::within(&workspace[self.buffer], self.layout, self.channel)
+    }
+}
+
+/// The slots of all values.
+pub struct SlotTable {
+    /// One for each value.
+    pub slots: Vec<MapSlot>,
+    /// One for each buffer.
+    pub buffers: Vec<Layout>,
+}
+
+impl SlotTable {
+    /// Gives each value a slot. Values that are concatenated share a buffer from the start, and a buffer is
+    /// used again after the last use of all values in it.
+    pub fn new(
+        network: &NetworkSpec,
+        shapes: &[ValueShape],
+        passes: &[CompiledPass],
+    ) -> Result<SlotTable, PlanError> {
+        let roots = roots(network, shapes)?;
+        let borders = borders(shapes, passes, &roots);
+        let layout = |root: usize| {
+            let ValueShape {
+                height,
+                width,
+                channels,
+            } = shapes[root];
+            Layout::new(height, width, channels, borders[root])
+        };
+        let (buffers, buffer_of) = allocate(&spans(passes, &roots), passes.len(), layout);
+        let slots = roots.iter().zip(shapes).map(|(root, shape)| MapSlot {
+            buffer: buffer_of[root.value],
+            channel: root.channel,
+            layout: layout(root.value).with_channels(shape.channels),
+        });
+        Ok(SlotTable {
+            slots: slots.collect(),
+            buffers,
+        })
+    }
+}
+
+/// The value that another one is a part of, perhaps itself, and its first channel there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct RootValue {
+    value: usize,
+    channel: usize,
+}
+
+impl RootValue {
+    fn of_itself(value: usize) -> Self {
+        RootValue { value, channel: 0 }
+    }
+}
+
+/// The root of each value.
+fn roots(network: &NetworkSpec, shapes: &[ValueShape]) -> Result<Vec<RootValue>, PlanError> {
+    let mut roots: Vec<_> = (0..shapes.len()).map(RootValue::of_itself).collect();
+    for (index, layer) in network.layers.iter().enumerate().rev() {
+        let LayerSpec::Cat(first, second) = layer else {
+            continue;
+        };
+        let root = roots[index + 1];
+        let after_first = root.channel + shapes[first.0].channels;
+        for (part, channel) in [(first, root.channel), (second, after_first)] {
+            let value = part.0;
+            if roots[value] != RootValue::of_itself(value) || value == 0 {
+                return Err(PlanError::PartOfTwo { value });
+            }
+            roots[value] = RootValue { channel, ..root };
+        }
+    }
+    Ok(roots)
+}
+
+/// For each root, the zeros that passes need around it.
+fn borders(shapes: &[ValueShape], passes: &[CompiledPass], roots: &[RootValue]) -> Vec<Border> {
+    let mut borders = vec![Border::default(); shapes.len()];
+    for made in passes {
+        if let Some((value, border)) = border(shapes, made) {
+            let root = &mut borders[roots[value].value];
+            *root = root.union(border);
+        }
+    }
+    borders
+}
+
+/// The value that a pass needs a border around, and the border.
+fn border(shapes: &[ValueShape], made: &CompiledPass) -> Option<(usize, Border)> {
+    let mut input = made.input;
+    let (kernel, stride, top, left) = match &made.pass {
+        Pass::Conv(conv) => {
+            let shape = conv.shape;
+            (shape.kernel, shape.stride, shape.top, shape.left)
+        }
+        Pass::Depthwise(depthwise) => {
+            let shape = depthwise.shape;
+            (shape.kernel, shape.stride, shape.top, shape.left)
+        }
+        Pass::Bottleneck(bottleneck) => {
+            if bottleneck.expand.is_some() {
+                // The expanded map needs the border. If it is only kept in a ring, the ring has it.
+                input = *made.between.first()?;
+            }
+            let shape = bottleneck.depthwise.shape;
+            (shape.kernel, shape.stride, shape.top, shape.left)
+        }
+        Pass::Winograd(_) => {
+            let ValueShape { height, width, .. } = shapes[input.0];
+            return Some((input.0, Winograd::border(height, width)));
+        }
+        Pass::MaxPool(_) | Pass::NormReluAverage(..) => return None,
+    };
+    let (from, to) = (shapes[input.0], shapes[made.output.0]);
+    let after = |input: usize, output: usize, before: usize| {
+        ((output - 1) * stride + kernel).saturating_sub(before + input)
+    };
+    let border = Border {
+        top,
+        bottom: after(from.height, to.height, top),
+        left,
+        right: after(from.width, to.width, left),
+    };
+    Some((input.0, border))
+}
+
+/// The first step that writes a root, and the last step that uses it. The image is written in step 0, the passes
+/// count from 1, and the result is used in a step after the last.
+type RootSpan = Option<(usize, usize)>;
+
+/// The span of each root; `None` for a value without memory of its own.
+fn spans(passes: &[CompiledPass], roots: &[RootValue]) -> Vec<RootSpan> {
+    let mut spans: Vec<RootSpan> = vec![None; roots.len()];
+    let mut touch = |value: usize, step: usize| {
+        let span = &mut spans[roots[value].value];
+        *span = Some(span.map_or((step, step), |(first, last)| {
+            (first.min(step), last.max(step))
+        }));
+    };
+    touch(0, 0);
+    for (step, made) in (1..).zip(passes) {
+        touch(made.output.0, step);
+        touch(made.input.0, step);
+        for value in made.residual.iter().chain(&made.between) {
+            touch(value.0, step);
+        }
+    }
+    touch(roots.len() - 1, passes.len() + 1);
+    spans
+}
+
+/// The layouts of as few buffers as step by step allocation needs, and the buffer of each root (`usize::MAX` for
+/// a value without memory). A buffer is used again for a map of the same layout, whose border is still zero.
+fn allocate(
+    spans: &[RootSpan],
+    passes: usize,
+    layout: impl Fn(usize) -> Layout,
+) -> (Vec<Layout>, Vec<usize>) {
+    let mut buffers: Vec<Layout> = Vec::new();
+    let mut free: HashMap<Layout, Vec<usize>> = HashMap::new();
+    let mut buffer_of = vec![usize::MAX; spans.len()];
+    for step in 0..=passes {
+        for (root, span) in spans.iter().enumerate() {
+            if span.is_some_and(|(first, _)| first == step) {
+                let layout = layout(root);
+                let used_before = free.get_mut(&layout).and_then(Vec::pop);
+                buffer_of[root] = used_before.unwrap_or_else(|| {
+                    buffers.push(layout);
+                    buffers.len() - 1
+                });
+            }
+        }
+        for (root, span) in spans.iter().enumerate() {
+            if span.is_some_and(|(_, last)| last == step) {
+                free.entry(layout(root)).or_default().push(buffer_of[root]);
+            }
+        }
+    }
+    (buffers, buffer_of)
+}

@@ -1,0 +1,73 @@
+//! The result of one item of the walk, and its row.
+
+use std::path::{Path, PathBuf};
+
+use crate::commands::shared::batch::StatusCounts;
+use crate::domain::text::clean;
+use crate::domain::{ContentId, Failure, Prediction, Prevalences};
+use crate::export::RowOf;
+use crate::imaging::{DecodeLimits, content_of};
+use crate::library::UnreadFormat;
+
+/// An item of the walk, and its result.
+pub struct FinishedRow {
+    pub path: PathBuf,
+    pub outcome: RowOutcome,
+}
+
+/// The result of one item of the walk.
+pub enum RowOutcome {
+    Read(Box<Prediction>),
+    /// A file that is not meant to hold an image.
+    Skipped {
+        kind: String,
+        content: ContentId,
+    },
+    Failed(String),
+    /// A problem with a folder. It is also printed, since the table is of images.
+    Problem(String),
+    /// A format that is not read. It has a row only with `--list-unread`.
+    Unread(UnreadFormat),
+}
+
+impl RowOutcome {
+    /// The result of reading the image at `path`.
+    pub fn of(
+        path: &Path,
+        read: Result<Prediction, Failure>,
+        assumed: &Prevalences,
+        limits: &DecodeLimits,
+    ) -> Self {
+        match read {
+            Ok(prediction) => RowOutcome::Read(Box::new(prediction.assuming(assumed))),
+            Err(Failure::NoPicture(kind)) => match content_of(path, limits) {
+                Ok(content) => RowOutcome::Skipped { kind, content },
+                Err(error) => RowOutcome::Failed(clean(&error.to_string())),
+            },
+            Err(Failure::Failed(reason)) => RowOutcome::Failed(reason),
+        }
+    }
+
+    /// The row for the table.
+    pub fn as_row(&self) -> RowOf<'_> {
+        match self {
+            RowOutcome::Read(prediction) => RowOf::Read(prediction),
+            RowOutcome::Unread(format) => RowOf::Unread(format),
+            RowOutcome::Skipped { kind, content } => RowOf::Skipped {
+                kind,
+                content: *content,
+            },
+            RowOutcome::Failed(reason) | RowOutcome::Problem(reason) => RowOf::Failed(reason),
+        }
+    }
+
+    /// Counts the result for the summary.
+    pub fn count(&self, tally: &mut StatusCounts) {
+        match self {
+            RowOutcome::Read(prediction) => tally.count(Some(prediction)),
+            RowOutcome::Skipped { kind, .. } => tally.skip(kind),
+            RowOutcome::Failed(_) | RowOutcome::Problem(_) => tally.count(None),
+            RowOutcome::Unread(_) => tally.unread += 1,
+        }
+    }
+}

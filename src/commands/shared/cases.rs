@@ -1,0 +1,166 @@
+//! Cases with a reference standard, from the options of a command: which columns, which rows, which
+//! files.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use anyhow::Result;
+
+use super::{Usage, available_cores};
+use crate::cli;
+use crate::evaluation::manifest::{LabelColumn, RowFilter};
+use crate::evaluation::{Case, Manifest, ManifestColumns, questions};
+use crate::export::path_text;
+use crate::imaging::{DecodeLimits, content_of};
+
+/// A table of a million cases has a tenth of this size; a larger file is no table of cases.
+const LARGEST: u64 = 1 << 30;
+
+/// Where older copies of the COVID-19 image data collection keep the files that `filename` names.
+const USUAL_FOLDER: &str = "images";
+
+/// The cases that answer a question of a model with these labels.
+///
+/// # Errors
+/// [`Usage`], if there are none or the file cannot be used.
+pub fn read(
+    arguments: &cli::CaseArguments,
+    groups: &[String],
+    labels: &[String],
+) -> Result<Manifest> {
+    let columns = columns(arguments, groups)?;
+    for column in &columns.labels {
+        if !labels.contains(&column.label) {
+            return Err(Usage::error(format!(
+                "--label-column {}={}: the model has no such label; it has: {}",
+                column.label,
+                column.column,
+                labels.join(", ")
+            )));
+        }
+    }
+    let name = path_text(&arguments.manifest);
+    let bytes = bytes(&arguments.manifest)?;
+    let mut manifest = Manifest::parse(&bytes, &columns)
+        .map_err(|error| Usage::error(format!("{name}: {error}")))?;
+    manifest.keep_answered(&questions(labels));
+    if manifest.cases.is_empty() {
+        return Err(Usage::error(format!(
+            "{name}: no row that was selected answers a question of the model ({})",
+            labels.join(", ")
+        )));
+    }
+    Ok(manifest)
+}
+
+/// The whole of a file that the user named.
+///
+/// # Errors
+/// [`Usage`], if it cannot be read.
+pub fn bytes(path: &Path) -> Result<Vec<u8>> {
+    let failed = |error: io::Error| {
+        let reason = match error.kind() {
+            io::ErrorKind::NotFound => "no such file".to_owned(),
+            kind => kind.to_string(),
+        };
+        Usage::error(format!("{}: {reason}", path_text(path)))
+    };
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(failed)?;
+    file.take(LARGEST + 1)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(Usage::error(format!(
+            "{}: larger than 1 GiB",
+            path_text(path)
+        )));
+    }
+    Ok(bytes)
+}
+
+fn columns(arguments: &cli::CaseArguments, groups: &[String]) -> Result<ManifestColumns> {
+    let mut columns = ManifestColumns {
+        path: arguments.path_column.clone(),
+        patient: arguments.patient_column.clone(),
+        groups: groups.to_vec(),
+        ..ManifestColumns::default()
+    };
+    for label in &arguments.label_column {
+        match label.split_once('=') {
+            Some((label, column)) => columns.labels.push(LabelColumn {
+                label: label.trim().to_owned(),
+                column: column.trim().to_owned(),
+            }),
+            None if columns.finding.is_none() => columns.finding = Some(label.clone()),
+            None => {
+                return Err(Usage::error(format!(
+                    "--label-column {label}: there can be one column of findings; \
+                     LABEL=COLUMN may be repeated"
+                )));
+            }
+        }
+    }
+    for filter in &arguments.filters {
+        let (column, value) = filter.split_once('=').ok_or_else(|| {
+            Usage::error(format!("--where {filter}: COLUMN=VALUE is what it takes"))
+        })?;
+        columns.filters.push(RowFilter {
+            column: column.to_owned(),
+            value: value.to_owned(),
+        });
+    }
+    columns
+        .filters
+        .extend(arguments.split.iter().map(|split| RowFilter {
+            column: "split".to_owned(),
+            value: split.clone(),
+        }));
+    Ok(columns)
+}
+
+/// The folder that file names are relative to.
+pub fn root(arguments: &cli::CaseArguments) -> PathBuf {
+    let beside = || {
+        arguments
+            .manifest
+            .parent()
+            .map_or_else(PathBuf::new, Path::to_owned)
+    };
+    arguments.root.clone().unwrap_or_else(beside)
+}
+
+/// The file of a case.
+pub fn file(root: &Path, case: &Case) -> PathBuf {
+    let named = root.join(&case.path);
+    let usual = root.join(USUAL_FOLDER).join(&case.path);
+    if !named.exists() && usual.exists() {
+        usual
+    } else {
+        named
+    }
+}
+
+/// The SHA-256 of each file, in lower-case hexadecimal; `None` if it is missing, no file or cannot be
+/// read.
+pub fn contents(files: &[PathBuf]) -> Vec<Option<String>> {
+    let share = files.len().div_ceil(available_cores()).max(1);
+    thread::scope(|scope| {
+        let work = |files: &[PathBuf]| files.iter().map(|file| content(file)).collect::<Vec<_>>();
+        let shares: Vec<_> = files
+            .chunks(share)
+            .map(|files| scope.spawn(move || work(files)))
+            .collect();
+        let found = shares.into_iter().zip(files.chunks(share));
+        found
+            .flat_map(|(share, files)| share.join().unwrap_or_else(|_| vec![None; files.len()]))
+            .collect()
+    })
+}
+
+fn content(file: &Path) -> Option<String> {
+    let content = content_of(file, &DecodeLimits::default()).ok()?;
+    Some(content.to_string())
+}

@@ -1,0 +1,67 @@
+//! The day that goes on a card or a page, in the form `2026-01-31`.
+
+use anyhow::Result;
+use time::{Date, Month, OffsetDateTime};
+
+use super::Usage;
+
+/// Today's date in UTC.
+pub fn today() -> String {
+    OffsetDateTime::now_utc().date().to_string()
+}
+
+/// The day that `--date` names, or else today.
+///
+/// # Errors
+/// [`Usage`], if there is no such day.
+pub fn asked_or_today(asked: Option<&str>) -> Result<String> {
+    match asked {
+        Some(text) if is_day(text) => Ok(text.to_owned()),
+        Some(text) => Err(Usage::error(format!(
+            "--date {text}: write year, month and day, as in 2026-01-31"
+        ))),
+        None => Ok(today()),
+    }
+}
+
+/// Whether a text is a day of the calendar, spelled as [`Date`] spells it.
+fn is_day(text: &str) -> bool {
+    let date = || {
+        let (year, rest) = text.split_once('-')?;
+        let (month, day) = rest.split_once('-')?;
+        let month = Month::try_from(month.parse::<u8>().ok()?).ok()?;
+        Date::from_calendar_date(year.parse().ok()?, month, day.parse().ok()?).ok()
+    };
+    date().is_some_and(|date| date.to_string() == text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn today_is_a_day() {
+        assert!(is_day(&today()), "{}", today());
+        assert_eq!(asked_or_today(None).unwrap().len(), "2026-01-31".len());
+    }
+
+    #[test]
+    fn a_day_that_is_none_is_refused() {
+        for good in ["2026-01-31", "2024-02-29", "2000-02-29"] {
+            assert_eq!(asked_or_today(Some(good)).unwrap(), good);
+        }
+        for bad in [
+            "",
+            "31.1.2026",
+            "2026-1-31",
+            "2026-02-29",
+            "1900-02-29",
+            "2026-13-01",
+            "+026-01-01",
+            "+2026-01-01",
+            "2026-04-31",
+        ] {
+            assert!(asked_or_today(Some(bad)).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Options that name labels of the model: `--prevalence` and `--heatmap-label`.
+
+use anyhow::Result;
+
+use super::{Usage, complain};
+use crate::cli::Assumptions;
+use crate::domain::{ModelCard, Pathology, Prevalences};
+
+/// The prevalences of the command line and of the configuration.
+///
+/// # Errors
+/// [`Usage`] if one cannot be read, the model has no such label that assumes one, or two of them
+/// contradict each other.
+pub fn assumed(arguments: &Assumptions, card: &ModelCard) -> Result<Prevalences> {
+    let mut assumed = Prevalences::default();
+    for text in &arguments.usual {
+        // A configuration is written for several models: this one may have no such label.
+        let _ = assumed.take(card, text);
+    }
+    for text in &arguments.prevalence {
+        assumed
+            .take(card, text)
+            .map_err(|error| Usage::error(format!("--prevalence {text}: {error}")))?;
+    }
+    // Whether they agree is known only after the last, since their order means nothing.
+    match assumed.agree(card) {
+        Err(error) if arguments.prevalence.is_empty() => complain(&format!("prevalence: {error}")),
+        agree => agree.map_err(|error| Usage::error(format!("prevalence: {error}")))?,
+    }
+    Ok(assumed)
+}
+
+/// The label that `--heatmap-label` names.
+///
+/// # Errors
+/// [`Usage`], if the model has no such label.
+pub fn heat_map_label(name: &str, card: &ModelCard) -> Result<Pathology> {
+    let labels = card.labels.iter().map(|label| label.name.as_str());
+    if labels.clone().any(|label| label == name) {
+        return Ok(Pathology(name.to_owned()));
+    }
+    let labels: Vec<_> = labels.collect();
+    Err(Usage::error(format!(
+        "--heatmap-label {name}: the model's labels are {}",
+        labels.join(", ")
+    )))
+}

@@ -1,0 +1,226 @@
+//! Files of results. Only their owner may read them, and they are there whole or not at all.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use tempfile::{Builder, NamedTempFile};
+
+use super::Usage;
+use crate::export::path_text;
+
+/// Why a file is not written, where it is there and `--force` was not given.
+pub const ALREADY_EXISTS: &str = "already exists; use --force to replace it";
+
+/// Options to write a file that only its owner may read, because it is about patients' images.
+pub fn owner_only() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true).mode(0o600);
+    options
+}
+
+/// How an SQLite database begins, such as the review store (sqlite.org/fileformat, section 1.3).
+const DATABASE: &[u8] = b"SQLite format 3\0";
+
+/// Whether a database is there. It may hold reviews, so no table, page or model may replace it.
+pub fn is_database(path: &Path) -> bool {
+    let begins = || -> io::Result<bool> {
+        if !fs::metadata(path)?.is_file() {
+            return Ok(false);
+        }
+        let mut head = [0; DATABASE.len()];
+        File::open(path)?.read_exact(&mut head)?;
+        Ok(head == DATABASE)
+    };
+    begins().unwrap_or(false)
+}
+
+/// Why no file may replace what is there, even with `--force`; `None` if one may. Links are followed.
+pub fn cannot_replace(path: &Path) -> Option<&'static str> {
+    match fs::metadata(path) {
+        Ok(there) if there.is_dir() => Some("a folder"),
+        Ok(there) if !there.is_file() => Some("a pipe or a device, and no file"),
+        _ if is_database(path) => Some("that is a database"),
+        _ => None,
+    }
+}
+
+/// Checks that `-o path` may be written.
+///
+/// # Errors
+/// [`Usage`], if something is there that may not be replaced.
+pub fn refuse_to_replace(path: &Path, force: bool) -> Result<()> {
+    let fail = |reason: &str| Usage::error(format!("-o {}: {reason}", path_text(path)));
+    if let Some(reason) = cannot_replace(path) {
+        return Err(fail(reason));
+    }
+    if !force && path.symlink_metadata().is_ok() {
+        return Err(fail(ALREADY_EXISTS));
+    }
+    Ok(())
+}
+
+/// Writes a whole file in one step.
+///
+/// # Errors
+/// [`Usage`], if something is there that may not be replaced; or if the file cannot be written.
+pub fn write_whole(path: &Path, bytes: &[u8], force: bool) -> Result<()> {
+    let named = || format!("writing {}", path_text(path));
+    let file = OutputFile::holding(path, bytes).with_context(named)?;
+    refuse_to_replace(path, force)?;
+    file.publish(path, force).with_context(named)
+}
+
+/// A file on its way: it has a temporary name in the folder of its final one, and is removed unless it
+/// is published.
+#[derive(Debug)]
+pub struct OutputFile(NamedTempFile);
+
+impl OutputFile {
+    /// Makes an empty file in the folder of `path`.
+    ///
+    /// # Errors
+    /// If it cannot be made there.
+    pub fn beside(path: &Path) -> io::Result<Self> {
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
+        // Hidden, so that no walk takes it for an image.
+        let file = Builder::new()
+            .prefix(".cxr-")
+            .suffix(".part")
+            .tempfile_in(folder);
+        // The error names the temporary file, which means nothing to a user.
+        file.map(OutputFile).map_err(|error| error.kind().into())
+    }
+
+    /// A file with these bytes, which are on the disk when it is returned.
+    ///
+    /// # Errors
+    /// If it cannot be made, written or synced.
+    pub fn holding(path: &Path, bytes: &[u8]) -> io::Result<Self> {
+        let mut file = OutputFile::beside(path)?;
+        file.write_all(bytes)?;
+        file.0.as_file().sync_all()?;
+        Ok(file)
+    }
+
+    /// Another handle of the same open file; its position and its locks are shared.
+    ///
+    /// # Errors
+    /// If the process has no descriptor left.
+    pub fn handle(&self) -> io::Result<File> {
+        self.0.as_file().try_clone()
+    }
+
+    /// Gives the file its final name in one step. A file that is there is replaced if `replaces` says
+    /// so; a link is replaced itself, and not followed.
+    ///
+    /// # Errors
+    /// If that cannot be done; what was there stays, and the new file is removed.
+    pub fn publish(self, path: &Path, replaces: bool) -> io::Result<()> {
+        if replaces {
+            return Ok(self.0.persist(path).map(drop)?);
+        }
+        match self.0.persist_noclobber(path) {
+            // Some file systems have neither hard links nor a rename that refuses to replace.
+            Err(refused) if is_vacant(path) => Ok(refused.file.persist(path).map(drop)?),
+            published => Ok(published.map(drop)?),
+        }
+    }
+}
+
+impl Write for OutputFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.as_file_mut().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.as_file_mut().flush()
+    }
+}
+
+fn is_vacant(path: &Path) -> bool {
+    let found = path.symlink_metadata();
+    found.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn a_pipe_a_folder_and_a_database_stay_and_a_file_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let made = Command::new("mkfifo").arg(at("pipe")).status().unwrap();
+        assert!(made.success());
+        fs::create_dir(at("folder")).unwrap();
+        fs::write(at("base"), DATABASE).unwrap();
+        fs::write(at("file"), "before").unwrap();
+        for (name, is_replaced) in [
+            ("pipe", false),
+            ("folder", false),
+            ("base", false),
+            ("file", true),
+        ] {
+            let written = write_whole(&at(name), b"after", true);
+            assert_eq!(written.is_ok(), is_replaced, "{name}");
+        }
+        let kind = fs::metadata(at("pipe")).unwrap().file_type();
+        assert!(kind.is_fifo());
+        assert_eq!(fs::read(at("base")).unwrap(), DATABASE);
+        assert_eq!(fs::read(at("file")).unwrap(), b"after");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 4);
+    }
+
+    #[test]
+    fn only_force_replaces_a_file_and_only_its_owner_may_read_the_new_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("page.html");
+        write_whole(&path, b"first", false).unwrap();
+        let error = write_whole(&path, b"second", false).unwrap_err();
+        assert!(error.is::<Usage>());
+        assert!(error.to_string().ends_with(ALREADY_EXISTS), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), b"first");
+        write_whole(&path, b"second", true).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"second");
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_that_came_meanwhile_stays_and_a_link_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let file = OutputFile::holding(&at("a"), b"ours").unwrap();
+        fs::write(at("a"), "theirs").unwrap();
+        let error = file.publish(&at("a"), false).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read(at("a")).unwrap(), b"theirs");
+
+        symlink(at("a"), at("link")).unwrap();
+        let file = OutputFile::holding(&at("link"), b"ours").unwrap();
+        file.publish(&at("link"), true).unwrap();
+        assert_eq!(fs::read(at("a")).unwrap(), b"theirs");
+        assert_eq!(fs::read(at("link")).unwrap(), b"ours");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_file_that_is_never_published_goes_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        drop(OutputFile::holding(&path, b"half").unwrap());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        let missing = OutputFile::beside(&folder.path().join("no/such")).unwrap_err();
+        assert_eq!(missing.kind(), io::ErrorKind::NotFound);
+    }
+}

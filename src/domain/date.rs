@@ -1,0 +1,129 @@
+//! Dates and times as DICOM writes them, in a form that sorts by time.
+
+/// The date and time of an image, from a DICOM date and time (PS3.5 6.2: `20200301`, `102030.5`):
+/// `2020-03-01T10:20:30.5`, or `2020-03-01` where the time is missing or invalid. Such texts sort by
+/// time. `None` without a valid date.
+pub fn taken(date: &str, time: Option<&str>) -> Option<String> {
+    // Before 1993 dates were written `2020.03.01` and times `10:20:30`.
+    let date: String = date.trim().chars().filter(|c| *c != '.').collect();
+    let digits = date.len() == 8 && date.bytes().all(|byte| byte.is_ascii_digit());
+    let (year, month, day) = digits.then(|| (&date[..4], &date[4..6], &date[6..]))?;
+    let is_day = (1..=12).contains(&number(month)?) && (1..=31).contains(&number(day)?);
+    let date = is_day.then(|| format!("{year}-{month}-{day}"))?;
+    Some(match time.and_then(clock) {
+        Some(time) => format!("{date}T{time}"),
+        None => date,
+    })
+}
+
+/// `10:20:30.5`, without the parts that are missing.
+fn clock(time: &str) -> Option<String> {
+    let time: String = time.trim().chars().filter(|c| *c != ':').collect();
+    let (whole, fraction) = time.split_once('.').unwrap_or((&time, ""));
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number(whole) || !is_number(fraction) || !matches!(whole.len(), 2 | 4 | 6) {
+        return None;
+    }
+    let parts: Vec<&str> = (0..whole.len())
+        .step_by(2)
+        .map(|at| &whole[at..at + 2])
+        .collect();
+    // 60 is a leap second.
+    let is_time = parts
+        .iter()
+        .zip([23, 59, 60])
+        .all(|(part, last)| number(part).is_some_and(|part| part <= last));
+    let text = parts.join(":");
+    match fraction.trim_end_matches('0') {
+        "" => is_time.then_some(text),
+        fraction => (is_time && whole.len() == 6).then(|| format!("{text}.{fraction}")),
+    }
+}
+
+fn number(digits: &str) -> Option<u32> {
+    digits.parse().ok()
+}
+
+/// Whether the first time is known to be before the second. It is not known for two images of the same
+/// day where one has no time.
+pub fn is_before(a: &str, b: &str) -> bool {
+    a < b && !b.starts_with(a)
+}
+
+/// Whole days from `a` to `b`; `None` where one of them is not a date.
+pub fn days_between(a: &str, b: &str) -> Option<i64> {
+    Some(day(b)? - day(a)?)
+}
+
+/// Days since 1970-01-01, Gregorian.
+fn day(taken: &str) -> Option<i64> {
+    let part = |range| {
+        taken
+            .get::<std::ops::Range<usize>>(range)?
+            .parse::<i64>()
+            .ok()
+    };
+    let (year, month, day) = (part(0..4)?, part(5..7)?, part(8..10)?);
+    // With years that begin in March, the leap day is the last day of a year.
+    let (year, month) = match month {
+        3.. => (year, month - 3),
+        _ => (year - 1, month + 9),
+    };
+    let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let of_year = (153 * month + 2) / 5 + day - 1;
+    Some(era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_and_times_are_read_as_dicom_writes_them() {
+        for (date, time, expected) in [
+            (
+                "20200301",
+                Some("102030.500000"),
+                Some("2020-03-01T10:20:30.5"),
+            ),
+            ("20200301", Some("102030"), Some("2020-03-01T10:20:30")),
+            ("20200301", Some("1020 "), Some("2020-03-01T10:20")),
+            ("2020.03.01", Some("10:20:30"), Some("2020-03-01T10:20:30")),
+            ("20200301", Some("996000"), Some("2020-03-01")),
+            ("20200301", Some("noon"), Some("2020-03-01")),
+            ("20200301", Some(""), Some("2020-03-01")),
+            ("20200301", None, Some("2020-03-01")),
+            ("20201301", None, None),
+            ("2020é301", None, None),
+            ("2020", Some("10"), None),
+            ("", None, None),
+        ] {
+            assert_eq!(taken(date, time).as_deref(), expected, "{date} {time:?}");
+        }
+    }
+
+    #[test]
+    fn before_means_known_to_be_before() {
+        assert!(is_before("2020-03-01", "2020-03-02T10:00:00"));
+        assert!(is_before("2020-03-01T09:59:59", "2020-03-01T10:00"));
+        assert!(!is_before("2020-03-01", "2020-03-01T10:00:00"));
+        assert!(!is_before("2020-03-01T10:00:00", "2020-03-01T10:00:00"));
+        assert!(!is_before("2020-03-02", "2020-03-01"));
+    }
+
+    /// Python: (date(2020, 3, 1) - date(1999, 12, 31)).days, and so on.
+    #[test]
+    fn days_are_counted_over_leap_years() {
+        for (a, b, days) in [
+            ("1999-12-31", "2020-03-01", 7_366),
+            ("2020-02-28", "2020-03-01T23:59", 2),
+            ("1900-02-28", "1900-03-01", 1),
+            ("2000-02-28", "2000-03-01", 2),
+            ("2020-03-01T01", "2020-03-01T23", 0),
+            ("2020-03-02", "2020-03-01", -1),
+        ] {
+            assert_eq!(days_between(a, b), Some(days), "{a} {b}");
+        }
+        assert_eq!(days_between("", "2020-03-01"), None);
+    }
+}

@@ -1,0 +1,236 @@
+//! The columns of a manifest: where each value of a row stands, and how it is read.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use csv::ByteRecord;
+
+use super::{ManifestColumns, ManifestError};
+use crate::domain::text::clean;
+use crate::evaluation::findings;
+use crate::evaluation::missing::is_missing;
+use crate::evaluation::question::ReferenceStandard;
+
+/// Columns that may hold a file's name. The first that exists is used.
+const PATHS: [&str; 8] = [
+    "path",
+    "filename",
+    "file",
+    "file_name",
+    "filepath",
+    "image",
+    "image_path",
+    "image index",
+];
+const PATIENTS: [&str; 5] = [
+    "patient",
+    "patientid",
+    "patient_id",
+    "patient id",
+    "subject_id",
+];
+const FINDINGS: [&str; 3] = ["finding", "findings", "finding labels"];
+/// Words of a yes/no column for "not known", beside those of a missing value.
+const UNKNOWN: [&str; 4] = ["-1", "-1.0", "unknown", "todo"];
+const YES: [&str; 8] = ["1", "1.0", "y", "yes", "true", "t", "pos", "positive"];
+const NO: [&str; 8] = ["0", "0.0", "n", "no", "false", "f", "neg", "negative"];
+/// The columns of a row, by their meaning.
+pub struct ColumnPositions {
+    path: usize,
+    folder: Option<usize>,
+    pub patient: Option<usize>,
+    finding: Option<usize>,
+    source: Option<usize>,
+    modality: Option<usize>,
+    view: Option<usize>,
+    pub duplicate_of: Option<usize>,
+    geographic_extent: Option<usize>,
+    opacity: Option<usize>,
+    /// Label, the column's name, and its index.
+    labels: Vec<(String, String, usize)>,
+    pub groups: Vec<(String, usize)>,
+    pub is_every_split: bool,
+    /// Columns and the values that are wanted of each.
+    filters: BTreeMap<usize, Vec<String>>,
+}
+
+impl ColumnPositions {
+    pub fn new(header: &[String], columns: &ManifestColumns) -> Result<Self, ManifestError> {
+        let find = |name: &str| {
+            header
+                .iter()
+                .position(|h| h.eq_ignore_ascii_case(name.trim()))
+        };
+        let first = |names: &[&str]| names.iter().find_map(|name| find(name));
+        let missing = |wanted: &str| ManifestError::NoColumn {
+            wanted: clean(wanted),
+            present: list(header.iter().map(String::as_str)),
+        };
+        let need = |name: &str| find(name).ok_or_else(|| missing(name));
+        let asked_or = |asked: &Option<String>, names: &[&str]| match asked {
+            Some(name) => need(name).map(Some),
+            None => Ok(first(names)),
+        };
+        let path = asked_or(&columns.path, &PATHS)?
+            .ok_or_else(|| missing(&format!("of file names ({})", PATHS.join(", "))))?;
+        // A label's own column wins over the words of a finding.
+        let finding = if columns.finding.is_none() && !columns.labels.is_empty() {
+            None
+        } else {
+            asked_or(&columns.finding, &FINDINGS)?
+        };
+        if finding.is_none() && columns.labels.is_empty() {
+            return Err(missing("finding (name another with --label-column)"));
+        }
+        let labels = columns.labels.iter();
+        let labels = labels.map(|l| Ok((l.label.clone(), l.column.clone(), need(&l.column)?)));
+        let group = |name: &String| Ok((name.trim().to_owned(), need(name)?));
+        let mut groups = columns
+            .groups
+            .iter()
+            .map(group)
+            .collect::<Result<Vec<_>, _>>()?;
+        if groups.is_empty() {
+            groups.extend(find("source").map(|at| ("source".to_owned(), at)));
+        }
+        let mut filters: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+        for filter in &columns.filters {
+            let wanted = filters.entry(need(&filter.column)?).or_default();
+            wanted.push(filter.value.trim().to_owned());
+        }
+        Ok(ColumnPositions {
+            path,
+            folder: find("folder").filter(|_| header[path].eq_ignore_ascii_case("filename")),
+            patient: asked_or(&columns.patient, &PATIENTS)?,
+            finding,
+            source: find("source"),
+            modality: find("modality"),
+            view: find("view"),
+            duplicate_of: find("duplicate_of"),
+            geographic_extent: find("geographic_extent"),
+            opacity: find("opacity"),
+            labels: labels.collect::<Result<_, _>>()?,
+            is_every_split: find("split").is_some_and(|at| !filters.contains_key(&at)),
+            groups,
+            filters,
+        })
+    }
+
+    pub fn wants(&self, record: &ByteRecord) -> bool {
+        self.filters.iter().all(|(&at, wanted)| {
+            let value = text(record, at);
+            wanted
+                .iter()
+                .any(|wanted| value.eq_ignore_ascii_case(wanted))
+        })
+    }
+
+    /// Views and kinds of images that this model was not made for. An empty cell is taken for a
+    /// frontal radiograph: the input check looks at it anyway.
+    pub fn is_frontal(&self, record: &ByteRecord) -> bool {
+        let word =
+            |at: Option<usize>| at.map_or(String::new(), |at| known(record, at).to_lowercase());
+        let (modality, view) = (word(self.modality), word(self.view));
+        let is_radiograph = matches!(
+            modality.as_str(),
+            "" | "x-ray" | "xray" | "x ray" | "cr" | "dx" | "cxr"
+        );
+        let is_other = [
+            "l",
+            "ll",
+            "lateral",
+            "left lateral",
+            "rl",
+            "axial",
+            "coronal",
+            "sagittal",
+        ]
+        .contains(&view.as_str())
+            || view.starts_with("ct");
+        is_radiograph && !is_other
+    }
+
+    pub fn path(&self, record: &ByteRecord) -> Option<PathBuf> {
+        let bytes = |at: usize| record.get(at).unwrap_or_default().trim_ascii();
+        let name = bytes(self.path);
+        if known(record, self.path).is_empty() {
+            return None;
+        }
+        let folder = self.folder.map_or(&b""[..], bytes);
+        Some(PathBuf::from(OsStr::from_bytes(folder)).join(OsStr::from_bytes(name)))
+    }
+
+    pub fn truth(&self, row: u64, record: &ByteRecord) -> Result<ReferenceStandard, ManifestError> {
+        let source = self.source.map_or(String::new(), |at| text(record, at));
+        let mut truth = self.finding.map_or_else(ReferenceStandard::default, |at| {
+            findings::truth(&source, &text(record, at))
+        });
+        for (label, column, at) in &self.labels {
+            let value = text(record, *at);
+            let answer = yes_or_no(&value).map_err(|()| ManifestError::NeitherYesNorNo {
+                row,
+                column: clean(column),
+                value: shortened(&clean(&value)),
+            })?;
+            truth.labels.extend(answer.map(|yes| (label.clone(), yes)));
+        }
+        let number = |at: Option<usize>| {
+            at.and_then(|at| text(record, at).parse::<f64>().ok())
+                .filter(|value| value.is_finite())
+        };
+        truth.geographic_extent = number(self.geographic_extent);
+        truth.opacity = number(self.opacity);
+        Ok(truth)
+    }
+}
+
+/// A cell, trimmed; empty where the row is short.
+pub fn text(record: &ByteRecord, at: usize) -> String {
+    String::from_utf8_lossy(record.get(at).unwrap_or_default())
+        .trim()
+        .to_owned()
+}
+
+/// The same; empty, too, where it says that the value is missing.
+pub fn known(record: &ByteRecord, at: usize) -> String {
+    Some(text(record, at))
+        .filter(|text| !is_missing(text))
+        .unwrap_or_default()
+}
+
+fn yes_or_no(value: &str) -> Result<Option<bool>, ()> {
+    let value = value.to_lowercase();
+    let is = |words: &[&str]| words.contains(&value.as_str());
+    match () {
+        () if is(&YES) => Ok(Some(true)),
+        () if is(&NO) => Ok(Some(false)),
+        () if is(&UNKNOWN) || is_missing(&value) => Ok(None),
+        () => Err(()),
+    }
+}
+
+/// Names for a message of one line, shortened where there are many.
+fn list<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
+    const SHOWN: usize = 12;
+    let more = names.len().saturating_sub(SHOWN);
+    let shown: Vec<_> = names
+        .take(SHOWN)
+        .map(|name| shortened(&clean(name)))
+        .collect();
+    let more = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
+    shown.join(", ") + &more
+}
+
+fn shortened(text: &str) -> String {
+    const LONGEST: usize = 40;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}

@@ -1,0 +1,51 @@
+//! The formats that this build reads, for `cxr doctor`.
+
+use super::{dicom, raster};
+
+/// Names of formats, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadableFormats {
+    /// Pictures other than DICOM.
+    pub pictures: Vec<&'static str>,
+    /// Families of DICOM's transfer syntaxes.
+    pub transfer_syntaxes: Vec<&'static str>,
+}
+
+/// The formats that this build reads.
+pub fn readable_formats() -> ReadableFormats {
+    ReadableFormats {
+        pictures: raster::RasterFormat::readable()
+            .map(raster::RasterFormat::name)
+            .collect(),
+        transfer_syntaxes: dicom::readable_syntaxes(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_format_is_named_once_and_jpeg_2000_only_where_it_is_read() {
+        let ReadableFormats {
+            pictures,
+            transfer_syntaxes,
+        } = readable_formats();
+        for names in [&pictures, &transfer_syntaxes] {
+            for (at, name) in names.iter().enumerate() {
+                assert!(!names[at + 1..].contains(name), "{names:?}");
+            }
+            assert_eq!(names.contains(&"JPEG 2000"), cfg!(feature = "jpeg2000"));
+        }
+        for name in [
+            "uncompressed",
+            "deflated",
+            "RLE",
+            "JPEG lossless",
+            "JPEG-LS",
+        ] {
+            assert!(transfer_syntaxes.contains(&name), "{transfer_syntaxes:?}");
+        }
+        assert!(!transfer_syntaxes.contains(&"JPEG XL"));
+    }
+}

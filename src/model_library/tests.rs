@@ -1,0 +1,198 @@
+use std::os::unix::fs::PermissionsExt;
+
+use tempfile::TempDir;
+
+use super::*;
+
+/// An empty library, whose folder is not there yet.
+fn library() -> (TempDir, ModelLibrary) {
+    let home = tempfile::tempdir().unwrap();
+    let library = ModelLibrary::at(home.path().join("share/cxr/models"));
+    (home, library)
+}
+
+/// The bundled network under another name, with weights of their own digest.
+fn model(name: &str) -> ModelFiles {
+    let bundled = ModelFiles::bundled();
+    let card = ModelCard {
+        name: name.to_owned(),
+        ..bundled.card().unwrap()
+    };
+    bundled.adapted(card, &[]).unwrap()
+}
+
+fn add(
+    library: &ModelLibrary,
+    model: &ModelFiles,
+    replace: bool,
+) -> Result<ModelCard, ModelLibraryError> {
+    library.add(model.card_text(), model.weights(), replace)
+}
+
+fn names(library: &ModelLibrary) -> Vec<String> {
+    let models = library.models().unwrap();
+    models.iter().map(InstalledModel::name).collect()
+}
+
+/// The files of the folder, also those that are left of an interrupted write.
+fn files(library: &ModelLibrary) -> Vec<PathBuf> {
+    let entries = fs::read_dir(library.folder()).into_iter().flatten();
+    entries.map(|entry| entry.unwrap().path()).collect()
+}
+
+#[test]
+fn a_model_is_listed_found_verified_and_removed() {
+    let (_home, library) = library();
+    assert!(names(&library).is_empty());
+    assert!(library.find("ours").unwrap().is_none());
+    for name in ["ours", "another"] {
+        assert_eq!(add(&library, &model(name), false).unwrap().name, name);
+    }
+    assert_eq!(names(&library), ["another", "ours"]);
+    let path = library.find("ours").unwrap().unwrap();
+    assert_eq!(ModelFiles::card_beside(&path).unwrap().name, "ours");
+    for installed in library.models().unwrap() {
+        installed.verify().unwrap();
+    }
+    library.remove("ours").unwrap();
+    assert_eq!(names(&library), ["another"]);
+    assert_eq!(files(&library).len(), 2);
+}
+
+#[test]
+fn only_the_owner_may_read_the_models() {
+    let (_home, library) = library();
+    add(&library, &model("ours"), false).unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(library.folder()), FOLDER_MODE);
+    for file in files(&library) {
+        assert_eq!(mode(&file), 0o600, "{}", file.display());
+    }
+}
+
+#[test]
+fn a_name_or_weights_that_are_there_are_replaced_only_if_asked() {
+    let (_home, library) = library();
+    let first = model("ours");
+    add(&library, &first, false).unwrap();
+
+    let card = ModelCard {
+        version: "2".to_owned(),
+        ..first.card().unwrap()
+    };
+    let newer = first.adapted(card, &[]).unwrap();
+    let taken = add(&library, &newer, false).unwrap_err();
+    assert!(
+        matches!(&taken, ModelLibraryError::Taken(name) if name == "ours"),
+        "{taken}"
+    );
+
+    let renamed = first.card_text().replace("\"ours\"", "\"theirs\"");
+    let known = library.add(&renamed, first.weights(), false).unwrap_err();
+    assert!(
+        matches!(&known, ModelLibraryError::Known(name) if name == "ours"),
+        "{known}"
+    );
+    assert_eq!(files(&library).len(), 2, "nothing is left of either");
+
+    add(&library, &newer, true).unwrap();
+    assert_eq!(library.models().unwrap().len(), 1);
+    assert_eq!(files(&library).len(), 2, "the files before are gone");
+    let path = library.find("ours").unwrap().unwrap();
+    assert_eq!(ModelFiles::card_beside(&path).unwrap().version, "2");
+}
+
+#[test]
+fn hostile_names_are_refused_and_shown_without_control_characters() {
+    for good in ["cxr-lite0", "densenet121-res224-all", "v1.2_b", "7"] {
+        check_name(good).unwrap();
+    }
+    check_name(&"x".repeat(LONGEST_NAME)).unwrap();
+    let long = "x".repeat(LONGEST_NAME + 1);
+    for bad in [
+        "",
+        ".",
+        "..",
+        ".hidden",
+        "-force",
+        "../up",
+        "a/b",
+        "a b",
+        "a\n",
+        "a;rm",
+        "$HOME",
+        "na\u{ef}ve",
+        "a\u{202e}b",
+        "\u{1b}[2J",
+        "weights.safetensors",
+        &long,
+    ] {
+        let error = check_name(bad).unwrap_err();
+        assert!(matches!(error, ModelLibraryError::Name(_)), "{bad:?}");
+        let words = error.to_string();
+        assert!(!words.contains(['\n', '\u{1b}', '\u{202e}']), "{words:?}");
+    }
+    let (home, library) = library();
+    let error = add(&library, &model("../../up"), true).unwrap_err();
+    assert!(matches!(error, ModelLibraryError::Name(_)), "{error}");
+    assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
+    let error = library.remove("../\u{1b}[2J").unwrap_err().to_string();
+    assert!(!error.contains('\u{1b}'), "{error:?}");
+}
+
+#[test]
+fn other_files_in_the_folder_are_no_models() {
+    let (_home, library) = library();
+    add(&library, &model("ours"), false).unwrap();
+    let outside = library.folder().join("../outside.toml");
+    fs::write(&outside, model("outside").card_text()).unwrap();
+    for name in ["notes.toml", ".cxr-abc.part", "ABCDEF.toml"] {
+        fs::copy(&outside, library.folder().join(name)).unwrap();
+    }
+    assert_eq!(names(&library), ["ours"]);
+    assert!(library.find("outside").unwrap().is_none());
+    assert!(library.find("../outside").unwrap().is_none());
+}
+
+#[test]
+fn a_card_that_cannot_be_read_is_last_and_has_the_name_of_its_file() {
+    let (_home, library) = library();
+    add(&library, &model("ours"), false).unwrap();
+    let broken = "0".repeat(64);
+    let card = library.folder().join(format!("{broken}.toml"));
+    fs::write(card, "name = \"ours\"").unwrap();
+    let models = library.models().unwrap();
+    assert_eq!(models.len(), 2);
+    assert!(models[0].card.is_ok() && models[1].card.is_err());
+    assert!(models[1].name().contains(&broken));
+    assert!(models[1].verify().is_err());
+    assert!(library.find(&broken).unwrap().is_none());
+}
+
+#[test]
+fn damaged_weights_and_a_card_of_other_weights_are_found() {
+    let (_home, library) = library();
+    add(&library, &model("ours"), false).unwrap();
+    let path = library.find("ours").unwrap().unwrap();
+
+    // Both files under the digest of other weights.
+    let other = library
+        .folder()
+        .join(format!("{}.safetensors", "1".repeat(64)));
+    fs::copy(&path, &other).unwrap();
+    fs::copy(path.with_extension("toml"), other.with_extension("toml")).unwrap();
+    let verified = |path: &Path| {
+        let models = library.models().unwrap();
+        let found = models.into_iter().find(|model| model.path == path);
+        found.unwrap().verify().map_err(|error| error.to_string())
+    };
+    let error = verified(&other).unwrap_err();
+    assert!(error.contains("of other weights"), "{error}");
+    assert_eq!(verified(&path), Ok(()));
+
+    let mut bytes = fs::read(&path).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&path, bytes).unwrap();
+    let error = verified(&path).unwrap_err();
+    assert!(error.contains("SHA-256"), "{error}");
+}

@@ -1,0 +1,228 @@
+//! What a cached answer rests on beside the image and the weights.
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::domain::hex::hex;
+use crate::domain::{LabelCard, ModelCard, Question, SeverityLine};
+
+/// Version of the text that is hashed. Raise it with every change of [`text`].
+///
+/// Until the first version the digest was made of Rust's debug text of the whole card. Such rows fit no
+/// fingerprint: their images are scored again, and the new answer takes the place of the old one under
+/// the same image, model and preprocessing. Reviews, and answers of other models, stay as they are.
+const VERSION: u32 = 1;
+
+/// SHA-256, in hexadecimal digits, of everything in a card that an answer depends on, with the version of
+/// the program and of its rules for the input check. Two cards may share their weights and differ in
+/// this, as before and after `cxr adapt`.
+///
+/// Descriptions, licence, figures and history are left out: they change no answer.
+pub fn fingerprint(card: &ModelCard, program: &str, rules: u32) -> String {
+    let text = text(card, program, rules).to_string();
+    hex(&Sha256::digest(text.as_bytes()))
+}
+
+/// The members of an object are sorted by their names when it is written.
+fn text(card: &ModelCard, program: &str, rules: u32) -> Value {
+    // Every field is named, so that a new one has to be decided on here.
+    let ModelCard {
+        name,
+        version,
+        architecture,
+        input_size,
+        preprocess,
+        labels,
+        causes,
+        severity,
+        severity_line,
+        input_head,
+        distance,
+        licence: _,
+        training_data: _,
+        pretrained: _,
+        limits: _,
+        measurements: _,
+        adaptations: _,
+        sha256,
+    } = card;
+    let causes = causes.map(|causes| (causes.temperature, causes.calibrated));
+    let severity = severity.map(|errors| {
+        let extent = errors.geographic_extent_error;
+        (extent, errors.opacity_error, errors.n)
+    });
+    let severity_line = severity_line.as_ref().map(|lines| {
+        let line = |line: SeverityLine| [line.slope, line.intercept];
+        let opacity = line(lines.opacity);
+        (&lines.label, line(lines.geographic_extent), opacity)
+    });
+    let [input_head, distance] =
+        [input_head, distance].map(|part| part.map(|part| [part.caution, part.refuse]));
+    json!({
+        "fingerprint": VERSION,
+        "program": program,
+        "rules": rules,
+        "name": name,
+        "version": version,
+        "architecture": architecture,
+        "input_size": input_size,
+        "preprocess": preprocess,
+        "sha256": sha256,
+        "labels": labels.iter().map(label).collect::<Vec<_>>(),
+        "causes": causes,
+        "severity": severity,
+        "severity_line": severity_line,
+        "input_head": input_head,
+        "distance": distance,
+    })
+}
+
+fn label(card: &LabelCard) -> Value {
+    let LabelCard {
+        name,
+        question,
+        operating_point,
+        sensitive_point,
+        calibration,
+        op_threshold,
+        conformal,
+    } = card;
+    let question = match question {
+        Question::Presence => "presence",
+        Question::GivenPneumonia => "given pneumonia",
+    };
+    json!({
+        "name": name,
+        "question": question,
+        "operating_point": operating_point,
+        "sensitive_point": sensitive_point,
+        "calibration": calibration.map(|c| [c.slope, c.intercept, c.prevalence.share()]),
+        "op_threshold": op_threshold,
+        "conformal": conformal.map(|c| (c.present, c.absent)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{
+        Adaptation, Calibration, CausesCard, ConformalThresholds, InputThresholds, Prevalence,
+        SeverityCard, SeverityLineCard,
+    };
+
+    fn full() -> ModelCard {
+        let label = LabelCard {
+            sensitive_point: Some(0.25),
+            calibration: Some(Calibration {
+                slope: 1.5,
+                intercept: -0.5,
+                prevalence: Prevalence::new(0.125).unwrap(),
+            }),
+            op_threshold: Some(0.75),
+            conformal: Some(ConformalThresholds {
+                present: 0.0625,
+                absent: None,
+            }),
+            ..LabelCard::new("Pneumonia", Question::Presence, Some(0.5))
+        };
+        let line = |slope| SeverityLine {
+            slope,
+            intercept: 0.5,
+        };
+        let thresholds = |caution| InputThresholds {
+            caution,
+            refuse: 4.5,
+        };
+        ModelCard {
+            name: "double".into(),
+            version: "1".into(),
+            architecture: "densenet121".into(),
+            input_size: 224,
+            preprocess: "cxr-1".into(),
+            labels: vec![
+                label,
+                LabelCard::new("Viral", Question::GivenPneumonia, None),
+            ],
+            causes: Some(CausesCard {
+                temperature: 1.25,
+                calibrated: true,
+            }),
+            severity: Some(SeverityCard {
+                geographic_extent_error: 1.5,
+                opacity_error: 0.5,
+                n: 94,
+            }),
+            severity_line: Some(SeverityLineCard {
+                label: "Pneumonia".into(),
+                geographic_extent: line(2.5),
+                opacity: line(3.5),
+            }),
+            input_head: Some(thresholds(0.5)),
+            distance: Some(thresholds(1.5)),
+            sha256: "ab".into(),
+            ..ModelCard::default()
+        }
+    }
+
+    /// With Python: `hashlib.sha256(text.encode()).hexdigest()` of the text in this test. Another digest
+    /// means that every store's answers are computed again.
+    #[test]
+    fn the_fingerprint_of_a_card_stays_what_it_is() {
+        let expected = concat!(
+            r#"{"architecture":"densenet121","causes":[1.25,true],"distance":[1.5,4.5],"#,
+            r#""fingerprint":1,"input_head":[0.5,4.5],"input_size":224,"labels":["#,
+            r#"{"calibration":[1.5,-0.5,0.125],"conformal":[0.0625,null],"name":"Pneumonia","#,
+            r#""op_threshold":0.75,"operating_point":0.5,"question":"presence","#,
+            r#""sensitive_point":0.25},{"calibration":null,"conformal":null,"name":"Viral","#,
+            r#""op_threshold":null,"operating_point":null,"question":"given pneumonia","#,
+            r#""sensitive_point":null}],"name":"double","preprocess":"cxr-1","program":"0.1.0","#,
+            r#""rules":4,"severity":[1.5,0.5,94],"severity_line":["Pneumonia",[2.5,0.5],[3.5,0.5]],"#,
+            r#""sha256":"ab","version":"1"}"#,
+        );
+        assert_eq!(text(&full(), "0.1.0", 4).to_string(), expected);
+        assert_eq!(
+            fingerprint(&full(), "0.1.0", 4),
+            "9d2f5cdd7e9d126222a390df6924cfeb9b51ae5748201a5355d2ce840d47f773"
+        );
+    }
+
+    #[test]
+    fn what_changes_no_answer_changes_no_fingerprint() {
+        let mut described = full();
+        described.licence = "CC0".into();
+        described.limits = vec!["not for children".into()];
+        described.adaptations = vec![Adaptation {
+            method: "refit".into(),
+            manifest: "ours.csv".into(),
+            date: "2026-01-31".into(),
+            labels: vec![],
+            images: 1,
+            patients: 1,
+            from_sha256: "cd".into(),
+        }];
+        let of = |card: &ModelCard| fingerprint(card, "1", 1);
+        assert_eq!(of(&described), of(&full()));
+    }
+
+    #[test]
+    fn what_may_change_an_answer_changes_the_fingerprint() {
+        let of = |card: &ModelCard| fingerprint(card, "1", 1);
+        let changes: [fn(&mut ModelCard); 8] = [
+            |card| card.version = "2".into(),
+            |card| card.labels[0].operating_point = Some(0.5625),
+            |card| card.labels[0].calibration.as_mut().unwrap().slope = 2.0,
+            |card| card.labels.swap(0, 1),
+            |card| card.causes = None,
+            |card| card.severity_line = None,
+            |card| card.distance.as_mut().unwrap().refuse = 5.0,
+            |card| card.sha256 = "cd".into(),
+        ];
+        for change in changes {
+            let mut card = full();
+            change(&mut card);
+            assert_ne!(of(&card), of(&full()), "{card:?}");
+        }
+        assert_ne!(fingerprint(&full(), "2", 1), of(&full()));
+        assert_ne!(fingerprint(&full(), "1", 2), of(&full()));
+    }
+}

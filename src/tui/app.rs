@@ -1,0 +1,234 @@
+//! The loop: takes messages, lets `update` change the model, runs the effects, and draws.
+
+use std::io;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
+
+use crossterm::terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate};
+
+use super::model::Model;
+use super::preview::{self, GraphicsMode, Painter};
+use super::terminal::{self, Attendant, Capabilities, Colours, Inside, Screen, Tmux};
+use super::update::{Effect, Message, update};
+use super::view::{self, Theme};
+use super::{BATCH, sources};
+use crate::domain::Canvas;
+use crate::store::{Recorder, Request};
+use crate::worker::{JobOutcome, Worker};
+
+/// The wake-up interval while work is under way: the sign of progress turns with it.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Everything that the loop needs.
+pub struct App {
+    pub model: Model,
+    pub theme: Theme,
+    /// These three chose the painter, and choose another one when another terminal is attached to tmux.
+    pub graphics: GraphicsMode,
+    pub colours: Colours,
+    pub can: Capabilities,
+    /// The size in bytes above which a picture comes coarse first.
+    pub budget: Option<usize>,
+    pub attendant: Option<Attendant>,
+    pub painter: Option<Box<dyn Painter>>,
+    pub recorder: Rc<Recorder>,
+    /// Ends the watch over the folders when it is dropped.
+    pub _watch: Sender<()>,
+    pub roots: Arc<[PathBuf]>,
+    /// The file of the reviews: only the store may open it.
+    pub log: PathBuf,
+    /// Handed to the threads that look at the disk.
+    pub sender: Sender<Message>,
+    pub screen: Screen,
+    /// Dropped last: it may wait for the disk, and the terminal is restored by then.
+    pub worker: Worker,
+}
+
+impl App {
+    /// Runs until the reader or a signal ends the program; returns the exit code.
+    ///
+    /// # Errors
+    /// If the terminal cannot be written to.
+    pub fn run(mut self, messages: &Receiver<Message>) -> io::Result<u8> {
+        loop {
+            if let ControlFlow::Break(code) = self.lay_out()? {
+                return Ok(code);
+            }
+            self.draw()?;
+            if self.model.awaits_drawing()
+                && let ControlFlow::Break(code) = self.take(Message::Drawn)?
+            {
+                return Ok(code);
+            }
+            let Some(first) = self.wait(messages) else {
+                return Ok(0);
+            };
+            // All messages that have arrived by now are handled before the next frame.
+            for message in std::iter::once(first).chain(messages.try_iter().take(BATCH)) {
+                if let ControlFlow::Break(code) = self.take(message)? {
+                    return Ok(code);
+                }
+            }
+        }
+    }
+
+    /// The next message; `None` when all senders are gone. Without work under way it sleeps until a message
+    /// arrives.
+    fn wait(&self, messages: &Receiver<Message>) -> Option<Message> {
+        let due = self.painter.as_ref().and_then(|painter| painter.due());
+        let due = due.map(|due| due.saturating_duration_since(Instant::now()));
+        let tick = self.model.is_busy().then_some(TICK);
+        let Some(longest) = due.into_iter().chain(tick).min() else {
+            return messages.recv().ok();
+        };
+        match messages.recv_timeout(longest) {
+            Ok(message) => Some(message),
+            Err(RecvTimeoutError::Timeout) => Some(Message::Tick),
+            Err(RecvTimeoutError::Disconnected) => None,
+        }
+    }
+
+    fn take(&mut self, message: Message) -> io::Result<ControlFlow<u8>> {
+        if let Message::Several(messages) = message {
+            for message in messages {
+                if let ControlFlow::Break(code) = self.take(message)? {
+                    return Ok(ControlFlow::Break(code));
+                }
+            }
+            return Ok(ControlFlow::Continue(()));
+        }
+        self.ask_the_log(&message);
+        if let Message::Attached(tmux) = message {
+            self.adopt(tmux)?;
+            return Ok(ControlFlow::Continue(()));
+        }
+        for effect in update(&mut self.model, message) {
+            match effect {
+                Effect::Select(job) => self.worker.select(job),
+                Effect::Redraw(job) => self.worker.redraw(job),
+                Effect::ScoreInBackground(job) => self.worker.score_in_background(job),
+                Effect::CancelBackground => self.worker.cancel_background(),
+                Effect::UseModel(generation, model) => self.worker.use_model(generation, model),
+                Effect::Ask(request) => self.recorder.ask(request),
+                Effect::Rescan(known) => {
+                    let (roots, log) = (self.roots.clone(), self.log.clone());
+                    sources::spawn_rescan(roots, log, known, self.sender.clone());
+                }
+                Effect::Date(undated) => sources::spawn_dating(undated, self.sender.clone()),
+                Effect::Repaint => self.repaint()?,
+                Effect::Suspend => self.suspend()?,
+                Effect::Quit(code) => return Ok(ControlFlow::Break(code)),
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Asks the log about the images in a message. The answers arrive as messages of their own, later.
+    fn ask_the_log(&self, message: &Message) {
+        match message {
+            Message::Found { images, .. } if !images.is_empty() => {
+                self.recorder.ask(Request::Found(images.clone()));
+                self.ask_whether_seen(images.clone());
+            }
+            Message::Worker(JobOutcome::Opened {
+                source,
+                result: Ok(facts),
+                ..
+            }) => {
+                let request = Request::Opened(source.clone(), facts.content);
+                self.recorder.ask(request);
+                self.ask_whether_seen(vec![source.clone()]);
+            }
+            Message::Touched { touched, .. } => {
+                let existing = touched.iter().filter(|touched| touched.exists);
+                let paths: Vec<_> = existing.map(|touched| touched.path.clone()).collect();
+                self.recorder.ask(Request::Found(paths.clone()));
+                self.ask_whether_seen(paths);
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether the reader saw an answer before matters only in blinded reading.
+    fn ask_whether_seen(&self, images: Vec<Arc<Path>>) {
+        if self.model.blinded.is_some() {
+            self.recorder.ask(Request::WereAnswersSeen(images));
+        }
+    }
+
+    /// Tells the model where its panes will be, if that has changed.
+    fn lay_out(&mut self) -> io::Result<ControlFlow<u8>> {
+        let layout = view::pane_layout(&self.model);
+        // Without a painter no image is shown, but images are still opened and classified.
+        let nothing = Canvas {
+            width: 0,
+            height: 0,
+            pixel_aspect: 1.0,
+        };
+        let canvas = self
+            .painter
+            .as_ref()
+            .map_or(nothing, |painter| painter.canvas(layout.image));
+        if self.model.panes == layout.panes() && self.model.viewer.canvas == Some(canvas) {
+            return Ok(ControlFlow::Continue(()));
+        }
+        self.take(Message::LaidOut {
+            panes: layout.panes(),
+            canvas,
+        })
+    }
+
+    fn suspend(&mut self) -> io::Result<()> {
+        if self.screen.suspend()? {
+            self.repaint()
+        } else {
+            self.model.notice = Some("no shell here to suspend to".to_owned());
+            Ok(())
+        }
+    }
+
+    /// Adapts to a terminal that was attached to tmux: it has none of the pictures yet, and may need
+    /// another painter.
+    fn adopt(&mut self, tmux: Box<Tmux>) -> io::Result<()> {
+        self.can.cell = tmux.cell.or(self.can.cell);
+        self.can.inside = Inside::Tmux(tmux);
+        let (painter, _) = preview::choose(self.graphics, &self.can, self.colours);
+        self.model.painting = painter.as_ref().map_or("off", |painter| painter.name());
+        self.painter = preview::within(self.budget, painter);
+        self.repaint()
+    }
+
+    fn repaint(&mut self) -> io::Result<()> {
+        if let Some(painter) = &mut self.painter {
+            painter.finish(None)?;
+            painter.forget();
+            // Another font has cells of another size, even where the number of cells stays the same.
+            if let Some(cell) = terminal::cell_from_system() {
+                painter.set_cell(cell);
+            }
+        }
+        self.model.size = self.screen.clear()?;
+        Ok(())
+    }
+
+    fn draw(&mut self) -> io::Result<()> {
+        crossterm::execute!(io::stdout(), BeginSynchronizedUpdate)?;
+        let mut target = None;
+        self.screen.terminal.draw(|frame| {
+            let painter = self.painter.as_deref_mut();
+            target = view::draw(&self.model, &self.theme, painter, frame);
+        })?;
+        if let Some(painter) = &mut self.painter {
+            painter.finish(target.as_ref())?;
+            let sent = painter.take_sent();
+            if let Some(attendant) = self.attendant.as_ref().filter(|_| sent > 0) {
+                attendant.sent(sent);
+            }
+        }
+        crossterm::execute!(io::stdout(), EndSynchronizedUpdate)
+    }
+}

@@ -1,0 +1,196 @@
+//! The threads and hooks that send messages to the loop: signals, tmux, keys and mouse, and the walks over
+//! the disk.
+
+use std::io;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crossterm::event::{self, Event};
+use ratatui::layout::Size;
+
+use super::BATCH;
+use super::terminal::{self, Attendant, Capabilities, Inside, LateAnswer, Notice, Signal};
+use super::update::Message;
+use super::worklist::Undated;
+use crate::domain::text::clean;
+use crate::library::{self, KnownFile, WalkItem};
+use crate::store::{self, Ending};
+
+/// After so long without a key, the reader may have moved to another terminal.
+const AWAY: Duration = Duration::from_secs(2);
+/// How long unsaved reviews may delay the end after a signal: longer than the recorder needs to write them
+/// to the store or to a file beside it.
+const LAST_REVIEWS: Duration = Duration::from_secs(20);
+/// The greatest age of a batch of found images.
+const BATCH_AGE: Duration = Duration::from_millis(40);
+
+/// Turns signals into messages; called before the terminal is taken. The thread that draws may hang in a
+/// write to a dead line, so a signal also has the recorder write the reviews without that thread.
+///
+/// # Errors
+/// If the handlers cannot be installed.
+pub fn listen_for_signals(
+    sender: &Sender<Message>,
+    ending: Arc<OnceLock<Ending>>,
+) -> io::Result<()> {
+    let sender = sender.clone();
+    let notify = move |signal| {
+        let _ = sender.send(match signal {
+            Signal::Quit(code) => Message::Quit(code),
+            Signal::Suspend => Message::Suspend,
+            Signal::Resume => Message::Refresh,
+        });
+    };
+    terminal::watch(notify, move || {
+        if let Some(ending) = ending.get() {
+            ending.end_within(LAST_REVIEWS);
+        }
+    })
+}
+
+/// Watches tmux, if the screen is inside one: another terminal may be attached to it.
+pub fn watch_tmux(can: &Capabilities, sender: &Sender<Message>) -> Option<Attendant> {
+    let Inside::Tmux(tmux) = &can.inside else {
+        return None;
+    };
+    let sender = sender.clone();
+    Some(Attendant::start(tmux.as_ref().clone(), move |notice| {
+        let _ = sender.send(match notice {
+            Notice::Attached(now) => Message::Attached(now.into()),
+            Notice::Lost => Message::Refresh,
+        });
+    }))
+}
+
+/// Turns keys, the mouse, pastes and changes of size into messages.
+pub fn listen_for_keys(
+    sender: Sender<Message>,
+    mut late: LateAnswer,
+    attendant: Option<Attendant>,
+) {
+    thread::spawn(move || {
+        let mut last = Instant::now();
+        while let Some(events) = next_events() {
+            // A reader who returns may sit at another terminal of the same tmux now.
+            let returns = |event: &Event| matches!(event, Event::FocusGained | Event::Resize(..));
+            let returns = events.iter().any(returns);
+            let pause = std::mem::replace(&mut last, Instant::now()).elapsed();
+            if let Some(attendant) = attendant.as_ref().filter(|_| returns || pause > AWAY) {
+                attendant.check_clients();
+            }
+            let messages = events.into_iter().filter_map(|event| match event {
+                Event::Key(key) if late.swallows(&key) => None,
+                Event::Key(key) => Some(Message::Key(key)),
+                Event::Mouse(mouse) => Some(Message::Mouse(mouse)),
+                Event::Paste(text) => Some(Message::Paste(text)),
+                Event::Resize(width, height) => {
+                    let size = terminal::drawable(Size { width, height });
+                    Some(Message::Resize(size))
+                }
+                Event::FocusGained | Event::FocusLost => None,
+            });
+            let message = match messages.collect::<Vec<_>>() {
+                messages if messages.is_empty() => continue,
+                messages => Message::Several(messages),
+            };
+            if sender.send(message).is_err() {
+                return;
+            }
+        }
+    });
+}
+
+/// Waits for an event, and takes all others that have arrived by then: the reader typed them without seeing
+/// what the first one led to, so nothing is drawn between them. `None` if the terminal cannot be read.
+fn next_events() -> Option<Vec<Event>> {
+    let mut events = vec![event::read().ok()?];
+    while events.len() < BATCH && event::poll(Duration::ZERO).unwrap_or(false) {
+        events.push(event::read().ok()?);
+    }
+    Some(events)
+}
+
+/// Walks the folders in a thread, and sends what it finds in batches. The files of the review log are left
+/// alone under any name: opening and closing one of them would release the locks on the log.
+pub fn spawn_scan(paths: Vec<PathBuf>, log: PathBuf, sender: Sender<Message>) {
+    thread::spawn(move || {
+        let mut images: Vec<Arc<Path>> = Vec::new();
+        let mut problems = Vec::new();
+        let mut left_out = Vec::new();
+        let mut since = Instant::now();
+        let is_log = |path: &Path| store::is_part_of(&log, path);
+        library::scan_except(&paths, is_log, |found| {
+            match found {
+                WalkItem::Image(path) => images.push(path.into()),
+                WalkItem::Unread { path, format } => left_out.push((path.into(), format)),
+                WalkItem::Problem { path, reason } => {
+                    problems.push(clean(&format!("{}: {reason}", path.display())));
+                }
+            }
+            if images.len() < BATCH && since.elapsed() < BATCH_AGE {
+                return ControlFlow::Continue(());
+            }
+            since = Instant::now();
+            if !left_out.is_empty() {
+                let _ = sender.send(Message::LeftOut(std::mem::take(&mut left_out)));
+            }
+            let (images, problems) = (std::mem::take(&mut images), std::mem::take(&mut problems));
+            if sender.send(Message::Found { images, problems }).is_ok() {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(())
+            }
+        });
+        let _ = sender.send(Message::LeftOut(left_out));
+        let _ = sender.send(Message::Found { images, problems });
+        let _ = sender.send(Message::ScanFinished);
+    });
+}
+
+/// Reports changed files until the returned sender is dropped, where the system reports them; elsewhere the
+/// reader presses a key to look for changes. Watching a large tree takes a while to set up, so a thread does
+/// it.
+pub fn watch_disk(roots: Vec<PathBuf>, log: PathBuf, sender: Sender<Message>) -> Sender<()> {
+    let (hold, held) = mpsc::channel::<()>();
+    thread::spawn(move || {
+        let is_log = move |path: &Path| store::is_part_of(&log, path);
+        let watch = library::watch(&roots, is_log, move |touched| {
+            let asked = false;
+            let _ = sender.send(Message::Touched { touched, asked });
+        });
+        if watch.is_ok() {
+            let _ = held.recv();
+        }
+    });
+    hold
+}
+
+/// Walks the folders again in a thread, and reports what differs from the `known` files.
+pub fn spawn_rescan(
+    roots: Arc<[PathBuf]>,
+    log: PathBuf,
+    known: Vec<KnownFile>,
+    sender: Sender<Message>,
+) {
+    thread::spawn(move || {
+        let is_log = |path: &Path| store::is_part_of(&log, path);
+        let touched = library::rescan(&roots, is_log, &known);
+        let asked = true;
+        let _ = sender.send(Message::Touched { touched, asked });
+    });
+}
+
+/// Asks the disk in a thread, since it may be slow, when files were last modified.
+pub fn spawn_dating(undated: Undated, sender: Sender<Message>) {
+    thread::spawn(move || {
+        let times = undated.paths.iter().map(|path| library::changed(path));
+        let _ = sender.send(Message::Dated {
+            first: undated.first,
+            times: times.collect(),
+        });
+    });
+}

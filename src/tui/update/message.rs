@@ -1,0 +1,88 @@
+//! The messages that the screen takes in, and the effects that it asks for.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crossterm::event::{KeyEvent, MouseEvent};
+use ratatui::layout::Size;
+
+use crate::domain::Canvas;
+use crate::library::{KnownFile, Touched, UnreadFormat};
+use crate::store::{News, Request};
+use crate::tui::model::Panes;
+use crate::tui::terminal::Tmux;
+use crate::tui::worklist::Undated;
+use crate::worker::{BackgroundJob, Generation, ImageJob, JobOutcome};
+
+/// Everything that can happen to the screen.
+pub enum Message {
+    Key(KeyEvent),
+    Mouse(MouseEvent),
+    Paste(String),
+    Resize(Size),
+    /// Images and problems, in batches as the folder is walked.
+    Found {
+        images: Vec<Arc<Path>>,
+        problems: Vec<String>,
+    },
+    /// Files of formats that cxr does not read, from the same walk.
+    LeftOut(Vec<(Arc<Path>, UnreadFormat)>),
+    ScanFinished,
+    /// Files that changed since the walk. `asked`: the reader asked to look for changes; otherwise the system
+    /// reported them.
+    Touched {
+        touched: Vec<Touched>,
+        asked: bool,
+    },
+    /// When files were last modified, in seconds since 1970, from file number `first` on.
+    Dated {
+        first: usize,
+        times: Vec<Option<f64>>,
+    },
+    Worker(JobOutcome),
+    Review(News),
+    /// The screen was laid out: the places of its panes, and the pixels that the image may have.
+    LaidOut {
+        panes: Panes,
+        canvas: Canvas,
+    },
+    /// Messages that arrived together: nothing is drawn before all of them are handled.
+    Several(Vec<Message>),
+    /// The state after the last message is on the screen.
+    Drawn,
+    /// A moment has passed while work is under way.
+    Tick,
+    /// Another terminal is attached to tmux.
+    Attached(Box<Tmux>),
+    /// The program resumes after a suspension, or the screen may have been lost.
+    Refresh,
+    Suspend,
+    /// A signal ends the program with this exit code.
+    Quit(u8),
+}
+
+/// Work for the loop.
+#[derive(Debug)]
+pub enum Effect {
+    /// Open, show and classify an image.
+    Select(ImageJob),
+    /// Show the same image in another view.
+    Redraw(ImageJob),
+    /// Score an image once the worker is idle.
+    ScoreInBackground(BackgroundJob),
+    /// Take back the background jobs that were not begun.
+    CancelBackground,
+    /// Classify with the model of this number from now on.
+    UseModel(Generation, usize),
+    /// Send a request to the review log.
+    Ask(Request),
+    /// Walk the folders again, and compare with these files.
+    Rescan(Vec<KnownFile>),
+    /// Find out when these files were last modified.
+    Date(Undated),
+    /// Paint every cell again.
+    Repaint,
+    Suspend,
+    /// With this exit code.
+    Quit(u8),
+}

@@ -1,0 +1,169 @@
+//! The heat map over the image.
+
+use super::*;
+use crate::domain::{ClassActivationMap, HeatMapChoice, LabelActivation, Region};
+
+/// A prediction with a heat map of one cell.
+fn mapped(value: f32) -> Box<Prediction> {
+    let region = Region {
+        left: 0,
+        top: 0,
+        width: 10,
+        height: 10,
+    };
+    let label = LabelActivation {
+        label: Pathology("Pneumonia".into()),
+        bias: 0.0,
+        values: vec![value],
+    };
+    let activation = ClassActivationMap {
+        width: 1,
+        height: 1,
+        labels: vec![label],
+        region,
+    };
+    Box::new(Prediction {
+        activation: Some(Arc::new(activation)),
+        ..*prediction(0.9)
+    })
+}
+
+fn mapped_of(name: &str, generation: Generation, value: f32) -> Message {
+    Message::Worker(JobOutcome::Classified {
+        source: path(name),
+        generation,
+        result: Ok(mapped(value)),
+    })
+}
+
+/// The value of the heat map that the only job requests.
+fn requested(effects: &[Effect]) -> Option<f32> {
+    let jobs: Vec<_> = effects
+        .iter()
+        .filter(|effect| !matches!(effect, Effect::Ask(_)))
+        .collect();
+    match jobs[..] {
+        [Effect::Redraw(job) | Effect::Select(job)] => {
+            job.frame.heat_map.as_ref().map(|layer| layer.map.values[0])
+        }
+        _ => panic!("not one job: {effects:?}"),
+    }
+}
+
+#[test]
+fn a_heat_map_lies_over_its_own_image_and_no_other() {
+    let mut model = model_of(&["a.png", "b.png"]);
+    let first = model.viewer.generation;
+    assert_eq!(
+        requested(&press(&mut model, "o")),
+        None,
+        "nothing is known yet"
+    );
+    let effects = update(&mut model, mapped_of("a.png", first, 1.0));
+    assert_eq!(
+        requested(&effects),
+        Some(1.0),
+        "it arrives with the prediction"
+    );
+
+    let effects = press(&mut model, "j");
+    assert_eq!(requested(&effects), None);
+    assert!(
+        model.viewer.shown.is_none(),
+        "the old picture is gone at once"
+    );
+    let second = model.viewer.generation;
+    for stale in [
+        mapped_of("a.png", first, 1.0),
+        mapped_of("b.png", first, 3.0),
+    ] {
+        assert!(update(&mut model, stale).is_empty());
+        assert!(model.heat_map_layer().is_none());
+    }
+    let effects = update(&mut model, mapped_of("b.png", second, 2.0));
+    assert_eq!(requested(&effects), Some(2.0));
+    assert_eq!(
+        requested(&press(&mut model, "k")),
+        Some(1.0),
+        "known already"
+    );
+    assert_eq!(requested(&press(&mut model, "o")), None);
+    let third = model.viewer.generation;
+    let effects = update(&mut model, classified("a.png", third, 0.5));
+    assert!(effects.is_empty(), "there is no heat map");
+}
+
+#[test]
+fn the_heat_map_keys_go_through_labels_and_opacities() {
+    let mut model = model_of(&["a.png"]);
+    let generation = model.viewer.generation;
+    update(&mut model, mapped_of("a.png", generation, 1.0));
+    let label = |name: &str| HeatMapChoice::Label(Pathology(name.into()));
+    let mut choices = Vec::new();
+    for _ in 0..5 {
+        press(&mut model, "O");
+        assert!(model.heat_map.on);
+        choices.push(model.heat_map.choice.clone());
+    }
+    let expected = [
+        HeatMapChoice::Foremost,
+        label("Pneumonia"),
+        label("COVID-19"),
+        HeatMapChoice::Difference,
+        HeatMapChoice::Foremost,
+    ];
+    assert_eq!(choices, expected);
+
+    let opacity = |effects: &[Effect]| match effects {
+        [Effect::Redraw(job)] => job.frame.heat_map.as_ref().unwrap().opacity,
+        _ => panic!("not one job: {effects:?}"),
+    };
+    assert_eq!(opacity(&press(&mut model, ".")), 0.7);
+    for _ in 0..20 {
+        press(&mut model, ",");
+    }
+    assert_eq!(opacity(&press(&mut model, ",")), 0.1, "never invisible");
+    assert_eq!(model.prediction().unwrap().findings[0].score.value(), 0.9);
+}
+
+#[test]
+fn where_there_can_be_no_heat_map_the_footer_gives_the_reason() {
+    let notice = |model: &Model| model.notice.clone().unwrap_or_default();
+    let mut model = model_of(&["a.png"]);
+    model.colour = false;
+    assert!(press(&mut model, "o").is_empty() && !model.heat_map.on);
+    assert!(notice(&model).contains("needs colour"));
+    model.painting = "off";
+    press(&mut model, "o");
+    assert!(notice(&model).contains("--graphics off"));
+
+    let mut model = model_of(&["a.png"]);
+    let generation = model.viewer.generation;
+    let mut refused = mapped(1.0);
+    refused.input = InputCheck::Refused(vec!["colour".into()]);
+    refused.findings.clear();
+    refused.activation = None;
+    let outcome = JobOutcome::Classified {
+        source: path("a.png"),
+        generation,
+        result: Ok(refused),
+    };
+    update(&mut model, Message::Worker(outcome));
+    assert_eq!(requested(&press(&mut model, "o")), None);
+    assert!(notice(&model).contains("was refused"));
+}
+
+#[test]
+fn a_model_without_heat_maps_says_so() {
+    let mut model = model_of(&["a.png"]);
+    let card = ModelCard {
+        architecture: crate::domain::KERAS_SEQUENTIAL.to_owned(),
+        ..card()
+    };
+    update(
+        &mut model,
+        Message::Worker(JobOutcome::Model(Ok(Box::new(card)))),
+    );
+    assert!(press(&mut model, "o").is_empty());
+    assert_eq!(model.notice.as_deref(), Some("no heat map for this model"));
+}

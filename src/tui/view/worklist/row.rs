@@ -1,0 +1,269 @@
+//! A row of the worklist.
+
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+
+use crate::domain::{Finding, InputCheck, Prediction, Question, Verdict};
+use crate::tui::look::WorklistColumns;
+use crate::tui::model::Model;
+use crate::tui::view::change;
+use crate::tui::view::text::{cells, fit, shorten_name};
+use crate::tui::view::theme::Theme;
+use crate::tui::worklist::{Disk, EntryState, Sort, WorklistEntry, nearest};
+
+/// The line of a row in `width` cells; `None` below the last row.
+pub fn line(model: &Model, theme: &Theme, row: usize, width: usize) -> Option<Line<'static>> {
+    let entry = model.worklist.row(row)?;
+    let row = WorklistRow {
+        entry,
+        marks: marks(model, row),
+        patient: change::of_row(model, row),
+        summary: row_summary(model, theme, row, entry),
+        selected: row == model.worklist.cursor(),
+        columns: model.columns,
+    };
+    Some(row.line(theme, width))
+}
+
+/// The summary of the model in use, or of another model where that one has not scored the image.
+fn row_summary(model: &Model, theme: &Theme, row: usize, entry: &WorklistEntry) -> RowSummary {
+    let list = &model.worklist;
+    match (&entry.state, list.other_prediction(row)) {
+        (EntryState::Unread | EntryState::Read(_), _) if list.is_hidden(entry) => {
+            RowSummary::nothing(theme)
+        }
+        (EntryState::Unread, Some((name, prediction))) => {
+            other_model(model, theme, name, prediction)
+        }
+        (EntryState::Read(_), Some(_)) if *list.sort() == Sort::Disagreement => {
+            disagreement(model, theme, row).unwrap_or_else(|| state(model, theme, entry))
+        }
+        _ => state(model, theme, entry),
+    }
+}
+
+/// The sign of a row, and the words behind the name.
+struct RowSummary {
+    sign: char,
+    style: Style,
+    score: String,
+    words: String,
+}
+
+impl RowSummary {
+    fn nothing(theme: &Theme) -> Self {
+        RowSummary {
+            sign: '·',
+            style: theme.dim,
+            score: String::new(),
+            words: String::new(),
+        }
+    }
+}
+
+struct WorklistRow<'a> {
+    entry: &'a WorklistEntry,
+    /// The sign of the reader's verdict, and that of a key image.
+    marks: (char, &'static str),
+    /// In the order of patients: the patient, and the change since the patient's image before.
+    patient: Option<(String, Option<String>)>,
+    summary: RowSummary,
+    selected: bool,
+    columns: WorklistColumns,
+}
+
+impl WorklistRow<'_> {
+    /// ` ● IM-0041.png   91.0 %  COVID-19`
+    fn line(&self, theme: &Theme, width: usize) -> Line<'static> {
+        let cursor = if self.selected { '▸' } else { ' ' };
+        let sign = self.summary.sign;
+        let (mark, flag) = if self.columns.mark {
+            self.marks
+        } else {
+            (' ', "")
+        };
+        let words = format!("{flag}{}{}", disk(self.entry.disk), self.words());
+        let left = width.saturating_sub(4);
+        // Names get the cells that the words leave, and never less than half.
+        let words_width = if self.columns.name {
+            cells(&words).min(width / 2)
+        } else {
+            left
+        };
+        let name_width = left.saturating_sub(words_width);
+        let name = if self.columns.name {
+            fit(&shorten_name(&self.entry.name(), name_width), name_width)
+        } else {
+            String::new()
+        };
+        let words = fit(&words, words_width);
+        let (style, plain) = if self.selected {
+            (theme.selected, theme.selected)
+        } else {
+            (self.summary.style, theme.plain)
+        };
+        Line::from(vec![
+            Span::styled(format!("{cursor}{sign}{mark}"), style),
+            Span::styled(format!("{name} "), plain),
+            Span::styled(words, style),
+        ])
+    }
+
+    fn words(&self) -> String {
+        let RowSummary { score, words, .. } = &self.summary;
+        let (lead, change) = match &self.patient {
+            Some((lead, change)) => (lead.as_str(), change.as_deref()),
+            None => ("", None),
+        };
+        let columns = match change {
+            Some(change) => [(true, lead), (true, change), (false, "")],
+            None => [
+                (true, lead),
+                (self.columns.score, score.as_str()),
+                (self.columns.words, words.as_str()),
+            ],
+        };
+        let shown = columns
+            .into_iter()
+            .filter(|(is, text)| *is && !text.is_empty());
+        shown.map(|(_, text)| text).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// The word for a change of the file.
+fn disk(disk: Disk) -> &'static str {
+    match disk {
+        Disk::Same => "",
+        Disk::New => "new ",
+        Disk::Changed => "changed ",
+        Disk::Gone => "gone ",
+    }
+}
+
+/// The sign of the verdict once it is saved, and that of a key image. While those are hidden, a sign says
+/// whether the reader saw the answer before.
+fn marks(model: &Model, row: usize) -> (char, &'static str) {
+    let list = &model.worklist;
+    let Some(held) = list.shown_held(row) else {
+        return (if list.was_answer_seen(row) { 's' } else { ' ' }, "");
+    };
+    let mark = match held.opinion.verdict {
+        _ if !held.is_saved() => '…',
+        Some(Verdict::Agree) => '✓',
+        Some(Verdict::Disagree) => '≠',
+        Some(Verdict::Unsure) => '?',
+        None if held.opinion.blinded.is_some() => 'c',
+        None => ' ',
+    };
+    let is_key = held.is_saved() && held.opinion.key_image;
+    (mark, if is_key { "* " } else { "" })
+}
+
+fn state(model: &Model, theme: &Theme, entry: &WorklistEntry) -> RowSummary {
+    let unscored = |sign, style, words| RowSummary {
+        sign,
+        style,
+        score: String::new(),
+        words,
+    };
+    match &entry.state {
+        EntryState::Unread => unscored('·', theme.dim, String::new()),
+        EntryState::Failed(reason) => unscored('✗', theme.refused, reason.to_string()),
+        EntryState::NoPicture(kind) => unscored('∅', theme.dim, format!("no picture: {kind}")),
+        EntryState::Read(prediction) => match &prediction.input {
+            InputCheck::Refused(reasons) => {
+                let words = format!("refused: {}", reasons.join("; "));
+                unscored('✗', theme.refused, words)
+            }
+            InputCheck::Caution(_) => RowSummary {
+                sign: '!',
+                style: theme.caution,
+                ..summary(model, theme, prediction)
+            },
+            InputCheck::Accepted => summary(model, theme, prediction),
+        },
+    }
+}
+
+/// The prediction of another model for a row that the current one has not scored: with the model's name, and
+/// dim.
+fn other_model(model: &Model, theme: &Theme, name: &str, prediction: &Prediction) -> RowSummary {
+    let (sign, style) = ('·', theme.dim);
+    match &prediction.input {
+        InputCheck::Refused(_) => RowSummary {
+            sign,
+            style,
+            score: String::new(),
+            words: format!("{name}: refused"),
+        },
+        _ => {
+            let RowSummary { score, words, .. } = summary(model, theme, prediction);
+            let score = if score.is_empty() {
+                format!("{name}:")
+            } else {
+                format!("{name}: {score}")
+            };
+            RowSummary {
+                sign,
+                style,
+                score,
+                words,
+            }
+        }
+    }
+}
+
+/// The label on which two models differ most, and by how much.
+fn disagreement(model: &Model, theme: &Theme, row: usize) -> Option<RowSummary> {
+    let (finding, difference) = model.worklist.disagreement(row)?;
+    Some(RowSummary {
+        sign: 'Δ',
+        style: theme.plain,
+        score: format!("Δ {difference:.2}"),
+        words: finding.label.name().to_owned(),
+    })
+}
+
+/// The label that the list is sorted by, or else the highest label that was found, or else that none was
+/// found. The last has no number: it would be taken for the probability of no finding.
+fn summary(model: &Model, theme: &Theme, prediction: &Prediction) -> RowSummary {
+    let prediction = &*model.shown(prediction);
+    let wanted = match model.worklist.sort() {
+        Sort::Score(label) => prediction.finding(label),
+        Sort::Uncertainty => nearest(prediction).map(|(finding, _)| finding),
+        _ => None,
+    };
+    let alone = || {
+        prediction
+            .findings
+            .iter()
+            .filter(|f| f.question == Question::Presence)
+    };
+    let highest = |a: &&Finding, b: &&Finding| a.score.value().total_cmp(&b.score.value());
+    let found = alone().filter(|f| prediction.is_found(f)).max_by(highest);
+    let denied = alone().find(|f| prediction.is_denied(f));
+    let number = |finding: &Finding| theme.words(&prediction.shown_words(finding)).into_owned();
+    let name = |finding: &Finding| finding.label.name().to_owned();
+    let (sign, style, score, words) = match (wanted.or(found), denied) {
+        (Some(finding), _) if prediction.is_found(finding) => {
+            ('●', theme.positive, number(finding), name(finding))
+        }
+        (Some(finding), _) if !prediction.is_denied(finding) => {
+            ('○', theme.negative, number(finding), name(finding))
+        }
+        (_, Some(denied)) => {
+            let words = format!("{}: can't tell", name(denied));
+            ('○', theme.caution, String::new(), words)
+        }
+        _ if alone().next().is_some() => {
+            ('○', theme.negative, String::new(), "no finding".to_owned())
+        }
+        _ => ('○', theme.plain, String::new(), String::new()),
+    };
+    RowSummary {
+        sign,
+        style,
+        score,
+        words,
+    }
+}

@@ -1,0 +1,245 @@
+//! The reader's opinions of the images, and whether they are saved.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{Sort, Worklist, WorklistEntry};
+use crate::domain::{ContentId, Opinion, OpinionChange, Prediction, Verdict};
+
+/// The reader's opinion of one image.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HeldOpinion {
+    /// The opinion as the reader gave it last.
+    pub opinion: Opinion,
+    /// The opinion in the review log.
+    saved: Opinion,
+    /// The image that it is about.
+    content: Option<ContentId>,
+    /// Reviews that are being written.
+    unsaved: u32,
+}
+
+impl HeldOpinion {
+    pub fn is_saved(&self) -> bool {
+        self.unsaved == 0
+    }
+
+    /// The image that it is about.
+    pub fn content(&self) -> Option<ContentId> {
+        self.content
+    }
+}
+
+impl WorklistEntry {
+    pub fn verdict(&self) -> Option<Verdict> {
+        self.held.as_ref()?.opinion.verdict
+    }
+
+    pub fn opinion(&self) -> Opinion {
+        let held = self.held.as_ref();
+        held.map(|held| held.opinion.clone()).unwrap_or_default()
+    }
+
+    /// Whether the reader's own call is saved.
+    fn is_called(&self) -> bool {
+        let held = self.held.as_ref();
+        held.is_some_and(|held| held.saved.blinded.is_some())
+    }
+}
+
+/// Whether an opinion matches one of the filter's words about reviews.
+pub(super) fn matches_review_word(held: Option<&HeldOpinion>, word: &str) -> bool {
+    let opinion = held.map(|held| &held.opinion);
+    let verdict = opinion.and_then(|opinion| opinion.verdict);
+    match word {
+        "reviewed" => verdict.is_some(),
+        "unreviewed" => verdict.is_none(),
+        "key" => opinion.is_some_and(|opinion| opinion.key_image),
+        "noted" => opinion.is_some_and(|opinion| !opinion.note.is_empty()),
+        word => verdict.is_some_and(|verdict| verdict.word() == word),
+    }
+}
+
+impl Worklist {
+    /// Begins a blinded reading: answers are hidden for images without a call. With a seed, the order is
+    /// random.
+    pub fn read_blinded(&mut self, seed: Option<u64>) {
+        self.blinded = true;
+        self.sort = seed.map_or(Sort::Name, Sort::Random);
+    }
+
+    pub fn is_blinded(&self) -> bool {
+        self.blinded
+    }
+
+    /// Whether blinded reading hides the answer for an image.
+    pub fn is_hidden(&self, entry: &WorklistEntry) -> bool {
+        self.blinded && !entry.is_called()
+    }
+
+    /// The same by path. A file that is not in the list is not hidden.
+    pub fn is_hidden_at(&self, path: &Path) -> bool {
+        let index = self.index_of(path);
+        index.is_some_and(|index| self.is_hidden(&self.entries[index]))
+    }
+
+    /// The answer for an image, unless it is hidden.
+    pub(super) fn shown_of(&self, index: u32) -> Option<&Prediction> {
+        let entry = &self.entries[index as usize];
+        (!self.is_hidden(entry)).then(|| entry.prediction())?
+    }
+
+    /// Whether an order is allowed: it must not tell answers that are hidden.
+    pub fn may_sort_by(&self, sort: &Sort) -> bool {
+        !(self.blinded && sort.tells_answers())
+    }
+
+    /// Whether the reader is done with an image: with a verdict, or in blinded reading with a call.
+    fn is_done(&self, opinion: &Opinion) -> bool {
+        if self.blinded {
+            opinion.blinded.is_some()
+        } else {
+            opinion.verdict.is_some()
+        }
+    }
+
+    /// The number of images that the reader is done with.
+    pub fn reviewed(&self) -> usize {
+        self.reviewed
+    }
+
+    /// Changes the reader's opinion, which is being written to the review log.
+    pub fn set_opinion(&mut self, path: &Path, content: ContentId, change: &OpinionChange) {
+        self.change(path, content, |held| {
+            held.opinion = change.on(&held.opinion);
+            held.unsaved += 1;
+        });
+    }
+
+    /// One review of this image is saved. `opinion` is the reader's opinion in the review log. Returns whether
+    /// it differs from the opinion here, as after a review in another session.
+    pub fn confirm(&mut self, path: &Path, content: ContentId, opinion: Opinion) -> bool {
+        let mut is_news = false;
+        self.change(path, content, |held| {
+            held.unsaved = held.unsaved.saturating_sub(1);
+            if held.unsaved == 0 {
+                is_news = held.opinion != opinion;
+                held.opinion = opinion.clone();
+            }
+            held.saved = opinion;
+        });
+        is_news
+    }
+
+    /// One review of this image was not recorded: the opinion is as before.
+    pub fn revert(&mut self, path: &Path, content: ContentId) {
+        self.change(path, content, |held| {
+            held.unsaved = held.unsaved.saturating_sub(1);
+            if held.unsaved == 0 {
+                held.opinion = held.saved.clone();
+            }
+        });
+    }
+
+    /// Takes in opinions of the review log, except for images with an unsaved opinion.
+    pub fn set_saved_opinions(&mut self, opinions: Vec<(Arc<Path>, ContentId, Opinion)>) {
+        let mut opinions: HashMap<Arc<Path>, (ContentId, Opinion)> = opinions
+            .into_iter()
+            .map(|(path, content, opinion)| (path, (content, opinion)))
+            .collect();
+        // A single image is nearly always the selected one. Several are found in one pass.
+        if opinions.len() == 1 {
+            for (path, (content, opinion)) in opinions.drain() {
+                self.change(&path, content, |held| held.set_saved(opinion));
+            }
+        }
+        for index in 0..self.entries.len() {
+            if opinions.is_empty() {
+                return;
+            }
+            if let Some((content, opinion)) = opinions.remove(&self.entries[index].path) {
+                self.change_at(index, content, |held| held.set_saved(opinion));
+            }
+        }
+    }
+
+    /// Drops an opinion of another image than this one.
+    pub(super) fn drop_other_opinion(&mut self, index: usize, content: ContentId) {
+        let held = self.entries[index].held.as_ref();
+        if held.is_some_and(|held| held.content != Some(content)) {
+            self.change_at(index, content, |_| {});
+        }
+    }
+
+    /// Forgets a saved opinion: the file may hold another image now, which is known once it is read.
+    pub(super) fn forget_saved_opinion(&mut self, index: usize) {
+        let entry = &mut self.entries[index];
+        if entry.held.as_ref().is_none_or(|held| !held.is_saved()) {
+            return;
+        }
+        let before = entry
+            .held
+            .take()
+            .map(|held| held.opinion)
+            .unwrap_or_default();
+        self.reviewed -= usize::from(self.is_done(&before));
+        self.stale |= self.sort == Sort::Review || self.filter.uses_reviews();
+    }
+
+    /// The row of the next image that the reader is not done with. After the last row it continues at the top.
+    pub fn next_unreviewed(&self) -> Option<usize> {
+        let rows = (self.cursor + 1..self.rows.len()).chain(0..=self.cursor);
+        let mut rows = rows.filter(|row| self.row(*row).is_some());
+        rows.find(|row| {
+            self.row(*row)
+                .is_some_and(|entry| !self.is_done(&entry.opinion()))
+        })
+    }
+
+    /// The row of an image, if it matches the filter.
+    pub fn row_of(&self, path: &Path) -> Option<usize> {
+        (0..self.rows.len()).find(|row| self.row(*row).is_some_and(|entry| *entry.path == *path))
+    }
+
+    fn change(&mut self, path: &Path, content: ContentId, change: impl FnOnce(&mut HeldOpinion)) {
+        if let Some(index) = self.index_of(path) {
+            self.change_at(index, content, change);
+        }
+    }
+
+    /// Changes the opinion of an image, unless the file is known to hold another image now.
+    fn change_at(
+        &mut self,
+        index: usize,
+        content: ContentId,
+        change: impl FnOnce(&mut HeldOpinion),
+    ) {
+        let entry = &mut self.entries[index];
+        if entry.content.is_some_and(|there| there != content) {
+            return;
+        }
+        let before = entry.opinion();
+        let held = entry.held.get_or_insert_default();
+        if held.content != Some(content) {
+            **held = HeldOpinion {
+                content: Some(content),
+                ..HeldOpinion::default()
+            };
+        }
+        change(held);
+        let after = entry.opinion();
+        self.reviewed -= usize::from(self.is_done(&before));
+        self.reviewed += usize::from(self.is_done(&after));
+        self.stale |= before != after && (self.sort == Sort::Review || self.filter.uses_reviews());
+    }
+}
+
+impl HeldOpinion {
+    fn set_saved(&mut self, opinion: Opinion) {
+        if self.unsaved == 0 {
+            self.opinion = opinion.clone();
+            self.saved = opinion;
+        }
+    }
+}
