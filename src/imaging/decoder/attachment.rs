@@ -92,7 +92,10 @@ impl Attachment {
     fn fill(&self, mut buffer: &mut [MaybeUninit<u8>]) -> io::Result<()> {
         let file = match self {
             Attachment::Bytes(bytes) => {
-                buffer.write_copy_of_slice(bytes);
+                let pairs = buffer.iter_mut().zip(bytes);
+                pairs.for_each(|(to, &byte)| {
+                    to.write(byte);
+                });
                 return Ok(());
             }
             Attachment::Window { window, .. } => return window.read(buffer),

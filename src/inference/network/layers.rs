@@ -29,7 +29,7 @@ pub struct Layers {
 
 /// A layer, with the values that it reads.
 pub enum Layer {
-    ConvLayer(Conv),
+    Conv(Conv),
     /// `MaxPool2d(kernel_size=3, stride=2, padding=1)`
     MaxPool(ValueIndex),
     /// A batch normalisation, a ReLU, and the average of adjacent squares of this many pixels a side. With 1,
@@ -43,7 +43,7 @@ impl Layer {
     /// The values that it reads.
     pub fn inputs(&self) -> Vec<ValueIndex> {
         match self {
-            Layer::ConvLayer(conv) => [conv.input].into_iter().chain(conv.residual).collect(),
+            Layer::Conv(conv) => [conv.input].into_iter().chain(conv.residual).collect(),
             Layer::MaxPool(input) | Layer::NormReluAverage(input, ..) => vec![*input],
             Layer::Cat(first, second) => vec![*first, *second],
         }
@@ -298,7 +298,7 @@ impl ConvBuilder<'_, '_> {
             .before
             .map(|name| self.net.fold_batch_norm(&name, channels));
         let before = before.transpose()?;
-        let layer = Layer::ConvLayer(Conv {
+        let layer = Layer::Conv(Conv {
             input,
             before: before.map(|(scale, shift)| NormRelu { scale, shift }),
             weight,

@@ -81,7 +81,7 @@ impl Layers {
         };
         let layer = |layer: &Layer| -> Result<Layer> {
             Ok(match layer {
-                Layer::ConvLayer(conv) => Layer::ConvLayer(Conv {
+                Layer::Conv(conv) => Layer::Conv(Conv {
                     before: conv.before.as_ref().map(norm).transpose()?,
                     weight: put(&conv.weight)?,
                     bias: put(&conv.bias)?,

@@ -117,7 +117,7 @@ enum LayerNumbers<'a> {
 impl<'a> LayerNumbers<'a> {
     fn of(layer: &'a Layer) -> Result<Self> {
         Ok(match layer {
-            Layer::ConvLayer(conv) => LayerNumbers::Conv(ConvNumbers::of(conv)?),
+            Layer::Conv(conv) => LayerNumbers::Conv(ConvNumbers::of(conv)?),
             Layer::MaxPool(input) => LayerNumbers::MaxPool(*input),
             Layer::NormReluAverage(input, norm, size) => {
                 LayerNumbers::NormReluAverage(*input, NormNumbers::of(norm)?, *size)

@@ -35,7 +35,7 @@ impl Layers {
                 None => bail!("value {} is used after its last use", value.0),
             };
             let made = match layer {
-                Layer::ConvLayer(conv) => {
+                Layer::Conv(conv) => {
                     let residual = conv.residual.map(get).transpose()?;
                     conv.forward(get(conv.input)?, residual, depthwise)?
                 }

@@ -99,7 +99,7 @@ proptest! {
             activation: activation(which),
             ..conv(ValueIndex::INPUT, &weight, false, stride, padding(same))
         };
-        let layers = Layers { channels: input, layers: vec![Layer::ConvLayer(layer)] };
+        let layers = Layers { channels: input, layers: vec![Layer::Conv(layer)] };
         let worst = worst(&layers, &random(&[n, input, height, width], 1.0)).unwrap();
         prop_assert!(worst < OF_A_LAYER, "{worst}");
     }
@@ -120,7 +120,7 @@ proptest! {
             activation: activation(which),
             ..conv(ValueIndex(2), &[channels, middle, 1, 1], false, 1, Padding::Half)
         };
-        let layers = [first, second, third].into_iter().map(Layer::ConvLayer).collect();
+        let layers = [first, second, third].into_iter().map(Layer::Conv).collect();
         let layers = Layers { channels, layers };
         let worst = worst(&layers, &random(&[1, channels, height, width], 1.0)).unwrap();
         prop_assert!(worst < OF_A_LAYER, "{worst}");
@@ -151,7 +151,7 @@ proptest! {
             residual: adds.then_some(ValueIndex::INPUT),
             ..conv(ValueIndex(layers.len()), &[output, middle, 1, 1], false, 1, padding(same))
         });
-        let layers = layers.into_iter().map(Layer::ConvLayer).collect();
+        let layers = layers.into_iter().map(Layer::Conv).collect();
         let layers = Layers { channels: input, layers };
         let worst = worst(&layers, &random(&[2, input, height, width], 1.0)).unwrap();
         prop_assert!(worst < OF_A_LAYER, "{worst}");
@@ -171,9 +171,9 @@ proptest! {
             shift: random(&[channels + more], 1.0),
         };
         let layers = vec![
-            Layer::ConvLayer(relu),
+            Layer::Conv(relu),
             Layer::MaxPool(ValueIndex(1)),
-            Layer::ConvLayer(conv(ValueIndex(2), &[more, channels, 3, 3], false, 1, Padding::Half)),
+            Layer::Conv(conv(ValueIndex(2), &[more, channels, 3, 3], false, 1, Padding::Half)),
             Layer::Cat(ValueIndex(2), ValueIndex(3)),
             Layer::NormReluAverage(ValueIndex(4), norm, size),
         ];
