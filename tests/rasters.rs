@@ -4,7 +4,6 @@
 mod raster_files;
 
 use std::io::Write;
-use std::path::Path;
 
 use cxr::domain::hex::hex;
 use cxr::domain::{PixelTransform, Radiograph, Samples};
@@ -880,7 +879,7 @@ fn the_first_frame_of_a_gif_is_read_and_its_frames_are_counted() {
 #[cfg(feature = "jpeg2000")]
 #[test]
 fn a_jpeg_2000_file_is_read_with_boxes_or_without() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/imaging");
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/imaging");
     let stream = std::fs::read(folder.join("phantom-37x29-12bit.j2k")).unwrap();
     let atom = |name: &[u8; 4], data: &[u8]| {
         [

@@ -30,7 +30,7 @@ pub use shared::{misread, report};
 /// Runs the command that was typed.
 ///
 /// # Errors
-/// For [`report`] to print.
+/// For [`report()`] to print.
 pub fn run(mut cli: Cli) -> Result<ExitCode> {
     survive_size_limits();
     let settings = config::apply(&mut cli)?;

@@ -16,7 +16,7 @@
 //!
 //! 1. *Headers are measured before anything is allocated.* Width, height and declared lengths are
 //!    compared with [`DecodeLimits`] and with the size of the file, so a hostile header is an error in
-//!    microseconds ([`dicom::structure`] walks a DICOM data set without allocating before dicom-rs
+//!    microseconds (`dicom::structure` walks a DICOM data set without allocating before dicom-rs
 //!    is allowed to read it).
 //! 2. *A panic costs one file.* [`open`] and [`Decoder::open`] catch it and print nothing.
 //! 3. *Every file is decoded in a process of its own* when it is opened through a [`Decoder`]. That

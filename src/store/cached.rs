@@ -1,4 +1,4 @@
-//! A cached prediction: the JSON of [`seen`](super::seen), and `kept` with the rest and with its basis, so
+//! A cached prediction: the JSON of [`seen`], and `kept` with the rest and with its basis, so
 //! that it can be read back whole. Activation maps are not cached.
 //!
 //! ```text

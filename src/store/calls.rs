@@ -93,7 +93,7 @@ pub fn answer(text: &str) -> Option<String> {
     value[ANSWER].as_str().map(str::to_owned)
 }
 
-/// `None` for a text that [`write`] did not make.
+/// `None` for a text that [`write()`] did not make.
 pub fn read(text: &str) -> Option<BlindedReading> {
     let stored: StoredReading = serde_json::from_str(text).ok()?;
     Some(stored.into())

@@ -303,14 +303,15 @@ impl PoolShared {
         let mut seen = 0;
         loop {
             self.wait(seen);
-            if self.is_ending.load(Ordering::Relaxed) {
-                return;
-            }
             let job = {
                 let state = self.state();
                 seen = self.generation.load(Ordering::Acquire);
                 state.job.clone()
             };
+            // Looked at after the generation: the end that it counts is seen here, or it is waited for no more.
+            if self.is_ending.load(Ordering::Relaxed) {
+                return;
+            }
             if let Some(job) = job {
                 job.help(thread);
             }

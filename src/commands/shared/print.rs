@@ -25,7 +25,7 @@ pub fn print(text: &Printable) -> Result<ExitCode> {
 /// what comes from files.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub fn print_document(document: &[u8]) -> Result<ExitCode> {
     write(document)
 }

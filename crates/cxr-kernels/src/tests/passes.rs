@@ -302,3 +302,11 @@ pub fn every(
         (0..width).flat_map(move |x| (0..channels).map(move |channel| (y, x, channel)))
     })
 }
+
+#[test]
+fn a_pool_ends_at_any_moment() {
+    const POOLS: usize = if cfg!(miri) { 3 } else { 3_000 };
+    for _ in 0..POOLS {
+        with_pool(2, |workers| workers.each(3, &|_| {}));
+    }
+}

@@ -6,7 +6,7 @@
 //! machine's byte order, because both ends are the same program on the same machine.
 //!
 //! The samples of a film are not part of its description: they follow as an
-//! [`Attachment`](super::attachment::Attachment).
+//! `Attachment`.
 //!
 //! This encoding is our own and not serde with postcard, for three reasons. Each list and text has a cap
 //! that holds while hostile bytes are read, texts are cleaned and infinite numbers refused in the same
