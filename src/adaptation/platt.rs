@@ -3,8 +3,9 @@
 //! solution exists even where the number separates the classes completely. Newton's method with step halving
 //! (Lin, Lin and Weng 2007, doi:10.1007/s10994-007-5018-6).
 
-use crate::domain::prevalence::probability;
-use crate::evaluation::statistics::CalibrationLine;
+use crate::evaluation::statistics::{
+    CalibrationLine, NewtonStep, RegressionCase, newton_step, regression_loss,
+};
 
 /// The most Newton steps.
 const STEPS: usize = 200;
@@ -23,17 +24,21 @@ pub fn platt(logits: &[f64], positive: &[bool]) -> Option<CalibrationLine> {
         (positives + 1.0) / (positives + 2.0),
         1.0 / (n - positives + 2.0),
     ];
-    let cases: Vec<(f64, f64)> = logits
+    let cases: Vec<RegressionCase> = logits
         .iter()
         .zip(positive)
-        .map(|(&x, &positive)| (x, if positive { yes } else { no }))
+        .map(|(&x, &positive)| RegressionCase {
+            x,
+            target: if positive { yes } else { no },
+            weight: 1.0,
+        })
         .collect();
     let mut line = CalibrationLine {
         slope: 0.0,
         intercept: ((positives + 1.0) / (n - positives + 1.0)).ln(),
     };
     for _ in 0..STEPS {
-        let (gradient, step) = newton(line, &cases)?;
+        let NewtonStep { step, gradient } = newton_step(line, cases.iter().copied())?;
         if gradient < CLOSE * n {
             break;
         }
@@ -47,16 +52,17 @@ pub fn platt(logits: &[f64], positive: &[bool]) -> Option<CalibrationLine> {
 fn shortened(
     line: CalibrationLine,
     step: CalibrationLine,
-    cases: &[(f64, f64)],
+    cases: &[RegressionCase],
 ) -> Option<CalibrationLine> {
-    let before = loss(line, cases);
+    let loss = |line| regression_loss(line, cases.iter().copied());
+    let before = loss(line);
     let mut share = 1.0;
     while share > 1e-12 {
         let next = CalibrationLine {
             slope: line.slope - share * step.slope,
             intercept: line.intercept - share * step.intercept,
         };
-        if loss(next, cases) <= before {
+        if loss(next) <= before {
             return Some(next);
         }
         share /= 2.0;
@@ -64,40 +70,12 @@ fn shortened(
     before.is_finite().then_some(line)
 }
 
-/// The largest component of the gradient, and the full step.
-fn newton(line: CalibrationLine, cases: &[(f64, f64)]) -> Option<(f64, CalibrationLine)> {
-    let (mut g0, mut g1, mut h00, mut h01, mut h11) = (0.0, 0.0, 0.0, 0.0, 0.0);
-    for &(x, target) in cases {
-        let p = probability(line.intercept + line.slope * x);
-        let (miss, curve) = (p - target, p * (1.0 - p));
-        g0 += miss;
-        g1 += miss * x;
-        h00 += curve;
-        h01 += curve * x;
-        h11 += curve * x * x;
-    }
-    let determinant = h00 * h11 - h01 * h01;
-    let step = CalibrationLine {
-        intercept: (h11 * g0 - h01 * g1) / determinant,
-        slope: (h00 * g1 - h01 * g0) / determinant,
-    };
-    (determinant > 0.0).then_some((g0.abs().max(g1.abs()), step))
-}
-
-fn loss(line: CalibrationLine, cases: &[(f64, f64)]) -> f64 {
-    let one = |&(x, target): &(f64, f64)| {
-        let z = line.intercept + line.slope * x;
-        // ln(1 + eᶻ) − t·z without overflow.
-        z.max(0.0) + (-z.abs()).exp().ln_1p() - target * z
-    };
-    cases.iter().map(one).sum()
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::domain::prevalence::probability;
 
     #[test]
     fn without_a_class_or_a_difference_there_is_no_line() {

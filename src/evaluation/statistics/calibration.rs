@@ -10,6 +10,7 @@
 //!   below 1 is overconfidence.
 
 use super::ratio;
+use crate::domain::prevalence::probability;
 use crate::evaluation::Sample;
 
 /// Number of bins of the calibration error and of reliability plots.
@@ -85,16 +86,16 @@ pub fn calibration_line(
         return None;
     }
     let mut line = start;
-    let mut loss = loss_of(line, sample, weights);
+    let mut loss = regression_loss(line, regression_cases(sample, weights));
     for _ in 0..STEPS {
-        let step = newton_step(line, sample, weights)?;
+        let step = newton_step(line, regression_cases(sample, weights))?.step;
         let mut share = 1.0;
         let next = loop {
             let next = CalibrationLine {
                 intercept: line.intercept - share * step.intercept,
                 slope: line.slope - share * step.slope,
             };
-            let next_loss = loss_of(next, sample, weights);
+            let next_loss = regression_loss(next, regression_cases(sample, weights));
             // Equal up to rounding is as low as it gets.
             if next_loss <= loss * (1.0 + 1e-14) || share < 1e-6 {
                 loss = next_loss;
@@ -128,26 +129,52 @@ fn overlaps(sample: &Sample, weights: &[f64]) -> bool {
     }
 }
 
-/// Minus the log-likelihood.
-fn loss_of(line: CalibrationLine, sample: &Sample, weights: &[f64]) -> f64 {
+/// One case of a logistic regression on one number.
+#[derive(Debug, Clone, Copy)]
+pub struct RegressionCase {
+    pub x: f64,
+    /// From 0 to 1.
+    pub target: f64,
+    pub weight: f64,
+}
+
+fn regression_cases(sample: &Sample, weights: &[f64]) -> impl Iterator<Item = RegressionCase> {
     let cases = sample.logits().iter().zip(sample.positive()).zip(weights);
+    cases.map(|((&x, &positive), &weight)| RegressionCase {
+        x,
+        target: f64::from(u8::from(positive)),
+        weight,
+    })
+}
+
+/// Minus the log-likelihood of a line.
+pub fn regression_loss(line: CalibrationLine, cases: impl Iterator<Item = RegressionCase>) -> f64 {
     cases
-        .map(|((x, &positive), weight)| {
+        .map(|RegressionCase { x, target, weight }| {
             let z = line.intercept + line.slope * x;
-            let against = if positive { -z } else { z };
-            // ln(1 + eᶻ) without overflow.
-            weight * (against.max(0.0) + (-against.abs()).exp().ln_1p())
+            // ln(1 + eᶻ) − t·z without overflow.
+            weight * (z.max(0.0) - target * z + (-z.abs()).exp().ln_1p())
         })
         .sum()
 }
 
+/// A step of Newton's method: what is to be taken off the line.
+#[derive(Debug, Clone, Copy)]
+pub struct NewtonStep {
+    pub step: CalibrationLine,
+    /// The largest component of the gradient.
+    pub gradient: f64,
+}
+
 /// Gradient divided by curvature; `None` if the curvature is zero.
-fn newton_step(line: CalibrationLine, sample: &Sample, weights: &[f64]) -> Option<CalibrationLine> {
+pub fn newton_step(
+    line: CalibrationLine,
+    cases: impl Iterator<Item = RegressionCase>,
+) -> Option<NewtonStep> {
     let (mut g0, mut g1, mut h00, mut h01, mut h11) = (0.0, 0.0, 0.0, 0.0, 0.0);
-    let cases = sample.logits().iter().zip(sample.positive()).zip(weights);
-    for ((x, &positive), weight) in cases {
-        let p = 1.0 / (1.0 + (-(line.intercept + line.slope * x)).exp());
-        let miss = weight * (p - f64::from(u8::from(positive)));
+    for RegressionCase { x, target, weight } in cases {
+        let p = probability(line.intercept + line.slope * x);
+        let miss = weight * (p - target);
         let curve = weight * p * (1.0 - p);
         g0 += miss;
         g1 += miss * x;
@@ -156,9 +183,12 @@ fn newton_step(line: CalibrationLine, sample: &Sample, weights: &[f64]) -> Optio
         h11 += curve * x * x;
     }
     let determinant = h00 * h11 - h01 * h01;
-    (determinant > 0.0).then(|| CalibrationLine {
-        intercept: (h11 * g0 - h01 * g1) / determinant,
-        slope: (h00 * g1 - h01 * g0) / determinant,
+    (determinant > 0.0).then(|| NewtonStep {
+        step: CalibrationLine {
+            intercept: (h11 * g0 - h01 * g1) / determinant,
+            slope: (h00 * g1 - h01 * g0) / determinant,
+        },
+        gradient: f64::max(g0.abs(), g1.abs()),
     })
 }
 

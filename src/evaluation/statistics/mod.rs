@@ -11,8 +11,8 @@ mod wilson;
 pub use agreement::{RatingPair, cohens_kappa, mean_absolute_error, observed_agreement, pearson};
 pub use beta::beta_interval;
 pub use calibration::{
-    Bin, CalibrationLine, ECE_BINS, brier, calibration_line, expected_calibration_error,
-    reliability,
+    Bin, CalibrationLine, ECE_BINS, NewtonStep, RegressionCase, brier, calibration_line,
+    expected_calibration_error, newton_step, regression_loss, reliability,
 };
 pub use ranking::{area_under_roc, average_precision, precision_recall_curve, roc_curve};
 pub use threshold::Confusion;
