@@ -5,7 +5,8 @@ use std::fs::{self, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rusqlite::backup::Backup;
 use rusqlite::config::DbConfig;
@@ -18,6 +19,8 @@ use crate::domain::text::clean;
 
 /// How long one statement waits for other processes' locks.
 pub const BUSY: Duration = Duration::from_secs(10);
+/// How long another process may take to create a store.
+const CREATION: Duration = Duration::from_millis(500);
 /// Bytes of an SQLite file's header (sqlite.org/fileformat.html).
 const HEADER: u64 = 100;
 /// Endings of the file and of SQLite's files beside it.
@@ -171,7 +174,14 @@ fn recognise(path: &Path, wait: &Wait) -> Result<(), StoreError> {
         wait.install(&mut connection, BUSY)?;
         pragma(&connection, "application_id")
     };
-    match header() {
+    let mut application = header();
+    let start = Instant::now();
+    // Another process may be creating the store: until its first transaction is complete, there is no identifier.
+    while matches!(application, Ok(0)) && start.elapsed() < CREATION {
+        thread::sleep(CREATION / 20);
+        application = header();
+    }
+    match application {
         Ok(APPLICATION_ID) => Ok(()),
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
             Err(foreign("no SQLite file"))
