@@ -8,7 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 cxr=$(realpath "${1:-target/release/cxr}")
 work=$(mktemp -d)
-export DISPLAY=:97 LIBGL_ALWAYS_SOFTWARE=1 CXR_CONFIG= XDG_STATE_HOME="$work/state"
+export DISPLAY=:97 LIBGL_ALWAYS_SOFTWARE=1 CXR_CONFIG=
 Xvfb "$DISPLAY" -screen 0 1320x860x24 >/dev/null 2>&1 &
 display=$!
 trap 'kill "$display"; rm -rf "$work"' EXIT
@@ -17,6 +17,8 @@ sleep 2
 # The eighth sample with its heat map, when all have been scored.
 capture() {
     local file=$1 socket="unix:$work/kitty-$2"
+    # A session goes on where the last one ended.
+    export XDG_STATE_HOME="$work/state-$2"
     kitty --config NONE -o allow_remote_control=yes -o font_size=11 -o remember_window_size=no \
         -o initial_window_width=1320 -o initial_window_height=860 -o hide_window_decorations=yes \
         --listen-on "$socket" "$cxr" samples --graphics "$2" &
