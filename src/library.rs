@@ -6,7 +6,7 @@
 //!
 //! The rules:
 //!
-//! - A file that the user names is always reported, whatever its extension.
+//! - A file that the user names is always reported, with any extension.
 //! - In a folder, files that look like images are reported. Hidden files and pipes are not.
 //! - Files that look like an image or an archive of an unsupported format are reported as such
 //!   ([`WalkItem::Unread`]), so that no film is left out silently.
@@ -76,7 +76,7 @@ pub fn changed(path: &Path) -> Option<f64> {
     Some(metadata.mtime() as f64 + metadata.mtime_nsec() as f64 / 1e9)
 }
 
-/// Identifies a folder whatever its name: device and inode.
+/// Identifies a folder independently of its name: device and inode.
 type FolderIdentity = (u64, u64);
 
 fn identity(metadata: &Metadata) -> FolderIdentity {

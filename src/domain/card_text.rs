@@ -5,7 +5,7 @@ use super::model_card::{
     Adaptation, InputThresholds, LabelCard, ModelCard, SeverityCard, SeverityLineCard,
 };
 
-/// Stands wherever conformal thresholds are shown.
+/// Shown beside conformal thresholds, in every place that has them.
 const ONLY_LIKE_CALIBRATION: &str = "Sets hold the right answer in 90 % of cases only for data \
                                      like the calibration data: the same kind of patients, \
                                      devices and hospitals.";

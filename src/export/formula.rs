@@ -5,7 +5,7 @@
 //! does every program split a line where it was meant to be split: in countries with a decimal comma,
 //! programs split at semicolons. So every place where a cell may begin is checked.
 
-/// The text with an apostrophe inserted wherever a formula could begin, and otherwise unchanged.
+/// The text with an apostrophe inserted before each possible start of a formula.
 pub fn harmless(text: &str) -> String {
     let mut harmless = String::with_capacity(text.len() + 1);
     for (begin, end) in cells(text) {

@@ -80,7 +80,7 @@ fn files_of_unsupported_formats_are_reported() {
         "s/a.png", "s/b.xyz", "s/c.7z", "s/d.txt", "s/.e.7z", "f.rar",
     ]);
     assert_eq!(scanned(folder.path(), &["s"]), ["s/a.png", "?s/c.7z"]);
-    // A file that the user names is to be read, whatever its format.
+    // A file that the user names is to be read in any format.
     assert_eq!(
         scanned(folder.path(), &["f.rar", "s/c.7z", "s"]),
         ["f.rar", "s/c.7z", "s/a.png"]
@@ -102,7 +102,7 @@ fn an_unreadable_file_is_a_problem_unless_its_name_tells_its_format() {
 }
 
 #[test]
-fn a_named_file_is_reported_whatever_its_name() {
+fn a_named_file_is_reported_with_any_extension() {
     let folder = tree(&["odd.xyz", ".hidden.png", ".h/a.png"]);
     assert_eq!(
         scanned(folder.path(), &["odd.xyz", ".hidden.png", ".h"]),

@@ -230,7 +230,7 @@ impl PredictionTable {
     }
 
     /// The row for the file of a case. If both the table and the disk have its content, a row of another
-    /// content does not belong to the case, whatever its path is.
+    /// content does not belong to the case, even at the same path.
     fn row_of(&self, case: &Case, root: &Path, content: Option<&str>) -> Result<Option<usize>> {
         let named = self.row_named(case, root);
         let Some(content) = content else {

@@ -7,8 +7,8 @@ use unicode_width::UnicodeWidthStr;
 use crate::domain::text::{Printable, is_dangerous};
 use crate::domain::{self, Score, ScoreKind};
 
-/// Removes dangerous characters from every cell. All text of the screen passes here after it is drawn, whatever
-/// its source, so no text can bypass it: even a mark that hides behind a letter is in that letter's cell.
+/// Removes dangerous characters from every cell. All text of the screen passes here after it is drawn, from
+/// any source, so no text can bypass it: even a mark that hides behind a letter is in that letter's cell.
 /// Pictures are placed later, with signs of their own.
 pub fn harmless(buffer: &mut Buffer) {
     for cell in &mut buffer.content {

@@ -201,7 +201,7 @@ impl Patients {
             patients,
         } = &self.identifiers[identifier as usize];
         if identities.len() > MOST_PEOPLE + 1 {
-            // So many identities are not compared with each other: only the last has changed.
+            // Above this number identities are not compared with each other: only the last has changed.
             let last = identities[identities.len() - 1];
             let identity = &mut self.identities[last as usize];
             let is_full = identity.stated.is_full();

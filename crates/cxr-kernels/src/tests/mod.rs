@@ -1,3 +1,4 @@
 mod depthwise;
 mod networks;
 mod passes;
+mod reference;

@@ -1,0 +1,280 @@
+//! Networks computed by plain loops, and what the tests of plans compare with them.
+
+use super::passes::{every, numbers, with_pool};
+use crate::Kernels;
+use crate::network::{
+    Activation, ConvSpec, LayerSpec, NetworkSpec, NormReluSpec, Padding, ValueIndex,
+};
+use crate::plan::{KernelPrecision, NetworkPlan, WantedMap};
+use crate::threads::Workers;
+
+/// Largest difference, over the largest value.
+const TOLERANCE: f32 = 2e-5;
+
+/// A value as `[C, H, W]`, row by row.
+pub struct Planes {
+    channels: usize,
+    height: usize,
+    width: usize,
+    values: Vec<f32>,
+}
+
+impl Planes {
+    pub fn new(
+        [channels, height, width]: [usize; 3],
+        value: impl Fn(usize, usize, usize) -> f32,
+    ) -> Self {
+        let positions =
+            (0..channels).flat_map(|c| every(height, width, 1).map(move |(y, x, _)| (c, y, x)));
+        Planes {
+            channels,
+            height,
+            width,
+            values: positions.map(|(c, y, x)| value(c, y, x)).collect(),
+        }
+    }
+
+    /// `None` outside the map.
+    pub fn get(&self, channel: usize, y: isize, x: isize) -> Option<f32> {
+        let inside =
+            (0..self.height as isize).contains(&y) && (0..self.width as isize).contains(&x);
+        inside.then(|| self.values[(channel * self.height + y as usize) * self.width + x as usize])
+    }
+
+    pub fn normalised(&self, norm: &NormReluSpec) -> Planes {
+        Planes::new([self.channels, self.height, self.width], |c, y, x| {
+            let value = self.get(c, y as isize, x as isize).unwrap();
+            (norm.scale[c] * value + norm.shift[c]).max(0.0)
+        })
+    }
+
+    /// The numbers under a window whose first pixel is given, as far as they exist.
+    pub fn window(
+        &self,
+        channel: usize,
+        (top, left): (isize, isize),
+        size: usize,
+    ) -> impl Iterator<Item = f32> {
+        every(size, size, 1).filter_map(move |(row, column, _)| {
+            self.get(channel, top + row as isize, left + column as isize)
+        })
+    }
+}
+
+/// The last value of a network, by definition.
+pub fn reference(network: &NetworkSpec, image: Planes) -> Planes {
+    let mut values = vec![image];
+    for layer in &network.layers {
+        let get = |value: &ValueIndex| &values[value.0];
+        let made = match layer {
+            LayerSpec::Conv(conv) => {
+                convolved(conv, get(&conv.input), conv.residual.as_ref().map(get))
+            }
+            LayerSpec::MaxPool(input) => {
+                let input = get(input);
+                let half = |size: usize| (size - 1) / 2 + 1;
+                let size = [input.channels, half(input.height), half(input.width)];
+                Planes::new(size, |c, y, x| {
+                    let first = (2 * y as isize - 1, 2 * x as isize - 1);
+                    input.window(c, first, 3).fold(f32::NEG_INFINITY, f32::max)
+                })
+            }
+            LayerSpec::NormReluAverage { input, norm, size } => {
+                let input = get(input).normalised(norm);
+                let output = [input.channels, input.height / size, input.width / size];
+                Planes::new(output, |c, y, x| {
+                    let first = ((y * size) as isize, (x * size) as isize);
+                    input.window(c, first, *size).sum::<f32>() / (size * size) as f32
+                })
+            }
+            LayerSpec::Cat(first, second) => {
+                let (first, second) = (get(first), get(second));
+                Planes {
+                    channels: first.channels + second.channels,
+                    values: [&first.values[..], &second.values].concat(),
+                    ..*first
+                }
+            }
+        };
+        values.push(made);
+    }
+    values.pop().unwrap()
+}
+
+fn convolved(conv: &ConvSpec, input: &Planes, residual: Option<&Planes>) -> Planes {
+    let normalised = conv.before.as_ref().map(|norm| input.normalised(norm));
+    let input = normalised.as_ref().unwrap_or(input);
+    let (kernel, stride) = (conv.kernel, conv.stride);
+    let around = |size| conv.padding.around(size, kernel, stride);
+    let ((top, bottom), (left, right)) = (around(input.height), around(input.width));
+    let along =
+        |size: usize, before: usize, after: usize| (before + size + after - kernel) / stride + 1;
+    let (height, width) = (
+        along(input.height, top, bottom),
+        along(input.width, left, right),
+    );
+    Planes::new([conv.output, height, width], |c, y, x| {
+        let inputs = if conv.is_depthwise {
+            c..c + 1
+        } else {
+            0..input.channels
+        };
+        let mut sum = f64::from(conv.bias[c]);
+        for (n, from) in inputs.clone().enumerate() {
+            for (row, column, _) in every(kernel, kernel, 1) {
+                let at = ((c * inputs.len() + n) * kernel + row) * kernel + column;
+                let y = (y * stride + row) as isize - top as isize;
+                let x = (x * stride + column) as isize - left as isize;
+                let value = input.get(from, y, x).unwrap_or(0.0);
+                sum += f64::from(conv.weight[at]) * f64::from(value);
+            }
+        }
+        let added = residual.map_or(0.0, |map| map.get(c, y as isize, x as isize).unwrap());
+        let sum = sum as f32 + added;
+        match conv.activation {
+            Activation::None => sum,
+            Activation::Relu => sum.max(0.0),
+            Activation::Relu6 => sum.clamp(0.0, 6.0),
+        }
+    })
+}
+
+/// Compares a plan with the reference in every way of running it.
+pub fn check(network: &NetworkSpec, (height, width): (usize, usize)) {
+    const IMAGES: usize = 4;
+    let length = network.channels * height * width;
+    let images = numbers(IMAGES * length, 77);
+    let expected: Vec<Planes> = images
+        .chunks_exact(length)
+        .map(|image| {
+            let at = |c: usize, y: usize, x: usize| image[(c * height + y) * width + x];
+            reference(network, Planes::new([network.channels, height, width], at))
+        })
+        .collect();
+    for kernels in Kernels::all() {
+        let precision = KernelPrecision::F32;
+        let plan = NetworkPlan::compile(network, (height, width), kernels, precision).unwrap();
+        let last = &expected[0];
+        assert_eq!(plan.output(), [last.channels, last.height, last.width]);
+        let compare = |count: usize, workers: Workers| {
+            let images = &images[..count * length];
+            let maps = plan.images(images, WantedMap::Maps, workers);
+            let averages = plan.images(images, WantedMap::Averages, workers);
+            let area = last.height * last.width;
+            assert_eq!(maps.len(), count * last.values.len());
+            assert_eq!(averages.len(), count * last.channels);
+            for (found, expected) in maps.chunks_exact(last.values.len()).zip(&expected) {
+                assert_close(found, &expected.values, kernels.name());
+            }
+            let planes = maps.chunks_exact(area);
+            let sums: Vec<f32> = planes
+                .map(|plane| plane.iter().sum::<f32>() / area as f32)
+                .collect();
+            assert_close(&averages, &sums, kernels.name());
+        };
+        compare(2, Workers::Caller);
+        // The first images leave their numbers in memory, which must not show in later ones.
+        compare(1, Workers::Caller);
+        with_pool(2, |workers| {
+            compare(1, workers);
+            compare(IMAGES, workers);
+        });
+    }
+}
+
+pub fn assert_close(found: &[f32], expected: &[f32], what: &str) {
+    let largest = expected
+        .iter()
+        .fold(1.0_f32, |most, value| most.max(value.abs()));
+    for (found, expected) in found.iter().zip(expected) {
+        let difference = (found - expected).abs();
+        assert!(
+            difference <= TOLERANCE * largest,
+            "{what}: {found}, not {expected} (the largest is {largest})"
+        );
+    }
+}
+
+/// Sizes that look random.
+pub struct Sizes(pub u32);
+
+impl Sizes {
+    /// From `first` to `last`.
+    pub fn between(&mut self, first: usize, last: usize) -> usize {
+        self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        first + (self.0 >> 8) as usize % (last - first + 1)
+    }
+
+    pub fn coin(&mut self) -> bool {
+        self.between(0, 1) == 1
+    }
+
+    pub fn padding(&mut self) -> Padding {
+        if self.coin() {
+            Padding::Same
+        } else {
+            Padding::Half
+        }
+    }
+
+    pub fn activation(&mut self) -> Activation {
+        [Activation::None, Activation::Relu, Activation::Relu6][self.between(0, 2)]
+    }
+
+    /// Miri gets the smaller of both.
+    pub fn up_to(&mut self, first: usize, small: usize, large: usize) -> usize {
+        self.between(first, if cfg!(miri) { small } else { large })
+    }
+}
+
+/// Numbers that all weights are taken from: small enough that values stay near 1.
+pub struct WeightPool(pub Vec<f32>);
+
+impl WeightPool {
+    pub fn new() -> Self {
+        let count = if cfg!(miri) { 20_000 } else { 150_000 };
+        let numbers = numbers(count, 5).into_iter();
+        WeightPool(numbers.map(|number| 0.1 * number).collect())
+    }
+
+    pub fn norm(&self, channels: usize) -> NormReluSpec<'_> {
+        NormReluSpec {
+            scale: &self.0[11..][..channels],
+            shift: &self.0[211..][..channels],
+        }
+    }
+
+    /// A convolution without anything around it.
+    pub fn conv(
+        &self,
+        input: usize,
+        [output, channels]: [usize; 2],
+        kernel: usize,
+    ) -> ConvSpec<'_> {
+        ConvSpec {
+            input: ValueIndex(input),
+            before: None,
+            weight: &self.0[input * 37..][..output * channels * kernel * kernel],
+            bias: &self.0[401..][..output],
+            output,
+            kernel,
+            is_depthwise: false,
+            stride: 1,
+            padding: Padding::Half,
+            residual: None,
+            activation: Activation::None,
+        }
+    }
+
+    pub fn depthwise(&self, input: usize, channels: usize, kernel: usize) -> ConvSpec<'_> {
+        ConvSpec {
+            is_depthwise: true,
+            ..self.conv(input, [channels, 1], kernel)
+        }
+    }
+}
+
+pub fn network(channels: usize, convolutions: Vec<ConvSpec<'_>>) -> NetworkSpec<'_> {
+    let layers = convolutions.into_iter().map(LayerSpec::Conv).collect();
+    NetworkSpec { channels, layers }
+}
