@@ -6,7 +6,7 @@ use std::path::Path;
 use criterion::{Criterion, criterion_group, criterion_main};
 use cxr::domain::{Canvas, View};
 use cxr::imaging::{self, DecodeLimits};
-use cxr::inference::{Classifier, Classify, Preprocess};
+use cxr::inference::{Classifier, Classify, Lungs, Preprocess};
 
 const FILES: [&str; 4] = [
     "clear_1.png",
@@ -40,13 +40,16 @@ fn steps(criterion: &mut Criterion) {
         b.iter(|| imaging::show(black_box(&radiograph), &View::default(), canvas));
     });
     let classifier = Classifier::bundled().expect("the bundled model");
+    let find_lungs = |film| Lungs::of(film).expect("the network of the lungs");
+    let lungs = find_lungs(&radiograph).region();
+    criterion.bench_function("lungs", |b| b.iter(|| find_lungs(black_box(&radiograph))));
     let card = classifier.card();
     let preprocess =
         Preprocess::named(&card.preprocess, card.input_size).expect("the bundled preprocessing");
     criterion.bench_function("preprocess", |b| {
-        b.iter(|| preprocess.apply(black_box(&radiograph)));
+        b.iter(|| preprocess.apply(black_box(&radiograph), lungs));
     });
-    let input = preprocess.apply(&radiograph);
+    let input = preprocess.apply(&radiograph, lungs);
     criterion.bench_function("network, one thread", |b| {
         b.iter(|| classifier.logits_of_values(black_box(input.clone())));
     });

@@ -154,6 +154,7 @@ fn prediction() -> Prediction {
         sensitive_point: None,
         calibrated: None,
         conformal: None,
+        factors: None,
     };
     Prediction {
         content: Default::default(),
@@ -175,5 +176,9 @@ fn prediction() -> Prediction {
         preprocess: "cxr-1".to_owned(),
         elapsed_ms: 31.0,
         activation: None,
+        withheld: Vec::new(),
+        lung_fields: None,
+        lungs: None,
+        prognoses: Vec::new(),
     }
 }

@@ -30,35 +30,53 @@ const MAX_BYTES: u64 = 1 << 20;
 /// The values of a file; `None` or empty where it has none.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub struct Config {
+    /// Theme and colours.
     pub appearance: AppearanceArguments,
+    /// Layout of the screen.
     pub look: LookArguments,
+    /// How radiographs are painted.
     pub terminal: Terminal,
+    /// Engine, device and precision.
     pub computing: Computing,
+    /// Limits of one file.
     pub files: Files,
+    /// `None` for the bundled model.
     pub model: Option<ModelSetting>,
     /// In MiB.
     pub model_memory: Option<NonZeroU32>,
+    /// Whether the rest of the folder is scored.
     pub background: Option<bool>,
+    /// Whether outcomes are shown, on the screen and in reports.
+    pub prognosis: Option<bool>,
+    /// Images that are read at the same time.
     pub jobs: Option<NonZeroUsize>,
+    /// Name recorded with each verdict.
     pub reviewer: Option<String>,
+    /// The file of the reviews.
     pub store: Option<PathBuf>,
     /// `LABEL=SHARE`
     pub prevalence: Vec<String>,
+    /// Actions whose keys are replaced.
     pub keys: Vec<Rebound>,
 }
 
 /// The name or the file of a model, and the line of the setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelSetting {
+    /// A name as it is written; a file with the folder of the configuration, or of the user, before it.
     pub model: PathBuf,
+    /// From 1, for messages.
     pub line: usize,
 }
 
 /// The keys of an action, as written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rebound {
+    /// Its name in the configuration.
     pub action: String,
+    /// Empty: the action has no key.
     pub keys: Vec<String>,
+    /// From 1, for messages.
     pub line: usize,
 }
 
@@ -67,13 +85,16 @@ pub struct Rebound {
 pub struct ConfigFault {
     /// Counted from 1; `None` where the file as a whole is wrong.
     pub line: Option<usize>,
+    /// What is wrong, with the name of the key where there is one.
     pub reason: String,
 }
 
 /// All mistakes of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejected {
+    /// The file with the mistakes.
     pub path: PathBuf,
+    /// Never empty; in the order of lines.
     pub faults: Vec<ConfigFault>,
 }
 
@@ -180,7 +201,7 @@ fn line_of(text: &[u8], at: usize) -> usize {
 }
 
 /// Every key.
-const NAMES: [&str; 21] = [
+const NAMES: [&str; 22] = [
     "theme",
     "color",
     "ascii",
@@ -194,6 +215,7 @@ const NAMES: [&str; 21] = [
     "model",
     "model-memory",
     "background",
+    "prognosis",
     "jobs",
     "reviewer",
     "store",
@@ -240,6 +262,7 @@ impl ConfigParser<'_> {
             model,
             model_memory,
             background,
+            prognosis,
             jobs,
             reviewer,
             store,
@@ -266,6 +289,7 @@ impl ConfigParser<'_> {
             }
             "model-memory" => *model_memory = Some(number(value)?),
             "background" => *background = Some(yes(value)?),
+            "prognosis" => *prognosis = Some(yes(value)?),
             "jobs" => *jobs = Some(number(value)?.try_into().unwrap_or(NonZeroUsize::MAX)),
             "reviewer" => *reviewer = Some(text(value)?),
             "store" => *store = Some(path(value, self.folder)?),

@@ -34,7 +34,7 @@ use serde::{Serialize, Serializer};
 use crate::domain::text::{clean, is_dangerous};
 pub use format::{TableFormat, UnknownEnding, is_stream};
 use formula::harmless;
-pub use predictions::{CONTENT, PREVALENCE, PredictionRows, RowOf, is_label};
+pub use predictions::{CONTENT, PREVALENCE, PredictionRows, RowOf, WITHHELD, is_label};
 pub use reading::{
     Cells, ReadError, Record, TableExtent, Uneven, parse_cells, read_array, read_cells, read_table,
 };
@@ -45,9 +45,13 @@ pub use row_origin::RowOrigin;
 pub enum Cell {
     /// No value: an empty cell, `null` in JSON.
     Empty,
+    /// One line of text.
     Text(String),
+    /// A finite number.
     Number {
+        /// Unrounded.
         value: f64,
+        /// Digits after the point when it is written.
         decimals: usize,
     },
     /// Several values in one member of a JSON object.

@@ -366,6 +366,153 @@ fn a_refitted_model_answers_otherwise_and_only_where_it_was_fitted() {
     );
 }
 
+const PRODUCT: &str = "Product";
+
+impl Folder {
+    /// Gives the model `base` the product of its first label and its last cause, found from 0.3 on. Gives the name of
+    /// the cause.
+    fn with_product(&self) -> String {
+        let mut card = self.card("base.toml");
+        let labels = card["label"].as_array_mut().unwrap();
+        let name = |label: &toml::Value| label["name"].as_str().unwrap().to_owned();
+        let is_cause = |label: &&toml::Value| label["question"].as_str() == Some("given-pneumonia");
+        let cause = name(labels.iter().rev().find(is_cause).unwrap());
+        let product = format!(
+            "name = \"{PRODUCT}\"\nquestion = \"presence\"\nproduct = [\"{}\", \"{cause}\"]\n\
+             operating_point = 0.3\n",
+            name(&labels[0])
+        );
+        let product: toml::Table = product.parse().unwrap();
+        labels.push(product.into());
+        self.write("base.toml", toml::to_string(&card).unwrap());
+        cause
+    }
+}
+
+fn label_of<'a>(card: &'a toml::Table, name: &str) -> &'a toml::Value {
+    let mut labels = card["label"].as_array().unwrap().iter();
+    let found = labels.find(|label| label["name"].as_str() == Some(name));
+    found.unwrap()
+}
+
+#[test]
+fn a_product_gets_new_thresholds_and_no_fit_of_its_own() {
+    let folder = Folder::new();
+    let label = folder.study();
+    let cause = folder.with_product();
+    let columns = [format!("{label}=ill"), format!("{PRODUCT}=ill")];
+    let adapt = |columns: &[String], output: &str| {
+        let mut arguments = vec!["-m", "cases.csv", "--root", "scans", "-o", output];
+        for column in columns {
+            arguments.extend(["--label-column", column]);
+        }
+        folder.adapt(&arguments)
+    };
+    let outcome = adapt(&columns, "both.safetensors");
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    for words in [
+        "Product: positive ",
+        "A label that is the product of two is not fitted itself.",
+    ] {
+        assert!(
+            outcome.stdout.contains(words),
+            "{words} in\n{}",
+            outcome.stdout
+        );
+    }
+    let card = folder.card("both.toml");
+    let product = label_of(&card, PRODUCT);
+    let point = |key: &str| product[key].as_float().unwrap();
+    assert!(point("sensitive_point") <= point("operating_point"));
+    assert!(product.get("conformal").is_some() && product.get("calibration").is_none());
+    let fitted = card["adaptation"][0]["labels"].as_array().unwrap();
+    assert!(fitted.iter().any(|label| label.as_str() == Some(PRODUCT)));
+    let rows = folder.predictions("both.safetensors");
+    for row in &rows {
+        let share = finding(row, &cause)["score"].as_f64().unwrap();
+        let (whole, part) = (
+            row[&label].as_f64().unwrap(),
+            row[PRODUCT].as_f64().unwrap(),
+        );
+        assert!((part - whole * share).abs() < 2e-6, "{row}");
+        assert_eq!(finding(row, PRODUCT)["kind"], finding(row, &label)["kind"]);
+    }
+
+    // Its factor moved, and nothing says where its thresholds went.
+    let outcome = adapt(&columns[..1], "first.safetensors");
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    let said = outcome
+        .stdout
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
+    assert!(
+        said.contains("Product has no operating point and no 90 % set any more"),
+        "{said}"
+    );
+    let card = folder.card("first.toml");
+    assert!(label_of(&card, PRODUCT).get("operating_point").is_none());
+
+    // Its own cases alone fix its thresholds, and move no score.
+    let outcome = adapt(&columns[1..], "own.safetensors");
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    let (old, new) = (folder.card("base.toml"), folder.card("own.toml"));
+    let point = |card: &toml::Table, name: &str| {
+        let point = &label_of(card, name)["operating_point"];
+        point.as_float().unwrap()
+    };
+    assert!((point(&new, &label) - point(&old, &label)).abs() < 1e-6);
+    assert!((point(&new, PRODUCT) - point(&old, PRODUCT)).abs() > 1e-6);
+    let before = folder.predictions("base.safetensors");
+    for (row, again) in before.iter().zip(folder.predictions("own.safetensors")) {
+        assert_eq!(row[PRODUCT], again[PRODUCT]);
+    }
+}
+
+#[test]
+fn images_without_a_number_for_the_causes_are_counted_and_left_out() {
+    let folder = Folder::new();
+    let label = folder.study();
+    folder.with_product();
+    let mut card = folder.card("base.toml");
+    let causes = "temperature = 1.0\ncalibrated = true\nunlike = 1e-9";
+    let causes: toml::Table = causes.parse().unwrap();
+    card.insert("causes".to_owned(), causes.into());
+    folder.write("base.toml", toml::to_string(&card).unwrap());
+    let columns = [format!("{label}=ill"), format!("{PRODUCT}=ill")];
+    let cases = [
+        "-m",
+        "cases.csv",
+        "--root",
+        "scans",
+        "-o",
+        "ours.safetensors",
+    ];
+    let own = ["--label-column", &columns[1]];
+    let refused = folder.adapt(&[&cases[..], &own].concat());
+    assert_eq!(refused.code, 2, "{}", refused.stdout);
+    assert!(
+        refused.stderr.contains("too few cases for any label"),
+        "{}",
+        refused.stderr
+    );
+    let both = ["--label-column", &columns[0]];
+    let outcome = folder.adapt(&[&cases[..], &own, &both].concat());
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    let said = outcome
+        .stdout
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
+    assert!(
+        said.contains("48 of 48 scored images are unlike those that the causes"),
+        "{said}"
+    );
+    assert!(said.contains("Product has no operating point"), "{said}");
+    let unlike = folder.card("ours.toml")["causes"]["unlike"].as_float();
+    assert_eq!(unlike, Some(1e-9), "the limit stays");
+}
+
 #[test]
 fn impossible_requests_are_refused_at_once_and_nothing_is_written() {
     let folder = Folder::new();
@@ -502,4 +649,285 @@ fn ctrl_c_leaves_nothing() {
     assert_eq!(stderr, "cxr: interrupted: nothing is written\n");
     assert!(output.stdout.is_empty());
     assert_eq!(folder.contents(), before);
+}
+
+/// A table of the study's pictures with an outcome that their looks tell, except in one patient of six. Some rows have no
+/// answer.
+fn outcomes(folder: &Folder) {
+    let mut manifest = "path,patient,view,went_icu,ill\n".to_owned();
+    let ill = fs::read_to_string(folder.path("cases.csv")).unwrap();
+    let ill: Vec<&str> = ill
+        .lines()
+        .skip(1)
+        .map(|row| &row[row.len() - 1..])
+        .collect();
+    for (at, ill) in ill.iter().enumerate() {
+        let patient = at / 2;
+        let came = (at / VARIANTS >= SAMPLES.len() / 2) != (patient % 6 == 5);
+        let answer = if came { "Y" } else { "N" };
+        let view = if at % 4 < 2 { "AP Supine" } else { "PA" };
+        manifest += &format!("{at:02}.png,p{patient},{view},{answer},{ill}\n");
+    }
+    folder.write("outcomes.csv", &manifest);
+    let gaps = manifest.replace(",p0,AP Supine,N,", ",p0,AP Supine,,");
+    assert_ne!(gaps, manifest);
+    folder.write("gaps.csv", gaps);
+}
+
+fn table(card: &toml::Table, key: &str, at: usize) -> toml::Table {
+    card[key].as_array().unwrap()[at]
+        .as_table()
+        .unwrap()
+        .clone()
+}
+
+/// The last outcome of a card.
+fn last_outcome(card: &toml::Table) -> toml::Table {
+    let count = card["prognosis"].as_array().unwrap().len();
+    table(card, "prognosis", count - 1)
+}
+
+#[test]
+fn an_outcome_is_fitted_alone_with_its_control_and_is_shown_only_with_evidence() {
+    let folder = Folder::new();
+    folder.study();
+    outcomes(&folder);
+    let arguments = ["-m", "outcomes.csv", "--root", "scans"];
+    let of = ["--outcome-column", "icu=went_icu", "-o", "ours.safetensors"];
+    let outcome = folder.adapt(&[&arguments[..], &of].concat());
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    for words in [
+        "icu: with it 24 images of 12 patients, without it 24 images of 12 patients",
+        "  AUC  ",
+        "  AUC of the control  ",
+        "  directions  ",
+        "  --prognosis shows  ",
+        "TOO FEW CASES to foretell by: icu",
+        "cxr --model ours.safetensors",
+    ] {
+        assert!(
+            outcome.stdout.contains(words),
+            "{words} in\n{}",
+            outcome.stdout
+        );
+    }
+    assert!(!outcome.stdout.contains("Pneumonia:"), "{}", outcome.stdout);
+    for line in outcome.stdout.lines() {
+        assert!(line.chars().count() <= 100, "{line}");
+    }
+
+    let (old, new) = (folder.card("base.toml"), folder.card("ours.toml"));
+    assert_eq!(old["label"], new["label"], "labels stay as they were");
+    let section = last_outcome(&new);
+    assert_eq!(section["outcome"].as_str(), Some("icu"));
+    assert_eq!(section["on"].as_str(), Some("outcomes.csv, out of fold"));
+    assert_eq!(
+        (section["n"].as_integer(), section["patients"].as_integer()),
+        (Some(48), Some(24))
+    );
+    let number = |key: &str| section[key].as_float().unwrap();
+    let (auc, low, high) = (number("auc"), number("low"), number("high"));
+    assert!(low < auc && auc < high, "{section:?}");
+    // Five patients of six look like the others with their outcome.
+    assert!(auc > 0.65, "{section:?}");
+    let bears = low > 0.5 && low > number("control_auc");
+    let last = table(
+        &new,
+        "adaptation",
+        new["adaptation"].as_array().unwrap().len() - 1,
+    );
+    assert_eq!(last["method"].as_str(), Some("outcome"));
+    assert_eq!(last["labels"].as_array().unwrap()[0].as_str(), Some("icu"));
+    assert!(new["version"].as_str().unwrap().ends_with("+outcome"));
+    let shown = folder.run(&["models", "show", "--model", "ours.safetensors"]);
+    assert!(shown.stdout.contains("\nOutcomes\n") && shown.stdout.contains("  icu: "));
+    assert!(
+        shown
+            .stdout
+            .contains("Adapted: fitted for icu on outcomes.csv")
+    );
+
+    // The same findings as before, and the outcome beside them only where it is asked for.
+    let predict = |more: &[&str]| {
+        let model = ["predict", "scans", "--model", "ours.safetensors", "-q"];
+        let outcome = folder.run(&[&model[..], more].concat());
+        assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+        outcome.stdout
+    };
+    let plain = predict(&[]);
+    assert!(!plain.contains("prognos"), "{plain}");
+    let asked = predict(&["--prognosis"]);
+    let mut reader = csv::Reader::from_reader(asked.as_bytes());
+    let head = reader.headers().unwrap().clone();
+    let at = head.iter().position(|name| name == "prognosis: icu");
+    for row in reader.records().map(Result::unwrap) {
+        let cell = &row[at.unwrap()];
+        assert_eq!(cell.parse::<f32>().is_ok(), bears, "{row:?}");
+    }
+    let lines = predict(&["--prognosis", "-f", "jsonl"]);
+    for line in lines.lines() {
+        let row: Value = serde_json::from_str(line).unwrap();
+        let found = row["prognoses"].as_array().unwrap().last().unwrap();
+        assert_eq!(found["outcome"], "icu");
+        assert_eq!(found["score"].is_number(), bears, "{found}");
+        assert_eq!(found["bears_a_number"], bears, "{found}");
+        assert!(
+            (found["auc"].as_f64().unwrap() - auc).abs() < 1e-9,
+            "{found}"
+        );
+        assert_eq!(found["score"], row["prognosis: icu"]);
+    }
+}
+
+#[test]
+fn an_outcome_is_fitted_beside_labels_and_again_under_its_name() {
+    let folder = Folder::new();
+    let label = folder.study();
+    outcomes(&folder);
+    let column = format!("{label}=ill");
+    let both = [
+        "-m",
+        "gaps.csv",
+        "--root",
+        "scans",
+        "--label-column",
+        &column,
+        "--outcome-column",
+        "icu=went_icu",
+        "-o",
+        "ours.safetensors",
+    ];
+    let outcome = folder.adapt(&both);
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    let head = format!("{label}: positive 24 images");
+    for words in [
+        head.as_str(),
+        "icu: with it 24 images of 12 patients, without it 22 images of 11 patients",
+        "2 images without an answer",
+        "balanced point",
+    ] {
+        assert!(
+            outcome.stdout.contains(words),
+            "{words} in\n{}",
+            outcome.stdout
+        );
+    }
+    let card = folder.card("ours.toml");
+    let version = card["version"].as_str().unwrap();
+    assert!(version.ends_with("+recalibrate.outcome"), "{version}");
+    let history = card["adaptation"].as_array().unwrap();
+    let methods: Vec<&str> = history
+        .iter()
+        .map(|a| a["method"].as_str().unwrap())
+        .collect();
+    assert!(
+        methods.ends_with(&["recalibrate", "outcome"]),
+        "{methods:?}"
+    );
+    assert_eq!(last_outcome(&card)["n"].as_integer(), Some(46));
+    let outcomes = card["prognosis"].as_array().unwrap().len();
+
+    // Again, under the same name and under another.
+    let again = [
+        "adapt",
+        "--model",
+        "ours.safetensors",
+        "-m",
+        "outcomes.csv",
+        "--root",
+        "scans",
+        "--outcome-column",
+        "icu=went_icu",
+        "--outcome-column",
+        "illness=ill",
+        "-o",
+        "twice.safetensors",
+        "-q",
+    ];
+    let outcome = folder.run(&again);
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    let card = folder.card("twice.toml");
+    let names: Vec<&str> = card["prognosis"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|section| section["outcome"].as_str().unwrap())
+        .collect();
+    assert_eq!(names.len(), outcomes + 1, "{names:?}");
+    assert!(names.ends_with(&["icu", "illness"]), "{names:?}");
+    let first = table(&card, "prognosis", outcomes - 1);
+    assert_eq!(first["n"].as_integer(), Some(48), "the newer fit");
+    let measured = card["measurement"].as_array().unwrap().iter();
+    let of_icu = measured.filter(|m| m["label"].as_str() == Some("icu"));
+    assert_eq!(of_icu.count(), 2, "the area and that of the control, once");
+
+    // The same cases give the same model.
+    let there = folder.contents();
+    let forced = [&again[..], &["--force", "-j", "1"]].concat();
+    assert_eq!(folder.run(&forced).code, 0);
+    assert_eq!(folder.contents(), there);
+}
+
+#[test]
+fn an_outcome_that_cannot_be_fitted_is_refused_at_once_with_the_counts() {
+    let folder = Folder::new();
+    let label = folder.card("base.toml")["label"][0]["name"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let rows: String = (0..60)
+        .map(|n| format!("{n}.png,p{},{},1,{}\n", n / 2, u8::from(n < 10), n % 3))
+        .collect();
+    folder.write("few.csv", format!("path,patient,died,alive,stage\n{rows}"));
+    let before = folder.contents();
+    let of_label = format!("{label}=died");
+    for (column, words) in [
+        (
+            "death=died",
+            "too few cases for an outcome: death (with it 10 images of 5 patients, without it 50 images of 25 \
+             patients). It takes 20 images of 10 patients, with it and without it",
+        ),
+        (
+            "survival=alive",
+            "survival (with it 60 images of 30 patients, without it 0 images of 0 patients)",
+        ),
+        ("stage=stage", "\"2\" in column stage is neither yes nor no"),
+        ("icu=went_icu", "no column went_icu"),
+        ("went_icu", "--outcome-column went_icu: write NAME=COLUMN"),
+        ("=died", "write NAME=COLUMN"),
+        (of_label.as_str(), "that is a label of the model"),
+    ] {
+        let outcome = folder.adapt(&[
+            "-m",
+            "few.csv",
+            "--outcome-column",
+            column,
+            "-o",
+            "a.safetensors",
+        ]);
+        assert_eq!(outcome.code, 2, "{column}: {}", outcome.stderr);
+        assert!(
+            outcome.stderr.contains(words),
+            "{column}: {}",
+            outcome.stderr
+        );
+        assert!(outcome.stdout.is_empty());
+        assert_eq!(folder.contents(), before, "{column}");
+    }
+    let twice = [
+        "-m",
+        "few.csv",
+        "--outcome-column",
+        "a=died",
+        "--outcome-column",
+        "a=alive",
+        "-o",
+        "a.safetensors",
+    ];
+    let outcome = folder.adapt(&twice);
+    assert!(
+        outcome.stderr.contains("of that name before it"),
+        "{}",
+        outcome.stderr
+    );
 }

@@ -29,6 +29,7 @@ fn prediction(positive: bool) -> Prediction {
             sensitive_point: None,
             calibrated: None,
             conformal: None,
+            factors: None,
         }],
         severity: None,
         input: InputCheck::Accepted,
@@ -36,6 +37,10 @@ fn prediction(positive: bool) -> Prediction {
         preprocess: "cxr-1".into(),
         elapsed_ms: 3.0,
         activation: None,
+        withheld: Vec::new(),
+        lung_fields: None,
+        lungs: None,
+        prognoses: Vec::new(),
     }
 }
 
@@ -274,6 +279,49 @@ fn a_reference_follows_its_image_and_not_its_name() {
         lines[0].contains("another file is there now"),
         "{complaint}"
     );
+}
+
+/// The model gives no number for the label, since the last image is unlike those that it was learned from.
+#[test]
+fn an_image_without_a_number_is_no_answer_and_is_named() {
+    let study = Study::new();
+    let image = ImageIdentity {
+        sha256: sha256("19"),
+        path: study
+            .folder
+            .path()
+            .canonicalize()
+            .unwrap()
+            .join("ward3/19.png"),
+        uids: Uids::default(),
+        patient_id: None,
+    };
+    let unlike = Prediction {
+        findings: Vec::new(),
+        withheld: vec![Pathology(LABEL.into())],
+        ..prediction(false)
+    };
+    let mut log = Store::open(&study.store).unwrap();
+    log.keep(&image, &unlike).unwrap();
+    drop(log);
+    let output = study.run("agreement", &[]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let words =
+        "Pneumonia: the model has no answer for 1 image, unlike those that it was learned from: ";
+    let line = text.lines().find(|line| line.starts_with(words));
+    assert!(
+        line.is_some_and(|line| line.ends_with("/ward3/19.png")),
+        "{text}"
+    );
+    assert!(
+        text.contains("20 images of 20 patients, 19 with an answer"),
+        "{text}"
+    );
+    let output = study.run("agreement", &["--format", "json"]);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let images = report["without_answer"][LABEL].as_array().unwrap();
+    assert_eq!(images.len(), 1);
+    assert!(images[0].as_str().unwrap().ends_with("/ward3/19.png"));
 }
 
 /// The prediction cache can be changed without a trace.

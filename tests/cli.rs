@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use image::{GrayImage, Rgb, RgbImage, imageops};
 use serde_json::{Map, Value};
 
-const COLUMNS: [&str; 16] = [
+const COLUMNS: [&str; 18] = [
     "path",
     "status",
     "reasons",
@@ -33,12 +33,15 @@ const COLUMNS: [&str; 16] = [
     "image_sha256",
     "card_digest",
     "prevalence",
+    "evidence_in_lungs",
+    "cardiothoracic_ratio",
 ];
 /// What JSON rows have beside the columns.
 const NESTED: [&str; 4] = ["reason_list", "prevalence", "findings", "severity"];
 const LABELS: std::ops::Range<usize> = 3..8;
 const ELAPSED: usize = 12;
 const CONTENT: usize = 13;
+const LUNGS: std::ops::Range<usize> = 16..18;
 
 /// What a finished program left.
 struct Outcome {
@@ -986,6 +989,42 @@ fn runs_that_append_to_one_file_wait_for_each_other() {
     assert_eq!(text.lines().count(), 25, "one header");
 }
 
+/// The end of a line of CSV without its last columns.
+fn cut(line: &str, columns: usize) -> usize {
+    line.rmatch_indices(',').nth(columns - 1).unwrap().0
+}
+
+/// The last columns are those of the lungs.
+#[test]
+fn a_table_without_what_is_measured_by_the_lungs_is_continued() {
+    let folder = Folder::new();
+    folder.films(3);
+    for name in ["t.csv", "t.jsonl"] {
+        let first = ["predict", "f0.png", "f1.png", "--force", "-o", name];
+        assert_eq!(folder.run(&first).code, 0);
+        let path = folder.path(name);
+        let text = fs::read_to_string(&path).unwrap();
+        let earlier = text.lines().map(|line| match name {
+            "t.csv" => line[..cut(line, LUNGS.len())].to_owned() + "\n",
+            _ => line[..line.find(",\"evidence_in_lungs\"").unwrap()].to_owned() + "}\n",
+        });
+        let earlier: String = earlier.collect();
+        fs::write(&path, &earlier).unwrap();
+        let outcome = folder.run(&["predict", ".", "-o", name, "--resume"]);
+        assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+        assert!(outcome.stderr.contains("2 kept"), "{}", outcome.stderr);
+        let now = fs::read_to_string(&path).unwrap();
+        if name == "t.csv" {
+            let rows = rows(&now);
+            assert!(rows[0][LUNGS].iter().all(String::is_empty));
+            assert!(!rows[0][CONTENT].is_empty());
+            assert!(rows[2][LUNGS].iter().all(|cell| !cell.is_empty()), "{now}");
+        } else {
+            assert!(now.starts_with(&earlier));
+        }
+    }
+}
+
 /// What version 0.1 wrote: no content, no card, and in CSV no prevalence.
 #[test]
 fn a_table_of_an_earlier_version_is_continued() {
@@ -1001,7 +1040,7 @@ fn a_table_of_an_earlier_version_is_continued() {
                 .lines()
                 .map(|line| {
                     let end = match name {
-                        "t.csv" => line.rmatch_indices(',').nth(2).unwrap().0,
+                        "t.csv" => cut(line, COLUMNS.len() - CONTENT),
                         _ => line.find(",\"image_sha256\"").unwrap(),
                     };
                     line[..end].to_owned() + if name == "t.csv" { "\n" } else { "}\n" }
@@ -1028,7 +1067,7 @@ fn a_table_of_an_earlier_version_is_continued() {
             if name == "t.csv" {
                 let rows = rows(&now);
                 assert_eq!(rows.len(), 3);
-                assert_eq!(rows[0][CONTENT..], ["", "", ""]);
+                assert!(rows[0][CONTENT..].iter().all(String::is_empty));
                 assert_eq!(rows[2][CONTENT].len(), 64);
             } else {
                 assert!(now.starts_with(&earlier));

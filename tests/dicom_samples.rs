@@ -507,7 +507,7 @@ fn a_keras_model_gets_the_table_that_a_reader_sees() {
         .words(&pixels);
     let values = Preprocess::named("keras-224-1", side)
         .expect("a preprocessing")
-        .apply(&read(&film.file(EXPLICIT)));
+        .apply(&read(&film.file(EXPLICIT)), None);
     assert_eq!((values[0], values[4095]), (0.0, 1.0));
 }
 
@@ -689,7 +689,7 @@ fn every_window_shows_the_same_at_every_scale() {
 fn a_model_gets_the_same_values_at_every_scale() {
     let seen = |r: &Radiograph| {
         let preprocess = Preprocess::named("cxr-1", 32).expect("a preprocessing");
-        preprocess.apply(r)
+        preprocess.apply(r, None)
     };
     let expected = seen(&rescaled("1", "0"));
     assert!(expected.iter().any(|v| *v > 0.9) && expected.iter().any(|v| *v < -0.9));

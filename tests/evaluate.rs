@@ -385,6 +385,145 @@ fn images_are_read_and_what_cannot_be_is_counted_and_listed() {
     assert_eq!(sizes(&repeated), sizes(&report));
 }
 
+/// Boxes over the whole film hold every point and all evidence, and a box in a corner holds neither.
+#[test]
+fn with_boxes_it_is_measured_where_the_heat_maps_look() {
+    let folder = Folder::new();
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/samples/pneumonia_1.png");
+    for n in 0..4 {
+        fs::copy(sample, folder.path(&format!("{n}.png"))).unwrap();
+    }
+    // Tuberculosis answers no question of the model, and the third film has no box.
+    folder.write(
+        "m.csv",
+        "path,patient,source,finding,drawn\n\
+         0.png,p0,whole,Tuberculosis,0 0 1 1\n\
+         1.png,p1,whole,Tuberculosis,0 0 0.5 1;0.5 0 0.5 1\n\
+         2.png,p2,whole,Pneumonia,\n\
+         3.png,p3,corner,Tuberculosis,0 0 0.02 0.02\n",
+    );
+    let arguments = ["evaluate", "-m", "m.csv", "-o", "out"];
+    let outcome = folder.run(&[&arguments[..], &["--boxes-column", "drawn"]].concat());
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    for words in [
+        "Pneumonia: where the heat map looks",
+        "pointing accuracy    middle of each lung",
+        "on 3 of 3 films with a box",
+        "not what: a label of another finding",
+    ] {
+        let text = outcome
+            .stdout
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ");
+        let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.contains(&words), "{words} in\n{}", outcome.stdout);
+    }
+    let mut lines = outcome.stdout.lines();
+    assert!(lines.all(|line| line.chars().count() <= 100));
+
+    let report: Value = serde_json::from_str(&folder.read("out/report.json")).unwrap();
+    let boxes = &report["about"]["boxes"];
+    assert_eq!(
+        (&boxes["images"], &boxes["measured"]),
+        (&3.into(), &3.into())
+    );
+    let value = |group: &str, statistic: &str| {
+        let figure = figure(&report, "Pneumonia", group, statistic);
+        (
+            figure["n"].as_u64().unwrap(),
+            figure["value"].as_f64().unwrap(),
+        )
+    };
+    let control = "pointing accuracy, control: middle of each lung";
+    for (group, n, expected) in [("whole", 2, 1.0), ("corner", 1, 0.0), ("all", 3, 2.0 / 3.0)] {
+        for statistic in ["pointing accuracy", control] {
+            let (images, share) = value(group, statistic);
+            assert_eq!(images, n, "{group}: {statistic}");
+            assert!(
+                (share - expected).abs() < 1e-9,
+                "{group}: {statistic}: {share}"
+            );
+        }
+    }
+    let evidence = "share of evidence in the boxes";
+    assert!((value("whole", evidence).1 - 1.0).abs() < 1e-9);
+    assert!(value("corner", evidence).1 < 0.02);
+    assert!(value("corner", "IoU at half maximum").1 < 0.02);
+    assert!(
+        folder
+            .read("out/report.csv")
+            .contains("Pneumonia,source,whole,pointing accuracy,,,1.0")
+    );
+    assert_eq!(folder.read("out/predictions.csv").lines().count(), 5);
+
+    // Without the option, films that answer no question are not read.
+    let outcome = folder.run(&[&arguments[..], &["--force"]].concat());
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    assert!(!outcome.stdout.contains("heat map"), "{}", outcome.stdout);
+    let report: Value = serde_json::from_str(&folder.read("out/report.json")).unwrap();
+    assert_eq!(report["about"]["skipped"]["unanswered"], 3);
+    assert!(report["about"].get("boxes").is_none());
+}
+
+/// The bundled model, with an input check that lets every film pass, and no number for the causes of any.
+fn model_that_withholds(folder: &Folder) {
+    let weights = include_bytes!("../weights/cxr-lite0.safetensors");
+    let card = include_str!("../weights/cxr-lite0.toml");
+    let mut card: toml::Table = card.parse().unwrap();
+    let causes = card["causes"].as_table_mut().unwrap();
+    causes.insert("unlike".to_owned(), 1e-9.into());
+    for (section, most) in [("input_head", 1.0), ("distance", 1e12)] {
+        let limits = card[section].as_table_mut().unwrap();
+        limits.insert("caution".to_owned(), most.into());
+        limits.insert("refuse".to_owned(), most.into());
+    }
+    folder.write("base.safetensors", weights);
+    folder.write("base.toml", toml::to_string(&card).unwrap());
+}
+
+#[test]
+fn images_without_a_number_for_the_causes_are_counted_and_named() {
+    let folder = Folder::new();
+    model_that_withholds(&folder);
+    let findings = ["No Finding", "Pneumonia/Bacterial", "Pneumonia/Viral/SARS"];
+    let mut manifest = "path,finding\n".to_owned();
+    for (n, finding) in findings.iter().enumerate() {
+        let name = format!("{n}.png");
+        folder.film(&name, 5 * n as i32);
+        manifest += &format!("{name},{finding}\n");
+    }
+    folder.write("m.csv", manifest);
+    let base = ["evaluate", "-m", "m.csv", "--model", "base.safetensors"];
+    let outcome = folder.run(&[&base[..], &["-o", "out"]].concat());
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    let said = outcome
+        .stdout
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
+    let words = "3 of 3 scored images are unlike those that ";
+    assert!(said.contains(words) && said.contains(" Viral, "), "{said}");
+    assert!(
+        said.contains("in none of these figures: 0.png, 1.png, 2.png."),
+        "{said}"
+    );
+    let report: Value = serde_json::from_str(&folder.read("out/report.json")).unwrap();
+    assert_eq!(report["about"]["images"]["scored"], 3);
+    let figures = report["figures"].as_array().unwrap();
+    let asked = |question: &str| figures.iter().any(|figure| figure["question"] == question);
+    assert!(asked("Pneumonia") && !asked("Viral") && !asked("Bacterial against Viral"));
+
+    // Its own table says the same.
+    let table = folder.read("out/predictions.csv");
+    let head = table.lines().next().unwrap();
+    assert!(head.ends_with(",withheld"), "{head}");
+    let again = folder.run(&[&base[..], &["--predictions", "out/predictions.csv"]].concat());
+    assert_eq!(again.code, 0, "{}", again.stderr);
+    let words = "column Viral has no score in any row: the images are unlike those";
+    assert!(again.stderr.contains(words), "{}", again.stderr);
+}
+
 #[test]
 fn bad_usage_ends_with_two_and_one_line() {
     let folder = Folder::new();
@@ -393,6 +532,11 @@ fn bad_usage_ends_with_two_and_one_line() {
     folder.write("junk.csv", b"\x89PNG\r\n\x1a\n\0\0\xff\x1b[2J\xfe,,,\n\"");
     folder.write("words.csv", "path,finding\na.png,Tuberculosis\n");
     folder.write("perhaps.csv", "path,ill\na.png,perhaps\n");
+    folder.write(
+        "drawn.csv",
+        "path,finding,boxes\na.png,Pneumonia,0.1 0.2 0.3 7\n",
+    );
+    folder.write("bare.csv", "path,finding,boxes\na.png,Pneumonia,\n");
     folder.write("taken", "a file");
     for (arguments, reason) in [
         (&["-m", "gone.csv"][..], "gone.csv: no such file"),
@@ -421,6 +565,29 @@ fn bad_usage_ends_with_two_and_one_line() {
             "-o taken: ",
         ),
         (&["-m", "m.csv", "--against", "words.csv"], "words.csv: "),
+        (
+            &["-m", "m.csv", "--boxes-column", "boxes"],
+            "m.csv: no column boxes",
+        ),
+        (
+            &["-m", "drawn.csv", "--boxes-column", "boxes"],
+            "drawn.csv: row 1: \"0.1 0.2 0.3 7\" in column boxes: a box lies within the film",
+        ),
+        (
+            &["-m", "bare.csv", "--boxes-column", "boxes"],
+            "bare.csv: no row that was selected has a box in column boxes",
+        ),
+        (
+            &[
+                "-m",
+                "bare.csv",
+                "--boxes-column",
+                "boxes",
+                "--predictions",
+                "t.csv",
+            ],
+            "--boxes-column boxes: t.csv has no heat maps",
+        ),
     ] {
         let outcome = folder.run(&[&["evaluate"], arguments].concat());
         assert_eq!(outcome.code, 2, "{arguments:?}: {}", outcome.stderr);

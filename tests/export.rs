@@ -6,8 +6,8 @@ use std::process::{Command, Output};
 use std::time::{Duration, UNIX_EPOCH};
 
 use cxr::domain::{
-    Act, Finding, ImageIdentity, InputCheck, Opinion, OpinionChange, Pathology, Prediction,
-    Question, Review, Score, ScoreKind, Seen, Uids, Verdict,
+    Act, Finding, ImageIdentity, InputCheck, LungMeasures, Opinion, OpinionChange, Pathology,
+    Prediction, Question, Review, Score, ScoreKind, Seen, Uids, Verdict,
 };
 use cxr::store::{ReviewEntry, Store};
 
@@ -58,6 +58,7 @@ fn prediction(label: &str, score: f32) -> Prediction {
             sensitive_point: None,
             calibrated: None,
             conformal: None,
+            factors: None,
         }],
         severity: None,
         input: InputCheck::Caution(vec!["dark".into(), "=small".into()]),
@@ -65,6 +66,10 @@ fn prediction(label: &str, score: f32) -> Prediction {
         preprocess: "cxr-1".into(),
         elapsed_ms: 3.0,
         activation: None,
+        withheld: Vec::new(),
+        lung_fields: None,
+        lungs: None,
+        prognoses: Vec::new(),
     }
 }
 
@@ -251,6 +256,33 @@ fn the_patient_is_in_the_table_only_on_request() {
     }
     let (header, _) = rows(&study.table(&["--all", "--with-patient"]));
     assert_eq!(header[5], "patient_id");
+}
+
+#[test]
+fn what_was_measured_by_the_lungs_has_the_last_columns_where_a_review_has_it() {
+    let study = Study::new();
+    let path = study.folder.path().canonicalize().unwrap();
+    let mut measured = entry(4, path.join("ward3/d.png"), "ann", Verdict::Agree);
+    let said = measured.review.seen.prediction.as_mut().unwrap();
+    said.lungs = Some(LungMeasures {
+        evidence_inside: Some(0.831_26),
+        cardiothoracic_ratio: Some(0.516),
+        cardiothoracic_error: Some(0.04),
+    });
+    Store::open(&study.store)
+        .unwrap()
+        .append(&measured)
+        .unwrap();
+    let (header, rows) = rows(&study.table(&["--all"]));
+    let added = ["evidence_in_lungs", "cardiothoracic_ratio"];
+    assert_eq!(header[..COLUMNS.len()], COLUMNS);
+    assert_eq!(header[COLUMNS.len()..], added);
+    let cells = |path: &str| {
+        let row = rows.iter().find(|row| row[0].ends_with(path)).unwrap();
+        &row[COLUMNS.len()..]
+    };
+    assert_eq!(cells("d.png"), ["0.831", "0.52"]);
+    assert_eq!(cells("c.png"), ["", ""], "a review of before");
 }
 
 #[test]

@@ -7,8 +7,10 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use cxr::domain::{
-    Canvas, HeatMapChoice, HeatMapLayer, InputCheck, Prediction, Radiograph, Samples, View,
+    Canvas, HeatMap, HeatMapChoice, HeatMapLayer, HeatMapSubject, InputCheck, Pathology,
+    Prediction, Radiograph, Region, Samples, View,
 };
+use cxr::evaluation::pointing::MapOnFilm;
 use cxr::imaging::{self, DecodeLimits, Decoder};
 use cxr::inference::{Classifier, Classify};
 use cxr::worker::{Generation, ImageJob, JobOutcome, Load, RenderRequest, Shown, Worker};
@@ -29,11 +31,12 @@ fn film(width: usize, height: usize) -> Radiograph {
 /// The largest difference between a map's sum and the logit that it explains.
 fn worst(prediction: &Prediction) -> f32 {
     let maps = prediction.activation.as_ref().expect("maps");
-    assert_eq!(maps.labels.len(), prediction.findings.len());
-    let pairs = maps.labels.iter().zip(&prediction.findings);
-    pairs
-        .map(|(map, finding)| {
-            assert_eq!(map.label, finding.label);
+    // A product has no map of its own, and a label that gets no number has no finding.
+    let findings = prediction.findings.iter();
+    let outputs = findings.filter(|finding| finding.factors.is_none());
+    outputs
+        .map(|finding| {
+            let map = maps.label(&finding.label).expect("a map");
             assert_eq!(map.values.len(), maps.width * maps.height);
             (map.logit() - finding.logit).abs()
         })
@@ -92,6 +95,55 @@ fn on_real_radiographs_every_map_adds_up_to_its_logit() {
     }
     println!("{seen} radiographs, worst {largest:.1e}");
     assert!(seen > 0 && largest < TOLERANCE, "{seen} {largest}");
+}
+
+/// `cxr evaluate` and the screen agree on where a map looks, on a film and a region that are not square.
+#[test]
+fn the_strongest_point_has_the_deepest_colour() {
+    let mut values = vec![-1.0; 12];
+    (values[6], values[4]) = (5.0, 3.0);
+    let map = HeatMap {
+        subject: HeatMapSubject::Label(Pathology("Pneumonia".into())),
+        width: 4,
+        height: 3,
+        values,
+        region: Region {
+            left: 40,
+            top: 20,
+            width: 320,
+            height: 240,
+        },
+    };
+    let measured = MapOnFilm::new(&map, (400, 300)).unwrap();
+    let strongest = measured.strongest_point().unwrap();
+    // Row 1, column 2 of cells of 80 × 80 pixels.
+    assert_eq!((strongest.x, strongest.y), (240.0 / 400.0, 140.0 / 300.0));
+
+    let film = Radiograph::plain(400, 300, Samples::Grey8(vec![80; 120_000]), "made");
+    let layer = HeatMapLayer {
+        content: Default::default(),
+        map: Arc::new(map),
+        opacity: 1.0,
+    };
+    let canvas = Canvas {
+        width: 400,
+        height: 300,
+        pixel_aspect: 1.0,
+    };
+    let view = View::default();
+    let picture = imaging::show(&film, &view, canvas).0;
+    let painted = imaging::overlay(&picture, imaging::seen(&film, &view, canvas), &layer);
+    assert_eq!((painted.width, painted.height), (400, 300));
+    let depth = |at: usize| {
+        let [red, _, blue] = painted.rgb(at % 400, at / 400);
+        i32::from(red) - i32::from(blue)
+    };
+    let deepest = (0..120_000).map(depth).max().unwrap();
+    for at in (0..120_000).filter(|&at| depth(at) == deepest) {
+        let (x, y) = ((at % 400) as f64 + 0.5, (at / 400) as f64 + 0.5);
+        let (dx, dy) = (x - 400.0 * strongest.x, y - 300.0 * strongest.y);
+        assert!(dx.abs() < 5.0 && dy.abs() < 5.0, "{x} {y}");
+    }
 }
 
 /// A worker and its outcomes, in the order in which they arrive.

@@ -50,6 +50,10 @@ impl Classify for FakeModel {
             preprocess: self.card.preprocess.clone(),
             elapsed_ms: 1.0,
             activation: None,
+            withheld: Vec::new(),
+            lung_fields: None,
+            lungs: None,
+            prognoses: Vec::new(),
         })
     }
 }

@@ -56,6 +56,10 @@ fn prediction() -> Prediction {
         preprocess: "cxr-1".into(),
         elapsed_ms: 0.0,
         activation: None,
+        withheld: Vec::new(),
+        lung_fields: None,
+        lungs: None,
+        prognoses: Vec::new(),
     }
 }
 

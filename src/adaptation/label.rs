@@ -91,7 +91,7 @@ fn cross_fitted(
             answers[at] = Some(HeldOutScore {
                 fold: left_out,
                 probability,
-                is_called: probability >= reading.balanced,
+                is_called: probability >= reading.points.balanced,
             });
         }
     }

@@ -34,11 +34,14 @@ pub struct Problem<'a> {
 /// A linear function of raw features.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LinearModel {
+    /// `[C]`
     pub weight: Vec<f64>,
+    /// The value where all features are 0.
     pub bias: f64,
 }
 
 impl LinearModel {
+    /// The value for these features, `[C]`.
     pub fn apply(&self, features: &[f32]) -> f64 {
         self.bias + dot(features, &self.weight)
     }

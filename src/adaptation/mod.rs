@@ -7,15 +7,21 @@
 //!     ├─ refit: logistic regression ─► logits by heads that have not seen the patient
 //!     └─ recalibrate: the logits ──────┤
 //!                                      └─ reading: Platt, operating points, conformal ─► Adapted
+//!                                             product of two: operating points, conformal ─► AdaptedProduct
+//!
+//! OutcomeCases { features, views, positive, patients } ─ directions ─ logistic regression ─► AdaptedOutcome
 //! ```
 //!
 //! Every fit is made twice: once to all cases, for the card, and once for each fold to the other folds, for
 //! the figures. So the figures describe the procedure, on patients that it has not seen.
 
+mod directions;
 mod folds;
 mod label;
 mod logistic;
+mod outcome;
 mod platt;
+mod product;
 mod reading;
 mod refit;
 mod temperature;
@@ -28,7 +34,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use folds::FOLDS;
 pub use label::{Adapted, FitMethod, HeldOutScore, adapt};
-pub use reading::{CardReading, expected_coverage, expected_sensitivity};
+pub use logistic::LinearModel;
+pub use outcome::{AdaptedOutcome, HeldOutArea, OUTCOME_FITS, OutcomeCases, adapt_outcome};
+pub use product::{AdaptedProduct, adapt_product};
+pub use reading::{CardReading, ScorePoints, expected_coverage, expected_sensitivity};
 pub use refit::{Correction, FITS};
 pub use temperature::{AdaptedCauses, CauseCases, adapt_causes};
 
@@ -54,6 +63,8 @@ pub enum AdaptationError {
         "its score does not rise with the reference standard in these cases (slope {slope:.2})"
     )]
     NotRising { slope: f64 },
+    #[error("its AUC has no interval, so that how well it is foretold is not known")]
+    NoInterval,
     #[error("its causes are not told apart in these cases: no temperature fits")]
     NoTemperature,
 }

@@ -19,12 +19,20 @@ const OUTSIDE: usize = 10;
 pub struct CardReading {
     /// A slope of 0 or less is possible, and is not accepted by a card.
     pub calibration: Calibration,
+    /// On the scale of the calibrated probability.
+    pub points: ScorePoints,
+}
+
+/// The thresholds of a label, for its card.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ScorePoints {
     /// The balanced operating point.
     pub balanced: f32,
     /// The sensitive operating point, never above the balanced one.
     pub sensitive: f32,
     /// Number of positive cases at or above the sensitive point.
     pub found: usize,
+    /// Of the sets of present and absent.
     pub conformal: ConformalThresholds,
 }
 
@@ -39,10 +47,32 @@ impl CardReading {
             intercept: line.intercept,
             prevalence: Prevalence::new(positives as f64 / positive.len() as f64)?,
         };
-        let mut cases: Vec<(f32, bool)> = logits
+        let scores = logits.iter().map(|&logit| shown(&calibration, logit));
+        let scores: Vec<f32> = scores.collect();
+        Some(CardReading {
+            calibration,
+            points: ScorePoints::fix(&scores, positive, sources)?,
+        })
+    }
+
+    /// The probability that the model shows for a logit.
+    pub fn probability(&self, logit: f64) -> f32 {
+        shown(&self.calibration, logit)
+    }
+}
+
+impl ScorePoints {
+    /// The thresholds for these scores. `sources` holds the source of each case, or is empty. `None` if a class is
+    /// missing.
+    pub fn fix(scores: &[f32], positive: &[bool], sources: &[&str]) -> Option<Self> {
+        let positives = positive.iter().filter(|&&positive| positive).count();
+        if positives == positive.len() {
+            return None;
+        }
+        let mut cases: Vec<(f32, bool)> = scores
             .iter()
-            .zip(positive)
-            .map(|(&logit, &positive)| (shown(&calibration, logit), positive))
+            .copied()
+            .zip(positive.iter().copied())
             .collect();
         let positives_by_source: Vec<(f32, &str)> = cases
             .iter()
@@ -57,7 +87,7 @@ impl CardReading {
         };
         let balanced = balanced(&cases, positives);
         let sensitive = sensitive(&positives_by_source, balanced)?;
-        Some(CardReading {
+        Some(ScorePoints {
             balanced,
             sensitive,
             found: of(true).filter(|&p| p >= sensitive).count(),
@@ -65,13 +95,7 @@ impl CardReading {
                 present: conformal(of(true).collect()),
                 absent: Some(conformal(of(false).map(|p| 1.0 - p).collect())),
             },
-            calibration,
         })
-    }
-
-    /// The probability that the model shows for a logit.
-    pub fn probability(&self, logit: f64) -> f32 {
-        shown(&self.calibration, logit)
     }
 }
 
@@ -212,9 +236,10 @@ mod tests {
             .iter()
             .map(|&x| reading.probability(x))
             .collect();
-        assert!(nine_in_ten(positives).unwrap() > reading.balanced);
-        assert_eq!(reading.sensitive, reading.balanced);
-        assert_eq!(reading.found, 40);
+        let points = reading.points;
+        assert!(nine_in_ten(positives).unwrap() > points.balanced);
+        assert_eq!(points.sensitive, points.balanced);
+        assert_eq!(points.found, 40);
     }
 
     /// scipy.stats.beta.ppf([0.025, 0.975], a, b)
@@ -257,7 +282,8 @@ mod tests {
         ) {
             let positive: Vec<bool> = logits.iter().zip(&noise).map(|(x, e)| x + e > 0.0).collect();
             let Some(reading) = CardReading::fit(&logits, &positive, &[]) else { return Ok(()) };
-            prop_assert!(reading.sensitive <= reading.balanced);
+            let points = reading.points;
+            prop_assert!(points.sensitive <= points.balanced);
             let rates = |point: f32| {
                 let share = |class: bool| {
                     let of = logits.iter().zip(&positive).filter(|case| *case.1 == class);
@@ -266,14 +292,14 @@ mod tests {
                 };
                 (share(true), 1.0 - share(false))
             };
-            prop_assert!(rates(reading.sensitive).0 >= SENSITIVITY - 1e-9);
-            let (found, spared) = rates(reading.balanced);
+            prop_assert!(rates(points.sensitive).0 >= SENSITIVITY - 1e-9);
+            let (found, spared) = rates(points.balanced);
             for &logit in &logits {
                 let (a, b) = rates(reading.probability(logit));
                 prop_assert!(found + spared >= a + b - 1e-9);
             }
             let covered = logits.iter().zip(&positive).filter(|case| *case.1)
-                .filter(|case| reading.probability(*case.0) >= reading.conformal.present).count();
+                .filter(|case| reading.probability(*case.0) >= points.conformal.present).count();
             let positives = positive.iter().filter(|&&p| p).count();
             prop_assert!(covered * 10 >= positives * 9 - 9);
         }

@@ -12,7 +12,7 @@ use super::{AdaptationError, FOLDS, FitProgress, LabelCases};
 use crate::evaluation::measure::in_parallel;
 
 /// Values of λ, from nearly no correction to one that needs many cases.
-const SHRINKAGES: [f64; 8] = [100.0, 30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03];
+pub(super) const SHRINKAGES: [f64; 8] = [100.0, 30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03];
 
 /// Number of fits for one label, as [`FitProgress::advance`] counts them: five without one fold, ten without
 /// two, and one to all cases.
@@ -27,6 +27,15 @@ pub struct Correction {
     pub bias: f64,
     /// The chosen λ.
     pub shrinkage: f64,
+}
+
+impl Correction {
+    /// The logit by the new row, from that by the old one and from the features.
+    pub fn logit(&self, logit: f64, features: &[f32]) -> f64 {
+        let terms = self.weight.iter().zip(features);
+        let sum: f64 = terms.map(|(weight, x)| weight * f64::from(*x)).sum();
+        self.scale * logit + sum + self.bias
+    }
 }
 
 /// All fits for one label.

@@ -37,6 +37,13 @@ pub struct AdaptedCauses {
     pub shares: Vec<Vec<f32>>,
 }
 
+impl AdaptedCauses {
+    /// The share of each cause, from the logits of all of them, for a case that the fit did not see.
+    pub fn shares_of(&self, logits: &[f64]) -> Vec<f32> {
+        softmax(logits, self.temperature)
+    }
+}
+
 /// Fits the temperature and the thresholds of the conformal sets.
 ///
 /// # Errors

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Assumptions, LookArguments, Terminal};
+use super::{Assumptions, LookArguments, PrognosisArguments, Terminal};
 
 /// `cxr [PATH]...`: the screen.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
@@ -14,9 +14,11 @@ pub struct Browse {
     #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
 
+    /// How radiographs are painted.
     #[command(flatten)]
     pub terminal: Terminal,
 
+    /// Layout of the screen.
     #[command(flatten)]
     pub look: LookArguments,
 
@@ -57,6 +59,11 @@ pub struct Browse {
     #[arg(long, overrides_with = "no_background")]
     pub background: bool,
 
+    /// Whether outcomes are shown.
+    #[command(flatten)]
+    pub prognosis: PrognosisArguments,
+
+    /// Prevalences in place of the card's.
     #[command(flatten)]
     pub assumptions: Assumptions,
 }

@@ -56,10 +56,15 @@ pub struct CaseArguments {
 /// PPV and NPV depend on the share of positive cases, which stands beside them: it is the share of these
 /// cases ("as here"), unless --prevalence asks for another ("as asked").
 ///
+/// With --boxes-column: how often the strongest point of a label's heat map lies in a box (pointing
+/// accuracy), beside a control that points at the middle of each lung; how much of the evidence lies in the
+/// boxes, and in the lungs. The network has to run for that.
+///
 /// Exit status: 0 if every image was read, 1 if some could not be, 2 for bad usage, 130 after Ctrl-C
 /// (nothing is reported then; DIR/predictions.csv has the images read so far).
 #[derive(Debug, Args)]
 pub struct Evaluate {
+    /// The table of cases, and how it is read.
     #[command(flatten)]
     pub cases: CaseArguments,
 
@@ -75,6 +80,11 @@ pub struct Evaluate {
     /// Replace the results of an earlier run in DIR
     #[arg(long)]
     pub force: bool,
+
+    /// Also measure where the heat maps look: COLUMN has the boxes that readers drew on a film, `x y w h` in
+    /// fractions of it, joined by `;`
+    #[arg(long, value_name = "COLUMN", help_heading = "Columns")]
+    pub boxes_column: Option<String>,
 
     /// Also measure each value of this column by itself (repeatable) [default: source]
     #[arg(long, value_name = "COLUMN", help_heading = "Columns")]
@@ -114,6 +124,12 @@ pub struct Evaluate {
 /// have seen no image of the case's patient (five folds). They do not show how the model works in other
 /// hospitals, or next year.
 ///
+/// With --outcome-column icu=went_icu, an outcome is fitted too: a score by logistic regression on severity and
+/// on at most eight principal directions of the features. It needs as many cases with and without it. The table
+/// has its area under the ROC curve within folds, with its 95 % interval, beside a control that knows only the
+/// severity and the view (column `view`, or the file's). The model shows the score with --prognosis, and *no
+/// evidence* instead where the lower bound is not above 0.5 and above the control.
+///
 /// Twenty cases fix a threshold badly: a set that should hold 90 % of patients like them will hold 75 to
 /// 99 %. The table and the new card say what to expect of each threshold, and warn if fewer than 100
 /// patients have the label, or lack it.
@@ -125,12 +141,18 @@ pub struct Evaluate {
 /// rest), 2 for bad usage or too few cases, 130 after Ctrl-C (nothing is written).
 #[derive(Debug, Args)]
 pub struct Adapt {
+    /// The table of cases, and how it is read.
     #[command(flatten)]
     pub cases: CaseArguments,
 
     /// What to fit
     #[arg(long, value_enum, value_name = "METHOD", default_value_t)]
     pub method: MethodArgument,
+
+    /// Also fit the outcome NAME to COLUMN, a column of 0/1 or yes/no; rows without an answer are left out
+    /// (repeatable)
+    #[arg(long, value_name = "NAME=COLUMN", help_heading = "Columns")]
+    pub outcome_column: Vec<String>,
 
     /// The new model; its card is written beside it
     #[arg(short, long, value_name = "FILE.safetensors")]

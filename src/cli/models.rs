@@ -11,6 +11,7 @@ use clap::{Args, Subcommand, ValueEnum};
 #[derive(Debug, Args)]
 #[command(arg_required_else_help = true)]
 pub struct ModelsArguments {
+    /// What to do with them.
     #[command(subcommand)]
     pub action: ModelsAction,
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::Assumptions;
+use super::{Assumptions, PrognosisArguments};
 
 /// Classify radiographs without a screen: one row per image, written as it finishes
 ///
@@ -13,11 +13,16 @@ use super::Assumptions;
 /// img2 before img10. Columns: path, status, reasons, one for each label of the model,
 /// geographic_extent, opacity, model_sha256, preprocess, elapsed_ms, image_sha256 (of the image's
 /// file), card_digest (of calibration and operating points), prevalence (the one that each calibrated
-/// label assumes).
+/// label assumes), evidence_in_lungs (the share, from 0 to 1, of the evidence for pneumonia that lies in
+/// the lungs), cardiothoracic_ratio.
 ///
 /// The column of a calibrated label (`cxr models show`) is its probability, at the prevalence of
 /// --prevalence or else of the card; the column of another label is a score. JSON rows also
 /// hold logits, operating points, prevalences, conformal sets and errors of severity.
+///
+/// With --prognosis there is a column `prognosis: OUTCOME` for each outcome that the model foretells: a score, or
+/// nothing where the evidence bears none. JSON rows also have `prognoses`: each outcome with its AUC, the 95 %
+/// interval, the control's AUC, and the numbers of images and patients.
 ///
 /// status is `ok`, `caution` (scores, and reasons to doubt them), `refused` (no scores), `skipped` (a
 /// DICOM object without an image, such as a structured report; the reason names its kind) or `error`
@@ -61,8 +66,13 @@ pub struct Predict {
     #[arg(short, long, value_enum)]
     pub format: Option<TableFormatArgument>,
 
+    /// Prevalences in place of the card's.
     #[command(flatten)]
     pub assumptions: Assumptions,
+
+    /// Whether the table has outcomes.
+    #[command(flatten)]
+    pub prognosis: PrognosisArguments,
 
     /// Number of images that are read at the same time [default: the number of cores]
     #[arg(short, long, value_name = "N")]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::Assumptions;
+use super::{Assumptions, PrognosisArguments};
 
 /// Write the reviews as a table, or check that the log of them is whole
 ///
@@ -13,8 +13,9 @@ use super::Assumptions;
 /// disagreed_label, key_image, note, first_at, last_at, entries, unaided_call, unaided_ms, aided_call,
 /// aided_ms, order_seed, order_position, answer_seen_before (of blinded reading), input_check, reasons,
 /// geographic_extent, opacity, window_centre, window_width, model_sha256, preprocess, cxr_version,
-/// and score:LABEL for each label of the models that were used, by name. Scores, severity, window and
-/// model are those on the screen at that last word. JSON rows also have all of it as `seen`.
+/// and score:LABEL for each label of the models that were used, by name; then, if a review has them,
+/// evidence_in_lungs and cardiothoracic_ratio. Scores, severity, window and model are those on the screen
+/// at that last word. JSON rows also have all of it as `seen`.
 ///
 /// Text that a spreadsheet would take for a formula gets an apostrophe before it, a path ./ . An existing
 /// table is not replaced without --force.
@@ -175,8 +176,9 @@ pub enum AgreementFormat {
 ///
 /// The page is one HTML file with its pictures inside, for an A4 sheet: it loads no other file and runs
 /// no code. It shows the radiograph in its own window, the same with a heat map, the findings with their
-/// operating points and 90 % sets, severity with its error, the input check, the model, and the verdicts
-/// of readers on this image (by its content). An image that the input check refuses has no numbers.
+/// operating points and 90 % sets, severity with its error, outcomes with their evidence if they are asked
+/// for, the input check, the model, and the verdicts of readers on this image (by its content). An image that
+/// the input check refuses has no numbers.
 ///
 /// The page has the name of the image's file, and not the path of its folder.
 ///
@@ -198,6 +200,10 @@ pub struct ReportArguments {
 
     #[command(flatten)]
     pub assumptions: Assumptions,
+
+    /// Whether the page has outcomes.
+    #[command(flatten)]
+    pub prognosis: PrognosisArguments,
 
     /// The label of the heat map [default: the label that is highest above its operating point]
     #[arg(long, value_name = "LABEL")]

@@ -107,10 +107,14 @@ pub enum PrecisionArgument {
 /// The device that computes a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Device {
+    /// A graphics processor if this build can use it and there is one, or else the CPU.
     #[default]
     Auto,
+    /// The CPU.
     Cpu,
+    /// The NVIDIA card of this number, from 0.
     Cuda(usize),
+    /// Apple's graphics processor.
     Metal,
 }
 
@@ -172,6 +176,28 @@ pub enum GraphicsArgument {
     /// Block characters, in every terminal.
     Blocks,
     Off,
+}
+
+/// Whether outcomes are shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Args)]
+pub struct PrognosisArguments {
+    /// Show the outcomes that the model foretells (cxr models show), each beside the evidence that it can
+    /// [default: false]
+    #[arg(
+        long,
+        value_name = "SHOW",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    pub prognosis: Option<bool>,
+}
+
+impl PrognosisArguments {
+    /// Whether they are asked for.
+    pub fn is_asked(self) -> bool {
+        self.prognosis == Some(true)
+    }
 }
 
 /// The prevalence that probabilities assume.

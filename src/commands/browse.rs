@@ -85,6 +85,7 @@ pub fn run(
         look: look(&arguments.look),
         colour: context.colour.into(),
         assumed,
+        prognosis: arguments.prognosis.is_asked(),
         models: choices,
         device: context.compute.device.words(),
     };

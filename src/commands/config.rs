@@ -154,6 +154,7 @@ fn fill(cli: &mut Cli, config: Config) {
         Some(Command::Agreement(agreement)) => or(&mut agreement.store, config.store),
         Some(Command::Report(report)) => {
             or(&mut report.store, config.store);
+            or(&mut report.prognosis.prognosis, config.prognosis);
             report.assumptions.usual = config.prevalence;
         }
         Some(_) => {}
@@ -174,6 +175,7 @@ fn fill_screen(browse: &mut cli::Browse, config: Config) {
     or(&mut browse.model_memory, config.model_memory);
     or(&mut browse.reviewer, config.reviewer);
     or(&mut browse.store, config.store);
+    or(&mut browse.prognosis.prognosis, config.prognosis);
     browse.assumptions.usual = config.prevalence;
     browse.no_background |= config.background == Some(false) && !browse.background;
 }

@@ -169,8 +169,8 @@ fn decoder(limits: &DecodeLimits) -> Result<Vec<String>> {
     let program = own_program().context(FIX)?;
     let decoder = Decoder::new(limits.clone(), Some(program));
     let (confinement, attempts) = decoder.confinement().context(FIX)?;
-    let held = named(&confinement, true).join(", ");
-    let mut lines = vec![format!("a process of its own: {held}")];
+    let granted = named(&confinement, true).join(", ");
+    let mut lines = vec![format!("a process of its own: {granted}")];
     let missing = named(&confinement, false);
     if !missing.is_empty() {
         lines.push(format!("not on this system: {}", missing.join(", ")));

@@ -31,6 +31,7 @@ fn every_key_is_read() {
         model = "models/ours.safetensors"
         model-memory = 1_024
         background = false
+        prognosis = true
         jobs = 0x10
         reviewer = "Dr. Rao"
         store = "/var/reviews.sqlite"
@@ -61,6 +62,7 @@ fn every_key_is_read() {
     assert_eq!(config.model, Some(chosen), "from the folder of the file");
     assert_eq!(config.model_memory, NonZeroU32::new(1_024));
     assert_eq!(config.background, Some(false));
+    assert_eq!(config.prognosis, Some(true));
     assert_eq!(config.jobs, NonZeroUsize::new(16));
     assert_eq!(config.reviewer.as_deref(), Some("Dr. Rao"));
     assert_eq!(config.store, Some("/var/reviews.sqlite".into()));
@@ -73,7 +75,7 @@ fn every_key_is_read() {
     assert_eq!(limits, (number(50), number(512), number(5)));
     assert_eq!(config.prevalence, ["COVID-19=5%", "Pneumonia=0.3"]);
     let keys: Vec<(&str, usize)> = config.keys.iter().map(|k| (&*k.action, k.line)).collect();
-    assert_eq!(keys, [("next", 21), ("quit", 20), ("undo", 22)]);
+    assert_eq!(keys, [("next", 22), ("quit", 21), ("undo", 23)]);
     assert_eq!(config.keys[0].keys, ["j", "ctrl-n"]);
 }
 

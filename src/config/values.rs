@@ -11,7 +11,9 @@ use toml::de::{DeString, DeValue};
 use crate::domain::Prevalence;
 use crate::domain::text::nearest_word;
 
+/// A key, and its place in the file.
 pub type ConfigKey<'a> = Spanned<DeString<'a>>;
+/// A value, and its place in the file.
 pub type ConfigValue<'a> = Spanned<DeValue<'a>>;
 
 /// The byte of a mistake, and its description, which follows the key in the message.

@@ -9,9 +9,13 @@ use super::pathology::Pathology;
 /// A rectangle of a radiograph, in its stored pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Region {
+    /// The first column, from 0.
     pub left: usize,
+    /// The first row, from 0.
     pub top: usize,
+    /// Columns.
     pub width: usize,
+    /// Rows.
     pub height: usize,
 }
 
@@ -19,8 +23,9 @@ pub struct Region {
 /// arXiv:1512.04150).
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClassActivationMap {
-    /// Cells across and down.
+    /// Cells across.
     pub width: usize,
+    /// Cells down.
     pub height: usize,
     /// In the card's order.
     pub labels: Vec<LabelActivation>,
@@ -31,6 +36,7 @@ pub struct ClassActivationMap {
 /// The map of one label.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LabelActivation {
+    /// The label whose logit the map explains.
     pub label: Pathology,
     /// The logit where the map is zero.
     pub bias: f32,
@@ -47,6 +53,7 @@ impl LabelActivation {
 }
 
 impl ClassActivationMap {
+    /// The map of a label; `None` where the model does not have it.
     pub fn label(&self, label: &Pathology) -> Option<&LabelActivation> {
         self.labels.iter().find(|map| map.label == *label)
     }
@@ -55,12 +62,15 @@ impl ClassActivationMap {
 /// One map, to be drawn over a picture.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HeatMap {
+    /// What positive values speak for, and negative ones against.
     pub subject: HeatMapSubject,
-    /// Cells across and down.
+    /// Cells across.
     pub width: usize,
+    /// Cells down.
     pub height: usize,
     /// `height × width` contributions in units of the logit, row by row.
     pub values: Vec<f32>,
+    /// The part of the radiograph that the cells divide evenly.
     pub region: Region,
 }
 
@@ -74,9 +84,12 @@ impl HeatMap {
 /// The subject of a heat map.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HeatMapSubject {
+    /// Evidence for and against this label.
     Label(Pathology),
     /// Evidence for the first label rather than for the second.
     Difference(Pathology, Pathology),
+    /// No evidence: the outline of the lungs, which is 1 on the line and falls to 0 beside it.
+    Lungs,
 }
 
 /// The heat map that a reader wants to see, for any image.
@@ -85,10 +98,13 @@ pub enum HeatMapChoice {
     /// The map of the finding that stands out most.
     #[default]
     Foremost,
+    /// The map of this label, whatever its score.
     Label(Pathology),
     /// The difference between the two likeliest causes, or between the two highest labels where the
     /// causes are not told.
     Difference,
+    /// The outline of the lungs.
+    Lungs,
 }
 
 /// A heat map over a picture.
@@ -96,6 +112,7 @@ pub enum HeatMapChoice {
 pub struct HeatMapLayer {
     /// The image of the map. It is drawn over no other image.
     pub content: ContentId,
+    /// Its cells are enlarged to the picture.
     pub map: Arc<HeatMap>,
     /// Opacity of the deepest colour, 0 to 1.
     pub opacity: f32,
@@ -107,9 +124,11 @@ pub const DEFAULT_OPACITY: f32 = 0.6;
 /// The legend beside a picture with a heat map.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HeatMapLegend {
+    /// What positive contributions speak for.
     pub subject: HeatMapSubject,
     /// The contribution, for and against, of the deepest colour, in units of the logit.
     pub range: f32,
+    /// Opacity of the deepest colour, 0 to 1.
     pub opacity: f32,
     /// Red, green, blue from `-range` to `+range`, over mid-grey.
     pub ramp: Vec<[u8; 3]>,

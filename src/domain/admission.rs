@@ -29,11 +29,18 @@ pub enum Objection {
     View(String),
     /// The SOP class (0008,0016) belongs to a modality that is refused, and *Modality* (0008,0060) names
     /// another one: they contradict each other.
-    Class { is_of: String, modality: String },
+    Class {
+        /// The code of the modality that the SOP class belongs to.
+        is_of: String,
+        /// *Modality* as the file has it.
+        modality: String,
+    },
     /// An attribute that should be a number is not, or its value makes no sense. The value is given unless it
     /// could be a name. The attribute is ignored.
     Unread {
+        /// Its name in the standard: `Window Width`.
         attribute: String,
+        /// The value as stored, cleaned.
         value: Option<String>,
     },
     /// The lookup table of a *Modality* or *VOI LUT Sequence* (0028,3000), (0028,3010), given by its name,
@@ -41,16 +48,29 @@ pub enum Objection {
     NoTable(String),
     /// Samples of a compressed image need more bits than *Bits Stored* (0028,0101), and are decoded with the
     /// bits of their stream.
-    Deeper { stored: u8, found: u8 },
+    Deeper {
+        /// *Bits Stored*.
+        stored: u8,
+        /// Bits of a sample in the stream.
+        found: u8,
+    },
     /// The picture is the negative of a film, with black bones, and was inverted both for display and for the
     /// model. The text is the polarity in the DICOM header, which the picture contradicts.
     Inverted(Option<String>),
     /// The page of a picture file with several pages, counted from 1. Earlier pages are reduced copies of
     /// it, or masks.
-    Page { page: u32, of: u32 },
+    Page {
+        /// From 1.
+        page: u32,
+        /// Pages of the file.
+        of: u32,
+    },
     /// The share of a picture file's pixels that are transparent, in per cent. Their colours are used as they
     /// are, and a film that was cut out may have anything there.
-    PartlyTransparent { percent: u8 },
+    PartlyTransparent {
+        /// 1 to 100.
+        percent: u8,
+    },
 }
 
 impl fmt::Display for Objection {
@@ -102,5 +122,6 @@ impl fmt::Display for Objection {
 /// All objections to an image; empty where there are none, and for files without a header.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Admission {
+    /// In the order in which they were found.
     pub objections: Vec<Objection>,
 }

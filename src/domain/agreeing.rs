@@ -5,7 +5,8 @@
 //! a page shows no number that another number on it denies.
 
 use super::finding::{Finding, Question, percent};
-use super::pathology::{COVID, GIVEN_PNEUMONIA, PNEUMONIA};
+use super::model_card::{LabelCard, ModelCard};
+use super::pathology::{COVID, GIVEN_PNEUMONIA, PNEUMONIA, Pathology};
 use super::prediction::Prediction;
 
 /// The causes, as far as they may be shown.
@@ -15,6 +16,8 @@ pub enum Causes<'a> {
     Unasked,
     /// The outputs contradict each other.
     CantTell,
+    /// The image is unlike those that the causes were learned from, so that they get no numbers.
+    Unlike,
     /// The reader assumes another prevalence of pneumonia or COVID-19 than the card. The causes depend
     /// on the mix of the card's data, and no rule adapts them to another mix.
     OtherPrevalence,
@@ -47,22 +50,34 @@ impl Prediction {
     /// The causes matter where pneumonia is at or above its operating point. They are told at the card's own
     /// prevalence only, and only if each cause that is also a label of its own agrees with that label: the
     /// label is found if, and only if, the cause is the likeliest one.
+    ///
+    /// A label that is the product of pneumonia and its cause cannot contradict the cause. Where COVID-19 is such a
+    /// product, the causes are told at other prevalences of pneumonia too: how they share a pneumonia does not depend
+    /// on how frequent it is, and the product rests on just that.
     pub fn causes(&self) -> Causes<'_> {
         let is_cause = |finding: &&Finding| finding.question == Question::GivenPneumonia;
         let causes: Vec<&Finding> = self.findings.iter().filter(is_cause).collect();
         let pneumonia = self.finding(PNEUMONIA).and_then(Finding::is_positive);
-        if causes.is_empty() || pneumonia != Some(true) {
+        if pneumonia != Some(true) {
             return Causes::Unasked;
         }
+        if !self.withheld.is_empty() {
+            return Causes::Unlike;
+        }
+        if causes.is_empty() {
+            return Causes::Unasked;
+        }
+        let is_product = |finding: &Finding| finding.factors.is_some();
         let mut labels = [PNEUMONIA, COVID].into_iter();
         let is_moved = |label| self.finding(label).is_some_and(Finding::is_moved);
-        if labels.any(is_moved) {
+        if labels.any(is_moved) && !self.finding(COVID).is_some_and(is_product) {
             return Causes::OtherPrevalence;
         }
         let highest = causes.iter().map(|cause| cause.score.value());
         let highest = highest.fold(0.0, f32::max);
         let agrees = |cause: &&Finding| {
             let own = self.finding(cause.short_name()).filter(|own| own != cause);
+            let own = own.filter(|own| !is_product(own));
             let found = own.filter(|own| own.operating_point.is_some());
             let found = found.map(|own| self.is_found(own));
             found.is_none_or(|found| found == (cause.score.value() >= highest))
@@ -74,15 +89,51 @@ impl Prediction {
         }
     }
 
+    /// The labels of the card that stand on their own, in its order, each with its finding; without one where it gets no
+    /// number.
+    pub fn alone<'a>(&'a self, card: Option<&ModelCard>) -> Vec<(&'a str, Option<&'a Finding>)> {
+        let is_alone = |finding: &&Finding| finding.question == Question::Presence;
+        let found = self.findings.iter().filter(is_alone);
+        let mut rows: Vec<_> = found.map(|f| (f.label.name(), Some(f))).collect();
+        let labels = card.map_or(&[][..], |card| &card.labels);
+        let is_withheld = |label: &&LabelCard| {
+            label.question == Question::Presence && self.is_withheld(&label.name)
+        };
+        if labels.iter().any(|label| is_withheld(&label)) {
+            let place = |name: &str| labels.iter().position(|label| label.name == name);
+            let on_card = |name: &str| labels.iter().filter(is_withheld).any(|l| l.name == name);
+            let withheld = self.withheld.iter().map(Pathology::name);
+            rows.extend(
+                withheld
+                    .filter(|name| on_card(name))
+                    .map(|name| (name, None)),
+            );
+            rows.sort_by_key(|(name, _)| place(name));
+        }
+        rows
+    }
+
     /// Whether another finding denies this one: COVID-19 is found, and pneumonia is not, or pneumonia is
-    /// less probable than the operating point of COVID-19.
+    /// less probable than the operating point of COVID-19. So is a product that is found without its first factor.
     pub fn is_denied(&self, finding: &Finding) -> bool {
-        if !is_covid(finding) || finding.is_positive() != Some(true) {
+        let Some(whole) = self.whole(finding) else {
+            return false;
+        };
+        if finding.is_positive() != Some(true) {
             return false;
         }
-        let pneumonia = self.finding(PNEUMONIA).and_then(Finding::is_positive);
         let point = finding.operating_point.map_or(0.0, |point| point.0);
-        pneumonia == Some(false) || self.bound(finding).is_some_and(|bound| bound < point)
+        let is_below = |bound| bound < point;
+        whole.is_positive() == Some(false) || self.bound(finding).is_some_and(is_below)
+    }
+
+    /// The finding that this one is a part of: the first factor of a product, and pneumonia for COVID-19.
+    fn whole(&self, finding: &Finding) -> Option<&Finding> {
+        match &finding.factors {
+            Some(factors) => self.finding(factors.presence.name()),
+            None if is_covid(finding) => self.finding(PNEUMONIA),
+            None => None,
+        }
     }
 
     /// The score to show for a finding, and whether it is an upper bound: COVID-19 is never more probable
@@ -136,7 +187,8 @@ mod tests {
     use super::*;
     use crate::domain::prevalence::log_odds;
     use crate::domain::{
-        Calibrated, InputCheck, OperatingPoint, Pathology, Prevalence, Score, ScoreKind,
+        Calibrated, Calibration, Factors, InputCheck, OperatingPoint, Prevalence, Prevalences,
+        Score, ScoreKind,
     };
 
     fn prediction(pneumonia: (f32, f32), covid: (f32, f32), causes: [f32; 3]) -> Prediction {
@@ -152,6 +204,7 @@ mod tests {
                 prevalence: Prevalence::new(0.5).unwrap(),
             }),
             conformal: None,
+            factors: None,
         };
         let alone = |name, (value, point)| finding(name, Question::Presence, value, Some(point));
         let cause = |name, value| finding(name, Question::GivenPneumonia, value, None);
@@ -170,6 +223,10 @@ mod tests {
             preprocess: String::new(),
             elapsed_ms: 0.0,
             activation: None,
+            withheld: Vec::new(),
+            lung_fields: None,
+            lungs: None,
+            prognoses: Vec::new(),
         }
     }
 
@@ -229,6 +286,102 @@ mod tests {
             moved.findings[at] = said.findings[at].assuming(Prevalence::new(0.5).unwrap());
             assert!(matches!(moved.causes(), Causes::Told(_)));
         }
+    }
+
+    /// The same, with COVID-19 as the product of pneumonia and its cause, found from `point` on.
+    fn with_product(pneumonia: (f32, f32), point: f32, causes: [f32; 3]) -> Prediction {
+        let mut said = prediction(pneumonia, (0.0, point), causes);
+        let (value, logit) = Finding::product(&said.findings[0], &said.findings[4]);
+        let covid = &mut said.findings[1];
+        covid.score = Score::new(value, ScoreKind::Calibrated).unwrap();
+        covid.logit = logit;
+        covid.calibrated = None;
+        covid.factors = Some(Box::new(Factors {
+            presence: Pathology(PNEUMONIA.into()),
+            cause: Pathology("COVID-19 given pneumonia".into()),
+        }));
+        said
+    }
+
+    /// The film of the report whose answers contradicted each other: pneumonia 95.1 %, COVID-19 given pneumonia
+    /// 98.3 %, and COVID-19 2.0 %.
+    #[test]
+    fn a_product_cannot_contradict_its_cause() {
+        let torn = prediction((0.951, 0.37), (0.02, 0.57), [0.01, 0.007, 0.983]);
+        assert_eq!(torn.causes(), Causes::CantTell);
+        let said = with_product((0.951, 0.37), 0.57, [0.01, 0.007, 0.983]);
+        assert!(matches!(said.causes(), Causes::Told(causes) if causes.len() == 3));
+        let covid = said.finding(COVID).unwrap();
+        assert_eq!(
+            (said.shown_words(covid).as_str(), said.is_found(covid)),
+            ("93.5 %", true)
+        );
+        // Not found, and yet the likeliest cause: no number denies another.
+        let doubtful = with_product((0.4, 0.37), 0.57, [0.3, 0.1, 0.6]);
+        assert!(matches!(doubtful.causes(), Causes::Told(_)));
+        assert!(!doubtful.is_found(doubtful.finding(COVID).unwrap()));
+    }
+
+    #[test]
+    fn a_product_is_not_found_without_its_first_factor() {
+        let said = with_product((0.35, 0.37), 0.3, [0.01, 0.01, 0.98]);
+        let covid = said.finding(COVID).unwrap();
+        assert_eq!(covid.is_positive(), Some(true));
+        assert!(said.is_denied(covid) && !said.is_found(covid));
+        let mut other = said.clone();
+        other.findings[1].label = Pathology("Another part".into());
+        assert!(other.is_denied(&other.findings[1]), "under any name");
+    }
+
+    /// Odds of 0.951 / 0.049 divided by 19: 1.021482 / 2.021482 = 0.505314, times 0.983.
+    #[test]
+    fn another_prevalence_of_pneumonia_moves_the_product_and_no_cause() {
+        let said = with_product((0.951, 0.37), 0.57, [0.01, 0.007, 0.983]);
+        let card = ModelCard {
+            labels: vec![LabelCard {
+                calibration: Some(Calibration {
+                    slope: 1.0,
+                    intercept: 0.0,
+                    prevalence: Prevalence::new(0.5).unwrap(),
+                }),
+                ..LabelCard::new(PNEUMONIA, Question::Presence, None)
+            }],
+            ..ModelCard::default()
+        };
+        let mut assumed = Prevalences::default();
+        assumed.assume(&card, "Pneumonia=5%").unwrap();
+        let moved = said.under(&assumed);
+        let covid = moved.finding(COVID).unwrap();
+        assert!((covid.score.value() - 0.505_314 * 0.983).abs() < 1e-5);
+        assert!(moved.is_found(covid) && moved.finding(PNEUMONIA).unwrap().is_moved());
+        assert!(matches!(moved.causes(), Causes::Told(_)));
+        assert_eq!(moved.findings[2..], said.findings[2..]);
+        assert_eq!(*said.under(&Prevalences::default()), said);
+    }
+
+    #[test]
+    fn causes_that_get_no_number_are_said_only_where_there_is_a_pneumonia() {
+        let withheld = |pneumonia| {
+            let mut said = with_product((pneumonia, 0.37), 0.57, [0.01, 0.007, 0.983]);
+            said.findings.truncate(1);
+            let names = [COVID, "Bacterial", "Viral", "COVID-19 given pneumonia"];
+            said.withheld = names.map(|name| Pathology(name.into())).into();
+            said
+        };
+        assert_eq!(withheld(0.951).causes(), Causes::Unlike);
+        assert_eq!(withheld(0.2).causes(), Causes::Unasked);
+        assert!(withheld(0.2).is_withheld(COVID) && !withheld(0.2).is_withheld(PNEUMONIA));
+        // The cards of other models have other orders, and this one no causes among the labels on their own.
+        let label = |name| LabelCard::new(name, Question::Presence, None);
+        let cause = LabelCard::new("Viral", Question::GivenPneumonia, None);
+        let card = ModelCard {
+            labels: vec![label(COVID), label(PNEUMONIA), cause],
+            ..ModelCard::default()
+        };
+        let said = withheld(0.951);
+        let rows = said.alone(Some(&card));
+        assert_eq!(rows, [(COVID, None), (PNEUMONIA, said.finding(PNEUMONIA))]);
+        assert_eq!(said.alone(None).len(), 1);
     }
 
     proptest! {

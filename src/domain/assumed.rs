@@ -10,21 +10,39 @@ use super::prevalence::Prevalence;
 /// Why an assumption was refused.
 #[derive(Debug, Clone, PartialEq)]
 pub enum AssumptionError {
+    /// The text is not `LABEL=SHARE`.
     Malformed,
+    /// No label has that name, or several begin with it.
     UnknownLabel {
+        /// The labels of the model, in the card's order.
         known: Vec<String>,
     },
+    /// The share is not a number between 0 and 1, both excluded.
     NotAShare,
+    /// The score is no probability, so it assumes no prevalence.
     NotCalibrated {
+        /// The label as the card names it.
         label: String,
+        /// Name of the model.
         model: String,
     },
+    /// The label is a share of the causes given pneumonia.
     GivenPneumonia {
+        /// The label as the card names it.
         label: String,
+    },
+    /// A product moves with its first factor.
+    Product {
+        /// The label as the card names it.
+        label: String,
+        /// Its first factor.
+        presence: String,
     },
     /// COVID-19 is one kind of pneumonia, and a part is not more frequent than the whole.
     MoreCovidThanPneumonia {
+        /// The share of COVID-19 that would be shown.
         covid: Prevalence,
+        /// The share of pneumonia beside it.
         pneumonia: Prevalence,
     },
 }
@@ -47,6 +65,10 @@ impl fmt::Display for AssumptionError {
                 f,
                 "{label} is one of the causes given a pneumonia, and they assume no prevalence that can be set"
             ),
+            Self::Product { label, presence } => write!(
+                f,
+                "{label} is a share of {presence} in this model, and moves with it: assume a prevalence of {presence}"
+            ),
             Self::MoreCovidThanPneumonia { covid, pneumonia } => write!(
                 f,
                 "{COVID} is a pneumonia here: its share ({covid}) cannot be above that of {PNEUMONIA} ({pneumonia})"
@@ -68,6 +90,7 @@ impl Prevalences {
         found.map(|(_, prevalence)| *prevalence)
     }
 
+    /// Whether the card's own prevalence holds for every label.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -128,7 +151,7 @@ impl Prevalences {
         card: &'a ModelCard,
     ) -> impl Iterator<Item = (&'a str, Prevalence)> + 'a {
         card.labels.iter().filter_map(|label| {
-            let own = label.calibration?.prevalence;
+            let own = label.probability()?.prevalence;
             Some((label.name.as_str(), self.of(&label.name).unwrap_or(own)))
         })
     }
@@ -141,10 +164,11 @@ fn label_named<'a>(card: &'a ModelCard, name: &str) -> Result<&'a LabelCard, Ass
         return settable(card, label);
     }
     let mut candidates = card.labels.iter().filter(|label| {
-        label.calibration.is_some() && label.name.to_lowercase().starts_with(&lower)
+        let is_possible = label.probability().is_some() || label.product.is_some();
+        is_possible && label.name.to_lowercase().starts_with(&lower)
     });
     match (candidates.next(), candidates.next()) {
-        (Some(label), None) if !name.is_empty() => Ok(label),
+        (Some(label), None) if !name.is_empty() => settable(card, label),
         _ => Err(AssumptionError::UnknownLabel {
             known: card.labels.iter().map(|l| l.name.clone()).collect(),
         }),
@@ -152,7 +176,13 @@ fn label_named<'a>(card: &'a ModelCard, name: &str) -> Result<&'a LabelCard, Ass
 }
 
 fn settable<'a>(card: &ModelCard, label: &'a LabelCard) -> Result<&'a LabelCard, AssumptionError> {
-    match (label.question, label.calibration) {
+    if let Some(product) = &label.product {
+        return Err(AssumptionError::Product {
+            label: label.name.clone(),
+            presence: product.presence.clone(),
+        });
+    }
+    match (label.question, label.probability()) {
         (Question::GivenPneumonia, _) => Err(AssumptionError::GivenPneumonia {
             label: label.name.clone(),
         }),
@@ -167,7 +197,7 @@ fn settable<'a>(card: &ModelCard, label: &'a LabelCard) -> Result<&'a LabelCard,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::model_card::Calibration;
+    use crate::domain::model_card::{Calibration, ProductCard};
 
     fn card() -> ModelCard {
         let calibration = Calibration {
@@ -222,6 +252,36 @@ mod tests {
             assert!(error.contains(words), "{text}: {error}");
             assert!(assumed.is_empty());
         }
+    }
+
+    #[test]
+    fn a_product_assumes_no_prevalence_of_its_own() {
+        let mut card = card();
+        card.labels[1].calibration = None;
+        card.labels[1].product = Some(ProductCard {
+            presence: "Pneumonia".into(),
+            cause: "COVID-19 given pneumonia".into(),
+        });
+        let mut assumed = Prevalences::default();
+        for text in ["COVID-19=5%", "cov=5%"] {
+            let error = assumed.assume(&card, text).unwrap_err().to_string();
+            let words = "COVID-19 is a share of Pneumonia in this model, and moves with it: assume a prevalence of \
+                         Pneumonia";
+            assert_eq!(error, words, "{text}");
+        }
+        assumed.assume(&card, "Pneumonia=1%").unwrap();
+        assert_eq!(assumed.shown(&card).count(), 1);
+        assert_eq!(assumed.contradiction(&card), None);
+    }
+
+    #[test]
+    fn a_calibrated_score_that_is_no_probability_assumes_no_prevalence() {
+        let mut card = card();
+        card.labels[0].is_probability = false;
+        let mut assumed = Prevalences::default();
+        let error = assumed.assume(&card, "Pneumonia=5%").unwrap_err();
+        assert!(matches!(error, AssumptionError::NotCalibrated { .. }));
+        assert!(assumed.shown(&card).all(|(label, _)| label != "Pneumonia"));
     }
 
     #[test]

@@ -29,6 +29,7 @@ impl Call {
 pub struct BlindedReading {
     /// The labels that the reader was asked about.
     pub asked: Vec<String>,
+    /// The call before the answer was shown.
     pub unaided: Call,
     /// `None` while the reader has not changed the call since the answer was shown.
     pub aided: Option<Call>,

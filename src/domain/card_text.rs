@@ -2,8 +2,10 @@
 
 use super::finding::Question;
 use super::model_card::{
-    Adaptation, InputThresholds, LabelCard, ModelCard, SeverityCard, SeverityLineCard,
+    Adaptation, GroupCalibration, InputThresholds, LabelCard, LungsCard, ModelCard, ProductCard,
+    SeverityCard, SeverityLineCard,
 };
+use super::prognosis::{PrognosisCard, area};
 
 /// Shown beside conformal thresholds, in every place that has them.
 const ONLY_LIKE_CALIBRATION: &str = "Sets hold the right answer in 90 % of cases only for data \
@@ -29,6 +31,12 @@ pub fn trust(card: &ModelCard) -> Vec<String> {
             "Causes: softmax at temperature {:.2}, {kind}.",
             causes.temperature
         ));
+        lines.extend(causes.unlike.map(|unlike| {
+            format!(
+                "Causes get no number, nor do products of one, where the features are farther than \
+                 {unlike:.2} from those of training: can't tell."
+            )
+        }));
     }
     if card.labels.iter().any(|label| label.conformal.is_some()) {
         lines.push(ONLY_LIKE_CALIBRATION.to_owned());
@@ -47,12 +55,42 @@ pub fn trust(card: &ModelCard) -> Vec<String> {
              beyond {refuse:.2}."
         ));
     }
+    if let Some(LungsCard { evidence_inside }) = card.lungs {
+        let share = 100.0 * evidence_inside;
+        lines.push(format!(
+            "Evidence: a pneumonia is doubted if less than {share:.0} % of the evidence for it lies in the lungs."
+        ));
+    }
     lines
+}
+
+/// One line for each outcome that the model foretells: whether it has a number, and the evidence.
+pub fn outcomes(card: &ModelCard) -> Vec<String> {
+    card.prognoses.iter().map(outcome_words).collect()
+}
+
+fn outcome_words(card: &PrognosisCard) -> String {
+    let evidence = &card.evidence;
+    let what = if evidence.bears_a_number() {
+        "a score, no probability"
+    } else {
+        "no evidence, so no number"
+    };
+    format!(
+        "{}: {what}; {} of {} patients on {}; a control that knows only the view and the severity \
+         has {}.",
+        card.outcome,
+        evidence.words(),
+        evidence.patients,
+        evidence.on,
+        area(evidence.control_auc)
+    )
 }
 
 fn adaptation_words(adaptation: &Adaptation) -> String {
     let how = match adaptation.method.as_str() {
         "refit" => "refitted",
+        "outcome" => "fitted",
         _ => "recalibrated",
     };
     let digest = &adaptation.from_sha256;
@@ -96,6 +134,7 @@ fn label_words(card: &ModelCard, label: &LabelCard) -> String {
         },
         number_words(card, label),
     ];
+    parts.extend(label.calibration_for.iter().map(group_words));
     parts.push(match (label.operating_point, label.sensitive_point) {
         (None, None) => "no operating point".to_owned(),
         (Some(point), None) => format!("operating point {point:.3}"),
@@ -117,8 +156,46 @@ fn label_words(card: &ModelCard, label: &LabelCard) -> String {
     format!("{}: {}", label.name, parts.join("; "))
 }
 
+/// `AP, from 0 to 18 years: slope 0.900, intercept -0.200, operating point 0.400`
+fn group_words(group: &GroupCalibration) -> String {
+    let view = group.view.map(|view| view.to_string());
+    let age = group
+        .age
+        .map(|(low, high)| format!("from {low} to {high} years"));
+    let films: Vec<String> = view.into_iter().chain(age).collect();
+    let mut words = format!(
+        "{}: slope {:.3}, intercept {:.3}",
+        films.join(", "),
+        group.calibration.slope,
+        group.calibration.intercept
+    );
+    for (name, point) in [
+        ("operating point", group.operating_point),
+        ("point of 90 % sensitivity", group.sensitive_point),
+    ] {
+        words.extend(point.map(|point| format!(", {name} {point:.3}")));
+    }
+    if group.conformal.is_some() {
+        words.push_str(", a 90 % set of its own");
+    }
+    words
+}
+
 fn number_words(card: &ModelCard, label: &LabelCard) -> String {
+    if let Some(ProductCard { presence, cause }) = &label.product {
+        let kind = if card.is_calibrated(label) {
+            "probability"
+        } else {
+            "score, not a probability"
+        };
+        return format!("{kind}: {presence} times {cause}");
+    }
     match label.calibration {
+        Some(c) if !label.is_probability => format!(
+            "score, not a probability: calibrated (Platt: slope {:.3}, intercept {:.3}), and not \
+             right on data that the fit did not see",
+            c.slope, c.intercept
+        ),
         Some(c) => format!(
             "probability at a prevalence π of {} (Platt: slope {:.3}, intercept {:.3})",
             c.prevalence, c.slope, c.intercept
@@ -137,7 +214,28 @@ fn number_words(card: &ModelCard, label: &LabelCard) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Calibration, CausesCard, ConformalThresholds, Prevalence, SeverityLine};
+    use crate::domain::{
+        Calibration, CausesCard, ConformalThresholds, Prevalence, PrognosisEvidence, SeverityLine,
+        ViewPosition,
+    };
+
+    #[test]
+    fn the_limit_of_the_evidence_in_the_lungs_is_told() {
+        let words = |lungs| {
+            let card = ModelCard {
+                lungs,
+                ..ModelCard::default()
+            };
+            trust(&card).join("\n")
+        };
+        let evidence_inside = 0.35;
+        let limited = words(Some(LungsCard { evidence_inside }));
+        assert!(
+            limited.contains("less than 35 % of the evidence"),
+            "{limited}"
+        );
+        assert!(!words(None).contains("evidence"));
+    }
 
     #[test]
     fn a_calibrated_label_has_its_prevalence_and_its_thresholds() {
@@ -157,6 +255,7 @@ mod tests {
             causes: Some(CausesCard {
                 temperature: 1.7,
                 calibrated: false,
+                unlike: None,
             }),
             ..ModelCard::default()
         };
@@ -173,6 +272,63 @@ mod tests {
         assert!(trust[0].contains("temperature 1.70, not calibrated"));
         assert!(trust[1].contains("only for data like the calibration data"));
         assert_eq!(trust.len(), 2);
+    }
+
+    #[test]
+    fn products_groups_and_films_unlike_those_of_training_are_in_words() {
+        let calibration = Calibration {
+            slope: 0.81,
+            intercept: -0.3,
+            prevalence: Prevalence::new(0.5).unwrap(),
+        };
+        let mut pneumonia = LabelCard::new("Pneumonia", Question::Presence, Some(0.47));
+        pneumonia.calibration = Some(calibration);
+        let group = GroupCalibration {
+            view: Some(ViewPosition::Ap),
+            age: Some((0.0, 18.0)),
+            calibration,
+            operating_point: Some(0.4),
+            sensitive_point: None,
+            conformal: None,
+        };
+        pneumonia.calibration_for = vec![
+            group.clone(),
+            GroupCalibration {
+                view: None,
+                operating_point: None,
+                ..group
+            },
+        ];
+        let mut covid = LabelCard::new("COVID-19", Question::Presence, Some(0.3));
+        covid.product = Some(ProductCard {
+            presence: "Pneumonia".to_owned(),
+            cause: "COVID-19 given pneumonia".to_owned(),
+        });
+        let cause = LabelCard::new("COVID-19 given pneumonia", Question::GivenPneumonia, None);
+        let mut card = ModelCard {
+            labels: vec![pneumonia, covid, cause],
+            causes: Some(CausesCard {
+                temperature: 1.7,
+                calibrated: true,
+                unlike: Some(2.1),
+            }),
+            ..ModelCard::default()
+        };
+        assert_eq!(
+            labels(&card)[..2],
+            [
+                "Pneumonia: present or absent; probability at a prevalence π of 50 % (Platt: slope 0.810, intercept -0.300); AP, from 0 to 18 years: slope 0.810, intercept -0.300, operating point 0.400; from 0 to 18 years: slope 0.810, intercept -0.300; operating point 0.470",
+                "COVID-19: present or absent; probability: Pneumonia times COVID-19 given pneumonia; operating point 0.300",
+            ]
+        );
+        assert_eq!(
+            trust(&card)[1],
+            "Causes get no number, nor do products of one, where the features are farther than 2.10 from those of training: can't tell."
+        );
+        card.labels[0].is_probability = false;
+        let words = labels(&card);
+        assert!(words[0].contains("score, not a probability: calibrated (Platt: slope 0.810"));
+        assert!(words[1].contains("score, not a probability: Pneumonia times"));
     }
 
     #[test]
@@ -197,6 +353,35 @@ mod tests {
                  700 patients; from the model 6b2443b655b7."
             ]
         );
+    }
+
+    #[test]
+    fn an_outcome_has_its_evidence_and_its_control() {
+        let outcome = |outcome: &str, low| PrognosisCard {
+            outcome: outcome.to_owned(),
+            evidence: PrognosisEvidence {
+                on: "hannover, within AP".to_owned(),
+                auc: 0.714,
+                interval: (low, 0.803),
+                control_auc: 0.55,
+                n: 72,
+                patients: 40,
+            },
+        };
+        let card = ModelCard {
+            prognoses: vec![outcome("intubation", 0.6), outcome("death", 0.49)],
+            ..ModelCard::default()
+        };
+        assert_eq!(
+            outcomes(&card),
+            [
+                "intubation: a score, no probability; AUC 0.71, 0.60–0.80, n 72 of 40 patients on \
+                 hannover, within AP; a control that knows only the view and the severity has 0.55.",
+                "death: no evidence, so no number; AUC 0.71, 0.49–0.80, n 72 of 40 patients on \
+                 hannover, within AP; a control that knows only the view and the severity has 0.55.",
+            ]
+        );
+        assert!(outcomes(&ModelCard::default()).is_empty());
     }
 
     #[test]

@@ -7,22 +7,29 @@ use super::opinion::{Opinion, Verdict};
 /// A change of an opinion; `None` leaves a part as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OpinionChange {
+    /// Verdict and label.
     pub judgement: Option<NewValue<Judgement>>,
+    /// The flag for other readers.
     pub key_image: Option<NewValue<bool>>,
+    /// One line; empty removes the note.
     pub note: Option<NewValue<String>>,
+    /// A call of blinded reading.
     pub call: Option<CallChange>,
 }
 
 /// A verdict and the label that it is about. They change together.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Judgement {
+    /// `None` takes the verdict back.
     pub verdict: Option<Verdict>,
+    /// The label that the reader disagrees with.
     pub label: Option<String>,
 }
 
 /// The new value of one part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewValue<T> {
+    /// The value after the change.
     pub to: T,
     /// The change applies only over this value, so that an undo does not revert later changes. `None`:
     /// over any value.

@@ -24,9 +24,23 @@ pub const CARD: &str = "card_digest";
 pub const PREVALENCE: &str = "prevalence";
 /// The basis of a row beside the model's weights. JSON rows have the prevalences among the nested members.
 pub const BASIS: [&str; 3] = [CONTENT, CARD, PREVALENCE];
+/// The columns of the lungs, after all of these: the share of the evidence for pneumonia that lies in them, and the
+/// cardiothoracic ratio.
+pub const LUNGS: [&str; 2] = ["evidence_in_lungs", "cardiothoracic_ratio"];
+/// The beginning of the columns that hold the score of an outcome: `prognosis: admission to intensive care`. Only
+/// tables that were asked for outcomes have them.
+pub const PROGNOSIS: &str = "prognosis: ";
+/// The member of such a JSON row that holds the outcomes with their evidence.
+pub const PROGNOSES: &str = "prognoses";
+
+/// The labels that get no number, because the image is unlike those that they were learned from. Only tables of models
+/// that hold numbers back have it, as their last column.
+pub const WITHHELD: &str = "withheld";
 
 /// Whether a column of this name holds something other than a label's score.
 pub fn is_reserved(column: &str) -> bool {
-    let all: [&[&str]; 4] = [&BEFORE, &AFTER, &NESTED, &BASIS];
-    all.iter().any(|columns| columns.contains(&column))
+    let all: [&[&str]; 5] = [&BEFORE, &AFTER, &NESTED, &BASIS, &LUNGS];
+    let is_prognosis = column.starts_with(PROGNOSIS) || column == PROGNOSES;
+    let is_other = is_prognosis || column == WITHHELD;
+    is_other || all.iter().any(|columns| columns.contains(&column))
 }

@@ -46,6 +46,7 @@ impl ScoreKind {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Score {
     value: f32,
+    /// What the value may be called.
     pub kind: ScoreKind,
     /// Whether it assumes another prevalence than the classifier's own.
     is_moved: bool,
@@ -120,7 +121,9 @@ pub struct Calibrated {
 /// the calibration data, the set holds the right answer in 90 % of the cases of each class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PresenceSet {
+    /// The set holds "present" only.
     Present,
+    /// The set holds "absent" only.
     Absent,
     /// The set holds both answers.
     Either,
@@ -129,6 +132,7 @@ pub enum PresenceSet {
 }
 
 impl PresenceSet {
+    /// The set by the answers that it holds.
     pub fn new(holds_present: bool, holds_absent: bool) -> Self {
         match (holds_present, holds_absent) {
             (true, true) => PresenceSet::Either,
@@ -142,28 +146,44 @@ impl PresenceSet {
 /// The conformal prediction for one label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Conformal {
+    /// Of a label that is present or absent.
     Presence(PresenceSet),
     /// Whether this cause is in the set of causes.
     Cause(bool),
 }
 
+/// The two findings whose probabilities a product multiplies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Factors {
+    /// Present or absent.
+    pub presence: Pathology,
+    /// One of the causes, given that the first is present.
+    pub cause: Pathology,
+}
+
 /// One label, its score and its operating points.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Finding {
+    /// The label as the card names it.
     pub label: Pathology,
+    /// Whether the score is against the label's absence or against the other causes.
     pub question: Question,
-    /// The network's raw output, before sigmoid or softmax.
+    /// The network's raw output, before sigmoid or softmax. For a product, which has no output of its own, the log-odds
+    /// of its score.
     pub logit: f32,
+    /// From 0 to 1, at the prevalence in `calibrated`.
     pub score: Score,
     /// The balanced point (Youden), on the scale of `score`.
     pub operating_point: Option<OperatingPoint>,
     /// The point with 90 % sensitivity, on the scale of `score`.
     pub sensitive_point: Option<OperatingPoint>,
-    /// `None` where `score` is not a calibrated probability, or is a share of the causes.
+    /// `None` where `score` is not a calibrated probability, is a share of the causes, or is a product.
     pub calibrated: Option<Calibrated>,
     /// At the card's own prevalence, even where `score` assumes another one; `None` where the card has
     /// no thresholds.
     pub conformal: Option<Conformal>,
+    /// What the score is the product of; `None` for a label with an output of its own.
+    pub factors: Option<Box<Factors>>,
 }
 
 impl Finding {
@@ -221,6 +241,65 @@ impl Finding {
     }
 }
 
+/// Products.
+impl Finding {
+    /// P(presence) · P(cause | presence), and ln(p / (1 − p)) of it, which is finite. The first is never above the
+    /// score of `presence`.
+    pub fn product(presence: &Finding, cause: &Finding) -> (f32, f32) {
+        let whole = match presence.calibrated {
+            // More precise than the score where that is nearly 0 or 1.
+            Some(calibrated) => probability(calibrated.log_odds),
+            None => presence.score.value().into(),
+        };
+        let p = whole * f64::from(cause.score.value());
+        let value = (p as f32).min(presence.score.value());
+        let within = p.clamp(f32::MIN_POSITIVE.into(), 1.0 - f64::EPSILON);
+        (value.min(1.0_f32.next_down()), log_odds(within) as f32)
+    }
+
+    /// This product where `presence`, its first factor, assumes another prevalence. How the causes share a case is
+    /// taken to stay, so that only the first factor moves. The points move so that the product stays on its side of
+    /// each: such a point stands where the product would be if its first factor stood where it puts the product on the
+    /// point today.
+    ///
+    /// Apply it to the classifier's own findings, like [`Finding::assuming`].
+    pub fn moved_with(&self, presence: &Finding, cause: &Finding, prevalence: Prevalence) -> Self {
+        let Some(calibrated) = presence.calibrated else {
+            return self.clone();
+        };
+        let shift = calibrated.prevalence.log_odds_to(prevalence);
+        let (value, logit) = Finding::product(&presence.assuming(prevalence), cause);
+        let share = f64::from(cause.score.value());
+        let move_point = |point: OperatingPoint| {
+            let own = f64::from(point.0);
+            let line = if own < share {
+                share * probability(log_odds(own / share) + shift)
+            } else {
+                // No first factor takes the product as far as its second one.
+                own
+            };
+            // Rounding to single precision may move it across the product.
+            OperatingPoint(if self.score.value() >= point.0 {
+                (line as f32).min(value)
+            } else {
+                (line as f32).max(value.next_up())
+            })
+        };
+        let is_moved = self.score.is_moved || calibrated.prevalence != prevalence;
+        Finding {
+            logit,
+            score: Score {
+                value,
+                is_moved,
+                ..self.score
+            },
+            operating_point: self.operating_point.map(move_point),
+            sensitive_point: self.sensitive_point.map(move_point),
+            ..self.clone()
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -241,6 +320,84 @@ mod tests {
                 prevalence: Prevalence::new(0.5).unwrap(),
             }),
             conformal: Some(Conformal::Presence(PresenceSet::Either)),
+            factors: None,
+        }
+    }
+
+    /// A cause with this share.
+    fn cause(share: f32) -> Finding {
+        Finding {
+            label: Pathology("COVID-19 given pneumonia".into()),
+            question: Question::GivenPneumonia,
+            score: Score::new(share, ScoreKind::Calibrated).unwrap(),
+            calibrated: None,
+            operating_point: None,
+            sensitive_point: None,
+            ..finding(0.0, 0.5, 0.2)
+        }
+    }
+
+    /// The product of both, with these points.
+    fn product(presence: &Finding, cause: &Finding, balanced: f32, sensitive: f32) -> Finding {
+        let (value, logit) = Finding::product(presence, cause);
+        Finding {
+            logit,
+            score: Score::new(value, ScoreKind::Calibrated).unwrap(),
+            operating_point: Some(OperatingPoint(balanced)),
+            sensitive_point: Some(OperatingPoint(sensitive)),
+            calibrated: None,
+            factors: Some(Box::new(Factors {
+                presence: presence.label.clone(),
+                cause: cause.label.clone(),
+            })),
+            ..presence.clone()
+        }
+    }
+
+    /// 0.9 · 0.25 = 0.225. At 5 % the odds of 9 are 9/19, and 9/28 · 0.25 = 0.080357. A point at 0.125, where
+    /// P(pneumonia) is a half, moves to 0.25/20; one at 0.3 is above what this film can reach, and stays.
+    #[test]
+    fn a_product_moves_with_its_first_factor() {
+        let presence = finding(9_f64.ln(), 0.5, 0.25);
+        let share = cause(0.25);
+        let before = product(&presence, &share, 0.3, 0.125);
+        assert!((before.score.value() - 0.225).abs() < 1e-6);
+        assert!((before.logit - (0.225_f32 / 0.775).ln()).abs() < 1e-5);
+        let after = before.moved_with(&presence, &share, Prevalence::new(0.05).unwrap());
+        assert!((after.score.value() - 0.080_357).abs() < 1e-6);
+        assert!((after.sensitive_point.unwrap().0 - 0.0125).abs() < 1e-6);
+        assert_eq!(after.operating_point, Some(OperatingPoint(0.3)));
+        assert!(after.is_moved() && !before.is_moved());
+        let raw = Finding {
+            calibrated: None,
+            ..presence
+        };
+        let unmoved = before.moved_with(&raw, &share, Prevalence::new(0.05).unwrap());
+        assert_eq!(unmoved, before, "its first factor is no probability");
+    }
+
+    proptest! {
+        #[test]
+        fn a_product_never_exceeds_its_first_factor_and_never_changes_sides(
+            log_odds in -60.0_f64..60.0, share in 0.0_f32..=1.0, assumed in 1e-9_f64..0.999_999_999,
+            balanced in 0.0_f32..=1.0, part in 0.0_f32..=1.0, on_the_line in any::<bool>(),
+        ) {
+            let (presence, cause) = (finding(log_odds, 0.5, 0.2), cause(share));
+            let own = Finding::product(&presence, &cause).0;
+            let balanced = if on_the_line { own } else { balanced };
+            let before = product(&presence, &cause, balanced, balanced * part);
+            let prevalence = Prevalence::new(assumed).unwrap();
+            let after = before.moved_with(&presence, &cause, prevalence);
+            let whole = presence.assuming(prevalence);
+            prop_assert!(before.score.value() <= presence.score.value());
+            prop_assert!(after.score.value() <= whole.score.value());
+            prop_assert!(before.logit.is_finite() && after.logit.is_finite());
+            prop_assert_eq!(before.is_positive(), after.is_positive());
+            let sensitive = |f: &Finding| f.score.value() >= f.sensitive_point.unwrap().0;
+            prop_assert_eq!(sensitive(&before), sensitive(&after));
+            for point in [after.operating_point, after.sensitive_point] {
+                prop_assert!((0.0..=1.0).contains(&point.unwrap().0));
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 use super::activation::{HeatMap, HeatMapChoice, HeatMapSubject};
 use super::agreeing::Causes;
 use super::finding::{Finding, Question};
+use super::pathology::Pathology;
 use super::prediction::Prediction;
 
 impl Prediction {
@@ -20,25 +21,37 @@ impl Prediction {
             .max_by(|a, b| excess(a).total_cmp(&excess(b)))
     }
 
-    /// The chosen map. `None` if the input was refused, the model has no maps, or it has no such label.
+    /// The chosen map. `None` if the input was refused, the model has no maps, it has no such label, or the label gets
+    /// no number here.
+    ///
+    /// A product has no map of its own: its logit is no mean over places, because it is no sum of those of its factors.
+    /// Its map is that of its first factor, under the name of that label: where the evidence for a pneumonia is. The
+    /// map of its second factor would show what tells one cause from another, also where there is no pneumonia.
     pub fn heat_map(&self, choice: &HeatMapChoice) -> Option<HeatMap> {
-        let maps = self.activation.as_ref()?;
+        let maps = self.activation.as_ref();
         let subject = match choice {
-            HeatMapChoice::Foremost => HeatMapSubject::Label(self.foremost()?.label.clone()),
-            HeatMapChoice::Label(label) => HeatMapSubject::Label(label.clone()),
+            HeatMapChoice::Lungs => HeatMapSubject::Lungs,
+            HeatMapChoice::Foremost => HeatMapSubject::Label(mapped(self.foremost()?).clone()),
+            HeatMapChoice::Label(label) if self.is_withheld(label.name()) => return None,
+            HeatMapChoice::Label(label) => {
+                let finding = self.finding(label.name());
+                HeatMapSubject::Label(finding.map_or(label, mapped).clone())
+            }
             HeatMapChoice::Difference => {
                 let (first, second) = self.top_two()?;
                 HeatMapSubject::Difference(first.label.clone(), second.label.clone())
             }
         };
         let values = match &subject {
-            HeatMapSubject::Label(label) => maps.label(label)?.values.clone(),
+            HeatMapSubject::Lungs => return Some(self.lung_fields.as_ref()?.outline()),
+            HeatMapSubject::Label(label) => maps?.label(label)?.values.clone(),
             HeatMapSubject::Difference(first, second) => {
-                let (first, second) = (maps.label(first)?, maps.label(second)?);
+                let (first, second) = (maps?.label(first)?, maps?.label(second)?);
                 let pairs = first.values.iter().zip(&second.values);
                 pairs.map(|(a, b)| a - b).collect()
             }
         };
+        let maps = maps?;
         Some(HeatMap {
             subject,
             width: maps.width,
@@ -48,13 +61,13 @@ impl Prediction {
         })
     }
 
-    /// The two likeliest causes where the causes are told, and otherwise the two highest labels.
+    /// The two likeliest causes where the causes are told, and otherwise the two highest labels with maps of their own.
     fn top_two(&self) -> Option<(&Finding, &Finding)> {
         let sorted = |question| {
             let mut group: Vec<&Finding> = self
                 .findings
                 .iter()
-                .filter(|finding| finding.question == question)
+                .filter(|finding| finding.question == question && finding.factors.is_none())
                 .collect();
             group.sort_by(|a, b| b.score.value().total_cmp(&a.score.value()));
             match group[..] {
@@ -67,21 +80,28 @@ impl Prediction {
         causes.or_else(|| sorted(Question::Presence))
     }
 
-    /// Whether the chosen heat map is that of a cause, and the causes are not told.
+    /// Whether the chosen heat map is that of a cause, and the causes are not told, or that of a label that gets no
+    /// number here.
     pub fn hides_heat_map(&self, choice: &HeatMapChoice) -> bool {
-        let is_cause = match choice {
-            HeatMapChoice::Label(label) => self
-                .finding(label.name())
-                .is_some_and(|finding| finding.question == Question::GivenPneumonia),
-            HeatMapChoice::Foremost | HeatMapChoice::Difference => false,
+        let HeatMapChoice::Label(label) = choice else {
+            return false;
         };
-        is_cause && !matches!(self.causes(), Causes::Told(_))
+        let is_cause = |finding: &Finding| finding.question == Question::GivenPneumonia;
+        let is_cause = self.finding(label.name()).is_some_and(is_cause);
+        let are_told = || matches!(self.causes(), Causes::Told(_));
+        self.is_withheld(label.name()) || is_cause && !are_told()
     }
 
     /// The heat map to show, if there is one.
     pub fn shown_heat_map(&self, choice: &HeatMapChoice) -> Option<HeatMap> {
         (!self.hides_heat_map(choice)).then(|| self.heat_map(choice))?
     }
+}
+
+/// The label whose map is drawn for a finding.
+fn mapped(finding: &Finding) -> &Pathology {
+    let factors = finding.factors.as_ref();
+    factors.map_or(&finding.label, |factors| &factors.presence)
 }
 
 /// ln(p / (1 − p)); finite even for scores that were rounded to 0 or 1.
@@ -96,8 +116,8 @@ mod tests {
 
     use super::*;
     use crate::domain::{
-        ClassActivationMap, InputCheck, LabelActivation, OperatingPoint, Pathology, Region, Score,
-        ScoreKind,
+        ClassActivationMap, Factors, InputCheck, LabelActivation, LungFields, OperatingPoint,
+        Region, Score, ScoreKind,
     };
 
     fn finding(name: &str, question: Question, score: f32, point: Option<f32>) -> Finding {
@@ -110,6 +130,7 @@ mod tests {
             sensitive_point: None,
             calibrated: None,
             conformal: None,
+            factors: None,
         }
     }
 
@@ -143,6 +164,10 @@ mod tests {
                 labels,
                 region,
             })),
+            withheld: Vec::new(),
+            lung_fields: None,
+            lungs: None,
+            prognoses: Vec::new(),
         }
     }
 
@@ -193,6 +218,51 @@ mod tests {
         );
     }
 
+    /// COVID-19 as the product of pneumonia and a cause. The network has no output for it, and so no map.
+    fn with_product() -> Prediction {
+        let mut said = four();
+        said.findings[1].factors = Some(Box::new(Factors {
+            presence: Pathology("Pneumonia".into()),
+            cause: Pathology("Viral".into()),
+        }));
+        let mut maps = said.activation.as_deref().cloned().unwrap();
+        maps.labels.remove(1);
+        said.activation = Some(Arc::new(maps));
+        said
+    }
+
+    #[test]
+    fn a_product_has_the_map_of_its_first_factor_under_that_name() {
+        let said = with_product();
+        let pneumonia = HeatMapSubject::Label(Pathology("Pneumonia".into()));
+        assert_eq!(said.foremost().unwrap().label.name(), "COVID-19");
+        let covid = HeatMapChoice::Label(Pathology("COVID-19".into()));
+        for choice in [HeatMapChoice::Foremost, covid] {
+            let map = said.heat_map(&choice).unwrap();
+            assert_eq!(
+                (&map.subject, &map.values[..]),
+                (&pneumonia, &[1.0, 1.0][..])
+            );
+            assert!(!said.hides_heat_map(&choice));
+        }
+        // Minus itself it would be blank.
+        assert_eq!(said.heat_map(&HeatMapChoice::Difference), None);
+    }
+
+    #[test]
+    fn a_label_without_a_number_has_no_map() {
+        let mut said = with_product();
+        let names = ["COVID-19", "Bacterial", "Viral"].map(|name| Pathology(name.into()));
+        said.findings.truncate(1);
+        said.findings[0].score = Score::new(0.9, ScoreKind::Sigmoid).unwrap();
+        said.withheld = names.clone().into();
+        for label in names {
+            let choice = HeatMapChoice::Label(label);
+            assert!(said.heat_map(&choice).is_none() && said.hides_heat_map(&choice));
+        }
+        assert!(said.shown_heat_map(&HeatMapChoice::Foremost).is_some());
+    }
+
     #[test]
     fn there_is_no_map_without_activation_and_none_of_an_unknown_label() {
         let unknown = HeatMapChoice::Label(Pathology("Fracture".into()));
@@ -202,6 +272,29 @@ mod tests {
             ..four()
         };
         assert!(refused.heat_map(&HeatMapChoice::Foremost).is_none());
+    }
+
+    #[test]
+    fn the_outline_of_the_lungs_is_a_map_of_the_whole_film() {
+        let mut said = four();
+        assert_eq!(said.heat_map(&HeatMapChoice::Lungs), None);
+        let region = Region {
+            left: 0,
+            top: 0,
+            width: 300,
+            height: 200,
+        };
+        said.lung_fields = Some(Arc::new(LungFields {
+            side: 2,
+            cells: vec![0.0, 0.5, 0.75, 1.0],
+            region,
+        }));
+        // Models without maps have lungs as well.
+        said.activation = None;
+        let map = said.shown_heat_map(&HeatMapChoice::Lungs).unwrap();
+        assert_eq!((&map.subject, map.region), (&HeatMapSubject::Lungs, region));
+        assert_eq!((map.width, map.height), (2, 2));
+        assert_eq!(map.values, [0.0, 1.0, 0.5, 0.0]);
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //! | `pathology`, `prevalence`, `finding` | labels, shares of positives, scores |
 //! | `patient`, `radiograph`, `origin` | patients and images |
 //! | `model_card`, `card_text`, `assumed` | models, and the prevalences that a reader assumes |
-//! | `activation`, `prediction`, `agreeing`, `heat_maps` | answers of a model, and the part that is shown |
+//! | `activation`, `lungs`, `prognosis`, `prediction`, `agreeing`, `heat_maps` | answers of a model, and the part that is shown |
 //! | `blinded`, `opinion`, `change`, `review` | a reader's work |
 
 pub mod activation;
@@ -25,6 +25,7 @@ pub mod failure;
 pub mod finding;
 pub mod heat_maps;
 pub mod hex;
+pub mod lungs;
 pub mod model_card;
 pub mod opinion;
 pub mod origin;
@@ -32,6 +33,7 @@ pub mod pathology;
 pub mod patient;
 pub mod prediction;
 pub mod prevalence;
+pub mod prognosis;
 pub mod radiograph;
 pub mod review;
 pub mod text;
@@ -50,12 +52,14 @@ pub use content_id::{ContentId, NotAContentId};
 pub use date::{days_between, is_before, taken};
 pub use failure::Failure;
 pub use finding::{
-    Calibrated, Conformal, Finding, OperatingPoint, PresenceSet, Question, Score, ScoreKind,
-    percent,
+    Calibrated, Conformal, Factors, Finding, OperatingPoint, PresenceSet, Question, Score,
+    ScoreKind, percent,
 };
+pub use lungs::{LungFields, LungMeasures};
 pub use model_card::{
-    Adaptation, Calibration, CausesCard, ConformalThresholds, InputThresholds, KERAS_SEQUENTIAL,
-    LabelCard, Measurement, ModelCard, SeverityCard, SeverityLine, SeverityLineCard,
+    Adaptation, Calibration, CausesCard, ConformalThresholds, GroupCalibration, InputThresholds,
+    KERAS_SEQUENTIAL, LabelCard, LungsCard, Measurement, ModelCard, ProductCard, SeverityCard,
+    SeverityLine, SeverityLineCard,
 };
 pub use opinion::{Opinion, Verdict};
 pub use origin::Origin;
@@ -65,9 +69,10 @@ pub use pathology::{
 pub use patient::{Fingerprint, Issuer, PatientIdentity, Sameness, Sex};
 pub use prediction::{InputCheck, Prediction, Severity};
 pub use prevalence::Prevalence;
+pub use prognosis::{Prognosis, PrognosisCard, PrognosisEvidence};
 pub use radiograph::{
-    Lut, Modality, PatientFacts, PhotometricInterpretation, PixelTransform, Radiograph, Rescale,
-    Samples, Uids, ViewPosition, VoiFunction, WindowLevel,
+    FilmFacts, Lut, Modality, PatientFacts, PhotometricInterpretation, PixelTransform, Radiograph,
+    Rescale, Samples, Uids, ViewPosition, VoiFunction, WindowLevel,
 };
 pub use review::{Act, ImageIdentity, Review, Seen};
 pub use view::{Canvas, Preset, PreviewImage, View, Window};

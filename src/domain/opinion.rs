@@ -5,8 +5,11 @@ use super::blinded::BlindedReading;
 /// A reader's verdict on the model's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
+    /// The answer is right.
     Agree,
+    /// The answer is wrong, as a whole or for one label.
     Disagree,
+    /// The reader cannot tell.
     Unsure,
 }
 
@@ -24,6 +27,7 @@ impl Verdict {
 /// Everything that one reader has recorded for one image.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Opinion {
+    /// `None` where the reader gave none, or took it back.
     pub verdict: Option<Verdict>,
     /// The label that the reader disagrees with, for [`Verdict::Disagree`].
     pub label: Option<String>,

@@ -6,6 +6,7 @@ use super::radiograph::Radiograph;
 /// Patient, study and time, as the file gives them. All are unknown for files other than DICOM.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Origin {
+    /// Name and birth date are fingerprints only.
     pub patient: PatientIdentity,
     /// *Study Instance UID* (0020,000D).
     pub study: Option<String>,
@@ -14,6 +15,7 @@ pub struct Origin {
 }
 
 impl Origin {
+    /// What the file of a radiograph says.
     pub fn of(radiograph: &Radiograph) -> Self {
         Origin {
             patient: radiograph.patient.identity(),

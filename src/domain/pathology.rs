@@ -5,6 +5,7 @@
 pub struct Pathology(pub String);
 
 impl Pathology {
+    /// The label's name, as on the card.
     pub fn name(&self) -> &str {
         &self.0
     }

@@ -17,7 +17,9 @@ pub use persons::{MOST_PEOPLE, clusters, persons};
 /// authority (PS3.3 C.7.1.1 and table 10-18).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Issuer {
+    /// *Issuer of Patient ID* (0010,0021).
     pub local: Option<String>,
+    /// *Universal Entity ID* (0040,0032).
     pub universal: Option<String>,
 }
 
@@ -49,6 +51,7 @@ pub struct Fingerprint(pub u64);
 pub struct PatientIdentity {
     /// *Patient ID* (0010,0020). Hidden unless asked for.
     pub id: Option<String>,
+    /// The authority within which the identifier is unique.
     pub issuer: Issuer,
     /// Fingerprint of *Patient's Name* (0010,0010) in the form of [`comparable_name`].
     pub name: Option<Fingerprint>,
@@ -61,7 +64,9 @@ pub struct PatientIdentity {
 /// The two values of *Patient's Sex* that can contradict each other (PS3.3 C.7.1.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Sex {
+    /// `F`.
     Female,
+    /// `M`.
     Male,
 }
 
@@ -87,6 +92,7 @@ impl Sex {
 /// The result of comparing two identities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sameness {
+    /// A field that both have is equal, and none differs.
     Same,
     /// A field that both have differs.
     Different,

@@ -7,10 +7,14 @@ use super::activation::ClassActivationMap;
 use super::assumed::Prevalences;
 use super::content_id::ContentId;
 use super::finding::Finding;
+use super::lungs::{LungFields, LungMeasures};
+use super::pathology::Pathology;
+use super::prognosis::Prognosis;
 
 /// Whether the model is meant for the image, and the reasons why not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InputCheck {
+    /// Scores are shown without a caution.
     Accepted,
     /// Scores are shown, with these reasons to doubt them.
     Caution(Vec<String>),
@@ -28,6 +32,7 @@ impl InputCheck {
         }
     }
 
+    /// Why the image is doubted or refused; empty if it is accepted.
     pub fn reasons(&self) -> &[String] {
         match self {
             InputCheck::Accepted => &[],
@@ -59,6 +64,7 @@ pub struct Prediction {
     pub findings: Vec<Finding>,
     /// `None` where the model has no severity head, or the input was refused.
     pub severity: Option<Severity>,
+    /// Whether the model is meant for the image.
     pub input: InputCheck,
     /// SHA-256 of the weights, lower-case hexadecimal.
     pub model_sha256: String,
@@ -69,9 +75,18 @@ pub struct Prediction {
     /// The places that the logits come from. `None` if the input was refused, the model has no maps, or the
     /// prediction is from the cache.
     pub activation: Option<Arc<ClassActivationMap>>,
+    /// Labels that get no number, because the image is unlike those that they were learned from. They have no finding.
+    pub withheld: Vec<Pathology>,
+    /// `None` if the input was refused, no lungs were looked for, or the prediction is from the cache.
+    pub lung_fields: Option<Arc<LungFields>>,
+    /// `None` if the input was refused, or no lungs were looked for.
+    pub lungs: Option<LungMeasures>,
+    /// In the card's order. Empty where the model has none.
+    pub prognoses: Vec<Prognosis>,
 }
 
 impl Prediction {
+    /// The finding of this label; `None` where there is none, as in a refused image.
     pub fn finding(&self, label: &str) -> Option<&Finding> {
         self.findings.iter().find(|f| f.label.name() == label)
     }
@@ -85,13 +100,34 @@ impl Prediction {
         }
     }
 
-    /// The same prediction at these prevalences. See [`Finding::assuming`].
+    /// The same prediction at these prevalences. See [`Finding::assuming`] and, for products,
+    /// [`Finding::moved_with`].
     pub fn assuming(mut self, prevalences: &Prevalences) -> Self {
-        for finding in &mut self.findings {
-            if let Some(prevalence) = prevalences.of(finding.label.name()) {
-                *finding = finding.assuming(prevalence);
-            }
-        }
+        let moved = |finding: &Finding| self.moved(finding, prevalences);
+        self.findings = self.findings.iter().map(moved).collect();
         self
+    }
+
+    fn moved(&self, finding: &Finding, prevalences: &Prevalences) -> Finding {
+        let Some(factors) = &finding.factors else {
+            let assumed = prevalences.of(finding.label.name());
+            return assumed.map_or_else(|| finding.clone(), |p| finding.assuming(p));
+        };
+        let presence = self.finding(factors.presence.name());
+        let cause = self.finding(factors.cause.name());
+        let assumed = prevalences.of(factors.presence.name());
+        match (presence, cause, assumed) {
+            (Some(presence), Some(cause), Some(assumed)) => {
+                finding.moved_with(presence, cause, assumed)
+            }
+            _ => finding.clone(),
+        }
+    }
+
+    /// Whether a label gets no number, because the image is unlike those that it was learned from.
+    pub fn is_withheld(&self, label: &str) -> bool {
+        self.withheld
+            .iter()
+            .any(|withheld| withheld.name() == label)
     }
 }

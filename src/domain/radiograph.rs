@@ -23,6 +23,18 @@ pub enum ViewPosition {
     Unknown,
 }
 
+impl ViewPosition {
+    /// Its word in digests of cards. It never changes: stored answers and tables rest on it.
+    pub fn code(self) -> &'static str {
+        match self {
+            ViewPosition::Pa => "PA",
+            ViewPosition::Ap => "AP",
+            ViewPosition::Lateral => "lateral",
+            ViewPosition::Unknown => "unknown",
+        }
+    }
+}
+
 impl fmt::Display for ViewPosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -101,7 +113,9 @@ impl Samples {
 /// PS3.3 C.11.1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rescale {
+    /// *Rescale Slope* (0028,1053).
     pub slope: f64,
+    /// *Rescale Intercept* (0028,1052).
     pub intercept: f64,
 }
 
@@ -130,7 +144,9 @@ pub struct Lut {
 /// From stored values to the manufacturer-independent ones (PS3.3 C.11.1): a line or a table.
 #[derive(Debug, Clone, PartialEq)]
 pub enum PixelTransform {
+    /// *Rescale Slope* and *Rescale Intercept*.
     Linear(Rescale),
+    /// *Modality LUT Sequence* (0028,3000).
     Table(Lut),
 }
 
@@ -144,19 +160,24 @@ impl Default for PixelTransform {
 /// *VOI LUT Function* (0028,1056), PS3.3 C.11.2.1.2 and C.11.2.1.3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum VoiFunction {
+    /// LINEAR: a ramp of `width − 1`, the default of the standard.
     #[default]
     Linear,
+    /// LINEAR_EXACT: a ramp of `width`.
     LinearExact,
+    /// SIGMOID: an S-shaped curve through the centre.
     Sigmoid,
 }
 
 /// Window centre and width in units after the modality transform, DICOM (0028,1050), (0028,1051).
 #[derive(Debug, Clone, PartialEq)]
 pub struct WindowLevel {
+    /// *Window Center* (0028,1050).
     pub centre: f64,
     /// Greater than 0. [`VoiFunction::Linear`] wants 1 at least; less is only written of values that
     /// lie closer together.
     pub width: f64,
+    /// The curve from black to white.
     pub function: VoiFunction,
     /// *Window Center & Width Explanation* (0028,1055), cleaned of control characters.
     pub explanation: Option<String>,
@@ -205,6 +226,31 @@ impl PatientFacts {
             sex: self.sex.as_deref().and_then(Sex::said),
         }
     }
+
+    /// The age in years. `None` where the file says none, or not as an age string: three digits and D, W, M or Y
+    /// (PS3.5 6.2).
+    pub fn years(&self) -> Option<f64> {
+        const DAYS_PER_YEAR: f64 = 365.25;
+        let age = self.age.as_deref()?.trim();
+        let unit = age.chars().next_back()?;
+        let per_year = match unit {
+            'Y' => 1.0,
+            'M' => 12.0,
+            'W' => DAYS_PER_YEAR / 7.0,
+            'D' => DAYS_PER_YEAR,
+            _ => return None,
+        };
+        let number: u16 = age.strip_suffix(unit)?.parse().ok()?;
+        Some(f64::from(number) / per_year)
+    }
+}
+
+/// The facts of a film that a calibration may depend on, beside its pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct FilmFacts {
+    pub view: ViewPosition,
+    /// The patient's age in years; `None` if it is not known.
+    pub years: Option<f64>,
 }
 
 /// The image's DICOM identifiers: study, series and image, each globally unique.
@@ -231,7 +277,9 @@ pub struct Radiograph {
     pub samples: Samples,
     /// *Bits Stored* (0028,0101), or the bit depth of the file.
     pub bits_stored: u8,
+    /// As the file has it: palettes have been looked up, and YBR converted.
     pub photometric: PhotometricInterpretation,
+    /// From stored values to the units of windows.
     pub modality_transform: PixelTransform,
     /// The inclusive range of stored values that are padding and not anatomy: (0028,0120) and (0028,0121),
     /// PS3.3 C.7.5.1.1.2.
@@ -247,10 +295,15 @@ pub struct Radiograph {
     /// Height ÷ width of one pixel: 1 unless *Pixel Aspect Ratio* (0028,0034) or the pixel spacing gives
     /// another ratio.
     pub pixel_aspect: f64,
+    /// As the file states it.
     pub view: ViewPosition,
+    /// Decides whether it is scored at all.
     pub modality: Modality,
+    /// What speaks against scoring it.
     pub admission: Admission,
+    /// All unknown for files other than DICOM.
     pub patient: PatientFacts,
+    /// All unknown for files other than DICOM.
     pub uids: Uids,
     /// Date and local time of the image: `2020-03-01T10:20:30.5`, or the date with the known part of the
     /// time. See [`taken`](super::taken).
@@ -297,9 +350,51 @@ impl Radiograph {
         }
     }
 
+    /// The facts that a calibration may depend on.
+    pub fn film_facts(&self) -> FilmFacts {
+        FilmFacts {
+            view: self.view,
+            years: self.patient.years(),
+        }
+    }
+
     /// Bytes of memory that it takes, for caches with a limit in bytes.
     pub fn bytes(&self) -> usize {
         let luts: usize = self.voi_luts.iter().map(|l| l.entries.len() * 2).sum();
         self.samples.bytes() + luts + std::mem::size_of::<Self>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_age_string_is_an_age_in_years() {
+        for (stored, years) in [
+            ("054Y", Some(54.0)),
+            ("006M", Some(0.5)),
+            ("000D", Some(0.0)),
+            (" 018Y ", Some(18.0)),
+            ("054", None),
+            ("Y", None),
+            ("-54Y", None),
+            ("5.4Y", None),
+            ("", None),
+            ("old", None),
+            ("54é", None),
+        ] {
+            let patient = PatientFacts {
+                age: Some(stored.to_owned()),
+                ..PatientFacts::default()
+            };
+            assert_eq!(patient.years(), years, "{stored}");
+        }
+        let weeks = PatientFacts {
+            age: Some("052W".to_owned()),
+            ..PatientFacts::default()
+        };
+        assert!((weeks.years().unwrap() - 0.9966).abs() < 1e-4);
+        assert_eq!(PatientFacts::default().years(), None);
     }
 }

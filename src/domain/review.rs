@@ -14,9 +14,13 @@ pub enum Act {
     Judged,
     /// Made a call, before or after the model's answer was shown.
     Called,
+    /// Flagged a key image, or took the flag away.
     Flagged,
+    /// Wrote, changed or removed the note.
     Noted,
+    /// Took back an act of this session.
     Undone,
+    /// Did again what was undone.
     Redone,
 }
 
@@ -42,6 +46,7 @@ pub struct Seen {
     /// Window centre and width in units after the modality transform; `None` if no picture of the
     /// image was on the screen.
     pub window: Option<(f64, f64)>,
+    /// Whether the reader had swapped black and white.
     pub inverted: bool,
     /// 1 for the whole image, more for a part of it, 0 if no picture was on the screen. See
     /// [`View`](super::View).
@@ -53,11 +58,15 @@ pub struct Seen {
 /// One line of the review log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Review {
+    /// The name that the reader works under (`--reviewer`).
     pub reviewer: String,
+    /// The clock of the reader's machine.
     pub at: SystemTime,
+    /// What the reader did.
     pub act: Act,
     /// The parts of the opinion that the act changed.
     pub change: OpinionChange,
+    /// What was on the screen just then.
     pub seen: Seen,
 }
 
@@ -66,7 +75,9 @@ pub struct Review {
 pub struct ImageIdentity {
     /// SHA-256 of the file, lower-case hexadecimal.
     pub sha256: String,
+    /// Absolute; another file may lie there by now.
     pub path: PathBuf,
+    /// All `None` for files other than DICOM.
     pub uids: Uids,
     /// *Patient ID* (0010,0020). Tables show it only on request.
     pub patient_id: Option<String>,

@@ -22,6 +22,7 @@ impl Printable {
         Printable(shown.collect())
     }
 
+    /// The cleaned text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -6,10 +6,13 @@ pub enum Window {
     /// The file's own first window or VOI LUT, or [`Preset::Automatic`] where it has none.
     #[default]
     File,
+    /// A window computed from the image.
     WindowPreset(Preset),
     /// Set by hand, in units after the modality transform.
     Manual {
+        /// The value that becomes mid-grey.
         centre: f64,
+        /// The range from black to white, greater than 0.
         width: f64,
     },
 }
@@ -28,6 +31,7 @@ pub enum Preset {
 }
 
 impl Preset {
+    /// The word on the screen.
     pub fn name(self) -> &'static str {
         match self {
             Preset::Automatic => "automatic",
@@ -41,7 +45,9 @@ impl Preset {
 /// Window, inversion, zoom and pan.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct View {
+    /// From values to grey.
     pub window: Window,
+    /// Whether black and white are swapped.
     pub inverted: bool,
     /// 1 shows the whole image, 2 half of its width.
     pub zoom: f64,
@@ -82,8 +88,9 @@ impl View {
 /// The space that a preview may fill.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Canvas {
-    /// Pixels across and down.
+    /// Pixels across.
     pub width: usize,
+    /// Pixels down.
     pub height: usize,
     /// Height ÷ width of one of these pixels: 1 for square ones.
     pub pixel_aspect: f64,
@@ -92,10 +99,13 @@ pub struct Canvas {
 /// An image ready for the screen: 8 bits, window applied, no larger than its canvas.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PreviewImage {
+    /// Columns.
     pub width: usize,
+    /// Rows.
     pub height: usize,
     /// `width × height` grey values; with `colour`, red, green and blue for each pixel.
     pub pixels: Vec<u8>,
+    /// Whether `pixels` has three values for each pixel.
     pub colour: bool,
 }
 

@@ -7,13 +7,15 @@
 
 mod columns;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
 
 use csv::ByteRecord;
 use serde::Serialize;
 
+use super::boxes::{BoxFault, FilmBox};
 use super::question::{BinaryQuestion, ReferenceStandard, SeverityScale};
+use crate::domain::ViewPosition;
 use crate::domain::text::clean;
 use columns::{ColumnPositions, known, text};
 
@@ -36,6 +38,13 @@ pub enum ManifestError {
         row: u64,
         column: String,
         value: String,
+    },
+    #[error("row {row}: {value:?} in column {column}: {fault}")]
+    NotBoxes {
+        row: u64,
+        column: String,
+        value: String,
+        fault: BoxFault,
     },
     #[error("column {column} has more than {MOST_GROUPS} values: too many to group by")]
     TooManyGroups { column: String },
@@ -70,13 +79,17 @@ pub struct ManifestColumns {
     /// A column of finding names.
     pub finding: Option<String>,
     pub labels: Vec<LabelColumn>,
+    /// A column of the boxes that readers drew; `None` if they are not wanted.
+    pub boxes: Option<String>,
+    /// Columns of outcomes: of no label, and known only later than the film.
+    pub outcomes: Vec<LabelColumn>,
     /// Empty: `source`, if there is one.
     pub groups: Vec<String>,
     pub filters: Vec<RowFilter>,
 }
 
 /// One radiograph with its reference standard.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Case {
     /// As the manifest has it, its folder before it where it has one.
     pub path: PathBuf,
@@ -84,6 +97,12 @@ pub struct Case {
     /// A value for each of the manifest's group columns.
     pub groups: Vec<String>,
     pub truth: ReferenceStandard,
+    /// Drawn by readers round what they saw.
+    pub boxes: Vec<FilmBox>,
+    /// From the column `view`.
+    pub view: ViewPosition,
+    /// Whether each outcome came, by its name, where that is known.
+    pub outcomes: BTreeMap<String, bool>,
 }
 
 /// Rows that are not cases.
@@ -149,11 +168,13 @@ impl Manifest {
         reading.finish(columns)
     }
 
-    /// Drops the cases that answer none of the questions, so that they are not scored for nothing.
+    /// Drops the cases that answer none of the questions and have neither boxes nor an outcome, so that they are
+    /// not scored for nothing.
     pub fn keep_answered(&mut self, questions: &[BinaryQuestion]) {
         let before = self.cases.len();
         self.cases.retain(|case| {
-            questions.iter().any(|q| q.answer(&case.truth).is_some())
+            !(case.boxes.is_empty() && case.outcomes.is_empty())
+                || questions.iter().any(|q| q.answer(&case.truth).is_some())
                 || SeverityScale::ALL
                     .iter()
                     .any(|&s| case.truth.severity(s).is_some())
@@ -244,6 +265,9 @@ impl ManifestParser {
             },
             groups: layout.groups.iter().map(group).collect(),
             truth: layout.truth(row, record)?,
+            boxes: layout.boxes(row, record)?,
+            view: layout.view(record),
+            outcomes: layout.outcomes(row, record)?,
         });
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! From cases and answers to a report: every question, over all cases and over each group.
 
 mod figures;
+mod pointing;
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -13,6 +14,7 @@ use figures::{bootstrapped, figures_at};
 use super::bootstrap;
 use super::delong::{self, Paired};
 use super::manifest::Case;
+use super::pointing::PointingAnswers;
 use super::question::{BinaryQuestion, SeverityScale, questions};
 use super::report::{CaseGroup, Compared, Estimate, Images, NamedThreshold, Statistic};
 use super::sample::Sample;
@@ -85,6 +87,8 @@ pub struct MeasuredModel {
     pub answers: Answers,
     /// Operating points by the label that they are for.
     pub points: Vec<(String, NamedThreshold)>,
+    /// Where its heat maps look; empty where no boxes were asked for.
+    pub pointing: PointingAnswers,
 }
 
 impl MeasuredModel {
@@ -158,6 +162,14 @@ pub fn measure(study: &EvaluationStudy) -> EvaluationResult {
         let figures = groups.iter().flat_map(|group| study.severity(scale, group));
         measured.figures.extend(figures);
     }
+    let labels = 0..study.model.pointing.labels.len();
+    let maps: Vec<_> = labels
+        .flat_map(|label| groups.iter().map(move |group| (label, group)))
+        .collect();
+    let found = in_parallel(study.jobs, &maps, |(label, group)| {
+        study.pointing_figures(*label, group)
+    });
+    measured.figures.extend(found.into_iter().flatten());
     measured
 }
 
@@ -343,37 +355,60 @@ fn interval_of_difference(first: &Sample, second: &Sample) -> Option<(f64, f64)>
 /// and its interval; `None` if no stratum has such a pair. The samples of a stratum are of the same
 /// cases in the same order, and no patient is in two strata.
 pub fn difference_within(strata: &[(Sample, Sample)]) -> Option<(f64, Option<(f64, f64)>)> {
-    let mut firsts = Vec::new();
-    let mut patients = 0;
-    for (sample, _) in strata {
-        firsts.push(patients);
-        patients += sample.patients();
-    }
-    let area = |sample: &Sample, times: &[f64]| {
-        let weights: Vec<f64> = sample.owner().iter().map(|&who| times[who]).collect();
-        let of = |class: bool| -> f64 {
-            let cases = weights.iter().zip(sample.positive());
-            cases
-                .filter(|case| *case.1 == class)
-                .map(|case| case.0)
-                .sum()
-        };
-        Some((area_under_roc(sample, &weights)?, of(true) * of(false)))
+    let patients: Vec<usize> = strata.iter().map(|(one, _)| one.patients()).collect();
+    mean_within(&patients, |stratum, times| {
+        let (one, other) = &strata[stratum];
+        let (one, pairs) = area_and_pairs(one, times)?;
+        let (other, _) = area_and_pairs(other, times)?;
+        Some((one - other, pairs))
+    })
+}
+
+/// AUC over pairs of cases of the same stratum only, and its interval; `None` if no stratum has such a
+/// pair. No patient is in two strata.
+pub fn area_within(strata: &[Sample]) -> Option<(f64, Option<(f64, f64)>)> {
+    let patients: Vec<usize> = strata.iter().map(Sample::patients).collect();
+    mean_within(&patients, |stratum, times| {
+        area_and_pairs(&strata[stratum], times)
+    })
+}
+
+/// AUC of a sample whose patients were drawn so often, and the number of pairs of a positive and a negative
+/// case.
+fn area_and_pairs(sample: &Sample, times: &[f64]) -> Option<(f64, f64)> {
+    let weights: Vec<f64> = sample.owner().iter().map(|&who| times[who]).collect();
+    let of = |class: bool| -> f64 {
+        let cases = weights.iter().zip(sample.positive());
+        cases
+            .filter(|case| *case.1 == class)
+            .map(|case| case.0)
+            .sum()
     };
-    let difference = |times: &[f64]| {
-        let (mut sum, mut pairs) = (0.0, 0.0);
-        for ((one, other), &first) in strata.iter().zip(&firsts) {
-            let own = &times[first..first + one.patients()];
-            if let (Some((one, count)), Some((other, _))) = (area(one, own), area(other, own)) {
-                sum += (one - other) * count;
-                pairs += count;
+    Some((area_under_roc(sample, &weights)?, of(true) * of(false)))
+}
+
+/// The mean over strata of a value with a weight, and its interval by drawing the patients of all strata;
+/// `None` if no stratum has a value. `patients` is the number of each stratum; `value` takes the stratum and
+/// how often each of its patients was drawn.
+fn mean_within(
+    patients: &[usize],
+    value: impl Fn(usize, &[f64]) -> Option<(f64, f64)>,
+) -> Option<(f64, Option<(f64, f64)>)> {
+    let mean = |times: &[f64]| {
+        let (mut sum, mut weights, mut first) = (0.0, 0.0, 0);
+        for (stratum, count) in patients.iter().enumerate() {
+            let own = &times[first..first + count];
+            first += count;
+            if let Some((value, weight)) = value(stratum, own) {
+                sum += value * weight;
+                weights += weight;
             }
         }
-        vec![(pairs > 0.0).then(|| sum / pairs)]
+        vec![(weights > 0.0).then(|| sum / weights)]
     };
-    let everyone: Vec<usize> = (0..patients).collect();
-    let value = difference(&vec![1.0; patients]).remove(0)?;
-    let interval = bootstrap::intervals(&everyone, patients, 1, difference).remove(0);
+    let everyone: Vec<usize> = (0..patients.iter().sum()).collect();
+    let value = mean(&vec![1.0; everyone.len()]).remove(0)?;
+    let interval = bootstrap::intervals(&everyone, everyone.len(), 1, mean).remove(0);
     Some((value, interval))
 }
 

@@ -2,21 +2,23 @@
 //! image is read here and no network runs.
 //!
 //! ```text
-//! manifest ─► Case { path, patient, groups, ReferenceStandard } ─┐
-//! findings: words of a data set ─► ReferenceStandard             ├─ question ─► Sample ─ statistics ─► Report
-//! Answers: what the model said of each case ─────────┘                └ bootstrap, delong     │
-//!                                                               tables, plots, JSON, CSV ◄────┘
+//! manifest ─► Case { path, patient, groups, ReferenceStandard, boxes } ─┐
+//! findings: words of a data set ─► ReferenceStandard                    ├─ question ─► Sample ─ statistics ─► Report
+//! Answers, PointingAnswers: what the model said of each case ───────────┘           └ bootstrap, delong      │
+//!                                                                     tables, plots, JSON, CSV ◄─────────────┘
 //! ```
 //!
 //! A statistic that is undefined (no positive case, say) is `None`: never 0, never 0.5.
 
 pub mod bootstrap;
+pub mod boxes;
 pub mod delong;
 pub mod findings;
 pub mod manifest;
 pub mod measure;
 mod missing;
 pub mod plots;
+pub mod pointing;
 pub mod question;
 mod random;
 pub mod reader_tables;

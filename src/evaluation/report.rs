@@ -33,6 +33,9 @@ pub struct ReportScope {
     pub patients: usize,
     pub bootstrap_draws: usize,
     pub bootstrap_seed: u64,
+    /// `None` where no boxes were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub boxes: Option<BoxesScope>,
     /// Limitations of the figures.
     pub notes: Vec<String>,
 }
@@ -46,6 +49,17 @@ pub struct Images {
     pub refused: usize,
     /// Not readable, or without a row in a table of predictions: in no figure.
     pub failed: usize,
+}
+
+/// The images on which it was measured where the heat maps look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct BoxesScope {
+    /// Images with a box.
+    pub images: usize,
+    /// Those of them with heat maps; the others were refused, or could not be read.
+    pub measured: usize,
+    /// Those of them whose lung fields say where the control points. On the others it points at fixed places.
+    pub control_by_lung_fields: usize,
 }
 
 /// A subgroup of the cases.
@@ -113,6 +127,24 @@ pub enum Statistic {
     MeanAbsoluteError,
     #[serde(rename = "Pearson r")]
     Pearson,
+    /// How often the strongest point of a heat map lies in a box.
+    #[serde(rename = "pointing accuracy")]
+    PointingAccuracy,
+    /// The same of a control that points at the middle of each lung, where a hit of one of the two counts a half.
+    #[serde(rename = "pointing accuracy, control: middle of each lung")]
+    ControlPointingAccuracy,
+    /// Mean over the images whose map has positive evidence.
+    #[serde(rename = "share of evidence in the boxes")]
+    EvidenceInBoxes,
+    /// Intersection over union of the boxes with the map at half of its maximum.
+    #[serde(rename = "IoU at half maximum")]
+    IntersectionOverUnion,
+    /// Over images, of the map of pneumonia.
+    #[serde(rename = "share of evidence in the lungs, median")]
+    EvidenceInLungsMedian,
+    /// The same; below it are five images in a hundred.
+    #[serde(rename = "share of evidence in the lungs, 5th percentile")]
+    EvidenceInLungsLow,
 }
 
 impl Statistic {
@@ -137,7 +169,26 @@ impl Statistic {
             Statistic::CalibrationSlope => "calibration slope",
             Statistic::MeanAbsoluteError => "MAE",
             Statistic::Pearson => "Pearson r",
+            Statistic::PointingAccuracy => "pointing accuracy",
+            Statistic::ControlPointingAccuracy => "pointing accuracy, control: middle of each lung",
+            Statistic::EvidenceInBoxes => "share of evidence in the boxes",
+            Statistic::IntersectionOverUnion => "IoU at half maximum",
+            Statistic::EvidenceInLungsMedian => "share of evidence in the lungs, median",
+            Statistic::EvidenceInLungsLow => "share of evidence in the lungs, 5th percentile",
         }
+    }
+
+    /// Whether it says where a heat map looks, not how good a score is.
+    pub fn is_of_heat_map(self) -> bool {
+        matches!(
+            self,
+            Statistic::PointingAccuracy
+                | Statistic::ControlPointingAccuracy
+                | Statistic::EvidenceInBoxes
+                | Statistic::IntersectionOverUnion
+                | Statistic::EvidenceInLungsMedian
+                | Statistic::EvidenceInLungsLow
+        )
     }
 }
 
@@ -171,7 +222,7 @@ pub struct Interval {
 /// One statistic with its interval and sample sizes.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Estimate {
-    /// Name of a question, or of a scale of severity.
+    /// Name of a question, of a scale of severity, or of the label of a heat map.
     pub question: String,
     pub group: CaseGroup,
     pub statistic: Statistic,
@@ -184,7 +235,7 @@ pub struct Estimate {
     pub value: Option<f64>,
     pub interval: Option<Interval>,
     /// Images of the group that answer the question, those of them with the answer yes (not for
-    /// severity), and their patients.
+    /// severity and heat maps), and their patients.
     pub n: usize,
     pub positives: Option<usize>,
     pub patients: usize,

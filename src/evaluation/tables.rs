@@ -29,14 +29,15 @@ const UNDEFINED: &str = "n/a";
 /// The whole report, lines ended by a line feed.
 pub fn terminal(report: &EvaluationReport) -> String {
     let mut text = head(&report.about);
-    for question in in_order(report.figures.iter().map(|f| f.question.as_str())) {
-        let figures: Vec<_> = report
-            .figures
-            .iter()
-            .filter(|f| f.question == question)
-            .collect();
+    let is_of_map = |figure: &&Estimate| figure.statistic.is_of_heat_map();
+    let (maps, scores): (Vec<_>, Vec<_>) = report.figures.iter().partition(is_of_map);
+    for (question, figures) in by_question(&scores) {
         text.push('\n');
         block(question, &figures, &mut text);
+    }
+    for (label, figures) in by_question(&maps) {
+        text.push('\n');
+        heat_map(label, &figures, &mut text);
     }
     if !report.comparisons.is_empty() {
         text.push('\n');
@@ -45,6 +46,16 @@ pub fn terminal(report: &EvaluationReport) -> String {
     text.push('\n');
     text += &foot(&report.about);
     text
+}
+
+/// The figures of each question, in the order in which the questions first come.
+fn by_question<'a>(figures: &[&'a Estimate]) -> Vec<(&'a str, Vec<&'a Estimate>)> {
+    let names = in_order(figures.iter().map(|figure| figure.question.as_str()));
+    let of = |name: &str| {
+        let figures = figures.iter().copied();
+        figures.filter(|figure| figure.question == name).collect()
+    };
+    names.into_iter().map(|name| (name, of(name))).collect()
 }
 
 /// Model, cases, and how many were scored, refused or missing.
@@ -146,6 +157,26 @@ fn block(question: &str, figures: &[&Estimate], text: &mut String) {
         Statistic::CalibrationSlope,
     ];
     rows(figures, None, &columns, false, text);
+}
+
+/// Where the heat map of a label looks, beside the control that looks at no film.
+fn heat_map(label: &str, figures: &[&Estimate], text: &mut String) {
+    let _ = writeln!(text, "{label}: where the heat map looks");
+    let pointing = [
+        Statistic::PointingAccuracy,
+        Statistic::ControlPointingAccuracy,
+    ];
+    rows(figures, None, &pointing, true, text);
+    let mut columns = vec![
+        Statistic::EvidenceInBoxes,
+        Statistic::IntersectionOverUnion,
+        Statistic::EvidenceInLungsMedian,
+        Statistic::EvidenceInLungsLow,
+    ];
+    columns.retain(|column| figures.iter().any(|figure| figure.statistic == *column));
+    if !columns.is_empty() {
+        rows(figures, None, &columns, false, text);
+    }
 }
 
 /// Predictive values, with the share of positives at which each stands. A row without a value is left
@@ -307,11 +338,15 @@ fn group_name(group: &CaseGroup) -> String {
     group.value.clone()
 }
 
-/// The name of a statistic where calibration stands above it.
+/// The name of a statistic in a table whose heading says what it is of.
 fn title(statistic: Statistic) -> &'static str {
     match statistic {
         Statistic::CalibrationIntercept => "intercept",
         Statistic::CalibrationSlope => "slope",
+        Statistic::ControlPointingAccuracy => "middle of each lung",
+        Statistic::EvidenceInBoxes => "evidence in boxes",
+        Statistic::EvidenceInLungsMedian => "in lungs, median",
+        Statistic::EvidenceInLungsLow => "in lungs, 5th pct.",
         other => other.name(),
     }
 }

@@ -1,8 +1,10 @@
 //! The row of one image.
 //!
 //! CSV has the plain columns, with one value each. JSON rows have the same columns and values, followed
-//! by members that hold several values ([`NESTED`]). The last columns say what the row is based on
-//! ([`BASIS`]); tables of earlier versions lack them.
+//! by members that hold several values ([`NESTED`]). Further columns say what the row is based on
+//! ([`BASIS`]), and what was measured by the lungs ([`LUNGS`]); tables of earlier versions lack them. Where
+//! outcomes are asked for, their columns come after these ([`PROGNOSIS`]), and last the labels without a
+//! number, if the model has such ([`WITHHELD`]).
 
 use std::fmt;
 use std::path::Path;
@@ -11,16 +13,21 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{Cell, RowOrigin, TableFormat, path_text};
-use crate::domain::columns::{AFTER, BASIS, BEFORE, NESTED, is_reserved};
-pub use crate::domain::columns::{CONTENT, PREVALENCE};
+use crate::domain::columns::{
+    AFTER, BASIS, BEFORE, LUNGS, NESTED, PROGNOSES, PROGNOSIS, is_reserved,
+};
+pub use crate::domain::columns::{CONTENT, PREVALENCE, WITHHELD};
 use crate::domain::hex::hex;
 use crate::domain::{
-    Conformal, ContentId, Finding, ModelCard, Prediction, PresenceSet, Prevalences, Question,
-    Severity,
+    Conformal, ContentId, Finding, LabelCard, ModelCard, Pathology, Prediction, PresenceSet,
+    Prevalences, Prognosis, Question, Severity, ViewPosition,
 };
 
 /// Decimals of scores and severities.
 const SCORE_DECIMALS: usize = 6;
+/// Decimals of the share of the evidence that lies in the lungs, and of the cardiothoracic ratio.
+const SHARE_DECIMALS: usize = 3;
+const RATIO_DECIMALS: usize = 2;
 /// Decimals of milliseconds.
 const TIME_DECIMALS: usize = 3;
 
@@ -38,7 +45,12 @@ pub enum RowOf<'a> {
     /// The image was read, and the model made this prediction.
     Read(&'a Prediction),
     /// The file holds no image by its kind, for example a structured report.
-    Skipped { kind: &'a str, content: ContentId },
+    Skipped {
+        /// What the file is: `structured report`.
+        kind: &'a str,
+        /// The content of the file.
+        content: ContentId,
+    },
     /// The file looks like an image or an archive of this format, which is not supported.
     Unread(&'a dyn fmt::Display),
     /// The file could not be read, for this reason.
@@ -50,6 +62,8 @@ pub struct PredictionRows<'a> {
     format: TableFormat,
     card: &'a ModelCard,
     assumed: &'a Prevalences,
+    /// Whether the rows have the outcomes of the card.
+    foretells: bool,
 }
 
 impl<'a> PredictionRows<'a> {
@@ -59,7 +73,14 @@ impl<'a> PredictionRows<'a> {
             format,
             card,
             assumed,
+            foretells: false,
         }
+    }
+
+    /// The same rows, with the outcomes of the card after the other columns if they are `asked` for.
+    pub fn with_prognoses(mut self, asked: bool) -> Self {
+        self.foretells = asked;
+        self
     }
 
     /// The card of the model.
@@ -67,23 +88,49 @@ impl<'a> PredictionRows<'a> {
         self.card
     }
 
-    /// All columns: the fixed ones, and between them one for each label in the card's order.
+    /// All columns: the fixed ones, between them one for each label in the card's order, and then one for each outcome
+    /// that is asked for.
     pub fn columns(&self) -> Vec<String> {
+        self.columns_with(&[self.basis(), &LUNGS[..]].concat())
+    }
+
+    /// The columns of tables by earlier versions, which lack those of [`LUNGS`], or of [`BASIS`] as well. No such table
+    /// has outcomes, so that none can be continued with them.
+    pub fn earlier_columns(&self) -> [Vec<String>; 2] {
+        [self.columns_with(&[]), self.columns_with(self.basis())]
+    }
+
+    fn columns_with(&self, basis: &[&str]) -> Vec<String> {
         let labels = self.card.labels.iter().map(|label| label.name.as_str());
-        BEFORE
+        let mut columns: Vec<String> = BEFORE
             .into_iter()
             .chain(labels)
             .chain(AFTER)
             .chain(self.nested().iter().copied())
-            .chain(self.basis().iter().copied())
+            .chain(basis.iter().copied())
             .map(str::to_owned)
-            .collect()
+            .collect();
+        columns.extend(self.further_columns());
+        columns
     }
 
-    /// The columns of tables by earlier versions, which lack those of [`BASIS`].
-    pub fn earlier_columns(&self) -> Vec<String> {
-        let mut columns = self.columns();
-        columns.truncate(columns.len() - self.basis().len());
+    /// The columns after [`LUNGS`], which only some models have.
+    fn further_columns(&self) -> Vec<String> {
+        let mut columns = self.prognosis_columns();
+        columns.extend(self.card.can_withhold().then(|| WITHHELD.to_owned()));
+        columns
+    }
+
+    /// The columns of the outcomes; empty where none are asked for.
+    fn prognosis_columns(&self) -> Vec<String> {
+        if !self.foretells {
+            return Vec::new();
+        }
+        let outcomes = self.card.prognoses.iter();
+        let mut columns: Vec<String> = outcomes
+            .map(|card| format!("{PROGNOSIS}{}", card.outcome))
+            .collect();
+        columns.extend(self.format.is_json().then(|| PROGNOSES.to_owned()));
         columns
     }
 
@@ -105,6 +152,7 @@ impl<'a> PredictionRows<'a> {
     pub fn row(&self, path: &Path, outcome: RowOf) -> Vec<Cell> {
         let mut row = vec![Cell::Text(path_text(path))];
         let columns = self.columns().len();
+        let further = self.further_columns().len();
         let without_scores = |row: &mut Vec<Cell>, status: &str, reason: &str| {
             row.extend([Cell::text(status), Cell::text(reason)]);
             row.resize(columns, Cell::Empty);
@@ -117,11 +165,19 @@ impl<'a> PredictionRows<'a> {
                 }
                 let content = Cell::text(&prediction.content.to_string());
                 row.extend([content, Cell::Text(self.card_digest())]);
-                row.resize_with(columns, || Cell::text(&self.prevalence_text()));
+                let basis_end = columns - further - LUNGS.len();
+                row.resize_with(basis_end, || Cell::text(&self.prevalence_text()));
+                row.extend(lung_cells(prediction));
+                if self.foretells {
+                    row.extend(self.prognosis_cells(prediction));
+                }
+                let can_withhold = self.card.can_withhold();
+                row.extend(can_withhold.then(|| self.withheld_cell(prediction)));
             }
             RowOf::Skipped { kind, content } => {
                 without_scores(&mut row, "skipped", kind);
-                row[columns - self.basis().len()] = Cell::text(&content.to_string());
+                let basis = columns - further - LUNGS.len() - self.basis().len();
+                row[basis] = Cell::text(&content.to_string());
             }
             RowOf::Unread(format) => without_scores(&mut row, "unread", &format.to_string()),
             RowOf::Failed(reason) => without_scores(&mut row, "error", reason),
@@ -142,6 +198,37 @@ impl<'a> PredictionRows<'a> {
         row.push(Cell::text(&prediction.model_sha256));
         row.push(Cell::text(&prediction.preprocess));
         row.push(Cell::number(Some(prediction.elapsed_ms), TIME_DECIMALS));
+    }
+
+    /// The labels that get no number, and have an empty cell: a list in JSON, else separated by semicolons.
+    fn withheld_cell(&self, prediction: &Prediction) -> Cell {
+        let names = prediction.withheld.iter().map(Pathology::name);
+        let names: Vec<&str> = names.collect();
+        if self.format.is_json() {
+            Cell::Nested(json!(names))
+        } else if names.is_empty() {
+            Cell::Empty
+        } else {
+            Cell::text(&names.join("; "))
+        }
+    }
+
+    /// The score of each outcome; empty where there is no evidence that bears one.
+    fn prognosis_cells(&self, prediction: &Prediction) -> Vec<Cell> {
+        let found = |outcome: &str| {
+            let mut prognoses = prediction.prognoses.iter();
+            prognoses.find(|prognosis| prognosis.outcome == outcome)
+        };
+        let outcomes = self.card.prognoses.iter();
+        let mut cells: Vec<Cell> = outcomes
+            .map(|card| {
+                let value = found(&card.outcome).and_then(|prognosis| prognosis.score);
+                score(value.map(|score| score.value()))
+            })
+            .collect();
+        let details = || -> Value { prediction.prognoses.iter().map(prognosis).collect() };
+        cells.extend(self.format.is_json().then(|| Cell::Nested(details())));
+        cells
     }
 
     fn nested_cells(&self, prediction: &Prediction) -> [Cell; NESTED.len()] {
@@ -193,30 +280,81 @@ impl<'a> PredictionRows<'a> {
     /// would then count as made by another model.
     fn card_digest(&self) -> String {
         let card = self.card;
-        let labels = card.labels.iter().map(|label| {
-            json!({
-                "name": label.name,
-                "operating_point": label.operating_point,
-                "sensitive_point": label.sensitive_point,
-                "calibration": label.calibration.map(|c| [c.slope, c.intercept, c.prevalence.share()]),
-                "op_threshold": label.op_threshold,
-                "conformal": label.conformal.map(|c| (c.present, c.absent)),
-            })
-        });
+        let labels = card.labels.iter().map(digested_label);
         let thresholds = [card.input_head, card.distance];
         let line = card.severity_line.as_ref().map(|line| {
             let lines = [line.geographic_extent, line.opacity];
             (&line.label, lines.map(|line| [line.slope, line.intercept]))
         });
-        let text = json!({
+        let mut text = json!({
             "labels": labels.collect::<Vec<_>>(),
             "temperature": card.causes.map(|causes| causes.temperature),
             "thresholds": thresholds.map(|t| t.map(|t| [t.caution, t.refuse])),
             "severity_line": line,
         });
+        // Without these, the text is that of earlier versions.
+        if let Some(unlike) = card.causes.and_then(|causes| causes.unlike) {
+            text["unlike"] = json!(unlike);
+        }
+        let outcomes = card.prognoses.iter();
+        let outcomes: Vec<_> = outcomes
+            .map(|card| {
+                let evidence = &card.evidence;
+                let (low, control) = (evidence.interval.0, evidence.control_auc);
+                (&card.outcome, evidence.auc, low, control)
+            })
+            .collect();
+        if !outcomes.is_empty() {
+            text["prognoses"] = json!(outcomes);
+        }
+        if let Some(lungs) = card.lungs {
+            text["lungs"] = json!(lungs.evidence_inside);
+        }
         let digest = Sha256::digest(text.to_string());
         hex(&digest[..CARD_DIGEST_BYTES])
     }
+}
+
+/// What the digest of a card covers of a label. A label without the later parts gives the text of earlier versions.
+fn digested_label(label: &LabelCard) -> Value {
+    let mut digested = json!({
+        "name": label.name,
+        "operating_point": label.operating_point,
+        "sensitive_point": label.sensitive_point,
+        "calibration": label.calibration.map(|c| [c.slope, c.intercept, c.prevalence.share()]),
+        "op_threshold": label.op_threshold,
+        "conformal": label.conformal.map(|c| (c.present, c.absent)),
+    });
+    if let Some(product) = &label.product {
+        digested["product"] = json!([product.presence, product.cause]);
+    }
+    if !label.is_probability {
+        digested["probability"] = json!(false);
+    }
+    let groups = label.calibration_for.iter().map(|group| {
+        json!({
+            "view": group.view.map(ViewPosition::code),
+            "age": group.age,
+            "calibration": [group.calibration.slope, group.calibration.intercept],
+            "operating_point": group.operating_point,
+            "sensitive_point": group.sensitive_point,
+            "conformal": group.conformal.map(|c| (c.present, c.absent)),
+        })
+    });
+    if !label.calibration_for.is_empty() {
+        digested["calibration_for"] = groups.collect();
+    }
+    digested
+}
+
+/// The cells of [`LUNGS`].
+fn lung_cells(prediction: &Prediction) -> [Cell; LUNGS.len()] {
+    let lungs = prediction.lungs.unwrap_or_default();
+    let cell = |value: Option<f32>, decimals| Cell::number(value.map(f64::from), decimals);
+    [
+        cell(lungs.evidence_inside, SHARE_DECIMALS),
+        cell(lungs.cardiothoracic_ratio, RATIO_DECIMALS),
+    ]
 }
 
 fn score(value: Option<f32>) -> Cell {
@@ -229,7 +367,7 @@ fn number(value: Option<f32>) -> Value {
 }
 
 fn finding(finding: &Finding) -> Value {
-    json!({
+    let mut details = json!({
         "label": finding.label.name(),
         "question": match finding.question {
             Question::Presence => "presence",
@@ -243,7 +381,11 @@ fn finding(finding: &Finding) -> Value {
         "sensitive_point": number(finding.sensitive_point.map(|p| p.0)),
         "positive": finding.is_positive(),
         "conformal_set": finding.conformal.map(conformal),
-    })
+    });
+    if let Some(factors) = &finding.factors {
+        details["product"] = json!([factors.presence.name(), factors.cause.name()]);
+    }
+    details
 }
 
 /// The answers in the conformal set of a label. For a cause, `present` if the set of causes contains it.
@@ -254,6 +396,23 @@ fn conformal(conformal: Conformal) -> &'static [&'static str] {
         Conformal::Presence(PresenceSet::Either) => &["present", "absent"],
         Conformal::Presence(PresenceSet::Neither) | Conformal::Cause(false) => &[],
     }
+}
+
+fn prognosis(prognosis: &Prognosis) -> Value {
+    let evidence = &prognosis.evidence;
+    let area = |value: f64| json!(Cell::number(Some(value), SCORE_DECIMALS));
+    json!({
+        "outcome": prognosis.outcome,
+        "score": number(prognosis.score.map(|score| score.value())),
+        "on": evidence.on,
+        "auc": area(evidence.auc),
+        "low": area(evidence.interval.0),
+        "high": area(evidence.interval.1),
+        "control_auc": area(evidence.control_auc),
+        "n": evidence.n,
+        "patients": evidence.patients,
+        "bears_a_number": evidence.bears_a_number(),
+    })
 }
 
 fn severity(severity: &Severity) -> Value {

@@ -116,6 +116,7 @@ pub fn read_table<E: From<ReadError>>(
 /// A table of cells.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Cells {
+    /// Names in the table's order.
     pub columns: Vec<String>,
     /// One text for each column, empty where there is no value.
     pub rows: Vec<Vec<String>>,

@@ -19,6 +19,7 @@ use crate::checkpoint::{self, Checkpoint};
 use crate::config::{self, Rejected};
 use crate::domain::text::is_dangerous;
 use crate::domain::{LabelCard, ModelCard, Prevalences, Question, Radiograph, Samples};
+use crate::evaluation::boxes::FilmPoint;
 use crate::evaluation::{Manifest, ManifestColumns};
 use crate::imaging::{self, DecodeLimits, ImageFault, Viewport, VoiLut, fuzzed};
 use crate::inference::{ModelFiles, write_card};
@@ -239,6 +240,21 @@ pub fn answer_to(file: &[u8]) -> Vec<u8> {
     fuzzed::answer(&fuzzed::decode(file, &limits()))
 }
 
+/// Whether the program can read a message as an answer.
+pub fn is_answer(data: &[u8]) -> bool {
+    fuzzed::read_answer(data).is_some()
+}
+
+/// Both requests of the program, as seeds of the corpus.
+pub fn requests() -> [Vec<u8>; 2] {
+    fuzzed::requests(&limits())
+}
+
+/// Whether a decoder process can read a message as a request.
+pub fn is_request(data: &[u8]) -> bool {
+    fuzzed::request(data).is_some()
+}
+
 /// A request of the program to the decoder process.
 pub fn request(data: &[u8]) {
     if let Some(written) = fuzzed::request(data) {
@@ -296,18 +312,32 @@ pub fn card(data: &[u8]) {
     }
 }
 
-/// A manifest. Every row becomes a case or is counted as skipped.
+/// A manifest, with a column of boxes and without. Every row becomes a case or is counted as skipped.
 pub fn manifest(data: &[u8]) {
-    match Manifest::parse(data, &ManifestColumns::default()) {
-        Ok(read) => {
-            let skipped = read.skipped;
-            let others = skipped.filtered + skipped.duplicates + skipped.not_frontal;
-            let others = others + skipped.without_file + skipped.unanswered;
-            assert_eq!(read.cases.len() + others, read.rows);
-            let groups = read.group_columns.len();
-            assert!(read.cases.iter().all(|case| case.groups.len() == groups));
+    for boxes in [None, Some("boxes".to_owned())] {
+        let columns = ManifestColumns {
+            boxes,
+            ..ManifestColumns::default()
+        };
+        match Manifest::parse(data, &columns) {
+            Ok(read) => is_whole(&read),
+            Err(error) => is_one_line(&error),
         }
-        Err(error) => is_one_line(&error),
+    }
+}
+
+fn is_whole(read: &Manifest) {
+    let skipped = read.skipped;
+    let others = skipped.filtered + skipped.duplicates + skipped.not_frontal;
+    let others = others + skipped.without_file + skipped.unanswered;
+    assert_eq!(read.cases.len() + others, read.rows);
+    let groups = read.group_columns.len();
+    assert!(read.cases.iter().all(|case| case.groups.len() == groups));
+    let beyond_the_film = [(-0.1, 0.5), (1.1, 0.5), (0.5, -0.1), (0.5, 1.1)];
+    for drawn in read.cases.iter().flat_map(|case| &case.boxes) {
+        for (x, y) in beyond_the_film {
+            assert!(!drawn.contains(FilmPoint { x, y }), "{drawn:?}");
+        }
     }
 }
 

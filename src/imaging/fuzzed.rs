@@ -3,7 +3,7 @@
 
 use super::decoder::attachment::Attachment;
 use super::decoder::channel::ChannelMessage;
-use super::decoder::wire::{self, Nonce};
+use super::decoder::wire::{self, DecoderTask, Nonce};
 use super::{DecodeLimits, ImageFault};
 use crate::domain::Radiograph;
 
@@ -33,6 +33,12 @@ pub fn read_answer(message: &[u8]) -> Option<Result<Radiograph, ImageFault>> {
     let attachment = (!samples.is_empty()).then(|| Attachment::Bytes(samples.to_vec()));
     let text = text.to_vec();
     wire::read_answer(&NONCE, &ChannelMessage { text, attachment })
+}
+
+/// The two requests that the program makes: to decode a file, and to try what must not be possible.
+pub fn requests(limits: &DecodeLimits) -> [Vec<u8>; 2] {
+    let tasks = [DecoderTask::Decode(limits.clone()), DecoderTask::Attempt];
+    tasks.map(|task| wire::write_request(&NONCE, &task))
 }
 
 /// Reads a request and writes it again; `None` if the message is not a valid request.

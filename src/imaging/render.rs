@@ -15,9 +15,13 @@ use crate::domain::{PixelTransform, PreviewImage, Radiograph, Samples};
 /// The visible part of a radiograph: a rectangle in its stored pixels, possibly fractional.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Viewport {
+    /// Left edge; 0 is the left edge of the first column.
     pub x: f64,
+    /// Upper edge; 0 is the upper edge of the first row.
     pub y: f64,
+    /// Stored pixels across.
     pub width: f64,
+    /// Stored pixels down.
     pub height: f64,
 }
 

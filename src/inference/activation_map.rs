@@ -15,14 +15,15 @@ use candle_nn::Linear;
 
 use crate::domain::{ClassActivationMap, LabelActivation, LabelCard, Pathology, Region};
 
-/// One map for each label, from the last maps `[1, C, h, w]` and the last layer, weight `[L, C]`.
+/// One map for each output of the network, in order, from the last maps `[1, C, h, w]` and the last layer, weight
+/// `[L, C]`. `labels` are those of the outputs: a product of two has no row, and no map.
 ///
 /// # Errors
 /// If the shapes do not fit, or the computation fails.
-pub fn of(
+pub fn of<'a>(
     maps: &Tensor,
     head: &Linear,
-    labels: &[LabelCard],
+    labels: impl IntoIterator<Item = &'a LabelCard>,
     region: Region,
 ) -> candle_core::Result<ClassActivationMap> {
     let (_, channels, height, width) = maps.dims4()?;
@@ -33,7 +34,7 @@ pub fn of(
         None => vec![0.0; head.weight().dim(D::Minus2)?],
     };
     let labels = labels
-        .iter()
+        .into_iter()
         .zip(values)
         .zip(biases)
         .map(|((label, values), bias)| LabelActivation {

@@ -44,8 +44,9 @@ pub fn softmax(logits: impl Iterator<Item = f32> + Clone, temperature: f64) -> V
     let max = scaled.clone().fold(f64::NEG_INFINITY, f64::max);
     let exp: Vec<f64> = scaled.map(|x| (x - max).exp()).collect();
     let sum: f64 = exp.iter().sum();
-    // Rounding may put a single cause slightly above 1.
-    exp.into_iter().map(|e| (e / sum).min(1.0) as f32).collect()
+    // Rounding may put a single cause slightly above 1. `min` would turn NaN into 1.
+    let share = |e: f64| if e > sum { 1.0 } else { e / sum };
+    exp.into_iter().map(|e| share(e) as f32).collect()
 }
 
 /// The conformal set of a label that is present or absent; `p` at the card's own prevalence.
@@ -113,6 +114,13 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_nan_among_the_causes_makes_nan_of_all() {
+        let causes = softmax([0.0, f32::NAN, 1.0].into_iter(), 1.0);
+        assert!(causes.iter().all(|share| share.is_nan()), "{causes:?}");
+        assert_eq!(softmax([3.0].into_iter(), 1.0), [1.0]);
     }
 
     #[test]

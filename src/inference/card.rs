@@ -5,23 +5,28 @@
 //! ```
 
 mod file;
+mod groups;
 mod parts;
+mod products;
 mod text;
 mod write;
 
-use self::file::{CardFile, CausesFile, LabelFile, SeverityFile};
+pub use self::file::MeasurementFile;
+use self::file::{CardFile, CausesFile, LabelFile, LungsFile, PrognosisFile, SeverityFile};
+use self::groups::check_points;
+use self::products::check_factors;
 use self::text::{name, paragraph};
 pub use self::write::write_card;
 use super::InferenceError;
 use crate::domain::text::clean;
-use crate::domain::{LabelCard, ModelCard, Question};
+use crate::domain::{LabelCard, ModelCard, PrognosisCard, Question};
 
 /// The card in this text. All text that may be shown is cleaned here, once, so that a label is the same harmless text
 /// on the screen, in a table's header and in a report. The file itself is not changed.
 ///
 /// # Errors
 /// If the text is not TOML, a field is absent, of another type or out of range, no character of a name can be shown,
-/// two labels look alike, or one has the name of a column of tables.
+/// two labels or two outcomes look alike, or a label has the name of a column of tables.
 pub fn parse_card(text: &str) -> Result<ModelCard, InferenceError> {
     let file: CardFile =
         toml::from_str(text).map_err(|e| InferenceError::Card(e.message().to_owned()))?;
@@ -40,8 +45,16 @@ impl CardFile {
         let own = self.limits.iter().map(|limit| clean(limit));
         let mut limits: Vec<String> = own.collect();
         limits.extend(labels.iter_mut().filter_map(put_in_order));
+        for label in &labels {
+            check_points(label).map_err(|fault| format!("{}: {fault}", label.name))?;
+        }
+        check_factors(&labels)?;
         let causes = self.causes.map(CausesFile::card).transpose()?;
         check_causes(&labels, causes.is_some())?;
+        let can_withhold = causes.is_some_and(|causes| causes.unlike.is_some());
+        if can_withhold && self.distance.is_none() {
+            return Err("[causes] unlike is there, and [distance] is not".to_owned());
+        }
         let severity = self.severity.map(SeverityFile::card).transpose()?;
         let severity_line = self.severity_line.map(|file| file.card(&labels));
         let severity_line = severity_line.transpose()?;
@@ -50,6 +63,10 @@ impl CardFile {
         }
         let input_head = self.input_head.map(|file| file.card("[input_head]", 1.0));
         let distance = self.distance.map(|file| file.card("[distance]", f64::MAX));
+        let lungs = self.lungs.map(LungsFile::card).transpose()?;
+        let prognoses = self.prognosis.into_iter().map(PrognosisFile::card);
+        let prognoses = prognoses.collect::<Result<Vec<_>, _>>()?;
+        check_outcomes(&prognoses)?;
         Ok(ModelCard {
             name: name("name", &self.name)?,
             version: clean(&self.version),
@@ -62,6 +79,8 @@ impl CardFile {
             severity_line,
             input_head: input_head.transpose()?,
             distance: distance.transpose()?,
+            lungs,
+            prognoses,
             licence: paragraph(&self.licence),
             training_data: paragraph(&self.training_data),
             pretrained: paragraph(&self.pretrained),
@@ -103,6 +122,17 @@ fn check_alike(labels: &[LabelCard], written: &[String]) -> Result<(), String> {
                 ));
             }
             None => {}
+        }
+    }
+    Ok(())
+}
+
+/// Refuses two outcomes of one name: a score is looked up by it.
+fn check_outcomes(prognoses: &[PrognosisCard]) -> Result<(), String> {
+    for (nth, card) in prognoses.iter().enumerate() {
+        let is_same = |other: &PrognosisCard| other.outcome == card.outcome;
+        if prognoses[..nth].iter().any(is_same) {
+            return Err(format!("two outcomes are called {:?}", card.outcome));
         }
     }
     Ok(())

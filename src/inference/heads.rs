@@ -5,9 +5,10 @@
 use super::InferenceError;
 use super::distance::{Distance, dot};
 use super::input_check::Reasons;
+use super::prognosis::{self, FeatureRow, PrognosisHead};
 use super::severity::{MAX_EXTENT, MAX_OPACITY};
 use super::weights::Tensors;
-use crate::domain::{InputThresholds, ModelCard, Severity, SeverityCard};
+use crate::domain::{InputThresholds, ModelCard, Prognosis, Severity, SeverityCard};
 
 /// The heads that a model has.
 #[derive(Default)]
@@ -15,6 +16,7 @@ pub struct Heads {
     severity: Option<(LinearHead<2>, SeverityCard)>,
     input: Option<(LinearHead<4>, InputThresholds)>,
     distance: Option<(Distance, InputThresholds)>,
+    prognosis: Option<PrognosisHead>,
 }
 
 impl Heads {
@@ -34,6 +36,8 @@ impl Heads {
         go_together("[severity]", card.severity.is_some(), tensors, &SEVERITY)?;
         go_together("[input_head]", card.input_head.is_some(), tensors, &INPUT)?;
         go_together("[distance]", card.distance.is_some(), tensors, &DISTANCE)?;
+        let foretells = !card.prognoses.is_empty();
+        go_together("[[prognosis]]", foretells, tensors, &prognosis::TENSORS)?;
         let severity = card
             .severity
             .map(|card| {
@@ -56,6 +60,7 @@ impl Heads {
             severity,
             input,
             distance,
+            prognosis: PrognosisHead::load(tensors, &card.prognoses, channels)?,
         })
     }
 
@@ -79,12 +84,32 @@ impl Heads {
         }))
     }
 
-    /// Adds the reasons that the features give to refuse or doubt the input.
+    /// Extent and opacity as functions of the features, before they are clamped; `None` without such a head.
+    pub fn severity_rows(&self) -> Option<[FeatureRow; 2]> {
+        let (head, _) = self.severity.as_ref()?;
+        Some(head.rows())
+    }
+
+    /// The outcomes, in the card's order; empty without such a head.
     ///
     /// # Errors
     /// If a result is not a finite number.
-    pub fn check(&self, features: &[f32], reasons: &mut Reasons) -> Result<(), InferenceError> {
-        let (mut odd, mut distant) = (None, None);
+    pub fn prognoses(&self, features: &[f32]) -> Result<Vec<Prognosis>, InferenceError> {
+        let head = self.prognosis.as_ref();
+        head.map_or_else(|| Ok(Vec::new()), |head| head.of(features))
+    }
+
+    /// Adds the reasons that the features give to refuse or doubt the input. Returns their distance from those of
+    /// training; `None` for a model without it.
+    ///
+    /// # Errors
+    /// If a result is not a finite number.
+    pub fn check(
+        &self,
+        features: &[f32],
+        reasons: &mut Reasons,
+    ) -> Result<Option<f64>, InferenceError> {
+        let (mut odd, mut distant, mut measured) = (None, None, None);
         if let Some((head, limits)) = &self.input {
             let scores = softmax(head.apply(features));
             if !scores.iter().all(|score| score.is_finite()) {
@@ -100,11 +125,21 @@ impl Heads {
             }
             check_distance(d, limits, reasons);
             distant = Some(d).filter(|&d| d > limits.caution);
+            measured = Some(d);
         }
         if let (Some(score), Some(d)) = (odd, distant) {
             refuse_for_both(score, d, reasons);
         }
-        Ok(())
+        Ok(measured)
+    }
+
+    /// Whether the film looks upside down or turned sideways, so that [`check`](Self::check) doubts it. Unknown, and so
+    /// `false`, for a model without such a head.
+    pub fn is_turned(&self, features: &[f32]) -> bool {
+        self.input.as_ref().is_some_and(|(head, limits)| {
+            let [.., upside_down, sideways] = softmax(head.apply(features));
+            upside_down.max(sideways) >= limits.caution
+        })
     }
 }
 
@@ -189,7 +224,7 @@ fn refuse_for_both(score: f64, d: f64, reasons: &mut Reasons) {
 }
 
 /// Two numbers with one decimal, or with enough decimals to show which is larger.
-fn told_apart(a: f64, b: f64) -> (String, String) {
+pub fn told_apart(a: f64, b: f64) -> (String, String) {
     (1..=6)
         .map(|decimals| (format!("{a:.decimals$}"), format!("{b:.decimals$}")))
         .find(|(a, b)| a != b)
@@ -214,6 +249,17 @@ impl<const N: usize> LinearHead<N> {
         let mut bias = [0.0; N];
         bias.copy_from_slice(&values);
         Ok(LinearHead { weight, bias })
+    }
+
+    fn rows(&self) -> [FeatureRow; N] {
+        let channels = self.weight.len() / N;
+        std::array::from_fn(|n| {
+            let row = &self.weight[n * channels..][..channels];
+            FeatureRow {
+                weight: row.iter().copied().map(f64::from).collect(),
+                bias: f64::from(self.bias[n]),
+            }
+        })
     }
 
     fn apply(&self, features: &[f32]) -> [f64; N] {
@@ -255,6 +301,9 @@ mod tests {
             bias: [0.5, -1.0],
         };
         assert_eq!(head.apply(&[1.0, 2.0, 0.25]), [5.25, 0.25]);
+        let [first, second] = head.rows();
+        assert_eq!((first.weight, first.bias), (vec![1.0, 2.0, -1.0], 0.5));
+        assert_eq!((second.weight, second.bias), (vec![0.5, 0.0, 3.0], -1.0));
     }
 
     #[test]
@@ -302,6 +351,24 @@ mod tests {
         );
         assert!(reasons([0.0, 0.3, 0.7, 0.0]).contains("looks upside down (score 0.70"));
         assert!(reasons([0.0, 0.3, 0.0, 0.7]).contains("looks turned sideways (score 0.70"));
+    }
+
+    #[test]
+    fn a_film_that_lies_wrong_is_turned_and_another_picture_is_not() {
+        let heads = |bias| Heads {
+            input: Some((
+                LinearHead {
+                    weight: vec![0.0; 4],
+                    bias,
+                },
+                LIMITS,
+            )),
+            ..Heads::default()
+        };
+        let is_turned = |bias| heads(bias).is_turned(&[1.0]);
+        assert!(is_turned([0.0, 0.0, 9.0, 0.0]) && is_turned([0.0, 0.0, 0.0, 9.0]));
+        assert!(!is_turned([9.0, 0.0, 0.0, 0.0]) && !is_turned([0.0, 9.0, 0.0, 0.0]));
+        assert!(!Heads::default().is_turned(&[1.0]), "there is no such head");
     }
 
     #[test]

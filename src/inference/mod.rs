@@ -2,9 +2,10 @@
 //!
 //! ```text
 //! Radiograph ─ Preprocess ─► tensor [1, C, S, S] ─ Network ─► logits [1, L] ─ read_out ─► Findings
-//!      │                                ├─ activation_map ─► heat map
-//!      │                                └► features [C] ─ heads ─► Severity
-//!      └────── input_check ─► accepted | caution | refused ◄──────┘
+//!      │          ▲ cxr-2               ├─ activation_map ─► heat map ─┐
+//!      ├─ lungs ──┴─────────────────────┼──────────────────────────────┴─► LungMeasures
+//!      │    │                           └► features [C] ─ heads ─► Severity, Prognosis
+//!      └────┴─ input_check ─► accepted | caution | refused ◄──────┘
 //! ```
 
 mod activation_map;
@@ -17,9 +18,11 @@ pub mod family;
 mod heads;
 mod input_check;
 mod keras;
+mod lungs;
 mod model_file;
 mod network;
 mod preprocess;
+mod prognosis;
 mod read_out;
 mod severity;
 #[cfg(test)]
@@ -32,7 +35,8 @@ use std::time::Instant;
 use candle_core::{Device, Module, Tensor};
 
 use crate::domain::{
-    ClassActivationMap, Finding, ModelCard, Prediction, Radiograph, Region, Severity,
+    ClassActivationMap, Finding, LungFields, LungMeasures, ModelCard, PNEUMONIA, Pathology,
+    Prediction, Prognosis, Radiograph, Severity, SeverityLine,
 };
 pub use card::write_card;
 pub use device::DeviceChoice;
@@ -41,10 +45,12 @@ use heads::Heads;
 pub use input_check::RULES;
 use input_check::Reasons;
 pub use keras::assemble_keras;
-pub use model_file::{HeadRow, ModelFiles};
+pub use lungs::{LungNetworkCard, Lungs, lungs_card};
+pub use model_file::{HeadRow, ModelFiles, PrognosisRow};
 use network::AnyNetwork;
 pub use network::Network;
 pub use preprocess::Preprocess;
+pub use prognosis::FeatureRow;
 
 /// Why a model could not be loaded, or an image not be scored.
 #[derive(Debug, thiserror::Error)]
@@ -129,6 +135,8 @@ impl Classifier {
     /// As there, and if the engine does not have the precision on this device, or the device cannot be opened.
     pub fn computed(card: &str, weights: &[u8], compute: Compute) -> Result<Self, InferenceError> {
         compute.check()?;
+        // Now, so that the first image does not wait for it.
+        lungs_card()?;
         let card = card::parse_card(card)?;
         weights::verify(weights, &card)?;
         let tensors = weights::Tensors::parse(weights)?;
@@ -147,12 +155,17 @@ impl Classifier {
         })
     }
 
-    /// Raw outputs for one radiograph, in the card's order.
+    /// Raw outputs for one radiograph, in the order of [`ModelCard::outputs`].
     ///
     /// # Errors
     /// If the computation fails.
     pub fn logits(&self, radiograph: &Radiograph) -> Result<Vec<f32>, InferenceError> {
-        self.logits_of_values(self.preprocess.apply(radiograph))
+        let lungs = if self.preprocess.needs_lungs() {
+            Lungs::of(radiograph)?.region()
+        } else {
+            None
+        };
+        self.logits_of_values(self.preprocess.apply(radiograph, lungs))
     }
 
     /// Raw outputs, `N · L`, for a preprocessed `[N, C, S, S]` tensor given as `N · C · S²` values,
@@ -177,16 +190,48 @@ impl Classifier {
         radiograph: &Radiograph,
         reasons: &mut Reasons,
     ) -> Result<ModelOutput, InferenceError> {
-        let input = self.tensor(self.preprocess.apply(radiograph))?;
-        match &self.network {
+        let lungs = Lungs::of(radiograph)?;
+        let input = self.tensor(self.preprocess.apply(radiograph, lungs.region()))?;
+        let mut output = match &self.network {
             AnyNetwork::Pooled(network) => {
-                let region = self.preprocess.region(radiograph);
-                self.score_maps(network, &network.maps(&input)?, region, reasons)
+                let maps = network.maps(&input)?;
+                self.score_maps(network, &maps, radiograph, &lungs, reasons)?
             }
-            AnyNetwork::Plain(network) => Ok(ModelOutput {
-                findings: read_out::findings(&self.card, &numbers(&network.forward(&input)?)?)?,
-                ..ModelOutput::default()
-            }),
+            AnyNetwork::Plain(network) => {
+                lungs.check(false, reasons);
+                if reasons.is_refusal() {
+                    return Ok(ModelOutput::default());
+                }
+                let logits = numbers(&network.forward(&input)?)?;
+                ModelOutput {
+                    findings: read_out::findings(&self.card, &logits, &radiograph.film_facts())?,
+                    ..ModelOutput::default()
+                }
+            }
+        };
+        if !reasons.is_refusal() {
+            let measures = lungs.measures(output.activation.as_deref());
+            self.check_evidence(&measures, &output.findings, reasons);
+            output.lung_fields = Some(Arc::clone(lungs.fields()));
+            output.lungs = Some(measures);
+        }
+        Ok(output)
+    }
+
+    /// Doubts a pneumonia whose evidence lies outside the lungs.
+    fn check_evidence(&self, lungs: &LungMeasures, findings: &[Finding], reasons: &mut Reasons) {
+        let is_found = |finding: &Finding| {
+            finding.label.name() == PNEUMONIA && finding.is_positive() == Some(true)
+        };
+        let limit = self.card.lungs.map(|lungs| lungs.evidence_inside);
+        if let (Some(inside), Some(limit)) = (lungs.evidence_inside, limit)
+            && inside < limit
+            && findings.iter().any(is_found)
+        {
+            let share = 100.0 * inside;
+            reasons.doubt(format!(
+                "looked outside the lungs ({share:.0} % of the evidence in them)"
+            ));
         }
     }
 
@@ -195,28 +240,79 @@ impl Classifier {
         &self,
         network: &Network,
         maps: &Tensor,
-        region: Region,
+        radiograph: &Radiograph,
+        lungs: &Lungs,
         reasons: &mut Reasons,
     ) -> Result<ModelOutput, InferenceError> {
         let features = network::pool(maps)?;
         let values = numbers(&features)?;
-        self.heads.check(&values, reasons)?;
+        let distance = self.heads.check(&values, reasons)?;
+        lungs.check(self.heads.is_turned(&values), reasons);
         if reasons.is_refusal() {
             return Ok(ModelOutput::default());
         }
-        let activation = activation_map::of(maps, network.head(), &self.card.labels, region)?;
+        let region = self.preprocess.region(radiograph, lungs.region());
+        let activation = activation_map::of(maps, network.head(), self.card.outputs(), region)?;
         let logits = numbers(&network.head().forward(&features)?)?;
-        let findings = read_out::findings(&self.card, &logits)?;
+        let mut findings = read_out::findings(&self.card, &logits, &radiograph.film_facts())?;
         let severity = match &self.card.severity_line {
             Some(line) => severity::by_line(line, &findings),
             None => self.heads.severity(&values)?,
         };
+        let prognoses = self.heads.prognoses(&values)?;
+        let withheld = if self.is_unlike(distance) {
+            read_out::withhold(&mut findings)
+        } else {
+            Vec::new()
+        };
         Ok(ModelOutput {
             activation: Some(Arc::new(activation)),
             findings,
+            withheld,
             severity,
+            prognoses,
             features: values,
+            ..ModelOutput::default()
         })
+    }
+
+    /// Whether features at this distance from those of training are too far for the causes.
+    fn is_unlike(&self, distance: Option<f64>) -> bool {
+        let most = self.card.causes.and_then(|causes| causes.unlike);
+        let pair = distance.zip(most);
+        pair.is_some_and(|(distance, most)| distance > most)
+    }
+
+    /// Geographic extent and opacity as functions of the features, before they are kept to their scales. Empty if the
+    /// model has no severity, or no features.
+    ///
+    /// # Errors
+    /// If the last layer is no matrix of numbers.
+    pub fn severity_rows(&self) -> Result<Vec<FeatureRow>, InferenceError> {
+        let AnyNetwork::Pooled(network) = &self.network else {
+            return Ok(Vec::new());
+        };
+        if let Some(rows) = self.heads.severity_rows() {
+            return Ok(rows.into());
+        }
+        let Some(line) = &self.card.severity_line else {
+            return Ok(Vec::new());
+        };
+        let mut labels = self.card.outputs();
+        let Some(at) = labels.position(|label| label.name == line.label) else {
+            return Ok(Vec::new());
+        };
+        let head = network.head();
+        let logit: Vec<f32> = head.weight().get(at)?.to_vec1()?;
+        let bias = match head.bias() {
+            Some(bias) => bias.get(at)?.to_scalar::<f32>()?,
+            None => 0.0,
+        };
+        let row = |line: SeverityLine| FeatureRow {
+            weight: logit.iter().map(|w| line.slope * f64::from(*w)).collect(),
+            bias: line.slope * f64::from(bias) + line.intercept,
+        };
+        Ok(vec![row(line.geographic_extent), row(line.opacity)])
     }
 
     /// As [`classify`](Classify::classify), with the features of the image, `[C]`: the average of each of the last
@@ -244,6 +340,10 @@ impl Classifier {
             preprocess: self.card.preprocess.clone(),
             elapsed_ms: start.elapsed().as_secs_f64() * 1e3,
             activation: answer.activation,
+            withheld: answer.withheld,
+            lung_fields: answer.lung_fields,
+            lungs: answer.lungs,
+            prognoses: answer.prognoses,
         };
         Ok((prediction, answer.features))
     }
@@ -257,8 +357,12 @@ fn numbers(tensor: &Tensor) -> Result<Vec<f32>, InferenceError> {
 #[derive(Default)]
 struct ModelOutput {
     findings: Vec<Finding>,
+    withheld: Vec<Pathology>,
     severity: Option<Severity>,
+    prognoses: Vec<Prognosis>,
     activation: Option<Arc<ClassActivationMap>>,
+    lung_fields: Option<Arc<LungFields>>,
+    lungs: Option<LungMeasures>,
     features: Vec<f32>,
 }
 

@@ -23,7 +23,7 @@ pub fn by_line(card: &SeverityLineCard, findings: &[Finding]) -> Option<Severity
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{LabelCard, ModelCard, Question};
+    use crate::domain::{FilmFacts, LabelCard, ModelCard, Question};
     use crate::inference::family::covid_severity;
     use crate::inference::read_out::findings;
 
@@ -34,7 +34,11 @@ mod tests {
             labels: vec![LabelCard::new("Mass", Question::Presence, None), label],
             ..ModelCard::default()
         };
-        by_line(&covid_severity(), &findings(&card, &[1.0, logit]).unwrap())
+        let film = FilmFacts::default();
+        by_line(
+            &covid_severity(),
+            &findings(&card, &[1.0, logit], &film).unwrap(),
+        )
     }
 
     /// The README of mlmed/covid-severity: 5.978744940174467 and 4.169582852893416 for its example.

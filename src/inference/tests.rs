@@ -6,11 +6,13 @@ use toml::Table;
 
 use super::*;
 use crate::domain::hex::hex;
-use crate::domain::{Conformal, InputCheck, PresenceSet, Samples, ScoreKind};
+use crate::domain::{
+    Conformal, HeatMapChoice, HeatMapSubject, InputCheck, PresenceSet, Question, Samples, ScoreKind,
+};
 
 const CHANNELS: usize = 1280;
 /// The names of optional tensors begin with these.
-const OPTIONAL: [&str; 3] = ["severity.", "input.", "distance."];
+const OPTIONAL: [&str; 4] = ["severity.", "input.", "distance.", "prognosis."];
 
 struct Extra(&'static str, Vec<usize>, Vec<f32>);
 
@@ -46,15 +48,30 @@ fn safetensors(extras: &[Extra]) -> Vec<u8> {
 /// `calibrated`, every label is.
 fn card(parts: &str, calibrated: bool, weights: &[u8]) -> String {
     let mut card: Table = weights::BUNDLED_CARD.parse().unwrap();
-    for part in ["causes", "severity", "input_head", "distance"] {
+    for part in [
+        "causes",
+        "severity",
+        "input_head",
+        "distance",
+        "lungs",
+        "prognosis",
+    ] {
         card.remove(part);
     }
     for label in card["label"].as_array_mut().unwrap() {
         let label = label.as_table_mut().unwrap();
-        for field in ["calibration", "prevalence", "sensitive_point", "conformal"] {
+        let fields = [
+            "calibration",
+            "calibration_for",
+            "probability",
+            "prevalence",
+            "sensitive_point",
+            "conformal",
+        ];
+        for field in fields {
             label.remove(field);
         }
-        if calibrated {
+        if calibrated && !label.contains_key("product") {
             let of_presence = "calibration = { slope = 0.5, intercept = -0.25 }\nprevalence = 0.5\n\
                                sensitive_point = 0.2\nconformal = { present = 0.0, absent = 0.0 }";
             let of_cause = "conformal = { present = 0.0 }";
@@ -94,6 +111,20 @@ fn severity() -> [Extra; 2] {
     ]
 }
 
+const PROGNOSIS: &str = "[[prognosis]]\noutcome = \"icu\"\non = \"here\"\nauc = 0.7\nlow = 0.6\nhigh = 0.8\n\
+                         control_auc = 0.5\nn = 72\npatients = 40\n\
+                         [[prognosis]]\noutcome = \"death\"\non = \"here\"\nauc = 0.58\nlow = 0.44\n\
+                         high = 0.71\ncontrol_auc = 0.5\nn = 32\npatients = 16\n";
+
+/// The first outcome's logit is that of the first label and 1 more; the second has no evidence.
+fn prognosis() -> [Extra; 2] {
+    let [severity, bias] = severity();
+    [
+        Extra("prognosis.weight", vec![2, CHANNELS], severity.2),
+        Extra("prognosis.bias", vec![2], vec![bias.2[0] - 3.0, 0.0]),
+    ]
+}
+
 /// A head that gives every image the same scores.
 fn input(bias: [f32; 4]) -> [Extra; 2] {
     [
@@ -120,7 +151,15 @@ fn everything(input_bias: [f32; 4], precision: f32) -> Classifier {
     model(&parts, true, &extras).unwrap()
 }
 
+/// A drawn radiograph, whose lungs are found.
 fn film() -> Radiograph {
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/samples/clear_1.png");
+    let limits = crate::imaging::DecodeLimits::default();
+    crate::imaging::open(sample.as_ref(), &limits).unwrap()
+}
+
+/// A picture that no plain check refuses, and that has no lungs.
+fn waves() -> Radiograph {
     let pixel = |i: usize| {
         let (x, y) = ((i % 300) as f64, (i / 300) as f64);
         (120.0 + 60.0 * (x / 37.0).sin() + 60.0 * (y / 53.0).cos()) as u8
@@ -170,6 +209,69 @@ fn one_pass_gives_probabilities_sets_and_severity() {
 }
 
 #[test]
+fn an_outcome_with_evidence_has_a_score_and_one_without_has_none() {
+    let classifier = model(PROGNOSIS, false, &prognosis()).unwrap();
+    let logits = classifier.logits(&film()).unwrap();
+    let found = classifier.classify(&film()).unwrap().prognoses;
+    let names: Vec<&str> = found.iter().map(|p| p.outcome.as_str()).collect();
+    assert_eq!(names, ["icu", "death"]);
+    let score = found[0].score.unwrap();
+    let expected = 1.0 / (1.0 + (-1.0 - logits[0]).exp());
+    assert!(
+        (score.value() - expected).abs() < 1e-4,
+        "{score:?} {logits:?}"
+    );
+    assert_eq!(score.kind, ScoreKind::Sigmoid);
+    assert_eq!((found[1].score, found[1].evidence.n), (None, 32));
+    assert_eq!(
+        everything([5.0, 0.0, 0.0, 0.0], 0.0)
+            .classify(&film())
+            .unwrap()
+            .prognoses,
+        []
+    );
+}
+
+#[test]
+fn a_refused_image_has_no_outcome() {
+    let mut extras = Vec::from(prognosis());
+    extras.extend(input([0.0, 9.0, 0.0, 0.0]));
+    let classifier = model(&[PROGNOSIS, INPUT].concat(), false, &extras).unwrap();
+    let refused = classifier.classify(&film()).unwrap();
+    assert!(matches!(refused.input, InputCheck::Refused(_)));
+    assert_eq!(refused.prognoses, []);
+}
+
+/// From a head, and from a line over the logit of a label.
+#[test]
+fn severity_is_a_function_of_the_features() {
+    let of_head = everything([5.0, 0.0, 0.0, 0.0], 0.0);
+    let label = of_head.card().labels[0].name.clone();
+    let line = format!(
+        "[severity_line]\nlabel = \"{label}\"\ngeographic_extent = {{ slope = 1.0, intercept = 4.0 }}\n\
+         opacity = {{ slope = 0.0, intercept = 2.25 }}\n"
+    );
+    let of_line = model(&line, false, &[]).unwrap();
+    for classifier in [of_head, of_line] {
+        let (prediction, features) = classifier.classify_with_features(&film()).unwrap();
+        let severity = prediction.severity.unwrap();
+        let rows = classifier.severity_rows().unwrap();
+        let numbers: Vec<f64> = rows
+            .iter()
+            .map(|row| {
+                let terms = row.weight.iter().zip(&features);
+                row.bias + terms.map(|(w, f)| w * f64::from(*f)).sum::<f64>()
+            })
+            .collect();
+        let clamped = numbers[0].clamp(0.0, 8.0);
+        assert!((clamped - f64::from(severity.geographic_extent)).abs() < 1e-3);
+        assert!((numbers[1] - 2.25).abs() < 1e-6, "{numbers:?}");
+    }
+    let without = model("", false, &[]).unwrap();
+    assert_eq!(without.severity_rows().unwrap(), []);
+}
+
+#[test]
 fn features_refuse_with_every_reason_and_without_a_number() {
     let refused = everything([0.0, 9.0, 0.0, 0.0], 1e9)
         .classify(&film())
@@ -198,6 +300,158 @@ fn features_refuse_with_every_reason_and_without_a_number() {
     );
     let labels = ModelFiles::bundled().card().unwrap().labels.len();
     assert_eq!(doubted.findings.len(), labels);
+}
+
+const PRODUCT: &str = "Product";
+const CAUSE: &str = "COVID-19 given pneumonia";
+
+/// The model of [`model`], with the product of its first label and a cause right after that label.
+fn model_with_product(parts: &str, extras: &[Extra]) -> Classifier {
+    let weights = safetensors(extras);
+    let mut card: Table = card(parts, true, &weights).parse().unwrap();
+    let labels = card["label"].as_array_mut().unwrap();
+    let first = labels[0]["name"].as_str().unwrap();
+    let product = format!(
+        "name = \"{PRODUCT}\"\nquestion = \"presence\"\nproduct = [\"{first}\", \"{CAUSE}\"]\n\
+         operating_point = 0.25"
+    );
+    let product: Table = product.parse().unwrap();
+    labels.insert(1, product.into());
+    let card = toml::to_string(&card).unwrap();
+    Classifier::from_parts(&card, &weights).unwrap()
+}
+
+#[test]
+fn a_product_takes_no_output_of_the_network() {
+    let plain = model(CAUSES, true, &[]).unwrap();
+    let classifier = model_with_product(CAUSES, &[]);
+    let logits = classifier.logits(&film()).unwrap();
+    assert_eq!(logits, plain.logits(&film()).unwrap());
+    let found = classifier.classify(&film()).unwrap();
+    assert_eq!(found.findings.len(), logits.len() + 1);
+    let product = &found.findings[1];
+    assert_eq!(product.label.name(), PRODUCT);
+    let share = found.finding(CAUSE).unwrap().score.value();
+    let expected = found.findings[0].score.value() * share;
+    assert!((product.score.value() - expected).abs() < 1e-6);
+    let others = found.findings.iter().filter(|f| f.factors.is_none());
+    let plain = plain.classify(&film()).unwrap();
+    assert!(others.eq(&plain.findings), "the other findings stay");
+    // The rows of the last layer and the maps are those of the outputs.
+    let maps = found.activation.as_ref().unwrap();
+    assert_eq!(maps, plain.activation.as_ref().unwrap());
+    let choice = |name: &str| HeatMapChoice::Label(Pathology(name.to_owned()));
+    let first = found.findings[0].label.clone();
+    let map = found.heat_map(&choice(PRODUCT)).unwrap();
+    assert_eq!(map.subject, HeatMapSubject::Label(first.clone()));
+    assert_eq!(Some(map), found.heat_map(&choice(first.name())));
+}
+
+#[test]
+fn a_film_unlike_those_of_training_has_no_cause_and_no_product_and_keeps_the_rest() {
+    const FAR: &str = "[distance]\ncaution = 1e9\nrefuse = 1e9\n";
+    let mut extras = Vec::from(severity());
+    extras.extend(distance(1.0));
+    let of = |unlike: &str| {
+        let parts = [SEVERITY, FAR, CAUSES, unlike].concat();
+        let classifier = model_with_product(&parts, &extras);
+        classifier.classify(&film()).unwrap()
+    };
+    let told = of("unlike = 1e9\n");
+    assert_eq!(told.withheld, []);
+    let without_limit = Prediction {
+        elapsed_ms: told.elapsed_ms,
+        ..of("")
+    };
+    assert_eq!(told, without_limit);
+    let unlike = of("unlike = 1e-9\n");
+    assert_eq!(
+        (unlike.input.word(), unlike.severity),
+        (told.input.word(), told.severity)
+    );
+    let (withheld, kept): (Vec<_>, Vec<_>) = told.findings.iter().partition(|finding| {
+        finding.question == Question::GivenPneumonia || finding.factors.is_some()
+    });
+    assert!(unlike.findings.iter().eq(kept));
+    let names: Vec<_> = withheld.into_iter().map(|f| f.label.clone()).collect();
+    assert!(names.len() > 2 && names[0].name() == PRODUCT);
+    assert_eq!(unlike.withheld, names);
+    for label in names {
+        let choice = HeatMapChoice::Label(label);
+        assert!(unlike.heat_map(&choice).is_none() && told.heat_map(&choice).is_some());
+    }
+    assert!(unlike.heat_map(&HeatMapChoice::Foremost).is_some());
+}
+
+#[test]
+fn an_accepted_film_has_lungs_and_what_is_measured_by_them() {
+    let prediction = model("", false, &[]).unwrap().classify(&film()).unwrap();
+    let fields = prediction.lung_fields.unwrap();
+    assert_eq!(fields.cells.len(), fields.side * fields.side);
+    assert_eq!((fields.region.width, fields.region.height), (768, 768));
+    let lungs = prediction.lungs.unwrap();
+    let inside = lungs.evidence_inside.unwrap();
+    assert!((0.0..=1.0).contains(&inside), "{lungs:?}");
+    assert!(lungs.cardiothoracic_ratio.is_some(), "{lungs:?}");
+}
+
+#[test]
+fn a_picture_without_lungs_is_refused_and_a_turned_film_doubted() {
+    let refused = model("", false, &[]).unwrap().classify(&waves()).unwrap();
+    let InputCheck::Refused(reasons) = &refused.input else {
+        panic!("{:?}", refused.input)
+    };
+    assert!(
+        reasons[0].starts_with("no two lungs found ("),
+        "{reasons:?}"
+    );
+    assert!(refused.findings.is_empty() && refused.activation.is_none());
+    assert_eq!((&refused.lung_fields, refused.lungs), (&None, None));
+
+    let upside_down = everything([0.0, 0.0, 9.0, 0.0], 0.0);
+    let doubted = upside_down.classify(&waves()).unwrap();
+    let InputCheck::Caution(reasons) = &doubted.input else {
+        panic!("{:?}", doubted.input)
+    };
+    let has = |words: &str| reasons.iter().any(|reason| reason.contains(words));
+    assert!(
+        has("upside down") && has("no two lungs found"),
+        "{reasons:?}"
+    );
+    assert!(!doubted.findings.is_empty());
+}
+
+#[test]
+fn a_found_pneumonia_whose_evidence_lies_outside_the_lungs_is_doubted() {
+    let with_limit = model("[lungs]\nevidence_inside = 0.35\n", false, &[]).unwrap();
+    let found = |value: f32| {
+        let mut findings = with_limit.classify(&film()).unwrap().findings;
+        let pneumonia = findings.iter_mut().find(|f| f.label.name() == PNEUMONIA);
+        let pneumonia = pneumonia.unwrap();
+        pneumonia.score = crate::domain::Score::new(value, ScoreKind::Sigmoid).unwrap();
+        assert!(pneumonia.operating_point.is_some());
+        findings
+    };
+    let check = |classifier: &Classifier, inside: Option<f32>, value: f32| {
+        let lungs = LungMeasures {
+            evidence_inside: inside,
+            ..LungMeasures::default()
+        };
+        let mut reasons = Reasons::default();
+        classifier.check_evidence(&lungs, &found(value), &mut reasons);
+        reasons.verdict()
+    };
+    let words = "looked outside the lungs (31 % of the evidence in them)";
+    assert_eq!(
+        check(&with_limit, Some(0.312), 0.99),
+        InputCheck::Caution(vec![words.to_owned()])
+    );
+    for (inside, value) in [(Some(0.35), 0.99), (Some(0.1), 0.01), (None, 0.99)] {
+        let verdict = check(&with_limit, inside, value);
+        assert_eq!(verdict, InputCheck::Accepted, "{inside:?} {value}");
+    }
+    let without = model("", false, &[]).unwrap();
+    assert_eq!(check(&without, Some(0.0), 0.99), InputCheck::Accepted);
 }
 
 #[test]
@@ -240,6 +494,24 @@ fn parts_that_do_not_fit_together_are_one_clear_error() {
         ),
         ("", Vec::from(input([0.0; 4])), "[input_head] is absent"),
         ("", Vec::from(distance(1.0)), "[distance] is absent"),
+        (
+            PROGNOSIS,
+            vec![],
+            "prognosis.weight is absent, and the card has [[prognosis]]",
+        ),
+        (
+            "",
+            Vec::from(prognosis()),
+            "[[prognosis]] is absent, and the weights have prognosis.weight",
+        ),
+        (
+            PROGNOSIS,
+            vec![
+                Extra("prognosis.weight", vec![1, CHANNELS], vec![0.0; CHANNELS]),
+                Extra("prognosis.bias", vec![1], vec![0.0]),
+            ],
+            "prognosis.weight has shape [1, 1280], not [2, 1280]",
+        ),
         (
             SEVERITY,
             Vec::from(narrow()),

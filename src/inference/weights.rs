@@ -19,6 +19,11 @@ pub const BUNDLED_WEIGHTS: &[u8] = include_bytes!("../../weights/cxr-lite0.safet
 /// Its card.
 pub const BUNDLED_CARD: &str = include_str!("../../weights/cxr-lite0.toml");
 
+/// The network that finds the lungs, for every model.
+pub const LUNG_WEIGHTS: &[u8] = include_bytes!("../../weights/lungs.safetensors");
+/// Its card.
+pub const LUNG_CARD: &str = include_str!("../../weights/lungs.toml");
+
 /// The most bytes of a file's header. Parsed, it takes ten times as much memory.
 const LARGEST_HEADER: u64 = 8 << 20;
 
@@ -156,12 +161,20 @@ fn is_finite(stored: &TensorView) -> candle_core::Result<bool> {
 /// # Errors
 /// If their SHA-256 differs.
 pub fn verify(bytes: &[u8], card: &ModelCard) -> Result<(), InferenceError> {
+    verify_digest(bytes, &card.sha256)
+}
+
+/// Checks that these are the weights with this SHA-256.
+///
+/// # Errors
+/// If it differs.
+pub fn verify_digest(bytes: &[u8], expected: &str) -> Result<(), InferenceError> {
     let found = hex(&Sha256::digest(bytes));
-    if found == card.sha256 {
+    if found == expected {
         return Ok(());
     }
     Err(InferenceError::Digest {
-        expected: card.sha256.clone(),
+        expected: expected.to_owned(),
         found,
     })
 }

@@ -18,7 +18,7 @@ fn model(name: &str) -> ModelFiles {
         name: name.to_owned(),
         ..bundled.card().unwrap()
     };
-    bundled.adapted(card, &[]).unwrap()
+    bundled.adapted(card, &[], &[]).unwrap()
 }
 
 fn add(
@@ -80,7 +80,7 @@ fn a_name_or_weights_that_are_there_are_replaced_only_if_asked() {
         version: "2".to_owned(),
         ..first.card().unwrap()
     };
-    let newer = first.adapted(card, &[]).unwrap();
+    let newer = first.adapted(card, &[], &[]).unwrap();
     let taken = add(&library, &newer, false).unwrap_err();
     assert!(
         matches!(&taken, ModelLibraryError::Taken(name) if name == "ours"),

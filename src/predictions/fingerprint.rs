@@ -4,7 +4,10 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::domain::hex::hex;
-use crate::domain::{LabelCard, ModelCard, Question, SeverityLine};
+use crate::domain::{
+    GroupCalibration, LabelCard, ModelCard, ProductCard, PrognosisCard, PrognosisEvidence,
+    Question, SeverityLine, ViewPosition,
+};
 
 /// Version of the text that is hashed. Raise it with every change of [`text`].
 ///
@@ -38,6 +41,8 @@ fn text(card: &ModelCard, program: &str, rules: u32) -> Value {
         severity_line,
         input_head,
         distance,
+        lungs,
+        prognoses,
         licence: _,
         training_data: _,
         pretrained: _,
@@ -46,6 +51,7 @@ fn text(card: &ModelCard, program: &str, rules: u32) -> Value {
         adaptations: _,
         sha256,
     } = card;
+    let unlike = causes.and_then(|causes| causes.unlike);
     let causes = causes.map(|causes| (causes.temperature, causes.calibrated));
     let severity = severity.map(|errors| {
         let extent = errors.geographic_extent_error;
@@ -58,7 +64,7 @@ fn text(card: &ModelCard, program: &str, rules: u32) -> Value {
     });
     let [input_head, distance] =
         [input_head, distance].map(|part| part.map(|part| [part.caution, part.refuse]));
-    json!({
+    let mut text = json!({
         "fingerprint": VERSION,
         "program": program,
         "rules": rules,
@@ -74,6 +80,37 @@ fn text(card: &ModelCard, program: &str, rules: u32) -> Value {
         "severity_line": severity_line,
         "input_head": input_head,
         "distance": distance,
+    });
+    // Where a card lacks a later part, the text stays as it was before there was such a part.
+    if let Some(lungs) = lungs {
+        text["lungs"] = json!({ "evidence_inside": lungs.evidence_inside });
+    }
+    if !prognoses.is_empty() {
+        text["prognoses"] = prognoses.iter().map(prognosis).collect();
+    }
+    if let Some(unlike) = unlike {
+        text["unlike"] = json!(unlike);
+    }
+    text
+}
+
+fn prognosis(card: &PrognosisCard) -> Value {
+    let PrognosisEvidence {
+        on,
+        auc,
+        interval,
+        control_auc,
+        n,
+        patients,
+    } = &card.evidence;
+    json!({
+        "outcome": card.outcome,
+        "on": on,
+        "auc": auc,
+        "interval": interval,
+        "control_auc": control_auc,
+        "n": n,
+        "patients": patients,
     })
 }
 
@@ -86,18 +123,51 @@ fn label(card: &LabelCard) -> Value {
         calibration,
         op_threshold,
         conformal,
+        calibration_for,
+        is_probability,
+        product,
     } = card;
     let question = match question {
         Question::Presence => "presence",
         Question::GivenPneumonia => "given pneumonia",
     };
-    json!({
+    let mut text = json!({
         "name": name,
         "question": question,
         "operating_point": operating_point,
         "sensitive_point": sensitive_point,
         "calibration": calibration.map(|c| [c.slope, c.intercept, c.prevalence.share()]),
         "op_threshold": op_threshold,
+        "conformal": conformal.map(|c| (c.present, c.absent)),
+    });
+    // As above: a later part is written only where it is there.
+    if !calibration_for.is_empty() {
+        text["calibration_for"] = calibration_for.iter().map(group).collect();
+    }
+    if !is_probability {
+        text["probability"] = json!(false);
+    }
+    if let Some(ProductCard { presence, cause }) = product {
+        text["product"] = json!([presence, cause]);
+    }
+    text
+}
+
+fn group(card: &GroupCalibration) -> Value {
+    let GroupCalibration {
+        view,
+        age,
+        calibration,
+        operating_point,
+        sensitive_point,
+        conformal,
+    } = card;
+    json!({
+        "view": view.map(ViewPosition::code),
+        "age": age,
+        "calibration": [calibration.slope, calibration.intercept, calibration.prevalence.share()],
+        "operating_point": operating_point,
+        "sensitive_point": sensitive_point,
         "conformal": conformal.map(|c| (c.present, c.absent)),
     })
 }
@@ -106,8 +176,8 @@ fn label(card: &LabelCard) -> Value {
 mod tests {
     use super::*;
     use crate::domain::{
-        Adaptation, Calibration, CausesCard, ConformalThresholds, InputThresholds, Prevalence,
-        SeverityCard, SeverityLineCard,
+        Adaptation, Calibration, CausesCard, ConformalThresholds, InputThresholds, LungsCard,
+        Prevalence, SeverityCard, SeverityLineCard,
     };
 
     fn full() -> ModelCard {
@@ -146,6 +216,7 @@ mod tests {
             causes: Some(CausesCard {
                 temperature: 1.25,
                 calibrated: true,
+                unlike: None,
             }),
             severity: Some(SeverityCard {
                 geographic_extent_error: 1.5,
@@ -186,6 +257,110 @@ mod tests {
         );
     }
 
+    fn foretelling() -> ModelCard {
+        ModelCard {
+            prognoses: vec![PrognosisCard {
+                outcome: "intubation".into(),
+                evidence: PrognosisEvidence {
+                    on: "ieee8023".into(),
+                    auc: 0.75,
+                    interval: (0.625, 0.875),
+                    control_auc: 0.5,
+                    n: 110,
+                    patients: 47,
+                },
+            }],
+            ..full()
+        }
+    }
+
+    #[test]
+    fn an_outcome_and_its_evidence_are_part_of_the_fingerprint() {
+        let expected = concat!(
+            r#""prognoses":[{"auc":0.75,"control_auc":0.5,"interval":[0.625,0.875],"n":110,"#,
+            r#""on":"ieee8023","outcome":"intubation","patients":47}],"#,
+        );
+        let text = text(&foretelling(), "0.1.0", 4).to_string();
+        assert!(text.contains(expected), "{text}");
+        let of = |card: &ModelCard| fingerprint(card, "1", 1);
+        assert_ne!(of(&foretelling()), of(&full()));
+        let changes: [fn(&mut PrognosisCard); 7] = [
+            |card| card.outcome = "death".into(),
+            |card| card.evidence.on = "hannover".into(),
+            |card| card.evidence.auc = 0.7,
+            |card| card.evidence.interval.0 = 0.5,
+            |card| card.evidence.control_auc = 0.7,
+            |card| card.evidence.n = 111,
+            |card| card.evidence.patients = 46,
+        ];
+        for change in changes {
+            let mut card = foretelling();
+            change(&mut card.prognoses[0]);
+            assert_ne!(of(&card), of(&foretelling()), "{card:?}");
+        }
+    }
+
+    #[test]
+    fn products_groups_and_what_gets_no_number_are_part_of_the_fingerprint() {
+        let with_parts = || {
+            let mut card = full();
+            let conformal = card.labels[0].conformal;
+            card.labels[0].calibration_for = vec![GroupCalibration {
+                view: Some(ViewPosition::Ap),
+                age: Some((0.0, 18.0)),
+                calibration: card.labels[0].calibration.unwrap(),
+                operating_point: Some(0.5),
+                sensitive_point: Some(0.25),
+                conformal,
+            }];
+            card.labels[1].product = Some(ProductCard {
+                presence: "Pneumonia".into(),
+                cause: "Viral".into(),
+            });
+            card.causes.as_mut().unwrap().unlike = Some(2.5);
+            card
+        };
+        let text = text(&with_parts(), "0.1.0", 4).to_string();
+        for expected in [
+            concat!(
+                r#""calibration_for":[{"age":[0.0,18.0],"calibration":[1.5,-0.5,0.125],"#,
+                r#""conformal":[0.0625,null],"operating_point":0.5,"sensitive_point":0.25,"view":"AP"}]"#,
+            ),
+            r#""product":["Pneumonia","Viral"]"#,
+            r#""unlike":2.5"#,
+        ] {
+            assert!(text.contains(expected), "{expected} is not in\n{text}");
+        }
+        let of = |card: &ModelCard| fingerprint(card, "1", 1);
+        assert_ne!(of(&with_parts()), of(&full()));
+        let changes: [fn(&mut ModelCard); 6] = [
+            |card| card.labels[0].is_probability = false,
+            |card| card.labels[1].product = None,
+            |card| card.labels[1].product.as_mut().unwrap().cause = "Fungal".into(),
+            |card| card.causes.as_mut().unwrap().unlike = None,
+            |card| card.causes.as_mut().unwrap().unlike = Some(2.25),
+            |card| card.labels[0].calibration_for.clear(),
+        ];
+        let of_group: [fn(&mut GroupCalibration); 6] = [
+            |group| group.view = Some(ViewPosition::Pa),
+            |group| group.age = None,
+            |group| group.calibration.slope = 2.0,
+            |group| group.operating_point = None,
+            |group| group.sensitive_point = None,
+            |group| group.conformal = None,
+        ];
+        for change in changes {
+            let mut card = with_parts();
+            change(&mut card);
+            assert_ne!(of(&card), of(&with_parts()), "{card:?}");
+        }
+        for change in of_group {
+            let mut card = with_parts();
+            change(&mut card.labels[0].calibration_for[0]);
+            assert_ne!(of(&card), of(&with_parts()), "{card:?}");
+        }
+    }
+
     #[test]
     fn what_changes_no_answer_changes_no_fingerprint() {
         let mut described = full();
@@ -207,7 +382,7 @@ mod tests {
     #[test]
     fn what_may_change_an_answer_changes_the_fingerprint() {
         let of = |card: &ModelCard| fingerprint(card, "1", 1);
-        let changes: [fn(&mut ModelCard); 8] = [
+        let changes: [fn(&mut ModelCard); 10] = [
             |card| card.version = "2".into(),
             |card| card.labels[0].operating_point = Some(0.5625),
             |card| card.labels[0].calibration.as_mut().unwrap().slope = 2.0,
@@ -215,6 +390,16 @@ mod tests {
             |card| card.causes = None,
             |card| card.severity_line = None,
             |card| card.distance.as_mut().unwrap().refuse = 5.0,
+            |card| {
+                card.lungs = Some(LungsCard {
+                    evidence_inside: 0.25,
+                });
+            },
+            |card| {
+                card.lungs = Some(LungsCard {
+                    evidence_inside: 0.5,
+                });
+            },
             |card| card.sha256 = "cd".into(),
         ];
         for change in changes {

@@ -114,6 +114,10 @@ mod tests {
             preprocess: "cxr-1".to_owned(),
             elapsed_ms: 0.0,
             activation: None,
+            withheld: Vec::new(),
+            lung_fields: None,
+            lungs: None,
+            prognoses: Vec::new(),
         }
     }
 

@@ -2,7 +2,8 @@
 //! that it can be read back whole. Activation maps are not cached.
 //!
 //! ```text
-//! { …, kept: { basis, findings: [{ log_odds, prevalence, conformal }], severity_errors: [a, b] } }
+//! { …, kept: { basis, findings: [{ log_odds, prevalence, conformal, factors }], severity_errors: [a, b],
+//!              prognoses: [[auc, low, high, control_auc]] } }
 //! ```
 //!
 //! Numbers are text here, so that every bit is read back.
@@ -10,11 +11,11 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::seen::{self, StoredFinding, StoredPrediction, StoredSeverity};
+use super::seen::{self, StoredFinding, StoredPrediction, StoredPrognosis, StoredSeverity};
 use super::stored::StoredConformal;
 use crate::domain::{
-    Calibrated, ContentId, Finding, OperatingPoint, Pathology, Prediction, Prevalence, Score,
-    Severity,
+    Calibrated, ContentId, Factors, Finding, OperatingPoint, Pathology, Prediction, Prevalence,
+    Prognosis, PrognosisCard, PrognosisEvidence, Score, ScoreKind, Severity,
 };
 
 const KEPT: &str = "kept";
@@ -26,6 +27,9 @@ struct StoredRest {
     findings: Vec<StoredFindingRest>,
     /// Of the geographic extent and the opacity.
     severity_errors: Option<[Option<String>; 2]>,
+    /// The areas of each outcome: AUC, the two ends of its interval, and the AUC of the control.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    prognoses: Vec<[String; 4]>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -33,6 +37,9 @@ struct StoredFindingRest {
     log_odds: Option<String>,
     prevalence: Option<String>,
     conformal: Option<StoredConformal>,
+    /// The labels that the score is the product of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    factors: Option<[String; 2]>,
 }
 
 /// `basis` stands for everything beside the image that the prediction depends on.
@@ -45,10 +52,17 @@ pub fn write(prediction: &Prediction, basis: &str) -> Value {
         basis: basis.to_owned(),
         findings: prediction.findings.iter().map(Into::into).collect(),
         severity_errors: errors,
+        prognoses: prediction.prognoses.iter().map(areas).collect(),
     };
     let mut answer = seen::prediction(prediction);
     answer[KEPT] = json!(rest);
     answer
+}
+
+fn areas(prognosis: &Prognosis) -> [String; 4] {
+    let evidence = &prognosis.evidence;
+    let (low, high) = evidence.interval;
+    [evidence.auc, low, high, evidence.control_auc].map(|area| area.to_string())
 }
 
 impl From<&Finding> for StoredFindingRest {
@@ -58,6 +72,10 @@ impl From<&Finding> for StoredFindingRest {
             log_odds: calibrated.map(|c| c.log_odds.to_string()),
             prevalence: calibrated.map(|c| c.prevalence.share().to_string()),
             conformal: finding.conformal.map(Into::into),
+            factors: finding.factors.as_ref().map(|factors| {
+                let Factors { presence, cause } = &**factors;
+                [presence, cause].map(|label| label.0.clone())
+            }),
         }
     }
 }
@@ -72,10 +90,14 @@ pub fn has_answer(stored: &Value, answer: &str) -> bool {
 pub fn read(answer: &Value, image: ContentId, basis: &str) -> Option<Prediction> {
     let rest = StoredRest::deserialize(&answer[KEPT]).ok()?;
     let stored = StoredPrediction::deserialize(answer).ok()?;
-    if rest.basis != basis || rest.findings.len() != stored.findings.len() {
+    if rest.basis != basis
+        || rest.findings.len() != stored.findings.len()
+        || rest.prognoses.len() != stored.prognoses.len()
+    {
         return None;
     }
     let findings = stored.findings.into_iter().zip(rest.findings);
+    let prognoses = stored.prognoses.into_iter().zip(rest.prognoses);
     let prediction = Prediction {
         content: image,
         findings: findings
@@ -90,6 +112,12 @@ pub fn read(answer: &Value, image: ContentId, basis: &str) -> Option<Prediction>
         preprocess: stored.preprocess,
         elapsed_ms: 0.0,
         activation: None,
+        withheld: stored.withheld.into_iter().map(Pathology).collect(),
+        lung_fields: None,
+        lungs: stored.lungs.map(Into::into),
+        prognoses: prognoses
+            .map(|(stored, areas)| prognosis(stored, areas))
+            .collect::<Option<_>>()?,
     };
     // A part that this version cannot read would be missing here.
     let again = seen::prediction(&prediction).to_string();
@@ -120,6 +148,12 @@ fn finding(stored: StoredFinding, rest: StoredFindingRest) -> Option<Finding> {
         sensitive_point: stored.sensitive_point.map(|point| OperatingPoint(point.0)),
         calibrated,
         conformal: rest.conformal.map(Into::into),
+        factors: rest.factors.map(|[presence, cause]| {
+            Box::new(Factors {
+                presence: Pathology(presence),
+                cause: Pathology(cause),
+            })
+        }),
     })
 }
 
@@ -138,11 +172,42 @@ fn severity(stored: StoredSeverity, errors: Option<[Option<String>; 2]>) -> Opti
     })
 }
 
+/// `None` if a number cannot be read or is out of its range, or the evidence does not bear the score.
+fn prognosis(stored: StoredPrognosis, areas: [String; 4]) -> Option<Prognosis> {
+    let mut numbers = [0.0; 4];
+    for (number, area) in numbers.iter_mut().zip(areas) {
+        *number = area.parse().ok()?;
+    }
+    let [auc, low, high, control_auc] = numbers;
+    let card = PrognosisCard {
+        outcome: stored.outcome,
+        evidence: PrognosisEvidence {
+            on: stored.on,
+            auc,
+            interval: (low, high),
+            control_auc,
+            n: stored.n,
+            patients: stored.patients,
+        },
+    };
+    match stored.score {
+        Some(score) => {
+            let prognosis = card.with(Score::new(score.0, ScoreKind::Sigmoid)?);
+            prognosis.score.is_some().then_some(prognosis)
+        }
+        None => Some(Prognosis {
+            outcome: card.outcome,
+            score: None,
+            evidence: card.evidence,
+        }),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::tests::prediction;
+    use super::super::tests::{prediction, prognoses};
     use super::*;
-    use crate::domain::{Conformal, InputCheck, PresenceSet, Question, ScoreKind};
+    use crate::domain::{Conformal, InputCheck, LungMeasures, PresenceSet, Question};
 
     const CONFORMAL: [Conformal; 6] = [
         Conformal::Presence(PresenceSet::Present),
@@ -201,6 +266,91 @@ mod tests {
                 &answer,
                 &seen::prediction(&prediction).to_string()
             ));
+        }
+    }
+
+    #[test]
+    fn what_is_measured_by_the_lungs_is_read_back_and_rows_of_before_have_none() {
+        let mut prediction = full();
+        let measures = LungMeasures {
+            evidence_inside: Some(1.0 / 3.0),
+            cardiothoracic_ratio: Some(0.1 + 0.4),
+            cardiothoracic_error: None,
+        };
+        for lungs in [None, Some(measures), Some(LungMeasures::default())] {
+            prediction.lungs = lungs;
+            let text = write(&prediction, "b").to_string();
+            let answer: Value = serde_json::from_str(&text).unwrap();
+            let again = read(&answer, ContentId::default(), "b");
+            assert_eq!(again, Some(prediction.clone()));
+        }
+        let mut broken = write(&prediction, "b");
+        broken["lungs"]["evidence_inside"] = json!("most");
+        assert_eq!(read(&broken, ContentId::default(), "b"), None);
+    }
+
+    #[test]
+    fn outcomes_are_read_back_bit_for_bit_and_rows_of_before_have_none() {
+        let mut prediction = full();
+        prediction.prognoses = prognoses();
+        prediction.prognoses[0].evidence.auc = 0.1 + 0.6;
+        prediction.prognoses[0].evidence.interval = (1.0 / 1.9, 0.1 + 0.7);
+        prediction.prognoses[0].evidence.control_auc = 1.0 / 3.0;
+        let text = write(&prediction, "b").to_string();
+        let answer: Value = serde_json::from_str(&text).unwrap();
+        let again = read(&answer, ContentId::default(), "b");
+        assert_eq!(again, Some(prediction.clone()));
+        let seen = seen::prediction(&prediction).to_string();
+        assert!(has_answer(&answer, &seen));
+        let before = write(&full(), "b");
+        assert!(!before.to_string().contains("prognoses"));
+        let before = read(&before, ContentId::default(), "b").unwrap();
+        assert_eq!(before.prognoses, []);
+        for (at, value) in [
+            ("/prognoses/0/score", json!(1.5)),
+            // Its evidence bears none.
+            ("/prognoses/1/score", json!(0.5)),
+            ("/prognoses/0/n", json!("many")),
+            ("/kept/prognoses", json!([])),
+            ("/kept/prognoses/0/0", json!("much")),
+        ] {
+            let mut broken = answer.clone();
+            *broken.pointer_mut(at).unwrap() = value;
+            assert_eq!(read(&broken, ContentId::default(), "b"), None, "{at}");
+        }
+    }
+
+    #[test]
+    fn products_and_labels_without_a_number_are_read_back_and_rows_of_before_have_none() {
+        let mut prediction = full();
+        prediction.findings[1].calibrated = None;
+        prediction.findings[1].factors = Some(Box::new(Factors {
+            presence: Pathology("Pneumonia".into()),
+            cause: Pathology("COVID-19 given pneumonia".into()),
+        }));
+        prediction.withheld = vec![Pathology("Viral".into())];
+        let text = write(&prediction, "b").to_string();
+        let answer: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(
+            read(&answer, ContentId::default(), "b"),
+            Some(prediction.clone())
+        );
+        let before = write(&full(), "b");
+        for later in ["withheld", "factors"] {
+            assert!(text.contains(later) && !before.to_string().contains(later));
+        }
+        let before = read(&before, ContentId::default(), "b").unwrap();
+        assert_eq!(
+            (before.withheld, &before.findings[1].factors),
+            (vec![], &None)
+        );
+        for (at, value) in [
+            ("/withheld", json!(["Viral", 1])),
+            ("/kept/findings/1/factors", json!(["Pneumonia"])),
+        ] {
+            let mut broken = answer.clone();
+            *broken.pointer_mut(at).unwrap() = value;
+            assert_eq!(read(&broken, ContentId::default(), "b"), None, "{at}");
         }
     }
 

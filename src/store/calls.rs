@@ -121,8 +121,11 @@ mod tests {
         reading.seed = None;
         assert_eq!(read(&write(&reading, None)), Some(reading.clone()));
         assert_eq!(answer(&write(&reading, None)), None);
-        let said = r#"{"score":0.30000001192092896}"#;
-        assert_eq!(answer(&write(&reading, Some(said))).as_deref(), Some(said));
+        let given = r#"{"score":0.30000001192092896}"#;
+        assert_eq!(
+            answer(&write(&reading, Some(given))).as_deref(),
+            Some(given)
+        );
         let text = concat!(
             r#"{"aided":{"present":[],"took_ms":0},"answer":null,"asked":["Pneumonia","COVID-19"],"#,
             r#""model_sha256":"@","position":17,"seed":null,"#,

@@ -133,7 +133,12 @@ pub enum ChainFault {
     /// The row does not have the hash of the row before it.
     Unlinked(i64),
     /// Rows are missing.
-    Missing { first: i64, last: i64 },
+    Missing {
+        /// Number of the first missing row.
+        first: i64,
+        /// Number of the last.
+        last: i64,
+    },
     /// Rows from this one on are not in the log's count.
     Uncounted(i64),
     /// The last row is not the one that the log noted as its last.
@@ -181,16 +186,16 @@ pub fn verify(connection: &Connection) -> rusqlite::Result<Audit> {
     let mut statement = connection.prepare(&sql)?;
     let mut rows = statement.query([])?;
     let mut walk = ChainWalk::default();
-    let (mut counted, mut remembered) = (0, Vec::new());
+    let (mut counted, mut stored_head) = (0, Vec::new());
     while let Some(row) = rows.next()? {
         counted = row.get::<_, Option<i64>>(16)?.unwrap_or_default();
-        remembered = row.get::<_, Option<Vec<u8>>>(17)?.unwrap_or_default();
+        stored_head = row.get::<_, Option<Vec<u8>>>(17)?.unwrap_or_default();
         // The join gives one empty row for an empty log.
         if row.get::<_, Option<i64>>(0)?.is_some() {
             walk.step(row)?;
         }
     }
-    walk.end(counted, &remembered);
+    walk.end(counted, &stored_head);
     Ok(Audit {
         rows: walk.rows,
         head: hex(&walk.head),
@@ -233,7 +238,7 @@ impl ChainWalk {
         Ok(())
     }
 
-    fn end(&mut self, counted: i64, remembered: &[u8]) {
+    fn end(&mut self, counted: i64, stored_head: &[u8]) {
         if counted > self.last {
             self.faults.push(ChainFault::Missing {
                 first: self.last + 1,
@@ -241,7 +246,7 @@ impl ChainWalk {
             });
         } else if counted < self.last {
             self.faults.push(ChainFault::Uncounted(counted + 1));
-        } else if remembered != self.head {
+        } else if stored_head != self.head {
             self.faults.push(ChainFault::AnotherEnd(self.last));
         }
     }

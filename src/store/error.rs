@@ -10,40 +10,84 @@ use crate::domain::text::clean;
 /// possible, what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
+    /// No SQLite file, or not one that cxr made.
     #[error(
         "{path}: not a store of cxr ({why}); it was left as it is: name another file with --store"
     )]
-    Foreign { path: PathBuf, why: &'static str },
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// What the file is instead.
+        why: &'static str,
+    },
+    /// A store that SQLite or cxr cannot trust.
     #[error(
         "{path}: the store is damaged ({reason}); it was left as it is: keep a copy, \
          and name another file with --store or put a backup in its place"
     )]
-    Damaged { path: PathBuf, reason: String },
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// In a few words, cleaned.
+        reason: String,
+    },
+    /// A store of a later version of cxr.
     #[error(
         "{path}: the store has schema version {found} and this cxr knows none beyond {known}: \
          use a newer cxr"
     )]
     Newer {
+        /// The file.
         path: PathBuf,
+        /// Version of the file's schema.
         found: i64,
+        /// The newest version that this program knows.
         known: i64,
     },
+    /// There is no file, and none was to be created.
     #[error("{path}: no such store")]
-    Absent { path: PathBuf },
+    Absent {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file or its file system cannot be written.
     #[error("{path}: the store cannot be written (read-only)")]
-    ReadOnly { path: PathBuf },
+    ReadOnly {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The disk has no space left.
     #[error("{path}: the disk is full")]
-    Full { path: PathBuf },
+    Full {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Other processes held the lock longer than a write waits.
     #[error("{path}: other processes kept the store locked")]
-    Busy { path: PathBuf },
+    Busy {
+        /// The file.
+        path: PathBuf,
+    },
     /// A file that would be overwritten.
     #[error("{path}: already exists")]
-    There { path: PathBuf },
+    There {
+        /// The file.
+        path: PathBuf,
+    },
     /// The open file no longer has that name.
     #[error("{path}: the store was moved or replaced")]
-    Moved { path: PathBuf },
+    Moved {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Any other error of SQLite or the system.
     #[error("{path}: {reason}")]
-    Other { path: PathBuf, reason: String },
+    Other {
+        /// The file.
+        path: PathBuf,
+        /// In a few words, cleaned.
+        reason: String,
+    },
 }
 
 impl StoreError {

@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rusqlite::backup::Backup;
 use rusqlite::config::DbConfig;
@@ -21,6 +21,8 @@ use crate::domain::text::clean;
 pub const BUSY: Duration = Duration::from_secs(10);
 /// How long another process may take to create a store.
 const CREATION: Duration = Duration::from_millis(500);
+/// Looks at the file in that time.
+const LOOKS: u32 = 20;
 /// Bytes of an SQLite file's header (sqlite.org/fileformat.html).
 const HEADER: u64 = 100;
 /// Endings of the file and of SQLite's files beside it.
@@ -155,6 +157,15 @@ fn create(path: &Path) -> Result<(), StoreError> {
 /// connection of this process has locked. The file is declared immutable, so SQLite reads no journal, takes
 /// no lock and writes nothing.
 fn recognise(path: &Path, wait: &Wait) -> Result<(), StoreError> {
+    recognise_between(path, wait, thread::sleep)
+}
+
+/// As [`recognise`]. `nap` passes the time between two looks at a file without identifier.
+fn recognise_between(
+    path: &Path,
+    wait: &Wait,
+    mut nap: impl FnMut(Duration),
+) -> Result<(), StoreError> {
     // Another thread of this process may be creating it.
     drop(MAKING.lock().unwrap_or_else(PoisonError::into_inner));
     let foreign = |why| StoreError::Foreign {
@@ -175,10 +186,12 @@ fn recognise(path: &Path, wait: &Wait) -> Result<(), StoreError> {
         pragma(&connection, "application_id")
     };
     let mut application = header();
-    let start = Instant::now();
     // Another process may be creating the store: until its first transaction is complete, there is no identifier.
-    while matches!(application, Ok(0)) && start.elapsed() < CREATION {
-        thread::sleep(CREATION / 20);
+    for _ in 0..LOOKS {
+        if !matches!(application, Ok(0)) {
+            break;
+        }
+        nap(CREATION / LOOKS);
         application = header();
     }
     match application {
@@ -350,6 +363,50 @@ pub fn identity(path: &Path) -> Option<(u64, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A file as its creator leaves it before the first transaction with tables: an SQLite file without tables
+    /// and identifier.
+    fn begun(folder: &tempfile::TempDir) -> (PathBuf, Connection) {
+        let path = folder.path().join("reviews.sqlite");
+        let creator = Connection::open(&path).unwrap();
+        let sql = "CREATE TABLE first (a); DROP TABLE first";
+        creator.execute_batch(sql).unwrap();
+        assert!(fs::metadata(&path).unwrap().len() >= HEADER);
+        assert_eq!(pragma(&creator, "application_id"), Ok(0));
+        (path, creator)
+    }
+
+    /// The creator goes on while this process waits between two looks, so that no clock decides the outcome.
+    #[test]
+    fn a_store_that_another_process_is_creating_is_waited_for() {
+        for looks in [1, LOOKS] {
+            let folder = tempfile::tempdir().unwrap();
+            let (path, mut creator) = begun(&folder);
+            let mut naps = 0;
+            let recognised = recognise_between(&path, &Wait::default(), |_| {
+                naps += 1;
+                if naps == looks {
+                    schema::migrate(&mut creator, &MIGRATIONS).unwrap();
+                }
+            });
+            assert!(recognised.is_ok(), "{}", recognised.unwrap_err());
+            assert_eq!(naps, looks, "a finished store is not waited for");
+            assert!(open(&path, &Wait::default()).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_file_that_stays_without_an_identifier_is_refused_after_the_wait() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, _creator) = begun(&folder);
+        let mut waited = Duration::ZERO;
+        let refused = recognise_between(&path, &Wait::default(), |nap| waited += nap);
+        assert!(
+            matches!(refused, Err(StoreError::Foreign { .. })),
+            "{refused:?}"
+        );
+        assert_eq!(waited, CREATION);
+    }
 
     #[test]
     fn network_file_systems_are_recognised_by_their_magic_number() {

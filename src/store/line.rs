@@ -35,7 +35,8 @@ pub struct LogLine {
     pub seen: String,
     /// Version of the program that the review was made with.
     pub program: String,
-    pub said: Option<ModelAnswer>,
+    #[serde(rename = "said")]
+    pub model_answer: Option<ModelAnswer>,
     /// It waited in a file since an earlier session: newer reviews may be in the log already.
     #[serde(skip)]
     pub is_late: bool,
@@ -45,11 +46,11 @@ impl LogLine {
     /// Whether this program could have written it: the image is a digest, and texts of JSON are JSON.
     pub fn is_sound(&self) -> bool {
         let is_json = |text: &str| serde_json::from_str::<Value>(text).is_ok();
-        let said = self.said.as_ref();
+        let model = self.model_answer.as_ref();
         self.image.sha256.parse::<ContentId>().is_ok()
             && self.at_ms >= 0
             && is_json(&self.seen)
-            && said.is_none_or(|said| is_json(&said.answer))
+            && model.is_none_or(|model| is_json(&model.answer))
     }
 }
 
@@ -63,11 +64,11 @@ pub struct ModelAnswer {
 }
 
 impl ModelAnswer {
-    pub fn new(said: &Prediction) -> Self {
+    pub fn new(prediction: &Prediction) -> Self {
         ModelAnswer {
-            model: said.model_sha256.clone(),
-            preprocess: said.preprocess.clone(),
-            answer: seen::prediction(said).to_string(),
+            model: prediction.model_sha256.clone(),
+            preprocess: prediction.preprocess.clone(),
+            answer: seen::prediction(prediction).to_string(),
         }
     }
 }
@@ -85,7 +86,7 @@ impl From<&ReviewEntry> for LogLine {
             change: review.change.clone(),
             seen: seen::seen(&review.seen).to_string(),
             program: env!("CARGO_PKG_VERSION").to_owned(),
-            said: entry.prediction.as_ref().map(ModelAnswer::new),
+            model_answer: entry.prediction.as_ref().map(ModelAnswer::new),
             is_late: false,
         }
     }
@@ -112,7 +113,7 @@ mod tests {
             present: vec![label.to_owned()],
             took: Duration::from_millis(1_234),
         };
-        let held = Opinion {
+        let given = Opinion {
             verdict: Some(Verdict::Disagree),
             label: Some("COVID-19".into()),
             key_image: true,
@@ -124,16 +125,16 @@ mod tests {
                 ..BlindedReading::default()
             }),
         };
-        let mut seen = held.clone();
+        let mut seen = given.clone();
         seen.blinded.as_mut().unwrap().aided = Some(call("COVID-19"));
         let nothing = Opinion::default();
         let changes = [
             OpinionChange::default(),
-            OpinionChange::to(&held),
-            OpinionChange::between(&held, &nothing).only_over(&held),
-            OpinionChange::between(&held, &seen),
-            OpinionChange::between(&held, &seen).only_over(&held),
-            OpinionChange::between(&seen, &held).only_over(&seen),
+            OpinionChange::to(&given),
+            OpinionChange::between(&given, &nothing).only_over(&given),
+            OpinionChange::between(&given, &seen),
+            OpinionChange::between(&given, &seen).only_over(&given),
+            OpinionChange::between(&seen, &given).only_over(&seen),
         ];
         for change in changes {
             let mut entry = entry(1, "agree");
@@ -143,7 +144,7 @@ mod tests {
         }
         let mut odd = LogLine::from(&entry(1, "agree"));
         odd.image.path = path_from(b"/x/\xff.png".to_vec());
-        odd.said = None;
+        odd.model_answer = None;
         assert_eq!(there_and_back(&odd), odd);
     }
 
@@ -158,7 +159,7 @@ mod tests {
 
     /// Lines of earlier versions are read by these names.
     #[test]
-    fn the_text_of_a_change_stays_what_it_is() {
+    fn the_text_of_a_line_stays_what_it_is() {
         let call = Call {
             present: vec!["COVID-19".into()],
             took: Duration::from_millis(5),
@@ -178,6 +179,8 @@ mod tests {
             r#""note":{"to":"n"},"unaided":{"aided":null,"asked":[],"model_sha256":"","position":0,"#,
             r#""seed":null,"unaided":{"present":[],"took_ms":0}}}"#,
         );
+        assert!(text.contains(expected), "{text}");
+        let expected = r#","said":{"model":"ab","preprocess":"cxr-1","answer":"{"#;
         assert!(text.contains(expected), "{text}");
         let before = called.clone();
         called.blinded.as_mut().unwrap().aided = Some(call);

@@ -56,7 +56,7 @@ pub fn put_review(change: &Transaction, line: &LogLine) -> rusqlite::Result<Merg
             opinion,
         });
     }
-    let calls = calls_of(&opinion, &last, line.said.as_ref());
+    let calls = calls_of(&opinion, &last, line.model_answer.as_ref());
     let row = append(change, line, &opinion, calls)?;
     Ok(Merged {
         row,
@@ -98,25 +98,25 @@ fn without_newer_changes(change: &Transaction, line: &LogLine) -> rusqlite::Resu
     let rows = rows.collect::<rusqlite::Result<Vec<Last>>>()?;
     let mut before = Opinion::default();
     let mut kept = line.change.clone();
-    for held in rows.into_iter().rev() {
-        if held.at_ms > line.at_ms {
-            kept = kept.not_over_later(&before, &held.opinion);
+    for row in rows.into_iter().rev() {
+        if row.at_ms > line.at_ms {
+            kept = kept.not_over_later(&before, &row.opinion);
         }
-        before = held.opinion;
+        before = row.opinion;
     }
     Ok(kept)
 }
 
 /// The calls of the new row. Calls that a newer version wrote in an unknown form stay as they are.
-fn calls_of(opinion: &Opinion, last: &Last, said: Option<&ModelAnswer>) -> Option<String> {
+fn calls_of(opinion: &Opinion, last: &Last, model: Option<&ModelAnswer>) -> Option<String> {
     let written = last.calls.as_deref();
     let is_strange = written.is_some() && last.opinion.blinded.is_none();
     let Some(reading) = opinion.blinded.as_ref().filter(|_| !is_strange) else {
         return last.calls.clone();
     };
-    let said = said.filter(|said| said.model == reading.model_sha256);
+    let model = model.filter(|answer| answer.model == reading.model_sha256);
     let known = written.and_then(calls::answer);
-    let answer = known.or_else(|| said.map(|said| said.answer.clone()));
+    let answer = known.or_else(|| model.map(|model| model.answer.clone()));
     Some(calls::write(reading, answer.as_deref()))
 }
 

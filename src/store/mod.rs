@@ -76,7 +76,9 @@ const CLOSING: Duration = Duration::from_secs(1);
 pub struct ReviewEntry {
     /// Unique to this review. A review that is written twice is in the log once.
     pub token: String,
+    /// The image that was reviewed.
     pub image: ImageIdentity,
+    /// What the reader did, and saw.
     pub review: Review,
     /// The model's answer, at the card's own prevalence.
     pub prediction: Option<Prediction>,
@@ -140,6 +142,7 @@ impl Store {
         self.read(file::relax(&self.connection))
     }
 
+    /// The file, as it was named when the store was opened.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -156,8 +159,8 @@ impl Store {
     fn append_line(&mut self, line: &LogLine) -> Result<Merged, StoreError> {
         self.write(|change| {
             put_image(change, &line.image)?;
-            if let Some(said) = &line.said {
-                put_prediction(change, &line.image.sha256, said)?;
+            if let Some(answer) = &line.model_answer {
+                put_prediction(change, &line.image.sha256, answer)?;
             }
             merge::put_review(change, line)
         })

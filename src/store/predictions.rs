@@ -13,8 +13,12 @@ impl Store {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn keep(&mut self, image: &ImageIdentity, said: &Prediction) -> Result<(), StoreError> {
-        let answer = ModelAnswer::new(said);
+    pub fn keep(
+        &mut self,
+        image: &ImageIdentity,
+        prediction: &Prediction,
+    ) -> Result<(), StoreError> {
+        let answer = ModelAnswer::new(prediction);
         self.write(|change| {
             put_image(change, image)?;
             put_prediction(change, &image.sha256, &answer)
@@ -98,24 +102,24 @@ impl Store {
 pub fn put_prediction(
     change: &Transaction,
     image: &str,
-    said: &ModelAnswer,
+    answer: &ModelAnswer,
 ) -> rusqlite::Result<()> {
     let sql = "SELECT answer FROM prediction WHERE (image, model, preprocess) = (?, ?, ?)";
     let known = change
         .prepare_cached(sql)?
-        .query_row([image, &said.model, &said.preprocess], |row| {
+        .query_row([image, &answer.model, &answer.preprocess], |row| {
             json_column(row, 0)
         })
         .optional()?;
-    if known.is_some_and(|known| cached::has_answer(&known, &said.answer)) {
+    if known.is_some_and(|known| cached::has_answer(&known, &answer.answer)) {
         return Ok(());
     }
-    put_answer(change, image, said)
+    put_answer(change, image, answer)
 }
 
-fn put_answer(change: &Transaction, image: &str, said: &ModelAnswer) -> rusqlite::Result<()> {
+fn put_answer(change: &Transaction, image: &str, answer: &ModelAnswer) -> rusqlite::Result<()> {
     let sql = "INSERT INTO prediction VALUES (?, ?, ?, ?)
         ON CONFLICT DO UPDATE SET answer = excluded.answer WHERE answer <> excluded.answer";
-    let values = params![image, said.model, said.preprocess, said.answer];
+    let values = params![image, answer.model, answer.preprocess, answer.answer];
     change.prepare_cached(sql)?.execute(values).map(drop)
 }

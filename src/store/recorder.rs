@@ -21,11 +21,15 @@ const FAULT: &str = "a fault of cxr in its review log";
 /// A review of the image that was on the screen.
 #[derive(Debug, Clone)]
 pub struct ReviewDraft {
+    /// Path of the image, as the screen has it.
     pub source: Arc<Path>,
     /// The image that was on the screen, even if another one lies at that path by now.
     pub content: ContentId,
+    /// DICOM identifiers, all `None` for other files.
     pub uids: Uids,
+    /// *Patient ID* (0010,0020).
     pub patient_id: Option<String>,
+    /// What the reader did, and saw.
     pub review: Review,
     /// The model's answer, at the card's own prevalence.
     pub prediction: Option<Prediction>,
@@ -61,21 +65,37 @@ pub enum News {
     /// One review of this image is on the disk. The opinion is the one in the log, with the changes of the
     /// reader's other sessions.
     Recorded {
+        /// Path of the image, as the screen has it.
         source: Arc<Path>,
+        /// The image that was reviewed.
         content: ContentId,
+        /// The reader's opinion of it in the log.
         opinion: Opinion,
     },
     /// One review of this image was lost by a fault of this program.
     Refused {
+        /// Path of the image, as the screen has it.
         source: Arc<Path>,
+        /// The image that was reviewed.
         content: ContentId,
+        /// One line for the reader.
         reason: String,
     },
     /// This number of reviews is not on the disk, and the reason. A count of 0 follows once all are.
-    Waiting { count: usize, reason: String },
+    Waiting {
+        /// Reviews that wait in memory.
+        count: usize,
+        /// One line for the reader.
+        reason: String,
+    },
     /// The number of reviews of earlier sessions that are being written, and their files that cannot be read,
     /// with the reasons.
-    TakenUp { count: usize, problems: Vec<String> },
+    TakenUp {
+        /// Reviews of earlier sessions.
+        count: usize,
+        /// One line for each file that stays as it is.
+        problems: Vec<String>,
+    },
 }
 
 /// A message to the thread.
@@ -146,6 +166,7 @@ impl Recorder {
         }
     }
 
+    /// Sends a request and does not wait. Requests are served in their order.
     pub fn ask(&self, request: Request) {
         // The thread ends only with the program.
         let _ = self.orders.send(Order::Serve(request));

@@ -5,15 +5,22 @@
 //! { prediction: null | { model_sha256, preprocess, input, reasons,
 //!                        findings: [{ label, question, kind, score, logit, operating_point,
 //!                                     sensitive_point, prevalence, positive }],
-//!                        severity: null | { geographic_extent, opacity } },
+//!                        severity: null | { geographic_extent, opacity },
+//!                        prognoses: [{ outcome, score: null | number, on, auc, low, high, control_auc, n,
+//!                                      patients }],
+//!                        withheld: [label],
+//!                        lungs: { evidence_inside, cardiothoracic_ratio, cardiothoracic_error } },
 //!   window: null | { centre, width }, inverted, zoom, heat_map: null | label }
 //! ```
+//!
+//! A part that came later, such as `prognoses`, is left out where there is nothing of it, so that the texts of before
+//! stay what they were.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::stored::{StoredInputCheck, StoredNumber, StoredQuestion, StoredScoreKind};
-use crate::domain::{Finding, Prediction, Seen, Severity};
+use crate::domain::{Finding, LungMeasures, Prediction, Prognosis, Seen, Severity};
 
 /// The JSON of a screen.
 pub fn seen(seen: &Seen) -> Value {
@@ -48,6 +55,13 @@ pub struct StoredPrediction {
     pub reasons: Vec<String>,
     pub findings: Vec<StoredFinding>,
     pub severity: Option<StoredSeverity>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prognoses: Vec<StoredPrognosis>,
+    /// Labels without a number, because the image is unlike those that they were learned from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub withheld: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lungs: Option<StoredLungs>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -67,6 +81,19 @@ pub struct StoredFinding {
 pub struct StoredSeverity {
     pub geographic_extent: StoredNumber,
     pub opacity: StoredNumber,
+}
+
+#[derive(Serialize, Deserialize)]
+pub struct StoredPrognosis {
+    pub outcome: String,
+    pub score: Option<StoredNumber>,
+    pub on: String,
+    auc: f64,
+    low: f64,
+    high: f64,
+    control_auc: f64,
+    pub n: usize,
+    pub patients: usize,
 }
 
 impl From<&Seen> for StoredSeen {
@@ -92,6 +119,9 @@ impl From<&Prediction> for StoredPrediction {
             reasons: prediction.input.reasons().to_vec(),
             findings: prediction.findings.iter().map(Into::into).collect(),
             severity: prediction.severity.map(Into::into),
+            prognoses: prediction.prognoses.iter().map(Into::into).collect(),
+            withheld: prediction.withheld.iter().map(|l| l.0.clone()).collect(),
+            lungs: prediction.lungs.map(Into::into),
         }
     }
 }
@@ -112,6 +142,60 @@ impl From<&Finding> for StoredFinding {
     }
 }
 
+/// Members that are not known are left out.
+#[derive(Serialize, Deserialize)]
+pub struct StoredLungs {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    evidence_inside: Option<StoredNumber>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cardiothoracic_ratio: Option<StoredNumber>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cardiothoracic_error: Option<StoredNumber>,
+}
+
+impl From<LungMeasures> for StoredLungs {
+    fn from(lungs: LungMeasures) -> Self {
+        StoredLungs {
+            evidence_inside: lungs.evidence_inside.map(StoredNumber),
+            cardiothoracic_ratio: lungs.cardiothoracic_ratio.map(StoredNumber),
+            cardiothoracic_error: lungs.cardiothoracic_error.map(StoredNumber),
+        }
+    }
+}
+
+impl From<StoredLungs> for LungMeasures {
+    fn from(stored: StoredLungs) -> Self {
+        let number = |number: Option<StoredNumber>| number.map(|number| number.0);
+        LungMeasures {
+            evidence_inside: number(stored.evidence_inside),
+            cardiothoracic_ratio: number(stored.cardiothoracic_ratio),
+            cardiothoracic_error: number(stored.cardiothoracic_error),
+        }
+    }
+}
+
+impl From<&Prognosis> for StoredPrognosis {
+    fn from(prognosis: &Prognosis) -> Self {
+        let evidence = &prognosis.evidence;
+        StoredPrognosis {
+            outcome: prognosis.outcome.clone(),
+            score: prognosis.score.map(|score| StoredNumber(score.value())),
+            on: evidence.on.clone(),
+            auc: rounded(evidence.auc),
+            low: rounded(evidence.interval.0),
+            high: rounded(evidence.interval.1),
+            control_auc: rounded(evidence.control_auc),
+            n: evidence.n,
+            patients: evidence.patients,
+        }
+    }
+}
+
+/// Six decimals: JSON with more digits may be read back as another number.
+fn rounded(area: f64) -> f64 {
+    (area * 1e6).round() / 1e6
+}
+
 impl From<Severity> for StoredSeverity {
     fn from(severity: Severity) -> Self {
         StoredSeverity {
@@ -123,8 +207,9 @@ impl From<Severity> for StoredSeverity {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::prediction as example;
+    use super::super::tests::{prediction as example, prognoses};
     use super::*;
+    use crate::domain::Pathology;
 
     /// The hash of a review covers this text.
     #[test]
@@ -150,5 +235,62 @@ mod tests {
             r#""zoom":0.0}"#,
         );
         assert_eq!(seen(&Seen::default()).to_string(), nothing);
+    }
+
+    /// That a label got no number is part of what the reader saw.
+    #[test]
+    fn the_text_of_labels_without_a_number_stays_what_it_is() {
+        let prediction = Prediction {
+            withheld: ["COVID-19", "Viral"]
+                .map(|name| Pathology(name.into()))
+                .into(),
+            ..example()
+        };
+        let text = super::prediction(&prediction).to_string();
+        let expected = r#","severity":{"geographic_extent":3.1,"opacity":2.2},"withheld":["COVID-19","Viral"]}"#;
+        assert!(text.ends_with(expected), "{text}");
+    }
+
+    /// What was measured by the lungs is part of the text, and so of the hash, as far as it is known.
+    #[test]
+    fn the_text_of_the_lungs_stays_what_it_is() {
+        let text = |lungs| {
+            let prediction = Prediction { lungs, ..example() };
+            super::prediction(&prediction).to_string()
+        };
+        let lungs = LungMeasures {
+            evidence_inside: Some(0.83),
+            cardiothoracic_ratio: Some(0.52),
+            cardiothoracic_error: Some(0.04),
+        };
+        let expected = concat!(
+            r#","lungs":{"cardiothoracic_error":0.04,"cardiothoracic_ratio":0.52,"#,
+            r#""evidence_inside":0.83},"model_sha256""#,
+        );
+        let measured = text(Some(lungs));
+        assert!(measured.contains(expected), "{measured}");
+        let unknown = text(Some(LungMeasures::default()));
+        assert!(
+            unknown.contains(r#","lungs":{},"model_sha256""#),
+            "{unknown}"
+        );
+        assert!(!text(None).contains("lungs"));
+    }
+
+    /// Outcomes that the reader saw are part of the text, and so of the hash.
+    #[test]
+    fn the_text_of_outcomes_stays_what_it_is() {
+        let prediction = Prediction {
+            prognoses: prognoses(),
+            ..example()
+        };
+        let expected = concat!(
+            r#""prognoses":[{"auc":0.75,"control_auc":0.55,"high":0.875,"low":0.6,"n":72,"#,
+            r#""on":"hannover, within AP","outcome":"admission to intensive care","patients":40,"#,
+            r#""score":0.4},{"auc":0.58,"control_auc":0.57,"high":0.71,"low":0.44,"n":32,"#,
+            r#""on":"ieee8023","outcome":"intubation","patients":16,"score":null}],"reasons""#,
+        );
+        let text = super::prediction(&prediction).to_string();
+        assert!(text.contains(expected), "{text}");
     }
 }

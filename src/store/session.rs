@@ -21,6 +21,7 @@ pub struct Bookmark {
     pub row: usize,
     /// The key of the order.
     pub sort: String,
+    /// Whether the order is turned round.
     pub reversed: bool,
     /// As the reader typed it.
     pub filter: String,

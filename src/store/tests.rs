@@ -8,8 +8,8 @@ use super::*;
 use crate::domain::hex::hex;
 use crate::domain::{
     Act, BlindedReading, Calibrated, Finding, Fingerprint, InputCheck, Issuer, OperatingPoint,
-    OpinionChange, Origin, Pathology, PatientIdentity, Prevalence, Question, Score, ScoreKind,
-    Seen, Severity, Uids, Verdict,
+    OpinionChange, Origin, Pathology, PatientIdentity, Prevalence, Prognosis, PrognosisEvidence,
+    Question, Score, ScoreKind, Seen, Severity, Uids, Verdict,
 };
 
 mod files;
@@ -47,6 +47,35 @@ pub fn entry(n: u64, verdict: &str) -> ReviewEntry {
     }
 }
 
+/// One outcome with a score, and one whose evidence bears none.
+pub fn prognoses() -> Vec<Prognosis> {
+    let intensive_care = Prognosis {
+        outcome: "admission to intensive care".into(),
+        score: Score::new(0.4, ScoreKind::Sigmoid),
+        evidence: PrognosisEvidence {
+            on: "hannover, within AP".into(),
+            auc: 0.75,
+            interval: (0.6, 0.875),
+            control_auc: 0.55,
+            n: 72,
+            patients: 40,
+        },
+    };
+    let intubation = Prognosis {
+        outcome: "intubation".into(),
+        score: None,
+        evidence: PrognosisEvidence {
+            on: "ieee8023".into(),
+            auc: 0.58,
+            interval: (0.44, 0.71),
+            control_auc: 0.57,
+            n: 32,
+            patients: 16,
+        },
+    };
+    vec![intensive_care, intubation]
+}
+
 pub fn prediction() -> Prediction {
     Prediction {
         content: Default::default(),
@@ -62,6 +91,7 @@ pub fn prediction() -> Prediction {
                 prevalence: Prevalence::new(0.05).unwrap(),
             }),
             conformal: None,
+            factors: None,
         }],
         severity: Some(Severity {
             geographic_extent: 3.1,
@@ -74,6 +104,10 @@ pub fn prediction() -> Prediction {
         preprocess: "cxr-1".into(),
         elapsed_ms: 11.0,
         activation: None,
+        withheld: Vec::new(),
+        lung_fields: None,
+        lungs: None,
+        prognoses: Vec::new(),
     }
 }
 

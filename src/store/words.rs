@@ -19,6 +19,7 @@ pub struct Standing {
     /// The paths of the image at this reader's reviews, and its last known path. No two standings share a
     /// path.
     pub places: Vec<PathBuf>,
+    /// With the changes of all of the reader's reviews.
     pub opinion: Opinion,
 }
 
@@ -27,7 +28,9 @@ pub struct Standing {
 pub struct LastWord {
     /// With the path at the reader's last review.
     pub image: ImageIdentity,
+    /// Name of the reader.
     pub reviewer: String,
+    /// The reader's opinion after the last review.
     pub opinion: Opinion,
     /// Time of the first review, UTC: `2026-01-31T12:00:00.123Z`.
     pub first_at: String,

@@ -12,7 +12,7 @@ use crossterm::terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate};
 
 use super::model::Model;
 use super::preview::{self, GraphicsMode, Painter};
-use super::terminal::{self, Attendant, Capabilities, Colours, Inside, Screen, Tmux};
+use super::terminal::{self, Capabilities, Colours, Inside, Screen, Tmux, TmuxWatch};
 use super::update::{Effect, Message, update};
 use super::view::{self, Theme};
 use super::{BATCH, sources};
@@ -33,7 +33,7 @@ pub struct App {
     pub can: Capabilities,
     /// The size in bytes above which a picture comes coarse first.
     pub budget: Option<usize>,
-    pub attendant: Option<Attendant>,
+    pub tmux_watch: Option<TmuxWatch>,
     pub painter: Option<Box<dyn Painter>>,
     pub recorder: Rc<Recorder>,
     /// Ends the watch over the folders when it is dropped.
@@ -225,8 +225,8 @@ impl App {
         if let Some(painter) = &mut self.painter {
             painter.finish(target.as_ref())?;
             let sent = painter.take_sent();
-            if let Some(attendant) = self.attendant.as_ref().filter(|_| sent > 0) {
-                attendant.sent(sent);
+            if let Some(tmux_watch) = self.tmux_watch.as_ref().filter(|_| sent > 0) {
+                tmux_watch.sent(sent);
             }
         }
         crossterm::execute!(io::stdout(), EndSynchronizedUpdate)

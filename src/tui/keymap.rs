@@ -61,6 +61,7 @@ pub enum Action {
     StrongerHeatMap,
     NextFindings,
     PreviousFindings,
+    Prognosis,
     Wider,
     Narrower,
     LevelUp,

@@ -65,6 +65,8 @@ pub struct Options {
     pub coarse_above: Option<u32>,
     /// Prevalences that are assumed instead of the card's.
     pub assumed: Prevalences,
+    /// Whether outcomes are shown from the start.
+    pub prognosis: bool,
     /// The models to switch between, in the worker's order.
     pub models: Vec<ModelChoice>,
     /// The device that computes, in a word: `cpu`.
@@ -115,8 +117,8 @@ pub fn run(options: Options, start: impl FnOnce(OutcomeSink) -> Worker) -> io::R
     for key in can.typed.chars().map(typed_key) {
         let _ = sender.send(Message::Key(key));
     }
-    let attendant = sources::watch_tmux(&can, &sender);
-    sources::listen_for_keys(sender.clone(), LateAnswer::after(&can), attendant.clone());
+    let tmux_watch = sources::watch_tmux(&can, &sender);
+    sources::listen_for_keys(sender.clone(), LateAnswer::after(&can), tmux_watch.clone());
     // The watch starts before the walk, so that a file that is added meanwhile is seen by one of the two.
     let log = options.reviews.path().to_owned();
     let watch = sources::watch_disk(options.paths.clone(), log.clone(), sender.clone());
@@ -149,6 +151,7 @@ pub fn run(options: Options, start: impl FnOnce(OutcomeSink) -> Worker) -> io::R
         model.read_blinded(seed);
     }
     model.assumed = options.assumed;
+    model.prognosis = options.prognosis;
     model.choices.all = options.models;
     model.device = options.device;
     model.reviews.reviewer = options.reviewer;
@@ -169,7 +172,7 @@ pub fn run(options: Options, start: impl FnOnce(OutcomeSink) -> Worker) -> io::R
         colours: of_cells,
         can,
         budget,
-        attendant,
+        tmux_watch,
         painter,
         worker,
         screen,

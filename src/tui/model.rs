@@ -22,8 +22,8 @@ use super::look::WorklistColumns;
 use super::model_choice::ModelChoice;
 use super::worklist::{FilterPosition, Worklist};
 use crate::domain::{
-    Canvas, ContentId, DEFAULT_OPACITY, HeatMapChoice, HeatMapLayer, InputCheck, ModelCard,
-    Opinion, Prediction, Prevalences, View,
+    Canvas, ContentId, DEFAULT_OPACITY, HeatMapChoice, HeatMapLayer, InputCheck, LungFields,
+    ModelCard, Opinion, Prediction, Prevalences, View,
 };
 use crate::worker::{Facts, Generation, Shown};
 
@@ -51,6 +51,8 @@ pub struct Model {
     pub notice: Option<String>,
     /// Whether patient name and identifier are shown.
     pub identity: bool,
+    /// Whether outcomes are shown, where the model foretells some.
+    pub prognosis: bool,
     pub size: Size,
     /// Where the panes were drawn last; a mouse event is resolved against them.
     pub panes: Panes,
@@ -102,6 +104,9 @@ pub struct Viewer {
     pub map_asked: bool,
     /// Whether its file was written to since it was opened, so that it has to be opened again.
     pub is_outdated: bool,
+    /// Its lung fields, with the image that they are of. `None` if its prediction has not come from a model since it
+    /// was selected.
+    pub lungs: Option<(ContentId, Arc<LungFields>)>,
 }
 
 /// Whether a heat map lies over the radiograph, and which one. The settings stay when the selection moves;
@@ -239,6 +244,7 @@ impl Model {
             about: None,
             notice: None,
             identity: false,
+            prognosis: false,
             size,
             panes: Panes::default(),
             device: "cpu".to_owned(),
@@ -304,7 +310,10 @@ impl Model {
             opacity,
         } = &self.heat_map;
         let prediction = self.prediction().filter(|_| *on)?;
-        let map = prediction.shown_heat_map(choice)?;
+        let map = match choice {
+            HeatMapChoice::Lungs => self.lung_fields()?.outline(),
+            choice => prediction.shown_heat_map(choice)?,
+        };
         Some(HeatMapLayer {
             content: prediction.content,
             map: Arc::new(map),
@@ -316,10 +325,21 @@ impl Model {
     pub fn lacks_map(&self) -> bool {
         let lacks = |prediction: &Prediction| {
             let is_refused = matches!(prediction.input, InputCheck::Refused(_));
-            prediction.activation.is_none() && !is_refused
+            let is_there = match self.heat_map.choice {
+                HeatMapChoice::Lungs => self.lung_fields().is_some(),
+                _ => prediction.activation.is_some(),
+            };
+            !is_there && !is_refused
         };
         let has_maps = self.card().is_some_and(ModelCard::has_heat_maps);
         has_maps && self.prediction().is_some_and(lacks)
+    }
+
+    /// The lung fields of the image on the screen, if its prediction may be shown.
+    pub fn lung_fields(&self) -> Option<&LungFields> {
+        let (content, fields) = self.viewer.lungs.as_ref()?;
+        let prediction = self.prediction()?;
+        (*content == prediction.content).then_some(&**fields)
     }
 
     /// A prediction as the reader sees it: at the assumed prevalences.

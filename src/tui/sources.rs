@@ -13,7 +13,7 @@ use crossterm::event::{self, Event};
 use ratatui::layout::Size;
 
 use super::BATCH;
-use super::terminal::{self, Attendant, Capabilities, Inside, LateAnswer, Notice, Signal};
+use super::terminal::{self, Capabilities, Inside, LateAnswer, Notice, Signal, TmuxWatch};
 use super::update::Message;
 use super::worklist::Undated;
 use crate::domain::text::clean;
@@ -53,12 +53,12 @@ pub fn listen_for_signals(
 }
 
 /// Watches tmux, if the screen is inside one: another terminal may be attached to it.
-pub fn watch_tmux(can: &Capabilities, sender: &Sender<Message>) -> Option<Attendant> {
+pub fn watch_tmux(can: &Capabilities, sender: &Sender<Message>) -> Option<TmuxWatch> {
     let Inside::Tmux(tmux) = &can.inside else {
         return None;
     };
     let sender = sender.clone();
-    Some(Attendant::start(tmux.as_ref().clone(), move |notice| {
+    Some(TmuxWatch::start(tmux.as_ref().clone(), move |notice| {
         let _ = sender.send(match notice {
             Notice::Attached(now) => Message::Attached(now.into()),
             Notice::Lost => Message::Refresh,
@@ -70,7 +70,7 @@ pub fn watch_tmux(can: &Capabilities, sender: &Sender<Message>) -> Option<Attend
 pub fn listen_for_keys(
     sender: Sender<Message>,
     mut late: LateAnswer,
-    attendant: Option<Attendant>,
+    tmux_watch: Option<TmuxWatch>,
 ) {
     thread::spawn(move || {
         let mut last = Instant::now();
@@ -79,8 +79,8 @@ pub fn listen_for_keys(
             let returns = |event: &Event| matches!(event, Event::FocusGained | Event::Resize(..));
             let returns = events.iter().any(returns);
             let pause = std::mem::replace(&mut last, Instant::now()).elapsed();
-            if let Some(attendant) = attendant.as_ref().filter(|_| returns || pause > AWAY) {
-                attendant.check_clients();
+            if let Some(tmux_watch) = tmux_watch.as_ref().filter(|_| returns || pause > AWAY) {
+                tmux_watch.check_clients();
             }
             let messages = events.into_iter().filter_map(|event| match event {
                 Event::Key(key) if late.swallows(&key) => None,
@@ -155,7 +155,7 @@ pub fn spawn_scan(paths: Vec<PathBuf>, log: PathBuf, sender: Sender<Message>) {
 /// reader presses a key to look for changes. Watching a large tree takes a while to set up, so a thread does
 /// it.
 pub fn watch_disk(roots: Vec<PathBuf>, log: PathBuf, sender: Sender<Message>) -> Sender<()> {
-    let (hold, held) = mpsc::channel::<()>();
+    let (hold, dropped) = mpsc::channel::<()>();
     thread::spawn(move || {
         let is_log = move |path: &Path| store::is_part_of(&log, path);
         let watch = library::watch(&roots, is_log, move |touched| {
@@ -163,7 +163,7 @@ pub fn watch_disk(roots: Vec<PathBuf>, log: PathBuf, sender: Sender<Message>) ->
             let _ = sender.send(Message::Touched { touched, asked });
         });
         if watch.is_ok() {
-            let _ = held.recv();
+            let _ = dropped.recv();
         }
     });
     hold

@@ -25,7 +25,7 @@ use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::layout::{Rect, Size};
 
-pub use attach::{Attendant, Notice};
+pub use attach::{Notice, TmuxWatch};
 pub use cell::cell_from_system;
 pub use probe::{Capabilities, Inside, LateAnswer, probe};
 pub use signals::{HUNG_UP, Signal, is_dead, watch};

@@ -225,6 +225,7 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         | Action::NextUnreviewed => review::act(model, action),
         Action::NextFindings => turn_findings(model, 1),
         Action::PreviousFindings => turn_findings(model, -1),
+        Action::Prognosis => turn_prognosis(model),
         Action::HeatMap
         | Action::NextHeatMap
         | Action::FainterHeatMap
@@ -240,6 +241,15 @@ fn move_by(model: &mut Model, rows: isize) -> Vec<Effect> {
 /// Turns the pages of the findings. After the last page comes the first.
 fn turn_findings(model: &mut Model, pages: isize) -> Vec<Effect> {
     model.findings_page = model.findings_page.wrapping_add(pages);
+    vec![]
+}
+
+/// Shows or hides the outcomes, where the model has some.
+fn turn_prognosis(model: &mut Model) -> Vec<Effect> {
+    if model.card().is_some_and(|card| card.prognoses.is_empty()) {
+        return say(model, "this model foretells no outcome: cxr adapt fits one");
+    }
+    model.prognosis = !model.prognosis;
     vec![]
 }
 

@@ -22,7 +22,7 @@ pub use disk::{Disk, Rescanned};
 pub use filter::{Completion, FilterError, FilterTerms, rewritten};
 use filter::{WorklistFilter, below_root, complete};
 pub use left_out::LeftOut;
-pub use opinions::HeldOpinion;
+pub use opinions::OpinionState;
 use other_models::OtherModel;
 use patients::Patients;
 pub use patients::{Change, Sharing};
@@ -42,7 +42,7 @@ pub struct WorklistEntry {
     /// The answer of the model in use.
     pub state: EntryState,
     /// The reader's opinion; `None` if there is none.
-    pub held: Option<Box<HeldOpinion>>,
+    pub opinion_state: Option<Box<OpinionState>>,
     /// The content of the image, once it has been read.
     pub content: Option<ContentId>,
     /// The file's stamp just before it was read.
@@ -151,7 +151,7 @@ impl Worklist {
             .extend(paths.into_iter().map(|path| WorklistEntry {
                 path,
                 state: EntryState::Unread,
-                held: None,
+                opinion_state: None,
                 content: None,
                 stamp: None,
                 disk: Disk::default(),
@@ -295,8 +295,8 @@ impl Worklist {
     fn is_match(&self, index: u32) -> bool {
         let entry = &self.entries[index as usize];
         let terms = self.terms.as_ref();
-        let held = self.shown_held_of(index);
-        self.filter.is_match(entry, held, &self.roots, terms)
+        let opinion = self.shown_opinion_of(index);
+        self.filter.is_match(entry, opinion, &self.roots, terms)
     }
 
     /// Sets the names that a filter can use, by the model in use. Rows stay where they are.

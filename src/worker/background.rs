@@ -209,8 +209,8 @@ impl BackgroundAnswer {
     }
 }
 
-/// Classifies on the thread of `pool`, which has a low priority. Drops the activation maps: the maps of a
-/// whole folder would not fit, so they are computed again for an image that the reader selects.
+/// Classifies on the thread of `pool`, which has a low priority. Drops the activation maps and the lung fields: those
+/// of a whole folder would not fit, so they are computed again for an image that the reader selects.
 fn classify_in(
     pool: Option<&ThreadPool>,
     model: &dyn Classify,
@@ -220,6 +220,7 @@ fn classify_in(
     let prediction = pool.map_or_else(classify, |pool| pool.install(classify))?;
     Ok(Prediction {
         activation: None,
+        lung_fields: None,
         ..prediction
     })
 }

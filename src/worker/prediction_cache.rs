@@ -19,7 +19,7 @@ pub struct NewPrediction {
 }
 
 impl NewPrediction {
-    /// Drops the activation maps: the maps of a whole folder would not fit.
+    /// Drops the activation maps and the lung fields: those of a whole folder would not fit.
     pub fn new(
         path: &Path,
         radiograph: &Radiograph,
@@ -36,6 +36,7 @@ impl NewPrediction {
             origin: Origin::of(radiograph),
             prediction: Prediction {
                 activation: None,
+                lung_fields: None,
                 ..prediction.clone()
             },
             model,

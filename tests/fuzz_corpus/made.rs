@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use cxr::config;
-use cxr::fuzzing::answer_to;
+use cxr::fuzzing::{self, answer_to};
 use cxr::store::Store;
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::{tags, uids};
@@ -309,23 +309,16 @@ fn deflated(bytes: &[u8]) -> Vec<u8> {
     out.finish().unwrap()
 }
 
-/// Limits, then a path: an older form of what `imaging::decoder::wire` writes.
+/// Both requests, one without its last byte, and one for a task that does not exist.
 fn requests() -> Vec<Seed> {
-    let request = |path: &[u8]| {
-        let mut message = (512_u64 << 20).to_ne_bytes().to_vec();
-        message.extend([20_000_u32.to_ne_bytes(); 2].concat());
-        message.extend(
-            [100_000_000_u64, 1 << 30, 20_000, path.len() as u64]
-                .map(u64::to_ne_bytes)
-                .concat(),
-        );
-        message.extend(path);
-        message
-    };
+    let [decode, attempt] = fuzzing::requests();
+    let cut = decode[..decode.len() - 1].to_vec();
+    let unknown = [&attempt[..attempt.len() - 1], &[9]].concat();
     [
-        ("plain", request(b"/x/ward/7.png")),
-        ("odd", request(b"\xff\n/\0")),
-        ("empty", request(b"")),
+        ("decode", decode),
+        ("attempt", attempt),
+        ("cut", cut),
+        ("unknown", unknown),
     ]
     .map(|(name, bytes)| ("request", name.to_owned(), bytes))
     .to_vec()
@@ -502,6 +495,11 @@ fn texts() -> Vec<Seed> {
             "\u{feff}Image Index\tFinding Labels\tPatient ID\r\n1.png\tEffusion|Mass\t3\r\n1.png\tNo Finding\t3\r\n",
         ),
         ("manifest", "quotes", "path,finding\n\"a\n\x1b[2J,b"),
+        (
+            "manifest",
+            "boxes",
+            "path,finding,boxes\na.png,Pneumonia,0.1 0.2 0.3 0.4;0.5 0.5 0.25 0.25\nb.png,No Finding,NA\n",
+        ),
         ("filter", "compare", "covid>0.5 & !reviewed & path:ward3"),
         (
             "filter",

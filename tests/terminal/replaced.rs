@@ -100,7 +100,7 @@ fn replace(path: &Path, bytes: &[u8], random: &mut Random) {
 fn wait_a_moment_for_scores(session: &Session) {
     for _ in 0..60 {
         let screen = session.screen();
-        if screen.contains(" cpu") || screen.contains("remembered") {
+        if screen.contains(" cpu") || screen.contains(" cached ") {
             return;
         }
         thread::sleep(Duration::from_millis(10));

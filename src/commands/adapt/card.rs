@@ -2,10 +2,12 @@
 
 use super::fit::{BeforeAndAfter, Fits, expected};
 use super::labels_that;
-use super::study::AdaptationStudy;
-use crate::adaptation::{FEW_PATIENTS, FitMethod};
+use super::outcomes;
+use super::products::fitted_factors;
+use super::study::{AdaptationStudy, products};
+use crate::adaptation::{FEW_PATIENTS, FitMethod, ScorePoints};
 use crate::domain::{
-    Adaptation, CausesCard, ConformalThresholds, Measurement, ModelCard, Question,
+    Adaptation, CausesCard, ConformalThresholds, LabelCard, Measurement, ModelCard, Question,
 };
 use crate::evaluation::report::Statistic;
 
@@ -30,20 +32,32 @@ const MEASURED: [Statistic; 7] = [
     Statistic::CalibrationSlope,
 ];
 
-/// The old card, with the new values of the labels that were fitted.
+/// The old card, with the new values of the labels and outcomes that were fitted.
 pub fn adapted(study: &AdaptationStudy, fits: &Fits, about: &AdaptationRecord) -> ModelCard {
     let mut card = study.card.clone();
     for fit in &fits.labels {
         let (label, reading) = (&mut card.labels[fit.comparison.label], &fit.adapted.reading);
         label.calibration = Some(reading.calibration);
-        label.operating_point = Some(reading.balanced);
-        label.sensitive_point = Some(reading.sensitive);
-        label.conformal = Some(reading.conformal);
+        // The fit is one for all films, and is right for cases like these.
+        label.calibration_for.clear();
+        label.is_probability = true;
+        set_points(label, Some(&reading.points));
+    }
+    for fit in &fits.products {
+        set_points(&mut card.labels[fit.comparison.label], Some(&fit.points));
+    }
+    for &label in &fits.dropped {
+        set_points(&mut card.labels[label], None);
+    }
+    for label in products(study.card) {
+        let are_both_new = fitted_factors(study.card, fits, label) == [true; 2];
+        card.labels[label].is_probability |= are_both_new;
     }
     if let Some(causes) = &fits.causes {
         card.causes = Some(CausesCard {
             temperature: causes.adapted.temperature,
             calibrated: true,
+            unlike: card.causes.and_then(|causes| causes.unlike),
         });
         let labels = labels_that(&card, Question::GivenPneumonia);
         for (label, &present) in labels.into_iter().zip(&causes.adapted.thresholds) {
@@ -58,10 +72,13 @@ pub fn adapted(study: &AdaptationStudy, fits: &Fits, about: &AdaptationRecord) -
         .iter()
         .map(|c| card.labels[c.label].name.clone());
     let names: Vec<String> = names.collect();
-    card.measurements.retain(|m| !names.contains(&m.label));
+    let dropped = fits.dropped.iter().map(|&label| &card.labels[label].name);
+    let changed: Vec<String> = names.iter().chain(dropped).cloned().collect();
+    card.measurements.retain(|m| !changed.contains(&m.label));
     let on = format!("{}, out of fold", about.manifest);
     let measured = comparisons.iter().flat_map(|c| measurements(study, c, &on));
     card.measurements.extend(measured);
+    let has_labels = !names.is_empty();
     let adaptation = Adaptation {
         method: word(about.method).to_owned(),
         manifest: about.manifest.clone(),
@@ -71,17 +88,30 @@ pub fn adapted(study: &AdaptationStudy, fits: &Fits, about: &AdaptationRecord) -
         patients: study.patients(),
         from_sha256: card.sha256.clone(),
     };
-    card.limits.push(limit(&adaptation));
+    if has_labels {
+        card.limits.push(limit(&adaptation));
+        card.adaptations.push(adaptation.clone());
+    }
     let thresholds = fits.with_fits().map(|(comparison, fit)| {
         let name = &study.card.labels[comparison.label].name;
         thresholds(name, comparison, &expected(comparison, fit))
     });
     card.limits.extend(thresholds);
-    card.adaptations.push(adaptation);
+    outcomes::put_on(&mut card, &fits.outcomes, &adaptation);
+    let of_labels = has_labels.then(|| word(about.method));
+    let of_outcomes = (!fits.outcomes.is_empty()).then_some(outcomes::METHOD);
+    let methods: Vec<&str> = of_labels.into_iter().chain(of_outcomes).collect();
     let base = card.version.split('+').next().unwrap_or_default();
-    card.version = format!("{base}+{}", word(about.method));
+    card.version = format!("{base}+{}", methods.join("."));
     card.name.clone_from(&about.name);
     card
+}
+
+/// The thresholds of a label; `None` takes them away.
+fn set_points(label: &mut LabelCard, points: Option<&ScorePoints>) {
+    label.operating_point = points.map(|points| points.balanced);
+    label.sensitive_point = points.map(|points| points.sensitive);
+    label.conformal = points.map(|points| points.conformal);
 }
 
 fn word(method: FitMethod) -> &'static str {

@@ -3,12 +3,13 @@
 use anyhow::Result;
 
 use super::labels_that;
+use super::outcomes::FittedOutcome;
 use super::study::{AdaptationStudy, FitPlan};
 use crate::adaptation::{
     AdaptationError, Adapted, AdaptedCauses, Count, FEW_PATIENTS, FOLDS, FitMethod, FitProgress,
-    LabelCases, adapt, adapt_causes, expected_coverage, expected_sensitivity,
+    HeldOutScore, LabelCases, ScorePoints, adapt, adapt_causes, expected_coverage,
+    expected_sensitivity,
 };
-use crate::commands::shared::Usage;
 use crate::domain::Question;
 use crate::evaluation::Sample;
 use crate::evaluation::measure::{difference_within, figures, in_parallel};
@@ -25,13 +26,19 @@ pub struct BeforeAndAfter {
     /// Figures out of fold.
     pub after: Vec<Estimate>,
     /// AUC after minus AUC before, and its interval. Only pairs of images in one fold count, since scores of
-    /// different fits cannot be compared. `None` for a cause.
+    /// different fits cannot be compared. `None` for a cause and for a product.
     pub gain: Option<(f64, Option<(f64, f64)>)>,
 }
 
 /// A label that was fitted.
 pub struct LabelFit {
     pub adapted: Adapted,
+    pub comparison: BeforeAndAfter,
+}
+
+/// A product whose thresholds were fixed anew.
+pub struct ProductFit {
+    pub points: ScorePoints,
     pub comparison: BeforeAndAfter,
 }
 
@@ -42,27 +49,60 @@ pub struct CausesFit {
     pub comparisons: Vec<BeforeAndAfter>,
 }
 
+/// What was fixed for the label of a comparison.
+#[derive(Clone, Copy)]
+pub enum Fixed<'a> {
+    Label(&'a Adapted),
+    Product(&'a ScorePoints),
+    /// A cause has no points.
+    Cause,
+}
+
+impl<'a> Fixed<'a> {
+    /// The thresholds; `None` for a cause.
+    pub fn points(self) -> Option<&'a ScorePoints> {
+        match self {
+            Fixed::Label(adapted) => Some(&adapted.reading.points),
+            Fixed::Product(points) => Some(points),
+            Fixed::Cause => None,
+        }
+    }
+}
+
 /// All fits.
 pub struct Fits {
     pub labels: Vec<LabelFit>,
     pub causes: Option<CausesFit>,
+    /// Products whose thresholds were fixed anew.
+    pub products: Vec<ProductFit>,
+    /// Products without thresholds from now on, by their places on the card.
+    pub dropped: Vec<usize>,
+    /// Outcomes that were fitted.
+    pub outcomes: Vec<FittedOutcome>,
     /// Why others stay as they were, a sentence each.
     pub kept: Vec<String>,
 }
 
 impl Fits {
-    /// Each comparison with the fit of its label; a cause has none of its own.
-    pub fn with_fits(&self) -> impl Iterator<Item = (&BeforeAndAfter, Option<&Adapted>)> {
+    /// Each comparison with what was fixed: of labels, then of products, then of causes.
+    pub fn with_fits(&self) -> impl Iterator<Item = (&BeforeAndAfter, Fixed<'_>)> {
         let causes = self.causes.iter().flat_map(|causes| &causes.comparisons);
         let labels = self.labels.iter();
-        let labels = labels.map(|fit| (&fit.comparison, Some(&fit.adapted)));
-        labels.chain(causes.map(|comparison| (comparison, None)))
+        let labels = labels.map(|fit| (&fit.comparison, Fixed::Label(&fit.adapted)));
+        let products = self.products.iter();
+        let products = products.map(|fit| (&fit.comparison, Fixed::Product(&fit.points)));
+        let causes = causes.map(|comparison| (comparison, Fixed::Cause));
+        labels.chain(products).chain(causes)
     }
 
-    /// The comparisons of labels, then those of causes.
+    /// The comparisons of labels, then those of products, then those of causes.
     pub fn comparisons(&self) -> impl Iterator<Item = &BeforeAndAfter> {
-        let causes = self.causes.iter().flat_map(|causes| &causes.comparisons);
-        self.labels.iter().map(|fit| &fit.comparison).chain(causes)
+        self.with_fits().map(|(comparison, _)| comparison)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        let has_no_label = self.labels.is_empty() && self.products.is_empty();
+        has_no_label && self.causes.is_none() && self.outcomes.is_empty()
     }
 }
 
@@ -79,10 +119,10 @@ impl LabelFit {
     }
 }
 
-/// Fits the labels of the plan.
+/// Fits the labels of the plan, without its products and without outcomes.
 ///
 /// # Errors
-/// [`Usage`], if nothing could be fitted; [`AdaptationError::Stopped`] after a signal.
+/// [`AdaptationError::Stopped`] after a signal.
 pub fn fit(
     study: &AdaptationStudy,
     plan: FitPlan,
@@ -114,17 +154,14 @@ pub fn fit(
             Err(error) => left("What tells the causes apart", error)?,
         }
     }
-    if fitted.is_empty() && of_causes.is_none() {
-        return Err(Usage::error(format!(
-            "nothing was fitted: {}",
-            kept.join(" ")
-        )));
-    }
     let labels = in_parallel(work.jobs, &fitted, |(label, adapted)| {
-        study.compared(*label, adapted, method)
+        study.compared_label(*label, adapted, method)
     });
     let labels = fitted.into_iter().zip(labels);
     Ok(Fits {
+        products: Vec::new(),
+        dropped: Vec::new(),
+        outcomes: Vec::new(),
         labels: labels
             .map(|((_, adapted), comparison)| LabelFit {
                 adapted,
@@ -135,8 +172,7 @@ pub fn fit(
             let each: Vec<usize> = (0..causes.len()).collect();
             let comparisons = in_parallel(work.jobs, &each, |&place| {
                 let row = |n: usize| {
-                    let before = study.read[places[n]].as_ref();
-                    let score = before.map_or(f32::NAN, |read| read.scores[causes[place]]);
+                    let score = study.score(places[n], causes[place]);
                     (score, adapted.shares[n][place], cases.cause[n] == place)
                 };
                 let rows: Vec<_> = (0..places.len()).map(row).collect();
@@ -155,41 +191,58 @@ pub fn fit(
 const CALLED: f64 = 0.5;
 
 impl AdaptationStudy<'_> {
-    fn compared(&self, label: usize, adapted: &Adapted, method: FitMethod) -> BeforeAndAfter {
+    /// The old score of a case; not a number if it has none.
+    fn score(&self, at: usize, label: usize) -> f32 {
+        let read = self.read[at].as_ref();
+        let score = read.and_then(|read| read.scores[label]);
+        score.unwrap_or(f32::NAN)
+    }
+
+    fn compared_label(&self, label: usize, adapted: &Adapted, method: FitMethod) -> BeforeAndAfter {
+        let balanced = adapted.reading.points.balanced;
+        let mut compared = self.compared(label, &adapted.answers, balanced);
+        if method == FitMethod::Recalibrate && self.card.labels[label].calibration_for.is_empty() {
+            // One slope for all images keeps their order. The slopes of the folds differ a little, and would
+            // change the AUC.
+            let is_auc = |figure: &Estimate| figure.statistic == Statistic::Auc;
+            compared.after.retain(|figure| !is_auc(figure));
+            let auc = compared
+                .before
+                .iter()
+                .find(|figure| is_auc(figure))
+                .cloned();
+            compared.after.extend(auc);
+        }
+        compared.gain = self.gain(label, adapted);
+        compared
+    }
+
+    /// The figures of a label that is present or absent, or a product, before and after. `answers` are those out of fold,
+    /// one for each case of the label, and `balanced` is the new point of all cases.
+    pub fn compared(
+        &self,
+        label: usize,
+        answers: &[HeldOutScore],
+        balanced: f32,
+    ) -> BeforeAndAfter {
         let card = &self.card.labels[label];
         let (cases, places) = self.cases_of(label);
-        let score = |n: usize| {
-            self.read[places[n]]
-                .as_ref()
-                .map_or(f32::NAN, |r| r.scores[label])
-        };
-        let before = sample(&cases, |n| score(n).into());
-        let after = sample(&cases, |n| adapted.answers[n].probability.into());
-        let called = sample(&cases, |n| {
-            f64::from(u8::from(adapted.answers[n].is_called))
-        });
+        let before = sample(&cases, |n| self.score(places[n], label).into());
+        let after = sample(&cases, |n| answers[n].probability.into());
+        let called = sample(&cases, |n| f64::from(u8::from(answers[n].is_called)));
 
         let points: Vec<_> = card.operating_point.map(point).into_iter().collect();
         let figures_before = figures(&card.name, &CaseGroup::all(), &before, &points);
         let mut figures_after = figures(&card.name, &CaseGroup::all(), &after, &[]);
-        if method == FitMethod::Recalibrate {
-            // One slope for all images keeps their order. The slopes of the folds differ a little, and would
-            // change the AUC.
-            figures_after.retain(|figure| figure.statistic != Statistic::Auc);
-            let auc = figures_before
-                .iter()
-                .find(|f| f.statistic == Statistic::Auc);
-            figures_after.extend(auc.cloned());
-        }
         let at_half = NamedThreshold {
             threshold: CALLED,
-            ..point(adapted.reading.balanced)
+            ..point(balanced)
         };
         let rates = figures(&card.name, &CaseGroup::all(), &called, &[at_half]).into_iter();
         figures_after.extend(rates.filter(|figure| figure.operating_point.is_some()).map(
             |figure| Estimate {
                 // Each fold has its own point; the card gets the one of all cases.
-                operating_point: Some(point(adapted.reading.balanced)),
+                operating_point: Some(point(balanced)),
                 ..figure
             },
         ));
@@ -198,7 +251,7 @@ impl AdaptationStudy<'_> {
             label,
             positive,
             negative,
-            gain: self.gain(label, adapted),
+            gain: None,
             before: figures_before,
             after: figures_after,
         }
@@ -210,11 +263,7 @@ impl AdaptationStudy<'_> {
             let rows = (0..places.len()).filter(|&n| adapted.answers[n].fold == fold);
             Sample::new(rows.map(|n| (f64::from(score(n)), cases.positive[n], cases.patients[n])))
         };
-        let score = |n: usize| {
-            self.read[places[n]]
-                .as_ref()
-                .map_or(f32::NAN, |r| r.scores[label])
-        };
+        let score = |n: usize| self.score(places[n], label);
         let strata: Vec<_> = (0..FOLDS)
             .map(|fold| {
                 let after = of_fold(fold, &|n| adapted.answers[n].probability);
@@ -272,17 +321,17 @@ impl BeforeAndAfter {
 }
 
 /// What thresholds that were fixed on the cases of a comparison will do for patients like these, in words:
-/// 95 % intervals of the shares that they will find or hold. `fit` is `None` for a cause, whose set has
-/// one side.
-pub fn expected(comparison: &BeforeAndAfter, fit: Option<&Adapted>) -> Vec<(&'static str, String)> {
+/// 95 % intervals of the shares that they will find or hold. The set of a cause has one side.
+pub fn expected(comparison: &BeforeAndAfter, fixed: Fixed) -> Vec<(&'static str, String)> {
     let BeforeAndAfter {
         positive, negative, ..
     } = comparison;
-    let point = fit.map(|fit| {
-        let found = expected_sensitivity(fit.reading.found, *positive);
+    let points = fixed.points();
+    let point = points.map(|points| {
+        let found = expected_sensitivity(points.found, *positive);
         ("90 % point finds", found)
     });
-    let absent = fit.map(|_| ("90 % set, absent, holds", expected_coverage(*negative)));
+    let absent = points.map(|_| ("90 % set, absent, holds", expected_coverage(*negative)));
     let present = Some(("90 % set, present, holds", expected_coverage(*positive)));
     let all = [point, present, absent].into_iter().flatten();
     all.map(|(what, interval)| (what, interval.map_or_else(|| "all".to_owned(), percent)))

@@ -6,6 +6,8 @@
 mod card;
 mod destination;
 mod fit;
+mod outcomes;
+mod products;
 mod study;
 mod table;
 
@@ -21,13 +23,16 @@ use super::shared::batch::{Crew, EarlierRows, Progress, Signals};
 use super::shared::{
     CommandContext, SOME_FAILED, Usage, available_cores, cases, complain, date, print,
 };
-use crate::adaptation::{FITS, FitMethod, FitProgress};
+use crate::adaptation::{FITS, FitMethod, FitProgress, OUTCOME_FITS};
 use crate::cli;
 use crate::domain::text::Printable;
 use crate::domain::{ModelCard, Prevalences, Question};
+use crate::evaluation::manifest::LabelColumn;
 use crate::evaluation::{BinaryQuestion as Asked, Manifest};
 use crate::export::path_text;
-use crate::inference::{Classify, Compute, HeadRow, ModelFiles, Precision};
+use crate::inference::{
+    Classifier, Classify, Compute, HeadRow, ModelFiles, Precision, PrognosisRow,
+};
 
 /// Runs `cxr adapt`.
 ///
@@ -42,10 +47,13 @@ pub fn run(arguments: &cli::Adapt, context: &CommandContext) -> Result<ExitCode>
     let before = context.model_files()?;
     let destination = ModelDestination::new(&arguments.output, arguments.force, before.path())?;
     let date = date::asked_or_today(arguments.date.as_deref())?;
+    let columns = outcomes::columns(arguments)?;
     let classifier = context.classifier()?;
-    let manifest = manifest(arguments, classifier.card())?;
+    let card = classifier.card();
+    let manifest = manifest(arguments, card, &columns)?;
     // Too few cases are reported before minutes of reading.
-    FitPlan::new(classifier.card(), &manifest.cases, |_| true)?;
+    FitPlan::new(card, &manifest.cases, !columns.is_empty(), |_, _| true)?;
+    outcomes::refuse(&columns, card, &manifest.cases, |_| true)?;
     let signals = Signals::watch().context("watching for signals")?;
 
     let root = cases::root(&arguments.cases);
@@ -62,7 +70,7 @@ pub fn run(arguments: &cli::Adapt, context: &CommandContext) -> Result<ExitCode>
     if let Some(code) = interrupted(&signals) {
         return Ok(code);
     }
-    let fits = fits(arguments, &study, &signals);
+    let fits = fits(arguments, &columns, &study, &classifier, &signals);
     // After a signal, the error of the stopped fits is not reported.
     if let Some(code) = interrupted(&signals) {
         return Ok(code);
@@ -84,14 +92,18 @@ pub fn run(arguments: &cli::Adapt, context: &CommandContext) -> Result<ExitCode>
     })
 }
 
-/// The cases with a reference standard for a label that can be fitted.
-fn manifest(arguments: &cli::Adapt, card: &ModelCard) -> Result<Manifest> {
+/// The cases with a reference standard for a label that can be fitted, and those with one of the outcomes.
+fn manifest(
+    arguments: &cli::Adapt,
+    card: &ModelCard,
+    outcomes: &[LabelColumn],
+) -> Result<Manifest> {
     let labels: Vec<String> = card.labels.iter().map(|label| label.name.clone()).collect();
-    let mut manifest = cases::read(&arguments.cases, &[], &labels)?;
+    let mut manifest = cases::read_with_outcomes(&arguments.cases, &labels, outcomes)?;
     let before = manifest.cases.len();
     manifest.cases.retain(|case| {
         let mut asked = labels.iter().cloned().map(Asked::Label);
-        asked.any(|question| question.answer(&case.truth).is_some())
+        asked.any(|question| question.answer(&case.truth).is_some()) || !case.outcomes.is_empty()
     });
     manifest.skipped.unanswered += before - manifest.cases.len();
     Ok(manifest)
@@ -104,23 +116,49 @@ fn method(arguments: &cli::Adapt) -> FitMethod {
     }
 }
 
-/// Fits every label that can be fitted, with a progress bar for the long method.
-fn fits(arguments: &cli::Adapt, study: &AdaptationStudy, signals: &Signals) -> Result<Fits> {
-    let plan = FitPlan::new(study.card, study.cases, |at| study.read[at].is_some())?;
+/// Fits every label that can be fitted, and the outcomes, with a progress bar for what takes long.
+fn fits(
+    arguments: &cli::Adapt,
+    columns: &[LabelColumn],
+    study: &AdaptationStudy,
+    classifier: &Classifier,
+    signals: &Signals,
+) -> Result<Fits> {
+    let has_outcomes = !columns.is_empty();
+    let plan = FitPlan::new(study.card, study.cases, has_outcomes, |at, label| {
+        study.has(at, label)
+    })?;
+    outcomes::refuse(columns, study.card, study.cases, |at| {
+        study.read[at].is_some()
+    })?;
     let method = method(arguments);
-    let progress = Progress::new(
-        !arguments.quiet && method == FitMethod::Refit,
-        EarlierRows::default(),
-    );
-    progress.expect((plan.labels.len() * FITS) as u64);
+    let of_labels = match method {
+        FitMethod::Recalibrate => 0,
+        FitMethod::Refit => plan.labels.len() * FITS,
+    };
+    let expected = of_labels + columns.len() * OUTCOME_FITS;
+    let progress = Progress::new(!arguments.quiet && expected > 0, EarlierRows::default());
+    progress.expect(expected as u64);
     let work = FitProgress {
         jobs: arguments.jobs.map_or_else(available_cores, usize::from),
         stop: signals.stop(),
         advance: &|| progress.advance(),
     };
-    let fits = fit::fit(study, plan, method, &work);
+    let with_products = plan.products.clone();
+    let fits = fit::fit(study, plan, method, &work).and_then(|fits| {
+        let outcomes = outcomes::fit(columns, study, classifier, &work)?;
+        Ok(Fits { outcomes, ..fits })
+    });
     progress.clear();
-    fits
+    let mut fits = fits?;
+    products::fix(study, &mut fits, &with_products);
+    if fits.is_empty() {
+        return Err(Usage::error(format!(
+            "nothing was fitted: {}",
+            fits.kept.join(" ")
+        )));
+    }
+    Ok(fits)
 }
 
 /// The new model, which is loaded once as a check, and a remark if the prevalences on its card contradict
@@ -150,7 +188,10 @@ fn adapted(
     let contradiction = Prevalences::default().contradiction(&card);
     let contradiction = contradiction.map(|error| format!("{error}, and is on the new card: COVID-19 is shown as at most as probable as Pneumonia."));
     let rows: Vec<HeadRow> = fits.labels.iter().filter_map(fit::LabelFit::row).collect();
-    let adapted = before.adapted(card, &rows).context("the new model")?;
+    let outcomes = fits.outcomes.iter().map(outcomes::FittedOutcome::row);
+    let outcomes: Vec<PrognosisRow> = outcomes.collect();
+    let adapted = before.adapted(card, &rows, &outcomes);
+    let adapted = adapted.context("the new model")?;
     adapted.classifier(compute).context("the new model")?;
     Ok((adapted, contradiction))
 }
@@ -162,9 +203,10 @@ fn interrupted(signals: &Signals) -> Option<ExitCode> {
     Some(code)
 }
 
-/// The labels that answer this kind of question, by their place on the card.
+/// The outputs of the network that answer this kind of question, by their place on the card.
 fn labels_that(card: &ModelCard, question: Question) -> Vec<usize> {
     let labels = card.labels.iter().enumerate();
-    let labels = labels.filter(|(_, label)| label.question == question);
-    labels.map(|(at, _)| at).collect()
+    let outputs = labels.filter(|(_, label)| label.product.is_none());
+    let outputs = outputs.filter(|(_, label)| label.question == question);
+    outputs.map(|(at, _)| at).collect()
 }

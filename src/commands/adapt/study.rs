@@ -9,7 +9,7 @@ use crate::adaptation::{CauseCases, Count, ENOUGH_IMAGES, ENOUGH_PATIENTS, Label
 use crate::commands::shared::batch::{Crew, KnownFiles, Signals, guarded};
 use crate::commands::shared::{Usage, cases};
 use crate::domain::text::clean;
-use crate::domain::{ModelCard, Prediction, Question, Radiograph};
+use crate::domain::{Finding, ModelCard, Prediction, Question, Radiograph, ViewPosition};
 use crate::evaluation::report::Images;
 use crate::evaluation::{BinaryQuestion as Asked, Case, Manifest};
 use crate::imaging::DecodeLimits;
@@ -19,9 +19,20 @@ use crate::inference::{Classifier, Classify};
 pub struct ScoredCase {
     /// The pooled features, `[C]`.
     pub features: Vec<f32>,
-    /// In the card's order.
-    pub logits: Vec<f32>,
-    pub scores: Vec<f32>,
+    /// In the card's order; `None` for a label that gets no number for this image.
+    pub logits: Vec<Option<f32>>,
+    /// As the logits.
+    pub scores: Vec<Option<f32>>,
+    /// As the file says.
+    pub view: ViewPosition,
+}
+
+impl ScoredCase {
+    /// The logits of these labels; `None` if one of them gets no number.
+    pub fn logits_of(&self, labels: &[usize]) -> Option<Vec<f64>> {
+        let logits = labels.iter().map(|&label| self.logits[label]);
+        logits.map(|logit| logit.map(f64::from)).collect()
+    }
 }
 
 /// The cases, and the network's answers for them.
@@ -38,6 +49,18 @@ fn reference(card: &ModelCard, label: usize, case: &Case) -> Option<bool> {
     Asked::Label(card.labels[label].name.clone()).answer(&case.truth)
 }
 
+/// Whether the input check refused an image.
+fn has_no_answer(prediction: &Prediction) -> bool {
+    prediction.findings.is_empty() && prediction.withheld.is_empty()
+}
+
+/// The labels that are products, by their places on the card.
+pub fn products(card: &ModelCard) -> Vec<usize> {
+    let labels = card.labels.iter().enumerate();
+    let products = labels.filter(|(_, label)| label.product.is_some());
+    products.map(|(at, _)| at).collect()
+}
+
 /// The cause of a case, by its place among the causes; `None` unless exactly one is known.
 fn cause(card: &ModelCard, causes: &[usize], case: &Case) -> Option<usize> {
     let mut found = (0..causes.len()).filter(|&at| reference(card, causes[at], case) == Some(true));
@@ -50,9 +73,11 @@ impl AdaptationStudy<'_> {
         let (mut cases, mut places) = (LabelCases::default(), Vec::new());
         for (at, read) in self.read.iter().enumerate() {
             let answer = reference(self.card, label, &self.cases[at]);
-            if let (Some(read), Some(positive)) = (read, answer) {
+            if let (Some(read), Some(positive)) = (read, answer)
+                && let Some(logit) = read.logits[label]
+            {
                 cases.features.push(&read.features);
-                cases.logits.push(read.logits[label].into());
+                cases.logits.push(logit.into());
                 cases.positive.push(positive);
                 cases.patients.push(&self.cases[at].patient);
                 // The first group column is `source`, if the manifest has one.
@@ -69,15 +94,28 @@ impl AdaptationStudy<'_> {
         let (mut cases, mut places) = (CauseCases::default(), Vec::new());
         for (at, read) in self.read.iter().enumerate() {
             let answer = cause(self.card, causes, &self.cases[at]);
-            if let (Some(read), Some(answer)) = (read, answer) {
-                let logits = causes.iter().map(|&label| read.logits[label].into());
-                cases.logits.push(logits.collect());
+            if let (Some(read), Some(answer)) = (read, answer)
+                && let Some(logits) = read.logits_of(causes)
+            {
+                cases.logits.push(logits);
                 cases.cause.push(answer);
                 cases.patients.push(&self.cases[at].patient);
                 places.push(at);
             }
         }
         (cases, places)
+    }
+
+    /// Whether a case has a number for a label.
+    pub fn has(&self, at: usize, label: usize) -> bool {
+        let read = self.read[at].as_ref();
+        read.is_some_and(|read| read.logits[label].is_some())
+    }
+
+    /// The number of scored images for which some labels get no number.
+    pub fn withheld(&self) -> usize {
+        let lacks = |read: &&ScoredCase| read.logits.iter().any(Option::is_none);
+        self.read.iter().flatten().filter(lacks).count()
     }
 
     /// The number of patients with a scored image.
@@ -98,27 +136,40 @@ pub struct FitPlan {
     pub labels: Vec<usize>,
     /// Whether each of the causes has enough.
     pub causes: bool,
+    /// Products whose thresholds can be fixed anew.
+    pub products: Vec<usize>,
     /// Why the others stay as they were, a sentence each.
     pub kept: Vec<String>,
 }
 
 impl FitPlan {
-    /// Counts the cases for which `is_in` holds.
+    /// Counts the cases for which `is_in` holds, for each label. Labels without any are passed over where outcomes are
+    /// fitted too.
     ///
     /// # Errors
-    /// [`Usage`], with the counts, if no label has enough.
-    pub fn new(card: &ModelCard, cases: &[Case], is_in: impl Fn(usize) -> bool) -> Result<Self> {
+    /// [`Usage`], with the counts, if no label has enough, and no outcome is fitted either.
+    pub fn new(
+        card: &ModelCard,
+        cases: &[Case],
+        has_outcomes: bool,
+        is_in: impl Fn(usize, usize) -> bool,
+    ) -> Result<Self> {
         let names: Vec<&str> = cases.iter().map(|case| case.patient.as_str()).collect();
+        let counts = |label: usize| {
+            [true, false].map(|class| {
+                Count::of(&names, |at| {
+                    is_in(at, label) && reference(card, label, &cases[at]) == Some(class)
+                })
+            })
+        };
+        let is_enough = |label: &usize| counts(*label).into_iter().all(Count::is_enough);
+        let products: Vec<usize> = products(card).into_iter().filter(is_enough).collect();
         let (mut labels, mut short) = (Vec::new(), Vec::new());
         for label in labels_that(card, Question::Presence) {
-            let [positive, negative] = [true, false].map(|class| {
-                Count::of(&names, |at| {
-                    is_in(at) && reference(card, label, &cases[at]) == Some(class)
-                })
-            });
+            let [positive, negative] = counts(label);
             if positive.is_enough() && negative.is_enough() {
                 labels.push(label);
-            } else {
+            } else if !has_outcomes || positive.images + negative.images > 0 {
                 let name = &card.labels[label].name;
                 short.push(format!("{name} (positive {positive}, negative {negative})"));
             }
@@ -128,12 +179,14 @@ impl FitPlan {
             .iter()
             .enumerate()
             .map(|(place, &label)| {
-                let is = |at: usize| is_in(at) && cause(card, &causes, &cases[at]) == Some(place);
+                let is =
+                    |at: usize| is_in(at, label) && cause(card, &causes, &cases[at]) == Some(place);
                 (label, Count::of(&names, is))
             })
             .collect();
         let has_causes = counts.len() > 1 && counts.iter().all(|(_, count)| count.is_enough());
-        if !has_causes && !counts.is_empty() {
+        let has_any = counts.iter().any(|(_, count)| count.images > 0);
+        if !has_causes && !counts.is_empty() && (has_any || !has_outcomes) {
             let counts = counts.iter();
             let counts: Vec<String> = counts
                 .map(|(label, count)| format!("{} {count}", card.labels[*label].name))
@@ -145,7 +198,7 @@ impl FitPlan {
             "It takes {ENOUGH_IMAGES} images of {ENOUGH_PATIENTS} patients, positive and negative, \
              or of every cause"
         );
-        if labels.is_empty() && !has_causes {
+        if labels.is_empty() && !has_causes && products.is_empty() && !has_outcomes {
             return Err(Usage::error(format!(
                 "too few cases for any label: {short}. {needed}"
             )));
@@ -155,6 +208,7 @@ impl FitPlan {
         Ok(FitPlan {
             labels,
             causes: has_causes,
+            products,
             kept: kept.into_iter().collect(),
         })
     }
@@ -192,7 +246,8 @@ impl<'a> CaseScorer<'a> {
         let open = self.crew.decoders(self.limits);
         let classify = |_: &Path, radiograph: &Radiograph| {
             let found = self.classifier.classify_with_features(radiograph);
-            found.map_err(|error| clean(&error.to_string()))
+            let found = found.map_err(|error| clean(&error.to_string()));
+            found.map(|(prediction, features)| (prediction, features, radiograph.view))
         };
         let mut study = AdaptationStudy {
             card: self.classifier.card(),
@@ -203,7 +258,7 @@ impl<'a> CaseScorer<'a> {
         known
             .read(
                 || guarded(&open, classify),
-                |(prediction, _)| prediction,
+                |(prediction, ..)| prediction,
                 |_, result| {
                     study.add(result.ok());
                     Ok(())
@@ -215,23 +270,25 @@ impl<'a> CaseScorer<'a> {
 }
 
 impl AdaptationStudy<'_> {
-    fn add(&mut self, read: Option<(Prediction, Vec<f32>)>) {
+    fn add(&mut self, read: Option<(Prediction, Vec<f32>, ViewPosition)>) {
         let images = &mut self.images;
         *match &read {
             None => &mut images.failed,
-            Some((prediction, _)) if prediction.findings.is_empty() => &mut images.refused,
+            Some((prediction, ..)) if has_no_answer(prediction) => &mut images.refused,
             Some(_) => &mut images.scored,
         } += 1;
-        let scored = read.filter(|(prediction, _)| !prediction.findings.is_empty());
-        self.read.push(scored.map(|(prediction, features)| {
+        let scored = read.filter(|(prediction, ..)| !has_no_answer(prediction));
+        self.read.push(scored.map(|(prediction, features, view)| {
+            let labels = self.card.labels.iter();
+            let found: Vec<Option<&Finding>> = labels
+                .map(|label| prediction.finding(&label.name))
+                .collect();
+            let value = |found: &Option<&Finding>| found.map(|f| f.score.value());
             ScoredCase {
                 features,
-                logits: prediction.findings.iter().map(|f| f.logit).collect(),
-                scores: prediction
-                    .findings
-                    .iter()
-                    .map(|f| f.score.value())
-                    .collect(),
+                logits: found.iter().map(|found| found.map(|f| f.logit)).collect(),
+                scores: found.iter().map(value).collect(),
+                view,
             }
         }));
     }

@@ -2,10 +2,11 @@
 
 use std::fmt::Write;
 
-use super::fit::{BeforeAndAfter, Fits, expected, value};
+use super::fit::{BeforeAndAfter, Fits, Fixed, expected, value};
 use super::method;
+use super::outcomes;
 use super::study::AdaptationStudy;
-use crate::adaptation::{Adapted, FEW_PATIENTS, FOLDS, FitMethod};
+use crate::adaptation::{FEW_PATIENTS, FOLDS, FitMethod};
 use crate::cli;
 use crate::domain::LabelCard;
 use crate::evaluation::report::{ReportScope, Statistic};
@@ -50,20 +51,18 @@ pub fn terminal(
         ..ReportScope::default()
     };
     let mut text = tables::head(&about);
-    for (comparison, adapted) in fits.with_fits() {
-        block(study, comparison, adapted, &mut text);
+    for (comparison, fixed) in fits.with_fits() {
+        block(study, comparison, fixed, &mut text);
+    }
+    for outcome in &fits.outcomes {
+        outcomes::block(outcome, &mut text);
     }
     text.push('\n');
     text + &tables::foot(&about)
 }
 
 /// A label: each statistic, and each value of the card, before and after.
-fn block(
-    study: &AdaptationStudy,
-    comparison: &BeforeAndAfter,
-    adapted: Option<&Adapted>,
-    text: &mut String,
-) {
+fn block(study: &AdaptationStudy, comparison: &BeforeAndAfter, fixed: Fixed, text: &mut String) {
     let label = &study.card.labels[comparison.label];
     // Writing to a string cannot fail.
     let _ = writeln!(
@@ -77,14 +76,14 @@ fn block(
             value(figures, statistic).map_or_else(|| UNDEFINED.to_owned(), tables::cell)
         });
         // A cause has no operating points.
-        if adapted.is_some() || before != UNDEFINED || after != UNDEFINED {
+        if fixed.points().is_some() || before != UNDEFINED || after != UNDEFINED {
             row(name, &before, &after, text);
         }
     }
-    for (name, before, after) in adapted.into_iter().flat_map(|a| settings(label, a)) {
+    for (name, before, after) in settings(label, fixed) {
         row(name, &before, &after, text);
     }
-    for (name, share) in expected(comparison, adapted) {
+    for (name, share) in expected(comparison, fixed) {
         row(name, "", &share, text);
     }
 }
@@ -93,35 +92,39 @@ fn row(name: &str, before: &str, after: &str, text: &mut String) {
     let _ = writeln!(text, "  {name:NAME$}{before:VALUE$}{after}");
 }
 
-/// The values of the card for a label, before and after.
-fn settings(label: &LabelCard, adapted: &Adapted) -> Vec<(&'static str, String, String)> {
-    let reading = &adapted.reading;
-    let fixed = |point: Option<f32>| {
+/// The values of the card for a label, before and after; none for a cause.
+fn settings(label: &LabelCard, fixed: Fixed) -> Vec<(&'static str, String, String)> {
+    let words = |point: Option<f32>| {
         point.map_or_else(|| UNDEFINED.to_owned(), |point| format!("{point:.4}"))
     };
-    let prevalence = label.calibration.map(|calibration| calibration.prevalence);
-    let shrinkage = adapted.correction.as_ref().map(|correction| {
-        let chosen = correction.shrinkage.to_string();
-        ("shrinkage λ", UNDEFINED.to_owned(), chosen)
-    });
-    let points = [
+    let Some(points) = fixed.points() else {
+        return Vec::new();
+    };
+    let mut settings = vec![
         (
             "balanced point",
-            fixed(label.operating_point),
-            fixed(Some(reading.balanced)),
+            words(label.operating_point),
+            words(Some(points.balanced)),
         ),
         (
             "90 % sensitivity point",
-            fixed(label.sensitive_point),
-            fixed(Some(reading.sensitive)),
-        ),
-        (
-            "prevalence",
-            prevalence.map_or_else(|| UNDEFINED.to_owned(), |p| p.to_string()),
-            reading.calibration.prevalence.to_string(),
+            words(label.sensitive_point),
+            words(Some(points.sensitive)),
         ),
     ];
-    points.into_iter().chain(shrinkage).collect()
+    if let Fixed::Label(adapted) = fixed {
+        let before = label.calibration.map(|before| before.prevalence);
+        settings.push((
+            "prevalence",
+            before.map_or_else(|| UNDEFINED.to_owned(), |p| p.to_string()),
+            adapted.reading.calibration.prevalence.to_string(),
+        ));
+        settings.extend(adapted.correction.as_ref().map(|correction| {
+            let chosen = correction.shrinkage.to_string();
+            ("shrinkage λ", UNDEFINED.to_owned(), chosen)
+        }));
+    }
+    settings
 }
 
 /// The limitations of the figures.
@@ -142,6 +145,11 @@ fn notes(
          2012), counted by patients."
             .to_owned(),
     );
+    if fits.comparisons().next().is_none() {
+        // No label was fitted.
+        notes = vec!["Other hospitals and later years were not tested.".to_owned()];
+    }
+    notes.extend(outcomes::notes(&fits.outcomes));
     notes.extend(few(study, fits));
     let mut note = |applies: bool, text: &str| notes.extend(applies.then(|| text.to_owned()));
     note(
@@ -153,6 +161,20 @@ fn notes(
         "The AUC after pools the answers of five fits, which makes it slightly too low. The causes are not \
          refitted: their rows of the last layer stay as they were.",
     );
+    note(
+        !fits.products.is_empty(),
+        "A label that is the product of two is not fitted itself. Its points and its 90 % set are fixed again on \
+         its scores by fits that have not seen the patient.",
+    );
+    let withheld = study.withheld();
+    if withheld > 0 {
+        notes.push(format!(
+            "{withheld} of {} scored images are unlike those that the causes were learned from: the causes, and \
+             products of one, have no number there before or after, and were not fitted to them.",
+            study.images.scored
+        ));
+    }
+    let mut note = |applies: bool, text: &str| notes.extend(applies.then(|| text.to_owned()));
     note(
         !manifest.has_patients,
         "There is no column of patients, so each image counts as a patient of its own. If patients have \

@@ -2,7 +2,7 @@
 
 mod references;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use self::references::ReferenceCases;
 use super::shared::reviews::{ReadingSelection, is_whole, not_opened, store_path, stored_path};
-use super::shared::{SOME_FAILED, Usage, complain, print};
+use super::shared::{SOME_FAILED, Usage, complain, named, print};
 use crate::cli::{self, AgreementFormat};
 use crate::domain::patient::clusters;
 use crate::domain::text::Printable;
@@ -20,6 +20,8 @@ use crate::domain::{BlindedReading, ImageIdentity, PatientIdentity};
 use crate::evaluation::BinaryQuestion;
 use crate::evaluation::reader_tables::terminal;
 use crate::evaluation::readers::{ReaderCall, ReaderComparison, compare};
+use crate::evaluation::tables::counted;
+use crate::export::path_text;
 use crate::store::{LastWord, Store};
 
 /// Runs `cxr agreement`.
@@ -70,6 +72,8 @@ struct ReaderRow {
     blinded: BlindedReading,
     /// Whether the model is positive, for each of its labels.
     model: HashMap<String, bool>,
+    /// The labels that got no number, because the image is unlike those that they were learned from.
+    withheld: Vec<String>,
     /// Whether the model's answer is from the prediction cache, and not from the log.
     from_cache: bool,
     /// The patient that the file names.
@@ -127,15 +131,16 @@ fn reading(
     let model = &blinded.model_sha256;
     let seen = &word.seen["prediction"];
     let seen = (seen["model_sha256"] == **model).then_some(seen);
-    let logged = word.answer.as_ref().or(seen).map(positives);
+    let logged = word.answer.as_ref().or(seen);
     let cached = match logged {
         Some(_) => None,
         None => store.last_prediction(&word.image.sha256, model)?,
     };
-    let cached = cached.as_ref().map(positives);
+    let answer = logged.or(cached.as_ref());
     Ok(ReaderRow {
         from_cache: cached.is_some(),
-        model: logged.or(cached).unwrap_or_default(),
+        model: answer.map(positives).unwrap_or_default(),
+        withheld: answer.map(withheld).unwrap_or_default(),
         patient: patient(store, &word.image)?,
         cluster: String::new(),
         was_seen,
@@ -180,6 +185,30 @@ fn positives(prediction: &Value) -> HashMap<String, bool> {
             let label = finding["label"].as_str()?;
             Some((label.to_owned(), finding["positive"].as_bool()?))
         })
+        .collect()
+}
+
+/// The labels without a number in a stored prediction.
+fn withheld(prediction: &Value) -> Vec<String> {
+    let labels = prediction["withheld"].as_array().into_iter().flatten();
+    let labels = labels.filter_map(Value::as_str);
+    labels.map(str::to_owned).collect()
+}
+
+/// For each label that readers were asked about, the images for which the model gave no number, because they are unlike
+/// those that it was learned from. Labels with an answer for every image are left out.
+fn without_answer(readings: &[ReaderRow]) -> Vec<(String, Vec<String>)> {
+    let images = |label: &String| -> Vec<String> {
+        let read = readings.iter().filter(|r| !r.was_seen);
+        let asked = read.filter(|r| r.blinded.asked.contains(label) && r.withheld.contains(label));
+        let paths: BTreeSet<String> = asked.map(|r| path_text(&r.word.image.path)).collect();
+        paths.into_iter().collect()
+    };
+    let labels = labels(readings).into_iter();
+    labels
+        .map(|label| (images(&label), label))
+        .filter(|(images, _)| !images.is_empty())
+        .map(|(images, label)| (label, images))
         .collect()
 }
 
@@ -265,6 +294,14 @@ fn text(readings: &[ReaderRow], references: &ReferenceCases) -> String {
         page += &terminal(&comparison);
     }
     page += "\nw: Wilson's interval, the others by bootstrap over patients. Not for diagnosis.\n";
+    for (label, images) in without_answer(readings) {
+        let paths: Vec<&str> = images.iter().map(String::as_str).collect();
+        page += &format!(
+            "{label}: the model has no answer for {}, unlike those that it was learned from: {}\n",
+            counted(images.len(), "image"),
+            named(&paths)
+        );
+    }
     match from_cache(readings) {
         0 => page,
         n => format!(
@@ -290,10 +327,12 @@ fn as_json(readings: &[ReaderRow], references: &ReferenceCases) -> Value {
         });
         (reviewer.to_owned(), times)
     });
+    let without: BTreeMap<String, Vec<String>> = without_answer(readings).into_iter().collect();
     json!({
         "reviewers": Value::Object(times.collect()),
         "comparisons": comparisons(readings, references),
         "readings": readings.len(),
+        "without_answer": without,
         "answers_not_in_the_log": from_cache(readings),
     })
 }

@@ -43,6 +43,7 @@ fn the_printed_defaults_are_the_programs() {
     let memory = config.model_memory.unwrap().get();
     assert_eq!(u64::from(memory) << 20, LOADED_MODEL_BYTES);
     assert_eq!(config.background, Some(true));
+    assert_eq!(config.prognosis, Some(false));
     assert_eq!((&config.model, &config.reviewer), (&None, &None));
     assert_eq!((&config.store, config.jobs), (&None, None));
     assert!(config.prevalence.is_empty() && config.keys.is_empty());
@@ -140,6 +141,28 @@ fn the_command_line_overrides_the_configuration_and_that_overrides_the_default()
         (None, None)
     );
     assert!(filled(&["--no-background"], "").browse.no_background);
+}
+
+#[test]
+fn outcomes_are_off_unless_asked_for_and_a_table_does_not_depend_on_the_configuration() {
+    let on = "prognosis = true";
+    let screen = |arguments: &[&str], text| filled(arguments, text).browse.prognosis.is_asked();
+    assert!(!screen(&[], ""));
+    assert!(screen(&["--prognosis"], ""));
+    assert!(screen(&[], on));
+    assert!(!screen(&["--prognosis=false"], on));
+    assert!(screen(&["--prognosis", "ward"], ""), "a path is no value");
+    let of = |arguments: &[&str], text| match filled(arguments, text).command {
+        Some(Command::Predict(predict)) => predict.prognosis.is_asked(),
+        Some(Command::Report(report)) => report.prognosis.is_asked(),
+        other => panic!("{other:?}"),
+    };
+    assert!(of(&["predict", "x", "--prognosis"], ""));
+    assert!(!of(&["predict", "x"], on));
+    let report = ["report", "a.png", "-o", "a.html"];
+    assert!(!of(&report, "") && of(&report, on));
+    let page = [&report[..], &["--prognosis=false"]].concat();
+    assert!(!of(&page, on));
 }
 
 #[test]

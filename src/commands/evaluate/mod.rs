@@ -9,6 +9,7 @@ mod notes;
 mod predictions;
 mod prevalence;
 mod scores;
+mod where_it_looks;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -17,12 +18,13 @@ use anyhow::{Context, Result};
 
 use self::folder::ResultsFolder;
 use self::predictions::PredictionTable;
-use super::shared::batch::{BatchScorer, Crew, KnownFiles, Signals};
+use super::shared::batch::{Crew, KnownFiles, Signals, guarded};
 use super::shared::{CommandContext, SOME_FAILED, Usage, cases, complain, print};
 use crate::cli;
-use crate::domain::text::Printable;
-use crate::domain::{ModelCard, Prediction};
+use crate::domain::text::{Printable, clean};
+use crate::domain::{ModelCard, Prediction, Radiograph};
 use crate::evaluation::measure::{EvaluationResult, patients};
+use crate::evaluation::pointing::PointingAnswers;
 use crate::evaluation::report::{NamedThreshold, ReportScope};
 use crate::evaluation::{
     Answers, CaseOutcome, EvaluationReport, EvaluationStudy, Manifest, MeasuredModel, bootstrap,
@@ -56,7 +58,7 @@ pub fn run(arguments: &cli::Evaluate, context: &CommandContext) -> Result<ExitCo
     let labels = table
         .as_ref()
         .map_or_else(|| labels(card), PredictionTable::labels);
-    let manifest = cases::read(&arguments.cases, &arguments.group_column, &labels)?;
+    let manifest = manifest(arguments, &labels, table.as_ref(), card)?;
     let is_own = table.as_ref().is_none_or(|table| table.is_of(card));
     if let Some(table) = table.as_ref().filter(|_| is_own) {
         table.refuse_another_prevalence(card)?;
@@ -78,15 +80,26 @@ pub fn run(arguments: &cli::Evaluate, context: &CommandContext) -> Result<ExitCo
         manifest: &manifest,
         root: &root,
         folder: folder.as_ref(),
+        maps: match arguments.boxes_column {
+            Some(_) => where_it_looks::labels(card),
+            None => Vec::new(),
+        },
         crew: Crew::new(arguments.jobs, context.compute),
         quiet: arguments.quiet,
         place: path_text(&arguments.cases.manifest),
     };
-    let answers = own.map_or_else(|| batch.read(&signals), Ok)?;
+    let (answers, pointing) = match own {
+        Some(answers) => (answers, PointingAnswers::default()),
+        None => batch.read(&signals)?,
+    };
     if let Some(code) = interrupted(&signals, &answers, &manifest) {
         return Ok(code);
     }
-    let model = MeasuredModel { answers, points };
+    let model = MeasuredModel {
+        answers,
+        points,
+        pointing,
+    };
     let measured = measure(&EvaluationStudy {
         cases: &manifest.cases,
         group_columns: &manifest.group_columns,
@@ -109,6 +122,20 @@ pub fn run(arguments: &cli::Evaluate, context: &CommandContext) -> Result<ExitCo
         ..about(card, table.as_ref(), &manifest, &model)
     };
     conclude(about, measured, folder.as_ref())
+}
+
+/// The cases, with their boxes where these are asked for.
+fn manifest(
+    arguments: &cli::Evaluate,
+    labels: &[String],
+    table: Option<&PredictionTable>,
+    card: &ModelCard,
+) -> Result<Manifest> {
+    let boxes = arguments.boxes_column.as_deref();
+    if let Some(column) = boxes {
+        where_it_looks::refuse_without_maps(column, table, card)?;
+    }
+    cases::read_with_boxes(&arguments.cases, &arguments.group_column, labels, boxes)
 }
 
 /// The model that was measured, and the cases.
@@ -136,6 +163,7 @@ fn about(
         patients: patients(&manifest.cases, &model.answers),
         bootstrap_draws: bootstrap::DRAWS,
         bootstrap_seed: bootstrap::SEED,
+        boxes: where_it_looks::scope(manifest, &model.pointing),
         ..ReportScope::default()
     }
 }
@@ -205,7 +233,8 @@ fn points(card: &ModelCard) -> Vec<(String, NamedThreshold)> {
 
 /// A prediction in the order of the card's labels.
 fn outcome(prediction: &Prediction, card: &ModelCard) -> CaseOutcome {
-    if prediction.findings.is_empty() {
+    // An image may get no number for each of the labels, and not be refused.
+    if prediction.findings.is_empty() && prediction.withheld.is_empty() {
         return CaseOutcome::Refused;
     }
     let score = |name: &str| prediction.finding(name).map(|f| f.score.value().into());
@@ -224,6 +253,8 @@ struct CaseEvaluator<'a> {
     manifest: &'a Manifest,
     root: &'a Path,
     folder: Option<&'a ResultsFolder>,
+    /// The labels whose heat maps are measured; empty where no boxes were asked for.
+    maps: Vec<String>,
     crew: Crew,
     quiet: bool,
     /// Where the cases are from, for the summary.
@@ -231,18 +262,22 @@ struct CaseEvaluator<'a> {
 }
 
 impl CaseEvaluator<'_> {
-    /// The answers for the cases in their order; after a signal, those for the first ones.
-    fn read(&self, signals: &Signals) -> Result<Answers> {
+    /// The answers for the cases in their order, and where the heat maps look; after a signal, those for the
+    /// first ones.
+    fn read(&self, signals: &Signals) -> Result<(Answers, PointingAnswers)> {
         let card = self.classifier.card();
         let cases = self.manifest.cases.iter();
         let mut rows = self
             .folder
             .map(|folder| folder.predictions(card))
             .transpose()?;
-        let reader = BatchScorer {
-            classifier: self.classifier,
-            open: self.crew.decoders(self.limits),
-            then: None,
+        let open = self.crew.decoders(self.limits);
+        let classify = |_: &Path, radiograph: &Radiograph| {
+            let size = (radiograph.width, radiograph.height);
+            let found = self.classifier.classify(radiograph);
+            found
+                .map(|prediction| (prediction, size))
+                .map_err(|error| clean(&error.to_string()))
         };
         let known = KnownFiles {
             paths: cases.map(|case| cases::file(self.root, case)).collect(),
@@ -251,24 +286,35 @@ impl CaseEvaluator<'_> {
             place: self.place.clone(),
             signals,
         };
-        let mut outcomes = Vec::new();
+        let (mut outcomes, mut films) = (Vec::new(), Vec::new());
         let read = known.read(
-            || reader.thread(),
-            |prediction| prediction,
+            || guarded(&open, classify),
+            |(prediction, _)| prediction,
             |path, result| {
+                let read = result.as_ref().map_err(|reason| *reason);
+                let read = read.map(|(prediction, size)| (prediction, *size));
                 if let Some(rows) = &mut rows {
-                    rows.add(card, path, result.as_ref().map_err(|reason| *reason))?;
+                    rows.add(card, path, read.map(|(prediction, _)| prediction))?;
                 }
-                outcomes.push(
-                    result.map_or(CaseOutcome::Failed, |prediction| outcome(&prediction, card)),
-                );
+                let boxes = &self.manifest.cases[outcomes.len()].boxes;
+                films.push(read.ok().and_then(|(prediction, size)| {
+                    where_it_looks::film(prediction, &self.maps, size, boxes)
+                }));
+                outcomes.push(read.map_or(CaseOutcome::Failed, |(prediction, _)| {
+                    outcome(prediction, card)
+                }));
                 Ok(())
             },
         );
         read.context("writing predictions.csv")?;
-        Ok(Answers {
+        let answers = Answers {
             labels: labels(card),
             outcomes,
-        })
+        };
+        let pointing = PointingAnswers {
+            labels: self.maps.clone(),
+            films,
+        };
+        Ok((answers, pointing))
     }
 }

@@ -1,8 +1,12 @@
 //! The limitations of the figures.
 
+use std::collections::BTreeMap;
+
 use super::predictions::PredictionTable;
-use super::{EvaluationResult, Manifest, MeasuredModel, ModelCard};
+use super::{CaseOutcome, EvaluationResult, Manifest, MeasuredModel, ModelCard, where_it_looks};
+use crate::commands::shared::named;
 use crate::evaluation::question::SeverityScale;
+use crate::export::path_text;
 
 /// The notes that apply, of one or two sentences each.
 pub fn notes(
@@ -61,6 +65,19 @@ pub fn notes(
             ),
         );
     }
+    let with_groups = card.labels.iter().filter(|label| {
+        let mut groups = label.calibration_for.iter();
+        groups.any(|group| group.operating_point.is_some() || group.sensitive_point.is_some())
+    });
+    let with_groups: Vec<&str> = with_groups.map(|label| label.name.as_str()).collect();
+    note(
+        !with_groups.is_empty() && !model.points.is_empty(),
+        &format!(
+            "{}: the model has operating points of their own for some views or ages. The figures at an \
+             operating point are at the general one for every image.",
+            with_groups.join(", ")
+        ),
+    );
     note(
         !measured.unanswered.is_empty(),
         &format!(
@@ -68,5 +85,46 @@ pub fn notes(
             measured.unanswered.join(", ")
         ),
     );
+    if table.is_none() {
+        notes.extend(without_answers(manifest, model));
+    }
+    let scope = where_it_looks::scope(manifest, &model.pointing);
+    notes.extend(scope.into_iter().flat_map(where_it_looks::notes));
     notes
+}
+
+/// A sentence for the labels that the same scored images have no answer for, with these images.
+fn without_answers(manifest: &Manifest, model: &MeasuredModel) -> Vec<String> {
+    let answers = &model.answers;
+    let scored: Vec<(usize, &Vec<Option<f64>>)> = answers
+        .outcomes
+        .iter()
+        .enumerate()
+        .filter_map(|(at, outcome)| match outcome {
+            CaseOutcome::Scored { labels, .. } => Some((at, labels)),
+            CaseOutcome::Refused | CaseOutcome::Failed => None,
+        })
+        .collect();
+    let mut labels_without: BTreeMap<Vec<usize>, Vec<&str>> = BTreeMap::new();
+    for (label, name) in answers.labels.iter().enumerate() {
+        let without = scored.iter().filter(|(_, labels)| labels[label].is_none());
+        let without: Vec<usize> = without.map(|(at, _)| *at).collect();
+        labels_without.entry(without).or_default().push(name);
+    }
+    labels_without.remove(&Vec::new());
+    let note = |(images, labels): (Vec<usize>, Vec<&str>)| {
+        let paths = images.iter().map(|&at| path_text(&manifest.cases[at].path));
+        let paths: Vec<String> = paths.collect();
+        let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+        format!(
+            "{} of {} scored images are unlike those that {} {} learned from: they have no answer there, and are \
+             in none of these figures: {}.",
+            images.len(),
+            scored.len(),
+            labels.join(", "),
+            if labels.len() == 1 { "was" } else { "were" },
+            named(&paths)
+        )
+    };
+    labels_without.into_iter().map(note).collect()
 }

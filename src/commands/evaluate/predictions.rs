@@ -13,12 +13,12 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use self::cells::cells;
-use super::scores::{labels, score, without_scores};
+use super::scores::{WithoutScore, labels, score};
 use super::{Answers, CaseOutcome, ModelCard, Usage};
 use crate::commands::shared::cases::{bytes, contents, file};
 use crate::commands::shared::complain;
 use crate::evaluation::{Case, is_missing};
-use crate::export::{CONTENT, Cells, PREVALENCE, path_text};
+use crate::export::{CONTENT, Cells, PREVALENCE, WITHHELD, path_text};
 
 /// A table of predictions.
 #[derive(Debug)]
@@ -95,15 +95,15 @@ impl PredictionTable {
             let sha256 = at(CONTENT).map(|at| row[at].clone());
             sha256.filter(|sha256| !is_missing(sha256))
         };
+        let without = WithoutScore {
+            status,
+            path,
+            withheld: at(WITHHELD),
+        };
         for column in &labels {
-            remarks.extend(without_scores(
-                &columns[*column],
-                *column,
-                &raw,
-                status,
-                path,
-            ));
+            remarks.extend(without.remarks(&columns[*column], *column, &raw));
         }
+        remarks.extend(without.never_scored(&columns, &labels, &raw));
         let rows: Vec<PredictionRow> = raw
             .iter()
             .map(|row| PredictionRow {

@@ -1,11 +1,9 @@
 //! Which columns of a table have scores, and which rows lack one.
 
+use crate::commands::shared::named;
 use crate::domain::{Score, ScoreKind};
 use crate::evaluation::is_missing;
 use crate::export::is_label;
-
-/// How many rows without a score are named; the others are counted.
-const NAMED: usize = 5;
 
 /// The columns of scores. A column with scores and other values gives a remark.
 pub fn labels(columns: &[String], rows: &[Vec<String>], remarks: &mut Vec<String>) -> Vec<usize> {
@@ -31,34 +29,76 @@ pub fn labels(columns: &[String], rows: &[Vec<String>], remarks: &mut Vec<String
     labels
 }
 
-/// A remark about images that the model scored, but not for this label.
-pub fn without_scores(
-    label: &str,
-    column: usize,
-    rows: &[Vec<String>],
-    status: usize,
-    path: usize,
-) -> Option<String> {
-    let is_scored = |row: &&Vec<String>| matches!(row[status].as_str(), "ok" | "caution");
-    let scored = rows.iter().filter(is_scored);
-    let without: Vec<&str> = scored
-        .clone()
-        .filter(|row| score(&row[column]).is_none())
-        .map(|row| row[path].as_str())
-        .collect();
-    if without.is_empty() {
-        return None;
+/// The columns that say why a label has no score.
+#[derive(Clone, Copy)]
+pub struct WithoutScore {
+    pub status: usize,
+    pub path: usize,
+    /// The labels that get no number; `None` in tables without that column.
+    pub withheld: Option<usize>,
+}
+
+impl WithoutScore {
+    /// Remarks about images that the model scored, but not for this label: those that are unlike the images that it was
+    /// learned from, and those without a reason.
+    pub fn remarks(&self, label: &str, column: usize, rows: &[Vec<String>]) -> Vec<String> {
+        let is_scored = |row: &&Vec<String>| matches!(row[self.status].as_str(), "ok" | "caution");
+        let scored: Vec<&Vec<String>> = rows.iter().filter(is_scored).collect();
+        let without = scored.iter().filter(|row| score(&row[column]).is_none());
+        let is_withheld = |row: &&&Vec<String>| self.names(row).iter().any(|name| name == label);
+        let (withheld, others): (Vec<_>, Vec<_>) = without.partition(is_withheld);
+        let remark = |rows: Vec<&&Vec<String>>, reason: &str| {
+            let paths: Vec<&str> = rows.iter().map(|row| row[self.path].as_str()).collect();
+            (!paths.is_empty()).then(|| {
+                format!(
+                    "{} of {} rows have no {reason}, and are not in its figures: {}",
+                    paths.len(),
+                    scored.len(),
+                    named(&paths)
+                )
+            })
+        };
+        let unlike = format!(
+            "answer for {label}, because the image is unlike those that it was learned from"
+        );
+        let remarks = [
+            remark(others, &format!("score for {label}")),
+            remark(withheld, &unlike),
+        ];
+        remarks.into_iter().flatten().collect()
     }
-    let more = match without.len().saturating_sub(NAMED) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    Some(format!(
-        "{} of {} rows have no score for {label}, and are not in its figures: {}{more}",
-        without.len(),
-        scored.count(),
-        without[..without.len().min(NAMED)].join(", ")
-    ))
+
+    /// Remarks about columns that are none of these `labels`, because every row lacks the number for the same reason.
+    pub fn never_scored(
+        &self,
+        columns: &[String],
+        labels: &[usize],
+        rows: &[Vec<String>],
+    ) -> Vec<String> {
+        let is_held_back = |column: &usize| {
+            let name = &columns[*column];
+            !labels.contains(column) && rows.iter().any(|row| self.names(row).contains(name))
+        };
+        let columns_without = (0..columns.len()).filter(is_held_back);
+        columns_without
+            .map(|column| {
+                format!(
+                    "column {} has no score in any row: the images are unlike those that it was \
+                     learned from",
+                    columns[column]
+                )
+            })
+            .collect()
+    }
+
+    /// The labels without a number in a row: a list in JSON, else separated by semicolons.
+    fn names(&self, row: &[String]) -> Vec<String> {
+        let cell = self.withheld.map_or("", |column| row[column].as_str());
+        serde_json::from_str(cell).unwrap_or_else(|_| {
+            let names = cell.split("; ").filter(|name| !name.is_empty());
+            names.map(str::to_owned).collect()
+        })
+    }
 }
 
 /// The kinds of columns.

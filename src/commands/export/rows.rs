@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use serde_json::Value;
 
 use crate::domain::Call;
+use crate::domain::columns::LUNGS;
 use crate::export::{Cell, TableFormat, path_text};
 use crate::store::LastWord;
 
@@ -46,14 +47,19 @@ const SEEN: [&str; 9] = [
 const NESTED: &str = "seen";
 /// Stands before a label in the name of the column of its score.
 const SCORE: &str = "score:";
+/// The members of the lungs in what was on the screen, and the decimals of their columns.
+const LUNG_MEMBERS: [(&str, usize); LUNGS.len()] =
+    [("evidence_inside", 3), ("cardiothoracic_ratio", 2)];
 
-/// Makes the rows of a table. The labels of all models that were used come last, by name.
+/// Makes the rows of a table. The labels of all models that were used come last, by name, and after them what was
+/// measured by the lungs, if any review has it.
 pub struct ExportRows {
     format: TableFormat,
     with_patient: bool,
     /// Reader and image, for each image whose answer the reader had seen before reading it blinded.
     answers_seen: HashSet<(String, String)>,
     labels: BTreeSet<String>,
+    has_lungs: bool,
 }
 
 impl ExportRows {
@@ -67,11 +73,13 @@ impl ExportRows {
             with_patient,
             answers_seen,
             labels: BTreeSet::new(),
+            has_lungs: false,
         }
     }
 
-    /// Adds columns for the labels of a review.
+    /// Adds columns for the labels of a review, and for its lungs.
     pub fn note_labels(&mut self, word: &LastWord) {
+        self.has_lungs |= !word.seen["prediction"]["lungs"].is_null();
         for finding in findings(word) {
             let label = finding["label"].as_str().unwrap_or_default();
             if !self.labels.contains(label) {
@@ -89,11 +97,16 @@ impl ExportRows {
             .map(str::to_owned)
             .chain(scores)
             .chain(nested.map(str::to_owned))
+            .chain(self.lungs().iter().map(|&name| name.to_owned()))
             .collect()
     }
 
     fn is_nested(&self) -> bool {
         self.format.is_json()
+    }
+
+    fn lungs(&self) -> &'static [&'static str] {
+        if self.has_lungs { &LUNGS } else { &[] }
     }
 
     /// A cell for each column.
@@ -122,6 +135,11 @@ impl ExportRows {
         row.extend(scores);
         if self.is_nested() {
             row.push(Cell::Nested(word.seen.clone()));
+        }
+        if self.has_lungs {
+            let lungs = &word.seen["prediction"]["lungs"];
+            let cells = LUNG_MEMBERS.map(|(member, decimals)| number(lungs.get(member), decimals));
+            row.extend(cells);
         }
         row
     }

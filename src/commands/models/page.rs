@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use crate::domain::text::Printable;
 use crate::domain::{Measurement, ModelCard, card_text};
+use crate::inference::{LungNetworkCard, lungs_card};
 
 /// The whole card, poor results included.
 pub fn page(card: &ModelCard) -> Printable {
@@ -28,13 +29,37 @@ pub fn page(card: &ModelCard) -> Printable {
     if !trust.is_empty() {
         list(&mut page, "Reliability", trust.into_iter());
     }
+    let outcomes = card_text::outcomes(card);
+    if !outcomes.is_empty() {
+        list(&mut page, "Outcomes", outcomes.into_iter());
+    }
     list(&mut page, "Limitations", card.limits.iter().cloned());
     list(
         &mut page,
         "Measured",
         card.measurements.iter().map(measured),
     );
+    if let Ok(card) = lungs_card() {
+        list(&mut page, "Lungs", lungs(card).into_iter());
+    }
     Printable::page(&page)
+}
+
+/// The network that finds the lungs, which every model has beside it.
+fn lungs(card: &LungNetworkCard) -> Vec<String> {
+    let mut lines = vec![
+        format!(
+            "A network of its own, version {}, whatever the model.",
+            card.version
+        ),
+        format!("Licence: {}", card.licence),
+        format!("Trained on: {}", card.training_data),
+        format!("Pretrained: {}", card.pretrained),
+        format!("SHA-256: {}", card.sha256),
+    ];
+    lines.extend(card.limits.iter().cloned());
+    lines.extend(card.measurements.iter().map(measured));
+    lines
 }
 
 /// Columns before a value, and before its further lines.
@@ -69,4 +94,33 @@ fn measured(m: &Measurement) -> String {
         let _ = write!(text, ", {patients} patients");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_of_a_heat_map_has_its_control_beside_it() {
+        let of = |statistic: &str, value, interval| {
+            measured(&Measurement {
+                label: "Pneumonia".to_owned(),
+                on: "rsna test split, AP".to_owned(),
+                statistic: statistic.to_owned(),
+                value,
+                interval,
+                n: 156,
+                positives: None,
+                patients: Some(140),
+            })
+        };
+        assert_eq!(
+            of("pointing accuracy", 0.763, Some((0.69, 0.83))),
+            "Pneumonia, rsna test split, AP: pointing accuracy 0.763 (95 % CI 0.690 to 0.830), n = 156, 140 patients"
+        );
+        assert_eq!(
+            of("pointing accuracy, control: middle of each lung", 0.5, None),
+            "Pneumonia, rsna test split, AP: pointing accuracy, control: middle of each lung 0.500, n = 156, 140 patients"
+        );
+    }
 }

@@ -185,6 +185,7 @@ fn words(map: &HeatMap, prediction: &Prediction) -> Vec<(&'static str, String)> 
         HeatMapSubject::Difference(first, second) => {
             format!("{} - {}", first.name(), second.name())
         }
+        HeatMapSubject::Lungs => "outline of the lungs".to_owned(),
     };
     let range = map.range();
     vec![

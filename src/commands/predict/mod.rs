@@ -32,7 +32,7 @@ use super::shared::{
     BAD_USAGE, CommandContext, SOME_FAILED, Usage, assumed, complain, is_broken_pipe,
 };
 use crate::cli;
-use crate::domain::{Prediction, Prevalences, Radiograph};
+use crate::domain::{ModelCard, Prediction, Prevalences, Radiograph};
 use crate::export::{PredictionRows, TableWriter, path_text};
 use crate::imaging::{DecodeLimits, ImagingError};
 use crate::inference::Classify;
@@ -64,7 +64,11 @@ fn predict(arguments: &cli::Predict, context: &CommandContext) -> Result<ExitCod
     let classifier = context.classifier()?;
     let heat_maps = HeatMaps::of(arguments, classifier.card())?;
     let assumed = assumed(&arguments.assumptions, classifier.card())?;
-    let predictions = destination.predictions(classifier.card(), &assumed);
+    let foretells = arguments.prognosis.is_asked();
+    refuse_if_nothing_is_foretold(foretells, classifier.card())?;
+    let predictions = destination
+        .predictions(classifier.card(), &assumed)
+        .with_prognoses(foretells);
     let signals = Signals::watch().context("watching for signals")?;
     let crew = Crew::new(arguments.jobs, context.compute);
     let check = Check {
@@ -133,6 +137,17 @@ fn refuse_if_nothing_exists(roots: &[PathBuf]) -> Result<()> {
         "no such file or folder: {}",
         names.join(", ")
     )))
+}
+
+/// Refuses `--prognosis` where the table could have no column for it.
+fn refuse_if_nothing_is_foretold(asked: bool, card: &ModelCard) -> Result<()> {
+    if asked && card.prognoses.is_empty() {
+        return Err(Usage::error(format!(
+            "--prognosis: {} {} foretells no outcome; cxr adapt --outcome-column fits one to your own cases",
+            card.name, card.version
+        )));
+    }
+    Ok(())
 }
 
 fn conclude(tally: &StatusCounts, done: &Done, signals: &Signals) -> ExitCode {

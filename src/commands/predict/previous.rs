@@ -88,14 +88,15 @@ impl Previous<'_> {
         let columns = self.predictions.columns();
         let earlier = self.predictions.earlier_columns();
         // The members of a JSON object may come in any order.
-        let [ours, before] = [&columns, &earlier].map(|columns| {
+        let sorted = |columns: &Vec<String>| {
             let mut names = columns.clone();
             names.sort();
             names
-        });
+        };
+        let known: Vec<Vec<String>> = earlier.iter().chain([&columns]).map(sorted).collect();
         let read = read_table(self.format, from_start(file)?, |row| {
-            let is_known = !self.format.is_json() || row.columns == ours || row.columns == before;
-            self.note(&row, is_known, &mut survey)
+            let is_known = known.iter().any(|names| row.columns == *names);
+            self.note(&row, is_known || !self.format.is_json(), &mut survey)
         });
         survey.extent = read.map_err(|error| match error.downcast_ref::<ReadError>() {
             Some(ReadError::Foreign(line)) => self.foreign(*line),
@@ -106,7 +107,7 @@ impl Previous<'_> {
         }
         let head = &survey.extent.columns;
         if !self.format.is_json() && survey.extent.bytes > 0 && *head != header_cells(&columns) {
-            survey.is_earlier = *head == header_cells(&earlier);
+            survey.is_earlier = earlier.iter().any(|names| *head == header_cells(names));
             if !survey.is_earlier && !is_of_predictions(head) {
                 return Err(self.foreign(1));
             }
@@ -139,8 +140,14 @@ impl Previous<'_> {
 
     fn foreign(&self, line: u64) -> anyhow::Error {
         let card = self.predictions.card();
+        // The table may be of this model, and differ only in this option.
+        let hint = if card.prognoses.is_empty() {
+            ""
+        } else {
+            "; with --prognosis a table has more columns than without"
+        };
         Usage::error(format!(
-            "{} cannot be resumed: line {line} is not of a table with the columns of {} {}",
+            "{} cannot be resumed: line {line} is not of a table with the columns of {} {}{hint}",
             path_text(self.path),
             card.name,
             card.version
@@ -265,7 +272,8 @@ impl Previous<'_> {
                 let is_of = |columns: Vec<String>| {
                     header(self.format, &columns).is_ok_and(|header| header.starts_with(&head))
                 };
-                is_of(self.predictions.columns()) || is_of(self.predictions.earlier_columns())
+                let earlier = self.predictions.earlier_columns();
+                is_of(self.predictions.columns()) || earlier.into_iter().any(is_of)
             }
             TableFormat::Jsonl | TableFormat::Json => {
                 let first = b"{\"path\":";

@@ -24,6 +24,10 @@ impl Classify for Superstitious {
             preprocess: self.0.preprocess.clone(),
             elapsed_ms: 1.0,
             activation: None,
+            withheld: Vec::new(),
+            lung_fields: None,
+            lungs: None,
+            prognoses: Vec::new(),
         })
     }
 }

@@ -2,20 +2,22 @@
 
 use super::html::Html;
 use crate::domain::{
-    Causes, Conformal, Finding, OperatingPoint, PNEUMONIA, Prediction, PresenceSet, Question,
+    Causes, Conformal, Finding, ModelCard, OperatingPoint, PNEUMONIA, Prediction, PresenceSet,
     Score, ScoreKind, Severity,
 };
 
 /// In place of the numbers of a label that another label contradicts.
 const DENIED: &str =
     "<td colspan=\"7\">can't tell: above its point, where no pneumonia was found</tr>\n";
+/// In place of the numbers of a label that gets none for this image.
+const UNLIKE: &str =
+    "<td colspan=\"7\">can't tell: the image is unlike those that it was learned from</tr>\n";
 /// In place of a missing value.
 const NONE: &str = "n/a";
 
-/// Writes the findings, the causes and severity.
-pub fn findings(html: &mut Html, prediction: &Prediction) {
-    let is_alone = |finding: &&Finding| finding.question == Question::Presence;
-    let alone: Vec<&Finding> = prediction.findings.iter().filter(is_alone).collect();
+/// Writes the findings of a model, the causes and severity.
+pub fn findings(html: &mut Html, prediction: &Prediction, card: &ModelCard) {
+    let alone = prediction.alone(Some(card));
     if !alone.is_empty() {
         html.markup("<h2>Findings</h2>\n");
         table(html, prediction, &alone);
@@ -30,6 +32,31 @@ pub fn findings(html: &mut Html, prediction: &Prediction) {
         });
         html.element("<p>", &severity_words(severity), "</p>\n");
     }
+    lungs(html, prediction);
+}
+
+/// Writes what was measured by the lungs. The share of the evidence says nothing where no pneumonia was found.
+fn lungs(html: &mut Html, prediction: &Prediction) {
+    let found = prediction.finding(PNEUMONIA).and_then(Finding::is_positive) == Some(true);
+    let measures = prediction.lungs.unwrap_or_default();
+    let share = measures.evidence_inside.filter(|_| found);
+    let ratio = measures.cardiothoracic_ratio;
+    if share.is_none() && ratio.is_none() {
+        return;
+    }
+    html.markup("<h2>Lungs and heart</h2>\n");
+    if let Some(share) = share {
+        let share = format!("{:.0} %", 100.0 * share);
+        let rest = " of the evidence for pneumonia lies in the lungs.</p>\n";
+        html.element("<p>", &share, rest);
+    }
+    if let Some(ratio) = ratio {
+        let words = match measures.cardiothoracic_error {
+            Some(error) => format!("{ratio:.2} ± {error:.2}; ± is the mean absolute error."),
+            None => format!("{ratio:.2} (error not known)."),
+        };
+        html.element("<p>Cardiothoracic ratio ", &words, "</p>\n");
+    }
 }
 
 /// Writes the causes, unless no pneumonia was found.
@@ -42,6 +69,13 @@ fn causes(html: &mut Html, prediction: &Prediction) {
             html.markup(
                 "<p><b>Can't tell:</b> the model's outputs contradict each other, so none of them is \
                  shown.</p>\n",
+            );
+        }
+        Causes::Unlike => {
+            html.markup(HEADING);
+            html.markup(
+                "<p><b>Can't tell:</b> the image is unlike those that the causes were learned from, so none \
+                 of them has a number.</p>\n",
             );
         }
         Causes::OtherPrevalence => {
@@ -61,24 +95,25 @@ fn causes(html: &mut Html, prediction: &Prediction) {
     }
 }
 
-/// Writes the labels that stand on their own.
-fn table(html: &mut Html, prediction: &Prediction, findings: &[&Finding]) {
+/// Writes the labels that stand on their own; those without a finding get no number.
+fn table(html: &mut Html, prediction: &Prediction, rows: &[(&str, Option<&Finding>)]) {
     html.markup(
         "<table><thead><tr><th>Label<th>Value<th>What it is<th>Balanced point\
          <th>Point of 90 % sensitivity<th>Against them<th>90 % set<th>Assumes</tr></thead><tbody>\n",
     );
-    for finding in findings {
-        if prediction.is_denied(finding) {
-            html.element("<tr><td>", finding.label.name(), "");
-            html.markup(DENIED);
+    for (name, finding) in rows {
+        let is_told = |finding: &&Finding| !prediction.is_denied(finding);
+        let Some(finding) = finding.filter(is_told) else {
+            html.element("<tr><td>", name, "");
+            html.markup(if finding.is_some() { DENIED } else { UNLIKE });
             continue;
-        }
+        };
         html.markup(match finding.is_positive() {
             Some(true) => "<tr class=\"found\">",
             _ => "<tr>",
         });
         let kind = finding.score.kind;
-        let assumes = finding.calibrated.map(|c| format!("π {}", c.prevalence));
+        let assumes = assumption(finding);
         number(html, finding, &prediction.shown_words(finding));
         for point in [finding.operating_point, finding.sensitive_point] {
             html.element("<td class=\"number\">", &point_words(point, kind), "");
@@ -88,8 +123,8 @@ fn table(html: &mut Html, prediction: &Prediction, findings: &[&Finding]) {
         html.element("<td>", assumes.as_deref().unwrap_or(NONE), "</tr>\n");
     }
     html.markup("</tbody></table>\n");
-    let is_bound = |finding: &&Finding| prediction.shown_score(finding).1;
-    if findings.iter().any(is_bound) {
+    let mut findings = rows.iter().filter_map(|(_, finding)| *finding);
+    if findings.any(|finding| prediction.shown_score(finding).1) {
         html.markup(
             "<p class=\"small\">≤: at most the probability of pneumonia, since COVID-19 is one; the model's \
              own output is higher.</p>\n",
@@ -114,6 +149,15 @@ fn number(html: &mut Html, finding: &Finding, value: &str) {
     html.element("<td>", finding.label.name(), "");
     html.element("<td class=\"number\">", value, "");
     html.element("<td>", finding.score.kind.word(), "");
+}
+
+/// The prevalence that a probability assumes, or the label that a product moves with.
+fn assumption(finding: &Finding) -> Option<String> {
+    if let Some(factors) = &finding.factors {
+        return Some(format!("as {}", factors.presence.name()));
+    }
+    let calibrated = finding.calibrated;
+    calibrated.map(|calibrated| format!("π {}", calibrated.prevalence))
 }
 
 fn point_words(point: Option<OperatingPoint>, kind: ScoreKind) -> String {
@@ -190,7 +234,9 @@ fn severity_words(severity: &Severity) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Calibrated, InputCheck, Pathology, Prevalence};
+    use crate::domain::{
+        Calibrated, Factors, InputCheck, LabelCard, LungMeasures, Pathology, Prevalence, Question,
+    };
 
     fn finding(name: &str, question: Question, value: f32, kind: ScoreKind) -> Finding {
         Finding {
@@ -202,11 +248,16 @@ mod tests {
             sensitive_point: Some(OperatingPoint(0.2)),
             calibrated: None,
             conformal: None,
+            factors: None,
         }
     }
 
     fn page(findings: Vec<Finding>, severity: Option<Severity>) -> String {
-        let prediction = Prediction {
+        written(&prediction(findings, severity))
+    }
+
+    fn prediction(findings: Vec<Finding>, severity: Option<Severity>) -> Prediction {
+        Prediction {
             content: Default::default(),
             findings,
             severity,
@@ -215,10 +266,80 @@ mod tests {
             preprocess: "p".into(),
             elapsed_ms: 1.0,
             activation: None,
-        };
+            withheld: Vec::new(),
+            lung_fields: None,
+            lungs: None,
+            prognoses: Vec::new(),
+        }
+    }
+
+    fn written(prediction: &Prediction) -> String {
         let mut html = Html::default();
-        super::findings(&mut html, &prediction);
+        super::findings(&mut html, prediction, &card());
         html.finish()
+    }
+
+    fn card() -> ModelCard {
+        let label = |name| LabelCard::new(name, Question::Presence, None);
+        let cause = |name| LabelCard::new(name, Question::GivenPneumonia, None);
+        ModelCard {
+            labels: vec![
+                label("Pneumonia"),
+                label("COVID-19"),
+                cause("Viral"),
+                cause("COVID-19 given pneumonia"),
+            ],
+            ..ModelCard::default()
+        }
+    }
+
+    #[test]
+    fn a_label_without_a_number_says_so_and_causes_only_where_there_is_a_pneumonia() {
+        let withheld = |pneumonia| {
+            let first = finding(
+                "Pneumonia",
+                Question::Presence,
+                pneumonia,
+                ScoreKind::Calibrated,
+            );
+            let mut prediction = prediction(vec![first], None);
+            let names = ["COVID-19", "Viral", "COVID-19 given pneumonia"];
+            prediction.withheld = names.map(|name| Pathology(name.into())).into();
+            written(&prediction)
+        };
+        let row = "<tr><td>COVID-19<td colspan=\"7\">can't tell: the image is unlike those";
+        let ill = withheld(0.951);
+        assert!(ill.contains(row) && ill.contains("95.1 %"), "{ill}");
+        let causes =
+            "<b>Can't tell:</b> the image is unlike those that the causes were learned from";
+        assert!(ill.contains(causes) && !ill.contains("Viral"), "{ill}");
+        let healthy = withheld(0.1);
+        assert!(
+            healthy.contains(row) && !healthy.contains("Cause"),
+            "{healthy}"
+        );
+    }
+
+    /// The report whose answers contradicted each other, with COVID-19 as a product.
+    #[test]
+    fn a_product_and_its_cause_stand_side_by_side() {
+        let score = |name, question, value| finding(name, question, value, ScoreKind::Calibrated);
+        let mut covid = score("COVID-19", Question::Presence, 0.935);
+        covid.factors = Some(Box::new(Factors {
+            presence: Pathology("Pneumonia".into()),
+            cause: Pathology("COVID-19 given pneumonia".into()),
+        }));
+        let findings = vec![
+            score("Pneumonia", Question::Presence, 0.951),
+            covid,
+            score("Viral", Question::GivenPneumonia, 0.017),
+            score("COVID-19 given pneumonia", Question::GivenPneumonia, 0.983),
+        ];
+        let text = page(findings, None);
+        for words in ["95.1 %", "93.5 %", "98.3 %", "as Pneumonia"] {
+            assert!(text.contains(words), "{words}: {text}");
+        }
+        assert!(!text.contains("tell"), "{text}");
     }
 
     #[test]
@@ -303,6 +424,39 @@ mod tests {
             torn.contains("can't tell") && !torn.contains("0.900"),
             "{torn}"
         );
+    }
+
+    #[test]
+    fn the_lungs_have_their_numbers_as_far_as_they_are_known() {
+        let text = |value, lungs| {
+            let pneumonia = finding("Pneumonia", Question::Presence, value, ScoreKind::Sigmoid);
+            let prediction = Prediction {
+                lungs,
+                ..prediction(vec![pneumonia], None)
+            };
+            written(&prediction)
+        };
+        let lungs = LungMeasures {
+            evidence_inside: Some(0.834),
+            cardiothoracic_ratio: Some(0.516),
+            cardiothoracic_error: Some(0.04),
+        };
+        let found = text(0.9, Some(lungs));
+        assert!(
+            found.contains("83 % of the evidence for pneumonia"),
+            "{found}"
+        );
+        assert!(found.contains("ratio 0.52 ± 0.04; ± is"), "{found}");
+        let healthy = text(0.1, Some(lungs));
+        assert!(!healthy.contains("of the evidence") && healthy.contains("0.52"));
+        let without_error = LungMeasures {
+            cardiothoracic_error: None,
+            ..lungs
+        };
+        assert!(text(0.9, Some(without_error)).contains("ratio 0.52 (error not known)"));
+        for none in [None, Some(LungMeasures::default())] {
+            assert!(!text(0.9, none).contains("Lungs and heart"));
+        }
     }
 
     #[test]

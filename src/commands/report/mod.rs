@@ -4,6 +4,7 @@ mod findings;
 mod html;
 mod page;
 mod pictures;
+mod prognoses;
 
 use std::io;
 use std::ops::ControlFlow;
@@ -39,6 +40,7 @@ pub fn run(arguments: &cli::ReportArguments, context: &CommandContext) -> Result
     let card = classifier.card();
     let choice = choice(arguments, card)?;
     let assumed = assumed(&arguments.assumptions, card)?;
+    let foretells = arguments.prognosis.is_asked();
     let signals = Signals::watch().context("watching for signals")?;
 
     let look = |_: &Path, radiograph: &Radiograph| {
@@ -62,6 +64,7 @@ pub fn run(arguments: &cli::ReportArguments, context: &CommandContext) -> Result
         facts: &seen.facts,
         pictures: &seen.pictures,
         prediction: &seen.prediction,
+        foretells,
         card,
         readers: &readers(arguments.store.as_deref(), &sha256)?,
     });

@@ -3,6 +3,7 @@
 use super::findings::findings;
 use super::html::Html;
 use super::pictures::Pictures;
+use super::prognoses::prognoses;
 use crate::domain::{
     HeatMapLegend, HeatMapSubject, InputCheck, Issuer, ModelCard, Opinion, Prediction, Radiograph,
     ViewPosition, card_text,
@@ -21,6 +22,8 @@ pub struct PageContents<'a> {
     pub pictures: &'a Pictures,
     /// The prediction at the prevalences of the options.
     pub prediction: &'a Prediction,
+    /// Whether its outcomes are written too.
+    pub foretells: bool,
     pub card: &'a ModelCard,
     /// The last word of each reader on this image.
     pub readers: &'a [LastWord],
@@ -99,7 +102,10 @@ pub fn page(case: &PageContents) -> String {
     input(&mut html, &case.prediction.input);
     let is_refused = matches!(case.prediction.input, InputCheck::Refused(_));
     if !is_refused {
-        findings(&mut html, case.prediction);
+        findings(&mut html, case.prediction, case.card);
+        if case.foretells {
+            prognoses(&mut html, &case.prediction.prognoses);
+        }
         trust(&mut html, case.card);
     }
     readers(&mut html, case);
@@ -154,6 +160,7 @@ fn caption(html: &mut Html, legend: &HeatMapLegend) {
         HeatMapSubject::Difference(first, second) => {
             format!("{} − {}", first.name(), second.name())
         }
+        HeatMapSubject::Lungs => "outline of the lungs".to_owned(),
     };
     html.element("<figcaption><b>Heat map: ", &subject, "</b><br>");
     html.element("against −", &format!("{:.2}", legend.range), "");

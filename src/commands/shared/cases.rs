@@ -30,7 +30,55 @@ pub fn read(
     groups: &[String],
     labels: &[String],
 ) -> Result<Manifest> {
-    let columns = columns(arguments, groups)?;
+    read_with_boxes(arguments, groups, labels, None)
+}
+
+/// The same, and the cases with boxes in the column `boxes`, if there is one.
+///
+/// # Errors
+/// As [`read`]; and [`Usage`], if the column cannot be read, or has no box in the rows that were selected.
+pub fn read_with_boxes(
+    arguments: &cli::CaseArguments,
+    groups: &[String],
+    labels: &[String],
+    boxes: Option<&str>,
+) -> Result<Manifest> {
+    let columns = ManifestColumns {
+        boxes: boxes.map(str::to_owned),
+        ..columns(arguments, groups)?
+    };
+    let manifest = read_columns(arguments, labels, &columns)?;
+    let has_boxes = || manifest.cases.iter().any(|case| !case.boxes.is_empty());
+    if let Some(column) = boxes.filter(|_| !has_boxes()) {
+        return Err(Usage::error(format!(
+            "{}: no row that was selected has a box in column {column}",
+            path_text(&arguments.manifest)
+        )));
+    }
+    Ok(manifest)
+}
+
+/// The cases of [`read`], and those with an outcome in one of these columns.
+///
+/// # Errors
+/// As [`read`]; and [`Usage`], if such a column cannot be read.
+pub fn read_with_outcomes(
+    arguments: &cli::CaseArguments,
+    labels: &[String],
+    outcomes: &[LabelColumn],
+) -> Result<Manifest> {
+    let columns = ManifestColumns {
+        outcomes: outcomes.to_vec(),
+        ..columns(arguments, &[])?
+    };
+    read_columns(arguments, labels, &columns)
+}
+
+fn read_columns(
+    arguments: &cli::CaseArguments,
+    labels: &[String],
+    columns: &ManifestColumns,
+) -> Result<Manifest> {
     for column in &columns.labels {
         if !labels.contains(&column.label) {
             return Err(Usage::error(format!(
@@ -43,7 +91,7 @@ pub fn read(
     }
     let name = path_text(&arguments.manifest);
     let bytes = bytes(&arguments.manifest)?;
-    let mut manifest = Manifest::parse(&bytes, &columns)
+    let mut manifest = Manifest::parse(&bytes, columns)
         .map_err(|error| Usage::error(format!("{name}: {error}")))?;
     manifest.keep_answered(&questions(labels));
     if manifest.cases.is_empty() {

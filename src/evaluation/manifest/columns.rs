@@ -7,8 +7,10 @@ use std::path::PathBuf;
 
 use csv::ByteRecord;
 
-use super::{ManifestColumns, ManifestError};
+use super::{LabelColumn, ManifestColumns, ManifestError};
+use crate::domain::ViewPosition;
 use crate::domain::text::clean;
+use crate::evaluation::boxes::{self, FilmBox};
 use crate::evaluation::findings;
 use crate::evaluation::missing::is_missing;
 use crate::evaluation::question::ReferenceStandard;
@@ -50,6 +52,10 @@ pub struct ColumnPositions {
     opacity: Option<usize>,
     /// Label, the column's name, and its index.
     labels: Vec<(String, String, usize)>,
+    /// The column's name, and its index.
+    boxes: Option<(String, usize)>,
+    /// Outcome, the column's name, and its index.
+    outcomes: Vec<(String, String, usize)>,
     pub groups: Vec<(String, usize)>,
     pub is_every_split: bool,
     /// Columns and the values that are wanted of each.
@@ -81,11 +87,14 @@ impl ColumnPositions {
         } else {
             asked_or(&columns.finding, &FINDINGS)?
         };
-        if finding.is_none() && columns.labels.is_empty() {
+        if finding.is_none() && columns.labels.is_empty() && columns.outcomes.is_empty() {
             return Err(missing("finding (name another with --label-column)"));
         }
-        let labels = columns.labels.iter();
-        let labels = labels.map(|l| Ok((l.label.clone(), l.column.clone(), need(&l.column)?)));
+        let named = |l: &LabelColumn| Ok((l.label.clone(), l.column.clone(), need(&l.column)?));
+        let labels = columns.labels.iter().map(named);
+        let outcomes = columns.outcomes.iter().map(named);
+        let boxes = columns.boxes.as_ref();
+        let boxes = boxes.map(|name| Ok((name.clone(), need(name)?)));
         let group = |name: &String| Ok((name.trim().to_owned(), need(name)?));
         let mut groups = columns
             .groups
@@ -112,6 +121,8 @@ impl ColumnPositions {
             geographic_extent: find("geographic_extent"),
             opacity: find("opacity"),
             labels: labels.collect::<Result<_, _>>()?,
+            boxes: boxes.transpose()?,
+            outcomes: outcomes.collect::<Result<_, _>>()?,
             is_every_split: find("split").is_some_and(|at| !filters.contains_key(&at)),
             groups,
             filters,
@@ -167,15 +178,7 @@ impl ColumnPositions {
         let mut truth = self.finding.map_or_else(ReferenceStandard::default, |at| {
             findings::truth(&source, &text(record, at))
         });
-        for (label, column, at) in &self.labels {
-            let value = text(record, *at);
-            let answer = yes_or_no(&value).map_err(|()| ManifestError::NeitherYesNorNo {
-                row,
-                column: clean(column),
-                value: shortened(&clean(&value)),
-            })?;
-            truth.labels.extend(answer.map(|yes| (label.clone(), yes)));
-        }
+        truth.labels = answers(&self.labels, row, record)?;
         let number = |at: Option<usize>| {
             at.and_then(|at| text(record, at).parse::<f64>().ok())
                 .filter(|value| value.is_finite())
@@ -184,6 +187,56 @@ impl ColumnPositions {
         truth.opacity = number(self.opacity);
         Ok(truth)
     }
+
+    /// `PA`, `AP`, and more words such as `AP Supine`.
+    pub fn view(&self, record: &ByteRecord) -> ViewPosition {
+        let word = self.view.map_or(String::new(), |at| known(record, at));
+        match word.get(..2).map(str::to_lowercase).as_deref() {
+            Some("pa") => ViewPosition::Pa,
+            Some("ap") => ViewPosition::Ap,
+            _ => ViewPosition::Unknown,
+        }
+    }
+
+    pub fn outcomes(
+        &self,
+        row: u64,
+        record: &ByteRecord,
+    ) -> Result<BTreeMap<String, bool>, ManifestError> {
+        answers(&self.outcomes, row, record)
+    }
+
+    pub fn boxes(&self, row: u64, record: &ByteRecord) -> Result<Vec<FilmBox>, ManifestError> {
+        let Some((column, at)) = &self.boxes else {
+            return Ok(Vec::new());
+        };
+        let value = text(record, *at);
+        boxes::boxes(&value).map_err(|fault| ManifestError::NotBoxes {
+            row,
+            column: clean(column),
+            value: shortened(&clean(&value)),
+            fault,
+        })
+    }
+}
+
+/// The known answers of yes/no columns, by name.
+fn answers(
+    columns: &[(String, String, usize)],
+    row: u64,
+    record: &ByteRecord,
+) -> Result<BTreeMap<String, bool>, ManifestError> {
+    let mut answers = BTreeMap::new();
+    for (name, column, at) in columns {
+        let value = text(record, *at);
+        let answer = yes_or_no(&value).map_err(|()| ManifestError::NeitherYesNorNo {
+            row,
+            column: clean(column),
+            value: shortened(&clean(&value)),
+        })?;
+        answers.extend(answer.map(|yes| (name.clone(), yes)));
+    }
+    Ok(answers)
 }
 
 /// A cell, trimmed; empty where the row is short.

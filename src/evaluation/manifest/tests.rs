@@ -128,6 +128,44 @@ fn any_table_is_read_by_the_names_of_its_columns() {
 }
 
 #[test]
+fn outcomes_and_views_are_read_and_a_case_with_an_outcome_is_kept() {
+    let columns = ManifestColumns {
+        outcomes: vec![label("icu", "went_icu"), label("death", "died")],
+        ..ManifestColumns::default()
+    };
+    let text = "path,view,went_icu,died\n\
+                a.png,PA,Y,no\n\
+                b.png,AP Supine,0,\n\
+                c.png,,,NA\n";
+    let mut manifest = read(text, &columns).unwrap();
+    let of = |at: usize| &manifest.cases[at];
+    assert_eq!(
+        of(0).outcomes,
+        [("icu".to_owned(), true), ("death".to_owned(), false)].into()
+    );
+    assert_eq!(of(1).outcomes, [("icu".to_owned(), false)].into());
+    assert!(of(2).outcomes.is_empty());
+    let views = manifest.cases.iter().map(|case| case.view);
+    assert_eq!(
+        views.collect::<Vec<_>>(),
+        [ViewPosition::Pa, ViewPosition::Ap, ViewPosition::Unknown]
+    );
+    manifest.keep_answered(&[]);
+    assert_eq!(
+        (manifest.cases.len(), manifest.skipped.unanswered),
+        (2, 1),
+        "no column of findings is needed"
+    );
+    let error = read(&text.replace("Y,no", "3,no"), &columns).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "row 1: \"3\" in column went_icu is neither yes nor no (0/1, yes/no)"
+    );
+    let error = read("path\na.png\n", &columns).unwrap_err().to_string();
+    assert!(error.starts_with("no column went_icu"), "{error}");
+}
+
+#[test]
 fn filters_of_a_column_add_up_and_of_several_narrow_down() {
     let text = "path,finding,split,sex\na,No Finding,test,F\nb,No Finding,val,F\n\
                 c,No Finding,train,F\nd,No Finding,test,M\n";
@@ -148,6 +186,38 @@ fn filters_of_a_column_add_up_and_of_several_narrow_down() {
     let error = chosen(vec![filter("split", "tset")]).unwrap_err();
     assert_eq!(error.to_string(), "no row has split=tset");
     assert!(chosen(vec![filter("fold", "1")]).is_err());
+}
+
+#[test]
+fn boxes_are_read_where_they_are_asked_for_and_keep_their_case() {
+    let text = "path,finding,Boxes\na,Tuberculosis,0.1 0.2 0.3 0.4;0.5 0.5 0.25 0.25\n\
+                b,No Finding,\nc,Tuberculosis,NA\nd,Tuberculosis,0.5 0.5 0.5\n";
+    let columns = ManifestColumns {
+        boxes: Some("boxes".to_owned()),
+        ..ManifestColumns::default()
+    };
+    let error = read(text, &columns).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "row 4: \"0.5 0.5 0.5\" in column boxes: a box is four numbers, x y w h, and boxes are joined by ;"
+    );
+    let mut manifest = read(&text.replace("0.5 0.5 0.5\n", "\n"), &columns).unwrap();
+    let counts: Vec<usize> = manifest.cases.iter().map(|case| case.boxes.len()).collect();
+    assert_eq!(counts, [2, 0, 0, 0]);
+    manifest.keep_answered(&crate::evaluation::questions(&["Pneumonia".to_owned()]));
+    let kept: Vec<_> = manifest.cases.iter().map(|case| &case.path).collect();
+    assert_eq!(kept, [&PathBuf::from("a"), &PathBuf::from("b")]);
+    // A column that is not asked for is not read.
+    assert!(plain(text).cases.iter().all(|case| case.boxes.is_empty()));
+    let absent = ManifestColumns {
+        boxes: Some("rsna_boxes".to_owned()),
+        ..ManifestColumns::default()
+    };
+    let error = read(text, &absent).unwrap_err().to_string();
+    assert!(
+        error.starts_with("no column rsna_boxes; there are: path"),
+        "{error}"
+    );
 }
 
 #[test]

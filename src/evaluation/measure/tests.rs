@@ -13,6 +13,7 @@ fn case(name: &str, patient: &str, source: &str, ill: Option<bool>) -> Case {
             geographic_extent: Some(4.0),
             ..ReferenceStandard::default()
         },
+        ..Case::default()
     }
 }
 
@@ -35,6 +36,7 @@ fn model(outcomes: Vec<CaseOutcome>) -> MeasuredModel {
             outcomes,
         },
         points: vec![("Pneumonia".to_owned(), point)],
+        pointing: PointingAnswers::default(),
     }
 }
 
@@ -250,6 +252,27 @@ fn nothing_at_all_is_measured_as_nothing() {
     let measured = run(&[], &model(Vec::new()), None, 2);
     assert!(measured.figures.is_empty() && measured.panels.is_empty());
     assert_eq!(measured.unanswered, ["Pneumonia"]);
+}
+
+/// Two folds that rank their own cases well, on scales of their own: together they look worse.
+#[test]
+fn an_area_within_strata_compares_no_two_scales() {
+    let sample = |rows: &[(f64, bool, &str)]| Sample::new(rows.iter().copied());
+    let high = [(0.9, true, "a"), (0.8, false, "b"), (0.7, false, "c")];
+    let low = [(0.2, true, "d"), (0.1, false, "e")];
+    let (area, _) = area_within(&[sample(&high), sample(&low)]).unwrap();
+    assert_eq!(area, 1.0);
+    let pooled = sample(&[&high[..], &low[..]].concat());
+    let pooled = area_under_roc(&pooled, &pooled.once()).unwrap();
+    assert!((pooled - 4.0 / 6.0).abs() < 1e-12, "{pooled}");
+    // Each fold counts by its pairs: one of two right, and one of one.
+    let torn = [(0.75, true, "a"), (0.8, false, "b"), (0.7, false, "c")];
+    let (area, _) = area_within(&[sample(&torn), sample(&low)]).unwrap();
+    assert!((area - 2.0 / 3.0).abs() < 1e-12, "{area}");
+    let one_class = [(0.5, true, "f")];
+    let (same, _) = area_within(&[sample(&torn), sample(&low), sample(&one_class)]).unwrap();
+    assert_eq!(same, area);
+    assert_eq!(area_within(&[sample(&one_class)]), None);
 }
 
 /// Two folds that rank their own cases as the other model does, on scales of their own: together they

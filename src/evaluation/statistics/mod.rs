@@ -5,6 +5,7 @@ mod agreement;
 mod beta;
 mod calibration;
 mod ranking;
+mod summary;
 mod threshold;
 mod wilson;
 
@@ -15,6 +16,7 @@ pub use calibration::{
     expected_calibration_error, newton_step, regression_loss, reliability,
 };
 pub use ranking::{area_under_roc, average_precision, precision_recall_curve, roc_curve};
+pub use summary::{weighted_mean, weighted_quantile};
 pub use threshold::Confusion;
 pub use wilson::{Z_95, wilson, wilson_at};
 

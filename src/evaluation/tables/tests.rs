@@ -128,6 +128,47 @@ fn values_stand_beside_their_intervals_and_what_is_undefined_says_so() {
 }
 
 #[test]
+fn where_a_heat_map_looks_stands_apart_and_beside_its_control() {
+    let mut report = report();
+    let apart = "COVID-19: where the heat map looks";
+    assert!(!terminal(&report).contains(apart));
+    for (statistic, value) in [
+        (Statistic::PointingAccuracy, 0.75),
+        (Statistic::ControlPointingAccuracy, 0.5),
+        (Statistic::EvidenceInBoxes, 0.41),
+        (Statistic::IntersectionOverUnion, 0.33),
+        (Statistic::EvidenceInLungsMedian, 0.88),
+        (Statistic::EvidenceInLungsLow, 0.52),
+    ] {
+        let figure = figure(CaseGroup::all(), statistic, Some(value));
+        report.figures.push(Estimate {
+            positives: None,
+            ..figure
+        });
+    }
+    let text = terminal(&report);
+    let (scores, map) = text.split_once(apart).expect(apart);
+    assert_eq!(scores.matches("\nCOVID-19\n").count(), 1);
+    assert!(!scores.contains("pointing accuracy"), "{text}");
+    for part in [
+        "pointing accuracy    middle of each lung",
+        "1672                1201  0.750 (0.700–0.800)  0.500 (0.450–0.550)",
+        "evidence in boxes    IoU at half maximum  in lungs, median     in lungs, 5th pct.",
+        "0.410 (0.360–0.460)  0.330 (0.280–0.380)  0.880 (0.830–0.930)  0.520 (0.470–0.570)",
+    ] {
+        assert!(map.contains(part), "{part} in\n{text}");
+    }
+    for line in text.lines() {
+        assert!(line.width() <= 100, "{}: {line}", line.width());
+    }
+    // Without lung fields there are no columns for them.
+    report
+        .figures
+        .retain(|figure| !figure.statistic.name().contains("in the lungs"));
+    assert!(!terminal(&report).contains("in lungs"));
+}
+
+#[test]
 fn a_zero_has_no_sign_and_a_large_number_fewer_digits() {
     assert_eq!(with_interval(-0.001, None, 2, "–"), "0.00");
     let interval = Some(Interval {

@@ -1,8 +1,9 @@
 use super::*;
 use crate::domain::columns::CARD;
 use crate::domain::{
-    Calibrated, Calibration, InputCheck, LabelCard, OperatingPoint, Pathology, Prevalence, Score,
-    ScoreKind,
+    Calibrated, Calibration, CausesCard, Factors, GroupCalibration, InputCheck, LabelCard,
+    LungMeasures, LungsCard, OperatingPoint, Pathology, Prevalence, ProductCard, PrognosisCard,
+    PrognosisEvidence, Score, ScoreKind, ViewPosition,
 };
 use crate::export::{ReadError, TableWriter, read_table};
 
@@ -28,6 +29,7 @@ fn raw(name: &str, score: f32) -> Finding {
         sensitive_point: None,
         calibrated: None,
         conformal: None,
+        factors: None,
     }
 }
 
@@ -41,6 +43,10 @@ fn prediction() -> Prediction {
         preprocess: "cxr-1".to_owned(),
         elapsed_ms: 11.0,
         activation: None,
+        withheld: Vec::new(),
+        lung_fields: None,
+        lungs: None,
+        prognoses: Vec::new(),
     }
 }
 
@@ -81,10 +87,10 @@ fn csv_has_the_columns_in_order_and_empty_cells_for_unknown_values() {
     assert_eq!(
         written(TableFormat::Csv, &three_rows(TableFormat::Csv)),
         "path,status,reasons,Pneumonia,COVID-19,geographic_extent,opacity,model_sha256,\
-         preprocess,elapsed_ms,image_sha256,card_digest,prevalence\n\
-         a.png,caution,\"small; dark, \"\"very\"\"\",0.771235,0.000000,,,ab,cxr-1,11.000,CONTENT,CARD,\n\
-         b.png,refused,colour,,,,,ab,cxr-1,11.000,CONTENT,CARD,\n\
-         ./=c.png,error,'=1 is no image,,,,,,,,,,\n"
+         preprocess,elapsed_ms,image_sha256,card_digest,prevalence,evidence_in_lungs,cardiothoracic_ratio\n\
+         a.png,caution,\"small; dark, \"\"very\"\"\",0.771235,0.000000,,,ab,cxr-1,11.000,CONTENT,CARD,,,\n\
+         b.png,refused,colour,,,,,ab,cxr-1,11.000,CONTENT,CARD,,,\n\
+         ./=c.png,error,'=1 is no image,,,,,,,,,,,,\n"
             .replace("CARD", &digest())
             .replace("CONTENT", &"c0".repeat(32))
     );
@@ -94,6 +100,44 @@ fn csv_has_the_columns_in_order_and_empty_cells_for_unknown_values() {
         "{tabs}"
     );
     assert!(tabs.contains("\nb.png\trefused\tcolour\t\t"), "{tabs}");
+}
+
+#[test]
+fn what_is_measured_by_the_lungs_comes_after_the_basis_and_tables_of_before_are_known() {
+    let (card, assumed) = (card(), Prevalences::default());
+    let measured = Prediction {
+        lungs: Some(LungMeasures {
+            evidence_inside: Some(0.831_26),
+            cardiothoracic_ratio: Some(0.516),
+            cardiothoracic_error: Some(0.04),
+        }),
+        ..prediction()
+    };
+    for format in [TableFormat::Csv, TableFormat::Jsonl] {
+        let rows = PredictionRows::new(format, &card, &assumed);
+        let columns = rows.columns();
+        assert_eq!(columns[columns.len() - 2..], LUNGS);
+        let [first, second] = rows.earlier_columns();
+        assert_eq!(second[..], columns[..columns.len() - 2]);
+        assert_eq!(first[..], second[..second.len() - rows.basis().len()]);
+        let row = rows.row(Path::new("a.png"), read(&measured));
+        let cells: Vec<String> = row.iter().map(Cell::to_csv).collect();
+        assert_eq!(cells[columns.len() - 2..], ["0.831", "0.52"]);
+        let row = rows.row(Path::new("a.png"), read(&prediction()));
+        assert_eq!(row[columns.len() - 2..], [Cell::Empty, Cell::Empty]);
+    }
+    assert!(LUNGS.iter().all(|name| !is_label(name)));
+}
+
+#[test]
+fn the_limit_of_the_evidence_in_the_lungs_is_part_of_the_digest() {
+    let with = |evidence_inside| {
+        let lungs = Some(LungsCard { evidence_inside });
+        let card = ModelCard { lungs, ..card() };
+        PredictionRows::new(TableFormat::Csv, &card, &Prevalences::default()).card_digest()
+    };
+    assert_ne!(with(0.25), digest());
+    assert_ne!(with(0.25), with(0.5));
 }
 
 fn digest() -> String {
@@ -284,5 +328,240 @@ fn a_row_states_its_origin_and_another_prevalence_or_card_is_another_origin() {
             ..origin.clone()
         };
         assert!(origin.agrees_with(&earlier) && earlier.agrees_with(&origin));
+    }
+}
+
+fn outcome(name: &str, auc: f64, interval: (f64, f64), n: usize) -> PrognosisCard {
+    PrognosisCard {
+        outcome: name.to_owned(),
+        evidence: PrognosisEvidence {
+            on: "hannover, within AP".to_owned(),
+            auc,
+            interval,
+            control_auc: 0.55,
+            n,
+            patients: n / 2,
+        },
+    }
+}
+
+/// A card with an outcome that has evidence and one that has none, and a prediction of both.
+fn foretelling() -> (ModelCard, Prediction) {
+    let card = ModelCard {
+        prognoses: vec![
+            outcome("intubation", 0.714_285_714, (0.6, 0.8), 72),
+            outcome("death", 0.58, (0.44, 0.71), 32),
+        ],
+        ..card()
+    };
+    let score = Score::new(0.412_345_67, ScoreKind::Sigmoid).unwrap();
+    let prediction = Prediction {
+        prognoses: card.prognoses.iter().map(|card| card.with(score)).collect(),
+        ..prediction()
+    };
+    (card, prediction)
+}
+
+#[test]
+fn outcomes_have_columns_only_where_they_are_asked_for() {
+    let ((card, prediction), assumed) = (foretelling(), Prevalences::default());
+    let rows = || PredictionRows::new(TableFormat::Csv, &card, &assumed);
+    assert_eq!(rows().columns(), columns(TableFormat::Csv));
+    let without = rows().row(Path::new("a.png"), read(&prediction));
+    let asked = rows().with_prognoses(true);
+    let names = ["prognosis: intubation", "prognosis: death"].map(str::to_owned);
+    assert_eq!(
+        asked.columns(),
+        [&rows().columns()[..], &names[..]].concat()
+    );
+    let with = asked.row(Path::new("a.png"), read(&prediction));
+    let (same, outcomes) = with.split_at(without.len());
+    assert_eq!(same, without, "the other cells stay");
+    let cells: Vec<String> = outcomes.iter().map(Cell::to_csv).collect();
+    assert_eq!(cells, ["0.412346", ""], "no evidence, no number");
+    let content = ContentId::from_digest([0xc0; 32]);
+    for other in [
+        RowOf::Read(&Prediction {
+            findings: Vec::new(),
+            prognoses: Vec::new(),
+            input: InputCheck::Refused(vec!["colour".to_owned()]),
+            ..prediction.clone()
+        }),
+        RowOf::Failed("damaged"),
+        RowOf::Skipped {
+            kind: "structured report",
+            content,
+        },
+    ] {
+        let before = rows().row(Path::new("b.png"), other);
+        let row = asked.row(Path::new("b.png"), other);
+        assert_eq!(row[..before.len()], before[..]);
+        assert_eq!(row[before.len()..], [Cell::Empty, Cell::Empty]);
+    }
+    assert!(names.iter().all(|name| !super::is_label(name)));
+    // A table of an earlier version has no outcomes, and is never taken for one that has them.
+    assert_ne!(asked.earlier_columns(), rows().earlier_columns());
+}
+
+#[test]
+fn a_json_row_has_the_evidence_of_each_outcome() {
+    let ((card, prediction), assumed) = (foretelling(), Prevalences::default());
+    let asked = PredictionRows::new(TableFormat::Jsonl, &card, &assumed).with_prognoses(true);
+    let cells = asked.row(Path::new("a.png"), read(&prediction));
+    let row: Map<String, Value> = asked
+        .columns()
+        .into_iter()
+        .zip(cells.iter().map(|cell| json!(cell)))
+        .collect();
+    assert_eq!(row["prognosis: intubation"], 0.412_346);
+    assert_eq!(row["prognosis: death"], Value::Null);
+    assert_eq!(
+        row["prognoses"],
+        json!([
+            {
+                "outcome": "intubation", "score": 0.412_346, "on": "hannover, within AP",
+                "auc": 0.714_286, "low": 0.6, "high": 0.8, "control_auc": 0.55, "n": 72,
+                "patients": 36, "bears_a_number": true,
+            },
+            {
+                "outcome": "death", "score": null, "on": "hannover, within AP",
+                "auc": 0.58, "low": 0.44, "high": 0.71, "control_auc": 0.55, "n": 32,
+                "patients": 16, "bears_a_number": false,
+            },
+        ])
+    );
+    let plain = PredictionRows::new(TableFormat::Jsonl, &card, &assumed);
+    assert!(!plain.columns().contains(&"prognoses".to_owned()));
+}
+
+/// The same weights with other evidence show other scores.
+#[test]
+fn other_evidence_is_another_origin_and_none_is_that_of_before() {
+    let (foretelling, _) = foretelling();
+    let assumed = Prevalences::default();
+    let digest = |card: &ModelCard| {
+        let rows = PredictionRows::new(TableFormat::Csv, card, &assumed);
+        rows.origin().card_digest
+    };
+    assert_ne!(digest(&foretelling), digest(&card()));
+    let mut other = foretelling.clone();
+    other.prognoses[1].evidence.interval.0 = 0.56;
+    assert_ne!(digest(&other), digest(&foretelling));
+}
+
+/// A card whose causes may get no number, with COVID-19 as a product.
+fn withholding() -> ModelCard {
+    let mut card = card();
+    card.labels[1].product = Some(ProductCard {
+        presence: "Pneumonia".to_owned(),
+        cause: "COVID-19 given pneumonia".to_owned(),
+    });
+    let cause = LabelCard::new("COVID-19 given pneumonia", Question::GivenPneumonia, None);
+    card.labels.push(cause);
+    card.causes = Some(CausesCard {
+        temperature: 1.0,
+        calibrated: true,
+        unlike: Some(2.1),
+    });
+    card
+}
+
+#[test]
+fn a_label_without_a_number_has_an_empty_cell_and_is_named_in_the_last_column() {
+    let (card, assumed) = (withholding(), Prevalences::default());
+    let names = ["COVID-19", "COVID-19 given pneumonia"];
+    let unlike = Prediction {
+        findings: vec![raw("Pneumonia", 0.75)],
+        withheld: names.map(|name| Pathology(name.to_owned())).into(),
+        ..prediction()
+    };
+    let cells = |format, outcome: RowOf| {
+        let rows = PredictionRows::new(format, &card, &assumed);
+        assert_eq!(rows.columns().last().unwrap(), WITHHELD);
+        let row = rows.row(Path::new("a.png"), outcome);
+        assert_eq!(row.len(), rows.columns().len());
+        row
+    };
+    let row = cells(TableFormat::Csv, read(&unlike));
+    let texts: Vec<String> = row.iter().map(Cell::to_csv).collect();
+    assert_eq!(texts[3..6], ["0.750000", "", ""]);
+    assert_eq!(texts.last().unwrap(), "COVID-19; COVID-19 given pneumonia");
+    let row = cells(TableFormat::Jsonl, read(&unlike));
+    assert_eq!(json!(row[4]), Value::Null);
+    assert_eq!(json!(row.last()), json!(names));
+    let mut product = raw("COVID-19", 0.5);
+    product.factors = Some(Box::new(Factors {
+        presence: Pathology("Pneumonia".to_owned()),
+        cause: Pathology(names[1].to_owned()),
+    }));
+    let told = Prediction {
+        findings: vec![raw("Pneumonia", 0.75), product],
+        ..prediction()
+    };
+    let rows = PredictionRows::new(TableFormat::Jsonl, &card, &assumed);
+    let at = rows
+        .columns()
+        .iter()
+        .position(|column| column == "findings");
+    let findings = json!(rows.row(Path::new("a.png"), read(&told))[at.unwrap()]);
+    assert_eq!(findings[0].get("product"), None);
+    assert_eq!(findings[1]["product"], json!(["Pneumonia", names[1]]));
+    // Nothing is held back of a film like those of training, and there is nothing to hold back of a file without one.
+    let like = prediction();
+    assert_eq!(
+        cells(TableFormat::Csv, read(&like)).last(),
+        Some(&Cell::Empty)
+    );
+    assert_eq!(
+        json!(cells(TableFormat::Json, read(&like)).last()),
+        json!([])
+    );
+    let content = ContentId::from_digest([0xc0; 32]);
+    let kind = "structured report";
+    for outcome in [RowOf::Failed("torn"), RowOf::Skipped { kind, content }] {
+        assert_eq!(cells(TableFormat::Csv, outcome).last(), Some(&Cell::Empty));
+    }
+    let rows = PredictionRows::new(TableFormat::Csv, &card, &assumed);
+    let skipped = rows.row(Path::new("a.dcm"), RowOf::Skipped { kind, content });
+    let at = rows.columns().iter().position(|column| column == CONTENT);
+    assert_eq!(skipped[at.unwrap()].to_csv(), "c0".repeat(32));
+}
+
+/// printf %s TEXT | sha256sum | cut -c-16, with
+/// {"labels":[{"calibration":null,"conformal":null,"name":"Pneumonia","op_threshold":null,"operating_point":null,
+/// "sensitive_point":null},{… "name":"COVID-19" …}],"severity_line":null,"temperature":null,"thresholds":[null,null]}
+/// on one line.
+#[test]
+fn the_digest_of_a_card_without_the_later_parts_stays_and_each_part_changes_it() {
+    let of = |change: fn(&mut ModelCard)| {
+        let mut card = withholding();
+        change(&mut card);
+        PredictionRows::new(TableFormat::Csv, &card, &Prevalences::default()).card_digest()
+    };
+    assert_eq!(digest(), "21aa181a5f8a1af8");
+    fn group(card: &mut ModelCard) {
+        card.labels[0].calibration_for = vec![GroupCalibration {
+            view: Some(ViewPosition::Ap),
+            age: Some((0.0, 18.0)),
+            calibration: Calibration {
+                slope: 1.0,
+                intercept: 0.0,
+                prevalence: Prevalence::new(0.5).unwrap(),
+            },
+            operating_point: None,
+            sensitive_point: None,
+            conformal: None,
+        }];
+    }
+    let own = of(|_| {});
+    let changes: [fn(&mut ModelCard); 5] = [
+        group,
+        |card| card.labels[0].is_probability = false,
+        |card| card.labels[1].product = None,
+        |card| card.causes.as_mut().unwrap().unlike = Some(2.2),
+        |card| card.causes.as_mut().unwrap().unlike = None,
+    ];
+    for change in changes {
+        assert_ne!(of(change), own);
     }
 }

@@ -23,6 +23,7 @@ pub struct Confinement {
 /// The result of trying something that a decoder process must not be able to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attempt {
+    /// It succeeded, so the process is not confined in this.
     Possible,
     /// The system's number for the error (errno).
     Refused(i32),

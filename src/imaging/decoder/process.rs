@@ -73,6 +73,7 @@ impl Process {
         self.memory
     }
 
+    /// What the process reported about its confinement when it started.
     pub fn confinement(&self) -> &Confinement {
         &self.confinement
     }

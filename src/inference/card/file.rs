@@ -25,6 +25,9 @@ pub struct CardFile {
     pub severity_line: Option<SeverityLineFile>,
     pub input_head: Option<ThresholdsFile>,
     pub distance: Option<ThresholdsFile>,
+    pub lungs: Option<LungsFile>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prognosis: Vec<PrognosisFile>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub measurement: Vec<MeasurementFile>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -53,7 +56,35 @@ pub struct LabelFile {
     pub prevalence: Option<f64>,
     pub operating_point: Option<f32>,
     pub sensitive_point: Option<f32>,
+    /// `false` where a calibrated score is not to be called a probability; else absent.
+    pub probability: Option<bool>,
+    /// A label that is present or absent, and a cause given pneumonia.
+    pub product: Option<[String; 2]>,
     pub conformal: Option<ConformalFile>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calibration_for: Vec<GroupFile>,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct GroupFile {
+    pub view: Option<ViewFile>,
+    /// In years, the first included and the second not.
+    pub age: Option<[f64; 2]>,
+    pub slope: f64,
+    pub intercept: f64,
+    pub operating_point: Option<f32>,
+    pub sensitive_point: Option<f32>,
+    pub conformal: Option<ConformalFile>,
+}
+
+#[derive(Deserialize, Serialize)]
+pub enum ViewFile {
+    /// Supine films too.
+    #[serde(rename = "AP")]
+    Ap,
+    #[serde(rename = "PA")]
+    Pa,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -82,6 +113,7 @@ pub struct ConformalFile {
 pub struct CausesFile {
     pub temperature: f64,
     pub calibrated: bool,
+    pub unlike: Option<f64>,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -112,6 +144,25 @@ pub struct LineFile {
 pub struct ThresholdsFile {
     pub caution: f64,
     pub refuse: f64,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct PrognosisFile {
+    pub outcome: String,
+    pub on: String,
+    pub auc: f64,
+    pub low: f64,
+    pub high: f64,
+    pub control_auc: f64,
+    pub n: usize,
+    pub patients: usize,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct LungsFile {
+    pub evidence_inside: f32,
 }
 
 #[derive(Deserialize, Serialize)]

@@ -1,15 +1,17 @@
 //! The parts of a card, from their form in the file to the types of the domain, and what must hold of each.
 
 use super::file::{
-    AdaptationFile, CausesFile, ConformalFile, LabelFile, LineFile, MeasurementFile, PlattFile,
-    QuestionFile, SeverityFile, SeverityLineFile, ThresholdsFile,
+    AdaptationFile, CausesFile, ConformalFile, GroupFile, LabelFile, LineFile, LungsFile,
+    MeasurementFile, PlattFile, PrognosisFile, QuestionFile, SeverityFile, SeverityLineFile,
+    ThresholdsFile,
 };
 use super::text::name;
 use crate::domain::columns::is_reserved;
 use crate::domain::text::clean;
 use crate::domain::{
-    Adaptation, Calibration, CausesCard, ConformalThresholds, InputThresholds, LabelCard,
-    Measurement, Prevalence, Question, SeverityCard, SeverityLine, SeverityLineCard,
+    Adaptation, Calibration, CausesCard, ConformalThresholds, GroupCalibration, InputThresholds,
+    LabelCard, LungsCard, Measurement, Prevalence, ProductCard, PrognosisCard, PrognosisEvidence,
+    Question, SeverityCard, SeverityLine, SeverityLineCard,
 };
 
 /// The operating point of an operating-point-normalised score.
@@ -42,6 +44,7 @@ impl LabelFile {
             point.map_or(Ok(()), |point| unit(name, point))?;
         }
         self.check_op_threshold(question)?;
+        self.check_product(question)?;
         let calibration = match (question, self.calibration, self.prevalence) {
             (_, None, None) => None,
             (Question::Presence, Some(platt), Some(share)) => Some(platt.card(share)?),
@@ -51,6 +54,13 @@ impl LabelFile {
             (_, Some(_), None) => return Err("calibration without prevalence".to_owned()),
             (_, None, Some(_)) => return Err("prevalence without calibration".to_owned()),
         };
+        if self.probability == Some(false) && calibration.is_none() && self.product.is_none() {
+            return Err("probability = false, and it has no calibration of its own".to_owned());
+        }
+        let product = self.product.map(|[presence, cause]| ProductCard {
+            presence: clean(&presence),
+            cause: clean(&cause),
+        });
         let conformal = self.conformal.map(|file| file.card(question));
         Ok(LabelCard {
             name: self.name,
@@ -59,11 +69,34 @@ impl LabelFile {
                 .operating_point
                 .or(self.op_threshold.map(|_| NORMALISED_POINT)),
             sensitive_point: self.sensitive_point,
+            calibration_for: groups(self.calibration_for, calibration)?,
             calibration,
             op_threshold: self.op_threshold,
             conformal: conformal.transpose()?,
+            is_probability: self.probability.unwrap_or(true),
+            product,
         })
     }
+}
+
+/// The calibrations of a label for a part of the films.
+fn groups(
+    files: Vec<GroupFile>,
+    general: Option<Calibration>,
+) -> Result<Vec<GroupCalibration>, String> {
+    let Some(general) = general else {
+        return match files[..] {
+            [] => Ok(Vec::new()),
+            _ => Err("calibration_for without calibration".to_owned()),
+        };
+    };
+    let share = general.prevalence.share();
+    let numbered = (1..).zip(files);
+    let group = |(number, file): (usize, GroupFile)| {
+        let of_group = |fault: String| format!("calibration_for {number}: {fault}");
+        file.card(share).map_err(of_group)
+    };
+    numbered.map(group).collect()
 }
 
 impl LabelFile {
@@ -136,9 +169,13 @@ impl CausesFile {
                 "[causes] temperature is {temperature}, not above 0"
             ));
         }
+        if let Some(unlike) = self.unlike.filter(|d| !(d.is_finite() && *d > 0.0)) {
+            return Err(format!("[causes] unlike is {unlike}, not above 0"));
+        }
         Ok(CausesCard {
             temperature: self.temperature,
             calibrated: self.calibrated,
+            unlike: self.unlike,
         })
     }
 }
@@ -164,8 +201,14 @@ impl SeverityFile {
 impl SeverityLineFile {
     pub fn card(self, labels: &[LabelCard]) -> Result<SeverityLineCard, String> {
         let label = clean(&self.label);
-        if !labels.iter().any(|card| card.name == label) {
-            return Err(format!("[severity_line] is of {label}, and no label is"));
+        match labels.iter().find(|card| card.name == label) {
+            None => return Err(format!("[severity_line] is of {label}, and no label is")),
+            Some(card) if card.product.is_some() => {
+                return Err(format!(
+                    "[severity_line] is of {label}, a product, which is no output of the network"
+                ));
+            }
+            Some(_) => {}
         }
         let line = |name: &str, LineFile { slope, intercept }| {
             if (slope + intercept).is_finite() {
@@ -199,7 +242,63 @@ impl ThresholdsFile {
     }
 }
 
-fn unit(name: &str, value: f32) -> Result<(), String> {
+impl PrognosisFile {
+    pub fn card(self) -> Result<PrognosisCard, String> {
+        let outcome = name("the outcome", &self.outcome)?;
+        if outcome.is_empty() {
+            return Err("[[prognosis]] has no outcome".to_owned());
+        }
+        let of_outcome = |fault: String| format!("[[prognosis]] {outcome}: {fault}");
+        self.check().map_err(of_outcome)?;
+        Ok(PrognosisCard {
+            evidence: PrognosisEvidence {
+                on: clean(&self.on),
+                auc: self.auc,
+                interval: (self.low, self.high),
+                control_auc: self.control_auc,
+                n: self.n,
+                patients: self.patients,
+            },
+            outcome,
+        })
+    }
+
+    fn check(&self) -> Result<(), String> {
+        for (name, area) in [
+            ("auc", self.auc),
+            ("low", self.low),
+            ("high", self.high),
+            ("control_auc", self.control_auc),
+        ] {
+            if !(0.0..=1.0).contains(&area) {
+                return Err(format!("{name} is {area}, not from 0 to 1"));
+            }
+        }
+        if !(self.low <= self.auc && self.auc <= self.high) {
+            return Err(format!(
+                "auc {} is not between low {} and high {}",
+                self.auc, self.low, self.high
+            ));
+        }
+        if !(1..=self.n).contains(&self.patients) {
+            return Err(format!("{} patients have {} images", self.patients, self.n));
+        }
+        Ok(())
+    }
+}
+
+impl LungsFile {
+    pub fn card(self) -> Result<LungsCard, String> {
+        unit("[lungs] evidence_inside", self.evidence_inside)?;
+        Ok(LungsCard {
+            evidence_inside: self.evidence_inside,
+        })
+    }
+}
+
+/// # Errors
+/// If the value is not from 0 to 1.
+pub fn unit(name: &str, value: f32) -> Result<(), String> {
     if (0.0..=1.0).contains(&value) {
         Ok(())
     } else {

@@ -1,12 +1,14 @@
 //! The only writer of cards.
 
 use super::file::{
-    AdaptationFile, CardFile, CausesFile, ConformalFile, LabelFile, LineFile, MeasurementFile,
-    PlattFile, QuestionFile, SeverityFile, SeverityLineFile, ThresholdsFile,
+    AdaptationFile, CardFile, CausesFile, ConformalFile, GroupFile, LabelFile, LineFile, LungsFile,
+    MeasurementFile, PlattFile, PrognosisFile, QuestionFile, SeverityFile, SeverityLineFile,
+    ThresholdsFile, ViewFile,
 };
 use crate::domain::{
-    Adaptation, ConformalThresholds, InputThresholds, LabelCard, Measurement, ModelCard, Question,
-    SeverityLine, SeverityLineCard,
+    Adaptation, ConformalThresholds, GroupCalibration, InputThresholds, LabelCard, Measurement,
+    ModelCard, PrognosisCard, PrognosisEvidence, Question, SeverityLine, SeverityLineCard,
+    ViewPosition,
 };
 use crate::inference::InferenceError;
 
@@ -36,6 +38,7 @@ impl From<&ModelCard> for CardFile {
             causes: card.causes.map(|causes| CausesFile {
                 temperature: causes.temperature,
                 calibrated: causes.calibrated,
+                unlike: causes.unlike,
             }),
             severity: card.severity.map(|severity| SeverityFile {
                 geographic_extent_error: severity.geographic_extent_error,
@@ -45,6 +48,10 @@ impl From<&ModelCard> for CardFile {
             severity_line: card.severity_line.as_ref().map(Into::into),
             input_head: card.input_head.map(Into::into),
             distance: card.distance.map(Into::into),
+            lungs: card.lungs.map(|lungs| LungsFile {
+                evidence_inside: lungs.evidence_inside,
+            }),
+            prognosis: card.prognoses.iter().map(Into::into).collect(),
             measurement: card.measurements.iter().map(Into::into).collect(),
             adaptation: card.adaptations.iter().map(Into::into).collect(),
         }
@@ -70,7 +77,32 @@ impl From<&LabelCard> for LabelFile {
                 .operating_point
                 .filter(|_| label.op_threshold.is_none()),
             sensitive_point: label.sensitive_point,
+            probability: (!label.is_probability).then_some(false),
+            product: label
+                .product
+                .as_ref()
+                .map(|product| [product.presence.clone(), product.cause.clone()]),
             conformal: label.conformal.map(Into::into),
+            calibration_for: label.calibration_for.iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl From<&GroupCalibration> for GroupFile {
+    fn from(group: &GroupCalibration) -> Self {
+        GroupFile {
+            // A card names no other view.
+            view: group.view.and_then(|view| match view {
+                ViewPosition::Ap => Some(ViewFile::Ap),
+                ViewPosition::Pa => Some(ViewFile::Pa),
+                ViewPosition::Lateral | ViewPosition::Unknown => None,
+            }),
+            age: group.age.map(|(low, high)| [low, high]),
+            slope: group.calibration.slope,
+            intercept: group.calibration.intercept,
+            operating_point: group.operating_point,
+            sensitive_point: group.sensitive_point,
+            conformal: group.conformal.map(Into::into),
         }
     }
 }
@@ -112,6 +144,29 @@ impl From<InputThresholds> for ThresholdsFile {
     }
 }
 
+impl From<&PrognosisCard> for PrognosisFile {
+    fn from(card: &PrognosisCard) -> Self {
+        let PrognosisEvidence {
+            on,
+            auc,
+            interval: (low, high),
+            control_auc,
+            n,
+            patients,
+        } = &card.evidence;
+        PrognosisFile {
+            outcome: card.outcome.clone(),
+            on: on.clone(),
+            auc: *auc,
+            low: *low,
+            high: *high,
+            control_auc: *control_auc,
+            n: *n,
+            patients: *patients,
+        }
+    }
+}
+
 impl From<&Measurement> for MeasurementFile {
     fn from(measurement: &Measurement) -> Self {
         MeasurementFile {
@@ -147,7 +202,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::parse_card;
-    use super::super::tests::{FULL, NORMALISED};
+    use super::super::tests::{FULL, NORMALISED, PRODUCT};
     use super::*;
     use crate::domain::text::clean;
     use crate::inference::weights::BUNDLED_CARD;
@@ -158,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_written_card_is_read_back() {
-        for text in [BUNDLED_CARD, FULL, NORMALISED] {
+        for text in [BUNDLED_CARD, FULL, NORMALISED, PRODUCT] {
             let card = parse_card(text).unwrap();
             assert_eq!(again(&card), card);
         }

@@ -254,9 +254,9 @@ fn operating_points_that_a_file_holds_are_used() {
     assert_eq!(names(&model), ["Infiltration", "Lung Opacity"]);
     assert_eq!(model.card().labels[1].op_threshold, Some(0.125));
 
-    let pixel = |i: usize| ((i % 300) / 2 + (i / 300) / 4) as u8;
-    let samples = crate::domain::Samples::Grey8((0..300 * 320).map(pixel).collect());
-    let film = crate::domain::Radiograph::plain(300, 320, samples, "test");
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/samples/clear_1.png");
+    let limits = crate::imaging::DecodeLimits::default();
+    let film = crate::imaging::open(sample.as_ref(), &limits).unwrap();
     let prediction = model.classify(&film).unwrap();
     for finding in &prediction.findings {
         assert_eq!(finding.score.kind, ScoreKind::OperatingPointNormalised);

@@ -5,6 +5,7 @@ pub(in crate::inference) mod efficientnet_lite;
 mod gather;
 pub(in crate::inference) mod keras_sequential;
 pub(in crate::inference) mod layers;
+pub(in crate::inference) mod lung_fields;
 pub(in crate::inference) mod mobilenet;
 mod offload;
 mod planned;
@@ -97,7 +98,7 @@ impl AnyNetwork {
         tensors: &Tensors,
         compute: Compute,
     ) -> Result<Self, InferenceError> {
-        let labels = card.labels.len();
+        let labels = card.outputs().count();
         match card.architecture.as_str() {
             keras_sequential::NAME => {
                 let new =
@@ -199,7 +200,7 @@ pub fn head(
         resnet::NAME => (resnet::FC, resnet::FEATURES),
         other => return Err(InferenceError::UnknownArchitecture(other.to_owned())),
     };
-    let labels = card.labels.len();
+    let labels = card.outputs().count();
     let weight = tensors.get(names[0], &[labels, features])?;
     let bias = tensors.get(names[1], &[labels])?;
     Ok((Linear::new(weight, Some(bias)), names))

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::layers::{Activation, Conv, Layer, Layers, NormRelu, Padding, ValueIndex, WeightSource};
 use super::planned::PlannedLayers;
-use super::{densenet, efficientnet_lite, mobilenet, pool, resnet};
+use super::{densenet, efficientnet_lite, lung_fields, mobilenet, pool, resnet};
 use crate::inference::InferenceError;
 
 /// Largest difference of a layer, over the largest value.
@@ -244,6 +244,11 @@ fn efficientnet_lite_is_candles_at_any_size() {
 #[test]
 fn mobilenet_is_candles_at_any_size() {
     whole_network(mobilenet::layers, 3, &[[64, 64], [75, 33], [160, 130]]);
+}
+
+#[test]
+fn the_lungs_network_is_candles_at_any_size() {
+    whole_network(lung_fields::layers, 1, &[[128, 128], [64, 64], [75, 33]]);
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! `cxr-1`: the preprocessing of cxr's own models.
+//! `cxr-1` and `cxr-2`: the preprocessing of cxr's own models. The first sees the largest centred square, the second
+//! the box around the lungs, whatever its aspect.
 
 use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::F32;
@@ -18,12 +19,12 @@ const BAND: usize = 256;
 /// makes differences of this size.
 const BLANK: f32 = 1e-6;
 
-/// The largest centred square (in millimetres, not in pixels) → size × size by an antialiased
-/// triangle filter → 1st and 99th percentile to −1 and 1 → clipped to ±1.4. `size²` values.
-pub fn apply(radiograph: &Radiograph, size: usize) -> Vec<f32> {
-    let mut square = resampled(radiograph, centre_square(radiograph), size);
-    normalise(&mut square);
-    square
+/// A region → size × size by an antialiased triangle filter → 1st and 99th percentile to −1 and 1 → clipped to
+/// ±1.4. `size²` values.
+pub fn apply(radiograph: &Radiograph, region: Region, size: usize) -> Vec<f32> {
+    let mut values = resampled(radiograph, region, size);
+    normalise(&mut values);
+    values
 }
 
 /// The largest centred square, in millimetres.

@@ -53,8 +53,8 @@ impl RecordedReviews {
 
     /// Applies a change that is not in the log yet. `path` is absolute.
     pub fn change(&mut self, content: ContentId, path: &Path, change: &OpinionChange) {
-        let held = self.opinions.entry(content).or_default();
-        *held = change.on(held);
+        let opinion = self.opinions.entry(content).or_default();
+        *opinion = change.on(opinion);
         self.places.insert(path.to_owned(), content);
     }
 

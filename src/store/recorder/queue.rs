@@ -121,20 +121,20 @@ impl RecorderQueue {
             Request::Mark(folders, mark) => self.marker.note(folders, mark, Instant::now()),
             Request::Found(paths) => {
                 let (known, count) = (&mut self.known, paths.len());
-                let held = paths.into_iter().filter_map(|path| {
+                let found = paths.into_iter().filter_map(|path| {
                     let (content, opinion) = known.by_place(&path)?;
                     Some((path, content, opinion))
                 });
-                let held = held.collect();
-                self.stand(held);
+                let found = found.collect();
+                self.stand(found);
                 (self.report)(News::LookedUp(count));
             }
             Request::Opened(path, content) => {
                 self.known.note_opened(path.clone(), content);
                 self.read_standing(content);
                 let opinion = self.known.by_content(&path, content);
-                let held = opinion.map(|opinion| (path, content, opinion));
-                self.stand(held.into_iter().collect());
+                let found = opinion.map(|opinion| (path, content, opinion));
+                self.stand(found.into_iter().collect());
             }
             Request::WereAnswersSeen(paths) => {
                 self.is_blinded = true;
@@ -210,9 +210,9 @@ impl RecorderQueue {
         }
     }
 
-    fn stand(&self, held: Vec<(Arc<Path>, ContentId, Opinion)>) {
-        if !held.is_empty() {
-            (self.report)(News::Standing(held));
+    fn stand(&self, opinions: Vec<(Arc<Path>, ContentId, Opinion)>) {
+        if !opinions.is_empty() {
+            (self.report)(News::Standing(opinions));
         }
     }
 

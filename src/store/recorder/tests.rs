@@ -102,8 +102,8 @@ fn a_review_belongs_to_the_image_that_was_on_the_screen_even_if_the_file_changes
     let three = recorded(&image, id(2), "three");
     assert_eq!(news.recv_timeout(LIMIT), Ok(three));
     recorder.end();
-    let held = Store::open(&store).unwrap().standings("ann").unwrap();
-    let found: Vec<_> = held
+    let opinions = Store::open(&store).unwrap().standings("ann").unwrap();
+    let found: Vec<_> = opinions
         .into_iter()
         .map(|s| (s.image, s.opinion.note))
         .collect();
@@ -262,7 +262,7 @@ fn a_verdict_is_recorded_over_another_sessions_verdict_and_not_twice_where_it_st
     let heard = |news: &Receiver<News>| {
         news.iter().find_map(|news| match news {
             News::Recorded { opinion, .. } => opinion.verdict,
-            News::Standing(held) => held[0].2.verdict,
+            News::Standing(opinions) => opinions[0].2.verdict,
             _ => None,
         })
     };

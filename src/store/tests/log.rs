@@ -20,12 +20,12 @@ fn the_last_review_of_each_reader_is_read_back_with_its_screen() {
         assert_eq!(store.append(entry).unwrap().row, row as i64 + 1);
     }
     let words = words(&store);
-    let said: Vec<_> = words
+    let found: Vec<_> = words
         .iter()
         .map(|w| (w.reviewer.as_str(), w.opinion.verdict, w.entries))
         .collect();
     assert_eq!(
-        said,
+        found,
         [
             ("ann", Some(Verdict::Disagree), 2),
             ("bob", Some(Verdict::Unsure), 1),

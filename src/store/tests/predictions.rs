@@ -17,20 +17,20 @@ fn a_prediction_is_found_by_image_model_and_preprocessing() {
 fn a_cached_prediction_stays_after_a_review_and_a_move() {
     let (_folder, path, mut store) = new_store();
     let ReviewEntry { image, .. } = entry(1, "agree");
-    let said = prediction();
+    let prediction = prediction();
     let recalled = |store: &Store, basis| {
         store.cached_prediction(image.sha256.parse().unwrap(), "ab", "cxr-1", basis)
     };
     assert_eq!(recalled(&store, "b").unwrap(), None);
     store
-        .cache_prediction(&image, &Origin::default(), &said, "b")
+        .cache_prediction(&image, &Origin::default(), &prediction, "b")
         .unwrap();
     store.append(&entry(1, "agree")).unwrap();
-    store.keep(&image, &said).unwrap();
+    store.keep(&image, &prediction).unwrap();
     let expected = Prediction {
         content: image.sha256.parse().unwrap(),
         elapsed_ms: 0.0,
-        ..said
+        ..prediction
     };
     let store = Store::open_read_only(&path).unwrap();
     assert_eq!(recalled(&store, "b").unwrap(), Some(expected));
@@ -62,9 +62,9 @@ fn patient_and_time_are_known_once_the_file_was_read_for_all_of_them() {
         study: Some("1.2.3".into()),
         taken: Some("2020-03-01T10:20:30".into()),
     };
-    let said = prediction();
+    let prediction = prediction();
     store
-        .cache_prediction(&image, &expected, &said, "b")
+        .cache_prediction(&image, &expected, &prediction, "b")
         .unwrap();
     assert_eq!(store.origin(&image.sha256).unwrap(), Some(expected.clone()));
     // As an earlier version left it: the file is read again, and the rest is written.
@@ -72,7 +72,7 @@ fn patient_and_time_are_known_once_the_file_was_read_for_all_of_them() {
     store.connection.execute(forget, []).unwrap();
     assert_eq!(store.origin(&image.sha256).unwrap(), None);
     store
-        .cache_prediction(&image, &expected, &said, "b")
+        .cache_prediction(&image, &expected, &prediction, "b")
         .unwrap();
     assert_eq!(store.origin(&image.sha256).unwrap(), Some(expected.clone()));
     // As a version left it that read fewer fields: it is read, and then replaced.
@@ -81,7 +81,7 @@ fn patient_and_time_are_known_once_the_file_was_read_for_all_of_them() {
     let known = store.origin(&image.sha256).unwrap().unwrap().patient;
     assert_eq!((known.name, known.sex), (Some(Fingerprint(0xaa)), None));
     store
-        .cache_prediction(&image, &expected, &said, "b")
+        .cache_prediction(&image, &expected, &prediction, "b")
         .unwrap();
     assert_eq!(store.origin(&image.sha256).unwrap(), Some(expected.clone()));
     let spoil = "UPDATE image SET identity = '{\"name\": \"Doe\"}'";
@@ -94,7 +94,9 @@ fn patient_and_time_are_known_once_the_file_was_read_for_all_of_them() {
         ..image
     };
     let nothing = Origin::default();
-    store.cache_prediction(&bare, &nothing, &said, "b").unwrap();
+    store
+        .cache_prediction(&bare, &nothing, &prediction, "b")
+        .unwrap();
     let nothing = store.origin(&bare.sha256).unwrap();
     assert_eq!(nothing, Some(Origin::default()), "the file was read for it");
 }

@@ -105,8 +105,8 @@ pub fn display(keys: &str) -> String {
             None if function_key(name).is_some() => name.to_uppercase(),
             None => name.to_owned(),
         };
-        let held = MODIFIERS.iter().filter(|(_, m, _)| modifiers.contains(*m));
-        held.map(|(.., nice)| *nice).collect::<String>() + &name
+        let pressed = MODIFIERS.iter().filter(|(_, m, _)| modifiers.contains(*m));
+        pressed.map(|(.., nice)| *nice).collect::<String>() + &name
     };
     keys.split(' ').map(one).collect()
 }

@@ -42,18 +42,18 @@ enum ProbeReason {
 
 /// Handle to a thread that asks tmux whenever there is a reason to.
 #[derive(Clone)]
-pub struct Attendant {
+pub struct TmuxWatch {
     reasons: Sender<ProbeReason>,
 }
 
-impl Attendant {
+impl TmuxWatch {
     /// Starts the thread. `known` is tmux's last answer.
     pub fn start(known: Tmux, notify: impl Fn(Notice) + Send + 'static) -> Self {
         let (reasons, receiver) = mpsc::channel();
         let socket = std::env::var("TMUX").unwrap_or_default();
         let socket = socket.split(',').next().unwrap_or_default().to_owned();
-        let attendant = Attendant { reasons };
-        let attached = attendant.clone();
+        let tmux_watch = TmuxWatch { reasons };
+        let attached = tmux_watch.clone();
         thread::spawn(move || {
             watch(&socket, || {
                 attached.reasons.send(ProbeReason::Clients).is_ok()
@@ -61,7 +61,7 @@ impl Attendant {
         });
         // The probe may have ended before a terminal gave its name.
         if !known.is_settled() {
-            attendant.check_clients();
+            tmux_watch.check_clients();
         }
         let watch = AttachWatch {
             known,
@@ -72,7 +72,7 @@ impl Attendant {
             notify,
         };
         thread::spawn(move || watch.run(&receiver));
-        attendant
+        tmux_watch
     }
 
     /// Asks for the attached terminals: something has happened that another one may have caused.

@@ -3,7 +3,7 @@
 use super::Effect;
 use super::image::redraw;
 use super::models::select_again;
-use crate::domain::{HeatMapChoice, InputCheck, Pathology};
+use crate::domain::{HeatMapChoice, InputCheck, LabelCard, ModelCard, Pathology, Prediction};
 use crate::tui::keymap::Action;
 use crate::tui::model::Model;
 
@@ -66,6 +66,13 @@ fn absence(model: &Model) -> Option<&'static str> {
     let prediction = model.prediction()?;
     match prediction.input {
         InputCheck::Refused(_) => Some("no heat map: this image was refused"),
+        _ if model.heat_map.choice == HeatMapChoice::Lungs => {
+            let has_none = model.lung_fields().is_none();
+            has_none.then_some("no outline of the lungs: the model gives none here")
+        }
+        _ if is_withheld(model, prediction) => {
+            Some("no heat map: this film is unlike those that the label was learned from")
+        }
         _ if prediction.hides_heat_map(&model.heat_map.choice) => {
             Some("no heat map of a cause: no pneumonia was found, or the outputs disagree")
         }
@@ -76,17 +83,27 @@ fn absence(model: &Model) -> Option<&'static str> {
     }
 }
 
-/// Foremost label → each label → difference → foremost label.
+/// Whether the chosen label gets no number for this image.
+fn is_withheld(model: &Model, prediction: &Prediction) -> bool {
+    match &model.heat_map.choice {
+        HeatMapChoice::Label(label) => prediction.is_withheld(label.name()),
+        HeatMapChoice::Foremost | HeatMapChoice::Difference | HeatMapChoice::Lungs => false,
+    }
+}
+
+/// Foremost label → each label with a map of its own → difference → lungs, where they were looked for → foremost label.
 fn next_choice(model: &Model) -> HeatMapChoice {
-    let labels = model
-        .card()
-        .map(|card| card.labels.as_slice())
-        .unwrap_or_default();
+    let card = model.card().into_iter();
+    let labels: Vec<&LabelCard> = card.flat_map(ModelCard::outputs).collect();
     let mut choices = vec![HeatMapChoice::Foremost];
     let label = |name: &String| HeatMapChoice::Label(Pathology(name.clone()));
     choices.extend(labels.iter().map(|card| label(&card.name)));
     if labels.len() > 1 {
         choices.push(HeatMapChoice::Difference);
+    }
+    let has_lungs = |prediction: &Prediction| prediction.lungs.is_some();
+    if model.prediction().is_some_and(has_lungs) {
+        choices.push(HeatMapChoice::Lungs);
     }
     let now = choices
         .iter()

@@ -100,7 +100,12 @@ fn on_classified(
     }
     model.viewer.classifying = None;
     let state = match result {
-        Ok(prediction) => EntryState::Read(prediction),
+        Ok(mut prediction) => {
+            // They are large, and the list holds the predictions of the whole folder.
+            let fields = prediction.lung_fields.take();
+            model.viewer.lungs = fields.map(|fields| (prediction.content, fields));
+            EntryState::Read(prediction)
+        }
         Err(reason) => reason.into(),
     };
     model.worklist.record(source, state);

@@ -53,8 +53,9 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
 /// formed beside the answer.
 fn is_beside_hidden(model: &Model) -> bool {
     let list = &model.worklist;
-    let is_held = list.selected().is_some_and(|entry| entry.held.is_some());
-    is_held && list.shown_held(list.cursor()).is_none()
+    let selected = list.selected();
+    let has_opinion = selected.is_some_and(|entry| entry.opinion_state.is_some());
+    has_opinion && list.shown_opinion(list.cursor()).is_none()
 }
 
 fn judge_answer(model: &mut Model, verdict: Verdict) -> Vec<Effect> {
@@ -291,10 +292,11 @@ fn record(
     Effect::Ask(Request::Record(Box::new(draft)))
 }
 
-/// The prediction without its activation map, which is not stored.
+/// The prediction without its activation map and its lung fields, which are not stored.
 fn without_activation(prediction: Prediction) -> Prediction {
     Prediction {
         activation: None,
+        lung_fields: None,
         ..prediction
     }
 }
@@ -302,7 +304,14 @@ fn without_activation(prediction: Prediction) -> Prediction {
 /// What the reader saw when they made the review.
 fn seen(model: &Model, source: &Path, prediction: Option<Prediction>, is_on_screen: bool) -> Seen {
     let prediction = prediction.filter(|_| !model.worklist.is_hidden_at(source));
-    let prediction = prediction.map(|prediction| prediction.assuming(&model.assumed));
+    let were_outcomes_shown = is_on_screen && model.prognosis;
+    let prediction = prediction.map(|prediction| {
+        let mut prediction = prediction.assuming(&model.assumed);
+        if !were_outcomes_shown {
+            prediction.prognoses.clear();
+        }
+        prediction
+    });
     if !is_on_screen {
         return Seen {
             prediction,
@@ -319,6 +328,7 @@ fn seen(model: &Model, source: &Path, prediction: Option<Prediction>, is_on_scre
         heat_map: legend.map(|legend| match &legend.subject {
             HeatMapSubject::Label(label) => label.name().to_owned(),
             HeatMapSubject::Difference(a, b) => format!("{} − {}", a.name(), b.name()),
+            HeatMapSubject::Lungs => "lungs".to_owned(),
         }),
     }
 }
@@ -354,7 +364,7 @@ pub fn quit(model: &mut Model) -> Vec<Effect> {
 /// Takes in news of the review log.
 pub fn on_news(model: &mut Model, news: News) -> Vec<Effect> {
     match news {
-        News::Standing(held) => model.worklist.set_saved_opinions(held),
+        News::Standing(opinions) => model.worklist.set_saved_opinions(opinions),
         News::AnswersSeen(images) => model.worklist.mark_answers_seen(images),
         News::LookedUp(count) => model.session.looked_up += count,
         News::Recorded {

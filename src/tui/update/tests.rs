@@ -7,6 +7,7 @@ mod heat_map;
 mod list;
 mod models;
 mod mouse;
+mod prognosis;
 mod prompt;
 mod review;
 mod session;
@@ -103,7 +104,7 @@ fn loaded(model: &mut Model, name: &str) {
 }
 
 /// The reader's opinion on an image, saved or not.
-fn held(model: &Model, name: &str) -> Opinion {
+fn opinion_of(model: &Model, name: &str) -> Opinion {
     let row = model.worklist.row_of(&path(name)).unwrap();
     model.worklist.row(row).unwrap().opinion()
 }
@@ -113,7 +114,7 @@ fn recorded(model: &mut Model, name: &str) {
     let news = News::Recorded {
         source: path(name),
         content: Default::default(),
-        opinion: held(model, name),
+        opinion: opinion_of(model, name),
     };
     update(model, Message::Review(news));
 }
@@ -148,6 +149,7 @@ fn prediction(score: f32) -> Box<Prediction> {
             sensitive_point: None,
             calibrated: None,
             conformal: None,
+            factors: None,
         }],
         severity: None,
         input: InputCheck::Accepted,
@@ -155,6 +157,10 @@ fn prediction(score: f32) -> Box<Prediction> {
         preprocess: String::new(),
         elapsed_ms: 1.0,
         activation: None,
+        withheld: Vec::new(),
+        lung_fields: None,
+        lungs: None,
+        prognoses: Vec::new(),
     })
 }
 

@@ -51,6 +51,7 @@ fn card_lines(card: &ModelCard, model: &Model, theme: &Theme) -> Vec<Line<'stati
     for (title, words) in [
         ("Labels", card_text::labels(card)),
         ("Reliability", card_text::trust(card)),
+        ("Outcomes", card_text::outcomes(card)),
     ] {
         if !words.is_empty() {
             lines.push(Line::default());

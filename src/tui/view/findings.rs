@@ -2,6 +2,8 @@
 
 mod kinds;
 mod lines;
+mod lungs;
+mod prognoses;
 
 use ratatui::Frame;
 use ratatui::text::{Line, Span};
@@ -60,8 +62,9 @@ fn title(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
     ])
 }
 
-/// The most rows that the findings of this model can take, so that the panes do not move from image to image.
-pub fn rows(card: Option<&ModelCard>) -> u16 {
+/// The most rows that the findings of this model can take, so that the panes do not move from image to image. Its
+/// outcomes take some while they are shown.
+pub fn rows(card: Option<&ModelCard>, are_outcomes_shown: bool) -> u16 {
     let Some(card) = card else { return 3 };
     let is_cause = |question| question == Question::GivenPneumonia;
     let labels = || card.labels.iter();
@@ -70,12 +73,16 @@ pub fn rows(card: Option<&ModelCard>) -> u16 {
     };
     let extra = [
         labels().any(|label| is_cause(label.question)),
-        labels().any(|label| label.calibration.is_some()),
+        labels().any(|label| label.probability().is_some()),
         has_sets(false),
         has_sets(true),
         card.severity.is_some() || card.severity_line.is_some(),
+        card.lungs.is_some(),
     ];
-    let extra = extra.into_iter().filter(|is| *is).count();
+    let mut extra = extra.into_iter().filter(|is| *is).count();
+    if are_outcomes_shown {
+        extra += prognoses::rows(card);
+    }
     u16::try_from(labels().count().max(3) + extra).unwrap_or(u16::MAX)
 }
 

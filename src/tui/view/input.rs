@@ -119,7 +119,7 @@ fn engine_words(model: &Model) -> String {
     let time = model
         .prediction()
         .map(|p| match p.elapsed_ms {
-            0.0 => " · remembered".to_owned(),
+            0.0 => " · cached".to_owned(),
             ms => format!(" · {}", time_words(ms)),
         })
         .unwrap_or_default();

@@ -31,9 +31,24 @@ pub fn limit(width: usize) -> String {
     shorten(words, width)
 }
 
+/// The legend of the outline of the lungs, and the same where there is less room.
+const LUNGS: [&str; 2] = [
+    " lungs · the line is where a place is lung or none, 50 % each ",
+    " lungs ",
+];
+
+/// The legend of the outline of the lungs, which has no numbers.
+fn lungs(theme: &Theme, width: usize) -> Line<'static> {
+    let words = LUNGS.into_iter().find(|words| words.width() <= width);
+    Line::styled(shorten(words.unwrap_or(LUNGS[1]), width), theme.title)
+}
+
 /// ` Pneumonia · against −4.2 █████████ +4.2 for · 60 % · shows where, not how likely `, and less where there
 /// is less room; the last words are always there.
 pub fn line(legend: &HeatMapLegend, theme: &Theme, width: usize) -> Line<'static> {
+    if legend.subject == HeatMapSubject::Lungs {
+        return lungs(theme, width);
+    }
     let name = subject(&legend.subject);
     let range = number(legend.range);
     let opacity = format!("{:.0} %", legend.opacity * 100.0);
@@ -77,6 +92,9 @@ pub fn line(legend: &HeatMapLegend, theme: &Theme, width: usize) -> Line<'static
 
 /// `heat map: Pneumonia −4.2 █████ +4.2`, for layouts that show the [`limit`] elsewhere.
 pub fn short(legend: &HeatMapLegend, theme: &Theme, width: usize) -> Line<'static> {
+    if legend.subject == HeatMapSubject::Lungs {
+        return lungs(theme, width);
+    }
     let range = number(legend.range);
     let fixed = 2 * range.width() + 5 + SHORT_RAMP;
     let name = format!("heat map: {}", subject(&legend.subject));
@@ -126,6 +144,7 @@ fn subject(subject: &HeatMapSubject) -> String {
         HeatMapSubject::Difference(first, second) => {
             format!("{} − {}", cause(first), cause(second))
         }
+        HeatMapSubject::Lungs => "lungs".to_owned(),
     }
 }
 
@@ -194,6 +213,20 @@ mod tests {
                 .to_string()
                 .starts_with(" COVID-19 as cause ·")
         );
+    }
+
+    #[test]
+    fn the_outline_of_the_lungs_has_words_and_no_numbers() {
+        let theme = Theme::new(Colours::True);
+        let lungs = legend(HeatMapSubject::Lungs);
+        let wide = line(&lungs, &theme, 90).to_string();
+        assert!(wide.starts_with(" lungs · the line is where"), "{wide}");
+        for width in 4..90 {
+            for legend in [line(&lungs, &theme, width), short(&lungs, &theme, width)] {
+                assert!(legend.width() <= width, "{width}: {legend}");
+                assert!(!legend.to_string().contains("4.2"), "{legend}");
+            }
+        }
     }
 
     #[test]

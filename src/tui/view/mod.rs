@@ -32,7 +32,7 @@ pub use theme::Theme;
 /// Where the panes are on a screen of the model's size.
 pub fn pane_layout(model: &Model) -> PaneLayout {
     let rows = PaneRows {
-        findings: findings::rows(model.card()),
+        findings: findings::rows(model.card(), model.prognosis),
         input: input::rows(model, layout::input_width(model.size)),
         refused: model.prediction().is_some_and(is_refused),
     };

@@ -9,6 +9,7 @@ mod hostile;
 mod left_out;
 mod many_labels;
 mod people;
+mod prognoses;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

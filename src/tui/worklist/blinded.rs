@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::sort::random_rank;
-use super::{HeldOpinion, Sort, Worklist, below_root};
+use super::{OpinionState, Sort, Worklist, below_root};
 use crate::domain::ContentId;
 
 impl Worklist {
@@ -40,16 +40,16 @@ impl Worklist {
 
     /// The reader's opinion of a row, unless it was given beside an answer that is hidden now: the opinion would
     /// tell the answer.
-    pub fn shown_held(&self, row: usize) -> Option<&HeldOpinion> {
-        self.shown_held_of(*self.rows.get(row)?)
+    pub fn shown_opinion(&self, row: usize) -> Option<&OpinionState> {
+        self.shown_opinion_of(*self.rows.get(row)?)
     }
 
     /// The same by index.
-    pub(super) fn shown_held_of(&self, index: u32) -> Option<&HeldOpinion> {
+    pub(super) fn shown_opinion_of(&self, index: u32) -> Option<&OpinionState> {
         let entry = &self.entries[index as usize];
         let is_beside = entry.verdict().is_some() || self.answers_seen.contains_key(&index);
-        let held = entry.held.as_deref();
-        held.filter(|_| !(is_beside && self.is_hidden(entry)))
+        let state = entry.opinion_state.as_deref();
+        state.filter(|_| !(is_beside && self.is_hidden(entry)))
     }
 
     /// The seed of the random order of a blinded reading, which must not change.

@@ -106,8 +106,8 @@ impl Worklist {
     pub fn needs_lookup(&self, index: u32, content: ContentId) -> bool {
         let entry = self.entries.get(index as usize);
         entry.is_some_and(|entry| {
-            let held = entry.held.as_ref();
-            held.is_none_or(|held| held.content() != Some(content))
+            let state = entry.opinion_state.as_ref();
+            state.is_none_or(|state| state.content() != Some(content))
         })
     }
 

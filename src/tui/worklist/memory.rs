@@ -34,6 +34,7 @@ fn prediction(n: u32) -> Prediction {
             prevalence: Prevalence::new(0.5).unwrap(),
         }),
         conformal: Some(Conformal::Presence(PresenceSet::Either)),
+        factors: None,
     };
     Prediction {
         content: Default::default(),
@@ -55,6 +56,10 @@ fn prediction(n: u32) -> Prediction {
         preprocess: "cxr-1".to_owned(),
         elapsed_ms: 31.0,
         activation: None,
+        withheld: Vec::new(),
+        lung_fields: None,
+        lungs: None,
+        prognoses: Vec::new(),
     }
 }
 

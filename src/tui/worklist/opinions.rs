@@ -7,9 +7,9 @@ use std::sync::Arc;
 use super::{Sort, Worklist, WorklistEntry};
 use crate::domain::{ContentId, Opinion, OpinionChange, Prediction, Verdict};
 
-/// The reader's opinion of one image.
+/// The reader's opinion of one image, and whether it is in the review log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct HeldOpinion {
+pub struct OpinionState {
     /// The opinion as the reader gave it last.
     pub opinion: Opinion,
     /// The opinion in the review log.
@@ -20,7 +20,7 @@ pub struct HeldOpinion {
     unsaved: u32,
 }
 
-impl HeldOpinion {
+impl OpinionState {
     pub fn is_saved(&self) -> bool {
         self.unsaved == 0
     }
@@ -33,24 +33,24 @@ impl HeldOpinion {
 
 impl WorklistEntry {
     pub fn verdict(&self) -> Option<Verdict> {
-        self.held.as_ref()?.opinion.verdict
+        self.opinion_state.as_ref()?.opinion.verdict
     }
 
     pub fn opinion(&self) -> Opinion {
-        let held = self.held.as_ref();
-        held.map(|held| held.opinion.clone()).unwrap_or_default()
+        let state = self.opinion_state.as_ref();
+        state.map(|state| state.opinion.clone()).unwrap_or_default()
     }
 
     /// Whether the reader's own call is saved.
     fn is_called(&self) -> bool {
-        let held = self.held.as_ref();
-        held.is_some_and(|held| held.saved.blinded.is_some())
+        let state = self.opinion_state.as_ref();
+        state.is_some_and(|state| state.saved.blinded.is_some())
     }
 }
 
 /// Whether an opinion matches one of the filter's words about reviews.
-pub(super) fn matches_review_word(held: Option<&HeldOpinion>, word: &str) -> bool {
-    let opinion = held.map(|held| &held.opinion);
+pub(super) fn matches_review_word(state: Option<&OpinionState>, word: &str) -> bool {
+    let opinion = state.map(|state| &state.opinion);
     let verdict = opinion.and_then(|opinion| opinion.verdict);
     match word {
         "reviewed" => verdict.is_some(),
@@ -111,9 +111,9 @@ impl Worklist {
 
     /// Changes the reader's opinion, which is being written to the review log.
     pub fn set_opinion(&mut self, path: &Path, content: ContentId, change: &OpinionChange) {
-        self.change(path, content, |held| {
-            held.opinion = change.on(&held.opinion);
-            held.unsaved += 1;
+        self.change(path, content, |state| {
+            state.opinion = change.on(&state.opinion);
+            state.unsaved += 1;
         });
     }
 
@@ -121,23 +121,23 @@ impl Worklist {
     /// it differs from the opinion here, as after a review in another session.
     pub fn confirm(&mut self, path: &Path, content: ContentId, opinion: Opinion) -> bool {
         let mut is_news = false;
-        self.change(path, content, |held| {
-            held.unsaved = held.unsaved.saturating_sub(1);
-            if held.unsaved == 0 {
-                is_news = held.opinion != opinion;
-                held.opinion = opinion.clone();
+        self.change(path, content, |state| {
+            state.unsaved = state.unsaved.saturating_sub(1);
+            if state.unsaved == 0 {
+                is_news = state.opinion != opinion;
+                state.opinion = opinion.clone();
             }
-            held.saved = opinion;
+            state.saved = opinion;
         });
         is_news
     }
 
     /// One review of this image was not recorded: the opinion is as before.
     pub fn revert(&mut self, path: &Path, content: ContentId) {
-        self.change(path, content, |held| {
-            held.unsaved = held.unsaved.saturating_sub(1);
-            if held.unsaved == 0 {
-                held.opinion = held.saved.clone();
+        self.change(path, content, |state| {
+            state.unsaved = state.unsaved.saturating_sub(1);
+            if state.unsaved == 0 {
+                state.opinion = state.saved.clone();
             }
         });
     }
@@ -151,7 +151,7 @@ impl Worklist {
         // A single image is nearly always the selected one. Several are found in one pass.
         if opinions.len() == 1 {
             for (path, (content, opinion)) in opinions.drain() {
-                self.change(&path, content, |held| held.set_saved(opinion));
+                self.change(&path, content, |state| state.set_saved(opinion));
             }
         }
         for index in 0..self.entries.len() {
@@ -159,15 +159,15 @@ impl Worklist {
                 return;
             }
             if let Some((content, opinion)) = opinions.remove(&self.entries[index].path) {
-                self.change_at(index, content, |held| held.set_saved(opinion));
+                self.change_at(index, content, |state| state.set_saved(opinion));
             }
         }
     }
 
     /// Drops an opinion of another image than this one.
     pub(super) fn drop_other_opinion(&mut self, index: usize, content: ContentId) {
-        let held = self.entries[index].held.as_ref();
-        if held.is_some_and(|held| held.content != Some(content)) {
+        let state = self.entries[index].opinion_state.as_ref();
+        if state.is_some_and(|state| state.content != Some(content)) {
             self.change_at(index, content, |_| {});
         }
     }
@@ -175,13 +175,17 @@ impl Worklist {
     /// Forgets a saved opinion: the file may hold another image now, which is known once it is read.
     pub(super) fn forget_saved_opinion(&mut self, index: usize) {
         let entry = &mut self.entries[index];
-        if entry.held.as_ref().is_none_or(|held| !held.is_saved()) {
+        if entry
+            .opinion_state
+            .as_ref()
+            .is_none_or(|state| !state.is_saved())
+        {
             return;
         }
         let before = entry
-            .held
+            .opinion_state
             .take()
-            .map(|held| held.opinion)
+            .map(|state| state.opinion)
             .unwrap_or_default();
         self.reviewed -= usize::from(self.is_done(&before));
         self.stale |= self.sort == Sort::Review || self.filter.uses_reviews();
@@ -202,7 +206,7 @@ impl Worklist {
         (0..self.rows.len()).find(|row| self.row(*row).is_some_and(|entry| *entry.path == *path))
     }
 
-    fn change(&mut self, path: &Path, content: ContentId, change: impl FnOnce(&mut HeldOpinion)) {
+    fn change(&mut self, path: &Path, content: ContentId, change: impl FnOnce(&mut OpinionState)) {
         if let Some(index) = self.index_of(path) {
             self.change_at(index, content, change);
         }
@@ -213,21 +217,21 @@ impl Worklist {
         &mut self,
         index: usize,
         content: ContentId,
-        change: impl FnOnce(&mut HeldOpinion),
+        change: impl FnOnce(&mut OpinionState),
     ) {
         let entry = &mut self.entries[index];
         if entry.content.is_some_and(|there| there != content) {
             return;
         }
         let before = entry.opinion();
-        let held = entry.held.get_or_insert_default();
-        if held.content != Some(content) {
-            **held = HeldOpinion {
+        let state = entry.opinion_state.get_or_insert_default();
+        if state.content != Some(content) {
+            **state = OpinionState {
                 content: Some(content),
-                ..HeldOpinion::default()
+                ..OpinionState::default()
             };
         }
-        change(held);
+        change(state);
         let after = entry.opinion();
         self.reviewed -= usize::from(self.is_done(&before));
         self.reviewed += usize::from(self.is_done(&after));
@@ -235,7 +239,7 @@ impl Worklist {
     }
 }
 
-impl HeldOpinion {
+impl OpinionState {
     fn set_saved(&mut self, opinion: Opinion) {
         if self.unsaved == 0 {
             self.opinion = opinion.clone();

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use super::filter::below_root;
-use super::{EntryState, HeldOpinion, Worklist, WorklistEntry};
+use super::{EntryState, OpinionState, Worklist, WorklistEntry};
 use crate::domain::prevalence::log_odds;
 use crate::domain::{Finding, InputCheck, ModelCard, Prediction, Question, Verdict};
 
@@ -147,7 +147,7 @@ impl Worklist {
                 difference(entry.prediction()?, other).map(|(_, difference)| -difference)
             }
             Sort::InputCheck => check_rank(entry),
-            Sort::Review => Some(review_rank(self.shown_held_of(index))),
+            Sort::Review => Some(review_rank(self.shown_opinion_of(index))),
             Sort::Time => self.times.of(index),
             Sort::Random(seed) => Some(random_rank(*seed, below_root(&entry.path, &self.roots))),
         }
@@ -247,8 +247,8 @@ pub(super) fn random_rank(seed: u64, path: &Path) -> f64 {
     ((mixed ^ (mixed >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
 }
 
-fn review_rank(held: Option<&HeldOpinion>) -> f64 {
-    match held.and_then(|held| held.opinion.verdict) {
+fn review_rank(state: Option<&OpinionState>) -> f64 {
+    match state.and_then(|state| state.opinion.verdict) {
         None => 0.0,
         Some(Verdict::Unsure) => 1.0,
         Some(Verdict::Disagree) => 2.0,

@@ -33,6 +33,7 @@ pub fn read(content: ContentId, value: f32) -> EntryState {
             sensitive_point: None,
             calibrated: None,
             conformal: None,
+            factors: None,
         }],
         severity: None,
         input: InputCheck::Accepted,
@@ -40,6 +41,10 @@ pub fn read(content: ContentId, value: f32) -> EntryState {
         preprocess: String::new(),
         elapsed_ms: 0.0,
         activation: None,
+        withheld: Vec::new(),
+        lung_fields: None,
+        lungs: None,
+        prognoses: Vec::new(),
     }))
 }
 
@@ -171,6 +176,7 @@ fn finding(label: &str, score: f32, point: Option<f32>) -> Finding {
         sensitive_point: None,
         calibrated: None,
         conformal: None,
+        factors: None,
     }
 }
 

@@ -14,6 +14,7 @@ fn case(path: &str) -> Case {
         patient: String::new(),
         groups: Vec::new(),
         truth: ReferenceStandard::default(),
+        ..Case::default()
     }
 }
 
@@ -155,6 +156,42 @@ fn a_missing_score_is_counted_and_named_and_the_label_stays() {
             let found = scores(&table, &["NaN.png", "b\"NaN.png"], "").unwrap();
             assert_eq!(found, [Some(0.25), None], "{text}");
         }
+    }
+}
+
+#[test]
+fn an_image_unlike_those_of_training_has_no_answer_and_is_counted_and_named() {
+    let csv = "path,status,Pneumonia,COVID-19,Viral,withheld\na.png,ok,0.25,0.5,,Viral\n\
+               b.png,caution,0.5,,,COVID-19; Viral\nc.png,ok,0.75,,,Viral\nd.png,refused,,,,\n";
+    let lines = [
+        r#"{"path":"a.png","status":"ok","Pneumonia":0.25,"COVID-19":0.5,"Viral":null,"withheld":["Viral"]}"#,
+        r#"{"path":"b.png","status":"caution","Pneumonia":0.5,"COVID-19":null,"Viral":null,"withheld":["COVID-19","Viral"]}"#,
+        r#"{"path":"c.png","status":"ok","Pneumonia":0.75,"COVID-19":null,"Viral":null,"withheld":["Viral"]}"#,
+    ];
+    for text in [csv.to_owned(), lines.join("\n") + "\n"] {
+        let table = PredictionTable::parse(Path::new("t"), text.as_bytes()).unwrap();
+        let mut labels = table.labels();
+        labels.sort();
+        assert_eq!(labels, ["COVID-19", "Pneumonia"], "{text}");
+        let remarks: Vec<_> = table.remarks().collect();
+        assert_eq!(
+            remarks,
+            [
+                "t: 1 of 3 rows have no score for COVID-19, and are not in its figures: c.png",
+                "t: 1 of 3 rows have no answer for COVID-19, because the image is unlike those that it \
+                 was learned from, and are not in its figures: b.png",
+                "t: column Viral has no score in any row: the images are unlike those that it was \
+                 learned from",
+            ],
+            "{text}"
+        );
+        let cases = ["a.png", "b.png", "c.png"].map(case);
+        let answers = table.answers(&cases, Path::new("")).unwrap();
+        let covid = answers.outcomes.iter().map(|outcome| match outcome {
+            CaseOutcome::Scored { labels, .. } => labels[1],
+            _ => panic!("{outcome:?}"),
+        });
+        assert_eq!(covid.collect::<Vec<_>>(), [Some(0.5), None, None]);
     }
 }
 

@@ -158,14 +158,14 @@ impl Progress {
         }
         let seconds = self.start.elapsed().as_secs_f64();
         let rate = tally.rows() as f64 / seconds.max(f64::MIN_POSITIVE);
-        let said = |count: usize, words: &str| match count {
+        let part = |count: usize, words: &str| match count {
             0 => String::new(),
             count => format!(", {} {words}", HumanCount(count as u64)),
         };
-        let kept = said(self.before.kept, "kept");
+        let kept = part(self.before.kept, "kept");
         let changed = match self.before.changed {
             1 => ", 1 read again: its file has changed".to_owned(),
-            count => said(count, "read again: their files have changed"),
+            count => part(count, "read again: their files have changed"),
         };
         note(&Printable::line(&format!(
             "{tally}{kept}{changed}; {seconds:.1} s, {rate:.1} images/s; {place}"

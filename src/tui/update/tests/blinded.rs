@@ -62,7 +62,7 @@ fn the_answer_is_hidden_until_the_call_is_saved() {
         aided,
         position,
         ..
-    } = held(&model, "a.png").blinded.unwrap();
+    } = opinion_of(&model, "a.png").blinded.unwrap();
     assert_eq!(
         (asked, unaided.present),
         (
@@ -85,7 +85,7 @@ fn the_answer_is_hidden_until_the_call_is_saved() {
         verdict.review.change.call, None,
         "the verdict does not change the call"
     );
-    assert!(held(&model, "a.png").blinded.is_some());
+    assert!(opinion_of(&model, "a.png").blinded.is_some());
     assert!(
         model.prediction().is_some(),
         "it stays while the verdict is being saved"
@@ -105,12 +105,12 @@ fn the_first_call_stands_and_the_second_can_be_undone() {
     press(&mut model, "1");
     let change = confirm(&mut model).remove(0).review.change;
     assert!(matches!(change.call, Some(CallChange::Aided(_))));
-    let second = held(&model, "a.png").blinded.unwrap();
+    let second = opinion_of(&model, "a.png").blinded.unwrap();
     assert_eq!(second.unaided.words(), "none");
     assert_eq!(second.aided.unwrap().words(), "Pneumonia");
     let mut undo = || {
         assert_eq!(drafts(press(&mut model, "U")).len(), 1);
-        held(&model, "a.png")
+        opinion_of(&model, "a.png")
     };
     let Opinion {
         key_image, blinded, ..
@@ -162,7 +162,7 @@ fn a_call_takes_a_choice_that_was_drawn_and_another_key() {
     assert!(confirm(&mut model).is_empty());
     press(&mut model, "0");
     assert_eq!(confirm(&mut model).len(), 1);
-    let called = held(&model, "a.png").blinded.unwrap();
+    let called = opinion_of(&model, "a.png").blinded.unwrap();
     assert_eq!(called.unaided.words(), "none");
 }
 
@@ -177,8 +177,8 @@ fn the_same_call_again_is_not_recorded() {
     for _ in 0..10 {
         assert!(confirm(&mut model).is_empty());
     }
-    let held = model.worklist.selected().unwrap().opinion();
-    assert_eq!(held.blinded.unwrap().aided, None);
+    let opinion = model.worklist.selected().unwrap().opinion();
+    assert_eq!(opinion.blinded.unwrap().aided, None);
 }
 
 fn seen_before(model: &mut Model, name: &str) {
@@ -197,7 +197,7 @@ fn an_opinion_formed_beside_the_answer_is_hidden_with_it() {
         ..Opinion::default()
     };
     let none = ContentId::default();
-    let held = vec![
+    let opinions = vec![
         (
             path("a.png"),
             none,
@@ -206,12 +206,12 @@ fn an_opinion_formed_beside_the_answer_is_hidden_with_it() {
         (path("b.png"), none, opinion(None, "as COVID-19", true)),
         (path("c.png"), none, opinion(None, "made without it", true)),
     ];
-    update(&mut model, Message::Review(News::Standing(held)));
+    update(&mut model, Message::Review(News::Standing(opinions)));
     for name in ["a.png", "b.png"] {
         seen_before(&mut model, name);
     }
     let list = &model.worklist;
-    let told = [0, 1, 2].map(|row| list.shown_held(row).is_some());
+    let told = [0, 1, 2].map(|row| list.shown_opinion(row).is_some());
     assert_eq!(told, [false, false, true]);
     let marked = [0, 1, 2].map(|row| list.was_answer_seen(row));
     assert_eq!(marked, [true, true, false]);
@@ -242,10 +242,10 @@ fn an_opinion_formed_beside_the_answer_is_hidden_with_it() {
     enter(&mut model);
     press(&mut model, "0");
     assert_eq!(confirm(&mut model).len(), 1);
-    let call = self::held(&model, "a.png");
+    let call = opinion_of(&model, "a.png");
     assert_eq!((call.note.as_str(), call.key_image), ("wrong", true));
     recorded(&mut model, "a.png");
-    assert!(model.worklist.shown_held(0).is_some() && model.worklist.was_answer_seen(0));
+    assert!(model.worklist.shown_opinion(0).is_some() && model.worklist.was_answer_seen(0));
 }
 
 /// Background scoring opens the image that was known to be there: what is hidden stays hidden.
@@ -257,11 +257,11 @@ fn opening_an_image_keeps_its_mark() {
         key_image: true,
         ..Opinion::default()
     };
-    let held = vec![(path("b.png"), none, flagged)];
-    update(&mut model, Message::Review(News::Standing(held)));
+    let opinions = vec![(path("b.png"), none, flagged)];
+    update(&mut model, Message::Review(News::Standing(opinions)));
     seen_before(&mut model, "b.png");
     model.worklist.identify(Path::new("b.png"), none, None);
-    assert!(model.worklist.was_answer_seen(1) && model.worklist.shown_held(1).is_none());
+    assert!(model.worklist.was_answer_seen(1) && model.worklist.shown_opinion(1).is_none());
     // The answer for another image at that path was not seen.
     let other = ContentId::from_digest([9; 32]);
     model.worklist.identify(Path::new("b.png"), other, None);
@@ -320,7 +320,7 @@ fn a_random_order_is_fixed_and_a_filter_changes_no_position() {
     enter(&mut model);
     press(&mut model, "0");
     assert_eq!(confirm(&mut model).len(), 1);
-    let reading = held(&model, &name).blinded.unwrap();
+    let reading = opinion_of(&model, &name).blinded.unwrap();
     let position = order.iter().position(|other| *other == name).unwrap() + 1;
     assert_eq!((reading.seed, reading.position), (Some(7), position));
     let row = model.worklist.cursor() + 1;

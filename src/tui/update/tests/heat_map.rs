@@ -1,7 +1,9 @@
 //! The heat map over the image.
 
 use super::*;
-use crate::domain::{ClassActivationMap, HeatMapChoice, LabelActivation, Region};
+use crate::domain::{
+    ClassActivationMap, HeatMapChoice, LabelActivation, LungFields, LungMeasures, Region,
+};
 
 /// A prediction with a heat map of one cell.
 fn mapped(value: f32) -> Box<Prediction> {
@@ -124,6 +126,106 @@ fn the_heat_map_keys_go_through_labels_and_opacities() {
     }
     assert_eq!(opacity(&press(&mut model, ",")), 0.1, "never invisible");
     assert_eq!(model.prediction().unwrap().findings[0].score.value(), 0.9);
+}
+
+/// A product has the map of its first factor, which has a step of its own.
+#[test]
+fn the_heat_map_keys_pass_over_a_product() {
+    let mut model = model_of(&["a.png"]);
+    let mut card = card();
+    let cause = "COVID-19 given pneumonia";
+    card.labels[1].product = Some(crate::domain::ProductCard {
+        presence: "Pneumonia".into(),
+        cause: cause.into(),
+    });
+    card.labels
+        .push(LabelCard::new(cause, Question::GivenPneumonia, None));
+    let loaded = JobOutcome::Model(Ok(Box::new(card)));
+    update(&mut model, Message::Worker(loaded));
+    let label = |name: &str| HeatMapChoice::Label(Pathology(name.into()));
+    let mut choices = Vec::new();
+    for _ in 0..4 {
+        press(&mut model, "O");
+        choices.push(model.heat_map.choice.clone());
+    }
+    let expected = [
+        HeatMapChoice::Foremost,
+        label("Pneumonia"),
+        label(cause),
+        HeatMapChoice::Difference,
+    ];
+    assert_eq!(choices, expected);
+}
+
+#[test]
+fn a_label_without_a_number_has_no_heat_map_and_the_footer_says_why() {
+    let mut model = model_of(&["a.png"]);
+    let generation = model.viewer.generation;
+    let mut unlike = mapped(1.0);
+    unlike.withheld = vec![Pathology("COVID-19".into())];
+    let outcome = JobOutcome::Classified {
+        source: path("a.png"),
+        generation,
+        result: Ok(unlike),
+    };
+    update(&mut model, Message::Worker(outcome));
+    assert_eq!(requested(&press(&mut model, "o")), Some(1.0));
+    press(&mut model, "O");
+    assert_eq!(requested(&press(&mut model, "O")), None);
+    let notice = model.notice.clone().unwrap_or_default();
+    assert!(
+        notice.contains("unlike those that the label was learned from"),
+        "{notice}"
+    );
+}
+
+/// A prediction with lung fields of one cell, whose outline has half its full strength.
+fn with_lungs(generation: Generation) -> Message {
+    let mut prediction = mapped(1.0);
+    let region = prediction.activation.as_ref().unwrap().region;
+    prediction.lungs = Some(LungMeasures::default());
+    prediction.lung_fields = Some(Arc::new(LungFields {
+        side: 1,
+        cells: vec![0.75],
+        region,
+    }));
+    Message::Worker(JobOutcome::Classified {
+        source: path("a.png"),
+        generation,
+        result: Ok(prediction),
+    })
+}
+
+#[test]
+fn the_outline_of_the_lungs_is_the_last_choice_and_is_kept_for_the_selected_image_only() {
+    let mut model = model_of(&["a.png", "b.png"]);
+    let generation = model.viewer.generation;
+    update(&mut model, with_lungs(generation));
+    let listed = model.worklist.prediction_of(&path("a.png")).unwrap();
+    assert!(listed.lung_fields.is_none() && listed.activation.is_some());
+    for _ in 0..4 {
+        press(&mut model, "O");
+    }
+    assert_eq!(requested(&press(&mut model, "O")), Some(0.5));
+    assert_eq!(model.heat_map.choice, HeatMapChoice::Lungs);
+
+    // Another image has other lungs, and those of this one are asked for again.
+    assert_eq!(requested(&press(&mut model, "j")), None);
+    assert!(model.lung_fields().is_none());
+    let effects = press(&mut model, "k");
+    let jobs = effects.iter().filter_map(|effect| match effect {
+        Effect::Select(job) => Some(job),
+        _ => None,
+    });
+    let asked: Vec<_> = jobs
+        .map(|job| (job.maps, job.frame.heat_map.is_none()))
+        .collect();
+    assert_eq!(asked, [(true, true)]);
+    let generation = model.viewer.generation;
+    let effects = update(&mut model, with_lungs(generation));
+    assert_eq!(requested(&effects), Some(0.5));
+    press(&mut model, "O");
+    assert_eq!(model.heat_map.choice, HeatMapChoice::Foremost);
 }
 
 #[test]

@@ -52,8 +52,8 @@ fn judged(verdict: Verdict) -> Opinion {
 }
 
 fn is_saved(model: &Model) -> bool {
-    let held = &model.worklist.selected().unwrap().held;
-    held.as_ref().is_some_and(|held| held.is_saved())
+    let state = &model.worklist.selected().unwrap().opinion_state;
+    state.as_ref().is_some_and(|state| state.is_saved())
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn disagreeing_takes_the_key_of_a_label_and_any_other_key_cancels() {
     let notice = model.notice.clone().unwrap();
     assert!(notice.starts_with("cancelled") && notice.contains("no verdict"));
     assert_eq!(drafts(press(&mut model, "d0")).len(), 1);
-    let general = held(&model, "a.png");
+    let general = opinion_of(&model, "a.png");
     assert_eq!(
         (general.verdict, general.label),
         (Some(Verdict::Disagree), None)
@@ -182,16 +182,16 @@ fn undo_and_redo_are_new_reviews_and_select_their_image() {
         ..OpinionChange::default()
     };
     assert_eq!(back.review.change, expected, "the flag only");
-    assert_eq!(held(&model, "a.png"), judged(Verdict::Agree));
+    assert_eq!(opinion_of(&model, "a.png"), judged(Verdict::Agree));
     assert_eq!(back.review.seen.window, None, "it was not on the screen");
     draft(press(&mut model, "U"));
-    assert_eq!(held(&model, "a.png"), Opinion::default());
+    assert_eq!(opinion_of(&model, "a.png"), Opinion::default());
     assert!(drafts(press(&mut model, "U")).is_empty());
 
     let again = |model: &mut Model| press_key(model, KeyCode::Char('r'), KeyModifiers::CONTROL);
     let redone = draft(again(&mut model));
     assert_eq!(redone.review.act, Act::Redone);
-    assert_eq!(held(&model, "a.png"), judged(Verdict::Agree));
+    assert_eq!(opinion_of(&model, "a.png"), judged(Verdict::Agree));
     look_at(&mut model, "a.png");
     press(&mut model, "u");
     assert!(
@@ -220,9 +220,9 @@ fn the_opinion_of_an_earlier_session_stands_unless_a_newer_one_is_being_saved() 
         ..Opinion::default()
     };
     let both = |opinion: &Opinion| {
-        let held =
+        let opinions =
             [path("a.png"), path("b.png")].map(|path| (path, Default::default(), opinion.clone()));
-        Message::Review(News::Standing(held.into()))
+        Message::Review(News::Standing(opinions.into()))
     };
     press(&mut model, "a");
     update(&mut model, both(&unsure));
@@ -315,7 +315,7 @@ fn the_opinion_of_another_session_arrives_with_the_next_review_and_is_reported()
     };
     update(&mut model, Message::Review(news));
     assert!(both.key_image && both.note == "critical finding");
-    assert_eq!(held(&model, "a.png"), both);
+    assert_eq!(opinion_of(&model, "a.png"), both);
     assert!(is_saved(&model));
     assert!(model.notice.as_ref().unwrap().contains("another session"));
 }
@@ -330,7 +330,7 @@ fn a_note_that_is_too_long_is_not_accepted_and_not_cut() {
     assert!(model.overlay.is_some(), "it can be made shorter");
     press_key(&mut model, KeyCode::Backspace, KeyModifiers::NONE);
     assert_eq!(drafts(enter(&mut model)).len(), 1);
-    assert_eq!(held(&model, "a.png").note.chars().count(), 2_000);
+    assert_eq!(opinion_of(&model, "a.png").note.chars().count(), 2_000);
 }
 
 #[test]

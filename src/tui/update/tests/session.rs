@@ -167,9 +167,12 @@ fn a_list_of_unreviewed_images_continues_after_the_last_verdict() {
         verdict: Some(Verdict::Agree),
         ..Opinion::default()
     };
-    let held = ["a.png", "b.png", "c.png"]
+    let opinions = ["a.png", "b.png", "c.png"]
         .map(|name| (path(&place(name)), Default::default(), verdict.clone()));
-    update(&mut model, Message::Review(News::Standing(held.to_vec())));
+    update(
+        &mut model,
+        Message::Review(News::Standing(opinions.to_vec())),
+    );
     let effects = update(&mut model, Message::Review(News::LookedUp(5)));
     assert_eq!(
         (model.worklist.len(), selected(&model)),

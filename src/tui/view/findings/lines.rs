@@ -6,6 +6,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::kinds::{self, Kinds, ONLY_A_SCORE};
+use super::{lungs, prognoses};
 use crate::domain::{
     Causes, Conformal, Finding, PNEUMONIA, Prediction, PresenceSet, Question, ScoreKind, Severity,
 };
@@ -26,6 +27,14 @@ const NARROW: usize = 30;
 const DENIED: [&str; 2] = ["can't tell: no pneumonia found", "can't tell"];
 /// Stands in place of causes that contradict other outputs.
 const CAUSE_DENIED: &str = "cause: can't tell, the outputs contradict each other";
+/// Stands in place of a number for an image that is unlike those of training; the shorter words where there is less room.
+const UNLIKE: [&str; 3] = [
+    "can't tell: unlike the films it learned from",
+    "can't tell: unlike its films",
+    "can't tell",
+];
+/// Stands in place of the causes of such an image.
+const CAUSE_UNLIKE: &str = "cause: can't tell, unlike the films it learned from";
 /// Stands in place of causes under an assumed prevalence, for which they are not valid.
 const CAUSE_ELSEWHERE: &str = "cause: only at the model's own prevalence";
 /// How often a conformal set holds the right answer.
@@ -48,16 +57,19 @@ impl Pane<'_> {
 
     /// `1–11 of 18 [f] 2 found: Mass, Hernia`: names what was found on other pages.
     fn rest(&self, prediction: &Prediction, shown: Range<usize>) -> Line<'static> {
-        let alone = |finding: &&Finding| finding.question == Question::Presence;
-        let gauges: Vec<&Finding> = prediction.findings.iter().filter(alone).collect();
-        let hidden = gauges
-            .iter()
-            .enumerate()
-            .filter(|(i, _)| !shown.contains(i));
-        let found = hidden.filter(|(_, finding)| prediction.is_found(finding));
-        let found: Vec<&str> = found.map(|(_, finding)| finding.label.name()).collect();
+        let gauges = prediction.alone(self.model.card());
+        let hidden = gauges.iter().enumerate();
+        let hidden = hidden.filter(|(i, _)| !shown.contains(i));
+        let is_found = |finding: Option<&Finding>| finding.is_some_and(|f| prediction.is_found(f));
+        let found = hidden.filter(|(_, (_, finding))| is_found(*finding));
+        let found: Vec<&str> = found.map(|(_, (name, _))| *name).collect();
         let end = shown.end.min(gauges.len());
-        let part = format!("{}–{end} of {} [f]", shown.start + 1, gauges.len());
+        let part = if shown.start < gauges.len() {
+            format!("{}–{end} of {} [f]", shown.start + 1, gauges.len())
+        } else {
+            // Only what stands below the gauges is on this page.
+            "[f]".to_owned()
+        };
         let (words, style) = if found.is_empty() {
             (format!("{part} more"), self.theme.dim)
         } else {
@@ -68,12 +80,14 @@ impl Pane<'_> {
     }
 
     fn groups(&self, prediction: &Prediction) -> Vec<LineGroup> {
-        let is_alone = |finding: &&Finding| finding.question == Question::Presence;
-        let alone: Vec<&Finding> = prediction.findings.iter().filter(is_alone).collect();
-        let gauges = alone.iter().map(|finding| {
-            if prediction.is_denied(finding) {
-                self.denied_line(finding)
-            } else {
+        let rows = prediction.alone(self.model.card());
+        let alone: Vec<&Finding> = rows.iter().filter_map(|(_, finding)| *finding).collect();
+        let gauges = rows.iter().map(|(name, finding)| match finding {
+            None => self.line_without_number(name, &UNLIKE),
+            Some(finding) if prediction.is_denied(finding) => {
+                self.line_without_number(&self.name(finding), &DENIED)
+            }
+            Some(finding) => {
                 let score = prediction.shown_score(finding);
                 self.gauge_line(self.theme.plain, finding, score)
             }
@@ -86,6 +100,12 @@ impl Pane<'_> {
         ];
         groups.extend(self.cause_groups(prediction));
         groups.extend(self.severity_groups(prediction));
+        groups.extend(self.lungs_group(prediction));
+        if self.model.prognosis {
+            // The reader asked for them: they are on another page rather than left out.
+            let lines = prognoses::lines(&prediction.prognoses, self.width, self.theme);
+            groups.push(group(0, lines));
+        }
         groups
     }
 
@@ -100,6 +120,7 @@ impl Pane<'_> {
                 ]
             }
             Causes::CantTell => vec![group(4, self.wrapped(CAUSE_DENIED, self.theme.caution))],
+            Causes::Unlike => vec![group(4, self.wrapped(CAUSE_UNLIKE, self.theme.caution))],
             Causes::OtherPrevalence => {
                 vec![group(4, self.wrapped(CAUSE_ELSEWHERE, self.theme.dim))]
             }
@@ -126,18 +147,26 @@ impl Pane<'_> {
         lines.into_iter().flatten().map(group).collect()
     }
 
+    fn lungs_group(&self, prediction: &Prediction) -> Option<LineGroup> {
+        let found = prediction.finding(PNEUMONIA).and_then(Finding::is_positive);
+        let measures = prediction.lungs.as_ref()?;
+        let lines = lungs::lines(measures, found == Some(true), self.width, self.theme);
+        Some(LineGroup { rank: 6, lines })
+    }
+
     fn label_width(&self) -> usize {
         LABEL_WIDTH.min(self.width * 2 / 5).max(self.width.min(11))
     }
 
-    /// `COVID-19       can't tell: no pneumonia found`: a number would claim that there is one.
-    fn denied_line(&self, finding: &Finding) -> Line<'static> {
+    /// `COVID-19       can't tell: no pneumonia found`: a number would claim that there is one. The last of the `words`
+    /// are the shortest.
+    fn line_without_number(&self, name: &str, words: &[&str]) -> Line<'static> {
         let label_width = self.label_width();
         let left = self.width.saturating_sub(label_width + 1);
-        let fits = DENIED.into_iter().find(|words| words.len() <= left);
-        let words = fits.unwrap_or(DENIED[1]);
+        let fits = words.iter().find(|words| words.len() <= left);
+        let words = fits.or(words.last()).copied().unwrap_or_default();
         Line::from(vec![
-            Span::styled(fit(&self.name(finding), label_width), self.theme.plain),
+            Span::styled(fit(name, label_width), self.theme.plain),
             Span::raw(" "),
             Span::styled(shorten(words, left), self.theme.caution),
         ])

@@ -3,8 +3,8 @@
 use super::*;
 use crate::domain::prevalence::log_odds;
 use crate::domain::{
-    Calibrated, Calibration, CausesCard, Conformal, ConformalThresholds, InputThresholds,
-    PresenceSet, Prevalence, Severity, SeverityCard,
+    Calibrated, Calibration, CausesCard, Conformal, ConformalThresholds, Factors, InputThresholds,
+    PresenceSet, Prevalence, ProductCard, Severity, SeverityCard,
 };
 
 pub fn card() -> ModelCard {
@@ -27,6 +27,7 @@ pub fn card() -> ModelCard {
     card.causes = Some(CausesCard {
         temperature: 1.7,
         calibrated: true,
+        unlike: None,
     });
     card.severity = Some(SeverityCard {
         geographic_extent_error: 1.1,
@@ -299,6 +300,85 @@ fn a_score_among_probabilities_is_marked() {
     ] {
         assert!(text.contains(words), "{words} is not in\n{text}");
     }
+}
+
+/// The card with COVID-19 as a product, for images that may get no number for the causes.
+fn card_with_product() -> ModelCard {
+    let mut card = card();
+    card.labels[1].calibration = None;
+    card.labels[1].product = Some(ProductCard {
+        presence: "Pneumonia".into(),
+        cause: "COVID-19 given pneumonia".into(),
+    });
+    card.causes.as_mut().unwrap().unlike = Some(2.0);
+    card
+}
+
+fn screen_with_product(width: u16, height: u16, prediction: Prediction) -> Model {
+    let mut model = screen_of(width, height, prediction);
+    let loaded = JobOutcome::Model(Ok(Box::new(card_with_product())));
+    update(&mut model, Message::Worker(loaded));
+    model
+}
+
+#[test]
+fn a_film_unlike_those_of_training_has_no_number_for_causes_and_products() {
+    let unlike = |pneumonia| {
+        let mut prediction = unsure();
+        prediction.findings[0].score = Score::new(pneumonia, ScoreKind::Calibrated).unwrap();
+        let withheld = prediction.findings.split_off(1);
+        prediction.withheld = withheld.into_iter().map(|f| f.label).collect();
+        prediction
+    };
+    for (width, height) in [(40, 15), (80, 24), (120, 35), (200, 50), (55, 50)] {
+        let model = screen_with_product(width, height, unlike(0.77));
+        let text = screen(&model);
+        let is_row = |line: &&str| line.contains("COVID-19") && line.contains("can't tell");
+        let row = text.lines().find(is_row);
+        assert!(
+            row.is_some_and(|row| !row.contains('%')),
+            "{width}×{height}\n{text}"
+        );
+        assert!(
+            !text.contains("47.0 %") && !text.contains("given pneumonia:"),
+            "{text}"
+        );
+    }
+    let mut model = screen_with_product(200, 50, unlike(0.77));
+    let text = screen(&model);
+    for words in ["cause: can't tell, unlike", "77.0 %", "π Pneumonia 50 %"] {
+        assert!(text.contains(words), "{words} is not in\n{text}");
+    }
+    // In the order of that label, the list does not show another one in its place.
+    press(&mut model, 's');
+    press(&mut model, 's');
+    let sorted = screen(&model);
+    assert!(sorted.contains("COVID-19: can't tell"), "{sorted}");
+    let healthy = screen(&screen_with_product(200, 50, unlike(0.2)));
+    assert!(!healthy.contains("cause:"), "{healthy}");
+    assert!(
+        healthy
+            .lines()
+            .any(|line| line.contains("COVID-19") && line.contains("can't tell"))
+    );
+}
+
+#[test]
+fn the_row_of_a_found_product_says_more_than_its_first_factor() {
+    let mut prediction = unsure();
+    prediction.findings[1].score = Score::new(0.7, ScoreKind::Calibrated).unwrap();
+    prediction.findings[1].calibrated = None;
+    prediction.findings[1].factors = Some(Box::new(Factors {
+        presence: Pathology("Pneumonia".into()),
+        cause: Pathology("COVID-19 given pneumonia".into()),
+    }));
+    let text = screen(&screen_with_product(120, 35, prediction));
+    assert!(text.contains("70.0 % COVID-19"), "{text}");
+    // And its causes are told, whichever is the likeliest.
+    assert!(
+        text.contains("given pneumonia:") && text.contains("52.0 %"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -56,6 +56,7 @@ pub fn prediction(scores: [f32; 5], input: InputCheck) -> Prediction {
             sensitive_point: None,
             calibrated: None,
             conformal: None,
+            factors: None,
         })
         .collect();
     Prediction {
@@ -67,6 +68,10 @@ pub fn prediction(scores: [f32; 5], input: InputCheck) -> Prediction {
         preprocess: "cxr-1".into(),
         elapsed_ms: 11.2,
         activation: Some(Arc::new(activation())),
+        withheld: Vec::new(),
+        lung_fields: None,
+        lungs: None,
+        prognoses: Vec::new(),
     }
 }
 

@@ -67,14 +67,14 @@ pub fn title(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
 pub fn bottom(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
     // One cell before the words on the right, and one more that separates them from the opinion.
     let separators = 2;
-    let held = held(model);
-    let background = background(model, width.saturating_sub(cells(&held) + separators));
+    let opinion = opinion_words(model);
+    let background = background(model, width.saturating_sub(cells(&opinion) + separators));
     // A pause has to stay visible, so the opinion makes room for it.
     let reserved = match &background {
         Some(words) if model.is_paused() => cells(words) + separators,
         _ => 0,
     };
-    let held = shorten(&held, width.saturating_sub(reserved));
+    let opinion = shorten(&opinion, width.saturating_sub(reserved));
     let list = &model.worklist;
     let counts = list.counts();
     let (done, refused) = if list.is_blinded() {
@@ -97,16 +97,16 @@ pub fn bottom(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
         } else {
             format!("· {words}")
         };
-        if cells(&held) + cells(&right) + cells(&more) + separators <= width {
+        if cells(&opinion) + cells(&right) + cells(&more) + separators <= width {
             right += &more;
         }
     }
     if right.is_empty() {
-        return Line::styled(held, theme.plain);
+        return Line::styled(opinion, theme.plain);
     }
-    let gap = width - cells(&held) - cells(&right) - 1;
+    let gap = width - cells(&opinion) - cells(&right) - 1;
     Line::from(vec![
-        Span::styled(held, theme.plain),
+        Span::styled(opinion, theme.plain),
         Span::styled("─".repeat(gap), theme.border),
         Span::styled(format!(" {right}"), theme.plain),
     ])
@@ -137,14 +137,14 @@ fn time_left(left: Duration) -> String {
 }
 
 /// The reader's opinion on the selected image.
-fn held(model: &Model) -> String {
+fn opinion_words(model: &Model) -> String {
     let list = &model.worklist;
     let was_seen = list.was_answer_seen(list.cursor());
     let seen = was_seen.then(|| SEEN_BEFORE.to_owned());
-    let Some(held) = list.shown_held(list.cursor()) else {
+    let Some(state) = list.shown_opinion(list.cursor()) else {
         return seen.map_or_else(String::new, |words| format!(" {words} "));
     };
-    if !held.is_saved() {
+    if !state.is_saved() {
         return " … not saved yet ".to_owned();
     }
     let Opinion {
@@ -153,7 +153,7 @@ fn held(model: &Model) -> String {
         key_image,
         note,
         blinded,
-    } = &held.opinion;
+    } = &state.opinion;
     let call = blinded.as_ref().map(|reading| match &reading.aided {
         Some(aided) => format!("called {}, then {}", reading.unaided.words(), aided.words()),
         None => format!("called {}", reading.unaided.words()),

@@ -144,18 +144,18 @@ fn disk(disk: Disk) -> &'static str {
 /// whether the reader saw the answer before.
 fn marks(model: &Model, row: usize) -> (char, &'static str) {
     let list = &model.worklist;
-    let Some(held) = list.shown_held(row) else {
+    let Some(state) = list.shown_opinion(row) else {
         return (if list.was_answer_seen(row) { 's' } else { ' ' }, "");
     };
-    let mark = match held.opinion.verdict {
-        _ if !held.is_saved() => '…',
+    let mark = match state.opinion.verdict {
+        _ if !state.is_saved() => '…',
         Some(Verdict::Agree) => '✓',
         Some(Verdict::Disagree) => '≠',
         Some(Verdict::Unsure) => '?',
-        None if held.opinion.blinded.is_some() => 'c',
+        None if state.opinion.blinded.is_some() => 'c',
         None => ' ',
     };
-    let is_key = held.is_saved() && held.opinion.key_image;
+    let is_key = state.is_saved() && state.opinion.key_image;
     (mark, if is_key { "* " } else { "" })
 }
 
@@ -225,9 +225,20 @@ fn disagreement(model: &Model, theme: &Theme, row: usize) -> Option<RowSummary> 
 }
 
 /// The label that the list is sorted by, or else the highest label that was found, or else that none was
-/// found. The last has no number: it would be taken for the probability of no finding.
+/// found. The last has no number: it would be taken for the probability of no finding. A product that was found stands
+/// for its first factor, which is never less probable and says less.
 fn summary(model: &Model, theme: &Theme, prediction: &Prediction) -> RowSummary {
     let prediction = &*model.shown(prediction);
+    if let Sort::Score(label) = model.worklist.sort()
+        && prediction.is_withheld(label)
+    {
+        return RowSummary {
+            sign: '○',
+            style: theme.caution,
+            score: String::new(),
+            words: format!("{label}: can't tell"),
+        };
+    }
     let wanted = match model.worklist.sort() {
         Sort::Score(label) => prediction.finding(label),
         Sort::Uncertainty => nearest(prediction).map(|(finding, _)| finding),
@@ -240,7 +251,13 @@ fn summary(model: &Model, theme: &Theme, prediction: &Prediction) -> RowSummary 
             .filter(|f| f.question == Question::Presence)
     };
     let highest = |a: &&Finding, b: &&Finding| a.score.value().total_cmp(&b.score.value());
-    let found = alone().filter(|f| prediction.is_found(f)).max_by(highest);
+    let all_found: Vec<&Finding> = alone().filter(|f| prediction.is_found(f)).collect();
+    let is_first_factor = |finding: &&Finding| {
+        let mut factors = all_found.iter().filter_map(|other| other.factors.as_ref());
+        factors.any(|factors| factors.presence == finding.label)
+    };
+    let found = all_found.iter().copied();
+    let found = found.filter(|f| !is_first_factor(f)).max_by(highest);
     let denied = alone().find(|f| prediction.is_denied(f));
     let number = |finding: &Finding| theme.words(&prediction.shown_words(finding)).into_owned();
     let name = |finding: &Finding| finding.label.name().to_owned();

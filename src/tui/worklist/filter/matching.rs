@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use super::{Expr, FilterTerms, FilterValue, Operator, REVIEWS, STATES};
 use crate::domain::{Prediction, Question};
 use crate::tui::worklist::opinions::matches_review_word;
-use crate::tui::worklist::{EntryState, HeldOpinion, WorklistEntry};
+use crate::tui::worklist::{EntryState, OpinionState, WorklistEntry};
 
 /// One image that a filter is applied to.
 pub struct Candidate<'a> {
     entry: &'a WorklistEntry,
     /// The reader's opinion, unless it is hidden.
-    held: Option<&'a HeldOpinion>,
+    opinion: Option<&'a OpinionState>,
     /// The path below the folder that was opened, in lower case.
     path: String,
     terms: Option<&'a FilterTerms>,
@@ -24,14 +24,14 @@ pub struct Candidate<'a> {
 impl<'a> Candidate<'a> {
     pub fn new(
         entry: &'a WorklistEntry,
-        held: Option<&'a HeldOpinion>,
+        opinion: Option<&'a OpinionState>,
         roots: &[PathBuf],
         terms: Option<&'a FilterTerms>,
     ) -> Self {
         let path = below_root(&entry.path, roots).to_string_lossy();
         Candidate {
             entry,
-            held,
+            opinion,
             path: path.to_lowercase(),
             terms,
             shown: OnceCell::new(),
@@ -71,7 +71,7 @@ impl<'a> Candidate<'a> {
             _ if self.path.contains(word) => Some(true),
             "found" => is_found(self.shown()?),
             word if STATES.contains(&word) => Some(self.entry.is_in_state(word)),
-            word if REVIEWS.contains(&word) => Some(matches_review_word(self.held, word)),
+            word if REVIEWS.contains(&word) => Some(matches_review_word(self.opinion, word)),
             _ => Some(false),
         }
     }

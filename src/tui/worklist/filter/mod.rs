@@ -14,7 +14,7 @@ mod parse;
 use std::fmt;
 use std::path::PathBuf;
 
-use super::{HeldOpinion, WorklistEntry};
+use super::{OpinionState, WorklistEntry};
 use crate::domain::{ModelCard, Prevalences, Question};
 pub use complete::{Completion, complete};
 use matching::Candidate;
@@ -157,17 +157,17 @@ impl WorklistFilter {
             .then(|| expr.to_string())
     }
 
-    /// Whether an image matches. `held` is the reader's opinion, unless it is hidden.
+    /// Whether an image matches. `opinion` is the reader's, unless it is hidden.
     pub fn is_match(
         &self,
         entry: &WorklistEntry,
-        held: Option<&HeldOpinion>,
+        opinion: Option<&OpinionState>,
         roots: &[PathBuf],
         terms: Option<&FilterTerms>,
     ) -> bool {
         match &self.expr {
             Ok(None) => true,
-            Ok(Some(expr)) => Candidate::new(entry, held, roots, terms).is(expr) == Some(true),
+            Ok(Some(expr)) => Candidate::new(entry, opinion, roots, terms).is(expr) == Some(true),
             Err(_) => false,
         }
     }

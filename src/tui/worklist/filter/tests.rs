@@ -10,7 +10,7 @@ use crate::domain::{
     Calibrated, Finding, InputCheck, LabelCard, OperatingPoint, Pathology, Prediction, Prevalence,
     Score, ScoreKind, Severity, SeverityLine, SeverityLineCard, Verdict,
 };
-use crate::tui::worklist::{EntryState, HeldOpinion};
+use crate::tui::worklist::{EntryState, OpinionState};
 
 const LABELS: [(&str, Question); 6] = [
     ("Pneumonia", Question::Presence),
@@ -44,7 +44,7 @@ fn unread(path: &str) -> WorklistEntry {
     WorklistEntry {
         path: Arc::from(Path::new(path)),
         state: EntryState::Unread,
-        held: None,
+        opinion_state: None,
         content: None,
         stamp: None,
         disk: Default::default(),
@@ -61,6 +61,7 @@ fn finding(label: &str, score: f32) -> Finding {
         sensitive_point: None,
         calibrated: None,
         conformal: None,
+        factors: None,
     }
 }
 
@@ -74,6 +75,10 @@ fn read(path: &str, findings: Vec<Finding>, input: InputCheck) -> WorklistEntry 
         preprocess: String::new(),
         elapsed_ms: 0.0,
         activation: None,
+        withheld: Vec::new(),
+        lung_fields: None,
+        lungs: None,
+        prognoses: Vec::new(),
     };
     WorklistEntry {
         state: EntryState::Read(Box::new(prediction)),
@@ -82,10 +87,10 @@ fn read(path: &str, findings: Vec<Finding>, input: InputCheck) -> WorklistEntry 
 }
 
 fn judged(entry: WorklistEntry, verdict: Verdict) -> WorklistEntry {
-    let mut held = HeldOpinion::default();
-    held.opinion.verdict = Some(verdict);
+    let mut state = OpinionState::default();
+    state.opinion.verdict = Some(verdict);
     WorklistEntry {
-        held: Some(Box::new(held)),
+        opinion_state: Some(Box::new(state)),
         ..entry
     }
 }
@@ -93,7 +98,12 @@ fn judged(entry: WorklistEntry, verdict: Verdict) -> WorklistEntry {
 fn is_match(text: &str, entry: &WorklistEntry) -> bool {
     let filter = WorklistFilter::new(text.into(), Some(&terms()));
     assert_eq!(filter.error(), None, "{text}");
-    filter.is_match(entry, entry.held.as_deref(), &["".into()], Some(&terms()))
+    filter.is_match(
+        entry,
+        entry.opinion_state.as_deref(),
+        &["".into()],
+        Some(&terms()),
+    )
 }
 
 fn understood(text: &str) -> String {

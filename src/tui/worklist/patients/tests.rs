@@ -32,6 +32,10 @@ fn read(model: &str, extent: Option<f32>) -> EntryState {
         preprocess: String::new(),
         elapsed_ms: 0.0,
         activation: None,
+        withheld: Vec::new(),
+        lung_fields: None,
+        lungs: None,
+        prognoses: Vec::new(),
     }))
 }
 
