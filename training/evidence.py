@@ -1,27 +1,26 @@
-"""Further figures: severity, prognosis, refusals, and controls for other explanations of the results."""
+"""Further figures: severity, refusals, and controls for other explanations of the results."""
 
 import json
 import os
 
 import numpy as np
 import pandas as pd
+from scipy.stats import spearmanr
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GroupKFold
 
 from . import heads
 from .labels import COVID, PNEUMONIA, UNKNOWN
 from .measure import interval, measurement, weighted_auc
 
-PROGNOSIS_DIRECTIONS = 8
 # Written by leave_one_out.py.
 LOGS = ("leave_one_out.json", "blacked_out.json")
 
 
-def more_figures(rows, features, in_training, lungs, inputs, log):
+def more_figures(data, rows, features, in_training, severity, inputs, log):
     """A list of figures, as measure.measurement makes them."""
-    found = list(severity_figures(rows, lungs)) + list(refusal_figures(inputs["refusals"]))
+    found = list(severity_figures(rows, severity)) + list(refusal_figures(inputs["refusals"]))
+    found += brixia_figures(data, rows, features, severity)
     found += shortcut_figures(rows, features, in_training)
-    found += prognosis_figures(rows, features, features[in_training])
     for name in LOGS:
         if os.path.exists(f"{log}/{name}"):
             with open(f"{log}/{name}", encoding="utf-8") as file:
@@ -29,16 +28,36 @@ def more_figures(rows, features, in_training, lungs, inputs, log):
     return [figure for figure in found if figure]
 
 
-def severity_figures(rows, lungs):
+def severity_figures(rows, severity):
     scored = rows[rows.geographic_extent.notna()]
     for index, name in enumerate(("geographic_extent", "opacity")):
-        reference, predicted = scored[name].to_numpy(float), lungs["predicted"][:, index]
-        whole = {"n": lungs["n"], "patients": lungs["patients"]}
+        reference, predicted = scored[name].to_numpy(float), severity["predicted"][:, index]
+        whole = {"n": severity["n"], "patients": severity["patients"]}
         on = "ieee8023, patient-grouped cross-validation"
         for statistic, value in (("MAE", weighted_mae), ("Pearson r", weighted_pearson)):
             bounds = interval_of(value, reference, predicted, scored.patient.to_numpy())
             yield {"label": name, "on": on, "statistic": statistic,
                    "value": value(reference, predicted, np.ones(len(reference)))} | bounds | whole
+
+
+def brixia_figures(data, rows, features, severity):
+    """Rank correlation with the Brixia score (Signoroni et al. 2021), the mean of two radiologists. Nothing is fitted to it.
+    Images that the severity was fitted on have their prediction from cross-validation."""
+    scores = pd.read_csv(f"{data}/brixia.csv").assign(brixia=lambda t: (t.reader_1_score + t.reader_2_score) / 2)
+    predicted = heads.apply((severity["weight"], severity["bias"]), features)
+    predicted[rows.geographic_extent.notna().to_numpy()] = severity["predicted"]
+    own = rows[["path", "patient"]].assign(extent=predicted[:, 0], opacity=predicted[:, 1]).merge(scores, on="path")
+    for name, column in (("geographic_extent", "extent"), ("opacity", "opacity")):
+        reference, value = own.brixia.to_numpy(float), own[column].to_numpy()
+        bounds = interval_of(spearman, reference, value, own.patient.to_numpy())
+        yield {"label": name, "on": "ieee8023, Brixia score of two radiologists (0 to 18), for measuring only", "statistic": "Spearman rho",
+               "value": spearman(reference, value, np.ones(len(own)))} | bounds | {"n": len(own), "patients": own.patient.nunique()}
+
+
+def spearman(reference, predicted, weight):
+    times = weight.astype(int)
+    a, b = np.repeat(reference, times), np.repeat(predicted, times)
+    return float(spearmanr(a, b).statistic)
 
 
 def weighted_mae(reference, predicted, weight):
@@ -91,27 +110,12 @@ def control(rows, test, in_training, label, answer, name, facts, where):
     return measurement(label, on, f"AUC, control: {name}", weighted_auc, chosen, "control", chosen[answer] == 1)
 
 
-def prognosis_figures(rows, features, trained):
-    """AUC of admission to intensive care inside hannover, by patient-grouped cross-validation."""
-    own = rows[(rows.source == "hannover")]
-    admitted = own.icu_admission_offset.notna().to_numpy()
-    mean, directions, variances = heads.directions(trained, PROGNOSIS_DIRECTIONS)
-    x = (features[own.index] - mean) @ (directions / np.sqrt(variances[:, None])).T
-    risk = np.zeros(len(own))
-    for train, test in GroupKFold(10).split(x, groups=own.patient):
-        risk[test] = LogisticRegression(C=0.1).fit(x[train], admitted[train]).predict_proba(x[test])[:, 1]
-    on = "hannover, patient-grouped cross-validation; not shown by the program"
-    yield measurement("admission to intensive care", on, "AUC", weighted_auc, own.assign(risk=risk), "risk", admitted)
-    # Patients in intensive care are radiographed lying down, so the view alone may predict the admission.
-    yield measurement("admission to intensive care", on, "AUC, control: view only", weighted_auc,
-                      own.assign(risk=(own["view"] == "AP").astype(float)), "risk", admitted)
-
-
 def presence_aucs(rows, where):
-    """AUC of Pneumonia, COVID-19, and COVID-19 among pneumonia; `rows` have the columns `logit 0` and `logit 1`."""
+    """AUC of Pneumonia, COVID-19, and COVID-19 among pneumonia; `rows` have the columns
+    `score 0` and `score 1`."""
     pneumonia, covid = rows[rows.pneumonia != UNKNOWN], rows[rows.covid != UNKNOWN]
     other = covid[covid.pneumonia == 1]
-    yield measurement("Pneumonia", where, "AUC", weighted_auc, pneumonia, f"logit {PNEUMONIA}", pneumonia.pneumonia == 1)
-    yield measurement("COVID-19", where, "AUC", weighted_auc, covid, f"logit {COVID}", covid.covid == 1)
-    yield measurement("COVID-19", f"{where}, against other pneumonia", "AUC", weighted_auc, other, f"logit {COVID}",
+    yield measurement("Pneumonia", where, "AUC", weighted_auc, pneumonia, f"score {PNEUMONIA}", pneumonia.pneumonia == 1)
+    yield measurement("COVID-19", where, "AUC", weighted_auc, covid, f"score {COVID}", covid.covid == 1)
+    yield measurement("COVID-19", f"{where}, against other pneumonia", "AUC", weighted_auc, other, f"score {COVID}",
                       other.covid == 1)

@@ -5,12 +5,12 @@ import hashlib
 import torch
 from safetensors.torch import save
 
-from .labels import LABELS
+from .labels import COVID, LABELS, PNEUMONIA
 from .preprocess import SIZE
 from .reading import PREVALENCE
 
 NAME = "cxr-lite0"
-VERSION = "0.2.0"
+VERSION = "0.3.0"
 
 LICENCE = (
     "MIT OR Apache-2.0 for what was added here; the ImageNet weights it starts from are Apache-2.0; "
@@ -22,7 +22,8 @@ PRETRAINED = (
 )
 TRAINING_DATA = (
     "{images} frontal radiographs of {patients} patients, only those whose licence lets derived weights be given away: "
-    "NIH ChestX-ray14 (NIH Clinical Center; Wang et al. 2017; no restrictions, attribution), "
+    "NIH ChestX-ray14 (NIH Clinical Center; Wang et al. 2017; no restrictions, attribution), part of it labelled by radiologists "
+    "for the RSNA Pneumonia Detection Challenge 2018 (Shih et al. 2019), "
     "Kermany et al. 2018, Guangzhou paediatric pneumonia (CC BY 4.0), "
     "Hannover Medical School COVID-19 image repository, Winther et al. 2020 (CC BY 3.0), "
     "COVID-CXNet, Haghanifar et al. 2020 (CC BY 4.0), "
@@ -47,6 +48,8 @@ LIMITS = [
     "COVID-19: the balanced point found 96 % of the positives of the validation split (100 of 104; 65 of 69 in cxnet), so no "
     "higher one may be called the sensitive one: both are the same.",
     "Severity was fitted on 47 images of one collection and is a guess outside pneumonia.",
+    "Outcomes were fitted on frozen features of ieee8023 and hannover, images of any licence, and are scores of patients with "
+    "COVID-19 at two places; who was admitted, intubated or died there depended on the place and the month.",
     "Other findings (effusion, mass, pneumothorax ...) were left out of the pneumonia question; such images may "
     "score high or low.",
     "Frontal views only. Lateral views were not there to learn from and pass the input check unless the file says what they are.",
@@ -75,15 +78,15 @@ def save_weights(state, arrays, folder):
     return hashlib.sha256(content).hexdigest()
 
 
-def card(sha256, reading, lungs, limits, measurements, trained):
-    """The text of NAME.toml. `trained` are the rows of training."""
+def card(sha256, reading, lungs, limits, outcomes, measurements, trained):
+    """The text of NAME.toml. `outcomes` are prognosis.fitted's sections, and `trained` are the rows of training."""
     images, patients = len(trained), trained.patient.nunique()
     lines = [
         f"name = {quoted(NAME)}",
         f"version = {quoted(VERSION)}",
         'architecture = "efficientnet-lite0"',
         f"input_size = {SIZE}",
-        'preprocess = "cxr-1"',
+        'preprocess = "cxr-2"',
         f"licence = {quoted(LICENCE)}",
         f"pretrained = {quoted(PRETRAINED)}",
         f"training_data = {quoted(TRAINING_DATA.format(images=images, patients=patients))}",
@@ -111,6 +114,8 @@ def card(sha256, reading, lungs, limits, measurements, trained):
     ]
     for index, label in enumerate(LABELS):
         lines += ["", "[[label]]", f"name = {quoted(label)}", *label_lines(reading, index)]
+    for outcome in outcomes:
+        lines += ["", "[[prognosis]]", *[f"{key} = {written(value)}" for key, value in outcome.items()]]
     for figure in measurements:
         lines += ["", "[[measurement]]", *[f"{key} = {written(value)}" for key, value in figure.items()]]
     return "\n".join(lines) + "\n"
@@ -118,13 +123,16 @@ def card(sha256, reading, lungs, limits, measurements, trained):
 
 def label_lines(reading, index):
     sets = ", ".join(f"{name} = {value}" for name, value in reading.conformal[index].items())
-    if index not in reading.calibration:
+    if index not in reading.balanced:
         return ['question = "given-pneumonia"', f"conformal = {{ {sets} }}"]
-    slope, intercept = reading.calibration[index]
+    slope, intercept = reading.calibration
+    own = {
+        PNEUMONIA: [f"calibration = {{ slope = {slope}, intercept = {intercept} }}", f"prevalence = {PREVALENCE}"],
+        COVID: [f"product = [{quoted(LABELS[PNEUMONIA])}, {quoted(LABELS[-1])}]"],
+    }
     return [
         'question = "presence"',
-        f"calibration = {{ slope = {slope}, intercept = {intercept} }}",
-        f"prevalence = {PREVALENCE}",
+        *own[index],
         f"operating_point = {reading.balanced[index]}",
         f"sensitive_point = {reading.sensitive[index]}",
         f"conformal = {{ {sets} }}",

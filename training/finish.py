@@ -10,7 +10,8 @@ import sklearn
 import torch
 
 from . import features as frozen
-from . import heads, input_data
+from . import heads, input_data, prognosis
+from .crops import lung_network
 from .evidence import more_figures
 from .export import card, rounded, save_weights
 from .labels import read_manifest
@@ -27,11 +28,11 @@ def finish(data, out, log, photographs=None):
 
     `photographs` is a folder of pictures to test the input head on. None of them may come from the packages of training.
     """
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)
     state = torch.load(f"{log}/checkpoint.pt")
-    model = load(rounded(state))
+    model, lungs = load(rounded(state)), lung_network(log)
     rows = read_manifest(data)
-    features = frozen.of_files(model, data, rows.path)
+    features = frozen.of_files(model, lungs, data, rows.path)
     logits = frozen.logits(model, features)
     permissive = (rows.licence_permissive == "yes").to_numpy()
     validation = permissive & (rows.split == "val").to_numpy()
@@ -39,20 +40,23 @@ def finish(data, out, log, photographs=None):
     trained = training_rows(rows)
     in_training = rows.path.isin(trained.path).to_numpy()
 
-    lungs = severity_head(rows, features, in_training & (rows.covid == 1).to_numpy())
-    inputs = input_heads(model, data, rows, features, in_training, photographs)
+    covid = in_training & (rows.covid == 1).to_numpy()
+    severity = severity_head(rows, features, covid)
+    basis = heads.directions(features[covid], max(prognosis.DIRECTIONS))
+    foretold = prognosis.fitted(rows, features, (severity["weight"], severity["bias"]), basis)
+    inputs = input_heads(model, lungs, data, rows, features, in_training, photographs)
     scored = reading.onto(rows, logits)
     ieee8023 = untrained_ieee8023(scored)
     found = figures(scored[scored.split == "test"], ieee8023, reading)
-    found += more_figures(rows, features, in_training, lungs, inputs, log)
+    found += more_figures(data, rows, features, in_training, severity, inputs, log) + foretold["figures"]
 
-    sha256 = save_weights(state, tensors(lungs, inputs), out)
-    text = card(sha256, reading, lungs, inputs["limits"], found, trained)
+    sha256 = save_weights(state, tensors(severity, inputs, foretold), out)
+    text = card(sha256, reading, severity, inputs["limits"], foretold["sections"], found, trained)
     with open(f"{out}/cxr-lite0.toml", "w", encoding="utf-8") as file:
         file.write(text)
     some = list(rows[rows.split == "test"].path[::8])[:COMPARED]
     summary = {"versions": versions(), "sha256": sha256, "measurements": found,
-               "float16": half_precision(model, state, data, some)}
+               "float16": half_precision(model, lungs, state, data, some)}
     with open(f"{log}/figures.json", "w", encoding="utf-8") as file:
         json.dump(summary, file, indent=1)
     show(summary)
@@ -74,9 +78,12 @@ def severity_head(rows, features, basis_rows):
     return heads.severity(features[scored], targets, rows[scored].patient.to_numpy(), basis)
 
 
-def input_heads(model, data, rows, features, in_training, photographs):
+def input_heads(model, lungs, data, rows, features, in_training, photographs):
     """The input head, the distance, their limits, and the share of unseen images that they refuse."""
-    examples = input_data.to_refuse(data, rows[in_training])
+    def prepare(image):
+        return frozen.prepared(lungs, np.ascontiguousarray(image, dtype=np.float32))
+
+    examples = input_data.to_refuse(data, rows[in_training], prepare)
     odd = frozen.of_tensors(model, (tensor for tensor, _ in examples))
     kind = np.array([kind for _, kind in examples])
 
@@ -91,7 +98,7 @@ def input_heads(model, data, rows, features, in_training, photographs):
     limits = input_limits([seen(without[s], features[in_training & own[s]]) for s in sources])
     whole = fitted(in_training)
     refusals = {}
-    sets = input_data.tests(data, rows[rows.split == "test"], sorted(glob.glob(f"{photographs}/**/*", recursive=True)))
+    sets = input_data.tests(data, rows[rows.split == "test"], sorted(glob.glob(f"{photographs}/**/*", recursive=True)), prepare)
     for name, images in sets.items():
         refusals[name] = heads.refusal_rates(*seen(whole, frozen.of_tensors(model, images)), limits)
     for source in sources:
@@ -119,10 +126,11 @@ def input_limits(left_out):
     }
 
 
-def tensors(lungs, inputs):
+def tensors(severity, inputs, foretold):
     """The tensors that the file holds beside those of the network, by name."""
     mean, components, precision = inputs["distance"]
-    return {"severity.weight": lungs["weight"], "severity.bias": lungs["bias"],
+    outcomes = {f"prognosis.{part}": foretold[part] for part in ("weight", "bias") if foretold["sections"]}
+    return outcomes | {"severity.weight": severity["weight"], "severity.bias": severity["bias"],
             "input.weight": inputs["head"][0], "input.bias": inputs["head"][1],
             "distance.mean": mean, "distance.components": components, "distance.precision": precision}
 
@@ -132,11 +140,11 @@ def versions():
             "pillow": PIL.__version__, "scikit-learn": sklearn.__version__}
 
 
-def half_precision(model, state, data, paths):
+def half_precision(model, lungs, state, data, paths):
     """The largest difference of a logit between the exported float16 weights and the float32 weights."""
     exact = load(state)
-    gap = np.abs(frozen.logits(model, frozen.of_files(model, data, paths))
-                 - frozen.logits(exact, frozen.of_files(exact, data, paths))).max()
+    gap = np.abs(frozen.logits(model, frozen.of_files(model, lungs, data, paths))
+                 - frozen.logits(exact, frozen.of_files(exact, lungs, data, paths))).max()
     return {"images": len(paths), "largest_logit_difference": float(gap)}
 
 

@@ -7,7 +7,6 @@ from .data import read_grey
 from .negatives import (
     FRONTAL, OTHER, SIDEWAYS, UPSIDE_DOWN, drawn, faces, part, photographs, pictures, slices, turned,
 )
-from .preprocess import cxr1
 
 SEED = 11
 CROPS = 20
@@ -27,8 +26,9 @@ def spread(rows, count, rng):
     return rows.iloc[rng.choice(len(rows), count, p=weight / weight.sum())]
 
 
-def to_refuse(data, rows):
-    """Training examples that are not frontal chest radiographs: [(tensor, kind)]. `rows` are permissive training rows."""
+def to_refuse(data, rows, prepare):
+    """Training examples that are not frontal chest radiographs: [(tensor, kind)]. `rows` are permissive training
+    rows, and `prepare` makes the network's input of an image."""
     rng = np.random.default_rng(SEED)
     found = []
     for image in photographs():
@@ -41,19 +41,19 @@ def to_refuse(data, rows):
         found += [turned(read_grey(f"{data}/{path}"), rng) for _ in range(3)]
     radiographs = [read_grey(f"{data}/{path}") for path in spread(rows, TURNED, rng).path]
     found += [part(image, rng, 0.1, 0.35) for image in radiographs]
-    return [(cxr1(image), OTHER) for image in found] + wrong_way(radiographs, rng)
+    return [(prepare(image), OTHER) for image in found] + wrong_way(radiographs, rng, prepare)
 
 
-def wrong_way(radiographs, rng):
+def wrong_way(radiographs, rng, prepare):
     """Each radiograph upside down, and each on one of its sides, mirrored or not."""
     found = []
     for image in radiographs:
-        found.append((cxr1(np.rot90(image, 2)[:, :: rng.choice([1, -1])]), UPSIDE_DOWN))
-        found.append((cxr1(np.rot90(image, rng.choice([1, 3]))[:, :: rng.choice([1, -1])]), SIDEWAYS))
+        found.append((prepare(np.rot90(image, 2)[:, :: rng.choice([1, -1])]), UPSIDE_DOWN))
+        found.append((prepare(np.rot90(image, rng.choice([1, 3]))[:, :: rng.choice([1, -1])]), SIDEWAYS))
     return found
 
 
-def tests(data, rows, pictures_of):
+def tests(data, rows, pictures_of, prepare):
     """Held-out examples by name: {name: [tensor]}. `rows` are test rows, `pictures_of` files that were not trained on."""
     rng = np.random.default_rng(SEED + 1)
     odd = odd_rows(data)
@@ -67,8 +67,8 @@ def tests(data, rows, pictures_of):
         "drawn pictures": [drawn(rng) for _ in range(300)],
         "small parts of radiographs": [part(image, rng, 0.1, 0.35) for image in radiographs],
     }
-    found = {name: [cxr1(image) for image in images] for name, images in sets.items() if images}
-    turned_ones = wrong_way(radiographs, rng)
+    found = {name: [prepare(image) for image in images] for name, images in sets.items() if images}
+    turned_ones = wrong_way(radiographs, rng, prepare)
     found["radiographs upside down"] = [t for t, kind in turned_ones if kind == UPSIDE_DOWN]
     found["radiographs on their side"] = [t for t, kind in turned_ones if kind == SIDEWAYS]
     return found

@@ -138,7 +138,7 @@ def coverage(test, reading):
         sets = reading.conformal[index]
         for value, word in ((1, "present"), (0, "absent")):
             for source in ("nih", "kermany"):
-                rows = test[(test[answer] == value) & (test.source == source)]
+                rows = test[(test[answer] == value) & (test.group == source)]
                 p = rows[f"score {index}"] if value else 1 - rows[f"score {index}"]
                 rows = rows.assign(true=p)
                 yield measurement(label, f"{source} test split, {word}", "coverage of the 90 % set",
@@ -149,7 +149,10 @@ def pneumonia_sets(test):
     known = test[test.pneumonia != UNKNOWN]
     yield "test split, all sources mixed", known
     for source in ("nih", "kermany", "ieee8023"):
-        yield f"{source} test split", known[known.source == source]
+        yield f"{source} test split", known[known.group == source]
+    seen = known[known.rsna_class.isin(["Lung Opacity", "Normal"])]
+    for view in ("AP", "PA"):
+        yield f"nih test split, radiologists' labels within {view}", seen[seen["view"].str.startswith(view)]
 
 
 def covid_sets(test, ieee8023):

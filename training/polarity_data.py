@@ -3,7 +3,6 @@
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from .augment import grey_curve
 from .negatives import drawn, faces, part, photographs, slices, turned
 
 # Cells per side of the thumbnail, and sampled positions per side of each cell.
@@ -19,6 +18,16 @@ DRAWN = 2000
 LIMBS = 5000
 # One in KEPT_BACK of the pictures that are no films is kept back to choose the threshold on.
 KEPT_BACK = 5
+
+
+def grey_curve(values, rng):
+    """Applies an increasing, invertible curve on 0-1: gamma e^±0.5, or a curve through random points."""
+    if rng.random() < 0.5:
+        return values ** np.float32(np.exp(rng.uniform(-0.5, 0.5)))
+    knots = np.linspace(0, 1, 6)
+    steps = np.exp(rng.uniform(-0.8, 0.8, len(knots) - 1))
+    heights = np.concatenate([[0], np.cumsum(steps) / steps.sum()])
+    return np.interp(values, knots, heights).astype(np.float32)
 
 
 def thumbnail(values):

@@ -14,11 +14,12 @@ import torch.multiprocessing as mp
 import torch.nn.functional as F
 
 from .augment import augmented
-from .data import cached
+from .crops import load as load_crops
 from .labels import (
-    AUXILIARY, COVID, LABELS, PNEUMONIA, UNKNOWN, auxiliary, pneumonia_weights, read_manifest, sampling_weights,
+    AUXILIARY, NOT_COVID, OUTPUT_CAUSES, OUTPUTS, PNEUMONIA, UNKNOWN, auxiliary, pneumonia_weights, read_manifest,
+    sampling_weights,
 )
-from .network import freeze_start, from_imagenet, training_forward
+from .network import activation, freeze_start, from_imagenet, training_forward
 
 SEED = 20
 WORKERS = 2
@@ -27,44 +28,80 @@ TRUNK_RATE, HEAD_RATE = 6e-4, 3e-3
 WEIGHT_DECAY = 0.01
 AVERAGE = 0.997
 SMOOTHING = 0.02
-AUXILIARY_WEIGHT = 1.0
-LABELS_END = len(LABELS)
+AUXILIARY_WEIGHT = 0.5
+# Where it looks: cells inside and outside of radiologists' boxes, and evidence outside of the lungs.
+BOXES_WEIGHT = 0.5
+OUTSIDE_WEIGHT = 0.3
+# A cell is in a box, or outside of the lungs, from this share of its area.
+IN_BOX = 0.3
+IN_LUNGS = 0.05
 REPORT_EVERY = 20
+KEEP_EVERY = 500
 
 
 class Cases:
-    """The rows of training in memory: `pixels`, each uint8 [h, w], with their answers and weights."""
+    """The rows of training in memory, with their answers and weights."""
 
-    def __init__(self, data, rows):
-        self.pixels = [cached(f"{data}/{path}") for path in rows.path]
-        self.answers = rows[["pneumonia", "covid", "cause"]].to_numpy()
-        self.auxiliary = auxiliary(rows)
-        self.weight = pneumonia_weights(rows)
-        self.chance = sampling_weights(rows)
+    def __init__(self, crops, rows):
+        self.crops = crops
+        self.pneumonia = torch.from_numpy(rows.pneumonia.to_numpy())
+        self.cause = torch.from_numpy(rows.cause.to_numpy())
+        self.auxiliary = torch.from_numpy(auxiliary(rows))
+        self.weight = torch.from_numpy(pneumonia_weights(rows))
+        self.has_boxes = torch.from_numpy(rows.rsna_boxes.notna().to_numpy())
+        self.chance = torch.from_numpy(sampling_weights(rows))
 
-    def draw(self, rng, count):
-        """A batch of augmented images, float32 [count, 1, 192, 192], and the indices of their rows."""
-        chosen = rng.choice(len(self.pixels), count, p=self.chance)
-        batch = np.stack([augmented(self.pixels[i], rng)[None] for i in chosen])
-        return torch.from_numpy(batch).to(memory_format=torch.channels_last), chosen
+    def draw(self, generator, count):
+        """A batch of augmented images, float32 [count, 1, 192, 192], the shares of lung and box of its cells, and the
+        indices of its rows."""
+        chosen = torch.multinomial(self.chance, count, replacement=True, generator=generator)
+        images, lungs, boxes = augmented(self.crops, chosen.numpy(), generator)
+        return images.contiguous(memory_format=torch.channels_last), lungs, boxes, chosen
 
-    def loss(self, logits, chosen):
-        """The sum of masked means. A question that no row of the batch answers adds nothing."""
-        answers = torch.from_numpy(self.answers[chosen])
-        pneumonia = presence(logits[:, PNEUMONIA], answers[:, PNEUMONIA], torch.from_numpy(self.weight[chosen]))
-        covid = presence(logits[:, COVID], answers[:, COVID], torch.ones(len(chosen)))
-        cause, total = answers[:, 2], logits.sum() * 0 + pneumonia + covid
-        if (cause != UNKNOWN).any():
-            total = total + F.cross_entropy(
-                logits[:, 2:LABELS_END], cause, ignore_index=UNKNOWN, label_smoothing=1.5 * SMOOTHING
-            )
-        beside = torch.from_numpy(self.auxiliary[chosen])
+    def loss(self, logits, map, place, lungs, boxes, chosen):
+        """The sum of masked means. A question that no row of the batch answers adds nothing. `map` is the class activation
+        map of Pneumonia, `place` the scale and shift from it to the logit of a cell."""
+        answer = self.pneumonia[chosen]
+        total = logits.sum() * 0 + presence(logits[:, PNEUMONIA], answer, self.weight[chosen])
+        total = total + cause_loss(logits[:, OUTPUT_CAUSES], self.cause[chosen])
+        beside = self.auxiliary[chosen]
         known = beside[:, 0] != UNKNOWN
         if known.any():
             total = total + AUXILIARY_WEIGHT * F.binary_cross_entropy_with_logits(
-                logits[known, LABELS_END:], beside[known].float()
+                logits[known, len(OUTPUTS) :], beside[known].float()
             )
-        return total
+        total = total + BOXES_WEIGHT * self.boxes_loss(map * place[0] + place[1], answer, lungs, boxes, chosen)
+        return total + OUTSIDE_WEIGHT * outside_share(map, answer, lungs)
+
+    def boxes_loss(self, cells, answer, lungs, boxes, chosen):
+        """Every cell of a healthy film is negative, and every cell of an ill one is positive in a box and negative outside.
+        Without boxes, only the cells outside of the lungs are known."""
+        target = (boxes > IN_BOX).float()
+        boxed = (self.has_boxes[chosen] & (answer == 1))[:, None, None]
+        known = boxed | (answer == 0)[:, None, None] | (lungs < IN_LUNGS)
+        each = F.binary_cross_entropy_with_logits(cells, target, reduction="none")
+        return (each * known).sum() / known.sum().clamp(min=1)
+
+
+def cause_loss(logits, cause):
+    """Cross entropy of the causes [n, 3]; NOT_COVID is the sum of bacterial and viral."""
+    known = cause != UNKNOWN
+    if not known.any():
+        return 0
+    log, cause = F.log_softmax(logits[known], 1), cause[known]
+    other = torch.logsumexp(log[:, :2], 1)
+    exact = log.gather(1, cause.clamp(max=2)[:, None])[:, 0]
+    each = torch.where(cause == NOT_COVID, other, exact)
+    return -((1 - 3 * SMOOTHING) * each + SMOOTHING * log.sum(1)).mean()
+
+
+def outside_share(map, answer, lungs):
+    """The mean share of the positive evidence of ill films that lies outside of the lungs."""
+    ill = answer == 1
+    if not ill.any():
+        return 0
+    positive = F.relu(map[ill])
+    return ((positive * (lungs[ill] < IN_LUNGS)).sum((1, 2)) / (positive.sum((1, 2)) + 1e-3)).mean()
 
 
 def presence(logit, answer, weight):
@@ -104,22 +141,25 @@ def share_statistics(model):
             buffer /= dist.get_world_size()
 
 
-def worker(rank, steps, cases, out):
+def worker(rank, steps, cases, out, seed):
     """Runs one of WORKERS processes. The first writes the log and `out`/checkpoint.pt."""
-    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT="29511", GLOO_SOCKET_IFNAME="lo")
+    port = 29500 + os.getppid() % 400
+    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), GLOO_SOCKET_IFNAME="lo")
     dist.init_process_group("gloo", rank=rank, world_size=WORKERS)
     torch.set_num_threads(1)
-    torch.manual_seed(SEED)
-    model = from_imagenet(LABELS_END + len(AUXILIARY)).to(memory_format=torch.channels_last).train()
+    torch.manual_seed(seed)
+    model = from_imagenet(len(OUTPUTS) + len(AUXILIARY)).to(memory_format=torch.channels_last).train()
     freeze_start(model)
+    model.place = torch.nn.Parameter(torch.tensor([1.0, 0.0]))
     average = copy.deepcopy(model)
-    torch.manual_seed(SEED + 1 + rank)
-    rng = np.random.default_rng([SEED, rank])
+    torch.manual_seed(seed + 1 + rank)
+    generator = torch.Generator().manual_seed(seed * 100 + rank)
     optimiser, schedule = optimiser_for(model, steps)
     started, running = time.time(), []
     for step in range(steps):
-        batch, chosen = cases.draw(rng, BATCH // WORKERS)
-        value = cases.loss(training_forward(model, batch), chosen)
+        batch, lungs, boxes, chosen = cases.draw(generator, BATCH // WORKERS)
+        logits, maps = training_forward(model, batch)
+        value = cases.loss(logits, activation(model, maps, PNEUMONIA), model.place, lungs, boxes, chosen)
         optimiser.zero_grad()
         value.backward()
         share_gradients(model)
@@ -130,6 +170,8 @@ def worker(rank, steps, cases, out):
         if rank == 0 and (step + 1) % REPORT_EVERY == 0:
             report(out, step + 1, np.mean(running), time.time() - started)
             running = []
+        if rank == 0 and (step + 1) % KEEP_EVERY == 0:
+            torch.save(shipped(average.state_dict()), f"{out}/checkpoint.pt")
     share_statistics(average)
     if rank == 0:
         torch.save(shipped(average.state_dict()), f"{out}/checkpoint.pt")
@@ -138,13 +180,15 @@ def worker(rank, steps, cases, out):
 
 def shipped(state):
     """The weights without the rows of the last layer for the auxiliary findings."""
-    return state | {name: state[name][:LABELS_END].clone() for name in ("_fc.weight", "_fc.bias")}
+    kept = {name: value.clone() for name, value in state.items() if name != "place"}
+    return kept | {name: state[name][: len(OUTPUTS)].clone() for name in ("_fc.weight", "_fc.bias")}
 
 
 def optimiser_for(model, steps):
     """AdamW and a one-cycle schedule. The new head learns five times as fast as the trunk."""
-    head = list(model._fc.parameters())
-    trunk = [p for name, p in model.named_parameters() if not name.startswith("_fc.") and p.requires_grad]
+    head = [*model._fc.parameters(), model.place]
+    trunk = [p for name, p in model.named_parameters()
+             if not name.startswith("_fc.") and name != "place" and p.requires_grad]
     optimiser = torch.optim.AdamW(
         [{"params": trunk}, {"params": head}], lr=TRUNK_RATE, weight_decay=WEIGHT_DECAY
     )
@@ -161,22 +205,25 @@ def report(out, step, value, seconds):
         log.write(json.dumps(line) + "\n")
 
 
-def train(data, out, steps, leave_out=None, change=None):
+def train(data, crops, out, steps, leave_out=None, change=None, seed=SEED):
     """Writes `out`/checkpoint.pt (the averaged weights, float32) and `out`/train.jsonl.
 
-    `leave_out` names a source that takes no part. `change` gives other images for the rows, for the controls.
+    `crops` is the file that crops.py wrote. `leave_out` names an archive that takes no part. `change` gives other crops for
+    the rows, for the controls.
     """
     os.makedirs(out, exist_ok=True)
     open(f"{out}/train.jsonl", "w", encoding="utf-8").close()
-    rows = training_rows(read_manifest(data), leave_out)
-    cases = Cases(data, rows)
+    every = read_manifest(data)
+    rows = training_rows(every, leave_out)
+    own = load_crops(crops).of(np.flatnonzero(every.path.isin(rows.path)))
     if change:
-        cases.pixels = change(rows, cases.pixels)
+        own = change(rows, own)
     print(f"{len(rows)} radiographs of {rows.patient.nunique()} patients cached", flush=True)
-    mp.start_processes(worker, (steps, cases, out), nprocs=WORKERS, start_method="fork")
+    mp.start_processes(worker, (steps, Cases(own, rows), out, seed), nprocs=WORKERS, start_method="fork")
 
 
 def training_rows(rows, leave_out=None):
-    """The rows that training draws from."""
-    rows = rows[(rows.licence_permissive == "yes") & (rows.split == "train") & (rows.source != leave_out)]
-    return rows[(rows[["pneumonia", "covid", "cause"]] != UNKNOWN).any(axis=1)].reset_index(drop=True)
+    """The rows that training draws from, in the manifest's order."""
+    rows = rows[(rows.licence_permissive == "yes") & (rows.split == "train") & (rows.group != leave_out)]
+    known = (rows[["pneumonia", "cause"]] != UNKNOWN).any(axis=1) | (rows.source == "nih")
+    return rows[known].reset_index(drop=True)

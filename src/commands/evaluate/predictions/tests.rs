@@ -187,8 +187,9 @@ fn an_image_unlike_those_of_training_has_no_answer_and_is_counted_and_named() {
         );
         let cases = ["a.png", "b.png", "c.png"].map(case);
         let answers = table.answers(&cases, Path::new("")).unwrap();
+        let at = table.labels().iter().position(|label| label == "COVID-19");
         let covid = answers.outcomes.iter().map(|outcome| match outcome {
-            CaseOutcome::Scored { labels, .. } => labels[1],
+            CaseOutcome::Scored { labels, .. } => labels[at.unwrap()],
             _ => panic!("{outcome:?}"),
         });
         assert_eq!(covid.collect::<Vec<_>>(), [Some(0.5), None, None]);
