@@ -250,7 +250,7 @@ def main():
     parser.add_argument("--log", default="training/log", help="folder of lung_student.pt; without it the weights that are there are used")
     parser.add_argument("--out", default="weights")
     parser.add_argument("--photographs", nargs="*", help="pictures that were not trained on")
-    parser.add_argument("--cardiothoracic-error", type=float, help="mean absolute error of the ratio; without it the card's own stays")
+    parser.add_argument("--cardiothoracic-error", type=float, help="standard deviation of the ratio between films of one patient; without it the card's own stays")
     given = parser.parse_args()
     # Two threads would wait for each other at every small layer.
     torch.set_num_threads(1)

@@ -40,6 +40,6 @@ pub struct LungMeasures {
     /// The greatest width of the heart over the greatest inner width of the thorax (Danzer 1919). `None` if its
     /// borders could not be found, or the film is not frontal.
     pub cardiothoracic_ratio: Option<f32>,
-    /// Mean absolute error of the ratio; `None` where it is not known, or there is no ratio.
+    /// Standard deviation of the ratio between films of one patient; `None` where it is not known, or there is no ratio.
     pub cardiothoracic_error: Option<f32>,
 }

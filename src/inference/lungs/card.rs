@@ -27,7 +27,7 @@ pub struct LungNetworkCard {
     pub(super) shape: ShapeLimits,
     /// What a single lung must be, to be one.
     pub(super) one_lung: OneLungLimits,
-    /// Mean absolute error of the cardiothoracic ratio; `None` where it is not known.
+    /// Standard deviation of the cardiothoracic ratio between films of one patient; `None` where it is not known.
     pub(super) cardiothoracic_error: Option<f32>,
 }
 
