@@ -53,7 +53,7 @@ LIMITS = [
     "Other findings (effusion, mass, pneumothorax ...) were left out of the pneumonia question; such images may "
     "score high or low.",
     "Frontal views only. Lateral views were not there to learn from and pass the input check unless the file says what they are.",
-    "The source of a test image can be told from its features nearly always: whatever is asked across sources can be answered that way.",
+    "The source of a test image can be told from its features nearly always: every question across sources can be answered that way.",
     "The source alone answers COVID-19 over mixed sources as well as the model does.",
 ]
 

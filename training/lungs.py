@@ -20,7 +20,7 @@ from .data import read_grey
 from .negatives import drawn, faces, photographs
 from .network import from_imagenet
 
-# The whole film, whatever its aspect, becomes a square of this side.
+# The whole film, of any aspect, becomes a square of this side.
 TEACHER_SIDE = 192
 SIDE = 128
 # The student's maps have this side; each of their cells holds PATCH × PATCH pixels of the mask as channels.

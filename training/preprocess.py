@@ -11,13 +11,13 @@ TRAINED_SIZE = 192
 SIZE = 224
 CLIP = 1.4
 FLAT = 1e-6
-# The lungs are found in a square of this side, which holds the whole film whatever its aspect.
+# The lungs are found in a square of this side, which holds the whole film, of any aspect.
 LUNG_SIDE = 128
 # A cell of the lung fields is lung from this probability on.
 IS_LUNG = 0.5
 # Cells of the smallest part of the lung fields that counts as a lung: 1 % of the film.
 LEAST_CELLS = LUNG_SIDE * LUNG_SIDE // 100
-# One in so many cells may lie beyond each edge of the lungs' box: 0.5 %.
+# One of this number of cells may lie beyond each edge of the lungs' box: 0.5 %.
 TRIMMED = 200
 # The box is widened by this many per cent of its size on each side.
 MARGIN = 8

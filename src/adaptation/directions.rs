@@ -3,6 +3,7 @@
 //! Computations*, 8.2.4): the matrix of second moments is never stored, since it may be larger than the features.
 
 use super::logistic::LinearModel;
+use crate::evaluation::random::SplitMix64;
 
 /// More directions than asked for are followed, because the last ones converge slowly.
 const SPARE: usize = 4;
@@ -70,15 +71,10 @@ impl Directions {
     }
 }
 
-/// `count` orthonormal vectors that look random and are the same each time (Knuth's MMIX generator).
+/// `count` orthonormal vectors that look random and are the same each time.
 fn start(size: usize, count: usize) -> Vec<Vec<f64>> {
-    let mut state = 1_u64;
-    let mut number = || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (state >> 11) as f64 / (1_u64 << 52) as f64 - 1.0
-    };
+    let mut random = SplitMix64::new(1);
+    let mut number = || (random.next() >> 11) as f64 / (1_u64 << 52) as f64 - 1.0;
     let mut vectors: Vec<Vec<f64>> = (0..count)
         .map(|_| (0..size).map(|_| number()).collect())
         .collect();

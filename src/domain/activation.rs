@@ -98,7 +98,7 @@ pub enum HeatMapChoice {
     /// The map of the finding that stands out most.
     #[default]
     Foremost,
-    /// The map of this label, whatever its score.
+    /// The map of this label, even if its score is low.
     Label(Pathology),
     /// The difference between the two likeliest causes, or between the two highest labels where the
     /// causes are not told.

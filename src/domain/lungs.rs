@@ -2,7 +2,7 @@
 
 use super::activation::{HeatMap, HeatMapSubject, Region};
 
-/// Where the lungs are, over the whole picture whatever its aspect.
+/// Where the lungs are, over the whole picture, of any aspect.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LungFields {
     /// Cells per side.

@@ -8,7 +8,7 @@
 //! | `pathology`, `prevalence`, `finding` | labels, shares of positives, scores |
 //! | `patient`, `radiograph`, `origin` | patients and images |
 //! | `model_card`, `card_text`, `assumed` | models, and the prevalences that a reader assumes |
-//! | `activation`, `lungs`, `prognosis`, `prediction`, `agreeing`, `heat_maps` | answers of a model, and the part that is shown |
+//! | `interpolation`, `activation`, `lungs`, `lung_parts`, `prognosis`, `prediction`, `agreeing`, `heat_maps` | answers of a model, and the part that is shown |
 //! | `blinded`, `opinion`, `change`, `review` | a reader's work |
 
 pub mod activation;
@@ -25,6 +25,8 @@ pub mod failure;
 pub mod finding;
 pub mod heat_maps;
 pub mod hex;
+pub mod interpolation;
+pub mod lung_parts;
 pub mod lungs;
 pub mod model_card;
 pub mod opinion;
@@ -55,6 +57,8 @@ pub use finding::{
     Calibrated, Conformal, Factors, Finding, OperatingPoint, PresenceSet, Question, Score,
     ScoreKind, percent,
 };
+pub use interpolation::CellPair;
+pub use lung_parts::{LungPart, largest_parts, two_lungs};
 pub use lungs::{LungFields, LungMeasures};
 pub use model_card::{
     Adaptation, Calibration, CausesCard, ConformalThresholds, GroupCalibration, InputThresholds,

@@ -20,7 +20,7 @@ mod missing;
 pub mod plots;
 pub mod pointing;
 pub mod question;
-mod random;
+pub(crate) mod random;
 pub mod reader_tables;
 pub mod readers;
 pub mod report;

@@ -6,12 +6,10 @@
 //! beyond the region that the network saw there is none.
 
 use super::boxes::{FilmBox, FilmPoint};
-use crate::domain::{HeatMap, LungFields};
+use crate::domain::{CellPair, HeatMap, LungFields, LungPart, largest_parts, two_lungs};
 
 /// Places on each side of the film at which map and boxes are compared.
 const PLACES: usize = 256;
-/// A lung is no smaller than this share of the film. A smaller region is a stray.
-const SMALLEST_LUNG: f64 = 0.01;
 /// Where the control points if the lung fields are not known: the middles of the lungs of a usual frontal film.
 const USUAL_MIDDLES: [FilmPoint; 2] = [FilmPoint { x: 0.3, y: 0.5 }, FilmPoint { x: 0.7, y: 0.5 }];
 
@@ -31,21 +29,6 @@ pub struct MapOverlap {
     /// Intersection over union of the boxes with the part of the map that has at least half of its greatest
     /// evidence; 0 without positive evidence. `None` if neither covers a place.
     pub intersection_over_union: Option<f64>,
-}
-
-/// The two cells of one axis between which a place lies, and the way from the first to the second, 0 to 1.
-#[derive(Debug, Clone, Copy)]
-struct BetweenCells {
-    first: usize,
-    second: usize,
-    part: f64,
-}
-
-impl BetweenCells {
-    fn interpolate(self, value: impl Fn(usize) -> f64) -> f64 {
-        let (first, second) = (value(self.first), value(self.second));
-        first + (second - first) * self.part
-    }
 }
 
 impl<'a> MapOnFilm<'a> {
@@ -110,7 +93,7 @@ impl<'a> MapOnFilm<'a> {
                 };
                 let is_boxed = reached.iter().any(|drawn| drawn.contains(point));
                 let here = line.as_ref().zip(*column).map_or(0.0, |(line, column)| {
-                    column.interpolate(|cell| line[cell]).max(0.0)
+                    column.between(|cell| line[cell]).max(0.0)
                 });
                 let is_marked = here > 0.0 && here >= half;
                 evidence += here;
@@ -138,10 +121,10 @@ impl<'a> MapOnFilm<'a> {
     }
 
     /// The values between two rows of the map, one for each of its columns.
-    fn line(&self, row: BetweenCells) -> Vec<f64> {
+    fn line(&self, row: CellPair) -> Vec<f64> {
         let width = self.map.width;
         (0..width)
-            .map(|column| row.interpolate(|row| self.cell(row * width + column)))
+            .map(|column| row.between(|row| self.cell(row * width + column)))
             .collect()
     }
 }
@@ -151,24 +134,12 @@ fn place(at: usize) -> f64 {
     (at as f64 + 0.5) / PLACES as f64
 }
 
-/// For each place of one axis of the film the cells round it; `None` beyond the region. `region` is start and
+/// For each place of one axis of the film, the cells of the map around it; `None` beyond the map. `region` is start and
 /// length in stored pixels.
-fn axis(film: usize, region: (usize, usize), cells: usize) -> Vec<Option<BetweenCells>> {
-    let last = cells.saturating_sub(1);
-    let between = |at: usize| {
-        let share = (place(at) * film as f64 - region.0 as f64) / region.1 as f64;
-        if !(0.0..1.0).contains(&share) {
-            return None;
-        }
-        let at = (share * cells as f64 - 0.5).clamp(0.0, last as f64);
-        let first = at.floor() as usize;
-        Some(BetweenCells {
-            first,
-            second: (first + 1).min(last),
-            part: at.fract(),
-        })
-    };
-    (0..PLACES).map(between).collect()
+fn axis(film: usize, region: (usize, usize), cells: usize) -> Vec<Option<CellPair>> {
+    (0..PLACES)
+        .map(|at| CellPair::around(place(at) * film as f64, region, cells))
+        .collect()
 }
 
 /// Whether a point lies in one of the boxes.
@@ -185,7 +156,7 @@ pub struct LungMiddles {
 }
 
 impl LungMiddles {
-    /// The centroids of the two largest connected regions of lung, where there are two; else fixed points.
+    /// The centroids of the two lungs, where there are two; else fixed points.
     pub fn of(fields: Option<&LungFields>) -> Self {
         let found = fields.and_then(middles);
         LungMiddles {
@@ -204,69 +175,17 @@ impl LungMiddles {
     }
 }
 
-/// The centroids of the two largest regions; `None` if there are no two of a lung's size.
+/// The centroids of the two lungs; `None` if there are no two.
 fn middles(fields: &LungFields) -> Option<[FilmPoint; 2]> {
-    let side = fields.side;
-    if side == 0 || side.checked_mul(side) != Some(fields.cells.len()) {
+    if fields.side.checked_mul(fields.side) != Some(fields.cells.len()) {
         return None;
     }
-    let mut regions = regions(fields);
-    regions.sort_by_key(|region| std::cmp::Reverse(region.len()));
-    let smallest = SMALLEST_LUNG * fields.cells.len() as f64;
-    match &regions[..] {
-        [first, second, ..] if second.len() as f64 >= smallest => {
-            Some([centroid(first, side), centroid(second, side)])
-        }
-        _ => None,
-    }
-}
-
-fn centroid(region: &[usize], side: usize) -> FilmPoint {
-    let mean = |of: fn(usize, usize) -> usize| {
-        let sum: usize = region.iter().map(|&cell| of(cell, side)).sum();
-        (sum as f64 / region.len() as f64 + 0.5) / side as f64
+    let parts = largest_parts(fields);
+    let centre = |lung: &LungPart| {
+        let (x, y) = lung.centre();
+        FilmPoint { x, y }
     };
-    FilmPoint {
-        x: mean(|cell, side| cell % side),
-        y: mean(|cell, side| cell / side),
-    }
-}
-
-/// The cells of each region of lung. Cells that share a side are of one region.
-fn regions(fields: &LungFields) -> Vec<Vec<usize>> {
-    let is_lung = |cell: &f32| *cell >= LungFields::IS_LUNG;
-    let mut left: Vec<bool> = fields.cells.iter().map(is_lung).collect();
-    let mut regions = Vec::new();
-    for start in 0..left.len() {
-        if !std::mem::take(&mut left[start]) {
-            continue;
-        }
-        let mut region = vec![start];
-        let mut done = 0;
-        while let Some(&cell) = region.get(done) {
-            done += 1;
-            for near in neighbours(cell, fields.side) {
-                if std::mem::take(&mut left[near]) {
-                    region.push(near);
-                }
-            }
-        }
-        regions.push(region);
-    }
-    regions
-}
-
-/// The cells that share a side with one.
-fn neighbours(cell: usize, side: usize) -> impl Iterator<Item = usize> {
-    let (column, row) = (cell % side, cell / side);
-    [
-        (column > 0).then(|| cell - 1),
-        (column + 1 < side).then_some(cell + 1),
-        (row > 0).then(|| cell - side),
-        (row + 1 < side).then_some(cell + side),
-    ]
-    .into_iter()
-    .flatten()
+    two_lungs(&parts).map(|lungs| lungs.map(centre))
 }
 
 /// Where the heat map of one label looks on one film.

@@ -5,7 +5,7 @@ mod colours;
 
 use super::render::Viewport;
 use super::values::luma;
-use crate::domain::{HeatMap, HeatMapLayer, HeatMapLegend, PreviewImage, Region};
+use crate::domain::{CellPair, HeatMap, HeatMapLayer, HeatMapLegend, PreviewImage, Region};
 use colours::tinted;
 
 /// The edge of the region that the network saw is lighter by this much, or darker on a light pixel.
@@ -47,7 +47,7 @@ pub fn overlay(picture: &PreviewImage, seen: Viewport, layer: &HeatMapLayer) -> 
             pixels.extend(match (&line, column) {
                 (Some(line), Some(pair)) => {
                     let grey = luma(&rgb).round() as u8;
-                    tinted(grey, pair.between(|i| line[i]) * scale)
+                    tinted(grey, pair.between(|i| line[i]) as f32 * scale)
                 }
                 _ if columns.is_edge(x) && (row.is_some() || rows.is_edge(y)) => edge(rgb),
                 _ if rows.is_edge(y) && column.is_some() => edge(rgb),
@@ -81,23 +81,6 @@ fn scale(map: &HeatMap, opacity: f32) -> f32 {
     if range < FLAT { 0.0 } else { opacity / range }
 }
 
-/// The two cells between which a pixel lies on one axis, and the way from the first to the second, 0 to
-/// 1.
-#[derive(Clone, Copy)]
-struct CellPair {
-    first: usize,
-    second: usize,
-    part: f32,
-}
-
-impl CellPair {
-    /// The value at the pixel, interpolated between the two cells.
-    fn between(self, value: impl Fn(usize) -> f32) -> f32 {
-        let (first, second) = (value(self.first), value(self.second));
-        first + (second - first) * self.part
-    }
-}
-
 /// The cells around each pixel of one axis of a picture; `None` beyond the map.
 struct AxisCells {
     pairs: Vec<Option<CellPair>>,
@@ -108,20 +91,9 @@ impl AxisCells {
     /// over `region`. Both ranges are start and length in stored pixels. Positions are those of the
     /// middles of cells and pixels.
     fn new(pixels: usize, seen: (f64, f64), region: (usize, usize), cells: usize) -> Self {
-        let last = cells.saturating_sub(1);
         let pair = |pixel: usize| {
             let stored = seen.0 + (pixel as f64 + 0.5) / pixels as f64 * seen.1;
-            let share = (stored - region.0 as f64) / region.1 as f64;
-            if cells == 0 || !(0.0..1.0).contains(&share) {
-                return None;
-            }
-            let at = (share * cells as f64 - 0.5).clamp(0.0, last as f64);
-            let first = at.floor() as usize;
-            Some(CellPair {
-                first,
-                second: (first + 1).min(last),
-                part: (at - at.floor()) as f32,
-            })
+            CellPair::around(stored, region, cells)
         };
         AxisCells {
             pairs: (0..pixels).map(pair).collect(),
@@ -139,10 +111,10 @@ impl AxisCells {
 }
 
 /// The values of the map between two of its rows, one for each column.
-fn between_rows(map: &HeatMap, pair: CellPair) -> Vec<f32> {
+fn between_rows(map: &HeatMap, pair: CellPair) -> Vec<f64> {
     let value = |row: usize, column: usize| {
         let value = map.values.get(row * map.width + column);
-        value.copied().unwrap_or(0.0)
+        f64::from(value.copied().unwrap_or(0.0))
     };
     (0..map.width)
         .map(|column| pair.between(|row| value(row, column)))

@@ -210,8 +210,12 @@ impl Classifier {
             }
         };
         if !reasons.is_refusal() {
-            let measures = lungs.measures(output.activation.as_deref());
+            let mut measures = lungs.measures(output.activation.as_deref());
             self.check_evidence(&measures, &output.findings, reasons);
+            if output.findings.iter().any(is_found_pneumonia) {
+                // It was measured on films without a finding: an opacity beside the heart hides its border.
+                measures.cardiothoracic_error = None;
+            }
             output.lung_fields = Some(Arc::clone(lungs.fields()));
             output.lungs = Some(measures);
         }
@@ -220,13 +224,10 @@ impl Classifier {
 
     /// Doubts a pneumonia whose evidence lies outside the lungs.
     fn check_evidence(&self, lungs: &LungMeasures, findings: &[Finding], reasons: &mut Reasons) {
-        let is_found = |finding: &Finding| {
-            finding.label.name() == PNEUMONIA && finding.is_positive() == Some(true)
-        };
         let limit = self.card.lungs.map(|lungs| lungs.evidence_inside);
         if let (Some(inside), Some(limit)) = (lungs.evidence_inside, limit)
             && inside < limit
-            && findings.iter().any(is_found)
+            && findings.iter().any(is_found_pneumonia)
         {
             let share = 100.0 * inside;
             reasons.doubt(format!(
@@ -347,6 +348,11 @@ impl Classifier {
         };
         Ok((prediction, answer.features))
     }
+}
+
+/// Whether this is a pneumonia that was found.
+fn is_found_pneumonia(finding: &Finding) -> bool {
+    finding.label.name() == PNEUMONIA && finding.is_positive() == Some(true)
 }
 
 fn numbers(tensor: &Tensor) -> Result<Vec<f32>, InferenceError> {

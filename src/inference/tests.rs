@@ -153,9 +153,13 @@ fn everything(input_bias: [f32; 4], precision: f32) -> Classifier {
 
 /// A drawn radiograph, whose lungs are found.
 fn film() -> Radiograph {
-    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/samples/clear_1.png");
+    sample("clear_1.png")
+}
+
+fn sample(name: &str) -> Radiograph {
+    let samples = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/samples"));
     let limits = crate::imaging::DecodeLimits::default();
-    crate::imaging::open(sample.as_ref(), &limits).unwrap()
+    crate::imaging::open(&samples.join(name), &limits).unwrap()
 }
 
 /// A picture that no plain check refuses, and that has no lungs.
@@ -393,6 +397,20 @@ fn an_accepted_film_has_lungs_and_what_is_measured_by_them() {
     let inside = lungs.evidence_inside.unwrap();
     assert!((0.0..=1.0).contains(&inside), "{lungs:?}");
     assert!(lungs.cardiothoracic_ratio.is_some(), "{lungs:?}");
+}
+
+/// The error was measured on films without a finding.
+#[test]
+fn the_ratio_has_its_error_only_where_no_pneumonia_is_found() {
+    let classifier = Classifier::bundled().unwrap();
+    for (name, is_found) in [("clear_1.png", false), ("pneumonia_1.png", true)] {
+        let prediction = classifier.classify(&sample(name)).unwrap();
+        let pneumonia = prediction.finding(PNEUMONIA).unwrap();
+        assert_eq!(pneumonia.is_positive(), Some(is_found), "{name}");
+        let lungs = prediction.lungs.unwrap();
+        assert!(lungs.cardiothoracic_ratio.is_some(), "{name}: {lungs:?}");
+        assert_eq!(lungs.cardiothoracic_error.is_some(), !is_found, "{name}");
+    }
 }
 
 #[test]

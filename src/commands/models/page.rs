@@ -49,7 +49,7 @@ pub fn page(card: &ModelCard) -> Printable {
 fn lungs(card: &LungNetworkCard) -> Vec<String> {
     let mut lines = vec![
         format!(
-            "A network of its own, version {}, whatever the model.",
+            "A network of its own, version {}, the same for every model.",
             card.version
         ),
         format!("Licence: {}", card.licence),

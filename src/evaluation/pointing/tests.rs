@@ -237,7 +237,7 @@ proptest! {
         let row = axis(100, (region.1, region.3), 3).into_iter().flatten();
         for line in row.map(|row| map.line(row)) {
             for column in axis(100, (region.0, region.2), 4).into_iter().flatten() {
-                prop_assert!(column.interpolate(|cell| line[cell]) <= most + 1e-9);
+                prop_assert!(column.between(|cell| line[cell]) <= most + 1e-9);
             }
         }
         // Both shares are shares, and a point within the film is all that is ever named.

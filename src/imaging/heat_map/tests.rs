@@ -210,7 +210,7 @@ proptest! {
         for row in rows.pairs.iter().flatten() {
             let line = between_rows(map, *row);
             for column in columns.pairs.iter().flatten() {
-                let value = column.between(|i| line[i]);
+                let value = column.between(|i| line[i]) as f32;
                 prop_assert!((low - 1e-5..=high + 1e-5).contains(&value));
             }
         }

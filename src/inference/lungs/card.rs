@@ -161,7 +161,7 @@ pub mod tests {
         version = "1"
         licence = "CC0"
         pretrained = "nothing"
-        training_data = "nobody's lungs"
+        training_data = "made-up films"
         limits = ["Frontal films only."]
         sha256 = "ab"
         [shape]

@@ -6,8 +6,7 @@
 //! row along which the brightness falls most from the midline outwards, by dynamic programming (as Avidan & Shamir
 //! 2007, *Seam carving*, finds a seam).
 
-use super::parts::LungPart;
-use crate::domain::LungFields;
+use crate::domain::{LungFields, LungPart};
 
 /// Columns by which a border may move from one row to the next, at most.
 const STEP: usize = 2;
@@ -25,8 +24,10 @@ const LEAST_CELLS: usize = 6;
 const LEAST_FALL: f64 = 0.05;
 /// Rows over which the distance of a border is the median, so that no single row decides.
 const MEDIAN_ROWS: usize = 5;
-/// Ratios beyond these are no hearts. In 400 films without cardiomegaly, 90 % lay between 0.36 and 0.65.
-const PLAUSIBLE: std::ops::RangeInclusive<f64> = 0.2..=0.9;
+/// Beyond these ratios the line is more often no border of a heart. Of 2,704 test films of six sources 1.6 % lay below
+/// and 1.5 % above; of 932 films that radiologists called normal 2.6 % below and none above; none of 15 films with
+/// cardiomegaly beyond either.
+const PLAUSIBLE: std::ops::RangeInclusive<f64> = 0.3..=0.75;
 
 /// The greatest width of the heart over the greatest inner width of the thorax. `picture` is the film as the network
 /// saw it, and `lungs` are the two lungs from left to right. `None` if a border cannot be found.
@@ -269,9 +270,9 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::parts::tests::fields;
-    use super::super::parts::{largest, two_lungs};
     use super::*;
+    use crate::domain::lung_parts::tests::fields;
+    use crate::domain::{largest_parts, two_lungs};
 
     const SIDE: usize = 128;
     /// Outer borders of the drawn lungs, and their inner ones, which lie behind the heart.
@@ -312,7 +313,7 @@ mod tests {
 
     fn ratio_of(film: &[f32]) -> Option<f32> {
         let fields = lungs();
-        let parts = largest(&fields);
+        let parts = largest_parts(&fields);
         ratio(film, &fields, two_lungs(&parts).unwrap())
     }
 
@@ -343,7 +344,7 @@ mod tests {
     #[test]
     fn the_thorax_is_measured_to_parts_of_a_cell() {
         let fields = lungs();
-        let parts = largest(&fields);
+        let parts = largest_parts(&fields);
         let width = thorax_width(&fields, two_lungs(&parts).unwrap()).unwrap();
         assert!((width - (OUTER.1 - OUTER.0)).abs() < 1e-4, "{width}");
         assert_eq!(beyond(0.9, Some(0.1)), 0.5);

@@ -1,6 +1,6 @@
 //! Where the evidence of a class activation map lies: in the lungs, or beside them?
 
-use crate::domain::{ClassActivationMap, LabelActivation, LungFields, Region};
+use crate::domain::{CellPair, ClassActivationMap, LabelActivation, LungFields, Region};
 
 /// The share, from 0 to 1, of the positive part of a label's map that lies in the lungs, over the part of the film that
 /// the map covers. The map is interpolated between its cells as the heat map on the screen is. `None` if there is no
@@ -17,8 +17,8 @@ pub fn inside(
         height,
     } = maps.region;
     let film = fields.region;
-    let columns = neighbours(fields.side, film.width, (left, width), maps.width);
-    let rows = neighbours(fields.side, film.height, (top, height), maps.height);
+    let columns = pairs(fields.side, film.width, (left, width), maps.width);
+    let rows = pairs(fields.side, film.height, (top, height), maps.height);
     let (mut inside, mut all) = (0.0, 0.0);
     for (y, row) in rows.iter().enumerate() {
         for (x, column) in columns.iter().enumerate() {
@@ -36,52 +36,24 @@ pub fn inside(
     (all > 0.0).then(|| (inside / all) as f32)
 }
 
-/// The two cells of a map between which a cell of the lung fields lies on one axis, and the way from the first to the
-/// second, 0 to 1.
-struct Neighbours {
-    first: usize,
-    second: usize,
-    part: f64,
-}
-
-impl Neighbours {
-    fn between(&self, value: impl Fn(usize) -> f64) -> f64 {
-        let (first, second) = (value(self.first), value(self.second));
-        first + (second - first) * self.part
-    }
-}
-
-/// For each of `side` cells over `length` pixels its neighbours among the `cells` that lie over a range of pixels
-/// (start, length); `None` outside that range. Positions are those of the middles of cells.
-fn neighbours(
+/// For each of `side` cells over `length` pixels, the cells of a map around its middle; `None` beyond the map.
+fn pairs(
     side: usize,
     length: usize,
     region: (usize, usize),
     cells: usize,
-) -> Vec<Option<Neighbours>> {
-    let last = cells.saturating_sub(1);
-    let of = |cell: usize| {
-        let pixel = (cell as f64 + 0.5) / side as f64 * length as f64;
-        let share = (pixel - region.0 as f64) / region.1 as f64;
-        if cells == 0 || !(0.0..1.0).contains(&share) {
-            return None;
-        }
-        let at = (share * cells as f64 - 0.5).clamp(0.0, last as f64);
-        let first = at.floor() as usize;
-        Some(Neighbours {
-            first,
-            second: (first + 1).min(last),
-            part: at - at.floor(),
-        })
-    };
-    (0..side).map(of).collect()
+) -> Vec<Option<CellPair>> {
+    let middle = |cell: usize| (cell as f64 + 0.5) / side as f64 * length as f64;
+    (0..side)
+        .map(|cell| CellPair::around(middle(cell), region, cells))
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::parts::tests::fields;
     use super::*;
     use crate::domain::Pathology;
+    use crate::domain::lung_parts::tests::fields;
 
     fn maps(width: usize, height: usize, values: Vec<f32>, region: Region) -> ClassActivationMap {
         let label = LabelActivation {

@@ -9,7 +9,6 @@
 mod card;
 mod cardiothoracic;
 mod evidence;
-mod parts;
 mod region;
 mod shape;
 #[cfg(test)]
@@ -18,7 +17,6 @@ mod tests;
 use std::sync::{Arc, LazyLock};
 
 pub use self::card::LungNetworkCard;
-use self::parts::LungPart;
 use self::shape::LungShape;
 use super::InferenceError;
 use super::input_check::Reasons;
@@ -26,7 +24,8 @@ use super::network::lung_fields::{LungNetwork, SIDE};
 use super::preprocess::{cxr, whole};
 use super::weights::{self, LUNG_CARD, LUNG_WEIGHTS, Tensors};
 use crate::domain::{
-    ClassActivationMap, LungFields, LungMeasures, PNEUMONIA, Pathology, Radiograph, Region,
+    ClassActivationMap, LungFields, LungMeasures, LungPart, PNEUMONIA, Pathology, Radiograph,
+    Region, largest_parts, two_lungs,
 };
 
 /// The network and its card, or the fault of the build.
@@ -90,7 +89,7 @@ impl Lungs {
         };
         Ok(Lungs {
             card: &finder.card,
-            parts: parts::largest(&fields),
+            parts: largest_parts(&fields),
             fields: Arc::new(fields),
             picture,
         })
@@ -103,7 +102,7 @@ impl Lungs {
 
     /// The box around both lungs, in the stored pixels of the film. `None` if there are no two lungs.
     pub fn region(&self) -> Option<Region> {
-        let lungs = parts::two_lungs(&self.parts)?;
+        let lungs = two_lungs(&self.parts)?;
         Some(region::around(lungs, self.fields.region))
     }
 
@@ -116,7 +115,7 @@ impl Lungs {
 
     /// The measures of an accepted film. `maps` are those of its findings, if the model has maps.
     pub(super) fn measures(&self, maps: Option<&ClassActivationMap>) -> LungMeasures {
-        let Some(lungs) = parts::two_lungs(&self.parts) else {
+        let Some(lungs) = two_lungs(&self.parts) else {
             return LungMeasures::default();
         };
         let evidence = maps.and_then(|maps| {

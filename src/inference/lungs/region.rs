@@ -3,10 +3,9 @@
 
 use std::ops::Range;
 
-use super::parts::LungPart;
-use crate::domain::Region;
+use crate::domain::{LungPart, Region};
 
-/// One in so many cells may lie beyond each edge of the box, so that a thin outlier does not move it: 0.5 %.
+/// One of this number of cells may lie beyond each edge of the box, so that a thin outlier does not move it: 0.5 %.
 const TRIMMED: usize = 200;
 /// The box is widened by so many per cent of its size on each side: the masks end inside the ribs and at the diaphragm.
 const MARGIN: usize = 8;
@@ -56,9 +55,9 @@ fn outliers<'a>(mut counts: impl Iterator<Item = &'a usize>, total: usize) -> us
 
 #[cfg(test)]
 mod tests {
-    use super::super::parts::tests::fields;
-    use super::super::parts::{largest, two_lungs};
     use super::*;
+    use crate::domain::lung_parts::tests::fields;
+    use crate::domain::{largest_parts, two_lungs};
 
     /// With Python, in `training/`:
     ///
@@ -76,7 +75,7 @@ mod tests {
             let is_outlier = x == 30 && (10..18).contains(&y);
             if is_lung || is_outlier { 0.9 } else { 0.1 }
         });
-        let parts = largest(&fields);
+        let parts = largest_parts(&fields);
         let film = Region {
             left: 0,
             top: 0,

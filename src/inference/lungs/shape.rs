@@ -3,8 +3,7 @@
 use std::fmt;
 
 use super::card::{LungNetworkCard, OneLungLimits, ShapeLimit, ShapeLimits};
-use super::parts::LungPart;
-use crate::domain::LungFields;
+use crate::domain::{LungFields, LungPart};
 use crate::inference::heads::told_apart;
 use crate::inference::input_check::Reasons;
 
@@ -196,10 +195,10 @@ fn overlap(one: &LungPart, other: &LungPart) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::super::card::tests::CARD;
-    use super::super::parts::largest;
-    use super::super::parts::tests::fields;
     use super::*;
     use crate::domain::InputCheck;
+    use crate::domain::largest_parts;
+    use crate::domain::lung_parts::tests::fields;
 
     /// Two boxes of lung, each `(left, right, top, bottom)` in a square of 100 cells.
     fn shape(boxes: &[(usize, usize, usize, usize)], p: f32) -> LungShape {
@@ -209,7 +208,7 @@ mod tests {
             };
             if boxes.iter().any(holds) { p } else { 1.0 - p }
         });
-        LungShape::of(&fields, &largest(&fields))
+        LungShape::of(&fields, &largest_parts(&fields))
     }
 
     const LEFT: (usize, usize, usize, usize) = (15, 40, 20, 80);

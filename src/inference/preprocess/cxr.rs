@@ -1,5 +1,5 @@
 //! `cxr-1` and `cxr-2`: the preprocessing of cxr's own models. The first sees the largest centred square, the second
-//! the box around the lungs, whatever its aspect.
+//! the box around the lungs, of any aspect.
 
 use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::F32;

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::ops::Range;
 
-use crate::domain::LungFields;
+use super::lungs::LungFields;
 
 /// A part of this share of the film, one in a hundred, counts as a lung.
 const LEAST_SHARE: usize = 100;
@@ -20,7 +20,7 @@ pub struct LungPart {
 }
 
 /// The two largest parts, the larger one first, and of two that are alike the upper one. Fewer where there are fewer.
-pub fn largest(fields: &LungFields) -> Vec<LungPart> {
+pub fn largest_parts(fields: &LungFields) -> Vec<LungPart> {
     let mut left: Vec<bool> = fields
         .cells
         .iter()
@@ -145,7 +145,7 @@ fn extent(counts: &[usize]) -> Range<usize> {
 #[cfg(test)]
 pub mod tests {
     use super::*;
-    use crate::domain::Region;
+    use crate::domain::activation::Region;
 
     /// Lung fields of a square film with 10 pixels a cell.
     pub fn fields(side: usize, probability: impl Fn(usize, usize) -> f32) -> LungFields {
@@ -184,7 +184,7 @@ pub mod tests {
              ###.....
              ##......",
         );
-        let parts = largest(&fields);
+        let parts = largest_parts(&fields);
         let [first, second] = &parts[..] else {
             panic!("{parts:?}")
         };
@@ -211,7 +211,7 @@ pub mod tests {
                 };
                 if is_lung { 0.9 } else { 0.1 }
             });
-            let parts = largest(&fields);
+            let parts = largest_parts(&fields);
             let lungs = two_lungs(&parts);
             lungs.map(|lungs| lungs.map(|lung| (lung.columns().start, lung.cells)))
         };
