@@ -373,16 +373,30 @@ fn a_file_that_cannot_be_imported_gives_one_line_and_leaves_nothing() {
 }
 
 #[test]
-fn pull_fetches_only_what_it_can_tell_from_another_file() {
+fn pull_refuses_what_names_no_model() {
     let home = Home::new();
-    let unknown = home.fails(&["models", "pull", "no-such"], 2);
-    assert!(unknown.contains("densenet121-res224-all"), "{unknown}");
-    let without = home.fails(&["models", "pull", "resnet50-res512-all"], 2);
-    assert!(
-        without.contains("no SHA-256") && without.contains("by hand"),
-        "{without}"
-    );
+    for (model, words) in [
+        ("no-such", "densenet121-res224-all"),
+        ("someone/vit", "hf:someone/vit"),
+        ("hf:someone", "hf:OWNER/NAME"),
+        ("hf:../vit", "hf:OWNER/NAME"),
+        ("hf:someone/_vit", "give one with --name"),
+    ] {
+        let refused = home.fails(&["models", "pull", model], 2);
+        assert!(refused.contains(words), "{refused}");
+    }
     assert!(home.files().is_empty());
+}
+
+#[cfg(not(feature = "pull"))]
+#[test]
+fn without_the_network_pull_says_what_to_do_by_hand() {
+    let home = Home::new();
+    let said = home.fails(&["models", "pull", "hf:a/b"], 2);
+    assert!(
+        said.contains("without the network") && said.contains("`cxr models import FOLDER"),
+        "{said}"
+    );
 }
 
 /// A server that has nothing of what is asked for, and one that is not there.

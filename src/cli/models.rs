@@ -26,14 +26,8 @@ pub enum ModelsAction {
         name: Option<String>,
     },
     Import(Import),
-    /// Fetch a published model and import it; no other command uses the network
-    ///
-    /// A download that was interrupted continues the next time. A file is imported only if it has the
-    /// SHA-256 that cxr knows for it.
-    Pull {
-        /// Name of a published model in torchxrayvision, such as densenet121-res224-all
-        name: String,
-    },
+    Pull(Pull),
+    Check(CheckModel),
     /// Remove an imported model
     Remove {
         /// Its name
@@ -48,22 +42,25 @@ pub enum ModelsAction {
     },
 }
 
-/// Import a model from a file
+/// Import a model from a file or a folder
 ///
-/// FILE is a Keras Sequential model (.h5, .keras), or a model of cxr itself: a .safetensors file with its
-/// card beside it. PyTorch files (.pt, .pth, .pth.tar) and other safetensors files need --as. No code in a
-/// file is ever run. A model is imported whole or not at all.
-#[derive(Debug, Args)]
+/// PATH is a Keras Sequential model (.h5, .keras), or a model of cxr itself: a .safetensors file with its
+/// card beside it. PyTorch files (.pt, .pth, .pth.tar) and other safetensors files need --as. A folder is one
+/// of transformers or timm: config.json says which network it is, preprocessor_config.json what is done to an
+/// image, and model.safetensors or pytorch_model.bin holds the weights. An ONNX file (.onnx) of a convolutional
+/// network needs --preprocess and --labels. No code in a file is ever run. A model is imported whole or not at
+/// all.
+#[derive(Debug, Default, Args)]
 pub struct Import {
-    /// The file of the model
-    #[arg(value_name = "FILE")]
+    /// The file or the folder of the model
+    #[arg(value_name = "PATH")]
     pub file: PathBuf,
 
     /// The kind of network
     #[arg(long = "as", value_enum, value_name = "FAMILY")]
     pub family: Option<FamilyArgument>,
 
-    /// The name of the new model [default: the name of the file]
+    /// The name of the new model [default: the name of the file or the folder]
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
 
@@ -71,9 +68,95 @@ pub struct Import {
     #[arg(long, value_name = "FILE|a,b,c")]
     pub labels: Option<String>,
 
+    /// For a folder or an ONNX file: what makes scores of the outputs [default: as its config.json says, else a
+    /// softmax over two or more outputs; for ONNX, what its graph ends in]
+    #[arg(long, value_enum, value_name = "FUNCTION")]
+    pub scores: Option<ScoresArgument>,
+
+    /// What is done to an image before the network sees it: xrv-224-1, xrv-512-1, chexnet-224-1, keras-224-1 or
+    /// a preprocessing file [default: as the folder's preprocessor_config.json says; none for ONNX]
+    #[arg(long, value_name = "NAME|FILE")]
+    pub preprocess: Option<String>,
+
     /// Replace a model of the same name or with the same weights
     #[arg(long)]
     pub force: bool,
+}
+
+/// Fetch a model of the Hugging Face hub and import it; no other command uses the network
+///
+/// A download that was interrupted continues the next time. A file is used only if it has the digest that
+/// cxr knows or the hub states for it. HF_TOKEN, or the file that `hf auth login` writes, lets you in to
+/// models that are not open; HF_ENDPOINT names another hub, and CXR_MIRROR a server with the same paths
+/// that gets no token.
+#[derive(Debug, Args)]
+pub struct Pull {
+    /// hf:OWNER/NAME, with @REVISION behind it for a branch, a tag or a commit; or the name of published
+    /// weights of torchxrayvision, such as densenet121-res224-all
+    #[arg(value_name = "MODEL")]
+    pub model: String,
+
+    /// The name of the new model [default: the name on the hub]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+
+    /// Labels of the outputs, in order: a,b,c or a file with one label on each line [default: as its
+    /// config.json says]
+    #[arg(long, value_name = "FILE|a,b,c")]
+    pub labels: Option<String>,
+
+    /// What makes scores of the outputs [default: as its config.json says, else a softmax over two or more
+    /// outputs]
+    #[arg(long, value_enum, value_name = "FUNCTION")]
+    pub scores: Option<ScoresArgument>,
+
+    /// Replace a model of the same name or with the same weights
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// Compare a model's numbers with those of its original code, image by image
+///
+/// TABLE is a CSV or TSV file with a row for each image. Column path names the image, and a column that is called
+/// as a label of the model holds the score that the original code gives, before any calibration. Columns step 0,
+/// step 1 and so on, and input, may name a .npy file with what the original code has after that step; `cxr models
+/// show` numbers the steps. Then cxr says at which step the two part. An empty cell is not compared.
+///
+/// Exit status: 0 if everything agrees, 1 if something differs or could not be read.
+#[derive(Debug, Args)]
+pub struct CheckModel {
+    /// Name or path of the model
+    #[arg(value_name = "NAME")]
+    pub name: String,
+
+    /// The table of the original code's numbers
+    #[arg(long, value_name = "TABLE")]
+    pub against: PathBuf,
+
+    /// The folder of the files that the table names [default: the folder of the table]
+    #[arg(long, value_name = "FOLDER")]
+    pub root: Option<PathBuf>,
+
+    /// The numbers are the outputs of the network, before sigmoid or softmax
+    #[arg(long)]
+    pub logits: bool,
+
+    /// The largest difference of two numbers that agree
+    #[arg(long, value_name = "NUMBER", default_value_t = 1e-4)]
+    pub tolerance: f64,
+
+    /// The largest difference of two values of a picture that agree, as a share of the range of the reference's
+    #[arg(long, value_name = "SHARE", default_value_t = 1e-5)]
+    pub step_tolerance: f64,
+}
+
+/// What makes scores of the outputs of a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ScoresArgument {
+    /// Each output is a question of its own: several findings may be present
+    Sigmoid,
+    /// All outputs are one question: the scores add up to one
+    Softmax,
 }
 
 /// A kind of network that can be imported.

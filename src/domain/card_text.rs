@@ -21,6 +21,15 @@ pub fn labels(card: &ModelCard) -> Vec<String> {
 /// The reliability of the scores: one line for each part of the card that describes it.
 pub fn trust(card: &ModelCard) -> Vec<String> {
     let mut lines: Vec<_> = card.adaptations.iter().map(adaptation_words).collect();
+    if let Some(softmax) = &card.softmax {
+        lines.push(match &softmax.besides[..] {
+            [] => "Scores: a softmax over the labels.".to_owned(),
+            besides => format!(
+                "Scores: a softmax over the labels and {}, which is no finding.",
+                besides.join(", ")
+            ),
+        });
+    }
     if let Some(causes) = card.causes {
         let kind = if causes.calibrated {
             "calibrated"
@@ -216,8 +225,24 @@ mod tests {
     use super::*;
     use crate::domain::{
         Calibration, CausesCard, ConformalThresholds, Prevalence, PrognosisEvidence, SeverityLine,
-        ViewPosition,
+        SoftmaxCard, ViewPosition,
     };
+
+    #[test]
+    fn a_softmax_names_the_classes_that_are_no_finding() {
+        let words = |besides: &[&str]| {
+            let besides = besides.iter().map(|&class| class.to_owned()).collect();
+            let card = ModelCard {
+                softmax: Some(SoftmaxCard { besides }),
+                ..ModelCard::default()
+            };
+            trust(&card).join("\n")
+        };
+        assert_eq!(words(&[]), "Scores: a softmax over the labels.");
+        let normal = "Scores: a softmax over the labels and NORMAL, which is no finding.";
+        assert_eq!(words(&["NORMAL"]), normal);
+        assert!(trust(&ModelCard::default()).is_empty());
+    }
 
     #[test]
     fn the_limit_of_the_evidence_in_the_lungs_is_told() {

@@ -27,12 +27,16 @@ impl Prediction {
     /// A product has no map of its own: its logit is no mean over places, because it is no sum of those of its factors.
     /// Its map is that of its first factor, under the name of that label: where the evidence for a pneumonia is. The
     /// map of its second factor would show what tells one cause from another, also where there is no pneumonia.
+    ///
+    /// Where labels have no maps of their own, each choice but the lungs is the attention rollout.
     pub fn heat_map(&self, choice: &HeatMapChoice) -> Option<HeatMap> {
         let maps = self.activation.as_ref();
+        let is_attention = maps.is_some_and(|maps| !maps.attention.is_empty());
         let subject = match choice {
             HeatMapChoice::Lungs => HeatMapSubject::Lungs,
-            HeatMapChoice::Foremost => HeatMapSubject::Label(mapped(self.foremost()?).clone()),
             HeatMapChoice::Label(label) if self.is_withheld(label.name()) => return None,
+            _ if is_attention => HeatMapSubject::Attention,
+            HeatMapChoice::Foremost => HeatMapSubject::Label(mapped(self.foremost()?).clone()),
             HeatMapChoice::Label(label) => {
                 let finding = self.finding(label.name());
                 HeatMapSubject::Label(finding.map_or(label, mapped).clone())
@@ -44,6 +48,7 @@ impl Prediction {
         };
         let values = match &subject {
             HeatMapSubject::Lungs => return Some(self.lung_fields.as_ref()?.outline()),
+            HeatMapSubject::Attention => maps?.attention.clone(),
             HeatMapSubject::Label(label) => maps?.label(label)?.values.clone(),
             HeatMapSubject::Difference(first, second) => {
                 let (first, second) = (maps?.label(first)?, maps?.label(second)?);
@@ -162,6 +167,7 @@ mod tests {
                 width: 2,
                 height: 1,
                 labels,
+                attention: Vec::new(),
                 region,
             })),
             withheld: Vec::new(),
@@ -247,6 +253,31 @@ mod tests {
         }
         // Minus itself it would be blank.
         assert_eq!(said.heat_map(&HeatMapChoice::Difference), None);
+    }
+
+    #[test]
+    fn attention_is_no_map_of_a_label_whatever_is_chosen() {
+        let mut said = four();
+        let mut maps = said.activation.as_deref().cloned().unwrap();
+        maps.labels.clear();
+        maps.attention = vec![0.5, 1.5];
+        said.activation = Some(Arc::new(maps));
+        let label = HeatMapChoice::Label(Pathology("COVID-19".into()));
+        for choice in [
+            HeatMapChoice::Foremost,
+            label.clone(),
+            HeatMapChoice::Difference,
+        ] {
+            let map = said.heat_map(&choice).unwrap();
+            assert_eq!(map.subject, HeatMapSubject::Attention, "{choice:?}");
+            assert_eq!(map.values, [0.5, 1.5]);
+        }
+        assert!(
+            said.heat_map(&HeatMapChoice::Lungs).is_none(),
+            "no lung fields"
+        );
+        said.withheld = vec![Pathology("COVID-19".into())];
+        assert!(said.heat_map(&label).is_none());
     }
 
     #[test]

@@ -7,7 +7,7 @@
 //! | `content_id`, `date`, `view`, `admission` | an image's identity and time; its display; objections in its header |
 //! | `pathology`, `prevalence`, `finding` | labels, shares of positives, scores |
 //! | `patient`, `radiograph`, `origin` | patients and images |
-//! | `model_card`, `card_text`, `assumed` | models, and the prevalences that a reader assumes |
+//! | `network_settings`, `recipe`, `model_card`, `card_text`, `assumed` | models, and the prevalences that a reader assumes |
 //! | `interpolation`, `activation`, `lungs`, `lung_parts`, `prognosis`, `prediction`, `agreeing`, `heat_maps` | answers of a model, and the part that is shown |
 //! | `blinded`, `opinion`, `change`, `review` | a reader's work |
 
@@ -29,6 +29,8 @@ pub mod interpolation;
 pub mod lung_parts;
 pub mod lungs;
 pub mod model_card;
+pub mod network_settings;
+pub mod onnx;
 pub mod opinion;
 pub mod origin;
 pub mod pathology;
@@ -37,13 +39,14 @@ pub mod prediction;
 pub mod prevalence;
 pub mod prognosis;
 pub mod radiograph;
+pub mod recipe;
 pub mod review;
 pub mod text;
 pub mod view;
 
 pub use activation::{
-    ClassActivationMap, DEFAULT_OPACITY, HeatMap, HeatMapChoice, HeatMapLayer, HeatMapLegend,
-    HeatMapSubject, LabelActivation, Region,
+    ClassActivationMap, DEFAULT_OPACITY, FilmPart, HeatMap, HeatMapChoice, HeatMapLayer,
+    HeatMapLegend, HeatMapSubject, LabelActivation, Region,
 };
 pub use admission::{Admission, Objection};
 pub use agreeing::{Causes, at_most};
@@ -61,10 +64,12 @@ pub use interpolation::CellPair;
 pub use lung_parts::{LungPart, largest_parts, two_lungs};
 pub use lungs::{LungFields, LungMeasures};
 pub use model_card::{
-    Adaptation, Calibration, CausesCard, ConformalThresholds, GroupCalibration, InputThresholds,
-    KERAS_SEQUENTIAL, LabelCard, LungsCard, Measurement, ModelCard, ProductCard, SeverityCard,
-    SeverityLine, SeverityLineCard,
+    ATTENTIVE, Adaptation, Calibration, CausesCard, ConformalThresholds, GroupCalibration,
+    InputThresholds, KERAS_SEQUENTIAL, LabelCard, LungsCard, Measurement, ModelCard, ProductCard,
+    SeverityCard, SeverityLine, SeverityLineCard, SoftmaxCard,
 };
+pub use network_settings::{NetworkSettings, SettingError, SettingValue};
+pub use onnx::{OnnxAttribute, OnnxGraph, OnnxInput, OnnxNode, OnnxNumbers, OnnxTensor};
 pub use opinion::{Opinion, Verdict};
 pub use origin::Origin;
 pub use pathology::{
@@ -77,6 +82,11 @@ pub use prognosis::{Prognosis, PrognosisCard, PrognosisEvidence};
 pub use radiograph::{
     FilmFacts, Lut, Modality, PatientFacts, PhotometricInterpretation, PixelTransform, Radiograph,
     Rescale, Samples, Uids, ViewPosition, VoiFunction, WindowLevel,
+};
+pub use recipe::{
+    ColourReading, CropRounding, CropTo, FilmRange, FilmReading, PadPlace, PreprocessRecipe,
+    RECIPE_1, RecipeFault, RecipeInput, RecipeStep, ResizeFilter, ResizeTo, SideRounding,
+    ValueDepth,
 };
 pub use review::{Act, ImageIdentity, Review, Seen};
 pub use view::{Canvas, Preset, PreviewImage, View, Window};

@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 
 use super::finding::Question;
+use super::network_settings::NetworkSettings;
 use super::prevalence::Prevalence;
 use super::prognosis::PrognosisCard;
 use super::radiograph::{FilmFacts, ViewPosition};
+use super::recipe::PreprocessRecipe;
 
 /// One measured figure. Poor figures are listed too.
 #[derive(Debug, Clone, PartialEq)]
@@ -150,6 +152,13 @@ impl LabelCard {
     }
 }
 
+/// All outputs of the network answer one question: the scores are a softmax over them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SoftmaxCard {
+    /// Outputs of the network after those of the labels: classes that are no finding, such as `NORMAL`.
+    pub besides: Vec<String>,
+}
+
 /// The scores of the causes given pneumonia: softmax(logit / temperature) (Guo et al. 2017,
 /// arXiv:1706.04599).
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -241,10 +250,16 @@ pub struct ModelCard {
     pub architecture: String,
     /// Side of the square input in pixels.
     pub input_size: usize,
-    /// Name and version of the preprocessing: `cxr-1`.
+    /// Name and version of the preprocessing: `cxr-1`, or `recipe-1-` and the digest of `recipe`.
     pub preprocess: String,
+    /// `None` where the name of the preprocessing says all.
+    pub recipe: Option<PreprocessRecipe>,
+    /// What the architecture needs beside its name, as its own config says it; `None` where the name says all.
+    pub network: Option<NetworkSettings>,
     /// The outputs of the network in their order, and products of them.
     pub labels: Vec<LabelCard>,
+    /// `None` where each label is a question of its own.
+    pub softmax: Option<SoftmaxCard>,
     /// `None` for a plain softmax over the causes, uncalibrated.
     pub causes: Option<CausesCard>,
     /// Errors of the severity head; `None` where the network has none.
@@ -265,6 +280,8 @@ pub struct ModelCard {
     pub training_data: String,
     /// The weights that the training began with.
     pub pretrained: String,
+    /// Where the weights were fetched from, before any adaptation: `hf:OWNER/NAME@COMMIT`. `None` if they were not.
+    pub pulled_from: Option<String>,
     /// What the model is not meant for, and the limits of its figures.
     pub limits: Vec<String>,
     /// Figures on data that the training did not see.
@@ -278,15 +295,30 @@ pub struct ModelCard {
 /// The architecture of models that do not end with an average and one linear layer.
 pub const KERAS_SEQUENTIAL: &str = "keras-sequential";
 
+/// The architectures that end in a class token. Their labels have no maps; an attention rollout shows which places the
+/// answer is gathered from.
+pub const ATTENTIVE: [&str; 4] = ["vit", "deit", "dinov2", "dinov2-registers"];
+
 impl ModelCard {
-    /// Whether the network has an exact class activation map.
+    /// Whether the network has a heat map: an exact class activation map of each label, or an attention rollout.
     pub fn has_heat_maps(&self) -> bool {
         self.architecture != KERAS_SEQUENTIAL
+    }
+
+    /// Whether each label has a map of its own, and not all of them one attention rollout.
+    pub fn has_label_maps(&self) -> bool {
+        self.has_heat_maps() && !ATTENTIVE.contains(&self.architecture.as_str())
     }
 
     /// The labels that are outputs of the network, in the order of the outputs: all but the products.
     pub fn outputs(&self) -> impl Iterator<Item = &LabelCard> {
         self.labels.iter().filter(|label| label.product.is_none())
+    }
+
+    /// The number of outputs of the network: one for each label but the products, then those of no finding.
+    pub fn output_count(&self) -> usize {
+        let besides = self.softmax.as_ref().map(|softmax| softmax.besides.len());
+        self.outputs().count() + besides.unwrap_or(0)
     }
 
     /// Which output of the network a label is, by its place on the card; `None` for a product, and if there is no such
@@ -367,6 +399,32 @@ mod tests {
         );
         let places = [0, 1, 2, 3, 4].map(|label| card.output_of(label));
         assert_eq!(places, [Some(0), None, Some(1), Some(2), None]);
+        assert_eq!(card.output_count(), 3);
+    }
+
+    #[test]
+    fn a_network_with_a_class_token_has_heat_maps_and_none_of_its_labels() {
+        let of = |architecture: &str| {
+            let card = ModelCard {
+                architecture: architecture.to_owned(),
+                ..ModelCard::default()
+            };
+            (card.has_heat_maps(), card.has_label_maps())
+        };
+        assert_eq!(of("swin"), (true, true));
+        assert_eq!(of("dinov2-registers"), (true, false));
+        assert_eq!(of(KERAS_SEQUENTIAL), (false, false));
+    }
+
+    #[test]
+    fn classes_without_a_finding_are_outputs_and_no_labels() {
+        let besides = vec!["NORMAL".to_owned()];
+        let card = ModelCard {
+            labels: vec![LabelCard::new("Pneumonia", Question::Presence, None)],
+            softmax: Some(SoftmaxCard { besides }),
+            ..ModelCard::default()
+        };
+        assert_eq!((card.outputs().count(), card.output_count()), (1, 2));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Exact class activation maps: Zhou et al. 2016, *Learning Deep Features for Discriminative
-//! Localization*, arXiv:1512.04150.
+//! Localization*, arXiv:1512.04150; and attention rollouts for networks that have none: Abnar & Zuidema 2020,
+//! *Quantifying Attention Flow in Transformers*, arXiv:2005.00928.
 //!
 //! If a network ends in a global average and one linear layer, the order of the two can be exchanged:
 //! logit_c = Σ_k W\[c,k\] · mean(A_k) + b_c = mean(Σ_k W\[c,k\] · A_k) + b_c = mean(M_c) + b_c.
@@ -47,6 +48,22 @@ pub fn of<'a>(
         width,
         height,
         labels,
+        attention: Vec::new(),
+        region,
+    })
+}
+
+/// The attention rollout `[1, h, w]` of a network whose labels have no maps of their own.
+///
+/// # Errors
+/// If the shape is another.
+pub fn of_attention(attention: &Tensor, region: Region) -> candle_core::Result<ClassActivationMap> {
+    let (_, height, width) = attention.dims3()?;
+    Ok(ClassActivationMap {
+        width,
+        height,
+        labels: Vec::new(),
+        attention: attention.flatten_all()?.to_vec1()?,
         region,
     })
 }
@@ -57,6 +74,21 @@ mod tests {
 
     use super::*;
     use crate::domain::Question;
+
+    #[test]
+    fn a_rollout_is_a_map_of_no_label() {
+        let attention = Tensor::new(&[[[0.5_f32, 1.0], [1.5, 1.0], [2.0, 0.0]]], &Device::Cpu);
+        let region = Region {
+            left: 1,
+            top: 0,
+            width: 30,
+            height: 10,
+        };
+        let map = of_attention(&attention.unwrap(), region).unwrap();
+        assert_eq!((map.width, map.height, map.region), (2, 3, region));
+        assert_eq!(map.attention, [0.5, 1.0, 1.5, 1.0, 2.0, 0.0]);
+        assert!(map.labels.is_empty());
+    }
 
     #[test]
     fn a_map_is_the_channels_weighed_and_summed() {

@@ -8,6 +8,9 @@ mod file;
 mod groups;
 mod parts;
 mod products;
+mod recipe;
+mod settings;
+mod softmax;
 mod text;
 mod write;
 
@@ -15,6 +18,9 @@ pub use self::file::MeasurementFile;
 use self::file::{CardFile, CausesFile, LabelFile, LungsFile, PrognosisFile, SeverityFile};
 use self::groups::check_points;
 use self::products::check_factors;
+use self::recipe::{RecipeFile, full_name};
+pub use self::recipe::{parse_recipe, write_recipe};
+use self::settings::settings;
 use self::text::{name, paragraph};
 pub use self::write::write_card;
 use super::InferenceError;
@@ -29,7 +35,7 @@ use crate::domain::{LabelCard, ModelCard, PrognosisCard, Question};
 /// two labels or two outcomes look alike, or a label has the name of a column of tables.
 pub fn parse_card(text: &str) -> Result<ModelCard, InferenceError> {
     let file: CardFile =
-        toml::from_str(text).map_err(|e| InferenceError::Card(e.message().to_owned()))?;
+        toml::from_str(text).map_err(|e| InferenceError::Card(clean(e.message())))?;
     file.card().map_err(InferenceError::Card)
 }
 
@@ -49,6 +55,7 @@ impl CardFile {
             check_points(label).map_err(|fault| format!("{}: {fault}", label.name))?;
         }
         check_factors(&labels)?;
+        let softmax = self.softmax.map(|file| file.card(&labels)).transpose()?;
         let causes = self.causes.map(CausesFile::card).transpose()?;
         check_causes(&labels, causes.is_some())?;
         let can_withhold = causes.is_some_and(|causes| causes.unlike.is_some());
@@ -67,13 +74,17 @@ impl CardFile {
         let prognoses = self.prognosis.into_iter().map(PrognosisFile::card);
         let prognoses = prognoses.collect::<Result<Vec<_>, _>>()?;
         check_outcomes(&prognoses)?;
+        let recipe = self.preprocessing.map(RecipeFile::recipe).transpose()?;
         Ok(ModelCard {
             name: name("name", &self.name)?,
             version: clean(&self.version),
             architecture: clean(&self.architecture),
             input_size: self.input_size,
-            preprocess: clean(&self.preprocess),
+            preprocess: full_name(&self.preprocess, recipe.as_ref())?,
+            recipe,
+            network: self.network.map(settings).transpose()?,
             labels,
+            softmax,
             causes,
             severity,
             severity_line,
@@ -84,6 +95,7 @@ impl CardFile {
             licence: paragraph(&self.licence),
             training_data: paragraph(&self.training_data),
             pretrained: paragraph(&self.pretrained),
+            pulled_from: self.pulled_from.as_deref().map(clean),
             limits,
             measurements: self.measurement.into_iter().map(Into::into).collect(),
             adaptations: self.adaptation.into_iter().map(Into::into).collect(),

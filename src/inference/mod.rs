@@ -15,16 +15,22 @@ mod device;
 mod distance;
 mod engine;
 pub mod family;
+pub mod folder;
 mod heads;
 mod input_check;
 mod keras;
 mod lungs;
 mod model_file;
 mod network;
+mod onnx;
+mod outputs;
 mod preprocess;
 mod prognosis;
+mod raw_answer;
 mod read_out;
 mod severity;
+mod softmax;
+mod tensor_file;
 #[cfg(test)]
 mod tests;
 mod weights;
@@ -33,12 +39,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use candle_core::{Device, Module, Tensor};
+use candle_nn::Linear;
 
 use crate::domain::{
     ClassActivationMap, Finding, LungFields, LungMeasures, ModelCard, PNEUMONIA, Pathology,
-    Prediction, Prognosis, Radiograph, Severity, SeverityLine,
+    Prediction, Prognosis, Radiograph, Region, Severity, SeverityLine,
 };
-pub use card::write_card;
+pub use card::{parse_recipe, write_card, write_recipe};
 pub use device::DeviceChoice;
 pub use engine::{Compute, Engine, Precision, alone, set_threads};
 use heads::Heads;
@@ -49,14 +56,18 @@ pub use lungs::{LungNetworkCard, Lungs, lungs_card};
 pub use model_file::{HeadRow, ModelFiles, PrognosisRow};
 use network::AnyNetwork;
 pub use network::Network;
-pub use preprocess::Preprocess;
+pub use onnx::{OnnxError, OnnxOptions, assemble_onnx};
+pub use preprocess::{Preprocess, SeenStep, family_recipe, recipe_name};
 pub use prognosis::FeatureRow;
+pub use raw_answer::RawAnswer;
 
 /// Why a model could not be loaded, or an image not be scored.
 #[derive(Debug, thiserror::Error)]
 pub enum InferenceError {
     #[error("model card: {0}")]
     Card(String),
+    #[error("preprocessing: {0}")]
+    Recipe(String),
     #[error("model weights: {0}")]
     Weights(String),
     #[error("model weights: SHA-256 is {found}, the card says {expected}")]
@@ -140,11 +151,11 @@ impl Classifier {
         let card = card::parse_card(card)?;
         weights::verify(weights, &card)?;
         let tensors = weights::Tensors::parse(weights)?;
-        let preprocess = Preprocess::named(&card.preprocess, card.input_size)?;
+        let preprocess = Preprocess::of(&card)?;
         let network = AnyNetwork::build(&card, preprocess.channels(), &tensors, compute)?;
         let heads = Heads::load(&card, &tensors, network.channels()?)?;
         let card = match &network {
-            AnyNetwork::Pooled(_) => compute.noted_on(card),
+            AnyNetwork::Pooled(_) | AnyNetwork::Attentive(_) => compute.noted_on(card),
             AnyNetwork::Plain(_) => card,
         };
         Ok(Classifier {
@@ -160,12 +171,7 @@ impl Classifier {
     /// # Errors
     /// If the computation fails.
     pub fn logits(&self, radiograph: &Radiograph) -> Result<Vec<f32>, InferenceError> {
-        let lungs = if self.preprocess.needs_lungs() {
-            Lungs::of(radiograph)?.region()
-        } else {
-            None
-        };
-        self.logits_of_values(self.preprocess.apply(radiograph, lungs))
+        self.logits_of_values(self.input(radiograph)?)
     }
 
     /// Raw outputs, `N · L`, for a preprocessed `[N, C, S, S]` tensor given as `N · C · S²` values,
@@ -195,7 +201,22 @@ impl Classifier {
         let mut output = match &self.network {
             AnyNetwork::Pooled(network) => {
                 let maps = network.maps(&input)?;
-                self.score_maps(network, &maps, radiograph, &lungs, reasons)?
+                let features = network::pool(&maps)?;
+                let explain = |head: &Linear, region| {
+                    let map = || activation_map::of(&maps, head, self.card.outputs(), region);
+                    network.ends_in_averages().then(map).transpose()
+                };
+                let last = (network.head(), &features);
+                self.score_features(last, explain, radiograph, &lungs, reasons)?
+            }
+            AnyNetwork::Attentive(network) => {
+                let look = network.look(&input)?;
+                let explain = |_: &Linear, region| {
+                    let of = |attention| activation_map::of_attention(attention, region);
+                    look.attention.as_ref().map(of).transpose()
+                };
+                let last = (network.head(), &look.features);
+                self.score_features(last, explain, radiograph, &lungs, reasons)?
             }
             AnyNetwork::Plain(network) => {
                 lungs.check(false, reasons);
@@ -236,25 +257,26 @@ impl Classifier {
         }
     }
 
-    /// Scores an image by its last maps.
-    fn score_maps(
+    /// Scores an image by the last layer and what it reads, `[1, C]`. `explain` makes the heat maps, of a last layer and
+    /// over a region, if there are any.
+    fn score_features(
         &self,
-        network: &Network,
-        maps: &Tensor,
+        (head, features): (&Linear, &Tensor),
+        explain: impl FnOnce(&Linear, Region) -> candle_core::Result<Option<ClassActivationMap>>,
         radiograph: &Radiograph,
         lungs: &Lungs,
         reasons: &mut Reasons,
     ) -> Result<ModelOutput, InferenceError> {
-        let features = network::pool(maps)?;
-        let values = numbers(&features)?;
+        let values = numbers(features)?;
         let distance = self.heads.check(&values, reasons)?;
         lungs.check(self.heads.is_turned(&values), reasons);
         if reasons.is_refusal() {
             return Ok(ModelOutput::default());
         }
         let region = self.preprocess.region(radiograph, lungs.region());
-        let activation = activation_map::of(maps, network.head(), self.card.outputs(), region)?;
-        let logits = numbers(&network.head().forward(&features)?)?;
+        let part = self.preprocess.film_part(radiograph, lungs.region());
+        let logits = numbers(&head.forward(features)?)?;
+        let activation = explain(&self.explained(head, &logits)?, region)?;
         let mut findings = read_out::findings(&self.card, &logits, &radiograph.film_facts())?;
         let severity = match &self.card.severity_line {
             Some(line) => severity::by_line(line, &findings),
@@ -267,7 +289,7 @@ impl Classifier {
             Vec::new()
         };
         Ok(ModelOutput {
-            activation: Some(Arc::new(activation)),
+            activation: activation.map(|map| Arc::new(map.on_film(part))),
             findings,
             withheld,
             severity,
@@ -275,6 +297,15 @@ impl Classifier {
             features: values,
             ..ModelOutput::default()
         })
+    }
+
+    /// The last layer that gives the logits of the findings: that of the network, or else, for a softmax, that of the
+    /// log-odds of an image with these outputs.
+    fn explained(&self, head: &Linear, logits: &[f32]) -> candle_core::Result<Linear> {
+        match &self.card.softmax {
+            Some(_) => softmax::against_the_others(head, logits, self.card.labels.len()),
+            None => Ok(head.clone()),
+        }
     }
 
     /// Whether features at this distance from those of training are too far for the causes.
@@ -290,7 +321,7 @@ impl Classifier {
     /// # Errors
     /// If the last layer is no matrix of numbers.
     pub fn severity_rows(&self) -> Result<Vec<FeatureRow>, InferenceError> {
-        let AnyNetwork::Pooled(network) = &self.network else {
+        let Some(head) = self.network.head() else {
             return Ok(Vec::new());
         };
         if let Some(rows) = self.heads.severity_rows() {
@@ -303,7 +334,6 @@ impl Classifier {
         let Some(at) = labels.position(|label| label.name == line.label) else {
             return Ok(Vec::new());
         };
-        let head = network.head();
         let logit: Vec<f32> = head.weight().get(at)?.to_vec1()?;
         let bias = match head.bias() {
             Some(bias) => bias.get(at)?.to_scalar::<f32>()?,
@@ -316,8 +346,8 @@ impl Classifier {
         Ok(vec![row(line.geographic_extent), row(line.opacity)])
     }
 
-    /// As [`classify`](Classify::classify), with the features of the image, `[C]`: the average of each of the last
-    /// maps. They are empty if the image is refused.
+    /// As [`classify`](Classify::classify), with the features of the image, `[C]`: what the last layer reads, such as the
+    /// average of each of the last maps. They are empty if the image is refused.
     ///
     /// # Errors
     /// If the computation fails.

@@ -18,10 +18,11 @@ use crate::domain::hex::hex;
 use crate::domain::text::clean;
 
 /// Larger files are no models: the bundled weights have 7 MiB, and their card 7 KiB.
-const LARGEST_WEIGHTS: u64 = 1 << 30;
-const LARGEST_CARD: u64 = 1 << 20;
+pub const LARGEST_WEIGHTS: u64 = 2 << 30;
+pub const LARGEST_CARD: u64 = 1 << 20;
 
-/// The single entry of `__metadata__` in the weights of an adapted model.
+/// The entry of `__metadata__` that the weights of an adapted model have. Others, such as the layers of a network from a
+/// graph, stay as they are.
 const ADAPTED: &str = "cxr.adapted";
 
 /// A new row of the last layer: `scale` times the old row, plus `weight` and `bias`.
@@ -209,8 +210,27 @@ fn with_parts(
         let view = TensorView::new(Dtype::F32, part.shape.clone(), &part.bytes).map_err(fault)?;
         views.push((part.name, view));
     }
-    let metadata = [(ADAPTED.to_owned(), signature)].into();
-    serialize(views, Some(metadata)).map_err(fault)
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(fault)?;
+    let mut metadata = header.metadata().clone().unwrap_or_default();
+    metadata.insert(ADAPTED.to_owned(), signature);
+    let is_alone = metadata.len() == 1;
+    let made = serialize(views, Some(metadata)).map_err(fault)?;
+    if is_alone { Ok(made) } else { in_order(&made) }
+}
+
+/// The same file with the members of its header in the order of their names: several texts of the metadata would come
+/// in another order each time, and the digest with them.
+fn in_order(bytes: &[u8]) -> Result<Vec<u8>, InferenceError> {
+    let fault = || InferenceError::Weights("a header that cannot be written".to_owned());
+    let (length, rest) = bytes.split_first_chunk().ok_or_else(fault)?;
+    let length = usize::try_from(u64::from_le_bytes(*length)).map_err(|_| fault())?;
+    let (header, values) = rest.split_at_checked(length).ok_or_else(fault)?;
+    let header: serde_json::Value = serde_json::from_slice(header).map_err(|_| fault())?;
+    let mut header = header.to_string();
+    let padding = header.len().next_multiple_of(8) - header.len();
+    header.extend(std::iter::repeat_n(' ', padding));
+    let length = (header.len() as u64).to_le_bytes();
+    Ok([&length[..], header.as_bytes(), values].concat())
 }
 
 /// A new tensor: of the last layer, or of the outcomes.

@@ -1,8 +1,10 @@
 //! From logits to findings: a probability or else a sigmoid for each independent label, a softmax over the causes
-//! given pneumonia, and the products of one of each.
+//! given pneumonia, and the products of one of each. Where all outputs are one question, the logits are the log-odds of
+//! their softmax.
 
 use super::InferenceError;
 use super::calibration::{op_normalised, platt, presence_set, sigmoid, softmax};
+use super::softmax::log_odds;
 use crate::domain::{
     Calibrated, Conformal, Factors, FilmFacts, Finding, LabelCard, ModelCard, OperatingPoint,
     Pathology, ProductCard, Question, Score, ScoreKind,
@@ -18,6 +20,8 @@ pub fn findings(
     logits: &[f32],
     film: &FilmFacts,
 ) -> Result<Vec<Finding>, InferenceError> {
+    let against_others = card.softmax.as_ref().map(|_| log_odds(logits));
+    let logits = against_others.as_deref().unwrap_or(logits);
     let outputs = of_outputs(card, logits, film)?;
     let named = |name: &str| outputs.iter().find(|output| output.label.name() == name);
     let mut own = outputs.iter();
@@ -143,7 +147,7 @@ mod tests {
     use super::*;
     use crate::domain::{
         Calibration, CausesCard, ConformalThresholds, GroupCalibration, PresenceSet, Prevalence,
-        ViewPosition,
+        SoftmaxCard, ViewPosition,
     };
 
     /// The findings of a film of which nothing but the pixels is known.
@@ -216,6 +220,36 @@ mod tests {
         assert_eq!(found[1].conformal, Some(Conformal::Cause(true)));
         assert_eq!(found[2].conformal, Some(Conformal::Cause(false)));
         assert_eq!(found[1].calibrated, None, "a cause assumes no prevalence");
+    }
+
+    /// With Python: `scipy.special.softmax([1.5, -0.25, 3.0])`, whose last class is no finding.
+    #[test]
+    fn a_softmax_is_the_score_of_each_label_and_its_log_odds_are_calibrated() {
+        let mut card = ModelCard {
+            labels: vec![
+                LabelCard::new("Pneumonia", Question::Presence, None),
+                LabelCard::new("COVID-19", Question::Presence, None),
+            ],
+            softmax: Some(SoftmaxCard {
+                besides: vec!["NORMAL".to_owned()],
+            }),
+            ..ModelCard::default()
+        };
+        let found = findings(&card, &[1.5, -0.25, 3.0]).unwrap();
+        assert_eq!(found.len(), 2);
+        for (finding, expected) in found.iter().zip([0.176_820, 0.030_727]) {
+            let value = finding.score.value();
+            assert!((value - expected).abs() < 1e-5, "{finding:?}");
+            assert_eq!(finding.score.kind, ScoreKind::Sigmoid);
+        }
+        // z − ln(e^−0.25 + e^3)
+        assert!((found[0].logit + 1.538_041).abs() < 1e-5, "{found:?}");
+        card.labels[0].calibration = Some(calibration(2.0, 0.5));
+        let found = findings(&card, &[1.5, -0.25, 3.0]).unwrap();
+        // σ(2 · −1.538041 + 0.5)
+        assert!((found[0].score.value() - 0.070_694).abs() < 1e-5);
+        assert_eq!(found[0].score.kind, ScoreKind::Calibrated);
+        assert!(findings(&card, &[1.5, -0.25, f32::NAN]).is_err());
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Models with every optional part, made from the bundled one: the same network with other cards and heads.
 
+mod attentive;
+
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use toml::Table;

@@ -5,8 +5,8 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::hex::hex;
 use crate::domain::{
-    GroupCalibration, LabelCard, ModelCard, ProductCard, PrognosisCard, PrognosisEvidence,
-    Question, SeverityLine, ViewPosition,
+    GroupCalibration, LabelCard, ModelCard, NetworkSettings, ProductCard, PrognosisCard,
+    PrognosisEvidence, Question, SettingValue, SeverityLine, ViewPosition,
 };
 
 /// Version of the text that is hashed. Raise it with every change of [`text`].
@@ -35,7 +35,10 @@ fn text(card: &ModelCard, program: &str, rules: u32) -> Value {
         architecture,
         input_size,
         preprocess,
+        recipe,
+        network,
         labels,
+        softmax,
         causes,
         severity,
         severity_line,
@@ -46,6 +49,7 @@ fn text(card: &ModelCard, program: &str, rules: u32) -> Value {
         licence: _,
         training_data: _,
         pretrained: _,
+        pulled_from: _,
         limits: _,
         measurements: _,
         adaptations: _,
@@ -91,7 +95,33 @@ fn text(card: &ModelCard, program: &str, rules: u32) -> Value {
     if let Some(unlike) = unlike {
         text["unlike"] = json!(unlike);
     }
+    if let Some(recipe) = recipe {
+        text["recipe"] = json!(recipe.digest_text());
+    }
+    if let Some(network) = network {
+        text["network"] = settings(network);
+    }
+    if let Some(softmax) = softmax {
+        text["softmax"] = json!({ "besides": softmax.besides });
+    }
     text
+}
+
+fn settings(settings: &NetworkSettings) -> Value {
+    let values = settings.iter();
+    values
+        .map(|(key, value)| (key.to_owned(), setting(value)))
+        .collect()
+}
+
+fn setting(value: &SettingValue) -> Value {
+    match value {
+        SettingValue::Bool(value) => json!(value),
+        SettingValue::Integer(value) => json!(value),
+        SettingValue::Float(value) => json!(value),
+        SettingValue::Text(value) => json!(value),
+        SettingValue::List(values) => values.iter().map(setting).collect(),
+    }
 }
 
 fn prognosis(card: &PrognosisCard) -> Value {
@@ -176,8 +206,9 @@ fn group(card: &GroupCalibration) -> Value {
 mod tests {
     use super::*;
     use crate::domain::{
-        Adaptation, Calibration, CausesCard, ConformalThresholds, InputThresholds, LungsCard,
-        Prevalence, SeverityCard, SeverityLineCard,
+        Adaptation, Calibration, CausesCard, ConformalThresholds, FilmReading, InputThresholds,
+        LungsCard, PreprocessRecipe, Prevalence, ResizeFilter, SeverityCard, SeverityLineCard,
+        SoftmaxCard,
     };
 
     fn full() -> ModelCard {
@@ -362,10 +393,73 @@ mod tests {
     }
 
     #[test]
+    fn the_settings_of_a_network_and_a_softmax_are_part_of_the_fingerprint() {
+        let with_parts = || ModelCard {
+            network: Some(
+                NetworkSettings::default()
+                    .with("hidden_size", 768)
+                    .with("layer_norm_eps", 0.5)
+                    .with("hidden_act", "gelu")
+                    .with("qkv_bias", true)
+                    .with("depths", vec![2, 6]),
+            ),
+            softmax: Some(SoftmaxCard {
+                besides: vec!["NORMAL".into()],
+            }),
+            ..full()
+        };
+        let text = text(&with_parts(), "0.1.0", 4).to_string();
+        for expected in [
+            concat!(
+                r#""network":{"depths":[2,6],"hidden_act":"gelu","hidden_size":768,"#,
+                r#""layer_norm_eps":0.5,"qkv_bias":true}"#,
+            ),
+            r#""softmax":{"besides":["NORMAL"]}"#,
+        ] {
+            assert!(text.contains(expected), "{expected} is not in\n{text}");
+        }
+        let of = |card: &ModelCard| fingerprint(card, "1", 1);
+        let changes: [fn(&mut ModelCard); 4] = [
+            |card| card.network = None,
+            |card| card.network.as_mut().unwrap().set("hidden_size", 384),
+            |card| card.softmax = None,
+            |card| card.softmax.as_mut().unwrap().besides.clear(),
+        ];
+        for change in changes {
+            let mut card = with_parts();
+            change(&mut card);
+            assert_ne!(of(&card), of(&with_parts()), "{card:?}");
+        }
+    }
+
+    #[test]
+    fn the_steps_of_the_preprocessing_are_part_of_the_fingerprint() {
+        let with = |side| ModelCard {
+            recipe: Some(PreprocessRecipe::squeezed(
+                FilmReading::PICTURE,
+                side,
+                ResizeFilter::PillowBilinear,
+                None,
+            )),
+            ..full()
+        };
+        let expected = concat!(
+            r#""recipe":"recipe-1\nfilm window bytes rgb 3\n"#,
+            r#"resize square 224 pillow-bilinear\nrange 0 1","rules":4"#,
+        );
+        let text = text(&with(224), "0.1.0", 4).to_string();
+        assert!(text.contains(expected), "{text}");
+        let of = |card: &ModelCard| fingerprint(card, "1", 1);
+        assert_ne!(of(&with(224)), of(&full()));
+        assert_ne!(of(&with(224)), of(&with(256)));
+    }
+
+    #[test]
     fn what_changes_no_answer_changes_no_fingerprint() {
         let mut described = full();
         described.licence = "CC0".into();
         described.limits = vec!["not for children".into()];
+        described.pulled_from = Some("hf:a/b@6f3c415e".into());
         described.adaptations = vec![Adaptation {
             method: "refit".into(),
             manifest: "ours.csv".into(),

@@ -75,7 +75,7 @@ const SEES: [(&str, &[&str]); 19] = [
 ];
 
 /// The beginning of a crate's name, and the only places that may name it.
-const HOMES: [(&str, &[&str]); 37] = [
+const HOMES: [(&str, &[&str]); 38] = [
     ("anyhow", &["commands", "main"]),
     ("candle_", &["inference"]),
     ("clap", &["cli", "commands", "config"]),
@@ -110,6 +110,7 @@ const HOMES: [(&str, &[&str]); 37] = [
     ("ruzstd", &["imaging/raster/tiff"]),
     ("safetensors", &["checkpoint", "inference"]),
     ("seccompiler", &["imaging/decoder"]),
+    ("sha1", &["commands/models"]),
     ("signal_hook", &["commands", "tui"]),
     ("time", &["commands/shared/date"]),
     // The only thing that uses the network.

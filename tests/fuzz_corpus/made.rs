@@ -34,6 +34,9 @@ pub fn all() -> Vec<Seed> {
         requests(),
         pickles(),
         checkpoints(),
+        graphs(),
+        folders(),
+        arrays(),
         texts(),
         stores(),
     ]
@@ -400,6 +403,93 @@ fn checkpoints() -> Vec<Seed> {
     seeds
 }
 
+/// Small graphs that `tests/data/onnx/make.py` wrote.
+fn graphs() -> Vec<Seed> {
+    let graph = |name: &str| ("onnx", name.to_owned(), test_data(&format!("onnx/{name}")));
+    ["keras.onnx", "flat.onnx", "inverted_13.onnx"]
+        .map(graph)
+        .to_vec()
+}
+
+/// Descriptions of folders, with a zero between the two files, and lists of the files of weights.
+fn folders() -> Vec<Seed> {
+    let described = |folder: &str| {
+        let file = |name: &str| test_data(&format!("folders/{folder}/{name}"));
+        let text = [
+            file("config.json"),
+            vec![0],
+            file("preprocessor_config.json"),
+        ]
+        .concat();
+        ("model_folder", folder.to_owned(), text)
+    };
+    let mut seeds = [
+        "convnext-tb",
+        "dinov2-findings-parts",
+        "swin-covid-bin",
+        "vit-new",
+        "vit-pneumonia",
+    ]
+    .map(described)
+    .to_vec();
+    let index = test_data("folders/dinov2-findings-parts/model.safetensors.index.json");
+    let texts: [(&str, &str, &[u8]); 5] = [
+        ("part_index", "two", &index),
+        (
+            "part_index",
+            "outside",
+            br#"{"weight_map": {"a": "../b", "c": "/etc/d"}}"#,
+        ),
+        ("model_folder", "timm", TIMM.as_bytes()),
+        ("model_folder", "lies", LIES.as_bytes()),
+        ("model_folder", "code", CODE.as_bytes()),
+    ];
+    seeds.extend(texts.map(|(target, name, text)| (target, name.to_owned(), text.to_vec())));
+    seeds
+}
+
+const TIMM: &str = r#"{"architecture": "resnet18.a1_in1k", "num_classes": 2, "global_pool": "avg", "label_names": ["normal", "tb"], "pretrained_cfg": {"input_size": [3, 64, 64], "interpolation": "bicubic", "crop_pct": 0.9, "crop_mode": "border", "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}}"#;
+const LIES: &str = r#"{"model_type": "vit", "hidden_size": 4096, "num_hidden_layers": 128, "image_size": 1e9, "patch_size": -1, "id2label": {"0": "a\u001b[2J", "1": "NORMAL"}}"#;
+const CODE: &str = r#"{"architectures": ["Mine\u202e"], "auto_map": {"AutoModel": "x.y"}, "id2label": {"7": null}}"#;
+
+/// Arrays of NumPy: by rows, by columns and of Python objects.
+fn arrays() -> Vec<Seed> {
+    let array = |name: &str, header: &str, bytes: usize| {
+        let length = (header.len() as u16).to_le_bytes();
+        let values: Vec<u8> = (0..bytes as u8).collect();
+        let file = [
+            b"\x93NUMPY\x01\x00",
+            &length[..],
+            header.as_bytes(),
+            &values,
+        ]
+        .concat();
+        ("npy", name.to_owned(), file)
+    };
+    vec![
+        array(
+            "rows",
+            "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 2), }\n",
+            24,
+        ),
+        array(
+            "columns",
+            "{'descr': '>i2', 'fortran_order': True, 'shape': (1, 2, 3), }\n",
+            12,
+        ),
+        array(
+            "objects",
+            "{'descr': '|O', 'fortran_order': False, 'shape': (2,), }\n",
+            9,
+        ),
+        array(
+            "shape",
+            "{'descr': '|u1', 'fortran_order': False, 'shape': (4294967296, 4294967296), }\n",
+            4,
+        ),
+    ]
+}
+
 fn tensors(header: &str, bytes: usize) -> Vec<u8> {
     let length = header.len() as u64;
     [&length.to_le_bytes(), header.as_bytes(), &vec![0x3f; bytes]].concat()
@@ -462,7 +552,36 @@ patients = 90
 from_sha256 = "cd"
 "#;
 
+const RECIPE: &str = r#"preprocess = "recipe-1"
+[preprocessing]
+film = { values = "window", depth = "bytes", colour = "rgb", channels = 3 }
+step = [
+    { do = "resize", short = 9, filter = "pillow-bicubic" },
+    { do = "crop", centre = 8, like = "transformers-pil", fill = [1, 2, 3] },
+    { do = "range", low = 0, high = 1 },
+    { do = "normalise", mean = [0.485, 0.456, 0.406], deviation = [0.229, 0.224, 0.225] },
+]
+"#;
+
+const OTHER_RECIPE: &str = r#"preprocess = "recipe-1"
+[preprocessing]
+film = { values = "physical", depth = "floats", colour = "luma", channels = 1 }
+step = [
+    { do = "crop", to = "lungs" },
+    { do = "resize", long = 6, rounding = "nearest", filter = "skimage" },
+    { do = "pad", size = 8, at = "top-left", fill = [-0.0] },
+    { do = "stretch", from = 1, to = 99, low = -1, high = 1 },
+    { do = "standardise" },
+    { do = "clip", low = -1.4, high = 1.4 },
+    { do = "scale", times = 1e-9, plus = -0.0 },
+]
+"#;
+
 fn texts() -> Vec<Seed> {
+    let hostile_recipe = RECIPE
+        .replace("short = 9", "short = 9223372036854775807")
+        .replace("0.485", "nan")
+        .replace("\"crop\"", "\"a\\u001b[2J\"");
     let keys = "[keys]\nagree = [\"a\", \"ctrl-a\"]\nquit = \"q q\"\nnothing = 3\n";
     let uncommented = config::DEFAULT.replace("\n# ", "\n");
     let not_a_number = CARD.replace("0.81", "nan").replace("2.1", "inf");
@@ -479,6 +598,9 @@ fn texts() -> Vec<Seed> {
             "hostile",
             &CARD.replace("double", "a\\u001b[2J\\u202eb"),
         ),
+        ("recipe", "torchvision", RECIPE),
+        ("recipe", "others", OTHER_RECIPE),
+        ("recipe", "hostile", &hostile_recipe),
         (
             "manifest",
             "plain",

@@ -112,8 +112,8 @@ checked! {
     raster png jpeg webp tiff bmp gif jpeg_2000
     dicom dicom_native dicom_rle dicom_jpeg dicom_jpeg_ls dicom_jpeg_2000 dicom_deflated
     answer request
-    pickle torch keras safetensors
-    card manifest filter configuration store
+    pickle torch keras safetensors onnx model_folder part_index
+    npy recipe card manifest filter configuration store
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod weights;
 use std::cell::RefCell;
 use std::ops::Range;
 
+use crate::curve::Curve;
 use crate::isa::{Kernels, PairKernels};
 use crate::memory::{AlignedBuf, LINE, Layout, Map, PixelRow, Scratch, whole_lines};
 use crate::microkernels::Tile;
@@ -47,6 +48,7 @@ pub struct PackedConv {
     /// Comes before it; only a 1 × 1 convolution has one.
     before: Option<PackedNormRelu>,
     clamp: [f32; 2],
+    curve: Curve,
 }
 
 thread_local! {
@@ -76,7 +78,13 @@ impl PackedConv {
             bias: padded_bias(kernels, shape.output, bias),
             before,
             clamp,
+            curve: Curve::None,
         }
+    }
+
+    /// With this curve after the clamp.
+    pub fn then(self, curve: Curve) -> Self {
+        PackedConv { curve, ..self }
     }
 
     /// The tiles that the output is cut into for this many threads. [`run`](PackedConv::run) computes some of
@@ -334,6 +342,7 @@ impl PackedConv {
             column: pixel,
             run,
             clamp: self.clamp,
+            curve: self.curve,
             ..Tile::default()
         }
     }
@@ -348,6 +357,7 @@ impl PackedConv {
             column: packed.tap,
             run: self.depth() / area,
             clamp: self.clamp,
+            curve: self.curve,
             ..Tile::default()
         }
     }

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::ops::Range;
 
 use crate::conv::PackedConv;
+use crate::curve::Curve;
 use crate::depthwise_kernel::{DepthwiseTile, WIDEST};
 use crate::isa::Kernels;
 use crate::memory::{AlignedBuf, LINE, Map, PixelRow, Scratch, whole_lines};
@@ -28,6 +29,7 @@ pub struct PackedDepthwise {
     weights: AlignedBuf,
     bias: AlignedBuf,
     clamp: [f32; 2],
+    curve: Curve,
 }
 
 impl PackedDepthwise {
@@ -61,7 +63,13 @@ impl PackedDepthwise {
             weights,
             bias: padded,
             clamp,
+            curve: Curve::None,
         }
+    }
+
+    /// With this curve after the clamp.
+    pub fn then(self, curve: Curve) -> Self {
+        PackedDepthwise { curve, ..self }
     }
 
     /// Computes these rows of `output`.
@@ -113,6 +121,7 @@ impl PackedDepthwise {
             output: output.start,
             output_pixel: output.pixel,
             clamp: self.clamp,
+            curve: self.curve,
         };
         // SAFETY: the caller vouches for the rows; weights and bias are padded to whole lines.
         unsafe { kernel(&tile) };

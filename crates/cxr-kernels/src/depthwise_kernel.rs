@@ -1,5 +1,6 @@
 //! The inner loops of [depthwise convolutions](crate::depthwise), written once over [`Simd`].
 
+use crate::curve::{Curve, bend};
 use crate::microkernels::{load_up_to, unrolled};
 use crate::simd::Simd;
 
@@ -25,6 +26,8 @@ pub struct DepthwiseTile {
     pub output: *mut f32,
     pub output_pixel: usize,
     pub clamp: [f32; 2],
+    /// None if [`Simd::hand_over`] stores pairs.
+    pub curve: Curve,
 }
 
 /// Most pixels that are computed at once.
@@ -43,10 +46,13 @@ pub unsafe fn depthwise<S: Simd>(tile: &DepthwiseTile) {
             (3, 2) => depthwise_of::<S, 3, 2>(tile),
             (5, 1) => depthwise_of::<S, 5, 1>(tile),
             (5, 2) => depthwise_of::<S, 5, 2>(tile),
+            (7, 1) => depthwise_of::<S, 7, 1>(tile),
             _ => (0..tile.channels)
                 .step_by(S::LANES)
                 .for_each(|channel| depthwise_slowly::<S>(tile, channel)),
         }
+        let (output, pixel) = (tile.output, tile.output_pixel);
+        bend::<S>(tile.curve, output, pixel, tile.pixels, tile.channels);
     }
 }
 

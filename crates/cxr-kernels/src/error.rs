@@ -56,6 +56,12 @@ pub enum PlanError {
         /// Counted from 0.
         layer: usize,
     },
+    /// A window would lie in the padding alone.
+    #[error("layer {layer}: more padding than its window allows")]
+    Padding {
+        /// Counted from 0.
+        layer: usize,
+    },
     /// A map would need more bytes than addresses exist for.
     #[error("value {value} is too large for any memory")]
     TooLarge {
@@ -89,5 +95,24 @@ pub enum PlanError {
     PartOfTwo {
         /// Counted from 0.
         value: usize,
+    },
+    /// The first step of a network of tokens cuts the image, and no other does. A class token is one of those before
+    /// the tokens of the image.
+    #[error("step {layer}: only the first one makes tokens of an image, and a class token")]
+    Order {
+        /// Counted from 0.
+        layer: usize,
+    },
+    /// The channels of a token cannot be divided among the heads of attention.
+    #[error("step {layer}: its channels are no multiple of its heads")]
+    Heads {
+        /// Counted from 0.
+        layer: usize,
+    },
+    /// A step needs neighbours, and some tokens have none.
+    #[error("step {layer}: its tokens are not all those of an image")]
+    NoMap {
+        /// Counted from 0.
+        layer: usize,
     },
 }

@@ -2,10 +2,14 @@
 //!
 //! Miri knows few vector instructions, so that it sees the portable microkernels only.
 
+#[cfg(test)]
+use crate::curve::{self, Curve};
 use crate::depthwise_kernel::{self, DepthwiseTile};
 use crate::microkernels::{self, PixelWindow, Tile};
 #[cfg(all(target_arch = "aarch64", not(miri)))]
 use crate::neon::Neon;
+use crate::pointwise::{self, PixelPair};
+use crate::row_kernels::{self, RowBlock, RowNorm, ScoreRows};
 use crate::simd::{Portable, Simd};
 use crate::transforms::{self, Square};
 #[cfg(all(target_arch = "x86_64", not(miri)))]
@@ -16,6 +20,10 @@ type Convolve = unsafe fn(&Tile);
 
 /// Packs a pixel's channels for a convolution. Arguments: input, channels, scale and shift, output.
 type Pack = unsafe fn(*const f32, usize, [*const f32; 2], *mut f32);
+
+/// Replaces pixels by a curve of them. Arguments: curve, first pixel, stride, pixels, channels.
+#[cfg(test)]
+type Bend = unsafe fn(Curve, *mut f32, usize, usize, usize);
 
 /// The microkernels of an instruction set.
 ///
@@ -31,11 +39,29 @@ pub struct Kernels {
     pub(crate) pack: Pack,
     pub(crate) max_pool: unsafe fn(&PixelWindow),
     pub(crate) norm_relu_average: unsafe fn(&PixelWindow, *const f32, *const f32),
+    pub(crate) average: unsafe fn(&PixelWindow),
+    pub(crate) product: unsafe fn(&PixelPair),
+    pub(crate) sum: unsafe fn(&PixelPair),
+    /// Curves are part of the other microkernels; this one is for tests.
+    #[cfg(test)]
+    pub(crate) bend: Bend,
     pub(crate) winograd_input: unsafe fn(&Square),
     pub(crate) winograd_output: unsafe fn(&Square),
+    pub(crate) rows: RowKernels,
     /// Convolutions of pairs of `bf16`, if the instruction set has them.
     pairs: Option<&'static PairKernels>,
     is_here: fn() -> bool,
+}
+
+/// The microkernels for rows of tokens.
+pub struct RowKernels {
+    pub layer_norm: unsafe fn(&RowBlock, &RowNorm),
+    pub softmax: unsafe fn(&ScoreRows),
+    pub add_scaled: unsafe fn(&RowBlock, f32),
+    pub add_squares: unsafe fn(&RowBlock),
+    /// Arguments: rows, scale, shift.
+    pub scale_shift: unsafe fn(&RowBlock, *const f32, *const f32),
+    pub gate: unsafe fn(&RowBlock),
 }
 
 /// The microkernels for `bf16`: products of pairs, sums in `f32`.
@@ -142,6 +168,37 @@ macro_rules! kernels {
             }
 
             $(#[target_feature(enable = $features)])?
+            pub unsafe fn average(window: &PixelWindow) {
+                // SAFETY: the caller keeps the contract of the function inside.
+                unsafe { pointwise::average::<$simd>(window) }
+            }
+
+            $(#[target_feature(enable = $features)])?
+            pub unsafe fn product(pair: &PixelPair) {
+                // SAFETY: the caller keeps the contract of the function inside.
+                unsafe { pointwise::product::<$simd>(pair) }
+            }
+
+            $(#[target_feature(enable = $features)])?
+            pub unsafe fn sum(pair: &PixelPair) {
+                // SAFETY: the caller keeps the contract of the function inside.
+                unsafe { pointwise::sum::<$simd>(pair) }
+            }
+
+            #[cfg(test)]
+            $(#[target_feature(enable = $features)])?
+            pub unsafe fn bend(
+                curve: Curve,
+                first: *mut f32,
+                pixel: usize,
+                pixels: usize,
+                channels: usize,
+            ) {
+                // SAFETY: the caller keeps the contract of the function inside.
+                unsafe { curve::bend::<$simd>(curve, first, pixel, pixels, channels) }
+            }
+
+            $(#[target_feature(enable = $features)])?
             pub unsafe fn winograd_input(square: &Square) {
                 // SAFETY: the caller keeps the contract of the function inside.
                 unsafe { transforms::winograd_input::<$simd>(square) }
@@ -151,6 +208,42 @@ macro_rules! kernels {
             pub unsafe fn winograd_output(square: &Square) {
                 // SAFETY: the caller keeps the contract of the function inside.
                 unsafe { transforms::winograd_output::<$simd>(square) }
+            }
+
+            $(#[target_feature(enable = $features)])?
+            pub unsafe fn layer_norm(block: &RowBlock, norm: &RowNorm) {
+                // SAFETY: the caller keeps the contract of the function inside.
+                unsafe { row_kernels::layer_norm::<$simd>(block, norm) }
+            }
+
+            $(#[target_feature(enable = $features)])?
+            pub unsafe fn softmax(rows: &ScoreRows) {
+                // SAFETY: the caller keeps the contract of the function inside.
+                unsafe { row_kernels::softmax::<$simd>(rows) }
+            }
+
+            $(#[target_feature(enable = $features)])?
+            pub unsafe fn add_scaled(block: &RowBlock, factor: f32) {
+                // SAFETY: the caller keeps the contract of the function inside.
+                unsafe { row_kernels::add_scaled::<$simd>(block, factor) }
+            }
+
+            $(#[target_feature(enable = $features)])?
+            pub unsafe fn add_squares(block: &RowBlock) {
+                // SAFETY: the caller keeps the contract of the function inside.
+                unsafe { row_kernels::add_squares::<$simd>(block) }
+            }
+
+            $(#[target_feature(enable = $features)])?
+            pub unsafe fn scale_shift(block: &RowBlock, scale: *const f32, shift: *const f32) {
+                // SAFETY: the caller keeps the contract of the function inside.
+                unsafe { row_kernels::scale_shift::<$simd>(block, scale, shift) }
+            }
+
+            $(#[target_feature(enable = $features)])?
+            pub unsafe fn gate(block: &RowBlock) {
+                // SAFETY: the caller keeps the contract of the function inside.
+                unsafe { row_kernels::gate::<$simd>(block) }
             }
         }
 
@@ -165,8 +258,21 @@ macro_rules! kernels {
             pack: $module::pack,
             max_pool: $module::max_pool,
             norm_relu_average: $module::norm_relu_average,
+            average: $module::average,
+            product: $module::product,
+            sum: $module::sum,
+            #[cfg(test)]
+            bend: $module::bend,
             winograd_input: $module::winograd_input,
             winograd_output: $module::winograd_output,
+            rows: RowKernels {
+                layer_norm: $module::layer_norm,
+                softmax: $module::softmax,
+                add_scaled: $module::add_scaled,
+                add_squares: $module::add_squares,
+                scale_shift: $module::scale_shift,
+                gate: $module::gate,
+            },
             pairs: $pairs,
             is_here: $is_here,
         };

@@ -1,23 +1,27 @@
-//! Convolutional networks on the CPU. `benches/side_by_side` of cxr compares the speed with other engines.
+//! Convolutional networks and vision transformers on the CPU. `benches/side_by_side` of cxr compares the speed with
+//! other engines.
 //!
 //! ```text
 //! NetworkSpec ─ NetworkPlan::compile ─► NetworkPlan ─ maps, averages ─► the last maps, or their averages
-//!                                         │ steps: convolution, depthwise, bottleneck, pooling
+//!                                         │ steps: convolution, depthwise, bottleneck, pooling, scaling, sums
 //!                                         ├ isa: the microkernels for this processor
 //!                                         ├ memory: maps in NHWC with borders of zeros; region: huge pages
 //!                                         └ threads: one pool; shares: which thread does which part
+//! TokenStepSpec ─ TokenPlanner ─► TokenPlan ─ answers ─► features or maps, and attention
 //! ```
 //!
 //! What makes it fast:
 //! - Maps are in `NHWC`: a neighbourhood is a few runs of memory, and a vector holds channels of one pixel.
 //! - Weights are packed once, in the order in which they are read, and a tile's sums stay in registers.
 //! - Batch normalisation is folded into the weights. Bias, residual and ReLU are applied where sums are stored,
-//!   and a normalisation before a convolution where its input is packed.
+//!   a curve such as SiLU while they are still in the nearest cache, and a normalisation before a convolution where
+//!   its input is packed.
+//! - Squeeze-and-excitation scales a map where it lies.
 //! - A dense block grows inside one buffer, so that nothing is ever copied to concatenate it.
 //! - A thread has the same part of every map, which stays in its own cache.
 //!
-//! All `unsafe` code for vectors is here. Microkernels take raw pointers; [`NetworkPlan::compile`] checks every
-//! size of its input, so that the safe functions of a plan never leave its buffers.
+//! All `unsafe` code for vectors is here. Microkernels take raw pointers; [`NetworkPlan::compile`] and [`TokenPlanner`]
+//! check every size of their input, so that the safe functions of a plan never leave its buffers.
 
 #![deny(
     clippy::undocumented_unsafe_blocks,
@@ -27,6 +31,7 @@
 
 mod affinity;
 mod conv;
+mod curve;
 mod depthwise;
 mod depthwise_kernel;
 mod error;
@@ -37,14 +42,17 @@ mod microkernels;
 mod neon;
 mod network;
 mod plan;
+mod pointwise;
 mod pooling;
 mod region;
+mod row_kernels;
 mod shares;
 mod simd;
 #[cfg(test)]
 mod tests;
 mod threads;
 mod tiling;
+mod tokens;
 mod transforms;
 mod winograd;
 #[cfg(all(target_arch = "x86_64", not(miri)))]
@@ -56,4 +64,10 @@ pub use network::{
     Activation, ConvSpec, LayerSpec, NetworkSpec, NormReluSpec, Padding, ValueIndex, same_padding,
 };
 pub use plan::{KernelPrecision, NetworkPlan};
+pub use pooling::PoolingShape;
 pub use threads::{alone, set_threads};
+pub use tokens::{
+    AttentionSpec, LayerNormSpec, LinearSpec, MergeSpec, MlpSpec, PatchSpec, ReadoutKind,
+    ReadoutSpec, ResponseSpec, TokenActivation, TokenAnswers, TokenConvSpec, TokenPlan,
+    TokenPlanner, TokenStepSpec, WindowSpec,
+};

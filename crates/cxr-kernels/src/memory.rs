@@ -53,7 +53,7 @@ impl AlignedBuf {
 
     /// The first number. The pointer comes from the allocator and not from `self`, so that maps may write
     /// through it while the buffer is borrowed.
-    fn address(&self) -> *mut f32 {
+    pub fn address(&self) -> *mut f32 {
         self.piece.start.as_ptr().cast()
     }
 }
@@ -192,6 +192,34 @@ impl<'a> Map<'a> {
         Map {
             origin: memory.address().wrapping_add(start),
             layout,
+            memory: PhantomData,
+        }
+    }
+
+    /// As [`within`](Map::within), from pixel `first` of the memory on. The layout has no border.
+    ///
+    /// # Panics
+    /// If the layout does not fit into the memory from there on.
+    pub fn from_pixel(memory: &'a AlignedBuf, layout: Layout, first: usize) -> Self {
+        let start = first * layout.pixel;
+        assert!(layout.border == Border::default());
+        assert!(start + layout.len() <= memory.len());
+        Map {
+            origin: memory.address().wrapping_add(start),
+            layout,
+            memory: PhantomData,
+        }
+    }
+
+    /// `count` channels of the map, from `first` on.
+    ///
+    /// # Panics
+    /// If the map does not have them.
+    pub fn channels(self, first: usize, count: usize) -> Self {
+        assert!(first + count <= self.layout.channels);
+        Map {
+            origin: self.origin.wrapping_add(first),
+            layout: self.layout.with_channels(count),
             memory: PhantomData,
         }
     }

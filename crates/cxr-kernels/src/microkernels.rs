@@ -3,12 +3,13 @@
 //!
 //! Maps are `NHWC`: the channels of a pixel lie side by side. Strides are in numbers, not bytes.
 
+use crate::curve::{Curve, bend};
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 use crate::simd::Pairs;
 use crate::simd::Simd;
 
 /// A convolution for a few pixels of one row and one panel of output channels: the product of the
-/// pixels' neighbourhoods with the panel, plus bias, plus residual, clamped.
+/// pixels' neighbourhoods with the panel, plus bias, plus residual, clamped, and a curve of it.
 pub struct Tile {
     /// The first value of the first pixel's neighbourhood.
     pub input: *const f32,
@@ -32,6 +33,7 @@ pub struct Tile {
     /// Channels of the panel that exist; the rest is padding.
     pub channels: usize,
     pub clamp: [f32; 2],
+    pub curve: Curve,
 }
 
 impl Default for Tile {
@@ -53,6 +55,7 @@ impl Default for Tile {
             output_pixel: 0,
             channels: 0,
             clamp: [f32::NEG_INFINITY, f32::INFINITY],
+            curve: Curve::None,
         }
     }
 }
@@ -67,7 +70,10 @@ macro_rules! unrolled {
         unrolled!($n, VECTORS, $body, 0 1)
     };
     ($n:ident < KERNEL, $body:block) => {
-        unrolled!($n, KERNEL, $body, 0 1 2 3 4)
+        unrolled!($n, KERNEL, $body, 0 1 2 3 4 5 6)
+    };
+    ($n:ident < WIDE, $body:block) => {
+        unrolled!($n, WIDE, $body, 0 1 2 3)
     };
     ($n:ident < columns($columns:expr), $body:block) => {
         unrolled!($n, $columns, $body, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16)
@@ -113,6 +119,8 @@ pub unsafe fn convolve<S: Simd, const PIXELS: usize, const VECTORS: usize>(tile:
             }
         }
         finish::<S, PIXELS, VECTORS>(sums, tile);
+        let channels = tile.channels.min(VECTORS * S::LANES);
+        bend::<S>(tile.curve, tile.output, tile.output_pixel, PIXELS, channels);
     }
 }
 
@@ -181,7 +189,7 @@ pub unsafe fn store_up_to<S: Simd>(to: *mut f32, vector: S::Vector, count: usize
     }
 }
 
-/// The input pixels of one output pixel of a pooling layer.
+/// The input pixels of one output pixel of a pooling layer. `output` has room for `channels` numbers.
 pub struct PixelWindow {
     pub input: *const f32,
     pub rows: usize,

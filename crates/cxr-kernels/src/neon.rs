@@ -18,6 +18,14 @@ impl Simd for Neon {
         fn store(to: *mut f32, vector: float32x4_t) { vst1q_f32(to, vector) }
         fn add(a: float32x4_t, b: float32x4_t) -> float32x4_t { vaddq_f32(a, b) }
         fn sub(a: float32x4_t, b: float32x4_t) -> float32x4_t { vsubq_f32(a, b) }
+        fn multiply(a: float32x4_t, b: float32x4_t) -> float32x4_t { vmulq_f32(a, b) }
+        fn divide(a: float32x4_t, b: float32x4_t) -> float32x4_t { vdivq_f32(a, b) }
+        fn power_of_two(shifted: float32x4_t) -> float32x4_t {
+            vreinterpretq_f32_u32(vaddq_u32(
+                vshlq_n_u32::<23>(vreinterpretq_u32_f32(shifted)),
+                vdupq_n_u32(127 << 23),
+            ))
+        }
         fn multiply_add(a: float32x4_t, b: float32x4_t, c: float32x4_t) -> float32x4_t {
             vfmaq_f32(c, a, b)
         }

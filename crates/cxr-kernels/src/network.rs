@@ -1,5 +1,7 @@
 //! The description of a network that a plan is compiled from: a list of layers with borrowed weights.
 
+use crate::pooling::PoolingShape;
+
 /// The index of a value. Value 0 is the network's input, and layer `i` makes value `i + 1`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ValueIndex(
@@ -26,8 +28,8 @@ pub struct NetworkSpec<'a> {
 pub enum LayerSpec<'a> {
     /// A convolution, and the operations around it.
     Conv(ConvSpec<'a>),
-    /// PyTorch's `MaxPool2d(kernel_size=3, stride=2, padding=1)`.
-    MaxPool(ValueIndex),
+    /// PyTorch's `MaxPool2d`.
+    MaxPool(ValueIndex, PoolingShape),
     /// A batch normalisation, a ReLU, and the average of adjacent squares of `size` × `size` pixels.
     NormReluAverage {
         /// The value that is normalised.
@@ -36,6 +38,31 @@ pub enum LayerSpec<'a> {
         norm: NormReluSpec<'a>,
         /// At least 1. With 1, there is no average.
         size: usize,
+    },
+    /// The average of adjacent squares of `size` × `size` pixels.
+    Average {
+        /// The value that is averaged.
+        input: ValueIndex,
+        /// At least 1.
+        size: usize,
+    },
+    /// The average of each channel, a map of one pixel.
+    GlobalAverage(ValueIndex),
+    /// Each channel times a number of its own, as squeeze-and-excitation has it.
+    Scale {
+        /// The value that is scaled.
+        input: ValueIndex,
+        /// A map of one pixel, with as many channels.
+        by: ValueIndex,
+    },
+    /// `activation(first + second)`, for two values of one size.
+    Add {
+        /// One value.
+        first: ValueIndex,
+        /// The other one.
+        second: ValueIndex,
+        /// Comes last.
+        activation: Activation,
     },
     /// The channels of the first value, then those of the second.
     Cat(ValueIndex, ValueIndex),
@@ -83,8 +110,14 @@ impl LayerSpec<'_> {
     pub fn inputs(&self) -> impl Iterator<Item = ValueIndex> {
         let (first, second) = match self {
             LayerSpec::Conv(conv) => (conv.input, conv.residual),
-            LayerSpec::MaxPool(input) | LayerSpec::NormReluAverage { input, .. } => (*input, None),
-            LayerSpec::Cat(first, second) => (*first, Some(*second)),
+            LayerSpec::MaxPool(input, _)
+            | LayerSpec::NormReluAverage { input, .. }
+            | LayerSpec::Average { input, .. }
+            | LayerSpec::GlobalAverage(input) => (*input, None),
+            LayerSpec::Scale { input, by } => (*input, Some(*by)),
+            LayerSpec::Add { first, second, .. } | LayerSpec::Cat(first, second) => {
+                (*first, Some(*second))
+            }
         };
         std::iter::once(first).chain(second)
     }
@@ -97,6 +130,8 @@ pub enum Padding {
     Half,
     /// TensorFlow's `SAME`: as many as the output needs, the odd one after.
     Same,
+    /// These before (above, to the left) and these after (below, to the right), fewer than the kernel has.
+    Fixed(usize, usize),
 }
 
 impl Padding {
@@ -108,6 +143,7 @@ impl Padding {
         match self {
             Padding::Half => (kernel / 2, kernel / 2),
             Padding::Same => same_padding(size, kernel, stride),
+            Padding::Fixed(before, after) => (before, after),
         }
     }
 }
@@ -131,6 +167,14 @@ pub enum Activation {
     Relu,
     /// `min(max(x, 0), 6)`
     Relu6,
+    /// `x · sigmoid(x)`, also called swish.
+    Silu,
+    /// `x · relu6(x + 3) / 6`
+    HardSwish,
+    /// `1 / (1 + exp(−x))`
+    Sigmoid,
+    /// `relu6(x + 3) / 6`
+    HardSigmoid,
 }
 
 #[cfg(test)]

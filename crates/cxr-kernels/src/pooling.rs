@@ -1,23 +1,28 @@
-//! Pooling, and batch normalisations that no convolution follows.
+//! Pooling, batch normalisations that no convolution follows, and operations on whole maps.
 
 use std::ops::Range;
 
 use crate::conv::PackedNormRelu;
+use crate::curve::Curve;
 use crate::isa::Kernels;
-use crate::memory::Map;
+use crate::memory::{LINE, Layout, Map, PixelRow};
 use crate::microkernels::PixelWindow;
+use crate::pointwise::PixelPair;
 
 /// The window of a pooling layer. The part of a window outside the input does not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PoolingShape {
+    /// Height and width of the window.
     pub kernel: usize,
+    /// Pixels from one position of the window to the next.
     pub stride: usize,
+    /// Pixels that the first window begins outside the input. At most half the kernel.
     pub padding: usize,
 }
 
 impl PoolingShape {
     /// Pixels of the output for `input` pixels, in one direction.
-    pub fn output(self, input: usize) -> usize {
+    pub(crate) fn output(self, input: usize) -> usize {
         (input + 2 * self.padding - self.kernel) / self.stride + 1
     }
 
@@ -65,6 +70,111 @@ pub unsafe fn norm_relu_average(
         unsafe { (kernels.norm_relu_average)(window, scale, shift) }
     };
     each(size, input, output, rows, run);
+}
+
+/// Computes these rows of `output`: the average under the window, for each channel.
+///
+/// # Safety
+/// As [`max_pool`].
+pub unsafe fn average(
+    kernels: &Kernels,
+    size: PoolingShape,
+    input: Map,
+    output: Map,
+    rows: Range<usize>,
+) {
+    each(size, input, output, rows, |window| {
+        // SAFETY: the caller vouches for the maps.
+        unsafe { (kernels.average)(window) }
+    });
+}
+
+/// Computes these lines of channels of `output`, a map of one pixel: the average of the whole input.
+///
+/// # Safety
+/// As [`max_pool`].
+pub unsafe fn global_average(kernels: &Kernels, input: Map, output: Map, lines: Range<usize>) {
+    let Layout {
+        height,
+        width,
+        channels,
+        pixel,
+        row,
+        ..
+    } = input.layout;
+    assert!(channels == output.layout.channels);
+    let first = lines.start * LINE;
+    let window = PixelWindow {
+        input: input.at(0, 0).wrapping_add(first),
+        rows: height,
+        row,
+        columns: width,
+        column: pixel,
+        channels: channels.min(lines.end * LINE) - first,
+        output: output.at(0, 0).wrapping_add(first),
+    };
+    // SAFETY: the caller vouches for the maps, which have these channels.
+    unsafe { (kernels.average)(&window) };
+}
+
+/// Computes these rows of `output`: the input, each channel times its number in `by`, a map of one pixel.
+///
+/// # Safety
+/// As [`max_pool`]; the input is as large as the output, and may be the same map.
+pub unsafe fn scale(kernels: &Kernels, input: Map, by: Map, output: Map, rows: Range<usize>) {
+    assert!(by.layout.channels == output.layout.channels);
+    let partner = PixelRow {
+        start: by.at(0, 0),
+        pixel: 0,
+    };
+    for y in rows {
+        let pair = pair((input.row(y), partner, output.row(y)), output.layout);
+        // SAFETY: a row of each map, and the caller vouches for them.
+        unsafe { (kernels.product)(&pair) };
+    }
+}
+
+/// Computes these rows of `output`: the sum of two maps, clamped, and a curve of it.
+///
+/// # Safety
+/// As [`max_pool`]; all maps have one size.
+pub unsafe fn add(
+    kernels: &Kernels,
+    (clamp, curve): ([f32; 2], Curve),
+    (first, second, output): (Map, Map, Map),
+    rows: Range<usize>,
+) {
+    assert!(second.layout.channels == output.layout.channels);
+    for y in rows {
+        let pair = PixelPair {
+            clamp,
+            curve,
+            ..pair((first.row(y), second.row(y), output.row(y)), output.layout)
+        };
+        // SAFETY: a row of each map, and the caller vouches for them.
+        unsafe { (kernels.sum)(&pair) };
+    }
+}
+
+/// Rows of three maps, the last with this layout.
+fn pair(
+    (first, second, output): (PixelRow, PixelRow, PixelRow),
+    Layout {
+        width, channels, ..
+    }: Layout,
+) -> PixelPair {
+    PixelPair {
+        first: first.start,
+        first_pixel: first.pixel,
+        second: second.start,
+        second_pixel: second.pixel,
+        output: output.start,
+        output_pixel: output.pixel,
+        pixels: width,
+        channels,
+        clamp: [f32::NEG_INFINITY, f32::INFINITY],
+        curve: Curve::None,
+    }
 }
 
 /// Calls `run` with the window of each pixel of these rows.

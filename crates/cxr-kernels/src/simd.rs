@@ -22,6 +22,11 @@ pub trait Simd: Copy {
     unsafe fn store_first(to: *mut f32, vector: Self::Vector, count: usize);
     unsafe fn add(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     unsafe fn sub(a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    unsafe fn multiply(a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    unsafe fn divide(a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    /// 2ⁿ for lanes that hold n + 1.5 · 2²³, with n a whole number from −126 to 127. In a number of that size the
+    /// lowest bits are n, and they become the exponent.
+    unsafe fn power_of_two(shifted: Self::Vector) -> Self::Vector;
     /// a · b + c
     unsafe fn multiply_add(a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
     /// sum + value · weights, the step of a convolution. If the instruction set multiplies pairs of `bf16`,
@@ -119,6 +124,21 @@ impl Simd for Portable {
     #[inline(always)]
     unsafe fn sub(a: Self::Vector, b: Self::Vector) -> Self::Vector {
         each(|i| a[i] - b[i])
+    }
+
+    #[inline(always)]
+    unsafe fn multiply(a: Self::Vector, b: Self::Vector) -> Self::Vector {
+        each(|i| a[i] * b[i])
+    }
+
+    #[inline(always)]
+    unsafe fn divide(a: Self::Vector, b: Self::Vector) -> Self::Vector {
+        each(|i| a[i] / b[i])
+    }
+
+    #[inline(always)]
+    unsafe fn power_of_two(shifted: Self::Vector) -> Self::Vector {
+        each(|i| f32::from_bits((shifted[i].to_bits() << 23).wrapping_add(127 << 23)))
     }
 
     /// In two steps: without the instruction, `f32::mul_add` is a call into the C library.

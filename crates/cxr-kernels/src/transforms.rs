@@ -1,5 +1,6 @@
 //! The inner loops of [`winograd`](crate::winograd), written once over [`Simd`].
 
+use crate::curve::{Curve, bend};
 use crate::microkernels::{load_up_to, store_up_to};
 use crate::simd::Simd;
 
@@ -15,9 +16,10 @@ pub struct Square {
     pub height: usize,
     pub width: usize,
     pub channels: usize,
-    /// One for each channel. The transform of the input uses neither this nor `clamp`.
+    /// One for each channel. The transform of the input uses neither this nor what follows.
     pub bias: *const f32,
     pub clamp: [f32; 2],
+    pub curve: Curve,
 }
 
 /// factor · a + b
@@ -113,7 +115,7 @@ pub unsafe fn winograd_input<S: Simd>(square: &Square) {
     }
 }
 
-/// Aᵀ · m · A of 6 × 6 products, for each channel; bias; clamp.
+/// Aᵀ · m · A of 6 × 6 products, for each channel; bias; clamp; curve.
 ///
 /// # Safety
 /// As [`convolve`](crate::microkernels::convolve).
@@ -143,5 +145,13 @@ pub unsafe fn winograd_output<S: Simd>(square: &Square) {
             });
         }
         channel += S::LANES;
+    }
+    for y in 0..square.height {
+        // SAFETY: the rows of the output that exist, whose pixels were just written.
+        unsafe {
+            let row = square.output.add(y * square.output_row);
+            let (column, channels) = (square.output_column, square.channels);
+            bend::<S>(square.curve, row, column, square.width, channels);
+        }
     }
 }

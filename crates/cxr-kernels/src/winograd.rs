@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use std::ops::Range;
 
 use crate::conv::{ConvShape, padded_bias};
+use crate::curve::Curve;
 use crate::isa::Kernels;
 use crate::memory::{AlignedBuf, Border, LINE, Layout, Map, Scratch, whole_lines};
 use crate::microkernels::Tile;
@@ -45,6 +46,7 @@ pub struct Winograd {
     /// `[output]`, padded to whole panels.
     bias: AlignedBuf,
     clamp: [f32; 2],
+    curve: Curve,
 }
 
 thread_local! {
@@ -91,7 +93,13 @@ impl Winograd {
             weights: packed,
             bias: padded_bias(kernels, output, bias),
             clamp,
+            curve: Curve::None,
         }
+    }
+
+    /// With this curve after the clamp.
+    pub fn then(self, curve: Curve) -> Self {
+        Winograd { curve, ..self }
     }
 
     /// The zeros that the input needs around it: a square at the edge of the map is read whole.
@@ -176,6 +184,7 @@ impl Winograd {
                 channels: self.input,
                 bias: std::ptr::null(),
                 clamp: self.clamp,
+                curve: Curve::None,
             };
             // SAFETY: 6 × 6 pixels of the map and its border, and square `n` of the buffer.
             unsafe { (self.kernels.winograd_input)(&square) };
@@ -236,6 +245,7 @@ impl Winograd {
                 channels: self.output,
                 bias: self.bias.as_ptr(),
                 clamp: self.clamp,
+                curve: self.curve,
             };
             // SAFETY: square `n` of the buffer, and pixels of the output.
             unsafe { (self.kernels.winograd_output)(&square) };

@@ -50,6 +50,13 @@ pub fn run(arguments: &cli::Adapt, context: &CommandContext) -> Result<ExitCode>
     let columns = outcomes::columns(arguments)?;
     let classifier = context.classifier()?;
     let card = classifier.card();
+    if card.softmax.is_some() && method(arguments) == FitMethod::Refit {
+        return Err(Usage::error(format!(
+            "--method refit: the scores of {} are one softmax, so that a row of its last layer is no label's own; \
+             --method recalibrate fits them",
+            card.name
+        )));
+    }
     let manifest = manifest(arguments, card, &columns)?;
     // Too few cases are reported before minutes of reading.
     FitPlan::new(card, &manifest.cases, !columns.is_empty(), |_, _| true)?;

@@ -29,6 +29,12 @@ pub fn refuse_without_maps(
     if !card.has_heat_maps() {
         return fail(format!("{} has no heat maps", card.name));
     }
+    if !card.has_label_maps() {
+        return fail(format!(
+            "the labels of {} ({}) have no heat maps of their own, only one attention rollout for all of them",
+            card.name, card.architecture
+        ));
+    }
     Ok(())
 }
 

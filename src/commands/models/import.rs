@@ -8,6 +8,10 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use super::as_usage;
+use super::import_folder;
+use super::import_onnx;
+use super::provenance::Provenance;
+use super::recipe_option::recipe;
 use crate::checkpoint::{self, Checkpoint, CheckpointFormat, CheckpointLimits};
 use crate::cli::{FamilyArgument, Import};
 use crate::commands::shared::{Usage, print};
@@ -20,11 +24,12 @@ use crate::model_library::{ModelLibrary, check_name};
 /// A file of labels has one on each line; a larger file is something else.
 const LARGEST_LABELS: u64 = 1 << 20;
 /// The endings of model files, the longer ones first.
-const ENDS: [&str; 8] = [
+const ENDS: [&str; 9] = [
     ".pth.tar",
     ".safetensors",
     ".keras",
     ".ckpt",
+    import_onnx::END,
     ".pth",
     ".bin",
     ".pt",
@@ -39,24 +44,49 @@ type ModelParts = (String, Vec<u8>);
 /// # Errors
 /// [`Usage`], if an option is wrong or the model is already there; or if the file is no model.
 pub fn run(arguments: &Import, library: &ModelLibrary) -> Result<ExitCode> {
+    run_from(arguments, library, &Provenance::default())
+}
+
+/// As [`run`], for a model that was fetched: its card says where it is from.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_from(
+    arguments: &Import,
+    library: &ModelLibrary,
+    provenance: &Provenance,
+) -> Result<ExitCode> {
     let file = &arguments.file;
     let name = match &arguments.name {
         Some(name) => Some(name.clone()),
         None if is_own(arguments) => None,
+        None if file.is_dir() => Some(import_folder::name_of(file)),
         None => Some(name_of(file)),
     };
     if let Some(name) = &name {
         check_name(name).map_err(as_usage)?;
     }
     let (card, weights) = if is_own(arguments) {
+        refuse_preprocess(arguments, "its card")?;
         own(file, name.as_deref())?
+    } else if file.is_dir() {
+        let labels = arguments.labels.as_deref().map(labels).transpose()?;
+        let recipe = arguments.preprocess.as_deref().map(recipe).transpose()?;
+        import_folder::read(arguments, labels, recipe, &name.unwrap_or_default())?
+    } else if import_onnx::is_onnx(file) {
+        let labels = arguments.labels.as_deref().map(labels).transpose()?;
+        let recipe = arguments.preprocess.as_deref().map(recipe).transpose()?;
+        import_onnx::read(arguments, labels, recipe, &name.unwrap_or_default())?
     } else {
+        check_options(arguments)?;
         let labels = arguments.labels.as_deref().map(labels).transpose()?;
         let checkpoint = checkpoint::read(file, &CheckpointLimits::default())?;
         let name = name.unwrap_or_default();
-        assemble(checkpoint, arguments.family, labels, &name)
+        let known = provenance.known;
+        assemble(checkpoint, arguments.family, labels, known, &name)
             .map_err(|reason| anyhow::anyhow!("{}: {reason}", path_text(file)))?
     };
+    let card = provenance.noted_on(card)?;
     Classifier::from_parts(&card, &weights)
         .map_err(|error| anyhow::anyhow!("{}: {error}", path_text(file)))?;
     let card = library
@@ -74,15 +104,53 @@ pub fn run(arguments: &Import, library: &ModelLibrary) -> Result<ExitCode> {
     )))
 }
 
-/// The card and the weights of a checkpoint. Only this function decides which network a file belongs to.
+/// Whether a folder describes a model that cxr has, so far as can be said without its weights, which need not be there.
+///
+/// # Errors
+/// As [`run`].
+#[cfg(feature = "pull")]
+pub fn check_folder(arguments: &Import) -> Result<()> {
+    let labels = arguments.labels.as_deref().map(labels).transpose()?;
+    let recipe = arguments.preprocess.as_deref().map(recipe).transpose()?;
+    import_folder::check(arguments, labels, recipe)
+}
+
+/// Refuses what only makes sense for another kind of model.
+fn check_options(arguments: &Import) -> Result<()> {
+    if arguments.scores.is_some() {
+        return Err(Usage::error(
+            "--scores is for folders of transformers and timm, and for ONNX: another file says itself what its scores are",
+        ));
+    }
+    refuse_preprocess(arguments, "--as")?;
+    if arguments.family.is_none() {
+        import_folder::refuse_part(&arguments.file)?;
+    }
+    Ok(())
+}
+
+/// Refuses a preprocessing for a model where something else says what is done to images.
+fn refuse_preprocess(arguments: &Import, other: &str) -> Result<()> {
+    match arguments.preprocess {
+        None => Ok(()),
+        Some(_) => Err(Usage::error(format!(
+            "--preprocess is for folders of transformers and timm, and for ONNX: {other} says what is done to images"
+        ))),
+    }
+}
+
+/// The card and the weights of a checkpoint. Only this function decides which network a file belongs to. `known` are the
+/// published weights that it was fetched as.
 fn assemble(
     checkpoint: Checkpoint,
     family: Option<FamilyArgument>,
     labels: Option<Vec<String>>,
+    known: Option<&'static Published>,
     name: &str,
 ) -> Result<ModelParts, String> {
     let format = checkpoint.format;
-    let known = labels.is_none().then(|| published(&checkpoint)).flatten();
+    let of_file = || published(&checkpoint);
+    let known = known.or_else(|| labels.is_none().then(of_file).flatten());
     let tensors: NamedTensors = checkpoint
         .tensors
         .into_iter()

@@ -1,8 +1,13 @@
 //! `cxr models`: the models of this user, and their cards.
 
+mod check;
 mod import;
+mod import_folder;
+mod import_onnx;
 mod page;
+mod provenance;
 mod pull;
+mod recipe_option;
 
 use std::fmt::Write;
 use std::path::Path;
@@ -30,7 +35,8 @@ pub fn run(action: &ModelsAction, model: Option<&Path>) -> Result<ExitCode> {
         ModelsAction::List => list(model),
         ModelsAction::Show { name } => show(name.as_deref(), model),
         ModelsAction::Import(arguments) => import::run(arguments, &model_library()?),
-        ModelsAction::Pull { name } => pull::run(name, &model_library()?),
+        ModelsAction::Pull(arguments) => pull::run(arguments, &model_library()?),
+        ModelsAction::Check(arguments) => check::run(arguments),
         ModelsAction::Remove { name } => {
             model_library()?.remove(name).map_err(as_usage)?;
             print(&Printable::page(&format!("{name}: removed\n")))

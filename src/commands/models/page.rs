@@ -3,15 +3,15 @@
 use std::fmt::Write;
 
 use crate::domain::text::Printable;
-use crate::domain::{Measurement, ModelCard, card_text};
-use crate::inference::{LungNetworkCard, lungs_card};
+use crate::domain::{Measurement, ModelCard, NetworkSettings, card_text};
+use crate::inference::{LungNetworkCard, Preprocess, lungs_card};
 
 /// The whole card, poor results included.
 pub fn page(card: &ModelCard) -> Printable {
     let mut page = String::new();
     let facts = [
         ("model", format!("{} {}", card.name, card.version)),
-        ("network", card.architecture.clone()),
+        ("network", network(card)),
         (
             "input",
             format!("{0} × {0} pixels, {1}", card.input_size, card.preprocess),
@@ -19,10 +19,14 @@ pub fn page(card: &ModelCard) -> Printable {
         ("licence", card.licence.clone()),
         ("trained on", card.training_data.clone()),
         ("pretrained", card.pretrained.clone()),
+        ("pulled from", card.pulled_from.clone().unwrap_or_default()),
         ("SHA-256", card.sha256.clone()),
     ];
     for (name, value) in facts {
         paragraph(&mut page, name, &value);
+    }
+    if let Ok(preprocess) = Preprocess::of(card) {
+        list(&mut page, "Preprocessing", steps(&preprocess));
     }
     list(&mut page, "Labels", card_text::labels(card).into_iter());
     let trust = card_text::trust(card);
@@ -43,6 +47,26 @@ pub fn page(card: &ModelCard) -> Printable {
         list(&mut page, "Lungs", lungs(card).into_iter());
     }
     Printable::page(&page)
+}
+
+/// The network by its name, and its settings.
+fn network(card: &ModelCard) -> String {
+    let settings = card.network.iter().flat_map(NetworkSettings::iter);
+    let settings: Vec<String> = settings
+        .map(|(key, value)| format!("{key} = {value}"))
+        .collect();
+    if settings.is_empty() {
+        card.architecture.clone()
+    } else {
+        format!("{}: {}", card.architecture, settings.join(", "))
+    }
+}
+
+/// Each step of a preprocessing, with the number that `cxr models check` knows it by.
+fn steps(preprocess: &Preprocess) -> impl Iterator<Item = String> {
+    let words = preprocess.recipe().step_words();
+    let numbered = words.into_iter().enumerate();
+    numbered.map(|(number, words)| format!("{number} {words}"))
 }
 
 /// The network that finds the lungs, which every model has beside it.

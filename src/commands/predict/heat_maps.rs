@@ -185,18 +185,30 @@ fn words(map: &HeatMap, prediction: &Prediction) -> Vec<(&'static str, String)> 
         HeatMapSubject::Difference(first, second) => {
             format!("{} - {}", first.name(), second.name())
         }
+        HeatMapSubject::Attention => "attention rollout".to_owned(),
         HeatMapSubject::Lungs => "outline of the lungs".to_owned(),
     };
     let range = map.range();
-    vec![
-        ("Title", format!("Class activation map: {label}")),
+    let (title, description) = if map.subject == HeatMapSubject::Attention {
         (
-            "Description",
+            "Attention rollout".to_owned(),
+            format!(
+                "Vermilion is where the model's attention gathers, for all labels alike; the deepest colour is \
+                 {range:.3} times the average. It is no evidence for or against a finding. Not for diagnosis."
+            ),
+        )
+    } else {
+        (
+            format!("Class activation map: {label}"),
             format!(
                 "Vermilion speaks for {label}, blue against it; the deepest colour is {range:.3} \
                  logits. It shows where, not how likely. Not for diagnosis."
             ),
-        ),
+        )
+    };
+    vec![
+        ("Title", title),
+        ("Description", description),
         ("Software", format!("cxr {}", env!("CARGO_PKG_VERSION"))),
         ("Label", label),
         ("Range", format!("{range:.3}")),

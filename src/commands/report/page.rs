@@ -155,11 +155,15 @@ fn pictures(html: &mut Html, case: &PageContents) {
 
 /// The meaning of the colours.
 fn caption(html: &mut Html, legend: &HeatMapLegend) {
+    if legend.subject == HeatMapSubject::Attention {
+        return attention_caption(html, legend);
+    }
     let subject = match &legend.subject {
         HeatMapSubject::Label(label) => label.name().to_owned(),
         HeatMapSubject::Difference(first, second) => {
             format!("{} − {}", first.name(), second.name())
         }
+        HeatMapSubject::Attention => "attention".to_owned(),
         HeatMapSubject::Lungs => "outline of the lungs".to_owned(),
     };
     html.element("<figcaption><b>Heat map: ", &subject, "</b><br>");
@@ -168,6 +172,15 @@ fn caption(html: &mut Html, legend: &HeatMapLegend) {
     html.element("+", &format!("{:.2}", legend.range), " for (logit), ");
     html.element("", &format!("{:.0}", legend.opacity * 100.0), " % opaque. ");
     html.markup("It <b>shows where, not how likely</b>.</figcaption>");
+}
+
+/// The meaning of the colours of an attention rollout, which speaks for no label.
+fn attention_caption(html: &mut Html, legend: &HeatMapLegend) {
+    html.markup("<figcaption><b>Heat map: attention rollout</b><br>");
+    html.markup("Where the model's attention gathers, for all labels alike: up to ");
+    html.element("", &format!("{:.1}", legend.range), " times the average, ");
+    html.element("", &format!("{:.0}", legend.opacity * 100.0), " % opaque. ");
+    html.markup("It is <b>no evidence for or against a finding</b>.</figcaption>");
 }
 
 fn input(html: &mut Html, check: &InputCheck) {

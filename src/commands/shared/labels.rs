@@ -33,8 +33,15 @@ pub fn assumed(arguments: &Assumptions, card: &ModelCard) -> Result<Prevalences>
 /// The label that `--heatmap-label` names.
 ///
 /// # Errors
-/// [`Usage`], if the model has no such label.
+/// [`Usage`], if the model has no such label, or labels have no maps of their own.
 pub fn heat_map_label(name: &str, card: &ModelCard) -> Result<Pathology> {
+    if !card.has_label_maps() {
+        return Err(Usage::error(format!(
+            "--heatmap-label {name}: the labels of {} ({}) have no maps of their own; its heat map is the attention \
+             rollout for all of them",
+            card.name, card.architecture
+        )));
+    }
     let labels = card.labels.iter().map(|label| label.name.as_str());
     if labels.clone().any(|label| label == name) {
         return Ok(Pathology(name.to_owned()));

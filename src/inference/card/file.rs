@@ -1,7 +1,11 @@
 //! The layout of a card's file. [`parts`](super::parts) and [`write`](super::write) translate it from and to the
 //! types of the domain.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
+
+use super::recipe::RecipeFile;
 
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -18,8 +22,12 @@ pub struct CardFile {
     pub pretrained: String,
     pub training_data: String,
     pub limits: Vec<String>,
+    pub pulled_from: Option<String>,
     pub sha256: String,
+    pub preprocessing: Option<RecipeFile>,
+    pub network: Option<NetworkFile>,
     pub label: Vec<LabelFile>,
+    pub softmax: Option<SoftmaxFile>,
     pub causes: Option<CausesFile>,
     pub severity: Option<SeverityFile>,
     pub severity_line: Option<SeverityLineFile>,
@@ -32,6 +40,16 @@ pub struct CardFile {
     pub measurement: Vec<MeasurementFile>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub adaptation: Vec<AdaptationFile>,
+}
+
+/// What the architecture needs beside its name, with the keys of its own config.
+pub type NetworkFile = BTreeMap<String, toml::Value>;
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct SoftmaxFile {
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub besides: Vec<String>,
 }
 
 #[derive(Deserialize, Serialize)]

@@ -99,6 +99,16 @@ fn every_section_of_a_card_is_read() {
 }
 
 #[test]
+fn where_a_model_was_fetched_from_is_read_and_written() {
+    let from = "pulled_from = \"hf:a/b@6f3c\"\n    sha256 = \"ab\"";
+    let text = FULL.replacen("sha256 = \"ab\"", from, 1);
+    let card = parse_card(&text).unwrap();
+    assert_eq!(card.pulled_from.as_deref(), Some("hf:a/b@6f3c"));
+    assert_eq!(parse_card(&write_card(&card).unwrap()).unwrap(), card);
+    assert_eq!(parse_card(FULL).unwrap().pulled_from, None);
+}
+
+#[test]
 fn an_outcome_that_contradicts_itself_is_one_clear_error() {
     for (from, to, words) in [
         (

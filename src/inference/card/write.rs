@@ -3,12 +3,13 @@
 use super::file::{
     AdaptationFile, CardFile, CausesFile, ConformalFile, GroupFile, LabelFile, LineFile, LungsFile,
     MeasurementFile, PlattFile, PrognosisFile, QuestionFile, SeverityFile, SeverityLineFile,
-    ThresholdsFile, ViewFile,
+    SoftmaxFile, ThresholdsFile, ViewFile,
 };
+use super::settings::network_file;
 use crate::domain::{
     Adaptation, ConformalThresholds, GroupCalibration, InputThresholds, LabelCard, Measurement,
-    ModelCard, PrognosisCard, PrognosisEvidence, Question, SeverityLine, SeverityLineCard,
-    ViewPosition,
+    ModelCard, PrognosisCard, PrognosisEvidence, Question, RECIPE_1, SeverityLine,
+    SeverityLineCard, ViewPosition,
 };
 use crate::inference::InferenceError;
 
@@ -27,14 +28,24 @@ impl From<&ModelCard> for CardFile {
             version: card.version.clone(),
             architecture: card.architecture.clone(),
             input_size: card.input_size,
-            preprocess: card.preprocess.clone(),
+            // The digest in the name is that of what follows.
+            preprocess: match &card.recipe {
+                Some(_) => RECIPE_1.to_owned(),
+                None => card.preprocess.clone(),
+            },
             _calibrated: None,
             licence: card.licence.clone(),
             pretrained: card.pretrained.clone(),
             training_data: card.training_data.clone(),
             limits: card.limits.clone(),
+            pulled_from: card.pulled_from.clone(),
             sha256: card.sha256.clone(),
+            preprocessing: card.recipe.as_ref().map(Into::into),
+            network: card.network.as_ref().map(network_file),
             label: card.labels.iter().map(Into::into).collect(),
+            softmax: card.softmax.as_ref().map(|softmax| SoftmaxFile {
+                besides: softmax.besides.clone(),
+            }),
             causes: card.causes.map(|causes| CausesFile {
                 temperature: causes.temperature,
                 calibrated: causes.calibrated,

@@ -90,15 +90,8 @@ impl ImportedModel<'_> {
     }
 
     fn limits(&self) -> Vec<String> {
-        let mut limits = vec![
-            "Not a medical device and not for diagnosis.".to_owned(),
-            "cxr has not measured it: no figure here says how well it performs.".to_owned(),
-            "It has no learned input check: only the file's header, shape, colour and grey levels are \
-             checked, so another view or another part of the body is scored as if it were a frontal \
-             chest X-ray."
-                .to_owned(),
-            self.kind_of_score(),
-        ];
+        let mut limits = first_limits();
+        limits.push(self.kind_of_score());
         if self.left_out > 0 {
             let (n, s) = (self.left_out, if self.left_out == 1 { "" } else { "s" });
             limits.push(format!(
@@ -148,6 +141,18 @@ impl ImportedModel<'_> {
             }
         }
     }
+}
+
+/// What holds of every imported model.
+pub fn first_limits() -> Vec<String> {
+    vec![
+        "Not a medical device and not for diagnosis.".to_owned(),
+        "cxr has not measured it: no figure here says how well it performs.".to_owned(),
+        "It has no learned input check: only the file's header, shape, colour and grey levels are \
+         checked, so another view or another part of the body is scored as if it were a frontal \
+         chest X-ray."
+            .to_owned(),
+    ]
 }
 
 fn label(output: &Output) -> LabelCard {

@@ -12,19 +12,18 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::card::write_card;
 use super::network::{densenet, resnet};
 use super::preprocess;
+pub use super::tensor_file::NamedTensors;
+use super::tensor_file::{self, FoundTensor, TensorFault, faults, safetensors};
 use crate::domain::hex::hex;
 use crate::domain::text::clean;
 pub use card::covid_severity;
-pub use published::{PUBLISHED, Published};
-
-/// The shape of each tensor, and its values row by row.
-pub type NamedTensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
+pub(in crate::inference) use card::first_limits;
+pub use published::{PATHOLOGIES, PUBLISHED, Published};
 
 /// Networks of one architecture with one preprocessing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,27 +86,6 @@ pub enum FamilyError {
     },
 }
 
-/// The most names in one message. Further ones are counted.
-const NAMED: usize = 4;
-
-fn faults(absent: &[String], misshapen: &[String], extra: &[String]) -> String {
-    let list = |words: &str, names: &[String]| {
-        let named = names[..names.len().min(NAMED)].join(", ");
-        match names.len() {
-            0 => None,
-            n if n > NAMED => Some(format!("{words} {named} and {} more", n - NAMED)),
-            _ => Some(format!("{words} {named}")),
-        }
-    };
-    let parts = [
-        list("lacks", absent),
-        list("", misshapen),
-        list("has besides", extra),
-    ];
-    let parts: Vec<String> = parts.into_iter().flatten().collect();
-    parts.join("; ").replace("  ", " ").trim().to_owned()
-}
-
 impl ModelFamily {
     pub const ALL: [ModelFamily; 3] = [
         ModelFamily::XrvDensenet121,
@@ -136,9 +114,9 @@ impl ModelFamily {
     /// The names of all its tensors in PyTorch, and their shapes with this many outputs.
     pub fn tensors(self, outputs: usize) -> BTreeMap<String, Vec<usize>> {
         match self {
-            ModelFamily::XrvDensenet121 => densenet::shapes(1, outputs).0,
-            ModelFamily::XrvResnet50_512 => resnet::shapes(1, outputs).0,
-            ModelFamily::Chexnet => densenet::shapes(3, outputs).0,
+            ModelFamily::XrvDensenet121 => densenet::DENSENET_121.shapes(1, outputs).0,
+            ModelFamily::XrvResnet50_512 => resnet::RESNET_50.shapes(1, outputs).0,
+            ModelFamily::Chexnet => densenet::DENSENET_121.shapes(3, outputs).0,
         }
     }
 
@@ -236,7 +214,7 @@ pub fn assemble(
     let trained = trained(labels, op_threshs.as_deref(), outputs)?;
     let left_out = outputs - trained.len();
     keep_rows(family, &mut tensors, &trained);
-    let weights = safetensors(&tensors);
+    let weights = safetensors(tensors);
     let sha256 = hex(&Sha256::digest(&weights));
     let model = card::ImportedModel {
         family,
@@ -258,39 +236,22 @@ fn thresholds(values: &[f32]) -> Vec<Option<f32>> {
 /// Whether these are the tensors of the family, with any number of outputs.
 fn check(
     family: ModelFamily,
-    tensors: &BTreeMap<String, names::Tensor>,
+    tensors: &BTreeMap<String, FoundTensor>,
 ) -> Result<(), FamilyError> {
     let bias = tensors.get(&format!("{}.bias", family.head()));
     let outputs = bias.map_or(family.labels().len(), |bias| bias.values.len());
-    let expected = family.tensors(outputs);
-    let absent = expected.keys().filter(|name| !tensors.contains_key(*name));
-    let extra = tensors
-        .iter()
-        .filter(|(name, _)| !expected.contains_key(*name));
-    let misshapen = expected.iter().filter_map(|(name, shape)| {
-        let found = &tensors.get(name)?.shape;
-        (found != shape).then(|| format!("{name} has shape {found:?}, not {shape:?}"))
-    });
-    let (absent, misshapen, extra): (Vec<_>, Vec<_>, Vec<_>) = (
-        absent.cloned().collect(),
-        misshapen.collect(),
-        extra.map(|(_, tensor)| tensor.found_as.clone()).collect(),
-    );
-    if !(absent.is_empty() && misshapen.is_empty() && extra.is_empty()) {
-        return Err(FamilyError::Tensors {
+    tensor_file::check(&family.tensors(outputs), tensors).map_err(|fault| match fault {
+        TensorFault::Shapes {
+            absent,
+            misshapen,
+            extra,
+        } => FamilyError::Tensors {
             family: family.name(),
             absent,
             misshapen,
             extra,
-        });
-    }
-    let odd = tensors
-        .values()
-        .find(|t| !t.values.iter().all(|v| v.is_finite()));
-    odd.map_or(Ok(()), |tensor| {
-        Err(FamilyError::NotFinite {
-            name: tensor.found_as.clone(),
-        })
+        },
+        TensorFault::NotFinite { name } => FamilyError::NotFinite { name },
     })
 }
 
@@ -339,7 +300,7 @@ fn trained(
 /// Keeps only the rows of these outputs in the last layer, in this order.
 fn keep_rows(
     family: ModelFamily,
-    tensors: &mut BTreeMap<String, names::Tensor>,
+    tensors: &mut BTreeMap<String, FoundTensor>,
     outputs: &[Output],
 ) {
     for part in ["weight", "bias"] {
@@ -351,27 +312,4 @@ fn keep_rows(
         tensor.values = outputs.iter().flat_map(row).collect();
         tensor.shape[0] = outputs.len();
     }
-}
-
-/// A safetensors file: the length of a JSON header, the header, the values; aligned to 8 bytes.
-fn safetensors(tensors: &BTreeMap<String, names::Tensor>) -> Vec<u8> {
-    let (mut header, mut end) = (Map::new(), 0);
-    for (name, tensor) in tensors {
-        let start = end;
-        end += tensor.values.len() * size_of::<f32>();
-        let entry = json!({"dtype": "F32", "shape": tensor.shape, "data_offsets": [start, end]});
-        header.insert(name.clone(), entry);
-    }
-    let mut header = Value::Object(header).to_string();
-    header.extend(std::iter::repeat_n(
-        ' ',
-        header.len().next_multiple_of(8) - header.len(),
-    ));
-    let mut bytes = Vec::with_capacity(8 + header.len() + end);
-    bytes.extend_from_slice(&(header.len() as u64).to_le_bytes());
-    bytes.extend_from_slice(header.as_bytes());
-    for tensor in tensors.values() {
-        bytes.extend(tensor.values.iter().flat_map(|v| v.to_le_bytes()));
-    }
-    bytes
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{FamilyError, NamedTensors};
+use super::{FamilyError, FoundTensor, NamedTensors};
 use crate::domain::text::clean;
 
 /// A buffer of torchxrayvision's `DenseNet` and `ResNet` that is not a weight.
@@ -13,20 +13,12 @@ const PREFIXES: [&str; 3] = ["module.", "model.", "densenet121."];
 /// A counter of training, which no network needs.
 const COUNTER: &str = "num_batches_tracked";
 
-/// A tensor, and its name in the checkpoint.
-#[derive(Debug)]
-pub struct Tensor {
-    pub found_as: String,
-    pub shape: Vec<usize>,
-    pub values: Vec<f32>,
-}
-
 /// The tensors under PyTorch's names, without counters.
 ///
 /// # Errors
 /// If two become one, or a tensor has more or fewer values than its shape.
-pub fn canonical(tensors: NamedTensors) -> Result<BTreeMap<String, Tensor>, FamilyError> {
-    let mut named: BTreeMap<String, Tensor> = BTreeMap::new();
+pub fn canonical(tensors: NamedTensors) -> Result<BTreeMap<String, FoundTensor>, FamilyError> {
+    let mut named: BTreeMap<String, FoundTensor> = BTreeMap::new();
     for (found_as, (shape, values)) in tensors {
         let name = canonical_name(&found_as);
         // A name is as hostile as the file that it is from.
@@ -51,7 +43,7 @@ pub fn canonical(tensors: NamedTensors) -> Result<BTreeMap<String, Tensor>, Fami
                 second: found_as,
             });
         }
-        let tensor = Tensor {
+        let tensor = FoundTensor {
             found_as,
             shape,
             values,

@@ -4,8 +4,8 @@
 //! 1.5.7 (Apache-2.0; Cohen et al. 2022, arXiv:2111.00595). An empty label and a NaN stand for an
 //! output that was not trained. Digests are those of `model.pt` in the repositories of the
 //! organisation torchxrayvision on Hugging Face, as their Git LFS pointers give them; that of
-//! `densenet121-res224-all` is also that of the release on GitHub. The authors give no digest for the others.
-//! These are recognised by their operating points, if a file holds them.
+//! `densenet121-res224-all` is also that of the release on GitHub. Those of the others are what the hub states when
+//! they are fetched; their files are recognised by their operating points, if they hold them.
 
 mod weights;
 
@@ -19,7 +19,7 @@ pub struct Published {
     pub name: &'static str,
     pub family: ModelFamily,
     pub url: &'static str,
-    /// SHA-256 of the file at `url`, lower-case hexadecimal.
+    /// SHA-256 of the file, lower-case hexadecimal; `None` where only the hub states it.
     pub sha256: Option<&'static str>,
     pub training_data: &'static str,
     targets: &'static [&'static str],

@@ -65,6 +65,7 @@ mod tests {
             width,
             height,
             labels: vec![label],
+            attention: Vec::new(),
             region,
         }
     }

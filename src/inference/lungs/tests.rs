@@ -96,6 +96,7 @@ fn a_radiograph_has_two_lungs_and_a_heart() {
 fn evidence_is_that_of_pneumonia_alone() {
     let lungs = Lungs::of(&sample("clear_1.png")).unwrap();
     let maps = |label: &str| ClassActivationMap {
+        attention: Vec::new(),
         width: 1,
         height: 1,
         labels: vec![LabelActivation {

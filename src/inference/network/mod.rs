@@ -1,38 +1,53 @@
 //! One file for each architecture, with the names of its paper and of PyTorch.
 
+pub(in crate::inference) mod cnn;
+pub(in crate::inference) mod cnn_settings;
 pub(in crate::inference) mod densenet;
+pub(in crate::inference) mod efficientnet;
 pub(in crate::inference) mod efficientnet_lite;
 mod gather;
+pub(in crate::inference) mod imported;
 pub(in crate::inference) mod keras_sequential;
 pub(in crate::inference) mod layers;
 pub(in crate::inference) mod lung_fields;
 pub(in crate::inference) mod mobilenet;
+pub(in crate::inference) mod mobilenet_v3;
 mod offload;
 mod planned;
 mod reference;
 pub(in crate::inference) mod resnet;
 #[cfg(test)]
 mod tests;
+mod token_layers;
+mod token_plan;
+mod token_reference;
+mod token_trunk;
+pub(in crate::inference) mod transformers;
 
 use candle_core::{DType, Module, Tensor};
 use candle_nn::Linear;
+use cnn::Cnn;
 use cxr_kernels::Kernels;
+use imported::StoredNetwork;
 use keras_sequential::KerasSequential;
 use layers::Layers;
 use offload::Offloaded;
 use planned::PlannedLayers;
+use token_trunk::{AttentiveNetwork, TokenTrunk};
+use transformers::{ImageShape, TransformerConfig};
 
 use super::InferenceError;
 use super::device::DeviceChoice;
 use super::engine::{Compute, Engine};
 use super::weights::Tensors;
-use crate::domain::ModelCard;
+use crate::domain::{ModelCard, NetworkSettings};
 
 /// A network ready to run: convolutions, global average pooling, one linear layer. Inputs and results are on the
 /// CPU, whichever device computes.
 pub struct Network {
     trunk: Trunk,
     head: Linear,
+    ends_in_averages: bool,
 }
 
 /// All but the last layer.
@@ -40,6 +55,7 @@ enum Trunk {
     Candle(Layers),
     Kernels(Box<PlannedLayers>),
     Offloaded(Offloaded),
+    Tokens(TokenTrunk),
 }
 
 impl Network {
@@ -52,6 +68,7 @@ impl Network {
             Trunk::Candle(layers) => layers.forward(input),
             Trunk::Kernels(plan) => plan.maps(input),
             Trunk::Offloaded(trunk) => trunk.forward(input),
+            Trunk::Tokens(trunk) => trunk.maps(input),
         }
     }
 
@@ -62,13 +79,19 @@ impl Network {
     pub fn features(&self, input: &Tensor) -> candle_core::Result<Tensor> {
         match &self.trunk {
             Trunk::Kernels(plan) => plan.averages(input),
-            Trunk::Candle(_) | Trunk::Offloaded(_) => pool(&self.maps(input)?),
+            Trunk::Candle(_) | Trunk::Offloaded(_) | Trunk::Tokens(_) => pool(&self.maps(input)?),
         }
     }
 
     /// The last layer: weight `[L, F]`, bias `[L]`.
     pub fn head(&self) -> &Linear {
         &self.head
+    }
+
+    /// Whether the last layer reads the averages of the last maps, so that there is an exact heat map. Otherwise there
+    /// is a layer between the average and the last one, and the last maps have one pixel.
+    pub fn ends_in_averages(&self) -> bool {
+        self.ends_in_averages
     }
 }
 
@@ -81,9 +104,10 @@ pub trait Plain: Send + Sync {
     fn forward(&self, input: &Tensor) -> candle_core::Result<Tensor>;
 }
 
-/// A network of either kind.
+/// A network of any kind.
 pub enum AnyNetwork {
     Pooled(Network),
+    Attentive(AttentiveNetwork),
     Plain(Box<dyn Plain>),
 }
 
@@ -98,7 +122,10 @@ impl AnyNetwork {
         tensors: &Tensors,
         compute: Compute,
     ) -> Result<Self, InferenceError> {
-        let labels = card.outputs().count();
+        if let Some(config) = TransformerConfig::of_card(card)? {
+            return Self::of_tokens(&config, card, channels, tensors, compute);
+        }
+        let labels = card.output_count();
         match card.architecture.as_str() {
             keras_sequential::NAME => {
                 let new =
@@ -117,15 +144,46 @@ impl AnyNetwork {
         }
     }
 
+    /// A network of tokens: one of maps, or one that ends in a class token.
+    fn of_tokens(
+        config: &TransformerConfig,
+        card: &ModelCard,
+        channels: usize,
+        tensors: &Tensors,
+        compute: Compute,
+    ) -> Result<Self, InferenceError> {
+        let image = ImageShape {
+            channels,
+            side: card.input_size,
+        };
+        let head = head(card, tensors)?.0;
+        let trunk = TokenTrunk::new(config, tensors, image, compute)?;
+        Ok(if config.has_maps() {
+            AnyNetwork::Pooled(Network {
+                trunk: Trunk::Tokens(trunk),
+                head,
+                ends_in_averages: true,
+            })
+        } else {
+            AnyNetwork::Attentive(AttentiveNetwork::new(trunk, head))
+        })
+    }
+
+    /// The last layer, weight `[L, F]` and bias `[L]`, if it reads features.
+    pub fn head(&self) -> Option<&Linear> {
+        match self {
+            AnyNetwork::Pooled(network) => Some(network.head()),
+            AnyNetwork::Attentive(network) => Some(network.head()),
+            AnyNetwork::Plain(_) => None,
+        }
+    }
+
     /// The number of features for heads; 0 if there are none.
     ///
     /// # Errors
     /// If the last layer is not a matrix.
     pub fn channels(&self) -> candle_core::Result<usize> {
-        match self {
-            AnyNetwork::Pooled(network) => network.head().weight().dim(1),
-            AnyNetwork::Plain(_) => Ok(0),
-        }
+        self.head().map_or(Ok(0), |head| head.weight().dim(1))
     }
 
     /// `[N, C, S, S]` → logits `[N, L]`.
@@ -135,6 +193,7 @@ impl AnyNetwork {
     pub fn forward(&self, input: &Tensor) -> candle_core::Result<Tensor> {
         match self {
             AnyNetwork::Pooled(network) => network.head().forward(&network.features(input)?),
+            AnyNetwork::Attentive(network) => network.forward(input),
             AnyNetwork::Plain(network) => network.forward(input),
         }
     }
@@ -165,24 +224,40 @@ fn build(
     tensors: &Tensors,
     compute: Compute,
 ) -> Result<Network, InferenceError> {
-    let layers = match card.architecture.as_str() {
-        efficientnet_lite::NAME if channels != 1 => {
-            return Err(InferenceError::Card(format!(
-                "{} takes one channel, and {} gives {channels}",
-                card.architecture, card.preprocess
-            )));
-        }
-        efficientnet_lite::NAME => efficientnet_lite::layers,
-        densenet::NAME => densenet::layers,
-        mobilenet::NAME => mobilenet::layers,
-        resnet::NAME => resnet::layers,
-        other => return Err(InferenceError::UnknownArchitecture(other.to_owned())),
-    };
-    let layers = layers(tensors, channels)?;
+    if card.architecture == imported::NAME {
+        let stored = StoredNetwork::of(tensors)?;
+        let layers = stored.layers(tensors, channels, card.input_size)?;
+        return Ok(Network {
+            head: head(card, tensors)?.0,
+            trunk: Trunk::new(layers, card.input_size, compute)?,
+            ends_in_averages: stored.ends_in_averages,
+        });
+    }
+    let cnn = cnn(card)?;
+    if cnn == Cnn::EfficientNetLite && channels != 1 {
+        return Err(InferenceError::Card(format!(
+            "{} takes one channel, and {} gives {channels}",
+            card.architecture, card.preprocess
+        )));
+    }
+    let layers = cnn.layers(tensors, channels)?;
     Ok(Network {
         head: head(card, tensors)?.0,
         trunk: Trunk::new(layers, card.input_size, compute)?,
+        ends_in_averages: cnn.ends_in_averages(),
     })
+}
+
+/// The convolutional network that the card names.
+///
+/// # Errors
+/// If the architecture is unknown, or a setting on the card is wrong.
+fn cnn(card: &ModelCard) -> Result<Cnn, InferenceError> {
+    let none = NetworkSettings::default();
+    let settings = card.network.as_ref().unwrap_or(&none);
+    let cnn = Cnn::of(&card.architecture, settings);
+    let cnn = cnn.map_err(|error| InferenceError::Card(format!("[network]: {error}")))?;
+    cnn.ok_or_else(|| InferenceError::UnknownArchitecture(card.architecture.clone()))
 }
 
 /// The last layer, and the names of its weight and its bias in the file.
@@ -193,14 +268,17 @@ pub fn head(
     card: &ModelCard,
     tensors: &Tensors,
 ) -> Result<(Linear, [&'static str; 2]), InferenceError> {
-    let (names, features) = match card.architecture.as_str() {
-        efficientnet_lite::NAME => (efficientnet_lite::FC, efficientnet_lite::FEATURES),
-        densenet::NAME => (densenet::CLASSIFIER, densenet::FEATURES),
-        mobilenet::NAME => (mobilenet::CLASSIFIER, mobilenet::FEATURES),
-        resnet::NAME => (resnet::FC, resnet::FEATURES),
-        other => return Err(InferenceError::UnknownArchitecture(other.to_owned())),
+    let (names, features) = match TransformerConfig::of_card(card)? {
+        Some(config) => (transformers::CLASSIFIER, config.features()),
+        None if card.architecture == imported::NAME => {
+            (imported::HEAD, StoredNetwork::of(tensors)?.features)
+        }
+        None => {
+            let cnn = cnn(card)?;
+            (cnn.head(), cnn.features())
+        }
     };
-    let labels = card.outputs().count();
+    let labels = card.output_count();
     let weight = tensors.get(names[0], &[labels, features])?;
     let bias = tensors.get(names[1], &[labels])?;
     Ok((Linear::new(weight, Some(bias)), names))

@@ -87,10 +87,14 @@ impl Layers {
                     bias: put(&conv.bias)?,
                     ..*conv
                 }),
-                Layer::MaxPool(input) => Layer::MaxPool(*input),
+                Layer::MaxPool(input, window) => Layer::MaxPool(*input, *window),
                 Layer::NormReluAverage(input, before, size) => {
                     Layer::NormReluAverage(*input, norm(before)?, *size)
                 }
+                Layer::Average(input, size) => Layer::Average(*input, *size),
+                Layer::GlobalAverage(input) => Layer::GlobalAverage(*input),
+                Layer::Scale(input, by) => Layer::Scale(*input, *by),
+                Layer::Add(first, second, activation) => Layer::Add(*first, *second, *activation),
                 Layer::Cat(first, second) => Layer::Cat(*first, *second),
             })
         };
@@ -102,7 +106,7 @@ impl Layers {
 }
 
 /// A weight on another device.
-fn put(tensor: &Tensor, device: &Device, dtype: DType) -> Result<Tensor> {
+pub(super) fn put(tensor: &Tensor, device: &Device, dtype: DType) -> Result<Tensor> {
     let converted = tensor.to_dtype(dtype)?;
     let sum = converted.to_dtype(DType::F32)?.abs()?.sum_all()?;
     if !sum.to_scalar::<f32>()?.is_finite() {
@@ -139,6 +143,7 @@ mod tests {
         classifier.network = AnyNetwork::Pooled(Network {
             head: head(classifier.card(), &tensors).unwrap().0,
             trunk: Trunk::Offloaded(trunk),
+            ends_in_averages: true,
         });
         classifier
     }

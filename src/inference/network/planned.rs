@@ -4,8 +4,8 @@ use std::ops::{Deref, Range};
 
 use candle_core::{CpuStorage, Device, Result, Storage, StorageRef, Tensor, bail};
 use cxr_kernels::{
-    ConvSpec, KernelPrecision, Kernels, LayerSpec, NetworkPlan, NetworkSpec, NormReluSpec,
-    ValueIndex,
+    Activation, ConvSpec, KernelPrecision, Kernels, LayerSpec, NetworkPlan, NetworkSpec,
+    NormReluSpec, PoolingShape, ValueIndex,
 };
 
 use super::layers::{Conv, Layer, Layers, NormRelu};
@@ -75,13 +75,15 @@ impl PlannedLayers {
 }
 
 /// The numbers of an `f32` tensor, row by row: borrowed if they lie so in memory, otherwise copied.
-enum TensorNumbers<'a> {
+pub(super) enum TensorNumbers<'a> {
     Borrowed(StorageRef<'a>, Range<usize>),
     Copied(Vec<f32>),
 }
 
 impl<'a> TensorNumbers<'a> {
-    fn of(tensor: &'a Tensor) -> Result<Self> {
+    /// # Errors
+    /// If the tensor is not `f32`.
+    pub(super) fn of(tensor: &'a Tensor) -> Result<Self> {
         let (storage, layout) = tensor.storage_and_layout();
         let is_cpu = matches!(&*storage, Storage::Cpu(CpuStorage::F32(_)));
         if let (true, Some((start, end))) = (is_cpu, layout.contiguous_offsets()) {
@@ -109,8 +111,12 @@ impl Deref for TensorNumbers<'_> {
 /// A layer with the numbers of its tensors.
 enum LayerNumbers<'a> {
     Conv(ConvNumbers<'a>),
-    MaxPool(ValueIndex),
+    MaxPool(ValueIndex, PoolingShape),
     NormReluAverage(ValueIndex, NormNumbers<'a>, usize),
+    Average(ValueIndex, usize),
+    GlobalAverage(ValueIndex),
+    Scale(ValueIndex, ValueIndex),
+    Add(ValueIndex, ValueIndex, Activation),
     Cat(ValueIndex, ValueIndex),
 }
 
@@ -118,9 +124,15 @@ impl<'a> LayerNumbers<'a> {
     fn of(layer: &'a Layer) -> Result<Self> {
         Ok(match layer {
             Layer::Conv(conv) => LayerNumbers::Conv(ConvNumbers::of(conv)?),
-            Layer::MaxPool(input) => LayerNumbers::MaxPool(*input),
+            Layer::MaxPool(input, window) => LayerNumbers::MaxPool(*input, *window),
             Layer::NormReluAverage(input, norm, size) => {
                 LayerNumbers::NormReluAverage(*input, NormNumbers::of(norm)?, *size)
+            }
+            Layer::Average(input, size) => LayerNumbers::Average(*input, *size),
+            Layer::GlobalAverage(input) => LayerNumbers::GlobalAverage(*input),
+            Layer::Scale(input, by) => LayerNumbers::Scale(*input, *by),
+            Layer::Add(first, second, activation) => {
+                LayerNumbers::Add(*first, *second, *activation)
             }
             Layer::Cat(first, second) => LayerNumbers::Cat(*first, *second),
         })
@@ -129,11 +141,25 @@ impl<'a> LayerNumbers<'a> {
     fn spec(&self) -> LayerSpec<'_> {
         match self {
             LayerNumbers::Conv(conv) => LayerSpec::Conv(conv.spec()),
-            LayerNumbers::MaxPool(input) => LayerSpec::MaxPool(*input),
+            LayerNumbers::MaxPool(input, window) => LayerSpec::MaxPool(*input, *window),
             LayerNumbers::NormReluAverage(input, norm, size) => LayerSpec::NormReluAverage {
                 input: *input,
                 norm: norm.spec(),
                 size: *size,
+            },
+            LayerNumbers::Average(input, size) => LayerSpec::Average {
+                input: *input,
+                size: *size,
+            },
+            LayerNumbers::GlobalAverage(input) => LayerSpec::GlobalAverage(*input),
+            LayerNumbers::Scale(input, by) => LayerSpec::Scale {
+                input: *input,
+                by: *by,
+            },
+            LayerNumbers::Add(first, second, activation) => LayerSpec::Add {
+                first: *first,
+                second: *second,
+                activation: *activation,
             },
             LayerNumbers::Cat(first, second) => LayerSpec::Cat(*first, *second),
         }

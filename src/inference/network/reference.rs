@@ -1,9 +1,9 @@
 //! The layers one by one, by candle's own operations: plain, slow on a CPU, and on every device that candle
 //! supports. [`PlannedLayers`](super::planned::PlannedLayers) is compared with it.
 
-use candle_core::{D, Result, Tensor, bail};
+use candle_core::{D, DType, Result, Tensor, bail};
 
-use super::layers::{Activation, Conv, Layer, Layers, NormRelu, ValueIndex};
+use super::layers::{Activation, Conv, Layer, Layers, NormRelu, PoolingShape, ValueIndex};
 
 /// A convolution of each channel on its own, without padding: `[N, C, H, W]`, the weight
 /// `[C, 1, K, K]` and the stride → `[N, C, h, w]`.
@@ -39,10 +39,16 @@ impl Layers {
                     let residual = conv.residual.map(get).transpose()?;
                     conv.forward(get(conv.input)?, residual, depthwise)?
                 }
-                Layer::MaxPool(input) => max_pool(get(*input)?)?,
+                Layer::MaxPool(input, window) => max_pool(get(*input)?, *window)?,
                 Layer::NormReluAverage(input, norm, 1) => norm.forward(get(*input)?)?,
                 Layer::NormReluAverage(input, norm, size) => {
                     norm.forward(get(*input)?)?.avg_pool2d(*size)?
+                }
+                Layer::Average(input, size) => get(*input)?.avg_pool2d(*size)?,
+                Layer::GlobalAverage(input) => global_average(get(*input)?)?,
+                Layer::Scale(input, by) => get(*input)?.broadcast_mul(get(*by)?)?,
+                Layer::Add(first, second, activation) => {
+                    activated((get(*first)? + get(*second)?)?, *activation)?
                 }
                 Layer::Cat(first, second) => Tensor::cat(&[get(*first)?, get(*second)?], 1)?,
             };
@@ -99,11 +105,19 @@ impl Conv {
             Some(residual) => (y + residual)?,
             None => y,
         };
-        match self.activation {
-            Activation::None => Ok(y),
-            Activation::Relu => y.relu(),
-            Activation::Relu6 => y.clamp(0_f32, 6_f32),
-        }
+        activated(y, self.activation)
+    }
+}
+
+fn activated(y: Tensor, activation: Activation) -> Result<Tensor> {
+    match activation {
+        Activation::None => Ok(y),
+        Activation::Relu => y.relu(),
+        Activation::Relu6 => y.clamp(0_f32, 6_f32),
+        Activation::Silu => y.silu(),
+        Activation::HardSwish => &y * hard_sigmoid(&y)?,
+        Activation::Sigmoid => candle_nn::ops::sigmoid(&y),
+        Activation::HardSigmoid => hard_sigmoid(&y),
     }
 }
 
@@ -122,7 +136,7 @@ fn channel_by_channel(x: &Tensor, weight: &Tensor, stride: usize) -> Result<Tens
 
 /// The sum of the shifted images, each times one tap of the kernel. That is K² products over all channels, while
 /// candle's convolution would start thousands of small ones on a graphics processor and wait for each.
-fn tap_by_tap(x: &Tensor, weight: &Tensor, stride: usize) -> Result<Tensor> {
+pub(super) fn tap_by_tap(x: &Tensor, weight: &Tensor, stride: usize) -> Result<Tensor> {
     let (images, channels, height, width) = x.dims4()?;
     let kernel = weight.dim(D::Minus1)?;
     let (Some(above), Some(before)) = (height.checked_sub(kernel), width.checked_sub(kernel))
@@ -156,18 +170,35 @@ fn per_channel(values: &Tensor) -> Result<Tensor> {
     values.reshape((1, values.elem_count(), 1, 1))
 }
 
-/// `MaxPool2d(kernel_size=3, stride=2, padding=1)` for values that are never negative, so that the zeros of the
-/// border are never the maximum.
-fn max_pool(x: &Tensor) -> Result<Tensor> {
+/// The largest value under a window. The border repeats the pixels at the edge: each window that reaches into it
+/// holds these pixels, too, so that it is never the maximum alone.
+fn max_pool(x: &Tensor, window: PoolingShape) -> Result<Tensor> {
+    let PoolingShape {
+        kernel,
+        stride,
+        padding,
+    } = window;
     let x = x
-        .pad_with_zeros(D::Minus1, 1, 1)?
-        .pad_with_zeros(D::Minus2, 1, 1)?;
-    x.max_pool2d_with_stride(3, 2)
+        .pad_with_same(D::Minus1, padding, padding)?
+        .pad_with_same(D::Minus2, padding, padding)?;
+    x.max_pool2d_with_stride(kernel, stride)
+}
+
+/// `[N, C, H, W]` → `[N, C, 1, 1]`. Sums are in `f32`, row by row, so that a large map of half precision neither
+/// overflows nor loses its last pixels.
+fn global_average(x: &Tensor) -> Result<Tensor> {
+    let rows = x.to_dtype(DType::F32)?.mean_keepdim(D::Minus1)?;
+    rows.mean_keepdim(D::Minus2)?.to_dtype(x.dtype())
+}
+
+/// `relu6(x + 3) / 6`, in the order of PyTorch.
+fn hard_sigmoid(x: &Tensor) -> Result<Tensor> {
+    (x + 3.0)?.clamp(0_f32, 6_f32)? / 6.0
 }
 
 #[cfg(test)]
 mod tests {
-    use candle_core::{DType, Device};
+    use candle_core::Device;
     use proptest::prelude::*;
 
     use super::*;

@@ -7,9 +7,14 @@ use candle_core::{DType, Device, Result, Tensor};
 use cxr_kernels::{KernelPrecision, Kernels, alone};
 use proptest::prelude::*;
 
-use super::layers::{Activation, Conv, Layer, Layers, NormRelu, Padding, ValueIndex, WeightSource};
+use super::cnn::Cnn;
+use super::layers::{
+    Activation, Builder, Conv, GateShape, Layer, Layers, MAX_POOL, NormRelu, Padding, PoolingShape,
+    ValueIndex, WeightSource,
+};
 use super::planned::PlannedLayers;
-use super::{densenet, efficientnet_lite, lung_fields, mobilenet, pool, resnet};
+use super::{lung_fields, pool};
+use crate::domain::NetworkSettings;
 use crate::inference::InferenceError;
 
 /// Largest difference of a layer, over the largest value.
@@ -81,8 +86,18 @@ fn padding(same: bool) -> Padding {
     if same { Padding::Same } else { Padding::Half }
 }
 
+const ACTIVATIONS: [Activation; 7] = [
+    Activation::None,
+    Activation::Relu,
+    Activation::Relu6,
+    Activation::Silu,
+    Activation::HardSwish,
+    Activation::Sigmoid,
+    Activation::HardSigmoid,
+];
+
 fn activation(which: usize) -> Activation {
-    [Activation::None, Activation::Relu, Activation::Relu6][which]
+    ACTIVATIONS[which]
 }
 
 proptest! {
@@ -92,7 +107,7 @@ proptest! {
     fn a_convolution_is_candles(
         n in 1_usize..4, input in 1_usize..40, output in 1_usize..70, half in 0_usize..4,
         stride in 1_usize..4, height in 1_usize..24, width in 1_usize..24, same in any::<bool>(),
-        which in 0_usize..3,
+        which in 0_usize..7,
     ) {
         let kernel = 2 * half + 1;
         let weight = [output, input, kernel, kernel];
@@ -108,7 +123,7 @@ proptest! {
     #[test]
     fn a_residual_block_is_candles(
         channels in 16_usize..50, middle in 16_usize..40, height in 1_usize..30,
-        width in 1_usize..30, which in 0_usize..3,
+        width in 1_usize..30, which in 0_usize..7,
     ) {
         let first = Conv {
             before: Some(NormRelu { scale: random(&[channels], 1.0), shift: random(&[channels], 1.0) }),
@@ -173,7 +188,7 @@ proptest! {
         };
         let layers = vec![
             Layer::Conv(relu),
-            Layer::MaxPool(ValueIndex(1)),
+            Layer::MaxPool(ValueIndex(1), MAX_POOL),
             Layer::Conv(conv(ValueIndex(2), &[more, channels, 3, 3], false, 1, Padding::Half)),
             Layer::Cat(ValueIndex(2), ValueIndex(3)),
             Layer::NormReluAverage(ValueIndex(4), norm, size),
@@ -181,6 +196,47 @@ proptest! {
         // Two pixels of each side are left for the average.
         let input = random(&[1, 3, height + 2, width + 2], 1.0);
         let worst = worst(&Layers { channels: 3, layers }, &input).unwrap();
+        prop_assert!(worst < OF_A_LAYER, "{worst}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn squeeze_and_excitation_is_candles(
+        channels in 1_usize..90, squeezed in 1_usize..20, height in 1_usize..24, width in 1_usize..24,
+        inner in 0_usize..7, gate in 0_usize..7,
+    ) {
+        let source = Random::new();
+        let mut net = Builder::new(&source, channels);
+        let gate = GateShape {
+            squeezed,
+            activation: activation(inner),
+            scale_activation: activation(gate),
+        };
+        let scaled = net.squeeze_excite("se", &gate, ValueIndex::INPUT).unwrap();
+        let sum = net.add(scaled, ValueIndex::INPUT, Activation::Silu);
+        prop_assert_eq!(net.channels(sum), channels);
+        let input = random(&[2, channels, height, width], 1.0);
+        let worst = worst(&net.build(), &input).unwrap();
+        prop_assert!(worst < OF_A_LAYER, "{worst}");
+    }
+
+    /// Values below 0, and averages of them: the border must be neither.
+    #[test]
+    fn pooling_of_any_values_is_candles(
+        channels in 1_usize..90, height in 9_usize..24, width in 9_usize..24, kernel in 2_usize..5,
+        stride in 1_usize..4, size in 1_usize..4,
+    ) {
+        let window = PoolingShape { kernel, stride, padding: kernel / 2 };
+        let source = Random::new();
+        let mut net = Builder::new(&source, channels);
+        let pooled = net.max_pool_of(window, ValueIndex::INPUT);
+        let averages = net.average(size, pooled);
+        net.global_average(averages);
+        let input = (random(&[2, channels, height, width], 1.0) - 5.0).unwrap();
+        let worst = worst(&net.build(), &input).unwrap();
         prop_assert!(worst < OF_A_LAYER, "{worst}");
     }
 }
@@ -225,7 +281,7 @@ impl WeightSource for Random {
     fn get(&self, name: &str, shape: &[usize]) -> std::result::Result<Tensor, InferenceError> {
         let make = || match name.rsplit('.').next() {
             Some("running_var") => self.tensor(shape, |r| 0.5 + r.uniform()),
-            Some("weight") if shape.len() == 4 => {
+            Some("weight") if shape.len() > 1 => {
                 let fan_in: usize = shape[1..].iter().product();
                 let deviation = (2.0 / fan_in as f32).sqrt();
                 self.tensor(shape, move |r| deviation * r.normal())
@@ -244,54 +300,82 @@ impl WeightSource for Random {
     }
 }
 
-fn whole_network(
-    layers: fn(&dyn WeightSource, usize) -> std::result::Result<Layers, InferenceError>,
-    channels: usize,
-    sizes: &[[usize; 2]],
-) {
-    let source = Random::new();
-    let layers = layers(&source, channels).unwrap();
+fn whole_network(layers: &Layers, source: &Random, sizes: &[[usize; 2]]) {
     for [height, width] in sizes {
-        let shape = [2, channels, *height, *width];
+        let shape = [2, layers.channels, *height, *width];
         let input = source.tensor(&shape, Random::normal).unwrap();
-        let worst = worst(&layers, &input).unwrap();
+        let worst = worst(layers, &input).unwrap();
         assert!(worst < OF_A_NETWORK, "{height} × {width}: {worst}");
     }
 }
 
+fn cnn(name: &str, settings: &NetworkSettings) -> Cnn {
+    Cnn::of(name, settings).unwrap().unwrap()
+}
+
+fn whole_cnn(name: &str, channels: usize, sizes: &[[usize; 2]]) {
+    let source = Random::new();
+    let cnn = cnn(name, &NetworkSettings::default());
+    let layers = cnn.layers(&source, channels).unwrap();
+    whole_network(&layers, &source, sizes);
+}
+
 #[test]
 fn densenet_is_candles_at_any_size() {
-    whole_network(densenet::layers, 1, &[[64, 64], [97, 51]]);
+    whole_cnn("densenet121", 1, &[[64, 64], [97, 51]]);
 }
 
 #[test]
 fn resnet_is_candles_at_any_size() {
-    whole_network(resnet::layers, 1, &[[64, 64], [75, 33]]);
+    whole_cnn("resnet50", 1, &[[64, 64], [75, 33]]);
+    whole_cnn("resnet18", 3, &[[64, 64], [75, 33]]);
 }
 
 #[test]
 fn efficientnet_lite_is_candles_at_any_size() {
     // The expanded maps of the largest do not fit into the near caches.
-    whole_network(
-        efficientnet_lite::layers,
-        1,
-        &[[64, 64], [75, 33], [160, 130]],
-    );
+    whole_cnn("efficientnet-lite0", 1, &[[64, 64], [75, 33], [160, 130]]);
+}
+
+#[test]
+fn efficientnet_is_candles_at_any_size() {
+    whole_cnn("efficientnet_b0", 3, &[[64, 64], [75, 33], [160, 130]]);
+}
+
+#[test]
+fn efficientnet_with_other_padding_is_candles_at_any_size() {
+    let same = NetworkSettings::default().with("pad_type", "same");
+    let transformers = NetworkSettings::default().with("depthwise_padding", vec![5]);
+    for settings in [same, transformers] {
+        let source = Random::new();
+        let layers = cnn("efficientnet_b0", &settings).layers(&source, 3);
+        whole_network(&layers.unwrap(), &source, &[[64, 64], [75, 33]]);
+    }
 }
 
 #[test]
 fn mobilenet_is_candles_at_any_size() {
-    whole_network(mobilenet::layers, 3, &[[64, 64], [75, 33], [160, 130]]);
+    whole_cnn("mobilenet-v2", 3, &[[64, 64], [75, 33], [160, 130]]);
+}
+
+#[test]
+fn mobilenet_v3_is_candles_at_any_size() {
+    for name in ["mobilenet_v3_small", "mobilenet_v3_large"] {
+        whole_cnn(name, 3, &[[64, 64], [75, 33], [160, 130]]);
+    }
 }
 
 #[test]
 fn the_lungs_network_is_candles_at_any_size() {
-    whole_network(lung_fields::layers, 1, &[[128, 128], [64, 64], [75, 33]]);
+    let source = Random::new();
+    let layers = lung_fields::layers(&source, 1).unwrap();
+    whole_network(&layers, &source, &[[128, 128], [64, 64], [75, 33]]);
 }
 
 #[test]
 fn an_image_of_another_size_is_an_error_that_says_both() {
-    let layers = densenet::layers(&Random::new(), 1).unwrap();
+    let densenet = cnn("densenet121", &NetworkSettings::default());
+    let layers = densenet.layers(&Random::new(), 1).unwrap();
     let kernels = Kernels::best();
     let plan = PlannedLayers::compile(&layers, (64, 64), kernels, KernelPrecision::F32).unwrap();
     let image = Tensor::zeros((1, 1, 64, 65), DType::F32, &Device::Cpu).unwrap();

@@ -1,5 +1,5 @@
-//! `cxr-1` and `cxr-2`: the preprocessing of cxr's own models. The first sees the largest centred square, the second
-//! the box around the lungs, of any aspect.
+//! The preprocessing of cxr's own models, in bands of rows, so that no film is in memory as a whole in single precision.
+//! `cxr-1` sees the largest centred square, `cxr-2` the box around the lungs, of any aspect.
 
 use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::F32;
@@ -8,16 +8,15 @@ use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use crate::domain::{Radiograph, Region};
 use crate::imaging;
 
-/// Percentiles that become −1 and 1: robust to letters, wires and empty borders.
-const LOW_PERCENTILE: f64 = 1.0;
-const HIGH_PERCENTILE: f64 = 99.0;
+/// The percentiles that become −1 and 1: robust to letters, wires and empty borders.
+pub const PERCENTILES: [f64; 2] = [1.0, 99.0];
 /// Values beyond the percentiles are clipped here.
-const CLIP: f32 = 1.4;
+pub const CLIP: f64 = 1.4;
 /// Rows that are converted to `f32` at the same time.
 const BAND: usize = 256;
 /// Percentiles that differ by less than this share of their size belong to a blank image: the rounding of the filter
 /// makes differences of this size.
-const BLANK: f32 = 1e-6;
+pub const BLANK: f32 = 1e-6;
 
 /// A region → size × size by an antialiased triangle filter → 1st and 99th percentile to −1 and 1 → clipped to
 /// ±1.4. `size²` values.
@@ -46,7 +45,7 @@ pub fn centre_square(radiograph: &Radiograph) -> Region {
 /// reduction, so that no size aliases. Rows are resampled first, in bands, because a whole film in `f32` would be the
 /// largest buffer in memory. Each band is copied first, because the resampler would use pixels beyond the edge of a
 /// crop.
-fn resampled(radiograph: &Radiograph, region: Region, size: usize) -> Vec<f32> {
+pub fn resampled(radiograph: &Radiograph, region: Region, size: usize) -> Vec<f32> {
     // The grey of padding depends on the whole film.
     let rows = radiograph.padding.map_or(BAND, |_| region.height);
     let mut narrow = Vec::with_capacity(size * region.height);
@@ -79,16 +78,22 @@ fn resized(values: &[f32], from: (usize, usize), to: (usize, usize)) -> Vec<f32>
 }
 
 fn normalise(values: &mut [f32]) {
-    let mut ranked = values.to_vec();
-    let low = percentile(&mut ranked, LOW_PERCENTILE);
-    let high = percentile(&mut ranked, HIGH_PERCENTILE);
-    if high - low <= BLANK * low.abs().max(high.abs()) {
+    let Some((low, high)) = percentiles(values, PERCENTILES) else {
         values.fill(0.0);
         return;
-    }
+    };
+    let clip = CLIP as f32;
     for v in values {
-        *v = ((*v - low) / (high - low) * 2.0 - 1.0).clamp(-CLIP, CLIP);
+        *v = ((*v - low) / (high - low) * 2.0 - 1.0).clamp(-clip, clip);
     }
+}
+
+/// Two percentiles, the lower one first. `None` for a blank image.
+pub fn percentiles(values: &[f32], percents: [f64; 2]) -> Option<(f32, f32)> {
+    let mut ranked = values.to_vec();
+    let [low, high] = percents.map(|percent| percentile(&mut ranked, percent));
+    let is_blank = high - low <= BLANK * low.abs().max(high.abs());
+    (!is_blank).then_some((low, high))
 }
 
 /// A percentile as numpy's default (`linear`) has it, between the two nearest ranks. It reorders the values. A complete

@@ -1,17 +1,29 @@
 //! The preprocessing of a radiograph for the network. It depends on the stored samples only: window, zoom and inversion
 //! that a reader sets never change it.
+//!
+//! ```text
+//! card ─ name or [preprocessing] ─► PreprocessRecipe ─ run ─► read, crop, resize, pad, range … ─► tensor
+//! ```
 
-mod chexnet;
 pub(in crate::inference) mod cxr;
-mod keras;
-mod pillow;
-mod skimage;
-mod stored;
-mod xrv;
+mod families;
+mod geometry;
+mod picture;
+mod read;
+mod resize;
+mod run;
+mod values;
 
-pub(in crate::inference) use self::keras::SIDE as KERAS_SIDE;
+use sha2::{Digest, Sha256};
+
+pub(in crate::inference) use self::families::KERAS_SIDE;
+use self::picture::Picture;
+use self::run::RecipeRun;
 use super::InferenceError;
-use crate::domain::{Radiograph, Region};
+use crate::domain::hex::hex;
+use crate::domain::{
+    FilmPart, ModelCard, PreprocessRecipe, RECIPE_1, Radiograph, RecipeFault, RecipeInput, Region,
+};
 
 /// The preprocessing of cxr's own models, with its version. A change that moves any score needs a new version.
 pub const CXR_1: &str = "cxr-1";
@@ -26,86 +38,161 @@ pub const CHEXNET_224_1: &str = "chexnet-224-1";
 /// `load_img(path, target_size=(224, 224)) / 255` of Keras.
 pub const KERAS_224_1: &str = "keras-224-1";
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum PreprocessKind {
-    Cxr,
-    CxrLungs,
-    Xrv,
-    Chexnet,
-    Keras,
+/// Digits of the digest in the name of a recipe.
+const DIGITS: usize = 12;
+
+/// The name of a recipe in tables and stores, `recipe-1-` and a digest: two recipes are never taken for one.
+pub fn recipe_name(recipe: &PreprocessRecipe) -> String {
+    let digest = hex(&Sha256::digest(recipe.digest_text().as_bytes()));
+    format!("{RECIPE_1}-{}", &digest[..DIGITS])
+}
+
+/// The recipe of a family of models by its name, if it makes images of one size only.
+pub fn family_recipe(name: &str) -> Option<PreprocessRecipe> {
+    let (recipe, only) = families::named(name, families::ANY_SIDE)?;
+    only.map(|_| recipe)
 }
 
 /// From a radiograph to the values of a `[1, channels, size, size]` tensor.
 #[derive(Debug, Clone)]
 pub struct Preprocess {
-    kind: PreprocessKind,
-    size: usize,
+    recipe: PreprocessRecipe,
+    input: RecipeInput,
+}
+
+/// The picture after one step of a preprocessing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SeenStep {
+    /// 0 for the film as it was read, then the steps from 1.
+    pub number: usize,
+    /// What was done, in a few words.
+    pub words: String,
+    pub width: usize,
+    pub height: usize,
+    /// One plane for each channel, or one for all where they are the same; row by row.
+    pub planes: Vec<Vec<f32>>,
 }
 
 impl Preprocess {
-    /// The preprocessing that a card names.
+    /// The preprocessing of a model.
+    ///
+    /// # Errors
+    /// If this program does not have it, or it makes images of another size.
+    pub fn of(card: &ModelCard) -> Result<Self, InferenceError> {
+        let Some(recipe) = &card.recipe else {
+            return Self::named(&card.preprocess, card.input_size);
+        };
+        let preprocess = Self::by(recipe)?;
+        same_size("[preprocessing]", preprocess.size(), card.input_size)?;
+        Ok(preprocess)
+    }
+
+    /// The preprocessing that a recipe describes.
+    ///
+    /// # Errors
+    /// If it contradicts itself.
+    pub fn by(recipe: &PreprocessRecipe) -> Result<Self, InferenceError> {
+        let fault = |fault: RecipeFault| InferenceError::Card(format!("[preprocessing] {fault}"));
+        Ok(Preprocess {
+            input: recipe.check().map_err(fault)?,
+            recipe: recipe.clone(),
+        })
+    }
+
+    /// The preprocessing of a family of models.
     ///
     /// # Errors
     /// If this program does not have it, or it makes images of another size.
     pub fn named(name: &str, size: usize) -> Result<Self, InferenceError> {
-        let (kind, only) = match name {
-            CXR_1 => (PreprocessKind::Cxr, None),
-            CXR_2 => (PreprocessKind::CxrLungs, None),
-            XRV_224_1 => (PreprocessKind::Xrv, Some(224)),
-            XRV_512_1 => (PreprocessKind::Xrv, Some(512)),
-            CHEXNET_224_1 => (PreprocessKind::Chexnet, Some(chexnet::CROP)),
-            KERAS_224_1 => (PreprocessKind::Keras, Some(keras::SIDE)),
-            other => return Err(InferenceError::UnknownPreprocess(other.to_owned())),
-        };
-        match only {
-            Some(only) if only != size => Err(InferenceError::Card(format!(
-                "input_size is {size}, and {name} makes {only} × {only} pixels"
-            ))),
-            _ => Ok(Preprocess { kind, size }),
+        let unknown = || InferenceError::UnknownPreprocess(name.to_owned());
+        let (recipe, only) = families::named(name, size).ok_or_else(unknown)?;
+        if let Some(only) = only {
+            same_size(name, only, size)?;
         }
+        Self::by(&recipe)
+    }
+
+    /// The recipe, for a preprocessing of any name.
+    pub fn recipe(&self) -> &PreprocessRecipe {
+        &self.recipe
     }
 
     /// Side of the square in pixels.
     pub fn size(&self) -> usize {
-        self.size
+        self.input.side
     }
 
     /// Values for each pixel.
     pub fn channels(&self) -> usize {
-        match self.kind {
-            PreprocessKind::Cxr | PreprocessKind::CxrLungs | PreprocessKind::Xrv => 1,
-            PreprocessKind::Chexnet | PreprocessKind::Keras => 3,
-        }
+        self.input.channels
     }
 
     /// Whether it depends on where the lungs are.
     pub fn needs_lungs(&self) -> bool {
-        self.kind == PreprocessKind::CxrLungs
+        self.recipe.needs_lungs()
     }
 
     /// The part of a radiograph that [`Preprocess::apply`] uses, in its stored pixels. `lungs` is the box around
     /// the lungs; `None` if no two lungs were found.
     pub fn region(&self, radiograph: &Radiograph, lungs: Option<Region>) -> Region {
-        match self.kind {
-            PreprocessKind::Cxr => cxr::centre_square(radiograph),
-            PreprocessKind::CxrLungs => lungs.unwrap_or_else(|| cxr::centre_square(radiograph)),
-            PreprocessKind::Xrv => xrv::centre_crop(radiograph),
-            PreprocessKind::Chexnet => chexnet::centre_crop(radiograph),
-            PreprocessKind::Keras => whole(radiograph),
-        }
+        geometry::seen(&self.recipe.steps, radiograph, lungs).0
+    }
+
+    /// The part of the input that shows [`region`](Self::region), where the rest of it is padding; `None` where there
+    /// is none.
+    pub fn film_part(&self, radiograph: &Radiograph, lungs: Option<Region>) -> Option<FilmPart> {
+        geometry::seen(&self.recipe.steps, radiograph, lungs).1
     }
 
     /// `channels · size²` values, channel by channel and row by row. `lungs` as in [`region`](Self::region).
     pub fn apply(&self, radiograph: &Radiograph, lungs: Option<Region>) -> Vec<f32> {
-        match self.kind {
-            PreprocessKind::Cxr | PreprocessKind::CxrLungs => {
-                cxr::apply(radiograph, self.region(radiograph, lungs), self.size)
+        let run = self.run(radiograph, lungs);
+        run.picture(None).input(self.channels())
+    }
+
+    /// The picture after each step whose number is wanted, the last one being the input. A picture that would be very
+    /// large is left out.
+    pub fn steps(
+        &self,
+        radiograph: &Radiograph,
+        lungs: Option<Region>,
+        is_wanted: &dyn Fn(usize) -> bool,
+    ) -> Vec<SeenStep> {
+        let words = self.recipe.step_words();
+        let mut steps = Vec::new();
+        let mut watch = |number: usize, picture: &Picture| {
+            if !is_wanted(number) {
+                return;
             }
-            PreprocessKind::Xrv => xrv::apply(radiograph, self.size),
-            PreprocessKind::Chexnet => chexnet::apply(radiograph),
-            PreprocessKind::Keras => keras::apply(radiograph),
+            steps.push(SeenStep {
+                number,
+                words: words[number].clone(),
+                width: picture.width,
+                height: picture.height,
+                planes: picture.clone().float_planes(),
+            });
+        };
+        self.run(radiograph, lungs).picture(Some(&mut watch));
+        steps
+    }
+
+    fn run<'a>(&'a self, radiograph: &'a Radiograph, lungs: Option<Region>) -> RecipeRun<'a> {
+        RecipeRun {
+            recipe: &self.recipe,
+            radiograph,
+            lungs,
         }
     }
+}
+
+/// Whether a preprocessing makes what the network takes.
+fn same_size(name: &str, made: usize, taken: usize) -> Result<(), InferenceError> {
+    if made == taken {
+        return Ok(());
+    }
+    Err(InferenceError::Card(format!(
+        "input_size is {taken}, and {name} makes {made} × {made} pixels"
+    )))
 }
 
 /// The whole film.
@@ -121,7 +208,7 @@ pub(in crate::inference) fn whole(radiograph: &Radiograph) -> Region {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Samples;
+    use crate::domain::{FilmReading, ResizeFilter, Samples};
 
     #[test]
     fn a_preprocessing_has_its_own_size_and_channels() {
@@ -144,6 +231,27 @@ mod tests {
             );
         }
         assert!(Preprocess::named("xrv-224-2", 224).is_err());
+        // A side of 0 is no picture.
+        assert!(Preprocess::named(CXR_1, 0).is_err());
+    }
+
+    #[test]
+    fn a_card_with_a_recipe_has_the_size_of_its_recipe() {
+        let recipe =
+            PreprocessRecipe::squeezed(FilmReading::PICTURE, 96, ResizeFilter::PillowBicubic, None);
+        let card = |input_size| ModelCard {
+            input_size,
+            preprocess: RECIPE_1.to_owned(),
+            recipe: Some(recipe.clone()),
+            ..ModelCard::default()
+        };
+        let preprocess = Preprocess::of(&card(96)).unwrap();
+        assert_eq!((preprocess.size(), preprocess.channels()), (96, 3));
+        let error = Preprocess::of(&card(224)).unwrap_err().to_string();
+        assert!(
+            error.contains("input_size is 224, and [preprocessing] makes 96"),
+            "{error}"
+        );
     }
 
     /// Dark in the box `(20, 30)` to `(60, 90)`, and bright around it.
@@ -196,5 +304,87 @@ mod tests {
         assert_eq!(one.region(&film(), Some(lungs)), square);
         assert_eq!(one.apply(&film(), Some(lungs)), one.apply(&film(), None));
         assert!(!one.needs_lungs());
+    }
+
+    #[test]
+    fn torchxrayvision_only_scales_an_image_of_the_right_size() {
+        let pixels = (0..224 * 224).map(|i| (i % 256) as u8).collect();
+        let radiograph = Radiograph::plain(224, 224, Samples::Grey8(pixels), "test");
+        let values = Preprocess::named(XRV_224_1, 224)
+            .unwrap()
+            .apply(&radiograph, None);
+        assert_eq!((values[0], values[255]), (-1024.0, 1024.0));
+        assert!((values[51] - -614.4).abs() < 1e-3, "{}", values[51]);
+    }
+
+    #[test]
+    fn grey_is_three_times_the_same_plane_for_chexnet_and_colour_is_not() {
+        const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
+        const DEVIATION: [f32; 3] = [0.229, 0.224, 0.225];
+        let preprocess = Preprocess::named(CHEXNET_224_1, 224).unwrap();
+        let grey = Samples::Grey8(vec![100; 300 * 260]);
+        let values = preprocess.apply(&Radiograph::plain(300, 260, grey, "test"), None);
+        assert_eq!(values.len(), 3 * 224 * 224);
+        for (channel, plane) in values.chunks_exact(224 * 224).enumerate() {
+            let expected = (100.0 / 255.0 - MEAN[channel]) / DEVIATION[channel];
+            assert!(plane.iter().all(|v| (v - expected).abs() < 1e-6));
+        }
+        let colour = Samples::Rgb8([255, 0, 128].repeat(300 * 260));
+        let values = preprocess.apply(&Radiograph::plain(300, 260, colour, "test"), None);
+        assert!((values[0] - (1.0 - MEAN[0]) / DEVIATION[0]).abs() < 1e-6);
+        assert!((values[224 * 224] - -MEAN[1] / DEVIATION[1]).abs() < 1e-6);
+    }
+
+    #[test]
+    fn keras_gets_eight_bits_as_they_are_and_colours_as_planes() {
+        let preprocess = Preprocess::named(KERAS_224_1, KERAS_SIDE).unwrap();
+        let pixels = KERAS_SIDE * KERAS_SIDE;
+        let grey: Vec<u8> = (0..pixels).map(|i| (i % 256) as u8).collect();
+        let samples = Samples::Grey8(grey.clone());
+        let radiograph = Radiograph::plain(KERAS_SIDE, KERAS_SIDE, samples, "PNG");
+        let values = preprocess.apply(&radiograph, None);
+        for channel in values.chunks_exact(pixels) {
+            for (value, grey) in channel.iter().zip(&grey) {
+                assert_eq!(*value, f32::from(*grey) / 255.0);
+            }
+        }
+        let samples = Samples::Rgb8([1, 2, 3].repeat(pixels));
+        let radiograph = Radiograph::plain(KERAS_SIDE, KERAS_SIDE, samples, "PNG");
+        let values = preprocess.apply(&radiograph, None);
+        assert_eq!(values[0], 1.0 / 255.0);
+        assert_eq!(values[pixels], 2.0 / 255.0);
+        assert_eq!(values[2 * pixels], 3.0 / 255.0);
+    }
+
+    #[test]
+    fn cxrs_own_recipe_is_what_finds_the_lungs_too() {
+        let preprocess = Preprocess::named(CXR_1, 32).unwrap();
+        let region = preprocess.region(&film(), None);
+        assert_eq!(
+            preprocess.apply(&film(), None),
+            cxr::apply(&film(), region, 32)
+        );
+    }
+
+    #[test]
+    fn every_step_is_seen_and_the_last_is_the_input() {
+        let preprocess = Preprocess::named(CHEXNET_224_1, 224).unwrap();
+        let steps = preprocess.steps(&film(), None, &|_| true);
+        let sides: Vec<_> = steps
+            .iter()
+            .map(|s| (s.number, s.width, s.height))
+            .collect();
+        // int(256 * 140 / 100) = 358
+        let expected = [
+            (0, 100, 140),
+            (1, 256, 358),
+            (2, 224, 224),
+            (3, 224, 224),
+            (4, 224, 224),
+        ];
+        assert_eq!(sides, expected);
+        assert!(steps[1].words.contains("shorter side to 256"));
+        let last = steps.last().unwrap().planes.concat();
+        assert_eq!(last, preprocess.apply(&film(), None));
     }
 }

@@ -92,8 +92,12 @@ fn is_withheld(model: &Model, prediction: &Prediction) -> bool {
 }
 
 /// Foremost label → each label with a map of its own → difference → lungs, where they were looked for → foremost label.
+/// A model whose labels have no maps of their own has one map, its attention.
 fn next_choice(model: &Model) -> HeatMapChoice {
-    let card = model.card().into_iter();
+    let card = model
+        .card()
+        .filter(|card| card.has_label_maps())
+        .into_iter();
     let labels: Vec<&LabelCard> = card.flat_map(ModelCard::outputs).collect();
     let mut choices = vec![HeatMapChoice::Foremost];
     let label = |name: &String| HeatMapChoice::Label(Pathology(name.clone()));

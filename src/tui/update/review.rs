@@ -328,6 +328,7 @@ fn seen(model: &Model, source: &Path, prediction: Option<Prediction>, is_on_scre
         heat_map: legend.map(|legend| match &legend.subject {
             HeatMapSubject::Label(label) => label.name().to_owned(),
             HeatMapSubject::Difference(a, b) => format!("{} − {}", a.name(), b.name()),
+            HeatMapSubject::Attention => "attention".to_owned(),
             HeatMapSubject::Lungs => "lungs".to_owned(),
         }),
     }

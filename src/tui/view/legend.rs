@@ -43,11 +43,40 @@ fn lungs(theme: &Theme, width: usize) -> Line<'static> {
     Line::styled(shorten(words.unwrap_or(LUNGS[1]), width), theme.title)
 }
 
+/// The legend of an attention rollout, and the same where there is less room. It speaks for no label.
+const ATTENTION: [&str; 4] = [
+    " attention rollout · where the answer gathers from, for all labels alike; no evidence for or against ",
+    " attention · for all labels alike, no evidence ",
+    " attention, no evidence ",
+    "attention, no evidence",
+];
+
+/// The legend of an attention rollout, with its colours where there is room for them.
+fn attention(legend: &HeatMapLegend, theme: &Theme, width: usize) -> Line<'static> {
+    let words = ATTENTION.into_iter().find(|words| words.width() <= width);
+    let words = words.unwrap_or(ATTENTION[ATTENTION.len() - 1]);
+    let mut spans = vec![Span::styled(shorten(words, width), theme.title)];
+    // The map has no values below 0: the colours are those of the upper half.
+    let upper = HeatMapLegend {
+        ramp: legend.ramp[legend.ramp.len() / 2..].to_vec(),
+        ..legend.clone()
+    };
+    let most = format!(" {}× the average ", number(legend.range));
+    if words.width() + 3 + SHORT_RAMP + most.width() <= width {
+        spans.push(Span::styled("0 ", theme.plain));
+        spans.extend(ramp(&upper, theme, SHORT_RAMP));
+        spans.push(Span::styled(most, theme.plain));
+    }
+    Line::from(spans)
+}
+
 /// ` Pneumonia · against −4.2 █████████ +4.2 for · 60 % · shows where, not how likely `, and less where there
 /// is less room; the last words are always there.
 pub fn line(legend: &HeatMapLegend, theme: &Theme, width: usize) -> Line<'static> {
-    if legend.subject == HeatMapSubject::Lungs {
-        return lungs(theme, width);
+    match legend.subject {
+        HeatMapSubject::Lungs => return lungs(theme, width),
+        HeatMapSubject::Attention => return attention(legend, theme, width),
+        _ => {}
     }
     let name = subject(&legend.subject);
     let range = number(legend.range);
@@ -92,8 +121,10 @@ pub fn line(legend: &HeatMapLegend, theme: &Theme, width: usize) -> Line<'static
 
 /// `heat map: Pneumonia −4.2 █████ +4.2`, for layouts that show the [`limit`] elsewhere.
 pub fn short(legend: &HeatMapLegend, theme: &Theme, width: usize) -> Line<'static> {
-    if legend.subject == HeatMapSubject::Lungs {
-        return lungs(theme, width);
+    match legend.subject {
+        HeatMapSubject::Lungs => return lungs(theme, width),
+        HeatMapSubject::Attention => return attention(legend, theme, width),
+        _ => {}
     }
     let range = number(legend.range);
     let fixed = 2 * range.width() + 5 + SHORT_RAMP;
@@ -144,6 +175,7 @@ fn subject(subject: &HeatMapSubject) -> String {
         HeatMapSubject::Difference(first, second) => {
             format!("{} − {}", cause(first), cause(second))
         }
+        HeatMapSubject::Attention => "attention".to_owned(),
         HeatMapSubject::Lungs => "lungs".to_owned(),
     }
 }
@@ -227,6 +259,24 @@ mod tests {
                 assert!(!legend.to_string().contains("4.2"), "{legend}");
             }
         }
+    }
+
+    #[test]
+    fn attention_says_that_it_is_no_evidence_at_every_width() {
+        let theme = Theme::new(Colours::True);
+        let attention = legend(HeatMapSubject::Attention);
+        for width in 22..140 {
+            for legend in [
+                line(&attention, &theme, width),
+                short(&attention, &theme, width),
+            ] {
+                assert!(legend.width() <= width, "{width}: {legend}");
+                assert!(legend.to_string().contains("no evidence"), "{legend}");
+                assert!(!legend.to_string().contains('−'), "{legend}");
+            }
+        }
+        let wide = line(&attention, &theme, 139).to_string();
+        assert!(wide.ends_with("0 █████ 4.2× the average "), "{wide}");
     }
 
     #[test]

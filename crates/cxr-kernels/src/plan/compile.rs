@@ -1,8 +1,9 @@
 //! From the layers of a network to passes.
 
 use super::pass::{CompiledPass, Pass};
-use super::shapes::{MAX_POOL, ValueShape, average};
+use super::shapes::{ValueShape, average};
 use crate::conv::{ConvShape, PackedConv, PackedNormRelu};
+use crate::curve::Curve;
 use crate::depthwise::{Bottleneck, DepthwiseShape, PackedDepthwise};
 use crate::isa::{Kernels, PairKernels};
 use crate::memory::AlignedBuf;
@@ -47,21 +48,32 @@ impl Compiler<'_> {
 
     /// The pass of one layer. A concatenation needs none: its parts share a buffer.
     fn pass(&self, index: usize) -> Option<CompiledPass> {
-        let (input, residual, pass) = match &self.network.layers[index] {
+        let (input, other, pass) = match &self.network.layers[index] {
             LayerSpec::Conv(conv) if conv.is_depthwise => {
                 (conv.input, None, Pass::Depthwise(self.depthwise(conv)))
             }
             LayerSpec::Conv(conv) => (conv.input, conv.residual, self.dense(conv)),
-            LayerSpec::MaxPool(input) => (*input, None, Pass::MaxPool(MAX_POOL)),
+            LayerSpec::MaxPool(input, size) => (*input, None, Pass::MaxPool(*size)),
             LayerSpec::NormReluAverage { input, norm, size } => {
                 let pass = Pass::NormReluAverage(average(*size), packed(norm));
                 (*input, None, pass)
+            }
+            LayerSpec::Average { input, size } => (*input, None, Pass::Average(average(*size))),
+            LayerSpec::GlobalAverage(input) => (*input, None, Pass::GlobalAverage),
+            LayerSpec::Scale { input, by } => (*input, Some(*by), Pass::Scale),
+            LayerSpec::Add {
+                first,
+                second,
+                activation,
+            } => {
+                let pass = Pass::Add(clamp(*activation), curve(*activation));
+                (*first, Some(*second), pass)
             }
             LayerSpec::Cat(..) => return None,
         };
         Some(CompiledPass {
             input,
-            residual,
+            other,
             between: Vec::new(),
             output: ValueIndex(index + 1),
             pass,
@@ -79,7 +91,10 @@ impl Compiler<'_> {
             .filter(|conv| conv.residual.is_none() && self.is_used_once(index));
         let middle = index + usize::from(expand.is_some());
         let depthwise = self.conv_at(middle).filter(|conv| {
-            conv.is_depthwise && conv.input == ValueIndex(middle) && self.is_used_once(middle)
+            conv.is_depthwise
+                && conv.input == ValueIndex(middle)
+                && self.is_used_once(middle)
+                && self.can_hand_over(conv.activation)
         })?;
         let project = self
             .conv_at(middle + 1)
@@ -100,7 +115,7 @@ impl Compiler<'_> {
         };
         let made = CompiledPass {
             input: expand.map_or(depthwise.input, |conv| conv.input),
-            residual: project.residual,
+            other: project.residual,
             between: between.map(ValueIndex).collect(),
             output: ValueIndex(middle + 2),
             pass: Pass::Bottleneck(Box::new(pass)),
@@ -116,6 +131,12 @@ impl Compiler<'_> {
         }
     }
 
+    /// Whether a depthwise convolution inside a bottleneck may end in this function: a curve needs the numbers in
+    /// `f32`, and pairs are stored rounded.
+    fn can_hand_over(&self, activation: Activation) -> bool {
+        self.pairs.is_none() || curve(activation) == Curve::None
+    }
+
     /// Whether a single layer reads the value that layer `index` makes.
     fn is_used_once(&self, index: usize) -> bool {
         let uses = self.network.layers.iter().flat_map(LayerSpec::inputs);
@@ -127,18 +148,16 @@ impl Compiler<'_> {
         let shape = self.shape(conv);
         let ValueShape { height, width, .. } = self.shapes[conv.input.0];
         let is_bare = conv.before.is_none() && conv.residual.is_none();
-        if !is_bare || !Winograd::suits(shape, height, width) {
+        let around = |size| conv.padding.around(size, conv.kernel, conv.stride);
+        // The output is as large as the input only if the padding is the same on both sides.
+        let is_even = around(height) == (1, 1) && around(width) == (1, 1);
+        if !is_bare || !is_even || !Winograd::suits(shape, height, width) {
             return Pass::Conv(self.conv(conv));
         }
         let channels = [shape.output, shape.input];
         let clamp = clamp(conv.activation);
-        Pass::Winograd(Winograd::new(
-            self.kernels,
-            channels,
-            conv.weight,
-            conv.bias,
-            clamp,
-        ))
+        let winograd = Winograd::new(self.kernels, channels, conv.weight, conv.bias, clamp);
+        Pass::Winograd(winograd.then(curve(conv.activation)))
     }
 
     fn shape(&self, conv: &ConvSpec) -> ConvShape {
@@ -162,6 +181,7 @@ impl Compiler<'_> {
             conv.before.as_ref().map(packed),
             clamp(conv.activation),
         )
+        .then(curve(conv.activation))
     }
 
     fn depthwise(&self, conv: &ConvSpec) -> PackedDepthwise {
@@ -174,7 +194,8 @@ impl Compiler<'_> {
             left,
         };
         let clamp = clamp(conv.activation);
-        PackedDepthwise::new(self.kernels, shape, conv.weight, conv.bias, clamp)
+        let depthwise = PackedDepthwise::new(self.kernels, shape, conv.weight, conv.bias, clamp);
+        depthwise.then(curve(conv.activation))
     }
 
     /// Zeros above and to the left of a convolution's input.
@@ -189,11 +210,27 @@ fn is_pointwise(conv: &ConvSpec) -> bool {
     !conv.is_depthwise && conv.stride == 1 && conv.kernel == 1
 }
 
+/// The part of an activation that a clamp expresses.
 fn clamp(activation: Activation) -> [f32; 2] {
     match activation {
-        Activation::None => [f32::NEG_INFINITY, f32::INFINITY],
         Activation::Relu => [0.0, f32::INFINITY],
         Activation::Relu6 => [0.0, 6.0],
+        Activation::None
+        | Activation::Silu
+        | Activation::HardSwish
+        | Activation::Sigmoid
+        | Activation::HardSigmoid => [f32::NEG_INFINITY, f32::INFINITY],
+    }
+}
+
+/// The part of an activation that a clamp does not express.
+fn curve(activation: Activation) -> Curve {
+    match activation {
+        Activation::None | Activation::Relu | Activation::Relu6 => Curve::None,
+        Activation::Silu => Curve::Silu,
+        Activation::HardSwish => Curve::HardSwish,
+        Activation::Sigmoid => Curve::Sigmoid,
+        Activation::HardSigmoid => Curve::HardSigmoid,
     }
 }
 

@@ -56,11 +56,12 @@ impl PlanStep {
     unsafe fn run(&self, kernels: &'static Kernels, workspace: &[AlignedBuf], workers: Workers) {
         let input = self.input.map(workspace);
         let output = self.output.map(workspace);
-        let residual = self.residual.map(|slot| slot.map(workspace));
-        let maps = (input, residual, output);
+        let other = self.other.map(|slot| slot.map(workspace));
+        let maps = (input, other, output);
         let rows = output.layout.height;
         // What makes all of them sound: `compile` gave each map the size and the border that the pass needs, and
-        // no pass reads the channels that it writes. The parts of a pass write different pixels or channels.
+        // no pass reads the channels that it writes, except that `Scale` may write each number where it read it.
+        // The parts of a pass write different pixels or channels.
         match &self.pass {
             // SAFETY: as above.
             Pass::Conv(conv) => unsafe { run_conv(conv, maps, workers) },
@@ -95,6 +96,33 @@ impl PlanStep {
                 // SAFETY: as above.
                 unsafe { pooling::norm_relu_average(kernels, *size, norm, (input, output), rows) };
             }),
+            Pass::Average(size) => in_parts(rows, PARTS, workers, |rows| {
+                // SAFETY: as above.
+                unsafe { pooling::average(kernels, *size, input, output, rows) };
+            }),
+            Pass::GlobalAverage => {
+                let lines = output.layout.channels.div_ceil(LINE);
+                in_parts(lines, 1, workers, |lines| {
+                    // SAFETY: as above.
+                    unsafe { pooling::global_average(kernels, input, output, lines) };
+                });
+            }
+            Pass::Scale => {
+                let by = other.expect("a pass that scales has a second map");
+                in_parts(rows, PARTS, workers, |rows| {
+                    // SAFETY: as above.
+                    unsafe { pooling::scale(kernels, input, by, output, rows) };
+                });
+            }
+            Pass::Add(clamp, curve) => {
+                let second = other.expect("a pass that adds has a second map");
+                in_parts(rows, PARTS, workers, |rows| {
+                    // SAFETY: as above.
+                    unsafe {
+                        pooling::add(kernels, (*clamp, *curve), (input, second, output), rows);
+                    }
+                });
+            }
         }
     }
 }

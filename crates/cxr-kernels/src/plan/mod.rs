@@ -58,7 +58,8 @@ type Workspace = Vec<AlignedBuf>;
 /// One pass over maps.
 struct PlanStep {
     input: MapSlot,
-    residual: Option<MapSlot>,
+    /// The second map that it reads.
+    other: Option<MapSlot>,
     /// The maps between the layers of a bottleneck, if threads may share it layer by layer.
     between: Vec<MapSlot>,
     output: MapSlot,
@@ -101,7 +102,7 @@ impl NetworkPlan {
         let SlotTable { slots, buffers } = SlotTable::new(network, &shapes, &passes)?;
         let steps = passes.into_iter().map(|made| PlanStep {
             input: slots[made.input.0],
-            residual: made.residual.map(|value| slots[value.0]),
+            other: made.other.map(|value| slots[value.0]),
             between: made.between.iter().map(|value| slots[value.0]).collect(),
             output: slots[made.output.0],
             pass: made.pass,

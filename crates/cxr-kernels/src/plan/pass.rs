@@ -1,6 +1,7 @@
 //! A pass over maps: one layer, or the layers of a bottleneck.
 
 use crate::conv::{PackedConv, PackedNormRelu};
+use crate::curve::Curve;
 use crate::depthwise::{Bottleneck, PackedDepthwise};
 use crate::network::ValueIndex;
 use crate::pooling::PoolingShape;
@@ -14,12 +15,19 @@ pub enum Pass {
     Bottleneck(Box<Bottleneck>),
     MaxPool(PoolingShape),
     NormReluAverage(PoolingShape, PackedNormRelu),
+    Average(PoolingShape),
+    GlobalAverage,
+    /// The input by a map of one pixel. The output may be the input itself.
+    Scale,
+    /// The sum of two maps, a clamp, and a curve.
+    Add([f32; 2], Curve),
 }
 
 /// A pass, and the values that it reads and writes.
 pub struct CompiledPass {
     pub input: ValueIndex,
-    pub residual: Option<ValueIndex>,
+    /// The second value that it reads: a convolution's residual, what scales, or what is added.
+    pub other: Option<ValueIndex>,
     /// The values inside a bottleneck that have memory of their own.
     pub between: Vec<ValueIndex>,
     pub output: ValueIndex,

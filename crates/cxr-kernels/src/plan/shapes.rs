@@ -3,15 +3,8 @@
 use crate::depthwise_kernel::WIDEST;
 use crate::error::PlanError;
 use crate::memory::LINE;
-use crate::network::{ConvSpec, LayerSpec, NetworkSpec, NormReluSpec, ValueIndex};
+use crate::network::{ConvSpec, LayerSpec, NetworkSpec, NormReluSpec, Padding, ValueIndex};
 use crate::pooling::PoolingShape;
-
-/// `MaxPool2d(kernel_size=3, stride=2, padding=1)`
-pub const MAX_POOL: PoolingShape = PoolingShape {
-    kernel: 3,
-    stride: 2,
-    padding: 1,
-};
 
 /// Pixels that the widest border adds to a map beside those of its kernels: a Winograd square reads whole.
 const SPARE: usize = 8;
@@ -103,14 +96,31 @@ impl Checker<'_> {
     fn output(&self, spec: &LayerSpec) -> Result<ValueShape, PlanError> {
         match spec {
             LayerSpec::Conv(conv) => self.conv(conv),
-            LayerSpec::MaxPool(input) => self.pooled(MAX_POOL, self.shape(*input)),
+            LayerSpec::MaxPool(input, size) => self.pooled(*size, self.shape(*input)),
             LayerSpec::NormReluAverage { input, norm, size } => {
                 let input = self.shape(*input);
                 self.check_norm(norm, input.channels)?;
-                if *size == 0 {
-                    return Err(self.zero());
-                }
                 self.pooled(average(*size), input)
+            }
+            LayerSpec::Average { input, size } => self.pooled(average(*size), self.shape(*input)),
+            LayerSpec::GlobalAverage(input) => Ok(ValueShape {
+                height: 1,
+                width: 1,
+                ..self.shape(*input)
+            }),
+            LayerSpec::Scale { input, by } => {
+                let (input, by) = (self.shape(*input), self.shape(*by));
+                if (by.height, by.width, by.channels) != (1, 1, input.channels) {
+                    return Err(self.mismatch());
+                }
+                Ok(input)
+            }
+            LayerSpec::Add { first, second, .. } => {
+                let (first, second) = (self.shape(*first), self.shape(*second));
+                if first != second {
+                    return Err(self.mismatch());
+                }
+                Ok(first)
             }
             LayerSpec::Cat(first, second) => {
                 let (first, second) = (self.shape(*first), self.shape(*second));
@@ -129,6 +139,11 @@ impl Checker<'_> {
         let (layer, input) = (self.layer, self.shape(conv.input));
         if [conv.output, conv.kernel, conv.stride].contains(&0) {
             return Err(self.zero());
+        }
+        if let Padding::Fixed(before, after) = conv.padding
+            && before.max(after) >= conv.kernel
+        {
+            return Err(PlanError::Padding { layer });
         }
         let is_pointwise = !conv.is_depthwise && conv.kernel == 1 && conv.stride == 1;
         if conv.before.is_some() && !is_pointwise {
@@ -202,6 +217,12 @@ impl Checker<'_> {
     }
 
     fn pooled(&self, size: PoolingShape, input: ValueShape) -> Result<ValueShape, PlanError> {
+        if size.kernel == 0 || size.stride == 0 {
+            return Err(self.zero());
+        }
+        if size.padding > size.kernel / 2 {
+            return Err(PlanError::Padding { layer: self.layer });
+        }
         let least = size.kernel - size.padding;
         if input.height < least || input.width < least {
             return Err(self.too_small(input, size.kernel));

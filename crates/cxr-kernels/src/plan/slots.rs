@@ -76,12 +76,19 @@ impl RootValue {
     }
 }
 
-/// The root of each value.
+/// The root of each value. A value that is scaled and not used afterwards becomes the scaled one where it lies.
 fn roots(network: &NetworkSpec, shapes: &[ValueShape]) -> Result<Vec<RootValue>, PlanError> {
     let mut roots: Vec<_> = (0..shapes.len()).map(RootValue::of_itself).collect();
     for (index, layer) in network.layers.iter().enumerate().rev() {
-        let LayerSpec::Cat(first, second) = layer else {
-            continue;
+        let (first, second) = match layer {
+            LayerSpec::Cat(first, second) => (first, second),
+            LayerSpec::Scale { input, .. } => {
+                if is_free_after(network, input.0, index, &roots) {
+                    roots[input.0] = roots[index + 1];
+                }
+                continue;
+            }
+            _ => continue,
         };
         let root = roots[index + 1];
         let after_first = root.channel + shapes[first.0].channels;
@@ -94,6 +101,17 @@ fn roots(network: &NetworkSpec, shapes: &[ValueShape]) -> Result<Vec<RootValue>,
         }
     }
     Ok(roots)
+}
+
+/// Whether nothing reads a value after the layer that scales it, and it is no part of another value. Layer `index`
+/// itself may read it once only.
+fn is_free_after(network: &NetworkSpec, value: usize, index: usize, roots: &[RootValue]) -> bool {
+    let reads = |layer: &LayerSpec| layer.inputs().filter(|input| input.0 == value).count();
+    let (before, after) = network.layers.split_at(index + 1);
+    let is_part = |layer: &LayerSpec| matches!(layer, LayerSpec::Cat(..)) && reads(layer) > 0;
+    let is_alone = roots[value] == RootValue::of_itself(value) && !before.iter().any(is_part);
+    let is_last = reads(&before[index]) == 1 && after.iter().all(|layer| reads(layer) == 0);
+    value != 0 && is_alone && is_last
 }
 
 /// For each root, the zeros that passes need around it.
@@ -132,7 +150,12 @@ fn border(shapes: &[ValueShape], made: &CompiledPass) -> Option<(usize, Border)>
             let ValueShape { height, width, .. } = shapes[input.0];
             return Some((input.0, Winograd::border(height, width)));
         }
-        Pass::MaxPool(_) | Pass::NormReluAverage(..) => return None,
+        Pass::MaxPool(_)
+        | Pass::NormReluAverage(..)
+        | Pass::Average(_)
+        | Pass::GlobalAverage
+        | Pass::Scale
+        | Pass::Add(..) => return None,
     };
     let (from, to) = (shapes[input.0], shapes[made.output.0]);
     let after = |input: usize, output: usize, before: usize| {
@@ -164,7 +187,7 @@ fn spans(passes: &[CompiledPass], roots: &[RootValue]) -> Vec<RootSpan> {
     for (step, made) in (1..).zip(passes) {
         touch(made.output.0, step);
         touch(made.input.0, step);
-        for value in made.residual.iter().chain(&made.between) {
+        for value in made.other.iter().chain(&made.between) {
             touch(value.0, step);
         }
     }

@@ -2,3 +2,7 @@ mod depthwise;
 mod networks;
 mod passes;
 mod reference;
+mod rows;
+mod scaling;
+pub(crate) mod token_reference;
+mod tokens;

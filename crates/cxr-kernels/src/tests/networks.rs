@@ -5,10 +5,16 @@ use super::passes::numbers;
 use super::reference::{Sizes, WeightPool, check, network};
 use crate::network::{Activation, ConvSpec, LayerSpec, NetworkSpec, ValueIndex};
 use crate::plan::{KernelPrecision, NetworkPlan};
-use crate::{Kernels, PlanError};
+use crate::{Kernels, Padding, PlanError, PoolingShape};
+
+const MAX_POOL: PoolingShape = PoolingShape {
+    kernel: 3,
+    stride: 2,
+    padding: 1,
+};
 
 /// Networks of each kind. Miri needs seconds for each.
-const CASES: u32 = if cfg!(miri) { 1 } else { 40 };
+pub const CASES: u32 = if cfg!(miri) { 1 } else { 40 };
 
 #[test]
 fn a_convolution_of_any_size_is_its_sum() {
@@ -94,7 +100,7 @@ fn pooling_and_concatenation_of_any_size_are_their_definition() {
         let (channels, more) = (sizes.up_to(1, 3, 39), sizes.up_to(1, 3, 39));
         let layers = vec![
             LayerSpec::Conv(pool.conv(0, [channels, 3], 1)),
-            LayerSpec::MaxPool(ValueIndex(1)),
+            LayerSpec::MaxPool(ValueIndex(1), MAX_POOL),
             LayerSpec::Conv(pool.conv(2, [more, channels], 3)),
             LayerSpec::Cat(ValueIndex(2), ValueIndex(3)),
             LayerSpec::NormReluAverage {
@@ -209,7 +215,44 @@ fn a_description_that_contradicts_itself_is_an_error() {
             window: 6
         }
     );
-    let halved = LayerSpec::MaxPool(ValueIndex::INPUT);
+    let padded = |before, after| ConvSpec {
+        padding: Padding::Fixed(before, after),
+        ..good()
+    };
+    assert_eq!(of(padded(3, 0)), PlanError::Padding { layer: 0 });
+    assert_eq!(of(padded(0, usize::MAX)), PlanError::Padding { layer: 0 });
+    let window = |kernel, stride, padding| {
+        let shape = PoolingShape {
+            kernel,
+            stride,
+            padding,
+        };
+        error(vec![LayerSpec::MaxPool(ValueIndex::INPUT, shape)])
+    };
+    assert_eq!(window(3, 0, 1), PlanError::Zero { layer: 0 });
+    assert_eq!(window(0, 1, 0), PlanError::Zero { layer: 0 });
+    assert_eq!(window(3, 1, 2), PlanError::Padding { layer: 0 });
+    let huge = usize::MAX / 2;
+    assert!(matches!(
+        window(huge, 1, huge / 2),
+        PlanError::TooSmall { layer: 0, .. }
+    ));
+    let by_itself = LayerSpec::Scale {
+        input: ValueIndex::INPUT,
+        by: ValueIndex::INPUT,
+    };
+    assert_eq!(error(vec![by_itself]), PlanError::Mismatch { layer: 0 });
+    let average = LayerSpec::GlobalAverage(ValueIndex::INPUT);
+    let added = LayerSpec::Add {
+        first: ValueIndex::INPUT,
+        second: ValueIndex(1),
+        activation: Activation::None,
+    };
+    assert_eq!(
+        error(vec![average, added]),
+        PlanError::Mismatch { layer: 1 }
+    );
+    let halved = LayerSpec::MaxPool(ValueIndex::INPUT, MAX_POOL);
     let cat = LayerSpec::Cat(ValueIndex::INPUT, ValueIndex(1));
     assert_eq!(
         error(vec![halved, cat.clone()]),

@@ -42,9 +42,25 @@ impl Planes {
     }
 
     pub fn normalised(&self, norm: &NormReluSpec) -> Planes {
+        self.mapped(|c, _, _, value| (norm.scale[c] * value + norm.shift[c]).max(0.0))
+    }
+
+    /// A function of each number, and of its channel, row and column.
+    pub fn mapped(&self, value: impl Fn(usize, usize, usize, f32) -> f32) -> Planes {
         Planes::new([self.channels, self.height, self.width], |c, y, x| {
-            let value = self.get(c, y as isize, x as isize).unwrap();
-            (norm.scale[c] * value + norm.shift[c]).max(0.0)
+            value(c, y, x, self.get(c, y as isize, x as isize).unwrap())
+        })
+    }
+
+    /// The average of rectangles side by side.
+    pub fn averaged(&self, rows: usize, columns: usize) -> Planes {
+        let size = [self.channels, self.height / rows, self.width / columns];
+        Planes::new(size, |c, y, x| {
+            let under = every(rows, columns, 1).map(|(row, column, _)| {
+                let (y, x) = (y * rows + row, x * columns + column);
+                f64::from(self.get(c, y as isize, x as isize).unwrap())
+            });
+            (under.sum::<f64>() / (rows * columns) as f64) as f32
         })
     }
 
@@ -70,21 +86,38 @@ pub fn reference(network: &NetworkSpec, image: Planes) -> Planes {
             LayerSpec::Conv(conv) => {
                 convolved(conv, get(&conv.input), conv.residual.as_ref().map(get))
             }
-            LayerSpec::MaxPool(input) => {
-                let input = get(input);
-                let half = |size: usize| (size - 1) / 2 + 1;
-                let size = [input.channels, half(input.height), half(input.width)];
+            LayerSpec::MaxPool(input, window) => {
+                let (input, stride) = (get(input), window.stride);
+                let least = window.kernel - 2 * window.padding;
+                let along = |size: usize| (size - least) / stride + 1;
+                let first = |at: usize| (at * stride) as isize - window.padding as isize;
+                let size = [input.channels, along(input.height), along(input.width)];
                 Planes::new(size, |c, y, x| {
-                    let first = (2 * y as isize - 1, 2 * x as isize - 1);
-                    input.window(c, first, 3).fold(f32::NEG_INFINITY, f32::max)
+                    let under = input.window(c, (first(y), first(x)), window.kernel);
+                    under.fold(f32::NEG_INFINITY, f32::max)
                 })
             }
             LayerSpec::NormReluAverage { input, norm, size } => {
-                let input = get(input).normalised(norm);
-                let output = [input.channels, input.height / size, input.width / size];
-                Planes::new(output, |c, y, x| {
-                    let first = ((y * size) as isize, (x * size) as isize);
-                    input.window(c, first, *size).sum::<f32>() / (size * size) as f32
+                get(input).normalised(norm).averaged(*size, *size)
+            }
+            LayerSpec::Average { input, size } => get(input).averaged(*size, *size),
+            LayerSpec::GlobalAverage(input) => {
+                let input = get(input);
+                input.averaged(input.height, input.width)
+            }
+            LayerSpec::Scale { input, by } => {
+                let by = get(by);
+                get(input).mapped(|c, _, _, value| value * by.get(c, 0, 0).unwrap())
+            }
+            LayerSpec::Add {
+                first,
+                second,
+                activation,
+            } => {
+                let second = get(second);
+                get(first).mapped(|c, y, x, value| {
+                    let other = second.get(c, y as isize, x as isize).unwrap();
+                    activated(*activation, value + other)
                 })
             }
             LayerSpec::Cat(first, second) => {
@@ -131,12 +164,22 @@ fn convolved(conv: &ConvSpec, input: &Planes, residual: Option<&Planes>) -> Plan
         }
         let added = residual.map_or(0.0, |map| map.get(c, y as isize, x as isize).unwrap());
         let sum = sum as f32 + added;
-        match conv.activation {
-            Activation::None => sum,
-            Activation::Relu => sum.max(0.0),
-            Activation::Relu6 => sum.clamp(0.0, 6.0),
-        }
+        activated(conv.activation, sum)
     })
+}
+
+fn activated(activation: Activation, x: f32) -> f32 {
+    let sigmoid = || (1.0 / (1.0 + (-f64::from(x)).exp())) as f32;
+    let hard_sigmoid = || (x + 3.0).clamp(0.0, 6.0) / 6.0;
+    match activation {
+        Activation::None => x,
+        Activation::Relu => x.max(0.0),
+        Activation::Relu6 => x.clamp(0.0, 6.0),
+        Activation::Silu => x * sigmoid(),
+        Activation::HardSwish => x * hard_sigmoid(),
+        Activation::Sigmoid => sigmoid(),
+        Activation::HardSigmoid => hard_sigmoid(),
+    }
 }
 
 /// Compares a plan with the reference in every way of running it.
@@ -210,15 +253,19 @@ impl Sizes {
     }
 
     pub fn padding(&mut self) -> Padding {
-        if self.coin() {
-            Padding::Same
-        } else {
-            Padding::Half
-        }
+        [Padding::Same, Padding::Half][self.between(0, 1)]
     }
 
     pub fn activation(&mut self) -> Activation {
-        [Activation::None, Activation::Relu, Activation::Relu6][self.between(0, 2)]
+        [
+            Activation::None,
+            Activation::Relu,
+            Activation::Relu6,
+            Activation::Silu,
+            Activation::HardSwish,
+            Activation::Sigmoid,
+            Activation::HardSigmoid,
+        ][self.between(0, 6)]
     }
 
     /// Miri gets the smaller of both.

@@ -19,6 +19,7 @@ fn mapped(value: f32) -> Box<Prediction> {
         values: vec![value],
     };
     let activation = ClassActivationMap {
+        attention: Vec::new(),
         width: 1,
         height: 1,
         labels: vec![label],
@@ -268,4 +269,33 @@ fn a_model_without_heat_maps_says_so() {
     );
     assert!(press(&mut model, "o").is_empty());
     assert_eq!(model.notice.as_deref(), Some("no heat map for this model"));
+}
+
+#[test]
+fn a_model_with_one_attention_map_has_no_labels_to_choose() {
+    let mut model = model_of(&["a.png"]);
+    let card = ModelCard {
+        architecture: "vit".to_owned(),
+        ..card()
+    };
+    update(
+        &mut model,
+        Message::Worker(JobOutcome::Model(Ok(Box::new(card)))),
+    );
+    let generation = model.viewer.generation;
+    let mut said = mapped(1.0);
+    let mut maps = said.activation.as_deref().cloned().unwrap();
+    maps.labels.clear();
+    maps.attention = vec![2.5];
+    said.activation = Some(Arc::new(maps));
+    let outcome = JobOutcome::Classified {
+        source: path("a.png"),
+        generation,
+        result: Ok(said),
+    };
+    update(&mut model, Message::Worker(outcome));
+    for _ in 0..3 {
+        assert_eq!(requested(&press(&mut model, "O")), Some(2.5));
+        assert_eq!(model.heat_map.choice, HeatMapChoice::Foremost);
+    }
 }

@@ -84,6 +84,7 @@ pub fn activation() -> ClassActivationMap {
         height: 2544,
     };
     ClassActivationMap {
+        attention: Vec::new(),
         width: 2,
         height: 1,
         labels: labels

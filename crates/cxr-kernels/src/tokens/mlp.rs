@@ -1,0 +1,287 @@
+//! Two linear layers over tokens, and what lies around them.
+
+use std::ops::Range;
+
+use super::linear::{AfterSum, Engine, NOTHING, PackedLinear};
+use super::rows::{PackedNorm, TokenGrid, TokenRun, copy, in_parts};
+use super::spec::{MlpSpec, ResponseSpec, TokenActivation, TokenConvSpec};
+use crate::curve::Curve;
+use crate::depthwise::{DepthwiseShape, PackedDepthwise};
+use crate::isa::Kernels;
+use crate::memory::{AlignedBuf, Border, LINE, Layout, Map};
+use crate::row_kernels::RowBlock;
+use crate::threads::Workers;
+
+/// An MLP ready to run.
+pub struct PackedMlp {
+    kernels: &'static Kernels,
+    grid: TokenGrid,
+    depthwise: Option<TokenConv>,
+    norm: PackedNorm,
+    up: PackedLinear,
+    /// Numbers of a token that the first layer makes.
+    made: usize,
+    /// Whether they are two halves, one the gate of the other.
+    gates: bool,
+    response: Option<PackedResponse>,
+    down: PackedLinear,
+}
+
+impl PackedMlp {
+    /// Packs an MLP whose sizes were checked. `bordered` is the index of the buffer for a convolution.
+    pub fn new(engine: Engine, grid: TokenGrid, mlp: &MlpSpec, bordered: usize) -> Self {
+        let convolution = mlp.depthwise.as_ref();
+        let response = mlp.response.as_ref();
+        PackedMlp {
+            kernels: engine.0,
+            grid,
+            depthwise: convolution.map(|conv| TokenConv::new(engine.0, grid, conv, bordered)),
+            norm: PackedNorm::new(&mlp.norm),
+            up: PackedLinear::new(engine, &mlp.up, after(mlp.activation)),
+            made: mlp.up.output,
+            gates: mlp.activation == TokenActivation::SwiGlu,
+            response: response.map(|response| PackedResponse::new(engine.0, response)),
+            down: PackedLinear::new(engine, &mlp.down, NOTHING),
+        }
+    }
+
+    /// Adds the MLP of the tokens to them.
+    ///
+    /// # Safety
+    /// The workspace was made for these images by the plan of this step, and nothing else uses it.
+    pub unsafe fn run(&self, run: &TokenRun) {
+        let tokens = run.tokens(self.grid);
+        let normed = run.normed(self.grid, self.grid.channels);
+        let made = run.wide(tokens.layout.width, self.made);
+        let inside = if self.gates {
+            made.channels(0, self.made / 2)
+        } else {
+            made
+        };
+        // SAFETY: the caller vouches for the workspace, and the three buffers are different ones. Each pass ends
+        // before the next begins.
+        unsafe {
+            let input = match &self.depthwise {
+                Some(convolution) => {
+                    convolution.run(run, tokens);
+                    normed
+                }
+                None => tokens,
+            };
+            self.norm.run(self.kernels, (input, normed), run.workers);
+            self.up.run((normed, None, made), run.workers);
+            if self.gates {
+                gate(self.kernels, inside, run.workers);
+            }
+            if let Some(response) = &self.response {
+                response.run(inside, self.grid.tokens(), run.workers);
+            }
+            self.down.run((inside, Some(tokens), tokens), run.workers);
+        }
+    }
+}
+
+/// The function after the first layer. A gate needs both halves, and comes later.
+fn after(activation: TokenActivation) -> AfterSum {
+    let [least, most] = NOTHING.0;
+    match activation {
+        TokenActivation::Gelu => ([least, most], Curve::Gelu),
+        TokenActivation::GeluTanh => ([least, most], Curve::GeluTanh),
+        TokenActivation::QuickGelu => ([least, most], Curve::QuickGelu),
+        TokenActivation::Silu => ([least, most], Curve::Silu),
+        TokenActivation::Relu => ([0.0, most], Curve::None),
+        TokenActivation::SwiGlu => NOTHING,
+    }
+}
+
+/// Replaces the first half of each row by `silu(first) · second`. `inside` is the first half.
+///
+/// # Safety
+/// The rows have a second half, and nothing else uses them.
+unsafe fn gate(kernels: &Kernels, inside: Map, workers: Workers) {
+    in_parts(inside.layout.width, workers, |rows| {
+        let row = inside.row_from(0, rows.start);
+        let block = RowBlock {
+            input: row.start.cast_const(),
+            input_row: row.pixel,
+            output: row.start,
+            output_row: row.pixel,
+            rows: rows.len(),
+            channels: inside.layout.channels,
+        };
+        // SAFETY: the caller vouches for the rows, and the parts are different ones.
+        unsafe { (kernels.rows.gate)(&block) };
+    });
+}
+
+/// A depthwise convolution over the tokens of each image.
+struct TokenConv {
+    grid: TokenGrid,
+    depthwise: PackedDepthwise,
+    bordered: usize,
+}
+
+/// The tokens of an image with the zeros around them that a kernel of this size needs.
+pub fn with_border(grid: TokenGrid, kernel: usize) -> Layout {
+    let half = kernel / 2;
+    let border = Border {
+        top: half,
+        bottom: half,
+        left: half,
+        right: half,
+    };
+    Layout::new(grid.height, grid.width, grid.channels, border)
+}
+
+impl TokenConv {
+    fn new(
+        kernels: &'static Kernels,
+        grid: TokenGrid,
+        conv: &TokenConvSpec,
+        bordered: usize,
+    ) -> Self {
+        let shape = DepthwiseShape {
+            channels: grid.channels,
+            kernel: conv.kernel,
+            stride: 1,
+            top: conv.kernel / 2,
+            left: conv.kernel / 2,
+        };
+        let depthwise = PackedDepthwise::new(kernels, shape, conv.weight, conv.bias, NOTHING.0);
+        TokenConv {
+            grid,
+            depthwise,
+            bordered,
+        }
+    }
+
+    /// Convolves all tokens, into the buffer of normalised ones.
+    ///
+    /// # Safety
+    /// As [`PackedMlp::run`].
+    unsafe fn run(&self, run: &TokenRun, tokens: Map) {
+        let layout = with_border(self.grid, self.depthwise.shape.kernel);
+        let bordered = Map::within(&run.workspace.bordered[self.bordered], layout, 0);
+        let TokenGrid {
+            width, channels, ..
+        } = self.grid;
+        for image in 0..run.images {
+            let first = image * self.grid.tokens();
+            in_parts(self.grid.height, run.workers, |rows| {
+                for y in rows {
+                    for x in 0..width {
+                        let from = tokens.row_from(0, first + y * width + x).start;
+                        let into = bordered.at(y as isize, x as isize);
+                        // SAFETY: a token, and its place in the map, whose rows are this part's alone.
+                        unsafe { copy(from.cast_const(), into, channels) };
+                    }
+                }
+            });
+            let made = Map::from_pixel(&run.workspace.normed, self.grid.map(), first);
+            in_parts(self.grid.height, run.workers, |rows| {
+                // SAFETY: the caller vouches for the workspace. The border of the map is still zero, since it is
+                // never written. The parts are different rows.
+                unsafe { self.depthwise.run(bordered, made, rows) };
+            });
+        }
+    }
+}
+
+/// Added to the mean of the norms, so that it is never 0.
+const RESPONSE_EPSILON: f64 = 1e-6;
+
+/// Columns of a part of the norms.
+const COLUMNS: usize = 16 * LINE;
+
+/// Rows whose squares are summed before they are added to the others, so that no sum becomes much larger than what is
+/// added to it.
+const ROWS: usize = 64;
+
+/// A global response normalisation ready to run.
+struct PackedResponse {
+    kernels: &'static Kernels,
+    weight: Vec<f32>,
+    bias: AlignedBuf,
+}
+
+impl PackedResponse {
+    fn new(kernels: &'static Kernels, response: &ResponseSpec) -> Self {
+        PackedResponse {
+            kernels,
+            weight: response.weight.to_vec(),
+            bias: AlignedBuf::of(response.bias),
+        }
+    }
+
+    /// Normalises the rows, `tokens` for each image, in place.
+    ///
+    /// # Safety
+    /// Nothing else uses them.
+    unsafe fn run(&self, rows: Map, tokens: usize, workers: Workers) {
+        for image in 0..rows.layout.width / tokens {
+            let first = image * tokens;
+            let mut squares = AlignedBuf::zeros(self.weight.len());
+            // SAFETY: the caller vouches for the rows.
+            unsafe { self.add_squares(rows, first..first + tokens, &squares, workers) };
+            self.to_scale(squares.as_mut_slice());
+            in_parts(tokens, workers, |part| {
+                let row = rows.row_from(0, first + part.start);
+                let block = RowBlock {
+                    input: row.start.cast_const(),
+                    input_row: row.pixel,
+                    output: row.start,
+                    output_row: row.pixel,
+                    rows: part.len(),
+                    channels: self.weight.len(),
+                };
+                let (scale, shift) = (squares.as_ptr(), self.bias.as_ptr());
+                // SAFETY: the caller vouches for the rows, and the parts are different ones. Both arrays are padded to
+                // whole lines.
+                unsafe { (self.kernels.rows.scale_shift)(&block, scale, shift) };
+            });
+        }
+    }
+
+    /// Adds the squares of each column.
+    ///
+    /// # Safety
+    /// As [`run`](PackedResponse::run).
+    unsafe fn add_squares(
+        &self,
+        rows: Map,
+        which: Range<usize>,
+        squares: &AlignedBuf,
+        workers: Workers,
+    ) {
+        let channels = self.weight.len();
+        workers.each(channels.div_ceil(COLUMNS), &|part| {
+            let column = part * COLUMNS;
+            for first in which.clone().step_by(ROWS) {
+                let row = rows.row_from(0, first);
+                let block = RowBlock {
+                    input: row.start.wrapping_add(column).cast_const(),
+                    input_row: row.pixel,
+                    output: squares.address().wrapping_add(column),
+                    output_row: 0,
+                    rows: ROWS.min(which.end - first),
+                    channels: COLUMNS.min(channels - column),
+                };
+                // SAFETY: the caller vouches for the rows, and the parts are different columns.
+                unsafe { (self.kernels.rows.add_squares)(&block) };
+            }
+        });
+    }
+
+    /// From the sums of squares to the factors of the channels: `weight · g / (mean(g) + ε) + 1`.
+    fn to_scale(&self, squares: &mut [f32]) {
+        let channels = self.weight.len();
+        let norms: Vec<f64> = squares[..channels]
+            .iter()
+            .map(|sum| f64::from(*sum).sqrt())
+            .collect();
+        let mean = norms.iter().sum::<f64>() / channels as f64 + RESPONSE_EPSILON;
+        for ((scale, norm), weight) in squares.iter_mut().zip(&norms).zip(&self.weight) {
+            *scale = (f64::from(*weight) * norm / mean + 1.0) as f32;
+        }
+    }
+}

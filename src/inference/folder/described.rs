@@ -1,0 +1,26 @@
+//! What a folder says of its network, in the words of cxr.
+
+use crate::domain::NetworkSettings;
+
+/// A network, before its weights are read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DescribedNetwork {
+    /// The name of the original: a class of transformers, or a model of timm.
+    pub class: String,
+    /// Its name on cards.
+    pub architecture: String,
+    /// What the architecture needs beside its name.
+    pub settings: NetworkSettings,
+    pub layout: NameLayout,
+    /// Channels of its input: 1 or 3.
+    pub channels: usize,
+    /// The side of the images that it takes; `None` where it takes others too.
+    pub side: Option<usize>,
+}
+
+/// Whose names the tensors of a file have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NameLayout {
+    Transformers,
+    Timm,
+}

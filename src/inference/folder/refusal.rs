@@ -1,0 +1,104 @@
+//! Why a class of transformers is not imported, and what would help.
+
+/// What helps with any network that cxr does not have.
+const BY_ONNX: &str = "export it to ONNX, and import the .onnx file";
+
+/// The reason against a class, or else a type of model, that cxr has no network for.
+pub fn refusal(class: Option<&str>, model_type: Option<&str>) -> String {
+    let Some(name) = class.or(model_type) else {
+        return "it names no network (architectures, model_type), as a config of transformers does; timm's has an \
+                architecture"
+            .to_owned();
+    };
+    let lower = name.to_lowercase();
+    let has = |parts: &[&str]| parts.iter().any(|part| lower.contains(part));
+    // The classifiers first: CLIPForImageClassification has labels.
+    if lower.ends_with("forimageclassification") || class.is_none() {
+        return format!("{name} is no network that cxr has: {BY_ONNX}");
+    }
+    if has(&["withteacher"]) {
+        return format!(
+            "{name} has a second classifier for distillation, and cxr has only the first: {BY_ONNX}"
+        );
+    }
+    if has(&[
+        "clip",
+        "siglip",
+        "align",
+        "blip",
+        "llava",
+        "vlm",
+        "visiontext",
+        "visionencoderdecoder",
+    ]) {
+        return format!(
+            "{name} is for images and text, and has no labels of its own: cxr reads classifiers of images"
+        );
+    }
+    if has(&["maskedimagemodeling", "forpretraining"])
+        || lower.ends_with("model")
+        || lower.ends_with("backbone")
+    {
+        return format!(
+            "{name} is a backbone without a classifier: train one on it (…ForImageClassification), and import that"
+        );
+    }
+    format!("{name} is no classifier of images")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_names_the_class_and_what_helps() {
+        for (class, model_type, words) in [
+            (
+                Some("BeitForImageClassification"),
+                Some("beit"),
+                "BeitForImageClassification is no network that cxr has",
+            ),
+            (
+                Some("CLIPForImageClassification"),
+                Some("clip"),
+                "export it to ONNX",
+            ),
+            (
+                Some("DeiTForImageClassificationWithTeacher"),
+                Some("deit"),
+                "second classifier",
+            ),
+            (Some("CLIPModel"), Some("clip"), "for images and text"),
+            (Some("SiglipModel"), None, "for images and text"),
+            (
+                Some("VisionEncoderDecoderModel"),
+                None,
+                "for images and text",
+            ),
+            (
+                Some("Dinov2Model"),
+                Some("dinov2"),
+                "a backbone without a classifier",
+            ),
+            (
+                Some("ViTMAEForPreTraining"),
+                None,
+                "a backbone without a classifier",
+            ),
+            (
+                Some("SegformerForSemanticSegmentation"),
+                None,
+                "no classifier of images",
+            ),
+            (
+                None,
+                Some("mobilevit"),
+                "mobilevit is no network that cxr has",
+            ),
+            (None, None, "it names no network"),
+        ] {
+            let reason = refusal(class, model_type);
+            assert!(reason.contains(words), "{reason}");
+        }
+    }
+}

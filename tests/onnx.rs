@@ -1,0 +1,408 @@
+//! ONNX graphs of both exporters of PyTorch, and such as tf2onnx writes: cxr's kernels and candle give the numbers of
+//! ONNX Runtime, and every fault is one line. `tests/data/onnx/make.py` made the files and the numbers.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use cxr::checkpoint::{CheckpointLimits, read_onnx};
+use cxr::domain::PreprocessRecipe;
+use cxr::inference::folder::ScoreFunction;
+use cxr::inference::{
+    Classifier, Classify, Compute, Engine, OnnxOptions, assemble_onnx, parse_recipe,
+};
+use serde_json::Value;
+
+/// Largest |Δlogit|, and |Δscore| of a graph that ends in scores.
+const LOGIT: f64 = 2e-5;
+const SIDE: usize = 32;
+const IMAGES: usize = 2;
+
+/// What a graph ends in, and whether its heat map is exact.
+struct KnownGraph {
+    name: &'static str,
+    end: Option<ScoreFunction>,
+    has_exact_map: bool,
+}
+
+const fn graph(name: &'static str, has_exact_map: bool) -> KnownGraph {
+    KnownGraph {
+        name,
+        end: None,
+        has_exact_map,
+    }
+}
+
+const GRAPHS: [KnownGraph; 9] = [
+    graph("residual_13.onnx", true),
+    graph("residual_20.onnx", true),
+    graph("residual_external.onnx", true),
+    graph("dense_17.onnx", true),
+    graph("dense_18.onnx", true),
+    graph("inverted_13.onnx", false),
+    graph("inverted_20.onnx", false),
+    KnownGraph {
+        name: "keras.onnx",
+        end: Some(ScoreFunction::Softmax),
+        has_exact_map: true,
+    },
+    KnownGraph {
+        name: "flat.onnx",
+        end: Some(ScoreFunction::Sigmoid),
+        has_exact_map: false,
+    },
+];
+
+const RECIPE: &str = r#"
+preprocess = "recipe-1"
+[preprocessing]
+film = { values = "window", depth = "bytes", colour = "rgb", channels = 3 }
+step = [
+    { do = "resize", size = 32, filter = "pillow-bilinear" },
+    { do = "range", low = -1, high = 1 },
+]
+"#;
+
+fn data(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/onnx");
+    folder.join(name)
+}
+
+fn expected(name: &str) -> Vec<Vec<f64>> {
+    let all: Value = serde_json::from_slice(&fs::read(data("expected.json")).unwrap()).unwrap();
+    serde_json::from_value(all[name].clone()).unwrap()
+}
+
+/// Stripes, as `image` in `make.py`.
+fn images() -> Vec<f32> {
+    let mut values = Vec::new();
+    for n in 0..IMAGES {
+        for c in 0..3 {
+            for y in 0..SIDE {
+                for x in 0..SIDE {
+                    let wave = (x * (3 + n) + y * (5 + 2 * c) + 7 * c + 11 * n) % 32;
+                    values.push(wave.abs_diff(16) as f32 / 8.0 - 1.0);
+                }
+            }
+        }
+    }
+    values
+}
+
+fn recipe() -> PreprocessRecipe {
+    parse_recipe(RECIPE).unwrap()
+}
+
+/// The card and the weights of a graph, with three labels.
+fn imported(known: &KnownGraph) -> (String, Vec<u8>) {
+    let read = read_onnx(&data(known.name), &CheckpointLimits::default()).unwrap();
+    let labels = ["A", "B", "C"].map(str::to_owned);
+    let options = OnnxOptions {
+        labels: Some(labels.to_vec()),
+        scores: Some(known.end.unwrap_or(ScoreFunction::Sigmoid)),
+        recipe: recipe(),
+    };
+    let (weights, card) = assemble_onnx(read, &options, "graph").unwrap();
+    (card, weights)
+}
+
+/// What the graph ends in, of three logits.
+fn ended(logits: &[f32], end: Option<ScoreFunction>) -> Vec<f64> {
+    let exp = |logit: &f32| f64::from(*logit).exp();
+    let sum: f64 = logits.iter().map(exp).sum();
+    let value = |logit: &f32| match end {
+        None => f64::from(*logit),
+        Some(ScoreFunction::Sigmoid) => exp(logit) / (1.0 + exp(logit)),
+        Some(ScoreFunction::Softmax) => exp(logit) / sum,
+    };
+    logits.iter().map(value).collect()
+}
+
+#[test]
+fn graphs_give_the_numbers_of_onnx_runtime() {
+    for known in &GRAPHS {
+        let (card, weights) = imported(known);
+        let expected = expected(known.name);
+        for engine in [Engine::Kernels, Engine::Candle] {
+            let compute = Compute {
+                engine,
+                ..Compute::default()
+            };
+            let classifier = Classifier::computed(&card, &weights, compute).unwrap();
+            let logits = classifier.logits_of_values(images()).unwrap();
+            assert_eq!(logits.len(), 3 * IMAGES, "{}", known.name);
+            for (logits, expected) in logits.chunks_exact(3).zip(&expected) {
+                let ours = ended(logits, known.end);
+                let differences = ours.iter().zip(expected).map(|(a, b)| (a - b).abs());
+                let difference = differences.fold(0.0, f64::max);
+                println!("{}, {engine:?}: {difference:.1e}", known.name);
+                assert!(
+                    difference < LOGIT,
+                    "{}, {engine:?}: {ours:?} and {expected:?}",
+                    known.name
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_card_says_what_the_file_is_and_what_it_has_not() {
+    for known in &GRAPHS {
+        let (text, weights) = imported(known);
+        let classifier = Classifier::from_parts(&text, &weights).unwrap();
+        let card = classifier.card();
+        assert_eq!(card.architecture, "onnx");
+        assert_eq!(card.input_size, SIDE);
+        assert!(card.pretrained.starts_with("an ONNX graph by "), "{text}");
+        assert!(card.pretrained.contains("SHA-256"), "{text}");
+        let is_softmax = known.end == Some(ScoreFunction::Softmax);
+        assert_eq!(card.softmax.is_some(), is_softmax, "{}", known.name);
+        let says_no_map = card
+            .limits
+            .iter()
+            .any(|limit| limit.starts_with("No exact heat map"));
+        assert_eq!(says_no_map, !known.has_exact_map, "{}", known.name);
+    }
+}
+
+#[test]
+fn a_row_of_the_last_layer_can_be_refitted_and_the_layers_stay() {
+    let (card, weights) = imported(&GRAPHS[0]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("graph.safetensors");
+    fs::write(&path, &weights).unwrap();
+    fs::write(path.with_extension("toml"), &card).unwrap();
+    let before = cxr::inference::ModelFiles::read(&path).unwrap();
+    let row = cxr::inference::HeadRow {
+        label: 1,
+        scale: 2.0,
+        weight: vec![0.0; 12],
+        bias: 0.5,
+    };
+    let card = before.card().unwrap();
+    let adapted = |rows: &[_]| before.adapted(card.clone(), rows, &[]).unwrap();
+    let after = adapted(std::slice::from_ref(&row));
+    let again = adapted(std::slice::from_ref(&row));
+    assert_eq!(after.weights(), again.weights(), "the same each time");
+    let logits = |files: &cxr::inference::ModelFiles| {
+        let classifier = files.classifier(Compute::default()).unwrap();
+        classifier.logits_of_values(images()).unwrap()
+    };
+    let (before, after) = (logits(&before), logits(&after));
+    assert_eq!(before[0], after[0]);
+    assert!((2.0 * before[1] + 0.5 - after[1]).abs() < 1e-5);
+}
+
+struct Home(tempfile::TempDir);
+
+impl Home {
+    fn new() -> Self {
+        let home = Home(tempfile::tempdir().unwrap());
+        fs::write(home.0.path().join("square.toml"), RECIPE).unwrap();
+        home
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) {
+        let path = self.0.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        let command = Command::new(env!("CARGO_BIN_EXE_cxr"))
+            .args(arguments)
+            .stdin(Stdio::null())
+            .env_remove("CXR_MODEL")
+            .env("XDG_DATA_HOME", self.0.path().join("data"))
+            .current_dir(self.0.path())
+            .output();
+        command.unwrap()
+    }
+
+    fn succeeds(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {stderr}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// One line on standard error, this exit status, and nothing in the library.
+    fn fails(&self, arguments: &[&str], code: i32) -> String {
+        let output = self.run(arguments);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+        let library = self.0.path().join("data/cxr/models");
+        assert_eq!(fs::read_dir(library).into_iter().flatten().count(), 0);
+        stderr
+    }
+}
+
+#[test]
+fn a_graph_is_imported_shown_and_used_by_its_name() {
+    let home = Home::new();
+    for part in ["residual_external.onnx", "residual_external.onnx.data"] {
+        home.write(part, &fs::read(data(part)).unwrap());
+    }
+    let said = home.succeeds(&[
+        "models",
+        "import",
+        "residual_external.onnx",
+        "--name",
+        "mine",
+        "--preprocess",
+        "square.toml",
+        "--labels",
+        "Pneumonia,Effusion,Mass",
+        "--scores",
+        "sigmoid",
+    ]);
+    assert_eq!(said, "mine: imported, 3 labels; cxr --model mine uses it\n");
+    let shown = home.succeeds(&["models", "show", "mine"]);
+    for words in [
+        "onnx",
+        "32 × 32 pixels, recipe-1-",
+        "by pytorch",
+        "plain sigmoids",
+    ] {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/samples/clear_1.png");
+    fs::copy(sample, home.0.path().join("film.png")).unwrap();
+    let table = home.succeeds(&["predict", "film.png", "--model", "mine", "-q", "-f", "csv"]);
+    assert!(
+        table.lines().next().unwrap().contains("Effusion"),
+        "{table}"
+    );
+}
+
+#[test]
+fn what_a_graph_needs_and_does_not_say_is_asked_for() {
+    let home = Home::new();
+    for name in ["residual_13.onnx", "keras.onnx"] {
+        home.write(name, &fs::read(data(name)).unwrap());
+    }
+    let of = |name: &'static str, more: &[&'static str]| -> Vec<&'static str> {
+        let start = ["models", "import", name];
+        start.into_iter().chain(more.iter().copied()).collect()
+    };
+    let all = ["--preprocess", "square.toml", "--labels", "a,b,c"];
+    for (arguments, words) in [
+        (
+            of("residual_13.onnx", &all[2..]),
+            "say it with --preprocess",
+        ),
+        (
+            of(
+                "residual_13.onnx",
+                &["--preprocess", "square.toml", "--scores", "sigmoid"],
+            ),
+            "it has 3 outputs: name them with --labels",
+        ),
+        (
+            of("residual_13.onnx", &all),
+            "with --scores sigmoid where several",
+        ),
+        (
+            of(
+                "keras.onnx",
+                &["--preprocess", "square.toml", "--labels", "a,b"],
+            ),
+            "it has 3 outputs, and there are 2 labels",
+        ),
+        (
+            of("keras.onnx", &[&all[..], &["--scores", "sigmoid"]].concat()),
+            "--scores: the graph ends in the other function",
+        ),
+        (
+            of(
+                "keras.onnx",
+                &["--preprocess", "xrv-224-1", "--labels", "a,b,c"],
+            ),
+            "its input image is 32 × 32 × 3, and --preprocess makes 1 × 224 × 224",
+        ),
+        (
+            of("keras.onnx", &[&all[..], &["--as", "chexnet"]].concat()),
+            "--as is for other",
+        ),
+    ] {
+        let said = home.fails(&arguments, 2);
+        assert!(said.contains(words), "{said}");
+    }
+}
+
+/// Bytes of a file with those at a text changed.
+fn changed(name: &str, from: &[u8], to: &[u8]) -> Vec<u8> {
+    let mut bytes = fs::read(data(name)).unwrap();
+    assert_eq!(from.len(), to.len());
+    let mut windows = bytes.windows(from.len());
+    let at = windows.position(|window| window == from);
+    let at = at.unwrap_or_else(|| panic!("{name} does not hold it"));
+    bytes[at..at + to.len()].copy_from_slice(to);
+    bytes
+}
+
+#[test]
+fn a_graph_that_cannot_be_imported_gives_one_line_and_leaves_nothing() {
+    let home = Home::new();
+    home.write("secret.onnx.data", &[0; 64]);
+    let outside = changed(
+        "residual_external.onnx",
+        b"residual_external.onnx.data",
+        b"../../../../secret.onnx.dat",
+    );
+    let cut = fs::read(data("residual_20.onnx")).unwrap();
+    let keras = data("keras.onnx");
+    let nan = {
+        // The bias of the last layer.
+        let mut bytes = fs::read(&keras).unwrap();
+        let name = b"dense.b";
+        let mut windows = bytes.windows(name.len());
+        let at = windows.rposition(|window| window == name).unwrap();
+        let raw = (at + name.len()..bytes.len())
+            .find(|i| bytes[*i] == 0x4a)
+            .unwrap();
+        bytes[raw + 2..raw + 6].copy_from_slice(&f32::NAN.to_le_bytes());
+        bytes
+    };
+    for (name, bytes, words) in [
+        (
+            "empty.onnx",
+            Vec::new(),
+            "damaged or cut short: it is empty",
+        ),
+        ("text.onnx", b"not a graph".to_vec(), "damaged"),
+        (
+            "cut.onnx",
+            cut[..cut.len() / 2].to_vec(),
+            "longer than what is left of the file",
+        ),
+        ("outside.onnx", outside, "outside the folder of the model"),
+        (
+            "absent.onnx",
+            fs::read(data("residual_external.onnx")).unwrap(),
+            "which is absent: it belongs beside the model",
+        ),
+        (
+            "operator.onnx",
+            changed("keras.onnx", b"Clip", b"Tanh"),
+            "Tanh c6: an operator that cxr does not have",
+        ),
+        ("nan.onnx", nan, "a value that is not a number"),
+    ] {
+        home.write(name, &bytes);
+        let arguments = [
+            "models",
+            "import",
+            name,
+            "--preprocess",
+            "square.toml",
+            "--labels",
+            "a,b,c",
+        ];
+        let said = home.fails(&arguments, 1);
+        assert!(said.contains(words), "{said}");
+        assert!(said.contains(name), "{said}");
+    }
+}
