@@ -152,7 +152,13 @@ fn a_card_says_what_the_file_is_and_what_it_has_not() {
         let (text, weights) = imported(known);
         let classifier = Classifier::from_parts(&text, &weights).unwrap();
         let card = classifier.card();
-        assert_eq!(card.architecture, "onnx");
+        let architecture = if known.has_exact_map {
+            "onnx"
+        } else {
+            "onnx-hidden"
+        };
+        assert_eq!(card.architecture, architecture);
+        assert_eq!(card.has_heat_maps(), known.has_exact_map);
         assert_eq!(card.input_size, SIDE);
         assert!(card.pretrained.starts_with("an ONNX graph by "), "{text}");
         assert!(card.pretrained.contains("SHA-256"), "{text}");

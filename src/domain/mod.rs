@@ -7,7 +7,7 @@
 //! | `content_id`, `date`, `view`, `admission` | an image's identity and time; its display; objections in its header |
 //! | `pathology`, `prevalence`, `finding` | labels, shares of positives, scores |
 //! | `patient`, `radiograph`, `origin` | patients and images |
-//! | `network_settings`, `recipe`, `model_card`, `card_text`, `assumed` | models, and the prevalences that a reader assumes |
+//! | `network_settings`, `recipe`, `onnx`, `model_card`, `card_text`, `assumed` | models, and the prevalences that a reader assumes |
 //! | `interpolation`, `activation`, `lungs`, `lung_parts`, `prognosis`, `prediction`, `agreeing`, `heat_maps` | answers of a model, and the part that is shown |
 //! | `blinded`, `opinion`, `change`, `review` | a reader's work |
 
@@ -65,8 +65,8 @@ pub use lung_parts::{LungPart, largest_parts, two_lungs};
 pub use lungs::{LungFields, LungMeasures};
 pub use model_card::{
     ATTENTIVE, Adaptation, Calibration, CausesCard, ConformalThresholds, GroupCalibration,
-    InputThresholds, KERAS_SEQUENTIAL, LabelCard, LungsCard, Measurement, ModelCard, ProductCard,
-    SeverityCard, SeverityLine, SeverityLineCard, SoftmaxCard,
+    InputThresholds, KERAS_SEQUENTIAL, LabelCard, LungsCard, Measurement, ModelCard, ONNX_HIDDEN,
+    ProductCard, SeverityCard, SeverityLine, SeverityLineCard, SoftmaxCard,
 };
 pub use network_settings::{NetworkSettings, SettingError, SettingValue};
 pub use onnx::{OnnxAttribute, OnnxGraph, OnnxInput, OnnxNode, OnnxNumbers, OnnxTensor};

@@ -295,6 +295,17 @@ pub struct ModelCard {
 /// The architecture of models that do not end with an average and one linear layer.
 pub const KERAS_SEQUENTIAL: &str = "keras-sequential";
 
+/// The architecture of a network from a graph (ONNX) with layers between the average and the last one.
+pub const ONNX_HIDDEN: &str = "onnx-hidden";
+
+/// The architectures whose last layer does not read averages of maps, nor a class token.
+const WITHOUT_MAPS: [&str; 4] = [
+    KERAS_SEQUENTIAL,
+    ONNX_HIDDEN,
+    "mobilenet_v3_small",
+    "mobilenet_v3_large",
+];
+
 /// The architectures that end in a class token. Their labels have no maps; an attention rollout shows which places the
 /// answer is gathered from.
 pub const ATTENTIVE: [&str; 4] = ["vit", "deit", "dinov2", "dinov2-registers"];
@@ -302,7 +313,7 @@ pub const ATTENTIVE: [&str; 4] = ["vit", "deit", "dinov2", "dinov2-registers"];
 impl ModelCard {
     /// Whether the network has a heat map: an exact class activation map of each label, or an attention rollout.
     pub fn has_heat_maps(&self) -> bool {
-        self.architecture != KERAS_SEQUENTIAL
+        !WITHOUT_MAPS.contains(&self.architecture.as_str())
     }
 
     /// Whether each label has a map of its own, and not all of them one attention rollout.
@@ -414,6 +425,9 @@ mod tests {
         assert_eq!(of("swin"), (true, true));
         assert_eq!(of("dinov2-registers"), (true, false));
         assert_eq!(of(KERAS_SEQUENTIAL), (false, false));
+        assert_eq!(of(ONNX_HIDDEN), (false, false));
+        assert_eq!(of("mobilenet_v3_small"), (false, false));
+        assert_eq!(of("onnx"), (true, true));
     }
 
     #[test]

@@ -13,7 +13,8 @@ use super::layers::{
 use crate::inference::InferenceError;
 use crate::inference::weights::Tensors;
 
-/// The architecture on a card.
+pub use crate::domain::ONNX_HIDDEN as HIDDEN;
+/// The architecture on a card of a network that ends in averages of maps and one layer of weights.
 pub const NAME: &str = "onnx";
 /// The key of the layers in the safetensors file's metadata.
 pub const LAYERS: &str = "onnx_layers";
@@ -422,6 +423,11 @@ impl Loading<'_> {
     fn tensor(&self, part: &str, shape: &[usize]) -> Result<Tensor, InferenceError> {
         self.source.get(&tensor_name(self.place, part), shape)
     }
+}
+
+/// Whether a card with this architecture is of a network from a graph.
+pub fn is_imported(architecture: &str) -> bool {
+    [NAME, HIDDEN].contains(&architecture)
 }
 
 /// The name of a tensor of a layer.

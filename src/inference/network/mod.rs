@@ -224,7 +224,7 @@ fn build(
     tensors: &Tensors,
     compute: Compute,
 ) -> Result<Network, InferenceError> {
-    if card.architecture == imported::NAME {
+    if imported::is_imported(&card.architecture) {
         let stored = StoredNetwork::of(tensors)?;
         let layers = stored.layers(tensors, channels, card.input_size)?;
         return Ok(Network {
@@ -270,7 +270,7 @@ pub fn head(
 ) -> Result<(Linear, [&'static str; 2]), InferenceError> {
     let (names, features) = match TransformerConfig::of_card(card)? {
         Some(config) => (transformers::CLASSIFIER, config.features()),
-        None if card.architecture == imported::NAME => {
+        None if imported::is_imported(&card.architecture) => {
             (imported::HEAD, StoredNetwork::of(tensors)?.features)
         }
         None => {

@@ -9,7 +9,7 @@ use crate::inference::network::imported::StoredActivation;
 use crate::inference::network::layers::PoolingShape;
 
 /// The most numbers of a map. The largest of an EfficientNet-B7 has 17 million.
-pub const MOST_OF_A_MAP: usize = 1 << 27;
+const MOST_OF_A_MAP: usize = 1 << 27;
 
 /// The place of a layer in [`Drafts`], and of what it makes.
 pub type DraftPlace = usize;
@@ -175,10 +175,6 @@ impl Drafts {
 
     pub fn len(&self) -> usize {
         self.list.len()
-    }
-
-    pub fn get(&self, place: DraftPlace) -> &Draft {
-        &self.list[place]
     }
 
     pub fn layer(&self, place: DraftPlace) -> &DraftLayer {

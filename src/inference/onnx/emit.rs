@@ -65,6 +65,9 @@ pub fn emit(mut drafts: Drafts, output: DraftPlace) -> Result<EmittedNetwork, St
             emission.layer(place)?;
         }
     }
+    if emission.values.get(&trunk) != Some(&emission.layers.len()) {
+        return Err("it has no layers before the last one".to_owned());
+    }
     Ok(EmittedNetwork {
         network: StoredNetwork {
             channels,

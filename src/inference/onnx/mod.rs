@@ -126,7 +126,11 @@ pub fn assemble_onnx(
     let card = ModelCard {
         name: clean(name),
         version: "imported".to_owned(),
-        architecture: imported::NAME.to_owned(),
+        architecture: if network.ends_in_averages {
+            imported::NAME.to_owned()
+        } else {
+            imported::HIDDEN.to_owned()
+        },
         input_size: made.side,
         preprocess: recipe_name(&options.recipe),
         recipe: Some(options.recipe.clone()),

@@ -160,7 +160,9 @@ fn a_dense_block_grows_and_nothing_is_joined_twice() {
     nodes.push(concat(&["x", "a", "b"], "maps"));
     let mut graph = ended(nodes);
     graph.constants.insert("head".to_owned(), tensor(&[2, 10]));
-    graph.constants.insert("w46".to_owned(), tensor(&[4, 6, 1, 1]));
+    graph
+        .constants
+        .insert("w46".to_owned(), tensor(&[4, 6, 1, 1]));
     let dense = read(graph);
     assert_eq!(kinds(&dense), ["conv", "conv", "cat", "conv", "cat"]);
     let joined = |first, second| StoredLayer::Cat { first, second };
