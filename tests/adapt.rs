@@ -189,7 +189,8 @@ fn a_recalibrated_model_names_its_adaptation_and_is_used() {
         "  sensitivity ",
         "balanced point",
         "48 scored of 24 patients, 0 refused, 0 failed",
-        "Too few cases, and left as before: COVID-19",
+        "Too few cases, and left as before: the causes",
+        "COVID-19 has no operating point and no 90 % set any more",
         "  90 % point finds ",
         "  90 % set, absent, holds ",
         "TOO FEW CASES to fix a threshold",
@@ -233,6 +234,8 @@ fn a_recalibrated_model_names_its_adaptation_and_is_used() {
     assert!(point("sensitive_point") <= point("operating_point"));
     let measured = |card: &toml::Table, of_label: bool| -> Vec<toml::Value> {
         let all = card["measurement"].as_array().unwrap().iter();
+        // Those of the product of the label do not hold any more.
+        let all = all.filter(|m| m["label"].as_str() != Some("COVID-19"));
         let of = all.filter(|m| (m["label"].as_str() == Some(&label)) == of_label);
         of.cloned().collect()
     };
@@ -267,7 +270,7 @@ fn a_recalibrated_model_names_its_adaptation_and_is_used() {
             (again[&label].as_f64().unwrap() - p).abs() < 1e-5,
             "{again}"
         );
-        assert_eq!(row["COVID-19"], again["COVID-19"]);
+        assert_eq!(row["Bacterial"], again["Bacterial"]);
     }
 
     // A file that is there is not replaced unless that is said; then it is, by the same bytes.
@@ -342,8 +345,10 @@ fn a_refitted_model_answers_otherwise_and_only_where_it_was_fitted() {
         for finding_before in row["findings"].as_array().unwrap() {
             let name = finding_before["label"].as_str().unwrap();
             let same = finding_before["logit"] == finding(again, name)["logit"];
-            assert!(same || name == label, "{name} was not fitted");
-            moved += usize::from(!same);
+            // The product moves with its factor.
+            let may_move = name == label || !finding_before["product"].is_null();
+            assert!(same || may_move, "{name} was not fitted");
+            moved += usize::from(!same && name == label);
         }
     }
     assert!(moved > 40, "{moved}");
@@ -373,6 +378,8 @@ impl Folder {
     /// the cause.
     fn with_product(&self) -> String {
         let mut card = self.card("base.toml");
+        // A cause for every film.
+        card["causes"].as_table_mut().unwrap().remove("unlike");
         let labels = card["label"].as_array_mut().unwrap();
         let name = |label: &toml::Value| label["name"].as_str().unwrap().to_owned();
         let is_cause = |label: &&toml::Value| label["question"].as_str() == Some("given-pneumonia");

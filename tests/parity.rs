@@ -4,12 +4,12 @@
 //! (`python -m training.parity --data ../shared/data`):
 //!
 //! ```python
-//! model = EfficientNet.from_name("efficientnet-lite0", in_channels=1, num_classes=5)
+//! model = EfficientNet.from_name("efficientnet-lite0", in_channels=1, num_classes=4)
 //! model.load_state_dict({k: v.float() for k, v in load_file("weights/cxr-lite0.safetensors").items()},
 //!                       strict=False)  # num_batches_tracked is not kept
 //! model.eval()
 //! x = sin(row * y) * cos(column * x + phase)          # parity_formula.json: [1, 1, 224, 224]
-//! x = cxr1(np.asarray(Image.open(path).convert("L"), np.float32))   # parity_real.json
+//! x = cxr2(pixels, fields_of(student("weights/lungs.safetensors"), pixels))   # parity_real.json
 //! logits = model(x)[0].tolist()
 //! ```
 
@@ -20,7 +20,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use cxr::imaging::{self, DecodeLimits};
-use cxr::inference::{Classifier, Preprocess};
+use cxr::inference::{Classifier, Lungs, Preprocess};
 use serde_json::Value;
 use stated::as_stated;
 
@@ -101,7 +101,7 @@ fn real_radiographs_get_pytorchs_logits_from_file_to_answer() {
 #[test]
 fn real_radiographs_are_prepared_as_in_training() {
     let Some(folder) = data() else { return };
-    let preprocess = Preprocess::named("cxr-1", SIDE).unwrap();
+    let preprocess = Preprocess::named("cxr-2", SIDE).unwrap();
     let numbers = numbers("parity_real.json");
     let detailed = numbers["cases"]
         .as_array()
@@ -112,7 +112,9 @@ fn real_radiographs_are_prepared_as_in_training() {
     for case in detailed {
         let path = folder.join(case["path"].as_str().unwrap());
         let film = imaging::open(&path, &DecodeLimits::default()).unwrap();
-        let values = preprocess.apply(&film, None);
+        let film = as_stated(film);
+        let lungs = Lungs::of(&film).unwrap();
+        let values = preprocess.apply(&film, lungs.region());
         for (index, expected) in case["tensor"]["values"].as_object().unwrap() {
             let ours = values[index.parse::<usize>().unwrap()];
             let difference = (f64::from(ours) - expected.as_f64().unwrap()).abs();

@@ -93,15 +93,7 @@ fn one_line(output: &Output) -> String {
 #[test]
 fn a_radiograph_gets_a_page_with_both_pictures_and_all_findings() {
     let image = sample("pneumonia_1.png");
-    let page = page_of(
-        &image,
-        &[
-            "--prevalence",
-            "Pneumonia=7%",
-            "--prevalence",
-            "COVID-19=1%",
-        ],
-    );
+    let page = page_of(&image, &["--prevalence", "Pneumonia=7%"]);
     assert_eq!(page.matches("<img ").count(), 2);
     let words = words(&page);
     for expected in [
@@ -173,26 +165,13 @@ fn the_numbers_are_those_of_predict() {
     }
 }
 
-/// A healthy film has no causes on its page, and where the outputs contradict each other they are not
-/// there either.
+/// A healthy film has no causes on its page.
 #[test]
 fn causes_are_on_the_page_only_where_they_agree_with_what_is_found() {
-    let causes = [
-        "<h2>Cause",
-        "given pneumonia",
-        "Bacterial",
-        "Viral",
-        "95.9",
-        "98.3",
-    ];
+    let causes = ["<h2>Cause", "given pneumonia", "Bacterial", "Viral"];
     let healthy = words(&page_of(&sample("clear_1.png"), &[]));
     for word in causes {
         assert!(!healthy.contains(word), "{word}: {healthy}");
-    }
-    let torn = words(&page_of(&sample("pneumonia_1.png"), &[]));
-    assert!(torn.contains("<b>Can't tell:</b>"), "{torn}");
-    for word in &causes[2..] {
-        assert!(!torn.contains(word), "{word}: {torn}");
     }
     let ill = words(&page_of(&sample("covid_like_ap.dcm"), &[]));
     assert!(ill.contains("Cause, given pneumonia") && ill.contains("Bacterial"));
@@ -215,7 +194,10 @@ fn the_patient_is_named_only_when_asked_for() {
 fn the_heat_map_is_of_the_label_that_was_asked_for() {
     let image = sample("pneumonia_1.png");
     let covid = words(&page_of(&image, &["--heatmap-label", "COVID-19"]));
-    assert!(covid.contains("Heat map: COVID-19<"), "{covid}");
+    // The map of a product is that of its first factor.
+    assert!(covid.contains("Heat map: Pneumonia<"), "{covid}");
+    let viral = words(&page_of(&image, &["--heatmap-label", "Viral"]));
+    assert!(viral.contains("Heat map: Viral<"), "{viral}");
     let folder = tempfile::tempdir().unwrap();
     let arguments = [
         image.to_str().unwrap(),

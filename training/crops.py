@@ -13,7 +13,7 @@ from PIL import Image
 
 from .data import read_grey
 from .labels import read_manifest
-from .lungs import Student
+from .lungs import student
 from .preprocess import LEAST_CELLS, LUNG_SIDE, MARGIN, extent, lung_input, lung_parts
 
 # Processes of one thread each: two threads of one process wait for each other at every small layer.
@@ -40,15 +40,8 @@ class Crops:
         return Crops(*(part[chosen] for part in (self.pixels, self.lungs, self.boxes, self.box, self.found)))
 
 
-def lung_network(log):
-    model = Student()
-    model.load_state_dict(torch.load(f"{log}/lung_student.pt"))
-    # Otherwise convolutions are many times slower.
-    return model.to(memory_format=torch.channels_last).eval()
-
-
-def make(data, log, rows):
-    model, n = lung_network(log), len(rows)
+def make(data, weights, rows):
+    model, n = student(f"{weights}/lungs.safetensors"), len(rows)
     crops = Crops(np.empty((n, CROP, CROP), np.uint8), np.empty((n, COARSE, COARSE), np.uint8),
                   np.zeros((n, COARSE, COARSE), np.uint8), np.empty((n, 4), np.float32), np.zeros(n, bool))
     for i, (path, boxes) in enumerate(zip(rows.path, rows.rsna_boxes)):
@@ -125,11 +118,12 @@ def load(path):
 def main():
     parser = argparse.ArgumentParser(prog="python -m training.crops", description=__doc__)
     parser.add_argument("--data", required=True)
+    parser.add_argument("--weights", default="weights", help="folder of lungs.safetensors")
     parser.add_argument("--log", default="training/log")
     given = parser.parse_args()
     torch.set_num_threads(1)
     rows = read_manifest(given.data)
-    halves = [(given.data, given.log, rows.iloc[part]) for part in np.array_split(np.arange(len(rows)), WORKERS)]
+    halves = [(given.data, given.weights, rows.iloc[part]) for part in np.array_split(np.arange(len(rows)), WORKERS)]
     with multiprocessing.Pool(WORKERS) as pool:
         parts = pool.starmap(make, halves)
     whole = Crops(*(np.concatenate([vars(part)[name] for part in parts]) for name in vars(parts[0])))

@@ -14,6 +14,11 @@ from .measure import interval, measurement, weighted_auc
 
 # Written by leave_one_out.py.
 LOGS = ("leave_one_out.json", "blacked_out.json")
+# Written by `cxr evaluate -m MANIFEST --split test --boxes-column rsna_boxes -o boxes`.
+BOXES = "boxes/report.csv"
+# Its figures of heat maps that the card has.
+OF_HEAT_MAPS = ("pointing accuracy", "pointing accuracy, control: middle of each lung", "share of evidence in the boxes",
+                "share of evidence in the lungs, median", "share of evidence in the lungs, 5th percentile")
 
 
 def more_figures(data, rows, features, in_training, severity, inputs, log):
@@ -21,11 +26,23 @@ def more_figures(data, rows, features, in_training, severity, inputs, log):
     found = list(severity_figures(rows, severity)) + list(refusal_figures(inputs["refusals"]))
     found += brixia_figures(data, rows, features, severity)
     found += shortcut_figures(rows, features, in_training)
+    found += pointing_figures(f"{log}/{BOXES}")
     for name in LOGS:
         if os.path.exists(f"{log}/{name}"):
             with open(f"{log}/{name}", encoding="utf-8") as file:
                 found += json.load(file)
     return [figure for figure in found if figure]
+
+
+def pointing_figures(path):
+    """Where the heat map of Pneumonia looks, on films with boxes of radiologists."""
+    if not os.path.exists(path):
+        return
+    table = pd.read_csv(path)
+    for row in table[(table.group == "all") & table.statistic.isin(OF_HEAT_MAPS) & (table.question == "Pneumonia")].itertuples():
+        figure = {"label": "Pneumonia", "on": "nih test split, radiologists' boxes", "statistic": row.statistic, "value": row.value}
+        bounds = {} if pd.isna(row.low) else {"low": row.low, "high": row.high}
+        yield figure | bounds | {"n": int(row.images), "patients": int(row.patients)}
 
 
 def severity_figures(rows, severity):

@@ -1,7 +1,10 @@
 """From the checkpoint to the model file, its card and the figures."""
 
 import glob
+import hashlib
 import json
+import os
+import pickle
 import platform
 
 import numpy as np
@@ -10,17 +13,19 @@ import sklearn
 import torch
 
 from . import features as frozen
-from . import heads, input_data, prognosis
-from .crops import lung_network
+from . import heads, input_data, lung_limits, prognosis
 from .evidence import more_figures
 from .export import card, rounded, save_weights
 from .labels import read_manifest
-from .measure import figures, untrained_ieee8023
+from .lungs import student
+from .measure import figures, group_figures, untrained_ieee8023
 from .network import untrained
-from .reading import read_from
+from .reading import read_from, unlike_from
 from .train import training_rows
 
 COMPARED = 256
+# Parts of the CT slices and lateral views, each of which is judged by a head that did not learn from it.
+FOLDS = 5
 
 
 def finish(data, out, log, photographs=None):
@@ -30,9 +35,10 @@ def finish(data, out, log, photographs=None):
     """
     torch.set_num_threads(1)
     state = torch.load(f"{log}/checkpoint.pt")
-    model, lungs = load(rounded(state)), lung_network(log)
+    model, lungs = load(rounded(state)), student("weights/lungs.safetensors")
     rows = read_manifest(data)
-    features = frozen.of_files(model, lungs, data, rows.path)
+    seen = kept(f"{log}/seen.pickle", f"{log}/checkpoint.pt", lambda: frozen.of_files(model, lungs, data, rows.path))
+    features = seen.features
     logits = frozen.logits(model, features)
     permissive = (rows.licence_permissive == "yes").to_numpy()
     validation = permissive & (rows.split == "val").to_numpy()
@@ -40,14 +46,19 @@ def finish(data, out, log, photographs=None):
     trained = training_rows(rows)
     in_training = rows.path.isin(trained.path).to_numpy()
 
-    covid = in_training & (rows.covid == 1).to_numpy()
+    # Directions of the features, of rows of any licence: only small heads are fitted along them.
+    covid = (rows.covid == 1).to_numpy()
     severity = severity_head(rows, features, covid)
     basis = heads.directions(features[covid], max(prognosis.DIRECTIONS))
     foretold = prognosis.fitted(rows, features, (severity["weight"], severity["bias"]), basis)
-    inputs = input_heads(model, lungs, data, rows, features, in_training, photographs)
+    inputs = kept(f"{log}/inputs.pickle", f"{log}/checkpoint.pt",
+                  lambda: input_heads(model, lungs, data, rows, seen, in_training, photographs))
+    inputs["limits"]["unlike"] = unlike_from(rows[validation], inputs["distance"], features[validation])
     scored = reading.onto(rows, logits)
     ieee8023 = untrained_ieee8023(scored)
-    found = figures(scored[scored.split == "test"], ieee8023, reading)
+    is_test = (scored.split == "test").to_numpy()
+    found = figures(scored[is_test], ieee8023, reading)
+    found += group_figures(scored[is_test], logits[is_test], reading)
     found += more_figures(data, rows, features, in_training, severity, inputs, log) + foretold["figures"]
 
     sha256 = save_weights(state, tensors(severity, inputs, foretold), out)
@@ -60,6 +71,21 @@ def finish(data, out, log, photographs=None):
     with open(f"{log}/figures.json", "w", encoding="utf-8") as file:
         json.dump(summary, file, indent=1)
     show(summary)
+
+
+def kept(path, source, make):
+    """What `make` gives, kept in a file for the next run until `source` changes."""
+    with open(source, "rb") as file:
+        digest = hashlib.sha256(file.read()).hexdigest()
+    if os.path.exists(path):
+        with open(path, "rb") as file:
+            of, value = pickle.load(file)
+        if of == digest:
+            return value
+    value = make()
+    with open(path, "wb") as file:
+        pickle.dump((digest, value), file)
+    return value
 
 
 def load(state):
@@ -78,39 +104,80 @@ def severity_head(rows, features, basis_rows):
     return heads.severity(features[scored], targets, rows[scored].patient.to_numpy(), basis)
 
 
-def input_heads(model, lungs, data, rows, features, in_training, photographs):
-    """The input head, the distance, their limits, and the share of unseen images that they refuse."""
-    def prepare(image):
-        return frozen.prepared(lungs, np.ascontiguousarray(image, dtype=np.float32))
-
-    examples = input_data.to_refuse(data, rows[in_training], prepare)
-    odd = frozen.of_tensors(model, (tensor for tensor, _ in examples))
-    kind = np.array([kind for _, kind in examples])
-
-    def fitted(chosen):
-        head = heads.input_head(np.concatenate([features[chosen], odd]),
-                                np.concatenate([np.zeros(chosen.sum(), dtype=int), kind]))
-        return head, heads.distance_model(features[chosen])
-
+def input_heads(model, lungs, data, rows, seen, in_training, photographs):
+    """The input head, the distance, their limits, and the share of unseen images that they and the lungs refuse."""
+    features = seen.features
+    examples = Examples(model, lungs, data, rows[in_training])
     sources = sorted(set(rows.source))
     own = {source: (rows.source == source).to_numpy() for source in sources}
-    without = {source: fitted(in_training & ~own[source]) for source in sources}
-    limits = input_limits([seen(without[s], features[in_training & own[s]]) for s in sources])
-    whole = fitted(in_training)
-    refusals = {}
-    sets = input_data.tests(data, rows[rows.split == "test"], sorted(glob.glob(f"{photographs}/**/*", recursive=True)), prepare)
-    for name, images in sets.items():
-        refusals[name] = heads.refusal_rates(*seen(whole, frozen.of_tensors(model, images)), limits)
+    without = {source: (examples.head(features[in_training & ~own[source]]),
+                        heads.distance_model(features[in_training & ~own[source]])) for source in sources}
+    limits = input_limits([judged(without[s], features[in_training & own[s]]) for s in sources])
+    whole = examples.head(features[in_training]), heads.distance_model(features[in_training])
+    shape = lung_limits.limits_of("weights/lungs.toml")
+
+    def rates(fitted, images):
+        return heads.refusal_rates(*judged(fitted, images.features), lung_limits.judged(images.shapes, *shape), limits)
+
+    refusals = {name: rates(whole, images) for name, images in examples.tests(rows[rows.split == "test"], photographs).items()}
+    folds = [(examples.head(features[in_training], without=fold), whole[1]) for fold in range(FOLDS)]
+    for name, kind in (("CT slices", "CT"), ("lateral radiographs", "X-ray")):
+        p, d = (np.concatenate(parts) for parts in zip(*(judged(folds[f], examples.odd_of(kind, f).features) for f in range(FOLDS))))
+        shapes = lung_limits.judged(examples.odd_of(kind).shapes, *shape)
+        refusals[f"{name}, each by a head that did not learn from its patient"] = heads.refusal_rates(p, d, shapes, limits)
     for source in sources:
         test, new = own[source] & (rows.split == "test").to_numpy(), own[source] & ~in_training
-        refusals[f"frontal radiographs of {source}, its test split"] = heads.refusal_rates(*seen(whole, features[test]), limits)
-        refusals[f"frontal radiographs of {source}, left out of these heads"] = heads.refusal_rates(
-            *seen(without[source], features[new]), limits)
+        refusals[f"frontal radiographs of {source}, its test split"] = rates(whole, seen.of(test))
+        refusals[f"frontal radiographs of {source}, left out of these heads"] = rates(without[source], seen.of(new))
     return {"head": whole[0], "distance": whole[1], "limits": limits, "refusals": refusals}
 
 
-def seen(fitted, features):
+class Examples:
+    """The examples of the input head that are no upright frontal radiographs, as the networks see them."""
+
+    def __init__(self, model, lungs, data, rows):
+        self.see = lambda images: frozen.of_images(model, lungs, images)
+        self.data = data
+        self.others, self.kind = self.pairs(input_data.to_refuse(data, rows))
+        self.changed, row = self.pairs(input_data.odd_examples(data))
+        self.odd = input_data.odd_rows(data).iloc[row]
+        # Those of one patient are in one fold.
+        _, patient = np.unique(self.odd.patient.astype(str), return_inverse=True)
+        self.fold = patient % FOLDS
+        self.as_it_is = np.r_[True, np.diff(row) != 0]
+
+    def pairs(self, examples):
+        """A Seen of the images, and what comes with each."""
+        beside = []
+
+        def images():
+            for image, what in examples:
+                beside.append(what)
+                yield image
+
+        return self.see(images()), np.array(beside)
+
+    def head(self, frontal, without=None):
+        """The input head on features of frontal radiographs and of these examples, but those of a fold."""
+        odd = self.changed.features[self.fold != without]
+        kind = np.concatenate([np.zeros(len(frontal), int), self.kind, np.full(len(odd), input_data.OTHER)])
+        return heads.input_head(np.concatenate([frontal, self.others.features, odd]), kind)
+
+    def odd_of(self, modality, fold=None):
+        """The images of a modality as they are, of one fold, or of all in the order of folds."""
+        chosen = np.flatnonzero(self.as_it_is & (self.odd.modality == modality).to_numpy())
+        chosen = chosen[np.argsort(self.fold[chosen], kind="stable")]
+        return self.changed.of(chosen if fold is None else chosen[self.fold[chosen] == fold])
+
+    def tests(self, rows, photographs):
+        pictures = sorted(glob.glob(f"{photographs}/**/*", recursive=True))
+        return {name: self.see(images) for name, images in input_data.tests(self.data, rows, pictures).items()}
+
+
+def judged(fitted, features):
     """The probabilities of the input head, and the distances."""
+    if len(features) == 0:
+        return np.zeros((0, 4)), np.zeros(0)
     return heads.kinds(fitted[0], features), heads.distances(fitted[1], features)
 
 
@@ -143,8 +210,8 @@ def versions():
 def half_precision(model, lungs, state, data, paths):
     """The largest difference of a logit between the exported float16 weights and the float32 weights."""
     exact = load(state)
-    gap = np.abs(frozen.logits(model, frozen.of_files(model, lungs, data, paths))
-                 - frozen.logits(exact, frozen.of_files(exact, lungs, data, paths))).max()
+    gap = np.abs(frozen.logits(model, frozen.of_files(model, lungs, data, paths).features)
+                 - frozen.logits(exact, frozen.of_files(exact, lungs, data, paths).features)).max()
     return {"images": len(paths), "largest_logit_difference": float(gap)}
 
 

@@ -56,6 +56,26 @@ def sensitive_point(p, positive, weight):
     return float(p[positive][order][np.searchsorted(found, SENSITIVITY - 1e-12)])
 
 
+def youden(rows, column, answer):
+    """The threshold that maximises sensitivity + specificity, halfway between two neighbouring scores.
+
+    If there are sources that hold both classes, only they count: otherwise the threshold would separate hospitals.
+    Within a class each source weighs the same, however many images it has.
+    """
+    rows = rows[rows[answer] != UNKNOWN]
+    both = rows.groupby("source")[answer].nunique() == 2
+    if both.any():
+        rows = rows[rows.source.isin(both[both].index)]
+    size = rows.groupby([answer, "source"]).path.transform("count")
+    sources = rows.groupby(answer).source.transform("nunique")
+    gain = (1 / (size * sources)).to_numpy() * np.where(rows[answer] == 1, 1, -1)
+    score = rows[column].to_numpy()
+    order = np.argsort(-score)
+    best = int(np.argmax(np.cumsum(gain[order])))
+    following = score[order[best + 1]] if best + 1 < len(order) else 0.0
+    return float((score[order[best]] + following) / 2)
+
+
 def conformal(p, weight=None):
     """The least probability with which a class enters the set: class-conditional split conformal (Vovk 2012).
 
@@ -72,8 +92,10 @@ def conformal(p, weight=None):
 def directions(features, count):
     """The mean [C], and the first `count` principal directions [count, C] with their variances."""
     mean = features.mean(0)
-    _, singular, rows = np.linalg.svd(features - mean, full_matrices=False)
-    return mean, rows[:count], singular[:count] ** 2 / len(features)
+    centred = features - mean
+    variances, columns = np.linalg.eigh(centred.T @ centred / len(features))
+    rows = np.ascontiguousarray(columns.T[::-1][:count])
+    return mean, rows, np.maximum(variances[::-1][:count], 0)
 
 
 def severity(features, targets, groups, basis):
@@ -156,10 +178,14 @@ def distances(model, features):
     return np.sqrt((along @ precision[:-1] + rest * precision[-1]) / features.shape[1])
 
 
-def refusal_rates(p, d, limits):
-    """The shares that head and distance refuse or doubt, by the card's four `limits`. Two doubts are a refusal."""
+def refusal_rates(p, d, lungs, limits):
+    """The shares that are refused and doubted, by the card's four `limits` and by the lungs' shape. `lungs` are two masks,
+    of films whose lungs are refused and of those whose lungs are doubted. An odd film with a second doubt is refused. A film
+    that lies on its side or upside down is refused only if it is plainly something else."""
+    absent, unusual = lungs
     odd, distant = p[:, OTHER] >= limits["caution"], d >= limits["distant"]
-    refused = (p[:, OTHER] >= limits["refuse"]) | (d >= limits["far"]) | (odd & distant)
     turned = (p[:, UPSIDE_DOWN] >= limits["caution"]) | (p[:, SIDEWAYS] >= limits["caution"])
-    cautioned = ~refused & (odd | distant | turned)
+    refused = ~turned & ((d >= limits["far"]) | absent | (odd & (distant | unusual)))
+    refused |= p[:, OTHER] >= limits["refuse"]
+    cautioned = ~refused & (odd | distant | turned | absent | unusual)
     return {"n": len(p), "refused": float(refused.mean()), "caution": float(cautioned.mean())}

@@ -14,20 +14,23 @@ import torch
 import torch.nn.functional as F
 
 from . import features as frozen
-from .crops import CROP, lung_network
+from .crops import CROP
 from .evidence import presence_aucs
 from .finish import load
-from .labels import COVID, OUTPUT_CAUSES, PNEUMONIA, UNKNOWN, read_manifest
-from .measure import fraction_above, measurement
-from .reading import shares
-from .train import SEED, train
+from .heads import distance_model, distances
+from .input_data import spread
+from .labels import COVID, PNEUMONIA, UNKNOWN, read_manifest
+from .lungs import student
+from .measure import at_half, expected_calibration_error, fraction_above, measurement
+from .reading import read_from, unlike_from
+from .train import SEED, train, training_rows
 
 # A quarter of the bundled model's steps, so that four trainings are affordable.
 STEPS = 800
 ARCHIVES = ("nih", "ieee8023", "kermany")
 SHOWN = 1500
-# A raw score from which a healthy film counts as a false alarm: no threshold was fitted on the archive.
-ALARM = 0.5
+# Training films that the distance is fitted on.
+DISTANCE_FROM = 2000
 
 
 def main():
@@ -64,30 +67,50 @@ def keep(log, name, figures):
 
 
 def measured(rows, work, given, where, change=None):
-    """AUC of each question, and false alarms on healthy films. `change` gives other pixels for a film and its lung fields."""
-    torch.set_num_threads(2)
-    model, lungs = load(torch.load(f"{work}/checkpoint.pt")), lung_network(given.log)
-    tensors = (prepared(lungs, f"{given.data}/{path}", change) for path in rows.path)
-    logits = frozen.logits(model, frozen.of_tensors(model, tensors))
-    pneumonia = 1 / (1 + np.exp(-logits[:, PNEUMONIA]))
-    covid = pneumonia * shares(logits[:, OUTPUT_CAUSES], 1.0)[:, 2]
-    rows = rows.assign(**{f"score {PNEUMONIA}": pneumonia, f"score {COVID}": covid})
-    found = list(presence_aucs(rows, where))
+    """AUC of each question, and what is called what at the operating points of validation films of the other archives.
+    `change` gives other pixels for a film and its lung fields."""
+    torch.set_num_threads(1)
+    model, lungs = load(torch.load(f"{work}/checkpoint.pt")), student("weights/lungs.safetensors")
+    every = read_manifest(given.data)
+    other = every[(every.licence_permissive == "yes") & ~every.group.isin(rows.group if change is None else [])]
+    validation = other[(other.split == "val") & (other[["pneumonia", "covid", "cause"]] != UNKNOWN).any(axis=1)]
+    trained = spread(training_rows(other), DISTANCE_FROM, np.random.default_rng(SEED))
+    seen = [features_of(model, lungs, given.data, part, change) for part in (rows, validation, trained)]
+    reading = read_from(validation.reset_index(drop=True), frozen.logits(model, seen[1]))
+    distance = distance_model(seen[2])
+    unlike = distances(distance, seen[0]) > unlike_from(validation, distance, seen[1])
+    scored = reading.onto(rows, frozen.logits(model, seen[0])).assign(unlike=unlike)
+    return [figure for figure in figures_of(scored, reading, where) if figure]
+
+
+def features_of(model, lungs, data, rows, change):
+    if change is None:
+        return frozen.of_files(model, lungs, data, rows.path).features
+    images = (frozen.read_grey(f"{data}/{path}") for path in rows.path)
+    return frozen.of_images(model, lungs, (change(pixels, frozen.fields_of(lungs, pixels)) for pixels in images)).features
+
+
+def figures_of(rows, reading, where):
+    yield from presence_aucs(rows, where)
     for view in ("AP", "PA"):
         own = rows[rows["view"].fillna("").str.startswith(view) & (rows.rsna_class.isin(["Lung Opacity", "Normal"]))]
-        found += [figure for figure in presence_aucs(own, f"{where}, radiologists' labels within {view}")
-                  if figure and figure["label"] == "Pneumonia"]
-    healthy = rows[rows.pneumonia == 0]
+        yield from (figure for figure in presence_aucs(own, f"{where}, radiologists' labels within {view}")
+                    if figure and figure["label"] == "Pneumonia")
+    known = rows[rows.pneumonia != UNKNOWN]
+    yield measurement("Pneumonia", where, "ECE, half of them positive", at_half(expected_calibration_error), known, "score 0",
+                      known.pneumonia == 1)
+    ill = rows[rows.covid == 1]
     for index, label in ((PNEUMONIA, "Pneumonia"), (COVID, "COVID-19")):
-        found.append(measurement(label, where, f"share of healthy films at {ALARM} or above", fraction_above(ALARM), healthy,
-                                 f"score {index}", healthy.pneumonia == 1))
-    return [figure for figure in found if figure]
-
-
-def prepared(lungs, path, change):
-    pixels = frozen.read_grey(path)
-    fields = frozen.fields_of(lungs, pixels)
-    return frozen.cxr2(change(pixels, fields) if change else pixels, fields)
+        point = fraction_above(reading.balanced[index])
+        for kind, own in (("healthy films", rows[rows.pneumonia == 0]), ("COVID-19 films", ill)):
+            yield measurement(label, where, f"share of {kind} called it", point, own, f"score {index}", own.covid == 1)
+    # A withheld answer is none.
+    healthy = rows[rows.pneumonia == 0]
+    said = healthy.assign(said=np.where(healthy.unlike, 0.0, healthy[f"score {COVID}"]))
+    yield measurement("COVID-19", where, "share of healthy films called it, if films unlike those of training get no answer",
+                      fraction_above(reading.balanced[COVID]), said, "said", said.covid == 1)
+    yield measurement("COVID-19", where, "share of films that get no answer", fraction_above(0.5),
+                      rows.assign(none=rows.unlike.astype(float)), "none", rows.covid == 1)
 
 
 def without(given, work, archive):

@@ -14,11 +14,12 @@ import tomllib
 import numpy as np
 import pandas as pd
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
+from . import lung_sides
 from .data import read_grey
 from .input_data import CROPS, odd_rows, spread
-from .lungs import Student, dice, manifest, masks
+from .lungs import dice, loaded, manifest, masks, student
 from .negatives import drawn, faces, part, photographs, pictures
 from .preprocess import LEAST_CELLS, LUNG_SIDE, lung_input, lung_parts
 
@@ -59,27 +60,25 @@ def frontal_films(rows):
 # ---- network -----------------------------------------------------------------------------------
 
 
-def save(state, path):
-    """Keeps convolutions in float16 and the rest in float32."""
+def save(state, sides, path):
+    """Keeps convolutions in float16 and the rest in float32, with the weights of lung_sides.py."""
     kept = {name: value for name, value in state.items() if not name.endswith("num_batches_tracked")}
+    kept["side.weight"] = torch.from_numpy(sides).reshape(lung_sides.GRID, -1)
     save_file({name: (value.half() if value.dim() == 4 else value.float()).contiguous() for name, value in kept.items()}, path)
 
 
-def student(path):
-    """The network in weights/lungs.safetensors."""
-    model = Student()
-    absent, unknown = model.load_state_dict({name: v.float() for name, v in load_file(path).items()}, strict=False)
-    assert not unknown and all(name.endswith("num_batches_tracked") for name in absent), (absent, unknown)
-    return model.to(memory_format=torch.channels_last).eval()
+def fields_of(model, images):
+    """Lung fields, float32 [n, 128, 128], of grey images of any size, which are read one by one."""
+    return seen(model, images)[1]
 
 
 @torch.no_grad()
-def fields_of(model, images, batch=64):
-    """Lung fields, float32 [n, 128, 128], of grey images of any size, which are read one by one."""
+def seen(model, images, batch=64):
+    """The films as the network sees them and their lung fields, float32 [n, 128, 128] each."""
     inputs = np.stack([lung_input(image) for image in images])
     batches = (part[:, None].contiguous(memory_format=torch.channels_last) for part in torch.from_numpy(inputs).split(batch))
     parts = [torch.sigmoid(model(part)) for part in batches]
-    return torch.cat(parts)[:, 0].numpy()
+    return inputs, torch.cat(parts)[:, 0].numpy()
 
 
 # ---- shape -------------------------------------------------------------------------------------
@@ -144,11 +143,23 @@ def plain_lung(found):
             "bottom": rounded(found.down.quantile(0.995), False)}
 
 
-def verdicts(found, caution, refuse, one):
-    """Shares of shapes that are refused and doubted."""
+def judged(found, caution, refuse, one):
+    """Which shapes are refused, and which are doubted, bool [n] each."""
     bad = outside(found, refuse)
     plain = one_lung(found, refuse, one)
-    return float((bad & ~plain).mean()), float((bad & plain | ~bad & outside(found, caution)).mean())
+    return bad & ~plain, bad & plain | ~bad & outside(found, caution)
+
+
+def verdicts(found, caution, refuse, one):
+    """Shares of shapes that are refused and doubted."""
+    return tuple(float(which.mean()) for which in judged(found, caution, refuse, one))
+
+
+def limits_of(path):
+    """The limits in a card: for cautions, for refusals, and of one lung."""
+    with open(path, "rb") as file:
+        card = tomllib.load(file)
+    return *({name: limit[kind] for name, limit in card["shape"].items()} for kind in ("caution", "refuse")), card["one_lung"]
 
 
 def chosen(found):
@@ -194,19 +205,21 @@ def read(data, rows):
     return (read_grey(f"{data}/{path}") for path in rows.path)
 
 
-def measured(model, data, rows, limits, pictures_of):
-    """Figures for the card: [(what, on, statistic, value, n)]."""
+def measured(model, data, rows, found, limits, pictures_of):
+    """Figures for the card: [(what, on, statistic, value, n)]. `found` are the shapes of the rows."""
     figures = []
     with_mask = rows[rows.lung_mask.notna() & (rows.licence_permissive != "yes")]
-    found = dice(fields_of(model, read(data, with_mask)), masks(data, with_mask.lung_mask))
-    for statistic, value in (("Dice, mean", found.mean()), ("Dice, 5th percentile", np.percentile(found, 5))):
-        figures.append(("lungs", "ieee8023, films with masks that were not learned from", statistic, value, len(found)))
-    test = rows[rows.split == "test"]
-    sets = {f"frontal radiographs, test split, {source}": shapes(model, read(data, part)) for source, part in test.groupby("source")}
+    overlap = dice(fields_of(model, read(data, with_mask)), masks(data, with_mask.lung_mask))
+    for statistic, value in (("Dice, mean", overlap.mean()), ("Dice, 5th percentile", np.percentile(overlap, 5))):
+        figures.append(("lungs", "ieee8023, films with masks that were not learned from", statistic, value, len(overlap)))
+    is_test = (rows.split == "test").to_numpy()
+    test = rows[is_test]
+    sets = {f"frontal radiographs, test split, {source}": found[is_test & (rows.source == source).to_numpy()]
+            for source in sorted(set(test.source))}
     sets |= {name: shapes(model, images) for name, images in others(data, test, pictures_of).items()}
-    for name, found in sets.items():
-        for statistic, value in zip(("refused", "doubted"), verdicts(found, *limits)):
-            figures.append(("two lungs", name, statistic, value, len(found)))
+    for name, part in sets.items():
+        for statistic, value in zip(("refused", "doubted"), verdicts(part, *limits)):
+            figures.append(("two lungs", name, statistic, value, len(part)))
     return figures
 
 
@@ -221,7 +234,7 @@ def text(value):
     return json.dumps(value, ensure_ascii=False)
 
 
-def card(weights, limits, figures, error):
+def card(weights, limits, figures, error, side):
     caution, refuse, one = limits
     with open(weights, "rb") as file:
         digest = hashlib.sha256(file.read()).hexdigest()
@@ -231,6 +244,7 @@ def card(weights, limits, figures, error):
     lines += table("one_lung", one)
     if error is not None:
         lines += table("cardiothoracic", {"error": error})
+    lines += table("side", {"caution": side})
     for what, on, statistic, value, n in figures:
         lines += table("[measurement]", {"label": text(what), "on": text(on), "statistic": text(statistic), "value": round(float(value), 4), "n": n})
     return "\n".join(lines)
@@ -252,25 +266,31 @@ def main():
     parser.add_argument("--photographs", nargs="*", help="pictures that were not trained on")
     parser.add_argument("--cardiothoracic-error", type=float, help="standard deviation of the ratio between films of one patient; without it the card's own stays")
     given = parser.parse_args()
-    # Two threads would wait for each other at every small layer.
-    torch.set_num_threads(1)
     weights, toml = f"{given.out}/lungs.safetensors", f"{given.out}/lungs.toml"
-    if os.path.exists(f"{given.log}/lung_student.pt"):
-        save(torch.load(f"{given.log}/lung_student.pt"), weights)
-    model, rows = student(weights), frontal_films(manifest(given.data))
-    own = rows[(rows.licence_permissive == "yes") & rows.split.isin(["train", "val"])]
-    found = shapes(model, read(given.data, own))
-    limits = chosen(found)
-    print(json.dumps({"films": len(found), "caution": limits[0], "refuse": limits[1], "one lung": limits[2]}, indent=1))
-    for source in sorted(own.source.unique()):
-        refused, doubted = verdicts(found[(own.source == source).to_numpy()], *limits)
-        print(f"{source}: refused {refused:.4f}, doubted {doubted:.4f}, n {(own.source == source).sum()}")
-    figures = measured(model, given.data, rows, limits, given.photographs)
+    rows = frontal_films(manifest(given.data))
+    own = ((rows.licence_permissive == "yes") & rows.split.isin(["train", "val"])).to_numpy()
+    learned = f"{given.log}/lung_student.pt"
+    state = torch.load(learned) if os.path.exists(learned) else student(weights).state_dict()
+    model = loaded(state)
+    inputs, fields = seen(model, read(given.data, rows))
+    found, differences = pd.DataFrame(map(shape, fields)), np.array(list(map(lung_sides.differences, inputs, fields)))
+    limits = chosen(found[own])
+    print(json.dumps({"films": int(own.sum()), "caution": limits[0], "refuse": limits[1], "one lung": limits[2]}, indent=1))
+    for source in sorted(set(rows.source[own])):
+        part = own & (rows.source == source).to_numpy()
+        refused, doubted = verdicts(found[part], *limits)
+        print(f"{source}: refused {refused:.4f}, doubted {doubted:.4f}, n {part.sum()}")
+    train, validation = (own & (rows.split == split).to_numpy() for split in ("train", "val"))
+    sides = lung_sides.fitted(differences[train], rows.source.to_numpy()[train])
+    save(state, sides, weights)
+    figures = measured(model, given.data, rows, found, limits, given.photographs)
+    figures += [("side of the heart", *figure) for figure in lung_sides.figures(differences, rows, train, validation)]
     for figure in figures:
         print(*figure, sep=", ")
-    error = given.cardiothoracic_error
+    error = error_before(toml) if given.cardiothoracic_error is None else given.cardiothoracic_error
+    side = lung_sides.limit(differences[validation] @ sides, rows.source.to_numpy()[validation])
     with open(toml, "w", encoding="utf-8") as file:
-        file.write(card(weights, limits, figures, error_before(toml) if error is None else error))
+        file.write(card(weights, limits, figures, error, side))
 
 
 if __name__ == "__main__":

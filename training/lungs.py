@@ -15,6 +15,7 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 from PIL import Image
+from safetensors.torch import load_file
 
 from .data import read_grey
 from .negatives import drawn, faces, photographs
@@ -186,6 +187,22 @@ class Student(torch.nn.Module):
         for block in self.stage2:
             x = block(x)
         return F.pixel_shuffle(self.last(x), PATCH)
+
+
+def student(path):
+    """The network in weights/lungs.safetensors."""
+    # The other tensors belong to lung_sides.py.
+    return loaded({name: value.float() for name, value in load_file(path).items() if not name.startswith("side.")})
+
+
+def loaded(state):
+    """The network with these tensors, rounded as in the file."""
+    model = Student()
+    state = {name: value.half().float() if value.dim() == 4 else value for name, value in state.items()}
+    absent, unknown = model.load_state_dict(state, strict=False)
+    assert not unknown and all(name.endswith("num_batches_tracked") for name in absent), (absent, unknown)
+    # Otherwise convolutions are many times slower.
+    return model.to(memory_format=torch.channels_last).eval()
 
 
 def conv_norm(inputs, outputs, stride, kernel=3):

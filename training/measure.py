@@ -1,9 +1,12 @@
 """Figures on data that training never saw. Rows have the columns of reading.Reading.onto."""
 
+from types import SimpleNamespace
+
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from .labels import BACTERIAL, COVID, COVID_GIVEN, LABELS, PNEUMONIA, UNKNOWN, VIRAL
+from .reading import calibrated, in_group
 
 DRAWS = 2000
 SEED = 7
@@ -73,26 +76,6 @@ def measurement(label, on, name, statistic, rows, column, positive):
     return figure | {"n": len(rows), "positives": int(positive.sum()), "patients": rows.patient.nunique()}
 
 
-def youden(rows, column, answer):
-    """The threshold that maximises sensitivity + specificity, halfway between two neighbouring scores.
-
-    If there are sources that hold both classes, only they count: otherwise the threshold would separate hospitals.
-    Within a class each source weighs the same, however many images it has.
-    """
-    rows = rows[rows[answer] != UNKNOWN]
-    both = rows.groupby("source")[answer].nunique() == 2
-    if both.any():
-        rows = rows[rows.source.isin(both[both].index)]
-    size = rows.groupby([answer, "source"]).path.transform("count")
-    sources = rows.groupby(answer).source.transform("nunique")
-    gain = (1 / (size * sources)).to_numpy() * np.where(rows[answer] == 1, 1, -1)
-    score = rows[column].to_numpy()
-    order = np.argsort(-score)
-    best = int(np.argmax(np.cumsum(gain[order])))
-    following = score[order[best + 1]] if best + 1 < len(order) else 0.0
-    return float((score[order[best]] + following) / 2)
-
-
 def untrained_ieee8023(rows):
     """The rows of ieee8023 whose patients took no part in training or validation."""
     own = rows[rows.source == "ieee8023"]
@@ -107,6 +90,30 @@ def figures(test, ieee8023, reading):
     found += causes(test, ieee8023)
     found += coverage(test, reading)
     return [figure for figure in found if figure]
+
+
+def group_figures(test, logits, reading):
+    """Figures of Pneumonia in the groups that have a calibration of their own, by that calibration. `logits` are of `test`."""
+    found = []
+    for said, (archive, view), line, points in reading.groups:
+        own = in_group(test, archive, view) & (test.pneumonia != UNKNOWN).to_numpy()
+        scored = test[own].assign(**{f"score {PNEUMONIA}": calibrated(line, logits[own, PNEUMONIA])})
+        of_group = SimpleNamespace(balanced={PNEUMONIA: points["balanced"]}, sensitive={PNEUMONIA: points["sensitive"]})
+        name = ", ".join(f"{key} {value}" for key, value in said.items())
+        on = f"{archive} test split, as {name}"
+        found += presence("Pneumonia", PNEUMONIA, "pneumonia", of_group, [(on, scored)])
+    return [figure for figure in found if figure]
+
+
+def at_half(statistic):
+    """A statistic at the prevalence that the card assumes: each class weighs a half. None if there is only one."""
+    def value(p, positive, weight):
+        ill, well = weight[positive].sum(), weight[~positive].sum()
+        if min(ill, well) == 0:
+            return None
+        return statistic(p, positive, weight * np.where(positive, 0.5 / ill, 0.5 / well))
+
+    return value
 
 
 def brier(p, positive, weight):
@@ -172,8 +179,8 @@ def presence(label, index, answer, reading, sets):
             yield measurement(label, on, f"sensitivity{suffix}", fraction_above(point), ill, column, ill[answer] == 1)
             yield measurement(label, on, f"specificity{suffix}", fraction_below(point), well, column, well[answer] == 1)
         for name, statistic in (("Brier", brier), ("ECE", expected_calibration_error)):
-            yield measurement(label, on, name, statistic, rows, column, reference)
-        slope = calibration_slope(rows[column].to_numpy(), reference.to_numpy(), np.ones(len(rows))) if len(rows) else None
+            yield measurement(label, on, f"{name}, half of them positive", at_half(statistic), rows, column, reference)
+        slope = at_half(calibration_slope)(rows[column].to_numpy(), reference.to_numpy(), np.ones(len(rows))) if len(rows) else None
         if slope is not None:
             yield {"label": label, "on": on, "statistic": "calibration slope", "value": slope, "n": len(rows),
                    "positives": int(reference.sum()), "patients": rows.patient.nunique()}

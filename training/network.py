@@ -9,6 +9,8 @@ from .preprocess import TRAINED_SIZE
 
 # The stem and the first blocks keep their ImageNet weights: they detect edges and textures, and cost most of the time.
 FROZEN_BLOCKS = 3
+# A run that continues another trains them too, but the first.
+LATER_FROZEN_BLOCKS = 1
 # MixStyle comes before these blocks.
 MIXED_BLOCKS = (3, 5)
 MIX_SHARE = 0.5
@@ -39,19 +41,21 @@ def from_imagenet(outputs):
     return model
 
 
-def freeze_start(model):
-    """Freezes the stem and the first FROZEN_BLOCKS blocks, with their batch-norm statistics."""
-    for part in (model._conv_stem, model._bn0, *model._blocks[:FROZEN_BLOCKS]):
+def freeze_start(model, blocks):
+    """Freezes the stem and the first blocks, with their batch-norm statistics."""
+    model.frozen_blocks = blocks
+    for part in (model._conv_stem, model._bn0, *model._blocks[:blocks]):
         part.eval().requires_grad_(False)
 
 
 def training_forward(model, x):
     """Logits of a batch and its last maps, with stochastic depth, dropout and MixStyle; no gradient for the frozen start."""
+    frozen = model.frozen_blocks
     with torch.no_grad():
         x = model._swish(model._bn0(model._conv_stem(x)))
-        for block in model._blocks[:FROZEN_BLOCKS]:
+        for block in model._blocks[:frozen]:
             x = block(x)
-    for index, block in enumerate(model._blocks[FROZEN_BLOCKS:], FROZEN_BLOCKS):
+    for index, block in enumerate(model._blocks[frozen:], frozen):
         if index in MIXED_BLOCKS:
             x = mix_style(x)
         x = block(x, drop_connect_rate=DROP_CONNECT * index / len(model._blocks))

@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from .labels import OUTPUTS
 from .preprocess import SIZE
 
 # (row frequency, column frequency, phase) of each made input.
@@ -19,7 +20,7 @@ def wave(row, column, phase):
 
 @torch.no_grad()
 def trace(model, batch):
-    """(logits [5], [{"after", "shape", "mean", "mean_abs"}]) for a batch of one."""
+    """(logits [4], [{"after", "shape", "mean", "mean_abs"}]) for a batch of one."""
     steps = []
 
     def note(where, value):
@@ -44,4 +45,4 @@ def formula_cases(model):
         logits, steps = trace(model, wave(row, column, phase))
         cases.append({"row": row, "column": column, "phase": phase, "logits": logits, "trace": steps})
     return {"input": "value(y, x) = sin(row*y) * cos(column*x + phase), y and x from 0 to 223, in f64, then f32",
-            "labels_order": "Pneumonia, COVID-19, Bacterial, Viral, COVID-19 given pneumonia", "cases": cases}
+            "labels_order": ", ".join(OUTPUTS), "cases": cases}

@@ -19,12 +19,14 @@ from .labels import (
     AUXILIARY, NOT_COVID, OUTPUT_CAUSES, OUTPUTS, PNEUMONIA, UNKNOWN, auxiliary, pneumonia_weights, read_manifest,
     sampling_weights,
 )
-from .network import activation, freeze_start, from_imagenet, training_forward
+from .network import FROZEN_BLOCKS, LATER_FROZEN_BLOCKS, activation, freeze_start, from_imagenet, training_forward
 
 SEED = 20
 WORKERS = 2
 BATCH = 32
-TRUNK_RATE, HEAD_RATE = 6e-4, 3e-3
+# The highest rates of the trunk and the head, of a run that starts from ImageNet and of one that continues another.
+RATES = (6e-4, 3e-3)
+LATER_RATES = (3e-4, 1e-3)
 WEIGHT_DECAY = 0.01
 AVERAGE = 0.997
 SMOOTHING = 0.02
@@ -141,7 +143,7 @@ def share_statistics(model):
             buffer /= dist.get_world_size()
 
 
-def worker(rank, steps, cases, out, seed):
+def worker(rank, steps, cases, out, seed, start):
     """Runs one of WORKERS processes. The first writes the log and `out`/checkpoint.pt."""
     port = 29500 + os.getppid() % 400
     os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), GLOO_SOCKET_IFNAME="lo")
@@ -149,12 +151,14 @@ def worker(rank, steps, cases, out, seed):
     torch.set_num_threads(1)
     torch.manual_seed(seed)
     model = from_imagenet(len(OUTPUTS) + len(AUXILIARY)).to(memory_format=torch.channels_last).train()
-    freeze_start(model)
+    if start:
+        continue_from(model, start)
+    freeze_start(model, LATER_FROZEN_BLOCKS if start else FROZEN_BLOCKS)
     model.place = torch.nn.Parameter(torch.tensor([1.0, 0.0]))
     average = copy.deepcopy(model)
     torch.manual_seed(seed + 1 + rank)
     generator = torch.Generator().manual_seed(seed * 100 + rank)
-    optimiser, schedule = optimiser_for(model, steps)
+    optimiser, schedule = optimiser_for(model, steps, LATER_RATES if start else RATES)
     started, running = time.time(), []
     for step in range(steps):
         batch, lungs, boxes, chosen = cases.draw(generator, BATCH // WORKERS)
@@ -184,16 +188,24 @@ def shipped(state):
     return kept | {name: state[name][: len(OUTPUTS)].clone() for name in ("_fc.weight", "_fc.bias")}
 
 
-def optimiser_for(model, steps):
-    """AdamW and a one-cycle schedule. The new head learns five times as fast as the trunk."""
+def continue_from(model, path):
+    """Loads the weights of an earlier run. Those of the auxiliary findings were not kept, and begin anew."""
+    earlier, own = torch.load(path), model.state_dict()
+    for name, value in earlier.items():
+        if value.dim():
+            own[name][: len(value)] = value
+
+
+def optimiser_for(model, steps, rates):
+    """AdamW and a one-cycle schedule. The head learns faster than the trunk."""
     head = [*model._fc.parameters(), model.place]
     trunk = [p for name, p in model.named_parameters()
              if not name.startswith("_fc.") and name != "place" and p.requires_grad]
     optimiser = torch.optim.AdamW(
-        [{"params": trunk}, {"params": head}], lr=TRUNK_RATE, weight_decay=WEIGHT_DECAY
+        [{"params": trunk}, {"params": head}], lr=rates[0], weight_decay=WEIGHT_DECAY
     )
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, max_lr=[TRUNK_RATE, HEAD_RATE], total_steps=steps, pct_start=0.25
+        optimiser, max_lr=list(rates), total_steps=steps, pct_start=0.25
     )
     return optimiser, schedule
 
@@ -205,11 +217,11 @@ def report(out, step, value, seconds):
         log.write(json.dumps(line) + "\n")
 
 
-def train(data, crops, out, steps, leave_out=None, change=None, seed=SEED):
+def train(data, crops, out, steps, leave_out=None, change=None, seed=SEED, start=None):
     """Writes `out`/checkpoint.pt (the averaged weights, float32) and `out`/train.jsonl.
 
     `crops` is the file that crops.py wrote. `leave_out` names an archive that takes no part. `change` gives other crops for
-    the rows, for the controls.
+    the rows, for the controls. `start` is the checkpoint of an earlier run, which this one continues.
     """
     os.makedirs(out, exist_ok=True)
     open(f"{out}/train.jsonl", "w", encoding="utf-8").close()
@@ -219,7 +231,7 @@ def train(data, crops, out, steps, leave_out=None, change=None, seed=SEED):
     if change:
         own = change(rows, own)
     print(f"{len(rows)} radiographs of {rows.patient.nunique()} patients cached", flush=True)
-    mp.start_processes(worker, (steps, Cases(own, rows), out, seed), nprocs=WORKERS, start_method="fork")
+    mp.start_processes(worker, (steps, Cases(own, rows), out, seed, start), nprocs=WORKERS, start_method="fork")
 
 
 def training_rows(rows, leave_out=None):

@@ -4,6 +4,8 @@
 //!   before that flat names, `COVID-19, ARDS`, `SARS`, `Streptococcus`.
 //! - ChestX-ray14 (`nih`): names joined with a bar. Its images were taken before 2020, so all of them
 //!   are negative for COVID-19; findings other than pneumonia share its look and answer nothing else.
+//! - The RSNA Pneumonia Detection Challenge 2018 (`rsna`), films of the same archive: `Lung Opacity` is an opacity that
+//!   looks like pneumonia, `Normal` is none, and `No Lung Opacity / Not Normal` answers nothing.
 //!
 //! A word that is not known answers nothing. `ARDS` alone does not either: it has other causes.
 
@@ -54,6 +56,9 @@ const OTHER: [&str; 6] = [
     "pcp",
 ];
 
+/// A pneumonia of a cause that is not named.
+const PNEUMONIA: [&str; 2] = ["pneumonia", "lung opacity"];
+
 const HEALTHY: [&str; 4] = ["no finding", "no findings", "normal", "healthy"];
 
 /// The reference standard in a cell of findings, from the archive named `source` (may be empty).
@@ -64,12 +69,12 @@ pub fn truth(source: &str, finding: &str) -> ReferenceStandard {
         .map(str::trim)
         .filter(|word| !word.is_empty())
         .collect();
-    if source.trim().eq_ignore_ascii_case("nih") {
+    if ["nih", "rsna"].contains(&source.trim().to_lowercase().as_str()) {
         return before_2020(&words);
     }
     let has = |names: &[&str]| words.iter().any(|word| names.contains(word));
     let (covid, bacterial, viral) = (has(&COVID), has(&BACTERIAL), has(&VIRAL));
-    let pneumonia = has(&["pneumonia"]);
+    let pneumonia = has(&PNEUMONIA);
     if covid {
         return known(true, Some(true), Some(Cause::Covid19));
     }
@@ -91,10 +96,11 @@ pub fn truth(source: &str, finding: &str) -> ReferenceStandard {
 }
 
 fn before_2020(words: &[&str]) -> ReferenceStandard {
-    let pneumonia = if words.contains(&"pneumonia") {
+    let has = |names: &[&str]| words.iter().any(|word| names.contains(word));
+    let pneumonia = if has(&PNEUMONIA) {
         Some(true)
     } else {
-        words.contains(&"no finding").then_some(false)
+        has(&HEALTHY).then_some(false)
     };
     ReferenceStandard {
         pneumonia,
@@ -179,6 +185,14 @@ mod tests {
         ] {
             assert_eq!(code("nih", finding), expected, "{finding}");
         }
+        for (class, expected) in [
+            ("Lung Opacity", "yn?"),
+            ("Normal", "nn?"),
+            ("No Lung Opacity / Not Normal", "?n?"),
+        ] {
+            assert_eq!(code("rsna", class), expected, "{class}");
+        }
+        assert_eq!(code("elsewhere", "Lung Opacity"), "y??");
         assert_eq!(code("elsewhere", "Pneumonia|Effusion"), "y??");
         assert_eq!(code("elsewhere", "No Finding|Effusion"), "???");
     }

@@ -91,27 +91,31 @@ impl<'a> PredictionRows<'a> {
     /// All columns: the fixed ones, between them one for each label in the card's order, and then one for each outcome
     /// that is asked for.
     pub fn columns(&self) -> Vec<String> {
-        self.columns_with(&[self.basis(), &LUNGS[..]].concat())
+        let mut columns = self.columns_with(&[self.basis(), &LUNGS[..]].concat());
+        columns.extend(self.further_columns());
+        columns
     }
 
-    /// The columns of tables by earlier versions, which lack those of [`LUNGS`], or of [`BASIS`] as well. No such table
-    /// has outcomes, so that none can be continued with them.
+    /// The columns of tables by earlier versions, which lack those of [`LUNGS`] and [`WITHHELD`], or of [`BASIS`] as
+    /// well. No such table has outcomes, so that none can be continued with them.
     pub fn earlier_columns(&self) -> [Vec<String>; 2] {
-        [self.columns_with(&[]), self.columns_with(self.basis())]
+        [&[], self.basis()].map(|basis| {
+            let mut columns = self.columns_with(basis);
+            columns.extend(self.prognosis_columns());
+            columns
+        })
     }
 
     fn columns_with(&self, basis: &[&str]) -> Vec<String> {
         let labels = self.card.labels.iter().map(|label| label.name.as_str());
-        let mut columns: Vec<String> = BEFORE
+        BEFORE
             .into_iter()
             .chain(labels)
             .chain(AFTER)
             .chain(self.nested().iter().copied())
             .chain(basis.iter().copied())
             .map(str::to_owned)
-            .collect();
-        columns.extend(self.further_columns());
-        columns
+            .collect()
     }
 
     /// The columns after [`LUNGS`], which only some models have.

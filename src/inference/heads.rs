@@ -99,8 +99,7 @@ impl Heads {
         head.map_or_else(|| Ok(Vec::new()), |head| head.of(features))
     }
 
-    /// Adds the reasons that the features give to refuse or doubt the input. Returns their distance from those of
-    /// training; `None` for a model without it.
+    /// Adds the reasons that the features give to refuse or doubt the input.
     ///
     /// # Errors
     /// If a result is not a finite number.
@@ -108,38 +107,40 @@ impl Heads {
         &self,
         features: &[f32],
         reasons: &mut Reasons,
-    ) -> Result<Option<f64>, InferenceError> {
-        let (mut odd, mut distant, mut measured) = (None, None, None);
+    ) -> Result<FeatureSigns, InferenceError> {
+        let (mut signs, mut distant) = (FeatureSigns::default(), None);
         if let Some((head, limits)) = &self.input {
             let scores = softmax(head.apply(features));
             if !scores.iter().all(|score| score.is_finite()) {
                 return Err(not_finite("the input check"));
             }
             check_kind(scores, limits, reasons);
-            odd = Some(scores[1]).filter(|&score| score >= limits.caution);
+            signs.odd = Some(scores[1]).filter(|&score| score >= limits.caution);
+            let [.., upside_down, sideways] = scores;
+            signs.is_turned = upside_down.max(sideways) >= limits.caution;
         }
         if let Some((distance, limits)) = &self.distance {
             let d = distance.of(features);
             if !d.is_finite() {
                 return Err(not_finite("the distance to the training features"));
             }
-            check_distance(d, limits, reasons);
-            distant = Some(d).filter(|&d| d > limits.caution);
-            measured = Some(d);
+            check_distance(d, limits, signs.is_turned, reasons);
+            distant = Some(d).filter(|&d| d > limits.caution && !signs.is_turned);
+            signs.distance = Some(d);
         }
-        if let (Some(score), Some(d)) = (odd, distant) {
-            refuse_for_both(score, d, reasons);
+        if let (Some(score), Some(d)) = (signs.odd, distant) {
+            refuse_for_both(score, &format!("d = {d:.1}"), reasons);
         }
-        Ok(measured)
+        Ok(signs)
     }
+}
 
-    /// Whether the film looks upside down or turned sideways, so that [`check`](Self::check) doubts it. Unknown, and so
-    /// `false`, for a model without such a head.
-    pub fn is_turned(&self, features: &[f32]) -> bool {
-        self.input.as_ref().is_some_and(|(head, limits)| {
-            let [.., upside_down, sideways] = softmax(head.apply(features));
-            upside_down.max(sideways) >= limits.caution
-        })
+impl FeatureSigns {
+    /// Refuses a film that is doubted for its lungs, if the features doubt it too.
+    pub fn and_doubtful_lungs(&self, reasons: &mut Reasons) {
+        if let Some(score) = self.odd.filter(|_| !self.is_turned) {
+            refuse_for_both(score, "lungs of an unusual shape", reasons);
+        }
     }
 }
 
@@ -199,8 +200,9 @@ fn check_kind(scores: [f64; 4], limits: &InputThresholds, reasons: &mut Reasons)
     }
 }
 
-fn check_distance(d: f64, limits: &InputThresholds, reasons: &mut Reasons) {
-    if d > limits.refuse {
+/// Features of a film that lies on its side or upside down are far from those of upright ones: it is doubted at most.
+fn check_distance(d: f64, limits: &InputThresholds, is_turned: bool, reasons: &mut Reasons) {
+    if d > limits.refuse && !is_turned {
         let (d, allowed) = told_apart(d, limits.refuse);
         reasons.refuse(format!(
             "its features are far from everything seen in training (d = {d}, {allowed} allowed)"
@@ -213,12 +215,12 @@ fn check_distance(d: f64, limits: &InputThresholds, reasons: &mut Reasons) {
     }
 }
 
-/// Each doubt alone may come from a hospital that training did not see. Both together hardly ever do: the card's
+/// Each doubt alone may come from a hospital that training did not see. Two together hardly ever do: the card's
 /// thresholds were set on hospitals left out of training.
-fn refuse_for_both(score: f64, d: f64, reasons: &mut Reasons) {
+fn refuse_for_both(score: f64, other: &str, reasons: &mut Reasons) {
     if !reasons.is_refusal() {
         reasons.refuse(format!(
-            "not a frontal chest X-ray by two signs (score {score:.2}, d = {d:.1})"
+            "not a frontal chest X-ray by two signs (score {score:.2}, {other})"
         ));
     }
 }
@@ -229,6 +231,17 @@ pub fn told_apart(a: f64, b: f64) -> (String, String) {
         .map(|decimals| (format!("{a:.decimals$}"), format!("{b:.decimals$}")))
         .find(|(a, b)| a != b)
         .unwrap_or_else(|| (a.to_string(), b.to_string()))
+}
+
+/// What the features say of the input.
+#[derive(Debug, Default)]
+pub struct FeatureSigns {
+    /// The score of "something else", if it is doubted for it.
+    odd: Option<f64>,
+    /// From the features of training; `None` for a model without it.
+    pub distance: Option<f64>,
+    /// Whether the film looks upside down or turned sideways. Unknown, and so `false`, for a model without such a head.
+    pub is_turned: bool,
 }
 
 /// `N` outputs, linear in the features.
@@ -365,10 +378,16 @@ mod tests {
             )),
             ..Heads::default()
         };
-        let is_turned = |bias| heads(bias).is_turned(&[1.0]);
+        let is_turned = |bias| {
+            heads(bias)
+                .check(&[1.0], &mut Reasons::default())
+                .unwrap()
+                .is_turned
+        };
         assert!(is_turned([0.0, 0.0, 9.0, 0.0]) && is_turned([0.0, 0.0, 0.0, 9.0]));
         assert!(!is_turned([9.0, 0.0, 0.0, 0.0]) && !is_turned([0.0, 9.0, 0.0, 0.0]));
-        assert!(!Heads::default().is_turned(&[1.0]), "there is no such head");
+        let signs = Heads::default().check(&[1.0], &mut Reasons::default());
+        assert!(!signs.unwrap().is_turned, "there is no such head");
     }
 
     #[test]
@@ -377,7 +396,7 @@ mod tests {
             caution: 2.1,
             refuse: 3.4,
         };
-        let of = |d| verdict(|r| check_distance(d, &limits, r));
+        let of = |d| verdict(|r| check_distance(d, &limits, false, r));
         assert_eq!(of(2.1), InputCheck::Accepted);
         let InputCheck::Caution(doubts) = of(2.5) else {
             panic!("2.5 passed")
@@ -400,6 +419,29 @@ mod tests {
             reasons[0].contains("d = 3.402, 3.400 allowed"),
             "{reasons:?}"
         );
+        let turned = verdict(|r| check_distance(9.0, &limits, true, r));
+        assert!(matches!(turned, InputCheck::Caution(_)), "{turned:?}");
+    }
+
+    #[test]
+    fn doubtful_lungs_and_doubtful_features_are_a_refusal_unless_the_film_is_turned() {
+        let verdict = |odd, is_turned| {
+            let signs = FeatureSigns {
+                odd,
+                is_turned,
+                ..FeatureSigns::default()
+            };
+            let mut reasons = Reasons::default();
+            signs.and_doubtful_lungs(&mut reasons);
+            reasons.verdict()
+        };
+        let both = "not a frontal chest X-ray by two signs (score 0.63, lungs of an unusual shape)";
+        assert_eq!(
+            verdict(Some(0.63), false),
+            InputCheck::Refused(vec![both.to_owned()])
+        );
+        assert_eq!(verdict(Some(0.63), true), InputCheck::Accepted);
+        assert_eq!(verdict(None, false), InputCheck::Accepted);
     }
 
     #[test]
@@ -411,7 +453,7 @@ mod tests {
         let both = verdict(|r| {
             r.doubt("small (120 × 120 pixels)".into());
             check_kind([0.0, 0.95, 0.05, 0.0], &LIMITS, r);
-            check_distance(9.0, &limits, r);
+            check_distance(9.0, &limits, false, r);
         });
         assert!(
             matches!(&both, InputCheck::Refused(reasons) if reasons.len() == 2),
@@ -422,7 +464,7 @@ mod tests {
     fn two_doubts_together_are_a_refusal_with_both_numbers() {
         let InputCheck::Refused(reasons) = verdict(|r| {
             r.doubt("perhaps not a frontal chest X-ray".into());
-            refuse_for_both(0.63, 2.31, r);
+            refuse_for_both(0.63, "d = 2.3", r);
         }) else {
             panic!("passed")
         };
@@ -432,7 +474,7 @@ mod tests {
         );
         let refused = verdict(|r| {
             r.refuse("far".into());
-            refuse_for_both(0.63, 2.31, r);
+            refuse_for_both(0.63, "d = 2.3", r);
         });
         assert_eq!(
             refused,

@@ -268,8 +268,10 @@ impl Classifier {
         reasons: &mut Reasons,
     ) -> Result<ModelOutput, InferenceError> {
         let values = numbers(features)?;
-        let distance = self.heads.check(&values, reasons)?;
-        lungs.check(self.heads.is_turned(&values), reasons);
+        let signs = self.heads.check(&values, reasons)?;
+        if lungs.check(signs.is_turned, reasons) {
+            signs.and_doubtful_lungs(reasons);
+        }
         if reasons.is_refusal() {
             return Ok(ModelOutput::default());
         }
@@ -283,7 +285,7 @@ impl Classifier {
             None => self.heads.severity(&values)?,
         };
         let prognoses = self.heads.prognoses(&values)?;
-        let withheld = if self.is_unlike(distance) {
+        let withheld = if self.is_unlike(signs.distance) {
             read_out::withhold(&mut findings)
         } else {
             Vec::new()

@@ -434,8 +434,14 @@ mod tests {
         let card = before.card().unwrap();
         let classifier = before.classifier(Compute::default()).unwrap();
         let channels = classifier.network.channels().unwrap();
+        let label = card
+            .labels
+            .iter()
+            .rposition(|label| label.product.is_none());
+        let label = label.unwrap();
+        let output = card.output_of(label).unwrap();
         let row = HeadRow {
-            label: 1,
+            label,
             scale: -2.0,
             weight: vec![0.0; channels],
             bias: 0.5,
@@ -449,10 +455,11 @@ mod tests {
         let old = classifier.logits_of_values(values.clone()).unwrap();
         let new = after.logits_of_values(values).unwrap();
         assert!(
-            (new[1] - (0.5 - 2.0 * old[1])).abs() < 1e-3,
+            (new[output] - (0.5 - 2.0 * old[output])).abs() < 1e-3,
             "{old:?} {new:?}"
         );
-        assert_eq!((new[0], &new[2..]), (old[0], &old[2..]));
+        assert_eq!(new[..output], old[..output]);
+        assert_eq!(new[output + 1..], old[output + 1..]);
 
         let short = HeadRow {
             weight: vec![0.0; 3],
@@ -531,7 +538,7 @@ mod tests {
         };
         let scores = |files: &ModelFiles| -> Vec<(String, f32)> {
             let found = loaded(files).heads.prognoses(&vec![0.0; channels]).unwrap();
-            let ours = ["icu", "death"];
+            let ours = ["icu", "discharge"];
             let found = found.into_iter();
             let found = found.filter(|found| ours.contains(&found.outcome.as_str()));
             let value = |score: Option<crate::domain::Score>| score.unwrap().value();
@@ -552,19 +559,19 @@ mod tests {
             }
         };
         near(&scores(&first), &[("icu", half)]);
-        card.prognoses.push(outcome("death"));
+        card.prognoses.push(outcome("discharge"));
         let both = first
-            .adapted(card.clone(), &[], &[row("death", -1.0)])
+            .adapted(card.clone(), &[], &[row("discharge", -1.0)])
             .unwrap();
-        near(&scores(&both), &[("icu", half), ("death", one)]);
+        near(&scores(&both), &[("icu", half), ("discharge", one)]);
         let again = both.adapted(card.clone(), &[], &[row("icu", 0.0)]).unwrap();
-        near(&scores(&again), &[("icu", 0.5), ("death", one)]);
+        near(&scores(&again), &[("icu", 0.5), ("discharge", one)]);
         let same = again.adapted(card.clone(), &[], &[]).unwrap();
-        near(&scores(&same), &[("icu", 0.5), ("death", one)]);
+        near(&scores(&same), &[("icu", 0.5), ("discharge", one)]);
 
         let mut short = row("icu", 0.0);
         short.row.weight.pop();
-        for (rows, name) in [(&[short][..], "icu"), (&[row("icu", 0.0)], "death")] {
+        for (rows, name) in [(&[short][..], "icu"), (&[row("icu", 0.0)], "discharge")] {
             let error = bundled.adapted(card.clone(), &[], rows).unwrap_err();
             let words = format!("the outcome {name} has no row of {channels} values");
             assert!(error.to_string().contains(&words), "{error}");

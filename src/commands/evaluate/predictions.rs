@@ -79,18 +79,12 @@ impl PredictionTable {
         if is_torn {
             remarks.push("its last row is cut off and left out".to_owned());
         }
-        let labels = labels(&columns, &raw, &mut remarks);
+        let mut labels = labels(&columns, &raw, &mut remarks);
         if labels.is_empty() {
             let why = remarks.first().map(|remark| format!(": {remark}"));
             let why = why.unwrap_or_default();
             return Err(fail(format!("no column of scores{why}")));
         }
-        let reading = CellPositions {
-            status,
-            labels: &labels,
-            extent: at("geographic_extent"),
-            opacity: at("opacity"),
-        };
         let content = |row: &Vec<String>| {
             let sha256 = at(CONTENT).map(|at| row[at].clone());
             sha256.filter(|sha256| !is_missing(sha256))
@@ -103,7 +97,13 @@ impl PredictionTable {
         for column in &labels {
             remarks.extend(without.remarks(&columns[*column], *column, &raw));
         }
-        remarks.extend(without.never_scored(&columns, &labels, &raw));
+        labels.extend(without.never_scored(&columns, &labels, &raw, &mut remarks));
+        let reading = CellPositions {
+            status,
+            labels: &labels,
+            extent: at("geographic_extent"),
+            opacity: at("opacity"),
+        };
         let rows: Vec<PredictionRow> = raw
             .iter()
             .map(|row| PredictionRow {

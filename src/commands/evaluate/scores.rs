@@ -68,27 +68,28 @@ impl WithoutScore {
         remarks.into_iter().flatten().collect()
     }
 
-    /// Remarks about columns that are none of these `labels`, because every row lacks the number for the same reason.
+    /// The columns of labels that are not among these `labels`, because every row lacks the number for the same reason.
+    /// Each gives a remark.
     pub fn never_scored(
         &self,
         columns: &[String],
         labels: &[usize],
         rows: &[Vec<String>],
-    ) -> Vec<String> {
+        remarks: &mut Vec<String>,
+    ) -> Vec<usize> {
         let is_held_back = |column: &usize| {
             let name = &columns[*column];
             !labels.contains(column) && rows.iter().any(|row| self.names(row).contains(name))
         };
-        let columns_without = (0..columns.len()).filter(is_held_back);
-        columns_without
-            .map(|column| {
-                format!(
-                    "column {} has no score in any row: the images are unlike those that it was \
-                     learned from",
-                    columns[column]
-                )
-            })
-            .collect()
+        let without: Vec<usize> = (0..columns.len()).filter(is_held_back).collect();
+        remarks.extend(without.iter().map(|column| {
+            format!(
+                "column {} has no score in any row: the images are unlike those that it was \
+                 learned from",
+                columns[*column]
+            )
+        }));
+        without
     }
 
     /// The labels without a number in a row: a list in JSON, else separated by semicolons.

@@ -52,7 +52,9 @@ fn lungs(html: &mut Html, prediction: &Prediction) {
     }
     if let Some(ratio) = ratio {
         let words = match measures.cardiothoracic_error {
-            Some(error) => format!("{ratio:.2} ± {error:.2}; ± is the mean absolute error."),
+            Some(error) => format!(
+                "{ratio:.2} ± {error:.2}; ± is the standard deviation between films of one patient."
+            ),
             None => format!("{ratio:.2} (error not known)."),
         };
         html.element("<p>Cardiothoracic ratio ", &words, "</p>\n");

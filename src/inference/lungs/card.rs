@@ -29,6 +29,8 @@ pub struct LungNetworkCard {
     pub(super) one_lung: OneLungLimits,
     /// Standard deviation of the cardiothoracic ratio between films of one patient; `None` where it is not known.
     pub(super) cardiothoracic_error: Option<f32>,
+    /// The score from which a film seems to be mirrored.
+    pub(super) mirrored: f64,
 }
 
 #[derive(Deserialize)]
@@ -43,6 +45,7 @@ struct LungNetworkFile {
     shape: ShapeLimits,
     one_lung: OneLungLimits,
     cardiothoracic: Option<CardiothoracicFile>,
+    side: SideFile,
     #[serde(default)]
     measurement: Vec<MeasurementFile>,
 }
@@ -97,6 +100,12 @@ struct CardiothoracicFile {
     error: f32,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SideFile {
+    caution: f64,
+}
+
 impl LungNetworkCard {
     /// The card in this text.
     ///
@@ -109,6 +118,10 @@ impl LungNetworkCard {
         if let Some(error) = error.filter(|error| !(error.is_finite() && *error >= 0.0)) {
             return Err(format!("[cardiothoracic] error is {error}, not 0 or more"));
         }
+        let mirrored = file.side.caution;
+        if !(mirrored.is_finite() && mirrored > 0.0) {
+            return Err(format!("[side] caution is {mirrored}, not above 0"));
+        }
         Ok(LungNetworkCard {
             version: file.version,
             licence: file.licence,
@@ -120,6 +133,7 @@ impl LungNetworkCard {
             shape: file.shape,
             one_lung: file.one_lung,
             cardiothoracic_error: error,
+            mirrored,
         })
     }
 }
@@ -180,6 +194,8 @@ pub mod tests {
         bottom = 0.65
         [cardiothoracic]
         error = 0.04
+        [side]
+        caution = 0.8
         [[measurement]]
         label = "lungs"
         on = "films with masks"
@@ -194,6 +210,7 @@ pub mod tests {
         assert_eq!(card.shape.smaller.refuse, 0.02);
         assert_eq!((card.one_lung.area, card.one_lung.bottom), (0.08, 0.65));
         assert_eq!(card.cardiothoracic_error, Some(0.04));
+        assert_eq!(card.mirrored, 0.8);
         assert_eq!(card.measurements[0].n, 225);
         let without = CARD.replace("[cardiothoracic]\n        error = 0.04\n", "");
         assert_eq!(
@@ -222,6 +239,11 @@ pub mod tests {
                 "error = 0.04",
                 "error = -1",
                 "[cardiothoracic] error is -1, not 0 or more",
+            ),
+            (
+                "caution = 0.8\n",
+                "caution = 0\n",
+                "[side] caution is 0, not above 0",
             ),
             ("top = 0.3\n", "", "missing field `top`"),
             ("area = 0.08", "area = 0.08\nn = 1", "unknown field"),

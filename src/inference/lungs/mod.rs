@@ -3,7 +3,8 @@
 //! ```text
 //! Radiograph ─ whole film, 128 × 128 ─ LungNetwork ─► LungFields ─ parts ─► region: what cxr-2 sees
 //!                     │                                   │           └──► shape: are there two lungs?
-//!                     └─► cardiothoracic ratio ◄──────────┴─► evidence: the share of a heat map in them
+//!                     ├─► cardiothoracic ratio ◄──────────┼─► evidence: the share of a heat map in them
+//!                     └─► side of the heart    ◄──────────┘
 //! ```
 
 mod card;
@@ -11,13 +12,15 @@ mod cardiothoracic;
 mod evidence;
 mod region;
 mod shape;
+mod side;
 #[cfg(test)]
 mod tests;
 
 use std::sync::{Arc, LazyLock};
 
 pub use self::card::LungNetworkCard;
-use self::shape::LungShape;
+use self::shape::{LungShape, LungVerdict};
+use self::side::HeartSide;
 use super::InferenceError;
 use super::input_check::Reasons;
 use super::network::lung_fields::{LungNetwork, SIDE};
@@ -35,6 +38,7 @@ static FINDER: LazyLock<Result<LungFinder, String>> =
 /// The network that finds the lungs, and its limits.
 struct LungFinder {
     network: LungNetwork,
+    side: HeartSide,
     card: LungNetworkCard,
 }
 
@@ -45,7 +49,12 @@ impl LungFinder {
         weights::verify_digest(bytes, &card.sha256).map_err(of_weights)?;
         let tensors = Tensors::parse(bytes).map_err(of_weights)?;
         let network = LungNetwork::new(&tensors).map_err(of_weights)?;
-        Ok(LungFinder { network, card })
+        let side = HeartSide::load(&tensors).map_err(of_weights)?;
+        Ok(LungFinder {
+            network,
+            side,
+            card,
+        })
     }
 
     /// The one inside the program, loaded once.
@@ -65,7 +74,7 @@ pub fn lungs_card() -> Result<&'static LungNetworkCard, InferenceError> {
 
 /// The lungs of one film.
 pub struct Lungs {
-    card: &'static LungNetworkCard,
+    finder: &'static LungFinder,
     fields: Arc<LungFields>,
     /// The two largest parts of the fields, the larger one first.
     parts: Vec<LungPart>,
@@ -88,7 +97,7 @@ impl Lungs {
             region,
         };
         Ok(Lungs {
-            card: &finder.card,
+            finder,
             parts: largest_parts(&fields),
             fields: Arc::new(fields),
             picture,
@@ -107,10 +116,18 @@ impl Lungs {
     }
 
     /// Adds a reason if these are not two lungs as frontal films have them. A film that lies on its side or upside
-    /// down is doubted at most.
-    pub(super) fn check(&self, is_turned: bool, reasons: &mut Reasons) {
-        let shape = LungShape::of(&self.fields, &self.parts);
-        shape.verdict(self.card).add_to(is_turned, reasons);
+    /// down is doubted at most. So is one whose heart seems to be on the right. Returns whether the lungs are doubted.
+    pub(super) fn check(&self, is_turned: bool, reasons: &mut Reasons) -> bool {
+        let card = &self.finder.card;
+        let verdict = LungShape::of(&self.fields, &self.parts).verdict(card);
+        let is_doubted = matches!(verdict, LungVerdict::Doubtful(_));
+        if verdict == LungVerdict::Found && !is_turned {
+            let score = two_lungs(&self.parts)
+                .and_then(|lungs| self.finder.side.score(&self.picture, SIDE, lungs));
+            score.inspect(|score| side::check(*score, card.mirrored, reasons));
+        }
+        verdict.add_to(is_turned, reasons);
+        is_doubted
     }
 
     /// The measures of an accepted film. `maps` are those of its findings, if the model has maps.
@@ -126,7 +143,7 @@ impl Lungs {
         LungMeasures {
             evidence_inside: evidence,
             cardiothoracic_ratio: ratio,
-            cardiothoracic_error: ratio.and(self.card.cardiothoracic_error),
+            cardiothoracic_error: ratio.and(self.finder.card.cardiothoracic_error),
         }
     }
 }

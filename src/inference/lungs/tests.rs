@@ -92,6 +92,30 @@ fn a_radiograph_has_two_lungs_and_a_heart() {
     assert_eq!(measures.evidence_inside, None, "without maps");
 }
 
+/// The picture with left and right exchanged.
+fn mirrored(film: &Radiograph) -> Radiograph {
+    let Samples::Grey8(pixels) = &film.samples else {
+        panic!("{:?} is not 8-bit grey", film.modality)
+    };
+    let rows = pixels.chunks_exact(film.width);
+    let pixels = rows.flat_map(|row| row.iter().rev().copied()).collect();
+    Radiograph::plain(film.width, film.height, Samples::Grey8(pixels), "test")
+}
+
+#[test]
+fn a_mirrored_film_is_doubted() {
+    let film = sample("clear_1.png");
+    let InputCheck::Caution(reasons) = checked(&Lungs::of(&mirrored(&film)).unwrap()) else {
+        panic!("the mirrored film passed")
+    };
+    assert!(
+        reasons[0].starts_with("looks mirrored: the heart on the right (score "),
+        "{reasons:?}"
+    );
+    let twice = mirrored(&mirrored(&film));
+    assert_eq!(checked(&Lungs::of(&twice).unwrap()), InputCheck::Accepted);
+}
+
 #[test]
 fn evidence_is_that_of_pneumonia_alone() {
     let lungs = Lungs::of(&sample("clear_1.png")).unwrap();
