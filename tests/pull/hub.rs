@@ -353,16 +353,16 @@ impl Repository {
             ));
             return Answer::new("307 Temporary Redirect", headers, b"moved".to_vec());
         }
-        let sha256 = sha256(&file.bytes);
+        let digest = sha256(&file.bytes);
         let stated = if self.changed.as_deref() == Some(path) {
             sha256(b"another file")
         } else {
-            sha256(&file.bytes)
+            digest.clone()
         };
         headers.extend([
             ("X-Linked-Size", file.bytes.len().to_string()),
             ("X-Linked-Etag", format!("\"{stated}\"")),
-            ("Location", format!("{elsewhere}/{sha256}?{SIGNATURE}")),
+            ("Location", format!("{elsewhere}/{digest}?{SIGNATURE}")),
         ]);
         Answer::new("302 Found", headers, Vec::new())
     }

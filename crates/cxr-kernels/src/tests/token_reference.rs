@@ -146,7 +146,7 @@ fn cut(image: &[f32], [channels, height, width]: [usize; 3], patches: &PatchSpec
                 0.0
             }
         };
-        let square = (0..channels * side * side).map(pixel).collect();
+        let square: Vec<f64> = (0..channels * side * side).map(pixel).collect();
         let mut token = linear(&square, &patches.linear);
         if !patches.positions.is_empty() {
             for (at, value) in token.iter_mut().enumerate() {
