@@ -93,7 +93,7 @@ pub struct Import {
 pub struct Pull {
     /// hf:OWNER/NAME, with @REVISION behind it for a branch, a tag or a commit; or the name of published
     /// weights of torchxrayvision, such as densenet121-res224-all
-    #[arg(value_name = "MODEL")]
+    #[arg(id = "pulled", value_name = "MODEL")]
     pub model: String,
 
     /// The name of the new model [default: the name on the hub]
