@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from . import lung_sides
 from .data import read_grey
 from .export import NAME
 from .features import prepared
@@ -102,14 +103,17 @@ def lung_film():
 
 @torch.no_grad()
 def lung_case(folder):
-    """Some cells of the lung fields of that film, by their index, and the box around the lungs: left, top, width, height."""
+    """Some cells of the lung fields of that film, by their index, the box around the lungs (left, top, width, height), and the
+    score of the side of the heart."""
     film = lung_film()
     fields = torch.sigmoid(student(f"{folder}/lungs.safetensors")(torch.from_numpy(lung_input(film))[None, None]))[0, 0].numpy()
     box = lung_box(fields, film.shape[1], film.shape[0])
     if box is not None:
         left, top, right, bottom = box
         box = [left, top, right - left, bottom - top]
-    return {"cells": {str(i): float(fields.flat[i]) for i in LUNG_CELLS}, "box": box}
+    weights = load_file(f"{folder}/lungs.safetensors")["side.weight"].numpy().astype(np.float64)
+    side = float(lung_sides.differences(lung_input(film), fields) @ weights.ravel())
+    return {"cells": {str(i): float(fields.flat[i]) for i in LUNG_CELLS}, "box": box, "side": side}
 
 
 def main():

@@ -402,6 +402,38 @@ fn an_accepted_film_has_lungs_and_what_is_measured_by_them() {
     assert!(lungs.cardiothoracic_ratio.is_some(), "{lungs:?}");
 }
 
+/// Half of it is white, as by a lung that is opaque throughout.
+fn one_lung() -> Radiograph {
+    let film = film();
+    let Samples::Grey8(mut pixels) = film.samples else {
+        panic!("the sample is not 8-bit grey")
+    };
+    for row in pixels.chunks_exact_mut(film.width) {
+        row[..film.width / 2].fill(200);
+    }
+    Radiograph::plain(film.width, film.height, Samples::Grey8(pixels), "test")
+}
+
+#[test]
+fn lungs_and_features_that_are_both_in_doubt_refuse_a_film() {
+    let of = |bias| {
+        let classifier = model(INPUT, false, &input(bias)).unwrap();
+        classifier.classify(&one_lung()).unwrap().input
+    };
+    let InputCheck::Caution(reasons) = of([5.0, 0.0, 0.0, 0.0]) else {
+        panic!("one doubt alone is a caution")
+    };
+    assert!(reasons[0].starts_with("only one lung found"), "{reasons:?}");
+    // Something else with 0.70.
+    let InputCheck::Refused(reasons) = of([0.0, 7_f32.ln(), 0.0, 0.0]) else {
+        panic!("two doubts refuse")
+    };
+    assert!(
+        reasons[0].contains("by two signs (score 0.70, "),
+        "{reasons:?}"
+    );
+}
+
 /// The error was measured on films without a finding.
 #[test]
 fn the_ratio_has_its_error_only_where_no_pneumonia_is_found() {

@@ -344,6 +344,26 @@ mod tests {
         assert!(!text.contains("tell"), "{text}");
     }
 
+    /// Outputs of their own: COVID-19 is not found, and the likeliest cause is COVID-19.
+    #[test]
+    fn causes_that_contradict_a_label_are_not_on_the_page() {
+        let score = |name, question, value| finding(name, question, value, ScoreKind::Calibrated);
+        let text = page(
+            vec![
+                score("Pneumonia", Question::Presence, 0.951),
+                score("COVID-19", Question::Presence, 0.02),
+                score("Viral", Question::GivenPneumonia, 0.017),
+                score("COVID-19 given pneumonia", Question::GivenPneumonia, 0.983),
+            ],
+            None,
+        );
+        let words = "<b>Can't tell:</b> the model's outputs contradict each other";
+        assert!(text.contains(words), "{text}");
+        for hidden in ["Viral", "98.3", "1.7 %"] {
+            assert!(!text.contains(hidden), "{hidden}: {text}");
+        }
+    }
+
     #[test]
     fn a_score_is_never_called_a_probability_nor_written_as_per_cent() {
         for kind in [ScoreKind::Sigmoid, ScoreKind::OperatingPointNormalised] {

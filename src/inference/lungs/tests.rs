@@ -10,6 +10,8 @@ use crate::domain::{InputCheck, LabelActivation, Samples};
 
 /// Largest difference of a probability, from the film to the fields.
 const OF_A_PROBABILITY: f64 = 2e-3;
+/// Largest difference of the score of the heart's side, whose weights reach a few units.
+const OF_A_SIDE: f64 = 2e-2;
 
 /// The film of `lung_film` in `training/parity.py`: a trunk with two dark lungs, ribs, a spine and a heart, in whole
 /// numbers.
@@ -63,6 +65,10 @@ fn the_lungs_are_where_pytorch_finds_them() {
     for (ours, theirs) in found.into_iter().zip(theirs) {
         assert!(ours.abs_diff(theirs) <= 6, "{found:?} {theirs:?}");
     }
+    let side = &LungFinder::bundled().unwrap().side;
+    let ours = side.score(&lungs.picture, SIDE, two_lungs(&lungs.parts).unwrap());
+    let (ours, theirs) = (ours.unwrap(), expected["side"].as_f64().unwrap());
+    assert!((ours - theirs).abs() < OF_A_SIDE, "{ours} {theirs}");
 }
 
 fn sample(name: &str) -> Radiograph {
