@@ -87,7 +87,7 @@ pub unsafe fn curved<S: Simd>(curve: Curve, x: S::Vector) -> S::Vector {
 }
 
 /// 2 · √(2/π)
-const GELU_SCALE: f32 = 1.595_769_1;
+const GELU_SCALE: f32 = 1.595_769;
 const GELU_CUBE: f32 = 0.044_715;
 
 /// Beyond this, Φ is 0 or 1 in `f32`.

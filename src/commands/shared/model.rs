@@ -20,13 +20,14 @@ pub fn model_library() -> Result<ModelLibrary> {
 }
 
 /// The weights file of a model that was asked for by its name in the library or by a path; `None` for
-/// the bundled one.
+/// the bundled one. A folder holds no model of the program's own, so it does not hide the name of the model that was
+/// imported from it.
 ///
 /// # Errors
 /// [`Usage`], if it is neither.
 pub fn resolve_model(model: PathBuf) -> Result<Option<PathBuf>> {
     let name = model.to_str().filter(|name| check_name(name).is_ok());
-    let Some(name) = name.filter(|_| !model.exists()) else {
+    let Some(name) = name.filter(|_| !model.is_file()) else {
         return Ok(Some(model));
     };
     if ModelFiles::bundled().card()?.name == name {
@@ -34,6 +35,9 @@ pub fn resolve_model(model: PathBuf) -> Result<Option<PathBuf>> {
     }
     match model_library().and_then(|library| Ok(library.find(name)?)) {
         Ok(Some(path)) => Ok(Some(path)),
+        Ok(None) if model.is_dir() => Err(Usage::error(format!(
+            "{name}: it is a folder, and no model has that name; `cxr models import {name}` imports one"
+        ))),
         Ok(None) => Err(Usage::error(format!(
             "{name}: no such file, and no such model; `cxr models list` names them"
         ))),

@@ -234,10 +234,7 @@ fn thresholds(values: &[f32]) -> Vec<Option<f32>> {
 }
 
 /// Whether these are the tensors of the family, with any number of outputs.
-fn check(
-    family: ModelFamily,
-    tensors: &BTreeMap<String, FoundTensor>,
-) -> Result<(), FamilyError> {
+fn check(family: ModelFamily, tensors: &BTreeMap<String, FoundTensor>) -> Result<(), FamilyError> {
     let bias = tensors.get(&format!("{}.bias", family.head()));
     let outputs = bias.map_or(family.labels().len(), |bias| bias.values.len());
     tensor_file::check(&family.tensors(outputs), tensors).map_err(|fault| match fault {
@@ -298,11 +295,7 @@ fn trained(
 }
 
 /// Keeps only the rows of these outputs in the last layer, in this order.
-fn keep_rows(
-    family: ModelFamily,
-    tensors: &mut BTreeMap<String, FoundTensor>,
-    outputs: &[Output],
-) {
+fn keep_rows(family: ModelFamily, tensors: &mut BTreeMap<String, FoundTensor>, outputs: &[Output]) {
     for part in ["weight", "bias"] {
         let Some(tensor) = tensors.get_mut(&format!("{}.{part}", family.head())) else {
             continue;

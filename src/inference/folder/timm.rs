@@ -3,8 +3,8 @@
 use super::described::{DescribedNetwork, NameLayout};
 use super::json::{FolderError, JsonMembers, quoted};
 use crate::domain::{
-    ColourReading, CropRounding, CropTo, FilmReading, NetworkSettings, PreprocessRecipe,
-    RecipeStep, ResizeFilter, ResizeTo, SideRounding,
+    ColourReading, CropRounding, CropTo, FilmReading, PreprocessRecipe, RecipeStep, ResizeFilter,
+    ResizeTo, SideRounding,
 };
 use crate::inference::network::cnn;
 

@@ -15,8 +15,7 @@ use super::resnet::{self, ResNetConfig};
 use crate::domain::{NetworkSettings, SettingError};
 use crate::inference::InferenceError;
 
-pub use names::ModuleNames;
-pub use origins::{KnownCnn, complete_of_transformers, of_timm};
+pub use origins::{complete_of_transformers, of_timm};
 
 /// A convolutional network without its weights.
 #[derive(Debug, Clone, PartialEq)]

@@ -513,7 +513,8 @@ mod tests {
             change(&mut network);
             network.check(16).unwrap_err().to_string()
         };
-        let cases: [(fn(&mut StoredNetwork), &str); 13] = [
+        type Change = fn(&mut StoredNetwork);
+        let cases: [(Change, &str); 13] = [
             (|n| n.layers.clear(), "0 layers"),
             (|n| n.features = 5, "makes 6 maps, and 5 are named"),
             (|n| n.ends_in_averages = false, "says that it does not"),

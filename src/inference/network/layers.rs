@@ -10,11 +10,11 @@
 //!
 //! A batch normalisation after a convolution is folded into it. One before a convolution has a ReLU between.
 
-mod builder;
+pub mod builder;
 
 use std::collections::BTreeMap;
 
-pub use builder::{Builder, GateShape, MAX_POOL};
+pub use builder::{Builder, GateShape};
 use candle_core::Tensor;
 pub use cxr_kernels::{Activation, Padding, PoolingShape, ValueIndex, same_padding};
 

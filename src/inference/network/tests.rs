@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::cnn::Cnn;
 use super::layers::{
-    Activation, Builder, Conv, GateShape, Layer, Layers, MAX_POOL, NormRelu, Padding, PoolingShape,
+    Activation, Builder, Conv, GateShape, Layer, Layers, NormRelu, Padding, PoolingShape,
     ValueIndex, WeightSource,
 };
 use super::planned::PlannedLayers;
@@ -188,7 +188,7 @@ proptest! {
         };
         let layers = vec![
             Layer::Conv(relu),
-            Layer::MaxPool(ValueIndex(1), MAX_POOL),
+            Layer::MaxPool(ValueIndex(1), super::layers::builder::MAX_POOL),
             Layer::Conv(conv(ValueIndex(2), &[more, channels, 3, 3], false, 1, Padding::Half)),
             Layer::Cat(ValueIndex(2), ValueIndex(3)),
             Layer::NormReluAverage(ValueIndex(4), norm, size),

@@ -139,8 +139,8 @@ impl From<OnnxTensor> for Constant {
 /// The product of the sizes, if it is at most `most`. A size of 0 does not hide others that are too large: so each part
 /// of the product is one that memory holds.
 pub fn product(shape: &[usize], most: usize) -> Option<usize> {
-    let sizes = shape.iter().map(|size| (*size).max(1));
-    let largest = sizes.fold(Some(1_usize), |product, size| product?.checked_mul(size));
+    let mut sizes = shape.iter().map(|size| (*size).max(1));
+    let largest = sizes.try_fold(1_usize, usize::checked_mul);
     largest.filter(|largest| *largest <= most.max(1))?;
     Some(shape.iter().product())
 }

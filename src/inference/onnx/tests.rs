@@ -374,7 +374,8 @@ fn inputs_and_outputs_that_are_no_image_and_no_scores_are_refused() {
         change(&mut graph);
         fault(graph)
     };
-    let cases: [(fn(&mut OnnxGraph), &str); 8] = [
+    type Change = fn(&mut OnnxGraph);
+    let cases: [(Change, &str); 8] = [
         (
             |g| g.opset = 40,
             "operators are of version 40, and cxr reads 9 to",

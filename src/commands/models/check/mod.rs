@@ -128,7 +128,7 @@ impl ModelCheck<'_> {
         let is_close = |pair: &NumberPair| pair.difference() <= self.tolerances.number;
         self.steps(image, film, &mut verdict)?;
         if worst.as_ref().is_some_and(|pair| !is_close(pair)) {
-            verdict.notes.extend(self.from_their_input(image)?);
+            verdict.notes.extend(self.with_their_input(image)?);
         }
         verdict.worst = worst.map(|pair| {
             let is_close = is_close(&pair);
@@ -197,7 +197,7 @@ impl ModelCheck<'_> {
     }
 
     /// Whether the network gives the numbers of the reference from the input of the reference, if that is there.
-    fn from_their_input(&self, image: &ReferenceImage) -> Result<Option<String>, String> {
+    fn with_their_input(&self, image: &ReferenceImage) -> Result<Option<String>, String> {
         let Some(path) = image.tensors.get(&self.table.last_step) else {
             return Ok(None);
         };

@@ -106,6 +106,7 @@ impl<'a> Builder<'a> {
     }
 
     /// The average of adjacent squares of `size` × `size` pixels.
+    #[cfg(test)]
     pub fn average(&mut self, size: usize, input: ValueIndex) -> ValueIndex {
         let channels = self.channels(input);
         self.push(Layer::Average(input, size), channels)
@@ -124,6 +125,7 @@ impl<'a> Builder<'a> {
     }
 
     /// `activation(first + second)`.
+    #[cfg(test)]
     pub fn add(
         &mut self,
         first: ValueIndex,

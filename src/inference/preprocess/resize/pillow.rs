@@ -66,7 +66,7 @@ fn triangle(x: f64) -> f64 {
 
 fn hamming(x: f64) -> f64 {
     match x.abs() {
-        x if x == 0.0 => 1.0,
+        0.0 => 1.0,
         x if x >= 1.0 => 0.0,
         x => {
             let x = x * PI;
