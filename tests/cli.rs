@@ -1,5 +1,6 @@
 //! The program as a user and a script meet it: arguments in; rows, words and exit codes out.
 
+mod calibrated;
 mod skip;
 
 use std::ffi::OsStr;
@@ -13,6 +14,7 @@ use std::sync::LazyLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use calibrated::{CALIBRATED, write_calibrated};
 use image::{GrayImage, Rgb, RgbImage, imageops};
 use serde_json::{Map, Value};
 
@@ -562,15 +564,6 @@ fn json_lines_and_json_hold_the_same_as_csv() {
     assert!(lines[1]["Pneumonia"].is_null() && lines[2]["elapsed_ms"].is_null());
 }
 
-/// Whether the bundled model's Pneumonia is calibrated, as its card says.
-fn is_calibrated() -> bool {
-    let card = run(&mut cxr(&["models", "show"])).stdout;
-    let mut lines = card
-        .lines()
-        .filter(|line| line.trim().starts_with("Pneumonia: "));
-    lines.any(|line| line.contains("probability at a prevalence"))
-}
-
 #[test]
 fn an_invalid_prevalence_is_refused_with_a_reason_and_changes_nothing() {
     let folder = Folder::new();
@@ -601,25 +594,27 @@ fn an_invalid_prevalence_is_refused_with_a_reason_and_changes_nothing() {
     assert!(!folder.path("t.csv").exists());
 }
 
-/// What the bundled model can do decides which half of this is tested.
 #[test]
-fn a_prevalence_moves_a_probability_and_is_refused_for_a_score() {
+fn a_prevalence_is_refused_for_a_score() {
     let folder = Folder::new();
     folder.film("a.png");
+    let arguments = ["predict", "a.png", "--prevalence", "Pneumonia=5%"];
+    let outcome = folder.run(&arguments);
+    assert_eq!(outcome.code, 2);
+    let words = "Pneumonia is not calibrated in";
+    assert!(outcome.stderr.contains(words), "{}", outcome.stderr);
+    assert!(outcome.stdout.is_empty());
+}
+
+#[test]
+fn a_prevalence_moves_a_probability() {
+    let folder = Folder::new();
+    folder.film("a.png");
+    write_calibrated(folder.0.path());
     let predict = |prevalence: &str| {
-        let always = ["predict", "a.png", "--quiet", "--prevalence"];
-        folder.run(&[&always[..], &[prevalence]].concat())
+        let always = ["predict", "a.png", "--quiet", "--model", CALIBRATED];
+        folder.run(&[&always[..], &["--prevalence", prevalence]].concat())
     };
-    if !is_calibrated() {
-        let outcome = predict("Pneumonia=5%");
-        assert_eq!(outcome.code, 2);
-        assert!(
-            outcome.stderr.contains("Pneumonia is not calibrated in"),
-            "{}",
-            outcome.stderr
-        );
-        return;
-    }
     for bad in [
         "Pneumonia=0",
         "Pneumonia=1",
@@ -654,11 +649,10 @@ fn rows_under_another_assumption_or_model_are_refused_and_stay() {
     let folder = Folder::new();
     folder.films(3);
     folder.torn("f2.png");
-    let mut ways = Vec::new();
-    if is_calibrated() {
-        ways.push(("--prevalence Pneumonia=0.2", "", "Pneumonia=0.2"));
-        ways.push(("", "--prevalence Pneumonia=0.2", "Pneumonia=0.2"));
-    }
+    write_calibrated(folder.0.path());
+    let by = format!("--model {CALIBRATED}");
+    let at = format!("{by} --prevalence Pneumonia=0.2");
+    let ways = [(&at, &by, "Pneumonia=0.2"), (&by, &at, "Pneumonia=0.2")];
     for name in ["t.csv", "t.tsv", "t.jsonl", "t.json"] {
         for (before, now, word) in &ways {
             let first = format!("predict . --force -o {name} {before}");
@@ -681,13 +675,9 @@ fn rows_under_another_assumption_or_model_are_refused_and_stay() {
         }
     }
     // Another digest, another card, another precision: whose rows they are is said.
-    let table = fs::read_to_string(folder.path("t.csv")).unwrap_or_default();
-    let table = if table.is_empty() {
-        assert_eq!(folder.run(&["predict", ".", "-o", "t.csv"]).code, 1);
-        fs::read_to_string(folder.path("t.csv")).unwrap()
-    } else {
-        table
-    };
+    let bundled = ["predict", ".", "-o", "t.csv", "--force"];
+    assert_eq!(folder.run(&bundled).code, 1);
+    let table = fs::read_to_string(folder.path("t.csv")).unwrap();
     let first = &rows(&table)[0];
     for (own, other) in [
         (first[10].clone(), "0".repeat(64)),
@@ -1078,9 +1068,10 @@ fn a_table_of_an_earlier_version_is_continued() {
                 assert!(now.starts_with(&earlier));
             }
             // A prevalence that may be another one is an error, and not only a message.
-            if name == "t.csv" && is_calibrated() {
+            if name == "t.csv" {
                 fs::write(&path, &earlier).unwrap();
-                let other = ["--prevalence", "Pneumonia=0.2"];
+                write_calibrated(folder.0.path());
+                let other = ["--model", CALIBRATED, "--prevalence", "Pneumonia=0.2"];
                 let arguments = [&["predict", ".", "-o", name, option][..], &other].concat();
                 let outcome = folder.run(&arguments);
                 assert_eq!(outcome.code, 2, "{}", outcome.stderr);

@@ -569,6 +569,14 @@ fn bad_usage_and_files_that_are_not_stores_exit_with_2_and_leave_no_file() {
 }
 
 /// A table takes two passes: no row of the second may have a label that the first pass did not see.
+struct StopAtEnd<'a>(&'a std::sync::atomic::AtomicBool);
+
+impl Drop for StopAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, std::sync::atomic::Ordering::SeqCst);
+    }
+}
+
 #[test]
 fn a_table_shows_one_moment_while_others_write() {
     let study = Study::new();
@@ -590,11 +598,11 @@ fn a_table_shows_one_moment_while_others_write() {
                     .unwrap();
             }
         });
-        let counts = (0..3)
+        // A failure must end the writer too, or it is never told.
+        let _stop = StopAtEnd(&stop);
+        (0..3)
             .map(|_| rows(&study.table(&["--all"])).1.len())
-            .collect();
-        stop.store(true, std::sync::atomic::Ordering::SeqCst);
-        counts
+            .collect()
     });
     assert!(counts[0] >= 1_494 && counts.is_sorted(), "{counts:?}");
     assert!(study.table(&["--verify"]).contains("whole"));

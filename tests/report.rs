@@ -1,11 +1,14 @@
 //! `cxr report` as a user runs it, over the samples.
 
+mod calibrated;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, UNIX_EPOCH};
 
+use calibrated::{CALIBRATED, write_calibrated};
 use cxr::domain::{Act, ImageIdentity, Opinion, OpinionChange, Review, Seen, Uids, Verdict};
 use cxr::store::{ReviewEntry, Store};
 use sha2::{Digest, Sha256};
@@ -93,7 +96,14 @@ fn one_line(output: &Output) -> String {
 #[test]
 fn a_radiograph_gets_a_page_with_both_pictures_and_all_findings() {
     let image = sample("pneumonia_1.png");
-    let page = page_of(&image, &["--prevalence", "Pneumonia=7%"]);
+    let model = tempfile::tempdir().unwrap();
+    write_calibrated(model.path());
+    let model = model.path().join(CALIBRATED);
+    let model = ["--model", model.to_str().unwrap()];
+    let page = page_of(
+        &image,
+        &[&model[..], &["--prevalence", "Pneumonia=7%"]].concat(),
+    );
     assert_eq!(page.matches("<img ").count(), 2);
     let words = words(&page);
     for expected in [
@@ -117,50 +127,70 @@ fn a_radiograph_gets_a_page_with_both_pictures_and_all_findings() {
     assert!(!words.contains("samples"));
 }
 
-/// What the page says is what `predict` says.
+/// What the page says is what `predict` says, for scores and for probabilities.
 #[test]
 fn the_numbers_are_those_of_predict() {
+    let calibrated = tempfile::tempdir().unwrap();
+    write_calibrated(calibrated.path());
+    let calibrated = calibrated.path().join(CALIBRATED);
+    let calibrated = ["--model", calibrated.to_str().unwrap()];
+    let of_calibrated = kinds_of_the_page_as_predicted(&calibrated);
+    assert!(of_calibrated.contains(&"probability".to_owned()));
+    let of_bundled = kinds_of_the_page_as_predicted(&[]);
+    assert!(!of_bundled.contains(&"probability".to_owned()));
+}
+
+/// The kind of each number of a page, when its value has been compared.
+fn kinds_of_the_page_as_predicted(model: &[&str]) -> Vec<String> {
     let image = sample("covid_like_ap.dcm");
+    let predict = ["predict", image.to_str().unwrap(), "-q", "-f", "jsonl"];
     let output = Command::new(env!("CARGO_BIN_EXE_cxr"))
-        .args([
-            "predict",
-            image.to_str().unwrap(),
-            "--format",
-            "jsonl",
-            "-q",
-        ])
+        .args(predict)
+        .args(model)
         .env_remove("CXR_MODEL")
         .output()
         .unwrap();
     let row: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    let words = words(&page_of(&image, &[]));
+    let words = words(&page_of(&image, model));
     let digest = row["model_sha256"].as_str().unwrap();
     assert!(words.contains(digest));
     let findings = row["findings"].as_array().unwrap();
     assert!(!findings.is_empty());
-    for finding in findings {
+    let compared = findings.iter().map(|finding| {
         let label = finding["label"].as_str().unwrap();
         let rest = words.split_once(&format!("<td>{label}<td class=\"number\">"));
         let cell = rest.unwrap_or_else(|| panic!("{label}")).1;
         let (number, rest) = cell.split_once("<td>").unwrap();
         let kind = rest.split_once("<td").unwrap().0;
-        let score = finding["score"].as_f64().unwrap();
-        match kind {
-            "probability" if number.starts_with("&") => {}
-            // A bound: COVID-19 is no more probable than pneumonia.
-            "probability" if number.starts_with("≤") => {
-                let pneumonia = findings[0]["score"].as_f64().unwrap();
-                assert!(label == "COVID-19" && pneumonia < score, "{number}");
-                assert_eq!(number, format!("≤ {:.1} %", 100.0 * pneumonia));
-            }
-            "probability" => {
-                let shown: f64 = number.trim_end_matches(" %").parse().unwrap();
-                assert!((shown - 100.0 * score).abs() < 0.051, "{label}: {number}");
-            }
-            _ => {
-                let shown: f64 = number.parse().unwrap();
-                assert!((shown - score).abs() < 0.000_51, "{label}: {number}");
-            }
+        let pneumonia = findings[0]["score"].as_f64().unwrap();
+        assert_number(
+            number,
+            kind,
+            label,
+            finding["score"].as_f64().unwrap(),
+            pneumonia,
+        );
+        kind.to_owned()
+    });
+    compared.collect()
+}
+
+/// A number of the page shows a score.
+fn assert_number(number: &str, kind: &str, label: &str, score: f64, pneumonia: f64) {
+    match kind {
+        "probability" if number.starts_with("&") => {}
+        // A bound: COVID-19 is no more probable than pneumonia.
+        _ if number.starts_with("≤") => {
+            assert!(label == "COVID-19" && pneumonia < score, "{number}");
+            assert_eq!(number, format!("≤ {:.1} %", 100.0 * pneumonia));
+        }
+        "probability" => {
+            let shown: f64 = number.trim_end_matches(" %").parse().unwrap();
+            assert!((shown - 100.0 * score).abs() < 0.051, "{label}: {number}");
+        }
+        _ => {
+            let shown: f64 = number.parse().unwrap();
+            assert!((shown - score).abs() < 0.000_51, "{label}: {number}");
         }
     }
 }

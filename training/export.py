@@ -10,7 +10,7 @@ from .preprocess import SIZE
 from .reading import PREVALENCE
 
 NAME = "cxr-lite0"
-VERSION = "0.3.0"
+VERSION = "0.3.1"
 
 LICENCE = (
     "MIT OR Apache-2.0 for what was added here; the ImageNet weights it starts from are Apache-2.0; "
@@ -101,7 +101,7 @@ def card(sha256, reading, severity, limits, outcomes, measurements, trained):
         "",
         "[causes]",
         f"temperature = {reading.temperature}",
-        "calibrated = true",
+        "calibrated = false",
         f"unlike = {limits['unlike']}",
         "",
         "[severity]",
@@ -145,7 +145,8 @@ def label_lines(reading, index):
         return ['question = "given-pneumonia"', f"conformal = {{ {sets} }}"]
     slope, intercept = reading.calibration
     own = {
-        PNEUMONIA: [f"calibration = {{ slope = {slope}, intercept = {intercept} }}", f"prevalence = {PREVALENCE}"],
+        PNEUMONIA: [f"calibration = {{ slope = {slope}, intercept = {intercept} }}", f"prevalence = {PREVALENCE}",
+                    "probability = false"],
         COVID: [f"product = [{quoted(LABELS[PNEUMONIA])}, {quoted(LABELS[-1])}]"],
     }
     return [
