@@ -442,7 +442,9 @@ fn a_product_gets_new_thresholds_and_no_fit_of_its_own() {
             row[PRODUCT].as_f64().unwrap(),
         );
         assert!((part - whole * share).abs() < 2e-6, "{row}");
-        assert_eq!(finding(row, PRODUCT)["kind"], finding(row, &label)["kind"]);
+        // The causes are not calibrated, so the product of a probability and a share is a score.
+        assert_eq!(finding(row, &label)["kind"], "probability");
+        assert_eq!(finding(row, PRODUCT)["kind"], "score");
     }
 
     // Its factor moved, and nothing says where its thresholds went.

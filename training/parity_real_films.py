@@ -354,7 +354,7 @@ def cases():
     yield Transformers("ViT-S/32, 384", "ViT", "ViT", {**SMALL_VIT, "image_size": 384, "patch_size": 32}, size={"height": 384, "width": 384}, **HALVES, **BICUBIC)
     yield Transformers("DeiT-S/16", "DeiT", "DeiT", SMALL_VIT, **IMAGENET)
     yield Transformers("DINOv2-S/14", "Dinov2", "Bit", SMALL_DINO, **DINO_CROP)
-    yield Transformers("DINOv2-B/14, 518 (RAD-DINO)", "Dinov2", "Bit", dict(image_size=518, patch_size=14), **RAD_DINO)
+    yield Transformers("DINOv2-S/14, 518", "Dinov2", "Bit", SMALL_DINO, **RAD_DINO)
     yield Transformers("DINOv2-S/14, 4 registers", "Dinov2WithRegisters", "Bit", SMALL_DINO, **DINO_CROP)
     yield Transformers("Swin-T", "Swin", "ViT", {}, **SQUARE, **BICUBIC, **IMAGENET)
     yield Transformers("ConvNeXt-T", "ConvNext", "ConvNext", {}, **CROPPED)
@@ -454,7 +454,7 @@ def compared(case, films, program, place):
     cxr = Cxr(program, place)
     made = cxr.run("models", "import", *imported, "--name", "parity")
     if made.returncode != 0:
-        return {**found, "fault": (made.stderr or made.stdout).strip()}
+        return {**found, "fault": f"import: {(made.stderr or made.stdout).strip()}"}
     check = ["models", "check", "parity", "--against", place / "reference.csv", "--root", films[0].parent, "--logits"]
     # With no tolerance at all it says the largest difference of a pixel; with its own, whether cxr is content.
     told = cxr.run(*check, "--step-tolerance", "0")
@@ -499,8 +499,10 @@ def main():
     given = arguments()
     warnings.filterwarnings("ignore")
     transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count())))
     sources = drawn(given.films, given.count)
+    names = [f"{path.parent.name}/{path.name}" for path in sources]
     rows = []
     print(HEAD, flush=True)
     with tempfile.TemporaryDirectory() as folder:
@@ -519,8 +521,8 @@ def main():
                     found = {"network": case.name, "library": case.library, "films": len(films), "fault": repr(error)}
             rows.append({**found, "seconds": round(time.monotonic() - start, 1)})
             print(line(found), flush=True)
-    names = [f"{path.parent.name}/{path.name}" for path in sources]
-    given.json.write_text(json.dumps({"seed": SEED, "films": names, "networks": rows}, indent=1) + "\n")
+            written = {"seed": SEED, "films": names, "networks": rows}
+            given.json.write_text(json.dumps(written, indent=1) + "\n")
     sys.exit(0 if all(row.get("passes") for row in rows) else 1)
 
 

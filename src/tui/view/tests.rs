@@ -227,6 +227,43 @@ fn a_raw_sigmoid_is_never_called_a_probability() {
         &mut model,
         Message::Worker(JobOutcome::Model(Ok(Box::new(calibrated)))),
     );
+    let probable = screen(&model);
+    assert!(probable.contains("· probability") && !probable.contains("uncalibrated"));
+    let mut elsewhere = calibrated::card();
+    elsewhere
+        .labels
+        .iter_mut()
+        .for_each(|label| label.is_probability = false);
+    update(
+        &mut model,
+        Message::Worker(JobOutcome::Model(Ok(Box::new(elsewhere)))),
+    );
+    let of_elsewhere = screen(&model);
+    let words = ["· probability", "uncalibrated"];
+    assert!(
+        !words.iter().any(|word| of_elsewhere.contains(word)),
+        "{of_elsewhere}"
+    );
+    assert!(of_elsewhere.contains("Findings · score"), "{of_elsewhere}");
+}
+
+/// Without an operating point nothing can be found, and a high score is no row without a finding.
+#[test]
+fn a_model_without_operating_points_shows_its_highest_score() {
+    let mut unjudged = prediction([0.4, 0.93, 0.2, 0.3, 0.5], InputCheck::Accepted);
+    for finding in &mut unjudged.findings {
+        finding.operating_point = None;
+    }
+    let mut model = model_of(120, 35);
+    let judged = screen(&model);
+    assert!(judged.contains("no finding"), "{judged}");
+    press(&mut model, 'k');
+    press(&mut model, 'k');
+    answer(&mut model, Ok(Box::new(unjudged)));
     let screen = screen(&model);
-    assert!(screen.contains("· probability") && !screen.contains("uncalibrated"));
+    let row = screen
+        .lines()
+        .find(|line| line.contains("IM-0040.dcm"))
+        .unwrap();
+    assert!(row.contains("COVID-19") && row.contains("0.930"), "{row}");
 }

@@ -22,6 +22,8 @@ pub fn words(model: &Model, width: usize) -> String {
     let normalised = ScoreKind::OperatingPointNormalised;
     let probability = ScoreKind::Calibrated.word();
     let score = ScoreKind::Sigmoid.word();
+    // Calibrated at other hospitals, and not right beyond them.
+    let was_calibrated = |card: &ModelCard| card.labels.iter().any(|l| l.calibration.is_some());
     match model.card().map(of_card) {
         Some(Kinds::Probabilities) => probability.to_owned(),
         Some(Kinds::Mixed) => format!("{probability}, {ONLY_A_SCORE} {score}"),
@@ -29,6 +31,7 @@ pub fn words(model: &Model, width: usize) -> String {
             normalised.short_word().to_owned()
         }
         Some(Kinds::Normalised) => normalised.word().to_owned(),
+        Some(Kinds::Scores) if model.card().is_some_and(was_calibrated) => score.to_owned(),
         Some(Kinds::Scores) | None => format!("{score}, uncalibrated"),
     }
 }

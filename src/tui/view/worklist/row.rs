@@ -225,7 +225,7 @@ fn disagreement(model: &Model, theme: &Theme, row: usize) -> Option<RowSummary> 
 }
 
 /// The label that the list is sorted by, or else the highest label that was found, or else that none was
-/// found. The last has no number: it would be taken for the probability of no finding. A product that was found stands
+/// found. Where no label has an operating point nothing can be found: then it is the label with the highest score. The last has no number: it would be taken for the probability of no finding. A product that was found stands
 /// for its first factor, which is never less probable and says less.
 fn summary(model: &Model, theme: &Theme, prediction: &Prediction) -> RowSummary {
     let prediction = &*model.shown(prediction);
@@ -261,12 +261,19 @@ fn summary(model: &Model, theme: &Theme, prediction: &Prediction) -> RowSummary 
     let denied = alone().find(|f| prediction.is_denied(f));
     let number = |finding: &Finding| theme.words(&prediction.shown_words(finding)).into_owned();
     let name = |finding: &Finding| finding.label.name().to_owned();
-    let (sign, style, score, words) = match (wanted.or(found), denied) {
+    let is_judged = alone().any(|f| f.operating_point.is_some());
+    let unjudged = alone().filter(|_| !is_judged).max_by(highest);
+    let (sign, style, score, words) = match (wanted.or(found).or(unjudged), denied) {
         (Some(finding), _) if prediction.is_found(finding) => {
             ('●', theme.positive, number(finding), name(finding))
         }
         (Some(finding), _) if !prediction.is_denied(finding) => {
-            ('○', theme.negative, number(finding), name(finding))
+            let style = if is_judged {
+                theme.negative
+            } else {
+                theme.plain
+            };
+            ('○', style, number(finding), name(finding))
         }
         (_, Some(denied)) => {
             let words = format!("{}: can't tell", name(denied));
