@@ -18,25 +18,26 @@ use super::{Checkpoint, CheckpointError, CheckpointFault, CheckpointLimits, Stor
 use super::{bytes, parse};
 
 /// The description of the network.
-const CONFIG: &str = "config.json";
+pub const CONFIG: &str = "config.json";
 /// What is done to an image.
-const PREPROCESSOR: &str = "preprocessor_config.json";
+pub const PREPROCESSOR: &str = "preprocessor_config.json";
 /// The same within a larger description, as transformers 5 writes it.
-const PROCESSOR: &str = "processor_config.json";
+pub const PROCESSOR: &str = "processor_config.json";
 /// The weights, in the order in which transformers looks for them.
-const WEIGHTS: [&str; 4] = [
+pub const WEIGHTS: [&str; 4] = [
     "model.safetensors",
     "model.safetensors.index.json",
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
 ];
-const INDEX: &str = ".index.json";
+/// The ending of a list of the files that the weights are in.
+pub const INDEX: &str = ".index.json";
 /// The description of an adapter, which is no model of its own.
-const ADAPTER: &str = "adapter_config.json";
+pub const ADAPTER: &str = "adapter_config.json";
 /// The most bytes of a description. Parsed, it may take thirty times as much.
-const MOST_TEXT: u64 = 2 << 20;
+pub const MOST_TEXT: u64 = 2 << 20;
 /// The most files of weights. Models of classifiers have one or two.
-const MOST_PARTS: usize = 64;
+pub const MOST_PARTS: usize = 64;
 /// The most files of a folder that are looked at for a message.
 const MOST_SEEN: usize = 1000;
 

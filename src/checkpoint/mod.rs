@@ -13,7 +13,7 @@
 //! hostile file causes an error and nothing else.
 
 mod error;
-mod folder;
+pub mod folder;
 mod keras;
 mod npy;
 mod onnx;

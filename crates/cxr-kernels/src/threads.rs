@@ -5,6 +5,7 @@
 //! it sleeps.
 
 use std::cell::Cell;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::thread::{self, JoinHandle};
@@ -12,6 +13,9 @@ use std::time::{Duration, Instant};
 
 use crate::affinity::{AllowedCores, ThreadId, forbid_this_core, this_thread};
 use crate::shares::{Claims, Shares};
+
+/// Parts of a pass for each thread: more than one, so that a thread that is delayed does fewer of them.
+pub const PARTS: usize = 4;
 
 /// How long a thread without work spins.
 const PATIENCE: Duration = Duration::from_micros(200);
@@ -94,6 +98,15 @@ impl Workers {
         self.share(count, &|claims| claims.for_each(work));
     }
 
+    /// Calls `work` once with each of the nearly equal ranges that `0..count` is cut into, `parts` for each thread.
+    pub fn each_part(self, count: usize, parts: usize, work: impl Fn(Range<usize>) + Sync) {
+        let parts = match self.count() {
+            1 => 1,
+            threads => (threads * parts).min(count),
+        };
+        self.each(parts, &|part| work(share(count, parts, part)));
+    }
+
     /// As [`each`](Workers::each), with the pieces of `values`, `length` numbers each; the last may be shorter.
     pub fn each_piece(
         self,
@@ -116,6 +129,11 @@ impl Workers {
             _ => alone_with(count, work),
         }
     }
+}
+
+/// Part `part` of `parts` nearly equal parts of `0..count`.
+pub fn share(count: usize, parts: usize, part: usize) -> Range<usize> {
+    count * part / parts..count * (part + 1) / parts
 }
 
 /// The work of a thread on its claims.

@@ -9,12 +9,9 @@ use crate::depthwise::Bottleneck;
 use crate::isa::Kernels;
 use crate::memory::{AlignedBuf, LINE, Layout, Map};
 use crate::pooling;
-use crate::threads::Workers;
+use crate::threads::{PARTS, Workers, share};
 use crate::tiling::Tiling;
 use crate::winograd::Winograd;
-
-/// Parts of a pass for each thread: more than one, so that a thread that is delayed does fewer of them.
-const PARTS: usize = 4;
 
 impl NetworkPlan {
     /// `image [C, H, W]` → `output [F, h, w]`, or `[F]` for averages. The workspace has this plan's buffers.
@@ -29,7 +26,7 @@ impl NetworkPlan {
         // Exclusive until here: no other image uses it. The maps of this image share it.
         let workspace: &[AlignedBuf] = workspace;
         let first = self.first.map(workspace);
-        in_parts(first.layout.height, PARTS, workers, |rows| {
+        workers.each_part(first.layout.height, PARTS, |rows| {
             // SAFETY: the workspace is this image's alone, and the parts are different rows.
             unsafe { channels_last(image, first, rows) };
         });
@@ -67,7 +64,7 @@ impl PlanStep {
             Pass::Conv(conv) => unsafe { run_conv(conv, maps, workers) },
             // SAFETY: as above.
             Pass::Winograd(winograd) => unsafe { run_winograd(winograd, input, output, workers) },
-            Pass::Depthwise(depthwise) => in_parts(rows, PARTS, workers, |rows| {
+            Pass::Depthwise(depthwise) => workers.each_part(rows, PARTS, |rows| {
                 // SAFETY: as above.
                 unsafe { depthwise.run(input, output, rows) };
             }),
@@ -88,35 +85,35 @@ impl PlanStep {
                     unsafe { bottleneck.run(maps, parts) };
                 });
             }
-            Pass::MaxPool(size) => in_parts(rows, PARTS, workers, |rows| {
+            Pass::MaxPool(size) => workers.each_part(rows, PARTS, |rows| {
                 // SAFETY: as above.
                 unsafe { pooling::max_pool(kernels, *size, input, output, rows) };
             }),
-            Pass::NormReluAverage(size, norm) => in_parts(rows, PARTS, workers, |rows| {
+            Pass::NormReluAverage(size, norm) => workers.each_part(rows, PARTS, |rows| {
                 // SAFETY: as above.
                 unsafe { pooling::norm_relu_average(kernels, *size, norm, (input, output), rows) };
             }),
-            Pass::Average(size) => in_parts(rows, PARTS, workers, |rows| {
+            Pass::Average(size) => workers.each_part(rows, PARTS, |rows| {
                 // SAFETY: as above.
                 unsafe { pooling::average(kernels, *size, input, output, rows) };
             }),
             Pass::GlobalAverage => {
                 let lines = output.layout.channels.div_ceil(LINE);
-                in_parts(lines, 1, workers, |lines| {
+                workers.each_part(lines, 1, |lines| {
                     // SAFETY: as above.
                     unsafe { pooling::global_average(kernels, input, output, lines) };
                 });
             }
             Pass::Scale => {
                 let by = other.expect("a pass that scales has a second map");
-                in_parts(rows, PARTS, workers, |rows| {
+                workers.each_part(rows, PARTS, |rows| {
                     // SAFETY: as above.
                     unsafe { pooling::scale(kernels, input, by, output, rows) };
                 });
             }
             Pass::Add(clamp, curve) => {
                 let second = other.expect("a pass that adds has a second map");
-                in_parts(rows, PARTS, workers, |rows| {
+                workers.each_part(rows, PARTS, |rows| {
                     // SAFETY: as above.
                     unsafe {
                         pooling::add(kernels, (*clamp, *curve), (input, second, output), rows);
@@ -191,7 +188,7 @@ unsafe fn run_layers(
         (None, &[middle]) => (input, middle),
         _ => unreachable!("`compile` says which maps are between the layers"),
     };
-    in_parts(middle.layout.height, PARTS, workers, |rows| {
+    workers.each_part(middle.layout.height, PARTS, |rows| {
         // SAFETY: the caller vouches for the maps, and the parts are different rows.
         unsafe { bottleneck.depthwise.run(expanded, middle, rows) };
     });
@@ -216,20 +213,6 @@ unsafe fn run_winograd(winograd: &Winograd, input: Map, output: Map, workers: Wo
         // SAFETY: the caller vouches for the maps, and the parts are different squares.
         unsafe { winograd.run(input, output, share(squares, parts, part)) };
     });
-}
-
-/// Calls `run` with parts of `0..count`, `parts` of them for each thread.
-fn in_parts(count: usize, parts: usize, workers: Workers, run: impl Fn(Range<usize>) + Sync) {
-    let parts = match workers.count() {
-        1 => 1,
-        threads => (threads * parts).min(count),
-    };
-    workers.each(parts, &|part| run(share(count, parts, part)));
-}
-
-/// Part `part` of `parts` nearly equal parts of `0..count`.
-fn share(count: usize, parts: usize, part: usize) -> Range<usize> {
-    count * part / parts..count * (part + 1) / parts
 }
 
 /// Copies these rows of `image [C, H, W]` into a map.

@@ -2,13 +2,12 @@
 
 use std::ops::Range;
 
-use super::rows::{PARTS, share};
 use super::spec::LinearSpec;
 use crate::conv::{ConvShape, PackedConv};
 use crate::curve::Curve;
 use crate::isa::{Kernels, PairKernels};
 use crate::memory::{LINE, Map};
-use crate::threads::Workers;
+use crate::threads::{PARTS, Workers, share};
 use crate::tiling::Tiling;
 
 /// The most numbers of a token that are summed in registers. A panel of weights of this depth stays in the near caches

@@ -3,14 +3,14 @@
 use std::ops::Range;
 
 use super::linear::{AfterSum, Engine, NOTHING, PackedLinear};
-use super::rows::{PackedNorm, TokenGrid, TokenRun, copy, in_parts};
+use super::rows::{PackedNorm, TokenGrid, TokenRun, copy};
 use super::spec::{MlpSpec, ResponseSpec, TokenActivation, TokenConvSpec};
 use crate::curve::Curve;
 use crate::depthwise::{DepthwiseShape, PackedDepthwise};
 use crate::isa::Kernels;
 use crate::memory::{AlignedBuf, Border, LINE, Layout, Map};
 use crate::row_kernels::RowBlock;
-use crate::threads::Workers;
+use crate::threads::{PARTS, Workers};
 
 /// An MLP ready to run.
 pub struct PackedMlp {
@@ -99,7 +99,7 @@ fn after(activation: TokenActivation) -> AfterSum {
 /// # Safety
 /// The rows have a second half, and nothing else uses them.
 unsafe fn gate(kernels: &Kernels, inside: Map, workers: Workers) {
-    in_parts(inside.layout.width, workers, |rows| {
+    workers.each_part(inside.layout.width, PARTS, |rows| {
         let row = inside.row_from(0, rows.start);
         let block = RowBlock {
             input: row.start.cast_const(),
@@ -167,7 +167,7 @@ impl TokenConv {
         } = self.grid;
         for image in 0..run.images {
             let first = image * self.grid.tokens();
-            in_parts(self.grid.height, run.workers, |rows| {
+            run.workers.each_part(self.grid.height, PARTS, |rows| {
                 for y in rows {
                     for x in 0..width {
                         let from = tokens.row_from(0, first + y * width + x).start;
@@ -178,7 +178,7 @@ impl TokenConv {
                 }
             });
             let made = Map::from_pixel(&run.workspace.normed, self.grid.map(), first);
-            in_parts(self.grid.height, run.workers, |rows| {
+            run.workers.each_part(self.grid.height, PARTS, |rows| {
                 // SAFETY: the caller vouches for the workspace. The border of the map is still zero, since it is
                 // never written. The parts are different rows.
                 unsafe { self.depthwise.run(bordered, made, rows) };
@@ -224,7 +224,7 @@ impl PackedResponse {
             // SAFETY: the caller vouches for the rows.
             unsafe { self.add_squares(rows, first..first + tokens, &squares, workers) };
             self.to_scale(squares.as_mut_slice());
-            in_parts(tokens, workers, |part| {
+            workers.each_part(tokens, PARTS, |part| {
                 let row = rows.row_from(0, first + part.start);
                 let block = RowBlock {
                     input: row.start.cast_const(),

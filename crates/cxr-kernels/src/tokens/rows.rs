@@ -6,10 +6,7 @@ use super::spec::LayerNormSpec;
 use crate::isa::Kernels;
 use crate::memory::{AlignedBuf, Border, Layout, Map};
 use crate::row_kernels::{RowBlock, RowNorm};
-use crate::threads::Workers;
-
-/// Parts of a pass for each thread: more than one, so that a thread that is delayed does fewer of them.
-pub const PARTS: usize = 4;
+use crate::threads::{PARTS, Workers};
 
 /// The tokens of an image between two steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,7 +104,7 @@ impl PackedNorm {
     /// # Safety
     /// Both have as many rows, of the channels of the normalisation. Nothing else reads or writes them meanwhile.
     pub unsafe fn run(&self, kernels: &Kernels, (input, output): (Map, Map), workers: Workers) {
-        in_parts(input.layout.width, workers, |rows| {
+        workers.each_part(input.layout.width, PARTS, |rows| {
             // SAFETY: the caller vouches for the maps, and the parts are different rows.
             unsafe { self.rows(kernels, (input, output), rows) };
         });
@@ -161,18 +158,4 @@ pub fn packed_rows(values: &[f32], channels: usize) -> AlignedBuf {
 pub unsafe fn copy(from: *const f32, to: *mut f32, count: usize) {
     // SAFETY: the caller vouches for the addresses.
     unsafe { std::ptr::copy_nonoverlapping(from, to, count) };
-}
-
-/// Calls `run` with nearly equal parts of `0..count`, a few for each thread.
-pub fn in_parts(count: usize, workers: Workers, run: impl Fn(Range<usize>) + Sync) {
-    let parts = match workers.count() {
-        1 => 1,
-        threads => (threads * PARTS).min(count),
-    };
-    workers.each(parts, &|part| run(share(count, parts, part)));
-}
-
-/// Part `part` of `parts` nearly equal parts of `0..count`.
-pub fn share(count: usize, parts: usize, part: usize) -> Range<usize> {
-    count * part / parts..count * (part + 1) / parts
 }

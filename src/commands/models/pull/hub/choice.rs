@@ -8,20 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 
 use super::listing::HubFile;
+use crate::checkpoint::folder::{
+    ADAPTER, CONFIG, INDEX, MOST_PARTS, MOST_TEXT, PREPROCESSOR, PROCESSOR, WEIGHTS,
+};
 use crate::domain::text::clean;
 
-/// How a model is built.
-const CONFIG: &str = "config.json";
 /// How its images are prepared; either may be absent.
-const PREPARATION: [&str; 2] = ["preprocessor_config.json", "processor_config.json"];
-/// The weights, the better first. A name with this ending lists the files that they are in.
-const WEIGHTS: [&str; 4] = [
-    "model.safetensors",
-    "model.safetensors.index.json",
-    "pytorch_model.bin",
-    "pytorch_model.bin.index.json",
-];
-const INDEX: &str = ".index.json";
+const PREPARATION: [&str; 2] = [PREPROCESSOR, PROCESSOR];
 /// The endings of files that `cxr models import` reads by themselves.
 const ALONE: [&str; 7] = [
     ".onnx",
@@ -34,12 +27,6 @@ const ALONE: [&str; 7] = [
 ];
 /// Files with such an ending that are part of something else, beside a model of `transformers`.
 const NO_MODELS: [&str; 4] = ["optimizer.pt", "scaler.pt", "scheduler.pt", "tf_model.h5"];
-/// What a repository has that holds no whole model.
-const ADAPTER: &str = "adapter_config.json";
-/// The most parts of one model's weights, as in `checkpoint::ModelFolder`.
-const MOST_PARTS: usize = 64;
-/// A larger text is not read either.
-const LARGEST_TEXT: u64 = 2 << 20;
 /// The most file names in one message.
 const NAMED: usize = 6;
 
@@ -82,12 +69,12 @@ pub fn choose(files: &[HubFile]) -> Result<ChosenFiles<'_>, String> {
     } else {
         ChosenWeights::Whole(weights)
     };
-    let large = texts.iter().find(|text| text.size > LARGEST_TEXT);
+    let large = texts.iter().find(|text| text.size > MOST_TEXT);
     match large {
         Some(text) => Err(format!(
             "its {} is larger than {} MiB",
             text.path,
-            LARGEST_TEXT >> 20
+            MOST_TEXT >> 20
         )),
         None => Ok(ChosenFiles { texts, weights }),
     }
@@ -252,7 +239,7 @@ mod tests {
             );
         }
         let mut large = files(&["config.json", "model.safetensors"]);
-        large[0].size = LARGEST_TEXT + 1;
+        large[0].size = MOST_TEXT + 1;
         assert!(
             choose(&large)
                 .unwrap_err()
