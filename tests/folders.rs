@@ -1,4 +1,4 @@
-//! Folders as transformers saves models: they give its numbers from a file, and every fault is one line.
+//! Folders as transformers and timm save models: they give their numbers from a file, and every fault is one line.
 //!
 //! `tests/data/folders` and the numbers in its `expected.json` are made by `training/parity_folders.py`: tiny networks
 //! with seeded random weights, each saved by transformers and loaded again from its folder alone.
@@ -8,6 +8,14 @@
 //! model = AutoModelForImageClassification.from_pretrained(folder).eval()
 //! pixels = processor(Image.open(path).convert("RGB"), return_tensors="pt")["pixel_values"]
 //! logits = model(pixels).logits[0]
+//! ```
+//!
+//! Those of timm's transformers, with `expected_timm.json`, are made by `training/parity_timm_transformers.py`:
+//!
+//! ```python
+//! model = timm.create_model(f"local-dir:{folder}", pretrained=True).eval()
+//! transform = create_transform(**resolve_data_config({}, model=model), is_training=False)
+//! logits = model(transform(Image.open(path).convert("RGB"))[None])[0]    # "L" for one channel
 //! ```
 
 use std::fs;
@@ -72,6 +80,17 @@ const FOLDERS: [KnownFolder; 5] = [
     },
 ];
 
+/// The rows behind each logit, as in [`KnownFolder`].
+type Rows = &'static [(usize, Option<usize>)];
+
+const OF_TIMM: [(&str, Rows); 5] = [
+    ("timm-vit", &[(1, Some(0))]),
+    ("timm-deit-average", &[(0, Some(1))]),
+    ("timm-swin", &[(0, None), (1, None), (2, None)]),
+    ("timm-convnext", &[(1, Some(0))]),
+    ("timm-convnextv2", &[(0, None), (1, None), (2, None)]),
+];
+
 fn data(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/folders");
     folder.join(name)
@@ -124,6 +143,41 @@ fn a_folder_gives_the_logits_of_transformers_from_a_file() {
             }
         }
     }
+}
+
+#[test]
+fn a_folder_gives_the_logits_of_timm_from_a_file() {
+    let expected: Value =
+        serde_json::from_slice(&fs::read(data("expected_timm.json")).unwrap()).unwrap();
+    for (name, rows) in OF_TIMM {
+        let classifier = classifier(name);
+        let files = expected[name].as_object().unwrap();
+        assert_eq!(files.len(), 3);
+        for (file, theirs) in files {
+            let theirs = |row: usize| theirs[row].as_f64().unwrap();
+            let ours = classifier.logits(&film(file)).unwrap();
+            assert_eq!(ours.len(), rows.len(), "{name}");
+            for (ours, (row, other)) in ours.iter().zip(rows) {
+                let theirs = theirs(*row) - other.map_or(0.0, theirs);
+                let difference = (f64::from(*ours) - theirs).abs();
+                println!("{name}, {file}: {difference:.1e}");
+                assert!(difference < LOGIT, "{name}, {file}: {ours} and {theirs}");
+            }
+        }
+    }
+}
+
+/// A ViT of timm that ends in an average has what one with a class token has not.
+#[test]
+fn a_vit_that_ends_in_an_average_has_maps_that_add_up_to_its_logits() {
+    let film = film("clear_1.png");
+    let prediction = classifier("timm-deit-average").classify(&film).unwrap();
+    let maps = prediction.activation.expect("maps");
+    assert_eq!((maps.width, maps.height, maps.labels.len()), (4, 4, 1));
+    let difference = (maps.labels[0].logit() - prediction.findings[0].logit).abs();
+    assert!(difference < 1e-3, "{difference}");
+    let card = classifier("timm-vit");
+    assert!(!card.card().has_label_maps() && card.card().has_heat_maps());
 }
 
 #[test]

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use cxr::inference::{Classifier, Compute, ModelFiles};
+
 const WEIGHTS: &[u8] = include_bytes!("../weights/cxr-lite0.safetensors");
 const CARD: &str = include_str!("../weights/cxr-lite0.toml");
 
@@ -50,6 +52,24 @@ fn the_given_model_is_shown() {
     list.args(file).args(["models", "list"]);
     let line = succeeded(&list.output().unwrap());
     assert!(line.ends_with("  other.safetensors\n"), "{line}");
+}
+
+#[test]
+fn a_file_that_was_loaded_can_be_loaded_again() {
+    let folder = tempfile::tempdir().unwrap();
+    other(folder.path());
+    let files = ModelFiles::read(&folder.path().join("other.safetensors")).unwrap();
+    let logits = |classifier: Classifier| {
+        let side = classifier.preprocess().size();
+        let values = (0..side * side).map(|i| (i as f32 * 0.37).sin());
+        classifier.logits_of_values(values.collect()).unwrap()
+    };
+    let expected = logits(Classifier::bundled().unwrap());
+    for _ in 0..2 {
+        let loaded = files.classifier(Compute::default()).unwrap();
+        assert_eq!(logits(loaded), expected);
+    }
+    assert_eq!(files.weights(), WEIGHTS);
 }
 
 /// The card has another calibration than the bundled one, so that its numbers show which model was used.

@@ -1,4 +1,4 @@
-//! Times networks for `side_by_side.py`: `side_by_side kernels|candle f32|bf16 MODEL.safetensors…`, each
+//! Times networks for `side_by_side.py` and `any_model.py`: `side_by_side kernels|candle f32|bf16 MODEL.safetensors…`, each
 //! with its card beside it. A line `MODEL BATCH` on standard input (models are counted from 0) is answered by the
 //! milliseconds of one forward pass, which directly follows another. A line `memory` is answered by the peak memory in MiB.
 
@@ -6,7 +6,7 @@ use std::io::{BufRead, stdin};
 use std::path::Path;
 use std::time::Instant;
 
-use cxr::inference::{Classifier, Classify, Compute, Engine, ModelFiles, Precision, set_threads};
+use cxr::inference::{Classifier, Compute, Engine, ModelFiles, Precision, set_threads};
 
 #[allow(
     unsafe_code,
@@ -17,7 +17,7 @@ fn main() {
         .skip(1)
         .filter(|argument| argument != "--bench");
     let (Some(engine), Some(precision)) = (arguments.next(), arguments.next()) else {
-        eprintln!("side_by_side: run benches/side_by_side/side_by_side.py");
+        eprintln!("side_by_side: run benches/side_by_side/side_by_side.py or any_model.py");
         return;
     };
     let compute = Compute {
@@ -36,38 +36,28 @@ fn main() {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     // SAFETY: no other thread runs yet.
     unsafe { set_threads(cores) };
-    let models: Vec<_> = arguments.map(|path| load(&path, compute)).collect();
+    let models: Vec<Classifier> = arguments.map(|path| load(&path, compute)).collect();
     println!("ready");
     for line in stdin().lock().lines() {
         let line = line.expect("a line of text");
         match line.split_once(' ') {
             Some((model, batch)) => {
-                let (model, channels) = &models[model.parse::<usize>().expect("a model")];
-                println!(
-                    "{}",
-                    milliseconds(model, *channels, batch.parse().expect("a batch"))
-                );
+                let model = &models[model.parse::<usize>().expect("a model")];
+                println!("{}", milliseconds(model, batch.parse().expect("a batch")));
             }
             None => println!("{}", peak_mib()),
         }
     }
 }
 
-/// A model, and the number of channels of its images.
-fn load(path: &str, compute: Compute) -> (Classifier, usize) {
+fn load(path: &str, compute: Compute) -> Classifier {
     let files = ModelFiles::read(Path::new(path)).expect("a model");
-    let model = Classifier::computed(files.card_text(), files.weights(), compute).expect("a model");
-    let channels = if model.card().preprocess.starts_with("chexnet") {
-        3
-    } else {
-        1
-    };
-    (model, channels)
+    files.classifier(compute).expect("a model")
 }
 
 /// The input values are those of `side_by_side.py`.
-fn milliseconds(model: &Classifier, channels: usize, batch: usize) -> f64 {
-    let side = model.card().input_size;
+fn milliseconds(model: &Classifier, batch: usize) -> f64 {
+    let (channels, side) = (model.preprocess().channels(), model.preprocess().size());
     let count = batch * channels * side * side;
     let values: Vec<f32> = (0..count).map(|i| (i as f32 * 0.37).sin()).collect();
     // A first pass wakes the threads, which sleep between lines. Those of the other engines spin from pass to pass.

@@ -1,6 +1,8 @@
 //! `cxr models`.
 
+use std::convert::Infallible;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, Subcommand, ValueEnum};
 
@@ -44,21 +46,23 @@ pub enum ModelsAction {
 
 /// Import a model from a file or a folder
 ///
-/// PATH is a Keras Sequential model (.h5, .keras), or a model of cxr itself: a .safetensors file with its
-/// card beside it. PyTorch files (.pt, .pth, .pth.tar) and other safetensors files need --as. A folder is one
-/// of transformers or timm: config.json says which network it is, preprocessor_config.json what is done to an
-/// image, and model.safetensors or pytorch_model.bin holds the weights. An ONNX file (.onnx) of a convolutional
-/// network needs --preprocess and --labels. No code in a file is ever run. A model is imported whole or not at
-/// all.
+/// PATH is a Keras Sequential model (.h5, .keras), or a model of cxr itself: a .safetensors file with its card
+/// beside it. PyTorch files (.pt, .pth, .pth.tar) and other safetensors files need --as; the weights of a network
+/// of torchvision or timm also need --labels and --preprocess. A folder is one of transformers or timm: config.json
+/// says which network it is, preprocessor_config.json what is done to an image, and model.safetensors or
+/// pytorch_model.bin holds the weights. An ONNX file (.onnx) needs --preprocess and --labels; a convolutional
+/// network in it runs by cxr's kernels, and any other operator by operator. No code in a file is ever run. A model
+/// is imported whole or not at all.
 #[derive(Debug, Default, Args)]
 pub struct Import {
     /// The file or the folder of the model
     #[arg(value_name = "PATH")]
     pub file: PathBuf,
 
-    /// The kind of network
-    #[arg(long = "as", value_enum, value_name = "FAMILY")]
-    pub family: Option<FamilyArgument>,
+    /// The network of a file that does not say it: xrv-densenet121, xrv-resnet50-512, chexnet, keras-sequential, or
+    /// the name that torchvision or timm has for a network, such as resnet34, efficientnet_b0 or vit_base_patch16_224
+    #[arg(long = "as", value_name = "NETWORK")]
+    pub network: Option<NetworkArgument>,
 
     /// The name of the new model [default: the name of the file or the folder]
     #[arg(long, value_name = "NAME")]
@@ -68,13 +72,14 @@ pub struct Import {
     #[arg(long, value_name = "FILE|a,b,c")]
     pub labels: Option<String>,
 
-    /// For a folder or an ONNX file: what makes scores of the outputs [default: as its config.json says, else a
-    /// softmax over two or more outputs; for ONNX, what its graph ends in]
+    /// For a folder, an ONNX file or a network of torchvision or timm: what makes scores of the outputs [default: as its
+    /// config.json says, else a softmax over two or more outputs; for ONNX, what its graph ends in]
     #[arg(long, value_enum, value_name = "FUNCTION")]
     pub scores: Option<ScoresArgument>,
 
-    /// What is done to an image before the network sees it: xrv-224-1, xrv-512-1, chexnet-224-1, keras-224-1 or
-    /// a preprocessing file [default: as the folder's preprocessor_config.json says; none for ONNX]
+    /// What is done to an image before the network sees it: imagenet-224-1, xrv-224-1, xrv-512-1, chexnet-224-1,
+    /// keras-224-1 or a preprocessing file [default: as the folder's preprocessor_config.json says; none for ONNX and
+    /// for a network of torchvision or timm]
     #[arg(long, value_name = "NAME|FILE")]
     pub preprocess: Option<String>,
 
@@ -159,7 +164,7 @@ pub enum ScoresArgument {
     Softmax,
 }
 
-/// A kind of network that can be imported.
+/// A family of networks with one preprocessing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum FamilyArgument {
     /// torchxrayvision's DenseNet-121: one channel, 224 × 224 pixels
@@ -171,4 +176,35 @@ pub enum FamilyArgument {
     Chexnet,
     /// Convolutions, max pooling, Flatten and Dense, on 224 × 224 pixels in colour
     KerasSequential,
+}
+
+/// Which network the file of a model is of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NetworkArgument {
+    Family(FamilyArgument),
+    /// The name that another library has for it, as it was typed.
+    Named(String),
+}
+
+impl NetworkArgument {
+    /// The names of all families.
+    pub fn families() -> Vec<String> {
+        let names = FamilyArgument::value_variants()
+            .iter()
+            .filter_map(ValueEnum::to_possible_value);
+        names.map(|name| name.get_name().to_owned()).collect()
+    }
+}
+
+/// A family, or else a name. Whether there is a network of this name is for others to say.
+impl FromStr for NetworkArgument {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        let family = <FamilyArgument as ValueEnum>::from_str(text, false);
+        Ok(family.map_or_else(
+            |_| NetworkArgument::Named(text.to_owned()),
+            NetworkArgument::Family,
+        ))
+    }
 }

@@ -65,8 +65,8 @@ pub use lung_parts::{LungPart, largest_parts, two_lungs};
 pub use lungs::{LungFields, LungMeasures};
 pub use model_card::{
     ATTENTIVE, Adaptation, Calibration, CausesCard, ConformalThresholds, GroupCalibration,
-    InputThresholds, KERAS_SEQUENTIAL, LabelCard, LungsCard, Measurement, ModelCard, ONNX_HIDDEN,
-    ProductCard, SeverityCard, SeverityLine, SeverityLineCard, SoftmaxCard,
+    InputThresholds, KERAS_SEQUENTIAL, LabelCard, LungsCard, Measurement, ModelCard, ONNX_GRAPH,
+    ONNX_HIDDEN, ProductCard, SeverityCard, SeverityLine, SeverityLineCard, SoftmaxCard,
 };
 pub use network_settings::{NetworkSettings, SettingError, SettingValue};
 pub use onnx::{OnnxAttribute, OnnxGraph, OnnxInput, OnnxNode, OnnxNumbers, OnnxTensor};

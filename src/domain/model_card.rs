@@ -298,10 +298,14 @@ pub const KERAS_SEQUENTIAL: &str = "keras-sequential";
 /// The architecture of a network from a graph (ONNX) with layers between the average and the last one.
 pub const ONNX_HIDDEN: &str = "onnx-hidden";
 
+/// The architecture of a network from a graph (ONNX) whose operators are kept, because cxr's layers cannot say it.
+pub const ONNX_GRAPH: &str = "onnx-graph";
+
 /// The architectures whose last layer does not read averages of maps, nor a class token.
-const WITHOUT_MAPS: [&str; 4] = [
+const WITHOUT_MAPS: [&str; 5] = [
     KERAS_SEQUENTIAL,
     ONNX_HIDDEN,
+    ONNX_GRAPH,
     "mobilenet_v3_small",
     "mobilenet_v3_large",
 ];
@@ -426,6 +430,7 @@ mod tests {
         assert_eq!(of("dinov2-registers"), (true, false));
         assert_eq!(of(KERAS_SEQUENTIAL), (false, false));
         assert_eq!(of(ONNX_HIDDEN), (false, false));
+        assert_eq!(of(ONNX_GRAPH), (false, false));
         assert_eq!(of("mobilenet_v3_small"), (false, false));
         assert_eq!(of("onnx"), (true, true));
     }

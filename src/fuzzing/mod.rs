@@ -25,7 +25,8 @@ use crate::imaging::{self, DecodeLimits, ImageFault, Viewport, VoiLut, fuzzed};
 use crate::inference::family::NamedTensors;
 use crate::inference::folder::{FolderOptions, FolderPlan, FolderTexts};
 use crate::inference::{
-    ModelFiles, OnnxOptions, Preprocess, assemble_onnx, parse_recipe, write_card, write_recipe,
+    ModelFiles, OnnxOptions, Preprocess, assemble_onnx, assemble_onnx_graph, parse_recipe,
+    write_card, write_recipe,
 };
 use crate::tui::worklist::{FilterTerms, rewritten};
 
@@ -343,7 +344,7 @@ film = { values = "window", depth = "bytes", colour = "rgb", channels = 3 }
 step = [{ do = "resize", size = 32, filter = "pillow-bilinear" }]
 "#;
 
-/// A graph of ONNX, and the network that it becomes. The numbers of its tensors are no more than its bytes.
+/// A graph of ONNX, and the network that it becomes, of layers or of operators that are kept. The numbers of its tensors are no more than its bytes.
 pub fn onnx(data: &[u8]) {
     let Ok(graph) = checkpoint::parse_onnx(data) else {
         return;
@@ -360,7 +361,17 @@ pub fn onnx(data: &[u8]) {
         scores: None,
         recipe: parse_recipe(SQUARE).expect("the recipe can be followed"),
     };
-    match assemble_onnx(graph, &options, "graph") {
+    let made = match (
+        assemble_onnx(graph, &options, "graph"),
+        checkpoint::parse_onnx(data),
+    ) {
+        // Cxr's layers cannot say it: its operators are kept.
+        (Err(error), Ok(again)) if error.is_of_layers() => {
+            assemble_onnx_graph(again, &options, "graph")
+        }
+        (made, _) => made,
+    };
+    match made {
         Ok((_, card)) => {
             ModelFiles::parse_card(&card).expect("a card that was written can be read");
         }

@@ -56,10 +56,11 @@ pub use lungs::{LungNetworkCard, Lungs, lungs_card};
 pub use model_file::{HeadRow, ModelFiles, PrognosisRow};
 use network::AnyNetwork;
 pub use network::Network;
-pub use onnx::{OnnxError, OnnxOptions, assemble_onnx};
+pub use onnx::{OnnxError, OnnxOptions, assemble_onnx, assemble_onnx_graph};
 pub use preprocess::{Preprocess, SeenStep, family_recipe, recipe_name};
 pub use prognosis::FeatureRow;
 pub use raw_answer::RawAnswer;
+use weights::StoredBytes;
 
 /// Why a model could not be loaded, or an image not be scored.
 #[derive(Debug, thiserror::Error)]
@@ -145,12 +146,24 @@ impl Classifier {
     /// # Errors
     /// As there, and if the engine does not have the precision on this device, or the device cannot be opened.
     pub fn computed(card: &str, weights: &[u8], compute: Compute) -> Result<Self, InferenceError> {
+        Self::stored(card, StoredBytes::InMemory(weights), compute)
+    }
+
+    /// [`computed`](Classifier::computed), from a file that may be mapped.
+    fn stored(
+        card: &str,
+        weights: StoredBytes<'_>,
+        compute: Compute,
+    ) -> Result<Self, InferenceError> {
         compute.check()?;
         // Now, so that the first image does not wait for it.
         lungs_card()?;
         let card = card::parse_card(card)?;
-        weights::verify(weights, &card)?;
-        let tensors = weights::Tensors::parse(weights)?;
+        // A mapped file was compared with its card when it was opened.
+        if let StoredBytes::InMemory(bytes) = weights {
+            weights::verify(bytes, &card)?;
+        }
+        let tensors = weights::Tensors::of(weights)?;
         let preprocess = Preprocess::of(&card)?;
         let network = AnyNetwork::build(&card, preprocess.channels(), &tensors, compute)?;
         let heads = Heads::load(&card, &tensors, network.channels()?)?;

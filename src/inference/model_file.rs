@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::card::{parse_card, write_card};
 use super::prognosis::{FeatureRow, TENSORS};
+use super::weights::StoredBytes;
 use super::{Classifier, Compute, InferenceError, network, weights};
 use crate::domain::ModelCard;
 use crate::domain::hex::hex;
@@ -62,6 +63,15 @@ enum Bytes {
     Made(Vec<u8>),
 }
 
+impl Bytes {
+    fn stored(&self) -> StoredBytes<'_> {
+        match self {
+            Bytes::Mapped(map) => StoredBytes::Mapped(map),
+            Bytes::Inside(_) | Bytes::Made(_) => StoredBytes::InMemory(self),
+        }
+    }
+}
+
 impl Deref for Bytes {
     type Target = [u8];
 
@@ -96,6 +106,7 @@ impl ModelFiles {
         let weights = map(path)?;
         let (card, parsed) = read_card(path)?;
         weights::verify(&weights, &parsed).map_err(|error| fault(path, &error.to_string()))?;
+        StoredBytes::Mapped(&weights).give_back(&weights);
         Ok(ModelFiles {
             card: card.into(),
             weights: Bytes::Mapped(weights),
@@ -186,7 +197,7 @@ impl ModelFiles {
     /// # Errors
     /// If the weights do not fit the card.
     pub fn classifier(&self, compute: Compute) -> Result<Classifier, InferenceError> {
-        let loaded = Classifier::computed(&self.card, &self.weights, compute);
+        let loaded = Classifier::stored(&self.card, self.weights.stored(), compute);
         loaded.map_err(|error| match &self.path {
             Some(path) => fault(path, &error.to_string()),
             None => error,

@@ -7,6 +7,7 @@ use candle_core::safetensors::Load;
 use candle_core::{DType, Device, Tensor};
 use half::f16;
 use half::slice::HalfFloatSliceExt;
+use memmap2::{Mmap, UncheckedAdvice};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use sha2::{Digest, Sha256};
 
@@ -27,10 +28,44 @@ pub const LUNG_CARD: &str = include_str!("../../weights/lungs.toml");
 /// The most bytes of a file's header. Parsed, it takes ten times as much memory.
 const LARGEST_HEADER: u64 = 8 << 20;
 
+/// The bytes of a safetensors file.
+#[derive(Debug, Clone, Copy)]
+pub enum StoredBytes<'a> {
+    InMemory(&'a [u8]),
+    /// A file that is only read, and does not change while it is mapped.
+    Mapped(&'a Mmap),
+}
+
+impl<'a> StoredBytes<'a> {
+    fn all(self) -> &'a [u8] {
+        match self {
+            StoredBytes::InMemory(bytes) => bytes,
+            StoredBytes::Mapped(map) => map,
+        }
+    }
+
+    /// Gives back the memory of a part that was read, where the file still has it. Otherwise a model takes its size
+    /// twice while it is loaded: as the file, and as it is computed.
+    #[allow(unsafe_code, reason = "pages of a mapped file are given back")]
+    pub fn give_back(self, part: &[u8]) {
+        let StoredBytes::Mapped(map) = self else {
+            return;
+        };
+        let start = part.as_ptr().addr().checked_sub(map.as_ptr().addr());
+        let Some(start) = start.filter(|start| *start <= map.len()) else {
+            return;
+        };
+        // Pages that the system does not take back only take memory.
+        // SAFETY: a page of this map that is read again has the bytes of the file, which are the same.
+        let _ = unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, start, part.len()) };
+    }
+}
+
 /// Named tensors, converted to `f32`. Each is converted when it is asked for, because all at once would double the
 /// memory that loading a model takes.
 pub struct Tensors<'a> {
     stored: Arc<SafeTensors<'a>>,
+    bytes: StoredBytes<'a>,
     device: Device,
     metadata: HashMap<String, String>,
 }
@@ -39,6 +74,13 @@ impl<'a> Tensors<'a> {
     /// # Errors
     /// If the bytes are not a safetensors file, or a value is not finite.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, InferenceError> {
+        Self::of(StoredBytes::InMemory(bytes))
+    }
+
+    /// # Errors
+    /// As [`parse`](Tensors::parse).
+    pub fn of(file: StoredBytes<'a>) -> Result<Self, InferenceError> {
+        let bytes = file.all();
         let fault = |error: &dyn std::fmt::Display| InferenceError::Weights(error.to_string());
         let length = bytes
             .first_chunk()
@@ -54,9 +96,11 @@ impl<'a> Tensors<'a> {
                     "{name} holds values that are not numbers"
                 )));
             }
+            file.give_back(view.data());
         }
         Ok(Tensors {
             stored: Arc::new(stored),
+            bytes: file,
             device: Device::Cpu,
             metadata: header.metadata().clone().unwrap_or_default(),
         })
@@ -66,6 +110,7 @@ impl<'a> Tensors<'a> {
     pub fn on(&self, device: &Device) -> Self {
         Tensors {
             stored: self.stored.clone(),
+            bytes: self.bytes,
             device: device.clone(),
             metadata: self.metadata.clone(),
         }
@@ -91,10 +136,12 @@ impl<'a> Tensors<'a> {
                 "{name} has shape {found:?}, not {shape:?}"
             )));
         }
-        Ok(match halves(&stored) {
+        let tensor = match halves(&stored) {
             Some(values) => Tensor::from_vec(values, shape, &self.device)?,
             None => stored.load(&self.device)?.to_dtype(DType::F32)?,
-        })
+        };
+        self.bytes.give_back(stored.data());
+        Ok(tensor)
     }
 
     /// Whether there is a tensor of this name.
@@ -148,6 +195,12 @@ fn is_finite(stored: &TensorView) -> candle_core::Result<bool> {
     Ok(match stored.dtype() {
         Dtype::F16 => halves(0x7c00),
         Dtype::BF16 => halves(0x7f80),
+        Dtype::F32 => {
+            const EXPONENT: u32 = 0x7f80_0000;
+            let (words, _) = stored.data().as_chunks();
+            let is_finite = |word: &[u8; 4]| u32::from_le_bytes(*word) & EXPONENT != EXPONENT;
+            words.iter().all(is_finite)
+        }
         _ => {
             let values = stored.load(&Device::Cpu)?.to_dtype(DType::F32)?;
             let values = values.flatten_all()?.to_vec1::<f32>()?;

@@ -10,11 +10,13 @@ use anyhow::Result;
 use super::as_usage;
 use super::import_folder;
 use super::import_onnx;
+use super::import_state_dict;
 use super::provenance::Provenance;
 use super::recipe_option::recipe;
 use crate::checkpoint::{self, Checkpoint, CheckpointFormat, CheckpointLimits};
-use crate::cli::{FamilyArgument, Import};
+use crate::cli::{FamilyArgument, Import, NetworkArgument};
 use crate::commands::shared::{Usage, print};
+use crate::domain::ONNX_GRAPH;
 use crate::domain::text::{Printable, clean};
 use crate::export::path_text;
 use crate::inference::family::{self, NamedTensors, Published};
@@ -77,13 +79,23 @@ pub fn run_from(
         let labels = arguments.labels.as_deref().map(labels).transpose()?;
         let recipe = arguments.preprocess.as_deref().map(recipe).transpose()?;
         import_onnx::read(arguments, labels, recipe, &name.unwrap_or_default())?
+    } else if let Some(NetworkArgument::Named(network)) = &arguments.network {
+        let labels = arguments.labels.as_deref().map(labels).transpose()?;
+        let recipe = arguments.preprocess.as_deref().map(recipe).transpose()?;
+        import_state_dict::read(
+            arguments,
+            network,
+            labels,
+            recipe,
+            &name.unwrap_or_default(),
+        )?
     } else {
         check_options(arguments)?;
         let labels = arguments.labels.as_deref().map(labels).transpose()?;
         let checkpoint = checkpoint::read(file, &CheckpointLimits::default())?;
         let name = name.unwrap_or_default();
         let known = provenance.known;
-        assemble(checkpoint, arguments.family, labels, known, &name)
+        assemble(checkpoint, family_of(arguments), labels, known, &name)
             .map_err(|reason| anyhow::anyhow!("{}: {reason}", path_text(file)))?
     };
     let card = provenance.noted_on(card)?;
@@ -92,8 +104,14 @@ pub fn run_from(
     let card = library
         .add(&card, &weights, arguments.force)
         .map_err(as_usage)?;
+    let engine = match card.architecture.as_str() {
+        ONNX_GRAPH => {
+            "Its operators are kept, and computed one by one by candle: on a CPU that is slower than the kernels.\n"
+        }
+        _ => "",
+    };
     print(&Printable::page(&format!(
-        "{0}: imported, {1} {2}; cxr --model {0} uses it\n",
+        "{0}: imported, {1} {2}; cxr --model {0} uses it\n{engine}",
         card.name,
         card.labels.len(),
         if card.labels.len() == 1 {
@@ -115,15 +133,24 @@ pub fn check_folder(arguments: &Import) -> Result<()> {
     import_folder::check(arguments, labels, recipe)
 }
 
+/// The family that the user says a file is of.
+fn family_of(arguments: &Import) -> Option<FamilyArgument> {
+    match arguments.network {
+        Some(NetworkArgument::Family(family)) => Some(family),
+        Some(NetworkArgument::Named(_)) | None => None,
+    }
+}
+
 /// Refuses what only makes sense for another kind of model.
 fn check_options(arguments: &Import) -> Result<()> {
     if arguments.scores.is_some() {
         return Err(Usage::error(
-            "--scores is for folders of transformers and timm, and for ONNX: another file says itself what its scores are",
+            "--scores is for folders of transformers and timm, for ONNX, and for networks of torchvision and timm: another \
+             file says itself what its scores are",
         ));
     }
     refuse_preprocess(arguments, "--as")?;
-    if arguments.family.is_none() {
+    if arguments.network.is_none() {
         import_folder::refuse_part(&arguments.file)?;
     }
     Ok(())
@@ -134,7 +161,8 @@ fn refuse_preprocess(arguments: &Import, other: &str) -> Result<()> {
     match arguments.preprocess {
         None => Ok(()),
         Some(_) => Err(Usage::error(format!(
-            "--preprocess is for folders of transformers and timm, and for ONNX: {other} says what is done to images"
+            "--preprocess is for folders of transformers and timm, for ONNX, and for networks of torchvision and timm: \
+             {other} says what is done to images"
         ))),
     }
 }
@@ -203,7 +231,7 @@ fn published(checkpoint: &Checkpoint) -> Option<&'static Published> {
 /// Whether the file is a model of cxr itself, with its card beside it.
 fn is_own(arguments: &Import) -> bool {
     let file = &arguments.file;
-    arguments.family.is_none()
+    arguments.network.is_none()
         && file.extension().is_some_and(|end| end == "safetensors")
         && file.with_extension("toml").is_file()
 }

@@ -69,7 +69,7 @@ fn planned(
     recipe: Option<PreprocessRecipe>,
 ) -> Result<(ModelFolder, FolderPlan)> {
     let path = &arguments.file;
-    if arguments.family.is_some() {
+    if arguments.network.is_some() {
         return Err(Usage::error(format!(
             "--as is for files: {CONFIG} of {} says which network it is",
             path_text(path)
@@ -83,14 +83,19 @@ fn planned(
     };
     let options = FolderOptions {
         labels,
-        scores: arguments.scores.map(|scores| match scores {
-            ScoresArgument::Sigmoid => ScoreFunction::Sigmoid,
-            ScoresArgument::Softmax => ScoreFunction::Softmax,
-        }),
+        scores: scores(arguments),
         recipe,
     };
     let plan = FolderPlan::new(&texts, &options).map_err(|error| named(path, error))?;
     Ok((folder, plan))
+}
+
+/// What the user says that makes scores of the outputs.
+pub fn scores(arguments: &Import) -> Option<ScoreFunction> {
+    arguments.scores.map(|scores| match scores {
+        ScoresArgument::Sigmoid => ScoreFunction::Sigmoid,
+        ScoresArgument::Softmax => ScoreFunction::Softmax,
+    })
 }
 
 /// The name of a folder itself, also of `.`.

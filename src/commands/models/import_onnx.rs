@@ -10,7 +10,7 @@ use crate::commands::shared::Usage;
 use crate::domain::PreprocessRecipe;
 use crate::export::path_text;
 use crate::inference::folder::ScoreFunction;
-use crate::inference::{OnnxError, OnnxOptions, assemble_onnx};
+use crate::inference::{OnnxError, OnnxOptions, assemble_onnx, assemble_onnx_graph};
 
 /// The ending of a graph's file.
 pub const END: &str = ".onnx";
@@ -33,7 +33,7 @@ pub fn read(
     name: &str,
 ) -> Result<(String, Vec<u8>)> {
     let path = &arguments.file;
-    if arguments.family.is_some() {
+    if arguments.network.is_some() {
         return Err(Usage::error(format!(
             "--as is for other files: {} says itself which network it is",
             path_text(path)
@@ -53,8 +53,12 @@ pub fn read(
         }),
         recipe,
     };
-    let graph = read_onnx(path, &CheckpointLimits::default())?;
-    let made = assemble_onnx(graph, &options, name);
+    let graph = || read_onnx(path, &CheckpointLimits::default());
+    let made = match assemble_onnx(graph()?, &options, name) {
+        // Read again, so that the weights are never twice in memory.
+        Err(error) if error.is_of_layers() => assemble_onnx_graph(graph()?, &options, name),
+        made => made,
+    };
     let (weights, card) = made.map_err(|error| named(path, &error))?;
     Ok((card, weights))
 }

@@ -4,6 +4,7 @@ mod check;
 mod import;
 mod import_folder;
 mod import_onnx;
+mod import_state_dict;
 mod page;
 mod provenance;
 mod pull;

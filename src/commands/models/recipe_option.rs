@@ -28,8 +28,8 @@ pub fn recipe(argument: &str) -> Result<PreprocessRecipe> {
         Ok(_) => return Err(fault("no file of a preprocessing")),
         Err(_) => {
             return Err(fault(
-                "no such file, and no such preprocessing: there are xrv-224-1, xrv-512-1, chexnet-224-1 and \
-                 keras-224-1",
+                "no such file, and no such preprocessing: there are imagenet-224-1, xrv-224-1, xrv-512-1, \
+                 chexnet-224-1 and keras-224-1",
             ));
         }
     }
@@ -61,7 +61,7 @@ mod tests {
             ),
             (
                 "chexnet",
-                "no such file, and no such preprocessing: there are xrv-224-1",
+                "no such file, and no such preprocessing: there are imagenet-224-1, xrv-224-1",
             ),
             ("cxr-1", "no such file"),
         ] {

@@ -1,13 +1,13 @@
 //! The card of a model from a folder: nothing on it is measured by cxr.
 
-use super::described::{DescribedNetwork, NameLayout};
+use super::described::DescribedNetwork;
 use crate::domain::text::clean;
-use crate::domain::{ModelCard, PreprocessRecipe};
+use crate::domain::{FilmRange, ModelCard, PreprocessRecipe};
 use crate::inference::family::first_limits;
 use crate::inference::outputs::NetworkOutputs;
 use crate::inference::preprocess::recipe_name;
 
-/// A folder that was read as a model.
+/// A folder, or a state dict, that was read as a model.
 pub struct FolderModel<'a> {
     pub network: &'a DescribedNetwork,
     pub outputs: &'a NetworkOutputs,
@@ -16,6 +16,8 @@ pub struct FolderModel<'a> {
     pub side: usize,
     /// Each file of the weights with its SHA-256.
     pub files: &'a [(String, String)],
+    /// Whether there is a file of weights alone, and no folder.
+    pub is_state_dict: bool,
     pub name: &'a str,
     /// Of the weights as cxr keeps them.
     pub sha256: &'a str,
@@ -34,7 +36,7 @@ impl FolderModel<'_> {
             network: (!settings.is_empty()).then(|| settings.clone()),
             labels: self.outputs.label_cards(),
             softmax: self.outputs.softmax_card(),
-            licence: "not known to cxr: ask the authors of the folder".to_owned(),
+            licence: format!("not known to cxr: ask the authors of the {}", self.place()),
             training_data: "not known to cxr".to_owned(),
             pretrained: self.pretrained(),
             limits: self.limits(),
@@ -43,10 +45,17 @@ impl FolderModel<'_> {
         }
     }
 
+    /// What the model is from.
+    fn place(&self) -> &'static str {
+        if self.is_state_dict { "file" } else { "folder" }
+    }
+
     fn pretrained(&self) -> String {
-        let library = match self.network.layout {
-            NameLayout::Transformers => "transformers",
-            NameLayout::Timm => "timm",
+        let library = self.network.layout.library();
+        let from = if self.is_state_dict {
+            "a state dict".to_owned()
+        } else {
+            format!("a folder of {library}")
         };
         let files: Vec<String> = self
             .files
@@ -54,7 +63,7 @@ impl FolderModel<'_> {
             .map(|(name, sha256)| format!("{}, SHA-256 {sha256}", clean(name)))
             .collect();
         format!(
-            "{}, unchanged, from a folder of {library} ({})",
+            "{}, unchanged, from {from} ({})",
             clean(&self.network.class),
             files.join("; ")
         )
@@ -63,12 +72,14 @@ impl FolderModel<'_> {
     fn limits(&self) -> Vec<String> {
         let mut limits = first_limits();
         limits.extend(self.outputs.limits());
-        limits.push(
-            "Its authors' code reads pictures of 8 bits. A film of more bits goes through its own window first, or \
-             without one from the 0.5th to the 99.5th percentile of its values: whether that is how their pictures \
-             were made is not known."
-                .to_owned(),
-        );
+        if self.recipe.film.range == FilmRange::Window {
+            limits.push(
+                "Its authors' code reads pictures of 8 bits. A film of more bits goes through its own window first, or \
+                 without one from the 0.5th to the 99.5th percentile of its values: whether that is how their pictures \
+                 were made is not known."
+                    .to_owned(),
+            );
+        }
         limits
     }
 }

@@ -8,7 +8,8 @@
 //! model.safetensors ───────────────────────────────────────────────┘
 //! ```
 //!
-//! What is not understood is refused before the weights are read. Nothing in a folder is ever run.
+//! What is not understood is refused before the weights are read. Nothing in a folder is ever run. A state dict is
+//! weights alone: the user says what a folder would say.
 
 mod card;
 mod described;
@@ -17,9 +18,11 @@ mod names;
 mod outputs;
 mod processor;
 mod refusal;
+mod state_dict;
 #[cfg(test)]
 mod tests;
 mod timm;
+mod timm_network;
 mod transformers;
 
 use serde_json::{Map, Value};
@@ -30,6 +33,7 @@ use self::described::DescribedNetwork;
 pub use self::json::FolderError;
 use self::json::{JsonMembers, object};
 use self::names::ReadTensors;
+pub use self::state_dict::{StateDictOptions, is_named_network, named_networks};
 use super::card::{parse_card, write_card};
 use super::model_file::{LARGEST_CARD, LARGEST_WEIGHTS};
 pub use super::outputs::ScoreFunction;
@@ -78,6 +82,8 @@ pub struct FolderPlan {
     side: usize,
     /// The names came from the user.
     has_own_labels: bool,
+    /// There is no folder.
+    is_state_dict: bool,
 }
 
 impl FolderPlan {
@@ -89,7 +95,7 @@ impl FolderPlan {
         let config = JsonMembers::new(CONFIG, &members);
         let is_timm = timm::is_timm(&config);
         let network = if is_timm {
-            timm::described(&config)?
+            timm_network::described(&config)?
         } else {
             transformers::described(&config)?
         };
@@ -105,13 +111,16 @@ impl FolderPlan {
         };
         let side = side_of(&network, &recipe, place)?;
         let outputs = outputs_of(&config, options, is_timm)?;
+        let read = ReadTensors::of(&network).map_err(|reason| config_fault(&reason))?;
+        refuse_padding(&network, &read, side, place)?;
         Ok(FolderPlan {
-            read: ReadTensors::of(&network).map_err(|reason| config_fault(&reason))?,
+            read,
             network,
             outputs,
             recipe,
             side,
             has_own_labels: options.labels.is_some(),
+            is_state_dict: false,
         })
     }
 
@@ -134,7 +143,7 @@ impl FolderPlan {
         let count = tensors.get(bias).map(|bias| bias.values.len());
         let shapes = read.shapes(count.unwrap_or(self.outputs.count()));
         tensor_file::check(&shapes, &tensors)
-            .map_err(|found| fault(&format!("not a {}: {found}", self.network.class)))?;
+            .map_err(|found| fault(&format!("not {}: {found}", self.network.with_article())))?;
         if let Some(count) = count.filter(|count| *count != self.outputs.count()) {
             let (place, labels) = (self.place_of_labels(), self.outputs.count());
             let reason = format!(
@@ -154,6 +163,7 @@ impl FolderPlan {
             recipe: &self.recipe,
             side: self.side,
             files,
+            is_state_dict: self.is_state_dict,
             name,
             sha256: &hex(&Sha256::digest(&weights)),
         };
@@ -206,11 +216,30 @@ fn side_of(
     }
     match network.side.filter(|side| *side != input.side) {
         Some(side) => Err(fault(&format!(
-            "it makes {0} × {0} pixels, and the network takes {side} × {side} (image_size of {CONFIG})",
-            input.side
+            "it makes {0} × {0} pixels, and the network takes {side} × {side} ({1} of {CONFIG})",
+            input.side,
+            network.layout.side_key()
         ))),
         None => Ok(input.side),
     }
+}
+
+/// Refuses images whose windows timm would pad.
+fn refuse_padding(
+    network: &DescribedNetwork,
+    read: &ReadTensors,
+    side: usize,
+    place: &'static str,
+) -> Result<(), FolderError> {
+    if read.fits(side) {
+        return Ok(());
+    }
+    let reason = format!(
+        "its windows do not lie side by side over images of {side} × {side} pixels, and {} pads them otherwise than \
+         cxr: export it to ONNX, and import the .onnx file",
+        network.class
+    );
+    Err(FolderError::new(place, &reason))
 }
 
 fn outputs_of(

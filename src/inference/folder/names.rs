@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::described::DescribedNetwork;
+use super::described::{DescribedNetwork, NameLayout};
 use crate::domain::text::clean;
-use crate::inference::network::cnn::Cnn;
-use crate::inference::network::transformers::{self, TransformerConfig};
+use crate::inference::network::cnn::{Cnn, ModuleNames};
+use crate::inference::network::transformers::{self, RenamedTensor, TimmNames, TransformerConfig};
 use crate::inference::tensor_file::{FoundTensor, NamedTensors};
 
 /// A counter of training, which no network needs.
@@ -15,6 +15,7 @@ const COUNTER: &str = "num_batches_tracked";
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReadTensors {
     kind: NetworkKind,
+    layout: NameLayout,
     channels: usize,
     /// Weight and bias of the last layer.
     pub head: [&'static str; 2],
@@ -36,6 +37,7 @@ impl ReadTensors {
         if let Some(config) = transformer {
             return Ok(ReadTensors {
                 kind: NetworkKind::Transformer(config),
+                layout: network.layout,
                 channels: network.channels,
                 head: transformers::CLASSIFIER,
             });
@@ -44,6 +46,7 @@ impl ReadTensors {
             Some(cnn) => Ok(ReadTensors {
                 head: cnn.head(),
                 kind: NetworkKind::Convolutional(cnn),
+                layout: network.layout,
                 channels: network.channels,
             }),
             None => Err(format!("{} is no network that cxr has", network.class)),
@@ -52,12 +55,44 @@ impl ReadTensors {
 
     /// Names and shapes of all tensors, with this many outputs.
     pub fn shapes(&self, outputs: usize) -> BTreeMap<String, Vec<usize>> {
+        self.shapes_for(self.channels, outputs)
+    }
+
+    fn shapes_for(&self, channels: usize, outputs: usize) -> BTreeMap<String, Vec<usize>> {
         match &self.kind {
-            NetworkKind::Transformer(config) => config.shapes(self.channels, outputs).0,
+            NetworkKind::Transformer(config) => config.shapes(channels, outputs).0,
             NetworkKind::Convolutional(cnn) => cnn
-                .shapes(self.channels, outputs)
+                .shapes(channels, outputs)
                 .map_or_else(BTreeMap::new, |shapes| shapes.0),
         }
+    }
+
+    /// Whether images of this side have the numbers of the original: see
+    /// [`fills_windows`](TransformerConfig::fills_windows).
+    pub fn fits(&self, side: usize) -> bool {
+        match &self.kind {
+            NetworkKind::Transformer(config) if self.layout == NameLayout::Timm => {
+                config.fills_windows(side)
+            }
+            NetworkKind::Transformer(_) | NetworkKind::Convolutional(_) => true,
+        }
+    }
+
+    /// The channels of the images that tensors are for, 1 or 3, by the shape of the first layer. `None` where it is
+    /// absent, or is none for such images.
+    pub fn channels_of(&self, tensors: &NamedTensors) -> Option<usize> {
+        let names = self.renaming(tensors);
+        let [one, three] = [1, 3].map(|channels| self.shapes_for(channels, 1));
+        tensors.iter().find_map(|(name, (shape, _))| {
+            let name = names.renamed(name);
+            let (one, three) = (one.get(&name)?, three.get(&name)?);
+            let is = |of: &Vec<usize>| one != three && of == shape;
+            if is(one) {
+                Some(1)
+            } else {
+                is(three).then_some(3)
+            }
+        })
     }
 
     /// The tensors under these names, without those that no answer depends on.
@@ -65,41 +100,66 @@ impl ReadTensors {
     /// # Errors
     /// If two become one, or a tensor has more or fewer values than its shape.
     pub fn named(&self, tensors: NamedTensors) -> Result<BTreeMap<String, FoundTensor>, String> {
-        let modules = match &self.kind {
-            NetworkKind::Convolutional(cnn) => Some(cnn.module_names()),
-            NetworkKind::Transformer(_) => None,
-        };
+        let names = self.renaming(&tensors);
         let mut named: BTreeMap<String, FoundTensor> = BTreeMap::new();
         for (found_as, (shape, values)) in tensors {
             if self.is_unread(&found_as) {
                 continue;
             }
-            let (name, shape) = match &modules {
-                Some(modules) => modules.canonical(&found_as, &shape),
-                None => (found_as.clone(), shape),
-            };
-            let found_as = clean(&found_as);
             let size = shape
                 .iter()
                 .try_fold(1_usize, |size, n| size.checked_mul(*n));
             if size != Some(values.len()) {
                 return Err(format!(
-                    "{found_as} holds {} values, and its shape {shape:?} says otherwise",
+                    "{} holds {} values, and its shape {shape:?} says otherwise",
+                    clean(&found_as),
                     values.len()
                 ));
             }
-            if let Some(first) = named.get(&name) {
-                let first = &first.found_as;
-                return Err(format!("{first} and {found_as} are both {name}"));
+            for tensor in names.tensors(&found_as, shape, values) {
+                self.add(&mut named, tensor, clean(&found_as))?;
             }
-            let tensor = FoundTensor {
-                found_as,
-                shape,
-                values,
-            };
-            named.insert(name, tensor);
         }
         Ok(named)
+    }
+
+    fn add(
+        &self,
+        named: &mut BTreeMap<String, FoundTensor>,
+        tensor: RenamedTensor,
+        found_as: String,
+    ) -> Result<(), String> {
+        let RenamedTensor {
+            name,
+            shape,
+            values,
+        } = tensor;
+        if self.is_unread(&name) {
+            return Ok(());
+        }
+        if let Some(first) = named.get(&name) {
+            let first = &first.found_as;
+            return Err(format!("{first} and {found_as} are both {name}"));
+        }
+        let tensor = FoundTensor {
+            found_as,
+            shape,
+            values,
+        };
+        named.insert(name, tensor);
+        Ok(())
+    }
+
+    /// How these tensors get the names here.
+    fn renaming(&self, tensors: &NamedTensors) -> Renaming {
+        match &self.kind {
+            NetworkKind::Convolutional(cnn) => Renaming::Modules(cnn.module_names()),
+            NetworkKind::Transformer(config) => {
+                let is_timm = self.layout == NameLayout::Timm;
+                let timm = is_timm.then(|| TimmNames::of(config, tensors.keys()));
+                timm.flatten().map_or(Renaming::Same, Renaming::Timm)
+            }
+        }
     }
 
     fn is_unread(&self, name: &str) -> bool {
@@ -109,5 +169,37 @@ impl ReadTensors {
                 NetworkKind::Transformer(config) => config.is_unread(name),
                 NetworkKind::Convolutional(_) => false,
             }
+    }
+}
+
+/// From the names of a file to those here.
+enum Renaming {
+    Same,
+    Modules(ModuleNames),
+    Timm(TimmNames),
+}
+
+impl Renaming {
+    /// The name of a tensor.
+    fn renamed(&self, name: &str) -> String {
+        match self {
+            Renaming::Same => name.to_owned(),
+            Renaming::Modules(names) => names.canonical(name, &[]).0,
+            Renaming::Timm(names) => names.renamed(name),
+        }
+    }
+
+    /// What a tensor with as many values as its shape says is here.
+    fn tensors(&self, name: &str, shape: Vec<usize>, values: Vec<f32>) -> Vec<RenamedTensor> {
+        let (name, shape) = match self {
+            Renaming::Same => (name.to_owned(), shape),
+            Renaming::Modules(names) => names.canonical(name, &shape),
+            Renaming::Timm(names) => return names.tensors(name, shape, values),
+        };
+        vec![RenamedTensor {
+            name,
+            shape,
+            values,
+        }]
     }
 }

@@ -1,4 +1,4 @@
-//! Why a class of transformers is not imported, and what would help.
+//! Why a class of transformers or a network of timm is not imported, and what would help.
 
 /// What helps with any network that cxr does not have.
 const BY_ONNX: &str = "export it to ONNX, and import the .onnx file";
@@ -44,6 +44,21 @@ pub fn refusal(class: Option<&str>, model_type: Option<&str>) -> String {
         );
     }
     format!("{name} is no classifier of images")
+}
+
+/// The reason against a network of timm that cxr does not have.
+pub fn refusal_of_timm(name: &str) -> String {
+    let has = |part: &str| name.contains(part);
+    let reason = if has("distilled") {
+        "has a second classifier for distillation, and cxr has only the first"
+    } else if has("deit3") || has("dinov2") || has("dinov3") {
+        "scales what each of its blocks adds and reads its class token alone, as no network of cxr does"
+    } else if has("swinv2") || has("swin_v2") {
+        "is version 2 of Swin, and cxr has version 1"
+    } else {
+        "is no network that cxr has"
+    };
+    format!("timm's {name} {reason}: {BY_ONNX}")
 }
 
 #[cfg(test)]
@@ -99,6 +114,25 @@ mod tests {
         ] {
             let reason = refusal(class, model_type);
             assert!(reason.contains(words), "{reason}");
+        }
+    }
+    #[test]
+    fn a_refusal_of_timm_says_what_is_otherwise() {
+        for (name, words) in [
+            ("deit_base_distilled_patch16_224", "a second classifier"),
+            ("deit3_small_patch16_224", "scales what each of its blocks"),
+            ("vit_base_patch14_dinov2", "reads its class token alone"),
+            ("swinv2_tiny_window8_256", "is version 2 of Swin"),
+            ("resnet50d", "is no network that cxr has"),
+        ] {
+            let reason = refusal_of_timm(name);
+            let start = format!("timm's {name} ");
+            assert!(
+                reason.starts_with(&start)
+                    && reason.contains(words)
+                    && reason.contains("export it to ONNX"),
+                "{reason}"
+            );
         }
     }
 }

@@ -224,6 +224,41 @@ fn a_folder_of_timm_is_read_by_its_architecture() {
     );
 }
 
+/// A Swin of timm for images of this side.
+fn swin_of_timm(side: usize) -> Result<FolderPlan, FolderError> {
+    let config = format!(
+        r#"{{"architecture": "swin_tiny_patch4_window7_224", "label_names": ["normal", "tb"],
+        "pretrained_cfg": {{"input_size": [3, {side}, {side}]}}}}"#
+    );
+    plan_with(&config, "{}", &FolderOptions::default())
+}
+
+#[test]
+fn windows_that_timm_pads_in_its_own_way_are_refused() {
+    assert!(swin_of_timm(224).is_ok() && swin_of_timm(448).is_ok());
+    for side in [256, 112, 226] {
+        let error = swin_of_timm(side).unwrap_err().to_string();
+        let start = format!(
+            "config.json: its windows do not lie side by side over images of {side} × {side} pixels"
+        );
+        assert!(
+            error.starts_with(&start) && error.contains("timm's swin_tiny_patch4_window7_224 pads"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_transformer_of_timm_takes_images_of_one_size() {
+    let config = r#"{"architecture": "vit_tiny_patch16_224", "label_names": ["normal", "tb"],
+        "model_args": {"img_size": 384}, "pretrained_cfg": {"input_size": [3, 224, 224]}}"#;
+    let error = plan_with(config, "{}", &FolderOptions::default()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "config.json: it makes 224 × 224 pixels, and the network takes 384 × 384 (img_size of config.json)"
+    );
+}
+
 #[test]
 fn a_config_that_is_not_understood_is_refused_by_name() {
     for (config, words) in [

@@ -1,12 +1,10 @@
-//! timm's `config.json`: the network that it names, and what its evaluation does to an image.
+//! timm's `config.json`: what its evaluation does to an image.
 
-use super::described::{DescribedNetwork, NameLayout};
-use super::json::{FolderError, JsonMembers, quoted};
+use super::json::{FolderError, JsonMembers};
 use crate::domain::{
     ColourReading, CropRounding, CropTo, FilmReading, PreprocessRecipe, RecipeStep, ResizeFilter,
     ResizeTo, SideRounding,
 };
-use crate::inference::network::cnn;
 
 /// `IMAGENET_DEFAULT_MEAN` and `_STD`.
 const MEAN: [f64; 3] = [0.485, 0.456, 0.406];
@@ -15,69 +13,17 @@ const DEVIATION: [f64; 3] = [0.229, 0.224, 0.225];
 const CROP_SHARE: f64 = 0.875;
 /// `input_size` of a `pretrained_cfg` that has none.
 const SIDE: usize = 224;
-/// Arguments of timm's models that change no answer.
-const IGNORED: [&str; 8] = [
-    "num_classes",
-    "drop_rate",
-    "drop_path_rate",
-    "drop_block_rate",
-    "attn_drop_rate",
-    "proj_drop_rate",
-    "pretrained",
-    "in_chans",
-];
 
 /// Whether a config is of timm, and not of transformers.
 pub fn is_timm(config: &JsonMembers<'_>) -> bool {
     config.get("architecture").is_some()
 }
 
-/// The network that a config names.
+/// The channels of the input: `input_size[0]`, or `in_chans` of its arguments.
 ///
 /// # Errors
-/// If it is none that cxr has, with what would help, or it is built with arguments of its own.
-pub fn described(config: &JsonMembers<'_>) -> Result<DescribedNetwork, FolderError> {
-    let whole = config.text("architecture")?.unwrap_or_default();
-    // Behind a dot is the tag of the weights.
-    let name = whole.split('.').next().unwrap_or_default();
-    let Some(known) = cnn::of_timm(name) else {
-        return Err(config.fault(&format!(
-            "timm's {name} is no network that cxr has: export it to ONNX, and import the .onnx file"
-        )));
-    };
-    if let Some(pooling) = config
-        .text("global_pool")?
-        .filter(|pooling| *pooling != "avg")
-    {
-        return Err(config.fault(&format!(
-            "global_pool is {pooling:?}: cxr has networks that end in an average (avg)"
-        )));
-    }
-    let arguments = config.inner("model_args")?;
-    let keys = arguments.iter().flat_map(JsonMembers::keys);
-    for key in keys.filter(|key| !IGNORED.contains(key)) {
-        let value = arguments.and_then(|arguments| arguments.get(key));
-        if let Some(value) = value {
-            return Err(config.fault(&format!(
-                "model_args has {key} = {}, which cxr cannot follow: export it to ONNX, and import the .onnx file",
-                quoted(value)
-            )));
-        }
-    }
-    let own = |arguments: JsonMembers<'_>| arguments.count("in_chans");
-    let own = arguments.map(own).transpose()?.flatten();
-    Ok(DescribedNetwork {
-        class: format!("timm's {name}"),
-        architecture: known.architecture.to_owned(),
-        settings: known.settings.with("architecture", name),
-        layout: NameLayout::Timm,
-        channels: channels(config, own)?,
-        side: None,
-    })
-}
-
-/// The channels of the input: `input_size[0]`, or `in_chans` of its arguments.
-fn channels(config: &JsonMembers<'_>, own: Option<usize>) -> Result<usize, FolderError> {
+/// If the two contradict each other, or there are neither 1 nor 3.
+pub fn channels(config: &JsonMembers<'_>, own: Option<usize>) -> Result<usize, FolderError> {
     let of_size = input_size(&pretrained(config)?)?.0;
     let channels = own.unwrap_or(of_size);
     if own.is_some_and(|own| own != of_size) {
@@ -95,6 +41,14 @@ fn channels(config: &JsonMembers<'_>, own: Option<usize>) -> Result<usize, Folde
 /// `pretrained_cfg`; old configs have its members themselves.
 fn pretrained<'a>(config: &JsonMembers<'a>) -> Result<JsonMembers<'a>, FolderError> {
     Ok(config.inner("pretrained_cfg")?.unwrap_or(*config))
+}
+
+/// The side of `input_size`.
+///
+/// # Errors
+/// If it is no square.
+pub fn side(config: &JsonMembers<'_>) -> Result<usize, FolderError> {
+    Ok(input_size(&pretrained(config)?)?.1)
 }
 
 /// Channels and side of `input_size`.
@@ -204,47 +158,6 @@ mod tests {
     const RESNET: &str = r#"{"architecture": "resnet34", "num_classes": 2, "global_pool": "avg", "pretrained_cfg":
         {"tag": "a1_in1k", "input_size": [3, 224, 224], "interpolation": "bicubic", "crop_pct": 0.95,
         "crop_mode": "center", "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}}"#;
-
-    #[test]
-    fn a_config_names_a_network_and_its_channels() {
-        let network = of(RESNET, described).unwrap();
-        assert_eq!(
-            (network.architecture.as_str(), network.channels),
-            ("resnet34", 3)
-        );
-        assert_eq!(network.settings.text("architecture"), Ok("resnet34"));
-        let grey = RESNET.replace("[3, 224", "[1, 224").replace(
-            "\"num_classes\"",
-            "\"model_args\": {\"in_chans\": 1, \"drop_rate\": 0.2}, \"num_classes\"",
-        );
-        assert_eq!(of(&grey, described).unwrap().channels, 1);
-        for (from, to, words) in [
-            (
-                "\"resnet34\"",
-                "\"vit_base_patch16_224\"",
-                "timm's vit_base_patch16_224 is no network that cxr has",
-            ),
-            ("\"avg\"", "\"catavgmax\"", "global_pool is \"catavgmax\""),
-            (
-                "\"num_classes\"",
-                "\"model_args\": {\"output_stride\": 16}, \"num_classes\"",
-                "output_stride = 16",
-            ),
-            (
-                "\"num_classes\"",
-                "\"model_args\": {\"in_chans\": 1}, \"num_classes\"",
-                "in_chans = 1, and input_size",
-            ),
-            ("[3, 224, 224]", "[4, 224, 224]", "4 channels, not 1 or 3"),
-            ("[3, 224, 224]", "[3, 224, 256]", "input_size is not"),
-        ] {
-            let error = of(&RESNET.replace(from, to), described).unwrap_err();
-            assert!(
-                error.starts_with("config.json: ") && error.contains(words),
-                "{error}"
-            );
-        }
-    }
 
     #[test]
     fn each_way_to_crop_is_timms() {

@@ -15,7 +15,8 @@ use super::resnet::{self, ResNetConfig};
 use crate::domain::{NetworkSettings, SettingError};
 use crate::inference::InferenceError;
 
-pub use origins::{complete_of_transformers, of_timm};
+pub use names::ModuleNames;
+pub use origins::{OF_TORCHVISION, complete_of_transformers, of_timm, of_torchvision};
 
 /// A convolutional network without its weights.
 #[derive(Debug, Clone, PartialEq)]

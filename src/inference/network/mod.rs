@@ -6,6 +6,7 @@ pub(in crate::inference) mod densenet;
 pub(in crate::inference) mod efficientnet;
 pub(in crate::inference) mod efficientnet_lite;
 mod gather;
+pub(in crate::inference) mod graph;
 pub(in crate::inference) mod imported;
 pub(in crate::inference) mod keras_sequential;
 pub(in crate::inference) mod layers;
@@ -23,11 +24,13 @@ mod token_plan;
 mod token_reference;
 mod token_trunk;
 pub(in crate::inference) mod transformers;
+pub(in crate::inference) mod wrapped_names;
 
 use candle_core::{DType, Module, Tensor};
 use candle_nn::Linear;
 use cnn::Cnn;
 use cxr_kernels::Kernels;
+use graph::GraphProgram;
 use imported::StoredNetwork;
 use keras_sequential::KerasSequential;
 use layers::Layers;
@@ -56,6 +59,7 @@ enum Trunk {
     Kernels(Box<PlannedLayers>),
     Offloaded(Offloaded),
     Tokens(TokenTrunk),
+    Graph(Box<GraphProgram>),
 }
 
 impl Network {
@@ -69,6 +73,7 @@ impl Network {
             Trunk::Kernels(plan) => plan.maps(input),
             Trunk::Offloaded(trunk) => trunk.forward(input),
             Trunk::Tokens(trunk) => trunk.maps(input),
+            Trunk::Graph(program) => program.forward(input),
         }
     }
 
@@ -79,7 +84,9 @@ impl Network {
     pub fn features(&self, input: &Tensor) -> candle_core::Result<Tensor> {
         match &self.trunk {
             Trunk::Kernels(plan) => plan.averages(input),
-            Trunk::Candle(_) | Trunk::Offloaded(_) | Trunk::Tokens(_) => pool(&self.maps(input)?),
+            Trunk::Candle(_) | Trunk::Offloaded(_) | Trunk::Tokens(_) | Trunk::Graph(_) => {
+                pool(&self.maps(input)?)
+            }
         }
     }
 
@@ -233,6 +240,13 @@ fn build(
             ends_in_averages: stored.ends_in_averages,
         });
     }
+    if card.architecture == graph::NAME {
+        return Ok(Network {
+            head: head(card, tensors)?.0,
+            trunk: Trunk::of_graph(tensors, channels, card.input_size, compute)?,
+            ends_in_averages: false,
+        });
+    }
     let cnn = cnn(card)?;
     if cnn == Cnn::EfficientNetLite && channels != 1 {
         return Err(InferenceError::Card(format!(
@@ -273,6 +287,7 @@ pub fn head(
         None if imported::is_imported(&card.architecture) => {
             (imported::HEAD, StoredNetwork::of(tensors)?.features)
         }
+        None if card.architecture == graph::NAME => (graph::HEAD, graph::stored(tensors)?.features),
         None => {
             let cnn = cnn(card)?;
             (cnn.head(), cnn.features())
@@ -285,6 +300,23 @@ pub fn head(
 }
 
 impl Trunk {
+    /// Operators that are kept: candle computes them, whichever engine is asked for.
+    fn of_graph(
+        tensors: &Tensors,
+        channels: usize,
+        size: usize,
+        compute: Compute,
+    ) -> Result<Self, InferenceError> {
+        let device = compute.device.open()?;
+        let program = graph::program(tensors, channels, size, device.clone(), compute)?;
+        Ok(match compute.device {
+            DeviceChoice::Cpu => Trunk::Graph(Box::new(program)),
+            _ => Trunk::Offloaded(Offloaded::new(device, DType::F32, move |images| {
+                program.forward(images)
+            })),
+        })
+    }
+
     fn new(layers: Layers, size: usize, compute: Compute) -> Result<Self, InferenceError> {
         let dtype = compute.precision.of_candle();
         Ok(match (compute.engine, compute.device, dtype) {

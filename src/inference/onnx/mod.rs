@@ -9,7 +9,8 @@
 //!
 //! A value of the graph is a constant or a map of each image. Transpositions and new shapes only name the axes of a map
 //! in another way ([`view`]). An operator that cxr does not have, or not in this way, is refused with its node.
-//! [`network::imported`](super::network::imported) loads what is stored.
+//! [`network::imported`](super::network::imported) loads what is stored. A graph that these layers cannot say, such as a
+//! transformer, keeps its operators ([`whole`]), and [`network::graph`](super::network::graph) computes them.
 
 mod arrange;
 mod constant;
@@ -26,6 +27,10 @@ mod pooling;
 #[cfg(test)]
 mod tests;
 mod view;
+mod whole;
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use sha2::{Digest, Sha256};
 
@@ -33,12 +38,13 @@ use self::emit::{EmittedNetwork, GraphEnd, emit};
 use self::graph::GraphValues;
 use self::node::shown;
 use self::view::{MapShape, MapView};
+use self::whole::{GraphImage, WholeNetwork};
 use super::card::{parse_card, write_card};
 use super::family::first_limits;
-use super::network::imported;
+use super::network::{graph as kept, imported};
 use super::outputs::{NetworkOutputs, ScoreFunction};
 use super::preprocess::recipe_name;
-use super::tensor_file::safetensors_with;
+use super::tensor_file::{FoundTensor, safetensors_with};
 use crate::domain::hex::hex;
 use crate::domain::text::clean;
 use crate::domain::{ModelCard, OnnxGraph, OnnxInput, PreprocessRecipe};
@@ -47,6 +53,8 @@ use crate::domain::{ModelCard, OnnxGraph, OnnxInput, PreprocessRecipe};
 const OPSETS: std::ops::RangeInclusive<i64> = 9..=26;
 /// The output that is taken where there are several.
 const LOGITS: &str = "logits";
+/// The most bytes of the steps of a graph whose operators are kept. They are in the header of the weights.
+const LONGEST_STEPS: usize = 4 << 20;
 
 /// What a user says of a graph.
 #[derive(Debug, Clone)]
@@ -65,6 +73,7 @@ pub struct OnnxOptions {
 pub struct OnnxError {
     reason: String,
     is_mendable: bool,
+    is_of_layers: bool,
 }
 
 impl OnnxError {
@@ -72,6 +81,15 @@ impl OnnxError {
         OnnxError {
             reason: clean(reason.as_ref()),
             is_mendable: false,
+            is_of_layers: false,
+        }
+    }
+
+    /// The same, where cxr's layers cannot say the graph.
+    fn of_layers(reason: impl AsRef<str>) -> Self {
+        OnnxError {
+            is_of_layers: true,
+            ..OnnxError::new(reason)
         }
     }
 
@@ -87,6 +105,22 @@ impl OnnxError {
     pub fn is_mendable(&self) -> bool {
         self.is_mendable
     }
+
+    /// Whether cxr's layers cannot say the graph, so that its operators have to be kept:
+    /// [`assemble_onnx_graph`].
+    pub fn is_of_layers(&self) -> bool {
+        self.is_of_layers
+    }
+}
+
+/// What a graph became.
+struct ReadGraph {
+    architecture: &'static str,
+    tensors: BTreeMap<String, FoundTensor>,
+    /// The key of the safetensors file's metadata, and what is under it.
+    metadata: (&'static str, String),
+    /// What the card says of it.
+    limits: Vec<String>,
 }
 
 /// The safetensors file of a graph, and the text of its card with this `name`.
@@ -100,38 +134,93 @@ pub fn assemble_onnx(
     name: &str,
 ) -> Result<(Vec<u8>, String), OnnxError> {
     let origin = origin(&graph);
-    let made = options.recipe.check();
-    let made = made.map_err(|error| OnnxError::mendable(format!("--preprocess: {error}")))?;
-    let image = [made.channels, made.side, made.side];
+    let image = image_of(options)?;
     let read = network_of(graph, image)?;
-    let outputs = outputs_of(&read, options)?;
+    let outputs = outputs_of(read.outputs, read.end, options)?;
     let EmittedNetwork {
-        network,
-        mut tensors,
-        ..
+        network, tensors, ..
     } = read;
-    let checked = network.check(made.side);
+    let checked = network.check(image[1]);
     checked.map_err(|error| OnnxError::new(error.to_string()))?;
-    outputs.arrange(&mut tensors, imported::HEAD);
     let layers = network.text();
     let layers = layers.map_err(|error| OnnxError::new(error.to_string()))?;
-    let weights = safetensors_with(tensors, Some((imported::LAYERS, &layers)));
+    let (architecture, limits) = if network.ends_in_averages {
+        (imported::NAME, Vec::new())
+    } else {
+        let limit = "No exact heat map: it does not end in an average and one layer of weights.";
+        (imported::HIDDEN, vec![limit.to_owned()])
+    };
+    let read = ReadGraph {
+        architecture,
+        tensors,
+        metadata: (imported::LAYERS, layers),
+        limits,
+    };
+    assembled(read, outputs, origin, options, name)
+}
+
+/// As [`assemble_onnx`], for a graph that cxr's layers cannot say: its operators are kept.
+///
+/// # Errors
+/// As there.
+pub fn assemble_onnx_graph(
+    graph: OnnxGraph,
+    options: &OnnxOptions,
+    name: &str,
+) -> Result<(Vec<u8>, String), OnnxError> {
+    let origin = origin(&graph);
+    let image = image_of(options)?;
+    let read = whole_of(graph, image)?;
+    let outputs = outputs_of(read.outputs, read.end, options)?;
+    let steps = serde_json::to_string(&read.graph);
+    let steps = steps.map_err(|error| OnnxError::new(error.to_string()))?;
+    if steps.len() > LONGEST_STEPS {
+        return Err(OnnxError::new(
+            "its steps and whole numbers take more room than those of any model that cxr reads",
+        ));
+    }
+    let limits = [
+        "No exact heat map: the operators of its graph are kept as they are.",
+        "Its operators are computed one by one, by candle, whichever engine is asked for. On a CPU that takes longer than \
+         a network that the kernels compute.",
+    ];
+    let read = ReadGraph {
+        architecture: kept::NAME,
+        tensors: read.tensors,
+        metadata: (kept::GRAPH, steps),
+        limits: limits.map(str::to_owned).into(),
+    };
+    assembled(read, outputs, origin, options, name)
+}
+
+/// The shape of an image after the preprocessing.
+fn image_of(options: &OnnxOptions) -> Result<MapShape, OnnxError> {
+    let made = options.recipe.check();
+    let made = made.map_err(|error| OnnxError::mendable(format!("--preprocess: {error}")))?;
+    Ok([made.channels, made.side, made.side])
+}
+
+/// The safetensors file and the card.
+fn assembled(
+    read: ReadGraph,
+    outputs: NetworkOutputs,
+    origin: String,
+    options: &OnnxOptions,
+    name: &str,
+) -> Result<(Vec<u8>, String), OnnxError> {
+    let side = image_of(options)?[1];
+    let mut tensors = read.tensors;
+    outputs.arrange(&mut tensors, imported::HEAD);
+    let (key, text) = &read.metadata;
+    let weights = safetensors_with(tensors, Some((*key, text)));
     let mut limits = first_limits();
     limits.extend(outputs.limits());
-    if !network.ends_in_averages {
-        limits.push(
-            "No exact heat map: it does not end in an average and one layer of weights.".to_owned(),
-        );
-    }
+    limits.extend(read.limits);
     let card = ModelCard {
         name: clean(name),
         version: "imported".to_owned(),
-        architecture: if network.ends_in_averages {
-            imported::NAME.to_owned()
-        } else {
-            imported::HIDDEN.to_owned()
-        },
-        input_size: made.side,
+        architecture: read.architecture.to_owned(),
+        input_size: side,
         preprocess: recipe_name(&options.recipe),
         recipe: Some(options.recipe.clone()),
         labels: outputs.label_cards(),
@@ -167,30 +256,56 @@ fn origin(graph: &OnnxGraph) -> String {
 
 /// The network of a graph, for images of this shape.
 fn network_of(graph: OnnxGraph, image: MapShape) -> Result<EmittedNetwork, OnnxError> {
-    if !OPSETS.contains(&graph.opset) {
-        return Err(OnnxError::new(format!(
-            "its operators are of version {}, and cxr reads {} to {}",
-            graph.opset,
-            OPSETS.start(),
-            OPSETS.end()
-        )));
-    }
+    check_opset(graph.opset)?;
     let (input, images) = input_of(&graph.inputs, image)?;
     let output = output_of(&graph.outputs)?.to_owned();
     let OnnxGraph {
         nodes, constants, ..
     } = graph;
     let mut values = GraphValues::new(constants, input, image, images);
-    let value = operators::read(&mut values, &nodes, &output).map_err(OnnxError::new)?;
+    let value = operators::read(&mut values, &nodes, &output).map_err(OnnxError::of_layers)?;
     let shape = values.drafts.shape(value.draft);
     if value.view.row_axes().is_none() {
         let words = value.view.words(shape);
-        return Err(OnnxError::new(format!(
+        return Err(OnnxError::of_layers(format!(
             "its output {} is {words}, and not a row of numbers for each image",
             shown(&output)
         )));
     }
-    emit(values.into_drafts(), value.draft).map_err(OnnxError::new)
+    emit(values.into_drafts(), value.draft).map_err(OnnxError::of_layers)
+}
+
+/// The network of a graph whose operators are kept, for images of this shape.
+fn whole_of(graph: OnnxGraph, [channels, side, _]: MapShape) -> Result<WholeNetwork, OnnxError> {
+    check_opset(graph.opset)?;
+    let ((name, view), images) = input_of(&graph.inputs, [channels, side, side])?;
+    if let Some(images) = images.filter(|images| *images != 1) {
+        return Err(OnnxError::new(format!(
+            "it is for {images} images at once: export it for one, or for any number"
+        )));
+    }
+    let output = output_of(&graph.outputs)?.to_owned();
+    let image = GraphImage {
+        name,
+        channels,
+        side,
+        channels_last: view != MapView::map(),
+    };
+    // A step that candle does not expect must not end the program.
+    let read = catch_unwind(AssertUnwindSafe(|| whole::read(graph, image, &output)));
+    let read = read.unwrap_or_else(|_| Err("one of its operators cannot be computed".to_owned()));
+    read.map_err(OnnxError::new)
+}
+
+fn check_opset(opset: i64) -> Result<(), OnnxError> {
+    if OPSETS.contains(&opset) {
+        return Ok(());
+    }
+    Err(OnnxError::new(format!(
+        "its operators are of version {opset}, and cxr reads {} to {}",
+        OPSETS.start(),
+        OPSETS.end()
+    )))
 }
 
 /// The name of the image with its axes, and the number of images that the graph is fixed to.
@@ -254,9 +369,12 @@ fn output_of(outputs: &[String]) -> Result<&str, OnnxError> {
 }
 
 /// The outputs by name, and what makes scores of them.
-fn outputs_of(read: &EmittedNetwork, options: &OnnxOptions) -> Result<NetworkOutputs, OnnxError> {
-    let count = read.outputs;
-    let of_graph = match read.end {
+fn outputs_of(
+    count: usize,
+    end: GraphEnd,
+    options: &OnnxOptions,
+) -> Result<NetworkOutputs, OnnxError> {
+    let of_graph = match end {
         GraphEnd::Logits => None,
         GraphEnd::Sigmoid => Some(ScoreFunction::Sigmoid),
         GraphEnd::Softmax => Some(ScoreFunction::Softmax),

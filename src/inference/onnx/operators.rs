@@ -41,7 +41,10 @@ pub fn read(
 }
 
 /// Whether each node is needed for a value.
-fn needed(nodes: &[OnnxNode], output: &str) -> Result<Vec<bool>, String> {
+///
+/// # Errors
+/// If a value is made twice.
+pub fn needed(nodes: &[OnnxNode], output: &str) -> Result<Vec<bool>, String> {
     let mut makers: HashMap<&str, usize> = HashMap::new();
     for (place, node) in nodes.iter().enumerate() {
         for name in node.outputs.iter().filter(|name| !name.is_empty()) {

@@ -496,3 +496,69 @@ fn labels_and_scores_are_asked_for_and_put_in_order() {
     let error = made(&none).unwrap_err().to_string();
     assert_eq!(error, "it has 2 outputs: name them with --labels");
 }
+
+#[test]
+fn operators_are_kept_where_layers_cannot_say_the_graph() {
+    let transformer = || {
+        graph(vec![
+            node("Flatten", &["image"], "flat"),
+            node("Softmax", &["flat"], "shares"),
+            node("ReduceSum", &["shares"], "sum"),
+            node("Mul", &["sum", "three"], "row"),
+            node("MatMul", &["row", "turned"], "output"),
+            node("Transpose", &["head"], "turned"),
+        ])
+    };
+    let image = || GraphImage {
+        name: "image".to_owned(),
+        channels: 3,
+        side: 8,
+        channels_last: false,
+    };
+    let mut graph = transformer();
+    let late = whole::read(graph.clone(), image(), "output");
+    let late = late.err().unwrap();
+    assert!(
+        late.contains("MatMul output: it reads turned, which no node"),
+        "{late}"
+    );
+    graph.nodes.swap(4, 5);
+    let read = whole::read(graph.clone(), image(), "output").ok().unwrap();
+    assert_eq!(read.outputs, 2);
+    assert_eq!(read.graph.features, 3, "the last layer is taken off");
+    assert_eq!(read.tensors["head.weight"].shape, [2, 3]);
+    assert_eq!(read.tensors["head.weight"].values, tensor_values(&[2, 3]));
+    let steps = read.graph.steps.iter().map(|step| step.operator.as_str());
+    assert_eq!(
+        Vec::from_iter(steps),
+        ["Flatten", "Softmax", "ReduceSum", "Mul"]
+    );
+    assert_eq!(read.graph.check(), Ok(()));
+
+    // 2^40 numbers in one node.
+    let shape = OnnxTensor {
+        shape: vec![2],
+        numbers: OnnxNumbers::Integers(vec![1 << 20, 1 << 20]),
+    };
+    let mut large = graph.clone();
+    large.constants.insert("shape".to_owned(), shape);
+    large.nodes[3] = node("Expand", &["three", "shape"], "row");
+    let refused = whole::read(large, image(), "output").err().unwrap();
+    assert!(refused.contains("Expand row: a value of"), "{refused}");
+
+    let mut nan = graph.clone();
+    let numbers = OnnxNumbers::Floats(vec![0.0, f32::NAN, 0.0]);
+    nan.constants.get_mut("three").unwrap().numbers = numbers;
+    let refused = whole::read(nan, image(), "output").err().unwrap();
+    assert_eq!(refused, "three holds a value that is not a number");
+
+    let constant = whole::read(graph, image(), "turned").err().unwrap();
+    assert_eq!(constant, "its output does not depend on the image");
+}
+
+fn tensor_values(shape: &[usize]) -> Vec<f32> {
+    match tensor(shape).numbers {
+        OnnxNumbers::Floats(values) => values,
+        OnnxNumbers::Integers(_) => Vec::new(),
+    }
+}

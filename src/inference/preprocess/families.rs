@@ -2,7 +2,7 @@
 //! mean never changes.
 
 use super::cxr;
-use super::{CHEXNET_224_1, CXR_1, CXR_2, KERAS_224_1, XRV_224_1, XRV_512_1};
+use super::{CHEXNET_224_1, CXR_1, CXR_2, IMAGENET_224_1, KERAS_224_1, XRV_224_1, XRV_512_1};
 use crate::domain::{
     ColourReading, CropRounding, CropTo, FilmRange, FilmReading, PreprocessRecipe, RecipeStep,
     ResizeFilter, ResizeTo, ValueDepth,
@@ -26,6 +26,7 @@ pub fn named(name: &str, size: usize) -> Option<(PreprocessRecipe, Option<usize>
         XRV_224_1 => (xrv(224), Some(224)),
         XRV_512_1 => (xrv(512), Some(512)),
         CHEXNET_224_1 => (chexnet(), Some(224)),
+        IMAGENET_224_1 => (imagenet(FilmReading::PICTURE), Some(224)),
         KERAS_224_1 => (keras(), Some(KERAS_SIDE)),
         _ => return None,
     })
@@ -92,6 +93,12 @@ fn chexnet() -> PreprocessRecipe {
         range: FilmRange::BitDepth,
         ..FilmReading::PICTURE
     };
+    imagenet(film)
+}
+
+/// torchvision 0.29's `transforms._presets.ImageClassification(crop_size=224)`, which evaluates its networks on ImageNet:
+/// the shorter side to 256 by Pillow's bilinear filter, the centre, mean and deviation.
+fn imagenet(film: FilmReading) -> PreprocessRecipe {
     PreprocessRecipe::centre_crop(
         film,
         (256, 224),

@@ -35,6 +35,8 @@ pub const XRV_224_1: &str = "xrv-224-1";
 pub const XRV_512_1: &str = "xrv-512-1";
 /// CheXNet's single centre crop.
 pub const CHEXNET_224_1: &str = "chexnet-224-1";
+/// torchvision's `ImageClassification(crop_size=224)` of a picture.
+pub const IMAGENET_224_1: &str = "imagenet-224-1";
 /// `load_img(path, target_size=(224, 224)) / 255` of Keras.
 pub const KERAS_224_1: &str = "keras-224-1";
 
@@ -218,6 +220,7 @@ mod tests {
             (XRV_224_1, 224, 1),
             (XRV_512_1, 512, 1),
             (CHEXNET_224_1, 224, 3),
+            (IMAGENET_224_1, 224, 3),
             (KERAS_224_1, 224, 3),
         ] {
             let preprocess = Preprocess::named(name, size).unwrap();

@@ -91,7 +91,8 @@ fn is_withheld(model: &Model, prediction: &Prediction) -> bool {
     }
 }
 
-/// Foremost label → each label with a map of its own → difference → lungs, where they were looked for → foremost label.
+/// Foremost label → each label with a map of its own that this image does not hide → difference → lungs, where they were
+/// looked for → foremost label.
 /// A model whose labels have no maps of their own has one map, its attention.
 fn next_choice(model: &Model) -> HeatMapChoice {
     let card = model
@@ -112,8 +113,14 @@ fn next_choice(model: &Model) -> HeatMapChoice {
     let now = choices
         .iter()
         .position(|choice| *choice == model.heat_map.choice);
-    let next = now.map_or(0, |now| (now + 1) % choices.len());
-    choices.swap_remove(next)
+    choices.rotate_left(now.map_or(0, |now| now + 1));
+    // What this image hides is passed over: no key press ends in words alone.
+    let is_hidden = |choice: &HeatMapChoice| {
+        let prediction = model.prediction();
+        prediction.is_some_and(|prediction| prediction.hides_heat_map(choice))
+    };
+    let mut choices = choices.into_iter().filter(|choice| !is_hidden(choice));
+    choices.next().unwrap_or_default()
 }
 
 fn step_opacity(model: &mut Model, step: f32) {

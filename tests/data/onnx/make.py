@@ -3,8 +3,8 @@
     pip install torch onnx onnxscript onnxruntime numpy
     python tests/data/onnx/make.py
 
-The networks have the parts of torchvision's ResNet, DenseNet, EfficientNet and MobileNetV3, exported by both exporters of
-PyTorch, and those of Keras' graphs as tf2onnx writes them. Weights are random and the same each time. Files that are
+The networks have the parts of torchvision's ResNet, DenseNet, EfficientNet and MobileNetV3 and of the vision transformers
+ViT, Swin and ConvNeXt V2, exported by both exporters of PyTorch, and those of Keras' graphs as tf2onnx writes them. Weights are random and the same each time. Files that are
 there already are not written again, because exporters write other names from version to version.
 """
 
@@ -141,6 +141,132 @@ class Inverted(nn.Module):
         return self.head(torch.flatten(F.adaptive_avg_pool2d(x, 1), 1))
 
 
+class Attention(nn.Module):
+    """As PyTorch fuses it, or step by step with a bias for each pair of places and a mask."""
+
+    def __init__(self, width, heads, places=None):
+        super().__init__()
+        self.heads = heads
+        self.qkv, self.proj = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.bias = nn.Parameter(torch.zeros(heads, places, places)) if places else None
+
+    def forward(self, x, mask=None):
+        count, tokens, width = x.shape
+        parts = self.qkv(x).reshape(count, tokens, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
+        q, k, v = parts.unbind(0)
+        if self.bias is None:
+            y = F.scaled_dot_product_attention(q, k, v)
+        else:
+            scores = q @ k.transpose(-2, -1) * (width // self.heads) ** -0.5 + self.bias
+            if mask is not None:
+                windows = mask.shape[0]
+                scores = scores.view(-1, windows, self.heads, tokens, tokens) + mask.unsqueeze(1).unsqueeze(0)
+                scores = scores.view(-1, self.heads, tokens, tokens)
+            y = scores.softmax(-1) @ v
+        return self.proj(y.transpose(1, 2).reshape(count, tokens, width))
+
+
+class TokenBlock(nn.Module):
+    def __init__(self, width, heads):
+        super().__init__()
+        self.norm1, self.attention = nn.LayerNorm(width, eps=1e-6), Attention(width, heads)
+        self.norm2 = nn.LayerNorm(width, eps=1e-6)
+        self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+
+    def forward(self, x):
+        x = x + self.attention(self.norm1(x))
+        return x + self.mlp(self.norm2(x))
+
+
+class Tokens(nn.Module):
+    """A ViT: squares of 8 pixels, a class token, positions, and a layer of weights on the class token."""
+
+    def __init__(self):
+        super().__init__()
+        self.patches = nn.Conv2d(3, 12, 8, 8)
+        self.token, self.positions = nn.Parameter(torch.zeros(1, 1, 12)), nn.Parameter(torch.zeros(1, 17, 12))
+        self.blocks = nn.Sequential(TokenBlock(12, 3))
+        self.norm, self.head = nn.LayerNorm(12, eps=1e-6), nn.Linear(12, LABELS)
+
+    def forward(self, x):
+        x = self.patches(x).flatten(2).transpose(1, 2)
+        x = torch.cat([self.token.expand(x.shape[0], -1, -1), x], 1) + self.positions
+        return self.head(self.norm(self.blocks(x))[:, 0])
+
+
+class WindowedBlock(nn.Module):
+    """Attention within windows of 4 × 4 tokens, which are shifted by 2 or not."""
+
+    def __init__(self, width, shift, side=8, window=4):
+        super().__init__()
+        self.norm1, self.attention = nn.LayerNorm(width), Attention(width, 2, window * window)
+        self.norm2 = nn.LayerNorm(width)
+        self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+        self.shift, self.window = shift, window
+        place = torch.zeros(1, side, side, 1)
+        parts = [slice(0, -window), slice(-window, -shift), slice(-shift, None)] if shift else []
+        for number, (rows, columns) in enumerate([(r, c) for r in parts for c in parts]):
+            place[:, rows, columns] = number
+        flat = self.windows(place).squeeze(-1)
+        apart = flat.unsqueeze(1) != flat.unsqueeze(2)
+        mask = torch.zeros(apart.shape).masked_fill(apart, float("-inf"))
+        self.register_buffer("mask", mask if shift else None)
+
+    def windows(self, x):
+        count, side, _, width = x.shape
+        x = x.view(count, side // self.window, self.window, side // self.window, self.window, width)
+        return x.transpose(2, 3).reshape(-1, self.window * self.window, width)
+
+    def forward(self, x):
+        count, side, _, width = x.shape
+        y = self.norm1(x)
+        if self.shift:
+            y = torch.roll(y, (-self.shift, -self.shift), (1, 2))
+        y = self.attention(self.windows(y), self.mask)
+        across = side // self.window
+        y = y.view(count, across, across, self.window, self.window, width).transpose(2, 3).reshape(count, side, side, width)
+        if self.shift:
+            y = torch.roll(y, (self.shift, self.shift), (1, 2))
+        x = x + y
+        return x + self.mlp(self.norm2(x))
+
+
+class Windowed(nn.Module):
+    """A Swin: windows, shifted windows, four tokens merged into one, an average, and one layer of weights."""
+
+    def __init__(self):
+        super().__init__()
+        self.patches, self.norm = nn.Conv2d(3, 8, 4, 4), nn.LayerNorm(8)
+        self.blocks = nn.Sequential(WindowedBlock(8, 0), WindowedBlock(8, 2))
+        self.merged, self.merge = nn.LayerNorm(32), nn.Linear(32, 12, bias=False)
+        self.head = nn.Linear(12, LABELS)
+
+    def forward(self, x):
+        x = self.blocks(self.norm(self.patches(x).permute(0, 2, 3, 1)))
+        parts = [x[:, row::2, column::2] for column in (0, 1) for row in (0, 1)]
+        x = self.merge(self.merged(torch.cat(parts, -1)))
+        return self.head(x.mean((1, 2)))
+
+
+class Response(nn.Module):
+    """A ConvNeXt V2 with one block: a wide window for each channel, global response normalisation, and two last layers."""
+
+    def __init__(self):
+        super().__init__()
+        self.patches, self.deep = nn.Conv2d(3, 8, 4, 4), nn.Conv2d(8, 8, 7, padding=3, groups=8)
+        self.norm, self.up, self.down = nn.LayerNorm(8, eps=1e-6), nn.Linear(8, 24), nn.Linear(24, 8)
+        self.gamma, self.beta = nn.Parameter(torch.zeros(1, 1, 1, 24)), nn.Parameter(torch.zeros(1, 1, 1, 24))
+        self.last, self.head, self.other = nn.LayerNorm(8), nn.Linear(8, LABELS), nn.Linear(8, LABELS)
+
+    def forward(self, x):
+        x = self.patches(x)
+        y = F.gelu(self.up(self.norm(self.deep(x).permute(0, 2, 3, 1))))
+        norms = torch.norm(y, p=2, dim=(1, 2), keepdim=True)
+        y = self.gamma * (y * (norms / (norms.mean(-1, keepdim=True) + 1e-6))) + self.beta + y
+        x = self.last((x + self.down(y).permute(0, 3, 1, 2)).mean((-2, -1)))
+        return ((self.head(x) + self.other(x)) / 2).softmax(-1)
+
+
 def seeded(network, seed):
     """The network with weights that keep numbers of its layers of one size."""
     torch.manual_seed(seed)
@@ -156,6 +282,17 @@ def seeded(network, seed):
                 one = 1.0 if name.endswith("weight") else 0.0
                 value.normal_(one, 0.2)
     return network.eval()
+
+
+def slim(path):
+    """Takes away what no graph needs: where in PyTorch each node comes from, and the shapes of values in between."""
+    made = onnx.load(path)
+    for node in made.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    for part in [made.graph.metadata_props, made.graph.value_info]:
+        del part[:]
+    onnx.save(made, path)
 
 
 def export(path, network, opset, is_dynamo, external=False):
@@ -269,6 +406,12 @@ FILES = {
     "dense_18.onnx": lambda path: export(path, seeded(Dense, 2), 18, True),
     "inverted_13.onnx": lambda path: export(path, seeded(Inverted, 3), 13, False),
     "inverted_20.onnx": lambda path: export(path, seeded(Inverted, 3), 20, True),
+    "tokens_17.onnx": lambda path: (export(path, seeded(Tokens, 4), 17, False), slim(path)),
+    "tokens_20.onnx": lambda path: (export(path, seeded(Tokens, 4), 20, True), slim(path)),
+    "windowed_13.onnx": lambda path: (export(path, seeded(Windowed, 5), 13, False), slim(path)),
+    "windowed_18.onnx": lambda path: (export(path, seeded(Windowed, 5), 18, True), slim(path)),
+    "response_17.onnx": lambda path: (export(path, seeded(Response, 6), 17, False), slim(path)),
+    "response_20.onnx": lambda path: (export(path, seeded(Response, 6), 20, True), slim(path)),
     "keras.onnx": keras_like,
     "flat.onnx": flat,
 }

@@ -92,6 +92,7 @@ fn every_family_is_a_recipe_that_can_be_written() {
         ("xrv-224-1", 224),
         ("xrv-512-1", 512),
         ("chexnet-224-1", 224),
+        ("imagenet-224-1", 224),
         ("keras-224-1", 224),
     ] {
         let preprocess = Preprocess::named(name, size).unwrap();

@@ -8,9 +8,7 @@ use crate::inference::network::efficientnet::{self, EfficientNetConfig};
 use crate::inference::network::mobilenet::{self, STAGES};
 use crate::inference::network::mobilenet_v3::{self, MobileNetV3Config};
 use crate::inference::network::resnet::{self, ResNetConfig};
-
-/// What wrappers put before all names.
-const PREFIXES: [&str; 3] = ["module.", "model.", "timm_model."];
+use crate::inference::network::wrapped_names::unwrapped;
 
 /// Modules of another library, and torchvision's names of them.
 #[derive(Debug, Default)]
@@ -20,10 +18,7 @@ impl ModuleNames {
     /// The name here of a tensor, and the shape that it has here, from those in a file. A name of no other library stays
     /// as it is.
     pub fn canonical(&self, name: &str, shape: &[usize]) -> (String, Vec<usize>) {
-        let mut name = name;
-        while let Some(rest) = PREFIXES.iter().find_map(|prefix| name.strip_prefix(prefix)) {
-            name = rest;
-        }
+        let name = unwrapped(name);
         let renamed = name.rsplit_once('.').and_then(|(module, parameter)| {
             let module = self.0.get(module)?;
             Some(format!("{module}.{parameter}"))

@@ -32,6 +32,29 @@ const OF_BOTH: [&str; 9] = [
     "resnet101",
     "resnet152",
 ];
+/// torchvision's names of the networks here.
+pub const OF_TORCHVISION: [&str; 20] = [
+    "densenet121",
+    "densenet161",
+    "densenet169",
+    "densenet201",
+    "efficientnet_b0",
+    "efficientnet_b1",
+    "efficientnet_b2",
+    "efficientnet_b3",
+    "efficientnet_b4",
+    "efficientnet_b5",
+    "efficientnet_b6",
+    "efficientnet_b7",
+    "mobilenet_v2",
+    "mobilenet_v3_large",
+    "mobilenet_v3_small",
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "resnet101",
+    "resnet152",
+];
 /// Before the name of a network that has TensorFlow's padding and ε.
 const TENSORFLOW: &str = "tf_";
 
@@ -68,6 +91,18 @@ pub fn of_timm(name: &str) -> Option<KnownCnn> {
     Some(KnownCnn {
         architecture,
         settings,
+    })
+}
+
+/// The network that torchvision calls so. The networks here are torchvision's where no setting says otherwise.
+pub fn of_torchvision(name: &str) -> Option<KnownCnn> {
+    let name = OF_TORCHVISION.into_iter().find(|known| *known == name)?;
+    Some(KnownCnn {
+        architecture: match name {
+            "mobilenet_v2" => mobilenet::NAME,
+            other => other,
+        },
+        settings: NetworkSettings::default(),
     })
 }
 
@@ -158,6 +193,19 @@ mod tests {
             "",
         ] {
             assert_eq!(of_timm(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn every_name_of_torchvision_is_a_network_as_it_is() {
+        for name in OF_TORCHVISION {
+            let known = of_torchvision(name).unwrap();
+            assert!(known.settings.is_empty());
+            let cnn = Cnn::of(known.architecture, &known.settings).unwrap();
+            assert!(cnn.is_some(), "{name}");
+        }
+        for other in ["mobilenet-v2", "resnet50d", "vit_b_16", ""] {
+            assert_eq!(of_torchvision(other), None, "{other}");
         }
     }
 

@@ -350,6 +350,7 @@ fn an_image_of_another_size_is_an_error_that_says_both() {
 fn the_card_knows_which_networks_have_attention_in_the_place_of_maps() {
     for architecture in [
         "vit",
+        "vit-average",
         "deit",
         "dinov2",
         "dinov2-registers",

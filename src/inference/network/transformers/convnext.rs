@@ -73,7 +73,7 @@ impl ConvnextConfig {
         })
     }
 
-    fn prefix(&self) -> &'static str {
+    pub fn prefix(&self) -> &'static str {
         if self.is_v2 { "convnextv2" } else { "convnext" }
     }
 

@@ -6,12 +6,14 @@
 
 mod convnext;
 mod dinov2;
+mod origins;
 mod parts;
 mod positions;
 mod sizes;
 mod swin;
 #[cfg(test)]
 mod tests;
+mod timm_names;
 mod vit;
 
 use convnext::ConvnextConfig;
@@ -27,8 +29,10 @@ use crate::inference::InferenceError;
 
 pub use convnext::{CONVNEXT, CONVNEXTV2};
 pub use dinov2::{DINOV2, DINOV2_REGISTERS};
+pub use origins::{KnownTransformer, complete_of_timm, of_timm, with_pooling};
 pub use swin::SWIN;
-pub use vit::{DEIT, VIT};
+pub use timm_names::{RenamedTensor, TimmNames};
+pub use vit::{DEIT, VIT, VIT_AVERAGE};
 
 /// The layer whose rows are the labels.
 pub const HEAD: &str = "classifier";
@@ -69,7 +73,7 @@ impl TransformerConfig {
         settings: &NetworkSettings,
     ) -> Result<Option<Self>, SettingError> {
         Ok(Some(match architecture {
-            VIT | DEIT => Self::Vit(VitConfig::of(settings, architecture == DEIT)?),
+            VIT | VIT_AVERAGE | DEIT => Self::Vit(VitConfig::of(settings, architecture)?),
             DINOV2 | DINOV2_REGISTERS => {
                 let has_registers = architecture == DINOV2_REGISTERS;
                 Self::Dinov2(Dinov2Config::of(settings, has_registers)?)
@@ -132,7 +136,8 @@ impl TransformerConfig {
     /// Otherwise it ends in a class token.
     pub fn has_maps(&self) -> bool {
         match self {
-            Self::Vit(_) | Self::Dinov2(_) => false,
+            Self::Vit(config) => config.is_averaged,
+            Self::Dinov2(_) => false,
             Self::Swin(_) | Self::Convnext(_) => true,
         }
     }
@@ -141,6 +146,7 @@ impl TransformerConfig {
     /// of all its layers take no more memory than is sensible.
     pub fn has_rollout(&self, side: usize) -> bool {
         let layers = match self {
+            Self::Vit(config) if config.is_averaged => return false,
             Self::Vit(config) => config.layers,
             Self::Dinov2(config) => config.layers,
             Self::Swin(_) | Self::Convnext(_) => return false,
@@ -148,6 +154,15 @@ impl TransformerConfig {
         // The class token and a few more hardly count.
         let tokens = self.cells(side).pow(2);
         tokens > 0 && layers.saturating_mul(tokens.saturating_mul(tokens)) <= sizes::MOST_SHARES
+    }
+
+    /// Whether the windows of all stages lie side by side over an image of this side, without padding: timm pads them in
+    /// another way than transformers. True for networks without windows.
+    pub fn fills_windows(&self, side: usize) -> bool {
+        match self {
+            Self::Vit(_) | Self::Dinov2(_) | Self::Convnext(_) => true,
+            Self::Swin(config) => config.fills_windows(side),
+        }
     }
 
     /// Rows and columns of the last tokens of an image of this side, in pixels; 0 if it is too small.

@@ -52,10 +52,11 @@ struct SwinStage {
 }
 
 /// Whether a file may hold this, although it is computed or for training: the index of the bias table is a buffer that
-/// older versions stored.
+/// older versions stored, and older versions of timm stored the masks of shifted windows.
 pub fn is_unread(name: &str) -> bool {
     name == "swin.embeddings.mask_token"
         || name.ends_with(".attention.self.relative_position_index")
+        || name.ends_with(".attn_mask")
 }
 
 impl SwinConfig {
@@ -135,6 +136,12 @@ impl SwinConfig {
 
     fn last(&self) -> usize {
         self.stages.len() - 1
+    }
+
+    /// Whether the squares and the windows of all stages lie side by side over an image of this side.
+    pub fn fills_windows(&self, side: usize) -> bool {
+        let is_full = |stage| self.side_of(stage, side).is_multiple_of(self.window);
+        side.is_multiple_of(self.patch) && (0..self.stages.len()).all(is_full)
     }
 
     pub fn features(&self) -> usize {

@@ -201,6 +201,7 @@ fn tensors_that_no_answer_depends_on_may_be_there() {
             "swin.encoder.layers.0.blocks.1.attention.self.relative_position_index",
             true,
         ),
+        ("swin", "layers.1.blocks.1.attn_mask", true),
         ("swin", "swin.layernorm.bias", false),
         ("convnext", "convnext.layernorm.bias", false),
     ] {

@@ -3,7 +3,8 @@
 //! those of transformers' `ViTForImageClassification` and `DeiTForImageClassification`:
 //! `vit.encoder.layer.0.attention.attention.query.weight`.
 //!
-//! DeiT has a second token, which its answers do not use.
+//! DeiT has a second token, which its answers do not use. timm has ViTs that end in an average of the tokens of the image:
+//! they have an exact map for each label.
 
 use candle_core::Tensor;
 
@@ -19,6 +20,9 @@ use crate::inference::network::token_layers::{
 pub const VIT: &str = "vit";
 /// Its name on a card.
 pub const DEIT: &str = "deit";
+/// The name on a card of a ViT that ends in the average of the tokens of the image, with the last normalisation behind
+/// it: timm's `VisionTransformer` with `global_pool="avg"`.
+pub const VIT_AVERAGE: &str = "vit-average";
 
 /// `ViTConfig`, `DeiTConfig`.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,13 +43,16 @@ pub struct VitConfig {
     /// `patch_size`
     patch: usize,
     has_qkv_bias: bool,
+    /// Whether it ends in the average of the tokens of the image, and not in the class token.
+    pub is_averaged: bool,
 }
 
 impl VitConfig {
-    pub fn of(settings: &NetworkSettings, is_deit: bool) -> Result<Self, SettingError> {
+    /// The sizes of one of the three architectures.
+    pub fn of(settings: &NetworkSettings, architecture: &str) -> Result<Self, SettingError> {
         let width = settings.size_or("hidden_size", 768, sizes::MOST_WIDTH)?;
         let config = VitConfig {
-            is_deit,
+            is_deit: architecture == DEIT,
             width,
             layers: settings.size_or("num_hidden_layers", 12, sizes::MOST_LAYERS)?,
             heads: sizes::heads(settings, width)?,
@@ -55,6 +62,7 @@ impl VitConfig {
             image: sizes::square(settings, "image_size", 224, sizes::MOST_SIDE)?,
             patch: sizes::square(settings, "patch_size", 16, sizes::MOST_PATCH)?,
             has_qkv_bias: settings.flag_or("qkv_bias", true)?,
+            is_averaged: architecture == VIT_AVERAGE,
         };
         let cells = config.cells(config.image);
         if (1..=sizes::MOST_CELLS).contains(&cells) {
@@ -169,7 +177,11 @@ impl VitConfig {
         }
         Ok(TokenReadout {
             norm: parts.norm(&format!("{}.layernorm", self.prefix()), width, self.epsilon)?,
-            kind: ReadoutKind::ClassToken,
+            kind: if self.is_averaged {
+                ReadoutKind::NormalisedAverage
+            } else {
+                ReadoutKind::ClassToken
+            },
         })
     }
 

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::domain::{
-    ClassActivationMap, HeatMapChoice, LabelActivation, LungFields, LungMeasures, Region,
+    ClassActivationMap, HeatMapChoice, LabelActivation, LungFields, LungMeasures, OperatingPoint,
+    Region,
 };
 
 /// A prediction with a heat map of one cell.
@@ -129,6 +130,50 @@ fn the_heat_map_keys_go_through_labels_and_opacities() {
     assert_eq!(model.prediction().unwrap().findings[0].score.value(), 0.9);
 }
 
+/// A healthy image has no maps of causes, and no key press that says so.
+#[test]
+fn the_heat_map_keys_pass_over_causes_that_are_not_told() {
+    let mut model = model_of(&["a.png"]);
+    let cause = "Viral";
+    let mut card = card();
+    let label = LabelCard::new(cause, Question::GivenPneumonia, None);
+    card.labels.push(label);
+    let loaded = JobOutcome::Model(Ok(Box::new(card)));
+    update(&mut model, Message::Worker(loaded));
+    let choices = |model: &mut Model| {
+        let mut choices = Vec::new();
+        for _ in 0..6 {
+            press(model, "O");
+            choices.push(model.heat_map.choice.clone());
+        }
+        choices
+    };
+    let viral = HeatMapChoice::Label(Pathology(cause.into()));
+    for (point, is_passed) in [(0.5, true), (0.95, false)] {
+        let mut prediction = mapped(1.0);
+        prediction.findings[0].operating_point = Some(OperatingPoint(point));
+        let finding = Finding {
+            label: Pathology(cause.into()),
+            question: Question::GivenPneumonia,
+            operating_point: None,
+            ..prediction.findings[0].clone()
+        };
+        prediction.findings.push(finding);
+        let source = path("a.png");
+        let generation = model.viewer.generation;
+        let result = Ok(prediction);
+        let answer = JobOutcome::Classified {
+            source,
+            generation,
+            result,
+        };
+        update(&mut model, Message::Worker(answer));
+        let choices = choices(&mut model);
+        assert_eq!(choices.contains(&viral), is_passed, "{point}: {choices:?}");
+        assert!(choices.contains(&HeatMapChoice::Difference));
+    }
+}
+
 /// A product has the map of its first factor, which has a step of its own.
 #[test]
 fn the_heat_map_keys_pass_over_a_product() {
@@ -171,8 +216,10 @@ fn a_label_without_a_number_has_no_heat_map_and_the_footer_says_why() {
     };
     update(&mut model, Message::Worker(outcome));
     assert_eq!(requested(&press(&mut model, "o")), Some(1.0));
-    press(&mut model, "O");
-    assert_eq!(requested(&press(&mut model, "O")), None);
+    // Chosen on another image; here the keys pass it over.
+    press(&mut model, "o");
+    model.heat_map.choice = HeatMapChoice::Label(Pathology("COVID-19".into()));
+    assert_eq!(requested(&press(&mut model, "o")), None);
     let notice = model.notice.clone().unwrap_or_default();
     assert!(
         notice.contains("unlike those that the label was learned from"),

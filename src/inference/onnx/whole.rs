@@ -1,0 +1,129 @@
+//! Graphs that cxr's layers cannot say, such as transformers: the operators are kept, as
+//! [`network::graph`](crate::inference::network::graph) computes them.
+//!
+//! The graph is computed once, for one image of zeros. What does not depend on the image, the arithmetic of shapes among
+//! it, becomes constants; so the steps that stay have shapes that fit. A last layer of weights is taken off, so that it can
+//! be refitted.
+
+mod numbers;
+mod reading;
+
+use std::collections::BTreeMap;
+
+use self::reading::GraphReading;
+use super::emit::GraphEnd;
+use crate::domain::{OnnxGraph, OnnxNode};
+use crate::inference::network::graph::{HEAD, StoredGraph};
+use crate::inference::tensor_file::FoundTensor;
+
+/// A network whose operators are kept.
+pub struct WholeNetwork {
+    pub graph: StoredGraph,
+    pub tensors: BTreeMap<String, FoundTensor>,
+    pub end: GraphEnd,
+    pub outputs: usize,
+}
+
+/// The image as the graph names and orders it.
+pub struct GraphImage {
+    pub name: String,
+    pub channels: usize,
+    pub side: usize,
+    pub channels_last: bool,
+}
+
+/// The network that makes the value `output` of an image.
+///
+/// # Errors
+/// If an operator is none that cxr has, or the result is not a row of numbers; the reason names the node.
+pub fn read(graph: OnnxGraph, image: GraphImage, output: &str) -> Result<WholeNetwork, String> {
+    let OnnxGraph {
+        opset,
+        nodes,
+        constants,
+        ..
+    } = graph;
+    let (output, end) = before_end(&nodes, output);
+    let (mut reading, output) = GraphReading::new(&nodes, constants, &image.name, output)?;
+    let last = reading.last_layer(output);
+    let zeros = reading.compute(opset, &image, output, last.as_ref())?;
+    let outputs = zeros.outputs;
+    let mut tensors = BTreeMap::new();
+    let head = last.and_then(|last| reading.head(&last, &zeros));
+    let (value, features) = match head {
+        Some(head) => {
+            let made = (head.value, head.features);
+            insert_head(&mut tensors, head.features, head.weight, head.bias);
+            made
+        }
+        None => {
+            // Without a last layer of weights, each output is its own feature.
+            let diagonal = |at: usize| {
+                if at.is_multiple_of(outputs + 1) {
+                    1.0
+                } else {
+                    0.0
+                }
+            };
+            let weight = (0..outputs * outputs).map(diagonal).collect();
+            insert_head(&mut tensors, outputs, weight, vec![0.0; outputs]);
+            (output, outputs)
+        }
+    };
+    let (steps, constants) = reading.remaining(value, &mut tensors)?;
+    if steps.is_empty() {
+        return Err("it has no layers before the last one".to_owned());
+    }
+    Ok(WholeNetwork {
+        graph: StoredGraph {
+            opset,
+            channels: image.channels,
+            side: image.side,
+            channels_last: image.channels_last,
+            values: reading.constants.len(),
+            constants,
+            steps,
+            output: value,
+            features,
+        },
+        tensors,
+        end,
+        outputs,
+    })
+}
+
+fn insert_head(
+    tensors: &mut BTreeMap<String, FoundTensor>,
+    features: usize,
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+) {
+    let [weight_name, bias_name] = HEAD;
+    let mut insert = |name: &str, shape: Vec<usize>, values: Vec<f32>| {
+        let found_as = name.to_owned();
+        let tensor = FoundTensor {
+            found_as,
+            shape,
+            values,
+        };
+        tensors.insert(name.to_owned(), tensor);
+    };
+    let outputs = bias.len();
+    insert(weight_name, vec![outputs, features], weight);
+    insert(bias_name, vec![outputs], bias);
+}
+
+/// The value before a sigmoid or a softmax at the end.
+fn before_end<'a>(nodes: &'a [OnnxNode], output: &'a str) -> (&'a str, GraphEnd) {
+    let makes = |node: &&OnnxNode| node.outputs.first().is_some_and(|name| name == output);
+    let maker = nodes.iter().find(makes);
+    let end = maker.and_then(|node| {
+        let end = match node.operator.as_str() {
+            "Softmax" | "LogSoftmax" => GraphEnd::Softmax,
+            "Sigmoid" => GraphEnd::Sigmoid,
+            _ => return None,
+        };
+        Some((node.inputs.first()?.as_str(), end))
+    });
+    end.unwrap_or((output, GraphEnd::Logits))
+}
