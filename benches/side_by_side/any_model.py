@@ -68,6 +68,7 @@ class Imported:
         labels = {"id2label": dict(enumerate(LABELS)), "label2id": {label: n for n, label in enumerate(LABELS)}}
         config = getattr(transformers, f"{family}Config")(**settings, **labels, problem_type="multi_label_classification")
         model = getattr(transformers, f"{family}ForImageClassification")(config).eval()
+        normalise(model)
         before = set(models_in(home))
         with tempfile.TemporaryDirectory() as folder:
             model.save_pretrained(folder)
@@ -77,6 +78,21 @@ class Imported:
             run([cxr, "models", "import", folder, "--name", self.called])
         (self.weights,) = set(models_in(home)) - before
         self.module = Logits(model).eval()
+
+
+@torch.no_grad()
+def normalise(model):
+    """Weights and statistics with which values neither vanish nor grow: tiny numbers are slow in some engines."""
+    for part in model.modules():
+        if isinstance(part, torch.nn.Conv2d):
+            torch.nn.init.kaiming_normal_(part.weight)
+    norms = [part for part in model.modules() if isinstance(part, torch.nn.BatchNorm2d)]
+    for norm in norms:
+        torch.nn.init.ones_(norm.weight)
+        norm.momentum = None
+        norm.train()
+    model(torch.from_numpy(tensor(8, 3)))
+    model.eval()
 
 
 def models_in(home):
@@ -94,11 +110,9 @@ def others(folder, imported, batch):
     """Yields (name, function that returns logits) of the other engines."""
     x = tensor(batch, 3)
     for name, is_dynamo in (("ONNX Runtime", False), ("ONNX Runtime, dynamo", True)):
-        try:
-            session = exported(f"{folder}/net.onnx", imported.module, torch.from_numpy(x), is_dynamo)
-        except torch.onnx.OnnxExporterError:
-            print(f"{name}: PyTorch does not export {imported.name}")
-            continue
+        if is_dynamo and imported.name == "Swin-T":
+            continue  # This exporter fails for transformers' Swin.
+        session = exported(f"{folder}/net.onnx", imported.module, torch.from_numpy(x), is_dynamo)
         yield name, lambda session=session: session.run(None, {"x": x})[0]
     formats = {"PyTorch": torch.contiguous_format}
     if imported.kind == "convolutional":

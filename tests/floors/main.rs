@@ -101,7 +101,14 @@ const HOMES: [(&str, &[&str]); 38] = [
     ("libjpeg_turbo_rs", &["imaging"]),
     ("png", &["imaging"]),
     ("libm", &["evaluation"]),
-    ("memmap2", &["imaging/decoder", "inference/model_file"]),
+    (
+        "memmap2",
+        &[
+            "imaging/decoder",
+            "inference/model_file",
+            "inference/weights",
+        ],
+    ),
     ("notify", &["library"]),
     ("plotters", &["evaluation/plots"]),
     ("ratatui", &["tui"]),

@@ -263,7 +263,7 @@ fn a_model_without_operating_points_shows_its_highest_score() {
     let screen = screen(&model);
     let row = screen
         .lines()
-        .find(|line| line.contains("IM-0040.dcm"))
+        .find(|line| line.contains("○ IM-0040.dcm"))
         .unwrap();
     assert!(row.contains("COVID-19") && row.contains("0.930"), "{row}");
 }
