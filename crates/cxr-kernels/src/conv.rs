@@ -15,6 +15,10 @@ pub use weights::padded_bias;
 
 /// Bytes of packed input that stay in the nearest caches while all weights pass by.
 const BLOCK_BYTES: usize = 192 << 10;
+/// Weights of more bytes leave the near caches between two blocks. They are read for larger blocks.
+const NEAR_BYTES: usize = 1 << 20;
+/// Bytes of input of such a block. It stays in the near caches beside the weights of a panel.
+const LARGE_BLOCK_BYTES: usize = 1 << 20;
 
 /// A batch normalisation and the ReLU after it, `max(scale · x + shift, 0)`. Each buffer holds `[channels]`,
 /// padded to whole lines.
@@ -116,6 +120,23 @@ impl PackedConv {
         self.before.is_some() && self.weights.len() > 2 * (numbers(input) + numbers(output))
     }
 
+    /// Whether its weights do not stay in the near caches of a thread, which then should read only its part of them.
+    pub fn is_large(&self) -> bool {
+        !self.is_packed() && self.weights.len() * size_of::<f32>() > NEAR_BYTES
+    }
+
+    /// Tiles that pass by the weights together.
+    fn tiles_of_block(&self, tiling: &Tiling) -> usize {
+        let ConvShape { input, stride, .. } = self.shape;
+        let (most, pixel) = if self.is_large() {
+            // Neighbourhoods that were not packed share their pixels.
+            (LARGE_BLOCK_BYTES, stride * stride * input)
+        } else {
+            (BLOCK_BYTES, self.depth())
+        };
+        (most / (tiling.most * pixel * size_of::<f32>())).max(1)
+    }
+
     /// Panels that the output channels are cut into.
     pub fn panels(&self) -> usize {
         self.shape.output.div_ceil(self.kernels.panel())
@@ -141,8 +162,7 @@ impl PackedConv {
         let (input, _, output) = maps;
         assert!(input.layout.channels == self.shape.input);
         assert!(output.layout.channels == self.shape.output);
-        let bytes = tiling.most * self.depth() * size_of::<f32>();
-        let step = (BLOCK_BYTES / bytes).max(1);
+        let step = self.tiles_of_block(tiling);
         let mut first = tiles.start;
         while first < tiles.end {
             let block = first..(first + step).min(tiles.end);

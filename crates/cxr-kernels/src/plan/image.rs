@@ -160,6 +160,7 @@ impl TileGrid {
             1 => (1, 1),
             // Each thread reads only its part of the weights.
             _ if conv.is_heavy(input, output) => (PARTS, threads),
+            _ if conv.is_large() => (1, threads * PARTS),
             _ => (threads * PARTS, 1),
         };
         let tiles = tiles.min(tiling.count);

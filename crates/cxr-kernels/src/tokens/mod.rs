@@ -41,8 +41,11 @@ pub use spec::{
     ReadoutSpec, ResponseSpec, TokenActivation, TokenConvSpec, TokenStepSpec, WindowSpec,
 };
 
-/// Images are computed together until they have this many tokens, so that each weight that is read serves many tokens.
+/// Images are computed together until they have this many tokens after the last step, where the weights are largest, so
+/// that each weight that is read serves many tokens.
 const TOGETHER: usize = 2048;
+/// The most tokens of the images that are computed together, between any two steps.
+const MOST_TOKENS: usize = 1 << 15;
 /// The most images that are computed together.
 const MOST_TOGETHER: usize = 64;
 
@@ -113,7 +116,7 @@ impl TokenPlan {
             "{} numbers are not a whole number of images of {image}",
             images.len()
         );
-        let together = (TOGETHER / self.needs.most_tokens).clamp(1, MOST_TOGETHER);
+        let together = self.together();
         let mut read = vec![0.0; images.len() / image * self.length()];
         let mut attention = Vec::new();
         let groups = images.chunks(together * image);
@@ -121,6 +124,14 @@ impl TokenPlan {
             attention.extend(self.group(images, wants_attention, read, workers));
         }
         TokenAnswers { read, attention }
+    }
+
+    /// Images that are computed together.
+    fn together(&self) -> usize {
+        let [height, width] = self.cells();
+        let few = TOGETHER / (height * width).max(1);
+        few.min(MOST_TOKENS / self.needs.most_tokens)
+            .clamp(1, MOST_TOGETHER)
     }
 
     /// Computes a few images together, and returns their attention.
