@@ -116,7 +116,7 @@ pub fn safetensors(tensors: BTreeMap<String, FoundTensor>) -> Vec<u8> {
     safetensors_with(tensors, None)
 }
 
-/// As [`safetensors`], with a text under a key of the file's metadata.
+/// As [`safetensors()`], with a text under a key of the file's metadata.
 pub fn safetensors_with(
     tensors: BTreeMap<String, FoundTensor>,
     metadata: Option<(&str, &str)>,

@@ -98,7 +98,7 @@ fn replace(path: &Path, bytes: &[u8], random: &mut Random) {
 
 /// Waits for scores, for a short time: on a slow machine there would be none to confuse.
 fn wait_a_moment_for_scores(session: &Session) {
-    for _ in 0..60 {
+    for _ in 0..300 {
         let screen = session.screen();
         if screen.contains(" cpu") || screen.contains(" cached ") {
             return;
