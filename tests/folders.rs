@@ -18,15 +18,17 @@
 //! logits = model(transform(Image.open(path).convert("RGB"))[None])[0]    # "L" for one channel
 //! ```
 
+mod home;
+
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
 
 use cxr::checkpoint::{CheckpointLimits, ModelFolder};
 use cxr::domain::Radiograph;
 use cxr::imaging::{self, DecodeLimits};
 use cxr::inference::folder::{FolderOptions, FolderPlan, FolderTexts};
 use cxr::inference::{Classifier, Classify};
+use home::Home;
 use serde_json::Value;
 
 /// Largest |Δlogit| from the file to the logits.
@@ -203,51 +205,16 @@ fn a_folder_gives_the_scores_of_transformers() {
     }
 }
 
-struct Home(tempfile::TempDir);
-
 impl Home {
-    fn new() -> Self {
-        Home(tempfile::tempdir().unwrap())
-    }
-
     /// A copy of a folder of the test's data, named so.
     fn folder(&self, of: &str, name: &str) -> PathBuf {
-        let folder = self.0.path().join(name);
+        let folder = self.path().join(name);
         fs::create_dir(&folder).unwrap();
         for entry in fs::read_dir(data(of)).unwrap() {
             let path = entry.unwrap().path();
             fs::copy(&path, folder.join(path.file_name().unwrap())).unwrap();
         }
         folder
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        let command = Command::new(env!("CARGO_BIN_EXE_cxr"))
-            .args(arguments)
-            .stdin(Stdio::null())
-            .env_remove("CXR_MODEL")
-            .env("XDG_DATA_HOME", self.0.path().join("data"))
-            .current_dir(self.0.path())
-            .output();
-        command.unwrap()
-    }
-
-    fn succeeds(&self, arguments: &[&str]) -> String {
-        let output = self.run(arguments);
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{arguments:?}: {stderr}");
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    /// One line on standard error, this exit status, and nothing in the library.
-    fn fails(&self, arguments: &[&str], code: i32) -> String {
-        let output = self.run(arguments);
-        let stderr = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
-        assert_eq!(stderr.lines().count(), 1, "{stderr}");
-        let library = self.0.path().join("data/cxr/models");
-        assert_eq!(fs::read_dir(library).into_iter().flatten().count(), 0);
-        stderr
     }
 }
 
@@ -271,7 +238,7 @@ fn a_folder_is_imported_shown_and_used_by_its_name() {
         assert!(shown.contains(words), "{words}: {shown}");
     }
     let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/samples/clear_1.png");
-    fs::copy(sample, home.0.path().join("film.png")).unwrap();
+    fs::copy(sample, home.path().join("film.png")).unwrap();
     let table = home.succeeds(&["predict", "film.png", "--model", "vit-x", "-q", "-f", "csv"]);
     let mut lines = table.lines();
     let columns: Vec<&str> = lines.next().unwrap().split(',').collect();
@@ -366,7 +333,7 @@ fn a_folder_that_cannot_be_imported_gives_one_line_and_leaves_nothing() {
     assert!(part.contains("`cxr models import vit`"), "{part}");
     let family = home.fails(&["models", "import", "vit", "--as", "chexnet"], 2);
     assert!(family.contains("--as is for files"), "{family}");
-    fs::create_dir(home.0.path().join("empty")).unwrap();
+    fs::create_dir(home.path().join("empty")).unwrap();
     let empty = home.fails(&["models", "import", "empty"], 1);
     assert!(empty.contains("it has no config.json"), "{empty}");
     let labels = home.fails(&["models", "import", "vit", "--labels", "a,b,c"], 2);

@@ -1,9 +1,10 @@
 //! ONNX graphs of both exporters of PyTorch, and such as tf2onnx writes: cxr's kernels and candle give the numbers of
 //! ONNX Runtime, also where the operators are kept, and every fault is one line. `tests/data/onnx/make.py` made the files and the numbers.
 
+mod home;
+
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
 
 use cxr::checkpoint::{CheckpointLimits, read_onnx};
 use cxr::domain::PreprocessRecipe;
@@ -12,6 +13,7 @@ use cxr::inference::{
     Classifier, Classify, Compute, Engine, OnnxOptions, Precision, assemble_onnx,
     assemble_onnx_graph, parse_recipe,
 };
+use home::Home;
 use serde_json::Value;
 
 /// Largest |Δlogit|, and |Δscore| of a graph that ends in scores.
@@ -257,48 +259,11 @@ fn operators_that_are_kept_are_computed_in_f32_only() {
     assert!(reason.contains("leave --precision out"), "{reason}");
 }
 
-struct Home(tempfile::TempDir);
-
 impl Home {
-    fn new() -> Self {
-        let home = Home(tempfile::tempdir().unwrap());
-        fs::write(home.0.path().join("square.toml"), RECIPE).unwrap();
-        home
-    }
-
     fn write(&self, name: &str, bytes: &[u8]) {
-        let path = self.0.path().join(name);
+        let path = self.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, bytes).unwrap();
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        let command = Command::new(env!("CARGO_BIN_EXE_cxr"))
-            .args(arguments)
-            .stdin(Stdio::null())
-            .env_remove("CXR_MODEL")
-            .env("XDG_DATA_HOME", self.0.path().join("data"))
-            .current_dir(self.0.path())
-            .output();
-        command.unwrap()
-    }
-
-    fn succeeds(&self, arguments: &[&str]) -> String {
-        let output = self.run(arguments);
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{arguments:?}: {stderr}");
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    /// One line on standard error, this exit status, and nothing in the library.
-    fn fails(&self, arguments: &[&str], code: i32) -> String {
-        let output = self.run(arguments);
-        let stderr = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
-        assert_eq!(stderr.lines().count(), 1, "{stderr}");
-        let library = self.0.path().join("data/cxr/models");
-        assert_eq!(fs::read_dir(library).into_iter().flatten().count(), 0);
-        stderr
     }
 }
 
@@ -332,7 +297,7 @@ fn a_graph_is_imported_shown_and_used_by_its_name() {
         assert!(shown.contains(words), "{words}: {shown}");
     }
     let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/samples/clear_1.png");
-    fs::copy(sample, home.0.path().join("film.png")).unwrap();
+    fs::copy(sample, home.path().join("film.png")).unwrap();
     let table = home.succeeds(&["predict", "film.png", "--model", "mine", "-q", "-f", "csv"]);
     assert!(
         table.lines().next().unwrap().contains("Effusion"),
@@ -360,7 +325,7 @@ fn a_graph_whose_operators_are_kept_is_imported_and_scored() {
     assert!(shown.contains("onnx-graph"), "{shown}");
     home.succeeds(&["models", "verify", "tokens_17"]);
     let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/samples/clear_1.png");
-    fs::copy(sample, home.0.path().join("film.png")).unwrap();
+    fs::copy(sample, home.path().join("film.png")).unwrap();
     let table = home.succeeds(&[
         "predict",
         "film.png",

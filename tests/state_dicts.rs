@@ -1,53 +1,20 @@
 //! `cxr models import net.safetensors --as NETWORK`: weights alone, of a network that torchvision or timm has a name for.
 
+mod home;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
 
 use cxr::inference::family::ModelFamily;
+use home::Home;
 use serde_json::{Map, Value, json};
 
-struct Home(tempfile::TempDir);
-
 impl Home {
-    fn new() -> Self {
-        Home(tempfile::tempdir().unwrap())
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        let command = Command::new(env!("CARGO_BIN_EXE_cxr"))
-            .args(arguments)
-            .stdin(Stdio::null())
-            .env_remove("CXR_MODEL")
-            .env("XDG_DATA_HOME", self.0.path().join("data"))
-            .current_dir(self.0.path())
-            .output();
-        command.unwrap()
-    }
-
-    fn succeeds(&self, arguments: &[&str]) -> String {
-        let output = self.run(arguments);
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{arguments:?}: {stderr}");
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    /// One line on standard error, this exit status, and nothing in the library.
-    fn fails(&self, arguments: &[&str], code: i32) -> String {
-        let output = self.run(arguments);
-        let stderr = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
-        assert_eq!(stderr.lines().count(), 1, "{stderr}");
-        let library = self.0.path().join("data/cxr/models");
-        assert_eq!(fs::read_dir(library).into_iter().flatten().count(), 0);
-        stderr
-    }
-
     /// The cells of a model's row of a film, by the names of their columns.
     fn row(&self, model: &str) -> BTreeMap<String, String> {
         let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/samples/clear_1.png");
-        fs::copy(sample, self.0.path().join("film.png")).unwrap();
+        fs::copy(sample, self.path().join("film.png")).unwrap();
         let table = self.succeeds(&["predict", "film.png", "--model", model, "-q", "-f", "csv"]);
         let mut lines = table.lines().map(|line| line.split(',').map(str::to_owned));
         let (columns, cells) = (lines.next().unwrap(), lines.next().unwrap());
@@ -103,7 +70,7 @@ const IMPORT: [&str; 3] = ["models", "import", "net.safetensors"];
 fn a_network_of_torchvision_gives_its_scores_from_a_file() {
     const THEIRS: [(&str, f64); 2] = [("Edema", 0.032_143_4), ("Mass", 0.315_541_1)];
     let home = Home::new();
-    write_densenet(&home.0.path().join("net.safetensors"));
+    write_densenet(&home.path().join("net.safetensors"));
     let given = ["--labels", "Edema,Mass"];
     let own = ["--as", "densenet121", "--preprocess", "imagenet-224-1"];
     let scores = ["--scores", "sigmoid", "--name", "own"];
@@ -139,7 +106,7 @@ fn a_network_of_torchvision_gives_its_scores_from_a_file() {
 #[test]
 fn what_the_user_leaves_out_or_says_wrongly_is_one_line() {
     let home = Home::new();
-    write_densenet(&home.0.path().join("net.safetensors"));
+    write_densenet(&home.path().join("net.safetensors"));
     let whole = ["--labels", "a,b", "--preprocess", "imagenet-224-1"];
     let fails = |more: &[&str], code| home.fails(&[&IMPORT[..], more].concat(), code);
     let unknown = fails(&["--as", "densenet122"], 2);
