@@ -259,6 +259,13 @@ fn operators_that_are_kept_are_computed_in_f32_only() {
     assert!(reason.contains("leave --precision out"), "{reason}");
 }
 
+/// A home with the preprocessing file of the graphs.
+fn home() -> Home {
+    let home = Home::new();
+    home.write("square.toml", RECIPE.as_bytes());
+    home
+}
+
 impl Home {
     fn write(&self, name: &str, bytes: &[u8]) {
         let path = self.path().join(name);
@@ -269,7 +276,7 @@ impl Home {
 
 #[test]
 fn a_graph_is_imported_shown_and_used_by_its_name() {
-    let home = Home::new();
+    let home = home();
     for part in ["residual_external.onnx", "residual_external.onnx.data"] {
         home.write(part, &fs::read(data(part)).unwrap());
     }
@@ -307,7 +314,7 @@ fn a_graph_is_imported_shown_and_used_by_its_name() {
 
 #[test]
 fn a_graph_whose_operators_are_kept_is_imported_and_scored() {
-    let home = Home::new();
+    let home = home();
     home.write("tokens_17.onnx", &fs::read(data("tokens_17.onnx")).unwrap());
     let said = home.succeeds(&[
         "models",
@@ -343,7 +350,7 @@ fn a_graph_whose_operators_are_kept_is_imported_and_scored() {
 
 #[test]
 fn what_a_graph_needs_and_does_not_say_is_asked_for() {
-    let home = Home::new();
+    let home = home();
     for name in ["residual_13.onnx", "keras.onnx"] {
         home.write(name, &fs::read(data(name)).unwrap());
     }
@@ -409,7 +416,7 @@ fn changed(name: &str, from: &[u8], to: &[u8]) -> Vec<u8> {
 
 #[test]
 fn a_graph_that_cannot_be_imported_gives_one_line_and_leaves_nothing() {
-    let home = Home::new();
+    let home = home();
     home.write("secret.onnx.data", &[0; 64]);
     let outside = changed(
         "residual_external.onnx",
