@@ -5,7 +5,6 @@ use std::fs::{self, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::thread;
 use std::time::Duration;
 
 use rusqlite::backup::Backup;
@@ -19,10 +18,6 @@ use crate::domain::text::clean;
 
 /// How long one statement waits for other processes' locks.
 pub const BUSY: Duration = Duration::from_secs(10);
-/// How long another process may take to create a store.
-const CREATION: Duration = Duration::from_millis(500);
-/// Looks at the file in that time.
-const LOOKS: u32 = 20;
 /// Bytes of an SQLite file's header (sqlite.org/fileformat.html).
 const HEADER: u64 = 100;
 /// Endings of the file and of SQLite's files beside it.
@@ -128,7 +123,8 @@ fn create(path: &Path) -> Result<(), StoreError> {
     if path.exists() {
         return Ok(());
     }
-    if let Some(log) = log_of(path) {
+    // Another process may have created the file, and begun to write it, since the first look.
+    if let Some(log) = log_of(path).filter(|_| !path.exists()) {
         // SQLite would remove the log at the new file's first use, and it may hold reviews.
         let log = log.file_name().unwrap_or_default().to_string_lossy();
         return Err(StoreError::Damaged {
@@ -157,15 +153,6 @@ fn create(path: &Path) -> Result<(), StoreError> {
 /// connection of this process has locked. The file is declared immutable, so SQLite reads no journal, takes
 /// no lock and writes nothing.
 fn recognise(path: &Path, wait: &Wait) -> Result<(), StoreError> {
-    recognise_between(path, wait, thread::sleep)
-}
-
-/// As [`recognise`]. `nap` passes the time between two looks at a file without identifier.
-fn recognise_between(
-    path: &Path,
-    wait: &Wait,
-    mut nap: impl FnMut(Duration),
-) -> Result<(), StoreError> {
     // Another thread of this process may be creating it.
     drop(MAKING.lock().unwrap_or_else(PoisonError::into_inner));
     let foreign = |why| StoreError::Foreign {
@@ -180,21 +167,7 @@ fn recognise_between(
     if metadata.len() == 0 {
         return Ok(());
     }
-    let header = || -> rusqlite::Result<i32> {
-        let mut connection = open_immutable(path)?;
-        wait.install(&mut connection, BUSY)?;
-        pragma(&connection, "application_id")
-    };
-    let mut application = header();
-    // Another process may be creating the store: until its first transaction is complete, there is no identifier.
-    for _ in 0..LOOKS {
-        if !matches!(application, Ok(0)) {
-            break;
-        }
-        nap(CREATION / LOOKS);
-        application = header();
-    }
-    match application {
+    match application_of(path, wait) {
         Ok(APPLICATION_ID) => Ok(()),
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
             Err(foreign("no SQLite file"))
@@ -206,6 +179,16 @@ fn recognise_between(
         Ok(_) => Err(foreign("another program's database")),
         Err(error) => Err(StoreError::new(path, &error)),
     }
+}
+
+/// The application identifier of a file that other processes may be writing.
+fn application_of(path: &Path, wait: &Wait) -> rusqlite::Result<i32> {
+    let mut connection = open_immutable(path)?;
+    wait.install(&mut connection, BUSY)?;
+    // The first page counts pages that another process has still to write. With this setting SQLite does not
+    // compare their number with the file's size: pages are only known to be missing under a lock.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_WRITABLE_SCHEMA, true)?;
+    pragma(&connection, "application_id")
 }
 
 fn admit(path: &Path, version: rusqlite::Result<Version>) -> Result<(), StoreError> {
@@ -364,48 +347,24 @@ pub fn identity(path: &Path) -> Option<(u64, u64)> {
 mod tests {
     use super::*;
 
-    /// A file as its creator leaves it before the first transaction with tables: an SQLite file without tables
-    /// and identifier.
-    fn begun(folder: &tempfile::TempDir) -> (PathBuf, Connection) {
-        let path = folder.path().join("reviews.sqlite");
-        let creator = Connection::open(&path).unwrap();
-        let sql = "CREATE TABLE first (a); DROP TABLE first";
-        creator.execute_batch(sql).unwrap();
-        assert!(fs::metadata(&path).unwrap().len() >= HEADER);
-        assert_eq!(pragma(&creator, "application_id"), Ok(0));
-        (path, creator)
-    }
-
-    /// The creator goes on while this process waits between two looks, so that no clock decides the outcome.
+    /// As another process leaves it for a moment when it writes more pages than the file had.
     #[test]
-    fn a_store_that_another_process_is_creating_is_waited_for() {
-        for looks in [1, LOOKS] {
-            let folder = tempfile::tempdir().unwrap();
-            let (path, mut creator) = begun(&folder);
-            let mut naps = 0;
-            let recognised = recognise_between(&path, &Wait::default(), |_| {
-                naps += 1;
-                if naps == looks {
-                    schema::migrate(&mut creator, &MIGRATIONS).unwrap();
-                }
-            });
-            assert!(recognised.is_ok(), "{}", recognised.unwrap_err());
-            assert_eq!(naps, looks, "a finished store is not waited for");
-            assert!(open(&path, &Wait::default()).is_ok());
-        }
-    }
-
-    #[test]
-    fn a_file_that_stays_without_an_identifier_is_refused_after_the_wait() {
+    fn a_store_whose_last_pages_are_not_written_yet_is_recognised_and_never_opened_without_them() {
         let folder = tempfile::tempdir().unwrap();
-        let (path, _creator) = begun(&folder);
-        let mut waited = Duration::ZERO;
-        let refused = recognise_between(&path, &Wait::default(), |nap| waited += nap);
-        assert!(
-            matches!(refused, Err(StoreError::Foreign { .. })),
-            "{refused:?}"
-        );
-        assert_eq!(waited, CREATION);
+        let path = folder.path().join("reviews.sqlite");
+        drop(open(&path, &Wait::default()).unwrap());
+        let whole = fs::read(&path).unwrap();
+        let begun = &whole[..whole.len() / 2];
+        fs::write(&path, begun).unwrap();
+        let recognised = recognise(&path, &Wait::default());
+        assert!(recognised.is_ok(), "{}", recognised.unwrap_err());
+        // Nobody is writing: the pages are lost.
+        for open in [open_read_only(&path), open(&path, &Wait::default())] {
+            assert!(matches!(open, Err(StoreError::Damaged { .. })), "{open:?}");
+        }
+        assert_eq!(fs::read(&path).unwrap(), begun, "it was left as it is");
+        fs::write(&path, &whole).unwrap();
+        assert!(open(&path, &Wait::default()).is_ok());
     }
 
     #[test]

@@ -140,10 +140,12 @@ pub fn migrate(connection: &mut Connection, migrations: &[&str]) -> rusqlite::Re
 
 /// The version, if there is nothing to migrate.
 fn settled(connection: &Connection, migrations: &[&str]) -> rusqlite::Result<Option<Version>> {
-    let (version, known) = (version(connection)?, migrations.len() as i64);
-    let application: i32 = pragma(connection, "application_id")?;
-    let tables: i64 =
-        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let known = migrations.len() as i64;
+    let State {
+        application,
+        version,
+        tables,
+    } = State::of(connection)?;
     Ok(match (application, version) {
         (0, 0) if tables == 0 => None,
         (APPLICATION_ID, found) if found > known => Some(Version::Newer(found)),
@@ -155,9 +157,34 @@ fn settled(connection: &Connection, migrations: &[&str]) -> rusqlite::Result<Opt
 
 /// Whether it is a store of an earlier version.
 pub fn is_older(connection: &Connection, migrations: &[&str]) -> rusqlite::Result<bool> {
-    let application: i32 = pragma(connection, "application_id")?;
-    let (version, known) = (version(connection)?, migrations.len() as i64);
-    Ok(application == APPLICATION_ID && (1..known).contains(&version))
+    let state = State::of(connection)?;
+    let older = 1..migrations.len() as i64;
+    Ok(state.application == APPLICATION_ID && older.contains(&state.version))
+}
+
+/// What tells whether a file is a store, and of which version.
+struct State {
+    application: i32,
+    version: i64,
+    /// And triggers, indices …
+    tables: i64,
+}
+
+impl State {
+    /// Reads it in one statement, so as it is at one moment: another process may create or migrate the store
+    /// between two.
+    fn of(connection: &Connection) -> rusqlite::Result<Self> {
+        const SQL: &str =
+            "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)
+            FROM pragma_application_id, pragma_user_version";
+        connection.query_row(SQL, [], |row| {
+            Ok(State {
+                application: row.get(0)?,
+                version: row.get(1)?,
+                tables: row.get(2)?,
+            })
+        })
+    }
 }
 
 /// The first part of the schema that no version of cxr made, in words; `None` if there is none. The file may
@@ -205,6 +232,9 @@ pub fn pragma<T: rusqlite::types::FromSql>(
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -241,6 +271,28 @@ mod tests {
         assert!(migrate(&mut connection, &broken).is_err());
         assert_eq!(version(&connection), Ok(MIGRATIONS.len() as i64));
         assert!(connection.prepare("SELECT a FROM more").is_err());
+    }
+
+    /// The moments differ in each round: with a statement for each value, some rounds saw only part of the other
+    /// connection's transaction.
+    #[test]
+    fn a_store_that_another_process_is_creating_is_empty_or_complete() {
+        let folder = tempfile::tempdir().unwrap();
+        for round in 0..40 {
+            let path = folder.path().join(round.to_string());
+            let mut creator = Connection::open(&path).unwrap();
+            let other = Connection::open(&path).unwrap();
+            other.busy_timeout(Duration::from_secs(10)).unwrap();
+            thread::scope(|scope| {
+                scope.spawn(|| migrate(&mut creator, &MIGRATIONS).unwrap());
+                loop {
+                    match settled(&other, &MIGRATIONS).unwrap() {
+                        None => {}
+                        Some(found) => break assert_eq!(found, Version::Current),
+                    }
+                }
+            });
+        }
     }
 
     #[test]
