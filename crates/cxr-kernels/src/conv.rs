@@ -8,7 +8,7 @@ use std::ops::Range;
 use crate::curve::Curve;
 use crate::isa::{Kernels, PairKernels};
 use crate::memory::{AlignedBuf, LINE, Layout, Map, PixelRow, Scratch, whole_lines};
-use crate::microkernels::Tile;
+use crate::microkernels::{Ahead, Tile};
 use crate::tiling::{OutputPanel, Tiling, panels};
 
 pub use weights::padded_bias;
@@ -325,8 +325,10 @@ impl PackedConv {
         tiles: Range<usize>,
         which: &Range<usize>,
     ) {
-        let mut panels = panels(self.kernels, self.shape.output).skip(which.start);
-        for panel in panels.by_ref().take(which.len()) {
+        let panels = panels(self.kernels, self.shape.output);
+        for panel in panels.skip(which.start).take(which.len()) {
+            let width = panel.vectors * self.kernels.lanes;
+            let next = self.weights_from(panel.first + width);
             for (n, index) in tiles.clone().enumerate() {
                 let (y, x, pixels) = tiling.tile(index);
                 let mut tile = match packed {
@@ -335,6 +337,7 @@ impl PackedConv {
                 };
                 let row = |map: Map| map.row(y);
                 self.onto(&mut tile, &panel, residual.map(row), row(output), x);
+                tile.ahead = Ahead::part(next, [self.depth(), width], (n, tiles.len()));
                 // SAFETY: a tile inside the maps, of a size that there is a microkernel for.
                 unsafe { self.convolve(panel.vectors, pixels)(&tile) };
             }
@@ -382,6 +385,11 @@ impl PackedConv {
         }
     }
 
+    /// The weights of the panel that begins with this channel.
+    fn weights_from(&self, channel: usize) -> *const f32 {
+        self.weights.as_ptr().wrapping_add(channel * self.depth())
+    }
+
     /// Gives a tile the weights of a panel, and its output: from pixel `x` of a row on.
     fn onto(
         &self,
@@ -392,7 +400,7 @@ impl PackedConv {
         x: usize,
     ) {
         let first = panel.first;
-        tile.weights = self.weights.as_ptr().wrapping_add(first * self.depth());
+        tile.weights = self.weights_from(first);
         tile.bias = self.bias.as_ptr().wrapping_add(first);
         tile.output = output.start.wrapping_add(x * output.pixel + first);
         tile.output_pixel = output.pixel;

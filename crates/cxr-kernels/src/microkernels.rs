@@ -4,6 +4,7 @@
 //! Maps are `NHWC`: the channels of a pixel lie side by side. Strides are in numbers, not bytes.
 
 use crate::curve::{Curve, bend};
+use crate::memory::LINE;
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 use crate::simd::Pairs;
 use crate::simd::Simd;
@@ -23,6 +24,8 @@ pub struct Tile {
     pub run: usize,
     /// For each value of a neighbourhood, its weights for all channels of the panel.
     pub weights: *const f32,
+    /// What is read after this tile, and will lie in a near cache by then.
+    pub ahead: Ahead,
     /// One for each channel of the panel, or null.
     pub bias: *const f32,
     /// Added to the sums, or null.
@@ -34,6 +37,40 @@ pub struct Tile {
     pub channels: usize,
     pub clamp: [f32; 2],
     pub curve: Curve,
+}
+
+/// Memory that is fetched while a tile is computed: from `start` on, `lines` cache lines for each [`STEPS`] values of
+/// a neighbourhood. It need not exist.
+#[derive(Clone, Copy)]
+pub struct Ahead {
+    pub start: *const f32,
+    pub lines: usize,
+}
+
+impl Default for Ahead {
+    /// Nothing.
+    fn default() -> Self {
+        Ahead {
+            start: std::ptr::null(),
+            lines: 0,
+        }
+    }
+}
+
+/// Values between two fetches ahead.
+const STEPS: usize = 16;
+
+impl Ahead {
+    /// The part that the tile `n` of `tiles` fetches of the numbers from `start` on: as many as the tiles read
+    /// weights, for a neighbourhood of `depth` values and a panel of `width` channels.
+    pub fn part(start: *const f32, [depth, width]: [usize; 2], (n, tiles): (usize, usize)) -> Self {
+        let fetches = depth.div_ceil(STEPS);
+        let lines = (depth * width / LINE).div_ceil(tiles * fetches);
+        Ahead {
+            start: start.wrapping_add(n * lines * fetches * LINE),
+            lines,
+        }
+    }
 }
 
 impl Default for Tile {
@@ -48,6 +85,7 @@ impl Default for Tile {
             column: 0,
             run: 0,
             weights: std::ptr::null(),
+            ahead: Ahead::default(),
             bias: std::ptr::null(),
             residual: std::ptr::null(),
             residual_pixel: 0,
@@ -99,22 +137,32 @@ pub unsafe fn convolve<S: Simd, const PIXELS: usize, const VECTORS: usize>(tile:
     unsafe {
         let mut sums = [[S::splat(0.0); VECTORS]; PIXELS];
         let mut weights = tile.weights;
+        let mut ahead = tile.ahead.start;
         for row in 0..tile.rows {
             for column in 0..tile.columns {
                 let mut input = tile.input.add(row * tile.row + column * tile.column);
-                for _ in 0..tile.run {
-                    let mut panel = [S::splat(0.0); VECTORS];
-                    unrolled!(v < VECTORS, {
-                        panel[v] = S::load(weights.add(v * S::LANES));
-                    });
-                    unrolled!(p < PIXELS, {
-                        let value = S::splat(*input.add(p * tile.pixel));
+                let mut left = tile.run;
+                while left > 0 {
+                    for _ in 0..tile.ahead.lines {
+                        S::fetch(ahead);
+                        ahead = ahead.wrapping_add(LINE);
+                    }
+                    let steps = left.min(STEPS);
+                    left -= steps;
+                    for _ in 0..steps {
+                        let mut panel = [S::splat(0.0); VECTORS];
                         unrolled!(v < VECTORS, {
-                            sums[p][v] = S::accumulate(value, panel[v], sums[p][v]);
+                            panel[v] = S::load(weights.add(v * S::LANES));
                         });
-                    });
-                    input = input.add(1);
-                    weights = weights.add(VECTORS * S::LANES);
+                        unrolled!(p < PIXELS, {
+                            let value = S::splat(*input.add(p * tile.pixel));
+                            unrolled!(v < VECTORS, {
+                                sums[p][v] = S::accumulate(value, panel[v], sums[p][v]);
+                            });
+                        });
+                        input = input.add(1);
+                        weights = weights.add(VECTORS * S::LANES);
+                    }
                 }
             }
         }

@@ -20,6 +20,10 @@ pub trait Simd: Copy {
     unsafe fn load_first(from: *const f32, count: usize) -> Self::Vector;
     /// Stores the first `count` lanes, fewer than there are.
     unsafe fn store_first(to: *mut f32, vector: Self::Vector, count: usize);
+    /// Asks for a cache line that will be read soon. Nothing happens where there is no instruction for it, or no
+    /// memory at the address.
+    #[inline(always)]
+    unsafe fn fetch(_: *const f32) {}
     unsafe fn add(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     unsafe fn sub(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     unsafe fn multiply(a: Self::Vector, b: Self::Vector) -> Self::Vector;

@@ -11,7 +11,8 @@ use crate::conv::{ConvShape, padded_bias};
 use crate::curve::Curve;
 use crate::isa::Kernels;
 use crate::memory::{AlignedBuf, Border, LINE, Layout, Map, Scratch, whole_lines};
-use crate::microkernels::Tile;
+use crate::microkernels::{Ahead, Tile};
+use crate::threads::share;
 use crate::tiling::{OutputPanel, panels};
 use crate::transforms::Square;
 
@@ -23,8 +24,10 @@ const POSITIONS: usize = PATCH * PATCH;
 
 /// With fewer squares, reading four times the weights takes longer than the multiplications saved.
 const LEAST_SQUARES: usize = 16;
-/// Transformed weights of more bytes do not fit into a near cache.
-const MOST_BYTES: usize = 4 << 20;
+/// Squares that are computed together. All weights are read once for them.
+pub const SQUARES_AT_ONCE: usize = 28;
+/// With more bytes of transformed weights, reading them takes longer than the multiplications saved.
+const MOST_BYTES: usize = 10 << 20;
 
 /// The rows of G.
 const WEIGHT_TRANSFORM: [[f64; 3]; PATCH] = [
@@ -118,14 +121,6 @@ impl Winograd {
         output.height.div_ceil(SIDE) * output.width.div_ceil(SIDE)
     }
 
-    /// Squares that are computed at once for the best speed.
-    pub fn at_once(&self) -> usize {
-        self.kernels
-            .pixels()
-            .next_multiple_of(12)
-            .min(self.kernels.pixels().max(12))
-    }
-
     /// Computes these squares of `output`, all channels.
     ///
     /// # Safety
@@ -133,7 +128,8 @@ impl Winograd {
     /// thread writes what is read here, or reads or writes what is written.
     pub unsafe fn run(&self, input: Map, output: Map, squares: Range<usize>) {
         assert!(input.layout.channels == self.input && output.layout.channels == self.output);
-        let most = self.at_once();
+        let rounds = squares.len().div_ceil(SQUARES_AT_ONCE).max(1);
+        let most = squares.len().div_ceil(rounds);
         SQUARES.with_borrow_mut(|memory| {
             let products = POSITIONS * most * self.input_pixel();
             let start = memory.reserve(products + POSITIONS * most * self.output_pixel());
@@ -200,16 +196,21 @@ impl Winograd {
         let widest = self.kernels.pixels();
         for position in 0..POSITIONS {
             for OutputPanel { first, vectors } in panels(self.kernels, self.output) {
-                let mut n = 0;
-                while n < count {
-                    let pixels = (count - n).min(widest);
+                let width = vectors * self.kernels.lanes;
+                let weights = position * length + first * self.input;
+                let weights = self.weights.as_ptr().wrapping_add(weights);
+                let next = weights.wrapping_add(self.input * width);
+                let tiles = count.div_ceil(widest);
+                for tile in 0..tiles {
+                    let Range { start: n, end } = share(count, tiles, tile);
+                    let pixels = end - n;
                     let square = position * buffer.most + n;
-                    let weights = position * length + first * self.input;
                     let tile = Tile {
                         input: buffer.squares.wrapping_add(square * self.input_pixel()),
                         pixel: self.input_pixel(),
                         run: self.input,
-                        weights: self.weights.as_ptr().wrapping_add(weights),
+                        weights,
+                        ahead: Ahead::part(next, [self.input, width], (tile, tiles)),
                         output: buffer
                             .products
                             .wrapping_add(square * self.output_pixel() + first),
@@ -219,7 +220,6 @@ impl Winograd {
                     };
                     // SAFETY: squares of the buffer, of a size that there is a microkernel for.
                     unsafe { (self.kernels.convolve[vectors - 1][pixels - 1])(&tile) };
-                    n += pixels;
                 }
             }
         }

@@ -27,6 +27,7 @@ impl<const BF16: bool> Simd for Avx512<BF16> {
         fn store_first(to: *mut f32, vector: __m512, count: usize) {
             _mm512_mask_storeu_ps(to, (1_u16 << count) - 1, vector)
         }
+        fn fetch(from: *const f32) { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
         fn add(a: __m512, b: __m512) -> __m512 { _mm512_add_ps(a, b) }
         fn sub(a: __m512, b: __m512) -> __m512 { _mm512_sub_ps(a, b) }
         fn multiply(a: __m512, b: __m512) -> __m512 { _mm512_mul_ps(a, b) }
@@ -112,6 +113,7 @@ impl Simd for Avx2 {
         fn store_first(to: *mut f32, vector: __m256, count: usize) {
             _mm256_maskstore_ps(to, first(count), vector)
         }
+        fn fetch(from: *const f32) { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
         fn add(a: __m256, b: __m256) -> __m256 { _mm256_add_ps(a, b) }
         fn sub(a: __m256, b: __m256) -> __m256 { _mm256_sub_ps(a, b) }
         fn multiply(a: __m256, b: __m256) -> __m256 { _mm256_mul_ps(a, b) }

@@ -11,7 +11,7 @@ use crate::memory::{AlignedBuf, LINE, Layout, Map};
 use crate::pooling;
 use crate::threads::{PARTS, Workers, share};
 use crate::tiling::Tiling;
-use crate::winograd::Winograd;
+use crate::winograd::{SQUARES_AT_ONCE, Winograd};
 
 impl NetworkPlan {
     /// `image [C, H, W]` → `output [F, h, w]`, or `[F]` for averages. The workspace has this plan's buffers.
@@ -205,9 +205,7 @@ unsafe fn run_winograd(winograd: &Winograd, input: Map, output: Map, workers: Wo
     let squares = Winograd::squares(output.layout);
     let parts = match workers.count() {
         1 => 1,
-        threads => squares
-            .div_ceil(winograd.at_once())
-            .next_multiple_of(threads),
+        threads => squares.div_ceil(SQUARES_AT_ONCE).next_multiple_of(threads),
     };
     let parts = parts.min(squares);
     workers.each(parts, &|part| {
