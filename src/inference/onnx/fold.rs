@@ -8,11 +8,8 @@ use self::arithmetic::{Binary, Unary};
 use super::constant::{
     Constant, ConstantNumbers, SymbolicCount, broadcast, broadcast_place, product,
 };
-use super::node::{GraphNode, axis_of};
+use super::node::{GraphNode, MOST_AXES, axis_of};
 use crate::domain::OnnxAttribute;
-
-/// The most axes of a tensor.
-const MOST_AXES: usize = 16;
 
 /// The inputs of a node; `None` for one that is left out.
 pub type ConstantInputs<'a> = [Option<&'a Constant>];
@@ -73,7 +70,16 @@ impl Folding<'_> {
 impl<'a> Folding<'a> {
     fn input(&self, place: usize) -> Result<&'a Constant, String> {
         let input = self.inputs.get(place).copied().flatten();
-        input.ok_or_else(|| self.node.fault(format!("it has no input {place}")))
+        let absent = || self.node.fault(format!("it has no input {place}"));
+        let input = input.ok_or_else(absent)?;
+        // A tensor without numbers may still have an axis of any length.
+        match product(&input.shape, self.most.max(input.len())) {
+            Some(_) => Ok(input),
+            None => Err(self.node.fault(format!(
+                "its input {place} is an empty tensor of shape {:?}",
+                input.shape
+            ))),
+        }
     }
 
     /// Whole numbers of an input, or of the attribute that older versions of the operator have in its place.
@@ -84,10 +90,10 @@ impl<'a> Folding<'a> {
                 self.node
                     .fault(format!("its input {place} is not whole numbers"))
             };
-            return integers.ok_or_else(fault).map(Some);
+            return self.node.listed(&integers.ok_or_else(fault)?).map(Some);
         }
         let values = self.node.integers(attribute)?;
-        Ok(values.map(<[i64]>::to_vec))
+        values.map(|values| self.node.listed(values)).transpose()
     }
 
     /// The place of an axis of the first input.

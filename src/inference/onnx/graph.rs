@@ -224,9 +224,12 @@ impl GraphValues {
             Some(constant) => {
                 let integers = constant.as_integers();
                 let fault = || node.fault(format!("its input {place} is not whole numbers"));
-                integers.ok_or_else(fault).map(Some)
+                node.listed(&integers.ok_or_else(fault)?).map(Some)
             }
-            None => Ok(node.integers(attribute)?.map(<[i64]>::to_vec)),
+            None => node
+                .integers(attribute)?
+                .map(|values| node.listed(values))
+                .transpose(),
         }
     }
 

@@ -181,8 +181,8 @@ pub fn assemble_onnx_graph(
     }
     let limits = [
         "No exact heat map: the operators of its graph are kept as they are.",
-        "Its operators are computed one by one, by candle, whichever engine is asked for. On a CPU that takes longer than \
-         a network that the kernels compute.",
+        "Its operators are computed one by one, by candle, and --engine does not change that. On a CPU they take longer \
+         than a network that the kernels compute.",
     ];
     let read = ReadGraph {
         architecture: kept::NAME,

@@ -5,6 +5,9 @@ use std::fmt::Display;
 use crate::domain::text::clean;
 use crate::domain::{OnnxAttribute, OnnxNode};
 
+/// The most axes of a tensor.
+pub const MOST_AXES: usize = 16;
+
 /// The most characters of a name in a message.
 const LONGEST: usize = 80;
 
@@ -73,6 +76,20 @@ impl<'a> GraphNode<'a> {
             Some(OnnxAttribute::Integers(values)) => Ok(Some(values)),
             Some(_) => Err(self.other_kind(name)),
         }
+    }
+
+    /// Axes, sizes or places that an operator is given: at most two for each axis of a tensor.
+    ///
+    /// # Errors
+    /// If there are more. Each is searched for among the others, so a million of them would take days.
+    pub fn listed(self, values: &[i64]) -> Result<Vec<i64>, String> {
+        if values.len() > 2 * MOST_AXES {
+            return Err(self.fault(format!(
+                "it lists {} axes or sizes, more than a tensor has",
+                values.len()
+            )));
+        }
+        Ok(values.to_vec())
     }
 
     /// # Errors

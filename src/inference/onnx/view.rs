@@ -2,6 +2,7 @@
 //! new shape in the graph only names its axes in another way, and moves no number.
 
 use super::constant::{Constant, SymbolicCount};
+use super::node::MOST_AXES;
 
 /// Channels, rows and columns of one image.
 pub type MapShape = [usize; 3];
@@ -213,6 +214,9 @@ impl MapView {
         to: &[SymbolicCount],
         copies_zero: bool,
     ) -> Option<Vec<usize>> {
+        if to.len() > MOST_AXES {
+            return None;
+        }
         let total: usize = shape.iter().product();
         let mut sizes = Vec::new();
         let mut open = None;
@@ -352,6 +356,14 @@ mod tests {
         assert_eq!(last.transposed(&[0, 3, 1, 2]), Some(map.clone()));
         assert_eq!(map.transposed(&[0, 0, 1, 2]), None);
         assert_eq!(map.transposed(&[0, 1]), None);
+    }
+
+    #[test]
+    fn a_shape_of_more_axes_than_a_tensor_has_does_not_fit() {
+        let ones = |count: usize| dynamic(&[&[8, 2, 2][..], &vec![1; count]].concat());
+        let map = MapView::map();
+        assert!(map.reshaped(SHAPE, &ones(2), None, false).is_some());
+        assert!(map.reshaped(SHAPE, &ones(1 << 20), None, false).is_none());
     }
 
     #[test]

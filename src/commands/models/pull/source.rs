@@ -8,7 +8,7 @@ use crate::commands::shared::Usage;
 use crate::domain::text::clean;
 use crate::inference::family::{PUBLISHED, Published};
 
-/// The hub itself, whatever server is asked in its place.
+/// The hub itself. Another server may be asked in its place.
 pub const HUB: &str = "https://huggingface.co";
 /// The organisation on the hub with the published weights that cxr knows.
 const ORGANISATION: &str = "torchxrayvision";

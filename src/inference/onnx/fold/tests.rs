@@ -340,3 +340,21 @@ fn what_does_not_fit_or_grows_is_a_fault_that_names_the_node() {
             .contains("its perm is")
     );
 }
+
+#[test]
+fn an_empty_tensor_with_a_long_axis_is_refused_before_its_places_are_listed() {
+    let empty = Constant::floats(vec![0, 1 << 60], vec![]);
+    let [zero, all, second] = [&[0], &[i64::MAX], &[1]].map(|values| integers(values));
+    let refused = folded("Slice", &[], &[&empty, &zero, &all, &second]);
+    assert!(refused.unwrap_err().contains("empty tensor of shape"));
+}
+
+#[test]
+fn lists_longer_than_any_tensor_has_axes_are_refused() {
+    let many = integers(&(0..1 << 20).collect::<Vec<_>>());
+    let one = integers(&[1]);
+    for operator in ["Unsqueeze", "Squeeze", "Reshape", "Expand"] {
+        let refused = folded(operator, &[], &[&one, &many]).unwrap_err();
+        assert!(refused.contains("it lists 1048576"), "{refused}");
+    }
+}

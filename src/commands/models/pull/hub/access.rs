@@ -15,7 +15,7 @@ use super::super::source::HUB;
 use crate::commands::shared::Usage;
 use crate::export::path_text;
 
-/// The variable for a server with the hub's paths that is not to know who asks. It gets no token.
+/// The variable for a server that has the hub's paths. It gets no token, so that it does not learn who asks.
 const MIRROR: &str = "CXR_MIRROR";
 /// The variable for another hub, which gets the token.
 const ENDPOINT: &str = "HF_ENDPOINT";
@@ -76,7 +76,7 @@ impl HubAccess {
         let server = url.trim_end_matches('/');
         if !is_server(server) {
             return Err(Usage::error(format!(
-                "{name} is {server}, and no address such as {HUB}"
+                "{name} is {server}, which is no address such as {HUB}"
             )));
         }
         Ok(HubAccess {

@@ -235,7 +235,7 @@ fn origin(url: &str) -> Option<(String, String, u16)> {
 fn target(url: &str, location: &str) -> Result<String> {
     let fault = || {
         anyhow!(
-            "{} is redirected to {}, and no web address",
+            "{} is redirected to {}, which is no web address",
             address(url),
             address(location)
         )

@@ -2,8 +2,8 @@
 //!
 //! A large file is stored beside the repository, and the hub states its SHA-256 (Git LFS). A small one lies in the
 //! repository itself, and the hub states git's name of it: the SHA-1 of `blob`, its length and its bytes (`git
-//! hash-object`). SHA-1 still tells a damaged or another file; it does not withstand an author who makes two files of
-//! one SHA-1, but such an author may publish what they like anyway.
+//! hash-object`). SHA-1 still tells a damaged file, or another one. An author could make two files of one SHA-1, but may
+//! publish anything anyway.
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};

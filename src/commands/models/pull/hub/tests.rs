@@ -134,7 +134,7 @@ fn only_the_files_that_are_needed_come_and_the_card_can_name_their_commit() {
 fn the_token_is_for_the_hub_alone() {
     let (hub, place) = (hub(), Place::new());
     hub.repository().token = Some("hf_abc".to_owned());
-    // The server of large files refuses whoever brings a token.
+    // The server of large files refuses every request that has a token.
     let fetched = place.fetch(&hub, PLACE, Some("hf_abc"));
     fetched.unwrap();
     for request in hub.requests() {

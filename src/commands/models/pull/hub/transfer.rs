@@ -15,7 +15,7 @@ use super::digest::FileDigest;
 
 /// No larger model can be imported: as in `CheckpointLimits`.
 pub const LARGEST: u64 = 2 << 30;
-/// How often an interrupted transfer goes on at once, as long as each time something came.
+/// How often an interrupted transfer goes on at once. It does so only if something came since it last began.
 const RETRIES: usize = 5;
 const BUFFER: usize = 1 << 16;
 
@@ -99,7 +99,7 @@ pub fn fetch(
     Ok(commit)
 }
 
-/// Whether the file is there already. A file that is as long as it should be and another one is emptied.
+/// Whether the file is there already. A file of the full length with another digest is emptied.
 fn is_whole(file: &mut File, wanted: &WantedFile<'_>) -> Result<bool> {
     let have = file.seek(SeekFrom::End(0))?;
     let may_be_whole = match wanted.size {
@@ -153,12 +153,15 @@ fn receive(
     let start = match answer.status {
         StatusCode::OK => 0,
         StatusCode::PARTIAL_CONTENT if answer.begins_at(have) => have,
-        // Nothing is missing, or the server has another file now; the digest tells.
+        // Nothing is missing, or the server has another file now. The digest tells which.
         StatusCode::RANGE_NOT_SATISFIABLE if have > 0 => return Ok(answer.commit),
         _ => return Err(client.refusal(&answer, wanted.model).into()),
     };
     check(&answer, wanted)?;
-    let said = answer.body.content_length().map(|rest| start + rest);
+    let said = answer
+        .body
+        .content_length()
+        .map(|rest| start.saturating_add(rest));
     check_size(&answer, wanted, said)?;
     let all = wanted.size.or(said);
     file.set_len(start)?;
@@ -387,6 +390,33 @@ mod tests {
             assert_eq!(asks.recv().unwrap(), None);
             assert_eq!(fs::read(&part).unwrap(), content);
         }
+    }
+
+    #[test]
+    fn a_length_that_no_file_has_is_refused_at_the_end_of_a_part() {
+        let (_, digest) = content();
+        let (_folder, part) = in_folder();
+        fs::write(&part, [7; 100]).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/model.pt", listener.local_addr().unwrap());
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let request = BufReader::new(stream.try_clone().unwrap());
+                let _ = request
+                    .lines()
+                    .take_while(|line| line.as_ref().is_ok_and(|line| !line.is_empty()))
+                    .count();
+                let head = format!(
+                    "HTTP/1.1 206 Partial Content\r\nContent-Length: {}\r\nContent-Range: bytes 100-{}/*\r\n\r\n",
+                    u64::MAX - 1,
+                    u64::MAX - 1
+                );
+                let _ = stream.write_all(head.as_bytes());
+            }
+        });
+        let error = fetched(&url, &digest, None, &part, &|_, _| {}).unwrap_err();
+        assert!(!error.to_string().is_empty());
     }
 
     #[test]
