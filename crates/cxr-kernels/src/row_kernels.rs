@@ -8,6 +8,10 @@ use crate::memory::LINE;
 use crate::microkernels::{load_up_to, store_up_to};
 use crate::simd::Simd;
 
+/// A share of e⁻⁶⁴ of the largest one changes no sum of `f32`. Smaller shares would become subnormal numbers, with which
+/// a processor computes many times slower.
+const LEAST_EXPONENT: f32 = -64.0;
+
 /// Rows that are read, and rows that are written. Both may be the same.
 pub struct RowBlock {
     pub input: *const f32,
@@ -140,7 +144,8 @@ pub unsafe fn softmax<S: Simd>(rows: &ScoreRows) {
             for at in (0..rows.count).step_by(S::LANES) {
                 let count = rows.count - at;
                 let score = load_up_to::<S>(scores.add(at), count);
-                let power = exp::<S>(S::sub(score, S::splat(most)));
+                let below = S::max(S::splat(LEAST_EXPONENT), S::sub(score, S::splat(most)));
+                let power = exp::<S>(below);
                 sum = S::add(sum, filled::<S>(power, count, 0.0));
                 store_up_to::<S>(scores.add(at), power, count);
             }
