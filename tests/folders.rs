@@ -85,9 +85,11 @@ const FOLDERS: [KnownFolder; 5] = [
 /// The rows behind each logit, as in [`KnownFolder`].
 type Rows = &'static [(usize, Option<usize>)];
 
-const OF_TIMM: [(&str, Rows); 5] = [
+const OF_TIMM: [(&str, Rows); 7] = [
     ("timm-vit", &[(1, Some(0))]),
     ("timm-deit-average", &[(0, Some(1))]),
+    ("timm-deit3", &[(1, Some(0))]),
+    ("timm-dinov2", &[(0, Some(1))]),
     ("timm-swin", &[(0, None), (1, None), (2, None)]),
     ("timm-convnext", &[(1, Some(0))]),
     ("timm-convnextv2", &[(0, None), (1, None), (2, None)]),
@@ -237,8 +239,7 @@ fn a_folder_is_imported_shown_and_used_by_its_name() {
     ] {
         assert!(shown.contains(words), "{words}: {shown}");
     }
-    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/samples/clear_1.png");
-    fs::copy(sample, home.path().join("film.png")).unwrap();
+    home.film();
     let table = home.succeeds(&["predict", "film.png", "--model", "vit-x", "-q", "-f", "csv"]);
     let mut lines = table.lines();
     let columns: Vec<&str> = lines.next().unwrap().split(',').collect();

@@ -13,8 +13,7 @@ use serde_json::{Map, Value, json};
 impl Home {
     /// The cells of a model's row of a film, by the names of their columns.
     fn row(&self, model: &str) -> BTreeMap<String, String> {
-        let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/samples/clear_1.png");
-        fs::copy(sample, self.path().join("film.png")).unwrap();
+        self.film();
         let table = self.succeeds(&["predict", "film.png", "--model", model, "-q", "-f", "csv"]);
         let mut lines = table.lines().map(|line| line.split(',').map(str::to_owned));
         let (columns, cells) = (lines.next().unwrap(), lines.next().unwrap());
@@ -113,7 +112,8 @@ fn what_the_user_leaves_out_or_says_wrongly_is_one_line() {
     assert!(
         unknown.contains("--as densenet122: cxr has no such network; there are xrv-densenet121, ")
             && unknown.contains("keras-sequential; densenet121, ")
-            && unknown.contains("resnet152 of torchvision"),
+            && unknown.contains("resnet152, vit_b_16, ")
+            && unknown.contains("convnext_large of torchvision"),
         "{unknown}"
     );
     let labels = fails(&["--as", "densenet121"], 2);

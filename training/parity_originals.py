@@ -102,23 +102,34 @@ def told(recipe, place):
 
 
 class Torchvision:
-    """A state dict of torchvision's network, and its `ImageClassification`."""
+    """A state dict of torchvision's network, and its `ImageClassification`. With `last`, the name of its last layer, that
+    layer is behind a dropout in a `Sequential`."""
 
-    def __init__(self, name, side=224, resize=256):
+    def __init__(self, network, side=224, resize=256, resample="bilinear", last=None):
         import torchvision
 
-        self.name, self.side, self.resize = name, side, resize
+        self.network, self.side, self.resize, self.resample, self.last = network, side, resize, resample, last
+        self.name = network + (f", {side}" if side != 224 else "") + (", dropout and linear" if last else "")
         self.library = f"torchvision {torchvision.__version__.split('+')[0]}"
 
     def module(self):
         import torchvision
 
-        return getattr(torchvision.models, self.name)(num_classes=len(LABELS), weights=None)
+        sized = {"image_size": self.side} if self.network.startswith("vit_") else {}
+        module = getattr(torchvision.models, self.network)(num_classes=len(LABELS), weights=None, **sized)
+        if self.last:
+            parent, _, name = self.last.rpartition(".")
+            parent = module.get_submodule(parent)
+            setattr(parent, name, torch.nn.Sequential(torch.nn.Dropout(0.3), getattr(parent, name)))
+        return module
 
     def pixels(self):
+        from torchvision.transforms import InterpolationMode
         from torchvision.transforms._presets import ImageClassification
 
-        transform = ImageClassification(crop_size=self.side, resize_size=self.resize)
+        transform = ImageClassification(
+            crop_size=self.side, resize_size=self.resize, interpolation=InterpolationMode(self.resample)
+        )
         return lambda image: transform(image)[None]
 
     def make(self):
@@ -126,8 +137,9 @@ class Torchvision:
 
     def save(self, module, place):
         torch.save(module.state_dict(), place / "net.pth")
-        recipe = RECIPE.format(to="short", resize=self.resize, filter="pillow-bilinear", crop=CROP.format(side=self.side))
-        return [place / "net.pth", "--as", self.name, *told(recipe, place)]
+        crop = CROP.format(side=self.side)
+        recipe = RECIPE.format(to="short", resize=self.resize, filter=f"pillow-{self.resample}", crop=crop)
+        return [place / "net.pth", "--as", self.network, *told(recipe, place)]
 
     def load(self, place):
         module = self.module().eval()
@@ -214,6 +226,18 @@ def cases():
     for name in ("resnet34", "densenet169", "mobilenet_v2", "mobilenet_v3_small"):
         yield Torchvision(name)
     yield Torchvision("efficientnet_b2", 288, 288)
+    for name in ("deit3_small_patch16_224", "vit_small_patch14_dinov2"):
+        yield Timm(name)
+    for name in ("vit_b_16", "vit_b_32"):
+        yield Torchvision(name)
+    # Of 256 pixels windows are padded.
+    for name, side, resize in (("swin_t", 224, 232), ("swin_t", 256, 256), ("swin_s", 224, 246), ("swin_b", 224, 238)):
+        yield Torchvision(name, side, resize, resample="bicubic")
+    yield Torchvision("convnext_tiny", resize=236)
+    yield Torchvision("convnext_small", resize=230)
+    yield Torchvision("convnext_base", resize=232)
+    for name, last in (("resnet18", "fc"), ("densenet121", "classifier"), ("vit_b_16", "heads.head")):
+        yield Torchvision(name, last=last)
     for inner in (Torchvision("resnet18"), Torchvision("densenet121"), Timm("efficientnet_b0"), Timm("mobilenetv3_large_100")):
         yield Onnx(inner, "TorchScript", 13)
         yield Onnx(inner, "dynamo", 18)

@@ -121,14 +121,14 @@ def fill(module):
         last = name.split(".")[-1]
         if last == "relative_position_bias_table":
             values = z
-        elif ".grn." in name or last.endswith(("_token", "_tokens", "_embeddings", "_embed")):
+        elif ".grn." in name or last.endswith(("_token", "_tokens", "_embeddings", "_embed", "_embedding")):
             values = 0.5 * z
-        elif last in ("lambda1", "layer_scale_parameter"):
+        elif last in ("lambda1", "layer_scale_parameter", "layer_scale") or re.search(r"\.ls[12]\.gamma$", name):
             values = 0.5 + 0.2 * z
         elif parameter.ndim > 1:
             values = z * (parameter.ndim // 2 / parameter[0].numel()) ** 0.5
         else:
-            values = 0.1 * z if last == "bias" else 1.0 + 0.2 * z
+            values = 0.1 * z if last.endswith("bias") else 1.0 + 0.2 * z
         parameter.copy_(values * 0.3 if SMALLER.match(name) else values)
 
 

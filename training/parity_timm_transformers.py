@@ -5,9 +5,10 @@
     pip install transformers==5.24.0
     python training/parity_timm_transformers.py --compare
 
-The first writes the folders and `expected_timm.json`. The second fills networks of timm with seeded weights, gives their
-tensors the names of transformers, and compares the logits of its classes with timm's: what the Rust program does in
-`src/inference/network/transformers/timm_names.rs` and `origins.rs` rests on it.
+The first writes the folders and `expected_timm.json`. The second fills networks of timm and torchvision with seeded weights,
+gives their tensors the names of transformers, and compares the logits of its classes with theirs: what the Rust program does
+in `src/inference/network/transformers/timm_names.rs`, `origins.rs` and `torchvision.rs` rests on it. No class of transformers
+has the factors and the positions of DeiT-3 and of timm's DINOv2: `parity_origins.py` has their numbers.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import tempfile
 
 import timm
 import torch
+import torchvision
 from PIL import Image
 from safetensors.torch import save_file
 from timm.data import create_transform, resolve_data_config
@@ -36,6 +38,8 @@ FOLDERS = {
     "timm-deit-average": (
         "deit_tiny_patch16_224", {**SMALL_VIT, "global_pool": "avg", "in_chans": 1, "mlp_ratio": 2.5}, ["TB", "healthy"],
     ),
+    "timm-deit3": ("deit3_small_patch16_224", SMALL_VIT, ["normal", "TB"]),
+    "timm-dinov2": ("vit_small_patch14_dinov2", {**SMALL_VIT, "init_values": 0.1}, ["Effusion", "normal"]),
     "timm-swin": ("swin_tiny_patch4_window7_224", SMALL_SWIN, ["bacterial", "viral", "normal"]),
     "timm-convnext": ("convnext_tiny", SMALL_CONVNEXT, ["normal", "COVID"]),
     "timm-convnextv2": ("convnextv2_atto", SMALL_CONVNEXT, ["Effusion", "Edema", "normal"]),
@@ -45,6 +49,15 @@ WHOLE = [
     "vit_tiny_patch16_224", "vit_small_patch32_384", "deit_tiny_patch16_224", "swin_tiny_patch4_window7_224",
     "swin_base_patch4_window12_384", "convnext_tiny", "convnext_atto", "convnextv2_atto", "convnextv2_tiny",
 ]
+# Networks of torchvision, and sides of images. Of 256 pixels Swin pads its windows, and of 225 ConvNeXt leaves some out.
+OF_TORCHVISION = [
+    ("vit_b_16", 224), ("vit_b_32", 384), ("swin_t", 224), ("swin_t", 256), ("swin_s", 224), ("convnext_tiny", 225),
+    ("convnext_small", 224),
+]
+
+
+# Normalisations that torchvision calls otherwise.
+TORCHVISION_NORM = re.compile(r"(\bln(_\d)?|features\.0\.[12]|features\.[246]\.0|block\.2|classifier\.0)\.weight$")
 
 
 def widened(model):
@@ -53,11 +66,12 @@ def widened(model):
         for name, parameter in sorted(model.named_parameters()):
             values = torch.randn(parameter.shape, generator=GENERATOR)
             is_norm = "norm" in name and name.endswith("weight") or name.endswith(("stem.1.weight", "downsample.0.weight"))
+            is_norm = is_norm or TORCHVISION_NORM.search(name)
             scale = 0.2 if parameter.dim() < 2 else min(0.2, 1.5 * parameter[0].numel() ** -0.5)
             parameter.copy_(values * scale + (1.0 if is_norm else 0.0))
-            if name.endswith("gamma"):
+            if name.endswith(("gamma", "layer_scale")):
                 parameter.add_(0.5)
-            if name.startswith("head") and "norm" not in name:
+            if name.startswith(("head", "classifier.2")) and "norm" not in name:
                 parameter.mul_(3.0)
 
 
@@ -109,6 +123,29 @@ SWIN = [
     (r"^layers\.(\d+).downsample", lambda found: f"swin.encoder.layers.{int(found[1]) - 1}.downsample"),
     (r"^layers", "swin.encoder.layers"), (r"attn.qkv", "attention.self.qkv"), (r"attn.relative", "attention.self.relative"), *BLOCK,
 ]
+TORCHVISION_VIT = [
+    (r"^class_token", "vit.embeddings.cls_token"), (r"^encoder.pos_embedding", "vit.embeddings.position_embeddings"),
+    (r"^conv_proj", "vit.embeddings.patch_embeddings.projection"), (r"^heads.head", "classifier"),
+    (r"^encoder.ln", "vit.layernorm"), (r"^encoder.layers.encoder_layer_(\d+)", r"vit.encoder.layer.\1"),
+    (r"self_attention.in_proj_", "attention.attention.qkv."), (r"self_attention.out_proj", "attention.output.dense"),
+    (r"ln_1", "layernorm_before"), (r"ln_2", "layernorm_after"), (r"mlp.0", "intermediate.dense"), (r"mlp.3", "output.dense"),
+]
+TORCHVISION_SWIN = [
+    (r"^features.0.0", "swin.embeddings.patch_embeddings.projection"), (r"^features.0.2", "swin.embeddings.norm"),
+    (r"^head", "classifier"), (r"^norm\.", "swin.layernorm."),
+    (r"^features\.([246])", lambda found: f"swin.encoder.layers.{int(found[1]) // 2 - 1}.downsample"),
+    (r"^features\.([1357])", lambda found: f"swin.encoder.layers.{int(found[1]) // 2}.blocks"),
+    (r"attn.qkv", "attention.self.qkv"), (r"attn.relative", "attention.self.relative"), (r"mlp.0", "mlp.fc1"),
+    (r"mlp.3", "mlp.fc2"), *BLOCK,
+]
+TORCHVISION_CONVNEXT = [
+    (r"^features.0.0", "convnext.embeddings.patch_embeddings"), (r"^features.0.1", "convnext.embeddings.layernorm"),
+    (r"^classifier.0", "convnext.layernorm"), (r"^classifier.2", "classifier"),
+    (r"^features\.([246])", lambda found: f"convnext.encoder.stages.{int(found[1]) // 2}.downsampling_layer"),
+    (r"^features\.([1357])", lambda found: f"convnext.encoder.stages.{int(found[1]) // 2}.layers"),
+    (r"block.0", "dwconv"), (r"block.2", "layernorm"), (r"block.3", "pwconv1"), (r"block.5", "pwconv2"),
+    (r"layer_scale$", "layer_scale_parameter"),
+]
 CONVNEXT = [
     (r"^stem.0", "convnext.embeddings.patch_embeddings"), (r"^stem.1", "convnext.embeddings.layernorm"),
     (r"^head.norm", "convnext.layernorm"), (r"^head.fc", "classifier"), (r"^stages", "convnext.encoder.stages"),
@@ -131,7 +168,9 @@ def renamed(state, table, prefix):
             here[name] = tensor[:, :, 0, 0]
         elif ".grn." in name:
             here[name] = tensor[None, None, None]
-        else:
+        elif name.endswith("layer_scale_parameter"):
+            here[name] = tensor.flatten()
+        elif not name.endswith("relative_position_index"):
             here[name] = tensor
     return here
 
@@ -162,6 +201,30 @@ def theirs(name, model, size, channels):
     return getattr(transformers, f"{kind}ForImageClassification")(config), CONVNEXT, kind.lower()
 
 
+def theirs_of_torchvision(name, model, size):
+    """The same for a network of torchvision."""
+    import transformers
+
+    shared = dict(image_size=size, num_labels=3)
+    if name.startswith("vit"):
+        block = model.encoder.layers[0]
+        config = transformers.ViTConfig(
+            hidden_size=model.hidden_dim, num_hidden_layers=len(model.encoder.layers), patch_size=model.patch_size,
+            num_attention_heads=block.num_heads, intermediate_size=model.mlp_dim, layer_norm_eps=1e-6, **shared,
+        )
+        return transformers.ViTForImageClassification(config), TORCHVISION_VIT, "vit"
+    stages = list(model.features)[1::2]
+    if name.startswith("swin"):
+        config = transformers.SwinConfig(
+            embed_dim=model.features[0][0].out_channels, depths=[len(stage) for stage in stages],
+            num_heads=[stage[0].attn.num_heads for stage in stages], window_size=7, layer_norm_eps=1e-5, **shared,
+        )
+        return transformers.SwinForImageClassification(config), TORCHVISION_SWIN, "swin"
+    widths = [stage[0].block[0].out_channels for stage in stages]
+    config = transformers.ConvNextConfig(hidden_sizes=widths, depths=[len(stage) for stage in stages], layer_norm_eps=1e-6, **shared)
+    return transformers.ConvNextForImageClassification(config), TORCHVISION_CONVNEXT, "convnext"
+
+
 def loaded(other, tensors):
     """A network of transformers with these tensors, through a file: their names in memory are others since version 5."""
     with tempfile.TemporaryDirectory() as place:
@@ -175,7 +238,7 @@ def loaded(other, tensors):
 
 @torch.no_grad()
 def compare():
-    small = [(name, arguments) for name, arguments, _ in FOLDERS.values()]
+    small = [(name, arguments) for name, arguments, _ in FOLDERS.values() if "deit3" not in name and "dinov2" not in name]
     for name, arguments in [*small, *((name, {}) for name in WHOLE)]:
         model = made(name, arguments, 3)
         size = arguments.get("img_size") or (384 if name.endswith("384") else 224 if not arguments else 64)
@@ -194,7 +257,18 @@ def compare():
             logits = other.classifier(other.vit.layernorm(hidden[:, 1:].mean(1)))
         else:
             logits = other(images).logits
-        print(f"{name}: {(ours - logits).abs().max() / ours.abs().max():.1e} of {ours.abs().max():.1f}")
+        print(f"{name}: {(ours - logits).abs().max() / ours.abs().max():.1e} of {ours.abs().max():.1f}", flush=True)
+    for name, size in OF_TORCHVISION:
+        GENERATOR.manual_seed(SEED)
+        sized = {"image_size": size} if name.startswith("vit") else {}
+        model = getattr(torchvision.models, name)(num_classes=3, weights=None, **sized).eval()
+        widened(model)
+        images = torch.randn(2, 3, size, size, generator=GENERATOR)
+        ours = model(images)
+        other, table, prefix = theirs_of_torchvision(name, model, size)
+        logits = loaded(other, renamed(model.state_dict(), table, prefix))(images).logits
+        shown = f"torchvision's {name}, {size} pixels"
+        print(f"{shown}: {(ours - logits).abs().max() / ours.abs().max():.1e} of {ours.abs().max():.1f}", flush=True)
 
 
 def main():

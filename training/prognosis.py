@@ -105,7 +105,7 @@ def margin(pair):
 
 
 def fewest(rows):
-    """The number of patients with the outcome, or of those without it, whichever is less."""
+    """The number of patients with the outcome, or of those without it: the smaller one."""
     return min(rows[rows.outcome == came].patient.nunique() for came in (True, False))
 
 

@@ -148,9 +148,9 @@ pub fn first_limits() -> Vec<String> {
     vec![
         "Not a medical device and not for diagnosis.".to_owned(),
         "cxr has not measured it: no figure here says how well it performs.".to_owned(),
-        "It has no learned input check: only the file's header, shape, colour and grey levels are \
-         checked, so another view or another part of the body is scored as if it were a frontal \
-         chest X-ray."
+        "It has no learned input check: the file's header, shape, colour and grey levels are \
+         checked, and two lungs are looked for. A film of lungs unlike those that the model was \
+         made for is scored like any other."
             .to_owned(),
     ]
 }

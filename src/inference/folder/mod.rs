@@ -18,11 +18,13 @@ mod names;
 mod outputs;
 mod processor;
 mod refusal;
+mod sequential_head;
 mod state_dict;
 #[cfg(test)]
 mod tests;
 mod timm;
 mod timm_network;
+mod torchvision_network;
 mod transformers;
 
 use serde_json::{Map, Value};
@@ -224,7 +226,7 @@ fn side_of(
     }
 }
 
-/// Refuses images whose windows timm would pad.
+/// Refuses images whose windows timm or torchvision would pad.
 fn refuse_padding(
     network: &DescribedNetwork,
     read: &ReadTensors,

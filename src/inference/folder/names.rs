@@ -1,11 +1,18 @@
 //! The tensors of a file under the names of the network that reads them.
 
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::described::{DescribedNetwork, NameLayout};
+use super::sequential_head::SequentialHead;
 use crate::domain::text::clean;
 use crate::inference::network::cnn::{Cnn, ModuleNames};
-use crate::inference::network::transformers::{self, RenamedTensor, TimmNames, TransformerConfig};
+use crate::inference::network::transformers::{
+    self, RenamedTensor, TimmNames, TorchvisionNames, TransformerConfig,
+};
 use crate::inference::tensor_file::{FoundTensor, NamedTensors};
 
 /// A counter of training, which no network needs.
@@ -17,6 +24,8 @@ pub struct ReadTensors {
     kind: NetworkKind,
     layout: NameLayout,
     channels: usize,
+    /// Whether the last layer may stand in a sequence: no class says that it stands alone.
+    is_state_dict: bool,
     /// Weight and bias of the last layer.
     pub head: [&'static str; 2],
 }
@@ -39,6 +48,7 @@ impl ReadTensors {
                 kind: NetworkKind::Transformer(config),
                 layout: network.layout,
                 channels: network.channels,
+                is_state_dict: false,
                 head: transformers::CLASSIFIER,
             });
         }
@@ -48,9 +58,22 @@ impl ReadTensors {
                 kind: NetworkKind::Convolutional(cnn),
                 layout: network.layout,
                 channels: network.channels,
+                is_state_dict: false,
             }),
             None => Err(format!("{} is no network that cxr has", network.class)),
         }
+    }
+
+    /// The same for weights without a folder.
+    ///
+    /// # Errors
+    /// As [`of`](ReadTensors::of).
+    pub fn of_state_dict(network: &DescribedNetwork) -> Result<Self, String> {
+        let read = Self::of(network)?;
+        Ok(ReadTensors {
+            is_state_dict: true,
+            ..read
+        })
     }
 
     /// Names and shapes of all tensors, with this many outputs.
@@ -68,20 +91,22 @@ impl ReadTensors {
     }
 
     /// Whether images of this side have the numbers of the original: see
-    /// [`fills_windows`](TransformerConfig::fills_windows).
+    /// [`fills_windows`](TransformerConfig::fills_windows) and [`holds_windows`](TransformerConfig::holds_windows).
     pub fn fits(&self, side: usize) -> bool {
-        match &self.kind {
-            NetworkKind::Transformer(config) if self.layout == NameLayout::Timm => {
-                config.fills_windows(side)
+        match (&self.kind, self.layout) {
+            (NetworkKind::Convolutional(_), _) => true,
+            (NetworkKind::Transformer(_), NameLayout::Transformers) => true,
+            (NetworkKind::Transformer(config), NameLayout::Timm) => config.fills_windows(side),
+            (NetworkKind::Transformer(config), NameLayout::Torchvision) => {
+                config.holds_windows(side)
             }
-            NetworkKind::Transformer(_) | NetworkKind::Convolutional(_) => true,
         }
     }
 
     /// The channels of the images that tensors are for, 1 or 3, by the shape of the first layer. `None` where it is
     /// absent, or is none for such images.
     pub fn channels_of(&self, tensors: &NamedTensors) -> Option<usize> {
-        let names = self.renaming(tensors);
+        let names = self.file_names(tensors);
         let [one, three] = [1, 3].map(|channels| self.shapes_for(channels, 1));
         tensors.iter().find_map(|(name, (shape, _))| {
             let name = names.renamed(name);
@@ -100,7 +125,7 @@ impl ReadTensors {
     /// # Errors
     /// If two become one, or a tensor has more or fewer values than its shape.
     pub fn named(&self, tensors: NamedTensors) -> Result<BTreeMap<String, FoundTensor>, String> {
-        let names = self.renaming(&tensors);
+        let names = self.file_names(&tensors);
         let mut named: BTreeMap<String, FoundTensor> = BTreeMap::new();
         for (found_as, (shape, values)) in tensors {
             if self.is_unread(&found_as) {
@@ -151,15 +176,29 @@ impl ReadTensors {
     }
 
     /// How these tensors get the names here.
+    fn file_names(&self, tensors: &NamedTensors) -> FileNames {
+        let renaming = self.renaming(tensors);
+        let [weight, _] = self.head;
+        let is_head = |module: &str| renaming.renamed(&format!("{module}.weight")) == weight;
+        let head = if self.is_state_dict {
+            SequentialHead::of(tensors.keys(), is_head)
+        } else {
+            None
+        };
+        FileNames { renaming, head }
+    }
+
     fn renaming(&self, tensors: &NamedTensors) -> Renaming {
-        match &self.kind {
-            NetworkKind::Convolutional(cnn) => Renaming::Modules(cnn.module_names()),
-            NetworkKind::Transformer(config) => {
-                let is_timm = self.layout == NameLayout::Timm;
-                let timm = is_timm.then(|| TimmNames::of(config, tensors.keys()));
-                timm.flatten().map_or(Renaming::Same, Renaming::Timm)
-            }
-        }
+        let config = match &self.kind {
+            NetworkKind::Convolutional(cnn) => return Renaming::Modules(cnn.module_names()),
+            NetworkKind::Transformer(config) => config,
+        };
+        let renaming = match self.layout {
+            NameLayout::Transformers => None,
+            NameLayout::Timm => TimmNames::of(config, tensors.keys()).map(Renaming::Timm),
+            NameLayout::Torchvision => TorchvisionNames::of(config).map(Renaming::Torchvision),
+        };
+        renaming.unwrap_or(Renaming::Same)
     }
 
     fn is_unread(&self, name: &str) -> bool {
@@ -173,10 +212,35 @@ impl ReadTensors {
 }
 
 /// From the names of a file to those here.
+struct FileNames {
+    renaming: Renaming,
+    head: Option<SequentialHead>,
+}
+
+impl FileNames {
+    /// The name of a tensor.
+    fn renamed(&self, name: &str) -> String {
+        self.renaming.renamed(&self.without_sequence(name))
+    }
+
+    /// What a tensor with as many values as its shape says is here.
+    fn tensors(&self, name: &str, shape: Vec<usize>, values: Vec<f32>) -> Vec<RenamedTensor> {
+        let name = self.without_sequence(name);
+        self.renaming.tensors(&name, shape, values)
+    }
+
+    fn without_sequence<'a>(&self, name: &'a str) -> Cow<'a, str> {
+        let renamed = self.head.as_ref().and_then(|head| head.renamed(name));
+        renamed.map_or(Cow::Borrowed(name), Cow::Owned)
+    }
+}
+
+/// From the names of a library to those here.
 enum Renaming {
     Same,
     Modules(ModuleNames),
     Timm(TimmNames),
+    Torchvision(TorchvisionNames),
 }
 
 impl Renaming {
@@ -186,15 +250,17 @@ impl Renaming {
             Renaming::Same => name.to_owned(),
             Renaming::Modules(names) => names.canonical(name, &[]).0,
             Renaming::Timm(names) => names.renamed(name),
+            Renaming::Torchvision(names) => names.renamed(name),
         }
     }
 
-    /// What a tensor with as many values as its shape says is here.
+    /// As [`FileNames::tensors`].
     fn tensors(&self, name: &str, shape: Vec<usize>, values: Vec<f32>) -> Vec<RenamedTensor> {
         let (name, shape) = match self {
             Renaming::Same => (name.to_owned(), shape),
             Renaming::Modules(names) => names.canonical(name, &shape),
             Renaming::Timm(names) => return names.tensors(name, shape, values),
+            Renaming::Torchvision(names) => return names.tensors(name, shape, values),
         };
         vec![RenamedTensor {
             name,

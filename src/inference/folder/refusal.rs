@@ -51,8 +51,10 @@ pub fn refusal_of_timm(name: &str) -> String {
     let has = |part: &str| name.contains(part);
     let reason = if has("distilled") {
         "has a second classifier for distillation, and cxr has only the first"
-    } else if has("deit3") || has("dinov2") || has("dinov3") {
-        "scales what each of its blocks adds and reads its class token alone, as no network of cxr does"
+    } else if has("_reg") {
+        "has registers beside its class token, and cxr has the ViTs of timm without them"
+    } else if has("giant") && has("dinov2") {
+        "has an MLP with gates, and cxr has the ViTs of timm without them"
     } else if has("swinv2") || has("swin_v2") {
         "is version 2 of Swin, and cxr has version 1"
     } else {
@@ -120,8 +122,12 @@ mod tests {
     fn a_refusal_of_timm_says_what_is_otherwise() {
         for (name, words) in [
             ("deit_base_distilled_patch16_224", "a second classifier"),
-            ("deit3_small_patch16_224", "scales what each of its blocks"),
-            ("vit_base_patch14_dinov2", "reads its class token alone"),
+            (
+                "vit_base_patch14_reg4_dinov2",
+                "has registers beside its class token",
+            ),
+            ("vit_giant_patch14_dinov2", "has an MLP with gates"),
+            ("vit_small_patch16_dinov3", "is no network that cxr has"),
             ("swinv2_tiny_window8_256", "is version 2 of Swin"),
             ("resnet50d", "is no network that cxr has"),
         ] {

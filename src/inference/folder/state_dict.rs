@@ -1,12 +1,14 @@
 //! Weights alone, as `torch.save(model.state_dict(), …)` writes them: the user names the network, the labels and what is
 //! done to an image.
 
-use super::described::{DescribedNetwork, NameLayout};
+use super::described::DescribedNetwork;
 use super::json::FolderError;
 use super::names::ReadTensors;
-use super::{FolderPlan, LABELS, PREPROCESS, WEIGHTS, refuse_padding, side_of, timm_network};
+use super::{
+    FolderPlan, LABELS, PREPROCESS, WEIGHTS, refuse_padding, side_of, timm_network,
+    torchvision_network,
+};
 use crate::domain::{PreprocessRecipe, RecipeInput};
-use crate::inference::network::cnn::{OF_TORCHVISION, of_torchvision};
 use crate::inference::network::wrapped_names::unwrapped;
 use crate::inference::outputs::{NetworkOutputs, ScoreFunction, by_count};
 use crate::inference::tensor_file::NamedTensors;
@@ -28,14 +30,14 @@ pub struct StateDictOptions {
 
 /// Whether torchvision or timm calls a network so that cxr has.
 pub fn is_named_network(name: &str) -> bool {
-    of_torchvision(name).is_some() || timm_network::is_known(name)
+    torchvision_network::is_known(name) || timm_network::is_known(name)
 }
 
 /// The names of these networks, for messages.
 pub fn named_networks() -> String {
     format!(
-        "{} of torchvision; timm's names of these networks, and of its vit, deit, swin, convnext and convnextv2",
-        OF_TORCHVISION.join(", ")
+        "{} of torchvision; timm's names of these networks, and of its vit, deit, deit3, swin, convnext and convnextv2",
+        torchvision_network::names().join(", ")
     )
 }
 
@@ -55,7 +57,7 @@ impl FolderPlan {
         let of_network = |reason: &str| FolderError::new(NETWORK, reason).mendable();
         let mut network =
             network_of(&options.network, tensors, input).map_err(|reason| of_network(&reason))?;
-        let read = ReadTensors::of(&network).map_err(|reason| of_network(&reason))?;
+        let read = ReadTensors::of_state_dict(&network).map_err(|reason| of_network(&reason))?;
         if let Some(channels) = read.channels_of(tensors) {
             network.channels = channels;
         }
@@ -89,9 +91,14 @@ enum TensorOrigin {
 
 impl TensorOrigin {
     fn of(tensors: &NamedTensors) -> Self {
-        const KNOWN: [(&str, TensorOrigin); 5] = [
+        // Of all vision transformers of transformers.
+        const EMBEDDINGS: &str = ".embeddings.patch_embeddings.";
+        const KNOWN: [(&str, TensorOrigin); 8] = [
             ("features.0.0.weight", TensorOrigin::Torchvision),
+            ("conv_proj.weight", TensorOrigin::Torchvision),
             ("conv_stem.weight", TensorOrigin::Timm),
+            ("stem.0.weight", TensorOrigin::Timm),
+            ("patch_embed.proj.weight", TensorOrigin::Timm),
             (
                 "resnet.embedder.embedder.convolution.weight",
                 TensorOrigin::Transformers,
@@ -107,6 +114,9 @@ impl TensorOrigin {
         ];
         let of_name = |name: &String| {
             let name = unwrapped(name);
+            if name.contains(EMBEDDINGS) {
+                return Some(TensorOrigin::Transformers);
+            }
             let mut known = KNOWN.iter();
             known.find(|(of, _)| *of == name).map(|(_, origin)| *origin)
         };
@@ -125,8 +135,8 @@ fn network_of(
     input: RecipeInput,
 ) -> Result<DescribedNetwork, String> {
     let origin = TensorOrigin::of(tensors);
-    let of_torchvision = of_torchvision(name);
-    let of_timm = timm_network::by_name(name, input.channels, input.side).transpose()?;
+    let of_torchvision = torchvision_network::by_name(name, input.channels, input.side);
+    let of_timm = timm_network::by_name(name, input.channels, input.side);
     let is_known = of_torchvision.is_some() || of_timm.is_some();
     if origin == TensorOrigin::Transformers {
         return Err(format!(
@@ -134,15 +144,8 @@ fn network_of(
         ));
     }
     let described = match (of_torchvision, of_timm) {
-        (Some(known), _) if origin != TensorOrigin::Timm => Some(DescribedNetwork {
-            class: format!("torchvision's {name}"),
-            architecture: known.architecture.to_owned(),
-            settings: known.settings,
-            layout: NameLayout::Torchvision,
-            channels: input.channels,
-            side: None,
-        }),
-        (_, Some(known)) if origin != TensorOrigin::Torchvision => Some(known),
+        (Some(known), _) if origin != TensorOrigin::Timm => Some(known?),
+        (_, Some(known)) if origin != TensorOrigin::Torchvision => Some(known?),
         _ => None,
     };
     match (described, origin) {
@@ -163,7 +166,7 @@ mod tests {
     use super::*;
     use crate::inference::card::parse_card;
     use crate::inference::family_recipe;
-    use crate::inference::network::cnn::Cnn;
+    use crate::inference::network::cnn::{Cnn, of_torchvision};
 
     const NETWORK: &str = "mobilenet_v3_small";
     const IN_TIMM: &str = "mobilenetv3_small_100";
@@ -277,6 +280,97 @@ mod tests {
         );
     }
 
+    /// The network that a name stands for, with a tensor of this name in the file.
+    fn named(name: &str, tensor: &str) -> Result<String, String> {
+        let tensors = [(tensor.to_owned(), (vec![1], vec![0.0]))].into();
+        let input = options(NETWORK).recipe.check().unwrap();
+        network_of(name, &tensors, input).map(|network| network.class)
+    }
+
+    #[test]
+    fn the_first_layer_says_whose_names_tensors_have() {
+        for (name, tensor, class) in [
+            (
+                "convnext_tiny",
+                "features.0.0.weight",
+                "torchvision's convnext_tiny",
+            ),
+            ("convnext_tiny", "net.stem.0.weight", "timm's convnext_tiny"),
+            (
+                "vit_b_16",
+                "model.conv_proj.weight",
+                "torchvision's vit_b_16",
+            ),
+            ("swin_t", "features.0.0.weight", "torchvision's swin_t"),
+            (
+                "deit3_small_patch16_224.fb_in1k",
+                "patch_embed.proj.weight",
+                "timm's deit3_small_patch16_224",
+            ),
+        ] {
+            assert_eq!(named(name, tensor).as_deref(), Ok(class));
+        }
+        for (name, tensor, words) in [
+            ("vit_b_16", "patch_embed.proj.weight", "have timm's names"),
+            ("swin_s", "patch_embed.proj.weight", "have timm's names"),
+            (
+                "vit_base_patch16_224",
+                "conv_proj.weight",
+                "have torchvision's names",
+            ),
+            (
+                "vit_base_patch16_224",
+                "vit.embeddings.patch_embeddings.projection.weight",
+                "have transformers' names",
+            ),
+            (
+                "convnext_tiny",
+                "model.convnext.embeddings.patch_embeddings.weight",
+                "have transformers' names",
+            ),
+        ] {
+            let error = named(name, tensor).unwrap_err();
+            assert!(error.contains(words), "{name}: {error}");
+        }
+    }
+
+    /// As after `model.classifier[3] = nn.Sequential(nn.Dropout(), nn.Linear(1024, 2))`.
+    #[test]
+    fn a_last_layer_behind_a_dropout_is_the_last_layer() {
+        let made = tensors(NETWORK);
+        let (expected, _) = imported(made.clone(), &options(NETWORK)).unwrap();
+        let within = |place: &str| -> NamedTensors {
+            let sequence = format!("classifier.3.{place}.");
+            let renamed = made.iter().map(|(name, tensor)| {
+                let name = name.replace("classifier.3.", &sequence);
+                (name, tensor.clone())
+            });
+            renamed.collect()
+        };
+        for place in ["0", "1"] {
+            let (weights, _) = imported(within(place), &options(NETWORK)).unwrap();
+            assert_eq!(weights, expected, "{place}");
+        }
+        let mut two = within("1");
+        two.insert("classifier.3.0.weight".to_owned(), (vec![1], vec![0.0]));
+        for (tensors, left_over) in [
+            (
+                two,
+                "classifier.3.0.weight, classifier.3.1.bias, classifier.3.1.weight",
+            ),
+            (within("2"), "classifier.3.2.bias, classifier.3.2.weight"),
+        ] {
+            let error = imported(tensors, &options(NETWORK)).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!(
+                    "its weights: not torchvision's mobilenet_v3_small: lacks classifier.3.bias, classifier.3.weight; \
+                     has besides {left_over}"
+                )
+            );
+        }
+    }
+
     #[test]
     fn what_does_not_fit_the_weights_is_one_line_that_names_the_option() {
         let made = tensors(NETWORK);
@@ -339,12 +433,28 @@ mod tests {
             "mobilenetv2_100",
             "vit_small_patch16_224",
             "convnext_tiny",
+            "vit_b_16",
+            "swin_t",
+            "convnext_large",
+            "deit3_small_patch16_224.fb_in22k_ft_in1k",
+            "vit_small_patch14_dinov2.lvd142m",
         ] {
             assert!(is_named_network(name), "{name}");
         }
-        for name in ["resnet", "swin_t", "vit_b_16", "chexnet", ""] {
+        for name in [
+            "resnet",
+            "swin_v2_t",
+            "vit_h_14",
+            "vit_small_patch14_reg4_dinov2",
+            "chexnet",
+            "",
+        ] {
             assert!(!is_named_network(name), "{name}");
         }
-        assert!(named_networks().contains("resnet18, resnet34"));
+        let named = named_networks();
+        assert!(named.contains("resnet18, resnet34"));
+        assert!(
+            named.contains("vit_b_16, vit_b_32") && named.contains("convnext_large of torchvision")
+        );
     }
 }

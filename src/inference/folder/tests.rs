@@ -260,6 +260,33 @@ fn a_transformer_of_timm_takes_images_of_one_size() {
 }
 
 #[test]
+fn sizes_of_a_timm_network_that_lie_are_refused_by_their_keys() {
+    for (arguments, words) in [
+        (
+            r#""init_values": "small""#,
+            "layer_scale_init_value is text",
+        ),
+        (
+            r#""init_values": -0.5"#,
+            "layer_scale_init_value is -0.5, not from 0",
+        ),
+        (r#""no_embed_class": 1"#, "no_embed_class is a whole number"),
+        (r#""reg_tokens": 4"#, "model_args has reg_tokens = 4"),
+    ] {
+        let config = format!(
+            r#"{{"architecture": "deit3_small_patch16_224", "label_names": ["normal", "tb"],
+            "model_args": {{{arguments}}}, "pretrained_cfg": {{"input_size": [3, 224, 224]}}}}"#
+        );
+        let error = plan_with(&config, "{}", &FolderOptions::default()).unwrap_err();
+        let error = error.to_string();
+        assert!(
+            error.starts_with("config.json: ") && error.contains(words),
+            "{error}"
+        );
+    }
+}
+
+#[test]
 fn a_config_that_is_not_understood_is_refused_by_name() {
     for (config, words) in [
         ("[]".to_owned(), "config.json: it holds no object"),

@@ -33,13 +33,12 @@ const IGNORED: [&str; 16] = [
     POOLING_KEY,
 ];
 /// Switches, as the networks here have them.
-const SWITCHES: [(&str, bool); 13] = [
+const SWITCHES: [(&str, bool); 12] = [
     ("class_token", true),
     ("final_norm", true),
     ("proj_bias", true),
     ("conv_bias", true),
     ("strict_img_size", true),
-    ("no_embed_class", false),
     ("dynamic_img_size", false),
     ("dynamic_img_pad", false),
     ("pre_norm", false),
@@ -296,6 +295,34 @@ mod tests {
     }
 
     #[test]
+    fn factors_and_positions_of_a_vit_follow_its_name_and_its_arguments() {
+        let found = |text: &str| {
+            let settings = of(text).unwrap().settings;
+            let scale = settings.number("layer_scale_init_value", 0.0, 1.0);
+            (scale.ok(), settings.flag("no_embed_class").ok())
+        };
+        let named = |name: &str| VIT.replace("vit_tiny_patch16_224", name);
+        assert_eq!(found(VIT), (None, None));
+        assert_eq!(
+            found(&named("deit3_base_patch16_384.fb_in1k")),
+            (Some(1e-6), Some(true))
+        );
+        assert_eq!(
+            found(&named("vit_base_patch14_dinov2.lvd142m")),
+            (Some(1e-5), None)
+        );
+        let own = "\"depth\": 2, \"init_values\": 0.5, \"no_embed_class\": true";
+        let own = with(VIT, &[("\"depth\": 2", own)]);
+        assert_eq!(found(&own), (Some(0.5), Some(true)));
+        let without = "\"depth\": 2, \"init_values\": 0, \"no_embed_class\": false";
+        let without = with(
+            &named("deit3_small_patch16_224"),
+            &[("\"depth\": 2", without)],
+        );
+        assert_eq!(found(&without), (Some(0.0), Some(false)));
+    }
+
+    #[test]
     fn arguments_that_change_a_transformer_otherwise_are_refused() {
         let plain = with(
             VIT,
@@ -309,7 +336,7 @@ mod tests {
         for (from, to, words) in [
             (depth, "\"qk_norm\": true", "qk_norm = true"),
             (depth, "\"class_token\": false", "class_token = false"),
-            (depth, "\"init_values\": 1e-5", "init_values = "),
+            (depth, "\"init_values\": {}", "init_values is {}"),
             (
                 depth,
                 "\"dynamic_img_size\": true",

@@ -9,6 +9,8 @@
 //! logits, attention = out.logits, rollout(out.attentions, architecture, cells)
 //! ```
 
+mod origins;
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 

@@ -12,8 +12,7 @@ use super::positions::{PositionFilter, resized};
 use super::{Described, ImageShape, StepSink, sizes};
 use crate::domain::{NetworkSettings, SettingError};
 use crate::inference::network::token_layers::{
-    LinearWeights, Patches, ReadoutKind, TokenActivation, TokenAttention, TokenMlp, TokenReadout,
-    TokenStep,
+    Patches, ReadoutKind, TokenActivation, TokenAttention, TokenMlp, TokenReadout, TokenStep,
 };
 
 /// Its name on a card.
@@ -183,7 +182,7 @@ impl Dinov2Config {
                 )?,
                 heads: self.heads,
                 windows: None,
-                output: self.scaled(parts, output, &format!("{name}.layer_scale1"))?,
+                output: parts.scaled(output, &format!("{name}.layer_scale1"))?,
             }))?;
             let output = parts.linear(&format!("{name}.{down}"), [width, self.inside], true)?;
             sink(TokenStep::Mlp(TokenMlp {
@@ -192,19 +191,13 @@ impl Dinov2Config {
                 up: parts.linear(&format!("{name}.{up}"), [made, width], true)?,
                 activation: self.activation,
                 response: None,
-                down: self.scaled(parts, output, &format!("{name}.layer_scale2"))?,
+                down: parts.scaled(output, &format!("{name}.layer_scale2"))?,
             }))?;
         }
         Ok(TokenReadout {
             norm: parts.norm(&format!("{}.layernorm", self.prefix()), width, self.epsilon)?,
             kind: ReadoutKind::ClassAndMean,
         })
-    }
-
-    /// A layer with the factors `NAME.lambda1` of its outputs.
-    fn scaled(&self, parts: &Parts, linear: LinearWeights, name: &str) -> Described<LinearWeights> {
-        let lambda = parts.tensor(&format!("{name}.lambda1"), &[self.width])?;
-        Ok(linear.scaled(&lambda)?)
     }
 
     /// The embeddings. The positions are resampled where there are more or fewer squares than of `image_size`. Registers

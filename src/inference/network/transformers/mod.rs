@@ -9,11 +9,13 @@ mod dinov2;
 mod origins;
 mod parts;
 mod positions;
+mod renamed;
 mod sizes;
 mod swin;
 #[cfg(test)]
 mod tests;
 mod timm_names;
+mod torchvision;
 mod vit;
 
 use convnext::ConvnextConfig;
@@ -30,8 +32,10 @@ use crate::inference::InferenceError;
 pub use convnext::{CONVNEXT, CONVNEXTV2};
 pub use dinov2::{DINOV2, DINOV2_REGISTERS};
 pub use origins::{KnownTransformer, complete_of_timm, of_timm, with_pooling};
+pub use renamed::RenamedTensor;
 pub use swin::SWIN;
-pub use timm_names::{RenamedTensor, TimmNames};
+pub use timm_names::TimmNames;
+pub use torchvision::{TorchvisionNames, of_torchvision, torchvision_names};
 pub use vit::{DEIT, VIT, VIT_AVERAGE};
 
 /// The layer whose rows are the labels.
@@ -162,6 +166,15 @@ impl TransformerConfig {
         match self {
             Self::Vit(_) | Self::Dinov2(_) | Self::Convnext(_) => true,
             Self::Swin(config) => config.fills_windows(side),
+        }
+    }
+
+    /// Whether an image of this side is whole squares, and no map is smaller than a window: elsewhere torchvision pads or
+    /// leaves out what transformers does not. True for networks without windows.
+    pub fn holds_windows(&self, side: usize) -> bool {
+        match self {
+            Self::Vit(_) | Self::Dinov2(_) | Self::Convnext(_) => true,
+            Self::Swin(config) => config.holds_windows(side),
         }
     }
 

@@ -2,10 +2,11 @@
 //! configs.
 
 use super::sizes;
+use super::vit::{NO_EMBED_CLASS, SCALE_KEY};
 use super::{CONVNEXT, CONVNEXTV2, SWIN, VIT, VIT_AVERAGE};
 use crate::domain::{NetworkSettings, SettingError, SettingValue};
 
-/// A network of timm, in the words of cards.
+/// A network of timm or torchvision, in the words of cards.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KnownTransformer {
     pub architecture: &'static str,
@@ -20,14 +21,18 @@ pub struct KnownTransformer {
 }
 
 /// Width, layers and heads of `VisionTransformer`.
-const VIT_SIZES: [(&str, i64, i64, i64); 5] = [
+const VIT_SIZES: [(&str, i64, i64, i64); 6] = [
     ("tiny", 192, 12, 3),
     ("small", 384, 12, 6),
+    ("medium", 512, 12, 8),
     ("base", 768, 12, 12),
     ("large", 1024, 24, 16),
     ("huge", 1280, 32, 16),
 ];
 const VIT_PATCHES: [i64; 4] = [8, 14, 16, 32];
+/// `init_values` of DeiT-3 and of the ViTs of DINOv2.
+const DEIT_3_SCALE: f64 = 1e-6;
+const DINOV2_SCALE: f64 = 1e-5;
 /// Sides of images, and of the windows of a Swin for them.
 const SIDES: [(&str, i64); 2] = [("224", 7), ("384", 12)];
 const VIT_ARGUMENTS: &[(&str, &str)] = &[
@@ -37,6 +42,8 @@ const VIT_ARGUMENTS: &[(&str, &str)] = &[
     ("mlp_ratio", "mlp_ratio"),
     ("patch_size", "patch_size"),
     ("qkv_bias", "qkv_bias"),
+    ("init_values", SCALE_KEY),
+    ("no_embed_class", NO_EMBED_CLASS),
 ];
 /// Width, depths and heads of `SwinTransformer`.
 const SWIN_SIZES: [(&str, i64, [i64; 4], [i64; 4]); 4] = [
@@ -76,10 +83,10 @@ const CONVNEXT_ARGUMENTS: &[(&str, &str)] = &[
 /// Values of `global_pool`.
 const CLASS_TOKEN: &str = "token";
 const AVERAGE: &str = "avg";
-const EPSILON_KEY: &str = "layer_norm_eps";
-/// `eps` of timm's `LayerNorm`, and of PyTorch's, which Swin has.
-const TIMM_EPSILON: f64 = 1e-6;
-const TORCH_EPSILON: f64 = 1e-5;
+pub const EPSILON_KEY: &str = "layer_norm_eps";
+/// `eps` of timm's `LayerNorm`, which torchvision's ViT and ConvNeXt have too, and of PyTorch's, which Swin has.
+pub const TIMM_EPSILON: f64 = 1e-6;
+pub const TORCH_EPSILON: f64 = 1e-5;
 
 /// The network that timm calls so, with or without the tag of its weights: `vit_base_patch16_224.augreg_in21k`. `None`
 /// where it is none of them.
@@ -113,20 +120,26 @@ pub fn complete_of_timm(
     Ok(())
 }
 
-/// ViT, and DeiT without distillation, which is the same network.
+/// ViT, and DeiT without distillation, which is the same network. DeiT-3 and the ViTs of DINOv2 scale what their blocks
+/// add.
 fn vit(name: &str) -> Option<KnownTransformer> {
-    let sized = name
-        .strip_prefix("vit_")
-        .or_else(|| name.strip_prefix("deit_"))?;
+    let (kind, sized) = name.split_once('_')?;
     let (size, rest) = sized.split_once("_patch")?;
-    let (patch, side) = rest.split_once('_')?;
+    let (patch, end) = rest.split_once('_')?;
     let mut known = VIT_SIZES.into_iter();
     let (_, width, layers, heads) = known.find(|(known, ..)| *known == size)?;
     let patch = VIT_PATCHES
         .into_iter()
         .find(|known| known.to_string() == patch)?;
-    SIDES.iter().find(|(known, _)| *known == side)?;
-    let settings = NetworkSettings::default()
+    let is_sided = SIDES.iter().any(|(side, _)| *side == end);
+    let own = NetworkSettings::default();
+    let own = match kind {
+        "vit" if end == "dinov2" => own.with(SCALE_KEY, DINOV2_SCALE),
+        "vit" | "deit" if is_sided => own,
+        "deit3" if is_sided => own.with(SCALE_KEY, DEIT_3_SCALE).with(NO_EMBED_CLASS, true),
+        _ => return None,
+    };
+    let settings = own
         .with("hidden_size", width)
         .with("num_hidden_layers", layers)
         .with("num_attention_heads", heads)
@@ -194,13 +207,19 @@ mod tests {
     use crate::inference::network::transformers::TransformerConfig;
 
     /// `sum(p.numel() for p in timm.create_model(NAME, num_classes=5).parameters())`, timm 1.0.31.
-    const PARAMETERS: [(&str, &str, usize); 12] = [
+    const PARAMETERS: [(&str, &str, usize); 18] = [
         ("vit_tiny_patch16_224", "vit", 5_525_381),
         ("vit_small_patch32_384.augreg_in21k", "vit", 22_532_357),
         ("vit_base_patch8_224", "vit", 85_811_717),
         ("vit_large_patch14_224", "vit", 303_183_877),
         ("vit_huge_patch14_224", "vit", 630_771_205),
         ("deit_small_patch16_224.fb_in1k", "vit", 21_667_589),
+        ("deit3_small_patch16_224.fb_in1k", "vit", 21_676_421),
+        ("deit3_medium_patch16_224", "vit", 38_339_077),
+        ("deit3_base_patch16_384", "vit", 86_112_005),
+        ("deit3_huge_patch14_224", "vit", 630_851_845),
+        ("vit_small_patch14_dinov2.lvd142m", "vit", 22_058_117),
+        ("vit_large_patch14_dinov2", "vit", 304_372_741),
         ("swin_tiny_patch4_window7_224", "swin", 27_523_199),
         ("swin_large_patch4_window12_384", "swin", 195_206_201),
         ("convnext_tiny.in12k_ft_in1k", "convnext", 27_823_973),
@@ -220,8 +239,9 @@ mod tests {
             } = of_timm(name).unwrap();
             assert_eq!(found, architecture, "{name}");
             if is_of_one_size {
-                let side = if name.contains("384") { 384 } else { 224 };
-                settings.set("image_size", side);
+                let sides = [("384", 384), ("dinov2", 518)];
+                let side = sides.into_iter().find(|(part, _)| name.contains(part));
+                settings.set("image_size", side.map_or(224, |(_, side)| side));
             }
             complete_of_timm(architecture, &mut settings).unwrap();
             let config = TransformerConfig::of(architecture, &settings);
@@ -239,15 +259,17 @@ mod tests {
         for other in [
             "vit_base_patch16_clip_224",
             "vit_base_patch16_rope_224",
-            "vit_base_patch14_dinov2",
             "vit_base_patch14_reg4_dinov2",
+            "vit_giant_patch14_dinov2",
+            "vit_small_patch16_dinov3",
             "vit_base_patch16_224_miil",
             "vit_base_patch32_plus_256",
             "vit_base_patch16_gap_224",
             "vit_relpos_base_patch16_224",
             "vit_tiny_r_s16_p8_224",
             "deit_base_distilled_patch16_224",
-            "deit3_base_patch16_224",
+            "deit3_base_patch16_256",
+            "deit3_base_patch14_dinov2",
             "swinv2_tiny_window8_256",
             "swin_s3_tiny_224",
             "swin_tiny_patch4_window12_224",

@@ -31,6 +31,13 @@ impl Parts<'_> {
         })
     }
 
+    /// A layer with the factors `NAME.lambda1` of its outputs in its weights.
+    pub fn scaled(&self, linear: LinearWeights, name: &str) -> Described<LinearWeights> {
+        let outputs = linear.weight.dim(0)?;
+        let lambda = self.tensor(&format!("{name}.lambda1"), &[outputs])?;
+        Ok(linear.scaled(&lambda)?)
+    }
+
     /// A convolution whose stride is its kernel, `NAME.weight [output, channels, side, side]` with a bias, as a linear
     /// layer over squares.
     pub fn patches(

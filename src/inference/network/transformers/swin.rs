@@ -144,6 +144,11 @@ impl SwinConfig {
         side.is_multiple_of(self.patch) && (0..self.stages.len()).all(is_full)
     }
 
+    /// Whether an image of this side is whole squares, and no map is smaller than a window.
+    pub fn holds_windows(&self, side: usize) -> bool {
+        side.is_multiple_of(self.patch) && self.side_of(self.last(), side) >= self.window
+    }
+
     pub fn features(&self) -> usize {
         self.width_of(self.last())
     }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use candle_core::{DType, Device, Tensor};
 
 use super::*;
+use crate::inference::network::token_layers::LinearWeights;
 
 /// Notes what is asked for, and gives zeros.
 #[derive(Default)]
@@ -59,6 +60,8 @@ fn the_steps_ask_for_the_tensors_that_the_shapes_name() {
     let vit = none().with("hidden_size", 8).with("num_attention_heads", 2);
     let vit = vit.with("num_hidden_layers", 2).with("image_size", 32);
     let dino = vit.clone().with("patch_size", 8);
+    let scaled = vit.clone().with("layer_scale_init_value", 1e-5);
+    let deit_3 = scaled.clone().with("no_embed_class", true);
     let swin = none().with("embed_dim", 4).with("depths", vec![1, 2]);
     let swin = swin.with("num_heads", vec![1, 2]).with("window_size", 3);
     let convnext = none()
@@ -68,6 +71,9 @@ fn the_steps_ask_for_the_tensors_that_the_shapes_name() {
     for (architecture, settings) in [
         ("vit", vit.clone().with("qkv_bias", false)),
         ("deit", vit),
+        ("vit", scaled),
+        ("vit-average", deit_3.clone()),
+        ("deit", deit_3),
         ("dinov2", dino.clone().with("use_swiglu_ffn", true)),
         ("dinov2", dino.clone()),
         ("dinov2-registers", dino),
@@ -96,6 +102,70 @@ fn the_steps_ask_for_the_tensors_that_the_shapes_name() {
         assert_eq!(named.remove(weight), Some(vec![5, config.features()]));
         assert_eq!(named.remove(bias), Some(vec![5]));
         assert_eq!(asked.0.into_inner(), named, "{architecture}");
+    }
+}
+
+/// Numbers that differ from tensor to tensor and within each.
+struct Numbered;
+
+impl WeightSource for Numbered {
+    fn get(&self, name: &str, shape: &[usize]) -> Described<Tensor> {
+        let size: usize = shape.iter().product();
+        let values = (0..size).map(|n| ((n + name.len()) % 17) as f32 / 8.0 - 1.0);
+        Ok(Tensor::from_vec(values.collect(), shape, &Device::Cpu)?)
+    }
+}
+
+/// The layers that end the branches of a ViT of two layers with these settings.
+fn ends(settings: NetworkSettings) -> Vec<LinearWeights> {
+    let settings = settings
+        .with("hidden_size", 8)
+        .with("num_attention_heads", 2)
+        .with("num_hidden_layers", 2)
+        .with("image_size", 32);
+    let image = ImageShape {
+        channels: 1,
+        side: 32,
+    };
+    let mut ends = Vec::new();
+    let mut sink = |step: TokenStep| {
+        match step {
+            TokenStep::Attention(attention) => ends.push(attention.output),
+            TokenStep::Mlp(mlp) => ends.push(mlp.down),
+            TokenStep::Patches(_) | TokenStep::Merge(_) => {}
+        }
+        Ok(())
+    };
+    let described = config("vit", &settings).describe(&Numbered, image, &mut sink);
+    described.unwrap();
+    ends
+}
+
+/// `x · weightᵀ + bias`
+fn outputs(linear: &LinearWeights, x: &Tensor) -> Tensor {
+    let y = x.matmul(&linear.weight.t().unwrap()).unwrap();
+    y.broadcast_add(linear.bias.as_ref().unwrap()).unwrap()
+}
+
+#[test]
+fn factors_in_the_weights_give_the_outputs_times_the_factors() {
+    let scaled = ends(none().with("layer_scale_init_value", 1e-5));
+    let plain = ends(none());
+    assert_eq!((scaled.len(), plain.len()), (4, 4));
+    let factors = ["layer_scale1", "layer_scale2"];
+    let places = (0..2).flat_map(|layer| factors.map(|factor| (layer, factor)));
+    for ((layer, factor), (scaled, plain)) in places.zip(scaled.iter().zip(&plain)) {
+        let name = format!("vit.encoder.layer.{layer}.{factor}.lambda1");
+        let factors = Numbered.get(&name, &[8]).unwrap();
+        let input = plain.weight.dim(1).unwrap();
+        let x = Numbered.get("x", &[3, input]).unwrap();
+        let expected = outputs(plain, &x).broadcast_mul(&factors).unwrap();
+        let difference = (outputs(scaled, &x) - &expected).unwrap().abs().unwrap();
+        let worst = difference.max_all().unwrap().to_scalar::<f32>().unwrap();
+        let largest = expected.abs().unwrap().max_all().unwrap();
+        let largest = largest.to_scalar::<f32>().unwrap();
+        assert!(worst < 1e-5 * largest, "{name}: {worst} of {largest}");
+        assert!(largest > 1.0, "{name}");
     }
 }
 
@@ -132,6 +202,18 @@ fn a_config_that_no_network_has_is_an_error_that_names_the_key() {
             "patch_size",
             2,
             "image_size has too few or too many patches",
+        ),
+        (
+            "vit",
+            "layer_scale_init_value",
+            2000,
+            "layer_scale_init_value is 2000",
+        ),
+        (
+            "vit",
+            "no_embed_class",
+            1,
+            "no_embed_class is a whole number",
         ),
         ("dinov2", "mlp_ratio", 1000, "mlp_ratio is 1000"),
         (

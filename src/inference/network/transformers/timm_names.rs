@@ -1,15 +1,8 @@
 //! From the names of timm's tensors to those of transformers, which the networks here have.
 
+use super::renamed::{FUSED, RenamedTensor};
 use super::{HEAD, TransformerConfig};
 use crate::inference::network::wrapped_names::unwrapped;
-
-/// A tensor of a file under a name of transformers, or under its own where transformers has none.
-#[derive(Debug, PartialEq)]
-pub struct RenamedTensor {
-    pub name: String,
-    pub shape: Vec<usize>,
-    pub values: Vec<f32>,
-}
 
 /// How timm names the tensors of a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,8 +23,6 @@ pub enum TimmNames {
 
 /// Only where stages end in their merge, the first has one.
 const OLD_MERGE: &str = "layers.0.downsample.reduction.weight";
-/// Query, key and value one after another, which are three layers in transformers.
-const FUSED: &str = ".qkv";
 
 impl TimmNames {
     /// The names for a network in a file with tensors of these names. `None` for a network that timm does not have so.
@@ -76,34 +67,13 @@ impl TimmNames {
         if let TimmNames::Convnext { .. } = self {
             shape = as_linear(&name, shape);
         }
-        match three(&name, &shape, &values) {
-            Some(three) => three.into(),
-            None => vec![RenamedTensor {
-                name,
-                shape,
-                values,
-            }],
-        }
+        let tensor = RenamedTensor {
+            name,
+            shape,
+            values,
+        };
+        tensor.divided()
     }
-}
-
-/// Query, key and value of a layer that is all three of them.
-fn three(name: &str, shape: &[usize], values: &[f32]) -> Option<[RenamedTensor; 3]> {
-    let (module, parameter) = name.rsplit_once('.')?;
-    let attention = module.strip_suffix(FUSED)?;
-    let [rows, rest @ ..] = shape else {
-        return None;
-    };
-    if !rows.is_multiple_of(3) {
-        return None;
-    }
-    let length = values.len() / 3;
-    let part = |(at, part): (usize, &str)| RenamedTensor {
-        name: format!("{attention}.{part}.{parameter}"),
-        shape: [&[rows / 3][..], rest].concat(),
-        values: values[at * length..][..length].to_vec(),
-    };
-    Some([(0, "query"), (1, "key"), (2, "value")].map(part))
 }
 
 /// With `conv_mlp` timm has convolutions of one pixel where transformers has linear layers. Its factors of a response
@@ -135,8 +105,15 @@ fn of_vit(name: &str, is_averaged: bool) -> Option<String> {
         module if module == last => "vit.layernorm".to_owned(),
         module => {
             let (block, part) = module.strip_prefix("blocks.")?.split_once('.')?;
+            let layer = format!("vit.encoder.layer.{block}");
+            // The factors of what a block adds have their names in transformers' DINOv2.
+            match (part, parameter) {
+                ("ls1", "gamma") => return Some(format!("{layer}.layer_scale1.lambda1")),
+                ("ls2", "gamma") => return Some(format!("{layer}.layer_scale2.lambda1")),
+                _ => {}
+            }
             let part = of_block(part, "attention.attention")?;
-            format!("vit.encoder.layer.{block}.{part}")
+            format!("{layer}.{part}")
         }
     };
     Some(format!("{module}.{parameter}"))
@@ -265,7 +242,18 @@ mod tests {
             ("vit", "norm.weight", "vit.layernorm.weight"),
             ("vit", "fc_norm.weight", "fc_norm.weight"),
             ("vit", "head.bias", "classifier.bias"),
-            ("vit", "blocks.0.ls1.gamma", "blocks.0.ls1.gamma"),
+            (
+                "vit",
+                "blocks.0.ls1.gamma",
+                "vit.encoder.layer.0.layer_scale1.lambda1",
+            ),
+            (
+                "vit-average",
+                "model.blocks.11.ls2.gamma",
+                "vit.encoder.layer.11.layer_scale2.lambda1",
+            ),
+            ("vit", "blocks.0.ls3.gamma", "blocks.0.ls3.gamma"),
+            ("vit", "reg_token", "reg_token"),
             ("vit", "dist_token", "dist_token"),
             (
                 "swin",

@@ -4,7 +4,9 @@
 //! `vit.encoder.layer.0.attention.attention.query.weight`.
 //!
 //! DeiT has a second token, which its answers do not use. timm has ViTs that end in an average of the tokens of the image:
-//! they have an exact map for each label.
+//! they have an exact map for each label. DeiT III (Touvron et al. 2022, *DeiT III: Revenge of the ViT*, arXiv:2204.07118)
+//! and timm's ViTs of DINOv2 scale what their blocks add. The names of these factors are those of transformers' DINOv2:
+//! `vit.encoder.layer.0.layer_scale1.lambda1`.
 
 use candle_core::Tensor;
 
@@ -13,7 +15,8 @@ use super::positions::{PositionFilter, resized};
 use super::{Described, ImageShape, StepSink, sizes};
 use crate::domain::{NetworkSettings, SettingError};
 use crate::inference::network::token_layers::{
-    Patches, ReadoutKind, TokenActivation, TokenAttention, TokenMlp, TokenReadout, TokenStep,
+    LinearWeights, Patches, ReadoutKind, TokenActivation, TokenAttention, TokenMlp, TokenReadout,
+    TokenStep,
 };
 
 /// Its name on a card.
@@ -23,6 +26,13 @@ pub const DEIT: &str = "deit";
 /// The name on a card of a ViT that ends in the average of the tokens of the image, with the last normalisation behind
 /// it: timm's `VisionTransformer` with `global_pool="avg"`.
 pub const VIT_AVERAGE: &str = "vit-average";
+/// The setting of the factors' first value, as ConvNeXt has it; timm calls it `init_values`. Above 0 there are factors.
+pub const SCALE_KEY: &str = "layer_scale_init_value";
+/// timm's setting of position embeddings that leave out the class token.
+pub const NO_EMBED_CLASS: &str = "no_embed_class";
+
+/// The factors of a block: of its attention, and of its MLP.
+const SCALES: [&str; 2] = ["layer_scale1", "layer_scale2"];
 
 /// `ViTConfig`, `DeiTConfig`.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,6 +53,10 @@ pub struct VitConfig {
     /// `patch_size`
     patch: usize,
     has_qkv_bias: bool,
+    /// Whether a block has factors for the channels of what it adds.
+    has_scale: bool,
+    /// Whether the tokens before the image have positions.
+    has_first_positions: bool,
     /// Whether it ends in the average of the tokens of the image, and not in the class token.
     pub is_averaged: bool,
 }
@@ -62,6 +76,8 @@ impl VitConfig {
             image: sizes::square(settings, "image_size", 224, sizes::MOST_SIDE)?,
             patch: sizes::square(settings, "patch_size", 16, sizes::MOST_PATCH)?,
             has_qkv_bias: settings.flag_or("qkv_bias", true)?,
+            has_scale: settings.number_or(SCALE_KEY, 0.0, 0.0, 1e3)? > 0.0,
+            has_first_positions: !settings.flag_or(NO_EMBED_CLASS, false)?,
             is_averaged: architecture == VIT_AVERAGE,
         };
         let cells = config.cells(config.image);
@@ -89,6 +105,15 @@ impl VitConfig {
         }
     }
 
+    /// How many of them have positions.
+    fn positions_before(&self) -> usize {
+        if self.has_first_positions {
+            self.before().len()
+        } else {
+            0
+        }
+    }
+
     pub fn features(&self) -> usize {
         self.width
     }
@@ -108,7 +133,7 @@ impl VitConfig {
         for token in before {
             shaped.tensor(&format!("{embeddings}.{token}"), &[1, 1, width]);
         }
-        let places = self.cells(self.image).pow(2) + before.len();
+        let places = self.cells(self.image).pow(2) + self.positions_before();
         let positions = format!("{embeddings}.position_embeddings");
         shaped.tensor(&positions, &[1, places, width]);
         let projection = format!("{embeddings}.patch_embeddings.projection");
@@ -135,6 +160,11 @@ impl VitConfig {
                 true,
             );
             shaped.linear(&format!("{name}.output.dense"), width, self.inside, true);
+            if self.has_scale {
+                for scale in SCALES {
+                    shaped.tensor(&format!("{name}.{scale}.lambda1"), &[width]);
+                }
+            }
         }
         shaped.norm(&format!("{}.layernorm", self.prefix()), width);
     }
@@ -154,25 +184,28 @@ impl VitConfig {
         for layer in 0..self.layers {
             let name = self.layer(layer);
             let attention = format!("{name}.attention.attention");
+            let [of_attention, of_mlp] = SCALES.map(|scale| format!("{name}.{scale}"));
             let output = format!("{name}.attention.output.dense");
+            let output = parts.linear(&output, [width, width], true)?;
             sink(TokenStep::Attention(TokenAttention {
                 norm: parts.norm(&format!("{name}.layernorm_before"), width, self.epsilon)?,
                 qkv: parts.qkv(&attention, width, self.has_qkv_bias)?,
                 heads: self.heads,
                 windows: None,
-                output: parts.linear(&output, [width, width], true)?,
+                output: self.scaled(parts, output, &of_attention)?,
             }))?;
             let (up, down) = (
                 format!("{name}.intermediate.dense"),
                 format!("{name}.output.dense"),
             );
+            let down = parts.linear(&down, [width, self.inside], true)?;
             sink(TokenStep::Mlp(TokenMlp {
                 depthwise: None,
                 norm: parts.norm(&format!("{name}.layernorm_after"), width, self.epsilon)?,
                 up: parts.linear(&up, [self.inside, width], true)?,
                 activation: self.activation,
                 response: None,
-                down: parts.linear(&down, [width, self.inside], true)?,
+                down: self.scaled(parts, down, &of_mlp)?,
             }))?;
         }
         Ok(TokenReadout {
@@ -185,6 +218,15 @@ impl VitConfig {
         })
     }
 
+    /// The last layer of a branch, with its factors if there are any.
+    fn scaled(&self, parts: &Parts, linear: LinearWeights, name: &str) -> Described<LinearWeights> {
+        if self.has_scale {
+            parts.scaled(linear, name)
+        } else {
+            Ok(linear)
+        }
+    }
+
     /// The embeddings. Of images of another side, the positions are resampled, as with transformers'
     /// `interpolate_pos_encoding=True`.
     fn patches(&self, parts: &Parts, image: ImageShape) -> Described<Patches> {
@@ -193,13 +235,17 @@ impl VitConfig {
         let token = |part: &&str| parts.tensor(&name(part), &[1, 1, width]);
         let tokens = before.iter().map(token).collect::<Described<Vec<_>>>()?;
         let (from, to) = (self.cells(self.image), self.cells(image.side));
-        let places = from * from + before.len();
+        let positioned = self.positions_before();
+        let places = from * from + positioned;
         let positions = parts.tensor(&name("position_embeddings"), &[1, places, width])?;
         let positions = positions.squeeze(0)?;
         let tokens = Tensor::cat(&tokens, 1)?.squeeze(0)?;
-        let of_squares = positions
-            .narrow(0, before.len(), from * from)?
-            .contiguous()?;
+        let prefix = if positioned > 0 {
+            (tokens + positions.narrow(0, 0, positioned)?)?
+        } else {
+            tokens
+        };
+        let of_squares = positions.narrow(0, positioned, from * from)?.contiguous()?;
         let of_squares = if from == to {
             of_squares
         } else {
@@ -211,7 +257,7 @@ impl VitConfig {
             pads: false,
             linear: parts.patches(&projection, [width, image.channels, self.patch])?,
             positions: Some(of_squares),
-            prefix: Some((tokens + positions.narrow(0, 0, before.len())?)?),
+            prefix: Some(prefix),
             norm: None,
         })
     }
