@@ -118,8 +118,8 @@ impl Folder {
     }
 
     /// Draws the pictures of 24 patients, and writes down which are ill: mostly those that the model
-    /// scores highest, so that there is something to fit whatever the model. The last row has no
-    /// file. Gives the name of the label.
+    /// scores highest, so that every model has something to fit. The last row has no file. Gives the
+    /// name of the label.
     fn study(&self) -> String {
         let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples");
         fs::create_dir(self.path("scans")).unwrap();

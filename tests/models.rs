@@ -1,12 +1,14 @@
 //! `cxr models`: other people's models from their file to scores, and the store that keeps them.
 
+mod home;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
 
 use cxr::checkpoint::{self, CheckpointLimits};
 use cxr::inference::{Classifier, assemble_keras};
+use home::Home;
 
 fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -62,61 +64,6 @@ fn keras_models_give_keras_outputs() {
     }
 }
 
-struct Home(tempfile::TempDir);
-
-impl Home {
-    fn new() -> Self {
-        Home(tempfile::tempdir().unwrap())
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        let command = Command::new(env!("CARGO_BIN_EXE_cxr"))
-            .args(arguments)
-            .stdin(Stdio::null())
-            .env_remove("CXR_MODEL")
-            .env("XDG_DATA_HOME", self.0.path().join("data"))
-            .current_dir(self.0.path())
-            .output();
-        command.unwrap()
-    }
-
-    fn succeeds(&self, arguments: &[&str]) -> String {
-        let output = self.run(arguments);
-        assert!(
-            output.status.success(),
-            "{arguments:?}: {}",
-            text(&output.stderr)
-        );
-        text(&output.stdout)
-    }
-
-    /// One line on standard error, and this exit status.
-    fn fails(&self, arguments: &[&str], code: i32) -> String {
-        let output = self.run(arguments);
-        let stderr = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
-        assert_eq!(stderr.lines().count(), 1, "{stderr}");
-        stderr
-    }
-
-    fn store(&self) -> PathBuf {
-        self.0.path().join("data/cxr/models")
-    }
-
-    fn files(&self) -> Vec<PathBuf> {
-        let entries = fs::read_dir(self.store()).into_iter().flatten();
-        let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
-        files.sort();
-        files
-    }
-
-    /// A radiograph, in which lungs are found.
-    fn film(&self) {
-        let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/samples/clear_1.png");
-        fs::copy(sample, self.0.path().join("film.png")).unwrap();
-    }
-}
-
 fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
@@ -133,7 +80,7 @@ fn a_keras_model_is_imported_used_verified_and_removed() {
         let mode = fs::metadata(&file).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode, 0o600, "{}", file.display());
     }
-    let mode = fs::metadata(home.store()).unwrap().permissions().mode() & 0o777;
+    let mode = fs::metadata(home.library()).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode, home.files().len()), (0o700, 2));
 
     assert!(
@@ -178,7 +125,7 @@ fn a_keras_model_is_imported_used_verified_and_removed() {
         home.fails(&maps, 2)
             .ends_with("no heat map for this model\n")
     );
-    assert!(!home.0.path().join("maps").exists());
+    assert!(!home.path().join("maps").exists());
     assert_eq!(home.succeeds(&["models", "verify"]), "demo: ok\n");
     assert!(
         home.succeeds(&["models", "remove", "demo"])
@@ -228,7 +175,7 @@ fn the_same_model_or_name_comes_twice_only_by_force() {
 #[test]
 fn a_model_of_cxrs_comes_with_its_card_under_any_name() {
     let home = Home::new();
-    let folder = home.0.path();
+    let folder = home.path();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("weights");
     for end in ["safetensors", "toml"] {
         let bundled = root.join(format!("cxr-lite0.{end}"));
@@ -275,16 +222,15 @@ fn files_that_are_large_only_in_memory_are_refused_before_they_are_unpacked() {
         let packed = fs::read(data(&format!("hostile/{name}.gz.gz"))).unwrap();
         let twice = flate2::read::GzDecoder::new(&packed[..]);
         let mut unpacked = flate2::read::GzDecoder::new(std::io::BufReader::new(twice));
-        let mut file = fs::File::create(home.0.path().join(name)).unwrap();
+        let mut file = fs::File::create(home.path().join(name)).unwrap();
         std::io::copy(&mut unpacked, &mut file).unwrap();
-        let output = Command::new("sh")
+        let output = home
+            .command("sh")
             .args([
                 "-c",
                 r#"ulimit -v 2000000; exec "$0" models import "$1" --name large"#,
             ])
             .args([env!("CARGO_BIN_EXE_cxr"), name])
-            .env("XDG_DATA_HOME", home.0.path().join("data"))
-            .current_dir(home.0.path())
             .output()
             .unwrap();
         let stderr = text(&output.stderr);
@@ -302,7 +248,7 @@ fn a_file_that_cannot_be_imported_gives_one_line_and_leaves_nothing() {
     let home = Home::new();
     let path = |name: &str| data(name).to_str().unwrap().to_owned();
     fs::write(
-        home.0.path().join("cut.h5"),
+        home.path().join("cut.h5"),
         &fs::read(data("demo.h5")).unwrap()[..20_000],
     )
     .unwrap();
@@ -417,9 +363,9 @@ fn pull_explains_what_to_do_by_hand_if_it_fails() {
     });
     let home = Home::new();
     let pull = || {
-        let output = Command::new(env!("CARGO_BIN_EXE_cxr"))
+        let output = home
+            .command(env!("CARGO_BIN_EXE_cxr"))
             .args(["models", "pull", "densenet121-res224-all"])
-            .env("XDG_DATA_HOME", home.0.path().join("data"))
             .env("CXR_MIRROR", &mirror)
             .output()
             .unwrap();

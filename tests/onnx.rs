@@ -303,8 +303,7 @@ fn a_graph_is_imported_shown_and_used_by_its_name() {
     ] {
         assert!(shown.contains(words), "{words}: {shown}");
     }
-    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/samples/clear_1.png");
-    fs::copy(sample, home.path().join("film.png")).unwrap();
+    home.film();
     let table = home.succeeds(&["predict", "film.png", "--model", "mine", "-q", "-f", "csv"]);
     assert!(
         table.lines().next().unwrap().contains("Effusion"),
@@ -331,8 +330,7 @@ fn a_graph_whose_operators_are_kept_is_imported_and_scored() {
     let shown = home.succeeds(&["models", "show", "tokens_17"]);
     assert!(shown.contains("onnx-graph"), "{shown}");
     home.succeeds(&["models", "verify", "tokens_17"]);
-    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/samples/clear_1.png");
-    fs::copy(sample, home.path().join("film.png")).unwrap();
+    home.film();
     let table = home.succeeds(&[
         "predict",
         "film.png",

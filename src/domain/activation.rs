@@ -38,9 +38,9 @@ pub struct ClassActivationMap {
     pub height: usize,
     /// In the card's order. Empty if there is an attention rollout.
     pub labels: Vec<LabelActivation>,
-    /// Which places attention carries to the answer, whatever the label: `height × width` shares, row by row,
-    /// with an average of 1 over what the network sees (Abnar & Zuidema 2020, arXiv:2005.00928). It is no evidence for
-    /// or against a label. Empty if the labels have maps of their own.
+    /// Which places attention carries to the answer: `height × width` shares, row by row, with an average of 1 over
+    /// what the network sees (Abnar & Zuidema 2020, arXiv:2005.00928). It is the same for every label, and no evidence
+    /// for or against one. Empty if the labels have maps of their own.
     pub attention: Vec<f32>,
     /// The part of the radiograph that the network saw. The cells divide it evenly.
     pub region: Region,
@@ -150,7 +150,7 @@ pub enum HeatMapSubject {
     Label(Pathology),
     /// Evidence for the first label rather than for the second.
     Difference(Pathology, Pathology),
-    /// No evidence for or against a label: which places attention carries to the answer, whatever the label.
+    /// Which places attention carries to the answer. It is the same for every label, and no evidence for or against one.
     Attention,
     /// No evidence: the outline of the lungs, which is 1 on the line and falls to 0 beside it.
     Lungs,

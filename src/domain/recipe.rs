@@ -150,7 +150,7 @@ pub enum CropRounding {
 /// The size after resizing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ResizeTo {
-    /// A square, whatever the aspect was.
+    /// A square. The aspect may change.
     Square(usize),
     /// The shorter side; the aspect stays.
     Short(usize, SideRounding),

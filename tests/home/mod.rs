@@ -1,7 +1,7 @@
 //! A home of its own for a run of cxr: its models are in a temporary folder.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 pub struct Home(tempfile::TempDir);
@@ -16,15 +16,39 @@ impl Home {
         self.0.path()
     }
 
-    fn run(&self, arguments: &[&str]) -> Output {
-        let command = Command::new(env!("CARGO_BIN_EXE_cxr"))
-            .args(arguments)
+    /// The folder of the imported models.
+    pub fn library(&self) -> PathBuf {
+        self.0.path().join("data/cxr/models")
+    }
+
+    /// What is in the library, in order.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.library()).into_iter().flatten();
+        let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+        files
+    }
+
+    /// Copies a radiograph, in which lungs are found, to `film.png`.
+    pub fn film(&self) {
+        let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/samples/clear_1.png");
+        fs::copy(sample, self.0.path().join("film.png")).unwrap();
+    }
+
+    /// A run of this program, which is cxr or starts it.
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command
             .stdin(Stdio::null())
             .env_remove("CXR_MODEL")
             .env("XDG_DATA_HOME", self.0.path().join("data"))
-            .current_dir(self.0.path())
-            .output();
-        command.unwrap()
+            .current_dir(self.0.path());
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = self.command(env!("CARGO_BIN_EXE_cxr"));
+        command.args(arguments).output().unwrap()
     }
 
     pub fn succeeds(&self, arguments: &[&str]) -> String {
@@ -34,14 +58,14 @@ impl Home {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// One line on standard error, this exit status, and nothing in the library.
+    /// One line on standard error, this exit status, and the library holds the same files as before.
     pub fn fails(&self, arguments: &[&str], code: i32) -> String {
+        let before = self.files();
         let output = self.run(arguments);
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
         assert_eq!(stderr.lines().count(), 1, "{stderr}");
-        let library = self.0.path().join("data/cxr/models");
-        assert_eq!(fs::read_dir(library).into_iter().flatten().count(), 0);
+        assert_eq!(self.files(), before, "{arguments:?}");
         stderr
     }
 }

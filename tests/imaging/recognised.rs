@@ -25,7 +25,7 @@ fn files_without_a_picture_are_refused_with_their_kind() {
         fault(&report.file(EXPLICIT)),
         ImageFault::NoPicture("structured report".into())
     );
-    // An object with rows had a picture, of whatever kind it claims to be.
+    // An object with rows had a picture, also if it claims to be of another kind.
     let stripped = report.clone().number(tags::ROWS, 2);
     let lost = "not an image: a DICOM object without pixel data (modality SR)";
     assert_eq!(fault(&stripped.file(EXPLICIT)).to_string(), lost);

@@ -81,7 +81,7 @@ impl PreprocessRecipe {
     }
 }
 
-/// What is known of a picture's size, whatever the film was.
+/// What is known of a picture's size, for every film.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum PictureSize {
     Any,

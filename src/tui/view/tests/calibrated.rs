@@ -374,7 +374,7 @@ fn the_row_of_a_found_product_says_more_than_its_first_factor() {
     }));
     let text = screen(&screen_with_product(120, 35, prediction));
     assert!(text.contains("70.0 % COVID-19"), "{text}");
-    // And its causes are told, whichever is the likeliest.
+    // And its causes are told. It does not matter which is the likeliest.
     assert!(
         text.contains("given pneumonia:") && text.contains("52.0 %"),
         "{text}"
