@@ -151,7 +151,7 @@ fn a_convolution_is_its_sum_for_all_tails() {
         ] {
             // Miri takes seconds for ten thousand products.
             let products = shape.input * shape.output * shape.kernel.pow(2) * height * width;
-            if cfg!(miri) && products > 20_000 {
+            if cfg!(miri) && products > 12_000 {
                 continue;
             }
             let input = OwnedMap::filled(height, width, shape.input, 1);
