@@ -358,7 +358,7 @@ mod tests {
         fs::write(&path, begun).unwrap();
         let recognised = recognise(&path, &Wait::default());
         assert!(recognised.is_ok(), "{}", recognised.unwrap_err());
-        // Nobody is writing: the pages are lost.
+        // No process is writing, so the missing pages will not come.
         for open in [open_read_only(&path), open(&path, &Wait::default())] {
             assert!(matches!(open, Err(StoreError::Damaged { .. })), "{open:?}");
         }

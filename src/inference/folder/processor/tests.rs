@@ -144,7 +144,7 @@ fn efficientnet_is_moved_and_normalised_twice_if_its_file_says_so() {
 fn switches_that_are_off_leave_their_step_out() {
     let off =
         r#"{"do_rescale": false, "do_normalize": false, "do_center_crop": true, "crop_size": 200}"#;
-    // A ViT's processor by Pillow never crops, whatever its file says.
+    // A ViT's processor by Pillow never crops. It ignores what its file says about that.
     assert_eq!(
         text_of(off, VIT, 3).unwrap()[1..],
         ["resize square 224 pillow-bilinear"]

@@ -39,3 +39,20 @@ impl RenamedTensor {
         Some([(0, "query"), (1, "key"), (2, "value")].map(part))
     }
 }
+
+/// The name of a parameter of a ConvNeXt block. `part` is the number of the block, and behind a dot its layer, whose
+/// name `layer` gives. `scale` is the original's name of the block's factors.
+pub fn convnext_block(
+    stage: &str,
+    part: &str,
+    parameter: &str,
+    scale: &str,
+    layer: impl Fn(&str) -> Option<&'static str>,
+) -> Option<String> {
+    let Some((block, original)) = part.split_once('.') else {
+        let is_scale = parameter == scale;
+        return is_scale.then(|| format!("{stage}.layers.{part}.layer_scale_parameter"));
+    };
+    let layer = layer(original)?;
+    Some(format!("{stage}.layers.{block}.{layer}.{parameter}"))
+}

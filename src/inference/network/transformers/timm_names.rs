@@ -1,6 +1,6 @@
 //! From the names of timm's tensors to those of transformers, which the networks here have.
 
-use super::renamed::{FUSED, RenamedTensor};
+use super::renamed::{FUSED, RenamedTensor, convnext_block};
 use super::{HEAD, TransformerConfig};
 use crate::inference::network::wrapped_names::unwrapped;
 
@@ -182,19 +182,16 @@ fn of_convnext(name: &str, prefix: &str) -> Option<String> {
 
 /// A parameter of a block: `part` is its number, and behind a dot its layer.
 fn of_convnext_block(stage: &str, part: &str, parameter: &str) -> Option<String> {
-    let Some((block, layer)) = part.split_once('.') else {
-        let is_scale = parameter == "gamma";
-        return is_scale.then(|| format!("{stage}.layers.{part}.layer_scale_parameter"));
-    };
-    let layer = match layer {
-        "conv_dw" => "dwconv",
-        "norm" => "layernorm",
-        "mlp.fc1" => "pwconv1",
-        "mlp.fc2" => "pwconv2",
-        "mlp.grn" => "grn",
-        _ => return None,
-    };
-    Some(format!("{stage}.layers.{block}.{layer}.{parameter}"))
+    convnext_block(stage, part, parameter, "gamma", |layer| {
+        Some(match layer {
+            "conv_dw" => "dwconv",
+            "norm" => "layernorm",
+            "mlp.fc1" => "pwconv1",
+            "mlp.fc2" => "pwconv2",
+            "mlp.grn" => "grn",
+            _ => return None,
+        })
+    })
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! Both compute the same: the merges of Swin concatenate in one order, and windows are padded after the normalisation.
 
 use super::origins::{EPSILON_KEY, KnownTransformer, TIMM_EPSILON, TORCH_EPSILON};
-use super::renamed::{FUSED, RenamedTensor};
+use super::renamed::{FUSED, RenamedTensor, convnext_block};
 use super::{CONVNEXT, HEAD, SWIN, TransformerConfig, VIT};
 use crate::domain::NetworkSettings;
 use crate::inference::network::wrapped_names::unwrapped;
@@ -254,18 +254,15 @@ fn of_convnext(name: &str) -> Option<String> {
 
 /// A parameter of `CNBlock`: `part` is its number, and behind a dot its layer.
 fn of_convnext_block(stage: &str, part: &str, parameter: &str) -> Option<String> {
-    let Some((block, layer)) = part.split_once('.') else {
-        let is_scale = parameter == "layer_scale";
-        return is_scale.then(|| format!("{stage}.layers.{part}.layer_scale_parameter"));
-    };
-    let layer = match layer {
-        "block.0" => "dwconv",
-        "block.2" => "layernorm",
-        "block.3" => "pwconv1",
-        "block.5" => "pwconv2",
-        _ => return None,
-    };
-    Some(format!("{stage}.layers.{block}.{layer}.{parameter}"))
+    convnext_block(stage, part, parameter, "layer_scale", |layer| {
+        Some(match layer {
+            "block.0" => "dwconv",
+            "block.2" => "layernorm",
+            "block.3" => "pwconv1",
+            "block.5" => "pwconv2",
+            _ => return None,
+        })
+    })
 }
 
 #[cfg(test)]

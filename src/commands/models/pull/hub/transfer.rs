@@ -416,7 +416,7 @@ mod tests {
             }
         });
         let error = fetched(&url, &digest, None, &part, &|_, _| {}).unwrap_err();
-        assert!(!error.to_string().is_empty());
+        assert!(error.to_string().contains("is larger than"), "{error}");
     }
 
     #[test]
