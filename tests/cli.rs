@@ -1609,6 +1609,8 @@ fn the_doctor_finds_everything_sound() {
     for word in [
         "device",
         "model",
+        "precision f32",
+        "AMX tiles",
         "formats",
         "decoder",
         "a process of its own: ",

@@ -1,6 +1,7 @@
-//! Times networks for `side_by_side.py` and `any_model.py`: `side_by_side kernels|candle f32|bf16 MODEL.safetensors…`, each
-//! with its card beside it. A line `MODEL BATCH` on standard input (models are counted from 0) is answered by the
-//! milliseconds of one forward pass, which directly follows another. A line `memory` is answered by the peak memory in MiB.
+//! Times networks for `side_by_side.py` and `any_model.py`: `side_by_side kernels|candle f32|bf16|split
+//! MODEL.safetensors…`, each with its card beside it. A line `MODEL BATCH` on standard input (models are counted from 0) is
+//! answered by the milliseconds of one forward pass, which directly follows another. A line `memory` is answered by the
+//! peak memory in MiB.
 
 use std::io::{BufRead, stdin};
 use std::path::Path;
@@ -26,10 +27,10 @@ fn main() {
         } else {
             Engine::Kernels
         },
-        precision: if precision == "bf16" {
-            Precision::Bf16
-        } else {
-            Precision::F32
+        precision: match precision.as_str() {
+            "bf16" => Precision::Bf16,
+            "split" => Precision::Split,
+            _ => Precision::F32,
         },
         ..Compute::default()
     };

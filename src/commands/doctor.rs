@@ -8,14 +8,14 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 use super::shared::reviews::store_path;
-use super::shared::{CommandContext, SOME_FAILED, available_cores, print, probe_time};
+use super::shared::{CommandContext, SOME_FAILED, Usage, available_cores, print, probe_time};
 use crate::cli::Terminal;
 use crate::domain::text::{Printable, clean};
 use crate::domain::{Radiograph, Samples};
 use crate::imaging::{
     Attempt, Attempts, Confinement, DecodeLimits, Decoder, own_program, readable_formats,
 };
-use crate::inference::{Classify, DeviceChoice};
+use crate::inference::{Classify, DeviceChoice, ProcessorWays, WayChoice, processor_ways};
 use crate::store::Store;
 use crate::tui;
 
@@ -34,6 +34,8 @@ pub fn run(arguments: &Terminal, context: &CommandContext) -> Result<ExitCode> {
         ("terminal", Ok(terminal)),
         ("device", Ok(vec![device(context.compute.device)])),
         ("model", model(context).map(one)),
+        // After the model, whose way may have been chosen just now.
+        ("precision", Ok(precision())),
         ("formats", Ok(formats())),
         ("decoder", decoder(&context.limits)),
         ("reviews", reviews(context.store.as_deref()).map(one)),
@@ -113,6 +115,42 @@ fn instructions() -> &'static str {
     std::env::consts::ARCH
 }
 
+/// The ways to compute products that this processor has, and a line for each choice among them.
+fn precision() -> Vec<String> {
+    let ProcessorWays {
+        has_tiles,
+        ways,
+        choices,
+    } = processor_ways();
+    let tiles = if has_tiles {
+        "AMX tiles"
+    } else {
+        "no AMX tiles"
+    };
+    let mut lines = vec![format!("{}; {tiles}", ways.join(", "))];
+    lines.extend(choices.iter().map(choice));
+    lines
+}
+
+/// What was asked for, the way that was chosen, and the times by which it was.
+fn choice(choice: &WayChoice) -> String {
+    let times = choice.milliseconds.iter();
+    let times: Vec<String> = times.map(|(way, ms)| format!("{way} {ms:.1} ms")).collect();
+    format!(
+        "{}, {}, {} {}: {} ({})",
+        choice.network,
+        choice.key.precision,
+        choice.key.threads,
+        if choice.key.threads == 1 {
+            "thread"
+        } else {
+            "threads"
+        },
+        choice.way,
+        times.join(", ")
+    )
+}
+
 /// Loads the model and scores one image with it, to measure its speed.
 fn model(context: &CommandContext) -> Result<String> {
     const BUNDLED: &str = "the bundled model; this build is damaged, install it again";
@@ -122,7 +160,11 @@ fn model(context: &CommandContext) -> Result<String> {
     } else {
         BUNDLED
     };
-    let classifier = context.classifier().context(fix)?;
+    let classifier = match context.classifier() {
+        // An option is wrong, and the error says which: the build is whole.
+        Err(error) if context.model.is_none() && error.is::<Usage>() => return Err(error),
+        loaded => loaded.context(fix)?,
+    };
     let card = classifier.card();
     let ramp = ramp(card.input_size);
     // The first run also loads every page of the weights.

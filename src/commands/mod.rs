@@ -22,7 +22,7 @@ use anyhow::Result;
 
 use crate::cli::{Browse, Cli, Command};
 use crate::imaging;
-use crate::inference::Compute;
+use crate::inference::{Compute, keep_choices_in};
 use crate::tui::keymap::Keymap;
 use shared::{CommandContext, available_cores, in_model_option, resolve_model};
 pub use shared::{misread, report};
@@ -35,6 +35,9 @@ pub fn run(mut cli: Cli) -> Result<ExitCode> {
     survive_size_limits();
     let settings = config::apply(&mut cli)?;
     let compute = if computes(cli.command.as_ref()) {
+        if let Some(file) = shared::folders::chosen_ways() {
+            keep_choices_in(file);
+        }
         shared::compute(cli.computing)?
     } else {
         Compute::default()

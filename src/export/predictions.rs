@@ -64,6 +64,9 @@ pub struct PredictionRows<'a> {
     assumed: &'a Prevalences,
     /// Whether the rows have the outcomes of the card.
     foretells: bool,
+    /// The same in every row: [`card_digest`], and [`PREVALENCE`] as text.
+    card_digest: String,
+    prevalence: String,
 }
 
 impl<'a> PredictionRows<'a> {
@@ -74,6 +77,8 @@ impl<'a> PredictionRows<'a> {
             card,
             assumed,
             foretells: false,
+            card_digest: card_digest(card),
+            prevalence: prevalence_text(card, assumed),
         }
     }
 
@@ -168,9 +173,9 @@ impl<'a> PredictionRows<'a> {
                     row.extend(self.nested_cells(prediction));
                 }
                 let content = Cell::text(&prediction.content.to_string());
-                row.extend([content, Cell::Text(self.card_digest())]);
+                row.extend([content, Cell::Text(self.card_digest.clone())]);
                 let basis_end = columns - further - LUNGS.len();
-                row.resize_with(basis_end, || Cell::text(&self.prevalence_text()));
+                row.resize_with(basis_end, || Cell::text(&self.prevalence));
                 row.extend(lung_cells(prediction));
                 if self.foretells {
                     row.extend(self.prognosis_cells(prediction));
@@ -252,24 +257,17 @@ impl<'a> PredictionRows<'a> {
         Value::Object(members.collect::<Map<_, _>>())
     }
 
-    /// `LABEL=SHARE`, separated by semicolons.
-    fn prevalence_text(&self) -> String {
-        let shown = self.assumed.shown(self.card);
-        let shown = shown.map(|(label, p)| format!("{label}={}", p.share()));
-        shown.collect::<Vec<_>>().join("; ")
-    }
-
     /// The origin that these rows state.
     pub fn origin(&self) -> RowOrigin {
         let prevalence = if self.format.is_json() {
             self.prevalences().to_string()
         } else {
-            Cell::text(&self.prevalence_text()).to_csv()
+            Cell::text(&self.prevalence).to_csv()
         };
         RowOrigin {
             model_sha256: self.card.sha256.clone(),
             preprocess: self.card.preprocess.clone(),
-            card_digest: Some(self.card_digest()),
+            card_digest: Some(self.card_digest.clone()),
             prevalence: Some(prevalence),
         }
     }
@@ -278,45 +276,51 @@ impl<'a> PredictionRows<'a> {
     pub fn assumes_others(&self) -> bool {
         !self.assumed.is_empty()
     }
+}
 
-    /// Digest of the card's thresholds and calibration. Two models may share their weights and differ in
-    /// these, as before and after `cxr adapt`. Do not change the digested text: every existing table
-    /// would then count as made by another model.
-    fn card_digest(&self) -> String {
-        let card = self.card;
-        let labels = card.labels.iter().map(digested_label);
-        let thresholds = [card.input_head, card.distance];
-        let line = card.severity_line.as_ref().map(|line| {
-            let lines = [line.geographic_extent, line.opacity];
-            (&line.label, lines.map(|line| [line.slope, line.intercept]))
-        });
-        let mut text = json!({
-            "labels": labels.collect::<Vec<_>>(),
-            "temperature": card.causes.map(|causes| causes.temperature),
-            "thresholds": thresholds.map(|t| t.map(|t| [t.caution, t.refuse])),
-            "severity_line": line,
-        });
-        // Without these, the text is that of earlier versions.
-        if let Some(unlike) = card.causes.and_then(|causes| causes.unlike) {
-            text["unlike"] = json!(unlike);
-        }
-        let outcomes = card.prognoses.iter();
-        let outcomes: Vec<_> = outcomes
-            .map(|card| {
-                let evidence = &card.evidence;
-                let (low, control) = (evidence.interval.0, evidence.control_auc);
-                (&card.outcome, evidence.auc, low, control)
-            })
-            .collect();
-        if !outcomes.is_empty() {
-            text["prognoses"] = json!(outcomes);
-        }
-        if let Some(lungs) = card.lungs {
-            text["lungs"] = json!(lungs.evidence_inside);
-        }
-        let digest = Sha256::digest(text.to_string());
-        hex(&digest[..CARD_DIGEST_BYTES])
+/// `LABEL=SHARE`, separated by semicolons.
+fn prevalence_text(card: &ModelCard, assumed: &Prevalences) -> String {
+    let shown = assumed.shown(card);
+    let shown = shown.map(|(label, p)| format!("{label}={}", p.share()));
+    shown.collect::<Vec<_>>().join("; ")
+}
+
+/// Digest of the card's thresholds and calibration. Two models may share their weights and differ in
+/// these, as before and after `cxr adapt`. Do not change the digested text: every existing table
+/// would then count as made by another model.
+fn card_digest(card: &ModelCard) -> String {
+    let labels = card.labels.iter().map(digested_label);
+    let thresholds = [card.input_head, card.distance];
+    let line = card.severity_line.as_ref().map(|line| {
+        let lines = [line.geographic_extent, line.opacity];
+        (&line.label, lines.map(|line| [line.slope, line.intercept]))
+    });
+    let mut text = json!({
+        "labels": labels.collect::<Vec<_>>(),
+        "temperature": card.causes.map(|causes| causes.temperature),
+        "thresholds": thresholds.map(|t| t.map(|t| [t.caution, t.refuse])),
+        "severity_line": line,
+    });
+    // Without these, the text is that of earlier versions.
+    if let Some(unlike) = card.causes.and_then(|causes| causes.unlike) {
+        text["unlike"] = json!(unlike);
     }
+    let outcomes = card.prognoses.iter();
+    let outcomes: Vec<_> = outcomes
+        .map(|card| {
+            let evidence = &card.evidence;
+            let (low, control) = (evidence.interval.0, evidence.control_auc);
+            (&card.outcome, evidence.auc, low, control)
+        })
+        .collect();
+    if !outcomes.is_empty() {
+        text["prognoses"] = json!(outcomes);
+    }
+    if let Some(lungs) = card.lungs {
+        text["lungs"] = json!(lungs.evidence_inside);
+    }
+    let digest = Sha256::digest(text.to_string());
+    hex(&digest[..CARD_DIGEST_BYTES])
 }
 
 /// What the digest of a card covers of a label. A label without the later parts gives the text of earlier versions.

@@ -1,5 +1,8 @@
 //! How a network is computed.
 
+use std::sync::OnceLock;
+use std::thread;
+
 use candle_core::DType;
 use cxr_kernels::KernelPrecision;
 pub use cxr_kernels::alone;
@@ -40,16 +43,29 @@ pub enum Precision {
     F32,
     /// bfloat16 (8-bit mantissa) factors in the kernels' products, sums in `f32`.
     Bf16,
+    /// Each `f32` factor of the kernels' products as the sum of two bfloat16 numbers, sums in `f32`.
+    Split,
     /// float16 (11-bit mantissa) for all numbers, on a graphics processor. Candle computes the same on the CPU,
     /// to compare.
     F16,
 }
 
 impl Precision {
+    /// Its name in options, tables and cards.
+    pub fn name(self) -> &'static str {
+        match self {
+            Precision::F32 => "f32",
+            Precision::Bf16 => "bf16",
+            Precision::Split => "split",
+            Precision::F16 => "f16",
+        }
+    }
+
     /// The precision for the kernels.
     pub(super) fn of_kernels(self) -> KernelPrecision {
         match self {
             Precision::Bf16 => KernelPrecision::Bf16,
+            Precision::Split => KernelPrecision::Split,
             Precision::F32 | Precision::F16 => KernelPrecision::F32,
         }
     }
@@ -58,7 +74,17 @@ impl Precision {
     pub(super) fn of_candle(self) -> DType {
         match self {
             Precision::F16 => DType::F16,
-            Precision::F32 | Precision::Bf16 => DType::F32,
+            Precision::F32 | Precision::Bf16 | Precision::Split => DType::F32,
+        }
+    }
+}
+
+impl From<KernelPrecision> for Precision {
+    fn from(precision: KernelPrecision) -> Self {
+        match precision {
+            KernelPrecision::F32 => Precision::F32,
+            KernelPrecision::Bf16 => Precision::Bf16,
+            KernelPrecision::Split => Precision::Split,
         }
     }
 }
@@ -73,13 +99,16 @@ impl Compute {
             (DeviceChoice::Cpu, Engine::Kernels, Precision::F16) => {
                 "--precision f16 is for graphics processors; on the CPU only --engine candle has it, to compare"
             }
-            (DeviceChoice::Cpu, Engine::Candle, Precision::Bf16) => {
+            (DeviceChoice::Cpu, Engine::Candle, Precision::Bf16 | Precision::Split) => {
                 "--engine candle computes in f32 or f16"
             }
             (DeviceChoice::Cpu, ..) => return Ok(()),
             (_, Engine::Kernels, _) => "--engine kernels computes on the CPU only",
             (.., Precision::Bf16) => {
                 "--precision bf16 is for the CPU (--device cpu); graphics processors compute in f32 or f16"
+            }
+            (.., Precision::Split) => {
+                "--precision split is for the CPU (--device cpu); graphics processors compute in f32 or f16"
             }
             _ => return Ok(()),
         };
@@ -106,25 +135,39 @@ const BF16_LIMIT: &str = "Computed in bfloat16 (--precision bf16, 8-bit mantissa
     test radiographs that moved a logit by 0.18 at most, 0.02 on average, and no AUC by more than 0.0002; \
     another model needs a measurement of its own.";
 
+/// Goes onto the card of a model that is computed in `split`.
+const SPLIT_LIMIT: &str = "Computed in split products (--precision split): each float32 factor is the sum of two \
+    bfloat16 numbers, and sums are float32. FIGURES";
+
 /// Goes onto the card of a model that is computed in `f16`. Measured with cxr-lite0 0.2.0 by `--engine candle` on
 /// the CPU, which runs the same operations as a graphics processor.
 const F16_LIMIT: &str = "Computed in float16 (--precision f16, 11-bit mantissa). That was not measured on a graphics \
     processor; the same operations on a CPU moved a logit of cxr-lite0 0.2.0 by 0.054 at most, 0.007 on average, \
     over 250 test radiographs. What it does to AUCs, and to another model, needs a measurement of its own.";
 
-impl Compute {
-    /// The card of a model that is computed in this way. If that is not `f32`, the name of the preprocessing has
-    /// a suffix, so that the scores are never mixed with those of `f32`, and a limitation says why.
-    pub fn noted_on(self, mut card: ModelCard) -> ModelCard {
-        let (suffix, limit) = match self.precision {
+impl Precision {
+    /// The card of a model that is computed in this precision. If that is not `f32`, the name of the preprocessing
+    /// has a suffix, so that the scores are never mixed with those of `f32`, and a limitation says why.
+    pub(super) fn noted_on(self, mut card: ModelCard) -> ModelCard {
+        let limit = match self {
             Precision::F32 => return card,
-            Precision::Bf16 => ("+bf16", BF16_LIMIT),
-            Precision::F16 => ("+f16", F16_LIMIT),
+            Precision::Bf16 => BF16_LIMIT,
+            Precision::Split => SPLIT_LIMIT,
+            Precision::F16 => F16_LIMIT,
         };
-        card.preprocess.push_str(suffix);
+        card.preprocess = format!("{}+{}", card.preprocess, self.name());
         card.limits.push(limit.to_owned());
         card
     }
+}
+
+/// What [`set_threads`] set.
+static THREADS: OnceLock<usize> = OnceLock::new();
+
+/// The number of threads that a single computation may use.
+pub(super) fn threads() -> usize {
+    let cores = || thread::available_parallelism().map_or(1, usize::from);
+    THREADS.get().copied().unwrap_or_else(cores)
 }
 
 /// Sets the number of threads that a single computation may use. Call it first in `main`.
@@ -141,6 +184,7 @@ impl Compute {
 )]
 pub unsafe fn set_threads(threads: usize) {
     cxr_kernels::set_threads(threads);
+    let _ = THREADS.set(threads.max(1));
     for (name, value) in [
         ("RAYON_NUM_THREADS", threads.max(1)),
         ("CANDLE_NUM_THREADS", 1),

@@ -15,6 +15,7 @@ mod device;
 mod distance;
 mod engine;
 pub mod family;
+mod fastest_way;
 pub mod folder;
 mod heads;
 mod input_check;
@@ -48,6 +49,7 @@ use crate::domain::{
 pub use card::{parse_recipe, write_card, write_recipe};
 pub use device::DeviceChoice;
 pub use engine::{Compute, Engine, Precision, alone, set_threads};
+pub use fastest_way::{ChoiceKey, ProcessorWays, WayChoice, keep_choices_in, processor_ways};
 use heads::Heads;
 pub use input_check::RULES;
 use input_check::Reasons;
@@ -121,6 +123,7 @@ pub struct Classifier {
     heads: Heads,
     preprocess: Preprocess,
     card: ModelCard,
+    why_f32: Option<&'static str>,
 }
 
 impl Classifier {
@@ -144,7 +147,7 @@ impl Classifier {
     /// [`from_parts`](Classifier::from_parts), computed in this way.
     ///
     /// # Errors
-    /// As there, and if the engine does not have the precision on this device, or the device cannot be opened.
+    /// As there, and if the engine or the processor does not have the precision, or the device cannot be opened.
     pub fn computed(card: &str, weights: &[u8], compute: Compute) -> Result<Self, InferenceError> {
         Self::stored(card, StoredBytes::InMemory(weights), compute)
     }
@@ -167,16 +170,24 @@ impl Classifier {
         let preprocess = Preprocess::of(&card)?;
         let network = AnyNetwork::build(&card, preprocess.channels(), &tensors, compute)?;
         let heads = Heads::load(&card, &tensors, network.channels()?)?;
-        let card = match &network {
-            AnyNetwork::Pooled(_) | AnyNetwork::Attentive(_) => compute.noted_on(card),
-            AnyNetwork::Plain(_) => card,
-        };
+        let precision = network.precision(compute.precision);
+        let why_f32 = (precision != compute.precision).then_some(match &network {
+            AnyNetwork::Plain(_) => "is not for this kind of network",
+            _ => "is not faster than f32 on this processor",
+        });
         Ok(Classifier {
             network,
             heads,
             preprocess,
-            card,
+            card: precision.noted_on(card),
+            why_f32,
         })
+    }
+
+    /// Why it is computed in `f32` although another precision was asked for: the end of a sentence that begins with that
+    /// precision. `None` if it is computed as asked.
+    pub fn why_f32(&self) -> Option<&'static str> {
+        self.why_f32
     }
 
     /// Raw outputs for one radiograph, in the order of [`ModelCard::outputs`].

@@ -1,5 +1,6 @@
 //! Convolutions as matrix products: the neighbourhoods of output pixels by the weights.
 
+mod tiles;
 mod weights;
 
 use std::cell::RefCell;
@@ -9,6 +10,7 @@ use crate::curve::Curve;
 use crate::isa::{Kernels, PairKernels};
 use crate::memory::{AlignedBuf, LINE, Layout, Map, PixelRow, Scratch, whole_lines};
 use crate::microkernels::{Ahead, Tile};
+use crate::products::Products;
 use crate::tiling::{OutputPanel, Tiling, panels};
 
 pub use weights::padded_bias;
@@ -43,9 +45,8 @@ pub struct ConvShape {
 pub struct PackedConv {
     pub shape: ConvShape,
     pub kernels: &'static Kernels,
-    /// The microkernels for pairs of `bf16`, if it computes in `bf16`.
-    pairs: Option<&'static PairKernels>,
-    /// As [`weights::packed`] orders them.
+    products: Products,
+    /// As [`weights`] orders them.
     weights: AlignedBuf,
     /// `[output]`, padded to whole panels.
     bias: AlignedBuf,
@@ -61,10 +62,9 @@ thread_local! {
 }
 
 impl PackedConv {
-    /// `weight [output, input, kernel, kernel]` row by row, `bias [output]` or empty. With `pairs`, products
-    /// are computed in `bf16`.
+    /// `weight [output, input, kernel, kernel]` row by row, `bias [output]` or empty.
     pub fn new(
-        (kernels, pairs): (&'static Kernels, Option<&'static PairKernels>),
+        (kernels, products): (&'static Kernels, Products),
         shape: ConvShape,
         weight: &[f32],
         bias: &[f32],
@@ -72,13 +72,15 @@ impl PackedConv {
         clamp: [f32; 2],
     ) -> Self {
         assert!(before.is_none() || (shape.kernel == 1 && shape.stride == 1));
-        // With few channels, most of a vector of pairs would be padding.
-        let pairs = pairs.filter(|_| shape.input >= LINE);
+        let weights = match products.tiles() {
+            Some(by) => weights::in_tiles(shape, weight, by.split),
+            None => weights::packed(kernels, shape, weight, products.pairs().is_some()),
+        };
         PackedConv {
             shape,
             kernels,
-            pairs,
-            weights: weights::packed(kernels, shape, weight, pairs.is_some()),
+            products,
+            weights,
             bias: padded_bias(kernels, shape.output, bias),
             before,
             clamp,
@@ -100,6 +102,9 @@ impl PackedConv {
         residual: Option<Layout>,
         threads: usize,
     ) -> Tiling {
+        if self.products.tiles().is_some() {
+            return self.tile_tiling(output.height, output.width, threads);
+        }
         let flat = self.shape.kernel == 1
             && self.shape.stride == 1
             && input.is_flat()
@@ -139,12 +144,18 @@ impl PackedConv {
 
     /// Panels that the output channels are cut into.
     pub fn panels(&self) -> usize {
-        self.shape.output.div_ceil(self.kernels.panel())
+        let by_tiles = self.products.tiles().is_some();
+        let panel = if by_tiles {
+            tiles::PANEL
+        } else {
+            self.kernels.panel()
+        };
+        self.shape.output.div_ceil(panel)
     }
 
-    /// The microkernels for pairs of `bf16`, if it computes in `bf16`.
+    /// The microkernels for pairs of `bf16`, if it multiplies those.
     pub fn pairs(&self) -> Option<&'static PairKernels> {
-        self.pairs
+        self.products.pairs()
     }
 
     /// Computes these tiles and panels of `output`, which has the size that `tiling` was made for.
@@ -162,6 +173,10 @@ impl PackedConv {
         let (input, _, output) = maps;
         assert!(input.layout.channels == self.shape.input);
         assert!(output.layout.channels == self.shape.output);
+        if let Some(by) = self.products.tiles() {
+            // SAFETY: the caller vouches for the maps.
+            return unsafe { self.run_tiles(by, maps, tiling, tiles, panels) };
+        }
         let step = self.tiles_of_block(tiling);
         let mut first = tiles.start;
         while first < tiles.end {
@@ -236,18 +251,18 @@ impl PackedConv {
 
     /// Numbers of a neighbourhood.
     fn depth(&self) -> usize {
-        weights::depth(self.shape, self.pairs.is_some())
+        weights::depth(self.shape, self.pairs().is_some())
     }
 
     /// Whether its input is packed before the products.
     fn is_packed(&self) -> bool {
-        self.before.is_some() || self.pairs.is_some()
+        self.before.is_some() || self.products != Products::F32
     }
 
     /// Numbers that a pixel's packed neighbourhood takes, and one tap of it.
     fn packed_lengths(&self) -> (usize, usize) {
         let input = self.shape.input;
-        let tap = whole_lines(if self.pairs.is_some() {
+        let tap = whole_lines(if self.pairs().is_some() {
             input.div_ceil(2)
         } else {
             input
@@ -295,18 +310,22 @@ impl PackedConv {
     /// # Safety
     /// `input` is valid for the input channels, and `output` for a packed tap.
     unsafe fn pack_pixel(&self, input: *const f32, output: *mut f32) {
-        let norm = match &self.before {
+        let pack = self.pairs().map_or(self.kernels.pack, |pairs| pairs.pack);
+        // SAFETY: the caller vouches for the pointers.
+        unsafe { pack(input, self.shape.input, self.norm(), output) };
+    }
+
+    /// Scale and shift of the normalisation before it, or null.
+    fn norm(&self) -> [*const f32; 2] {
+        match &self.before {
             Some(before) => [before.scale.as_ptr(), before.shift.as_ptr()],
             None => [std::ptr::null(); 2],
-        };
-        let pack = self.pairs.map_or(self.kernels.pack, |pairs| pairs.pack);
-        // SAFETY: the caller vouches for the pointers.
-        unsafe { pack(input, self.shape.input, norm, output) };
+        }
     }
 
     /// The microkernel for a tile.
     fn convolve(&self, vectors: usize, pixels: usize) -> unsafe fn(&Tile) {
-        let table = match self.pairs {
+        let table = match self.pairs() {
             Some(pairs) => &pairs.convolve,
             None => &self.kernels.convolve,
         };

@@ -8,9 +8,6 @@ pub enum PlanError {
     /// The description has no layers.
     #[error("a network without layers")]
     NoLayers,
-    /// The processor cannot multiply in `bf16`.
-    #[error("bf16 needs a processor with AVX-512 BF16")]
-    NoBf16,
     /// The image is too small for a layer.
     #[error(
         "layer {layer}: nothing is left of {height} × {width} pixels under a window of {window}"

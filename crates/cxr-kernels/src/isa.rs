@@ -21,6 +21,9 @@ type Convolve = unsafe fn(&Tile);
 /// Packs a pixel's channels for a convolution. Arguments: input, channels, scale and shift, output.
 type Pack = unsafe fn(*const f32, usize, [*const f32; 2], *mut f32);
 
+/// Rounds a pixel's channels to `bf16`. Arguments: input, channels, scale and shift, output, what the rounding left.
+type Round = unsafe fn(*const f32, usize, [*const f32; 2], [*mut u16; 2]);
+
 /// Replaces pixels by a curve of them. Arguments: curve, first pixel, stride, pixels, channels.
 #[cfg(test)]
 type Bend = unsafe fn(Curve, *mut f32, usize, usize, usize);
@@ -37,6 +40,9 @@ pub struct Kernels {
     pub(crate) convolve: [&'static [Convolve]; VECTORS],
     pub(crate) depthwise: unsafe fn(&DepthwiseTile),
     pub(crate) pack: Pack,
+    pub(crate) round: Round,
+    /// Arguments: tile, sums, numbers between the sums of two pixels, pixels.
+    pub(crate) finish: unsafe fn(&Tile, *const f32, usize, usize),
     pub(crate) max_pool: unsafe fn(&PixelWindow),
     pub(crate) norm_relu_average: unsafe fn(&PixelWindow, *const f32, *const f32),
     pub(crate) average: unsafe fn(&PixelWindow),
@@ -106,11 +112,6 @@ impl Kernels {
         asked.or_else(|| Self::all().next()).unwrap_or(&PORTABLE)
     }
 
-    /// Whether this processor multiplies pairs of `bf16` with this instruction set.
-    pub fn has_bf16(&self) -> bool {
-        self.pairs().is_some()
-    }
-
     /// The microkernels for `bf16`, if this processor has them.
     pub(crate) fn pairs(&self) -> Option<&'static PairKernels> {
         self.pairs.filter(|pairs| (pairs.is_here)())
@@ -153,6 +154,23 @@ macro_rules! kernels {
             ) {
                 // SAFETY: the caller keeps the contract of the function inside.
                 unsafe { microkernels::pack::<$simd>(input, channels, norm, output) }
+            }
+
+            $(#[target_feature(enable = $features)])?
+            pub unsafe fn round(
+                input: *const f32,
+                channels: usize,
+                norm: [*const f32; 2],
+                output: [*mut u16; 2],
+            ) {
+                // SAFETY: the caller keeps the contract of the function inside.
+                unsafe { microkernels::round::<$simd>(input, channels, norm, output) }
+            }
+
+            $(#[target_feature(enable = $features)])?
+            pub unsafe fn finish(tile: &Tile, sums: *const f32, row: usize, pixels: usize) {
+                // SAFETY: the caller keeps the contract of the function inside.
+                unsafe { microkernels::finish_sums::<$simd>(tile, sums, row, pixels) }
             }
 
             $(#[target_feature(enable = $features)])?
@@ -256,6 +274,8 @@ macro_rules! kernels {
             ],
             depthwise: $module::depthwise,
             pack: $module::pack,
+            round: $module::round,
+            finish: $module::finish,
             max_pool: $module::max_pool,
             norm_relu_average: $module::norm_relu_average,
             average: $module::average,

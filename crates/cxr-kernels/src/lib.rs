@@ -5,6 +5,7 @@
 //! NetworkSpec ─ NetworkPlan::compile ─► NetworkPlan ─ maps, averages ─► the last maps, or their averages
 //!                                         │ steps: convolution, depthwise, bottleneck, pooling, scaling, sums
 //!                                         ├ isa: the microkernels for this processor
+//!                                         ├ products: the precision of factors; tiles: products of matrices (AMX)
 //!                                         ├ memory: maps in NHWC with borders of zeros; region: huge pages
 //!                                         └ threads: one pool; shares: which thread does which part
 //! TokenStepSpec ─ TokenPlanner ─► TokenPlan ─ answers ─► features or maps, and attention
@@ -44,6 +45,7 @@ mod network;
 mod plan;
 mod pointwise;
 mod pooling;
+mod products;
 mod region;
 mod row_kernels;
 mod shares;
@@ -51,6 +53,7 @@ mod simd;
 #[cfg(test)]
 mod tests;
 mod threads;
+mod tiles;
 mod tiling;
 mod tokens;
 mod transforms;
@@ -63,8 +66,9 @@ pub use isa::Kernels;
 pub use network::{
     Activation, ConvSpec, LayerSpec, NetworkSpec, NormReluSpec, Padding, ValueIndex, same_padding,
 };
-pub use plan::{KernelPrecision, NetworkPlan};
+pub use plan::NetworkPlan;
 pub use pooling::PoolingShape;
+pub use products::{KernelPrecision, Products};
 pub use threads::{alone, set_threads};
 pub use tokens::{
     AttentionSpec, LayerNormSpec, LinearSpec, MergeSpec, MlpSpec, PatchSpec, ReadoutKind,

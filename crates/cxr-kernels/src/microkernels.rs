@@ -8,6 +8,7 @@ use crate::memory::LINE;
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 use crate::simd::Pairs;
 use crate::simd::Simd;
+use crate::tiles::DEPTH;
 
 /// A convolution for a few pixels of one row and one panel of output channels: the product of the
 /// pixels' neighbourhoods with the panel, plus bias, plus residual, clamped, and a curve of it.
@@ -205,6 +206,34 @@ unsafe fn finish<S: Simd, const PIXELS: usize, const VECTORS: usize>(
     }
 }
 
+/// Adds bias and residual to sums that lie in memory, clamps, stores, and applies the curve. `row` numbers lie between
+/// the sums of two pixels.
+///
+/// # Safety
+/// As [`convolve`]; the sums of all channels are there, rounded up to whole vectors.
+#[inline(always)]
+pub unsafe fn finish_sums<S: Simd>(tile: &Tile, sums: *const f32, row: usize, pixels: usize) {
+    let (channels, clamp) = (tile.channels, tile.clamp);
+    // SAFETY: only channels that exist are read and written, but for bias and sums, which hold whole vectors.
+    unsafe {
+        let (low, high) = (S::splat(clamp[0]), S::splat(clamp[1]));
+        for at in (0..channels).step_by(S::LANES) {
+            let count = channels - at;
+            let bias = S::load(tile.bias.add(at));
+            for p in 0..pixels {
+                let mut value = S::add(S::load(sums.add(p * row + at)), bias);
+                if !tile.residual.is_null() {
+                    let residual = tile.residual.add(p * tile.residual_pixel + at);
+                    value = S::add(value, load_up_to::<S>(residual, count));
+                }
+                let value = S::min(high, S::max(low, value));
+                store_up_to::<S>(tile.output.add(p * tile.output_pixel + at), value, count);
+            }
+        }
+        bend::<S>(tile.curve, tile.output, tile.output_pixel, pixels, channels);
+    }
+}
+
 /// Loads the first `count` numbers of a vector, or all if it has fewer.
 ///
 /// # Safety
@@ -350,6 +379,53 @@ pub unsafe fn pack_pairs<S: Pairs>(
         }
         channel += 2 * S::LANES;
     }
+}
+
+/// A pixel's channels rounded to `bf16`, padded with zeros to whole tiles of inputs. What the rounding left is rounded
+/// and stored too, if the second pointer is not null. If the pointers of `norm` (scale and shift, whole lines) are not
+/// null, `max(scale · x + shift, 0)` comes first.
+///
+/// # Safety
+/// As [`convolve`]; the outputs have room for whole tiles.
+#[inline(always)]
+pub unsafe fn round<S: Simd>(
+    input: *const f32,
+    channels: usize,
+    norm: [*const f32; 2],
+    [high, low]: [*mut u16; 2],
+) {
+    for channel in (0..channels.next_multiple_of(DEPTH)).step_by(LINE) {
+        let mut line = [0.0_f32; LINE];
+        // SAFETY: only channels that exist are read; the caller vouches for the outputs.
+        unsafe {
+            for at in (0..LINE).step_by(S::LANES) {
+                let value = normalised::<S>(input, channel + at, channels, norm);
+                S::store(line.as_mut_ptr().add(at), value);
+            }
+            let rounded = line.map(bf16);
+            high.add(channel)
+                .cast::<[u16; LINE]>()
+                .write_unaligned(rounded);
+            if !low.is_null() {
+                let mut left = line;
+                for (value, rounded) in left.iter_mut().zip(rounded) {
+                    *value -= f32::from_bits(u32::from(rounded) << 16);
+                }
+                low.add(channel)
+                    .cast::<[u16; LINE]>()
+                    .write_unaligned(left.map(bf16));
+            }
+        }
+    }
+}
+
+/// The bits of a number rounded to `bf16`, to nearest, ties to even. A NaN stays one.
+#[inline(always)]
+pub fn bf16(value: f32) -> u16 {
+    let bits = value.to_bits();
+    let rounded = bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16;
+    let quiet = bits >> 16 | 0x40;
+    (if value.is_nan() { quiet } else { rounded }) as u16
 }
 
 /// One vector of channels from `channel` on, normalised unless the pointers are null. Channels that do not

@@ -26,8 +26,10 @@ pub struct Tiling {
     least: usize,
     /// Tiles of a row that are one pixel wider.
     wider: usize,
-    /// Pixels of the widest tile.
+    /// Pixels of the widest tile, or units of them.
     pub most: usize,
+    /// Pixels of a unit.
+    unit: usize,
     /// All tiles.
     pub count: usize,
 }
@@ -53,8 +55,22 @@ impl Tiling {
             least: width / in_row,
             wider: width % in_row,
             most: width.div_ceil(in_row),
+            unit: 1,
             count: rows * in_row,
         }
+    }
+
+    /// With units of so many pixels in place of pixels.
+    pub fn of_units(self, pixels: usize) -> Self {
+        Tiling {
+            unit: pixels,
+            ..self
+        }
+    }
+
+    /// Pixels of all tiles, or a few more.
+    pub fn pixels(&self) -> usize {
+        self.count * self.most * self.unit
     }
 
     /// Row, first column and width of a tile. The first row needs no division, which would cost time in a

@@ -26,7 +26,8 @@ use self::heat_maps::HeatMaps;
 use self::row::{FinishedRow, RowOutcome};
 use self::unread::Unread;
 use super::shared::batch::{
-    Ahead, BatchScorer, Crew, Progress, Signals, StatusCounts, Then, in_order, silence_workers,
+    Ahead, BatchScorer, Crew, Progress, Signals, StatusCounts, Then, Workers, in_order,
+    silence_workers,
 };
 use super::shared::{
     BAD_USAGE, CommandContext, SOME_FAILED, Usage, assumed, complain, is_broken_pipe,
@@ -199,8 +200,12 @@ where
                 }
             });
         };
+        let workers = Workers {
+            jobs: self.threads,
+            ahead: ROWS_AHEAD,
+        };
         in_order(
-            self.threads,
+            workers,
             stop,
             source,
             || self.worker(),
@@ -213,8 +218,8 @@ where
                     }
                     _ => {}
                 }
-                if !matches!(row.outcome, RowOutcome::Unread(_)) || self.lists(&row.path) {
-                    table.row(&self.predictions.row(&row.path, row.outcome.as_row()))?;
+                if let Some(cells) = &row.cells {
+                    table.row(cells)?;
                     progress.advance();
                 }
                 Ok(())
@@ -232,18 +237,24 @@ where
     fn worker(&self) -> impl FnMut(WalkItem) -> FinishedRow {
         let mut read = self.reader.thread();
         move |found| match found {
-            WalkItem::Problem { path, reason } => FinishedRow {
-                path,
-                outcome: RowOutcome::Problem(reason),
-            },
-            WalkItem::Unread { path, format } => FinishedRow {
-                path,
-                outcome: RowOutcome::Unread(format),
-            },
-            WalkItem::Image(path) => FinishedRow {
-                outcome: RowOutcome::of(&path, read(&path), self.assumed, self.limits),
-                path,
-            },
+            WalkItem::Problem { path, reason } => self.finish(path, RowOutcome::Problem(reason)),
+            WalkItem::Unread { path, format } => self.finish(path, RowOutcome::Unread(format)),
+            WalkItem::Image(path) => {
+                let outcome = RowOutcome::of(&path, read(&path), self.assumed, self.limits);
+                self.finish(path, outcome)
+            }
+        }
+    }
+
+    /// Makes the cells of a row, so that the one thread that writes only writes, and rows that wait for a slow image
+    /// are small.
+    fn finish(&self, path: PathBuf, outcome: RowOutcome) -> FinishedRow {
+        let has_row = !matches!(outcome, RowOutcome::Unread(_)) || self.lists(&path);
+        let cells = has_row.then(|| self.predictions.row(&path, outcome.as_row()));
+        FinishedRow {
+            path,
+            outcome: outcome.without_maps(),
+            cells,
         }
     }
 
@@ -265,6 +276,9 @@ where
         progress.expect(total);
     }
 }
+
+/// Rows that may wait for an earlier one, for each thread. An image that takes as long as so many others stops nobody.
+const ROWS_AHEAD: usize = 256;
 
 const GO_ON: ControlFlow<()> = ControlFlow::Continue(());
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::commands::shared::batch::StatusCounts;
 use crate::domain::text::clean;
 use crate::domain::{ContentId, Failure, Prediction, Prevalences};
-use crate::export::RowOf;
+use crate::export::{Cell, RowOf};
 use crate::imaging::{DecodeLimits, content_of};
 use crate::library::UnreadFormat;
 
@@ -13,6 +13,8 @@ use crate::library::UnreadFormat;
 pub struct FinishedRow {
     pub path: PathBuf,
     pub outcome: RowOutcome,
+    /// The row; none for a file that has none.
+    pub cells: Option<Vec<Cell>>,
 }
 
 /// The result of one item of the walk.
@@ -46,6 +48,15 @@ impl RowOutcome {
             },
             Err(Failure::Failed(reason)) => RowOutcome::Failed(reason),
         }
+    }
+
+    /// The same without what the table does not hold.
+    pub fn without_maps(mut self) -> Self {
+        if let RowOutcome::Read(prediction) = &mut self {
+            prediction.activation = None;
+            prediction.lung_fields = None;
+        }
+        self
     }
 
     /// The row for the table.

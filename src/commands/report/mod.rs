@@ -15,7 +15,7 @@ use anyhow::{Context, Result, anyhow};
 
 use self::page::{Fact, PageContents};
 use self::pictures::Pictures;
-use super::shared::batch::{Signals, decoders, guarded, in_order, silence_workers};
+use super::shared::batch::{Signals, Workers, decoders, guarded, in_order, silence_workers};
 use super::shared::output_file::{OutputFile, refuse_to_replace, write_whole};
 use super::shared::reviews::{not_opened, store_path};
 use super::shared::{
@@ -110,7 +110,7 @@ fn read<T: Send>(
     let open = decoders(limits);
     let mut seen = None;
     in_order(
-        1,
+        Workers { jobs: 1, ahead: 1 },
         signals.stop(),
         |give: &mut dyn FnMut(PathBuf) -> ControlFlow<()>| {
             let _ = give(image.to_owned());

@@ -10,7 +10,9 @@ use anyhow::Result;
 use super::{Usage, complain, read_model};
 use crate::cli::{self, ColorWhen, Computing, Files};
 use crate::imaging::DecodeLimits;
-use crate::inference::{Classifier, Compute, DeviceChoice, Engine, ModelFiles, Precision};
+use crate::inference::{
+    Classifier, Compute, DeviceChoice, Engine, InferenceError, ModelFiles, Precision,
+};
 
 /// The choices that hold for a whole run. They are made once, and handed on as a value.
 #[derive(Debug, Clone)]
@@ -34,26 +36,28 @@ impl CommandContext {
         read_model(self.model.as_deref())
     }
 
-    /// The chosen model, ready to run. Says on standard error if its scores differ from those in f32.
+    /// The chosen model, ready to run. If another precision than f32 was asked for, says on standard error whether the
+    /// scores differ from those in f32.
     ///
     /// # Errors
-    /// [`Usage`], if it cannot be loaded.
+    /// [`Usage`], if it cannot be loaded, or the processor does not have the precision.
     pub fn classifier(&self) -> Result<Classifier> {
-        let reduced = match self.compute.precision {
-            Precision::F32 => None,
-            Precision::Bf16 => Some("bf16"),
-            Precision::F16 => Some("f16"),
-        };
-        if let Some(precision) = reduced {
-            complain(&format!(
-                "computing in {precision}: scores differ a little from those in f32"
-            ));
-        }
         let loaded = self.model_files()?.classifier(self.compute);
-        loaded.map_err(|error| match self.model {
-            Some(_) => Usage::error(format!("model {error}")),
-            None => anyhow::Error::from(error).context("the bundled model"),
-        })
+        let classifier = loaded.map_err(|error| match (&self.model, error) {
+            (Some(_), error) => Usage::error(format!("model {error}")),
+            (None, InferenceError::Unsupported(reason)) => Usage::error(reason),
+            (None, error) => anyhow::Error::from(error).context("the bundled model"),
+        })?;
+        if self.compute.precision != Precision::F32 {
+            let precision = self.compute.precision.name();
+            complain(&match classifier.why_f32() {
+                None => {
+                    format!("computing in {precision}: scores differ a little from those in f32")
+                }
+                Some(why) => format!("{precision} {why}; f32 is used"),
+            });
+        }
+        Ok(classifier)
     }
 }
 
@@ -98,6 +102,7 @@ pub fn compute(computing: Computing) -> Result<Compute> {
     let precision = match computing.precision.unwrap_or_default() {
         cli::PrecisionArgument::F32 => Precision::F32,
         cli::PrecisionArgument::Bf16 => Precision::Bf16,
+        cli::PrecisionArgument::Split => Precision::Split,
         cli::PrecisionArgument::F16 => Precision::F16,
     };
     let compute = Compute {

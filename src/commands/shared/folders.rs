@@ -22,6 +22,12 @@ pub fn models() -> Option<PathBuf> {
     Some(own("XDG_DATA_HOME", ".local/share", variable)?.join("models"))
 }
 
+/// The file of the ways of computing that were chosen by measuring: `$XDG_CACHE_HOME/cxr/ways.toml`, or else below
+/// `~/.cache`. `None` without a home.
+pub fn chosen_ways() -> Option<PathBuf> {
+    Some(own("XDG_CACHE_HOME", ".cache", variable)?.join("ways.toml"))
+}
+
 fn variable(name: &str) -> Option<OsString> {
     env::var_os(name)
 }
@@ -71,6 +77,7 @@ mod tests {
             (configuration(), "cxr/config.toml"),
             (reviews(), "cxr/reviews.sqlite"),
             (models(), "cxr/models"),
+            (chosen_ways(), "cxr/ways.toml"),
         ] {
             if let Some(path) = path {
                 assert!(path.is_absolute() && path.ends_with(end), "{path:?}");

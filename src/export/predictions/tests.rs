@@ -134,14 +134,14 @@ fn the_limit_of_the_evidence_in_the_lungs_is_part_of_the_digest() {
     let with = |evidence_inside| {
         let lungs = Some(LungsCard { evidence_inside });
         let card = ModelCard { lungs, ..card() };
-        PredictionRows::new(TableFormat::Csv, &card, &Prevalences::default()).card_digest()
+        PredictionRows::new(TableFormat::Csv, &card, &Prevalences::default()).card_digest
     };
     assert_ne!(with(0.25), digest());
     assert_ne!(with(0.25), with(0.5));
 }
 
 fn digest() -> String {
-    PredictionRows::new(TableFormat::Csv, &card(), &Prevalences::default()).card_digest()
+    PredictionRows::new(TableFormat::Csv, &card(), &Prevalences::default()).card_digest
 }
 
 #[test]
@@ -536,7 +536,7 @@ fn the_digest_of_a_card_without_the_later_parts_stays_and_each_part_changes_it()
     let of = |change: fn(&mut ModelCard)| {
         let mut card = withholding();
         change(&mut card);
-        PredictionRows::new(TableFormat::Csv, &card, &Prevalences::default()).card_digest()
+        PredictionRows::new(TableFormat::Csv, &card, &Prevalences::default()).card_digest
     };
     assert_eq!(digest(), "21aa181a5f8a1af8");
     fn group(card: &mut ModelCard) {

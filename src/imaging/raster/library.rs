@@ -1,4 +1,4 @@
-//! WebP and BMP, decoded by the `image` crate.
+//! WebP, decoded by libwebp, and BMP, decoded by the `image` crate.
 
 use std::io::Cursor;
 
@@ -8,19 +8,47 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError};
 
 use super::channels::{grey_or_rgb8, grey_or_rgb16};
-use super::{COPIES, RasterPicture, alpha, orientation};
+use super::{COPIES, RasterPicture, alpha, libwebp, orientation};
 use crate::domain::Samples;
 use crate::imaging::{DecodeLimits, ImageFault};
 
+const WEBP: &str = "WebP";
+
 pub(super) fn webp(bytes: &[u8], limits: &DecodeLimits) -> Result<RasterPicture, ImageFault> {
-    let decoder = WebPDecoder::new(Cursor::new(bytes)).map_err(fault)?;
-    let picture = decode(decoder, limits, "WebP")?;
+    let picture = match still_webp(bytes, limits)? {
+        Some(picture) => picture,
+        // The slower decoder shows the first picture of an animation, and says what is damaged.
+        None => {
+            let decoder = WebPDecoder::new(Cursor::new(bytes)).map_err(fault)?;
+            decode(decoder, limits, WEBP)?
+        }
+    };
     let frames = chunks(bytes).filter(|(name, _)| name == b"ANMF").count();
     Ok(RasterPicture {
         orientation: webp_orientation(bytes),
         frames: u32::try_from(frames).unwrap_or(u32::MAX),
         ..picture
     })
+}
+
+/// A picture as libwebp decodes it; `None` if it does not, or the file is an animation.
+fn still_webp(bytes: &[u8], limits: &DecodeLimits) -> Result<Option<RasterPicture>, ImageFault> {
+    let Some(header) = libwebp::header(bytes).filter(|header| !header.is_animation) else {
+        return Ok(None);
+    };
+    let (width, height) = (header.width, header.height);
+    limits.check_picture(width, height, COPIES * u64::from(header.channels))?;
+    let Some(pixels) = libwebp::decode(bytes, &header) else {
+        return Ok(None);
+    };
+    let (rgb, transparent) = match header.channels {
+        4 => alpha::split(&pixels, 3, u8::MAX),
+        _ => (pixels, None),
+    };
+    Ok(Some(RasterPicture {
+        transparent,
+        ..RasterPicture::plain(width, height, grey_or_rgb8(rgb), WEBP)
+    }))
 }
 
 pub(super) fn bmp(bytes: &[u8], limits: &DecodeLimits) -> Result<RasterPicture, ImageFault> {

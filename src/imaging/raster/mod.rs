@@ -12,6 +12,7 @@ mod gif;
 mod jpeg;
 mod jpeg_2000;
 mod library;
+mod libwebp;
 mod orientation;
 mod png;
 mod tiff;

@@ -4,7 +4,7 @@
 //! `stem.0.weight`, `stem.1.weight`, `stage2.3.conv1.0.weight`, `last.0.weight`.
 
 use candle_core::{Device, Tensor};
-use cxr_kernels::{KernelPrecision, Kernels};
+use cxr_kernels::{Kernels, Products};
 
 use super::layers::{Builder, Layers, ValueIndex, WeightSource};
 use super::planned::PlannedLayers;
@@ -63,7 +63,7 @@ impl LungNetwork {
     pub fn new(tensors: &dyn WeightSource) -> Result<Self, InferenceError> {
         let layers = layers(tensors, 1)?;
         let (size, kernels) = ((SIDE, SIDE), Kernels::best());
-        let plan = PlannedLayers::compile(&layers, size, kernels, KernelPrecision::F32)?;
+        let plan = PlannedLayers::compile(&layers, size, kernels, Products::F32)?;
         Ok(LungNetwork(plan))
     }
 

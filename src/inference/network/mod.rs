@@ -29,7 +29,7 @@ pub(in crate::inference) mod wrapped_names;
 use candle_core::{DType, Module, Tensor};
 use candle_nn::Linear;
 use cnn::Cnn;
-use cxr_kernels::Kernels;
+use cxr_kernels::{Kernels, Products};
 use graph::GraphProgram;
 use imported::StoredNetwork;
 use keras_sequential::KerasSequential;
@@ -41,7 +41,8 @@ use transformers::{ImageShape, TransformerConfig};
 
 use super::InferenceError;
 use super::device::DeviceChoice;
-use super::engine::{Compute, Engine};
+use super::engine::{Compute, Engine, Precision};
+use super::fastest_way::{NetworkIdentity, fastest};
 use super::weights::Tensors;
 use crate::domain::{ModelCard, NetworkSettings};
 
@@ -164,7 +165,8 @@ impl AnyNetwork {
             side: card.input_size,
         };
         let head = head(card, tensors)?.0;
-        let trunk = TokenTrunk::new(config, tensors, image, compute)?;
+        let network = NetworkIdentity::of(card);
+        let trunk = TokenTrunk::new(config, tensors, image, compute, network)?;
         Ok(if config.has_maps() {
             AnyNetwork::Pooled(Network {
                 trunk: Trunk::Tokens(trunk),
@@ -174,6 +176,16 @@ impl AnyNetwork {
         } else {
             AnyNetwork::Attentive(AttentiveNetwork::new(trunk, head))
         })
+    }
+
+    /// The precision that it is computed in, where this one was asked for: `f32` if the network has no other, or the
+    /// other one is not faster.
+    pub fn precision(&self, asked: Precision) -> Precision {
+        match self {
+            AnyNetwork::Pooled(network) => network.trunk.precision(asked),
+            AnyNetwork::Attentive(network) => network.precision(asked),
+            AnyNetwork::Plain(_) => Precision::F32,
+        }
     }
 
     /// The last layer, weight `[L, F]` and bias `[L]`, if it reads features.
@@ -236,7 +248,7 @@ fn build(
         let layers = stored.layers(tensors, channels, card.input_size)?;
         return Ok(Network {
             head: head(card, tensors)?.0,
-            trunk: Trunk::new(layers, card.input_size, compute)?,
+            trunk: Trunk::new(layers, card, compute)?,
             ends_in_averages: stored.ends_in_averages,
         });
     }
@@ -257,7 +269,7 @@ fn build(
     let layers = cnn.layers(tensors, channels)?;
     Ok(Network {
         head: head(card, tensors)?.0,
-        trunk: Trunk::new(layers, card.input_size, compute)?,
+        trunk: Trunk::new(layers, card, compute)?,
         ends_in_averages: cnn.ends_in_averages(),
     })
 }
@@ -317,7 +329,8 @@ impl Trunk {
         })
     }
 
-    fn new(layers: Layers, size: usize, compute: Compute) -> Result<Self, InferenceError> {
+    /// Layers for images of the card's size.
+    fn new(layers: Layers, card: &ModelCard, compute: Compute) -> Result<Self, InferenceError> {
         let dtype = compute.precision.of_candle();
         Ok(match (compute.engine, compute.device, dtype) {
             (Engine::Candle, DeviceChoice::Cpu, DType::F32) => Trunk::Candle(layers),
@@ -325,11 +338,24 @@ impl Trunk {
                 Trunk::Offloaded(Offloaded::layers(&layers, &device.open()?, dtype)?)
             }
             (Engine::Kernels, ..) => {
-                let precision = compute.precision.of_kernels();
-                let plan =
-                    PlannedLayers::compile(&layers, (size, size), Kernels::best(), precision)?;
+                let size = card.input_size;
+                let build = |kernels: &'static Kernels, products: Products| {
+                    PlannedLayers::compile(&layers, (size, size), kernels, products)
+                };
+                let pass = |plan: &PlannedLayers, image: &Tensor| plan.maps(image).map(drop);
+                let (network, shape) = (NetworkIdentity::of(card), [layers.channels, size, size]);
+                let plan = fastest(compute.precision, network, shape, build, pass)?;
                 Trunk::Kernels(Box::new(plan))
             }
         })
+    }
+
+    /// The precision that it is computed in, where this one was asked for.
+    fn precision(&self, asked: Precision) -> Precision {
+        match self {
+            Trunk::Kernels(plan) => plan.precision(),
+            Trunk::Tokens(trunk) => trunk.precision(asked),
+            Trunk::Candle(_) | Trunk::Offloaded(_) | Trunk::Graph(_) => asked,
+        }
     }
 }

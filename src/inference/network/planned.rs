@@ -4,27 +4,30 @@ use std::ops::{Deref, Range};
 
 use candle_core::{CpuStorage, Device, Result, Storage, StorageRef, Tensor, bail};
 use cxr_kernels::{
-    Activation, ConvSpec, KernelPrecision, Kernels, LayerSpec, NetworkPlan, NetworkSpec,
-    NormReluSpec, PoolingShape, ValueIndex,
+    Activation, ConvSpec, Kernels, LayerSpec, NetworkPlan, NetworkSpec, NormReluSpec, PoolingShape,
+    Products, ValueIndex,
 };
 
 use super::layers::{Conv, Layer, Layers, NormRelu};
 use crate::inference::InferenceError;
+use crate::inference::engine::Precision;
 
 /// Layers made ready for images of one size.
-pub struct PlannedLayers(NetworkPlan);
+pub struct PlannedLayers {
+    plan: NetworkPlan,
+    products: Products,
+}
 
 impl PlannedLayers {
-    /// Packs the weights for images of `height` × `width`.
+    /// Packs the weights for images of `height` × `width`, and for this way to compute products.
     ///
     /// # Errors
-    /// If a layer leaves nothing of an image of this size, a tensor is not `f32`, or the processor does not have
-    /// the precision.
+    /// If a layer leaves nothing of an image of this size, or a tensor is not `f32`.
     pub fn compile(
         layers: &Layers,
         size: (usize, usize),
         kernels: &'static Kernels,
-        precision: KernelPrecision,
+        products: Products,
     ) -> std::result::Result<Self, InferenceError> {
         let numbers: Vec<LayerNumbers> = layers
             .layers
@@ -35,8 +38,13 @@ impl PlannedLayers {
             channels: layers.channels,
             layers: numbers.iter().map(LayerNumbers::spec).collect(),
         };
-        let plan = NetworkPlan::compile(&network, size, kernels, precision)?;
-        Ok(PlannedLayers(plan))
+        let plan = NetworkPlan::compile(&network, size, kernels, products)?;
+        Ok(PlannedLayers { plan, products })
+    }
+
+    /// The precision of its products.
+    pub fn precision(&self) -> Precision {
+        self.products.precision().into()
     }
 
     /// `[N, C, H, W]` → the last maps, `[N, F, h, w]`.
@@ -45,8 +53,8 @@ impl PlannedLayers {
     /// If the images have another size than the plan was made for, or are not `f32`.
     pub fn maps(&self, images: &Tensor) -> Result<Tensor> {
         let count = self.count(images)?;
-        let maps = self.0.maps(&TensorNumbers::of(images)?);
-        let [channels, height, width] = self.0.output();
+        let maps = self.plan.maps(&TensorNumbers::of(images)?);
+        let [channels, height, width] = self.plan.output();
         Tensor::from_vec(maps, (count, channels, height, width), &Device::Cpu)
     }
 
@@ -56,15 +64,15 @@ impl PlannedLayers {
     /// As [`maps`](PlannedLayers::maps).
     pub fn averages(&self, images: &Tensor) -> Result<Tensor> {
         let count = self.count(images)?;
-        let averages = self.0.averages(&TensorNumbers::of(images)?);
-        let [channels, ..] = self.0.output();
+        let averages = self.plan.averages(&TensorNumbers::of(images)?);
+        let [channels, ..] = self.plan.output();
         Tensor::from_vec(averages, (count, channels), &Device::Cpu)
     }
 
     /// The number of images, if they have the size of the plan.
     fn count(&self, images: &Tensor) -> Result<usize> {
         let (count, channels, height, width) = images.dims4()?;
-        let [c, h, w] = self.0.input();
+        let [c, h, w] = self.plan.input();
         if [channels, height, width] != [c, h, w] {
             bail!(
                 "an image of {channels} × {height} × {width} for a network made ready for {c} × {h} × {w}"

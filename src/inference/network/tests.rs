@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
 use candle_core::{DType, Device, Result, Tensor};
-use cxr_kernels::{KernelPrecision, Kernels, alone};
+use cxr_kernels::{Kernels, Products, alone};
 use proptest::prelude::*;
 
 use super::cnn::Cnn;
@@ -38,7 +38,7 @@ fn worst(layers: &Layers, input: &Tensor) -> Result<f32> {
     let mut worst = 0_f32;
     for kernels in Kernels::all() {
         let size = (height, width);
-        let plan = PlannedLayers::compile(layers, size, kernels, KernelPrecision::F32).unwrap();
+        let plan = PlannedLayers::compile(layers, size, kernels, Products::F32).unwrap();
         // One thread computes some passes in another way than several threads. And the numbers that the first
         // image leaves in memory must not show.
         let mut compare = |found: Tensor| {
@@ -377,12 +377,12 @@ fn an_image_of_another_size_is_an_error_that_says_both() {
     let densenet = cnn("densenet121", &NetworkSettings::default());
     let layers = densenet.layers(&Random::new(), 1).unwrap();
     let kernels = Kernels::best();
-    let plan = PlannedLayers::compile(&layers, (64, 64), kernels, KernelPrecision::F32).unwrap();
+    let plan = PlannedLayers::compile(&layers, (64, 64), kernels, Products::F32).unwrap();
     let image = Tensor::zeros((1, 1, 64, 65), DType::F32, &Device::Cpu).unwrap();
     let error = plan.maps(&image).unwrap_err().to_string();
     assert!(
         error.contains("1 × 64 × 65") && error.contains("1 × 64 × 64"),
         "{error}"
     );
-    assert!(PlannedLayers::compile(&layers, (3, 3), kernels, KernelPrecision::F32).is_err());
+    assert!(PlannedLayers::compile(&layers, (3, 3), kernels, Products::F32).is_err());
 }

@@ -4,9 +4,8 @@ use std::ops::Deref;
 
 use candle_core::{Device, Result, Tensor, bail};
 use cxr_kernels::{
-    AttentionSpec, KernelPrecision, Kernels, LayerNormSpec, LinearSpec, MergeSpec, MlpSpec,
-    PatchSpec, ReadoutSpec, ResponseSpec, TokenConvSpec, TokenPlan, TokenPlanner, TokenStepSpec,
-    WindowSpec,
+    AttentionSpec, Kernels, LayerNormSpec, LinearSpec, MergeSpec, MlpSpec, PatchSpec, Products,
+    ReadoutSpec, ResponseSpec, TokenConvSpec, TokenPlan, TokenPlanner, TokenStepSpec, WindowSpec,
 };
 
 use super::planned::TensorNumbers;
@@ -15,27 +14,35 @@ use super::token_layers::{
     TokenStep,
 };
 use crate::inference::InferenceError;
+use crate::inference::engine::Precision;
 
 type Translated<T> = std::result::Result<T, InferenceError>;
 
 /// Makes a [`TokenPlanned`] of the steps of a network. The weights of each are packed at once, so that they need not be
 /// kept.
-pub struct PlanBuilder(TokenPlanner);
+pub struct PlanBuilder {
+    planner: TokenPlanner,
+    products: Products,
+}
 
 /// A network of tokens made ready for images of one size.
-pub struct TokenPlanned(TokenPlan);
+pub struct TokenPlanned {
+    plan: TokenPlan,
+    products: Products,
+}
 
 impl PlanBuilder {
     /// A plan without steps for images of `[channels, height, width]`.
     ///
     /// # Errors
-    /// If the processor does not have the precision.
+    /// If a size is 0.
     pub fn new(
         image: [usize; 3],
         kernels: &'static Kernels,
-        precision: KernelPrecision,
+        products: Products,
     ) -> Translated<Self> {
-        Ok(PlanBuilder(TokenPlanner::new(image, kernels, precision)?))
+        let planner = TokenPlanner::new(image, kernels, products)?;
+        Ok(PlanBuilder { planner, products })
     }
 
     /// Adds a step.
@@ -57,11 +64,14 @@ impl PlanBuilder {
     /// If there are none, or the last one does not fit.
     pub fn finish(self, readout: &TokenReadout) -> Translated<TokenPlanned> {
         let norm = LayerNormNumbers::of(&readout.norm)?;
-        let plan = self.0.finish(&ReadoutSpec {
+        let plan = self.planner.finish(&ReadoutSpec {
             norm: norm.spec(),
             kind: readout.kind,
         })?;
-        Ok(TokenPlanned(plan))
+        Ok(TokenPlanned {
+            plan,
+            products: self.products,
+        })
     }
 
     fn patches(&mut self, patches: &Patches) -> Translated<()> {
@@ -140,11 +150,16 @@ impl PlanBuilder {
     }
 
     fn add(&mut self, step: TokenStepSpec) -> Translated<()> {
-        Ok(self.0.push(&step)?)
+        Ok(self.planner.push(&step)?)
     }
 }
 
 impl TokenPlanned {
+    /// The precision of its products.
+    pub fn precision(&self) -> Precision {
+        self.products.precision().into()
+    }
+
     /// `[N, C, H, W]` → what is read of each image, `[N, read]`, and, if that is asked for and the network has one, the
     /// attention rollout, `[N, h · w]`.
     ///
@@ -156,14 +171,14 @@ impl TokenPlanned {
         wants_attention: bool,
     ) -> Result<(Tensor, Option<Tensor>)> {
         let (count, channels, height, width) = images.dims4()?;
-        let [c, h, w] = self.0.input();
+        let [c, h, w] = self.plan.input();
         if [channels, height, width] != [c, h, w] {
             bail!(
                 "an image of {channels} × {height} × {width} for a network made ready for {c} × {h} × {w}"
             );
         }
         let numbers = TensorNumbers::of(images)?;
-        let answers = self.0.answers(&numbers, wants_attention);
+        let answers = self.plan.answers(&numbers, wants_attention);
         let rows = |values: Vec<f32>| {
             let length = values.len() / count.max(1);
             Tensor::from_vec(values, (count, length), &Device::Cpu)

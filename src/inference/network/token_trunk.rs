@@ -5,7 +5,7 @@ mod tests;
 
 use candle_core::{D, DType, Device, Result, Tensor};
 use candle_nn::{Linear, Module};
-use cxr_kernels::Kernels;
+use cxr_kernels::{Kernels, Products};
 
 use super::layers::WeightSource;
 use super::offload::Offloaded;
@@ -14,7 +14,8 @@ use super::token_plan::{PlanBuilder, TokenPlanned};
 use super::transformers::{ImageShape, TransformerConfig};
 use crate::inference::InferenceError;
 use crate::inference::device::DeviceChoice;
-use crate::inference::engine::{Compute, Engine};
+use crate::inference::engine::{Compute, Engine, Precision};
+use crate::inference::fastest_way::{NetworkIdentity, fastest};
 
 /// A trunk ready to run. Inputs and results are on the CPU, whichever device computes.
 pub struct TokenTrunk {
@@ -44,24 +45,32 @@ pub struct TokenLook {
 }
 
 impl TokenTrunk {
-    /// The trunk of a network, filled with `tensors`.
+    /// The trunk of a network, filled with `tensors`. The kernels may read them several times.
     ///
     /// # Errors
-    /// If a tensor is absent or of another shape, or the network does not fit images of this size.
+    /// If a tensor is absent or of another shape, the network does not fit images of this size, or the processor does
+    /// not have the precision.
     pub fn new(
         config: &TransformerConfig,
         tensors: &dyn WeightSource,
         image: ImageShape,
         compute: Compute,
+        network: NetworkIdentity<'_>,
     ) -> std::result::Result<Self, InferenceError> {
         let has_rollout = config.has_rollout(image.side);
         let engine = match compute.engine {
             Engine::Kernels => {
                 let shape = [image.channels, image.side, image.side];
-                let precision = compute.precision.of_kernels();
-                let mut builder = PlanBuilder::new(shape, Kernels::best(), precision)?;
-                let readout = config.describe(tensors, image, &mut |step| builder.push(&step))?;
-                TokenEngine::Kernels(Box::new(builder.finish(&readout)?))
+                let build = |kernels: &'static Kernels, products: Products| {
+                    let mut builder = PlanBuilder::new(shape, kernels, products)?;
+                    let readout =
+                        config.describe(tensors, image, &mut |step| builder.push(&step))?;
+                    builder.finish(&readout)
+                };
+                let pass =
+                    |plan: &TokenPlanned, image: &Tensor| plan.answers(image, false).map(drop);
+                let plan = fastest(compute.precision, network, shape, build, pass)?;
+                TokenEngine::Kernels(Box::new(plan))
             }
             Engine::Candle => {
                 let (device, dtype) = (compute.device.open()?, compute.precision.of_candle());
@@ -82,6 +91,14 @@ impl TokenTrunk {
             has_maps: config.has_maps(),
             has_rollout,
         })
+    }
+
+    /// The precision that it is computed in, where this one was asked for.
+    pub fn precision(&self, asked: Precision) -> Precision {
+        match &self.engine {
+            TokenEngine::Kernels(plan) => plan.precision(),
+            TokenEngine::Candle(_) | TokenEngine::Offloaded(_) => asked,
+        }
     }
 
     /// `[N, C, S, S]` → the last maps, `[N, F, h, w]`, for a trunk that ends in maps.
@@ -162,6 +179,11 @@ impl AttentiveNetwork {
     /// The last layer has as many inputs as the trunk has features.
     pub fn new(trunk: TokenTrunk, head: Linear) -> Self {
         AttentiveNetwork { trunk, head }
+    }
+
+    /// As [`TokenTrunk::precision`].
+    pub fn precision(&self, asked: Precision) -> Precision {
+        self.trunk.precision(asked)
     }
 
     /// `[N, C, S, S]` → features and attention.

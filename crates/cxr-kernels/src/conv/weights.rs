@@ -2,9 +2,12 @@
 
 use crate::isa::Kernels;
 use crate::memory::AlignedBuf;
+use crate::microkernels::bf16;
 use crate::tiling::panels;
 
 use super::ConvShape;
+use super::tiles::{PANEL, padded};
+use crate::tiles::{COLUMNS, DEPTH, ROWS, TILE};
 
 /// Packs `weight`, `[output, input, kernel, kernel]` row by row, panel by panel: `[kernel][kernel][input]
 /// [channels of the panel]`. With `in_pairs`, each number is a pair of `bf16` weights, and there are half as
@@ -46,6 +49,66 @@ pub fn packed(
     packed
 }
 
+/// Packs `weight`, `[output, input, kernel, kernel]` row by row, as [`TilePanel`](crate::tiles::TilePanel) reads it,
+/// panel by panel. A row of a tile has two inputs of each channel. Two numbers of `bf16` are kept as one of the buffer.
+pub fn in_tiles(shape: ConvShape, weight: &[f32], split: bool) -> AlignedBuf {
+    let mut packed = AlignedBuf::zeros(tile_numbers(
+        shape,
+        split,
+        shape.output.next_multiple_of(COLUMNS),
+    ));
+    let mut words = packed.as_mut_slice().iter_mut();
+    let area = shape.kernel * shape.kernel;
+    let value = |channel: usize, input: usize, tap: usize| {
+        let exists = channel < shape.output && input < shape.input;
+        let at = (channel * shape.input + input) * area + tap;
+        if exists { weight[at] } else { 0.0 }
+    };
+    for first in (0..shape.output).step_by(PANEL) {
+        let columns = first..shape.output.next_multiple_of(COLUMNS).min(first + PANEL);
+        for (tap, depth) in (0..area).flat_map(|tap| {
+            (0..padded(shape.input))
+                .step_by(DEPTH)
+                .map(move |depth| (tap, depth))
+        }) {
+            for is_low in [false, true].into_iter().take(if split { 2 } else { 1 }) {
+                for column in columns.clone().step_by(COLUMNS) {
+                    for (row, n) in (0..ROWS).flat_map(|row| (0..COLUMNS).map(move |n| (row, n))) {
+                        let part = |input| {
+                            let value = value(column + n, input, tap);
+                            if is_low {
+                                value - f32::from_bits(u32::from(bf16(value)) << 16)
+                            } else {
+                                value
+                            }
+                        };
+                        let word = words.next().expect("room for whole tiles");
+                        *word = pair(part(depth + 2 * row), part(depth + 2 * row + 1));
+                    }
+                }
+            }
+        }
+    }
+    packed
+}
+
+/// The tiles of the panel that begins with this channel.
+pub fn tiles_from(
+    weights: &AlignedBuf,
+    shape: ConvShape,
+    split: bool,
+    channel: usize,
+) -> *const u16 {
+    let before = tile_numbers(shape, split, channel);
+    weights.as_ptr().wrapping_add(before).cast()
+}
+
+/// Numbers of the buffer that the tiles of so many channels take.
+fn tile_numbers(shape: ConvShape, split: bool, channels: usize) -> usize {
+    let tiles = channels / COLUMNS * shape.kernel * shape.kernel * padded(shape.input) / DEPTH;
+    tiles * TILE / 2 * if split { 2 } else { 1 }
+}
+
 /// `bias [channels]` or empty, padded with zeros to whole panels.
 pub fn padded_bias(kernels: &'static Kernels, channels: usize, bias: &[f32]) -> AlignedBuf {
     let mut padded = AlignedBuf::zeros(channels.next_multiple_of(kernels.panel()));
@@ -63,13 +126,9 @@ pub fn depth(shape: ConvShape, in_pairs: bool) -> usize {
     shape.kernel * shape.kernel * input
 }
 
-/// Two numbers rounded to `bf16`, to nearest, ties to even. The result holds their bits.
+/// Two numbers rounded to `bf16`. The result holds their bits.
 fn pair(low: f32, high: f32) -> f32 {
-    let rounded = |value: f32| {
-        let bits = value.to_bits();
-        bits.saturating_add(0x7fff + (bits >> 16 & 1)) >> 16
-    };
-    f32::from_bits(rounded(low) | rounded(high) << 16)
+    f32::from_bits(u32::from(bf16(low)) | u32::from(bf16(high)) << 16)
 }
 
 #[cfg(test)]

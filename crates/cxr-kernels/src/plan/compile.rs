@@ -5,9 +5,10 @@ use super::shapes::{ValueShape, average};
 use crate::conv::{ConvShape, PackedConv, PackedNormRelu};
 use crate::curve::Curve;
 use crate::depthwise::{Bottleneck, DepthwiseShape, PackedDepthwise};
-use crate::isa::{Kernels, PairKernels};
+use crate::isa::Kernels;
 use crate::memory::AlignedBuf;
 use crate::network::{Activation, ConvSpec, LayerSpec, NetworkSpec, NormReluSpec, ValueIndex};
+use crate::products::Products;
 use crate::winograd::Winograd;
 
 /// An expanded map of this many bytes or more leaves the near caches before it is used, even where threads share
@@ -25,8 +26,7 @@ pub struct Compiler<'a> {
     pub network: &'a NetworkSpec<'a>,
     pub shapes: &'a [ValueShape],
     pub kernels: &'static Kernels,
-    /// The microkernels for convolutions in `bf16`, if that is asked for.
-    pub pairs: Option<&'static PairKernels>,
+    pub products: Products,
 }
 
 impl Compiler<'_> {
@@ -82,8 +82,11 @@ impl Compiler<'_> {
 
     /// The layers from `index` on as one pass, and their number, if they are a bottleneck: expand, depthwise and
     /// project, or the last two. Maps between them that are small get memory, for threads that share the work
-    /// layer by layer.
+    /// layer by layer. Tiles take more pixels at once than a row of them has, so that the layers come one by one.
     fn bottleneck(&self, index: usize) -> Option<(CompiledPass, usize)> {
+        if self.products.tiles().is_some() {
+            return None;
+        }
         let plain = |conv: &&ConvSpec| is_pointwise(conv) && conv.before.is_none();
         let expand = self
             .conv_at(index)
@@ -134,7 +137,7 @@ impl Compiler<'_> {
     /// Whether a depthwise convolution inside a bottleneck may end in this function: a curve needs the numbers in
     /// `f32`, and pairs are stored rounded.
     fn can_hand_over(&self, activation: Activation) -> bool {
-        self.pairs.is_none() || curve(activation) == Curve::None
+        self.products.pairs().is_none() || curve(activation) == Curve::None
     }
 
     /// Whether a single layer reads the value that layer `index` makes.
@@ -151,7 +154,9 @@ impl Compiler<'_> {
         let around = |size| conv.padding.around(size, conv.kernel, conv.stride);
         // The output is as large as the input only if the padding is the same on both sides.
         let is_even = around(height) == (1, 1) && around(width) == (1, 1);
-        if !is_bare || !is_even || !Winograd::suits(shape, height, width) {
+        // Tiles of rounded numbers save more than Winograd's way, and split ones less.
+        let by_tiles = self.products.tiles().is_some_and(|by| !by.split);
+        if by_tiles || !is_bare || !is_even || !Winograd::suits(shape, height, width) {
             return Pass::Conv(self.conv(conv));
         }
         let channels = [shape.output, shape.input];
@@ -173,9 +178,10 @@ impl Compiler<'_> {
     }
 
     fn conv(&self, conv: &ConvSpec) -> PackedConv {
+        let shape = self.shape(conv);
         PackedConv::new(
-            (self.kernels, self.pairs),
-            self.shape(conv),
+            (self.kernels, self.products.for_inputs(shape.input)),
+            shape,
             conv.weight,
             conv.bias,
             conv.before.as_ref().map(packed),

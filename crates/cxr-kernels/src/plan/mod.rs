@@ -15,26 +15,8 @@ use crate::error::PlanError;
 use crate::isa::Kernels;
 use crate::memory::{AlignedBuf, Layout};
 use crate::network::NetworkSpec;
+use crate::products::Products;
 use crate::threads::Workers;
-
-/// The precision of products. Sums are always `f32`.
-///
-/// Integers of 8 bits (VNNI) were measured and left out; one core of Zen 4, bundled network. With one scale per
-/// pixel, found while its channels are packed, all 1 × 1 convolutions take 3.6 ms per image, and 4.8 ms in
-/// `bf16`. But in a bottleneck `bf16` needs no packing, which leaves a factor of 1.2, and an estimated 1.15 for the
-/// whole network. Scales fixed in advance would save the packing, too (about 1.3 for the whole network), but need
-/// radiographs to be fixed on. On 701 test radiographs both ways move a logit of presence by 0.12 on average and
-/// 0.6 or 0.7 at most, mostly because the weights are rounded, while `bf16` moves it by 0.02 and 0.15. The AUC of
-/// pneumonia moves by −0.0002 and −0.0008, that of COVID-19 by 0.0017 and 0.0024.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum KernelPrecision {
-    /// Single precision.
-    #[default]
-    F32,
-    /// `bfloat16` factors (8-bit mantissa), by AVX-512 BF16: in 1 × 1 convolutions, and in 3 × 3 convolutions
-    /// that Winograd's way does not make as fast in `f32`.
-    Bf16,
-}
 
 /// A network for images of one size.
 pub struct NetworkPlan {
@@ -79,24 +61,19 @@ impl NetworkPlan {
     /// Makes `network` ready for images of `height` × `width`. The weights are copied into the plan.
     ///
     /// # Errors
-    /// If the description contradicts itself, a layer leaves nothing of an image of this size, or the processor
-    /// does not have the precision.
+    /// If the description contradicts itself, or a layer leaves nothing of an image of this size.
     pub fn compile(
         network: &NetworkSpec,
         (height, width): (usize, usize),
         kernels: &'static Kernels,
-        precision: KernelPrecision,
+        products: Products,
     ) -> Result<NetworkPlan, PlanError> {
         let shapes = shapes::shapes(network, height, width)?;
-        let pairs = match precision {
-            KernelPrecision::F32 => None,
-            KernelPrecision::Bf16 => Some(kernels.pairs().ok_or(PlanError::NoBf16)?),
-        };
         let compiler = Compiler {
             network,
             shapes: &shapes,
             kernels,
-            pairs,
+            products,
         };
         let passes = compiler.passes();
         let SlotTable { slots, buffers } = SlotTable::new(network, &shapes, &passes)?;

@@ -4,6 +4,7 @@ use super::passes::{NO_CLAMP, OwnedMap, assert_close, every, numbers, plain};
 use crate::conv::PackedConv;
 use crate::depthwise::{self, Bottleneck, PackedDepthwise};
 use crate::isa::Kernels;
+use crate::products::{KernelPrecision, Products};
 
 #[test]
 fn a_bottleneck_is_its_three_convolutions() {
@@ -24,7 +25,7 @@ fn a_bottleneck_is_its_three_convolutions() {
             let (weights, taps) = (numbers(21 * 6, 1), numbers(21 * kernel * kernel, 2));
             let last = numbers(5 * 21, 3);
             let conv = |shape, weight: &[f32]| {
-                PackedConv::new((kernels, None), shape, weight, &[], None, NO_CLAMP)
+                PackedConv::new((kernels, Products::F32), shape, weight, &[], None, NO_CLAMP)
             };
             let bottleneck = Bottleneck {
                 expand: Some(conv(wide, &weights)),
@@ -110,11 +111,13 @@ fn a_bottleneck_that_does_not_expand_is_its_two_convolutions() {
             let taps = numbers(CHANNELS * kernel * kernel, 5);
             let (last, bias) = (numbers(6 * CHANNELS, 6), numbers(CHANNELS, 7));
             let sum = plain(CHANNELS, 6, 1, 1);
-            for pairs in [None, kernels.pairs()] {
+            let pairs = Products::ways(KernelPrecision::Bf16, kernels);
+            let pairs = pairs.into_iter().filter(|way| way.pairs().is_some());
+            for products in pairs.chain([Products::F32]) {
                 let bottleneck = Bottleneck {
                     expand: None,
                     depthwise: PackedDepthwise::new(kernels, shape, &taps, &bias, [0.0, 6.0]),
-                    project: PackedConv::new((kernels, pairs), sum, &last, &[], None, NO_CLAMP),
+                    project: PackedConv::new((kernels, products), sum, &last, &[], None, NO_CLAMP),
                 };
                 let border = kernel / 2;
                 let input = OwnedMap::bordered(height, width, CHANNELS, border, 8);

@@ -5,6 +5,7 @@ use crate::conv::{ConvShape, PackedConv, PackedNormRelu};
 use crate::isa::Kernels;
 use crate::memory::{AlignedBuf, Border, Layout, Map};
 use crate::pooling::{self, PoolingShape};
+use crate::products::Products;
 use crate::threads::{Pool, Workers};
 use crate::winograd::Winograd;
 
@@ -161,7 +162,14 @@ fn a_convolution_is_its_sum_for_all_tails() {
             let area = shape.kernel * shape.kernel;
             let weight = numbers(shape.output * shape.input * area, 3);
             let bias = numbers(shape.output, 4);
-            let conv = PackedConv::new((kernels, None), shape, &weight, &bias, None, [-1.0, 1.0]);
+            let conv = PackedConv::new(
+                (kernels, Products::F32),
+                shape,
+                &weight,
+                &bias,
+                None,
+                [-1.0, 1.0],
+            );
             let maps = (input.map(), Some(residual.map()), output.map());
             let tiling = conv.tiling(input.1, output.1, Some(residual.1), 1);
             // SAFETY: three maps that are only used here.
@@ -187,7 +195,14 @@ fn a_normalisation_before_a_convolution_is_applied_where_the_input_is_packed() {
         };
         let shape = plain(19, 34, 1, 1);
         let weight = numbers(34 * 19, 3);
-        let conv = PackedConv::new((kernels, None), shape, &weight, &[], Some(before), NO_CLAMP);
+        let conv = PackedConv::new(
+            (kernels, Products::F32),
+            shape,
+            &weight,
+            &[],
+            Some(before),
+            NO_CLAMP,
+        );
         let tiling = conv.tiling(input.1, output.1, None, 1);
         let maps = (input.map(), None, output.map());
         // SAFETY: two maps that are only used here.

@@ -5,7 +5,8 @@ use crate::Kernels;
 use crate::network::{
     Activation, ConvSpec, LayerSpec, NetworkSpec, NormReluSpec, Padding, ValueIndex,
 };
-use crate::plan::{KernelPrecision, NetworkPlan, WantedMap};
+use crate::plan::{NetworkPlan, WantedMap};
+use crate::products::Products;
 use crate::threads::Workers;
 
 /// Largest difference, over the largest value.
@@ -194,11 +195,15 @@ pub fn check(network: &NetworkSpec, (height, width): (usize, usize)) {
             reference(network, Planes::new([network.channels, height, width], at))
         })
         .collect();
-    for kernels in Kernels::all() {
-        let precision = KernelPrecision::F32;
-        let plan = NetworkPlan::compile(network, (height, width), kernels, precision).unwrap();
+    let [_, split] = Products::by_model();
+    let ways = Kernels::all().map(|kernels| (kernels, Products::F32));
+    // Split numbers are good enough for the same tolerance. Miri needs minutes for the model of tiles.
+    let split = (!cfg!(miri)).then_some((Kernels::best(), split));
+    for (kernels, products) in ways.chain(split) {
+        let plan = NetworkPlan::compile(network, (height, width), kernels, products).unwrap();
         let last = &expected[0];
         assert_eq!(plan.output(), [last.channels, last.height, last.width]);
+        let what = &format!("{}, {}", kernels.name(), products.name());
         let compare = |count: usize, workers: Workers| {
             let images = &images[..count * length];
             let maps = plan.images(images, WantedMap::Maps, workers);
@@ -207,13 +212,13 @@ pub fn check(network: &NetworkSpec, (height, width): (usize, usize)) {
             assert_eq!(maps.len(), count * last.values.len());
             assert_eq!(averages.len(), count * last.channels);
             for (found, expected) in maps.chunks_exact(last.values.len()).zip(&expected) {
-                assert_close(found, &expected.values, kernels.name());
+                assert_close(found, &expected.values, what);
             }
             let planes = maps.chunks_exact(area);
             let sums: Vec<f32> = planes
                 .map(|plane| plane.iter().sum::<f32>() / area as f32)
                 .collect();
-            assert_close(&averages, &sums, kernels.name());
+            assert_close(&averages, &sums, what);
         };
         compare(2, Workers::Caller);
         // The first images leave their numbers in memory, which must not show in later ones.

@@ -1,10 +1,11 @@
 //! Plans of small networks of tokens against plain loops: with every instruction set of this processor, by one thread
 //! and by three, for one image and for several. cxr compares whole networks with candle and with transformers.
 
+use super::networks::ways_of_bf16;
 use super::passes::{numbers, with_pool};
 use super::reference::{Sizes, assert_close};
 use super::token_reference::{Expected, answer};
-use crate::plan::KernelPrecision;
+use crate::products::Products;
 use crate::threads::Workers;
 use crate::tokens::{
     AttentionSpec, LayerNormSpec, LinearSpec, MergeSpec, MlpSpec, PatchSpec, ReadoutKind,
@@ -111,9 +112,9 @@ fn plan(
     steps: &[TokenStepSpec],
     readout: &ReadoutSpec,
     kernels: &'static Kernels,
-    precision: KernelPrecision,
+    products: Products,
 ) -> Result<TokenPlan, PlanError> {
-    let mut planner = TokenPlanner::new(size, kernels, precision)?;
+    let mut planner = TokenPlanner::new(size, kernels, products)?;
     for step in steps {
         planner.push(step)?;
     }
@@ -129,15 +130,19 @@ fn check(size: [usize; 3], steps: &[TokenStepSpec], readout: &ReadoutSpec) {
         .chunks_exact(length)
         .map(|image| answer(image, size, steps, readout))
         .collect();
-    for kernels in Kernels::all() {
-        let plan = plan(size, steps, readout, kernels, KernelPrecision::F32).unwrap();
+    let [_, split] = Products::by_model();
+    let ways = Kernels::all().map(|kernels| (kernels, Products::F32));
+    let split = (!cfg!(miri)).then_some((Kernels::best(), split));
+    for (kernels, products) in ways.chain(split) {
+        let plan = plan(size, steps, readout, kernels, products).unwrap();
+        let what = &format!("{}, {}", kernels.name(), products.name());
         let compare = |count: usize, workers: Workers| {
             let found = plan.answers_by(&images[..count * length], true, workers);
             let read = found.read.chunks_exact(plan.length());
             assert_eq!(read.len(), count);
             for (found, expected) in read.zip(&expected) {
                 assert_eq!(found.len(), expected.read.len());
-                assert_close(found, &expected.read, kernels.name());
+                assert_close(found, &expected.read, what);
             }
             let [down, across] = plan.cells();
             let attention = found.attention.chunks_exact(down * across);
@@ -318,7 +323,7 @@ fn the_average_of_its_maps_is_the_normalised_average() {
     let steps = [TokenStepSpec::Patches(patches)];
     let readout = ReadoutSpec { norm, kind };
     let plan = |readout: &ReadoutSpec| {
-        let precision = KernelPrecision::F32;
+        let precision = Products::F32;
         plan([1, 6, 4], &steps, readout, Kernels::best(), precision).unwrap()
     };
     let image = numbers(24, 3);
@@ -355,7 +360,7 @@ fn the_average_of_its_maps_is_the_normalised_average() {
 }
 
 #[test]
-fn bf16_is_close_and_exists_only_with_its_instruction() {
+fn bf16_is_close() {
     let weights = TokenWeights::new();
     let patches = PatchSpec {
         prefix: &weights.small[9..][..32],
@@ -372,21 +377,18 @@ fn bf16_is_close_and_exists_only_with_its_instruction() {
     };
     let images = numbers(2 * 3 * 12 * 12, 9);
     for kernels in Kernels::all() {
-        let plan = |precision| plan([3, 12, 12], &steps, &readout, kernels, precision);
-        if !kernels.has_bf16() {
-            let error = plan(KernelPrecision::Bf16).err();
-            assert_eq!(error, Some(PlanError::NoBf16));
-            continue;
+        let plan = |products| plan([3, 12, 12], &steps, &readout, kernels, products);
+        let exact = plan(Products::F32).unwrap().answers(&images, false);
+        for products in ways_of_bf16(kernels) {
+            let near = plan(products).unwrap().answers(&images, false);
+            let differences = exact.read.iter().zip(&near.read);
+            let change = differences.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(
+                change > 0.0 && change < 0.1,
+                "{}: {change}",
+                products.name()
+            );
         }
-        let exact = plan(KernelPrecision::F32).unwrap().answers(&images, false);
-        let near = plan(KernelPrecision::Bf16).unwrap().answers(&images, false);
-        let differences = exact
-            .read
-            .iter()
-            .zip(&near.read)
-            .map(|(a, b)| (a - b).abs());
-        let change = differences.fold(0.0, f32::max);
-        assert!(change > 0.0 && change < 0.1, "{change}");
     }
 }
 
@@ -399,13 +401,7 @@ fn a_description_that_contradicts_itself_is_an_error() {
     };
     let patches = || weights.patches([1, 6], 2);
     let error_of = |steps: &[TokenStepSpec], readout: &ReadoutSpec| {
-        let made = plan(
-            [1, 6, 4],
-            steps,
-            readout,
-            Kernels::best(),
-            KernelPrecision::F32,
-        );
+        let made = plan([1, 6, 4], steps, readout, Kernels::best(), Products::F32);
         made.err().expect("an error")
     };
     let after =
@@ -543,6 +539,6 @@ fn a_part_of_an_image_is_a_panic() {
         kind: ReadoutKind::Maps,
     };
     let kernels = Kernels::best();
-    let plan = plan([1, 6, 4], &steps, &readout, kernels, KernelPrecision::F32).unwrap();
+    let plan = plan([1, 6, 4], &steps, &readout, kernels, Products::F32).unwrap();
     plan.answers(&[0.0; 25], false);
 }

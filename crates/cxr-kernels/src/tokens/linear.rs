@@ -5,8 +5,9 @@ use std::ops::Range;
 use super::spec::LinearSpec;
 use crate::conv::{ConvShape, PackedConv};
 use crate::curve::Curve;
-use crate::isa::{Kernels, PairKernels};
+use crate::isa::Kernels;
 use crate::memory::{LINE, Map};
+use crate::products::Products;
 use crate::threads::{PARTS, Workers, share};
 use crate::tiling::Tiling;
 
@@ -17,8 +18,8 @@ const DEPTH: usize = if cfg!(test) { 48 } else { 1024 };
 /// Tiles whose sums stay in the near caches from one part of a deep layer to the next.
 const TILES: usize = 8;
 
-/// The instruction set, and its microkernels for `bf16` if products are computed so.
-pub type Engine = (&'static Kernels, Option<&'static PairKernels>);
+/// The instruction set, and how products are computed.
+pub type Engine = (&'static Kernels, Products);
 
 /// The function after a linear layer: a clamp, and a curve.
 pub type AfterSum = ([f32; 2], Curve);
@@ -34,7 +35,8 @@ pub struct PackedLinear {
 
 impl PackedLinear {
     /// Packs a layer whose sizes were checked.
-    pub fn new(engine: Engine, linear: &LinearSpec, (clamp, curve): AfterSum) -> Self {
+    pub fn new((kernels, products): Engine, linear: &LinearSpec, (clamp, curve): AfterSum) -> Self {
+        let engine = (kernels, products.for_inputs(linear.input));
         let count = linear.input.div_ceil(DEPTH);
         let length = linear.input.div_ceil(count).next_multiple_of(LINE);
         let part = |start: usize| {
@@ -110,7 +112,7 @@ impl PartGrid {
             1 if parts == 1 => (1, 1),
             1 => (tiling.count.div_ceil(TILES), 1),
             // With more weights than input, each thread reads only its part of the weights.
-            _ if conv.shape.output > tiling.count * tiling.most => {
+            _ if conv.shape.output > tiling.pixels() => {
                 (units.div_ceil(conv.panels()), conv.panels().min(units))
             }
             _ => (units, 1),

@@ -18,7 +18,7 @@ use crate::depthwise_kernel::WIDEST;
 use crate::error::PlanError;
 use crate::isa::Kernels;
 use crate::memory::Layout;
-use crate::plan::KernelPrecision;
+use crate::products::Products;
 
 /// The most numbers of a buffer for one image: those of a few images are bytes that an address can count.
 const MOST_NUMBERS: usize = isize::MAX as usize >> 9;
@@ -51,21 +51,17 @@ impl TokenPlanner {
     /// A plan without steps for images of `[channels, height, width]`.
     ///
     /// # Errors
-    /// If a size is 0, or the processor does not have the precision.
+    /// If a size is 0.
     pub fn new(
         image: [usize; 3],
         kernels: &'static Kernels,
-        precision: KernelPrecision,
+        products: Products,
     ) -> Result<Self, PlanError> {
         if image.contains(&0) {
             return Err(PlanError::Zero { layer: 0 });
         }
-        let pairs = match precision {
-            KernelPrecision::F32 => None,
-            KernelPrecision::Bf16 => Some(kernels.pairs().ok_or(PlanError::NoBf16)?),
-        };
         Ok(TokenPlanner {
-            engine: (kernels, pairs),
+            engine: (kernels, products),
             image,
             passes: Vec::new(),
             grid: None,

@@ -17,8 +17,19 @@ use std::sync::{Mutex, PoisonError};
 use std::thread::{self, Builder};
 use std::time::Duration;
 
-/// How many items for each worker may be finished while an earlier one is awaited.
-const AHEAD: usize = 16;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+/// Threads that work, and how far.
+#[derive(Debug, Clone, Copy)]
+pub struct Workers {
+    pub jobs: usize,
+    /// How many items for each worker may be finished while an earlier one is awaited. With few, a slow item stops all
+    /// workers; with many, their results take memory.
+    pub ahead: usize,
+}
+
+/// Items ahead of a slow one, for each worker, where results are large.
+pub const AHEAD: usize = 16;
 
 /// How soon a wait notices that it should stop.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -26,27 +37,31 @@ const PATIENCE: Duration = Duration::from_millis(50);
 /// Name of the worker threads.
 pub const WORKER_THREAD: &str = "predict";
 
-/// Hands every item of `source` to one of `jobs` workers, and their results to `sink` in the
+/// Hands every item of `source` to one of the workers, and their results to `sink` in the
 /// order of the source. Each thread calls `worker` once, for a function that may keep a state between
 /// items. When `stop` is set, or `sink` fails, no further result is handed over.
 ///
 /// # Errors
 /// If the sink fails, or a thread cannot be started.
 pub fn in_order<T: Send, R: Send, W: FnMut(T) -> R>(
-    jobs: usize,
+    workers: Workers,
     stop: &AtomicBool,
     source: impl FnOnce(&mut dyn FnMut(T) -> ControlFlow<()>) + Send,
     worker: impl Fn() -> W + Sync,
     sink: impl FnMut(R) -> io::Result<()>,
 ) -> io::Result<()> {
+    let Workers { jobs, ahead } = workers;
     let (ask, asked) = mpsc::sync_channel(jobs);
-    let (line_up, line) = mpsc::sync_channel(jobs * AHEAD);
+    let (line_up, line) = mpsc::sync_channel(jobs * ahead);
     let asked = Mutex::new(asked);
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         let named = || Builder::new().name(WORKER_THREAD.to_owned());
         let started = (0..jobs).try_for_each(|_| {
-            let work = || serve(&asked, &over, worker());
+            let work = || {
+                let _pool = (jobs > 1).then(own_pool);
+                serve(&asked, &over, worker());
+            };
             named().spawn_scoped(scope, work).map(drop)
         });
         // The closure owns the senders, so that the workers end with it.
@@ -57,6 +72,13 @@ pub fn in_order<T: Send, R: Send, W: FnMut(T) -> R>(
         over.store(true, Ordering::Relaxed);
         result
     })
+}
+
+/// A pool of rayon that has the calling thread only. Candle's convolutions hand their parts to rayon; without a pool of
+/// its own, every worker would wait for the one thread of the global pool.
+fn own_pool() -> Option<ThreadPool> {
+    let pool = ThreadPoolBuilder::new().num_threads(1);
+    pool.use_current_thread().build().ok()
 }
 
 /// Puts an item into the queue, which is limited, and then hands it to a worker.
@@ -119,6 +141,8 @@ fn wait<T>(from: &Receiver<T>, stop: &AtomicBool) -> Option<T> {
 mod tests {
     use std::sync::atomic::AtomicUsize;
 
+    use rayon::iter::ParallelIterator;
+
     use super::*;
 
     fn numbers(count: usize) -> impl FnOnce(&mut dyn FnMut(usize) -> ControlFlow<()>) + Send {
@@ -128,6 +152,28 @@ mod tests {
                     return;
                 }
             }
+        }
+    }
+
+    fn few(jobs: usize) -> Workers {
+        Workers { jobs, ahead: AHEAD }
+    }
+
+    #[test]
+    fn what_a_worker_gives_to_rayon_is_done_by_its_own_thread() {
+        let ids = Mutex::new(Vec::new());
+        let work = |_| {
+            let here = thread::current().id();
+            let there = rayon::iter::repeat_n((), 8).map(|()| thread::current().id());
+            let there: Vec<_> = there.collect();
+            ids.lock().unwrap().push((here, there));
+        };
+        let sink = |()| Ok(());
+        in_order(few(3), &AtomicBool::new(false), numbers(30), || work, sink).unwrap();
+        let ids = ids.into_inner().unwrap();
+        assert_eq!(ids.len(), 30);
+        for (here, there) in ids {
+            assert!(there.iter().all(|id| *id == here));
         }
     }
 
@@ -142,7 +188,7 @@ mod tests {
             results.push(n);
             Ok(())
         };
-        in_order(4, &AtomicBool::new(false), numbers(300), || work, sink).unwrap();
+        in_order(few(4), &AtomicBool::new(false), numbers(300), || work, sink).unwrap();
         assert_eq!(results, (0..300).map(|n| n * 2).collect::<Vec<_>>());
     }
 
@@ -164,7 +210,7 @@ mod tests {
             Ok(())
         };
         in_order(
-            jobs,
+            few(jobs),
             &AtomicBool::new(false),
             numbers(10_000),
             || work,
@@ -184,12 +230,12 @@ mod tests {
             stop.store(taken == 10, Ordering::Relaxed);
             Ok(())
         };
-        in_order(3, &stop, numbers(usize::MAX), || |n| n, sink).unwrap();
+        in_order(few(3), &stop, numbers(usize::MAX), || |n| n, sink).unwrap();
         assert_eq!(taken, 10);
 
         let full = |_| Err(io::ErrorKind::StorageFull.into());
         let error = in_order(
-            3,
+            few(3),
             &AtomicBool::new(false),
             numbers(usize::MAX),
             || |n| n,

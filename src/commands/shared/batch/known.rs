@@ -6,7 +6,9 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
-use super::{EarlierRows, Progress, Signals, StatusCounts, in_order, silence_workers};
+use super::{
+    AHEAD, EarlierRows, Progress, Signals, StatusCounts, Workers, in_order, silence_workers,
+};
 use crate::commands::shared::complain;
 use crate::domain::Prediction;
 use crate::export::path_text;
@@ -42,8 +44,12 @@ impl KnownFiles<'_> {
         let progress = Progress::new(!self.quiet, EarlierRows::default());
         progress.expect(self.paths.len() as u64);
         let (mut tally, paths) = (StatusCounts::default(), self.paths);
+        let workers = Workers {
+            jobs: self.threads,
+            ahead: AHEAD,
+        };
         let read = in_order(
-            self.threads,
+            workers,
             self.signals.stop(),
             |give: &mut dyn FnMut(PathBuf) -> ControlFlow<()>| hand_over(paths, give),
             || {

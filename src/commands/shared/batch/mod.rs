@@ -16,7 +16,7 @@ use std::sync::Once;
 pub use self::ahead::Ahead;
 pub use self::crew::Crew;
 use self::in_order::WORKER_THREAD;
-pub use self::in_order::in_order;
+pub use self::in_order::{AHEAD, Workers, in_order};
 pub use self::known::KnownFiles;
 #[cfg(feature = "pull")]
 pub use self::progress::download_bar;

@@ -14,14 +14,13 @@ mod origins;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use cxr_kernels::{KernelPrecision, alone};
+use cxr_kernels::alone;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::*;
 use crate::domain::hex::hex;
 use crate::domain::{ATTENTIVE, NetworkSettings, SettingValue};
-use crate::inference::engine::Precision;
 use crate::inference::network::pool;
 use crate::inference::network::token_layers::TokenStep;
 use crate::inference::network::transformers::CLASSIFIER;
@@ -184,6 +183,16 @@ impl ParityNetwork {
         Tensor::from_vec(values, (1, channels, side, side), &Device::Cpu).unwrap()
     }
 
+    fn trunk(&self, compute: Compute) -> TokenTrunk {
+        let network = NetworkIdentity {
+            name: &self.name,
+            version: "1",
+            sha256: "",
+        };
+        let trunk = TokenTrunk::new(&self.config, &self.tensors, self.image, compute, network);
+        trunk.unwrap()
+    }
+
     fn layers(&self) -> TokenLayers {
         let mut steps = Vec::new();
         let mut sink = |step: TokenStep| {
@@ -266,8 +275,7 @@ fn the_kernels_give_the_numbers_of_transformers() {
     for network in networks() {
         let ImageShape { channels, side } = network.image;
         for kernels in Kernels::all() {
-            let precision = KernelPrecision::F32;
-            let builder = PlanBuilder::new([channels, side, side], kernels, precision);
+            let builder = PlanBuilder::new([channels, side, side], kernels, Products::F32);
             let mut builder = builder.unwrap();
             let sink = &mut |step: TokenStep| builder.push(&step);
             let readout = network
@@ -285,9 +293,7 @@ fn the_kernels_give_the_numbers_of_transformers() {
 #[test]
 fn a_batch_gives_each_image_its_own_answer() {
     for network in networks() {
-        let compute = Compute::default();
-        let trunk = TokenTrunk::new(&network.config, &network.tensors, network.image, compute);
-        let trunk = trunk.unwrap();
+        let trunk = network.trunk(Compute::default());
         let answer = |images: &Tensor| {
             if network.config.has_maps() {
                 trunk.maps(images).unwrap()
@@ -318,8 +324,7 @@ fn f16_is_near_the_numbers_of_transformers() {
         precision: Precision::F16,
     };
     for network in networks() {
-        let trunk = TokenTrunk::new(&network.config, &network.tensors, network.image, compute);
-        let trunk = trunk.unwrap();
+        let trunk = network.trunk(compute);
         network.check("f16", IN_F16, |image| {
             if network.config.has_maps() {
                 return (trunk.maps(image).unwrap(), None);
@@ -333,15 +338,9 @@ fn f16_is_near_the_numbers_of_transformers() {
 #[test]
 fn an_image_of_another_size_is_an_error_that_says_both() {
     let network = networks().remove(0);
-    let compute = Compute::default();
-    let trunk = TokenTrunk::new(&network.config, &network.tensors, network.image, compute);
+    let trunk = network.trunk(Compute::default());
     let image = Tensor::zeros((1, 3, 32, 40), DType::F32, &Device::Cpu).unwrap();
-    let error = trunk
-        .unwrap()
-        .look(&image, false)
-        .err()
-        .unwrap()
-        .to_string();
+    let error = trunk.look(&image, false).err().unwrap().to_string();
     assert!(
         error.contains("3 × 32 × 40") && error.contains("3 × 32 × 32"),
         "{error}"

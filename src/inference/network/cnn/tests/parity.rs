@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use candle_core::{Device, Module, Result, Tensor};
 use candle_nn::Linear;
-use cxr_kernels::{KernelPrecision, Kernels};
+use cxr_kernels::{Kernels, Products};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -161,8 +161,8 @@ impl ParityCase {
         let [weight, bias] = self.cnn.head().map(|name| tensors.0[name].clone());
         let head = Linear::new(weight, Some(bias));
         let input = wave(side)?;
-        let (kernels, precision) = (Kernels::best(), KernelPrecision::F32);
-        let plan = PlannedLayers::compile(&layers, (side, side), kernels, precision).unwrap();
+        let (kernels, products) = (Kernels::best(), Products::F32);
+        let plan = PlannedLayers::compile(&layers, (side, side), kernels, products).unwrap();
         let features = [plan.averages(&input)?, pool(&layers.forward(&input)?)?];
         let logits = |features: &Tensor| head.forward(features)?.flatten_all()?.to_vec1::<f32>();
         let [first, second] = &features;

@@ -102,8 +102,7 @@ fn each_engine_gives_the_numbers_of_the_library() {
                 device: DeviceChoice::Cpu,
                 precision: Precision::F32,
             };
-            let trunk = TokenTrunk::new(&network.config, &network.tensors, network.image, compute);
-            let trunk = trunk.unwrap();
+            let trunk = network.trunk(compute);
             let what = format!("{}, {engine:?}", network.name);
             for wave in &network.waves {
                 let found = logits(&network, &trunk, wave);
