@@ -58,8 +58,11 @@ def main():
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--times", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("options", nargs="*", help="options of cxr predict, after --")
-    arguments = parser.parse_args()
+    # argparse would take what follows -- for a folder.
+    typed = sys.argv[1:]
+    split = typed.index("--") if "--" in typed else len(typed)
+    arguments = parser.parse_args(typed[:split])
+    options = typed[split + 1 :]
     films = sorted(f for f in arguments.folder.resolve().iterdir() if f.suffix.lower() in KINDS)
     binaries = [arguments.before, arguments.after]
     with tempfile.TemporaryDirectory() as links:
@@ -67,19 +70,19 @@ def main():
             for film in films:
                 (pathlib.Path(links) / f"{number:03}-{film.name}").symlink_to(film)
         for binary in binaries:  # Warms the file cache.
-            run(binary, links, arguments.options, watch=False)
+            run(binary, links, options, watch=False)
         rounds = []
         for number in range(arguments.rounds):
             # Alternates the binary that runs first.
             order = binaries if number % 2 == 0 else binaries[::-1]
-            seconds = {binary: run(binary, links, arguments.options, watch=False)[0] for binary in order}
+            seconds = {binary: run(binary, links, options, watch=False)[0] for binary in order}
             rounds.append([seconds[binary] for binary in binaries])
             print(f"round {number + 1}: {rounds[-1][0]:.2f} s, {rounds[-1][1]:.2f} s", flush=True)
         before, after = (statistics.median(column) for column in zip(*rounds))
         ratio = statistics.median(after / before for before, after in rounds)
         print(f"{len(films) * arguments.times} films: {before:.2f} s before, {after:.2f} s after, ratio {ratio:.3f}")
         for name, binary in zip(("before", "after"), binaries):
-            most = run(binary, links, arguments.options, watch=True)[1]
+            most = run(binary, links, options, watch=True)[1]
             print(f"{most / 1024:.0f} MiB at most {name}")
 
 

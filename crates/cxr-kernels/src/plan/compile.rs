@@ -180,7 +180,10 @@ impl Compiler<'_> {
     fn conv(&self, conv: &ConvSpec) -> PackedConv {
         let shape = self.shape(conv);
         PackedConv::new(
-            (self.kernels, self.products.for_inputs(shape.input)),
+            (
+                self.kernels,
+                self.products.for_layer(shape.input, shape.output),
+            ),
             shape,
             conv.weight,
             conv.bias,

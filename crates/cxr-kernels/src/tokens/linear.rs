@@ -36,7 +36,7 @@ pub struct PackedLinear {
 impl PackedLinear {
     /// Packs a layer whose sizes were checked.
     pub fn new((kernels, products): Engine, linear: &LinearSpec, (clamp, curve): AfterSum) -> Self {
-        let engine = (kernels, products.for_inputs(linear.input));
+        let engine = (kernels, products.for_layer(linear.input, linear.output));
         let count = linear.input.div_ceil(DEPTH);
         let length = linear.input.div_ceil(count).next_multiple_of(LINE);
         let part = |start: usize| {
