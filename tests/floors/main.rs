@@ -112,7 +112,10 @@ const HOMES: [(&str, &[&str]); 38] = [
     ("notify", &["library"]),
     ("plotters", &["evaluation/plots"]),
     ("ratatui", &["tui"]),
-    ("rayon", &["evaluation", "worker"]),
+    (
+        "rayon",
+        &["commands/shared/batch/in_order.rs", "evaluation", "worker"],
+    ),
     ("rusqlite", &["store"]),
     ("ruzstd", &["imaging/raster/tiff"]),
     ("safetensors", &["checkpoint", "inference"]),

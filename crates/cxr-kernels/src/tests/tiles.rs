@@ -144,7 +144,9 @@ fn the_model_takes_subnormal_numbers_for_zero() {
 #[test]
 fn the_instructions_give_the_bits_of_the_model() {
     let Some(unit) = TileUnit::here().filter(|unit| !unit.is_model) else {
-        return eprintln!("skipped: this processor has no tiles, or the system keeps them away");
+        return eprintln!(
+            "no comparison: this processor has no tiles, or the system keeps them away"
+        );
     };
     for (wide, split) in [(1, false), (1, true), (2, false), (2, true)] {
         for scale in [1.0, 1e-20, 1e15] {
