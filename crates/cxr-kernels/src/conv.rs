@@ -13,6 +13,7 @@ use crate::microkernels::{Ahead, Tile};
 use crate::products::Products;
 use crate::tiling::{OutputPanel, Tiling, panels};
 
+pub use tiles::padded as padded_depth;
 pub use weights::padded_bias;
 
 /// Bytes of packed input that stay in the nearest caches while all weights pass by.

@@ -219,7 +219,11 @@ pub unsafe fn finish_sums<S: Simd>(tile: &Tile, sums: *const f32, row: usize, pi
         let (low, high) = (S::splat(clamp[0]), S::splat(clamp[1]));
         for at in (0..channels).step_by(S::LANES) {
             let count = channels - at;
-            let bias = S::load(tile.bias.add(at));
+            let bias = if tile.bias.is_null() {
+                S::splat(0.0)
+            } else {
+                S::load(tile.bias.add(at))
+            };
             for p in 0..pixels {
                 let mut value = S::add(S::load(sums.add(p * row + at)), bias);
                 if !tile.residual.is_null() {

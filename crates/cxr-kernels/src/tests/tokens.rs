@@ -314,6 +314,27 @@ fn a_network_of_convolutions_of_any_size_is_its_formulas() {
     }
 }
 
+/// Keys, values and queries fill several tiles, and the last ones in part.
+#[test]
+fn heads_of_several_tiles_are_their_formulas() {
+    let (channels, heads) = if cfg!(miri) { (16, 1) } else { (48, 2) };
+    let size = if cfg!(miri) { [1, 4, 6] } else { [1, 14, 18] };
+    let weights = TokenWeights::new();
+    let patches = PatchSpec {
+        prefix: &weights.small[9..][..2 * channels],
+        ..weights.patches([1, channels], 2)
+    };
+    let steps = [
+        TokenStepSpec::Patches(patches),
+        TokenStepSpec::Attention(weights.attention(3, channels, heads)),
+    ];
+    let readout = ReadoutSpec {
+        norm: weights.norm(2, channels),
+        kind: ReadoutKind::ClassAndMean,
+    };
+    check(size, &steps, &readout);
+}
+
 #[test]
 fn the_average_of_its_maps_is_the_normalised_average() {
     let weights = TokenWeights::new();

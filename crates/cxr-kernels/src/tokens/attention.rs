@@ -6,9 +6,11 @@ use super::heads::{HeadShape, HeadTile};
 use super::linear::{Engine, NOTHING, PackedLinear};
 use super::rows::{PackedNorm, TokenGrid, TokenRun, rows_of};
 use super::spec::AttentionSpec;
+use super::tile_heads::{QUERIES, TileHeads};
 use super::windows::PackedWindows;
 use crate::isa::Kernels;
 use crate::memory::{AlignedBuf, Map, PixelRow, Scratch};
+use crate::products::TileProducts;
 use crate::row_kernels::RowBlock;
 use crate::tiling::Tiling;
 
@@ -19,6 +21,8 @@ pub struct PackedAttention {
     heads: usize,
     norm: PackedNorm,
     qkv: PackedLinear,
+    /// If all tokens meet each other by tiles.
+    tiles: Option<TileProducts>,
     windows: Option<PackedWindows>,
     output: PackedLinear,
 }
@@ -53,12 +57,16 @@ impl PackedAttention {
     /// Packs attention whose sizes were checked.
     pub fn new(engine: Engine, grid: TokenGrid, attention: &AttentionSpec) -> Self {
         let windows = attention.windows.as_ref();
+        let (tokens, size) = (grid.tokens(), grid.channels / attention.heads);
+        // Windows have few tokens.
+        let products = engine.1.for_layer(tokens.min(size), tokens.min(size));
         PackedAttention {
             kernels: engine.0,
             grid,
             heads: attention.heads,
             norm: PackedNorm::new(&attention.norm),
             qkv: PackedLinear::new(engine, &attention.qkv, NOTHING),
+            tiles: products.tiles().filter(|_| windows.is_none()),
             windows: windows.map(|windows| PackedWindows::new(windows, grid, attention)),
             output: PackedLinear::new(engine, &attention.output, NOTHING),
         }
@@ -91,8 +99,27 @@ impl PackedAttention {
 
     /// Numbers of packed keys and values of a head.
     fn packed_head(&self) -> usize {
-        let shape = self.shape();
-        shape.packed_keys(self.kernels) + shape.packed_values(self.kernels)
+        self.packed_keys()
+            + match self.tile_heads() {
+                Some(tiles) => tiles.packed_values(),
+                None => self.shape().packed_values(self.kernels),
+            }
+    }
+
+    /// Numbers of packed keys of a head.
+    fn packed_keys(&self) -> usize {
+        match self.tile_heads() {
+            Some(tiles) => tiles.packed_keys(),
+            None => self.shape().packed_keys(self.kernels),
+        }
+    }
+
+    fn tile_heads(&self) -> Option<TileHeads> {
+        self.tiles.map(|by| TileHeads {
+            by,
+            shape: self.shape(),
+            kernels: self.kernels,
+        })
     }
 
     /// Adds the attention of the tokens to them. With `shares`, one buffer of zeros for each image, the shares that
@@ -136,27 +163,41 @@ impl PackedAttention {
         shares: Option<&[AlignedBuf]>,
     ) {
         let (tokens, shape) = (self.grid.tokens(), self.shape());
+        let tiles = self.tile_heads();
         run.workers.each(run.images * self.heads, &|n| {
             let (image, head) = (n / self.heads, n % self.heads);
             let (keys, values) = self.packed_at(run, image, head);
             let row = image * tokens;
             // SAFETY: the caller vouches for the workspace, and each part packs its own head.
             unsafe {
-                shape.pack_keys(self.kernels, qkv.part(1, row, head), keys);
-                shape.pack_values(self.kernels, qkv.part(2, row, head), values);
+                let (from_keys, from_values) = (qkv.part(1, row, head), qkv.part(2, row, head));
+                match tiles {
+                    None => {
+                        shape.pack_keys(self.kernels, from_keys, keys);
+                        shape.pack_values(self.kernels, from_values, values);
+                    }
+                    Some(tiles) => {
+                        tiles.pack_keys(from_keys, keys);
+                        tiles.pack_values(from_values, values);
+                    }
+                }
             }
         });
-        let tiling = Tiling::new(1, tokens, self.kernels.pixels());
+        let queries = tiles.map_or(self.kernels.pixels(), |_| QUERIES);
+        let tiling = Tiling::new(1, tokens, queries);
         run.workers.each(run.images * tiling.count, &|n| {
             let (image, tile) = (n / tiling.count, n % tiling.count);
             let (_, first, rows) = tiling.tile(tile);
             SCORES.with_borrow_mut(|memory| {
-                let scores = memory.reserve(rows * shape.score_row());
+                let room = rows * shape.score_row();
+                let scores = memory.reserve(room + tiles.map_or(0, TileHeads::scratch));
+                let tiles = tiles.map(|tiles| (tiles, scores.wrapping_add(room)));
                 for head in 0..self.heads {
                     let (keys, values) = self.packed_at(run, image, head);
                     let row = image * tokens + first;
                     let output = context.row_from(0, row);
                     let part = HeadTile {
+                        tiles,
                         shape,
                         rows,
                         queries: qkv.part(0, row, head),
@@ -190,10 +231,7 @@ impl PackedAttention {
         let memory = &run.workspace.packed;
         assert!(start + length <= memory.len());
         let keys = memory.address().wrapping_add(start);
-        (
-            keys,
-            keys.wrapping_add(self.shape().packed_keys(self.kernels)),
-        )
+        (keys, keys.wrapping_add(self.packed_keys()))
     }
 
     /// Adds the shares of a head, over the number of heads, to the rows of its queries, from `first` on.

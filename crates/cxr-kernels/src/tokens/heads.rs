@@ -1,5 +1,6 @@
 //! One head of attention: softmax(Q · Kᵀ · scale + bias + mask) · V, by the products of convolutions.
 
+use super::tile_heads::TileHeads;
 use crate::isa::Kernels;
 use crate::memory::{LINE, PixelRow, whole_lines};
 use crate::microkernels::Tile;
@@ -96,6 +97,8 @@ pub struct HeadTile {
     pub mask: *const f32,
     /// From a row of `bias` or `mask` to the next.
     pub added_row: usize,
+    /// How it is computed by tiles, and working memory for that; the keys and values are packed for tiles then.
+    pub tiles: Option<(TileHeads, *mut f32)>,
     /// Room for `rows` rows of scores. Afterwards it holds the shares of the keys.
     pub scores: *mut f32,
     pub output: PixelRow,
@@ -116,7 +119,12 @@ impl HeadTile {
         };
         // SAFETY: the caller vouches for the pointers.
         unsafe {
-            self.product(kernels, self.queries, size, self.keys, scores, keys);
+            match self.tiles {
+                None => self.product(kernels, self.queries, size, self.keys, scores, keys),
+                Some((tiles, scratch)) => {
+                    tiles.by_keys((self.queries, self.rows), self.keys, scores, scratch);
+                }
+            }
             (kernels.rows.softmax)(&ScoreRows {
                 scores: self.scores,
                 row,
@@ -127,7 +135,12 @@ impl HeadTile {
                 mask: self.mask,
                 added_row: self.added_row,
             });
-            self.product(kernels, scores, keys, self.values, self.output, size);
+            match self.tiles {
+                None => self.product(kernels, scores, keys, self.values, self.output, size),
+                Some((tiles, scratch)) => {
+                    tiles.by_values((scores, self.rows), self.values, self.output, scratch);
+                }
+            }
         }
     }
 

@@ -4,7 +4,7 @@
 //! ```text
 //! TokenStepSpec ─ TokenPlanner::push, … finish ─► TokenPlan ─ answers ─► features or maps, and attention
 //!                                                   │ passes: patches, attention (heads, windows), mlp, merge, readout
-//!                                                   └ linear: products by the convolutions' microkernels
+//!                                                   └ linear: products by the convolutions' microkernels; tile_heads: by tiles
 //! ```
 //!
 //! Tokens lie row by row. Linear layers are 1 × 1 convolutions of a map of one row. Scores of attention never leave the
@@ -21,6 +21,7 @@ mod readout;
 mod rollout;
 mod rows;
 mod spec;
+mod tile_heads;
 mod windows;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

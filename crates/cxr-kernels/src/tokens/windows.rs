@@ -145,6 +145,7 @@ impl PackedWindows {
                     };
                     let output = from(made_rows);
                     let part = HeadTile {
+                        tiles: None,
                         shape,
                         rows: count,
                         queries: from(rows(0, head)),
