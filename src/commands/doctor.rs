@@ -22,7 +22,7 @@ use crate::tui;
 /// Prints a line or more for each part: its name, and what was found, or what is wrong and how to mend it.
 ///
 /// # Errors
-/// [`Usage`](super::shared::Usage), if an option is wrong. A broken part is no error, but gives exit
+/// [`Usage`], if an option is wrong. A broken part is no error, but gives exit
 /// code 1.
 pub fn run(arguments: &Terminal, context: &CommandContext) -> Result<ExitCode> {
     let wait = probe_time(arguments)?;
