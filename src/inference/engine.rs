@@ -133,7 +133,7 @@ impl Compute {
 /// radiographs that are frontal and no duplicates.
 const BF16_LIMIT: &str = "Computed in bfloat16 (--precision bf16, 8-bit mantissa). With cxr-lite0 0.2.0 and 1,672 \
     test radiographs that moved a logit by 0.18 at most, 0.02 on average, and no AUC by more than 0.0002. With \
-    0.3.0 and 1,000 of them, tiles moved one by 0.52 at most, 0.05 on average. Another model needs a measurement \
+    0.3.0 and 1,000 of them, the model of tiles moved one by 0.52 at most, 0.05 on average. Another model needs a measurement \
     of its own.";
 
 /// Goes onto the card of a model that is computed in `split`.

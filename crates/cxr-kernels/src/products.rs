@@ -101,7 +101,7 @@ impl Products {
         matches!(self.0, Kind::Tiles(tiles) if tiles.unit.is_model)
     }
 
-    /// The way for a layer of so many inputs and outputs. With few inputs, most of a pair or a tile would be padding.
+    /// The way for a layer with these numbers of inputs and outputs. With few inputs, most of a pair or a tile is padding.
     pub(crate) fn for_layer(self, inputs: usize, outputs: usize) -> Products {
         let suits = match self.precision() {
             KernelPrecision::F32 | KernelPrecision::Bf16 => inputs >= LINE,

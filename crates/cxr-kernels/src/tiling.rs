@@ -60,7 +60,7 @@ impl Tiling {
         }
     }
 
-    /// With units of so many pixels in place of pixels.
+    /// The same tiling, counted in units of `pixels` pixels.
     pub fn of_units(self, pixels: usize) -> Self {
         Tiling {
             unit: pixels,

@@ -277,7 +277,7 @@ where
     }
 }
 
-/// Rows that may wait for an earlier one, for each thread. An image that takes as long as so many others stops nobody.
+/// How many rows of each thread may wait for an earlier one. An image that takes as long as 256 others stops no thread.
 const ROWS_AHEAD: usize = 256;
 
 const GO_ON: ControlFlow<()> = ControlFlow::Continue(());

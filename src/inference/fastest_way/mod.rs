@@ -27,7 +27,7 @@ pub use kept::{ChoiceKey, WayChoice};
 const LEAST_SAVING: f64 = 0.03;
 /// The time that a measurement may take, unless [`FEWEST_ROUNDS`] take longer.
 const BUDGET: Duration = Duration::from_millis(300);
-/// Each candidate is timed in so many rounds, after one that is not counted.
+/// The least and the largest number of timed rounds. One round before them is not counted.
 const FEWEST_ROUNDS: usize = 3;
 const MOST_ROUNDS: usize = 50;
 

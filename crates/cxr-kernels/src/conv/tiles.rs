@@ -65,7 +65,7 @@ impl Positions {
         }
     }
 
-    /// Positions of an output of so many rows.
+    /// The number of positions of an output of this height and width.
     fn count(&self, height: usize, width: usize) -> usize {
         (height - 1) * self.row + width
     }

@@ -23,11 +23,7 @@ pub fn packed(
     let mut packed = AlignedBuf::zeros(shape.output.next_multiple_of(lanes) * depth);
     let mut numbers = packed.as_mut_slice().iter_mut();
     let area = shape.kernel * shape.kernel;
-    let value = |channel: usize, input: usize, tap: usize| {
-        let exists = channel < shape.output && input < shape.input;
-        let at = (channel * shape.input + input) * area + tap;
-        if exists { weight[at] } else { 0.0 }
-    };
+    let value = weight_at(shape, weight);
     for panel in panels(kernels, shape.output) {
         let channels = panel.first..panel.first + panel.vectors * lanes;
         for tap in 0..area {
@@ -59,11 +55,7 @@ pub fn in_tiles(shape: ConvShape, weight: &[f32], split: bool) -> AlignedBuf {
     ));
     let mut words = packed.as_mut_slice().iter_mut();
     let area = shape.kernel * shape.kernel;
-    let value = |channel: usize, input: usize, tap: usize| {
-        let exists = channel < shape.output && input < shape.input;
-        let at = (channel * shape.input + input) * area + tap;
-        if exists { weight[at] } else { 0.0 }
-    };
+    let value = weight_at(shape, weight);
     for first in (0..shape.output).step_by(PANEL) {
         let columns = first..shape.output.next_multiple_of(COLUMNS).min(first + PANEL);
         for (tap, depth) in (0..area).flat_map(|tap| {
@@ -103,10 +95,20 @@ pub fn tiles_from(
     weights.as_ptr().wrapping_add(before).cast()
 }
 
-/// Numbers of the buffer that the tiles of so many channels take.
+/// How many numbers of the buffer the tiles of these channels take.
 fn tile_numbers(shape: ConvShape, split: bool, channels: usize) -> usize {
     let tiles = channels / COLUMNS * shape.kernel * shape.kernel * padded(shape.input) / DEPTH;
     tiles * TILE / 2 * if split { 2 } else { 1 }
+}
+
+/// A weight by its channel, its input and its tap; 0 where there is none.
+fn weight_at(shape: ConvShape, weight: &[f32]) -> impl Fn(usize, usize, usize) -> f32 {
+    let area = shape.kernel * shape.kernel;
+    move |channel, input, tap| {
+        let exists = channel < shape.output && input < shape.input;
+        let at = (channel * shape.input + input) * area + tap;
+        if exists { weight[at] } else { 0.0 }
+    }
 }
 
 /// `bias [channels]` or empty, padded with zeros to whole panels.
