@@ -46,7 +46,7 @@ use super::{DecodeLimits, ImageFault};
 use crate::domain::Radiograph;
 use encoding::Encoding;
 
-pub(super) use directory::{Directory, read as read_directory};
+pub(super) use directory::read as read_directory;
 pub(super) use header::lines as header_lines;
 pub(super) use structure::starts_like_a_data_set;
 pub(super) use transfer_syntax::readable_syntaxes;

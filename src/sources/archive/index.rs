@@ -13,13 +13,13 @@ use super::{tar, zip};
 use crate::sources::{OpenedSource, SourceFault, catching_panics};
 
 /// An archive that was opened.
-pub struct Archive {
+pub struct FilmArchive {
     members: Vec<ArchiveMember>,
     problems: Vec<String>,
     bytes: ArchiveBytes,
 }
 
-impl Archive {
+impl FilmArchive {
     /// Reads the directory of an archive.
     ///
     /// # Errors
@@ -45,7 +45,7 @@ impl Archive {
                 }
             };
             let (members, problems) = found.finish();
-            Ok(Archive {
+            Ok(FilmArchive {
                 members,
                 problems,
                 bytes,
@@ -85,7 +85,9 @@ impl Archive {
             self.members.partition_point(is_before)
         });
         self.members[first..].iter().take_while(move |member| {
-            let rest = wanted.as_ref().map(|wanted| member.path.strip_prefix(&wanted[..]));
+            let rest = wanted
+                .as_ref()
+                .map(|wanted| member.path.strip_prefix(&wanted[..]));
             matches!((rest, &wanted), (Some(Some(rest)), Some(wanted))
                 if wanted.is_empty() || rest.is_empty() || rest[0] == b'/')
         })
