@@ -54,7 +54,7 @@ use super::{Assumptions, PrognosisArguments};
 /// valid). Also 0 if the reader of standard output closes it, as head does.
 #[derive(Debug, Args)]
 pub struct Predict {
-    /// Radiographs, or folders of them
+    /// Radiographs, folders or archives (zip, tar, tar.gz) of them, or a DICOMDIR
     #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<PathBuf>,
 

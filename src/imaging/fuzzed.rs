@@ -5,7 +5,7 @@ use super::decoder::attachment::Attachment;
 use super::decoder::channel::ChannelMessage;
 use super::decoder::wire::{self, DecoderTask, Nonce};
 use super::{DecodeLimits, ImageFault};
-use crate::domain::Radiograph;
+use crate::domain::{HeaderLine, Radiograph};
 
 /// Every message here belongs to the same request.
 const NONCE: Nonce = [7; size_of::<Nonce>()];
@@ -45,4 +45,15 @@ pub fn requests(limits: &DecodeLimits) -> [Vec<u8>; 2] {
 pub fn request(message: &[u8]) -> Option<Vec<u8>> {
     let (nonce, task) = wire::read_request(message)?;
     Some(wire::write_request(&nonce, &task))
+}
+
+/// The files and the problems of a DICOMDIR.
+pub fn directory(bytes: &[u8]) -> Result<(Vec<Vec<String>>, Vec<String>), ImageFault> {
+    let read = super::dicom::read_directory(bytes)?;
+    Ok((read.files, read.problems))
+}
+
+/// The header of a DICOM file.
+pub fn header(bytes: &[u8], limits: &DecodeLimits) -> Result<Vec<HeaderLine>, ImageFault> {
+    super::dicom::header_lines(bytes, limits)
 }

@@ -297,6 +297,7 @@ mod tests {
 
     use super::super::shared_memory;
     use super::*;
+    use crate::sources::OpenedSource;
 
     const LONGEST: Longest = Longest {
         text: 1 << 10,
@@ -321,7 +322,8 @@ mod tests {
         let mut file = tempfile::tempfile().expect("a file");
         file.write_all(FILE).expect("written");
         file.rewind().expect("its start");
-        let file = Attachment::copied(&file, limits.max_file_bytes).expect("a copy");
+        let file = Attachment::copied(&OpenedSource::of_file(file), limits.max_file_bytes)
+            .expect("a copy");
         thread::scope(|scope| {
             scope.spawn(move || {
                 let mut channel = theirs;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::library;
 use crate::store::Bookmark;
 
 /// The session over the folders that were opened. It does nothing without folders: see
@@ -48,7 +49,7 @@ impl Session {
             .iter()
             .map(|given| Root {
                 given: given.clone(),
-                real: given.canonicalize().unwrap_or_else(|_| given.clone()),
+                real: library::real(given).unwrap_or_else(|_| given.clone()),
             })
             .collect();
         Session {
