@@ -10,7 +10,7 @@ use super::{Assumptions, LookArguments, PrognosisArguments, Terminal};
 /// `cxr [PATH]...`: the screen.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub struct Browse {
-    /// Radiographs, or folders of them [default: the current folder]
+    /// Radiographs, folders of them, or addresses of a PACS (DICOMweb) [default: the current folder]
     #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
 

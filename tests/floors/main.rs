@@ -15,7 +15,7 @@ use tokens::tokens;
 
 /// A floor, and the floors that it may name. The first part of a file's path below `src/` is its
 /// floor: `tui/view/help.rs` is on `tui`.
-const SEES: [(&str, &[&str]); 19] = [
+const SEES: [(&str, &[&str]); 21] = [
     ("domain", &[]),
     ("imaging", &["domain"]),
     ("inference", &["domain", "imaging"]),
@@ -34,6 +34,10 @@ const SEES: [(&str, &[&str]); 19] = [
     // Pixels, yes; never a tensor.
     ("tui", &["domain", "library", "store", "worker"]),
     ("cli", &[]),
+    // Where a redirect leads.
+    ("web", &["domain"]),
+    // A client of servers: no screen and no decoder.
+    ("dicomweb", &["domain", "sources", "web"]),
     // Its keys are options, and their values are read alike.
     ("config", &["cli", "domain"]),
     (
@@ -43,6 +47,7 @@ const SEES: [(&str, &[&str]); 19] = [
             "checkpoint",
             "cli",
             "config",
+            "dicomweb",
             "domain",
             "evaluation",
             "export",
@@ -53,6 +58,7 @@ const SEES: [(&str, &[&str]); 19] = [
             "predictions",
             "store",
             "tui",
+            "web",
             "worker",
         ],
     ),
@@ -62,6 +68,7 @@ const SEES: [(&str, &[&str]); 19] = [
         &[
             "checkpoint",
             "config",
+            "dicomweb",
             "domain",
             "evaluation",
             "imaging",
@@ -123,8 +130,8 @@ const HOMES: [(&str, &[&str]); 38] = [
     ("sha1", &["commands/models"]),
     ("signal_hook", &["commands", "tui"]),
     ("time", &["commands/shared/date"]),
-    // The only thing that uses the network.
-    ("ureq", &["commands/models"]),
+    // The only things that ask the network.
+    ("ureq", &["commands/models", "dicomweb", "web"]),
     ("viuer", &["tui/preview"]),
     ("walkdir", &["library"]),
     ("weezl", &["imaging/raster/tiff"]),

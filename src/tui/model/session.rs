@@ -48,7 +48,7 @@ impl Session {
             .iter()
             .map(|given| Root {
                 given: given.clone(),
-                real: given.canonicalize().unwrap_or_else(|_| given.clone()),
+                real: real(given),
             })
             .collect();
         Session {
@@ -76,6 +76,17 @@ impl Session {
         let given = roots.find_map(|root| rebased(path, &root.real, &root.given));
         given.unwrap_or_else(|| path.to_owned())
     }
+}
+
+/// The canonical path of a root. The query of an address may name a patient, and is not kept.
+fn real(given: &Path) -> PathBuf {
+    let real = given.canonicalize();
+    real.unwrap_or_else(|_| match given.to_str() {
+        Some(address) if address.starts_with("http") => {
+            address.split('?').next().unwrap_or_default().into()
+        }
+        _ => given.to_owned(),
+    })
 }
 
 /// `path` with its prefix `from` replaced by `to`; `None` without that prefix.
