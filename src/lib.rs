@@ -20,7 +20,7 @@
 //! Arrows point down only (`tests/floors/main.rs` keeps it so):
 //!
 //! ```text
-//! main → commands → tui → worker → inference → imaging → domain
+//! main → commands → tui → worker → inference → imaging → sources → domain
 //!        commands → adaptation → evaluation; checkpoint, model_library, export, library
 //!        commands, tui → store → domain; commands → config → cli
 //!        commands, worker → predictions → store
@@ -44,6 +44,7 @@ pub mod inference;
 pub mod library;
 pub mod model_library;
 pub mod predictions;
+pub mod sources;
 pub mod store;
 pub mod tui;
 #[cfg(any(feature = "dicomweb", feature = "pull"))]

@@ -10,12 +10,17 @@
 //! - In a folder, files that look like images are reported. Hidden files and pipes are not.
 //! - Files that look like an image or an archive of an unsupported format are reported as such
 //!   ([`WalkItem::Unread`]), so that no film is left out silently.
+//! - Zip, tar and tar.gz archives are walked like folders, and their members named `archive.zip/path`; archives inside
+//!   them are not, and count as unread. A member that is refused is a problem with the reason.
+//! - A DICOMDIR that the user names stands for the files that it lists, in its order. In a folder it is ignored, and
+//!   the files are found as any others.
+//! - An address is walked by the remote source that holds it.
 //! - Links are followed. A link to a folder above itself is a problem, not an endless walk.
 //! - A folder that can be reached in several ways is walked once, under its first name, so overlapping
 //!   roots report no file twice. A link to a *file* counts as a file of its own.
 //! - An entry that cannot be read is a problem with a reason, and the walk goes on.
 
-mod order;
+mod archives;
 mod watch;
 
 use std::collections::HashSet;
@@ -31,7 +36,9 @@ use walkdir::{DirEntry, WalkDir};
 
 pub use crate::imaging::UnreadFormat;
 use crate::imaging::{Sighting, looks_like_image, sight};
-pub use order::natural_order;
+pub use crate::sources::natural_order;
+use crate::sources::{RemoteItem, Sources, is_remote};
+use archives::{is_archive, is_index};
 pub use watch::{FolderWatch, KnownFile, Touched, rescan, watch};
 
 /// One finding of a walk.
@@ -60,8 +67,10 @@ pub fn scan_except(
 ) {
     let mut walk = FolderWalk {
         except: &except,
+        sources: Sources::of_process(),
         folders: HashSet::new(),
         files: HashSet::new(),
+        parts: Vec::new(),
     };
     for root in roots {
         if walk.root(root, &mut on).is_break() {
@@ -72,8 +81,21 @@ pub fn scan_except(
 
 /// The time of a file's last change, in seconds since 1970; `None` if its metadata cannot be read.
 pub fn changed(path: &Path) -> Option<f64> {
-    let metadata = fs::metadata(path).ok()?;
+    let metadata = Sources::of_process().metadata(path)?;
     Some(metadata.mtime() as f64 + metadata.mtime_nsec() as f64 / 1e9)
+}
+
+/// Whether there is a file, a folder or a member of an archive at a path, or a source for an address.
+pub fn exists(path: &Path) -> bool {
+    Sources::of_process().exists(path)
+}
+
+/// The path with links and `..` resolved. That of a member is below the real path of its archive.
+///
+/// # Errors
+/// If there is nothing at the path.
+pub fn real(path: &Path) -> io::Result<PathBuf> {
+    Sources::of_process().real(path)
 }
 
 /// Identifies a folder independently of its name: device and inode.
@@ -87,9 +109,13 @@ fn identity(metadata: &Metadata) -> FolderIdentity {
 struct FolderWalk<'a> {
     /// Returns true for files that must not be opened.
     except: &'a dyn Fn(&Path) -> bool,
+    sources: Sources,
+    /// Folders, and archives.
     folders: HashSet<FolderIdentity>,
     /// Canonical paths of the files that were roots.
     files: HashSet<PathBuf>,
+    /// Parts of archives that were roots: the archive, and the path inside it.
+    parts: Vec<(FolderIdentity, PathBuf)>,
 }
 
 impl FolderWalk<'_> {
@@ -98,13 +124,23 @@ impl FolderWalk<'_> {
         root: &Path,
         on: &mut impl FnMut(WalkItem) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
+        if is_remote(root) {
+            return self.address(root, on);
+        }
         match fs::metadata(root) {
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+                self.part_of_archive(root, on)
+            }
             Err(error) => on(problem(root, &error)),
             Ok(metadata) if metadata.is_dir() => self.folder(root, on),
             Ok(_) if (self.except)(root) => on(WalkItem::Problem {
                 path: root.to_owned(),
                 reason: "the store of reviews, not an image".to_owned(),
             }),
+            Ok(metadata) if metadata.is_file() && is_index(root) => self.index(root, on),
+            Ok(metadata) if metadata.is_file() && is_archive(root) => {
+                self.archive(root, identity(&metadata), on)
+            }
             Ok(metadata) if metadata.is_file() => self.file(root, on),
             Ok(_) => on(WalkItem::Problem {
                 path: root.to_owned(),
@@ -159,11 +195,7 @@ impl FolderWalk<'_> {
                         entries.skip_current_dir();
                     }
                 }
-                Ok(entry) => {
-                    if let Some(found) = self.entry(entry) {
-                        on(found)?;
-                    }
-                }
+                Ok(entry) => self.entry(entry, on)?,
                 Err(error) => {
                     if let Some(found) = self.failure(root, &error) {
                         on(found)?;
@@ -182,22 +214,53 @@ impl FolderWalk<'_> {
             .map_or(true, |metadata| self.folders.insert(identity(&metadata)))
     }
 
-    /// The finding for one file of a folder; `None` if there is nothing to report.
-    fn entry(&self, entry: DirEntry) -> Option<WalkItem> {
+    /// Reports one file of a folder, or what is in it.
+    fn entry(
+        &mut self,
+        entry: DirEntry,
+        on: &mut impl FnMut(WalkItem) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
         if !entry.file_type().is_file() || (self.except)(entry.path()) {
-            return None;
+            return ControlFlow::Continue(());
         }
         let sighting = sight(entry.path());
         if sighting == Sighting::Other || self.was_root(&entry) {
-            return None;
+            return ControlFlow::Continue(());
         }
         let path = entry.into_path();
         match sighting {
-            Sighting::Image => Some(WalkItem::Image(path)),
-            Sighting::Unread(format) => Some(WalkItem::Unread { path, format }),
-            Sighting::Closed(reason) => Some(WalkItem::Problem { path, reason }),
-            Sighting::Other => None,
+            Sighting::Image => on(WalkItem::Image(path)),
+            Sighting::Archive => match fs::metadata(&path) {
+                Ok(metadata) => self.archive(&path, identity(&metadata), on),
+                Err(error) => on(problem(&path, &error)),
+            },
+            Sighting::Unread(format) => on(WalkItem::Unread { path, format }),
+            Sighting::Closed(reason) => on(WalkItem::Problem { path, reason }),
+            Sighting::Other => ControlFlow::Continue(()),
         }
+    }
+
+    /// Walks the films of a remote source.
+    fn address(
+        &mut self,
+        root: &Path,
+        on: &mut impl FnMut(WalkItem) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let Some(source) = self.sources.remote(root) else {
+            return on(WalkItem::Problem {
+                path: root.to_owned(),
+                reason: "no source holds this address".to_owned(),
+            });
+        };
+        let mut flow = ControlFlow::Continue(());
+        source.walk(root, &mut |item| {
+            flow = match item {
+                RemoteItem::Film(path) => on(WalkItem::Image(path)),
+                RemoteItem::Problem { path, reason } => on(WalkItem::Problem { path, reason }),
+            };
+            flow
+        });
+        flow
     }
 
     /// Whether the user named this file as a root before. Names are compared first, because that needs

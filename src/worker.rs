@@ -37,11 +37,11 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use crate::domain::{
-    Canvas, ContentId, Failure, HeatMapLayer, HeatMapLegend, ModelCard, Origin, Prediction,
-    PreviewImage, View,
+    Canvas, ContentId, Failure, HeaderLine, HeatMapLayer, HeatMapLegend, ModelCard, Origin,
+    Prediction, PreviewImage, View,
 };
-use crate::imaging::Decoder;
 pub use crate::imaging::FileStamp;
+use crate::imaging::{self, DecodeLimits, Decoder};
 use crate::predictions::OpenPredictionCache;
 use background::BackgroundScoring;
 use classifier::{ClassifierRequest, ClassifierThread};
@@ -59,6 +59,15 @@ use prefetch::Prefetch;
 const MAX_BACKGROUND_THREADS: usize = 8;
 /// Limit of the decoded cache: about ten of the largest radiographs, hundreds of the small ones.
 const DECODED_CACHE_BYTES: usize = 192 << 20;
+
+/// The DICOM header of a file as lines for people, and the content that it is of. `None` inside for a format without
+/// one. It reads the whole file, so it belongs on a thread of its own.
+///
+/// # Errors
+/// The reason in one line.
+pub fn header(path: &Path) -> Result<(ContentId, Option<Vec<HeaderLine>>), String> {
+    imaging::header(path, &DecodeLimits::default()).map_err(|error| error.to_string())
+}
 
 /// How many background threads this machine can run. One core is left for the selected image.
 pub fn background_threads() -> usize {

@@ -14,6 +14,7 @@ use crate::domain::ModelCard;
 use crate::domain::text::clean;
 use crate::imaging::{Decoder, own_program};
 use crate::inference::{Classifier, Classify, Compute, InferenceError, ModelFiles, RULES};
+use crate::library;
 use crate::model_library::InstalledModel;
 use crate::predictions;
 use crate::store::Pending;
@@ -51,7 +52,7 @@ pub fn run(
     if paths.is_empty() {
         paths.push(".".into());
     }
-    if let Some(missing) = paths.iter().find(|path| !path.exists()) {
+    if let Some(missing) = paths.iter().find(|path| !library::exists(path)) {
         return Err(Usage::error(format!(
             "{}: no such file or folder",
             missing.display()

@@ -262,7 +262,10 @@ fn mended(error: &DicomWebError) -> String {
         DicomWebFault::NotAcceptable => {
             "the server must send multipart/related; type=\"application/dicom\""
         }
-        DicomWebFault::Busy | DicomWebFault::Status => "the server's log says why",
+        DicomWebFault::Busy => "the server's log says why",
+        DicomWebFault::Status => {
+            "if the address is right (it often ends in /dicom-web), the server's log says why"
+        }
         DicomWebFault::Redirect => "give the address that it leads to, if you trust it",
         DicomWebFault::CutOff | DicomWebFault::Damaged | DicomWebFault::OtherFilm => {
             "the server, or a proxy before it, is at fault: its administrator needs to know"

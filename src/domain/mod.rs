@@ -21,6 +21,7 @@ pub mod change;
 pub mod columns;
 pub mod content_id;
 pub mod date;
+pub mod dicom_header;
 pub mod failure;
 pub mod finding;
 pub mod heat_maps;
@@ -55,6 +56,7 @@ pub use blinded::{BlindedReading, Call};
 pub use change::{CallChange, Judgement, NewValue, OpinionChange};
 pub use content_id::{ContentId, NotAContentId};
 pub use date::{days_between, is_before, taken};
+pub use dicom_header::HeaderLine;
 pub use failure::Failure;
 pub use finding::{
     Calibrated, Conformal, Factors, Finding, OperatingPoint, PresenceSet, Question, Score,

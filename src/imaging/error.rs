@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::clean_text;
 use crate::domain::Failure;
+use crate::sources::SourceFault;
 
 /// A fault of a file, without the file's name. The reason is one line without control characters, even
 /// if it quotes the file.
@@ -56,6 +57,11 @@ impl ImageFault {
         ImageFault::Unreadable(one_line(reason))
     }
 
+    /// The fault behind an error while the bytes of a film are read.
+    pub(super) fn of_reading(error: std::io::Error) -> Self {
+        SourceFault::of_io(&error).into()
+    }
+
     pub(super) fn not_an_image(reason: impl Display) -> Self {
         ImageFault::NotAnImage(one_line(reason))
     }
@@ -82,6 +88,20 @@ impl ImageFault {
 
     pub(super) fn timed_out(reason: impl Display) -> Self {
         ImageFault::TimedOut(one_line(reason))
+    }
+}
+
+impl From<SourceFault> for ImageFault {
+    fn from(fault: SourceFault) -> Self {
+        match fault {
+            SourceFault::Missing(reason) | SourceFault::Unreadable { reason, .. } => {
+                ImageFault::unreadable(reason)
+            }
+            SourceFault::NotRegular => ImageFault::not_an_image(fault),
+            SourceFault::TooLarge(reason) => ImageFault::too_large(reason),
+            SourceFault::Damaged(reason) => ImageFault::damaged(reason),
+            SourceFault::Unsupported(reason) => ImageFault::unsupported(reason),
+        }
     }
 }
 

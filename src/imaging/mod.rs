@@ -23,15 +23,14 @@
 //!    process opens nothing: it has no files, no network, a memory limit and a clock, and is
 //!    replaced when it dies. See [`decoder`].
 
-use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use crate::domain::{ContentId, Radiograph};
+use crate::domain::{ContentId, HeaderLine, Radiograph};
+use crate::sources::{OpenedSource, Sources};
 
 mod big_endian;
 pub mod decoder;
@@ -52,7 +51,6 @@ mod readable;
 mod render;
 mod show;
 mod sniff;
-mod stamp;
 mod still;
 mod unread;
 mod values;
@@ -71,8 +69,8 @@ pub use polarity::is_negative;
 pub use readable::{ReadableFormats, readable_formats};
 pub use render::{Viewport, developed, render};
 pub use show::{seen, show};
-pub use sniff::{Sighting, looks_like_image, sight};
-pub use stamp::FileStamp;
+pub use sniff::{Sighting, is_beside_images, looks_like_image, sight};
+pub use crate::sources::FileStamp;
 pub use still::StillPicture;
 pub use unread::UnreadFormat;
 pub use values::{grey_values, grey_values_within, step};
@@ -160,7 +158,7 @@ pub fn open(path: &Path, limits: &DecodeLimits) -> Result<Radiograph, ImagingErr
 }
 
 fn read(path: &Path, limits: &DecodeLimits) -> Result<Radiograph, ImageFault> {
-    let bytes = read_file(path, limits)?;
+    let bytes = read_film(path, limits)?;
     decode(&bytes, limits)
 }
 
@@ -198,12 +196,12 @@ pub fn content_id(bytes: &[u8]) -> ContentId {
 /// If it is not a regular file, cannot be read, or is longer than allowed.
 pub fn content_of(path: &Path, limits: &DecodeLimits) -> Result<ContentId, ImagingError> {
     let hashed = || {
-        let file = open_regular(path)?;
+        let film = open_source(path, limits)?;
         let mut hasher = Sha256::new();
         // Reads one byte more than allowed, to notice a file that grows in the meantime.
         let longest = limits.max_file_bytes.saturating_add(1);
-        let length =
-            io::copy(&mut file.take(longest), &mut hasher).map_err(ImageFault::unreadable)?;
+        let read = film.reader().and_then(|reader| io::copy(&mut reader.take(longest), &mut hasher));
+        let length = read.map_err(ImageFault::of_reading)?;
         if length > limits.max_file_bytes {
             return Err(too_long(length, limits));
         }
@@ -212,47 +210,85 @@ pub fn content_of(path: &Path, limits: &DecodeLimits) -> Result<ContentId, Imagi
     hashed().map_err(|fault| ImagingError::new(path, fault))
 }
 
-/// Reads a whole regular file that is not longer than allowed.
-fn read_file(path: &Path, limits: &DecodeLimits) -> Result<Vec<u8>, ImageFault> {
-    let file = open_regular(path)?;
-    let length = file.metadata().map_err(ImageFault::unreadable)?.len();
-    if length > limits.max_file_bytes {
-        return Err(too_long(length, limits));
+/// What a DICOMDIR lists, as paths of files beside it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct DicomdirFiles {
+    /// In the order of the directory: by patient, study and series.
+    pub files: Vec<PathBuf>,
+    /// What of it cannot be listed, each in one line.
+    pub problems: Vec<String>,
+}
+
+/// Reads a DICOMDIR (PS3.10 section 8). Whether the files exist is not checked, but one that is missing is named in
+/// small letters if there is such a file, as some systems show a medium.
+///
+/// # Errors
+/// If it cannot be read, or is no DICOMDIR.
+pub fn dicomdir(path: &Path) -> Result<DicomdirFiles, ImagingError> {
+    let sources = Sources::of_process();
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let spelled = |parts: Vec<String>| {
+        let join = |parts: &[String]| parts.iter().fold(folder.to_owned(), |path, part| path.join(part));
+        let given = join(&parts);
+        if sources.is_film(&given) {
+            return given;
+        }
+        let small: Vec<String> = parts.iter().map(|part| part.to_ascii_lowercase()).collect();
+        Some(join(&small)).filter(|small| sources.is_film(small)).unwrap_or(given)
+    };
+    let read = || {
+        let bytes = read_film(path, &DecodeLimits::default())?;
+        let directory = guard::catching_panics(|| dicom::read_directory(&bytes))?;
+        Ok(DicomdirFiles {
+            files: directory.files.into_iter().map(spelled).collect(),
+            problems: directory.problems,
+        })
+    };
+    read().map_err(|fault| ImagingError::new(path, fault))
+}
+
+/// The DICOM header of a film as lines for people, and the content that it is of. `None` inside: the film is in a
+/// format without one. The walk through the header allocates nothing by what the file says, so it needs no process of
+/// its own.
+///
+/// # Errors
+/// If the film cannot be read, or its header is damaged from the start.
+pub fn header(
+    path: &Path,
+    limits: &DecodeLimits,
+) -> Result<(ContentId, Option<Vec<HeaderLine>>), ImagingError> {
+    let read = || {
+        let bytes = read_film(path, limits)?;
+        let lines = match sniff::kind(&bytes)? {
+            FileKind::Raster(_) => None,
+            FileKind::Dicom => Some(guard::catching_panics(|| dicom::header_lines(&bytes, limits))?),
+        };
+        Ok((content_id(&bytes), lines))
+    };
+    read().map_err(|fault| ImagingError::new(path, fault))
+}
+
+/// Reads a whole film that is not longer than allowed.
+fn read_film(path: &Path, limits: &DecodeLimits) -> Result<Vec<u8>, ImageFault> {
+    let film = open_source(path, limits)?;
+    if film.length() > limits.max_file_bytes {
+        return Err(too_long(film.length(), limits));
     }
-    let mut bytes = Vec::new();
-    bytes
-        .try_reserve_exact(length as usize)
-        .map_err(ImageFault::unreadable)?;
     // Reads one byte more than allowed, to notice a file that has grown in the meantime.
-    let read = file
-        .take(limits.max_file_bytes.saturating_add(1))
-        .read_to_end(&mut bytes)
-        .map_err(ImageFault::unreadable)?;
-    if read as u64 > limits.max_file_bytes {
-        return Err(too_long(read as u64, limits));
+    let longest = limits.max_file_bytes.saturating_add(1);
+    let bytes = film.read(longest).map_err(ImageFault::of_reading)?;
+    if bytes.len() as u64 > limits.max_file_bytes {
+        return Err(too_long(bytes.len() as u64, limits));
     }
     Ok(bytes)
 }
 
-fn too_long(length: u64, limits: &DecodeLimits) -> ImageFault {
-    ImageFault::too_large(format!("{length} bytes, {} allowed", limits.max_file_bytes))
+/// Opens what lies at a path: a regular file, a member of an archive, or a film of a remote source.
+fn open_source(path: &Path, limits: &DecodeLimits) -> Result<OpenedSource, ImageFault> {
+    let opened = Sources::of_process().open(path, limits.max_file_bytes);
+    opened.map_err(ImageFault::from)
 }
 
-/// Opens a regular file. Opening a pipe or a terminal could wait forever, and one may have replaced the
-/// file between the check and the opening. So the file is opened without waiting, and checked again.
-fn open_regular(path: &Path) -> Result<File, ImageFault> {
-    use rustix::fs::OFlags;
-    let regular = |metadata: io::Result<Metadata>| match metadata.map_err(ImageFault::unreadable)? {
-        metadata if metadata.is_file() => Ok(()),
-        _ => Err(ImageFault::not_an_image("it is not a regular file")),
-    };
-    regular(fs::metadata(path))?;
-    let without_waiting = OFlags::NONBLOCK | OFlags::NOCTTY;
-    let mut options = File::options();
-    let options = options
-        .read(true)
-        .custom_flags(without_waiting.bits() as i32);
-    let file = options.open(path).map_err(ImageFault::unreadable)?;
-    regular(file.metadata())?;
-    Ok(file)
+fn too_long(length: u64, limits: &DecodeLimits) -> ImageFault {
+    ImageFault::too_large(format!("{length} bytes, {} allowed", limits.max_file_bytes))
 }

@@ -2,12 +2,12 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use super::raster::RasterFormat;
 use super::unread::{self, ENOUGH, UnreadFormat};
-use super::{ImageFault, dicom, open_regular};
+use super::{DecodeLimits, ImageFault, dicom, open_source};
+use crate::sources::Sources;
 
 /// Formats that are read here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,6 +99,8 @@ const IMAGES: [&str; 24] = [
 pub enum Sighting {
     /// An image, to be opened.
     Image,
+    /// An archive whose members are walked like files of a folder.
+    Archive,
     /// An image or an archive of a format that is not read.
     Unread(UnreadFormat),
     /// A file that cannot be read and whose name does not tell what it is. Holds the reason in a few
@@ -120,12 +122,21 @@ pub fn sight(path: &Path) -> Sighting {
     }
     match head(path) {
         Ok(head) if kind(&head).is_ok() => Sighting::Image,
-        Ok(head) => unread::format(path, &head).map_or(Sighting::Other, Sighting::Unread),
+        Ok(head) => match unread::format(path, &head) {
+            Some(format) if format.may_be_entered() && is_archive(path) => Sighting::Archive,
+            Some(format) => Sighting::Unread(format),
+            None => Sighting::Other,
+        },
         Err(ImageFault::Unreadable(_)) if path.is_file() && !unread::is_beside(path) => {
             Sighting::Closed(why_closed(path))
         }
         Err(_) => Sighting::Other,
     }
+}
+
+/// Whether it is a zip or tar archive on the disk. One inside another archive is not entered.
+fn is_archive(path: &Path) -> bool {
+    Sources::of_process().kind_of_archive(path).is_some()
 }
 
 /// The reason why a regular file cannot be read, without the system's error number.
@@ -137,17 +148,18 @@ fn why_closed(path: &Path) -> String {
     )
 }
 
+/// Whether the name alone tells that a file is a text or a document beside images.
+pub fn is_beside_images(path: &Path) -> bool {
+    unread::is_beside(path)
+}
+
 /// Whether a file belongs in a list of images.
 pub fn looks_like_image(path: &Path) -> bool {
     sight(path) == Sighting::Image
 }
 
-/// The first bytes of a file, as many as are needed to recognise it.
+/// The first bytes of a film, as many as are needed to recognise it.
 pub(super) fn head(path: &Path) -> Result<Vec<u8>, ImageFault> {
-    let mut head = Vec::with_capacity(ENOUGH);
-    let file = open_regular(path)?;
-    file.take(ENOUGH as u64)
-        .read_to_end(&mut head)
-        .map_err(ImageFault::unreadable)?;
-    Ok(head)
+    let film = open_source(path, &DecodeLimits::default())?;
+    film.head(ENOUGH).map_err(ImageFault::of_reading)
 }

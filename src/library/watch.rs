@@ -15,6 +15,7 @@ use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
 use super::{UnreadFormat, WalkItem, is_hidden, scan_except};
 use crate::imaging::{FileStamp, Sighting, sight};
+use crate::sources::{Sources, archive, is_remote};
 
 /// A file that is being written is looked at after this long without another change …
 const CALM: Duration = Duration::from_millis(250);
@@ -47,8 +48,18 @@ pub struct KnownFile {
 impl Touched {
     fn look(path: Arc<Path>) -> Self {
         Touched {
-            exists: fs::metadata(&path).is_ok_and(|found| found.is_file()),
+            exists: Sources::of_process().is_film(&path),
             stamp: FileStamp::of(&path),
+            unread: None,
+            path,
+        }
+    }
+
+    /// It is gone, and all below it.
+    fn gone(path: Arc<Path>) -> Self {
+        Touched {
+            exists: false,
+            stamp: None,
             unread: None,
             path,
         }
@@ -100,7 +111,10 @@ pub fn watch(
     })
     .map_err(words)?;
     let mut names = Vec::new();
-    for root in roots {
+    for root in roots.iter().filter(|root| !is_remote(root)) {
+        // Of a part of an archive, the archive is watched.
+        let file = archive::file_within(root);
+        let root = file.as_deref().unwrap_or(root);
         let real = std::path::absolute(root).map_err(|error| error.kind().to_string())?;
         let (folder, mode) = if root.is_dir() {
             (real.as_path(), RecursiveMode::Recursive)
@@ -109,7 +123,7 @@ pub fn watch(
             (real.parent().unwrap_or(&real), RecursiveMode::NonRecursive)
         };
         watcher.watch(folder, mode).map_err(words)?;
-        names.push((real.clone(), root.clone()));
+        names.push((real.clone(), root.to_owned()));
     }
     let except = Box::new(except);
     thread::spawn(move || report(&events, &Names { names, except }, on));
@@ -171,10 +185,16 @@ impl Names {
             Ok(_) if (self.except)(path) => Vec::new(),
             Ok(_) => match sight(path) {
                 Sighting::Image => vec![Touched::look(given.into())],
+                // Its members that are gone are not found any more.
+                Sighting::Archive => {
+                    let mut touched = vec![Touched::gone(given.clone().into())];
+                    touched.extend(files(std::slice::from_ref(&given), &self.except));
+                    touched
+                }
                 Sighting::Unread(format) => vec![Touched::unread(given.into(), format)],
                 Sighting::Closed(_) | Sighting::Other => Vec::new(),
             },
-            Err(_) => vec![Touched::look(given.into())],
+            Err(_) => vec![Touched::gone(given.into())],
         }
     }
 

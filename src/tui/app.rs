@@ -118,6 +118,9 @@ impl App {
                     let (roots, log) = (self.roots.clone(), self.log.clone());
                     sources::spawn_rescan(roots, log, known, self.sender.clone());
                 }
+                Effect::ReadHeader(source) => {
+                    sources::spawn_header(source, self.sender.clone());
+                }
                 Effect::Date(undated) => sources::spawn_dating(undated, self.sender.clone()),
                 Effect::Repaint => self.repaint()?,
                 Effect::Suspend => self.suspend()?,

@@ -69,6 +69,7 @@ pub enum Action {
     WindowDone,
     Prevalence,
     Identity,
+    Header,
     NextModel,
     Background,
     About,

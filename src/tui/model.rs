@@ -2,6 +2,7 @@
 
 mod background;
 mod blinded;
+mod header;
 mod session;
 
 use std::borrow::Cow;
@@ -15,6 +16,7 @@ use ratatui::layout::{Rect, Size};
 
 pub use background::{BackgroundState, BackgroundStatus};
 pub use blinded::{Asking, Blinded, Phase};
+pub use header::{HeaderBox, HeaderRead};
 pub use session::{ReturnTarget, Session};
 
 use super::keymap::{KeyMode, Keymap};
@@ -167,6 +169,8 @@ pub enum Overlay {
     LeftOut {
         scroll: u16,
     },
+    /// The DICOM header of an image.
+    Header(HeaderBox),
     Prompt(Prompt),
     /// Asks which of these labels is wrong; each has a key of [`LABEL_KEYS`].
     Disagree {
@@ -290,6 +294,12 @@ impl Model {
     pub fn is_hidden(&self) -> bool {
         let selected = self.worklist.selected();
         selected.is_some_and(|entry| self.worklist.is_hidden(entry))
+    }
+
+    /// Whether identifying attributes of a header are shown. While blinded reading hides the answer, they stay hidden:
+    /// reasons for the study and comments are among them.
+    pub fn reveals_header(&self) -> bool {
+        self.identity && !self.is_hidden()
     }
 
     /// Begins blinded reading: the answer for each image stays hidden until the reader has made their own

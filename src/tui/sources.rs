@@ -14,11 +14,13 @@ use ratatui::layout::Size;
 
 use super::BATCH;
 use super::terminal::{self, Capabilities, Inside, LateAnswer, Notice, Signal, TmuxWatch};
+use super::model::HeaderRead;
 use super::update::Message;
 use super::worklist::Undated;
 use crate::domain::text::clean;
 use crate::library::{self, KnownFile, WalkItem};
 use crate::store::{self, Ending};
+use crate::worker;
 
 /// After so long without a key, the reader may have moved to another terminal.
 const AWAY: Duration = Duration::from_secs(2);
@@ -181,6 +183,18 @@ pub fn spawn_rescan(
         let touched = library::rescan(&roots, is_log, &known);
         let asked = true;
         let _ = sender.send(Message::Touched { touched, asked });
+    });
+}
+
+/// Reads the DICOM header of a file in a thread.
+pub fn spawn_header(source: Arc<Path>, sender: Sender<Message>) {
+    thread::spawn(move || {
+        let read = worker::header(&source);
+        let read = read.map(|(content, lines)| HeaderRead {
+            content,
+            lines: lines.map(Arc::from),
+        });
+        let _ = sender.send(Message::Header { source, read });
     });
 }
 

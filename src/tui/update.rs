@@ -4,6 +4,7 @@
 mod background;
 mod blinded;
 mod disk;
+mod header;
 mod heat_map;
 mod image;
 mod left_out;
@@ -72,6 +73,10 @@ fn on_message(model: &mut Model, message: Message) -> Vec<Effect> {
         }
         Message::Touched { touched, asked } => disk::on_touched(model, touched, asked),
         Message::Worker(outcome) => outcome::on_outcome(model, outcome),
+        Message::Header { source, read } => {
+            header::on_read(model, &source, read);
+            vec![]
+        }
         Message::Review(news) => review::on_news(model, news),
         Message::LaidOut { panes, canvas } => {
             model.panes = panes;
@@ -122,6 +127,7 @@ fn on_key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
         Some(Overlay::Prompt(prompt)) => prompt::on_key(model, prompt, key),
         Some(Overlay::Disagree { labels }) => review::on_label_key(model, &labels, key),
         Some(Overlay::Call(asking)) => blinded::on_key(model, asking, key),
+        Some(Overlay::Header(header)) => header::on_key(model, header, key),
         Some(overlay) => on_overlay_key(model, overlay, key),
         None => {
             model.pending.push(key);
@@ -201,6 +207,7 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             model.identity = !model.identity;
             vec![]
         }
+        Action::Header => header::show(model),
         Action::NextModel => models::next(model),
         Action::Background => background::pause(model),
         Action::About => {

@@ -15,14 +15,16 @@ use tokens::tokens;
 
 /// A floor, and the floors that it may name. The first part of a file's path below `src/` is its
 /// floor: `tui/view/help.rs` is on `tui`.
-const SEES: [(&str, &[&str]); 21] = [
+const SEES: [(&str, &[&str]); 22] = [
     ("domain", &[]),
-    ("imaging", &["domain"]),
+    // Paths in, bytes out: what the bytes are is for others.
+    ("sources", &["domain"]),
+    ("imaging", &["domain", "sources"]),
     ("inference", &["domain", "imaging"]),
     // Files in, tensors out: which network they belong to is for others.
     ("checkpoint", &["domain"]),
     ("model_library", &["domain", "inference"]),
-    ("library", &["imaging"]),
+    ("library", &["imaging", "sources"]),
     // Numbers in, numbers out: no image, no network, no screen.
     ("evaluation", &["domain"]),
     ("adaptation", &["domain", "evaluation"]),
@@ -56,6 +58,7 @@ const SEES: [(&str, &[&str]); 21] = [
             "library",
             "model_library",
             "predictions",
+            "sources",
             "store",
             "tui",
             "web",
@@ -73,6 +76,7 @@ const SEES: [(&str, &[&str]); 21] = [
             "evaluation",
             "imaging",
             "inference",
+            "sources",
             "store",
             "tui",
         ],
@@ -82,7 +86,7 @@ const SEES: [(&str, &[&str]); 21] = [
 ];
 
 /// The beginning of a crate's name, and the only places that may name it.
-const HOMES: [(&str, &[&str]); 38] = [
+const HOMES: [(&str, &[&str]); 40] = [
     ("anyhow", &["commands", "main"]),
     ("candle_", &["inference"]),
     ("clap", &["cli", "commands", "config"]),
@@ -116,6 +120,7 @@ const HOMES: [(&str, &[&str]); 38] = [
             "inference/weights",
         ],
     ),
+    ("miniz_oxide", &["sources/archive"]),
     ("notify", &["library"]),
     ("plotters", &["evaluation/plots"]),
     ("ratatui", &["tui"]),
@@ -129,13 +134,14 @@ const HOMES: [(&str, &[&str]); 38] = [
     ("seccompiler", &["imaging/decoder"]),
     ("sha1", &["commands/models"]),
     ("signal_hook", &["commands", "tui"]),
+    ("tar", &["sources/archive"]),
     ("time", &["commands/shared/date"]),
     // The only things that ask the network.
     ("ureq", &["commands/models", "dicomweb", "web"]),
     ("viuer", &["tui/preview"]),
     ("walkdir", &["library"]),
     ("weezl", &["imaging/raster/tiff"]),
-    ("zip", &["checkpoint"]),
+    ("zip", &["checkpoint", "sources/archive"]),
 ];
 
 /// Words of the standard library that a floor may not use.

@@ -16,6 +16,7 @@ use super::shared::{SOME_FAILED, Usage, complain, is_broken_pipe, print, standar
 use crate::cli::{self, ReviewFormat};
 use crate::domain::text::Printable;
 use crate::export::{TableFormat, TableWriter, is_stream, path_text};
+use crate::library::exists;
 use crate::store::{Audit, Store, StoreError, is_part_of};
 
 /// Runs `cxr export`.
@@ -133,7 +134,7 @@ fn format(arguments: &cli::Export, file: Option<&Path>) -> Result<TableFormat> {
 /// [`Usage`], for such a folder.
 fn refuse_if_nothing_there(store: &Store, folder: &Path) -> Result<()> {
     // A folder that was moved still has reviews.
-    let mut is_known = folder.exists();
+    let mut is_known = exists(folder);
     store.last_words(&[stored_path(folder)], |_| {
         is_known = true;
         Ok::<_, io::Error>(())

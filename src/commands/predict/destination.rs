@@ -19,7 +19,8 @@ use crate::commands::shared::output_file::{is_database, owner_only};
 use crate::commands::shared::{Usage, complain, standard_output};
 use crate::domain::{ModelCard, Prevalences};
 use crate::export::{PredictionRows, TableFormat, TableWriter, path_text};
-use crate::imaging::looks_like_image;
+use crate::imaging::{Sighting, sight};
+use crate::sources::Sources;
 
 /// The time between two checks whether another run has ended.
 const WAIT: Duration = Duration::from_millis(50);
@@ -222,9 +223,12 @@ fn refuse_input(file: &Path, roots: &[PathBuf]) -> Result<()> {
         return Ok(());
     };
     let is_root = |root: &PathBuf| {
-        fs::metadata(root).is_ok_and(|m| (m.dev(), m.ino()) == (metadata.dev(), metadata.ino()))
+        // A part of an archive is in its file.
+        let found = Sources::of_process().metadata(root);
+        found.is_some_and(|m| (m.dev(), m.ino()) == (metadata.dev(), metadata.ino()))
     };
-    if metadata.is_file() && (roots.iter().any(is_root) || looks_like_image(file)) {
+    let is_read = || matches!(sight(file), Sighting::Image | Sighting::Archive);
+    if metadata.is_file() && (roots.iter().any(is_root) || is_read()) {
         let file = path_text(file);
         return Err(Usage::error(format!(
             "-o {file} is an image to be read, not overwritten"

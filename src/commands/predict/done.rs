@@ -11,7 +11,7 @@ use crate::commands::shared::batch::{EarlierRows, Progress};
 use crate::domain::ContentId;
 use crate::export::{CONTENT, Record, path_of};
 use crate::imaging::{DecodeLimits, content_of};
-use crate::library::{WalkItem, scan};
+use crate::library::{WalkItem, real, scan};
 use crate::sources::is_remote;
 
 /// Files whose rows stay.
@@ -55,7 +55,7 @@ impl Folders {
         let found = || {
             let is_here = folder.as_os_str().is_empty();
             let folder = if is_here { Path::new(".") } else { folder };
-            folder.canonicalize().ok()
+            real(folder).ok()
         };
         let real = self.0.entry(folder.to_owned()).or_insert_with(found);
         real.as_ref()

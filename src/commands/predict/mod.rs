@@ -37,7 +37,7 @@ use crate::domain::{ModelCard, Prediction, Prevalences, Radiograph};
 use crate::export::{PredictionRows, TableWriter, path_text};
 use crate::imaging::{DecodeLimits, ImagingError};
 use crate::inference::Classify;
-use crate::library::{WalkItem, scan};
+use crate::library::{WalkItem, exists, scan};
 use crate::sources::is_remote;
 
 /// Runs `cxr predict`.
@@ -133,7 +133,7 @@ fn predict(arguments: &cli::Predict, context: &CommandContext) -> Result<ExitCod
 
 /// Refuses mistyped paths before anything is created: they must not cost yesterday's table.
 fn refuse_if_nothing_exists(roots: &[PathBuf]) -> Result<()> {
-    if roots.iter().any(|root| root.exists()) {
+    if roots.iter().any(|root| exists(root)) {
         return Ok(());
     }
     let names: Vec<_> = roots.iter().map(|root| path_text(root)).collect();

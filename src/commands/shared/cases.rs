@@ -14,6 +14,7 @@ use crate::evaluation::manifest::{LabelColumn, RowFilter};
 use crate::evaluation::{Case, Manifest, ManifestColumns, questions};
 use crate::export::path_text;
 use crate::imaging::{DecodeLimits, content_of};
+use crate::library::exists;
 
 /// A table of a million cases has a tenth of this size; a larger file is no table of cases.
 const LARGEST: u64 = 1 << 30;
@@ -184,7 +185,7 @@ pub fn root(arguments: &cli::CaseArguments) -> PathBuf {
 pub fn file(root: &Path, case: &Case) -> PathBuf {
     let named = root.join(&case.path);
     let usual = root.join(USUAL_FOLDER).join(&case.path);
-    if !named.exists() && usual.exists() {
+    if !exists(&named) && exists(&usual) {
         usual
     } else {
         named

@@ -22,7 +22,9 @@ pub use exit::{BAD_USAGE, SOME_FAILED, Usage, ended_by};
 pub use labels::{assumed, heat_map_label};
 pub use model::{in_model_option, model_library, read_model, resolve_model};
 pub use named::named;
-pub use pacs::{PACS_MEMORY, PACS_TIMEOUT, open_pacs};
+pub use pacs::open_pacs;
+#[cfg(test)]
+pub use pacs::{PACS_MEMORY, PACS_TIMEOUT};
 #[cfg(feature = "dicomweb")]
 pub use pacs::{pacs_address, pacs_settings};
 pub use print::{complain, misread, note, print, print_document, report};

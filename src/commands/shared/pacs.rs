@@ -1,5 +1,6 @@
 //! Addresses of a PACS among the paths of a command.
 
+#[cfg(any(feature = "dicomweb", test))]
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
@@ -9,8 +10,10 @@ use super::Usage;
 use crate::cli::PacsArguments;
 
 /// Seconds that a server may be silent.
+#[cfg(any(feature = "dicomweb", test))]
 pub const PACS_TIMEOUT: NonZeroU32 = NonZeroU32::new(30).unwrap();
 /// MiB of films that are kept in memory.
+#[cfg(any(feature = "dicomweb", test))]
 pub const PACS_MEMORY: NonZeroU32 = NonZeroU32::new(256).unwrap();
 
 /// Makes the films of servers that are among these paths readable.

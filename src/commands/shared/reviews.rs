@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::{Usage, complain, folders};
+use crate::library::real;
 use crate::store::{Audit, StoreError};
 
 /// Faults that are named one by one; the rest are counted.
@@ -57,7 +58,7 @@ pub fn is_whole(path: &Path, audit: &Audit) -> bool {
 
 /// A path as the store has it: absolute, with links followed. One that is gone is made absolute only.
 pub fn stored_path(path: &Path) -> PathBuf {
-    path.canonicalize()
+    real(path)
         .or_else(|_| std::path::absolute(path))
         .unwrap_or_else(|_| path.to_owned())
 }

@@ -1,7 +1,7 @@
 //! Data that goes with a message: a file or the samples of a film.
 
 use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io;
 use std::mem::MaybeUninit;
 use std::ops::Deref;
 use std::os::unix::fs::FileExt;
@@ -11,6 +11,7 @@ use memmap2::Mmap;
 
 use super::shared_memory::{self, SharedWindow};
 use crate::domain::ContentId;
+use crate::sources::OpenedSource;
 
 /// Data that a message carries in addition to its text.
 #[derive(Debug)]
@@ -29,22 +30,16 @@ pub(in crate::imaging) enum Attachment {
 }
 
 impl Attachment {
-    /// A copy of a file, of at most `longest` bytes and one more.
-    pub fn copied(mut from: &File, longest: u64) -> io::Result<Self> {
+    /// A copy of a film's bytes, of at most `longest` bytes and one more.
+    pub fn copied(from: &OpenedSource, longest: u64) -> io::Result<Self> {
         let longest = longest.saturating_add(1);
-        // From file to file, `io::copy` lets the system copy.
         let shared = shared_memory::create().and_then(|mut file| {
-            io::copy(&mut from.take(longest), &mut file)?;
+            from.copy_to(&mut file, longest)?;
             shared_memory::seal(&file)?;
             let length = shared_memory::length(&file)?;
             Ok(Attachment::Shared { file, length })
         });
-        shared.or_else(|_| {
-            let mut bytes = Vec::new();
-            from.rewind()?;
-            from.take(longest).read_to_end(&mut bytes)?;
-            Ok(Attachment::Bytes(bytes))
-        })
+        shared.or_else(|_| from.read(longest).map(Attachment::Bytes))
     }
 
     /// A copy of these bytes in new shared memory.

@@ -39,13 +39,13 @@ mod system_calls;
 pub(super) mod wire;
 mod worker;
 
-use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{DecodeLimits, ImageFault, ImagingError, sniff};
 use crate::domain::{ContentId, Radiograph};
+use crate::sources::OpenedSource;
 use attachment::Attachment;
 use budget::Budget;
 pub use confinement::{Attempt, Attempts, Confinement};
@@ -117,7 +117,7 @@ impl Decoder {
     /// memory is tried again with more.
     pub fn open(&self, path: &Path) -> Result<Radiograph, ImagingError> {
         self.recognised(path)
-            .and_then(|(file, length)| self.decode(&file, length))
+            .and_then(|film| self.decode(&film))
             .map_err(|fault| ImagingError::new(path, fault))
     }
 
@@ -151,25 +151,20 @@ impl Decoder {
         Ok((confinement, process.attempt()?))
     }
 
-    /// Opens a regular file that may be a film, and returns it with its length in bytes.
-    fn recognised(&self, path: &Path) -> Result<(File, u64), ImageFault> {
-        let file = super::open_regular(path)?;
-        let length = file.metadata().map_err(ImageFault::unreadable)?.len();
-        let mut head = Vec::with_capacity(HEAD);
-        let start = (&file).take(HEAD as u64).read_to_end(&mut head);
-        start.map_err(ImageFault::unreadable)?;
-        sniff::kind(&head)?;
-        if length > self.limits.max_file_bytes {
-            return Err(super::too_long(length, &self.limits));
+    /// Opens what may be a film.
+    fn recognised(&self, path: &Path) -> Result<OpenedSource, ImageFault> {
+        let film = super::open_source(path, &self.limits)?;
+        sniff::kind(&film.head(HEAD).map_err(ImageFault::of_reading)?)?;
+        if film.length() > self.limits.max_file_bytes {
+            return Err(super::too_long(film.length(), &self.limits));
         }
-        Ok((file, length))
+        Ok(film)
     }
 
-    /// A copy of the file in memory.
-    fn copied(&self, mut file: &File) -> Result<Attachment, ImageFault> {
+    /// A copy of the film's bytes in memory.
+    fn copied(&self, film: &OpenedSource) -> Result<Attachment, ImageFault> {
         let longest = self.limits.max_file_bytes;
-        file.rewind().map_err(ImageFault::unreadable)?;
-        let copy = Attachment::copied(file, longest).map_err(ImageFault::unreadable)?;
+        let copy = Attachment::copied(film, longest).map_err(ImageFault::of_reading)?;
         // The file may have grown meanwhile.
         if copy.length() > longest {
             return Err(super::too_long(copy.length(), &self.limits));
@@ -178,9 +173,9 @@ impl Decoder {
     }
 
     /// Decodes a file, a second time with more memory if the first may have failed for lack of it.
-    fn decode(&self, file: &File, length: u64) -> Result<Radiograph, ImageFault> {
+    fn decode(&self, file: &OpenedSource) -> Result<Radiograph, ImageFault> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let (ordinary, largest) = self.budget.shares(length);
+        let (ordinary, largest) = self.budget.shares(file.length());
         if let Some(share) = ordinary {
             match self.decode_within(share, &mut state, file)? {
                 Err(ImageFault::TooLarge(_) | ImageFault::DecoderDied(_)) => {}
@@ -201,7 +196,7 @@ impl Decoder {
         &self,
         share: u64,
         state: &mut ProcessState,
-        file: &File,
+        file: &OpenedSource,
     ) -> Result<Result<Radiograph, ImageFault>, ImageFault> {
         let limits = DecodeLimits {
             max_memory: share,

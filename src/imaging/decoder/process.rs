@@ -270,6 +270,7 @@ mod tests {
     use super::super::shared_memory;
     use super::*;
     use crate::domain::Samples;
+    use crate::sources::OpenedSource;
 
     const LONGEST: Longest = Longest {
         text: 1 << 10,
@@ -294,7 +295,7 @@ mod tests {
         let mut file = tempfile::tempfile().expect("a file");
         file.write_all(FILE).expect("written");
         file.rewind().expect("its start");
-        let file = Attachment::copied(&file, limits.max_file_bytes).expect("a copy");
+        let file = Attachment::copied(&OpenedSource::of_file(file), limits.max_file_bytes).expect("a copy");
         thread::scope(|scope| {
             scope.spawn(move || {
                 let mut channel = theirs;

@@ -19,12 +19,15 @@ mod acquisition;
 mod admission;
 mod character_set;
 mod codecs;
+mod confidential;
 mod cursor;
 mod decoded;
 mod deflate;
+mod directory;
 mod elements;
 mod encoding;
 mod frame;
+mod header;
 mod identity;
 mod image_pixel;
 mod native;
@@ -43,6 +46,8 @@ use super::{DecodeLimits, ImageFault};
 use crate::domain::Radiograph;
 use encoding::Encoding;
 
+pub(super) use directory::{Directory, read as read_directory};
+pub(super) use header::lines as header_lines;
 pub(super) use structure::starts_like_a_data_set;
 pub(super) use transfer_syntax::readable_syntaxes;
 

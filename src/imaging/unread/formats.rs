@@ -33,6 +33,11 @@ const fn archive(words: &'static str) -> UnreadFormat {
 }
 
 impl UnreadFormat {
+    /// Whether files of this format may be archives that are entered. A gzip file is one if it holds a tar archive.
+    pub(in crate::imaging) fn may_be_entered(self) -> bool {
+        [ZIP, TAR, GZIP].contains(&self)
+    }
+
     /// The format without an article, for counts: `zip archive`.
     pub fn noun(self) -> &'static str {
         self.words

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::library;
 use crate::store::Bookmark;
 
 /// The session over the folders that were opened. It does nothing without folders: see
@@ -80,13 +81,12 @@ impl Session {
 
 /// The canonical path of a root. The query of an address may name a patient, and is not kept.
 fn real(given: &Path) -> PathBuf {
-    let real = given.canonicalize();
-    real.unwrap_or_else(|_| match given.to_str() {
-        Some(address) if address.starts_with("http") => {
+    match given.to_str() {
+        Some(address) if address.starts_with("https://") || address.starts_with("http://") => {
             address.split('?').next().unwrap_or_default().into()
         }
-        _ => given.to_owned(),
-    })
+        _ => library::real(given).unwrap_or_else(|_| given.to_owned()),
+    }
 }
 
 /// `path` with its prefix `from` replaced by `to`; `None` without that prefix.

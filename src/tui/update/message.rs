@@ -9,7 +9,7 @@ use ratatui::layout::Size;
 use crate::domain::Canvas;
 use crate::library::{KnownFile, Touched, UnreadFormat};
 use crate::store::{News, Request};
-use crate::tui::model::Panes;
+use crate::tui::model::{HeaderRead, Panes};
 use crate::tui::terminal::Tmux;
 use crate::tui::worklist::Undated;
 use crate::worker::{BackgroundJob, Generation, ImageJob, JobOutcome};
@@ -38,6 +38,11 @@ pub enum Message {
     Dated {
         first: usize,
         times: Vec<Option<f64>>,
+    },
+    /// The DICOM header of a file, or why it cannot be read.
+    Header {
+        source: Arc<Path>,
+        read: Result<HeaderRead, String>,
     },
     Worker(JobOutcome),
     Review(News),
@@ -78,6 +83,8 @@ pub enum Effect {
     Ask(Request),
     /// Walk the folders again, and compare with these files.
     Rescan(Vec<KnownFile>),
+    /// Read the DICOM header of a file.
+    ReadHeader(Arc<Path>),
     /// Find out when these files were last modified.
     Date(Undated),
     /// Paint every cell again.

@@ -43,6 +43,17 @@ pub fn on_mouse(model: &mut Model, mouse: MouseEvent) -> Vec<Effect> {
 
 /// The wheel scrolls a text overlay, and a click closes it. Questions and prompts are answered by keys only.
 fn on_overlay_mouse(model: &mut Model, kind: MouseEventKind) -> Vec<Effect> {
+    let reveals = model.reveals_header();
+    if let Some(Overlay::Header(header)) = &mut model.overlay {
+        let lines = isize::try_from(WHEEL_LINES).unwrap_or(1);
+        match kind {
+            MouseEventKind::ScrollDown => header.move_by(lines, reveals),
+            MouseEventKind::ScrollUp => header.move_by(-lines, reveals),
+            MouseEventKind::Down(MouseButton::Left) => model.overlay = None,
+            _ => {}
+        }
+        return vec![];
+    }
     let Some(Overlay::Help { scroll } | Overlay::About { scroll } | Overlay::LeftOut { scroll }) =
         &mut model.overlay
     else {

@@ -10,6 +10,7 @@ mod findings;
 mod footer;
 mod gauge;
 mod groups;
+mod header;
 mod help;
 mod input;
 mod layout;
@@ -68,6 +69,7 @@ pub fn draw(
         Some(Overlay::Help { scroll }) => help::draw(model, theme, *scroll, frame),
         Some(Overlay::About { scroll }) => about::draw(model, theme, *scroll, frame),
         Some(Overlay::LeftOut { scroll }) => left_out::draw(model, theme, *scroll, frame),
+        Some(Overlay::Header(header)) => header::draw(model, theme, header, frame),
         Some(Overlay::Prompt(_) | Overlay::Disagree { .. } | Overlay::Call(_)) | None => false,
     };
     text::harmless(frame.buffer_mut());

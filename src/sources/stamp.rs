@@ -2,9 +2,12 @@
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::Sources;
 
 /// A file that was changed this recently might change again with the same time stamp, because the
 /// kernel's clock for files moves in steps of up to 10 ms.
@@ -17,17 +20,40 @@ const SETTLED: Duration = Duration::from_millis(50);
 pub struct FileStamp(u64);
 
 impl FileStamp {
-    /// Take it before opening the file. `None` if there is no such regular file, its metadata cannot be
-    /// read, or it was changed a moment ago, when a stamp could miss the next change.
+    /// Take it before opening the film. `None` if there is no such film, its metadata cannot be read, or it was
+    /// changed a moment ago, when a stamp could miss the next change. A member of an archive has the stamp of the
+    /// archive.
     pub fn of(path: &Path) -> Option<Self> {
-        let file = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
-        let changed = time(file.ctime(), file.ctime_nsec())?;
-        let age = SystemTime::now().duration_since(changed).ok()?;
+        Sources::of_process().stamp(path)
+    }
+
+    /// The stamp that a remote source gives.
+    pub(super) fn of_number(number: u64) -> Self {
+        FileStamp(number)
+    }
+
+    /// The stamp of a file on the disk; inside, `None` if it could miss the next change.
+    ///
+    /// # Errors
+    /// If its metadata cannot be read.
+    pub(super) fn of_file(path: &Path) -> io::Result<Option<Self>> {
+        let file = fs::metadata(path)?;
+        if !file.is_file() {
+            return Ok(None);
+        }
+        let changed = time(file.ctime(), file.ctime_nsec());
+        let age = changed.and_then(|changed| SystemTime::now().duration_since(changed).ok());
+        let is_settled = age.is_some_and(|age| age >= SETTLED);
+        Ok(is_settled.then(|| FileStamp::of_metadata(&file)))
+    }
+
+    /// The stamp of this metadata, however young it is.
+    pub(super) fn of_metadata(file: &fs::Metadata) -> Self {
         let mut hasher = DefaultHasher::new();
         (file.dev(), file.ino(), file.len()).hash(&mut hasher);
         (file.mtime(), file.mtime_nsec()).hash(&mut hasher);
         (file.ctime(), file.ctime_nsec()).hash(&mut hasher);
-        (age >= SETTLED).then(|| FileStamp(hasher.finish()))
+        FileStamp(hasher.finish())
     }
 }
 

@@ -1,0 +1,193 @@
+//! The DICOMDIR of a medium (PS3.3 annex F, PS3.10 section 8): which files it lists, in its order.
+//!
+//! A directory is a sequence of records that are linked by their offsets in the file: each names the next one, and the
+//! first one below it, from patient to study to series to image.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dicom_core::Tag;
+use dicom_dictionary_std::{tags, uids};
+
+use super::super::ImageFault;
+use super::cursor::{Cursor, ITEM, ITEM_END, SEQUENCE_END, UNDEFINED};
+use super::encoding::Encoding;
+use super::structure;
+
+/// Records of one directory. A DVD of single images holds some 100,000.
+const MOST_RECORDS: usize = 1_000_000;
+/// Parts of a file's name. The standard allows 8 (PS3.10 8.2).
+const MOST_PARTS: usize = 32;
+
+/// What a DICOMDIR lists.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(in super::super) struct Directory {
+    /// The parts of the name of each file, relative to the folder of the DICOMDIR.
+    pub files: Vec<Vec<String>>,
+    /// Each in one line.
+    pub problems: Vec<String>,
+}
+
+#[derive(Default)]
+struct Record {
+    next: u32,
+    lower: u32,
+    is_inactive: bool,
+    file: Option<Vec<u8>>,
+}
+
+/// Reads a directory.
+///
+/// # Errors
+/// If it is none, or damaged.
+pub(in super::super) fn read(bytes: &[u8]) -> Result<Directory, ImageFault> {
+    let start = structure::start(bytes)?;
+    if start.sop_class.as_deref() != Some(uids::MEDIA_STORAGE_DIRECTORY_STORAGE) {
+        return Err(ImageFault::not_an_image("it is named DICOMDIR and is none"));
+    }
+    let data_set = &bytes[start.offset..];
+    let encoding = Encoding::of(&start.transfer_syntax).as_found(data_set);
+    let mut cursor = Cursor::new(data_set, 0, encoding);
+    let (mut root, mut records) = (0, BTreeMap::new());
+    while cursor.remaining() >= 8 {
+        let header = cursor.header()?;
+        match header.tag {
+            tags::OFFSET_OF_THE_FIRST_DIRECTORY_RECORD_OF_THE_ROOT_DIRECTORY_ENTITY => {
+                root = number(cursor.value(&header)?, encoding);
+            }
+            tags::DIRECTORY_RECORD_SEQUENCE => {
+                let mut within = match header.length {
+                    UNDEFINED => Cursor::new(data_set, cursor.position(), encoding),
+                    _ => cursor.within(&header)?,
+                };
+                records = read_records(&mut within, start.offset)?;
+                break;
+            }
+            _ => cursor.skip(&header, 0)?,
+        }
+    }
+    Ok(listed(root, &records))
+}
+
+/// The records by their offset in the file.
+fn read_records(
+    cursor: &mut Cursor<'_>,
+    data_set: usize,
+) -> Result<BTreeMap<u32, Record>, ImageFault> {
+    let mut records = BTreeMap::new();
+    while cursor.remaining() > 0 {
+        let item = cursor.header()?;
+        match item.tag {
+            SEQUENCE_END => break,
+            ITEM => {}
+            _ => return Err(cursor.no_item(&item)),
+        }
+        if records.len() >= MOST_RECORDS {
+            return Err(ImageFault::too_large(format!(
+                "more than {MOST_RECORDS} records"
+            )));
+        }
+        let record = match item.length {
+            UNDEFINED => read_record(cursor)?,
+            _ => read_record(&mut cursor.within(&item)?)?,
+        };
+        let offset = u32::try_from(data_set + item.at);
+        let offset = offset.map_err(|_| ImageFault::too_large("a directory of 4 GiB"))?;
+        records.insert(offset, record);
+    }
+    Ok(records)
+}
+
+fn read_record(cursor: &mut Cursor<'_>) -> Result<Record, ImageFault> {
+    let mut record = Record::default();
+    while cursor.remaining() > 0 {
+        let header = cursor.header()?;
+        if header.tag == ITEM_END {
+            break;
+        }
+        if header.length == UNDEFINED {
+            cursor.skip(&header, 1)?;
+            continue;
+        }
+        let encoding = cursor.encoding;
+        let value = cursor.value(&header)?;
+        match header.tag {
+            tags::OFFSET_OF_THE_NEXT_DIRECTORY_RECORD => record.next = number(value, encoding),
+            tags::OFFSET_OF_REFERENCED_LOWER_LEVEL_DIRECTORY_ENTITY => {
+                record.lower = number(value, encoding);
+            }
+            // Retired: 0 means that the record is not in use.
+            RECORD_IN_USE => record.is_inactive = value == [0, 0],
+            tags::REFERENCED_FILE_ID => record.file = Some(value.to_vec()),
+            _ => {}
+        }
+    }
+    Ok(record)
+}
+
+/// *Record In-use Flag*, which the dictionary has as retired.
+const RECORD_IN_USE: Tag = Tag(0x0004, 0x1410);
+
+fn number(value: &[u8], encoding: Encoding) -> u32 {
+    let bytes = value.first_chunk().copied().unwrap_or_default();
+    match encoding.big_endian {
+        true => u32::from_be_bytes(bytes),
+        false => u32::from_le_bytes(bytes),
+    }
+}
+
+/// The files in the order of the links. Records that no link leads to come last: a film must not be lost with a link.
+fn listed(root: u32, records: &BTreeMap<u32, Record>) -> Directory {
+    let mut directory = Directory::default();
+    let mut seen = BTreeSet::new();
+    let mut to_do = vec![root];
+    let rest = records.keys().copied();
+    let mut rest = rest.collect::<Vec<_>>().into_iter();
+    let mut unlinked = 0;
+    loop {
+        let (offset, is_linked) = match to_do.pop() {
+            Some(offset) => (offset, true),
+            None => match rest.next() {
+                Some(offset) => (offset, false),
+                None => break,
+            },
+        };
+        let Some(record) = records.get(&offset).filter(|_| seen.insert(offset)) else {
+            continue;
+        };
+        // What is below comes before the next one.
+        if is_linked {
+            to_do.extend([record.next, record.lower]);
+        }
+        let Some(file) = record.file.as_ref().filter(|_| !record.is_inactive) else {
+            continue;
+        };
+        unlinked += usize::from(!is_linked);
+        match parts(file) {
+            Ok(parts) => directory.files.push(parts),
+            Err(problem) => directory.problems.push(problem),
+        }
+    }
+    if unlinked > 0 {
+        directory
+            .problems
+            .push(format!("no link of the DICOMDIR leads to {unlinked} of its files; they come last"));
+    }
+    directory
+}
+
+/// The parts of a *Referenced File ID*: code strings, separated by `\` (PS3.3 F.3.2.2).
+fn parts(file: &[u8]) -> Result<Vec<String>, String> {
+    let name = String::from_utf8_lossy(file);
+    let shown = super::super::clean_text(&name);
+    let parts: Vec<String> = name
+        .split('\\')
+        .map(|part| part.trim_matches(['\0', ' ']).to_owned())
+        .collect();
+    let leads_out = |part: &String| {
+        part.is_empty() || part == "." || part == ".." || part.contains(['/', '\0'])
+    };
+    if parts.len() > MOST_PARTS || parts.iter().any(leads_out) {
+        return Err(format!("it lists {shown}, which is no file of the medium"));
+    }
+    Ok(parts)
+}
