@@ -55,6 +55,9 @@ pub struct Cli {
     pub files: Files,
 
     #[command(flatten)]
+    pub pacs: PacsArguments,
+
+    #[command(flatten)]
     pub computing: Computing,
 
     #[command(subcommand)]
@@ -90,8 +93,7 @@ pub enum Command {
     Export(Export),
     Agreement(Agreement),
     Report(ReportArguments),
-    /// Describe what this machine, terminal and model can do
-    Doctor(Terminal),
+    Doctor(DoctorArguments),
     Models(ModelsArguments),
     Config(ConfigArguments),
     Completions(Completions),

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
-use crate::cli::{AppearanceArguments, Computing, Files, LookArguments, Terminal};
+use crate::cli::{AppearanceArguments, Computing, Files, LookArguments, PacsArguments, Terminal};
 use crate::domain::text::{clean, nearest_word};
 use values::{
     ConfigKey, ConfigValue, Wrong, choice, choices, count, entries, keys, number, path, share,
@@ -40,6 +40,8 @@ pub struct Config {
     pub computing: Computing,
     /// Limits of one file.
     pub files: Files,
+    /// How films of a PACS are fetched.
+    pub pacs: PacsArguments,
     /// `None` for the bundled model.
     pub model: Option<ModelSetting>,
     /// In MiB.
@@ -201,7 +203,7 @@ fn line_of(text: &[u8], at: usize) -> usize {
 }
 
 /// Every key.
-const NAMES: [&str; 22] = [
+const NAMES: [&str; 26] = [
     "theme",
     "color",
     "ascii",
@@ -222,6 +224,10 @@ const NAMES: [&str; 22] = [
     "max-megapixels",
     "max-memory",
     "decode-timeout",
+    "pacs-ca",
+    "pacs-credentials",
+    "pacs-memory",
+    "pacs-timeout",
     "prevalence",
     "keys",
 ];
@@ -259,6 +265,7 @@ impl ConfigParser<'_> {
             terminal,
             computing,
             files,
+            pacs,
             model,
             model_memory,
             background,
@@ -296,6 +303,10 @@ impl ConfigParser<'_> {
             "max-megapixels" => files.max_megapixels = Some(number(value)?),
             "max-memory" => files.max_memory = Some(number(value)?),
             "decode-timeout" => files.decode_timeout = Some(number(value)?),
+            "pacs-ca" => pacs.pacs_ca = Some(path(value, self.folder)?),
+            "pacs-credentials" => pacs.pacs_credentials = Some(text(value)?),
+            "pacs-memory" => pacs.pacs_memory = Some(number(value)?),
+            "pacs-timeout" => pacs.pacs_timeout = Some(number(value)?),
             "prevalence" => entries(value, share, prevalence)?,
             _ => {
                 let rebound = |key: &ConfigKey, value: &ConfigValue| {

@@ -24,6 +24,7 @@
 //!        commands → adaptation → evaluation; checkpoint, model_library, export, library
 //!        commands, tui → store → domain; commands → config → cli
 //!        commands, worker → predictions → store
+//!        commands → dicomweb → sources, web
 //! ```
 
 pub mod adaptation;
@@ -31,6 +32,8 @@ pub mod checkpoint;
 pub mod cli;
 pub mod commands;
 pub mod config;
+#[cfg(feature = "dicomweb")]
+pub mod dicomweb;
 pub mod domain;
 pub mod evaluation;
 pub mod export;
@@ -44,6 +47,8 @@ pub mod predictions;
 pub mod sources;
 pub mod store;
 pub mod tui;
+#[cfg(any(feature = "dicomweb", feature = "pull"))]
+pub mod web;
 pub mod worker;
 
 #[cfg(test)]

@@ -49,12 +49,18 @@ use super::{Assumptions, PrognosisArguments};
 /// image again. An image whose heat map cannot be written is an `error`, so that --resume reads it
 /// again; rows that --resume keeps get no new heat map.
 ///
+/// An address of a PACS, https://HOST/dicom-web?Modality=DX,CR&StudyDate=20240101-, is read like a folder: films are
+/// fetched as they are scored, and the path of a row is the address of its film, without the query. --resume does not
+/// fetch films again whose rows stay, because a DICOM instance does not change. Credentials are in the environment
+/// (CXR_PACS_TOKEN, or CXR_PACS_USER and CXR_PACS_PASSWORD), in ~/.netrc, or printed by the command of
+/// `pacs-credentials` in the configuration; `cxr doctor --pacs ADDRESS` says what a server answers.
+///
 /// Exit status: 0 if every image was read, 1 if some could not be read or are in a format that is not
 /// read, 2 for bad usage or if there was no image, 130 after Ctrl-C (the rows written so far stay
 /// valid). Also 0 if the reader of standard output closes it, as head does.
 #[derive(Debug, Args)]
 pub struct Predict {
-    /// Radiographs, folders or archives (zip, tar, tar.gz) of them, or a DICOMDIR
+    /// Radiographs; folders, archives (zip, tar, tar.gz) or a DICOMDIR of them; or addresses of a PACS (DICOMweb)
     #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<PathBuf>,
 

@@ -58,6 +58,39 @@ pub struct Files {
     pub decode_timeout: Option<NonZeroU32>,
 }
 
+/// How films of a PACS are fetched, for every command that reads images.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+#[command(next_help_heading = "Films of a PACS (https://HOST/dicom-web?Modality=DX,CR)")]
+pub struct PacsArguments {
+    /// Keep films that are fetched in FOLDER, as STUDY/SERIES/INSTANCE.dcm, and fetch none that is there
+    /// [default: nothing is kept]
+    #[arg(long, global = true, value_name = "FOLDER")]
+    pub keep: Option<PathBuf>,
+
+    /// The certificates of the authorities that the server's may be signed by, in PEM [default: those of
+    /// Mozilla]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "CXR_PACS_CA",
+        hide_env_values = true
+    )]
+    pub pacs_ca: Option<PathBuf>,
+
+    /// Seconds that the server may be silent [default: 30]
+    #[arg(long, global = true, value_name = "N")]
+    pub pacs_timeout: Option<NonZeroU32>,
+
+    /// Memory for films that were fetched, in MiB [default: 256]
+    #[arg(long, global = true, value_name = "N")]
+    pub pacs_memory: Option<NonZeroU32>,
+
+    /// The command of the configuration that prints a token, or a user name and a password.
+    #[arg(skip)]
+    pub pacs_credentials: Option<String>,
+}
+
 /// Which model, for every command that has one.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct ModelArguments {
@@ -168,6 +201,23 @@ pub struct Terminal {
     /// [default: 40 where the terminal's answer took over 30 ms, else never]
     #[arg(long, value_name = "KIB")]
     pub coarse_above: Option<u32>,
+}
+
+/// Describe what this machine, terminal and model can do
+///
+/// With --pacs, describes a PACS instead: whether it can be reached, whether its certificate is trusted and the credential
+/// accepted, whether it lists studies and instances page by page, and how it sends films. Nothing of a patient is printed.
+///
+/// Exit status: 0, or 1 if a part is broken; the line says how to mend it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct DoctorArguments {
+    /// How pictures would be painted.
+    #[command(flatten)]
+    pub terminal: Terminal,
+
+    /// Ask the PACS at ADDRESS (https://HOST/dicom-web) what it can do
+    #[arg(long, value_name = "ADDRESS")]
+    pub pacs: Option<String>,
 }
 
 /// A way of painting a radiograph.

@@ -144,12 +144,17 @@ fn fill(cli: &mut Cli, config: Config) {
     or(&mut files.max_megapixels, config.files.max_megapixels);
     or(&mut files.max_memory, config.files.max_memory);
     or(&mut files.decode_timeout, config.files.decode_timeout);
+    let pacs = &mut cli.pacs;
+    or(&mut pacs.pacs_ca, config.pacs.pacs_ca.clone());
+    or(&mut pacs.pacs_timeout, config.pacs.pacs_timeout);
+    or(&mut pacs.pacs_memory, config.pacs.pacs_memory);
+    pacs.pacs_credentials = config.pacs.pacs_credentials.clone();
     match &mut cli.command {
         None => fill_screen(&mut cli.browse, config),
         Some(Command::Predict(predict)) => or(&mut predict.jobs, config.jobs),
         Some(Command::Evaluate(evaluate)) => or(&mut evaluate.jobs, config.jobs),
         Some(Command::Adapt(adapt)) => or(&mut adapt.jobs, config.jobs),
-        Some(Command::Doctor(terminal)) => fill_terminal(terminal, config.terminal),
+        Some(Command::Doctor(doctor)) => fill_terminal(&mut doctor.terminal, config.terminal),
         Some(Command::Export(export)) => or(&mut export.store, config.store),
         Some(Command::Agreement(agreement)) => or(&mut agreement.store, config.store),
         Some(Command::Report(report)) => {

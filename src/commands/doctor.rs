@@ -1,5 +1,7 @@
 //! `cxr doctor`: what this machine and this build can do, and how to mend what is broken.
 
+mod pacs;
+
 use std::fmt::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -9,7 +11,7 @@ use anyhow::{Context, Result, bail};
 
 use super::shared::reviews::store_path;
 use super::shared::{CommandContext, SOME_FAILED, Usage, available_cores, print, probe_time};
-use crate::cli::Terminal;
+use crate::cli::{DoctorArguments, PacsArguments, Terminal};
 use crate::domain::text::{Printable, clean};
 use crate::domain::{Radiograph, Samples};
 use crate::imaging::{
@@ -24,13 +26,27 @@ use crate::tui;
 /// # Errors
 /// [`Usage`], if an option is wrong. A broken part is no error, but gives exit
 /// code 1.
-pub fn run(arguments: &Terminal, context: &CommandContext) -> Result<ExitCode> {
+pub fn run(
+    arguments: &DoctorArguments,
+    pacs: &PacsArguments,
+    context: &CommandContext,
+) -> Result<ExitCode> {
+    match &arguments.pacs {
+        Some(address) => print_findings(&pacs::findings(address, pacs)?),
+        None => print_findings(&of_machine(&arguments.terminal, context)?),
+    }
+}
+
+/// A part, and what was found, in one line or more, or what is wrong with it.
+type PartFinding = (&'static str, Result<Vec<String>>);
+
+fn of_machine(arguments: &Terminal, context: &CommandContext) -> Result<Vec<PartFinding>> {
     let wait = probe_time(arguments)?;
     let graphics = arguments.graphics.unwrap_or_default().into();
     let colour = context.colour.into();
     let terminal = tui::terminal_report(graphics, colour, wait, arguments.coarse_above);
     let one = |line: String| vec![line];
-    let lines = [
+    Ok(vec![
         ("terminal", Ok(terminal)),
         ("device", Ok(vec![device(context.compute.device)])),
         ("model", model(context).map(one)),
@@ -39,9 +55,12 @@ pub fn run(arguments: &Terminal, context: &CommandContext) -> Result<ExitCode> {
         ("formats", Ok(formats())),
         ("decoder", decoder(&context.limits)),
         ("reviews", reviews(context.store.as_deref()).map(one)),
-    ];
+    ])
+}
+
+fn print_findings(findings: &[PartFinding]) -> Result<ExitCode> {
     let mut page = String::new();
-    for (name, finding) in &lines {
+    for (name, finding) in findings {
         let lines = match finding {
             Ok(lines) => lines.clone(),
             Err(error) => vec![format!("BROKEN: {error:#}")],
@@ -53,7 +72,7 @@ pub fn run(arguments: &Terminal, context: &CommandContext) -> Result<ExitCode> {
         let _ = writeln!(page, "{name:<10}{text}");
     }
     print(&Printable::page(&page))?;
-    let is_sound = lines.iter().all(|(_, finding)| finding.is_ok());
+    let is_sound = findings.iter().all(|(_, finding)| finding.is_ok());
     Ok(if is_sound {
         ExitCode::SUCCESS
     } else {

@@ -24,7 +24,7 @@ use crate::cli::{Browse, Cli, Command};
 use crate::imaging;
 use crate::inference::{Compute, keep_choices_in};
 use crate::tui::keymap::Keymap;
-use shared::{CommandContext, available_cores, in_model_option, resolve_model};
+use shared::{CommandContext, available_cores, in_model_option, open_pacs, resolve_model};
 pub use shared::{misread, report};
 
 /// Runs the command that was typed.
@@ -56,14 +56,23 @@ pub fn run(mut cli: Cli) -> Result<ExitCode> {
         colour: cli.appearance.color.unwrap_or_default(),
     };
     match cli.command {
-        None => screen(&cli.browse, &context, settings.keymap),
-        Some(Command::Predict(arguments)) => predict::run(&arguments, &context),
+        None => {
+            open_pacs(&cli.browse.paths, &cli.pacs)?;
+            screen(&cli.browse, &context, settings.keymap)
+        }
+        Some(Command::Predict(arguments)) => {
+            open_pacs(&arguments.paths, &cli.pacs)?;
+            predict::run(&arguments, &context)
+        }
         Some(Command::Evaluate(arguments)) => evaluate::run(&arguments, &context),
         Some(Command::Adapt(arguments)) => adapt::run(&arguments, &context),
         Some(Command::Export(arguments)) => export::run(&arguments),
         Some(Command::Agreement(arguments)) => agreement::run(&arguments),
-        Some(Command::Report(arguments)) => report::run(&arguments, &context),
-        Some(Command::Doctor(terminal)) => doctor::run(&terminal, &context),
+        Some(Command::Report(arguments)) => {
+            open_pacs(std::slice::from_ref(&arguments.image), &cli.pacs)?;
+            report::run(&arguments, &context)
+        }
+        Some(Command::Doctor(arguments)) => doctor::run(&arguments, &cli.pacs, &context),
         Some(Command::Models(models)) => models::run(&models.action, context.model.as_deref()),
         Some(Command::Config(ref arguments)) => config::run(arguments, &cli),
         Some(Command::Completions(completions)) => documents::completions(completions.shell),

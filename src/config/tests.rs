@@ -38,6 +38,10 @@ fn every_key_is_read() {
         max-megapixels = 50
         max-memory = 512
         decode-timeout = 5
+        pacs-ca = "ca.pem"
+        pacs-credentials = "pass show pacs"
+        pacs-memory = 64
+        pacs-timeout = 9
         [prevalence]
         "COVID-19" = "5%"
         Pneumonia = 0.3
@@ -73,9 +77,17 @@ fn every_key_is_read() {
     );
     let number = NonZeroU32::new;
     assert_eq!(limits, (number(50), number(512), number(5)));
+    let pacs = PacsArguments {
+        keep: None,
+        pacs_ca: Some("/etc/cxr/ca.pem".into()),
+        pacs_timeout: number(9),
+        pacs_memory: number(64),
+        pacs_credentials: Some("pass show pacs".to_owned()),
+    };
+    assert_eq!(config.pacs, pacs);
     assert_eq!(config.prevalence, ["COVID-19=5%", "Pneumonia=0.3"]);
     let keys: Vec<(&str, usize)> = config.keys.iter().map(|k| (&*k.action, k.line)).collect();
-    assert_eq!(keys, [("next", 22), ("quit", 21), ("undo", 23)]);
+    assert_eq!(keys, [("next", 26), ("quit", 25), ("undo", 27)]);
     assert_eq!(config.keys[0].keys, ["j", "ctrl-n"]);
 }
 

@@ -35,7 +35,7 @@ use crate::tui::worklist::{FilterTerms, rewritten};
 pub type FuzzTarget = fn(&[u8]);
 
 /// Every target by name. Its file in `fuzz/fuzz_targets` and its corpus have the same name.
-pub const TARGETS: [(&str, FuzzTarget); 34] = [
+pub const TARGETS: [(&str, FuzzTarget); 35] = [
     ("raster", raster),
     ("png", png),
     ("jpeg", jpeg),
@@ -69,6 +69,7 @@ pub const TARGETS: [(&str, FuzzTarget); 34] = [
     ("manifest", manifest),
     ("filter", filter),
     ("configuration", configuration),
+    ("dicomweb", dicomweb),
     ("store", store),
 ];
 
@@ -495,6 +496,47 @@ fn is_whole(read: &Manifest) {
         }
     }
 }
+
+/// What a DICOMweb server sends: a list of results, a film in parts, a film. The first byte says which. An error is one
+/// line, a part lies in its body, and what is taken for a UID is one.
+#[cfg(feature = "dicomweb")]
+pub fn dicomweb(data: &[u8]) {
+    use crate::dicomweb::{DicomWebAddress, boundary, identity, only_part, read_results};
+    let Some((kind, rest)) = data.split_first() else {
+        return;
+    };
+    match kind {
+        b'[' => drop(read_results(data).map_err(|error| is_one_line(&error))),
+        b'-' => {
+            if let Ok((place, _)) = only_part(data, "x").map_err(|error| is_one_line(&error)) {
+                assert!(data.get(place).is_some());
+            }
+        }
+        b'm' | b'h' => {
+            let Ok(text) = str::from_utf8(data) else {
+                return;
+            };
+            let _ = boundary(text).map_err(|error| is_one_line(&error));
+            let address = DicomWebAddress::parse(text).map_err(|error| is_one_line(&error));
+            if let Ok(address) = address {
+                let again = DicomWebAddress::parse(&address.place()).map(|again| again.place());
+                assert_eq!(again.ok(), Some(address.place()));
+            }
+        }
+        _ => {
+            if let Ok(found) = identity(rest).map_err(|error| is_one_line(&error)) {
+                for uid in [found.study, found.instance] {
+                    let is_uid = |byte: u8| byte.is_ascii_digit() || byte == b'.';
+                    assert!(!uid.is_empty() && uid.bytes().all(is_uid));
+                }
+            }
+        }
+    }
+}
+
+/// This build has no such parser.
+#[cfg(not(feature = "dicomweb"))]
+pub fn dicomweb(_: &[u8]) {}
 
 /// A filter, with a model's labels and without. The text that it is shown as is an equal filter.
 pub fn filter(data: &[u8]) {

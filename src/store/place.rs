@@ -11,11 +11,20 @@ pub fn absolute_path(path: &Path) -> PathBuf {
 
 /// [`absolute_path`], with links to the folder followed by `real`.
 pub fn absolute_path_in(path: &Path, real: impl FnOnce(&Path) -> PathBuf) -> PathBuf {
+    if is_web_address(path) {
+        return path.to_owned();
+    }
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     match (absolute.parent(), absolute.file_name()) {
         (Some(folder), Some(name)) => real(folder).join(name),
         _ => absolute,
     }
+}
+
+/// Whether a film lies on a server. Its address is the same from everywhere.
+fn is_web_address(path: &Path) -> bool {
+    let bytes = path.as_os_str().as_bytes();
+    bytes.starts_with(b"https://") || bytes.starts_with(b"http://")
 }
 
 /// A folder with links followed; as it is where that fails.

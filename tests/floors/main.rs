@@ -15,7 +15,7 @@ use tokens::tokens;
 
 /// A floor, and the floors that it may name. The first part of a file's path below `src/` is its
 /// floor: `tui/view/help.rs` is on `tui`.
-const SEES: [(&str, &[&str]); 20] = [
+const SEES: [(&str, &[&str]); 22] = [
     ("domain", &[]),
     // Paths in, bytes out: what the bytes are is for others.
     ("sources", &["domain"]),
@@ -36,6 +36,10 @@ const SEES: [(&str, &[&str]); 20] = [
     // Pixels, yes; never a tensor.
     ("tui", &["domain", "library", "store", "worker"]),
     ("cli", &[]),
+    // Where a redirect leads.
+    ("web", &["domain"]),
+    // A client of servers: no screen and no decoder.
+    ("dicomweb", &["domain", "sources", "web"]),
     // Its keys are options, and their values are read alike.
     ("config", &["cli", "domain"]),
     (
@@ -45,6 +49,7 @@ const SEES: [(&str, &[&str]); 20] = [
             "checkpoint",
             "cli",
             "config",
+            "dicomweb",
             "domain",
             "evaluation",
             "export",
@@ -56,6 +61,7 @@ const SEES: [(&str, &[&str]); 20] = [
             "sources",
             "store",
             "tui",
+            "web",
             "worker",
         ],
     ),
@@ -65,6 +71,7 @@ const SEES: [(&str, &[&str]); 20] = [
         &[
             "checkpoint",
             "config",
+            "dicomweb",
             "domain",
             "evaluation",
             "imaging",
@@ -129,8 +136,8 @@ const HOMES: [(&str, &[&str]); 40] = [
     ("signal_hook", &["commands", "tui"]),
     ("tar", &["sources/archive"]),
     ("time", &["commands/shared/date"]),
-    // The only thing that uses the network.
-    ("ureq", &["commands/models"]),
+    // The only things that ask the network.
+    ("ureq", &["commands/models", "dicomweb", "web"]),
     ("viuer", &["tui/preview"]),
     ("walkdir", &["library"]),
     ("weezl", &["imaging/raster/tiff"]),

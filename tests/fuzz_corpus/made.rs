@@ -652,6 +652,11 @@ fn texts() -> Vec<Seed> {
     let keys = "[keys]\nagree = [\"a\", \"ctrl-a\"]\nquit = \"q q\"\nnothing = 3\n";
     let uncommented = config::DEFAULT.replace("\n# ", "\n");
     let not_a_number = CARD.replace("0.81", "nan").replace("2.1", "inf");
+    // A file meta group, a sequence of undefined length, and the UIDs of instance and study.
+    let film_head = format!(
+        "f{}DICM\u{2}\0\u{10}\0UI\u{14}\u{0}1.2.840.10008.1.2.1\0\u{8}\0\u{18}\0UI\u{4}\u{0}4.5\0 \0\r\0UI\u{4}\u{0}1.2\0",
+        "\0".repeat(128)
+    );
     let seeds: &[(&str, &str, &str)] = &[
         ("card", "full", CARD),
         ("card", "not_a_number", &not_a_number),
@@ -701,6 +706,27 @@ fn texts() -> Vec<Seed> {
             "path:\"a \\\" b\" \"path:\" ≥ \"\" || !!x",
         ),
         ("filter", "deep", &"!(".repeat(60)),
+        (
+            "dicomweb",
+            "results",
+            "[{\"0020000D\":{\"vr\":\"UI\",\"Value\":[\"1.2\"]},\"00080061\":{\"Value\":[\"DX\",null]},\"00200013\":{\"Value\":[3]}},{\"00100010\":{\"Value\":[{\"Alphabetic\":\"A^B\"}]}}]",
+        ),
+        (
+            "dicomweb",
+            "part",
+            "--x\r\nContent-Type: application/dicom\r\n\r\nfilm\r\n--x--\r\n",
+        ),
+        (
+            "dicomweb",
+            "type",
+            "multipart/related; type=\"application/dicom\"; boundary=\"a=b;c\"",
+        ),
+        (
+            "dicomweb",
+            "address",
+            "https://pacs.example:8443/dicom-web/studies/1.2/series/3/instances/4?Modality=DX,CR&PatientName=M%C3%BC*",
+        ),
+        ("dicomweb", "film", &film_head),
         ("configuration", "default", config::DEFAULT),
         ("configuration", "uncommented", &uncommented),
         ("configuration", "keys", keys),

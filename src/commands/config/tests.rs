@@ -2,6 +2,7 @@ use clap::{CommandFactory, Parser};
 
 use super::*;
 use crate::cli::{ColorWhen, ColumnArgument, GraphicsArgument, LookArguments, ThemeArgument};
+use crate::commands::shared::{PACS_MEMORY, PACS_TIMEOUT};
 use crate::imaging::DecodeLimits;
 use crate::worker::LOADED_MODEL_BYTES;
 
@@ -29,6 +30,12 @@ fn the_printed_defaults_are_the_programs() {
         crate::commands::shared::limits(files),
         DecodeLimits::default()
     );
+    let pacs = &config.pacs;
+    assert_eq!(
+        (pacs.pacs_timeout, pacs.pacs_memory),
+        (Some(PACS_TIMEOUT), Some(PACS_MEMORY))
+    );
+    assert_eq!((&pacs.pacs_ca, &pacs.pacs_credentials), (&None, &None));
     assert_eq!(config.appearance.color, Some(ColorWhen::default()));
     assert_eq!(config.computing.engine, Some(Default::default()));
     assert_eq!(config.computing.device, Some(Default::default()));
@@ -87,6 +94,8 @@ fn help_gives_the_same_defaults() {
         ("max_megapixels", (max_pixels / 1_000_000).to_string()),
         ("max_memory", (max_memory >> 20).to_string()),
         ("decode_timeout", timeout.as_secs().to_string()),
+        ("pacs_timeout", PACS_TIMEOUT.to_string()),
+        ("pacs_memory", PACS_MEMORY.to_string()),
         ("model_memory", (LOADED_MODEL_BYTES >> 20).to_string()),
         ("columns", "mark,name,score,words".to_owned()),
         ("theme", "auto".to_owned()),
@@ -101,7 +110,7 @@ fn help_gives_the_same_defaults() {
 /// Each option of the screen can be configured, or is in the list of exceptions.
 #[test]
 fn no_option_of_the_screen_is_forgotten() {
-    const WITHOUT: [&str; 9] = [
+    const WITHOUT: [&str; 10] = [
         "config",
         "no-config",
         "no-background", // background = false
@@ -109,6 +118,7 @@ fn no_option_of_the_screen_is_forgotten() {
         "blinded",       // for one session
         "shuffle",
         "fresh",
+        "keep", // for the films of one session
         "help",
         "version",
     ];

@@ -12,6 +12,7 @@ use crate::domain::ContentId;
 use crate::export::{CONTENT, Record, path_of};
 use crate::imaging::{DecodeLimits, content_of};
 use crate::library::{WalkItem, real, scan};
+use crate::sources::is_remote;
 
 /// Files whose rows stay.
 #[derive(Debug, Default)]
@@ -108,7 +109,8 @@ impl DoneRows {
         };
         self.without_content += usize::from(answer == RowAnswer::Answer(None));
         let path = path_of(row.value("path").unwrap_or_default());
-        self.is_relative.push(path.is_relative());
+        self.is_relative
+            .push(path.is_relative() && !is_remote(&path));
         self.by_path
             .entry(self.folders.real(&path))
             .or_default()
@@ -200,7 +202,8 @@ impl DoneRows {
     }
 
     /// The content of each file that has a row with a content; `None` for others, and if the file cannot
-    /// be read. The whole is `None` after a signal.
+    /// be read. The whole is `None` after a signal. Films of a PACS are not fetched for this: under its
+    /// address, an instance never changes.
     fn contents(
         &self,
         asked: &[(PathBuf, &[u32])],
@@ -208,7 +211,7 @@ impl DoneRows {
     ) -> Option<Vec<Option<ContentId>>> {
         let says = |row: &u32| matches!(self.answers[*row as usize], RowAnswer::Answer(Some(_)));
         let wanted: Vec<usize> = (0..asked.len())
-            .filter(|at| asked[*at].1.iter().any(says))
+            .filter(|at| asked[*at].1.iter().any(says) && !is_remote(&asked[*at].0))
             .collect();
         let progress = Progress::new(check.shown, EarlierRows::default());
         progress.expect(wanted.len() as u64);

@@ -38,6 +38,7 @@ use crate::export::{PredictionRows, TableWriter, path_text};
 use crate::imaging::{DecodeLimits, ImagingError};
 use crate::inference::Classify;
 use crate::library::{WalkItem, exists, scan};
+use crate::sources::is_remote;
 
 /// Runs `cxr predict`.
 ///
@@ -106,7 +107,9 @@ fn predict(arguments: &cli::Predict, context: &CommandContext) -> Result<ExitCod
         lists_unread: arguments.list_unread,
         threads: crew.threads,
     };
-    let counted = !arguments.quiet && io::stderr().is_terminal();
+    // A PACS is not asked a second time for a progress bar with an end.
+    let is_local = !arguments.paths.iter().any(|path| is_remote(path));
+    let counted = is_local && !arguments.quiet && io::stderr().is_terminal();
     let written = std::thread::scope(|scope| {
         if counted {
             scope.spawn(|| batch.count(&progress, signals.stop()));

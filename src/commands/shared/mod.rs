@@ -11,6 +11,7 @@ mod labels;
 mod model;
 mod named;
 pub mod output_file;
+mod pacs;
 mod print;
 pub mod reviews;
 mod standard_output;
@@ -21,6 +22,11 @@ pub use exit::{BAD_USAGE, SOME_FAILED, Usage, ended_by};
 pub use labels::{assumed, heat_map_label};
 pub use model::{in_model_option, model_library, read_model, resolve_model};
 pub use named::named;
+pub use pacs::open_pacs;
+#[cfg(test)]
+pub use pacs::{PACS_MEMORY, PACS_TIMEOUT};
+#[cfg(feature = "dicomweb")]
+pub use pacs::{pacs_address, pacs_settings};
 pub use print::{complain, misread, note, print, print_document, report};
 pub use standard_output::{is_broken_pipe, standard_output};
 pub use terminal::probe_time;

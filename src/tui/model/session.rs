@@ -49,7 +49,7 @@ impl Session {
             .iter()
             .map(|given| Root {
                 given: given.clone(),
-                real: library::real(given).unwrap_or_else(|_| given.clone()),
+                real: real(given),
             })
             .collect();
         Session {
@@ -76,6 +76,16 @@ impl Session {
         let mut roots = self.roots.iter();
         let given = roots.find_map(|root| rebased(path, &root.real, &root.given));
         given.unwrap_or_else(|| path.to_owned())
+    }
+}
+
+/// The canonical path of a root. The query of an address may name a patient, and is not kept.
+fn real(given: &Path) -> PathBuf {
+    match given.to_str() {
+        Some(address) if address.starts_with("https://") || address.starts_with("http://") => {
+            address.split('?').next().unwrap_or_default().into()
+        }
+        _ => library::real(given).unwrap_or_else(|_| given.to_owned()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! `cxr models pull`: fetches a model from the Hugging Face hub and imports it. No other command uses the network.
+//! `cxr models pull`: fetches a model from the Hugging Face hub and imports it.
 
 #[cfg(feature = "pull")]
 mod hub;
