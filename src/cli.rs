@@ -2,6 +2,7 @@
 
 mod browse;
 mod configuration;
+mod dicom;
 mod measure;
 mod models;
 mod predict;
@@ -18,6 +19,7 @@ pub use browse::*;
 pub use configuration::{
     AsciiWhen, ColumnArgument, ConfigArguments, ConfigFile, LookArguments, ThemeArgument,
 };
+pub use dicom::*;
 pub use measure::*;
 pub use models::*;
 pub use predict::*;
@@ -90,6 +92,7 @@ pub enum Command {
     Export(Export),
     Agreement(Agreement),
     Report(ReportArguments),
+    Dicom(Box<DicomArguments>),
     /// Describe what this machine, terminal and model can do
     Doctor(Terminal),
     Models(ModelsArguments),

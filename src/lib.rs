@@ -22,7 +22,7 @@
 //! ```text
 //! main → commands → tui → worker → inference → imaging → domain
 //!        commands → adaptation → evaluation; checkpoint, model_library, export, library
-//!        commands, tui → store → domain; commands → config → cli
+//!        commands, tui → store → domain; commands → config → cli; commands → dicom → domain
 //!        commands, worker → predictions → store
 //! ```
 
@@ -31,6 +31,7 @@ pub mod checkpoint;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod dicom;
 pub mod domain;
 pub mod evaluation;
 pub mod export;

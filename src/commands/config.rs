@@ -152,6 +152,7 @@ fn fill(cli: &mut Cli, config: Config) {
         Some(Command::Doctor(terminal)) => fill_terminal(terminal, config.terminal),
         Some(Command::Export(export)) => or(&mut export.store, config.store),
         Some(Command::Agreement(agreement)) => or(&mut agreement.store, config.store),
+        Some(Command::Dicom(dicom)) => or(&mut dicom.action.objects_mut().store, config.store),
         Some(Command::Report(report)) => {
             or(&mut report.store, config.store);
             or(&mut report.prognosis.prognosis, config.prognosis);
@@ -198,6 +199,7 @@ fn uses_model(command: Option<&Command>) -> bool {
                 | Command::Evaluate(_)
                 | Command::Adapt(_)
                 | Command::Report(_)
+                | Command::Dicom(_)
                 | Command::Doctor(_)
         ),
     }

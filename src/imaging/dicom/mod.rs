@@ -33,6 +33,7 @@ mod object_kind;
 mod pixel_data;
 mod radiograph;
 mod rewrite;
+mod source_header;
 mod stored_bits;
 mod structure;
 mod tables;
@@ -43,6 +44,7 @@ use super::{DecodeLimits, ImageFault};
 use crate::domain::Radiograph;
 use encoding::Encoding;
 
+pub(super) use source_header::header;
 pub(super) use structure::starts_like_a_data_set;
 pub(super) use transfer_syntax::readable_syntaxes;
 
