@@ -2,6 +2,7 @@
 
 mod browse;
 mod configuration;
+mod dicom;
 mod measure;
 mod models;
 mod predict;
@@ -18,6 +19,7 @@ pub use browse::*;
 pub use configuration::{
     AsciiWhen, ColumnArgument, ConfigArguments, ConfigFile, LookArguments, ThemeArgument,
 };
+pub use dicom::*;
 pub use measure::*;
 pub use models::*;
 pub use predict::*;
@@ -93,6 +95,7 @@ pub enum Command {
     Export(Export),
     Agreement(Agreement),
     Report(ReportArguments),
+    Dicom(Box<DicomArguments>),
     Doctor(DoctorArguments),
     Models(ModelsArguments),
     Config(ConfigArguments),

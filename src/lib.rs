@@ -22,7 +22,7 @@
 //! ```text
 //! main → commands → tui → worker → inference → imaging → sources → domain
 //!        commands → adaptation → evaluation; checkpoint, model_library, export, library
-//!        commands, tui → store → domain; commands → config → cli
+//!        commands, tui → store → domain; commands → config → cli; commands → dicom → domain
 //!        commands, worker → predictions → store
 //!        commands → dicomweb → sources, web
 //! ```
@@ -32,6 +32,7 @@ pub mod checkpoint;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod dicom;
 #[cfg(feature = "dicomweb")]
 pub mod dicomweb;
 pub mod domain;

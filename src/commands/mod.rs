@@ -6,6 +6,7 @@ mod adapt;
 mod agreement;
 mod browse;
 mod config;
+mod dicom;
 mod doctor;
 mod documents;
 mod evaluate;
@@ -20,7 +21,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 
-use crate::cli::{Browse, Cli, Command};
+use crate::cli::{Browse, Cli, Command, DicomAction};
 use crate::imaging;
 use crate::inference::{Compute, keep_choices_in};
 use crate::tui::keymap::Keymap;
@@ -72,6 +73,7 @@ pub fn run(mut cli: Cli) -> Result<ExitCode> {
             open_pacs(std::slice::from_ref(&arguments.image), &cli.pacs)?;
             report::run(&arguments, &context)
         }
+        Some(Command::Dicom(arguments)) => dicom::run(&arguments, &context),
         Some(Command::Doctor(arguments)) => doctor::run(&arguments, &cli.pacs, &context),
         Some(Command::Models(models)) => models::run(&models.action, context.model.as_deref()),
         Some(Command::Config(ref arguments)) => config::run(arguments, &cli),
@@ -105,6 +107,7 @@ fn computes(command: Option<&Command>) -> bool {
         None => true,
         Some(Command::Predict(_) | Command::Evaluate(_) | Command::Adapt(_)) => true,
         Some(Command::Report(_) | Command::Doctor(_)) => true,
+        Some(Command::Dicom(dicom)) => !matches!(dicom.action, DicomAction::Kos(_)),
         Some(_) => false,
     }
 }

@@ -11,6 +11,7 @@ mod labels;
 mod model;
 mod named;
 pub mod output_file;
+mod output_folder;
 mod pacs;
 mod print;
 pub mod reviews;
@@ -22,6 +23,7 @@ pub use exit::{BAD_USAGE, SOME_FAILED, Usage, ended_by};
 pub use labels::{assumed, heat_map_label};
 pub use model::{in_model_option, model_library, read_model, resolve_model};
 pub use named::named;
+pub use output_folder::refuse_inside;
 pub use pacs::open_pacs;
 #[cfg(test)]
 pub use pacs::{PACS_MEMORY, PACS_TIMEOUT};

@@ -17,7 +17,7 @@ use super::channel::{Channel, ChannelMessage, Longest};
 use super::confinement::{Attempts, Confinement};
 use super::shared_memory::SharedWindow;
 use super::wire::{self, DecoderTask, DecoderTerms, Nonce};
-use crate::domain::{Radiograph, Samples};
+use crate::domain::{Radiograph, Samples, SourceHeader};
 use crate::imaging::{DecodeLimits, ImageFault};
 
 /// The time limit for the greeting of a new process.
@@ -113,6 +113,19 @@ impl Process {
             return Err(failed(ImageFault::died("its samples came back changed")));
         }
         Ok(())
+    }
+
+    /// Reads the header of one file. An outer error means that the process must be replaced.
+    pub fn header(
+        &mut self,
+        file: &Attachment,
+        limits: &DecodeLimits,
+    ) -> Result<Result<SourceHeader, ImageFault>, ImageFault> {
+        let start = Instant::now();
+        self.limit_processor_time(limits.timeout);
+        let header = ask_header(&mut self.channel, file, limits);
+        self.busy += start.elapsed();
+        header.map_err(|error| self.broken(&error, limits.timeout))
     }
 
     /// Has the process try what it must not be able to do. It cannot decode afterwards.
@@ -243,6 +256,26 @@ fn ask(
         return Err(invalid_answer());
     }
     Ok(film.map(|film| Radiograph { content, ..film }))
+}
+
+/// Hands over a file, and waits for its header. An outer error means that no valid answer came.
+fn ask_header(
+    channel: &mut Channel,
+    file: &Attachment,
+    limits: &DecodeLimits,
+) -> io::Result<Result<SourceHeader, ImageFault>> {
+    let nonce = nonce()?;
+    channel.limit_time(limits.timeout)?;
+    let request = wire::write_request(&nonce, &DecoderTask::Header(limits.clone()));
+    channel.send(&request, Some(file))?;
+    let content = file.content_id()?;
+    let longest = Longest {
+        text: LONGEST_DESCRIPTION,
+        attachment: 0,
+    };
+    let answer = received(channel, longest)?;
+    let header = wire::read_header(&nonce, &answer.text).ok_or_else(invalid_answer)?;
+    Ok(header.map(|header| SourceHeader { content, ..header }))
 }
 
 /// The next message. The end of the stream is an error, because a message is expected.

@@ -36,6 +36,7 @@ mod object_kind;
 mod pixel_data;
 mod radiograph;
 mod rewrite;
+mod source_header;
 mod stored_bits;
 mod structure;
 mod tables;
@@ -48,6 +49,7 @@ use encoding::Encoding;
 
 pub(super) use directory::read as read_directory;
 pub(super) use header::lines as header_lines;
+pub(super) use source_header::header;
 pub(super) use structure::starts_like_a_data_set;
 pub(super) use transfer_syntax::readable_syntaxes;
 

@@ -52,6 +52,18 @@ impl StatusCounts {
         } += 1;
     }
 
+    /// Counts what was counted apart.
+    pub fn add(&mut self, other: &StatusCounts) {
+        self.ok += other.ok;
+        self.caution += other.caution;
+        self.refused += other.refused;
+        self.errors += other.errors;
+        self.unread += other.unread;
+        for (kind, number) in &other.skipped {
+            *self.skipped.entry(kind.clone()).or_default() += number;
+        }
+    }
+
     /// Counts a file without an image.
     pub fn skip(&mut self, kind: &str) {
         *self.skipped.entry(kind.to_owned()).or_default() += 1;

@@ -259,7 +259,11 @@ fn requests_and_faults_arrive_as_they_were_sent() {
         timeout: Duration::from_millis(1500),
         ..DecodeLimits::default()
     };
-    for task in [DecoderTask::Decode(limits), DecoderTask::Attempt] {
+    for task in [
+        DecoderTask::Decode(limits.clone()),
+        DecoderTask::Header(limits),
+        DecoderTask::Attempt,
+    ] {
         let request = write_request(&NONCE, &task);
         assert_eq!(read_request(&request), Some((NONCE, task)));
     }
