@@ -2,6 +2,8 @@
 
 mod browse;
 mod configuration;
+mod dicom;
+mod listen;
 mod measure;
 mod models;
 mod predict;
@@ -18,6 +20,8 @@ pub use browse::*;
 pub use configuration::{
     AsciiWhen, ColumnArgument, ConfigArguments, ConfigFile, LookArguments, ThemeArgument,
 };
+pub use dicom::*;
+pub use listen::*;
 pub use measure::*;
 pub use models::*;
 pub use predict::*;
@@ -90,6 +94,8 @@ pub enum Command {
     Export(Export),
     Agreement(Agreement),
     Report(ReportArguments),
+    Dicom(DicomArguments),
+    Listen(Listen),
     /// Describe what this machine, terminal and model can do
     Doctor(Terminal),
     Models(ModelsArguments),

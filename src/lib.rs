@@ -23,7 +23,7 @@
 //! main → commands → tui → worker → inference → imaging → domain
 //!        commands → adaptation → evaluation; checkpoint, model_library, export, library
 //!        commands, tui → store → domain; commands → config → cli
-//!        commands, worker → predictions → store
+//!        commands, worker → predictions → store; commands → dimse → domain
 //! ```
 
 pub mod adaptation;
@@ -31,6 +31,7 @@ pub mod checkpoint;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod dimse;
 pub mod domain;
 pub mod evaluation;
 pub mod export;

@@ -6,10 +6,12 @@ mod adapt;
 mod agreement;
 mod browse;
 mod config;
+mod dicom;
 mod doctor;
 mod documents;
 mod evaluate;
 mod export;
+mod listen;
 mod models;
 mod predict;
 mod report;
@@ -63,6 +65,8 @@ pub fn run(mut cli: Cli) -> Result<ExitCode> {
         Some(Command::Export(arguments)) => export::run(&arguments),
         Some(Command::Agreement(arguments)) => agreement::run(&arguments),
         Some(Command::Report(arguments)) => report::run(&arguments, &context),
+        Some(Command::Dicom(arguments)) => dicom::run(&arguments.action),
+        Some(Command::Listen(arguments)) => listen::run(&arguments),
         Some(Command::Doctor(terminal)) => doctor::run(&terminal, &context),
         Some(Command::Models(models)) => models::run(&models.action, context.model.as_deref()),
         Some(Command::Config(ref arguments)) => config::run(arguments, &cli),

@@ -34,7 +34,7 @@ use crate::tui::worklist::{FilterTerms, rewritten};
 pub type FuzzTarget = fn(&[u8]);
 
 /// Every target by name. Its file in `fuzz/fuzz_targets` and its corpus have the same name.
-pub const TARGETS: [(&str, FuzzTarget); 31] = [
+pub const TARGETS: [(&str, FuzzTarget); 32] = [
     ("raster", raster),
     ("png", png),
     ("jpeg", jpeg),
@@ -66,6 +66,7 @@ pub const TARGETS: [(&str, FuzzTarget); 31] = [
     ("filter", filter),
     ("configuration", configuration),
     ("store", store),
+    ("pdu", pdu),
 ];
 
 /// Limits for small pictures: large ones teach a fuzzer nothing more.
@@ -503,6 +504,16 @@ pub fn configuration(data: &[u8]) {
     assert_eq!(message.lines().count(), faults.len(), "{message:?}");
     message.lines().for_each(|line| is_one_line(&line));
     assert!(read.keys.iter().all(|key| (1..=lines).contains(&key.line)));
+}
+
+/// What a stranger sends to `cxr listen`: PDUs, one after another.
+pub fn pdu(data: &[u8]) {
+    crate::dimse::fuzzed::association(data);
+}
+
+/// What a modality sends for one object, as a seed of the corpus.
+pub fn association() -> Vec<u8> {
+    crate::dimse::fuzzed::seed()
 }
 
 /// A review store from an unknown source.

@@ -15,7 +15,7 @@ use tokens::tokens;
 
 /// A floor, and the floors that it may name. The first part of a file's path below `src/` is its
 /// floor: `tui/view/help.rs` is on `tui`.
-const SEES: [(&str, &[&str]); 19] = [
+const SEES: [(&str, &[&str]); 20] = [
     ("domain", &[]),
     ("imaging", &["domain"]),
     ("inference", &["domain", "imaging"]),
@@ -28,6 +28,8 @@ const SEES: [(&str, &[&str]); 19] = [
     ("adaptation", &["domain", "evaluation"]),
     ("export", &["domain"]),
     ("store", &["domain"]),
+    // DICOM's own protocol: objects in and out, as bytes.
+    ("dimse", &["domain"]),
     // The answers that models gave before.
     ("predictions", &["domain", "store"]),
     ("worker", &["domain", "imaging", "inference", "predictions"]),
@@ -43,6 +45,7 @@ const SEES: [(&str, &[&str]); 19] = [
             "checkpoint",
             "cli",
             "config",
+            "dimse",
             "domain",
             "evaluation",
             "export",
@@ -62,6 +65,7 @@ const SEES: [(&str, &[&str]); 19] = [
         &[
             "checkpoint",
             "config",
+            "dimse",
             "domain",
             "evaluation",
             "imaging",
@@ -82,7 +86,7 @@ const HOMES: [(&str, &[&str]); 38] = [
     ("crossterm", &["tui"]),
     ("csv", &["evaluation", "export"]),
     ("cxr_kernels", &["inference"]),
-    ("dicom_", &["imaging"]),
+    ("dicom_", &["dimse", "imaging"]),
     ("fax", &["imaging/raster/tiff"]),
     ("getrandom", &["imaging/decoder"]),
     ("gif", &["imaging/raster/gif"]),
@@ -123,8 +127,8 @@ const HOMES: [(&str, &[&str]); 38] = [
     ("sha1", &["commands/models"]),
     ("signal_hook", &["commands", "tui"]),
     ("time", &["commands/shared/date"]),
-    // The only thing that uses the network.
-    ("ureq", &["commands/models"]),
+    // What uses the network by HTTP.
+    ("ureq", &["commands/dicom/send", "commands/models"]),
     ("viuer", &["tui/preview"]),
     ("walkdir", &["library"]),
     ("weezl", &["imaging/raster/tiff"]),

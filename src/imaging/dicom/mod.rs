@@ -44,7 +44,7 @@ use crate::domain::Radiograph;
 use encoding::Encoding;
 
 pub(super) use structure::starts_like_a_data_set;
-pub(super) use transfer_syntax::readable_syntaxes;
+pub(super) use transfer_syntax::{readable_syntax_uids, readable_syntaxes};
 
 /// Decodes the first frame of a DICOM file, with or without preamble and file meta information.
 pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<Radiograph, ImageFault> {
