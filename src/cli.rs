@@ -3,6 +3,7 @@
 mod browse;
 mod configuration;
 mod dicom;
+mod listen;
 mod measure;
 mod models;
 mod predict;
@@ -20,6 +21,7 @@ pub use configuration::{
     AsciiWhen, ColumnArgument, ConfigArguments, ConfigFile, LookArguments, ThemeArgument,
 };
 pub use dicom::*;
+pub use listen::*;
 pub use measure::*;
 pub use models::*;
 pub use predict::*;
@@ -96,6 +98,7 @@ pub enum Command {
     Agreement(Agreement),
     Report(ReportArguments),
     Dicom(Box<DicomArguments>),
+    Listen(Listen),
     Doctor(DoctorArguments),
     Models(ModelsArguments),
     Config(ConfigArguments),

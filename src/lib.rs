@@ -24,7 +24,7 @@
 //!        commands → adaptation → evaluation; checkpoint, model_library, export, library
 //!        commands, tui → store → domain; commands → config → cli; commands → dicom → domain
 //!        commands, worker → predictions → store
-//!        commands → dicomweb → sources, web
+//!        commands → dicomweb → sources, web; commands → dimse → domain
 //! ```
 
 pub mod adaptation;
@@ -35,6 +35,7 @@ pub mod config;
 pub mod dicom;
 #[cfg(feature = "dicomweb")]
 pub mod dicomweb;
+pub mod dimse;
 pub mod domain;
 pub mod evaluation;
 pub mod export;

@@ -157,7 +157,11 @@ fn fill(cli: &mut Cli, config: Config) {
         Some(Command::Doctor(doctor)) => fill_terminal(&mut doctor.terminal, config.terminal),
         Some(Command::Export(export)) => or(&mut export.store, config.store),
         Some(Command::Agreement(agreement)) => or(&mut agreement.store, config.store),
-        Some(Command::Dicom(dicom)) => or(&mut dicom.action.objects_mut().store, config.store),
+        Some(Command::Dicom(dicom)) => {
+            if let Some(objects) = dicom.action.objects_mut() {
+                or(&mut objects.store, config.store);
+            }
+        }
         Some(Command::Report(report)) => {
             or(&mut report.store, config.store);
             or(&mut report.prognosis.prognosis, config.prognosis);

@@ -11,6 +11,7 @@ mod doctor;
 mod documents;
 mod evaluate;
 mod export;
+mod listen;
 mod models;
 mod predict;
 mod report;
@@ -74,6 +75,7 @@ pub fn run(mut cli: Cli) -> Result<ExitCode> {
             report::run(&arguments, &context)
         }
         Some(Command::Dicom(arguments)) => dicom::run(&arguments, &context),
+        Some(Command::Listen(arguments)) => listen::run(&arguments),
         Some(Command::Doctor(arguments)) => doctor::run(&arguments, &cli.pacs, &context),
         Some(Command::Models(models)) => models::run(&models.action, context.model.as_deref()),
         Some(Command::Config(ref arguments)) => config::run(arguments, &cli),

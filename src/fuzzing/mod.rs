@@ -35,7 +35,7 @@ use crate::tui::worklist::{FilterTerms, rewritten};
 pub type FuzzTarget = fn(&[u8]);
 
 /// Every target by name. Its file in `fuzz/fuzz_targets` and its corpus have the same name.
-pub const TARGETS: [(&str, FuzzTarget); 35] = [
+pub const TARGETS: [(&str, FuzzTarget); 36] = [
     ("raster", raster),
     ("png", png),
     ("jpeg", jpeg),
@@ -71,6 +71,7 @@ pub const TARGETS: [(&str, FuzzTarget); 35] = [
     ("configuration", configuration),
     ("dicomweb", dicomweb),
     ("store", store),
+    ("pdu", pdu),
 ];
 
 /// Limits for small pictures: large ones teach a fuzzer nothing more.
@@ -581,6 +582,16 @@ pub fn configuration(data: &[u8]) {
     assert_eq!(message.lines().count(), faults.len(), "{message:?}");
     message.lines().for_each(|line| is_one_line(&line));
     assert!(read.keys.iter().all(|key| (1..=lines).contains(&key.line)));
+}
+
+/// What a stranger sends to `cxr listen`: PDUs, one after another.
+pub fn pdu(data: &[u8]) {
+    crate::dimse::fuzzed::association(data);
+}
+
+/// What a modality sends for one object, as a seed of the corpus.
+pub fn association() -> Vec<u8> {
+    crate::dimse::fuzzed::seed()
 }
 
 /// A review store from an unknown source.

@@ -67,7 +67,7 @@ pub use guard::panic_is_guarded;
 pub use heat_map::{legend, overlay};
 pub use png_file::png_with_text;
 pub use polarity::is_negative;
-pub use readable::{ReadableFormats, readable_formats};
+pub use readable::{ReadableFormats, readable_formats, readable_syntax_uids};
 pub use render::{Viewport, developed, render};
 pub use show::{seen, show};
 pub use sniff::{Sighting, is_beside_images, looks_like_image, sight};

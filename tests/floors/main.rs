@@ -15,7 +15,7 @@ use tokens::tokens;
 
 /// A floor, and the floors that it may name. The first part of a file's path below `src/` is its
 /// floor: `tui/view/help.rs` is on `tui`.
-const SEES: [(&str, &[&str]); 23] = [
+const SEES: [(&str, &[&str]); 24] = [
     ("domain", &[]),
     // Paths in, bytes out: what the bytes are is for others.
     ("sources", &["domain"]),
@@ -32,6 +32,8 @@ const SEES: [(&str, &[&str]); 23] = [
     // Objects out: no image is decoded there, and nothing is sent.
     ("dicom", &["domain"]),
     ("store", &["domain"]),
+    // DICOM's own protocol: objects in and out, as bytes.
+    ("dimse", &["domain"]),
     // The answers that models gave before.
     ("predictions", &["domain", "store"]),
     ("worker", &["domain", "imaging", "inference", "predictions"]),
@@ -53,6 +55,7 @@ const SEES: [(&str, &[&str]); 23] = [
             "config",
             "dicom",
             "dicomweb",
+            "dimse",
             "domain",
             "evaluation",
             "export",
@@ -75,6 +78,7 @@ const SEES: [(&str, &[&str]); 23] = [
             "checkpoint",
             "config",
             "dicomweb",
+            "dimse",
             "domain",
             "evaluation",
             "imaging",
@@ -96,7 +100,7 @@ const HOMES: [(&str, &[&str]); 40] = [
     ("crossterm", &["tui"]),
     ("csv", &["evaluation", "export"]),
     ("cxr_kernels", &["inference"]),
-    ("dicom_", &["dicom", "imaging"]),
+    ("dicom_", &["dicom", "dimse", "imaging"]),
     ("fax", &["imaging/raster/tiff"]),
     ("font8x8", &["dicom/bitmap_text"]),
     ("getrandom", &["dicom", "imaging/decoder"]),
@@ -141,8 +145,11 @@ const HOMES: [(&str, &[&str]); 40] = [
     ("signal_hook", &["commands", "tui"]),
     ("tar", &["sources/archive"]),
     ("time", &["commands/shared/date"]),
-    // The only things that ask the network.
-    ("ureq", &["commands/models", "dicomweb", "web"]),
+    // What uses the network by HTTP.
+    (
+        "ureq",
+        &["commands/dicom/send", "commands/models", "dicomweb", "web"],
+    ),
     ("viuer", &["tui/preview"]),
     ("walkdir", &["library"]),
     ("weezl", &["imaging/raster/tiff"]),

@@ -47,6 +47,7 @@ pub fn all() -> Vec<Seed> {
         arrays(),
         texts(),
         stores(),
+        associations(),
     ]
     .concat()
 }
@@ -740,6 +741,21 @@ fn texts() -> Vec<Seed> {
     seeds
         .map(|(target, name, text)| (*target, (*name).to_owned(), text.as_bytes().to_vec()))
         .collect()
+}
+
+/// What a modality sends: an association, an object and its release; and the beginnings of it that matter.
+fn associations() -> Vec<Seed> {
+    let whole = fuzzing::association();
+    let request = 6 + u32::from_be_bytes(whole[2..6].try_into().unwrap()) as usize;
+    [
+        ("object.bin", whole.clone()),
+        ("request.bin", whole[..request].to_vec()),
+        ("release.bin", b"\x05\0\0\0\0\x04\0\0\0\0".to_vec()),
+        ("abort.bin", b"\x07\0\0\0\0\x04\0\0\x02\x01".to_vec()),
+        ("long.bin", b"\x04\0\xff\xff\xff\xff".to_vec()),
+    ]
+    .map(|(name, bytes)| ("pdu", name.to_owned(), bytes))
+    .to_vec()
 }
 
 /// Stores of the smallest size, and stores altered with SQL.

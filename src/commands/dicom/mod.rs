@@ -1,4 +1,4 @@
-//! `cxr dicom`: results as DICOM objects in a folder.
+//! `cxr dicom`: results as DICOM objects in a folder, and on their way to an archive.
 //!
 //! ```text
 //! PATHs ── studies ──► Study ── classify, show ──► FilmResult ── dicom::ObjectMaker ──► objects ── folder
@@ -11,6 +11,7 @@ mod maker;
 mod readers;
 mod reports;
 mod run;
+mod send;
 mod studies;
 
 use std::process::ExitCode;
@@ -29,5 +30,6 @@ pub fn run(arguments: &DicomArguments, context: &CommandContext) -> Result<ExitC
         DicomAction::Sr(report) => reports::run(report, context),
         DicomAction::Sc(capture) => captures::run(capture, context),
         DicomAction::Kos(keys) => key_images::run(keys, context),
+        DicomAction::Send(arguments) => send::run(arguments),
     }
 }

@@ -51,7 +51,7 @@ pub(super) use directory::read as read_directory;
 pub(super) use header::lines as header_lines;
 pub(super) use source_header::header;
 pub(super) use structure::starts_like_a_data_set;
-pub(super) use transfer_syntax::readable_syntaxes;
+pub(super) use transfer_syntax::{readable_syntax_uids, readable_syntaxes};
 
 /// Decodes the first frame of a DICOM file, with or without preamble and file meta information.
 pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<Radiograph, ImageFault> {
