@@ -5,6 +5,7 @@ mod configuration;
 mod dicom;
 mod listen;
 mod measure;
+mod merge;
 mod models;
 mod predict;
 mod review;
@@ -23,6 +24,7 @@ pub use configuration::{
 pub use dicom::*;
 pub use listen::*;
 pub use measure::*;
+pub use merge::*;
 pub use models::*;
 pub use predict::*;
 pub use review::*;
@@ -64,6 +66,10 @@ pub struct Cli {
     #[command(flatten)]
     pub computing: Computing,
 
+    /// With --version: version, commit, features and digests of the models, as JSON
+    #[arg(long, requires = "version")]
+    pub json: bool,
+
     #[command(subcommand)]
     pub command: Option<Command>,
 }
@@ -92,6 +98,7 @@ impl Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Predict(Predict),
+    Merge(Merge),
     Evaluate(Box<Evaluate>),
     Adapt(Box<Adapt>),
     Export(Export),

@@ -93,7 +93,7 @@ const SEES: [(&str, &[&str]); 24] = [
 ];
 
 /// The beginning of a crate's name, and the only places that may name it.
-const HOMES: [(&str, &[&str]); 40] = [
+const HOMES: [(&str, &[&str]); 41] = [
     ("anyhow", &["commands", "main"]),
     ("candle_", &["inference"]),
     ("clap", &["cli", "commands", "config"]),
@@ -131,6 +131,7 @@ const HOMES: [(&str, &[&str]); 40] = [
     ),
     ("miniz_oxide", &["sources/archive"]),
     ("notify", &["library"]),
+    ("parquet", &["export/columnar"]),
     ("plotters", &["evaluation/plots"]),
     ("ratatui", &["tui"]),
     (
