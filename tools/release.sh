@@ -3,6 +3,7 @@
 #
 #     tools/release.sh OUT [TARGET]...
 #     tools/release.sh --twice OUT [TARGET]...    # builds all of it again in another folder, and compares
+#     tools/release.sh --pack PROGRAM OUT         # no build: PROGRAM, of this machine, with the files of this folder
 #
 # For each TARGET (x86_64-unknown-linux-gnu and aarch64-unknown-linux-gnu are known; the default is this machine's):
 #     cxr-VERSION-TARGET.tar.gz       program, manual page, completions, licences
@@ -18,6 +19,8 @@ set -euo pipefail
 shopt -s inherit_errexit
 
 readonly GLIBC=2.17
+# Of gzip and xz. Lower, a test is done sooner.
+readonly LEVEL=${CXR_RELEASE_LEVEL:-9}
 root=$(cd "$(dirname "$0")/.." && pwd)
 
 usage() { sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" >&2; exit 2; }
@@ -74,7 +77,7 @@ make_documents() { # program, folder
 # Files of the same name, time and owner, whatever the folder says.
 pack() { # parent, name, out
     tar --create --directory "$1" --sort=name --format=ustar --mtime="@$SOURCE_DATE_EPOCH" \
-        --owner=0 --group=0 --numeric-owner --mode=u+rwX,go+rX,go-w "$2" | gzip --no-name --best >"$3"
+        --owner=0 --group=0 --numeric-owner --mode=u+rwX,go+rX,go-w "$2" | gzip --no-name "-$LEVEL" >"$3"
 }
 
 pack_archive() { # source, program, documents, target, folder to work in, out
@@ -103,23 +106,26 @@ pack_deb() { # source, program, documents, target, folder to work in, out
     cp -r "$source"/examples/. "$doc/examples"
     copyright "$source" >"$doc/copyright"
     mkdir -p "$into/DEBIAN"
-    control "$4" "$(du -sk --apparent-size "$into" | cut -f1)" >"$into/DEBIAN/control"
+    control "$2" "$4" "$(du -sk --apparent-size "$into" | cut -f1)" >"$into/DEBIAN/control"
     # The sums that `dpkg --verify` compares with.
     (cd "$into" && find usr -type f -print0 | LC_ALL=C sort -z | xargs -0 md5sum >DEBIAN/md5sums)
     find "$into" -type d -exec chmod 755 {} +
     chmod 644 "$into"/DEBIAN/*
     find "$doc/examples" -type f -exec chmod u=rwX,go=rX {} +
-    dpkg-deb --root-owner-group -Zxz --build "$into" "$6/cxr_${version}_$(architecture "$4").deb" >/dev/null
+    dpkg-deb --root-owner-group -Zxz "-z$LEVEL" --build "$into" "$6/cxr_${version}_$(architecture "$4").deb" >/dev/null
 }
 
-control() { # target, size in KiB
+control() { # program, target, size in KiB
+    local depends
+    depends="libc6 (>= $(glibc_of "$1"))"
+    if readelf --dynamic "$1" | grep -q 'libgcc_s\.so'; then depends+=", libgcc-s1"; fi
     cat <<CONTROL
 Package: cxr
 Version: $version
-Architecture: $(architecture "$1")
-Maintainer: The cxr contributors <cxr@localhost>
-Installed-Size: $2
-Depends: libc6 (>= $GLIBC)
+Architecture: $(architecture "$2")
+Maintainer: The cxr contributors <contributors@cxr.invalid>
+Installed-Size: $3
+Depends: $depends
 Section: science
 Priority: optional
 Description: second reader for chest radiographs that lives in the terminal
@@ -132,26 +138,42 @@ CONTROL
 }
 
 copyright() { # source
-    echo "cxr is MIT OR Apache-2.0, at your choice. What it is made of, with licences and sources, is in THIRD-PARTY.md"
-    echo "beside this file. The texts:"
-    local file
-    for file in LICENSE-MIT LICENSE-APACHE licences/LGPL-3.0.txt licences/GPL-3.0.txt; do
-        printf '\n---- %s\n\n' "$file"
-        cat "$1/$file"
-    done
+    cat <<'COPYRIGHT'
+cxr is MIT OR Apache-2.0, at your choice. What it is made of, with licences and sources, is in THIRD-PARTY.md beside
+this file. On Debian systems the Apache License 2.0, the GNU LGPL 3 and the GNU GPL 3 are in
+/usr/share/common-licenses/Apache-2.0, /usr/share/common-licenses/LGPL-3 and /usr/share/common-licenses/GPL-3.
+
+COPYRIGHT
+    cat "$1/LICENSE-MIT"
 }
 
-# The newest glibc that a program asks for must not be newer than the one that is promised.
+# The newest glibc that a program asks for.
+glibc_of() { # program
+    readelf --wide --version-info "$1" | grep -o 'GLIBC_[0-9.]*' | sed 's/GLIBC_//' | sort -V | tail -n 1
+}
+
+# It must not be newer than the one that is promised.
 check_glibc() { # program
     local newest
-    newest=$(readelf --wide --version-info "$1" | grep -o 'GLIBC_[0-9.]*' | sed 's/GLIBC_//' | sort -V | tail -n 1)
+    newest=$(glibc_of "$1")
     [ "$(printf '%s\n%s\n' "$newest" "$GLIBC" | sort -V | tail -n 1)" = "$GLIBC" ] ||
         fail "$1 asks for glibc $newest"
     echo "glibc $newest is enough for $1" >&2
 }
 
+# Everything but the wheel, of a program that is built.
+pack_all() { # source, program, documents, target, folder to work in, out
+    pack_archive "$@"
+    pack_deb "$@"
+    python3 "$1/tools/sbom.py" --target "$4" >"$6/cxr-$version-$4.cdx.json"
+}
+
+sums() { # out
+    (cd "$1" && LC_ALL=C sha256sum -- * >"$work/SHA256SUMS" && mv "$work/SHA256SUMS" .)
+}
+
 release() { # folder to work in, out
-    local work=$1 out=$2 target native=
+    local work=$1 out=$2 target native=''
     check_out "$work/source"
     # The program of this machine first: it makes the manual page of all.
     for target in "${targets[@]}"; do
@@ -166,18 +188,23 @@ release() { # folder to work in, out
         local program=$work/target/$target/dist/cxr
         check_glibc "$program"
         [ "$target" != "$host" ] || make_documents "$program" "$work/documents"
-        pack_archive "$work/source" "$program" "$work/documents" "$target" "$work/$target" "$out"
-        pack_deb "$work/source" "$program" "$work/documents" "$target" "$work/$target" "$out"
-        python3 "$work/source/tools/sbom.py" --target "$target" >"$out/cxr-$version-$target.cdx.json"
+        pack_all "$work/source" "$program" "$work/documents" "$target" "$work/$target" "$out"
     done
-    (cd "$out" && LC_ALL=C sha256sum -- * >"$work/SHA256SUMS" && mv "$work/SHA256SUMS" .)
+    sums "$out"
 }
 
-twice=
-if [ "${1-}" = --twice ]; then
+twice='' program=''
+case ${1-} in
+--twice)
     twice=1
     shift
-fi
+    ;;
+--pack)
+    [ $# = 3 ] || usage
+    program=$(realpath "$2")
+    shift 2
+    ;;
+esac
 case ${1-} in '' | -*) usage ;; esac
 mkdir -p "$1"
 out=$(cd "$1" && pwd)
@@ -188,14 +215,23 @@ host=$(rustc -vV | sed -n 's/^host: //p')
 targets=("$@")
 [ $# -gt 0 ] || targets=("$host")
 for target in "${targets[@]}"; do architecture "$target" >/dev/null; done
+version=$(sed -n 's/^version = "\(.*\)"/\1/p' "$root/Cargo.toml" | head -n 1)
+umask 022
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+if [ -n "$program" ]; then
+    export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(stat --format=%Y "$program")}
+    make_documents "$program" "$work/documents"
+    pack_all "$root" "$program" "$work/documents" "$host" "$work" "$out"
+    sums "$out"
+    exit
+fi
+
 commit=$(git -C "$root" rev-parse HEAD)
 version=$(git -C "$root" show "$commit:Cargo.toml" | sed -n 's/^version = "\(.*\)"/\1/p' | head -n 1)
 SOURCE_DATE_EPOCH=$(git -C "$root" log -1 --format=%ct "$commit")
 export SOURCE_DATE_EPOCH
-umask 022
-
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
 tools=$work/tools
 install_tools "$tools"
 mkdir "$work/first"
