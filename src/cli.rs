@@ -3,6 +3,7 @@
 mod browse;
 mod configuration;
 mod measure;
+mod merge;
 mod models;
 mod predict;
 mod review;
@@ -19,6 +20,7 @@ pub use configuration::{
     AsciiWhen, ColumnArgument, ConfigArguments, ConfigFile, LookArguments, ThemeArgument,
 };
 pub use measure::*;
+pub use merge::*;
 pub use models::*;
 pub use predict::*;
 pub use review::*;
@@ -57,6 +59,10 @@ pub struct Cli {
     #[command(flatten)]
     pub computing: Computing,
 
+    /// With --version: version, commit, features and digests of the models, as JSON
+    #[arg(long, requires = "version")]
+    pub json: bool,
+
     #[command(subcommand)]
     pub command: Option<Command>,
 }
@@ -85,6 +91,7 @@ impl Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Predict(Predict),
+    Merge(Merge),
     Evaluate(Box<Evaluate>),
     Adapt(Box<Adapt>),
     Export(Export),

@@ -82,6 +82,7 @@ pub enum ReviewFormat {
     Tsv,
     Jsonl,
     Json,
+    Parquet,
 }
 
 /// Compare blinded readers with the model and with the reference standard

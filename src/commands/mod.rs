@@ -10,10 +10,12 @@ mod doctor;
 mod documents;
 mod evaluate;
 mod export;
+mod merge;
 mod models;
 mod predict;
 mod report;
 mod shared;
+mod version;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -24,8 +26,8 @@ use crate::cli::{Browse, Cli, Command};
 use crate::imaging;
 use crate::inference::{Compute, keep_choices_in};
 use crate::tui::keymap::Keymap;
+pub use shared::report;
 use shared::{CommandContext, available_cores, in_model_option, resolve_model};
-pub use shared::{misread, report};
 
 /// Runs the command that was typed.
 ///
@@ -58,6 +60,7 @@ pub fn run(mut cli: Cli) -> Result<ExitCode> {
     match cli.command {
         None => screen(&cli.browse, &context, settings.keymap),
         Some(Command::Predict(arguments)) => predict::run(&arguments, &context),
+        Some(Command::Merge(arguments)) => merge::run(&arguments),
         Some(Command::Evaluate(arguments)) => evaluate::run(&arguments, &context),
         Some(Command::Adapt(arguments)) => adapt::run(&arguments, &context),
         Some(Command::Export(arguments)) => export::run(&arguments),
@@ -70,6 +73,14 @@ pub fn run(mut cli: Cli) -> Result<ExitCode> {
         Some(Command::Man) => documents::manual(),
         Some(Command::DecodeWorker) => Ok(imaging::decode_worker()),
     }
+}
+
+/// Prints help, the version or an error of the arguments, and returns the exit code.
+pub fn misread(error: &clap::Error) -> ExitCode {
+    if version::is_asked(error) {
+        return version::print().unwrap_or_else(|error| report(&error));
+    }
+    shared::misread(error)
 }
 
 /// The screen, and the reader's own agreement with the model after a blinded session.

@@ -75,7 +75,7 @@ const SEES: [(&str, &[&str]); 19] = [
 ];
 
 /// The beginning of a crate's name, and the only places that may name it.
-const HOMES: [(&str, &[&str]); 38] = [
+const HOMES: [(&str, &[&str]); 39] = [
     ("anyhow", &["commands", "main"]),
     ("candle_", &["inference"]),
     ("clap", &["cli", "commands", "config"]),
@@ -110,6 +110,7 @@ const HOMES: [(&str, &[&str]); 38] = [
         ],
     ),
     ("notify", &["library"]),
+    ("parquet", &["export/columnar"]),
     ("plotters", &["evaluation/plots"]),
     ("ratatui", &["tui"]),
     (

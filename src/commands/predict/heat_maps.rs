@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
+use super::selection::Selection;
 use crate::cli;
 use crate::commands::shared::output_file::OutputFile;
 use crate::commands::shared::{Usage, heat_map_label};
@@ -19,7 +20,7 @@ use crate::domain::{
 };
 use crate::export::path_text;
 use crate::imaging::{StillPicture, png_with_text};
-use crate::library::{WalkItem, scan};
+use crate::library::WalkItem;
 
 /// The longest side of a picture, in pixels.
 const SIDE: usize = 1024;
@@ -45,7 +46,11 @@ impl HeatMaps {
     /// # Errors
     /// [`Usage`] if the model has no such label, or the folder cannot be made, is walked for
     /// radiographs itself, or has heat maps that would be replaced.
-    pub fn of(arguments: &cli::Predict, card: &ModelCard) -> Result<Option<Self>> {
+    pub fn of(
+        arguments: &cli::Predict,
+        selection: &Selection,
+        card: &ModelCard,
+    ) -> Result<Option<Self>> {
         let Some(folder) = &arguments.heatmaps else {
             return Ok(None);
         };
@@ -56,7 +61,7 @@ impl HeatMaps {
             None => HeatMapChoice::Foremost,
             Some(name) => HeatMapChoice::Label(heat_map_label(name, card)?),
         };
-        refuse_inside(folder, &arguments.paths)?;
+        refuse_inside(folder, selection.roots)?;
         DirBuilder::new()
             .recursive(true)
             .mode(OWNER_ONLY_FOLDER)
@@ -68,7 +73,7 @@ impl HeatMaps {
         // Where a run continues a table, only images without a row get a heat map.
         let replaces = arguments.force || arguments.resume || arguments.append;
         if !replaces {
-            refuse_to_replace(folder, &arguments.paths)?;
+            refuse_to_replace(folder, selection)?;
         }
         Ok(Some(HeatMaps {
             folder: folder.clone(),
@@ -102,13 +107,13 @@ impl HeatMaps {
 }
 
 /// Refuses a folder with heat maps that this run would replace.
-fn refuse_to_replace(folder: &Path, roots: &[PathBuf]) -> Result<()> {
+fn refuse_to_replace(folder: &Path, selection: &Selection) -> Result<()> {
     let is_empty = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
     if is_empty {
         return Ok(());
     }
     let mut there = 0;
-    scan(roots, |found| {
+    selection.walk(|found| {
         if let WalkItem::Image(path) = found {
             let map = folder.join(name_for(&path));
             there += usize::from(map.symlink_metadata().is_ok_and(|found| !found.is_dir()));

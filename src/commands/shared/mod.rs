@@ -4,6 +4,7 @@
 pub mod batch;
 pub mod cases;
 mod context;
+mod cores;
 pub mod date;
 mod exit;
 pub mod folders;
@@ -13,10 +14,13 @@ mod named;
 pub mod output_file;
 mod print;
 pub mod reviews;
+pub mod shard;
 mod standard_output;
+mod table_format;
 mod terminal;
 
 pub use context::{CommandContext, compute, limits};
+pub use cores::available_cores;
 pub use exit::{BAD_USAGE, SOME_FAILED, Usage, ended_by};
 pub use labels::{assumed, heat_map_label};
 pub use model::{in_model_option, model_library, read_model, resolve_model};
@@ -24,8 +28,3 @@ pub use named::named;
 pub use print::{complain, misread, note, print, print_document, report};
 pub use standard_output::{is_broken_pipe, standard_output};
 pub use terminal::probe_time;
-
-/// How many processor cores this process may use.
-pub fn available_cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
-}

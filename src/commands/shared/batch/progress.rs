@@ -39,6 +39,8 @@ pub struct StatusCounts {
     pub skipped: BTreeMap<String, usize>,
     /// Files of formats that are not read.
     pub unread: usize,
+    /// Images that an earlier table has rows for.
+    pub known: usize,
 }
 
 impl StatusCounts {
@@ -82,9 +84,12 @@ impl fmt::Display for StatusCounts {
             let skipped = count(self.skipped.values().sum());
             write!(f, ", {skipped} skipped ({})", kinds.join(", "))?;
         }
-        match self.unread {
+        if self.unread > 0 {
+            write!(f, ", {} not read", count(self.unread))?;
+        }
+        match self.known {
             0 => Ok(()),
-            unread => write!(f, ", {} not read", count(unread)),
+            known => write!(f, ", {} known", count(known)),
         }
     }
 }
