@@ -58,9 +58,12 @@ build_wheel() { # source, folder to work in, target, out
         cd "$source"
         # Flags of the user's own would change the bytes.
         unset CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_RUSTFLAGS CXXFLAGS LDFLAGS
+        # maturin takes only what lies within the source.
+        python3 tools/sbom.py --target "$target" >cxr.cdx.json
         PATH=$tools/bin:$PATH CARGO_TARGET_DIR=$work/target CARGO_INCREMENTAL=0 \
             RUSTFLAGS=$remap CFLAGS=$c_remap CXR_COMMIT=$commit \
-            maturin build --zig --target "$target" --compatibility manylinux2014 --out "$out" >&2
+            maturin build --zig --target "$target" --compatibility manylinux2014 \
+            --sbom-include cxr.cdx.json --out "$out" >&2
     )
 }
 
