@@ -14,6 +14,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 const SHARDS: usize = 4;
+/// What the node says it has: enough for all tasks at once, which ask for four each.
+const CORES: &str = "16";
 const KILLED: &str = "2";
 /// Each sample is there as often, so that a task runs for long enough to be killed.
 const COPIES: usize = 16;
@@ -59,7 +61,7 @@ impl SlurmHost {
             .arg(root().join("tools/slurm_host.sh"))
             .arg(folder.path().join("slurm"))
             .args(["sh", "-c", "echo ready; exec cat"])
-            .env("SLURM_HOST_CPUS", SHARDS.to_string())
+            .env("SLURM_HOST_CPUS", CORES)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -50,10 +50,13 @@ install_tools() { # folder
 # The wheel; the program inside is the one of everything else.
 build_wheel() { # source, folder to work in, target, out
     local source=$1 work=$2 target=$3 out=$4
-    local remap="--remap-path-prefix=$source=/cxr --remap-path-prefix=$work=/work"
-    remap+=" --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo --remap-path-prefix=$(rustc --print sysroot)=/rust"
-    local c_remap="-ffile-prefix-map=$source=/cxr -ffile-prefix-map=$work=/work"
-    c_remap+=" -ffile-prefix-map=${CARGO_HOME:-$HOME/.cargo}=/cargo"
+    local cargo=${CARGO_HOME:-$HOME/.cargo} rust map remap='' c_remap=''
+    rust=$(rustc --print sysroot)
+    # The last that fits counts, and the source lies in the folder to work in.
+    for map in "$cargo=/cargo" "$rust=/rust" "$work=/work" "$source=/cxr"; do
+        remap+=" --remap-path-prefix=$map"
+        c_remap+=" -ffile-prefix-map=$map"
+    done
     (
         cd "$source"
         # Flags of the user's own would change the bytes.
@@ -61,7 +64,7 @@ build_wheel() { # source, folder to work in, target, out
         # maturin takes only what lies within the source.
         python3 tools/sbom.py --target "$target" >cxr.cdx.json
         PATH=$tools/bin:$PATH CARGO_TARGET_DIR=$work/target CARGO_INCREMENTAL=0 \
-            RUSTFLAGS=$remap CFLAGS=$c_remap CXR_COMMIT=$commit \
+            RUSTFLAGS=${remap# } CFLAGS=${c_remap# } CXR_COMMIT=$commit \
             maturin build --zig --target "$target" --compatibility manylinux2014 \
             --sbom-include cxr.cdx.json --out "$out" >&2
     )

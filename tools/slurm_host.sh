@@ -46,9 +46,10 @@ free_ports() {
 }
 
 configure() {
-    local ports cpus
+    local ports cpus memory
     mapfile -t ports < <(free_ports)
     cpus=${SLURM_HOST_CPUS:-$(nproc)}
+    memory=$(awk '/^MemTotal:/ {print int($2 / 1024)}' /proc/meminfo)
     cat >"$SLURM_CONF" <<CONF
 ClusterName=one
 SlurmctldHost=$name(127.0.0.1)
@@ -81,7 +82,7 @@ SchedulerParameters=sched_interval=1,bf_interval=1,batch_sched_delay=0
 KillWait=2
 MinJobAge=3600
 ReturnToService=2
-NodeName=$name NodeAddr=127.0.0.1 CPUs=$cpus State=UNKNOWN
+NodeName=$name NodeAddr=127.0.0.1 CPUs=$cpus RealMemory=$memory State=UNKNOWN
 PartitionName=all Nodes=$name Default=YES MaxTime=INFINITE State=UP
 CONF
 }
