@@ -179,13 +179,18 @@ impl FolderWalk<'_> {
         if self.was_walked(&real) {
             return ControlFlow::Continue(());
         }
-        if let Some(name) = real.file_name() {
-            self.names.insert(name.to_owned());
-        }
-        if !self.files.insert(real) {
+        if !self.is_new(real) {
             return ControlFlow::Continue(());
         }
         on(WalkItem::Image(path.to_owned()))
+    }
+
+    /// Records the canonical path of a file; `false` if it was recorded before.
+    fn is_new(&mut self, real: PathBuf) -> bool {
+        if let Some(name) = real.file_name() {
+            self.names.insert(name.to_owned());
+        }
+        self.files.insert(real)
     }
 
     /// Whether the folder of this file was walked and the file reported with it.

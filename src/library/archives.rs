@@ -151,7 +151,7 @@ impl FolderWalk<'_> {
                 continue;
             }
             let real = self.sources.real(&path);
-            if real.is_ok_and(|real| !self.files.insert(real)) {
+            if real.is_ok_and(|real| !self.is_new(real)) {
                 continue;
             }
             on(WalkItem::Image(path))?;
