@@ -2,6 +2,8 @@
 //! misled are the *negative* and *positive consultations* of decision support, and automation bias is to follow advice
 //! that is wrong (Goddard, Roudsari and Wyatt 2012, doi:10.1136/amiajnl-2011-000089).
 
+use serde::Serialize;
+
 use super::ratio;
 
 /// One image: the reader's two calls, the model's and the reference standard's.
@@ -15,7 +17,7 @@ pub struct CallPair {
 }
 
 /// Images by what became of the call: the four counts are all images.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct ChangeCounts {
     /// Wrong before and right after.
     pub helped: usize,
@@ -33,7 +35,7 @@ impl ChangeCounts {
 
 /// The counts over all images, and over those where the model was right, was wrong, and gave no answer: these three are
 /// all images.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct CallChanges {
     pub all: ChangeCounts,
     pub model_right: ChangeCounts,
