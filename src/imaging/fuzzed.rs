@@ -13,7 +13,7 @@ const NONCE: Nonce = [7; size_of::<Nonce>()];
 /// Decodes the whole content of a file in this process.
 pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<Radiograph, ImageFault> {
     // The header is read by itself too, up to the first fault.
-    let _ = super::header(bytes, limits);
+    let _ = super::source_header(bytes, limits);
     super::decode(bytes, limits)
 }
 

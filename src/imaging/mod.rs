@@ -189,12 +189,12 @@ fn decode_film(bytes: &[u8], limits: &DecodeLimits) -> Result<Radiograph, ImageF
 ///
 /// # Errors
 /// If it is another file, or damaged before its first element.
-fn header(bytes: &[u8], limits: &DecodeLimits) -> Result<SourceHeader, ImageFault> {
+fn source_header(bytes: &[u8], limits: &DecodeLimits) -> Result<SourceHeader, ImageFault> {
     if sniff::kind(bytes)? != FileKind::Dicom {
         let reason = "it is not a DICOM file, so it has no study that a result could belong to";
         return Err(ImageFault::Unsupported(reason.to_owned()));
     }
-    guard::catching_panics(|| dicom::header(bytes, limits))
+    guard::catching_panics(|| dicom::source_header(bytes, limits))
 }
 
 /// The content id of a file with these bytes.

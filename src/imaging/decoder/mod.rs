@@ -130,9 +130,9 @@ impl Decoder {
     /// If the file cannot be read or is no DICOM file, or its header is damaged.
     pub fn header(&self, path: &Path) -> Result<SourceHeader, ImagingError> {
         let read = || {
-            let (file, length) = self.recognised(path)?;
+            let file = self.recognised(path)?;
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            let (ordinary, largest) = self.budget.shares(length);
+            let (ordinary, largest) = self.budget.shares(file.length());
             let share = ordinary.unwrap_or(largest);
             self.within(
                 share,
@@ -141,7 +141,7 @@ impl Decoder {
                 Process::header,
                 |bytes, limits| {
                     let content = super::content_id(bytes);
-                    super::header(bytes, limits).map(|header| SourceHeader { content, ..header })
+                    super::source_header(bytes, limits).map(|header| SourceHeader { content, ..header })
                 },
             )?
         };

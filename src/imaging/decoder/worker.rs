@@ -18,7 +18,7 @@ use super::lockdown;
 use super::shared_memory::SharedWindow;
 use super::wire::{self, DecoderTask, Nonce};
 use crate::domain::Radiograph;
-use crate::imaging::{DecodeLimits, ImageFault, decode_film, header};
+use crate::imaging::{DecodeLimits, ImageFault, decode_film, source_header};
 
 /// The main function of a decoder process: answers requests from the socket that is its standard
 /// input, until that closes.
@@ -78,7 +78,7 @@ impl DecoderWorker {
                     let file = attachment.ok_or_else(refused)?;
                     let read = || {
                         let bytes = file.contents().map_err(ImageFault::too_large)?;
-                        header(&bytes, &limits)
+                        source_header(&bytes, &limits)
                     };
                     let found = self.clock.during(limits.timeout, read);
                     self.channel

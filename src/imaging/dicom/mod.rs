@@ -49,7 +49,7 @@ use encoding::Encoding;
 
 pub(super) use directory::read as read_directory;
 pub(super) use header::lines as header_lines;
-pub(super) use source_header::header;
+pub(super) use source_header::header as source_header;
 pub(super) use structure::starts_like_a_data_set;
 pub(super) use transfer_syntax::{readable_syntax_uids, readable_syntaxes};
 
