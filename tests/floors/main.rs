@@ -15,7 +15,7 @@ use tokens::tokens;
 
 /// A floor, and the floors that it may name. The first part of a file's path below `src/` is its
 /// floor: `tui/view/help.rs` is on `tui`.
-const SEES: [(&str, &[&str]); 24] = [
+const SEES: &[(&str, &[&str])] = &[
     ("domain", &[]),
     // Paths in, bytes out: what the bytes are is for others.
     ("sources", &["domain"]),
@@ -93,7 +93,7 @@ const SEES: [(&str, &[&str]); 24] = [
 ];
 
 /// The beginning of a crate's name, and the only places that may name it.
-const HOMES: [(&str, &[&str]); 41] = [
+const HOMES: &[(&str, &[&str])] = &[
     ("anyhow", &["commands", "main"]),
     ("candle_", &["inference"]),
     ("clap", &["cli", "commands", "config"]),
