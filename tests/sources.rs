@@ -27,7 +27,10 @@ fn samples() -> Vec<(String, Vec<u8>)> {
     let mut samples: Vec<_> = fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|e| e == "png" || e == "dcm" || e == "jpg"))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|e| e == "png" || e == "dcm" || e == "jpg")
+        })
         .map(|path| {
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
             (name, fs::read(&path).unwrap())
@@ -82,7 +85,9 @@ fn walked(base: &Path, roots: &[&str]) -> Vec<String> {
 }
 
 fn named(files: &[(&str, &[u8])]) -> Vec<(String, Vec<u8>)> {
-    let owned = files.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.to_vec()));
+    let owned = files
+        .iter()
+        .map(|(name, bytes)| ((*name).to_owned(), bytes.to_vec()));
     owned.collect()
 }
 
@@ -125,7 +130,15 @@ fn an_archive_is_walked_like_a_folder_and_each_film_once() {
     assert_eq!(walked(base, &["s/ward.zip"]), archive("ward.zip"));
     // A part of an archive, one member under any name, and what was walked before.
     assert_eq!(
-        walked(base, &["s/ward.zip/b", "s/ward.zip/notes.txt", "s/ward.zip", "s/ward.zip/a.png"]),
+        walked(
+            base,
+            &[
+                "s/ward.zip/b",
+                "s/ward.zip/notes.txt",
+                "s/ward.zip",
+                "s/ward.zip/a.png"
+            ]
+        ),
         [
             "s/ward.zip/b/IM9",
             "s/ward.zip/b/IM10",
@@ -210,7 +223,10 @@ fn predict(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
         .env("XDG_CACHE_HOME", folder.join("cache"))
         .output()
         .unwrap();
-    (done.status.code(), String::from_utf8_lossy(&done.stderr).into_owned())
+    (
+        done.status.code(),
+        String::from_utf8_lossy(&done.stderr).into_owned(),
+    )
 }
 
 /// The rows of a table by the name of the film, without path and time.
@@ -265,8 +281,14 @@ fn predict_says_the_same_of_a_folder_and_of_its_archives() {
     assert_eq!(again[&samples[0].0], tables[0][&samples[1].0]);
     assert_eq!(again.len(), samples.len());
     // The archive is an image to be read, and no table.
-    let (code, said) = predict(base, &["films.zip", "-o", "films.zip", "--format", "csv", "--force"]);
-    assert!(code == Some(2) && said.contains("not overwritten"), "{said}");
+    let (code, said) = predict(
+        base,
+        &["films.zip", "-o", "films.zip", "--format", "csv", "--force"],
+    );
+    assert!(
+        code == Some(2) && said.contains("not overwritten"),
+        "{said}"
+    );
 }
 
 /// An element in Explicit VR Little Endian with a short length.
@@ -295,9 +317,17 @@ fn dicomdir(root: usize, records: &[Record]) -> Vec<u8> {
     start.extend(element((2, 0x10), "UI", b"1.2.840.10008.1.2.1\0"));
     let item = |record: &Record, offset: &dyn Fn(usize) -> u32| {
         let mut item = vec![0xfe, 0xff, 0x00, 0xe0, 0xff, 0xff, 0xff, 0xff];
-        item.extend(element((4, 0x1400), "UL", &offset(record.next).to_le_bytes()));
+        item.extend(element(
+            (4, 0x1400),
+            "UL",
+            &offset(record.next).to_le_bytes(),
+        ));
         item.extend(element((4, 0x1410), "US", &[0xff, 0xff]));
-        item.extend(element((4, 0x1420), "UL", &offset(record.lower).to_le_bytes()));
+        item.extend(element(
+            (4, 0x1420),
+            "UL",
+            &offset(record.lower).to_le_bytes(),
+        ));
         item.extend(element((4, 0x1430), "CS", &padded(record.kind)));
         if let Some(file) = record.file {
             item.extend(element((4, 0x1500), "CS", &padded(file)));
@@ -325,7 +355,12 @@ fn dicomdir(root: usize, records: &[Record]) -> Vec<u8> {
 
 #[test]
 fn a_dicomdir_lists_its_files_in_its_order_and_names_what_is_missing() {
-    let record = |next, lower, kind, file| Record { next, lower, kind, file };
+    let record = |next, lower, kind, file| Record {
+        next,
+        lower,
+        kind,
+        file,
+    };
     // The second patient is written first; each series has its images in the order of their links.
     let directory = dicomdir(
         4,
@@ -342,7 +377,13 @@ fn a_dicomdir_lists_its_files_in_its_order_and_names_what_is_missing() {
     );
     let folder = tempfile::tempdir().unwrap();
     let base = folder.path();
-    for file in ["DICOM/A2", "DICOM/B1", "DICOM/B2", "dicom/a1", "DICOM/NOT_LISTED"] {
+    for file in [
+        "DICOM/A2",
+        "DICOM/B1",
+        "DICOM/B2",
+        "dicom/a1",
+        "DICOM/NOT_LISTED",
+    ] {
         let path = base.join("cd").join(file);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, PNG).unwrap();
@@ -350,7 +391,9 @@ fn a_dicomdir_lists_its_files_in_its_order_and_names_what_is_missing() {
     fs::write(base.join("cd/DICOMDIR"), &directory).unwrap();
     let expected = |base: &str| {
         vec![
-            format!("!{base}/DICOMDIR: it lists DICOM\\..\\..\\SECRET, which is no file of the medium"),
+            format!(
+                "!{base}/DICOMDIR: it lists DICOM\\..\\..\\SECRET, which is no file of the medium"
+            ),
             format!("{base}/DICOM/A2"),
             format!("!{base}/DICOM/GONE: the DICOMDIR lists it, and it is missing"),
             format!("{base}/dicom/a1"),
@@ -362,10 +405,17 @@ fn a_dicomdir_lists_its_files_in_its_order_and_names_what_is_missing() {
     // The folder is walked as any other.
     assert_eq!(
         walked(base, &["cd"]),
-        ["cd/DICOM/A2", "cd/DICOM/B1", "cd/DICOM/B2", "cd/DICOM/NOT_LISTED", "cd/dicom/a1"]
+        [
+            "cd/DICOM/A2",
+            "cd/DICOM/B1",
+            "cd/DICOM/B2",
+            "cd/DICOM/NOT_LISTED",
+            "cd/dicom/a1"
+        ]
     );
     // The same in an archive.
-    let files = ["DICOM/A2", "DICOM/B1", "DICOM/B2", "dicom/a1"].map(|name| (name.to_owned(), PNG.to_vec()));
+    let files = ["DICOM/A2", "DICOM/B1", "DICOM/B2", "dicom/a1"]
+        .map(|name| (name.to_owned(), PNG.to_vec()));
     let mut files = files.to_vec();
     files.push(("DICOMDIR".to_owned(), directory));
     zip_file(&base.join("cd.zip"), &files);
@@ -375,9 +425,21 @@ fn a_dicomdir_lists_its_files_in_its_order_and_names_what_is_missing() {
 
 #[test]
 fn a_dicomdir_with_broken_links_loses_no_film() {
-    let record = |next, lower, file| Record { next, lower, kind: "IMAGE", file };
+    let record = |next, lower, file| Record {
+        next,
+        lower,
+        kind: "IMAGE",
+        file,
+    };
     // A loop, and a record that nothing leads to.
-    let loops = dicomdir(1, &[record(2, 1, Some("A")), record(1, 0, Some("B")), record(0, 0, Some("C"))]);
+    let loops = dicomdir(
+        1,
+        &[
+            record(2, 1, Some("A")),
+            record(1, 0, Some("B")),
+            record(0, 0, Some("C")),
+        ],
+    );
     let folder = tempfile::tempdir().unwrap();
     for file in ["A", "B", "C"] {
         fs::write(folder.path().join(file), PNG).unwrap();
@@ -394,7 +456,10 @@ fn a_dicomdir_with_broken_links_loses_no_film() {
     );
     fs::write(folder.path().join("DICOMDIR"), b"plain text").unwrap();
     let found = walked(folder.path(), &["DICOMDIR"]);
-    assert!(found.len() == 1 && found[0].starts_with("!DICOMDIR: "), "{found:?}");
+    assert!(
+        found.len() == 1 && found[0].starts_with("!DICOMDIR: "),
+        "{found:?}"
+    );
 }
 
 fn header_of(bytes: &[u8]) -> Vec<HeaderLine> {
@@ -407,7 +472,9 @@ fn header_of(bytes: &[u8]) -> Vec<HeaderLine> {
 
 fn value<'a>(lines: &'a [HeaderLine], keyword: &str) -> &'a str {
     let found = lines.iter().find(|line| line.keyword == keyword);
-    &found.unwrap_or_else(|| panic!("{keyword}: {lines:?}")).value
+    &found
+        .unwrap_or_else(|| panic!("{keyword}: {lines:?}"))
+        .value
 }
 
 #[test]
@@ -435,7 +502,9 @@ fn a_header_is_shown_in_every_encoding() {
         assert_eq!(value(&lines, "Private"), "00 ff 1b 07");
         assert_eq!(value(&lines, "PixelData"), "32 bytes");
         assert_eq!(lines.last().unwrap().keyword, "PixelData");
-        let sequence = lines.iter().position(|line| line.keyword == "AnatomicRegionSequence");
+        let sequence = lines
+            .iter()
+            .position(|line| line.keyword == "AnatomicRegionSequence");
         let [sequence, item, first, ..] = &lines[sequence.unwrap()..] else {
             panic!("{lines:?}");
         };
@@ -446,9 +515,18 @@ fn a_header_is_shown_in_every_encoding() {
         for line in &lines {
             let is_private = line.tag.is_some_and(|(group, _)| group % 2 == 1);
             let expected = is_private
-                || line.keyword.contains("UID") && !line.keyword.contains("Syntax") && !line.keyword.contains("Class")
+                || line.keyword.contains("UID")
+                    && !line.keyword.contains("Syntax")
+                    && !line.keyword.contains("Class")
                 || ["PatientName", "StudyDescription"].contains(&&*line.keyword);
-            let about = ["Patient", "Study", "Private", "Rows", "SOPInstance", "CodeMeaning"];
+            let about = [
+                "Patient",
+                "Study",
+                "Private",
+                "Rows",
+                "SOPInstance",
+                "CodeMeaning",
+            ];
             if about.iter().any(|word| line.keyword.starts_with(word)) {
                 assert_eq!(line.is_confidential, expected, "{line:?}");
             }
@@ -459,16 +537,23 @@ fn a_header_is_shown_in_every_encoding() {
 #[test]
 fn a_header_is_bounded_and_a_damaged_one_shown_as_far_as_it_goes() {
     let long = "x".repeat(5000);
-    let film = Dicom::radiograph(4, 4, 12)
-        .words(&phantom(4, 4, 12))
-        .text(tags::IMAGE_COMMENTS, VR::UT, &long);
+    let film = Dicom::radiograph(4, 4, 12).words(&phantom(4, 4, 12)).text(
+        tags::IMAGE_COMMENTS,
+        VR::UT,
+        &long,
+    );
     let bytes = film.file(EXPLICIT);
     let shown = header_of(&bytes);
     assert!(value(&shown, "ImageComments").chars().count() <= 1025);
     // Cut within the comment.
     let lines = header_of(&bytes[..bytes.len() - 1000]);
-    assert!(lines.iter().any(|line| line.keyword == "Modality" || line.keyword == "Rows"
-        || line.keyword == "PatientName" || line.keyword == "SOPClassUID"), "{lines:?}");
+    assert!(
+        lines.iter().any(|line| line.keyword == "Modality"
+            || line.keyword == "Rows"
+            || line.keyword == "PatientName"
+            || line.keyword == "SOPClassUID"),
+        "{lines:?}"
+    );
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("a.png"), &samples_png()).unwrap();
     let (_, none) = header(&folder.path().join("a.png"), &DecodeLimits::default()).unwrap();
@@ -477,5 +562,9 @@ fn a_header_is_bounded_and_a_damaged_one_shown_as_far_as_it_goes() {
 
 fn samples_png() -> Vec<u8> {
     let samples = samples().into_iter();
-    samples.filter(|(name, _)| name.ends_with(".png")).map(|(_, bytes)| bytes).next().unwrap()
+    samples
+        .filter(|(name, _)| name.ends_with(".png"))
+        .map(|(_, bytes)| bytes)
+        .next()
+        .unwrap()
 }

@@ -57,6 +57,7 @@ mod values;
 mod wide;
 
 pub use crate::domain::text::clean as clean_text;
+pub use crate::sources::FileStamp;
 pub use decoder::{
     Attempt, Attempts, Confinement, Decoder, WORKER_ARGUMENT, decode_worker, own_program,
 };
@@ -70,7 +71,6 @@ pub use readable::{ReadableFormats, readable_formats};
 pub use render::{Viewport, developed, render};
 pub use show::{seen, show};
 pub use sniff::{Sighting, is_beside_images, looks_like_image, sight};
-pub use crate::sources::FileStamp;
 pub use still::StillPicture;
 pub use unread::UnreadFormat;
 pub use values::{grey_values, grey_values_within, step};
@@ -200,7 +200,9 @@ pub fn content_of(path: &Path, limits: &DecodeLimits) -> Result<ContentId, Imagi
         let mut hasher = Sha256::new();
         // Reads one byte more than allowed, to notice a file that grows in the meantime.
         let longest = limits.max_file_bytes.saturating_add(1);
-        let read = film.reader().and_then(|reader| io::copy(&mut reader.take(longest), &mut hasher));
+        let read = film
+            .reader()
+            .and_then(|reader| io::copy(&mut reader.take(longest), &mut hasher));
         let length = read.map_err(ImageFault::of_reading)?;
         if length > limits.max_file_bytes {
             return Err(too_long(length, limits));
@@ -228,13 +230,19 @@ pub fn dicomdir(path: &Path) -> Result<DicomdirFiles, ImagingError> {
     let sources = Sources::of_process();
     let folder = path.parent().unwrap_or(Path::new(""));
     let spelled = |parts: Vec<String>| {
-        let join = |parts: &[String]| parts.iter().fold(folder.to_owned(), |path, part| path.join(part));
+        let join = |parts: &[String]| {
+            parts
+                .iter()
+                .fold(folder.to_owned(), |path, part| path.join(part))
+        };
         let given = join(&parts);
         if sources.is_film(&given) {
             return given;
         }
         let small: Vec<String> = parts.iter().map(|part| part.to_ascii_lowercase()).collect();
-        Some(join(&small)).filter(|small| sources.is_film(small)).unwrap_or(given)
+        Some(join(&small))
+            .filter(|small| sources.is_film(small))
+            .unwrap_or(given)
     };
     let read = || {
         let bytes = read_film(path, &DecodeLimits::default())?;
@@ -261,7 +269,9 @@ pub fn header(
         let bytes = read_film(path, limits)?;
         let lines = match sniff::kind(&bytes)? {
             FileKind::Raster(_) => None,
-            FileKind::Dicom => Some(guard::catching_panics(|| dicom::header_lines(&bytes, limits))?),
+            FileKind::Dicom => Some(guard::catching_panics(|| {
+                dicom::header_lines(&bytes, limits)
+            })?),
         };
         Ok((content_id(&bytes), lines))
     };

@@ -13,10 +13,7 @@ pub enum SourceFault {
     Missing(String),
     /// The system could not read it.
     #[error("cannot be read: {reason}")]
-    Unreadable {
-        reason: String,
-        kind: io::ErrorKind,
-    },
+    Unreadable { reason: String, kind: io::ErrorKind },
     /// It is a folder, a pipe or a device.
     #[error("it is not a regular file")]
     NotRegular,

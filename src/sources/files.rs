@@ -11,11 +11,11 @@ use super::SourceFault;
 /// file between the check and the opening. So the file is opened without waiting, and checked again.
 pub fn open_regular(path: &Path) -> Result<File, SourceFault> {
     use rustix::fs::OFlags;
-    let regular = |metadata: io::Result<Metadata>| {
-        match metadata.map_err(|error| SourceFault::of_io(&error))? {
-            metadata if metadata.is_file() => Ok(()),
-            _ => Err(SourceFault::NotRegular),
-        }
+    let regular = |metadata: io::Result<Metadata>| match metadata
+        .map_err(|error| SourceFault::of_io(&error))?
+    {
+        metadata if metadata.is_file() => Ok(()),
+        _ => Err(SourceFault::NotRegular),
     };
     regular(fs::metadata(path))?;
     let without_waiting = OFlags::NONBLOCK | OFlags::NOCTTY;

@@ -73,9 +73,7 @@ impl Sources {
     /// Adds a remote source. Addresses that it holds can be read and walked from now on.
     pub fn register(&self, source: Arc<dyn RemoteSource>) {
         let remote = self.0.remote.write();
-        remote
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(source);
+        remote.unwrap_or_else(PoisonError::into_inner).push(source);
     }
 
     /// The remote source that holds an address.

@@ -11,9 +11,16 @@ fn a_file_and_what_is_none_are_told_apart() {
     std::fs::write(&file, "film").unwrap();
     let sources = Sources::default();
     let opened = sources.open(&file, 100).unwrap();
-    assert_eq!((opened.length(), opened.head(2).unwrap()), (4, b"fi".to_vec()));
+    assert_eq!(
+        (opened.length(), opened.head(2).unwrap()),
+        (4, b"fi".to_vec())
+    );
     assert_eq!(opened.read(3).unwrap(), b"fil");
-    assert_eq!(opened.read(9).unwrap(), b"film", "it is read from the start each time");
+    assert_eq!(
+        opened.read(9).unwrap(),
+        b"film",
+        "it is read from the start each time"
+    );
     assert!(sources.exists(&file) && sources.is_film(&file));
     assert!(sources.exists(folder.path()) && !sources.is_film(folder.path()));
     // A path through a file that is no archive.
@@ -21,9 +28,15 @@ fn a_file_and_what_is_none_are_told_apart() {
     let kind = sources.open(&below, 100).err().unwrap().kind();
     assert_eq!(kind, Some(io::ErrorKind::NotADirectory));
     assert!(!sources.exists(&below));
-    let gone = sources.open(&folder.path().join("gone"), 100).err().unwrap();
+    let gone = sources
+        .open(&folder.path().join("gone"), 100)
+        .err()
+        .unwrap();
     assert_eq!(gone.kind(), Some(io::ErrorKind::NotFound));
-    assert_eq!(sources.open(folder.path(), 100).err(), Some(SourceFault::NotRegular));
+    assert_eq!(
+        sources.open(folder.path(), 100).err(),
+        Some(SourceFault::NotRegular)
+    );
 }
 
 struct TwoFilms;
@@ -46,7 +59,9 @@ impl RemoteSource for TwoFilms {
     }
 
     fn walk(&self, path: &Path, on: &mut dyn FnMut(RemoteItem) -> ControlFlow<()>) {
-        let _ = ["1", "2"].into_iter().try_for_each(|film| on(RemoteItem::Film(path.join(film))));
+        let _ = ["1", "2"]
+            .into_iter()
+            .try_for_each(|film| on(RemoteItem::Film(path.join(film))));
     }
 }
 
@@ -58,10 +73,19 @@ fn an_address_is_read_from_the_source_that_holds_it() {
     assert_eq!(fault, "no source holds this address");
     sources.register(Arc::new(TwoFilms));
     assert_eq!(sources.open(film, 100).unwrap().read(100).unwrap(), b"film");
-    assert!(matches!(sources.open(film, 3).err(), Some(SourceFault::TooLarge(_))));
-    assert_eq!(sources.stamp(film), sources.stamp(Path::new("https://films/2")));
+    assert!(matches!(
+        sources.open(film, 3).err(),
+        Some(SourceFault::TooLarge(_))
+    ));
+    assert_eq!(
+        sources.stamp(film),
+        sources.stamp(Path::new("https://films/2"))
+    );
     assert!(sources.stamp(film).is_some() && sources.is_film(film));
     assert_eq!(sources.stamp(Path::new("https://others/1")), None);
-    assert_eq!(sources.real(film).unwrap(), PathBuf::from("https://films/1"));
+    assert_eq!(
+        sources.real(film).unwrap(),
+        PathBuf::from("https://films/1")
+    );
     assert!(!is_remote(Path::new("./https://films/1")));
 }

@@ -13,8 +13,8 @@ use crossterm::event::{self, Event};
 use ratatui::layout::Size;
 
 use super::BATCH;
-use super::terminal::{self, Capabilities, Inside, LateAnswer, Notice, Signal, TmuxWatch};
 use super::model::HeaderRead;
+use super::terminal::{self, Capabilities, Inside, LateAnswer, Notice, Signal, TmuxWatch};
 use super::update::Message;
 use super::worklist::Undated;
 use crate::domain::text::clean;

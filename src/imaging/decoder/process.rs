@@ -295,7 +295,8 @@ mod tests {
         let mut file = tempfile::tempfile().expect("a file");
         file.write_all(FILE).expect("written");
         file.rewind().expect("its start");
-        let file = Attachment::copied(&OpenedSource::of_file(file), limits.max_file_bytes).expect("a copy");
+        let file = Attachment::copied(&OpenedSource::of_file(file), limits.max_file_bytes)
+            .expect("a copy");
         thread::scope(|scope| {
             scope.spawn(move || {
                 let mut channel = theirs;

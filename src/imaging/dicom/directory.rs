@@ -168,9 +168,9 @@ fn listed(root: u32, records: &BTreeMap<u32, Record>) -> Directory {
         }
     }
     if unlinked > 0 {
-        directory
-            .problems
-            .push(format!("no link of the DICOMDIR leads to {unlinked} of its files; they come last"));
+        directory.problems.push(format!(
+            "no link of the DICOMDIR leads to {unlinked} of its files; they come last"
+        ));
     }
     directory
 }

@@ -45,7 +45,10 @@ pub(in super::super) fn lines(
     let data_set = deflate::inflated(&bytes[start.offset..], syntax, limits)?;
     let encoding = Encoding::of(syntax).as_found(&data_set);
     // Some writers pad the end of a file with zeros, which are not elements.
-    let end = data_set.iter().rposition(|&b| b != 0).map_or(0, |at| at + 1);
+    let end = data_set
+        .iter()
+        .rposition(|&b| b != 0)
+        .map_or(0, |at| at + 1);
     let end = (end + 8).min(data_set.len());
     let mut cursor = Cursor::new(&data_set[..end], 0, encoding);
     if let Err(fault) = reader.elements(&mut cursor, 0, false) {
@@ -84,7 +87,9 @@ impl HeaderReader {
                 return Ok(After::Next);
             }
             if self.lines.len() >= MOST_LINES {
-                self.note(&format!("more than {MOST_LINES} attributes: the others are left out"));
+                self.note(&format!(
+                    "more than {MOST_LINES} attributes: the others are left out"
+                ));
                 return Ok(After::Stop);
             }
             let is_pixels = matches!(
@@ -117,7 +122,13 @@ impl HeaderReader {
         }
         if header.length == UNDEFINED {
             cursor.skip(header, depth.into())?;
-            self.push(header, depth, creators, "compressed data".to_owned(), hidden);
+            self.push(
+                header,
+                depth,
+                creators,
+                "compressed data".to_owned(),
+                hidden,
+            );
             return Ok(After::Next);
         }
         let big_endian = cursor.encoding_within(header).big_endian;
@@ -234,32 +245,70 @@ impl HeaderReader {
         match vr {
             VR::OB | VR::OW | VR::OD | VR::OF | VR::OL | VR::OV | VR::UN | VR::SQ => hex(value),
             VR::US => numbers(value, big_endian, |b: [u8; 2], big| {
-                if big { u16::from_be_bytes(b) } else { u16::from_le_bytes(b) }
+                if big {
+                    u16::from_be_bytes(b)
+                } else {
+                    u16::from_le_bytes(b)
+                }
             }),
             VR::SS => numbers(value, big_endian, |b: [u8; 2], big| {
-                if big { i16::from_be_bytes(b) } else { i16::from_le_bytes(b) }
+                if big {
+                    i16::from_be_bytes(b)
+                } else {
+                    i16::from_le_bytes(b)
+                }
             }),
             VR::UL => numbers(value, big_endian, |b: [u8; 4], big| {
-                if big { u32::from_be_bytes(b) } else { u32::from_le_bytes(b) }
+                if big {
+                    u32::from_be_bytes(b)
+                } else {
+                    u32::from_le_bytes(b)
+                }
             }),
             VR::SL => numbers(value, big_endian, |b: [u8; 4], big| {
-                if big { i32::from_be_bytes(b) } else { i32::from_le_bytes(b) }
+                if big {
+                    i32::from_be_bytes(b)
+                } else {
+                    i32::from_le_bytes(b)
+                }
             }),
             VR::UV => numbers(value, big_endian, |b: [u8; 8], big| {
-                if big { u64::from_be_bytes(b) } else { u64::from_le_bytes(b) }
+                if big {
+                    u64::from_be_bytes(b)
+                } else {
+                    u64::from_le_bytes(b)
+                }
             }),
             VR::SV => numbers(value, big_endian, |b: [u8; 8], big| {
-                if big { i64::from_be_bytes(b) } else { i64::from_le_bytes(b) }
+                if big {
+                    i64::from_be_bytes(b)
+                } else {
+                    i64::from_le_bytes(b)
+                }
             }),
             VR::FL => numbers(value, big_endian, |b: [u8; 4], big| {
-                if big { f32::from_be_bytes(b) } else { f32::from_le_bytes(b) }
+                if big {
+                    f32::from_be_bytes(b)
+                } else {
+                    f32::from_le_bytes(b)
+                }
             }),
             VR::FD => numbers(value, big_endian, |b: [u8; 8], big| {
-                if big { f64::from_be_bytes(b) } else { f64::from_le_bytes(b) }
+                if big {
+                    f64::from_be_bytes(b)
+                } else {
+                    f64::from_le_bytes(b)
+                }
             }),
             VR::AT => numbers(value, big_endian, |b: [u8; 4], big| {
                 let [a, b, c, d] = b;
-                let number = |pair| if big { u16::from_be_bytes(pair) } else { u16::from_le_bytes(pair) };
+                let number = |pair| {
+                    if big {
+                        u16::from_be_bytes(pair)
+                    } else {
+                        u16::from_le_bytes(pair)
+                    }
+                };
                 format!("({:04x},{:04x})", number([a, b]), number([c, d]))
             }),
             _ => self.text(value),

@@ -85,7 +85,9 @@ impl Archive {
             self.members.partition_point(is_before)
         });
         self.members[first..].iter().take_while(move |member| {
-            let rest = wanted.as_ref().map(|wanted| member.path.strip_prefix(&wanted[..]));
+            let rest = wanted
+                .as_ref()
+                .map(|wanted| member.path.strip_prefix(&wanted[..]));
             matches!((rest, &wanted), (Some(Some(rest)), Some(wanted))
                 if wanted.is_empty() || rest.is_empty() || rest[0] == b'/')
         })

@@ -138,10 +138,13 @@ impl<R: Read> MemberReader<R> {
 
 impl<R: Read> Read for MemberReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = catching_panics(|| self.next(buffer)).unwrap_or_else(|panic| Err(damaged(&panic)));
+        let read =
+            catching_panics(|| self.next(buffer)).unwrap_or_else(|panic| Err(damaged(&panic)));
         // What a decompressor calls corrupt is damage of the file.
         read.map_err(|error| match error.kind() {
-            io::ErrorKind::InvalidInput | io::ErrorKind::UnexpectedEof => damaged(&error.to_string()),
+            io::ErrorKind::InvalidInput | io::ErrorKind::UnexpectedEof => {
+                damaged(&error.to_string())
+            }
             _ => error,
         })
     }

@@ -57,7 +57,9 @@ impl Section {
 impl Read for Section {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let left = self.end.saturating_sub(self.at);
-        let most = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+        let most = usize::try_from(left)
+            .unwrap_or(usize::MAX)
+            .min(buffer.len());
         let read = self.bytes.read_at(&mut buffer[..most], self.at)?;
         self.at += read as u64;
         Ok(read)

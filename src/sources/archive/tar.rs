@@ -83,9 +83,7 @@ pub fn index_gzip(
 ) -> Result<GzipBytes, SourceFault> {
     let mut stream = GzipScan::new(bytes, length);
     index(&mut stream, found)?;
-    stream
-        .finish()
-        .map_err(|error| SourceFault::of_io(&error))
+    stream.finish().map_err(|error| SourceFault::of_io(&error))
 }
 
 fn index(stream: &mut impl TarStream, found: &mut MembersFound) -> Result<(), SourceFault> {
@@ -130,7 +128,9 @@ fn walk(stream: &mut impl TarStream, found: &mut MembersFound) -> Result<(), Wal
         headers += 1;
         // A member has at most a few headers.
         if headers > 4 * super::MOST_MEMBERS {
-            return Err(WalkFault::Source(SourceFault::too_large("too many headers")));
+            return Err(WalkFault::Source(SourceFault::too_large(
+                "too many headers",
+            )));
         }
         if block.iter().all(|byte| *byte == 0) {
             return Ok(());
@@ -162,7 +162,9 @@ fn walk(stream: &mut impl TarStream, found: &mut MembersFound) -> Result<(), Wal
             _ => 0,
         };
         skip(stream, data)?;
-        let name = told.name.unwrap_or_else(|| header.path_bytes().into_owned());
+        let name = told
+            .name
+            .unwrap_or_else(|| header.path_bytes().into_owned());
         // The header of a folder ends with a slash, also where its kind is that of a file (before ustar).
         if kind.is_dir() || name.ends_with(b"/") {
             continue;

@@ -2,11 +2,11 @@ use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use ::tar as tar;
+use ::tar;
 use ::zip::write::SimpleFileOptions;
 use ::zip::{CompressionMethod, ZipWriter};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 use super::read_at::ReadAt;
 use super::*;
@@ -66,12 +66,16 @@ fn opened(bytes: Vec<u8>) -> Result<Archive, SourceFault> {
 
 fn names(archive: &Archive) -> Vec<String> {
     let members = archive.members().iter();
-    members.map(|member| member.path().display().to_string()).collect()
+    members
+        .map(|member| member.path().display().to_string())
+        .collect()
 }
 
 fn content(archive: &Archive, name: &str) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let film = archive.open(Path::new(name)).map_err(std::io::Error::other)?;
+    let film = archive
+        .open(Path::new(name))
+        .map_err(std::io::Error::other)?;
     film.reader()?.read_to_end(&mut bytes)?;
     Ok(bytes)
 }
@@ -120,7 +124,10 @@ fn members_are_listed_in_order_and_read_in_every_kind_of_archive() {
         assert_eq!(content(&archive, "empty").unwrap(), b"");
         assert_eq!(refusal(&archive, "b"), "it is a folder of an archive");
         assert_eq!(refusal(&archive, "c"), "the archive has no such member");
-        assert_eq!(refusal(&archive, "../a.png"), "the archive has no such member");
+        assert_eq!(
+            refusal(&archive, "../a.png"),
+            "the archive has no such member"
+        );
         let below: Vec<_> = archive.below(Path::new("b")).collect();
         assert_eq!(below.len(), 2);
     }
@@ -150,36 +157,59 @@ fn names_that_lead_out_links_and_devices_are_refused() {
         archive.problems(),
         ["its member ../../etc/passwd: its name leads out of the archive"]
     );
-    let zip = zip(&[("../a", b"x"), ("/b", b"x"), ("c", b"x")], CompressionMethod::Stored);
+    let zip = zip(
+        &[("../a", b"x"), ("/b", b"x"), ("c", b"x")],
+        CompressionMethod::Stored,
+    );
     let archive = opened(zip).unwrap();
-    assert_eq!((names(&archive), archive.problems().len()), (vec!["c".to_owned()], 2));
+    assert_eq!(
+        (names(&archive), archive.problems().len()),
+        (vec!["c".to_owned()], 2)
+    );
     for (kind, reason) in [
-        (tar::EntryType::Symlink, "not supported: a link, not followed"),
+        (
+            tar::EntryType::Symlink,
+            "not supported: a link, not followed",
+        ),
         (tar::EntryType::Link, "not supported: a link, not followed"),
         (tar::EntryType::Fifo, "not supported: no regular file"),
         (tar::EntryType::Block, "not supported: no regular file"),
-        (tar::EntryType::GNUSparse, "not supported: a sparse file, which is not read"),
+        (
+            tar::EntryType::GNUSparse,
+            "not supported: a sparse file, which is not read",
+        ),
     ] {
         let archive = opened(tar_named("a", kind)).unwrap();
         assert_eq!(refusal(&archive, "a"), reason);
     }
     let mut linked = ZipWriter::new(std::io::Cursor::new(Vec::new()));
-    linked.add_symlink("a", "/etc/passwd", SimpleFileOptions::default()).unwrap();
+    linked
+        .add_symlink("a", "/etc/passwd", SimpleFileOptions::default())
+        .unwrap();
     let archive = opened(linked.finish().unwrap().into_inner()).unwrap();
-    assert_eq!(refusal(&archive, "a"), "not supported: a link, not followed");
+    assert_eq!(
+        refusal(&archive, "a"),
+        "not supported: a link, not followed"
+    );
 }
 
 #[test]
 fn a_name_that_is_there_twice_is_read_from_neither() {
     let archive = opened(tar(&[("a", b"1"), ("b", b"2"), ("./a", b"3")])).unwrap();
     assert_eq!(names(&archive), ["a", "b"]);
-    assert_eq!(refusal(&archive, "a"), "not supported: its name is in the archive twice");
+    assert_eq!(
+        refusal(&archive, "a"),
+        "not supported: its name is in the archive twice"
+    );
     assert_eq!(content(&archive, "b").unwrap(), b"2");
     // The writer of the crate makes no such archive: `b` becomes `a` in both places.
     let mut bytes = zip(&[("aa", b"1"), ("bb", b"2")], CompressionMethod::Stored);
     replace(&mut bytes, b"bb", b"aa");
     let archive = opened(bytes).unwrap();
-    assert_eq!(refusal(&archive, "aa"), "not supported: its name is in the archive twice");
+    assert_eq!(
+        refusal(&archive, "aa"),
+        "not supported: its name is in the archive twice"
+    );
 }
 
 /// Replaces all.
@@ -193,7 +223,9 @@ fn replace(bytes: &mut [u8], from: &[u8], to: &[u8]) {
 
 /// Where each header of this kind begins.
 fn places(bytes: &[u8], magic: &[u8; 4]) -> Vec<usize> {
-    (0..bytes.len() - 4).filter(|at| &bytes[*at..*at + 4] == magic).collect()
+    (0..bytes.len() - 4)
+        .filter(|at| &bytes[*at..*at + 4] == magic)
+        .collect()
 }
 
 const LOCAL: &[u8; 4] = b"PK\x03\x04";
@@ -201,7 +233,12 @@ const CENTRAL: &[u8; 4] = b"PK\x01\x02";
 
 #[test]
 fn a_zip_directory_that_lies_is_found_out() {
-    let whole = || zip(&[("a.dcm", b"film a"), ("b.dcm", b"film b")], CompressionMethod::Stored);
+    let whole = || {
+        zip(
+            &[("a.dcm", b"film a"), ("b.dcm", b"film b")],
+            CompressionMethod::Stored,
+        )
+    };
     let changed = |change: &dyn Fn(&mut Vec<u8>)| {
         let mut bytes = whole();
         change(&mut bytes);
@@ -233,7 +270,10 @@ fn a_zip_directory_that_lies_is_found_out() {
         let central = places(b, CENTRAL)[0];
         b[central + 16] ^= 1;
     });
-    assert_eq!(refusal(&archive, "a.dcm"), "its checksum in the archive is another");
+    assert_eq!(
+        refusal(&archive, "a.dcm"),
+        "its checksum in the archive is another"
+    );
     // Longer than the archive.
     let archive = changed(&|b| {
         let central = places(b, CENTRAL)[1];
@@ -241,7 +281,10 @@ fn a_zip_directory_that_lies_is_found_out() {
             b[central + at..central + at + 4].copy_from_slice(&[0, 0, 0, 0x10]);
         }
     });
-    assert_eq!(refusal(&archive, "b.dcm"), "not supported: it lies outside the archive");
+    assert_eq!(
+        refusal(&archive, "b.dcm"),
+        "not supported: it lies outside the archive"
+    );
     // A method that is not read, as the directory states it.
     let archive = changed(&|b| {
         let central = places(b, CENTRAL)[0];
@@ -280,7 +323,10 @@ fn bombs_are_refused_before_they_are_unpacked() {
         "too large: it unpacks to more than 200 times its size"
     );
     // A black picture of ordinary size is none.
-    let archive = opened(zip(&[("a.dcm", &zeros[..32 << 20])], CompressionMethod::Deflated));
+    let archive = opened(zip(
+        &[("a.dcm", &zeros[..32 << 20])],
+        CompressionMethod::Deflated,
+    ));
     assert_eq!(content(&archive.unwrap(), "a.dcm").unwrap().len(), 32 << 20);
 }
 
@@ -295,13 +341,25 @@ fn an_archive_that_is_cut_off_gives_what_is_whole_or_is_damaged() {
     let last = gzipped.len() - 1;
     assert!(opened(gzipped[..last - 8].to_vec()).is_err());
     gzipped[last - 5] ^= 1;
-    assert!(opened(gzipped).err().unwrap().to_string().contains("checksum"));
+    assert!(
+        opened(gzipped)
+            .err()
+            .unwrap()
+            .to_string()
+            .contains("checksum")
+    );
     let zip = zip(files, CompressionMethod::Stored);
     assert!(opened(zip[..zip.len() - 30].to_vec()).is_err());
     // A header whose checksum is wrong.
     let mut wrong = tar;
     wrong[1536] ^= 1;
-    assert!(opened(wrong).err().unwrap().to_string().contains("checksum"));
+    assert!(
+        opened(wrong)
+            .err()
+            .unwrap()
+            .to_string()
+            .contains("checksum")
+    );
 }
 
 #[test]
@@ -317,7 +375,11 @@ fn an_extended_header_of_gigabytes_is_refused_without_reading_it() {
 fn a_tar_gz_is_read_from_any_place() {
     let films: Vec<Vec<u8>> = (0..9).map(|seed| noise(seed, 3 << 20)).collect();
     let named: Vec<String> = (0..9).map(|film| format!("{film}.dcm")).collect();
-    let files: Vec<(&str, &[u8])> = named.iter().zip(&films).map(|(n, f)| (&n[..], &f[..])).collect();
+    let files: Vec<(&str, &[u8])> = named
+        .iter()
+        .zip(&films)
+        .map(|(n, f)| (&n[..], &f[..]))
+        .collect();
     let archive = opened(gzip(&tar(&files))).unwrap();
     std::thread::scope(|scope| {
         for first in 0..3 {
@@ -337,7 +399,12 @@ fn a_tar_gz_is_read_from_any_place() {
 
 #[test]
 fn other_gzip_files_and_texts_are_no_archives() {
-    for bytes in [gzip(b"a,b\n1,2\n"), b"plain text".to_vec(), vec![0; 1024], Vec::new()] {
+    for bytes in [
+        gzip(b"a,b\n1,2\n"),
+        b"plain text".to_vec(),
+        vec![0; 1024],
+        Vec::new(),
+    ] {
         let bytes: Arc<dyn ReadAt> = Arc::new(bytes);
         assert_eq!(ArchiveKind::of(&bytes), None);
     }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use ::zip::CompressionMethod;
-use ::zip::unstable::read::ZipIterable;
 use ::zip::read::{Config, ZipFileEntry};
 use ::zip::result::ZipError;
+use ::zip::unstable::read::ZipIterable;
 
 use super::members::MembersFound;
 use super::names::member_path;

@@ -46,7 +46,13 @@ pub fn draw(model: &Model, theme: &Theme, header: &HeaderBox, frame: &mut Frame)
         .take(rows)
         .map(|(row, at)| {
             let is_open = header.unfolded.contains(at) || !header.search.is_empty();
-            let line = line(&header.lines()[*at], is_open, reveals, inside, (model, theme));
+            let line = line(
+                &header.lines()[*at],
+                is_open,
+                reveals,
+                inside,
+                (model, theme),
+            );
             if row == cursor {
                 line.style(theme.selected)
             } else {
@@ -106,9 +112,7 @@ fn empty_words(header: &HeaderBox) -> String {
     match &header.read {
         None => "reading …".to_owned(),
         Some(Err(reason)) => reason.clone(),
-        Some(Ok(HeaderRead { lines: None, .. })) => {
-            "this format has no DICOM header".to_owned()
-        }
+        Some(Ok(HeaderRead { lines: None, .. })) => "this format has no DICOM header".to_owned(),
         Some(Ok(_)) => "nothing matches".to_owned(),
     }
 }
@@ -135,14 +139,20 @@ fn line(
     let (words, style) = if is_hidden && !line.value.is_empty() && !line.has_content {
         let words = match model.is_hidden() {
             true => "hidden until your call".to_owned(),
-            false => format!("hidden: {} shows it", model.keymap.display_key(Action::Identity)),
+            false => format!(
+                "hidden: {} shows it",
+                model.keymap.display_key(Action::Identity)
+            ),
         };
         (words, theme.dim)
     } else {
         (line.value.clone(), theme.plain)
     };
     Line::from(vec![
-        Span::styled(format!("{indent}{fold}{:TAG_CELLS$} ", line.tag_words()), theme.dim),
+        Span::styled(
+            format!("{indent}{fold}{:TAG_CELLS$} ", line.tag_words()),
+            theme.dim,
+        ),
         Span::styled(format!("{:VR_CELLS$} ", line.vr), theme.dim),
         Span::styled(format!("{} ", fit(&line.keyword, keyword)), theme.key),
         Span::styled(shorten(&words, value), style),

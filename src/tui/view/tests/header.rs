@@ -51,7 +51,11 @@ fn model(width: u16, height: u16) -> Model {
     let mut model = model_of(width, height);
     let key = KeyEvent::new(KeyCode::Char('t'), KeyModifiers::NONE);
     let effects = update(&mut model, Message::Key(key));
-    assert!(effects.iter().any(|effect| matches!(effect, Effect::ReadHeader(_))));
+    assert!(
+        effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::ReadHeader(_)))
+    );
     assert!(screen(&model).contains("reading …"));
     read(&mut model, header());
     model
@@ -82,13 +86,22 @@ fn identifiers_are_hidden_until_they_are_asked_for_and_no_search_finds_them() {
     for hidden in ["Doe", "fever", "00 ff"] {
         assert!(!text.contains(hidden), "{text}");
     }
-    assert!(text.contains("PatientName") && text.contains("hidden: P shows it"), "{text}");
+    assert!(
+        text.contains("PatientName") && text.contains("hidden: P shows it"),
+        "{text}"
+    );
     "/doe".chars().for_each(|c| press(&mut model, c));
     assert!(screen(&model).contains("nothing matches"));
-    update(&mut model, Message::Key(KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE)));
+    update(
+        &mut model,
+        Message::Key(KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE)),
+    );
     press(&mut model, 'P');
     let text = screen(&model);
-    assert!(text.contains("Doe^Jane") && text.contains("1 of 9"), "{text}");
+    assert!(
+        text.contains("Doe^Jane") && text.contains("1 of 9"),
+        "{text}"
+    );
     assert!(!text.contains("Modality"), "{text}");
     // The first Escape ends the search, the second closes the box.
     let escape = || Message::Key(KeyEvent::new(KeyCode::Esc, KeyModifiers::NONE));
@@ -111,7 +124,10 @@ fn a_sequence_opens_and_closes_and_a_search_looks_into_it() {
     assert!(!screen(&model).contains("Chest"));
     "/0104".chars().for_each(|c| press(&mut model, c));
     let text = screen(&model);
-    assert!(text.contains("Chest") && text.contains("AnatomicRegion"), "{text}");
+    assert!(
+        text.contains("Chest") && text.contains("AnatomicRegion"),
+        "{text}"
+    );
 }
 
 /// A reason for the study may hold the diagnosis that the reader is asked for.
@@ -143,10 +159,16 @@ fn the_header_of_another_image_is_not_shown() {
     let source = model.viewer.source.clone().unwrap();
     if model.content_of(&source).is_some() {
         let content = crate::domain::ContentId::from_digest([9; 32]);
-        let read = Ok(HeaderRead { content, lines: Some(header().into()) });
+        let read = Ok(HeaderRead {
+            content,
+            lines: Some(header().into()),
+        });
         update(&mut model, Message::Header { source, read });
         let text = screen(&model);
-        assert!(text.contains("another image") && !text.contains("Modality"), "{text}");
+        assert!(
+            text.contains("another image") && !text.contains("Modality"),
+            "{text}"
+        );
     } else {
         panic!("the fixture opens an image");
     }
