@@ -251,7 +251,7 @@ fn mended(error: &DicomWebError) -> String {
         }
         DicomWebFault::Slow => "try again, or allow more seconds with --pacs-timeout",
         DicomWebFault::NotAuthenticated => {
-            "`cxr doctor` says above which credential was used; a token may have expired"
+            "a token may have expired, or the user may lack the right to use DICOMweb"
         }
         DicomWebFault::Forbidden => {
             "ask the PACS administrator for the right to query and retrieve"

@@ -17,7 +17,8 @@ use super::error::{DicomWebError, DicomWebFault};
 use super::transport::{DicomWebAnswer, Transport, broken_off};
 use super::web_uid::is_uid;
 
-/// Results of one page.
+/// Results of the first page, which a reader waits for, and of all others.
+const FIRST_PAGE: usize = 25;
 pub const PAGE: usize = 200;
 /// Results of one answer that are read: of a server that ignores `limit`.
 const MOST_IN_ANSWER: usize = 200_000;
@@ -282,9 +283,10 @@ pub fn list(
     let mut offset = 0;
     let separator = if url.contains('?') { '&' } else { '?' };
     loop {
+        let limit = if offset == 0 { FIRST_PAGE } else { PAGE };
         let mut results = page(
             transport,
-            &format!("{url}{separator}limit={PAGE}&offset={offset}"),
+            &format!("{url}{separator}limit={limit}&offset={offset}"),
         )?;
         let count = results.len();
         if level == QueryLevel::Instance {
@@ -314,7 +316,7 @@ pub fn list(
             ));
         }
         let is_all = expected.is_some_and(|expected| known.len() >= expected);
-        if is_all || !is_anything_new || count > PAGE {
+        if is_all || !is_anything_new || count > limit {
             return Ok(ControlFlow::Continue(()));
         }
         offset += count;

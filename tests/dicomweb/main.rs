@@ -8,6 +8,7 @@ mod orthanc;
 mod session;
 #[path = "../skip/mod.rs"]
 mod skip;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,6 +22,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use orthanc::{Orthanc, PASSWORD, USER};
 use session::Session;
+use tls::TlsServer;
 
 const CXR: &str = env!("CARGO_BIN_EXE_cxr");
 /// The longest wait. It is only reached if a test fails.
@@ -228,6 +230,38 @@ fn described(orthanc: &Orthanc, home: &Path) {
     assert!(
         said.contains("does not accept the user name and password of CXR_PACS_USER"),
         "{said}"
+    );
+}
+
+#[test]
+fn a_hospitals_own_authority_is_trusted_only_where_it_is_named() {
+    let Some(server) = TlsServer::start() else {
+        return;
+    };
+    let home = tempfile::tempdir().unwrap();
+    let described = |authority: Option<&str>| {
+        let mut command = cxr(home.path(), &["doctor", "--pacs", &server.address()]);
+        command.env("CXR_PACS_TOKEN", PASSWORD);
+        if let Some(authority) = authority {
+            command.arg("--pacs-ca").arg(server.certificate(authority));
+        }
+        let output = command.output().unwrap();
+        (output.status.code(), text(&output))
+    };
+    for authority in [None, Some("other")] {
+        let (code, page) = described(authority);
+        assert_eq!(code, Some(1), "{page}");
+        assert!(
+            page.contains("UnknownIssuer") && page.contains("--pacs-ca FILE"),
+            "{page}"
+        );
+    }
+    let (code, page) = described(Some("ca"));
+    assert_eq!(code, Some(0), "{page}");
+    assert!(page.contains("its certificate is trusted"), "{page}");
+    assert!(
+        page.contains("the token of CXR_PACS_TOKEN; accepted"),
+        "{page}"
     );
 }
 
