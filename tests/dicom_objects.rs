@@ -389,7 +389,7 @@ fn a_film_that_is_no_dicom_file_and_bad_options_are_refused_in_one_line() {
             2,
             "entity not found",
         ),
-        (&["kos", film, "-o", "out"], 2, "no store"),
+        (&["kos", film, "-o", "out"], 2, "no such store"),
         (
             &["sc", film, "-o", "out", "--heatmap-label", "x"],
             2,

@@ -1,7 +1,7 @@
 //! What is read back of the objects, and what must not be in them. Validators and other people's readers are tried in
 //! `tests/dicom_objects.rs`.
 
-use std::cell::Cell;
+use std::sync::Arc;
 
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
@@ -115,7 +115,7 @@ fn answered() -> FilmResult {
 
 fn maker(policy: PatientPolicy) -> ObjectMaker {
     let mut uids = NewUids::below(UidRoot::OfUuid);
-    uids.counted = Some(Cell::new(0));
+    uids.counted = Some(Arc::default());
     ObjectMaker {
         policy,
         uids,

@@ -71,7 +71,7 @@ pub struct NewUids {
     root: UidRoot,
     /// In tests, the number of the next UID.
     #[cfg(test)]
-    pub(super) counted: Option<std::cell::Cell<u8>>,
+    pub(super) counted: Option<std::sync::Arc<std::sync::atomic::AtomicU8>>,
 }
 
 impl NewUids {
@@ -100,8 +100,8 @@ impl NewUids {
     fn number(&self) -> Result<[u8; 16], DicomError> {
         #[cfg(test)]
         if let Some(counted) = &self.counted {
-            counted.set(counted.get() + 1);
-            return Ok([counted.get(); 16]);
+            let number = counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            return Ok([number; 16]);
         }
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes).map_err(|error| DicomError::NoRandom(error.to_string()))?;

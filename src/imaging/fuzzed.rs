@@ -29,6 +29,8 @@ pub fn answer(answer: &Result<Radiograph, ImageFault>) -> Vec<u8> {
 
 /// Reads the answer in a message; `None` if it is not a valid one.
 pub fn read_answer(message: &[u8]) -> Option<Result<Radiograph, ImageFault>> {
+    // A header is an answer too.
+    let _ = wire::read_header(&NONCE, message);
     let (length, rest) = message.split_first_chunk()?;
     let length = u64::from_ne_bytes(*length).try_into().ok()?;
     let (text, samples) = rest.split_at_checked(length)?;

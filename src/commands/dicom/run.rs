@@ -180,7 +180,11 @@ impl<'a> ObjectRun<'a> {
             _ => format!("{ok} ok, {caution} caution, {refused} refused, {errors} failed; "),
         };
         let number = written.number;
-        complain(&format!("{films}{number} objects in {folder}"));
+        let objects = match number {
+            1 => "1 object".to_owned(),
+            _ => format!("{number} objects"),
+        };
+        complain(&format!("{films}{objects} in {folder}"));
         if self.problems + written.problems + errors > 0 || number == 0 {
             ExitCode::from(SOME_FAILED)
         } else {
