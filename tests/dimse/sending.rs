@@ -213,3 +213,41 @@ fn an_object_of_a_kind_that_is_not_taken_is_refused_and_any_object_takes_it() {
     sender.ends(0, &[], &address, &[&path]);
     assert_eq!(all.files().len(), 1);
 }
+
+#[test]
+fn an_echo_says_who_answers_and_what_it_takes() {
+    let listening = Listening::start(&[]);
+    let calling = "XRAY1".parse().unwrap();
+    let timeout = std::time::Duration::from_secs(20);
+    let taken = super::digital_radiograph();
+    let mut not_taken = taken.clone();
+    // JPEG XL.
+    not_taken.transfer_syntax = "1.2.840.10008.1.2.4.110".to_owned();
+    let kinds = [not_taken, taken.clone()];
+    let address = super::address(listening.port, "CXR");
+    let answer = cxr::dimse::echo(&address, &calling, timeout, &kinds).unwrap();
+    assert!(answer.status.is_kept());
+    assert_eq!(answer.taken, [taken]);
+    let name = answer.implementation.unwrap();
+    assert!(name.starts_with("CXR_"), "{name}");
+    let nobody = super::address(free_port(), "CXR");
+    let error = cxr::dimse::echo(&nobody, &calling, timeout, &kinds).unwrap_err();
+    assert!(error.to_string().contains("no connection"), "{error}");
+    // A server of another protocol.
+    let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = super::address(other.local_addr().unwrap().port(), "CXR");
+    let answers = std::thread::spawn(move || {
+        use std::io::Write;
+        let (mut stream, _) = other.accept().unwrap();
+        stream
+            .write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            .unwrap();
+        stream
+    });
+    let error = cxr::dimse::echo(&address, &calling, timeout, &kinds).unwrap_err();
+    assert!(
+        !error.may_pass() && error.to_string().lines().count() == 1,
+        "{error}"
+    );
+    drop(answers.join().unwrap());
+}
