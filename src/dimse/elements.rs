@@ -23,7 +23,7 @@ pub enum ElementEncoding {
 
 /// An element at the top of a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Element<'a> {
+pub struct RawElement<'a> {
     /// Group and number, as `0x0008_0018`.
     pub tag: u32,
     pub value: &'a [u8],
@@ -31,7 +31,7 @@ pub struct Element<'a> {
     pub at: usize,
 }
 
-impl Element<'_> {
+impl RawElement<'_> {
     /// The value as an identifier or a title, without padding.
     pub fn text(&self) -> String {
         uid::trimmed(self.value)
@@ -105,7 +105,7 @@ impl<'a> Elements<'a> {
     }
 
     /// The next element at the top; `None` at the end.
-    fn advance(&mut self) -> Option<Element<'a>> {
+    fn advance(&mut self) -> Option<RawElement<'a>> {
         loop {
             let at = self.at;
             let tag = (u32::from(self.short()?) << 16) | u32::from(self.short()?);
@@ -116,7 +116,7 @@ impl<'a> Elements<'a> {
                 _ => {
                     let value = self.take(usize::try_from(length).ok()?)?;
                     if self.open == 0 {
-                        return Some(Element { tag, value, at });
+                        return Some(RawElement { tag, value, at });
                     }
                 }
             }
@@ -125,9 +125,9 @@ impl<'a> Elements<'a> {
 }
 
 impl<'a> Iterator for Elements<'a> {
-    type Item = Element<'a>;
+    type Item = RawElement<'a>;
 
-    fn next(&mut self) -> Option<Element<'a>> {
+    fn next(&mut self) -> Option<RawElement<'a>> {
         let (at, open) = (self.at, self.open);
         let found = self.advance();
         if found.is_none() {
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn elements_of_each_encoding_are_found() {
-        let implicit = b"\x08\0\x16\0\x02\0\0\01\0\x08\0\x18\0\x04\0\0\01.2\0";
+        let implicit = b"\x08\0\x16\0\x02\0\0\x001\0\x08\0\x18\0\x04\0\0\x001.2\0";
         let explicit = b"\x08\0\x16\0UI\x02\x001\0\x08\0\x18\0UI\x04\x001.2\0";
         let big = b"\0\x08\0\x16UI\0\x021\0\0\x08\0\x18UI\0\x041.2\0";
         let expected = vec![

@@ -7,6 +7,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -70,7 +71,12 @@ impl Inbox {
         }
         let refused = |error: io::Error| InboxFault::NotWritable(error.kind());
         let mut options = File::options();
-        options.read(true).write(true).create(true).truncate(false);
+        options
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600);
         let lock = options.open(folder.join(LOCK)).map_err(refused)?;
         match lock.try_lock() {
             Ok(()) => {}

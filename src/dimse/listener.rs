@@ -18,7 +18,7 @@ use super::inbox::{Inbox, StoredAs};
 use super::negotiation::{Offer, congestion};
 use super::pdu_stream::PduStream;
 use super::peers::AllowedPeers;
-use super::service::{Happening, Progress, Terms, serve};
+use super::service::{AssociationProgress, Happening, Terms, serve};
 
 /// How long objects that are on their way may take when the program is to stop.
 const GRACE: Duration = Duration::from_secs(5);
@@ -54,7 +54,7 @@ pub enum ListenerEvent {
     NotStored { peer: String, reason: String },
     /// A connection or an association was refused.
     Refused { peer: String, reason: String },
-    /// Of these SOP classes nothing is taken.
+    /// An association has nothing that is taken here, but these SOP classes.
     NotTaken {
         peer: String,
         sop_classes: Vec<String>,
@@ -83,7 +83,7 @@ struct Connections {
 
 struct Connection {
     stream: TcpStream,
-    progress: Arc<Progress>,
+    progress: Arc<AssociationProgress>,
     /// It only waits for its refusal.
     is_refused: bool,
 }
@@ -220,13 +220,13 @@ impl Listener {
         open: &mut BTreeMap<u64, Connection>,
         number: u64,
         stream: TcpStream,
-    ) -> Option<(Arc<Progress>, bool)> {
+    ) -> Option<(Arc<AssociationProgress>, bool)> {
         let refused = open.values().filter(|one| one.is_refused).count();
         let is_refused = open.len() - refused >= self.bounds.associations;
         if is_refused && refused >= self.bounds.associations {
             return None;
         }
-        let progress = Arc::new(Progress::default());
+        let progress = Arc::new(AssociationProgress::default());
         let entered = Connection {
             stream,
             progress: progress.clone(),
@@ -257,7 +257,7 @@ impl Listener {
         &self,
         stream: TcpStream,
         address: IpAddr,
-        progress: &Progress,
+        progress: &AssociationProgress,
         on: &(dyn Fn(ListenerEvent) + Sync),
     ) {
         // A connection that is gone already.

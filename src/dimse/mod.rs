@@ -41,7 +41,7 @@ pub use inbox::{Inbox, InboxFault, StoredAs};
 pub use listener::{Bounds, Listener, ListenerEvent};
 pub use negotiation::Offer;
 pub use part10::{ObjectKind, Part10Fault, Part10Object};
-pub use peers::{AllowedPeers, Network};
+pub use peers::{AllowedPeers, PeerNetwork};
 pub use requestor::{EchoAnswer, MOST_KINDS, StoreRequestor, echo};
 pub use status::DimseStatus;
 pub use uid::{radiograph_classes, sop_class_name};

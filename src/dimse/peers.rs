@@ -8,7 +8,7 @@ use super::address::AeTitle;
 
 /// One address, or all that begin with the same bits: `10.0.0.7`, `10.0.0.0/8`, `fd00::/8`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Network {
+pub struct PeerNetwork {
     first: IpAddr,
     bits: u32,
 }
@@ -18,7 +18,7 @@ pub struct Network {
 #[error("an address such as 10.0.0.7, or a network such as 10.0.0.0/8")]
 pub struct NotANetwork;
 
-impl Network {
+impl PeerNetwork {
     /// Whether an address is in this network. An IPv4 address that came through an IPv6 socket is one of IPv4.
     pub fn contains(&self, address: IpAddr) -> bool {
         let (first, bits) = number(self.first);
@@ -37,7 +37,7 @@ fn number(address: IpAddr) -> (u128, u32) {
     }
 }
 
-impl FromStr for Network {
+impl FromStr for PeerNetwork {
     type Err = NotANetwork;
 
     fn from_str(text: &str) -> Result<Self, NotANetwork> {
@@ -54,11 +54,11 @@ impl FromStr for Network {
         if bits > all {
             return Err(NotANetwork);
         }
-        Ok(Network { first, bits })
+        Ok(PeerNetwork { first, bits })
     }
 }
 
-impl fmt::Display for Network {
+impl fmt::Display for PeerNetwork {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if number(self.first).1 == self.bits {
             write!(f, "{}", self.first)
@@ -71,7 +71,7 @@ impl fmt::Display for Network {
 /// Who may send. Without networks, only this machine may; without titles, all titles may.
 #[derive(Debug, Clone, Default)]
 pub struct AllowedPeers {
-    pub networks: Vec<Network>,
+    pub networks: Vec<PeerNetwork>,
     pub titles: Vec<AeTitle>,
 }
 
@@ -115,7 +115,7 @@ mod tests {
             ("::/0", "fe80::1", "1.2.3.4"),
             ("192.168.1.128/25", "192.168.1.200", "192.168.1.127"),
         ] {
-            let read: Network = network.parse().unwrap();
+            let read: PeerNetwork = network.parse().unwrap();
             assert!(read.contains(inside.parse().unwrap()), "{network} {inside}");
             assert!(
                 !read.contains(outside.parse().unwrap()),
@@ -132,7 +132,7 @@ mod tests {
             "pacs",
             "10.0.0.0/-1",
         ] {
-            assert_eq!(text.parse::<Network>(), Err(NotANetwork), "{text}");
+            assert_eq!(text.parse::<PeerNetwork>(), Err(NotANetwork), "{text}");
         }
     }
 

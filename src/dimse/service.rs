@@ -42,14 +42,14 @@ pub enum Happening {
     NotStored { reason: String },
     /// The association was refused.
     Refused { reason: String },
-    /// The association was accepted, but not for these SOP classes.
+    /// The association was accepted, but for no object: these SOP classes are not taken.
     NotTaken { sop_classes: Vec<String> },
     /// The association ended otherwise than by its release.
     Ended { reason: String },
 }
 
 /// Why an association ends.
-enum End {
+enum AssociationEnd {
     Released,
     Aborted,
     /// This program stops.
@@ -61,9 +61,9 @@ enum End {
     Endless,
 }
 
-impl From<PduFault> for End {
+impl From<PduFault> for AssociationEnd {
     fn from(fault: PduFault) -> Self {
-        End::Pdu(fault)
+        AssociationEnd::Pdu(fault)
     }
 }
 
@@ -91,7 +91,7 @@ fn not_kept(status: DimseStatus, words: impl Into<String>) -> NotKept {
 
 /// What the listener and an association's thread know of each other.
 #[derive(Default)]
-pub struct Progress {
+pub struct AssociationProgress {
     /// Whether an object is on its way.
     pub within_object: AtomicBool,
     /// Whether to stop before the next one.
@@ -103,7 +103,7 @@ pub struct Progress {
 pub fn serve(
     mut stream: PduStream,
     terms: &Terms<'_>,
-    progress: &Progress,
+    progress: &AssociationProgress,
     named: &mut dyn FnMut(&str),
     on: &mut dyn FnMut(Happening),
 ) {
@@ -172,7 +172,9 @@ fn accept(
         on(Happening::Ended { reason });
         return None;
     }
-    if !not_taken.is_empty() {
+    // Many senders propose all that they know, and send only some of it.
+    let takes_objects = contexts.values().any(|kind| kind.sop_class != VERIFICATION);
+    if !takes_objects && !not_taken.is_empty() {
         on(Happening::NotTaken {
             sop_classes: not_taken,
         });
@@ -183,7 +185,7 @@ fn accept(
 struct Service<'a, 'b> {
     stream: PduStream,
     terms: &'a Terms<'a>,
-    progress: &'a Progress,
+    progress: &'a AssociationProgress,
     contexts: BTreeMap<u8, ObjectKind>,
     source: Option<AeTitle>,
     reader: MessageReader,
@@ -192,14 +194,14 @@ struct Service<'a, 'b> {
 }
 
 impl Service<'_, '_> {
-    fn run(&mut self) -> Result<std::convert::Infallible, End> {
+    fn run(&mut self) -> Result<std::convert::Infallible, AssociationEnd> {
         loop {
             let is_within = self.reader.is_within();
             self.progress
                 .within_object
                 .store(is_within, Ordering::SeqCst);
             if !is_within && self.progress.stops.load(Ordering::SeqCst) {
-                return Err(End::Stopped);
+                return Err(AssociationEnd::Stopped);
             }
             let until = self.receiving.as_ref().map(|object| object.until);
             match self.stream.receive(until)? {
@@ -210,24 +212,27 @@ impl Service<'_, '_> {
                 }
                 Pdu::ReleaseRQ if !self.reader.is_within() => {
                     self.stream.send(&Pdu::ReleaseRP)?;
-                    return Err(End::Released);
+                    return Err(AssociationEnd::Released);
                 }
-                Pdu::AbortRQ { .. } => return Err(End::Aborted),
-                _ => return Err(End::Unexpected),
+                Pdu::AbortRQ { .. } => return Err(AssociationEnd::Aborted),
+                _ => return Err(AssociationEnd::Unexpected),
             }
         }
     }
 
-    fn take(&mut self, value: PDataValue) -> Result<(), End> {
-        match self.reader.take(value).map_err(End::Message)? {
+    fn take(&mut self, value: PDataValue) -> Result<(), AssociationEnd> {
+        match self.reader.take(value).map_err(AssociationEnd::Message)? {
             MessagePart::Nothing => Ok(()),
             MessagePart::Command { context, command } => self.command(context, command),
             MessagePart::Data { bytes, is_last } => self.data(&bytes, is_last),
         }
     }
 
-    fn command(&mut self, context: u8, request: DimseCommand) -> Result<(), End> {
-        let kind = self.contexts.get(&context).ok_or(End::Unexpected)?;
+    fn command(&mut self, context: u8, request: DimseCommand) -> Result<(), AssociationEnd> {
+        let kind = self
+            .contexts
+            .get(&context)
+            .ok_or(AssociationEnd::Unexpected)?;
         match request.field {
             C_ECHO if !request.has_data_set && kind.sop_class == VERIFICATION => {
                 return self.answer(context, &request, DimseStatus::SUCCESS, "");
@@ -283,12 +288,12 @@ impl Service<'_, '_> {
         begun.map_err(|error| not_written(&error))
     }
 
-    fn data(&mut self, bytes: &[u8], is_last: bool) -> Result<(), End> {
+    fn data(&mut self, bytes: &[u8], is_last: bool) -> Result<(), AssociationEnd> {
         let limit = self.terms.object_bytes;
-        let object = self.receiving.as_mut().ok_or(End::Unexpected)?;
+        let object = self.receiving.as_mut().ok_or(AssociationEnd::Unexpected)?;
         object.bytes += bytes.len() as u64;
         if object.bytes > limit.saturating_mul(2) {
-            return Err(End::Endless);
+            return Err(AssociationEnd::Endless);
         }
         if let Ok(arrival) = &mut object.arrival {
             // A refusal removes what was written of it.
@@ -303,7 +308,7 @@ impl Service<'_, '_> {
             return Ok(());
         }
         let Some(object) = self.receiving.take() else {
-            return Err(End::Unexpected);
+            return Err(AssociationEnd::Unexpected);
         };
         match object.arrival.and_then(|arrival| self.keep(arrival)) {
             Ok((path, stored)) => {
@@ -328,7 +333,12 @@ impl Service<'_, '_> {
         kept.map_err(|error| not_written(&error))
     }
 
-    fn refuse(&mut self, context: u8, request: &DimseCommand, reason: NotKept) -> Result<(), End> {
+    fn refuse(
+        &mut self,
+        context: u8,
+        request: &DimseCommand,
+        reason: NotKept,
+    ) -> Result<(), AssociationEnd> {
         let NotKept { status, words } = reason;
         let answered = self.answer(context, request, status, &words);
         (self.on)(Happening::NotStored { reason: words });
@@ -341,7 +351,7 @@ impl Service<'_, '_> {
         request: &DimseCommand,
         status: DimseStatus,
         comment: &str,
-    ) -> Result<(), End> {
+    ) -> Result<(), AssociationEnd> {
         let value = PDataValue {
             presentation_context_id: context,
             value_type: PDataValueType::Command,
@@ -353,20 +363,22 @@ impl Service<'_, '_> {
     }
 
     /// Tells both sides how it ended.
-    fn end(&mut self, end: &End) {
+    fn end(&mut self, end: &AssociationEnd) {
         use AbortRQServiceProviderReason as Reason;
         let (reason, words) = match end {
-            End::Released => return,
-            End::Aborted => (None, "the other side aborted".to_owned()),
-            End::Stopped => (Some(Reason::ReasonNotSpecified), String::new()),
-            End::Pdu(PduFault::Closed) => (None, PduFault::Closed.to_string()),
-            End::Pdu(fault) => (Some(Reason::UnrecognizedPdu), fault.to_string()),
-            End::Message(fault) => (Some(Reason::InvalidPduParameter), fault.to_string()),
-            End::Unexpected => (
+            AssociationEnd::Released => return,
+            AssociationEnd::Aborted => (None, "the other side aborted".to_owned()),
+            AssociationEnd::Stopped => (Some(Reason::ReasonNotSpecified), String::new()),
+            AssociationEnd::Pdu(PduFault::Closed) => (None, PduFault::Closed.to_string()),
+            AssociationEnd::Pdu(fault) => (Some(Reason::UnrecognizedPdu), fault.to_string()),
+            AssociationEnd::Message(fault) => {
+                (Some(Reason::InvalidPduParameter), fault.to_string())
+            }
+            AssociationEnd::Unexpected => (
                 Some(Reason::UnexpectedPdu),
                 "it broke the protocol".to_owned(),
             ),
-            End::Endless => (
+            AssociationEnd::Endless => (
                 Some(Reason::ReasonNotSpecified),
                 "an object of more than twice the allowed size".to_owned(),
             ),

@@ -47,7 +47,7 @@ impl fmt::Display for DimseStatus {
             0xb000 => "stored, with attributes changed",
             0xb006 => "stored, with attributes left out",
             0xb007 => "stored, though it is not of the kind that was announced",
-            0xb000..=0xbfff => "stored, with a warning",
+            other if other >> 12 == 0xb => "stored, with a warning",
             0xc000..=0xcfff => "the other side cannot understand it",
             _ => "refused",
         };

@@ -15,6 +15,8 @@ pub struct DimseDelivery {
     timeout: Duration,
     kinds: Vec<ObjectKind>,
     open: Option<StoreRequestor>,
+    /// Whether the other side took none of the kinds, so that it need not be asked for each object.
+    takes_nothing: bool,
 }
 
 impl DimseDelivery {
@@ -25,6 +27,7 @@ impl DimseDelivery {
             timeout,
             kinds: Vec::new(),
             open: None,
+            takes_nothing: false,
         }
     }
 }
@@ -42,10 +45,14 @@ impl Delivery for DimseDelivery {
         if !kinds.iter().all(|kind| self.kinds.contains(kind)) {
             self.end();
             self.kinds = kinds.to_vec();
+            self.takes_nothing = false;
         }
     }
 
     fn send(&mut self, object: &Part10Object, bytes: &[u8]) -> Result<Outcome, DeliveryFault> {
+        if self.takes_nothing {
+            return Ok(Outcome::Refused(not_taken(&object.kind)));
+        }
         let mut association = match self.open.take() {
             Some(association) => association,
             None => {
@@ -54,6 +61,7 @@ impl Delivery for DimseDelivery {
                 match opened {
                     Ok(association) => association,
                     Err(DimseError::NothingAccepted { .. }) => {
+                        self.takes_nothing = true;
                         return Ok(Outcome::Refused(not_taken(&object.kind)));
                     }
                     Err(error) => return Err(fault(&error)),

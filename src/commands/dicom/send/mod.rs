@@ -155,7 +155,7 @@ impl Counts {
 
 /// Why the transfer ends before its last object.
 #[derive(Debug, thiserror::Error)]
-enum TransferEnd {
+enum SendEnd {
     #[error("stopped")]
     Signal,
     #[error("{0}")]
@@ -179,7 +179,7 @@ impl Transfer<'_> {
         complain(&format!("{}: {reason}", path_text(path)));
     }
 
-    fn all(&mut self, files: &[PathBuf]) -> Result<(), TransferEnd> {
+    fn all(&mut self, files: &[PathBuf]) -> Result<(), SendEnd> {
         for window in files.chunks(WINDOW) {
             let mut objects = Vec::with_capacity(window.len());
             for path in window {
@@ -207,7 +207,7 @@ impl Transfer<'_> {
         Ok(())
     }
 
-    fn one(&mut self, path: &Path, object: &Part10Object) -> Result<(), TransferEnd> {
+    fn one(&mut self, path: &Path, object: &Part10Object) -> Result<(), SendEnd> {
         let bytes = match whole(path) {
             Ok(bytes) => bytes,
             Err(reason) => {
@@ -223,7 +223,7 @@ impl Transfer<'_> {
         match self.deliver(object, &bytes)? {
             Outcome::Kept => {
                 let noted = self.journal.note(&digest);
-                noted.map_err(|error| TransferEnd::Journal(error.kind()))?;
+                noted.map_err(|error| SendEnd::Journal(error.kind()))?;
                 self.counts.sent += 1;
             }
             Outcome::Refused(reason) => self.fail(path, &reason),
@@ -232,7 +232,7 @@ impl Transfer<'_> {
     }
 
     /// Tries until the other side has decided.
-    fn deliver(&mut self, object: &Part10Object, bytes: &[u8]) -> Result<Outcome, TransferEnd> {
+    fn deliver(&mut self, object: &Part10Object, bytes: &[u8]) -> Result<Outcome, SendEnd> {
         let mut pause = FIRST_PAUSE;
         for attempt in 1.. {
             self.check_signals()?;
@@ -246,17 +246,17 @@ impl Transfer<'_> {
                 wait,
             } = fault;
             if !may_pass || attempt >= self.attempts {
-                return Err(TransferEnd::Fault(words));
+                return Err(SendEnd::Fault(words));
             }
             let wait = wait.unwrap_or(pause).min(LONGEST_PAUSE);
             complain(&format!("{words}; again in {} s", wait.as_secs()));
             self.wait(wait)?;
             pause = pause.saturating_mul(2);
         }
-        Err(TransferEnd::Signal)
+        Err(SendEnd::Signal)
     }
 
-    fn wait(&self, pause: Duration) -> Result<(), TransferEnd> {
+    fn wait(&self, pause: Duration) -> Result<(), SendEnd> {
         let end = Instant::now() + pause;
         while Instant::now() < end {
             self.check_signals()?;
@@ -265,9 +265,9 @@ impl Transfer<'_> {
         Ok(())
     }
 
-    fn check_signals(&self) -> Result<(), TransferEnd> {
+    fn check_signals(&self) -> Result<(), SendEnd> {
         if self.signals.stop().load(Ordering::SeqCst) {
-            return Err(TransferEnd::Signal);
+            return Err(SendEnd::Signal);
         }
         Ok(())
     }
