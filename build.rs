@@ -33,7 +33,7 @@ fn head() -> Option<String> {
         output.status.success().then(|| text.trim().to_owned())
     };
     // Where this package lies within another repository, its commit says nothing.
-    if git(&["rev-parse", "--show-prefix"])? != "" {
+    if !git(&["rev-parse", "--show-prefix"])?.is_empty() {
         return None;
     }
     for name in ["HEAD", "index"] {

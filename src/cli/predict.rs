@@ -80,7 +80,7 @@ pub struct Predict {
     pub files_from: Option<PathBuf>,
 
     /// The paths of --files-from end in a zero byte and not in a line end, as find -print0 writes them
-    #[arg(short = '0', long, requires = "files_from")]
+    #[arg(short = '0', long)]
     pub null: bool,
 
     /// Score one of N parts of the images: K/N, or auto or auto/N, which take K from Slurm, Kubernetes or

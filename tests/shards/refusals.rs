@@ -91,15 +91,7 @@ fn parts_of_two_runs_are_refused() {
     let archive = Archive::new(6);
     let parts = archive.shards(2, "csv");
     let other = |more: &[&str], words: &str| {
-        let arguments = [
-            "predict",
-            "--shard",
-            "2/2",
-            "-o",
-            "other.csv",
-            "--quiet",
-            "--force",
-        ];
+        let arguments = ["predict", "-o", "other.csv", "--quiet", "--force"];
         let outcome = archive.run(&[&arguments[..], more].concat());
         assert!(outcome.code < 2, "{}", outcome.stderr);
         let mixed = [parts[0].clone(), "other.csv".to_owned()];
@@ -108,8 +100,11 @@ fn parts_of_two_runs_are_refused() {
         assert!(outcome.stderr.contains(words), "{}", outcome.stderr);
         assert_eq!(outcome.stderr.lines().count(), 1, "{}", outcome.stderr);
     };
-    other(&["archive/w0"], "folders: archive and archive/w0");
-    other(&["archive", "--prognosis"], "columns");
+    other(
+        &["archive/w0", "--shard=2/2"],
+        "folders: archive and archive/w0",
+    );
+    other(&["archive", "--prognosis", "--shard=2/2"], "columns");
     other(&["archive", "--shard=2/3"], "number of parts: 2 and 3");
 
     fs::copy(archive.at(&parts[0]), archive.at("copy.csv")).unwrap();

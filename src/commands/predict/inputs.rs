@@ -18,6 +18,9 @@ use crate::export::path_text;
 /// [`Usage`], if the list of `--files-from` cannot be read or names nothing.
 pub fn paths(arguments: &cli::Predict) -> Result<Vec<PathBuf>> {
     let Some(list) = &arguments.files_from else {
+        if arguments.null {
+            return Err(Usage::error("-0 is for a list: --files-from FILE"));
+        }
         return Ok(arguments.paths.clone());
     };
     let bytes = whole(list).map_err(|error| {

@@ -17,7 +17,7 @@ use crate::commands::shared::Usage;
 use crate::commands::shared::output_file::{OutputFile, rename_whole};
 use crate::commands::shared::shard::Shard;
 use crate::commands::shared::shard::part::{
-    BUFFER, PartContent, PartEnd, RunDescription, content_of_rows, end_of,
+    BUFFER, PartContent, PartEnd, RunDescription, begin_of_end, content_of_rows, end_of,
 };
 use crate::domain::ModelCard;
 use crate::domain::hex::hex;
@@ -25,7 +25,7 @@ use crate::export::{
     ColumnarRows, FlatReader, FlatRow, FlatWriter, PART, PredictionRows, TableFormat, path_text,
 };
 
-/// With more files and folders, only their digest is written down.
+/// With more files and folders, or a list of them, only their digest is written down.
 const ROOTS: usize = 64;
 
 /// How the rows of a table are made, and which part of a run it is.
@@ -36,11 +36,18 @@ pub struct TableRun {
 }
 
 /// Describes the run of these predictions over these files and folders.
-pub fn describe(predictions: &PredictionRows, roots: &[PathBuf], shard: Option<Shard>) -> TableRun {
-    TableRun {
-        about: description(predictions, roots, shard.map_or(1, |shard| shard.of)),
-        shard,
+pub fn describe(
+    predictions: &PredictionRows,
+    roots: &[PathBuf],
+    is_list: bool,
+    shard: Option<Shard>,
+) -> TableRun {
+    let of = shard.map_or(1, |shard| shard.of);
+    let mut about = description(predictions, roots, of);
+    if is_list {
+        about.roots.clear();
     }
+    TableRun { about, shard }
 }
 
 fn description(predictions: &PredictionRows, roots: &[PathBuf], of: u32) -> RunDescription {
@@ -75,10 +82,12 @@ fn description(predictions: &PredictionRows, roots: &[PathBuf], of: u32) -> RunD
 fn operating_points(card: &ModelCard) -> Value {
     let labels = card.labels.iter();
     let with_points = labels.filter(|l| l.operating_point.is_some() || l.sensitive_point.is_some());
+    // As short as the numbers of the card, so that every program reads and writes them alike.
+    let short = |point: Option<f32>| point.and_then(|point| point.to_string().parse::<f64>().ok());
     let points = with_points.map(|label| {
         let points = json!({
-            "balanced": label.operating_point,
-            "sensitive": label.sensitive_point,
+            "balanced": short(label.operating_point),
+            "sensitive": short(label.sensitive_point),
         });
         (label.name.clone(), points)
     });
@@ -139,7 +148,7 @@ impl NamedTable<'_> {
     /// If the table cannot be read, or the journal cannot be written.
     pub fn take_up(&self, mut journal: &File) -> io::Result<bool> {
         if journal.metadata()?.len() > 0 {
-            if let Some((_, begin)) = end_of(journal)? {
+            if let Some(begin) = begin_of_end(journal)? {
                 journal.set_len(begin)?;
             }
             return Ok(false);

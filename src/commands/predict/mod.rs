@@ -87,7 +87,8 @@ fn predict(arguments: &cli::Predict, context: &CommandContext) -> Result<ExitCod
     let predictions = destination
         .predictions(classifier.card(), &assumed)
         .with_prognoses(foretells);
-    let run = describe(&predictions, &roots, shard);
+    let is_list = arguments.files_from.is_some();
+    let run = describe(&predictions, &roots, is_list, shard);
     let earlier = EarlierContents::read(&arguments.since, &predictions)?;
     let cache = arguments
         .cache
@@ -299,7 +300,7 @@ where
             WalkItem::Problem { path, reason } => self.finish(path, RowOutcome::Problem(reason)),
             WalkItem::Unread { path, format } => self.finish(path, RowOutcome::Unread(format)),
             WalkItem::Image(path) => {
-                let outcome = self.from_before(&path).unwrap_or_else(|| {
+                let outcome = self.known_answer(&path).unwrap_or_else(|| {
                     RowOutcome::of(&path, read(&path), self.assumed, self.limits)
                 });
                 self.finish(path, outcome)
@@ -308,7 +309,7 @@ where
     }
 
     /// What is known of the content of a file; `None` if it has to be scored.
-    fn from_before(&self, path: &Path) -> Option<RowOutcome> {
+    fn known_answer(&self, path: &Path) -> Option<RowOutcome> {
         if self.earlier.is_none() && self.cache.is_none() {
             return None;
         }

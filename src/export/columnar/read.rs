@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use parquet::basic::{ConvertedType, LogicalType};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
@@ -65,6 +66,10 @@ impl ColumnarRows {
     /// # Errors
     /// [`ColumnarError`], if it is none, or has columns that are no text.
     pub fn open(file: File) -> Result<Self, ColumnarError> {
+        guarded(|| Self::opened(file))
+    }
+
+    fn opened(file: File) -> Result<Self, ColumnarError> {
         let file = SerializedFileReader::new(file)?;
         let described = file.metadata().file_metadata().schema_descr_ptr();
         let metadata = file.metadata().file_metadata().key_value_metadata();
@@ -117,10 +122,15 @@ impl ColumnarRows {
     /// [`ColumnarError`], if the file is damaged.
     pub fn next(&mut self, row: &mut FlatRow) -> Result<bool, ColumnarError> {
         while self.at == self.decoded {
-            if self.left == 0 && !self.open_group()? {
+            let is_over = guarded(|| {
+                if self.left == 0 && !self.open_group()? {
+                    return Ok(true);
+                }
+                self.decode().map(|()| false)
+            });
+            if is_over? {
                 return Ok(false);
             }
-            self.decode()?;
         }
         row.clear();
         for column in &self.columns {
@@ -158,6 +168,13 @@ impl ColumnarRows {
         (self.left, self.decoded, self.at) = (self.left - wanted, wanted, 0);
         Ok(())
     }
+}
+
+/// Makes an error of a panic: the crate that decodes relies on what the file says of itself, and a file may lie.
+fn guarded<T>(read: impl FnOnce() -> Result<T, ColumnarError>) -> Result<T, ColumnarError> {
+    let read = catch_unwind(AssertUnwindSafe(read));
+    let contradiction = || ColumnarError::Damaged("it contradicts itself".to_owned());
+    read.unwrap_or_else(|_| Err(contradiction()))
 }
 
 /// A column of the file, and the text of its decoded cells.

@@ -103,13 +103,13 @@ impl<W: Write + Send> ColumnarWriter<W> {
             let levels = Some(&cells.defined[..]);
             let repeated = (cells.kind == ColumnKind::List).then_some(&cells.repeated[..]);
             let written = match &mut cells.values {
-                Values::Text(values) => column
+                CellValues::Text(values) => column
                     .typed::<ByteArrayType>()
                     .write_batch(values, levels, repeated),
-                Values::Number(values) => column
+                CellValues::Number(values) => column
                     .typed::<DoubleType>()
                     .write_batch(values, levels, None),
-                Values::Integer(values) => column
+                CellValues::Integer(values) => column
                     .typed::<Int64Type>()
                     .write_batch(values, levels, None),
             };
@@ -127,12 +127,12 @@ impl<W: Write + Send> ColumnarWriter<W> {
 /// value goes on with the list of the one before (Melnik et al. 2010, doi.org/10.14778/1920841.1920886).
 struct ColumnCells {
     kind: ColumnKind,
-    values: Values,
+    values: CellValues,
     defined: Vec<i16>,
     repeated: Vec<i16>,
 }
 
-enum Values {
+enum CellValues {
     Text(Vec<ByteArray>),
     Number(Vec<f64>),
     Integer(Vec<i64>),
@@ -143,9 +143,9 @@ impl ColumnCells {
         ColumnCells {
             kind,
             values: match kind {
-                ColumnKind::Text | ColumnKind::List => Values::Text(Vec::new()),
-                ColumnKind::Number => Values::Number(Vec::new()),
-                ColumnKind::Integer => Values::Integer(Vec::new()),
+                ColumnKind::Text | ColumnKind::List => CellValues::Text(Vec::new()),
+                ColumnKind::Number => CellValues::Number(Vec::new()),
+                ColumnKind::Integer => CellValues::Integer(Vec::new()),
             },
             defined: Vec::new(),
             repeated: Vec::new(),
@@ -163,22 +163,22 @@ impl ColumnCells {
         let is_none =
             |what| io::Error::new(io::ErrorKind::InvalidData, format!("a cell is no {what}"));
         match &mut self.values {
-            Values::Number(values) => {
+            CellValues::Number(values) => {
                 values.push(cell.parse().map_err(|_| is_none("number"))?);
                 self.defined.push(1);
             }
-            Values::Integer(values) => {
+            CellValues::Integer(values) => {
                 values.push(cell.parse().map_err(|_| is_none("whole number"))?);
                 self.defined.push(1);
             }
-            Values::Text(values) if self.kind == ColumnKind::List => {
+            CellValues::Text(values) if self.kind == ColumnKind::List => {
                 for (at, entry) in entries(cell, status).into_iter().enumerate() {
                     values.push(entry.into());
                     self.defined.push(ELEMENT);
                     self.repeated.push(i16::from(at > 0));
                 }
             }
-            Values::Text(values) => {
+            CellValues::Text(values) => {
                 values.push(cell.into());
                 self.defined.push(1);
             }
@@ -188,9 +188,9 @@ impl ColumnCells {
 
     fn clear(&mut self) {
         match &mut self.values {
-            Values::Text(values) => values.clear(),
-            Values::Number(values) => values.clear(),
-            Values::Integer(values) => values.clear(),
+            CellValues::Text(values) => values.clear(),
+            CellValues::Number(values) => values.clear(),
+            CellValues::Integer(values) => values.clear(),
         }
         self.defined.clear();
         self.repeated.clear();

@@ -191,19 +191,36 @@ impl PartEnd {
 ///
 /// # Errors
 /// If the file cannot be read.
-pub fn end_of(mut file: &File) -> io::Result<Option<(PartEnd, u64)>> {
+pub fn end_of(file: &File) -> io::Result<Option<(PartEnd, u64)>> {
+    let (line, begin) = last_line(file)?;
+    let end = line.strip_suffix(b"\n").and_then(PartEnd::of_line);
+    Ok(end.map(|end| (end, begin)))
+}
+
+/// Where the last line begins, if it is such a description, also one that was cut off or is of another version.
+///
+/// # Errors
+/// If the file cannot be read.
+pub fn begin_of_end(file: &File) -> io::Result<Option<u64>> {
+    let (line, begin) = last_line(file)?;
+    let is_end = [MARK, JSON_MARK].iter().any(|mark| {
+        let is_cut_off = !line.is_empty() && mark.as_bytes().starts_with(&line);
+        line.starts_with(mark.as_bytes()) || is_cut_off
+    });
+    Ok(is_end.then_some(begin))
+}
+
+/// The last line with its line end, if that is there, and where it begins.
+fn last_line(mut file: &File) -> io::Result<(Vec<u8>, u64)> {
     let length = file.metadata()?.len();
     let from = length.saturating_sub(LONGEST);
     file.seek(SeekFrom::Start(from))?;
     let mut tail = Vec::new();
     file.take(LONGEST).read_to_end(&mut tail)?;
-    let Some(text) = tail.strip_suffix(b"\n") else {
-        return Ok(None);
-    };
+    let text = tail.strip_suffix(b"\n").unwrap_or(&tail);
     let begin = text.iter().rposition(|byte| *byte == b'\n');
     let begin = begin.map_or(0, |at| at + 1);
-    let end = PartEnd::of_line(&text[begin..]);
-    Ok(end.map(|end| (end, from + begin as u64)))
+    Ok((tail.split_off(begin), from + begin as u64))
 }
 
 /// Counts the rows of a file of lines that has no description yet.
@@ -325,9 +342,12 @@ mod tests {
             file.write_all(line.as_bytes()).unwrap();
             let expected = (end, rows.len() as u64);
             assert_eq!(end_of(&file).unwrap(), Some(expected));
+            assert_eq!(begin_of_end(&file).unwrap(), Some(rows.len() as u64));
             for cut in 0..line.len() {
                 file.set_len((rows.len() + cut) as u64).unwrap();
                 assert_eq!(end_of(&file).unwrap(), None, "{cut}");
+                let begin = (cut > 0).then_some(rows.len() as u64);
+                assert_eq!(begin_of_end(&file).unwrap(), begin, "{cut}");
             }
         }
     }
