@@ -111,10 +111,10 @@ pub fn watch(
     })
     .map_err(words)?;
     let mut names = Vec::new();
-    for root in roots.iter().filter(|root| !is_remote(root)) {
+    for named in roots.iter().filter(|root| !is_remote(root)) {
         // Of a part of an archive, the archive is watched.
-        let file = archive::file_within(root);
-        let root = file.as_deref().unwrap_or(root);
+        let file = archive::file_within(named);
+        let root = file.as_deref().unwrap_or(named);
         let real = std::path::absolute(root).map_err(|error| error.kind().to_string())?;
         let (folder, mode) = if root.is_dir() {
             (real.as_path(), RecursiveMode::Recursive)
@@ -123,7 +123,11 @@ pub fn watch(
             (real.parent().unwrap_or(&real), RecursiveMode::NonRecursive)
         };
         watcher.watch(folder, mode).map_err(words)?;
-        names.push((real.clone(), root.to_owned()));
+        names.push(WatchedRoot {
+            real: real.clone(),
+            given: root.to_owned(),
+            walked: named.clone(),
+        });
     }
     let except = Box::new(except);
     thread::spawn(move || report(&events, &Names { names, except }, on));
@@ -162,10 +166,19 @@ fn report(events: &Receiver<PathBuf>, names: &Names, on: impl Fn(Vec<Touched>)) 
     }
 }
 
+/// A file or a folder that is watched.
+struct WatchedRoot {
+    /// As an absolute path.
+    real: PathBuf,
+    /// As it was given.
+    given: PathBuf,
+    /// What a walk reports of it: the same, or a part of an archive.
+    walked: PathBuf,
+}
+
 /// Translates paths of change events to the paths that a walk reports.
 struct Names {
-    /// Each root as an absolute path, and as it was given.
-    names: Vec<(PathBuf, PathBuf)>,
+    names: Vec<WatchedRoot>,
     except: Box<Except>,
 }
 
@@ -188,7 +201,7 @@ impl Names {
                 // Its members that are gone are not found any more.
                 Sighting::Archive => {
                     let mut touched = vec![Touched::gone(given.clone().into())];
-                    touched.extend(files(std::slice::from_ref(&given), &self.except));
+                    touched.extend(files(&self.walked(given), &self.except));
                     touched
                 }
                 Sighting::Unread(format) => vec![Touched::unread(given.into(), format)],
@@ -198,19 +211,37 @@ impl Names {
         }
     }
 
+    /// What a walk reports of an archive: all of it, or the parts that were named.
+    fn walked(&self, archive: PathBuf) -> Vec<PathBuf> {
+        let of = |root: &&WatchedRoot| root.given == archive;
+        let parts: Vec<PathBuf> = self
+            .names
+            .iter()
+            .filter(of)
+            .map(|r| r.walked.clone())
+            .collect();
+        if parts.is_empty() {
+            vec![archive]
+        } else {
+            parts
+        }
+    }
+
     /// The path under which a walk reports it; `None` if a walk skips it.
     fn given(&self, path: &Path) -> Option<PathBuf> {
-        self.names.iter().find_map(|(real, given)| {
-            let below = path.strip_prefix(real).ok()?;
-            if below.iter().any(is_hidden) {
-                return None;
-            }
-            Some(if below.as_os_str() == OsStr::new("") {
-                given.clone()
-            } else {
-                given.join(below)
+        self.names
+            .iter()
+            .find_map(|WatchedRoot { real, given, .. }| {
+                let below = path.strip_prefix(real).ok()?;
+                if below.iter().any(is_hidden) {
+                    return None;
+                }
+                Some(if below.as_os_str() == OsStr::new("") {
+                    given.clone()
+                } else {
+                    given.join(below)
+                })
             })
-        })
     }
 }
 
@@ -373,5 +404,58 @@ mod tests {
         known[2].stamp = None;
         let found = rescan(std::slice::from_ref(&root), |_| false, &known);
         assert!(found.iter().any(|touched| touched.path == path("same.png")));
+    }
+
+    #[test]
+    fn an_archive_that_is_replaced_is_reported_member_by_member() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("films");
+        fs::create_dir_all(&root).unwrap();
+        let archive = root.join("a.tar");
+        let put = |names: &[&str]| {
+            // Moved in whole, as a copy of a PACS comes.
+            let beside = folder.path().join("a.tar");
+            fs::write(&beside, tar(names)).unwrap();
+            fs::rename(&beside, &archive).unwrap();
+        };
+        put(&["1.png", "2.png"]);
+        let (sender, news) = mpsc::channel();
+        let on = move |touched| drop(sender.send(touched));
+        let roots = [root.clone()];
+        let _watch = watch(&roots, |_| false, on).unwrap();
+        let known = |name: &str| KnownFile {
+            path: archive.join(name).into(),
+            is_read: false,
+            stamp: None,
+        };
+        let known = [known("1.png"), known("2.png")];
+        assert_eq!(rescan(&roots, |_| false, &known), []);
+        put(&["2.png", "3.png"]);
+        let found = news.recv_timeout(LIMIT).expect("no report in time");
+        let found: Vec<_> = found.iter().map(|t| (&*t.path, t.exists)).collect();
+        let (two, three) = (archive.join("2.png"), archive.join("3.png"));
+        // All that was in it may be gone, and what is there is.
+        assert_eq!(found, [(&*archive, false), (&*two, true), (&*three, true)]);
+        let found = rescan(&roots, |_| false, &known);
+        let found: Vec<_> = found.iter().map(|t| (&*t.path, t.exists)).collect();
+        assert_eq!(found, [(&*three, true), (&*archive.join("1.png"), false)]);
+    }
+
+    /// A tar archive of empty members.
+    fn tar(names: &[&str]) -> Vec<u8> {
+        let mut archive = Vec::new();
+        for name in names {
+            let mut header = [0; 512];
+            header[..name.len()].copy_from_slice(name.as_bytes());
+            header[124..135].copy_from_slice(b"00000000000");
+            header[148..156].copy_from_slice(b"        ");
+            header[156] = b'0';
+            header[257..263].copy_from_slice(b"ustar\0");
+            let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+            header[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+            archive.extend(header);
+        }
+        archive.extend([0; 1024]);
+        archive
     }
 }

@@ -33,13 +33,8 @@ pub(in super::super) fn lines(
         lines: Vec::new(),
         character_set: SpecificCharacterSet::default(),
     };
-    let meta_start = match bytes {
-        [.., _] if bytes.get(128..132) == Some(b"DICM") => 132,
-        _ if bytes.starts_with(b"DICM") => 4,
-        _ => 0,
-    };
     let meta = &bytes[..start.offset];
-    let mut cursor = Cursor::new(meta, meta_start.min(meta.len()), Encoding::EXPLICIT);
+    let mut cursor = Cursor::new(meta, structure::after_preamble(bytes), Encoding::EXPLICIT);
     reader.elements(&mut cursor, 0, false)?;
     let syntax = start.transfer_syntax.as_str();
     let data_set = deflate::inflated(&bytes[start.offset..], syntax, limits)?;

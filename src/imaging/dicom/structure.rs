@@ -27,14 +27,7 @@ pub(super) struct DataSetStart {
 /// Finds the data set: after preamble and file meta information, after the latter alone, or right
 /// at the start.
 pub(super) fn start(bytes: &[u8]) -> Result<DataSetStart, ImageFault> {
-    let offset = if bytes.get(128..132) == Some(b"DICM") {
-        132
-    } else if bytes.starts_with(b"DICM") {
-        4
-    } else {
-        0
-    };
-    let mut cursor = Cursor::new(bytes, offset, Encoding::EXPLICIT);
+    let mut cursor = Cursor::new(bytes, after_preamble(bytes), Encoding::EXPLICIT);
     let (mut transfer_syntax, mut sop_class) = (None, None);
     while cursor.next_group() == Some(0x0002) {
         let header = cursor.header()?;
@@ -56,6 +49,17 @@ pub(super) fn start(bytes: &[u8]) -> Result<DataSetStart, ImageFault> {
         transfer_syntax,
         sop_class,
     })
+}
+
+/// Where the first element of a file is.
+pub(super) fn after_preamble(bytes: &[u8]) -> usize {
+    if bytes.get(128..132) == Some(b"DICM") {
+        132
+    } else if bytes.starts_with(b"DICM") {
+        4
+    } else {
+        0
+    }
 }
 
 /// Whether `head` could be the start of a file without preamble: an element of group 0002 or 0008
