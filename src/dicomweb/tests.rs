@@ -16,7 +16,7 @@ const SECRET: &str = "s3cret";
 
 fn settings() -> DicomWebSettings {
     DicomWebSettings {
-        patience: Duration::from_millis(400),
+        patience: Duration::from_secs(60),
         authorities: None,
         memory: 8 << 20,
         keep: None,
@@ -379,9 +379,13 @@ fn a_server_that_is_slow_or_stops_in_the_middle_is_not_waited_for() {
         (drips, "stopped in the middle"),
     ] {
         let start = Instant::now();
-        let error = refused(&server, settings());
+        let hasty = DicomWebSettings {
+            patience: Duration::from_millis(400),
+            ..settings()
+        };
+        let error = refused(&server, hasty);
         assert!(error.contains(words), "{error}");
-        assert!(start.elapsed() < Duration::from_secs(10));
+        assert!(start.elapsed() < Duration::from_secs(30));
     }
 }
 
