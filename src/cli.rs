@@ -2,7 +2,10 @@
 
 mod browse;
 mod configuration;
+mod dicom;
+mod listen;
 mod measure;
+mod merge;
 mod models;
 mod predict;
 mod review;
@@ -18,7 +21,10 @@ pub use browse::*;
 pub use configuration::{
     AsciiWhen, ColumnArgument, ConfigArguments, ConfigFile, LookArguments, ThemeArgument,
 };
+pub use dicom::*;
+pub use listen::*;
 pub use measure::*;
+pub use merge::*;
 pub use models::*;
 pub use predict::*;
 pub use review::*;
@@ -60,6 +66,10 @@ pub struct Cli {
     #[command(flatten)]
     pub computing: Computing,
 
+    /// With --version: version, commit, features and digests of the models, as JSON
+    #[arg(long, requires = "version")]
+    pub json: bool,
+
     #[command(subcommand)]
     pub command: Option<Command>,
 }
@@ -88,11 +98,14 @@ impl Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Predict(Predict),
+    Merge(Merge),
     Evaluate(Box<Evaluate>),
     Adapt(Box<Adapt>),
     Export(Export),
     Agreement(Agreement),
     Report(ReportArguments),
+    Dicom(Box<DicomArguments>),
+    Listen(Listen),
     Doctor(DoctorArguments),
     Models(ModelsArguments),
     Config(ConfigArguments),

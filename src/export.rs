@@ -18,6 +18,8 @@
 //! - Such a sign after a comma, a semicolon or a bar becomes `\xNN`, because another program may split
 //!   the cell there.
 
+mod columnar;
+mod flat;
 mod format;
 mod formula;
 mod predictions;
@@ -32,6 +34,10 @@ use std::path::{Path, PathBuf};
 use serde::{Serialize, Serializer};
 
 use crate::domain::text::{clean, is_dangerous};
+pub use columnar::{
+    ColumnKind, ColumnarError, ColumnarRows, ColumnarWriter, PART, is_parquet, prediction_column,
+};
+pub use flat::{FlatError, FlatReader, FlatRow, FlatWriter};
 pub use format::{TableFormat, UnknownEnding, is_stream};
 use formula::harmless;
 pub use predictions::{CONTENT, PREVALENCE, PredictionRows, RowOf, WITHHELD, is_label};
@@ -64,6 +70,16 @@ impl Cell {
         Cell::Text(clean(text))
     }
 
+    /// What it is in a table of columns; `None` for an empty cell, which is nothing by itself.
+    pub fn kind(&self) -> Option<ColumnKind> {
+        match self {
+            Cell::Empty => None,
+            Cell::Number { .. } => Some(ColumnKind::Number),
+            Cell::Nested(value) if value.is_i64() => Some(ColumnKind::Integer),
+            Cell::Text(_) | Cell::Nested(_) => Some(ColumnKind::Text),
+        }
+    }
+
     /// A number rounded to `decimals`; empty if there is none or it is not finite.
     pub fn number(value: Option<f64>, decimals: usize) -> Self {
         match value {
@@ -73,7 +89,7 @@ impl Cell {
     }
 
     /// The cell in a CSV file, without any text that a spreadsheet would take for a formula.
-    fn to_csv(&self) -> String {
+    pub fn to_csv(&self) -> String {
         match self {
             Cell::Empty => String::new(),
             Cell::Text(text) => harmless(text),
@@ -174,6 +190,9 @@ impl<W: Write> TableWriter<W> {
             TableFormat::Csv | TableFormat::Tsv => table.put(&header(format, &table.columns)?)?,
             TableFormat::Json => table.put(b"[")?,
             TableFormat::Jsonl => {}
+            TableFormat::Parquet => {
+                return Err(io::Error::other("Parquet is not written row by row"));
+            }
         }
         Ok(table)
     }
@@ -195,10 +214,8 @@ impl<W: Write> TableWriter<W> {
     pub fn row(&mut self, cells: &[Cell]) -> io::Result<()> {
         debug_assert_eq!(cells.len(), self.columns.len());
         let line = match self.format {
-            TableFormat::Csv | TableFormat::Tsv => {
-                cells_line(self.format, cells.iter().map(Cell::to_csv))?
-            }
             TableFormat::Jsonl | TableFormat::Json => self.json_object(cells)?,
+            _ => cells_line(self.format, cells.iter().map(Cell::to_csv))?,
         };
         self.line(&line)
     }

@@ -22,9 +22,9 @@
 //! ```text
 //! main → commands → tui → worker → inference → imaging → sources → domain
 //!        commands → adaptation → evaluation; checkpoint, model_library, export, library
-//!        commands, tui → store → domain; commands → config → cli
+//!        commands, tui → store → domain; commands → config → cli; commands → dicom → domain
 //!        commands, worker → predictions → store
-//!        commands → dicomweb → sources, web
+//!        commands → dicomweb → sources, web; commands → dimse → domain
 //! ```
 
 pub mod adaptation;
@@ -32,8 +32,10 @@ pub mod checkpoint;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod dicom;
 #[cfg(feature = "dicomweb")]
 pub mod dicomweb;
+pub mod dimse;
 pub mod domain;
 pub mod evaluation;
 pub mod export;

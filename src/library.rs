@@ -23,8 +23,9 @@
 mod archives;
 mod watch;
 
+use std::cmp::Ordering;
 use std::collections::HashSet;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, Metadata};
 use std::io;
 use std::ops::ControlFlow;
@@ -71,10 +72,25 @@ pub fn scan_except(
         folders: HashSet::new(),
         files: HashSet::new(),
         parts: Vec::new(),
+        names: HashSet::new(),
     };
     for root in roots {
         if walk.root(root, &mut on).is_break() {
             return;
+        }
+    }
+}
+
+/// Orders paths of a walk as it reports them: folder by folder, and in each by [`natural_order`].
+pub fn walk_order(a: &Path, b: &Path) -> Ordering {
+    let (mut left, mut right) = (a.components(), b.components());
+    loop {
+        match (left.next(), right.next()) {
+            (Some(l), Some(r)) => match natural_order(l.as_os_str(), r.as_os_str()) {
+                Ordering::Equal => {}
+                other => return other,
+            },
+            (l, r) => return l.is_some().cmp(&r.is_some()),
         }
     }
 }
@@ -116,6 +132,8 @@ struct FolderWalk<'a> {
     files: HashSet<PathBuf>,
     /// Parts of archives that were roots: the archive, and the path inside it.
     parts: Vec<(FolderIdentity, PathBuf)>,
+    /// Their last parts.
+    names: HashSet<OsString>,
 }
 
 impl FolderWalk<'_> {
@@ -158,10 +176,21 @@ impl FolderWalk<'_> {
             Ok(real) => real,
             Err(error) => return on(problem(path, &error)),
         };
-        if self.was_walked(&real) || !self.files.insert(real) {
+        if self.was_walked(&real) {
+            return ControlFlow::Continue(());
+        }
+        if !self.is_new(real) {
             return ControlFlow::Continue(());
         }
         on(WalkItem::Image(path.to_owned()))
+    }
+
+    /// Records the canonical path of a file; `false` if it was recorded before.
+    fn is_new(&mut self, real: PathBuf) -> bool {
+        if let Some(name) = real.file_name() {
+            self.names.insert(name.to_owned());
+        }
+        self.files.insert(real)
     }
 
     /// Whether the folder of this file was walked and the file reported with it.
@@ -266,9 +295,7 @@ impl FolderWalk<'_> {
     /// Whether the user named this file as a root before. Names are compared first, because that needs
     /// no disk access and they nearly always differ.
     fn was_root(&self, entry: &DirEntry) -> bool {
-        self.files
-            .iter()
-            .any(|file| file.file_name() == Some(entry.file_name()))
+        self.names.contains(entry.file_name())
             && fs::canonicalize(entry.path()).is_ok_and(|real| self.files.contains(&real))
     }
 
@@ -299,10 +326,24 @@ fn is_hidden(name: &OsStr) -> bool {
     name.as_bytes().starts_with(b".")
 }
 
+/// Said of a missing file whose name is a pattern.
+pub const UNEXPANDED: &str =
+    " (a pattern that the shell did not expand: it is quoted, or nothing matches it)";
+
+/// Whether a name has the characters by which a shell knows a pattern of names.
+pub fn is_pattern(path: &Path) -> bool {
+    let name = path.as_os_str().as_bytes();
+    let has = |c: u8| name.contains(&c);
+    has(b'*') || has(b'?') || (has(b'[') && has(b']'))
+}
+
 /// A problem in words of our own, because the system's would end in `(os error 2)`.
 fn problem(path: &Path, error: &io::Error) -> WalkItem {
     let reason = match error.kind() {
         io::ErrorKind::NotFound if path.is_symlink() => "broken link".to_owned(),
+        io::ErrorKind::NotFound if is_pattern(path) => {
+            format!("no such file or folder{UNEXPANDED}")
+        }
         io::ErrorKind::NotFound => "no such file or folder".to_owned(),
         kind => kind.to_string(),
     };

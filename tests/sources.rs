@@ -17,7 +17,9 @@ use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use imaging_files::{BIG_ENDIAN, Dicom, EXPLICIT, Files, IMPLICIT, phantom};
+use imaging_files::{
+    BIG_ENDIAN, Dicom, DirectoryRecord, EXPLICIT, Files, IMPLICIT, dicomdir, phantom,
+};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
@@ -291,71 +293,9 @@ fn predict_says_the_same_of_a_folder_and_of_its_archives() {
     );
 }
 
-/// An element in Explicit VR Little Endian with a short length.
-fn element(tag: (u16, u16), vr: &str, value: &[u8]) -> Vec<u8> {
-    let (group, element) = (tag.0.to_le_bytes(), tag.1.to_le_bytes());
-    let length = u16::try_from(value.len()).unwrap().to_le_bytes();
-    [&group[..], &element, vr.as_bytes(), &length, value].concat()
-}
-
-struct Record {
-    next: usize,
-    lower: usize,
-    kind: &'static str,
-    file: Option<&'static str>,
-}
-
-/// A DICOMDIR of these records; `next` and `lower` are numbers of records from 1, and 0 is none.
-fn dicomdir(root: usize, records: &[Record]) -> Vec<u8> {
-    let padded = |text: &str| {
-        let blank = if text.len() % 2 == 1 { " " } else { "" };
-        format!("{text}{blank}").into_bytes()
-    };
-    let mut start = vec![0; 128];
-    start.extend(b"DICM");
-    start.extend(element((2, 2), "UI", b"1.2.840.10008.1.3.10"));
-    start.extend(element((2, 0x10), "UI", b"1.2.840.10008.1.2.1\0"));
-    let item = |record: &Record, offset: &dyn Fn(usize) -> u32| {
-        let mut item = vec![0xfe, 0xff, 0x00, 0xe0, 0xff, 0xff, 0xff, 0xff];
-        item.extend(element(
-            (4, 0x1400),
-            "UL",
-            &offset(record.next).to_le_bytes(),
-        ));
-        item.extend(element((4, 0x1410), "US", &[0xff, 0xff]));
-        item.extend(element(
-            (4, 0x1420),
-            "UL",
-            &offset(record.lower).to_le_bytes(),
-        ));
-        item.extend(element((4, 0x1430), "CS", &padded(record.kind)));
-        if let Some(file) = record.file {
-            item.extend(element((4, 0x1500), "CS", &padded(file)));
-        }
-        item.extend([0xfe, 0xff, 0x0d, 0xe0, 0, 0, 0, 0]);
-        item
-    };
-    // The root, and the header of the sequence.
-    let first = start.len() + 12 + 12;
-    let mut offsets = vec![first as u32];
-    for record in records {
-        let length = item(record, &|_| 0).len() as u32;
-        offsets.push(offsets.last().unwrap() + length);
-    }
-    let offset = |record: usize| if record == 0 { 0 } else { offsets[record - 1] };
-    let mut bytes = start;
-    bytes.extend(element((4, 0x1200), "UL", &offset(root).to_le_bytes()));
-    bytes.extend([4, 0, 0x20, 0x12, b'S', b'Q', 0, 0, 0xff, 0xff, 0xff, 0xff]);
-    for record in records {
-        bytes.extend(item(record, &offset));
-    }
-    bytes.extend([0xfe, 0xff, 0xdd, 0xe0, 0, 0, 0, 0]);
-    bytes
-}
-
 #[test]
 fn a_dicomdir_lists_its_files_in_its_order_and_names_what_is_missing() {
-    let record = |next, lower, kind, file| Record {
+    let record = |next, lower, kind, file| DirectoryRecord {
         next,
         lower,
         kind,
@@ -425,7 +365,7 @@ fn a_dicomdir_lists_its_files_in_its_order_and_names_what_is_missing() {
 
 #[test]
 fn a_dicomdir_with_broken_links_loses_no_film() {
-    let record = |next, lower, file| Record {
+    let record = |next, lower, file| DirectoryRecord {
         next,
         lower,
         kind: "IMAGE",

@@ -115,11 +115,11 @@ fn unread_images_and_archives_are_counted_named_and_change_the_exit_status() {
 fn of_many_unread_files_some_are_named_and_all_are_counted_by_kind() {
     let folder = Folder::new();
     for number in 0..30 {
-        folder.put(&format!("films/{number}.zip"), b"PK\x03\x04");
+        folder.put(&format!("films/{number}.7z"), b"7z\xbc\xaf\x27\x1c");
     }
     let ended = folder.run(&["predict", "-q", "films"]);
     let lines: Vec<_> = ended.stderr.lines().collect();
-    assert_eq!(lines[0], "cxr: 30 files not read: 30 × zip archive");
+    assert_eq!(lines[0], "cxr: 30 files not read: 30 × 7z archive");
     let more = "cxr: and 20 more; --list-unread has a row for each";
     assert_eq!((lines.len(), lines[11]), (12, more));
 }
@@ -127,17 +127,17 @@ fn of_many_unread_files_some_are_named_and_all_are_counted_by_kind() {
 #[test]
 fn unread_files_get_rows_with_an_option_until_they_become_images() {
     let folder = Folder::new();
-    folder.put("films/b.zip", b"PK\x03\x04");
-    folder.put("films/IM1", b"PK\x03\x04");
+    folder.put("films/b.7z", b"7z\xbc\xaf\x27\x1c");
+    folder.put("films/IM1", b"7z\xbc\xaf\x27\x1c");
     let table = || rows(&fs::read(folder.path("t.csv")).unwrap());
     let arguments = ["predict", "films", "-o", "t.csv", "--list-unread"];
     let ended = folder.run(&arguments);
     assert_eq!(ended.code, 1);
-    let reason = "a zip archive: unpack it first";
+    let reason = "a 7z archive: unpack it first";
     let expected = [
         ["films/IM1", "unread", reason],
         ["films/a.png", "ok", ""],
-        ["films/b.zip", "unread", reason],
+        ["films/b.7z", "unread", reason],
     ];
     assert_eq!(table(), expected);
     for option in ["--append", "--resume"] {

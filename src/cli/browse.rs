@@ -10,7 +10,8 @@ use super::{Assumptions, LookArguments, PrognosisArguments, Terminal};
 /// `cxr [PATH]...`: the screen.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub struct Browse {
-    /// Radiographs, folders of them, or addresses of a PACS (DICOMweb) [default: the current folder]
+    /// Radiographs; folders, archives (zip, tar, tar.gz) or a DICOMDIR of them; or addresses of a PACS (DICOMweb)
+    /// [default: the current folder]
     #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
 

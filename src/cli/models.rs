@@ -88,7 +88,7 @@ pub struct Import {
     pub force: bool,
 }
 
-/// Fetch a model of the Hugging Face hub and import it; no other command uses the network
+/// Fetch a model of the Hugging Face hub and import it
 ///
 /// A download that was interrupted continues the next time. A file is used only if it has the digest that
 /// cxr knows or the hub states for it. HF_TOKEN, or the file that `hf auth login` writes, lets you in to

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 
@@ -41,6 +42,22 @@ use super::{Assumptions, PrognosisArguments};
 /// become \xNN, a backslash becomes \\, and a path that a spreadsheet would take for a formula gets
 /// ./ before it. Other text that it would take for a formula gets an apostrophe.
 ///
+/// --since TABLE leaves out images whose content (not name) that table has: the new table has only what came
+/// since. --cache takes answers of the same model and version of cxr for the same content from the cache of
+/// the screen, so that a second run over an archive costs little more than reading its bytes; their elapsed_ms
+/// is 0.
+///
+/// A table in Parquet is written at the end; until then its rows are in FILE.partial, as CSV. Columns are
+/// typed, reasons and withheld are lists, what is empty is null, and the file metadata (cxr.…) name the model,
+/// its digest and its operating points.
+///
+/// With --shard K/N the table is one part of a run of N processes, for cxr merge. An image is in the shard
+/// that a hash of its path below PATH says, whatever else is there. Until the part is whole its rows are in
+/// FILE.partial; then a last line is added that says what the part is, and it gets its name. A killed one
+/// goes on with --resume. --shard auto is for a whole array of Slurm or AWS Batch; --shard auto/N takes
+/// Slurm's id for K (--array=1-N), also where only some shards run again, and the index of a Kubernetes job
+/// of N completions.
+///
 /// A heat map is a PNG file of at most 1,024 pixels a side, readable by its owner only: the
 /// radiograph in its default window, vermilion where the image speaks for the label, blue where it speaks
 /// against it. Its name is NAME-HASH.png, after the image and the first 16 hexadecimal digits of the
@@ -60,9 +77,27 @@ use super::{Assumptions, PrognosisArguments};
 /// valid). Also 0 if the reader of standard output closes it, as head does.
 #[derive(Debug, Args)]
 pub struct Predict {
-    /// Radiographs, folders of them, or addresses of a PACS (DICOMweb)
-    #[arg(value_name = "PATH", required = true)]
+    /// Radiographs; folders, archives (zip, tar, tar.gz) or a DICOMDIR of them; or addresses of a PACS (DICOMweb)
+    #[arg(value_name = "PATH", required_unless_present = "files_from")]
     pub paths: Vec<PathBuf>,
+
+    /// Read the paths from FILE, or from standard input (-): one a line, whatever else is in the names
+    #[arg(long, value_name = "FILE", conflicts_with = "paths")]
+    pub files_from: Option<PathBuf>,
+
+    /// The paths of --files-from end in a zero byte and not in a line end, as find -print0 writes them
+    #[arg(short = '0', long)]
+    pub null: bool,
+
+    /// Score one of N parts of the images: K/N, or auto or auto/N, which take K from Slurm, Kubernetes or
+    /// AWS Batch
+    #[arg(
+        long,
+        value_name = "K/N",
+        requires = "output",
+        conflicts_with = "append"
+    )]
+    pub shard: Option<ShardArgument>,
 
     /// Write to FILE instead of standard output (-)
     #[arg(short, long, value_name = "FILE")]
@@ -97,6 +132,15 @@ pub struct Predict {
     #[arg(long, conflicts_with_all = ["resume", "append"])]
     pub force: bool,
 
+    /// Score only images whose content TABLE, of an earlier run by the same model, has no row for; may be
+    /// repeated
+    #[arg(long, value_name = "TABLE")]
+    pub since: Vec<PathBuf>,
+
+    /// Take predictions from the cache of the review store, and keep new ones there
+    #[arg(long, conflicts_with = "heatmaps")]
+    pub cache: bool,
+
     /// Write a heat map for each image with scores into DIR: it shows where, not how likely
     #[arg(long, value_name = "DIR")]
     pub heatmaps: Option<PathBuf>,
@@ -122,4 +166,46 @@ pub enum TableFormatArgument {
     Tsv,
     Jsonl,
     Json,
+    Parquet,
+}
+
+/// `--shard`: which part of the images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ShardArgument {
+    /// K of N, both at least 1.
+    Number { number: u32, of: u32 },
+    /// As the engine says that started the process; the number of parts is given, or is its too.
+    Auto { of: Option<u32> },
+}
+
+impl FromStr for ShardArgument {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        const FORM: &str = "K/N, auto or auto/N is what it takes";
+        let count = |text: &str| match text.parse::<u32>() {
+            Ok(0) => Err("there is no shard of none: N is at least 1".to_owned()),
+            Ok(of) => Ok(of),
+            Err(_) => Err(FORM.to_owned()),
+        };
+        match text.split_once('/') {
+            None if text == "auto" => Ok(ShardArgument::Auto { of: None }),
+            None => Err(FORM.to_owned()),
+            Some(("auto", of)) => Ok(ShardArgument::Auto {
+                of: Some(count(of)?),
+            }),
+            Some((number, of)) => {
+                let of = count(of)?;
+                match number.parse() {
+                    Ok(number) if (1..=of).contains(&number) => {
+                        Ok(ShardArgument::Number { number, of })
+                    }
+                    Ok(number) => Err(format!(
+                        "there is no shard {number} of {of}: they are numbered from 1 to {of}"
+                    )),
+                    Err(_) => Err(FORM.to_owned()),
+                }
+            }
+        }
+    }
 }

@@ -82,6 +82,7 @@ pub enum ReviewFormat {
     Tsv,
     Jsonl,
     Json,
+    Parquet,
 }
 
 /// Compare blinded readers with the model and with the reference standard
@@ -90,6 +91,12 @@ pub enum ReviewFormat {
 /// often reader and model agree, and Cohen's kappa; with --manifest also sensitivity and specificity of
 /// the reader and of the model, kappa with the reference standard, and the differences. Each figure has
 /// its 95 % interval (bootstrap over patients; w: Wilson). What is undefined is n/a.
+///
+/// First stands the result of all readers together: with --manifest sensitivity and specificity aided and
+/// unaided, over readers and patients as random samples (Obuchowski-Rockette with Hillis' degrees of
+/// freedom; beside it for these readers, for these patients, and by the U-statistics of Gallas); agreement
+/// between readers (Fleiss' and Cohen's kappa, Gwet's AC1, Krippendorff's alpha); each reader's tests; how
+/// often the answer helped and misled, and automation bias.
 ///
 /// The model is positive above its balanced operating point, at the prevalence of its card. A reader who
 /// changed nothing after the answer was shown has two equal calls.
@@ -116,6 +123,15 @@ pub struct Agreement {
     /// The log of reviews [default: cxr/reviews.sqlite in $XDG_STATE_HOME or ~/.local/state]
     #[arg(long, value_name = "FILE")]
     pub store: Option<PathBuf>,
+
+    /// Also write the calls and the reference standard as an input file for iMRMC. LABEL= is needed where
+    /// readers were asked about several
+    #[arg(long, value_name = "[LABEL=]FILE.imrmc", requires = "manifest")]
+    pub imrmc: Option<String>,
+
+    /// Replace the file of --imrmc if it exists
+    #[arg(long, requires = "imrmc")]
+    pub force: bool,
 
     /// Table of cases with a reference standard, in the form that cxr evaluate reads
     #[arg(

@@ -157,6 +157,11 @@ fn fill(cli: &mut Cli, config: Config) {
         Some(Command::Doctor(doctor)) => fill_terminal(&mut doctor.terminal, config.terminal),
         Some(Command::Export(export)) => or(&mut export.store, config.store),
         Some(Command::Agreement(agreement)) => or(&mut agreement.store, config.store),
+        Some(Command::Dicom(dicom)) => {
+            if let Some(objects) = dicom.action.objects_mut() {
+                or(&mut objects.store, config.store);
+            }
+        }
         Some(Command::Report(report)) => {
             or(&mut report.store, config.store);
             or(&mut report.prognosis.prognosis, config.prognosis);
@@ -203,6 +208,7 @@ fn uses_model(command: Option<&Command>) -> bool {
                 | Command::Evaluate(_)
                 | Command::Adapt(_)
                 | Command::Report(_)
+                | Command::Dicom(_)
                 | Command::Doctor(_)
         ),
     }

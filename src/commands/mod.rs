@@ -6,26 +6,30 @@ mod adapt;
 mod agreement;
 mod browse;
 mod config;
+mod dicom;
 mod doctor;
 mod documents;
 mod evaluate;
 mod export;
+mod listen;
+mod merge;
 mod models;
 mod predict;
 mod report;
 mod shared;
+mod version;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Result;
 
-use crate::cli::{Browse, Cli, Command};
+use crate::cli::{Browse, Cli, Command, DicomAction};
 use crate::imaging;
 use crate::inference::{Compute, keep_choices_in};
 use crate::tui::keymap::Keymap;
+pub use shared::report;
 use shared::{CommandContext, available_cores, in_model_option, open_pacs, resolve_model};
-pub use shared::{misread, report};
 
 /// Runs the command that was typed.
 ///
@@ -64,6 +68,7 @@ pub fn run(mut cli: Cli) -> Result<ExitCode> {
             open_pacs(&arguments.paths, &cli.pacs)?;
             predict::run(&arguments, &context)
         }
+        Some(Command::Merge(arguments)) => merge::run(&arguments),
         Some(Command::Evaluate(arguments)) => evaluate::run(&arguments, &context),
         Some(Command::Adapt(arguments)) => adapt::run(&arguments, &context),
         Some(Command::Export(arguments)) => export::run(&arguments),
@@ -72,6 +77,8 @@ pub fn run(mut cli: Cli) -> Result<ExitCode> {
             open_pacs(std::slice::from_ref(&arguments.image), &cli.pacs)?;
             report::run(&arguments, &context)
         }
+        Some(Command::Dicom(arguments)) => dicom::run(&arguments, &context),
+        Some(Command::Listen(arguments)) => listen::run(&arguments),
         Some(Command::Doctor(arguments)) => doctor::run(&arguments, &cli.pacs, &context),
         Some(Command::Models(models)) => models::run(&models.action, context.model.as_deref()),
         Some(Command::Config(ref arguments)) => config::run(arguments, &cli),
@@ -79,6 +86,14 @@ pub fn run(mut cli: Cli) -> Result<ExitCode> {
         Some(Command::Man) => documents::manual(),
         Some(Command::DecodeWorker) => Ok(imaging::decode_worker()),
     }
+}
+
+/// Prints help, the version or an error of the arguments, and returns the exit code.
+pub fn misread(error: &clap::Error) -> ExitCode {
+    if version::is_asked(error) {
+        return version::print().unwrap_or_else(|error| report(&error));
+    }
+    shared::misread(error)
 }
 
 /// The screen, and the reader's own agreement with the model after a blinded session.
@@ -105,6 +120,7 @@ fn computes(command: Option<&Command>) -> bool {
         None => true,
         Some(Command::Predict(_) | Command::Evaluate(_) | Command::Adapt(_)) => true,
         Some(Command::Report(_) | Command::Doctor(_)) => true,
+        Some(Command::Dicom(dicom)) => !matches!(dicom.action, DicomAction::Kos(_)),
         Some(_) => false,
     }
 }

@@ -6,7 +6,7 @@
 //! | `text`, `hex`, `columns`, `failure` | text that may be shown; digests; reserved column names; reasons |
 //! | `content_id`, `date`, `view`, `admission` | an image's identity and time; its display; objections in its header |
 //! | `pathology`, `prevalence`, `finding` | labels, shares of positives, scores |
-//! | `patient`, `radiograph`, `origin` | patients and images |
+//! | `patient`, `radiograph`, `origin`, `source_header` | patients and images |
 //! | `network_settings`, `recipe`, `onnx`, `model_card`, `card_text`, `assumed` | models, and the prevalences that a reader assumes |
 //! | `interpolation`, `activation`, `lungs`, `lung_parts`, `prognosis`, `prediction`, `agreeing`, `heat_maps` | answers of a model, and the part that is shown |
 //! | `blinded`, `opinion`, `change`, `review` | a reader's work |
@@ -42,6 +42,7 @@ pub mod prognosis;
 pub mod radiograph;
 pub mod recipe;
 pub mod review;
+pub mod source_header;
 pub mod text;
 pub mod view;
 
@@ -91,4 +92,5 @@ pub use recipe::{
     ValueDepth,
 };
 pub use review::{Act, ImageIdentity, Review, Seen};
+pub use source_header::{HeaderText, SourceHeader};
 pub use view::{Canvas, Preset, PreviewImage, View, Window};

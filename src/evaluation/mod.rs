@@ -21,6 +21,8 @@ pub mod plots;
 pub mod pointing;
 pub mod question;
 pub(crate) mod random;
+pub mod reader_study;
+pub mod reader_study_table;
 pub mod reader_tables;
 pub mod readers;
 pub mod report;

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use super::columnar::is_parquet;
 use super::path_text;
 
 /// The format of a table.
@@ -16,11 +17,15 @@ pub enum TableFormat {
     Jsonl,
     /// One JSON array of objects, valid once finished.
     Json,
+    /// Columns with types. A file has its end or is none, so that rows are kept elsewhere until they are all there.
+    Parquet,
 }
 
 /// The ending of a file's name is not one of a table format.
 #[derive(Debug, thiserror::Error)]
-#[error("{path}: a table's name ends in .csv, .tsv, .jsonl or .json; use --format for other names")]
+#[error(
+    "{path}: a table's name ends in .csv, .tsv, .jsonl, .json or .parquet; use --format for other names"
+)]
 pub struct UnknownEnding {
     path: String,
 }
@@ -45,6 +50,7 @@ impl TableFormat {
             Some("tsv") => Ok(TableFormat::Tsv),
             Some("jsonl" | "ndjson") => Ok(TableFormat::Jsonl),
             Some("json") => Ok(TableFormat::Json),
+            Some("parquet") => Ok(TableFormat::Parquet),
             _ if is_stream(file) => Ok(TableFormat::Csv),
             _ => Err(UnknownEnding {
                 path: path_text(file),
@@ -54,6 +60,9 @@ impl TableFormat {
 
     /// The format of an existing table, told by its content.
     pub fn sniffed(bytes: &[u8]) -> TableFormat {
+        if is_parquet(bytes) {
+            return TableFormat::Parquet;
+        }
         match bytes.trim_ascii_start().first() {
             Some(b'{') => return TableFormat::Jsonl,
             Some(b'[') => return TableFormat::Json,
@@ -65,6 +74,14 @@ impl TableFormat {
             TableFormat::Tsv
         } else {
             TableFormat::Csv
+        }
+    }
+
+    /// The format in which rows are written one by one. Those of Parquet are kept as CSV until they are all there.
+    pub fn of_rows(self) -> TableFormat {
+        match self {
+            TableFormat::Parquet => TableFormat::Csv,
+            other => other,
         }
     }
 
@@ -101,6 +118,7 @@ mod tests {
         assert_eq!(of("scores.tsv"), Some(TableFormat::Tsv));
         assert_eq!(of("scores.jsonl"), Some(TableFormat::Jsonl));
         assert_eq!(of("scores.old.json"), Some(TableFormat::Json));
+        assert_eq!(of("scores.parquet"), Some(TableFormat::Parquet));
         for name in [
             "scores",
             "scores.xlsx",
@@ -124,6 +142,7 @@ mod tests {
             ("{\"path\":1}\n", TableFormat::Jsonl),
             ("[\n{\"path\":1}\n]\n", TableFormat::Json),
             ("", TableFormat::Csv),
+            ("PAR1\x15", TableFormat::Parquet),
         ] {
             assert_eq!(TableFormat::sniffed(text.as_bytes()), format, "{text}");
         }

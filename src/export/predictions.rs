@@ -88,6 +88,16 @@ impl<'a> PredictionRows<'a> {
         self
     }
 
+    /// The same predictions as rows of a table in this format.
+    pub fn in_format(&self, format: TableFormat) -> Self {
+        PredictionRows {
+            format: format.of_rows(),
+            card_digest: self.card_digest.clone(),
+            prevalence: self.prevalence.clone(),
+            ..*self
+        }
+    }
+
     /// The card of the model.
     pub fn card(&self) -> &ModelCard {
         self.card

@@ -74,6 +74,7 @@ pub fn read_table<E: From<ReadError>>(
         at += line.len() as u64;
         let foreign = || E::from(ReadError::Foreign(number));
         match format {
+            TableFormat::Parquet => return Err(foreign()),
             TableFormat::Json if !begun => {
                 if text != b"[" {
                     return Err(foreign());
@@ -136,20 +137,10 @@ pub struct Uneven(pub u64);
 /// # Errors
 /// [`Uneven`] if a row other than a cut-off last one does not have the columns of the header.
 pub fn read_cells(bytes: &[u8]) -> Result<Cells, Uneven> {
-    let header = bytes
-        .split(|byte| *byte == b'\n')
-        .next()
-        .unwrap_or_default();
-    let count = |sign: &u8| header.iter().filter(|byte| *byte == sign).count();
-    // `max_by_key` takes the last of equals: the comma.
-    let delimiter = *[b'\t', b';', b',']
-        .iter()
-        .max_by_key(|s| count(s))
-        .unwrap_or(&b',');
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
-        .delimiter(delimiter)
+        .delimiter(delimiter(bytes))
         .from_reader(bytes);
     let mut cells = Cells::default();
     let mut records = reader.byte_records();
@@ -177,6 +168,17 @@ pub fn read_cells(bytes: &[u8]) -> Result<Cells, Uneven> {
     Ok(cells)
 }
 
+/// The sign between cells: the most frequent of comma, semicolon and tab in the first line.
+pub fn delimiter(bytes: &[u8]) -> u8 {
+    let header = bytes.split(|byte| *byte == b'\n').next();
+    let header = header.unwrap_or_default();
+    let count = |sign: &u8| header.iter().filter(|byte| *byte == sign).count();
+    let signs = [b'\t', b';', b','];
+    // `max_by_key` takes the last of equals: the comma.
+    let most = signs.into_iter().max_by_key(count);
+    most.unwrap_or(b',')
+}
+
 /// Names and values of the rows of a whole JSON array, in any layout; `None` if it is not one.
 pub fn read_array(bytes: &[u8]) -> Option<Vec<(Vec<String>, Vec<String>)>> {
     let rows: Vec<Map<String, Value>> = serde_json::from_slice(bytes).ok()?;
@@ -192,7 +194,7 @@ fn stripped(format: TableFormat, line: &[u8]) -> (&[u8], bool) {
     let text = text.unwrap_or(line);
     let text = text.strip_suffix(b"\r").unwrap_or(text);
     let text = match format {
-        TableFormat::Csv | TableFormat::Tsv => return (text, is_whole),
+        TableFormat::Csv | TableFormat::Tsv | TableFormat::Parquet => return (text, is_whole),
         TableFormat::Jsonl => text,
         TableFormat::Json => text.strip_suffix(b",").unwrap_or(text),
     };

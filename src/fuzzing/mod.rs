@@ -28,13 +28,14 @@ use crate::inference::{
     ModelFiles, OnnxOptions, Preprocess, assemble_onnx, assemble_onnx_graph, parse_recipe,
     write_card, write_recipe,
 };
+use crate::sources::archive;
 use crate::tui::worklist::{FilterTerms, rewritten};
 
 /// A function that takes any bytes.
 pub type FuzzTarget = fn(&[u8]);
 
 /// Every target by name. Its file in `fuzz/fuzz_targets` and its corpus have the same name.
-pub const TARGETS: [(&str, FuzzTarget); 32] = [
+pub const TARGETS: [(&str, FuzzTarget); 36] = [
     ("raster", raster),
     ("png", png),
     ("jpeg", jpeg),
@@ -43,6 +44,9 @@ pub const TARGETS: [(&str, FuzzTarget); 32] = [
     ("bmp", bmp),
     ("gif", gif),
     ("jpeg_2000", jpeg_2000),
+    ("archive", archive),
+    ("dicomdir", dicomdir),
+    ("header", header),
     ("dicom", dicom),
     ("dicom_native", dicom_native),
     ("dicom_rle", dicom_rle),
@@ -67,6 +71,7 @@ pub const TARGETS: [(&str, FuzzTarget); 32] = [
     ("configuration", configuration),
     ("dicomweb", dicomweb),
     ("store", store),
+    ("pdu", pdu),
 ];
 
 /// Limits for small pictures: large ones teach a fuzzer nothing more.
@@ -132,6 +137,38 @@ pub fn jpeg_2000(data: &[u8]) {
 pub fn bmp(data: &[u8]) {
     if data.starts_with(b"BM") {
         image(data);
+    }
+}
+
+/// Zip, tar and tar.gz archives: their directories, and the start of each member. No member gives more than it states.
+pub fn archive(data: &[u8]) {
+    if let Err(fault) = archive::fuzzed(data.to_vec()) {
+        is_one_line(&fault);
+    }
+}
+
+/// The DICOMDIR of a medium. No name of it leads out of the medium.
+pub fn dicomdir(data: &[u8]) {
+    match fuzzed::directory(data) {
+        Ok((files, problems)) => {
+            let leads_out = |part: &String| part == ".." || part.contains(['/', '\0']);
+            assert!(!files.iter().flatten().any(leads_out));
+            problems.iter().for_each(is_one_line);
+        }
+        Err(fault) => is_one_line(&fault),
+    }
+}
+
+/// The header of a DICOM file, as it is shown.
+pub fn header(data: &[u8]) {
+    match fuzzed::header(data, &limits()) {
+        Ok(lines) => {
+            for line in lines {
+                assert!(!line.value.chars().any(is_dangerous), "{line:?}");
+                assert!(!line.keyword.chars().any(is_dangerous), "{line:?}");
+            }
+        }
+        Err(fault) => is_one_line(&fault),
     }
 }
 
@@ -545,6 +582,16 @@ pub fn configuration(data: &[u8]) {
     assert_eq!(message.lines().count(), faults.len(), "{message:?}");
     message.lines().for_each(|line| is_one_line(&line));
     assert!(read.keys.iter().all(|key| (1..=lines).contains(&key.line)));
+}
+
+/// What a stranger sends to `cxr listen`: PDUs, one after another.
+pub fn pdu(data: &[u8]) {
+    crate::dimse::fuzzed::association(data);
+}
+
+/// What a modality sends for one object, as a seed of the corpus.
+pub fn association() -> Vec<u8> {
+    crate::dimse::fuzzed::seed()
 }
 
 /// A review store from an unknown source.

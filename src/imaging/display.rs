@@ -26,6 +26,22 @@ const CLIPPED: f64 = 0.005;
 const SAMPLED_PIXELS: usize = 100_000;
 
 impl VoiLut {
+    /// The window of the display function; `None` if it is a table.
+    pub fn window_level(&self) -> Option<&WindowLevel> {
+        match &self.function {
+            Function::Window(window) => Some(window),
+            Function::Table(_) => None,
+        }
+    }
+
+    /// The table of the display function; `None` if it is a window.
+    pub fn table(&self) -> Option<&Lut> {
+        match &self.function {
+            Function::Window(_) => None,
+            Function::Table(lut) => Some(lut),
+        }
+    }
+
     /// The file's first VOI LUT, or else its first window that shows any part of the picture. Without
     /// either, an 8-bit picture gets its full range, because it was prepared for viewing. Any other
     /// picture gets a window from the 0.5th to the 99.5th percentile of its values.

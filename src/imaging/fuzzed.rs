@@ -5,13 +5,15 @@ use super::decoder::attachment::Attachment;
 use super::decoder::channel::ChannelMessage;
 use super::decoder::wire::{self, DecoderTask, Nonce};
 use super::{DecodeLimits, ImageFault};
-use crate::domain::Radiograph;
+use crate::domain::{HeaderLine, Radiograph};
 
 /// Every message here belongs to the same request.
 const NONCE: Nonce = [7; size_of::<Nonce>()];
 
 /// Decodes the whole content of a file in this process.
 pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<Radiograph, ImageFault> {
+    // The header is read by itself too, up to the first fault.
+    let _ = super::source_header(bytes, limits);
     super::decode(bytes, limits)
 }
 
@@ -27,6 +29,8 @@ pub fn answer(answer: &Result<Radiograph, ImageFault>) -> Vec<u8> {
 
 /// Reads the answer in a message; `None` if it is not a valid one.
 pub fn read_answer(message: &[u8]) -> Option<Result<Radiograph, ImageFault>> {
+    // A header is an answer too.
+    let _ = wire::read_header(&NONCE, message);
     let (length, rest) = message.split_first_chunk()?;
     let length = u64::from_ne_bytes(*length).try_into().ok()?;
     let (text, samples) = rest.split_at_checked(length)?;
@@ -45,4 +49,15 @@ pub fn requests(limits: &DecodeLimits) -> [Vec<u8>; 2] {
 pub fn request(message: &[u8]) -> Option<Vec<u8>> {
     let (nonce, task) = wire::read_request(message)?;
     Some(wire::write_request(&nonce, &task))
+}
+
+/// The files and the problems of a DICOMDIR.
+pub fn directory(bytes: &[u8]) -> Result<(Vec<Vec<String>>, Vec<String>), ImageFault> {
+    let read = super::dicom::read_directory(bytes)?;
+    Ok((read.files, read.problems))
+}
+
+/// The header of a DICOM file.
+pub fn header(bytes: &[u8], limits: &DecodeLimits) -> Result<Vec<HeaderLine>, ImageFault> {
+    super::dicom::header_lines(bytes, limits)
 }

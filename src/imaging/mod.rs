@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use crate::domain::{ContentId, HeaderLine, Radiograph};
+use crate::domain::{ContentId, HeaderLine, Radiograph, SourceHeader};
 use crate::sources::{OpenedSource, Sources};
 
 mod big_endian;
@@ -67,7 +67,7 @@ pub use guard::panic_is_guarded;
 pub use heat_map::{legend, overlay};
 pub use png_file::png_with_text;
 pub use polarity::is_negative;
-pub use readable::{ReadableFormats, readable_formats};
+pub use readable::{ReadableFormats, readable_formats, readable_syntax_uids};
 pub use render::{Viewport, developed, render};
 pub use show::{seen, show};
 pub use sniff::{Sighting, is_beside_images, looks_like_image, sight};
@@ -183,6 +183,18 @@ fn decode_film(bytes: &[u8], limits: &DecodeLimits) -> Result<Radiograph, ImageF
             Ok(polarity::settled(film, kind == FileKind::Dicom))
         }
     })
+}
+
+/// Reads the header of a DICOM file, without its content id.
+///
+/// # Errors
+/// If it is another file, or damaged before its first element.
+fn source_header(bytes: &[u8], limits: &DecodeLimits) -> Result<SourceHeader, ImageFault> {
+    if sniff::kind(bytes)? != FileKind::Dicom {
+        let reason = "it is not a DICOM file, so it has no study that a result could belong to";
+        return Err(ImageFault::Unsupported(reason.to_owned()));
+    }
+    guard::catching_panics(|| dicom::source_header(bytes, limits))
 }
 
 /// The content id of a file with these bytes.

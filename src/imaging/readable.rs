@@ -21,9 +21,24 @@ pub fn readable_formats() -> ReadableFormats {
     }
 }
 
+/// The identifiers of DICOM's transfer syntaxes that this build reads, for those who send films here.
+pub fn readable_syntax_uids() -> Vec<String> {
+    dicom::readable_syntax_uids()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_default_transfer_syntax_is_read_and_video_is_not() {
+        let read = readable_syntax_uids();
+        let has = |uid: &str| read.iter().any(|known| known == uid);
+        assert!(has("1.2.840.10008.1.2") && has("1.2.840.10008.1.2.1"));
+        assert!(has("1.2.840.10008.1.2.4.70") && has("1.2.840.10008.1.2.4.80"));
+        assert!(!has("1.2.840.10008.1.2.4.110") && !has("1.2.840.10008.1.2.4.100"));
+        assert_eq!(has("1.2.840.10008.1.2.4.90"), cfg!(feature = "jpeg2000"));
+    }
 
     #[test]
     fn each_format_is_named_once_and_jpeg_2000_only_where_it_is_read() {

@@ -16,14 +16,16 @@ use crate::domain::ModelCard;
 use crate::domain::hex::hex;
 
 /// The bundled model travels inside the binary, so that one file copied to a server works.
-pub const BUNDLED_WEIGHTS: &[u8] = include_bytes!("../../weights/cxr-lite0.safetensors");
+///
+/// A `static`: each crate that names a constant gets a copy of its bytes, so that the program had these twice.
+pub static BUNDLED_WEIGHTS: &[u8] = include_bytes!("../../weights/cxr-lite0.safetensors");
 /// Its card.
-pub const BUNDLED_CARD: &str = include_str!("../../weights/cxr-lite0.toml");
+pub static BUNDLED_CARD: &str = include_str!("../../weights/cxr-lite0.toml");
 
 /// The network that finds the lungs, for every model.
-pub const LUNG_WEIGHTS: &[u8] = include_bytes!("../../weights/lungs.safetensors");
+pub static LUNG_WEIGHTS: &[u8] = include_bytes!("../../weights/lungs.safetensors");
 /// Its card.
-pub const LUNG_CARD: &str = include_str!("../../weights/lungs.toml");
+pub static LUNG_CARD: &str = include_str!("../../weights/lungs.toml");
 
 /// The most bytes of a file's header. Parsed, it takes ten times as much memory.
 const LARGEST_HEADER: u64 = 8 << 20;

@@ -150,10 +150,11 @@ impl FolderWalk<'_> {
                 on(WalkItem::Problem { path, reason })?;
                 continue;
             }
-            match self.sources.real(&path) {
-                Ok(real) if !self.files.insert(real) => {}
-                _ => on(WalkItem::Image(path))?,
+            let real = self.sources.real(&path);
+            if real.is_ok_and(|real| !self.is_new(real)) {
+                continue;
             }
+            on(WalkItem::Image(path))?;
         }
         ControlFlow::Continue(())
     }

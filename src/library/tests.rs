@@ -193,3 +193,47 @@ fn breaking_ends_the_walk() {
     );
     assert_eq!(seen, 1);
 }
+
+#[test]
+fn walk_order_is_the_order_of_the_walk() {
+    let names = [
+        "s/a/2.png",
+        "s/a/10.png",
+        "s/a-b/1.png",
+        "s/a.png",
+        "s/a/b/1.png",
+        "s/B/1.png",
+        "s/a1/x.png",
+        "s/a01/x.png",
+        "s/10/1.png",
+        "s/9/1.png",
+        "s/a/b.png",
+    ];
+    let folder = tree(&names);
+    let walked = scanned(folder.path(), &["s"]);
+    assert_eq!(walked.len(), names.len());
+    let mut sorted: Vec<&str> = names.to_vec();
+    sorted.sort_by(|a, b| walk_order(Path::new(a), Path::new(b)));
+    assert_eq!(walked, sorted);
+}
+
+#[test]
+fn a_folder_beside_many_named_files_is_walked_without_looking_each_up() {
+    let folder = tree(&["s/a.png", "s/b.png", "t/a.png"]);
+    assert_eq!(
+        scanned(folder.path(), &["t/a.png", "s/b.png", "s", "t"]),
+        ["t/a.png", "s/b.png", "s/a.png"]
+    );
+}
+
+#[test]
+fn a_missing_pattern_is_said_to_be_one() {
+    for (name, is_one) in [
+        ("*.png", true),
+        ("a?.png", true),
+        ("[ab].png", true),
+        ("a[.png", false),
+    ] {
+        assert_eq!(is_pattern(Path::new(name)), is_one, "{name}");
+    }
+}

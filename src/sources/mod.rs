@@ -36,7 +36,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
-use archive::{Archive, ArchiveCache, ArchiveKind, file_on_the_way};
+use archive::{ArchiveCache, ArchiveKind, FilmArchive, file_on_the_way};
 pub use error::SourceFault;
 pub use guard::{catching_panics, panic_is_guarded};
 pub use opened::OpenedSource;
@@ -56,7 +56,7 @@ struct SourcesInner {
 
 /// A path into an archive.
 pub struct InArchive {
-    pub archive: Arc<Archive>,
+    pub archive: Arc<FilmArchive>,
     /// The path of the archive file itself, as it was spelled.
     pub file: PathBuf,
     /// The path of a member, or of a folder of members. Empty for the whole archive.
@@ -167,7 +167,7 @@ impl Sources {
     ///
     /// # Errors
     /// If it is one, and cannot be read.
-    pub fn archive(&self, file: &Path) -> Result<Option<Arc<Archive>>, SourceFault> {
+    pub fn archive(&self, file: &Path) -> Result<Option<Arc<FilmArchive>>, SourceFault> {
         self.0.archives.get(file)
     }
 

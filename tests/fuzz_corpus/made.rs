@@ -12,7 +12,8 @@ use dicom_dictionary_std::{tags, uids};
 use rusqlite::Connection;
 
 use super::imaging_files::{
-    BIG_ENDIAN, DEFLATED, Dicom, EXPLICIT, IMPLICIT, data_set_start, lossless_jpeg, phantom, rle,
+    BIG_ENDIAN, DEFLATED, Dicom, DirectoryRecord, EXPLICIT, IMPLICIT, data_set_start, dicomdir,
+    lossless_jpeg, phantom, rle,
 };
 
 /// A target, the name of a file, and its bytes.
@@ -27,9 +28,16 @@ pub fn all() -> Vec<Seed> {
         .iter()
         .map(|(_, name, file)| ("answer", format!("{name}.bin"), answer_to(file)))
         .collect();
+    let headers = dicom
+        .iter()
+        .map(|(_, name, file)| ("header", name.clone(), file.clone()))
+        .collect();
     [
         answers,
+        headers,
         dicom,
+        archives(),
+        directories(),
         frames(),
         requests(),
         pickles(),
@@ -39,8 +47,68 @@ pub fn all() -> Vec<Seed> {
         arrays(),
         texts(),
         stores(),
+        associations(),
     ]
     .concat()
+}
+
+/// Zip, tar and tar.gz archives, with links, long names and names that lead out.
+fn archives() -> Vec<Seed> {
+    let zip = |method: zip::CompressionMethod| {
+        let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        let options = zip::write::SimpleFileOptions::default().compression_method(method);
+        for name in ["a.png", "b/film.dcm", "../out"] {
+            zip.start_file(name, options).unwrap();
+            zip.write_all(&[7; 100]).unwrap();
+        }
+        zip.add_symlink("link", "/etc/passwd", options).unwrap();
+        zip.finish().unwrap().into_inner()
+    };
+    let mut tar = tar::Builder::new(Vec::new());
+    let long = "folder/".repeat(30) + "film.dcm";
+    tar.append_pax_extensions([("path", b"a.dcm".as_slice()), ("size", b"3")])
+        .unwrap();
+    for name in ["short", long.as_str()] {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(3);
+        header.set_mode(0o644);
+        tar.append_data(&mut header, name, &b"abc"[..]).unwrap();
+    }
+    let tar = tar.into_inner().unwrap();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    gzip.write_all(&tar).unwrap();
+    let gzip = gzip.finish().unwrap();
+    [
+        ("stored.zip", zip(zip::CompressionMethod::Stored)),
+        ("deflated.zip", zip(zip::CompressionMethod::Deflated)),
+        ("long.tar", tar),
+        ("long.tar.gz", gzip),
+    ]
+    .map(|(name, bytes)| ("archive", name.to_owned(), bytes))
+    .to_vec()
+}
+
+/// Directories of media: linked, with a loop, and with a name that leads out.
+fn directories() -> Vec<Seed> {
+    let record = |next, lower, kind, file| DirectoryRecord {
+        next,
+        lower,
+        kind,
+        file,
+    };
+    let linked = [
+        record(0, 2, "PATIENT", None),
+        record(3, 0, "IMAGE", Some("DICOM\\A")),
+        record(0, 0, "IMAGE", Some("..\\..\\B")),
+    ];
+    let looped = [
+        record(2, 1, "STUDY", Some("A")),
+        record(1, 0, "IMAGE", Some("B")),
+    ];
+    vec![
+        ("dicomdir", "linked".to_owned(), dicomdir(1, &linked)),
+        ("dicomdir", "looped".to_owned(), dicomdir(1, &looped)),
+    ]
 }
 
 fn test_data(name: &str) -> Vec<u8> {
@@ -673,6 +741,21 @@ fn texts() -> Vec<Seed> {
     seeds
         .map(|(target, name, text)| (*target, (*name).to_owned(), text.as_bytes().to_vec()))
         .collect()
+}
+
+/// What a modality sends: an association, an object and its release; and the beginnings of it that matter.
+fn associations() -> Vec<Seed> {
+    let whole = fuzzing::association();
+    let request = 6 + u32::from_be_bytes(whole[2..6].try_into().unwrap()) as usize;
+    [
+        ("object.bin", whole.clone()),
+        ("request.bin", whole[..request].to_vec()),
+        ("release.bin", b"\x05\0\0\0\0\x04\0\0\0\0".to_vec()),
+        ("abort.bin", b"\x07\0\0\0\0\x04\0\0\x02\x01".to_vec()),
+        ("long.bin", b"\x04\0\xff\xff\xff\xff".to_vec()),
+    ]
+    .map(|(name, bytes)| ("pdu", name.to_owned(), bytes))
+    .to_vec()
 }
 
 /// Stores of the smallest size, and stores altered with SQL.

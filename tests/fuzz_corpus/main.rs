@@ -110,10 +110,11 @@ macro_rules! checked {
 
 checked! {
     raster png jpeg webp tiff bmp gif jpeg_2000
+    archive dicomdir header
     dicom dicom_native dicom_rle dicom_jpeg dicom_jpeg_ls dicom_jpeg_2000 dicom_deflated
     answer request
     pickle torch keras safetensors onnx model_folder part_index
-    npy recipe card manifest filter configuration dicomweb store
+    npy recipe card manifest filter configuration dicomweb store pdu
 }
 
 #[test]

@@ -274,3 +274,70 @@ pub fn lossless_jpeg(columns: u16, rows: u16, precision: u8, samples: &[u16]) ->
     out.extend([0xff, 0xd9]);
     out
 }
+
+/// An element in Explicit VR Little Endian with a short length.
+fn short_element(tag: (u16, u16), vr: &str, value: &[u8]) -> Vec<u8> {
+    let (group, element) = (tag.0.to_le_bytes(), tag.1.to_le_bytes());
+    let length = u16::try_from(value.len()).unwrap().to_le_bytes();
+    [&group[..], &element, vr.as_bytes(), &length, value].concat()
+}
+
+/// A record of a DICOMDIR. `next` and `lower` are numbers of records from 1, and 0 is none.
+pub struct DirectoryRecord {
+    pub next: usize,
+    pub lower: usize,
+    pub kind: &'static str,
+    pub file: Option<&'static str>,
+}
+
+/// A DICOMDIR of these records.
+pub fn dicomdir(root: usize, records: &[DirectoryRecord]) -> Vec<u8> {
+    let padded = |text: &str| {
+        let blank = if text.len() % 2 == 1 { " " } else { "" };
+        format!("{text}{blank}").into_bytes()
+    };
+    let mut start = vec![0; 128];
+    start.extend(b"DICM");
+    start.extend(short_element((2, 2), "UI", b"1.2.840.10008.1.3.10"));
+    start.extend(short_element((2, 0x10), "UI", b"1.2.840.10008.1.2.1\0"));
+    let item = |record: &DirectoryRecord, offset: &dyn Fn(usize) -> u32| {
+        let mut item = vec![0xfe, 0xff, 0x00, 0xe0, 0xff, 0xff, 0xff, 0xff];
+        item.extend(short_element(
+            (4, 0x1400),
+            "UL",
+            &offset(record.next).to_le_bytes(),
+        ));
+        item.extend(short_element((4, 0x1410), "US", &[0xff, 0xff]));
+        item.extend(short_element(
+            (4, 0x1420),
+            "UL",
+            &offset(record.lower).to_le_bytes(),
+        ));
+        item.extend(short_element((4, 0x1430), "CS", &padded(record.kind)));
+        if let Some(file) = record.file {
+            item.extend(short_element((4, 0x1500), "CS", &padded(file)));
+        }
+        item.extend([0xfe, 0xff, 0x0d, 0xe0, 0, 0, 0, 0]);
+        item
+    };
+    // The root, and the header of the sequence.
+    let first = start.len() + 12 + 12;
+    let mut offsets = vec![first as u32];
+    for record in records {
+        let length = item(record, &|_| 0).len() as u32;
+        offsets.push(offsets.last().unwrap() + length);
+    }
+    let offset = |record: usize| if record == 0 { 0 } else { offsets[record - 1] };
+    let mut bytes = start;
+    bytes.extend(short_element(
+        (4, 0x1200),
+        "UL",
+        &offset(root).to_le_bytes(),
+    ));
+    bytes.extend([4, 0, 0x20, 0x12, b'S', b'Q', 0, 0, 0xff, 0xff, 0xff, 0xff]);
+    for record in records {
+        bytes.extend(item(record, &offset));
+    }
+    bytes.extend([0xfe, 0xff, 0xdd, 0xe0, 0, 0, 0, 0]);
+    bytes
+}

@@ -1,6 +1,7 @@
 //! `cxr agreement`: blinded readers compared with the model and with the reference standard.
 
 mod references;
+mod study;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use self::references::ReferenceCases;
+use self::study::{ImrmcFile, studies};
 use super::shared::reviews::{ReadingSelection, is_whole, not_opened, store_path, stored_path};
 use super::shared::{SOME_FAILED, Usage, complain, named, print};
 use crate::cli::{self, AgreementFormat};
@@ -18,6 +20,7 @@ use crate::domain::patient::clusters;
 use crate::domain::text::Printable;
 use crate::domain::{BlindedReading, ImageIdentity, PatientIdentity};
 use crate::evaluation::BinaryQuestion;
+use crate::evaluation::reader_study_table;
 use crate::evaluation::reader_tables::terminal;
 use crate::evaluation::readers::{ReaderCall, ReaderComparison, compare};
 use crate::evaluation::tables::counted;
@@ -42,8 +45,12 @@ pub fn run(arguments: &cli::Agreement) -> Result<ExitCode> {
             "no blinded readings here: cxr --blinded FOLDER makes them",
         ));
     }
+    let imrmc = ImrmcFile::of(arguments, &labels(&readings))?;
     let references = ReferenceCases::read(arguments, &labels(&readings))?;
     references.complain_of(readings.iter().map(|reading| &reading.word.image));
+    if let Some(file) = imrmc {
+        file.write(&readings, &references)?;
+    }
     let page = match arguments.format {
         AgreementFormat::Text => text(&readings, &references),
         AgreementFormat::Json => format!("{:#}\n", as_json(&readings, &references)),
@@ -268,6 +275,10 @@ fn read(reading: &ReaderRow, label: &str, references: &ReferenceCases) -> Reader
 
 fn text(readings: &[ReaderRow], references: &ReferenceCases) -> String {
     let mut page = String::new();
+    for study in studies(readings, references) {
+        page += &reader_study_table::terminal(&study);
+        page += "\n";
+    }
     for reviewer in reviewers(readings) {
         let (unaided, aided) = times(readings, reviewer);
         let seconds = |time: Option<Duration>| {
@@ -330,6 +341,7 @@ fn as_json(readings: &[ReaderRow], references: &ReferenceCases) -> Value {
     let without: BTreeMap<String, Vec<String>> = without_answer(readings).into_iter().collect();
     json!({
         "reviewers": Value::Object(times.collect()),
+        "studies": studies(readings, references),
         "comparisons": comparisons(readings, references),
         "readings": readings.len(),
         "without_answer": without,

@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 
 use self::folder::ResultsFolder;
-use self::predictions::PredictionTable;
+use self::predictions::{PredictionTable, WantedRows};
 use super::shared::batch::{Crew, KnownFiles, Signals, guarded};
 use super::shared::{CommandContext, SOME_FAILED, Usage, cases, complain, print};
 use crate::cli;
@@ -41,16 +41,12 @@ use crate::inference::{Classifier, Classify};
 pub fn run(arguments: &cli::Evaluate, context: &CommandContext) -> Result<ExitCode> {
     let classifier = context.classifier()?;
     let card = classifier.card();
-    let table = arguments
-        .predictions
-        .as_deref()
-        .map(PredictionTable::read)
-        .transpose()?;
-    let against = arguments
-        .against
-        .as_deref()
-        .map(PredictionTable::read)
-        .transpose()?;
+    let read = |table: &Path| {
+        let wanted = || WantedRows::of(&arguments.cases, &arguments.group_column);
+        PredictionTable::read(table, wanted)
+    };
+    let table = arguments.predictions.as_deref().map(read).transpose()?;
+    let against = arguments.against.as_deref().map(read).transpose()?;
     let tables = || table.iter().chain(&against);
     tables()
         .flat_map(PredictionTable::remarks)

@@ -5,6 +5,7 @@
 //! wrong reference standard is worse than none.
 
 mod cells;
+mod large;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
@@ -13,12 +14,14 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use self::cells::cells;
+pub use self::large::WantedRows;
+use self::large::is_large;
 use super::scores::{WithoutScore, labels, score};
 use super::{Answers, CaseOutcome, ModelCard, Usage};
-use crate::commands::shared::cases::{bytes, contents, file};
+use crate::commands::shared::cases::{contents, file, table_bytes};
 use crate::commands::shared::complain;
 use crate::evaluation::{Case, is_missing};
-use crate::export::{CONTENT, Cells, PREVALENCE, WITHHELD, path_text};
+use crate::export::{CONTENT, Cells, FlatError, PREVALENCE, WITHHELD, path_text};
 
 /// A table of predictions.
 #[derive(Debug)]
@@ -54,21 +57,41 @@ impl fmt::Display for PredictionTable {
 }
 
 impl PredictionTable {
-    /// Reads a table.
+    /// Reads a table; of a large one only the rows that `wanted` says.
     ///
     /// # Errors
     /// [`Usage`], if the file is no such table.
-    pub fn read(file: &Path) -> Result<Self> {
-        Self::parse(file, &bytes(file)?)
+    pub fn read(file: &Path, wanted: impl FnOnce() -> Result<WantedRows>) -> Result<Self> {
+        if !is_large(file) {
+            return Self::parse(file, &table_bytes(file)?);
+        }
+        let found = wanted()?.cells(file);
+        let fail = |error: FlatError| Usage::error(format!("{}: {error}", path_text(file)));
+        let (cells, all) = found.map_err(fail)?;
+        let remark = format!(
+            "of its {all} rows, only the {} that may belong to the manifest were looked at",
+            cells.rows.len()
+        );
+        let mut table = Self::of(file, cells)?;
+        table.remarks.push(remark);
+        Ok(table)
     }
 
     fn parse(file: &Path, bytes: &[u8]) -> Result<Self> {
+        let cells = cells(bytes);
+        Self::of(
+            file,
+            cells.map_err(|reason| Usage::error(format!("{}: {reason}", path_text(file))))?,
+        )
+    }
+
+    fn of(file: &Path, cells: Cells) -> Result<Self> {
         let fail = |reason: String| Usage::error(format!("{}: {reason}", path_text(file)));
         let Cells {
             columns,
             rows: raw,
             is_torn,
-        } = cells(bytes).map_err(fail)?;
+        } = cells;
         let at = |name: &str| columns.iter().position(|column| column == name);
         let (Some(path), Some(status)) = (at("path"), at("status")) else {
             return Err(fail(

@@ -15,7 +15,9 @@ use super::shared::reviews::{is_whole, not_opened, store_path, stored_path};
 use super::shared::{SOME_FAILED, Usage, complain, is_broken_pipe, print, standard_output};
 use crate::cli::{self, ReviewFormat};
 use crate::domain::text::Printable;
-use crate::export::{TableFormat, TableWriter, is_stream, path_text};
+use crate::export::{
+    Cell, ColumnKind, ColumnarWriter, FlatRow, TableFormat, TableWriter, is_stream, path_text,
+};
 use crate::library::exists;
 use crate::store::{Audit, Store, StoreError, is_part_of};
 
@@ -123,6 +125,7 @@ fn format(arguments: &cli::Export, file: Option<&Path>) -> Result<TableFormat> {
         ReviewFormat::Tsv => TableFormat::Tsv,
         ReviewFormat::Jsonl => TableFormat::Jsonl,
         ReviewFormat::Json => TableFormat::Json,
+        ReviewFormat::Parquet => TableFormat::Parquet,
     });
     TableFormat::of(asked, file).map_err(|error| Usage::error(format!("-o {error}")))
 }
@@ -166,10 +169,53 @@ fn write(
     if count == 0 {
         complain("no reviews there: the table has no rows");
     }
+    if format == TableFormat::Parquet {
+        return write_columns(store, within, &rows, out);
+    }
     let mut table = TableWriter::begin(out, format, rows.columns())?;
     store.last_words(within, |word| table.row(&rows.row(&word)))??;
     table.finish()?.flush()?;
     Ok(())
+}
+
+/// Writes the table in Parquet. What a column holds is known only after its last cell, so all rows are held: a reader
+/// gives thousands of reviews, and not millions.
+fn write_columns(
+    store: &Store,
+    within: &[PathBuf],
+    rows: &ExportRows,
+    out: &mut dyn Write,
+) -> Result<()> {
+    let columns = rows.columns();
+    let (mut kinds, mut held) = (vec![None; columns.len()], Vec::new());
+    store.last_words(within, |word| {
+        let row = rows.row(&word);
+        for (kind, cell) in kinds.iter_mut().zip(&row) {
+            *kind = match (*kind, cell.kind()) {
+                (known, None) => known,
+                (None, found) => found,
+                (known, found) if known == found => known,
+                _ => Some(ColumnKind::Text),
+            };
+        }
+        held.push(row.iter().map(Cell::to_csv).collect::<FlatRow>());
+        Ok::<_, io::Error>(())
+    })??;
+    let kinds = kinds
+        .into_iter()
+        .map(|kind| kind.unwrap_or(ColumnKind::Text));
+    let typed: Vec<_> = columns.into_iter().zip(kinds).collect();
+    let version = (
+        "cxr.version".to_owned(),
+        env!("CARGO_PKG_VERSION").to_owned(),
+    );
+    // The file is made in memory: `out` may be a pipe that another thread must not hold.
+    let mut table = ColumnarWriter::begin(Vec::new(), &typed, &[version])?;
+    for row in &held {
+        table.row(row)?;
+    }
+    out.write_all(&table.finish()?)?;
+    Ok(out.flush()?)
 }
 
 /// Writes the table to a file in one step, so that half a table never has its name. A pipe or a device is

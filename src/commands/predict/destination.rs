@@ -12,13 +12,15 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::done::{Check, Done};
+use super::journal::{NamedTable, TableRun, publish};
 use super::mode::WriteMode;
 use super::previous::{Previous, ResumedTable, holds_no_row};
-use crate::cli::{self, TableFormatArgument};
+use crate::cli;
 use crate::commands::shared::output_file::{is_database, owner_only};
+use crate::commands::shared::shard::part::journal_of;
 use crate::commands::shared::{Usage, complain, standard_output};
 use crate::domain::{ModelCard, Prevalences};
-use crate::export::{PredictionRows, TableFormat, TableWriter, path_text};
+use crate::export::{PredictionRows, TableFormat, TableWriter, is_stream, path_text};
 use crate::imaging::{Sighting, sight};
 use crate::sources::Sources;
 
@@ -36,6 +38,8 @@ pub struct TableDestination {
     file: Option<PathBuf>,
     format: TableFormat,
     mode: WriteMode,
+    /// Whether rows are kept beside the file until it is whole.
+    is_staged: bool,
 }
 
 impl fmt::Display for TableDestination {
@@ -52,7 +56,7 @@ impl TableDestination {
     ///
     /// # Errors
     /// [`Usage`] if the options contradict each other, or an existing file would be lost.
-    pub fn of(arguments: &cli::Predict) -> Result<Self> {
+    pub fn of(arguments: &cli::Predict, roots: &[PathBuf]) -> Result<Self> {
         let file = arguments.output.clone();
         let file = file.filter(|file| file != Path::new("-"));
         let asked = arguments.format.map(TableFormat::from);
@@ -60,10 +64,62 @@ impl TableDestination {
         let destination = TableDestination {
             format: format.map_err(|error| Usage::error(format!("-o {error}")))?,
             mode: WriteMode::of(arguments),
+            is_staged: false,
             file,
         };
-        destination.check(&arguments.paths)?;
+        let destination = TableDestination {
+            is_staged: arguments.shard.is_some() || destination.format == TableFormat::Parquet,
+            ..destination
+        };
+        destination.refuse_parquet()?;
+        if arguments.shard.is_some() {
+            destination.refuse_as_part()?;
+        }
+        destination.check(roots)?;
         Ok(destination)
+    }
+
+    /// Refuses what could not say at its end that it is whole.
+    fn refuse_as_part(&self) -> Result<()> {
+        if self.file.as_deref().is_none_or(is_stream) {
+            return Err(Usage::error(
+                "--shard needs a file, which gets its name when it is whole: -o FILE",
+            ));
+        }
+        if self.format == TableFormat::Json {
+            return Err(Usage::error(
+                "--shard: a part is a table in csv, tsv, jsonl or parquet; cxr merge makes one array of them",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Refuses what Parquet cannot be: written to a pipe, or added to.
+    fn refuse_parquet(&self) -> Result<()> {
+        if self.format != TableFormat::Parquet {
+            return Ok(());
+        }
+        if self.file.as_deref().is_none_or(is_stream) {
+            return Err(Usage::error(
+                "a table in parquet needs a file, because it is written at the end: -o FILE",
+            ));
+        }
+        if self.mode == WriteMode::Append {
+            return Err(Usage::error(
+                "--append: a table in parquet is written as a whole; --resume continues one",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The file that rows are written to.
+    fn written(&self) -> Option<PathBuf> {
+        let file = self.file.as_deref()?;
+        Some(if self.is_staged {
+            journal_of(file)
+        } else {
+            file.to_owned()
+        })
     }
 
     /// Checks the destination before an hour of work, and not after it.
@@ -79,28 +135,35 @@ impl TableDestination {
             return Ok(());
         };
         refuse_input(file, roots)?;
-        let Ok(found) = fs::metadata(file) else {
-            return Ok(());
-        };
-        if self.mode.continues() && !found.is_file() {
-            return Err(Usage::error(format!(
-                "{option} needs a file to continue, and {self} is none"
-            )));
+        let journal = self.is_staged.then(|| journal_of(file));
+        for file in [Some(file), journal.as_ref()].into_iter().flatten() {
+            let Ok(found) = fs::metadata(file) else {
+                continue;
+            };
+            if self.mode.continues() && !found.is_file() {
+                return Err(Usage::error(format!(
+                    "{option} needs a file to continue, and {} is none",
+                    path_text(file)
+                )));
+            }
+            self.refuse_to_replace(file, &found)?;
         }
-        self.refuse_to_replace(&found)
+        Ok(())
     }
 
     /// Refuses a file that has rows. An empty file, a table without rows, a pipe and a device have
     /// nothing to lose.
-    fn refuse_to_replace(&self, found: &fs::Metadata) -> Result<()> {
-        let holds_none = || {
-            let file = self.file.as_deref();
-            found.len() == 0 || file.is_some_and(|file| holds_no_row(file, self.format))
-        };
+    fn refuse_to_replace(&self, file: &Path, found: &fs::Metadata) -> Result<()> {
+        let holds_none = || found.len() == 0 || holds_no_row(file, self.format.of_rows());
         if self.mode == WriteMode::New && found.is_file() && !holds_none() {
+            let file = path_text(file);
+            let adds = if self.is_staged {
+                ""
+            } else {
+                " --append to add to it,"
+            };
             return Err(Usage::error(format!(
-                "-o {self}: already exists; use --resume to continue it, --append to add to it, or \
-                 --force to replace it"
+                "-o {file}: already exists; use --resume to continue it,{adds} or --force to replace it"
             )));
         }
         Ok(())
@@ -112,7 +175,7 @@ impl TableDestination {
         card: &'a ModelCard,
         assumed: &'a Prevalences,
     ) -> PredictionRows<'a> {
-        PredictionRows::new(self.format, card, assumed)
+        PredictionRows::new(self.format.of_rows(), card, assumed)
     }
 
     /// Opens the table for these predictions, and finds out which files it already has rows of. `None`
@@ -123,25 +186,43 @@ impl TableDestination {
     pub fn open(
         &self,
         predictions: &PredictionRows,
+        run: &TableRun,
         check: &Check,
     ) -> Result<Option<(ResumedTable, Done)>> {
-        let Some(path) = &self.file else {
+        let (Some(table), Some(path)) = (&self.file, &self.written()) else {
             let out = Box::new(standard_output()?);
             return Ok(Some((self.begin(predictions, out)?, Done::default())));
         };
+        let table = NamedTable {
+            path: table,
+            format: self.format,
+        };
+        if self.mode.continues() {
+            table.refuse_other_part(run)?;
+        }
         let Some(file) = self.locked(path, check.stop)? else {
             return Ok(None);
         };
+        self.refuse_to_replace(path, &file.metadata()?)?;
+        let mut is_copy = false;
+        if self.is_staged && self.mode.continues() {
+            let taken = table.take_up(&file);
+            is_copy = taken.with_context(|| format!("continuing {self}"))?;
+        }
         let found = file.metadata()?;
-        self.refuse_to_replace(&found)?;
         if self.mode.continues() && found.len() > 0 {
             let previous = Previous {
                 path,
-                format: self.format,
+                format: self.format.of_rows(),
                 mode: self.mode,
                 predictions,
             };
-            return previous.resume(file, check);
+            let resumed = previous.resume(file, check);
+            if is_copy && resumed.is_err() {
+                // The rows are in the table itself, which is refused and stays as it is.
+                let _ = fs::remove_file(path);
+            }
+            return resumed;
         }
         if found.is_file() {
             file.set_len(0)
@@ -151,8 +232,37 @@ impl TableDestination {
         Ok(Some((table, Done::default())))
     }
 
+    /// Gives a table that is whole its name; one that was written under its name has it already.
+    ///
+    /// # Errors
+    /// If that cannot be done. Its rows stay in the journal.
+    pub fn publish(&self, run: &TableRun) -> Result<()> {
+        let Some(table) = self.file.as_ref().filter(|_| self.is_staged) else {
+            return Ok(());
+        };
+        // Without rows there is nothing to lose, as before the run.
+        let replaces = self.mode != WriteMode::New
+            || fs::metadata(table)
+                .is_ok_and(|found| found.len() == 0 || holds_no_row(table, self.format.of_rows()));
+        let named = NamedTable {
+            path: table,
+            format: self.format,
+        };
+        publish(&journal_of(table), &named, run, replaces)
+    }
+
+    /// Says where the rows are, if the table did not get its name.
+    pub fn complain_of_journal(&self) {
+        if let Some(table) = self.file.as_ref().filter(|_| self.is_staged) {
+            complain(&format!(
+                "{self} is not whole: its rows are in {}, and --resume goes on",
+                path_text(&journal_of(table))
+            ));
+        }
+    }
+
     fn begin(&self, predictions: &PredictionRows, out: Box<dyn Write>) -> Result<ResumedTable> {
-        let table = TableWriter::begin(out, self.format, predictions.columns());
+        let table = TableWriter::begin(out, self.format.of_rows(), predictions.columns());
         table.with_context(|| format!("writing {self}"))
     }
 
@@ -203,17 +313,6 @@ fn leads_to(path: &Path, file: &File) -> bool {
     match (fs::metadata(path), file.metadata()) {
         (Ok(found), Ok(opened)) => is_same(&found, &opened),
         _ => false,
-    }
-}
-
-impl From<TableFormatArgument> for TableFormat {
-    fn from(format: TableFormatArgument) -> Self {
-        match format {
-            TableFormatArgument::Csv => TableFormat::Csv,
-            TableFormatArgument::Tsv => TableFormat::Tsv,
-            TableFormatArgument::Jsonl => TableFormat::Jsonl,
-            TableFormatArgument::Json => TableFormat::Json,
-        }
     }
 }
 

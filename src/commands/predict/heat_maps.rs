@@ -6,12 +6,13 @@ use std::ops::ControlFlow;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use sha2::{Digest, Sha256};
 
+use super::selection::Selection;
 use crate::cli;
 use crate::commands::shared::output_file::OutputFile;
-use crate::commands::shared::{Usage, heat_map_label};
+use crate::commands::shared::{Usage, heat_map_label, refuse_inside};
 use crate::domain::hex::hex;
 use crate::domain::text::clean;
 use crate::domain::{
@@ -19,7 +20,7 @@ use crate::domain::{
 };
 use crate::export::path_text;
 use crate::imaging::{StillPicture, png_with_text};
-use crate::library::{WalkItem, scan};
+use crate::library::WalkItem;
 
 /// The longest side of a picture, in pixels.
 const SIDE: usize = 1024;
@@ -45,7 +46,11 @@ impl HeatMaps {
     /// # Errors
     /// [`Usage`] if the model has no such label, or the folder cannot be made, is walked for
     /// radiographs itself, or has heat maps that would be replaced.
-    pub fn of(arguments: &cli::Predict, card: &ModelCard) -> Result<Option<Self>> {
+    pub fn of(
+        arguments: &cli::Predict,
+        selection: &Selection,
+        card: &ModelCard,
+    ) -> Result<Option<Self>> {
         let Some(folder) = &arguments.heatmaps else {
             return Ok(None);
         };
@@ -56,7 +61,7 @@ impl HeatMaps {
             None => HeatMapChoice::Foremost,
             Some(name) => HeatMapChoice::Label(heat_map_label(name, card)?),
         };
-        refuse_inside(folder, &arguments.paths)?;
+        refuse_inside("--heatmaps", folder, selection.roots)?;
         DirBuilder::new()
             .recursive(true)
             .mode(OWNER_ONLY_FOLDER)
@@ -68,7 +73,7 @@ impl HeatMaps {
         // Where a run continues a table, only images without a row get a heat map.
         let replaces = arguments.force || arguments.resume || arguments.append;
         if !replaces {
-            refuse_to_replace(folder, &arguments.paths)?;
+            refuse_to_replace(folder, selection)?;
         }
         Ok(Some(HeatMaps {
             folder: folder.clone(),
@@ -102,13 +107,13 @@ impl HeatMaps {
 }
 
 /// Refuses a folder with heat maps that this run would replace.
-fn refuse_to_replace(folder: &Path, roots: &[PathBuf]) -> Result<()> {
+fn refuse_to_replace(folder: &Path, selection: &Selection) -> Result<()> {
     let is_empty = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
     if is_empty {
         return Ok(());
     }
     let mut there = 0;
-    scan(roots, |found| {
+    selection.walk(|found| {
         if let WalkItem::Image(path) = found {
             let map = folder.join(name_for(&path));
             there += usize::from(map.symlink_metadata().is_ok_and(|found| !found.is_dir()));
@@ -122,45 +127,6 @@ fn refuse_to_replace(folder: &Path, roots: &[PathBuf]) -> Result<()> {
         "--heatmaps {}: {there} heat maps of these images already exist; use --force to replace them",
         path_text(folder)
     )))
-}
-
-/// Refuses a folder among the radiographs, where a heat map would be read as one of them.
-fn refuse_inside(folder: &Path, roots: &[PathBuf]) -> Result<()> {
-    let folder_is = resolved(folder).context("finding the folder of --heatmaps")?;
-    let inside = |root: &&PathBuf| {
-        fs::canonicalize(root).is_ok_and(|root| root.is_dir() && folder_is.starts_with(root))
-    };
-    match roots.iter().find(inside) {
-        None => Ok(()),
-        Some(root) => Err(Usage::error(format!(
-            "--heatmaps {} lies within {}, where they would be read as radiographs",
-            path_text(folder),
-            path_text(root)
-        ))),
-    }
-}
-
-/// The real path, also if its last parts do not exist yet.
-fn resolved(path: &Path) -> io::Result<PathBuf> {
-    let mut there = std::path::absolute(path)?;
-    let mut missing = Vec::new();
-    loop {
-        match fs::canonicalize(&there) {
-            Ok(found) => {
-                return Ok(missing
-                    .iter()
-                    .rev()
-                    .fold(found, |path, part| path.join(part)));
-            }
-            Err(error) => {
-                let Some(part) = there.file_name().map(ToOwned::to_owned) else {
-                    return Err(error);
-                };
-                missing.push(part);
-                there.pop();
-            }
-        }
-    }
 }
 
 /// `NAME-HASH.png`: plain characters of the image's name for people, and a hash of its path in the
@@ -264,27 +230,5 @@ mod tests {
         assert!(name_for(Path::new(&long)).len() < 120);
         // printf %s a.png | sha256sum
         assert_eq!(name_for(Path::new("a.png")), "a.png-7f071235805fbf58.png");
-    }
-
-    #[test]
-    fn a_folder_inside_what_is_read_is_refused_whether_or_not_it_is_there() {
-        let place = tempfile::tempdir().unwrap();
-        let archive = place.path().join("archive");
-        fs::create_dir(&archive).unwrap();
-        let link = place.path().join("link");
-        std::os::unix::fs::symlink(&archive, &link).unwrap();
-        let roots = [archive.clone()];
-        for bad in [archive.clone(), archive.join("new/deep"), link.join("new")] {
-            assert!(refuse_inside(&bad, &roots).is_err(), "{}", bad.display());
-        }
-        for good in [place.path().join("archive2"), place.path().to_owned()] {
-            assert!(refuse_inside(&good, &roots).is_ok(), "{}", good.display());
-        }
-        let file = archive.join("a.png");
-        fs::write(&file, "").unwrap();
-        assert!(
-            refuse_inside(&archive, &[file]).is_ok(),
-            "only a file is read"
-        );
     }
 }

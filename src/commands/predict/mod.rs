@@ -4,12 +4,17 @@
 //! A failure of one image costs its row only. A failure of the run leaves a file that is complete up to
 //! its last row, and that `--resume` continues.
 
+mod cache;
 mod destination;
 mod done;
+mod earlier;
 mod heat_maps;
+mod inputs;
+mod journal;
 mod mode;
 mod previous;
 mod row;
+mod selection;
 mod unread;
 
 use std::io::{self, IsTerminal};
@@ -20,24 +25,29 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result};
 
+use self::cache::BatchCache;
 use self::destination::TableDestination;
 use self::done::{Check, Done};
+use self::earlier::EarlierContents;
 use self::heat_maps::HeatMaps;
+use self::journal::describe;
 use self::row::{FinishedRow, RowOutcome};
+use self::selection::Selection;
 use self::unread::Unread;
 use super::shared::batch::{
     Ahead, BatchScorer, Crew, Progress, Signals, StatusCounts, Then, Workers, in_order,
     silence_workers,
 };
+use super::shared::shard::array;
 use super::shared::{
     BAD_USAGE, CommandContext, SOME_FAILED, Usage, assumed, complain, is_broken_pipe,
 };
 use crate::cli;
 use crate::domain::{ModelCard, Prediction, Prevalences, Radiograph};
 use crate::export::{PredictionRows, TableWriter, path_text};
-use crate::imaging::{DecodeLimits, ImagingError};
+use crate::imaging::{DecodeLimits, ImagingError, content_of};
 use crate::inference::Classify;
-use crate::library::{WalkItem, exists, scan};
+use crate::library::{UNEXPANDED, WalkItem, exists, is_pattern};
 use crate::sources::is_remote;
 
 /// Runs `cxr predict`.
@@ -54,53 +64,75 @@ pub fn run(arguments: &cli::Predict, context: &CommandContext) -> Result<ExitCod
 
 fn predict(arguments: &cli::Predict, context: &CommandContext) -> Result<ExitCode> {
     let limits = &context.limits;
-    let destination = TableDestination::of(arguments)?;
-    refuse_if_nothing_exists(&arguments.paths)?;
+    let shard = arguments.shard.map(|asked| {
+        let shard = array::shard(asked, |name| std::env::var(name).ok());
+        shard.map_err(|error| Usage::error(format!("--shard {error}")))
+    });
+    let shard = shard.transpose()?;
+    let roots = inputs::paths(arguments)?;
+    let selection = Selection::new(&roots, shard);
+    let destination = TableDestination::of(arguments, &roots)?;
+    refuse_if_nothing_exists(&roots)?;
     silence_workers();
-    let ahead = if arguments.resume {
-        // The first image most likely has its row already.
+    let ahead = if arguments.resume || selection.is_sharded() {
+        // The first image most likely has its row already, or is in another shard.
         Ahead::default()
     } else {
-        Ahead::open(arguments.paths.clone(), limits)
+        Ahead::open(roots.clone(), limits)
     };
     let classifier = context.classifier()?;
-    let heat_maps = HeatMaps::of(arguments, classifier.card())?;
+    let heat_maps = HeatMaps::of(arguments, &selection, classifier.card())?;
     let assumed = assumed(&arguments.assumptions, classifier.card())?;
     let foretells = arguments.prognosis.is_asked();
     refuse_if_nothing_is_foretold(foretells, classifier.card())?;
     let predictions = destination
         .predictions(classifier.card(), &assumed)
         .with_prognoses(foretells);
+    let is_list = arguments.files_from.is_some();
+    let run = describe(&predictions, &roots, is_list, shard);
+    let earlier = EarlierContents::read(&arguments.since, &predictions)?;
+    let cache = arguments
+        .cache
+        .then(|| BatchCache::open(context, classifier.card()))
+        .transpose()?;
     let signals = Signals::watch().context("watching for signals")?;
     let crew = Crew::new(arguments.jobs, context.compute);
     let check = Check {
-        roots: &arguments.paths,
+        roots: &roots,
         threads: crew.readers,
         shown: !arguments.quiet,
         limits,
         stop: signals.stop(),
     };
-    let Some((mut table, done)) = destination.open(&predictions, &check)? else {
+    let opened = destination.open(&predictions, &run, &check)?;
+    let Some((mut table, done)) = opened else {
         return Ok(conclude(
             &StatusCounts::default(),
             &Done::default(),
+            &selection,
             &signals,
         ));
     };
 
-    let draw = |path: &Path, radiograph: &Radiograph, prediction: &Prediction| {
+    let further = |path: &Path, radiograph: &Radiograph, prediction: &Prediction| {
+        if let Some(cache) = &cache {
+            cache.insert(path, radiograph, prediction);
+        }
         let maps = heat_maps.as_ref();
         maps.map_or(Ok(()), |maps| maps.write(path, radiograph, prediction))
     };
+    let has_further = heat_maps.is_some() || cache.is_some();
     let progress = Progress::new(!arguments.quiet, done.before);
     let batch = PredictRun {
-        roots: &arguments.paths,
+        selection: &selection,
         done: &done,
         reader: BatchScorer {
             classifier: &classifier,
             open: ahead.then(crew.decoders(limits)),
-            then: heat_maps.as_ref().map(|_| &draw as &Then),
+            then: has_further.then_some(&further as &Then),
         },
+        earlier: (!arguments.since.is_empty()).then_some(&earlier),
+        cache: cache.as_ref(),
         predictions: &predictions,
         assumed: &assumed,
         limits,
@@ -108,7 +140,7 @@ fn predict(arguments: &cli::Predict, context: &CommandContext) -> Result<ExitCod
         threads: crew.threads,
     };
     // A PACS is not asked a second time for a progress bar with an end.
-    let is_local = !arguments.paths.iter().any(|path| is_remote(path));
+    let is_local = !roots.iter().any(|path| is_remote(path));
     let counted = is_local && !arguments.quiet && io::stderr().is_terminal();
     let written = std::thread::scope(|scope| {
         if counted {
@@ -118,8 +150,15 @@ fn predict(arguments: &cli::Predict, context: &CommandContext) -> Result<ExitCod
         progress.clear();
         written
     });
-    let written = written.and_then(|written| table.finish().map(|_| written));
-    let (tally, unread) = written.with_context(|| format!("writing {destination}"))?;
+    let written = written.and_then(|written| Ok((written, table.finish()?)));
+    let ((tally, unread), table) = written.with_context(|| format!("writing {destination}"))?;
+    if signals.exit_code().is_none() {
+        destination.publish(&run)?;
+    } else {
+        destination.complain_of_journal();
+    }
+    // Until here, so that no other run takes up the rows.
+    drop(table);
     unread.complain(arguments.list_unread);
     progress.summarise(&tally, &destination.to_string());
     if done.outdated > 0 {
@@ -128,7 +167,7 @@ fn predict(arguments: &cli::Predict, context: &CommandContext) -> Result<ExitCod
             done.outdated
         ));
     }
-    Ok(conclude(&tally, &done, &signals))
+    Ok(conclude(&tally, &done, &selection, &signals))
 }
 
 /// Refuses mistyped paths before anything is created: they must not cost yesterday's table.
@@ -136,12 +175,22 @@ fn refuse_if_nothing_exists(roots: &[PathBuf]) -> Result<()> {
     if roots.iter().any(|root| exists(root)) {
         return Ok(());
     }
-    let names: Vec<_> = roots.iter().map(|root| path_text(root)).collect();
+    let names = roots.iter().take(NAMED).map(|root| {
+        let hint = if is_pattern(root) { UNEXPANDED } else { "" };
+        format!("{}{hint}", path_text(root))
+    });
+    let mut names: Vec<_> = names.collect();
+    if let Some(more @ 1..) = roots.len().checked_sub(NAMED) {
+        names.push(format!("and {more} more"));
+    }
     Err(Usage::error(format!(
         "no such file or folder: {}",
         names.join(", ")
     )))
 }
+
+/// How many missing paths are named; the others are counted.
+const NAMED: usize = 20;
 
 /// Refuses `--prognosis` where the table could have no column for it.
 fn refuse_if_nothing_is_foretold(asked: bool, card: &ModelCard) -> Result<()> {
@@ -154,11 +203,17 @@ fn refuse_if_nothing_is_foretold(asked: bool, card: &ModelCard) -> Result<()> {
     Ok(())
 }
 
-fn conclude(tally: &StatusCounts, done: &Done, signals: &Signals) -> ExitCode {
+fn conclude(
+    tally: &StatusCounts,
+    done: &Done,
+    selection: &Selection,
+    signals: &Signals,
+) -> ExitCode {
     if let Some(code) = signals.exit_code() {
         return code;
     }
-    if tally.rows() + done.before.kept == 0 {
+    // With many shards and few images, one may have none.
+    if tally.rows() + tally.known + done.before.kept == 0 && !selection.is_sharded() {
         complain("no images found");
         return ExitCode::from(BAD_USAGE);
     }
@@ -171,9 +226,12 @@ fn conclude(tally: &StatusCounts, done: &Done, signals: &Signals) -> ExitCode {
 
 /// Everything that a run needs to read its images.
 struct PredictRun<'a, Open> {
-    roots: &'a [PathBuf],
+    selection: &'a Selection<'a>,
     done: &'a Done,
     reader: BatchScorer<'a, Open>,
+    /// What earlier tables have rows for, if there are such.
+    earlier: Option<&'a EarlierContents>,
+    cache: Option<&'a BatchCache>,
     predictions: &'a PredictionRows<'a>,
     assumed: &'a Prevalences,
     limits: &'a DecodeLimits,
@@ -195,7 +253,7 @@ where
     ) -> io::Result<(StatusCounts, Unread)> {
         let (mut tally, mut unread) = (StatusCounts::default(), Unread::default());
         let source = |give: &mut dyn FnMut(WalkItem) -> ControlFlow<()>| {
-            scan(self.roots, |found| {
+            self.selection.walk(|found| {
                 if self.done.has(&found) {
                     GO_ON
                 } else {
@@ -223,6 +281,8 @@ where
                 }
                 if let Some(cells) = &row.cells {
                     table.row(cells)?;
+                }
+                if row.cells.is_some() || matches!(row.outcome, RowOutcome::Known) {
                     progress.advance();
                 }
                 Ok(())
@@ -243,16 +303,36 @@ where
             WalkItem::Problem { path, reason } => self.finish(path, RowOutcome::Problem(reason)),
             WalkItem::Unread { path, format } => self.finish(path, RowOutcome::Unread(format)),
             WalkItem::Image(path) => {
-                let outcome = RowOutcome::of(&path, read(&path), self.assumed, self.limits);
+                let outcome = self.known_answer(&path).unwrap_or_else(|| {
+                    RowOutcome::of(&path, read(&path), self.assumed, self.limits)
+                });
                 self.finish(path, outcome)
             }
         }
     }
 
+    /// What is known of the content of a file; `None` if it has to be scored.
+    fn known_answer(&self, path: &Path) -> Option<RowOutcome> {
+        if self.earlier.is_none() && self.cache.is_none() {
+            return None;
+        }
+        // A file that cannot be read is read again for its reason.
+        let content = content_of(path, self.limits).ok()?;
+        if self.earlier.is_some_and(|earlier| earlier.has(content)) {
+            return Some(RowOutcome::Known);
+        }
+        let found = self.cache?.get(content)?;
+        Some(RowOutcome::Read(Box::new(found.assuming(self.assumed))))
+    }
+
     /// Makes the cells of a row, so that the one thread that writes only writes, and rows that wait for a slow image
     /// are small.
     fn finish(&self, path: PathBuf, outcome: RowOutcome) -> FinishedRow {
-        let has_row = !matches!(outcome, RowOutcome::Unread(_)) || self.lists(&path);
+        let has_row = match outcome {
+            RowOutcome::Unread(_) => self.lists(&path),
+            RowOutcome::Known => false,
+            _ => true,
+        };
         let cells = has_row.then(|| self.predictions.row(&path, outcome.as_row()));
         FinishedRow {
             path,
@@ -265,7 +345,7 @@ where
     /// cannot tell it, because it is never far ahead of the classifier.
     fn count(&self, progress: &Progress, stop: &AtomicBool) {
         let mut total = 0;
-        scan(self.roots, |found| {
+        self.selection.walk(|found| {
             total += u64::from(match &found {
                 WalkItem::Unread { path, .. } => self.lists(path),
                 found => !self.done.has(found),

@@ -268,7 +268,7 @@ impl Previous<'_> {
         file.seek(SeekFrom::Start(0))?;
         file.take(1 << 16).read_to_end(&mut head)?;
         Ok(match self.format {
-            TableFormat::Csv | TableFormat::Tsv => {
+            TableFormat::Csv | TableFormat::Tsv | TableFormat::Parquet => {
                 let is_of = |columns: Vec<String>| {
                     header(self.format, &columns).is_ok_and(|header| header.starts_with(&head))
                 };

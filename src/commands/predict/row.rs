@@ -30,6 +30,8 @@ pub enum RowOutcome {
     Problem(String),
     /// A format that is not read. It has a row only with `--list-unread`.
     Unread(UnreadFormat),
+    /// A file whose content an earlier table has a row for. It has none here.
+    Known,
 }
 
 impl RowOutcome {
@@ -69,6 +71,7 @@ impl RowOutcome {
                 content: *content,
             },
             RowOutcome::Failed(reason) | RowOutcome::Problem(reason) => RowOf::Failed(reason),
+            RowOutcome::Known => RowOf::Failed(""),
         }
     }
 
@@ -79,6 +82,7 @@ impl RowOutcome {
             RowOutcome::Skipped { kind, .. } => tally.skip(kind),
             RowOutcome::Failed(_) | RowOutcome::Problem(_) => tally.count(None),
             RowOutcome::Unread(_) => tally.unread += 1,
+            RowOutcome::Known => tally.known += 1,
         }
     }
 }

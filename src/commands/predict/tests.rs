@@ -58,14 +58,17 @@ fn a_panic_costs_one_row_and_its_place_is_kept() {
     let (classifier, done) = (superstitious(), Done::default());
     let assumed = Prevalences::default();
     let predictions = PredictionRows::new(TableFormat::Csv, classifier.card(), &assumed);
+    let roots = [folder.path().to_owned()];
     let batch = PredictRun {
-        roots: &[folder.path().to_owned()],
+        selection: &Selection::new(&roots, None),
         done: &done,
         reader: BatchScorer {
             classifier: &classifier,
             open: || |path: &Path| Ok(as_wide_as_its_name(path)),
             then: None,
         },
+        earlier: None,
+        cache: None,
         predictions: &predictions,
         assumed: &assumed,
         limits: &DecodeLimits::default(),

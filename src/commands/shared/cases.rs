@@ -12,7 +12,7 @@ use super::{Usage, available_cores};
 use crate::cli;
 use crate::evaluation::manifest::{LabelColumn, RowFilter};
 use crate::evaluation::{Case, Manifest, ManifestColumns, questions};
-use crate::export::path_text;
+use crate::export::{ColumnarRows, FlatRow, FlatWriter, TableFormat, is_parquet, path_text};
 use crate::imaging::{DecodeLimits, content_of};
 use crate::library::exists;
 
@@ -75,6 +75,20 @@ pub fn read_with_outcomes(
     read_columns(arguments, labels, &columns)
 }
 
+/// All cases of the rows that were selected, whichever question they answer.
+///
+/// # Errors
+/// [`Usage`], if the file cannot be used.
+pub fn all(arguments: &cli::CaseArguments, groups: &[String]) -> Result<Manifest> {
+    parsed(arguments, &columns(arguments, groups)?)
+}
+
+fn parsed(arguments: &cli::CaseArguments, columns: &ManifestColumns) -> Result<Manifest> {
+    let name = path_text(&arguments.manifest);
+    let bytes = table_bytes(&arguments.manifest)?;
+    Manifest::parse(&bytes, columns).map_err(|error| Usage::error(format!("{name}: {error}")))
+}
+
 fn read_columns(
     arguments: &cli::CaseArguments,
     labels: &[String],
@@ -91,9 +105,7 @@ fn read_columns(
         }
     }
     let name = path_text(&arguments.manifest);
-    let bytes = bytes(&arguments.manifest)?;
-    let mut manifest = Manifest::parse(&bytes, columns)
-        .map_err(|error| Usage::error(format!("{name}: {error}")))?;
+    let mut manifest = parsed(arguments, columns)?;
     manifest.keep_answered(&questions(labels));
     if manifest.cases.is_empty() {
         return Err(Usage::error(format!(
@@ -104,11 +116,35 @@ fn read_columns(
     Ok(manifest)
 }
 
+/// The whole of a table that the user named, where a Parquet file is given as a table of cells.
+///
+/// # Errors
+/// [`Usage`], if it cannot be read.
+pub fn table_bytes(path: &Path) -> Result<Vec<u8>> {
+    let mut head = [0; 4];
+    let is_columnar = File::open(path)
+        .and_then(|mut file| file.read_exact(&mut head))
+        .is_ok_and(|()| is_parquet(&head));
+    if !is_columnar {
+        return bytes(path);
+    }
+    let cells = || -> io::Result<Vec<u8>> {
+        let mut rows = ColumnarRows::open(File::open(path)?)?;
+        let mut table = FlatWriter::begin(Vec::new(), TableFormat::Csv, &rows.columns())?;
+        let mut row = FlatRow::new();
+        while rows.next(&mut row)? {
+            table.row(&row, &[])?;
+        }
+        table.finish()
+    };
+    cells().map_err(|error| Usage::error(format!("{}: {error}", path_text(path))))
+}
+
 /// The whole of a file that the user named.
 ///
 /// # Errors
 /// [`Usage`], if it cannot be read.
-pub fn bytes(path: &Path) -> Result<Vec<u8>> {
+fn bytes(path: &Path) -> Result<Vec<u8>> {
     let failed = |error: io::Error| {
         let reason = match error.kind() {
             io::ErrorKind::NotFound => "no such file".to_owned(),

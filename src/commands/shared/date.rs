@@ -10,6 +10,14 @@ pub fn today() -> String {
     OffsetDateTime::now_utc().date().to_string()
 }
 
+/// Date and time in UTC as DICOM writes them: `20260131` and `120000` (PS3.5 6.2).
+pub fn now_in_dicom() -> (String, String) {
+    let now = OffsetDateTime::now_utc();
+    let (hour, minute, second) = now.to_hms();
+    let date = now.date().to_string().replace('-', "");
+    (date, format!("{hour:02}{minute:02}{second:02}"))
+}
+
 /// The day that `--date` names, or else today.
 ///
 /// # Errors
@@ -43,6 +51,8 @@ mod tests {
     fn today_is_a_day() {
         assert!(is_day(&today()), "{}", today());
         assert_eq!(asked_or_today(None).unwrap().len(), "2026-01-31".len());
+        let (date, time) = now_in_dicom();
+        assert_eq!((date.len(), time.len()), (8, 6));
     }
 
     #[test]

@@ -16,6 +16,12 @@ pub fn reviews() -> Option<PathBuf> {
     Some(own("XDG_STATE_HOME", ".local/state", variable)?.join("reviews.sqlite"))
 }
 
+/// The folder of the journals of what was sent: `$XDG_STATE_HOME/cxr/sent`, or else below `~/.local/state`. `None`
+/// without a home.
+pub fn sent() -> Option<PathBuf> {
+    Some(own("XDG_STATE_HOME", ".local/state", variable)?.join("sent"))
+}
+
 /// The folder of imported models: `$XDG_DATA_HOME/cxr/models`, or else below `~/.local/share`. `None`
 /// without a home.
 pub fn models() -> Option<PathBuf> {
@@ -77,6 +83,7 @@ mod tests {
             (configuration(), "cxr/config.toml"),
             (reviews(), "cxr/reviews.sqlite"),
             (models(), "cxr/models"),
+            (sent(), "cxr/sent"),
             (chosen_ways(), "cxr/ways.toml"),
         ] {
             if let Some(path) = path {

@@ -4,6 +4,7 @@
 pub mod batch;
 pub mod cases;
 mod context;
+mod cores;
 pub mod date;
 mod exit;
 pub mod folders;
@@ -11,17 +12,22 @@ mod labels;
 mod model;
 mod named;
 pub mod output_file;
+mod output_folder;
 mod pacs;
 mod print;
 pub mod reviews;
+pub mod shard;
 mod standard_output;
+mod table_format;
 mod terminal;
 
 pub use context::{CommandContext, compute, limits};
+pub use cores::available_cores;
 pub use exit::{BAD_USAGE, SOME_FAILED, Usage, ended_by};
 pub use labels::{assumed, heat_map_label};
 pub use model::{in_model_option, model_library, read_model, resolve_model};
 pub use named::named;
+pub use output_folder::refuse_inside;
 pub use pacs::open_pacs;
 #[cfg(test)]
 pub use pacs::{PACS_MEMORY, PACS_TIMEOUT};
@@ -30,8 +36,3 @@ pub use pacs::{pacs_address, pacs_settings};
 pub use print::{complain, misread, note, print, print_document, report};
 pub use standard_output::{is_broken_pipe, standard_output};
 pub use terminal::probe_time;
-
-/// How many processor cores this process may use.
-pub fn available_cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
-}

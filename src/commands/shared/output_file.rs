@@ -6,6 +6,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
 use tempfile::{Builder, NamedTempFile};
 
 use super::Usage;
@@ -140,6 +142,24 @@ impl Write for OutputFile {
 
     fn flush(&mut self) -> io::Result<()> {
         self.0.as_file_mut().flush()
+    }
+}
+
+/// Gives a file another name in the same file system, in one step. A file of that name is replaced if `replaces` says
+/// so, and is an error otherwise.
+///
+/// # Errors
+/// If that cannot be done; then both stay as they were.
+pub fn rename_whole(from: &Path, to: &Path, replaces: bool) -> io::Result<()> {
+    if replaces {
+        return fs::rename(from, to);
+    }
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // Some file systems have no rename that refuses to replace.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) if is_vacant(to) => {
+            fs::rename(from, to)
+        }
+        renamed => Ok(renamed?),
     }
 }
 

@@ -44,7 +44,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{DecodeLimits, ImageFault, ImagingError, sniff};
-use crate::domain::{ContentId, Radiograph};
+use crate::domain::{ContentId, Radiograph, SourceHeader};
 use crate::sources::OpenedSource;
 use attachment::Attachment;
 use budget::Budget;
@@ -69,6 +69,9 @@ pub struct Decoder {
     budget: Arc<Budget>,
     state: Mutex<ProcessState>,
 }
+
+/// What was read of a file, or its fault.
+type ReadResult<T> = Result<T, ImageFault>;
 
 #[derive(Debug)]
 enum ProcessState {
@@ -121,6 +124,30 @@ impl Decoder {
             .map_err(|fault| ImagingError::new(path, fault))
     }
 
+    /// Reads the header of a DICOM file, whether or not its picture can be read.
+    ///
+    /// # Errors
+    /// If the file cannot be read or is no DICOM file, or its header is damaged.
+    pub fn header(&self, path: &Path) -> Result<SourceHeader, ImagingError> {
+        let read = || {
+            let file = self.recognised(path)?;
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let (ordinary, largest) = self.budget.shares(file.length());
+            let share = ordinary.unwrap_or(largest);
+            self.within(
+                share,
+                &mut state,
+                &file,
+                Process::header,
+                |bytes, limits| {
+                    let content = super::content_id(bytes);
+                    super::source_header(bytes, limits).map(|header| SourceHeader { content, ..header })
+                },
+            )?
+        };
+        read().map_err(|fault| ImagingError::new(path, fault))
+    }
+
     /// The content ID of a file as it is now, without decoding it.
     ///
     /// # Errors
@@ -139,14 +166,15 @@ impl Decoder {
         }
     }
 
-    /// Starts a decoder process, and returns the measures that hold in it and the results of trying
-    /// what they forbid.
+    /// Starts a decoder process, has it decode a picture, and returns the measures that hold in it and the
+    /// results of trying what they forbid.
     ///
     /// # Errors
-    /// If no process can be started.
+    /// If no process can be started, or it does not decode.
     pub fn confinement(&self) -> io::Result<(Confinement, Attempts)> {
         let program = self.helper.as_deref().ok_or(io::ErrorKind::NotFound)?;
-        let process = Process::start(program, self.limits.max_memory)?;
+        let mut process = Process::start(program, self.limits.max_memory)?;
+        process.try_decoding()?;
         let confinement = process.confinement().clone();
         Ok((confinement, process.attempt()?))
     }
@@ -198,6 +226,23 @@ impl Decoder {
         state: &mut ProcessState,
         file: &OpenedSource,
     ) -> Result<Result<Radiograph, ImageFault>, ImageFault> {
+        self.within(share, state, file, Process::decode, super::decode)
+    }
+
+    /// Waits for a share of the memory, and has a process read the file with `there`. Where there can be
+    /// no process, `here` reads it. An outer error is as that of [`decode_within`](Self::decode_within).
+    fn within<T>(
+        &self,
+        share: u64,
+        state: &mut ProcessState,
+        file: &OpenedSource,
+        there: impl FnOnce(
+            &mut Process,
+            &Attachment,
+            &DecodeLimits,
+        ) -> Result<ReadResult<T>, ImageFault>,
+        here: impl FnOnce(&[u8], &DecodeLimits) -> ReadResult<T>,
+    ) -> Result<ReadResult<T>, ImageFault> {
         let limits = DecodeLimits {
             max_memory: share,
             ..self.limits.clone()
@@ -213,9 +258,9 @@ impl Decoder {
         self.prepare(memory, state)?;
         let ProcessState::Running(process) = state else {
             let bytes = copy.contents().map_err(ImageFault::unreadable)?;
-            return Ok(super::decode(&bytes, &limits));
+            return Ok(here(&bytes, &limits));
         };
-        Ok(process.decode(&copy, &limits).unwrap_or_else(|fault| {
+        Ok(there(process, &copy, &limits).unwrap_or_else(|fault| {
             *state = ProcessState::Idle { failures: 0 };
             Err(fault)
         }))

@@ -17,7 +17,7 @@ use super::channel::{Channel, ChannelMessage, Longest};
 use super::confinement::{Attempts, Confinement};
 use super::shared_memory::SharedWindow;
 use super::wire::{self, DecoderTask, DecoderTerms, Nonce};
-use crate::domain::Radiograph;
+use crate::domain::{Radiograph, Samples, SourceHeader};
 use crate::imaging::{DecodeLimits, ImageFault};
 
 /// The time limit for the greeting of a new process.
@@ -91,6 +91,43 @@ impl Process {
         film.map_err(|error| self.broken(&error, limits.timeout))
     }
 
+    /// Decodes a picture made here, by the way that every film takes.
+    ///
+    /// # Errors
+    /// If the samples do not come back as they were.
+    pub fn try_decoding(&mut self) -> io::Result<()> {
+        const SIDE: u32 = 16;
+        let failed = |fault: ImageFault| io::Error::other(format!("a test picture: {fault}"));
+        let drawn = image::GrayImage::from_fn(SIDE, SIDE, |x, y| image::Luma([(16 * x + y) as u8]));
+        let mut file = io::Cursor::new(Vec::new());
+        let written = drawn.write_to(&mut file, image::ImageFormat::Png);
+        written.map_err(io::Error::other)?;
+        let limits = DecodeLimits {
+            timeout: GREETING,
+            ..DecodeLimits::default()
+        };
+        let file = Attachment::sealed(file.get_ref())?;
+        let film = self.decode(&file, &limits).and_then(|film| film);
+        let film = film.map_err(failed)?;
+        if film.samples != Samples::Grey8(drawn.into_raw()) {
+            return Err(failed(ImageFault::died("its samples came back changed")));
+        }
+        Ok(())
+    }
+
+    /// Reads the header of one file. An outer error means that the process must be replaced.
+    pub fn header(
+        &mut self,
+        file: &Attachment,
+        limits: &DecodeLimits,
+    ) -> Result<Result<SourceHeader, ImageFault>, ImageFault> {
+        let start = Instant::now();
+        self.limit_processor_time(limits.timeout);
+        let header = ask_header(&mut self.channel, file, limits);
+        self.busy += start.elapsed();
+        header.map_err(|error| self.broken(&error, limits.timeout))
+    }
+
     /// Has the process try what it must not be able to do. It cannot decode afterwards.
     pub fn attempt(mut self) -> io::Result<Attempts> {
         let nonce = nonce()?;
@@ -112,7 +149,11 @@ impl Process {
                 ImageFault::timed_out(format!("more than {timeout:?}, ended"))
             }
             io::ErrorKind::InvalidData => ImageFault::died("its answer was invalid"),
-            _ => ImageFault::died(self.how_it_ended()),
+            io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::ConnectionReset => ImageFault::died(self.how_it_ended()),
+            // It may be well: this program could not use what it sent.
+            _ => ImageFault::died(format!("its answer could not be read: {error}")),
         }
     }
 
@@ -217,6 +258,26 @@ fn ask(
     Ok(film.map(|film| Radiograph { content, ..film }))
 }
 
+/// Hands over a file, and waits for its header. An outer error means that no valid answer came.
+fn ask_header(
+    channel: &mut Channel,
+    file: &Attachment,
+    limits: &DecodeLimits,
+) -> io::Result<Result<SourceHeader, ImageFault>> {
+    let nonce = nonce()?;
+    channel.limit_time(limits.timeout)?;
+    let request = wire::write_request(&nonce, &DecoderTask::Header(limits.clone()));
+    channel.send(&request, Some(file))?;
+    let content = file.content_id()?;
+    let longest = Longest {
+        text: LONGEST_DESCRIPTION,
+        attachment: 0,
+    };
+    let answer = received(channel, longest)?;
+    let header = wire::read_header(&nonce, &answer.text).ok_or_else(invalid_answer)?;
+    Ok(header.map(|header| SourceHeader { content, ..header }))
+}
+
 /// The next message. The end of the stream is an error, because a message is expected.
 fn received(channel: &mut Channel, longest: Longest) -> io::Result<ChannelMessage> {
     let message = channel.receive(longest)?;
@@ -269,7 +330,6 @@ mod tests {
 
     use super::super::shared_memory;
     use super::*;
-    use crate::domain::Samples;
     use crate::sources::OpenedSource;
 
     const LONGEST: Longest = Longest {

@@ -18,7 +18,7 @@ use super::lockdown;
 use super::shared_memory::SharedWindow;
 use super::wire::{self, DecoderTask, Nonce};
 use crate::domain::Radiograph;
-use crate::imaging::{DecodeLimits, ImageFault, decode_film};
+use crate::imaging::{DecodeLimits, ImageFault, decode_film, source_header};
 
 /// The main function of a decoder process: answers requests from the socket that is its standard
 /// input, until that closes.
@@ -73,6 +73,16 @@ impl DecoderWorker {
                     let file = attachment.ok_or_else(refused)?;
                     let film = self.clock.during(limits.timeout, || decode(file, &limits));
                     self.answer(&nonce, film)?;
+                }
+                DecoderTask::Header(limits) => {
+                    let file = attachment.ok_or_else(refused)?;
+                    let read = || {
+                        let bytes = file.contents().map_err(ImageFault::too_large)?;
+                        source_header(&bytes, &limits)
+                    };
+                    let found = self.clock.during(limits.timeout, read);
+                    self.channel
+                        .send(&wire::write_header(&nonce, &found), None)?;
                 }
                 DecoderTask::Attempt => self.attempt(&nonce)?,
             }

@@ -20,7 +20,7 @@ const MOST_PARTS: usize = 32;
 
 /// What a DICOMDIR lists.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(in super::super) struct Directory {
+pub(in super::super) struct MediumDirectory {
     /// The parts of the name of each file, relative to the folder of the DICOMDIR.
     pub files: Vec<Vec<String>>,
     /// Each in one line.
@@ -28,7 +28,7 @@ pub(in super::super) struct Directory {
 }
 
 #[derive(Default)]
-struct Record {
+struct DirectoryRecord {
     next: u32,
     lower: u32,
     is_inactive: bool,
@@ -39,7 +39,7 @@ struct Record {
 ///
 /// # Errors
 /// If it is none, or damaged.
-pub(in super::super) fn read(bytes: &[u8]) -> Result<Directory, ImageFault> {
+pub(in super::super) fn read(bytes: &[u8]) -> Result<MediumDirectory, ImageFault> {
     let start = structure::start(bytes)?;
     if start.sop_class.as_deref() != Some(uids::MEDIA_STORAGE_DIRECTORY_STORAGE) {
         return Err(ImageFault::not_an_image("it is named DICOMDIR and is none"));
@@ -72,7 +72,7 @@ pub(in super::super) fn read(bytes: &[u8]) -> Result<Directory, ImageFault> {
 fn read_records(
     cursor: &mut Cursor<'_>,
     data_set: usize,
-) -> Result<BTreeMap<u32, Record>, ImageFault> {
+) -> Result<BTreeMap<u32, DirectoryRecord>, ImageFault> {
     let mut records = BTreeMap::new();
     while cursor.remaining() > 0 {
         let item = cursor.header()?;
@@ -97,8 +97,8 @@ fn read_records(
     Ok(records)
 }
 
-fn read_record(cursor: &mut Cursor<'_>) -> Result<Record, ImageFault> {
-    let mut record = Record::default();
+fn read_record(cursor: &mut Cursor<'_>) -> Result<DirectoryRecord, ImageFault> {
+    let mut record = DirectoryRecord::default();
     while cursor.remaining() > 0 {
         let header = cursor.header()?;
         if header.tag == ITEM_END {
@@ -124,7 +124,7 @@ fn read_record(cursor: &mut Cursor<'_>) -> Result<Record, ImageFault> {
     Ok(record)
 }
 
-/// *Record In-use Flag*, which the dictionary has as retired.
+/// *DirectoryRecord In-use Flag*, which the dictionary has as retired.
 const RECORD_IN_USE: Tag = Tag(0x0004, 0x1410);
 
 fn number(value: &[u8], encoding: Encoding) -> u32 {
@@ -136,8 +136,8 @@ fn number(value: &[u8], encoding: Encoding) -> u32 {
 }
 
 /// The files in the order of the links. Records that no link leads to come last: a film must not be lost with a link.
-fn listed(root: u32, records: &BTreeMap<u32, Record>) -> Directory {
-    let mut directory = Directory::default();
+fn listed(root: u32, records: &BTreeMap<u32, DirectoryRecord>) -> MediumDirectory {
+    let mut directory = MediumDirectory::default();
     let mut seen = BTreeSet::new();
     let mut to_do = vec![root];
     let rest = records.keys().copied();
@@ -166,6 +166,11 @@ fn listed(root: u32, records: &BTreeMap<u32, Record>) -> Directory {
             Ok(parts) => directory.files.push(parts),
             Err(problem) => directory.problems.push(problem),
         }
+    }
+    if directory.files.is_empty() && directory.problems.is_empty() {
+        directory
+            .problems
+            .push("the DICOMDIR lists no file".to_owned());
     }
     if unlinked > 0 {
         directory.problems.push(format!(

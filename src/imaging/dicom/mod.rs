@@ -36,6 +36,7 @@ mod object_kind;
 mod pixel_data;
 mod radiograph;
 mod rewrite;
+mod source_header;
 mod stored_bits;
 mod structure;
 mod tables;
@@ -46,10 +47,11 @@ use super::{DecodeLimits, ImageFault};
 use crate::domain::Radiograph;
 use encoding::Encoding;
 
-pub(super) use directory::{Directory, read as read_directory};
+pub(super) use directory::read as read_directory;
 pub(super) use header::lines as header_lines;
+pub(super) use source_header::header as source_header;
 pub(super) use structure::starts_like_a_data_set;
-pub(super) use transfer_syntax::readable_syntaxes;
+pub(super) use transfer_syntax::{readable_syntax_uids, readable_syntaxes};
 
 /// Decodes the first frame of a DICOM file, with or without preamble and file meta information.
 pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<Radiograph, ImageFault> {

@@ -74,6 +74,28 @@ pub(super) struct DataSetParts<'a> {
     pub pixel_encoding: Encoding,
 }
 
+/// The elements whose tags are `wanted`, up to the pixel data or to the first fault: a film that ends
+/// early has its header.
+pub(super) fn before_pixels(bytes: &[u8], encoding: Encoding, wanted: &[Tag]) -> Vec<u8> {
+    let mut cursor = Cursor::new(bytes, 0, encoding);
+    let mut kept = Rewritten::default();
+    while cursor.remaining() > 0 {
+        let Ok(header) = cursor.header() else { break };
+        if header.tag >= tags::FLOAT_PIXEL_DATA {
+            break;
+        }
+        let step = if wanted.contains(&header.tag) {
+            cursor.rewrite(&header, 0, &mut kept)
+        } else {
+            cursor.skip(&header, 0)
+        };
+        if step.is_err() {
+            break;
+        }
+    }
+    kept.into_data_set()
+}
+
 /// Walks a data set up to its pixel data, and keeps the elements whose tags are `wanted`. Nothing
 /// after the pixel data is read: padding and signatures come there, and none of the wanted elements,
 /// because tags ascend (PS3.5 7.1).

@@ -93,6 +93,15 @@ const SYNTAXES: [(&str, &str, Option<Codec>); 26] = [
     (uids::MPEG4HP41, "MPEG-4 video", None),
 ];
 
+/// Syntaxes that are read without a codec.
+const WITHOUT_CODEC: [&str; 5] = [
+    uids::IMPLICIT_VR_LITTLE_ENDIAN,
+    uids::EXPLICIT_VR_LITTLE_ENDIAN,
+    EXPLICIT_VR_BIG_ENDIAN,
+    uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
+    BIG_ENDIAN_PIXELS,
+];
+
 /// Syntaxes that are lossless by definition. The others of JPEG 2000 may be either, and a reversible
 /// stream that was cut to a rate looks like a whole one.
 const LOSSLESS: [&str; 6] = [
@@ -125,6 +134,17 @@ pub(in crate::imaging) fn readable_syntaxes() -> Vec<&'static str> {
         }
     }
     families
+}
+
+/// The identifiers of the transfer syntaxes that this build reads.
+pub(in crate::imaging) fn readable_syntax_uids() -> Vec<String> {
+    let is_read = |(uid, _, codec): &(&str, &str, Option<Codec>)| match codec {
+        None => WITHOUT_CODEC.contains(uid),
+        Some(Codec::Jpeg2000) => cfg!(feature = "jpeg2000"),
+        Some(_) => true,
+    };
+    let read = SYNTAXES.into_iter().filter(is_read);
+    read.map(|(uid, ..)| uid.to_owned()).collect()
 }
 
 /// The codec of a transfer syntax; `None` if it is uncompressed or cannot be decoded here.

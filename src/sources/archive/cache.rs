@@ -4,14 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use super::{Archive, ArchiveKind};
+use super::{ArchiveKind, FilmArchive};
 use crate::sources::files::open_regular;
 use crate::sources::{FileStamp, SourceFault};
 
 /// Archives whose directory is kept. A folder of more archives is walked one after the other.
 const MOST_ARCHIVES: usize = 8;
 
-type Indexed = Result<Option<Arc<Archive>>, SourceFault>;
+type Indexed = Result<Option<Arc<FilmArchive>>, SourceFault>;
 
 /// One archive file, in the state that its stamp tells.
 #[derive(Clone)]
@@ -66,7 +66,9 @@ fn index(file: &Path) -> Indexed {
         .len();
     let bytes: Arc<dyn super::read_at::ReadAt> = Arc::new(opened);
     match ArchiveKind::of(&bytes) {
-        Some(kind) => Archive::index(bytes, length, kind).map(|archive| Some(Arc::new(archive))),
+        Some(kind) => {
+            FilmArchive::index(bytes, length, kind).map(|archive| Some(Arc::new(archive)))
+        }
         None => Ok(None),
     }
 }

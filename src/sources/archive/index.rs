@@ -13,13 +13,13 @@ use super::{tar, zip};
 use crate::sources::{OpenedSource, SourceFault, catching_panics};
 
 /// An archive that was opened.
-pub struct Archive {
+pub struct FilmArchive {
     members: Vec<ArchiveMember>,
     problems: Vec<String>,
     bytes: ArchiveBytes,
 }
 
-impl Archive {
+impl FilmArchive {
     /// Reads the directory of an archive.
     ///
     /// # Errors
@@ -45,7 +45,7 @@ impl Archive {
                 }
             };
             let (members, problems) = found.finish();
-            Ok(Archive {
+            Ok(FilmArchive {
                 members,
                 problems,
                 bytes,

@@ -31,9 +31,12 @@ mod zip;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::SourceFault;
 
 pub(super) use cache::ArchiveCache;
-pub use index::Archive;
+pub use index::FilmArchive;
 pub use kind::ArchiveKind;
 pub(super) use member::MemberSource;
 pub use members::ArchiveMember;
@@ -70,4 +73,30 @@ pub fn file_within(path: &Path) -> Option<PathBuf> {
 pub(super) fn file_on_the_way(path: &Path) -> Option<PathBuf> {
     let is_file = |path: &&Path| fs::metadata(path).is_ok_and(|found| found.is_file());
     path.ancestors().find(is_file).map(Path::to_owned)
+}
+
+/// Members that a fuzz target reads.
+const MOST_FUZZED: usize = 64;
+
+/// Reads the directory of an archive in memory, and the start of its first members; for fuzz targets. Returns the
+/// number of members.
+///
+/// # Errors
+/// If it is no archive, or a damaged one.
+#[doc(hidden)]
+pub fn fuzzed(bytes: Vec<u8>) -> Result<usize, SourceFault> {
+    let length = bytes.len() as u64;
+    let bytes: Arc<dyn read_at::ReadAt> = Arc::new(bytes);
+    let kind = ArchiveKind::of(&bytes).ok_or_else(|| SourceFault::missing("no archive"))?;
+    let archive = FilmArchive::index(bytes, length, kind)?;
+    for member in archive.members().iter().take(MOST_FUZZED) {
+        assert!(!member.path().iter().any(|part| part == ".."));
+        let Ok(opened) = archive.open(member.path()) else {
+            continue;
+        };
+        if let Ok(read) = opened.read(1 << 20) {
+            assert!(read.len() as u64 <= opened.length());
+        }
+    }
+    Ok(archive.members().len())
 }

@@ -57,21 +57,21 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     gzip.finish().unwrap()
 }
 
-fn opened(bytes: Vec<u8>) -> Result<Archive, SourceFault> {
+fn opened(bytes: Vec<u8>) -> Result<FilmArchive, SourceFault> {
     let length = bytes.len() as u64;
     let bytes: Arc<dyn ReadAt> = Arc::new(bytes);
     let kind = ArchiveKind::of(&bytes).expect("an archive");
-    Archive::index(bytes, length, kind)
+    FilmArchive::index(bytes, length, kind)
 }
 
-fn names(archive: &Archive) -> Vec<String> {
+fn names(archive: &FilmArchive) -> Vec<String> {
     let members = archive.members().iter();
     members
         .map(|member| member.path().display().to_string())
         .collect()
 }
 
-fn content(archive: &Archive, name: &str) -> std::io::Result<Vec<u8>> {
+fn content(archive: &FilmArchive, name: &str) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let film = archive
         .open(Path::new(name))
@@ -81,7 +81,7 @@ fn content(archive: &Archive, name: &str) -> std::io::Result<Vec<u8>> {
 }
 
 /// Why a member cannot be read.
-fn refusal(archive: &Archive, name: &str) -> String {
+fn refusal(archive: &FilmArchive, name: &str) -> String {
     content(archive, name).unwrap_err().to_string()
 }
 

@@ -66,8 +66,7 @@ type ZipEntry = (u64, u64, Vec<u8>, Result<MemberPlace, &'static str>);
 fn refuse_overlaps(entries: &mut [ZipEntry], length: u64) {
     entries.sort_by_key(|(start, ..)| *start);
     let mut end = 0;
-    for at in 0..entries.len() {
-        let (start, after, _, place) = &mut entries[at];
+    for (start, after, _, place) in entries {
         if *after > length {
             *place = place.and(Err("it lies outside the archive"));
         } else if *start < end {

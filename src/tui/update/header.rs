@@ -80,17 +80,14 @@ pub fn on_key(model: &mut Model, mut header: HeaderBox, key: KeyEvent) -> Vec<Ef
 
 fn type_search(header: &mut HeaderBox, key: KeyEvent, control: bool) {
     header.cursor = 0;
+    let is_full = header.search.chars().count() >= LONGEST_SEARCH;
     match key.code {
         KeyCode::Char('u') if control => header.search.clear(),
         KeyCode::Char('c') if control => {
             header.search.clear();
             header.is_typing = false;
         }
-        KeyCode::Char(c) if !control && !is_dangerous(c) => {
-            if header.search.chars().count() < LONGEST_SEARCH {
-                header.search.push(c);
-            }
-        }
+        KeyCode::Char(c) if !control && !is_dangerous(c) && !is_full => header.search.push(c),
         KeyCode::Backspace if header.search.is_empty() => header.is_typing = false,
         KeyCode::Backspace => {
             header.search.pop();

@@ -24,7 +24,7 @@ pub use self::progress::{EarlierRows, Progress, StatusCounts};
 pub use self::signals::Signals;
 use super::complain;
 use crate::domain::text::clean;
-use crate::domain::{Failure, Prediction, Radiograph};
+use crate::domain::{Failure, Prediction, Radiograph, SourceHeader};
 use crate::imaging::{DecodeLimits, Decoder, ImagingError, own_program};
 use crate::inference::Classify;
 
@@ -102,6 +102,19 @@ fn opened(decoder: &Decoder, path: &Path) -> Result<Radiograph, ImagingError> {
     }
     radiograph
 }
+
+/// Returns a function that each thread calls once, for the function that reads the headers of its files in a decoder
+/// process of its own.
+pub fn header_readers(limits: &DecodeLimits) -> impl Fn() -> HeaderReader + Sync + use<> {
+    let first = decoder(limits);
+    move || {
+        let decoder = first.beside();
+        Box::new(move |path: &Path| decoder.header(path))
+    }
+}
+
+/// The function with which one thread reads headers.
+pub type HeaderReader = Box<dyn FnMut(&Path) -> Result<SourceHeader, ImagingError>>;
 
 fn decoder(limits: &DecodeLimits) -> Decoder {
     Decoder::new(limits.clone(), own_program().ok())

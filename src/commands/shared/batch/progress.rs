@@ -39,6 +39,8 @@ pub struct StatusCounts {
     pub skipped: BTreeMap<String, usize>,
     /// Files of formats that are not read.
     pub unread: usize,
+    /// Images that an earlier table has rows for.
+    pub known: usize,
 }
 
 impl StatusCounts {
@@ -50,6 +52,18 @@ impl StatusCounts {
             Some(InputCheck::Refused(_)) => &mut self.refused,
             None => &mut self.errors,
         } += 1;
+    }
+
+    /// Counts what was counted apart.
+    pub fn add(&mut self, other: &StatusCounts) {
+        self.ok += other.ok;
+        self.caution += other.caution;
+        self.refused += other.refused;
+        self.errors += other.errors;
+        self.unread += other.unread;
+        for (kind, number) in &other.skipped {
+            *self.skipped.entry(kind.clone()).or_default() += number;
+        }
     }
 
     /// Counts a file without an image.
@@ -82,9 +96,12 @@ impl fmt::Display for StatusCounts {
             let skipped = count(self.skipped.values().sum());
             write!(f, ", {skipped} skipped ({})", kinds.join(", "))?;
         }
-        match self.unread {
+        if self.unread > 0 {
+            write!(f, ", {} not read", count(self.unread))?;
+        }
+        match self.known {
             0 => Ok(()),
-            unread => write!(f, ", {} not read", count(unread)),
+            known => write!(f, ", {} known", count(known)),
         }
     }
 }

@@ -3,9 +3,9 @@
 use super::encoding::{Wire, alternatives, structures};
 use super::{DecoderTask, DecoderTerms};
 use crate::domain::{
-    Admission, ContentId, Fingerprint, Issuer, Lut, Modality, Objection, PatientFacts,
-    PhotometricInterpretation, PixelTransform, Radiograph, Rescale, Samples, Uids, ViewPosition,
-    VoiFunction, WindowLevel,
+    Admission, ContentId, Fingerprint, HeaderText, Issuer, Lut, Modality, Objection, PatientFacts,
+    PhotometricInterpretation, PixelTransform, Radiograph, Rescale, Samples, SourceHeader, Uids,
+    ViewPosition, VoiFunction, WindowLevel,
 };
 use crate::imaging::decoder::confinement::{Attempt, Attempts, Confinement};
 use crate::imaging::{DecodeLimits, ImageFault};
@@ -24,6 +24,8 @@ structures! {
     Issuer { local, universal }
     PatientFacts { sex, age, name, id, issuer, name_print, birth_date_print }
     Uids { study, series, sop_instance }
+    HeaderText { group, element, value }
+    SourceHeader { texts; content = ContentId::default() }
     Radiograph {
         width, height, bits_stored, photometric, modality_transform, padding, windows, voi_luts,
         inverted, pixel_aspect, view, modality, admission, patient, uids, taken, frames, format;
@@ -33,7 +35,7 @@ structures! {
 }
 
 alternatives! {
-    DecoderTask { 0 Decode(limits), 1 Attempt }
+    DecoderTask { 0 Decode(limits), 1 Attempt, 2 Header(limits) }
     Attempt { 0 Possible, 1 Refused(errno) }
     VoiFunction { 0 Linear, 1 LinearExact, 2 Sigmoid }
     PixelTransform { 0 Linear(rescale), 1 Table(lut) }

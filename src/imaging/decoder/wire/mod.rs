@@ -22,7 +22,7 @@ mod tests;
 use super::attachment::Attachment;
 use super::channel::ChannelMessage;
 use super::confinement::{Attempts, Confinement};
-use crate::domain::{Radiograph, Samples};
+use crate::domain::{Radiograph, Samples, SourceHeader};
 use crate::imaging::{DecodeLimits, ImageFault};
 use encoding::{Wire, whole, written};
 
@@ -44,6 +44,8 @@ pub(in crate::imaging) type Nonce = [u8; 16];
 pub(in crate::imaging) enum DecoderTask {
     /// Decode the attached file.
     Decode(DecodeLimits),
+    /// Read the header of the attached file.
+    Header(DecodeLimits),
     /// Try things that must not be possible.
     Attempt,
 }
@@ -106,6 +108,37 @@ pub(in crate::imaging) fn read_answer(
             with_samples(radiograph, code, samples).map(Ok)
         }
         (1, None) => whole(from).map(|fault: ImageFault| Err(fault.in_one_line())),
+        _ => None,
+    }
+}
+
+pub(in crate::imaging) fn write_header(
+    nonce: &Nonce,
+    answer: &Result<SourceHeader, ImageFault>,
+) -> Vec<u8> {
+    let mut message = nonce.to_vec();
+    match answer {
+        Ok(header) => {
+            0_u8.write(&mut message);
+            header.write(&mut message);
+        }
+        Err(fault) => {
+            1_u8.write(&mut message);
+            fault.write(&mut message);
+        }
+    }
+    message
+}
+
+/// Reads what [`write_header`] makes; `None` for any other message, and for the answer to another request.
+pub(in crate::imaging) fn read_header(
+    nonce: &Nonce,
+    message: &[u8],
+) -> Option<Result<SourceHeader, ImageFault>> {
+    let from = &mut message.strip_prefix(nonce)?;
+    match u8::read(from)? {
+        0 => whole(from).map(Ok),
+        1 => whole(from).map(|fault: ImageFault| Err(fault.in_one_line())),
         _ => None,
     }
 }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::encoding::LONGEST_TEXT;
 use super::*;
 use crate::domain::{
-    Admission, ContentId, Fingerprint, Issuer, Lut, Modality, Objection, PatientFacts,
+    Admission, ContentId, Fingerprint, HeaderText, Issuer, Lut, Modality, Objection, PatientFacts,
     PhotometricInterpretation, PixelTransform, Rescale, Uids, ViewPosition, VoiFunction,
     WindowLevel,
 };
@@ -259,7 +259,11 @@ fn requests_and_faults_arrive_as_they_were_sent() {
         timeout: Duration::from_millis(1500),
         ..DecodeLimits::default()
     };
-    for task in [DecoderTask::Decode(limits), DecoderTask::Attempt] {
+    for task in [
+        DecoderTask::Decode(limits.clone()),
+        DecoderTask::Header(limits),
+        DecoderTask::Attempt,
+    ] {
         let request = write_request(&NONCE, &task);
         assert_eq!(read_request(&request), Some((NONCE, task)));
     }
@@ -279,4 +283,25 @@ fn requests_and_faults_arrive_as_they_were_sent() {
         panic!("{read:?}");
     };
     assert!(!reason.chars().any(char::is_control), "{reason:?}");
+}
+
+#[test]
+fn a_header_arrives_as_it_was_sent_and_cleaned() {
+    let header = |value: &str| SourceHeader {
+        content: ContentId::default(),
+        texts: vec![HeaderText {
+            group: 0x0010,
+            element: 0x0010,
+            value: value.to_owned(),
+        }],
+    };
+    let sent = write_header(&NONCE, &Ok(header("Müller^Jörg")));
+    assert_eq!(read_header(&NONCE, &sent), Some(Ok(header("Müller^Jörg"))));
+    assert_eq!(read_header(&NONCE, &sent[..sent.len() - 1]), None);
+    assert_eq!(read_header(&[0; size_of::<Nonce>()], &sent), None);
+    let forged = write_header(&NONCE, &Ok(header("a\x1b[2Jb")));
+    assert_eq!(read_header(&NONCE, &forged), Some(Ok(header("a [2Jb"))));
+    let fault = Err(ImageFault::damaged("a"));
+    let sent = write_header(&NONCE, &fault);
+    assert_eq!(read_header(&NONCE, &sent), Some(fault));
 }

@@ -1,0 +1,215 @@
+//! `cxr dicom`.
+
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::Assumptions;
+
+/// Make DICOM objects of results, and send them to the archive that has the films
+///
+/// The objects are files in a folder; only `send` uses the network. A result belongs to the study of its film, so films that are not
+/// DICOM files are refused.
+///
+/// Without --with-patient the objects are de-identified: pseudonyms for name and identifier, other UIDs for study,
+/// series and film, and no date, number or description of the study. Only with --with-patient do they fit an archive
+/// that has the films.
+#[derive(Debug, Args)]
+#[command(arg_required_else_help = true)]
+pub struct DicomArguments {
+    #[command(subcommand)]
+    pub action: DicomAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DicomAction {
+    Sr(StructuredReport),
+    Sc(SecondaryCapture),
+    Kos(KeyObjects),
+    Send(DicomSend),
+}
+
+/// Write a structured report of each study: what the model says of its films
+///
+/// A Comprehensive 3D SR with a Measurement Report (PS3.16, TID 1500). For each film it has the input check with its
+/// reasons, and for each finding its code, score or calibrated probability, operating points, severity with its error,
+/// and the model's name, version and digest as the device that observed. A film that is refused or cannot be read has an
+/// entry that says so and no number.
+///
+/// Examples:
+///   cxr dicom sr study/ -o results --with-patient            for the archive that has the films
+///   cxr dicom sr study/ -o results --pseudonym-key key.bin   for others; the same patient, the same pseudonym
+///
+/// Exit status: 0 if every film was read, 1 if some could not be read or some object was not written, 2 for bad usage or
+/// if there was no film, 130 after Ctrl-C.
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct StructuredReport {
+    #[command(flatten)]
+    pub objects: ObjectArguments,
+
+    /// Also write the verdicts of readers, each as a person who observed; notes only with --with-patient
+    #[arg(long)]
+    pub reviews: bool,
+
+    #[command(flatten)]
+    pub assumptions: Assumptions,
+
+    /// Number of studies that are read at the same time [default: the number of cores]
+    #[arg(short, long, value_name = "N")]
+    pub jobs: Option<NonZeroUsize>,
+}
+
+/// Write each film as it is shown: a picture under its heat map, and its window
+///
+/// Two objects a film: a Secondary Capture in colours, with heat map, legend, scores and "not for diagnosis" burned in;
+/// and a Grayscale Softcopy Presentation State with window and inversion. A film in colours has no presentation state.
+/// Without --with-patient, no picture is made of a film whose header says that text is burned into it.
+///
+/// Examples:
+///   cxr dicom sc film.dcm -o results --with-patient
+///   cxr dicom sc study/ -o results --reviews --with-patient   also the window in which each reader judged
+///
+/// Exit status: as of cxr dicom sr.
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct SecondaryCapture {
+    #[command(flatten)]
+    pub objects: ObjectArguments,
+
+    /// Also write the window and inversion that each reader had at their last word
+    #[arg(long)]
+    pub reviews: bool,
+
+    /// The label of the heat map [default: the label that is highest above its operating point]
+    #[arg(long, value_name = "LABEL")]
+    pub heatmap_label: Option<String>,
+
+    #[command(flatten)]
+    pub assumptions: Assumptions,
+
+    /// Number of studies that are read at the same time [default: the number of cores]
+    #[arg(short, long, value_name = "N")]
+    pub jobs: Option<NonZeroUsize>,
+}
+
+/// Write a Key Object Selection of each study: the films that a reader flagged with *
+///
+/// One object for each study and reader. A film is known by its content, under any name.
+///
+/// Example:
+///   cxr dicom kos study/ -o results --with-patient
+///
+/// Exit status: 0 if an object was written; 1 if none of the films is flagged, or a file could not be read or written; 2
+/// for bad usage, or if there was no film or no store; 130 after Ctrl-C.
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct KeyObjects {
+    #[command(flatten)]
+    pub objects: ObjectArguments,
+}
+
+/// What all kinds of objects need.
+#[derive(Debug, Args)]
+pub struct ObjectArguments {
+    /// Films in DICOM, or folders of them
+    #[arg(value_name = "PATH", required = true)]
+    pub paths: Vec<PathBuf>,
+
+    /// Write into FOLDER, which is made if it is missing
+    #[arg(short, long, value_name = "FOLDER")]
+    pub output: PathBuf,
+
+    /// Replace objects of the same name
+    #[arg(long)]
+    pub force: bool,
+
+    /// Copy patient and study from the films, and keep their UIDs: for the archive that has the films
+    #[arg(long, conflicts_with_all = ["pseudonym_key", "keep_uids"])]
+    pub with_patient: bool,
+
+    /// A file of at least 32 secret bytes: the same patient gets the same pseudonym, and the same study the same UID, in
+    /// every run with it [default: other ones in each run]
+    #[arg(long, value_name = "FILE")]
+    pub pseudonym_key: Option<PathBuf>,
+
+    /// Keep the UIDs of study, series and film, which lead back to the patient in the archive that has them
+    #[arg(long)]
+    pub keep_uids: bool,
+
+    /// What new UIDs start with [default: 2.25, followed by a UUID]
+    #[arg(long, value_name = "ROOT")]
+    pub uid_root: Option<String>,
+
+    /// The store of readers' verdicts [default: cxr/reviews.sqlite in $XDG_STATE_HOME or ~/.local/state]
+    #[arg(long, value_name = "FILE")]
+    pub store: Option<PathBuf>,
+}
+
+impl DicomAction {
+    /// What all that make objects need.
+    pub fn objects_mut(&mut self) -> Option<&mut ObjectArguments> {
+        match self {
+            DicomAction::Sr(report) => Some(&mut report.objects),
+            DicomAction::Sc(capture) => Some(&mut capture.objects),
+            DicomAction::Kos(keys) => Some(&mut keys.objects),
+            DicomAction::Send(_) => None,
+        }
+    }
+}
+
+/// Send DICOM files to a PACS, by C-STORE or by DICOMweb (STOW-RS)
+///
+/// ADDRESS is dicom://HOST:PORT/TITLE, or the base of a DICOMweb server: https://HOST/dicom-web. Files are sent as they
+/// are, with what they hold about patients. In folders, files that are no DICOM files are passed over.
+///
+/// An object counts as sent when the other side has acknowledged it. That is written to a journal, so the same command
+/// after an interruption goes on, and what was sent to this address once is not sent again (--again does). One object
+/// whose acknowledgement was lost is sent a second time; a PACS takes that for the same object.
+///
+/// What may pass (no connection, a server that is busy or full) is tried again with growing pauses. A user name and a
+/// password of a DICOMweb server are CXR_PACS_USER and CXR_PACS_PASSWORD, a bearer token is CXR_PACS_TOKEN. They go to this
+/// server alone, and over HTTPS alone unless it is this machine.
+///
+/// Exit status: 0 if all is there; 1 if something was refused or could not be sent; 2 for bad usage; 130 after Ctrl-C.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  cxr dicom send dicom://pacs:104/ARCHIVE results     # every DICOM file below the folder\n  \
+                  cxr dicom send --aet CXR1 dicom://127.0.0.1:4242/ORTHANC a.dcm b.dcm\n  \
+                  CXR_PACS_TOKEN=$(get-token) cxr dicom send https://pacs.example/dicom-web results"
+)]
+pub struct DicomSend {
+    /// Where to: dicom://HOST:PORT/TITLE or https://HOST/PATH
+    #[arg(value_name = "ADDRESS")]
+    pub address: String,
+
+    /// DICOM files, or folders of them
+    #[arg(value_name = "PATH", required = true)]
+    pub paths: Vec<PathBuf>,
+
+    /// The application entity title by which this calls (C-STORE)
+    #[arg(long, value_name = "TITLE", default_value = "CXR")]
+    pub aet: String,
+
+    /// Send also what was sent to this address before
+    #[arg(long)]
+    pub again: bool,
+
+    /// How often an object is tried
+    #[arg(long, value_name = "N", default_value = "5")]
+    pub attempts: NonZeroU32,
+
+    /// How many seconds the other side may be silent
+    #[arg(long, value_name = "SECONDS", default_value = "60")]
+    pub timeout: NonZeroU32,
+
+    /// A PEM file of the authorities that sign the certificates of DICOMweb servers here [default: those of Mozilla]
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+
+    /// The journal of what was sent [default: a file for each address in $XDG_STATE_HOME/cxr/sent or
+    /// ~/.local/state/cxr/sent]
+    #[arg(long, value_name = "FILE")]
+    pub journal: Option<PathBuf>,
+}

@@ -1,0 +1,250 @@
+//! The films of the paths, by study. Only headers are read here.
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::commands::shared::batch::{AHEAD, Signals, Workers, header_readers, in_order};
+use crate::dicom::Evidence;
+use crate::domain::SourceHeader;
+use crate::domain::patient::comparable_name;
+use crate::export::path_text;
+use crate::imaging::DecodeLimits;
+use crate::library::{WalkItem, scan};
+
+/// A film, and its header.
+pub struct StudyFilm {
+    pub path: PathBuf,
+    pub header: SourceHeader,
+    stated: Evidence,
+}
+
+/// The films of one study.
+pub struct Study {
+    pub films: Vec<StudyFilm>,
+}
+
+/// All studies of a run.
+#[derive(Default)]
+pub struct Studies {
+    /// In the order in which their first films were found.
+    pub studies: Vec<Study>,
+    /// Files that belong to no study, each as a line that names it.
+    pub problems: Vec<String>,
+}
+
+/// Patient ID, its issuer, birth date and name in a header.
+const PATIENT: [(u16, u16); 4] = [
+    (0x0010, 0x0020),
+    (0x0010, 0x0021),
+    (0x0010, 0x0030),
+    PATIENT_NAME,
+];
+const PATIENT_NAME: (u16, u16) = (0x0010, 0x0010);
+
+/// Reads the headers of all films below the paths.
+///
+/// # Errors
+/// If a thread cannot be started.
+pub fn studies(
+    paths: &[PathBuf],
+    limits: &DecodeLimits,
+    jobs: usize,
+    signals: &Signals,
+) -> Result<Studies> {
+    let open = header_readers(limits);
+    let mut found: Vec<(PathBuf, Result<SourceHeader, String>)> = Vec::new();
+    in_order(
+        Workers { jobs, ahead: AHEAD },
+        signals.stop(),
+        |give: &mut dyn FnMut(WalkItem) -> ControlFlow<()>| scan(paths, give),
+        || {
+            let mut read = open();
+            move |item| match item {
+                WalkItem::Image(path) => {
+                    let header = read(&path).map_err(|error| error.to_string());
+                    (path, header)
+                }
+                WalkItem::Unread { path, format } => (path, Err(format!("not read: {format}"))),
+                WalkItem::Problem { path, reason } => (path, Err(reason)),
+            }
+        },
+        |result| {
+            found.push(result);
+            Ok(())
+        },
+    )
+    .context("reading headers")?;
+    Ok(grouped(found))
+}
+
+fn grouped(found: Vec<(PathBuf, Result<SourceHeader, String>)>) -> Studies {
+    let mut grouped = Studies::default();
+    let mut places: HashMap<String, usize> = HashMap::new();
+    for (path, header) in found {
+        let film = header.and_then(|header| {
+            let stated = Evidence::stated(&header).map_err(|error| error.to_string())?;
+            Ok(StudyFilm {
+                path: path.clone(),
+                header,
+                stated,
+            })
+        });
+        match film {
+            Err(reason) => grouped.problems.push(line(&path, &reason)),
+            Ok(film) => {
+                let next = grouped.studies.len();
+                let place = *places.entry(film.stated.study.clone()).or_insert(next);
+                if place == next {
+                    grouped.studies.push(Study { films: Vec::new() });
+                }
+                grouped.studies[place].films.push(film);
+            }
+        }
+    }
+    let Studies { studies, problems } = &mut grouped;
+    studies.retain_mut(|study| study.settle(problems));
+    grouped
+}
+
+fn line(path: &Path, reason: &str) -> String {
+    format!("{}: {reason}", path_text(path))
+}
+
+impl Study {
+    /// Leaves out copies of a film, and films that claim to be the same one. Says whether the study can have a result.
+    fn settle(&mut self, problems: &mut Vec<String>) -> bool {
+        let mut first: HashMap<String, usize> = HashMap::new();
+        let mut kept: Vec<StudyFilm> = Vec::new();
+        let mut disputed = Vec::new();
+        for film in self.films.drain(..) {
+            let instance = film.stated.instance.clone();
+            let Some(&before) = first.get(&instance) else {
+                first.insert(instance, kept.len());
+                kept.push(film);
+                continue;
+            };
+            if kept[before].header.content != film.header.content {
+                problems.push(line(
+                    &film.path,
+                    &format!(
+                        "it has the SOP Instance UID of {}, and is another file; neither gets a result",
+                        path_text(&kept[before].path)
+                    ),
+                ));
+                disputed.push(instance);
+            }
+        }
+        kept.retain(|film| !disputed.contains(&film.stated.instance));
+        self.films = kept;
+        let [first, others @ ..] = self.films.as_slice() else {
+            return false;
+        };
+        let other = others
+            .iter()
+            .find(|film| differ(&first.header, &film.header));
+        if let Some(other) = other {
+            problems.push(line(
+                &other.path,
+                &format!(
+                    "it is of the same study as {} and names another patient; the study gets no result",
+                    path_text(&first.path)
+                ),
+            ));
+        }
+        other.is_none()
+    }
+}
+
+/// Whether two headers name different patients. What one of them leaves out is no difference.
+fn differ(one: &SourceHeader, other: &SourceHeader) -> bool {
+    let is_name = |tag| tag == PATIENT_NAME;
+    PATIENT.into_iter().any(|tag| {
+        let stated = |header: &SourceHeader| header.text(tag.0, tag.1).map(str::to_owned);
+        let of = |header| match stated(header) {
+            Some(name) if is_name(tag) => comparable_name(&name),
+            other => other,
+        };
+        matches!((of(one), of(other)), (Some(one), Some(other)) if one != other)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{ContentId, HeaderText};
+
+    fn header(content: u8, instance: &str, more: &[((u16, u16), &str)]) -> SourceHeader {
+        let fixed = [
+            ((0x0008, 0x0016), "1.2.840.10008.5.1.4.1.1.1"),
+            ((0x0008, 0x0018), instance),
+            ((0x0020, 0x000d), "1.2.3"),
+            ((0x0020, 0x000e), "1.2.4"),
+        ];
+        let texts = fixed.iter().chain(more);
+        let text = |((group, element), value): &((u16, u16), &str)| HeaderText {
+            group: *group,
+            element: *element,
+            value: (*value).to_owned(),
+        };
+        SourceHeader {
+            content: ContentId::from_digest([content; 32]),
+            texts: texts.map(text).collect(),
+        }
+    }
+
+    fn found(name: &str, header: SourceHeader) -> (PathBuf, Result<SourceHeader, String>) {
+        (PathBuf::from(name), Ok(header))
+    }
+
+    #[test]
+    fn a_study_that_names_two_patients_gets_no_result() {
+        const ID: (u16, u16) = PATIENT[0];
+        let one = found(
+            "a",
+            header(1, "1.1", &[(ID, "P1"), (PATIENT_NAME, "DOE^J")]),
+        );
+        let same = found(
+            "b",
+            header(2, "1.2", &[(ID, "P1"), (PATIENT_NAME, "Doe^J^^")]),
+        );
+        let other = found("c", header(3, "1.3", &[(ID, "P2")]));
+        let both = grouped(vec![one.clone(), same]);
+        assert_eq!((both.studies.len(), both.problems.len()), (1, 0));
+        assert_eq!(both.studies[0].films.len(), 2);
+        let mixed = grouped(vec![one, other]);
+        assert_eq!(mixed.studies.len(), 0);
+        assert!(mixed.problems[0].contains("names another patient"));
+        assert!(!mixed.problems[0].contains("P2"));
+    }
+
+    #[test]
+    fn a_copy_counts_once_and_two_films_of_one_uid_not_at_all() {
+        let film = header(1, "1.1", &[]);
+        let copied = grouped(vec![found("a", film.clone()), found("b", film.clone())]);
+        assert_eq!(copied.studies[0].films.len(), 1);
+        assert_eq!(copied.problems, [""; 0]);
+        let third = header(3, "1.3", &[]);
+        let twice = grouped(vec![
+            found("a", film),
+            found("b", header(2, "1.1", &[])),
+            found("c", third),
+        ]);
+        assert_eq!(twice.studies[0].films.len(), 1);
+        assert_eq!(twice.studies[0].films[0].path, Path::new("c"));
+        assert_eq!(twice.problems.len(), 1);
+    }
+
+    #[test]
+    fn a_film_without_its_identifiers_is_a_problem() {
+        let mut film = header(1, "1.1", &[]);
+        film.texts.remove(2);
+        let none = grouped(vec![found("a", film)]);
+        assert_eq!(none.studies.len(), 0);
+        assert!(none.problems[0].contains("Study Instance UID"));
+        let bad = grouped(vec![found("a", header(1, "1.01", &[]))]);
+        assert!(bad.problems[0].contains("SOP Instance UID"));
+    }
+}

@@ -1,0 +1,82 @@
+//! Large tables: only the rows that may belong to a case are held.
+
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::path::Path;
+
+use anyhow::Result;
+
+use super::parts;
+use crate::cli;
+use crate::commands::shared::cases;
+use crate::export::{CONTENT, Cells, ColumnarRows, FlatError, FlatReader, FlatRow, path_text};
+
+/// Smaller tables are held as a whole, and remarks about them count all of their rows.
+const LARGE_BYTES: u64 = 256 << 20;
+const LARGE_ROWS: u64 = 1_000_000;
+
+/// Whether a table is too large to be held.
+pub fn is_large(table: &Path) -> bool {
+    let bytes = fs::metadata(table).map_or(0, |found| found.len());
+    // A file that is no Parquet has no number of rows to tell.
+    let rows = || {
+        ColumnarRows::open(File::open(table).ok()?)
+            .ok()
+            .map(|rows| rows.len())
+    };
+    bytes > LARGE_BYTES || (bytes > LARGE_ROWS && rows().is_some_and(|rows| rows > LARGE_ROWS))
+}
+
+/// The rows that may belong to the cases of a manifest.
+pub struct WantedRows {
+    /// Last parts of the cases' paths.
+    names: HashSet<String>,
+    /// Contents of their files.
+    contents: HashSet<String>,
+}
+
+impl WantedRows {
+    /// # Errors
+    /// As [`cases::all`].
+    pub fn of(arguments: &cli::CaseArguments, groups: &[String]) -> Result<Self> {
+        let manifest = cases::all(arguments, groups)?;
+        let root = cases::root(arguments);
+        let name = |case: &crate::evaluation::Case| parts(&path_text(&case.path)).pop();
+        let names = manifest.cases.iter().filter_map(name).collect();
+        let files = manifest.cases.iter().map(|case| cases::file(&root, case));
+        let contents = cases::contents(&files.collect::<Vec<_>>());
+        Ok(WantedRows {
+            names,
+            contents: contents.into_iter().flatten().collect(),
+        })
+    }
+
+    /// The wanted rows of a table, and the number of all.
+    ///
+    /// # Errors
+    /// [`FlatError`], if it is no table.
+    pub fn cells(&self, table: &Path) -> Result<(Cells, u64), FlatError> {
+        let (columns, mut reader) = FlatReader::open(table)?;
+        let at = |name: &str| columns.iter().position(|column| column == name);
+        let (path, content) = (at("path"), at(CONTENT));
+        let (mut row, mut line, mut count) = (FlatRow::new(), Vec::new(), 0);
+        let mut rows = Vec::new();
+        while reader.next(&mut row, &mut line)? {
+            count += 1;
+            let has_content = content.is_some_and(|at| self.contents.contains(&row[at]));
+            let has_name = || {
+                let name = path.and_then(|at| row[at].rsplit('/').find(|part| !part.is_empty()));
+                name.is_some_and(|name| self.names.contains(name))
+            };
+            if has_content || has_name() {
+                rows.push(row.iter().map(str::to_owned).collect());
+            }
+        }
+        let cells = Cells {
+            columns,
+            rows,
+            is_torn: false,
+        };
+        Ok((cells, count))
+    }
+}

@@ -1,0 +1,161 @@
+//! A shard: the images that one of N processes scores.
+//!
+//! Which shard has an image follows from the path of its file below the root, and from nothing else. So
+//! every image is in exactly one shard, in whatever order and on whatever machine a folder is walked:
+//!
+//! ```text
+//! key   = bytes of the path below the root; of a file that was named itself: its path as given
+//! shard = (first 8 bytes of SHA-256(key) as a big-endian number) mod N + 1
+//! ```
+//!
+//! This text is a contract: parts of one run may be made by several versions of a script. A change of it would let
+//! an image be in no shard, or in two.
+
+pub mod array;
+pub mod part;
+
+use std::collections::HashSet;
+use std::fmt;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+/// Bytes of the digest that choose the shard.
+const CHOOSING: usize = 8;
+
+/// One of N parts of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shard {
+    /// From 1 to `of`.
+    pub number: u32,
+    pub of: u32,
+}
+
+impl fmt::Display for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.number, self.of)
+    }
+}
+
+impl Shard {
+    /// Whether this shard has the image with that key.
+    pub fn has(self, key: &[u8]) -> bool {
+        shard_of(key, self.of) == self.number
+    }
+}
+
+/// The number of the shard, from 1 to `of`, that has the image with this key. `of` is at least 1.
+pub fn shard_of(key: &[u8], of: u32) -> u32 {
+    let digest = Sha256::digest(key);
+    let mut choosing = [0; CHOOSING];
+    choosing.copy_from_slice(&digest[..CHOOSING]);
+    // The remainder is smaller than `of`.
+    (u64::from_be_bytes(choosing) % u64::from(of.max(1))) as u32 + 1
+}
+
+/// The files and folders of a run, for the keys of what is found in them.
+pub struct RootPaths<'a>(HashSet<&'a Path>);
+
+impl<'a> RootPaths<'a> {
+    pub fn new(roots: &'a [PathBuf]) -> Self {
+        RootPaths(roots.iter().map(PathBuf::as_path).collect())
+    }
+
+    /// The bytes that choose the shard of a path: see the module. A leading `./` of a file that was named itself is
+    /// left out, as tables leave it out.
+    pub fn key<'p>(&self, path: &'p Path) -> &'p [u8] {
+        let mut above = path.ancestors().skip(1);
+        let is_named = self.0.contains(path);
+        let root = above.find(|folder| self.0.contains(folder));
+        let below = match root {
+            Some(root) if !is_named => path.strip_prefix(root).ok(),
+            _ => path.strip_prefix(".").ok(),
+        };
+        below
+            .filter(|below| !below.as_os_str().is_empty())
+            .unwrap_or(path)
+            .as_os_str()
+            .as_bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Python: `int.from_bytes(hashlib.sha256(key).digest()[:8], "big") % of + 1`.
+    #[test]
+    fn the_hash_is_the_one_that_is_written_down() {
+        for (key, of, expected) in [
+            (&b""[..], 16, 5),
+            (b"a.png", 16, 9),
+            (b"ward3/IM-0042.dcm", 16, 4),
+            (b"ward3/IM-0042.dcm", 1000, 684),
+            (b"caf\xc3\xa9/\xff\n.png", 7, 3),
+            (b"a.png", 1, 1),
+        ] {
+            assert_eq!(shard_of(key, of), expected, "{key:?} of {of}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_the_path_below_its_root_however_the_root_is_spelled() {
+        let key = |roots: &[&str], path: &str| {
+            let roots: Vec<PathBuf> = roots.iter().map(PathBuf::from).collect();
+            let key = RootPaths::new(&roots).key(Path::new(path)).to_vec();
+            String::from_utf8(key).unwrap()
+        };
+        for (root, path) in [
+            ("archive", "archive/w/a.png"),
+            ("archive/", "archive/w/a.png"),
+            ("/mnt/archive", "/mnt/archive/w/a.png"),
+            ("./archive", "./archive/w/a.png"),
+            (".", "./w/a.png"),
+            (".", "w/a.png"),
+        ] {
+            assert_eq!(key(&[root], path), "w/a.png", "{root}");
+        }
+        assert_eq!(key(&["w/a.png", "w/b.png"], "w/a.png"), "w/a.png");
+        assert_eq!(key(&["./w/a.png"], "./w/a.png"), "w/a.png");
+        assert_eq!(key(&["w", "w/a.png"], "w/a.png"), "w/a.png");
+    }
+
+    proptest! {
+        #[test]
+        fn every_image_is_in_exactly_one_shard_in_any_order(
+            names in prop::collection::vec(prop::collection::vec(1u8..=255, 1..20), 1..40),
+            of in 1u32..40,
+            seed in 0u64..1000,
+        ) {
+            let roots = [PathBuf::from("/archive")];
+            let root_paths = RootPaths::new(&roots);
+            let mut paths: Vec<PathBuf> = names
+                .iter()
+                .map(|name| Path::new("/archive").join(OsStr::from_bytes(name)))
+                .filter(|path| path.starts_with("/archive"))
+                .collect();
+            let shards = |paths: &[PathBuf]| -> Vec<(PathBuf, u32)> {
+                let mut all: Vec<_> = (1..=of)
+                    .flat_map(|number| {
+                        let shard = Shard { number, of };
+                        let has = |path: &&PathBuf| shard.has(root_paths.key(path));
+                        paths.iter().filter(has).map(move |path| (path.clone(), number)).collect::<Vec<_>>()
+                    })
+                    .collect();
+                all.sort();
+                all
+            };
+            let before = shards(&paths);
+            prop_assert_eq!(before.len(), paths.len());
+            let turn = seed as usize % paths.len().max(1);
+            paths.rotate_left(turn);
+            paths.reverse();
+            prop_assert_eq!(shards(&paths), before);
+        }
+    }
+}

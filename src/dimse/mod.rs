@@ -1,0 +1,47 @@
+//! DICOM's own network protocol: films in by C-STORE, objects out by C-STORE, and C-ECHO (PS3.7, PS3.8).
+//!
+//! The PDUs are read and written by `dicom-ul`, which also asks for associations. Accepting them is done here,
+//! because every wait and every size of a stranger must have a bound.
+//!
+//! ```text
+//! Listener ── accept ──► admission (who?) ──► negotiation (what?) ──► service ──► Inbox ──► FOLDER/UID.dcm
+//!                                                                     C-ECHO, C-STORE
+//! StoreRequestor, echo ──► dicom-ul ──► the other side
+//! ```
+//!
+//! | file | what |
+//! |---|---|
+//! | `uid`, `address`, `peers` | names: identifiers, application entity titles, addresses, who may connect |
+//! | `elements`, `command`, `part10` | data elements, command sets, file meta information |
+//! | `pdu_stream`, `negotiation`, `message`, `service` | one association, as its acceptor |
+//! | `inbox`, `listener` | the folder, and all associations |
+//! | `requestor` | associations that are asked for |
+
+mod address;
+mod command;
+mod data_set;
+mod elements;
+mod error;
+pub(crate) mod fuzzed;
+mod inbox;
+mod listener;
+mod message;
+mod negotiation;
+mod part10;
+mod pdu_stream;
+mod peers;
+mod requestor;
+mod service;
+mod status;
+mod uid;
+
+pub use address::{AddressFault, AeTitle, DicomAddress};
+pub use error::DimseError;
+pub use inbox::{Inbox, InboxFault, StoredAs};
+pub use listener::{Bounds, Listener, ListenerEvent};
+pub use negotiation::Offer;
+pub use part10::{ObjectKind, Part10Fault, Part10Object};
+pub use peers::{AllowedPeers, PeerNetwork};
+pub use requestor::{EchoAnswer, MOST_KINDS, StoreRequestor, echo};
+pub use status::DimseStatus;
+pub use uid::{radiograph_classes, sop_class_name};

@@ -1,0 +1,237 @@
+//! All readers of one question together: whether the model's answer helps readers like these, how far they agree with
+//! each other, and what became of their calls. Reading times of this design cannot be compared: the answer comes after
+//! the unaided call, and only a reader who calls again has a time with it.
+//!
+//! ```text
+//! StudyReading ─► ReadingTable ─► Obuchowski-Rockette, U-statistics   sensitivity, specificity: the primary table
+//!           ├───► κ, AC₁, α of all readers; κ of each pair             bootstrap over patients
+//!           ├───► Obuchowski 1998, McNemar                             each reader
+//!           └───► helped, misled, automation bias                      bootstrap over patients
+//! ```
+
+mod agreement;
+mod paired;
+mod primary;
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+
+pub use agreement::{AgreementOfReaders, PairOfReaders};
+pub use paired::PairedReader;
+pub use primary::{ModeComparison, StudyDifference};
+
+use super::bootstrap;
+use super::readers::ReaderCall;
+use super::statistics::Undefined;
+use super::statistics::call_changes::{
+    AutomationBias, CallChanges, CallPair, automation_bias, call_changes,
+};
+use super::statistics::holm::holm;
+use super::statistics::mrmc::imrmc_file;
+
+/// Names of the two modes, in iMRMC's file, too.
+pub const MODES: [&str; 2] = ["aided", "unaided"];
+
+/// One image as one reader read it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StudyReading {
+    pub reader: String,
+    /// A name of the image that is the same for all readers.
+    pub image: String,
+    pub call: ReaderCall,
+}
+
+/// A figure, or why there is none.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Known<T> {
+    Value(T),
+    Undefined { undefined: String },
+}
+
+impl<T> From<Result<T, Undefined>> for Known<T> {
+    fn from(found: Result<T, Undefined>) -> Self {
+        match found {
+            Ok(value) => Known::Value(value),
+            Err(reason) => Known::Undefined {
+                undefined: reason.to_string(),
+            },
+        }
+    }
+}
+
+/// A value and its 95 % interval.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct StudyEstimate {
+    pub value: f64,
+    /// `None` where there is no interval.
+    pub low: Option<f64>,
+    pub high: Option<f64>,
+}
+
+/// Everything about one question.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ReaderStudyReport {
+    pub label: String,
+    pub readers: usize,
+    pub readings: usize,
+    pub images: usize,
+    pub patients: usize,
+    /// Images with a reference standard: positive and negative ones; and those without one. They are all images.
+    pub positives: usize,
+    pub negatives: usize,
+    pub without_reference: usize,
+    /// Sensitivity and specificity; empty without a reference standard.
+    pub comparisons: Vec<ModeComparison>,
+    pub agreement: Vec<AgreementOfReaders>,
+    pub pairs: Vec<PairOfReaders>,
+    pub paired: Vec<PairedReader>,
+    /// `None` without a reference standard.
+    pub changes: Option<ChangesOfCalls>,
+}
+
+/// Calls before and after the answer, of all readers.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ChangesOfCalls {
+    #[serde(flatten)]
+    pub counts: CallChanges,
+    /// Wrong calls where the model was wrong, aided less unaided; `None` where it never was.
+    pub automation_bias: Option<StudyEstimate>,
+    pub wrong_aided: Option<f64>,
+    pub wrong_unaided: Option<f64>,
+}
+
+/// The study of one question.
+pub fn reader_study(label: &str, readings: &[StudyReading]) -> ReaderStudyReport {
+    let mut truth: HashMap<&str, Option<bool>> = HashMap::new();
+    for reading in readings {
+        truth.insert(&reading.image, reading.call.truth);
+    }
+    let count = |wanted: Option<bool>| truth.values().filter(|truth| **truth == wanted).count();
+    let (positives, negatives) = (count(Some(true)), count(Some(false)));
+    let has_reference = positives + negatives > 0;
+    ReaderStudyReport {
+        label: label.to_owned(),
+        readers: names(readings, |reading| &reading.reader).len(),
+        readings: readings.len(),
+        images: truth.len(),
+        patients: names(readings, |reading| &reading.call.patient).len(),
+        positives,
+        negatives,
+        without_reference: count(None),
+        comparisons: if has_reference {
+            primary::comparisons(readings)
+        } else {
+            Vec::new()
+        },
+        agreement: agreement::of_all(readings),
+        pairs: agreement::of_pairs(readings),
+        paired: if has_reference {
+            paired::of_readers(readings)
+        } else {
+            Vec::new()
+        },
+        changes: has_reference.then(|| changes(readings)),
+    }
+}
+
+/// Adjusts the p-values of the primary tables of several questions together (Holm). Each question has two.
+pub fn adjust(reports: &mut [ReaderStudyReport]) {
+    let comparisons = || reports.iter().flat_map(|report| &report.comparisons);
+    let adjusted = holm(&comparisons().map(ModeComparison::p).collect::<Vec<_>>());
+    let places = reports
+        .iter_mut()
+        .flat_map(|report| &mut report.comparisons);
+    for (comparison, p) in places.zip(adjusted) {
+        comparison.holm_p = p;
+    }
+}
+
+/// The file for iMRMC: calls, 1 or 0, of the images with a reference standard.
+pub fn imrmc(label: &str, readings: &[StudyReading]) -> Result<String, Undefined> {
+    let table = primary::table(readings);
+    if table.cases().is_empty() {
+        return Err(Undefined::NoCase);
+    }
+    Ok(imrmc_file(
+        &table,
+        &format!("{label}: calls of blinded readers, 1 is present"),
+    ))
+}
+
+/// Different names, in the order in which they come.
+fn names<'a>(
+    readings: &'a [StudyReading],
+    of: impl Fn(&'a StudyReading) -> &'a String,
+) -> Vec<&'a str> {
+    let mut known = HashMap::new();
+    for reading in readings {
+        let next = known.len();
+        known.entry(of(reading).as_str()).or_insert(next);
+    }
+    let mut names: Vec<(&str, usize)> = known.into_iter().collect();
+    names.sort_by_key(|name| name.1);
+    names.into_iter().map(|name| name.0).collect()
+}
+
+/// The number of each name among all.
+fn numbers<'a>(
+    readings: &'a [StudyReading],
+    of: impl Fn(&'a StudyReading) -> &'a String,
+) -> (Vec<usize>, usize) {
+    let all = names(readings, &of);
+    let number: HashMap<&str, usize> = all
+        .iter()
+        .enumerate()
+        .map(|(at, name)| (*name, at))
+        .collect();
+    (
+        readings
+            .iter()
+            .map(|reading| number[of(reading).as_str()])
+            .collect(),
+        all.len(),
+    )
+}
+
+fn changes(readings: &[StudyReading]) -> ChangesOfCalls {
+    let known: Vec<StudyReading> = readings
+        .iter()
+        .filter(|reading| reading.call.truth.is_some())
+        .cloned()
+        .collect();
+    let pair = |reading: &StudyReading| {
+        let call = &reading.call;
+        Some(CallPair {
+            unaided: call.unaided,
+            aided: call.aided,
+            model: call.model,
+            truth: call.truth?,
+        })
+    };
+    let pairs: Vec<CallPair> = known.iter().filter_map(pair).collect();
+    let (owner, patients) = numbers(&known, |reading| &reading.call.patient);
+    let bias = |weights: &[f64]| automation_bias(&pairs, weights);
+    let once: Option<AutomationBias> = bias(&vec![1.0; pairs.len()]);
+    let bounds = bootstrap::intervals(&owner, patients, 1, |weights| {
+        vec![bias(weights).map(|found| found.bias)]
+    });
+    ChangesOfCalls {
+        counts: call_changes(&pairs),
+        automation_bias: once.map(|found| estimate(found.bias, bounds[0])),
+        wrong_aided: once.map(|found| found.aided),
+        wrong_unaided: once.map(|found| found.unaided),
+    }
+}
+
+fn estimate(value: f64, bounds: Option<(f64, f64)>) -> StudyEstimate {
+    StudyEstimate {
+        value,
+        low: bounds.map(|bounds| bounds.0),
+        high: bounds.map(|bounds| bounds.1),
+    }
+}
+
+#[cfg(test)]
+mod tests;

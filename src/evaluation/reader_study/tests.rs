@@ -1,0 +1,183 @@
+use super::*;
+use crate::evaluation::reader_study_table::terminal;
+
+fn reading(
+    reader: &str,
+    image: usize,
+    calls: [bool; 2],
+    model: Option<bool>,
+    truth: Option<bool>,
+) -> StudyReading {
+    StudyReading {
+        reader: reader.to_owned(),
+        image: format!("i{image}"),
+        call: ReaderCall {
+            patient: format!("p{}", image / 2),
+            unaided: calls[0],
+            aided: calls[1],
+            model,
+            truth,
+        },
+    }
+}
+
+/// Three readers and forty images, of which twenty are positive. Each reader misses some, and the answer helps.
+fn readings() -> Vec<StudyReading> {
+    let mut all = Vec::new();
+    for (at, reader) in ["ann", "bob", "cy"].into_iter().enumerate() {
+        for image in 0..40 {
+            let ill = image < 20;
+            let misses = image % (3 + at) == 0;
+            let model = ill != (image % 7 == 0);
+            let unaided = ill != misses;
+            let aided = if image % 4 == 0 { model } else { unaided };
+            all.push(reading(
+                reader,
+                image,
+                [unaided, aided],
+                Some(model),
+                Some(ill),
+            ));
+        }
+    }
+    all
+}
+
+#[test]
+fn counts_add_up_and_the_primary_result_is_that_of_the_calls() {
+    let mut all = readings();
+    all.push(reading("ann", 99, [true, true], None, None));
+    let report = reader_study("Pneumonia", &all);
+    assert_eq!(
+        (report.readers, report.readings, report.images),
+        (3, 121, 41)
+    );
+    assert_eq!(
+        report.positives + report.negatives + report.without_reference,
+        report.images
+    );
+    let sensitivity = &report.comparisons[0];
+    let Known::Value(difference) = &sensitivity.difference else {
+        panic!("{sensitivity:?}")
+    };
+    let mean = |aided: bool| {
+        let ill = all
+            .iter()
+            .filter(|reading| reading.call.truth == Some(true));
+        let found = ill.filter(|reading| {
+            if aided {
+                reading.call.aided
+            } else {
+                reading.call.unaided
+            }
+        });
+        found.count() as f64 / 60.0
+    };
+    assert!((difference.value - (mean(true) - mean(false))).abs() < 1e-12);
+    assert!(difference.low < difference.value && difference.value < difference.high);
+    let changes = report.changes.as_ref().unwrap();
+    assert_eq!(changes.counts.all.images(), 120);
+    let text = terminal(&report);
+    assert!(text.contains("121 readings of 41 images of 21 patients (20 positive, 20 negative, 1 without reference)"), "{text}");
+    assert!(
+        text.contains("sensitivity (20)") && text.contains("between readers"),
+        "{text}"
+    );
+    assert!(text.contains("ann, bob (40)"), "{text}");
+}
+
+#[test]
+fn without_a_reference_standard_there_is_agreement_and_no_primary_result() {
+    let mut all = readings();
+    all.iter_mut().for_each(|reading| reading.call.truth = None);
+    let report = reader_study("Pneumonia", &all);
+    assert!(report.comparisons.is_empty() && report.paired.is_empty() && report.changes.is_none());
+    assert_eq!(
+        (
+            report.agreement.len(),
+            report.pairs.len(),
+            report.without_reference
+        ),
+        (2, 3, 40)
+    );
+    assert_eq!(imrmc("Pneumonia", &all), Err(Undefined::NoCase));
+}
+
+#[test]
+fn one_reader_and_one_class_have_reasons() {
+    let one: Vec<StudyReading> = readings()
+        .into_iter()
+        .filter(|reading| reading.reader == "ann")
+        .collect();
+    let report = reader_study("Pneumonia", &one);
+    let undefined = |reason: &str| Known::Undefined {
+        undefined: reason.to_owned(),
+    };
+    assert_eq!(
+        report.comparisons[0].difference,
+        undefined("only one reader")
+    );
+    // The mean needs no second reader, and this reader's modes can be compared.
+    assert!(matches!(
+        report.comparisons[0].aided,
+        Known::Value(StudyEstimate { low: None, .. })
+    ));
+    assert!(matches!(
+        report.comparisons[0].fixed_readers,
+        Known::Value(_)
+    ));
+    assert!(report.agreement.is_empty() && report.pairs.is_empty());
+    let ill: Vec<StudyReading> = readings()
+        .into_iter()
+        .filter(|reading| reading.call.truth == Some(true))
+        .collect();
+    let report = reader_study("Pneumonia", &ill);
+    let specificity = &report.comparisons[1];
+    assert_eq!(specificity.difference, undefined("no negative case"));
+    assert_eq!(
+        (
+            specificity.readers,
+            specificity.left_out.len(),
+            specificity.images
+        ),
+        (0, 3, 0)
+    );
+    assert!(terminal(&report).contains("specificity without bob: no negative case"));
+}
+
+#[test]
+fn p_values_of_several_questions_are_adjusted_together() {
+    let mut reports = [
+        reader_study("a", &readings()),
+        reader_study("b", &readings()),
+    ];
+    adjust(&mut reports);
+    let p = |report: &ReaderStudyReport, at: usize| report.comparisons[at].p().unwrap();
+    let least = reports
+        .iter()
+        .flat_map(|report| [p(report, 0), p(report, 1)])
+        .fold(1.0, f64::min);
+    let adjusted = reports
+        .iter()
+        .flat_map(|report| &report.comparisons)
+        .filter_map(|found| found.holm_p);
+    let smallest = adjusted.fold(1.0, f64::min);
+    assert!(
+        (smallest - (4.0 * least).min(1.0)).abs() < 1e-12,
+        "{smallest} {least}"
+    );
+}
+
+#[test]
+fn imrmcs_file_has_the_calls() {
+    let text = imrmc("Pneumonia", &readings()).unwrap();
+    assert!(text.contains("NR: 3\nN0: 20\nN1: 20\nNM: 2\n"), "{text}");
+    assert!(
+        text.contains("\ntruth,i3,truth,1\n") && text.contains("\nann,i0,aided,0\n"),
+        "{text}"
+    );
+    assert_eq!(
+        text.lines().filter(|line| line.starts_with("bob,")).count(),
+        80
+    );
+}

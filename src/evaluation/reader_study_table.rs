@@ -1,0 +1,253 @@
+//! A reader study as a table for a terminal of a hundred columns: the primary result first.
+
+use std::fmt::Write;
+
+use unicode_width::UnicodeWidthStr;
+
+use super::reader_study::{
+    ChangesOfCalls, Known, ModeComparison, PairedReader, ReaderStudyReport, StudyDifference,
+    StudyEstimate,
+};
+use super::report::{Interval, IntervalMethod};
+use super::statistics::call_changes::ChangeCounts;
+use super::tables::{counted, share_with_interval, with_interval};
+
+const NAME: usize = 26;
+const VALUE: usize = 23;
+const UNDEFINED: &str = "n/a";
+/// More readers have too many pairs for a page; JSON has them all.
+const PAIRED_READERS: usize = 6;
+
+/// The page of one question, lines ended by a line feed.
+pub fn terminal(report: &ReaderStudyReport) -> String {
+    let mut page = Page(String::new());
+    page.line(&format!(
+        "{} · all readers: {}, {} of {} of {} ({} positive, {} negative, {} without reference)",
+        report.label,
+        counted(report.readers, "reader"),
+        counted(report.readings, "reading"),
+        counted(report.images, "image"),
+        counted(report.patients, "patient"),
+        report.positives,
+        report.negatives,
+        report.without_reference,
+    ));
+    primary(&mut page, &report.comparisons);
+    agreement(&mut page, report);
+    report
+        .paired
+        .iter()
+        .for_each(|reader| paired(&mut page, reader));
+    report
+        .changes
+        .iter()
+        .for_each(|found| changes(&mut page, found));
+    page.0
+}
+
+struct Page(String);
+
+impl Page {
+    fn line(&mut self, text: &str) {
+        // Writing to a string cannot fail.
+        let _ = writeln!(self.0, "{}", text.trim_end());
+    }
+
+    fn row(&mut self, name: &str, cells: &[String]) {
+        let mut line = format!("  {}", padded(name, NAME));
+        cells.iter().for_each(|cell| line += &padded(cell, VALUE));
+        self.line(&line);
+    }
+}
+
+fn primary(page: &mut Page, comparisons: &[ModeComparison]) {
+    if comparisons.is_empty() {
+        return;
+    }
+    let heading = ["aided", "unaided", "aided − unaided", "p"].map(str::to_owned);
+    page.row("", &heading);
+    for found in comparisons {
+        let (difference, p) = match &found.difference {
+            Known::Value(difference) => (of_difference(difference), p_value(difference.p)),
+            Known::Undefined { undefined } => (format!("{UNDEFINED}: {undefined}"), String::new()),
+        };
+        let name = format!("{} ({})", found.figure, found.images);
+        page.row(
+            &name,
+            &[share(&found.aided), share(&found.unaided), difference, p],
+        );
+    }
+    page.line("  Readers and patients are random samples (Obuchowski-Rockette, Hillis; jackknife over patients).");
+    for found in comparisons {
+        let others = [
+            ("for these readers", &found.fixed_readers),
+            ("for these patients", &found.fixed_cases),
+            ("by U-statistics", &found.u_statistics),
+        ];
+        for (name, difference) in others {
+            page.line(&format!(
+                "  {} {name}: {}",
+                found.figure,
+                with_p(difference)
+            ));
+        }
+        if let (Known::Value(_), Some(p)) = (&found.difference, found.holm_p) {
+            page.line(&format!(
+                "  {}, p adjusted for all primary results (Holm): {}",
+                found.figure,
+                p_value(p)
+            ));
+        }
+        for (reader, reason) in &found.left_out {
+            page.line(&format!("  {} without {reader}: {reason}", found.figure));
+        }
+    }
+}
+
+fn agreement(page: &mut Page, report: &ReaderStudyReport) {
+    if report.agreement.is_empty() {
+        return;
+    }
+    let heading = ["Fleiss' κ", "Gwet's AC1", "Krippendorff's α"].map(str::to_owned);
+    page.row("between readers", &heading);
+    for found in &report.agreement {
+        let cells = [
+            &found.fleiss_kappa,
+            &found.gwet_ac1,
+            &found.krippendorff_alpha,
+        ];
+        page.row(
+            &format!("{} ({})", found.mode, found.images),
+            &cells.map(coefficient),
+        );
+    }
+    if report.readers > PAIRED_READERS {
+        page.line("  Cohen's κ of each pair of readers: --format json has it.");
+        return;
+    }
+    page.row("Cohen's κ", &["unaided", "aided"].map(str::to_owned));
+    for pair in &report.pairs {
+        let name = format!("{}, {} ({})", pair.first, pair.second, pair.images);
+        page.row(
+            &name,
+            &[coefficient(&pair.unaided), coefficient(&pair.aided)],
+        );
+    }
+}
+
+fn paired(page: &mut Page, reader: &PairedReader) {
+    for (class, tests) in [
+        ("positive", &reader.sensitivity),
+        ("negative", &reader.specificity),
+    ] {
+        if tests.images == 0 {
+            continue;
+        }
+        let p = |found: Result<f64, &String>| {
+            found.map_or_else(|reason| format!("{UNDEFINED}, {reason}"), p_value)
+        };
+        let clustered = match &tests.clustered {
+            Known::Value(difference) => Ok(difference.p),
+            Known::Undefined { undefined } => Err(undefined),
+        };
+        let mid = match &tests.mcnemar_mid_p {
+            Known::Value(p) => Ok(*p),
+            Known::Undefined { undefined } => Err(undefined),
+        };
+        page.line(&format!(
+            "  {}: {}, right aided only {}, unaided only {}; p by patient (Obuchowski) {}, by image (McNemar, mid-p) {}",
+            reader.reader,
+            counted(tests.images, &format!("{class} image")),
+            tests.aided_only,
+            tests.unaided_only,
+            p(clustered),
+            p(mid),
+        ));
+    }
+}
+
+fn changes(page: &mut Page, found: &ChangesOfCalls) {
+    let counts = &found.counts;
+    let heading = ["helped", "misled", "right both times", "wrong both times"].map(str::to_owned);
+    page.row("calls after the answer", &heading);
+    let parts: [(&str, &ChangeCounts); 4] = [
+        ("all", &counts.all),
+        ("model right", &counts.model_right),
+        ("model wrong", &counts.model_wrong),
+        ("no answer", &counts.no_answer),
+    ];
+    for (name, counts) in parts.into_iter().filter(|(_, counts)| counts.images() > 0) {
+        let cells = [
+            counts.helped,
+            counts.misled,
+            counts.right_both,
+            counts.wrong_both,
+        ];
+        page.row(
+            &format!("{name} ({})", counts.images()),
+            &cells.map(|count| count.to_string()),
+        );
+    }
+    if let (Some(bias), Some(aided), Some(unaided)) = (
+        found.automation_bias,
+        found.wrong_aided,
+        found.wrong_unaided,
+    ) {
+        page.line(&format!(
+            "  automation bias, wrong calls where the model was wrong: {aided:.2} aided, {unaided:.2} unaided, difference {}",
+            with_interval(bias.value, interval(&bias), 2, " to ")
+        ));
+    }
+}
+
+fn share(found: &Known<StudyEstimate>) -> String {
+    match found {
+        Known::Value(found) => share_with_interval(found.value, interval(found), 2),
+        Known::Undefined { undefined } => format!("{UNDEFINED}: {undefined}"),
+    }
+}
+
+fn coefficient(found: &Option<StudyEstimate>) -> String {
+    let text = |found: &StudyEstimate| with_interval(found.value, interval(found), 2, " to ");
+    found.as_ref().map_or_else(|| UNDEFINED.to_owned(), text)
+}
+
+fn with_p(found: &Known<StudyDifference>) -> String {
+    match found {
+        Known::Value(found) => format!("{}, p {}", of_difference(found), p_value(found.p)),
+        Known::Undefined { undefined } => format!("{UNDEFINED}, {undefined}"),
+    }
+}
+
+fn of_difference(found: &StudyDifference) -> String {
+    let bounds = StudyEstimate {
+        value: found.value,
+        low: Some(found.low),
+        high: Some(found.high),
+    };
+    with_interval(found.value, interval(&bounds), 2, " to ")
+}
+
+fn interval(found: &StudyEstimate) -> Option<Interval> {
+    let (low, high) = found.low.zip(found.high)?;
+    // No mark in the table: these are not Wilson's.
+    Some(Interval {
+        low,
+        high,
+        method: IntervalMethod::Bootstrap,
+    })
+}
+
+/// Two digits, or three below 0.1; never 0.
+fn p_value(p: f64) -> String {
+    match p {
+        p if p < 0.001 => "< 0.001".to_owned(),
+        p if p < 0.1 => format!("{p:.3}"),
+        p => format!("{p:.2}"),
+    }
+}
+
+fn padded(text: &str, width: usize) -> String {
+    let spaces = width.saturating_sub(text.width()).max(1);
+    format!("{text}{}", " ".repeat(spaces))
+}
