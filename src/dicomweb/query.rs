@@ -1,8 +1,11 @@
 //! QIDO-RS: which studies and instances a server has (DICOM PS3.18, section 10.6), in DICOM JSON (section F.2).
 //!
 //! Answers are asked for page by page (`limit`, `offset`; section 8.3.4.4). Servers differ: some send fewer results than
-//! asked for, some ignore `limit` and send all, some send results twice. So a page that brings nothing new ends the list,
-//! and a page that is longer than asked for is all there is.
+//! asked for, some ignore `limit` or `offset`, some send results twice. Orthanc (DICOMweb plugin 1.7) counts `limit` from
+//! the beginning of the list where it filters by *Modalities in Study*: with `limit=200&offset=25` it sends 175 results,
+//! and with `limit=200&offset=200` none. So a page that is short, or brings nothing new, is not believed to be the last:
+//! the next one is asked for with a limit that would reach beyond it even if it is counted from the beginning. When that
+//! brings nothing new either, the list is at its end. A page that is longer than asked for is all there is.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -281,9 +284,14 @@ pub fn list(
 ) -> Result<ControlFlow<()>, DicomWebError> {
     let mut known = HashSet::new();
     let mut offset = 0;
+    let mut is_from_beginning = false;
     let separator = if url.contains('?') { '&' } else { '?' };
     loop {
-        let limit = if offset == 0 { FIRST_PAGE } else { PAGE };
+        let limit = match offset {
+            0 => FIRST_PAGE,
+            _ if is_from_beginning => (2 * offset + PAGE).min(MOST_IN_ANSWER),
+            _ => PAGE,
+        };
         let mut results = page(
             transport,
             &format!("{url}{separator}limit={limit}&offset={offset}"),
@@ -316,9 +324,13 @@ pub fn list(
             ));
         }
         let is_all = expected.is_some_and(|expected| known.len() >= expected);
-        if is_all || !is_anything_new || count > limit {
+        let is_end = is_all
+            || count > limit
+            || (!is_anything_new && (is_from_beginning || offset + count == 0));
+        if is_end {
             return Ok(ControlFlow::Continue(()));
         }
+        is_from_beginning |= count < limit || !is_anything_new;
         offset += count;
     }
 }
