@@ -212,6 +212,46 @@ fn the_measures_hold_in_the_system_and_a_decoder_ends_with_a_killed_program() {
     });
 }
 
+/// The rows that cxr prints for the samples, without the milliseconds, if `sandbox` starts it.
+fn rows_of_samples(sandbox: &[&str]) -> Vec<String> {
+    let program = program();
+    let program = program.to_str().expect("a path of UTF-8");
+    let line = [sandbox, &[program, "predict", "--quiet", "samples"]].concat();
+    let output = Command::new(line[0])
+        .args(&line[1..])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env("CXR_CONFIG", "")
+        .stdin(Stdio::null())
+        .output()
+        .expect("cxr");
+    let mut rows = csv::Reader::from_reader(&*output.stdout);
+    let header = rows.headers().expect("a header").clone();
+    let timed = header.iter().position(|name| name == "elapsed_ms");
+    let row = |row: Result<csv::StringRecord, _>| {
+        let row = row.expect("a row");
+        let kept = row.iter().enumerate().filter(|&(i, _)| Some(i) != timed);
+        kept.map(|(_, cell)| cell.to_owned() + ",").collect()
+    };
+    rows.records().map(row).collect()
+}
+
+/// gVisor is the system call interface of many containers, and in this it is like Linux before 6.7.
+#[test]
+fn films_are_decoded_in_gvisor() {
+    const SANDBOX: [&str; 4] = ["runsc", "--network", "none", "do"];
+    let starts = Command::new(SANDBOX[0])
+        .args(&SANDBOX[1..])
+        .arg("/bin/true")
+        .status();
+    if !starts.is_ok_and(|status| status.success()) {
+        skip::skip_on_this_machine("no gVisor (runsc) that starts a program");
+        return;
+    }
+    let plain = rows_of_samples(&["env"]);
+    assert!(plain.iter().filter(|row| row.contains(",ok,")).count() > 5);
+    assert_eq!(rows_of_samples(&SANDBOX), plain);
+}
+
 #[test]
 fn a_killed_decoder_process_is_replaced_without_a_fault() {
     let files = Files::new();

@@ -206,7 +206,7 @@ fn formats() -> Vec<String> {
 
 /// Starts a decoder process, and lets it try what it must not be able to do.
 fn decoder(limits: &DecodeLimits) -> Result<Vec<String>> {
-    const FIX: &str = "radiographs are decoded without a process of their own; if cxr was updated \
+    const FIX: &str = "radiographs cannot be decoded in a process of their own; if cxr was updated \
                        while it ran, start it again";
     let program = own_program().context(FIX)?;
     let decoder = Decoder::new(limits.clone(), Some(program));

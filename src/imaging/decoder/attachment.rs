@@ -47,6 +47,15 @@ impl Attachment {
         })
     }
 
+    /// A copy of these bytes that never changes again, like that of a file.
+    pub fn sealed(bytes: &[u8]) -> io::Result<Self> {
+        let copy = Attachment::of(bytes);
+        if let Attachment::Shared { file, .. } = &copy {
+            shared_memory::seal(file)?;
+        }
+        Ok(copy)
+    }
+
     /// A copy of these bytes in new shared memory.
     pub fn of(bytes: &[u8]) -> Self {
         let length = bytes.len() as u64;
@@ -113,16 +122,19 @@ impl Attachment {
         Ok(())
     }
 
-    /// The bytes without a copy.
+    /// The bytes, without a copy if the system can map them.
     ///
     /// # Errors
     /// If they are shared and may still change.
     pub fn contents(&self) -> io::Result<AttachmentBytes<'_>> {
         match self {
             Attachment::Bytes(bytes) => Ok(AttachmentBytes::Bytes(bytes)),
-            Attachment::Shared { file, length } => {
-                shared_memory::map_sealed(file, *length).map(AttachmentBytes::Mapped)
+            Attachment::Shared { file, .. } if !shared_memory::is_sealed(file)? => {
+                Err(io::Error::new(io::ErrorKind::InvalidData, "not sealed"))
             }
+            Attachment::Shared { file, length } => shared_memory::map_sealed(file, *length)
+                .map(AttachmentBytes::Mapped)
+                .or_else(|_| self.numbers().map(AttachmentBytes::Copied)),
             Attachment::Window { .. } => Err(io::ErrorKind::InvalidInput.into()),
         }
     }
@@ -137,6 +149,7 @@ impl Attachment {
 /// The bytes of an attachment.
 pub(in crate::imaging) enum AttachmentBytes<'a> {
     Mapped(Mmap),
+    Copied(Vec<u8>),
     Bytes(&'a [u8]),
 }
 
@@ -146,7 +159,38 @@ impl Deref for AttachmentBytes<'_> {
     fn deref(&self) -> &[u8] {
         match self {
             AttachmentBytes::Mapped(mapped) => mapped,
+            AttachmentBytes::Copied(bytes) => bytes,
             AttachmentBytes::Bytes(bytes) => bytes,
         }
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    const FILE: &[u8] = b"a film of one line";
+
+    /// Before Linux 6.7, and in gVisor, sealed memory cannot be mapped as shared.
+    #[test]
+    fn sealed_memory_is_mapped_as_private() {
+        let file = Attachment::sealed(FILE).expect("a copy");
+        let contents = file.contents().expect("its bytes");
+        assert_eq!(&*contents, FILE);
+        let AttachmentBytes::Mapped(mapped) = &contents else {
+            panic!("a copy, although this system can map");
+        };
+        let start = format!("{:08x}-", mapped.as_ptr().addr());
+        let maps = std::fs::read_to_string("/proc/self/maps").expect("the mappings");
+        let line = maps.lines().find(|line| line.starts_with(&start));
+        let permissions = line.and_then(|line| line.split(' ').nth(1));
+        assert_eq!(permissions, Some("r--p"));
+    }
+
+    #[test]
+    fn memory_that_is_not_sealed_is_not_read() {
+        let file = Attachment::of(FILE);
+        let error = file.contents().map(|_| ()).expect_err("it may change");
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
     }
 }

@@ -166,14 +166,15 @@ impl Decoder {
         }
     }
 
-    /// Starts a decoder process, and returns the measures that hold in it and the results of trying
-    /// what they forbid.
+    /// Starts a decoder process, has it decode a picture, and returns the measures that hold in it and the
+    /// results of trying what they forbid.
     ///
     /// # Errors
-    /// If no process can be started.
+    /// If no process can be started, or it does not decode.
     pub fn confinement(&self) -> io::Result<(Confinement, Attempts)> {
         let program = self.helper.as_deref().ok_or(io::ErrorKind::NotFound)?;
-        let process = Process::start(program, self.limits.max_memory)?;
+        let mut process = Process::start(program, self.limits.max_memory)?;
+        process.try_decoding()?;
         let confinement = process.confinement().clone();
         Ok((confinement, process.attempt()?))
     }

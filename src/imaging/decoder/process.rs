@@ -17,7 +17,7 @@ use super::channel::{Channel, ChannelMessage, Longest};
 use super::confinement::{Attempts, Confinement};
 use super::shared_memory::SharedWindow;
 use super::wire::{self, DecoderTask, DecoderTerms, Nonce};
-use crate::domain::{Radiograph, SourceHeader};
+use crate::domain::{Radiograph, Samples, SourceHeader};
 use crate::imaging::{DecodeLimits, ImageFault};
 
 /// The time limit for the greeting of a new process.
@@ -104,6 +104,30 @@ impl Process {
         header.map_err(|error| self.broken(&error, limits.timeout))
     }
 
+    /// Decodes a picture made here, by the way that every film takes.
+    ///
+    /// # Errors
+    /// If the samples do not come back as they were.
+    pub fn try_decoding(&mut self) -> io::Result<()> {
+        const SIDE: u32 = 16;
+        let failed = |fault: ImageFault| io::Error::other(format!("a test picture: {fault}"));
+        let drawn = image::GrayImage::from_fn(SIDE, SIDE, |x, y| image::Luma([(16 * x + y) as u8]));
+        let mut file = io::Cursor::new(Vec::new());
+        let written = drawn.write_to(&mut file, image::ImageFormat::Png);
+        written.map_err(io::Error::other)?;
+        let limits = DecodeLimits {
+            timeout: GREETING,
+            ..DecodeLimits::default()
+        };
+        let file = Attachment::sealed(file.get_ref())?;
+        let film = self.decode(&file, &limits).and_then(|film| film);
+        let film = film.map_err(failed)?;
+        if film.samples != Samples::Grey8(drawn.into_raw()) {
+            return Err(failed(ImageFault::died("its samples came back changed")));
+        }
+        Ok(())
+    }
+
     /// Has the process try what it must not be able to do. It cannot decode afterwards.
     pub fn attempt(mut self) -> io::Result<Attempts> {
         let nonce = nonce()?;
@@ -125,7 +149,11 @@ impl Process {
                 ImageFault::timed_out(format!("more than {timeout:?}, ended"))
             }
             io::ErrorKind::InvalidData => ImageFault::died("its answer was invalid"),
-            _ => ImageFault::died(self.how_it_ended()),
+            io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::ConnectionReset => ImageFault::died(self.how_it_ended()),
+            // It may be well: this program could not use what it sent.
+            _ => ImageFault::died(format!("its answer could not be read: {error}")),
         }
     }
 
@@ -302,7 +330,6 @@ mod tests {
 
     use super::super::shared_memory;
     use super::*;
-    use crate::domain::Samples;
 
     const LONGEST: Longest = Longest {
         text: 1 << 10,

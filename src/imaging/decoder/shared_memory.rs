@@ -55,17 +55,29 @@ mod linux {
         Ok(fstat(file)?.st_size as u64)
     }
 
-    /// Maps the first bytes of sealed memory.
+    /// Whether memory can no longer change or become shorter.
+    pub fn is_sealed(file: &File) -> io::Result<bool> {
+        Ok(fcntl_get_seals(file)?.contains(SealFlags::SHRINK | SealFlags::WRITE))
+    }
+
+    /// Maps the first bytes of sealed memory. The mapping is private: before Linux 6.7 (and in gVisor) memory
+    /// that is sealed against writing cannot be mapped as shared, not even for reading.
     ///
     /// # Errors
     /// If it is not sealed, or there is no address space.
     #[allow(unsafe_code, reason = "a file is mapped")]
     pub fn map_sealed(file: &File, length: u64) -> io::Result<Mmap> {
-        if !fcntl_get_seals(file)?.contains(SealFlags::SHRINK | SealFlags::WRITE) {
+        if !is_sealed(file)? {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "not sealed"));
         }
+        let mut options = MmapOptions::new();
         // SAFETY: with these seals nothing can change or shorten it.
-        unsafe { MmapOptions::new().len(length as usize).populate().map(file) }
+        unsafe {
+            options
+                .len(length as usize)
+                .populate()
+                .map_copy_read_only(file)
+        }
     }
 
     /// Memory that two processes have mapped as long as they talk, so that no page is requested or mapped
@@ -180,6 +192,10 @@ mod none {
     }
 
     pub fn length(_: &File) -> io::Result<u64> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub fn is_sealed(_: &File) -> io::Result<bool> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
