@@ -37,14 +37,12 @@ pub enum DicomAction {
 /// and the model's name, version and digest as the device that observed. A film that is refused or cannot be read has an
 /// entry that says so and no number.
 ///
-/// Examples:
-///   cxr dicom sr study/ -o results --with-patient            for the archive that has the films
-///   cxr dicom sr study/ -o results --pseudonym-key key.bin   for others; the same patient, the same pseudonym
-///
 /// Exit status: 0 if every film was read, 1 if some could not be read or some object was not written, 2 for bad usage or
 /// if there was no film, 130 after Ctrl-C.
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_help = "Examples:
+  For the archive that has the films: cxr dicom sr study/ -o results --with-patient
+  For others:                         cxr dicom sr study/ -o results --pseudonym-key key.bin")]
 pub struct StructuredReport {
     #[command(flatten)]
     pub objects: ObjectArguments,
@@ -67,13 +65,11 @@ pub struct StructuredReport {
 /// and a Grayscale Softcopy Presentation State with window and inversion. A film in colours has no presentation state.
 /// Without --with-patient, no picture is made of a film whose header says that text is burned into it.
 ///
-/// Examples:
-///   cxr dicom sc film.dcm -o results --with-patient
-///   cxr dicom sc study/ -o results --reviews --with-patient   also the window in which each reader judged
-///
 /// Exit status: as of cxr dicom sr.
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_help = "Examples:
+  cxr dicom sc film.dcm -o results --with-patient
+  cxr dicom sc study/ -o results --with-patient --reviews")]
 pub struct SecondaryCapture {
     #[command(flatten)]
     pub objects: ObjectArguments,
@@ -98,13 +94,11 @@ pub struct SecondaryCapture {
 ///
 /// One object for each study and reader. A film is known by its content, under any name.
 ///
-/// Example:
-///   cxr dicom kos study/ -o results --with-patient
-///
 /// Exit status: 0 if an object was written; 1 if none of the films is flagged, or a file could not be read or written; 2
 /// for bad usage, or if there was no film or no store; 130 after Ctrl-C.
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_help = "Example:
+  cxr dicom kos study/ -o results --with-patient")]
 pub struct KeyObjects {
     #[command(flatten)]
     pub objects: ObjectArguments,
