@@ -3,6 +3,7 @@
 mod browse;
 mod configuration;
 mod dicom;
+mod dicom_send;
 mod listen;
 mod measure;
 mod models;
@@ -21,6 +22,7 @@ pub use configuration::{
     AsciiWhen, ColumnArgument, ConfigArguments, ConfigFile, LookArguments, ThemeArgument,
 };
 pub use dicom::*;
+pub use dicom_send::*;
 pub use listen::*;
 pub use measure::*;
 pub use models::*;
