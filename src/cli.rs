@@ -3,6 +3,7 @@
 mod browse;
 mod configuration;
 mod dicom;
+mod dicom_send;
 mod listen;
 mod measure;
 mod merge;
@@ -22,6 +23,7 @@ pub use configuration::{
     AsciiWhen, ColumnArgument, ConfigArguments, ConfigFile, LookArguments, ThemeArgument,
 };
 pub use dicom::*;
+pub use dicom_send::*;
 pub use listen::*;
 pub use measure::*;
 pub use merge::*;

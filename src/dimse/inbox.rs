@@ -15,7 +15,7 @@ use tempfile::{Builder, NamedTempFile};
 
 use super::address::AeTitle;
 use super::data_set::{BEGINNING, OwnIdentity, own_identity};
-use super::part10::{ObjectKind, Part10Object, head};
+use super::part10::{Part10Object, StorageKind, head};
 use crate::domain::hex::hex;
 
 /// What the hidden name of a file on its way begins and ends with.
@@ -120,7 +120,7 @@ impl Inbox {
     /// If nothing can be written.
     pub(super) fn begin(
         &self,
-        kind: &ObjectKind,
+        kind: &StorageKind,
         sop_instance: &str,
         source: Option<&AeTitle>,
     ) -> io::Result<Arrival> {
@@ -183,7 +183,7 @@ fn is_vacant(path: &Path) -> bool {
 }
 
 /// Whether a file holds an object of this kind with the same data set.
-fn is_same(path: &Path, kind: &ObjectKind, part: &mut File, data_set_at: u64) -> io::Result<bool> {
+fn is_same(path: &Path, kind: &StorageKind, part: &mut File, data_set_at: u64) -> io::Result<bool> {
     // A pipe would be waited for.
     if !path.symlink_metadata()?.is_file() {
         return Ok(false);
@@ -228,7 +228,7 @@ fn digest(part: &mut File, data_set_at: u64) -> io::Result<[u8; 32]> {
 #[derive(Debug)]
 pub(super) struct Arrival {
     part: NamedTempFile,
-    kind: ObjectKind,
+    kind: StorageKind,
     sop_instance: String,
     /// The first bytes of the data set.
     beginning: Vec<u8>,
@@ -262,8 +262,8 @@ mod tests {
 
     use super::*;
 
-    fn kind() -> ObjectKind {
-        ObjectKind {
+    fn kind() -> StorageKind {
+        StorageKind {
             sop_class: "1.2".to_owned(),
             transfer_syntax: "1.2.840.10008.1.2.1".to_owned(),
         }

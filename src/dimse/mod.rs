@@ -40,7 +40,7 @@ pub use error::DimseError;
 pub use inbox::{Inbox, InboxFault, StoredAs};
 pub use listener::{Bounds, Listener, ListenerEvent};
 pub use negotiation::Offer;
-pub use part10::{ObjectKind, Part10Fault, Part10Object};
+pub use part10::{Part10Fault, Part10Object, StorageKind};
 pub use peers::{AllowedPeers, PeerNetwork};
 pub use requestor::{EchoAnswer, MOST_KINDS, StoreRequestor, echo};
 pub use status::DimseStatus;

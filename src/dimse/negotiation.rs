@@ -10,7 +10,7 @@ use dicom_ul::pdu::{
 };
 
 use super::address::AeTitle;
-use super::part10::{IMPLEMENTATION, IMPLEMENTATION_NAME, ObjectKind};
+use super::part10::{IMPLEMENTATION, IMPLEMENTATION_NAME, StorageKind};
 use super::pdu_stream::LONGEST_PDU;
 use super::peers::AllowedPeers;
 use super::uid;
@@ -69,7 +69,7 @@ impl Offer {
 pub struct Negotiated {
     pub answer: AssociationAC,
     /// The accepted presentation contexts by their numbers.
-    pub contexts: BTreeMap<u8, ObjectKind>,
+    pub contexts: BTreeMap<u8, StorageKind>,
     /// SOP classes of which nothing was accepted, clean and each once.
     pub not_taken: Vec<String>,
 }
@@ -133,7 +133,7 @@ pub fn negotiate(
             Err(reason) => (reason, IMPLICIT_LITTLE.to_owned()),
         };
         if reason == PresentationContextResultReason::Acceptance {
-            let kind = ObjectKind {
+            let kind = StorageKind {
                 sop_class: class,
                 transfer_syntax: transfer_syntax.clone(),
             };

@@ -25,7 +25,7 @@ const TRANSFER_SYNTAX: u32 = 0x0002_0010;
 
 /// What an object is and how it is written: what a presentation context is negotiated for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ObjectKind {
+pub struct StorageKind {
     pub sop_class: String,
     pub transfer_syntax: String,
 }
@@ -33,7 +33,7 @@ pub struct ObjectKind {
 /// The head of a file of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part10Object {
-    pub kind: ObjectKind,
+    pub kind: StorageKind,
     pub sop_instance: String,
     /// Where its data set begins.
     pub data_set_at: u64,
@@ -88,7 +88,7 @@ impl Part10Object {
             }
         }
         Ok(Part10Object {
-            kind: ObjectKind {
+            kind: StorageKind {
                 sop_class: class.ok_or(Part10Fault::Lacks("SOP class"))?,
                 transfer_syntax: syntax.ok_or(Part10Fault::Lacks("transfer syntax"))?,
             },
@@ -99,7 +99,7 @@ impl Part10Object {
 }
 
 /// The head of the file of an object that came from `source`.
-pub fn head(kind: &ObjectKind, sop_instance: &str, source: Option<&AeTitle>) -> Vec<u8> {
+pub fn head(kind: &StorageKind, sop_instance: &str, source: Option<&AeTitle>) -> Vec<u8> {
     let mut group = Vec::with_capacity(256);
     put(&mut group, 0x0001, b"OB", &[0, 1]);
     put_text(&mut group, 0x0002, b"UI", &kind.sop_class);
@@ -144,8 +144,8 @@ fn put_text(group: &mut Vec<u8>, number: u16, vr: &[u8; 2], text: &str) {
 mod tests {
     use super::*;
 
-    fn kind() -> ObjectKind {
-        ObjectKind {
+    fn kind() -> StorageKind {
+        StorageKind {
             sop_class: "1.2.840.10008.5.1.4.1.1.1".to_owned(),
             transfer_syntax: "1.2.840.10008.1.2".to_owned(),
         }

@@ -16,7 +16,7 @@ use super::command::DimseCommand;
 use super::error::DimseError;
 use super::message::{MessagePart, MessageReader};
 use super::negotiation::{IMPLICIT_LITTLE, VERIFICATION};
-use super::part10::ObjectKind;
+use super::part10::StorageKind;
 use super::pdu_stream::LONGEST_PDU;
 use super::status::DimseStatus;
 use crate::domain::text::clean;
@@ -35,7 +35,7 @@ pub struct EchoAnswer {
     /// The implementation's name, if it gives one.
     pub implementation: Option<String>,
     /// Which of the kinds of objects that were asked about it takes.
-    pub taken: Vec<ObjectKind>,
+    pub taken: Vec<StorageKind>,
 }
 
 /// Asks an application entity to answer (C-ECHO), and which of `kinds` it would take. None of them is sent. At most
@@ -47,10 +47,10 @@ pub fn echo(
     address: &DicomAddress,
     calling: &AeTitle,
     timeout: Duration,
-    kinds: &[ObjectKind],
+    kinds: &[StorageKind],
 ) -> Result<EchoAnswer, DimseError> {
     let began = Instant::now();
-    let mut asked = vec![ObjectKind {
+    let mut asked = vec![StorageKind {
         sop_class: VERIFICATION.to_owned(),
         transfer_syntax: IMPLICIT_LITTLE.to_owned(),
     }];
@@ -96,7 +96,7 @@ impl StoreRequestor {
         address: &DicomAddress,
         calling: &AeTitle,
         timeout: Duration,
-        kinds: &[ObjectKind],
+        kinds: &[StorageKind],
     ) -> Result<Self, DimseError> {
         let mut options = ClientAssociationOptions::new()
             .calling_ae_title(calling.as_str())
@@ -123,7 +123,7 @@ impl StoreRequestor {
     }
 
     /// Whether objects of this kind are taken.
-    pub fn takes(&self, kind: &ObjectKind) -> bool {
+    pub fn takes(&self, kind: &StorageKind) -> bool {
         self.context(kind).is_some()
     }
 
@@ -133,7 +133,7 @@ impl StoreRequestor {
     /// If the association broke. Then nobody knows whether the other side has the object.
     pub fn store(
         &mut self,
-        kind: &ObjectKind,
+        kind: &StorageKind,
         sop_instance: &str,
         data_set: &[u8],
     ) -> Result<DimseStatus, DimseError> {
@@ -153,7 +153,7 @@ impl StoreRequestor {
         let _ = self.association.release();
     }
 
-    fn context(&self, kind: &ObjectKind) -> Option<u8> {
+    fn context(&self, kind: &StorageKind) -> Option<u8> {
         let contexts = self.association.presentation_contexts().iter();
         let mut found = contexts.filter(|context| {
             context.abstract_syntax == kind.sop_class
@@ -254,7 +254,7 @@ struct Fault<'a> {
 }
 
 impl Fault<'_> {
-    fn of(&self, error: &Error, kinds: &[ObjectKind]) -> DimseError {
+    fn of(&self, error: &Error, kinds: &[StorageKind]) -> DimseError {
         let address = self.address.clone();
         match error {
             Error::ToAddress { .. } => {
@@ -336,7 +336,7 @@ fn rejection(answer: &AssociationRJ) -> String {
 }
 
 /// Kinds of objects for a message.
-fn described(kinds: &[ObjectKind]) -> String {
+fn described(kinds: &[StorageKind]) -> String {
     let mut words: Vec<String> = kinds
         .iter()
         .map(|kind| format!("{} in {}", kind.sop_class, kind.transfer_syntax))

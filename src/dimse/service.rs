@@ -13,7 +13,7 @@ use super::command::{C_CANCEL, C_ECHO, C_STORE, DimseCommand};
 use super::inbox::{Arrival, Inbox, StoredAs};
 use super::message::{MessageFault, MessagePart, MessageReader};
 use super::negotiation::{Negotiated, Offer, VERIFICATION, negotiate};
-use super::part10::ObjectKind;
+use super::part10::StorageKind;
 use super::pdu_stream::{PduFault, PduStream};
 use super::peers::AllowedPeers;
 use super::status::DimseStatus;
@@ -128,7 +128,7 @@ pub fn serve(
     service.stream.close();
 }
 
-type Accepted = (BTreeMap<u8, ObjectKind>, Option<AeTitle>);
+type Accepted = (BTreeMap<u8, StorageKind>, Option<AeTitle>);
 
 /// Waits for the request, and answers it; `None` if there is no association.
 fn accept(
@@ -186,7 +186,7 @@ struct Service<'a, 'b> {
     stream: PduStream,
     terms: &'a Terms<'a>,
     progress: &'a AssociationProgress,
-    contexts: BTreeMap<u8, ObjectKind>,
+    contexts: BTreeMap<u8, StorageKind>,
     source: Option<AeTitle>,
     reader: MessageReader,
     receiving: Option<Receiving>,
@@ -270,7 +270,7 @@ impl Service<'_, '_> {
         self.refuse(receiving.context, &receiving.request, reason)
     }
 
-    fn begin(&self, kind: &ObjectKind, request: &DimseCommand) -> Result<Arrival, NotKept> {
+    fn begin(&self, kind: &StorageKind, request: &DimseCommand) -> Result<Arrival, NotKept> {
         let is_agreed =
             kind.sop_class == request.sop_class && self.terms.offer.takes(&kind.sop_class);
         if !is_agreed {

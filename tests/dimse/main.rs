@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use cxr::dimse::{DicomAddress, ObjectKind, Part10Object, StoreRequestor};
+use cxr::dimse::{DicomAddress, Part10Object, StorageKind, StoreRequestor};
 use dicom_core::VR;
 use dicom_dictionary_std::{tags, uids};
 use imaging_files::{Dicom, data_set_start, phantom};
@@ -42,8 +42,8 @@ fn film(instance: &str, columns: u16) -> Dicom {
         .words(&pixels)
 }
 
-fn digital_radiograph() -> ObjectKind {
-    ObjectKind {
+fn digital_radiograph() -> StorageKind {
+    StorageKind {
         sop_class: DX.to_owned(),
         transfer_syntax: imaging_files::EXPLICIT.to_owned(),
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::dimse::{ObjectKind, Part10Object};
+use crate::dimse::{Part10Object, StorageKind};
 
 /// What the other side decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub trait Delivery {
     }
 
     /// Announces the kinds of objects that follow.
-    fn prepare(&mut self, _kinds: &[ObjectKind]) {}
+    fn prepare(&mut self, _kinds: &[StorageKind]) {}
 
     /// Delivers a file: its bytes, and what its head says of it.
     ///

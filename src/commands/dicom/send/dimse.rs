@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::delivery::{Delivery, DeliveryFault, Outcome};
 use crate::dimse::{
-    AeTitle, DicomAddress, DimseError, MOST_KINDS, ObjectKind, Part10Object, StoreRequestor,
+    AeTitle, DicomAddress, DimseError, MOST_KINDS, Part10Object, StorageKind, StoreRequestor,
     sop_class_name,
 };
 
@@ -13,7 +13,7 @@ pub struct DimseDelivery {
     address: DicomAddress,
     calling: AeTitle,
     timeout: Duration,
-    kinds: Vec<ObjectKind>,
+    kinds: Vec<StorageKind>,
     open: Option<StoreRequestor>,
     /// Whether the other side took none of the kinds, so that it need not be asked for each object.
     takes_nothing: bool,
@@ -41,7 +41,7 @@ impl Delivery for DimseDelivery {
         MOST_KINDS
     }
 
-    fn prepare(&mut self, kinds: &[ObjectKind]) {
+    fn prepare(&mut self, kinds: &[StorageKind]) {
         if !kinds.iter().all(|kind| self.kinds.contains(kind)) {
             self.end();
             self.kinds = kinds.to_vec();
@@ -101,7 +101,7 @@ impl Delivery for DimseDelivery {
     }
 }
 
-fn not_taken(kind: &ObjectKind) -> String {
+fn not_taken(kind: &StorageKind) -> String {
     format!(
         "the other side does not take {} in transfer syntax {}",
         sop_class_name(&kind.sop_class),

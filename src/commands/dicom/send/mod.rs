@@ -25,7 +25,7 @@ use self::journal::{Journal, journal_path};
 use crate::cli::DicomSend;
 use crate::commands::shared::batch::Signals;
 use crate::commands::shared::{SOME_FAILED, Usage, complain};
-use crate::dimse::{DicomAddress, ObjectKind, Part10Object};
+use crate::dimse::{DicomAddress, Part10Object, StorageKind};
 use crate::export::path_text;
 
 /// The pause after the first attempt. It doubles from one to the next.
@@ -188,7 +188,7 @@ impl Transfer<'_> {
                     Err(fault) => self.fail(path, &fault.to_string()),
                 }
             }
-            let mut kinds: Vec<ObjectKind> = objects
+            let mut kinds: Vec<StorageKind> = objects
                 .iter()
                 .map(|(_, object)| object.kind.clone())
                 .collect();
