@@ -6,7 +6,7 @@
                                                                    makes parts, merges and evaluates them
     benches/archive.py shard PROGRAM FOLDER [--rounds 5]           --shard 1/1 against none over FOLDER
 
-Parts are made of the description that PROGRAM itself writes at the end of a real part, and of invented rows. Each figure
+Parts that are there already are used again. They are made of the description that PROGRAM itself writes at the end of a real part, and of invented rows. Each figure
 is of one process: seconds, and the most memory that it and its children had (wait4's ru_maxrss: of the largest of them).
 Linux only. Run it on an idle machine.
 """
@@ -27,6 +27,7 @@ import time
 
 SAMPLE = pathlib.Path(__file__).parent.parent / "samples" / "clear_1.png"
 FOLDER_FILES = 1000
+CASES = 2000
 HEADER = "#cxr-part "
 ENVIRONMENT = {**os.environ, "CXR_CONFIG": ""}
 
@@ -54,7 +55,8 @@ def measured(arguments, until_line=False):
 def with_memory(arguments):
     """Seconds and peak MiB of a process."""
     begin = time.monotonic()
-    pid = os.posix_spawn(arguments[0], arguments, ENVIRONMENT)
+    silent = [(os.POSIX_SPAWN_OPEN, 1, "/dev/null", os.O_WRONLY, 0)]
+    pid = os.posix_spawn(arguments[0], arguments, ENVIRONMENT, file_actions=silent)
     _, status, used = os.wait4(pid, 0)
     seconds = time.monotonic() - begin
     if os.waitstatus_to_exitcode(status) not in (0, 1):
@@ -103,10 +105,10 @@ def shard_of(key, of):
 
 
 def make_parts(program, folder, rows, parts):
-    """Parts with invented scores; returns their names."""
+    """Parts with invented scores."""
     archive = folder / "archive"
-    (archive / "w0").mkdir(parents=True, exist_ok=True)
-    shutil.copy(SAMPLE, archive / "w0" / "IM-0.png")
+    archive.mkdir(parents=True, exist_ok=True)
+    shutil.copy(SAMPLE, archive / "sample.png")
     one = folder / "one.csv"
     subprocess.run(
         [program, "predict", "archive", "--shard", "1/1", "-o", str(one), "--quiet", "--force"],
@@ -157,25 +159,28 @@ def make_parts(program, folder, rows, parts):
         }
         with open(name, "a", encoding="utf-8") as part:
             part.write(HEADER + json.dumps(described, separators=(",", ":"), ensure_ascii=False) + "\n")
-    return [str(name) for name in names]
 
 
-def merge(program, folder, rows, parts, sort):
+def merge(program, folder, rows, parts, sort, only_parts):
     folder.mkdir(parents=True, exist_ok=True)
     begin = time.monotonic()
-    names = make_parts(program, folder, rows, parts)
-    print(f"made {parts} parts of {rows} rows in {time.monotonic() - begin:.0f} s")
+    names = [str(folder / f"part-{number}.csv") for number in range(1, parts + 1)]
+    if not all(os.path.exists(name) for name in names):
+        make_parts(program, folder, rows, parts)
+        print(f"made {parts} parts of {rows} rows in {time.monotonic() - begin:.0f} s")
+    if only_parts:
+        return
     for ending in ("csv", "parquet"):
         table = str(folder / f"all.{ending}")
-        more = ["-o", table, "--force", "--sort", sort]
+        more = ["-o", table, "--force", "--sort", sort, "--quiet"]
         seconds, peak = with_memory([program, "merge", *names, *more])
         size = os.stat(table).st_size / 1e6
         print(f"merged to {ending}: {seconds:.1f} s, {rows / seconds:,.0f} rows/s, {peak:.0f} MiB; {size:.0f} MB")
     manifest = folder / "cases.csv"
     with open(manifest, "w", encoding="utf-8") as cases:
         cases.write("path,finding\n")
-        for number in range(0, rows, max(rows // 10_000, 1)):
-            finding = ("Pneumonia", "No Finding")[number // max(rows // 10_000, 1) % 2]
+        for number in range(0, rows, max(rows // CASES, 1)):
+            finding = ("Pneumonia", "No Finding")[number // max(rows // CASES, 1) % 2]
             cases.write(f"archive/w{number // FOLDER_FILES}/IM-{number}.png,{finding}\n")
     for ending in ("csv", "parquet"):
         table = str(folder / f"all.{ending}")
@@ -222,13 +227,14 @@ def main():
     parser.add_argument("--rows", type=int, default=10_000_000)
     parser.add_argument("--parts", type=int, default=16)
     parser.add_argument("--sort", default="path")
+    parser.add_argument("--only-parts", action="store_true")
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
     program = str(pathlib.Path(given.program).resolve())
     if given.what == "walk":
         walk(program, given.folder, given.files)
     elif given.what == "merge":
-        merge(program, given.folder, given.rows, given.parts, given.sort)
+        merge(program, given.folder, given.rows, given.parts, given.sort, given.only_parts)
     else:
         shard(program, given.folder, given.rounds)
 
