@@ -36,7 +36,7 @@ pub struct PairOfReaders {
 
 /// Unaided, then aided; empty with one reader.
 pub(super) fn of_all(readings: &[StudyReading]) -> Vec<AgreementOfReaders> {
-    let calls = Calls::of(readings);
+    let calls = CallsOfReaders::of(readings);
     if calls.readers.len() < 2 {
         return Vec::new();
     }
@@ -64,7 +64,7 @@ pub(super) fn of_all(readings: &[StudyReading]) -> Vec<AgreementOfReaders> {
 
 /// Each pair of readers that read an image in common. All have the same draws of patients.
 pub(super) fn of_pairs(readings: &[StudyReading]) -> Vec<PairOfReaders> {
-    let calls = Calls::of(readings);
+    let calls = CallsOfReaders::of(readings);
     let count = calls.readers.len();
     let pairs = (0..count).flat_map(|one| (one + 1..count).map(move |other| (one, other)));
     let is_read = |pair: &(usize, usize)| calls.rows.iter().any(|row| cell(row, *pair, 0) != APART);
@@ -115,8 +115,8 @@ fn kappa(cells: &[u8], weights: &[f64]) -> Option<f64> {
     cohens_kappa(&CELLS, &sums[..4])
 }
 
-/// Calls by image and reader: aided, unaided.
-struct Calls {
+/// CallsOfReaders by image and reader: aided, unaided.
+struct CallsOfReaders {
     readers: Vec<String>,
     rows: Vec<Vec<Option<[bool; 2]>>>,
     /// The patient of each image.
@@ -124,7 +124,7 @@ struct Calls {
     patients: usize,
 }
 
-impl Calls {
+impl CallsOfReaders {
     fn of(readings: &[StudyReading]) -> Self {
         let readers = names(readings, |reading| &reading.reader);
         let column: HashMap<&str, usize> = readers
@@ -144,7 +144,7 @@ impl Calls {
             rows[at][column[reading.reader.as_str()]] =
                 Some([reading.call.aided, reading.call.unaided]);
         }
-        Calls {
+        CallsOfReaders {
             patients: patient.len(),
             readers: readers.into_iter().map(str::to_owned).collect(),
             rows,
