@@ -8,6 +8,8 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use cxr::evaluation::bootstrap;
+use cxr::evaluation::reader_study::{StudyReading, reader_study};
+use cxr::evaluation::readers::ReaderCall;
 use cxr::evaluation::statistics::bland_altman::limits_of_agreement;
 use cxr::evaluation::statistics::call_changes::{CallPair, automation_bias, call_changes};
 use cxr::evaluation::statistics::froc::{
@@ -251,6 +253,25 @@ fn calls(ratings: &[Vec<Vec<f64>>], truth: &[bool], random: &mut Random) {
         },
     );
     timed("the model of reading times", || reading_times(&times));
+    let readings: Vec<StudyReading> = pairs
+        .iter()
+        .enumerate()
+        .map(|(at, pair)| StudyReading {
+            reader: (at / CASES).to_string(),
+            image: (at % CASES).to_string(),
+            call: ReaderCall {
+                patient: patients[at % CASES].clone(),
+                unaided: pair.unaided,
+                aided: pair.aided,
+                model: pair.model,
+                truth: Some(pair.truth),
+            },
+        })
+        .collect();
+    timed(
+        "all readers together, as `cxr agreement` prints them",
+        || reader_study("bench", &readings),
+    );
 }
 
 fn timed<T>(what: &str, work: impl FnOnce() -> T) {

@@ -183,6 +183,130 @@ fn a_reader_is_compared_with_the_model_and_the_reference_standard() {
     );
 }
 
+/// Bob reads the same images. He misses two of the positive ones and finds one of these with the model's help.
+fn bob_reads_too(study: &Study) {
+    let mut log = Store::open(&study.store).unwrap();
+    let base = study.folder.path().canonicalize().unwrap();
+    for n in 0..20 {
+        log.append(&ReviewEntry {
+            token: format!("bob {n}"),
+            image: ImageIdentity {
+                sha256: sha256(&n.to_string()),
+                path: base.join(format!("ward3/{n}.png")),
+                uids: Uids::default(),
+                patient_id: None,
+            },
+            review: Review {
+                reviewer: "bob".into(),
+                at: SystemTime::now(),
+                act: Act::Called,
+                change: OpinionChange::to(&Opinion {
+                    blinded: Some(BlindedReading {
+                        asked: vec![LABEL.into()],
+                        unaided: call(n < 8 || n == 15, 1_500),
+                        aided: (n == 8).then(|| call(true, 700)),
+                        model_sha256: MODEL.into(),
+                        seed: Some(7),
+                        position: n as usize + 1,
+                    }),
+                    ..Opinion::default()
+                }),
+                seen: Seen::default(),
+            },
+            prediction: (n < 19).then(|| prediction(n < 9)),
+        })
+        .unwrap();
+    }
+}
+
+#[test]
+fn all_readers_together_come_first() {
+    let study = Study::new();
+    bob_reads_too(&study);
+    let output = study.run("agreement", &["-m", "cases.csv", "--format", "json"]);
+    assert!(output.status.success(), "{output:?}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let found = &report["studies"][0];
+    for (name, expected) in [
+        ("readers", 2),
+        ("readings", 40),
+        ("images", 20),
+        ("positives", 10),
+    ] {
+        assert_eq!(found[name], expected, "{name}");
+    }
+    let sensitivity = &found["comparisons"][0];
+    // Unaided 0.7 and 0.8, aided 0.9 and 0.9.
+    for (what, expected) in [("aided", 0.9), ("unaided", 0.75), ("difference", 0.15)] {
+        let value = sensitivity[what]["value"].as_f64().unwrap();
+        assert!((value - expected).abs() < 1e-12, "{what} {value}");
+    }
+    let p = sensitivity["difference"]["p"].as_f64().unwrap();
+    assert!(p > 0.0 && p < 1.0, "{p}");
+    let specificity = &found["comparisons"][1];
+    assert_eq!(specificity["difference"]["undefined"], "nothing varies");
+    let changes = &found["changes"];
+    assert_eq!(
+        (&changes["all"]["helped"], &changes["all"]["misled"]),
+        (&3.into(), &0.into())
+    );
+    assert_eq!(changes["no_answer"]["right_both"], 2);
+
+    let text = study.run("agreement", &["-m", "cases.csv"]);
+    let text = String::from_utf8(text.stdout).unwrap();
+    let first = "Pneumonia · all readers: 2 readers, 40 readings of 20 images";
+    assert!(text.starts_with(first), "{text}");
+    assert!(
+        text.lines().all(|line| line.chars().count() <= 130),
+        "{text}"
+    );
+}
+
+#[test]
+fn imrmc_gets_its_file() {
+    let study = Study::new();
+    bob_reads_too(&study);
+    let run = |more: &[&str]| {
+        study.run(
+            "agreement",
+            &[&["-m", "cases.csv", "--imrmc"][..], more].concat(),
+        )
+    };
+    assert!(run(&["calls.imrmc"]).status.success());
+    let file = study.folder.path().join("calls.imrmc");
+    let written = fs::read_to_string(&file).unwrap();
+    assert!(
+        written.contains("NR: 2\nN0: 10\nN1: 10\nNM: 2\n"),
+        "{written}"
+    );
+    let has_names = written.contains("ward3") || written.contains(".png");
+    assert!(!has_names, "{written}");
+    use std::os::unix::fs::PermissionsExt;
+    assert_eq!(
+        fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+    // It is not replaced, and without a reference standard there is none.
+    let again = run(&["calls.imrmc"]);
+    assert_eq!(again.status.code(), Some(2));
+    let error = String::from_utf8(again.stderr).unwrap();
+    let names_it = error.contains("--imrmc calls.imrmc: already exists");
+    assert!(names_it && error.lines().count() == 1, "{error}");
+    assert!(run(&["calls.imrmc", "--force"]).status.success());
+    assert_eq!(
+        study
+            .run("agreement", &["--imrmc", "other.imrmc"])
+            .status
+            .code(),
+        Some(2)
+    );
+    let other = study.folder.path().join("none.csv");
+    fs::write(other, "filename,finding\nother.png,Pneumonia\n").unwrap();
+    let none = study.run("agreement", &["-m", "none.csv", "--imrmc", "none.imrmc"]);
+    assert_eq!(none.status.code(), Some(2), "{none:?}");
+    assert!(!study.folder.path().join("none.imrmc").exists());
+}
+
 #[test]
 fn without_a_reference_standard_readers_are_compared_with_the_model_only() {
     let study = Study::new();

@@ -34,10 +34,7 @@ pub fn terminal(report: &ReaderStudyReport) -> String {
     ));
     primary(&mut page, &report.comparisons);
     agreement(&mut page, report);
-    report
-        .paired
-        .iter()
-        .for_each(|reader| paired(&mut page, reader));
+    paired(&mut page, &report.paired);
     report
         .changes
         .iter()
@@ -77,7 +74,9 @@ fn primary(page: &mut Page, comparisons: &[ModeComparison]) {
             &[share(&found.aided), share(&found.unaided), difference, p],
         );
     }
-    page.line("  Readers and patients are random samples (Obuchowski-Rockette, Hillis; jackknife over patients).");
+    page.line(
+        "  Intervals and p above: readers and patients as random samples (Obuchowski-Rockette, Hillis; jackknife by patient).",
+    );
     for found in comparisons {
         let others = [
             ("for these readers", &found.fixed_readers),
@@ -135,35 +134,40 @@ fn agreement(page: &mut Page, report: &ReaderStudyReport) {
     }
 }
 
-fn paired(page: &mut Page, reader: &PairedReader) {
-    for (class, tests) in [
-        ("positive", &reader.sensitivity),
-        ("negative", &reader.specificity),
-    ] {
-        if tests.images == 0 {
-            continue;
-        }
-        let p = |found: Result<f64, &String>| {
-            found.map_or_else(|reason| format!("{UNDEFINED}, {reason}"), p_value)
-        };
-        let clustered = match &tests.clustered {
-            Known::Value(difference) => Ok(difference.p),
-            Known::Undefined { undefined } => Err(undefined),
-        };
-        let mid = match &tests.mcnemar_mid_p {
-            Known::Value(p) => Ok(*p),
-            Known::Undefined { undefined } => Err(undefined),
-        };
-        page.line(&format!(
-            "  {}: {}, right aided only {}, unaided only {}; p by patient (Obuchowski) {}, by image (McNemar, mid-p) {}",
-            reader.reader,
-            counted(tests.images, &format!("{class} image")),
-            tests.aided_only,
-            tests.unaided_only,
-            p(clustered),
-            p(mid),
-        ));
+fn paired(page: &mut Page, readers: &[PairedReader]) {
+    if readers.is_empty() {
+        return;
     }
+    let heading = [
+        "right aided only",
+        "right unaided only",
+        "p by patient",
+        "p by image",
+    ];
+    page.row("each reader's calls", &heading.map(str::to_owned));
+    for reader in readers {
+        let classes = [
+            ("positive", &reader.sensitivity),
+            ("negative", &reader.specificity),
+        ];
+        for (class, tests) in classes.into_iter().filter(|(_, tests)| tests.images > 0) {
+            let clustered = match &tests.clustered {
+                Known::Value(difference) => p_value(difference.p),
+                Known::Undefined { undefined } => format!("{UNDEFINED}: {undefined}"),
+            };
+            let by_image = match &tests.mcnemar_mid_p {
+                Known::Value(p) => p_value(*p),
+                Known::Undefined { undefined } => format!("{UNDEFINED}: {undefined}"),
+            };
+            let [aided, unaided] =
+                [tests.aided_only, tests.unaided_only].map(|count| count.to_string());
+            let name = format!("{}, {class} ({})", reader.reader, tests.images);
+            page.row(&name, &[aided, unaided, clustered, by_image]);
+        }
+    }
+    page.line(
+        "  By patient: Obuchowski 1998. By image: McNemar's mid-p, for one image of each patient.",
+    );
 }
 
 fn changes(page: &mut Page, found: &ChangesOfCalls) {

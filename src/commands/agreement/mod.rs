@@ -304,7 +304,8 @@ fn text(readings: &[ReaderRow], references: &ReferenceCases) -> String {
         page += "\n";
         page += &terminal(&comparison);
     }
-    page += "\nw: Wilson's interval, the others by bootstrap over patients. Not for diagnosis.\n";
+    page += "\nw: Wilson's interval, the others by bootstrap over patients where nothing else is said. \
+         Not for diagnosis.\n";
     for (label, images) in without_answer(readings) {
         let paths: Vec<&str> = images.iter().map(String::as_str).collect();
         page += &format!(

@@ -6,8 +6,9 @@ use serde::Serialize;
 
 use super::{MODES, StudyEstimate, StudyReading, estimate, names};
 use crate::evaluation::bootstrap;
+use crate::evaluation::statistics::cohens_kappa;
 use crate::evaluation::statistics::raters::{
-    CategoryDistance, RatedUnits, fleiss_kappa, gwet, krippendorff_alpha, weighted_kappa,
+    CategoryDistance, RatedUnits, fleiss_kappa, gwet, krippendorff_alpha,
 };
 
 /// Agreement of all readers in one mode. A coefficient that is undefined is `None`.
@@ -35,7 +36,7 @@ pub struct PairOfReaders {
 
 /// Unaided, then aided; empty with one reader.
 pub(super) fn of_all(readings: &[StudyReading]) -> Vec<AgreementOfReaders> {
-    let calls = Calls::of(readings);
+    let calls = CallsOfReaders::of(readings);
     if calls.readers.len() < 2 {
         return Vec::new();
     }
@@ -61,34 +62,61 @@ pub(super) fn of_all(readings: &[StudyReading]) -> Vec<AgreementOfReaders> {
         .into()
 }
 
-/// Each pair of readers that read an image in common.
+/// Each pair of readers that read an image in common. All have the same draws of patients.
 pub(super) fn of_pairs(readings: &[StudyReading]) -> Vec<PairOfReaders> {
-    let calls = Calls::of(readings);
-    let [aided, unaided] = [0, 1].map(|mode| calls.rated(mode));
+    let calls = CallsOfReaders::of(readings);
     let count = calls.readers.len();
     let pairs = (0..count).flat_map(|one| (one + 1..count).map(move |other| (one, other)));
-    let found = pairs.map(|pair| {
-        let nominal = CategoryDistance::Nominal;
-        let [unaided, aided] = calls.bootstrapped(|weights| {
-            [
-                weighted_kappa(&unaided, pair, nominal, weights),
-                weighted_kappa(&aided, pair, nominal, weights),
-            ]
+    let is_read = |pair: &(usize, usize)| calls.rows.iter().any(|row| cell(row, *pair, 0) != APART);
+    let pairs: Vec<(usize, usize)> = pairs.filter(is_read).collect();
+    let of_pair = |pair: &(usize, usize)| {
+        [1, 0].map(|mode| {
+            calls
+                .rows
+                .iter()
+                .map(|row| cell(row, *pair, mode))
+                .collect()
+        })
+    };
+    let cells: Vec<Vec<u8>> = pairs.iter().flat_map(of_pair).collect();
+    let kappas = |weights: &[f64]| cells.iter().map(|cells| kappa(cells, weights)).collect();
+    let once: Vec<Option<f64>> = kappas(&vec![1.0; calls.rows.len()]);
+    let bounds = bootstrap::intervals(&calls.owner, calls.patients, cells.len(), kappas);
+    let estimate = |at: usize| once[at].map(|value| estimate(value, bounds[at]));
+    let found = pairs
+        .into_iter()
+        .enumerate()
+        .map(|(at, (one, other))| PairOfReaders {
+            first: calls.readers[one].clone(),
+            second: calls.readers[other].clone(),
+            images: cells[2 * at].iter().filter(|cell| **cell != APART).count(),
+            unaided: estimate(2 * at),
+            aided: estimate(2 * at + 1),
         });
-        let both = |row: &&Vec<Option<[bool; 2]>>| row[pair.0].is_some() && row[pair.1].is_some();
-        PairOfReaders {
-            first: calls.readers[pair.0].clone(),
-            second: calls.readers[pair.1].clone(),
-            images: calls.rows.iter().filter(both).count(),
-            unaided,
-            aided,
-        }
-    });
-    found.filter(|pair| pair.images > 0).collect()
+    found.collect()
 }
 
-/// Calls by image and reader: aided, unaided.
-struct Calls {
+/// The calls of two readers, and the cell of an image that one of them did not read.
+const CELLS: [(bool, bool); 4] = [(true, true), (true, false), (false, true), (false, false)];
+const APART: u8 = 4;
+
+fn cell(row: &[Option<[bool; 2]>], (one, other): (usize, usize), mode: usize) -> u8 {
+    let both = row[one].zip(row[other]);
+    let place = both.and_then(|(a, b)| CELLS.iter().position(|cell| *cell == (a[mode], b[mode])));
+    place.map_or(APART, |place| place as u8)
+}
+
+fn kappa(cells: &[u8], weights: &[f64]) -> Option<f64> {
+    let mut sums = [0.0; 5];
+    cells
+        .iter()
+        .zip(weights)
+        .for_each(|(cell, weight)| sums[usize::from(*cell)] += weight);
+    cohens_kappa(&CELLS, &sums[..4])
+}
+
+/// CallsOfReaders by image and reader: aided, unaided.
+struct CallsOfReaders {
     readers: Vec<String>,
     rows: Vec<Vec<Option<[bool; 2]>>>,
     /// The patient of each image.
@@ -96,7 +124,7 @@ struct Calls {
     patients: usize,
 }
 
-impl Calls {
+impl CallsOfReaders {
     fn of(readings: &[StudyReading]) -> Self {
         let readers = names(readings, |reading| &reading.reader);
         let column: HashMap<&str, usize> = readers
@@ -116,7 +144,7 @@ impl Calls {
             rows[at][column[reading.reader.as_str()]] =
                 Some([reading.call.aided, reading.call.unaided]);
         }
-        Calls {
+        CallsOfReaders {
             patients: patient.len(),
             readers: readers.into_iter().map(str::to_owned).collect(),
             rows,

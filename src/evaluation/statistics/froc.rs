@@ -68,7 +68,7 @@ pub fn froc_figures(study: &FrocStudy, weighting: LesionWeighting) -> FiguresOfM
     let mut by_reader = Vec::new();
     for reader in 0..study.readers {
         let cells = (0..study.modes).map(|mode| {
-            let cell = Cell::of(study, (mode, reader), &cluster, clusters);
+            let cell = FrocCell::of(study, (mode, reader), &cluster, clusters);
             let cell = cell.and_then(|cell| Ok((cell.leave_one_out(weighting)?, cell.read)));
             cell.map_err(|reason| LeftOutReader {
                 reader,
@@ -108,7 +108,7 @@ fn clusters(cases: &[FrocCase]) -> (Vec<usize>, usize) {
 }
 
 /// What one reader marked in one mode.
-struct Cell {
+struct FrocCell {
     /// Cases that were read, by number.
     read: Vec<usize>,
     /// The highest false mark of each normal case, with its cluster.
@@ -119,14 +119,14 @@ struct Cell {
     counts: Vec<(f64, f64)>,
 }
 
-impl Cell {
+impl FrocCell {
     fn of(
         study: &FrocStudy,
         key: (usize, usize),
         cluster: &[usize],
         clusters: usize,
     ) -> Result<Self, Undefined> {
-        let mut cell = Cell {
+        let mut cell = FrocCell {
             read: Vec::new(),
             normal: Vec::new(),
             lesions: Vec::new(),
@@ -279,8 +279,8 @@ mod tests {
                 let mut rest = study();
                 rest.marks.get_mut(&(0, 0)).unwrap()[left] = None;
                 // What the jackknife leaves out is not in the study at all.
-                let rest = Cell::of(&rest, (0, 0), &[0, 1, 2, 3, 4], 5).unwrap();
-                let sums = |cell: &Cell| {
+                let rest = FrocCell::of(&rest, (0, 0), &[0, 1, 2, 3, 4], 5).unwrap();
+                let sums = |cell: &FrocCell| {
                     let pairs = cell
                         .normal
                         .iter()

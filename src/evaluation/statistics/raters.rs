@@ -103,7 +103,12 @@ pub fn weighted_kappa(
     let size = rated.categories.len();
     let (mut first, mut second) = (vec![0.0; size], vec![0.0; size]);
     let (mut observed, mut whole) = (0.0, 0.0);
-    for (row, weight) in rated.rows.iter().zip(weights) {
+    let drawn = rated
+        .rows
+        .iter()
+        .zip(weights)
+        .filter(|(_, weight)| **weight > 0.0);
+    for (row, weight) in drawn {
         let Some((a, b)) = row[one].zip(row[other]) else {
             continue;
         };

@@ -15,7 +15,7 @@ pub enum Undefined {
     PositivesOfOnePatient,
     #[error("all negative cases are of one patient")]
     NegativesOfOnePatient,
-    #[error("all cases are of one patient")]
+    #[error("only one patient")]
     OnePatient,
     #[error("fewer than two cases")]
     FewCases,
@@ -29,9 +29,9 @@ pub enum Undefined {
     NotFullyCrossed,
     #[error("nothing varies")]
     NoVariance,
-    #[error("the estimate of the variance is negative")]
+    #[error("a variance below 0")]
     NegativeVariance,
-    #[error("no pair of calls differs")]
+    #[error("no call differs")]
     NoDifference,
     #[error("no case with a lesion")]
     NoLesion,

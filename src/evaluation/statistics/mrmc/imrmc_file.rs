@@ -14,10 +14,10 @@ const TRUTH: &str = "truth";
 /// names would then be one, or a name is iMRMC's own `truth` (`-1` and `0` in older versions), all names of that kind are numbered
 /// and lines of the heading say which number is which.
 pub fn imrmc_file(table: &ReadingTable, heading: &str) -> String {
-    let readers = Names::of(table.readers(), "reader");
-    let modes = Names::of(table.modes(), "mode");
+    let readers = ImrmcNames::of(table.readers(), "reader");
+    let modes = ImrmcNames::of(table.modes(), "mode");
     let cases: Vec<String> = table.cases().iter().map(|case| case.name.clone()).collect();
-    let cases = Names::of(&cases, "case");
+    let cases = ImrmcNames::of(&cases, "case");
     let positives = table.cases().iter().filter(|case| case.positive).count();
     let mut text = format!("{}\n\n", plain(heading).replace("BEGIN DATA", "BEGIN_DATA"));
     // Writing to a string cannot fail.
@@ -50,12 +50,12 @@ pub fn imrmc_file(table: &ReadingTable, heading: &str) -> String {
     text
 }
 
-struct Names {
+struct ImrmcNames {
     shown: Vec<String>,
     legend: Vec<String>,
 }
 
-impl Names {
+impl ImrmcNames {
     fn of(names: &[String], kind: &str) -> Self {
         let shown: Vec<String> = names.iter().map(|name| plain(name)).collect();
         let mut sorted = shown.clone();
@@ -63,7 +63,7 @@ impl Names {
         let is_twice = sorted.windows(2).any(|pair| pair[0] == pair[1]);
         let is_own = |name: &String| ["-1", "0", "truth", ""].contains(&name.trim());
         if !is_twice && !shown.iter().any(is_own) {
-            return Names {
+            return ImrmcNames {
                 shown,
                 legend: Vec::new(),
             };
@@ -72,7 +72,7 @@ impl Names {
             .iter()
             .enumerate()
             .map(|(at, name)| format!("{kind} {kind}{}: {name}", at + 1));
-        Names {
+        ImrmcNames {
             legend: legend.collect(),
             shown: (1..=names.len()).map(|at| format!("{kind}{at}")).collect(),
         }

@@ -38,7 +38,7 @@ pub fn proportion(
     figure: FigureOfMerit,
     mode: usize,
 ) -> Result<ProportionEstimate, Undefined> {
-    let calls = Calls::of(table, figure, mode)?;
+    let calls = ClassCalls::of(table, figure, mode)?;
     let own = moments(&calls, &calls)?;
     let df = satterthwaite(
         own.variance,
@@ -55,8 +55,8 @@ pub fn proportion_difference(
     second: usize,
 ) -> Result<ProportionEstimate, Undefined> {
     let [one, two] = [
-        Calls::of(table, figure, first)?,
-        Calls::of(table, figure, second)?,
+        ClassCalls::of(table, figure, first)?,
+        ClassCalls::of(table, figure, second)?,
     ];
     let (own, other, both) = (
         moments(&one, &one)?,
@@ -105,9 +105,9 @@ fn estimate(
 }
 
 /// Whether each reader was right on each case of the class; `None` where it was not read.
-struct Calls(Vec<Vec<Option<f64>>>);
+struct ClassCalls(Vec<Vec<Option<f64>>>);
 
-impl Calls {
+impl ClassCalls {
     fn of(table: &ReadingTable, figure: FigureOfMerit, mode: usize) -> Result<Self, Undefined> {
         let positive = figure != FigureOfMerit::Specificity;
         let class = table.of_class(positive);
@@ -125,7 +125,7 @@ impl Calls {
                 .map(|&case| table.rating(mode, reader, case).map(right))
                 .collect()
         };
-        Ok(Calls((0..table.readers().len()).map(of).collect()))
+        Ok(ClassCalls((0..table.readers().len()).map(of).collect()))
     }
 
     fn share(&self) -> f64 {
@@ -147,7 +147,7 @@ struct CallMoments {
     counts: (usize, usize),
 }
 
-fn moments(one: &Calls, other: &Calls) -> Result<CallMoments, Undefined> {
+fn moments(one: &ClassCalls, other: &ClassCalls) -> Result<CallMoments, Undefined> {
     // Biased: same reader and case; same reader; same case; all. Each as (sum, count).
     let mut biased = [(0.0, 0.0); 4];
     let add = |place: &mut (f64, f64), (sum, count): (f64, f64)| {
@@ -171,7 +171,7 @@ fn moments(one: &Calls, other: &Calls) -> Result<CallMoments, Undefined> {
     }
     let cases = one.0.first().map_or(0, Vec::len);
     for case in 0..cases {
-        let column = |calls: &Calls| total(&mut calls.0.iter().map(|row| &row[case]));
+        let column = |calls: &ClassCalls| total(&mut calls.0.iter().map(|row| &row[case]));
         add(&mut biased[2], times(column(one), column(other)));
     }
     add(&mut biased[3], times(one.total(), other.total()));
@@ -207,7 +207,7 @@ fn moments(one: &Calls, other: &Calls) -> Result<CallMoments, Undefined> {
 }
 
 /// Readers with a call, and cases with one.
-fn counts(one: &Calls, other: &Calls, cases: usize) -> (usize, usize) {
+fn counts(one: &ClassCalls, other: &ClassCalls, cases: usize) -> (usize, usize) {
     let is_any = |row: &[Option<f64>]| row.iter().any(Option::is_some);
     let readers = one
         .0
