@@ -58,6 +58,7 @@ fn features() -> Vec<&'static str> {
         ("sixel", cfg!(feature = "sixel")),
         ("jpeg2000", cfg!(feature = "jpeg2000")),
         ("pull", cfg!(feature = "pull")),
+        ("dicomweb", cfg!(feature = "dicomweb")),
         ("cuda", cfg!(feature = "cuda")),
         ("metal", cfg!(feature = "metal")),
     ];
@@ -77,6 +78,6 @@ mod tests {
         let manifest: toml::Table = text.parse().unwrap();
         let declared = manifest["features"].as_table().unwrap().keys();
         let declared = declared.filter(|name| *name != "default").count();
-        assert_eq!(declared, 5, "name a new feature in features()");
+        assert_eq!(declared, 6, "name a new feature in features()");
     }
 }

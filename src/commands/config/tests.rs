@@ -110,7 +110,7 @@ fn help_gives_the_same_defaults() {
 /// Each option of the screen can be configured, or is in the list of exceptions.
 #[test]
 fn no_option_of_the_screen_is_forgotten() {
-    const WITHOUT: [&str; 10] = [
+    const WITHOUT: [&str; 11] = [
         "config",
         "no-config",
         "no-background", // background = false
@@ -121,6 +121,7 @@ fn no_option_of_the_screen_is_forgotten() {
         "keep", // for the films of one session
         "help",
         "version",
+        "json", // of --version
     ];
     let command = Cli::command();
     let options = command.get_arguments().filter_map(|a| a.get_long());
