@@ -1,12 +1,12 @@
 //! `cxr doctor`: what this machine and this build can do, and how to mend what is broken.
 
-use std::fmt::Write;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
+use super::shared::hanging::{columns, hanging};
 use super::shared::reviews::store_path;
 use super::shared::{CommandContext, SOME_FAILED, Usage, available_cores, print, probe_time};
 use crate::cli::Terminal;
@@ -40,7 +40,7 @@ pub fn run(arguments: &Terminal, context: &CommandContext) -> Result<ExitCode> {
         ("decoder", decoder(&context.limits)),
         ("reviews", reviews(context.store.as_deref()).map(one)),
     ];
-    let mut page = String::new();
+    let (mut page, columns) = (String::new(), columns());
     for (name, finding) in &lines {
         let lines = match finding {
             Ok(lines) => lines.clone(),
@@ -48,9 +48,10 @@ pub fn run(arguments: &Terminal, context: &CommandContext) -> Result<ExitCode> {
         };
         // A path or the name of a model must not look like a line of this program.
         let lines: Vec<String> = lines.iter().map(|line| clean(line)).collect();
-        let text = lines.join(CONTINUED);
-        // Writing to a string cannot fail.
-        let _ = writeln!(page, "{name:<10}{text}");
+        for (number, line) in lines.iter().enumerate() {
+            let name = if number == 0 { name } else { "" };
+            page += &hanging(name, line, INDENT, columns);
+        }
     }
     print(&Printable::page(&page))?;
     let is_sound = lines.iter().all(|(_, finding)| finding.is_ok());
@@ -61,8 +62,8 @@ pub fn run(arguments: &Terminal, context: &CommandContext) -> Result<ExitCode> {
     })
 }
 
-/// Separates further lines of the same part.
-const CONTINUED: &str = "\n          ";
+/// Columns before the text of a part.
+const INDENT: usize = 10;
 
 /// The store of this user's reviews, and whether its log is whole.
 fn reviews(store: Option<&Path>) -> Result<String> {

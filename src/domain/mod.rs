@@ -89,4 +89,4 @@ pub use recipe::{
     ValueDepth,
 };
 pub use review::{Act, ImageIdentity, Review, Seen};
-pub use view::{Canvas, Preset, PreviewImage, View, Window};
+pub use view::{Canvas, FilmShape, Histogram, Preset, PreviewImage, View, Window};

@@ -57,6 +57,7 @@ mod still;
 mod unread;
 mod values;
 mod wide;
+mod zoom_map;
 
 pub use crate::domain::text::clean as clean_text;
 pub use decoder::{
@@ -70,12 +71,13 @@ pub use png_file::png_with_text;
 pub use polarity::is_negative;
 pub use readable::{ReadableFormats, readable_formats};
 pub use render::{Viewport, developed, render};
-pub use show::{seen, show};
+pub use show::{histogram, seen, show};
 pub use sniff::{Sighting, looks_like_image, sight};
 pub use stamp::FileStamp;
 pub use still::StillPicture;
 pub use unread::UnreadFormat;
 pub use values::{grey_values, grey_values_within, step};
+pub use zoom_map::with_map;
 
 use sniff::FileKind;
 

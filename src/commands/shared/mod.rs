@@ -7,6 +7,7 @@ mod context;
 pub mod date;
 mod exit;
 pub mod folders;
+pub mod hanging;
 mod labels;
 mod model;
 mod named;
