@@ -5,6 +5,7 @@ mod configuration;
 mod dicom;
 mod dicom_send;
 mod listen;
+pub mod examples;
 mod measure;
 mod merge;
 mod models;
@@ -15,7 +16,7 @@ mod shared;
 mod tests;
 
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub use browse::*;
@@ -32,7 +33,8 @@ pub use predict::*;
 pub use review::*;
 pub use shared::*;
 
-const NOT_A_DEVICE: &str = "cxr is for research and teaching. It is not a medical device.";
+/// Stands at the end of the help.
+pub const NOT_A_DEVICE: &str = "cxr is for research and teaching. It is not a medical device.";
 
 /// A second reader for chest radiographs that lives in the terminal.
 ///
@@ -41,7 +43,6 @@ const NOT_A_DEVICE: &str = "cxr is for research and teaching. It is not a medica
 #[derive(Debug, Parser)]
 #[command(
     version,
-    after_help = NOT_A_DEVICE,
     override_usage = "cxr [OPTIONS] [PATH]...\n       cxr [OPTIONS] <COMMAND>",
     disable_help_subcommand = true
 )]
@@ -82,7 +83,8 @@ impl Cli {
     /// # Errors
     /// What is wrong with them. Help and the version are errors too, as clap has them.
     pub fn from_arguments() -> Result<Self, clap::Error> {
-        Cli::try_parse().and_then(Cli::checked)
+        let matches = command().try_get_matches()?;
+        Cli::from_arg_matches(&matches).and_then(Cli::checked)
     }
 
     /// Refuses an option of the screen before a command, which clap would accept: in
@@ -93,8 +95,13 @@ impl Cli {
         }
         let message = "options of the screen do not go with a command; \
                        a folder with the name of a command is written ./NAME";
-        Err(Cli::command().error(ErrorKind::ArgumentConflict, message))
+        Err(command().error(ErrorKind::ArgumentConflict, message))
     }
+}
+
+/// The whole command line, with examples.
+pub fn command() -> clap::Command {
+    examples::add(Cli::command())
 }
 
 #[derive(Debug, Subcommand)]

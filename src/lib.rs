@@ -3,16 +3,15 @@
 //! ```text
 //! tui::view::worklist                  tui::view::radiograph
 //! ┌ Worklist 1 284 · 312 scored ─────┐┌ IM-0042.dcm  PA  M 54y  2544×3056 ┐
-//! │ ● IM-0040.png   91.0 % COVID-19  ││                                   │
-//! │▸○ IM-0042.dcm    4.1 % no finding││        tui::preview::Painter      │
-//! │ ✗ IM-0043.jpg   refused: colour  ││                                   │
+//! │ ✓● IM-0040.png  91.0 % COVID-19  ││                                   │
+//! │▸ ○ IM-0042.dcm        no finding ││        tui::preview::Painter      │
+//! │  ✗ IM-0043.jpg  refused: colour  ││                                   │
 //! tui::view::findings                 ││   domain::view::View through      │
-//! ├ Findings · score ────────────────┤│   imaging::show                   │
-//! │ Pneumonia  ████▊──┃────   47.7 % ││                                   │
-//! │ COVID-19   █▎─────┃────   12.0 % ││                                   │
-//! ├ Input ───────────────────────────┤│                                   │
-//! │ ok · cxr-lite0 3f9a1c · 11 ms cpu│└ W 2048 L 1024 · 1.6× ─────────────┘
-//! └──────────────────────────────────┘
+//! ├ Findings · score ── 9 reviewed ──┤│   imaging::show                   │
+//! │   Pneumonia  ━━━━━╾──┼──  47.7 % ││                                   │
+//! │   COVID-19   ━───────┼──  12.0 % ││                                   │
+//! tui::view::input                    ││                                   │
+//! └ ok · cxr-lite0 3f9a1c · 11 ms ───┘└ W 2048 L 1024 · 1.6× ── 42/1 284 ─┘
 //!  [/]filter [s]ort [w]indow [?]help [q]uit            not for diagnosis
 //!  tui::view::footer, from tui::keymap
 //! ```

@@ -88,6 +88,8 @@ pub enum ColumnArgument {
     /// Your verdict, and whether it is a key image
     Mark,
     Name,
+    /// When the image was taken, where a file says it and the list is wide
+    Date,
     /// The score of the label that the list is sorted by, or the highest score
     Score,
     /// The label of that score, or why there is none
@@ -96,9 +98,10 @@ pub enum ColumnArgument {
 
 impl ColumnArgument {
     /// The columns without an option.
-    pub const DEFAULT: [ColumnArgument; 4] = [
+    pub const DEFAULT: [ColumnArgument; 5] = [
         ColumnArgument::Mark,
         ColumnArgument::Name,
+        ColumnArgument::Date,
         ColumnArgument::Score,
         ColumnArgument::Words,
     ];

@@ -228,8 +228,12 @@ pub enum GraphicsArgument {
     Kitty,
     Iterm,
     Sixel,
-    /// Block characters, in every terminal.
+    /// Block characters, in every terminal: half blocks in xterm, quadrants elsewhere.
     Blocks,
+    /// Four pixels a character; xterm's own fonts lack the signs.
+    Quadrants,
+    /// Two pixels a character, in every font.
+    HalfBlocks,
     Off,
 }
 

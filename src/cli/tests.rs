@@ -9,7 +9,7 @@ fn parse(arguments: &[&str]) -> Result<Cli, clap::Error> {
 
 #[test]
 fn the_definitions_are_sound() {
-    Cli::command().debug_assert();
+    command().debug_assert();
 }
 
 #[test]

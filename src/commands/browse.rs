@@ -1,6 +1,7 @@
 //! `cxr [PATH]...`: the screen.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -11,7 +12,7 @@ use super::shared::{
 };
 use crate::cli::{self, Browse, ColumnArgument};
 use crate::domain::ModelCard;
-use crate::domain::text::clean;
+use crate::domain::text::{clean, nearest_word};
 use crate::imaging::{Decoder, own_program};
 use crate::inference::{Classifier, Classify, Compute, InferenceError, ModelFiles, RULES};
 use crate::library;
@@ -43,6 +44,7 @@ pub fn run(
     let model = context.model_files()?;
     let card = model.card().context("the model")?;
     let assumed = assumed(&arguments.assumptions, &card)?;
+    refuse_mistyped_command(&arguments.paths)?;
     if !is_interactive() {
         return Err(Usage::error(
             "the screen needs a terminal on standard input and output; for a table use cxr predict",
@@ -109,6 +111,24 @@ pub fn run(
         code: ExitCode::from(left.code),
         blinded,
     })
+}
+
+/// Refuses a path that does not exist and looks like the name of a command: `cxr predcit`.
+fn refuse_mistyped_command(paths: &[PathBuf]) -> Result<()> {
+    let first = paths.first().filter(|path| !path.exists());
+    let Some(word) = first.and_then(|path| path.to_str()) else {
+        return Ok(());
+    };
+    let command = cli::command();
+    let known = command
+        .get_subcommands()
+        .filter(|known| !known.is_hide_set());
+    match nearest_word(word, known.map(clap::Command::get_name)) {
+        Some(near) => Err(Usage::error(format!(
+            "{word}: no such file, folder or command; did you mean cxr {near}?"
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// A random seed, small enough to be typed again.
@@ -213,6 +233,7 @@ fn look(arguments: &cli::LookArguments) -> Appearance {
         columns: WorklistColumns {
             mark: has(ColumnArgument::Mark),
             name: has(ColumnArgument::Name),
+            date: has(ColumnArgument::Date),
             score: has(ColumnArgument::Score),
             words: has(ColumnArgument::Words),
         },

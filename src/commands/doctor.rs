@@ -2,13 +2,13 @@
 
 mod pacs;
 
-use std::fmt::Write;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
+use super::shared::hanging::{columns, hanging};
 use super::shared::reviews::store_path;
 use super::shared::{CommandContext, SOME_FAILED, Usage, available_cores, print, probe_time};
 use crate::cli::{DoctorArguments, PacsArguments, Terminal};
@@ -59,7 +59,7 @@ fn of_machine(arguments: &Terminal, context: &CommandContext) -> Result<Vec<Part
 }
 
 fn print_findings(findings: &[PartFinding]) -> Result<ExitCode> {
-    let mut page = String::new();
+    let (mut page, columns) = (String::new(), columns());
     for (name, finding) in findings {
         let lines = match finding {
             Ok(lines) => lines.clone(),
@@ -67,9 +67,10 @@ fn print_findings(findings: &[PartFinding]) -> Result<ExitCode> {
         };
         // A path or the name of a model must not look like a line of this program.
         let lines: Vec<String> = lines.iter().map(|line| clean(line)).collect();
-        let text = lines.join(CONTINUED);
-        // Writing to a string cannot fail.
-        let _ = writeln!(page, "{name:<10}{text}");
+        for (number, line) in lines.iter().enumerate() {
+            let name = if number == 0 { name } else { "" };
+            page += &hanging(name, line, INDENT, columns);
+        }
     }
     print(&Printable::page(&page))?;
     let is_sound = findings.iter().all(|(_, finding)| finding.is_ok());
@@ -80,8 +81,8 @@ fn print_findings(findings: &[PartFinding]) -> Result<ExitCode> {
     })
 }
 
-/// Separates further lines of the same part.
-const CONTINUED: &str = "\n          ";
+/// Columns before the text of a part.
+const INDENT: usize = 10;
 
 /// The store of this user's reviews, and whether its log is whole.
 fn reviews(store: Option<&Path>) -> Result<String> {

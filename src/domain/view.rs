@@ -49,7 +49,8 @@ pub struct View {
     pub window: Window,
     /// Whether black and white are swapped.
     pub inverted: bool,
-    /// 1 shows the whole image, 2 half of its width.
+    /// 1 shows the whole image as large as the canvas allows, 2 half of its width; below 1 the whole image is smaller than
+    /// the canvas.
     pub zoom: f64,
     /// The point in the middle of the canvas, as fractions of the image's width and height.
     pub centre: (f64, f64),
@@ -66,23 +67,114 @@ impl Default for View {
     }
 }
 
-/// The largest magnification. Beyond it, a screen would show only a few stored pixels.
+/// The largest magnification by steps. Beyond it, a screen would show only a few stored pixels.
 pub const MAX_ZOOM: f64 = 32.0;
 
 impl View {
     /// Multiplies the zoom, and keeps the canvas within the image.
     pub fn zoom_by(&mut self, factor: f64) {
-        self.zoom = (self.zoom * factor).clamp(1.0, MAX_ZOOM);
+        // One to one may lie beyond both ends.
+        let (least, most) = (self.zoom.min(1.0), self.zoom.max(MAX_ZOOM));
+        let zoom = self.zoom * factor;
+        self.zoom = if factor > 1.0 && self.zoom < 1.0 {
+            zoom.min(1.0)
+        } else {
+            zoom.clamp(least, most)
+        };
         self.pan_by(0.0, 0.0);
     }
 
     /// Moves by fractions of the visible part.
     pub fn pan_by(&mut self, right: f64, down: f64) {
-        let half = 0.5 / self.zoom;
+        let half = (0.5 / self.zoom).min(0.5);
         let limit = |v: f64| v.clamp(half, 1.0 - half);
         self.centre.0 = limit(self.centre.0 + right / self.zoom);
         self.centre.1 = limit(self.centre.1 + down / self.zoom);
     }
+
+    /// Moves the image with a pointer that moved by these pixels of the canvas.
+    pub fn drag(&mut self, by: (f64, f64), canvas: Canvas, image: FilmShape) {
+        if let Some(scale) = self.scale(canvas, image) {
+            let (right, down) = (by.0 / scale.0, by.1 / scale.1);
+            let (x, y) = self.shown_centre(canvas, scale);
+            self.centre = (x - right, y - down);
+            self.centre = self.shown_centre(canvas, scale);
+        }
+    }
+
+    /// Multiplies the zoom. The point of the image under a pointer, which is so many pixels right of and below the middle
+    /// of the canvas, stays there as far as the canvas stays within the image.
+    pub fn zoom_about(
+        &mut self,
+        factor: f64,
+        pointer: (f64, f64),
+        canvas: Canvas,
+        image: FilmShape,
+    ) {
+        let Some(before) = self.scale(canvas, image) else {
+            return;
+        };
+        let (x, y) = self.shown_centre(canvas, before);
+        let point = (x + pointer.0 / before.0, y + pointer.1 / before.1);
+        self.zoom_by(factor);
+        if let Some(after) = self.scale(canvas, image) {
+            self.centre = (point.0 - pointer.0 / after.0, point.1 - pointer.1 / after.1);
+            self.centre = self.shown_centre(canvas, after);
+        }
+    }
+
+    /// The zoom at which a stored pixel is as wide as a pixel of the canvas; `None` without pixels.
+    pub fn one_to_one(canvas: Canvas, image: FilmShape) -> Option<f64> {
+        let fit = View::default().scale(canvas, image)?.0;
+        Some(image.width / fit)
+    }
+
+    /// Pixels of the canvas that the whole image would take at this zoom, across and down; `None` without pixels.
+    fn scale(&self, canvas: Canvas, image: FilmShape) -> Option<(f64, f64)> {
+        let (wide, tall) = (image.width, image.height * image.pixel_aspect);
+        let (room_x, room_y) = (
+            canvas.width as f64,
+            canvas.height as f64 * canvas.pixel_aspect,
+        );
+        let scale = (room_x / wide).min(room_y / tall) * self.zoom;
+        let all = (wide * scale, tall * scale / canvas.pixel_aspect);
+        let is_sound = |length: f64| length.is_finite() && length > 0.0;
+        (is_sound(all.0) && is_sound(all.1)).then_some(all)
+    }
+
+    /// The middle of what is shown: the nearest to the wanted one that keeps the canvas within the image.
+    fn shown_centre(&self, canvas: Canvas, scale: (f64, f64)) -> (f64, f64) {
+        let limit = |centre: f64, room: usize, all: f64| {
+            let half = (room as f64 / all).min(1.0) / 2.0;
+            centre.clamp(half, 1.0 - half)
+        };
+        (
+            limit(self.centre.0, canvas.width, scale.0),
+            limit(self.centre.1, canvas.height, scale.1),
+        )
+    }
+}
+
+/// The shape of an image.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FilmShape {
+    /// Stored pixels across.
+    pub width: f64,
+    /// Stored pixels down.
+    pub height: f64,
+    /// Height ÷ width of a stored pixel.
+    pub pixel_aspect: f64,
+}
+
+/// How often the values of an image occur.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Histogram {
+    /// The least and the greatest value, in units after the modality transform.
+    pub low: f64,
+    /// See `low`.
+    pub high: f64,
+    /// The number of pixels in equal steps from `low` to `high`.
+    pub bins: Vec<u32>,
 }
 
 /// The space that a preview may fill.
@@ -143,5 +235,75 @@ mod tests {
         assert_eq!((view.zoom, view.centre), (1.0, (0.5, 0.5)));
         view.zoom_by(1e9);
         assert_eq!(view.zoom, MAX_ZOOM);
+    }
+
+    const CANVAS: Canvas = Canvas {
+        width: 100,
+        height: 100,
+        pixel_aspect: 1.0,
+    };
+    const FILM: FilmShape = FilmShape {
+        width: 1000.0,
+        height: 2000.0,
+        pixel_aspect: 1.0,
+    };
+
+    #[test]
+    fn the_point_under_the_pointer_stays_where_it_is() {
+        let mut view = View {
+            zoom: 4.0,
+            ..View::default()
+        };
+        // At this zoom the film is 200 pixels wide and 400 high: 20 pixels are a tenth and a twentieth.
+        view.zoom_about(2.0, (20.0, -20.0), CANVAS, FILM);
+        assert_eq!(view.zoom, 8.0);
+        let near = |a: f64, b: f64| (a - b).abs() < 1e-9;
+        assert!(
+            near(view.centre.0, 0.55) && near(view.centre.1, 0.475),
+            "{view:?}"
+        );
+        view.zoom_about(0.5, (20.0, -20.0), CANVAS, FILM);
+        assert!(
+            near(view.centre.0, 0.5) && near(view.centre.1, 0.5),
+            "{view:?}"
+        );
+    }
+
+    #[test]
+    fn a_dragged_image_follows_the_pointer_and_stops_at_its_edge() {
+        let mut view = View {
+            zoom: 4.0,
+            ..View::default()
+        };
+        view.drag((-20.0, 40.0), CANVAS, FILM);
+        assert_eq!(view.centre, (0.6, 0.4));
+        view.drag((-1e9, 1e9), CANVAS, FILM);
+        assert_eq!(view.centre, (0.75, 0.125));
+        view.drag((20.0, 0.0), CANVAS, FILM);
+        assert_eq!(view.centre.0, 0.65, "back at once: nothing is owed");
+        let nothing = FilmShape { width: 0.0, ..FILM };
+        view.drag((1.0, 1.0), CANVAS, nothing);
+        assert!(view.centre.0.is_finite());
+    }
+
+    #[test]
+    fn one_to_one_may_be_smaller_or_larger_than_the_canvas() {
+        assert_eq!(View::one_to_one(CANVAS, FILM), Some(20.0));
+        let small = FilmShape {
+            width: 50.0,
+            height: 50.0,
+            pixel_aspect: 1.0,
+        };
+        let mut view = View {
+            zoom: View::one_to_one(CANVAS, small).unwrap(),
+            ..View::default()
+        };
+        assert_eq!(view.zoom, 0.5);
+        view.pan_by(1.0, 1.0);
+        assert_eq!(view.centre, (0.5, 0.5));
+        view.zoom_by(1.25);
+        assert_eq!(view.zoom, 0.625);
+        view.zoom_by(4.0);
+        assert_eq!(view.zoom, 1.0);
     }
 }

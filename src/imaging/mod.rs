@@ -55,6 +55,7 @@ mod still;
 mod unread;
 mod values;
 mod wide;
+mod zoom_map;
 
 pub use crate::domain::text::clean as clean_text;
 pub use crate::sources::FileStamp;
@@ -69,11 +70,12 @@ pub use png_file::png_with_text;
 pub use polarity::is_negative;
 pub use readable::{ReadableFormats, readable_formats, readable_syntax_uids};
 pub use render::{Viewport, developed, render};
-pub use show::{seen, show};
+pub use show::{histogram, seen, show};
 pub use sniff::{Sighting, is_beside_images, looks_like_image, sight};
 pub use still::StillPicture;
 pub use unread::UnreadFormat;
 pub use values::{grey_values, grey_values_within, step};
+pub use zoom_map::with_map;
 
 use sniff::FileKind;
 

@@ -27,6 +27,9 @@ pub fn png_with_text(picture: &PreviewImage, text: &[(&str, String)]) -> io::Res
             .collect();
         encoder.add_text_chunk((*keyword).to_owned(), latin)?;
     }
+    // Nearly all the time of a heat map went into the default compression. On one core, a picture of 256 × 256 pixels
+    // takes 0.7 instead of 57 ms (n 2, on a busy machine), and its file is a fifth to a third larger.
+    encoder.set_compression(png::Compression::Fast);
     let mut writer = encoder.write_header()?;
     writer.write_image_data(&picture.pixels)?;
     writer.finish()?;

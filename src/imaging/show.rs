@@ -4,8 +4,11 @@ use super::display::{VoiLut, sampled_values};
 use super::render::{Viewport, render};
 use super::values::step;
 use crate::domain::{
-    Canvas, Preset, PreviewImage, Radiograph, View, VoiFunction, Window, WindowLevel,
+    Canvas, Histogram, Preset, PreviewImage, Radiograph, View, VoiFunction, Window, WindowLevel,
 };
+
+/// The steps of a histogram: more than any pane has columns.
+const BINS: usize = 256;
 
 /// The range of pixels over which a preset spreads its greys, as shares counted from the darkest.
 fn shares(preset: Preset) -> (f64, f64) {
@@ -16,6 +19,9 @@ fn shares(preset: Preset) -> (f64, f64) {
         Preset::Full => (0.0, 1.0),
     }
 }
+
+/// The smallest zoom, for which an image is a point.
+const SMALLEST: f64 = 1e-3;
 
 /// The picture, no larger than `canvas` and in true proportions, and its window: centre and width, in
 /// units after the modality transform.
@@ -61,6 +67,24 @@ fn between(r: &Radiograph, (dark, bright): (f64, f64)) -> WindowLevel {
     linear((low + high) / 2.0, (high - low).max(step(r)))
 }
 
+/// How often the values of a radiograph occur, in an even selection of its pixels.
+pub fn histogram(r: &Radiograph) -> Histogram {
+    let values = sampled_values(r);
+    let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    if low > high {
+        return Histogram::default();
+    }
+    let mut bins = vec![0; BINS];
+    for value in values {
+        let share = (value - low) / (high - low);
+        // All values are equal: they are in the first.
+        let share = if share.is_finite() { share } else { 0.0 };
+        bins[((share * BINS as f64) as usize).min(BINS - 1)] += 1;
+    }
+    Histogram { low, high, bins }
+}
+
 /// The visible part, and the width and height of its picture.
 fn frame(r: &Radiograph, view: &View, canvas: Canvas) -> (Viewport, usize, usize) {
     // In units of the width of a stored pixel, because stored pixels may not be square.
@@ -69,7 +93,7 @@ fn frame(r: &Radiograph, view: &View, canvas: Canvas) -> (Viewport, usize, usize
         canvas.width as f64,
         canvas.height as f64 * canvas.pixel_aspect,
     );
-    let scale = (room_x / wide).min(room_y / tall) * view.zoom.max(1.0);
+    let scale = (room_x / wide).min(room_y / tall) * view.zoom.max(SMALLEST);
     let (seen_x, seen_y) = ((room_x / scale).min(wide), (room_y / scale).min(tall));
     let start =
         |middle: f64, seen: f64, all: f64| (middle * all - seen / 2.0).clamp(0.0, all - seen);
@@ -152,6 +176,30 @@ mod tests {
         assert!(
             left < 10 && (50..75).contains(&right),
             "a quarter of the ramp: {left} to {right}"
+        );
+    }
+
+    #[test]
+    fn a_histogram_counts_every_value_once() {
+        let histogram = histogram(&ramp(256, 4));
+        assert_eq!((histogram.low, histogram.high), (0.0, 255.0));
+        assert_eq!(histogram.bins, [4; 256]);
+        let flat = Radiograph::plain(3, 2, Samples::Grey8(vec![7; 6]), "test");
+        let flat = super::histogram(&flat);
+        assert_eq!((flat.low, flat.high, flat.bins[0]), (7.0, 7.0, 6));
+    }
+
+    #[test]
+    fn below_a_zoom_of_one_the_whole_image_is_smaller() {
+        let view = View {
+            zoom: 0.25,
+            ..View::default()
+        };
+        let (image, _) = show(&ramp(400, 400), &view, CANVAS);
+        assert_eq!((image.width, image.height), (10, 10));
+        assert_eq!(
+            (image.rgb(0, 5)[0] < 20, image.rgb(9, 5)[0] > 235),
+            (true, true)
         );
     }
 

@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 
 use crossterm::terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate};
 
-use super::model::Model;
+use super::model::{Coarse, Model};
 use super::preview::{self, GraphicsMode, Painter};
-use super::terminal::{self, Capabilities, Colours, Inside, Screen, Tmux, TmuxWatch};
+use super::terminal::{self, AskAgain, Capabilities, Colours, Inside, Screen, Tmux, TmuxWatch};
 use super::update::{Effect, Message, update};
 use super::view::{self, Theme};
-use super::{BATCH, sources};
+use super::{BATCH, clipboard, remembered, sources};
 use crate::domain::Canvas;
 use crate::store::{Recorder, Request};
 use crate::worker::{JobOutcome, Worker};
@@ -34,6 +34,7 @@ pub struct App {
     /// The size in bytes above which a picture comes coarse first.
     pub budget: Option<usize>,
     pub tmux_watch: Option<TmuxWatch>,
+    pub ask_again: AskAgain,
     pub painter: Option<Box<dyn Painter>>,
     pub recorder: Rc<Recorder>,
     /// Ends the watch over the folders when it is dropped.
@@ -106,6 +107,13 @@ impl App {
             self.adopt(tmux)?;
             return Ok(ControlFlow::Continue(()));
         }
+        if let Message::HasKitty = message {
+            self.can.answered = true;
+            if !std::mem::replace(&mut self.can.kitty, true) {
+                self.choose_painter()?;
+            }
+            return Ok(ControlFlow::Continue(()));
+        }
         for effect in update(&mut self.model, message) {
             match effect {
                 Effect::Select(job) => self.worker.select(job),
@@ -123,6 +131,11 @@ impl App {
                 }
                 Effect::Date(undated) => sources::spawn_dating(undated, self.sender.clone()),
                 Effect::Repaint => self.repaint()?,
+                Effect::Copy(text) => clipboard::copy(&text, &self.can.inside)?,
+                Effect::Remember(sizes) => {
+                    let _ = remembered::save(&remembered::place(&self.log), &sizes);
+                }
+                Effect::ProbeAgain => self.probe_again()?,
                 Effect::Suspend => self.suspend()?,
                 Effect::Quit(code) => return Ok(ControlFlow::Break(code)),
             }
@@ -199,10 +212,34 @@ impl App {
     fn adopt(&mut self, tmux: Box<Tmux>) -> io::Result<()> {
         self.can.cell = tmux.cell.or(self.can.cell);
         self.can.inside = Inside::Tmux(tmux);
-        let (painter, _) = preview::choose(self.graphics, &self.can, self.colours);
-        self.model.painting = painter.as_ref().map_or("off", |painter| painter.name());
+        self.choose_painter()
+    }
+
+    /// Chooses the painter for what is now known of the terminal.
+    fn choose_painter(&mut self) -> io::Result<()> {
+        let (painter, reason) = preview::choose(self.graphics, &self.can, self.colours);
+        let painting = painter.as_ref().map_or("off", |painter| painter.name());
+        self.model.painting = painting;
+        let coarse = preview::coarseness(self.graphics, painting, &self.can, &reason);
+        self.model.coarse = coarse.map(Coarse::new);
+        if let Some(before) = &mut self.painter {
+            before.finish(None)?;
+        }
         self.painter = preview::within(self.budget, painter);
         self.repaint()
+    }
+
+    /// Asks again what the terminal can do. The answers come as messages. Sixel cannot be asked for while keys are read.
+    fn probe_again(&mut self) -> io::Result<()> {
+        if self.graphics != GraphicsMode::Auto {
+            return Ok(());
+        }
+        match &self.can.inside {
+            Inside::Tmux(_) => sources::ask_tmux_again(self.sender.clone()),
+            Inside::Nothing if !self.can.kitty => self.ask_again.ask()?,
+            Inside::Nothing | Inside::Unknown(_) => {}
+        }
+        Ok(())
     }
 
     fn repaint(&mut self) -> io::Result<()> {

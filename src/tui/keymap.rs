@@ -40,6 +40,7 @@ pub enum Action {
     Reverse,
     Rescan,
     LeftOut,
+    Path,
     Window,
     PresetFile,
     PresetAutomatic,
@@ -51,6 +52,7 @@ pub enum Action {
     ZoomIn,
     ZoomOut,
     Fit,
+    ActualSize,
     PanLeft,
     PanRight,
     PanUp,
@@ -67,6 +69,15 @@ pub enum Action {
     LevelUp,
     LevelDown,
     WindowDone,
+    WholeScreen,
+    HideWorklist,
+    HideFindings,
+    WiderPanes,
+    NarrowerPanes,
+    TallerFindings,
+    ShorterFindings,
+    Back,
+    Legend,
     Prevalence,
     Identity,
     Header,
@@ -360,7 +371,8 @@ impl Keymap {
             let keys: Vec<String> = binding
                 .keys
                 .iter()
-                .map(|k| format!("<kbd>{}</kbd>", display(k)))
+                .map(|k| display(k).replace('<', "&lt;").replace('>', "&gt;"))
+                .map(|key| format!("<kbd>{key}</kbd>"))
                 .collect();
             table.push_str(&format!(
                 "| {group} | {} | {} |\n",

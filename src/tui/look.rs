@@ -86,6 +86,8 @@ pub struct WorklistColumns {
     /// The reader's verdict and flag.
     pub mark: bool,
     pub name: bool,
+    /// When the image was taken, in a wide list.
+    pub date: bool,
     pub score: bool,
     /// The label of the score, or the reason why there is no score.
     pub words: bool,
@@ -96,6 +98,7 @@ impl Default for WorklistColumns {
         WorklistColumns {
             mark: true,
             name: true,
+            date: true,
             score: true,
             words: true,
         }

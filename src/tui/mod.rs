@@ -11,11 +11,13 @@
 //! The loop (`app`) sleeps on the channel. It wakes by itself only while work is under way.
 
 mod app;
+mod clipboard;
 pub mod keymap;
 pub mod look;
 mod model;
 mod model_choice;
 pub mod preview;
+mod remembered;
 mod report;
 mod sources;
 pub mod terminal;
@@ -38,7 +40,7 @@ use crate::worker::{self, OutcomeSink, Worker};
 use app::App;
 use keymap::Keymap;
 pub use look::Appearance;
-use model::{BackgroundState, Model, Session};
+use model::{BackgroundState, Coarse, Model, Session};
 pub use model_choice::ModelChoice;
 use preview::GraphicsMode;
 pub use report::terminal_report;
@@ -111,14 +113,16 @@ pub fn run(options: Options, start: impl FnOnce(OutcomeSink) -> Worker) -> io::R
     let theme = Theme::of(colours, options.look.theme.palette(variable), ascii);
     // In ASCII an image made of cells consists of letters, which have no colours; pixels keep theirs.
     let of_cells = if ascii { Colours::None } else { colours };
-    let (painter, _) = preview::choose(options.graphics, &can, of_cells);
+    let (painter, reason) = preview::choose(options.graphics, &can, of_cells);
     let budget = preview::budget(options.coarse_above, &can);
     let painter = preview::within(budget, painter);
     for key in can.typed.chars().map(typed_key) {
         let _ = sender.send(Message::Key(key));
     }
     let tmux_watch = sources::watch_tmux(&can, &sender);
-    sources::listen_for_keys(sender.clone(), LateAnswer::after(&can), tmux_watch.clone());
+    let late = LateAnswer::after(&can);
+    let ask_again = late.again();
+    sources::listen_for_keys(sender.clone(), late, tmux_watch.clone());
     // The watch starts before the walk, so that a file that is added meanwhile is seen by one of the two.
     let log = options.reviews.path().to_owned();
     let watch = sources::watch_disk(options.paths.clone(), log.clone(), sender.clone());
@@ -144,6 +148,11 @@ pub fn run(options: Options, start: impl FnOnce(OutcomeSink) -> Worker) -> io::R
     let painting = painter.as_ref().map_or("off", |painter| painter.name());
     let mut model = Model::new(options.keymap, size, painting);
     model.colour = colours != Colours::None && painting != "letters";
+    let coarse = preview::coarseness(options.graphics, painting, &can, &reason);
+    model.coarse = coarse.map(Coarse::new);
+    let remembered = remembered::load(&remembered::place(&log));
+    model.is_first_time = remembered.is_none();
+    model.sizes = remembered.unwrap_or_default();
     model.columns = options.look.columns;
     let roots: Arc<[PathBuf]> = options.paths.clone().into();
     model.worklist.set_roots(options.paths);
@@ -173,6 +182,7 @@ pub fn run(options: Options, start: impl FnOnce(OutcomeSink) -> Worker) -> io::R
         can,
         budget,
         tmux_watch,
+        ask_again,
         painter,
         worker,
         screen,

@@ -12,7 +12,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crossterm::event::KeyEvent;
-use ratatui::layout::{Rect, Size};
+use ratatui::layout::{Position, Rect, Size};
+use serde::{Deserialize, Serialize};
 
 pub use background::{BackgroundState, BackgroundStatus};
 pub use blinded::{Asking, Blinded, Phase};
@@ -58,12 +59,19 @@ pub struct Model {
     pub size: Size,
     /// Where the panes were drawn last; a mouse event is resolved against them.
     pub panes: Panes,
+    pub sizes: PaneSizes,
+    /// Only while a button of the mouse is held.
+    pub drag: Option<Drag>,
+    /// Whether the reader is here for the first time and has pressed no key yet.
+    pub is_first_time: bool,
     /// The device that computes, in a word: `cpu`.
     pub device: String,
     /// The name of the painter: `kitty`, `half-blocks`; `off` without one.
     pub painting: &'static str,
     /// Whether the screen is drawn in colours.
     pub colour: bool,
+    /// Only while pictures are coarser than the terminal could show them.
+    pub coarse: Option<Coarse>,
     pub heat_map: HeatMapSettings,
     pub reviews: Reviews,
     pub background: BackgroundStatus,
@@ -79,6 +87,24 @@ pub struct Model {
     pub ticks: u64,
 }
 
+/// Pictures are coarser than the terminal could show them.
+pub struct Coarse {
+    /// The reason, in a line.
+    pub words: String,
+    /// The reader has pressed a key since the line was first shown.
+    pub is_read: bool,
+}
+
+impl Coarse {
+    /// A reason that was not shown yet.
+    pub fn new(words: String) -> Self {
+        Coarse {
+            words,
+            is_read: false,
+        }
+    }
+}
+
 /// Where the panes are on the screen, in cells.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Panes {
@@ -87,6 +113,49 @@ pub struct Panes {
     pub findings: Rect,
     /// Cells that the image may fill.
     pub image: Rect,
+    /// The column of the border between the left panes and the image, if there is one.
+    pub column: Option<u16>,
+    /// The row of the border between worklist and findings, if there is one.
+    pub row: Option<u16>,
+}
+
+/// The sizes of the panes that the reader chose, and which are hidden. It is remembered for the next time.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default)]
+pub struct PaneSizes {
+    /// Cells of the left column, with its borders; `None` follows the screen.
+    pub left: Option<u16>,
+    /// Rows of the findings, with their upper border; `None` follows the model.
+    pub findings: Option<u16>,
+    pub hides_worklist: bool,
+    pub hides_findings: bool,
+    /// The image has the whole screen.
+    pub whole: bool,
+}
+
+/// What the reader looks for in the help.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Search {
+    /// Only lines with this text are shown.
+    pub text: String,
+    /// The text is being typed.
+    pub is_typed: bool,
+}
+
+/// What the mouse drags while a button is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DragKind {
+    Image,
+    Window,
+    Column,
+    Row,
+}
+
+/// A drag, and where the mouse was last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drag {
+    pub kind: DragKind,
+    pub at: Position,
 }
 
 /// The image on the screen.
@@ -158,16 +227,26 @@ pub enum ClassifierState {
     Failed(String),
 }
 
-/// A box or a question over the panes; there is at most one.
+/// A box or a question over the panes; there is at most one. `scroll` is the number of lines above the first one that is
+/// shown, or, below 0, counts from the end: −1 is the end, −2 one line before it.
 pub enum Overlay {
     Help {
-        scroll: u16,
+        scroll: i32,
+        search: Search,
+    },
+    /// The meaning of the signs.
+    Legend {
+        scroll: i32,
+    },
+    /// The whole path of the selected image.
+    Path {
+        scroll: i32,
     },
     About {
-        scroll: u16,
+        scroll: i32,
     },
     LeftOut {
-        scroll: u16,
+        scroll: i32,
     },
     /// The DICOM header of an image.
     Header(HeaderBox),
@@ -251,9 +330,13 @@ impl Model {
             prognosis: false,
             size,
             panes: Panes::default(),
+            sizes: PaneSizes::default(),
+            drag: None,
+            is_first_time: false,
             device: "cpu".to_owned(),
             painting,
             colour: true,
+            coarse: None,
             heat_map: HeatMapSettings::default(),
             reviews: Reviews::default(),
             background: BackgroundStatus::default(),
@@ -375,6 +458,24 @@ impl Model {
     pub fn is_paused(&self) -> bool {
         let is_paused = self.background.state == BackgroundState::Paused;
         is_paused && self.worklist.read() < self.worklist.total()
+    }
+
+    /// Whether a stored pixel of the image is as wide as a pixel of the picture.
+    pub fn is_one_to_one(&self) -> bool {
+        let zoom = self.one_to_one();
+        zoom.is_some_and(|zoom| (zoom - self.viewer.view.zoom).abs() < 1e-9 * zoom)
+    }
+
+    /// The zoom at which it is; `None` without an image.
+    pub fn one_to_one(&self) -> Option<f64> {
+        let (facts, canvas) = (self.viewer.facts.as_ref()?, self.viewer.canvas?);
+        View::one_to_one(canvas, facts.shape())
+    }
+
+    /// Whether the histogram stands in place of the findings: while the window is being set.
+    pub fn shows_histogram(&self) -> bool {
+        let is_dragged = self.drag.is_some_and(|drag| drag.kind == DragKind::Window);
+        (self.mode == KeyMode::Window || is_dragged) && self.viewer.facts.is_some()
     }
 
     /// Whether work is under way whose progress the screen should show.

@@ -12,6 +12,9 @@ use super::terminal::{
 };
 use crate::domain::text::clean;
 
+/// Shows which signs the font has: no question tells that.
+const GLYPHS: &str = "half blocks ▀▄ and quadrants ▘▝▖▗▚▞▛▜▙▟; where some of these are no blocks: --graphics half-blocks";
+
 /// A few lines about the terminal of this process.
 pub fn terminal_report(
     wanted: GraphicsMode,
@@ -47,6 +50,7 @@ pub fn terminal_report(
         "a radiograph here takes {}{coarse}",
         costs(&can, colours)
     ));
+    lines.push(GLYPHS.to_owned());
     let fix = reason.fix.or_else(|| colour_fix(&can, colours, painting));
     lines.extend(fix.map(|fix| format!("better with: {fix}")));
     lines
@@ -130,7 +134,7 @@ fn colour_words(colours: Colours) -> &'static str {
 
 /// How to get 24-bit colours. Asked for blocks only, which gain most: 256 greys instead of 26.
 fn colour_fix(can: &Capabilities, colours: Colours, painting: &str) -> Option<String> {
-    if painting != "quadrants" {
+    if colours == Colours::None || !preview::is_of_characters(painting) {
         return None;
     }
     match &can.inside {

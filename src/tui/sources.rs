@@ -14,7 +14,7 @@ use ratatui::layout::Size;
 
 use super::BATCH;
 use super::model::HeaderRead;
-use super::terminal::{self, Capabilities, Inside, LateAnswer, Notice, Signal, TmuxWatch};
+use super::terminal::{self, Capabilities, Inside, LateAnswer, Notice, Signal, Tmux, TmuxWatch};
 use super::update::Message;
 use super::worklist::Undated;
 use crate::domain::text::clean;
@@ -95,7 +95,11 @@ pub fn listen_for_keys(
                 }
                 Event::FocusGained | Event::FocusLost => None,
             });
-            let message = match messages.collect::<Vec<_>>() {
+            let mut messages = messages.collect::<Vec<_>>();
+            if late.take_kitty() {
+                messages.push(Message::HasKitty);
+            }
+            let message = match messages {
                 messages if messages.is_empty() => continue,
                 messages => Message::Several(messages),
             };
@@ -195,6 +199,15 @@ pub fn spawn_header(source: Arc<Path>, sender: Sender<Message>) {
             lines: lines.map(Arc::from),
         });
         let _ = sender.send(Message::Header { source, read });
+    });
+}
+
+/// Asks tmux again in a thread, since it may be slow.
+pub fn ask_tmux_again(sender: Sender<Message>) {
+    thread::spawn(move || {
+        if let Ok(tmux) = Tmux::ask() {
+            let _ = sender.send(Message::Attached(tmux.into()));
+        }
     });
 }
 

@@ -27,7 +27,7 @@ use ratatui::layout::{Rect, Size};
 
 pub use attach::{Notice, TmuxWatch};
 pub use cell::cell_from_system;
-pub use probe::{Capabilities, Inside, LateAnswer, probe};
+pub use probe::{AskAgain, Capabilities, Inside, LateAnswer, probe};
 pub use signals::{HUNG_UP, Signal, is_dead, watch};
 use size::Drawable;
 pub use size::drawable;
@@ -53,6 +53,14 @@ impl Reason {
             fix: fix.map(str::to_owned),
         }
     }
+}
+
+/// The columns of the terminal that standard output is; `None` if it is none.
+pub fn columns() -> Option<u16> {
+    if !io::stdout().is_terminal() {
+        return None;
+    }
+    crossterm::terminal::size().ok().map(|(columns, _)| columns)
 }
 
 /// Whether the program has the screen now. Leaving twice would switch the screen of the shell.

@@ -12,20 +12,21 @@ mod message;
 mod models;
 mod mouse;
 mod outcome;
+mod panes;
 mod prompt;
 mod review;
 pub mod session;
 mod shown;
 
-use crossterm::event::{KeyEvent, KeyEventKind, KeyModifiers};
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use super::keymap::{Action, KeyMode, Lookup};
-use super::model::{Model, Overlay, Prompt, PromptKind};
+use super::model::{Model, Overlay, Prompt, PromptKind, Search};
 use super::worklist::Sort;
 pub use message::{Effect, Message};
 
 /// Lines that half a page moves the text of an overlay.
-const HALF_PAGE_LINES: u16 = 10;
+const HALF_PAGE_LINES: i32 = 10;
 
 /// Applies a message to the model; returns the work that it leads to.
 pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
@@ -96,8 +97,8 @@ fn on_message(model: &mut Model, message: Message) -> Vec<Effect> {
             blinded::on_drawn(model);
             vec![]
         }
-        // The loop handles it: it chooses a painter for the terminal.
-        Message::Attached(_) => vec![],
+        // The loop handles them: it chooses a painter for the terminal.
+        Message::Attached(_) | Message::HasKitty => vec![],
         Message::Refresh => vec![Effect::Repaint],
         Message::Suspend => vec![Effect::Suspend],
         Message::Quit(code) => vec![Effect::Quit(code)],
@@ -117,12 +118,24 @@ fn keeping_selection(model: &mut Model, change: impl FnOnce(&mut Model)) -> Vec<
 
 fn on_key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
     model.notice = None;
+    if let Some(coarse) = &mut model.coarse {
+        coarse.is_read = true;
+    }
+    let is_first = std::mem::take(&mut model.is_first_time);
     if model.overlay.is_none() {
         model.about = None;
     }
     if let Some(blinded) = &mut model.blinded {
         blinded.begun = true;
     }
+    let mut effects = on_any_key(model, key);
+    if is_first {
+        effects.extend(panes::remember(model));
+    }
+    effects
+}
+
+fn on_any_key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
     match model.overlay.take() {
         Some(Overlay::Prompt(prompt)) => prompt::on_key(model, prompt, key),
         Some(Overlay::Disagree { labels }) => review::on_label_key(model, &labels, key),
@@ -143,18 +156,71 @@ fn on_key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
     }
 }
 
-/// In a text overlay, moving scrolls, quitting quits, and any other key closes it.
+/// The scroll of a text overlay.
+fn scroll_of(overlay: &mut Overlay) -> Option<&mut i32> {
+    match overlay {
+        Overlay::Help { scroll, .. }
+        | Overlay::Legend { scroll }
+        | Overlay::Path { scroll }
+        | Overlay::About { scroll }
+        | Overlay::LeftOut { scroll } => Some(scroll),
+        Overlay::Prompt(_) | Overlay::Disagree { .. } | Overlay::Call(_) | Overlay::Header(_) => {
+            None
+        }
+    }
+}
+
+/// A scroll after so many lines, from the top or from the end: see [`Overlay`].
+fn scrolled(scroll: i32, lines: i32) -> i32 {
+    let moved = scroll.saturating_add(lines);
+    if scroll < 0 {
+        moved.min(-1)
+    } else {
+        moved.max(0)
+    }
+}
+
+/// A key while the text of a search is typed: it becomes a part of it, or ends it.
+fn on_search_key(search: &mut Search, key: KeyEvent) {
+    match key.code {
+        KeyCode::Char(c) if !key.modifiers.contains(KeyModifiers::CONTROL) => search.text.push(c),
+        KeyCode::Backspace if search.text.pop().is_none() => search.is_typed = false,
+        KeyCode::Esc => *search = Search::default(),
+        KeyCode::Enter => search.is_typed = false,
+        _ => {}
+    }
+}
+
+/// In a text overlay, moving scrolls, quitting quits, and any other key closes it. The help can be searched.
 fn on_overlay_key(model: &mut Model, mut overlay: Overlay, key: KeyEvent) -> Vec<Effect> {
-    let (Overlay::Help { scroll } | Overlay::About { scroll } | Overlay::LeftOut { scroll }) =
-        &mut overlay
-    else {
+    if let Overlay::Help { search, scroll } = &mut overlay
+        && search.is_typed
+    {
+        on_search_key(search, key);
+        *scroll = 0;
+        model.overlay = Some(overlay);
+        return vec![];
+    }
+    let action = model.keymap.lookup(KeyMode::Browse, &[key]);
+    if let Overlay::Help { search, scroll } = &mut overlay
+        && action == Lookup::Action(Action::Filter)
+    {
+        search.is_typed = true;
+        *scroll = 0;
+        model.overlay = Some(overlay);
+        return vec![];
+    }
+    let Some(scroll) = scroll_of(&mut overlay) else {
         return vec![];
     };
-    match model.keymap.lookup(KeyMode::Browse, &[key]) {
-        Lookup::Action(Action::Next) => *scroll = scroll.saturating_add(1),
-        Lookup::Action(Action::Previous) => *scroll = scroll.saturating_sub(1),
-        Lookup::Action(Action::HalfPageDown) => *scroll = scroll.saturating_add(HALF_PAGE_LINES),
-        Lookup::Action(Action::HalfPageUp) => *scroll = scroll.saturating_sub(HALF_PAGE_LINES),
+    match action {
+        Lookup::Action(Action::Next) => *scroll = scrolled(*scroll, 1),
+        Lookup::Action(Action::Previous) => *scroll = scrolled(*scroll, -1),
+        Lookup::Action(Action::HalfPageDown) => *scroll = scrolled(*scroll, HALF_PAGE_LINES),
+        Lookup::Action(Action::HalfPageUp) => *scroll = scrolled(*scroll, -HALF_PAGE_LINES),
+        Lookup::Action(Action::Last) => *scroll = -1,
+        // The first key of a longer one, `g g`: it must not close the box.
+        Lookup::Action(Action::First) | Lookup::Pending => *scroll = 0,
         Lookup::Action(Action::Quit) if key.modifiers.contains(KeyModifiers::CONTROL) => {
             return review::quit(model);
         }
@@ -215,10 +281,26 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             vec![]
         }
         Action::Help => {
-            model.overlay = Some(Overlay::Help { scroll: 0 });
+            model.overlay = Some(Overlay::Help {
+                scroll: 0,
+                search: Search::default(),
+            });
             vec![]
         }
-        Action::Redraw => vec![Effect::Repaint],
+        Action::Legend => {
+            model.overlay = Some(Overlay::Legend { scroll: 0 });
+            vec![]
+        }
+        Action::Path => show_path(model),
+        Action::Back => back(model),
+        Action::WholeScreen
+        | Action::HideWorklist
+        | Action::HideFindings
+        | Action::WiderPanes
+        | Action::NarrowerPanes
+        | Action::TallerFindings
+        | Action::ShorterFindings => panes::act(model, action),
+        Action::Redraw => vec![Effect::Repaint, Effect::ProbeAgain],
         Action::Suspend => vec![Effect::Suspend],
         Action::Quit => review::quit(model),
         Action::Call => blinded::ask(model),
@@ -239,6 +321,39 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         | Action::StrongerHeatMap => heat_map::act(model, action),
         view => image::act(model, view),
     }
+}
+
+/// Shows the whole path of the selected image, and copies it.
+fn show_path(model: &mut Model) -> Vec<Effect> {
+    let Some(entry) = model.worklist.selected() else {
+        return vec![];
+    };
+    let path = entry.path.to_string_lossy();
+    // Pasted into a shell, a line break would end the command.
+    if path
+        .chars()
+        .any(|c| c.is_control() || c == char::REPLACEMENT_CHARACTER)
+    {
+        return say(
+            model,
+            "not copied: this path has characters that no shell takes from a clipboard",
+        );
+    }
+    let copy = Effect::Copy(path.into_owned());
+    model.overlay = Some(Overlay::Path { scroll: 0 });
+    vec![copy]
+}
+
+/// Goes back by what lies on top: the window mode, a filter, the whole screen for the image, the view.
+fn back(model: &mut Model) -> Vec<Effect> {
+    let is_filtered = !model.worklist.filter().is_empty();
+    if model.mode == KeyMode::Browse && is_filtered {
+        return keeping_selection(model, |model| model.worklist.set_filter(String::new()));
+    }
+    if model.mode == KeyMode::Browse && model.sizes.whole {
+        return panes::act(model, Action::WholeScreen);
+    }
+    image::act(model, Action::Reset)
 }
 
 fn move_by(model: &mut Model, rows: isize) -> Vec<Effect> {

@@ -5,6 +5,7 @@ mod counts;
 mod disk;
 mod filter;
 mod left_out;
+mod names;
 mod opinions;
 mod other_models;
 mod patients;
@@ -22,6 +23,7 @@ pub use disk::{Disk, Rescanned};
 pub use filter::{Completion, FilterError, FilterTerms, rewritten};
 use filter::{WorklistFilter, below_root, complete};
 pub use left_out::LeftOut;
+use names::DistinctNames;
 pub use opinions::OpinionState;
 use other_models::OtherModel;
 use patients::Patients;
@@ -136,6 +138,7 @@ pub struct Worklist {
     /// The answers of models that are not in use; the last used comes last.
     other_models: Vec<OtherModel>,
     times: Times,
+    names: DistinctNames,
     /// The model's answer for an image is hidden until the reader has made their own call.
     blinded: bool,
     /// Images, by index, whose answer the reader saw before they read them blinded.
@@ -156,6 +159,7 @@ impl Worklist {
                 stamp: None,
                 disk: Disk::default(),
             }));
+        self.tell_names_apart();
         let new = (first..self.entries.len()).map(|i| i as u32);
         // In an order by answers, an image without an answer comes last.
         if self.sort.uses_answers() || (self.sort == Sort::Name && !self.reversed) {
@@ -186,6 +190,7 @@ impl Worklist {
 
     pub fn finish_scan(&mut self) {
         self.scanned = true;
+        self.tell_names_apart();
     }
 
     pub fn is_scanning(&self) -> bool {

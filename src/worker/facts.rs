@@ -1,6 +1,8 @@
 //! Facts about an image beside its pixels.
 
-use crate::domain::{ContentId, Origin, PatientFacts, Radiograph, Uids, ViewPosition};
+use crate::domain::{
+    ContentId, FilmShape, Histogram, Origin, PatientFacts, Radiograph, Uids, ViewPosition,
+};
 use crate::imaging;
 
 /// The facts about an image that the screen shows beside its pixels.
@@ -12,6 +14,10 @@ pub struct Facts {
     pub width: usize,
     /// In pixels.
     pub height: usize,
+    /// Height ÷ width of a pixel.
+    pub pixel_aspect: f64,
+    /// How often its values occur.
+    pub histogram: Histogram,
     /// *Bits Stored* (0028,0101), or the depth of a raster image.
     pub bits_stored: u8,
     /// The step from one grey value to the next, in units after the modality transform; see
@@ -38,6 +44,8 @@ impl Facts {
             content: radiograph.content,
             width: radiograph.width,
             height: radiograph.height,
+            pixel_aspect: radiograph.pixel_aspect,
+            histogram: imaging::histogram(radiograph),
             bits_stored: radiograph.bits_stored,
             step: imaging::step(radiograph),
             frames: radiograph.frames,
@@ -46,6 +54,15 @@ impl Facts {
             patient: radiograph.patient.clone(),
             uids: radiograph.uids.clone(),
             taken: radiograph.taken.clone(),
+        }
+    }
+
+    /// The shape of the image.
+    pub fn shape(&self) -> FilmShape {
+        FilmShape {
+            width: self.width as f64,
+            height: self.height as f64,
+            pixel_aspect: self.pixel_aspect,
         }
     }
 

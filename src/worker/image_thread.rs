@@ -166,7 +166,9 @@ impl ImageThread {
         if canvas.width == 0 || canvas.height == 0 {
             return;
         }
-        *self.plain.borrow_mut() = Some(PlainPreview::new(job, radiograph));
+        let before = self.plain.take();
+        let picture = PlainPreview::new(job, radiograph, before.as_ref());
+        self.plain.replace(Some(picture));
         self.report_shown(job);
     }
 
@@ -207,10 +209,18 @@ struct PlainPreview {
     image: Arc<PreviewImage>,
     window: (f64, f64),
     viewport: Viewport,
+    /// Stored pixels across and down.
+    whole: (usize, usize),
+    /// While the image is zoomed: the whole image, small.
+    map: Option<Arc<PreviewImage>>,
 }
 
+/// The map is this much shorter than the canvas, on each side.
+const MAP: usize = 5;
+
 impl PlainPreview {
-    fn new(job: &ImageJob, radiograph: &Radiograph) -> Self {
+    /// `before` is the last picture: its map may serve again.
+    fn new(job: &ImageJob, radiograph: &Radiograph, before: Option<&PlainPreview>) -> Self {
         let RenderRequest { view, canvas, .. } = job.frame;
         let (image, window) = imaging::show(radiograph, &view, canvas);
         PlainPreview {
@@ -220,7 +230,38 @@ impl PlainPreview {
             image: Arc::new(image),
             window,
             viewport: imaging::seen(radiograph, &view, canvas),
+            whole: (radiograph.width, radiograph.height),
+            map: (view.zoom > 1.0).then(|| Self::map(job, radiograph, before)),
         }
+    }
+
+    /// The whole image, small, in the window of the job.
+    fn map(
+        job: &ImageJob,
+        radiograph: &Radiograph,
+        before: Option<&PlainPreview>,
+    ) -> Arc<PreviewImage> {
+        let RenderRequest { view, canvas, .. } = job.frame;
+        let before = before.filter(|before| {
+            before.content == radiograph.content
+                && before.canvas == canvas
+                && before.view.window == view.window
+                && before.view.inverted == view.inverted
+        });
+        if let Some(map) = before.and_then(|before| before.map.clone()) {
+            return map;
+        }
+        let all = View {
+            window: view.window,
+            inverted: view.inverted,
+            ..View::default()
+        };
+        let small = Canvas {
+            width: canvas.width / MAP,
+            height: canvas.height / MAP,
+            ..canvas
+        };
+        Arc::new(imaging::show(radiograph, &all, small).0)
     }
 
     fn answers(&self, job: &ImageJob, content: ContentId) -> bool {
@@ -233,6 +274,11 @@ impl PlainPreview {
         let image = match layer {
             Some(layer) => Arc::new(imaging::overlay(&self.image, self.viewport, layer)),
             None => self.image.clone(),
+        };
+        // Over the heat map, which does not belong there.
+        let image = match &self.map {
+            Some(map) => Arc::new(imaging::with_map(&image, map, self.viewport, self.whole)),
+            None => image,
         };
         Shown {
             content: self.content,

@@ -108,7 +108,7 @@ fn verdicts_are_recorded_survive_a_kill_and_come_back() {
     session.wait_for_text("Extent ");
     session.wait_for("a radiograph", |session| session.painted_cells() > 400);
     session.press("a");
-    session.wait_for_text("✓a.png");
+    session.wait_for_mark('✓', "a.png");
     session.wait_for_text(" agree ");
     session.press("*");
     session.wait_for_text("agree · key image");
@@ -139,7 +139,7 @@ fn verdicts_are_recorded_survive_a_kill_and_come_back() {
     session.wait_for_end();
 
     let mut session = start((24, 80));
-    session.wait_for_text("≠b.png");
+    session.wait_for_mark('≠', "b.png");
     // The last image has no opinion, which leaves room for the count.
     session.press("G");
     session.wait_for_text("2 reviewed");

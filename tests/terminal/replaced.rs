@@ -192,7 +192,7 @@ fn a_file_that_was_replaced_after_it_was_scored_has_its_own_scores_and_verdict()
     session.wait_for_text(&format!("{all} scored"));
     session.wait_for("a radiograph", |session| session.painted_cells() > 400);
     session.press("a");
-    session.wait_for_text("✓9.img");
+    session.wait_for_mark('✓', "9.img");
     session.press("q");
     assert_eq!(session.wait_for_end(), 0);
     let rows = rows(&store);

@@ -197,6 +197,15 @@ impl Session {
         self.wait_for(text, |session| session.screen().contains(text));
     }
 
+    /// Waits for a row of the worklist with this mark before the name.
+    pub fn wait_for_mark(&self, mark: char, name: &str) {
+        self.wait_for(&format!("{mark} before {name}"), |session| {
+            let screen = session.screen();
+            let mut rows = screen.lines();
+            rows.any(|row| row.find(mark).is_some_and(|at| row[at..].contains(name)))
+        });
+    }
+
     /// The number of cells of the radiograph: blocks with colours in the right half of the screen.
     pub fn painted_cells(&self) -> usize {
         let parser = self.parser.lock().unwrap();

@@ -62,6 +62,9 @@ pub fn run(arguments: &cli::Evaluate, context: &CommandContext) -> Result<ExitCo
     let points = if is_own { points(card) } else { Vec::new() };
     let prevalences = prevalence::asked(&arguments.prevalence, &labels, &points)?;
     let root = cases::root(&arguments.cases);
+    if table.is_none() {
+        cases::refuse_if_none_exists(&manifest.cases, &root)?;
+    }
     let answers = |table: &PredictionTable| table.answers(&manifest.cases, &root);
     let other = against.as_ref().map(answers).transpose()?;
     let own = table.as_ref().map(answers).transpose()?;

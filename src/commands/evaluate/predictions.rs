@@ -242,9 +242,22 @@ impl PredictionTable {
             outcomes.push(row.map_or(CaseOutcome::Failed, |row| self.rows[row].outcome.clone()));
         }
         if used.is_empty() {
+            let of_table = self.rows.first().map(|row| row.parts.join("/"));
+            let of_manifest = cases.first().map(|case| path_text(&case.path));
             return Err(Usage::error(format!(
-                "{self}: no row belongs to an image of the manifest"
+                "{self}: no row belongs to an image of the manifest: it has {}, the manifest {}. Rows are matched by the \
+                 end of the path, and by content where the files of --root are there",
+                of_table.unwrap_or_default(),
+                of_manifest.unwrap_or_default(),
             )));
+        }
+        if used.len() < cases.len() {
+            complain(&format!(
+                "{self}: {} of {} images of the manifest have a row; the others count as not read. Rows are matched by \
+                 the end of the path, and by content where the files of --root are there",
+                used.len(),
+                cases.len()
+            ));
         }
         Ok(Answers {
             labels: self.labels.clone(),

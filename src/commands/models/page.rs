@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use crate::commands::shared::hanging::{columns, hanging};
 use crate::domain::text::Printable;
 use crate::domain::{Measurement, ModelCard, NetworkSettings, card_text};
 use crate::inference::{LungNetworkCard, Preprocess, lungs_card};
@@ -86,22 +87,24 @@ fn lungs(card: &LungNetworkCard) -> Vec<String> {
     lines
 }
 
+/// Columns before the text of an item.
+const ITEM: usize = 4;
 /// Columns before a value, and before its further lines.
 const INDENT: usize = 12;
 
 fn paragraph(page: &mut String, name: &str, value: &str) {
     let mut name = name;
     for line in value.trim().lines() {
-        // Writing to a string cannot fail.
-        let _ = writeln!(page, "{name:<INDENT$}{}", line.trim());
+        *page += &hanging(name, line.trim(), INDENT, columns());
         name = "";
     }
 }
 
 fn list(page: &mut String, title: &str, items: impl Iterator<Item = String>) {
+    // Writing to a string cannot fail.
     let _ = writeln!(page, "\n{title}");
     for item in items {
-        let _ = writeln!(page, "  {}", item.trim());
+        *page += &hanging("  ·", item.trim(), ITEM, columns());
     }
 }
 

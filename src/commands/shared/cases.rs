@@ -217,6 +217,24 @@ pub fn root(arguments: &cli::CaseArguments) -> PathBuf {
     arguments.root.clone().unwrap_or_else(beside)
 }
 
+/// Refuses a manifest none of whose files exists: the folder is wrong, and not each of the files.
+///
+/// # Errors
+/// [`Usage`], with the way to name the folder.
+pub fn refuse_if_none_exists(cases: &[Case], root: &Path) -> Result<()> {
+    let Some(first) = cases.first() else {
+        return Ok(());
+    };
+    if cases.iter().any(|case| file(root, case).exists()) {
+        return Ok(());
+    }
+    Err(Usage::error(format!(
+        "none of the {} files of the manifest is there, the first as {}; --root names the folder that they are relative to",
+        cases.len(),
+        path_text(&root.join(&first.path))
+    )))
+}
+
 /// The file of a case.
 pub fn file(root: &Path, case: &Case) -> PathBuf {
     let named = root.join(&case.path);

@@ -30,6 +30,31 @@ pub fn assumed(arguments: &Assumptions, card: &ModelCard) -> Result<Prevalences>
     Ok(assumed)
 }
 
+/// The label that a name means, as in a filter of the screen: the label itself, or the one label that starts with the
+/// name, or else has it as a part, whatever the case of the letters. A label that is a part of the others that fit, as
+/// *COVID-19* of *COVID-19 given pneumonia*, is meant rather than those.
+fn label_named<'a>(name: &str, labels: &[&'a str]) -> Option<&'a str> {
+    let wanted = name.to_lowercase();
+    let only = |fits: &dyn Fn(&str) -> bool| {
+        let fitting: Vec<&str> = labels
+            .iter()
+            .copied()
+            .filter(|label| fits(&label.to_lowercase()))
+            .collect();
+        let shortest = fitting.iter().copied().min_by_key(|label| label.len())?;
+        fitting
+            .iter()
+            .all(|label| label.starts_with(shortest))
+            .then_some(shortest)
+    };
+    if wanted.is_empty() {
+        return None;
+    }
+    only(&|label| label == wanted)
+        .or_else(|| only(&|label| label.starts_with(&wanted)))
+        .or_else(|| only(&|label| label.contains(&wanted)))
+}
+
 /// The label that `--heatmap-label` names.
 ///
 /// # Errors
@@ -42,13 +67,40 @@ pub fn heat_map_label(name: &str, card: &ModelCard) -> Result<Pathology> {
             card.name, card.architecture
         )));
     }
-    let labels = card.labels.iter().map(|label| label.name.as_str());
-    if labels.clone().any(|label| label == name) {
-        return Ok(Pathology(name.to_owned()));
+    let labels: Vec<&str> = card
+        .labels
+        .iter()
+        .map(|label| label.name.as_str())
+        .collect();
+    if let Some(label) = label_named(name, &labels) {
+        return Ok(Pathology(label.to_owned()));
     }
-    let labels: Vec<_> = labels.collect();
     Err(Usage::error(format!(
         "--heatmap-label {name}: the model's labels are {}",
         labels.join(", ")
     )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::label_named;
+
+    #[test]
+    fn a_part_of_a_label_is_enough_if_only_one_label_has_it() {
+        let labels = [
+            "Pneumonia",
+            "COVID-19",
+            "COVID-19 given pneumonia",
+            "Pneumothorax",
+        ];
+        let of = |name| label_named(name, &labels);
+        assert_eq!(of("COVID-19"), Some("COVID-19"));
+        assert_eq!(of("covid"), Some("COVID-19"));
+        assert_eq!(of("covid-19 given"), Some("COVID-19 given pneumonia"));
+        assert_eq!(of("given"), Some("COVID-19 given pneumonia"));
+        assert_eq!(of("pneumoni"), Some("Pneumonia"));
+        assert_eq!(of("pneumo"), None, "two labels start with it");
+        assert_eq!(of("flu"), None);
+        assert_eq!(of(""), None);
+    }
 }

@@ -8,6 +8,7 @@ mod cores;
 pub mod date;
 mod exit;
 pub mod folders;
+pub mod hanging;
 mod labels;
 mod model;
 mod named;

@@ -42,6 +42,8 @@ impl From<GraphicsArgument> for GraphicsMode {
             GraphicsArgument::Iterm => GraphicsMode::Iterm,
             GraphicsArgument::Sixel => GraphicsMode::Sixel,
             GraphicsArgument::Blocks => GraphicsMode::Blocks,
+            GraphicsArgument::Quadrants => GraphicsMode::Quadrants,
+            GraphicsArgument::HalfBlocks => GraphicsMode::HalfBlocks,
             GraphicsArgument::Off => GraphicsMode::Off,
         }
     }

@@ -1,8 +1,9 @@
-//! Quadrant blocks: four pixels per cell in two colours. They work in every terminal, and in tests.
+//! Quadrant blocks: four pixels per cell in two colours. They work in nearly every terminal, and in tests.
 //!
 //! In 60 × 30 cells they show more than half blocks (two pixels per cell) for each of 20 radiographs: a
 //! structural similarity of 0.80 instead of 0.77 on average (`benches/glyphs.py`). Sextants reach 0.81,
-//! but far fewer fonts have them.
+//! but far fewer fonts have them. xterm's own bitmap fonts have no quadrants either, and no question tells which signs a
+//! font has: there, half blocks are drawn, which every font has.
 
 use std::io;
 
@@ -14,24 +15,52 @@ use super::{Painter, PreviewTarget, cells_of};
 use crate::domain::Canvas;
 use crate::tui::terminal::Colours;
 
+/// The names of the ways to paint with characters.
+pub const LETTERS: &str = "letters";
+pub const QUADRANTS: &str = "quadrants";
+pub const HALVES: &str = "half-blocks";
+
 /// Darkest to brightest, for terminals without colour.
 const RAMP: &[u8] = b" .:-=+*#%@";
 
-/// Draws with quadrant blocks, or with letters where there are no colours.
+/// The block characters that a font is trusted to have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Glyphs {
+    /// Four pixels per cell.
+    Quadrants,
+    /// Two pixels per cell, one above the other.
+    Halves,
+}
+
+/// Draws with block characters, or with letters where there are no colours.
 pub struct Blocks {
     colours: Colours,
+    glyphs: Glyphs,
     /// Width and height of a cell in pixels, for its shape only.
     cell: (u16, u16),
 }
 
 impl Blocks {
     pub fn new(colours: Colours, cell: (u16, u16)) -> Self {
-        Blocks { colours, cell }
+        Blocks {
+            colours,
+            glyphs: Glyphs::Quadrants,
+            cell,
+        }
+    }
+
+    /// The same with other glyphs.
+    pub fn with(self, glyphs: Glyphs) -> Self {
+        Blocks { glyphs, ..self }
     }
 
     /// Image pixels per cell, across and down.
-    fn pixels_per_cell(&self) -> u16 {
-        if self.colours == Colours::None { 1 } else { 2 }
+    fn pixels_per_cell(&self) -> (u16, u16) {
+        match (self.colours, self.glyphs) {
+            (Colours::None, _) => (1, 1),
+            (_, Glyphs::Quadrants) => (2, 2),
+            (_, Glyphs::Halves) => (1, 2),
+        }
     }
 }
 
@@ -84,34 +113,39 @@ fn nearest(pixels: [[u8; 3]; 4]) -> (char, [u8; 3], [u8; 3]) {
 
 impl Painter for Blocks {
     fn name(&self) -> &'static str {
-        match self.colours {
-            Colours::None => "letters",
-            _ => "quadrants",
+        match (self.colours, self.glyphs) {
+            (Colours::None, _) => LETTERS,
+            (_, Glyphs::Quadrants) => QUADRANTS,
+            (_, Glyphs::Halves) => HALVES,
         }
     }
 
     fn canvas(&self, area: Rect) -> Canvas {
-        let side = self.pixels_per_cell();
+        let (across, down) = self.pixels_per_cell();
+        let side = |cell: u16, pixels: u16| f64::from(cell) / f64::from(pixels);
         Canvas {
-            width: usize::from(area.width) * usize::from(side),
-            height: usize::from(area.height) * usize::from(side),
-            pixel_aspect: f64::from(self.cell.1) / f64::from(self.cell.0),
+            width: usize::from(area.width) * usize::from(across),
+            height: usize::from(area.height) * usize::from(down),
+            pixel_aspect: side(self.cell.1, down) / side(self.cell.0, across),
         }
     }
 
     fn place(&mut self, target: &PreviewTarget, buffer: &mut Buffer) {
-        let side = self.pixels_per_cell();
-        let cells = cells_of(target, (side, side));
+        let (across, down) = self.pixels_per_cell();
+        let cells = cells_of(target, (across, down));
         let image = &target.image;
         for position in cells.intersection(buffer.area).positions() {
-            let x = usize::from(position.x - cells.x) * usize::from(side);
-            let y = usize::from(position.y - cells.y) * usize::from(side);
+            let x = usize::from(position.x - cells.x) * usize::from(across);
+            let y = usize::from(position.y - cells.y) * usize::from(down);
             let cell = &mut buffer[position];
             if self.colours == Colours::None {
                 cell.set_char(letter(image.rgb(x, y)));
             } else {
                 let at = |dx: usize, dy: usize| image.rgb(x + dx, y + dy);
-                let (glyph, front, back) = nearest([at(0, 0), at(1, 0), at(0, 1), at(1, 1)]);
+                let (glyph, front, back) = match self.glyphs {
+                    Glyphs::Halves => ('▀', at(0, 0), at(0, 1)),
+                    Glyphs::Quadrants => nearest([at(0, 0), at(1, 0), at(0, 1), at(1, 1)]),
+                };
                 cell.set_char(glyph);
                 cell.fg = colour(self.colours, front).unwrap_or_default();
                 cell.bg = colour(self.colours, back).unwrap_or_default();
@@ -298,6 +332,29 @@ mod tests {
         assert_eq!(buffer[(0, 0)].symbol(), " ");
         assert_eq!(buffer[(1, 0)].symbol(), "@");
         assert_eq!(buffer[(0, 0)].fg, Color::Reset);
+    }
+
+    #[test]
+    fn half_blocks_need_no_other_glyph() {
+        let area = Rect::new(0, 0, 2, 1);
+        let mut buffer = Buffer::empty(area);
+        let mut halves = Blocks::new(Colours::True, (10, 20)).with(Glyphs::Halves);
+        let canvas = halves.canvas(area);
+        assert_eq!(
+            (canvas.width, canvas.height, canvas.pixel_aspect),
+            (2, 2, 1.0)
+        );
+        halves.place(&two_by_two(area), &mut buffer);
+        let cell = |x| {
+            (
+                buffer[(x, 0)].symbol(),
+                buffer[(x, 0)].fg,
+                buffer[(x, 0)].bg,
+            )
+        };
+        let grey = |grey| Color::Rgb(grey, grey, grey);
+        assert_eq!(cell(0), ("▀", grey(0), grey(128)));
+        assert_eq!(cell(1), ("▀", grey(255), grey(64)));
     }
 
     #[test]

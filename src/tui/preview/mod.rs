@@ -2,7 +2,7 @@
 //!
 //! | backend | where |
 //! |---|---|
-//! | [`blocks`] | everywhere: four pixels a cell, drawn into ratatui's own buffer |
+//! | [`blocks`] | everywhere: four pixels a cell (two in xterm), drawn into ratatui's own buffer |
 //! | [`kitty`] | kitty, Ghostty, …: PNG through the kitty graphics protocol, inside tmux too |
 //! | [`viuer`] | iTerm2, WezTerm, Konsole; terminals with sixel |
 
@@ -22,6 +22,7 @@ use ratatui::layout::Rect;
 use super::terminal::{Capabilities, Colours, Inside, Reason, Way};
 use crate::domain::{Canvas, PreviewImage};
 pub use blocks::{Blocks, colour};
+use blocks::{Glyphs, HALVES, LETTERS, QUADRANTS};
 pub use cost::costs;
 pub use gradual::Gradual;
 pub use kitty::delete_all as delete_images;
@@ -110,8 +111,12 @@ pub enum GraphicsMode {
     Iterm,
     /// Sixel images.
     Sixel,
-    /// Quadrant blocks.
+    /// Block characters: those that the terminal's fonts have.
     Blocks,
+    /// Quadrant blocks, whatever the terminal is.
+    Quadrants,
+    /// Half blocks, whatever the terminal is.
+    HalfBlocks,
     /// No images.
     Off,
 }
@@ -123,7 +128,8 @@ pub fn choose(
     colours: Colours,
 ) -> (Option<Box<dyn Painter>>, Reason) {
     let cell = can.cell.unwrap_or(DEFAULT_CELL);
-    let blocks = || Some(Box::new(Blocks::new(colours, cell)) as Box<dyn Painter>);
+    let glyphs = glyphs(wanted, can);
+    let blocks = || Some(Box::new(Blocks::new(colours, cell).with(glyphs)) as Box<dyn Painter>);
     let kitty = || Some(Box::new(kitty::Kitty::new(cell)) as Box<dyn Painter>);
     let placeholders = || Some(Box::new(kitty::Placeholders::new(cell)) as Box<dyn Painter>);
     let inside = can.inside != Inside::Nothing;
@@ -131,6 +137,8 @@ pub fn choose(
     match wanted {
         GraphicsMode::Off => (None, because("--graphics off")),
         GraphicsMode::Blocks => (blocks(), because("--graphics blocks")),
+        GraphicsMode::Quadrants => (blocks(), because("--graphics quadrants")),
+        GraphicsMode::HalfBlocks => (blocks(), because("--graphics half-blocks")),
         GraphicsMode::Kitty if inside => (placeholders(), because("--graphics kitty")),
         GraphicsMode::Kitty => (kitty(), because("--graphics kitty")),
         GraphicsMode::Iterm if viuer::knows_iterm() => {
@@ -156,6 +164,42 @@ pub fn choose(
                 Err(reason) => (blocks(), reason),
             },
         },
+    }
+}
+
+/// The glyphs for pictures of characters. No question tells which ones a font has, and those of xterm often have no
+/// quadrants.
+fn glyphs(wanted: GraphicsMode, can: &Capabilities) -> Glyphs {
+    match wanted {
+        GraphicsMode::Quadrants => Glyphs::Quadrants,
+        GraphicsMode::HalfBlocks => Glyphs::Halves,
+        _ if can.is_xterm() => Glyphs::Halves,
+        _ => Glyphs::Quadrants,
+    }
+}
+
+/// Whether this painter draws with characters.
+pub fn is_of_characters(painting: &str) -> bool {
+    [LETTERS, QUADRANTS, HALVES].contains(&painting)
+}
+
+/// Why the picture is coarser than the terminal could show it, in a line; `None` if it is not, or was asked for.
+pub fn coarseness(
+    wanted: GraphicsMode,
+    painting: &str,
+    can: &Capabilities,
+    reason: &Reason,
+) -> Option<String> {
+    if wanted != GraphicsMode::Auto || !is_of_characters(painting) {
+        return None;
+    }
+    let may_be_finer = reason.fix.is_some() || !can.answered || can.inside != Inside::Nothing;
+    if may_be_finer {
+        Some(format!("coarse picture: {} · see cxr doctor", reason.why))
+    } else if painting == LETTERS {
+        Some("coarse picture: letters, since there are no colours · see cxr doctor".to_owned())
+    } else {
+        None
     }
 }
 
@@ -340,6 +384,76 @@ mod tests {
         assert_eq!(name(&unanswered), "quadrants");
         let (painter, _) = choose(GraphicsMode::Off, &kitty, Colours::True);
         assert!(painter.is_none());
+    }
+
+    #[test]
+    fn xterm_gets_half_blocks_unless_quadrants_are_asked_for() {
+        let of = |wanted, can: &Capabilities| {
+            let (painter, _) = choose(wanted, can, Colours::True);
+            painter.map_or("off", |painter| painter.name())
+        };
+        let named = |name: Option<&str>, variable| Capabilities {
+            answered: true,
+            name: name.map(str::to_owned),
+            xterm_variable: variable,
+            ..Capabilities::default()
+        };
+        let client = Client {
+            kind: "XTerm(379)".into(),
+            ..Client::default()
+        };
+        let tmux = Tmux {
+            clients: vec![client],
+            ..Tmux::default()
+        };
+        let in_tmux = Capabilities {
+            inside: Inside::Tmux(tmux.into()),
+            ..Capabilities::default()
+        };
+        let xterm = named(Some("XTerm(379)"), true);
+        for can in [&xterm, &named(None, true), &in_tmux] {
+            assert_eq!(of(GraphicsMode::Blocks, can), "half-blocks");
+            assert_eq!(of(GraphicsMode::Quadrants, can), "quadrants");
+        }
+        // Another terminal that was started from an xterm has its variable.
+        for can in [&named(Some("foot(1.16)"), true), &named(None, false)] {
+            assert_eq!(of(GraphicsMode::Blocks, can), "quadrants");
+            assert_eq!(of(GraphicsMode::HalfBlocks, can), "half-blocks");
+        }
+    }
+
+    #[test]
+    fn a_picture_that_could_be_finer_says_why_it_is_not() {
+        let coarse = |wanted, can: &Capabilities, colours| {
+            let (painter, reason) = choose(wanted, can, colours);
+            let painting = painter.map_or("off", |painter| painter.name());
+            coarseness(wanted, painting, can, &reason)
+        };
+        let silent = Capabilities::default();
+        let words = coarse(GraphicsMode::Auto, &silent, Colours::True).unwrap();
+        assert!(
+            words.contains("did not answer") && words.contains("cxr doctor"),
+            "{words}"
+        );
+        assert_eq!(coarse(GraphicsMode::Blocks, &silent, Colours::True), None);
+        let plain = Capabilities {
+            answered: true,
+            ..Capabilities::default()
+        };
+        assert_eq!(coarse(GraphicsMode::Auto, &plain, Colours::True), None);
+        let letters = coarse(GraphicsMode::Auto, &plain, Colours::None).unwrap();
+        assert!(letters.contains("letters"), "{letters}");
+        // Pixels of a protocol need no colours of the text.
+        let kitty = Capabilities {
+            kitty: true,
+            ..plain.clone()
+        };
+        assert_eq!(coarse(GraphicsMode::Auto, &kitty, Colours::None), None);
+        let tmux = Capabilities {
+            inside: Inside::Tmux(Tmux::default().into()),
+            ..plain
+        };
+        assert!(coarse(GraphicsMode::Auto, &tmux, Colours::True).is_some());
     }
 
     #[test]

@@ -7,6 +7,8 @@
 //! the last one is sent: tmux itself is asked about the terminals behind it.
 
 use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -35,8 +37,22 @@ pub struct Capabilities {
     pub round_trip: Option<Duration>,
     /// The program runs over ssh.
     pub ssh: bool,
+    /// The environment says that the terminal, or one that it was started from, is xterm (`XTERM_VERSION`).
+    pub xterm_variable: bool,
     /// Keys that the reader typed while the terminal was being asked.
     pub typed: String,
+}
+
+impl Capabilities {
+    /// Whether the picture ends up in an xterm, by the name that the terminal gives, or else by the environment.
+    pub fn is_xterm(&self) -> bool {
+        let is_xterm = |name: &str| name.starts_with("XTerm");
+        match (&self.inside, &self.name) {
+            (Inside::Tmux(tmux), _) => tmux.clients.iter().any(|client| is_xterm(&client.kind)),
+            (_, Some(name)) => is_xterm(name),
+            (_, None) => self.xterm_variable,
+        }
+    }
 }
 
 /// What lies between this program and the terminal.
@@ -61,6 +77,7 @@ pub fn probe(wait: Duration) -> Capabilities {
         ssh: ["SSH_CONNECTION", "SSH_TTY"]
             .iter()
             .any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty())),
+        xterm_variable: std::env::var_os("XTERM_VERSION").is_some(),
         ..Capabilities::default()
     };
     let start = Instant::now();
@@ -99,11 +116,35 @@ fn questions(inside: &Inside) -> &'static [u8] {
 /// `ESC P > … ESC \` as Alt-_ or Alt-P, letters, and Alt-\. It recognises the other answers itself.
 #[derive(Debug, Default)]
 pub struct LateAnswer {
-    /// The terminal has answered in time: no late answer can come.
-    over: bool,
+    /// The terminal has answered in time, and was not asked again: no answer can come.
+    over: Arc<AtomicBool>,
     /// The first key of an answer that has begun, and the number of its keys so far.
     inside: Option<(char, usize)>,
+    /// The keys of the answer so far.
+    text: String,
+    /// Such an answer said that the terminal has the kitty graphics protocol.
+    is_kitty: bool,
 }
+
+/// Asks the terminal again whether it has the kitty graphics protocol, while keys are read: see [`LateAnswer`].
+#[derive(Debug, Clone)]
+pub struct AskAgain(Arc<AtomicBool>);
+
+impl AskAgain {
+    /// Sends the question. The answer comes among the keys.
+    ///
+    /// # Errors
+    /// If the terminal cannot be written to.
+    pub fn ask(&self) -> io::Result<()> {
+        self.0.store(false, Ordering::SeqCst);
+        let mut out = io::stdout();
+        out.write_all(KITTY_QUERY)?;
+        out.flush()
+    }
+}
+
+/// Asks for one pixel to be checked, and not shown.
+const KITTY_QUERY: &[u8] = b"\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\";
 
 impl LateAnswer {
     /// No answer is longer. A reader who types Alt-_ and G loses at most this many keys.
@@ -112,14 +153,24 @@ impl LateAnswer {
     /// For the keys after a probe with this result.
     pub fn after(can: &Capabilities) -> Self {
         LateAnswer {
-            over: can.answered,
-            inside: None,
+            over: Arc::new(AtomicBool::new(can.answered)),
+            ..LateAnswer::default()
         }
+    }
+
+    /// The way to ask again.
+    pub fn again(&self) -> AskAgain {
+        AskAgain(self.over.clone())
+    }
+
+    /// Whether an answer has said, since the last call, that the terminal has the kitty graphics protocol.
+    pub fn take_kitty(&mut self) -> bool {
+        std::mem::take(&mut self.is_kitty)
     }
 
     /// Whether a key is part of a late answer.
     pub fn swallows(&mut self, key: &KeyEvent) -> bool {
-        if self.over {
+        if self.over.load(Ordering::SeqCst) {
             return false;
         }
         let alt = key.modifiers.contains(KeyModifiers::ALT);
@@ -132,6 +183,13 @@ impl LateAnswer {
             (Some((first, n)), _) => Some((first, n + 1)),
         };
         let ends = alt && key.code == KeyCode::Char('\\') && seen.is_some();
+        match (seen, key.code) {
+            (Some((_, 1..)), KeyCode::Char(c)) if !ends => self.text.push(c),
+            _ => {
+                self.is_kitty |= ends && self.text.starts_with("Gi=31;OK");
+                self.text.clear();
+            }
+        }
         self.inside = if ends { None } else { seen };
         seen.is_some()
     }
@@ -289,6 +347,25 @@ mod tests {
             }
         }
         assert_eq!(keys, "jk");
+        assert!(late.take_kitty() && !late.take_kitty());
+    }
+
+    #[test]
+    fn a_terminal_that_answered_can_be_asked_again() {
+        let answered = Capabilities {
+            answered: true,
+            ..Capabilities::default()
+        };
+        let mut late = LateAnswer::after(&answered);
+        let alt = |c| KeyEvent::new(KeyCode::Char(c), KeyModifiers::ALT);
+        let again = late.again();
+        again.0.store(false, Ordering::SeqCst);
+        assert!(late.swallows(&alt('_')));
+        for c in "Gi=31;ENOTSUPPORTED:x".chars() {
+            assert!(late.swallows(&KeyEvent::from(KeyCode::Char(c))));
+        }
+        assert!(late.swallows(&alt('\\')));
+        assert!(!late.take_kitty(), "it has no such protocol");
     }
 
     #[test]

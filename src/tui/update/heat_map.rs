@@ -110,17 +110,43 @@ fn next_choice(model: &Model) -> HeatMapChoice {
     if model.prediction().is_some_and(has_lungs) {
         choices.push(HeatMapChoice::Lungs);
     }
-    let now = choices
-        .iter()
-        .position(|choice| *choice == model.heat_map.choice);
-    choices.rotate_left(now.map_or(0, |now| now + 1));
-    // What this image hides is passed over: no key press ends in words alone.
+    let distinct = distinct(model, choices);
+    let now = &model.heat_map.choice;
+    let same = |choice: &HeatMapChoice| choice == now || is_same_map(model, choice, now);
+    let at = distinct.iter().position(same);
+    let next = at.map_or(0, |at| (at + 1) % distinct.len().max(1));
+    distinct.into_iter().nth(next).unwrap_or_default()
+}
+
+/// The choices that show something, each map once. What this image hides is passed over: no key press ends in words
+/// alone.
+fn distinct(model: &Model, choices: Vec<HeatMapChoice>) -> Vec<HeatMapChoice> {
     let is_hidden = |choice: &HeatMapChoice| {
         let prediction = model.prediction();
         prediction.is_some_and(|prediction| prediction.hides_heat_map(choice))
     };
-    let mut choices = choices.into_iter().filter(|choice| !is_hidden(choice));
-    choices.next().unwrap_or_default()
+    let mut distinct: Vec<HeatMapChoice> = Vec::new();
+    for choice in choices {
+        let is_there = distinct
+            .iter()
+            .any(|other| is_same_map(model, &choice, other));
+        if !is_there && !is_hidden(&choice) {
+            distinct.push(choice);
+        }
+    }
+    distinct
+}
+
+/// Whether two choices show the same map of this image, as *highest label* and that label do.
+fn is_same_map(model: &Model, one: &HeatMapChoice, other: &HeatMapChoice) -> bool {
+    let map = |choice: &HeatMapChoice| match choice {
+        HeatMapChoice::Lungs => None,
+        choice => model.prediction()?.shown_heat_map(choice),
+    };
+    match (map(one), map(other)) {
+        (Some(one), Some(other)) => one.subject == other.subject || one.values == other.values,
+        _ => false,
+    }
 }
 
 fn step_opacity(model: &mut Model, step: f32) {

@@ -2,8 +2,10 @@
 
 use std::time::Instant;
 
+use ratatui::layout::Position;
+
 use super::Effect;
-use crate::domain::{Canvas, Preset, View, Window};
+use crate::domain::{Canvas, FilmShape, Preset, View, Window};
 use crate::tui::keymap::{Action, KeyMode};
 use crate::tui::model::{Model, Viewer};
 use crate::tui::worklist::EntryState;
@@ -20,6 +22,9 @@ const PAN_STEP: f64 = 0.15;
 const WIDTH_STEP: f64 = 1.1;
 /// One press moves the level of the window by this share of its width.
 const LEVEL_STEP: f64 = 0.05;
+/// A drag by one cell makes the window wider by this factor, or moves its level by this share of its width.
+const DRAG_WIDTH: f64 = 1.04;
+const DRAG_LEVEL: f64 = 0.04;
 /// The narrowest window, in steps from one stored value to the next: a narrower one would show two greys
 /// only.
 const MIN_STEPS: f64 = 2.0;
@@ -85,6 +90,15 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
                 ..View::default()
             };
         }
+        Action::ActualSize => {
+            let is_already = model.is_one_to_one();
+            let Some(zoom) = model.one_to_one() else {
+                return vec![];
+            };
+            let view = &mut model.viewer.view;
+            view.zoom = if is_already { 1.0 } else { zoom };
+            view.pan_by(0.0, 0.0);
+        }
         Action::PanLeft => view.pan_by(-PAN_STEP, 0.0),
         Action::PanRight => view.pan_by(PAN_STEP, 0.0),
         Action::PanUp => view.pan_by(0.0, -PAN_STEP),
@@ -96,6 +110,60 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         _ => return vec![],
     }
     redraw(model)
+}
+
+/// Zooms about a cell of the screen.
+pub fn zoom_about(model: &mut Model, factor: f64, at: Position) -> Vec<Effect> {
+    let area = model.panes.image;
+    let Some((canvas, shape)) = canvas_and_shape(model) else {
+        return zoom(model, factor);
+    };
+    let from_middle = |cell: u16, start: u16, cells: u16, pixels: usize| {
+        let share = (f64::from(cell.saturating_sub(start)) + 0.5) / f64::from(cells.max(1)) - 0.5;
+        share * pixels as f64
+    };
+    let pointer = (
+        from_middle(at.x, area.x, area.width, canvas.width),
+        from_middle(at.y, area.y, area.height, canvas.height),
+    );
+    let view = &mut model.viewer.view;
+    view.zoom_about(factor, pointer, canvas, shape);
+    redraw(model)
+}
+
+/// Moves the image with the mouse, by cells of the screen.
+pub fn drag(model: &mut Model, (right, down): (i32, i32)) -> Vec<Effect> {
+    let area = model.panes.image;
+    let Some((canvas, shape)) = canvas_and_shape(model) else {
+        return vec![];
+    };
+    let pixels = |cells: i32, of: u16, pixels: usize| {
+        f64::from(cells) * pixels as f64 / f64::from(of.max(1))
+    };
+    let by = (
+        pixels(right, area.width, canvas.width),
+        pixels(down, area.height, canvas.height),
+    );
+    let before = model.viewer.view;
+    model.viewer.view.drag(by, canvas, shape);
+    if model.viewer.view == before {
+        return vec![];
+    }
+    redraw(model)
+}
+
+/// Sets the window with the mouse: across changes the width, up and down the level.
+pub fn drag_window(model: &mut Model, (right, down): (i32, i32)) -> Vec<Effect> {
+    adjust_window(model, |_, width| (0.0, width * DRAG_WIDTH.powi(right)));
+    adjust_window(model, |_, width| {
+        (-f64::from(down) * DRAG_LEVEL * width, width)
+    });
+    redraw(model)
+}
+
+fn canvas_and_shape(model: &Model) -> Option<(Canvas, FilmShape)> {
+    let shape = model.viewer.facts.as_ref()?.shape();
+    Some((model.viewer.canvas?, shape))
 }
 
 pub fn zoom(model: &mut Model, factor: f64) -> Vec<Effect> {

@@ -9,7 +9,7 @@ use ratatui::layout::Size;
 use crate::domain::Canvas;
 use crate::library::{KnownFile, Touched, UnreadFormat};
 use crate::store::{News, Request};
-use crate::tui::model::{HeaderRead, Panes};
+use crate::tui::model::{HeaderRead, PaneSizes, Panes};
 use crate::tui::terminal::Tmux;
 use crate::tui::worklist::Undated;
 use crate::worker::{BackgroundJob, Generation, ImageJob, JobOutcome};
@@ -59,6 +59,8 @@ pub enum Message {
     Tick,
     /// Another terminal is attached to tmux.
     Attached(Box<Tmux>),
+    /// The terminal has answered, late or asked again, that it has the kitty graphics protocol.
+    HasKitty,
     /// The program resumes after a suspension, or the screen may have been lost.
     Refresh,
     Suspend,
@@ -89,6 +91,12 @@ pub enum Effect {
     Date(Undated),
     /// Paint every cell again.
     Repaint,
+    /// Ask the terminal again what it can do.
+    ProbeAgain,
+    /// Put a text on the clipboard of the terminal.
+    Copy(String),
+    /// Write down the sizes of the panes for the next time.
+    Remember(PaneSizes),
     Suspend,
     /// With this exit code.
     Quit(u8),

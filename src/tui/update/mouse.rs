@@ -1,15 +1,15 @@
-//! The mouse: clicks select, the wheel moves what it is over.
+//! The mouse: clicks select, the wheel moves what it is over, and a drag moves the image, its window or a border.
 
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
 
-use super::{Effect, keeping_selection, move_by, turn_findings};
-use crate::tui::model::{Model, Overlay};
+use super::{Effect, image, keeping_selection, move_by, panes, scroll_of, scrolled, turn_findings};
+use crate::tui::model::{Drag, DragKind, Model, Overlay};
 
 /// One step of the mouse wheel, in rows of the worklist.
 const WHEEL_ROWS: isize = 1;
 /// One step of the mouse wheel, in lines of an overlay.
-pub(super) const WHEEL_LINES: u16 = 3;
+pub(super) const WHEEL_LINES: i32 = 3;
 /// One step of the mouse wheel, as a factor of the zoom.
 const WHEEL_ZOOM: f64 = 1.15;
 
@@ -23,8 +23,20 @@ pub fn on_mouse(model: &mut Model, mouse: MouseEvent) -> Vec<Effect> {
     match mouse.kind {
         MouseEventKind::ScrollDown if model.panes.findings.contains(at) => turn_findings(model, 1),
         MouseEventKind::ScrollUp if model.panes.findings.contains(at) => turn_findings(model, -1),
-        MouseEventKind::ScrollDown if on_image => super::image::zoom(model, 1.0 / WHEEL_ZOOM),
-        MouseEventKind::ScrollUp if on_image => super::image::zoom(model, WHEEL_ZOOM),
+        MouseEventKind::ScrollDown if on_image => image::zoom_about(model, 1.0 / WHEEL_ZOOM, at),
+        MouseEventKind::ScrollUp if on_image => image::zoom_about(model, WHEEL_ZOOM, at),
+        MouseEventKind::Down(button) if drag_kind(model, button, at).is_some() => {
+            model.drag = drag_kind(model, button, at).map(|kind| Drag { kind, at });
+            vec![]
+        }
+        MouseEventKind::Drag(_) => on_drag(model, at),
+        MouseEventKind::Up(_) => match model.drag.take() {
+            Some(Drag {
+                kind: DragKind::Column | DragKind::Row,
+                ..
+            }) => panes::remember(model),
+            _ => vec![],
+        },
         MouseEventKind::ScrollDown => move_by(model, WHEEL_ROWS),
         MouseEventKind::ScrollUp => move_by(model, -WHEEL_ROWS),
         MouseEventKind::Down(MouseButton::Left) if model.panes.worklist.contains(at) => {
@@ -41,6 +53,46 @@ pub fn on_mouse(model: &mut Model, mouse: MouseEvent) -> Vec<Effect> {
     }
 }
 
+/// What a button that is pressed here begins to drag. Borders are as wide as the two lines that meet there.
+fn drag_kind(model: &Model, button: MouseButton, at: Position) -> Option<DragKind> {
+    let panes = &model.panes;
+    let is_column = panes
+        .column
+        .is_some_and(|column| at.x == column || at.x == column + 1);
+    match button {
+        MouseButton::Left if is_column => Some(DragKind::Column),
+        MouseButton::Left if panes.row == Some(at.y) && panes.column.is_some_and(|x| at.x < x) => {
+            Some(DragKind::Row)
+        }
+        MouseButton::Left if panes.image.contains(at) => Some(DragKind::Image),
+        MouseButton::Right if panes.image.contains(at) => Some(DragKind::Window),
+        _ => None,
+    }
+}
+
+fn on_drag(model: &mut Model, at: Position) -> Vec<Effect> {
+    let Some(drag) = &mut model.drag else {
+        return vec![];
+    };
+    let before = std::mem::replace(&mut drag.at, at);
+    let by = (
+        i32::from(at.x) - i32::from(before.x),
+        i32::from(at.y) - i32::from(before.y),
+    );
+    match drag.kind {
+        DragKind::Image => image::drag(model, by),
+        DragKind::Window => image::drag_window(model, by),
+        DragKind::Column => {
+            panes::set_column(model, i32::from(at.x));
+            vec![]
+        }
+        DragKind::Row => {
+            panes::set_row(model, i32::from(at.y));
+            vec![]
+        }
+    }
+}
+
 /// The wheel scrolls a text overlay, and a click closes it. Questions and prompts are answered by keys only.
 fn on_overlay_mouse(model: &mut Model, kind: MouseEventKind) -> Vec<Effect> {
     let reveals = model.reveals_header();
@@ -54,14 +106,12 @@ fn on_overlay_mouse(model: &mut Model, kind: MouseEventKind) -> Vec<Effect> {
         }
         return vec![];
     }
-    let Some(Overlay::Help { scroll } | Overlay::About { scroll } | Overlay::LeftOut { scroll }) =
-        &mut model.overlay
-    else {
+    let Some(scroll) = model.overlay.as_mut().and_then(scroll_of) else {
         return vec![];
     };
     match kind {
-        MouseEventKind::ScrollDown => *scroll = scroll.saturating_add(WHEEL_LINES),
-        MouseEventKind::ScrollUp => *scroll = scroll.saturating_sub(WHEEL_LINES),
+        MouseEventKind::ScrollDown => *scroll = scrolled(*scroll, WHEEL_LINES),
+        MouseEventKind::ScrollUp => *scroll = scrolled(*scroll, -WHEEL_LINES),
         MouseEventKind::Down(MouseButton::Left) => model.overlay = None,
         _ => {}
     }

@@ -7,6 +7,7 @@ mod heat_map;
 mod list;
 mod models;
 mod mouse;
+mod panes;
 mod prognosis;
 mod prompt;
 mod review;
@@ -60,6 +61,8 @@ fn empty_model() -> Model {
         worklist: Rect::new(1, 1, 38, 10),
         findings: Rect::new(0, 12, 40, 10),
         image: Rect::new(41, 1, 58, 27),
+        column: Some(40),
+        row: Some(12),
     };
     let canvas = Canvas {
         width: 58,
@@ -198,6 +201,8 @@ fn facts() -> Box<Facts> {
         content: Default::default(),
         width: 10,
         height: 10,
+        pixel_aspect: 1.0,
+        histogram: Default::default(),
         bits_stored: 8,
         step: 1.0,
         frames: 1,

@@ -29,11 +29,13 @@ const WORDS: [(char, &str); 15] = [
 ];
 
 /// Signs and their letters. Signs of the worklist with different meanings have different letters.
-const SIGNS: [(&str, char); 36] = [
-    ("─━", '-'),
+const SIGNS: [(&str, char); 38] = [
+    ("─╾", '-'),
+    ("━", '='),
     ("│┃", '|'),
-    ("╎", ':'),
-    ("┌┐└┘├┤┬┴┼", '+'),
+    ("╎┷┴", ':'),
+    ("┌┐└┘├┤┬┼┿", '+'),
+    ("¶", '"'),
     // Gauges: more than half of a cell becomes a whole cell.
     ("█▉▊▋▌", '#'),
     ("▍▎▏", '-'),

@@ -1,16 +1,20 @@
 //! The findings pane: the scores of the image on the screen, or why there are none.
 
+mod histogram;
 mod kinds;
 mod lines;
 mod lungs;
 mod prognoses;
 
 use ratatui::Frame;
+use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Block, Paragraph, Wrap};
+use ratatui::widgets::{Block, Borders, Paragraph, Wrap};
 
 use super::layout::PaneLayout;
+use super::text::{cells, shorten};
 use super::theme::Theme;
+use super::worklist::border;
 use crate::domain::{InputCheck, ModelCard, Question};
 use crate::tui::keymap::Action;
 use crate::tui::model::{ClassifierState, Model};
@@ -18,22 +22,28 @@ use crate::tui::worklist::EntryState;
 
 pub fn draw(model: &Model, theme: &Theme, layout: &PaneLayout, frame: &mut Frame) {
     let mut area = layout.findings;
+    if area.is_empty() {
+        return;
+    }
     if !layout.compact {
-        let block = Block::bordered().border_style(theme.border).title(title(
-            model,
-            theme,
-            usize::from(area.width),
-        ));
-        let inner = block.inner(area);
-        frame.render_widget(block, area);
-        area = inner;
+        area = draw_border(model, theme, layout, frame);
+    }
+    if model.shows_histogram() {
+        return histogram::draw(model, theme, area, frame);
     }
     // Where there is no border with a title, the first line names the kind of number.
     let kind = layout.compact.then(|| {
         let words = kinds::words(model, usize::from(area.width));
         Line::styled(format!("{words}:"), theme.dim)
     });
-    let height = usize::from(area.height).saturating_sub(usize::from(layout.compact));
+    let opinion = border::opinion_words(model);
+    let opinion = opinion.trim();
+    let opinion = (!opinion.is_empty()).then(|| {
+        let words = format!("you: {opinion}");
+        Line::styled(shorten(&words, usize::from(area.width)), theme.key)
+    });
+    let taken = usize::from(layout.compact) + usize::from(opinion.is_some());
+    let height = usize::from(area.height).saturating_sub(taken);
     let lines = match model.prediction() {
         Some(prediction) => match &prediction.input {
             InputCheck::Refused(reasons) => refusal(reasons, layout.compact, theme),
@@ -48,14 +58,52 @@ pub fn draw(model: &Model, theme: &Theme, layout: &PaneLayout, frame: &mut Frame
         },
         None => vec![Line::from(absence(model, theme))],
     };
-    let lines: Vec<Line> = kind.into_iter().chain(lines).collect();
+    let lines: Vec<Line> = kind.into_iter().chain(opinion).chain(lines).collect();
     frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), area);
 }
 
-fn title(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
-    const TITLE: &str = " Findings";
+/// Draws the border that the findings share with the worklist above them, with the counts of the worklist; returns the
+/// area inside.
+fn draw_border(model: &Model, theme: &Theme, layout: &PaneLayout, frame: &mut Frame) -> Rect {
+    let area = layout.findings;
+    let title = title(model, theme, usize::from(area.width));
+    let counts = border::counts(model, usize::MAX);
+    let fits = cells(&counts) <= room_for_counts(model, area.width);
+    let counts = if fits { counts } else { String::new() };
+    let block = Block::new()
+        .borders(Borders::TOP | Borders::LEFT | Borders::RIGHT)
+        .border_style(theme.border)
+        .title(title)
+        .title(Line::styled(counts, theme.plain).right_aligned());
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
+    if !layout.worklist.is_empty() {
+        let corners = [(area.x, "├"), (area.right() - 1, "┤")];
+        for (x, corner) in corners {
+            frame.buffer_mut()[(x, area.y)].set_symbol(corner);
+        }
+    }
+    inner
+}
+
+const TITLE: &str = " Findings";
+
+/// Cells beside the title, in a pane of this width. Counts that need more have a row of their own.
+pub fn room_for_counts(model: &Model, width: u16) -> usize {
+    let width = usize::from(width);
+    let title = cells(TITLE) + cells(&kind(model, width)) + " ·  ".chars().count();
+    // A corner and a line at each end.
+    width.saturating_sub(title + 4)
+}
+
+/// The kind of number, for the title of a pane of this width.
+fn kind(model: &Model, width: usize) -> String {
     // Two corners, and the four cells around the words.
-    let words = kinds::words(model, width.saturating_sub(TITLE.len() + 6));
+    kinds::words(model, width.saturating_sub(TITLE.len() + 6))
+}
+
+fn title(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
+    let words = kind(model, width);
     Line::from(vec![
         Span::styled(TITLE, theme.title),
         Span::styled(format!(" · {words} "), theme.plain),
@@ -65,7 +113,7 @@ fn title(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
 /// The most rows that the findings of this model can take, so that the panes do not move from image to image. Its
 /// outcomes take some while they are shown.
 pub fn rows(card: Option<&ModelCard>, are_outcomes_shown: bool) -> u16 {
-    let Some(card) = card else { return 3 };
+    let Some(card) = card else { return 4 };
     let is_cause = |question| question == Question::GivenPneumonia;
     let labels = || card.labels.iter();
     let has_sets = |of_causes: bool| {
@@ -83,7 +131,8 @@ pub fn rows(card: Option<&ModelCard>, are_outcomes_shown: bool) -> u16 {
     if are_outcomes_shown {
         extra += prognoses::rows(card);
     }
-    u16::try_from(labels().count().max(3) + extra).unwrap_or(u16::MAX)
+    // And one for the reader's own opinion.
+    u16::try_from(labels().count().max(3) + extra + 1).unwrap_or(u16::MAX)
 }
 
 /// The lines for a refused image. In the layout with borders, the pane of the input check has the reasons.

@@ -7,13 +7,16 @@ use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
 use super::layout::PaneLayout;
-use super::legend;
-use super::text::{cells, count, end_of, shorten};
+use super::text::{cells, count, end_of, shorten, shorten_name};
 use super::theme::Theme;
+use super::worklist::row;
+use super::{legend, radiograph};
 use crate::tui::keymap::{Action, KeyMode, Keymap};
 use crate::tui::model::{LONGEST_NOTE, Model, Overlay, Prompt, PromptKind};
 use crate::tui::worklist::FilterError;
 
+/// Cells for hints, from which on there is room for all verdicts, notes and orders.
+const WIDE: usize = 80;
 const WARNING: &str = " not for diagnosis ";
 /// The words about paused background scoring, from the longest; the first that fits is shown.
 const PAUSED: [&str; 3] = ["background scoring paused ", "scoring paused ", "paused "];
@@ -37,10 +40,16 @@ pub fn draw(model: &Model, theme: &Theme, layout: &PaneLayout, frame: &mut Frame
         _ if model.reviews.waiting.is_some() => {
             Line::styled(shorten(&waiting(model), left), theme.refused)
         }
+        _ if model.coarse.as_ref().is_some_and(|coarse| !coarse.is_read) => {
+            let coarse = model.coarse.as_ref().map(|coarse| coarse.words.as_str());
+            Line::styled(shorten(coarse.unwrap_or_default(), left), theme.caution)
+        }
         _ if model.mode == KeyMode::Window => {
             let words = window_words(&model.keymap);
             Line::styled(shorten(&theme.words(&words), left), theme.key)
         }
+        _ if model.is_first_time => first_time(model, theme, left),
+        _ if model.sizes.whole && !has_heat_map(model) => whole_screen(model, theme, left),
         // A compact layout has no border for the limit of the heat map.
         _ if layout.compact && has_heat_map(model) => {
             Line::styled(heat_map_words(model, left), theme.plain)
@@ -79,6 +88,45 @@ fn window_words(keymap: &Keymap) -> String {
         key(Action::LevelDown),
         key(Action::WindowDone)
     )
+}
+
+/// Five keys for a reader who is here for the first time, and how to get help and to leave.
+fn first_time(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
+    const FIVE: [&str; 3] = [
+        "first time? j k walk · a d u your verdict · o heat map · z image alone · / filter · ",
+        "j k walk · a d u verdict · o map · / filter · ",
+        "",
+    ];
+    let mut line = hints(model, theme, 0);
+    let room = width.saturating_sub(line.width());
+    let five = FIVE.into_iter().find(|five| cells(five) <= room);
+    line.spans
+        .insert(0, Span::styled(five.unwrap_or_default(), theme.key));
+    line
+}
+
+/// What the borders say elsewhere, while the image has the whole screen: its place in the list, its name, what was found,
+/// and the view.
+fn whole_screen(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
+    let list = &model.worklist;
+    let place = format!("{}/{} ", count(list.cursor() + 1), count(list.len()));
+    let (words, style) = row::words(model, theme, list.cursor());
+    let paused = if model.is_paused() { " · paused" } else { "" };
+    let view = radiograph::view_words(model, width);
+    let name = list.name(list.cursor());
+    let left = width.saturating_sub(cells(&place) + cells(&words) + cells(paused) + 1);
+    let name = shorten_name(&name, left.min(width / 3));
+    let mut spans = vec![
+        Span::styled(place, theme.plain),
+        Span::styled(format!("{name} "), theme.title),
+        Span::styled(words, style),
+        Span::styled(paused, theme.caution),
+    ];
+    let used: usize = spans.iter().map(Span::width).sum();
+    if used + cells(&view) + 2 <= width {
+        spans.push(Span::styled(format!(" ·{view}"), theme.dim));
+    }
+    Line::from(spans)
 }
 
 /// The limit of the heat map, and that background scoring is paused, if that fits.
@@ -250,6 +298,7 @@ fn hints(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
         .bindings()
         .iter()
         .filter(|binding| is_of_use(model, binding.action))
+        .filter(|binding| width >= WIDE || !is_for_wide(binding.action))
         .filter_map(|binding| binding.hint.as_deref())
         .collect();
     let (rest, last) = hints.split_at(hints.len().saturating_sub(2));
@@ -267,6 +316,11 @@ fn hints(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
         .chain(last)
         .flat_map(|hint| hint_spans(hint, theme));
     Line::from_iter(spans)
+}
+
+/// Whether its hint makes room for others where the screen is not wide.
+fn is_for_wide(action: Action) -> bool {
+    matches!(action, Action::Note | Action::NextUnreviewed)
 }
 
 /// Whether the action can do something now: only a blinded reading has calls, and a verdict needs a visible

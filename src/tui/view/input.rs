@@ -3,12 +3,12 @@
 use ratatui::Frame;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Block, Paragraph};
+use ratatui::widgets::{Block, Borders, Paragraph};
 use unicode_width::UnicodeWidthStr;
 
 use super::layout::PaneLayout;
 use super::legend;
-use super::text::{shorten, wrap};
+use super::text::{cells, shorten, wrap};
 use super::theme::Theme;
 use crate::domain::{HeatMapLegend, InputCheck};
 use crate::tui::model::Model;
@@ -17,14 +17,12 @@ use crate::tui::model::Model;
 const MIN_ENGINE: usize = 10;
 
 pub fn draw(model: &Model, theme: &Theme, layout: &PaneLayout, frame: &mut Frame) {
-    let mut area = layout.input;
+    let area = layout.input;
+    if area.is_empty() {
+        return;
+    }
     if !layout.compact {
-        let block = Block::bordered()
-            .border_style(theme.border)
-            .title(Line::styled(" Input ", theme.title));
-        let inner = block.inner(area);
-        frame.render_widget(block, area);
-        area = inner;
+        return draw_border(model, theme, layout, frame);
     }
     let legend = model.viewer.shown.as_ref().and_then(|s| s.legend.as_ref());
     if let Some(legend) = legend.filter(|_| layout.compact) {
@@ -48,6 +46,52 @@ pub fn draw(model: &Model, theme: &Theme, layout: &PaneLayout, frame: &mut Frame
     frame.render_widget(Paragraph::new(lines), area);
 }
 
+/// Draws the lower border of the left column. The words stand on it where they fit; otherwise the reasons have rows of
+/// their own above it.
+fn draw_border(model: &Model, theme: &Theme, layout: &PaneLayout, frame: &mut Frame) {
+    let area = layout.input;
+    // Corners, and a space at each end of the words.
+    let width = usize::from(area.width).saturating_sub(4);
+    let check = check_words(model, false);
+    let style = check_style(model, theme);
+    let on_border = if area.height == 1 { check.as_str() } else { "" };
+    // The device is the first that is left out, so that no word is cut.
+    let engine = engine_words(model);
+    let device = format!(" {}", model.device);
+    let fits = cells(on_border) + cells(&engine) + 3 <= width;
+    let engine = match engine.strip_suffix(&device) {
+        Some(shorter) if !fits => shorter,
+        _ => &engine,
+    };
+    let (check_part, engine) = lines(on_border, engine, width, 1).pop().unwrap_or_default();
+    let words = Line::from(vec![
+        Span::raw(" "),
+        Span::styled(check_part, style),
+        Span::styled(engine, theme.dim),
+        Span::raw(" "),
+    ]);
+    let block = Block::new()
+        .borders(Borders::BOTTOM | Borders::LEFT | Borders::RIGHT)
+        .border_style(theme.border);
+    let block = if words.width() > 2 {
+        block.title_bottom(words)
+    } else {
+        block
+    };
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
+    let rows = lines(
+        &check,
+        "",
+        usize::from(inner.width),
+        usize::from(inner.height),
+    );
+    let rows = rows.into_iter().map(|(row, _)| Line::styled(row, style));
+    if inner.height > 0 {
+        frame.render_widget(Paragraph::new(rows.collect::<Vec<_>>()), inner);
+    }
+}
+
 /// The legend of the heat map. In a layout without borders it takes the row of the input check; a caution
 /// keeps its sign.
 fn legend_line(
@@ -64,10 +108,16 @@ fn legend_line(
     line
 }
 
-/// The rows that all reasons take in `width` cells, at least one.
+/// The rows that the reasons and the border below them take, where a row has `width` cells: one if the reasons fit on
+/// the border.
 pub fn rows(model: &Model, width: u16) -> u16 {
-    let rows = wrap(&check_words(model, false), usize::from(width)).len();
-    u16::try_from(rows.max(1)).unwrap_or(u16::MAX)
+    let words = check_words(model, false);
+    let on_border = wrap(&words, usize::from(width).saturating_sub(2)).len();
+    if on_border <= 1 {
+        return 1;
+    }
+    let rows = wrap(&words, usize::from(width)).len();
+    u16::try_from(rows + 1).unwrap_or(u16::MAX)
 }
 
 /// The words of the check in at most `height` rows of `width` cells, each with the words about the model that

@@ -12,7 +12,7 @@ use crate::tui::model::Model;
 const LISTED: usize = 1_000;
 
 /// Draws the files and folders, and why they are not read.
-pub fn draw(model: &Model, theme: &Theme, scroll: u16, frame: &mut Frame) -> bool {
+pub fn draw(model: &Model, theme: &Theme, scroll: i32, frame: &mut Frame) -> bool {
     let list = &model.worklist;
     let problems = list.problems().iter();
     let problems = problems.map(|problem| Line::styled(problem.clone(), theme.refused));

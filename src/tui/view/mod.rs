@@ -17,6 +17,7 @@ mod layout;
 mod left_out;
 mod legend;
 mod overlay;
+mod path;
 mod radiograph;
 mod text;
 mod theme;
@@ -32,12 +33,16 @@ pub use theme::Theme;
 
 /// Where the panes are on a screen of the model's size.
 pub fn pane_layout(model: &Model) -> PaneLayout {
+    let left = layout::input_width(model.size, &model.sizes) + 2;
+    let counts = worklist::border::counts(model, usize::MAX);
+    let has_room = text::cells(&counts) <= findings::room_for_counts(model, left);
     let rows = PaneRows {
+        counts: !counts.is_empty() && (!has_room || model.sizes.hides_findings),
         findings: findings::rows(model.card(), model.prognosis),
-        input: input::rows(model, layout::input_width(model.size)),
+        input: input::rows(model, layout::input_width(model.size, &model.sizes)),
         refused: model.prediction().is_some_and(is_refused),
     };
-    PaneLayout::new(model.size, rows)
+    PaneLayout::new(model.size, rows, &model.sizes)
 }
 
 fn is_refused(prediction: &Prediction) -> bool {
@@ -66,7 +71,11 @@ pub fn draw(
         call::draw(asking, theme, &layout, frame);
     }
     let covered = match &model.overlay {
-        Some(Overlay::Help { scroll }) => help::draw(model, theme, *scroll, frame),
+        Some(Overlay::Help { scroll, search }) => {
+            help::draw(model, theme, (*scroll, search), frame)
+        }
+        Some(Overlay::Legend { scroll }) => help::draw_signs(model, theme, *scroll, frame),
+        Some(Overlay::Path { scroll }) => path::draw(model, theme, *scroll, frame),
         Some(Overlay::About { scroll }) => about::draw(model, theme, *scroll, frame),
         Some(Overlay::LeftOut { scroll }) => left_out::draw(model, theme, *scroll, frame),
         Some(Overlay::Header(header)) => header::draw(model, theme, header, frame),

@@ -10,11 +10,19 @@ use super::theme::Theme;
 use crate::tui::keymap::Action;
 use crate::tui::model::Model;
 
+/// Cells in a row of the text on a screen, at most.
+pub fn text_width(screen: Rect) -> u16 {
+    screen.width.saturating_sub(2).min(WIDEST).saturating_sub(4)
+}
+
+/// The widest box, with its border: longer lines are hard to read.
+const WIDEST: u16 = 100;
+
 /// Draws the box. Returns true: it covers the image.
 pub fn draw(
     title: &str,
     lines: Vec<Line<'static>>,
-    scroll: u16,
+    scroll: i32,
     (model, theme): (&Model, &Theme),
     frame: &mut Frame,
 ) -> bool {
@@ -26,7 +34,7 @@ pub fn draw(
     let screen = frame.area();
     let widest = lines.iter().map(Line::width).max().unwrap_or(0);
     let width = u16::try_from(widest).unwrap_or(u16::MAX).saturating_add(4);
-    let width = width.min(screen.width.saturating_sub(2)).min(100);
+    let width = width.min(screen.width.saturating_sub(2)).min(WIDEST);
     let text = Paragraph::new(Text::from(lines)).wrap(Wrap { trim: false });
     let rows = u16::try_from(text.line_count(width.saturating_sub(4))).unwrap_or(u16::MAX);
     let height = rows.saturating_add(2).min(screen.height.saturating_sub(1));
@@ -37,7 +45,13 @@ pub fn draw(
         height,
     };
     let visible = height.saturating_sub(2);
-    let scroll = scroll.min(rows.saturating_sub(visible));
+    let last = rows.saturating_sub(visible);
+    let scroll = match u16::try_from(scroll) {
+        Ok(scroll) => scroll.min(last),
+        // Below 0 it counts from the end: see `Overlay`.
+        Err(_) if scroll > 0 => last,
+        Err(_) => last.saturating_sub(u16::try_from(-1 - scroll).unwrap_or(u16::MAX)),
+    };
     let key = |action| model.keymap.display_key(action);
     let hint = if rows > visible {
         format!(

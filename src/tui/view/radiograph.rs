@@ -7,7 +7,7 @@ use ratatui::widgets::{Block, Paragraph, Wrap};
 
 use super::layout::PaneLayout;
 use super::legend;
-use super::text::{cells, shorten, shorten_name};
+use super::text::{cells, count, shorten, shorten_name};
 use super::theme::Theme;
 use crate::domain::text::clean;
 use crate::domain::{ViewPosition, Window};
@@ -15,15 +15,20 @@ use crate::tui::model::Model;
 use crate::tui::worklist::EntryState;
 use crate::worker::Facts;
 
+/// Says all the time that the picture is coarse; the footer says once why.
+const COARSE: &str = " coarse picture: cxr doctor ·";
+
 /// Draws the title, the border and, while there is no image, the reason. The painter paints the image.
 pub fn draw(model: &Model, theme: &Theme, layout: &PaneLayout, frame: &mut Frame) {
-    if !layout.compact {
+    if !layout.compact && !layout.radiograph.is_empty() {
         // Between the corners.
         let width = usize::from(layout.radiograph.width).saturating_sub(2);
         let block = Block::bordered()
             .border_style(theme.border)
             .title(title(model, theme, width.saturating_sub(2)))
             .title_bottom(bottom(model, theme, width));
+        let left = width.saturating_sub(bottom(model, theme, width).width() + 2);
+        let block = block.title_bottom(position(model, theme, left).right_aligned());
         frame.render_widget(block, layout.radiograph);
     }
     if model.viewer.shown.is_none() {
@@ -33,9 +38,9 @@ pub fn draw(model: &Model, theme: &Theme, layout: &PaneLayout, frame: &mut Frame
 
 /// `IM-0042.dcm  PA  M 54y  2544×3056`
 fn title(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
-    let Some(entry) = model.worklist.selected() else {
+    if model.worklist.selected().is_none() {
         return Line::default();
-    };
+    }
     let facts = model
         .viewer
         .facts
@@ -45,7 +50,7 @@ fn title(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
     let sign = model.progress_sign(model.viewer.opening);
     let facts = shorten(&format!("{facts}{sign}"), width * 3 / 5);
     let left = width.saturating_sub(cells(&facts) + 2);
-    let name = shorten_name(&entry.name(), left);
+    let name = shorten_name(&model.worklist.name(model.worklist.cursor()), left);
     Line::from(vec![
         Span::styled(format!(" {name} "), theme.title),
         Span::styled(format!("{facts} "), theme.plain),
@@ -89,6 +94,26 @@ fn age(stored: &str) -> String {
     stored.trim().trim_start_matches('0').to_lowercase()
 }
 
+/// `coarse picture: cxr doctor · 42/1 284`, or what of it fits.
+fn position(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
+    let list = &model.worklist;
+    let place = match list.len() {
+        0 => String::new(),
+        rows => format!(" {}/{} ", count(list.cursor() + 1), count(rows)),
+    };
+    let coarse = match &model.coarse {
+        Some(_) if cells(COARSE) + cells(&place) <= width => COARSE,
+        _ => "",
+    };
+    if cells(&place) > width {
+        return Line::default();
+    }
+    Line::from(vec![
+        Span::styled(coarse, theme.caution),
+        Span::styled(place, theme.plain),
+    ])
+}
+
 /// The legend of the heat map if there is one, and the words about the view if they fit beside it, in `width`
 /// cells.
 fn bottom(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
@@ -106,7 +131,7 @@ fn bottom(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
 }
 
 /// `W 2048 L 1024 · inverted · 1.6× · DICOM`
-fn view_words(model: &Model, width: usize) -> String {
+pub fn view_words(model: &Model, width: usize) -> String {
     let view = &model.viewer.view;
     let mut words = Vec::new();
     if let Some(shown) = &model.viewer.shown {
@@ -122,7 +147,9 @@ fn view_words(model: &Model, width: usize) -> String {
     if view.inverted {
         words.push("inverted".to_owned());
     }
-    if view.zoom > 1.0 {
+    if model.is_one_to_one() {
+        words.push("1:1".to_owned());
+    } else if view.zoom != 1.0 {
         words.push(format!("{:.1}×", view.zoom));
     }
     if let Some(facts) = &model.viewer.facts {

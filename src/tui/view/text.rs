@@ -99,6 +99,34 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
     rows
 }
 
+/// The same as [`wrap`], but a longer word goes on in the next row: none of it is lost.
+pub fn fold(text: &str, width: usize) -> Vec<String> {
+    let mut rows: Vec<String> = vec![String::new()];
+    for word in text.split_whitespace() {
+        let last = rows.last().map_or(0, |row| cells(row));
+        if last > 0 && last + 1 + cells(word) > width {
+            rows.push(String::new());
+        }
+        let separator = if rows.last().is_some_and(|row| !row.is_empty()) {
+            " "
+        } else {
+            ""
+        };
+        for letter in std::iter::once(separator).chain(word.graphemes(true)) {
+            if rows
+                .last()
+                .is_some_and(|row| cells(row) + letter.width() > width.max(1))
+            {
+                rows.push(String::new());
+            }
+            if let Some(row) = rows.last_mut() {
+                row.push_str(letter);
+            }
+        }
+    }
+    rows
+}
+
 /// 12345 → `12 345`: digits in groups of three.
 pub fn count(n: usize) -> String {
     let digits = n.to_string();
@@ -179,6 +207,12 @@ mod tests {
         assert_eq!(wrap("can't tell this", 10), ["can't tell", "this"]);
         assert_eq!(wrap("a 山田太郎 b", 6), ["a", "山田…", "b"]);
         assert_eq!(wrap("", 10), [""; 0]);
+    }
+
+    #[test]
+    fn folded_text_loses_nothing() {
+        assert_eq!(fold("one two abcdefghij", 7), ["one two", "abcdefg", "hij"]);
+        assert_eq!(fold("", 7), [""]);
     }
 
     #[test]

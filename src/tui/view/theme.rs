@@ -19,10 +19,14 @@ pub struct Theme {
     pub border: Style,
     pub selected: Style,
     pub positive: Style,
+    /// The same in a list of many: not bold.
+    pub found: Style,
     pub negative: Style,
     pub caution: Style,
     pub refused: Style,
     pub key: Style,
+    /// The filled part of every gauge: one calm colour, whatever was found.
+    pub gauge: Style,
     /// The colours of the terminal, for parts that choose their own, as the legend of the heat map.
     pub colours: Colours,
     /// Whether the screen is drawn in ASCII only.
@@ -38,6 +42,7 @@ struct Inks {
     caution: Color,
     refused: Color,
     key: Color,
+    gauge: Color,
 }
 
 /// Colours on black: contrast at least 7 (WCAG 2.2, 1.4.6), of borders at least 3.
@@ -49,6 +54,7 @@ const ON_DARK: Inks = Inks {
     caution: Color::Indexed(215),
     refused: Color::Indexed(210),
     key: Color::Indexed(117),
+    gauge: Color::Indexed(110),
 };
 
 /// Colours on white: contrast at least 4.5 (WCAG 2.2, 1.4.3), of borders at least 3.
@@ -60,6 +66,7 @@ const ON_LIGHT: Inks = Inks {
     caution: Color::Indexed(94),
     refused: Color::Indexed(124),
     key: Color::Indexed(25),
+    gauge: Color::Indexed(25),
 };
 
 const BLACK: Color = Color::Indexed(16);
@@ -73,6 +80,7 @@ const HIGH_CONTRAST: Inks = Inks {
     caution: Color::Indexed(226),
     refused: Color::Indexed(217),
     key: Color::Indexed(123),
+    gauge: WHITE,
 };
 
 impl Theme {
@@ -91,10 +99,12 @@ impl Theme {
             border: colour(Color::DarkGray),
             selected: plain.add_modifier(Modifier::REVERSED),
             positive: colour(Color::Yellow).add_modifier(Modifier::BOLD),
+            found: colour(Color::Yellow),
             negative: colour(Color::Green),
             caution: colour(Color::Yellow),
             refused: colour(Color::Red),
             key: colour(Color::Cyan),
+            gauge: colour(Color::Cyan),
             colours,
             ascii: false,
         }
@@ -122,10 +132,12 @@ impl Theme {
             dim: Style::new().fg(inks.dim),
             border: Style::new().fg(inks.border),
             positive: self.positive.fg(inks.positive),
+            found: self.found.fg(inks.positive),
             negative: self.negative.fg(inks.negative),
             caution: self.caution.fg(inks.caution),
             refused: self.refused.fg(inks.refused),
             key: self.key.fg(inks.key),
+            gauge: self.gauge.fg(inks.gauge),
             ..self
         }
     }

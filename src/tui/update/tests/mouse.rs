@@ -56,7 +56,7 @@ fn the_wheel_turns_the_pane_below_it_and_a_click_closes_a_box_of_text() {
     mouse(&mut model, MouseEventKind::ScrollDown, 5, 15);
     mouse(&mut model, MouseEventKind::ScrollDown, 60, 10);
     let scroll = |model: &Model| match model.overlay {
-        Some(Overlay::Help { scroll }) => Some(scroll),
+        Some(Overlay::Help { scroll, .. }) => Some(scroll),
         _ => None,
     };
     assert_eq!(scroll(&model), Some(2 * WHEEL_LINES));

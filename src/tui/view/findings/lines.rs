@@ -12,15 +12,16 @@ use crate::domain::{
 };
 use crate::tui::model::Model;
 use crate::tui::view::change;
-use crate::tui::view::gauge::{self, GaugeMarks};
+use crate::tui::view::gauge::{self, GaugeMarks, GaugeStyles};
 use crate::tui::view::groups::{self, LineGroup};
 use crate::tui::view::text::{cells, fit, number, shorten, wrap};
 use crate::tui::view::theme::Theme;
 
 /// The most cells for a label; the gauge gets the rest.
-const LABEL_WIDTH: usize = 24;
-/// The sign before the number of a label that was found.
-const FOUND: char = '●';
+const LABEL_WIDTH: usize = 26;
+/// The signs before a label that was found, and before one that was not.
+const FOUND: &str = "● ";
+const NOT_FOUND: &str = "  ";
 /// In a narrower pane a number is written closer: `●>99.9 %`.
 const NARROW: usize = 30;
 /// Stands in place of a number that contradicts another output; the shorter words where there is less room.
@@ -166,13 +167,16 @@ impl Pane<'_> {
         let fits = words.iter().find(|words| words.len() <= left);
         let words = fits.or(words.last()).copied().unwrap_or_default();
         Line::from(vec![
-            Span::styled(fit(name, label_width), self.theme.plain),
+            Span::styled(
+                fit(&format!("{NOT_FOUND}{name}"), label_width),
+                self.theme.plain,
+            ),
             Span::raw(" "),
             Span::styled(shorten(words, left), self.theme.caution),
         ])
     }
 
-    /// `Pneumonia      ██╎████████▊──┃────  77.1 %`
+    /// `● Pneumonia      ━━━━┷━━━━━━━┿━━────  77.1 %`
     fn gauge_line(&self, plain: Style, finding: &Finding, shown: (f32, bool)) -> Line<'static> {
         let label_width = self.label_width();
         let number = number(finding.score.kind, shown);
@@ -189,20 +193,27 @@ impl Pane<'_> {
             balanced: finding.operating_point.map(|point| point.0),
             sensitive: finding.sensitive_point.map(|point| point.0),
         };
-        let mut spans = vec![
-            Span::styled(fit(&self.name(finding), label_width), style),
-            Span::raw(" "),
-        ];
-        spans.extend(gauge::spans(
-            shown.0,
-            marks,
-            gauge_width,
-            style,
-            self.theme.dim,
-        ));
-        // A finding has a sign beside its colour, for screens and readers without colours.
-        let sign = if is_found { FOUND } else { ' ' };
-        spans.push(Span::styled(format!("{sign}{number}"), style));
+        // A finding has a sign beside its colour, for screens and readers without colours. Causes have one of their own.
+        let sign = match finding.question {
+            Question::GivenPneumonia => "",
+            Question::Presence if is_found => FOUND,
+            Question::Presence => NOT_FOUND,
+        };
+        let name = format!("{sign}{}", self.name(finding));
+        let mut spans = vec![Span::styled(fit(&name, label_width), style), Span::raw(" ")];
+        // What is not calibrated must not stand out more than what is.
+        let filled = if plain == self.theme.dim {
+            plain
+        } else {
+            self.theme.gauge
+        };
+        let styles = GaugeStyles {
+            filled,
+            empty: self.theme.dim,
+            tick: self.theme.plain,
+        };
+        spans.extend(gauge::spans(shown.0, marks, gauge_width, styles));
+        spans.push(Span::styled(format!(" {number}"), style));
         Line::from(spans)
     }
 

@@ -71,7 +71,7 @@ fn in_ascii_the_screen_says_the_same() {
         }
         insta::assert_snapshot!(format!("ascii_{width}x{height}"), ascii);
     }
-    let mut model = model_of(100, 90);
+    let mut model = model_of(100, 120);
     press(&mut model, '?');
     let help = whole(&drawn(&model, &theme));
     assert!(
@@ -97,7 +97,7 @@ fn without_colours_no_cell_has_one_and_states_keep_their_signs() {
     let screen = whole(&drawn(&model_of(120, 35), &Theme::new(Colours::None)));
     for row in [
         " ○ IM-0040",
-        "▸● IM-0041",
+        "▸ ● IM-0041",
         " ✗ IM-0042",
         " ✗ IM-0043",
         " · 胸",
@@ -106,7 +106,7 @@ fn without_colours_no_cell_has_one_and_states_keep_their_signs() {
     }
     // A finding has a sign, and not only a bold style.
     assert!(
-        screen.contains("●   0.935") && screen.contains("   0.100"),
+        screen.contains("● Pneumonia") && screen.contains("   0.100"),
         "{screen}"
     );
 }
@@ -245,6 +245,7 @@ fn a_row_shows_the_configured_columns() {
     let columns = |mark, name, score, words| WorklistColumns {
         mark,
         name,
+        date: true,
         score,
         words,
     };
@@ -260,18 +261,18 @@ fn a_row_shows_the_configured_columns() {
     };
     assert_eq!(
         line(WorklistColumns::default()),
-        "▸● IM-0041.png     0.935 Pneumonia"
+        "▸ ● IM-0041.png    0.935 Pneumonia"
     );
     let name = line(columns(true, true, true, false));
     assert!(
-        name.starts_with("▸● IM-0041.png") && name.ends_with(" 0.935"),
+        name.starts_with("▸ ● IM-0041.png") && name.ends_with(" 0.935"),
         "{name}"
     );
-    assert_eq!(line(columns(false, true, false, false)), "▸● IM-0041.png");
+    assert_eq!(line(columns(false, true, false, false)), "▸ ● IM-0041.png");
     assert_eq!(
         line(columns(true, false, true, true)),
-        "▸●  0.935 Pneumonia"
+        "▸ ●  0.935 Pneumonia"
     );
     assert!(line(columns(true, true, false, true)).ends_with("  Pneumonia"));
-    assert_eq!(line(columns(false, false, false, false)), "▸●");
+    assert_eq!(line(columns(false, false, false, false)), "▸ ●");
 }

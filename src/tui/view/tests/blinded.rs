@@ -53,5 +53,5 @@ fn a_blinded_screen_shows_no_verdict_of_an_earlier_session() {
         assert!(!text.contains(words), "{words}\n{text}");
     }
     assert!(text.contains("answer seen before"), "{text}");
-    assert!(text.contains("▸·sIM-0041.png"), "{text}");
+    assert!(text.contains("▸s· IM-0041.png"), "{text}");
 }

@@ -127,8 +127,8 @@ fn undecided_sets_are_shown_in_words() {
         "can't tell: COVID-19 (90 %)",
         "can't tell Bacterial from Viral",
         "Extent 3.1±1.1/8 Opacity 2.2±0.8/6",
-        "┃",
-        "╎",
+        "┿",
+        "┷",
     ] {
         assert!(text.contains(words), "{words} is not in\n{text}");
     }
@@ -294,8 +294,8 @@ fn a_score_among_probabilities_is_marked() {
     let text = screen(&model);
     for words in [
         "Findings · probability, ~ score ─",
-        "│Pneumonia ",
-        "│~COVID-19 ",
+        "│● Pneumonia ",
+        "│  ~COVID-19 ",
         "given pneumonia (score):",
     ] {
         assert!(text.contains(words), "{words} is not in\n{text}");
@@ -388,7 +388,7 @@ fn about_and_help_explain_the_numbers() {
     insta::assert_snapshot!("calibrated_about", screen(&model));
     press(&mut model, 'x');
     press(&mut model, '?');
-    (0..20).for_each(|_| press(&mut model, 'j'));
+    press(&mut model, 'G');
     assert!(screen(&model).contains("π assumed prevalence"));
 }
 

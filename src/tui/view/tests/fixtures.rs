@@ -225,6 +225,8 @@ pub fn show(model: &mut Model) {
         content: Default::default(),
         width: 2544,
         height: 3056,
+        pixel_aspect: 1.0,
+        histogram: Default::default(),
         bits_stored: 12,
         step: 1.0,
         frames: 1,
@@ -279,6 +281,10 @@ pub fn press(model: &mut Model, key: char) {
         model,
         Message::Key(KeyEvent::new(KeyCode::Char(key), KeyModifiers::NONE)),
     );
+}
+
+pub fn press_code(model: &mut Model, key: KeyCode) {
+    update(model, Message::Key(KeyEvent::new(key, KeyModifiers::NONE)));
 }
 
 /// The screen as text without colours.

@@ -95,7 +95,7 @@ fn a_long_list_ends_with_the_number_of_the_rest_and_no_name_moves_the_cursor() {
         !text.contains('\u{1b}') && text.contains("0000.zip"),
         "{text}"
     );
-    model.overlay = Some(Overlay::LeftOut { scroll: u16::MAX });
+    model.overlay = Some(Overlay::LeftOut { scroll: i32::MAX });
     assert!(screen(&model).contains("and 501 more"));
 }
 

@@ -122,7 +122,7 @@ fn where_there_is_no_room_the_labels_come_in_pages() {
             for (seen, name) in seen.iter_mut().zip(PATHOLOGIES) {
                 // The gauge, not the line about the rest.
                 *seen |= text.lines().any(|line| {
-                    line.contains(&name[..name.len().min(9)])
+                    line.contains(&name[..name.len().min(8)])
                         && line.contains(" 0.")
                         && !line.contains("[f]")
                 });

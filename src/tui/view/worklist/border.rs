@@ -13,10 +13,10 @@ use crate::tui::view::theme::Theme;
 /// unaided.
 const SEEN_BEFORE: &str = "answer seen before: not counted";
 
-/// The words about paused background scoring: the first where they fit, otherwise the second.
-const PAUSED: [&str; 2] = ["background scoring paused ", "scoring paused "];
+/// The most cells of the filter in the title.
+const LONGEST_FILTER: usize = 24;
 
-/// The number of images, the number that are scored, and the order. Parts that do not fit are left out as a
+/// The number of images, the filter, the number that are scored, and the order. Parts that do not fit are left out as a
 /// whole, so that no number is cut.
 pub fn title(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
     const NAME: &str = " Worklist";
@@ -24,6 +24,10 @@ pub fn title(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
     let shown = match list.filter() {
         "" => count(list.total()),
         _ => format!("{} of {}", count(list.len()), count(list.total())),
+    };
+    let filter = match list.filter() {
+        "" => String::new(),
+        filter => format!(" · /{}", shorten(filter, LONGEST_FILTER)),
     };
     let found = if list.is_scanning() { "…" } else { "" };
     let arrow = if list.is_reversed() { " ↑" } else { "" };
@@ -40,18 +44,24 @@ pub fn title(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
     };
     let by = model.choices.name().map(|name| format!(" by {name}"));
     let by = by.unwrap_or_default();
-    let scored = count(list.read());
+    let paused = if model.is_paused() { ", paused" } else { "" };
+    let scored = format!("{} scored", count(list.read()));
     let sort = list.sort().word();
     let text = |by: &str, problems: &str| {
-        format!(" {shown}{found} · {scored} scored{by} · {sort}{star}{arrow}{problems}{left_out} ")
+        format!(
+            " {shown}{found}{filter} · {scored}{by}{paused} · {sort}{star}{arrow}{problems}{left_out} "
+        )
     };
     // From the longest; the first that fits is shown.
     let texts = [
         text(&by, &problems),
         text("", &problems),
         text("", ""),
-        format!(" {shown}{found} · {scored} scored{star}{arrow}{left_out} "),
-        format!(" {shown}{found}{left_out} "),
+        format!(" {shown}{found}{filter} · {scored}{paused}{star}{arrow}{left_out} "),
+        format!(" {shown}{found}{filter}{paused}{left_out} "),
+        format!(" {shown}{found}{filter} · {scored}{paused} "),
+        format!(" {shown}{found}{filter}{paused} "),
+        format!(" {shown}{found}{paused} "),
     ];
     let fits = |text: &String| cells(NAME) + cells(text) <= width;
     let text = texts.into_iter().find(fits);
@@ -62,19 +72,8 @@ pub fn title(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
     ])
 }
 
-/// The reader's opinion on the selected image on the left, and on the right the state of background scoring
-/// and the counts, as far as they fit.
-pub fn bottom(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
-    // One cell before the words on the right, and one more that separates them from the opinion.
-    let separators = 2;
-    let opinion = opinion_words(model);
-    let background = background(model, width.saturating_sub(cells(&opinion) + separators));
-    // A pause has to stay visible, so the opinion makes room for it.
-    let reserved = match &background {
-        Some(words) if model.is_paused() => cells(words) + separators,
-        _ => 0,
-    };
-    let opinion = shorten(&opinion, width.saturating_sub(reserved));
+/// The time that is left and the counts, as far as they fit into `width` cells.
+pub fn counts(model: &Model, width: usize) -> String {
     let list = &model.worklist;
     let counts = list.counts();
     let (done, refused) = if list.is_blinded() {
@@ -90,45 +89,28 @@ pub fn bottom(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
     ];
     let counted = counted.into_iter().filter(|(n, _)| *n > 0);
     let words = counted.map(|(n, word)| format!("{} {word} ", count(n)));
-    let mut right = String::new();
-    for words in background.into_iter().chain(words) {
-        let more = if right.is_empty() {
-            words
-        } else {
-            format!("· {words}")
-        };
-        if cells(&opinion) + cells(&right) + cells(&more) + separators <= width {
-            right += &more;
+    let mut shown = String::new();
+    for words in time_left(model).into_iter().chain(words) {
+        let lead = if shown.is_empty() { " " } else { "· " };
+        if cells(&shown) + cells(lead) + cells(&words) <= width {
+            shown += &format!("{lead}{words}");
         }
     }
-    if right.is_empty() {
-        return Line::styled(opinion, theme.plain);
-    }
-    let gap = width - cells(&opinion) - cells(&right) - 1;
-    Line::from(vec![
-        Span::styled(opinion, theme.plain),
-        Span::styled("─".repeat(gap), theme.border),
-        Span::styled(format!(" {right}"), theme.plain),
-    ])
+    shown
 }
 
-/// The time that background scoring will take for the rest, or that it is paused, in at most `width` cells
-/// where that is possible.
-fn background(model: &Model, width: usize) -> Option<String> {
-    if model.is_paused() {
-        let words = PAUSED.into_iter().find(|words| words.len() <= width);
-        return Some(words.unwrap_or(PAUSED[1]).to_owned());
-    }
+/// The time that background scoring will take for the rest.
+fn time_left(model: &Model) -> Option<String> {
     let list = &model.worklist;
     let unscored = list.total().saturating_sub(list.read());
     if unscored == 0 || model.background.state != BackgroundState::On {
         return None;
     }
     let left = model.background.pace.left(unscored)?;
-    Some(format!("{} ", time_left(left)))
+    Some(format!("{} ", time_words(left)))
 }
 
-fn time_left(left: Duration) -> String {
+fn time_words(left: Duration) -> String {
     match left.as_secs() {
         seconds @ 0..60 => format!("{} s left", seconds.max(1)),
         seconds @ 60..5_400 => format!("{} min left", (seconds + 30) / 60),
@@ -137,7 +119,7 @@ fn time_left(left: Duration) -> String {
 }
 
 /// The reader's opinion on the selected image.
-fn opinion_words(model: &Model) -> String {
+pub fn opinion_words(model: &Model) -> String {
     let list = &model.worklist;
     let was_seen = list.was_answer_seen(list.cursor());
     let seen = was_seen.then(|| SEEN_BEFORE.to_owned());

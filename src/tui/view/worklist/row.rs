@@ -11,6 +11,9 @@ use crate::tui::view::text::{cells, fit, shorten_name};
 use crate::tui::view::theme::Theme;
 use crate::tui::worklist::{Disk, EntryState, Sort, WorklistEntry, nearest};
 
+/// A row of at least this many cells has room for a date.
+const WIDE: usize = 52;
+
 /// The line of a row in `width` cells; `None` below the last row.
 pub fn line(model: &Model, theme: &Theme, row: usize, width: usize) -> Option<Line<'static>> {
     let entry = model.worklist.row(row)?;
@@ -20,6 +23,8 @@ pub fn line(model: &Model, theme: &Theme, row: usize, width: usize) -> Option<Li
         patient: change::of_row(model, row),
         summary: row_summary(model, theme, row, entry),
         selected: row == model.worklist.cursor(),
+        name: model.worklist.name(row),
+        day: model.worklist.day_taken(row).map(str::to_owned),
         columns: model.columns,
     };
     Some(row.line(theme, width))
@@ -40,6 +45,24 @@ fn row_summary(model: &Model, theme: &Theme, row: usize, entry: &WorklistEntry) 
         }
         _ => state(model, theme, entry),
     }
+}
+
+/// The row in a few words, without its name: `● 0.935 Pneumonia`. Empty without a row.
+pub fn words(model: &Model, theme: &Theme, row: usize) -> (String, Style) {
+    let Some(entry) = model.worklist.row(row) else {
+        return (String::new(), theme.plain);
+    };
+    let RowSummary {
+        sign,
+        style,
+        score,
+        words,
+    } = row_summary(model, theme, row, entry);
+    let (mark, flag) = marks(model, row);
+    let mark = String::from(mark);
+    let parts = [mark.trim(), flag.trim(), &sign.to_string(), &score, &words];
+    let parts = parts.into_iter().filter(|part| !part.is_empty());
+    (parts.collect::<Vec<_>>().join(" "), style)
 }
 
 /// The sign of a row, and the words behind the name.
@@ -69,11 +92,15 @@ struct WorklistRow<'a> {
     patient: Option<(String, Option<String>)>,
     summary: RowSummary,
     selected: bool,
+    /// Its file name, with as much of its folder as it needs to be told apart.
+    name: String,
+    /// When the image was taken.
+    day: Option<String>,
     columns: WorklistColumns,
 }
 
 impl WorklistRow<'_> {
-    /// ` ● IM-0041.png   91.0 %  COVID-19`
+    /// ` ✓● IM-0041.png   91.0 %  COVID-19`
     fn line(&self, theme: &Theme, width: usize) -> Line<'static> {
         let cursor = if self.selected { '▸' } else { ' ' };
         let sign = self.summary.sign;
@@ -82,8 +109,13 @@ impl WorklistRow<'_> {
         } else {
             (' ', "")
         };
-        let words = format!("{flag}{}{}", disk(self.entry.disk), self.words());
-        let left = width.saturating_sub(4);
+        let day = self
+            .day
+            .as_deref()
+            .filter(|_| self.columns.date && width >= WIDE);
+        let day = day.map_or(String::new(), |day| format!("{day} "));
+        let words = format!("{flag}{}{day}{}", disk(self.entry.disk), self.words());
+        let left = width.saturating_sub(5);
         // Names get the cells that the words leave, and never less than half.
         let words_width = if self.columns.name {
             cells(&words).min(width / 2)
@@ -92,7 +124,7 @@ impl WorklistRow<'_> {
         };
         let name_width = left.saturating_sub(words_width);
         let name = if self.columns.name {
-            fit(&shorten_name(&self.entry.name(), name_width), name_width)
+            fit(&shorten_name(&self.name, name_width), name_width)
         } else {
             String::new()
         };
@@ -103,7 +135,7 @@ impl WorklistRow<'_> {
             (self.summary.style, theme.plain)
         };
         Line::from(vec![
-            Span::styled(format!("{cursor}{sign}{mark}"), style),
+            Span::styled(format!("{cursor}{mark}{sign} "), style),
             Span::styled(format!("{name} "), plain),
             Span::styled(words, style),
         ])
@@ -140,7 +172,7 @@ fn disk(disk: Disk) -> &'static str {
     }
 }
 
-/// The sign of the verdict once it is saved, and that of a key image. While those are hidden, a sign says
+/// The sign of the verdict once it is saved, and those of a key image and a note. While those are hidden, a sign says
 /// whether the reader saw the answer before.
 fn marks(model: &Model, row: usize) -> (char, &'static str) {
     let list = &model.worklist;
@@ -155,8 +187,15 @@ fn marks(model: &Model, row: usize) -> (char, &'static str) {
         None if state.opinion.blinded.is_some() => 'c',
         None => ' ',
     };
+    let is_noted = state.is_saved() && !state.opinion.note.is_empty();
     let is_key = state.is_saved() && state.opinion.key_image;
-    (mark, if is_key { "* " } else { "" })
+    let flag = match (is_key, is_noted) {
+        (true, true) => "*¶ ",
+        (true, false) => "* ",
+        (false, true) => "¶ ",
+        (false, false) => "",
+    };
+    (mark, flag)
 }
 
 fn state(model: &Model, theme: &Theme, entry: &WorklistEntry) -> RowSummary {
@@ -265,7 +304,7 @@ fn summary(model: &Model, theme: &Theme, prediction: &Prediction) -> RowSummary 
     let unjudged = alone().filter(|_| !is_judged).max_by(highest);
     let (sign, style, score, words) = match (wanted.or(found).or(unjudged), denied) {
         (Some(finding), _) if prediction.is_found(finding) => {
-            ('●', theme.positive, number(finding), name(finding))
+            ('●', theme.found, number(finding), name(finding))
         }
         (Some(finding), _) if !prediction.is_denied(finding) => {
             let style = if is_judged {

@@ -49,6 +49,13 @@ impl Worklist {
         self.stale |= is_new && self.sort == Sort::Patient;
     }
 
+    /// The day on which the image of a row was taken, as `2024-03-02`, where its file says it.
+    pub fn day_taken(&self, row: usize) -> Option<&str> {
+        const DAY: usize = "2024-03-02".len();
+        let image = self.patients.images.get(self.rows.get(row)?)?;
+        image.taken.as_deref()?.get(..DAY)
+    }
+
     /// Whether any file states its patient or study.
     pub fn has_patients(&self) -> bool {
         !self.patients.is_empty()

@@ -1,0 +1,212 @@
+//! Examples below the help of each command, and which options of all commands its help leaves out because the command
+//! has no use for them.
+
+use clap::Command;
+
+use super::NOT_A_DEVICE;
+
+/// The examples of each command, by its words.
+const EXAMPLES: &[(&[&str], &[&str])] = &[
+    (
+        &[],
+        &[
+            "cxr FOLDER                          walk the radiographs of a folder",
+            "cxr --blinded FOLDER                your own call first, then the model's answer",
+            "cxr predict FOLDER -o scores.csv    a table, without the screen",
+        ],
+    ),
+    (
+        &["predict"],
+        &[
+            "cxr predict FOLDER -o scores.csv",
+            "cxr predict FOLDER -o scores.csv --resume    go on after an interruption",
+            "cxr predict a.dcm --format jsonl",
+            "cxr predict FOLDER -o scores.csv --heatmaps maps --heatmap-label covid",
+        ],
+    ),
+    (
+        &["evaluate"],
+        &[
+            "cxr evaluate -m cases.csv --label-column COVID-19=pcr --patient-column id -o results",
+            "cxr evaluate -m cases.csv --root /data/films --predictions scores.csv",
+        ],
+    ),
+    (
+        &["adapt"],
+        &[
+            "cxr adapt -m cases.csv --label-column COVID-19=pcr --patient-column id -o ours.safetensors",
+        ],
+    ),
+    (
+        &["export"],
+        &[
+            "cxr export -o reviews.csv",
+            "cxr export --verify                 is the log of reviews whole?",
+            "cxr export --backup copy.sqlite",
+        ],
+    ),
+    (
+        &["agreement"],
+        &["cxr agreement", "cxr agreement --format json"],
+    ),
+    (&["report"], &["cxr report a.dcm -o a.html"]),
+    (
+        &["doctor"],
+        &[
+            "cxr doctor",
+            "cxr doctor --probe-timeout 1000     for a terminal at the end of a slow line",
+        ],
+    ),
+    (&["models"], &["cxr models list", "cxr models show"]),
+    (&["models", "list"], &["cxr models list"]),
+    (
+        &["models", "show"],
+        &["cxr models show", "cxr models show densenet121-res224-all"],
+    ),
+    (&["models", "import"], &["cxr models import vit-chest-xray"]),
+    (&["models", "pull"], &["cxr models pull hf:OWNER/NAME"]),
+    (
+        &["models", "check"],
+        &["cxr models check vit-chest-xray --against reference.csv --root films"],
+    ),
+    (&["models", "remove"], &["cxr models remove vit-chest-xray"]),
+    (&["models", "verify"], &["cxr models verify"]),
+    (
+        &["config"],
+        &[
+            "cxr config --default",
+            "cxr config --check",
+            "cxr config --path",
+        ],
+    ),
+    (&["completions"], &["cxr completions bash"]),
+    (&["man"], &["cxr man"]),
+];
+
+/// Options about models, computing and files, which these commands have no use for.
+const COMPUTING: &[&str] = &[
+    "model",
+    "engine",
+    "device",
+    "precision",
+    "max_megapixels",
+    "max_memory",
+    "decode_timeout",
+];
+const WITHOUT_COMPUTING: &[&str] = &["export", "agreement", "completions", "man"];
+
+/// Adds the examples, and hides what a command has no use for.
+pub fn add(command: Command) -> Command {
+    let globals: Vec<clap::Arg> = command
+        .get_arguments()
+        .filter(|argument| argument.is_global_set())
+        .filter(|argument| COMPUTING.contains(&argument.get_id().as_str()))
+        .cloned()
+        .collect();
+    let mut command = command;
+    for (words, lines) in EXAMPLES {
+        command = at(command, words, |command| {
+            command.after_help(help(lines, words.is_empty()))
+        });
+    }
+    for name in WITHOUT_COMPUTING {
+        // An argument of the same name takes the place of the common one, and is not shown.
+        let hidden = globals.iter().map(|argument| argument.clone().hide(true));
+        command = at(command, &[name], |command| command.args(hidden));
+    }
+    command
+}
+
+/// The examples of a command, one in each line; empty if it has none.
+pub fn of(words: &[&str]) -> &'static [&'static str] {
+    let found = EXAMPLES.iter().find(|(other, _)| *other == words);
+    found.map_or(&[], |(_, lines)| lines)
+}
+
+fn at(command: Command, words: &[&str], change: impl FnOnce(Command) -> Command) -> Command {
+    match words {
+        [] => change(command),
+        [first, rest @ ..] if command.find_subcommand(first).is_some() => {
+            command.mut_subcommand(first, |command| at(command, rest, change))
+        }
+        _ => command,
+    }
+}
+
+fn help(lines: &[&str], is_program: bool) -> String {
+    let lines: Vec<String> = lines.iter().map(|line| format!("  {line}")).collect();
+    let examples = format!("Examples:\n{}", lines.join("\n"));
+    if is_program {
+        format!("{examples}\n\n{NOT_A_DEVICE}")
+    } else {
+        examples
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::command;
+    use super::*;
+
+    fn leaves(command: &Command, words: &[String], found: &mut Vec<Vec<String>>) {
+        found.push(words.to_vec());
+        for below in command
+            .get_subcommands()
+            .filter(|below| !below.is_hide_set())
+        {
+            let mut words = words.to_vec();
+            words.push(below.get_name().to_owned());
+            leaves(below, &words, found);
+        }
+    }
+
+    #[test]
+    fn every_command_has_examples_in_its_help() {
+        let mut all = Vec::new();
+        leaves(&command(), &[], &mut all);
+        assert!(all.len() > 10);
+        for words in all {
+            let mut command = command();
+            let mut found = &mut command;
+            for word in &words {
+                found = found.find_subcommand_mut(word).unwrap();
+            }
+            let help = found.render_long_help().to_string();
+            assert!(help.contains("Examples:"), "cxr {}", words.join(" "));
+        }
+    }
+
+    #[test]
+    fn every_example_can_be_typed_and_is_of_its_command() {
+        for (words, lines) in EXAMPLES {
+            for line in *lines {
+                // The explanation stands after at least four spaces.
+                let typed = line.split("    ").next().unwrap();
+                let typed: Vec<&str> = typed.split_whitespace().collect();
+                let command = command().try_get_matches_from(&typed);
+                assert!(command.is_ok(), "{line}: {}", command.unwrap_err());
+                let is_own = typed[1..].starts_with(words) || words.is_empty();
+                assert!(is_own, "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_option_without_a_use_is_not_in_the_help_and_is_still_understood() {
+        let help = |name: &str| {
+            let mut command = command();
+            command.build();
+            let found = command.find_subcommand_mut(name).unwrap();
+            found.render_long_help().to_string()
+        };
+        assert!(help("predict").contains("--max-megapixels"));
+        for name in WITHOUT_COMPUTING {
+            let help = help(name);
+            for option in ["--model", "--device", "--max-megapixels"] {
+                assert!(!help.contains(&format!("{option} ")), "{name}: {help}");
+            }
+        }
+        let typed = ["cxr", "man", "--device", "cpu"];
+        assert!(command().try_get_matches_from(typed).is_ok());
+    }
+}

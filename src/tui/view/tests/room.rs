@@ -1,0 +1,154 @@
+//! The room around the image: the whole screen for it, hidden panes, the legend, the histogram, filters, and marks.
+
+use super::*;
+use crate::domain::Histogram;
+use crate::tui::model::Coarse;
+
+const SIZES: [(u16, u16); 5] = [(40, 15), (55, 50), (80, 24), (120, 35), (200, 50)];
+
+#[test]
+fn one_key_gives_the_whole_screen_to_the_image_at_every_size() {
+    for (width, height) in SIZES {
+        let mut model = model_of(width, height);
+        press(&mut model, 'z');
+        lay_out(&mut model);
+        show(&mut model);
+        let image = model.panes.image;
+        assert_eq!((image.width, image.height), (width, height - 1));
+        let screen = screen(&model);
+        for words in ["2/5", "0.935 Pneumonia", "not for diagnosis"] {
+            let is_room = width > 40 || words != "0.935 Pneumonia";
+            assert!(!is_room || screen.contains(words), "{words}: {screen}");
+        }
+        assert!(!screen.contains("Findings") && !screen.contains("Worklist"));
+        press(&mut model, 'z');
+        lay_out(&mut model);
+        assert!(model.panes.image.area() < image.area());
+    }
+}
+
+#[test]
+fn either_pane_can_be_hidden_alone() {
+    for (width, height) in SIZES {
+        let mut model = model_of(width, height);
+        press(&mut model, 'v');
+        lay_out(&mut model);
+        let without_list = screen(&model);
+        assert!(!without_list.contains("IM-0042"), "{without_list}");
+        assert!(without_list.contains("given pneumonia"), "{without_list}");
+        press(&mut model, 'v');
+        press(&mut model, 'V');
+        lay_out(&mut model);
+        let without_findings = screen(&model);
+        assert!(without_findings.contains("IM-0042"), "{without_findings}");
+        let has_none = !without_findings.contains("given pneumonia");
+        assert!(has_none, "{without_findings}");
+    }
+}
+
+#[test]
+fn the_border_says_the_place_and_the_filter() {
+    let mut model = model_of(120, 35);
+    assert!(screen(&model).contains(" 2/5 ┘"), "{}", screen(&model));
+    "/IM-004".chars().for_each(|key| press(&mut model, key));
+    press_code(&mut model, KeyCode::Enter);
+    let filtered = screen(&model);
+    assert!(filtered.contains("4 of 5 · /IM-004 ·"), "{filtered}");
+    press(&mut model, '/');
+    "zzz".chars().for_each(|key| press(&mut model, key));
+    press_code(&mut model, KeyCode::Enter);
+    let nothing = screen(&model);
+    assert!(nothing.contains("Esc shows all 5 again"), "{nothing}");
+    press_code(&mut model, KeyCode::Esc);
+    assert!(screen(&model).contains("Worklist 5 ·"));
+}
+
+#[test]
+fn the_legend_and_a_search_in_the_help() {
+    let mut model = model_of(120, 35);
+    press(&mut model, 'l');
+    let legend = screen(&model);
+    assert!(legend.contains("┿ balanced operating point") && legend.contains("¶ a note"));
+    press(&mut model, 'x');
+    press(&mut model, '?');
+    let help = screen(&model);
+    let first = help.find("First").unwrap();
+    assert!(first < help.find("Review").unwrap(), "{help}");
+    "/histog".chars().for_each(|key| press(&mut model, key));
+    let none = screen(&model);
+    assert!(none.contains("nothing here has that text"), "{none}");
+    (0..6).for_each(|_| press_code(&mut model, KeyCode::Backspace));
+    "whole path".chars().for_each(|key| press(&mut model, key));
+    let found = screen(&model);
+    assert!(found.contains("copy the whole path"), "{found}");
+    assert!(!found.contains("invert black"), "{found}");
+}
+
+#[test]
+fn the_histogram_stands_in_the_findings_while_the_window_is_set() {
+    for (width, height) in SIZES {
+        let mut model = model_of(width, height);
+        let facts = model.viewer.facts.as_mut().unwrap();
+        facts.histogram = Histogram {
+            low: 0.0,
+            high: 4095.0,
+            bins: (0..256).collect(),
+        };
+        press(&mut model, 'w');
+        let drawn = screen(&model);
+        assert!(drawn.contains('█') && drawn.contains('├'), "{drawn}");
+        assert!(
+            !drawn.contains("COVID-19 ") || drawn.contains("IM-0041"),
+            "{drawn}"
+        );
+        if (width, height) == (80, 24) {
+            insta::assert_snapshot!("histogram_80x24", drawn);
+        }
+        press_code(&mut model, KeyCode::Enter);
+        assert!(screen(&model).contains("0.935"));
+    }
+}
+
+#[test]
+fn a_coarse_picture_says_so_until_a_key_and_on_the_border_after_it() {
+    let mut model = model_of(120, 35);
+    let words = "coarse picture: the terminal did not answer in time · see cxr doctor";
+    model.coarse = Some(Coarse::new(words.to_owned()));
+    assert!(screen(&model).contains(words));
+    press(&mut model, 'k');
+    let after = screen(&model);
+    assert!(!after.contains("did not answer"), "{after}");
+    assert!(after.contains("coarse picture: cxr doctor"), "{after}");
+}
+
+#[test]
+fn a_first_time_shows_five_keys_and_how_to_leave() {
+    for (width, height) in SIZES {
+        let mut model = model_of(width, height);
+        model.is_first_time = true;
+        let first = screen(&model);
+        assert!(first.contains("[?]help [q]uit"), "{first}");
+        assert!(width < 80 || first.contains("a d u"), "{first}");
+        press(&mut model, 'k');
+        assert!(!screen(&model).contains("j k walk"));
+    }
+}
+
+#[test]
+fn files_that_share_a_name_show_their_folder() {
+    let mut model = Model::new(Keymap::bundled(), Size::new(80, 24), "half-blocks");
+    lay_out(&mut model);
+    let paths = [
+        "r/ward1/IM-0001.dcm",
+        "r/ward2/IM-0001.dcm",
+        "r/ward2/b.png",
+    ];
+    let images = paths.map(|path| Arc::from(PathBuf::from(path))).to_vec();
+    let problems = vec![];
+    update(&mut model, Message::Found { images, problems });
+    update(&mut model, Message::ScanFinished);
+    let screen = screen(&model);
+    for name in ["ward1/IM-0001.dcm", "ward2/IM-0001.dcm", "· b.png"] {
+        assert!(screen.contains(name), "{name}: {screen}");
+    }
+}
