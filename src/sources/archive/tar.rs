@@ -83,7 +83,11 @@ pub fn index_gzip(
 ) -> Result<GzipBytes, SourceFault> {
     let mut stream = GzipScan::new(bytes, length);
     index(&mut stream, found)?;
-    stream.finish().map_err(|error| SourceFault::of_io(&error))
+    stream.finish().map_err(|error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => SourceFault::damaged("its gzip stream is cut off"),
+        io::ErrorKind::FileTooLarge => SourceFault::too_large(error),
+        _ => SourceFault::of_io(&error),
+    })
 }
 
 fn index(stream: &mut impl TarStream, found: &mut MembersFound) -> Result<(), SourceFault> {

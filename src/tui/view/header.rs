@@ -16,14 +16,13 @@ const WIDEST: u16 = 160;
 /// `(0008,0060)` and the value representation.
 const TAG_CELLS: usize = 11;
 const VR_CELLS: usize = 2;
-/// The most that keywords take, and the least that values get.
+/// The most that keywords take of the half that they share with values.
 const MOST_KEYWORD: usize = 34;
-const LEAST_VALUE: usize = 16;
 
 /// Draws the attributes. Returns true: the box covers the image.
 pub fn draw(model: &Model, theme: &Theme, header: &HeaderBox, frame: &mut Frame) -> bool {
     let screen = frame.area();
-    let width = screen.width.saturating_sub(2).min(WIDEST);
+    let width = screen.width.min(WIDEST);
     let height = screen.height.saturating_sub(1);
     let area = Rect {
         x: (screen.width - width) / 2,
@@ -133,7 +132,7 @@ fn line(
     };
     let fixed = TAG_CELLS + VR_CELLS + 3 + cells(&indent) + cells(fold);
     let left = width.saturating_sub(fixed);
-    let keyword = left.saturating_sub(LEAST_VALUE).min(MOST_KEYWORD);
+    let keyword = (left / 2).min(MOST_KEYWORD);
     let value = left.saturating_sub(keyword);
     let is_hidden = line.is_confidential && !reveals && line.tag.is_some();
     let (words, style) = if is_hidden && !line.value.is_empty() && !line.has_content {
