@@ -141,7 +141,8 @@ impl Decoder {
                 Process::header,
                 |bytes, limits| {
                     let content = super::content_id(bytes);
-                    super::source_header(bytes, limits).map(|header| SourceHeader { content, ..header })
+                    super::source_header(bytes, limits)
+                        .map(|header| SourceHeader { content, ..header })
                 },
             )?
         };
