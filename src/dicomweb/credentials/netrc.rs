@@ -42,7 +42,7 @@ pub fn login(text: &str, host: &str) -> Option<NetrcLogin> {
             _ => {}
         }
     }
-    found.filter(|_| is_meant).filter(|login| is_whole(login))
+    found.filter(|_| is_meant).filter(is_whole)
 }
 
 fn complete(found: &Option<NetrcLogin>) -> bool {
