@@ -115,7 +115,7 @@ fn kappa(cells: &[u8], weights: &[f64]) -> Option<f64> {
     cohens_kappa(&CELLS, &sums[..4])
 }
 
-/// CallsOfReaders by image and reader: aided, unaided.
+/// Calls by image and reader: aided, unaided.
 struct CallsOfReaders {
     readers: Vec<String>,
     rows: Vec<Vec<Option<[bool; 2]>>>,
