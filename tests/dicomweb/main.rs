@@ -226,7 +226,7 @@ fn described(orthanc: &Orthanc, home: &Path) {
         .output()
         .unwrap();
     let said = text(&wrong);
-    assert_eq!(wrong.status.code(), Some(2), "{said}");
+    assert_eq!(wrong.status.code(), Some(1), "{said}");
     assert!(
         said.contains("does not accept the user name and password of CXR_PACS_USER"),
         "{said}"
