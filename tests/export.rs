@@ -318,6 +318,9 @@ fn a_file_is_readable_by_its_owner_and_its_name_gives_the_format() {
         "{complaint}"
     );
     assert_eq!(study.table(&["--all", "-o", "out.jsonl", "--force"]), "");
+    assert_eq!(study.table(&["--all", "-o", "a.parquet"]), "");
+    let columns = fs::read(study.folder.path().join("a.parquet")).unwrap();
+    assert!(columns.starts_with(b"PAR1") && columns.ends_with(b"PAR1"));
     for (name, begin) in [("a.csv", "path,"), ("a.tsv", "path\t"), ("a.json", "[")] {
         assert_eq!(study.table(&["--all", "-o", name]), "");
         let text = fs::read_to_string(study.folder.path().join(name)).unwrap();
@@ -327,7 +330,7 @@ fn a_file_is_readable_by_its_owner_and_its_name_gives_the_format() {
         let (code, complaint) = study.complaint(&["--all", "-o", name]);
         assert_eq!(code, Some(2));
         assert!(
-            complaint.contains(".csv, .tsv, .jsonl or .json"),
+            complaint.contains(".csv, .tsv, .jsonl, .json or .parquet"),
             "{complaint}"
         );
         assert!(!study.folder.path().join(name).exists());

@@ -236,6 +236,8 @@ fn the_cache_gives_the_same_rows_without_scoring() {
         let rows = reader.records().map(move |row| row.unwrap()[at].to_owned());
         rows.collect::<Vec<_>>()
     };
-    assert!(elapsed("first.csv").iter().all(|time| time != "0.000"));
+    // Some of these films are the same, and the second of them may find the first in the cache.
+    let scored = elapsed("first.csv");
+    assert!(scored.iter().any(|time| time != "0.000"), "{scored:?}");
     assert!(elapsed("second.csv").iter().all(|time| time == "0.000"));
 }
