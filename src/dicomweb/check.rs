@@ -5,8 +5,9 @@ use std::time::Instant;
 use super::address::{DicomWebAddress, DicomWebScope, film_address};
 use super::credentials::DicomWebCredential;
 use super::error::{DicomWebError, DicomWebFault};
-use super::films::{RemoteFilm, check, read_film};
+use super::films::read_film;
 use super::query::{PAGE, QueryResult, page};
+use super::remote_film::{RemoteFilm, check};
 use super::transport::Transport;
 use super::{DicomWebSettings, transports};
 

@@ -9,11 +9,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use super::address::film_address;
 use super::error::{DicomWebError, DicomWebFault};
-use super::identity::identity;
 use super::keep::KeepFolder;
 use super::multipart;
+use super::remote_film::{RemoteFilm, check};
 use super::transport::{DicomWebAnswer, Transport, broken_off};
 
 /// What is asked for, most wanted first: the film as it is stored, in any transfer syntax (PS3.18, section 8.7.3.5.2);
@@ -33,22 +32,6 @@ const THREADS: usize = 4;
 const AHEAD: usize = 8;
 /// Films of a walk whose order is remembered, for fetching ahead.
 const REMEMBERED: usize = 50_000;
-
-/// An instance of a server, by its UIDs.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct RemoteFilm {
-    /// The address of the server.
-    pub base: Arc<str>,
-    pub study: Box<str>,
-    pub series: Box<str>,
-    pub instance: Box<str>,
-}
-
-impl RemoteFilm {
-    fn url(&self) -> String {
-        film_address(&self.base, &self.study, &self.series, &self.instance)
-    }
-}
 
 /// The films of all servers of a run.
 pub struct RemoteFilms {
@@ -379,22 +362,6 @@ impl FilmServer {
             }
         }
     }
-}
-
-/// Refuses a file of another instance or another study than the one that was asked for.
-pub fn check(bytes: &[u8], film: &RemoteFilm) -> Result<(), DicomWebError> {
-    let found = identity(bytes)?;
-    let what = if found.instance != *film.instance {
-        "film"
-    } else if found.study != *film.study {
-        "study's film"
-    } else {
-        return Ok(());
-    };
-    Err(DicomWebError::new(
-        DicomWebFault::OtherFilm,
-        format!("the server sends another {what} than the one that was asked for"),
-    ))
 }
 
 /// Reads the file out of an answer.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tempfile::Builder;
 
 use super::error::{DicomWebError, DicomWebFault};
-use super::films::{RemoteFilm, check};
+use super::remote_film::{RemoteFilm, check};
 
 /// Only the owner may look into its folders. Its files have the mode of temporary files, 0600.
 const MODE: u32 = 0o700;

@@ -20,6 +20,7 @@ mod identity;
 mod keep;
 mod multipart;
 mod query;
+mod remote_film;
 mod transport;
 mod walk;
 mod web_uid;
@@ -43,7 +44,8 @@ pub use query::{QueryResult, read_results};
 pub use transport::read_roots;
 
 use crate::sources::{RemoteItem, RemoteSource, SourceFault};
-use films::{RemoteFilm, RemoteFilms};
+use films::RemoteFilms;
+use remote_film::RemoteFilm;
 use transport::{Transport, TransportSettings};
 
 /// How servers are talked to, and what is kept of their films.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::Archive;
-use crate::skip::skip;
+use crate::skip::skip_on_this_machine;
 
 #[test]
 fn a_table_in_parquet_is_written_whole_or_not_at_all_and_continued() {
@@ -93,12 +93,12 @@ fn other_programs_read_the_same_rows_and_what_they_write_is_read() {
         .current_dir(archive.0.path())
         .output();
     let output = match output {
-        Err(error) => return skip(format_args!("no {python}: {error}")),
+        Err(error) => return skip_on_this_machine(format_args!("no {python}: {error}")),
         Ok(output) => output,
     };
     let said = String::from_utf8_lossy(&output.stdout);
     if output.status.code() == Some(77) {
-        return skip(format_args!(
+        return skip_on_this_machine(format_args!(
             "{python} (CXR_TEST_PYTHON names another): {said}"
         ));
     }

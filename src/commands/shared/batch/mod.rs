@@ -105,7 +105,7 @@ fn opened(decoder: &Decoder, path: &Path) -> Result<Radiograph, ImagingError> {
 
 /// Returns a function that each thread calls once, for the function that reads the headers of its files in a decoder
 /// process of its own.
-pub fn header_readers(limits: &DecodeLimits) -> impl Fn() -> HeaderReader + Sync + use<> {
+pub fn header_readers(limits: &DecodeLimits) -> impl Fn() -> ReadHeader + Sync + use<> {
     let first = decoder(limits);
     move || {
         let decoder = first.beside();
@@ -114,7 +114,7 @@ pub fn header_readers(limits: &DecodeLimits) -> impl Fn() -> HeaderReader + Sync
 }
 
 /// The function with which one thread reads headers.
-pub type HeaderReader = Box<dyn FnMut(&Path) -> Result<SourceHeader, ImagingError>>;
+pub type ReadHeader = Box<dyn FnMut(&Path) -> Result<SourceHeader, ImagingError>>;
 
 fn decoder(limits: &DecodeLimits) -> Decoder {
     Decoder::new(limits.clone(), own_program().ok())
