@@ -495,7 +495,7 @@ fn a_header_is_bounded_and_a_damaged_one_shown_as_far_as_it_goes() {
         "{lines:?}"
     );
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("a.png"), &samples_png()).unwrap();
+    fs::write(folder.path().join("a.png"), samples_png()).unwrap();
     let (_, none) = header(&folder.path().join("a.png"), &DecodeLimits::default()).unwrap();
     assert!(none.is_none());
 }

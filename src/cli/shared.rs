@@ -215,7 +215,7 @@ pub struct DoctorArguments {
     #[command(flatten)]
     pub terminal: Terminal,
 
-    /// Ask the PACS at ADDRESS (https://HOST/dicom-web) what it can do
+    /// Ask the PACS at ADDRESS (https://HOST/dicom-web or dicom://HOST:PORT/TITLE) what it can do
     #[arg(long, value_name = "ADDRESS")]
     pub pacs: Option<String>,
 }
