@@ -110,7 +110,10 @@ pub fn run(options: Options, start: impl FnOnce(OutcomeSink) -> Worker) -> io::R
     let variable = |name: &str| std::env::var(name).ok();
     let colours = terminal::colours(options.colour, variable);
     let ascii = options.look.ascii.is_on(variable);
-    let theme = Theme::of(colours, options.look.theme.palette(variable), ascii);
+    let theme = Theme {
+        is_light: can.is_xterm(),
+        ..Theme::of(colours, options.look.theme.palette(variable), ascii)
+    };
     // In ASCII an image made of cells consists of letters, which have no colours; pixels keep theirs.
     let of_cells = if ascii { Colours::None } else { colours };
     let (painter, reason) = preview::choose(options.graphics, &can, of_cells);

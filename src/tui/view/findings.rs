@@ -28,14 +28,19 @@ pub fn draw(model: &Model, theme: &Theme, layout: &PaneLayout, frame: &mut Frame
     if !layout.compact {
         area = draw_border(model, theme, layout, frame);
     }
-    if model.shows_histogram() {
-        return histogram::draw(model, theme, area, frame);
-    }
     // Where there is no border with a title, the first line names the kind of number.
     let kind = layout.compact.then(|| {
         let words = kinds::words(model, usize::from(area.width));
         Line::styled(format!("{words}:"), theme.dim)
     });
+    if model.shows_histogram() {
+        if let Some(kind) = kind {
+            frame.render_widget(kind, Rect { height: 1, ..area });
+            area.y += 1;
+            area.height -= 1;
+        }
+        return histogram::draw(model, theme, area, frame);
+    }
     let opinion = border::opinion_words(model);
     let opinion = opinion.trim();
     let opinion = (!opinion.is_empty()).then(|| {

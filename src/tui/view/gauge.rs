@@ -23,6 +23,22 @@ pub struct GaugeStyles {
     pub filled: Style,
     pub empty: Style,
     pub tick: Style,
+    /// Whether the font may lack heavy lines: then light ones are filled cells, and dots empty ones.
+    pub is_light: bool,
+}
+
+impl GaugeStyles {
+    /// The sign to draw for one of the bar.
+    fn drawn(self, sign: char) -> char {
+        match sign {
+            sign if !self.is_light => sign,
+            '━' | '╾' => '─',
+            '┿' => '┼',
+            '┷' => '┴',
+            '─' => '·',
+            sign => sign,
+        }
+    }
 }
 
 /// A bar of `width` cells for a score from 0 to 1.
@@ -41,8 +57,8 @@ pub fn spans(
     let mut spans: Vec<(Style, String)> = Vec::new();
     for sign in cells.chars() {
         match spans.last_mut() {
-            Some((last, text)) if *last == style(sign) => text.push(sign),
-            _ => spans.push((style(sign), sign.to_string())),
+            Some((last, text)) if *last == style(sign) => text.push(styles.drawn(sign)),
+            _ => spans.push((style(sign), styles.drawn(sign).to_string())),
         }
     }
     let spans = spans.into_iter();
@@ -82,6 +98,26 @@ mod tests {
             balanced: Some(mark),
             sensitive: None,
         }
+    }
+
+    #[test]
+    fn a_font_without_heavy_lines_shows_the_same() {
+        let style = Style::new();
+        let styles = |is_light| GaugeStyles {
+            filled: style,
+            empty: style,
+            tick: style,
+            is_light,
+        };
+        let text = |is_light| {
+            let spans = spans(0.5, one(0.75), 8, styles(is_light));
+            spans
+                .iter()
+                .map(|span| span.content.as_ref())
+                .collect::<String>()
+        };
+        assert_eq!(text(false), "━━━━──┼─");
+        assert_eq!(text(true), "────··┼·");
     }
 
     #[test]

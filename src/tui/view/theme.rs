@@ -31,6 +31,8 @@ pub struct Theme {
     pub colours: Colours,
     /// Whether the screen is drawn in ASCII only.
     pub ascii: bool,
+    /// Whether the font may lack heavy lines, as xterm's own do.
+    pub is_light: bool,
 }
 
 /// The colours of a palette: for less important text, borders and states.
@@ -107,6 +109,7 @@ impl Theme {
             gauge: colour(Color::Cyan),
             colours,
             ascii: false,
+            is_light: false,
         }
     }
 

@@ -211,6 +211,7 @@ impl Pane<'_> {
             filled,
             empty: self.theme.dim,
             tick: self.theme.plain,
+            is_light: self.theme.is_light,
         };
         spans.extend(gauge::spans(shown.0, marks, gauge_width, styles));
         spans.push(Span::styled(format!(" {number}"), style));
