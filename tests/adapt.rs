@@ -749,7 +749,7 @@ fn an_outcome_is_fitted_alone_with_its_control_and_is_shown_only_with_evidence()
     assert_eq!(last["labels"].as_array().unwrap()[0].as_str(), Some("icu"));
     assert!(new["version"].as_str().unwrap().ends_with("+outcome"));
     let shown = folder.run(&["models", "show", "--model", "ours.safetensors"]);
-    assert!(shown.stdout.contains("\nOutcomes\n") && shown.stdout.contains("  icu: "));
+    assert!(shown.stdout.contains("\nOutcomes\n") && shown.stdout.contains("· icu: "));
     assert!(
         shown
             .stdout

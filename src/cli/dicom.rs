@@ -40,9 +40,6 @@ pub enum DicomAction {
 /// Exit status: 0 if every film was read, 1 if some could not be read or some object was not written, 2 for bad usage or
 /// if there was no film, 130 after Ctrl-C.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  For the archive that has the films: cxr dicom sr study/ -o results --with-patient
-  For others:                         cxr dicom sr study/ -o results --pseudonym-key key.bin")]
 pub struct StructuredReport {
     #[command(flatten)]
     pub objects: ObjectArguments,
@@ -67,9 +64,6 @@ pub struct StructuredReport {
 ///
 /// Exit status: as of cxr dicom sr.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  cxr dicom sc film.dcm -o results --with-patient
-  cxr dicom sc study/ -o results --with-patient --reviews")]
 pub struct SecondaryCapture {
     #[command(flatten)]
     pub objects: ObjectArguments,
@@ -97,8 +91,6 @@ pub struct SecondaryCapture {
 /// Exit status: 0 if an object was written; 1 if none of the films is flagged, or a file could not be read or written; 2
 /// for bad usage, or if there was no film or no store; 130 after Ctrl-C.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:
-  cxr dicom kos study/ -o results --with-patient")]
 pub struct KeyObjects {
     #[command(flatten)]
     pub objects: ObjectArguments,

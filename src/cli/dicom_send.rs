@@ -20,11 +20,6 @@ use clap::Args;
 ///
 /// Exit status: 0 if all is there; 1 if something was refused or could not be sent; 2 for bad usage; 130 after Ctrl-C.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  cxr dicom send dicom://pacs:104/ARCHIVE results     # every DICOM file below the folder\n  \
-                  cxr dicom send --aet CXR1 dicom://127.0.0.1:4242/ORTHANC a.dcm b.dcm\n  \
-                  CXR_PACS_TOKEN=$(get-token) cxr dicom send https://pacs.example/dicom-web results"
-)]
 pub struct DicomSend {
     /// Where to: dicom://HOST:PORT/TITLE or https://HOST/PATH
     #[arg(value_name = "ADDRESS")]

@@ -21,6 +21,7 @@ const EXAMPLES: &[(&[&str], &[&str])] = &[
             "cxr predict FOLDER -o scores.csv",
             "cxr predict FOLDER -o scores.csv --resume    go on after an interruption",
             "cxr predict a.dcm --format jsonl",
+            "cxr predict ARCHIVE --shard 3/16 -o parts/3.csv --resume",
             "cxr predict FOLDER -o scores.csv --heatmaps maps --heatmap-label covid",
         ],
     ),
@@ -55,6 +56,7 @@ const EXAMPLES: &[(&[&str], &[&str])] = &[
         &[
             "cxr doctor",
             "cxr doctor --probe-timeout 1000     for a terminal at the end of a slow line",
+            "cxr doctor --pacs dicom://127.0.0.1:4242/ORTHANC    what a PACS answers",
         ],
     ),
     (&["models"], &["cxr models list", "cxr models show"]),
@@ -77,6 +79,50 @@ const EXAMPLES: &[(&[&str], &[&str])] = &[
             "cxr config --default",
             "cxr config --check",
             "cxr config --path",
+        ],
+    ),
+    (
+        &["merge"],
+        &[
+            "cxr merge parts/1.csv parts/2.csv -o all.parquet",
+            "cxr merge parts/1.csv parts/2.csv -o all.csv --sort part",
+        ],
+    ),
+    (
+        &["dicom"],
+        &["cxr dicom sr study -o results --with-patient"],
+    ),
+    (
+        &["dicom", "sr"],
+        &[
+            "cxr dicom sr study -o results --with-patient          for the archive that has the films",
+            "cxr dicom sr study -o results --pseudonym-key key     for others",
+        ],
+    ),
+    (
+        &["dicom", "sc"],
+        &[
+            "cxr dicom sc film.dcm -o results --with-patient",
+            "cxr dicom sc study -o results --with-patient --reviews",
+        ],
+    ),
+    (
+        &["dicom", "kos"],
+        &["cxr dicom kos study -o results --with-patient"],
+    ),
+    (
+        &["dicom", "send"],
+        &[
+            "cxr dicom send dicom://pacs:104/ARCHIVE results       every DICOM file below the folder",
+            "cxr dicom send --aet CXR1 dicom://127.0.0.1:4242/ORTHANC a.dcm b.dcm",
+            "cxr dicom send https://pacs.example/dicom-web results",
+        ],
+    ),
+    (
+        &["listen"],
+        &[
+            "cxr listen films                        from this machine, port 11112, title CXR",
+            "cxr listen --bind 0.0.0.0 --from 10.1.2.0/24 --from-aet XRAY1 films",
         ],
     ),
     (&["completions"], &["cxr completions bash"]),

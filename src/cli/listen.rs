@@ -25,11 +25,6 @@ use clap::Args;
 ///
 /// Exit status: 0 when it was stopped; 1 if it cannot listen or write; 2 for bad usage.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  cxr listen films                                    # from this machine, port 11112, title CXR\n  \
-                  cxr listen --bind 0.0.0.0 --from 10.1.2.0/24 --from-aet XRAY1 films\n  \
-                  storescu -aec CXR 127.0.0.1 11112 film.dcm          # DCMTK's sender"
-)]
 pub struct Listen {
     /// The folder for what comes; it must be there
     #[arg(value_name = "FOLDER")]

@@ -58,7 +58,10 @@ fn of_entity(entity: &DicomAddress, silence: Option<NonZeroU32>) -> Result<Vec<P
         )]),
         DimseStatus(other) => Err(anyhow::anyhow!("it answers with status {other:04X}")),
     };
-    Ok(vec![("echo", said), ("results", taken(&kinds, &answer.taken))])
+    Ok(vec![
+        ("echo", said),
+        ("results", taken(&kinds, &answer.taken)),
+    ])
 }
 
 /// Which of the kinds are taken, and what to do about the others.
