@@ -237,8 +237,8 @@ fn the_card_says_which_outcome_has_a_number_and_why() {
     let shown = succeeded(&folder.run(&["models", "show", "--model", "made.safetensors"]));
     for words in [
         "\nOutcomes\n",
-        "  intubation: a score, no probability; AUC 0.71, 0.60–0.80, n 72 of 36 patients on made up",
-        "  death: no evidence, so no number; AUC 0.58, 0.44–0.71, n 32 of 16 patients on made up",
+        "· intubation: a score, no probability; AUC 0.71, 0.60–0.80, n 72 of 36 patients on made up",
+        "· death: no evidence, so no number; AUC 0.58, 0.44–0.71, n 32 of 16 patients on made up",
     ] {
         assert!(shown.contains(words), "{words}\n{shown}");
     }

@@ -44,7 +44,7 @@ pub fn identity(file: &[u8]) -> Result<FilmIdentity, DicomWebError> {
     }
     let mut meta = ElementWalk::new(
         &file[PREAMBLE + MARK.len()..],
-        ElementEncoding::EXPLICIT_LITTLE,
+        IdentityEncoding::EXPLICIT_LITTLE,
     );
     let mut syntax = "";
     while meta.rest.first() == Some(&0x02) && meta.rest.get(1) == Some(&0x00) {
@@ -55,11 +55,11 @@ pub fn identity(file: &[u8]) -> Result<FilmIdentity, DicomWebError> {
         }
     }
     let (encoding, is_deflated) = match syntax {
-        "1.2.840.10008.1.2" => (ElementEncoding::IMPLICIT_LITTLE, false),
-        "1.2.840.10008.1.2.2" => (ElementEncoding::EXPLICIT_BIG, false),
-        "1.2.840.10008.1.2.1.99" => (ElementEncoding::EXPLICIT_LITTLE, true),
+        "1.2.840.10008.1.2" => (IdentityEncoding::IMPLICIT_LITTLE, false),
+        "1.2.840.10008.1.2.2" => (IdentityEncoding::EXPLICIT_BIG, false),
+        "1.2.840.10008.1.2.1.99" => (IdentityEncoding::EXPLICIT_LITTLE, true),
         "" => return Err(damaged("it names no transfer syntax")),
-        _ => (ElementEncoding::EXPLICIT_LITTLE, false),
+        _ => (IdentityEncoding::EXPLICIT_LITTLE, false),
     };
     if !is_deflated {
         return of_data_set(meta.rest, encoding);
@@ -72,7 +72,7 @@ pub fn identity(file: &[u8]) -> Result<FilmIdentity, DicomWebError> {
     of_data_set(&inflated, encoding)
 }
 
-fn of_data_set(bytes: &[u8], encoding: ElementEncoding) -> Result<FilmIdentity, DicomWebError> {
+fn of_data_set(bytes: &[u8], encoding: IdentityEncoding) -> Result<FilmIdentity, DicomWebError> {
     let mut walk = ElementWalk::new(bytes, encoding);
     let (mut study, mut instance) = (None, None);
     while study.is_none() || instance.is_none() {
@@ -97,21 +97,21 @@ fn of_data_set(bytes: &[u8], encoding: ElementEncoding) -> Result<FilmIdentity, 
 
 /// How numbers and value representations are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct ElementEncoding {
+struct IdentityEncoding {
     is_explicit: bool,
     is_big: bool,
 }
 
-impl ElementEncoding {
-    const EXPLICIT_LITTLE: Self = ElementEncoding {
+impl IdentityEncoding {
+    const EXPLICIT_LITTLE: Self = IdentityEncoding {
         is_explicit: true,
         is_big: false,
     };
-    const IMPLICIT_LITTLE: Self = ElementEncoding {
+    const IMPLICIT_LITTLE: Self = IdentityEncoding {
         is_explicit: false,
         is_big: false,
     };
-    const EXPLICIT_BIG: Self = ElementEncoding {
+    const EXPLICIT_BIG: Self = IdentityEncoding {
         is_explicit: true,
         is_big: true,
     };
@@ -120,11 +120,11 @@ impl ElementEncoding {
 /// Walks the elements of a data set, and skips what is in sequences.
 struct ElementWalk<'a> {
     rest: &'a [u8],
-    encoding: ElementEncoding,
+    encoding: IdentityEncoding,
 }
 
 impl<'a> ElementWalk<'a> {
-    fn new(rest: &'a [u8], encoding: ElementEncoding) -> Self {
+    fn new(rest: &'a [u8], encoding: IdentityEncoding) -> Self {
         ElementWalk { rest, encoding }
     }
 
@@ -139,7 +139,7 @@ impl<'a> ElementWalk<'a> {
         let whole = self.encoding;
         if representation == *b"UN" {
             // PS3.5, section 6.2.2, note 4: its items are implicit little endian.
-            self.encoding = ElementEncoding::IMPLICIT_LITTLE;
+            self.encoding = IdentityEncoding::IMPLICIT_LITTLE;
         }
         self.skip_items(0)?;
         self.encoding = whole;
