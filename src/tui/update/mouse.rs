@@ -3,7 +3,7 @@
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
 
-use super::{Effect, image, keeping_selection, move_by, panes, scroll_of, scrolled, turn_findings};
+use super::{Effect, keeping_selection, move_by, panes, scroll_of, scrolled, turn_findings};
 use crate::tui::model::{Drag, DragKind, Model};
 
 /// One step of the mouse wheel, in rows of the worklist.
@@ -23,8 +23,10 @@ pub fn on_mouse(model: &mut Model, mouse: MouseEvent) -> Vec<Effect> {
     match mouse.kind {
         MouseEventKind::ScrollDown if model.panes.findings.contains(at) => turn_findings(model, 1),
         MouseEventKind::ScrollUp if model.panes.findings.contains(at) => turn_findings(model, -1),
-        MouseEventKind::ScrollDown if on_image => image::zoom_about(model, 1.0 / WHEEL_ZOOM, at),
-        MouseEventKind::ScrollUp if on_image => image::zoom_about(model, WHEEL_ZOOM, at),
+        MouseEventKind::ScrollDown if on_image => {
+            super::image::zoom_about(model, 1.0 / WHEEL_ZOOM, at)
+        }
+        MouseEventKind::ScrollUp if on_image => super::image::zoom_about(model, WHEEL_ZOOM, at),
         MouseEventKind::Down(button) if drag_kind(model, button, at).is_some() => {
             model.drag = drag_kind(model, button, at).map(|kind| Drag { kind, at });
             vec![]
@@ -80,8 +82,8 @@ fn on_drag(model: &mut Model, at: Position) -> Vec<Effect> {
         i32::from(at.y) - i32::from(before.y),
     );
     match drag.kind {
-        DragKind::Image => image::drag(model, by),
-        DragKind::Window => image::drag_window(model, by),
+        DragKind::Image => super::image::drag(model, by),
+        DragKind::Window => super::image::drag_window(model, by),
         DragKind::Column => {
             panes::set_column(model, i32::from(at.x));
             vec![]
