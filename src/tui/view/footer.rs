@@ -116,9 +116,15 @@ fn whole_screen(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
     let name = list.name(list.cursor());
     let left = width.saturating_sub(cells(&place) + cells(&words) + cells(paused) + 1);
     let name = shorten_name(&name, left.min(width / 3));
+    let name = if name.is_empty() {
+        name
+    } else {
+        format!("{name} ")
+    };
+    let words = shorten(&words, width.saturating_sub(cells(&place) + cells(&name)));
     let mut spans = vec![
         Span::styled(place, theme.plain),
-        Span::styled(format!("{name} "), theme.title),
+        Span::styled(name, theme.title),
         Span::styled(words, style),
         Span::styled(paused, theme.caution),
     ];
