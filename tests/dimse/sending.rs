@@ -251,3 +251,36 @@ fn an_echo_says_who_answers_and_what_it_takes() {
     );
     drop(answers.join().unwrap());
 }
+
+/// What `cxr doctor --pacs` says of this address.
+fn doctor(address: &str) -> (Option<i32>, String) {
+    let output = Command::new(CXR)
+        .args(["doctor", "--pacs", address])
+        .env("CXR_CONFIG", "")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(said).unwrap())
+}
+
+#[test]
+fn the_doctor_says_who_answers_and_which_results_it_takes() {
+    let films = Listening::start(&[]);
+    let (code, said) = doctor(&format!("dicom://127.0.0.1:{}/CXR", films.port));
+    assert_eq!(code, Some(0), "{said}");
+    for words in [
+        "CXR answers in",
+        "it takes Secondary Capture",
+        "not taken: ",
+    ] {
+        assert!(said.contains(words), "{said}");
+    }
+    let (code, said) = doctor(&format!("dicom://127.0.0.1:{}/CXR", free_port()));
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("BROKEN") && said.contains("no connection"),
+        "{said}"
+    );
+    assert_eq!(doctor("dicom://nobody").0, Some(2));
+}

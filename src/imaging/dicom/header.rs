@@ -1,6 +1,6 @@
 //! The attributes of a file as lines for people, down to its pixel data.
 //!
-//! The walk is that of [`structure`](super::structure): it allocates nothing by what the file says, and goes no deeper
+//! The walk is that of [`structure`]: it allocates nothing by what the file says, and goes no deeper
 //! than its limit. Values are cut, and lines are counted, so the result is bounded whatever the file holds.
 
 use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
