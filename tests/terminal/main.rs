@@ -400,11 +400,11 @@ fn a_store_that_fails_is_reported_and_the_verdict_is_written_later() {
     session.wait_for("a radiograph", |session| session.painted_cells() > 400);
     session.press("u");
     session.wait_for_text("1 review not saved yet, retrying");
-    assert!(!session.screen().contains("?pneumonia_1"));
+    assert!(!session.screen().contains("?● pneumonia_1"));
     session.press("q");
     session.wait_for_text("press q again to quit");
     std::fs::remove_file(folder.path().join("not")).unwrap();
-    session.wait_for_text("?pneumonia_1.png");
+    session.wait_for_text("?● pneumonia_1.png");
     session.press("q");
     assert_eq!(session.wait_for_end(), 0);
     assert!(store.exists());
