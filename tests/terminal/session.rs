@@ -181,7 +181,10 @@ impl Session {
     pub fn wait_for_answer(&self) {
         self.wait_for("an answer", |session| {
             let screen = session.screen();
-            screen.contains(" ms cpu") || screen.contains(" s cpu")
+            // A narrow screen leaves out the device.
+            [" ms cpu", " s cpu", " ms ─", " s ─"]
+                .iter()
+                .any(|end| screen.contains(end))
         });
     }
 
