@@ -302,7 +302,7 @@ fn a_real_kitty_shows_the_radiograph_inside_tmux() {
     }
 }
 
-/// Similarity of quadrants, four pixels a cell. 0.65 was measured; an inverted picture or another one has less than 0.3.
+/// Similarity of quadrants, four pixels a cell. 0.65 was measured.
 const QUADRANTS: f64 = 0.6;
 /// Similarity of half blocks, two pixels a cell, which xterm gets. 0.51 was measured.
 const HALF_BLOCKS: f64 = 0.45;
