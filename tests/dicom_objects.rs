@@ -337,6 +337,68 @@ fn the_same_films_give_the_same_bytes_but_for_uids_and_times() {
     }
 }
 
+/// The pseudonym of a patient, and the UID in place of the study's, are the same in objects, tables and pages.
+#[test]
+fn one_key_gives_one_pseudonym_in_every_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("key");
+    fs::write(&key, [7; 32]).unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    let films = [FILM, DAMAGED, "clear_1.png"].map(sample);
+    let films = films.each_ref().map(|path| path.to_str().unwrap());
+    let with_key = ["--pseudonym-key", "key"];
+    let table = |more: &[&str]| {
+        let arguments = [&["predict", "-q"][..], &films, &with_key, more].concat();
+        cxr(folder.path(), &arguments)
+    };
+    let output = table(&["--format", "jsonl"]);
+    let rows: Vec<serde_json::Value> = String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let text = |row: usize, name: &str| rows[row][name].as_str().map(str::to_owned);
+    let (patient, study) = (text(0, "patient").unwrap(), text(0, "study_uid").unwrap());
+    assert!(patient.starts_with("CXR-") && study.starts_with("2.25."));
+    // A film whose picture is damaged has a patient too, and a picture without a header has none.
+    assert_eq!(text(1, "status").as_deref(), Some("error"));
+    assert!(text(1, "patient").is_some());
+    assert_eq!((text(2, "patient"), text(2, "study_uid")), (None, None));
+    assert_eq!(text(0, "pseudonym_key"), text(2, "pseudonym_key"));
+    // The objects of `cxr dicom`.
+    let arguments = [&["sr", films[0], "-o", "out"][..], &with_key].concat();
+    let output = dicom(folder.path(), &arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", complaint(&output));
+    let object = &objects(&folder.path().join("out"), "sr-")[0];
+    let bytes = fs::read(object).unwrap();
+    let holds = |text: &str| bytes.windows(text.len()).any(|part| part == text.as_bytes());
+    assert!(holds(&patient) && holds(&study));
+    // The page.
+    let arguments = [&["report", films[0], "-o", "a.html"][..], &with_key].concat();
+    let output = cxr(folder.path(), &arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", complaint(&output));
+    let page = fs::read_to_string(folder.path().join("a.html")).unwrap();
+    assert!(page.contains(&patient) && page.contains(&study));
+    // Answers of the cache have the same pseudonyms as answers of the model.
+    for _ in 0..2 {
+        let output = table(&["--cache", "--format", "csv"]);
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(said.contains(&format!("{patient},{study},")), "{said}");
+    }
+    // A table is not continued with another key, nor without one.
+    let first = table(&["-o", "t.csv"]);
+    assert_eq!(first.status.code(), Some(1), "{}", complaint(&first));
+    let before = fs::read(folder.path().join("t.csv")).unwrap();
+    fs::write(&key, [8; 32]).unwrap();
+    let other = table(&["-o", "t.csv", "--resume"]);
+    assert_eq!(other.status.code(), Some(2));
+    assert!(complaint(&other).contains("pseudonyms by key"));
+    let arguments = [&["predict", "-q", "-o", "t.csv", "--resume"][..], &films].concat();
+    let without = cxr(folder.path(), &arguments);
+    assert_eq!(without.status.code(), Some(2));
+    assert_eq!(fs::read(folder.path().join("t.csv")).unwrap(), before);
+}
+
 /// All elements but UIDs that were made for the object and their length, dates and times. UIDs of the film are in the name of the file.
 fn without_uids_and_times(object: &Path) -> String {
     let output = Command::new("dcmdump")

@@ -32,7 +32,7 @@ pub use film_groups::{FilmOutcome, FilmResult, ReaderWord};
 pub use object_maker::{ModelDevice, Moment, ObjectMaker, SeriesPlace};
 pub use patient_policy::PatientPolicy;
 pub use presentation_state::{PresentedFilm, PresentedVoi};
-pub use pseudonym::{LEAST_KEY_BYTES, PseudonymKey};
+pub use pseudonym::{FilmOwner, LEAST_KEY_BYTES, PseudonymKey};
 pub use secondary_capture::{Capture, has_burned_in_text};
 pub use uid::{NewUids, UidRoot};
 

@@ -304,6 +304,23 @@ fn pseudonyms_never_change() {
         key().uid(&root, "1.2.3"),
         "1.2.826.0.1.90606281106066331451277176066601600196"
     );
+    let owner = |issuer, patient, study| {
+        let of = FilmOwner {
+            issuer,
+            patient,
+            study,
+        };
+        key().owner(&of)
+    };
+    let known = owner(Some("H"), Some("4711"), Some("1.2.3"));
+    assert_eq!(known.as_deref(), Some("CXR-QND40Q8BDXYFCE97"));
+    assert_eq!(owner(None, Some("7"), None), owner(Some(""), Some("7"), Some("1.2")));
+    let unknown = owner(Some("H"), Some(""), Some("1.2.3"));
+    assert_eq!(unknown, owner(None, None, Some("1.2.3")));
+    assert_ne!(unknown, owner(None, None, Some("1.2.4")));
+    assert_eq!(owner(Some("H"), None, None), None);
+    assert_eq!(key().name().len(), 8);
+    assert_ne!(key().name(), PseudonymKey::new(&[7; 32]).unwrap().name());
     assert!(PseudonymKey::new(&[0; 31]).is_err());
     assert_eq!(format!("{:?}", key()), "PseudonymKey");
 }

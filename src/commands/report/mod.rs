@@ -13,13 +13,13 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow};
 
-use self::page::{Fact, PageContents};
+use self::page::{Fact, PageContents, ShownPatient};
 use self::pictures::Pictures;
 use super::shared::batch::{Signals, Workers, decoders, guarded, in_order, silence_workers};
 use super::shared::output_file::{OutputFile, refuse_to_replace, write_whole};
 use super::shared::reviews::{not_opened, store_path};
 use super::shared::{
-    CommandContext, Usage, assumed, date, ended_by, heat_map_label, print_document,
+    CommandContext, Usage, assumed, date, ended_by, heat_map_label, print_document, pseudonym_key,
 };
 use crate::cli;
 use crate::domain::{HeatMapChoice, ModelCard, Prediction, Radiograph};
@@ -35,6 +35,7 @@ use crate::store::{LastWord, Store, StoreError};
 pub fn run(arguments: &cli::ReportArguments, context: &CommandContext) -> Result<ExitCode> {
     let image = &arguments.image;
     refuse_if_no_file(image)?;
+    let shown = shown_patient(arguments)?;
     let destination = PageDestination::of(arguments)?;
     let classifier = context.classifier()?;
     let card = classifier.card();
@@ -49,7 +50,7 @@ pub fn run(arguments: &cli::ReportArguments, context: &CommandContext) -> Result
         let pictures = Pictures::of(radiograph, map).map_err(|e| e.to_string())?;
         Ok(PageInputs {
             prediction: prediction.assuming(&assumed),
-            facts: page::facts(radiograph, arguments.with_patient),
+            facts: page::facts(radiograph, &shown),
             pictures,
         })
     };
@@ -76,6 +77,14 @@ struct PageInputs {
     prediction: Prediction,
     facts: Vec<Fact>,
     pictures: Pictures,
+}
+
+fn shown_patient(arguments: &cli::ReportArguments) -> Result<ShownPatient> {
+    Ok(match &arguments.pseudonym_key {
+        _ if arguments.with_patient => ShownPatient::Named,
+        Some(path) => ShownPatient::Pseudonym(pseudonym_key(path)?),
+        None => ShownPatient::Hidden,
+    })
 }
 
 fn refuse_if_no_file(image: &Path) -> Result<()> {
