@@ -379,6 +379,7 @@ fn one_key_gives_one_pseudonym_in_every_command() {
     assert_eq!(output.status.code(), Some(0), "{}", complaint(&output));
     let page = fs::read_to_string(folder.path().join("a.html")).unwrap();
     assert!(page.contains(&patient) && page.contains(&study));
+    fs::create_dir_all(folder.path().join("state/cxr")).unwrap();
     // Answers of the cache have the same pseudonyms as answers of the model.
     for _ in 0..2 {
         let output = table(&["--cache", "--format", "csv"]);

@@ -23,7 +23,6 @@ mod query;
 mod remote_film;
 mod transport;
 mod walk;
-mod web_uid;
 
 use std::collections::HashMap;
 use std::io;

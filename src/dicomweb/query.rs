@@ -18,7 +18,7 @@ use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 
 use super::error::{DicomWebError, DicomWebFault};
 use super::transport::{DicomWebAnswer, Transport, broken_off};
-use super::web_uid::is_uid;
+use crate::data_elements::is_uid;
 
 /// Results of the first page, which a reader waits for, and of all others.
 const FIRST_PAGE: usize = 25;

@@ -9,7 +9,7 @@ use super::address::{DicomWebAddress, DicomWebScope, film_address};
 use super::error::{DicomWebError, DicomWebFault};
 use super::query::{QueryLevel, QueryResult, list};
 use super::transport::Transport;
-use super::web_uid::is_uid;
+use crate::data_elements::is_uid;
 
 /// Keys of the patient and the study, by name and by tag; all others belong to series and instances.
 const OF_STUDY: [(&str, &str); 20] = [

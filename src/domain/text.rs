@@ -54,6 +54,18 @@ pub fn clean(text: &str) -> String {
     clean
 }
 
+/// Characters of a reason that are kept. Decoders, archives and servers may quote anything of any length.
+const LONGEST_REASON: usize = 300;
+
+/// The reason of a fault: one line without control characters, and cut where it is long.
+pub fn reason(words: impl Display) -> String {
+    let line = clean(&words.to_string());
+    match line.char_indices().nth(LONGEST_REASON) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}
+
 /// Whether a character must not be shown: control characters, invisible characters, and characters that
 /// change the appearance of their neighbours or have a meaning for a terminal.
 ///

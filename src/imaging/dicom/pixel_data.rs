@@ -3,7 +3,7 @@
 use dicom_core::VR;
 
 use super::super::ImageFault;
-use super::cursor::{Cursor, ElementHeader, ITEM, UNDEFINED};
+use crate::data_elements::{Cursor, ElementHeader, ITEM, UNDEFINED};
 
 /// Pixel data as they lie in the file.
 #[derive(Debug)]
@@ -79,6 +79,6 @@ impl<'a> Cursor<'a> {
     /// holds the first.
     fn available(&mut self, header: &ElementHeader) -> Result<&'a [u8], ImageFault> {
         let available = self.remaining().min(header.length as usize);
-        self.take(available)
+        Ok(self.take(available)?)
     }
 }
