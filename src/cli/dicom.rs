@@ -22,6 +22,18 @@ pub struct DicomArguments {
     pub action: DicomAction,
 }
 
+impl DicomArguments {
+    /// The files, folders, archives and addresses that are read.
+    pub fn paths(&self) -> &[PathBuf] {
+        match &self.action {
+            DicomAction::Sr(report) => &report.objects.paths,
+            DicomAction::Sc(capture) => &capture.objects.paths,
+            DicomAction::Kos(keys) => &keys.objects.paths,
+            DicomAction::Send(send) => &send.paths,
+        }
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub enum DicomAction {
     Sr(StructuredReport),
@@ -99,7 +111,7 @@ pub struct KeyObjects {
 /// What all kinds of objects need.
 #[derive(Debug, Args)]
 pub struct ObjectArguments {
-    /// Films in DICOM, or folders of them
+    /// Films in DICOM; folders or archives of them; or addresses of a PACS (DICOMweb)
     #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<PathBuf>,
 

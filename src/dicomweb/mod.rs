@@ -4,12 +4,13 @@
 //! https://host/dicom-web?Modality=DX,CR&StudyDate=20240101-      what the user types (`address`)
 //!  └ walk ──► QIDO-RS, page by page (`query`) ──► addresses of films
 //!      └ read ──► `films`: memory, the folder of --keep, or WADO-RS (`multipart`) ──► the film, checked (`identity`)
+//! an object ──► STOW-RS (`stow`) ──► what the server decides on it
 //! ```
 //!
 //! All of it goes through `transport`: TLS is verified, credentials (`credentials`) reach no other server than the one that
 //! was named, requests have time limits, and what may pass is tried again. Nothing of it knows the screen.
 //!
-//! Services and media types are those of DICOM PS3.18 (2024e): section 10.6 *Search*, 10.4 *Retrieve*.
+//! Services and media types are those of DICOM PS3.18 (2024e): section 10.6 *Search*, 10.4 *Retrieve*, 10.5 *Store*.
 
 mod address;
 mod check;
@@ -21,6 +22,7 @@ mod keep;
 mod multipart;
 mod query;
 mod remote_film;
+mod stow;
 mod transport;
 mod walk;
 
@@ -40,6 +42,7 @@ pub use identity::{FilmIdentity, identity};
 pub use keep::KeepFolder;
 pub use multipart::{boundary, only_part};
 pub use query::{QueryResult, read_results};
+pub use stow::{StowDecision, StowFault, StowServer};
 pub use transport::read_roots;
 
 use crate::sources::{RemoteItem, RemoteSource, SourceFault};

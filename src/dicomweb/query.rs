@@ -21,7 +21,7 @@ use super::transport::{DicomWebAnswer, Transport, broken_off};
 use crate::data_elements::is_uid;
 
 /// Results of the first page, which a reader waits for, and of all others.
-const FIRST_PAGE: usize = 25;
+pub const FIRST_PAGE: usize = 25;
 pub const PAGE: usize = 200;
 /// Results of one answer that are read: of a server that ignores `limit`.
 const MOST_IN_ANSWER: usize = 200_000;

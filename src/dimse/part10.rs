@@ -14,8 +14,6 @@ pub const IMPLEMENTATION_NAME: &str = concat!("CXR_", env!("CARGO_PKG_VERSION"))
 
 const PREAMBLE: usize = 128;
 const MAGIC: &[u8] = b"DICM";
-/// The most bytes in which the file meta information must end.
-const LONGEST_HEAD: u64 = 64 << 10;
 
 /// What an object is and how it is written: what a presentation context is negotiated for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -47,6 +45,9 @@ pub enum Part10Fault {
 }
 
 impl Part10Object {
+    /// The most bytes in which the file meta information must end.
+    pub const LONGEST_HEAD: usize = 64 << 10;
+
     /// Reads the head of a file.
     ///
     /// # Errors
@@ -55,7 +56,7 @@ impl Part10Object {
         let unreadable = |error: io::Error| Part10Fault::Unreadable(error.kind());
         let mut head = Vec::new();
         let file = File::open(path).map_err(unreadable)?;
-        file.take(LONGEST_HEAD)
+        file.take(Self::LONGEST_HEAD as u64)
             .read_to_end(&mut head)
             .map_err(unreadable)?;
         Part10Object::parse(&head)

@@ -1,6 +1,6 @@
 //! File names, DICOM text and cards are hostile input: this module makes them safe to show.
 
-use std::fmt;
+use std::fmt::{self, Display};
 
 /// Text that may be shown: on a terminal, in a page, in the header of a table. Cleaning is the only way to
 /// make one, so a function that takes this type never receives other text.

@@ -151,7 +151,7 @@ const HOMES: &[(&str, &[&str])] = &[
     // What uses the network by HTTP.
     (
         "ureq",
-        &["commands/dicom/send", "commands/models", "dicomweb", "web"],
+        &["commands/models", "dicomweb", "web"],
     ),
     ("viuer", &["tui/preview"]),
     ("walkdir", &["library"]),

@@ -42,7 +42,7 @@ use super::shared::batch::{
 };
 use super::shared::shard::array;
 use super::shared::{
-    BAD_USAGE, CommandContext, SOME_FAILED, Usage, assumed, complain, is_broken_pipe,
+    BAD_USAGE, CommandContext, SOME_FAILED, Usage, assumed, complain, is_broken_pipe, open_pacs,
 };
 use crate::cli;
 use crate::domain::{ModelCard, Prediction, Prevalences, Radiograph};
@@ -57,14 +57,22 @@ use crate::sources::is_remote;
 /// # Errors
 /// [`Usage`], if the options make no sense or an existing table would be lost; or if the table cannot be
 /// written.
-pub fn run(arguments: &cli::Predict, context: &CommandContext) -> Result<ExitCode> {
-    match predict(arguments, context) {
+pub fn run(
+    arguments: &cli::Predict,
+    pacs: &cli::PacsArguments,
+    context: &CommandContext,
+) -> Result<ExitCode> {
+    match predict(arguments, pacs, context) {
         Err(error) if is_broken_pipe(&error) => Ok(ExitCode::SUCCESS),
         other => other,
     }
 }
 
-fn predict(arguments: &cli::Predict, context: &CommandContext) -> Result<ExitCode> {
+fn predict(
+    arguments: &cli::Predict,
+    pacs: &cli::PacsArguments,
+    context: &CommandContext,
+) -> Result<ExitCode> {
     let limits = &context.limits;
     let shard = arguments.shard.map(|asked| {
         let shard = array::shard(asked, |name| std::env::var(name).ok());
@@ -73,6 +81,8 @@ fn predict(arguments: &cli::Predict, context: &CommandContext) -> Result<ExitCod
     let shard = shard.transpose()?;
     let pseudonyms = BatchPseudonyms::of(arguments, limits)?;
     let roots = inputs::paths(arguments)?;
+    // Addresses may stand in a list too.
+    open_pacs(&roots, pacs)?;
     let selection = Selection::new(&roots, shard);
     let destination = TableDestination::of(arguments, &roots)?;
     refuse_if_nothing_exists(&roots)?;

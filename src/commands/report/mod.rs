@@ -26,6 +26,8 @@ use crate::domain::{HeatMapChoice, ModelCard, Prediction, Radiograph};
 use crate::export::path_text;
 use crate::imaging::DecodeLimits;
 use crate::inference::Classify;
+use crate::library::exists;
+use crate::sources::Sources;
 use crate::store::{LastWord, Store, StoreError};
 
 /// Runs `cxr report`.
@@ -89,11 +91,16 @@ fn shown_patient(arguments: &cli::ReportArguments) -> Result<ShownPatient> {
 
 fn refuse_if_no_file(image: &Path) -> Result<()> {
     let fail = |reason: &str| Usage::error(format!("{}: {reason}", path_text(image)));
+    if !exists(image) {
+        return Err(fail("no such file"));
+    }
     match std::fs::metadata(image) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(fail("no such file")),
         Ok(found) if found.is_dir() => Err(fail("a folder; a report is about one image")),
         // A pipe or a device would be waited for.
         Ok(found) if !found.is_file() => Err(fail("it is not a regular file")),
+        _ if !Sources::of_process().is_film(image) => {
+            Err(fail("a part of an archive; a report is about one image"))
+        }
         _ => Ok(()),
     }
 }
