@@ -1,5 +1,6 @@
 //! `cxr dicom` as a user runs it, and its objects as validators, other people's readers and an archive take them.
 
+mod imaging_files;
 mod skip;
 
 use std::collections::BTreeMap;
@@ -11,8 +12,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use cxr::domain::{Act, ImageIdentity, Opinion, OpinionChange, Review, Seen, Uids, Verdict};
+use cxr::domain::{
+    Act, ImageIdentity, Opinion, OpinionChange, Review, Seen, ShownPart, Uids, Verdict,
+};
 use cxr::store::{ReviewEntry, Store};
+use dicom_core::{PrimitiveValue, VR};
+use dicom_dictionary_std::tags;
+use dicom_object::InMemDicomObject;
+use imaging_files::{Dicom, EXPLICIT, phantom};
 use sha2::{Digest, Sha256};
 use skip::skip;
 
@@ -92,7 +99,13 @@ fn reviewed(folder: &Path, film: &str) {
             seen: Seen {
                 window: Some((1000.0, 500.0)),
                 inverted: true,
-                zoom: 1.0,
+                zoom: 2.0,
+                part: Some(ShownPart {
+                    left: 0.25,
+                    top: 0.0,
+                    right: 0.75,
+                    bottom: 0.5,
+                }),
                 ..Seen::default()
             },
         },
@@ -173,6 +186,40 @@ fn dciodvfy_finds_no_error_in_any_kind_of_object() {
         assert!(said.lines().count() > 0, "it names the kind");
         let mode = fs::metadata(&object).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+}
+
+/// A film whose Modality LUT is a table of fewer than 16 bits: its presentation state has one that is allowed there.
+#[test]
+fn dciodvfy_finds_no_error_in_the_state_of_a_film_with_a_modality_table() {
+    if !is_there("dciodvfy") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for bits in [8, 10, 16] {
+        let entries: Vec<u16> = (0..1024).map(|entry| entry >> (10 - bits.min(10))).collect();
+        let numbers = |values: &[u16]| PrimitiveValue::U16(values.into());
+        let table = Dicom(InMemDicomObject::new_empty())
+            .with(tags::LUT_DESCRIPTOR, VR::US, numbers(&[1024, 0, bits]))
+            .text(tags::MODALITY_LUT_TYPE, VR::LO, "US")
+            .with(tags::LUT_DATA, VR::OW, numbers(&entries));
+        let film = Dicom::radiograph(512, 512, 10)
+            .text(tags::STUDY_INSTANCE_UID, VR::UI, "1.2.3")
+            .text(tags::SERIES_INSTANCE_UID, VR::UI, "1.2.3.1")
+            .text(tags::PATIENT_ID, VR::LO, "4711")
+            .sequence(tags::MODALITY_LUT_SEQUENCE, table)
+            .words(&phantom(512, 512, 10));
+        let path = folder.path().join(format!("{bits}.dcm"));
+        fs::write(&path, film.file(EXPLICIT)).unwrap();
+        let out = format!("out{bits}");
+        let arguments = ["sc", path.to_str().unwrap(), "-o", &out, WITH_PATIENT];
+        let output = dicom(folder.path(), &arguments);
+        assert_eq!(output.status.code(), Some(0), "{}", complaint(&output));
+        let states = objects(&folder.path().join(&out), "gsps-");
+        assert_eq!(states.len(), 1);
+        let output = Command::new("dciodvfy").arg(&states[0]).output().unwrap();
+        let said = complaint(&output) + &String::from_utf8_lossy(&output.stdout);
+        assert!(!said.contains("Error"), "{bits} bits\n{said}");
     }
 }
 

@@ -71,7 +71,8 @@ pub struct StructuredReport {
 /// Write each film as it is shown: a picture under its heat map, and its window
 ///
 /// Two objects a film: a Secondary Capture in colours, with heat map, legend, scores and "not for diagnosis" burned in;
-/// and a Grayscale Softcopy Presentation State with window and inversion. A film in colours has no presentation state.
+/// and a Grayscale Softcopy Presentation State with window, inversion and zoom. A film in colours has no presentation
+/// state.
 /// Without --with-patient, no picture is made of a film whose header says that text is burned into it.
 ///
 /// Exit status: as of cxr dicom sr.
@@ -80,7 +81,8 @@ pub struct SecondaryCapture {
     #[command(flatten)]
     pub objects: ObjectArguments,
 
-    /// Also write the window and inversion that each reader had at their last word
+    /// Also write the window, the inversion and the part of the film that each reader had on the screen at their last
+    /// word
     #[arg(long)]
     pub reviews: bool,
 

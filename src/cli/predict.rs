@@ -85,7 +85,8 @@ pub struct Predict {
     #[arg(value_name = "PATH", required_unless_present = "files_from")]
     pub paths: Vec<PathBuf>,
 
-    /// Read the paths from FILE, or from standard input (-): one a line, whatever else is in the names
+    /// Read the paths from FILE, or from standard input (-): one a line, whatever else is in the names;
+    /// addresses of a PACS too
     #[arg(long, value_name = "FILE", conflicts_with = "paths")]
     pub files_from: Option<PathBuf>,
 

@@ -3,7 +3,7 @@
 //! ```text
 //! SourceHeader ── Evidence, PatientPolicy ──► ObjectMaker ─┬─ measurement_report   Comprehensive 3D SR, TID 1500
 //!                                                          ├─ secondary_capture    the film under its heat map
-//!                                                          ├─ presentation_state   GSPS: window and inversion
+//!                                                          ├─ presentation_state   GSPS: window, inversion, zoom
 //!                                                          └─ key_objects          KOS: films that readers flagged
 //! ```
 //!

@@ -16,7 +16,7 @@ use crate::dicom::{
 };
 use crate::domain::{
     Failure, HeatMapChoice, HeatMapLegend, HeatMapSubject, InputCheck, ModelCard, Prediction,
-    Radiograph, VoiFunction, WindowLevel,
+    Radiograph, ShownPart, VoiFunction, WindowLevel,
 };
 use crate::imaging::{StillPicture, VoiLut, content_id};
 use crate::inference::Classify;
@@ -193,8 +193,21 @@ fn shown_to(word: &LastWord, first: &PresentedFilm) -> Option<PresentedFilm> {
     Some(PresentedFilm {
         voi,
         inverted: first.inverted != inverted,
+        part: part(word),
         reader: Some(word.reviewer.clone()),
         ..first.clone()
+    })
+}
+
+/// The part of the film that was on the reader's screen; `None` for the whole of it, and in reviews of versions that did
+/// not note it.
+fn part(word: &LastWord) -> Option<ShownPart> {
+    let side = |name: &str| word.seen["part"][name].as_f64();
+    Some(ShownPart {
+        left: side("left")?,
+        top: side("top")?,
+        right: side("right")?,
+        bottom: side("bottom")?,
     })
 }
 
@@ -214,6 +227,7 @@ fn shown(radiograph: &Radiograph) -> Option<PresentedFilm> {
         inverted: radiograph.inverted,
         size: (radiograph.width, radiograph.height),
         pixel_aspect: radiograph.pixel_aspect,
+        part: None,
         reader: None,
     })
 }
