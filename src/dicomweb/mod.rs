@@ -120,13 +120,20 @@ impl DicomWebSource {
         let Some(transport) = self.films.server(&address.base) else {
             return Ok(());
         };
+        // One film alone has no list behind it.
+        let mut is_first = !matches!(address.scope, DicomWebScope::Instance(..));
         walk::walk(transport, address, &mut |found| match found {
             Ok(film) => {
                 let path = PathBuf::from(film);
-                if let Some(film) = self.film(&path) {
+                let film = self.film(&path);
+                if let Some(film) = film.clone() {
                     self.films.comes(film);
                 }
-                on(RemoteItem::Film(path))
+                on(RemoteItem::Film(path))?;
+                if let Some(film) = film.filter(|_| std::mem::take(&mut is_first)) {
+                    self.films.let_come(&film);
+                }
+                ControlFlow::Continue(())
             }
             Err((place, error)) => on(RemoteItem::Problem {
                 path: place.into(),

@@ -5,12 +5,12 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use super::maker::maker;
-use super::readers::{Words, words};
-use super::run::{ObjectRun, StudyObjects};
+use super::readers::Words;
+use super::run::StudyObjects;
+use super::scored::{ScoredOptions, ScoredRun};
 use super::studies::StudyFilm;
 use crate::cli::SecondaryCapture;
-use crate::commands::shared::{CommandContext, Usage, assumed, heat_map_label};
+use crate::commands::shared::{CommandContext, Usage, heat_map_label};
 use crate::dicom::{
     Capture, ObjectMaker, PresentedFilm, PresentedVoi, SeriesPlace, has_burned_in_text,
 };
@@ -37,17 +37,21 @@ struct SeenFilm {
 /// # Errors
 /// [`Usage`], if the options make no sense; or if an object cannot be written.
 pub fn run(arguments: &SecondaryCapture, context: &CommandContext) -> Result<ExitCode> {
-    let classifier = context.classifier()?;
-    let card = classifier.card();
-    let assumed = assumed(&arguments.assumptions, card)?;
-    let choice = choice(arguments, card)?;
-    let maker = maker(&arguments.objects, Some(card))?;
-    let run = ObjectRun::begin(&arguments.objects, context, arguments.jobs)?;
-    let words = if arguments.reviews {
-        words(&arguments.objects, &run.studies)?
-    } else {
-        Words::new()
+    let options = ScoredOptions {
+        objects: &arguments.objects,
+        assumptions: &arguments.assumptions,
+        reviews: arguments.reviews,
+        jobs: arguments.jobs,
     };
+    let (scored, choice) = ScoredRun::begin(&options, context, |card| choice(arguments, card))?;
+    let ScoredRun {
+        classifier,
+        assumed,
+        maker,
+        run,
+        words,
+    } = scored;
+    let card = classifier.card();
     let look = |_: &Path, radiograph: &Radiograph| {
         let prediction = classifier.classify(radiograph).map_err(|e| e.to_string())?;
         let map = prediction.shown_heat_map(&choice);

@@ -11,6 +11,7 @@ mod maker;
 mod readers;
 mod reports;
 mod run;
+mod scored;
 mod send;
 mod studies;
 

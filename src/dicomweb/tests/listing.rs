@@ -203,3 +203,41 @@ fn the_first_film_does_not_wait_for_a_slow_filter() {
     let each: std::collections::HashSet<&String> = films.iter().collect();
     assert_eq!((films.len(), each.len()), (150, 150), "each film once");
 }
+
+/// What a reader waits for comes before the rest of the list.
+#[test]
+fn the_list_waits_for_the_first_film_where_a_reader_asks_for_it() {
+    let all: Vec<String> = (0..60).map(|n| instance(&format!("4.{n}"))).collect();
+    let server = TestServer::new(move |request, stream| {
+        if request.target.contains("/instances?") {
+            return send_page(request, stream, &all, 25);
+        }
+        std::thread::sleep(Duration::from_millis(100));
+        let uid = request.target.rsplit_once('/').unwrap().1;
+        send_film(stream, &file("1.2", uid));
+    });
+    let address = format!("{}/d/studies/1.2", server.address);
+    let source = source(&address, settings());
+    let (sender, films) = std::sync::mpsc::channel::<PathBuf>();
+    std::thread::scope(|scope| {
+        let source = &source;
+        scope.spawn(move || {
+            let first = films.recv().unwrap();
+            source.read(&first, LONGEST).unwrap();
+        });
+        let mut count = 0;
+        source.walk(Path::new(&address), &mut |item| {
+            if let RemoteItem::Film(path) = item {
+                count += 1;
+                let _ = sender.send(path);
+            }
+            ControlFlow::Continue(())
+        });
+        assert_eq!(count, 60);
+    });
+    let targets: Vec<String> = server.seen().into_iter().map(|seen| seen.target).collect();
+    let is_list = |target: &&String| target.contains("/instances?");
+    let before_the_film = targets.iter().take_while(is_list).count();
+    assert_eq!(before_the_film, 1, "{targets:?}");
+    assert_eq!(targets.iter().filter(is_list).count(), 4, "{targets:?}");
+}

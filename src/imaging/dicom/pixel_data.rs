@@ -29,7 +29,7 @@ pub(super) enum PixelData<'a> {
 impl<'a> Cursor<'a> {
     /// The value of *Float Pixel Data* or *Double Float Pixel Data*. PS3.5 A.4 has them in fragments
     /// only for kinds of compression that no radiograph has.
-    pub fn float_pixel_data(
+    pub(super) fn float_pixel_data(
         &mut self,
         header: &ElementHeader,
     ) -> Result<PixelData<'a>, ImageFault> {
@@ -43,7 +43,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The value of *Pixel Data*.
-    pub fn pixel_data(&mut self, header: &ElementHeader) -> Result<PixelData<'a>, ImageFault> {
+    pub(super) fn pixel_data(&mut self, header: &ElementHeader) -> Result<PixelData<'a>, ImageFault> {
         if header.length != UNDEFINED {
             let words = self.encoding.explicit && header.vr == VR::OW;
             let bytes = self.available(header)?;

@@ -38,7 +38,7 @@ impl Cursor<'_> {
     /// # Errors
     /// If a length goes beyond the end, or sequences are nested too deep. Within a sequence of defined
     /// length, only that sequence is lost.
-    pub fn rewrite(
+    pub(super) fn rewrite(
         &mut self,
         header: &ElementHeader,
         depth: usize,
