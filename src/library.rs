@@ -290,7 +290,9 @@ impl FolderWalk<'_> {
         source.walk(root, &mut |item| {
             flow = match item {
                 RemoteItem::Film(path) => {
-                    let is_new = known.as_mut().is_none_or(|known| known.insert(path.clone()));
+                    let is_new = known
+                        .as_mut()
+                        .is_none_or(|known| known.insert(path.clone()));
                     if is_new {
                         on(WalkItem::Image(path))
                     } else {

@@ -197,7 +197,9 @@ fn dciodvfy_finds_no_error_in_the_state_of_a_film_with_a_modality_table() {
     }
     let folder = tempfile::tempdir().unwrap();
     for bits in [8, 10, 16] {
-        let entries: Vec<u16> = (0..1024).map(|entry| entry >> (10 - bits.min(10))).collect();
+        let entries: Vec<u16> = (0..1024)
+            .map(|entry| entry >> (10 - bits.min(10)))
+            .collect();
         let numbers = |values: &[u16]| PrimitiveValue::U16(values.into());
         let table = Dicom(InMemDicomObject::new_empty())
             .with(tags::LUT_DESCRIPTOR, VR::US, numbers(&[1024, 0, bits]))
@@ -418,7 +420,11 @@ fn one_key_gives_one_pseudonym_in_every_command() {
     assert_eq!(output.status.code(), Some(0), "{}", complaint(&output));
     let object = &objects(&folder.path().join("out"), "sr-")[0];
     let bytes = fs::read(object).unwrap();
-    let holds = |text: &str| bytes.windows(text.len()).any(|part| part == text.as_bytes());
+    let holds = |text: &str| {
+        bytes
+            .windows(text.len())
+            .any(|part| part == text.as_bytes())
+    };
     assert!(holds(&patient) && holds(&study));
     // The page.
     let arguments = [&["report", films[0], "-o", "a.html"][..], &with_key].concat();

@@ -8,7 +8,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use cxr::domain::{
     Act, Finding, ImageIdentity, InputCheck, Issuer, LungMeasures, Opinion, OpinionChange, Origin,
-    Pathology, PatientIdentity, Prediction, Question, Review, Score, ScoreKind, Seen, Uids, Verdict,
+    Pathology, PatientIdentity, Prediction, Question, Review, Score, ScoreKind, Seen, Uids,
+    Verdict,
 };
 use cxr::store::{ReviewEntry, Store};
 
@@ -283,7 +284,13 @@ fn pseudonyms_stand_for_patients_and_uids_and_notes_are_left_out() {
     fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
     // The file of one image was read, those of the others were not.
     let mut log = Store::open(&study.store).unwrap();
-    let mut image = entry(1, study.folder.path().join("ward3/a.png"), "ann", Verdict::Agree).image;
+    let mut image = entry(
+        1,
+        study.folder.path().join("ward3/a.png"),
+        "ann",
+        Verdict::Agree,
+    )
+    .image;
     image.uids.study = Some("1.2.3".into());
     image.patient_id = Some("4711".into());
     log.cache_prediction(&image, &origin(), &prediction("COVID-19", 0.25), "basis")
@@ -311,7 +318,10 @@ fn pseudonyms_stand_for_patients_and_uids_and_notes_are_left_out() {
     fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
     let (code, said) = study.complaint(&["--all", "--pseudonym-key", "key"]);
     assert_eq!(code, Some(2), "{said}");
-    assert!(said.contains("--pseudonym-key key: others can read it"), "{said}");
+    assert!(
+        said.contains("--pseudonym-key key: others can read it"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -64,9 +64,7 @@ pub fn run(mut cli: Cli) -> Result<ExitCode> {
             open_pacs(&cli.browse.paths, &cli.pacs)?;
             screen(&cli.browse, &context, settings.keymap)
         }
-        Some(Command::Predict(arguments)) => {
-            predict::run(&arguments, &cli.pacs, &context)
-        }
+        Some(Command::Predict(arguments)) => predict::run(&arguments, &cli.pacs, &context),
         Some(Command::Merge(arguments)) => merge::run(&arguments),
         Some(Command::Evaluate(arguments)) => evaluate::run(&arguments, &context),
         Some(Command::Adapt(arguments)) => adapt::run(&arguments, &context),

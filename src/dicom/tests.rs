@@ -207,7 +207,10 @@ fn displayed(shown: &PresentedFilm) -> [Vec<i32>; 2] {
     let areas = object.get(tags::DISPLAYED_AREA_SELECTION_SEQUENCE).unwrap();
     let areas = areas.items().unwrap();
     assert_eq!(areas.len(), 1);
-    assert_eq!(text(&areas[0], tags::PRESENTATION_SIZE_MODE), "SCALE TO FIT");
+    assert_eq!(
+        text(&areas[0], tags::PRESENTATION_SIZE_MODE),
+        "SCALE TO FIT"
+    );
     [
         tags::DISPLAYED_AREA_TOP_LEFT_HAND_CORNER,
         tags::DISPLAYED_AREA_BOTTOM_RIGHT_HAND_CORNER,
@@ -237,7 +240,10 @@ fn the_displayed_area_is_what_was_on_the_screen() {
     for odd in [f64::NAN, f64::INFINITY, -3.0, 1e300] {
         for part in [part(odd, odd, 0.5, 0.5), part(0.5, 0.5, odd, odd)] {
             let [first, last] = part;
-            assert!(first.iter().zip(&last).all(|(a, b)| 1 <= *a && a <= b), "{first:?} {last:?}");
+            assert!(
+                first.iter().zip(&last).all(|(a, b)| 1 <= *a && a <= b),
+                "{first:?} {last:?}"
+            );
             assert!(last[0] <= 768 && last[1] <= 700, "{last:?}");
         }
     }
@@ -388,7 +394,10 @@ fn pseudonyms_never_change() {
     };
     let known = owner(Some("H"), Some("4711"), Some("1.2.3"));
     assert_eq!(known.as_deref(), Some("CXR-QND40Q8BDXYFCE97"));
-    assert_eq!(owner(None, Some("7"), None), owner(Some(""), Some("7"), Some("1.2")));
+    assert_eq!(
+        owner(None, Some("7"), None),
+        owner(Some(""), Some("7"), Some("1.2"))
+    );
     let unknown = owner(Some("H"), Some(""), Some("1.2.3"));
     assert_eq!(unknown, owner(None, None, Some("1.2.3")));
     assert_ne!(unknown, owner(None, None, Some("1.2.4")));

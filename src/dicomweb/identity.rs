@@ -9,9 +9,7 @@ use std::io::Read;
 use flate2::read::DeflateDecoder;
 
 use super::error::{DicomWebError, DicomWebFault};
-use crate::data_elements::{
-    Encoding, FileStart, TopElement, TopElements, has_preamble, is_uid,
-};
+use crate::data_elements::{Encoding, FileStart, TopElement, TopElements, has_preamble, is_uid};
 
 /// Bytes of a deflated data set that are inflated to find the UIDs.
 const INFLATED: u64 = 4 << 20;

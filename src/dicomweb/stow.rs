@@ -210,7 +210,11 @@ mod tests {
         let mut both = failed(json!(0x0110));
         both[STORED] = sequence(&[named("1.2")]);
         assert_eq!(decide(&both), refused(Some(0x0110)));
-        for nothing in [json!({}), json!([]), json!({ STORED: sequence(&[named("1.3")]) })] {
+        for nothing in [
+            json!({}),
+            json!([]),
+            json!({ STORED: sequence(&[named("1.3")]) }),
+        ] {
             assert!(decide(&nothing).is_err(), "{nothing}");
         }
         assert!(decision(None, "1.2").is_err());

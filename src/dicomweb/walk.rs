@@ -205,7 +205,10 @@ impl StudyWalk<'_> {
         let has_any = |study: &&QueryResult| {
             let modalities = &study.modalities;
             // Where the server does not say what a study has, each one would have to be asked about.
-            is_uid(&study.study) && modalities.iter().any(|one| self.levels.modalities.contains(one))
+            is_uid(&study.study)
+                && modalities
+                    .iter()
+                    .any(|one| self.levels.modalities.contains(one))
         };
         let candidates: Vec<QueryResult> = studies.iter().filter(has_any).cloned().collect();
         for study in candidates {

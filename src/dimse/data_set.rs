@@ -7,7 +7,6 @@ use flate2::read::DeflateDecoder;
 
 use crate::data_elements::{Encoding, TopElements};
 
-
 /// As many bytes of a data set are looked at.
 pub const BEGINNING: usize = 16 << 10;
 

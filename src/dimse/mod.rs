@@ -42,5 +42,5 @@ pub use negotiation::Offer;
 pub use part10::{Part10Fault, Part10Object, StorageKind};
 pub use peers::{AllowedPeers, PeerNetwork};
 pub use requestor::{EchoAnswer, MOST_KINDS, StoreRequestor, echo};
-pub use status::DimseStatus;
 pub use sop_class::{radiograph_classes, sop_class_name};
+pub use status::DimseStatus;

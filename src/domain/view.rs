@@ -301,7 +301,10 @@ mod tests {
         view.zoom = 2.0;
         view.centre = (0.5, 0.5);
         let wide = view.shown_part(CANVAS, FILM).unwrap();
-        assert_eq!((wide.left, wide.right, wide.top, wide.bottom), (0.0, 1.0, 0.25, 0.75));
+        assert_eq!(
+            (wide.left, wide.right, wide.top, wide.bottom),
+            (0.0, 1.0, 0.25, 0.75)
+        );
         assert!(!wide.is_whole());
         let none = FilmShape { width: 0.0, ..FILM };
         assert_eq!(view.shown_part(CANVAS, none), None);

@@ -1,7 +1,7 @@
 //! The walk over the folders, the archives and the servers that were named, and what it finds in batches.
 
-use std::path::{Path, PathBuf};
 use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;

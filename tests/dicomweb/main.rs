@@ -176,7 +176,10 @@ fn films_of_a_pacs_have_the_rows_of_the_same_films_in_a_folder() {
 
 /// A list of addresses, as the paths of a table are; one of them stands there twice.
 fn listed(home: &Path, table: &str) {
-    let paths = table.lines().skip(1).filter_map(|row| row.split(',').next());
+    let paths = table
+        .lines()
+        .skip(1)
+        .filter_map(|row| row.split(',').next());
     let mut paths: Vec<&str> = paths.take(3).collect();
     paths.push(paths[0]);
     fs::write(home.join("list"), paths.join("\n")).unwrap();

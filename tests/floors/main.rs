@@ -149,10 +149,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("tar", &["sources/archive"]),
     ("time", &["commands/shared/date"]),
     // What uses the network by HTTP.
-    (
-        "ureq",
-        &["commands/models", "dicomweb", "web"],
-    ),
+    ("ureq", &["commands/models", "dicomweb", "web"]),
     ("viuer", &["tui/preview"]),
     ("walkdir", &["library"]),
     ("weezl", &["imaging/raster/tiff"]),

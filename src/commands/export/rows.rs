@@ -194,7 +194,9 @@ impl ExportRows {
             Cell::Text(path_text(&image.path)),
             Cell::text(&image.sha256),
         ];
-        row.extend([&uids.study, &uids.series, &uids.sop_instance].map(|uid| self.uid(uid.as_deref())));
+        row.extend(
+            [&uids.study, &uids.series, &uids.sop_instance].map(|uid| self.uid(uid.as_deref())),
+        );
         row.extend(match &self.patients {
             ExportedPatients::Hidden => None,
             ExportedPatients::Identified => Some(optional(image.patient_id.as_deref())),

@@ -12,7 +12,9 @@ fn stored(server: &TestServer) -> Result<StowDecision, StowFault> {
         patience: Duration::from_secs(2),
         ..with_token()
     };
-    self::server(&address, &hasty).unwrap().store(b"object", "1.2")
+    self::server(&address, &hasty)
+        .unwrap()
+        .store(b"object", "1.2")
 }
 
 #[test]
@@ -34,13 +36,37 @@ fn an_object_is_sent_with_the_credential_and_its_answer_decides() {
 fn a_server_that_decides_nothing_is_a_fault_that_says_whether_to_try_again() {
     type Answer = fn(&SeenRequest, &mut TcpStream);
     let cases: [(Answer, bool, &str); 7] = [
-        (|_, s| send(s, "503 Service Unavailable", &[("Retry-After", "7")], b""), true, "says 503"),
-        (|_, s| send(s, "429 Too Many Requests", &[], b""), true, "says 429"),
-        (|_, s| send(s, "401 Unauthorized", &[], b""), false, "does not accept the token"),
-        (|_, s| send(s, "404 Not Found", &[], b""), false, "nothing there"),
-        (|_, s| send(s, "200 OK", &[("Content-Type", "text/html")], b"<html>"), false, "not in DICOM's JSON"),
+        (
+            |_, s| send(s, "503 Service Unavailable", &[("Retry-After", "7")], b""),
+            true,
+            "says 503",
+        ),
+        (
+            |_, s| send(s, "429 Too Many Requests", &[], b""),
+            true,
+            "says 429",
+        ),
+        (
+            |_, s| send(s, "401 Unauthorized", &[], b""),
+            false,
+            "does not accept the token",
+        ),
+        (
+            |_, s| send(s, "404 Not Found", &[], b""),
+            false,
+            "nothing there",
+        ),
+        (
+            |_, s| send(s, "200 OK", &[("Content-Type", "text/html")], b"<html>"),
+            false,
+            "not in DICOM's JSON",
+        ),
         (|_, s| send_json(s, "{}"), false, "nothing of the object"),
-        (|_, _| std::thread::sleep(Duration::from_secs(20)), true, "in time"),
+        (
+            |_, _| std::thread::sleep(Duration::from_secs(20)),
+            true,
+            "in time",
+        ),
     ];
     for (answer, may_pass, words) in cases {
         let server = TestServer::new(answer);
@@ -52,7 +78,10 @@ fn a_server_that_decides_nothing_is_a_fault_that_says_whether_to_try_again() {
         assert_eq!(server.seen().len(), 1, "{said}");
     }
     let refused = TestServer::new(|_, s| send(s, "415 Unsupported Media Type", &[], b""));
-    assert!(matches!(stored(&refused), Ok(StowDecision::RefusedRequest(_))));
+    assert!(matches!(
+        stored(&refused),
+        Ok(StowDecision::RefusedRequest(_))
+    ));
     let gone = self::server("http://127.0.0.1:9/d", &settings()).unwrap();
     assert!(gone.store(b"object", "1.2").unwrap_err().may_pass);
 }
@@ -62,11 +91,20 @@ fn neither_object_nor_credential_follows_a_redirect() {
     let elsewhere = TestServer::new(|_, stream| send_json(stream, "{}"));
     let target = format!("{}/d/studies", elsewhere.address);
     let server = TestServer::new(move |_, stream| {
-        send(stream, "307 Temporary Redirect", &[("Location", &target)], b"");
+        send(
+            stream,
+            "307 Temporary Redirect",
+            &[("Location", &target)],
+            b"",
+        );
     });
     let fault = stored(&server).unwrap_err();
     assert!(!fault.may_pass);
-    assert!(fault.error.to_string().contains("is redirected"), "{}", fault.error);
+    assert!(
+        fault.error.to_string().contains("is redirected"),
+        "{}",
+        fault.error
+    );
     assert!(elsewhere.seen().is_empty());
 }
 
@@ -79,8 +117,19 @@ fn what_is_no_server_is_refused_before_anything_is_sent() {
         ("https://", "names no host"),
         ("http://pacs.example/d", "is not sent over http"),
     ] {
-        let error = server(address, &with_token()).err().expect("no server").to_string();
-        assert!(error.contains(words) && !error.contains("secret"), "{error}");
+        let error = server(address, &with_token())
+            .err()
+            .expect("no server")
+            .to_string();
+        assert!(
+            error.contains(words) && !error.contains("secret"),
+            "{error}"
+        );
     }
-    assert_eq!(server("https://Host/d/studies/", &settings()).unwrap().base(), "https://host/d");
+    assert_eq!(
+        server("https://Host/d/studies/", &settings())
+            .unwrap()
+            .base(),
+        "https://host/d"
+    );
 }

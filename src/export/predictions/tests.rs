@@ -601,7 +601,11 @@ fn pseudonyms_come_last_where_they_are_asked_for_and_another_key_is_another_orig
             assert_eq!(unknown[last..last + 2], [Cell::Empty, Cell::Empty]);
         }
         // A table that was begun without pseudonyms, or with another key, is not continued.
-        assert!(rows.earlier_columns().iter().all(|names| names.ends_with(&PSEUDONYMS.map(str::to_owned))));
+        assert!(
+            rows.earlier_columns()
+                .iter()
+                .all(|names| names.ends_with(&PSEUDONYMS.map(str::to_owned)))
+        );
         let other = PredictionRows::new(format, &card, &assumed);
         let other = other.with_pseudonyms(Some("ffffffff".to_owned()));
         assert!(!rows.origin().agrees_with(&other.origin()));

@@ -13,7 +13,8 @@ use super::character_set;
 use super::confidential::is_confidential;
 use super::{deflate, structure};
 use crate::data_elements::{
-    Cursor, ElementHeader, Encoding, ITEM, ITEM_END, SEQUENCE_END, UNDEFINED, after_preamble, check_depth,
+    Cursor, ElementHeader, Encoding, ITEM, ITEM_END, SEQUENCE_END, UNDEFINED, after_preamble,
+    check_depth,
 };
 use crate::domain::HeaderLine;
 

@@ -43,7 +43,10 @@ impl<'a> Cursor<'a> {
     }
 
     /// The value of *Pixel Data*.
-    pub(super) fn pixel_data(&mut self, header: &ElementHeader) -> Result<PixelData<'a>, ImageFault> {
+    pub(super) fn pixel_data(
+        &mut self,
+        header: &ElementHeader,
+    ) -> Result<PixelData<'a>, ImageFault> {
         if header.length != UNDEFINED {
             let words = self.encoding.explicit && header.vr == VR::OW;
             let bytes = self.available(header)?;

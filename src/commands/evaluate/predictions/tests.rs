@@ -339,7 +339,11 @@ fn patients_come_from_the_table_where_the_manifest_has_none() {
     let patients = |mut manifest: Manifest| {
         let rows = table.matched(&manifest.cases, Path::new("")).unwrap();
         table.lend_patients(&rows, &mut manifest);
-        let all: Vec<_> = manifest.cases.into_iter().map(|case| case.patient).collect();
+        let all: Vec<_> = manifest
+            .cases
+            .into_iter()
+            .map(|case| case.patient)
+            .collect();
         (all, manifest.has_patients)
     };
     let told = ["CXR-1", "CXR-1", ""].map(str::to_owned).to_vec();
