@@ -5,10 +5,7 @@ use dicom_core::{Tag, VR};
 use dicom_dictionary_std::{StandardDataDictionary, tags};
 
 use super::encoding::Encoding;
-use super::fault::ElementFault;
-
-/// How deep sequences may be nested. The deepest real ones have about ten levels.
-pub(super) const DEEPEST: usize = 64;
+use super::fault::{DEEPEST, ElementFault};
 
 /// The length that means "until a delimiter".
 pub const UNDEFINED: u32 = 0xffff_ffff;

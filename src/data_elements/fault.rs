@@ -2,7 +2,8 @@
 
 use dicom_core::Tag;
 
-use super::cursor::DEEPEST;
+/// How deep sequences may be nested. The deepest real ones have about ten levels.
+pub const DEEPEST: usize = 64;
 
 /// Elements that contradict themselves or end early. Each is one line, and quotes nothing of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -91,12 +91,12 @@ struct Connection {
 
 /// The place of one connection among the open ones. It is given up when this is dropped, after a panic too: places that
 /// are never given up would shut the door to all others, and the listener would wait for them at its end.
-struct Place<'a> {
+struct ConnectionPlace<'a> {
     connections: &'a Connections,
     number: u64,
 }
 
-impl Drop for Place<'_> {
+impl Drop for ConnectionPlace<'_> {
     fn drop(&mut self) {
         self.connections.with(|open| open.remove(&self.number));
     }
@@ -213,7 +213,7 @@ impl Listener {
                 };
                 let connections = &connections;
                 let serves = move || {
-                    let _place = Place {
+                    let _place = ConnectionPlace {
                         connections,
                         number,
                     };
