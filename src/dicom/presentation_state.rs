@@ -7,8 +7,9 @@ use dicom_object::InMemDicomObject;
 use super::data_set::{Fill, LONGEST_LO, decimal, item, short};
 use super::evidence;
 use super::object_maker::{ObjectKind, ObjectMaker, PROGRAM, SeriesPlace, body_part};
+use super::presented_values::{self, PresentedVoi};
 use super::{DicomError, MadeObject};
-use crate::domain::{Lut, PixelTransform, ShownPart, SourceHeader, VoiFunction, WindowLevel};
+use crate::domain::{Lut, PixelTransform, ShownPart, SourceHeader, VoiFunction};
 
 const KIND: ObjectKind = ObjectKind {
     class: uids::GRAYSCALE_SOFTCOPY_PRESENTATION_STATE_STORAGE,
@@ -16,15 +17,6 @@ const KIND: ObjectKind = ObjectKind {
     series_number: "9903",
     description: "cxr: window, inversion and zoom",
 };
-
-/// From values after the modality transform to greys.
-#[derive(Debug, Clone, PartialEq)]
-pub enum PresentedVoi {
-    /// A window.
-    Window(WindowLevel),
-    /// A table.
-    Table(Lut),
-}
 
 /// How a film was shown.
 #[derive(Debug, Clone, PartialEq)]
@@ -82,8 +74,9 @@ impl ObjectMaker {
             tags::DISPLAYED_AREA_SELECTION_SEQUENCE,
             vec![displayed_area(header, shown)],
         );
-        modality_transform(&mut object, &shown.transform);
-        object.items(tags::SOFTCOPY_VOILUT_SEQUENCE, vec![voi(&shown.voi)]);
+        let (transform, presented) = presented_values::allowed(&shown.transform, &shown.voi);
+        modality_transform(&mut object, &transform);
+        object.items(tags::SOFTCOPY_VOILUT_SEQUENCE, vec![voi(&presented)]);
         let shape = if shown.inverted {
             "INVERSE"
         } else {
@@ -171,12 +164,7 @@ fn modality_transform(object: &mut InMemDicomObject, transform: &PixelTransform)
             object.text(tags::RESCALE_TYPE, VR::LO, "US");
         }
         PixelTransform::Table(lut) => {
-            // In a presentation state its entries have 16 bits (C.11.1.1.1). The values are the same: how many bits they
-            // could have had says nothing where a window or a table follows.
-            let mut table = table(&Lut {
-                bits: 16,
-                ..lut.clone()
-            });
+            let mut table = table(lut);
             table.text(tags::MODALITY_LUT_TYPE, VR::LO, "US");
             object.items(tags::MODALITY_LUT_SEQUENCE, vec![table]);
         }

@@ -249,9 +249,9 @@ fn the_displayed_area_is_what_was_on_the_screen() {
     }
 }
 
-/// In a presentation state the entries of a Modality LUT have 16 bits (PS3.3 C.11.1.1.1).
+/// In a presentation state the entries of a Modality LUT have 16 bits (PS3.3 C.11.1.1.1), and the window goes with them.
 #[test]
-fn a_modality_table_has_entries_of_16_bits_and_the_values_of_the_film() {
+fn a_modality_table_has_entries_of_16_bits_and_a_window_to_them() {
     let entries: Vec<u16> = (0..1024).map(|entry| entry / 2).collect();
     let film = PresentedFilm {
         transform: PixelTransform::Table(Lut {
@@ -265,12 +265,17 @@ fn a_modality_table_has_entries_of_16_bits_and_the_values_of_the_film() {
     let maker = maker(PatientPolicy::Copied);
     let place = maker.new_series().unwrap();
     let object = read(&maker.presentation_state(&header(), &film, &place).unwrap());
-    let table = object.get(tags::MODALITY_LUT_SEQUENCE).unwrap();
-    let table = &table.items().unwrap()[0];
+    let item = |tag| object.get(tag).unwrap().items().unwrap()[0].clone();
+    let table = item(tags::MODALITY_LUT_SEQUENCE);
     let descriptor = table.get(tags::LUT_DESCRIPTOR).unwrap();
     assert_eq!(descriptor.to_multi_int::<i32>().unwrap(), [1024, -5, 16]);
     let data = table.get(tags::LUT_DATA).unwrap();
-    assert_eq!(data.to_multi_int::<u16>().unwrap(), entries);
+    let stretched: Vec<u16> = entries.iter().map(|entry| entry << 7).collect();
+    assert_eq!(data.to_multi_int::<u16>().unwrap(), stretched);
+    // 1024 and 2048 before: (1024 - 0.5) · 128 + 0.5, and (2048 - 1) · 128 + 1.
+    let window = item(tags::SOFTCOPY_VOILUT_SEQUENCE);
+    assert_eq!(text(&window, tags::WINDOW_CENTER), "131008.5");
+    assert_eq!(text(&window, tags::WINDOW_WIDTH), "262017");
 }
 
 #[test]
