@@ -114,6 +114,7 @@ const EXAMPLES: &[(&[&str], &[&str])] = &[
         &["dicom", "send"],
         &[
             "cxr dicom send dicom://pacs:104/ARCHIVE results       every DICOM file below the folder",
+            "cxr dicom send dicom://pacs:104/ARCHIVE films.zip     its members, without unpacking it",
             "cxr dicom send --aet CXR1 dicom://127.0.0.1:4242/ORTHANC a.dcm b.dcm",
             "cxr dicom send https://pacs.example/dicom-web results",
         ],

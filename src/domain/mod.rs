@@ -93,4 +93,4 @@ pub use recipe::{
 };
 pub use review::{Act, ImageIdentity, Review, Seen};
 pub use source_header::{HeaderText, SourceHeader};
-pub use view::{Canvas, FilmShape, Histogram, Preset, PreviewImage, View, Window};
+pub use view::{Canvas, FilmShape, Histogram, Preset, PreviewImage, ShownPart, View, Window};

@@ -19,6 +19,7 @@ mod model_choice;
 pub mod preview;
 mod remembered;
 mod report;
+mod scan;
 mod sources;
 pub mod terminal;
 mod update;
@@ -129,7 +130,7 @@ pub fn run(options: Options, start: impl FnOnce(OutcomeSink) -> Worker) -> io::R
     // The watch starts before the walk, so that a file that is added meanwhile is seen by one of the two.
     let log = options.reviews.path().to_owned();
     let watch = sources::watch_disk(options.paths.clone(), log.clone(), sender.clone());
-    sources::spawn_scan(options.paths.clone(), log.clone(), sender.clone());
+    scan::spawn_scan(options.paths.clone(), log.clone(), sender.clone());
     let session = Session::new(&options.paths);
     // One row of an open store: fast enough for this thread.
     let bookmark = options.reviews.store().filter(|_| !options.fresh);

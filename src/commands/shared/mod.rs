@@ -16,6 +16,7 @@ pub mod output_file;
 mod output_folder;
 mod pacs;
 mod print;
+mod pseudonym_key;
 pub mod reviews;
 pub mod shard;
 mod standard_output;
@@ -35,5 +36,6 @@ pub use pacs::{PACS_MEMORY, PACS_TIMEOUT};
 #[cfg(feature = "dicomweb")]
 pub use pacs::{pacs_address, pacs_settings};
 pub use print::{complain, misread, note, print, print_document, report};
+pub use pseudonym_key::pseudonym_key;
 pub use standard_output::{is_broken_pipe, standard_output};
 pub use terminal::probe_time;

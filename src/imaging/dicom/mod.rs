@@ -20,12 +20,10 @@ mod admission;
 mod character_set;
 mod codecs;
 mod confidential;
-mod cursor;
 mod decoded;
 mod deflate;
 mod directory;
 mod elements;
-mod encoding;
 mod frame;
 mod header;
 mod identity;
@@ -44,8 +42,8 @@ mod transfer_syntax;
 mod wide;
 
 use super::{DecodeLimits, ImageFault};
+use crate::data_elements::Encoding;
 use crate::domain::Radiograph;
-use encoding::Encoding;
 
 pub(super) use directory::read as read_directory;
 pub(super) use header::lines as header_lines;

@@ -161,7 +161,7 @@ pub fn drag_window(model: &mut Model, (right, down): (i32, i32)) -> Vec<Effect> 
     redraw(model)
 }
 
-fn canvas_and_shape(model: &Model) -> Option<(Canvas, FilmShape)> {
+pub fn canvas_and_shape(model: &Model) -> Option<(Canvas, FilmShape)> {
     let shape = model.viewer.facts.as_ref()?.shape();
     Some((model.viewer.canvas?, shape))
 }
