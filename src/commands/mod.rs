@@ -11,6 +11,7 @@ mod doctor;
 mod documents;
 mod evaluate;
 mod export;
+mod film_table;
 mod listen;
 mod merge;
 mod models;
