@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use background::{BackgroundState, BackgroundStatus};
 pub use blinded::{Asking, Blinded, Phase};
-pub use comparison::{ComparedFilm, Comparison, ComparisonKind, Counterpart};
+pub use comparison::{ComparedFilm, ComparisonKind, Counterpart, FilmComparison};
 pub use header::{HeaderBox, HeaderRead};
 pub use session::{ReturnTarget, Session};
 
@@ -75,7 +75,7 @@ pub struct Model {
     /// Only while pictures are coarser than the terminal could show them.
     pub coarse: Option<Coarse>,
     pub heat_map: HeatMapSettings,
-    pub comparison: Comparison,
+    pub comparison: FilmComparison,
     pub reviews: Reviews,
     pub background: BackgroundStatus,
     /// Only while images are read blinded.
@@ -341,7 +341,7 @@ impl Model {
             colour: true,
             coarse: None,
             heat_map: HeatMapSettings::default(),
-            comparison: Comparison::default(),
+            comparison: FilmComparison::default(),
             reviews: Reviews::default(),
             background: BackgroundStatus::default(),
             blinded: None,

@@ -70,7 +70,7 @@ fn on_message(model: &mut Model, message: Message) -> Vec<Effect> {
         }
         Message::ScanFinished => {
             model.worklist.finish_scan();
-            if let Some(words) = left_out::words(model) {
+            if let Some(words) = model.worklist.table_fault().or(left_out::words(model)) {
                 model.notice = Some(words);
             }
             keeping_selection(model, blinded::on_all_found)

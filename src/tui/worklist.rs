@@ -30,7 +30,7 @@ use names::DistinctNames;
 pub use opinions::OpinionState;
 use other_models::OtherModel;
 use patients::Patients;
-pub use patients::{Change, NoPrior, Relation, Sharing, TimelineFilm};
+pub use patients::{Change, FilmRelation, NoPrior, Sharing, TimelineFilm};
 pub use position::FilterPosition;
 pub use sort::{Sort, nearest};
 use times::Times;

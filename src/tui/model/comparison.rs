@@ -10,7 +10,7 @@ use crate::worker::{ComparedFacts, ComparisonJob, Generation, Shown};
 
 /// Whether a film stands beside the selected one, and which. The settings stay when the selection moves.
 #[derive(Default)]
-pub struct Comparison {
+pub struct FilmComparison {
     pub on: bool,
     /// Both films have the same window, zoom and position.
     pub is_linked: bool,

@@ -20,7 +20,7 @@ pub fn next(model: &mut Model) -> Vec<Effect> {
     background.chosen_at = viewer.generation;
     // The selected image has been requested: it comes before the rest.
     let may_score = viewer.canvas.is_some() && matches!(model.engine, ClassifierState::Ready(_));
-    if may_score {
+    if may_score && viewer.opening.is_none() {
         effects.extend(compared(model));
     }
     let background = &mut model.background;

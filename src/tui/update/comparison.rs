@@ -150,6 +150,12 @@ fn link(model: &mut Model) -> Vec<Effect> {
 
 /// Called after each message: keeps the film beside the selected one, and its picture, as they should be.
 pub fn after(model: &mut Model) -> Vec<Effect> {
+    let selected = model.worklist.selected_index();
+    // A choice from the timeline is for one film.
+    model
+        .comparison
+        .chosen
+        .take_if(|(_, of)| Some(*of) != selected);
     let compared = model.compared();
     let wanted = compared.and_then(|film| {
         let entry = model.worklist.entry(film.index)?;

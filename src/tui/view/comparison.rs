@@ -12,7 +12,7 @@ use super::theme::Theme;
 use crate::domain::{InputCheck, Prediction, Sameness, Severity, ViewPosition};
 use crate::tui::model::{ComparisonKind, Counterpart, Model};
 use crate::tui::split::{FilmPlace, Split};
-use crate::tui::worklist::{EntryState, Relation, TimelineFilm, WorklistEntry};
+use crate::tui::worklist::{EntryState, FilmRelation, TimelineFilm, WorklistEntry};
 
 /// The heights of the extent from 0 to 8.
 const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
@@ -94,7 +94,7 @@ fn draw_compared(
 fn title(
     theme: &Theme,
     kind: ComparisonKind,
-    relation: Relation,
+    relation: FilmRelation,
     view: ViewPosition,
 ) -> (String, Style) {
     let kind = match kind {
@@ -116,7 +116,7 @@ fn title(
 }
 
 /// `12 days before`, `3 days after`
-pub fn when(relation: Relation) -> String {
+pub fn when(relation: FilmRelation) -> String {
     match relation.days {
         None => "days unknown".to_owned(),
         Some(0) if relation.is_earlier => "the same day, before".to_owned(),

@@ -50,6 +50,8 @@ pub struct HeadersAsked {
     again: Vec<u32>,
     /// How many are still to come.
     outstanding: usize,
+    /// How many files the table names.
+    named: usize,
 }
 
 impl WorklistEntry {
@@ -125,9 +127,21 @@ impl Worklist {
     pub(super) fn take_known_films(&mut self, first: usize) {
         for index in first..self.entries.len() {
             if let Some(known) = self.known_films.get(&self.entries[index].path).cloned() {
+                self.headers.named += 1;
                 self.record_film(index as u32, known);
             }
         }
+    }
+
+    /// Why the table is of no use here, once all files are found; `None` if it names any of them.
+    pub fn table_fault(&self) -> Option<String> {
+        let films = self.known_films.films.len();
+        let is_useless = films > 0 && self.headers.named == 0 && !self.entries.is_empty();
+        is_useless.then(|| {
+            format!(
+                "the table names {films} films and none of these: --root names the folder that its names are relative to"
+            )
+        })
     }
 
     fn record_film(&mut self, index: u32, film: FilmSummary) {
@@ -206,6 +220,7 @@ mod tests {
         list.add(["cases/a.png", "cases/b.dcm", "cases/c.png"].map(|name| Path::new(name).into()));
         assert_eq!(list.view_and_age(0).0, ViewPosition::Ap);
         assert_eq!(list.view_and_age(2).0, ViewPosition::Unknown);
+        assert_eq!(list.table_fault(), None);
         list.set_film_at(1, film("4711", ViewPosition::Pa));
         assert_eq!(list.view_and_age(1).0, ViewPosition::Pa);
         list.set_film_at(0, FilmSummary::default());

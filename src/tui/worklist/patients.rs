@@ -6,7 +6,7 @@ mod timeline;
 use std::collections::HashMap;
 
 pub use rows::Change;
-pub use timeline::{NoPrior, Relation, TimelineFilm};
+pub use timeline::{FilmRelation, NoPrior, TimelineFilm};
 
 use crate::domain::patient::{MOST_PEOPLE, persons};
 use crate::domain::{Origin, PatientIdentity, Sameness};

@@ -374,6 +374,8 @@ fn what_was_shown_of_the_prior_is_told_to_the_log_but_not_while_it_is_hidden() {
             model.read_blinded(None);
         }
         press(&mut model, "C");
+        // No row of the list is on the screen: what is told is the prior's.
+        model.panes.worklist.height = 0;
         at_last(&mut model);
         let state = EntryState::Read(prediction(0.5));
         model.worklist.record(Path::new("b.dcm"), state);

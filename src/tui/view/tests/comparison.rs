@@ -1,7 +1,9 @@
 //! Screens with a film beside the selected one.
 
 use super::*;
-use crate::domain::{FilmSummary, Issuer, Origin, PatientIdentity, Severity, ViewPosition};
+use crate::domain::{
+    FilmSummary, Issuer, Origin, PatientIdentity, PreviewImage, Severity, ViewPosition,
+};
 use crate::tui::worklist::EntryState;
 use crate::worker::{ComparedFacts, Shown};
 

@@ -32,7 +32,7 @@ pub enum NoPrior {
 
 /// How another film stands to a film.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Relation {
+pub struct FilmRelation {
     pub patient: Sameness,
     /// Days from the film to the other one, negative for an earlier one; `None` where a time is not known.
     pub days: Option<i64>,
@@ -128,10 +128,10 @@ impl Worklist {
     }
 
     /// How another film stands to a film.
-    pub fn relation(&self, index: u32, other: u32) -> Relation {
+    pub fn relation(&self, index: u32, other: u32) -> FilmRelation {
         let images = &self.patients.images;
         let (Some(one), Some(two)) = (images.get(&index), images.get(&other)) else {
-            return Relation {
+            return FilmRelation {
                 patient: Sameness::Unproven,
                 days: None,
                 is_earlier: false,
@@ -148,7 +148,7 @@ impl Worklist {
             }
         };
         let times = one.taken.as_deref().zip(two.taken.as_deref());
-        Relation {
+        FilmRelation {
             patient,
             days: times.and_then(|(one, two)| days_between(one, two)),
             is_earlier: times.is_some_and(|(one, two)| is_before(two, one)),
