@@ -6,10 +6,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 
-use super::film_table;
 use super::shared::reviews::{ReadingSelection, not_opened, store_path};
 use super::shared::{
-    CommandContext, SOME_FAILED, Usage, assumed, complain, model_library, probe_time,
+    CommandContext, SOME_FAILED, Usage, assumed, complain, film_table, model_library, probe_time,
 };
 use crate::cli::{self, Browse, ColumnArgument};
 use crate::domain::ModelCard;

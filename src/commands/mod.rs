@@ -11,7 +11,6 @@ mod doctor;
 mod documents;
 mod evaluate;
 mod export;
-mod film_table;
 mod listen;
 mod merge;
 mod models;

@@ -225,11 +225,7 @@ pub fn on_outcome(model: &mut Model, outcome: JobOutcome) {
             source,
             generation,
             shown,
-        } => {
-            if current(model, &source, generation).is_some() {
-                on_shown(model, shown);
-            }
-        }
+        } if current(model, &source, generation).is_some() => on_shown(model, shown),
         _ => {}
     }
 }

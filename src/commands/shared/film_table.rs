@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 
 use anyhow::Result;
 
-use super::shared::{Usage, cases};
+use super::{Usage, cases};
 use crate::cli::FilmTableArguments;
 use crate::domain::text::clean;
 use crate::domain::{FilmSummary, PatientIdentity};
