@@ -161,7 +161,7 @@ pub fn after(model: &mut Model) -> Vec<Effect> {
         let entry = model.worklist.entry(film.index)?;
         Some((film.index, entry.path.clone()))
     });
-    if model.comparison.film.source != wanted {
+    if model.comparison.film.source != wanted || is_outdated(model) {
         model.comparison.film = ComparedFilm {
             generation: model.comparison.film.generation.next(),
             source: wanted,
@@ -176,6 +176,17 @@ pub fn after(model: &mut Model) -> Vec<Effect> {
     }
     model.comparison.film.asked = Some(job.clone());
     vec![Effect::Compare(job)]
+}
+
+/// Whether the file of the film beside the selected one was found to hold another image than the one that was opened.
+fn is_outdated(model: &Model) -> bool {
+    let film = &model.comparison.film;
+    let now = film.source.as_ref().and_then(|(index, _)| {
+        let entry = model.worklist.entry(*index)?;
+        entry.content
+    });
+    let opened = film.facts.as_ref().map(|facts| facts.content);
+    now.zip(opened).is_some_and(|(now, opened)| now != opened)
 }
 
 /// The request for the film beside the selected one. The selected film comes first: nothing is asked for until it is

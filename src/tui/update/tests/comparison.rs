@@ -340,6 +340,21 @@ fn the_prior_is_scored_first_and_also_without_background_scoring() {
 }
 
 #[test]
+fn a_file_that_holds_another_image_is_opened_again() {
+    let mut model = model();
+    press(&mut model, "C");
+    let job = asked(&at_last(&mut model)).remove(0);
+    let summary = film("H", 0, "2020-01-05", ViewPosition::Pa);
+    update(&mut model, opened(&job, summary));
+    update(&mut model, shown(&job));
+    let other = crate::domain::ContentId::from_digest([7; 32]);
+    model.worklist.identify_at(1, other, None);
+    let again = asked(&update(&mut model, Message::Tick)).remove(0);
+    assert!(again.source == job.source && again.generation > job.generation);
+    assert!(model.compared_picture().is_none());
+}
+
+#[test]
 fn linked_films_have_the_same_window_and_zoom_where_their_values_allow_it() {
     let mut model = model();
     press(&mut model, "C");
