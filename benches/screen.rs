@@ -207,7 +207,8 @@ impl Session {
             .openpty(size)
             .expect("a pseudo-terminal");
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_cxr"));
-        command.arg(folder).args(options);
+        command.arg(folder);
+        command.args(options);
         // No results of an earlier run, and no background scoring, which benches/sitting.py measures.
         command.args(["--fresh", "--no-background", "--store"]);
         let state = tempfile::tempdir().expect("a temporary folder");
