@@ -12,6 +12,7 @@ const EXAMPLES: &[(&[&str], &[&str])] = &[
         &[
             "cxr FOLDER                          walk the radiographs of a folder",
             "cxr --blinded FOLDER                your own call first, then the model's answer",
+            "cxr FOLDER -m cases.csv             with the earlier films of each patient by a table",
             "cxr predict FOLDER -o scores.csv    a table, without the screen",
         ],
     ),

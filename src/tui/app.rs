@@ -18,7 +18,7 @@ use super::view::{self, Theme};
 use super::{BATCH, clipboard, remembered, sources};
 use crate::domain::Canvas;
 use crate::store::{Recorder, Request};
-use crate::worker::{JobOutcome, Worker};
+use crate::worker::{HeaderJobs, JobOutcome, Worker};
 
 /// The wake-up interval while work is under way: the sign of progress turns with it.
 const TICK: Duration = Duration::from_millis(100);
@@ -37,6 +37,8 @@ pub struct App {
     pub ask_again: AskAgain,
     pub painter: Option<Box<dyn Painter>>,
     pub recorder: Rc<Recorder>,
+    /// Files whose headers are to be read; ends the header reader when it is dropped.
+    pub headers: Sender<HeaderJobs>,
     /// Ends the watch over the folders when it is dropped.
     pub _watch: Sender<()>,
     pub roots: Arc<[PathBuf]>,
@@ -118,6 +120,10 @@ impl App {
             match effect {
                 Effect::Select(job) => self.worker.select(job),
                 Effect::Redraw(job) => self.worker.redraw(job),
+                Effect::Compare(job) => self.worker.compare(job),
+                Effect::ReadHeaders(jobs) => {
+                    let _ = self.headers.send(jobs);
+                }
                 Effect::ScoreInBackground(job) => self.worker.score_in_background(job),
                 Effect::CancelBackground => self.worker.cancel_background(),
                 Effect::UseModel(generation, model) => self.worker.use_model(generation, model),
@@ -189,12 +195,19 @@ impl App {
             .painter
             .as_ref()
             .map_or(nothing, |painter| painter.canvas(layout.image));
-        if self.model.panes == layout.panes() && self.model.viewer.canvas == Some(canvas) {
+        let compared = self.painter.as_ref().zip(layout.split);
+        let compared = compared.map(|(painter, split)| painter.canvas(split.compared.image));
+        let model = &self.model;
+        if model.panes == layout.panes()
+            && model.viewer.canvas == Some(canvas)
+            && model.comparison.canvas == compared
+        {
             return Ok(ControlFlow::Continue(()));
         }
         self.take(Message::LaidOut {
             panes: layout.panes(),
             canvas,
+            compared,
         })
     }
 
@@ -217,7 +230,8 @@ impl App {
 
     /// Chooses the painter for what is now known of the terminal.
     fn choose_painter(&mut self) -> io::Result<()> {
-        let (painter, reason) = preview::choose(self.graphics, &self.can, self.colours);
+        let (painter, reason) =
+            preview::paired(self.graphics, &self.can, self.colours, self.budget);
         let painting = painter.as_ref().map_or("off", |painter| painter.name());
         self.model.painting = painting;
         let coarse = preview::coarseness(self.graphics, painting, &self.can, &reason);
@@ -225,7 +239,7 @@ impl App {
         if let Some(before) = &mut self.painter {
             before.finish(None)?;
         }
-        self.painter = preview::within(self.budget, painter);
+        self.painter = painter;
         self.repaint()
     }
 

@@ -21,6 +21,7 @@ mod remembered;
 mod report;
 mod scan;
 mod sources;
+mod split;
 pub mod terminal;
 mod update;
 mod view;
@@ -48,6 +49,7 @@ pub use report::terminal_report;
 use terminal::{ColourChoice, Colours, LateAnswer, Screen};
 use update::{Message, session};
 use view::Theme;
+pub use worklist::KnownFilms;
 
 /// Images in flight for each background thread: no thread waits for the screen to send the next one.
 const JOBS_PER_THREAD: usize = 2;
@@ -84,6 +86,8 @@ pub struct Options {
     pub blinded: Option<Option<u64>>,
     /// Begin at the top, and not where the reader left off.
     pub fresh: bool,
+    /// Films of which a table tells patient, time or view.
+    pub films: KnownFilms,
 }
 
 /// How the screen ended.
@@ -117,9 +121,8 @@ pub fn run(options: Options, start: impl FnOnce(OutcomeSink) -> Worker) -> io::R
     };
     // In ASCII an image made of cells consists of letters, which have no colours; pixels keep theirs.
     let of_cells = if ascii { Colours::None } else { colours };
-    let (painter, reason) = preview::choose(options.graphics, &can, of_cells);
     let budget = preview::budget(options.coarse_above, &can);
-    let painter = preview::within(budget, painter);
+    let (painter, reason) = preview::paired(options.graphics, &can, of_cells, budget);
     for key in can.typed.chars().map(typed_key) {
         let _ = sender.send(Message::Key(key));
     }
@@ -160,6 +163,7 @@ pub fn run(options: Options, start: impl FnOnce(OutcomeSink) -> Worker) -> io::R
     model.columns = options.look.columns;
     let roots: Arc<[PathBuf]> = options.paths.clone().into();
     model.worklist.set_roots(options.paths);
+    model.worklist.set_known_films(options.films);
     if let Some(seed) = options.blinded {
         model.read_blinded(seed);
     }
@@ -173,7 +177,9 @@ pub fn run(options: Options, start: impl FnOnce(OutcomeSink) -> Worker) -> io::R
         model.background.state = BackgroundState::On;
         model.background.limit = JOBS_PER_THREAD * worker::background_threads();
     }
+    let headers = sources::spawn_header_reader(sender.clone());
     let app = App {
+        headers,
         recorder: recorder.clone(),
         _watch: watch,
         roots,

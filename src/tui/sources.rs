@@ -18,7 +18,7 @@ use super::update::Message;
 use super::worklist::Undated;
 use crate::library::{self, KnownFile};
 use crate::store::{self, Ending};
-use crate::worker;
+use crate::worker::{self, HeaderJobs};
 
 /// After so long without a key, the reader may have moved to another terminal.
 const AWAY: Duration = Duration::from_secs(2);
@@ -159,6 +159,15 @@ pub fn spawn_header(source: Arc<Path>, sender: Sender<Message>) {
         });
         let _ = sender.send(Message::Header { source, read });
     });
+}
+
+/// Reads headers in a thread until the returned sender is dropped.
+pub fn spawn_header_reader(sender: Sender<Message>) -> Sender<HeaderJobs> {
+    let (jobs, queue) = mpsc::channel();
+    thread::spawn(move || {
+        worker::read_headers(&queue, |batch| sender.send(Message::Headers(batch)).is_ok());
+    });
+    jobs
 }
 
 /// Asks tmux again in a thread, since it may be slow.

@@ -7,6 +7,7 @@ mod context;
 mod cores;
 pub mod date;
 mod exit;
+pub mod film_table;
 pub mod folders;
 pub mod hanging;
 mod labels;

@@ -59,12 +59,22 @@ pub(super) struct DataSetParts<'a> {
 /// The elements whose tags are `wanted`, up to the pixel data or to the first fault: a film that ends
 /// early has its header.
 pub(super) fn before_pixels(bytes: &[u8], encoding: Encoding, wanted: &[Tag]) -> Vec<u8> {
+    before(bytes, encoding, wanted, tags::FLOAT_PIXEL_DATA).0
+}
+
+/// The same up to the element `end`, and whether the walk came there: the bytes may be the head of a file only.
+pub(super) fn before(
+    bytes: &[u8],
+    encoding: Encoding,
+    wanted: &[Tag],
+    end: Tag,
+) -> (Vec<u8>, bool) {
     let mut cursor = Cursor::new(bytes, 0, encoding);
     let mut kept = Rewritten::default();
     while cursor.remaining() > 0 {
         let Ok(header) = cursor.header() else { break };
-        if header.tag >= tags::FLOAT_PIXEL_DATA {
-            break;
+        if header.tag >= end {
+            return (kept.into_data_set(), true);
         }
         let step = if wanted.contains(&header.tag) {
             cursor.rewrite(&header, 0, &mut kept)
@@ -75,7 +85,7 @@ pub(super) fn before_pixels(bytes: &[u8], encoding: Encoding, wanted: &[Tag]) ->
             break;
         }
     }
-    kept.into_data_set()
+    (kept.into_data_set(), false)
 }
 
 /// Walks a data set up to its pixel data, and keeps the elements whose tags are `wanted`. Nothing

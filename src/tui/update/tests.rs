@@ -2,6 +2,7 @@
 
 mod background;
 mod blinded;
+mod comparison;
 mod disk;
 mod heat_map;
 mod list;
@@ -69,7 +70,14 @@ fn empty_model() -> Model {
         height: 54,
         pixel_aspect: 1.0,
     };
-    update(&mut model, Message::LaidOut { panes, canvas });
+    update(
+        &mut model,
+        Message::LaidOut {
+            panes,
+            canvas,
+            compared: None,
+        },
+    );
     model
 }
 
