@@ -3,8 +3,8 @@
 //! CSV has the plain columns, with one value each. JSON rows have the same columns and values, followed
 //! by members that hold several values ([`NESTED`]). Further columns say what the row is based on
 //! ([`BASIS`]), and what was measured by the lungs ([`LUNGS`]); tables of earlier versions lack them. Where
-//! outcomes are asked for, their columns come after these ([`PROGNOSIS`]), and last the labels without a
-//! number, if the model has such ([`WITHHELD`]).
+//! outcomes are asked for, their columns come after these ([`PROGNOSIS`]), then the labels without a
+//! number, if the model has such ([`WITHHELD`]), and last the study, if the rows are those of its films.
 
 use std::fmt;
 use std::path::Path;
@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Cell, RowOrigin, TableFormat, path_text};
 use crate::domain::columns::{
-    AFTER, BASIS, BEFORE, LUNGS, NESTED, PROGNOSES, PROGNOSIS, is_reserved,
+    AFTER, BASIS, BEFORE, LUNGS, NESTED, PROGNOSES, PROGNOSIS, STUDY, is_reserved,
 };
 pub use crate::domain::columns::{CONTENT, PREVALENCE, WITHHELD};
 use crate::domain::hex::hex;
@@ -64,6 +64,8 @@ pub struct PredictionRows<'a> {
     assumed: &'a Prevalences,
     /// Whether the rows have the outcomes of the card.
     foretells: bool,
+    /// Whether a row has the name of its study or folder.
+    names_study: bool,
     /// The same in every row: [`card_digest`], and [`PREVALENCE`] as text.
     card_digest: String,
     prevalence: String,
@@ -77,6 +79,7 @@ impl<'a> PredictionRows<'a> {
             card,
             assumed,
             foretells: false,
+            names_study: false,
             card_digest: card_digest(card),
             prevalence: prevalence_text(card, assumed),
         }
@@ -85,6 +88,12 @@ impl<'a> PredictionRows<'a> {
     /// The same rows, with the outcomes of the card after the other columns if they are `asked` for.
     pub fn with_prognoses(mut self, asked: bool) -> Self {
         self.foretells = asked;
+        self
+    }
+
+    /// The same rows, with a last column for the name of the study or folder of the film if it is `asked` for.
+    pub fn with_study(mut self, asked: bool) -> Self {
+        self.names_study = asked;
         self
     }
 
@@ -117,6 +126,8 @@ impl<'a> PredictionRows<'a> {
         [&[], self.basis()].map(|basis| {
             let mut columns = self.columns_with(basis);
             columns.extend(self.prognosis_columns());
+            // No table of films by study is of an earlier version.
+            columns.extend(self.names_study.then(|| STUDY.to_owned()));
             columns
         })
     }
@@ -137,6 +148,7 @@ impl<'a> PredictionRows<'a> {
     fn further_columns(&self) -> Vec<String> {
         let mut columns = self.prognosis_columns();
         columns.extend(self.card.can_withhold().then(|| WITHHELD.to_owned()));
+        columns.extend(self.names_study.then(|| STUDY.to_owned()));
         columns
     }
 
@@ -167,7 +179,7 @@ impl<'a> PredictionRows<'a> {
 
     /// The row of one file, a cell for each of [`columns`](Self::columns). A file that could not be read
     /// has a reason and no scores. `status` is `ok`, `caution`, `refused`, `skipped`, `unread` or
-    /// `error`.
+    /// `error`. The cell of the study is left empty, for the caller to fill.
     pub fn row(&self, path: &Path, outcome: RowOf) -> Vec<Cell> {
         let mut row = vec![Cell::Text(path_text(path))];
         let columns = self.columns().len();
@@ -192,6 +204,7 @@ impl<'a> PredictionRows<'a> {
                 }
                 let can_withhold = self.card.can_withhold();
                 row.extend(can_withhold.then(|| self.withheld_cell(prediction)));
+                row.resize(columns, Cell::Empty);
             }
             RowOf::Skipped { kind, content } => {
                 without_scores(&mut row, "skipped", kind);

@@ -1,5 +1,7 @@
 //! Sharded runs as a script meets them: parts, merge, what is missing, and runs that are killed.
 
+#[path = "../imaging_files/mod.rs"]
+mod imaging_files;
 #[path = "../skip/mod.rs"]
 mod skip;
 
@@ -7,6 +9,7 @@ mod columns;
 mod kills;
 mod lists;
 mod refusals;
+mod studies;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

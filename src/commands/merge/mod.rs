@@ -51,7 +51,7 @@ pub fn run(arguments: &cli::Merge) -> Result<ExitCode> {
     refuse_mixed(&parts)?;
     let order = RowOrder::new(&arguments.sort, arguments.reverse, &about)?;
     refuse_lost_members(format, &parts)?;
-    let mut checked = Vec::new();
+    let mut checked: Vec<WholePart> = Vec::new();
     for mut part in parts {
         match part.check(&order, signals.stop())? {
             None => checked.push(part),
@@ -61,6 +61,7 @@ pub fn run(arguments: &cli::Merge) -> Result<ExitCode> {
             return Ok(code);
         }
     }
+    let mut checked = without_worse_readers(checked);
     checked.sort_by_key(|part| part.end.shard);
     let missing = missing(&checked, about.of);
     if !missing.is_empty() {
@@ -129,6 +130,28 @@ fn refuse_mixed(parts: &[WholePart]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Leaves out parts whose runs could not read the headers of more films than others could, and says so. Such a film may be
+/// of a study in their shards, and in no part.
+fn without_worse_readers(parts: Vec<WholePart>) -> Vec<WholePart> {
+    let unread = |part: &WholePart| part.end.content.unread_headers.clone().unwrap_or_default();
+    let Some(best) = parts.iter().map(unread).min() else {
+        return parts;
+    };
+    let is_alike = |part: &WholePart| {
+        let found = unread(part);
+        if found != best {
+            complain(&format!(
+                "{}: {} headers could not be read there, and not the same ones as for other parts: its shard counts \
+                 as missing",
+                path_text(&part.path),
+                found.count
+            ));
+        }
+        found == best
+    };
+    parts.into_iter().filter(is_alike).collect()
 }
 
 /// Refuses to write rows of JSON from parts that do not have all that such rows hold.

@@ -12,6 +12,7 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::ColumnDescriptor;
 
 use super::BETWEEN;
+use super::bounds::{check_footer, check_group};
 use crate::domain::columns::{LUNGS, PROGNOSIS};
 use crate::export::{FlatRow, is_label};
 
@@ -21,6 +22,8 @@ const MAGIC: &[u8] = b"PAR1";
 const OWN: &str = "cxr.";
 /// Rows that are decoded at once.
 const BATCH: usize = 1 << 12;
+/// Bytes of text in so many rows: a dictionary may have one long text that every row names.
+const MOST_TEXT: usize = 128 << 20;
 
 /// Whether a file begins as Parquet does.
 pub fn is_parquet(head: &[u8]) -> bool {
@@ -36,6 +39,12 @@ pub enum ColumnarError {
     /// It is compressed in a way that this program does not have.
     #[error("compressed by {0}; write it with snappy, or without compression")]
     Compressed(String),
+    /// Its pages are written in a way that is not read.
+    #[error("its texts are written as differences; write them plain or with a dictionary")]
+    Encoded,
+    /// It asks for more memory than a table takes.
+    #[error("too large: {0}")]
+    TooLarge(String),
     /// A column holds what no table of text can.
     #[error("column {0} holds structures, and no text, number or list of these")]
     Nested(String),
@@ -50,6 +59,8 @@ impl From<ParquetError> for ColumnarError {
 /// The rows of a Parquet file.
 pub struct ColumnarRows {
     file: SerializedFileReader<File>,
+    /// The same file, for a look at its pages before they are decoded.
+    bytes: File,
     columns: Vec<TextColumn>,
     /// The next group of rows.
     group: usize,
@@ -70,7 +81,14 @@ impl ColumnarRows {
     }
 
     fn opened(file: File) -> Result<Self, ColumnarError> {
+        check_footer(&file)?;
+        let bytes = file.try_clone()?;
         let file = SerializedFileReader::new(file)?;
+        let groups = file.metadata().row_groups().iter();
+        let rows = groups.fold(0_i64, |rows, group| rows.saturating_add(group.num_rows().max(0)));
+        if rows != file.metadata().file_metadata().num_rows() {
+            return Err(ColumnarError::Damaged("its groups have other rows than it states".to_owned()));
+        }
         let described = file.metadata().file_metadata().schema_descr_ptr();
         let metadata = file.metadata().file_metadata().key_value_metadata();
         let is_own = metadata.is_some_and(|all| all.iter().any(|one| one.key.starts_with(OWN)));
@@ -83,6 +101,7 @@ impl ColumnarRows {
         }
         Ok(ColumnarRows {
             file,
+            bytes,
             columns,
             group: 0,
             left: 0,
@@ -144,6 +163,7 @@ impl ColumnarRows {
         if self.group >= self.file.num_row_groups() {
             return Ok(false);
         }
+        check_group(&self.bytes, self.file.metadata().row_group(self.group))?;
         let group = self.file.get_row_group(self.group)?;
         for (at, column) in self.columns.iter_mut().enumerate() {
             let compression = group.metadata().column(at).compression();
@@ -162,8 +182,10 @@ impl ColumnarRows {
 
     fn decode(&mut self) -> Result<(), ColumnarError> {
         let wanted = self.left.min(BATCH);
+        let mut most = MOST_TEXT;
         for column in &mut self.columns {
-            column.decode(wanted)?;
+            column.decode(wanted, most)?;
+            most = most.saturating_sub(column.cells.text.len());
         }
         (self.left, self.decoded, self.at) = (self.left - wanted, wanted, 0);
         Ok(())
@@ -213,7 +235,8 @@ impl TextColumn {
         })
     }
 
-    fn decode(&mut self, wanted: usize) -> Result<(), ColumnarError> {
+    /// Decodes so many cells, of at most so many bytes of text.
+    fn decode(&mut self, wanted: usize, most: usize) -> Result<(), ColumnarError> {
         let damaged = || ColumnarError::Damaged("a column is too short".to_owned());
         let mut reader = self.reader.take().ok_or_else(damaged)?;
         let decimals = self.decimals;
@@ -225,25 +248,25 @@ impl TextColumn {
         let bytes = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
         match &mut reader {
             ColumnReader::BoolColumnReader(column) => {
-                self.read(column, wanted, |value| u8::from(*value).to_string())
+                self.read(column, wanted, most, |value| u8::from(*value).to_string())
             }
-            ColumnReader::Int32ColumnReader(column) => self.read(column, wanted, i32::to_string),
-            ColumnReader::Int64ColumnReader(column) => self.read(column, wanted, i64::to_string),
+            ColumnReader::Int32ColumnReader(column) => self.read(column, wanted, most, i32::to_string),
+            ColumnReader::Int64ColumnReader(column) => self.read(column, wanted, most, i64::to_string),
             ColumnReader::FloatColumnReader(column) => {
-                self.read(column, wanted, |value| match decimals {
+                self.read(column, wanted, most, |value| match decimals {
                     // As the shorter type writes it: 0.1 and not 0.10000000149011612.
                     None if value.is_finite() => value.to_string(),
                     _ => number(f64::from(*value)),
                 })
             }
             ColumnReader::DoubleColumnReader(column) => {
-                self.read(column, wanted, |value| number(*value))
+                self.read(column, wanted, most, |value| number(*value))
             }
             ColumnReader::ByteArrayColumnReader(column) => {
-                self.read(column, wanted, |value| bytes(value.data()))
+                self.read(column, wanted, most, |value| bytes(value.data()))
             }
             ColumnReader::FixedLenByteArrayColumnReader(column) => {
-                self.read(column, wanted, |value| bytes(value.data()))
+                self.read(column, wanted, most, |value| bytes(value.data()))
             }
             ColumnReader::Int96ColumnReader(_) => Err(ColumnarError::Nested(self.name.clone())),
         }?;
@@ -255,6 +278,7 @@ impl TextColumn {
         &mut self,
         reader: &mut ColumnReaderImpl<T>,
         wanted: usize,
+        most: usize,
         text: impl Fn(&T::T) -> String,
     ) -> Result<(), ColumnarError> {
         let (mut defined, mut repeated, mut values) = (Vec::new(), Vec::new(), Vec::new());
@@ -288,6 +312,11 @@ impl TextColumn {
                 && let Some(value) = values.next()
             {
                 self.cells.add(&text(value), goes_on);
+                if self.cells.text.len() > most {
+                    return Err(ColumnarError::TooLarge(format!(
+                        "{BATCH} of its rows have more than {MOST_TEXT} bytes of text"
+                    )));
+                }
             }
         }
         self.cells.end();
