@@ -50,8 +50,9 @@ pub const FILM_OF: &str = "film: ";
 pub fn is_reserved(column: &str) -> bool {
     let all: [&[&str]; 5] = [&BEFORE, &AFTER, &NESTED, &BASIS, &LUNGS];
     let is_prognosis = column.starts_with(PROGNOSIS) || column == PROGNOSES;
-    let is_study =
-        [STUDY, HIGHEST].contains(&column) || FILM_COUNTS.contains(&column) || column.starts_with(FILM_OF);
+    let is_study = [STUDY, HIGHEST].contains(&column)
+        || FILM_COUNTS.contains(&column)
+        || column.starts_with(FILM_OF);
     let is_other = is_prognosis || column == WITHHELD || is_study;
     is_other || all.iter().any(|columns| columns.contains(&column))
 }

@@ -81,6 +81,7 @@ const SEES: &[(&str, &[&str])] = &[
             "dimse",
             "domain",
             "evaluation",
+            "export",
             "imaging",
             "inference",
             "sources",

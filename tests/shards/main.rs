@@ -2,11 +2,14 @@
 
 #[path = "../imaging_files/mod.rs"]
 mod imaging_files;
+#[path = "../parquet_files/mod.rs"]
+mod parquet_files;
 #[path = "../skip/mod.rs"]
 mod skip;
 
 mod columns;
 mod kills;
+mod large;
 mod lists;
 mod refusals;
 mod studies;

@@ -56,7 +56,10 @@ fn uid(study: usize) -> String {
 /// The name of a study in a table.
 fn name(key: &str) -> String {
     let digest = Sha256::digest(key);
-    digest[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+    digest[..16]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 impl Archive {
@@ -72,7 +75,9 @@ impl Archive {
         let head = reader.headers().unwrap().clone();
         let row = |row: csv::StringRecord| {
             let cells = head.iter().zip(row.iter());
-            cells.map(|(name, cell)| (name.to_owned(), cell.to_owned())).collect()
+            cells
+                .map(|(name, cell)| (name.to_owned(), cell.to_owned()))
+                .collect()
         };
         reader.records().map(Result::unwrap).map(row).collect()
     }
@@ -90,7 +95,10 @@ fn a_row_has_the_highest_number_of_the_studys_films() {
     // Three studies, and two films of none.
     assert_eq!(rows.len(), 5);
     for study in 0..3 {
-        let row = rows.iter().find(|row| row["study"] == name(&uid(study))).unwrap();
+        let row = rows
+            .iter()
+            .find(|row| row["study"] == name(&uid(study)))
+            .unwrap();
         let end = format!("/{study}.dcm");
         let of = films.iter().filter(|film| film["path"].ends_with(&end));
         let of: Vec<_> = of.collect();
@@ -108,7 +116,10 @@ fn a_row_has_the_highest_number_of_the_studys_films() {
         assert_eq!(row["path"], row[&format!("film: {label}")]);
         assert_eq!(row["model_sha256"].len(), 64);
     }
-    for (path, key) in [("archive/plain.png", "1/plain.png"), ("archive/a/plain.png", "1/a/plain.png")] {
+    for (path, key) in [
+        ("archive/plain.png", "1/plain.png"),
+        ("archive/a/plain.png", "1/a/plain.png"),
+    ] {
         let row = rows.iter().find(|row| row["path"] == path).unwrap();
         assert_eq!((&*row["study"], &*row["films"]), (&*name(key), "1"));
     }
@@ -118,7 +129,11 @@ fn a_row_has_the_highest_number_of_the_studys_films() {
         assert!(!text.contains("1.2.826"), "{table}");
     }
     let refused = archive.run(&["evaluate", "--manifest", "s.csv", "--predictions", "s.csv"]);
-    assert!(refused.stderr.contains("studies or folders"), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("studies or folders"),
+        "{}",
+        refused.stderr
+    );
 }
 
 #[test]
@@ -133,7 +148,11 @@ fn all_films_of_a_study_are_in_one_shard_and_merged_parts_are_the_table_of_one_r
             let outcome = archive.predict(&["--shard", &shard, "-o", &part]);
             assert_eq!(outcome.code, 0, "{}", outcome.stderr);
             for film in archive.named_rows(&format!("{part}.films")) {
-                assert!(seen.insert(film["path"].clone()), "{} is in two", film["path"]);
+                assert!(
+                    seen.insert(film["path"].clone()),
+                    "{} is in two",
+                    film["path"]
+                );
             }
             parts.push(part);
         }
@@ -142,14 +161,21 @@ fn all_films_of_a_study_are_in_one_shard_and_merged_parts_are_the_table_of_one_r
         assert_eq!(merged.code, 0, "{}", merged.stderr);
         if ending == "jsonl" {
             // Numbers in JSON have no zeros at their end.
-            assert_eq!(archive.rows("all.csv").len(), archive.rows("whole.csv").len());
+            assert_eq!(
+                archive.rows("all.csv").len(),
+                archive.rows("whole.csv").len()
+            );
             let array = archive.merge(&parts, &["-o", "all.json", "--force"]);
             assert_eq!(array.code, 0, "{}", array.stderr);
             let text = fs::read_to_string(archive.at("all.json")).unwrap();
             let rows: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
             assert!(rows.iter().all(|row| row["films"].is_u64()));
         } else {
-            assert_eq!(archive.rows("all.csv"), archive.rows("whole.csv"), "{ending}");
+            assert_eq!(
+                archive.rows("all.csv"),
+                archive.rows("whole.csv"),
+                "{ending}"
+            );
         }
         let missing = archive.merge(&parts[1..], &["-o", "none.csv"]);
         assert_eq!((missing.code, &*missing.stdout), (1, "--array=1\n"));
@@ -163,8 +189,8 @@ fn a_shard_of_studies_that_was_killed_goes_on_and_the_table_is_the_same() {
     assert_eq!(archive.predict(&["-o", "whole.csv"]).code, 0);
     let expected = archive.rows("whole.csv");
     let arguments = [
-        "predict", "archive", "--unit", "study", "--shard", "1/1", "-o", "p.csv", "--quiet", "--resume",
-        "--jobs", "1",
+        "predict", "archive", "--unit", "study", "--shard", "1/1", "-o", "p.csv", "--quiet",
+        "--resume", "--jobs", "1",
     ];
     let begin = Instant::now();
     archive.run(&arguments);
@@ -174,7 +200,11 @@ fn a_shard_of_studies_that_was_killed_goes_on_and_the_table_is_the_same() {
             let _ = fs::remove_file(archive.at(file));
         }
         let mut child = archive.command(&arguments).spawn().unwrap();
-        thread::sleep(whole.mul_f64(f64::from(kill) / 6.5).max(Duration::from_millis(1)));
+        thread::sleep(
+            whole
+                .mul_f64(f64::from(kill) / 6.5)
+                .max(Duration::from_millis(1)),
+        );
         child.kill().unwrap();
         child.wait().unwrap();
         let outcome = archive.run(&arguments);
@@ -184,7 +214,14 @@ fn a_shard_of_studies_that_was_killed_goes_on_and_the_table_is_the_same() {
         assert_eq!(archive.rows("all.csv"), expected, "kill {kill}");
         assert_eq!(
             archive.files("."),
-            ["all.csv", "archive", "p.csv", "p.csv.films", "whole.csv", "whole.csv.films"]
+            [
+                "all.csv",
+                "archive",
+                "p.csv",
+                "p.csv.films",
+                "whole.csv",
+                "whole.csv.films"
+            ]
         );
     }
     // A film that has changed is read again, and the row of its study with it.
@@ -196,7 +233,10 @@ fn a_shard_of_studies_that_was_killed_goes_on_and_the_table_is_the_same() {
         let row = rows.iter().find(|row| row["study"] == name(&uid(study)));
         row.map(|row| row["films"].clone())
     };
-    assert_eq!((films(0).as_deref(), films(9).as_deref()), (Some("2"), Some("1")));
+    assert_eq!(
+        (films(0).as_deref(), films(9).as_deref()),
+        (Some("2"), Some("1"))
+    );
 }
 
 #[test]
@@ -206,15 +246,23 @@ fn a_study_whose_films_name_two_patients_has_no_numbers() {
     fs::write(archive.at("archive/other.dcm"), bytes).unwrap();
     assert_eq!(archive.predict(&["-o", "s.csv"]).code, 0);
     let rows = archive.named_rows("s.csv");
-    let row = rows.iter().find(|row| row["study"] == name(&uid(0))).unwrap();
-    assert_eq!((&*row["status"], &*row["Pneumonia"], &*row["films"]), ("error", "", "4"));
+    let row = rows
+        .iter()
+        .find(|row| row["study"] == name(&uid(0)))
+        .unwrap();
+    assert_eq!(
+        (&*row["status"], &*row["Pneumonia"], &*row["films"]),
+        ("error", "", "4")
+    );
     assert_eq!(row["reasons"], "its films name several patients");
 }
 
 #[test]
 fn the_films_of_a_folder_are_one_row() {
     let archive = studies(2);
-    let arguments = ["predict", "archive", "--unit", "folder", "-o", "f.csv", "--quiet"];
+    let arguments = [
+        "predict", "archive", "--unit", "folder", "-o", "f.csv", "--quiet",
+    ];
     let outcome = archive.run(&arguments);
     assert_eq!(outcome.code, 0, "{}", outcome.stderr);
     let rows = archive.named_rows("f.csv");
@@ -233,7 +281,11 @@ fn the_films_of_a_folder_are_one_row() {
 #[test]
 fn what_cannot_be_a_table_of_studies_is_refused() {
     let archive = studies(1);
-    fs::write(archive.at("before.csv"), "path,status,model_sha256,image_sha256\n").unwrap();
+    fs::write(
+        archive.at("before.csv"),
+        "path,status,model_sha256,image_sha256\n",
+    )
+    .unwrap();
     for (more, words) in [
         (&[][..], "needs a file"),
         (&["-o", "-"], "needs a file"),
@@ -243,7 +295,11 @@ fn what_cannot_be_a_table_of_studies_is_refused() {
     ] {
         let outcome = archive.predict(more);
         assert_eq!(outcome.code, 2, "{more:?}");
-        assert!(outcome.stderr.contains(words), "{more:?}: {}", outcome.stderr);
+        assert!(
+            outcome.stderr.contains(words),
+            "{more:?}: {}",
+            outcome.stderr
+        );
     }
     assert_eq!(archive.files("."), ["archive", "before.csv"]);
     assert_eq!(archive.predict(&["-o", "s.csv"]).code, 0);
@@ -251,11 +307,19 @@ fn what_cannot_be_a_table_of_studies_is_refused() {
     assert!(again.stderr.contains("already exists"), "{}", again.stderr);
     fs::remove_file(archive.at("s.csv")).unwrap();
     let films = archive.predict(&["-o", "s.csv"]);
-    assert!(films.stderr.contains("s.csv.films: already exists"), "{}", films.stderr);
+    assert!(
+        films.stderr.contains("s.csv.films: already exists"),
+        "{}",
+        films.stderr
+    );
     // The films of another shard are not taken for those of this one.
     let outcome = archive.predict(&["-o", "s.csv", "--resume", "--shard", "1/50"]);
     assert_eq!(outcome.code, 2, "{}", outcome.stderr);
-    assert!(outcome.stderr.contains("not of this run"), "{}", outcome.stderr);
+    assert!(
+        outcome.stderr.contains("not of this run"),
+        "{}",
+        outcome.stderr
+    );
     assert!(!archive.at("s.csv").exists());
 }
 
@@ -264,7 +328,9 @@ fn what_cannot_be_a_table_of_studies_is_refused() {
 fn parts_that_disagree_on_unread_headers_are_not_merged() {
     let archive = studies(2);
     fs::create_dir_all(archive.at("parts")).unwrap();
-    let parts: Vec<String> = (1..=2).map(|number| format!("parts/{number}.csv")).collect();
+    let parts: Vec<String> = (1..=2)
+        .map(|number| format!("parts/{number}.csv"))
+        .collect();
     for (at, part) in parts.iter().enumerate() {
         let shard = format!("{}/2", at + 1);
         assert_eq!(archive.predict(&["--shard", &shard, "-o", part]).code, 0);
@@ -275,6 +341,15 @@ fn parts_that_disagree_on_unread_headers_are_not_merged() {
     let other = "\"unread_headers\":{\"count\":1,\"digest\":\"00000000000000ff\"}";
     fs::write(archive.at(&parts[1]), text.replace(agreed, other)).unwrap();
     let outcome = archive.merge(&parts, &["-o", "all.csv"]);
-    assert_eq!((outcome.code, &*outcome.stdout), (1, "--array=2\n"), "{}", outcome.stderr);
-    assert!(outcome.stderr.contains("headers could not be read"), "{}", outcome.stderr);
+    assert_eq!(
+        (outcome.code, &*outcome.stdout),
+        (1, "--array=2\n"),
+        "{}",
+        outcome.stderr
+    );
+    assert!(
+        outcome.stderr.contains("headers could not be read"),
+        "{}",
+        outcome.stderr
+    );
 }

@@ -10,8 +10,8 @@ use anyhow::{Context, Result};
 
 use super::order::RowOrder;
 use crate::commands::shared::Usage;
-use crate::commands::shared::shard::part::{BUFFER, ByteSum, Hashing, PartEnd, end_of};
 use crate::commands::shared::shard::group::{Unit, shard_of_name};
+use crate::commands::shared::shard::part::{BUFFER, ByteSum, Hashing, PartEnd, end_of};
 use crate::commands::shared::shard::{RootPaths, shard_of};
 use crate::domain::columns::STUDY;
 use crate::export::{

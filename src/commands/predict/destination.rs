@@ -299,8 +299,7 @@ impl TableDestination {
         };
         // Without rows there is nothing to lose, as before the run.
         let replaces = self.mode != WriteMode::New
-            || fs::metadata(table)
-                .is_ok_and(|found| found.len() == 0 || self.holds_no_row(table));
+            || fs::metadata(table).is_ok_and(|found| found.len() == 0 || self.holds_no_row(table));
         let named = NamedTable {
             path: table,
             format: self.format,

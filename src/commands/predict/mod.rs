@@ -79,7 +79,7 @@ fn predict(arguments: &cli::Predict, context: &CommandContext) -> Result<ExitCod
     let destination = TableDestination::of(arguments, &roots)?;
     refuse_if_nothing_exists(&roots)?;
     silence_workers();
-    let ahead = if arguments.resume || selection.is_sharded() {
+    let ahead = if arguments.resume || shard.is_some_and(|shard| shard.of > 1) {
         // The first image most likely has its row already, or is in another shard.
         Ahead::default()
     } else {
@@ -175,8 +175,7 @@ fn predict(arguments: &cli::Predict, context: &CommandContext) -> Result<ExitCod
         stop: signals.stop(),
         unread_headers: (unit == Unit::Study).then_some(&unread_headers),
     });
-    let is_whole =
-        signals.exit_code().is_none() && destination.publish(&run, studies.as_ref())?;
+    let is_whole = signals.exit_code().is_none() && destination.publish(&run, studies.as_ref())?;
     if !is_whole {
         destination.complain_of_journal();
     }

@@ -122,7 +122,10 @@ where
         };
         move |found| {
             let group = self.selection.group(&found);
-            let (path, outcome) = if group.as_ref().is_none_or(|group| self.selection.is_in_shard(group)) {
+            let (path, outcome) = if group
+                .as_ref()
+                .is_none_or(|group| self.selection.is_in_shard(group))
+            {
                 outcome(found)
             } else {
                 (found.path().to_owned(), RowOutcome::Elsewhere)
@@ -132,7 +135,9 @@ where
             if let (Some(study), Some(group)) = (study, &group) {
                 *study = Cell::text(&group.name);
             }
-            row.unread_header = group.filter(|group| group.is_unread).map(|group| group.name);
+            row.unread_header = group
+                .filter(|group| group.is_unread)
+                .map(|group| group.name);
             row
         }
     }

@@ -81,7 +81,9 @@ impl<'a> Selection<'a> {
     pub fn has(&self, path: &Path) -> bool {
         let group = || FilmGroup::of(path, self.unit, &self.paths, self.limits);
         match self.unit {
-            Unit::Image => self.shard.is_none_or(|shard| shard.has(self.paths.key(path))),
+            Unit::Image => self
+                .shard
+                .is_none_or(|shard| shard.has(self.paths.key(path))),
             _ => self.shard.is_none() || self.is_in_shard(&group()),
         }
     }

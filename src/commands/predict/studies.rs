@@ -26,9 +26,7 @@ use crate::commands::shared::shard::part::{
 };
 use crate::commands::shared::shard::root_number;
 use crate::domain::ModelCard;
-use crate::domain::columns::{
-    CONTENT, FILM_COUNTS, FILM_OF, HIGHEST, LUNGS, is_reserved,
-};
+use crate::domain::columns::{CONTENT, FILM_COUNTS, FILM_OF, HIGHEST, LUNGS, is_reserved};
 use crate::export::{
     FlatReader, FlatRow, FlatWriter, PART, TableFormat, json_line, path_of, path_text,
 };

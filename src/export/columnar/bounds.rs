@@ -79,7 +79,9 @@ pub fn check_footer(file: &File) -> Result<(), ColumnarError> {
     });
     match read {
         Some(()) if is_possible => Ok(()),
-        Some(()) => Err(too_large("its columns are too many, or nested too deep".to_owned())),
+        Some(()) => Err(too_large(
+            "its columns are too many, or nested too deep".to_owned(),
+        )),
         None => Err(damaged("its footer ends early")),
     }
 }
@@ -144,7 +146,11 @@ fn check_column(
     let ratio = match compression {
         Compression::UNCOMPRESSED => 1,
         Compression::SNAPPY => MOST_SNAPPY,
-        other => return Err(ColumnarError::Compressed(format!("{other:?}").to_lowercase())),
+        other => {
+            return Err(ColumnarError::Compressed(
+                format!("{other:?}").to_lowercase(),
+            ));
+        }
     };
     let is_list = column.column_descr().max_rep_level() > 0;
     let width = width(column.column_type());
@@ -158,7 +164,9 @@ fn check_column(
         let header = PageHeader::read(file, at, end - at)?;
         let body = at + header.length;
         if header.compressed > end - body || header.uncompressed > MOST_PAGE {
-            return Err(damaged("a page is longer than its column, or than any page"));
+            return Err(damaged(
+                "a page is longer than its column, or than any page",
+            ));
         }
         if header.uncompressed > header.compressed.saturating_mul(ratio) + 64 {
             return Err(damaged("a page states more bytes than it can hold"));

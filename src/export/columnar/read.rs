@@ -14,6 +14,7 @@ use parquet::schema::types::ColumnDescriptor;
 use super::BETWEEN;
 use super::bounds::{check_footer, check_group};
 use crate::domain::columns::{LUNGS, PROGNOSIS};
+use crate::domain::text::clean;
 use crate::export::{FlatRow, is_label};
 
 /// How a Parquet file begins and ends.
@@ -52,7 +53,8 @@ pub enum ColumnarError {
 
 impl From<ParquetError> for ColumnarError {
     fn from(error: ParquetError) -> Self {
-        ColumnarError::Damaged(error.to_string())
+        // It may quote the file.
+        ColumnarError::Damaged(clean(&error.to_string()))
     }
 }
 
@@ -85,9 +87,13 @@ impl ColumnarRows {
         let bytes = file.try_clone()?;
         let file = SerializedFileReader::new(file)?;
         let groups = file.metadata().row_groups().iter();
-        let rows = groups.fold(0_i64, |rows, group| rows.saturating_add(group.num_rows().max(0)));
+        let rows = groups.fold(0_i64, |rows, group| {
+            rows.saturating_add(group.num_rows().max(0))
+        });
         if rows != file.metadata().file_metadata().num_rows() {
-            return Err(ColumnarError::Damaged("its groups have other rows than it states".to_owned()));
+            return Err(ColumnarError::Damaged(
+                "its groups have other rows than it states".to_owned(),
+            ));
         }
         let described = file.metadata().file_metadata().schema_descr_ptr();
         let metadata = file.metadata().file_metadata().key_value_metadata();
@@ -97,7 +103,7 @@ impl ColumnarRows {
         let columns: Vec<TextColumn> = columns.collect::<Result<_, _>>()?;
         let shared = columns.windows(2).find(|pair| pair[0].name == pair[1].name);
         if let Some([column, _]) = shared {
-            return Err(ColumnarError::Nested(column.name.clone()));
+            return Err(ColumnarError::Nested(clean(&column.name)));
         }
         Ok(ColumnarRows {
             file,
@@ -218,12 +224,12 @@ impl TextColumn {
         // A list is `name.list.element` or, by older programs, `name.bag.array_element` and the like.
         let is_list = column.max_rep_level() == 1 && (2..=3).contains(&parts.len());
         if (parts.len() > 1 || column.max_rep_level() > 0) && !is_list {
-            return Err(ColumnarError::Nested(name));
+            return Err(ColumnarError::Nested(clean(&name)));
         }
         let is_decimal = matches!(column.logical_type_ref(), Some(LogicalType::Decimal { .. }))
             || column.converted_type() == ConvertedType::DECIMAL;
         if is_decimal {
-            return Err(ColumnarError::Nested(name));
+            return Err(ColumnarError::Nested(clean(&name)));
         }
         Ok(TextColumn {
             most_defined: column.max_def_level(),
@@ -250,8 +256,12 @@ impl TextColumn {
             ColumnReader::BoolColumnReader(column) => {
                 self.read(column, wanted, most, |value| u8::from(*value).to_string())
             }
-            ColumnReader::Int32ColumnReader(column) => self.read(column, wanted, most, i32::to_string),
-            ColumnReader::Int64ColumnReader(column) => self.read(column, wanted, most, i64::to_string),
+            ColumnReader::Int32ColumnReader(column) => {
+                self.read(column, wanted, most, i32::to_string)
+            }
+            ColumnReader::Int64ColumnReader(column) => {
+                self.read(column, wanted, most, i64::to_string)
+            }
             ColumnReader::FloatColumnReader(column) => {
                 self.read(column, wanted, most, |value| match decimals {
                     // As the shorter type writes it: 0.1 and not 0.10000000149011612.
@@ -268,7 +278,7 @@ impl TextColumn {
             ColumnReader::FixedLenByteArrayColumnReader(column) => {
                 self.read(column, wanted, most, |value| bytes(value.data()))
             }
-            ColumnReader::Int96ColumnReader(_) => Err(ColumnarError::Nested(self.name.clone())),
+            ColumnReader::Int96ColumnReader(_) => Err(ColumnarError::Nested(clean(&self.name))),
         }?;
         self.reader = Some(reader);
         Ok(())

@@ -143,9 +143,10 @@ impl StudyFilms {
             .unwrap_or(0);
         let main = self.films.get(main).map_or("", |film| &film.path);
         let was_scored = !is_mixed
-            && self.films.iter().any(|film| {
-                film.status.has_scores() || film.status == FilmStatus::Refused
-            });
+            && self
+                .films
+                .iter()
+                .any(|film| film.status.has_scores() || film.status == FilmStatus::Refused);
         let made = |text: &str| {
             if was_scored {
                 Cell::text(text)
@@ -292,7 +293,9 @@ impl Highest<'_> {
     fn foremost(&self, card: &ModelCard) -> Option<usize> {
         let mut foremost: Option<(usize, f32)> = None;
         for (number, label) in card.labels.iter().enumerate() {
-            let value = self.value(number).filter(|_| label.question == Question::Presence);
+            let value = self
+                .value(number)
+                .filter(|_| label.question == Question::Presence);
             let excess = value.map(|value| excess(value as f32, label.operating_point));
             if let Some(excess) = excess
                 && foremost.is_none_or(|(_, most)| excess > most)

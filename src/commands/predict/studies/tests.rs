@@ -85,14 +85,34 @@ fn the_columns_of_studies_follow_from_those_of_films() {
     assert_eq!(
         columns,
         [
-            "path", "status", "reasons", "Pneumonia", "Viral", "Effusion", "geographic_extent", "opacity",
-            "model_sha256", "preprocess", "elapsed_ms", "card_digest", "prevalence", "study",
-            "highest_finding", "films", "films_refused", "films_failed", "film: Pneumonia",
-            "film: Viral", "film: Effusion",
+            "path",
+            "status",
+            "reasons",
+            "Pneumonia",
+            "Viral",
+            "Effusion",
+            "geographic_extent",
+            "opacity",
+            "model_sha256",
+            "preprocess",
+            "elapsed_ms",
+            "card_digest",
+            "prevalence",
+            "study",
+            "highest_finding",
+            "films",
+            "films_refused",
+            "films_failed",
+            "film: Pneumonia",
+            "film: Viral",
+            "film: Effusion",
         ]
     );
     let labels = columns.iter().filter(|name| !is_reserved(name));
-    assert_eq!(labels.collect::<Vec<_>>(), ["Pneumonia", "Viral", "Effusion"]);
+    assert_eq!(
+        labels.collect::<Vec<_>>(),
+        ["Pneumonia", "Viral", "Effusion"]
+    );
 }
 
 #[test]
@@ -114,8 +134,18 @@ fn each_label_has_its_highest_number_and_the_film_that_it_is_of() {
     assert_eq!(row["highest_finding"], "Effusion");
     assert_eq!((&*path, &*row["path"]), ("b.dcm", "b.dcm"));
     assert_eq!((&*row["status"], &*row["reasons"]), ("ok", ""));
-    assert_eq!((&*row["films"], &*row["films_refused"], &*row["films_failed"]), ("3", "1", "0"));
-    assert_eq!((&*row["model_sha256"], &*row["elapsed_ms"]), ("ab", "4.500"));
+    assert_eq!(
+        (
+            &*row["films"],
+            &*row["films_refused"],
+            &*row["films_failed"]
+        ),
+        ("3", "1", "0")
+    );
+    assert_eq!(
+        (&*row["model_sha256"], &*row["elapsed_ms"]),
+        ("ab", "4.500")
+    );
     assert_eq!((&*row["opacity"], &*row["study"]), ("", "name"));
 }
 
@@ -137,8 +167,16 @@ fn a_film_that_failed_makes_the_numbers_doubtful() {
         (&[film, failed], "caution", "1 of 2 films could not be read"),
         (&[film, caution, caution], "caution", "small; dark"),
         (&[film, refused], "ok", ""),
-        (&[refused, failed], "refused", "lateral; cannot be read: x; y"),
-        (&[failed, skipped], "error", "cannot be read: x; y; structured report"),
+        (
+            &[refused, failed],
+            "refused",
+            "lateral; cannot be read: x; y",
+        ),
+        (
+            &[failed, skipped],
+            "error",
+            "cannot be read: x; y; structured report",
+        ),
         (&[skipped], "skipped", "structured report"),
     ] {
         let (_, row) = row_of(films, false);
@@ -155,7 +193,13 @@ fn a_study_of_several_patients_has_no_numbers() {
     let (_, row) = row_of(&films, true);
     assert_eq!(row["status"], "error");
     assert_eq!(row["reasons"], "its films name several patients");
-    for column in ["Pneumonia", "Viral", "film: Viral", "highest_finding", "model_sha256"] {
+    for column in [
+        "Pneumonia",
+        "Viral",
+        "film: Viral",
+        "highest_finding",
+        "model_sha256",
+    ] {
         assert_eq!(row[column], "", "{column}");
     }
     assert_eq!(row["films"], "2");
@@ -164,5 +208,9 @@ fn a_study_of_several_patients_has_no_numbers() {
 /// What is held of a film: see the module. A million of them stay below a gigabyte.
 #[test]
 fn a_film_takes_little_memory() {
-    assert!(size_of::<row::FilmRow>() <= 96, "{}", size_of::<row::FilmRow>());
+    assert!(
+        size_of::<row::FilmRow>() <= 96,
+        "{}",
+        size_of::<row::FilmRow>()
+    );
 }
