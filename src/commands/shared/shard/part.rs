@@ -200,7 +200,10 @@ impl PartEnd {
     }
 
     fn is_possible(&self) -> bool {
-        (1..=self.about.of).contains(&self.shard) && self.run == self.about.id()
+        let columns = &self.about.columns;
+        let is_table = columns.first().is_some_and(|name| name == "path")
+            && columns.iter().any(|name| name == "status");
+        is_table && (1..=self.about.of).contains(&self.shard) && self.run == self.about.id()
     }
 
     fn of_line(line: &[u8]) -> Option<Self> {
@@ -400,6 +403,18 @@ mod tests {
             end.json().replace("\"format\":1", "\"format\":2"),
         ] {
             assert_eq!(PartEnd::parse(&other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_description_of_another_table_is_none() {
+        for columns in [&[][..], &["path"], &["status", "path"]] {
+            let other = RunDescription {
+                columns: columns.iter().map(|name| (*name).to_owned()).collect(),
+                ..about()
+            };
+            let end = PartEnd::new(other, 3, PartContent::default());
+            assert_eq!(PartEnd::parse(&end.json()), None, "{columns:?}");
         }
     }
 
