@@ -372,7 +372,7 @@ pub fn bombs() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("list", table(1, list), "entries of lists"),
         ("text", table(4096, long_text), "bytes of text"),
         ("nested", file_of_schema(&nested), "nested too deep"),
-        ("wide", file_of_schema(&wide), "too many"),
+        ("wide", file_of_schema(&wide), "schema ends early"),
         ("footer", footer, "within its footer"),
     ]
 }

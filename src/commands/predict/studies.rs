@@ -66,8 +66,14 @@ pub fn publish(
     of: &StudyTable,
     replaces: bool,
 ) -> Result<bool> {
-    let studies = of.films_by_study(films, run);
-    let studies = studies.with_context(|| format!("reading {}", path_text(films)))?;
+    let studies = of.films_by_study(films, run).map_err(|error| {
+        // A usage error names its file itself.
+        if error.is::<Usage>() {
+            error
+        } else {
+            error.context(format!("reading {}", path_text(films)))
+        }
+    })?;
     let mixed = names_several_patients(&studies, of);
     if of.stop.load(Ordering::Relaxed) {
         return Ok(false);

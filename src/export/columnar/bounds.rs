@@ -2,17 +2,24 @@
 //!
 //! A file of some hundred bytes may state a schema of 2³¹ columns or of endless depth, a page of 2 GiB, a dictionary of 2³¹
 //! entries, or a list of as many. None of that can be caught afterwards: a failed allocation ends the process. So the
-//! footer and the header of each page are read here first, which costs a look at each page (see `thrift`).
+//! header of each page is read here first, which costs a look at each page, and the schema is read here alone
+//! (see `thrift`): the crate believes what a group states of the number of its columns, and reads a field by its
+//! number whatever its type, so that two readers of one footer may see two schemas. Other lists of a footer it
+//! compares with the bytes that are left.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 
-use parquet::basic::{Compression, Type as PhysicalType};
+use parquet::basic::{Compression, Repetition, Type as PhysicalType};
+use parquet::errors::ParquetError;
 use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
+use parquet::schema::types::{SchemaDescPtr, SchemaDescriptor, Type, TypePtr};
 
 use super::read::ColumnarError;
 use super::thrift::{Compact, kind};
+use crate::domain::text::clean;
 
 /// Bytes of a footer. That of ten million rows in groups of 65,536 takes half a megabyte.
 const MOST_FOOTER: u64 = 16 << 20;
@@ -42,11 +49,37 @@ fn too_large(words: String) -> ColumnarError {
     ColumnarError::TooLarge(words)
 }
 
-/// Checks the footer of a file: its length, and the tree of its columns.
+/// The tree of the columns of a file, without what their values mean: texts, numbers, and lists of these.
 ///
 /// # Errors
-/// [`ColumnarError`], if it asks for too much or ends early.
-pub fn check_footer(file: &File) -> Result<(), ColumnarError> {
+/// [`ColumnarError`], if the footer asks for too much or ends early, or a column holds decimal fractions.
+pub fn schema(file: &File) -> Result<SchemaDescPtr, ColumnarError> {
+    let bytes = footer(file)?;
+    let mut elements = None;
+    let read = Compact::new(&bytes).fields(|text, number, kind| {
+        let is_schema = number == 2 && kind == kind::LIST && elements.is_none();
+        if is_schema {
+            elements = Some(schema_elements(text)?);
+        }
+        Some(is_schema)
+    });
+    let (Some(()), Some(elements)) = (read, elements) else {
+        return Err(damaged("its footer ends early"));
+    };
+    let elements = elements.ok_or_else(|| too_large("it has too many columns".to_owned()))?;
+    let mut rest = elements.into_iter();
+    let root = match rest.next() {
+        Some(root) => root.with_children(&mut rest, 0)?,
+        None => return Err(damaged("it has no schema")),
+    };
+    if rest.next().is_some() || !root.is_group() {
+        return Err(damaged("its schema is no tree"));
+    }
+    Ok(Arc::new(SchemaDescriptor::new(root)))
+}
+
+/// The bytes of a footer.
+fn footer(file: &File) -> Result<Vec<u8>, ColumnarError> {
     let length = file.metadata()?.len();
     let Some(before) = length.checked_sub(TAIL) else {
         return Err(damaged("it is too short"));
@@ -69,53 +102,129 @@ pub fn check_footer(file: &File) -> Result<(), ColumnarError> {
     // At most `MOST_FOOTER`.
     let mut bytes = vec![0; footer as usize];
     file.read_exact_at(&mut bytes, before - footer)?;
-    let mut is_possible = true;
-    let read = Compact::new(&bytes).fields(|text, number, kind| {
-        if number != 2 || kind != kind::LIST {
-            return Some(false);
-        }
-        is_possible &= is_possible_schema(text)?;
-        Some(true)
-    });
-    match read {
-        Some(()) if is_possible => Ok(()),
-        Some(()) => Err(too_large(
-            "its columns are too many, or nested too deep".to_owned(),
-        )),
-        None => Err(damaged("its footer ends early")),
-    }
+    Ok(bytes)
 }
 
-/// Whether a list of the elements of a schema is a tree of moderate size. Each element states how many of the following
-/// are below it (parquet.thrift, `SchemaElement`).
-fn is_possible_schema(text: &mut Compact) -> Option<bool> {
-    let (elements, element) = text.list()?;
-    if element != kind::STRUCT || elements > MOST_ELEMENTS {
-        return Some(false);
+/// An element of a schema (parquet.thrift, `SchemaElement`): a column, or a group of the elements that follow.
+#[derive(Default)]
+struct SchemaElement {
+    name: String,
+    physical: Option<u64>,
+    length: u64,
+    repetition: Option<u64>,
+    children: u64,
+    is_decimal: bool,
+}
+
+/// `ConvertedType::DECIMAL`, and the field of it in `LogicalType`.
+const DECIMAL: u64 = 5;
+const DECIMAL_FIELD: i16 = 5;
+
+/// The elements of a schema. `None` inside: they are too many. `None` outside: the bytes end early.
+fn schema_elements(text: &mut Compact) -> Option<Option<Vec<SchemaElement>>> {
+    let (count, kind) = text.list()?;
+    if kind != kind::STRUCT {
+        return None;
     }
-    // How many elements are still to come at each level.
-    let mut open: Vec<u64> = Vec::new();
-    for at in 0..elements {
-        let mut children = 0;
-        text.fields(|text, number, _| {
-            if number != 5 {
-                return Some(false);
+    if count > MOST_ELEMENTS {
+        // What follows is not read.
+        for _ in 0..count {
+            text.fields(|_, _, _| Some(false))?;
+        }
+        return Some(None);
+    }
+    let elements = (0..count).map(|_| schema_element(text));
+    elements.collect::<Option<Vec<_>>>().map(Some)
+}
+
+fn schema_element(text: &mut Compact) -> Option<SchemaElement> {
+    let mut element = SchemaElement::default();
+    text.fields(|text, number, kind| {
+        match (number, kind) {
+            (1, kind::I32) => element.physical = Some(text.count()?),
+            (2, kind::I32) => element.length = text.count()?,
+            (3, kind::I32) => element.repetition = Some(text.count()?),
+            (4, kind::BINARY) => element.name = text.text()?,
+            (5, kind::I32) => element.children = text.count()?,
+            (6, kind::I32) => element.is_decimal |= text.count()? == DECIMAL,
+            (10, kind::STRUCT) => {
+                text.fields(|_, number, _| {
+                    element.is_decimal |= number == DECIMAL_FIELD;
+                    Some(false)
+                })?;
             }
-            children = text.count()?;
-            Some(true)
-        })?;
-        if children > (elements - at) as u64 || open.len() > DEEPEST {
-            return Some(false);
+            _ => return Some(false),
         }
-        if let Some(level) = open.last_mut() {
-            *level = level.saturating_sub(1);
+        Some(true)
+    })?;
+    Some(element)
+}
+
+impl SchemaElement {
+    /// The tree of this element and of those that it states to be below it.
+    fn with_children(
+        self,
+        rest: &mut impl Iterator<Item = SchemaElement>,
+        depth: usize,
+    ) -> Result<TypePtr, ColumnarError> {
+        if depth > DEEPEST {
+            return Err(too_large("its columns are nested too deep".to_owned()));
         }
-        open.push(children);
-        while open.last() == Some(&0) {
-            open.pop();
+        if self.is_decimal {
+            return Err(ColumnarError::Nested(clean(&self.name)));
         }
+        let repetition = match self.repetition {
+            Some(0) => Some(Repetition::REQUIRED),
+            Some(1) => Some(Repetition::OPTIONAL),
+            Some(2) => Some(Repetition::REPEATED),
+            _ => None,
+        };
+        let repetition = repetition.filter(|_| depth > 0);
+        if depth > 0 && repetition.is_none() {
+            return Err(damaged("a column does not state how often it comes"));
+        }
+        let built = match self.physical {
+            Some(physical) if self.children == 0 && depth > 0 => {
+                self.column(physical, repetition.unwrap_or(Repetition::OPTIONAL))?
+            }
+            _ => {
+                let mut fields = Vec::new();
+                for _ in 0..self.children {
+                    // There are no more turns than elements.
+                    let child = rest
+                        .next()
+                        .ok_or_else(|| damaged("its schema ends early"))?;
+                    fields.push(child.with_children(rest, depth + 1)?);
+                }
+                let group = Type::group_type_builder(&self.name).with_fields(fields);
+                match repetition {
+                    Some(repetition) => group.with_repetition(repetition).build()?,
+                    None => group.build()?,
+                }
+            }
+        };
+        Ok(Arc::new(built))
     }
-    Some(true)
+
+    fn column(&self, physical: u64, repetition: Repetition) -> Result<Type, ColumnarError> {
+        let physical = match physical {
+            0 => PhysicalType::BOOLEAN,
+            1 => PhysicalType::INT32,
+            2 => PhysicalType::INT64,
+            3 => PhysicalType::INT96,
+            4 => PhysicalType::FLOAT,
+            5 => PhysicalType::DOUBLE,
+            6 => PhysicalType::BYTE_ARRAY,
+            7 => PhysicalType::FIXED_LEN_BYTE_ARRAY,
+            _ => return Err(damaged("a column is of no known type")),
+        };
+        let length = i32::try_from(self.length).map_err(|_| damaged("a column is too wide"))?;
+        let built: Result<Type, ParquetError> = Type::primitive_type_builder(&self.name, physical)
+            .with_repetition(repetition)
+            .with_length(length)
+            .build();
+        Ok(built?)
+    }
 }
 
 /// Checks the pages of all columns of a group of rows.
@@ -221,11 +330,17 @@ struct PageHeader {
     encoding: u64,
 }
 
-/// `PageType::DICTIONARY_PAGE`.
+/// `PageType`: which of the further headers counts. Others may be there and mean nothing.
+const DATA_PAGE: u64 = 0;
+const INDEX_PAGE: u64 = 1;
 const DICTIONARY_PAGE: u64 = 2;
+const DATA_PAGE_2: u64 = 3;
 /// `PLAIN`, `PLAIN_DICTIONARY`, `RLE`, `DELTA_BINARY_PACKED`, `RLE_DICTIONARY` and `BYTE_STREAM_SPLIT`. Those of texts as
 /// differences state a number of texts within a page, by which the decoder allocates.
 const ENCODINGS: [u64; 6] = [0, 2, 3, 5, 8, 9];
+
+/// The number of values and their encoding in one of the further headers.
+type PageValues = (u64, u64);
 
 impl PageHeader {
     /// Reads the header at a place of the file, before which `left` bytes of its column are left.
@@ -241,31 +356,36 @@ impl PageHeader {
         Err(damaged("a page has no header"))
     }
 
+    /// A known field of another type than its own is refused: the crate reads it all the same.
     fn parse(bytes: &[u8]) -> Option<Self> {
         let mut header = PageHeader::default();
+        let (mut data, mut dictionary, mut data_2) = (None, None, None);
         let mut text = Compact::new(bytes);
         text.fields(|text, number, kind| {
             match (number, kind) {
                 (1, kind::I32) => header.kind = text.count()?,
                 (2, kind::I32) => header.uncompressed = text.count()?,
                 (3, kind::I32) => header.compressed = text.count()?,
-                // Of data, of a dictionary, and of data in the second version.
-                (5 | 7 | 8, kind::STRUCT) => {
-                    let encoding = if number == 8 { 4 } else { 2 };
-                    text.fields(|text, number, kind| {
-                        match (number, kind) {
-                            (1, kind::I32) => header.values = text.count()?,
-                            (n, kind::I32) if n == encoding => header.encoding = text.count()?,
-                            _ => return Some(false),
-                        }
-                        Some(true)
-                    })?;
-                }
+                (5, kind::STRUCT) => data = Some(page_values(text, 4, 2)?),
+                (7, kind::STRUCT) => dictionary = Some(page_values(text, 2, 2)?),
+                (8, kind::STRUCT) => data_2 = Some(page_values(text, 6, 4)?),
+                // A checksum, and the header of an index.
+                (4, kind::I32) | (6, kind::STRUCT) => return Some(false),
+                (1..=8, _) => return None,
                 _ => return Some(false),
             }
             Some(true)
         })?;
         header.length = (bytes.len() - text.left()) as u64;
+        let counting: Option<PageValues> = match header.kind {
+            DATA_PAGE => data,
+            DICTIONARY_PAGE => dictionary,
+            DATA_PAGE_2 => data_2,
+            // It is stepped over.
+            INDEX_PAGE => Some((0, 0)),
+            _ => None,
+        };
+        (header.values, header.encoding) = counting?;
         Some(header)
     }
 
@@ -276,6 +396,21 @@ impl PageHeader {
     fn has_known_encoding(&self) -> bool {
         ENCODINGS.contains(&self.encoding)
     }
+}
+
+/// Reads a further header, whose first fields, so many, are numbers, and the encoding is this one.
+fn page_values(text: &mut Compact, numbers: i16, encoding: i16) -> Option<PageValues> {
+    let (mut values, mut encoded) = (0, 0);
+    text.fields(|text, number, kind| {
+        match (number, kind) {
+            (1, kind::I32) => values = text.count()?,
+            (number, kind::I32) if number == encoding => encoded = text.count()?,
+            (number, kind) if (1..=numbers).contains(&number) && kind != kind::I32 => return None,
+            _ => return Some(false),
+        }
+        Some(true)
+    })?;
+    Some((values, encoded))
 }
 
 impl From<io::Error> for ColumnarError {

@@ -4,15 +4,15 @@ use std::fs::File;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use parquet::basic::{ConvertedType, LogicalType};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::DataType;
 use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::file::serialized_reader::ReadOptionsBuilder;
 use parquet::schema::types::ColumnDescriptor;
 
 use super::BETWEEN;
-use super::bounds::{check_footer, check_group};
+use super::bounds::{check_group, schema};
 use crate::domain::columns::{LUNGS, PROGNOSIS};
 use crate::domain::text::clean;
 use crate::export::{FlatRow, is_label};
@@ -83,9 +83,9 @@ impl ColumnarRows {
     }
 
     fn opened(file: File) -> Result<Self, ColumnarError> {
-        check_footer(&file)?;
+        let options = ReadOptionsBuilder::new().with_parquet_schema(schema(&file)?);
         let bytes = file.try_clone()?;
-        let file = SerializedFileReader::new(file)?;
+        let file = SerializedFileReader::new_with_options(file, options.build())?;
         let groups = file.metadata().row_groups().iter();
         let rows = groups.fold(0_i64, |rows, group| {
             rows.saturating_add(group.num_rows().max(0))
@@ -224,11 +224,6 @@ impl TextColumn {
         // A list is `name.list.element` or, by older programs, `name.bag.array_element` and the like.
         let is_list = column.max_rep_level() == 1 && (2..=3).contains(&parts.len());
         if (parts.len() > 1 || column.max_rep_level() > 0) && !is_list {
-            return Err(ColumnarError::Nested(clean(&name)));
-        }
-        let is_decimal = matches!(column.logical_type_ref(), Some(LogicalType::Decimal { .. }))
-            || column.converted_type() == ConvertedType::DECIMAL;
-        if is_decimal {
             return Err(ColumnarError::Nested(clean(&name)));
         }
         Ok(TextColumn {

@@ -1,5 +1,5 @@
 //! Reads what is needed of Thrift's compact protocol, in which Parquet writes its footer and the headers of its pages
-//! (github.com/apache/thrift, `doc/specs/thrift-compact-protocol.md`). Nothing is allocated.
+//! (github.com/apache/thrift, `doc/specs/thrift-compact-protocol.md`). Nothing is allocated by what a length states.
 
 /// Structures are nested no deeper than this. Those of Parquet have about six levels.
 const DEEPEST: u8 = 32;
@@ -65,6 +65,13 @@ impl<'a> Compact<'a> {
     pub fn signed(&mut self) -> Option<i64> {
         let number = self.unsigned()?;
         Some((number >> 1) as i64 ^ -((number & 1) as i64))
+    }
+
+    /// A text.
+    pub fn text(&mut self) -> Option<String> {
+        let length = self.unsigned()?;
+        let bytes = self.take(usize::try_from(length).ok()?)?;
+        Some(String::from_utf8_lossy(bytes).into_owned())
     }
 
     /// A number that cannot be negative.
