@@ -11,7 +11,7 @@ use crate::cli;
 use crate::commands::shared::cases;
 use crate::export::{CONTENT, Cells, ColumnarRows, FlatError, FlatReader, FlatRow, path_text};
 
-/// Smaller tables are held as a whole, which takes about a kilobyte for each row, and remarks about them count all of
+/// Smaller tables are held as a whole, which takes about two kilobytes for each row, and remarks about them count all of
 /// their rows.
 const LARGE_BYTES: u64 = 32 << 20;
 const LARGE_ROWS: u64 = 100_000;
