@@ -5,6 +5,7 @@
     benches/archive.py merge PROGRAM FOLDER [--rows 10000000] [--parts 16] [--sort path]
                                                                    makes parts, merges and evaluates them
     benches/archive.py shard PROGRAM FOLDER [--rounds 5]           --shard 1/1 against none over FOLDER
+    benches/archive.py study PROGRAM FOLDER [--rounds 5]           one shard of 1000 of studies against one of images
 
 Parts that are there already are used again. They are made of the description that PROGRAM itself writes at the end of a real part, and of invented rows. Each figure
 is of one process: seconds, and the most memory that it and its children had (wait4's ru_maxrss: of the largest of them).
@@ -187,7 +188,7 @@ def merge(program, folder, rows, parts, sort, only_parts):
         seconds, peak = with_memory(
             [program, "evaluate", "--manifest", str(manifest), "--predictions", table, "--quiet"]
         )
-        print(f"evaluated from {ending}: {seconds:.1f} s, {peak:.0f} MiB")
+        print(f"evaluated from {ending}: {seconds:.1f} s, {rows / seconds:,.0f} rows/s, {peak:.0f} MiB")
     try:
         import duckdb
     except ImportError:
@@ -204,23 +205,45 @@ def merge(program, folder, rows, parts, sort, only_parts):
     print(f"rows that differ between them: {differing[0]}")
 
 
-def shard(program, folder, rounds):
-    """In turn, so that a slow minute is in both."""
-    times = {"none": [], "1/1": []}
+def in_turn(program, folder, rounds, ways):
+    """The seconds of each way to predict FOLDER, in turn, so that a slow minute is in all."""
+    times = {how: [] for how in ways}
     output = folder.parent / "overhead.csv"
     for _ in range(rounds):
-        for how, seconds in times.items():
-            for name in (output, output.with_name(output.name + ".partial")):
-                name.unlink(missing_ok=True)
-            more = [] if how == "none" else ["--shard", how]
-            seconds.append(with_memory([program, "predict", str(folder), "-o", str(output), "--quiet", *more])[0])
-    none, one = (statistics.median(times[how]) for how in times)
-    print(f"none {none:.2f} s, --shard 1/1 {one:.2f} s: {100 * (one / none - 1):+.1f} % (medians of {rounds}); {times}")
+        for how, more in ways.items():
+            for ending in ("", ".partial", ".films"):
+                output.with_name(output.name + ending).unlink(missing_ok=True)
+            arguments = [program, "predict", str(folder), "-o", str(output), "--quiet", *more]
+            times[how].append(with_memory(arguments)[0])
+    for ending in ("", ".partial", ".films"):
+        output.with_name(output.name + ending).unlink(missing_ok=True)
+    base, *others = (statistics.median(seconds) for seconds in times.values())
+    first, *names = times
+    print(f"{first} {base:.2f} s (medians of {rounds}, in turn)")
+    for how, seconds in zip(names, others):
+        # Each round is a pair of its own: what is slow for both cancels.
+        pairs = sorted(100 * (other / one - 1) for one, other in zip(times[first], times[how]))
+        print(
+            f"{how} {seconds:.2f} s: {100 * (seconds / base - 1):+.2f} %; of pairs {statistics.median(pairs):+.2f} % "
+            f"({pairs[0]:+.2f} to {pairs[-1]:+.2f})"
+        )
+    print(times)
+
+
+def shard(program, folder, rounds):
+    in_turn(program, folder, rounds, {"none": [], "none again": [], "--shard 1/1": ["--shard", "1/1"]})
+
+
+def study(program, folder, rounds):
+    """What it costs to read the header of every file, with next to nothing to score."""
+    part = ["--shard", "500/1000"]
+    ways = {"a shard of images": part, "a shard of studies": [*part, "--unit", "study"]}
+    in_turn(program, folder, rounds, ways)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["walk", "merge", "shard"])
+    parser.add_argument("what", choices=["walk", "merge", "shard", "study"])
     parser.add_argument("program")
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--files", type=int, default=1_000_000)
@@ -235,8 +258,10 @@ def main():
         walk(program, given.folder, given.files)
     elif given.what == "merge":
         merge(program, given.folder, given.rows, given.parts, given.sort, given.only_parts)
-    else:
+    elif given.what == "shard":
         shard(program, given.folder, given.rounds)
+    else:
+        study(program, given.folder, given.rounds)
 
 
 main()

@@ -216,7 +216,7 @@ impl<W: Write> TableWriter<W> {
     pub fn row(&mut self, cells: &[Cell]) -> io::Result<()> {
         debug_assert_eq!(cells.len(), self.columns.len());
         let line = match self.format {
-            TableFormat::Jsonl | TableFormat::Json => self.json_object(cells)?,
+            TableFormat::Jsonl | TableFormat::Json => json_line(&self.columns, cells)?,
             _ => cells_line(self.format, cells.iter().map(Cell::to_csv))?,
         };
         self.line(&line)
@@ -258,17 +258,21 @@ impl<W: Write> TableWriter<W> {
         Ok(self.out)
     }
 
-    fn json_object(&self, cells: &[Cell]) -> io::Result<Vec<u8>> {
-        let mut line = Vec::new();
-        let members = self.columns.iter().zip(cells);
-        serde_json::Serializer::new(&mut line).collect_map(members)?;
-        Ok(line)
-    }
-
     fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.out.write_all(bytes)?;
         self.out.flush()
     }
+}
+
+/// A row as a JSON object on one line, without a line end.
+///
+/// # Errors
+/// Never, unless the writer fails in memory.
+pub fn json_line(columns: &[String], cells: &[Cell]) -> io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    let members = columns.iter().zip(cells);
+    serde_json::Serializer::new(&mut line).collect_map(members)?;
+    Ok(line)
 }
 
 /// The first line of a CSV or TSV file with these columns, including its line end. Labels come from

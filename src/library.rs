@@ -53,6 +53,17 @@ pub enum WalkItem {
     Problem { path: PathBuf, reason: String },
 }
 
+impl WalkItem {
+    /// The path of what was found.
+    pub fn path(&self) -> &Path {
+        match self {
+            WalkItem::Image(path)
+            | WalkItem::Unread { path, .. }
+            | WalkItem::Problem { path, .. } => path,
+        }
+    }
+}
+
 /// Walks `roots` (files and folders, in the order given) and calls `on` with each finding, until `on`
 /// breaks.
 pub fn scan(roots: &[PathBuf], on: impl FnMut(WalkItem) -> ControlFlow<()>) {

@@ -23,6 +23,7 @@ const EXAMPLES: &[(&[&str], &[&str])] = &[
             "cxr predict FOLDER -o scores.csv --resume    go on after an interruption",
             "cxr predict a.dcm --format jsonl",
             "cxr predict ARCHIVE --shard 3/16 -o parts/3.csv --resume",
+            "cxr predict ARCHIVE --unit study -o studies.csv    one row a study",
             "cxr predict FOLDER -o scores.csv --heatmaps maps --heatmap-label covid",
         ],
     ),

@@ -10,7 +10,7 @@ use super::TableFormatArgument;
 ///
 /// The parts are those of `cxr predict --shard K/N`, each of another K, all of one run: the same folders,
 /// model, preprocessing, calibration, prevalence and version. Each must be whole, unchanged, and hold only
-/// images of its own shard. Anything else is refused, and no table is written.
+/// images, studies or folders of its own shard. Anything else is refused, and no table is written.
 ///
 /// If shards are missing, standard output has nothing but the array that is still to run, for
 /// sbatch $(cxr merge parts/*.csv -o all.csv) job.sh: --array=3,7-9. A part that is not whole is named on

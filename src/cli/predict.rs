@@ -62,6 +62,14 @@ use super::{Assumptions, PrognosisArguments};
 /// Slurm's id for K (--array=1-N), also where only some shards run again, and the index of a Kubernetes job
 /// of N completions.
 ///
+/// With --unit study a row is about a study, and all films of a study are in one shard: its Study Instance UID chooses
+/// it. For each label the row has the highest number of its films with scores, and in `film: LABEL` the film that it is
+/// of; `path` is the film of the label that stands out most (`highest_finding`), and there are counts of films, of
+/// refused and of failed ones. `study` is a digest of the UID, which itself is not written. A film without that UID is
+/// a study of its own; with --unit folder the films of a folder belong together. A study whose films name several
+/// patients has no numbers. The rows of the films stay in FILE.films, for --resume. A shard of studies reads the first
+/// kilobytes of every file, because only they say which study it is of.
+///
 /// A heat map is a PNG file of at most 1,024 pixels a side, readable by its owner only: the
 /// radiograph in its default window, vermilion where the image speaks for the label, blue where it speaks
 /// against it. Its name is NAME-HASH.png, after the image and the first 16 hexadecimal digits of the
@@ -103,6 +111,10 @@ pub struct Predict {
         conflicts_with = "append"
     )]
     pub shard: Option<ShardArgument>,
+
+    /// What a row is about; a table of studies or folders needs -o FILE
+    #[arg(long, value_enum, value_name = "UNIT", default_value_t = UnitArgument::Image)]
+    pub unit: UnitArgument,
 
     /// Write to FILE instead of standard output (-)
     #[arg(short, long, value_name = "FILE")]
@@ -177,6 +189,17 @@ pub enum TableFormatArgument {
     Jsonl,
     Json,
     Parquet,
+}
+
+/// `--unit`: what a row is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum UnitArgument {
+    /// Each image
+    Image,
+    /// All images of a study, by its Study Instance UID
+    Study,
+    /// All images of a folder, not of those below it
+    Folder,
 }
 
 /// `--shard`: which part of the images.

@@ -44,11 +44,22 @@ pub const PSEUDONYMS: [&str; 3] = [PATIENT, "study_uid", PSEUDONYM_KEY];
 pub const PATIENT: &str = "patient";
 /// The name of the key that pseudonyms were made with.
 pub const PSEUDONYM_KEY: &str = "pseudonym_key";
+/// The column with the name of the study or folder of a row: see `commands::shared::shard::group`.
+pub const STUDY: &str = "study";
+/// The label of a study that stands out most, of those that are found or not.
+pub const HIGHEST: &str = "highest_finding";
+/// Films of a study: all, those that were refused, and those that could not be read.
+pub const FILM_COUNTS: [&str; 3] = ["films", "films_refused", "films_failed"];
+/// The beginning of the columns of a table of studies that name the film which a label's number is of.
+pub const FILM_OF: &str = "film: ";
 
 /// Whether a column of this name holds something other than a label's score.
 pub fn is_reserved(column: &str) -> bool {
     let all: [&[&str]; 6] = [&BEFORE, &AFTER, &NESTED, &BASIS, &LUNGS, &PSEUDONYMS];
     let is_prognosis = column.starts_with(PROGNOSIS) || column == PROGNOSES;
-    let is_other = is_prognosis || column == WITHHELD;
+    let is_study = [STUDY, HIGHEST].contains(&column)
+        || FILM_COUNTS.contains(&column)
+        || column.starts_with(FILM_OF);
+    let is_other = is_prognosis || column == WITHHELD || is_study;
     is_other || all.iter().any(|columns| columns.contains(&column))
 }

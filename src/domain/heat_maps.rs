@@ -11,8 +11,8 @@ impl Prediction {
     /// the odds of its operating point (to even odds where it has none).
     pub fn foremost(&self) -> Option<&Finding> {
         let excess = |finding: &Finding| {
-            let point = finding.operating_point.map_or(0.5, |point| point.0);
-            log_odds(finding.score.value()) - log_odds(point)
+            let point = finding.operating_point.map(|point| point.0);
+            excess(finding.score.value(), point)
         };
         let alone = |finding: &&Finding| finding.question == Question::Presence;
         self.findings
@@ -107,6 +107,12 @@ impl Prediction {
 fn mapped(finding: &Finding) -> &Pathology {
     let factors = finding.factors.as_ref();
     factors.map_or(&finding.label, |factors| &factors.presence)
+}
+
+/// By how much a score stands out: the logarithm of the ratio of its odds to those of the operating point, or to even odds
+/// where there is none.
+pub fn excess(score: f32, operating_point: Option<f32>) -> f32 {
+    log_odds(score) - log_odds(operating_point.unwrap_or(0.5))
 }
 
 /// ln(p / (1 − p)); finite even for scores that were rounded to 0 or 1.

@@ -23,6 +23,7 @@ pub mod content_id;
 pub mod date;
 pub mod dicom_header;
 pub mod failure;
+pub mod film_study;
 pub mod finding;
 pub mod heat_maps;
 pub mod hex;
@@ -59,6 +60,7 @@ pub use content_id::{ContentId, NotAContentId};
 pub use date::{counted_day, days_between, is_before, shown_day, taken};
 pub use dicom_header::HeaderLine;
 pub use failure::Failure;
+pub use film_study::FilmStudy;
 pub use finding::{
     Calibrated, Conformal, Factors, Finding, OperatingPoint, PresenceSet, Question, Score,
     ScoreKind, percent,

@@ -12,14 +12,16 @@
 //!
 //! The names of columns and the file metadata (`cxr.…`) are part of what other programs rely on.
 
+mod bounds;
 mod read;
+mod thrift;
 mod write;
 
 pub use read::{ColumnarError, ColumnarRows, is_parquet};
 pub use write::ColumnarWriter;
 
 use super::is_label;
-use crate::domain::columns::{LUNGS, PROGNOSES, PROGNOSIS, WITHHELD};
+use crate::domain::columns::{FILM_COUNTS, LUNGS, PROGNOSES, PROGNOSIS, WITHHELD};
 
 /// The file metadata that says which run a part belongs to.
 pub const PART: &str = "cxr.part";
@@ -46,6 +48,7 @@ pub fn prediction_column(name: &str) -> ColumnKind {
     match name {
         "reasons" | WITHHELD => ColumnKind::List,
         PROGNOSES => ColumnKind::Text,
+        _ if FILM_COUNTS.contains(&name) => ColumnKind::Integer,
         _ if is_number => ColumnKind::Number,
         _ => ColumnKind::Text,
     }

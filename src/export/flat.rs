@@ -16,6 +16,8 @@ use super::{TableFormat, header, header_cells};
 
 /// Bytes that are read and written at once.
 const BUFFER: usize = 1 << 16;
+/// Bytes of a line of JSON. A row has some thousands.
+const LONGEST_LINE: u64 = 64 << 20;
 
 /// The cells of one row.
 pub type FlatRow = csv::StringRecord;
@@ -167,7 +169,10 @@ impl FlatReader {
                     })?
             }
             FlatSource::Lines { from, columns } => {
-                let read = from.read_until(b'\n', line)?;
+                let read = from.take(LONGEST_LINE).read_until(b'\n', line)?;
+                if read as u64 == LONGEST_LINE {
+                    return Err(FlatError::Row(rows));
+                }
                 if line.ends_with(b"\n") {
                     line.pop();
                 }

@@ -4,7 +4,8 @@
 //! by members that hold several values ([`NESTED`]). Further columns say what the row is based on
 //! ([`BASIS`]), and what was measured by the lungs ([`LUNGS`]); tables of earlier versions lack them. Where
 //! outcomes are asked for, their columns come after these ([`PROGNOSIS`]), then the labels without a
-//! number, if the model has such ([`WITHHELD`]), and last the pseudonyms, if they are asked for ([`PSEUDONYMS`]).
+//! number, if the model has such ([`WITHHELD`]), then the pseudonyms, if they are asked for ([`PSEUDONYMS`]), and last
+//! the study, if the rows are those of its films.
 
 use std::fmt;
 use std::path::Path;
@@ -14,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Cell, RowOrigin, TableFormat, path_text};
 use crate::domain::columns::{
-    AFTER, BASIS, BEFORE, LUNGS, NESTED, PROGNOSES, PROGNOSIS, PSEUDONYMS, is_reserved,
+    AFTER, BASIS, BEFORE, LUNGS, NESTED, PROGNOSES, PROGNOSIS, PSEUDONYMS, STUDY, is_reserved,
 };
 pub use crate::domain::columns::{CONTENT, PREVALENCE, WITHHELD};
 use crate::domain::hex::hex;
@@ -73,6 +74,8 @@ pub struct PredictionRows<'a> {
     foretells: bool,
     /// The name of the key of the rows' pseudonyms; `None` if they have none.
     pseudonym_key: Option<String>,
+    /// Whether a row has the name of its study or folder.
+    names_study: bool,
     /// The same in every row: [`card_digest`], and [`PREVALENCE`] as text.
     card_digest: String,
     prevalence: String,
@@ -87,6 +90,7 @@ impl<'a> PredictionRows<'a> {
             assumed,
             foretells: false,
             pseudonym_key: None,
+            names_study: false,
             card_digest: card_digest(card),
             prevalence: prevalence_text(card, assumed),
         }
@@ -101,6 +105,12 @@ impl<'a> PredictionRows<'a> {
     /// The same rows, with pseudonyms after the other columns if they are made with a `key` of this name.
     pub fn with_pseudonyms(mut self, key: Option<String>) -> Self {
         self.pseudonym_key = key;
+        self
+    }
+
+    /// The same rows, with a last column for the name of the study or folder of the film if it is `asked` for.
+    pub fn with_study(mut self, asked: bool) -> Self {
+        self.names_study = asked;
         self
     }
 
@@ -135,6 +145,8 @@ impl<'a> PredictionRows<'a> {
             let mut columns = self.columns_with(basis);
             columns.extend(self.prognosis_columns());
             columns.extend(self.pseudonym_columns());
+            // No table of films by study is of an earlier version.
+            columns.extend(self.names_study.then(|| STUDY.to_owned()));
             columns
         })
     }
@@ -156,6 +168,7 @@ impl<'a> PredictionRows<'a> {
         let mut columns = self.prognosis_columns();
         columns.extend(self.card.can_withhold().then(|| WITHHELD.to_owned()));
         columns.extend(self.pseudonym_columns());
+        columns.extend(self.names_study.then(|| STUDY.to_owned()));
         columns
     }
 
@@ -195,7 +208,7 @@ impl<'a> PredictionRows<'a> {
 
     /// The row of one file, a cell for each of [`columns`](Self::columns). A file that could not be read
     /// has a reason and no scores. `status` is `ok`, `caution`, `refused`, `skipped`, `unread` or
-    /// `error`.
+    /// `error`. The cell of the study is left empty, for the caller to fill.
     pub fn row(&self, path: &Path, outcome: RowOf) -> Vec<Cell> {
         let mut row = vec![Cell::Text(path_text(path))];
         let columns = self.columns().len();
@@ -237,10 +250,13 @@ impl<'a> PredictionRows<'a> {
     pub fn row_of(&self, path: &Path, outcome: RowOf, whose: &RowPseudonyms) -> Vec<Cell> {
         let mut row = self.row(path, outcome);
         if let Some(key) = &self.pseudonym_key {
-            row.truncate(row.len().saturating_sub(PSEUDONYMS.len()));
+            let after = usize::from(self.names_study);
+            let begin = row.len().saturating_sub(PSEUDONYMS.len() + after);
             let cells = [&whose.patient, &whose.study, &Some(key.clone())]
                 .map(|text| text.as_deref().map_or(Cell::Empty, Cell::text));
-            row.extend(cells);
+            for (cell, value) in row.iter_mut().skip(begin).zip(cells) {
+                *cell = value;
+            }
         }
         row
     }

@@ -9,6 +9,7 @@
 
 mod dicom;
 mod store;
+mod table;
 
 use std::fmt::Display;
 use std::path::Path;
@@ -36,7 +37,7 @@ use crate::tui::worklist::{FilterTerms, rewritten};
 pub type FuzzTarget = fn(&[u8]);
 
 /// Every target by name. Its file in `fuzz/fuzz_targets` and its corpus have the same name.
-pub const TARGETS: [(&str, FuzzTarget); 36] = [
+pub const TARGETS: [(&str, FuzzTarget); 37] = [
     ("raster", raster),
     ("png", png),
     ("jpeg", jpeg),
@@ -73,6 +74,7 @@ pub const TARGETS: [(&str, FuzzTarget); 36] = [
     ("dicomweb", dicomweb),
     ("store", store),
     ("pdu", pdu),
+    ("parquet", parquet),
 ];
 
 /// Limits for small pictures: large ones teach a fuzzer nothing more.
@@ -85,6 +87,11 @@ fn limits() -> DecodeLimits {
         max_memory: 64 << 20,
         timeout: Duration::from_secs(10),
     }
+}
+
+/// Tables in Parquet, row by row.
+pub fn parquet(data: &[u8]) {
+    table::target(data);
 }
 
 /// A file of any format, recognised by its content.

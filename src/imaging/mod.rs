@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use crate::domain::{ContentId, FilmSummary, HeaderLine, Radiograph, SourceHeader};
+use crate::domain::{ContentId, FilmStudy, FilmSummary, HeaderLine, Radiograph, SourceHeader};
 use crate::sources::{OpenedSource, Sources, is_remote};
 
 mod big_endian;
@@ -319,6 +319,36 @@ pub fn summary(path: &Path, limits: &DecodeLimits) -> Result<Option<FilmSummary>
             }
         }
         Ok(None)
+    };
+    read().map_err(|fault| ImagingError::new(path, fault))
+}
+
+/// Bytes of a film that are read for its study, one after another until they are enough. In nearly all films the first are:
+/// the elements before the study's UID take two or three kilobytes, unless private ones hold more.
+const STUDY_HEADS: [usize; 2] = [16 << 10, 1 << 20];
+
+/// The study and the patient that a film's header states, read from its beginning; nothing for a film in another format
+/// than DICOM. The walk through the header allocates nothing by what the file says, so it needs no process of its own.
+///
+/// # Errors
+/// If the film cannot be read, is in no format that is read, or its header is damaged from the start.
+pub fn film_study(path: &Path, limits: &DecodeLimits) -> Result<FilmStudy, ImagingError> {
+    let read = || {
+        let film = open_source(path, limits)?;
+        for most in STUDY_HEADS {
+            let head = film.head(most).map_err(ImageFault::of_reading)?;
+            if sniff::kind(&head)? != FileKind::Dicom {
+                return Ok(FilmStudy::default());
+            }
+            let is_whole = head.len() < most;
+            let found = guard::catching_panics(|| dicom::study(&head, is_whole, limits))?;
+            if let Some(found) = found {
+                return Ok(found);
+            }
+        }
+        let whole = read_film(path, limits)?;
+        let found = guard::catching_panics(|| dicom::study(&whole, true, limits))?;
+        Ok(found.unwrap_or_default())
     };
     read().map_err(|fault| ImagingError::new(path, fault))
 }

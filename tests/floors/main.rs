@@ -83,6 +83,7 @@ const SEES: &[(&str, &[&str])] = &[
             "dimse",
             "domain",
             "evaluation",
+            "export",
             "imaging",
             "inference",
             "sources",

@@ -48,8 +48,29 @@ pub fn all() -> Vec<Seed> {
         texts(),
         stores(),
         associations(),
+        tables(),
     ]
     .concat()
+}
+
+/// Tables in Parquet: texts, dictionaries, lists and nothing, and such as ask for more than there is.
+fn tables() -> Vec<Seed> {
+    use super::parquet_files::{bombs, column, file, long_list, nothing, repeated, texts};
+    let mut list = column("reasons", long_list(3));
+    list.is_list = true;
+    let columns = [
+        column("path", vec![texts(&["a.png"])]),
+        column("status", repeated(1, "ok")),
+        list,
+        column("Pneumonia", vec![nothing(1)]),
+    ];
+    let whole = ("whole", file(1, &columns));
+    let files = bombs().into_iter().map(|(name, bytes, _)| (name, bytes));
+    [whole]
+        .into_iter()
+        .chain(files)
+        .map(|(name, bytes)| ("parquet", format!("{name}.parquet"), bytes))
+        .collect()
 }
 
 /// Zip, tar and tar.gz archives, with links, long names and names that lead out.

@@ -6,6 +6,8 @@
 #[path = "../imaging_files/mod.rs"]
 mod imaging_files;
 mod made;
+#[path = "../parquet_files/mod.rs"]
+mod parquet_files;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -114,7 +116,7 @@ checked! {
     dicom dicom_native dicom_rle dicom_jpeg dicom_jpeg_ls dicom_jpeg_2000 dicom_deflated
     answer request
     pickle torch keras safetensors onnx model_folder part_index
-    npy recipe card manifest filter configuration dicomweb store pdu
+    npy recipe card manifest filter configuration dicomweb store pdu parquet
 }
 
 #[test]

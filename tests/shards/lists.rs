@@ -118,4 +118,31 @@ fn a_list_is_divided_into_shards_like_a_folder() {
     archive.run(&["predict", "archive", "-o", "whole.csv", "--quiet"]);
     // The table comes by name, and the list as find wrote it.
     assert_eq!(archive.rows("all.csv"), archive.rows("whole.csv"));
+
+    // Parts of two lists are of two runs, and a part is not continued with another list.
+    let names = String::from_utf8(find.stdout).unwrap();
+    let (first, rest) = names.split_once('\0').unwrap();
+    fs::write(archive.at("fewer"), rest).unwrap();
+    fs::write(archive.at("turned"), format!("{rest}{first}\0")).unwrap();
+    for list in ["fewer", "turned"] {
+        let arguments = ["predict", "--files-from", list, "-0", "--shard", "2/3"];
+        let resumed = archive.run(&[&arguments[..], &["-o", "2.csv", "--resume"]].concat());
+        assert_eq!(resumed.code, 2, "{list}");
+        assert!(
+            resumed.stderr.contains("another run; list of files"),
+            "{}",
+            resumed.stderr
+        );
+        let outcome = archive.run(&[&arguments[..], &["-o", "other.csv", "--force"]].concat());
+        assert!(outcome.code < 2, "{}", outcome.stderr);
+        let mixed = ["1.csv", "other.csv", "3.csv"].map(str::to_owned);
+        let refused = archive.merge(&mixed, &["-o", "mixed.csv"]);
+        assert_eq!((refused.code, &*refused.stdout), (2, ""), "{list}");
+        assert!(
+            refused.stderr.contains("list of files"),
+            "{}",
+            refused.stderr
+        );
+    }
+    assert!(!archive.at("mixed.csv").exists());
 }

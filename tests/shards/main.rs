@@ -1,12 +1,18 @@
 //! Sharded runs as a script meets them: parts, merge, what is missing, and runs that are killed.
 
+#[path = "../imaging_files/mod.rs"]
+mod imaging_files;
+#[path = "../parquet_files/mod.rs"]
+mod parquet_files;
 #[path = "../skip/mod.rs"]
 mod skip;
 
 mod columns;
 mod kills;
+mod large;
 mod lists;
 mod refusals;
+mod studies;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

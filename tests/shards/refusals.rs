@@ -178,30 +178,47 @@ fn what_is_no_part_is_said_to_be_none() {
     );
 }
 
-/// A limit on the size of files stands for a full disk: writing fails in the middle.
+/// Runs cxr with a limit on the size of files, in blocks, which stands for a full disk: writing fails in the middle.
+fn limited(archive: &Archive, blocks: u32, arguments: &str) -> (Option<i32>, String) {
+    let program = env!("CARGO_BIN_EXE_cxr");
+    let mut command = Command::new("sh");
+    command
+        .args([
+            "-c",
+            &format!("ulimit -f {blocks}; exec '{program}' {arguments}"),
+        ])
+        .current_dir(archive.0.path())
+        .env("CXR_CONFIG", "");
+    let output = command.output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    (output.status.code(), stderr)
+}
+
 #[test]
 fn a_full_disk_leaves_parts_as_they_were_and_no_table() {
     let archive = Archive::new(12);
     let parts = archive.shards(1, "csv");
-    let limited = |arguments: &str| {
-        let program = env!("CARGO_BIN_EXE_cxr");
-        let mut command = Command::new("sh");
-        command
-            .args(["-c", &format!("ulimit -f 1; exec '{program}' {arguments}")])
-            .current_dir(archive.0.path())
-            .env("CXR_CONFIG", "");
-        let output = command.output().unwrap();
-        (
-            output.status.code(),
-            String::from_utf8(output.stderr).unwrap(),
-        )
-    };
-    let (code, stderr) = limited(&format!("merge {} -o all.csv", parts[0]));
+    let (code, stderr) = limited(&archive, 1, &format!("merge {} -o all.csv", parts[0]));
     assert_eq!(code, Some(1), "{stderr}");
     assert!(stderr.contains("all.csv"), "{stderr}");
     assert_eq!(archive.files("."), ["archive", "parts"]);
 
-    let (code, stderr) = limited("predict archive --shard 1/1 -o p.csv --quiet");
+    // A table that is there stays as it is.
+    for table in ["old.csv", "old.parquet"] {
+        fs::write(archive.at(table), "before").unwrap();
+        let arguments = format!("merge {} --force -o {table}", parts[0]);
+        let (code, stderr) = limited(&archive, 1, &arguments);
+        assert_eq!(code, Some(1), "{stderr}");
+        assert!(
+            stderr.contains(table) && stderr.lines().count() == 1,
+            "{stderr}"
+        );
+        assert_eq!(fs::read(archive.at(table)).unwrap(), b"before");
+        fs::remove_file(archive.at(table)).unwrap();
+    }
+    assert_eq!(archive.files("."), ["archive", "parts"]);
+
+    let (code, stderr) = limited(&archive, 1, "predict archive --shard 1/1 -o p.csv --quiet");
     assert_eq!(code, Some(1), "{stderr}");
     assert!(stderr.contains("p.csv"), "{stderr}");
     assert_eq!(archive.files("."), ["archive", "p.csv.partial", "parts"]);
@@ -211,4 +228,41 @@ fn a_full_disk_leaves_parts_as_they_were_and_no_table() {
     assert_eq!(merged.code, 0, "{}", merged.stderr);
     archive.merge(&parts, &["-o", "before.csv"]);
     assert_eq!(archive.rows("all.csv"), archive.rows("before.csv"));
+}
+
+/// The rows are all there, and only the table that is made of them does not fit.
+#[test]
+fn a_full_disk_at_the_end_keeps_the_rows_and_the_table_that_was_there() {
+    let archive = Archive::new(6);
+    for (table, beside, unit) in [
+        ("t.parquet", "t.parquet.partial", "image"),
+        ("s.csv", "s.csv.films", "study"),
+        ("s.parquet", "s.parquet.films", "study"),
+    ] {
+        let arguments = format!("predict archive --quiet --unit {unit} --resume -o {table}");
+        let typed: Vec<&str> = arguments.split(' ').collect();
+        assert_eq!(archive.run(&typed).code, 0, "{table}");
+        if unit == "image" {
+            // As a run leaves it that was killed at its end.
+            archive.run(&["predict", "archive", "-o", beside, "-f", "csv", "--quiet"]);
+        }
+        let before = (
+            fs::read(archive.at(table)).unwrap(),
+            fs::read(archive.at(beside)).unwrap(),
+        );
+        let files = archive.files(".");
+        let (code, stderr) = limited(&archive, 1, &arguments);
+        assert_eq!(code, Some(1), "{table}: {stderr}");
+        assert!(
+            stderr.contains(table) && stderr.lines().count() == 1,
+            "{stderr}"
+        );
+        let after = (
+            fs::read(archive.at(table)).unwrap(),
+            fs::read(archive.at(beside)).unwrap(),
+        );
+        assert!(before == after, "{table}");
+        assert_eq!(archive.files("."), files);
+        assert_eq!(archive.run(&typed).code, 0, "{table}");
+    }
 }

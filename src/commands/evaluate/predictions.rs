@@ -21,6 +21,7 @@ use super::{Answers, CaseOutcome, Manifest, ModelCard, Usage};
 use crate::commands::shared::cases::{contents, file, table_bytes};
 use crate::commands::shared::complain;
 use crate::domain::columns::PATIENT;
+use crate::domain::columns::{FILM_COUNTS, STUDY};
 use crate::evaluation::{Case, is_missing};
 use crate::export::{CONTENT, Cells, FlatError, PREVALENCE, WITHHELD, path_text};
 
@@ -101,6 +102,11 @@ impl PredictionTable {
                 "not a table of cxr predict: no columns path and status".into(),
             ));
         };
+        if at(STUDY).is_some() && at(FILM_COUNTS[0]).is_some() {
+            return Err(fail(
+                "a table of studies or folders; that of their films lies beside the parts of the run, as FILE.films".into(),
+            ));
+        }
         let mut remarks = Vec::new();
         if is_torn {
             remarks.push("its last row is cut off and left out".to_owned());

@@ -7,8 +7,7 @@ mod order;
 mod parts;
 mod rows;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
+use std::collections::BTreeMap;
 use std::io::BufWriter;
 use std::process::ExitCode;
 
@@ -51,7 +50,7 @@ pub fn run(arguments: &cli::Merge) -> Result<ExitCode> {
     refuse_mixed(&parts)?;
     let order = RowOrder::new(&arguments.sort, arguments.reverse, &about)?;
     refuse_lost_members(format, &parts)?;
-    let mut checked = Vec::new();
+    let mut checked: Vec<WholePart> = Vec::new();
     for mut part in parts {
         match part.check(&order, signals.stop())? {
             None => checked.push(part),
@@ -61,8 +60,10 @@ pub fn run(arguments: &cli::Merge) -> Result<ExitCode> {
             return Ok(code);
         }
     }
+    let mut checked = without_worse_readers(checked);
     checked.sort_by_key(|part| part.end.shard);
-    let missing = missing(&checked, about.of);
+    let there: Vec<u32> = checked.iter().map(|part| part.end.shard).collect();
+    let missing = missing(&there, about.of);
     if !missing.is_empty() {
         return still_to_run(&missing, about.of);
     }
@@ -131,6 +132,28 @@ fn refuse_mixed(parts: &[WholePart]) -> Result<()> {
     Ok(())
 }
 
+/// Leaves out parts whose runs could not read the headers of more films than others could, and says so. Such a film may be
+/// of a study in their shards, and in no part.
+fn without_worse_readers(parts: Vec<WholePart>) -> Vec<WholePart> {
+    let unread = |part: &WholePart| part.end.content.unread_headers.clone().unwrap_or_default();
+    let Some(best) = parts.iter().map(unread).min() else {
+        return parts;
+    };
+    let is_alike = |part: &WholePart| {
+        let found = unread(part);
+        if found != best {
+            complain(&format!(
+                "{}: {} headers could not be read there, and not the same ones as for other parts: its shard counts \
+                 as missing",
+                path_text(&part.path),
+                found.count
+            ));
+        }
+        found == best
+    };
+    parts.into_iter().filter(is_alike).collect()
+}
+
 /// Refuses to write rows of JSON from parts that do not have all that such rows hold.
 fn refuse_lost_members(format: TableFormat, parts: &[WholePart]) -> Result<()> {
     let other = parts.iter().find(|part| !part.format.is_json());
@@ -143,17 +166,32 @@ fn refuse_lost_members(format: TableFormat, parts: &[WholePart]) -> Result<()> {
     }
 }
 
-/// The shards from 1 to `of` that no part has.
-fn missing(parts: &[WholePart], of: u32) -> Vec<u32> {
-    let there: BTreeSet<u32> = parts.iter().map(|part| part.end.shard).collect();
-    (1..=of).filter(|shard| !there.contains(shard)).collect()
+/// The shards from 1 to `of` that are not among these, which are in order: the first and the last of each gap. A part may
+/// state any number of shards, so they are not listed one by one.
+fn missing(there: &[u32], of: u32) -> Vec<(u32, u32)> {
+    let (mut gaps, mut next) = (Vec::new(), 1_u64);
+    for shard in there
+        .iter()
+        .map(|shard| u64::from(*shard))
+        .chain([u64::from(of) + 1])
+    {
+        if shard > next {
+            // Both are between 1 and `of`.
+            gaps.push((next as u32, (shard - 1) as u32));
+        }
+        next = shard + 1;
+    }
+    gaps
 }
 
 /// Prints the array that is still to run, and nothing else on standard output.
-fn still_to_run(missing: &[u32], of: u32) -> Result<ExitCode> {
+fn still_to_run(missing: &[(u32, u32)], of: u32) -> Result<ExitCode> {
+    let count: u64 = missing
+        .iter()
+        .map(|(first, last)| u64::from(last - first) + 1)
+        .sum();
     complain(&format!(
-        "{} of {of} shards missing, no table is written; still to run: {}",
-        missing.len(),
+        "{count} of {of} shards missing, no table is written; still to run: {}",
         ranges(missing)
     ));
     print(&Printable::page(&format!("--array={}\n", ranges(missing))))?;
@@ -161,21 +199,12 @@ fn still_to_run(missing: &[u32], of: u32) -> Result<ExitCode> {
 }
 
 /// Numbers as Slurm takes them: `3,7-9`.
-fn ranges(numbers: &[u32]) -> String {
-    let mut text = String::new();
-    let mut rest = numbers;
-    while let Some(&first) = rest.first() {
-        let run = (first..).zip(rest).take_while(|(n, found)| n == *found);
-        let length = run.count();
-        let comma = if text.is_empty() { "" } else { "," };
-        // Writing to a string cannot fail.
-        let _ = match rest[length - 1] {
-            last if last == first => write!(text, "{comma}{first}"),
-            last => write!(text, "{comma}{first}-{last}"),
-        };
-        rest = &rest[length..];
-    }
-    text
+fn ranges(gaps: &[(u32, u32)]) -> String {
+    let words = gaps.iter().map(|(first, last)| match last {
+        last if last == first => first.to_string(),
+        last => format!("{first}-{last}"),
+    });
+    words.collect::<Vec<_>>().join(",")
 }
 
 fn summarise(parts: &[WholePart], place: &str) {
@@ -196,17 +225,20 @@ fn summarise(parts: &[WholePart], place: &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::ranges;
+    use super::{missing, ranges};
 
     #[test]
-    fn shards_are_named_as_an_array() {
-        for (numbers, text) in [
-            (&[3][..], "3"),
-            (&[1, 2], "1-2"),
-            (&[1, 3, 4, 5, 9], "1,3-5,9"),
-            (&[], ""),
+    fn shards_that_are_missing_are_named_as_an_array() {
+        for (there, of, text) in [
+            (&[][..], 3, "1-3"),
+            (&[1, 2, 3], 3, ""),
+            (&[2], 3, "1,3"),
+            (&[1, 4, 5], 9, "2-3,6-9"),
+            (&[3], 3, "1-2"),
+            (&[7], u32::MAX, "1-6,8-4294967295"),
+            (&[u32::MAX], u32::MAX, "1-4294967294"),
         ] {
-            assert_eq!(ranges(numbers), text);
+            assert_eq!(ranges(&missing(there, of)), text);
         }
     }
 }

@@ -7,6 +7,7 @@ use anyhow::Result;
 
 use crate::commands::shared::Usage;
 use crate::commands::shared::shard::part::RunDescription;
+use crate::commands::shared::shard::root_number;
 use crate::export::{FlatRow, path_of};
 use crate::library::walk_order;
 
@@ -66,9 +67,7 @@ impl RowOrder {
         let value = match self.by {
             SortedBy::Path => {
                 let path = path_of(&row[0]);
-                let mut roots = self.roots.iter();
-                let root = roots.position(|root| path.starts_with(root));
-                KeyValue::Path(root.unwrap_or(usize::MAX), path)
+                KeyValue::Path(root_number(&self.roots, &path), path)
             }
             SortedBy::Part => KeyValue::Empty,
             SortedBy::Column(at) => match &row[at] {

@@ -10,8 +10,10 @@ use anyhow::{Context, Result};
 
 use super::order::RowOrder;
 use crate::commands::shared::Usage;
+use crate::commands::shared::shard::group::{Unit, shard_of_name};
 use crate::commands::shared::shard::part::{BUFFER, ByteSum, Hashing, PartEnd, end_of};
 use crate::commands::shared::shard::{RootPaths, shard_of};
+use crate::domain::columns::STUDY;
 use crate::export::{
     ColumnarRows, FlatError, FlatReader, FlatRow, PART, TableFormat, is_parquet, path_of, path_text,
 };
@@ -127,7 +129,8 @@ impl WholePart {
         };
         let roots: Vec<PathBuf> = self.end.about.roots.iter().map(|r| path_of(r)).collect();
         let root_paths = RootPaths::new(&roots);
-        let status = self.column("status");
+        let (status, study) = (self.column("status"), self.column(STUDY));
+        let is_of_images = self.end.about.unit == Unit::Image.code();
         let (mut row, mut line) = (FlatRow::new(), Vec::new());
         let (mut rows, mut counts) = (0_u64, BTreeMap::<String, u64>::new());
         let (mut last, mut is_sorted) = (None, true);
@@ -142,9 +145,13 @@ impl WholePart {
                 Some(count) => *count += 1,
                 None => drop(counts.insert(row[status].to_owned(), 1)),
             }
-            // A list of files is not written down, and images of a study are in its shard.
-            if !roots.is_empty() && self.end.about.unit == "image" {
-                self.refuse_other_shard(&root_paths, &path_of(&row[0]))?;
+            let of = self.end.about.of;
+            if !is_of_images {
+                self.refuse_other_shard(&row[0], shard_of_name(&row[study], of))?;
+            } else if !roots.is_empty() {
+                // A list of files is not written down.
+                let key = root_paths.key(Path::new(&path_of(&row[0]))).to_vec();
+                self.refuse_other_shard(&row[0], Some(shard_of(&key, of)))?;
             }
             if is_sorted {
                 let key = order.key(&row);
@@ -172,16 +179,18 @@ impl WholePart {
             .unwrap_or(0)
     }
 
-    fn refuse_other_shard(&self, roots: &RootPaths, path: &Path) -> Result<()> {
-        let found = shard_of(roots.key(path), self.end.about.of);
-        if found == self.end.shard {
-            return Ok(());
+    /// Refuses a row that another shard should have, or that says nothing of its shard.
+    fn refuse_other_shard(&self, path: &str, found: Option<u32>) -> Result<()> {
+        let part = path_text(&self.path);
+        match found {
+            Some(found) if found == self.end.shard => Ok(()),
+            Some(found) => Err(Usage::error(format!(
+                "{part}: {path} belongs to shard {found}, and this is shard {}",
+                self.end.shard
+            ))),
+            None => Err(Usage::error(format!(
+                "{part}: the row of {path} does not name its study or folder"
+            ))),
         }
-        Err(Usage::error(format!(
-            "{}: {} belongs to shard {found}, and this is shard {}",
-            path_text(&self.path),
-            path_text(path),
-            self.end.shard
-        )))
     }
 }

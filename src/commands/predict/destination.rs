@@ -15,9 +15,11 @@ use super::done::{Check, Done};
 use super::journal::{NamedTable, TableRun, publish};
 use super::mode::WriteMode;
 use super::previous::{Previous, ResumedTable, holds_no_row};
+use super::studies::{self, StudyTable};
 use crate::cli;
 use crate::commands::shared::output_file::{is_database, owner_only};
-use crate::commands::shared::shard::part::journal_of;
+use crate::commands::shared::shard::group::Unit;
+use crate::commands::shared::shard::part::{films_of, journal_of};
 use crate::commands::shared::{Usage, complain, standard_output};
 use crate::domain::{ModelCard, Prevalences};
 use crate::export::{PredictionRows, TableFormat, TableWriter, is_stream, path_text};
@@ -40,6 +42,7 @@ pub struct TableDestination {
     mode: WriteMode,
     /// Whether rows are kept beside the file until it is whole.
     is_staged: bool,
+    unit: Unit,
 }
 
 impl fmt::Display for TableDestination {
@@ -65,18 +68,64 @@ impl TableDestination {
             format: format.map_err(|error| Usage::error(format!("-o {error}")))?,
             mode: WriteMode::of(arguments),
             is_staged: false,
+            unit: Unit::from(arguments.unit),
             file,
         };
         let destination = TableDestination {
-            is_staged: arguments.shard.is_some() || destination.format == TableFormat::Parquet,
+            is_staged: arguments.shard.is_some()
+                || destination.format == TableFormat::Parquet
+                || destination.unit.is_group(),
             ..destination
         };
+        if destination.unit.is_group() {
+            destination.refuse_as_groups(arguments)?;
+        }
         destination.refuse_parquet()?;
         if arguments.shard.is_some() {
             destination.refuse_as_part()?;
         }
         destination.check(roots)?;
         Ok(destination)
+    }
+
+    /// Refuses what cannot have rows of studies or folders, which are made of the rows of all of their films.
+    fn refuse_as_groups(&self, arguments: &cli::Predict) -> Result<()> {
+        let option = format!("--unit {}", self.unit.code());
+        if self.file.as_deref().is_none_or(is_stream) {
+            return Err(Usage::error(format!(
+                "{option} needs a file, because its rows are written at the end: -o FILE"
+            )));
+        }
+        if self.mode == WriteMode::Append {
+            return Err(Usage::error(format!(
+                "--append: {option} writes its table as a whole; --resume continues one"
+            )));
+        }
+        if !arguments.since.is_empty() {
+            return Err(Usage::error(format!(
+                "--since: a row of {option} needs all films, and not only those that are new"
+            )));
+        }
+        Ok(())
+    }
+
+    /// The file beside the table in which rows are kept until it is whole: those of the films, where a row of the table
+    /// is about several.
+    fn kept_beside(&self, table: &Path) -> PathBuf {
+        if self.unit.is_group() {
+            films_of(table)
+        } else {
+            journal_of(table)
+        }
+    }
+
+    /// The format in which rows are written one by one.
+    fn row_format(&self) -> TableFormat {
+        if self.unit.is_group() {
+            TableFormat::Csv
+        } else {
+            self.format.of_rows()
+        }
     }
 
     /// Refuses what could not say at its end that it is whole.
@@ -116,7 +165,7 @@ impl TableDestination {
     fn written(&self) -> Option<PathBuf> {
         let file = self.file.as_deref()?;
         Some(if self.is_staged {
-            journal_of(file)
+            self.kept_beside(file)
         } else {
             file.to_owned()
         })
@@ -135,7 +184,7 @@ impl TableDestination {
             return Ok(());
         };
         refuse_input(file, roots)?;
-        let journal = self.is_staged.then(|| journal_of(file));
+        let journal = self.is_staged.then(|| self.kept_beside(file));
         for file in [Some(file), journal.as_ref()].into_iter().flatten() {
             let Ok(found) = fs::metadata(file) else {
                 continue;
@@ -154,7 +203,7 @@ impl TableDestination {
     /// Refuses a file that has rows. An empty file, a table without rows, a pipe and a device have
     /// nothing to lose.
     fn refuse_to_replace(&self, file: &Path, found: &fs::Metadata) -> Result<()> {
-        let holds_none = || found.len() == 0 || holds_no_row(file, self.format.of_rows());
+        let holds_none = || found.len() == 0 || self.holds_no_row(file);
         if self.mode == WriteMode::New && found.is_file() && !holds_none() {
             let file = path_text(file);
             let adds = if self.is_staged {
@@ -169,13 +218,19 @@ impl TableDestination {
         Ok(())
     }
 
-    /// The rows of predictions in the format of this table.
+    /// Whether a file is a table without rows, either of this format or of that of the rows that are kept beside it.
+    fn holds_no_row(&self, file: &Path) -> bool {
+        let formats = [self.format.of_rows(), self.row_format()];
+        formats.into_iter().any(|format| holds_no_row(file, format))
+    }
+
+    /// The rows of predictions in the format in which they are written.
     pub fn predictions<'a>(
         &self,
         card: &'a ModelCard,
         assumed: &'a Prevalences,
     ) -> PredictionRows<'a> {
-        PredictionRows::new(self.format.of_rows(), card, assumed)
+        PredictionRows::new(self.row_format(), card, assumed)
     }
 
     /// Opens the table for these predictions, and finds out which files it already has rows of. `None`
@@ -205,7 +260,8 @@ impl TableDestination {
         };
         self.refuse_to_replace(path, &file.metadata()?)?;
         let mut is_copy = false;
-        if self.is_staged && self.mode.continues() {
+        // The rows of the films of a study are nowhere else.
+        if self.is_staged && self.mode.continues() && !self.unit.is_group() {
             let taken = table.take_up(&file);
             is_copy = taken.with_context(|| format!("continuing {self}"))?;
         }
@@ -213,7 +269,7 @@ impl TableDestination {
         if self.mode.continues() && found.len() > 0 {
             let previous = Previous {
                 path,
-                format: self.format.of_rows(),
+                format: self.row_format(),
                 mode: self.mode,
                 predictions,
             };
@@ -232,23 +288,27 @@ impl TableDestination {
         Ok(Some((table, Done::default())))
     }
 
-    /// Gives a table that is whole its name; one that was written under its name has it already.
+    /// Gives a table that is whole its name; one that was written under its name has it already. A table of studies is
+    /// made first. `false` if a signal came before it was.
     ///
     /// # Errors
-    /// If that cannot be done. Its rows stay in the journal.
-    pub fn publish(&self, run: &TableRun) -> Result<()> {
+    /// If that cannot be done. Its rows stay beside it.
+    pub fn publish(&self, run: &TableRun, studies: Option<&StudyTable>) -> Result<bool> {
         let Some(table) = self.file.as_ref().filter(|_| self.is_staged) else {
-            return Ok(());
+            return Ok(true);
         };
         // Without rows there is nothing to lose, as before the run.
         let replaces = self.mode != WriteMode::New
-            || fs::metadata(table)
-                .is_ok_and(|found| found.len() == 0 || holds_no_row(table, self.format.of_rows()));
+            || fs::metadata(table).is_ok_and(|found| found.len() == 0 || self.holds_no_row(table));
         let named = NamedTable {
             path: table,
             format: self.format,
         };
-        publish(&journal_of(table), &named, run, replaces)
+        let beside = self.kept_beside(table);
+        if let Some(of) = studies {
+            return studies::publish(&beside, &named, run, of, replaces);
+        }
+        publish(&beside, &named, run, replaces).map(|()| true)
     }
 
     /// Says where the rows are, if the table did not get its name.
@@ -256,13 +316,13 @@ impl TableDestination {
         if let Some(table) = self.file.as_ref().filter(|_| self.is_staged) {
             complain(&format!(
                 "{self} is not whole: its rows are in {}, and --resume goes on",
-                path_text(&journal_of(table))
+                path_text(&self.kept_beside(table))
             ));
         }
     }
 
     fn begin(&self, predictions: &PredictionRows, out: Box<dyn Write>) -> Result<ResumedTable> {
-        let table = TableWriter::begin(out, self.format.of_rows(), predictions.columns());
+        let table = TableWriter::begin(out, self.row_format(), predictions.columns());
         table.with_context(|| format!("writing {self}"))
     }
 

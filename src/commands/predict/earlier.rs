@@ -16,6 +16,8 @@ use crate::export::{
 
 /// Bytes by which the format of a table is recognised.
 const HEAD: u64 = 1 << 16;
+/// Contents that are held before repeated ones are looked for.
+const AT_ONCE: usize = 1 << 20;
 /// Bytes that are read at once.
 const BUFFER: usize = 1 << 16;
 
@@ -62,6 +64,7 @@ fn one(table: &Path, predictions: &PredictionRows) -> Result<Vec<ContentId>> {
             ..predictions.in_format(format).origin()
         },
         contents: Vec::new(),
+        sorted: 0,
         others: BTreeMap::new(),
         unnamed: 0,
         is_table: false,
@@ -100,6 +103,8 @@ fn one(table: &Path, predictions: &PredictionRows) -> Result<Vec<ContentId>> {
 struct SinceTable {
     ours: RowOrigin,
     contents: Vec<ContentId>,
+    /// How many of them were left when they were last sorted.
+    sorted: usize,
     /// How many rows were made in each other way.
     others: BTreeMap<RowOrigin, u64>,
     unnamed: u64,
@@ -116,9 +121,19 @@ impl SinceTable {
             *self.others.entry(origin).or_default() += 1;
         }
         match row.value(CONTENT).and_then(|text| text.parse().ok()) {
-            Some(content) => self.contents.push(content),
+            Some(content) => self.hold(content),
             None => self.unnamed += 1,
         }
+    }
+
+    /// Holds a content once, however often a table repeats it.
+    fn hold(&mut self, content: ContentId) {
+        if self.contents.len() >= self.sorted.saturating_mul(2).max(AT_ONCE) {
+            self.contents.sort_unstable();
+            self.contents.dedup();
+            self.sorted = self.contents.len();
+        }
+        self.contents.push(content);
     }
 
     fn columns(&mut self, file: File) -> Result<()> {

@@ -116,7 +116,8 @@ fn refuse_to_replace(folder: &Path, selection: &Selection) -> Result<()> {
     selection.walk(|found| {
         if let WalkItem::Image(path) = found {
             let map = folder.join(name_for(&path));
-            there += usize::from(map.symlink_metadata().is_ok_and(|found| !found.is_dir()));
+            let is_there = map.symlink_metadata().is_ok_and(|found| !found.is_dir());
+            there += usize::from(is_there && selection.has(&path));
         }
         ControlFlow::Continue(())
     });

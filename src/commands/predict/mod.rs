@@ -15,14 +15,14 @@ mod mode;
 mod previous;
 mod pseudonyms;
 mod row;
+mod scoring;
 mod selection;
+mod studies;
 mod unread;
 
 use std::io::{self, IsTerminal};
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result};
 
@@ -33,23 +33,22 @@ use self::earlier::EarlierContents;
 use self::heat_maps::HeatMaps;
 use self::journal::describe;
 use self::pseudonyms::BatchPseudonyms;
-use self::row::{FinishedRow, RowOutcome};
+use self::scoring::{PredictRun, WrittenRows};
 use self::selection::Selection;
-use self::unread::Unread;
+use self::studies::{StudyTable, study_columns};
 use super::shared::batch::{
-    Ahead, BatchScorer, Crew, Progress, Signals, StatusCounts, Then, Workers, in_order,
-    silence_workers,
+    Ahead, BatchScorer, Crew, Progress, Signals, StatusCounts, Then, silence_workers,
 };
 use super::shared::shard::array;
+use super::shared::shard::group::Unit;
 use super::shared::{
     BAD_USAGE, CommandContext, SOME_FAILED, Usage, assumed, complain, is_broken_pipe, open_pacs,
 };
 use crate::cli;
-use crate::domain::{ModelCard, Prediction, Prevalences, Radiograph};
-use crate::export::{PredictionRows, RowPseudonyms, TableWriter, path_text};
-use crate::imaging::{DecodeLimits, ImagingError, content_of};
+use crate::domain::{ModelCard, Prediction, Radiograph};
+use crate::export::path_text;
 use crate::inference::Classify;
-use crate::library::{UNEXPANDED, WalkItem, exists, is_pattern};
+use crate::library::{UNEXPANDED, exists, is_pattern};
 use crate::sources::is_remote;
 
 /// Runs `cxr predict`.
@@ -83,11 +82,22 @@ fn predict(
     let roots = inputs::paths(arguments)?;
     // Addresses may stand in a list too.
     open_pacs(&roots, pacs)?;
-    let selection = Selection::new(&roots, shard);
+    let unit = Unit::from(arguments.unit);
+    if unit == Unit::Folder && roots.iter().any(|root| is_remote(root)) {
+        return Err(Usage::error(
+            "--unit folder: an address has no folders; --unit study is for films of a PACS",
+        ));
+    }
+    if unit.is_group() && pseudonyms.is_some() {
+        return Err(Usage::error(
+            "--pseudonym-key goes with a row for each film: --unit study names the studies themselves",
+        ));
+    }
+    let selection = Selection::new(&roots, shard, unit, limits);
     let destination = TableDestination::of(arguments, &roots)?;
     refuse_if_nothing_exists(&roots)?;
     silence_workers();
-    let ahead = if arguments.resume || selection.is_sharded() {
+    let ahead = if arguments.resume || shard.is_some_and(|shard| shard.of > 1) {
         // The first image most likely has its row already, or is in another shard.
         Ahead::default()
     } else {
@@ -101,9 +111,14 @@ fn predict(
     let predictions = destination
         .predictions(classifier.card(), &assumed)
         .with_prognoses(foretells)
-        .with_pseudonyms(pseudonyms.as_ref().map(BatchPseudonyms::key_name));
+        .with_pseudonyms(pseudonyms.as_ref().map(BatchPseudonyms::key_name))
+        .with_study(unit.is_group());
     let is_list = arguments.files_from.is_some();
-    let run = describe(&predictions, &roots, is_list, shard);
+    let mut run = describe(&predictions, &roots, is_list, shard);
+    if unit.is_group() {
+        run.about.unit = unit.code().to_owned();
+        run.about.columns = study_columns(&run.about.columns);
+    }
     let earlier = EarlierContents::read(&arguments.since, &predictions)?;
     let cache = arguments
         .cache
@@ -169,10 +184,22 @@ fn predict(
         written
     });
     let written = written.and_then(|written| Ok((written, table.finish()?)));
-    let ((tally, unread), table) = written.with_context(|| format!("writing {destination}"))?;
-    if signals.exit_code().is_none() {
-        destination.publish(&run)?;
-    } else {
+    let (written, table) = written.with_context(|| format!("writing {destination}"))?;
+    let WrittenRows {
+        tally,
+        unread,
+        unread_headers,
+    } = written;
+    let studies = unit.is_group().then(|| StudyTable {
+        card: classifier.card(),
+        film_columns: predictions.columns(),
+        limits,
+        threads: crew.readers,
+        stop: signals.stop(),
+        unread_headers: (unit == Unit::Study).then_some(&unread_headers),
+    });
+    let is_whole = signals.exit_code().is_none() && destination.publish(&run, studies.as_ref())?;
+    if !is_whole {
         destination.complain_of_journal();
     }
     // Until here, so that no other run takes up the rows.
@@ -183,6 +210,12 @@ fn predict(
         complain(&format!(
             "{destination}: {} files have changed since their rows were made; --resume reads them again",
             done.outdated
+        ));
+    }
+    if unread_headers.count > 0 {
+        complain(&format!(
+            "{} files whose header could not be read: each counts as a study of its own",
+            unread_headers.count
         ));
     }
     Ok(conclude(&tally, &done, &selection, &signals))
@@ -241,154 +274,6 @@ fn conclude(
         ExitCode::SUCCESS
     }
 }
-
-/// Everything that a run needs to read its images.
-struct PredictRun<'a, Open> {
-    selection: &'a Selection<'a>,
-    done: &'a Done,
-    reader: BatchScorer<'a, Open>,
-    /// What earlier tables have rows for, if there are such.
-    earlier: Option<&'a EarlierContents>,
-    cache: Option<&'a BatchCache>,
-    pseudonyms: Option<&'a BatchPseudonyms>,
-    predictions: &'a PredictionRows<'a>,
-    assumed: &'a Prevalences,
-    limits: &'a DecodeLimits,
-    /// Whether files in formats that are not read have rows.
-    lists_unread: bool,
-    threads: usize,
-}
-
-impl<Open, Opener> PredictRun<'_, Open>
-where
-    Open: Fn() -> Opener + Sync,
-    Opener: FnMut(&Path) -> Result<Radiograph, ImagingError>,
-{
-    fn write<W: io::Write>(
-        &self,
-        table: &mut TableWriter<W>,
-        progress: &Progress,
-        stop: &AtomicBool,
-    ) -> io::Result<(StatusCounts, Unread)> {
-        let (mut tally, mut unread) = (StatusCounts::default(), Unread::default());
-        let source = |give: &mut dyn FnMut(WalkItem) -> ControlFlow<()>| {
-            self.selection.walk(|found| {
-                if self.done.has(&found) {
-                    GO_ON
-                } else {
-                    give(found)
-                }
-            });
-        };
-        let workers = Workers {
-            jobs: self.threads,
-            ahead: ROWS_AHEAD,
-        };
-        in_order(
-            workers,
-            stop,
-            source,
-            || self.worker(),
-            |row: FinishedRow| {
-                row.outcome.count(&mut tally);
-                match &row.outcome {
-                    RowOutcome::Unread(format) => unread.add(&row.path, *format),
-                    RowOutcome::Problem(reason) => {
-                        progress.aside(|| complain(&format!("{}: {reason}", path_text(&row.path))));
-                    }
-                    _ => {}
-                }
-                if let Some(cells) = &row.cells {
-                    table.row(cells)?;
-                }
-                if row.cells.is_some() || matches!(row.outcome, RowOutcome::Known) {
-                    progress.advance();
-                }
-                Ok(())
-            },
-        )?;
-        Ok((tally, unread))
-    }
-
-    /// Whether a file in a format that is not read gets a row.
-    fn lists(&self, unread: &Path) -> bool {
-        self.lists_unread && !self.done.has_row(unread)
-    }
-
-    /// Returns the function with which one thread handles the items of the walk.
-    fn worker(&self) -> impl FnMut(WalkItem) -> FinishedRow {
-        let mut read = self.reader.thread();
-        let mut whose = self.pseudonyms.map(|all| all.thread());
-        move |found| {
-            let (path, outcome) = match found {
-                WalkItem::Problem { path, reason } => (path, RowOutcome::Problem(reason)),
-                WalkItem::Unread { path, format } => (path, RowOutcome::Unread(format)),
-                WalkItem::Image(path) => {
-                    let outcome = self.known_answer(&path).unwrap_or_else(|| {
-                        RowOutcome::of(&path, read(&path), self.assumed, self.limits)
-                    });
-                    (path, outcome)
-                }
-            };
-            let whose = whose.as_mut().map(|whose| whose(&path, &outcome));
-            self.finish(path, outcome, &whose.unwrap_or_default())
-        }
-    }
-
-    /// What is known of the content of a file; `None` if it has to be scored.
-    fn known_answer(&self, path: &Path) -> Option<RowOutcome> {
-        if self.earlier.is_none() && self.cache.is_none() {
-            return None;
-        }
-        // A file that cannot be read is read again for its reason.
-        let content = content_of(path, self.limits).ok()?;
-        if self.earlier.is_some_and(|earlier| earlier.has(content)) {
-            return Some(RowOutcome::Known);
-        }
-        let found = self.cache?.get(content)?;
-        Some(RowOutcome::Read(Box::new(found.assuming(self.assumed))))
-    }
-
-    /// Makes the cells of a row, so that the one thread that writes only writes, and rows that wait for a slow image
-    /// are small.
-    fn finish(&self, path: PathBuf, outcome: RowOutcome, whose: &RowPseudonyms) -> FinishedRow {
-        let has_row = match outcome {
-            RowOutcome::Unread(_) => self.lists(&path),
-            RowOutcome::Known => false,
-            _ => true,
-        };
-        let row = || self.predictions.row_of(&path, outcome.as_row(), whose);
-        let cells = has_row.then(row);
-        FinishedRow {
-            path,
-            outcome: outcome.without_maps(),
-            cells,
-        }
-    }
-
-    /// Walks a second time, without reading images, for the length of the progress bar. The first walk
-    /// cannot tell it, because it is never far ahead of the classifier.
-    fn count(&self, progress: &Progress, stop: &AtomicBool) {
-        let mut total = 0;
-        self.selection.walk(|found| {
-            total += u64::from(match &found {
-                WalkItem::Unread { path, .. } => self.lists(path),
-                found => !self.done.has(found),
-            });
-            if progress.is_over(stop) {
-                ControlFlow::Break(())
-            } else {
-                GO_ON
-            }
-        });
-        progress.expect(total);
-    }
-}
-
-/// How many rows of each thread may wait for an earlier one. An image that takes as long as 256 others stops no thread.
-const ROWS_AHEAD: usize = 256;
-
-const GO_ON: ControlFlow<()> = ControlFlow::Continue(());
 
 #[cfg(test)]
 mod tests;

@@ -15,6 +15,8 @@ pub struct FinishedRow {
     pub outcome: RowOutcome,
     /// The row; none for a file that has none.
     pub cells: Option<Vec<Cell>>,
+    /// The name of a film whose header could not be read, where its study is wanted.
+    pub unread_header: Option<String>,
 }
 
 /// The result of one item of the walk.
@@ -32,6 +34,8 @@ pub enum RowOutcome {
     Unread(UnreadFormat),
     /// A file whose content an earlier table has a row for. It has none here.
     Known,
+    /// A film of a study in another shard. It has no row here.
+    Elsewhere,
 }
 
 impl RowOutcome {
@@ -79,7 +83,7 @@ impl RowOutcome {
                 content: *content,
             },
             RowOutcome::Failed(reason) | RowOutcome::Problem(reason) => RowOf::Failed(reason),
-            RowOutcome::Known => RowOf::Failed(""),
+            RowOutcome::Known | RowOutcome::Elsewhere => RowOf::Failed(""),
         }
     }
 
@@ -91,6 +95,7 @@ impl RowOutcome {
             RowOutcome::Failed(_) | RowOutcome::Problem(_) => tally.count(None),
             RowOutcome::Unread(_) => tally.unread += 1,
             RowOutcome::Known => tally.known += 1,
+            RowOutcome::Elsewhere => {}
         }
     }
 }

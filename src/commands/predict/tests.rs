@@ -1,8 +1,9 @@
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
-use crate::domain::{InputCheck, LabelCard, ModelCard, Question, Samples};
-use crate::export::TableFormat;
+use crate::domain::{InputCheck, LabelCard, ModelCard, Prevalences, Question, Samples};
+use crate::export::{PredictionRows, TableFormat, TableWriter};
+use crate::imaging::DecodeLimits;
 use crate::inference::InferenceError;
 
 /// Accepts everything, and panics over an image that is 13 pixels wide.
@@ -59,8 +60,9 @@ fn a_panic_costs_one_row_and_its_place_is_kept() {
     let assumed = Prevalences::default();
     let predictions = PredictionRows::new(TableFormat::Csv, classifier.card(), &assumed);
     let roots = [folder.path().to_owned()];
+    let limits = DecodeLimits::default();
     let batch = PredictRun {
-        selection: &Selection::new(&roots, None),
+        selection: &Selection::new(&roots, None, Unit::Image, &limits),
         done: &done,
         reader: BatchScorer {
             classifier: &classifier,
@@ -72,18 +74,18 @@ fn a_panic_costs_one_row_and_its_place_is_kept() {
         pseudonyms: None,
         predictions: &predictions,
         assumed: &assumed,
-        limits: &DecodeLimits::default(),
+        limits: &limits,
         lists_unread: false,
         threads: 3,
     };
     let columns = predictions.columns();
     let mut table = TableWriter::begin(Vec::new(), TableFormat::Csv, columns).unwrap();
     let stop = AtomicBool::new(false);
-    let (tally, _) = batch
+    let written = batch
         .write(&mut table, &Progress::new(false, done.before), &stop)
         .unwrap();
     assert_eq!(
-        tally,
+        written.tally,
         StatusCounts {
             ok: 39,
             errors: 1,

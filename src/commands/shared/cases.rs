@@ -2,7 +2,7 @@
 //! files.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::thread;
 
@@ -18,6 +18,8 @@ use crate::library::exists;
 
 /// A table of a million cases has a tenth of this size; a larger file is no table of cases.
 const LARGEST: u64 = 1 << 30;
+/// Bytes of the cells of a Parquet file.
+const LARGEST_TEXT: usize = 512 << 20;
 
 /// Where older copies of the COVID-19 image data collection keep the files that `filename` names.
 const USUAL_FOLDER: &str = "images";
@@ -130,14 +132,32 @@ pub fn table_bytes(path: &Path) -> Result<Vec<u8>> {
     }
     let cells = || -> io::Result<Vec<u8>> {
         let mut rows = ColumnarRows::open(File::open(path)?)?;
-        let mut table = FlatWriter::begin(Vec::new(), TableFormat::Csv, &rows.columns())?;
+        let out = BoundedText(Vec::new());
+        let mut table = FlatWriter::begin(out, TableFormat::Csv, &rows.columns())?;
         let mut row = FlatRow::new();
         while rows.next(&mut row)? {
             table.row(&row, &[])?;
         }
-        table.finish()
+        Ok(table.finish()?.0)
     };
     cells().map_err(|error| Usage::error(format!("{}: {error}", path_text(path))))
+}
+
+/// A table of cells that is held. A Parquet file of some bytes may state any number of rows.
+struct BoundedText(Vec<u8>);
+
+impl Write for BoundedText {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.0.len() + bytes.len() > LARGEST_TEXT {
+            return Err(io::Error::other("its cells have more than 512 MiB of text"));
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// The whole of a file that the user named.

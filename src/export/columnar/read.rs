@@ -4,15 +4,17 @@ use std::fs::File;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use parquet::basic::{ConvertedType, LogicalType};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::DataType;
 use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::file::serialized_reader::ReadOptionsBuilder;
 use parquet::schema::types::ColumnDescriptor;
 
 use super::BETWEEN;
+use super::bounds::{check_group, schema};
 use crate::domain::columns::{LUNGS, PROGNOSIS};
+use crate::domain::text::clean;
 use crate::export::{FlatRow, is_label};
 
 /// How a Parquet file begins and ends.
@@ -21,6 +23,8 @@ const MAGIC: &[u8] = b"PAR1";
 const OWN: &str = "cxr.";
 /// Rows that are decoded at once.
 const BATCH: usize = 1 << 12;
+/// Bytes of text in so many rows: a dictionary may have one long text that every row names.
+const MOST_TEXT: usize = 128 << 20;
 
 /// Whether a file begins as Parquet does.
 pub fn is_parquet(head: &[u8]) -> bool {
@@ -36,6 +40,12 @@ pub enum ColumnarError {
     /// It is compressed in a way that this program does not have.
     #[error("compressed by {0}; write it with snappy, or without compression")]
     Compressed(String),
+    /// Its pages are written in a way that is not read.
+    #[error("its texts are written as differences; write them plain or with a dictionary")]
+    Encoded,
+    /// It asks for more memory than a table takes.
+    #[error("too large: {0}")]
+    TooLarge(String),
     /// A column holds what no table of text can.
     #[error("column {0} holds structures, and no text, number or list of these")]
     Nested(String),
@@ -43,13 +53,16 @@ pub enum ColumnarError {
 
 impl From<ParquetError> for ColumnarError {
     fn from(error: ParquetError) -> Self {
-        ColumnarError::Damaged(error.to_string())
+        // It may quote the file.
+        ColumnarError::Damaged(clean(&error.to_string()))
     }
 }
 
 /// The rows of a Parquet file.
 pub struct ColumnarRows {
     file: SerializedFileReader<File>,
+    /// The same file, for a look at its pages before they are decoded.
+    bytes: File,
     columns: Vec<TextColumn>,
     /// The next group of rows.
     group: usize,
@@ -70,7 +83,18 @@ impl ColumnarRows {
     }
 
     fn opened(file: File) -> Result<Self, ColumnarError> {
-        let file = SerializedFileReader::new(file)?;
+        let options = ReadOptionsBuilder::new().with_parquet_schema(schema(&file)?);
+        let bytes = file.try_clone()?;
+        let file = SerializedFileReader::new_with_options(file, options.build())?;
+        let groups = file.metadata().row_groups().iter();
+        let rows = groups.fold(0_i64, |rows, group| {
+            rows.saturating_add(group.num_rows().max(0))
+        });
+        if rows != file.metadata().file_metadata().num_rows() {
+            return Err(ColumnarError::Damaged(
+                "its groups have other rows than it states".to_owned(),
+            ));
+        }
         let described = file.metadata().file_metadata().schema_descr_ptr();
         let metadata = file.metadata().file_metadata().key_value_metadata();
         let is_own = metadata.is_some_and(|all| all.iter().any(|one| one.key.starts_with(OWN)));
@@ -79,10 +103,11 @@ impl ColumnarRows {
         let columns: Vec<TextColumn> = columns.collect::<Result<_, _>>()?;
         let shared = columns.windows(2).find(|pair| pair[0].name == pair[1].name);
         if let Some([column, _]) = shared {
-            return Err(ColumnarError::Nested(column.name.clone()));
+            return Err(ColumnarError::Nested(clean(&column.name)));
         }
         Ok(ColumnarRows {
             file,
+            bytes,
             columns,
             group: 0,
             left: 0,
@@ -144,6 +169,7 @@ impl ColumnarRows {
         if self.group >= self.file.num_row_groups() {
             return Ok(false);
         }
+        check_group(&self.bytes, self.file.metadata().row_group(self.group))?;
         let group = self.file.get_row_group(self.group)?;
         for (at, column) in self.columns.iter_mut().enumerate() {
             let compression = group.metadata().column(at).compression();
@@ -162,8 +188,10 @@ impl ColumnarRows {
 
     fn decode(&mut self) -> Result<(), ColumnarError> {
         let wanted = self.left.min(BATCH);
+        let mut most = MOST_TEXT;
         for column in &mut self.columns {
-            column.decode(wanted)?;
+            column.decode(wanted, most)?;
+            most = most.saturating_sub(column.cells.text.len());
         }
         (self.left, self.decoded, self.at) = (self.left - wanted, wanted, 0);
         Ok(())
@@ -196,12 +224,7 @@ impl TextColumn {
         // A list is `name.list.element` or, by older programs, `name.bag.array_element` and the like.
         let is_list = column.max_rep_level() == 1 && (2..=3).contains(&parts.len());
         if (parts.len() > 1 || column.max_rep_level() > 0) && !is_list {
-            return Err(ColumnarError::Nested(name));
-        }
-        let is_decimal = matches!(column.logical_type_ref(), Some(LogicalType::Decimal { .. }))
-            || column.converted_type() == ConvertedType::DECIMAL;
-        if is_decimal {
-            return Err(ColumnarError::Nested(name));
+            return Err(ColumnarError::Nested(clean(&name)));
         }
         Ok(TextColumn {
             most_defined: column.max_def_level(),
@@ -213,7 +236,8 @@ impl TextColumn {
         })
     }
 
-    fn decode(&mut self, wanted: usize) -> Result<(), ColumnarError> {
+    /// Decodes so many cells, of at most so many bytes of text.
+    fn decode(&mut self, wanted: usize, most: usize) -> Result<(), ColumnarError> {
         let damaged = || ColumnarError::Damaged("a column is too short".to_owned());
         let mut reader = self.reader.take().ok_or_else(damaged)?;
         let decimals = self.decimals;
@@ -225,27 +249,31 @@ impl TextColumn {
         let bytes = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
         match &mut reader {
             ColumnReader::BoolColumnReader(column) => {
-                self.read(column, wanted, |value| u8::from(*value).to_string())
+                self.read(column, wanted, most, |value| u8::from(*value).to_string())
             }
-            ColumnReader::Int32ColumnReader(column) => self.read(column, wanted, i32::to_string),
-            ColumnReader::Int64ColumnReader(column) => self.read(column, wanted, i64::to_string),
+            ColumnReader::Int32ColumnReader(column) => {
+                self.read(column, wanted, most, i32::to_string)
+            }
+            ColumnReader::Int64ColumnReader(column) => {
+                self.read(column, wanted, most, i64::to_string)
+            }
             ColumnReader::FloatColumnReader(column) => {
-                self.read(column, wanted, |value| match decimals {
+                self.read(column, wanted, most, |value| match decimals {
                     // As the shorter type writes it: 0.1 and not 0.10000000149011612.
                     None if value.is_finite() => value.to_string(),
                     _ => number(f64::from(*value)),
                 })
             }
             ColumnReader::DoubleColumnReader(column) => {
-                self.read(column, wanted, |value| number(*value))
+                self.read(column, wanted, most, |value| number(*value))
             }
             ColumnReader::ByteArrayColumnReader(column) => {
-                self.read(column, wanted, |value| bytes(value.data()))
+                self.read(column, wanted, most, |value| bytes(value.data()))
             }
             ColumnReader::FixedLenByteArrayColumnReader(column) => {
-                self.read(column, wanted, |value| bytes(value.data()))
+                self.read(column, wanted, most, |value| bytes(value.data()))
             }
-            ColumnReader::Int96ColumnReader(_) => Err(ColumnarError::Nested(self.name.clone())),
+            ColumnReader::Int96ColumnReader(_) => Err(ColumnarError::Nested(clean(&self.name))),
         }?;
         self.reader = Some(reader);
         Ok(())
@@ -255,6 +283,7 @@ impl TextColumn {
         &mut self,
         reader: &mut ColumnReaderImpl<T>,
         wanted: usize,
+        most: usize,
         text: impl Fn(&T::T) -> String,
     ) -> Result<(), ColumnarError> {
         let (mut defined, mut repeated, mut values) = (Vec::new(), Vec::new(), Vec::new());
@@ -288,6 +317,11 @@ impl TextColumn {
                 && let Some(value) = values.next()
             {
                 self.cells.add(&text(value), goes_on);
+                if self.cells.text.len() > most {
+                    return Err(ColumnarError::TooLarge(format!(
+                        "{BATCH} of its rows have more than {MOST_TEXT} bytes of text"
+                    )));
+                }
             }
         }
         self.cells.end();

@@ -76,6 +76,10 @@ fn what_a_column_holds_follows_from_its_name() {
         ("elapsed_ms", ColumnKind::Number),
         ("image_sha256", ColumnKind::Text),
         ("prevalence", ColumnKind::Text),
+        ("study", ColumnKind::Text),
+        ("highest_finding", ColumnKind::Text),
+        ("films", ColumnKind::Integer),
+        ("film: Pneumonia", ColumnKind::Text),
     ] {
         assert_eq!(prediction_column(name), kind, "{name}");
     }

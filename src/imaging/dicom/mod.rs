@@ -37,6 +37,7 @@ mod rewrite;
 mod source_header;
 mod stored_bits;
 mod structure;
+mod study;
 mod summary;
 mod tables;
 mod transfer_syntax;
@@ -50,6 +51,7 @@ pub(super) use directory::read as read_directory;
 pub(super) use header::lines as header_lines;
 pub(super) use source_header::header as source_header;
 pub(super) use structure::starts_like_a_data_set;
+pub(super) use study::study;
 pub(super) use summary::of_head as summary_of_head;
 pub(super) use transfer_syntax::{readable_syntax_uids, readable_syntaxes};
 

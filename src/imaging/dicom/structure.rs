@@ -88,6 +88,22 @@ pub(super) fn before(
     (kept.into_data_set(), false)
 }
 
+/// Whether the beginning of a data set holds this element as a whole, or goes beyond the place where it would be: tags
+/// ascend (PS3.5 7.1).
+pub(super) fn reaches(bytes: &[u8], encoding: Encoding, wanted: Tag) -> bool {
+    let mut cursor = Cursor::new(bytes, 0, encoding);
+    while let Ok(header) = cursor.header() {
+        if header.tag > wanted {
+            return true;
+        }
+        let is_whole = cursor.skip(&header, 0).is_ok();
+        if !is_whole || header.tag == wanted {
+            return is_whole;
+        }
+    }
+    false
+}
+
 /// Walks a data set up to its pixel data, and keeps the elements whose tags are `wanted`. Nothing
 /// after the pixel data is read: padding and signatures come there, and none of the wanted elements,
 /// because tags ascend (PS3.5 7.1).

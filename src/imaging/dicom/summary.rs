@@ -4,8 +4,8 @@ use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 
 use super::super::{DecodeLimits, ImageFault};
-use super::encoding::Encoding;
 use super::{deflate, elements, structure};
+use crate::data_elements::Encoding;
 use crate::domain::{FilmSummary, Origin};
 
 const WANTED: [Tag; 16] = [

@@ -11,9 +11,10 @@ use crate::cli;
 use crate::commands::shared::cases;
 use crate::export::{CONTENT, Cells, ColumnarRows, FlatError, FlatReader, FlatRow, path_text};
 
-/// Smaller tables are held as a whole, and remarks about them count all of their rows.
-const LARGE_BYTES: u64 = 256 << 20;
-const LARGE_ROWS: u64 = 1_000_000;
+/// Smaller tables are held as a whole, which takes about two kilobytes for each row, and remarks about them count all of
+/// their rows.
+const LARGE_BYTES: u64 = 32 << 20;
+const LARGE_ROWS: u64 = 100_000;
 
 /// Whether a table is too large to be held.
 pub fn is_large(table: &Path) -> bool {
@@ -24,7 +25,7 @@ pub fn is_large(table: &Path) -> bool {
             .ok()
             .map(|rows| rows.len())
     };
-    bytes > LARGE_BYTES || (bytes > LARGE_ROWS && rows().is_some_and(|rows| rows > LARGE_ROWS))
+    bytes > LARGE_BYTES || rows().is_some_and(|rows| rows > LARGE_ROWS)
 }
 
 /// The rows that may belong to the cases of a manifest.

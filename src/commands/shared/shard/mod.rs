@@ -8,13 +8,16 @@
 //! shard = (first 8 bytes of SHA-256(key) as a big-endian number) mod N + 1
 //! ```
 //!
+//! Where a row is about a study or a folder, its key chooses the shard, by the same formula: see [`group`].
+//!
 //! This text is a contract: parts of one run may be made by several versions of a script. A change of it would let
 //! an image be in no shard, or in two.
 
 pub mod array;
+pub mod group;
 pub mod part;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -47,36 +50,53 @@ impl Shard {
 
 /// The number of the shard, from 1 to `of`, that has the image with this key. `of` is at least 1.
 pub fn shard_of(key: &[u8], of: u32) -> u32 {
-    let digest = Sha256::digest(key);
-    let mut choosing = [0; CHOOSING];
-    choosing.copy_from_slice(&digest[..CHOOSING]);
-    // The remainder is smaller than `of`.
-    (u64::from_be_bytes(choosing) % u64::from(of.max(1))) as u32 + 1
+    shard_of_digest(&Sha256::digest(key), of)
 }
 
-/// The files and folders of a run, for the keys of what is found in them.
-pub struct RootPaths<'a>(HashSet<&'a Path>);
+/// The number of the shard that the digest of a key chooses; shorter digests than 8 bytes choose none.
+fn shard_of_digest(digest: &[u8], of: u32) -> u32 {
+    let choosing = digest.first_chunk::<CHOOSING>();
+    let number = u64::from_be_bytes(choosing.copied().unwrap_or_default());
+    // The remainder is smaller than `of`.
+    (number % u64::from(of.max(1))) as u32 + 1
+}
+
+/// The number of the first of these files and folders that a path lies in; one that lies in none comes after all.
+pub fn root_number(roots: &[PathBuf], path: &Path) -> usize {
+    let found = roots.iter().position(|root| path.starts_with(root));
+    found.unwrap_or(usize::MAX)
+}
+
+/// The files and folders of a run with their numbers, for the keys of what is found in them.
+pub struct RootPaths<'a>(HashMap<&'a Path, usize>);
 
 impl<'a> RootPaths<'a> {
     pub fn new(roots: &'a [PathBuf]) -> Self {
-        RootPaths(roots.iter().map(PathBuf::as_path).collect())
+        let mut numbers = HashMap::new();
+        for (number, root) in roots.iter().enumerate() {
+            numbers.entry(root.as_path()).or_insert(number);
+        }
+        RootPaths(numbers)
     }
 
     /// The bytes that choose the shard of a path: see the module. A leading `./` of a file that was named itself is
     /// left out, as tables leave it out.
     pub fn key<'p>(&self, path: &'p Path) -> &'p [u8] {
+        self.below(path).1.as_os_str().as_bytes()
+    }
+
+    /// The number of the folder, from 0, that a path lies in, and the path below it. A file that was named itself lies
+    /// in none.
+    fn below<'p>(&self, path: &'p Path) -> (Option<usize>, &'p Path) {
+        let is_named = self.0.contains_key(path);
         let mut above = path.ancestors().skip(1);
-        let is_named = self.0.contains(path);
-        let root = above.find(|folder| self.0.contains(folder));
-        let below = match root {
-            Some(root) if !is_named => path.strip_prefix(root).ok(),
-            _ => path.strip_prefix(".").ok(),
+        let root = above.find_map(|folder| Some((folder, *self.0.get(folder)?)));
+        let (number, below) = match root {
+            Some((root, number)) if !is_named => (Some(number), path.strip_prefix(root).ok()),
+            _ => (None, path.strip_prefix(".").ok()),
         };
-        below
-            .filter(|below| !below.as_os_str().is_empty())
-            .unwrap_or(path)
-            .as_os_str()
-            .as_bytes()
+        let below = below.filter(|below| !below.as_os_str().is_empty());
+        (number, below.unwrap_or(path))
     }
 }
 

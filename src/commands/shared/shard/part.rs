@@ -42,7 +42,7 @@ const RUN_BYTES: usize = 8;
 pub struct RunDescription {
     /// The number of parts.
     pub of: u32,
-    /// What a row is about: `image` or `study`.
+    /// What a row is about: `image`, `study` or `folder`.
     pub unit: String,
     /// The version of cxr.
     pub cxr: String,
@@ -147,6 +147,31 @@ pub struct PartContent {
     pub bytes: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
+    /// Only where a row is about a study.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unread_headers: Option<UnreadHeaders>,
+}
+
+/// Films of the whole run, not of the shard alone, whose headers could not be read. Their studies are not known, so that
+/// each counts as a study of its own. Where all parts agree on them, every film is in exactly one part; where they do
+/// not, one may be in none.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct UnreadHeaders {
+    pub count: u64,
+    /// The exclusive or of the first 16 digits of the films' names, which is the same in any order.
+    pub digest: String,
+}
+
+impl UnreadHeaders {
+    /// Adds a film, by the name of the study that it is alone in.
+    pub fn add(&mut self, name: &str) {
+        let number = |digits: &str| {
+            let first = digits.get(..16).unwrap_or_default();
+            u64::from_str_radix(first, 16).unwrap_or_default()
+        };
+        self.digest = format!("{:016x}", number(&self.digest) ^ number(name));
+        self.count += 1;
+    }
 }
 
 impl PartEnd {
@@ -182,7 +207,10 @@ impl PartEnd {
     }
 
     fn is_possible(&self) -> bool {
-        (1..=self.about.of).contains(&self.shard) && self.run == self.about.id()
+        let columns = &self.about.columns;
+        let is_table = columns.first().is_some_and(|name| name == "path")
+            && columns.iter().any(|name| name == "status");
+        is_table && (1..=self.about.of).contains(&self.shard) && self.run == self.about.id()
     }
 
     fn of_line(line: &[u8]) -> Option<Self> {
@@ -254,6 +282,7 @@ pub fn content_of_rows(file: &File, format: TableFormat) -> Result<PartContent> 
         counts,
         bytes: Some(bytes),
         sha256: Some(sha256),
+        unread_headers: None,
     })
 }
 
@@ -296,8 +325,18 @@ impl<R: Read> Read for Hashing<R> {
 
 /// The file beside a table in which its rows are kept until the table is whole.
 pub fn journal_of(table: &Path) -> PathBuf {
+    with_more(table, ".partial")
+}
+
+/// The file beside a table of studies or folders that has the rows of their films. It stays there.
+pub fn films_of(table: &Path) -> PathBuf {
+    with_more(table, ".films")
+}
+
+/// The path with this after its name, so that no pattern of tables (`*.csv`) finds it.
+fn with_more(table: &Path, more: &str) -> PathBuf {
     let mut name = table.file_name().unwrap_or_default().to_owned();
-    name.push(".partial");
+    name.push(more);
     table.with_file_name(name)
 }
 
@@ -373,6 +412,31 @@ mod tests {
         ] {
             assert_eq!(PartEnd::parse(&other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn a_description_of_another_table_is_none() {
+        for columns in [&[][..], &["path"], &["status", "path"]] {
+            let other = RunDescription {
+                columns: columns.iter().map(|name| (*name).to_owned()).collect(),
+                ..about()
+            };
+            let end = PartEnd::new(other, 3, PartContent::default());
+            assert_eq!(PartEnd::parse(&end.json()), None, "{columns:?}");
+        }
+    }
+
+    #[test]
+    fn unread_headers_are_the_same_in_any_order() {
+        let names = ["00ff", "1234", "ffff"].map(|digits| digits.repeat(8));
+        let of = |order: [usize; 3]| {
+            let mut unread = UnreadHeaders::default();
+            order.into_iter().for_each(|at| unread.add(&names[at]));
+            unread
+        };
+        assert_eq!(of([0, 1, 2]), of([2, 0, 1]));
+        assert_eq!(of([0, 1, 2]).count, 3);
+        assert_ne!(of([0, 1, 2]), of([0, 1, 1]));
     }
 
     #[test]
