@@ -12,6 +12,7 @@ mod models;
 mod predict;
 mod review;
 mod shared;
+mod study;
 #[cfg(test)]
 mod tests;
 
@@ -32,6 +33,7 @@ pub use models::*;
 pub use predict::*;
 pub use review::*;
 pub use shared::*;
+pub use study::*;
 
 /// Stands at the end of the help.
 pub const NOT_A_DEVICE: &str = "cxr is for research and teaching. It is not a medical device.";
@@ -112,6 +114,7 @@ pub enum Command {
     Adapt(Box<Adapt>),
     Export(Export),
     Agreement(Agreement),
+    Study(StudyArguments),
     Report(ReportArguments),
     Dicom(Box<DicomArguments>),
     Listen(Listen),

@@ -53,6 +53,7 @@ fn call(present: bool, milliseconds: u64) -> Call {
     Call {
         present: present.then(|| LABEL.to_owned()).into_iter().collect(),
         took: Duration::from_millis(milliseconds),
+        ..Call::default()
     }
 }
 
@@ -99,11 +100,12 @@ impl Study {
                     change: OpinionChange::to(&Opinion {
                         blinded: Some(BlindedReading {
                             asked: vec![LABEL.into()],
-                            unaided: call(unaided, 2_000 + 100 * n),
+                            unaided: Some(call(unaided, 2_000 + 100 * n)),
                             aided,
                             model_sha256: MODEL.into(),
                             seed: Some(7),
                             position: n as usize + 1,
+                            ..BlindedReading::default()
                         }),
                         ..Opinion::default()
                     }),
@@ -203,11 +205,12 @@ fn bob_reads_too(study: &Study) {
                 change: OpinionChange::to(&Opinion {
                     blinded: Some(BlindedReading {
                         asked: vec![LABEL.into()],
-                        unaided: call(n < 8 || n == 15, 1_500),
+                        unaided: Some(call(n < 8 || n == 15, 1_500)),
                         aided: (n == 8).then(|| call(true, 700)),
                         model_sha256: MODEL.into(),
                         seed: Some(7),
                         position: n as usize + 1,
+                        ..BlindedReading::default()
                     }),
                     ..Opinion::default()
                 }),
@@ -573,7 +576,7 @@ fn an_image_whose_answer_was_seen_before_is_left_out_and_counted() {
     let called = Opinion {
         blinded: Some(BlindedReading {
             asked: vec![LABEL.into()],
-            unaided: call(true, 1),
+            unaided: Some(call(true, 1)),
             ..BlindedReading::default()
         }),
         ..judged

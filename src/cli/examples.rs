@@ -12,6 +12,7 @@ const EXAMPLES: &[(&[&str], &[&str])] = &[
         &[
             "cxr FOLDER                          walk the radiographs of a folder",
             "cxr --blinded FOLDER                your own call first, then the model's answer",
+            "cxr --study study.toml --reviewer ann    the next sitting of a reader study",
             "cxr predict FOLDER -o scores.csv    a table, without the screen",
         ],
     ),
@@ -48,7 +49,32 @@ const EXAMPLES: &[(&[&str], &[&str])] = &[
     ),
     (
         &["agreement"],
-        &["cxr agreement", "cxr agreement --format json"],
+        &[
+            "cxr agreement",
+            "cxr agreement --format json",
+            "cxr agreement --study study.toml    the results of a study",
+        ],
+    ),
+    (
+        &["study"],
+        &[
+            "cxr study new films -o study.toml --reader ann --reader bob -m cases.csv",
+            "cxr study status study.toml",
+        ],
+    ),
+    (
+        &["study", "new"],
+        &[
+            "cxr study new films -o study.toml --reader ann --reader bob -m cases.csv",
+            "cxr study new films -o study.toml --reader ann --design independent --washout-days 28",
+        ],
+    ),
+    (&["study", "check"], &["cxr study check study.toml"]),
+    (&["study", "status"], &["cxr study status study.toml"]),
+    (&["study", "verify"], &["cxr study verify study.toml"]),
+    (
+        &["study", "close"],
+        &["cxr study close study.toml --reason withdrawn"],
     ),
     (&["report"], &["cxr report a.dcm -o a.html"]),
     (

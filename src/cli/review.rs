@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{ArgGroup, Args, ValueEnum};
 
 use super::{Assumptions, PrognosisArguments};
 
@@ -107,10 +107,15 @@ pub enum ReviewFormat {
 /// Exit status: 0; 1 if the log is not whole or the store cannot be read; 2 for bad usage or if there are no
 /// blinded readings.
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("reference").args(["study", "manifest"]).multiple(true))]
 pub struct Agreement {
     /// Readings of images below this folder (or of this file) [default: all]
     #[arg(value_name = "FOLDER")]
     pub folder: Option<PathBuf>,
+
+    /// The readings of this study, with its reference standard
+    #[arg(long, value_name = "study.toml", conflicts_with_all = ["folder", "store"])]
+    pub study: Option<PathBuf>,
 
     /// Only the readings of this reader
     #[arg(long, value_name = "NAME")]
@@ -126,7 +131,7 @@ pub struct Agreement {
 
     /// Also write the calls and the reference standard as an input file for iMRMC. LABEL= is needed where
     /// readers were asked about several
-    #[arg(long, value_name = "[LABEL=]FILE.imrmc", requires = "manifest")]
+    #[arg(long, value_name = "[LABEL=]FILE.imrmc", requires = "reference")]
     pub imrmc: Option<String>,
 
     /// Replace the file of --imrmc if it exists

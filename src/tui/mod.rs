@@ -17,6 +17,7 @@ pub mod look;
 mod model;
 mod model_choice;
 pub mod preview;
+mod rating;
 mod remembered;
 mod report;
 mod sources;
@@ -40,6 +41,7 @@ use crate::worker::{self, OutcomeSink, Worker};
 use app::App;
 use keymap::Keymap;
 pub use look::Appearance;
+pub use model::StudySitting;
 use model::{BackgroundState, Coarse, Model, Session};
 pub use model_choice::ModelChoice;
 use preview::GraphicsMode;
@@ -81,6 +83,8 @@ pub struct Options {
     pub background: bool,
     /// Hide the model's answer until the reader has made a call; with a seed, in a random order.
     pub blinded: Option<Option<u64>>,
+    /// A sitting of a study; `blinded` does not matter then.
+    pub sitting: Option<StudySitting>,
     /// Begin at the top, and not where the reader left off.
     pub fresh: bool,
 }
@@ -159,8 +163,10 @@ pub fn run(options: Options, start: impl FnOnce(OutcomeSink) -> Worker) -> io::R
     model.columns = options.look.columns;
     let roots: Arc<[PathBuf]> = options.paths.clone().into();
     model.worklist.set_roots(options.paths);
-    if let Some(seed) = options.blinded {
-        model.read_blinded(seed);
+    match (options.sitting, options.blinded) {
+        (Some(sitting), _) => model.read_for_study(sitting),
+        (None, Some(seed)) => model.read_blinded(seed),
+        (None, None) => {}
     }
     model.assumed = options.assumed;
     model.prognosis = options.prognosis;

@@ -32,6 +32,8 @@ const SEES: &[(&str, &[&str])] = &[
     // Objects out: no image is decoded there, and nothing is sent.
     ("dicom", &["domain"]),
     ("store", &["domain"]),
+    // Texts in, lists out: nothing is opened there.
+    ("study", &["domain"]),
     // DICOM's own protocol: objects in and out, as bytes.
     ("dimse", &["domain"]),
     // The answers that models gave before.
@@ -66,6 +68,7 @@ const SEES: &[(&str, &[&str])] = &[
             "predictions",
             "sources",
             "store",
+            "study",
             "tui",
             "web",
             "worker",
@@ -85,6 +88,7 @@ const SEES: &[(&str, &[&str])] = &[
             "inference",
             "sources",
             "store",
+            "study",
             "tui",
         ],
     ),
@@ -98,7 +102,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("candle_", &["inference"]),
     ("clap", &["cli", "commands", "config"]),
     ("crossterm", &["tui"]),
-    ("csv", &["evaluation", "export"]),
+    ("csv", &["evaluation", "export", "study"]),
     ("cxr_kernels", &["inference"]),
     ("dicom_", &["dicom", "dimse", "imaging"]),
     ("fax", &["imaging/raster/tiff"]),

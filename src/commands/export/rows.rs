@@ -147,7 +147,7 @@ impl ExportRows {
     fn review(&self, word: &LastWord) -> [Cell; 15] {
         let opinion = &word.opinion;
         let reading = opinion.blinded.as_ref();
-        let [unaided_call, unaided_ms] = call(reading.map(|reading| &reading.unaided));
+        let [unaided_call, unaided_ms] = call(reading.and_then(|reading| reading.unaided.as_ref()));
         let [aided_call, aided_ms] = call(reading.and_then(|reading| reading.aided.as_ref()));
         let key = (word.reviewer.clone(), word.image.sha256.clone());
         let was_seen = self.answers_seen.contains(&key);

@@ -19,6 +19,7 @@ mod print;
 pub mod reviews;
 pub mod shard;
 mod standard_output;
+pub mod study;
 mod table_format;
 mod terminal;
 
