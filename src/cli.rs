@@ -13,6 +13,7 @@ mod predict;
 mod review;
 mod shared;
 mod study;
+mod study_size;
 #[cfg(test)]
 mod tests;
 
@@ -34,6 +35,7 @@ pub use predict::*;
 pub use review::*;
 pub use shared::*;
 pub use study::*;
+pub use study_size::*;
 
 /// Stands at the end of the help.
 pub const NOT_A_DEVICE: &str = "cxr is for research and teaching. It is not a medical device.";

@@ -69,9 +69,34 @@ const EXAMPLES: &[(&[&str], &[&str])] = &[
             "cxr study new films -o study.toml --reader ann --design independent --washout-days 28",
         ],
     ),
+    (
+        &["study", "size"],
+        &["cxr study size power --difference 0.05 --published van-dyke"],
+    ),
+    (
+        &["study", "size", "power"],
+        &[
+            "cxr study size power --difference 0.05 --pilot pilot.json -o power.svg",
+            "cxr study size power --difference 0.05 --published van-dyke --readers 5,10",
+        ],
+    ),
+    (
+        &["study", "size", "precision"],
+        &["cxr study size precision --share 0.9 --half-width 0.05"],
+    ),
+    (
+        &["study", "size", "validation"],
+        &[
+            "cxr study size validation --prevalence 0.2 --c-statistic 0.8 --predictor-mean -1.75 --predictor-deviation 1.2",
+        ],
+    ),
     (&["study", "check"], &["cxr study check study.toml"]),
     (&["study", "status"], &["cxr study status study.toml"]),
     (&["study", "verify"], &["cxr study verify study.toml"]),
+    (
+        &["study", "reference"],
+        &["cxr study reference study.toml -o reference.csv"],
+    ),
     (
         &["study", "close"],
         &["cxr study close study.toml --reason withdrawn"],

@@ -14,8 +14,8 @@ use super::{Assumptions, PrognosisArguments};
 /// aided_ms, order_seed, order_position, answer_seen_before (of blinded reading), input_check, reasons,
 /// geographic_extent, opacity, window_centre, window_width, model_sha256, preprocess, cxr_version,
 /// and score:LABEL for each label of the models that were used, by name; then, if a review has them,
-/// evidence_in_lungs and cardiothoracic_ratio. Scores, severity, window and model are those on the screen
-/// at that last word. JSON rows also have all of it as `seen`.
+/// evidence_in_lungs and cardiothoracic_ratio; and unaided_ratings, aided_ratings, reading_mode and
+/// study_sha256. Scores, severity, window and model are those on the screen at that last word. JSON rows also have all of it as `seen`.
 ///
 /// Text that a spreadsheet would take for a formula gets an apostrophe before it, a path ./ . An existing
 /// table is not replaced without --force.
@@ -134,8 +134,16 @@ pub struct Agreement {
     #[arg(long, value_name = "[LABEL=]FILE.imrmc", requires = "reference")]
     pub imrmc: Option<String>,
 
-    /// Replace the file of --imrmc if it exists
-    #[arg(long, requires = "imrmc")]
+    /// Also write one page for printing, with the flow of cases, ROC curves, tables and methods of the study
+    #[arg(long, value_name = "FILE.html", requires = "study")]
+    pub report: Option<PathBuf>,
+
+    /// Also write one row for each reader, image and label: calls, ratings, times, the model and the reference standard
+    #[arg(long, value_name = "FILE.csv|.parquet")]
+    pub table: Option<PathBuf>,
+
+    /// Replace the files of --imrmc, --report and --table if they exist
+    #[arg(long)]
     pub force: bool,
 
     /// Table of cases with a reference standard, in the form that cxr evaluate reads

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::StudySizeArguments;
+
 /// Plan a reader study, and see how it goes
 ///
 /// A study is a file, study.toml, and a list of its cases beside it. It says who reads which cases, in which design, with
@@ -23,6 +25,7 @@ pub struct StudyArguments {
 #[derive(Debug, Subcommand)]
 pub enum StudyAction {
     New(Box<NewStudy>),
+    Size(StudySizeArguments),
     /// Check the file of a study, its case list, its reference standard and every film
     ///
     /// Prints the flow of cases, the reference standard of each question, each reader's sittings and the digest to
@@ -36,6 +39,7 @@ pub enum StudyAction {
     /// reading is of a listed case. Note the two heads that it prints elsewhere: they show later that nothing was
     /// rewritten. Exit status: 0, 1 if something is wrong, 2 for bad usage.
     Verify(StudyPath),
+    Reference(ReferenceOfStudy),
     Close(CloseStudy),
 }
 
@@ -45,6 +49,30 @@ pub struct StudyPath {
     /// The file of the study
     #[arg(value_name = "study.toml")]
     pub study: PathBuf,
+}
+
+/// Write the reference standard that readers and adjudicators agreed on
+///
+/// A table that cxr evaluate -m takes: one row for each case with its path, its SHA-256 and for each question the answer
+/// (1 or 0), how it was found (consensus, or adjudicated where readers differ), by whom, and when. A question that nobody
+/// has decided yet has empty cells, and the message counts them. Calls count that were made without the model's answer,
+/// if the design has such calls.
+///
+/// Adjudicators are named in study.toml (adjudicators = ["NAME"]); `cxr --study study.toml --reviewer NAME` opens the
+/// cases on which readers differ, once all have read. Exit status: 0, 1 if something is undecided, 2 for bad usage.
+#[derive(Debug, Args)]
+pub struct ReferenceOfStudy {
+    /// The file of the study
+    #[arg(value_name = "study.toml")]
+    pub study: PathBuf,
+
+    /// Write to FILE.csv, readable by its owner only
+    #[arg(short, long, value_name = "FILE.csv")]
+    pub output: PathBuf,
+
+    /// Replace FILE.csv if it exists
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// End a study before everything is read
@@ -87,6 +115,10 @@ pub struct NewStudy {
     /// Name of a reader (repeatable)
     #[arg(long, value_name = "NAME", required = true)]
     pub reader: Vec<String>,
+
+    /// Name of a person who decides where readers differ (repeatable)
+    #[arg(long, value_name = "NAME")]
+    pub adjudicator: Vec<String>,
 
     /// Label that readers are asked about (repeatable) [default: those of the model that stand on their own]
     #[arg(long, value_name = "LABEL")]

@@ -10,6 +10,7 @@
 //! ```
 
 mod agreement;
+mod curves;
 mod paired;
 mod primary;
 
@@ -18,6 +19,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 pub use agreement::{AgreementOfReaders, PairOfReaders};
+pub use curves::{ReaderCurve, curves_of_readers};
 pub use paired::PairedReader;
 pub use primary::{ModeComparison, StudyDifference};
 

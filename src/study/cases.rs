@@ -88,7 +88,9 @@ impl CaseList {
                 return Err(fault("no path".to_owned()));
             }
             if !excluded.is_empty() {
-                list.excluded.push((path.into(), clean(excluded)));
+                let reason = Some(clean(excluded)).filter(|reason| !reason.is_empty());
+                let reason = reason.unwrap_or_else(|| "left out".to_owned());
+                list.excluded.push((path.into(), reason));
                 continue;
             }
             let content: ContentId = sha256

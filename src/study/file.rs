@@ -145,6 +145,8 @@ pub struct StudyFile {
     pub questions: Vec<String>,
     /// Their names.
     pub readers: Vec<String>,
+    /// Who decides cases on which readers differ.
+    pub adjudicators: Vec<String>,
     /// How many readers read each case; `None` is all of them.
     pub readers_per_case: Option<usize>,
     /// SHA-256 of the weights of the model whose answer is hidden or shown.
@@ -186,6 +188,11 @@ impl StudyFile {
     /// Whether `name` is one of the readers.
     pub fn has_reader(&self, name: &str) -> bool {
         self.readers.iter().any(|reader| reader == name)
+    }
+
+    /// Whether `name` is one of the adjudicators.
+    pub fn has_adjudicator(&self, name: &str) -> bool {
+        self.adjudicators.iter().any(|known| known == name)
     }
 
     /// Whether readings of one mode are made in a sitting of their own, apart from those of the other.

@@ -44,6 +44,28 @@ pub fn log_name(study: &StudyFile, reader: &str, mode: ReadingMode) -> String {
     }
 }
 
+/// How the name of an adjudicator ends in the log.
+const ADJUDICATION: &str = " [adjudication]";
+
+/// The name of an adjudicator in the log.
+pub fn adjudicator_log_name(name: &str) -> String {
+    format!("{name}{ADJUDICATION}")
+}
+
+/// The adjudicator of a name in the log; `None` for that of a reader.
+pub fn adjudicator_of(log_name: &str) -> Option<&str> {
+    log_name.strip_suffix(ADJUDICATION)
+}
+
+/// The mode whose calls make a reference standard: without the answer, if the design has that.
+pub fn reference_mode(study: &StudyFile) -> ReadingMode {
+    match study.design {
+        StudyDesign::Sequential => ReadingMode::Sequential,
+        StudyDesign::Concurrent => ReadingMode::Aided,
+        StudyDesign::Independent | StudyDesign::Unaided => ReadingMode::Unaided,
+    }
+}
+
 /// The reader of a name in the log.
 pub fn reader_of(log_name: &str) -> &str {
     let modes = [ReadingMode::Unaided, ReadingMode::Aided];
@@ -149,6 +171,8 @@ mod tests {
         }
         assert_eq!(reader_of("ann"), "ann");
         assert_eq!(reader_of("ann [x]"), "ann [x]");
+        assert_eq!(adjudicator_of(&adjudicator_log_name("dee")), Some("dee"));
+        assert_eq!(adjudicator_of("ann [unaided]"), None);
     }
 
     #[test]

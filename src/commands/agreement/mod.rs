@@ -1,5 +1,7 @@
 //! `cxr agreement`: blinded readers compared with the model and with the reference standard.
 
+mod outputs;
+mod page;
 mod references;
 mod study;
 
@@ -11,6 +13,7 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::{Value, json};
 
+use self::outputs::Outputs;
 use self::references::ReferenceCases;
 use self::study::{ImrmcFile, studies};
 use super::shared::reviews::{
@@ -28,8 +31,8 @@ use crate::evaluation::reader_tables::terminal;
 use crate::evaluation::readers::{ReaderCall, ReaderComparison, compare};
 use crate::evaluation::tables::counted;
 use crate::export::path_text;
-use crate::store::{LastWord, Store};
-use crate::study::reader_of;
+use crate::store::{Audit, LastWord, Store, StudyAudit};
+use crate::study::{adjudicator_of, reader_of};
 
 /// Runs `cxr agreement`.
 ///
@@ -49,7 +52,12 @@ pub fn run(arguments: &cli::Agreement) -> Result<ExitCode> {
         folders: arguments.folder.iter().cloned().collect(),
         reviewer: arguments.reviewer.clone(),
     };
-    let Some(readings) = readings(&wanted)? else {
+    let outputs = Outputs::of(arguments)?;
+    let Some(StoredReadings {
+        rows: readings,
+        log,
+    }) = readings(&wanted)?
+    else {
         return Ok(ExitCode::from(SOME_FAILED));
     };
     if readings.is_empty() {
@@ -66,9 +74,10 @@ pub fn run(arguments: &cli::Agreement) -> Result<ExitCode> {
     if let Some(file) = imrmc {
         file.write(&readings, &references)?;
     }
+    outputs.write(study.as_ref(), &readings, &references, &log)?;
     let page = match arguments.format {
-        AgreementFormat::Text => text(&readings, &references),
-        AgreementFormat::Json => format!("{:#}\n", as_json(&readings, &references)),
+        AgreementFormat::Text => text(&readings, &references, &log),
+        AgreementFormat::Json => format!("{:#}\n", as_json(&readings, &references, &log)),
     };
     print(&Printable::page(&page))
 }
@@ -106,10 +115,11 @@ fn reference_of(
 pub fn summarise(wanted: &ReadingSelection) -> Result<ExitCode> {
     match readings(wanted)? {
         None => Ok(ExitCode::from(SOME_FAILED)),
-        Some(readings) if readings.is_empty() => Ok(ExitCode::SUCCESS),
-        Some(readings) => print(&Printable::page(&text(
-            &readings,
+        Some(readings) if readings.rows.is_empty() => Ok(ExitCode::SUCCESS),
+        Some(StoredReadings { rows, log }) => print(&Printable::page(&text(
+            &rows,
             &ReferenceCases::default(),
+            &log,
         ))),
     }
 }
@@ -132,9 +142,47 @@ struct ReaderRow {
     was_seen: bool,
 }
 
+/// What the log holds.
+struct StoredReadings {
+    rows: Vec<ReaderRow>,
+    log: LogState,
+}
+
+/// The log at the moment when it was read.
+struct LogState {
+    reviews: Audit,
+    /// Events of a study, if there are any.
+    events: Option<StudyAudit>,
+}
+
+impl LogState {
+    fn words(&self) -> String {
+        let mut words = format!(
+            "Log: {} reviews, head {}.\n",
+            self.reviews.rows, self.reviews.head
+        );
+        if let Some(events) = &self.events {
+            words += &format!(
+                "Log of the study: {} events, head {}.\n",
+                events.events, events.head
+            );
+        }
+        words
+    }
+
+    fn as_json(&self) -> Value {
+        json!({
+            "reviews": self.reviews.rows,
+            "head": self.reviews.head,
+            "study_events": self.events.as_ref().map(|events| events.events),
+            "study_head": self.events.as_ref().map(|events| events.head.clone()),
+        })
+    }
+}
+
 /// The selected readings. `None`, with the faults named, if the log is not whole: its figures would not be
 /// reliable.
-fn readings(wanted: &ReadingSelection) -> Result<Option<Vec<ReaderRow>>> {
+fn readings(wanted: &ReadingSelection) -> Result<Option<StoredReadings>> {
     let folders: Vec<PathBuf> = wanted
         .folders
         .iter()
@@ -149,13 +197,25 @@ fn readings(wanted: &ReadingSelection) -> Result<Option<Vec<ReaderRow>>> {
     };
     refuse_open_study(&store, "agreement")?;
     store.at_one_moment(|store| {
-        if !is_whole(&wanted.store, &store.verify()?) {
+        let log = LogState {
+            reviews: store.verify()?,
+            events: Some(store.verify_study_events()?).filter(|audit| audit.events > 0),
+        };
+        let faults = log.events.as_ref().map(|events| &events.faults);
+        faults
+            .into_iter()
+            .flatten()
+            .for_each(|fault| complain(fault));
+        if !is_whole(&wanted.store, &log.reviews) || faults.is_some_and(|faults| !faults.is_empty())
+        {
             complain("no figures: the log is not whole");
             return Ok(None);
         }
         let mut found = Vec::new();
         store.last_words(&folders, |word| {
-            if let Some(blinded) = word.opinion.blinded.clone().filter(|_| is_wanted(&word)) {
+            // An adjudicator is no reader: what they decide is in the reference standard.
+            let is_reading = is_wanted(&word) && adjudicator_of(&word.reviewer).is_none();
+            if let Some(blinded) = word.opinion.blinded.clone().filter(|_| is_reading) {
                 found.push((word, blinded));
             }
             Ok::<_, anyhow::Error>(())
@@ -167,7 +227,10 @@ fn readings(wanted: &ReadingSelection) -> Result<Option<Vec<ReaderRow>>> {
             reading(store, word, blinded, seen.contains(&key))
         });
         let readings = readings.collect::<Result<_>>()?;
-        Ok(Some(clustered(joined(readings))))
+        Ok(Some(StoredReadings {
+            rows: clustered(joined(readings)),
+            log,
+        }))
     })
 }
 
@@ -366,7 +429,7 @@ fn read(reading: &ReaderRow, label: &str, references: &ReferenceCases) -> Reader
     }
 }
 
-fn text(readings: &[ReaderRow], references: &ReferenceCases) -> String {
+fn text(readings: &[ReaderRow], references: &ReferenceCases, log: &LogState) -> String {
     let mut page = String::new();
     for study in studies(readings, references) {
         page += &reader_study_table::terminal(&study);
@@ -407,6 +470,7 @@ fn text(readings: &[ReaderRow], references: &ReferenceCases) -> String {
             named(&paths)
         );
     }
+    page += &log.words();
     match from_cache(readings) {
         0 => page,
         n => format!(
@@ -421,7 +485,7 @@ fn from_cache(readings: &[ReaderRow]) -> usize {
     readings.iter().filter(|reading| reading.from_cache).count()
 }
 
-fn as_json(readings: &[ReaderRow], references: &ReferenceCases) -> Value {
+fn as_json(readings: &[ReaderRow], references: &ReferenceCases, log: &LogState) -> Value {
     let milliseconds = |time: Option<Duration>| time.map(|time| time.as_millis() as u64);
     let times = reviewers(readings).into_iter().map(|reviewer| {
         let (unaided, aided) = times(readings, reviewer);
@@ -438,6 +502,7 @@ fn as_json(readings: &[ReaderRow], references: &ReferenceCases) -> Value {
         "studies": studies(readings, references),
         "comparisons": comparisons(readings, references),
         "readings": readings.len(),
+        "log": log.as_json(),
         "without_answer": without,
         "answers_not_in_the_log": from_cache(readings),
     })

@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashSet};
 
 use serde_json::Value;
 
-use crate::domain::Call;
 use crate::domain::columns::LUNGS;
+use crate::domain::{BlindedReading, Call};
 use crate::export::{Cell, TableFormat, path_text};
 use crate::store::LastWord;
 
@@ -45,6 +45,13 @@ const SEEN: [&str; 9] = [
 ];
 /// The member of JSON rows with everything that was on the screen.
 const NESTED: &str = "seen";
+/// Columns of readings with ratings, or of a study; there are none without such a reading.
+const STUDY: [&str; 4] = [
+    "unaided_ratings",
+    "aided_ratings",
+    "reading_mode",
+    "study_sha256",
+];
 /// Stands before a label in the name of the column of its score.
 const SCORE: &str = "score:";
 /// The members of the lungs in what was on the screen, and the decimals of their columns.
@@ -52,7 +59,7 @@ const LUNG_MEMBERS: [(&str, usize); LUNGS.len()] =
     [("evidence_inside", 3), ("cardiothoracic_ratio", 2)];
 
 /// Makes the rows of a table. The labels of all models that were used come last, by name, and after them what was
-/// measured by the lungs, if any review has it.
+/// measured by the lungs, and ratings and study, if any review has them.
 pub struct ExportRows {
     format: TableFormat,
     with_patient: bool,
@@ -60,6 +67,7 @@ pub struct ExportRows {
     answers_seen: HashSet<(String, String)>,
     labels: BTreeSet<String>,
     has_lungs: bool,
+    has_study: bool,
 }
 
 impl ExportRows {
@@ -74,12 +82,14 @@ impl ExportRows {
             answers_seen,
             labels: BTreeSet::new(),
             has_lungs: false,
+            has_study: false,
         }
     }
 
     /// Adds columns for the labels of a review, and for its lungs.
     pub fn note_labels(&mut self, word: &LastWord) {
         self.has_lungs |= !word.seen["prediction"]["lungs"].is_null();
+        self.has_study |= word.opinion.blinded.as_ref().is_some_and(is_of_study);
         for finding in findings(word) {
             let label = finding["label"].as_str().unwrap_or_default();
             if !self.labels.contains(label) {
@@ -98,6 +108,7 @@ impl ExportRows {
             .chain(scores)
             .chain(nested.map(str::to_owned))
             .chain(self.lungs().iter().map(|&name| name.to_owned()))
+            .chain(self.study().iter().map(|&name| name.to_owned()))
             .collect()
     }
 
@@ -107,6 +118,10 @@ impl ExportRows {
 
     fn lungs(&self) -> &'static [&'static str] {
         if self.has_lungs { &LUNGS } else { &[] }
+    }
+
+    fn study(&self) -> &'static [&'static str] {
+        if self.has_study { &STUDY } else { &[] }
     }
 
     /// A cell for each column.
@@ -141,6 +156,9 @@ impl ExportRows {
             let cells = LUNG_MEMBERS.map(|(member, decimals)| number(lungs.get(member), decimals));
             row.extend(cells);
         }
+        if self.has_study {
+            row.extend(of_study(word.opinion.blinded.as_ref()));
+        }
         row
     }
 
@@ -171,6 +189,33 @@ impl ExportRows {
             reading.map_or(Cell::Empty, |_| Cell::Nested(u8::from(was_seen).into())),
         ]
     }
+}
+
+/// Whether a reading has something for the columns of studies.
+fn is_of_study(reading: &BlindedReading) -> bool {
+    let calls = [&reading.unaided, &reading.aided];
+    let mut calls = calls.into_iter().flatten();
+    reading.study.is_some() || calls.any(|call| !call.ratings.is_empty())
+}
+
+/// Ratings as `LABEL=70; LABEL=5`.
+fn of_study(reading: Option<&BlindedReading>) -> [Cell; STUDY.len()] {
+    let ratings = |call: Option<&Call>| {
+        let ratings = call.into_iter().flat_map(|call| &call.ratings);
+        let words: Vec<String> = ratings
+            .map(|(label, rating)| format!("{label}={rating}"))
+            .collect();
+        optional(Some(&words.join("; ")))
+    };
+    let Some(reading) = reading else {
+        return [const { Cell::Empty }; STUDY.len()];
+    };
+    [
+        ratings(reading.unaided.as_ref()),
+        ratings(reading.aided.as_ref()),
+        Cell::text(reading.mode.word()),
+        optional(reading.study.as_deref()),
+    ]
 }
 
 /// The labels of a call with `;` between them, or `none`, and the time that it took.

@@ -1,7 +1,6 @@
 //! `cxr report`: one image on one page, for a case note.
 
 mod findings;
-mod html;
 mod page;
 mod pictures;
 mod prognoses;

@@ -2,6 +2,8 @@
 
 mod check;
 mod new;
+mod reference;
+mod size;
 mod status;
 mod verify;
 
@@ -24,9 +26,11 @@ use crate::store::Store;
 pub fn run(action: &StudyAction, context: &CommandContext) -> Result<ExitCode> {
     match action {
         StudyAction::New(arguments) => new::run(arguments, context),
+        StudyAction::Size(arguments) => size::run(&arguments.action),
         StudyAction::Check(of) => check::run(&of.study, context),
         StudyAction::Status(of) => status::run(&of.study),
         StudyAction::Verify(of) => verify::run(&of.study),
+        StudyAction::Reference(arguments) => reference::run(arguments),
         StudyAction::Close(arguments) => close(arguments),
     }
 }

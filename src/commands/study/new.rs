@@ -55,7 +55,7 @@ pub fn run(arguments: &NewStudy, context: &CommandContext) -> Result<ExitCode> {
     let list_text = list.text();
     let text = text(
         arguments,
-        &Facts {
+        &StudyFacts {
             questions,
             model_sha256: card.sha256,
             list_name: name_of(&list_path),
@@ -160,7 +160,7 @@ fn content(decoder: &Decoder, path: &Path) -> Result<ContentId, String> {
 }
 
 /// What the file says besides the options.
-struct Facts {
+struct StudyFacts {
     questions: Vec<String>,
     model_sha256: String,
     list_name: String,
@@ -169,7 +169,7 @@ struct Facts {
     folder: PathBuf,
 }
 
-fn text(arguments: &NewStudy, facts: &Facts) -> Result<String> {
+fn text(arguments: &NewStudy, facts: &StudyFacts) -> Result<String> {
     let stem = name_of(&arguments.output);
     let stem = stem
         .rsplit_once('.')
@@ -220,6 +220,11 @@ fn text(arguments: &NewStudy, facts: &Facts) -> Result<String> {
         "readers = [{}]",
         quoted_list(arguments.reader.iter().map(String::as_str))
     ));
+    if !arguments.adjudicator.is_empty() {
+        line("# They decide where readers differ.".to_owned());
+        let names = arguments.adjudicator.iter().map(String::as_str);
+        line(format!("adjudicators = [{}]", quoted_list(names)));
+    }
     if let Some(count) = arguments.readers_per_case {
         line(format!("readers_per_case = {count}"));
     }

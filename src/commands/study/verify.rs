@@ -10,10 +10,11 @@ use crate::commands::shared::study::{LoadedStudy, read_file};
 use crate::commands::shared::{SOME_FAILED, complain, print};
 use crate::domain::text::Printable;
 use crate::store::{Audit, Store, StudyAudit, StudyRegistration};
+use crate::study::{StudyFile, adjudicator_of};
 
 pub fn run(path: &Path) -> Result<ExitCode> {
     // The file itself must be readable: it names the others.
-    let (_, file) = read_file(path)?;
+    let (folder, file) = read_file(path)?;
     let mut faults = Vec::new();
     let study = match LoadedStudy::read(path) {
         Ok(study) => Some(study),
@@ -22,7 +23,6 @@ pub fn run(path: &Path) -> Result<ExitCode> {
             None
         }
     };
-    let (folder, _) = read_file(path)?;
     let store_path = folder.join(&file.store);
     let store = match Store::open_read_only(&store_path) {
         Ok(store) => store,
@@ -64,11 +64,7 @@ fn page(audit: &Audit, events: &StudyAudit) -> String {
 }
 
 /// Where the file says something else now than when the study began.
-fn digest_faults(
-    file: &crate::study::StudyFile,
-    begun: &str,
-    registration: &StudyRegistration,
-) -> Vec<String> {
+fn digest_faults(file: &StudyFile, begun: &str, registration: &StudyRegistration) -> Vec<String> {
     let reference = file.reference.as_ref();
     let reference = reference.map(|reference| reference.file.sha256.clone());
     let same = [
@@ -99,7 +95,12 @@ fn reading_faults(study: &LoadedStudy, store: &Store) -> Result<Vec<String>> {
     let (mut films, mut strangers) = (0, 0);
     for call in store.study_calls(&study.file.digest)? {
         films += usize::from(!listed.contains(&call.image));
-        strangers += usize::from(!readers.contains_key(&call.reader));
+        let decides = adjudicator_of(&call.reader);
+        let is_known = match decides {
+            Some(name) => study.file.has_adjudicator(name),
+            None => readers.contains_key(&call.reader),
+        };
+        strangers += usize::from(!is_known);
     }
     if films > 0 {
         faults.push(format!(

@@ -8,6 +8,7 @@ use crate::evaluation::statistics::mrmc::{
     FactorTypes, FigureOfMerit, MrmcEstimates, OrAnalysis, ReadingTable, StudyCase,
     area_difference, figures_of_merit, jackknife, obuchowski_rockette, proportion_difference,
 };
+use crate::evaluation::statistics::sample_size::VarianceComponents;
 
 /// One figure of merit in both modes.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -30,8 +31,22 @@ pub struct ModeComparison {
     pub fixed_cases: Known<StudyDifference>,
     /// The primary result by the U-statistics of Gallas. They know no patients: every image is its own.
     pub u_statistics: Known<StudyDifference>,
+    /// Components of variance, to plan a study from this one.
+    pub components: Known<PilotComponents>,
     /// The p-value of the primary result, adjusted for all primary results of the page (Holm).
     pub holm_p: Option<f64>,
+}
+
+/// The components of variance of a study: see [`VarianceComponents`].
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct PilotComponents {
+    pub mode_by_reader: f64,
+    pub error: f64,
+    pub cov1: f64,
+    pub cov2: f64,
+    pub cov3: f64,
+    pub cases: usize,
+    pub readers: usize,
 }
 
 /// A difference of modes with its test.
@@ -185,8 +200,31 @@ fn comparison(table: &ReadingTable, figure: FigureOfMerit, name: &'static str) -
         fixed_readers: difference(analysis(FactorTypes::FixedReaders)).into(),
         fixed_cases: difference(analysis(FactorTypes::FixedCases)).into(),
         u_statistics: gallas(table, figure).into(),
+        components: components(&random, read, figures.readers.len())
+            .map_err(no_reader)
+            .into(),
         holm_p: None,
     }
+}
+
+/// The components of an analysis of `cases` cases.
+fn components(
+    random: &Result<OrAnalysis, Undefined>,
+    cases: usize,
+    readers: usize,
+) -> Result<PilotComponents, Undefined> {
+    let analysis = random.as_ref().map_err(|reason| *reason)?;
+    let found = VarianceComponents::of(&analysis.components, cases);
+    let found = found.ok_or(Undefined::OneReader)?;
+    Ok(PilotComponents {
+        mode_by_reader: found.mode_by_reader,
+        error: found.error,
+        cov1: found.cov1,
+        cov2: found.cov2,
+        cov3: found.cov3,
+        cases,
+        readers,
+    })
 }
 
 /// The difference by U-statistics.

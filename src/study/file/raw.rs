@@ -29,6 +29,8 @@ pub struct RawStudy {
     questions: Vec<String>,
     readers: Vec<String>,
     #[serde(default)]
+    adjudicators: Vec<String>,
+    #[serde(default)]
     readers_per_case: Option<i64>,
     model_sha256: String,
     store: PathBuf,
@@ -89,6 +91,7 @@ impl RawStudy {
             hide: hidden(&self.hide)?,
             rating: rating(self.rating.as_deref())?,
             questions: questions(self.questions)?,
+            adjudicators: adjudicators(self.adjudicators, &readers)?,
             readers_per_case: per_case(self.readers_per_case, readers.len())?,
             readers,
             model_sha256: digest("model_sha256", self.model_sha256)?,
@@ -236,6 +239,23 @@ fn readers(readers: Vec<String>) -> Result<Vec<String>, StudyFault> {
         }
     }
     Ok(readers)
+}
+
+fn adjudicators(names: Vec<String>, readers: &[String]) -> Result<Vec<String>, StudyFault> {
+    const KEY: &str = "adjudicators";
+    let mut known: HashSet<String> = readers.iter().map(|reader| reader.to_lowercase()).collect();
+    for name in &names {
+        if !is_reader_name(name) {
+            return Err(fault(KEY, format!("{name:?} is no name of a reader")));
+        }
+        if !known.insert(name.to_lowercase()) {
+            return Err(fault(
+                KEY,
+                format!("{name:?} comes twice, or reads the cases too"),
+            ));
+        }
+    }
+    Ok(names)
 }
 
 fn per_case(count: Option<i64>, readers: usize) -> Result<Option<usize>, StudyFault> {

@@ -84,6 +84,11 @@ fn each_fault_is_one_clear_line() {
             "cases.file: a file in the folder",
         ),
         ("\"abab", "\"abxb", "model_sha256: no SHA-256"),
+        (
+            "readers_per_case",
+            "adjudicators = [\"Ann\"]\nreaders_per_case",
+            "reads the cases too",
+        ),
         ("[cases]", "[cases", "line 16: "),
     ] {
         let text = good().replacen(from, to, 1);

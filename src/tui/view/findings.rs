@@ -172,8 +172,8 @@ fn absence(model: &Model, theme: &Theme) -> Vec<Span<'static>> {
             .sitting()
             .is_some_and(|sitting| sitting.mode == ReadingMode::Unaided);
         let words = match (stays, is_called) {
-            (true, true) => "Called. The answer stays hidden in this sitting".to_owned(),
-            (true, false) => format!("Hidden in this sitting. Your call: press {key}"),
+            (true, true) => "Called. The answer stays hidden".to_owned(),
+            (true, false) => format!("Hidden. Your call: press {key}"),
             (false, _) => format!("Hidden until you call it: press {key}"),
         };
         return vec![Span::styled(words, theme.key)];

@@ -1,6 +1,7 @@
 //! A reader study as commands open it: its file, its case list, and how far its readers are.
 
 mod links;
+mod panel;
 mod sitting;
 
 use std::fs;
@@ -9,6 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 
+pub use panel::PanelCalls;
 pub use sitting::start_sitting;
 
 use super::Usage;
@@ -107,6 +109,13 @@ impl LoadedStudy {
     /// What each reader reads.
     pub fn lists(&self) -> Vec<ReadingList<'_>> {
         reading_lists(&self.file, &self.list)
+    }
+
+    /// How many readers are to read each case.
+    pub fn readers_per_case(&self) -> usize {
+        self.file
+            .readers_per_case
+            .unwrap_or(self.file.readers.len())
     }
 
     /// With what the study begins.

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use anyhow::{Context, Result};
 
 use super::links::link_all;
+use super::panel::PanelCalls;
 use super::{LoadedStudy, login, now_ms};
 use crate::commands::shared::Usage;
 use crate::commands::shared::date::minute_of;
@@ -13,9 +14,9 @@ use crate::commands::shared::reviews::not_opened;
 use crate::domain::ReadingMode;
 use crate::export::path_text;
 use crate::library::exists;
-use crate::store::Store;
+use crate::store::{Store, StudyCall};
 use crate::study::{
-    ListedCase, ModeProgress, NextSitting, RatingScale, ReadingList, log_name, next_sitting,
+    ListedCase, NextSitting, RatingScale, adjudicator_log_name, log_name, next_sitting,
     reading_order,
 };
 use crate::tui::StudySitting;
@@ -59,10 +60,6 @@ pub fn start_sitting(
             file.model_sha256
         )));
     }
-    let lists = study.lists();
-    let list = lists.iter().find(|list| list.reader == reader);
-    let list = list.context("the reader has no list")?;
-    refuse_missing_files(&study, list)?;
     let store_path = study.store_path();
     let mut store = Store::open(&store_path).map_err(not_opened)?;
     let begun = store.begin_study(&file.digest, &study.registration(), SystemTime::now())?;
@@ -74,10 +71,7 @@ pub fn start_sitting(
             path_text(&store_path)
         )));
     }
-    let progress = study.progress(list, &store.study_calls(&file.digest)?);
-    let now = now_ms();
-    let opened = may_open(&store, &progress, file.washout_days, now);
-    let (mode, rested_ms) = match opened? {
+    let opened = match reading_now(&study, reader, &store)? {
         Ok(opened) => opened,
         Err(reason) => {
             note(&mut store, &file.digest, reader, "refused", &reason)?;
@@ -85,38 +79,46 @@ pub fn start_sitting(
             return Err(Usage::error(format!("{reader}: {reason}")));
         }
     };
-    let log_name = log_name(file, reader, mode);
-    let rested = rested_ms.map(rested_words);
+    let files: Vec<PathBuf> = opened
+        .cases
+        .iter()
+        .map(|case| study.case_file(case))
+        .collect();
+    refuse_missing_files(&files)?;
     let detail = format!(
-        "{}, {}login {}, cxr {}",
-        mode.word(),
-        rested
-            .as_ref()
-            .map_or_else(String::new, |rested| format!("{rested}, ")),
+        "{}, login {}, cxr {}",
+        opened.words,
         login(),
         env!("CARGO_PKG_VERSION")
     );
-    note(&mut store, &file.digest, &log_name, "sitting", &detail)?;
+    note(
+        &mut store,
+        &file.digest,
+        &opened.log_name,
+        "sitting",
+        &detail,
+    )?;
     store.close();
-    let folder = sitting_folder(&study, reader, mode);
-    let files = files_in_order(&study, list, mode);
+    let folder = study
+        .store_path()
+        .with_extension("sittings")
+        .join(&opened.folder);
     link_all(&folder, &files).with_context(|| format!("links in {}", path_text(&folder)))?;
-    let of_mode = progress.iter().find(|progress| progress.mode == mode);
-    let (read, expected) = of_mode.map_or((0, 0), |progress| (progress.read, progress.expected));
-    let mut words = vec![
+    let words = vec![
         format!("study {}, SHA-256 of its file {}", file.name, file.digest),
         format!(
-            "{reader}, {}: {read} of {expected} cases are called",
-            mode_words(mode)
+            "{reader}, {}: {} of {} cases are called",
+            opened.words,
+            opened.read,
+            files.len()
         ),
     ];
-    words.extend(rested);
     Ok(StartedSitting {
         folder,
         store: store_path,
-        log_name,
+        log_name: opened.log_name,
         sitting: StudySitting {
-            mode,
+            mode: opened.mode,
             study: file.digest.clone(),
             seed: file.seed,
             questions: file.questions.clone(),
@@ -129,10 +131,126 @@ pub fn start_sitting(
     })
 }
 
+/// What is read now.
+struct OpenedList<'a> {
+    mode: ReadingMode,
+    log_name: String,
+    /// Name of the folder of links. It has the number of the reader: a name may hold what no folder takes.
+    folder: String,
+    /// In their order.
+    cases: Vec<&'a ListedCase>,
+    /// Of these, how many are called.
+    read: usize,
+    words: String,
+}
+
+/// What a reader or an adjudicator may read now, or why nothing.
+fn reading_now<'a>(
+    study: &'a LoadedStudy,
+    name: &str,
+    store: &Store,
+) -> Result<Result<OpenedList<'a>, String>> {
+    if let Some(reason) = obstacle(store)? {
+        return Ok(Err(reason));
+    }
+    let calls = store.study_calls(&study.file.digest)?;
+    if study.file.has_adjudicator(name) {
+        return disputed(study, name, store, &calls);
+    }
+    let file = &study.file;
+    let lists = study.lists();
+    let list = lists.into_iter().find(|list| list.reader == name);
+    let list = list.context("the reader has no list")?;
+    let progress = study.progress(&list, &calls);
+    let (mode, rested_ms) = match next_sitting(&progress, file.washout_days, now_ms()) {
+        NextSitting::Open { mode, rested_ms } => (mode, rested_ms),
+        NextSitting::Wait { mode, until_ms } => {
+            return Ok(Err(format!(
+                "the wash-out of {} days ends at {}; the {} sitting opens then",
+                file.washout_days,
+                minute_of(until_ms),
+                mode.word()
+            )));
+        }
+        NextSitting::Done => return Ok(Err("everything is read".to_owned())),
+    };
+    let of_mode = progress.iter().find(|progress| progress.mode == mode);
+    let number = file.readers.iter().position(|reader| reader == name);
+    let rested = rested_ms.map_or_else(String::new, |rested_ms| {
+        format!(", {} days after the mode before", rested_ms / DAY_MS)
+    });
+    Ok(Ok(OpenedList {
+        mode,
+        log_name: log_name(file, name, mode),
+        folder: format!("{}-{}", number.map_or(0, |at| at + 1), mode.word()),
+        cases: reading_order(file.seed, name, mode, list.cases.iter().copied()),
+        read: of_mode.map_or(0, |progress| progress.read),
+        words: format!("{}{rested}", mode_words(mode)),
+    }))
+}
+
+/// The cases on which readers differ, once all of them have read.
+fn disputed<'a>(
+    study: &'a LoadedStudy,
+    name: &str,
+    store: &Store,
+    calls: &[StudyCall],
+) -> Result<Result<OpenedList<'a>, String>> {
+    let file = &study.file;
+    if let Some(open) = store.open_study()? {
+        return Ok(Err(format!(
+            "{} readings are still to be made; disagreements are decided after them",
+            open.unread
+        )));
+    }
+    let panel = PanelCalls::read(study, store)?;
+    let cases = study.list.cases.iter();
+    let cases: Vec<&ListedCase> = cases
+        .filter(|case| panel.is_disputed(case, &file.questions, study.readers_per_case()))
+        .collect();
+    let own = adjudicator_log_name(name);
+    let is_called = |case: &ListedCase| {
+        let content = case.content.to_string();
+        let mut calls = calls.iter();
+        calls.any(|call| call.reader == own && call.image == content)
+    };
+    let read = cases.iter().filter(|case| is_called(case)).count();
+    if read == cases.len() {
+        return Ok(Err(format!("{read} disagreements, and all are decided")));
+    }
+    let number = file.adjudicators.iter().position(|known| known == name);
+    let mode = ReadingMode::Unaided;
+    Ok(Ok(OpenedList {
+        mode,
+        cases: reading_order(file.seed, &own, mode, cases),
+        folder: format!("adjudicator-{}", number.map_or(0, |at| at + 1)),
+        log_name: own,
+        read,
+        words: "adjudication without the model's answer and the readers' calls".to_owned(),
+    }))
+}
+
+/// Why no sitting may open at all.
+fn obstacle(store: &Store) -> Result<Option<String>> {
+    let events = store.study_events()?;
+    let last = events.iter().map(|event| event.at_ms).max().unwrap_or(0);
+    let is_behind = now_ms() + CLOCK_SLACK_MS < last;
+    Ok(match () {
+        () if is_behind => Some(format!(
+            "the clock of this machine is behind the log of the study, whose last event is of {}",
+            minute_of(last)
+        )),
+        () if events.iter().any(|event| event.event == "closed") => {
+            Some("the study is closed".to_owned())
+        }
+        () => None,
+    })
+}
+
 fn known_reader<'a>(study: &LoadedStudy, reader: Option<&'a str>) -> Result<&'a str> {
     let known = || study.file.readers.join(", ");
     match reader {
-        Some(reader) if study.file.has_reader(reader) => Ok(reader),
+        Some(name) if study.file.has_reader(name) || study.file.has_adjudicator(name) => Ok(name),
         Some(reader) => Err(Usage::error(format!(
             "--reviewer {reader}: no reader of the study {}; its readers are {}",
             study.file.name,
@@ -145,59 +263,22 @@ fn known_reader<'a>(study: &LoadedStudy, reader: Option<&'a str>) -> Result<&'a 
     }
 }
 
-fn refuse_missing_files(study: &LoadedStudy, list: &ReadingList) -> Result<()> {
-    let files = list.cases.iter().map(|case| study.case_file(case));
-    let missing: Vec<PathBuf> = files.filter(|file| !exists(file)).collect();
+fn refuse_missing_files(files: &[PathBuf]) -> Result<()> {
+    let missing: Vec<&PathBuf> = files.iter().filter(|file| !exists(file)).collect();
     match missing.first() {
         None => Ok(()),
         Some(first) => Err(Usage::error(format!(
             "{} of {} cases are not there, the first is {}",
             missing.len(),
-            list.cases.len(),
+            files.len(),
             path_text(first)
         ))),
     }
 }
 
-/// The mode that is open and the time since the one before, or why none is.
-fn may_open(
-    store: &Store,
-    progress: &[ModeProgress],
-    washout_days: u32,
-    now: i64,
-) -> Result<Result<(ReadingMode, Option<i64>), String>> {
-    let events = store.study_events()?;
-    if events.iter().any(|event| event.event == "closed") {
-        return Ok(Err("the study is closed".to_owned()));
-    }
-    let last = events.iter().map(|event| event.at_ms).max().unwrap_or(0);
-    if now + CLOCK_SLACK_MS < last {
-        return Ok(Err(format!(
-            "the clock of this machine is behind the log of the study, whose last event is of {}",
-            minute_of(last)
-        )));
-    }
-    Ok(match next_sitting(progress, washout_days, now) {
-        NextSitting::Open { mode, rested_ms } => Ok((mode, rested_ms)),
-        NextSitting::Wait { mode, until_ms } => Err(format!(
-            "the wash-out of {washout_days} days ends at {}; the {} sitting opens then",
-            minute_of(until_ms),
-            mode.word()
-        )),
-        NextSitting::Done => Err("everything is read".to_owned()),
-    })
-}
-
 fn note(store: &mut Store, study: &str, reader: &str, event: &str, detail: &str) -> Result<()> {
     store.note_study_event(study, reader, event, detail, SystemTime::now())?;
     Ok(())
-}
-
-fn rested_words(rested_ms: i64) -> String {
-    format!(
-        "{} days after the last call of the mode before",
-        rested_ms / DAY_MS
-    )
 }
 
 fn mode_words(mode: ReadingMode) -> &'static str {
@@ -206,27 +287,4 @@ fn mode_words(mode: ReadingMode) -> &'static str {
         ReadingMode::Unaided => "without the model's answer",
         ReadingMode::Aided => "beside the model's answer",
     }
-}
-
-/// Beside the store, under the reader's number: a name may hold what no folder takes.
-fn sitting_folder(study: &LoadedStudy, reader: &str, mode: ReadingMode) -> PathBuf {
-    let number = study.file.readers.iter().position(|known| known == reader);
-    let number = number.map_or(0, |at| at + 1);
-    study
-        .store_path()
-        .with_extension("sittings")
-        .join(format!("{number}-{}", mode.word()))
-}
-
-fn files_in_order(study: &LoadedStudy, list: &ReadingList, mode: ReadingMode) -> Vec<PathBuf> {
-    let cases: Vec<&ListedCase> = reading_order(
-        study.file.seed,
-        list.reader,
-        mode,
-        list.cases.iter().copied(),
-    );
-    cases
-        .into_iter()
-        .map(|case| study.case_file(case))
-        .collect()
 }
