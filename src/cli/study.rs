@@ -54,8 +54,8 @@ pub struct StudyPath {
 /// Write the reference standard that readers and adjudicators agreed on
 ///
 /// A table that cxr evaluate -m takes: one row for each case with its path, its SHA-256 and for each question the answer
-/// (1 or 0), how it was found (consensus, or adjudicated where readers differ), by whom, and when. A question that nobody
-/// has decided yet has empty cells, and the message counts them. Calls count that were made without the model's answer,
+/// (1 or 0), how it was found (consensus, or adjudicated where readers differ), by whom, and when. A question that is
+/// not decided yet has empty cells, and the message counts them. Calls count that were made without the model's answer,
 /// if the design has such calls.
 ///
 /// Adjudicators are named in study.toml (adjudicators = ["NAME"]); `cxr --study study.toml --reviewer NAME` opens the
@@ -92,7 +92,7 @@ pub struct CloseStudy {
 /// Write the file of a new study and its list of cases
 ///
 /// Every film below PATH becomes a case, by its content. A film that cannot be read, or has the content of another, is
-/// in the list with the reason and read by nobody. Edit study.toml as you like before the first sitting; an edited list
+/// in the list with the reason, and no reader reads it. Edit study.toml as you like before the first sitting; an edited list
 /// needs its new SHA-256 in it, which `cxr study check` prints.
 #[derive(Debug, Default, Args)]
 pub struct NewStudy {

@@ -12,8 +12,8 @@ use super::shared::{
     CommandContext, SOME_FAILED, Usage, assumed, complain, model_library, probe_time,
 };
 use crate::cli::{self, Browse, ColumnArgument};
-use crate::domain::ModelCard;
 use crate::domain::text::{clean, nearest_word};
+use crate::domain::{ModelCard, Prevalences};
 use crate::imaging::{Decoder, own_program};
 use crate::inference::{Classifier, Classify, Compute, InferenceError, ModelFiles, RULES};
 use crate::library;
@@ -44,7 +44,11 @@ pub fn run(
 ) -> Result<FinishedSession> {
     let model = context.model_files()?;
     let card = model.card().context("the model")?;
-    let assumed = assumed(&arguments.assumptions, &card)?;
+    let assumed = match arguments.study {
+        // All readers of a study see the same numbers.
+        Some(_) => Prevalences::default(),
+        None => assumed(&arguments.assumptions, &card)?,
+    };
     refuse_mistyped_command(&arguments.paths)?;
     if !is_interactive() {
         return Err(Usage::error(

@@ -45,7 +45,7 @@ pub struct PanelDecision {
 }
 
 /// The answer to a question that `expected` readers were to read; `None` while one of them has not, or while they differ
-/// and nobody has decided. Of several adjudicators the first one who decided counts.
+/// and no adjudicator has decided. Of several adjudicators the first one who decided counts.
 pub fn decide(
     calls: &[NamedCall],
     expected: usize,

@@ -1,5 +1,7 @@
 //! The report of a study: one page of HTML that loads nothing, for a browser or a printer.
 
+use std::collections::HashSet;
+
 use anyhow::{Result, anyhow};
 
 use super::{LogState, ReaderRow};
@@ -92,36 +94,64 @@ fn flow(html: &mut Html, contents: &StudyReportContents) {
     html.markup("<table>\n");
     html.row([
         "reader",
-        "cases",
         "order of modes",
-        "read unaided",
-        "read aided",
+        "cases",
+        "read in both",
+        "unaided only",
+        "aided only",
         "not read",
-        "answer seen before",
-        "model had no answer",
+        "of those read: answer seen before",
+        "of those read: no answer of the model",
     ]);
+    let mut unlisted = contents.readings.len();
     for list in study.lists() {
+        let listed: HashSet<String> = list
+            .cases
+            .iter()
+            .map(|case| case.content.to_string())
+            .collect();
         let own: Vec<&ReaderRow> = contents
             .readings
             .iter()
-            .filter(|row| row.word.reviewer == list.reader)
+            .filter(|row| {
+                row.word.reviewer == list.reader && listed.contains(&row.word.image.sha256)
+            })
             .collect();
+        unlisted -= own.len();
         let count = |is: &dyn Fn(&ReaderRow) -> bool| own.iter().filter(|row| is(row)).count();
+        let read = |row: &ReaderRow| {
+            let reading = &row.blinded;
+            (reading.unaided.is_some(), reading.beside_answer().is_some())
+        };
+        let [both, unaided, aided] = [(true, true), (true, false), (false, true)]
+            .map(|wanted| count(&|row| read(row) == wanted));
         let order = modes(&study.file, list.reader)
             .into_iter()
             .map(ReadingMode::word);
-        html.row([
-            list.reader.to_owned(),
-            list.cases.len().to_string(),
-            order.collect::<Vec<_>>().join(", "),
-            count(&|row| row.blinded.unaided.is_some()).to_string(),
-            count(&|row| row.blinded.beside_answer().is_some()).to_string(),
-            list.cases.len().saturating_sub(own.len()).to_string(),
-            count(&|row| row.was_seen).to_string(),
-            count(&|row| row.model.is_empty()).to_string(),
-        ]);
+        let numbers = [
+            list.cases.len(),
+            both,
+            unaided,
+            aided,
+            list.cases.len().saturating_sub(both + unaided + aided),
+            count(&|row| row.was_seen),
+            count(&|row| row.model.is_empty()),
+        ];
+        let words = [list.reader.to_owned(), order.collect::<Vec<_>>().join(", ")];
+        html.row(
+            words
+                .into_iter()
+                .chain(numbers.map(|number| number.to_string())),
+        );
     }
     html.markup("</table>\n");
+    if unlisted > 0 {
+        html.element(
+            "<p>",
+            &format!("{unlisted} readings are of films or readers that are not in the plan: see cxr study verify."),
+            "</p>\n",
+        );
+    }
     if let Some(report) = contents.studies.first() {
         html.element(
             "<p>",

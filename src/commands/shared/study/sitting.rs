@@ -38,7 +38,7 @@ pub struct StartedSitting {
     pub words: Vec<String>,
 }
 
-/// Opens the next sitting of a reader, with a model whose weights have this digest. Begins the study if nobody has. Each
+/// Opens the next sitting of a reader, with a model whose weights have this digest. Begins the study if it has not begun. Each
 /// sitting, and each one that is refused, is noted in the log of the study.
 ///
 /// # Errors
