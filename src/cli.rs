@@ -13,6 +13,8 @@ mod models;
 mod predict;
 mod review;
 mod shared;
+mod study;
+mod study_size;
 #[cfg(test)]
 mod tests;
 
@@ -34,6 +36,8 @@ pub use models::*;
 pub use predict::*;
 pub use review::*;
 pub use shared::*;
+pub use study::*;
+pub use study_size::*;
 
 /// Stands at the end of the help.
 pub const NOT_A_DEVICE: &str = "cxr is for research and teaching. It is not a medical device.";
@@ -114,6 +118,7 @@ pub enum Command {
     Adapt(Box<Adapt>),
     Export(Export),
     Agreement(Agreement),
+    Study(StudyArguments),
     Report(ReportArguments),
     Dicom(Box<DicomArguments>),
     Listen(Listen),

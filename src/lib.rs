@@ -23,7 +23,8 @@
 //!        commands → adaptation → evaluation; checkpoint, model_library, export, library
 //!        commands, tui → store → domain; commands → config → cli; commands → dicom → domain
 //!        commands, worker → predictions → store
-//!        commands → dicomweb → sources, web; commands → dimse → domain; dicomweb, dimse → data_elements
+//!        commands → dicomweb → sources, web; commands → dimse → domain; commands → study → domain
+//!        dicomweb, dimse → data_elements
 //! ```
 
 pub mod adaptation;
@@ -48,6 +49,7 @@ pub mod model_library;
 pub mod predictions;
 pub mod sources;
 pub mod store;
+pub mod study;
 pub mod tui;
 #[cfg(any(feature = "dicomweb", feature = "pull"))]
 pub mod web;

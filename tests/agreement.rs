@@ -53,6 +53,7 @@ fn call(present: bool, milliseconds: u64) -> Call {
     Call {
         present: present.then(|| LABEL.to_owned()).into_iter().collect(),
         took: Duration::from_millis(milliseconds),
+        ..Call::default()
     }
 }
 
@@ -99,11 +100,12 @@ impl Study {
                     change: OpinionChange::to(&Opinion {
                         blinded: Some(BlindedReading {
                             asked: vec![LABEL.into()],
-                            unaided: call(unaided, 2_000 + 100 * n),
+                            unaided: Some(call(unaided, 2_000 + 100 * n)),
                             aided,
                             model_sha256: MODEL.into(),
                             seed: Some(7),
                             position: n as usize + 1,
+                            ..BlindedReading::default()
                         }),
                         ..Opinion::default()
                     }),
@@ -203,11 +205,12 @@ fn bob_reads_too(study: &Study) {
                 change: OpinionChange::to(&Opinion {
                     blinded: Some(BlindedReading {
                         asked: vec![LABEL.into()],
-                        unaided: call(n < 8 || n == 15, 1_500),
+                        unaided: Some(call(n < 8 || n == 15, 1_500)),
                         aided: (n == 8).then(|| call(true, 700)),
                         model_sha256: MODEL.into(),
                         seed: Some(7),
                         position: n as usize + 1,
+                        ..BlindedReading::default()
                     }),
                     ..Opinion::default()
                 }),
@@ -573,7 +576,7 @@ fn an_image_whose_answer_was_seen_before_is_left_out_and_counted() {
     let called = Opinion {
         blinded: Some(BlindedReading {
             asked: vec![LABEL.into()],
-            unaided: call(true, 1),
+            unaided: Some(call(true, 1)),
             ..BlindedReading::default()
         }),
         ..judged
@@ -594,4 +597,180 @@ fn an_image_whose_answer_was_seen_before_is_left_out_and_counted() {
         .records()
         .map(|row| row.unwrap()[at.unwrap()].to_owned());
     assert_eq!(cells.filter(|cell| cell == "1").count(), 1);
+}
+
+/// Every page names the end of the log, so that a rewritten log is noticed later.
+#[test]
+fn the_page_and_the_json_name_the_head_of_the_log() {
+    let study = Study::new();
+    let verified = study.run("export", &["--verify"]);
+    let verified = String::from_utf8(verified.stdout).unwrap();
+    let head = verified.trim().rsplit(' ').next().unwrap();
+    assert_eq!(head.len(), 64);
+    let page = String::from_utf8(study.run("agreement", &[]).stdout).unwrap();
+    assert!(
+        page.contains(&format!("Log: 20 reviews, head {head}.")),
+        "{page}"
+    );
+    let json = study.run("agreement", &["--format", "json"]);
+    let json: Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(json["log"]["head"], head);
+    assert_eq!(json["log"]["study_events"], Value::Null);
+}
+
+#[test]
+fn the_table_has_every_reading_in_csv_and_parquet() {
+    let study = Study::new();
+    bob_reads_too(&study);
+    let base = study.folder.path();
+    let manifest = base.join("cases.csv");
+    for name in ["readings.csv", "readings.parquet"] {
+        let table = base.join(name);
+        let arguments = [
+            "-m",
+            manifest.to_str().unwrap(),
+            "--table",
+            table.to_str().unwrap(),
+        ];
+        let written = study.run("agreement", &arguments);
+        assert!(
+            written.status.success(),
+            "{}",
+            String::from_utf8_lossy(&written.stderr)
+        );
+        let bytes = fs::read(&table).unwrap();
+        if name.ends_with("parquet") {
+            assert!(bytes.starts_with(b"PAR1") && bytes.ends_with(b"PAR1"));
+        } else {
+            let mut reader = csv::Reader::from_reader(bytes.as_slice());
+            let header = reader.headers().unwrap().clone();
+            let place = |wanted: &str| header.iter().position(|name| name == wanted).unwrap();
+            let (reference, model) = (place("reference"), place("model"));
+            let rows: Vec<_> = reader.records().map(Result::unwrap).collect();
+            assert_eq!(rows.len(), 40);
+            assert!(rows.iter().all(|row| ["0", "1"].contains(&&row[reference])));
+            assert_eq!(rows.iter().filter(|row| row[model].is_empty()).count(), 2);
+        }
+        // Nothing is replaced without --force.
+        let again = study.run("agreement", &arguments);
+        assert_eq!(again.status.code(), Some(2));
+        assert_eq!(fs::read(&table).unwrap(), bytes);
+    }
+}
+
+fn size(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_cxr"))
+        .args(["study", "size"])
+        .args(arguments)
+        .env("CXR_CONFIG", "")
+        .output()
+        .unwrap()
+}
+
+fn size_page(arguments: &[&str]) -> String {
+    let found = size(arguments);
+    assert!(
+        found.status.success(),
+        "{}",
+        String::from_utf8_lossy(&found.stderr)
+    );
+    String::from_utf8(found.stdout).unwrap()
+}
+
+/// The published components: 6 readers and 251 cases have a power of 0.80 for the difference that the study found.
+#[test]
+fn the_size_of_a_study_is_that_of_its_components() {
+    let published = [
+        "power",
+        "--difference",
+        "0.0438003",
+        "--published",
+        "van-dyke",
+    ];
+    let table = [&published[..], &["--readers", "5,6", "--cases", "114,251"]].concat();
+    let page = size_page(&table);
+    let row = |readers: &str| {
+        let mut rows = page
+            .lines()
+            .map(|line| line.split_whitespace().collect::<Vec<_>>());
+        rows.find(|row| row.first() == Some(&readers)).unwrap()
+    };
+    assert_eq!(&row("5")[1..2], ["0.51"]);
+    assert_eq!(&row("6")[2..4], ["0.80", "251"]);
+
+    let folder = tempfile::tempdir().unwrap();
+    let plot = folder.path().join("power.svg");
+    let plot = plot.to_str().unwrap();
+    size_page(&[&published[..], &["-o", plot]].concat());
+    assert!(fs::read_to_string(plot).unwrap().contains("15 readers"));
+    let again = size(&[&published[..], &["-o", plot]].concat());
+    assert_eq!(again.status.code(), Some(2));
+
+    let precision = size_page(&[
+        "precision",
+        "--share",
+        "0.9",
+        "--half-width",
+        "0.05",
+        "--class-share",
+        "0.25",
+    ]);
+    assert!(
+        precision.contains("0.05") && precision.lines().count() == 3,
+        "{precision}"
+    );
+    let validation = size_page(&[
+        "validation",
+        "--prevalence",
+        "0.2",
+        "--c-statistic",
+        "0.8",
+        "--predictor-mean",
+        "-1.75",
+        "--predictor-deviation",
+        "1.2",
+    ]);
+    assert!(validation.contains("all of them: "), "{validation}");
+}
+
+/// A pilot's own report plans the next study; what it cannot plan has a reason.
+#[test]
+fn a_pilot_plans_the_next_study() {
+    let study = Study::new();
+    bob_reads_too(&study);
+    let manifest = study.folder.path().join("cases.csv");
+    let report = study.run(
+        "agreement",
+        &["-m", manifest.to_str().unwrap(), "--format", "json"],
+    );
+    let pilot = study.folder.path().join("pilot.json");
+    fs::write(&pilot, &report.stdout).unwrap();
+    let asked = [
+        "power",
+        "--difference",
+        "0.1",
+        "--pilot",
+        pilot.to_str().unwrap(),
+    ];
+    let page = size_page(&asked);
+    assert!(
+        page.contains("of 10 cases") && page.contains("cases for 80 %"),
+        "{page}"
+    );
+    for (more, words) in [
+        (&["--figure", "auc"][..], "it has no AUC"),
+        (&["--question", "Scoliosis"], "one of its questions: "),
+        (&["--power", "2"], "--power 2"),
+        (&["--difference", "0"], "cannot be used multiple times"),
+    ] {
+        let refused = size(&[&asked[..], more].concat());
+        assert_eq!(refused.status.code(), Some(2), "{more:?}");
+        let line = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(line.contains(words), "{line}");
+    }
+    let none = size(&["power", "--difference", "0.1"]);
+    assert_eq!(none.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&none.stderr).contains("components of variance are needed"));
+    let zero = size(&["power", "--difference", "0", "--published", "van-dyke"]);
+    assert!(String::from_utf8_lossy(&zero.stderr).contains("an assumption is outside its range"));
 }

@@ -52,6 +52,15 @@ pub struct Browse {
     #[arg(long, value_name = "SEED", requires = "blinded", num_args = 0..=1, require_equals = true)]
     pub shuffle: Option<Option<u64>>,
 
+    /// Open the next sitting of the reader --reviewer in a study: its cases, order, mode and questions are those of the
+    /// file (see cxr study)
+    #[arg(
+        long,
+        value_name = "study.toml",
+        conflicts_with_all = ["paths", "blinded", "store", "prevalence"]
+    )]
+    pub study: Option<PathBuf>,
+
     /// Begin at the top, sorted by name and without a filter, instead of where these folders were left
     #[arg(long)]
     pub fresh: bool,

@@ -13,6 +13,7 @@ const EXAMPLES: &[(&[&str], &[&str])] = &[
             "cxr FOLDER                          walk the radiographs of a folder",
             "cxr --blinded FOLDER                your own call first, then the model's answer",
             "cxr FOLDER -m cases.csv             with the earlier films of each patient by a table",
+            "cxr --study study.toml --reviewer ann    the next sitting of a reader study",
             "cxr predict FOLDER -o scores.csv    a table, without the screen",
         ],
     ),
@@ -50,7 +51,57 @@ const EXAMPLES: &[(&[&str], &[&str])] = &[
     ),
     (
         &["agreement"],
-        &["cxr agreement", "cxr agreement --format json"],
+        &[
+            "cxr agreement",
+            "cxr agreement --format json",
+            "cxr agreement --study study.toml    the results of a study",
+        ],
+    ),
+    (
+        &["study"],
+        &[
+            "cxr study new films -o study.toml --reader ann --reader bob -m cases.csv",
+            "cxr study status study.toml",
+        ],
+    ),
+    (
+        &["study", "new"],
+        &[
+            "cxr study new films -o study.toml --reader ann --reader bob -m cases.csv",
+            "cxr study new films -o study.toml --reader ann --design independent --washout-days 28",
+        ],
+    ),
+    (
+        &["study", "size"],
+        &["cxr study size power --difference 0.05 --published van-dyke"],
+    ),
+    (
+        &["study", "size", "power"],
+        &[
+            "cxr study size power --difference 0.05 --pilot pilot.json -o power.svg",
+            "cxr study size power --difference 0.05 --published van-dyke --readers 5,10",
+        ],
+    ),
+    (
+        &["study", "size", "precision"],
+        &["cxr study size precision --share 0.9 --half-width 0.05"],
+    ),
+    (
+        &["study", "size", "validation"],
+        &[
+            "cxr study size validation --prevalence 0.2 --c-statistic 0.8 --predictor-mean -1.75 --predictor-deviation 1.2",
+        ],
+    ),
+    (&["study", "check"], &["cxr study check study.toml"]),
+    (&["study", "status"], &["cxr study status study.toml"]),
+    (&["study", "verify"], &["cxr study verify study.toml"]),
+    (
+        &["study", "reference"],
+        &["cxr study reference study.toml -o reference.csv"],
+    ),
+    (
+        &["study", "close"],
+        &["cxr study close study.toml --reason withdrawn"],
     ),
     (&["report"], &["cxr report a.dcm -o a.html"]),
     (

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{ArgGroup, Args, ValueEnum};
 
 use super::{Assumptions, PrognosisArguments};
 
@@ -14,8 +14,8 @@ use super::{Assumptions, PrognosisArguments};
 /// aided_ms, order_seed, order_position, answer_seen_before (of blinded reading), input_check, reasons,
 /// geographic_extent, opacity, window_centre, window_width, model_sha256, preprocess, cxr_version,
 /// and score:LABEL for each label of the models that were used, by name; then, if a review has them,
-/// evidence_in_lungs and cardiothoracic_ratio. Scores, severity, window and model are those on the screen
-/// at that last word. JSON rows also have all of it as `seen`.
+/// evidence_in_lungs and cardiothoracic_ratio; and unaided_ratings, aided_ratings, reading_mode and
+/// study_sha256. Scores, severity, window and model are those on the screen at that last word. JSON rows also have all of it as `seen`.
 ///
 /// Text that a spreadsheet would take for a formula gets an apostrophe before it, a path ./ . An existing
 /// table is not replaced without --force.
@@ -112,10 +112,15 @@ pub enum ReviewFormat {
 /// Exit status: 0; 1 if the log is not whole or the store cannot be read; 2 for bad usage or if there are no
 /// blinded readings.
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("reference").args(["study", "manifest"]).multiple(true))]
 pub struct Agreement {
     /// Readings of images below this folder (or of this file) [default: all]
     #[arg(value_name = "FOLDER")]
     pub folder: Option<PathBuf>,
+
+    /// The readings of this study, with its reference standard
+    #[arg(long, value_name = "study.toml", conflicts_with_all = ["folder", "store"])]
+    pub study: Option<PathBuf>,
 
     /// Only the readings of this reader
     #[arg(long, value_name = "NAME")]
@@ -131,11 +136,19 @@ pub struct Agreement {
 
     /// Also write the calls and the reference standard as an input file for iMRMC. LABEL= is needed where
     /// readers were asked about several
-    #[arg(long, value_name = "[LABEL=]FILE.imrmc", requires = "manifest")]
+    #[arg(long, value_name = "[LABEL=]FILE.imrmc", requires = "reference")]
     pub imrmc: Option<String>,
 
-    /// Replace the file of --imrmc if it exists
-    #[arg(long, requires = "imrmc")]
+    /// Also write one page for printing, with the flow of cases, ROC curves, tables and methods of the study
+    #[arg(long, value_name = "FILE.html", requires = "study")]
+    pub report: Option<PathBuf>,
+
+    /// Also write one row for each reader, image and label: calls, ratings, times, the model and the reference standard
+    #[arg(long, value_name = "FILE.csv|.parquet")]
+    pub table: Option<PathBuf>,
+
+    /// Replace the files of --imrmc, --report and --table if they exist
+    #[arg(long)]
     pub force: bool,
 
     /// Table of cases with a reference standard, in the form that cxr evaluate reads

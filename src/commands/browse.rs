@@ -6,13 +6,14 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 
-use super::shared::reviews::{ReadingSelection, not_opened, store_path};
+use super::shared::reviews::{ReadingSelection, not_opened, refuse_open_study, store_path};
+use super::shared::study::start_sitting;
 use super::shared::{
     CommandContext, SOME_FAILED, Usage, assumed, complain, film_table, model_library, probe_time,
 };
 use crate::cli::{self, Browse, ColumnArgument};
-use crate::domain::ModelCard;
 use crate::domain::text::{clean, nearest_word};
+use crate::domain::{ModelCard, Prevalences};
 use crate::imaging::{Decoder, own_program};
 use crate::inference::{Classifier, Classify, Compute, InferenceError, ModelFiles, RULES};
 use crate::library;
@@ -43,14 +44,30 @@ pub fn run(
 ) -> Result<FinishedSession> {
     let model = context.model_files()?;
     let card = model.card().context("the model")?;
-    let assumed = assumed(&arguments.assumptions, &card)?;
+    let assumed = match arguments.study {
+        // All readers of a study see the same numbers.
+        Some(_) => Prevalences::default(),
+        None => assumed(&arguments.assumptions, &card)?,
+    };
     refuse_mistyped_command(&arguments.paths)?;
     if !is_interactive() {
         return Err(Usage::error(
             "the screen needs a terminal on standard input and output; for a table use cxr predict",
         ));
     }
+    let study = match &arguments.study {
+        Some(path) => Some(start_sitting(
+            path,
+            arguments.reviewer.as_deref(),
+            &card.sha256,
+        )?),
+        None => None,
+    };
     let mut paths = arguments.paths.clone();
+    if let Some(started) = &study {
+        started.words.iter().for_each(|words| complain(words));
+        paths.push(started.folder.clone());
+    }
     if paths.is_empty() {
         paths.push(".".into());
     }
@@ -66,20 +83,35 @@ pub fn run(
     let model_memory = arguments
         .model_memory
         .map(|mebibytes| u64::from(mebibytes.get()) << 20);
-    let (choices, sources) = choices(model, &card, context.compute);
+    let (choices, sources) = match study {
+        // Another model would show another answer than the one of the study.
+        Some(_) => alone(model, &card, context.compute),
+        None => choices(model, &card, context.compute),
+    };
     let models = ModelSet {
         sources,
         memory_limit: model_memory.unwrap_or(LOADED_MODEL_BYTES),
     };
-    let store = store_path(arguments.store.as_deref())?;
+    let store = match &study {
+        Some(started) => started.store.clone(),
+        None => store_path(arguments.store.as_deref())?,
+    };
     let reviews = Pending::open(&store).map_err(not_opened)?;
+    if let Some(store) = reviews.store().filter(|_| study.is_none()) {
+        // Films of a study would be shown with what is hidden from its readers.
+        refuse_open_study(store, "the screen without --study")?;
+    }
     let options = Options {
         reviews,
-        reviewer: reviewer(arguments.reviewer.as_deref())?,
+        reviewer: match &study {
+            Some(started) => started.log_name.clone(),
+            None => reviewer(arguments.reviewer.as_deref())?,
+        },
         background: !arguments.no_background,
         blinded: arguments
             .blinded
             .then(|| arguments.shuffle.map(|seed| seed.unwrap_or_else(random))),
+        sitting: study.as_ref().map(|started| started.sitting.clone()),
         fresh: arguments.fresh,
         films,
         paths,
@@ -113,6 +145,17 @@ pub fn run(
         code: ExitCode::from(left.code),
         blinded,
     })
+}
+
+/// One model, and none to switch to.
+fn alone(
+    model: ModelFiles,
+    card: &ModelCard,
+    compute: Compute,
+) -> (Vec<ModelChoice>, Vec<ModelSource>) {
+    let bytes = model.weights().len() as u64;
+    let source = source(bytes, move || model.classifier(compute));
+    (vec![choice(card)], vec![source])
 }
 
 /// Refuses a path that does not exist and looks like the name of a command: `cxr predcit`.

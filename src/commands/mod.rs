@@ -17,6 +17,7 @@ mod models;
 mod predict;
 mod report;
 mod shared;
+mod study;
 mod version;
 
 use std::process::ExitCode;
@@ -70,6 +71,7 @@ pub fn run(mut cli: Cli) -> Result<ExitCode> {
         Some(Command::Adapt(arguments)) => adapt::run(&arguments, &context),
         Some(Command::Export(arguments)) => export::run(&arguments),
         Some(Command::Agreement(arguments)) => agreement::run(&arguments),
+        Some(Command::Study(arguments)) => study::run(&arguments.action, &context),
         Some(Command::Report(arguments)) => {
             open_pacs(std::slice::from_ref(&arguments.image), &cli.pacs)?;
             report::run(&arguments, &context)

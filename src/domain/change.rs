@@ -39,9 +39,8 @@ pub struct NewValue<T> {
 /// A change of a blinded reading.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CallChange {
-    /// The call before the answer was shown. It is made once: where there is one already, this changes
-    /// nothing.
-    Unaided(BlindedReading),
+    /// The first call. It is made once: where there is one already, this changes nothing.
+    First(BlindedReading),
     /// The call after the answer was shown, or its removal.
     Aided(NewValue<Option<Call>>),
 }
@@ -63,7 +62,7 @@ impl<T: PartialEq + Clone> NewValue<T> {
 }
 
 impl OpinionChange {
-    /// The change from one opinion to another. An unaided call is never removed.
+    /// The change from one opinion to another. A first call is never removed.
     pub fn between(from: &Opinion, to: &Opinion) -> Self {
         OpinionChange {
             judgement: NewValue::between(&Judgement::of(from), &Judgement::of(to)),
@@ -71,7 +70,7 @@ impl OpinionChange {
             note: NewValue::between(&from.note, &to.note),
             call: match (&from.blinded, &to.blinded) {
                 (_, None) => None,
-                (None, Some(to)) => Some(CallChange::Unaided(to.clone())),
+                (None, Some(to)) => Some(CallChange::First(to.clone())),
                 (Some(from), Some(to)) => {
                     NewValue::between(&from.aided, &to.aided).map(CallChange::Aided)
                 }
@@ -125,7 +124,7 @@ impl OpinionChange {
             after.note = note.on(held.note.clone());
         }
         match (&self.call, &mut after.blinded) {
-            (Some(CallChange::Unaided(reading)), blinded @ None) => {
+            (Some(CallChange::First(reading)), blinded @ None) => {
                 *blinded = Some(reading.clone());
             }
             (Some(CallChange::Aided(aided)), Some(reading)) => {
@@ -165,7 +164,7 @@ mod tests {
         };
         Opinion {
             blinded: Some(BlindedReading {
-                unaided: call(unaided),
+                unaided: Some(call(unaided)),
                 aided: aided.map(call),
                 ..BlindedReading::default()
             }),

@@ -54,7 +54,7 @@ pub use activation::{
 pub use admission::{Admission, Objection};
 pub use agreeing::{Causes, at_most};
 pub use assumed::{AssumptionError, Prevalences};
-pub use blinded::{BlindedReading, Call};
+pub use blinded::{BlindedReading, Call, HIGHEST_RATING, ReadingMode};
 pub use change::{CallChange, Judgement, NewValue, OpinionChange};
 pub use content_id::{ContentId, NotAContentId};
 pub use date::{counted_day, days_between, is_before, shown_day, taken};

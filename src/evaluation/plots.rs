@@ -1,6 +1,8 @@
 //! A page of plots for each question: ROC and precision-recall curves, reliability, scores by class, and
 //! the confusion at the first operating point. SVG: the viewer's own fonts are used.
 
+pub mod lines;
+
 use std::error::Error;
 
 use plotters::chart::{ChartBuilder, LabelAreaPosition};

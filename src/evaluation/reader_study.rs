@@ -1,6 +1,6 @@
 //! All readers of one question together: whether the model's answer helps readers like these, how far they agree with
-//! each other, and what became of their calls. Reading times of this design cannot be compared: the answer comes after
-//! the unaided call, and only a reader who calls again has a time with it.
+//! each other, and what became of their calls. Reading times of the sequential design cannot be compared: the answer
+//! comes after the unaided call, and only a reader who calls again has a time with it.
 //!
 //! ```text
 //! StudyReading ─► ReadingTable ─► Obuchowski-Rockette, U-statistics   sensitivity, specificity: the primary table
@@ -10,6 +10,7 @@
 //! ```
 
 mod agreement;
+mod curves;
 mod paired;
 mod primary;
 
@@ -18,6 +19,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 pub use agreement::{AgreementOfReaders, PairOfReaders};
+pub use curves::{ReaderCurve, curves_of_readers};
 pub use paired::PairedReader;
 pub use primary::{ModeComparison, StudyDifference};
 
@@ -76,6 +78,9 @@ pub struct ReaderStudyReport {
     pub label: String,
     pub readers: usize,
     pub readings: usize,
+    /// Of these, those with the call of one mode only. They compare nothing.
+    pub unaided_only: usize,
+    pub aided_only: usize,
     pub images: usize,
     pub patients: usize,
     /// Images with a reference standard: positive and negative ones; and those without one. They are all images.
@@ -87,7 +92,7 @@ pub struct ReaderStudyReport {
     pub agreement: Vec<AgreementOfReaders>,
     pub pairs: Vec<PairOfReaders>,
     pub paired: Vec<PairedReader>,
-    /// `None` without a reference standard.
+    /// `None` without a reference standard, and where no image was read in both modes.
     pub changes: Option<ChangesOfCalls>,
 }
 
@@ -111,10 +116,19 @@ pub fn reader_study(label: &str, readings: &[StudyReading]) -> ReaderStudyReport
     let count = |wanted: Option<bool>| truth.values().filter(|truth| **truth == wanted).count();
     let (positives, negatives) = (count(Some(true)), count(Some(false)));
     let has_reference = positives + negatives > 0;
+    let only = |is_only: fn(&ReaderCall) -> bool| {
+        let only = readings.iter().filter(|reading| is_only(&reading.call));
+        only.count()
+    };
+    let mut calls = readings.iter().map(|reading| &reading.call);
+    let is_compared =
+        has_reference && calls.any(|call| call.unaided.is_some() && call.aided.is_some());
     ReaderStudyReport {
         label: label.to_owned(),
         readers: names(readings, |reading| &reading.reader).len(),
         readings: readings.len(),
+        unaided_only: only(|call| call.aided.is_none()),
+        aided_only: only(|call| call.unaided.is_none()),
         images: truth.len(),
         patients: names(readings, |reading| &reading.call.patient).len(),
         positives,
@@ -127,16 +141,17 @@ pub fn reader_study(label: &str, readings: &[StudyReading]) -> ReaderStudyReport
         },
         agreement: agreement::of_all(readings),
         pairs: agreement::of_pairs(readings),
-        paired: if has_reference {
+        paired: if is_compared {
             paired::of_readers(readings)
         } else {
             Vec::new()
         },
-        changes: has_reference.then(|| changes(readings)),
+        changes: is_compared.then(|| changes(readings)),
     }
 }
 
-/// Adjusts the p-values of the primary tables of several questions together (Holm). Each question has two.
+/// Adjusts the p-values of the primary tables of several questions together (Holm). Each question has two, or three with
+/// ratings.
 pub fn adjust(reports: &mut [ReaderStudyReport]) {
     let comparisons = || reports.iter().flat_map(|report| &report.comparisons);
     let adjusted = holm(&comparisons().map(ModeComparison::p).collect::<Vec<_>>());
@@ -198,14 +213,17 @@ fn numbers<'a>(
 fn changes(readings: &[StudyReading]) -> ChangesOfCalls {
     let known: Vec<StudyReading> = readings
         .iter()
-        .filter(|reading| reading.call.truth.is_some())
+        .filter(|reading| {
+            let call = &reading.call;
+            call.truth.is_some() && call.unaided.is_some() && call.aided.is_some()
+        })
         .cloned()
         .collect();
     let pair = |reading: &StudyReading| {
         let call = &reading.call;
         Some(CallPair {
-            unaided: call.unaided,
-            aided: call.aided,
+            unaided: call.unaided?,
+            aided: call.aided?,
             model: call.model,
             truth: call.truth?,
         })

@@ -32,6 +32,13 @@ pub fn terminal(report: &ReaderStudyReport) -> String {
         report.negatives,
         report.without_reference,
     ));
+    if report.unaided_only + report.aided_only > 0 {
+        page.line(&format!(
+            "  unaided only: {}; aided only: {}; no comparison of the two has them",
+            counted(report.unaided_only, "reading"),
+            counted(report.aided_only, "reading"),
+        ));
+    }
     primary(&mut page, &report.comparisons);
     agreement(&mut page, report);
     paired(&mut page, &report.paired);
@@ -96,6 +103,12 @@ fn primary(page: &mut Page, comparisons: &[ModeComparison]) {
                 found.figure,
                 p_value(p)
             ));
+        }
+        for (mode, count) in ["aided", "unaided"].into_iter().zip(found.unrated) {
+            if count > 0 {
+                let calls = counted(count, &format!("{mode} call"));
+                page.line(&format!("  {}: {calls} without a rating", found.figure));
+            }
         }
         for (reader, reason) in &found.left_out {
             page.line(&format!("  {} without {reader}: {reason}", found.figure));

@@ -84,6 +84,8 @@ mod tests {
             with_model: 1,
             with_truth: 0,
             positives: 0,
+            unaided_calls: 0,
+            aided_calls: 0,
             changed: 0,
             figures: Vec::new(),
         };

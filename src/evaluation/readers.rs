@@ -13,8 +13,11 @@ use super::statistics::{cohens_kappa, observed_agreement, wilson};
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReaderCall {
     pub patient: String,
-    pub unaided: bool,
-    pub aided: bool,
+    /// `None` where the image was not read in that mode.
+    pub unaided: Option<bool>,
+    pub aided: Option<bool>,
+    /// How sure the reader was, 0 to 100: aided, unaided.
+    pub ratings: [Option<u8>; 2],
     /// `None` where the model refused the image, or its answer was not stored.
     pub model: Option<bool>,
     /// The reference standard; `None` where it is not known.
@@ -112,6 +115,9 @@ pub struct ReaderComparison {
     pub with_model: usize,
     pub with_truth: usize,
     pub positives: usize,
+    /// Images with a call in each mode.
+    pub unaided_calls: usize,
+    pub aided_calls: usize,
     /// Images with another call after the answer was seen.
     pub changed: usize,
     pub figures: Vec<ReaderFigure>,
@@ -148,7 +154,9 @@ pub fn compare(reviewer: &str, label: &str, reads: &[ReaderCall]) -> ReaderCompa
         with_model: count(reads, |read| read.model.is_some()),
         with_truth: count(reads, |read| read.truth.is_some()),
         positives: count(reads, |read| read.truth == Some(true)),
-        changed: count(reads, |read| read.aided != read.unaided),
+        unaided_calls: count(reads, |read| read.unaided.is_some()),
+        aided_calls: count(reads, |read| read.aided.is_some()),
+        changed: count(reads, |read| has_both(read) && read.aided != read.unaided),
         figures: figures
             .map(|(((statistic, subject), value), bounds)| {
                 let n = pairs(*statistic, *subject, reads).count();
@@ -181,8 +189,13 @@ fn value(
     weights: &[f64],
 ) -> Option<f64> {
     if subject == CallSource::Difference {
-        let aided = value(statistic, CallSource::Aided, reads, weights)?;
-        return Some(aided - value(statistic, CallSource::Unaided, reads, weights)?);
+        // Of the same images in both modes.
+        let both = reads.iter().zip(weights);
+        let both: Vec<f64> = both
+            .map(|(read, weight)| if has_both(read) { *weight } else { 0.0 })
+            .collect();
+        let aided = value(statistic, CallSource::Aided, reads, &both)?;
+        return Some(aided - value(statistic, CallSource::Unaided, reads, &both)?);
     }
     let found = pairs(statistic, subject, reads);
     let (pairs, weights): (Vec<_>, Vec<_>) = found.map(|(at, pair)| (pair, weights[at])).unzip();
@@ -200,8 +213,9 @@ fn pairs(
 ) -> impl Iterator<Item = (usize, (bool, bool))> {
     reads.iter().enumerate().filter_map(move |(at, read)| {
         let called = match subject {
-            CallSource::Unaided => read.unaided,
-            CallSource::Aided | CallSource::Difference => read.aided,
+            CallSource::Unaided => read.unaided?,
+            CallSource::Aided => read.aided?,
+            CallSource::Difference => read.unaided.and(read.aided)?,
             CallSource::Model => read.model?,
         };
         let other = match statistic {
@@ -232,6 +246,11 @@ fn interval(
     Some(Interval { low, high, method })
 }
 
+/// Whether the image was read in both modes.
+fn has_both(read: &ReaderCall) -> bool {
+    read.unaided.is_some() && read.aided.is_some()
+}
+
 fn count(reads: &[ReaderCall], is_so: impl Fn(&ReaderCall) -> bool) -> usize {
     reads.iter().filter(|read| is_so(read)).count()
 }
@@ -243,8 +262,9 @@ mod tests {
     fn read(n: usize, unaided: bool, aided: bool, model: bool, truth: bool) -> ReaderCall {
         ReaderCall {
             patient: n.to_string(),
-            unaided,
-            aided,
+            unaided: Some(unaided),
+            aided: Some(aided),
+            ratings: [None; 2],
             model: Some(model),
             truth: Some(truth),
         }

@@ -31,13 +31,14 @@ use crate::inference::{
     write_card, write_recipe,
 };
 use crate::sources::archive;
+use crate::study::{CaseList, StudyFile};
 use crate::tui::worklist::{FilterTerms, rewritten};
 
 /// A function that takes any bytes.
 pub type FuzzTarget = fn(&[u8]);
 
 /// Every target by name. Its file in `fuzz/fuzz_targets` and its corpus have the same name.
-pub const TARGETS: [(&str, FuzzTarget); 37] = [
+pub const TARGETS: [(&str, FuzzTarget); 38] = [
     ("raster", raster),
     ("png", png),
     ("jpeg", jpeg),
@@ -71,6 +72,7 @@ pub const TARGETS: [(&str, FuzzTarget); 37] = [
     ("manifest", manifest),
     ("filter", filter),
     ("configuration", configuration),
+    ("study", study),
     ("dicomweb", dicomweb),
     ("store", store),
     ("pdu", pdu),
@@ -593,6 +595,22 @@ pub fn configuration(data: &[u8]) {
     assert_eq!(message.lines().count(), faults.len(), "{message:?}");
     message.lines().for_each(|line| is_one_line(&line));
     assert!(read.keys.iter().all(|key| (1..=lines).contains(&key.line)));
+}
+
+/// The file of a reader study, and a list of its cases. A list that was read is read again as the same.
+pub fn study(data: &[u8]) {
+    match StudyFile::parse(data) {
+        Err(fault) => is_one_line(&fault),
+        Ok(study) => {
+            let all = std::iter::once(&study.name);
+            let mut all = all.chain(&study.readers).chain(&study.questions);
+            assert!(all.all(|text| !text.contains(is_dangerous)));
+        }
+    }
+    match CaseList::parse(data) {
+        Err(fault) => is_one_line(&fault),
+        Ok(list) => assert_eq!(CaseList::parse(&list.text()), Ok(list)),
+    }
 }
 
 /// What a stranger sends to `cxr listen`: PDUs, one after another.

@@ -49,6 +49,9 @@ fn read(store: &Store) {
     let _ = store.origin(&sha256);
     let _ = store.cached_prediction(image, "ab", "cxr-1", "basis");
     let _ = store.last_prediction(&sha256, "ab");
+    let _ = store.open_study();
+    let _ = store.study_calls("ab");
+    let _ = store.verify_study_events();
 }
 
 fn write(store: &mut Store) {

@@ -112,6 +112,7 @@ mod tests {
         let call = |label: &str| Call {
             present: vec![label.to_owned()],
             took: Duration::from_millis(1_234),
+            ratings: [(label.to_owned(), 70)].into(),
         };
         let given = Opinion {
             verdict: Some(Verdict::Disagree),
@@ -120,7 +121,7 @@ mod tests {
             note: "Müller \"links\"".into(),
             blinded: Some(BlindedReading {
                 asked: vec!["Pneumonia".into()],
-                unaided: call("Pneumonia"),
+                unaided: Some(call("Pneumonia")),
                 seed: Some(u64::MAX),
                 ..BlindedReading::default()
             }),
@@ -163,13 +164,17 @@ mod tests {
         let call = Call {
             present: vec!["COVID-19".into()],
             took: Duration::from_millis(5),
+            ..Call::default()
         };
         let mut called = Opinion {
             verdict: Some(Verdict::Disagree),
             label: Some("COVID-19".into()),
             key_image: true,
             note: "n".into(),
-            blinded: Some(BlindedReading::default()),
+            blinded: Some(BlindedReading {
+                unaided: Some(Call::default()),
+                ..BlindedReading::default()
+            }),
         };
         let mut entry = entry(1, "agree");
         entry.review.change = OpinionChange::to(&called);

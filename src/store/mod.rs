@@ -7,6 +7,7 @@
 //! prediction    a model's answer for an image, at the card's own prevalence
 //! session       each reader's place in each set of folders
 //! answer_shown  when a reader first saw a model's answer without a call before it
+//! study_event   what happened in a reader study: begun, sittings, refusals; a chain of its own
 //! ```
 //!
 //! A review holds the changes of the reader's opinion of an image. Its row is made from these and from the
@@ -38,6 +39,7 @@ mod session;
 mod stored;
 mod stored_change;
 mod stored_image;
+mod study_events;
 mod wait;
 mod words;
 
@@ -61,6 +63,7 @@ use predictions::put_prediction;
 pub use recorder::{Ending, News, Recorder, Request, ReviewDraft};
 pub use session::Bookmark;
 use stored::{StoredVerdict, from_word};
+pub use study_events::{OpenStudy, StudyAudit, StudyCall, StudyEvent, StudyRegistration};
 use wait::Wait;
 pub use words::{LastWord, Standing};
 

@@ -9,12 +9,13 @@ pub const APPLICATION_ID: i32 = 0x4358_5273;
 
 /// The migration from each schema version to the next; the first creates the tables. Their text must not
 /// change: [`strange`] compares it with the schema of the file.
-pub const MIGRATIONS: [&str; 5] = [
+pub const MIGRATIONS: [&str; 6] = [
     TABLES,
     SESSIONS,
     BLINDED_READING,
     PATIENT_IDENTITY,
     ANSWERS_SHOWN,
+    STUDY_EVENTS,
 ];
 
 /// `review` is the log. Its rows are numbered 1, 2, 3 …; `chain` holds their number and the hash of the last
@@ -104,6 +105,28 @@ CREATE TABLE answer_shown (
     first_ms    INTEGER NOT NULL,
     PRIMARY KEY (reviewer, image)
 ) STRICT, WITHOUT ROWID;
+";
+
+/// What happened in a reader study: see `study_events`. From this version on, calls may have ratings, a mode and a study,
+/// which an earlier version would drop.
+const STUDY_EVENTS: &str = "
+CREATE TABLE study_event (
+    id          INTEGER PRIMARY KEY,
+    at_ms       INTEGER NOT NULL,
+    study       TEXT NOT NULL,
+    reader      TEXT NOT NULL,
+    event       TEXT NOT NULL,
+    detail      TEXT NOT NULL,
+    log_rows    INTEGER NOT NULL,
+    log_head    BLOB NOT NULL,
+    previous    BLOB NOT NULL,
+    hash        BLOB NOT NULL
+) STRICT;
+
+CREATE TRIGGER study_event_is_not_edited BEFORE UPDATE ON study_event
+BEGIN SELECT RAISE (ABORT, 'the log of a study is append-only'); END;
+CREATE TRIGGER study_event_is_not_deleted BEFORE DELETE ON study_event
+BEGIN SELECT RAISE (ABORT, 'the log of a study is append-only'); END;
 ";
 
 /// The schema version of a file.

@@ -7,7 +7,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::domain::{Act, Conformal, InputCheck, PresenceSet, Question, ScoreKind, Sex, Verdict};
+use crate::domain::{
+    Act, Conformal, InputCheck, PresenceSet, Question, ReadingMode, ScoreKind, Sex, Verdict,
+};
 
 /// The word of a value, for a column of text.
 pub fn to_word(value: impl Serialize) -> String {
@@ -78,6 +80,34 @@ impl From<Act> for StoredAct {
             Act::Noted => StoredAct::Noted,
             Act::Undone => StoredAct::Undone,
             Act::Redone => StoredAct::Redone,
+        }
+    }
+}
+
+/// Where the model's answer was, except in the sequential mode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StoredMode {
+    #[serde(rename = "unaided")]
+    Unaided,
+    #[serde(rename = "aided")]
+    Aided,
+}
+
+impl StoredMode {
+    pub fn of(mode: ReadingMode) -> Option<Self> {
+        match mode {
+            ReadingMode::Sequential => None,
+            ReadingMode::Unaided => Some(StoredMode::Unaided),
+            ReadingMode::Aided => Some(StoredMode::Aided),
+        }
+    }
+}
+
+impl From<StoredMode> for ReadingMode {
+    fn from(stored: StoredMode) -> Self {
+        match stored {
+            StoredMode::Unaided => ReadingMode::Unaided,
+            StoredMode::Aided => ReadingMode::Aided,
         }
     }
 }

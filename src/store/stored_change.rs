@@ -7,7 +7,7 @@ use super::calls::{StoredCall, StoredReading};
 use super::stored::StoredVerdict;
 use crate::domain::{Call, CallChange, Judgement, NewValue, OpinionChange};
 
-/// An aided call is a list of none or one: `null` would stand for no change.
+/// `unaided` is the first call, in any mode. An aided call is a list of none or one: `null` would stand for no change.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
 struct StoredChange {
@@ -54,7 +54,7 @@ impl From<&OpinionChange> for StoredChange {
         let (judgement, key_image, note) = (&change.judgement, &change.key_image, &change.note);
         let (unaided, aided) = match &change.call {
             None => (None, None),
-            Some(CallChange::Unaided(reading)) => (Some(reading.into()), None),
+            Some(CallChange::First(reading)) => (Some(reading.into()), None),
             Some(CallChange::Aided(value)) => {
                 let list = |call: &Option<Call>| -> Vec<StoredCall> {
                     call.iter().map(Into::into).collect()
@@ -84,7 +84,7 @@ impl TryFrom<StoredChange> for OpinionChange {
     fn try_from(stored: StoredChange) -> Result<Self, Self::Error> {
         let unaided = stored
             .unaided
-            .map(|reading| CallChange::Unaided(reading.into()));
+            .map(|reading| CallChange::First(reading.into()));
         let aided = match stored.aided {
             None => None,
             Some(value) if value.has_many() => return Err("several calls in place of one"),

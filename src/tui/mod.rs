@@ -17,6 +17,7 @@ pub mod look;
 mod model;
 mod model_choice;
 pub mod preview;
+mod rating;
 mod remembered;
 mod report;
 mod scan;
@@ -42,6 +43,7 @@ use crate::worker::{self, OutcomeSink, Worker};
 use app::App;
 use keymap::Keymap;
 pub use look::Appearance;
+pub use model::StudySitting;
 use model::{BackgroundState, Coarse, Model, Session};
 pub use model_choice::ModelChoice;
 use preview::GraphicsMode;
@@ -84,6 +86,8 @@ pub struct Options {
     pub background: bool,
     /// Hide the model's answer until the reader has made a call; with a seed, in a random order.
     pub blinded: Option<Option<u64>>,
+    /// A sitting of a study; `blinded` does not matter then.
+    pub sitting: Option<StudySitting>,
     /// Begin at the top, and not where the reader left off.
     pub fresh: bool,
     /// Films of which a table tells patient, time or view.
@@ -164,8 +168,10 @@ pub fn run(options: Options, start: impl FnOnce(OutcomeSink) -> Worker) -> io::R
     let roots: Arc<[PathBuf]> = options.paths.clone().into();
     model.worklist.set_roots(options.paths);
     model.worklist.set_known_films(options.films);
-    if let Some(seed) = options.blinded {
-        model.read_blinded(seed);
+    match (options.sitting, options.blinded) {
+        (Some(sitting), _) => model.read_for_study(sitting),
+        (None, Some(seed)) => model.read_blinded(seed),
+        (None, None) => {}
     }
     model.assumed = options.assumed;
     model.prognosis = options.prognosis;

@@ -17,7 +17,7 @@ use ratatui::layout::{Position, Rect, Size};
 use serde::{Deserialize, Serialize};
 
 pub use background::{BackgroundState, BackgroundStatus};
-pub use blinded::{Asking, Blinded, Phase};
+pub use blinded::{Asking, Blinded, Phase, StudySitting};
 pub use comparison::{ComparedFilm, ComparisonKind, Counterpart, FilmComparison};
 pub use header::{HeaderBox, HeaderRead};
 pub use session::{ReturnTarget, Session};
@@ -397,6 +397,21 @@ impl Model {
             seed,
             ..Blinded::default()
         });
+    }
+
+    /// Begins a sitting of a study.
+    pub fn read_for_study(&mut self, sitting: StudySitting) {
+        self.worklist.read_for_study(sitting.mode);
+        self.blinded = Some(Blinded {
+            seed: Some(sitting.seed),
+            sitting: Some(sitting),
+            ..Blinded::default()
+        });
+    }
+
+    /// The sitting of a study, while there is one.
+    pub fn sitting(&self) -> Option<&StudySitting> {
+        self.blinded.as_ref()?.sitting.as_ref()
     }
 
     /// The heat map to lay over the image on the screen; `None` while it is off or not there yet.

@@ -26,6 +26,9 @@ use super::model::{Model, Overlay, Prompt, PromptKind, Search};
 use super::worklist::Sort;
 pub use message::{Effect, Message};
 
+/// The notice where the reader would change what the study says.
+const FIXED_BY_STUDY: &str = "the study fixes order, model and prevalence";
+
 /// Lines that half a page moves the text of an overlay.
 const HALF_PAGE_LINES: i32 = 10;
 
@@ -259,8 +262,10 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             open_prompt(model, PromptKind::Filter, text)
         }
         Action::Jump => open_prompt(model, PromptKind::Jump, String::new()),
+        Action::Prevalence if model.sitting().is_some() => say(model, FIXED_BY_STUDY),
         Action::Prevalence => prompt::ask_for_prevalence(model),
-        Action::Sort | Action::Reverse if model.worklist.fixed_order().is_some() => say(
+        Action::Sort | Action::Reverse if model.sitting().is_some() => say(model, FIXED_BY_STUDY),
+        Action::Sort | Action::Reverse if model.worklist.is_order_fixed() => say(
             model,
             "the order is fixed: blinded reading in random order (--shuffle)",
         ),
@@ -281,6 +286,17 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             model.mode = KeyMode::Browse;
             vec![]
         }
+        Action::Identity
+            if model
+                .sitting()
+                .is_some_and(|sitting| sitting.hides_identity) =>
+        {
+            say(model, "hidden in this study: the patient")
+        }
+        Action::Header if model.sitting().is_some_and(|sitting| sitting.hides_header) => {
+            say(model, "hidden in this study: the DICOM header")
+        }
+        Action::NextModel if model.sitting().is_some() => say(model, FIXED_BY_STUDY),
         Action::Identity => {
             model.identity = !model.identity;
             vec![]

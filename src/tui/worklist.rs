@@ -37,7 +37,7 @@ use times::Times;
 pub use times::Undated;
 
 use crate::domain::text::clean;
-use crate::domain::{ContentId, Failure, Prediction, ViewPosition};
+use crate::domain::{ContentId, Failure, Prediction, ReadingMode, ViewPosition};
 use crate::worker::FileStamp;
 
 /// One file. 100,000 of them must fit into memory, so the larger fields are behind pointers.
@@ -146,8 +146,11 @@ pub struct Worklist {
     other_models: Vec<OtherModel>,
     times: Times,
     names: DistinctNames,
-    /// The model's answer for an image is hidden until the reader has made their own call.
+    /// The reader is asked for calls, and answers are hidden as `reading_mode` says.
     blinded: bool,
+    reading_mode: ReadingMode,
+    /// The images are in the order of a study, which stays.
+    is_order_of_study: bool,
     /// Images, by index, whose answer the reader saw before they read them blinded.
     answers_seen: HashMap<u32, ContentId>,
     patients: Patients,
@@ -364,7 +367,7 @@ impl Worklist {
 
     /// Sorts in this order, unless blinded reading forbids it.
     pub fn set_sort(&mut self, sort: Sort) {
-        if !self.may_sort_by(&sort) || self.fixed_order().is_some() {
+        if !self.may_sort_by(&sort) || self.is_order_fixed() {
             return;
         }
         self.sort = sort;
@@ -373,7 +376,7 @@ impl Worklist {
 
     /// Reverses the order, unless it is fixed.
     pub fn reverse(&mut self) {
-        if self.fixed_order().is_some() {
+        if self.is_order_fixed() {
             return;
         }
         self.reversed = !self.reversed;

@@ -34,6 +34,8 @@ const SEES: &[(&str, &[&str])] = &[
     // Objects out: no image is decoded there, and nothing is sent.
     ("dicom", &["domain"]),
     ("store", &["domain"]),
+    // Texts in, lists out: nothing is opened there.
+    ("study", &["domain"]),
     // DICOM's own protocol: objects in and out, as bytes.
     ("dimse", &["data_elements", "domain"]),
     // The answers that models gave before.
@@ -68,6 +70,7 @@ const SEES: &[(&str, &[&str])] = &[
             "predictions",
             "sources",
             "store",
+            "study",
             "tui",
             "web",
             "worker",
@@ -88,6 +91,7 @@ const SEES: &[(&str, &[&str])] = &[
             "inference",
             "sources",
             "store",
+            "study",
             "tui",
         ],
     ),
@@ -101,7 +105,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("candle_", &["inference"]),
     ("clap", &["cli", "commands", "config"]),
     ("crossterm", &["tui"]),
-    ("csv", &["evaluation", "export"]),
+    ("csv", &["evaluation", "export", "study"]),
     ("cxr_kernels", &["inference"]),
     ("dicom_", &["data_elements", "dicom", "dimse", "imaging"]),
     ("fax", &["imaging/raster/tiff"]),

@@ -749,6 +749,8 @@ fn texts() -> Vec<Seed> {
             "https://pacs.example:8443/dicom-web/studies/1.2/series/3/instances/4?Modality=DX,CR&PatientName=M%C3%BC*",
         ),
         ("dicomweb", "film", &film_head),
+        ("study", "plan", PLAN),
+        ("study", "cases", CASES),
         ("configuration", "default", config::DEFAULT),
         ("configuration", "uncommented", &uncommented),
         ("configuration", "keys", keys),
@@ -823,3 +825,7 @@ fn store(sql: &str) -> Vec<u8> {
     drop(connection);
     fs::read(&path).unwrap()
 }
+
+/// A reader study, and a list of cases.
+const PLAN: &str = include_str!("../../fuzz/corpus/study/plan");
+const CASES: &str = include_str!("../../fuzz/corpus/study/cases");

@@ -116,7 +116,7 @@ checked! {
     dicom dicom_native dicom_rle dicom_jpeg dicom_jpeg_ls dicom_jpeg_2000 dicom_deflated
     answer request
     pickle torch keras safetensors onnx model_folder part_index
-    npy recipe card manifest filter configuration dicomweb store pdu parquet
+    npy recipe card manifest filter configuration study dicomweb store pdu parquet
 }
 
 #[test]

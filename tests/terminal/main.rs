@@ -16,6 +16,7 @@ mod replaced;
 mod session;
 #[path = "../skip/mod.rs"]
 mod skip;
+mod study;
 mod tmux;
 mod windows;
 

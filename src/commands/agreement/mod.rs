@@ -1,5 +1,7 @@
 //! `cxr agreement`: blinded readers compared with the model and with the reference standard.
 
+mod outputs;
+mod page;
 mod references;
 mod study;
 
@@ -11,33 +13,51 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::{Value, json};
 
+use self::outputs::Outputs;
 use self::references::ReferenceCases;
 use self::study::{ImrmcFile, studies};
-use super::shared::reviews::{ReadingSelection, is_whole, not_opened, store_path, stored_path};
+use super::shared::reviews::{
+    ReadingSelection, is_whole, not_opened, refuse_open_study, store_path, stored_path,
+};
+use super::shared::study::LoadedStudy;
 use super::shared::{SOME_FAILED, Usage, complain, named, print};
 use crate::cli::{self, AgreementFormat};
 use crate::domain::patient::clusters;
 use crate::domain::text::Printable;
-use crate::domain::{BlindedReading, ImageIdentity, PatientIdentity};
+use crate::domain::{BlindedReading, Call, ImageIdentity, PatientIdentity, ReadingMode};
 use crate::evaluation::BinaryQuestion;
 use crate::evaluation::reader_study_table;
 use crate::evaluation::reader_tables::terminal;
 use crate::evaluation::readers::{ReaderCall, ReaderComparison, compare};
 use crate::evaluation::tables::counted;
 use crate::export::path_text;
-use crate::store::{LastWord, Store};
+use crate::store::{Audit, LastWord, Store, StudyAudit};
+use crate::study::{adjudicator_of, reader_of};
 
 /// Runs `cxr agreement`.
 ///
 /// # Errors
 /// [`Usage`], if there are no such readings or the manifest cannot be used; or if the store cannot be read.
 pub fn run(arguments: &cli::Agreement) -> Result<ExitCode> {
+    let study = arguments
+        .study
+        .as_deref()
+        .map(LoadedStudy::read)
+        .transpose()?;
     let wanted = ReadingSelection {
-        store: store_path(arguments.store.as_deref())?,
+        store: match &study {
+            Some(study) => study.store_path(),
+            None => store_path(arguments.store.as_deref())?,
+        },
         folders: arguments.folder.iter().cloned().collect(),
         reviewer: arguments.reviewer.clone(),
     };
-    let Some(readings) = readings(&wanted)? else {
+    let outputs = Outputs::of(arguments)?;
+    let Some(StoredReadings {
+        rows: readings,
+        log,
+    }) = readings(&wanted)?
+    else {
         return Ok(ExitCode::from(SOME_FAILED));
     };
     if readings.is_empty() {
@@ -46,16 +66,46 @@ pub fn run(arguments: &cli::Agreement) -> Result<ExitCode> {
         ));
     }
     let imrmc = ImrmcFile::of(arguments, &labels(&readings))?;
-    let references = ReferenceCases::read(arguments, &labels(&readings))?;
+    let references = match reference_of(arguments, study.as_ref())? {
+        Some(asked) => ReferenceCases::read(&asked, &labels(&readings))?,
+        None => ReferenceCases::default(),
+    };
     references.complain_of(readings.iter().map(|reading| &reading.word.image));
     if let Some(file) = imrmc {
         file.write(&readings, &references)?;
     }
+    outputs.write(study.as_ref(), &readings, &references, &log)?;
     let page = match arguments.format {
-        AgreementFormat::Text => text(&readings, &references),
-        AgreementFormat::Json => format!("{:#}\n", as_json(&readings, &references)),
+        AgreementFormat::Text => text(&readings, &references, &log),
+        AgreementFormat::Json => format!("{:#}\n", as_json(&readings, &references, &log)),
     };
     print(&Printable::page(&page))
+}
+
+/// The reference standard that `--manifest` names, or else that of the study.
+///
+/// # Errors
+/// [`Usage`], if that of the study is not the one that it names.
+fn reference_of(
+    arguments: &cli::Agreement,
+    study: Option<&LoadedStudy>,
+) -> Result<Option<cli::CaseArguments>> {
+    if let Some(manifest) = arguments.manifest.clone() {
+        return Ok(Some(cli::CaseArguments {
+            manifest,
+            root: arguments.root.clone(),
+            path_column: arguments.path_column.clone(),
+            label_column: arguments.label_column.clone(),
+            patient_column: arguments.patient_column.clone(),
+            split: None,
+            filters: Vec::new(),
+        }));
+    }
+    let Some(study) = study else { return Ok(None) };
+    match study.reference_fault() {
+        Some(fault) => Err(Usage::error(fault)),
+        None => Ok(study.reference_arguments()),
+    }
 }
 
 /// Prints the comparison at the end of a blinded session, without a reference standard.
@@ -65,10 +115,11 @@ pub fn run(arguments: &cli::Agreement) -> Result<ExitCode> {
 pub fn summarise(wanted: &ReadingSelection) -> Result<ExitCode> {
     match readings(wanted)? {
         None => Ok(ExitCode::from(SOME_FAILED)),
-        Some(readings) if readings.is_empty() => Ok(ExitCode::SUCCESS),
-        Some(readings) => print(&Printable::page(&text(
-            &readings,
+        Some(readings) if readings.rows.is_empty() => Ok(ExitCode::SUCCESS),
+        Some(StoredReadings { rows, log }) => print(&Printable::page(&text(
+            &rows,
             &ReferenceCases::default(),
+            &log,
         ))),
     }
 }
@@ -91,9 +142,47 @@ struct ReaderRow {
     was_seen: bool,
 }
 
+/// What the log holds.
+struct StoredReadings {
+    rows: Vec<ReaderRow>,
+    log: LogState,
+}
+
+/// The log at the moment when it was read.
+struct LogState {
+    reviews: Audit,
+    /// Events of a study, if there are any.
+    events: Option<StudyAudit>,
+}
+
+impl LogState {
+    fn words(&self) -> String {
+        let mut words = format!(
+            "Log: {} reviews, head {}.\n",
+            self.reviews.rows, self.reviews.head
+        );
+        if let Some(events) = &self.events {
+            words += &format!(
+                "Log of the study: {} events, head {}.\n",
+                events.events, events.head
+            );
+        }
+        words
+    }
+
+    fn as_json(&self) -> Value {
+        json!({
+            "reviews": self.reviews.rows,
+            "head": self.reviews.head,
+            "study_events": self.events.as_ref().map(|events| events.events),
+            "study_head": self.events.as_ref().map(|events| events.head.clone()),
+        })
+    }
+}
+
 /// The selected readings. `None`, with the faults named, if the log is not whole: its figures would not be
 /// reliable.
-fn readings(wanted: &ReadingSelection) -> Result<Option<Vec<ReaderRow>>> {
+fn readings(wanted: &ReadingSelection) -> Result<Option<StoredReadings>> {
     let folders: Vec<PathBuf> = wanted
         .folders
         .iter()
@@ -102,16 +191,31 @@ fn readings(wanted: &ReadingSelection) -> Result<Option<Vec<ReaderRow>>> {
     let store = Store::open_read_only(&wanted.store).map_err(not_opened)?;
     let is_wanted = |word: &LastWord| {
         let of_reader = wanted.reviewer.as_ref();
-        of_reader.is_none_or(|reviewer| *reviewer == word.reviewer)
+        of_reader.is_none_or(|reviewer| {
+            *reviewer == word.reviewer || reviewer == reader_of(&word.reviewer)
+        })
     };
+    refuse_open_study(&store, "agreement")?;
     store.at_one_moment(|store| {
-        if !is_whole(&wanted.store, &store.verify()?) {
+        let log = LogState {
+            reviews: store.verify()?,
+            events: Some(store.verify_study_events()?).filter(|audit| audit.events > 0),
+        };
+        let faults = log.events.as_ref().map(|events| &events.faults);
+        faults
+            .into_iter()
+            .flatten()
+            .for_each(|fault| complain(fault));
+        if !is_whole(&wanted.store, &log.reviews) || faults.is_some_and(|faults| !faults.is_empty())
+        {
             complain("no figures: the log is not whole");
             return Ok(None);
         }
         let mut found = Vec::new();
         store.last_words(&folders, |word| {
-            if let Some(blinded) = word.opinion.blinded.clone().filter(|_| is_wanted(&word)) {
+            // An adjudicator is no reader: what they decide is in the reference standard.
+            let is_reading = is_wanted(&word) && adjudicator_of(&word.reviewer).is_none();
+            if let Some(blinded) = word.opinion.blinded.clone().filter(|_| is_reading) {
                 found.push((word, blinded));
             }
             Ok::<_, anyhow::Error>(())
@@ -123,8 +227,54 @@ fn readings(wanted: &ReadingSelection) -> Result<Option<Vec<ReaderRow>>> {
             reading(store, word, blinded, seen.contains(&key))
         });
         let readings = readings.collect::<Result<_>>()?;
-        Ok(Some(clustered(readings)))
+        Ok(Some(StoredReadings {
+            rows: clustered(joined(readings)),
+            log,
+        }))
     })
+}
+
+/// The readings of one image by one reader in two sittings apart become one. They have the reader's own name then.
+fn joined(readings: Vec<ReaderRow>) -> Vec<ReaderRow> {
+    let mut places: HashMap<(String, String), usize> = HashMap::new();
+    let mut joined: Vec<ReaderRow> = Vec::new();
+    for mut reading in readings {
+        if reading.blinded.mode != ReadingMode::Sequential {
+            reading.word.reviewer = reader_of(&reading.word.reviewer).to_owned();
+        }
+        let key = (
+            reading.word.reviewer.clone(),
+            reading.word.image.sha256.clone(),
+        );
+        match places.get(&key) {
+            Some(&at) if joined[at].blinded.mode != reading.blinded.mode => {
+                joined[at].join(reading);
+            }
+            // The log has one last word of each of its readers on each image.
+            Some(_) => {}
+            None => {
+                places.insert(key, joined.len());
+                joined.push(reading);
+            }
+        }
+    }
+    joined
+}
+
+impl ReaderRow {
+    /// Takes the call of the other mode.
+    fn join(&mut self, other: ReaderRow) {
+        let (own, others) = (&mut self.blinded, other.blinded);
+        own.unaided = own.unaided.take().or(others.unaided);
+        own.aided = own.aided.take().or(others.aided);
+        own.mode = ReadingMode::Aided;
+        self.was_seen |= other.was_seen;
+        if self.model.is_empty() && self.withheld.is_empty() {
+            self.model = other.model;
+            self.withheld = other.withheld;
+            self.from_cache = other.from_cache;
+        }
+    }
 }
 
 /// One reading with the model's answer. That is in the row, or, in rows of an older version, among the
@@ -150,7 +300,8 @@ fn reading(
         withheld: answer.map(withheld).unwrap_or_default(),
         patient: patient(store, &word.image)?,
         cluster: String::new(),
-        was_seen,
+        // Beside the answer, it does not matter that it was seen.
+        was_seen: was_seen && blinded.mode != ReadingMode::Aided,
         word,
         blinded,
     })
@@ -262,18 +413,23 @@ fn read(reading: &ReaderRow, label: &str, references: &ReferenceCases) -> Reader
     let image = &reading.word.image;
     let case = references.of_image(image);
     let named = case.map(|case| case.patient.clone());
-    let called = |present: &[String]| present.iter().any(|called| called == label);
+    let called = |call: &Call| call.present.iter().any(|called| called == label);
+    let calls = [
+        reading.blinded.beside_answer(),
+        reading.blinded.unaided.as_ref(),
+    ];
     let question = BinaryQuestion::Label(label.to_owned());
     ReaderCall {
         patient: named.unwrap_or_else(|| reading.cluster.clone()),
-        unaided: called(&reading.blinded.unaided.present),
-        aided: called(&reading.blinded.last().present),
+        unaided: calls[1].map(called),
+        aided: calls[0].map(called),
+        ratings: calls.map(|call| call?.ratings.get(label).copied()),
         model: reading.model.get(label).copied(),
         truth: case.and_then(|case| question.answer(&case.truth)),
     }
 }
 
-fn text(readings: &[ReaderRow], references: &ReferenceCases) -> String {
+fn text(readings: &[ReaderRow], references: &ReferenceCases, log: &LogState) -> String {
     let mut page = String::new();
     for study in studies(readings, references) {
         page += &reader_study_table::terminal(&study);
@@ -314,6 +470,7 @@ fn text(readings: &[ReaderRow], references: &ReferenceCases) -> String {
             named(&paths)
         );
     }
+    page += &log.words();
     match from_cache(readings) {
         0 => page,
         n => format!(
@@ -328,7 +485,7 @@ fn from_cache(readings: &[ReaderRow]) -> usize {
     readings.iter().filter(|reading| reading.from_cache).count()
 }
 
-fn as_json(readings: &[ReaderRow], references: &ReferenceCases) -> Value {
+fn as_json(readings: &[ReaderRow], references: &ReferenceCases, log: &LogState) -> Value {
     let milliseconds = |time: Option<Duration>| time.map(|time| time.as_millis() as u64);
     let times = reviewers(readings).into_iter().map(|reviewer| {
         let (unaided, aided) = times(readings, reviewer);
@@ -345,6 +502,7 @@ fn as_json(readings: &[ReaderRow], references: &ReferenceCases) -> Value {
         "studies": studies(readings, references),
         "comparisons": comparisons(readings, references),
         "readings": readings.len(),
+        "log": log.as_json(),
         "without_answer": without,
         "answers_not_in_the_log": from_cache(readings),
     })
@@ -362,7 +520,8 @@ fn times(readings: &[ReaderRow], reviewer: &str) -> (Option<Duration>, Option<Du
         let counted = readings.iter().filter(|r| !r.was_seen);
         counted.filter(|r| r.word.reviewer == reviewer)
     };
-    let unaided = of_reader().map(|r| r.blinded.unaided.took).collect();
+    let unaided = of_reader().filter_map(|r| r.blinded.unaided.as_ref());
+    let unaided = unaided.map(|call| call.took).collect();
     let aided = of_reader().filter_map(|r| r.blinded.aided.as_ref());
     (
         median(unaided),

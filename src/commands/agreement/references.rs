@@ -46,25 +46,13 @@ enum Join {
 }
 
 impl ReferenceCases {
-    /// Reads the manifest of the options; no cases without one.
+    /// Reads the manifest of the options.
     ///
     /// # Errors
     /// As [`cases::read`].
-    pub fn read(arguments: &cli::Agreement, labels: &[String]) -> Result<Self> {
-        let Some(manifest) = arguments.manifest.clone() else {
-            return Ok(ReferenceCases::default());
-        };
-        let asked = cli::CaseArguments {
-            manifest,
-            root: arguments.root.clone(),
-            path_column: arguments.path_column.clone(),
-            label_column: arguments.label_column.clone(),
-            patient_column: arguments.patient_column.clone(),
-            split: None,
-            filters: Vec::new(),
-        };
-        let root = cases::root(&asked);
-        let cases = cases::read(&asked, &[], labels)?.cases;
+    pub fn read(asked: &cli::CaseArguments, labels: &[String]) -> Result<Self> {
+        let root = cases::root(asked);
+        let cases = cases::read(asked, &[], labels)?.cases;
         let files: Vec<PathBuf> = cases.iter().map(|case| cases::file(&root, case)).collect();
         let contents = cases::contents(&files);
         let files = files.iter().map(|file| stored_path(file));

@@ -28,7 +28,7 @@ pub fn studies(readings: &[ReaderRow], references: &ReferenceCases) -> Vec<Reade
     reports
 }
 
-fn of_label(
+pub fn of_label(
     readings: &[ReaderRow],
     label: &String,
     references: &ReferenceCases,

@@ -110,13 +110,14 @@ fn help_gives_the_same_defaults() {
 /// Each option of the screen can be configured, or is in the list of exceptions.
 #[test]
 fn no_option_of_the_screen_is_forgotten() {
-    const WITHOUT: [&str; 16] = [
+    const WITHOUT: [&str; 17] = [
         "config",
         "no-config",
         "no-background", // background = false
         "prevalence",    // a table
         "blinded",       // for one session
         "shuffle",
+        "study",
         "fresh",
         "manifest", // for the films of one session
         "root",

@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use super::studies::Study;
 use crate::cli::ObjectArguments;
-use crate::commands::shared::reviews::{not_opened, store_path};
+use crate::commands::shared::reviews::{not_opened, refuse_open_study, store_path};
 use crate::dicom::ReaderWord;
 use crate::store::{LastWord, Store};
 
@@ -21,6 +21,7 @@ pub type Words = HashMap<String, Vec<LastWord>>;
 pub fn words(arguments: &ObjectArguments, studies: &[Study]) -> Result<Words> {
     let path = store_path(arguments.store.as_deref())?;
     let store = Store::open_read_only(&path).map_err(not_opened)?;
+    refuse_open_study(&store, "dicom")?;
     let films = studies.iter().flat_map(|study| &study.films);
     let mut words: Words = films
         .map(|film| (film.header.content.to_string(), Vec::new()))

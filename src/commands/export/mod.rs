@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 
 use self::rows::{ExportPseudonyms, ExportRows, ExportedPatients};
 use super::shared::output_file::{OutputFile, refuse_to_replace};
-use super::shared::reviews::{is_whole, not_opened, store_path, stored_path};
+use super::shared::reviews::{is_whole, not_opened, refuse_open_study, store_path, stored_path};
 use super::shared::{
     SOME_FAILED, Usage, complain, is_broken_pipe, print, pseudonym_key, standard_output,
 };
@@ -52,6 +52,9 @@ pub fn run(arguments: &cli::Export) -> Result<ExitCode> {
     let store = Store::open_read_only(&path).map_err(not_opened)?;
     if let Some(copy) = &arguments.backup {
         return back_up(&store, copy, arguments.force);
+    }
+    if wants_table {
+        refuse_open_study(&store, "export")?;
     }
     store.at_one_moment(|store| {
         let audit = store.verify()?;

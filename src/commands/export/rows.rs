@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::dicom::{FilmOwner, PseudonymKey, UidRoot};
 use crate::domain::columns::{LUNGS, PATIENT};
-use crate::domain::{Call, Origin};
+use crate::domain::{BlindedReading, Call, Origin};
 use crate::export::{Cell, TableFormat, path_text};
 use crate::store::LastWord;
 
@@ -46,6 +46,13 @@ const SEEN: [&str; 9] = [
 ];
 /// The member of JSON rows with everything that was on the screen.
 const NESTED: &str = "seen";
+/// Columns of readings with ratings, or of a study; there are none without such a reading.
+const STUDY: [&str; 4] = [
+    "unaided_ratings",
+    "aided_ratings",
+    "reading_mode",
+    "study_sha256",
+];
 /// Stands before a label in the name of the column of its score.
 const SCORE: &str = "score:";
 /// The members of the lungs in what was on the screen, and the decimals of their columns.
@@ -102,7 +109,7 @@ impl ExportPseudonyms {
 }
 
 /// Makes the rows of a table. The labels of all models that were used come last, by name, and after them what was
-/// measured by the lungs, if any review has it.
+/// measured by the lungs, and ratings and study, if any review has them.
 pub struct ExportRows {
     format: TableFormat,
     patients: ExportedPatients,
@@ -110,6 +117,7 @@ pub struct ExportRows {
     answers_seen: HashSet<(String, String)>,
     labels: BTreeSet<String>,
     has_lungs: bool,
+    has_study: bool,
 }
 
 impl ExportRows {
@@ -124,12 +132,14 @@ impl ExportRows {
             answers_seen,
             labels: BTreeSet::new(),
             has_lungs: false,
+            has_study: false,
         }
     }
 
     /// Adds columns for the labels of a review, and for its lungs.
     pub fn note_labels(&mut self, word: &LastWord) {
         self.has_lungs |= !word.seen["prediction"]["lungs"].is_null();
+        self.has_study |= word.opinion.blinded.as_ref().is_some_and(is_of_study);
         for finding in findings(word) {
             let label = finding["label"].as_str().unwrap_or_default();
             if !self.labels.contains(label) {
@@ -175,6 +185,7 @@ impl ExportRows {
             .chain(scores)
             .chain(nested.map(str::to_owned))
             .chain(self.lungs().iter().map(|&name| name.to_owned()))
+            .chain(self.study().iter().map(|&name| name.to_owned()))
             .collect()
     }
 
@@ -184,6 +195,10 @@ impl ExportRows {
 
     fn lungs(&self) -> &'static [&'static str] {
         if self.has_lungs { &LUNGS } else { &[] }
+    }
+
+    fn study(&self) -> &'static [&'static str] {
+        if self.has_study { &STUDY } else { &[] }
     }
 
     /// A cell for each column.
@@ -224,6 +239,9 @@ impl ExportRows {
             let cells = LUNG_MEMBERS.map(|(member, decimals)| number(lungs.get(member), decimals));
             row.extend(cells);
         }
+        if self.has_study {
+            row.extend(of_study(word.opinion.blinded.as_ref()));
+        }
         row
     }
 
@@ -247,7 +265,7 @@ impl ExportRows {
     fn review(&self, word: &LastWord) -> [Cell; 15] {
         let opinion = &word.opinion;
         let reading = opinion.blinded.as_ref();
-        let [unaided_call, unaided_ms] = call(reading.map(|reading| &reading.unaided));
+        let [unaided_call, unaided_ms] = call(reading.and_then(|reading| reading.unaided.as_ref()));
         let [aided_call, aided_ms] = call(reading.and_then(|reading| reading.aided.as_ref()));
         let key = (word.reviewer.clone(), word.image.sha256.clone());
         let was_seen = self.answers_seen.contains(&key);
@@ -271,6 +289,33 @@ impl ExportRows {
             reading.map_or(Cell::Empty, |_| Cell::Nested(u8::from(was_seen).into())),
         ]
     }
+}
+
+/// Whether a reading has something for the columns of studies.
+fn is_of_study(reading: &BlindedReading) -> bool {
+    let calls = [&reading.unaided, &reading.aided];
+    let mut calls = calls.into_iter().flatten();
+    reading.study.is_some() || calls.any(|call| !call.ratings.is_empty())
+}
+
+/// Ratings as `LABEL=70; LABEL=5`.
+fn of_study(reading: Option<&BlindedReading>) -> [Cell; STUDY.len()] {
+    let ratings = |call: Option<&Call>| {
+        let ratings = call.into_iter().flat_map(|call| &call.ratings);
+        let words: Vec<String> = ratings
+            .map(|(label, rating)| format!("{label}={rating}"))
+            .collect();
+        optional(Some(&words.join("; ")))
+    };
+    let Some(reading) = reading else {
+        return [const { Cell::Empty }; STUDY.len()];
+    };
+    [
+        ratings(reading.unaided.as_ref()),
+        ratings(reading.aided.as_ref()),
+        Cell::text(reading.mode.word()),
+        optional(reading.study.as_deref()),
+    ]
 }
 
 /// The labels of a call with `;` between them, or `none`, and the time that it took.

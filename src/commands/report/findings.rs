@@ -1,6 +1,6 @@
 //! The findings of an accepted image, each number under its right name.
 
-use super::html::Html;
+use crate::commands::shared::html::Html;
 use crate::domain::{
     Causes, Conformal, Finding, ModelCard, OperatingPoint, PNEUMONIA, Prediction, PresenceSet,
     Score, ScoreKind, Severity,

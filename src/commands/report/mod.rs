@@ -1,7 +1,6 @@
 //! `cxr report`: one image on one page, for a case note.
 
 mod findings;
-mod html;
 mod page;
 mod pictures;
 mod prognoses;
@@ -17,7 +16,7 @@ use self::page::{Fact, PageContents, ShownPatient};
 use self::pictures::Pictures;
 use super::shared::batch::{Signals, Workers, decoders, guarded, in_order, silence_workers};
 use super::shared::output_file::{OutputFile, refuse_to_replace, write_whole};
-use super::shared::reviews::{not_opened, store_path};
+use super::shared::reviews::{not_opened, refuse_open_study, store_path};
 use super::shared::{
     CommandContext, Usage, assumed, date, ended_by, heat_map_label, print_document, pseudonym_key,
 };
@@ -153,6 +152,7 @@ fn readers(store: Option<&Path>, sha256: &str) -> Result<Vec<LastWord>> {
         Err(StoreError::Absent { .. }) => return Ok(Vec::new()),
         other => other.map_err(not_opened)?,
     };
+    refuse_open_study(&store, "report")?;
     let mut words = Vec::new();
     store.last_words(&[], |word| {
         if word.image.sha256 == sha256 {

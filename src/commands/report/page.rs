@@ -1,9 +1,9 @@
 //! The page, from top to bottom.
 
 use super::findings::findings;
-use super::html::Html;
 use super::pictures::Pictures;
 use super::prognoses::prognoses;
+use crate::commands::shared::html::Html;
 use crate::dicom::{FilmOwner, PseudonymKey, UidRoot};
 use crate::domain::{
     HeatMapLegend, HeatMapSubject, InputCheck, Issuer, ModelCard, Opinion, Origin, Prediction,

@@ -1,6 +1,6 @@
 //! The outcomes that a model foretells, each beside the evidence that it can.
 
-use super::html::Html;
+use crate::commands::shared::html::Html;
 use crate::domain::prognosis::area;
 use crate::domain::{Prognosis, PrognosisEvidence};
 

@@ -10,6 +10,16 @@ pub fn today() -> String {
     OffsetDateTime::now_utc().date().to_string()
 }
 
+/// A time in UTC, to the minute: `2026-01-31 12:00 UTC`.
+pub fn minute_of(milliseconds: i64) -> String {
+    let seconds = milliseconds.div_euclid(1_000);
+    let Ok(at) = OffsetDateTime::from_unix_timestamp(seconds) else {
+        return "an unknown time".to_owned();
+    };
+    let (hour, minute, _) = at.to_hms();
+    format!("{} {hour:02}:{minute:02} UTC", at.date())
+}
+
 /// Date and time in UTC as DICOM writes them: `20260131` and `120000` (PS3.5 6.2).
 pub fn now_in_dicom() -> (String, String) {
     let now = OffsetDateTime::now_utc();
@@ -53,6 +63,8 @@ mod tests {
         assert_eq!(asked_or_today(None).unwrap().len(), "2026-01-31".len());
         let (date, time) = now_in_dicom();
         assert_eq!((date.len(), time.len()), (8, 6));
+        assert_eq!(minute_of(1_769_860_799_999), "2026-01-31 11:59 UTC");
+        assert_eq!(minute_of(i64::MAX), "an unknown time");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::{Usage, complain, folders};
 use crate::library::real;
-use crate::store::{Audit, StoreError};
+use crate::store::{Audit, OpenStudy, Store, StoreError};
 
 /// Faults that are named one by one; the rest are counted.
 const NAMED: usize = 20;
@@ -42,6 +42,22 @@ pub fn not_opened(error: StoreError) -> anyhow::Error {
         }
         other => other.into(),
     }
+}
+
+/// Refuses to show what a store holds while a study in it is being read: what is hidden from one reader would be in the
+/// table of another.
+///
+/// # Errors
+/// [`Usage`], if there is such a study; or if the store cannot be read.
+pub fn refuse_open_study(store: &Store, command: &str) -> Result<()> {
+    let Some(OpenStudy { name, unread }) = store.open_study()? else {
+        return Ok(());
+    };
+    Err(Usage::error(format!(
+        "{}: {unread} readings of the study {name} are still to be made, and {command} would show what is hidden until \
+         then; cxr study close ends it early",
+        store.path().display()
+    )))
 }
 
 /// Whether a log is whole; names its faults on standard error.

@@ -28,7 +28,7 @@ pub struct AgreementOfReaders {
 pub struct PairOfReaders {
     pub first: String,
     pub second: String,
-    /// Images that both read.
+    /// Images that both read, in the mode with more of them.
     pub images: usize,
     pub unaided: Option<StudyEstimate>,
     pub aided: Option<StudyEstimate>,
@@ -67,7 +67,10 @@ pub(super) fn of_pairs(readings: &[StudyReading]) -> Vec<PairOfReaders> {
     let calls = CallsOfReaders::of(readings);
     let count = calls.readers.len();
     let pairs = (0..count).flat_map(|one| (one + 1..count).map(move |other| (one, other)));
-    let is_read = |pair: &(usize, usize)| calls.rows.iter().any(|row| cell(row, *pair, 0) != APART);
+    let is_read = |pair: &(usize, usize)| {
+        let mut rows = calls.rows.iter();
+        rows.any(|row| [0, 1].iter().any(|mode| cell(row, *pair, *mode) != APART))
+    };
     let pairs: Vec<(usize, usize)> = pairs.filter(is_read).collect();
     let of_pair = |pair: &(usize, usize)| {
         [1, 0].map(|mode| {
@@ -89,7 +92,7 @@ pub(super) fn of_pairs(readings: &[StudyReading]) -> Vec<PairOfReaders> {
         .map(|(at, (one, other))| PairOfReaders {
             first: calls.readers[one].clone(),
             second: calls.readers[other].clone(),
-            images: cells[2 * at].iter().filter(|cell| **cell != APART).count(),
+            images: both_read(&cells[2 * at]).max(both_read(&cells[2 * at + 1])),
             unaided: estimate(2 * at),
             aided: estimate(2 * at + 1),
         });
@@ -100,9 +103,13 @@ pub(super) fn of_pairs(readings: &[StudyReading]) -> Vec<PairOfReaders> {
 const CELLS: [(bool, bool); 4] = [(true, true), (true, false), (false, true), (false, false)];
 const APART: u8 = 4;
 
-fn cell(row: &[Option<[bool; 2]>], (one, other): (usize, usize), mode: usize) -> u8 {
-    let both = row[one].zip(row[other]);
-    let place = both.and_then(|(a, b)| CELLS.iter().position(|cell| *cell == (a[mode], b[mode])));
+fn both_read(cells: &[u8]) -> usize {
+    cells.iter().filter(|cell| **cell != APART).count()
+}
+
+fn cell(row: &[[Option<bool>; 2]], (one, other): (usize, usize), mode: usize) -> u8 {
+    let both = row[one][mode].zip(row[other][mode]);
+    let place = both.and_then(|both| CELLS.iter().position(|cell| *cell == both));
     place.map_or(APART, |place| place as u8)
 }
 
@@ -118,7 +125,7 @@ fn kappa(cells: &[u8], weights: &[f64]) -> Option<f64> {
 /// Calls by image and reader: aided, unaided.
 struct CallsOfReaders {
     readers: Vec<String>,
-    rows: Vec<Vec<Option<[bool; 2]>>>,
+    rows: Vec<Vec<[Option<bool>; 2]>>,
     /// The patient of each image.
     owner: Vec<usize>,
     patients: usize,
@@ -138,11 +145,10 @@ impl CallsOfReaders {
             let at = *row.entry(reading.image.as_str()).or_insert_with(|| {
                 let next = patient.len();
                 owner.push(*patient.entry(reading.call.patient.as_str()).or_insert(next));
-                rows.push(vec![None; readers.len()]);
+                rows.push(vec![[None; 2]; readers.len()]);
                 rows.len() - 1
             });
-            rows[at][column[reading.reader.as_str()]] =
-                Some([reading.call.aided, reading.call.unaided]);
+            rows[at][column[reading.reader.as_str()]] = [reading.call.aided, reading.call.unaided];
         }
         CallsOfReaders {
             patients: patient.len(),
@@ -153,7 +159,7 @@ impl CallsOfReaders {
     }
 
     fn rated(&self, mode: usize) -> RatedUnits {
-        let value = |call: &Option<[bool; 2]>| call.map(|calls| f64::from(u8::from(calls[mode])));
+        let value = |calls: &[Option<bool>; 2]| calls[mode].map(|call| f64::from(u8::from(call)));
         let rows: Vec<Vec<Option<f64>>> = self
             .rows
             .iter()

@@ -50,13 +50,14 @@ fn tests(readings: &[&StudyReading], positive: bool) -> PairedTests {
         .iter()
         .filter(|reading| reading.call.truth == Some(positive));
     let right: Vec<(&str, bool, bool)> = own
-        .map(|reading| {
+        .filter_map(|reading| {
             let call = &reading.call;
-            (
+            let (aided, unaided) = call.aided.zip(call.unaided)?;
+            Some((
                 call.patient.as_str(),
-                call.aided == positive,
-                call.unaided == positive,
-            )
+                aided == positive,
+                unaided == positive,
+            ))
         })
         .collect();
     let counts = PairedCounts::of(right.iter().map(|(_, aided, unaided)| (*aided, *unaided)));

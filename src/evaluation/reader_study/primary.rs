@@ -1,4 +1,4 @@
-//! Sensitivity and specificity, aided and unaided, over readers and patients.
+//! Sensitivity, specificity and, from ratings, the area under the ROC curve, aided and unaided, over readers and patients.
 
 use serde::Serialize;
 
@@ -6,19 +6,22 @@ use super::{Known, MODES, StudyEstimate, StudyReading};
 use crate::evaluation::statistics::Undefined;
 use crate::evaluation::statistics::mrmc::{
     FactorTypes, FigureOfMerit, MrmcEstimates, OrAnalysis, ReadingTable, StudyCase,
-    figures_of_merit, jackknife, obuchowski_rockette, proportion_difference,
+    area_difference, figures_of_merit, jackknife, obuchowski_rockette, proportion_difference,
 };
+use crate::evaluation::statistics::sample_size::VarianceComponents;
 
 /// One figure of merit in both modes.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ModeComparison {
-    /// `sensitivity` or `specificity`.
+    /// `sensitivity`, `specificity` or `AUC`, the area under the ROC curve.
     pub figure: &'static str,
     /// Images of the class that any reader read.
     pub images: usize,
     /// Readers who enter the comparison, and those who do not, with the reason.
     pub readers: usize,
     pub left_out: Vec<(String, String)>,
+    /// For an area: calls without a rating, aided and unaided, which do not enter it.
+    pub unrated: [usize; 2],
     pub aided: Known<StudyEstimate>,
     pub unaided: Known<StudyEstimate>,
     /// Aided less unaided. For readers and patients like these: the primary result.
@@ -28,8 +31,22 @@ pub struct ModeComparison {
     pub fixed_cases: Known<StudyDifference>,
     /// The primary result by the U-statistics of Gallas. They know no patients: every image is its own.
     pub u_statistics: Known<StudyDifference>,
+    /// Components of variance, to plan a study from this one.
+    pub components: Known<PilotComponents>,
     /// The p-value of the primary result, adjusted for all primary results of the page (Holm).
     pub holm_p: Option<f64>,
+}
+
+/// The components of variance of a study: see [`VarianceComponents`].
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct PilotComponents {
+    pub mode_by_reader: f64,
+    pub error: f64,
+    pub cov1: f64,
+    pub cov2: f64,
+    pub cov3: f64,
+    pub cases: usize,
+    pub readers: usize,
 }
 
 /// A difference of modes with its test.
@@ -54,20 +71,54 @@ impl ModeComparison {
     }
 }
 
-/// Sensitivity, then specificity.
+/// Sensitivity, then specificity, then the area where there are ratings.
 pub(super) fn comparisons(readings: &[StudyReading]) -> Vec<ModeComparison> {
-    let table = table(readings);
+    let calls = table(readings);
     let figures = [
         (FigureOfMerit::Sensitivity, "sensitivity"),
         (FigureOfMerit::Specificity, "specificity"),
     ];
-    figures
-        .map(|(figure, name)| comparison(&table, figure, name))
-        .into()
+    let mut found = Vec::from(figures.map(|(figure, name)| comparison(&calls, figure, name)));
+    let ratings = ratings(readings);
+    if !ratings.modes().is_empty() {
+        let area = comparison(&ratings, FigureOfMerit::Auc, "AUC");
+        found.push(ModeComparison {
+            unrated: [0, 1].map(|mode| unrated(readings, mode)),
+            ..area
+        });
+    }
+    found
 }
 
 /// The calls of images with a reference standard.
 pub(super) fn table(readings: &[StudyReading]) -> ReadingTable {
+    table_of(readings, |reading, mode| {
+        let calls = [reading.call.aided, reading.call.unaided];
+        calls[mode].map(|call| f64::from(u8::from(call)))
+    })
+}
+
+/// The ratings of images with a reference standard.
+fn ratings(readings: &[StudyReading]) -> ReadingTable {
+    table_of(readings, |reading, mode| {
+        reading.call.ratings[mode].map(f64::from)
+    })
+}
+
+/// Calls of images with a reference standard that have no rating.
+fn unrated(readings: &[StudyReading], mode: usize) -> usize {
+    let calls = readings.iter().map(|reading| &reading.call);
+    let known = calls.filter(|call| call.truth.is_some());
+    let unrated = known
+        .filter(|call| [call.aided, call.unaided][mode].is_some() && call.ratings[mode].is_none());
+    unrated.count()
+}
+
+/// A table of values in the modes `MODES`, in that order.
+fn table_of(
+    readings: &[StudyReading],
+    value: impl Fn(&StudyReading, usize) -> Option<f64>,
+) -> ReadingTable {
     let mut cases: Vec<StudyCase> = Vec::new();
     let mut known = std::collections::HashSet::new();
     for reading in readings {
@@ -80,23 +131,32 @@ pub(super) fn table(readings: &[StudyReading]) -> ReadingTable {
         }
     }
     let mut table = ReadingTable::new(cases).unwrap_or_default();
-    for reading in readings
-        .iter()
-        .filter(|reading| reading.call.truth.is_some())
-    {
-        let calls = [reading.call.aided, reading.call.unaided];
-        for (mode, call) in MODES.into_iter().zip(calls) {
+    let known = || {
+        readings
+            .iter()
+            .filter(|reading| reading.call.truth.is_some())
+    };
+    // Mode by mode, because the table numbers modes in the order in which they come.
+    for (at, mode) in MODES.into_iter().enumerate() {
+        for reading in known() {
+            let Some(value) = value(reading, at) else {
+                continue;
+            };
             // The log has one last word of each reader on each image, so that none is read twice.
-            let added = table.add(
-                &reading.reader,
-                mode,
-                &reading.image,
-                f64::from(u8::from(call)),
-            );
+            let added = table.add(&reading.reader, mode, &reading.image, value);
             debug_assert!(added.is_ok(), "{added:?}");
         }
     }
     table
+}
+
+/// Why a reader enters no comparison.
+fn reason(table: &ReadingTable, mode: usize, reader: usize, reason: Undefined) -> String {
+    let counts = table.counts(mode, reader);
+    if counts.positives + counts.negatives == 0 {
+        return format!("nothing read {}", table.modes()[mode]);
+    }
+    reason.to_string()
 }
 
 fn comparison(table: &ReadingTable, figure: FigureOfMerit, name: &'static str) -> ModeComparison {
@@ -105,47 +165,90 @@ fn comparison(table: &ReadingTable, figure: FigureOfMerit, name: &'static str) -
     let analysis = |factors| obuchowski_rockette(&estimates, factors);
     let random = analysis(FactorTypes::RandomReadersRandomCases);
     let positive = figure == FigureOfMerit::Sensitivity;
-    let read = table
-        .cases()
-        .iter()
-        .filter(|case| case.positive == positive)
-        .count();
+    let of_class = table.cases().iter();
+    let of_class =
+        of_class.filter(|case| figure == FigureOfMerit::Auc || case.positive == positive);
+    let read = of_class.count();
     // Without any reader, the reason of the first says why.
-    let reason = figures.left_out.first().map(|left_out| left_out.reason);
+    let first = figures.left_out.first().map(|left_out| left_out.reason);
     let no_reader = |found: Undefined| {
-        reason
+        first
             .filter(|_| found == Undefined::NoReader)
             .unwrap_or(found)
     };
-    let mean = |mode: usize| mean(&random, &estimates, mode).map_err(no_reader);
+    let place = |mode: usize| table.modes().iter().position(|name| name == MODES[mode]);
+    let mean = |mode: usize| {
+        let mode = place(mode).ok_or(Undefined::OneMode)?;
+        mean(&random, &estimates, mode).map_err(no_reader)
+    };
     let difference = |found: Result<OrAnalysis, Undefined>| difference(found).map_err(no_reader);
-    let gallas = proportion_difference(table, figure, 0, 1).and_then(|found| {
-        let (low, high) = found.interval;
-        let p = found.p.ok_or(Undefined::NoVariance)?;
-        Ok(StudyDifference {
-            value: found.value,
-            low,
-            high,
-            df: Some(found.df),
-            p,
-        })
-    });
     let left_out = figures.left_out.iter();
     ModeComparison {
         figure: name,
         images: read,
         readers: figures.readers.len(),
         left_out: left_out
-            .map(|out| (table.readers()[out.reader].clone(), out.reason.to_string()))
+            .map(|out| {
+                let reason = reason(table, out.mode, out.reader, out.reason);
+                (table.readers()[out.reader].clone(), reason)
+            })
             .collect(),
+        unrated: [0; 2],
         aided: mean(0).into(),
         unaided: mean(1).into(),
         difference: difference(random.clone()).into(),
         fixed_readers: difference(analysis(FactorTypes::FixedReaders)).into(),
         fixed_cases: difference(analysis(FactorTypes::FixedCases)).into(),
-        u_statistics: gallas.into(),
+        u_statistics: gallas(table, figure).into(),
+        components: components(&random, read, figures.readers.len())
+            .map_err(no_reader)
+            .into(),
         holm_p: None,
     }
+}
+
+/// The components of an analysis of `cases` cases.
+fn components(
+    random: &Result<OrAnalysis, Undefined>,
+    cases: usize,
+    readers: usize,
+) -> Result<PilotComponents, Undefined> {
+    let analysis = random.as_ref().map_err(|reason| *reason)?;
+    let found = VarianceComponents::of(&analysis.components, cases);
+    let found = found.ok_or(Undefined::OneReader)?;
+    Ok(PilotComponents {
+        mode_by_reader: found.mode_by_reader,
+        error: found.error,
+        cov1: found.cov1,
+        cov2: found.cov2,
+        cov3: found.cov3,
+        cases,
+        readers,
+    })
+}
+
+/// The difference by U-statistics.
+fn gallas(table: &ReadingTable, figure: FigureOfMerit) -> Result<StudyDifference, Undefined> {
+    if table.modes().len() < MODES.len() {
+        return Err(Undefined::OneMode);
+    }
+    let (value, (low, high), df, p) = match figure {
+        FigureOfMerit::Auc => {
+            let found = area_difference(table, 0, 1)?;
+            (found.value, found.interval, found.df, found.p)
+        }
+        FigureOfMerit::Sensitivity | FigureOfMerit::Specificity => {
+            let found = proportion_difference(table, figure, 0, 1)?;
+            (found.value, found.interval, found.df, found.p)
+        }
+    };
+    Ok(StudyDifference {
+        value,
+        low,
+        high,
+        df: Some(df).filter(|df| df.is_finite()),
+        p: p.ok_or(Undefined::NoVariance)?,
+    })
 }
 
 /// The mean of a mode is known even where its interval is not.

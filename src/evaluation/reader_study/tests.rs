@@ -13,8 +13,9 @@ fn reading(
         image: format!("i{image}"),
         call: ReaderCall {
             patient: format!("p{}", image / 2),
-            unaided: calls[0],
-            aided: calls[1],
+            unaided: Some(calls[0]),
+            aided: Some(calls[1]),
+            ratings: [None; 2],
             model,
             truth,
         },
@@ -65,11 +66,9 @@ fn counts_add_up_and_the_primary_result_is_that_of_the_calls() {
             .iter()
             .filter(|reading| reading.call.truth == Some(true));
         let found = ill.filter(|reading| {
-            if aided {
-                reading.call.aided
-            } else {
-                reading.call.unaided
-            }
+            let call = &reading.call;
+            let called = if aided { call.aided } else { call.unaided };
+            called == Some(true)
         });
         found.count() as f64 / 60.0
     };
@@ -180,4 +179,87 @@ fn imrmcs_file_has_the_calls() {
         text.lines().filter(|line| line.starts_with("bob,")).count(),
         80
     );
+}
+
+/// Of two readers one read only half in the second mode, and a third only one mode: every reading is counted somewhere.
+#[test]
+fn readings_in_one_mode_only_are_counted_and_compare_nothing() {
+    let mut all = readings();
+    for (at, reading) in all.iter_mut().enumerate() {
+        if reading.reader == "cy" {
+            reading.call.aided = None;
+        } else if reading.reader == "bob" && at % 2 == 0 {
+            reading.call.unaided = None;
+        }
+    }
+    let report = reader_study("Pneumonia", &all);
+    assert_eq!(
+        (report.readings, report.unaided_only, report.aided_only),
+        (120, 40, 20)
+    );
+    let changes = report.changes.as_ref().unwrap();
+    assert_eq!(changes.counts.all.images(), 60, "ann's 40 and bob's 20");
+    let sensitivity = &report.comparisons[0];
+    assert_eq!(sensitivity.readers + sensitivity.left_out.len(), 3);
+    assert_eq!(
+        sensitivity.left_out,
+        [("cy".to_owned(), "nothing read aided".to_owned())]
+    );
+    let text = terminal(&report);
+    assert!(
+        text.contains("unaided only: 40 readings; aided only: 20 readings"),
+        "{text}"
+    );
+}
+
+/// A concurrent study has no unaided calls: its mean is known, and there is no difference.
+#[test]
+fn one_mode_has_a_mean_and_no_difference() {
+    let mut all = readings();
+    all.iter_mut()
+        .for_each(|reading| reading.call.unaided = None);
+    let report = reader_study("Pneumonia", &all);
+    let sensitivity = &report.comparisons[0];
+    let Known::Value(aided) = &sensitivity.aided else {
+        panic!("{sensitivity:?}")
+    };
+    assert!(aided.value > 0.5 && aided.low.is_some());
+    let undefined = Known::Undefined {
+        undefined: "only one mode".to_owned(),
+    };
+    assert_eq!(sensitivity.unaided, undefined);
+    assert!(
+        matches!(&sensitivity.difference, Known::Undefined { undefined } if undefined == "only one mode")
+    );
+    assert!(report.changes.is_none() && report.paired.is_empty());
+    terminal(&report);
+}
+
+#[test]
+fn ratings_make_an_area_and_readings_without_one_are_counted() {
+    let mut all = readings();
+    for (at, reading) in all.iter_mut().enumerate() {
+        let call = &mut reading.call;
+        let rate = |called: Option<bool>| {
+            let base = if called == Some(true) { 60 } else { 20 };
+            Some(base + (at % 7) as u8)
+        };
+        call.ratings = [rate(call.aided), rate(call.unaided)];
+        if at < 5 {
+            call.ratings[1] = None;
+        }
+    }
+    let report = reader_study("Pneumonia", &all);
+    let area = &report.comparisons[2];
+    assert_eq!((area.figure, area.images), ("AUC", 40));
+    assert_eq!(area.unrated, [0, 5]);
+    let Known::Value(difference) = &area.difference else {
+        panic!("{area:?}")
+    };
+    assert!(difference.value > 0.0, "{difference:?}");
+    assert!(matches!(area.u_statistics, Known::Value(_)));
+    let text = terminal(&report);
+    assert!(text.contains("5 unaided calls without a rating"), "{text}");
+    // Without any rating there is no such row.
+    assert_eq!(reader_study("Pneumonia", &readings()).comparisons.len(), 2);
 }

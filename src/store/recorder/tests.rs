@@ -307,7 +307,7 @@ fn waiting_reviews_of_a_renamed_image_are_merged_in_their_order() {
             ..Default::default()
         };
         let blinded = Some(crate::domain::BlindedReading {
-            unaided: call,
+            unaided: Some(call),
             ..Default::default()
         });
         let opinion = Opinion {

@@ -5,6 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::super::rating::Rating;
+use crate::domain::{Call, ReadingMode};
+
 /// The state of blinded reading.
 #[derive(Debug, Default)]
 pub struct Blinded {
@@ -13,6 +16,29 @@ pub struct Blinded {
     pub watch: Stopwatch,
     /// Whether the reader has pressed a key: from then on the list does not move the selection.
     pub begun: bool,
+    /// The sitting of a study, if this is one.
+    pub sitting: Option<StudySitting>,
+}
+
+/// One sitting of a reader of a study.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StudySitting {
+    /// Where the model's answer is.
+    pub mode: ReadingMode,
+    /// SHA-256 of the file of the study.
+    pub study: String,
+    /// The seed of the order.
+    pub seed: u64,
+    /// The labels that are asked about.
+    pub questions: Vec<String>,
+    /// Whether the reader may say how sure they are.
+    pub is_rated: bool,
+    /// Whether name and identifier of the patient stay hidden.
+    pub hides_identity: bool,
+    /// Whether the DICOM header stays hidden.
+    pub hides_header: bool,
+    /// SHA-256 of the weights of the model.
+    pub model_sha256: String,
 }
 
 /// A call that is being made.
@@ -24,20 +50,25 @@ pub struct Asking {
     pub none: bool,
     /// Whether the current choice has been drawn: an Enter typed before that commits nothing.
     pub is_drawn: bool,
+    /// How sure the reader is; `None` in a study without ratings.
+    pub rating: Option<Rating>,
 }
 
 impl Asking {
     /// Asks about `labels`; those of an earlier call are chosen already.
-    pub fn new(labels: Vec<String>, called: Option<&[String]>) -> Self {
-        let present = called.unwrap_or_default();
+    pub fn new(labels: Vec<String>, called: Option<&Call>, is_rated: bool) -> Self {
+        let present = called.map_or(&[][..], |call| &call.present);
+        let rated = |label: &String| called.and_then(|call| call.ratings.get(label).copied());
+        let rating = is_rated.then(|| Rating::new(labels.iter().map(rated)));
         let labels = labels.into_iter().map(|label| {
             let is_present = present.contains(&label);
             (label, is_present)
         });
         Asking {
             labels: labels.collect(),
-            none: called.is_some_and(<[String]>::is_empty),
+            none: called.is_some_and(|call| call.present.is_empty()),
             is_drawn: false,
+            rating,
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::{Effect, review, say};
-use crate::domain::{BlindedReading, COVID, Call, PNEUMONIA, Question};
+use crate::domain::{BlindedReading, COVID, Call, PNEUMONIA, Question, ReadingMode};
 use crate::tui::model::{Asking, LABEL_KEYS, Model, NONE_KEY, Overlay, Phase};
 
 /// Asks which labels the reader sees. The labels of their last call are chosen already.
@@ -27,6 +27,9 @@ pub fn ask(model: &mut Model) -> Vec<Effect> {
         );
     }
     let called = opinion.blinded;
+    if called.is_some() && reading_mode(model) == ReadingMode::Unaided {
+        return say(model, "called: in this sitting the first call stands");
+    }
     let labels = match &called {
         Some(reading) => reading.asked.clone(),
         None => asked(model),
@@ -37,15 +40,24 @@ pub fn ask(model: &mut Model) -> Vec<Effect> {
             "the model is still loading, so its labels are not known",
         );
     }
-    let present = called
-        .as_ref()
-        .map(|reading| reading.last().present.as_slice());
-    model.overlay = Some(Overlay::Call(Asking::new(labels, present)));
+    let is_rated = model.sitting().is_none_or(|sitting| sitting.is_rated);
+    let last = called.as_ref().and_then(BlindedReading::last);
+    model.overlay = Some(Overlay::Call(Asking::new(labels, last, is_rated)));
     vec![]
 }
 
-/// The labels of the model that stand on their own.
+/// Where the answer is while images are read.
+fn reading_mode(model: &Model) -> ReadingMode {
+    model
+        .sitting()
+        .map_or(ReadingMode::Sequential, |sitting| sitting.mode)
+}
+
+/// The questions of the study, or else the labels of the model that stand on their own.
 fn asked(model: &Model) -> Vec<String> {
+    if let Some(sitting) = model.sitting() {
+        return sitting.questions.clone();
+    }
     let labels = model.card().map_or(&[][..], |card| &card.labels).iter();
     let alone = labels.filter(|label| label.question == Question::Presence);
     alone.map(|label| label.name.clone()).collect()
@@ -58,6 +70,12 @@ pub fn on_key(model: &mut Model, mut asking: Asking, key: KeyEvent) -> Vec<Effec
     let plain = !key
         .modifiers
         .intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
+    let rating = asking.rating.as_mut().filter(|_| plain);
+    if rating.is_some_and(|rating| rating.on_key(key.code)) {
+        asking.is_drawn = false;
+        model.overlay = Some(Overlay::Call(asking));
+        return vec![];
+    }
     match key.code {
         KeyCode::Enter => return enter(model, asking),
         KeyCode::Char(NONE_KEY) if plain => {
@@ -115,29 +133,51 @@ fn commit(model: &mut Model, asking: &Asking, present: Vec<String>) -> Vec<Effec
     let call = Call {
         present,
         took: watch.map_or_else(Default::default, |watch| watch.took(&phase, now)),
+        ratings: ratings(asking),
     };
     let called = review::selected(model).ok();
     let called = called.and_then(|(.., opinion)| opinion.blinded);
-    if called.is_some_and(|reading| reading.last().present == call.present) {
+    let is_said = |reading: &BlindedReading| {
+        let last = reading.last();
+        last.is_some_and(|last| last.says_the_same(&call))
+    };
+    if called.as_ref().is_some_and(is_said) {
         return say(model, "the same call as before: nothing new to record");
     }
+    let mode = reading_mode(model);
+    let is_aided = mode == ReadingMode::Aided;
+    let sitting = model.sitting();
+    let card = model.card().map(|card| card.sha256.clone());
+    let pinned = sitting.map(|sitting| sitting.model_sha256.clone());
     let position = model.worklist.place_in_order(&phase.source);
-    let unaided = BlindedReading {
+    let first = BlindedReading {
+        mode,
+        study: sitting.map(|sitting| sitting.study.clone()),
         asked: asking
             .labels
             .iter()
             .map(|(label, _)| label.clone())
             .collect(),
-        unaided: call.clone(),
-        aided: None,
-        model_sha256: model.card().map(|c| c.sha256.clone()).unwrap_or_default(),
+        unaided: (!is_aided).then(|| call.clone()),
+        aided: is_aided.then(|| call.clone()),
+        model_sha256: pinned.or(card).unwrap_or_default(),
         seed: model.blinded.as_ref().and_then(|blinded| blinded.seed),
         position: position.unwrap_or_default(),
     };
     review::call(model, |reading| match reading {
         Some(reading) => reading.aided = Some(call),
-        None => *reading = Some(unaided),
+        None => *reading = Some(first),
     })
+}
+
+/// The ratings that were given.
+fn ratings(asking: &Asking) -> std::collections::BTreeMap<String, u8> {
+    let labels = asking.labels.iter().enumerate();
+    let rated = labels.filter_map(|(at, (label, _))| {
+        let rating = asking.rating.as_ref()?.of(at)?;
+        Some((label.clone(), rating))
+    });
+    rated.collect()
 }
 
 /// The image on the screen, and whether its answer is shown.

@@ -11,7 +11,7 @@ use super::{Effect, heat_map, keeping_selection, open_prompt, say};
 use crate::domain::text::clean;
 use crate::domain::{
     Act, BlindedReading, Causes, ContentId, Finding, HeatMapSubject, Opinion, OpinionChange,
-    Prediction, Question, Review, Seen, Verdict,
+    Prediction, Question, ReadingMode, Review, Seen, Verdict,
 };
 use crate::store::{News, Request, ReviewDraft};
 use crate::tui::keymap::Action;
@@ -69,7 +69,12 @@ fn judge_answer(model: &mut Model, verdict: Verdict) -> Vec<Effect> {
 }
 
 fn nothing_to_judge(model: &Model) -> &'static str {
-    if model.is_hidden() {
+    let stays_hidden = model
+        .sitting()
+        .is_some_and(|sitting| sitting.mode == ReadingMode::Unaided);
+    if stays_hidden {
+        "the answer stays hidden in this sitting"
+    } else if model.is_hidden() {
         "hidden until you have made your own call: press Enter"
     } else {
         "the model has not answered: nothing to judge yet"

@@ -13,6 +13,7 @@ mod prognosis;
 mod prompt;
 mod review;
 mod session;
+mod study;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

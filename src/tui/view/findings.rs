@@ -15,7 +15,7 @@ use super::layout::PaneLayout;
 use super::text::{cells, shorten};
 use super::theme::Theme;
 use super::worklist::border;
-use crate::domain::{InputCheck, ModelCard, Question};
+use crate::domain::{InputCheck, ModelCard, Question, ReadingMode};
 use crate::tui::keymap::Action;
 use crate::tui::model::{ClassifierState, Model};
 use crate::tui::worklist::EntryState;
@@ -166,7 +166,16 @@ fn absence(model: &Model, theme: &Theme) -> Vec<Span<'static>> {
     }
     if model.is_hidden() && !matches!(model.engine, ClassifierState::Failed(_)) {
         let key = model.keymap.display_key(Action::Call);
-        let words = format!("Hidden until you call it: press {key}");
+        let selected = model.worklist.selected();
+        let is_called = selected.is_some_and(|entry| entry.opinion().blinded.is_some());
+        let stays = model
+            .sitting()
+            .is_some_and(|sitting| sitting.mode == ReadingMode::Unaided);
+        let words = match (stays, is_called) {
+            (true, true) => "Called. The answer stays hidden".to_owned(),
+            (true, false) => format!("Hidden. Your call: press {key}"),
+            (false, _) => format!("Hidden until you call it: press {key}"),
+        };
         return vec![Span::styled(words, theme.key)];
     }
     match &model.engine {

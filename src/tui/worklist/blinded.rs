@@ -60,6 +60,11 @@ impl Worklist {
         }
     }
 
+    /// Whether the order must not change: it is random from a seed, or that of a study.
+    pub fn is_order_fixed(&self) -> bool {
+        self.is_order_of_study || self.fixed_order().is_some()
+    }
+
     /// The position of an image among all images, from 1, including those that the filter hides: in the random
     /// order if that is fixed, otherwise in the order of names.
     pub fn place_in_order(&self, path: &Path) -> Option<usize> {

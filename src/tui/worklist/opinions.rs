@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{Sort, Worklist, WorklistEntry};
-use crate::domain::{ContentId, Opinion, OpinionChange, Prediction, Verdict};
+use crate::domain::{ContentId, Opinion, OpinionChange, Prediction, ReadingMode, Verdict};
 
 /// The reader's opinion of one image, and whether it is in the review log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -69,13 +69,25 @@ impl Worklist {
         self.sort = seed.map_or(Sort::Name, Sort::Random);
     }
 
+    /// Begins a sitting of a study, whose images are named in their order.
+    pub fn read_for_study(&mut self, mode: ReadingMode) {
+        self.read_blinded(None);
+        self.reading_mode = mode;
+        self.is_order_of_study = true;
+    }
+
     pub fn is_blinded(&self) -> bool {
         self.blinded
     }
 
     /// Whether blinded reading hides the answer for an image.
     pub fn is_hidden(&self, entry: &WorklistEntry) -> bool {
-        self.blinded && !entry.is_called()
+        self.blinded
+            && match self.reading_mode {
+                ReadingMode::Sequential => !entry.is_called(),
+                ReadingMode::Unaided => true,
+                ReadingMode::Aided => false,
+            }
     }
 
     /// The same by path. A file that is not in the list is not hidden.

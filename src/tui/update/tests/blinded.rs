@@ -64,7 +64,7 @@ fn the_answer_is_hidden_until_the_call_is_saved() {
         ..
     } = opinion_of(&model, "a.png").blinded.unwrap();
     assert_eq!(
-        (asked, unaided.present),
+        (asked, unaided.unwrap().present),
         (
             vec!["Pneumonia".to_owned(), "COVID-19".to_owned()],
             vec!["Pneumonia".to_owned()]
@@ -106,7 +106,7 @@ fn the_first_call_stands_and_the_second_can_be_undone() {
     let change = confirm(&mut model).remove(0).review.change;
     assert!(matches!(change.call, Some(CallChange::Aided(_))));
     let second = opinion_of(&model, "a.png").blinded.unwrap();
-    assert_eq!(second.unaided.words(), "none");
+    assert_eq!(second.unaided.unwrap().words(), "none");
     assert_eq!(second.aided.unwrap().words(), "Pneumonia");
     let mut undo = || {
         assert_eq!(drafts(press(&mut model, "U")).len(), 1);
@@ -122,7 +122,7 @@ fn the_first_call_stands_and_the_second_can_be_undone() {
         key_image, blinded, ..
     } = undo();
     assert_eq!(
-        (key_image, blinded.unwrap().unaided.words()),
+        (key_image, blinded.unwrap().unaided.unwrap().words()),
         (false, "none".to_owned())
     );
     assert!(drafts(press(&mut model, "U")).is_empty());
@@ -163,7 +163,7 @@ fn a_call_takes_a_choice_that_was_drawn_and_another_key() {
     press(&mut model, "0");
     assert_eq!(confirm(&mut model).len(), 1);
     let called = opinion_of(&model, "a.png").blinded.unwrap();
-    assert_eq!(called.unaided.words(), "none");
+    assert_eq!(called.unaided.unwrap().words(), "none");
 }
 
 /// Enter is held down past the first call: the answer is shown, and no second call is recorded.

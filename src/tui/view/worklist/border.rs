@@ -136,10 +136,15 @@ pub fn opinion_words(model: &Model) -> String {
         note,
         blinded,
     } = &state.opinion;
-    let call = blinded.as_ref().map(|reading| match &reading.aided {
-        Some(aided) => format!("called {}, then {}", reading.unaided.words(), aided.words()),
-        None => format!("called {}", reading.unaided.words()),
-    });
+    let call = blinded
+        .as_ref()
+        .map(|reading| match (&reading.unaided, &reading.aided) {
+            (Some(unaided), Some(aided)) => {
+                format!("called {}, then {}", unaided.words(), aided.words())
+            }
+            (Some(call), None) | (None, Some(call)) => format!("called {}", call.words()),
+            (None, None) => String::new(),
+        });
     let verdict = verdict.map(|verdict| match label {
         Some(label) => format!("{}: {label}", verdict.word()),
         None => verdict.word().to_owned(),

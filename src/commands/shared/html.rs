@@ -48,6 +48,30 @@ impl Html {
         self.element("\" alt=\"", words, "\">")
     }
 
+    /// A chart of this program, whose texts are escaped already.
+    pub fn chart(&mut self, svg: &str) -> &mut Self {
+        self.0.push_str(svg);
+        self
+    }
+
+    /// A row of a table: its cells as text.
+    pub fn row<T: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = T>) -> &mut Self {
+        self.markup("<tr>");
+        for cell in cells {
+            self.element("<td>", cell.as_ref(), "</td>");
+        }
+        self.markup("</tr>\n")
+    }
+
+    /// Several lines as they are.
+    pub fn lines(&mut self, text: &str) -> &mut Self {
+        self.markup("<pre>");
+        for line in text.lines() {
+            self.text(line).markup("\n");
+        }
+        self.markup("</pre>\n")
+    }
+
     /// A bar of these colours, from left to right.
     pub fn ramp(&mut self, colours: &[[u8; 3]]) -> &mut Self {
         self.markup("<span class=\"ramp\" style=\"background:linear-gradient(to right");
@@ -74,6 +98,16 @@ mod tests {
         assert_eq!(
             html.finish(),
             "&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;&quot; onload&#61;&quot;x [2J &amp; &lt;!--"
+        );
+    }
+
+    #[test]
+    fn cells_and_lines_are_escaped() {
+        let mut html = Html::default();
+        html.row(["<b>", "1"]).lines("a  b\n<i>\n");
+        assert_eq!(
+            html.finish(),
+            "<tr><td>&lt;b&gt;</td><td>1</td></tr>\n<pre>a  b\n&lt;i&gt;\n</pre>\n"
         );
     }
 

@@ -1,0 +1,149 @@
+//! The files that `cxr agreement` writes beside its page: the report of a study, and the table of all readings.
+
+use std::path::Path;
+
+use anyhow::Result;
+
+use super::page::{StudyReportContents, report_page};
+use super::references::ReferenceCases;
+use super::study::{of_label, studies};
+use super::{LogState, ReaderRow, labels, read, text};
+use crate::cli;
+use crate::commands::shared::output_file::{refuse_to_replace, write_whole};
+use crate::commands::shared::study::LoadedStudy;
+use crate::commands::shared::{Usage, table_bytes};
+use crate::domain::Call;
+use crate::export::{Cell, TableFormat, path_text};
+use crate::study::digest;
+
+const COLUMNS: [&str; 13] = [
+    "reader",
+    "image_sha256",
+    "label",
+    "unaided_call",
+    "unaided_rating",
+    "unaided_ms",
+    "aided_call",
+    "aided_rating",
+    "aided_ms",
+    "model",
+    "reference",
+    "answer_seen_before",
+    "order_position",
+];
+
+/// The files that were asked for.
+pub struct Outputs<'a> {
+    report: Option<&'a Path>,
+    table: Option<(&'a Path, TableFormat)>,
+    manifest: Option<&'a Path>,
+    force: bool,
+}
+
+impl<'a> Outputs<'a> {
+    /// # Errors
+    /// [`Usage`], if one of them may not be written.
+    pub fn of(arguments: &'a cli::Agreement) -> Result<Self> {
+        let report = arguments.report.as_deref();
+        if let Some(path) = report.filter(|path| path.extension().is_none_or(|e| e != "html")) {
+            return Err(Usage::error(format!(
+                "--report {}: a .html file, please",
+                path_text(path)
+            )));
+        }
+        let table = arguments.table.as_deref().map(|path| {
+            let format = TableFormat::of(None, Some(path));
+            format
+                .map(|format| (path, format))
+                .map_err(|error| Usage::error(error.to_string()))
+        });
+        let outputs = Outputs {
+            report,
+            table: table.transpose()?,
+            manifest: arguments.manifest.as_deref(),
+            force: arguments.force,
+        };
+        for path in report
+            .into_iter()
+            .chain(outputs.table.map(|(path, _)| path))
+        {
+            refuse_to_replace(path, arguments.force)?;
+        }
+        Ok(outputs)
+    }
+
+    /// Writes them.
+    ///
+    /// # Errors
+    /// If one of them cannot be written.
+    pub fn write(
+        &self,
+        study: Option<&LoadedStudy>,
+        readings: &[ReaderRow],
+        references: &ReferenceCases,
+        log: &LogState,
+    ) -> Result<()> {
+        if let Some((path, format)) = self.table {
+            let bytes = table_bytes(format, &COLUMNS, &rows(readings, references))?;
+            write_whole(path, &bytes, self.force)?;
+        }
+        if let (Some(path), Some(study)) = (self.report, study) {
+            let of_labels = labels(readings).into_iter();
+            let page = report_page(&StudyReportContents {
+                study,
+                readings,
+                studies: &studies(readings, references),
+                of_labels: of_labels
+                    .map(|label| (of_label(readings, &label, references), label))
+                    .collect(),
+                text: &text(readings, references, log),
+                log,
+                manifest_sha256: self
+                    .manifest
+                    .map(std::fs::read)
+                    .transpose()?
+                    .map(|b| digest(&b)),
+            })?;
+            write_whole(path, page.as_bytes(), self.force)?;
+        }
+        Ok(())
+    }
+}
+
+/// One row for each reading and label, also of those that enter no figure.
+fn rows(readings: &[ReaderRow], references: &ReferenceCases) -> Vec<Vec<Cell>> {
+    let of_reading = |reading: &ReaderRow| -> Vec<Vec<Cell>> {
+        let asked = reading.blinded.asked.iter();
+        asked.map(|label| row(reading, label, references)).collect()
+    };
+    readings.iter().flat_map(of_reading).collect()
+}
+
+fn row(reading: &ReaderRow, label: &str, references: &ReferenceCases) -> Vec<Cell> {
+    let call = read(reading, label, references);
+    let yes = |answer: Option<bool>| match answer {
+        Some(answer) => Cell::Nested(u8::from(answer).into()),
+        None => Cell::Empty,
+    };
+    let number = |number: Option<u64>| number.map_or(Cell::Empty, |n| Cell::Nested(n.into()));
+    let milliseconds = |call: Option<&Call>| {
+        let took = call.map(|call| call.took.as_millis());
+        number(took.and_then(|took| u64::try_from(took).ok()))
+    };
+    let [aided_rating, unaided_rating] = call.ratings.map(|rating| number(rating.map(u64::from)));
+    vec![
+        Cell::text(&reading.word.reviewer),
+        Cell::text(&reading.word.image.sha256),
+        Cell::text(label),
+        yes(call.unaided),
+        unaided_rating,
+        milliseconds(reading.blinded.unaided.as_ref()),
+        yes(call.aided),
+        aided_rating,
+        milliseconds(reading.blinded.aided.as_ref()),
+        yes(call.model),
+        yes(call.truth),
+        yes(Some(reading.was_seen)),
+        number(u64::try_from(reading.blinded.position).ok()),
+    ]
+}

@@ -1,0 +1,364 @@
+//! The report of a study: one page of HTML that loads nothing, for a browser or a printer.
+
+use std::collections::HashSet;
+
+use anyhow::{Result, anyhow};
+
+use super::{LogState, ReaderRow};
+use crate::commands::shared::date::today;
+use crate::commands::shared::html::Html;
+use crate::commands::shared::study::LoadedStudy;
+use crate::domain::ReadingMode;
+use crate::evaluation::plots::lines::{ChartLine, LineChart, line_chart};
+use crate::evaluation::reader_study::{
+    Known, ModeComparison, ReaderStudyReport, StudyDifference, StudyEstimate, StudyReading,
+    curves_of_readers,
+};
+use crate::export::path_text;
+use crate::study::{RatingScale, StudyDesign, modes};
+
+/// Curves of more readers cannot be told apart; the tables have all.
+const MOST_CURVES: usize = 6;
+
+const HEAD: &str = "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
+<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\
+<title>Reader study</title><style>\
+@page{size:A4;margin:14mm}body{font:14px/1.45 sans-serif;max-width:60rem;margin:1rem auto;color:#111}\
+h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:1.6rem;border-bottom:1px solid #999}\
+table{border-collapse:collapse;margin:.6rem 0}td{border:1px solid #bbb;padding:.15rem .5rem;vertical-align:top}\
+tr:first-child td{font-weight:bold;background:#f2f2f2}pre{font-size:10px;line-height:1.3;overflow-x:auto}\
+svg{max-width:100%;height:auto;break-inside:avoid}.small{font-size:11px;word-break:break-all}\
+</style></head><body>\n";
+
+/// What the page is made of.
+pub struct StudyReportContents<'a> {
+    pub study: &'a LoadedStudy,
+    pub readings: &'a [ReaderRow],
+    pub studies: &'a [ReaderStudyReport],
+    /// The readings of each label.
+    pub of_labels: Vec<(Vec<StudyReading>, String)>,
+    /// The page of `cxr agreement`.
+    pub text: &'a str,
+    pub log: &'a LogState,
+    /// The digest of a reference standard that was named in place of that of the study.
+    pub manifest_sha256: Option<String>,
+}
+
+/// The whole page.
+///
+/// # Errors
+/// If a chart cannot be drawn.
+pub fn report_page(contents: &StudyReportContents) -> Result<String> {
+    let mut html = Html::default();
+    let file = &contents.study.file;
+    html.markup(HEAD).element("<h1>", &file.name, "</h1>\n");
+    html.element(
+        "<p>",
+        &format!(
+            "Reader study, {}. For research; not for diagnosis.",
+            today()
+        ),
+        "</p>\n",
+    );
+    flow(&mut html, contents);
+    for report in contents.studies {
+        html.element("<h2>", &report.label, "</h2>\n");
+        primary(&mut html, report);
+        chart(&mut html, contents, &report.label)?;
+    }
+    html.markup("<h2>All tables</h2>\n").lines(contents.text);
+    methods(&mut html, contents);
+    html.markup("</body></html>\n");
+    Ok(html.finish())
+}
+
+/// From the films that were found to the readings that were made. Every column adds up.
+fn flow(html: &mut Html, contents: &StudyReportContents) {
+    let study = contents.study;
+    let (cases, excluded) = (study.list.cases.len(), study.list.excluded.len());
+    html.markup("<h2>Flow of cases</h2>\n<table>\n");
+    html.row(["films", "left out", "cases"]);
+    html.row([
+        (cases + excluded).to_string(),
+        excluded.to_string(),
+        cases.to_string(),
+    ]);
+    html.markup("</table>\n");
+    if excluded > 0 {
+        html.markup("<table>\n").row(["left out", "reason"]);
+        for (path, reason) in &study.list.excluded {
+            html.row([path_text(path), reason.clone()]);
+        }
+        html.markup("</table>\n");
+    }
+    html.markup("<table>\n");
+    html.row([
+        "reader",
+        "order of modes",
+        "cases",
+        "read in both",
+        "unaided only",
+        "aided only",
+        "not read",
+        "of those read: answer seen before",
+        "of those read: no answer of the model",
+    ]);
+    let mut unlisted = contents.readings.len();
+    for list in study.lists() {
+        let listed: HashSet<String> = list
+            .cases
+            .iter()
+            .map(|case| case.content.to_string())
+            .collect();
+        let own: Vec<&ReaderRow> = contents
+            .readings
+            .iter()
+            .filter(|row| {
+                row.word.reviewer == list.reader && listed.contains(&row.word.image.sha256)
+            })
+            .collect();
+        unlisted -= own.len();
+        let count = |is: &dyn Fn(&ReaderRow) -> bool| own.iter().filter(|row| is(row)).count();
+        let read = |row: &ReaderRow| {
+            let reading = &row.blinded;
+            (reading.unaided.is_some(), reading.beside_answer().is_some())
+        };
+        let [both, unaided, aided] = [(true, true), (true, false), (false, true)]
+            .map(|wanted| count(&|row| read(row) == wanted));
+        let order = modes(&study.file, list.reader)
+            .into_iter()
+            .map(ReadingMode::word);
+        let numbers = [
+            list.cases.len(),
+            both,
+            unaided,
+            aided,
+            list.cases.len().saturating_sub(both + unaided + aided),
+            count(&|row| row.was_seen),
+            count(&|row| row.model.is_empty()),
+        ];
+        let words = [list.reader.to_owned(), order.collect::<Vec<_>>().join(", ")];
+        html.row(
+            words
+                .into_iter()
+                .chain(numbers.map(|number| number.to_string())),
+        );
+    }
+    html.markup("</table>\n");
+    if unlisted > 0 {
+        html.element(
+            "<p>",
+            &format!("{unlisted} readings are of films or readers that are not in the plan: see cxr study verify."),
+            "</p>\n",
+        );
+    }
+    if let Some(report) = contents.studies.first() {
+        html.element(
+            "<p>",
+            &format!(
+                "The model has no answer where it refused the film or gave no number. Reference standard of {}: {} \
+                 positive, {} negative, {} without, of {} images read.",
+                report.label,
+                report.positives,
+                report.negatives,
+                report.without_reference,
+                report.images
+            ),
+            "</p>\n",
+        );
+    }
+}
+
+fn primary(html: &mut Html, report: &ReaderStudyReport) {
+    html.element(
+        "<p>",
+        &format!(
+            "{} readers, {} readings of {} images of {} patients; unaided only {}, aided only {}.",
+            report.readers,
+            report.readings,
+            report.images,
+            report.patients,
+            report.unaided_only,
+            report.aided_only
+        ),
+        "</p>\n",
+    );
+    if report.comparisons.is_empty() {
+        html.markup("<p>Without a reference standard there is agreement only: see below.</p>\n");
+        return;
+    }
+    html.markup("<table>\n");
+    html.row([
+        "figure",
+        "images",
+        "readers",
+        "aided",
+        "unaided",
+        "aided − unaided",
+        "p",
+        "p (Holm)",
+    ]);
+    for found in &report.comparisons {
+        html.row(comparison(found));
+    }
+    html.markup("</table>\n");
+    for found in &report.comparisons {
+        for (reader, reason) in &found.left_out {
+            html.element(
+                "<p>",
+                &format!("{} without {reader}: {reason}.", found.figure),
+                "</p>\n",
+            );
+        }
+    }
+}
+
+fn comparison(found: &ModeComparison) -> [String; 8] {
+    let (difference, p) = match &found.difference {
+        Known::Value(difference) => (difference_words(difference), p_words(difference.p)),
+        Known::Undefined { undefined } => (format!("n/a: {undefined}"), String::new()),
+    };
+    [
+        found.figure.to_owned(),
+        found.images.to_string(),
+        found.readers.to_string(),
+        estimate_words(&found.aided),
+        estimate_words(&found.unaided),
+        difference,
+        p,
+        found.holm_p.map_or_else(String::new, p_words),
+    ]
+}
+
+fn estimate_words(found: &Known<StudyEstimate>) -> String {
+    match found {
+        Known::Undefined { undefined } => format!("n/a: {undefined}"),
+        Known::Value(StudyEstimate { value, low, high }) => match low.zip(*high) {
+            Some((low, high)) => format!("{value:.3} ({low:.3} to {high:.3})"),
+            None => format!("{value:.3} (no interval)"),
+        },
+    }
+}
+
+fn difference_words(found: &StudyDifference) -> String {
+    format!("{:.3} ({:.3} to {:.3})", found.value, found.low, found.high)
+}
+
+/// Never 0.
+fn p_words(p: f64) -> String {
+    if p < 0.001 {
+        "< 0.001".to_owned()
+    } else {
+        format!("{p:.3}")
+    }
+}
+
+/// ROC curves by reader and mode: aided thick, unaided thin.
+fn chart(html: &mut Html, contents: &StudyReportContents, label: &str) -> Result<()> {
+    let of_label = contents.of_labels.iter().find(|(_, name)| name == label);
+    let Some((readings, _)) = of_label else {
+        return Ok(());
+    };
+    let curves = curves_of_readers(readings);
+    if curves.is_empty() {
+        html.markup("<p>No ROC curve: no reader has positive and negative images.</p>\n");
+        return Ok(());
+    }
+    let mut readers: Vec<&str> = curves.iter().map(|curve| curve.reader.as_str()).collect();
+    readers.dedup();
+    let lines = curves.iter().filter_map(|curve| {
+        let colour = readers.iter().position(|reader| *reader == curve.reader)?;
+        (colour < MOST_CURVES).then(|| ChartLine {
+            name: format!("{}, {}", curve.reader, curve.mode),
+            is_thin: curve.mode == "unaided",
+            colour,
+            points: curve.points.clone(),
+        })
+    });
+    let svg = line_chart(&LineChart {
+        title: &format!("ROC of readers: {label}"),
+        x: "1 − specificity",
+        y: "sensitivity",
+        xs: 0.0..1.0,
+        guide: Some([(0.0, 0.0), (1.0, 1.0)]),
+        lines: lines.collect(),
+    })
+    .map_err(|error| anyhow!("the ROC curves: {error}"))?;
+    html.markup("<p>").chart(&svg).markup("</p>\n");
+    let called = curves.iter().filter(|curve| !curve.is_rated).count();
+    let hidden = readers.len().saturating_sub(MOST_CURVES);
+    html.element(
+        "<p class=\"small\">",
+        &format!(
+            "Aided thick, unaided thin. {called} of {} curves are of calls without ratings and have one point between \
+             the corners; {hidden} readers are not drawn.",
+            curves.len()
+        ),
+        "</p>\n",
+    );
+    Ok(())
+}
+
+fn methods(html: &mut Html, contents: &StudyReportContents) {
+    let file = &contents.study.file;
+    let design = match file.design {
+        StudyDesign::Sequential => {
+            "sequential: each case was called without the model's answer, and could be called again once it was shown"
+                .to_owned()
+        }
+        StudyDesign::Independent => format!(
+            "two sittings apart, one without the model's answer and one beside it, with a wash-out of {} days and the \
+             order of modes from the seed",
+            file.washout_days
+        ),
+        StudyDesign::Concurrent => "concurrent: the model's answer was shown from the start".to_owned(),
+        StudyDesign::Unaided => "without the model's answer, in one sitting".to_owned(),
+    };
+    let per_case = contents.study.readers_per_case();
+    let rating = match file.rating {
+        RatingScale::Percent => "calls and, where given, ratings from 0 to 100",
+        RatingScale::None => "calls without ratings",
+    };
+    html.markup("<h2>Methods</h2>\n").element(
+        "<p>",
+        &format!(
+            "{} readers read {} cases, {per_case} readers each, with {rating} for {}. The design was {design}. Assignment \
+             and order of cases were drawn from the seed {}. Names of files were hidden{}{}. Sensitivity, specificity \
+             and areas were compared by the analysis of variance of Obuchowski and Rockette with the degrees of freedom of \
+             Hillis, readers and patients as random samples, with covariances by the jackknife over patients; p-values of \
+             all primary results were adjusted by Holm. Other intervals are by bootstrap over patients. All figures are by \
+             cxr {}.",
+            file.readers.len(),
+            contents.study.list.cases.len(),
+            file.questions.join(", "),
+            file.seed,
+            if file.hide.identity { ", patients' names and identifiers too" } else { "" },
+            if file.hide.header { ", DICOM headers too" } else { "" },
+            env!("CARGO_PKG_VERSION")
+        ),
+        "</p>\n",
+    );
+    html.markup("<table class=\"small\">\n")
+        .row(["what", "SHA-256"]);
+    html.row(["study.toml (pre-registered)", &file.digest]);
+    html.row(["list of cases", &file.cases.sha256]);
+    let pinned = file.reference.as_ref();
+    let pinned = pinned.map_or("none", |reference| &reference.file.sha256);
+    match &contents.manifest_sha256 {
+        None => html.row(["reference standard", pinned]),
+        Some(named) => html.row(["reference standard (not that of study.toml)", named]),
+    };
+    html.row(["model", &file.model_sha256]);
+    let reviews = &contents.log.reviews;
+    html.row([
+        format!("log of readings, head of {} rows", reviews.rows),
+        reviews.head.clone(),
+    ]);
+    if let Some(events) = &contents.log.events {
+        html.row([
+            format!("log of the study, head of {} events", events.events),
+            events.head.clone(),
+        ]);
+    }
+    html.markup("</table>\n");
+}

@@ -1,0 +1,290 @@
+//! Opening a sitting of a reader: which mode, whether the wash-out is over, and the folder that is read.
+
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use anyhow::{Context, Result};
+
+use super::links::link_all;
+use super::panel::PanelCalls;
+use super::{LoadedStudy, login, now_ms};
+use crate::commands::shared::Usage;
+use crate::commands::shared::date::minute_of;
+use crate::commands::shared::reviews::not_opened;
+use crate::domain::ReadingMode;
+use crate::export::path_text;
+use crate::library::exists;
+use crate::store::{Store, StudyCall};
+use crate::study::{
+    ListedCase, NextSitting, RatingScale, adjudicator_log_name, log_name, next_sitting,
+    reading_order,
+};
+use crate::tui::StudySitting;
+
+const DAY_MS: i64 = 86_400_000;
+/// How far a clock may lie behind the last event of the log.
+const CLOCK_SLACK_MS: i64 = 60_000;
+
+/// A sitting that may begin.
+pub struct StartedSitting {
+    /// The folder of links to the cases.
+    pub folder: PathBuf,
+    /// The store of the readings.
+    pub store: PathBuf,
+    /// The reader's name in it.
+    pub log_name: String,
+    pub sitting: StudySitting,
+    /// One line for each thing that the reader is told before the screen opens.
+    pub words: Vec<String>,
+}
+
+/// Opens the next sitting of a reader, with a model whose weights have this digest. Begins the study if it has not begun. Each
+/// sitting, and each one that is refused, is noted in the log of the study.
+///
+/// # Errors
+/// [`Usage`], if the reader may not read now; or if the store cannot be written.
+pub fn start_sitting(
+    path: &Path,
+    reader: Option<&str>,
+    model_sha256: &str,
+) -> Result<StartedSitting> {
+    let study = LoadedStudy::read(path)?;
+    let reader = known_reader(&study, reader)?;
+    let file = &study.file;
+    if let Some(fault) = study.reference_fault() {
+        return Err(Usage::error(fault));
+    }
+    if model_sha256 != file.model_sha256 {
+        return Err(Usage::error(format!(
+            "the study is read with the model {}, and this is {model_sha256}: name it with --model",
+            file.model_sha256
+        )));
+    }
+    let store_path = study.store_path();
+    let mut store = Store::open(&store_path).map_err(not_opened)?;
+    let begun = store.begin_study(&file.digest, &study.registration(), SystemTime::now())?;
+    if begun != file.digest {
+        return Err(Usage::error(format!(
+            "{}: its SHA-256 is {}, and the study in {} began with {begun}: it was edited since",
+            path_text(path),
+            file.digest,
+            path_text(&store_path)
+        )));
+    }
+    let opened = match reading_now(&study, reader, &store)? {
+        Ok(opened) => opened,
+        Err(reason) => {
+            note(&mut store, &file.digest, reader, "refused", &reason)?;
+            store.close();
+            return Err(Usage::error(format!("{reader}: {reason}")));
+        }
+    };
+    let files: Vec<PathBuf> = opened
+        .cases
+        .iter()
+        .map(|case| study.case_file(case))
+        .collect();
+    refuse_missing_files(&files)?;
+    let detail = format!(
+        "{}, login {}, cxr {}",
+        opened.words,
+        login(),
+        env!("CARGO_PKG_VERSION")
+    );
+    note(
+        &mut store,
+        &file.digest,
+        &opened.log_name,
+        "sitting",
+        &detail,
+    )?;
+    store.close();
+    let folder = study
+        .store_path()
+        .with_extension("sittings")
+        .join(&opened.folder);
+    link_all(&folder, &files).with_context(|| format!("links in {}", path_text(&folder)))?;
+    let words = vec![
+        format!("study {}, SHA-256 of its file {}", file.name, file.digest),
+        format!(
+            "{reader}, {}: {} of {} cases are called",
+            opened.words,
+            opened.read,
+            files.len()
+        ),
+    ];
+    Ok(StartedSitting {
+        folder,
+        store: store_path,
+        log_name: opened.log_name,
+        sitting: StudySitting {
+            mode: opened.mode,
+            study: file.digest.clone(),
+            seed: file.seed,
+            questions: file.questions.clone(),
+            is_rated: file.rating == RatingScale::Percent,
+            hides_identity: file.hide.identity,
+            hides_header: file.hide.header,
+            model_sha256: file.model_sha256.clone(),
+        },
+        words,
+    })
+}
+
+/// What is read now.
+struct OpenedList<'a> {
+    mode: ReadingMode,
+    log_name: String,
+    /// Name of the folder of links. It has the number of the reader: a name may hold what no folder takes.
+    folder: String,
+    /// In their order.
+    cases: Vec<&'a ListedCase>,
+    /// Of these, how many are called.
+    read: usize,
+    words: String,
+}
+
+/// What a reader or an adjudicator may read now, or why nothing.
+fn reading_now<'a>(
+    study: &'a LoadedStudy,
+    name: &str,
+    store: &Store,
+) -> Result<Result<OpenedList<'a>, String>> {
+    if let Some(reason) = obstacle(store)? {
+        return Ok(Err(reason));
+    }
+    let calls = store.study_calls(&study.file.digest)?;
+    if study.file.has_adjudicator(name) {
+        return disputed(study, name, store, &calls);
+    }
+    let file = &study.file;
+    let lists = study.lists();
+    let list = lists.into_iter().find(|list| list.reader == name);
+    let list = list.context("the reader has no list")?;
+    let progress = study.progress(&list, &calls);
+    let (mode, rested_ms) = match next_sitting(&progress, file.washout_days, now_ms()) {
+        NextSitting::Open { mode, rested_ms } => (mode, rested_ms),
+        NextSitting::Wait { mode, until_ms } => {
+            return Ok(Err(format!(
+                "the wash-out of {} days ends at {}; the {} sitting opens then",
+                file.washout_days,
+                minute_of(until_ms),
+                mode.word()
+            )));
+        }
+        NextSitting::Done => return Ok(Err("everything is read".to_owned())),
+    };
+    let of_mode = progress.iter().find(|progress| progress.mode == mode);
+    let number = file.readers.iter().position(|reader| reader == name);
+    let rested = rested_ms.map_or_else(String::new, |rested_ms| {
+        format!(", {} days after the mode before", rested_ms / DAY_MS)
+    });
+    Ok(Ok(OpenedList {
+        mode,
+        log_name: log_name(file, name, mode),
+        folder: format!("{}-{}", number.map_or(0, |at| at + 1), mode.word()),
+        cases: reading_order(file.seed, name, mode, list.cases.iter().copied()),
+        read: of_mode.map_or(0, |progress| progress.read),
+        words: format!("{}{rested}", mode_words(mode)),
+    }))
+}
+
+/// The cases on which readers differ, once all of them have read.
+fn disputed<'a>(
+    study: &'a LoadedStudy,
+    name: &str,
+    store: &Store,
+    calls: &[StudyCall],
+) -> Result<Result<OpenedList<'a>, String>> {
+    let file = &study.file;
+    if let Some(open) = store.open_study()? {
+        return Ok(Err(format!(
+            "{} readings are still to be made; disagreements are decided after them",
+            open.unread
+        )));
+    }
+    let panel = PanelCalls::read(study, store)?;
+    let cases = study.list.cases.iter();
+    let cases: Vec<&ListedCase> = cases
+        .filter(|case| panel.is_disputed(case, &file.questions, study.readers_per_case()))
+        .collect();
+    let own = adjudicator_log_name(name);
+    let is_called = |case: &ListedCase| {
+        let content = case.content.to_string();
+        let mut calls = calls.iter();
+        calls.any(|call| call.reader == own && call.image == content)
+    };
+    let read = cases.iter().filter(|case| is_called(case)).count();
+    if read == cases.len() {
+        return Ok(Err(format!("{read} disagreements, and all are decided")));
+    }
+    let number = file.adjudicators.iter().position(|known| known == name);
+    let mode = ReadingMode::Unaided;
+    Ok(Ok(OpenedList {
+        mode,
+        cases: reading_order(file.seed, &own, mode, cases),
+        folder: format!("adjudicator-{}", number.map_or(0, |at| at + 1)),
+        log_name: own,
+        read,
+        words: "adjudication without the model's answer and the readers' calls".to_owned(),
+    }))
+}
+
+/// Why no sitting may open at all.
+fn obstacle(store: &Store) -> Result<Option<String>> {
+    let events = store.study_events()?;
+    let last = events.iter().map(|event| event.at_ms).max().unwrap_or(0);
+    let is_behind = now_ms() + CLOCK_SLACK_MS < last;
+    Ok(match () {
+        () if is_behind => Some(format!(
+            "the clock of this machine is behind the log of the study, whose last event is of {}",
+            minute_of(last)
+        )),
+        () if events.iter().any(|event| event.event == "closed") => {
+            Some("the study is closed".to_owned())
+        }
+        () => None,
+    })
+}
+
+fn known_reader<'a>(study: &LoadedStudy, reader: Option<&'a str>) -> Result<&'a str> {
+    let known = || study.file.readers.join(", ");
+    match reader {
+        Some(name) if study.file.has_reader(name) || study.file.has_adjudicator(name) => Ok(name),
+        Some(reader) => Err(Usage::error(format!(
+            "--reviewer {reader}: no reader of the study {}; its readers are {}",
+            study.file.name,
+            known()
+        ))),
+        None => Err(Usage::error(format!(
+            "--study needs --reviewer with one of its readers: {}",
+            known()
+        ))),
+    }
+}
+
+fn refuse_missing_files(files: &[PathBuf]) -> Result<()> {
+    let missing: Vec<&PathBuf> = files.iter().filter(|file| !exists(file)).collect();
+    match missing.first() {
+        None => Ok(()),
+        Some(first) => Err(Usage::error(format!(
+            "{} of {} cases are not there, the first is {}",
+            missing.len(),
+            files.len(),
+            path_text(first)
+        ))),
+    }
+}
+
+fn note(store: &mut Store, study: &str, reader: &str, event: &str, detail: &str) -> Result<()> {
+    store.note_study_event(study, reader, event, detail, SystemTime::now())?;
+    Ok(())
+}
+
+fn mode_words(mode: ReadingMode) -> &'static str {
+    match mode {
+        ReadingMode::Sequential => "the answer is shown after each call",
+        ReadingMode::Unaided => "without the model's answer",
+        ReadingMode::Aided => "beside the model's answer",
+    }
+}

@@ -1,0 +1,362 @@
+//! Sittings of a study: what is hidden stays hidden after any key.
+
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+
+use super::*;
+use crate::domain::{BlindedReading, ReadingMode};
+use crate::store::{Request, ReviewDraft};
+use crate::tui::keymap::Keymap;
+use crate::tui::model::StudySitting;
+use crate::tui::terminal::Colours;
+use crate::tui::view::{Theme, draw};
+
+const NAMES: [&str; 3] = ["1.dcm", "2.dcm", "3.dcm"];
+
+fn sitting(mode: ReadingMode) -> StudySitting {
+    StudySitting {
+        mode,
+        study: "ab".repeat(32),
+        seed: 7,
+        questions: vec!["Pneumonia".into(), "COVID-19".into()],
+        is_rated: true,
+        hides_identity: true,
+        hides_header: true,
+        model_sha256: "cd".repeat(32),
+    }
+}
+
+/// A sitting over three images, all of them scored: the first positive, or refused, as `answers` says.
+fn world(mode: ReadingMode, answers: [(f32, bool); 3]) -> Model {
+    let mut model = empty_model();
+    model.read_for_study(sitting(mode));
+    let images = NAMES.map(path).into();
+    let problems = vec![];
+    update(&mut model, Message::Found { images, problems });
+    update(&mut model, Message::ScanFinished);
+    let loaded = JobOutcome::Model(Ok(Box::new(card())));
+    update(&mut model, Message::Worker(loaded));
+    for (name, (score, is_refused)) in NAMES.into_iter().zip(answers) {
+        let generation = model.viewer.generation;
+        let opened = JobOutcome::Opened {
+            source: path(name),
+            generation,
+            result: Ok(facts()),
+            stamp: None,
+        };
+        update(&mut model, Message::Worker(opened));
+        update(&mut model, shown(name, generation, 7));
+        let mut answer = prediction(score);
+        if is_refused {
+            answer.input = InputCheck::Refused(vec!["a lateral view".into()]);
+            answer.findings.clear();
+        }
+        let answered = JobOutcome::Classified {
+            source: path(name),
+            generation,
+            result: Ok(answer),
+        };
+        update(&mut model, Message::Worker(answered));
+        act(&mut model, Action::Next);
+    }
+    act(&mut model, Action::First);
+    again(&mut model);
+    model
+}
+
+/// The image on the screen is opened and shown again.
+fn again(model: &mut Model) {
+    let Some(source) = model.viewer.source.clone() else {
+        return;
+    };
+    let generation = model.viewer.generation;
+    let opened = JobOutcome::Opened {
+        source: source.clone(),
+        generation,
+        result: Ok(facts()),
+        stamp: None,
+    };
+    update(model, Message::Worker(opened));
+    let name = source.to_string_lossy().into_owned();
+    update(model, shown(&name, generation, 7));
+}
+
+fn screen(model: &Model) -> String {
+    let Size { width, height } = model.size;
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+    let theme = Theme::new(Colours::None);
+    terminal
+        .draw(|frame| {
+            draw(model, &theme, None, frame);
+        })
+        .unwrap();
+    terminal.backend().to_string()
+}
+
+fn actions() -> Vec<Action> {
+    let mut actions: Vec<Action> = Vec::new();
+    for binding in Keymap::bundled().bindings() {
+        if !actions.contains(&binding.action) {
+            actions.push(binding.action);
+        }
+    }
+    assert!(actions.len() > 60);
+    actions
+}
+
+/// Two worlds in which the model says the opposite of every image.
+fn opposite_worlds(mode: ReadingMode) -> [Model; 2] {
+    [
+        world(mode, [(0.93, false), (0.04, false), (0.0, true)]),
+        world(mode, [(0.04, false), (0.0, true), (0.93, false)]),
+    ]
+}
+
+fn both(worlds: &mut [Model; 2], mut change: impl FnMut(&mut Model), what: &str) {
+    for world in worlds.iter_mut() {
+        change(world);
+        again(world);
+    }
+    let [one, other] = [screen(&worlds[0]), screen(&worlds[1])];
+    assert_eq!(one, other, "{what}");
+}
+
+fn key(model: &mut Model, code: KeyCode) {
+    press_key(model, code, KeyModifiers::NONE);
+    update(model, Message::Drawn);
+}
+
+fn record(model: &mut Model) {
+    for name in NAMES {
+        recorded(model, name);
+    }
+}
+
+/// The screen is the same for any answer of the model: nothing of it reaches the reader, by any action after any other.
+#[test]
+fn no_action_shows_anything_of_the_answer_in_a_sitting_without_it() {
+    for first in actions() {
+        let mut worlds = opposite_worlds(ReadingMode::Unaided);
+        try_all(&mut worlds, first);
+    }
+}
+
+/// The same after the reader's own call, which shows the answer in the sequential design.
+#[test]
+fn a_call_shows_nothing_of_the_answer_in_a_sitting_without_it() {
+    for first in [
+        Action::HeatMap,
+        Action::Header,
+        Action::Prognosis,
+        Action::Agree,
+    ] {
+        let mut worlds = opposite_worlds(ReadingMode::Unaided);
+        let call = |model: &mut Model| {
+            for code in [KeyCode::Enter, KeyCode::Char('1'), KeyCode::Enter] {
+                key(model, code);
+            }
+            record(model);
+        };
+        both(&mut worlds, call, "called");
+        assert!(opinion_of(&worlds[0], "1.dcm").blinded.is_some());
+        try_all(&mut worlds, first);
+    }
+}
+
+/// One action, and then every action.
+fn try_all(worlds: &mut [Model; 2], first: Action) {
+    let name = first.name();
+    both(worlds, |model| drop(act(model, first)), &name);
+    for second in actions() {
+        let what = format!("{name}, then {}", second.name());
+        both(worlds, |model| drop(act(model, second)), &what);
+    }
+}
+
+/// The same by keys: every key of the keyboard, with what opens by it.
+#[test]
+fn no_key_shows_anything_of_the_answer() {
+    let characters = (' '..='~').map(KeyCode::Char);
+    let others = [
+        KeyCode::Enter,
+        KeyCode::Esc,
+        KeyCode::Tab,
+        KeyCode::Backspace,
+        KeyCode::Up,
+        KeyCode::Down,
+        KeyCode::Left,
+        KeyCode::Right,
+        KeyCode::PageDown,
+        KeyCode::Home,
+        KeyCode::End,
+        KeyCode::F(1),
+    ];
+    let keys: Vec<KeyCode> = characters.chain(others).collect();
+    let modifiers = [KeyModifiers::NONE, KeyModifiers::CONTROL, KeyModifiers::ALT];
+    let mut worlds = opposite_worlds(ReadingMode::Unaided);
+    for first in &keys {
+        for modifier in modifiers {
+            let what = format!("{first:?} with {modifier:?}");
+            both(
+                &mut worlds,
+                |model| drop(press_key(model, *first, modifier)),
+                &what,
+            );
+            for then in [
+                KeyCode::Char('j'),
+                KeyCode::Enter,
+                KeyCode::Char('1'),
+                KeyCode::Esc,
+            ] {
+                both(
+                    &mut worlds,
+                    |model| key(model, then),
+                    &format!("{what}, then {then:?}"),
+                );
+            }
+            both(&mut worlds, record, &what);
+        }
+    }
+}
+
+/// A filter or an order by answers would tell them by what it leaves in the list.
+#[test]
+fn no_filter_and_no_order_tells_the_answer() {
+    for text in [
+        "pneumonia>0.5",
+        "COVID-19>0",
+        "refused",
+        "ok",
+        "caution",
+        "reviewed",
+        "unreviewed",
+        "key",
+        "noted",
+        "agree",
+        "unread",
+        "error",
+        "1",
+        "findings>0",
+    ] {
+        let mut worlds = opposite_worlds(ReadingMode::Unaided);
+        both(&mut worlds, |model| drop(act(model, Action::Filter)), text);
+        for c in text.chars() {
+            both(&mut worlds, |model| key(model, KeyCode::Char(c)), text);
+        }
+        both(&mut worlds, |model| key(model, KeyCode::Enter), text);
+        both(
+            &mut worlds,
+            |model| model.worklist.set_filter(text.to_owned()),
+            text,
+        );
+    }
+    let mut worlds = opposite_worlds(ReadingMode::Unaided);
+    for sort in Sort::all(Some(&card()), 2) {
+        both(
+            &mut worlds,
+            |model| model.worklist.set_sort(sort.clone()),
+            sort.word(),
+        );
+        assert_eq!(
+            *worlds[0].worklist.sort(),
+            Sort::Name,
+            "the order is that of the study"
+        );
+    }
+}
+
+/// Beside the answer it is on the screen from the start, so the worlds differ: the comparison above can fail.
+#[test]
+fn a_sitting_beside_the_answer_shows_it() {
+    let [one, other] = opposite_worlds(ReadingMode::Aided);
+    assert_ne!(screen(&one), screen(&other));
+    assert!(one.prediction().is_some() && !one.is_hidden());
+}
+
+fn drafts(effects: Vec<Effect>) -> Vec<ReviewDraft> {
+    let draft = |effect| match effect {
+        Effect::Ask(Request::Record(draft)) => Some(*draft),
+        _ => None,
+    };
+    effects.into_iter().filter_map(draft).collect()
+}
+
+fn reading(model: &Model) -> BlindedReading {
+    opinion_of(model, "1.dcm").blinded.unwrap()
+}
+
+#[test]
+fn calls_are_recorded_in_the_mode_of_the_sitting_with_their_ratings() {
+    for (mode, is_aided) in [(ReadingMode::Unaided, false), (ReadingMode::Aided, true)] {
+        let mut model = world(mode, [(0.9, false); 3]);
+        let codes = [KeyCode::Enter, KeyCode::Char('1'), KeyCode::Right];
+        codes.into_iter().for_each(|code| key(&mut model, code));
+        for code in [
+            KeyCode::Down,
+            KeyCode::Char('='),
+            KeyCode::Char('5'),
+            KeyCode::Enter,
+        ] {
+            key(&mut model, code);
+        }
+        let effects = press_key(&mut model, KeyCode::Enter, KeyModifiers::NONE);
+        assert_eq!(drafts(effects).len(), 1);
+        let found = reading(&model);
+        assert_eq!((found.mode, found.position, found.seed), (mode, 1, Some(7)));
+        assert_eq!(found.study, Some("ab".repeat(32)));
+        assert_eq!(found.model_sha256, "cd".repeat(32));
+        assert_eq!(
+            (found.unaided.is_some(), found.aided.is_some()),
+            (!is_aided, is_aided)
+        );
+        let call = found.last().unwrap();
+        assert_eq!(call.words(), "Pneumonia");
+        let ratings: Vec<(&str, u8)> = call.ratings.iter().map(|(l, r)| (l.as_str(), *r)).collect();
+        assert_eq!(ratings, [("COVID-19", 5), ("Pneumonia", 60)]);
+        record(&mut model);
+        // The first call without the answer stands; beside it, the reader may call again.
+        press_key(&mut model, KeyCode::Enter, KeyModifiers::NONE);
+        assert_eq!(matches!(model.overlay, Some(Overlay::Call(_))), is_aided);
+        press_key(&mut model, KeyCode::Esc, KeyModifiers::NONE);
+        assert!(
+            drafts(press(&mut model, "U")).is_empty(),
+            "a first call is not undone"
+        );
+    }
+}
+
+#[test]
+fn a_study_without_ratings_takes_none() {
+    let mut model = empty_model();
+    model.read_for_study(StudySitting {
+        is_rated: false,
+        ..sitting(ReadingMode::Unaided)
+    });
+    let images = vec![path("1.dcm")];
+    let problems = vec![];
+    update(&mut model, Message::Found { images, problems });
+    update(&mut model, Message::ScanFinished);
+    again(&mut model);
+    key(&mut model, KeyCode::Enter);
+    assert!(matches!(&model.overlay, Some(Overlay::Call(asking)) if asking.rating.is_none()));
+    key(&mut model, KeyCode::Right);
+    assert!(model.overlay.is_none(), "an arrow is no answer");
+}
+
+#[test]
+fn what_the_study_hides_or_fixes_is_refused_with_a_reason() {
+    let mut model = world(ReadingMode::Aided, [(0.9, false); 3]);
+    for (action, words) in [
+        (Action::Identity, "hidden in this study"),
+        (Action::Header, "hidden in this study"),
+        (Action::Sort, "the study fixes"),
+        (Action::Reverse, "the study fixes"),
+        (Action::Prevalence, "the study fixes"),
+        (Action::NextModel, "the study fixes"),
+    ] {
+        assert!(act(&mut model, action).is_empty());
+        let notice = model.notice.take().unwrap();
+        assert!(notice.contains(words), "{}: {notice}", action.name());
+        assert!(model.overlay.is_none() && !model.identity);
+    }
+}

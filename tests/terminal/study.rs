@@ -1,0 +1,422 @@
+//! A reader study from `cxr study new` to the page of results: three readers, two sittings each, in a real terminal.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use portable_pty::CommandBuilder;
+use serde_json::Value;
+
+use crate::session::Session;
+use crate::{CXR, samples};
+
+/// Films that open, and whether they are to be positive.
+const FILMS: [(&str, bool); 4] = [
+    ("pneumonia_1.png", true),
+    ("covid_like_1.webp", true),
+    ("clear_1.png", false),
+    ("clear_3.png", false),
+];
+
+struct StudyFolder {
+    folder: tempfile::TempDir,
+}
+
+impl StudyFolder {
+    /// Films with telling names, a copy of one, one that does not open, and a reference standard.
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let films = folder.path().join("films");
+        fs::create_dir(&films).unwrap();
+        let mut manifest = String::from("path,Pneumonia\n");
+        for (name, is_positive) in FILMS {
+            fs::copy(samples().join(name), films.join(name)).unwrap();
+            manifest += &format!("films/{name},{}\n", u8::from(is_positive));
+        }
+        fs::copy(samples().join("clear_1.png"), films.join("copy.png")).unwrap();
+        fs::copy(samples().join("truncated.dcm"), films.join("truncated.dcm")).unwrap();
+        fs::write(folder.path().join("cases.csv"), manifest).unwrap();
+        StudyFolder { folder }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(CXR);
+        command.current_dir(self.folder.path()).args(arguments);
+        command.env("CXR_CONFIG", "");
+        command.env("XDG_STATE_HOME", self.path("state"));
+        command.output().unwrap()
+    }
+
+    fn make(&self, arguments: &[&str]) {
+        let common = [
+            "study",
+            "new",
+            "films",
+            "-o",
+            "study.toml",
+            "-m",
+            "cases.csv",
+        ];
+        let columns = [
+            "--label-column",
+            "Pneumonia=Pneumonia",
+            "--question",
+            "Pneumonia",
+        ];
+        let all: Vec<&str> = [&common[..], &columns, arguments].concat();
+        let made = self.run(&all);
+        assert!(made.status.success(), "{}", text(&made.stderr));
+    }
+
+    fn open(&self, reader: &str) -> Session {
+        let mut command = CommandBuilder::new(CXR);
+        command.cwd(self.folder.path());
+        command.args([
+            "--study",
+            "study.toml",
+            "--reviewer",
+            reader,
+            "--no-background",
+        ]);
+        Session::spawn(30, 110, command)
+    }
+
+    /// Reads a whole sitting: sees pneumonia where `sees` says, by the number of the case in the reader's order.
+    /// Returns the screens before and after each call; before a call beside the answer, the answer is there.
+    fn read(&self, reader: &str, beside: bool, sees: impl Fn(usize) -> bool) -> String {
+        let session = self.open(reader);
+        let mut screens = String::new();
+        for number in 1..=FILMS.len() {
+            session.wait_for_cursor(&format!("{number}."));
+            if beside {
+                session.wait_for_text("Extent ");
+            }
+            screens += &session.screen();
+            ask(&session);
+            session.press(if sees(number) { "1" } else { "0" });
+            session.wait_for_text("[x]");
+            session.press(if sees(number) { "\x1b[C" } else { "\x1b[D" });
+            session.wait_for_text(if sees(number) { "· 60" } else { "· 40" });
+            session.press("\r");
+            session.wait_for_mark('c', &format!("{number}."));
+            screens += &session.screen();
+            session.press("\t");
+        }
+        session.press("q");
+        let mut session = session;
+        assert_eq!(session.wait_for_end(), 0);
+        screens
+    }
+
+    fn status(&self) -> String {
+        text(&self.run(&["study", "status", "study.toml"]).stdout)
+    }
+}
+
+/// Opens the question, as soon as the film is on the screen.
+fn ask(session: &Session) {
+    session.wait_for("a radiograph", |session| session.painted_cells() > 200);
+    session.wait_for("the question", |session| {
+        if session.screen().contains("Your call?") {
+            return true;
+        }
+        session.press("\r");
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        false
+    });
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn three_readers_read_in_both_modes_from_the_plan_to_the_page() {
+    let study = StudyFolder::new();
+    study.make(&[
+        "--reader",
+        "ann",
+        "--reader",
+        "bob",
+        "--reader",
+        "cy",
+        "--adjudicator",
+        "dee",
+        "--design",
+        "independent",
+        "--washout-days",
+        "0",
+        "--seed",
+        "7",
+        "--hide",
+        "header",
+    ]);
+    let check = study.run(&["study", "check", "study.toml"]);
+    let page = text(&check.stdout);
+    assert!(check.status.success(), "{page}{}", text(&check.stderr));
+    assert!(page.contains("6 films: 4 to read, 2 left out"), "{page}");
+    assert!(
+        page.contains("Pneumonia: 2 positive, 2 negative, 0 without"),
+        "{page}"
+    );
+    let list = fs::read_to_string(study.path("study.cases.csv")).unwrap();
+    assert!(
+        list.contains("again") && list.contains("truncated.dcm,,"),
+        "{list}"
+    );
+
+    // The balanced order: some begin with the answer, some without.
+    let firsts: Vec<&str> = page
+        .lines()
+        .filter(|line| line.contains("  reader "))
+        .map(|line| line.rsplit(": 4 cases, ").next().unwrap())
+        .collect();
+    assert!(
+        firsts.contains(&"unaided, then aided") && firsts.contains(&"aided, then unaided"),
+        "{page}"
+    );
+    for round in 0..2 {
+        for (at, reader) in ["ann", "bob", "cy"].into_iter().enumerate() {
+            let is_unaided = firsts[at].starts_with("unaided") == (round == 0);
+            let screens = study.read(reader, !is_unaided, |number| (number + at) % 2 == 0);
+            // Neither a file's name nor, without it, an answer is anywhere on the screen.
+            for name in ["covid_", "clear_", "pneumonia_1"] {
+                assert!(!screens.contains(name), "{screens}");
+            }
+            assert_eq!(screens.contains("Extent "), !is_unaided, "{screens}");
+            assert_eq!(screens.contains("The answer stays hidden"), is_unaided);
+            // Nothing of it leaves by a table before all have read.
+            if round == 0 {
+                for command in [&["export", "--all"][..], &["agreement"]] {
+                    let store = ["--store", "study.sqlite"];
+                    let refused = study.run(&[command, &store[..]].concat());
+                    assert_eq!(refused.status.code(), Some(2));
+                    assert!(refused.stdout.is_empty());
+                    assert!(text(&refused.stderr).contains("still to be made"));
+                }
+            }
+        }
+    }
+    assert!(
+        study.status().contains("24 of 24 readings made"),
+        "{}",
+        study.status()
+    );
+
+    let report = study.run(&["agreement", "--study", "study.toml", "--format", "json"]);
+    let report: Value = serde_json::from_slice(&report.stdout).unwrap();
+    let found = &report["studies"][0];
+    assert_eq!(
+        (found["readers"].as_u64(), found["readings"].as_u64()),
+        (Some(3), Some(12))
+    );
+    assert_eq!(
+        (found["positives"].as_u64(), found["negatives"].as_u64()),
+        (Some(2), Some(2))
+    );
+    assert_eq!(
+        (found["unaided_only"].as_u64(), found["aided_only"].as_u64()),
+        (Some(0), Some(0))
+    );
+    let figures: Vec<&str> = found["comparisons"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|comparison| comparison["figure"].as_str().unwrap())
+        .collect();
+    assert_eq!(figures, ["sensitivity", "specificity", "AUC"]);
+
+    let verify = study.run(&["study", "verify", "study.toml"]);
+    assert!(verify.status.success(), "{}", text(&verify.stderr));
+    assert!(text(&verify.stdout).contains("24 reviews, head "));
+    adjudicate(&study);
+    edits_are_found(&study);
+}
+
+/// Disagreements go to the adjudicator, and the table that comes out is one that `cxr evaluate` takes.
+fn adjudicate(study: &StudyFolder) {
+    let undecided = study.run(&["study", "reference", "study.toml", "-o", "first.csv"]);
+    assert_eq!(
+        undecided.status.code(),
+        Some(1),
+        "{}",
+        text(&undecided.stderr)
+    );
+    let table = fs::read_to_string(study.path("first.csv")).unwrap();
+    let open = table.lines().filter(|line| line.ends_with(",,,")).count();
+    assert!(open > 0, "{table}");
+    let session = study.open("dee");
+    for number in 1..=open {
+        session.wait_for_cursor(&format!("{number}."));
+        ask(&session);
+        session.press("1");
+        session.wait_for_text("[x]");
+        session.press("\r");
+        session.wait_for_mark('c', &format!("{number}."));
+        session.press("\t");
+    }
+    session.press("q");
+    let mut session = session;
+    assert_eq!(session.wait_for_end(), 0);
+    let decided = study.run(&["study", "reference", "study.toml", "-o", "reference.csv"]);
+    assert!(decided.status.success(), "{}", text(&decided.stderr));
+    let table = fs::read_to_string(study.path("reference.csv")).unwrap();
+    assert_eq!(table.matches(",adjudicated,dee,").count(), open, "{table}");
+    assert_eq!(table.lines().count(), 1 + FILMS.len());
+    let again = study.run(&[
+        "agreement",
+        "--study",
+        "study.toml",
+        "-m",
+        "reference.csv",
+        "--label-column",
+        "Pneumonia=Pneumonia",
+    ]);
+    assert!(
+        text(&again.stdout).contains("0 without reference"),
+        "{}",
+        text(&again.stderr)
+    );
+}
+
+/// Each edit is named, and none of the files that it is made in stays edited.
+fn edits_are_found(study: &StudyFolder) {
+    let edit = |name: &str, change: &dyn Fn(&str) -> String, words: &str| {
+        let path = study.path(name);
+        let before = fs::read_to_string(&path).unwrap();
+        fs::write(&path, change(&before)).unwrap();
+        let found = study.run(&["study", "verify", "study.toml"]);
+        fs::write(&path, before).unwrap();
+        assert_eq!(found.status.code(), Some(1), "{name}");
+        assert!(
+            text(&found.stderr).contains(words),
+            "{name}: {}",
+            text(&found.stderr)
+        );
+    };
+    edit(
+        "study.cases.csv",
+        &|text| text.replacen("films/clear", "films/Clear", 1),
+        "not the file that the study names",
+    );
+    edit(
+        "cases.csv",
+        &|text| text.replacen(",1", ",0", 1),
+        "not the file that the study names",
+    );
+    edit(
+        "study.toml",
+        &|text| text.replace("seed = 7", "seed = 8"),
+        "the study is another one",
+    );
+    let copy = study.path("before.sqlite");
+    fs::copy(study.path("study.sqlite"), &copy).unwrap();
+    let connection = rusqlite::Connection::open(study.path("study.sqlite")).unwrap();
+    let sql = "DROP TRIGGER review_is_not_edited; UPDATE review SET calls = replace(calls, 'Pneumonia', 'COVID-19') WHERE id = 3";
+    connection.execute_batch(sql).unwrap();
+    drop(connection);
+    let found = study.run(&["study", "verify", "study.toml"]);
+    assert_eq!(found.status.code(), Some(1));
+    assert!(
+        text(&found.stderr).contains("row 3 was edited"),
+        "{}",
+        text(&found.stderr)
+    );
+}
+
+/// The wash-out is enforced, and the attempt is in the log.
+#[test]
+fn the_second_sitting_waits_for_the_wash_out() {
+    let study = StudyFolder::new();
+    study.make(&[
+        "--reader",
+        "ann",
+        "--design",
+        "independent",
+        "--washout-days",
+        "28",
+    ]);
+    study.read("ann", false, |_| true);
+    let mut session = study.open("ann");
+    session.wait_for_text("wash-out of 28 days ends at");
+    assert_eq!(session.wait_for_end(), 2);
+    let status = study.status();
+    assert!(status.contains("refused ann: the wash-out"), "{status}");
+    assert!(status.contains("4 of 8 readings made"), "{status}");
+    // Without --study, the same films are not shown from the store of the study.
+    let mut command = CommandBuilder::new(CXR);
+    command.cwd(study.folder.path());
+    command.args(["films", "--store", "study.sqlite", "--reviewer", "ann"]);
+    let mut session = Session::spawn(30, 110, command);
+    session.wait_for_text("still to be made");
+    assert_eq!(session.wait_for_end(), 2);
+    // A stranger does not read, and the study can be closed with a reason.
+    let mut session = study.open("zoe");
+    session.wait_for_text("no reader of the study");
+    assert_eq!(session.wait_for_end(), 2);
+    let closed = study.run(&[
+        "study",
+        "close",
+        "study.toml",
+        "--reason",
+        "one reader left",
+    ]);
+    assert!(closed.status.success(), "{}", text(&closed.stderr));
+    let table = study.run(&["export", "--all", "--store", "study.sqlite"]);
+    assert!(table.status.success() && text(&table.stdout).contains("ann ["));
+    let page = text(&study.run(&["agreement", "--study", "study.toml"]).stdout);
+    assert!(
+        page.contains("4 readings of 4 images") && page.contains("only one mode"),
+        "{page}"
+    );
+}
+
+/// What is no study, or not the model of the study, is one line.
+#[test]
+fn a_study_that_cannot_be_used_is_one_line() {
+    let study = StudyFolder::new();
+    study.make(&["--reader", "ann"]);
+    let path = study.path("study.toml");
+    let good = fs::read_to_string(&path).unwrap();
+    for (from, to, words) in [
+        ("\"sequential\"", "\"parallel\"", "design: \"parallel\""),
+        ("format = 1", "format = [", "line "),
+        (
+            "readers = [\"ann\"]",
+            "readers = [\"a\\u001b[31mnn\"]",
+            "readers: ",
+        ),
+        ("study.cases.csv", "no.csv", "no.csv"),
+    ] {
+        fs::write(&path, good.replacen(from, to, 1)).unwrap();
+        for command in ["check", "status", "verify"] {
+            let refused = study.run(&["study", command, "study.toml"]);
+            assert_eq!(refused.status.code(), Some(2), "{to} {command}");
+            let line = text(&refused.stderr);
+            assert!(
+                line.contains(words) && !line.contains('\u{1b}'),
+                "{to}: {line}"
+            );
+        }
+    }
+    fs::write(&path, &good).unwrap();
+    let again = study.run(&[
+        "study",
+        "new",
+        "films",
+        "-o",
+        "study.toml",
+        "--reader",
+        "bob",
+    ]);
+    assert_eq!(again.status.code(), Some(2));
+    assert_eq!(
+        fs::read_to_string(&path).unwrap(),
+        good,
+        "nothing is replaced without --force"
+    );
+}
