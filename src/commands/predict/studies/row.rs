@@ -208,12 +208,16 @@ impl StudyFilms {
         }
         let failed = self.count(FILM_COUNTS[2]);
         let has_scores = self.films.iter().any(|film| film.status.has_scores());
-        let status = match () {
-            () if has_scores && failed == 0 && !self.has(FilmStatus::Caution) => "ok",
-            () if has_scores => "caution",
-            () if self.has(FilmStatus::Refused) => "refused",
-            () if failed > 0 => "error",
-            () => "skipped",
+        let status = if has_scores && failed == 0 && !self.has(FilmStatus::Caution) {
+            "ok"
+        } else if has_scores {
+            "caution"
+        } else if self.has(FilmStatus::Refused) {
+            "refused"
+        } else if failed > 0 {
+            "error"
+        } else {
+            "skipped"
         };
         // Of a study with scores, only reasons to doubt them are said: a lateral film is no such reason.
         let is_said = |film: &&FilmRow| !has_scores || film.status == FilmStatus::Caution;
