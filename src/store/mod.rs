@@ -38,6 +38,7 @@ mod session;
 mod stored;
 mod stored_change;
 mod stored_image;
+mod times;
 mod wait;
 mod words;
 
@@ -61,6 +62,7 @@ use predictions::put_prediction;
 pub use recorder::{Ending, News, Recorder, Request, ReviewDraft};
 pub use session::Bookmark;
 use stored::{StoredVerdict, from_word};
+pub use times::ReviewTime;
 use wait::Wait;
 pub use words::{LastWord, Standing};
 

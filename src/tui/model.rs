@@ -2,8 +2,10 @@
 
 mod background;
 mod blinded;
+mod grid;
 mod header;
 mod session;
+mod sitting;
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -17,8 +19,10 @@ use serde::{Deserialize, Serialize};
 
 pub use background::{BackgroundState, BackgroundStatus};
 pub use blinded::{Asking, Blinded, Phase};
+pub use grid::{Grid, GridLayout};
 pub use header::{HeaderBox, HeaderRead};
 pub use session::{ReturnTarget, Session};
+pub use sitting::{Sitting, SittingSummary};
 
 use super::keymap::{KeyMode, Keymap};
 use super::look::WorklistColumns;
@@ -78,6 +82,8 @@ pub struct Model {
     /// Only while images are read blinded.
     pub blinded: Option<Blinded>,
     pub session: Session,
+    pub sitting: Sitting,
+    pub grid: Grid,
     /// The page of the findings, where they do not fit on one. The view takes it modulo the number of
     /// pages.
     pub findings_page: isize,
@@ -342,6 +348,8 @@ impl Model {
             background: BackgroundStatus::default(),
             blinded: None,
             session: Session::default(),
+            sitting: Sitting::default(),
+            grid: Grid::default(),
             findings_page: 0,
             columns: WorklistColumns::default(),
             ticks: 0,
@@ -393,6 +401,11 @@ impl Model {
             seed,
             ..Blinded::default()
         });
+    }
+
+    /// The summary of this sitting; `None` where no image was reviewed.
+    pub fn summary(&self) -> Option<SittingSummary> {
+        self.sitting.summary(self.blinded.is_some(), Instant::now())
     }
 
     /// The heat map to lay over the image on the screen; `None` while it is off or not there yet.

@@ -4,6 +4,7 @@
 mod background;
 mod blinded;
 mod disk;
+mod grid;
 mod header;
 mod heat_map;
 mod image;
@@ -36,6 +37,7 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
     effects.extend(session::after(model));
     effects.extend(shown::after(model));
     effects.extend(background::next(model));
+    effects.extend(grid::after(model));
     blinded::clock(model);
     effects
 }
@@ -44,6 +46,9 @@ fn on_message(model: &mut Model, message: Message) -> Vec<Effect> {
     match message {
         Message::Key(key) if key.kind == KeyEventKind::Release => vec![],
         Message::Key(key) => on_key(model, key),
+        Message::Mouse(mouse) if model.grid.is_open && model.overlay.is_none() => {
+            grid::on_mouse(model, mouse)
+        }
         Message::Mouse(mouse) => mouse::on_mouse(model, mouse),
         Message::Paste(text) => prompt::on_paste(model, &text),
         Message::Resize(size) => {
@@ -83,6 +88,7 @@ fn on_message(model: &mut Model, message: Message) -> Vec<Effect> {
             model.panes = panes;
             image::set_canvas(model, canvas)
         }
+        Message::GridLaidOut(canvas) => grid::set_canvas(model, canvas),
         Message::Tick => {
             model.ticks += 1;
             vec![]
@@ -105,9 +111,13 @@ fn on_message(model: &mut Model, message: Message) -> Vec<Effect> {
     }
 }
 
-/// Runs a change of the worklist. If another image is selected after it, requests that image.
+/// Runs a change of the worklist. If another image is selected after it, requests that image, unless the grid is on the
+/// screen.
 fn keeping_selection(model: &mut Model, change: impl FnOnce(&mut Model)) -> Vec<Effect> {
     change(model);
+    if model.grid.is_open {
+        return vec![];
+    }
     let selected = model.worklist.selected().map(|entry| entry.path.clone());
     if selected == model.viewer.source {
         vec![]
@@ -232,6 +242,11 @@ fn on_overlay_key(model: &mut Model, mut overlay: Overlay, key: KeyEvent) -> Vec
 
 fn act(model: &mut Model, action: Action) -> Vec<Effect> {
     model.reviews.leaving &= action == Action::Quit;
+    if model.grid.is_open
+        && let Some(effects) = grid::act(model, action)
+    {
+        return effects;
+    }
     let half_page = (isize::try_from(model.panes.worklist.height).unwrap_or(0) / 2).max(1);
     match action {
         Action::Next => move_by(model, 1),
@@ -293,6 +308,7 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         }
         Action::Path => show_path(model),
         Action::Back => back(model),
+        Action::Grid => grid::turn(model),
         Action::WholeScreen
         | Action::HideWorklist
         | Action::HideFindings
@@ -344,11 +360,14 @@ fn show_path(model: &mut Model) -> Vec<Effect> {
     vec![copy]
 }
 
-/// Goes back by what lies on top: the window mode, a filter, the whole screen for the image, the view.
+/// Goes back by what lies on top: the window mode, a filter, the grid, the whole screen for the image, the view.
 fn back(model: &mut Model) -> Vec<Effect> {
     let is_filtered = !model.worklist.filter().is_empty();
-    if model.mode == KeyMode::Browse && is_filtered {
+    if model.mode != KeyMode::Window && is_filtered {
         return keeping_selection(model, |model| model.worklist.set_filter(String::new()));
+    }
+    if model.grid.is_open {
+        return grid::back(model);
     }
     if model.mode == KeyMode::Browse && model.sizes.whole {
         return panes::act(model, Action::WholeScreen);

@@ -21,6 +21,7 @@ pub mod shard;
 mod standard_output;
 mod table_format;
 mod terminal;
+pub mod totals;
 
 pub use context::{CommandContext, compute, limits};
 pub use cores::available_cores;

@@ -6,6 +6,7 @@
 
 mod placeholders;
 mod protocol;
+mod tiles;
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -17,6 +18,7 @@ use super::{Painter, PreviewTarget, cells_of, keep_away, pixel_canvas};
 use crate::domain::Canvas;
 pub use placeholders::Placeholders;
 use protocol::Passage;
+use tiles::KittyTiles;
 
 /// Two identifiers in turn: the new image is placed before the old one is deleted, so nothing flickers.
 const IDS: [u32; 2] = [0x0063_7872, 0x0063_7873];
@@ -43,9 +45,11 @@ pub fn delete_all(out: &mut impl Write) -> io::Result<()> {
     };
     if sent & DIRECTLY != 0 {
         delete(Passage::Direct, IDS, out)?;
+        tiles::delete_all(Passage::Direct, out)?;
     }
     if sent & PAST_TMUX != 0 {
         delete(Passage::Tmux, placeholders::numbers(), out)?;
+        tiles::delete_all(Passage::Tmux, out)?;
     }
     Ok(())
 }
@@ -64,6 +68,7 @@ pub struct Kitty {
     cell: (u16, u16),
     painted: Option<PreviewTarget>,
     turn: usize,
+    tiles: KittyTiles,
 }
 
 impl Kitty {
@@ -72,6 +77,7 @@ impl Kitty {
             cell,
             painted: None,
             turn: 0,
+            tiles: KittyTiles::default(),
         }
     }
 
@@ -144,8 +150,23 @@ impl Painter for Kitty {
             .map(|target| cells_of(target, self.cell))
     }
 
+    fn finish_tiles(&mut self, tiles: &[PreviewTarget]) -> io::Result<()> {
+        if tiles.is_empty() && self.tiles.placed().next().is_none() {
+            return Ok(());
+        }
+        let mut out = io::stdout().lock();
+        mark_sent(Passage::Direct);
+        self.tiles.paint(tiles, self.cell, &mut out)?;
+        out.flush()
+    }
+
+    fn tile_remains(&self) -> Vec<Rect> {
+        self.tiles.placed().collect()
+    }
+
     fn forget(&mut self) {
         self.painted = None;
+        self.tiles = KittyTiles::default();
     }
 
     fn set_cell(&mut self, cell: (u16, u16)) {

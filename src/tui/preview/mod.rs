@@ -82,6 +82,27 @@ pub trait Painter {
         None
     }
 
+    /// Draws the pictures of a grid into the cells of a frame, or keeps ratatui away from them.
+    fn place_tiles(&mut self, tiles: &[PreviewTarget], buffer: &mut Buffer) {
+        for tile in tiles {
+            self.place(tile, buffer);
+        }
+    }
+
+    /// Called after ratatui has written a frame, with the pictures of the grid in it, or none; writes the pixels of those
+    /// that the terminal does not have there.
+    ///
+    /// # Errors
+    /// If the terminal cannot be written to.
+    fn finish_tiles(&mut self, _: &[PreviewTarget]) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Called before each frame: the cells that still hold pixels of a grid, as with [`Painter::remains`].
+    fn tile_remains(&self) -> Vec<Rect> {
+        vec![]
+    }
+
     /// Forgets what is on the screen, which was cleared or resized.
     fn forget(&mut self) {}
 

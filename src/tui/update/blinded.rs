@@ -150,11 +150,14 @@ fn on_screen(model: &Model) -> Option<Phase> {
     })
 }
 
-/// Times the image that is on the screen now.
+/// Times the image that is on the screen now: for its reading if that is blinded, and for the summary of the sitting.
 pub fn clock(model: &mut Model) {
+    let now = Instant::now();
+    let image = review::selected(model).ok().map(|(_, content, _)| content);
+    model.sitting.show(image, now);
     let phase = on_screen(model);
     if let Some(blinded) = &mut model.blinded {
-        blinded.watch.switch(phase, Instant::now());
+        blinded.watch.switch(phase, now);
     }
 }
 

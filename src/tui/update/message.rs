@@ -12,7 +12,7 @@ use crate::store::{News, Request};
 use crate::tui::model::{HeaderRead, PaneSizes, Panes};
 use crate::tui::terminal::Tmux;
 use crate::tui::worklist::Undated;
-use crate::worker::{BackgroundJob, Generation, ImageJob, JobOutcome};
+use crate::worker::{BackgroundJob, Generation, ImageJob, JobOutcome, ThumbnailJobs};
 
 /// Everything that can happen to the screen.
 pub enum Message {
@@ -51,6 +51,8 @@ pub enum Message {
         panes: Panes,
         canvas: Canvas,
     },
+    /// The pixels that a picture of the grid may have.
+    GridLaidOut(Canvas),
     /// Messages that arrived together: nothing is drawn before all of them are handled.
     Several(Vec<Message>),
     /// The state after the last message is on the screen.
@@ -81,6 +83,8 @@ pub enum Effect {
     CancelBackground,
     /// Classify with the model of this number from now on.
     UseModel(Generation, usize),
+    /// Make the pictures that the grid lacks.
+    MakeThumbnails(ThumbnailJobs),
     /// Send a request to the review log.
     Ask(Request),
     /// Walk the folders again, and compare with these files.

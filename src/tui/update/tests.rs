@@ -3,6 +3,7 @@
 mod background;
 mod blinded;
 mod disk;
+mod grid;
 mod heat_map;
 mod list;
 mod models;

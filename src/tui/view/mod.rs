@@ -9,6 +9,7 @@ mod disagree;
 mod findings;
 mod footer;
 mod gauge;
+mod grid;
 mod groups;
 mod header;
 mod help;
@@ -70,7 +71,57 @@ pub fn draw(
     if let Some(Overlay::Call(asking)) = &model.overlay {
         call::draw(asking, theme, &layout, frame);
     }
-    let covered = match &model.overlay {
+    let covered = draw_box(model, theme, frame);
+    text::harmless(frame.buffer_mut());
+    if theme.ascii {
+        // Before the image is placed: its cells may hold placeholders that must not become letters.
+        ascii::cells(frame.buffer_mut());
+    }
+    let painter = painter?;
+    write_over_remains(painter, frame);
+    let image = model.viewer.shown.as_ref()?.image.clone();
+    if covered || layout.image.is_empty() {
+        return None;
+    }
+    let target = PreviewTarget::new(image, layout.image);
+    painter.place(&target, frame.buffer_mut());
+    Some(target)
+}
+
+/// Draws the grid in place of all panes; returns the pictures that have to be painted after the frame.
+pub fn draw_grid(
+    model: &Model,
+    theme: &Theme,
+    painter: Option<&mut (dyn Painter + '_)>,
+    frame: &mut Frame,
+) -> Vec<PreviewTarget> {
+    let mut tiles = grid::draw(model, theme, frame);
+    footer::draw(model, theme, &pane_layout(model), frame);
+    if draw_box(model, theme, frame) {
+        tiles.clear();
+    }
+    text::harmless(frame.buffer_mut());
+    if theme.ascii {
+        ascii::cells(frame.buffer_mut());
+    }
+    let Some(painter) = painter else {
+        return vec![];
+    };
+    write_over_remains(painter, frame);
+    painter.place_tiles(&tiles, frame.buffer_mut());
+    tiles
+}
+
+/// Makes ratatui write the cells that hold pixels of the frame before.
+fn write_over_remains(painter: &dyn Painter, frame: &mut Frame) {
+    for remains in painter.remains().into_iter().chain(painter.tile_remains()) {
+        write_over(remains, frame.buffer_mut());
+    }
+}
+
+/// Draws the box over the panes, if there is one. Returns whether it covers the image.
+fn draw_box(model: &Model, theme: &Theme, frame: &mut Frame) -> bool {
+    match &model.overlay {
         Some(Overlay::Help { scroll, search }) => {
             help::draw(model, theme, (*scroll, search), frame)
         }
@@ -80,23 +131,7 @@ pub fn draw(
         Some(Overlay::LeftOut { scroll }) => left_out::draw(model, theme, *scroll, frame),
         Some(Overlay::Header(header)) => header::draw(model, theme, header, frame),
         Some(Overlay::Prompt(_) | Overlay::Disagree { .. } | Overlay::Call(_)) | None => false,
-    };
-    text::harmless(frame.buffer_mut());
-    if theme.ascii {
-        // Before the image is placed: its cells may hold placeholders that must not become letters.
-        ascii::cells(frame.buffer_mut());
     }
-    let painter = painter?;
-    if let Some(remains) = painter.remains() {
-        write_over(remains, frame.buffer_mut());
-    }
-    let image = model.viewer.shown.as_ref()?.image.clone();
-    if covered || layout.image.is_empty() {
-        return None;
-    }
-    let target = PreviewTarget::new(image, layout.image);
-    painter.place(&target, frame.buffer_mut());
-    Some(target)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod blinded;
 mod calibrated;
 mod filter;
 mod fixtures;
+mod grid;
 mod header;
 mod hostile;
 mod left_out;
