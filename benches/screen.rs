@@ -2,9 +2,9 @@
 //!
 //! - from the start to the first frame and to the first radiograph, over a folder of 100,000 files;
 //! - from a key press to the painted radiograph, with prefetching and cold (jumps to files that were not prefetched);
-//! - the grid over 100,000 files: from its key to the frames and to all pictures of the first page, and from a key of a page
-//!   to the next frame and to all its pictures;
 //! - the peak memory of the program.
+//! - the grid over 100,000 files: from its key to the frames and to all pictures of the first page, and from a key of a page
+//!   to the next frame and to all its pictures.
 //!
 //! `cargo bench --bench screen -- FOLDER…`; the default folder is `samples`. Prints medians, 95th percentiles and n.
 //! This is a measurement, not a test: no limit can fail.

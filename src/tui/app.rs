@@ -9,7 +9,6 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use crossterm::terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate};
-use ratatui::layout::Rect;
 
 use super::model::{Coarse, GridLayout, Model, SittingSummary};
 use super::preview::{self, GraphicsMode, Painter};
@@ -189,7 +188,16 @@ impl App {
             return Ok(ControlFlow::Break(code));
         }
         let layout = view::pane_layout(&self.model);
-        let canvas = self.canvas(layout.image);
+        // Without a painter no image is shown, but images are still opened and classified.
+        let nothing = Canvas {
+            width: 0,
+            height: 0,
+            pixel_aspect: 1.0,
+        };
+        let canvas = self
+            .painter
+            .as_ref()
+            .map_or(nothing, |painter| painter.canvas(layout.image));
         if self.model.panes == layout.panes() && self.model.viewer.canvas == Some(canvas) {
             return Ok(ControlFlow::Continue(()));
         }
@@ -199,24 +207,14 @@ impl App {
         })
     }
 
-    /// The pixels of an area of cells. Without a painter no image is shown, but images are still opened and classified.
-    fn canvas(&self, area: Rect) -> Canvas {
-        let nothing = Canvas {
-            width: 0,
-            height: 0,
-            pixel_aspect: 1.0,
-        };
-        let painter = self.painter.as_ref();
-        painter.map_or(nothing, |painter| painter.canvas(area))
-    }
-
     /// Tells the model how many pixels a picture of the grid has, if that has changed.
     fn lay_out_grid(&mut self) -> io::Result<ControlFlow<u8>> {
-        if !self.model.grid.is_open {
+        // Without a painter there are no pictures.
+        let Some(painter) = self.painter.as_ref().filter(|_| self.model.grid.is_open) else {
             return Ok(ControlFlow::Continue(()));
-        }
+        };
         let layout = self.model.grid.layout(self.model.size);
-        let canvas = self.canvas(GridLayout::picture(layout.tile(0)));
+        let canvas = painter.canvas(GridLayout::picture(layout.tile(0)));
         if self.model.grid.canvas == Some(canvas) {
             return Ok(ControlFlow::Continue(()));
         }

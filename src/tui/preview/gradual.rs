@@ -85,6 +85,14 @@ impl Painter for Gradual {
         self.painter.remains()
     }
 
+    fn forget(&mut self) {
+        self.painter.forget();
+    }
+
+    fn set_cell(&mut self, cell: (u16, u16)) {
+        self.painter.set_cell(cell);
+    }
+
     fn place_tiles(&mut self, tiles: &[PreviewTarget], buffer: &mut Buffer) {
         self.tiles.decide(tiles, self.budget, Instant::now());
         self.painter.place_tiles(&self.tiles.shown, buffer);
@@ -99,14 +107,6 @@ impl Painter for Gradual {
 
     fn tile_remains(&self) -> Vec<Rect> {
         self.painter.tile_remains()
-    }
-
-    fn forget(&mut self) {
-        self.painter.forget();
-    }
-
-    fn set_cell(&mut self, cell: (u16, u16)) {
-        self.painter.set_cell(cell);
     }
 
     fn due(&self) -> Option<Instant> {

@@ -150,6 +150,15 @@ impl Painter for Kitty {
             .map(|target| cells_of(target, self.cell))
     }
 
+    fn forget(&mut self) {
+        self.painted = None;
+        self.tiles = KittyTiles::default();
+    }
+
+    fn set_cell(&mut self, cell: (u16, u16)) {
+        self.cell = cell;
+    }
+
     fn finish_tiles(&mut self, tiles: &[PreviewTarget]) -> io::Result<()> {
         if tiles.is_empty() && self.tiles.placed().next().is_none() {
             return Ok(());
@@ -162,15 +171,6 @@ impl Painter for Kitty {
 
     fn tile_remains(&self) -> Vec<Rect> {
         self.tiles.placed().collect()
-    }
-
-    fn forget(&mut self) {
-        self.painted = None;
-        self.tiles = KittyTiles::default();
-    }
-
-    fn set_cell(&mut self, cell: (u16, u16)) {
-        self.cell = cell;
     }
 }
 

@@ -82,6 +82,12 @@ pub trait Painter {
         None
     }
 
+    /// Forgets what is on the screen, which was cleared or resized.
+    fn forget(&mut self) {}
+
+    /// Sets the width and height of a cell in pixels, which change with the font or the terminal.
+    fn set_cell(&mut self, _: (u16, u16)) {}
+
     /// Draws the pictures of a grid into the cells of a frame, or keeps ratatui away from them.
     fn place_tiles(&mut self, tiles: &[PreviewTarget], buffer: &mut Buffer) {
         for tile in tiles {
@@ -102,12 +108,6 @@ pub trait Painter {
     fn tile_remains(&self) -> Vec<Rect> {
         vec![]
     }
-
-    /// Forgets what is on the screen, which was cleared or resized.
-    fn forget(&mut self) {}
-
-    /// Sets the width and height of a cell in pixels, which change with the font or the terminal.
-    fn set_cell(&mut self, _: (u16, u16)) {}
 
     /// The time of the next frame that it needs even if nothing happens.
     fn due(&self) -> Option<Instant> {
