@@ -35,11 +35,11 @@ fn grid_of(images: usize) -> (Model, Vec<Effect>) {
 }
 
 fn jobs(effects: &[Effect]) -> Option<&ThumbnailJobs> {
-    let jobs = effects.iter().filter_map(|effect| match effect {
+    let mut last_first = effects.iter().rev();
+    last_first.find_map(|effect| match effect {
         Effect::MakeThumbnails(jobs) => Some(jobs),
         _ => None,
-    });
-    jobs.last()
+    })
 }
 
 fn asked(effects: &[Effect]) -> Vec<String> {
