@@ -8,7 +8,7 @@ use std::time::Instant;
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
 
-use super::{Effect, image, keeping_selection, models, say};
+use super::{Effect, keeping_selection, models, say};
 use crate::domain::{Canvas, Failure};
 use crate::tui::keymap::{Action, KeyMode};
 use crate::tui::model::{GridLayout, Model};
@@ -48,7 +48,7 @@ pub fn open(model: &mut Model) -> Vec<Effect> {
         // Its file, its pane or its prediction may have changed meanwhile.
         models::select_again(model)
     } else {
-        image::select(model)
+        super::image::select(model)
     }
 }
 
