@@ -4,7 +4,18 @@
 //! ordinary build would begin anew after each commit.
 
 use std::env;
+use std::path::Path;
 use std::process::Command;
+
+/// What the program is made of: a change in it may make the commit *dirty*.
+const SOURCES: [&str; 6] = [
+    "build.rs",
+    "Cargo.toml",
+    "Cargo.lock",
+    "crates",
+    "src",
+    "weights",
+];
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
@@ -25,27 +36,36 @@ fn is_commit(text: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// The commit of this repository, with `-dirty` if files differ from it.
+/// The commit of this repository, with `-dirty` if what the program is made of differs from it.
 fn head() -> Option<String> {
-    let git = |arguments: &[&str]| {
-        let output = Command::new("git").args(arguments).output().ok()?;
-        let text = String::from_utf8(output.stdout).ok()?;
-        output.status.success().then(|| text.trim().to_owned())
-    };
     // Where this package lies within another repository, its commit says nothing.
     if !git(&["rev-parse", "--show-prefix"])?.is_empty() {
         return None;
     }
-    for name in ["HEAD", "index"] {
-        let path = git(&["rev-parse", "--git-path", name])?;
-        println!("cargo:rerun-if-changed={path}");
+    for source in SOURCES {
+        println!("cargo:rerun-if-changed={source}");
     }
-    let commit = git(&[
-        "describe",
-        "--always",
-        "--dirty",
-        "--abbrev=40",
-        "--exclude=*",
-    ])?;
-    is_commit(&commit).then_some(commit)
+    // The log of HEAD grows with each commit and each checkout. The index would change when somebody only looks.
+    for name in ["HEAD", "logs/HEAD"] {
+        let path = git(&["rev-parse", "--git-path", name])?;
+        // For cargo, a file that is not there has always changed.
+        if Path::new(&path).exists() {
+            println!("cargo:rerun-if-changed={path}");
+        }
+    }
+    let commit = git(&["rev-parse", "HEAD"])?;
+    let changed = [&["status", "--porcelain", "--"], SOURCES.as_slice()].concat();
+    let dirty = if git(&changed)?.is_empty() {
+        ""
+    } else {
+        "-dirty"
+    };
+    Some(commit + dirty).filter(|commit| is_commit(commit))
+}
+
+/// What git prints.
+fn git(arguments: &[&str]) -> Option<String> {
+    let output = Command::new("git").args(arguments).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| text.trim().to_owned())
 }

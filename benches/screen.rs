@@ -2,6 +2,7 @@
 //!
 //! - from the start to the first frame and to the first radiograph, over a folder of 100,000 files;
 //! - from a key press to the painted radiograph, with prefetching and cold (jumps to files that were not prefetched);
+//! - the same with the prior beside it, by a table that gives each film an earlier one, until both are painted;
 //! - the peak memory of the program.
 //! - the grid over 100,000 files: from its key to the frames and to all pictures of the first page, and from a key of a page
 //!   to the next frame and to all its pictures.
@@ -46,6 +47,7 @@ fn main() {
     }
     for folder in folders {
         pressing(&folder);
+        comparing(&folder);
     }
 }
 
@@ -157,9 +159,70 @@ fn pressing(folder: &Path) {
     report(&format!("{name}: key to radiograph, cold"), &mut cold);
 }
 
+/// The first half of the films, each without and with its prior, which is a film of the second half.
+fn comparing(folder: &Path) {
+    let name = folder.file_name().unwrap_or(folder.as_os_str());
+    let name = name.to_string_lossy().into_owned();
+    let mut films = films(folder);
+    films.sort();
+    let half = films.len() / 2;
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let table = place.path().join("films.csv");
+    let rows = films.iter().enumerate().map(|(at, film)| {
+        let (patient, day) = (at % half.max(1), usize::from(at < half));
+        format!("\"{}\",p{patient},{day}\n", film.display())
+    });
+    let text = format!("path,patient,day\n{}", rows.collect::<String>());
+    fs::write(&table, text).expect("a table");
+    let table = table.to_string_lossy().into_owned();
+    let options = ["--manifest", &table];
+    // In turn, so that both see the machine in the same state.
+    let (mut alone, mut both) = (vec![], vec![]);
+    for _ in 0..2 {
+        for (times, key) in [(&mut alone, ""), (&mut both, "C")] {
+            let mut session = ready_with(folder, &options);
+            let _ = session.writer.write_all(key.as_bytes());
+            for _ in 0..PRESSES.min(half.saturating_sub(1)) {
+                thread::sleep(REST);
+                times.extend(session.press_until("j", |s| {
+                    let [left, right] = s.painted_halves();
+                    let is_there = |cells| cells > PAINTED / 2;
+                    is_there(left) && (key.is_empty() || is_there(right) && s.has_both())
+                }));
+            }
+        }
+    }
+    report(&format!("{name}: key to radiograph, alone"), &mut alone);
+    report(&format!("{name}: key to both, prior beside"), &mut both);
+    if let [Some(alone), Some(both)] = [&alone, &both].map(|times| times.get(times.len() / 2)) {
+        let ratio = both.as_secs_f64() / alone.as_secs_f64();
+        println!("{name}: with the prior / alone: {ratio:.2}");
+    }
+}
+
+/// The images below a folder, by their endings.
+fn films(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let paths = entries.map(|entry| entry.path());
+    let found = paths.flat_map(|path| {
+        let ending = path.extension().and_then(|ending| ending.to_str());
+        match ending {
+            _ if path.is_dir() => films(&path),
+            Some("png" | "jpg" | "jpeg" | "dcm" | "webp") => vec![path],
+            _ => vec![],
+        }
+    });
+    let whole = found.filter_map(|path| fs::canonicalize(path).ok());
+    whole.collect()
+}
+
 /// A session that has found all files and scored the first.
 fn ready(folder: &Path) -> Session {
-    let session = Session::start(folder);
+    ready_with(folder, &[])
+}
+
+fn ready_with(folder: &Path, options: &[&str]) -> Session {
+    let session = Session::start_with(folder, options);
     session.wait(|s| s.text().contains(" ms cpu") || s.text().contains('✗'));
     session.wait(|s| !s.text().contains("… ·"));
     session
@@ -189,6 +252,10 @@ struct Session {
 
 impl Session {
     fn start(folder: &Path) -> Self {
+        Session::start_with(folder, &[])
+    }
+
+    fn start_with(folder: &Path, options: &[&str]) -> Self {
         let size = PtySize {
             rows: ROWS,
             cols: COLS,
@@ -200,6 +267,7 @@ impl Session {
             .expect("a pseudo-terminal");
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_cxr"));
         command.arg(folder);
+        command.args(options);
         // No results of an earlier run, and no background scoring, which benches/sitting.py measures.
         command.args(["--fresh", "--no-background", "--store"]);
         let state = tempfile::tempdir().expect("a temporary folder");
@@ -235,8 +303,26 @@ impl Session {
     }
 
     fn painted(&self) -> usize {
+        self.painted_in(COLS / 2..COLS)
+    }
+
+    /// Painted cells of the places of two films beside each other.
+    fn painted_halves(&self) -> [usize; 2] {
+        let middle = COLS - (COLS * 3 / 5) / 2;
+        [
+            self.painted_in(COLS * 2 / 5..middle),
+            self.painted_in(middle..COLS),
+        ]
+    }
+
+    /// Whether the title of a prior is on the screen.
+    fn has_both(&self) -> bool {
+        self.text().contains("prior, ")
+    }
+
+    fn painted_in(&self, columns: std::ops::Range<u16>) -> usize {
         let parser = self.parser.lock().expect("the screen");
-        let cells = (0..ROWS).flat_map(|row| (COLS / 2..COLS).map(move |col| (row, col)));
+        let cells = (0..ROWS).flat_map(|row| columns.clone().map(move |col| (row, col)));
         cells
             .filter_map(|(row, col)| parser.screen().cell(row, col))
             .filter(|c| c.contents().chars().any(|c| "▀▌▘▛▚▜▙".contains(c)))
@@ -266,15 +352,19 @@ impl Session {
 
     /// The time until the image of another row is on the screen; `None` if that row has no image.
     fn press(&mut self, keys: &str) -> Option<Duration> {
+        self.press_until(keys, |s| s.painted() > PAINTED)
+    }
+
+    /// The same until `is_painted`.
+    fn press_until(&mut self, keys: &str, is_painted: impl Fn(&Self) -> bool) -> Option<Duration> {
         let before = self.title();
         let start = Instant::now();
         self.writer.write_all(keys.as_bytes()).ok()?;
         self.writer.flush().ok()?;
         let came = self.wait(|s| {
-            s.title() != before
-                && (s.painted() > PAINTED || s.text().contains('✗') && s.painted() == 0)
+            s.title() != before && (is_painted(s) || s.text().contains('✗') && s.painted() == 0)
         });
-        (came && self.painted() > PAINTED).then(|| start.elapsed())
+        (came && is_painted(self)).then(|| start.elapsed())
     }
 
     /// Presses keys; returns when.

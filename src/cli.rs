@@ -5,6 +5,7 @@ mod configuration;
 mod dicom;
 mod dicom_send;
 pub mod examples;
+mod films;
 mod listen;
 mod measure;
 mod merge;
@@ -25,6 +26,7 @@ pub use configuration::{
 };
 pub use dicom::*;
 pub use dicom_send::*;
+pub use films::*;
 pub use listen::*;
 pub use measure::*;
 pub use merge::*;

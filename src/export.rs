@@ -40,7 +40,9 @@ pub use columnar::{
 pub use flat::{FlatError, FlatReader, FlatRow, FlatWriter};
 pub use format::{TableFormat, UnknownEnding, is_stream};
 use formula::harmless;
-pub use predictions::{CONTENT, PREVALENCE, PredictionRows, RowOf, WITHHELD, is_label};
+pub use predictions::{
+    CONTENT, PREVALENCE, PredictionRows, RowOf, RowPseudonyms, WITHHELD, is_label,
+};
 pub use reading::{
     Cells, ReadError, Record, TableExtent, Uneven, parse_cells, read_array, read_cells, read_table,
 };

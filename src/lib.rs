@@ -19,11 +19,11 @@
 //! Arrows point down only (`tests/floors/main.rs` keeps it so):
 //!
 //! ```text
-//! main → commands → tui → worker → inference → imaging → sources → domain
+//! main → commands → tui → worker → inference → imaging → sources → domain; imaging → data_elements
 //!        commands → adaptation → evaluation; checkpoint, model_library, export, library
 //!        commands, tui → store → domain; commands → config → cli; commands → dicom → domain
 //!        commands, worker → predictions → store
-//!        commands → dicomweb → sources, web; commands → dimse → domain
+//!        commands → dicomweb → sources, web; commands → dimse → domain; dicomweb, dimse → data_elements
 //! ```
 
 pub mod adaptation;
@@ -31,6 +31,7 @@ pub mod checkpoint;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod data_elements;
 pub mod dicom;
 #[cfg(feature = "dicomweb")]
 pub mod dicomweb;

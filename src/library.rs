@@ -73,6 +73,8 @@ pub fn scan_except(
         files: HashSet::new(),
         parts: Vec::new(),
         names: HashSet::new(),
+        // One address gives each of its films once.
+        remote: (roots.iter().filter(|root| is_remote(root)).count() > 1).then(HashSet::new),
     };
     for root in roots {
         if walk.root(root, &mut on).is_break() {
@@ -134,6 +136,8 @@ struct FolderWalk<'a> {
     parts: Vec<(FolderIdentity, PathBuf)>,
     /// Their last parts.
     names: HashSet<OsString>,
+    /// Films of remote sources, where several addresses could lead to one.
+    remote: Option<HashSet<PathBuf>>,
 }
 
 impl FolderWalk<'_> {
@@ -282,9 +286,19 @@ impl FolderWalk<'_> {
             });
         };
         let mut flow = ControlFlow::Continue(());
+        let known = &mut self.remote;
         source.walk(root, &mut |item| {
             flow = match item {
-                RemoteItem::Film(path) => on(WalkItem::Image(path)),
+                RemoteItem::Film(path) => {
+                    let is_new = known
+                        .as_mut()
+                        .is_none_or(|known| known.insert(path.clone()));
+                    if is_new {
+                        on(WalkItem::Image(path))
+                    } else {
+                        ControlFlow::Continue(())
+                    }
+                }
                 RemoteItem::Problem { path, reason } => on(WalkItem::Problem { path, reason }),
             };
             flow

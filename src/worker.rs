@@ -5,6 +5,7 @@
 //! | image thread (`image_thread`) | the newest selection or view, in a latest slot | `Opened` and `Shown`; the radiograph to the classifier thread; the neighbours to the prefetch thread |
 //! | prefetch thread (`prefetch`) | the neighbours of the selection, in a list that each selection replaces | nothing: it decodes into the decoded cache |
 //! | classifier thread (`classifier`) | the newest radiograph or choice of a model, in a latest slot | `Model` and `Classified`; new predictions to the idle queue |
+//! | comparison thread (`comparison_thread`) | the newest film to show beside the selected one, in a latest slot | `ComparedOpened` and `ComparedShown` |
 //! | thumbnail threads (`thumbnails`) | the pictures that the grid lacks, in a list that each scroll replaces | `Thumbnail` |
 //! | background threads (`background`) | predictions to cache, and images to score while the threads above are idle, in the idle queue | `Background` and `CacheDisabled` |
 //!
@@ -23,8 +24,10 @@
 mod background;
 mod bounded_cache;
 mod classifier;
+mod comparison_thread;
 mod decoded_cache;
 mod facts;
+mod headers;
 mod idle_queue;
 mod image_thread;
 mod latest_slot;
@@ -47,8 +50,11 @@ use crate::imaging::{self, DecodeLimits, Decoder};
 use crate::predictions::OpenPredictionCache;
 use background::BackgroundScoring;
 use classifier::{ClassifierRequest, ClassifierThread};
+use comparison_thread::ComparisonThread;
+pub use comparison_thread::{ComparedFacts, ComparisonJob};
 use decoded_cache::DecodedCache;
 pub use facts::Facts;
+pub use headers::{HeaderBatch, HeaderJobs, read_headers};
 pub use idle_queue::BackgroundJob;
 use idle_queue::{BusyFlag, Foreground, IdleQueue};
 use image_thread::ImageThread;
@@ -172,6 +178,26 @@ pub enum JobOutcome {
         /// The picture.
         shown: Shown,
     },
+    /// The film beside the selected one was opened, or could not be.
+    ComparedOpened {
+        /// The file.
+        source: Arc<Path>,
+        /// That of its [`ComparisonJob`].
+        generation: Generation,
+        /// What is known of it.
+        result: Result<Box<ComparedFacts>, Failure>,
+        /// The file's stamp just before it was read; see [`FileStamp`].
+        stamp: Option<FileStamp>,
+    },
+    /// A picture of the film beside the selected one is ready.
+    ComparedShown {
+        /// The file.
+        source: Arc<Path>,
+        /// That of its [`ComparisonJob`].
+        generation: Generation,
+        /// The picture.
+        shown: Shown,
+    },
     /// A picture of the grid is made, or could not be.
     Thumbnail {
         /// The file.
@@ -193,14 +219,16 @@ pub enum JobOutcome {
 }
 
 impl JobOutcome {
-    /// The selection that it answers: file and generation. `None` for news of a model, of the background
-    /// threads, of the grid and of the prediction cache.
+    /// The selection that it answers: file and generation. `None` for news of a model, of the film beside the
+    /// selected one, of the grid, of the background threads and of the prediction cache.
     pub fn answers(&self) -> Option<(&Arc<Path>, Generation)> {
         match self {
             JobOutcome::Model(_)
             | JobOutcome::Background { .. }
-            | JobOutcome::Thumbnail { .. }
-            | JobOutcome::CacheDisabled(_) => None,
+            | JobOutcome::CacheDisabled(_)
+            | JobOutcome::ComparedOpened { .. }
+            | JobOutcome::ComparedShown { .. }
+            | JobOutcome::Thumbnail { .. } => None,
             JobOutcome::Opened {
                 source, generation, ..
             }
@@ -220,6 +248,7 @@ pub type OutcomeSink = Arc<dyn Fn(JobOutcome) + Send + Sync>;
 /// Handle to the threads. Dropping it ends them.
 pub struct Worker {
     images: Arc<LatestSlot<ImageJob>>,
+    comparison: Arc<LatestSlot<ComparisonJob>>,
     prefetch: Arc<Prefetch>,
     thumbnails: Arc<ThumbnailList>,
     classifier: Arc<LatestSlot<ClassifierRequest>>,
@@ -259,6 +288,9 @@ impl Worker {
         let classifier = Arc::new(LatestSlot::with_busy_flag(busy_flag(
             Foreground::Classifier,
         )));
+        let comparison = Arc::new(LatestSlot::with_busy_flag(busy_flag(
+            Foreground::Comparison,
+        )));
         let prefetch = Arc::new(Prefetch::with_busy_flag(busy_flag(Foreground::Prefetch)));
         let thumbnails = Arc::new(ThumbnailList::with_busy_flag(busy_flag(
             Foreground::Thumbnails,
@@ -270,6 +302,12 @@ impl Worker {
             images.clone(),
             classifier.clone(),
             prefetch.clone(),
+            decoded.clone(),
+            decoder(),
+            report.clone(),
+        );
+        let comparison_thread = ComparisonThread::new(
+            comparison.clone(),
             decoded.clone(),
             decoder(),
             report.clone(),
@@ -294,12 +332,14 @@ impl Worker {
         let decoders: Vec<Decoder> = (0..background_threads).map(|_| decoder()).collect();
         threads.extend([
             thread::spawn(move || image_thread.run()),
+            thread::spawn(move || comparison_thread.run()),
             thread::spawn(move || prefetch::run(&neighbours, &decoded, &prefetch_decoder)),
             thread::spawn(move || classifier_thread.run(models)),
             thread::spawn(move || background.run(cache, decoders)),
         ]);
         Worker {
             images,
+            comparison,
             prefetch,
             thumbnails,
             classifier,
@@ -319,6 +359,11 @@ impl Worker {
     /// Shows the selected image in another way.
     pub fn redraw(&self, job: ImageJob) {
         self.images.put(job.generation, SlotTask::Redraw(job));
+    }
+
+    /// Shows a film beside the selected one, in place of all older requests.
+    pub fn compare(&self, job: ComparisonJob) {
+        self.comparison.put(job.generation, SlotTask::Select(job));
     }
 
     /// Makes the pictures that the grid lacks, in place of those that were asked for before and are not begun.
@@ -353,6 +398,7 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         self.images.close();
+        self.comparison.close();
         self.prefetch.close();
         self.thumbnails.close();
         self.classifier.close();

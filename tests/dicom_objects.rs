@@ -1,5 +1,6 @@
 //! `cxr dicom` as a user runs it, and its objects as validators, other people's readers and an archive take them.
 
+mod imaging_files;
 mod skip;
 
 use std::collections::BTreeMap;
@@ -11,8 +12,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use cxr::domain::{Act, ImageIdentity, Opinion, OpinionChange, Review, Seen, Uids, Verdict};
+use cxr::domain::{
+    Act, ImageIdentity, Opinion, OpinionChange, Review, Seen, ShownPart, Uids, Verdict,
+};
 use cxr::store::{ReviewEntry, Store};
+use dicom_core::{PrimitiveValue, VR};
+use dicom_dictionary_std::tags;
+use dicom_object::InMemDicomObject;
+use imaging_files::{Dicom, EXPLICIT, phantom};
 use sha2::{Digest, Sha256};
 use skip::skip;
 
@@ -92,7 +99,13 @@ fn reviewed(folder: &Path, film: &str) {
             seen: Seen {
                 window: Some((1000.0, 500.0)),
                 inverted: true,
-                zoom: 1.0,
+                zoom: 2.0,
+                part: Some(ShownPart {
+                    left: 0.25,
+                    top: 0.0,
+                    right: 0.75,
+                    bottom: 0.5,
+                }),
                 ..Seen::default()
             },
         },
@@ -173,6 +186,45 @@ fn dciodvfy_finds_no_error_in_any_kind_of_object() {
         assert!(said.lines().count() > 0, "it names the kind");
         let mode = fs::metadata(&object).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+}
+
+/// A film with a table of fewer than 16 bits: its presentation state has one that is allowed there.
+#[test]
+fn dciodvfy_finds_no_error_in_the_state_of_a_film_with_a_table() {
+    if !is_there("dciodvfy") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (modality, voi) = (tags::MODALITY_LUT_SEQUENCE, tags::VOILUT_SEQUENCE);
+    let kinds = [8, 10, 16].map(|bits| [(bits, modality), (bits, voi)]);
+    for (bits, sequence) in kinds.concat() {
+        let entries: Vec<u16> = (0..1024)
+            .map(|entry| entry >> (10 - bits.min(10)))
+            .collect();
+        let numbers = |values: &[u16]| PrimitiveValue::U16(values.into());
+        let table = Dicom(InMemDicomObject::new_empty())
+            .with(tags::LUT_DESCRIPTOR, VR::US, numbers(&[1024, 0, bits]))
+            .text(tags::MODALITY_LUT_TYPE, VR::LO, "US")
+            .with(tags::LUT_DATA, VR::OW, numbers(&entries));
+        let film = Dicom::radiograph(512, 512, 10)
+            .text(tags::STUDY_INSTANCE_UID, VR::UI, "1.2.3")
+            .text(tags::SERIES_INSTANCE_UID, VR::UI, "1.2.3.1")
+            .text(tags::PATIENT_ID, VR::LO, "4711")
+            .sequence(sequence, table)
+            .words(&phantom(512, 512, 10));
+        let name = format!("{bits}-{:x}", sequence.1);
+        let path = folder.path().join(format!("{name}.dcm"));
+        fs::write(&path, film.file(EXPLICIT)).unwrap();
+        let out = format!("out{name}");
+        let arguments = ["sc", path.to_str().unwrap(), "-o", &out, WITH_PATIENT];
+        let output = dicom(folder.path(), &arguments);
+        assert_eq!(output.status.code(), Some(0), "{}", complaint(&output));
+        let states = objects(&folder.path().join(&out), "gsps-");
+        assert_eq!(states.len(), 1);
+        let output = Command::new("dciodvfy").arg(&states[0]).output().unwrap();
+        let said = complaint(&output) + &String::from_utf8_lossy(&output.stdout);
+        assert!(!said.contains("Error"), "{name}\n{said}");
     }
 }
 
@@ -335,6 +387,73 @@ fn the_same_films_give_the_same_bytes_but_for_uids_and_times() {
         assert_eq!(dumps[0].len(), 4);
         assert_eq!(dumps[0], dumps[1]);
     }
+}
+
+/// The pseudonym of a patient, and the UID in place of the study's, are the same in objects, tables and pages.
+#[test]
+fn one_key_gives_one_pseudonym_in_every_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("key");
+    fs::write(&key, [7; 32]).unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    let films = [FILM, DAMAGED, "clear_1.png"].map(sample);
+    let films = films.each_ref().map(|path| path.to_str().unwrap());
+    let with_key = ["--pseudonym-key", "key"];
+    let table = |more: &[&str]| {
+        let arguments = [&["predict", "-q"][..], &films, &with_key, more].concat();
+        cxr(folder.path(), &arguments)
+    };
+    let output = table(&["--format", "jsonl"]);
+    let rows: Vec<serde_json::Value> = String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let text = |row: usize, name: &str| rows[row][name].as_str().map(str::to_owned);
+    let (patient, study) = (text(0, "patient").unwrap(), text(0, "study_uid").unwrap());
+    assert!(patient.starts_with("CXR-") && study.starts_with("2.25."));
+    // A film whose picture is damaged has a patient too, and a picture without a header has none.
+    assert_eq!(text(1, "status").as_deref(), Some("error"));
+    assert!(text(1, "patient").is_some());
+    assert_eq!((text(2, "patient"), text(2, "study_uid")), (None, None));
+    assert_eq!(text(0, "pseudonym_key"), text(2, "pseudonym_key"));
+    // The objects of `cxr dicom`.
+    let arguments = [&["sr", films[0], "-o", "out"][..], &with_key].concat();
+    let output = dicom(folder.path(), &arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", complaint(&output));
+    let object = &objects(&folder.path().join("out"), "sr-")[0];
+    let bytes = fs::read(object).unwrap();
+    let holds = |text: &str| {
+        bytes
+            .windows(text.len())
+            .any(|part| part == text.as_bytes())
+    };
+    assert!(holds(&patient) && holds(&study));
+    // The page.
+    let arguments = [&["report", films[0], "-o", "a.html"][..], &with_key].concat();
+    let output = cxr(folder.path(), &arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", complaint(&output));
+    let page = fs::read_to_string(folder.path().join("a.html")).unwrap();
+    assert!(page.contains(&patient) && page.contains(&study));
+    fs::create_dir_all(folder.path().join("state/cxr")).unwrap();
+    // Answers of the cache have the same pseudonyms as answers of the model.
+    for _ in 0..2 {
+        let output = table(&["--cache", "--format", "csv"]);
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(said.contains(&format!("{patient},{study},")), "{said}");
+    }
+    // A table is not continued with another key, nor without one.
+    let first = table(&["-o", "t.csv"]);
+    assert_eq!(first.status.code(), Some(1), "{}", complaint(&first));
+    let before = fs::read(folder.path().join("t.csv")).unwrap();
+    fs::write(&key, [8; 32]).unwrap();
+    let other = table(&["-o", "t.csv", "--resume"]);
+    assert_eq!(other.status.code(), Some(2));
+    assert!(complaint(&other).contains("pseudonyms by key"));
+    let arguments = [&["predict", "-q", "-o", "t.csv", "--resume"][..], &films].concat();
+    let without = cxr(folder.path(), &arguments);
+    assert_eq!(without.status.code(), Some(2));
+    assert_eq!(fs::read(folder.path().join("t.csv")).unwrap(), before);
 }
 
 /// All elements but UIDs that were made for the object and their length, dates and times. UIDs of the film are in the name of the file.

@@ -1,13 +1,15 @@
 //! `cxr export` as a user runs it, on stores that the library wrote.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, UNIX_EPOCH};
 
 use cxr::domain::{
-    Act, BlindedReading, Finding, ImageIdentity, InputCheck, LungMeasures, Opinion, OpinionChange,
-    Pathology, Prediction, Question, Review, Score, ScoreKind, Seen, Uids, Verdict,
+    Act, BlindedReading, Finding, ImageIdentity, InputCheck, Issuer, LungMeasures, Opinion,
+    OpinionChange, Origin, Pathology, PatientIdentity, Prediction, Question, Review, Score,
+    ScoreKind, Seen, Uids, Verdict,
 };
 use cxr::store::{ReviewEntry, Store};
 
@@ -256,6 +258,70 @@ fn the_patient_is_in_the_table_only_on_request() {
     }
     let (header, _) = rows(&study.table(&["--all", "--with-patient"]));
     assert_eq!(header[5], "patient_id");
+}
+
+/// What a film of the patient states, as the store has it once the film was read.
+fn origin() -> Origin {
+    Origin {
+        patient: PatientIdentity {
+            id: Some("4711".into()),
+            issuer: Issuer {
+                local: Some("H".into()),
+                universal: None,
+            },
+            ..PatientIdentity::default()
+        },
+        study: Some("1.2.3".into()),
+        taken: None,
+    }
+}
+
+#[test]
+fn pseudonyms_stand_for_patients_and_uids_and_notes_are_left_out() {
+    let study = Study::new();
+    let key = study.folder.path().join("key");
+    fs::write(&key, (0..32).collect::<Vec<u8>>()).unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    // The file of one image was read, those of the others were not.
+    let mut log = Store::open(&study.store).unwrap();
+    let mut image = entry(
+        1,
+        study.folder.path().join("ward3/a.png"),
+        "ann",
+        Verdict::Agree,
+    )
+    .image;
+    image.uids.study = Some("1.2.3".into());
+    image.patient_id = Some("4711".into());
+    log.cache_prediction(&image, &origin(), &prediction("COVID-19", 0.25), "basis")
+        .unwrap();
+    log.close();
+    for format in ["csv", "jsonl"] {
+        let arguments = ["--all", "--format", format, "--pseudonym-key", "key"];
+        let output = study.run(&arguments);
+        assert!(output.status.success(), "{output:?}");
+        let table = String::from_utf8(output.stdout).unwrap();
+        // Of Python's hmac, as in the objects of `cxr dicom`.
+        assert_eq!(table.matches("CXR-QND40Q8BDXYFCE97").count(), 2, "{table}");
+        let uid = "2.25.90606281106066029229045644446162699460";
+        assert_eq!(table.matches(uid).count(), 2, "{table}");
+        for hidden in ["4711", "1.2.840.1", "HYPERLINK"] {
+            assert!(!table.contains(hidden), "{hidden}: {table}");
+        }
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains("2 images have no pseudonym"), "{said}");
+    }
+    let (header, _) = rows(&study.table(&["--all", "--pseudonym-key", "key"]));
+    assert_eq!(header[5], "patient");
+    let (code, said) = study.complaint(&["--all", "--with-patient", "--pseudonym-key", "key"]);
+    assert_eq!(code, Some(2), "{said}");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    let (code, said) = study.complaint(&["--all", "--pseudonym-key", "key"]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(
+        said.contains("--pseudonym-key key: others can read it"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Assumptions, LookArguments, PrognosisArguments, Terminal};
+use super::{Assumptions, FilmTableArguments, LookArguments, PrognosisArguments, Terminal};
 
 /// `cxr [PATH]...`: the screen.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
@@ -67,4 +67,8 @@ pub struct Browse {
     /// Prevalences in place of the card's.
     #[command(flatten)]
     pub assumptions: Assumptions,
+
+    /// Whose the films are.
+    #[command(flatten)]
+    pub films: FilmTableArguments,
 }

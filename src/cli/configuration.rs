@@ -59,7 +59,7 @@ pub struct LookArguments {
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "always")]
     pub ascii: Option<AsciiWhen>,
 
-    /// The columns of the worklist after the sign of a row [default: mark,name,score,words]
+    /// The columns of the worklist after the sign of a row [default: mark,name,date,view,age,score,words]
     #[arg(long, value_enum, value_name = "COLUMN,…", value_delimiter = ',')]
     pub columns: Option<Vec<ColumnArgument>>,
 }
@@ -90,6 +90,10 @@ pub enum ColumnArgument {
     Name,
     /// When the image was taken, where a file says it and the list is wide
     Date,
+    /// The view (PA, AP, LAT), where a file says it and the list is wide
+    View,
+    /// The age of the patient, where a file says it and the list is wide
+    Age,
     /// The score of the label that the list is sorted by, or the highest score
     Score,
     /// The label of that score, or why there is none
@@ -98,10 +102,12 @@ pub enum ColumnArgument {
 
 impl ColumnArgument {
     /// The columns without an option.
-    pub const DEFAULT: [ColumnArgument; 5] = [
+    pub const DEFAULT: [ColumnArgument; 7] = [
         ColumnArgument::Mark,
         ColumnArgument::Name,
         ColumnArgument::Date,
+        ColumnArgument::View,
+        ColumnArgument::Age,
         ColumnArgument::Score,
         ColumnArgument::Words,
     ];

@@ -22,6 +22,18 @@ pub struct DicomArguments {
     pub action: DicomAction,
 }
 
+impl DicomArguments {
+    /// The files, folders, archives and addresses that are read.
+    pub fn paths(&self) -> &[PathBuf] {
+        match &self.action {
+            DicomAction::Sr(report) => &report.objects.paths,
+            DicomAction::Sc(capture) => &capture.objects.paths,
+            DicomAction::Kos(keys) => &keys.objects.paths,
+            DicomAction::Send(send) => &send.paths,
+        }
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub enum DicomAction {
     Sr(StructuredReport),
@@ -59,7 +71,8 @@ pub struct StructuredReport {
 /// Write each film as it is shown: a picture under its heat map, and its window
 ///
 /// Two objects a film: a Secondary Capture in colours, with heat map, legend, scores and "not for diagnosis" burned in;
-/// and a Grayscale Softcopy Presentation State with window and inversion. A film in colours has no presentation state.
+/// and a Grayscale Softcopy Presentation State with window, inversion and zoom. A film in colours has no presentation
+/// state.
 /// Without --with-patient, no picture is made of a film whose header says that text is burned into it.
 ///
 /// Exit status: as of cxr dicom sr.
@@ -68,7 +81,8 @@ pub struct SecondaryCapture {
     #[command(flatten)]
     pub objects: ObjectArguments,
 
-    /// Also write the window and inversion that each reader had at their last word
+    /// Also write the window, the inversion and the part of the film that each reader had on the screen at their last
+    /// word
     #[arg(long)]
     pub reviews: bool,
 
@@ -99,7 +113,7 @@ pub struct KeyObjects {
 /// What all kinds of objects need.
 #[derive(Debug, Args)]
 pub struct ObjectArguments {
-    /// Films in DICOM, or folders of them
+    /// Films in DICOM; folders or archives of them; or addresses of a PACS (DICOMweb)
     #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<PathBuf>,
 

@@ -14,9 +14,10 @@ use clap::Args;
 /// after an interruption goes on, and what was sent to this address once is not sent again (--again does). One object
 /// whose acknowledgement was lost is sent a second time; a PACS takes that for the same object.
 ///
-/// What may pass (no connection, a server that is busy or full) is tried again with growing pauses. A user name and a
-/// password of a DICOMweb server are CXR_PACS_USER and CXR_PACS_PASSWORD, a bearer token is CXR_PACS_TOKEN. They go to this
-/// server alone, and over HTTPS alone unless it is this machine.
+/// What may pass (no connection, a server that is busy or full) is tried again with growing pauses. Credentials of a
+/// DICOMweb server are in the environment (CXR_PACS_TOKEN, or CXR_PACS_USER and CXR_PACS_PASSWORD), in ~/.netrc, or printed
+/// by the command of `pacs-credentials` in the configuration. They go to this server alone, and over HTTPS alone unless it
+/// is this machine.
 ///
 /// Exit status: 0 if all is there; 1 if something was refused or could not be sent; 2 for bad usage; 130 after Ctrl-C.
 #[derive(Debug, Args)]
@@ -25,7 +26,7 @@ pub struct DicomSend {
     #[arg(value_name = "ADDRESS")]
     pub address: String,
 
-    /// DICOM files, or folders of them
+    /// DICOM files; folders or archives of them; or addresses of a PACS (DICOMweb)
     #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<PathBuf>,
 
@@ -45,7 +46,8 @@ pub struct DicomSend {
     #[arg(long, value_name = "SECONDS", default_value = "60")]
     pub timeout: NonZeroU32,
 
-    /// A PEM file of the authorities that sign the certificates of DICOMweb servers here [default: those of Mozilla]
+    /// A PEM file of the authorities that sign the certificates of DICOMweb servers here [default: that of --pacs-ca, or
+    /// those of Mozilla]
     #[arg(long, value_name = "FILE")]
     pub ca: Option<PathBuf>,
 

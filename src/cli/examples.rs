@@ -12,6 +12,7 @@ const EXAMPLES: &[(&[&str], &[&str])] = &[
         &[
             "cxr FOLDER                          walk the radiographs of a folder",
             "cxr --blinded FOLDER                your own call first, then the model's answer",
+            "cxr FOLDER -m cases.csv             with the earlier films of each patient by a table",
             "cxr predict FOLDER -o scores.csv    a table, without the screen",
         ],
     ),
@@ -115,6 +116,7 @@ const EXAMPLES: &[(&[&str], &[&str])] = &[
         &["dicom", "send"],
         &[
             "cxr dicom send dicom://pacs:104/ARCHIVE results       every DICOM file below the folder",
+            "cxr dicom send dicom://pacs:104/ARCHIVE films.zip     its members, without unpacking it",
             "cxr dicom send --aet CXR1 dicom://127.0.0.1:4242/ORTHANC a.dcm b.dcm",
             "cxr dicom send https://pacs.example/dicom-web results",
         ],

@@ -25,6 +25,10 @@ use super::{Assumptions, PrognosisArguments};
 /// nothing where the evidence bears none. JSON rows also have `prognoses`: each outcome with its AUC, the 95 %
 /// interval, the control's AUC, and the numbers of images and patients.
 ///
+/// With --pseudonym-key come last `patient` and `study_uid`, a pseudonym of the patient and a UID in place of the
+/// study's, both empty where the file names none; and pseudonym_key, 8 digits that tell keys apart. They are those that
+/// cxr dicom writes with the same key. cxr evaluate takes images of one `patient` together.
+///
 /// status is `ok`, `caution` (scores, and reasons to doubt them), `refused` (no scores), `skipped` (a
 /// DICOM object without an image, such as a structured report; the reason names its kind) or `error`
 /// (the file could not be read; the reason says why).
@@ -81,7 +85,8 @@ pub struct Predict {
     #[arg(value_name = "PATH", required_unless_present = "files_from")]
     pub paths: Vec<PathBuf>,
 
-    /// Read the paths from FILE, or from standard input (-): one a line, whatever else is in the names
+    /// Read the paths from FILE, or from standard input (-): one a line, whatever else is in the names;
+    /// addresses of a PACS too
     #[arg(long, value_name = "FILE", conflicts_with = "paths")]
     pub files_from: Option<PathBuf>,
 
@@ -140,6 +145,11 @@ pub struct Predict {
     /// Take predictions from the cache of the review store, and keep new ones there
     #[arg(long, conflicts_with = "heatmaps")]
     pub cache: bool,
+
+    /// Add the pseudonyms of patient and study: the same for the same patient in every run with FILE, which
+    /// holds at least 32 secret bytes
+    #[arg(long, value_name = "FILE")]
+    pub pseudonym_key: Option<PathBuf>,
 
     /// Write a heat map for each image with scores into DIR: it shows where, not how likely
     #[arg(long, value_name = "DIR")]

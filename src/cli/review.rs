@@ -9,8 +9,8 @@ use super::{Assumptions, PrognosisArguments};
 /// Write the reviews as a table, or check that the log of them is whole
 ///
 /// One row for each image and reviewer, with the reader's last word: columns path, image_sha256,
-/// study_uid, series_uid, sop_uid, patient_id (only with --with-patient), reviewer, verdict,
-/// disagreed_label, key_image, note, first_at, last_at, entries, unaided_call, unaided_ms, aided_call,
+/// study_uid, series_uid, sop_uid, patient_id (only with --with-patient) or patient (only with
+/// --pseudonym-key), reviewer, verdict, disagreed_label, key_image, note, first_at, last_at, entries, unaided_call, unaided_ms, aided_call,
 /// aided_ms, order_seed, order_position, answer_seen_before (of blinded reading), input_check, reasons,
 /// geographic_extent, opacity, window_centre, window_width, model_sha256, preprocess, cxr_version,
 /// and score:LABEL for each label of the models that were used, by name; then, if a review has them,
@@ -56,12 +56,17 @@ pub struct Export {
     pub force: bool,
 
     /// Include the DICOM patient identifier
-    #[arg(long)]
+    #[arg(long, conflicts_with = "pseudonym_key")]
     pub with_patient: bool,
+
+    /// Include pseudonyms of patients, and UIDs in place of those of study, series and image: the same in
+    /// every run with FILE, which holds at least 32 secret bytes. Notes are left out
+    #[arg(long, value_name = "FILE")]
+    pub pseudonym_key: Option<PathBuf>,
 
     /// What each reviewer did, in place of the table: text, or JSON with --format json [default: of all
     /// images]
-    #[arg(long, conflicts_with_all = ["with_patient", "backup"])]
+    #[arg(long, conflicts_with_all = ["with_patient", "pseudonym_key", "backup"])]
     pub summary: bool,
 
     /// Check that no row of the log was edited, inserted or removed
@@ -76,7 +81,7 @@ pub struct Export {
     #[arg(
         long,
         value_name = "FILE",
-        conflicts_with_all = ["folder", "all", "output", "format", "with_patient", "verify"]
+        conflicts_with_all = ["folder", "all", "output", "format", "with_patient", "pseudonym_key", "verify"]
     )]
     pub backup: Option<PathBuf>,
 
@@ -236,8 +241,13 @@ pub struct ReportArguments {
     pub heatmap_label: Option<String>,
 
     /// Include patient name and identifier, and the UIDs of study and image
-    #[arg(long)]
+    #[arg(long, conflicts_with = "pseudonym_key")]
     pub with_patient: bool,
+
+    /// Include a pseudonym of the patient and UIDs in place of those of study and image: the same in every
+    /// run with FILE, which holds at least 32 secret bytes
+    #[arg(long, value_name = "FILE")]
+    pub pseudonym_key: Option<PathBuf>,
 
     /// The store of readers' verdicts [default: cxr/reviews.sqlite in $XDG_STATE_HOME or
     /// ~/.local/state]; a missing store is no error

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use super::shared::reviews::{ReadingSelection, not_opened, store_path};
 use super::shared::{
-    CommandContext, SOME_FAILED, Usage, assumed, complain, model_library, probe_time,
+    CommandContext, SOME_FAILED, Usage, assumed, complain, film_table, model_library, probe_time,
 };
 use crate::cli::{self, Browse, ColumnArgument};
 use crate::domain::ModelCard;
@@ -62,6 +62,7 @@ pub fn run(
             missing.display()
         )));
     }
+    let films = film_table::read(&arguments.films, &paths)?;
     let first = Decoder::new(context.limits.clone(), own_program().ok());
     let decoder = move || first.beside();
     let model_memory = arguments
@@ -82,6 +83,7 @@ pub fn run(
             .blinded
             .then(|| arguments.shuffle.map(|seed| seed.unwrap_or_else(random))),
         fresh: arguments.fresh,
+        films,
         paths,
         graphics: arguments.terminal.graphics.unwrap_or_default().into(),
         probe: probe_time(&arguments.terminal)?,
@@ -238,6 +240,8 @@ fn look(arguments: &cli::LookArguments) -> Appearance {
             mark: has(ColumnArgument::Mark),
             name: has(ColumnArgument::Name),
             date: has(ColumnArgument::Date),
+            view: has(ColumnArgument::View),
+            age: has(ColumnArgument::Age),
             score: has(ColumnArgument::Score),
             words: has(ColumnArgument::Words),
         },

@@ -67,10 +67,7 @@ pub fn run(mut cli: Cli) -> Result<ExitCode> {
             open_pacs(&cli.browse.paths, &cli.pacs)?;
             screen(&cli.browse, &context, settings.keymap)
         }
-        Some(Command::Predict(arguments)) => {
-            open_pacs(&arguments.paths, &cli.pacs)?;
-            predict::run(&arguments, &context)
-        }
+        Some(Command::Predict(arguments)) => predict::run(&arguments, &cli.pacs, &context),
         Some(Command::Merge(arguments)) => merge::run(&arguments),
         Some(Command::Evaluate(arguments)) => evaluate::run(&arguments, &context),
         Some(Command::Adapt(arguments)) => adapt::run(&arguments, &context),
@@ -80,7 +77,7 @@ pub fn run(mut cli: Cli) -> Result<ExitCode> {
             open_pacs(std::slice::from_ref(&arguments.image), &cli.pacs)?;
             report::run(&arguments, &context)
         }
-        Some(Command::Dicom(arguments)) => dicom::run(&arguments, &context),
+        Some(Command::Dicom(arguments)) => dicom::run(&arguments, &cli.pacs, &context),
         Some(Command::Listen(arguments)) => listen::run(&arguments),
         Some(Command::Doctor(arguments)) => doctor::run(&arguments, &cli.pacs, &context),
         Some(Command::Models(models)) => models::run(&models.action, context.model.as_deref()),

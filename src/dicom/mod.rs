@@ -3,7 +3,7 @@
 //! ```text
 //! SourceHeader ── Evidence, PatientPolicy ──► ObjectMaker ─┬─ measurement_report   Comprehensive 3D SR, TID 1500
 //!                                                          ├─ secondary_capture    the film under its heat map
-//!                                                          ├─ presentation_state   GSPS: window and inversion
+//!                                                          ├─ presentation_state   GSPS: window, inversion, zoom
 //!                                                          └─ key_objects          KOS: films that readers flagged
 //! ```
 //!
@@ -23,6 +23,7 @@ mod measurement_report;
 mod object_maker;
 mod patient_policy;
 mod presentation_state;
+mod presented_values;
 mod pseudonym;
 mod secondary_capture;
 mod uid;
@@ -31,8 +32,9 @@ pub use evidence::Evidence;
 pub use film_groups::{FilmOutcome, FilmResult, ReaderWord};
 pub use object_maker::{ModelDevice, Moment, ObjectMaker, SeriesPlace};
 pub use patient_policy::PatientPolicy;
-pub use presentation_state::{PresentedFilm, PresentedVoi};
-pub use pseudonym::{LEAST_KEY_BYTES, PseudonymKey};
+pub use presentation_state::PresentedFilm;
+pub use presented_values::PresentedVoi;
+pub use pseudonym::{FilmOwner, LEAST_KEY_BYTES, PseudonymKey};
 pub use secondary_capture::{Capture, has_burned_in_text};
 pub use uid::{NewUids, UidRoot};
 

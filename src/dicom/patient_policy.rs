@@ -6,7 +6,7 @@ use dicom_object::InMemDicomObject;
 
 use super::codes::dcm;
 use super::data_set::Fill;
-use super::pseudonym::PseudonymKey;
+use super::pseudonym::{FilmOwner, PseudonymKey};
 use super::uid::UidRoot;
 use crate::domain::SourceHeader;
 
@@ -65,7 +65,9 @@ impl PatientPolicy {
         match self {
             PatientPolicy::Copied => copy(header, object),
             PatientPolicy::Pseudonyms { key, keeps_uids } => {
-                conceal(&pseudonym(key, header), *keeps_uids, object);
+                // A film without a study is in no object.
+                let pseudonym = key.owner(&FilmOwner::of_header(header));
+                conceal(&pseudonym.unwrap_or_default(), *keeps_uids, object);
             }
         }
     }
@@ -107,15 +109,6 @@ fn is_sound(vr: VR, value: &str) -> bool {
             })
         }
         _ => true,
-    }
-}
-
-/// By issuer and identifier; without an identifier by the study, so that two studies are never taken for one patient's.
-fn pseudonym(key: &PseudonymKey, header: &SourceHeader) -> String {
-    let text = |tag| stated(header, tag).unwrap_or_default();
-    match stated(header, tags::PATIENT_ID) {
-        Some(id) => key.patient(&[text(tags::ISSUER_OF_PATIENT_ID), id]),
-        None => key.patient(&["without an identifier", text(tags::STUDY_INSTANCE_UID)]),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Grayscale Softcopy Presentation State: window and inversion under which a film was shown (PS3.3 A.33.1).
+//! Grayscale Softcopy Presentation State: window, inversion and zoom under which a film was shown (PS3.3 A.33.1).
 
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::{tags, uids};
@@ -7,24 +7,16 @@ use dicom_object::InMemDicomObject;
 use super::data_set::{Fill, LONGEST_LO, decimal, item, short};
 use super::evidence;
 use super::object_maker::{ObjectKind, ObjectMaker, PROGRAM, SeriesPlace, body_part};
+use super::presented_values::{self, PresentedVoi};
 use super::{DicomError, MadeObject};
-use crate::domain::{Lut, PixelTransform, SourceHeader, VoiFunction, WindowLevel};
+use crate::domain::{Lut, PixelTransform, ShownPart, SourceHeader, VoiFunction};
 
 const KIND: ObjectKind = ObjectKind {
     class: uids::GRAYSCALE_SOFTCOPY_PRESENTATION_STATE_STORAGE,
     modality: "PR",
     series_number: "9903",
-    description: "cxr: window and inversion",
+    description: "cxr: window, inversion and zoom",
 };
-
-/// From values after the modality transform to greys.
-#[derive(Debug, Clone, PartialEq)]
-pub enum PresentedVoi {
-    /// A window.
-    Window(WindowLevel),
-    /// A table.
-    Table(Lut),
-}
 
 /// How a film was shown.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,6 +31,8 @@ pub struct PresentedFilm {
     pub size: (usize, usize),
     /// Height ÷ width of one pixel.
     pub pixel_aspect: f64,
+    /// The part of it that was on the screen; `None` for the whole of it.
+    pub part: Option<ShownPart>,
     /// The reader whose view it is; `None` for the view in which cxr first shows the film.
     pub reader: Option<String>,
 }
@@ -59,7 +53,7 @@ impl ObjectMaker {
         body_part(&mut object, header);
         object.text(tags::CONTENT_LABEL, VR::CS, "CXR");
         let description = match &shown.reader {
-            Some(_) => "Window and inversion of a reader in cxr",
+            Some(_) => "Window, inversion and zoom of a reader in cxr",
             None => "Window and inversion as cxr first shows the film",
         };
         object.text(
@@ -80,8 +74,9 @@ impl ObjectMaker {
             tags::DISPLAYED_AREA_SELECTION_SEQUENCE,
             vec![displayed_area(header, shown)],
         );
-        modality_transform(&mut object, &shown.transform);
-        object.items(tags::SOFTCOPY_VOILUT_SEQUENCE, vec![voi(&shown.voi)]);
+        let (transform, presented) = presented_values::allowed(&shown.transform, &shown.voi);
+        modality_transform(&mut object, &transform);
+        object.items(tags::SOFTCOPY_VOILUT_SEQUENCE, vec![voi(&presented)]);
         let shape = if shown.inverted {
             "INVERSE"
         } else {
@@ -92,20 +87,16 @@ impl ObjectMaker {
     }
 }
 
-/// Displayed Area (PS3.3 C.10.4): all of the film, as large as the window of the viewer.
+/// Displayed Area (PS3.3 C.10.4): what was on the screen, as large as the window of the viewer.
 fn displayed_area(header: &SourceHeader, shown: &PresentedFilm) -> InMemDicomObject {
     let spacing = [tags::PIXEL_SPACING, tags::IMAGER_PIXEL_SPACING];
     let spacing = spacing
         .into_iter()
         .find_map(|tag| distances(header.text(tag.0, tag.1)?));
-    let (columns, rows) = shown.size;
+    let (first, last) = corners(shown);
     item(|item| {
-        corner(item, tags::DISPLAYED_AREA_TOP_LEFT_HAND_CORNER, (1, 1));
-        corner(
-            item,
-            tags::DISPLAYED_AREA_BOTTOM_RIGHT_HAND_CORNER,
-            (columns, rows),
-        );
+        corner(item, tags::DISPLAYED_AREA_TOP_LEFT_HAND_CORNER, first);
+        corner(item, tags::DISPLAYED_AREA_BOTTOM_RIGHT_HAND_CORNER, last);
         item.text(tags::PRESENTATION_SIZE_MODE, VR::CS, "SCALE TO FIT");
         match spacing {
             Some((vertical, horizontal)) => {
@@ -119,6 +110,24 @@ fn displayed_area(header: &SourceHeader, shown: &PresentedFilm) -> InMemDicomObj
             }
         }
     })
+}
+
+/// Column and row, from 1, of the first and of the last pixel that was on the screen, also where only a part of it was.
+fn corners(shown: &PresentedFilm) -> ((usize, usize), (usize, usize)) {
+    let (columns, rows) = shown.size;
+    let Some(part) = shown.part else {
+        return ((1, 1), (columns, rows));
+    };
+    let along = |from: f64, to: f64, all: usize| {
+        // What is no number becomes 0 here, and so the first pixel.
+        let first = ((from * all as f64).floor() as usize).saturating_add(1);
+        let last = (to * all as f64).ceil() as usize;
+        let first = first.clamp(1, all.max(1));
+        (first, last.clamp(first, all.max(first)))
+    };
+    let (left, right) = along(part.left, part.right, columns);
+    let (top, bottom) = along(part.top, part.bottom, rows);
+    ((left, top), (right, bottom))
 }
 
 fn corner(item: &mut InMemDicomObject, tag: Tag, (column, row): (usize, usize)) {
@@ -155,12 +164,7 @@ fn modality_transform(object: &mut InMemDicomObject, transform: &PixelTransform)
             object.text(tags::RESCALE_TYPE, VR::LO, "US");
         }
         PixelTransform::Table(lut) => {
-            // Entries of 8 or 16 bits (C.11.1.1.1), and none between as those of a VOI LUT may have.
-            let bits = if lut.bits <= 8 { 8 } else { 16 };
-            let mut table = table(&Lut {
-                bits,
-                ..lut.clone()
-            });
+            let mut table = table(lut);
             table.text(tags::MODALITY_LUT_TYPE, VR::LO, "US");
             object.items(tags::MODALITY_LUT_SEQUENCE, vec![table]);
         }

@@ -12,9 +12,9 @@ use super::data_set::decimal;
 use super::uid::is_uid;
 use super::*;
 use crate::domain::{
-    ContentId, Finding, HeaderText, InputCheck, OperatingPoint, Pathology, PixelTransform,
-    Prediction, PreviewImage, Question, Rescale, Score, ScoreKind, Severity, SourceHeader, Verdict,
-    VoiFunction, WindowLevel,
+    ContentId, Finding, HeaderText, InputCheck, Lut, OperatingPoint, Pathology, PixelTransform,
+    Prediction, PreviewImage, Question, Rescale, Score, ScoreKind, Severity, ShownPart,
+    SourceHeader, Verdict, VoiFunction, WindowLevel,
 };
 
 const STUDY: &str = "1.2.3.4";
@@ -157,7 +157,18 @@ fn all_kinds(policy: &PatientPolicy) -> Vec<MadeObject> {
         legend: None,
         lines: vec!["a line".to_owned()],
     };
-    let shown = PresentedFilm {
+    let (header, shown) = (header(), shown(None));
+    vec![
+        maker.measurement_report(&[answered()], None).unwrap(),
+        maker.secondary_capture(&header, &capture, &place).unwrap(),
+        maker.presentation_state(&header, &shown, &place).unwrap(),
+        maker.key_objects(&[&header], "ann").unwrap(),
+    ]
+}
+
+/// A film of 768 columns and 700 rows, of which a reader had this part on the screen.
+fn shown(part: Option<ShownPart>) -> PresentedFilm {
+    PresentedFilm {
         transform: PixelTransform::Linear(Rescale::default()),
         voi: PresentedVoi::Window(WindowLevel {
             centre: 1024.0,
@@ -168,15 +179,9 @@ fn all_kinds(policy: &PatientPolicy) -> Vec<MadeObject> {
         inverted: true,
         size: (768, 700),
         pixel_aspect: 1.0,
+        part,
         reader: Some("ann".to_owned()),
-    };
-    let header = header();
-    vec![
-        maker.measurement_report(&[answered()], None).unwrap(),
-        maker.secondary_capture(&header, &capture, &place).unwrap(),
-        maker.presentation_state(&header, &shown, &place).unwrap(),
-        maker.key_objects(&[&header], "ann").unwrap(),
-    ]
+    }
 }
 
 fn read(object: &MadeObject) -> FileDicomObject<InMemDicomObject> {
@@ -191,6 +196,86 @@ fn text(object: &InMemDicomObject, tag: Tag) -> String {
 fn has(object: &MadeObject, text: &str) -> bool {
     let mut windows = object.bytes.windows(text.len());
     windows.any(|window| window == text.as_bytes())
+}
+
+/// The corners of the displayed area (PS3.3 C.10.4): column and row of the first and of the last pixel.
+fn displayed(shown: &PresentedFilm) -> [Vec<i32>; 2] {
+    let maker = maker(PatientPolicy::Copied);
+    let place = maker.new_series().unwrap();
+    let object = maker.presentation_state(&header(), shown, &place);
+    let object = read(&object.unwrap());
+    let areas = object.get(tags::DISPLAYED_AREA_SELECTION_SEQUENCE).unwrap();
+    let areas = areas.items().unwrap();
+    assert_eq!(areas.len(), 1);
+    assert_eq!(
+        text(&areas[0], tags::PRESENTATION_SIZE_MODE),
+        "SCALE TO FIT"
+    );
+    [
+        tags::DISPLAYED_AREA_TOP_LEFT_HAND_CORNER,
+        tags::DISPLAYED_AREA_BOTTOM_RIGHT_HAND_CORNER,
+    ]
+    .map(|tag| areas[0].get(tag).unwrap().to_multi_int().unwrap())
+}
+
+#[test]
+fn the_displayed_area_is_what_was_on_the_screen() {
+    let part = |left, top, right, bottom| {
+        let part = ShownPart {
+            left,
+            top,
+            right,
+            bottom,
+        };
+        displayed(&shown(Some(part)))
+    };
+    let whole = [vec![1, 1], vec![768, 700]];
+    assert_eq!(displayed(&shown(None)), whole);
+    assert_eq!(part(0.0, 0.0, 1.0, 1.0), whole);
+    // 192 columns are left out on both sides; of 700 rows, a tenth above.
+    assert_eq!(part(0.25, 0.1, 0.75, 1.0), [vec![193, 71], vec![576, 700]]);
+    // Pixels that were shown in part belong to it.
+    assert_eq!(part(0.001, 0.001, 0.002, 0.002), [vec![1, 1], vec![2, 2]]);
+    // A store may hold anything: the area stays within the film, and is never empty.
+    for odd in [f64::NAN, f64::INFINITY, -3.0, 1e300] {
+        for part in [part(odd, odd, 0.5, 0.5), part(0.5, 0.5, odd, odd)] {
+            let [first, last] = part;
+            assert!(
+                first.iter().zip(&last).all(|(a, b)| 1 <= *a && a <= b),
+                "{first:?} {last:?}"
+            );
+            assert!(last[0] <= 768 && last[1] <= 700, "{last:?}");
+        }
+    }
+}
+
+/// In a presentation state the entries of a Modality LUT have 16 bits (PS3.3 C.11.1.1.1), and the window goes with them.
+#[test]
+fn a_modality_table_has_entries_of_16_bits_and_a_window_to_them() {
+    let entries: Vec<u16> = (0..1024).map(|entry| entry / 2).collect();
+    let film = PresentedFilm {
+        transform: PixelTransform::Table(Lut {
+            first_input: -5,
+            entries: entries.clone(),
+            bits: 9,
+            explanation: None,
+        }),
+        ..shown(None)
+    };
+    let maker = maker(PatientPolicy::Copied);
+    let place = maker.new_series().unwrap();
+    let object = read(&maker.presentation_state(&header(), &film, &place).unwrap());
+    let item = |tag| object.get(tag).unwrap().items().unwrap()[0].clone();
+    let table = item(tags::MODALITY_LUT_SEQUENCE);
+    let descriptor = table.get(tags::LUT_DESCRIPTOR).unwrap();
+    assert_eq!(descriptor.to_multi_int::<i32>().unwrap(), [1024, -5, 16]);
+    let data = table.get(tags::LUT_DATA).unwrap();
+    let stretched: Vec<u16> = entries.iter().map(|entry| entry << 7).collect();
+    assert_eq!(data.to_multi_int::<u16>().unwrap(), stretched);
+    // 1024 and 2048 before: (1024 - 0.5) · 128 + 0.5, and (2048 - 1) · 128 + 1.
+    let window = item(tags::SOFTCOPY_VOILUT_SEQUENCE);
+    assert_eq!(text(&window, tags::WINDOW_CENTER), "131008.5");
+    assert_eq!(text(&window, tags::WINDOW_WIDTH), "262017");
 }
 
 #[test]
@@ -304,6 +389,26 @@ fn pseudonyms_never_change() {
         key().uid(&root, "1.2.3"),
         "1.2.826.0.1.90606281106066331451277176066601600196"
     );
+    let owner = |issuer, patient, study| {
+        let of = FilmOwner {
+            issuer,
+            patient,
+            study,
+        };
+        key().owner(&of)
+    };
+    let known = owner(Some("H"), Some("4711"), Some("1.2.3"));
+    assert_eq!(known.as_deref(), Some("CXR-QND40Q8BDXYFCE97"));
+    assert_eq!(
+        owner(None, Some("7"), None),
+        owner(Some(""), Some("7"), Some("1.2"))
+    );
+    let unknown = owner(Some("H"), Some(""), Some("1.2.3"));
+    assert_eq!(unknown, owner(None, None, Some("1.2.3")));
+    assert_ne!(unknown, owner(None, None, Some("1.2.4")));
+    assert_eq!(owner(Some("H"), None, None), None);
+    assert_eq!(key().name().len(), 8);
+    assert_ne!(key().name(), PseudonymKey::new(&[7; 32]).unwrap().name());
     assert!(PseudonymKey::new(&[0; 31]).is_err());
     assert_eq!(format!("{:?}", key()), "PseudonymKey");
 }

@@ -3,7 +3,7 @@
 //! The paths of studies, series and instances are those of DICOM PS3.18, Table 10.3-1 (Studies Service, *Retrieve*).
 
 use super::error::{DicomWebError, DicomWebFault};
-use super::web_uid::is_uid;
+use crate::data_elements::is_uid;
 
 /// The most characters of an address.
 const LONGEST: usize = 4_096;

@@ -5,10 +5,7 @@
 
 use std::fmt::Display;
 
-use crate::domain::text::clean;
-
-/// Characters of a reason that are kept.
-const LONGEST_REASON: usize = 300;
+use crate::domain::text;
 
 /// What kind of fault it is, so that `cxr doctor` can say how to mend it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,11 +58,7 @@ pub struct DicomWebError {
 
 impl DicomWebError {
     pub(super) fn new(fault: DicomWebFault, reason: impl Display) -> Self {
-        let line = clean(&reason.to_string());
-        let reason = match line.char_indices().nth(LONGEST_REASON) {
-            Some((end, _)) => format!("{}…", &line[..end]),
-            None => line,
-        };
+        let reason = text::reason(reason);
         DicomWebError { fault, reason }
     }
 

@@ -8,6 +8,7 @@ use std::io::Read;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use super::error::{DicomWebError, DicomWebFault};
 use super::keep::KeepFolder;
@@ -30,6 +31,9 @@ const RESERVED: u64 = 16 << 20;
 const THREADS: usize = 4;
 /// Films that are fetched ahead of the one that was read last.
 const AHEAD: usize = 8;
+/// How long the walk waits for a reader who asks for its first film, and then for that film.
+const ASKED_FOR: Duration = Duration::from_millis(250);
+const FIRST_FILM: Duration = Duration::from_secs(2);
 /// Films of a walk whose order is remembered, for fetching ahead.
 const REMEMBERED: usize = 50_000;
 
@@ -165,6 +169,7 @@ impl RemoteFilms {
         state.slots.insert(film.clone(), FilmSlot::Coming);
         self.look_ahead(&mut state, film);
         drop(state);
+        self.changed.notify_all();
         let coming = ComingFilm { films: self, film };
         let fetched = self.fetch(film, longest);
         if let Ok(bytes) = &fetched {
@@ -172,6 +177,27 @@ impl RemoteFilms {
         }
         drop(coming);
         fetched
+    }
+
+    /// Waits until a film that was just given is here, if a reader asks for it at once. The server can make the next page
+    /// of its list or send this film, and the film is what the reader waits for.
+    pub fn let_come(&self, film: &RemoteFilm) {
+        let asked = Instant::now() + ASKED_FOR;
+        let here = Instant::now() + FIRST_FILM;
+        let mut state = self.locked();
+        loop {
+            let end = match state.slots.get(film) {
+                None => asked,
+                Some(FilmSlot::Coming) => here,
+                Some(FilmSlot::Here { .. } | FilmSlot::Failed(_)) => return,
+            };
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() || state.is_over {
+                return;
+            }
+            let waited = self.changed.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
     }
 
     /// Ends the threads that fetch ahead.

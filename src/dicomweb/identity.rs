@@ -1,7 +1,7 @@
 //! Which instance a file says that it is: *SOP Instance UID* (0008,0018) and *Study Instance UID* (0020,000D).
 //!
 //! A server may send another film than the one that was asked for, and then its answer would stand under a wrong patient.
-//! Only the beginning of the file is walked (DICOM PS3.10, section 7.1, and PS3.5, section 7); what the film shows is read
+//! Only the beginning of the file is walked ([`data_elements`](crate::data_elements)); what the film shows is read
 //! elsewhere, in a process of its own.
 
 use std::io::Read;
@@ -9,23 +9,16 @@ use std::io::Read;
 use flate2::read::DeflateDecoder;
 
 use super::error::{DicomWebError, DicomWebFault};
-use super::web_uid::trimmed;
+use crate::data_elements::{Encoding, FileStart, TopElement, TopElements, has_preamble, is_uid};
 
-/// What comes before the data elements of a file: the preamble and its mark.
-const PREAMBLE: usize = 128;
-const MARK: &[u8] = b"DICM";
 /// Bytes of a deflated data set that are inflated to find the UIDs.
 const INFLATED: u64 = 4 << 20;
-/// Sequences in sequences, in what is skipped.
-const DEEPEST: usize = 32;
-const UNDEFINED: u32 = u32::MAX;
+/// *Deflated Explicit VR Little Endian*.
+const DEFLATED: &str = "1.2.840.10008.1.2.1.99";
 
-const TRANSFER_SYNTAX: (u16, u16) = (0x0002, 0x0010);
+/// The tags of both identifiers.
 const INSTANCE: (u16, u16) = (0x0008, 0x0018);
 const STUDY: (u16, u16) = (0x0020, 0x000d);
-const ITEM: (u16, u16) = (0xfffe, 0xe000);
-const ITEM_END: (u16, u16) = (0xfffe, 0xe00d);
-const SEQUENCE_END: (u16, u16) = (0xfffe, 0xe0dd);
 
 /// What a file says that it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,201 +32,46 @@ pub struct FilmIdentity {
 /// # Errors
 /// If it is no DICOM file, or does not say so.
 pub fn identity(file: &[u8]) -> Result<FilmIdentity, DicomWebError> {
-    if file.get(PREAMBLE..PREAMBLE + MARK.len()) != Some(MARK) {
+    if !has_preamble(file) {
         return Err(damaged("what came is no DICOM file"));
     }
-    let mut meta = ElementWalk::new(
-        &file[PREAMBLE + MARK.len()..],
-        IdentityEncoding::EXPLICIT_LITTLE,
-    );
-    let mut syntax = "";
-    while meta.rest.first() == Some(&0x02) && meta.rest.get(1) == Some(&0x00) {
-        match meta.next_value() {
-            Some((TRANSFER_SYNTAX, value)) => syntax = trimmed(value).unwrap_or_default(),
-            Some(_) => {}
-            None => return Err(damaged("its file meta information is cut off")),
-        }
-    }
-    let (encoding, is_deflated) = match syntax {
-        "1.2.840.10008.1.2" => (IdentityEncoding::IMPLICIT_LITTLE, false),
-        "1.2.840.10008.1.2.2" => (IdentityEncoding::EXPLICIT_BIG, false),
-        "1.2.840.10008.1.2.1.99" => (IdentityEncoding::EXPLICIT_LITTLE, true),
-        "" => return Err(damaged("it names no transfer syntax")),
-        _ => (IdentityEncoding::EXPLICIT_LITTLE, false),
-    };
-    if !is_deflated {
-        return of_data_set(meta.rest, encoding);
+    let start = FileStart::of(file);
+    let start = start.map_err(|_| damaged("its file meta information is cut off"))?;
+    let syntax = start.transfer_syntax.filter(|syntax| is_uid(syntax));
+    let syntax = syntax.ok_or_else(|| damaged("it names no transfer syntax"))?;
+    let data_set = file.get(start.offset..).unwrap_or_default();
+    if syntax != DEFLATED {
+        return of_data_set(data_set, &syntax);
     }
     let mut inflated = Vec::new();
     // What cannot be inflated to its end may still begin with the UIDs.
-    let _ = DeflateDecoder::new(meta.rest)
+    let _ = DeflateDecoder::new(data_set)
         .take(INFLATED)
         .read_to_end(&mut inflated);
-    of_data_set(&inflated, encoding)
+    of_data_set(&inflated, &syntax)
 }
 
-fn of_data_set(bytes: &[u8], encoding: IdentityEncoding) -> Result<FilmIdentity, DicomWebError> {
-    let mut walk = ElementWalk::new(bytes, encoding);
+fn of_data_set(bytes: &[u8], syntax: &str) -> Result<FilmIdentity, DicomWebError> {
+    // The encoding is looked at, as where the film is decoded.
+    let encoding = Encoding::of(syntax).as_found(bytes);
+    let uid = |element: &TopElement| Some(element.text()).filter(|text| is_uid(text));
     let (mut study, mut instance) = (None, None);
-    while study.is_none() || instance.is_none() {
-        match walk.next_value() {
-            Some((INSTANCE, value)) => instance = trimmed(value),
-            Some((STUDY, value)) => study = trimmed(value),
-            Some((tag, _)) if tag > STUDY => break,
-            Some(_) => {}
-            None => break,
+    for element in TopElements::of(bytes, encoding) {
+        match (element.tag.0, element.tag.1) {
+            INSTANCE => instance = uid(&element),
+            STUDY => study = uid(&element),
+            tag if tag > STUDY => break,
+            _ => {}
+        }
+        if study.is_some() && instance.is_some() {
+            break;
         }
     }
     match (study, instance) {
-        (Some(study), Some(instance)) => Ok(FilmIdentity {
-            study: study.to_owned(),
-            instance: instance.to_owned(),
-        }),
+        (Some(study), Some(instance)) => Ok(FilmIdentity { study, instance }),
         _ => Err(damaged(
             "it does not say which instance of which study it is",
         )),
-    }
-}
-
-/// How numbers and value representations are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct IdentityEncoding {
-    is_explicit: bool,
-    is_big: bool,
-}
-
-impl IdentityEncoding {
-    const EXPLICIT_LITTLE: Self = IdentityEncoding {
-        is_explicit: true,
-        is_big: false,
-    };
-    const IMPLICIT_LITTLE: Self = IdentityEncoding {
-        is_explicit: false,
-        is_big: false,
-    };
-    const EXPLICIT_BIG: Self = IdentityEncoding {
-        is_explicit: true,
-        is_big: true,
-    };
-}
-
-/// Walks the elements of a data set, and skips what is in sequences.
-struct ElementWalk<'a> {
-    rest: &'a [u8],
-    encoding: IdentityEncoding,
-}
-
-impl<'a> ElementWalk<'a> {
-    fn new(rest: &'a [u8], encoding: IdentityEncoding) -> Self {
-        ElementWalk { rest, encoding }
-    }
-
-    /// The next element with its value, which is empty for one of undefined length. `None` at the end, or where nothing
-    /// more can be read.
-    fn next_value(&mut self) -> Option<((u16, u16), &'a [u8])> {
-        let tag = self.tag()?;
-        let (representation, length) = self.length()?;
-        if length != UNDEFINED {
-            return Some((tag, self.take(length as usize)?));
-        }
-        let whole = self.encoding;
-        if representation == *b"UN" {
-            // PS3.5, section 6.2.2, note 4: its items are implicit little endian.
-            self.encoding = IdentityEncoding::IMPLICIT_LITTLE;
-        }
-        self.skip_items(0)?;
-        self.encoding = whole;
-        Some((tag, &[]))
-    }
-
-    /// Skips the items of a sequence of undefined length.
-    fn skip_items(&mut self, depth: usize) -> Option<()> {
-        loop {
-            let tag = self.tag()?;
-            let length = self.number32()?;
-            match tag {
-                SEQUENCE_END => return Some(()),
-                ITEM if length == UNDEFINED => self.skip_item(depth + 1)?,
-                ITEM => drop(self.take(length as usize)?),
-                _ => return None,
-            }
-        }
-    }
-
-    /// Skips the elements of an item of undefined length.
-    fn skip_item(&mut self, depth: usize) -> Option<()> {
-        if depth > DEEPEST {
-            return None;
-        }
-        loop {
-            let tag = self.tag()?;
-            if tag == ITEM_END {
-                self.number32()?;
-                return Some(());
-            }
-            match self.length()? {
-                (_, UNDEFINED) => self.skip_items(depth)?,
-                (_, length) => drop(self.take(length as usize)?),
-            }
-        }
-    }
-
-    fn tag(&mut self) -> Option<(u16, u16)> {
-        Some((self.number16()?, self.number16()?))
-    }
-
-    /// The value representation, which is `--` where it is implicit, and the length of the value.
-    fn length(&mut self) -> Option<([u8; 2], u32)> {
-        if !self.encoding.is_explicit {
-            return Some((*b"--", self.number32()?));
-        }
-        let representation: [u8; 2] = self.take(2)?.try_into().ok()?;
-        let is_long = matches!(
-            &representation,
-            b"OB"
-                | b"OD"
-                | b"OF"
-                | b"OL"
-                | b"OV"
-                | b"OW"
-                | b"SQ"
-                | b"SV"
-                | b"UC"
-                | b"UN"
-                | b"UR"
-                | b"UT"
-                | b"UV"
-        );
-        if is_long {
-            self.take(2)?;
-            Some((representation, self.number32()?))
-        } else {
-            Some((representation, self.number16()?.into()))
-        }
-    }
-
-    fn number16(&mut self) -> Option<u16> {
-        let bytes = self.take(2)?.try_into().ok()?;
-        Some(if self.encoding.is_big {
-            u16::from_be_bytes(bytes)
-        } else {
-            u16::from_le_bytes(bytes)
-        })
-    }
-
-    fn number32(&mut self) -> Option<u32> {
-        let bytes = self.take(4)?.try_into().ok()?;
-        Some(if self.encoding.is_big {
-            u32::from_be_bytes(bytes)
-        } else {
-            u32::from_le_bytes(bytes)
-        })
-    }
-
-    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.rest.split_at_checked(length)?;
-        self.rest = rest;
-        Some(taken)
     }
 }
 
@@ -249,6 +87,14 @@ pub(super) mod tests {
     use flate2::write::DeflateEncoder;
 
     use super::*;
+
+    const PREAMBLE: usize = 128;
+    const MARK: &[u8] = b"DICM";
+    const UNDEFINED: u32 = u32::MAX;
+    const TRANSFER_SYNTAX: (u16, u16) = (0x0002, 0x0010);
+    const ITEM: (u16, u16) = (0xfffe, 0xe000);
+    const ITEM_END: (u16, u16) = (0xfffe, 0xe00d);
+    const SEQUENCE_END: (u16, u16) = (0xfffe, 0xe0dd);
 
     fn explicit(tag: (u16, u16), representation: &[u8; 2], value: &[u8]) -> Vec<u8> {
         let mut element = [tag.0.to_le_bytes(), tag.1.to_le_bytes()].concat();

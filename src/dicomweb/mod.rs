@@ -4,12 +4,13 @@
 //! https://host/dicom-web?Modality=DX,CR&StudyDate=20240101-      what the user types (`address`)
 //!  └ walk ──► QIDO-RS, page by page (`query`) ──► addresses of films
 //!      └ read ──► `films`: memory, the folder of --keep, or WADO-RS (`multipart`) ──► the film, checked (`identity`)
+//! an object ──► STOW-RS (`stow`) ──► what the server decides on it
 //! ```
 //!
 //! All of it goes through `transport`: TLS is verified, credentials (`credentials`) reach no other server than the one that
 //! was named, requests have time limits, and what may pass is tried again. Nothing of it knows the screen.
 //!
-//! Services and media types are those of DICOM PS3.18 (2024e): section 10.6 *Search*, 10.4 *Retrieve*.
+//! Services and media types are those of DICOM PS3.18 (2024e): section 10.6 *Search*, 10.4 *Retrieve*, 10.5 *Store*.
 
 mod address;
 mod check;
@@ -21,9 +22,9 @@ mod keep;
 mod multipart;
 mod query;
 mod remote_film;
+mod stow;
 mod transport;
 mod walk;
-mod web_uid;
 
 use std::collections::HashMap;
 use std::io;
@@ -41,6 +42,7 @@ pub use identity::{FilmIdentity, identity};
 pub use keep::KeepFolder;
 pub use multipart::{boundary, only_part};
 pub use query::{QueryResult, read_results};
+pub use stow::{StowDecision, StowFault, StowServer};
 pub use transport::read_roots;
 
 use crate::sources::{RemoteItem, RemoteSource, SourceFault};
@@ -118,13 +120,20 @@ impl DicomWebSource {
         let Some(transport) = self.films.server(&address.base) else {
             return Ok(());
         };
+        // One film alone has no list behind it.
+        let mut is_first = !matches!(address.scope, DicomWebScope::Instance(..));
         walk::walk(transport, address, &mut |found| match found {
             Ok(film) => {
                 let path = PathBuf::from(film);
-                if let Some(film) = self.film(&path) {
+                let film = self.film(&path);
+                if let Some(film) = film.clone() {
                     self.films.comes(film);
                 }
-                on(RemoteItem::Film(path))
+                on(RemoteItem::Film(path))?;
+                if let Some(film) = film.filter(|_| std::mem::take(&mut is_first)) {
+                    self.films.let_come(&film);
+                }
+                ControlFlow::Continue(())
             }
             Err((place, error)) => on(RemoteItem::Problem {
                 path: place.into(),

@@ -18,10 +18,10 @@ use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 
 use super::error::{DicomWebError, DicomWebFault};
 use super::transport::{DicomWebAnswer, Transport, broken_off};
-use super::web_uid::is_uid;
+use crate::data_elements::is_uid;
 
 /// Results of the first page, which a reader waits for, and of all others.
-const FIRST_PAGE: usize = 25;
+pub const FIRST_PAGE: usize = 25;
 pub const PAGE: usize = 200;
 /// Results of one answer that are read: of a server that ignores `limit`.
 const MOST_IN_ANSWER: usize = 200_000;

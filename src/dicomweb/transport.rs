@@ -9,13 +9,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ureq::http::{HeaderMap, StatusCode};
+use ureq::http::{HeaderMap, Response, StatusCode};
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Body};
 
 use super::credentials::{CredentialSources, DicomWebCredential};
 use super::error::{DicomWebError, DicomWebFault};
-use crate::web::{origin, target};
+use crate::web::{origin, target, without_query};
 
 const MOST_REDIRECTS: usize = 5;
 /// How often a request is tried again.
@@ -68,7 +68,7 @@ pub fn read_roots(path: &Path) -> Result<Vec<ureq::tls::Certificate<'static>>, D
     Ok(roots)
 }
 
-/// An answer of status 200 or 204, at the end of all redirects.
+/// An answer: of status 200 or 204, at the end of all redirects, where something was asked for.
 pub struct DicomWebAnswer {
     pub status: StatusCode,
     headers: HeaderMap,
@@ -76,6 +76,15 @@ pub struct DicomWebAnswer {
 }
 
 impl DicomWebAnswer {
+    fn of(response: Response<Body>) -> Self {
+        let (parts, body) = response.into_parts();
+        DicomWebAnswer {
+            status: parts.status,
+            headers: parts.headers,
+            body,
+        }
+    }
+
     /// A header as text; empty if it is not there, or not in ASCII.
     pub fn header(&self, name: &str) -> &str {
         let value = self.headers.get(name);
@@ -93,10 +102,11 @@ impl DicomWebAnswer {
 }
 
 /// Why one try failed.
-struct FailedAttempt {
-    error: DicomWebError,
+#[derive(Debug)]
+pub struct FailedAttempt {
+    pub error: DicomWebError,
     /// Whether another try may succeed, and the pause that the server wants before it.
-    again: Option<Option<Duration>>,
+    pub again: Option<Option<Duration>>,
 }
 
 impl From<DicomWebError> for FailedAttempt {
@@ -220,6 +230,58 @@ impl Transport {
         }
     }
 
+    /// Sends bytes to an address of this server, once. Neither they nor the credential follow a redirect: who sends
+    /// objects names the server that gets them. The answer has one of the statuses that are `allowed`.
+    ///
+    /// # Errors
+    /// If the server cannot be reached, or answers with another status.
+    pub fn post(
+        &self,
+        url: &str,
+        kind: &str,
+        accept: &str,
+        bytes: &[u8],
+        allowed: &[u16],
+    ) -> Result<DicomWebAnswer, FailedAttempt> {
+        let mut is_renewed = false;
+        loop {
+            let credential = self.credential()?;
+            let mut request = self
+                .agent
+                .post(url)
+                .header("Content-Type", kind)
+                .header("Accept", accept);
+            if let Some(credential) = &credential {
+                request = request.header("Authorization", credential.header());
+            }
+            let sent = request.send(bytes).map_err(|error| failed(&error))?;
+            let answer = DicomWebAnswer::of(sent);
+            if allowed.contains(&answer.status.as_u16()) {
+                return Ok(answer);
+            }
+            if answer.status.as_u16() == 401
+                && !is_renewed
+                && credential
+                    .as_ref()
+                    .is_some_and(|refused| self.credentials.renew(refused))
+            {
+                is_renewed = true;
+                continue;
+            }
+            if answer.status.is_redirection() {
+                return Err(DicomWebError::new(
+                    DicomWebFault::Redirect,
+                    format!(
+                        "it is redirected to {}, and objects go to no other address than yours: give that one, if you trust it",
+                        without_query(answer.header("location"))
+                    ),
+                )
+                .into());
+            }
+            return check_status(answer, credential.as_ref(), true);
+        }
+    }
+
     /// One request, with all its redirects.
     fn attempt(
         &self,
@@ -239,14 +301,10 @@ impl Transport {
             if let Some(credential) = credential.filter(|_| is_home) {
                 request = request.header("Authorization", credential.header());
             }
-            let (parts, body) = request.call().map_err(|error| failed(&error))?.into_parts();
-            let answer = DicomWebAnswer {
-                status: parts.status,
-                headers: parts.headers,
-                body,
-            };
+            let got = request.call().map_err(|error| failed(&error))?;
+            let answer = DicomWebAnswer::of(got);
             let location = answer.header("location");
-            if !parts.status.is_redirection() || location.is_empty() {
+            if !answer.status.is_redirection() || location.is_empty() {
                 return check_status(answer, credential, is_home);
             }
             url = target(&url, location)

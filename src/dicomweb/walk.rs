@@ -3,13 +3,14 @@
 //! Studies are searched for with the keys of the study, and the instances of each study with the keys of series and
 //! instance (DICOM PS3.18, Table 10.6.1-5): this much every server must be able to do.
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use super::address::{DicomWebAddress, DicomWebScope, film_address};
 use super::error::{DicomWebError, DicomWebFault};
-use super::query::{QueryLevel, QueryResult, list};
+use super::query::{FIRST_PAGE, QueryLevel, QueryResult, list, page};
 use super::transport::Transport;
-use super::web_uid::is_uid;
+use crate::data_elements::is_uid;
 
 /// Keys of the patient and the study, by name and by tag; all others belong to series and instances.
 const OF_STUDY: [(&str, &str); 20] = [
@@ -109,7 +110,7 @@ impl Levels {
 pub fn walk(
     transport: &Transport,
     address: &DicomWebAddress,
-    on: &mut dyn FnMut(Result<String, (String, DicomWebError)>) -> ControlFlow<()>,
+    on: &mut OnFilm,
 ) -> Result<(), DicomWebError> {
     let base = &address.base;
     let levels = Levels::of(&address.query);
@@ -137,46 +138,136 @@ pub fn walk(
         }
         DicomWebScope::Studies => {}
     }
-    let mut end = Ok(());
-    let mut of_study = |study: &QueryResult| {
-        let place = format!("{base}/studies/{}", study.study);
-        match instances(transport, base, &place, study, &levels, on) {
+    let mut walk = StudyWalk {
+        transport,
+        base,
+        levels: &levels,
+        on,
+        seen: HashSet::new(),
+        given: 0,
+        end: Ok(()),
+    };
+    let _ = walk.all()?;
+    walk.end
+}
+
+/// What is given for a film, or for what could not be listed.
+type OnFilm<'a> = dyn FnMut(Result<String, (String, DicomWebError)>) -> ControlFlow<()> + 'a;
+
+/// A walk through the studies of a server.
+struct StudyWalk<'a> {
+    transport: &'a Transport,
+    base: &'a str,
+    levels: &'a Levels,
+    on: &'a mut OnFilm<'a>,
+    /// Studies that were asked about, where a study may be listed twice.
+    seen: HashSet<String>,
+    /// Films that were given, and studies that could not be listed.
+    given: usize,
+    /// Why no further study can be listed.
+    end: Result<(), DicomWebError>,
+}
+
+impl StudyWalk<'_> {
+    fn all(&mut self) -> Result<ControlFlow<()>, DicomWebError> {
+        let levels = self.levels;
+        let modalities = &levels.modalities;
+        if modalities.is_empty() {
+            let url = self.studies(None);
+            return self.listed(&url, false);
+        }
+        if self.first()?.is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+        for modality in modalities {
+            let url = self.studies(Some(modality));
+            // A study with two of the modalities is listed twice, and one was given before all others.
+            if self.listed(&url, true)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// The films of the first study that has any, before the whole list is asked for. To filter by modality, a server
+    /// may look at each study that it has (Orthanc 1.10 takes seconds for 10,000), and a reader waits for the first film.
+    /// So a short list without that filter comes first. What goes wrong with it says nothing of the list with it, unless
+    /// the server is at fault.
+    fn first(&mut self) -> Result<ControlFlow<()>, DicomWebError> {
+        let url = self.studies(None);
+        let separator = if url.contains('?') { '&' } else { '?' };
+        let url = format!("{url}{separator}limit={FIRST_PAGE}&offset=0");
+        let studies = match page(self.transport, &url) {
+            Ok(studies) => studies,
+            Err(error) if is_of_server(&error) => return Err(error),
+            Err(_) => return Ok(ControlFlow::Continue(())),
+        };
+        let has_any = |study: &&QueryResult| {
+            let modalities = &study.modalities;
+            // Where the server does not say what a study has, each one would have to be asked about.
+            is_uid(&study.study)
+                && modalities
+                    .iter()
+                    .any(|one| self.levels.modalities.contains(one))
+        };
+        let candidates: Vec<QueryResult> = studies.iter().filter(has_any).cloned().collect();
+        for study in candidates {
+            let flow = self.study(&study, true);
+            if flow.is_break() || self.given > 0 {
+                return Ok(flow);
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// All studies of a list.
+    fn listed(&mut self, url: &str, is_noted: bool) -> Result<ControlFlow<()>, DicomWebError> {
+        let transport = self.transport;
+        list(transport, url, QueryLevel::Study, None, |study| {
+            self.study(&study, is_noted)
+        })
+    }
+
+    /// The films of a study, unless it was asked about before.
+    fn study(&mut self, study: &QueryResult, is_noted: bool) -> ControlFlow<()> {
+        if is_noted && !self.seen.insert(study.study.clone()) {
+            return ControlFlow::Continue(());
+        }
+        let place = format!("{}/studies/{}", self.base, study.study);
+        let (on, given) = (&mut self.on, &mut self.given);
+        let mut counted = |found: Result<String, (String, DicomWebError)>| {
+            *given += 1;
+            on(found)
+        };
+        let films = instances(
+            self.transport,
+            self.base,
+            &place,
+            study,
+            self.levels,
+            &mut counted,
+        );
+        match films {
             Ok(flow) => flow,
             Err(error) if is_of_server(&error) => {
-                end = Err(error);
+                self.end = Err(error);
                 ControlFlow::Break(())
             }
-            Err(error) => on(Err((place, error))),
+            Err(error) => counted(Err((place, error))),
         }
-    };
-    let mut seen = std::collections::HashSet::new();
-    let asked = levels.modalities.iter().map(Some);
-    let asked: Vec<_> = if levels.modalities.is_empty() {
-        vec![None]
-    } else {
-        asked.collect()
-    };
-    for modality in asked {
-        let mut keys = levels.study.clone();
+    }
+
+    /// The address of the list of studies, of this modality if there is one.
+    fn studies(&self, modality: Option<&str>) -> String {
+        let mut keys = self.levels.study.clone();
         if let Some(modality) = modality {
             if !keys.is_empty() {
                 keys.push('&');
             }
             keys.push_str(&format!("ModalitiesInStudy={modality}"));
         }
-        let url = with_keys(&format!("{base}/studies"), &keys);
-        let flow = list(transport, &url, QueryLevel::Study, None, |study| {
-            // A study with two of the modalities is listed twice.
-            if levels.modalities.len() > 1 && !seen.insert(study.study.clone()) {
-                return ControlFlow::Continue(());
-            }
-            of_study(&study)
-        })?;
-        if flow.is_break() {
-            break;
-        }
+        with_keys(&format!("{}/studies", self.base), &keys)
     }
-    end
 }
 
 /// Whether all further studies would fail in the same way.
@@ -195,7 +286,7 @@ fn instances(
     place: &str,
     known: &QueryResult,
     levels: &Levels,
-    on: &mut dyn FnMut(Result<String, (String, DicomWebError)>) -> ControlFlow<()>,
+    on: &mut OnFilm,
 ) -> Result<ControlFlow<()>, DicomWebError> {
     let expected = usize::try_from(known.instances).ok();
     let expected = expected.filter(|count| *count > 0);

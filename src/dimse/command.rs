@@ -1,8 +1,8 @@
 //! Command sets: the requests and responses of C-ECHO and C-STORE (PS3.7 sections 9.1, 9.3 and annex E). They are
 //! always in implicit little endian.
 
-use super::elements::{ElementEncoding, Elements};
 use super::status::DimseStatus;
+use crate::data_elements::{Encoding, TopElement, TopElements};
 
 /// The most bytes of a command set. Those of C-ECHO and C-STORE have about 200.
 pub const LONGEST_COMMAND: usize = 16 << 10;
@@ -49,17 +49,18 @@ impl DimseCommand {
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let mut command = DimseCommand::default();
         let (mut field, mut message, mut data_set) = (None, None, None);
-        for element in Elements::of(bytes, ElementEncoding::ImplicitLittle) {
-            if element.tag >> 16 != 0 {
+        for element in TopElements::of(bytes, Encoding::IMPLICIT) {
+            let (group, number_in_group) = (element.tag.0, element.tag.1);
+            if group != 0 {
                 return None;
             }
-            match element.tag as u16 {
+            match number_in_group {
                 AFFECTED_SOP_CLASS => command.sop_class = element.text(),
                 AFFECTED_SOP_INSTANCE => command.sop_instance = element.text(),
-                COMMAND_FIELD => field = element.number(),
-                MESSAGE_ID | RESPONDED_TO => message = element.number(),
-                DATA_SET_TYPE => data_set = element.number(),
-                STATUS => command.status = element.number().map(DimseStatus),
+                COMMAND_FIELD => field = number(&element),
+                MESSAGE_ID | RESPONDED_TO => message = number(&element),
+                DATA_SET_TYPE => data_set = number(&element),
+                STATUS => command.status = number(&element).map(DimseStatus),
                 ERROR_COMMENT => command.comment = element.text(),
                 _ => {}
             }
@@ -143,6 +144,11 @@ impl DimseCommand {
         whole.extend(set);
         whole
     }
+}
+
+/// The value as an unsigned number of 16 bits.
+fn number(element: &TopElement) -> Option<u16> {
+    element.value.try_into().ok().map(u16::from_le_bytes)
 }
 
 fn put(set: &mut Vec<u8>, number: u16, value: &[u8]) {

@@ -2,21 +2,13 @@
 
 use std::io::Read;
 
+use dicom_dictionary_std::{tags, uids};
 use flate2::read::DeflateDecoder;
 
-use super::elements::{ElementEncoding, Elements};
+use crate::data_elements::{Encoding, TopElements};
 
 /// As many bytes of a data set are looked at.
 pub const BEGINNING: usize = 16 << 10;
-
-const SOP_CLASS: u32 = 0x0008_0016;
-const SOP_INSTANCE: u32 = 0x0008_0018;
-
-const IMPLICIT_LITTLE: &str = "1.2.840.10008.1.2";
-const EXPLICIT_BIG: &str = "1.2.840.10008.1.2.2";
-/// GE's private syntax: implicit little endian but for the pixels.
-const BIG_ENDIAN_PIXELS: &str = "1.2.840.113619.5.2";
-const DEFLATED: &str = "1.2.840.10008.1.2.1.99";
 
 /// SOP class and SOP instance that a data set has in itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -25,25 +17,22 @@ pub struct OwnIdentity {
     pub sop_instance: Option<String>,
 }
 
-/// Reads them from the first bytes of a data set in this transfer syntax. All but those below are in explicit little
-/// endian (PS3.5 annex A.4).
+/// Reads them from the first bytes of a data set in this transfer syntax.
 pub fn own_identity(beginning: &[u8], transfer_syntax: &str) -> OwnIdentity {
-    let encoding = match transfer_syntax {
-        IMPLICIT_LITTLE | BIG_ENDIAN_PIXELS => ElementEncoding::ImplicitLittle,
-        EXPLICIT_BIG => ElementEncoding::ExplicitBig,
-        DEFLATED => return identity_of(&inflated(beginning), ElementEncoding::ExplicitLittle),
-        _ => ElementEncoding::ExplicitLittle,
-    };
+    let encoding = Encoding::of(transfer_syntax);
+    if transfer_syntax == uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN {
+        return identity_of(&inflated(beginning), encoding);
+    }
     identity_of(beginning, encoding)
 }
 
-fn identity_of(bytes: &[u8], encoding: ElementEncoding) -> OwnIdentity {
+fn identity_of(bytes: &[u8], encoding: Encoding) -> OwnIdentity {
     let mut found = OwnIdentity::default();
-    for element in Elements::of(bytes, encoding) {
+    for element in TopElements::of(bytes, encoding) {
         match element.tag {
-            SOP_CLASS => found.sop_class = Some(element.text()),
-            SOP_INSTANCE => found.sop_instance = Some(element.text()),
-            tag if tag > SOP_INSTANCE => break,
+            tags::SOP_CLASS_UID => found.sop_class = Some(element.text()),
+            tags::SOP_INSTANCE_UID => found.sop_instance = Some(element.text()),
+            tag if tag > tags::SOP_INSTANCE_UID => break,
             _ => {}
         }
     }
@@ -68,6 +57,9 @@ mod tests {
 
     use super::*;
 
+    const IMPLICIT_LITTLE: &str = uids::IMPLICIT_VR_LITTLE_ENDIAN;
+    const EXPLICIT_BIG: &str = crate::data_elements::EXPLICIT_VR_BIG_ENDIAN;
+    const DEFLATED: &str = uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN;
     const EXPLICIT: &[u8] = b"\x08\0\x05\0CS\x0a\0ISO_IR 100\x08\0\x16\0UI\x04\x001.2\0\
         \x08\0\x18\0UI\x04\x001.3\0\x08\0\x20\0DA\0\0";
 
@@ -80,6 +72,8 @@ mod tests {
         assert_eq!(own_identity(EXPLICIT, "1.2.840.10008.1.2.4.70"), expected);
         let implicit = b"\x08\0\x16\0\x04\0\0\x001.2\0\x08\0\x18\0\x04\0\0\x001.3\0";
         assert_eq!(own_identity(implicit, IMPLICIT_LITTLE), expected);
+        let pixels = crate::data_elements::BIG_ENDIAN_PIXELS;
+        assert_eq!(own_identity(implicit, pixels), expected);
         let big = b"\0\x08\0\x16UI\0\x041.2\0\0\x08\0\x18UI\0\x041.3\0";
         assert_eq!(own_identity(big, EXPLICIT_BIG), expected);
         let mut encoder = DeflateEncoder::new(Vec::new(), Compression::fast());

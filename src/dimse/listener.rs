@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -86,6 +87,19 @@ struct Connection {
     progress: Arc<AssociationProgress>,
     /// It only waits for its refusal.
     is_refused: bool,
+}
+
+/// The place of one connection among the open ones. It is given up when this is dropped, after a panic too: places that
+/// are never given up would shut the door to all others, and the listener would wait for them at its end.
+struct ConnectionPlace<'a> {
+    connections: &'a Connections,
+    number: u64,
+}
+
+impl Drop for ConnectionPlace<'_> {
+    fn drop(&mut self) {
+        self.connections.with(|open| open.remove(&self.number));
+    }
 }
 
 impl Connections {
@@ -199,12 +213,25 @@ impl Listener {
                 };
                 let connections = &connections;
                 let serves = move || {
-                    if is_refused {
-                        self.refuse(stream, peer, on);
-                    } else {
-                        self.serve(stream, peer, &progress, on);
+                    let _place = ConnectionPlace {
+                        connections,
+                        number,
+                    };
+                    // A fault of cxr, or of a crate under it, costs one association.
+                    let served = catch_unwind(AssertUnwindSafe(|| {
+                        if is_refused {
+                            self.refuse(stream, peer, on);
+                        } else {
+                            self.serve(stream, peer, &progress, on);
+                        }
+                    }));
+                    if served.is_err() {
+                        let reason = "cxr failed on what it sent".to_owned();
+                        let peer = peer.to_string();
+                        let _ = catch_unwind(AssertUnwindSafe(|| {
+                            on(ListenerEvent::Ended { peer, reason });
+                        }));
                     }
-                    connections.with(|open| open.remove(&number));
                 };
                 if thread::Builder::new().spawn_scoped(scope, serves).is_err() {
                     connections.with(|open| open.remove(&number));
@@ -318,4 +345,62 @@ fn is_passing(error: &io::Error) -> bool {
         error.kind(),
         WouldBlock | Interrupted | ConnectionAborted | ConnectionReset
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixStream;
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+
+    /// More faults than there are places: each costs its own connection, and the listener still stops.
+    #[test]
+    fn a_fault_on_one_connection_costs_no_place_and_no_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let offer = Offer {
+            title: "CXR".parse().unwrap(),
+            sop_classes: None,
+            transfer_syntaxes: Vec::new(),
+        };
+        let bounds = Bounds {
+            associations: 1,
+            object_bytes: 1 << 20,
+            silence: Duration::from_secs(20),
+        };
+        let inbox = Inbox::open(folder.path()).unwrap();
+        let local = "127.0.0.1:0".parse().unwrap();
+        let listener =
+            Listener::bind(local, offer, AllowedPeers::default(), bounds, inbox).unwrap();
+        let address = listener.address().unwrap();
+        let (stop, mut stops) = UnixStream::pair().unwrap();
+        let (faults, said) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+        let on = |event: ListenerEvent| match event {
+            ListenerEvent::Ended { reason, .. } if reason.contains("cxr failed") => {
+                said.lock().unwrap().push(reason);
+            }
+            _ => {
+                faults.fetch_add(1, Ordering::SeqCst);
+                panic!("a fault while this is reported");
+            }
+        };
+        thread::scope(|scope| {
+            let runs = scope.spawn(|| listener.run(&stop, &on));
+            for number in 1..=3 {
+                let mut stream = TcpStream::connect(address).unwrap();
+                stream.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+                // It is closed, whatever it was told before.
+                let _ = stream.read_to_end(&mut Vec::new());
+                let end = Instant::now() + Duration::from_secs(20);
+                while said.lock().unwrap().len() < number && Instant::now() < end {
+                    thread::sleep(Duration::from_millis(5));
+                }
+            }
+            stops.write_all(b"x").unwrap();
+            runs.join().unwrap().unwrap();
+        });
+        assert_eq!(faults.load(Ordering::SeqCst), 3);
+        assert_eq!(said.lock().unwrap().len(), 3);
+    }
 }

@@ -11,8 +11,8 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `uid`, `address`, `peers` | names: identifiers, application entity titles, addresses, who may connect |
-//! | `elements`, `command`, `part10` | data elements, command sets, file meta information |
+//! | `sop_class`, `address`, `peers` | names: SOP classes, application entity titles, addresses, who may connect |
+//! | `command`, `part10`, `data_set` | command sets, file meta information, what a data set says it is |
 //! | `pdu_stream`, `negotiation`, `message`, `service` | one association, as its acceptor |
 //! | `inbox`, `listener` | the folder, and all associations |
 //! | `requestor` | associations that are asked for |
@@ -20,7 +20,6 @@
 mod address;
 mod command;
 mod data_set;
-mod elements;
 mod error;
 pub(crate) mod fuzzed;
 mod inbox;
@@ -32,8 +31,8 @@ mod pdu_stream;
 mod peers;
 mod requestor;
 mod service;
+mod sop_class;
 mod status;
-mod uid;
 
 pub use address::{AddressFault, AeTitle, DicomAddress};
 pub use error::DimseError;
@@ -43,5 +42,5 @@ pub use negotiation::Offer;
 pub use part10::{Part10Fault, Part10Object, StorageKind};
 pub use peers::{AllowedPeers, PeerNetwork};
 pub use requestor::{EchoAnswer, MOST_KINDS, StoreRequestor, echo};
+pub use sop_class::{radiograph_classes, sop_class_name};
 pub use status::DimseStatus;
-pub use uid::{radiograph_classes, sop_class_name};

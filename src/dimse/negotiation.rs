@@ -13,7 +13,7 @@ use super::address::AeTitle;
 use super::part10::{IMPLEMENTATION, IMPLEMENTATION_NAME, StorageKind};
 use super::pdu_stream::LONGEST_PDU;
 use super::peers::AllowedPeers;
-use super::uid;
+use crate::data_elements::{is_uid, trimmed};
 
 /// The SOP class of C-ECHO (PS3.4 annex A).
 pub const VERIFICATION: &str = "1.2.840.10008.1.1";
@@ -47,7 +47,7 @@ impl Offer {
         &self,
         context: &PresentationContextProposed,
     ) -> Result<String, PresentationContextResultReason> {
-        let class = uid::trimmed(context.abstract_syntax.as_bytes());
+        let class = trimmed(context.abstract_syntax.as_bytes());
         let is_echo = class == VERIFICATION;
         if !is_echo && !self.takes(&class) {
             return Err(PresentationContextResultReason::AbstractSyntaxNotSupported);
@@ -55,7 +55,7 @@ impl Offer {
         let proposed = context.transfer_syntaxes.iter();
         // The first that the other side names: it knows best what it has.
         proposed
-            .map(|syntax| uid::trimmed(syntax.as_bytes()))
+            .map(|syntax| trimmed(syntax.as_bytes()))
             .find(|syntax| {
                 let is_plain = syntax == IMPLICIT_LITTLE || syntax == EXPLICIT_LITTLE;
                 (is_echo && is_plain) || (!is_echo && self.transfer_syntaxes.contains(syntax))
@@ -100,7 +100,7 @@ pub fn negotiate(
             "another version of the protocol",
         ));
     }
-    if uid::trimmed(request.application_context_name.as_bytes()) != APPLICATION_CONTEXT {
+    if trimmed(request.application_context_name.as_bytes()) != APPLICATION_CONTEXT {
         let reason = Reason::ApplicationContextNameNotSupported;
         return Err(by_user(reason, "another application context than DICOM's"));
     }
@@ -116,7 +116,7 @@ pub fn negotiate(
     let mut results = Vec::new();
     let mut not_taken = Vec::new();
     for context in &request.presentation_contexts {
-        let class = uid::trimmed(context.abstract_syntax.as_bytes());
+        let class = trimmed(context.abstract_syntax.as_bytes());
         // Numbers are odd, and each is given once.
         let is_number = context.id % 2 == 1 && !contexts.contains_key(&context.id);
         let result = if is_number {
@@ -124,7 +124,7 @@ pub fn negotiate(
         } else {
             Err(PresentationContextResultReason::NoReason)
         };
-        if result.is_err() && uid::is_uid(&class) && !not_taken.contains(&class) {
+        if result.is_err() && is_uid(&class) && !not_taken.contains(&class) {
             not_taken.push(class.clone());
         }
         let (reason, transfer_syntax) = match result {

@@ -5,8 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use super::address::AeTitle;
-use super::elements::{ElementEncoding, Elements};
-use super::uid::is_uid;
+use crate::data_elements::{ElementFault, FileStart, has_preamble, is_uid};
 
 /// Which program wrote a file or speaks the protocol (PS3.7 annex D.3.3.2): a UUID as an identifier (PS3.5 annex B.2).
 pub const IMPLEMENTATION: &str = "2.25.36944407212651181370974522778369161258";
@@ -15,13 +14,6 @@ pub const IMPLEMENTATION_NAME: &str = concat!("CXR_", env!("CARGO_PKG_VERSION"))
 
 const PREAMBLE: usize = 128;
 const MAGIC: &[u8] = b"DICM";
-/// The most bytes in which the file meta information must end.
-const LONGEST_HEAD: u64 = 64 << 10;
-
-const GROUP: u32 = 0x0002;
-const SOP_CLASS: u32 = 0x0002_0002;
-const SOP_INSTANCE: u32 = 0x0002_0003;
-const TRANSFER_SYNTAX: u32 = 0x0002_0010;
 
 /// What an object is and how it is written: what a presentation context is negotiated for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -46,11 +38,16 @@ pub enum Part10Fault {
     NotOne,
     #[error("its file meta information lacks the {0}")]
     Lacks(&'static str),
+    #[error("its file meta information is damaged: {0}")]
+    Damaged(#[from] ElementFault),
     #[error("{0}")]
     Unreadable(io::ErrorKind),
 }
 
 impl Part10Object {
+    /// The most bytes in which the file meta information must end.
+    pub const LONGEST_HEAD: usize = 64 << 10;
+
     /// Reads the head of a file.
     ///
     /// # Errors
@@ -59,7 +56,7 @@ impl Part10Object {
         let unreadable = |error: io::Error| Part10Fault::Unreadable(error.kind());
         let mut head = Vec::new();
         let file = File::open(path).map_err(unreadable)?;
-        file.take(LONGEST_HEAD)
+        file.take(Self::LONGEST_HEAD as u64)
             .read_to_end(&mut head)
             .map_err(unreadable)?;
         Part10Object::parse(&head)
@@ -70,30 +67,21 @@ impl Part10Object {
     /// # Errors
     /// If it is no file of an object.
     pub fn parse(head: &[u8]) -> Result<Self, Part10Fault> {
-        let start = PREAMBLE + MAGIC.len();
-        if head.get(PREAMBLE..start) != Some(MAGIC) {
+        if !has_preamble(head) {
             return Err(Part10Fault::NotOne);
         }
-        let (mut class, mut instance, mut syntax) = (None, None, None);
-        let mut elements = Elements::of(&head[start..], ElementEncoding::ExplicitLittle);
-        let mut end = 0;
-        while let Some(element) = elements.next().filter(|element| element.tag >> 16 == GROUP) {
-            end = elements.at();
-            let text = || Some(element.text()).filter(|text| is_uid(text));
-            match element.tag {
-                SOP_CLASS => class = text(),
-                SOP_INSTANCE => instance = text(),
-                TRANSFER_SYNTAX => syntax = text(),
-                _ => {}
-            }
-        }
+        let start = FileStart::of(head)?;
+        let stated = |text: Option<String>, name| {
+            let uid = text.filter(|text| is_uid(text));
+            uid.ok_or(Part10Fault::Lacks(name))
+        };
         Ok(Part10Object {
             kind: StorageKind {
-                sop_class: class.ok_or(Part10Fault::Lacks("SOP class"))?,
-                transfer_syntax: syntax.ok_or(Part10Fault::Lacks("transfer syntax"))?,
+                sop_class: stated(start.sop_class, "SOP class")?,
+                transfer_syntax: stated(start.transfer_syntax, "transfer syntax")?,
             },
-            sop_instance: instance.ok_or(Part10Fault::Lacks("SOP instance"))?,
-            data_set_at: (start + end) as u64,
+            sop_instance: stated(start.sop_instance, "SOP instance")?,
+            data_set_at: start.offset as u64,
         })
     }
 }

@@ -17,7 +17,7 @@ use super::part10::StorageKind;
 use super::pdu_stream::{PduFault, PduStream};
 use super::peers::AllowedPeers;
 use super::status::DimseStatus;
-use super::uid::is_uid;
+use crate::data_elements::is_uid;
 
 /// How long one object may take.
 const LONGEST_OBJECT: Duration = Duration::from_secs(600);

@@ -37,9 +37,17 @@ pub const PROGNOSES: &str = "prognoses";
 /// that hold numbers back have it, as their last column.
 pub const WITHHELD: &str = "withheld";
 
+/// The columns of pseudonyms, after all others: those of the patient and of the study, and which key they were made
+/// with. Only tables that were asked for them have them.
+pub const PSEUDONYMS: [&str; 3] = [PATIENT, "study_uid", PSEUDONYM_KEY];
+/// The pseudonym of the patient.
+pub const PATIENT: &str = "patient";
+/// The name of the key that pseudonyms were made with.
+pub const PSEUDONYM_KEY: &str = "pseudonym_key";
+
 /// Whether a column of this name holds something other than a label's score.
 pub fn is_reserved(column: &str) -> bool {
-    let all: [&[&str]; 5] = [&BEFORE, &AFTER, &NESTED, &BASIS, &LUNGS];
+    let all: [&[&str]; 6] = [&BEFORE, &AFTER, &NESTED, &BASIS, &LUNGS, &PSEUDONYMS];
     let is_prognosis = column.starts_with(PROGNOSIS) || column == PROGNOSES;
     let is_other = is_prognosis || column == WITHHELD;
     is_other || all.iter().any(|columns| columns.contains(&column))

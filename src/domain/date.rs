@@ -44,15 +44,47 @@ fn number(digits: &str) -> Option<u32> {
     digits.parse().ok()
 }
 
-/// Whether the first time is known to be before the second. It is not known for two images of the same
-/// day where one has no time.
-pub fn is_before(a: &str, b: &str) -> bool {
-    a < b && !b.starts_with(a)
+/// Begins a day that is counted from a start of its own.
+const COUNTED: &str = "day ";
+/// Added to such a day, so that days before the start sort first.
+const COUNT_START: i64 = 5_000_000;
+
+/// A day that a collection counts from a start of its own, such as the first symptom, in a form that sorts
+/// by time. It cannot be compared with a date. `None` for a number that is no plausible count of days.
+pub fn counted_day(day: i64) -> Option<String> {
+    let is_plausible = (1 - COUNT_START..COUNT_START).contains(&day);
+    is_plausible.then(|| format!("{COUNTED}{:07}", day + COUNT_START))
 }
 
-/// Whole days from `a` to `b`; `None` where one of them is not a date.
+/// The day of a time, for people: `2020-03-01`, or `day 12` for one of [`counted_day`].
+pub fn shown_day(taken: &str) -> Option<String> {
+    const DATE: usize = "2020-03-01".len();
+    match count(taken) {
+        Some(day) => Some(format!("{COUNTED}{day}")),
+        None => taken.get(..DATE).map(str::to_owned),
+    }
+}
+
+/// The number of a [`counted_day`].
+fn count(taken: &str) -> Option<i64> {
+    let day: i64 = taken.strip_prefix(COUNTED)?.parse().ok()?;
+    Some(day - COUNT_START)
+}
+
+/// Whether the first time is known to be before the second. It is not known for two images of the same
+/// day where one has no time, nor for a date and a counted day.
+pub fn is_before(a: &str, b: &str) -> bool {
+    let is_alike = a.starts_with(COUNTED) == b.starts_with(COUNTED);
+    is_alike && a < b && !b.starts_with(a)
+}
+
+/// Whole days from `a` to `b`; `None` where one of them is not a date, or only one is a counted day.
 pub fn days_between(a: &str, b: &str) -> Option<i64> {
-    Some(day(b)? - day(a)?)
+    match (count(a), count(b)) {
+        (Some(a), Some(b)) => Some(b - a),
+        (None, None) => Some(day(b)? - day(a)?),
+        _ => None,
+    }
 }
 
 /// Days since 1970-01-01, Gregorian.
@@ -109,6 +141,22 @@ mod tests {
         assert!(!is_before("2020-03-01", "2020-03-01T10:00:00"));
         assert!(!is_before("2020-03-01T10:00:00", "2020-03-01T10:00:00"));
         assert!(!is_before("2020-03-02", "2020-03-01"));
+    }
+
+    #[test]
+    fn counted_days_sort_by_time_and_are_compared_with_each_other_only() {
+        let counted = |day| counted_day(day).unwrap();
+        let mut days: Vec<String> = [12, -3, 0, 100, -12].map(counted).into();
+        days.sort_unstable();
+        let shown: Vec<_> = days.iter().filter_map(|day| shown_day(day)).collect();
+        assert_eq!(shown, ["day -12", "day -3", "day 0", "day 12", "day 100"]);
+        assert_eq!(days_between(&counted(-3), &counted(12)), Some(15));
+        assert!(is_before(&counted(-3), &counted(0)));
+        assert!(!is_before(&counted(3), &counted(3)));
+        assert_eq!(days_between("2020-03-01", &counted(1)), None);
+        assert!(!is_before("2020-03-01", &counted(1)));
+        assert_eq!(counted_day(5_000_000), None);
+        assert_eq!(shown_day("2020-03-01T10:20").as_deref(), Some("2020-03-01"));
     }
 
     /// Python: (date(2020, 3, 1) - date(1999, 12, 31)).days, and so on.

@@ -57,7 +57,7 @@ pub use assumed::{AssumptionError, Prevalences};
 pub use blinded::{BlindedReading, Call};
 pub use change::{CallChange, Judgement, NewValue, OpinionChange};
 pub use content_id::{ContentId, NotAContentId};
-pub use date::{days_between, is_before, taken};
+pub use date::{counted_day, days_between, is_before, shown_day, taken};
 pub use dicom_header::HeaderLine;
 pub use failure::Failure;
 pub use finding::{
@@ -75,7 +75,7 @@ pub use model_card::{
 pub use network_settings::{NetworkSettings, SettingError, SettingValue};
 pub use onnx::{OnnxAttribute, OnnxGraph, OnnxInput, OnnxNode, OnnxNumbers, OnnxTensor};
 pub use opinion::{Opinion, Verdict};
-pub use origin::Origin;
+pub use origin::{FilmSummary, Origin};
 pub use pathology::{
     BACTERIAL, COVID, COVID_GIVEN_PNEUMONIA, GIVEN_PNEUMONIA, PNEUMONIA, Pathology, VIRAL,
 };
@@ -95,4 +95,4 @@ pub use recipe::{
 pub use review::{Act, ImageIdentity, Review, Seen};
 pub use review_totals::{ReviewTotals, median_time};
 pub use source_header::{HeaderText, SourceHeader};
-pub use view::{Canvas, FilmShape, Histogram, Preset, PreviewImage, View, Window};
+pub use view::{Canvas, FilmShape, Histogram, Preset, PreviewImage, ShownPart, View, Window};

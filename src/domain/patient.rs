@@ -143,7 +143,7 @@ impl PatientIdentity {
     }
 
     /// Whether the identifier is one that software or a de-identification writes for all patients.
-    fn has_placeholder(&self) -> bool {
+    pub fn has_placeholder(&self) -> bool {
         self.id.as_deref().is_some_and(is_placeholder)
     }
 

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use super::change::OpinionChange;
 use super::prediction::Prediction;
 use super::radiograph::Uids;
+use super::view::ShownPart;
 
 /// A step by which a reader changes an opinion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +52,8 @@ pub struct Seen {
     /// 1 for the whole image, more for a part of it, 0 if no picture was on the screen. See
     /// [`View`](super::View).
     pub zoom: f64,
+    /// The part of the image that was on the screen; `None` for the whole of it.
+    pub part: Option<ShownPart>,
     /// The subject of the heat map over the image: a label, or a difference between two.
     pub heat_map: Option<String>,
 }

@@ -1,6 +1,6 @@
 //! File names, DICOM text and cards are hostile input: this module makes them safe to show.
 
-use std::fmt;
+use std::fmt::{self, Display};
 
 /// Text that may be shown: on a terminal, in a page, in the header of a table. Cleaning is the only way to
 /// make one, so a function that takes this type never receives other text.
@@ -52,6 +52,18 @@ pub fn clean(text: &str) -> String {
         }
     }
     clean
+}
+
+/// Characters of a reason that are kept. Decoders, archives and servers may quote anything of any length.
+const LONGEST_REASON: usize = 300;
+
+/// The reason of a fault: one line without control characters, and cut where it is long.
+pub fn reason(words: impl Display) -> String {
+    let line = clean(&words.to_string());
+    match line.char_indices().nth(LONGEST_REASON) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
 }
 
 /// Whether a character must not be shown: control characters, invisible characters, and characters that

@@ -129,6 +129,20 @@ impl View {
         Some(image.width / fit)
     }
 
+    /// The part of the image that a canvas shows; `None` without pixels.
+    pub fn shown_part(&self, canvas: Canvas, image: FilmShape) -> Option<ShownPart> {
+        let scale = self.scale(canvas, image)?;
+        let (x, y) = self.shown_centre(canvas, scale);
+        let half = |room: usize, all: f64| (room as f64 / all).min(1.0) / 2.0;
+        let (across, down) = (half(canvas.width, scale.0), half(canvas.height, scale.1));
+        Some(ShownPart {
+            left: x - across,
+            top: y - down,
+            right: x + across,
+            bottom: y + down,
+        })
+    }
+
     /// Pixels of the canvas that the whole image would take at this zoom, across and down; `None` without pixels.
     fn scale(&self, canvas: Canvas, image: FilmShape) -> Option<(f64, f64)> {
         let (wide, tall) = (image.width, image.height * image.pixel_aspect);
@@ -152,6 +166,25 @@ impl View {
             limit(self.centre.0, canvas.width, scale.0),
             limit(self.centre.1, canvas.height, scale.1),
         )
+    }
+}
+
+/// A part of an image, as fractions of its width from the left and of its height from the top.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ShownPart {
+    pub left: f64,
+    pub top: f64,
+    pub right: f64,
+    pub bottom: f64,
+}
+
+impl ShownPart {
+    /// Whether it is the whole image.
+    pub fn is_whole(&self) -> bool {
+        // A pixel of the largest image is more than this.
+        const NEARLY: f64 = 1e-6;
+        let begins = self.left < NEARLY && self.top < NEARLY;
+        begins && self.right > 1.0 - NEARLY && self.bottom > 1.0 - NEARLY
     }
 }
 
@@ -247,6 +280,35 @@ mod tests {
         height: 2000.0,
         pixel_aspect: 1.0,
     };
+
+    #[test]
+    fn a_canvas_shows_a_part_of_the_image() {
+        let whole = View::default().shown_part(CANVAS, FILM).unwrap();
+        assert!(whole.is_whole(), "{whole:?}");
+        // The film is 50 pixels wide and 100 high, and at this zoom 200 wide and 400 high.
+        let mut view = View {
+            zoom: 4.0,
+            ..View::default()
+        };
+        let part = view.shown_part(CANVAS, FILM).unwrap();
+        assert_eq!((part.left, part.right), (0.25, 0.75));
+        assert_eq!((part.top, part.bottom), (0.375, 0.625));
+        assert!(!part.is_whole());
+        view.pan_by(-10.0, 10.0);
+        let corner = view.shown_part(CANVAS, FILM).unwrap();
+        assert_eq!((corner.left, corner.bottom), (0.0, 1.0));
+        // Its whole width, and a part of its height.
+        view.zoom = 2.0;
+        view.centre = (0.5, 0.5);
+        let wide = view.shown_part(CANVAS, FILM).unwrap();
+        assert_eq!(
+            (wide.left, wide.right, wide.top, wide.bottom),
+            (0.0, 1.0, 0.25, 0.75)
+        );
+        assert!(!wide.is_whole());
+        let none = FilmShape { width: 0.0, ..FILM };
+        assert_eq!(view.shown_part(CANVAS, none), None);
+    }
 
     #[test]
     fn the_point_under_the_pointer_stays_where_it_is() {

@@ -6,6 +6,7 @@
 //! without regard to case; commas, semicolons and tabs are told apart by the header.
 
 mod columns;
+mod films;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ use super::question::{BinaryQuestion, ReferenceStandard, SeverityScale};
 use crate::domain::ViewPosition;
 use crate::domain::text::clean;
 use columns::{ColumnPositions, known, text};
+pub use films::{FilmColumns, FilmRow, films};
 
 /// A column with more values than this is no grouping: a table of a thousand lines is not read.
 const MOST_GROUPS: usize = 50;

@@ -3,8 +3,8 @@
 //! CSV has the plain columns, with one value each. JSON rows have the same columns and values, followed
 //! by members that hold several values ([`NESTED`]). Further columns say what the row is based on
 //! ([`BASIS`]), and what was measured by the lungs ([`LUNGS`]); tables of earlier versions lack them. Where
-//! outcomes are asked for, their columns come after these ([`PROGNOSIS`]), and last the labels without a
-//! number, if the model has such ([`WITHHELD`]).
+//! outcomes are asked for, their columns come after these ([`PROGNOSIS`]), then the labels without a
+//! number, if the model has such ([`WITHHELD`]), and last the pseudonyms, if they are asked for ([`PSEUDONYMS`]).
 
 use std::fmt;
 use std::path::Path;
@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Cell, RowOrigin, TableFormat, path_text};
 use crate::domain::columns::{
-    AFTER, BASIS, BEFORE, LUNGS, NESTED, PROGNOSES, PROGNOSIS, is_reserved,
+    AFTER, BASIS, BEFORE, LUNGS, NESTED, PROGNOSES, PROGNOSIS, PSEUDONYMS, is_reserved,
 };
 pub use crate::domain::columns::{CONTENT, PREVALENCE, WITHHELD};
 use crate::domain::hex::hex;
@@ -57,6 +57,13 @@ pub enum RowOf<'a> {
     Failed(&'a str),
 }
 
+/// The pseudonyms of the patient and the study of one file, as far as it names them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RowPseudonyms {
+    pub patient: Option<String>,
+    pub study: Option<String>,
+}
+
 /// Makes table rows from the predictions of one model.
 pub struct PredictionRows<'a> {
     format: TableFormat,
@@ -64,6 +71,8 @@ pub struct PredictionRows<'a> {
     assumed: &'a Prevalences,
     /// Whether the rows have the outcomes of the card.
     foretells: bool,
+    /// The name of the key of the rows' pseudonyms; `None` if they have none.
+    pseudonym_key: Option<String>,
     /// The same in every row: [`card_digest`], and [`PREVALENCE`] as text.
     card_digest: String,
     prevalence: String,
@@ -77,6 +86,7 @@ impl<'a> PredictionRows<'a> {
             card,
             assumed,
             foretells: false,
+            pseudonym_key: None,
             card_digest: card_digest(card),
             prevalence: prevalence_text(card, assumed),
         }
@@ -88,10 +98,17 @@ impl<'a> PredictionRows<'a> {
         self
     }
 
+    /// The same rows, with pseudonyms after the other columns if they are made with a `key` of this name.
+    pub fn with_pseudonyms(mut self, key: Option<String>) -> Self {
+        self.pseudonym_key = key;
+        self
+    }
+
     /// The same predictions as rows of a table in this format.
     pub fn in_format(&self, format: TableFormat) -> Self {
         PredictionRows {
             format: format.of_rows(),
+            pseudonym_key: self.pseudonym_key.clone(),
             card_digest: self.card_digest.clone(),
             prevalence: self.prevalence.clone(),
             ..*self
@@ -112,11 +129,12 @@ impl<'a> PredictionRows<'a> {
     }
 
     /// The columns of tables by earlier versions, which lack those of [`LUNGS`] and [`WITHHELD`], or of [`BASIS`] as
-    /// well. No such table has outcomes, so that none can be continued with them.
+    /// well. No such table has outcomes or pseudonyms, so that none can be continued with them.
     pub fn earlier_columns(&self) -> [Vec<String>; 2] {
         [&[], self.basis()].map(|basis| {
             let mut columns = self.columns_with(basis);
             columns.extend(self.prognosis_columns());
+            columns.extend(self.pseudonym_columns());
             columns
         })
     }
@@ -137,7 +155,17 @@ impl<'a> PredictionRows<'a> {
     fn further_columns(&self) -> Vec<String> {
         let mut columns = self.prognosis_columns();
         columns.extend(self.card.can_withhold().then(|| WITHHELD.to_owned()));
+        columns.extend(self.pseudonym_columns());
         columns
+    }
+
+    /// The columns of the pseudonyms; none where they are not asked for.
+    fn pseudonym_columns(&self) -> impl Iterator<Item = String> + use<> {
+        let columns: &'static [&'static str] = match self.pseudonym_key {
+            Some(_) => &PSEUDONYMS,
+            None => &[],
+        };
+        columns.iter().map(|&name| name.to_owned())
     }
 
     /// The columns of the outcomes; empty where none are asked for.
@@ -192,6 +220,7 @@ impl<'a> PredictionRows<'a> {
                 }
                 let can_withhold = self.card.can_withhold();
                 row.extend(can_withhold.then(|| self.withheld_cell(prediction)));
+                row.resize(columns, Cell::Empty);
             }
             RowOf::Skipped { kind, content } => {
                 without_scores(&mut row, "skipped", kind);
@@ -200,6 +229,18 @@ impl<'a> PredictionRows<'a> {
             }
             RowOf::Unread(format) => without_scores(&mut row, "unread", &format.to_string()),
             RowOf::Failed(reason) => without_scores(&mut row, "error", reason),
+        }
+        row
+    }
+
+    /// The same row, with the pseudonyms of its patient and its study if the rows have such.
+    pub fn row_of(&self, path: &Path, outcome: RowOf, whose: &RowPseudonyms) -> Vec<Cell> {
+        let mut row = self.row(path, outcome);
+        if let Some(key) = &self.pseudonym_key {
+            row.truncate(row.len().saturating_sub(PSEUDONYMS.len()));
+            let cells = [&whose.patient, &whose.study, &Some(key.clone())]
+                .map(|text| text.as_deref().map_or(Cell::Empty, Cell::text));
+            row.extend(cells);
         }
         row
     }
@@ -279,6 +320,7 @@ impl<'a> PredictionRows<'a> {
             preprocess: self.card.preprocess.clone(),
             card_digest: Some(self.card_digest.clone()),
             prevalence: Some(prevalence),
+            pseudonym_key: self.pseudonym_key.clone(),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::Record;
-use crate::domain::columns::{CARD, PREVALENCE};
+use crate::domain::columns::{CARD, PREVALENCE, PSEUDONYM_KEY};
 
 /// How a row was made. All rows of one table share this. `None` means unknown, as in a row of an earlier
 /// version of cxr.
@@ -17,6 +17,8 @@ pub struct RowOrigin {
     pub card_digest: Option<String>,
     /// The assumed prevalences as the row writes them; empty if none are assumed.
     pub prevalence: Option<String>,
+    /// The name of the key of the row's pseudonyms; `None` if it has none.
+    pub pseudonym_key: Option<String>,
 }
 
 impl RowOrigin {
@@ -33,6 +35,7 @@ impl RowOrigin {
             preprocess: optional("preprocess")?,
             card_digest,
             prevalence,
+            pseudonym_key: optional(PSEUDONYM_KEY),
         })
     }
 
@@ -45,6 +48,7 @@ impl RowOrigin {
             && self.preprocess == other.preprocess
             && agree(&self.card_digest, &other.card_digest)
             && agree(&self.prevalence, &other.prevalence)
+            && agree(&self.pseudonym_key, &other.pseudonym_key)
     }
 }
 
@@ -57,6 +61,9 @@ impl fmt::Display for RowOrigin {
         write!(f, "model {model} {}", self.preprocess)?;
         if let Some(card) = &self.card_digest {
             write!(f, " card {card}")?;
+        }
+        if let Some(key) = &self.pseudonym_key {
+            write!(f, " pseudonyms by key {key}")?;
         }
         match self.prevalence.as_deref() {
             None => write!(f, " prevalence not stated"),

@@ -20,6 +20,7 @@ use crate::config::{self, Rejected};
 use crate::domain::text::is_dangerous;
 use crate::domain::{LabelCard, ModelCard, Prevalences, Question, Radiograph, Samples};
 use crate::evaluation::boxes::FilmPoint;
+use crate::evaluation::manifest::{FilmColumns, films};
 use crate::evaluation::{Manifest, ManifestColumns};
 use crate::imaging::{self, DecodeLimits, ImageFault, Viewport, VoiLut, fuzzed};
 use crate::inference::family::NamedTensors;
@@ -471,6 +472,9 @@ pub fn npy(data: &[u8]) {
 
 /// A manifest, with a column of boxes and without. Every row becomes a case or is counted as skipped.
 pub fn manifest(data: &[u8]) {
+    if let Err(error) = films(data, &FilmColumns::default(), "table") {
+        is_one_line(&error);
+    }
     for boxes in [None, Some("boxes".to_owned())] {
         let columns = ManifestColumns {
             boxes,

@@ -4,7 +4,8 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use super::clean_text;
-use crate::domain::Failure;
+use crate::data_elements::ElementFault;
+use crate::domain::{Failure, text};
 use crate::sources::SourceFault;
 
 /// A fault of a file, without the file's name. The reason is one line without control characters, even
@@ -49,12 +50,12 @@ impl ImageFault {
         | ImageFault::Unsupported(reason)
         | ImageFault::DecoderDied(reason)
         | ImageFault::TimedOut(reason)) = &mut self;
-        *reason = one_line(&reason);
+        *reason = text::reason(&reason);
         self
     }
 
     pub(super) fn unreadable(reason: impl Display) -> Self {
-        ImageFault::Unreadable(one_line(reason))
+        ImageFault::Unreadable(text::reason(reason))
     }
 
     /// The fault behind an error while the bytes of a film are read.
@@ -63,31 +64,37 @@ impl ImageFault {
     }
 
     pub(super) fn not_an_image(reason: impl Display) -> Self {
-        ImageFault::NotAnImage(one_line(reason))
+        ImageFault::NotAnImage(text::reason(reason))
     }
 
     pub(super) fn no_picture(kind: impl Display) -> Self {
-        ImageFault::NoPicture(one_line(kind))
+        ImageFault::NoPicture(text::reason(kind))
     }
 
     pub(super) fn too_large(reason: impl Display) -> Self {
-        ImageFault::TooLarge(one_line(reason))
+        ImageFault::TooLarge(text::reason(reason))
     }
 
     pub(super) fn damaged(reason: impl Display) -> Self {
-        ImageFault::Damaged(one_line(reason))
+        ImageFault::Damaged(text::reason(reason))
     }
 
     pub(super) fn unsupported(reason: impl Display) -> Self {
-        ImageFault::Unsupported(one_line(reason))
+        ImageFault::Unsupported(text::reason(reason))
     }
 
     pub(super) fn died(reason: impl Display) -> Self {
-        ImageFault::DecoderDied(one_line(reason))
+        ImageFault::DecoderDied(text::reason(reason))
     }
 
     pub(super) fn timed_out(reason: impl Display) -> Self {
-        ImageFault::TimedOut(one_line(reason))
+        ImageFault::TimedOut(text::reason(reason))
+    }
+}
+
+impl From<ElementFault> for ImageFault {
+    fn from(fault: ElementFault) -> Self {
+        ImageFault::damaged(fault)
     }
 }
 
@@ -102,17 +109,6 @@ impl From<SourceFault> for ImageFault {
             SourceFault::Damaged(reason) => ImageFault::damaged(reason),
             SourceFault::Unsupported(reason) => ImageFault::unsupported(reason),
         }
-    }
-}
-
-/// Characters of a reason that are kept. Decoders may quote file content of any length.
-const LONGEST_REASON: usize = 300;
-
-fn one_line(reason: impl Display) -> String {
-    let line = clean_text(&reason.to_string());
-    match line.char_indices().nth(LONGEST_REASON) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line,
     }
 }
 

@@ -14,6 +14,10 @@ const NONCE: Nonce = [7; size_of::<Nonce>()];
 pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<Radiograph, ImageFault> {
     // The header is read by itself too, up to the first fault.
     let _ = super::source_header(bytes, limits);
+    let is_dicom = super::sniff::kind(bytes).is_ok_and(|kind| kind == super::FileKind::Dicom);
+    if is_dicom {
+        let _ = super::dicom::summary_of_head(bytes, true, limits);
+    }
     super::decode(bytes, limits)
 }
 

@@ -29,8 +29,8 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use crate::domain::{ContentId, HeaderLine, Radiograph, SourceHeader};
-use crate::sources::{OpenedSource, Sources};
+use crate::domain::{ContentId, FilmSummary, HeaderLine, Radiograph, SourceHeader};
+use crate::sources::{OpenedSource, Sources, is_remote};
 
 mod big_endian;
 pub mod decoder;
@@ -288,6 +288,37 @@ pub fn header(
             })?),
         };
         Ok((content_id(&bytes), lines))
+    };
+    read().map_err(|fault| ImagingError::new(path, fault))
+}
+
+/// Bytes of a file in which its patient, study and view are looked for: at first, and where that is not enough.
+/// Headers of radiographs take some kilobytes; longer ones hold pictures of their own.
+const HEADS: [usize; 2] = [32 << 10, 1 << 20];
+
+/// Patient, study, time and view of a film, from the first bytes of its file. `None` inside: it is in a format
+/// without them, its header is longer than the bytes that are read, or it would have to be fetched for it.
+///
+/// # Errors
+/// If the film cannot be read, or its header is damaged from the start.
+pub fn summary(path: &Path, limits: &DecodeLimits) -> Result<Option<FilmSummary>, ImagingError> {
+    if is_remote(path) {
+        return Ok(None);
+    }
+    let read = || {
+        let film = open_source(path, limits)?;
+        for most in HEADS {
+            let head = film.head(most).map_err(ImageFault::of_reading)?;
+            if sniff::kind(&head)? != FileKind::Dicom {
+                return Ok(None);
+            }
+            let is_whole = head.len() < most;
+            let of_head = || dicom::summary_of_head(&head, is_whole, limits);
+            if let Some(summary) = guard::catching_panics(of_head)? {
+                return Ok(Some(summary));
+            }
+        }
+        Ok(None)
     };
     read().map_err(|fault| ImagingError::new(path, fault))
 }

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::io;
 
-use crate::domain::text::clean;
+use crate::domain::text;
 
 /// A fault of a source, without the path. The reason is one line without control characters, whatever it quotes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -30,19 +30,19 @@ pub enum SourceFault {
 
 impl SourceFault {
     pub fn missing(reason: impl Display) -> Self {
-        SourceFault::Missing(one_line(reason))
+        SourceFault::Missing(text::reason(reason))
     }
 
     pub fn too_large(reason: impl Display) -> Self {
-        SourceFault::TooLarge(one_line(reason))
+        SourceFault::TooLarge(text::reason(reason))
     }
 
     pub fn damaged(reason: impl Display) -> Self {
-        SourceFault::Damaged(one_line(reason))
+        SourceFault::Damaged(text::reason(reason))
     }
 
     pub fn unsupported(reason: impl Display) -> Self {
-        SourceFault::Unsupported(one_line(reason))
+        SourceFault::Unsupported(text::reason(reason))
     }
 
     /// No source was registered that holds this address.
@@ -55,7 +55,7 @@ impl SourceFault {
         match error.kind() {
             io::ErrorKind::InvalidData => SourceFault::damaged(error),
             kind => SourceFault::Unreadable {
-                reason: one_line(error),
+                reason: text::reason(error),
                 kind,
             },
         }
@@ -67,16 +67,5 @@ impl SourceFault {
             SourceFault::Unreadable { kind, .. } => Some(*kind),
             _ => None,
         }
-    }
-}
-
-/// Characters of a reason that are kept. A server may say anything at any length.
-const LONGEST_REASON: usize = 300;
-
-fn one_line(reason: impl Display) -> String {
-    let line = clean(&reason.to_string());
-    match line.char_indices().nth(LONGEST_REASON) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line,
     }
 }

@@ -10,10 +10,12 @@
 //!                                      patients }],
 //!                        withheld: [label],
 //!                        lungs: { evidence_inside, cardiothoracic_ratio, cardiothoracic_error } },
-//!   window: null | { centre, width }, inverted, zoom, heat_map: null | label }
+//!   window: null | { centre, width }, inverted, zoom, part: { left, top, right, bottom }, heat_map: null | label }
 //! ```
 //!
-//! A part that came later, such as `prognoses`, is left out where there is nothing of it, so that the texts of before
+//! `part` is what was on the screen of a larger image, as fractions of its width and height.
+//!
+//! A member that came later, such as `prognoses`, is left out where there is nothing of it, so that the texts of before
 //! stay what they were.
 
 use serde::{Deserialize, Serialize};
@@ -38,7 +40,17 @@ struct StoredSeen {
     window: Option<StoredWindow>,
     inverted: bool,
     zoom: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    part: Option<StoredPart>,
     heat_map: Option<String>,
+}
+
+#[derive(Serialize)]
+struct StoredPart {
+    left: f64,
+    top: f64,
+    right: f64,
+    bottom: f64,
 }
 
 #[derive(Serialize)]
@@ -105,6 +117,12 @@ impl From<&Seen> for StoredSeen {
                 .map(|(centre, width)| StoredWindow { centre, width }),
             inverted: seen.inverted,
             zoom: seen.zoom,
+            part: seen.part.map(|part| StoredPart {
+                left: part.left,
+                top: part.top,
+                right: part.right,
+                bottom: part.bottom,
+            }),
             heat_map: seen.heat_map.clone(),
         }
     }
@@ -209,7 +227,7 @@ impl From<Severity> for StoredSeverity {
 mod tests {
     use super::super::tests::{prediction as example, prognoses};
     use super::*;
-    use crate::domain::Pathology;
+    use crate::domain::{Pathology, ShownPart};
 
     /// The hash of a review covers this text.
     #[test]
@@ -219,6 +237,7 @@ mod tests {
             window: Some((2048.0, 4096.5)),
             inverted: true,
             zoom: 1.5,
+            part: None,
             heat_map: Some("COVID-19".into()),
         };
         let expected = concat!(
@@ -235,6 +254,18 @@ mod tests {
             r#""zoom":0.0}"#,
         );
         assert_eq!(seen(&Seen::default()).to_string(), nothing);
+        let zoomed = Seen {
+            zoom: 2.0,
+            part: Some(ShownPart {
+                left: 0.25,
+                top: 0.125,
+                right: 0.75,
+                bottom: 0.5,
+            }),
+            ..Seen::default()
+        };
+        let part = r#""part":{"bottom":0.5,"left":0.25,"right":0.75,"top":0.125}"#;
+        assert!(seen(&zoomed).to_string().contains(part));
     }
 
     /// That a label got no number is part of what the reader saw.

@@ -18,7 +18,7 @@ use super::view::{self, Theme};
 use super::{BATCH, clipboard, remembered, sources};
 use crate::domain::Canvas;
 use crate::store::{Recorder, Request};
-use crate::worker::{JobOutcome, Worker};
+use crate::worker::{HeaderJobs, JobOutcome, Worker};
 
 /// The wake-up interval while work is under way: the sign of progress turns with it.
 const TICK: Duration = Duration::from_millis(100);
@@ -37,6 +37,8 @@ pub struct App {
     pub ask_again: AskAgain,
     pub painter: Option<Box<dyn Painter>>,
     pub recorder: Rc<Recorder>,
+    /// Files whose headers are to be read; ends the header reader when it is dropped.
+    pub headers: Sender<HeaderJobs>,
     /// Ends the watch over the folders when it is dropped.
     pub _watch: Sender<()>,
     pub roots: Arc<[PathBuf]>,
@@ -123,6 +125,10 @@ impl App {
             match effect {
                 Effect::Select(job) => self.worker.select(job),
                 Effect::Redraw(job) => self.worker.redraw(job),
+                Effect::Compare(job) => self.worker.compare(job),
+                Effect::ReadHeaders(jobs) => {
+                    let _ = self.headers.send(jobs);
+                }
                 Effect::ScoreInBackground(job) => self.worker.score_in_background(job),
                 Effect::MakeThumbnails(jobs) => self.worker.make_thumbnails(jobs),
                 Effect::CancelBackground => self.worker.cancel_background(),
@@ -198,12 +204,19 @@ impl App {
             .painter
             .as_ref()
             .map_or(nothing, |painter| painter.canvas(layout.image));
-        if self.model.panes == layout.panes() && self.model.viewer.canvas == Some(canvas) {
+        let compared = self.painter.as_ref().zip(layout.split);
+        let compared = compared.map(|(painter, split)| painter.canvas(split.compared.image));
+        let model = &self.model;
+        if model.panes == layout.panes()
+            && model.viewer.canvas == Some(canvas)
+            && model.comparison.canvas == compared
+        {
             return Ok(ControlFlow::Continue(()));
         }
         self.take(Message::LaidOut {
             panes: layout.panes(),
             canvas,
+            compared,
         })
     }
 
@@ -240,7 +253,8 @@ impl App {
 
     /// Chooses the painter for what is now known of the terminal.
     fn choose_painter(&mut self) -> io::Result<()> {
-        let (painter, reason) = preview::choose(self.graphics, &self.can, self.colours);
+        let (painter, reason) =
+            preview::paired(self.graphics, &self.can, self.colours, self.budget);
         let painting = painter.as_ref().map_or("off", |painter| painter.name());
         self.model.painting = painting;
         let coarse = preview::coarseness(self.graphics, painting, &self.can, &reason);
@@ -249,7 +263,7 @@ impl App {
             before.finish(None)?;
             before.finish_tiles(&[])?;
         }
-        self.painter = preview::within(self.budget, painter);
+        self.painter = painter;
         self.repaint()
     }
 

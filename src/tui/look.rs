@@ -88,6 +88,10 @@ pub struct WorklistColumns {
     pub name: bool,
     /// When the image was taken, in a wide list.
     pub date: bool,
+    /// The view of the image.
+    pub view: bool,
+    /// The age of the patient.
+    pub age: bool,
     pub score: bool,
     /// The label of the score, or the reason why there is no score.
     pub words: bool,
@@ -99,6 +103,8 @@ impl Default for WorklistColumns {
             mark: true,
             name: true,
             date: true,
+            view: true,
+            age: true,
             score: true,
             words: true,
         }

@@ -19,7 +19,9 @@ mod model_choice;
 pub mod preview;
 mod remembered;
 mod report;
+mod scan;
 mod sources;
+mod split;
 pub mod terminal;
 mod update;
 mod view;
@@ -48,6 +50,7 @@ pub use report::terminal_report;
 use terminal::{ColourChoice, Colours, LateAnswer, Screen};
 use update::{Message, session};
 use view::Theme;
+pub use worklist::KnownFilms;
 
 /// Images in flight for each background thread: no thread waits for the screen to send the next one.
 const JOBS_PER_THREAD: usize = 2;
@@ -84,6 +87,8 @@ pub struct Options {
     pub blinded: Option<Option<u64>>,
     /// Begin at the top, and not where the reader left off.
     pub fresh: bool,
+    /// Films of which a table tells patient, time or view.
+    pub films: KnownFilms,
 }
 
 /// How the screen ended.
@@ -119,9 +124,8 @@ pub fn run(options: Options, start: impl FnOnce(OutcomeSink) -> Worker) -> io::R
     };
     // In ASCII an image made of cells consists of letters, which have no colours; pixels keep theirs.
     let of_cells = if ascii { Colours::None } else { colours };
-    let (painter, reason) = preview::choose(options.graphics, &can, of_cells);
     let budget = preview::budget(options.coarse_above, &can);
-    let painter = preview::within(budget, painter);
+    let (painter, reason) = preview::paired(options.graphics, &can, of_cells, budget);
     for key in can.typed.chars().map(typed_key) {
         let _ = sender.send(Message::Key(key));
     }
@@ -132,7 +136,7 @@ pub fn run(options: Options, start: impl FnOnce(OutcomeSink) -> Worker) -> io::R
     // The watch starts before the walk, so that a file that is added meanwhile is seen by one of the two.
     let log = options.reviews.path().to_owned();
     let watch = sources::watch_disk(options.paths.clone(), log.clone(), sender.clone());
-    sources::spawn_scan(options.paths.clone(), log.clone(), sender.clone());
+    scan::spawn_scan(options.paths.clone(), log.clone(), sender.clone());
     let session = Session::new(&options.paths);
     // One row of an open store: fast enough for this thread.
     let bookmark = options.reviews.store().filter(|_| !options.fresh);
@@ -162,6 +166,7 @@ pub fn run(options: Options, start: impl FnOnce(OutcomeSink) -> Worker) -> io::R
     model.columns = options.look.columns;
     let roots: Arc<[PathBuf]> = options.paths.clone().into();
     model.worklist.set_roots(options.paths);
+    model.worklist.set_known_films(options.films);
     if let Some(seed) = options.blinded {
         model.read_blinded(seed);
     }
@@ -175,7 +180,9 @@ pub fn run(options: Options, start: impl FnOnce(OutcomeSink) -> Worker) -> io::R
         model.background.state = BackgroundState::On;
         model.background.limit = JOBS_PER_THREAD * worker::background_threads();
     }
+    let headers = sources::spawn_header_reader(sender.clone());
     let app = App {
+        headers,
         recorder: recorder.clone(),
         _watch: watch,
         roots,

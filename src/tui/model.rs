@@ -2,6 +2,7 @@
 
 mod background;
 mod blinded;
+mod comparison;
 mod grid;
 mod header;
 mod session;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub use background::{BackgroundState, BackgroundStatus};
 pub use blinded::{Asking, Blinded, Phase};
+pub use comparison::{ComparedFilm, ComparisonKind, Counterpart, FilmComparison};
 pub use grid::{Grid, GridLayout};
 pub use header::{HeaderBox, HeaderRead};
 pub use session::{ReturnTarget, Session};
@@ -77,6 +79,7 @@ pub struct Model {
     /// Only while pictures are coarser than the terminal could show them.
     pub coarse: Option<Coarse>,
     pub heat_map: HeatMapSettings,
+    pub comparison: FilmComparison,
     pub reviews: Reviews,
     pub background: BackgroundStatus,
     /// Only while images are read blinded.
@@ -344,6 +347,7 @@ impl Model {
             colour: true,
             coarse: None,
             heat_map: HeatMapSettings::default(),
+            comparison: FilmComparison::default(),
             reviews: Reviews::default(),
             background: BackgroundStatus::default(),
             blinded: None,

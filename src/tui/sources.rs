@@ -1,8 +1,7 @@
-//! The threads and hooks that send messages to the loop: signals, tmux, keys and mouse, and the walks over
-//! the disk.
+//! The threads and hooks that send messages to the loop: signals, tmux, keys and mouse, and what the disk says. The walk
+//! over the folders is in [`scan`](super::scan).
 
 use std::io;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, OnceLock};
@@ -17,18 +16,15 @@ use super::model::HeaderRead;
 use super::terminal::{self, Capabilities, Inside, LateAnswer, Notice, Signal, Tmux, TmuxWatch};
 use super::update::Message;
 use super::worklist::Undated;
-use crate::domain::text::clean;
-use crate::library::{self, KnownFile, WalkItem};
+use crate::library::{self, KnownFile};
 use crate::store::{self, Ending};
-use crate::worker;
+use crate::worker::{self, HeaderJobs};
 
 /// After so long without a key, the reader may have moved to another terminal.
 const AWAY: Duration = Duration::from_secs(2);
 /// How long unsaved reviews may delay the end after a signal: longer than the recorder needs to write them
 /// to the store or to a file beside it.
 const LAST_REVIEWS: Duration = Duration::from_secs(20);
-/// The greatest age of a batch of found images.
-const BATCH_AGE: Duration = Duration::from_millis(40);
 
 /// Turns signals into messages; called before the terminal is taken. The thread that draws may hang in a
 /// write to a dead line, so a signal also has the recorder write the reviews without that thread.
@@ -120,43 +116,6 @@ fn next_events() -> Option<Vec<Event>> {
     Some(events)
 }
 
-/// Walks the folders in a thread, and sends what it finds in batches. The files of the review log are left
-/// alone under any name: opening and closing one of them would release the locks on the log.
-pub fn spawn_scan(paths: Vec<PathBuf>, log: PathBuf, sender: Sender<Message>) {
-    thread::spawn(move || {
-        let mut images: Vec<Arc<Path>> = Vec::new();
-        let mut problems = Vec::new();
-        let mut left_out = Vec::new();
-        let mut since = Instant::now();
-        let is_log = |path: &Path| store::is_part_of(&log, path);
-        library::scan_except(&paths, is_log, |found| {
-            match found {
-                WalkItem::Image(path) => images.push(path.into()),
-                WalkItem::Unread { path, format } => left_out.push((path.into(), format)),
-                WalkItem::Problem { path, reason } => {
-                    problems.push(clean(&format!("{}: {reason}", path.display())));
-                }
-            }
-            if images.len() < BATCH && since.elapsed() < BATCH_AGE {
-                return ControlFlow::Continue(());
-            }
-            since = Instant::now();
-            if !left_out.is_empty() {
-                let _ = sender.send(Message::LeftOut(std::mem::take(&mut left_out)));
-            }
-            let (images, problems) = (std::mem::take(&mut images), std::mem::take(&mut problems));
-            if sender.send(Message::Found { images, problems }).is_ok() {
-                ControlFlow::Continue(())
-            } else {
-                ControlFlow::Break(())
-            }
-        });
-        let _ = sender.send(Message::LeftOut(left_out));
-        let _ = sender.send(Message::Found { images, problems });
-        let _ = sender.send(Message::ScanFinished);
-    });
-}
-
 /// Reports changed files until the returned sender is dropped, where the system reports them; elsewhere the
 /// reader presses a key to look for changes. Watching a large tree takes a while to set up, so a thread does
 /// it.
@@ -200,6 +159,15 @@ pub fn spawn_header(source: Arc<Path>, sender: Sender<Message>) {
         });
         let _ = sender.send(Message::Header { source, read });
     });
+}
+
+/// Reads headers in a thread until the returned sender is dropped.
+pub fn spawn_header_reader(sender: Sender<Message>) -> Sender<HeaderJobs> {
+    let (jobs, queue) = mpsc::channel();
+    thread::spawn(move || {
+        worker::read_headers(&queue, |batch| sender.send(Message::Headers(batch)).is_ok());
+    });
+    jobs
 }
 
 /// Asks tmux again in a thread, since it may be slow.

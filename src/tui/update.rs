@@ -3,6 +3,7 @@
 
 mod background;
 mod blinded;
+pub mod comparison;
 mod disk;
 mod grid;
 mod header;
@@ -35,6 +36,8 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
     let mut effects = on_message(model, message);
     effects.extend(disk::refresh(model));
     effects.extend(session::after(model));
+    effects.extend(headers(model));
+    effects.extend(comparison::after(model));
     effects.extend(shown::after(model));
     effects.extend(background::next(model));
     effects.extend(grid::after(model));
@@ -72,20 +75,29 @@ fn on_message(model: &mut Model, message: Message) -> Vec<Effect> {
         }
         Message::ScanFinished => {
             model.worklist.finish_scan();
-            if let Some(words) = left_out::words(model) {
+            if let Some(words) = model.worklist.table_fault().or(left_out::words(model)) {
                 model.notice = Some(words);
             }
             keeping_selection(model, blinded::on_all_found)
         }
         Message::Touched { touched, asked } => disk::on_touched(model, touched, asked),
         Message::Worker(outcome) => outcome::on_outcome(model, outcome),
+        Message::Headers(batch) => {
+            model.worklist.take_headers(batch);
+            vec![]
+        }
         Message::Header { source, read } => {
             header::on_read(model, &source, read);
             vec![]
         }
         Message::Review(news) => review::on_news(model, news),
-        Message::LaidOut { panes, canvas } => {
+        Message::LaidOut {
+            panes,
+            canvas,
+            compared,
+        } => {
             model.panes = panes;
+            model.comparison.canvas = compared;
             image::set_canvas(model, canvas)
         }
         Message::GridLaidOut(canvas) => grid::set_canvas(model, canvas),
@@ -335,6 +347,11 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         | Action::NextHeatMap
         | Action::FainterHeatMap
         | Action::StrongerHeatMap => heat_map::act(model, action),
+        Action::Compare
+        | Action::EarlierFilm
+        | Action::LaterFilm
+        | Action::MarkFilm
+        | Action::LinkFilms => comparison::act(model, action),
         view => image::act(model, view),
     }
 }
@@ -414,6 +431,12 @@ fn next_sort(model: &Model) -> Sort {
 /// Asks the disk when files were last modified, but only while the list is sorted by that.
 fn request_times(model: &mut Model) -> Option<Effect> {
     model.worklist.request_times().map(Effect::Date)
+}
+
+/// Has the headers of new and of changed files read.
+fn headers(model: &mut Model) -> Option<Effect> {
+    let jobs = model.worklist.headers_to_read();
+    (!jobs.is_empty()).then_some(Effect::ReadHeaders(jobs))
 }
 
 /// Opens a prompt in the footer that already holds `text`.

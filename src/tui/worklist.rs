@@ -3,6 +3,7 @@
 mod blinded;
 mod counts;
 mod disk;
+mod films;
 mod filter;
 mod left_out;
 mod names;
@@ -20,6 +21,8 @@ use std::sync::Arc;
 
 pub use counts::WorklistCounts;
 pub use disk::{Disk, Rescanned};
+use films::HeadersAsked;
+pub use films::KnownFilms;
 pub use filter::{Completion, FilterError, FilterTerms, rewritten};
 use filter::{WorklistFilter, below_root, complete};
 pub use left_out::LeftOut;
@@ -27,14 +30,14 @@ use names::DistinctNames;
 pub use opinions::OpinionState;
 use other_models::OtherModel;
 use patients::Patients;
-pub use patients::{Change, Sharing};
+pub use patients::{Change, FilmRelation, NoPrior, Sharing, TimelineFilm};
 pub use position::FilterPosition;
 pub use sort::{Sort, nearest};
 use times::Times;
 pub use times::Undated;
 
 use crate::domain::text::clean;
-use crate::domain::{ContentId, Failure, Prediction};
+use crate::domain::{ContentId, Failure, Prediction, ViewPosition};
 use crate::worker::FileStamp;
 
 /// One file. 100,000 of them must fit into memory, so the larger fields are behind pointers.
@@ -51,6 +54,10 @@ pub struct WorklistEntry {
     pub stamp: Option<FileStamp>,
     /// What has happened to the file since the folder was opened.
     pub disk: Disk,
+    /// Projection of the beam, as far as it is known.
+    pub view: ViewPosition,
+    /// *Patient's Age* (0010,1010), as it is stored (`054Y`).
+    pub age: Option<Box<str>>,
 }
 
 /// What is known of an image.
@@ -144,6 +151,9 @@ pub struct Worklist {
     /// Images, by index, whose answer the reader saw before they read them blinded.
     answers_seen: HashMap<u32, ContentId>,
     patients: Patients,
+    /// Films of which a table of the reader tells patient, time or view.
+    known_films: KnownFilms,
+    headers: HeadersAsked,
 }
 
 impl Worklist {
@@ -158,7 +168,10 @@ impl Worklist {
                 content: None,
                 stamp: None,
                 disk: Disk::default(),
+                view: ViewPosition::default(),
+                age: None,
             }));
+        self.take_known_films(first);
         self.tell_names_apart();
         let new = (first..self.entries.len()).map(|i| i as u32);
         // In an order by answers, an image without an answer comes last.

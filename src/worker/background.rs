@@ -227,10 +227,10 @@ fn classify_in(
 
 /// On Linux a thread has a priority of its own; elsewhere this would change the whole process.
 #[cfg(target_os = "linux")]
-fn lower_priority() {
+pub(super) fn lower_priority() {
     // If the system refuses, the thread goes on with its normal priority.
     let _ = rustix::process::setpriority_process(None, 19);
 }
 
 #[cfg(not(target_os = "linux"))]
-fn lower_priority() {}
+pub(super) fn lower_priority() {}

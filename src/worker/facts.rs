@@ -1,7 +1,8 @@
 //! Facts about an image beside its pixels.
 
 use crate::domain::{
-    ContentId, FilmShape, Histogram, Origin, PatientFacts, Radiograph, Uids, ViewPosition,
+    ContentId, FilmShape, FilmSummary, Histogram, Origin, PatientFacts, Radiograph, Uids,
+    ViewPosition,
 };
 use crate::imaging;
 
@@ -72,6 +73,15 @@ impl Facts {
             patient: self.patient.identity(),
             study: self.uids.study.clone(),
             taken: self.taken.clone(),
+        }
+    }
+
+    /// Patient, study, time, view and age.
+    pub fn summary(&self) -> FilmSummary {
+        FilmSummary {
+            origin: self.origin(),
+            view: self.view,
+            age: self.patient.age.clone(),
         }
     }
 }

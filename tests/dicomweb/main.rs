@@ -169,8 +169,30 @@ fn films_of_a_pacs_have_the_rows_of_the_same_films_in_a_folder() {
             fs::read(folder.join(name)).unwrap()
         );
     }
+    listed(home, &written);
     browsed(&orthanc);
     described(&orthanc, home);
+}
+
+/// A list of addresses, as the paths of a table are; one of them stands there twice.
+fn listed(home: &Path, table: &str) {
+    let paths = table
+        .lines()
+        .skip(1)
+        .filter_map(|row| row.split(',').next());
+    let mut paths: Vec<&str> = paths.take(3).collect();
+    paths.push(paths[0]);
+    fs::write(home.join("list"), paths.join("\n")).unwrap();
+    let arguments = ["predict", "--files-from", "list", "-q", "-o", "listed.csv"];
+    let output = known(home, &arguments).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output));
+    let written = fs::read_to_string(home.join("listed.csv")).unwrap();
+    let found: Vec<&str> = written
+        .lines()
+        .skip(1)
+        .filter_map(|row| row.split(',').next())
+        .collect();
+    assert_eq!(found, paths[..3]);
 }
 
 /// The screen, over a query.
@@ -283,6 +305,16 @@ fn what_is_wrong_with_an_address_is_one_line() {
     refused(&["doctor", "--pacs", "pacs"], "begins with https://");
     refused(&["predict", "https://h/studies/x?y=hush"], "no DICOM UID");
     refused(&["predict", ".", "--keep", "k"], "--keep");
+    fs::write(home.path().join("list"), "a.dcm\nhttps://me:hush@h/d\n").unwrap();
+    refused(&["predict", "--files-from", "list"], "CXR_PACS_PASSWORD");
+    refused(
+        &["dicom", "send", "https://me:hush@h/d", "a.dcm"],
+        "CXR_PACS_PASSWORD",
+    );
+    refused(
+        &["dicom", "sr", "https://me:hush@h/d", "-o", "out"],
+        "CXR_PACS_PASSWORD",
+    );
     refused(
         &["predict", "https://h/d", "--pacs-ca", "none.pem"],
         "--pacs-ca none.pem: entity not found",

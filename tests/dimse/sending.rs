@@ -1,6 +1,7 @@
 //! `cxr dicom send` for a test, and against `cxr listen`.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -108,6 +109,54 @@ fn what_is_sent_arrives_byte_for_byte_and_once() {
     );
     assert!(errors.contains("4 received, 4 there before"), "{errors}");
     assert!(!errors.contains("Secret"), "{errors}");
+}
+
+/// An archive, and one member of another: as they lie there, and each once.
+#[test]
+fn archives_and_their_members_are_sent_without_unpacking_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let archive = |name: &str, members: &[(&str, Vec<u8>)]| {
+        let path = folder.path().join(name);
+        let mut zip = zip::ZipWriter::new(fs::File::create(&path).unwrap());
+        for (name, bytes) in members {
+            let options = zip::write::SimpleFileOptions::default();
+            zip.start_file(*name, options).unwrap();
+            zip.write_all(bytes).unwrap();
+        }
+        zip.finish().unwrap();
+        path
+    };
+    let film = |uid: &str| film(uid, 32).file(imaging_files::EXPLICIT);
+    let first = archive(
+        "films.zip",
+        &[
+            ("ward3/a.dcm", film("1.2.3.1")),
+            ("ward3/b.dcm", film("1.2.3.2")),
+            ("picture.png", b"\x89PNG\r\n\x1a\n".to_vec()),
+        ],
+    );
+    let second = archive(
+        "more.zip",
+        &[("c.dcm", film("1.2.3.3")), ("d.dcm", film("1.2.3.4"))],
+    );
+    let listening = Listening::start(&[]);
+    let address = format!("dicom://127.0.0.1:{}/CXR", listening.port);
+    let sender = Sender::new();
+    let member = second.join("c.dcm");
+    let said = sender.ends(0, &[], &address, &[&first, &member]);
+    assert!(said.contains("3 sent, 1 no DICOM files"), "{said}");
+    assert_eq!(listening.files().len(), 3);
+    let there = fs::read(listening.folder.path().join("1.2.3.3.dcm")).unwrap();
+    let here = film("1.2.3.3");
+    assert_eq!(
+        there[data_set_start(&there)..],
+        here[data_set_start(&here)..]
+    );
+    let again = sender.ends(0, &[], &address, &[&first, &second]);
+    assert!(again.contains("1 sent, 3 sent before"), "{again}");
+    let missing = second.join("e.dcm");
+    let said = sender.ends(1, &[], &address, &[&missing]);
+    assert!(said.contains("more.zip/e.dcm: "), "{said}");
 }
 
 #[test]

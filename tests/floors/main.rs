@@ -19,7 +19,9 @@ const SEES: &[(&str, &[&str])] = &[
     ("domain", &[]),
     // Paths in, bytes out: what the bytes are is for others.
     ("sources", &["domain"]),
-    ("imaging", &["domain", "sources"]),
+    // DICOM as bytes: what the elements mean is for others.
+    ("data_elements", &[]),
+    ("imaging", &["data_elements", "domain", "sources"]),
     ("inference", &["domain", "imaging"]),
     // Files in, tensors out: which network they belong to is for others.
     ("checkpoint", &["domain"]),
@@ -33,7 +35,7 @@ const SEES: &[(&str, &[&str])] = &[
     ("dicom", &["domain"]),
     ("store", &["domain"]),
     // DICOM's own protocol: objects in and out, as bytes.
-    ("dimse", &["domain"]),
+    ("dimse", &["data_elements", "domain"]),
     // The answers that models gave before.
     ("predictions", &["domain", "store"]),
     ("worker", &["domain", "imaging", "inference", "predictions"]),
@@ -43,7 +45,7 @@ const SEES: &[(&str, &[&str])] = &[
     // Where a redirect leads.
     ("web", &["domain"]),
     // A client of servers: no screen and no decoder.
-    ("dicomweb", &["domain", "sources", "web"]),
+    ("dicomweb", &["data_elements", "domain", "sources", "web"]),
     // Its keys are options, and their values are read alike.
     ("config", &["cli", "domain"]),
     (
@@ -100,7 +102,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("crossterm", &["tui"]),
     ("csv", &["evaluation", "export"]),
     ("cxr_kernels", &["inference"]),
-    ("dicom_", &["dicom", "dimse", "imaging"]),
+    ("dicom_", &["data_elements", "dicom", "dimse", "imaging"]),
     ("fax", &["imaging/raster/tiff"]),
     ("font8x8", &["dicom/bitmap_text"]),
     ("getrandom", &["dicom", "imaging/decoder"]),
@@ -147,10 +149,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("tar", &["sources/archive"]),
     ("time", &["commands/shared/date"]),
     // What uses the network by HTTP.
-    (
-        "ureq",
-        &["commands/dicom/send", "commands/models", "dicomweb", "web"],
-    ),
+    ("ureq", &["commands/models", "dicomweb", "web"]),
     ("viuer", &["tui/preview"]),
     ("walkdir", &["library"]),
     ("weezl", &["imaging/raster/tiff"]),

@@ -97,7 +97,7 @@ fn help_gives_the_same_defaults() {
         ("pacs_timeout", PACS_TIMEOUT.to_string()),
         ("pacs_memory", PACS_MEMORY.to_string()),
         ("model_memory", (LOADED_MODEL_BYTES >> 20).to_string()),
-        ("columns", "mark,name,score,words".to_owned()),
+        ("columns", "mark,name,date,view,age,score,words".to_owned()),
         ("theme", "auto".to_owned()),
         ("color", "auto".to_owned()),
         ("engine", "auto".to_owned()),
@@ -110,7 +110,7 @@ fn help_gives_the_same_defaults() {
 /// Each option of the screen can be configured, or is in the list of exceptions.
 #[test]
 fn no_option_of_the_screen_is_forgotten() {
-    const WITHOUT: [&str; 11] = [
+    const WITHOUT: [&str; 16] = [
         "config",
         "no-config",
         "no-background", // background = false
@@ -118,6 +118,11 @@ fn no_option_of_the_screen_is_forgotten() {
         "blinded",       // for one session
         "shuffle",
         "fresh",
+        "manifest", // for the films of one session
+        "root",
+        "path-column",
+        "patient-column",
+        "date-column",
         "keep", // for the films of one session
         "help",
         "version",

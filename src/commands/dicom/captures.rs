@@ -5,18 +5,18 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use super::maker::maker;
-use super::readers::{Words, words};
-use super::run::{ObjectRun, StudyObjects};
+use super::readers::Words;
+use super::run::StudyObjects;
+use super::scored::{ScoredOptions, ScoredRun};
 use super::studies::StudyFilm;
 use crate::cli::SecondaryCapture;
-use crate::commands::shared::{CommandContext, Usage, assumed, heat_map_label};
+use crate::commands::shared::{CommandContext, Usage, heat_map_label};
 use crate::dicom::{
     Capture, ObjectMaker, PresentedFilm, PresentedVoi, SeriesPlace, has_burned_in_text,
 };
 use crate::domain::{
     Failure, HeatMapChoice, HeatMapLegend, HeatMapSubject, InputCheck, ModelCard, Prediction,
-    Radiograph, VoiFunction, WindowLevel,
+    Radiograph, ShownPart, VoiFunction, WindowLevel,
 };
 use crate::imaging::{StillPicture, VoiLut, content_id};
 use crate::inference::Classify;
@@ -37,17 +37,21 @@ struct SeenFilm {
 /// # Errors
 /// [`Usage`], if the options make no sense; or if an object cannot be written.
 pub fn run(arguments: &SecondaryCapture, context: &CommandContext) -> Result<ExitCode> {
-    let classifier = context.classifier()?;
-    let card = classifier.card();
-    let assumed = assumed(&arguments.assumptions, card)?;
-    let choice = choice(arguments, card)?;
-    let maker = maker(&arguments.objects, Some(card))?;
-    let run = ObjectRun::begin(&arguments.objects, context, arguments.jobs)?;
-    let words = if arguments.reviews {
-        words(&arguments.objects, &run.studies)?
-    } else {
-        Words::new()
+    let options = ScoredOptions {
+        objects: &arguments.objects,
+        assumptions: &arguments.assumptions,
+        reviews: arguments.reviews,
+        jobs: arguments.jobs,
     };
+    let (scored, choice) = ScoredRun::begin(&options, context, |card| choice(arguments, card))?;
+    let ScoredRun {
+        classifier,
+        assumed,
+        maker,
+        run,
+        words,
+    } = scored;
+    let card = classifier.card();
     let look = |_: &Path, radiograph: &Radiograph| {
         let prediction = classifier.classify(radiograph).map_err(|e| e.to_string())?;
         let map = prediction.shown_heat_map(&choice);
@@ -193,8 +197,21 @@ fn shown_to(word: &LastWord, first: &PresentedFilm) -> Option<PresentedFilm> {
     Some(PresentedFilm {
         voi,
         inverted: first.inverted != inverted,
+        part: part(word),
         reader: Some(word.reviewer.clone()),
         ..first.clone()
+    })
+}
+
+/// The part of the film that was on the reader's screen; `None` for the whole of it, and in reviews of versions that did
+/// not note it.
+fn part(word: &LastWord) -> Option<ShownPart> {
+    let side = |name: &str| word.seen["part"][name].as_f64();
+    Some(ShownPart {
+        left: side("left")?,
+        top: side("top")?,
+        right: side("right")?,
+        bottom: side("bottom")?,
     })
 }
 
@@ -214,6 +231,7 @@ fn shown(radiograph: &Radiograph) -> Option<PresentedFilm> {
         inverted: radiograph.inverted,
         size: (radiograph.width, radiograph.height),
         pixel_aspect: radiograph.pixel_aspect,
+        part: None,
         reader: None,
     })
 }

@@ -11,6 +11,7 @@ mod maker;
 mod readers;
 mod reports;
 mod run;
+mod scored;
 mod send;
 mod studies;
 
@@ -18,18 +19,23 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use super::shared::CommandContext;
-use crate::cli::{DicomAction, DicomArguments};
+use super::shared::{CommandContext, open_pacs};
+use crate::cli::{DicomAction, DicomArguments, PacsArguments};
 
 /// Runs `cxr dicom`.
 ///
 /// # Errors
 /// [`Usage`](super::shared::Usage), if the options make no sense; or if the folder cannot be written.
-pub fn run(arguments: &DicomArguments, context: &CommandContext) -> Result<ExitCode> {
+pub fn run(
+    arguments: &DicomArguments,
+    pacs: &PacsArguments,
+    context: &CommandContext,
+) -> Result<ExitCode> {
+    open_pacs(arguments.paths(), pacs)?;
     match &arguments.action {
         DicomAction::Sr(report) => reports::run(report, context),
         DicomAction::Sc(capture) => captures::run(capture, context),
         DicomAction::Kos(keys) => key_images::run(keys, context),
-        DicomAction::Send(arguments) => send::run(arguments),
+        DicomAction::Send(arguments) => send::run(arguments, pacs),
     }
 }

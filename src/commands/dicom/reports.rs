@@ -5,12 +5,12 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use super::maker::maker;
-use super::readers::{Words, reader_word, words};
-use super::run::{ObjectRun, StudyObjects};
+use super::readers::{Words, reader_word};
+use super::run::StudyObjects;
+use super::scored::{ScoredOptions, ScoredRun};
 use super::studies::StudyFilm;
 use crate::cli::StructuredReport;
-use crate::commands::shared::{CommandContext, assumed};
+use crate::commands::shared::CommandContext;
 use crate::dicom::{FilmOutcome, FilmResult, ObjectMaker};
 use crate::domain::{Failure, ModelCard, Prediction, Radiograph};
 use crate::inference::Classify;
@@ -18,16 +18,21 @@ use crate::inference::Classify;
 /// # Errors
 /// [`Usage`](crate::commands::shared::Usage), if the options make no sense; or if a report cannot be written.
 pub fn run(arguments: &StructuredReport, context: &CommandContext) -> Result<ExitCode> {
-    let classifier = context.classifier()?;
-    let card = classifier.card();
-    let assumed = assumed(&arguments.assumptions, card)?;
-    let maker = maker(&arguments.objects, Some(card))?;
-    let run = ObjectRun::begin(&arguments.objects, context, arguments.jobs)?;
-    let words = if arguments.reviews {
-        words(&arguments.objects, &run.studies)?
-    } else {
-        Words::new()
+    let options = ScoredOptions {
+        objects: &arguments.objects,
+        assumptions: &arguments.assumptions,
+        reviews: arguments.reviews,
+        jobs: arguments.jobs,
     };
+    let (scored, ()) = ScoredRun::begin(&options, context, |_| Ok(()))?;
+    let ScoredRun {
+        classifier,
+        assumed,
+        maker,
+        run,
+        words,
+    } = scored;
+    let card = classifier.card();
     let look = |_: &Path, radiograph: &Radiograph| {
         let prediction = classifier.classify(radiograph).map_err(|e| e.to_string())?;
         Ok(prediction.assuming(&assumed))

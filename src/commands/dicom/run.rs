@@ -20,6 +20,7 @@ use crate::commands::shared::{
 use crate::dicom::{DicomError, MadeObject};
 use crate::domain::{Failure, Radiograph};
 use crate::export::path_text;
+use crate::library::exists;
 
 /// The studies that were found, and what cannot be in one.
 pub struct ObjectRun<'a> {
@@ -81,7 +82,7 @@ impl<'a> ObjectRun<'a> {
         context: &'a CommandContext,
         jobs: Option<NonZeroUsize>,
     ) -> Result<Self> {
-        let missing = arguments.paths.iter().all(|path| !path.exists());
+        let missing = arguments.paths.iter().all(|path| !exists(path));
         if missing {
             let names: Vec<_> = arguments.paths.iter().map(|path| path_text(path)).collect();
             let names = names.join(", ");

@@ -54,7 +54,7 @@ pub fn run(arguments: &cli::Evaluate, context: &CommandContext) -> Result<ExitCo
     let labels = table
         .as_ref()
         .map_or_else(|| labels(card), PredictionTable::labels);
-    let manifest = manifest(arguments, &labels, table.as_ref(), card)?;
+    let mut manifest = manifest(arguments, &labels, table.as_ref(), card)?;
     let is_own = table.as_ref().is_none_or(|table| table.is_of(card));
     if let Some(table) = table.as_ref().filter(|_| is_own) {
         table.refuse_another_prevalence(card)?;
@@ -67,7 +67,14 @@ pub fn run(arguments: &cli::Evaluate, context: &CommandContext) -> Result<ExitCo
     }
     let answers = |table: &PredictionTable| table.answers(&manifest.cases, &root);
     let other = against.as_ref().map(answers).transpose()?;
-    let own = table.as_ref().map(answers).transpose()?;
+    let own = match &table {
+        None => None,
+        Some(table) => {
+            let rows = table.matched(&manifest.cases, &root)?;
+            table.lend_patients(&rows, &mut manifest);
+            Some(table.answers_of(&rows))
+        }
+    };
     let folder = arguments.output.as_deref();
     let folder = folder.map(|folder| ResultsFolder::make(folder, arguments.force));
     let folder = folder.transpose()?;

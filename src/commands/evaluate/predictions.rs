@@ -17,9 +17,10 @@ use self::cells::cells;
 pub use self::large::WantedRows;
 use self::large::is_large;
 use super::scores::{WithoutScore, labels, score};
-use super::{Answers, CaseOutcome, ModelCard, Usage};
+use super::{Answers, CaseOutcome, Manifest, ModelCard, Usage};
 use crate::commands::shared::cases::{contents, file, table_bytes};
 use crate::commands::shared::complain;
+use crate::domain::columns::PATIENT;
 use crate::evaluation::{Case, is_missing};
 use crate::export::{CONTENT, Cells, FlatError, PREVALENCE, WITHHELD, path_text};
 
@@ -47,6 +48,8 @@ struct PredictionRow {
     /// The parts of the path.
     parts: Vec<String>,
     sha256: Option<String>,
+    /// The pseudonym of its patient, where the table has it.
+    patient: Option<String>,
     outcome: CaseOutcome,
 }
 
@@ -112,6 +115,10 @@ impl PredictionTable {
             let sha256 = at(CONTENT).map(|at| row[at].clone());
             sha256.filter(|sha256| !is_missing(sha256))
         };
+        let patient = |row: &Vec<String>| {
+            let patient = at(PATIENT).map(|at| row[at].clone());
+            patient.filter(|patient| !is_missing(patient))
+        };
         let without = WithoutScore {
             status,
             path,
@@ -132,6 +139,7 @@ impl PredictionTable {
             .map(|row| PredictionRow {
                 parts: parts(&row[path]),
                 sha256: content(row),
+                patient: patient(row),
                 outcome: reading.outcome(row),
             })
             .collect();
@@ -216,30 +224,65 @@ impl PredictionTable {
     /// # Errors
     /// [`Usage`], if no row belongs to a case, or it is ambiguous which row belongs to which.
     pub fn answers(&self, cases: &[Case], root: &Path) -> Result<Answers> {
+        let rows = self.matched(cases, root)?;
+        Ok(self.answers_of(&rows))
+    }
+
+    /// The row of each case; `None` for a case without one.
+    ///
+    /// # Errors
+    /// As [`answers`](Self::answers).
+    pub fn matched(&self, cases: &[Case], root: &Path) -> Result<Vec<Option<usize>>> {
         let contents = if self.by_content.is_empty() {
             vec![None; cases.len()]
         } else {
             let files = cases.iter().map(|case| file(root, case));
             contents(&files.collect::<Vec<_>>())
         };
-        self.answers_of(cases, root, &contents)
+        self.matched_by(cases, root, &contents)
     }
 
-    /// The same, with the content of each case's file; `None` for a missing file.
-    fn answers_of(
+    /// The answer of each case, by the row that it has.
+    pub fn answers_of(&self, rows: &[Option<usize>]) -> Answers {
+        let outcome = |row: &Option<usize>| {
+            row.map_or(CaseOutcome::Failed, |row| self.rows[row].outcome.clone())
+        };
+        Answers {
+            labels: self.labels.clone(),
+            outcomes: rows.iter().map(outcome).collect(),
+        }
+    }
+
+    /// Takes the patients of the cases from their rows, if the manifest has none and the table has
+    /// (`--pseudonym-key`).
+    pub fn lend_patients(&self, rows: &[Option<usize>], manifest: &mut Manifest) {
+        if manifest.has_patients {
+            return;
+        }
+        for (case, row) in manifest.cases.iter_mut().zip(rows) {
+            let patient = row.and_then(|row| self.rows[row].patient.as_ref());
+            if let Some(patient) = patient {
+                case.patient.clone_from(patient);
+                manifest.has_patients = true;
+            }
+        }
+    }
+
+    /// The same as [`matched`](Self::matched), with the content of each case's file; `None` for a missing file.
+    fn matched_by(
         &self,
         cases: &[Case],
         root: &Path,
         contents: &[Option<String>],
-    ) -> Result<Answers> {
+    ) -> Result<Vec<Option<usize>>> {
         let mut used = HashSet::new();
-        let mut outcomes = Vec::with_capacity(cases.len());
+        let mut rows = Vec::with_capacity(cases.len());
         for (case, content) in cases.iter().zip(contents) {
             let row = self.row_of(case, root, content.as_deref())?;
             if row.is_some_and(|row| !used.insert(row)) {
                 return Err(self.unclear(case));
             }
-            outcomes.push(row.map_or(CaseOutcome::Failed, |row| self.rows[row].outcome.clone()));
+            rows.push(row);
         }
         if used.is_empty() {
             let of_table = self.rows.first().map(|row| row.parts.join("/"));
@@ -259,10 +302,7 @@ impl PredictionTable {
                 cases.len()
             ));
         }
-        Ok(Answers {
-            labels: self.labels.clone(),
-            outcomes,
-        })
+        Ok(rows)
     }
 
     /// The row for the file of a case. If both the table and the disk have its content, a row of another

@@ -10,11 +10,13 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 
-use self::rows::ExportRows;
+use self::rows::{ExportPseudonyms, ExportRows, ExportedPatients};
 use self::summary::ReviewSummary;
 use super::shared::output_file::{OutputFile, refuse_to_replace};
 use super::shared::reviews::{is_whole, not_opened, store_path, stored_path};
-use super::shared::{SOME_FAILED, Usage, complain, is_broken_pipe, print, standard_output};
+use super::shared::{
+    SOME_FAILED, Usage, complain, is_broken_pipe, print, pseudonym_key, standard_output,
+};
 use crate::cli::{self, ReviewFormat};
 use crate::domain::text::Printable;
 use crate::export::{
@@ -193,6 +195,14 @@ fn refuse_if_nothing_there(store: &Store, folder: &Path) -> Result<()> {
     )))
 }
 
+fn exported_patients(arguments: &cli::Export) -> Result<ExportedPatients> {
+    Ok(match &arguments.pseudonym_key {
+        _ if arguments.with_patient => ExportedPatients::Identified,
+        Some(path) => ExportedPatients::Pseudonyms(ExportPseudonyms::new(pseudonym_key(path)?)),
+        None => ExportedPatients::Hidden,
+    })
+}
+
 /// Writes the table in two passes over the same state of the store: one for the labels, one for the rows.
 fn write(
     store: &Store,
@@ -201,13 +211,21 @@ fn write(
     arguments: &cli::Export,
     out: &mut dyn Write,
 ) -> Result<()> {
-    let mut rows = ExportRows::new(format, arguments.with_patient, store.answers_seen()?);
+    let patients = exported_patients(arguments)?;
+    let mut rows = ExportRows::new(format, patients, store.answers_seen()?);
     let mut count = 0;
     store.last_words(within, |word| {
         rows.note_labels(&word);
         count += 1;
-        Ok::<_, io::Error>(())
+        rows.note_patient(&word, |image| store.origin(image))
     })??;
+    let unknown = rows.without_pseudonym();
+    if unknown > 0 {
+        complain(&format!(
+            "{unknown} images have no pseudonym: the store does not say who issued the identifier of their patient; cxr \
+             FOLDER reads them for that"
+        ));
+    }
     if count == 0 {
         complain("no reviews there: the table has no rows");
     }

@@ -1,11 +1,12 @@
 //! The columns of the table, and the row of one reader and one image.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde_json::Value;
 
-use crate::domain::Call;
-use crate::domain::columns::LUNGS;
+use crate::dicom::{FilmOwner, PseudonymKey, UidRoot};
+use crate::domain::columns::{LUNGS, PATIENT};
+use crate::domain::{Call, Origin};
 use crate::export::{Cell, TableFormat, path_text};
 use crate::store::LastWord;
 
@@ -14,7 +15,7 @@ const WINDOW_DECIMALS: usize = 3;
 
 /// The columns of every table, in this order.
 const IMAGE: [&str; 5] = ["path", "image_sha256", "study_uid", "series_uid", "sop_uid"];
-const PATIENT: &str = "patient_id";
+const PATIENT_ID: &str = "patient_id";
 const REVIEW: [&str; 15] = [
     "reviewer",
     "verdict",
@@ -51,11 +52,60 @@ const SCORE: &str = "score:";
 const LUNG_MEMBERS: [(&str, usize); LUNGS.len()] =
     [("evidence_inside", 3), ("cardiothoracic_ratio", 2)];
 
+/// What a table says of patients.
+pub enum ExportedPatients {
+    /// Nothing, but the UIDs of study, series and image.
+    Hidden,
+    /// Their identifiers.
+    Identified,
+    /// Pseudonyms, and UIDs in place of others.
+    Pseudonyms(ExportPseudonyms),
+}
+
+/// Pseudonyms by the key of the user.
+pub struct ExportPseudonyms {
+    key: PseudonymKey,
+    /// By the digest of the image.
+    patients: HashMap<String, String>,
+    /// Images whose patient has an identifier, and whose files were not read for its issuer.
+    unknown: HashSet<String>,
+}
+
+impl ExportPseudonyms {
+    pub fn new(key: PseudonymKey) -> Self {
+        ExportPseudonyms {
+            key,
+            patients: HashMap::new(),
+            unknown: HashSet::new(),
+        }
+    }
+
+    /// Notes whose image a review is about. `origin` is what the file says, as far as the store has it. An identifier
+    /// without its issuer is no patient's, so it gets no pseudonym.
+    fn note(&mut self, word: &LastWord, origin: Option<&Origin>) {
+        let (image, study) = (&word.image, word.image.uids.study.as_deref());
+        let owner = match (origin, &image.patient_id) {
+            (Some(origin), _) => FilmOwner::of_origin(origin),
+            (None, None) => FilmOwner {
+                study,
+                ..FilmOwner::default()
+            },
+            (None, Some(_)) => {
+                self.unknown.insert(image.sha256.clone());
+                return;
+            }
+        };
+        if let Some(patient) = self.key.owner(&owner) {
+            self.patients.insert(image.sha256.clone(), patient);
+        }
+    }
+}
+
 /// Makes the rows of a table. The labels of all models that were used come last, by name, and after them what was
 /// measured by the lungs, if any review has it.
 pub struct ExportRows {
     format: TableFormat,
-    with_patient: bool,
+    patients: ExportedPatients,
     /// Reader and image, for each image whose answer the reader had seen before reading it blinded.
     answers_seen: HashSet<(String, String)>,
     labels: BTreeSet<String>,
@@ -65,12 +115,12 @@ pub struct ExportRows {
 impl ExportRows {
     pub fn new(
         format: TableFormat,
-        with_patient: bool,
+        patients: ExportedPatients,
         answers_seen: HashSet<(String, String)>,
     ) -> Self {
         ExportRows {
             format,
-            with_patient,
+            patients,
             answers_seen,
             labels: BTreeSet::new(),
             has_lungs: false,
@@ -88,8 +138,35 @@ impl ExportRows {
         }
     }
 
+    /// Notes whose image it is, if the table has pseudonyms. `origin` looks it up.
+    ///
+    /// # Errors
+    /// That of `origin`.
+    pub fn note_patient<E>(
+        &mut self,
+        word: &LastWord,
+        origin: impl FnOnce(&str) -> Result<Option<Origin>, E>,
+    ) -> Result<(), E> {
+        if let ExportedPatients::Pseudonyms(pseudonyms) = &mut self.patients {
+            pseudonyms.note(word, origin(&word.image.sha256)?.as_ref());
+        }
+        Ok(())
+    }
+
+    /// How many images have no pseudonym, because the issuer of their patient's identifier is not known.
+    pub fn without_pseudonym(&self) -> usize {
+        match &self.patients {
+            ExportedPatients::Pseudonyms(pseudonyms) => pseudonyms.unknown.len(),
+            ExportedPatients::Hidden | ExportedPatients::Identified => 0,
+        }
+    }
+
     pub fn columns(&self) -> Vec<String> {
-        let patient = self.with_patient.then_some(PATIENT);
+        let patient = match &self.patients {
+            ExportedPatients::Hidden => None,
+            ExportedPatients::Identified => Some(PATIENT_ID),
+            ExportedPatients::Pseudonyms(_) => Some(PATIENT),
+        };
         let nested = self.is_nested().then_some(NESTED);
         let scores = self.labels.iter().map(|label| format!("{SCORE}{label}"));
         let fixed = IMAGE.into_iter().chain(patient).chain(REVIEW).chain(SEEN);
@@ -112,16 +189,22 @@ impl ExportRows {
     /// A cell for each column.
     pub fn row(&self, word: &LastWord) -> Vec<Cell> {
         let image = &word.image;
+        let uids = &image.uids;
         let mut row = vec![
             Cell::Text(path_text(&image.path)),
             Cell::text(&image.sha256),
-            optional(image.uids.study.as_deref()),
-            optional(image.uids.series.as_deref()),
-            optional(image.uids.sop_instance.as_deref()),
         ];
-        if self.with_patient {
-            row.push(optional(image.patient_id.as_deref()));
-        }
+        row.extend(
+            [&uids.study, &uids.series, &uids.sop_instance].map(|uid| self.uid(uid.as_deref())),
+        );
+        row.extend(match &self.patients {
+            ExportedPatients::Hidden => None,
+            ExportedPatients::Identified => Some(optional(image.patient_id.as_deref())),
+            ExportedPatients::Pseudonyms(all) => {
+                let patient = all.patients.get(&image.sha256);
+                Some(optional(patient.map(String::as_str)))
+            }
+        });
         row.extend(self.review(word));
         row.extend(seen(word));
         let scores = self.labels.iter().map(|label| {
@@ -144,6 +227,23 @@ impl ExportRows {
         row
     }
 
+    /// A UID, or the one in its place.
+    fn uid(&self, stated: Option<&str>) -> Cell {
+        let stated = stated.filter(|uid| !uid.is_empty());
+        match (&self.patients, stated) {
+            (ExportedPatients::Pseudonyms(all), Some(uid)) => {
+                Cell::text(&all.key.uid(&UidRoot::OfUuid, uid))
+            }
+            (_, stated) => optional(stated),
+        }
+    }
+
+    /// The reader's note, unless the table is for people who may not know the patient: a note may name them.
+    fn note<'a>(&self, word: &'a LastWord) -> Option<&'a str> {
+        let is_told = !matches!(self.patients, ExportedPatients::Pseudonyms(_));
+        is_told.then_some(word.opinion.note.as_str())
+    }
+
     fn review(&self, word: &LastWord) -> [Cell; 15] {
         let opinion = &word.opinion;
         let reading = opinion.blinded.as_ref();
@@ -157,7 +257,7 @@ impl ExportRows {
             optional(opinion.verdict.map(|verdict| verdict.word())),
             optional(opinion.label.as_deref()),
             Cell::Nested(u8::from(opinion.key_image).into()),
-            optional(Some(&opinion.note)),
+            optional(self.note(word)),
             Cell::text(&word.first_at),
             Cell::text(&word.last_at),
             Cell::Nested(word.entries.into()),

@@ -56,7 +56,11 @@ fn one(table: &Path, predictions: &PredictionRows) -> Result<Vec<ContentId>> {
         .with_context(|| name.clone())?;
     let format = TableFormat::sniffed(&head);
     let mut rows = SinceTable {
-        ours: predictions.in_format(format).origin(),
+        // Content is compared, and never whose it is.
+        ours: RowOrigin {
+            pseudonym_key: None,
+            ..predictions.in_format(format).origin()
+        },
         contents: Vec::new(),
         others: BTreeMap::new(),
         unnamed: 0,

@@ -71,6 +71,7 @@ fn description(predictions: &PredictionRows, roots: &[PathBuf], of: u32) -> RunD
         precision: precision.unwrap_or("f32").to_owned(),
         card_digest: origin.card_digest.unwrap_or_default(),
         prevalence: origin.prevalence.unwrap_or_default(),
+        pseudonym_key: origin.pseudonym_key,
         operating_points: operating_points(card),
         columns: cells.columns(),
         roots: few.iter().map(|root| path_text(root)).collect(),

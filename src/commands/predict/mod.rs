@@ -13,6 +13,7 @@ mod inputs;
 mod journal;
 mod mode;
 mod previous;
+mod pseudonyms;
 mod row;
 mod selection;
 mod unread;
@@ -31,6 +32,7 @@ use self::done::{Check, Done};
 use self::earlier::EarlierContents;
 use self::heat_maps::HeatMaps;
 use self::journal::describe;
+use self::pseudonyms::BatchPseudonyms;
 use self::row::{FinishedRow, RowOutcome};
 use self::selection::Selection;
 use self::unread::Unread;
@@ -40,11 +42,11 @@ use super::shared::batch::{
 };
 use super::shared::shard::array;
 use super::shared::{
-    BAD_USAGE, CommandContext, SOME_FAILED, Usage, assumed, complain, is_broken_pipe,
+    BAD_USAGE, CommandContext, SOME_FAILED, Usage, assumed, complain, is_broken_pipe, open_pacs,
 };
 use crate::cli;
 use crate::domain::{ModelCard, Prediction, Prevalences, Radiograph};
-use crate::export::{PredictionRows, TableWriter, path_text};
+use crate::export::{PredictionRows, RowPseudonyms, TableWriter, path_text};
 use crate::imaging::{DecodeLimits, ImagingError, content_of};
 use crate::inference::Classify;
 use crate::library::{UNEXPANDED, WalkItem, exists, is_pattern};
@@ -55,21 +57,32 @@ use crate::sources::is_remote;
 /// # Errors
 /// [`Usage`], if the options make no sense or an existing table would be lost; or if the table cannot be
 /// written.
-pub fn run(arguments: &cli::Predict, context: &CommandContext) -> Result<ExitCode> {
-    match predict(arguments, context) {
+pub fn run(
+    arguments: &cli::Predict,
+    pacs: &cli::PacsArguments,
+    context: &CommandContext,
+) -> Result<ExitCode> {
+    match predict(arguments, pacs, context) {
         Err(error) if is_broken_pipe(&error) => Ok(ExitCode::SUCCESS),
         other => other,
     }
 }
 
-fn predict(arguments: &cli::Predict, context: &CommandContext) -> Result<ExitCode> {
+fn predict(
+    arguments: &cli::Predict,
+    pacs: &cli::PacsArguments,
+    context: &CommandContext,
+) -> Result<ExitCode> {
     let limits = &context.limits;
     let shard = arguments.shard.map(|asked| {
         let shard = array::shard(asked, |name| std::env::var(name).ok());
         shard.map_err(|error| Usage::error(format!("--shard {error}")))
     });
     let shard = shard.transpose()?;
+    let pseudonyms = BatchPseudonyms::of(arguments, limits)?;
     let roots = inputs::paths(arguments)?;
+    // Addresses may stand in a list too.
+    open_pacs(&roots, pacs)?;
     let selection = Selection::new(&roots, shard);
     let destination = TableDestination::of(arguments, &roots)?;
     refuse_if_nothing_exists(&roots)?;
@@ -87,7 +100,8 @@ fn predict(arguments: &cli::Predict, context: &CommandContext) -> Result<ExitCod
     refuse_if_nothing_is_foretold(foretells, classifier.card())?;
     let predictions = destination
         .predictions(classifier.card(), &assumed)
-        .with_prognoses(foretells);
+        .with_prognoses(foretells)
+        .with_pseudonyms(pseudonyms.as_ref().map(BatchPseudonyms::key_name));
     let is_list = arguments.files_from.is_some();
     let run = describe(&predictions, &roots, is_list, shard);
     let earlier = EarlierContents::read(&arguments.since, &predictions)?;
@@ -118,10 +132,13 @@ fn predict(arguments: &cli::Predict, context: &CommandContext) -> Result<ExitCod
         if let Some(cache) = &cache {
             cache.insert(path, radiograph, prediction);
         }
+        if let Some(pseudonyms) = &pseudonyms {
+            pseudonyms.note(path, radiograph);
+        }
         let maps = heat_maps.as_ref();
         maps.map_or(Ok(()), |maps| maps.write(path, radiograph, prediction))
     };
-    let has_further = heat_maps.is_some() || cache.is_some();
+    let has_further = heat_maps.is_some() || cache.is_some() || pseudonyms.is_some();
     let progress = Progress::new(!arguments.quiet, done.before);
     let batch = PredictRun {
         selection: &selection,
@@ -133,6 +150,7 @@ fn predict(arguments: &cli::Predict, context: &CommandContext) -> Result<ExitCod
         },
         earlier: (!arguments.since.is_empty()).then_some(&earlier),
         cache: cache.as_ref(),
+        pseudonyms: pseudonyms.as_ref(),
         predictions: &predictions,
         assumed: &assumed,
         limits,
@@ -232,6 +250,7 @@ struct PredictRun<'a, Open> {
     /// What earlier tables have rows for, if there are such.
     earlier: Option<&'a EarlierContents>,
     cache: Option<&'a BatchCache>,
+    pseudonyms: Option<&'a BatchPseudonyms>,
     predictions: &'a PredictionRows<'a>,
     assumed: &'a Prevalences,
     limits: &'a DecodeLimits,
@@ -299,15 +318,20 @@ where
     /// Returns the function with which one thread handles the items of the walk.
     fn worker(&self) -> impl FnMut(WalkItem) -> FinishedRow {
         let mut read = self.reader.thread();
-        move |found| match found {
-            WalkItem::Problem { path, reason } => self.finish(path, RowOutcome::Problem(reason)),
-            WalkItem::Unread { path, format } => self.finish(path, RowOutcome::Unread(format)),
-            WalkItem::Image(path) => {
-                let outcome = self.known_answer(&path).unwrap_or_else(|| {
-                    RowOutcome::of(&path, read(&path), self.assumed, self.limits)
-                });
-                self.finish(path, outcome)
-            }
+        let mut whose = self.pseudonyms.map(|all| all.thread());
+        move |found| {
+            let (path, outcome) = match found {
+                WalkItem::Problem { path, reason } => (path, RowOutcome::Problem(reason)),
+                WalkItem::Unread { path, format } => (path, RowOutcome::Unread(format)),
+                WalkItem::Image(path) => {
+                    let outcome = self.known_answer(&path).unwrap_or_else(|| {
+                        RowOutcome::of(&path, read(&path), self.assumed, self.limits)
+                    });
+                    (path, outcome)
+                }
+            };
+            let whose = whose.as_mut().map(|whose| whose(&path, &outcome));
+            self.finish(path, outcome, &whose.unwrap_or_default())
         }
     }
 
@@ -327,13 +351,14 @@ where
 
     /// Makes the cells of a row, so that the one thread that writes only writes, and rows that wait for a slow image
     /// are small.
-    fn finish(&self, path: PathBuf, outcome: RowOutcome) -> FinishedRow {
+    fn finish(&self, path: PathBuf, outcome: RowOutcome, whose: &RowPseudonyms) -> FinishedRow {
         let has_row = match outcome {
             RowOutcome::Unread(_) => self.lists(&path),
             RowOutcome::Known => false,
             _ => true,
         };
-        let cells = has_row.then(|| self.predictions.row(&path, outcome.as_row()));
+        let row = || self.predictions.row_of(&path, outcome.as_row(), whose);
+        let cells = has_row.then(row);
         FinishedRow {
             path,
             outcome: outcome.without_maps(),

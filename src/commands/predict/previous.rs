@@ -140,11 +140,11 @@ impl Previous<'_> {
 
     fn foreign(&self, line: u64) -> anyhow::Error {
         let card = self.predictions.card();
-        // The table may be of this model, and differ only in this option.
+        // The table may be of this model, and differ only in an option.
         let hint = if card.prognoses.is_empty() {
-            ""
+            "; with --pseudonym-key a table has more columns than without"
         } else {
-            "; with --prognosis a table has more columns than without"
+            "; with --prognosis and with --pseudonym-key a table has more columns than without"
         };
         Usage::error(format!(
             "{} cannot be resumed: line {line} is not of a table with the columns of {} {}{hint}",

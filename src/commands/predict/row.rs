@@ -61,6 +61,14 @@ impl RowOutcome {
         self
     }
 
+    /// Whether the file may be a film with a header.
+    pub fn is_of_film(&self) -> bool {
+        !matches!(
+            self,
+            RowOutcome::Problem(_) | RowOutcome::Unread(_) | RowOutcome::Known
+        )
+    }
+
     /// The row for the table.
     pub fn as_row(&self) -> RowOf<'_> {
         match self {

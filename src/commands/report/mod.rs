@@ -13,19 +13,21 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow};
 
-use self::page::{Fact, PageContents};
+use self::page::{Fact, PageContents, ShownPatient};
 use self::pictures::Pictures;
 use super::shared::batch::{Signals, Workers, decoders, guarded, in_order, silence_workers};
 use super::shared::output_file::{OutputFile, refuse_to_replace, write_whole};
 use super::shared::reviews::{not_opened, store_path};
 use super::shared::{
-    CommandContext, Usage, assumed, date, ended_by, heat_map_label, print_document,
+    CommandContext, Usage, assumed, date, ended_by, heat_map_label, print_document, pseudonym_key,
 };
 use crate::cli;
 use crate::domain::{HeatMapChoice, ModelCard, Prediction, Radiograph};
 use crate::export::path_text;
 use crate::imaging::DecodeLimits;
 use crate::inference::Classify;
+use crate::library::exists;
+use crate::sources::Sources;
 use crate::store::{LastWord, Store, StoreError};
 
 /// Runs `cxr report`.
@@ -35,6 +37,7 @@ use crate::store::{LastWord, Store, StoreError};
 pub fn run(arguments: &cli::ReportArguments, context: &CommandContext) -> Result<ExitCode> {
     let image = &arguments.image;
     refuse_if_no_file(image)?;
+    let shown = shown_patient(arguments)?;
     let destination = PageDestination::of(arguments)?;
     let classifier = context.classifier()?;
     let card = classifier.card();
@@ -49,7 +52,7 @@ pub fn run(arguments: &cli::ReportArguments, context: &CommandContext) -> Result
         let pictures = Pictures::of(radiograph, map).map_err(|e| e.to_string())?;
         Ok(PageInputs {
             prediction: prediction.assuming(&assumed),
-            facts: page::facts(radiograph, arguments.with_patient),
+            facts: page::facts(radiograph, &shown),
             pictures,
         })
     };
@@ -78,13 +81,26 @@ struct PageInputs {
     pictures: Pictures,
 }
 
+fn shown_patient(arguments: &cli::ReportArguments) -> Result<ShownPatient> {
+    Ok(match &arguments.pseudonym_key {
+        _ if arguments.with_patient => ShownPatient::Named,
+        Some(path) => ShownPatient::Pseudonym(pseudonym_key(path)?),
+        None => ShownPatient::Hidden,
+    })
+}
+
 fn refuse_if_no_file(image: &Path) -> Result<()> {
     let fail = |reason: &str| Usage::error(format!("{}: {reason}", path_text(image)));
+    if !exists(image) {
+        return Err(fail("no such file"));
+    }
     match std::fs::metadata(image) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(fail("no such file")),
         Ok(found) if found.is_dir() => Err(fail("a folder; a report is about one image")),
         // A pipe or a device would be waited for.
         Ok(found) if !found.is_file() => Err(fail("it is not a regular file")),
+        _ if !Sources::of_process().is_film(image) => {
+            Err(fail("a part of an archive; a report is about one image"))
+        }
         _ => Ok(()),
     }
 }

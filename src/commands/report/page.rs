@@ -4,9 +4,10 @@ use super::findings::findings;
 use super::html::Html;
 use super::pictures::Pictures;
 use super::prognoses::prognoses;
+use crate::dicom::{FilmOwner, PseudonymKey, UidRoot};
 use crate::domain::{
-    HeatMapLegend, HeatMapSubject, InputCheck, Issuer, ModelCard, Opinion, Prediction, Radiograph,
-    ViewPosition, card_text,
+    HeatMapLegend, HeatMapSubject, InputCheck, Issuer, ModelCard, Opinion, Origin, Prediction,
+    Radiograph, ViewPosition, card_text,
 };
 use crate::store::LastWord;
 
@@ -32,26 +33,27 @@ pub struct PageContents<'a> {
 /// A name and a value, for the head of the page.
 pub type Fact = (&'static str, String);
 
-/// The facts in the file, as the screen shows them. Patient and identifiers only `with_patient`.
-pub fn facts(radiograph: &Radiograph, with_patient: bool) -> Vec<Fact> {
+/// What the page says of whose image it is.
+#[derive(Debug)]
+pub enum ShownPatient {
+    /// Nothing.
+    Hidden,
+    /// Name, identifier and UIDs.
+    Named,
+    /// A pseudonym, and UIDs in place of those of study and image.
+    Pseudonym(PseudonymKey),
+}
+
+/// The facts in the file, as the screen shows them.
+pub fn facts(radiograph: &Radiograph, shown: &ShownPatient) -> Vec<Fact> {
     let patient = &radiograph.patient;
     let age = patient.age.as_deref().map(age);
     let person: Vec<String> = [patient.sex.clone(), age].into_iter().flatten().collect();
-    let mut facts = Vec::new();
-    if with_patient {
-        let uids = &radiograph.uids;
-        let Issuer { local, universal } = &patient.issuer;
-        let issuer = if local.is_some() { local } else { universal };
-        let who = [
-            ("Patient", &patient.name),
-            ("Patient ID", &patient.id),
-            ("Its issuer", issuer),
-            ("Study UID", &uids.study),
-            ("Image UID", &uids.sop_instance),
-        ];
-        let known = |(name, value): (_, &Option<String>)| Some((name, value.clone()?));
-        facts.extend(who.into_iter().filter_map(known));
-    }
+    let mut facts = match shown {
+        ShownPatient::Hidden => Vec::new(),
+        ShownPatient::Named => names(radiograph),
+        ShownPatient::Pseudonym(key) => pseudonyms(radiograph, key),
+    };
     if !person.is_empty() {
         facts.push(("Sex, age", person.join(" ")));
     }
@@ -60,6 +62,34 @@ pub fn facts(radiograph: &Radiograph, with_patient: bool) -> Vec<Fact> {
     }
     facts.push(("Image", image_words(radiograph)));
     facts
+}
+
+fn names(radiograph: &Radiograph) -> Vec<Fact> {
+    let (patient, uids) = (&radiograph.patient, &radiograph.uids);
+    let Issuer { local, universal } = &patient.issuer;
+    let issuer = if local.is_some() { local } else { universal };
+    let who = [
+        ("Patient", &patient.name),
+        ("Patient ID", &patient.id),
+        ("Its issuer", issuer),
+        ("Study UID", &uids.study),
+        ("Image UID", &uids.sop_instance),
+    ];
+    let known = |(name, value): (_, &Option<String>)| Some((name, value.clone()?));
+    who.into_iter().filter_map(known).collect()
+}
+
+/// The same pseudonym and UIDs as in tables and objects that were made with this key.
+fn pseudonyms(radiograph: &Radiograph, key: &PseudonymKey) -> Vec<Fact> {
+    let origin = Origin::of(radiograph);
+    let uid = |stated: &Option<String>| Some(key.uid(&UidRoot::OfUuid, stated.as_deref()?));
+    let who = [
+        ("Patient", key.owner(&FilmOwner::of_origin(&origin))),
+        ("Study UID", uid(&radiograph.uids.study)),
+        ("Image UID", uid(&radiograph.uids.sop_instance)),
+    ];
+    let known = |(name, value): (_, Option<String>)| Some((name, value?));
+    who.into_iter().filter_map(known).collect()
 }
 
 fn image_words(radiograph: &Radiograph) -> String {

@@ -4,10 +4,10 @@
 //! (git-credential(1), *INPUT/OUTPUT FORMAT*). The host is in its variable `CXR_PACS_HOST`.
 
 use std::io::Read;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{DicomWebCredential, LONGEST, wrong};
 use crate::dicomweb::error::DicomWebError;
@@ -16,6 +16,8 @@ use crate::dicomweb::error::DicomWebError;
 const ORIGIN: &str = "the command of pacs-credentials";
 /// How long it may take.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How often it is looked whether it has ended.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// Runs the command line for a host.
 ///
@@ -46,6 +48,7 @@ fn ask_within(
 
 /// Waits for the end of the command, which is killed after its time.
 fn output(mut child: Child, patience: Duration) -> Result<String, DicomWebError> {
+    let end = Instant::now() + patience;
     let (sender, printed) = mpsc::channel();
     if let Some(pipe) = child.stdout.take() {
         thread::spawn(move || {
@@ -55,17 +58,29 @@ fn output(mut child: Child, patience: Duration) -> Result<String, DicomWebError>
             let _ = sender.send(read.map(|_| text));
         });
     }
-    let Ok(text) = printed.recv_timeout(patience) else {
+    let text = printed.recv_timeout(patience).ok();
+    // A command may close its output long before it ends.
+    let (Some(text), Some(status)) = (text, ended(&mut child, end)?) else {
         let _ = child.kill();
         let _ = child.wait();
         let seconds = patience.as_secs();
         return Err(wrong(format!("{ORIGIN} took more than {seconds} s")));
     };
-    let status = child.wait().map_err(|error| wrong(error.kind()))?;
     if !status.success() {
         return Err(wrong(format!("{ORIGIN} failed ({status})")));
     }
     text.map_err(|_| wrong(format!("{ORIGIN} prints no text")))
+}
+
+/// How the command ended; `None` if it has not by then.
+fn ended(child: &mut Child, end: Instant) -> Result<Option<ExitStatus>, DicomWebError> {
+    loop {
+        let status = child.try_wait().map_err(|error| wrong(error.kind()))?;
+        if status.is_some() || Instant::now() >= end {
+            return Ok(status);
+        }
+        thread::sleep(LOOK);
+    }
 }
 
 fn read(text: &str) -> Result<DicomWebCredential, DicomWebError> {
@@ -98,7 +113,9 @@ mod tests {
                 "{error}"
             );
         }
-        let slow = ask_within("sleep 60", "h", Duration::from_millis(50));
-        assert!(slow.unwrap_err().to_string().contains("took more than"));
+        for slow in ["sleep 60", "echo token; exec >&-; sleep 60"] {
+            let slow = ask_within(slow, "h", Duration::from_millis(50));
+            assert!(slow.unwrap_err().to_string().contains("took more than"));
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! A small server that answers as a test says, on a free port of this machine.
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -47,18 +47,25 @@ impl TestServer {
     }
 }
 
+/// Reads a request, with its body: a connection that is closed before is reset, and its answer lost.
 fn read(stream: &TcpStream) -> Option<SeenRequest> {
-    let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
-    let first = lines.next()?.ok()?;
-    let target = first.split(' ').nth(1)?.to_owned();
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let mut line = String::new();
+    reader.read_line(&mut line).ok()?;
+    let target = line.split(' ').nth(1)?.to_owned();
     let mut headers = HashMap::new();
-    for line in lines {
-        let line = line.ok()?;
+    loop {
+        line.clear();
+        reader.read_line(&mut line).ok()?;
         let Some((name, value)) = line.split_once(':') else {
             break;
         };
         headers.insert(name.to_lowercase(), value.trim().to_owned());
     }
+    let length = headers.get("content-length");
+    let length = length.map_or(Some(0), |length| length.parse().ok())?;
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
     Some(SeenRequest { target, headers })
 }
 

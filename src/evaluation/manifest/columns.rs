@@ -16,7 +16,7 @@ use crate::evaluation::missing::is_missing;
 use crate::evaluation::question::ReferenceStandard;
 
 /// Columns that may hold a file's name. The first that exists is used.
-const PATHS: [&str; 8] = [
+pub const PATHS: [&str; 8] = [
     "path",
     "filename",
     "file",
@@ -26,7 +26,7 @@ const PATHS: [&str; 8] = [
     "image_path",
     "image index",
 ];
-const PATIENTS: [&str; 5] = [
+pub const PATIENTS: [&str; 5] = [
     "patient",
     "patientid",
     "patient_id",
@@ -164,13 +164,7 @@ impl ColumnPositions {
     }
 
     pub fn path(&self, record: &ByteRecord) -> Option<PathBuf> {
-        let bytes = |at: usize| record.get(at).unwrap_or_default().trim_ascii();
-        let name = bytes(self.path);
-        if known(record, self.path).is_empty() {
-            return None;
-        }
-        let folder = self.folder.map_or(&b""[..], bytes);
-        Some(PathBuf::from(OsStr::from_bytes(folder)).join(OsStr::from_bytes(name)))
+        path_of(record, self.path, self.folder)
     }
 
     pub fn truth(&self, row: u64, record: &ByteRecord) -> Result<ReferenceStandard, ManifestError> {
@@ -220,6 +214,16 @@ impl ColumnPositions {
     }
 }
 
+/// The file that a row names, its folder before it; `None` where it names none.
+pub fn path_of(record: &ByteRecord, path: usize, folder: Option<usize>) -> Option<PathBuf> {
+    let bytes = |at: usize| record.get(at).unwrap_or_default().trim_ascii();
+    if known(record, path).is_empty() {
+        return None;
+    }
+    let folder = folder.map_or(&b""[..], bytes);
+    Some(PathBuf::from(OsStr::from_bytes(folder)).join(OsStr::from_bytes(bytes(path))))
+}
+
 /// The known answers of yes/no columns, by name.
 fn answers(
     columns: &[(String, String, usize)],
@@ -265,7 +269,7 @@ fn yes_or_no(value: &str) -> Result<Option<bool>, ()> {
 }
 
 /// Names for a message of one line, shortened where there are many.
-fn list<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
+pub fn list<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
     const SHOWN: usize = 12;
     let more = names.len().saturating_sub(SHOWN);
     let shown: Vec<_> = names

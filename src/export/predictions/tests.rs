@@ -565,3 +565,51 @@ fn the_digest_of_a_card_without_the_later_parts_stays_and_each_part_changes_it()
         assert_ne!(of(change), own);
     }
 }
+
+#[test]
+fn pseudonyms_come_last_where_they_are_asked_for_and_another_key_is_another_origin() {
+    let (card, assumed) = (withholding(), Prevalences::default());
+    let whose = RowPseudonyms {
+        patient: Some("CXR-1".to_owned()),
+        study: Some("2.25.1".to_owned()),
+    };
+    for format in [TableFormat::Csv, TableFormat::Jsonl] {
+        let plain = PredictionRows::new(format, &card, &assumed);
+        let row = plain.row_of(Path::new("a.png"), read(&prediction()), &whose);
+        assert_eq!(row, plain.row(Path::new("a.png"), read(&prediction())));
+        let key = Some("0a1b2c3d".to_owned());
+        let rows = PredictionRows::new(format, &card, &assumed).with_pseudonyms(key);
+        let columns = rows.columns();
+        let last = columns.len() - PSEUDONYMS.len();
+        assert_eq!(columns[last..], PSEUDONYMS);
+        assert_eq!(columns[..last], plain.columns());
+        for outcome in [
+            read(&prediction()),
+            RowOf::Failed("no image"),
+            RowOf::Skipped {
+                kind: "structured report",
+                content: ContentId::default(),
+            },
+        ] {
+            let row = rows.row_of(Path::new("a.png"), outcome, &whose);
+            let cells: Vec<String> = row.iter().map(Cell::to_csv).collect();
+            assert_eq!(cells[last..], ["CXR-1", "2.25.1", "0a1b2c3d"]);
+            let mut bare = plain.row(Path::new("a.png"), outcome);
+            bare.truncate(last);
+            assert_eq!(row[..last], bare);
+            let unknown = rows.row_of(Path::new("a.png"), outcome, &RowPseudonyms::default());
+            assert_eq!(unknown[last..last + 2], [Cell::Empty, Cell::Empty]);
+        }
+        // A table that was begun without pseudonyms, or with another key, is not continued.
+        assert!(
+            rows.earlier_columns()
+                .iter()
+                .all(|names| names.ends_with(&PSEUDONYMS.map(str::to_owned)))
+        );
+        let other = PredictionRows::new(format, &card, &assumed);
+        let other = other.with_pseudonyms(Some("ffffffff".to_owned()));
+        assert!(!rows.origin().agrees_with(&other.origin()));
+        assert!(rows.origin().agrees_with(&plain.origin()));
+    }
+    assert!(PSEUDONYMS.iter().all(|name| !is_label(name)));
+}

@@ -9,9 +9,8 @@ use dicom_core::Tag;
 use dicom_dictionary_std::{tags, uids};
 
 use super::super::ImageFault;
-use super::cursor::{Cursor, ITEM, ITEM_END, SEQUENCE_END, UNDEFINED};
-use super::encoding::Encoding;
 use super::structure;
+use crate::data_elements::{Cursor, Encoding, ITEM, ITEM_END, SEQUENCE_END, UNDEFINED};
 
 /// Records of one directory. A DVD of single images holds some 100,000.
 const MOST_RECORDS: usize = 1_000_000;
@@ -79,7 +78,7 @@ fn read_records(
         match item.tag {
             SEQUENCE_END => break,
             ITEM => {}
-            _ => return Err(cursor.no_item(&item)),
+            _ => return Err(cursor.no_item(&item).into()),
         }
         if records.len() >= MOST_RECORDS {
             return Err(ImageFault::too_large(format!(

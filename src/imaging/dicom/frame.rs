@@ -4,14 +4,13 @@ use super::super::raster::grey_or_rgb8;
 use super::super::{DecodeLimits, ImageFault};
 use super::decoded::DecodedFrame;
 use super::elements::Attributes;
-use super::encoding::Encoding;
 use super::image_pixel::{Colour, ImagePixel};
 use super::pixel_data::PixelData;
 use super::stored_bits::{StoredBits, deepened};
 use super::tables::LookupTable;
-use super::transfer_syntax::BIG_ENDIAN_PIXELS;
 use super::wide::{WideRange, WideSamples};
 use super::{codecs, native};
+use crate::data_elements::{BIG_ENDIAN_PIXELS, Encoding};
 use crate::domain::Samples;
 
 /// The first frame, decoded to grey or RGB samples.

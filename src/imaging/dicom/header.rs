@@ -11,9 +11,11 @@ use dicom_encoding::text::{SpecificCharacterSet, TextCodec};
 use super::super::{DecodeLimits, ImageFault, clean_text};
 use super::character_set;
 use super::confidential::is_confidential;
-use super::cursor::{Cursor, ElementHeader, ITEM, ITEM_END, SEQUENCE_END, UNDEFINED, check_depth};
-use super::encoding::Encoding;
 use super::{deflate, structure};
+use crate::data_elements::{
+    Cursor, ElementHeader, Encoding, ITEM, ITEM_END, SEQUENCE_END, UNDEFINED, after_preamble,
+    check_depth,
+};
 use crate::domain::HeaderLine;
 
 /// Lines of one header. Real ones have some hundreds.
@@ -34,7 +36,7 @@ pub(in super::super) fn lines(
         character_set: SpecificCharacterSet::default(),
     };
     let meta = &bytes[..start.offset];
-    let mut cursor = Cursor::new(meta, structure::after_preamble(bytes), Encoding::EXPLICIT);
+    let mut cursor = Cursor::new(meta, after_preamble(bytes), Encoding::EXPLICIT);
     reader.elements(&mut cursor, 0, false)?;
     let syntax = start.transfer_syntax.as_str();
     let data_set = deflate::inflated(&bytes[start.offset..], syntax, limits)?;
@@ -158,7 +160,7 @@ impl HeaderReader {
                 match item.tag {
                     SEQUENCE_END => return Ok(()),
                     ITEM => {}
-                    _ => return Err(within.no_item(&item)),
+                    _ => return Err(within.no_item(&item).into()),
                 }
                 count += 1;
                 after = self.item(within, &item, depth, count, hidden)?;

@@ -20,12 +20,10 @@ mod admission;
 mod character_set;
 mod codecs;
 mod confidential;
-mod cursor;
 mod decoded;
 mod deflate;
 mod directory;
 mod elements;
-mod encoding;
 mod frame;
 mod header;
 mod identity;
@@ -39,18 +37,20 @@ mod rewrite;
 mod source_header;
 mod stored_bits;
 mod structure;
+mod summary;
 mod tables;
 mod transfer_syntax;
 mod wide;
 
 use super::{DecodeLimits, ImageFault};
+use crate::data_elements::Encoding;
 use crate::domain::Radiograph;
-use encoding::Encoding;
 
 pub(super) use directory::read as read_directory;
 pub(super) use header::lines as header_lines;
 pub(super) use source_header::header as source_header;
 pub(super) use structure::starts_like_a_data_set;
+pub(super) use summary::of_head as summary_of_head;
 pub(super) use transfer_syntax::{readable_syntax_uids, readable_syntaxes};
 
 /// Decodes the first frame of a DICOM file, with or without preamble and file meta information.

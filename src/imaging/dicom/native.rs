@@ -2,8 +2,8 @@
 
 use super::super::ImageFault;
 use super::decoded::DecodedFrame;
-use super::encoding::Encoding;
 use super::image_pixel::{Colour, ImagePixel};
+use crate::data_elements::Encoding;
 
 /// Unpacks the first frame of native pixel data. `words` is whether they were written as 16-bit words.
 pub(super) fn unpacked(

@@ -3,7 +3,7 @@
 use dicom_core::VR;
 
 use super::super::ImageFault;
-use super::cursor::{Cursor, ElementHeader, ITEM, UNDEFINED};
+use crate::data_elements::{Cursor, ElementHeader, ITEM, UNDEFINED};
 
 /// Pixel data as they lie in the file.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub(super) enum PixelData<'a> {
 impl<'a> Cursor<'a> {
     /// The value of *Float Pixel Data* or *Double Float Pixel Data*. PS3.5 A.4 has them in fragments
     /// only for kinds of compression that no radiograph has.
-    pub fn float_pixel_data(
+    pub(super) fn float_pixel_data(
         &mut self,
         header: &ElementHeader,
     ) -> Result<PixelData<'a>, ImageFault> {
@@ -43,7 +43,10 @@ impl<'a> Cursor<'a> {
     }
 
     /// The value of *Pixel Data*.
-    pub fn pixel_data(&mut self, header: &ElementHeader) -> Result<PixelData<'a>, ImageFault> {
+    pub(super) fn pixel_data(
+        &mut self,
+        header: &ElementHeader,
+    ) -> Result<PixelData<'a>, ImageFault> {
         if header.length != UNDEFINED {
             let words = self.encoding.explicit && header.vr == VR::OW;
             let bytes = self.available(header)?;
@@ -79,6 +82,6 @@ impl<'a> Cursor<'a> {
     /// holds the first.
     fn available(&mut self, header: &ElementHeader) -> Result<&'a [u8], ImageFault> {
         let available = self.remaining().min(header.length as usize);
-        self.take(available)
+        Ok(self.take(available)?)
     }
 }

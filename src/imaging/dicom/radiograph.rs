@@ -63,9 +63,14 @@ impl Attributes {
         .unwrap_or(1.0)
     }
 
+    /// *Study Instance UID* (0020,000D).
+    pub fn study(&self) -> Option<String> {
+        self.text(tags::STUDY_INSTANCE_UID)
+    }
+
     fn uids(&self) -> Uids {
         Uids {
-            study: self.text(tags::STUDY_INSTANCE_UID),
+            study: self.study(),
             series: self.text(tags::SERIES_INSTANCE_UID),
             sop_instance: self.text(tags::SOP_INSTANCE_UID),
         }
@@ -74,7 +79,7 @@ impl Attributes {
     /// When the image was taken, or else when its study began. A combined date and time comes first,
     /// because the others state the same or less (PS3.3 C.7.6.1). Its offset from UTC is left out: no
     /// other attribute has one.
-    fn taken(&self) -> Option<String> {
+    pub fn taken(&self) -> Option<String> {
         let combined = || {
             let text = self.text(tags::ACQUISITION_DATE_TIME)?;
             let local = text.split(['+', '-', '&']).next()?;

@@ -11,11 +11,10 @@ use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry, VirtualVr};
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::{StandardDataDictionary, tags};
 
-use super::super::ImageFault;
 use super::character_set;
-use super::cursor::{
-    Cursor, ElementHeader, ITEM, ITEM_END, SEQUENCE_END, UNDEFINED, check_depth, has_short_length,
-    is_fragmented,
+use crate::data_elements::{
+    Cursor, ElementFault, ElementHeader, ITEM, ITEM_END, SEQUENCE_END, UNDEFINED, check_depth,
+    has_short_length, is_fragmented,
 };
 
 /// Longest value of the representations whose length has 16 bits. It is a multiple of 8, so that no
@@ -39,12 +38,12 @@ impl Cursor<'_> {
     /// # Errors
     /// If a length goes beyond the end, or sequences are nested too deep. Within a sequence of defined
     /// length, only that sequence is lost.
-    pub fn rewrite(
+    pub(super) fn rewrite(
         &mut self,
         header: &ElementHeader,
         depth: usize,
         to: &mut Rewritten,
-    ) -> Result<(), ImageFault> {
+    ) -> Result<(), ElementFault> {
         check_depth(depth)?;
         let vr = representation(header);
         if header.length == UNDEFINED && vr != VR::SQ && is_fragmented(header) {
@@ -73,7 +72,7 @@ impl Cursor<'_> {
         tag: Tag,
         depth: usize,
         to: &mut Rewritten,
-    ) -> Result<(), ImageFault> {
+    ) -> Result<(), ElementFault> {
         let (start, has_invalid_utf8) = (to.bytes.len(), to.has_invalid_utf8);
         let done = self.in_items(|within| {
             to.header(tag, VR::SQ, UNDEFINED);
@@ -89,7 +88,7 @@ impl Cursor<'_> {
     }
 
     /// Writes items up to the delimiter or the end of the bytes.
-    fn rewrite_items(&mut self, depth: usize, to: &mut Rewritten) -> Result<(), ImageFault> {
+    fn rewrite_items(&mut self, depth: usize, to: &mut Rewritten) -> Result<(), ElementFault> {
         while self.remaining() > 0 {
             let item = self.header()?;
             match item.tag {
@@ -108,7 +107,7 @@ impl Cursor<'_> {
     }
 
     /// Writes the elements of an item, up to its delimiter or the end of the bytes.
-    fn rewrite_elements(&mut self, depth: usize, to: &mut Rewritten) -> Result<(), ImageFault> {
+    fn rewrite_elements(&mut self, depth: usize, to: &mut Rewritten) -> Result<(), ElementFault> {
         while self.remaining() > 0 {
             let header = self.header()?;
             if header.tag == ITEM_END {

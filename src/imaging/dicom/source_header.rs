@@ -5,8 +5,8 @@ use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 
 use super::super::{DecodeLimits, ImageFault};
-use super::encoding::Encoding;
 use super::{deflate, elements, structure};
+use crate::data_elements::Encoding;
 use crate::domain::{ContentId, HeaderText, SourceHeader};
 
 /// Patient, study, references, and what a presentation state says of the stored pixels.

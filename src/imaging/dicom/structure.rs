@@ -1,5 +1,5 @@
 //! Where the data set and its pixel data are in a DICOM file (PS3.10 section 7), found without
-//! allocating.
+//! allocating ([`data_elements`](crate::data_elements)).
 //!
 //! dicom-rs reads a data set into memory by the lengths that the file declares, and recurses into its
 //! sequences. This walk goes first. It checks that every declared length lies within the file and that
@@ -11,10 +11,9 @@ use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 
 use super::super::ImageFault;
-use super::cursor::Cursor;
-use super::encoding::Encoding;
 use super::pixel_data::PixelData;
 use super::rewrite::Rewritten;
+use crate::data_elements::{Cursor, Encoding, FileStart};
 
 /// Where the data set of a file starts, and how it is written.
 pub(super) struct DataSetStart {
@@ -25,41 +24,20 @@ pub(super) struct DataSetStart {
 }
 
 /// Finds the data set: after preamble and file meta information, after the latter alone, or right
-/// at the start.
+/// at the start. Where no transfer syntax is stated, the first bytes tell it.
 pub(super) fn start(bytes: &[u8]) -> Result<DataSetStart, ImageFault> {
-    let mut cursor = Cursor::new(bytes, after_preamble(bytes), Encoding::EXPLICIT);
-    let (mut transfer_syntax, mut sop_class) = (None, None);
-    while cursor.next_group() == Some(0x0002) {
-        let header = cursor.header()?;
-        let value = cursor.value(&header)?;
-        let text = || {
-            let text = String::from_utf8_lossy(value);
-            text.trim_matches(['\0', ' ']).to_owned()
-        };
-        match header.tag {
-            tags::TRANSFER_SYNTAX_UID => transfer_syntax = Some(text()),
-            tags::MEDIA_STORAGE_SOP_CLASS_UID => sop_class = Some(text()),
-            _ => {}
-        }
-    }
-    let guess = || Encoding::guess(cursor.rest()).unwrap_or(Encoding::IMPLICIT);
-    let transfer_syntax = transfer_syntax.unwrap_or_else(|| guess().transfer_syntax().to_owned());
-    Ok(DataSetStart {
-        offset: cursor.position(),
+    let FileStart {
+        offset,
         transfer_syntax,
         sop_class,
+        ..
+    } = FileStart::of(bytes)?;
+    let guess = || Encoding::guess(&bytes[offset..]).unwrap_or(Encoding::IMPLICIT);
+    Ok(DataSetStart {
+        offset,
+        transfer_syntax: transfer_syntax.unwrap_or_else(|| guess().transfer_syntax().to_owned()),
+        sop_class,
     })
-}
-
-/// Where the first element of a file is.
-pub(super) fn after_preamble(bytes: &[u8]) -> usize {
-    if bytes.get(128..132) == Some(b"DICM") {
-        132
-    } else if bytes.starts_with(b"DICM") {
-        4
-    } else {
-        0
-    }
 }
 
 /// Whether `head` could be the start of a file without preamble: an element of group 0002 or 0008
@@ -81,12 +59,22 @@ pub(super) struct DataSetParts<'a> {
 /// The elements whose tags are `wanted`, up to the pixel data or to the first fault: a film that ends
 /// early has its header.
 pub(super) fn before_pixels(bytes: &[u8], encoding: Encoding, wanted: &[Tag]) -> Vec<u8> {
+    before(bytes, encoding, wanted, tags::FLOAT_PIXEL_DATA).0
+}
+
+/// The same up to the element `end`, and whether the walk came there: the bytes may be the head of a file only.
+pub(super) fn before(
+    bytes: &[u8],
+    encoding: Encoding,
+    wanted: &[Tag],
+    end: Tag,
+) -> (Vec<u8>, bool) {
     let mut cursor = Cursor::new(bytes, 0, encoding);
     let mut kept = Rewritten::default();
     while cursor.remaining() > 0 {
         let Ok(header) = cursor.header() else { break };
-        if header.tag >= tags::FLOAT_PIXEL_DATA {
-            break;
+        if header.tag >= end {
+            return (kept.into_data_set(), true);
         }
         let step = if wanted.contains(&header.tag) {
             cursor.rewrite(&header, 0, &mut kept)
@@ -97,7 +85,7 @@ pub(super) fn before_pixels(bytes: &[u8], encoding: Encoding, wanted: &[Tag]) ->
             break;
         }
     }
-    kept.into_data_set()
+    (kept.into_data_set(), false)
 }
 
 /// Walks a data set up to its pixel data, and keeps the elements whose tags are `wanted`. Nothing

@@ -2,7 +2,7 @@
 
 use dicom_dictionary_std::uids;
 
-use super::encoding::EXPLICIT_VR_BIG_ENDIAN;
+use crate::data_elements::{BIG_ENDIAN_PIXELS, EXPLICIT_VR_BIG_ENDIAN};
 
 /// Families of transfer syntaxes that one decoder reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,9 +14,6 @@ pub(super) enum Codec {
     JpegLs,
     Jpeg2000,
 }
-
-/// A private syntax of GE: implicit little endian, but with pixels in big-endian words.
-pub(super) const BIG_ENDIAN_PIXELS: &str = "1.2.840.113619.5.2";
 
 /// Identifier, name for people and codec of each syntax (PS3.5 section 10, PS3.6 annex A).
 const SYNTAXES: [(&str, &str, Option<Codec>); 26] = [

@@ -85,6 +85,10 @@ impl Painter for Gradual {
         self.painter.remains()
     }
 
+    fn be_second(&mut self) {
+        self.painter.be_second();
+    }
+
     fn forget(&mut self) {
         self.painter.forget();
     }

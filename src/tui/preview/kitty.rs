@@ -20,8 +20,9 @@ pub use placeholders::Placeholders;
 use protocol::Passage;
 use tiles::KittyTiles;
 
-/// Two identifiers in turn: the new image is placed before the old one is deleted, so nothing flickers.
-const IDS: [u32; 2] = [0x0063_7872, 0x0063_7873];
+/// Two identifiers in turn: the new image is placed before the old one is deleted, so nothing flickers. The image beside
+/// has the second two.
+const IDS: [[u32; 2]; 2] = [[0x0063_7872, 0x0063_7873], [0x0063_7874, 0x0063_7875]];
 
 /// The ways by which images were sent to the terminal. Only there they are deleted: tmux takes bare escapes
 /// for a pane's title.
@@ -40,8 +41,9 @@ fn mark_sent(passage: Passage) {
 /// Deletes all images that were sent, before the terminal is given back.
 pub fn delete_all(out: &mut impl Write) -> io::Result<()> {
     let sent = SENT.swap(0, Ordering::SeqCst);
-    let delete = |passage: Passage, ids: [u32; 2], out: &mut _| {
-        ids.iter().try_for_each(|id| passage.delete(out, *id))
+    let delete = |passage: Passage, ids: [[u32; 2]; 2], out: &mut _| {
+        let mut ids = ids.iter().flatten();
+        ids.try_for_each(|id| passage.delete(out, *id))
     };
     if sent & DIRECTLY != 0 {
         delete(Passage::Direct, IDS, out)?;
@@ -66,6 +68,7 @@ fn limited(area: Rect, limit: u16) -> Rect {
 /// Paints at the cursor.
 pub struct Kitty {
     cell: (u16, u16),
+    ids: [u32; 2],
     painted: Option<PreviewTarget>,
     turn: usize,
     tiles: KittyTiles,
@@ -75,6 +78,7 @@ impl Kitty {
     pub fn new(cell: (u16, u16)) -> Self {
         Kitty {
             cell,
+            ids: IDS[0],
             painted: None,
             turn: 0,
             tiles: KittyTiles::default(),
@@ -83,9 +87,9 @@ impl Kitty {
 
     fn paint(&mut self, target: &PreviewTarget, out: &mut impl Write) -> io::Result<()> {
         let cells = cells_of(target, self.cell);
-        let old = IDS[self.turn % 2];
+        let old = self.ids[self.turn % 2];
         self.turn += 1;
-        let new = IDS[self.turn % 2];
+        let new = self.ids[self.turn % 2];
         // The cursor is saved and restored: ratatui relies on its position.
         write!(out, "\x1b7\x1b[{};{}H", cells.y + 1, cells.x + 1)?;
         let Rect { width, height, .. } = cells;
@@ -135,7 +139,7 @@ impl Painter for Kitty {
                 self.paint(target, &mut out)?;
             }
             None => {
-                let mut ids = IDS.iter();
+                let mut ids = self.ids.iter();
                 ids.try_for_each(|id| Passage::Direct.delete(&mut out, *id))?;
                 out.flush()?;
             }
@@ -148,6 +152,10 @@ impl Painter for Kitty {
         self.painted
             .as_ref()
             .map(|target| cells_of(target, self.cell))
+    }
+
+    fn be_second(&mut self) {
+        self.ids = IDS[1];
     }
 
     fn forget(&mut self) {
@@ -195,6 +203,20 @@ mod tests {
         assert!(text.contains("c=20,r=5"));
         let decoded = image::load_from_memory(&received(&text)).unwrap();
         assert_eq!(decoded.to_luma8().as_raw(), &target.image.pixels);
+    }
+
+    #[test]
+    fn the_image_beside_has_identifiers_of_its_own() {
+        let all = IDS.concat();
+        let mut beside = Kitty::new((10, 20));
+        beside.be_second();
+        let first = Kitty::new((10, 20)).ids;
+        assert!(
+            beside
+                .ids
+                .iter()
+                .all(|id| !first.contains(id) && all.contains(id))
+        );
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod blocks;
 mod cost;
 mod gradual;
 mod kitty;
+mod pair;
 mod viuer;
 
 use std::io;
@@ -26,6 +27,7 @@ use blocks::{Glyphs, HALVES, LETTERS, QUADRANTS};
 pub use cost::costs;
 pub use gradual::Gradual;
 pub use kitty::delete_all as delete_images;
+use pair::Pair;
 
 /// An image and its place on the screen.
 #[derive(Clone)]
@@ -36,13 +38,31 @@ pub struct PreviewTarget {
     pub area: Rect,
     /// Its full size in pixels, across and down. A coarse picture has fewer pixels.
     pub size: (usize, usize),
+    /// It stands beside the selected image, which may be missing.
+    pub is_second: bool,
+    /// The image beside this one.
+    pub beside: Option<Box<PreviewTarget>>,
 }
 
 impl PreviewTarget {
     /// A picture in its full size.
     pub fn new(image: Arc<PreviewImage>, area: Rect) -> Self {
         let size = (image.width, image.height);
-        PreviewTarget { image, area, size }
+        PreviewTarget {
+            image,
+            area,
+            size,
+            is_second: false,
+            beside: None,
+        }
+    }
+
+    /// A picture that stands beside the selected one.
+    pub fn second(image: Arc<PreviewImage>, area: Rect) -> Self {
+        PreviewTarget {
+            is_second: true,
+            ..PreviewTarget::new(image, area)
+        }
     }
 }
 
@@ -81,6 +101,9 @@ pub trait Painter {
     fn remains(&self) -> Option<Rect> {
         None
     }
+
+    /// Takes other identifiers than a painter of the same kind, so that both can have an image on the screen.
+    fn be_second(&mut self) {}
 
     /// Forgets what is on the screen, which was cleared or resized.
     fn forget(&mut self) {}
@@ -244,11 +267,24 @@ pub fn budget(asked: Option<u32>, can: &Capabilities) -> Option<usize> {
     }
 }
 
-/// Makes the painter gradual if there is a budget and the painter scales pictures.
-pub fn within(
+/// The painter for this terminal, for an image and another one beside it, and the reason for it. `budget`: see
+/// [`budget`].
+pub fn paired(
+    wanted: GraphicsMode,
+    can: &Capabilities,
+    colours: Colours,
     budget: Option<usize>,
-    painter: Option<Box<dyn Painter>>,
-) -> Option<Box<dyn Painter>> {
+) -> (Option<Box<dyn Painter>>, Reason) {
+    let (first, reason) = choose(wanted, can, colours);
+    let (second, _) = choose(wanted, can, colours);
+    let pair = within(budget, first).zip(within(budget, second));
+    let painter =
+        pair.map(|(first, second)| Box::new(Pair::new(first, second)) as Box<dyn Painter>);
+    (painter, reason)
+}
+
+/// Makes the painter gradual if there is a budget and the painter scales pictures.
+fn within(budget: Option<usize>, painter: Option<Box<dyn Painter>>) -> Option<Box<dyn Painter>> {
     let painter = painter?;
     match budget.filter(|_| painter.scales()) {
         Some(budget) => Some(Box::new(Gradual::new(painter, budget))),

@@ -6,7 +6,7 @@ use super::{Effect, heat_map};
 use crate::domain::{Failure, Origin, Prediction};
 use crate::store::Request;
 use crate::tui::model::{BackgroundState, ClassifierState, Model};
-use crate::tui::worklist::EntryState;
+use crate::tui::worklist::{EntryState, WorklistEntry};
 use crate::worker::{BackgroundJob, FileStamp};
 
 /// Sends the next images to be scored, up to the limit of images in flight. After another selection other
@@ -18,10 +18,13 @@ pub fn next(model: &mut Model) -> Vec<Effect> {
         effects.push(Effect::CancelBackground);
     }
     background.chosen_at = viewer.generation;
-    let is_ready = background.state == BackgroundState::On
-        // The selected image has been requested: it comes before the rest.
-        && viewer.canvas.is_some()
-        && matches!(model.engine, ClassifierState::Ready(_));
+    // The selected image has been requested: it comes before the rest.
+    let may_score = viewer.canvas.is_some() && matches!(model.engine, ClassifierState::Ready(_));
+    if may_score && viewer.opening.is_none() {
+        effects.extend(compared(model));
+    }
+    let background = &mut model.background;
+    let is_ready = may_score && background.state == BackgroundState::On;
     let room = background
         .limit
         .max(1)
@@ -37,6 +40,30 @@ pub fn next(model: &mut Model) -> Vec<Effect> {
             model: model.choices.current,
         }));
     }
+    effects
+}
+
+/// Sends the film beside the selected one before all others, also while background scoring is off: it is on the screen.
+fn compared(model: &mut Model) -> Vec<Effect> {
+    let unscored = model.comparison.film.source.clone().filter(|(index, _)| {
+        let entry = model.worklist.entry(*index);
+        entry.is_some_and(WorklistEntry::is_unread)
+    });
+    let background = &mut model.background;
+    let is_sent = |index| background.in_flight.iter().any(|(sent, _)| *sent == index);
+    let Some((index, source)) = unscored.filter(|(index, _)| !is_sent(*index)) else {
+        return vec![];
+    };
+    let mut effects = Vec::new();
+    if !background.in_flight.is_empty() {
+        effects.push(Effect::CancelBackground);
+    }
+    background.in_flight.push((index, source.clone()));
+    background.pace.start(Instant::now());
+    effects.push(Effect::ScoreInBackground(BackgroundJob {
+        source,
+        model: model.choices.current,
+    }));
     effects
 }
 

@@ -1,5 +1,7 @@
 //! The image on the screen: selection, window, zoom, pan.
 
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use ratatui::layout::Position;
@@ -161,7 +163,7 @@ pub fn drag_window(model: &mut Model, (right, down): (i32, i32)) -> Vec<Effect> 
     redraw(model)
 }
 
-fn canvas_and_shape(model: &Model) -> Option<(Canvas, FilmShape)> {
+pub fn canvas_and_shape(model: &Model) -> Option<(Canvas, FilmShape)> {
     let shape = model.viewer.facts.as_ref()?.shape();
     Some((model.viewer.canvas?, shape))
 }
@@ -189,6 +191,20 @@ fn adjust_window(model: &mut Model, change: impl Fn(f64, f64) -> (f64, f64)) {
     model.viewer.view.window = window;
 }
 
+/// The films that the reader will probably see next, each with the one that will stand beside it.
+fn neighbours(model: &Model) -> Vec<Arc<Path>> {
+    let list = &model.worklist;
+    let mut indices = Vec::new();
+    for index in list.neighbour_indices() {
+        indices.push(index);
+        let is_on = model.comparison.on && model.comparison.marked.is_none();
+        let prior = is_on.then(|| list.prior(index).ok()).flatten();
+        indices.extend(prior.map(|prior| prior.index));
+    }
+    let paths = indices.into_iter().filter_map(|index| list.entry(index));
+    paths.map(|entry| entry.path.clone()).collect()
+}
+
 /// Requests the image on the screen in its current view.
 pub(super) fn redraw(model: &Model) -> Vec<Effect> {
     job(model).map(Effect::Redraw).into_iter().collect()
@@ -212,6 +228,6 @@ fn job(model: &Model) -> Option<ImageJob> {
         scored: entry.prediction().map(|prediction| prediction.content),
         maps: model.viewer.map_asked,
         model: model.choices.current,
-        neighbours: model.worklist.neighbours(),
+        neighbours: neighbours(model),
     })
 }

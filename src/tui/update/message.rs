@@ -12,7 +12,10 @@ use crate::store::{News, Request};
 use crate::tui::model::{HeaderRead, PaneSizes, Panes};
 use crate::tui::terminal::Tmux;
 use crate::tui::worklist::Undated;
-use crate::worker::{BackgroundJob, Generation, ImageJob, JobOutcome, ThumbnailJobs};
+use crate::worker::{
+    BackgroundJob, ComparisonJob, Generation, HeaderBatch, HeaderJobs, ImageJob, JobOutcome,
+    ThumbnailJobs,
+};
 
 /// Everything that can happen to the screen.
 pub enum Message {
@@ -39,6 +42,8 @@ pub enum Message {
         first: usize,
         times: Vec<Option<f64>>,
     },
+    /// What the headers of some files say of patient, time and view.
+    Headers(HeaderBatch),
     /// The DICOM header of a file, or why it cannot be read.
     Header {
         source: Arc<Path>,
@@ -46,10 +51,12 @@ pub enum Message {
     },
     Worker(JobOutcome),
     Review(News),
-    /// The screen was laid out: the places of its panes, and the pixels that the image may have.
+    /// The screen was laid out: the places of its panes, and the pixels that the image may have, and those of the film
+    /// beside it, if there is a place for one.
     LaidOut {
         panes: Panes,
         canvas: Canvas,
+        compared: Option<Canvas>,
     },
     /// The pixels that a picture of the grid may have.
     GridLaidOut(Canvas),
@@ -77,6 +84,10 @@ pub enum Effect {
     Select(ImageJob),
     /// Show the same image in another view.
     Redraw(ImageJob),
+    /// Open and show a film beside the selected one.
+    Compare(ComparisonJob),
+    /// Read what the headers of these files say of patient, time and view.
+    ReadHeaders(HeaderJobs),
     /// Score an image once the worker is idle.
     ScoreInBackground(BackgroundJob),
     /// Take back the background jobs that were not begun.

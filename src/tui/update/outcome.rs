@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Effect, background, grid, heat_map, session};
+use super::{Effect, background, comparison, grid, heat_map, session};
 use crate::domain::{Failure, Prediction};
 use crate::tui::model::{ClassifierState, Model};
 use crate::tui::worklist::{EntryState, FilterTerms};
@@ -69,6 +69,9 @@ pub fn on_outcome(model: &mut Model, outcome: JobOutcome) -> Vec<Effect> {
                 model.viewer.shown = Some(shown);
             }
         }
+        JobOutcome::ComparedOpened { .. } | JobOutcome::ComparedShown { .. } => {
+            comparison::on_outcome(model, outcome);
+        }
         JobOutcome::Classified { source, result, .. } => {
             return on_classified(model, &source, result);
         }
@@ -83,7 +86,7 @@ fn on_opened(model: &mut Model, source: &Path, facts: Facts, stamp: Option<FileS
     // The file may have been replaced: a picture of another image must not stand beside these facts.
     let is_other = |shown: &Shown| shown.content != facts.content;
     model.viewer.shown.take_if(|shown| is_other(shown));
-    model.worklist.set_origin(source, facts.origin());
+    model.worklist.set_film(source, facts.summary());
     model.viewer.facts = Some(facts);
     model.viewer.opening = None;
     let is_asked = !model.is_answered() || model.viewer.map_asked;

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
+use super::image::canvas_and_shape;
 use super::{Effect, heat_map, keeping_selection, open_prompt, say};
 use crate::domain::text::clean;
 use crate::domain::{
@@ -330,6 +331,9 @@ fn seen(model: &Model, source: &Path, prediction: Option<Prediction>, is_on_scre
         window: shown.map(|shown| shown.window),
         inverted: model.viewer.view.inverted,
         zoom: model.viewer.view.zoom,
+        part: canvas_and_shape(model)
+            .and_then(|(canvas, shape)| model.viewer.view.shown_part(canvas, shape))
+            .filter(|part| !part.is_whole()),
         heat_map: legend.map(|legend| match &legend.subject {
             HeatMapSubject::Label(label) => label.name().to_owned(),
             HeatMapSubject::Difference(a, b) => format!("{} − {}", a.name(), b.name()),

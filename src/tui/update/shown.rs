@@ -25,7 +25,8 @@ pub fn after(model: &mut Model) -> Option<Effect> {
         Some(prediction) => Some(prediction),
         None => list.other_prediction(row).map(|(_, prediction)| prediction),
     });
-    let answers = in_list.chain(model.prediction());
+    let beside = (model.comparison.canvas.is_some()).then(|| model.compared_prediction());
+    let answers = in_list.chain(model.prediction()).chain(beside.flatten());
     let mut new: Vec<ContentId> = answers.map(|prediction| prediction.content).collect();
     new.retain(|content| model.reviews.answers_shown.insert(*content));
     (!new.is_empty()).then_some(Effect::Ask(Request::AnswersShown(new)))

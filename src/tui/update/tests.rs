@@ -2,6 +2,7 @@
 
 mod background;
 mod blinded;
+mod comparison;
 mod disk;
 mod grid;
 mod heat_map;
@@ -70,7 +71,14 @@ fn empty_model() -> Model {
         height: 54,
         pixel_aspect: 1.0,
     };
-    update(&mut model, Message::LaidOut { panes, canvas });
+    update(
+        &mut model,
+        Message::LaidOut {
+            panes,
+            canvas,
+            compared: None,
+        },
+    );
     model
 }
 

@@ -3,6 +3,7 @@
 use ratatui::layout::{Rect, Size};
 
 use crate::tui::model::{PaneSizes, Panes};
+use crate::tui::split::{Split, split};
 
 /// On a smaller screen there are no borders, and the image shares its rows with the findings.
 const COMPACT_WIDTH: u16 = 60;
@@ -38,6 +39,8 @@ pub struct PaneLayout {
     pub list: Rect,
     /// Cells for the image.
     pub image: Rect,
+    /// The places of two films; then [`PaneLayout::image`] is that of the selected one.
+    pub split: Option<Split>,
 }
 
 impl PaneLayout {
@@ -51,6 +54,18 @@ impl PaneLayout {
             (true, false) if height >= TALL_HEIGHT => tall(width, height, rows.findings, sizes),
             (false, false) => full(width, height, rows, sizes),
             _ => compact(width, height, sizes),
+        }
+    }
+
+    /// The same with a film beside the selected one, if there is room for two.
+    pub fn comparing(self) -> Self {
+        match split(self.image) {
+            Some(split) => PaneLayout {
+                image: split.selected.image,
+                split: Some(split),
+                ..self
+            },
+            None => self,
         }
     }
 
@@ -105,6 +120,7 @@ fn whole(width: u16, height: u16) -> PaneLayout {
         footer: Rect::new(0, body, width, height.min(1)),
         list: Rect::default(),
         image: radiograph,
+        split: None,
     }
 }
 
@@ -149,6 +165,7 @@ fn full(width: u16, height: u16, rows: PaneRows, sizes: &PaneSizes) -> PaneLayou
             height: list_height.saturating_sub(1 + u16::from(rows.counts)),
         },
         image: inside(radiograph),
+        split: None,
     }
 }
 
@@ -176,6 +193,7 @@ fn compact(width: u16, height: u16, sizes: &PaneSizes) -> PaneLayout {
         footer,
         list: worklist,
         image: radiograph,
+        split: None,
     }
 }
 
@@ -198,6 +216,7 @@ fn tall(width: u16, height: u16, findings_rows: u16, sizes: &PaneSizes) -> PaneL
         footer: row(height - 1, 1),
         list: row(0, list_height),
         image: radiograph,
+        split: None,
     }
 }
 

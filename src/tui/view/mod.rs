@@ -5,6 +5,7 @@ mod ascii;
 mod call;
 mod change;
 mod choices;
+mod comparison;
 mod disagree;
 mod findings;
 mod footer;
@@ -43,7 +44,11 @@ pub fn pane_layout(model: &Model) -> PaneLayout {
         input: input::rows(model, layout::input_width(model.size, &model.sizes)),
         refused: model.prediction().is_some_and(is_refused),
     };
-    PaneLayout::new(model.size, rows, &model.sizes)
+    let layout = PaneLayout::new(model.size, rows, &model.sizes);
+    match model.compared() {
+        Some(_) => layout.comparing(),
+        None => layout,
+    }
 }
 
 fn is_refused(prediction: &Prediction) -> bool {
@@ -64,6 +69,7 @@ pub fn draw(
     findings::draw(model, theme, &layout, frame);
     input::draw(model, theme, &layout, frame);
     radiograph::draw(model, theme, &layout, frame);
+    comparison::draw(model, theme, &layout, frame);
     footer::draw(model, theme, &layout, frame);
     if let Some(Overlay::Disagree { labels }) = &model.overlay {
         disagree::draw(labels, theme, &layout, frame);
@@ -79,13 +85,28 @@ pub fn draw(
     }
     let painter = painter?;
     write_over_remains(painter, frame);
-    let image = model.viewer.shown.as_ref()?.image.clone();
     if covered || layout.image.is_empty() {
         return None;
     }
-    let target = PreviewTarget::new(image, layout.image);
+    let target = target(model, &layout)?;
     painter.place(&target, frame.buffer_mut());
     Some(target)
+}
+
+/// The selected image, and the one beside it; `None` while neither can be shown.
+fn target(model: &Model, layout: &PaneLayout) -> Option<PreviewTarget> {
+    let selected = model.viewer.shown.as_ref();
+    let selected = selected.map(|shown| PreviewTarget::new(shown.image.clone(), layout.image));
+    let compared = layout.split.zip(model.compared_picture());
+    let compared = compared
+        .map(|(split, shown)| PreviewTarget::second(shown.image.clone(), split.compared.image));
+    match (selected, compared) {
+        (Some(selected), compared) => Some(PreviewTarget {
+            beside: compared.map(Box::new),
+            ..selected
+        }),
+        (None, compared) => compared,
+    }
 }
 
 /// Draws the grid in place of all panes; returns the pictures that have to be painted after the frame.

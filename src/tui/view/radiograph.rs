@@ -5,6 +5,7 @@ use ratatui::layout::{Alignment, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Paragraph, Wrap};
 
+use super::comparison;
 use super::layout::PaneLayout;
 use super::legend;
 use super::text::{cells, count, shorten, shorten_name};
@@ -90,7 +91,7 @@ fn facts_words(facts: &Facts, identity: bool) -> String {
 }
 
 /// DICOM's `054Y` → `54y` (PS3.5 6.2, value representation AS).
-fn age(stored: &str) -> String {
+pub fn age(stored: &str) -> String {
     stored.trim().trim_start_matches('0').to_lowercase()
 }
 
@@ -121,7 +122,12 @@ fn bottom(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
     // One cell of the border stays visible at each end.
     let words = view_words(model, width.saturating_sub(2));
     let Some(legend) = legend else {
-        return Line::styled(words, theme.plain);
+        let hint = comparison::hint(model);
+        let mut line = Line::styled(words, theme.plain);
+        if !hint.is_empty() && line.width() + cells(&hint) + 3 <= width {
+            line.push_span(Span::styled(format!("─ {hint} "), theme.key));
+        }
+        return line;
     };
     let mut line = legend::line(legend, theme, width);
     if line.width() + cells(&words) + 2 <= width {

@@ -3,6 +3,7 @@
 mod access;
 mod blinded;
 mod calibrated;
+mod comparison;
 mod filter;
 mod fixtures;
 mod grid;

@@ -171,6 +171,9 @@ impl Worklist {
         if may_differ {
             self.forget_saved_opinion(index);
         }
+        if may_differ || was_gone {
+            self.ask_header_again(index as u32);
+        }
         if may_differ || has_failed || was_gone {
             self.set_state(index, EntryState::Unread);
         }

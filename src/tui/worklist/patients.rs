@@ -1,10 +1,12 @@
 //! Which images belong to one patient, in the order in which they were taken.
 
 mod rows;
+mod timeline;
 
 use std::collections::HashMap;
 
 pub use rows::Change;
+pub use timeline::{FilmRelation, NoPrior, TimelineFilm};
 
 use crate::domain::patient::{MOST_PEOPLE, persons};
 use crate::domain::{Origin, PatientIdentity, Sameness};

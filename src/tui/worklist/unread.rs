@@ -9,13 +9,8 @@ use super::{EntryState, Worklist};
 const NEIGHBOURS: [isize; 4] = [1, -1, 2, 3];
 
 impl Worklist {
-    /// The files that the reader will probably select next, likeliest first.
-    pub fn neighbours(&self) -> Vec<Arc<Path>> {
-        let path = |index: u32| self.entries[index as usize].path.clone();
-        self.neighbour_indices().map(path).collect()
-    }
-
-    fn neighbour_indices(&self) -> impl Iterator<Item = u32> {
+    /// The files that the reader will probably select next, by index, likeliest first.
+    pub fn neighbour_indices(&self) -> impl Iterator<Item = u32> {
         NEIGHBOURS.into_iter().filter_map(move |offset| {
             let row = self.cursor.checked_add_signed(offset)?;
             self.rows.get(row).copied()
@@ -108,9 +103,11 @@ mod tests {
     fn neighbours_are_around_the_selection_and_within_the_list() {
         let mut list = list();
         let names = |list: &Worklist| {
-            let paths = list.neighbours();
-            let names = paths.iter().map(|path| path.to_str().unwrap());
-            names.collect::<String>()
+            let paths = list.neighbour_indices();
+            let paths = paths.map(|index| list.entries[index as usize].path.clone());
+            paths
+                .map(|path| path.to_string_lossy().into_owned())
+                .collect::<String>()
         };
         assert_eq!(names(&list), "bcd");
         list.go_to(6);

@@ -1,11 +1,13 @@
 //! Which files are sent.
 
-use std::fs::File;
-use std::io::Read;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use crate::library::{self, WalkItem};
+use crate::sources::{Sources, is_remote};
+
+/// Bytes of a file up to and with the mark of DICOM.
+const HEAD: usize = 132;
 
 /// The files below the paths that were named.
 #[derive(Debug, Default)]
@@ -33,9 +35,12 @@ pub fn find(paths: &[PathBuf]) -> Found {
     found
 }
 
-/// Whether a file begins as PS3.10 section 7.1 says.
+/// Whether a file begins as PS3.10 section 7.1 says. A film of a PACS does; asking would fetch it.
 fn is_dicom(path: &Path) -> bool {
-    let mut head = [0; 132];
-    let read = File::open(path).and_then(|mut file| file.read_exact(&mut head));
-    read.is_ok() && head.ends_with(b"DICM")
+    if is_remote(path) {
+        return true;
+    }
+    let opened = Sources::of_process().open(path, u64::MAX);
+    let head = opened.ok().and_then(|opened| opened.head(HEAD).ok());
+    head.is_some_and(|head| head.ends_with(b"DICM"))
 }

@@ -4,11 +4,9 @@ mod delivery;
 mod dimse;
 mod files;
 mod journal;
-#[cfg(feature = "pull")]
+#[cfg(feature = "dicomweb")]
 mod stow;
 
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
@@ -22,11 +20,12 @@ use self::delivery::{Delivery, DeliveryFault, Outcome};
 use self::dimse::DimseDelivery;
 use self::files::{Found, find};
 use self::journal::{Journal, journal_path};
-use crate::cli::DicomSend;
+use crate::cli::{DicomSend, PacsArguments};
 use crate::commands::shared::batch::Signals;
 use crate::commands::shared::{SOME_FAILED, Usage, complain};
 use crate::dimse::{DicomAddress, Part10Object, StorageKind};
 use crate::export::path_text;
+use crate::sources::{OpenedSource, SourceFault, Sources};
 
 /// The pause after the first attempt. It doubles from one to the next.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -43,8 +42,8 @@ const LARGEST: u64 = 2 << 30;
 /// # Errors
 /// [`Usage`], if the address or an option makes no sense or there is nothing to send; or if the journal cannot be
 /// used, or the other side refuses everything.
-pub fn run(arguments: &DicomSend) -> Result<ExitCode> {
-    let mut delivery = delivery(arguments)?;
+pub fn run(arguments: &DicomSend, pacs: &PacsArguments) -> Result<ExitCode> {
+    let mut delivery = delivery(arguments, pacs)?;
     let address = delivery.address();
     let Found {
         files,
@@ -93,7 +92,7 @@ pub fn run(arguments: &DicomSend) -> Result<ExitCode> {
     })
 }
 
-fn delivery(arguments: &DicomSend) -> Result<Box<dyn Delivery>> {
+fn delivery(arguments: &DicomSend, pacs: &PacsArguments) -> Result<Box<dyn Delivery>> {
     let timeout = Duration::from_secs(arguments.timeout.get().into());
     let text = &arguments.address;
     if DicomAddress::is_meant(text) {
@@ -105,14 +104,12 @@ fn delivery(arguments: &DicomSend) -> Result<Box<dyn Delivery>> {
             calling.map_err(|fault| Usage::error(format!("--aet {}: {fault}", arguments.aet)))?;
         return Ok(Box::new(DimseDelivery::new(address, calling, timeout)));
     }
-    #[cfg(feature = "pull")]
+    #[cfg(feature = "dicomweb")]
     if text.starts_with("https://") || text.starts_with("http://") {
-        return Ok(Box::new(stow::StowDelivery::new(
-            text,
-            timeout,
-            arguments.ca.as_deref(),
-        )?));
+        return Ok(Box::new(stow::StowDelivery::new(arguments, pacs)?));
     }
+    #[cfg(not(feature = "dicomweb"))]
+    let _ = pacs;
     Err(Usage::error(
         "ADDRESS is dicom://HOST:PORT/TITLE, or https://HOST/PATH of a DICOMweb server",
     ))
@@ -183,9 +180,9 @@ impl Transfer<'_> {
         for window in files.chunks(WINDOW) {
             let mut objects = Vec::with_capacity(window.len());
             for path in window {
-                match Part10Object::of_file(path) {
+                match object_at(path) {
                     Ok(object) => objects.push((path, object)),
-                    Err(fault) => self.fail(path, &fault.to_string()),
+                    Err(reason) => self.fail(path, &reason),
                 }
             }
             let mut kinds: Vec<StorageKind> = objects
@@ -273,16 +270,35 @@ impl Transfer<'_> {
     }
 }
 
+/// What the head of a file says of its object.
+///
+/// # Errors
+/// Why it cannot be sent, in a few words.
+fn object_at(path: &Path) -> Result<Part10Object, String> {
+    let opened = opened(path)?;
+    let head = opened.head(Part10Object::LONGEST_HEAD);
+    let head = head.map_err(|error| SourceFault::of_io(&error).to_string())?;
+    Part10Object::parse(&head).map_err(|fault| fault.to_string())
+}
+
 /// A file in memory.
 ///
 /// # Errors
 /// Why not, in a few words.
 fn whole(path: &Path) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes));
-    read.map_err(|error| error.kind().to_string())?;
+    let bytes = opened(path)?.read(LARGEST + 1);
+    let bytes = bytes.map_err(|error| SourceFault::of_io(&error).to_string())?;
     if bytes.len() as u64 > LARGEST {
         return Err(format!("larger than {} GiB", LARGEST >> 30));
     }
     Ok(bytes)
+}
+
+/// A file, a member of an archive, or a film of a PACS.
+fn opened(path: &Path) -> Result<OpenedSource, String> {
+    let opened = Sources::of_process().open(path, LARGEST);
+    opened.map_err(|fault| match fault.kind() {
+        Some(kind) => kind.to_string(),
+        None => fault.to_string(),
+    })
 }

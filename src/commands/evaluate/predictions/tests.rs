@@ -1,5 +1,6 @@
 use super::*;
 use crate::domain::{Calibration, LabelCard, Prevalence};
+use crate::evaluation::manifest::Skipped;
 use crate::evaluation::question::ReferenceStandard;
 
 const HEAD: &str = "path,status,reasons,Pneumonia,COVID-19,model_sha256\n";
@@ -83,7 +84,8 @@ fn a_row_belongs_to_the_content_that_it_was_made_of() {
     let cases = ["a.png", "b.png", "c.png", "d.png"].map(case);
     let scores = |contents: [Option<&str>; 4]| {
         let contents = contents.map(|content| content.map(str::to_owned));
-        let answers = table.answers_of(&cases, Path::new(""), &contents).unwrap();
+        let answers = table.matched_by(&cases, Path::new(""), &contents).unwrap();
+        let answers = table.answers_of(&answers);
         answers.outcomes.into_iter().map(|outcome| match outcome {
             CaseOutcome::Scored { labels, .. } => labels[0],
             _ => None,
@@ -317,4 +319,34 @@ fn other_tables_are_told() {
         assert!(error.to_string().contains(reason), "{text}: {error}");
         assert!(error.is::<Usage>());
     }
+}
+
+/// A table of `--pseudonym-key` says whose images they are; a manifest that says so itself knows better.
+#[test]
+fn patients_come_from_the_table_where_the_manifest_has_none() {
+    let text = "path,status,Pneumonia,patient,study_uid,pseudonym_key\n\
+        a.png,ok,0.25,CXR-1,2.25.1,0a\nb.png,ok,0.75,CXR-1,2.25.2,0a\nc.png,ok,0.5,,,0a\n";
+    let table = PredictionTable::parse(Path::new("t.csv"), text.as_bytes()).unwrap();
+    assert_eq!(table.labels(), ["Pneumonia"]);
+    let manifest = |has_patients| Manifest {
+        cases: ["a.png", "b.png", "c.png"].map(case).to_vec(),
+        group_columns: Vec::new(),
+        rows: 3,
+        skipped: Skipped::default(),
+        has_patients,
+        is_every_split: false,
+    };
+    let patients = |mut manifest: Manifest| {
+        let rows = table.matched(&manifest.cases, Path::new("")).unwrap();
+        table.lend_patients(&rows, &mut manifest);
+        let all: Vec<_> = manifest
+            .cases
+            .into_iter()
+            .map(|case| case.patient)
+            .collect();
+        (all, manifest.has_patients)
+    };
+    let told = ["CXR-1", "CXR-1", ""].map(str::to_owned).to_vec();
+    assert_eq!(patients(manifest(false)), (told, true));
+    assert_eq!(patients(manifest(true)), (vec![String::new(); 3], true));
 }

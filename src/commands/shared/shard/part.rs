@@ -54,6 +54,9 @@ pub struct RunDescription {
     pub card_digest: String,
     /// The assumed prevalences, as a row in a table of cells writes them.
     pub prevalence: String,
+    /// The name of the key of the rows' pseudonyms. Parts without pseudonyms have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pseudonym_key: Option<String>,
     /// For each label its operating points: `balanced` and `sensitive`.
     pub operating_points: Value,
     /// The columns of the table of cells.
@@ -101,6 +104,10 @@ impl RunDescription {
                 ("precision", run.precision.clone()),
                 ("card_digest", run.card_digest.clone()),
                 ("prevalence", run.prevalence.clone()),
+                (
+                    "key of the pseudonyms",
+                    run.pseudonym_key.clone().unwrap_or_default(),
+                ),
                 ("columns", run.columns.join(", ")),
                 ("folders", run.roots.join(", ")),
                 ("list of files", run.roots_sha256.clone()),
@@ -311,6 +318,7 @@ mod tests {
             precision: "f32".into(),
             card_digest: "cd".into(),
             prevalence: String::new(),
+            pseudonym_key: None,
             operating_points: serde_json::json!({}),
             columns: vec!["path".into(), "status".into()],
             roots: vec!["archive".into()],

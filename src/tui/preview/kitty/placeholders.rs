@@ -67,18 +67,22 @@ impl PictureId {
     }
 }
 
-/// Two numbers in turn. They depend on the process, since the program in another pane shares the terminal.
-/// The sixteen lowest colours are not used, because there are several ways to write them.
-fn ids() -> [PictureId; 2] {
+/// Two numbers in turn, and two for the image beside. They depend on the process, since the program in another pane
+/// shares the terminal. The sixteen lowest colours are not used, because there are several ways to write them.
+fn ids() -> [[PictureId; 2]; 2] {
     let process = std::process::id();
     let high = (process % 255 + 1) as u8;
-    let low = 16 + 2 * (process / 255 % 120) as u8;
-    [PictureId { high, low }, PictureId { high, low: low + 1 }]
+    let lowest = 16 + 4 * (process / 255 % 60) as u8;
+    let id = |low| PictureId { high, low };
+    [
+        [id(lowest), id(lowest + 1)],
+        [id(lowest + 2), id(lowest + 3)],
+    ]
 }
 
 /// The numbers that [`Placeholders`] uses.
-pub fn numbers() -> [u32; 2] {
-    ids().map(PictureId::number)
+pub fn numbers() -> [[u32; 2]; 2] {
+    ids().map(|two| two.map(PictureId::number))
 }
 
 /// Paints inside tmux.
@@ -105,7 +109,7 @@ impl Placeholders {
         Placeholders {
             cell,
             diacritics: diacritics(),
-            ids: ids(),
+            ids: ids()[0],
             turn: 0,
             sent: None,
             outdated: None,
@@ -219,6 +223,10 @@ impl Painter for Placeholders {
         Ok(())
     }
 
+    fn be_second(&mut self) {
+        self.ids = ids()[1];
+    }
+
     fn forget(&mut self) {
         self.sent = None;
         self.tiles = TileSlots::default();
@@ -295,9 +303,10 @@ mod tests {
 
     #[test]
     fn numbers_avoid_colours_that_can_be_written_in_several_ways() {
-        for id in ids() {
-            assert!(id.low >= 16 && id.high > 0);
-        }
-        assert_ne!(ids()[0], ids()[1]);
+        let mut all = ids().concat();
+        assert!(all.iter().all(|id| id.low >= 16 && id.high > 0));
+        all.sort_unstable_by_key(|id| id.low);
+        all.dedup();
+        assert_eq!(all.len(), 4);
     }
 }

@@ -246,6 +246,8 @@ fn a_row_shows_the_configured_columns() {
         mark,
         name,
         date: true,
+        view: true,
+        age: true,
         score,
         words,
     };

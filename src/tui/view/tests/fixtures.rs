@@ -180,12 +180,17 @@ pub fn model_of(width: u16, height: u16) -> Model {
 
 pub fn lay_out(model: &mut Model) {
     let layout = pane_layout(model);
-    let canvas = Blocks::new(Colours::True, (10, 20)).canvas(layout.image);
+    let blocks = Blocks::new(Colours::True, (10, 20));
+    let canvas = blocks.canvas(layout.image);
+    let compared = layout
+        .split
+        .map(|split| blocks.canvas(split.compared.image));
     update(
         model,
         Message::LaidOut {
             panes: layout.panes(),
             canvas,
+            compared,
         },
     );
 }

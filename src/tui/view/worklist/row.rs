@@ -3,28 +3,35 @@
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use crate::domain::{Finding, InputCheck, Prediction, Question, Verdict};
+use crate::domain::text::clean;
+use crate::domain::{Finding, InputCheck, Prediction, Question, Verdict, ViewPosition};
 use crate::tui::look::WorklistColumns;
 use crate::tui::model::Model;
 use crate::tui::view::change;
+use crate::tui::view::radiograph;
 use crate::tui::view::text::{cells, fit, shorten_name};
 use crate::tui::view::theme::Theme;
 use crate::tui::worklist::{Disk, EntryState, Sort, WorklistEntry, nearest};
 
-/// A row of at least this many cells has room for a date.
+/// A row of at least this many cells has room for a date, and one of at least the second number for view and age too.
 const WIDE: usize = 52;
+const WIDER: usize = 58;
+/// Names get at least so many cells beside those.
+const NAME: usize = 14;
 
 /// The line of a row in `width` cells; `None` below the last row.
 pub fn line(model: &Model, theme: &Theme, row: usize, width: usize) -> Option<Line<'static>> {
     let entry = model.worklist.row(row)?;
     let row = WorklistRow {
         entry,
+        is_marked: model.comparison.marked.is_some()
+            && model.comparison.marked == model.worklist.index_at(row),
         marks: marks(model, row),
         patient: change::of_row(model, row),
         summary: row_summary(model, theme, row, entry),
         selected: row == model.worklist.cursor(),
         name: model.worklist.name(row),
-        day: model.worklist.day_taken(row).map(str::to_owned),
+        facts: facts(model, row, width),
         columns: model.columns,
     };
     Some(row.line(theme, width))
@@ -126,6 +133,8 @@ impl RowSummary {
 
 struct WorklistRow<'a> {
     entry: &'a WorklistEntry,
+    /// It stands beside every other film.
+    is_marked: bool,
     /// The sign of the reader's verdict, and that of a key image.
     marks: (char, &'static str),
     /// In the order of patients: the patient, and the change since the patient's image before.
@@ -134,8 +143,8 @@ struct WorklistRow<'a> {
     selected: bool,
     /// Its file name, with as much of its folder as it needs to be told apart.
     name: String,
-    /// When the image was taken.
-    day: Option<String>,
+    /// When the image was taken, its view, and the age of the patient.
+    facts: String,
     columns: WorklistColumns,
 }
 
@@ -149,16 +158,16 @@ impl WorklistRow<'_> {
         } else {
             (' ', "")
         };
-        let day = self
-            .day
-            .as_deref()
-            .filter(|_| self.columns.date && width >= WIDE);
-        let day = day.map_or(String::new(), |day| format!("{day} "));
-        let words = format!("{flag}{}{day}{}", disk(self.entry.disk), self.words());
-        let left = width.saturating_sub(5);
-        // Names get the cells that the words leave, and never less than half.
+        let marked = if self.is_marked { "marked " } else { "" };
+        let words = format!("{flag}{marked}{}{}", disk(self.entry.disk), self.words());
+        let left = width.saturating_sub(5 + cells(&self.facts));
+        // Names get the cells that the words leave, and never less than half, or than they need beside facts.
+        let most = match self.facts.as_str() {
+            "" => width / 2,
+            _ => (left / 2).max(left.saturating_sub(NAME)),
+        };
         let words_width = if self.columns.name {
-            cells(&words).min(width / 2)
+            cells(&words).min(most)
         } else {
             left
         };
@@ -177,6 +186,10 @@ impl WorklistRow<'_> {
         Line::from(vec![
             Span::styled(format!("{cursor}{mark}{sign} "), style),
             Span::styled(format!("{name} "), plain),
+            Span::styled(
+                self.facts.clone(),
+                if self.selected { plain } else { theme.dim },
+            ),
             Span::styled(words, style),
         ])
     }
@@ -200,6 +213,34 @@ impl WorklistRow<'_> {
             .filter(|(is, text)| *is && !text.is_empty());
         shown.map(|(_, text)| text).collect::<Vec<_>>().join(" ")
     }
+}
+
+/// `2024-03-02 PA   54y `, each at its place, where the row has room and any file says whose it is.
+fn facts(model: &Model, row: usize, width: usize) -> String {
+    const DAY: usize = 10;
+    const VIEW: usize = 3;
+    const AGE: usize = 4;
+    let (list, columns) = (&model.worklist, model.columns);
+    if width < WIDE || !list.has_patients() {
+        return String::new();
+    }
+    let (view, age) = list.view_and_age(row);
+    let view = match view {
+        ViewPosition::Pa => "PA",
+        ViewPosition::Ap => "AP",
+        ViewPosition::Lateral => "LAT",
+        ViewPosition::Unknown => "",
+    };
+    let age = age.map_or_else(String::new, |age| clean(&radiograph::age(age)));
+    let all = [
+        (columns.date, list.day_taken(row).unwrap_or_default(), DAY),
+        (columns.view && width >= WIDER, view.to_owned(), VIEW),
+        (columns.age && width >= WIDER, age, AGE),
+    ];
+    let shown = all.into_iter().filter(|(is, ..)| *is);
+    shown
+        .map(|(_, text, width)| fit(&text, width) + " ")
+        .collect()
 }
 
 /// The word for a change of the file.

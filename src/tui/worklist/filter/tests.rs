@@ -48,6 +48,8 @@ fn unread(path: &str) -> WorklistEntry {
         content: None,
         stamp: None,
         disk: Default::default(),
+        view: Default::default(),
+        age: None,
     }
 }
 

@@ -1,9 +1,7 @@
 //! The patients of the worklist's rows.
 
-use std::path::Path;
-
 use super::{PatientKey, Sharing, time_key};
-use crate::domain::{Origin, Severity, days_between, is_before};
+use crate::domain::{FilmSummary, Origin, Severity, days_between, is_before, shown_day};
 use crate::tui::worklist::{Sort, Worklist};
 
 /// The patient of a row.
@@ -36,24 +34,28 @@ pub struct Change {
 const LEAST_DIFFERENCE: f32 = 0.05;
 
 impl Worklist {
-    /// Takes in what a file states about its patient.
-    pub fn set_origin(&mut self, path: &Path, origin: Origin) {
-        if let Some(index) = self.index_of(path) {
-            self.set_origin_at(index as u32, origin);
-        }
+    /// Takes in what a file states about its patient. View and age stay as they are known.
+    pub fn set_origin_at(&mut self, index: u32, origin: Origin) {
+        let Some(entry) = self.entries.get(index as usize) else {
+            return;
+        };
+        let film = FilmSummary {
+            origin,
+            view: entry.view,
+            age: entry.age.as_deref().map(str::to_owned),
+        };
+        self.set_film_at(index, film);
     }
 
-    /// The same by index.
-    pub fn set_origin_at(&mut self, index: u32, origin: Origin) {
+    pub(in crate::tui::worklist) fn insert_origin(&mut self, index: u32, origin: Origin) {
         let is_new = (index as usize) < self.entries.len() && self.patients.insert(index, origin);
         self.stale |= is_new && self.sort == Sort::Patient;
     }
 
-    /// The day on which the image of a row was taken, as `2024-03-02`, where its file says it.
-    pub fn day_taken(&self, row: usize) -> Option<&str> {
-        const DAY: usize = "2024-03-02".len();
+    /// The day on which the image of a row was taken, as `2024-03-02`, where its file or a table says it.
+    pub fn day_taken(&self, row: usize) -> Option<String> {
         let image = self.patients.images.get(self.rows.get(row)?)?;
-        image.taken.as_deref()?.get(..DAY)
+        shown_day(image.taken.as_deref()?)
     }
 
     /// Whether any file states its patient or study.
@@ -100,6 +102,9 @@ impl Worklist {
         let at = images.partition_point(|other| time_of(other) < (false, taken));
         let (before, severity) = images[..at].iter().rev().find_map(|other| {
             let earlier = self.patients.images[other].taken.as_deref()?;
+            if !self.is_comparable(*index, *other) {
+                return None;
+            }
             let answer = self.shown_of(*other)?;
             let is_same = (&answer.model_sha256, &answer.preprocess)
                 == (&prediction.model_sha256, &prediction.preprocess);

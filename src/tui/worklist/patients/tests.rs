@@ -148,7 +148,7 @@ fn the_origin_of_a_file_may_come_late_and_change() {
     assert!(!list.is_stale());
     list.set_origin_at(1, origin("P1", "", "2020-01-01"));
     assert!(!list.is_stale(), "nothing new");
-    list.set_origin(Path::new("b"), origin("P1", "", "2020-01-03"));
+    list.set_origin_at(1, origin("P1", "", "2020-01-03"));
     assert!(list.is_stale());
     list.sort_again();
     assert_eq!(order(&list), "ab");

@@ -4,11 +4,14 @@ use dicom_core::VR;
 use dicom_dictionary_std::uids;
 
 /// Retired, but still in archives. The dictionary's own constant is marked deprecated.
-pub(super) const EXPLICIT_VR_BIG_ENDIAN: &str = "1.2.840.10008.1.2.2";
+pub const EXPLICIT_VR_BIG_ENDIAN: &str = "1.2.840.10008.1.2.2";
+
+/// A private syntax of GE: implicit little endian, but with pixels in big-endian words.
+pub const BIG_ENDIAN_PIXELS: &str = "1.2.840.113619.5.2";
 
 /// Whether elements state their value representation, and in which byte order they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Encoding {
+pub struct Encoding {
     pub explicit: bool,
     pub big_endian: bool,
 }
@@ -22,7 +25,7 @@ impl Encoding {
         explicit: false,
         big_endian: false,
     };
-    const BIG_ENDIAN: Encoding = Encoding {
+    pub const BIG_ENDIAN: Encoding = Encoding {
         explicit: true,
         big_endian: true,
     };
@@ -30,7 +33,7 @@ impl Encoding {
     /// The encoding that a transfer syntax prescribes (PS3.5 section 10 and annex A).
     pub fn of(transfer_syntax: &str) -> Encoding {
         match transfer_syntax {
-            uids::IMPLICIT_VR_LITTLE_ENDIAN => Encoding::IMPLICIT,
+            uids::IMPLICIT_VR_LITTLE_ENDIAN | BIG_ENDIAN_PIXELS => Encoding::IMPLICIT,
             EXPLICIT_VR_BIG_ENDIAN => Encoding::BIG_ENDIAN,
             _ => Encoding::EXPLICIT,
         }

@@ -4,22 +4,19 @@ use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::{StandardDataDictionary, tags};
 
-use super::super::ImageFault;
 use super::encoding::Encoding;
-
-/// How deep sequences may be nested. The deepest real ones have about ten levels.
-const DEEPEST: usize = 64;
+use super::fault::{DEEPEST, ElementFault};
 
 /// The length that means "until a delimiter".
-pub(super) const UNDEFINED: u32 = 0xffff_ffff;
+pub const UNDEFINED: u32 = 0xffff_ffff;
 
-pub(super) const ITEM: Tag = Tag(0xfffe, 0xe000);
-pub(super) const ITEM_END: Tag = Tag(0xfffe, 0xe00d);
-pub(super) const SEQUENCE_END: Tag = Tag(0xfffe, 0xe0dd);
+pub const ITEM: Tag = Tag(0xfffe, 0xe000);
+pub const ITEM_END: Tag = Tag(0xfffe, 0xe00d);
+pub const SEQUENCE_END: Tag = Tag(0xfffe, 0xe0dd);
 
 /// What stands before the value of an element.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct ElementHeader {
+pub struct ElementHeader {
     pub tag: Tag,
     pub vr: VR,
     pub length: u32,
@@ -29,7 +26,7 @@ pub(super) struct ElementHeader {
 
 /// A place in the bytes of a data set, and how the elements there are encoded.
 #[derive(Clone)]
-pub(super) struct Cursor<'a> {
+pub struct Cursor<'a> {
     bytes: &'a [u8],
     at: usize,
     pub encoding: Encoding,
@@ -59,18 +56,14 @@ impl<'a> Cursor<'a> {
         ahead.u16().ok()
     }
 
-    pub fn take(&mut self, n: usize) -> Result<&'a [u8], ImageFault> {
-        let taken = self.bytes[self.at..].get(..n).ok_or_else(|| {
-            ImageFault::damaged(format!(
-                "the file ends early, {} bytes into the data set",
-                self.at
-            ))
-        })?;
+    pub fn take(&mut self, n: usize) -> Result<&'a [u8], ElementFault> {
+        let taken = self.rest().get(..n);
+        let taken = taken.ok_or(ElementFault::EndsEarly { at: self.at })?;
         self.at += n;
         Ok(taken)
     }
 
-    fn u16(&mut self) -> Result<u16, ImageFault> {
+    fn u16(&mut self) -> Result<u16, ElementFault> {
         let b = self.take(2)?;
         let pair = [b[0], b[1]];
         Ok(if self.encoding.big_endian {
@@ -80,7 +73,7 @@ impl<'a> Cursor<'a> {
         })
     }
 
-    fn u32(&mut self) -> Result<u32, ImageFault> {
+    fn u32(&mut self) -> Result<u32, ElementFault> {
         let (a, b) = (u32::from(self.u16()?), u32::from(self.u16()?));
         Ok(if self.encoding.big_endian {
             a << 16 | b
@@ -91,7 +84,7 @@ impl<'a> Cursor<'a> {
 
     /// What stands before the next value (PS3.5 7.1.2 and 7.1.3). Unknown value representations are
     /// read as dicom-rs reads them.
-    pub fn header(&mut self) -> Result<ElementHeader, ImageFault> {
+    pub fn header(&mut self) -> Result<ElementHeader, ElementFault> {
         let at = self.at;
         let tag = Tag(self.u16()?, self.u16()?);
         if tag.0 == 0xfffe {
@@ -130,15 +123,14 @@ impl<'a> Cursor<'a> {
     }
 
     /// The bytes of an element of defined length.
-    pub fn value(&mut self, header: &ElementHeader) -> Result<&'a [u8], ImageFault> {
+    pub fn value(&mut self, header: &ElementHeader) -> Result<&'a [u8], ElementFault> {
         if header.length as usize > self.remaining() {
-            return Err(ImageFault::damaged(format!(
-                "element {} at byte {} of the data set declares {} bytes, {} are left",
-                header.tag,
-                header.at,
-                header.length,
-                self.remaining()
-            )));
+            return Err(ElementFault::TooLong {
+                tag: header.tag,
+                at: header.at,
+                declared: header.length,
+                left: self.remaining(),
+            });
         }
         self.take(header.length as usize)
     }
@@ -149,7 +141,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Steps over an element of defined length, and returns a cursor for its value.
-    pub fn within(&mut self, header: &ElementHeader) -> Result<Cursor<'a>, ImageFault> {
+    pub fn within(&mut self, header: &ElementHeader) -> Result<Cursor<'a>, ElementFault> {
         let at = self.at;
         self.value(header)?;
         Ok(Cursor {
@@ -160,7 +152,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Steps over an element, whether its length is defined or not.
-    pub fn skip(&mut self, header: &ElementHeader, depth: usize) -> Result<(), ImageFault> {
+    pub fn skip(&mut self, header: &ElementHeader, depth: usize) -> Result<(), ElementFault> {
         check_depth(depth)?;
         if header.length == UNDEFINED && is_fragmented(header) {
             return self.skip_fragments();
@@ -183,10 +175,7 @@ impl<'a> Cursor<'a> {
 
     /// Reads a sequence's items in the byte order that they have: some are implicit and little endian
     /// inside a data set that is not.
-    pub fn in_items<T>(
-        &mut self,
-        read: impl FnOnce(&mut Self) -> Result<T, ImageFault>,
-    ) -> Result<T, ImageFault> {
+    pub fn in_items<T>(&mut self, read: impl FnOnce(&mut Self) -> T) -> T {
         let next = self.clone().header().map(|header| header.tag);
         let goes_on = next.is_ok_and(|tag| matches!(tag, ITEM | SEQUENCE_END));
         let encoding = if goes_on {
@@ -200,10 +189,7 @@ impl<'a> Cursor<'a> {
     /// Reads an item's elements with or without value representations, as the first one is written.
     /// Items of unknown sequences have none (PS3.5 6.2.2, note). Some writers ignore that note, and
     /// others leave them out of known sequences too. Inside implicit elements everything is implicit.
-    pub fn in_item<T>(
-        &mut self,
-        read: impl FnOnce(&mut Self) -> Result<T, ImageFault>,
-    ) -> Result<T, ImageFault> {
+    pub fn in_item<T>(&mut self, read: impl FnOnce(&mut Self) -> T) -> T {
         let letters = self.rest().get(4..6);
         // Two capitals are one: the standard may add others.
         let has_vr = letters.is_some_and(|vr| vr.iter().all(u8::is_ascii_uppercase));
@@ -214,11 +200,7 @@ impl<'a> Cursor<'a> {
         self.in_encoding(encoding, read)
     }
 
-    fn in_encoding<T>(
-        &mut self,
-        encoding: Encoding,
-        read: impl FnOnce(&mut Self) -> Result<T, ImageFault>,
-    ) -> Result<T, ImageFault> {
+    fn in_encoding<T>(&mut self, encoding: Encoding, read: impl FnOnce(&mut Self) -> T) -> T {
         let outer = std::mem::replace(&mut self.encoding, encoding);
         let found = read(self);
         self.encoding = outer;
@@ -226,7 +208,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Steps over items up to the delimiter or the end of the bytes.
-    fn skip_items(&mut self, depth: usize) -> Result<(), ImageFault> {
+    fn skip_items(&mut self, depth: usize) -> Result<(), ElementFault> {
         while self.remaining() > 0 {
             let item = self.header()?;
             match item.tag {
@@ -244,26 +226,28 @@ impl<'a> Cursor<'a> {
     }
 
     /// The fault of a sequence that holds something other than items.
-    pub fn no_item(&self, found: &ElementHeader) -> ImageFault {
-        ImageFault::damaged(format!(
-            "element {} at byte {} of the data set where an item should be",
-            found.tag, found.at
-        ))
+    pub fn no_item(&self, found: &ElementHeader) -> ElementFault {
+        ElementFault::Misplaced {
+            tag: found.tag,
+            at: found.at,
+            expected: "an item",
+        }
     }
 
     /// Steps over fragments of compressed pixel data (PS3.5 A.4), up to the delimiter or the end of
     /// the bytes.
-    pub fn skip_fragments(&mut self) -> Result<(), ImageFault> {
+    pub fn skip_fragments(&mut self) -> Result<(), ElementFault> {
         while self.remaining() > 0 {
             let fragment = self.header()?;
             match fragment.tag {
                 SEQUENCE_END => return Ok(()),
                 ITEM => self.value(&fragment)?,
-                other => {
-                    return Err(ImageFault::damaged(format!(
-                        "element {other} at byte {} of the data set where a fragment should be",
-                        fragment.at
-                    )));
+                tag => {
+                    return Err(ElementFault::Misplaced {
+                        tag,
+                        at: fragment.at,
+                        expected: "a fragment",
+                    });
                 }
             };
         }
@@ -271,7 +255,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Steps over the elements of an item, up to its delimiter or the end of the bytes.
-    fn skip_elements(&mut self, depth: usize) -> Result<(), ImageFault> {
+    fn skip_elements(&mut self, depth: usize) -> Result<(), ElementFault> {
         while self.remaining() > 0 {
             let header = self.header()?;
             if header.tag == ITEM_END {
@@ -284,22 +268,20 @@ impl<'a> Cursor<'a> {
 }
 
 /// Refuses sequences that are nested too deep.
-pub(super) fn check_depth(depth: usize) -> Result<(), ImageFault> {
+pub fn check_depth(depth: usize) -> Result<(), ElementFault> {
     if depth > DEEPEST {
-        return Err(ImageFault::damaged(format!(
-            "sequences are nested more than {DEEPEST} deep"
-        )));
+        return Err(ElementFault::TooDeep);
     }
     Ok(())
 }
 
 /// Whether the items of an element are bytes and not data sets. Pixel data are, those of an icon too.
-pub(super) fn is_fragmented(header: &ElementHeader) -> bool {
+pub fn is_fragmented(header: &ElementHeader) -> bool {
     header.tag == tags::PIXEL_DATA || matches!(header.vr, VR::OB | VR::OW)
 }
 
 /// Value representations whose length has 16 bits (PS3.5 table 7.1-2).
-pub(super) fn has_short_length(vr: VR) -> bool {
+pub fn has_short_length(vr: VR) -> bool {
     matches!(
         vr,
         VR::AE

@@ -1,0 +1,167 @@
+//! The comparison thread: opens the film that stands beside the selected one, and resamples it for the screen. The
+//! image thread works for the selected film at the same time.
+
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+
+use super::bounded_cache::DecodedFile;
+use super::decoded_cache::DecodedCache;
+use super::latest_slot::{LatestSlot, SlotTask};
+use super::{FileStamp, Generation, JobOutcome, OutcomeSink, RenderRequest, Shown};
+use crate::domain::{ContentId, Failure, FilmSummary, Radiograph};
+use crate::imaging::{self, Decoder};
+
+/// A film to show beside the selected one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ComparisonJob {
+    /// Its file.
+    pub source: Arc<Path>,
+    /// Counts the films that stood beside others: a larger one is newer.
+    pub generation: Generation,
+    /// How it is shown.
+    pub frame: RenderRequest,
+}
+
+/// What is known of a film beside the selected one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ComparedFacts {
+    /// Which image it is.
+    pub content: ContentId,
+    /// Patient, study, time and view.
+    pub summary: FilmSummary,
+    /// *Bits Stored* (0028,0101), or the depth of a raster image.
+    pub bits_stored: u8,
+    /// The step from one grey value to the next, in units after the modality transform.
+    pub step: f64,
+}
+
+impl ComparedFacts {
+    fn of(radiograph: &Radiograph) -> Self {
+        ComparedFacts {
+            content: radiograph.content,
+            summary: FilmSummary::of(radiograph),
+            bits_stored: radiograph.bits_stored,
+            step: imaging::step(radiograph),
+        }
+    }
+}
+
+/// The state of the comparison thread.
+pub struct ComparisonThread {
+    requests: Arc<LatestSlot<ComparisonJob>>,
+    decoded: Arc<DecodedCache>,
+    decoder: Decoder,
+    report: OutcomeSink,
+    /// The film of the newest generation.
+    opened: RefCell<Option<(Generation, Arc<Radiograph>)>>,
+}
+
+impl ComparisonThread {
+    pub fn new(
+        requests: Arc<LatestSlot<ComparisonJob>>,
+        decoded: Arc<DecodedCache>,
+        decoder: Decoder,
+        report: OutcomeSink,
+    ) -> Self {
+        ComparisonThread {
+            requests,
+            decoded,
+            decoder,
+            report,
+            opened: RefCell::default(),
+        }
+    }
+
+    /// Works until the slot of requests is closed.
+    pub fn run(self) {
+        while let Some(task) = self.requests.take() {
+            let (SlotTask::Select(job) | SlotTask::Redraw(job)) = task;
+            // A panic over one film costs its picture, not the thread.
+            let done = catch_unwind(AssertUnwindSafe(|| self.work(&job)));
+            if done.is_err() {
+                self.report_opened(&job, Err("cxr failed on this image".into()), None);
+            }
+        }
+    }
+
+    fn work(&self, job: &ComparisonJob) {
+        let opened = self.opened.borrow().clone();
+        let known = opened.filter(|(generation, _)| *generation == job.generation);
+        let radiograph = match known {
+            Some((_, radiograph)) => radiograph,
+            None => match self.open(job) {
+                Some(radiograph) => radiograph,
+                None => return,
+            },
+        };
+        let canvas = job.frame.canvas;
+        if canvas.width == 0 || canvas.height == 0 || self.requests.is_stale(job.generation) {
+            return;
+        }
+        let (image, window) = imaging::show(&radiograph, &job.frame.view, canvas);
+        let shown = Shown {
+            content: radiograph.content,
+            image: Arc::new(image),
+            window,
+            legend: None,
+        };
+        if !self.requests.is_stale(job.generation) {
+            (self.report)(JobOutcome::ComparedShown {
+                source: job.source.clone(),
+                generation: job.generation,
+                shown,
+            });
+        }
+    }
+
+    /// Opens the film, and reports it. `None` if it cannot be read, or is no longer wanted.
+    fn open(&self, job: &ComparisonJob) -> Option<Arc<Radiograph>> {
+        let is_wanted = || !self.requests.is_stale(job.generation);
+        let decoded = self.decoded.get(&job.source, is_wanted);
+        if !is_wanted() {
+            return None;
+        }
+        let decode = || self.decoder.open(&job.source);
+        let opened = decoded.map_or_else(
+            || {
+                let decoded = self.decoded.decode(&job.source, decode);
+                decoded.map_err(Failure::from)
+            },
+            Ok,
+        );
+        match opened {
+            Ok(DecodedFile {
+                radiograph, stamp, ..
+            }) => {
+                let facts = Box::new(ComparedFacts::of(&radiograph));
+                self.report_opened(job, Ok(facts), stamp);
+                self.opened
+                    .replace(Some((job.generation, radiograph.clone())));
+                Some(radiograph)
+            }
+            Err(reason) => {
+                self.report_opened(job, Err(reason), None);
+                None
+            }
+        }
+    }
+
+    fn report_opened(
+        &self,
+        job: &ComparisonJob,
+        result: Result<Box<ComparedFacts>, Failure>,
+        stamp: Option<FileStamp>,
+    ) {
+        if self.requests.is_stale(job.generation) {
+            return;
+        }
+        (self.report)(JobOutcome::ComparedOpened {
+            source: job.source.clone(),
+            generation: job.generation,
+            result,
+            stamp,
+        });
+    }
+}
