@@ -4,6 +4,8 @@
 //! - from a key press to the painted radiograph, with prefetching and cold (jumps to files that were not prefetched);
 //! - the same with the prior beside it, by a table that gives each film an earlier one, until both are painted;
 //! - the peak memory of the program.
+//! - the grid over 100,000 files: from its key to the frames and to all pictures of the first page, and from a key of a page
+//!   to the next frame and to all its pictures.
 //!
 //! `cargo bench --bench screen -- FOLDER…`; the default folder is `samples`. Prints medians, 95th percentiles and n.
 //! This is a measurement, not a test: no limit can fail.
@@ -40,6 +42,9 @@ fn main() {
     };
 
     starting(&samples.join("clear_1.png"));
+    for folder in &folders {
+        grid(folder);
+    }
     for folder in folders {
         pressing(&folder);
         comparing(&folder);
@@ -68,6 +73,60 @@ fn starting(file: &Path) {
     report("100,000 files: start to first frame", &mut frames);
     report("100,000 files: start to first radiograph", &mut radiographs);
     println!("100,000 files: peak memory {memory} MiB");
+}
+
+/// The grid over 100,000 files, which are links to the films of `folder` in turn.
+fn grid(films: &Path) {
+    let name = films.file_name().unwrap_or(films.as_os_str());
+    let name = format!("{}: grid of 100,000", name.to_string_lossy());
+    let mut sources: Vec<PathBuf> = fs::read_dir(films)
+        .expect("a folder of films")
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.is_file())
+        .collect();
+    sources.sort();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for (i, film) in (0..MANY).zip(sources.iter().cycle()) {
+        let ending = film.extension().unwrap_or_default().to_string_lossy();
+        let link = folder.path().join(format!("{i:06}.{ending}"));
+        std::os::unix::fs::symlink(film, link).expect("100,000 links");
+    }
+    let (mut frames, mut pages, mut keys, mut memory) = (vec![], vec![], vec![], 0);
+    let (mut next, mut ahead) = (vec![], vec![]);
+    for _ in 0..5 {
+        let mut session = Session::start(folder.path());
+        session.wait(|s| s.text().contains("Worklist 100 000 ·"));
+        session.wait(|s| s.text().contains(" ms cpu"));
+        let start = session.type_keys("#");
+        session.wait(|s| s.text().contains("Grid 100 000"));
+        frames.push(start.elapsed());
+        session.wait(Session::has_whole_page);
+        pages.push(start.elapsed());
+        for rest in [false, true, false, true, false, true] {
+            if rest {
+                thread::sleep(3 * REST);
+            }
+            let before = session.first_tile();
+            let start = session.type_keys("\x1b[6~");
+            session.wait(|s| s.first_tile() != before);
+            keys.push(start.elapsed());
+            session.wait(Session::has_whole_page);
+            if rest { &mut ahead } else { &mut next }.push(start.elapsed());
+        }
+        memory = memory.max(session.peak_memory());
+    }
+    report(&format!("{name}: key to frames"), &mut frames);
+    report(
+        &format!("{name}: key to first page with pictures"),
+        &mut pages,
+    );
+    report(&format!("{name}: page key to frames"), &mut keys);
+    report(&format!("{name}: page key to pictures, at once"), &mut next);
+    report(
+        &format!("{name}: page key to pictures, after a rest"),
+        &mut ahead,
+    );
+    println!("{name}: peak memory {memory} MiB");
 }
 
 fn pressing(folder: &Path) {
@@ -306,6 +365,32 @@ impl Session {
             s.title() != before && (is_painted(s) || s.text().contains('✗') && s.painted() == 0)
         });
         (came && is_painted(self)).then(|| start.elapsed())
+    }
+
+    /// Presses keys; returns when.
+    fn type_keys(&mut self, keys: &str) -> Instant {
+        let start = Instant::now();
+        let _ = self.writer.write_all(keys.as_bytes());
+        let _ = self.writer.flush();
+        start
+    }
+
+    /// The upper border of the first row of tiles, with the names.
+    fn first_tile(&self) -> String {
+        self.text().lines().nth(1).unwrap_or_default().to_owned()
+    }
+
+    /// Whether each tile of the grid has a picture: 6 columns and 3 rows of tiles of 20 × 11 cells.
+    fn has_whole_page(&self) -> bool {
+        let parser = self.parser.lock().expect("the screen");
+        let is_painted = |row: u16, col: u16| {
+            let cell = parser.screen().cell(row, col);
+            cell.is_some_and(|c| c.contents().chars().any(|c| "▀▌▘▛▚▜▙".contains(c)))
+        };
+        let tiles = (0..3).flat_map(|row| (0..6).map(move |column| (row, column)));
+        tiles
+            .into_iter()
+            .all(|(row, column)| is_painted(1 + 11 * row + 5, 20 * column + 10))
     }
 
     /// The file name above the image.

@@ -6,7 +6,8 @@
 //! | prefetch thread (`prefetch`) | the neighbours of the selection, in a list that each selection replaces | nothing: it decodes into the decoded cache |
 //! | classifier thread (`classifier`) | the newest radiograph or choice of a model, in a latest slot | `Model` and `Classified`; new predictions to the idle queue |
 //! | comparison thread (`comparison_thread`) | the newest film to show beside the selected one, in a latest slot | `ComparedOpened` and `ComparedShown` |
-//! | background threads (`background`) | predictions to cache, and images to score while the four threads above are idle, in the idle queue | `Background` and `CacheDisabled` |
+//! | thumbnail threads (`thumbnails`) | the pictures that the grid lacks, in a list that each scroll replaces | `Thumbnail` |
+//! | background threads (`background`) | predictions to cache, and images to score while the threads above are idle, in the idle queue | `Background` and `CacheDisabled` |
 //!
 //! ```text
 //! select ──► image thread ──► Opened, Shown ──► classifier thread ──► Classified
@@ -33,6 +34,7 @@ mod latest_slot;
 mod models;
 mod prediction_cache;
 mod prefetch;
+mod thumbnails;
 
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -60,6 +62,8 @@ use latest_slot::{LatestSlot, SlotTask};
 pub use models::{LOADED_MODEL_BYTES, Load, ModelSet, ModelSource};
 use prediction_cache::SharedPredictionCache;
 use prefetch::Prefetch;
+pub use thumbnails::{ThumbnailImage, ThumbnailJobs};
+use thumbnails::{ThumbnailList, thumbnail_threads};
 
 /// The most background threads: each may hold a large file in memory.
 const MAX_BACKGROUND_THREADS: usize = 8;
@@ -194,6 +198,15 @@ pub enum JobOutcome {
         /// The picture.
         shown: Shown,
     },
+    /// A picture of the grid is made, or could not be.
+    Thumbnail {
+        /// The file.
+        source: Arc<Path>,
+        /// The size that was asked for.
+        canvas: Canvas,
+        /// The picture.
+        result: Result<ThumbnailImage, Failure>,
+    },
     /// The selected image was classified, or could not be.
     Classified {
         /// The file.
@@ -207,14 +220,15 @@ pub enum JobOutcome {
 
 impl JobOutcome {
     /// The selection that it answers: file and generation. `None` for news of a model, of the film beside the
-    /// selected one, of the background threads and of the prediction cache.
+    /// selected one, of the grid, of the background threads and of the prediction cache.
     pub fn answers(&self) -> Option<(&Arc<Path>, Generation)> {
         match self {
             JobOutcome::Model(_)
             | JobOutcome::Background { .. }
             | JobOutcome::CacheDisabled(_)
             | JobOutcome::ComparedOpened { .. }
-            | JobOutcome::ComparedShown { .. } => None,
+            | JobOutcome::ComparedShown { .. }
+            | JobOutcome::Thumbnail { .. } => None,
             JobOutcome::Opened {
                 source, generation, ..
             }
@@ -236,6 +250,7 @@ pub struct Worker {
     images: Arc<LatestSlot<ImageJob>>,
     comparison: Arc<LatestSlot<ComparisonJob>>,
     prefetch: Arc<Prefetch>,
+    thumbnails: Arc<ThumbnailList>,
     classifier: Arc<LatestSlot<ClassifierRequest>>,
     idle_queue: Arc<IdleQueue>,
     predictions: SharedPredictionCache,
@@ -277,6 +292,9 @@ impl Worker {
             Foreground::Comparison,
         )));
         let prefetch = Arc::new(Prefetch::with_busy_flag(busy_flag(Foreground::Prefetch)));
+        let thumbnails = Arc::new(ThumbnailList::with_busy_flag(busy_flag(
+            Foreground::Thumbnails,
+        )));
         let decoded = Arc::new(DecodedCache::new(DECODED_CACHE_BYTES));
         let predictions = SharedPredictionCache::default();
 
@@ -295,6 +313,14 @@ impl Worker {
             report.clone(),
         );
         let (neighbours, prefetch_decoder) = (prefetch.clone(), decoder());
+        let mut threads: Vec<JoinHandle<()>> = Vec::new();
+        for _ in 0..thumbnail_threads() {
+            let (list, decoded) = (thumbnails.clone(), decoded.clone());
+            let (decoder, report) = (decoder(), report.clone());
+            threads.push(thread::spawn(move || {
+                thumbnails::run(&list, &decoded, &decoder, &report);
+            }));
+        }
         let classifier_thread = ClassifierThread {
             requests: classifier.clone(),
             idle_queue: idle_queue.clone(),
@@ -304,17 +330,18 @@ impl Worker {
         let background =
             BackgroundScoring::new(idle_queue.clone(), predictions.clone(), report.clone());
         let decoders: Vec<Decoder> = (0..background_threads).map(|_| decoder()).collect();
-        let threads = vec![
+        threads.extend([
             thread::spawn(move || image_thread.run()),
             thread::spawn(move || comparison_thread.run()),
             thread::spawn(move || prefetch::run(&neighbours, &decoded, &prefetch_decoder)),
             thread::spawn(move || classifier_thread.run(models)),
             thread::spawn(move || background.run(cache, decoders)),
-        ];
+        ]);
         Worker {
             images,
             comparison,
             prefetch,
+            thumbnails,
             classifier,
             idle_queue,
             predictions,
@@ -337,6 +364,11 @@ impl Worker {
     /// Shows a film beside the selected one, in place of all older requests.
     pub fn compare(&self, job: ComparisonJob) {
         self.comparison.put(job.generation, SlotTask::Select(job));
+    }
+
+    /// Makes the pictures that the grid lacks, in place of those that were asked for before and are not begun.
+    pub fn make_thumbnails(&self, jobs: ThumbnailJobs) {
+        self.thumbnails.replace(jobs);
     }
 
     /// Changes to the model with this index, and loads it if necessary.
@@ -368,6 +400,7 @@ impl Drop for Worker {
         self.images.close();
         self.comparison.close();
         self.prefetch.close();
+        self.thumbnails.close();
         self.classifier.close();
         self.idle_queue.close();
         for thread in self.threads.drain(..) {

@@ -7,9 +7,9 @@ use std::process::{Command, Output};
 use std::time::{Duration, UNIX_EPOCH};
 
 use cxr::domain::{
-    Act, Finding, ImageIdentity, InputCheck, Issuer, LungMeasures, Opinion, OpinionChange, Origin,
-    Pathology, PatientIdentity, Prediction, Question, Review, Score, ScoreKind, Seen, Uids,
-    Verdict,
+    Act, BlindedReading, Finding, ImageIdentity, InputCheck, Issuer, LungMeasures, Opinion,
+    OpinionChange, Origin, Pathology, PatientIdentity, Prediction, Question, Review, Score,
+    ScoreKind, Seen, Uids, Verdict,
 };
 use cxr::store::{ReviewEntry, Store};
 
@@ -675,4 +675,93 @@ fn a_table_shows_one_moment_while_others_write() {
     });
     assert!(counts[0] >= 1_494 && counts.is_sorted(), "{counts:?}");
     assert!(study.table(&["--verify"]).contains("whole"));
+}
+
+/// What each reviewer did, as text and as JSON; nothing of a patient, no path and no note.
+#[test]
+fn a_summary_counts_what_each_reviewer_did() {
+    let study = Study::new();
+    let text = study.table(&["--summary"]);
+    let expected = "\
+ann: 3 images reviewed, 4 entries in 1 sitting, 2026-01-31 to 2026-01-31
+  verdicts       2 agree · 1 disagree · 0 unsure
+  disagreements  COVID-19 1
+  notes          3
+";
+    assert!(text.starts_with(expected), "{text}");
+    assert!(
+        text.contains("\nbob: 1 image reviewed, 1 entry in"),
+        "{text}"
+    );
+    let json = study.table(&["--summary", "--format", "json"]);
+    for told in ["4711", "ward", "HYPERLINK", "1.2.840", ".png"] {
+        assert!(!text.contains(told) && !json.contains(told), "{told}");
+    }
+    let page: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let ann = &page["reviewers"][0];
+    for (name, expected) in [
+        ("reviewer", serde_json::json!("ann")),
+        ("images", 3.into()),
+        ("entries", 4.into()),
+        ("sittings", 1.into()),
+        ("agree", 2.into()),
+        ("disagree", 1.into()),
+        ("notes", 3.into()),
+        ("read_blinded", 0.into()),
+        ("first_at", "2026-01-31T12:00:00.501Z".into()),
+        (
+            "disagreements",
+            serde_json::json!([{ "label": "COVID-19", "images": 1 }]),
+        ),
+    ] {
+        assert_eq!(ann[name], expected, "{name}: {json}");
+    }
+}
+
+#[test]
+fn a_summary_of_a_folder_is_of_that_folder_and_a_file_of_it_is_json() {
+    let study = Study::new();
+    let text = study.table(&["--summary", "ward3"]);
+    assert!(text.starts_with("ann: 2 images reviewed"), "{text}");
+    study.table(&["--summary", "-o", "summary.json"]);
+    let file = fs::read_to_string(study.folder.path().join("summary.json")).unwrap();
+    assert!(serde_json::from_str::<serde_json::Value>(&file).is_ok());
+    for arguments in [
+        &["--summary", "--format", "csv"][..],
+        &["--summary", "-o", "summary.csv"],
+    ] {
+        let (code, complaint) = study.complaint(arguments);
+        assert_eq!(code, Some(2), "{complaint}");
+        assert!(complaint.contains("--format json"), "{complaint}");
+    }
+    let (code, _) = study.complaint(&["--summary", "--with-patient"]);
+    assert_eq!(code, Some(2));
+}
+
+/// A reader of a study must not learn from it how often the model is wrong.
+#[test]
+fn a_summary_has_no_verdicts_on_images_that_were_read_blinded() {
+    let study = Study::new();
+    let mut log = Store::open(&study.store).unwrap();
+    let mut blinded = entry(
+        9,
+        study.folder.path().join("x.png"),
+        "cyd",
+        Verdict::Disagree,
+    );
+    blinded.review.change = OpinionChange::to(&Opinion {
+        verdict: Some(Verdict::Disagree),
+        label: Some("COVID-19".into()),
+        blinded: Some(BlindedReading::default()),
+        ..Opinion::default()
+    });
+    log.append(&blinded).unwrap();
+    log.close();
+    let text = study.table(&["--summary"]);
+    let cyd = text.split("cyd: ").nth(1).unwrap();
+    assert!(cyd.contains("read blinded   1\n"), "{text}");
+    assert!(
+        !cyd.contains("disagree") && !cyd.contains("COVID"),
+        "{text}"
+    );
 }

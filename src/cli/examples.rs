@@ -45,6 +45,7 @@ const EXAMPLES: &[(&[&str], &[&str])] = &[
         &["export"],
         &[
             "cxr export -o reviews.csv",
+            "cxr export --summary                what each reviewer did",
             "cxr export --verify                 is the log of reviews whole?",
             "cxr export --backup copy.sqlite",
         ],

@@ -24,6 +24,11 @@ use super::{Assumptions, PrognosisArguments};
 /// or removed are named, and no table is written without --damaged. --verify prints the hash of the last
 /// row. Note it elsewhere: it also shows later whether the whole log was rewritten.
 ///
+/// --summary writes, in place of the table, what each reviewer did: images, entries, sittings, verdicts,
+/// disagreements by label, key images, notes, and the median time from one image to the next. It has no
+/// path, no note and nothing of a patient. Verdicts on images that were read blinded are left out of it;
+/// cxr agreement compares those.
+///
 /// The store has a second file (-wal) while cxr runs, and a copy of the first file alone is incomplete.
 /// --backup makes a whole copy at any time.
 ///
@@ -58,6 +63,11 @@ pub struct Export {
     /// every run with FILE, which holds at least 32 secret bytes. Notes are left out
     #[arg(long, value_name = "FILE")]
     pub pseudonym_key: Option<PathBuf>,
+
+    /// What each reviewer did, in place of the table: text, or JSON with --format json [default: of all
+    /// images]
+    #[arg(long, conflicts_with_all = ["with_patient", "pseudonym_key", "backup"])]
+    pub summary: bool,
 
     /// Check that no row of the log was edited, inserted or removed
     #[arg(long)]

@@ -23,7 +23,7 @@ use crate::store::Pending;
 use crate::tui::keymap::Keymap;
 use crate::tui::look::{AsciiChoice, ThemeChoice, WorklistColumns};
 use crate::tui::terminal::is_interactive;
-use crate::tui::{self, Appearance, ModelChoice, Options};
+use crate::tui::{self, Appearance, ModelChoice, Options, SittingSummary};
 use crate::worker::{LOADED_MODEL_BYTES, ModelSet, ModelSource, Worker, background_threads};
 
 /// What a session on the screen leaves.
@@ -31,6 +31,8 @@ pub struct FinishedSession {
     pub code: ExitCode,
     /// The readings of a blinded session, all of which are in the store.
     pub blinded: Option<ReadingSelection>,
+    /// What the reader did; `None` if they reviewed no image.
+    pub summary: Option<SittingSummary>,
 }
 
 /// Runs the screen until the reader leaves it.
@@ -139,11 +141,13 @@ pub fn run(
         return Ok(FinishedSession {
             code: ExitCode::from(left.code.max(SOME_FAILED)),
             blinded: None,
+            summary: left.summary,
         });
     }
     Ok(FinishedSession {
         code: ExitCode::from(left.code),
         blinded,
+        summary: left.summary,
     })
 }
 

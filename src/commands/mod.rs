@@ -26,11 +26,14 @@ use std::sync::Arc;
 use anyhow::Result;
 
 use crate::cli::{Browse, Cli, Command, DicomAction};
+use crate::domain::text::Printable;
 use crate::imaging;
 use crate::inference::{Compute, keep_choices_in};
 use crate::tui::keymap::Keymap;
 pub use shared::report;
-use shared::{CommandContext, available_cores, in_model_option, open_pacs, resolve_model};
+use shared::{
+    CommandContext, available_cores, in_model_option, open_pacs, print, resolve_model, totals,
+};
 
 /// Runs the command that was typed.
 ///
@@ -95,9 +98,13 @@ pub fn misread(error: &clap::Error) -> ExitCode {
     shared::misread(error)
 }
 
-/// The screen, and the reader's own agreement with the model after a blinded session.
+/// The screen, what the reader did there, and their own agreement with the model after a blinded session.
 fn screen(arguments: &Browse, context: &CommandContext, keymap: Keymap) -> Result<ExitCode> {
     let session = browse::run(arguments, context, keymap)?;
+    if let Some(summary) = &session.summary {
+        // The terminal may be closed by now.
+        let _ = print(&Printable::page(&totals::of_sitting(summary)));
+    }
     if let Some(selection) = session.blinded {
         // The readings are on the disk, so a summary that fails loses nothing.
         let _ = agreement::summarise(&selection);

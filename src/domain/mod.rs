@@ -9,7 +9,7 @@
 //! | `patient`, `radiograph`, `origin`, `source_header` | patients and images |
 //! | `network_settings`, `recipe`, `onnx`, `model_card`, `card_text`, `assumed` | models, and the prevalences that a reader assumes |
 //! | `interpolation`, `activation`, `lungs`, `lung_parts`, `prognosis`, `prediction`, `agreeing`, `heat_maps` | answers of a model, and the part that is shown |
-//! | `blinded`, `opinion`, `change`, `review` | a reader's work |
+//! | `blinded`, `opinion`, `change`, `review`, `review_totals` | a reader's work |
 
 pub mod activation;
 pub mod admission;
@@ -43,6 +43,7 @@ pub mod prognosis;
 pub mod radiograph;
 pub mod recipe;
 pub mod review;
+pub mod review_totals;
 pub mod source_header;
 pub mod text;
 pub mod view;
@@ -94,5 +95,6 @@ pub use recipe::{
     ValueDepth,
 };
 pub use review::{Act, ImageIdentity, Review, Seen};
+pub use review_totals::{ReviewTotals, median_time};
 pub use source_header::{HeaderText, SourceHeader};
 pub use view::{Canvas, FilmShape, Histogram, Preset, PreviewImage, ShownPart, View, Window};

@@ -40,6 +40,7 @@ mod stored;
 mod stored_change;
 mod stored_image;
 mod study_events;
+mod times;
 mod wait;
 mod words;
 
@@ -64,6 +65,7 @@ pub use recorder::{Ending, News, Recorder, Request, ReviewDraft};
 pub use session::Bookmark;
 use stored::{StoredVerdict, from_word};
 pub use study_events::{OpenStudy, StudyAudit, StudyCall, StudyEvent, StudyRegistration};
+pub use times::ReviewTime;
 use wait::Wait;
 pub use words::{LastWord, Standing};
 

@@ -132,7 +132,7 @@ impl Store {
 }
 
 /// An SQL condition for a path below one of the folders, and its values.
-fn is_within(folders: &[PathBuf]) -> (String, Vec<Sql>) {
+pub fn is_within(folders: &[PathBuf]) -> (String, Vec<Sql>) {
     if folders.is_empty() {
         return ("true".to_owned(), Vec::new());
     }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crossterm::terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate};
 
-use super::model::{Coarse, Model};
+use super::model::{Coarse, GridLayout, Model, SittingSummary};
 use super::preview::{self, GraphicsMode, Painter};
 use super::terminal::{self, AskAgain, Capabilities, Colours, Inside, Screen, Tmux, TmuxWatch};
 use super::update::{Effect, Message, update};
@@ -52,11 +52,16 @@ pub struct App {
 }
 
 impl App {
-    /// Runs until the reader or a signal ends the program; returns the exit code.
+    /// Runs until the reader or a signal ends the program; returns the exit code, and what the reader did.
     ///
     /// # Errors
     /// If the terminal cannot be written to.
-    pub fn run(mut self, messages: &Receiver<Message>) -> io::Result<u8> {
+    pub fn run(mut self, messages: &Receiver<Message>) -> io::Result<(u8, Option<SittingSummary>)> {
+        let code = self.run_until_the_end(messages)?;
+        Ok((code, self.model.summary()))
+    }
+
+    fn run_until_the_end(&mut self, messages: &Receiver<Message>) -> io::Result<u8> {
         loop {
             if let ControlFlow::Break(code) = self.lay_out()? {
                 return Ok(code);
@@ -125,6 +130,7 @@ impl App {
                     let _ = self.headers.send(jobs);
                 }
                 Effect::ScoreInBackground(job) => self.worker.score_in_background(job),
+                Effect::MakeThumbnails(jobs) => self.worker.make_thumbnails(jobs),
                 Effect::CancelBackground => self.worker.cancel_background(),
                 Effect::UseModel(generation, model) => self.worker.use_model(generation, model),
                 Effect::Ask(request) => self.recorder.ask(request),
@@ -184,6 +190,9 @@ impl App {
 
     /// Tells the model where its panes will be, if that has changed.
     fn lay_out(&mut self) -> io::Result<ControlFlow<u8>> {
+        if let ControlFlow::Break(code) = self.lay_out_grid()? {
+            return Ok(ControlFlow::Break(code));
+        }
         let layout = view::pane_layout(&self.model);
         // Without a painter no image is shown, but images are still opened and classified.
         let nothing = Canvas {
@@ -209,6 +218,20 @@ impl App {
             canvas,
             compared,
         })
+    }
+
+    /// Tells the model how many pixels a picture of the grid has, if that has changed.
+    fn lay_out_grid(&mut self) -> io::Result<ControlFlow<u8>> {
+        // Without a painter there are no pictures.
+        let Some(painter) = self.painter.as_ref().filter(|_| self.model.grid.is_open) else {
+            return Ok(ControlFlow::Continue(()));
+        };
+        let layout = self.model.grid.layout(self.model.size);
+        let canvas = painter.canvas(GridLayout::picture(layout.tile(0)));
+        if self.model.grid.canvas == Some(canvas) {
+            return Ok(ControlFlow::Continue(()));
+        }
+        self.take(Message::GridLaidOut(canvas))
     }
 
     fn suspend(&mut self) -> io::Result<()> {
@@ -238,6 +261,7 @@ impl App {
         self.model.coarse = coarse.map(Coarse::new);
         if let Some(before) = &mut self.painter {
             before.finish(None)?;
+            before.finish_tiles(&[])?;
         }
         self.painter = painter;
         self.repaint()
@@ -259,6 +283,7 @@ impl App {
     fn repaint(&mut self) -> io::Result<()> {
         if let Some(painter) = &mut self.painter {
             painter.finish(None)?;
+            painter.finish_tiles(&[])?;
             painter.forget();
             // Another font has cells of another size, even where the number of cells stays the same.
             if let Some(cell) = terminal::cell_from_system() {
@@ -271,13 +296,18 @@ impl App {
 
     fn draw(&mut self) -> io::Result<()> {
         crossterm::execute!(io::stdout(), BeginSynchronizedUpdate)?;
-        let mut target = None;
+        let (mut target, mut tiles) = (None, Vec::new());
         self.screen.terminal.draw(|frame| {
             let painter = self.painter.as_deref_mut();
-            target = view::draw(&self.model, &self.theme, painter, frame);
+            if self.model.grid.is_open {
+                tiles = view::draw_grid(&self.model, &self.theme, painter, frame);
+            } else {
+                target = view::draw(&self.model, &self.theme, painter, frame);
+            }
         })?;
         if let Some(painter) = &mut self.painter {
             painter.finish(target.as_ref())?;
+            painter.finish_tiles(&tiles)?;
             let sent = painter.take_sent();
             if let Some(tmux_watch) = self.tmux_watch.as_ref().filter(|_| sent > 0) {
                 tmux_watch.sent(sent);

@@ -83,6 +83,14 @@ pub enum Action {
     ShorterFindings,
     Back,
     Legend,
+    Grid,
+    GridLeft,
+    GridRight,
+    GridUp,
+    GridDown,
+    GridPageUp,
+    GridPageDown,
+    GridOpen,
     Prevalence,
     Identity,
     Header,
@@ -118,6 +126,8 @@ pub enum KeyMode {
     #[default]
     Browse,
     Window,
+    /// While the grid is on the screen.
+    Grid,
 }
 
 /// One row of the keymap.

@@ -43,6 +43,7 @@ use crate::worker::{self, OutcomeSink, Worker};
 use app::App;
 use keymap::Keymap;
 pub use look::Appearance;
+pub use model::SittingSummary;
 pub use model::StudySitting;
 use model::{BackgroundState, Coarse, Model, Session};
 pub use model_choice::ModelChoice;
@@ -100,6 +101,8 @@ pub struct Left {
     pub code: u8,
     /// One line about reviews that could not be written to the store, if there are any.
     pub unwritten: Option<String>,
+    /// What the reader did; `None` if they reviewed no image.
+    pub summary: Option<SittingSummary>,
 }
 
 /// Shows the screen until the reader leaves it. `start` starts the worker; it is called once the terminal is
@@ -203,14 +206,18 @@ pub fn run(options: Options, start: impl FnOnce(OutcomeSink) -> Worker) -> io::R
         worker,
         screen,
     };
-    let code = match app.run(&receiver) {
+    let (code, summary) = match app.run(&receiver) {
         // The terminal was closed: that nothing can be drawn is not an error then.
-        Err(_) if terminal::is_dead() => terminal::HUNG_UP,
+        Err(_) if terminal::is_dead() => (terminal::HUNG_UP, None),
         ended => ended?,
     };
     // The terminal is restored by now, so a slow disk does not keep the reader from the shell.
     let unwritten = Rc::into_inner(recorder).and_then(Recorder::end);
-    Ok(Left { code, unwritten })
+    Ok(Left {
+        code,
+        unwritten,
+        summary,
+    })
 }
 
 /// The key for a character that the terminal sent before keys were read.

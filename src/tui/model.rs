@@ -3,8 +3,10 @@
 mod background;
 mod blinded;
 mod comparison;
+mod grid;
 mod header;
 mod session;
+mod sitting;
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -19,8 +21,10 @@ use serde::{Deserialize, Serialize};
 pub use background::{BackgroundState, BackgroundStatus};
 pub use blinded::{Asking, Blinded, Phase, StudySitting};
 pub use comparison::{ComparedFilm, ComparisonKind, Counterpart, FilmComparison};
+pub use grid::{Grid, GridLayout};
 pub use header::{HeaderBox, HeaderRead};
 pub use session::{ReturnTarget, Session};
+pub use sitting::{Sitting, SittingSummary};
 
 use super::keymap::{KeyMode, Keymap};
 use super::look::WorklistColumns;
@@ -81,6 +85,8 @@ pub struct Model {
     /// Only while images are read blinded.
     pub blinded: Option<Blinded>,
     pub session: Session,
+    pub sitting: Sitting,
+    pub grid: Grid,
     /// The page of the findings, where they do not fit on one. The view takes it modulo the number of
     /// pages.
     pub findings_page: isize,
@@ -346,6 +352,8 @@ impl Model {
             background: BackgroundStatus::default(),
             blinded: None,
             session: Session::default(),
+            sitting: Sitting::default(),
+            grid: Grid::default(),
             findings_page: 0,
             columns: WorklistColumns::default(),
             ticks: 0,
@@ -410,8 +418,13 @@ impl Model {
     }
 
     /// The sitting of a study, while there is one.
-    pub fn sitting(&self) -> Option<&StudySitting> {
+    pub fn study_sitting(&self) -> Option<&StudySitting> {
         self.blinded.as_ref()?.sitting.as_ref()
+    }
+
+    /// The summary of this sitting; `None` where no image was reviewed.
+    pub fn summary(&self) -> Option<SittingSummary> {
+        self.sitting.summary(self.blinded.is_some(), Instant::now())
     }
 
     /// The heat map to lay over the image on the screen; `None` while it is off or not there yet.

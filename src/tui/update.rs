@@ -5,6 +5,7 @@ mod background;
 mod blinded;
 pub mod comparison;
 mod disk;
+mod grid;
 mod header;
 mod heat_map;
 mod image;
@@ -42,6 +43,7 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
     effects.extend(comparison::after(model));
     effects.extend(shown::after(model));
     effects.extend(background::next(model));
+    effects.extend(grid::after(model));
     blinded::clock(model);
     effects
 }
@@ -50,6 +52,9 @@ fn on_message(model: &mut Model, message: Message) -> Vec<Effect> {
     match message {
         Message::Key(key) if key.kind == KeyEventKind::Release => vec![],
         Message::Key(key) => on_key(model, key),
+        Message::Mouse(mouse) if model.grid.is_open && model.overlay.is_none() => {
+            grid::on_mouse(model, mouse)
+        }
         Message::Mouse(mouse) => mouse::on_mouse(model, mouse),
         Message::Paste(text) => prompt::on_paste(model, &text),
         Message::Resize(size) => {
@@ -98,6 +103,7 @@ fn on_message(model: &mut Model, message: Message) -> Vec<Effect> {
             model.comparison.canvas = compared;
             image::set_canvas(model, canvas)
         }
+        Message::GridLaidOut(canvas) => grid::set_canvas(model, canvas),
         Message::Tick => {
             model.ticks += 1;
             vec![]
@@ -120,9 +126,13 @@ fn on_message(model: &mut Model, message: Message) -> Vec<Effect> {
     }
 }
 
-/// Runs a change of the worklist. If another image is selected after it, requests that image.
+/// Runs a change of the worklist. If another image is selected after it, requests that image, unless the grid is on the
+/// screen.
 fn keeping_selection(model: &mut Model, change: impl FnOnce(&mut Model)) -> Vec<Effect> {
     change(model);
+    if model.grid.is_open {
+        return vec![];
+    }
     let selected = model.worklist.selected().map(|entry| entry.path.clone());
     if selected == model.viewer.source {
         vec![]
@@ -247,6 +257,11 @@ fn on_overlay_key(model: &mut Model, mut overlay: Overlay, key: KeyEvent) -> Vec
 
 fn act(model: &mut Model, action: Action) -> Vec<Effect> {
     model.reviews.leaving &= action == Action::Quit;
+    if model.grid.is_open
+        && let Some(effects) = grid::act(model, action)
+    {
+        return effects;
+    }
     let half_page = (isize::try_from(model.panes.worklist.height).unwrap_or(0) / 2).max(1);
     match action {
         Action::Next => move_by(model, 1),
@@ -262,9 +277,11 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             open_prompt(model, PromptKind::Filter, text)
         }
         Action::Jump => open_prompt(model, PromptKind::Jump, String::new()),
-        Action::Prevalence if model.sitting().is_some() => say(model, FIXED_BY_STUDY),
+        Action::Prevalence if model.study_sitting().is_some() => say(model, FIXED_BY_STUDY),
         Action::Prevalence => prompt::ask_for_prevalence(model),
-        Action::Sort | Action::Reverse if model.sitting().is_some() => say(model, FIXED_BY_STUDY),
+        Action::Sort | Action::Reverse if model.study_sitting().is_some() => {
+            say(model, FIXED_BY_STUDY)
+        }
         Action::Sort | Action::Reverse if model.worklist.is_order_fixed() => say(
             model,
             "the order is fixed: blinded reading in random order (--shuffle)",
@@ -288,15 +305,19 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         }
         Action::Identity
             if model
-                .sitting()
+                .study_sitting()
                 .is_some_and(|sitting| sitting.hides_identity) =>
         {
             say(model, "hidden in this study: the patient")
         }
-        Action::Header if model.sitting().is_some_and(|sitting| sitting.hides_header) => {
+        Action::Header
+            if model
+                .study_sitting()
+                .is_some_and(|sitting| sitting.hides_header) =>
+        {
             say(model, "hidden in this study: the DICOM header")
         }
-        Action::NextModel if model.sitting().is_some() => say(model, FIXED_BY_STUDY),
+        Action::NextModel if model.study_sitting().is_some() => say(model, FIXED_BY_STUDY),
         Action::Identity => {
             model.identity = !model.identity;
             vec![]
@@ -321,6 +342,7 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         }
         Action::Path => show_path(model),
         Action::Back => back(model),
+        Action::Grid => grid::turn(model),
         Action::WholeScreen
         | Action::HideWorklist
         | Action::HideFindings
@@ -377,11 +399,14 @@ fn show_path(model: &mut Model) -> Vec<Effect> {
     vec![copy]
 }
 
-/// Goes back by what lies on top: the window mode, a filter, the whole screen for the image, the view.
+/// Goes back by what lies on top: the window mode, a filter, the grid, the whole screen for the image, the view.
 fn back(model: &mut Model) -> Vec<Effect> {
     let is_filtered = !model.worklist.filter().is_empty();
-    if model.mode == KeyMode::Browse && is_filtered {
+    if model.mode != KeyMode::Window && is_filtered {
         return keeping_selection(model, |model| model.worklist.set_filter(String::new()));
+    }
+    if model.grid.is_open {
+        return grid::back(model);
     }
     if model.mode == KeyMode::Browse && model.sizes.whole {
         return panes::act(model, Action::WholeScreen);

@@ -27,6 +27,7 @@ pub enum Next {
 pub enum Foreground {
     Image,
     Prefetch,
+    Thumbnails,
     Classifier,
     Comparison,
 }
@@ -43,7 +44,7 @@ struct IdleQueueState {
     jobs: VecDeque<BackgroundJob>,
     new_predictions: VecDeque<NewPrediction>,
     /// By [`Foreground`].
-    busy: [bool; 4],
+    busy: [bool; 5],
     /// The model in use, and its index.
     model: Option<(usize, Arc<dyn Classify>)>,
     closed: bool,

@@ -6,6 +6,7 @@
 #![cfg(unix)]
 
 mod extremes;
+mod grid;
 #[path = "../imaging_files/mod.rs"]
 mod imaging_files;
 mod leaving;

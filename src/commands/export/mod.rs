@@ -1,6 +1,7 @@
 //! `cxr export`: the review log as a table, and whether it is whole.
 
 mod rows;
+mod summary;
 
 use std::fs::OpenOptions;
 use std::io::{self, BufWriter, Write};
@@ -10,6 +11,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 
 use self::rows::{ExportPseudonyms, ExportRows, ExportedPatients};
+use self::summary::ReviewSummary;
 use super::shared::output_file::{OutputFile, refuse_to_replace};
 use super::shared::reviews::{is_whole, not_opened, refuse_open_study, store_path, stored_path};
 use super::shared::{
@@ -29,15 +31,18 @@ use crate::store::{Audit, Store, StoreError, is_part_of};
 /// [`Usage`], if the options make no sense or a file would be lost; or if the store cannot be read or the
 /// table cannot be written.
 pub fn run(arguments: &cli::Export) -> Result<ExitCode> {
-    let wants_table = arguments.all || arguments.folder.is_some();
+    let wants_table = arguments.all || arguments.folder.is_some() || arguments.summary;
     if !wants_table && !arguments.verify && arguments.backup.is_none() {
         return Err(Usage::error(
-            "say which reviews: a FOLDER, or --all; or --verify or --backup alone",
+            "say which reviews: a FOLDER, or --all; or --summary, --verify or --backup alone",
         ));
     }
     let file = arguments.output.as_deref();
     let file = file.filter(|file| *file != Path::new("-"));
     let format = format(arguments, file)?;
+    if arguments.summary {
+        refuse_table_format(arguments, file, format)?;
+    }
     let path = store_path(arguments.store.as_deref())?;
     if let Some(output) = &arguments.output
         && is_part_of(&path, output)
@@ -91,7 +96,10 @@ fn export(
         .iter()
         .map(|folder| stored_path(folder))
         .collect();
-    let table = |out: &mut dyn Write| write(store, format, &within, arguments, out);
+    let table = |out: &mut dyn Write| match arguments.summary {
+        true => summarise(store, format, &within, out),
+        false => write(store, format, &within, arguments, out),
+    };
     match file {
         Some(path) => to_file(path, arguments.force, table),
         None => to_standard_output(table),
@@ -133,6 +141,40 @@ fn format(arguments: &cli::Export, file: Option<&Path>) -> Result<TableFormat> {
         ReviewFormat::Parquet => TableFormat::Parquet,
     });
     TableFormat::of(asked, file).map_err(|error| Usage::error(format!("-o {error}")))
+}
+
+/// Refuses a format of tables for a summary, which is text or JSON.
+///
+/// # Errors
+/// [`Usage`], for such a format or such an ending of the file.
+fn refuse_table_format(
+    arguments: &cli::Export,
+    file: Option<&Path>,
+    format: TableFormat,
+) -> Result<()> {
+    let is_asked = arguments.format.is_some() || file.is_some_and(|file| !is_stream(file));
+    if is_asked && format != TableFormat::Json {
+        return Err(Usage::error(
+            "--summary is text on standard output, or JSON: --format json, or -o FILE.json",
+        ));
+    }
+    Ok(())
+}
+
+/// Writes what each reviewer did: JSON if that is the format, otherwise text.
+fn summarise(
+    store: &Store,
+    format: TableFormat,
+    within: &[PathBuf],
+    out: &mut dyn Write,
+) -> Result<()> {
+    let summary = ReviewSummary::read(store, within)?;
+    let page = match format {
+        TableFormat::Json => format!("{:#}\n", summary.json()),
+        _ => summary.text(),
+    };
+    out.write_all(Printable::page(&page).as_str().as_bytes())?;
+    Ok(out.flush()?)
 }
 
 /// Refuses a folder that neither exists nor has reviews. It was mistyped, and an empty table would say

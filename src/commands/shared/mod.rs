@@ -26,6 +26,7 @@ pub mod study;
 mod table_bytes;
 mod table_format;
 mod terminal;
+pub mod totals;
 
 pub use context::{CommandContext, compute, limits};
 pub use cores::available_cores;

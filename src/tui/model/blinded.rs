@@ -1,6 +1,7 @@
 //! Blinded reading: the call that is being made, and the reading times that are recorded with it.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,7 +14,7 @@ use crate::domain::{Call, ReadingMode};
 pub struct Blinded {
     /// The seed of the order of the images, if that is random.
     pub seed: Option<u64>,
-    pub watch: Stopwatch,
+    pub watch: Stopwatch<Phase>,
     /// Whether the reader has pressed a key: from then on the list does not move the selection.
     pub begun: bool,
     /// The sitting of a study, if this is one.
@@ -88,16 +89,25 @@ pub struct Phase {
     pub aided: bool,
 }
 
-/// How long each image was on the screen, over several visits.
-#[derive(Debug, Default)]
-pub struct Stopwatch {
-    before: HashMap<Phase, Duration>,
-    running: Option<(Phase, Instant)>,
+/// How long each image, or each phase of reading it, was on the screen, over several visits.
+#[derive(Debug)]
+pub struct Stopwatch<K> {
+    before: HashMap<K, Duration>,
+    running: Option<(K, Instant)>,
 }
 
-impl Stopwatch {
-    /// From `now` on, the phase `to` is on the screen; `None` if there is nothing to time.
-    pub fn switch(&mut self, to: Option<Phase>, now: Instant) {
+impl<K> Default for Stopwatch<K> {
+    fn default() -> Self {
+        Stopwatch {
+            before: HashMap::new(),
+            running: None,
+        }
+    }
+}
+
+impl<K: Eq + Hash> Stopwatch<K> {
+    /// From `now` on, `to` is on the screen; `None` if there is nothing to time.
+    pub fn switch(&mut self, to: Option<K>, now: Instant) {
         if self.running.as_ref().map(|(phase, _)| phase) == to.as_ref() {
             return;
         }
@@ -108,7 +118,7 @@ impl Stopwatch {
     }
 
     /// The time that a phase has been on the screen until `now`.
-    pub fn took(&self, phase: &Phase, now: Instant) -> Duration {
+    pub fn took(&self, phase: &K, now: Instant) -> Duration {
         let before = self.before.get(phase).copied().unwrap_or_default();
         let running = self.running.as_ref().filter(|(at, _)| at == phase);
         let since = running.map(|(_, since)| now.saturating_duration_since(*since));

@@ -3,6 +3,8 @@
 //! A reader who walks through a folder sees every image at once. Only the images that they stay with are
 //! sent in full.
 
+mod tiles;
+
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,6 +14,7 @@ use ratatui::layout::Rect;
 
 use super::{Painter, PreviewTarget};
 use crate::domain::{Canvas, PreviewImage};
+use tiles::GradualTiles;
 
 /// How long a selection rests before its fine picture is sent.
 const REST: Duration = Duration::from_millis(250);
@@ -29,6 +32,7 @@ pub struct Gradual {
     shown: Option<PreviewTarget>,
     /// When the fine picture follows.
     due: Option<Instant>,
+    tiles: GradualTiles,
 }
 
 impl Gradual {
@@ -39,6 +43,7 @@ impl Gradual {
             wanted: None,
             shown: None,
             due: None,
+            tiles: GradualTiles::default(),
         }
     }
 
@@ -92,8 +97,24 @@ impl Painter for Gradual {
         self.painter.set_cell(cell);
     }
 
+    fn place_tiles(&mut self, tiles: &[PreviewTarget], buffer: &mut Buffer) {
+        self.tiles.decide(tiles, self.budget, Instant::now());
+        self.painter.place_tiles(&self.tiles.shown, buffer);
+    }
+
+    fn finish_tiles(&mut self, tiles: &[PreviewTarget]) -> io::Result<()> {
+        if tiles.is_empty() {
+            self.tiles.decide(tiles, self.budget, Instant::now());
+        }
+        self.painter.finish_tiles(&self.tiles.shown)
+    }
+
+    fn tile_remains(&self) -> Vec<Rect> {
+        self.painter.tile_remains()
+    }
+
     fn due(&self) -> Option<Instant> {
-        self.due
+        self.due.into_iter().chain(self.tiles.due()).min()
     }
 
     fn take_sent(&mut self) -> usize {

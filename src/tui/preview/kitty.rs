@@ -6,6 +6,7 @@
 
 mod placeholders;
 mod protocol;
+mod tiles;
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -17,6 +18,7 @@ use super::{Painter, PreviewTarget, cells_of, keep_away, pixel_canvas};
 use crate::domain::Canvas;
 pub use placeholders::Placeholders;
 use protocol::Passage;
+use tiles::KittyTiles;
 
 /// Two identifiers in turn: the new image is placed before the old one is deleted, so nothing flickers. The image beside
 /// has the second two.
@@ -45,9 +47,11 @@ pub fn delete_all(out: &mut impl Write) -> io::Result<()> {
     };
     if sent & DIRECTLY != 0 {
         delete(Passage::Direct, IDS, out)?;
+        tiles::delete_all(Passage::Direct, out)?;
     }
     if sent & PAST_TMUX != 0 {
         delete(Passage::Tmux, placeholders::numbers(), out)?;
+        tiles::delete_all(Passage::Tmux, out)?;
     }
     Ok(())
 }
@@ -67,6 +71,7 @@ pub struct Kitty {
     ids: [u32; 2],
     painted: Option<PreviewTarget>,
     turn: usize,
+    tiles: KittyTiles,
 }
 
 impl Kitty {
@@ -76,6 +81,7 @@ impl Kitty {
             ids: IDS[0],
             painted: None,
             turn: 0,
+            tiles: KittyTiles::default(),
         }
     }
 
@@ -154,10 +160,25 @@ impl Painter for Kitty {
 
     fn forget(&mut self) {
         self.painted = None;
+        self.tiles = KittyTiles::default();
     }
 
     fn set_cell(&mut self, cell: (u16, u16)) {
         self.cell = cell;
+    }
+
+    fn finish_tiles(&mut self, tiles: &[PreviewTarget]) -> io::Result<()> {
+        if tiles.is_empty() && self.tiles.placed().next().is_none() {
+            return Ok(());
+        }
+        let mut out = io::stdout().lock();
+        mark_sent(Passage::Direct);
+        self.tiles.paint(tiles, self.cell, &mut out)?;
+        out.flush()
+    }
+
+    fn tile_remains(&self) -> Vec<Rect> {
+        self.tiles.placed().collect()
     }
 }
 

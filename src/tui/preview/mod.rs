@@ -111,6 +111,27 @@ pub trait Painter {
     /// Sets the width and height of a cell in pixels, which change with the font or the terminal.
     fn set_cell(&mut self, _: (u16, u16)) {}
 
+    /// Draws the pictures of a grid into the cells of a frame, or keeps ratatui away from them.
+    fn place_tiles(&mut self, tiles: &[PreviewTarget], buffer: &mut Buffer) {
+        for tile in tiles {
+            self.place(tile, buffer);
+        }
+    }
+
+    /// Called after ratatui has written a frame, with the pictures of the grid in it, or none; writes the pixels of those
+    /// that the terminal does not have there.
+    ///
+    /// # Errors
+    /// If the terminal cannot be written to.
+    fn finish_tiles(&mut self, _: &[PreviewTarget]) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Called before each frame: the cells that still hold pixels of a grid, as with [`Painter::remains`].
+    fn tile_remains(&self) -> Vec<Rect> {
+        vec![]
+    }
+
     /// The time of the next frame that it needs even if nothing happens.
     fn due(&self) -> Option<Instant> {
         None

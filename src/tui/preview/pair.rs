@@ -85,6 +85,19 @@ impl Painter for Pair {
         self.second.set_cell(cell);
     }
 
+    /// The first painter has the pictures of a grid.
+    fn place_tiles(&mut self, tiles: &[PreviewTarget], buffer: &mut Buffer) {
+        self.first.place_tiles(tiles, buffer);
+    }
+
+    fn finish_tiles(&mut self, tiles: &[PreviewTarget]) -> io::Result<()> {
+        self.first.finish_tiles(tiles)
+    }
+
+    fn tile_remains(&self) -> Vec<Rect> {
+        self.first.tile_remains()
+    }
+
     fn due(&self) -> Option<Instant> {
         let both = [self.first.due(), self.second.due()];
         both.into_iter().flatten().min()

@@ -33,6 +33,7 @@ pub fn iterm(cell: (u16, u16)) -> Option<Box<dyn Painter>> {
         protocol: Protocol::Iterm,
         cell,
         painted: None,
+        tiles: vec![],
     }))
 }
 
@@ -47,6 +48,7 @@ pub fn sixel(cell: (u16, u16), can: &Capabilities) -> Option<Box<dyn Painter>> {
             protocol: Protocol::Sixel,
             cell,
             painted: None,
+            tiles: vec![],
         }) as _
     })
 }
@@ -61,6 +63,7 @@ struct Viuer {
     protocol: Protocol,
     cell: (u16, u16),
     painted: Option<PreviewTarget>,
+    tiles: Vec<PreviewTarget>,
 }
 
 impl Viuer {
@@ -141,8 +144,24 @@ impl Painter for Viuer {
             .map(|target| cells_of(target, self.cell))
     }
 
+    /// These protocols cannot move a picture: what has changed its place is written again.
+    fn finish_tiles(&mut self, tiles: &[PreviewTarget]) -> io::Result<()> {
+        for tile in tiles.iter().filter(|tile| !self.tiles.contains(tile)) {
+            let cells = cells_of(tile, self.cell);
+            ::viuer::print(&dynamic(&tile.image), &self.config(cells)).map_err(io::Error::other)?;
+        }
+        self.tiles = tiles.to_vec();
+        Ok(())
+    }
+
+    fn tile_remains(&self) -> Vec<Rect> {
+        let tiles = self.tiles.iter();
+        tiles.map(|tile| cells_of(tile, self.cell)).collect()
+    }
+
     fn forget(&mut self) {
         self.painted = None;
+        self.tiles.clear();
     }
 
     fn set_cell(&mut self, cell: (u16, u16)) {
@@ -173,6 +192,7 @@ fn sixel_bytes(picture: &DynamicImage, cells: Rect, cell: (u16, u16)) -> usize {
         protocol: Protocol::Sixel,
         cell,
         painted: None,
+        tiles: vec![],
     };
     let (units_across, units_down) = painter.size(cells);
     let (width, height) = ((6 * units_across).min(1000), 12 * units_down);

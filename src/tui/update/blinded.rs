@@ -40,7 +40,7 @@ pub fn ask(model: &mut Model) -> Vec<Effect> {
             "the model is still loading, so its labels are not known",
         );
     }
-    let is_rated = model.sitting().is_none_or(|sitting| sitting.is_rated);
+    let is_rated = model.study_sitting().is_none_or(|sitting| sitting.is_rated);
     let last = called.as_ref().and_then(BlindedReading::last);
     model.overlay = Some(Overlay::Call(Asking::new(labels, last, is_rated)));
     vec![]
@@ -49,13 +49,13 @@ pub fn ask(model: &mut Model) -> Vec<Effect> {
 /// Where the answer is while images are read.
 fn reading_mode(model: &Model) -> ReadingMode {
     model
-        .sitting()
+        .study_sitting()
         .map_or(ReadingMode::Sequential, |sitting| sitting.mode)
 }
 
 /// The questions of the study, or else the labels of the model that stand on their own.
 fn asked(model: &Model) -> Vec<String> {
-    if let Some(sitting) = model.sitting() {
+    if let Some(sitting) = model.study_sitting() {
         return sitting.questions.clone();
     }
     let labels = model.card().map_or(&[][..], |card| &card.labels).iter();
@@ -146,7 +146,7 @@ fn commit(model: &mut Model, asking: &Asking, present: Vec<String>) -> Vec<Effec
     }
     let mode = reading_mode(model);
     let is_aided = mode == ReadingMode::Aided;
-    let sitting = model.sitting();
+    let sitting = model.study_sitting();
     let card = model.card().map(|card| card.sha256.clone());
     let pinned = sitting.map(|sitting| sitting.model_sha256.clone());
     let position = model.worklist.place_in_order(&phase.source);
@@ -190,11 +190,14 @@ fn on_screen(model: &Model) -> Option<Phase> {
     })
 }
 
-/// Times the image that is on the screen now.
+/// Times the image that is on the screen now: for its reading if that is blinded, and for the summary of the sitting.
 pub fn clock(model: &mut Model) {
+    let now = Instant::now();
+    let image = review::selected(model).ok().map(|(_, content, _)| content);
+    model.sitting.show(image, now);
     let phase = on_screen(model);
     if let Some(blinded) = &mut model.blinded {
-        blinded.watch.switch(phase, Instant::now());
+        blinded.watch.switch(phase, now);
     }
 }
 

@@ -150,6 +150,10 @@ fn link(model: &mut Model) -> Vec<Effect> {
 
 /// Called after each message: keeps the film beside the selected one, and its picture, as they should be.
 pub fn after(model: &mut Model) -> Vec<Effect> {
+    // In the grid no film is on the screen, and the selection moves without opening any.
+    if model.grid.is_open {
+        return vec![];
+    }
     let selected = model.worklist.selected_index();
     // A choice from the timeline is for one film.
     model

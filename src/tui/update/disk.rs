@@ -21,6 +21,9 @@ pub fn on_touched(model: &mut Model, touched: Vec<Touched>, asked: bool) -> Vec<
     let is_touched = touched
         .iter()
         .any(|touched| touched.exists && is_on_screen(touched));
+    for touched in &touched {
+        model.grid.thumbnails.forget(&touched.path);
+    }
     if asked {
         model.worklist.forget_left_out();
     }
@@ -40,9 +43,9 @@ pub fn on_touched(model: &mut Model, touched: Vec<Touched>, asked: bool) -> Vec<
 }
 
 /// Opens the selected image again if its file was written to, but not while a line about it is being typed:
-/// the line is about the image that is on the screen.
+/// the line is about the image that is on the screen. In the grid none is.
 pub fn refresh(model: &mut Model) -> Vec<Effect> {
-    if !model.viewer.is_outdated || model.overlay.is_some() {
+    if !model.viewer.is_outdated || model.overlay.is_some() || model.grid.is_open {
         return vec![];
     }
     model.viewer.is_outdated = false;

@@ -33,8 +33,11 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
     redraw(model)
 }
 
-/// A prediction has arrived: if the heat map is on, it can be shown now.
+/// A prediction has arrived: if the heat map is on, it can be shown now. In the grid no image is on the screen.
 pub fn on_prediction(model: &mut Model) -> Vec<Effect> {
+    if model.grid.is_open {
+        return vec![];
+    }
     match model.heat_map_layer() {
         None if model.heat_map.on && asks_for_map(model) => select_again(model),
         Some(_) => redraw(model),

@@ -210,8 +210,12 @@ pub(super) fn redraw(model: &Model) -> Vec<Effect> {
     job(model).map(Effect::Redraw).into_iter().collect()
 }
 
+/// A request for the image on the screen; `None` if another one is selected, as in the grid.
 fn job(model: &Model) -> Option<ImageJob> {
     let entry = model.worklist.selected()?;
+    if model.viewer.source.as_ref() != Some(&entry.path) {
+        return None;
+    }
     let canvas = model.viewer.canvas?;
     Some(ImageJob {
         source: entry.path.clone(),

@@ -14,6 +14,7 @@ use crate::tui::terminal::Tmux;
 use crate::tui::worklist::Undated;
 use crate::worker::{
     BackgroundJob, ComparisonJob, Generation, HeaderBatch, HeaderJobs, ImageJob, JobOutcome,
+    ThumbnailJobs,
 };
 
 /// Everything that can happen to the screen.
@@ -57,6 +58,8 @@ pub enum Message {
         canvas: Canvas,
         compared: Option<Canvas>,
     },
+    /// The pixels that a picture of the grid may have.
+    GridLaidOut(Canvas),
     /// Messages that arrived together: nothing is drawn before all of them are handled.
     Several(Vec<Message>),
     /// The state after the last message is on the screen.
@@ -91,6 +94,8 @@ pub enum Effect {
     CancelBackground,
     /// Classify with the model of this number from now on.
     UseModel(Generation, usize),
+    /// Make the pictures that the grid lacks.
+    MakeThumbnails(ThumbnailJobs),
     /// Send a request to the review log.
     Ask(Request),
     /// Walk the folders again, and compare with these files.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Effect, background, comparison, heat_map, session};
+use super::{Effect, background, comparison, grid, heat_map, session};
 use crate::domain::{Failure, Prediction};
 use crate::tui::model::{ClassifierState, Model};
 use crate::tui::worklist::{EntryState, FilterTerms};
@@ -57,6 +57,11 @@ pub fn on_outcome(model: &mut Model, outcome: JobOutcome) -> Vec<Effect> {
             model.notice = Some(format!("scores are not kept: {reason}"));
             model.background.cache_disabled = Some(reason);
         }
+        JobOutcome::Thumbnail {
+            source,
+            canvas,
+            result,
+        } => grid::on_thumbnail(model, source, canvas, result),
         // An older view than the newest is better than none: the newest one follows.
         JobOutcome::Shown { source, shown, .. } => {
             let opened = model.content_of(&source);

@@ -70,7 +70,7 @@ fn judge_answer(model: &mut Model, verdict: Verdict) -> Vec<Effect> {
 
 fn nothing_to_judge(model: &Model) -> &'static str {
     let stays_hidden = model
-        .sitting()
+        .study_sitting()
         .is_some_and(|sitting| sitting.mode == ReadingMode::Unaided);
     if stays_hidden {
         "the answer stays hidden in this sitting"
@@ -150,6 +150,9 @@ pub(super) fn selected(model: &Model) -> Result<(Arc<Path>, ContentId, Opinion),
     let Some(entry) = model.worklist.selected() else {
         return Err("no image to judge");
     };
+    if model.grid.is_open {
+        return Err(super::grid::OPEN_FIRST);
+    }
     let viewer = &model.viewer;
     let is_painted = viewer.canvas.is_some_and(|canvas| canvas.width > 0);
     let is_visible = viewer.shown.is_some() || !is_painted;
@@ -295,6 +298,8 @@ fn record(
         content,
     };
     model.worklist.set_opinion(&source, content, &change);
+    let opinion = model.worklist.opinion_on(&source, content);
+    model.sitting.review(content, &change, opinion);
     Effect::Ask(Request::Record(Box::new(draft)))
 }
 
@@ -386,6 +391,8 @@ pub fn on_news(model: &mut Model, news: News) -> Vec<Effect> {
             if model.worklist.confirm(&source, content, opinion) {
                 model.notice = Some(MERGED.to_owned());
             }
+            let opinion = model.worklist.opinion_on(&source, content);
+            model.sitting.correct(content, opinion);
             // The call is saved, so the answer is shown now, and its heat map if that is on.
             if was_hidden && !model.is_hidden() {
                 return heat_map::on_prediction(model);
@@ -397,6 +404,8 @@ pub fn on_news(model: &mut Model, news: News) -> Vec<Effect> {
             reason,
         } => {
             model.worklist.revert(&source, content);
+            let opinion = model.worklist.opinion_on(&source, content);
+            model.sitting.correct(content, opinion);
             let Reviews { done, undone, .. } = &mut model.reviews;
             done.retain(|step| step.source != source);
             undone.retain(|step| step.source != source);

@@ -14,7 +14,12 @@ pub fn after(model: &mut Model) -> Option<Effect> {
     let list = &model.worklist;
     let height = usize::from(model.panes.worklist.height);
     let first = list.first_visible(height);
-    let rows = first..first + height;
+    let rows = match model.grid.is_open {
+        true => model
+            .grid
+            .visible(model.grid.layout(model.size), list.len()),
+        false => first..first + height,
+    };
     // A row that the current model has not scored shows the answer of another model.
     let in_list = rows.filter_map(|row| match list.row(row)?.prediction() {
         Some(prediction) => Some(prediction),

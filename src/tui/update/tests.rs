@@ -4,6 +4,7 @@ mod background;
 mod blinded;
 mod comparison;
 mod disk;
+mod grid;
 mod heat_map;
 mod list;
 mod models;

@@ -29,10 +29,11 @@ const WORDS: [(char, &str); 15] = [
 ];
 
 /// Signs and their letters. Signs of the worklist with different meanings have different letters.
-const SIGNS: [(&str, char); 38] = [
+const SIGNS: [(&str, char); 39] = [
     ("─╾", '-'),
-    ("━", '='),
+    ("━═", '='),
     ("│┃", '|'),
+    ("║╔╗╚╝", '#'),
     ("╎┷┴", ':'),
     ("┌┐└┘├┤┬┼┿", '+'),
     ("¶", '"'),

@@ -169,7 +169,7 @@ fn absence(model: &Model, theme: &Theme) -> Vec<Span<'static>> {
         let selected = model.worklist.selected();
         let is_called = selected.is_some_and(|entry| entry.opinion().blinded.is_some());
         let stays = model
-            .sitting()
+            .study_sitting()
             .is_some_and(|sitting| sitting.mode == ReadingMode::Unaided);
         let words = match (stays, is_called) {
             (true, true) => "Called. The answer stays hidden".to_owned(),

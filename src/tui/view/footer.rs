@@ -48,6 +48,7 @@ pub fn draw(model: &Model, theme: &Theme, layout: &PaneLayout, frame: &mut Frame
             let words = window_words(&model.keymap);
             Line::styled(shorten(&theme.words(&words), left), theme.key)
         }
+        _ if model.grid.is_open => grid_hints(model, theme, left),
         _ if model.is_first_time => first_time(model, theme, left),
         _ if model.sizes.whole && !has_heat_map(model) => whole_screen(model, theme, left),
         // A compact layout has no border for the limit of the heat map.
@@ -88,6 +89,31 @@ fn window_words(keymap: &Keymap) -> String {
         key(Action::LevelDown),
         key(Action::WindowDone)
     )
+}
+
+/// The most useful keys of the grid, as many as fit; help and quit are always there.
+fn grid_hints(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
+    let mut last = hints(model, theme, 0);
+    let key = |action| model.keymap.display_key(action);
+    let mut left = width.saturating_sub(last.width());
+    let mut spans = Vec::new();
+    for (key, word) in [
+        (key(Action::GridOpen), "open"),
+        (key(Action::Grid), "back"),
+        (key(Action::Filter), "filter"),
+        (key(Action::Sort), "sort"),
+        (key(Action::ZoomIn), "larger"),
+        (key(Action::ZoomOut), "smaller"),
+    ] {
+        let hint = format!("[{}]{word}", theme.words(&key));
+        if key.is_empty() || cells(&hint) + 1 > left {
+            continue;
+        }
+        left -= cells(&hint) + 1;
+        spans.extend(hint_spans(&hint, theme));
+    }
+    spans.append(&mut last.spans);
+    Line::from(spans)
 }
 
 /// Five keys for a reader who is here for the first time, and how to get help and to leave.

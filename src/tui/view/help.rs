@@ -40,11 +40,12 @@ const FIRST: [(&[Action], &str); 6] = [
     ),
 ];
 
-const MOUSE: [&str; 4] = [
+const MOUSE: [&str; 5] = [
     "wheel: the list moves, findings turn pages, the image zooms under the pointer",
     "drag the image: pan; with the right button: window (across) and level (up, down)",
     "drag a border: the size of the panes",
     "click: select",
+    "in the grid a second click opens, and the wheel scrolls",
 ];
 
 const SIGNS: [&str; 5] = [

@@ -10,6 +10,7 @@ mod disagree;
 mod findings;
 mod footer;
 mod gauge;
+mod grid;
 mod groups;
 mod header;
 mod help;
@@ -76,26 +77,14 @@ pub fn draw(
     if let Some(Overlay::Call(asking)) = &model.overlay {
         call::draw(asking, theme, &layout, frame);
     }
-    let covered = match &model.overlay {
-        Some(Overlay::Help { scroll, search }) => {
-            help::draw(model, theme, (*scroll, search), frame)
-        }
-        Some(Overlay::Legend { scroll }) => help::draw_signs(model, theme, *scroll, frame),
-        Some(Overlay::Path { scroll }) => path::draw(model, theme, *scroll, frame),
-        Some(Overlay::About { scroll }) => about::draw(model, theme, *scroll, frame),
-        Some(Overlay::LeftOut { scroll }) => left_out::draw(model, theme, *scroll, frame),
-        Some(Overlay::Header(header)) => header::draw(model, theme, header, frame),
-        Some(Overlay::Prompt(_) | Overlay::Disagree { .. } | Overlay::Call(_)) | None => false,
-    };
+    let covered = draw_box(model, theme, frame);
     text::harmless(frame.buffer_mut());
     if theme.ascii {
         // Before the image is placed: its cells may hold placeholders that must not become letters.
         ascii::cells(frame.buffer_mut());
     }
     let painter = painter?;
-    if let Some(remains) = painter.remains() {
-        write_over(remains, frame.buffer_mut());
-    }
+    write_over_remains(painter, frame);
     if covered || layout.image.is_empty() {
         return None;
     }
@@ -117,6 +106,52 @@ fn target(model: &Model, layout: &PaneLayout) -> Option<PreviewTarget> {
             ..selected
         }),
         (None, compared) => compared,
+    }
+}
+
+/// Draws the grid in place of all panes; returns the pictures that have to be painted after the frame.
+pub fn draw_grid(
+    model: &Model,
+    theme: &Theme,
+    painter: Option<&mut (dyn Painter + '_)>,
+    frame: &mut Frame,
+) -> Vec<PreviewTarget> {
+    let mut tiles = grid::draw(model, theme, frame);
+    footer::draw(model, theme, &pane_layout(model), frame);
+    if draw_box(model, theme, frame) {
+        tiles.clear();
+    }
+    text::harmless(frame.buffer_mut());
+    if theme.ascii {
+        ascii::cells(frame.buffer_mut());
+    }
+    let Some(painter) = painter else {
+        return vec![];
+    };
+    write_over_remains(painter, frame);
+    painter.place_tiles(&tiles, frame.buffer_mut());
+    tiles
+}
+
+/// Makes ratatui write the cells that hold pixels of the frame before.
+fn write_over_remains(painter: &dyn Painter, frame: &mut Frame) {
+    for remains in painter.remains().into_iter().chain(painter.tile_remains()) {
+        write_over(remains, frame.buffer_mut());
+    }
+}
+
+/// Draws the box over the panes, if there is one. Returns whether it covers the image.
+fn draw_box(model: &Model, theme: &Theme, frame: &mut Frame) -> bool {
+    match &model.overlay {
+        Some(Overlay::Help { scroll, search }) => {
+            help::draw(model, theme, (*scroll, search), frame)
+        }
+        Some(Overlay::Legend { scroll }) => help::draw_signs(model, theme, *scroll, frame),
+        Some(Overlay::Path { scroll }) => path::draw(model, theme, *scroll, frame),
+        Some(Overlay::About { scroll }) => about::draw(model, theme, *scroll, frame),
+        Some(Overlay::LeftOut { scroll }) => left_out::draw(model, theme, *scroll, frame),
+        Some(Overlay::Header(header)) => header::draw(model, theme, header, frame),
+        Some(Overlay::Prompt(_) | Overlay::Disagree { .. } | Overlay::Call(_)) | None => false,
     }
 }
 

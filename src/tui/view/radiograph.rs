@@ -96,7 +96,7 @@ pub fn age(stored: &str) -> String {
 }
 
 /// `coarse picture: cxr doctor · 42/1 284`, or what of it fits.
-fn position(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
+pub fn position(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
     let list = &model.worklist;
     let place = match list.len() {
         0 => String::new(),

@@ -6,6 +6,7 @@ mod calibrated;
 mod comparison;
 mod filter;
 mod fixtures;
+mod grid;
 mod header;
 mod hostile;
 mod left_out;

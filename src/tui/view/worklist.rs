@@ -53,7 +53,7 @@ pub fn draw(model: &Model, theme: &Theme, layout: &PaneLayout, frame: &mut Frame
 }
 
 /// The reason why there are no rows, and the way out where there is one.
-fn nothing(model: &Model) -> Vec<String> {
+pub fn nothing(model: &Model) -> Vec<String> {
     let list = &model.worklist;
     if let Some(error) = list.filter_error() {
         vec![format!("filter {}: {error}", list.filter())]

@@ -129,6 +129,13 @@ impl Worklist {
         });
     }
 
+    /// The reader's opinion on this image, if it is the one at that path.
+    pub fn opinion_on(&self, path: &Path, content: ContentId) -> Option<&Opinion> {
+        let state = self.entries[self.index_of(path)?].opinion_state.as_deref();
+        let state = state.filter(|state| state.content == Some(content));
+        state.map(|state| &state.opinion)
+    }
+
     /// One review of this image is saved. `opinion` is the reader's opinion in the review log. Returns whether
     /// it differs from the opinion here, as after a review in another session.
     pub fn confirm(&mut self, path: &Path, content: ContentId, opinion: Opinion) -> bool {

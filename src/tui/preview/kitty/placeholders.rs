@@ -12,6 +12,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Color;
 
 use super::protocol::Passage;
+use super::tiles::{TileSlots, tile_number};
 use super::{limited, mark_sent};
 use crate::domain::Canvas;
 use crate::tui::preview::{Painter, PreviewTarget, cells_of, pixel_canvas};
@@ -59,6 +60,11 @@ impl PictureId {
     fn number(self) -> u32 {
         u32::from(self.high) << 24 | u32::from(self.low)
     }
+
+    fn of_number(number: u32) -> Self {
+        let [high, .., low] = number.to_be_bytes();
+        PictureId { high, low }
+    }
 }
 
 /// Two numbers in turn, and two for the image beside. They depend on the process, since the program in another pane
@@ -92,6 +98,7 @@ pub struct Placeholders {
     failed: Option<io::Error>,
     /// Bytes sent since the last [`Painter::take_sent`].
     bytes: usize,
+    tiles: TileSlots,
 }
 
 impl Placeholders {
@@ -108,6 +115,7 @@ impl Placeholders {
             outdated: None,
             failed: None,
             bytes: 0,
+            tiles: TileSlots::default(),
         }
     }
 
@@ -138,7 +146,11 @@ impl Placeholders {
 
     /// Writes the text that shows the picture.
     pub fn write_cells(&self, cells: Rect, buffer: &mut Buffer) {
-        let PictureId { high, low } = self.id();
+        self.write_cells_of(self.id(), cells, buffer);
+    }
+
+    fn write_cells_of(&self, id: PictureId, cells: Rect, buffer: &mut Buffer) {
+        let PictureId { high, low } = id;
         let mark = |number: u16| self.diacritics[usize::from(number.min(NUMBERS - 1))];
         for position in cells.intersection(buffer.area).positions() {
             let (row, column) = (position.y - cells.y, position.x - cells.x);
@@ -172,6 +184,32 @@ impl Painter for Placeholders {
         self.write_cells(cells_of(target, self.cell), buffer);
     }
 
+    /// Sends the pictures that the terminal does not have, before the frame that shows them is written.
+    fn place_tiles(&mut self, tiles: &[PreviewTarget], buffer: &mut Buffer) {
+        mark_sent(Passage::Tmux);
+        let mut bytes = Vec::new();
+        let slots = self.tiles.take_up(tiles);
+        for (slot, tile) in slots.iter().zip(tiles) {
+            let number = tile_number(Passage::Tmux, slot.at);
+            let cells = cells_of(tile, self.cell);
+            if slot.is_new {
+                let Rect { width, height, .. } = cells;
+                let control = format!("a=T,U=1,i={number},c={width},r={height}");
+                // Writing to memory cannot fail, unless a picture has no PNG; then it is not shown.
+                let _ = Passage::Tmux.transmit(&mut bytes, &control, &tile.image);
+            }
+            self.write_cells_of(PictureId::of_number(number), cells, buffer);
+        }
+        self.bytes += bytes.len();
+        let mut out = io::stdout().lock();
+        let sent = out.write_all(&bytes).and_then(|()| out.flush());
+        self.failed = sent.err().or(self.failed.take());
+    }
+
+    fn finish_tiles(&mut self, _: &[PreviewTarget]) -> io::Result<()> {
+        self.failed.take().map_or(Ok(()), Err)
+    }
+
     /// Without an image there is nothing to do: a picture without placeholders is not shown.
     fn finish(&mut self, _: Option<&PreviewTarget>) -> io::Result<()> {
         if let Some(error) = self.failed.take() {
@@ -191,6 +229,7 @@ impl Painter for Placeholders {
 
     fn forget(&mut self) {
         self.sent = None;
+        self.tiles = TileSlots::default();
     }
 
     fn set_cell(&mut self, cell: (u16, u16)) {

@@ -54,6 +54,19 @@ impl Passage {
         Ok(())
     }
 
+    /// Shows an image that was transmitted, at the cursor, in so many columns and rows. It moves there if it is shown
+    /// elsewhere: it has one placement (`p=1`).
+    pub fn put(self, out: &mut impl Write, id: u32, cells: (u16, u16)) -> io::Result<()> {
+        let (columns, rows) = cells;
+        let control = format!("a=p,i={id},p=1,c={columns},r={rows},C=1,q=2");
+        self.escape(out, &control, &[])
+    }
+
+    /// Takes an image off the screen; its data stay in the terminal.
+    pub fn take_off(self, out: &mut impl Write, id: u32) -> io::Result<()> {
+        self.escape(out, &format!("a=d,d=i,i={id},q=2"), &[])
+    }
+
     /// Deletes an image with its data. A missing image is no error.
     pub fn delete(self, out: &mut impl Write, id: u32) -> io::Result<()> {
         self.escape(out, &format!("a=d,d=I,i={id},q=2"), &[])

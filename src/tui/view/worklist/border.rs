@@ -19,7 +19,11 @@ const LONGEST_FILTER: usize = 24;
 /// The number of images, the filter, the number that are scored, and the order. Parts that do not fit are left out as a
 /// whole, so that no number is cut.
 pub fn title(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
-    const NAME: &str = " Worklist";
+    titled(" Worklist", model, theme, width)
+}
+
+/// The same after another name.
+pub fn titled(name: &'static str, model: &Model, theme: &Theme, width: usize) -> Line<'static> {
     let list = &model.worklist;
     let shown = match list.filter() {
         "" => count(list.total()),
@@ -63,11 +67,11 @@ pub fn title(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
         format!(" {shown}{found}{filter}{paused} "),
         format!(" {shown}{found}{paused} "),
     ];
-    let fits = |text: &String| cells(NAME) + cells(text) <= width;
+    let fits = |text: &String| cells(name) + cells(text) <= width;
     let text = texts.into_iter().find(fits);
     let text = text.unwrap_or_else(|| format!(" {shown}{found} "));
     Line::from(vec![
-        Span::styled(NAME, theme.title),
+        Span::styled(name, theme.title),
         Span::styled(text, theme.plain),
     ])
 }

@@ -72,6 +72,46 @@ pub fn words(model: &Model, theme: &Theme, row: usize) -> (String, Style) {
     (parts.collect::<Vec<_>>().join(" "), style)
 }
 
+/// A row as a tile of the grid says it.
+pub struct TileWords {
+    /// `✓●`: the reader's, and the model's.
+    pub signs: String,
+    pub style: Style,
+    /// In place of a picture: why there is none.
+    pub reason: Option<String>,
+    /// `0.935 Pneumonia`
+    pub words: String,
+}
+
+/// The words of a tile; `None` below the last row.
+pub fn tile(model: &Model, theme: &Theme, row: usize) -> Option<TileWords> {
+    let entry = model.worklist.row(row)?;
+    let RowSummary {
+        sign,
+        style,
+        score,
+        words,
+    } = row_summary(model, theme, row, entry);
+    let (mark, flag) = marks(model, row);
+    let has_no_picture = matches!(
+        entry.state,
+        EntryState::Failed(_) | EntryState::NoPicture(_)
+    );
+    let (reason, words) = match has_no_picture {
+        true if words.is_empty() => (Some("no picture".to_owned()), words),
+        true => (Some(words), String::new()),
+        false => (None, words),
+    };
+    let parts = [disk(entry.disk).trim(), &score, &words];
+    let parts = parts.into_iter().filter(|part| !part.is_empty());
+    Some(TileWords {
+        signs: format!("{mark}{sign}{}", flag.trim_end()),
+        style,
+        reason,
+        words: parts.collect::<Vec<_>>().join(" "),
+    })
+}
+
 /// The sign of a row, and the words behind the name.
 struct RowSummary {
     sign: char,
