@@ -37,8 +37,8 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use crate::domain::{
-    Canvas, ContentId, Failure, HeaderLine, HeatMapLayer, HeatMapLegend, ModelCard, Origin,
-    Prediction, PreviewImage, View,
+    Canvas, ContentId, Failure, HeaderLine, HeatMapLayer, HeatMapLegend, MarkLayer, ModelCard,
+    Origin, Prediction, PreviewImage, View,
 };
 pub use crate::imaging::FileStamp;
 use crate::imaging::{self, DecodeLimits, Decoder};
@@ -95,6 +95,8 @@ pub struct RenderRequest {
     pub canvas: Canvas,
     /// Drawn over the picture, if it belongs to this image.
     pub heat_map: Option<HeatMapLayer>,
+    /// Drawn over that, likewise.
+    pub marks: Option<Arc<MarkLayer>>,
 }
 
 /// One image to open, show and classify.

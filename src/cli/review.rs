@@ -14,7 +14,7 @@ use super::{Assumptions, PrognosisArguments};
 /// aided_ms, order_seed, order_position, answer_seen_before (of blinded reading), input_check, reasons,
 /// geographic_extent, opacity, window_centre, window_width, model_sha256, preprocess, cxr_version,
 /// and score:LABEL for each label of the models that were used, by name; then, if a review has them,
-/// evidence_in_lungs and cardiothoracic_ratio. Scores, severity, window and model are those on the screen
+/// evidence_in_lungs, cardiothoracic_ratio and marks (how many). Scores, severity, window and model are those on the screen
 /// at that last word. JSON rows also have all of it as `seen`.
 ///
 /// Text that a spreadsheet would take for a formula gets an apostrophe before it, a path ./ . An existing
@@ -54,6 +54,10 @@ pub struct Export {
     #[arg(long)]
     pub with_patient: bool,
 
+    /// One row for each mark instead: its points in stored pixels, its measures, and by what they were measured
+    #[arg(long)]
+    pub marks: bool,
+
     /// Check that no row of the log was edited, inserted or removed
     #[arg(long)]
     pub verify: bool,
@@ -66,7 +70,7 @@ pub struct Export {
     #[arg(
         long,
         value_name = "FILE",
-        conflicts_with_all = ["folder", "all", "output", "format", "with_patient", "verify"]
+        conflicts_with_all = ["folder", "all", "output", "format", "with_patient", "verify", "marks"]
     )]
     pub backup: Option<PathBuf>,
 

@@ -36,6 +36,7 @@ mod big_endian;
 pub mod decoder;
 mod dicom;
 mod display;
+mod draw_marks;
 mod error;
 pub(crate) mod fuzzed;
 mod guard;
@@ -63,6 +64,7 @@ pub use decoder::{
     Attempt, Attempts, Confinement, Decoder, WORKER_ARGUMENT, decode_worker, own_program,
 };
 pub use display::VoiLut;
+pub use draw_marks::draw_marks;
 pub use error::{ImageFault, ImagingError};
 pub use guard::panic_is_guarded;
 pub use heat_map::{legend, overlay};

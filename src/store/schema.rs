@@ -9,12 +9,13 @@ pub const APPLICATION_ID: i32 = 0x4358_5273;
 
 /// The migration from each schema version to the next; the first creates the tables. Their text must not
 /// change: [`strange`] compares it with the schema of the file.
-pub const MIGRATIONS: [&str; 5] = [
+pub const MIGRATIONS: [&str; 6] = [
     TABLES,
     SESSIONS,
     BLINDED_READING,
     PATIENT_IDENTITY,
     ANSWERS_SHOWN,
+    MARKS,
 ];
 
 /// `review` is the log. Its rows are numbered 1, 2, 3 …; `chain` holds their number and the hash of the last
@@ -105,6 +106,9 @@ CREATE TABLE answer_shown (
     PRIMARY KEY (reviewer, image)
 ) STRICT, WITHOUT ROWID;
 ";
+
+/// A reader's marks on an image as JSON: see `stored_mark`. Null where there are none.
+const MARKS: &str = "ALTER TABLE review ADD COLUMN marks TEXT";
 
 /// The schema version of a file.
 #[derive(Debug, PartialEq, Eq)]

@@ -69,6 +69,23 @@ pub enum Action {
     LevelUp,
     LevelDown,
     WindowDone,
+    Mark,
+    ShowMarks,
+    MarkLeft,
+    MarkRight,
+    MarkUp,
+    MarkDown,
+    MarkStep,
+    MarkRuler,
+    MarkRatio,
+    MarkAngle,
+    MarkPoint,
+    MarkBox,
+    MarkSet,
+    MarkNext,
+    MarkLabel,
+    MarkDelete,
+    MarkDone,
     WholeScreen,
     HideWorklist,
     HideFindings,
@@ -99,10 +116,10 @@ impl Action {
             .unwrap_or_default()
     }
 
-    /// Whether the action must keep a key: without one, the reader could not leave the program or the
-    /// window mode.
+    /// Whether the action must keep a key: without one, the reader could not leave the program or a
+    /// mode.
     fn needs_a_key(self) -> bool {
-        matches!(self, Action::Quit | Action::WindowDone)
+        matches!(self, Action::Quit | Action::WindowDone | Action::MarkDone)
     }
 }
 
@@ -113,6 +130,8 @@ pub enum KeyMode {
     #[default]
     Browse,
     Window,
+    /// Marks are being made.
+    Mark,
 }
 
 /// One row of the keymap.

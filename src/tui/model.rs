@@ -3,6 +3,7 @@
 mod background;
 mod blinded;
 mod header;
+mod marking;
 mod session;
 
 use std::borrow::Cow;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 pub use background::{BackgroundState, BackgroundStatus};
 pub use blinded::{Asking, Blinded, Phase};
 pub use header::{HeaderBox, HeaderRead};
+pub use marking::{MarkDraft, MarkStep, Marking};
 pub use session::{ReturnTarget, Session};
 
 use super::keymap::{KeyMode, Keymap};
@@ -26,7 +28,7 @@ use super::model_choice::ModelChoice;
 use super::worklist::{FilterPosition, Worklist};
 use crate::domain::{
     Canvas, ContentId, DEFAULT_OPACITY, HeatMapChoice, HeatMapLayer, InputCheck, LungFields,
-    ModelCard, Opinion, Prediction, Prevalences, View,
+    MarkLayer, ModelCard, Opinion, Prediction, Prevalences, View,
 };
 use crate::worker::{Facts, Generation, Shown};
 
@@ -73,6 +75,7 @@ pub struct Model {
     /// Only while pictures are coarser than the terminal could show them.
     pub coarse: Option<Coarse>,
     pub heat_map: HeatMapSettings,
+    pub marking: Marking,
     pub reviews: Reviews,
     pub background: BackgroundStatus,
     /// Only while images are read blinded.
@@ -149,6 +152,10 @@ pub enum DragKind {
     Window,
     Column,
     Row,
+    /// A mark that is being made, where the button was pressed.
+    Mark,
+    /// The same, after the mouse has moved.
+    DraggedMark,
 }
 
 /// A drag, and where the mouse was last.
@@ -178,6 +185,8 @@ pub struct Viewer {
     /// Its lung fields, with the image that they are of. `None` if its prediction has not come from a model since it
     /// was selected.
     pub lungs: Option<(ContentId, Arc<LungFields>)>,
+    /// The marks that were last asked to be drawn over it.
+    pub marks: Option<Arc<MarkLayer>>,
 }
 
 /// Whether a heat map lies over the radiograph, and which one. The settings stay when the selection moves;
@@ -310,6 +319,8 @@ pub enum PromptKind {
     /// `LABEL=SHARE`
     Prevalence,
     Note,
+    /// Of a mark, with a confidence.
+    MarkLabel,
 }
 
 impl Model {
@@ -338,6 +349,7 @@ impl Model {
             colour: true,
             coarse: None,
             heat_map: HeatMapSettings::default(),
+            marking: Marking::default(),
             reviews: Reviews::default(),
             background: BackgroundStatus::default(),
             blinded: None,

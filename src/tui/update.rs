@@ -8,6 +8,7 @@ mod header;
 mod heat_map;
 mod image;
 mod left_out;
+mod marks;
 mod message;
 mod models;
 mod mouse;
@@ -36,6 +37,7 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
     effects.extend(session::after(model));
     effects.extend(shown::after(model));
     effects.extend(background::next(model));
+    effects.extend(marks::refresh(model));
     blinded::clock(model);
     effects
 }
@@ -319,6 +321,23 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         | Action::NextHeatMap
         | Action::FainterHeatMap
         | Action::StrongerHeatMap => heat_map::act(model, action),
+        Action::Mark
+        | Action::ShowMarks
+        | Action::MarkLeft
+        | Action::MarkRight
+        | Action::MarkUp
+        | Action::MarkDown
+        | Action::MarkStep
+        | Action::MarkRuler
+        | Action::MarkRatio
+        | Action::MarkAngle
+        | Action::MarkPoint
+        | Action::MarkBox
+        | Action::MarkSet
+        | Action::MarkNext
+        | Action::MarkLabel
+        | Action::MarkDelete
+        | Action::MarkDone => marks::act(model, action),
         view => image::act(model, view),
     }
 }
@@ -344,8 +363,12 @@ fn show_path(model: &mut Model) -> Vec<Effect> {
     vec![copy]
 }
 
-/// Goes back by what lies on top: the window mode, a filter, the whole screen for the image, the view.
+/// Goes back by what lies on top: a mark that is being made, a mode, a filter, the whole screen for the image, the view.
 fn back(model: &mut Model) -> Vec<Effect> {
+    if model.is_marking() {
+        marks::back(model);
+        return vec![];
+    }
     let is_filtered = !model.worklist.filter().is_empty();
     if model.mode == KeyMode::Browse && is_filtered {
         return keeping_selection(model, |model| model.worklist.set_filter(String::new()));

@@ -12,7 +12,7 @@ use super::facts::Facts;
 use super::latest_slot::{LatestSlot, SlotTask};
 use super::prefetch::Prefetch;
 use super::{FileStamp, Generation, ImageJob, JobOutcome, OutcomeSink, RenderRequest, Shown};
-use crate::domain::{Canvas, ContentId, Failure, HeatMapLayer, PreviewImage, Radiograph, View};
+use crate::domain::{Canvas, ContentId, Failure, PreviewImage, Radiograph, View};
 use crate::imaging::{self, Decoder, Viewport};
 
 /// How long a selection must stand before it is decoded, so that a reader who jumps to and fro causes
@@ -172,10 +172,11 @@ impl ImageThread {
         self.report_shown(job);
     }
 
-    /// Reports the last picture, with the heat map that the job asks for.
+    /// Reports the last picture, with the heat map and the marks that the job asks for.
     fn report_shown(&self, job: &ImageJob) {
-        let layer = job.frame.heat_map.as_ref();
-        let shown = self.plain.borrow().as_ref().map(|plain| plain.with(layer));
+        let plain = self.plain.borrow();
+        let shown = plain.as_ref().map(|plain| plain.with(&job.frame));
+        drop(plain);
         let Some(shown) = shown else { return };
         if !self.requests.is_stale(job.generation) {
             (self.report)(JobOutcome::Shown {
@@ -268,14 +269,20 @@ impl PlainPreview {
         self.content == content && self.view == job.frame.view && self.canvas == job.frame.canvas
     }
 
-    /// The picture with a heat map, if that belongs to this image.
-    fn with(&self, layer: Option<&HeatMapLayer>) -> Shown {
+    /// The picture with a heat map and marks, if those belong to this image.
+    fn with(&self, frame: &RenderRequest) -> Shown {
+        let layer = frame.heat_map.as_ref();
         let layer = layer.filter(|layer| layer.content == self.content);
         let image = match layer {
             Some(layer) => Arc::new(imaging::overlay(&self.image, self.viewport, layer)),
             None => self.image.clone(),
         };
-        // Over the heat map, which does not belong there.
+        let marks = frame.marks.as_ref();
+        let image = match marks.filter(|marks| marks.content == self.content) {
+            Some(marks) => Arc::new(imaging::draw_marks(&image, self.viewport, marks)),
+            None => image,
+        };
+        // Over the heat map and the marks, which do not belong there.
         let image = match &self.map {
             Some(map) => Arc::new(imaging::with_map(&image, map, self.viewport, self.whole)),
             None => image,

@@ -14,7 +14,7 @@ const WINDOW_DECIMALS: usize = 3;
 
 /// The columns of every table, in this order.
 const IMAGE: [&str; 5] = ["path", "image_sha256", "study_uid", "series_uid", "sop_uid"];
-const PATIENT: &str = "patient_id";
+pub(super) const PATIENT: &str = "patient_id";
 const REVIEW: [&str; 15] = [
     "reviewer",
     "verdict",
@@ -51,8 +51,11 @@ const SCORE: &str = "score:";
 const LUNG_MEMBERS: [(&str, usize); LUNGS.len()] =
     [("evidence_inside", 3), ("cardiothoracic_ratio", 2)];
 
+/// The number of marks, which have a table of their own.
+const MARKS: &str = "marks";
+
 /// Makes the rows of a table. The labels of all models that were used come last, by name, and after them what was
-/// measured by the lungs, if any review has it.
+/// measured by the lungs, and the number of marks, if any review has them.
 pub struct ExportRows {
     format: TableFormat,
     with_patient: bool,
@@ -60,6 +63,7 @@ pub struct ExportRows {
     answers_seen: HashSet<(String, String)>,
     labels: BTreeSet<String>,
     has_lungs: bool,
+    has_marks: bool,
 }
 
 impl ExportRows {
@@ -74,12 +78,14 @@ impl ExportRows {
             answers_seen,
             labels: BTreeSet::new(),
             has_lungs: false,
+            has_marks: false,
         }
     }
 
     /// Adds columns for the labels of a review, and for its lungs.
     pub fn note_labels(&mut self, word: &LastWord) {
         self.has_lungs |= !word.seen["prediction"]["lungs"].is_null();
+        self.has_marks |= !word.opinion.marks.is_empty();
         for finding in findings(word) {
             let label = finding["label"].as_str().unwrap_or_default();
             if !self.labels.contains(label) {
@@ -98,6 +104,7 @@ impl ExportRows {
             .chain(scores)
             .chain(nested.map(str::to_owned))
             .chain(self.lungs().iter().map(|&name| name.to_owned()))
+            .chain(self.has_marks.then(|| MARKS.to_owned()))
             .collect()
     }
 
@@ -140,6 +147,10 @@ impl ExportRows {
             let lungs = &word.seen["prediction"]["lungs"];
             let cells = LUNG_MEMBERS.map(|(member, decimals)| number(lungs.get(member), decimals));
             row.extend(cells);
+        }
+        if self.has_marks {
+            let marks = word.opinion.marks.len() as u64;
+            row.push(Cell::Nested(marks.into()));
         }
         row
     }
@@ -215,7 +226,7 @@ fn findings(word: &LastWord) -> impl Iterator<Item = &Value> {
     all.into_iter().flatten()
 }
 
-fn optional(text: Option<&str>) -> Cell {
+pub(super) fn optional(text: Option<&str>) -> Cell {
     match text {
         Some(text) if !text.is_empty() => Cell::text(text),
         _ => Cell::Empty,

@@ -2,6 +2,7 @@
 
 mod findings;
 mod html;
+mod marks;
 mod page;
 mod pictures;
 mod prognoses;
@@ -14,7 +15,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, anyhow};
 
 use self::page::{Fact, PageContents};
-use self::pictures::Pictures;
+use self::pictures::{Pictures, SIDE};
 use super::shared::batch::{Signals, Workers, decoders, guarded, in_order, silence_workers};
 use super::shared::output_file::{OutputFile, refuse_to_replace, write_whole};
 use super::shared::reviews::{not_opened, store_path};
@@ -24,7 +25,7 @@ use super::shared::{
 use crate::cli;
 use crate::domain::{HeatMapChoice, ModelCard, Prediction, Radiograph};
 use crate::export::path_text;
-use crate::imaging::DecodeLimits;
+use crate::imaging::{DecodeLimits, StillPicture};
 use crate::inference::Classify;
 use crate::store::{LastWord, Store, StoreError};
 
@@ -46,27 +47,32 @@ pub fn run(arguments: &cli::ReportArguments, context: &CommandContext) -> Result
     let look = |_: &Path, radiograph: &Radiograph| {
         let prediction = classifier.classify(radiograph).map_err(|e| e.to_string())?;
         let map = prediction.shown_heat_map(&choice);
-        let pictures = Pictures::of(radiograph, map).map_err(|e| e.to_string())?;
         Ok(PageInputs {
             prediction: prediction.assuming(&assumed),
             facts: page::facts(radiograph, arguments.with_patient),
-            pictures,
+            still: StillPicture::new(radiograph, map, SIDE),
+            size: (radiograph.width, radiograph.height),
         })
     };
     let Some(seen) = read(image, &context.limits, &signals, look)? else {
         return Ok(signals.exit_code().unwrap_or_else(|| ended_by(0)));
     };
-    let sha256 = seen.prediction.content.to_string();
+    let content = seen.prediction.content;
+    let sha256 = content.to_string();
+    let readers = readers(arguments.store.as_deref(), &sha256)?;
+    let marks = marks::layer(&readers, content);
+    let pictures =
+        Pictures::of(&seen.still, seen.size, marks.as_ref()).with_context(|| path_text(image))?;
     let page = page::page(&PageContents {
         name: &path_text(Path::new(image.file_name().unwrap_or_default())),
         sha256: &sha256,
         date: &date::today(),
         facts: &seen.facts,
-        pictures: &seen.pictures,
+        pictures: &pictures,
         prediction: &seen.prediction,
         foretells,
         card,
-        readers: &readers(arguments.store.as_deref(), &sha256)?,
+        readers: &readers,
     });
     destination.write(&page)
 }
@@ -75,7 +81,9 @@ pub fn run(arguments: &cli::ReportArguments, context: &CommandContext) -> Result
 struct PageInputs {
     prediction: Prediction,
     facts: Vec<Fact>,
-    pictures: Pictures,
+    still: StillPicture,
+    /// Stored pixels across and down.
+    size: (usize, usize),
 }
 
 fn refuse_if_no_file(image: &Path) -> Result<()> {

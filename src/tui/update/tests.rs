@@ -5,6 +5,7 @@ mod blinded;
 mod disk;
 mod heat_map;
 mod list;
+mod marks;
 mod models;
 mod mouse;
 mod panes;
@@ -202,6 +203,7 @@ fn facts() -> Box<Facts> {
         width: 10,
         height: 10,
         pixel_aspect: 1.0,
+        scale: crate::domain::FilmScale::PIXELS,
         histogram: Default::default(),
         bits_stored: 8,
         step: 1.0,

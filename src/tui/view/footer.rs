@@ -10,7 +10,7 @@ use super::layout::PaneLayout;
 use super::text::{cells, count, end_of, shorten, shorten_name};
 use super::theme::Theme;
 use super::worklist::row;
-use super::{legend, radiograph};
+use super::{legend, marks, radiograph};
 use crate::tui::keymap::{Action, KeyMode, Keymap};
 use crate::tui::model::{LONGEST_NOTE, Model, Overlay, Prompt, PromptKind};
 use crate::tui::worklist::FilterError;
@@ -46,6 +46,10 @@ pub fn draw(model: &Model, theme: &Theme, layout: &PaneLayout, frame: &mut Frame
         }
         _ if model.mode == KeyMode::Window => {
             let words = window_words(&model.keymap);
+            Line::styled(shorten(&theme.words(&words), left), theme.key)
+        }
+        _ if model.is_marking() => {
+            let words = marks::footer_words(model, left);
             Line::styled(shorten(&theme.words(&words), left), theme.key)
         }
         _ if model.is_first_time => first_time(model, theme, left),
@@ -157,6 +161,7 @@ fn question(kind: PromptKind) -> &'static str {
         PromptKind::Jump => "row: ",
         PromptKind::Prevalence => "prevalence: ",
         PromptKind::Note => "note: ",
+        PromptKind::MarkLabel => "label: ",
     }
 }
 
@@ -171,6 +176,7 @@ fn prompt_line(model: &Model, theme: &Theme, prompt: &Prompt, width: usize) -> L
         PromptKind::Filter => format!("   {}", filter_hint(model, &prompt.text)),
         PromptKind::Jump => format!("   of {}", count(model.worklist.len())),
         PromptKind::Note => note_hint(&prompt.text),
+        PromptKind::MarkLabel => "   as nodule 80%: Enter keeps it".to_owned(),
         PromptKind::Prevalence => format!("   {}", prevalence_hint(model, &prompt.text)),
     };
     Line::raw(shorten(

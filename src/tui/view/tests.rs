@@ -9,6 +9,7 @@ mod header;
 mod hostile;
 mod left_out;
 mod many_labels;
+mod marks;
 mod people;
 mod prognoses;
 mod room;
