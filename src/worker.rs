@@ -30,6 +30,7 @@ mod latest_slot;
 mod models;
 mod prediction_cache;
 mod prefetch;
+mod selected_film;
 
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -38,7 +39,7 @@ use std::thread::{self, JoinHandle};
 
 use crate::domain::{
     Canvas, ContentId, Failure, HeaderLine, HeatMapLayer, HeatMapLegend, MarkLayer, ModelCard,
-    Origin, Prediction, PreviewImage, View,
+    Origin, Prediction, PreviewImage, Radiograph, View,
 };
 pub use crate::imaging::FileStamp;
 use crate::imaging::{self, DecodeLimits, Decoder};
@@ -54,6 +55,7 @@ use latest_slot::{LatestSlot, SlotTask};
 pub use models::{LOADED_MODEL_BYTES, Load, ModelSet, ModelSource};
 use prediction_cache::SharedPredictionCache;
 use prefetch::Prefetch;
+use selected_film::SelectedFilm;
 
 /// The most background threads: each may hold a large file in memory.
 const MAX_BACKGROUND_THREADS: usize = 8;
@@ -212,6 +214,7 @@ pub struct Worker {
     classifier: Arc<LatestSlot<ClassifierRequest>>,
     idle_queue: Arc<IdleQueue>,
     predictions: SharedPredictionCache,
+    selected: Arc<SelectedFilm>,
     report: OutcomeSink,
     threads: Vec<JoinHandle<()>>,
 }
@@ -249,6 +252,7 @@ impl Worker {
         let prefetch = Arc::new(Prefetch::with_busy_flag(busy_flag(Foreground::Prefetch)));
         let decoded = Arc::new(DecodedCache::new(DECODED_CACHE_BYTES));
         let predictions = SharedPredictionCache::default();
+        let selected = Arc::new(SelectedFilm::default());
 
         let image_thread = ImageThread::new(
             images.clone(),
@@ -256,6 +260,7 @@ impl Worker {
             prefetch.clone(),
             decoded.clone(),
             decoder(),
+            selected.clone(),
             report.clone(),
         );
         let (neighbours, prefetch_decoder) = (prefetch.clone(), decoder());
@@ -280,6 +285,7 @@ impl Worker {
             classifier,
             idle_queue,
             predictions,
+            selected,
             report,
             threads,
         }
@@ -294,6 +300,11 @@ impl Worker {
     /// Shows the selected image in another way.
     pub fn redraw(&self, job: ImageJob) {
         self.images.put(job.generation, SlotTask::Redraw(job));
+    }
+
+    /// The film of this selection, as it was decoded; `None` if it is not open, or another one is selected.
+    pub fn film(&self, generation: Generation) -> Option<Arc<Radiograph>> {
+        self.selected.of(generation)
     }
 
     /// Changes to the model with this index, and loads it if necessary.

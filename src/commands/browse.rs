@@ -1,11 +1,13 @@
 //! `cxr [PATH]...`: the screen.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
+use super::shared::numbered_file::{stem_of, write_numbered};
 use super::shared::reviews::{ReadingSelection, not_opened, store_path};
 use super::shared::{
     CommandContext, SOME_FAILED, Usage, assumed, complain, model_library, probe_time,
@@ -13,12 +15,13 @@ use super::shared::{
 use crate::cli::{self, Browse, ColumnArgument};
 use crate::domain::ModelCard;
 use crate::domain::text::{clean, nearest_word};
-use crate::imaging::{Decoder, own_program};
+use crate::imaging::{Decoder, ScreenView, own_program, screen_picture};
 use crate::inference::{Classifier, Classify, Compute, InferenceError, ModelFiles, RULES};
 use crate::library;
 use crate::model_library::InstalledModel;
 use crate::predictions;
 use crate::store::Pending;
+use crate::tui::hooks::{Hook, OpenPrograms, PictureOrder, ReportOrder, ScreenHooks};
 use crate::tui::keymap::Keymap;
 use crate::tui::look::{AsciiChoice, ThemeChoice, WorklistColumns};
 use crate::tui::terminal::is_interactive;
@@ -40,6 +43,7 @@ pub fn run(
     arguments: &Browse,
     context: &CommandContext,
     keymap: Keymap,
+    (open, report): (OpenPrograms, Hook<ReportOrder>),
 ) -> Result<FinishedSession> {
     let model = context.model_files()?;
     let card = model.card().context("the model")?;
@@ -80,6 +84,11 @@ pub fn run(
             .blinded
             .then(|| arguments.shuffle.map(|seed| seed.unwrap_or_else(random))),
         fresh: arguments.fresh,
+        hooks: ScreenHooks {
+            picture: Arc::new(save_picture),
+            report,
+            open,
+        },
         paths,
         graphics: arguments.terminal.graphics.unwrap_or_default().into(),
         probe: probe_time(&arguments.terminal)?,
@@ -111,6 +120,22 @@ pub fn run(
         code: ExitCode::from(left.code),
         blinded,
     })
+}
+
+/// Writes the picture on the screen into the current folder.
+fn save_picture(order: &PictureOrder) -> Result<String, String> {
+    let write = || {
+        let shown = ScreenView {
+            view: &order.frame.view,
+            canvas: order.frame.canvas,
+            heat_map: order.frame.heat_map.as_ref(),
+            marks: order.frame.marks.as_deref(),
+        };
+        let bytes = screen_picture(&order.film, shown)?;
+        write_numbered(Path::new("."), &stem_of(order.film.content), "png", &bytes)
+    };
+    let name = write().map_err(|error| error.to_string())?;
+    Ok(format!("picture saved as {}", name.display()))
 }
 
 /// Refuses a path that does not exist and looks like the name of a command: `cxr predcit`.

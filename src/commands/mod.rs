@@ -27,7 +27,6 @@ use anyhow::Result;
 use crate::cli::{Browse, Cli, Command, DicomAction};
 use crate::imaging;
 use crate::inference::{Compute, keep_choices_in};
-use crate::tui::keymap::Keymap;
 pub use shared::report;
 use shared::{CommandContext, available_cores, in_model_option, open_pacs, resolve_model};
 
@@ -56,13 +55,13 @@ pub fn run(mut cli: Cli) -> Result<ExitCode> {
         limits: shared::limits(cli.files),
         compute,
         model,
-        store: settings.store,
+        store: settings.store.clone(),
         colour: cli.appearance.color.unwrap_or_default(),
     };
     match cli.command {
         None => {
             open_pacs(&cli.browse.paths, &cli.pacs)?;
-            screen(&cli.browse, &context, settings.keymap)
+            screen(&cli.browse, context, settings)
         }
         Some(Command::Predict(arguments)) => {
             open_pacs(&arguments.paths, &cli.pacs)?;
@@ -97,8 +96,14 @@ pub fn misread(error: &clap::Error) -> ExitCode {
 }
 
 /// The screen, and the reader's own agreement with the model after a blinded session.
-fn screen(arguments: &Browse, context: &CommandContext, keymap: Keymap) -> Result<ExitCode> {
-    let session = browse::run(arguments, context, keymap)?;
+fn screen(
+    arguments: &Browse,
+    context: CommandContext,
+    settings: config::Settings,
+) -> Result<ExitCode> {
+    let report = report::hook(context.clone(), arguments.store.clone());
+    let others = (settings.open, report);
+    let session = browse::run(arguments, &context, settings.keymap, others)?;
     if let Some(selection) = session.blinded {
         // The readings are on the disk, so a summary that fails loses nothing.
         let _ = agreement::summarise(&selection);

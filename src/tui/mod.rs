@@ -12,6 +12,7 @@
 
 mod app;
 mod clipboard;
+pub mod hooks;
 pub mod keymap;
 pub mod look;
 mod model;
@@ -38,6 +39,7 @@ use crate::domain::Prevalences;
 use crate::store::{Pending, Recorder};
 use crate::worker::{self, OutcomeSink, Worker};
 use app::App;
+use hooks::ScreenHooks;
 use keymap::Keymap;
 pub use look::Appearance;
 use model::{BackgroundState, Coarse, Model, Session};
@@ -83,6 +85,8 @@ pub struct Options {
     pub blinded: Option<Option<u64>>,
     /// Begin at the top, and not where the reader left off.
     pub fresh: bool,
+    /// What the screen has others do.
+    pub hooks: ScreenHooks,
 }
 
 /// How the screen ended.
@@ -125,7 +129,8 @@ pub fn run(options: Options, start: impl FnOnce(OutcomeSink) -> Worker) -> io::R
     let tmux_watch = sources::watch_tmux(&can, &sender);
     let late = LateAnswer::after(&can);
     let ask_again = late.again();
-    sources::listen_for_keys(sender.clone(), late, tmux_watch.clone());
+    let (key_gate, wait) = sources::key_gate()?;
+    sources::listen_for_keys(sender.clone(), late, tmux_watch.clone(), wait);
     // The watch starts before the walk, so that a file that is added meanwhile is seen by one of the two.
     let log = options.reviews.path().to_owned();
     let watch = sources::watch_disk(options.paths.clone(), log.clone(), sender.clone());
@@ -188,6 +193,8 @@ pub fn run(options: Options, start: impl FnOnce(OutcomeSink) -> Worker) -> io::R
         ask_again,
         painter,
         worker,
+        hooks: options.hooks,
+        key_gate,
         screen,
     };
     let code = match app.run(&receiver) {

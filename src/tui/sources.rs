@@ -1,6 +1,8 @@
 //! The threads and hooks that send messages to the loop: signals, tmux, keys and mouse, and the walks over
 //! the disk.
 
+mod key_gate;
+
 use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -21,12 +23,16 @@ use crate::domain::text::clean;
 use crate::library::{self, KnownFile, WalkItem};
 use crate::store::{self, Ending};
 use crate::worker;
+pub use key_gate::{KeyGate, key_gate};
+use key_gate::{KeyWait, Wake};
 
 /// After so long without a key, the reader may have moved to another terminal.
 const AWAY: Duration = Duration::from_secs(2);
 /// How long unsaved reviews may delay the end after a signal: longer than the recorder needs to write them
 /// to the store or to a file beside it.
 const LAST_REVIEWS: Duration = Duration::from_secs(20);
+/// How long crossterm may take to learn of another size after the signal came.
+const SIZE_PATIENCE: Duration = Duration::from_millis(100);
 /// The greatest age of a batch of found images.
 const BATCH_AGE: Duration = Duration::from_millis(40);
 
@@ -73,10 +79,11 @@ pub fn listen_for_keys(
     sender: Sender<Message>,
     mut late: LateAnswer,
     tmux_watch: Option<TmuxWatch>,
+    wait: KeyWait,
 ) {
     thread::spawn(move || {
         let mut last = Instant::now();
-        while let Some(events) = next_events() {
+        while let Some(events) = next_events(&wait) {
             // A reader who returns may sit at another terminal of the same tmux now.
             let returns = |event: &Event| matches!(event, Event::FocusGained | Event::Resize(..));
             let returns = events.iter().any(returns);
@@ -112,7 +119,15 @@ pub fn listen_for_keys(
 
 /// Waits for an event, and takes all others that have arrived by then: the reader typed them without seeing
 /// what the first one led to, so nothing is drawn between them. `None` if the terminal cannot be read.
-fn next_events() -> Option<Vec<Event>> {
+fn next_events(wait: &KeyWait) -> Option<Vec<Event>> {
+    // Events that crossterm has read already make no descriptor readable.
+    while !event::poll(Duration::ZERO).ok()? {
+        match wait.wait()? {
+            Wake::Key => break,
+            Wake::Size if event::poll(SIZE_PATIENCE).ok()? => break,
+            Wake::Size => {}
+        }
+    }
     let mut events = vec![event::read().ok()?];
     while events.len() < BATCH && event::poll(Duration::ZERO).unwrap_or(false) {
         events.push(event::read().ok()?);

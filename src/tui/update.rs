@@ -4,6 +4,7 @@
 mod background;
 mod blinded;
 mod disk;
+mod elsewhere;
 mod header;
 mod heat_map;
 mod image;
@@ -76,6 +77,10 @@ fn on_message(model: &mut Model, message: Message) -> Vec<Effect> {
         }
         Message::Touched { touched, asked } => disk::on_touched(model, touched, asked),
         Message::Worker(outcome) => outcome::on_outcome(model, outcome),
+        Message::Finished(words) => {
+            model.notice = Some(words);
+            vec![]
+        }
         Message::Header { source, read } => {
             header::on_read(model, &source, read);
             vec![]
@@ -338,6 +343,9 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         | Action::MarkLabel
         | Action::MarkDelete
         | Action::MarkDone => marks::act(model, action),
+        Action::SavePicture | Action::Report | Action::OpenFilm | Action::OpenFolder => {
+            elsewhere::act(model, action)
+        }
         view => image::act(model, view),
     }
 }

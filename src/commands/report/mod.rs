@@ -6,6 +6,7 @@ mod marks;
 mod page;
 mod pictures;
 mod prognoses;
+mod screen;
 
 use std::io;
 use std::ops::ControlFlow;
@@ -16,6 +17,7 @@ use anyhow::{Context, Result, anyhow};
 
 use self::page::{Fact, PageContents};
 use self::pictures::{Pictures, SIDE};
+pub use self::screen::hook;
 use super::shared::batch::{Signals, Workers, decoders, guarded, in_order, silence_workers};
 use super::shared::output_file::{OutputFile, refuse_to_replace, write_whole};
 use super::shared::reviews::{not_opened, store_path};
@@ -23,7 +25,7 @@ use super::shared::{
     CommandContext, Usage, assumed, date, ended_by, heat_map_label, print_document,
 };
 use crate::cli;
-use crate::domain::{HeatMapChoice, ModelCard, Prediction, Radiograph};
+use crate::domain::{HeatMapChoice, ModelCard, Prediction, Prevalences, Radiograph};
 use crate::export::path_text;
 use crate::imaging::{DecodeLimits, StillPicture};
 use crate::inference::Classify;
@@ -45,36 +47,13 @@ pub fn run(arguments: &cli::ReportArguments, context: &CommandContext) -> Result
     let signals = Signals::watch().context("watching for signals")?;
 
     let look = |_: &Path, radiograph: &Radiograph| {
-        let prediction = classifier.classify(radiograph).map_err(|e| e.to_string())?;
-        let map = prediction.shown_heat_map(&choice);
-        Ok(PageInputs {
-            prediction: prediction.assuming(&assumed),
-            facts: page::facts(radiograph, arguments.with_patient),
-            still: StillPicture::new(radiograph, map, SIDE),
-            size: (radiograph.width, radiograph.height),
-        })
+        let with_patient = arguments.with_patient;
+        PageInputs::of(radiograph, &classifier, &choice, &assumed, with_patient)
     };
     let Some(seen) = read(image, &context.limits, &signals, look)? else {
         return Ok(signals.exit_code().unwrap_or_else(|| ended_by(0)));
     };
-    let content = seen.prediction.content;
-    let sha256 = content.to_string();
-    let readers = readers(arguments.store.as_deref(), &sha256)?;
-    let marks = marks::layer(&readers, content);
-    let pictures =
-        Pictures::of(&seen.still, seen.size, marks.as_ref()).with_context(|| path_text(image))?;
-    let page = page::page(&PageContents {
-        name: &path_text(Path::new(image.file_name().unwrap_or_default())),
-        sha256: &sha256,
-        date: &date::today(),
-        facts: &seen.facts,
-        pictures: &pictures,
-        prediction: &seen.prediction,
-        foretells,
-        card,
-        readers: &readers,
-    });
-    destination.write(&page)
+    destination.write(&seen.page(image, card, foretells, arguments.store.as_deref())?)
 }
 
 /// The parts of the page that need the opened image.
@@ -84,6 +63,58 @@ struct PageInputs {
     still: StillPicture,
     /// Stored pixels across and down.
     size: (usize, usize),
+}
+
+impl PageInputs {
+    /// Scores a film, and takes from it what the page shows.
+    ///
+    /// # Errors
+    /// The reason in a line, if it cannot be scored.
+    fn of(
+        radiograph: &Radiograph,
+        classifier: &impl Classify,
+        choice: &HeatMapChoice,
+        assumed: &Prevalences,
+        with_patient: bool,
+    ) -> Result<Self, String> {
+        let prediction = classifier.classify(radiograph).map_err(|e| e.to_string())?;
+        let map = prediction.shown_heat_map(choice);
+        Ok(PageInputs {
+            prediction: prediction.assuming(assumed),
+            facts: page::facts(radiograph, with_patient),
+            still: StillPicture::new(radiograph, map, SIDE),
+            size: (radiograph.width, radiograph.height),
+        })
+    }
+
+    /// The page of the film at this path, with the last words of its readers in the store.
+    ///
+    /// # Errors
+    /// If the store cannot be read, or a picture cannot be written.
+    fn page(
+        &self,
+        image: &Path,
+        card: &ModelCard,
+        foretells: bool,
+        store: Option<&Path>,
+    ) -> Result<String> {
+        let content = self.prediction.content;
+        let sha256 = content.to_string();
+        let readers = readers(store, &sha256)?;
+        let marks = marks::layer(&readers, content);
+        let pictures = Pictures::of(&self.still, self.size, marks.as_ref());
+        Ok(page::page(&PageContents {
+            name: &path_text(Path::new(image.file_name().unwrap_or_default())),
+            sha256: &sha256,
+            date: &date::today(),
+            facts: &self.facts,
+            pictures: &pictures.with_context(|| path_text(image))?,
+            prediction: &self.prediction,
+            foretells,
+            card,
+            readers: &readers,
+        }))
+    }
 }
 
 fn refuse_if_no_file(image: &Path) -> Result<()> {

@@ -12,6 +12,7 @@ pub mod hanging;
 mod labels;
 mod model;
 mod named;
+pub mod numbered_file;
 pub mod output_file;
 mod output_folder;
 mod pacs;
