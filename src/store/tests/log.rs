@@ -64,7 +64,7 @@ fn the_log_refuses_edits_deletions_and_replacements() {
         "DELETE FROM review",
         "REPLACE INTO review SELECT * FROM review",
         "INSERT INTO review SELECT 7, 'x', image, path, reviewer, at_ms, act, verdict, label,
-            key_image, note, seen, program, previous, hash, calls FROM review",
+            key_image, note, seen, program, previous, hash, calls, marks FROM review",
     ] {
         let error = connection.execute_batch(sql).unwrap_err().to_string();
         assert!(error.contains("append-only"), "{sql}: {error}");
@@ -97,7 +97,7 @@ fn an_audit_finds_every_kind_of_change_and_its_place() {
         ),
         (
             "INSERT INTO review SELECT 6, 'x', image, path, reviewer, at_ms, act, verdict, label,
-                key_image, note, seen, program, hash, hash, calls FROM review WHERE id = 5",
+                key_image, note, seen, program, hash, hash, calls, marks FROM review WHERE id = 5",
             &[ChainFault::Edited(6), ChainFault::Uncounted(6)],
         ),
         (
@@ -242,8 +242,9 @@ fn a_log_without_marks_stays_whole_and_continues_with_them() {
     store.append(&marked).unwrap();
     let audit = store.verify().unwrap();
     assert_eq!((audit.rows, audit.faults), (2, vec![]));
-    assert_eq!(words(&store)[0].opinion.note, "Müller");
-    assert_eq!(words(&store)[1].opinion.marks, marks);
+    // By path: /x/ward/2.png, then a name that is no text.
+    assert_eq!(words(&store)[1].opinion.note, "Müller");
+    assert_eq!(words(&store)[0].opinion.marks, marks);
 }
 
 /// Marks that a newer version wrote in a form of its own are not overwritten.
