@@ -162,7 +162,7 @@ mod tests {
         std::fs::write(&file, "film").unwrap();
         assert_eq!(program(&["cat"]).run_beside(&file), Ok(()));
         let command = program(&["cat"]).command(Path::new("-n.dcm")).unwrap();
-        let last = command.get_args().next_back().unwrap();
+        let last = command.get_args().last().unwrap();
         assert!(Path::new(last).is_absolute(), "{last:?}");
     }
 

@@ -157,7 +157,12 @@ impl Model {
     pub fn draft_measure(&self) -> Option<Measured> {
         let draft = self.marking.draft.as_ref()?;
         let points = draft.with(self.marking.cursor?);
-        Some(Measured::of(draft.kind, &points, self.film_scale()))
+        let kind = match (draft.kind, points.len()) {
+            // The width of the heart alone.
+            (MarkKind::CardiothoracicRatio, 2) => MarkKind::Ruler,
+            (kind, _) => kind,
+        };
+        Some(Measured::of(kind, &points, self.film_scale()))
     }
 
     /// The lines of the cardiothoracic ratio that the model offers: those of its own ratio, where that may be shown.

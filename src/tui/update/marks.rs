@@ -147,6 +147,13 @@ fn set(model: &mut Model) -> Vec<Effect> {
             &format!("choose first: {ruler} ruler, {point} point, {corners} box …"),
         );
     };
+    let is_flat = |first: &MarkPoint| first.x == cursor.x || first.y == cursor.y;
+    if draft.kind == MarkKind::Box && draft.points.first().is_some_and(is_flat) {
+        return say(
+            model,
+            "a box needs a width and a height: move the cursor first",
+        );
+    }
     if is_on_the_last(draft, cursor) {
         return say(
             model,

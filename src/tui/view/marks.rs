@@ -15,12 +15,18 @@ use crate::tui::model::{MarkDraft, Model};
 /// Draws what is being made, the marks with their measures, and by what they are measured.
 pub fn draw(model: &Model, theme: &Theme, area: Rect, frame: &mut Frame) {
     let (width, height) = (usize::from(area.width), usize::from(area.height));
-    let mut lines = vec![match &model.marking.draft {
-        Some(draft) => Line::styled(shorten(&draft_words(model, draft), width), theme.key),
-        None => Line::styled(shorten(&kinds(model), width), theme.dim),
-    }];
-    // One row above and one below the list.
-    let room = height.saturating_sub(2);
+    let mut lines = match &model.marking.draft {
+        Some(draft) => {
+            let words = shorten(&draft_words(model, draft), width);
+            vec![Line::styled(words, theme.key)]
+        }
+        None => {
+            let rows = rows_of(&kinds(model), width).into_iter();
+            rows.map(|row| Line::styled(row, theme.dim)).collect()
+        }
+    };
+    // And one row below the list.
+    let room = height.saturating_sub(lines.len() + 1);
     let marks = model.marks();
     let selected = model.selected_mark().map(|(number, _)| number);
     let first = first_shown(marks.len(), selected, room);
@@ -93,6 +99,21 @@ fn draft_words(model: &Model, draft: &MarkDraft) -> String {
         Some(measure) => format!("{kind}{offered}  {measure} · {next}"),
         None => format!("{kind}{offered} · {next}"),
     }
+}
+
+/// The parts between dots in as few rows of `width` cells as they need; one that is longer is cut.
+fn rows_of(parts: &str, width: usize) -> Vec<String> {
+    let mut rows: Vec<String> = Vec::new();
+    for part in parts.split(" · ") {
+        match rows.last_mut() {
+            Some(row) if cells(row) + cells(part) + 3 <= width => {
+                row.push_str(" · ");
+                row.push_str(part);
+            }
+            _ => rows.push(shorten(part, width)),
+        }
+    }
+    rows
 }
 
 /// `r ruler · c CTR · a angle · p point · b box`
@@ -191,6 +212,14 @@ pub fn count_words(model: &Model) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parts_take_as_few_rows_as_they_need() {
+        let parts = "r ruler · c CTR · a angle";
+        assert_eq!(rows_of(parts, 40), [parts]);
+        assert_eq!(rows_of(parts, 15), ["r ruler · c CTR", "a angle"]);
+        assert_eq!(rows_of(parts, 7), ["r ruler", "c CTR", "a angle"]);
+    }
 
     #[test]
     fn the_selected_mark_is_among_those_that_are_shown() {

@@ -131,7 +131,12 @@ fn every_kind_takes_its_points_and_escape_drops_it_first() {
         press(&mut model, key);
         for n in 0..kind.points() {
             assert!(model.marking.draft.is_some(), "{kind:?} {n}");
-            press(&mut model, "lj ");
+            // Away from the edge of the film.
+            let away = match kind {
+                MarkKind::CardiothoracicRatio | MarkKind::Box => "hk ",
+                _ => "lj ",
+            };
+            press(&mut model, away);
         }
         let last = model.marks().last().unwrap();
         assert_eq!((last.kind, last.points.len()), (kind, kind.points()));
@@ -153,7 +158,17 @@ fn no_line_has_both_ends_in_one_place_and_no_mark_comes_twice() {
     assert!(model.notice.as_ref().unwrap().contains("same place"));
     press(&mut model, "l ");
     assert_eq!(model.marks().len(), 1);
-    press(&mut model, "hr l ");
+    press(&mut model, "b l ");
+    assert_eq!(model.marks().len(), 1);
+    assert!(
+        model
+            .notice
+            .as_ref()
+            .unwrap()
+            .contains("width and a height")
+    );
+    press_key(&mut model, KeyCode::Esc, KeyModifiers::NONE);
+    press(&mut model, "hhr l ");
     assert_eq!(model.marks().len(), 1);
     assert!(model.notice.as_ref().unwrap().contains("there already"));
 }
@@ -170,7 +185,7 @@ fn marks_are_undone_and_redone_selected_named_and_deleted() {
     assert_eq!(marks(&model), both[..1]);
     press_key(&mut model, KeyCode::Char('r'), KeyModifiers::CONTROL);
     assert_eq!(marks(&model), both);
-    press_key(&mut model, KeyCode::Tab, KeyModifiers::NONE);
+    assert_eq!(model.selected_mark().unwrap().0, 2, "the last one made");
     press_key(&mut model, KeyCode::Tab, KeyModifiers::NONE);
     assert_eq!(model.selected_mark().unwrap().0, 1, "round and round");
     assert_eq!(model.marking.cursor, Some(both[0].1[0]));

@@ -25,7 +25,6 @@ fn the_screen_with_marks_at_several_sizes() {
         "r lljj n".chars().for_each(|key| press(&mut model, key));
         "nodule 80%".chars().for_each(|key| press(&mut model, key));
         press_code(&mut model, KeyCode::Enter);
-        "hhb kkk ".chars().for_each(|key| press(&mut model, key));
         "b hhh".chars().for_each(|key| press(&mut model, key));
         "kk ".chars().for_each(|key| press(&mut model, key));
         insta::assert_snapshot!(format!("marks_{width}x{height}"), screen(&model));
