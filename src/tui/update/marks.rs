@@ -3,9 +3,10 @@
 
 use ratatui::layout::Position;
 
+use super::image::{from_middle, redraw};
 use super::models::select_again;
 use super::review::{REMEMBER_TO_CALL, is_beside_hidden, judge, selected};
-use super::{Effect, image, open_prompt, say};
+use super::{Effect, open_prompt, say};
 use crate::domain::text::clean;
 use crate::domain::{Act, FilmShape, MOST_MARKS, Mark, MarkKind, MarkPoint};
 use crate::tui::keymap::{Action, KeyMode};
@@ -337,7 +338,7 @@ fn keep_in_sight(model: &mut Model) {
 /// The point of the film in the middle of a cell of the screen.
 fn point_at(model: &Model, at: Position) -> Option<MarkPoint> {
     let (canvas, shape) = (model.viewer.canvas?, shape(model)?);
-    let pointer = image::from_middle(model.panes.image, canvas, at);
+    let pointer = from_middle(model.panes.image, canvas, at);
     let (x, y) = model.viewer.view.point_under(pointer, canvas, shape)?;
     Some(within(shape, (x * shape.width, y * shape.height)))
 }
@@ -436,7 +437,7 @@ pub fn refresh(model: &mut Model) -> Option<Effect> {
         return None;
     }
     model.viewer.marks = layer;
-    image::redraw(model).pop()
+    redraw(model).pop()
 }
 
 /// The middle of what is visible.
