@@ -168,17 +168,6 @@ impl PixelSpacing {
             SpacingPlane::ScannedFilm => "on the scanned film".to_owned(),
         }
     }
-
-    /// The same for a narrow place.
-    pub fn short_words(self) -> &'static str {
-        match self.plane {
-            SpacingPlane::Geometry | SpacingPlane::Fiducial => "calibrated",
-            SpacingPlane::Unstated => "calibration not stated",
-            SpacingPlane::Detector => "at the detector",
-            SpacingPlane::Magnified(_) => "in the patient, est.",
-            SpacingPlane::ScannedFilm => "on the film",
-        }
-    }
 }
 
 #[cfg(test)]
