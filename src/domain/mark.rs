@@ -268,35 +268,45 @@ impl Mark {
         parts.collect::<Vec<_>>().join(" ")
     }
 
-    /// The same mark with what the reader typed as its label. A number with a per cent sign at its end is the
-    /// confidence: `nodule 80%`. Nothing takes both away.
+    /// The same mark with what the reader typed as its label; see [`read_label`].
     ///
     /// # Errors
-    /// The reason in words, if it is too long or more than 100 %.
+    /// The reason in words, as there.
     pub fn labelled(&self, typed: &str) -> Result<Self, String> {
-        let typed = typed.trim();
-        let (label, confidence) = match typed.strip_suffix('%').map(str::trim_end) {
-            None => (typed, None),
-            Some(before) => {
-                let digits = before.trim_end_matches(|c: char| c.is_ascii_digit());
-                match before[digits.len()..].parse::<u32>() {
-                    Ok(percent) if percent <= 100 => (digits.trim_end(), Some(percent as u8)),
-                    Ok(_) => return Err("a confidence is at most 100 %".to_owned()),
-                    Err(_) => (typed, None),
-                }
-            }
-        };
-        let length = label.chars().count();
-        if length > LONGEST_LABEL {
-            let more = length - LONGEST_LABEL;
-            return Err(format!("a label of {length} characters: {more} too many"));
-        }
+        let (label, confidence) = read_label(typed)?;
         Ok(Mark {
-            label: (!label.is_empty()).then(|| label.to_owned()),
+            label,
             confidence,
             ..self.clone()
         })
     }
+}
+
+/// A label as a reader types it. A number with a per cent sign at its end is the confidence: `nodule 80%`. Nothing takes
+/// both away.
+///
+/// # Errors
+/// The reason in words, if it is too long or more than 100 %.
+pub fn read_label(typed: &str) -> Result<(Option<String>, Option<u8>), String> {
+    let typed = typed.trim();
+    let (label, confidence) = match typed.strip_suffix('%').map(str::trim_end) {
+        None => (typed, None),
+        Some(before) => {
+            let label = before.trim_end_matches(|c: char| c.is_ascii_digit());
+            match before[label.len()..].parse::<u32>() {
+                Ok(percent) if percent <= 100 => (label.trim_end(), Some(percent as u8)),
+                Ok(_) => return Err("a confidence is at most 100 %".to_owned()),
+                Err(_) => (typed, None),
+            }
+        }
+    };
+    let length = label.chars().count();
+    if length > LONGEST_LABEL {
+        let more = length - LONGEST_LABEL;
+        return Err(format!("{length} characters, {more} too many"));
+    }
+    let label = (!label.is_empty()).then(|| label.to_owned());
+    Ok((label, confidence))
 }
 
 #[cfg(test)]

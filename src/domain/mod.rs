@@ -70,7 +70,9 @@ pub use finding::{
 pub use interpolation::CellPair;
 pub use lung_parts::{LungPart, largest_parts, two_lungs};
 pub use lungs::{HeartLines, LungFields, LungMeasures};
-pub use mark::{FilmScale, LONGEST_LABEL, MOST_MARKS, Mark, MarkKind, MarkPoint, Measured};
+pub use mark::{
+    FilmScale, LONGEST_LABEL, MOST_MARKS, Mark, MarkKind, MarkPoint, Measured, read_label,
+};
 pub use mark_layer::{MarkDrawing, MarkLayer, MarkTone};
 pub use model_card::{
     ATTENTIVE, Adaptation, Calibration, CausesCard, ConformalThresholds, GroupCalibration,

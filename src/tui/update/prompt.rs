@@ -3,8 +3,8 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::{Effect, keeping_selection, marks, open_prompt, review, say};
-use crate::domain::Prevalences;
 use crate::domain::text::{Printable, is_dangerous};
+use crate::domain::{Prevalences, read_label};
 use crate::tui::model::{ClassifierState, LONGEST_NOTE, Model, Overlay, Prompt, PromptKind};
 use crate::tui::worklist::FilterTerms;
 
@@ -93,6 +93,11 @@ fn accept(model: &mut Model, prompt: Prompt) -> Vec<Effect> {
             vec![]
         }
         PromptKind::Note => review::note(model, &prompt.text),
+        PromptKind::MarkLabel if read_label(&prompt.text).is_err() => {
+            // The prompt stays open: it says what is wrong, and the reader can mend it.
+            model.overlay = Some(Overlay::Prompt(prompt));
+            vec![]
+        }
         PromptKind::MarkLabel => marks::label(model, &prompt.text),
         PromptKind::Prevalence => {
             model.notice = Some(assume(model, prompt.text.trim()));

@@ -176,7 +176,7 @@ fn prompt_line(model: &Model, theme: &Theme, prompt: &Prompt, width: usize) -> L
         PromptKind::Filter => format!("   {}", filter_hint(model, &prompt.text)),
         PromptKind::Jump => format!("   of {}", count(model.worklist.len())),
         PromptKind::Note => note_hint(&prompt.text),
-        PromptKind::MarkLabel => "   as nodule 80%: Enter keeps it".to_owned(),
+        PromptKind::MarkLabel => format!("   {}", marks::label_hint(&prompt.text)),
         PromptKind::Prevalence => format!("   {}", prevalence_hint(model, &prompt.text)),
     };
     Line::raw(shorten(

@@ -8,7 +8,7 @@ use ratatui::widgets::Paragraph;
 
 use super::text::{cells, shorten};
 use super::theme::Theme;
-use crate::domain::{Mark, MarkKind};
+use crate::domain::{Mark, MarkKind, read_label};
 use crate::tui::keymap::Action;
 use crate::tui::model::{MarkDraft, Model};
 
@@ -192,6 +192,14 @@ fn longest<const N: usize>(texts: [String; N], width: usize) -> String {
     let fits = texts.iter().position(|text| cells(text) <= width);
     let at = fits.unwrap_or(N.saturating_sub(1));
     texts.into_iter().nth(at).unwrap_or_default()
+}
+
+/// What Enter does with a label that is being typed, or why it does nothing.
+pub fn label_hint(typed: &str) -> String {
+    match read_label(typed) {
+        Ok(_) => "as nodule 80%: Enter keeps it".to_owned(),
+        Err(reason) => reason,
+    }
 }
 
 /// `2 marks`, or that they are hidden; nothing without marks.

@@ -190,7 +190,13 @@ fn marks_are_undone_and_redone_selected_named_and_deleted() {
     assert_eq!(model.selected_mark().unwrap().0, 1, "round and round");
     assert_eq!(model.marking.cursor, Some(both[0].1[0]));
     press(&mut model, "n");
-    press(&mut model, "nodule 80%");
+    press(&mut model, "nodule 800%");
+    assert!(drafts(enter(&mut model)).is_empty());
+    assert!(model.overlay.is_some(), "more than 100 %: it can be mended");
+    for _ in 0..2 {
+        press_key(&mut model, KeyCode::Backspace, KeyModifiers::NONE);
+    }
+    press(&mut model, "%");
     let named = drafts(enter(&mut model)).remove(0);
     assert_eq!(named.review.act, Act::Marked);
     let first = &model.marks()[0];
