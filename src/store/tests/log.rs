@@ -190,7 +190,7 @@ fn marks_are_kept_for_each_reader_and_covered_by_the_chain() {
     assert_eq!(say("3", "ann", change), labelled);
     let change = OpinionChange::between(&marked(&labelled), &marked(&[]));
     let back = OpinionChange::between(&marked(&labelled[..1]), &marked(&[]));
-    assert_eq!(say("4", "ann", back), [other.clone()]);
+    assert_eq!(say("4", "ann", back), [other]);
     // What is gone already is not an error.
     assert!(say("5", "ann", change).is_empty());
     let mut verdict = entry(1, "agree");

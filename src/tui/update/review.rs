@@ -375,7 +375,7 @@ pub fn on_news(model: &mut Model, news: News) -> Vec<Effect> {
             opinion,
         } => {
             let was_hidden = model.is_hidden();
-            if model.worklist.confirm(&source, content, opinion) {
+            if model.worklist.confirm(&source, content, *opinion) {
                 model.notice = Some(MERGED.to_owned());
             }
             // The call is saved, so the answer is shown now, and its heat map if that is on.

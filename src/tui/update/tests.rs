@@ -118,7 +118,7 @@ fn recorded(model: &mut Model, name: &str) {
     let news = News::Recorded {
         source: path(name),
         content: Default::default(),
-        opinion: opinion_of(model, name),
+        opinion: opinion_of(model, name).into(),
     };
     update(model, Message::Review(news));
 }
