@@ -1,10 +1,9 @@
 //! The table of marks: one row for each mark that stands in a reader's last word.
 
-use crate::domain::{Mark, Measured};
+use super::rows::{PATIENT, optional};
+use crate::domain::{Mark, Measured, SpacingPlane};
 use crate::export::{Cell, path_text};
 use crate::store::LastWord;
-
-use super::rows::{PATIENT, optional};
 
 const IMAGE: [&str; 5] = ["path", "image_sha256", "study_uid", "series_uid", "sop_uid"];
 const MARK: [&str; 7] = [
@@ -124,7 +123,6 @@ fn measures(mark: &Mark) -> Vec<Cell> {
 
 /// By what lengths were measured.
 fn scale(mark: &Mark) -> [Cell; 4] {
-    use crate::domain::SpacingPlane;
     let spacing = mark.scale.spacing;
     let words = spacing.map(|spacing| spacing.words());
     let magnification = spacing.and_then(|spacing| match spacing.plane {
