@@ -60,6 +60,50 @@ pub struct Config {
     pub prevalence: Vec<String>,
     /// Actions whose keys are replaced.
     pub keys: Vec<Rebound>,
+    /// Programs that open a film or its folder.
+    pub open: Vec<OpenSetting>,
+}
+
+/// A program that opens something, as written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenSetting {
+    /// What it opens.
+    pub opens: OpenKey,
+    /// The program and its arguments; never empty.
+    pub command: Vec<String>,
+}
+
+/// What a program opens, and where it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OpenKey {
+    /// The film, in a window of its own.
+    Film,
+    /// The film, in the terminal.
+    FilmInTerminal,
+    /// The folder of the film, in a window of its own.
+    Folder,
+    /// The folder, in the terminal.
+    FolderInTerminal,
+}
+
+impl OpenKey {
+    /// The keys of `[open]`.
+    const ALL: [(&str, OpenKey); 4] = [
+        ("film", OpenKey::Film),
+        ("film-in-terminal", OpenKey::FilmInTerminal),
+        ("folder", OpenKey::Folder),
+        ("folder-in-terminal", OpenKey::FolderInTerminal),
+    ];
+
+    /// Whether it opens the folder, and not the film.
+    pub fn is_folder(self) -> bool {
+        matches!(self, OpenKey::Folder | OpenKey::FolderInTerminal)
+    }
+
+    /// Whether it takes the terminal.
+    pub fn is_in_terminal(self) -> bool {
+        matches!(self, OpenKey::FilmInTerminal | OpenKey::FolderInTerminal)
+    }
 }
 
 /// The name or the file of a model, and the line of the setting.
@@ -203,7 +247,7 @@ fn line_of(text: &[u8], at: usize) -> usize {
 }
 
 /// Every key.
-const NAMES: [&str; 26] = [
+const NAMES: [&str; 27] = [
     "theme",
     "color",
     "ascii",
@@ -229,6 +273,7 @@ const NAMES: [&str; 26] = [
     "pacs-memory",
     "pacs-timeout",
     "prevalence",
+    "open",
     "keys",
 ];
 
@@ -275,6 +320,7 @@ impl ConfigParser<'_> {
             store,
             prevalence,
             keys: bound,
+            open,
         } = &mut self.config;
         let line = |at: usize| line_of(self.text.as_bytes(), at);
         match name {
@@ -308,6 +354,27 @@ impl ConfigParser<'_> {
             "pacs-memory" => pacs.pacs_memory = Some(number(value)?),
             "pacs-timeout" => pacs.pacs_timeout = Some(number(value)?),
             "prevalence" => entries(value, share, prevalence)?,
+            "open" => {
+                let known = OpenKey::ALL.map(|(name, _)| name);
+                let program = |key: &ConfigKey, value: &ConfigValue| {
+                    let at = values::one_of(key, &known)?;
+                    Ok(OpenSetting {
+                        opens: OpenKey::ALL[at].1,
+                        command: values::program(value)?,
+                    })
+                };
+                entries(value, program, open)?;
+                for is_folder in [false, true] {
+                    let mut same = open
+                        .iter()
+                        .filter(|open| open.opens.is_folder() == is_folder);
+                    if same.nth(1).is_some() {
+                        let what = if is_folder { "folder" } else { "film" };
+                        let reason = format!("has {what} and {what}-in-terminal: one of them");
+                        return Err(vec![(value.span().start, reason)]);
+                    }
+                }
+            }
             _ => {
                 let rebound = |key: &ConfigKey, value: &ConfigValue| {
                     Ok(Rebound {

@@ -34,6 +34,7 @@ mod latest_slot;
 mod models;
 mod prediction_cache;
 mod prefetch;
+mod selected_film;
 mod thumbnails;
 
 use std::num::NonZeroUsize;
@@ -42,8 +43,8 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use crate::domain::{
-    Canvas, ContentId, Failure, HeaderLine, HeatMapLayer, HeatMapLegend, ModelCard, Origin,
-    Prediction, PreviewImage, View,
+    Canvas, ContentId, Failure, HeaderLine, HeatMapLayer, HeatMapLegend, MarkLayer, ModelCard,
+    Origin, Prediction, PreviewImage, Radiograph, View,
 };
 pub use crate::imaging::FileStamp;
 use crate::imaging::{self, DecodeLimits, Decoder};
@@ -62,6 +63,7 @@ use latest_slot::{LatestSlot, SlotTask};
 pub use models::{LOADED_MODEL_BYTES, Load, ModelSet, ModelSource};
 use prediction_cache::SharedPredictionCache;
 use prefetch::Prefetch;
+use selected_film::SelectedFilm;
 pub use thumbnails::{ThumbnailImage, ThumbnailJobs};
 use thumbnails::{ThumbnailList, thumbnail_threads};
 
@@ -105,6 +107,8 @@ pub struct RenderRequest {
     pub canvas: Canvas,
     /// Drawn over the picture, if it belongs to this image.
     pub heat_map: Option<HeatMapLayer>,
+    /// Drawn over that, likewise.
+    pub marks: Option<Arc<MarkLayer>>,
 }
 
 /// One image to open, show and classify.
@@ -254,6 +258,7 @@ pub struct Worker {
     classifier: Arc<LatestSlot<ClassifierRequest>>,
     idle_queue: Arc<IdleQueue>,
     predictions: SharedPredictionCache,
+    selected: Arc<SelectedFilm>,
     report: OutcomeSink,
     threads: Vec<JoinHandle<()>>,
 }
@@ -297,6 +302,7 @@ impl Worker {
         )));
         let decoded = Arc::new(DecodedCache::new(DECODED_CACHE_BYTES));
         let predictions = SharedPredictionCache::default();
+        let selected = Arc::new(SelectedFilm::default());
 
         let image_thread = ImageThread::new(
             images.clone(),
@@ -304,6 +310,7 @@ impl Worker {
             prefetch.clone(),
             decoded.clone(),
             decoder(),
+            selected.clone(),
             report.clone(),
         );
         let comparison_thread = ComparisonThread::new(
@@ -345,6 +352,7 @@ impl Worker {
             classifier,
             idle_queue,
             predictions,
+            selected,
             report,
             threads,
         }
@@ -369,6 +377,11 @@ impl Worker {
     /// Makes the pictures that the grid lacks, in place of those that were asked for before and are not begun.
     pub fn make_thumbnails(&self, jobs: ThumbnailJobs) {
         self.thumbnails.replace(jobs);
+    }
+
+    /// The film of this selection, as it was decoded; `None` if it is not open, or another one is selected.
+    pub fn film(&self, generation: Generation) -> Option<Arc<Radiograph>> {
+        self.selected.of(generation)
     }
 
     /// Changes to the model with this index, and loads it if necessary.

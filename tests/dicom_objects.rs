@@ -82,6 +82,7 @@ fn reviewed(folder: &Path, film: &str) {
         key_image: true,
         note: "Herr Müller".into(),
         blinded: None,
+        marks: Vec::new(),
     };
     let entry = ReviewEntry {
         token: "1".into(),

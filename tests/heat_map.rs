@@ -207,6 +207,7 @@ fn drawing_a_heat_map_does_not_read_the_file_again() {
             view: View::default(),
             canvas,
             heat_map,
+            marks: None,
         },
         scored: None,
         maps: false,

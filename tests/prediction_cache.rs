@@ -150,6 +150,7 @@ impl Session {
                 view: View::default(),
                 canvas,
                 heat_map: None,
+                marks: None,
             },
             scored: None,
             maps,

@@ -48,6 +48,7 @@ const EXAMPLES: &[(&[&str], &[&str])] = &[
             "cxr export --summary                what each reviewer did",
             "cxr export --verify                 is the log of reviews whole?",
             "cxr export --backup copy.sqlite",
+            "cxr export --all --marks -o marks.csv    rulers, ratios, angles, points and boxes",
         ],
     ),
     (

@@ -14,8 +14,9 @@ use super::{Assumptions, PrognosisArguments};
 /// aided_ms, order_seed, order_position, answer_seen_before (of blinded reading), input_check, reasons,
 /// geographic_extent, opacity, window_centre, window_width, model_sha256, preprocess, cxr_version,
 /// and score:LABEL for each label of the models that were used, by name; then, if a review has them,
-/// evidence_in_lungs and cardiothoracic_ratio; and unaided_ratings, aided_ratings, reading_mode and
-/// study_sha256. Scores, severity, window and model are those on the screen at that last word. JSON rows also have all of it as `seen`.
+/// evidence_in_lungs and cardiothoracic_ratio; unaided_ratings, aided_ratings, reading_mode and study_sha256; and marks
+/// (how many). Scores, severity, window and model are those on the screen at that last word. JSON rows also have all of it
+/// as `seen`.
 ///
 /// Text that a spreadsheet would take for a formula gets an apostrophe before it, a path ./ . An existing
 /// table is not replaced without --force.
@@ -68,6 +69,9 @@ pub struct Export {
     /// images]
     #[arg(long, conflicts_with_all = ["with_patient", "pseudonym_key", "backup"])]
     pub summary: bool,
+    /// One row for each mark instead: its points in stored pixels, its measures, and by what they were measured
+    #[arg(long, conflicts_with_all = ["pseudonym_key", "summary"])]
+    pub marks: bool,
 
     /// Check that no row of the log was edited, inserted or removed
     #[arg(long)]
@@ -81,7 +85,7 @@ pub struct Export {
     #[arg(
         long,
         value_name = "FILE",
-        conflicts_with_all = ["folder", "all", "output", "format", "with_patient", "pseudonym_key", "verify"]
+        conflicts_with_all = ["folder", "all", "output", "format", "with_patient", "pseudonym_key", "verify", "marks"]
     )]
     pub backup: Option<PathBuf>,
 

@@ -1,11 +1,13 @@
 //! `cxr [PATH]...`: the screen.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
+use super::shared::numbered_file::{stem_of, write_numbered};
 use super::shared::reviews::{ReadingSelection, not_opened, refuse_open_study, store_path};
 use super::shared::study::start_sitting;
 use super::shared::{
@@ -14,12 +16,13 @@ use super::shared::{
 use crate::cli::{self, Browse, ColumnArgument};
 use crate::domain::text::{clean, nearest_word};
 use crate::domain::{ModelCard, Prevalences};
-use crate::imaging::{Decoder, own_program};
+use crate::imaging::{Decoder, ScreenView, own_program, screen_picture};
 use crate::inference::{Classifier, Classify, Compute, InferenceError, ModelFiles, RULES};
 use crate::library;
 use crate::model_library::InstalledModel;
 use crate::predictions;
 use crate::store::Pending;
+use crate::tui::hooks::{Hook, OpenPrograms, PictureOrder, ReportOrder, ScreenHooks};
 use crate::tui::keymap::Keymap;
 use crate::tui::look::{AsciiChoice, ThemeChoice, WorklistColumns};
 use crate::tui::terminal::is_interactive;
@@ -43,6 +46,7 @@ pub fn run(
     arguments: &Browse,
     context: &CommandContext,
     keymap: Keymap,
+    (open, report): (OpenPrograms, Hook<ReportOrder>),
 ) -> Result<FinishedSession> {
     let model = context.model_files()?;
     let card = model.card().context("the model")?;
@@ -116,6 +120,11 @@ pub fn run(
         sitting: study.as_ref().map(|started| started.sitting.clone()),
         fresh: arguments.fresh,
         films,
+        hooks: ScreenHooks {
+            picture: Arc::new(save_picture),
+            report,
+            open,
+        },
         paths,
         graphics: arguments.terminal.graphics.unwrap_or_default().into(),
         probe: probe_time(&arguments.terminal)?,
@@ -160,6 +169,22 @@ fn alone(
     let bytes = model.weights().len() as u64;
     let source = source(bytes, move || model.classifier(compute));
     (vec![choice(card)], vec![source])
+}
+
+/// Writes the picture on the screen into the current folder.
+fn save_picture(order: &PictureOrder) -> Result<String, String> {
+    let write = || {
+        let shown = ScreenView {
+            view: &order.frame.view,
+            canvas: order.frame.canvas,
+            heat_map: order.frame.heat_map.as_ref(),
+            marks: order.frame.marks.as_deref(),
+        };
+        let bytes = screen_picture(&order.film, shown)?;
+        write_numbered(Path::new("."), &stem_of(order.film.content), "png", &bytes)
+    };
+    let name = write().map_err(|error| error.to_string())?;
+    Ok(format!("picture saved as {}", name.display()))
 }
 
 /// Refuses a path that does not exist and looks like the name of a command: `cxr predcit`.

@@ -10,6 +10,7 @@ use crate::cli::{self, Cli, Command, ModelsAction};
 use crate::config::{self, Config, ConfigFault, Rebound, Rejected};
 use crate::domain::text::{Printable, clean};
 use crate::inference::ModelFiles;
+use crate::tui::hooks::{OpenProgram, OpenPrograms};
 use crate::tui::keymap::{Keymap, Rebinding};
 
 /// The parts of the configuration that are no options.
@@ -19,6 +20,8 @@ pub struct Settings {
     model: Option<(PathBuf, String)>,
     /// The review store.
     pub store: Option<PathBuf>,
+    /// The programs that open a film, and its folder.
+    pub open: OpenPrograms,
 }
 
 impl Settings {
@@ -50,12 +53,31 @@ pub fn apply(cli: &mut Cli) -> Result<Settings> {
         (chosen.model, setting)
     });
     let store = config.store.clone();
+    let open = open_programs(&config);
     fill(cli, config);
     Ok(Settings {
         keymap,
         model,
         store,
+        open,
     })
+}
+
+/// The programs of `[open]`.
+fn open_programs(config: &Config) -> OpenPrograms {
+    let mut programs = OpenPrograms::default();
+    for setting in &config.open {
+        let program = OpenProgram {
+            command: setting.command.clone(),
+            takes_terminal: setting.opens.is_in_terminal(),
+        };
+        if setting.opens.is_folder() {
+            programs.folder = Some(program);
+        } else {
+            programs.film = Some(program);
+        }
+    }
+    programs
 }
 
 /// Whether a command reads the configuration. Some must work with a broken one, and the decoder process

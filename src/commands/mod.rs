@@ -29,7 +29,6 @@ use crate::cli::{Browse, Cli, Command, DicomAction};
 use crate::domain::text::Printable;
 use crate::imaging;
 use crate::inference::{Compute, keep_choices_in};
-use crate::tui::keymap::Keymap;
 pub use shared::report;
 use shared::{
     CommandContext, available_cores, in_model_option, open_pacs, print, resolve_model, totals,
@@ -60,13 +59,13 @@ pub fn run(mut cli: Cli) -> Result<ExitCode> {
         limits: shared::limits(cli.files),
         compute,
         model,
-        store: settings.store,
+        store: settings.store.clone(),
         colour: cli.appearance.color.unwrap_or_default(),
     };
     match cli.command {
         None => {
             open_pacs(&cli.browse.paths, &cli.pacs)?;
-            screen(&cli.browse, &context, settings.keymap)
+            screen(&cli.browse, context, settings)
         }
         Some(Command::Predict(arguments)) => predict::run(&arguments, &cli.pacs, &context),
         Some(Command::Merge(arguments)) => merge::run(&arguments),
@@ -99,8 +98,14 @@ pub fn misread(error: &clap::Error) -> ExitCode {
 }
 
 /// The screen, what the reader did there, and their own agreement with the model after a blinded session.
-fn screen(arguments: &Browse, context: &CommandContext, keymap: Keymap) -> Result<ExitCode> {
-    let session = browse::run(arguments, context, keymap)?;
+fn screen(
+    arguments: &Browse,
+    context: CommandContext,
+    settings: config::Settings,
+) -> Result<ExitCode> {
+    let report = report::hook(context.clone(), arguments.store.clone());
+    let others = (settings.open, report);
+    let session = browse::run(arguments, &context, settings.keymap, others)?;
     if let Some(summary) = &session.summary {
         // The terminal may be closed by now.
         let _ = print(&Printable::page(&totals::of_sitting(summary)));

@@ -45,6 +45,9 @@ fn every_key_is_read() {
         [prevalence]
         "COVID-19" = "5%"
         Pneumonia = 0.3
+        [open]
+        film = ["weasis", "{}"]
+        folder-in-terminal = ["yazi"]
         [keys]
         quit = "Q"
         next = ["j", "ctrl-n"]
@@ -87,8 +90,29 @@ fn every_key_is_read() {
     assert_eq!(config.pacs, pacs);
     assert_eq!(config.prevalence, ["COVID-19=5%", "Pneumonia=0.3"]);
     let keys: Vec<(&str, usize)> = config.keys.iter().map(|k| (&*k.action, k.line)).collect();
-    assert_eq!(keys, [("next", 26), ("quit", 25), ("undo", 27)]);
+    assert_eq!(keys, [("next", 29), ("quit", 28), ("undo", 30)]);
+    let open: Vec<_> = config
+        .open
+        .iter()
+        .map(|o| (o.opens, o.command.len()))
+        .collect();
+    assert_eq!(open, [(OpenKey::Film, 2), (OpenKey::FolderInTerminal, 1)]);
     assert_eq!(config.keys[0].keys, ["j", "ctrl-n"]);
+}
+
+#[test]
+fn a_program_that_opens_films_is_a_list_and_there_is_one() {
+    assert_eq!(
+        faults("[open]\nfilm = \"weasis\"\nfolder = []\nmovie = [\"a\"]\nfolder-in-terminal = [3]"),
+        "2: open of film is a list in [], not \"weasis\"\n\
+         3: open of folder begins with a program, as [\"weasis\", \"{}\"]\n\
+         4: open of movie is none of film, film-in-terminal, folder, folder-in-terminal\n\
+         5: open of folder-in-terminal has a word that is no text: 3"
+    );
+    assert_eq!(
+        faults("[open]\nfilm = [\"a\"]\nfilm-in-terminal = [\"b\"]"),
+        "1: open has film and film-in-terminal: one of them"
+    );
 }
 
 #[test]

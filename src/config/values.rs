@@ -196,6 +196,35 @@ pub fn share(label: &ConfigKey, value: &ConfigValue) -> Result<String, Vec<Wrong
     }
 }
 
+/// The index of a key among those that a table may have.
+pub fn one_of(key: &ConfigKey, known: &[&str]) -> Result<usize, Vec<Wrong>> {
+    let name = key.get_ref().as_ref();
+    if let Some(at) = known.iter().position(|known| *known == name) {
+        return Ok(at);
+    }
+    let near = nearest_word(name, known.iter().copied());
+    let hint = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
+    let known = known.join(", ");
+    Err(vec![(
+        key.span().start,
+        format!("is none of {known}{hint}"),
+    )])
+}
+
+/// A program and its arguments: a list of texts, of which the first is not empty.
+pub fn program(value: &ConfigValue) -> Result<Vec<String>, Vec<Wrong>> {
+    let word = |item: &ConfigValue| match item.get_ref().as_str() {
+        Some(word) if !word.contains('\0') => Ok(word.to_owned()),
+        _ => wrong(item, format!("has a word that is no text: {}", shown(item))),
+    };
+    let words = items(value)?.into_iter().map(word);
+    let words = words.collect::<Result<Vec<String>, _>>()?;
+    match words.first() {
+        Some(program) if !program.trim().is_empty() => Ok(words),
+        _ => wrong(value, "begins with a program, as [\"weasis\", \"{}\"]"),
+    }
+}
+
 /// The keys of an action: one, or a list of them. The keymap checks whether they are keys.
 pub fn keys(value: &ConfigValue) -> Result<Vec<String>, Vec<Wrong>> {
     if value.get_ref().is_str() {

@@ -2,6 +2,7 @@
 //! the act is recorded: another session of the same reader may have changed them meanwhile.
 
 use super::blinded::{BlindedReading, Call};
+use super::mark::Mark;
 use super::opinion::{Opinion, Verdict};
 
 /// A change of an opinion; `None` leaves a part as it is.
@@ -15,6 +16,57 @@ pub struct OpinionChange {
     pub note: Option<NewValue<String>>,
     /// A call of blinded reading.
     pub call: Option<CallChange>,
+    /// Marks that came and went.
+    pub marks: Option<MarksChange>,
+}
+
+/// Marks that came and went. A mark is known by all that it holds, so an undo, or another session, takes away no mark
+/// but this one, and none comes twice.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MarksChange {
+    /// They come after those that are there; one that replaces one takes its place.
+    pub added: Vec<Mark>,
+    /// Those of them that are still there go.
+    pub removed: Vec<Mark>,
+}
+
+impl MarksChange {
+    fn between(from: &[Mark], to: &[Mark]) -> Option<Self> {
+        let not_in = |these: &[Mark], those: &[Mark]| -> Vec<Mark> {
+            let missing = these.iter().filter(|mark| !those.contains(mark));
+            missing.cloned().collect()
+        };
+        let change = MarksChange {
+            added: not_in(to, from),
+            removed: not_in(from, to),
+        };
+        (change != MarksChange::default()).then_some(change)
+    }
+
+    fn on(&self, held: &mut Vec<Mark>) {
+        if let ([added], [removed]) = (&self.added[..], &self.removed[..])
+            && let Some(at) = held.iter().position(|mark| mark == removed)
+            && !held.contains(added)
+        {
+            held[at] = added.clone();
+            return;
+        }
+        held.retain(|mark| !self.removed.contains(mark));
+        for mark in &self.added {
+            if !held.contains(mark) {
+                held.push(mark.clone());
+            }
+        }
+    }
+
+    /// The same change without what a later one took back; `None` if nothing is left.
+    fn not_over_later(mut self, later: Option<&MarksChange>) -> Option<Self> {
+        if let Some(later) = later {
+            self.added.retain(|mark| !later.removed.contains(mark));
+            self.removed.retain(|mark| !later.added.contains(mark));
+        }
+        (self != MarksChange::default()).then_some(self)
+    }
 }
 
 /// A verdict and the label that it is about. They change together.
@@ -75,6 +127,7 @@ impl OpinionChange {
                     NewValue::between(&from.aided, &to.aided).map(CallChange::Aided)
                 }
             },
+            marks: MarksChange::between(&from.marks, &to.marks),
         }
     }
 
@@ -107,6 +160,8 @@ impl OpinionChange {
         self.key_image = self.key_image.filter(|_| later.key_image.is_none());
         self.note = self.note.filter(|_| later.note.is_none());
         self.call = self.call.filter(|_| later.call.is_none());
+        let marks = self.marks.take();
+        self.marks = marks.and_then(|marks| marks.not_over_later(later.marks.as_ref()));
         self
     }
 
@@ -132,6 +187,9 @@ impl OpinionChange {
             }
             _ => {}
         }
+        if let Some(marks) = &self.marks {
+            marks.on(&mut after.marks);
+        }
         after
     }
 }
@@ -147,6 +205,7 @@ impl Judgement {
 
 #[cfg(test)]
 mod tests {
+    use super::super::mark::{FilmScale, MarkKind, MarkPoint};
     use super::*;
 
     fn noted(note: &str, verdict: Option<Verdict>) -> Opinion {
@@ -212,6 +271,44 @@ mod tests {
         assert_eq!(seen.on(&first), aided);
         let back = OpinionChange::between(&aided, &first).only_over(&aided);
         assert_eq!(back.on(&aided), first);
+    }
+
+    fn marked(places: &[f64]) -> Opinion {
+        let point = |x: &f64| {
+            let points = vec![MarkPoint::at(*x, 0.0)];
+            Mark::new(MarkKind::Point, points, FilmScale::PIXELS).unwrap()
+        };
+        Opinion {
+            marks: places.iter().map(point).collect(),
+            ..Opinion::default()
+        }
+    }
+
+    #[test]
+    fn marks_of_two_sessions_are_kept_and_an_undo_takes_back_its_own() {
+        let mine = OpinionChange::between(&marked(&[1.0]), &marked(&[1.0, 2.0]));
+        let theirs = marked(&[1.0, 3.0]);
+        assert_eq!(mine.on(&theirs), marked(&[1.0, 3.0, 2.0]));
+        assert_eq!(mine.on(&mine.on(&theirs)), marked(&[1.0, 3.0, 2.0]));
+        let back = OpinionChange::between(&marked(&[1.0, 2.0]), &marked(&[1.0]));
+        let back = back.only_over(&marked(&[1.0, 2.0]));
+        assert_eq!(back.on(&marked(&[1.0, 3.0, 2.0])), marked(&[1.0, 3.0]));
+        assert_eq!(back.on(&theirs), theirs, "it is gone already");
+        // A mark with another label stays in its place.
+        let moved = OpinionChange::between(&marked(&[1.0, 2.0]), &marked(&[9.0, 2.0]));
+        assert_eq!(moved.on(&marked(&[1.0, 2.0])), marked(&[9.0, 2.0]));
+        let gone = moved.on(&marked(&[2.0]));
+        assert_eq!(gone, marked(&[2.0, 9.0]));
+    }
+
+    #[test]
+    fn a_late_mark_does_not_come_back_where_it_was_removed_since() {
+        let late = OpinionChange::between(&marked(&[]), &marked(&[1.0, 2.0]));
+        let late = late.not_over_later(&marked(&[1.0, 2.0]), &marked(&[2.0]));
+        assert_eq!(late.on(&marked(&[2.0])), marked(&[2.0]));
+        let late = OpinionChange::between(&marked(&[1.0]), &marked(&[]));
+        let late = late.not_over_later(&marked(&[]), &marked(&[1.0]));
+        assert_eq!(late, OpinionChange::default());
     }
 
     #[test]

@@ -325,6 +325,7 @@ mod tests {
             side: 2,
             cells: vec![0.0, 0.5, 0.75, 1.0],
             region,
+            heart: None,
         }));
         // Models without maps have lungs as well.
         said.activation = None;

@@ -160,6 +160,7 @@ pub mod tests {
             side,
             cells: (0..side * side).map(cell).collect(),
             region,
+            heart: None,
         }
     }
 

@@ -11,11 +11,58 @@ pub struct LungFields {
     pub cells: Vec<f32>,
     /// The whole radiograph, in its stored pixels. The cells divide it evenly.
     pub region: Region,
+    /// The lines of the cardiothoracic ratio. `None` if its borders could not be found.
+    pub heart: Option<HeartLines>,
+}
+
+/// The lines of a cardiothoracic ratio in lung fields, in cells: 0 is the left or upper edge of the first one. Both lines
+/// lie across the film.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct HeartLines {
+    /// From the left border of the heart to the right one, as they lie in the picture. Each is where the heart reaches
+    /// farthest from the midline.
+    pub heart: (f64, f64),
+    /// The middle between the rows of the two borders.
+    pub heart_row: f64,
+    /// The greatest inner width of the thorax.
+    pub thorax: (f64, f64),
+    /// Its row.
+    pub thorax_row: f64,
+}
+
+impl HeartLines {
+    /// The width of the heart over that of the thorax.
+    pub fn ratio(&self) -> f64 {
+        (self.heart.1 - self.heart.0) / (self.thorax.1 - self.thorax.0)
+    }
 }
 
 impl LungFields {
     /// A cell is lung from this probability on.
     pub const IS_LUNG: f32 = 0.5;
+
+    /// The ends of the lines of the cardiothoracic ratio in the film's stored pixels: those of the heart first, each from
+    /// left to right.
+    pub fn heart_points(&self) -> Option<[(f64, f64); 4]> {
+        let lines = self.heart?;
+        let side = self.side as f64;
+        let Region {
+            left,
+            top,
+            width,
+            height,
+        } = self.region;
+        let point = |x: f64, y: f64| {
+            let x = left as f64 + x / side * width as f64;
+            (x, top as f64 + y / side * height as f64)
+        };
+        Some([
+            point(lines.heart.0, lines.heart_row),
+            point(lines.heart.1, lines.heart_row),
+            point(lines.thorax.0, lines.thorax_row),
+            point(lines.thorax.1, lines.thorax_row),
+        ])
+    }
 
     /// The outline of the lungs as a map: 1 for cells of probability [`IS_LUNG`](Self::IS_LUNG), and less for others,
     /// to 0 for those that are surely lung or surely none.

@@ -10,6 +10,7 @@
 //! | `network_settings`, `recipe`, `onnx`, `model_card`, `card_text`, `assumed` | models, and the prevalences that a reader assumes |
 //! | `interpolation`, `activation`, `lungs`, `lung_parts`, `prognosis`, `prediction`, `agreeing`, `heat_maps` | answers of a model, and the part that is shown |
 //! | `blinded`, `opinion`, `change`, `review`, `review_totals` | a reader's work |
+//! | `spacing`, `mark`, `mark_layer` | marks on a radiograph, and what they measure |
 
 pub mod activation;
 pub mod admission;
@@ -30,6 +31,8 @@ pub mod hex;
 pub mod interpolation;
 pub mod lung_parts;
 pub mod lungs;
+pub mod mark;
+pub mod mark_layer;
 pub mod model_card;
 pub mod network_settings;
 pub mod onnx;
@@ -45,6 +48,7 @@ pub mod recipe;
 pub mod review;
 pub mod review_totals;
 pub mod source_header;
+pub mod spacing;
 pub mod text;
 pub mod view;
 
@@ -56,7 +60,7 @@ pub use admission::{Admission, Objection};
 pub use agreeing::{Causes, at_most};
 pub use assumed::{AssumptionError, Prevalences};
 pub use blinded::{BlindedReading, Call, HIGHEST_RATING, ReadingMode};
-pub use change::{CallChange, Judgement, NewValue, OpinionChange};
+pub use change::{CallChange, Judgement, MarksChange, NewValue, OpinionChange};
 pub use content_id::{ContentId, NotAContentId};
 pub use date::{counted_day, days_between, is_before, shown_day, taken};
 pub use dicom_header::HeaderLine;
@@ -68,7 +72,11 @@ pub use finding::{
 };
 pub use interpolation::CellPair;
 pub use lung_parts::{LungPart, largest_parts, two_lungs};
-pub use lungs::{LungFields, LungMeasures};
+pub use lungs::{HeartLines, LungFields, LungMeasures};
+pub use mark::{
+    FilmScale, LONGEST_LABEL, MOST_MARKS, Mark, MarkKind, MarkPoint, Measured, read_label,
+};
+pub use mark_layer::{MarkDrawing, MarkLayer, MarkTone};
 pub use model_card::{
     ATTENTIVE, Adaptation, Calibration, CausesCard, ConformalThresholds, GroupCalibration,
     InputThresholds, KERAS_SEQUENTIAL, LabelCard, LungsCard, Measurement, ModelCard, ONNX_GRAPH,
@@ -97,4 +105,5 @@ pub use recipe::{
 pub use review::{Act, ImageIdentity, Review, Seen};
 pub use review_totals::{ReviewTotals, median_time};
 pub use source_header::{HeaderText, SourceHeader};
+pub use spacing::{PixelSpacing, Ratio, SpacingPlane, StatedSpacings};
 pub use view::{Canvas, FilmShape, Histogram, Preset, PreviewImage, ShownPart, View, Window};

@@ -1,6 +1,7 @@
 //! A reader's opinion of one image.
 
 use super::blinded::BlindedReading;
+use super::mark::Mark;
 
 /// A reader's verdict on the model's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,4 +38,6 @@ pub struct Opinion {
     pub note: String,
     /// The calls before and after the model's answer was shown, if the image was read blinded.
     pub blinded: Option<BlindedReading>,
+    /// In the order in which they were made. No two are equal.
+    pub marks: Vec<Mark>,
 }

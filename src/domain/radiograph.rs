@@ -7,7 +7,9 @@ use std::fmt;
 
 use super::admission::Admission;
 use super::content_id::ContentId;
+use super::mark::FilmScale;
 use super::patient::{Fingerprint, Issuer, PatientIdentity, Sex};
+use super::spacing::{PixelSpacing, Ratio};
 
 /// Projection of the beam, DICOM *View Position* (0018,5101), PS3.3 C.8.7.1.1 and C.8.11.5.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -295,6 +297,8 @@ pub struct Radiograph {
     /// Height ÷ width of one pixel: 1 unless *Pixel Aspect Ratio* (0028,0034) or the pixel spacing gives
     /// another ratio.
     pub pixel_aspect: f64,
+    /// The size of a pixel; `None` where the file states none.
+    pub spacing: Option<PixelSpacing>,
     /// As the file states it.
     pub view: ViewPosition,
     /// Decides whether it is scored at all.
@@ -339,6 +343,7 @@ impl Radiograph {
             voi_luts: Vec::new(),
             inverted: false,
             pixel_aspect: 1.0,
+            spacing: None,
             view: ViewPosition::Unknown,
             modality: Modality::Unknown,
             admission: Admission::default(),
@@ -355,6 +360,14 @@ impl Radiograph {
         FilmFacts {
             view: self.view,
             years: self.patient.years(),
+        }
+    }
+
+    /// By what marks on it are measured.
+    pub fn scale(&self) -> FilmScale {
+        FilmScale {
+            spacing: self.spacing,
+            pixel_aspect: Ratio::of(self.pixel_aspect),
         }
     }
 

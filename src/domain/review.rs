@@ -19,6 +19,8 @@ pub enum Act {
     Flagged,
     /// Wrote, changed or removed the note.
     Noted,
+    /// Made, changed or removed a mark.
+    Marked,
     /// Took back an act of this session.
     Undone,
     /// Did again what was undone.
@@ -33,6 +35,7 @@ impl Act {
             Act::Called => "call",
             Act::Flagged => "key image",
             Act::Noted => "note",
+            Act::Marked => "mark",
             Act::Undone => "undo",
             Act::Redone => "redo",
         }

@@ -123,6 +123,25 @@ impl View {
         }
     }
 
+    /// The point of the image, as shares of its width and height, that lies so many pixels right of and below the middle of
+    /// the canvas. It may lie beyond the image. `None` without pixels.
+    pub fn point_under(
+        &self,
+        pointer: (f64, f64),
+        canvas: Canvas,
+        image: FilmShape,
+    ) -> Option<(f64, f64)> {
+        let scale = self.scale(canvas, image)?;
+        let (x, y) = self.shown_centre(canvas, scale);
+        Some((x + pointer.0 / scale.0, y + pointer.1 / scale.1))
+    }
+
+    /// Pixels of the canvas from the left to the right end of the visible part; `None` without pixels.
+    pub fn shown_pixels(&self, canvas: Canvas, image: FilmShape) -> Option<f64> {
+        let (across, _) = self.scale(canvas, image)?;
+        Some(across.min(canvas.width as f64))
+    }
+
     /// The zoom at which a stored pixel is as wide as a pixel of the canvas; `None` without pixels.
     pub fn one_to_one(canvas: Canvas, image: FilmShape) -> Option<f64> {
         let fit = View::default().scale(canvas, image)?.0;
@@ -346,6 +365,31 @@ mod tests {
         let nothing = FilmShape { width: 0.0, ..FILM };
         view.drag((1.0, 1.0), CANVAS, nothing);
         assert!(view.centre.0.is_finite());
+    }
+
+    #[test]
+    fn a_place_of_the_canvas_is_a_point_of_the_image() {
+        let mut view = View {
+            zoom: 4.0,
+            ..View::default()
+        };
+        // At this zoom the film is 200 pixels wide and 400 high.
+        let under = |view: &View, pointer| view.point_under(pointer, CANVAS, FILM).unwrap();
+        assert_eq!(under(&view, (0.0, 0.0)), (0.5, 0.5));
+        assert_eq!(under(&view, (50.0, -50.0)), (0.75, 0.375));
+        assert_eq!(
+            view.shown_part(CANVAS, FILM),
+            Some([0.25, 0.375, 0.75, 0.625])
+        );
+        view.pan_by(100.0, 100.0);
+        let [_, _, right, bottom] = view.shown_part(CANVAS, FILM).unwrap();
+        assert_eq!((right, bottom), (1.0, 1.0));
+        assert_eq!(under(&view, (50.0, 50.0)), (1.0, 1.0));
+        // The whole film is 50 pixels wide.
+        let whole = View::default();
+        assert_eq!(whole.shown_pixels(CANVAS, FILM), Some(50.0));
+        assert_eq!(whole.shown_part(CANVAS, FILM), Some([0.0, 0.0, 1.0, 1.0]));
+        assert_eq!(under(&whole, (-50.0, 0.0)), (-0.5, 0.5));
     }
 
     #[test]

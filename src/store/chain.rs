@@ -3,9 +3,9 @@
 //!
 //! A row's hash covers `cxr review 1\n`, the hash of the row before (for the first row: 32 zero bytes), and
 //! each field in the order of [`Link`]: one byte that is 1 where there is a value, the value's length as 8
-//! bytes, lowest first, and its bytes. Numbers are 8 such bytes. The last field, the calls of blinded
-//! reading, is left out where there are none, as before that column existed. So no two different rows have
-//! the same encoding.
+//! bytes, lowest first, and its bytes. Numbers are 8 such bytes. The last two fields, the calls of blinded
+//! reading and the marks, are left out from the end where there are none, as before those columns existed.
+//! So no two different rows have the same encoding.
 //!
 //! A person who can write the file can make a new chain of it. Only a head that was noted elsewhere reveals
 //! that: see [`Audit::head`].
@@ -38,11 +38,12 @@ pub struct Link {
     pub seen: String,
     pub program: String,
     pub calls: Option<String>,
+    pub marks: Option<String>,
 }
 
 /// The columns of the table, in the order of [`Link::insert`] and [`Link::read`].
 const COLUMNS: &str = "id, token, image, path, reviewer, at_ms, act, verdict, label, key_image, note, \
-                       seen, program, calls, previous, hash";
+                       seen, program, calls, marks, previous, hash";
 
 impl Link {
     /// The hash of this row after one with the hash `previous`.
@@ -68,8 +69,11 @@ impl Link {
         field(Some(self.note.as_bytes()));
         field(Some(self.seen.as_bytes()));
         field(Some(self.program.as_bytes()));
-        if let Some(calls) = &self.calls {
-            field(Some(calls.as_bytes()));
+        if self.calls.is_some() || self.marks.is_some() {
+            field(self.calls.as_deref().map(str::as_bytes));
+        }
+        if let Some(marks) = &self.marks {
+            field(Some(marks.as_bytes()));
         }
         hasher.finalize().into()
     }
@@ -82,7 +86,7 @@ impl Link {
     ) -> rusqlite::Result<()> {
         let sql = format!(
             "INSERT INTO review ({COLUMNS})
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         );
         let values = params![
             self.id,
@@ -99,6 +103,7 @@ impl Link {
             self.seen,
             self.program,
             self.calls,
+            self.marks,
             previous,
             hash,
         ];
@@ -121,6 +126,7 @@ impl Link {
             seen: row.get(11)?,
             program: row.get(12)?,
             calls: row.get(13)?,
+            marks: row.get(14)?,
         })
     }
 }
@@ -188,8 +194,8 @@ pub fn verify(connection: &Connection) -> rusqlite::Result<Audit> {
     let mut walk = ChainWalk::default();
     let (mut counted, mut stored_head) = (0, Vec::new());
     while let Some(row) = rows.next()? {
-        counted = row.get::<_, Option<i64>>(16)?.unwrap_or_default();
-        stored_head = row.get::<_, Option<Vec<u8>>>(17)?.unwrap_or_default();
+        counted = row.get::<_, Option<i64>>(17)?.unwrap_or_default();
+        stored_head = row.get::<_, Option<Vec<u8>>>(18)?.unwrap_or_default();
         // The join gives one empty row for an empty log.
         if row.get::<_, Option<i64>>(0)?.is_some() {
             walk.step(row)?;
@@ -220,11 +226,11 @@ impl ChainWalk {
                 last: id - 1,
             });
         }
-        let previous: Vec<u8> = row.get(14)?;
+        let previous: Vec<u8> = row.get(15)?;
         if previous != self.head {
             self.faults.push(ChainFault::Unlinked(id));
         }
-        let written: Vec<u8> = row.get(15)?;
+        let written: Vec<u8> = row.get(16)?;
         // A row that cannot be read was not written by this program.
         let expected = Hash::try_from(previous.as_slice())
             .ok()

@@ -4,7 +4,7 @@
 //! ```text
 //! { token, image: { sha256, path, study, series, sop, patient }, reviewer, at_ms, act,
 //!   change: { judgement: { to: [verdict, label], over }, key_image: { to, over }, note: { to, over },
-//!             unaided: calls, aided: { to: [call], over } },
+//!             unaided: calls, aided: { to: [call], over }, marks: { added: [mark], removed: [mark] } },
 //!   seen: "JSON", program, said: null | { model, preprocess, answer: "JSON" } }
 //! ```
 //!
@@ -119,6 +119,7 @@ mod tests {
             label: Some("COVID-19".into()),
             key_image: true,
             note: "Müller \"links\"".into(),
+            marks: super::super::stored_mark::tests::all_kinds(),
             blinded: Some(BlindedReading {
                 asked: vec!["Pneumonia".into()],
                 unaided: Some(call("Pneumonia")),
@@ -175,6 +176,7 @@ mod tests {
                 unaided: Some(Call::default()),
                 ..BlindedReading::default()
             }),
+            marks: Vec::new(),
         };
         let mut entry = entry(1, "agree");
         entry.review.change = OpinionChange::to(&called);
@@ -193,6 +195,18 @@ mod tests {
         let text = serde_json::to_string(&LogLine::from(&entry)).unwrap();
         let expected =
             r#""change":{"aided":{"to":[{"present":["COVID-19"],"took_ms":5}],"over":[]}}"#;
+        assert!(text.contains(expected), "{text}");
+        let marked = Opinion {
+            marks: super::super::stored_mark::tests::all_kinds()[4..].to_vec(),
+            ..before.clone()
+        };
+        entry.review.change = OpinionChange::between(&marked, &before);
+        let text = serde_json::to_string(&LogLine::from(&entry)).unwrap();
+        let expected = concat!(
+            r#""change":{"marks":{"added":[],"removed":[{"kind":"box","points":[[0,456789],"#,
+            r#"[123,456689]],"label":"nodule","confidence":80,"offered":false,"spacing":null,"#,
+            r#""aspect":1031000}]}}"#,
+        );
         assert!(text.contains(expected), "{text}");
     }
 }

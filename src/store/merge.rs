@@ -8,7 +8,7 @@ use super::chain::{Hash, Link};
 use super::line::{LogLine, ModelAnswer};
 use super::place::bytes_of;
 use super::stored::{StoredAct, StoredVerdict, to_word};
-use super::{calls, opinion};
+use super::{calls, opinion, stored_mark};
 use crate::domain::{Act, Opinion, OpinionChange};
 
 /// A review that is in the log.
@@ -22,13 +22,14 @@ pub struct Merged {
     pub opinion: Opinion,
 }
 
-/// The reader's last row for an image, and its calls as text.
+/// The reader's last row for an image, and its calls and marks as text.
 #[derive(Default)]
 struct Last {
     row: i64,
     at_ms: i64,
     opinion: Opinion,
     calls: Option<String>,
+    marks: Option<String>,
 }
 
 /// Writes a review, unless its token is in the log already.
@@ -57,7 +58,8 @@ pub fn put_review(change: &Transaction, line: &LogLine) -> rusqlite::Result<Merg
         });
     }
     let calls = calls_of(&opinion, &last, line.model_answer.as_ref());
-    let row = append(change, line, &opinion, calls)?;
+    let marks = marks_of(&opinion, &last);
+    let row = append(change, line, &opinion, (calls, marks))?;
     Ok(Merged {
         row,
         image: line.image.sha256.clone(),
@@ -71,7 +73,7 @@ fn row_of(change: &Transaction, token: &str) -> rusqlite::Result<Option<i64>> {
     statement.query_row([token], |row| row.get(0)).optional()
 }
 
-const OF_IMAGE: &str = "SELECT at_ms, verdict, label, key_image, note, calls, id FROM review
+const OF_IMAGE: &str = "SELECT at_ms, verdict, label, key_image, note, calls, marks, id FROM review
     WHERE (reviewer, image) = (?, ?) ORDER BY id DESC";
 
 fn read_last(row: &rusqlite::Row) -> rusqlite::Result<Last> {
@@ -79,7 +81,8 @@ fn read_last(row: &rusqlite::Row) -> rusqlite::Result<Last> {
         at_ms: row.get(0)?,
         opinion: opinion(row, 1)?,
         calls: row.get(5)?,
-        row: row.get(6)?,
+        marks: row.get(6)?,
+        row: row.get(7)?,
     })
 }
 
@@ -120,11 +123,19 @@ fn calls_of(opinion: &Opinion, last: &Last, model: Option<&ModelAnswer>) -> Opti
     Some(calls::write(reading, answer.as_deref()))
 }
 
+/// The marks of the new row. Marks that a newer version wrote in an unknown form stay as they are.
+fn marks_of(opinion: &Opinion, last: &Last) -> Option<String> {
+    match &last.marks {
+        Some(written) if stored_mark::read(written).is_none() => Some(written.clone()),
+        _ => stored_mark::write(&opinion.marks),
+    }
+}
+
 fn append(
     change: &Transaction,
     line: &LogLine,
     opinion: &Opinion,
-    calls: Option<String>,
+    (calls, marks): (Option<String>, Option<String>),
 ) -> rusqlite::Result<i64> {
     let (rows, previous): (i64, Hash) =
         change.query_row("SELECT rows, head FROM chain", [], |row| {
@@ -147,6 +158,7 @@ fn append(
         seen: line.seen.clone(),
         program: line.program.clone(),
         calls,
+        marks,
     };
     let hash = link.hash(&previous);
     link.insert(change, &previous, &hash)?;

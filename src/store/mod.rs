@@ -15,7 +15,7 @@
 //! cannot be written waits in memory (`Pending`) and is tried again; at the end of the program it is saved
 //! beside the store (`rescue`).
 //!
-//! Words and JSON in rows have types of their own (`stored`, `seen`, `cached`, `calls`, `line`, `origin`):
+//! Words and JSON in rows have types of their own (`stored`, `seen`, `cached`, `calls`, `stored_mark`, `line`, `origin`):
 //! rows of earlier versions hold them, so they never change, while the words of the screen may.
 
 mod answers;
@@ -39,6 +39,7 @@ mod session;
 mod stored;
 mod stored_change;
 mod stored_image;
+mod stored_mark;
 mod study_events;
 mod times;
 mod wait;
@@ -180,7 +181,7 @@ impl Store {
         reviewer: &str,
         image: ContentId,
     ) -> Result<Option<Opinion>, StoreError> {
-        let sql = "SELECT verdict, label, key_image, note, calls FROM review
+        let sql = "SELECT verdict, label, key_image, note, calls, marks FROM review
             WHERE (reviewer, image) = (?, ?) ORDER BY id DESC LIMIT 1";
         let found = self.connection.prepare_cached(sql).and_then(|mut last| {
             let image = image.to_string();
@@ -289,7 +290,7 @@ fn put_image(change: &Transaction, image: &ImageIdentity) -> rusqlite::Result<()
     change.prepare_cached(sql)?.execute(values).map(drop)
 }
 
-/// An opinion from the columns verdict, label, key_image, note and calls.
+/// An opinion from the columns verdict, label, key_image, note, calls and marks.
 fn opinion(row: &Row, first: usize) -> rusqlite::Result<Opinion> {
     let verdict: Option<String> = row.get(first)?;
     Ok(Opinion {
@@ -303,6 +304,10 @@ fn opinion(row: &Row, first: usize) -> rusqlite::Result<Opinion> {
         blinded: row
             .get::<_, Option<String>>(first + 4)?
             .and_then(|text| calls::read(&text)),
+        marks: row
+            .get::<_, Option<String>>(first + 5)?
+            .and_then(|text| stored_mark::read(&text))
+            .unwrap_or_default(),
     })
 }
 

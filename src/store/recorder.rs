@@ -70,7 +70,7 @@ pub enum News {
         /// The image that was reviewed.
         content: ContentId,
         /// The reader's opinion of it in the log.
-        opinion: Opinion,
+        opinion: Box<Opinion>,
     },
     /// One review of this image was lost by a fault of this program.
     Refused {

@@ -9,13 +9,14 @@ pub const APPLICATION_ID: i32 = 0x4358_5273;
 
 /// The migration from each schema version to the next; the first creates the tables. Their text must not
 /// change: [`strange`] compares it with the schema of the file.
-pub const MIGRATIONS: [&str; 6] = [
+pub const MIGRATIONS: [&str; 7] = [
     TABLES,
     SESSIONS,
     BLINDED_READING,
     PATIENT_IDENTITY,
     ANSWERS_SHOWN,
     STUDY_EVENTS,
+    MARKS,
 ];
 
 /// `review` is the log. Its rows are numbered 1, 2, 3 …; `chain` holds their number and the hash of the last
@@ -128,6 +129,9 @@ BEGIN SELECT RAISE (ABORT, 'the log of a study is append-only'); END;
 CREATE TRIGGER study_event_is_not_deleted BEFORE DELETE ON study_event
 BEGIN SELECT RAISE (ABORT, 'the log of a study is append-only'); END;
 ";
+
+/// A reader's marks on an image as JSON: see `stored_mark`. Null where there are none.
+const MARKS: &str = "ALTER TABLE review ADD COLUMN marks TEXT";
 
 /// The schema version of a file.
 #[derive(Debug, PartialEq, Eq)]

@@ -65,6 +65,8 @@ pub enum StoredAct {
     Flagged,
     #[serde(rename = "note")]
     Noted,
+    #[serde(rename = "mark")]
+    Marked,
     #[serde(rename = "undo")]
     Undone,
     #[serde(rename = "redo")]
@@ -78,6 +80,7 @@ impl From<Act> for StoredAct {
             Act::Called => StoredAct::Called,
             Act::Flagged => StoredAct::Flagged,
             Act::Noted => StoredAct::Noted,
+            Act::Marked => StoredAct::Marked,
             Act::Undone => StoredAct::Undone,
             Act::Redone => StoredAct::Redone,
         }
@@ -345,6 +348,7 @@ mod tests {
             (Act::Called, "call"),
             (Act::Flagged, "key image"),
             (Act::Noted, "note"),
+            (Act::Marked, "mark"),
             (Act::Undone, "undo"),
             (Act::Redone, "redo"),
         ] {

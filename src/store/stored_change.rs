@@ -5,7 +5,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::calls::{StoredCall, StoredReading};
 use super::stored::StoredVerdict;
-use crate::domain::{Call, CallChange, Judgement, NewValue, OpinionChange};
+use super::stored_mark::{self, StoredMark};
+use crate::domain::{Call, CallChange, Judgement, MarksChange, NewValue, OpinionChange};
 
 /// `unaided` is the first call, in any mode. An aided call is a list of none or one: `null` would stand for no change.
 #[derive(Default, Serialize, Deserialize)]
@@ -21,6 +22,14 @@ struct StoredChange {
     unaided: Option<StoredReading>,
     #[serde(skip_serializing_if = "Option::is_none")]
     aided: Option<StoredNewValue<Vec<StoredCall>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    marks: Option<StoredMarksChange>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredMarksChange {
+    added: Vec<StoredMark>,
+    removed: Vec<StoredMark>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -74,6 +83,10 @@ impl From<&OpinionChange> for StoredChange {
                 .map(|value| StoredNewValue::new(value, Clone::clone)),
             unaided,
             aided,
+            marks: change.marks.as_ref().map(|marks| StoredMarksChange {
+                added: marks.added.iter().map(Into::into).collect(),
+                removed: marks.removed.iter().map(Into::into).collect(),
+            }),
         }
     }
 }
@@ -95,6 +108,7 @@ impl TryFrom<StoredChange> for OpinionChange {
             key_image: stored.key_image.map(|value| value.value(|flag| flag)),
             note: stored.note.map(|value| value.value(|note| note)),
             call: unaided.or(aided),
+            marks: stored.marks.map(marks_change).transpose()?,
         })
     }
 }
@@ -104,6 +118,13 @@ impl StoredNewValue<Vec<StoredCall>> {
         let over = self.over.as_ref().map_or(0, Vec::len);
         self.to.len().max(over) > 1
     }
+}
+
+fn marks_change(stored: StoredMarksChange) -> Result<MarksChange, &'static str> {
+    Ok(MarksChange {
+        added: stored_mark::marks(stored.added)?,
+        removed: stored_mark::marks(stored.removed)?,
+    })
 }
 
 fn first_call(calls: Vec<StoredCall>) -> Option<Call> {

@@ -7,9 +7,9 @@ use super::schema::{MIGRATIONS, migrate};
 use super::*;
 use crate::domain::hex::hex;
 use crate::domain::{
-    Act, BlindedReading, Calibrated, Finding, Fingerprint, InputCheck, Issuer, OperatingPoint,
-    OpinionChange, Origin, Pathology, PatientIdentity, Prevalence, Prognosis, PrognosisEvidence,
-    Question, Score, ScoreKind, Seen, Severity, Uids, Verdict,
+    Act, BlindedReading, Calibrated, Finding, Fingerprint, InputCheck, Issuer, Mark,
+    OperatingPoint, OpinionChange, Origin, Pathology, PatientIdentity, Prevalence, Prognosis,
+    PrognosisEvidence, Question, Score, ScoreKind, Seen, Severity, Uids, Verdict,
 };
 
 mod files;

@@ -54,7 +54,7 @@ impl Store {
     /// If the store cannot be read.
     pub fn standings(&self, reviewer: &str) -> Result<Vec<Standing>, StoreError> {
         self.read(self.places(reviewer).and_then(|mut places| {
-            let sql = "SELECT image, verdict, label, key_image, note, calls FROM review
+            let sql = "SELECT image, verdict, label, key_image, note, calls, marks FROM review
                 WHERE id IN (SELECT max(id) FROM review WHERE reviewer = ? GROUP BY image)
                 ORDER BY id";
             let mut statement = self.connection.prepare(sql)?;
@@ -107,7 +107,8 @@ impl Store {
         let (condition, values) = is_within(within);
         let sql = format!(
             "SELECT last.image, here.path, study_uid, series_uid, sop_uid, patient_id,
-                last.verdict, last.label, last.key_image, last.note, last.calls, last.reviewer,
+                last.verdict, last.label, last.key_image, last.note, last.calls, last.marks,
+                last.reviewer,
                 {TIME}first / 1000.0, 'unixepoch'), {TIME}last.at_ms / 1000.0, 'unixepoch'),
                 entries, last.seen, last.program
             FROM (SELECT max(id) AS last_id, min(at_ms) AS first, count(*) AS entries,
@@ -171,12 +172,12 @@ fn last_word(row: &Row) -> rusqlite::Result<LastWord> {
             patient_id: row.get(5)?,
         },
         opinion: opinion(row, 6)?,
-        reviewer: row.get(11)?,
-        first_at: row.get(12)?,
-        last_at: row.get(13)?,
-        entries: row.get::<_, i64>(14)?.unsigned_abs(),
-        seen: json_column(row, 15)?,
+        reviewer: row.get(12)?,
+        first_at: row.get(13)?,
+        last_at: row.get(14)?,
+        entries: row.get::<_, i64>(15)?.unsigned_abs(),
+        seen: json_column(row, 16)?,
         answer: answer.and_then(|text| serde_json::from_str(&text).ok()),
-        program: row.get(16)?,
+        program: row.get(17)?,
     })
 }

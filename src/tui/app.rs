@@ -1,5 +1,7 @@
 //! The loop: takes messages, lets `update` change the model, runs the effects, and draws.
 
+mod elsewhere;
+
 use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -10,8 +12,10 @@ use std::time::{Duration, Instant};
 
 use crossterm::terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate};
 
+use super::hooks::ScreenHooks;
 use super::model::{Coarse, GridLayout, Model, SittingSummary};
 use super::preview::{self, GraphicsMode, Painter};
+use super::sources::KeyGate;
 use super::terminal::{self, AskAgain, Capabilities, Colours, Inside, Screen, Tmux, TmuxWatch};
 use super::update::{Effect, Message, update};
 use super::view::{self, Theme};
@@ -46,6 +50,9 @@ pub struct App {
     pub log: PathBuf,
     /// Handed to the threads that look at the disk.
     pub sender: Sender<Message>,
+    pub hooks: ScreenHooks,
+    /// Lets no key be read while another program has the terminal.
+    pub key_gate: KeyGate,
     pub screen: Screen,
     /// Dropped last: it may wait for the disk, and the terminal is restored by then.
     pub worker: Worker,
@@ -144,6 +151,18 @@ impl App {
                 Effect::Date(undated) => sources::spawn_dating(undated, self.sender.clone()),
                 Effect::Repaint => self.repaint()?,
                 Effect::Copy(text) => clipboard::copy(&text, &self.can.inside)?,
+                Effect::SavePicture(generation, frame) => self.save_picture(generation, frame),
+                Effect::WriteReport {
+                    generation,
+                    source,
+                    model,
+                    heat_map,
+                    assumed,
+                    foretells,
+                } => {
+                    self.write_report(generation, source, model, heat_map, (assumed, foretells));
+                }
+                Effect::Open(target, film) => self.open(target, &film)?,
                 Effect::Remember(sizes) => {
                     let _ = remembered::save(&remembered::place(&self.log), &sizes);
                 }

@@ -74,6 +74,27 @@ pub enum Action {
     LevelUp,
     LevelDown,
     WindowDone,
+    Mark,
+    ShowMarks,
+    SavePicture,
+    Report,
+    OpenFilm,
+    OpenFolder,
+    MarkLeft,
+    MarkRight,
+    MarkUp,
+    MarkDown,
+    MarkStep,
+    MarkRuler,
+    MarkRatio,
+    MarkAngle,
+    MarkPoint,
+    MarkBox,
+    MarkSet,
+    MarkNext,
+    MarkLabel,
+    MarkDelete,
+    MarkDone,
     WholeScreen,
     HideWorklist,
     HideFindings,
@@ -112,10 +133,10 @@ impl Action {
             .unwrap_or_default()
     }
 
-    /// Whether the action must keep a key: without one, the reader could not leave the program or the
-    /// window mode.
+    /// Whether the action must keep a key: without one, the reader could not leave the program or a
+    /// mode.
     fn needs_a_key(self) -> bool {
-        matches!(self, Action::Quit | Action::WindowDone)
+        matches!(self, Action::Quit | Action::WindowDone | Action::MarkDone)
     }
 }
 
@@ -128,6 +149,8 @@ pub enum KeyMode {
     Window,
     /// While the grid is on the screen.
     Grid,
+    /// Marks are being made.
+    Mark,
 }
 
 /// One row of the keymap.

@@ -12,6 +12,7 @@
 
 mod app;
 mod clipboard;
+pub mod hooks;
 pub mod keymap;
 pub mod look;
 mod model;
@@ -41,6 +42,7 @@ use crate::domain::Prevalences;
 use crate::store::{Pending, Recorder};
 use crate::worker::{self, OutcomeSink, Worker};
 use app::App;
+use hooks::ScreenHooks;
 use keymap::Keymap;
 pub use look::Appearance;
 pub use model::SittingSummary;
@@ -93,6 +95,8 @@ pub struct Options {
     pub fresh: bool,
     /// Films of which a table tells patient, time or view.
     pub films: KnownFilms,
+    /// What the screen has others do.
+    pub hooks: ScreenHooks,
 }
 
 /// How the screen ended.
@@ -136,7 +140,8 @@ pub fn run(options: Options, start: impl FnOnce(OutcomeSink) -> Worker) -> io::R
     let tmux_watch = sources::watch_tmux(&can, &sender);
     let late = LateAnswer::after(&can);
     let ask_again = late.again();
-    sources::listen_for_keys(sender.clone(), late, tmux_watch.clone());
+    let (key_gate, wait) = sources::key_gate()?;
+    sources::listen_for_keys(sender.clone(), late, tmux_watch.clone(), wait);
     // The watch starts before the walk, so that a file that is added meanwhile is seen by one of the two.
     let log = options.reviews.path().to_owned();
     let watch = sources::watch_disk(options.paths.clone(), log.clone(), sender.clone());
@@ -204,6 +209,8 @@ pub fn run(options: Options, start: impl FnOnce(OutcomeSink) -> Worker) -> io::R
         ask_again,
         painter,
         worker,
+        hooks: options.hooks,
+        key_gate,
         screen,
     };
     let (code, summary) = match app.run(&receiver) {

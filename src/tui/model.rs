@@ -5,6 +5,7 @@ mod blinded;
 mod comparison;
 mod grid;
 mod header;
+mod marking;
 mod session;
 mod sitting;
 
@@ -23,6 +24,7 @@ pub use blinded::{Asking, Blinded, Phase, StudySitting};
 pub use comparison::{ComparedFilm, ComparisonKind, Counterpart, FilmComparison};
 pub use grid::{Grid, GridLayout};
 pub use header::{HeaderBox, HeaderRead};
+pub use marking::{MarkDraft, MarkStep, Marking};
 pub use session::{ReturnTarget, Session};
 pub use sitting::{Sitting, SittingSummary};
 
@@ -32,7 +34,7 @@ use super::model_choice::ModelChoice;
 use super::worklist::{FilterPosition, Worklist};
 use crate::domain::{
     Canvas, ContentId, DEFAULT_OPACITY, HeatMapChoice, HeatMapLayer, InputCheck, LungFields,
-    ModelCard, Opinion, Prediction, Prevalences, View,
+    MarkLayer, ModelCard, Opinion, Prediction, Prevalences, View,
 };
 use crate::worker::{Facts, Generation, Shown};
 
@@ -80,6 +82,7 @@ pub struct Model {
     pub coarse: Option<Coarse>,
     pub heat_map: HeatMapSettings,
     pub comparison: FilmComparison,
+    pub marking: Marking,
     pub reviews: Reviews,
     pub background: BackgroundStatus,
     /// Only while images are read blinded.
@@ -158,6 +161,10 @@ pub enum DragKind {
     Window,
     Column,
     Row,
+    /// A mark that is being made, where the button was pressed.
+    Mark,
+    /// The same, after the mouse has moved.
+    DraggedMark,
 }
 
 /// A drag, and where the mouse was last.
@@ -187,6 +194,8 @@ pub struct Viewer {
     /// Its lung fields, with the image that they are of. `None` if its prediction has not come from a model since it
     /// was selected.
     pub lungs: Option<(ContentId, Arc<LungFields>)>,
+    /// The marks that were last asked to be drawn over it.
+    pub marks: Option<Arc<MarkLayer>>,
 }
 
 /// Whether a heat map lies over the radiograph, and which one. The settings stay when the selection moves;
@@ -319,6 +328,8 @@ pub enum PromptKind {
     /// `LABEL=SHARE`
     Prevalence,
     Note,
+    /// Of a mark, with a confidence.
+    MarkLabel,
 }
 
 impl Model {
@@ -348,6 +359,7 @@ impl Model {
             coarse: None,
             heat_map: HeatMapSettings::default(),
             comparison: FilmComparison::default(),
+            marking: Marking::default(),
             reviews: Reviews::default(),
             background: BackgroundStatus::default(),
             blinded: None,

@@ -1,6 +1,8 @@
 //! The threads and hooks that send messages to the loop: signals, tmux, keys and mouse, and what the disk says. The walk
 //! over the folders is in [`scan`](super::scan).
 
+mod key_gate;
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Sender};
@@ -19,12 +21,16 @@ use super::worklist::Undated;
 use crate::library::{self, KnownFile};
 use crate::store::{self, Ending};
 use crate::worker::{self, HeaderJobs};
+pub use key_gate::{KeyGate, key_gate};
+use key_gate::{KeyWait, Wake};
 
 /// After so long without a key, the reader may have moved to another terminal.
 const AWAY: Duration = Duration::from_secs(2);
 /// How long unsaved reviews may delay the end after a signal: longer than the recorder needs to write them
 /// to the store or to a file beside it.
 const LAST_REVIEWS: Duration = Duration::from_secs(20);
+/// How long crossterm may take to learn of another size after the signal came.
+const SIZE_PATIENCE: Duration = Duration::from_millis(100);
 
 /// Turns signals into messages; called before the terminal is taken. The thread that draws may hang in a
 /// write to a dead line, so a signal also has the recorder write the reviews without that thread.
@@ -69,10 +75,11 @@ pub fn listen_for_keys(
     sender: Sender<Message>,
     mut late: LateAnswer,
     tmux_watch: Option<TmuxWatch>,
+    wait: KeyWait,
 ) {
     thread::spawn(move || {
         let mut last = Instant::now();
-        while let Some(events) = next_events() {
+        while let Some(events) = next_events(&wait) {
             // A reader who returns may sit at another terminal of the same tmux now.
             let returns = |event: &Event| matches!(event, Event::FocusGained | Event::Resize(..));
             let returns = events.iter().any(returns);
@@ -108,7 +115,15 @@ pub fn listen_for_keys(
 
 /// Waits for an event, and takes all others that have arrived by then: the reader typed them without seeing
 /// what the first one led to, so nothing is drawn between them. `None` if the terminal cannot be read.
-fn next_events() -> Option<Vec<Event>> {
+fn next_events(wait: &KeyWait) -> Option<Vec<Event>> {
+    // Events that crossterm has read already make no descriptor readable.
+    while !event::poll(Duration::ZERO).ok()? {
+        match wait.wait()? {
+            Wake::Key => break,
+            Wake::Size if event::poll(SIZE_PATIENCE).ok()? => break,
+            Wake::Size => {}
+        }
+    }
     let mut events = vec![event::read().ok()?];
     while events.len() < BATCH && event::poll(Duration::ZERO).unwrap_or(false) {
         events.push(event::read().ok()?);

@@ -107,6 +107,19 @@ impl Screen {
         Ok(true)
     }
 
+    /// Gives the terminal back to another program while `run` runs it, and takes it again. A key that interrupts that
+    /// program does not end this one.
+    ///
+    /// # Errors
+    /// If the terminal cannot be written to or its modes cannot be set.
+    pub fn lend<T>(&mut self, run: impl FnOnce() -> T) -> io::Result<T> {
+        leave();
+        let result = signals::without_interrupts(run);
+        enter()?;
+        self.clear()?;
+        Ok(result)
+    }
+
     /// Clears the screen, and makes the next frame write every cell in the size that the terminal has now.
     ///
     /// This is not ratatui's `clear`, which asks the terminal for the cursor's position: the answer would

@@ -5,11 +5,13 @@ mod background;
 mod blinded;
 pub mod comparison;
 mod disk;
+mod elsewhere;
 mod grid;
 mod header;
 mod heat_map;
 mod image;
 mod left_out;
+mod marks;
 mod message;
 mod models;
 mod mouse;
@@ -44,6 +46,7 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
     effects.extend(shown::after(model));
     effects.extend(background::next(model));
     effects.extend(grid::after(model));
+    effects.extend(marks::refresh(model));
     blinded::clock(model);
     effects
 }
@@ -87,6 +90,10 @@ fn on_message(model: &mut Model, message: Message) -> Vec<Effect> {
         Message::Worker(outcome) => outcome::on_outcome(model, outcome),
         Message::Headers(batch) => {
             model.worklist.take_headers(batch);
+            vec![]
+        }
+        Message::Finished(words) => {
+            model.notice = Some(words);
             vec![]
         }
         Message::Header { source, read } => {
@@ -374,6 +381,26 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         | Action::LaterFilm
         | Action::MarkFilm
         | Action::LinkFilms => comparison::act(model, action),
+        Action::Mark
+        | Action::ShowMarks
+        | Action::MarkLeft
+        | Action::MarkRight
+        | Action::MarkUp
+        | Action::MarkDown
+        | Action::MarkStep
+        | Action::MarkRuler
+        | Action::MarkRatio
+        | Action::MarkAngle
+        | Action::MarkPoint
+        | Action::MarkBox
+        | Action::MarkSet
+        | Action::MarkNext
+        | Action::MarkLabel
+        | Action::MarkDelete
+        | Action::MarkDone => marks::act(model, action),
+        Action::SavePicture | Action::Report | Action::OpenFilm | Action::OpenFolder => {
+            elsewhere::act(model, action)
+        }
         view => image::act(model, view),
     }
 }
@@ -399,8 +426,13 @@ fn show_path(model: &mut Model) -> Vec<Effect> {
     vec![copy]
 }
 
-/// Goes back by what lies on top: the window mode, a filter, the grid, the whole screen for the image, the view.
+/// Goes back by what lies on top: a mark that is being made, a mode, a filter, the grid, the whole screen for the image,
+/// the view.
 fn back(model: &mut Model) -> Vec<Effect> {
+    if model.is_marking() {
+        marks::back(model);
+        return vec![];
+    }
     let is_filtered = !model.worklist.filter().is_empty();
     if model.mode != KeyMode::Window && is_filtered {
         return keeping_selection(model, |model| model.worklist.set_filter(String::new()));

@@ -1,8 +1,8 @@
 //! Facts about an image beside its pixels.
 
 use crate::domain::{
-    ContentId, FilmShape, FilmSummary, Histogram, Origin, PatientFacts, Radiograph, Uids,
-    ViewPosition,
+    ContentId, FilmScale, FilmShape, FilmSummary, Histogram, Origin, PatientFacts, Radiograph,
+    Uids, ViewPosition,
 };
 use crate::imaging;
 
@@ -17,6 +17,8 @@ pub struct Facts {
     pub height: usize,
     /// Height ÷ width of a pixel.
     pub pixel_aspect: f64,
+    /// By what marks on it are measured.
+    pub scale: FilmScale,
     /// How often its values occur.
     pub histogram: Histogram,
     /// *Bits Stored* (0028,0101), or the depth of a raster image.
@@ -46,6 +48,7 @@ impl Facts {
             width: radiograph.width,
             height: radiograph.height,
             pixel_aspect: radiograph.pixel_aspect,
+            scale: radiograph.scale(),
             histogram: imaging::histogram(radiograph),
             bits_stored: radiograph.bits_stored,
             step: imaging::step(radiograph),

@@ -11,8 +11,9 @@ use super::decoded_cache::DecodedCache;
 use super::facts::Facts;
 use super::latest_slot::{LatestSlot, SlotTask};
 use super::prefetch::Prefetch;
-use super::{FileStamp, Generation, ImageJob, JobOutcome, OutcomeSink, RenderRequest, Shown};
-use crate::domain::{Canvas, ContentId, Failure, HeatMapLayer, PreviewImage, Radiograph, View};
+use super::selected_film::SelectedFilm;
+use super::{FileStamp, ImageJob, JobOutcome, OutcomeSink, RenderRequest, Shown};
+use crate::domain::{Canvas, ContentId, Failure, PreviewImage, Radiograph, View};
 use crate::imaging::{self, Decoder, Viewport};
 
 /// How long a selection must stand before it is decoded, so that a reader who jumps to and fro causes
@@ -30,9 +31,8 @@ pub struct ImageThread {
     decoded: Arc<DecodedCache>,
     decoder: Decoder,
     report: OutcomeSink,
-    /// The image of the newest selection. It is this image that is shown, zoomed and scored until another is
-    /// selected, even if its file changes.
-    selected: RefCell<Option<(Generation, Arc<Radiograph>)>>,
+    /// The image of the newest selection.
+    selected: Arc<SelectedFilm>,
     /// The last picture. Another heat map over it needs no decoding and no resampling.
     plain: RefCell<Option<PlainPreview>>,
 }
@@ -44,6 +44,7 @@ impl ImageThread {
         prefetch: Arc<Prefetch>,
         decoded: Arc<DecodedCache>,
         decoder: Decoder,
+        selected: Arc<SelectedFilm>,
         report: OutcomeSink,
     ) -> Self {
         ImageThread {
@@ -53,7 +54,7 @@ impl ImageThread {
             decoded,
             decoder,
             report,
-            selected: RefCell::default(),
+            selected,
             plain: RefCell::default(),
         }
     }
@@ -89,8 +90,7 @@ impl ImageThread {
             Ok(opened) => opened,
             Err(reason) => return self.report_opened(job, Err(reason), None),
         };
-        self.selected
-            .replace(Some((job.generation, radiograph.clone())));
+        self.selected.replace(job.generation, radiograph.clone());
         self.report_opened(job, Ok(Box::new(Facts::of(&radiograph))), stamp);
         self.show(job, &radiograph);
         if job.maps || job.scored != Some(radiograph.content) {
@@ -127,14 +127,10 @@ impl ImageThread {
     }
 
     fn redraw(&self, job: &ImageJob) {
-        let selected = self.selected.borrow();
-        let Some((generation, radiograph)) = &*selected else {
+        // A file that could not be opened has no picture.
+        let Some(radiograph) = self.selected.of(job.generation) else {
             return;
         };
-        // A file that could not be opened has no picture.
-        if *generation != job.generation {
-            return;
-        }
         let plain = self.plain.borrow();
         let has_picture = plain
             .as_ref()
@@ -143,7 +139,7 @@ impl ImageThread {
         if has_picture {
             self.report_shown(job);
         } else {
-            self.show(job, radiograph);
+            self.show(job, &radiograph);
         }
     }
 
@@ -172,10 +168,11 @@ impl ImageThread {
         self.report_shown(job);
     }
 
-    /// Reports the last picture, with the heat map that the job asks for.
+    /// Reports the last picture, with the heat map and the marks that the job asks for.
     fn report_shown(&self, job: &ImageJob) {
-        let layer = job.frame.heat_map.as_ref();
-        let shown = self.plain.borrow().as_ref().map(|plain| plain.with(layer));
+        let plain = self.plain.borrow();
+        let shown = plain.as_ref().map(|plain| plain.with(&job.frame));
+        drop(plain);
         let Some(shown) = shown else { return };
         if !self.requests.is_stale(job.generation) {
             (self.report)(JobOutcome::Shown {
@@ -268,14 +265,20 @@ impl PlainPreview {
         self.content == content && self.view == job.frame.view && self.canvas == job.frame.canvas
     }
 
-    /// The picture with a heat map, if that belongs to this image.
-    fn with(&self, layer: Option<&HeatMapLayer>) -> Shown {
+    /// The picture with a heat map and marks, if those belong to this image.
+    fn with(&self, frame: &RenderRequest) -> Shown {
+        let layer = frame.heat_map.as_ref();
         let layer = layer.filter(|layer| layer.content == self.content);
         let image = match layer {
             Some(layer) => Arc::new(imaging::overlay(&self.image, self.viewport, layer)),
             None => self.image.clone(),
         };
-        // Over the heat map, which does not belong there.
+        let marks = frame.marks.as_ref();
+        let image = match marks.filter(|marks| marks.content == self.content) {
+            Some(marks) => Arc::new(imaging::draw_marks(&image, self.viewport, marks)),
+            None => image,
+        };
+        // Over the heat map and the marks, which do not belong there.
         let image = match &self.map {
             Some(map) => Arc::new(imaging::with_map(&image, map, self.viewport, self.whole)),
             None => image,

@@ -15,4 +15,6 @@ def field(value):
 
 
 row = [1, "t", "aa", b"/x/\xff.png", "ann", 1769860800123, "verdict", "disagree", None, 1, "Müller", "{}", "0.1.0"]
-print(hashlib.sha256(b"cxr review 1\n" + bytes(32) + b"".join(map(field, row))).hexdigest())
+# Without calls and marks, with marks only, and with both.
+for more in [], [None, "[1]"], ["{}", "[1]"]:
+    print(hashlib.sha256(b"cxr review 1\n" + bytes(32) + b"".join(map(field, row + more))).hexdigest())

@@ -1,5 +1,6 @@
 //! `cxr export`: the review log as a table, and whether it is whole.
 
+mod marks;
 mod rows;
 mod summary;
 
@@ -214,6 +215,9 @@ fn write(
     arguments: &cli::Export,
     out: &mut dyn Write,
 ) -> Result<()> {
+    if arguments.marks {
+        return write_marks(store, format, within, arguments.with_patient, out);
+    }
     let patients = exported_patients(arguments)?;
     let mut rows = ExportRows::new(format, patients, store.answers_seen()?);
     let mut count = 0;
@@ -249,11 +253,47 @@ fn write_columns(
     rows: &ExportRows,
     out: &mut dyn Write,
 ) -> Result<()> {
-    let columns = rows.columns();
-    let (mut kinds, mut held) = (vec![None; columns.len()], Vec::new());
+    let mut held = Vec::new();
     store.last_words(within, |word| {
-        let row = rows.row(&word);
-        for (kind, cell) in kinds.iter_mut().zip(&row) {
+        held.push(rows.row(&word));
+        Ok::<_, io::Error>(())
+    })??;
+    write_held(rows.columns(), &held, out)
+}
+
+/// Writes the table of marks.
+fn write_marks(
+    store: &Store,
+    format: TableFormat,
+    within: &[PathBuf],
+    with_patient: bool,
+    out: &mut dyn Write,
+) -> Result<()> {
+    let mut held = Vec::new();
+    store.last_words(within, |word| {
+        held.extend(marks::rows(&word, with_patient));
+        Ok::<_, io::Error>(())
+    })??;
+    if held.is_empty() {
+        complain("no marks there: the table has no rows");
+    }
+    let columns = marks::columns(with_patient);
+    if format == TableFormat::Parquet {
+        return write_held(columns, &held, out);
+    }
+    let mut table = TableWriter::begin(out, format, columns)?;
+    for row in &held {
+        table.row(row)?;
+    }
+    table.finish()?.flush()?;
+    Ok(())
+}
+
+/// Writes rows in Parquet.
+fn write_held(columns: Vec<String>, rows: &[Vec<Cell>], out: &mut dyn Write) -> Result<()> {
+    let mut kinds = vec![None; columns.len()];
+    for row in rows {
+        for (kind, cell) in kinds.iter_mut().zip(row) {
             *kind = match (*kind, cell.kind()) {
                 (known, None) => known,
                 (None, found) => found,
@@ -261,9 +301,7 @@ fn write_columns(
                 _ => Some(ColumnKind::Text),
             };
         }
-        held.push(row.iter().map(Cell::to_csv).collect::<FlatRow>());
-        Ok::<_, io::Error>(())
-    })??;
+    }
     let kinds = kinds
         .into_iter()
         .map(|kind| kind.unwrap_or(ColumnKind::Text));
@@ -274,8 +312,8 @@ fn write_columns(
     );
     // The file is made in memory: `out` may be a pipe that another thread must not hold.
     let mut table = ColumnarWriter::begin(Vec::new(), &typed, &[version])?;
-    for row in &held {
-        table.row(row)?;
+    for row in rows {
+        table.row(&row.iter().map(Cell::to_csv).collect::<FlatRow>())?;
     }
     out.write_all(&table.finish()?)?;
     Ok(out.flush()?)

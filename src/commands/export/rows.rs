@@ -15,7 +15,7 @@ const WINDOW_DECIMALS: usize = 3;
 
 /// The columns of every table, in this order.
 const IMAGE: [&str; 5] = ["path", "image_sha256", "study_uid", "series_uid", "sop_uid"];
-const PATIENT_ID: &str = "patient_id";
+pub(super) const PATIENT_ID: &str = "patient_id";
 const REVIEW: [&str; 15] = [
     "reviewer",
     "verdict",
@@ -108,8 +108,11 @@ impl ExportPseudonyms {
     }
 }
 
+/// The number of marks, which have a table of their own.
+const MARKS: &str = "marks";
+
 /// Makes the rows of a table. The labels of all models that were used come last, by name, and after them what was
-/// measured by the lungs, and ratings and study, if any review has them.
+/// measured by the lungs, ratings and study, and the number of marks, if any review has them.
 pub struct ExportRows {
     format: TableFormat,
     patients: ExportedPatients,
@@ -118,6 +121,7 @@ pub struct ExportRows {
     labels: BTreeSet<String>,
     has_lungs: bool,
     has_study: bool,
+    has_marks: bool,
 }
 
 impl ExportRows {
@@ -133,6 +137,7 @@ impl ExportRows {
             labels: BTreeSet::new(),
             has_lungs: false,
             has_study: false,
+            has_marks: false,
         }
     }
 
@@ -140,6 +145,7 @@ impl ExportRows {
     pub fn note_labels(&mut self, word: &LastWord) {
         self.has_lungs |= !word.seen["prediction"]["lungs"].is_null();
         self.has_study |= word.opinion.blinded.as_ref().is_some_and(is_of_study);
+        self.has_marks |= !word.opinion.marks.is_empty();
         for finding in findings(word) {
             let label = finding["label"].as_str().unwrap_or_default();
             if !self.labels.contains(label) {
@@ -186,6 +192,7 @@ impl ExportRows {
             .chain(nested.map(str::to_owned))
             .chain(self.lungs().iter().map(|&name| name.to_owned()))
             .chain(self.study().iter().map(|&name| name.to_owned()))
+            .chain(self.has_marks.then(|| MARKS.to_owned()))
             .collect()
     }
 
@@ -241,6 +248,10 @@ impl ExportRows {
         }
         if self.has_study {
             row.extend(of_study(word.opinion.blinded.as_ref()));
+        }
+        if self.has_marks {
+            let marks = word.opinion.marks.len() as u64;
+            row.push(Cell::Nested(marks.into()));
         }
         row
     }
@@ -360,7 +371,7 @@ fn findings(word: &LastWord) -> impl Iterator<Item = &Value> {
     all.into_iter().flatten()
 }
 
-fn optional(text: Option<&str>) -> Cell {
+pub(super) fn optional(text: Option<&str>) -> Cell {
     match text {
         Some(text) if !text.is_empty() => Cell::text(text),
         _ => Cell::Empty,

@@ -1,9 +1,11 @@
 //! `cxr report`: one image on one page, for a case note.
 
 mod findings;
+mod marks;
 mod page;
 mod pictures;
 mod prognoses;
+mod screen;
 
 use std::io;
 use std::ops::ControlFlow;
@@ -13,7 +15,8 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, anyhow};
 
 use self::page::{Fact, PageContents, ShownPatient};
-use self::pictures::Pictures;
+use self::pictures::{Pictures, SIDE};
+pub use self::screen::hook;
 use super::shared::batch::{Signals, Workers, decoders, guarded, in_order, silence_workers};
 use super::shared::output_file::{OutputFile, refuse_to_replace, write_whole};
 use super::shared::reviews::{not_opened, refuse_open_study, store_path};
@@ -21,9 +24,9 @@ use super::shared::{
     CommandContext, Usage, assumed, date, ended_by, heat_map_label, print_document, pseudonym_key,
 };
 use crate::cli;
-use crate::domain::{HeatMapChoice, ModelCard, Prediction, Radiograph};
+use crate::domain::{HeatMapChoice, ModelCard, Prediction, Prevalences, Radiograph};
 use crate::export::path_text;
-use crate::imaging::DecodeLimits;
+use crate::imaging::{DecodeLimits, StillPicture};
 use crate::inference::Classify;
 use crate::library::exists;
 use crate::sources::Sources;
@@ -46,38 +49,73 @@ pub fn run(arguments: &cli::ReportArguments, context: &CommandContext) -> Result
     let signals = Signals::watch().context("watching for signals")?;
 
     let look = |_: &Path, radiograph: &Radiograph| {
-        let prediction = classifier.classify(radiograph).map_err(|e| e.to_string())?;
-        let map = prediction.shown_heat_map(&choice);
-        let pictures = Pictures::of(radiograph, map).map_err(|e| e.to_string())?;
-        Ok(PageInputs {
-            prediction: prediction.assuming(&assumed),
-            facts: page::facts(radiograph, &shown),
-            pictures,
-        })
+        PageInputs::of(radiograph, &classifier, &choice, &assumed, &shown)
     };
     let Some(seen) = read(image, &context.limits, &signals, look)? else {
         return Ok(signals.exit_code().unwrap_or_else(|| ended_by(0)));
     };
-    let sha256 = seen.prediction.content.to_string();
-    let page = page::page(&PageContents {
-        name: &path_text(Path::new(image.file_name().unwrap_or_default())),
-        sha256: &sha256,
-        date: &date::today(),
-        facts: &seen.facts,
-        pictures: &seen.pictures,
-        prediction: &seen.prediction,
-        foretells,
-        card,
-        readers: &readers(arguments.store.as_deref(), &sha256)?,
-    });
-    destination.write(&page)
+    destination.write(&seen.page(image, card, foretells, arguments.store.as_deref())?)
 }
 
 /// The parts of the page that need the opened image.
 struct PageInputs {
     prediction: Prediction,
     facts: Vec<Fact>,
-    pictures: Pictures,
+    still: StillPicture,
+    /// Stored pixels across and down.
+    size: (usize, usize),
+}
+
+impl PageInputs {
+    /// Scores a film, and takes from it what the page shows.
+    ///
+    /// # Errors
+    /// The reason in a line, if it cannot be scored.
+    fn of(
+        radiograph: &Radiograph,
+        classifier: &impl Classify,
+        choice: &HeatMapChoice,
+        assumed: &Prevalences,
+        patient: &ShownPatient,
+    ) -> Result<Self, String> {
+        let prediction = classifier.classify(radiograph).map_err(|e| e.to_string())?;
+        let map = prediction.shown_heat_map(choice);
+        Ok(PageInputs {
+            prediction: prediction.assuming(assumed),
+            facts: page::facts(radiograph, patient),
+            still: StillPicture::new(radiograph, map, SIDE),
+            size: (radiograph.width, radiograph.height),
+        })
+    }
+
+    /// The page of the film at this path, with the last words of its readers in the store.
+    ///
+    /// # Errors
+    /// If the store cannot be read, or a picture cannot be written.
+    fn page(
+        &self,
+        image: &Path,
+        card: &ModelCard,
+        foretells: bool,
+        store: Option<&Path>,
+    ) -> Result<String> {
+        let content = self.prediction.content;
+        let sha256 = content.to_string();
+        let readers = readers(store, &sha256)?;
+        let marks = marks::layer(&readers, content);
+        let pictures = Pictures::of(&self.still, self.size, marks.as_ref());
+        Ok(page::page(&PageContents {
+            name: &path_text(Path::new(image.file_name().unwrap_or_default())),
+            sha256: &sha256,
+            date: &date::today(),
+            facts: &self.facts,
+            pictures: &pictures.with_context(|| path_text(image))?,
+            prediction: &self.prediction,
+            foretells,
+            card,
+            readers: &readers,
+        }))
+    }
 }
 
 fn shown_patient(arguments: &cli::ReportArguments) -> Result<ShownPatient> {

@@ -1,6 +1,7 @@
 //! The page, from top to bottom.
 
 use super::findings::findings;
+use super::marks;
 use super::pictures::Pictures;
 use super::prognoses::prognoses;
 use crate::commands::shared::html::Html;
@@ -165,7 +166,12 @@ fn head(html: &mut Html, case: &PageContents) {
 fn pictures(html: &mut Html, case: &PageContents) {
     html.markup("<div class=\"pictures\">\n<figure>");
     html.png(&case.pictures.plain, "the image in its own window");
-    html.markup("<figcaption>The image in its own window.</figcaption></figure>\n");
+    html.markup(if case.readers.iter().all(|word| word.opinion.marks.is_empty()) {
+        "<figcaption>The image in its own window.</figcaption></figure>\n"
+    } else {
+        "<figcaption>The image in its own window, with the marks of its readers by their numbers \
+         below.</figcaption></figure>\n"
+    });
     if let Some((png, legend)) = &case.pictures.mapped {
         html.markup("<figure>");
         html.png(png, "the image under its heat map");
@@ -252,6 +258,7 @@ fn readers(html: &mut Html, case: &PageContents) {
     if case.readers.is_empty() {
         html.markup("<p>No verdict on this image is in the store.</p>\n");
     }
+    let mut marks_before = 0;
     for word in case.readers {
         html.element("<p><b>", &word.reviewer, "</b>: ");
         html.text(&opinion_words(&word.opinion));
@@ -262,6 +269,8 @@ fn readers(html: &mut Html, case: &PageContents) {
             html.element("<br>Note: ", &word.opinion.note, "");
         }
         html.markup("</p>\n");
+        marks::list(html, &word.opinion.marks, marks_before);
+        marks_before += word.opinion.marks.len();
     }
 }
 

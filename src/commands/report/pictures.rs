@@ -2,14 +2,15 @@
 
 use std::io;
 
-use crate::domain::{HeatMap, HeatMapLegend, Radiograph};
-use crate::imaging::{StillPicture, png_with_text};
+use crate::domain::{HeatMapLegend, MarkLayer};
+use crate::imaging::{StillPicture, Viewport, draw_marks, png_with_text};
 
 /// The longest side of a picture, in pixels: half of an A4 page at 300 dots per inch.
-const SIDE: usize = 1000;
+pub const SIDE: usize = 1000;
 
 /// PNG files, no larger than the radiograph is stored.
 pub struct Pictures {
+    /// With the marks of its readers.
     pub plain: Vec<u8>,
     /// The heat map over the radiograph, with its legend; `None` without a map.
     pub mapped: Option<(Vec<u8>, HeatMapLegend)>,
@@ -18,16 +19,31 @@ pub struct Pictures {
 }
 
 impl Pictures {
+    /// The pictures of a radiograph of `size` stored pixels, across and down.
+    ///
     /// # Errors
     /// If a picture cannot be written as PNG.
-    pub fn of(radiograph: &Radiograph, map: Option<HeatMap>) -> io::Result<Self> {
-        let still = StillPicture::new(radiograph, map, SIDE);
-        let mapped = match still.mapped {
-            Some((picture, legend)) => Some((png_with_text(&picture, &[])?, legend)),
+    pub fn of(
+        still: &StillPicture,
+        (width, height): (usize, usize),
+        marks: Option<&MarkLayer>,
+    ) -> io::Result<Self> {
+        let whole = Viewport {
+            x: 0.0,
+            y: 0.0,
+            width: width as f64,
+            height: height as f64,
+        };
+        let plain = match marks {
+            Some(marks) => png_with_text(&draw_marks(&still.plain, whole, marks), &[])?,
+            None => png_with_text(&still.plain, &[])?,
+        };
+        let mapped = match &still.mapped {
+            Some((picture, legend)) => Some((png_with_text(picture, &[])?, legend.clone())),
             None => None,
         };
         Ok(Pictures {
-            plain: png_with_text(&still.plain, &[])?,
+            plain,
             mapped,
             window: still.window,
         })

@@ -14,6 +14,7 @@ pub mod html;
 mod labels;
 mod model;
 mod named;
+pub mod numbered_file;
 pub mod output_file;
 mod output_folder;
 mod pacs;

@@ -185,6 +185,7 @@ fn fields(lungs: &[(usize, usize, usize, usize)]) -> LungFields {
             width: 400,
             height: 300,
         },
+        heart: None,
         cells: (0..400)
             .map(|at| if is_lung(at) { 0.5 } else { 0.49 })
             .collect(),

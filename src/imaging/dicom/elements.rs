@@ -18,7 +18,7 @@ pub(super) fn wanted() -> Vec<Tag> {
     [&WANTED[..], &OVERLAY_BIT_POSITIONS].concat()
 }
 
-const WANTED: [Tag; 69] = [
+const WANTED: [Tag; 72] = [
     tags::SPECIFIC_CHARACTER_SET,
     tags::IMAGE_TYPE,
     tags::SOP_CLASS_UID,
@@ -42,7 +42,9 @@ const WANTED: [Tag; 69] = [
     tags::PATIENT_SEX,
     tags::PATIENT_AGE,
     tags::BODY_PART_EXAMINED,
+    tags::ESTIMATED_RADIOGRAPHIC_MAGNIFICATION_FACTOR,
     tags::IMAGER_PIXEL_SPACING,
+    tags::NOMINAL_SCANNED_PIXEL_SPACING,
     tags::VIEW_POSITION,
     tags::PATIENT_ORIENTATION,
     tags::LATERALITY,
@@ -55,6 +57,7 @@ const WANTED: [Tag; 69] = [
     tags::COLUMNS,
     tags::PIXEL_SPACING,
     tags::PIXEL_ASPECT_RATIO,
+    tags::PIXEL_SPACING_CALIBRATION_TYPE,
     tags::BITS_ALLOCATED,
     tags::BITS_STORED,
     tags::HIGH_BIT,
@@ -190,9 +193,11 @@ fn name_and_value(tag: Tag, component: &Component) -> String {
 /// The meaning of a comma before three digits: factors and millimetres are never thousands.
 fn comma(tag: Tag) -> number::Comma {
     match tag {
-        tags::RESCALE_SLOPE | tags::PIXEL_SPACING | tags::IMAGER_PIXEL_SPACING => {
-            number::Comma::Decimal
-        }
+        tags::RESCALE_SLOPE
+        | tags::PIXEL_SPACING
+        | tags::IMAGER_PIXEL_SPACING
+        | tags::NOMINAL_SCANNED_PIXEL_SPACING
+        | tags::ESTIMATED_RADIOGRAPHIC_MAGNIFICATION_FACTOR => number::Comma::Decimal,
         _ => number::Comma::Unclear,
     }
 }

@@ -8,7 +8,8 @@ use super::frame::FirstFrame;
 use super::image_pixel::{Colour, ImagePixel};
 use crate::domain::text::clean;
 use crate::domain::{
-    Objection, PhotometricInterpretation, Radiograph, Uids, VoiFunction, WindowLevel, taken,
+    Objection, PhotometricInterpretation, PixelSpacing, Radiograph, StatedSpacings, Uids,
+    VoiFunction, WindowLevel, taken,
 };
 
 impl Attributes {
@@ -68,6 +69,22 @@ impl Attributes {
         self.text(tags::STUDY_INSTANCE_UID)
     }
 
+    /// The size of a pixel, as far as the header states it.
+    fn spacing(&self) -> Option<PixelSpacing> {
+        let pair = |tag| match self.numbers(tag)[..] {
+            [Some(row), Some(column), ..] => Some((row, column)),
+            _ => None,
+        };
+        let stated = StatedSpacings {
+            pixel: pair(tags::PIXEL_SPACING),
+            calibration: self.code(tags::PIXEL_SPACING_CALIBRATION_TYPE),
+            imager: pair(tags::IMAGER_PIXEL_SPACING),
+            magnification: self.number(tags::ESTIMATED_RADIOGRAPHIC_MAGNIFICATION_FACTOR),
+            scanned: pair(tags::NOMINAL_SCANNED_PIXEL_SPACING),
+        };
+        stated.spacing()
+    }
+
     fn uids(&self) -> Uids {
         Uids {
             study: self.study(),
@@ -103,6 +120,7 @@ impl Attributes {
         let mut radiograph = Radiograph {
             photometric,
             pixel_aspect: self.pixel_aspect(),
+            spacing: self.spacing(),
             view: self.view(),
             modality: self.modality(),
             admission: admission::of(self),

@@ -6,7 +6,7 @@
 //! row along which the brightness falls most from the midline outwards, by dynamic programming (as Avidan & Shamir
 //! 2007, *Seam carving*, finds a seam).
 
-use crate::domain::{LungFields, LungPart};
+use crate::domain::{HeartLines, LungFields, LungPart};
 
 /// Columns by which a border may move from one row to the next, at most.
 const STEP: usize = 2;
@@ -29,10 +29,10 @@ const MEDIAN_ROWS: usize = 5;
 /// cardiomegaly beyond either.
 const PLAUSIBLE: std::ops::RangeInclusive<f64> = 0.3..=0.75;
 
-/// The greatest width of the heart over the greatest inner width of the thorax. `picture` is the film as the network
+/// The greatest width of the heart and the greatest inner width of the thorax. `picture` is the film as the network
 /// saw it, and `lungs` are the two lungs from left to right. `None` if a border cannot be found.
-pub fn ratio(picture: &[f32], fields: &LungFields, lungs: [&LungPart; 2]) -> Option<f32> {
-    let thorax = thorax_width(fields, lungs)?;
+pub fn lines(picture: &[f32], fields: &LungFields, lungs: [&LungPart; 2]) -> Option<HeartLines> {
+    let (thorax_row, thorax) = thorax(fields, lungs)?;
     let [left, right] = lungs;
     let top = left.rows().start.max(right.rows().start);
     let dome = dome(left)?.min(dome(right)?);
@@ -43,21 +43,29 @@ pub fn ratio(picture: &[f32], fields: &LungFields, lungs: [&LungPart; 2]) -> Opt
     }
     let midline = midline(lungs, top..dome + 1)?;
     let picture = SmoothPicture::of(picture, fields.side);
-    let mut heart = 0.0;
-    for (lung, side) in [(left, Side::Left), (right, Side::Right)] {
-        heart += Outwards {
+    let border = |lung: &LungPart, side: Side| {
+        let outwards = Outwards {
             picture: &picture,
             midline,
             side,
-        }
-        .greatest_distance(lung, rows.clone())?;
-    }
-    let ratio = heart / thorax;
-    PLAUSIBLE.contains(&ratio).then_some(ratio as f32)
+        };
+        outwards.greatest_distance(lung, rows.clone())
+    };
+    let (left_row, to_left) = border(left, Side::Left)?;
+    let (right_row, to_right) = border(right, Side::Right)?;
+    // Distances are between the middles of columns and rows.
+    let middle = midline as f64 + 0.5;
+    let lines = HeartLines {
+        heart: (middle - to_left, middle + to_right),
+        heart_row: (left_row + right_row) as f64 / 2.0 + 0.5,
+        thorax: (thorax.0 + 0.5, thorax.1 + 0.5),
+        thorax_row: thorax_row as f64 + 0.5,
+    };
+    PLAUSIBLE.contains(&lines.ratio()).then_some(lines)
 }
 
-/// The greatest distance between the outer borders of the lungs in one row, in columns, to parts of one.
-fn thorax_width(fields: &LungFields, [left, right]: [&LungPart; 2]) -> Option<f64> {
+/// The row in which the outer borders of the lungs are farthest apart, and the columns of the borders, to parts of one.
+fn thorax(fields: &LungFields, [left, right]: [&LungPart; 2]) -> Option<(usize, (f64, f64))> {
     let widths = (0..fields.side).filter_map(|row| {
         let (first, _) = left.across(row)?;
         let (_, last) = right.across(row)?;
@@ -65,9 +73,10 @@ fn thorax_width(fields: &LungFields, [left, right]: [&LungPart; 2]) -> Option<f6
         let outside = first.checked_sub(1).map(p);
         let before = first as f64 - beyond(p(first), outside);
         let outside = Some(last + 1).filter(|next| *next < fields.side).map(p);
-        Some(last as f64 + beyond(p(last), outside) - before)
+        Some((row, (before, last as f64 + beyond(p(last), outside))))
     });
-    widths.max_by(f64::total_cmp)
+    let width = |(_, (from, to)): &(usize, (f64, f64))| to - from;
+    widths.max_by(|a, b| width(a).total_cmp(&width(b)))
 }
 
 /// How far beyond the middle of its last cell, in columns, a lung ends: where the probability, interpolated between
@@ -136,8 +145,13 @@ struct Outwards<'a> {
 }
 
 impl Outwards<'_> {
-    /// The greatest distance of the heart's border from the midline in these rows, in columns.
-    fn greatest_distance(&self, lung: &LungPart, rows: std::ops::Range<usize>) -> Option<f64> {
+    /// The greatest distance of the heart's border from the midline in these rows, in columns, and its row.
+    fn greatest_distance(
+        &self,
+        lung: &LungPart,
+        rows: std::ops::Range<usize>,
+    ) -> Option<(usize, f64)> {
+        let first = rows.start;
         let reaches: Vec<usize> = rows
             .clone()
             .map(|row| self.reach(lung, row))
@@ -157,7 +171,9 @@ impl Outwards<'_> {
             return None;
         }
         let distances: Vec<f64> = on_path().map(|(scores, at)| peak(scores, *at)).collect();
-        medians(&distances).into_iter().max_by(f64::total_cmp)
+        let distances = medians(&distances).into_iter().enumerate();
+        let (row, distance) = distances.max_by(|a, b| a.1.total_cmp(&b.1))?;
+        Some((first + row, distance))
     }
 
     /// Columns from the midline to the outermost cell of the lung; `None` if the row has none on this side.
@@ -314,7 +330,33 @@ mod tests {
     fn ratio_of(film: &[f32]) -> Option<f32> {
         let fields = lungs();
         let parts = largest_parts(&fields);
-        ratio(film, &fields, two_lungs(&parts).unwrap())
+        let lines = lines(film, &fields, two_lungs(&parts).unwrap());
+        lines.map(|lines| lines.ratio() as f32)
+    }
+
+    /// The lines that are offered lie on the drawn heart and on the drawn thorax.
+    #[test]
+    fn the_lines_lie_where_the_borders_are() {
+        let fields = lungs();
+        let parts = largest_parts(&fields);
+        let film = film(27.0, (66.0, 80.0), 1.4);
+        let found = lines(&film, &fields, two_lungs(&parts).unwrap()).unwrap();
+        // Columns are counted at their middles, lines from the edge of the first.
+        for (found, expected) in [
+            (found.heart.0, 66.0 - 27.0 + 0.5),
+            (found.heart.1, 66.0 + 27.0 + 0.5),
+            (found.thorax.0, OUTER.0 + 0.5),
+            (found.thorax.1, OUTER.1 + 0.5),
+        ] {
+            assert!((found - expected).abs() < 1.5, "{found} {expected}");
+        }
+        assert!((found.heart_row - 80.5).abs() < 8.0, "{}", found.heart_row);
+        let mut fields = fields;
+        fields.heart = Some(found);
+        let points = fields.heart_points().unwrap();
+        // Ten stored pixels a cell.
+        assert!((points[0].0 - 10.0 * found.heart.0).abs() < 1e-9);
+        assert_eq!(points[0].1, points[1].1, "across the film");
     }
 
     #[test]
@@ -345,7 +387,8 @@ mod tests {
     fn the_thorax_is_measured_to_parts_of_a_cell() {
         let fields = lungs();
         let parts = largest_parts(&fields);
-        let width = thorax_width(&fields, two_lungs(&parts).unwrap()).unwrap();
+        let (_, (from, to)) = thorax(&fields, two_lungs(&parts).unwrap()).unwrap();
+        let width = to - from;
         assert!((width - (OUTER.1 - OUTER.0)).abs() < 1e-4, "{width}");
         assert_eq!(beyond(0.9, Some(0.1)), 0.5);
         assert!((beyond(0.6, Some(0.1)) - 0.2).abs() < 1e-12);

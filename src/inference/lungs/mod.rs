@@ -91,14 +91,18 @@ impl Lungs {
         let finder = LungFinder::bundled()?;
         let region = whole(radiograph);
         let picture = cxr::apply(radiograph, region, SIDE);
-        let fields = LungFields {
+        let mut fields = LungFields {
             side: SIDE,
             cells: finder.network.probabilities(picture.clone())?,
             region,
+            heart: None,
         };
+        let parts = largest_parts(&fields);
+        fields.heart =
+            two_lungs(&parts).and_then(|lungs| cardiothoracic::lines(&picture, &fields, lungs));
         Ok(Lungs {
             finder,
-            parts: largest_parts(&fields),
+            parts,
             fields: Arc::new(fields),
             picture,
         })
@@ -132,14 +136,14 @@ impl Lungs {
 
     /// The measures of an accepted film. `maps` are those of its findings, if the model has maps.
     pub(super) fn measures(&self, maps: Option<&ClassActivationMap>) -> LungMeasures {
-        let Some(lungs) = two_lungs(&self.parts) else {
+        if two_lungs(&self.parts).is_none() {
             return LungMeasures::default();
-        };
+        }
         let evidence = maps.and_then(|maps| {
             let label = maps.label(&Pathology(PNEUMONIA.to_owned()))?;
             evidence::inside(&self.fields, maps, label)
         });
-        let ratio = cardiothoracic::ratio(&self.picture, &self.fields, lungs);
+        let ratio = self.fields.heart.map(|lines| lines.ratio() as f32);
         LungMeasures {
             evidence_inside: evidence,
             cardiothoracic_ratio: ratio,

@@ -280,7 +280,7 @@ impl RecorderQueue {
             (self.report)(News::Recorded {
                 source,
                 content,
-                opinion,
+                opinion: opinion.into(),
             });
         }
     }

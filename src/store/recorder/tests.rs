@@ -42,7 +42,7 @@ fn recorded(source: &Arc<Path>, content: ContentId, note: &str) -> News {
     News::Recorded {
         source: source.clone(),
         content,
-        opinion: opinion(note),
+        opinion: opinion(note).into(),
     }
 }
 
@@ -232,7 +232,7 @@ fn two_sessions_of_one_reader_lose_none_of_their_changes() {
     let expected = News::Recorded {
         source: image.clone(),
         content: id(1),
-        opinion: both.clone(),
+        opinion: both.clone().into(),
     };
     assert_eq!(of_other.recv_timeout(LIMIT), Ok(expected));
     for recorder in [one, other] {
@@ -334,7 +334,7 @@ fn waiting_reviews_of_a_renamed_image_are_merged_in_their_order() {
         else {
             return true;
         };
-        assert_eq!(*opinion, called("Pneumonia").1, "the first call stands");
+        assert_eq!(**opinion, called("Pneumonia").1, "the first call stands");
         *source != new
     });
     assert!(all.count() > 0);

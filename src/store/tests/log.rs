@@ -64,7 +64,7 @@ fn the_log_refuses_edits_deletions_and_replacements() {
         "DELETE FROM review",
         "REPLACE INTO review SELECT * FROM review",
         "INSERT INTO review SELECT 7, 'x', image, path, reviewer, at_ms, act, verdict, label,
-            key_image, note, seen, program, previous, hash, calls FROM review",
+            key_image, note, seen, program, previous, hash, calls, marks FROM review",
     ] {
         let error = connection.execute_batch(sql).unwrap_err().to_string();
         assert!(error.contains("append-only"), "{sql}: {error}");
@@ -97,7 +97,7 @@ fn an_audit_finds_every_kind_of_change_and_its_place() {
         ),
         (
             "INSERT INTO review SELECT 6, 'x', image, path, reviewer, at_ms, act, verdict, label,
-                key_image, note, seen, program, hash, hash, calls FROM review WHERE id = 5",
+                key_image, note, seen, program, hash, hash, calls, marks FROM review WHERE id = 5",
             &[ChainFault::Edited(6), ChainFault::Uncounted(6)],
         ),
         (
@@ -122,7 +122,7 @@ fn an_audit_finds_every_kind_of_change_and_its_place() {
 /// (0 for None), its length `<Q`, its bytes; see `tests/data/chain.py`.
 #[test]
 fn a_rows_hash_is_the_documented_one() {
-    let link = chain::Link {
+    let mut link = chain::Link {
         id: 1,
         token: "t".into(),
         image: "aa".into(),
@@ -137,12 +137,142 @@ fn a_rows_hash_is_the_documented_one() {
         seen: "{}".into(),
         program: "0.1.0".into(),
         calls: None,
+        marks: None,
     };
-    let hash = hex(&link.hash(&[0; 32]));
+    for (calls, marks, expected) in [
+        (
+            None,
+            None,
+            "abcb5525220c6e9189cf0094b6d8fa13056f5fa3693a235640096e2a5a6341d5",
+        ),
+        (
+            None,
+            Some("[1]"),
+            "b6b906b0b96acf6c3bf7a41d2676f644bf37e4106b4e8715d98a45c51e5e6617",
+        ),
+        (
+            Some("{}"),
+            Some("[1]"),
+            "5cc0c94c427bf1667151a761bf5080aaf8a83a48df8dac8888d150321965d615",
+        ),
+    ] {
+        link.calls = calls.map(str::to_owned);
+        link.marks = marks.map(str::to_owned);
+        assert_eq!(hex(&link.hash(&[0; 32])), expected);
+    }
+}
+
+/// The marks of two readers, of whom one takes a mark back and gives another a label.
+#[test]
+fn marks_are_kept_for_each_reader_and_covered_by_the_chain() {
+    let (_folder, path, mut store) = new_store();
+    let all = super::super::stored_mark::tests::all_kinds();
+    let mut say = |token: &str, reader: &str, change: OpinionChange| {
+        let mut row = entry(1, "agree");
+        row.token = token.to_owned();
+        row.review.reviewer = reader.to_owned();
+        row.review.act = Act::Marked;
+        row.review.change = change;
+        store.append(&row).unwrap().opinion.marks
+    };
+    let marked = |marks: &[Mark]| Opinion {
+        marks: marks.to_vec(),
+        ..Opinion::default()
+    };
+    let two = say("1", "ann", OpinionChange::to(&marked(&all[..2])));
+    assert_eq!(two, all[..2]);
+    say("2", "bob", OpinionChange::to(&marked(&all[3..])));
+    // The same review again.
+    say("2", "bob", OpinionChange::to(&marked(&all[3..])));
+    let other = all[1].labelled("heart").unwrap();
+    let labelled = [all[0].clone(), other.clone()];
+    let change = OpinionChange::between(&marked(&two), &marked(&labelled));
+    assert_eq!(say("3", "ann", change), labelled);
+    let change = OpinionChange::between(&marked(&labelled), &marked(&[]));
+    let back = OpinionChange::between(&marked(&labelled[..1]), &marked(&[]));
+    assert_eq!(say("4", "ann", back), [other]);
+    // What is gone already is not an error.
+    assert!(say("5", "ann", change).is_empty());
+    let mut verdict = entry(1, "agree");
+    verdict.token = "6".into();
+    verdict.review.reviewer = "bob".into();
+    let merged = store.append(&verdict).unwrap();
     assert_eq!(
-        hash,
-        "abcb5525220c6e9189cf0094b6d8fa13056f5fa3693a235640096e2a5a6341d5"
+        merged.opinion.marks,
+        all[3..],
+        "a verdict takes no mark away"
     );
+    let content = entry(1, "agree").image.sha256.parse().unwrap();
+    let of_bob = store.standing("bob", content).unwrap().unwrap();
+    assert_eq!(of_bob.marks, all[3..]);
+    let of_ann = store.standing("ann", content).unwrap().unwrap();
+    assert_eq!(of_ann.marks, []);
+    assert_eq!(words(&store)[1].opinion.marks, all[3..]);
+    let audit = store.verify().unwrap();
+    assert_eq!((audit.rows, audit.faults), (6, vec![]));
+    drop(store);
+    let sql = "UPDATE review SET marks = replace(marks, 'nodule', 'scar') WHERE id = 2";
+    assert_eq!(tampered(&path, sql), [ChainFault::Edited(2)]);
+}
+
+/// A store of the schema before marks: it opens, stays whole, and takes marks.
+#[test]
+fn a_log_without_marks_stays_whole_and_continues_with_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("reviews.sqlite");
+    let mut connection = Connection::open(&path).unwrap();
+    migrate(&mut connection, &MIGRATIONS[..5]).unwrap();
+    let sql = "INSERT INTO image (sha256, path) VALUES ('aa', x'61');
+        INSERT INTO review VALUES (1, 't', 'aa', x'2f782fff2e706e67', 'ann', 1769860800123, 'verdict',
+            'disagree', NULL, 1, 'Müller', '{}', '0.1.0', zeroblob(32),
+            x'abcb5525220c6e9189cf0094b6d8fa13056f5fa3693a235640096e2a5a6341d5', NULL);
+        UPDATE chain SET rows = 1, head =
+            x'abcb5525220c6e9189cf0094b6d8fa13056f5fa3693a235640096e2a5a6341d5'";
+    connection.execute_batch(sql).unwrap();
+    drop(connection);
+    let mut store = Store::open(&path).unwrap();
+    assert_eq!(words(&store)[0].opinion.marks, []);
+    let marks = super::super::stored_mark::tests::all_kinds();
+    let mut marked = entry(2, "agree");
+    marked.review.act = Act::Marked;
+    marked.review.change = OpinionChange::to(&Opinion {
+        marks: marks.clone(),
+        ..Opinion::default()
+    });
+    store.append(&marked).unwrap();
+    let audit = store.verify().unwrap();
+    assert_eq!((audit.rows, audit.faults), (2, vec![]));
+    // By path: /x/ward/2.png, then a name that is no text.
+    assert_eq!(words(&store)[1].opinion.note, "Müller");
+    assert_eq!(words(&store)[0].opinion.marks, marks);
+}
+
+/// Marks that a newer version wrote in a form of its own are not overwritten.
+#[test]
+fn marks_of_an_unknown_form_stay_as_they_are() {
+    let (_folder, path, mut store) = new_store();
+    store.append(&entry(1, "agree")).unwrap();
+    drop(store);
+    let connection = Connection::open(&path).unwrap();
+    let sql =
+        "DROP TRIGGER review_is_not_edited; UPDATE review SET marks = '[{\"kind\":\"spiral\"}]'";
+    connection.execute_batch(sql).unwrap();
+    drop(connection);
+    let mut store = Store::open(&path).unwrap();
+    let mut more = entry(1, "unsure");
+    more.review.change = OpinionChange::to(&Opinion {
+        verdict: Some(Verdict::Unsure),
+        marks: super::super::stored_mark::tests::all_kinds(),
+        ..Opinion::default()
+    });
+    store.append(&more).unwrap();
+    let connection = Connection::open(&path).unwrap();
+    let kept: String = connection
+        .query_row("SELECT marks FROM review WHERE id = 2", [], |row| {
+            row.get(0)
+        })
+        .unwrap();
+    assert_eq!(kept, "[{\"kind\":\"spiral\"}]");
 }
 
 /// A log of the first schema continues in the newest one, with its own hashes.

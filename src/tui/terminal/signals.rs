@@ -1,6 +1,7 @@
 //! Signals, and a terminal that is closed.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -9,6 +10,18 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal as Number, getpgrp, getsid, kill_current_process_group};
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::Signals;
+
+/// Whether another program has the terminal. The keys that interrupt or suspend it go to this process too, since both are
+/// one job.
+static LENT: AtomicBool = AtomicBool::new(false);
+
+/// Runs `run` while keys that send signals are meant for another program.
+pub fn without_interrupts<T>(run: impl FnOnce() -> T) -> T {
+    LENT.store(true, Ordering::SeqCst);
+    let result = run();
+    LENT.store(false, Ordering::SeqCst);
+    result
+}
 
 /// The request of a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +56,13 @@ pub fn watch(
     thread::spawn(move || {
         for signal in signals.forever() {
             match signal {
+                SIGINT if LENT.load(Ordering::SeqCst) => {}
+                // The other program has stopped by now: the shell waits for both.
+                SIGTSTP if LENT.load(Ordering::SeqCst) => {
+                    if can_stop() {
+                        let _ = stop_here();
+                    }
+                }
                 SIGTSTP => tell(Signal::Suspend),
                 SIGCONT => tell(Signal::Resume),
                 number => end(&tell, &last, 128 + number as u8),

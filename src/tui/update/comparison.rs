@@ -219,6 +219,7 @@ fn job(model: &Model) -> Option<ComparisonJob> {
             view: model.compared_view(),
             canvas,
             heat_map: None,
+            marks: None,
         },
     })
 }

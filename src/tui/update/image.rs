@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use ratatui::layout::Position;
+use ratatui::layout::{Position, Rect};
 
 use super::Effect;
 use crate::domain::{Canvas, FilmShape, Preset, View, Window};
@@ -43,7 +43,8 @@ pub fn select_as(model: &mut Model, view: View) -> Vec<Effect> {
     let canvas = model.viewer.canvas;
     let selected = model.worklist.selected();
     let is_unread = selected.is_some_and(|entry| !matches!(entry.state, EntryState::Read(_)));
-    let map_asked = model.heat_map.on && (is_unread || model.lacks_map());
+    let wants_lines = model.marking.wants_offer && model.lacks_offer();
+    let map_asked = wants_lines || model.heat_map.on && (is_unread || model.lacks_map());
     model.viewer = Viewer {
         generation,
         source: selected.map(|entry| entry.path.clone()),
@@ -53,6 +54,7 @@ pub fn select_as(model: &mut Model, view: View) -> Vec<Effect> {
         map_asked,
         ..Viewer::default()
     };
+    model.viewer.marks = model.mark_layer();
     job(model).map(Effect::Select).into_iter().collect()
 }
 
@@ -77,7 +79,9 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::PresetFull => view.window = Window::WindowPreset(Preset::Full),
         Action::Reset => {
             *view = View::default();
-            model.mode = KeyMode::Browse;
+            if model.mode == KeyMode::Window {
+                model.mode = KeyMode::Browse;
+            }
         }
         Action::Invert => view.inverted = !view.inverted,
         Action::ZoomIn => view.zoom_by(ZOOM_STEP),
@@ -120,17 +124,22 @@ pub fn zoom_about(model: &mut Model, factor: f64, at: Position) -> Vec<Effect> {
     let Some((canvas, shape)) = canvas_and_shape(model) else {
         return zoom(model, factor);
     };
+    let pointer = from_middle(area, canvas, at);
+    let view = &mut model.viewer.view;
+    view.zoom_about(factor, pointer, canvas, shape);
+    redraw(model)
+}
+
+/// How many pixels of the canvas, which fills an area of cells, the middle of a cell is right of and below its middle.
+pub(super) fn from_middle(area: Rect, canvas: Canvas, at: Position) -> (f64, f64) {
     let from_middle = |cell: u16, start: u16, cells: u16, pixels: usize| {
         let share = (f64::from(cell.saturating_sub(start)) + 0.5) / f64::from(cells.max(1)) - 0.5;
         share * pixels as f64
     };
-    let pointer = (
+    (
         from_middle(at.x, area.x, area.width, canvas.width),
         from_middle(at.y, area.y, area.height, canvas.height),
-    );
-    let view = &mut model.viewer.view;
-    view.zoom_about(factor, pointer, canvas, shape);
-    redraw(model)
+    )
 }
 
 /// Moves the image with the mouse, by cells of the screen.
@@ -224,6 +233,7 @@ fn job(model: &Model) -> Option<ImageJob> {
             view: model.viewer.view,
             canvas,
             heat_map: model.heat_map_layer(),
+            marks: model.viewer.marks.clone(),
         },
         scored: entry.prediction().map(|prediction| prediction.content),
         maps: model.viewer.map_asked,

@@ -6,15 +6,16 @@ use std::sync::Arc;
 use crossterm::event::{KeyEvent, MouseEvent};
 use ratatui::layout::Size;
 
-use crate::domain::Canvas;
+use crate::domain::{Canvas, HeatMapChoice, Prevalences};
 use crate::library::{KnownFile, Touched, UnreadFormat};
 use crate::store::{News, Request};
+use crate::tui::hooks::OpenTarget;
 use crate::tui::model::{HeaderRead, PaneSizes, Panes};
 use crate::tui::terminal::Tmux;
 use crate::tui::worklist::Undated;
 use crate::worker::{
     BackgroundJob, ComparisonJob, Generation, HeaderBatch, HeaderJobs, ImageJob, JobOutcome,
-    ThumbnailJobs,
+    RenderRequest, ThumbnailJobs,
 };
 
 /// Everything that can happen to the screen.
@@ -49,6 +50,8 @@ pub enum Message {
         source: Arc<Path>,
         read: Result<HeaderRead, String>,
     },
+    /// What came of something that was done elsewhere, in a line.
+    Finished(String),
     Worker(JobOutcome),
     Review(News),
     /// The screen was laid out: the places of its panes, and the pixels that the image may have, and those of the film
@@ -110,6 +113,21 @@ pub enum Effect {
     ProbeAgain,
     /// Put a text on the clipboard of the terminal.
     Copy(String),
+    /// Write the picture of this selection to a file.
+    SavePicture(Generation, RenderRequest),
+    /// Write a report of this selection.
+    WriteReport {
+        generation: Generation,
+        source: Arc<Path>,
+        /// SHA-256 of the weights.
+        model: String,
+        heat_map: HeatMapChoice,
+        assumed: Prevalences,
+        /// With outcomes.
+        foretells: bool,
+    },
+    /// Open this file, or its folder, in another program.
+    Open(OpenTarget, Arc<Path>),
     /// Write down the sizes of the panes for the next time.
     Remember(PaneSizes),
     Suspend,

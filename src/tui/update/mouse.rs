@@ -3,7 +3,7 @@
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
 
-use super::{Effect, keeping_selection, move_by, panes, scroll_of, scrolled, turn_findings};
+use super::{Effect, keeping_selection, marks, move_by, panes, scroll_of, scrolled, turn_findings};
 use crate::tui::model::{Drag, DragKind, Model, Overlay};
 
 /// One step of the mouse wheel, in rows of the worklist.
@@ -27,6 +27,11 @@ pub fn on_mouse(model: &mut Model, mouse: MouseEvent) -> Vec<Effect> {
             super::image::zoom_about(model, 1.0 / WHEEL_ZOOM, at)
         }
         MouseEventKind::ScrollUp if on_image => super::image::zoom_about(model, WHEEL_ZOOM, at),
+        MouseEventKind::Down(MouseButton::Left) if on_image && marks::press(model, at) => {
+            let kind = DragKind::Mark;
+            model.drag = Some(Drag { kind, at });
+            vec![]
+        }
         MouseEventKind::Down(button) if drag_kind(model, button, at).is_some() => {
             model.drag = drag_kind(model, button, at).map(|kind| Drag { kind, at });
             vec![]
@@ -37,6 +42,10 @@ pub fn on_mouse(model: &mut Model, mouse: MouseEvent) -> Vec<Effect> {
                 kind: DragKind::Column | DragKind::Row,
                 ..
             }) => panes::remember(model),
+            Some(Drag {
+                kind: DragKind::Mark | DragKind::DraggedMark,
+                ..
+            }) => marks::release(model),
             _ => vec![],
         },
         MouseEventKind::ScrollDown => move_by(model, WHEEL_ROWS),
@@ -82,6 +91,13 @@ fn on_drag(model: &mut Model, at: Position) -> Vec<Effect> {
         i32::from(at.y) - i32::from(before.y),
     );
     match drag.kind {
+        DragKind::Mark | DragKind::DraggedMark => {
+            let is_first = drag.kind == DragKind::Mark && before != at;
+            if is_first {
+                drag.kind = DragKind::DraggedMark;
+            }
+            marks::drag(model, at, is_first)
+        }
         DragKind::Image => super::image::drag(model, by),
         DragKind::Window => super::image::drag_window(model, by),
         DragKind::Column => {

@@ -2,9 +2,9 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use super::{Effect, keeping_selection, open_prompt, review, say};
-use crate::domain::Prevalences;
+use super::{Effect, keeping_selection, marks, open_prompt, review, say};
 use crate::domain::text::{Printable, is_dangerous};
+use crate::domain::{Prevalences, read_label};
 use crate::tui::model::{ClassifierState, LONGEST_NOTE, Model, Overlay, Prompt, PromptKind};
 use crate::tui::worklist::FilterTerms;
 
@@ -57,7 +57,9 @@ fn preview_prompt(model: &mut Model, prompt: &Prompt) -> Vec<Effect> {
             let text = prompt.text.clone();
             keeping_selection(model, |model| model.worklist.set_filter(text))
         }
-        PromptKind::Jump | PromptKind::Prevalence | PromptKind::Note => vec![],
+        PromptKind::Jump | PromptKind::Prevalence | PromptKind::Note | PromptKind::MarkLabel => {
+            vec![]
+        }
     }
 }
 
@@ -66,7 +68,9 @@ fn abandon(model: &mut Model, prompt: Prompt) -> Vec<Effect> {
         PromptKind::Filter => {
             keeping_selection(model, |model| model.worklist.restore(prompt.before))
         }
-        PromptKind::Jump | PromptKind::Prevalence | PromptKind::Note => vec![],
+        PromptKind::Jump | PromptKind::Prevalence | PromptKind::Note | PromptKind::MarkLabel => {
+            vec![]
+        }
     }
 }
 
@@ -89,6 +93,12 @@ fn accept(model: &mut Model, prompt: Prompt) -> Vec<Effect> {
             vec![]
         }
         PromptKind::Note => review::note(model, &prompt.text),
+        PromptKind::MarkLabel if read_label(&prompt.text).is_err() => {
+            // The prompt stays open: it says what is wrong, and the reader can mend it.
+            model.overlay = Some(Overlay::Prompt(prompt));
+            vec![]
+        }
+        PromptKind::MarkLabel => marks::label(model, &prompt.text),
         PromptKind::Prevalence => {
             model.notice = Some(assume(model, prompt.text.trim()));
             vec![]

@@ -24,16 +24,17 @@ const ANOTHER: &str = "another image came on the screen: nothing recorded";
 /// The label of a disagreement with a refusal, where there are no scores.
 const REFUSAL: &str = "input check";
 
+/// The notice where the reader's opinion is hidden.
+pub(super) const REMEMBER_TO_CALL: &str =
+    "your flags, notes and marks are hidden until you have made your own call: press Enter";
+
 /// Performs one of the review actions.
 pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
     match action {
         Action::Agree => judge_answer(model, Verdict::Agree),
         Action::Disagree => ask_for_label(model),
         Action::Unsure => judge_answer(model, Verdict::Unsure),
-        Action::KeyImage | Action::Note if is_beside_hidden(model) => say(
-            model,
-            "your flags and notes are hidden until you have made your own call: press Enter",
-        ),
+        Action::KeyImage | Action::Note if is_beside_hidden(model) => say(model, REMEMBER_TO_CALL),
         Action::KeyImage => judge(model, Act::Flagged, |opinion| {
             opinion.key_image = !opinion.key_image;
         }),
@@ -52,7 +53,7 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
 
 /// Whether the reader has an opinion on the image that stays hidden until their own call, because it was
 /// formed beside the answer.
-fn is_beside_hidden(model: &Model) -> bool {
+pub(super) fn is_beside_hidden(model: &Model) -> bool {
     let list = &model.worklist;
     let selected = list.selected();
     let has_opinion = selected.is_some_and(|entry| entry.opinion_state.is_some());
@@ -172,7 +173,7 @@ pub(super) fn selected(model: &Model) -> Result<(Arc<Path>, ContentId, Opinion),
 }
 
 /// Changes the reader's opinion on the image on the screen, and records the change.
-fn judge(model: &mut Model, act: Act, change: impl FnOnce(&mut Opinion)) -> Vec<Effect> {
+pub(super) fn judge(model: &mut Model, act: Act, change: impl FnOnce(&mut Opinion)) -> Vec<Effect> {
     let (source, content, before) = match selected(model) {
         Ok(found) => found,
         Err(reason) => return say(model, reason),
@@ -388,7 +389,7 @@ pub fn on_news(model: &mut Model, news: News) -> Vec<Effect> {
             opinion,
         } => {
             let was_hidden = model.is_hidden();
-            if model.worklist.confirm(&source, content, opinion) {
+            if model.worklist.confirm(&source, content, *opinion) {
                 model.notice = Some(MERGED.to_owned());
             }
             let opinion = model.worklist.opinion_on(&source, content);

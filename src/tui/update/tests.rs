@@ -7,6 +7,7 @@ mod disk;
 mod grid;
 mod heat_map;
 mod list;
+mod marks;
 mod models;
 mod mouse;
 mod panes;
@@ -127,7 +128,7 @@ fn recorded(model: &mut Model, name: &str) {
     let news = News::Recorded {
         source: path(name),
         content: Default::default(),
-        opinion: opinion_of(model, name),
+        opinion: opinion_of(model, name).into(),
     };
     update(model, Message::Review(news));
 }
@@ -212,6 +213,7 @@ fn facts() -> Box<Facts> {
         width: 10,
         height: 10,
         pixel_aspect: 1.0,
+        scale: crate::domain::FilmScale::PIXELS,
         histogram: Default::default(),
         bits_stored: 8,
         step: 1.0,

@@ -12,6 +12,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Paragraph, Wrap};
 
 use super::layout::PaneLayout;
+use super::marks;
 use super::text::{cells, shorten};
 use super::theme::Theme;
 use super::worklist::border;
@@ -27,6 +28,9 @@ pub fn draw(model: &Model, theme: &Theme, layout: &PaneLayout, frame: &mut Frame
     }
     if !layout.compact {
         area = draw_border(model, theme, layout, frame);
+    }
+    if model.is_marking() {
+        return marks::draw(model, theme, area, frame);
     }
     // Where there is no border with a title, the first line names the kind of number.
     let kind = layout.compact.then(|| {
@@ -71,7 +75,10 @@ pub fn draw(model: &Model, theme: &Theme, layout: &PaneLayout, frame: &mut Frame
 /// area inside.
 fn draw_border(model: &Model, theme: &Theme, layout: &PaneLayout, frame: &mut Frame) -> Rect {
     let area = layout.findings;
-    let title = title(model, theme, usize::from(area.width));
+    let title = match model.is_marking() {
+        true => Line::styled(" Marks ", theme.title),
+        false => title(model, theme, usize::from(area.width)),
+    };
     let counts = border::counts(model, usize::MAX);
     let fits = cells(&counts) <= room_for_counts(model, area.width);
     let counts = if fits { counts } else { String::new() };

@@ -10,7 +10,7 @@ use super::layout::PaneLayout;
 use super::text::{cells, count, end_of, shorten, shorten_name};
 use super::theme::Theme;
 use super::worklist::row;
-use super::{legend, radiograph};
+use super::{legend, marks, radiograph};
 use crate::tui::keymap::{Action, KeyMode, Keymap};
 use crate::tui::model::{LONGEST_NOTE, Model, Overlay, Prompt, PromptKind};
 use crate::tui::worklist::FilterError;
@@ -49,6 +49,10 @@ pub fn draw(model: &Model, theme: &Theme, layout: &PaneLayout, frame: &mut Frame
             Line::styled(shorten(&theme.words(&words), left), theme.key)
         }
         _ if model.grid.is_open => grid_hints(model, theme, left),
+        _ if model.is_marking() => {
+            let words = marks::footer_words(model, left);
+            Line::styled(shorten(&theme.words(&words), left), theme.key)
+        }
         _ if model.is_first_time => first_time(model, theme, left),
         _ if model.sizes.whole && !has_heat_map(model) => whole_screen(model, theme, left),
         // A compact layout has no border for the limit of the heat map.
@@ -183,6 +187,7 @@ fn question(kind: PromptKind) -> &'static str {
         PromptKind::Jump => "row: ",
         PromptKind::Prevalence => "prevalence: ",
         PromptKind::Note => "note: ",
+        PromptKind::MarkLabel => "label: ",
     }
 }
 
@@ -197,6 +202,7 @@ fn prompt_line(model: &Model, theme: &Theme, prompt: &Prompt, width: usize) -> L
         PromptKind::Filter => format!("   {}", filter_hint(model, &prompt.text)),
         PromptKind::Jump => format!("   of {}", count(model.worklist.len())),
         PromptKind::Note => note_hint(&prompt.text),
+        PromptKind::MarkLabel => format!("   {}", marks::label_hint(&prompt.text)),
         PromptKind::Prevalence => format!("   {}", prevalence_hint(model, &prompt.text)),
     };
     Line::raw(shorten(

@@ -40,10 +40,11 @@ const FIRST: [(&[Action], &str); 6] = [
     ),
 ];
 
-const MOUSE: [&str; 5] = [
+const MOUSE: [&str; 6] = [
     "wheel: the list moves, findings turn pages, the image zooms under the pointer",
     "drag the image: pan; with the right button: window (across) and level (up, down)",
     "drag a border: the size of the panes",
+    "while a mark is made: a click sets a point, a drag both ends of a line",
     "click: select",
     "in the grid a second click opens, and the wheel scrolls",
 ];

@@ -18,6 +18,7 @@ mod input;
 mod layout;
 mod left_out;
 mod legend;
+mod marks;
 mod overlay;
 mod path;
 mod radiograph;

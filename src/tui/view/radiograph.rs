@@ -7,9 +7,9 @@ use ratatui::widgets::{Block, Paragraph, Wrap};
 
 use super::comparison;
 use super::layout::PaneLayout;
-use super::legend;
 use super::text::{cells, count, shorten, shorten_name};
 use super::theme::Theme;
+use super::{legend, marks};
 use crate::domain::text::clean;
 use crate::domain::{ViewPosition, Window};
 use crate::tui::model::Model;
@@ -158,6 +158,7 @@ pub fn view_words(model: &Model, width: usize) -> String {
     } else if view.zoom != 1.0 {
         words.push(format!("{:.1}×", view.zoom));
     }
+    words.extend(marks::count_words(model));
     if let Some(facts) = &model.viewer.facts {
         words.push(facts.format.clone());
     }

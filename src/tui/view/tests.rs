@@ -11,6 +11,7 @@ mod header;
 mod hostile;
 mod left_out;
 mod many_labels;
+mod marks;
 mod people;
 mod prognoses;
 mod room;

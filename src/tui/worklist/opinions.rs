@@ -56,6 +56,7 @@ pub(super) fn matches_review_word(state: Option<&OpinionState>, word: &str) -> b
         "reviewed" => verdict.is_some(),
         "unreviewed" => verdict.is_none(),
         "key" => opinion.is_some_and(|opinion| opinion.key_image),
+        "marked" => opinion.is_some_and(|opinion| !opinion.marks.is_empty()),
         "noted" => opinion.is_some_and(|opinion| !opinion.note.is_empty()),
         word => verdict.is_some_and(|verdict| verdict.word() == word),
     }

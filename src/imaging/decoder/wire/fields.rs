@@ -4,8 +4,8 @@ use super::encoding::{Wire, alternatives, structures};
 use super::{DecoderTask, DecoderTerms};
 use crate::domain::{
     Admission, ContentId, Fingerprint, HeaderText, Issuer, Lut, Modality, Objection, PatientFacts,
-    PhotometricInterpretation, PixelTransform, Radiograph, Rescale, Samples, SourceHeader, Uids,
-    ViewPosition, VoiFunction, WindowLevel,
+    PhotometricInterpretation, PixelSpacing, PixelTransform, Radiograph, Ratio, Rescale, Samples,
+    SourceHeader, SpacingPlane, Uids, ViewPosition, VoiFunction, WindowLevel,
 };
 use crate::imaging::decoder::confinement::{Attempt, Attempts, Confinement};
 use crate::imaging::{DecodeLimits, ImageFault};
@@ -24,11 +24,12 @@ structures! {
     Issuer { local, universal }
     PatientFacts { sex, age, name, id, issuer, name_print, birth_date_print }
     Uids { study, series, sop_instance }
+    PixelSpacing { row_pm, column_pm, plane }
     HeaderText { group, element, value }
     SourceHeader { texts; content = ContentId::default() }
     Radiograph {
         width, height, bits_stored, photometric, modality_transform, padding, windows, voi_luts,
-        inverted, pixel_aspect, view, modality, admission, patient, uids, taken, frames, format;
+        inverted, pixel_aspect, spacing, view, modality, admission, patient, uids, taken, frames, format;
         // The program hashes the file itself.
         content = ContentId::default(), samples = Samples::Grey8(Vec::new())
     }
@@ -42,6 +43,9 @@ alternatives! {
     PhotometricInterpretation { 0 Monochrome1, 1 Monochrome2, 2 Rgb, 3 Palette }
     ViewPosition { 0 Pa, 1 Ap, 2 Lateral, 3 Unknown }
     Modality { 0 Unknown, 1 Radiography(name), 2 Other(name) }
+    SpacingPlane {
+        0 Geometry, 1 Fiducial, 2 Unstated, 3 Detector, 4 Magnified(factor), 5 ScannedFilm,
+    }
     Objection {
         0 ForProcessing, 1 BodyPart(part), 2 Derived(kind), 3 SecondaryCapture(how), 4 BurnedIn,
         5 OneSide(side), 6 View(view), 7 Class { is_of, modality },
@@ -52,6 +56,16 @@ alternatives! {
     ImageFault {
         0 Unreadable(reason), 1 NotAnImage(reason), 2 TooLarge(reason), 3 Damaged(reason),
         4 Unsupported(reason), 5 DecoderDied(reason), 6 TimedOut(reason), 7 NoPicture(kind),
+    }
+}
+
+impl Wire for Ratio {
+    fn write(&self, to: &mut Vec<u8>) {
+        self.0.write(to);
+    }
+
+    fn read(from: &mut &[u8]) -> Option<Self> {
+        u32::read(from).map(Ratio)
     }
 }
 

@@ -22,7 +22,7 @@ mod tests;
 use super::attachment::Attachment;
 use super::channel::ChannelMessage;
 use super::confinement::{Attempts, Confinement};
-use crate::domain::{Radiograph, Samples, SourceHeader};
+use crate::domain::{PixelSpacing, Radiograph, Samples, SourceHeader};
 use crate::imaging::{DecodeLimits, ImageFault};
 use encoding::{Wire, whole, written};
 
@@ -184,6 +184,7 @@ fn with_samples(r: Radiograph, code: u8, attached: &Attachment) -> Option<Radiog
     let pixels = r.width.checked_mul(r.height)?;
     let expected = pixels.checked_mul(bytes_per_pixel)?;
     let is_sound = PLAUSIBLE_ASPECTS.contains(&r.pixel_aspect)
+        && r.spacing.is_none_or(PixelSpacing::is_sound)
         && expected != 0
         && attached.length() == expected as u64;
     let samples = is_sound.then(|| match code {

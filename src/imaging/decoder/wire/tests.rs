@@ -6,8 +6,8 @@ use super::encoding::LONGEST_TEXT;
 use super::*;
 use crate::domain::{
     Admission, ContentId, Fingerprint, HeaderText, Issuer, Lut, Modality, Objection, PatientFacts,
-    PhotometricInterpretation, PixelTransform, Rescale, Uids, ViewPosition, VoiFunction,
-    WindowLevel,
+    PhotometricInterpretation, PixelTransform, Ratio, Rescale, SpacingPlane, Uids, ViewPosition,
+    VoiFunction, WindowLevel,
 };
 use crate::imaging::clean_text;
 
@@ -40,6 +40,10 @@ fn radiograph(samples: Samples, width: usize, text: Option<String>) -> Radiograp
         voi_luts: vec![lut],
         inverted: true,
         pixel_aspect: 1.25,
+        spacing: Some(PixelSpacing::of(
+            (0.15, 0.12),
+            SpacingPlane::Magnified(Ratio(1_100_000)),
+        )),
         view: ViewPosition::Ap,
         modality: Modality::Other("CT".into()),
         admission: Admission {

@@ -187,7 +187,7 @@ fn undo_restores_the_opinion_on_that_image_even_if_its_file_was_replaced() {
         Message::Review(News::Recorded {
             source: path("a.png"),
             content: id(1),
-            opinion: draft.review.change.on(&Default::default()),
+            opinion: draft.review.change.on(&Default::default()).into(),
         }),
     );
     press(&mut model, "jk");

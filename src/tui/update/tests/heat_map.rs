@@ -236,6 +236,7 @@ fn with_lungs(generation: Generation) -> Message {
         side: 1,
         cells: vec![0.75],
         region,
+        heart: None,
     }));
     Message::Worker(JobOutcome::Classified {
         source: path("a.png"),

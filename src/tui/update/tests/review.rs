@@ -311,7 +311,7 @@ fn the_opinion_of_another_session_arrives_with_the_next_review_and_is_reported()
     let news = News::Recorded {
         source: path("a.png"),
         content: Default::default(),
-        opinion: both.clone(),
+        opinion: both.clone().into(),
     };
     update(&mut model, Message::Review(news));
     assert!(both.key_image && both.note == "critical finding");

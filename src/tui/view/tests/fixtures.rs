@@ -231,6 +231,7 @@ pub fn show(model: &mut Model) {
         width: 2544,
         height: 3056,
         pixel_aspect: 1.0,
+        scale: crate::domain::FilmScale::PIXELS,
         histogram: Default::default(),
         bits_stored: 12,
         step: 1.0,

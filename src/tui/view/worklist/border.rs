@@ -139,6 +139,7 @@ pub fn opinion_words(model: &Model) -> String {
         key_image,
         note,
         blinded,
+        marks,
     } = &state.opinion;
     let call = blinded
         .as_ref()
@@ -155,7 +156,12 @@ pub fn opinion_words(model: &Model) -> String {
     });
     let key_image = key_image.then(|| "key image".to_owned());
     let note = (!note.is_empty()).then(|| format!("“{note}”"));
-    let words: Vec<String> = [call, verdict, key_image, note, seen]
+    let marks = match marks.len() {
+        0 => None,
+        1 => Some("1 mark".to_owned()),
+        count => Some(format!("{count} marks")),
+    };
+    let words: Vec<String> = [call, verdict, key_image, marks, note, seen]
         .into_iter()
         .flatten()
         .collect();

@@ -25,7 +25,7 @@ const STATES: [&str; 8] = [
     "unread", "read", "error", "skipped", "ok", "caution", "refused", "found",
 ];
 /// The words for the state of a review.
-const REVIEWS: [&str; 7] = [
+const REVIEWS: [&str; 8] = [
     "reviewed",
     "unreviewed",
     "agree",
@@ -33,6 +33,7 @@ const REVIEWS: [&str; 7] = [
     "unsure",
     "key",
     "noted",
+    "marked",
 ];
 const EXTENT: &str = "extent";
 const OPACITY: &str = "opacity";

@@ -1,0 +1,448 @@
+//! Marks on the image on the screen, made by keys or with the mouse. Each is a review: it is recorded, undone and redone
+//! like a note.
+
+use ratatui::layout::Position;
+
+use super::image::{from_middle, redraw};
+use super::models::select_again;
+use super::review::{REMEMBER_TO_CALL, is_beside_hidden, judge, selected};
+use super::{Effect, open_prompt, say};
+use crate::domain::text::clean;
+use crate::domain::{Act, FilmShape, MOST_MARKS, Mark, MarkKind, MarkPoint, ShownPart};
+use crate::tui::keymap::{Action, KeyMode};
+use crate::tui::model::{MarkDraft, MarkStep, Model, PromptKind};
+
+/// Cells of a coarse step.
+const COARSE: f64 = 4.0;
+/// A click this near to a mark, in cells, selects it.
+const NEAR: f64 = 1.5;
+
+/// Performs one of the actions of marks.
+pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
+    match action {
+        Action::Mark => begin(model),
+        Action::ShowMarks => show(model),
+        Action::MarkLeft => step(model, -1.0, 0.0),
+        Action::MarkRight => step(model, 1.0, 0.0),
+        Action::MarkUp => step(model, 0.0, -1.0),
+        Action::MarkDown => step(model, 0.0, 1.0),
+        Action::MarkStep => {
+            model.marking.step = model.marking.step.next();
+            vec![]
+        }
+        Action::MarkRuler => draft(model, MarkKind::Ruler),
+        Action::MarkRatio => draft(model, MarkKind::CardiothoracicRatio),
+        Action::MarkAngle => draft(model, MarkKind::Angle),
+        Action::MarkPoint => draft(model, MarkKind::Point),
+        Action::MarkBox => draft(model, MarkKind::Box),
+        Action::MarkSet => set(model),
+        Action::MarkNext => select_next(model),
+        Action::MarkLabel => ask_for_label(model),
+        Action::MarkDelete => delete(model),
+        _ => {
+            leave(model);
+            vec![]
+        }
+    }
+}
+
+/// Goes back by one: the mark that is being made, then the mode.
+pub fn back(model: &mut Model) {
+    if model.marking.draft.take().is_none() {
+        leave(model);
+    }
+}
+
+fn leave(model: &mut Model) {
+    model.mode = KeyMode::Browse;
+    model.marking.draft = None;
+    model.marking.selected = None;
+}
+
+fn begin(model: &mut Model) -> Vec<Effect> {
+    if model.painting == "off" {
+        return say(
+            model,
+            "marks lie on the image, and --graphics off paints none",
+        );
+    }
+    if let Err(reason) = may_mark(model) {
+        return say(model, reason);
+    }
+    model.mode = KeyMode::Mark;
+    vec![]
+}
+
+/// Whether the image on the screen may be marked now.
+///
+/// # Errors
+/// The reason why not.
+fn may_mark(model: &Model) -> Result<(), &'static str> {
+    selected(model)?;
+    if is_beside_hidden(model) {
+        return Err(REMEMBER_TO_CALL);
+    }
+    if model.marks().len() >= MOST_MARKS {
+        return Err("this image has as many marks as it may have: delete one first");
+    }
+    Ok(())
+}
+
+fn show(model: &mut Model) -> Vec<Effect> {
+    let count = model.marks().len();
+    if count == 0 {
+        let key = model.keymap.display_key(Action::Mark);
+        return say(model, &format!("no marks on this image: {key} makes some"));
+    }
+    model.marking.are_hidden = !model.marking.are_hidden;
+    vec![]
+}
+
+/// Begins a mark. The lines of a cardiothoracic ratio are those that the model offers, if it has some that may be shown:
+/// each end is then confirmed, or moved and confirmed.
+fn draft(model: &mut Model, kind: MarkKind) -> Vec<Effect> {
+    if let Err(reason) = may_mark(model) {
+        return say(model, reason);
+    }
+    model.marking.selected = None;
+    model.marking.draft = Some(MarkDraft::new(kind));
+    if kind == MarkKind::CardiothoracicRatio {
+        take_offer(model);
+        // A prediction of the cache has no lines: the image is scored again, once, and they come with that.
+        if model.lacks_offer() && !model.viewer.map_asked {
+            model.marking.wants_offer = true;
+            return select_again(model);
+        }
+    }
+    vec![]
+}
+
+/// Takes the lines that the model offers for a mark that has no point yet.
+fn take_offer(model: &mut Model) {
+    let offered = model.offered_ratio();
+    let Some(draft) = &mut model.marking.draft else {
+        return;
+    };
+    let is_open = draft.kind == MarkKind::CardiothoracicRatio
+        && draft.points.is_empty()
+        && draft.offered.is_none();
+    if let Some(offered) = offered.filter(|_| is_open) {
+        model.marking.cursor = offered.first().copied();
+        draft.offered = Some(offered);
+        model.notice =
+            Some("the model's lines are offered: confirm each end, or move it first".to_owned());
+    }
+}
+
+/// Sets the next point at the cursor. After the last one the mark is recorded.
+fn set(model: &mut Model) -> Vec<Effect> {
+    let scale = model.film_scale();
+    let Some(cursor) = model.marking.cursor else {
+        return vec![];
+    };
+    let Some(draft) = &mut model.marking.draft else {
+        let keys = [Action::MarkRuler, Action::MarkPoint, Action::MarkBox];
+        let [ruler, point, corners] = keys.map(|action| model.keymap.display_key(action));
+        return say(
+            model,
+            &format!("choose first: {ruler} ruler, {point} point, {corners} box …"),
+        );
+    };
+    let is_flat = |first: &MarkPoint| first.x == cursor.x || first.y == cursor.y;
+    if draft.kind == MarkKind::Box && draft.points.first().is_some_and(is_flat) {
+        return say(
+            model,
+            "a box needs a width and a height: move the cursor first",
+        );
+    }
+    if is_on_the_last(draft, cursor) {
+        return say(
+            model,
+            "both ends are in the same place: move the cursor first",
+        );
+    }
+    draft.points.push(cursor);
+    if draft.points.len() < draft.kind.points() {
+        let at = draft.points.len();
+        let offered = draft.offered.as_ref().and_then(|offered| offered.get(at));
+        if let Some(next) = offered.copied() {
+            model.marking.cursor = Some(next);
+            keep_in_sight(model);
+        }
+        return vec![];
+    }
+    let (kind, points) = (draft.kind, std::mem::take(&mut draft.points));
+    let offered = draft.offered.is_some();
+    model.marking.draft = None;
+    let Some(mark) = Mark::new(kind, points, scale) else {
+        return vec![];
+    };
+    add(model, Mark { offered, ..mark })
+}
+
+/// Whether the next point would lie on the one that it makes a line with.
+fn is_on_the_last(draft: &MarkDraft, cursor: MarkPoint) -> bool {
+    let begins_a_line =
+        draft.kind == MarkKind::CardiothoracicRatio && draft.points.len().is_multiple_of(2);
+    !begins_a_line && draft.points.last() == Some(&cursor)
+}
+
+fn add(model: &mut Model, mark: Mark) -> Vec<Effect> {
+    if model.marks().contains(&mark) {
+        return say(model, "this very mark is there already");
+    }
+    let words = format!("{} {}", mark.kind.word(), mark.measure_words());
+    let effects = judge(model, Act::Marked, |opinion| {
+        opinion.marks.push(mark.clone());
+    });
+    if !effects.is_empty() {
+        model.notice = Some(words.trim_end().to_owned());
+        model.marking.selected = Some(mark);
+    }
+    effects
+}
+
+fn select_next(model: &mut Model) -> Vec<Effect> {
+    let count = model.marks().len();
+    if count == 0 {
+        return say(model, "no marks on this image yet");
+    }
+    let now = model.selected_mark().map_or(0, |(number, _)| number);
+    let next = model.marks().get(now % count).cloned();
+    choose(model, next);
+    vec![]
+}
+
+/// Selects a mark, and goes to its first point.
+fn choose(model: &mut Model, mark: Option<Mark>) {
+    let point = mark.as_ref().and_then(|mark| mark.points.first().copied());
+    model.marking.draft = None;
+    model.marking.selected = mark;
+    if point.is_some() {
+        model.marking.cursor = point;
+        keep_in_sight(model);
+    }
+}
+
+const NOTHING_SELECTED: &str = "no mark is selected: Tab selects one";
+
+fn delete(model: &mut Model) -> Vec<Effect> {
+    let Some((_, mark)) = model.selected_mark() else {
+        return say(model, NOTHING_SELECTED);
+    };
+    let (mark, word) = (mark.clone(), mark.kind.word());
+    let effects = judge(model, Act::Marked, |opinion| {
+        opinion.marks.retain(|other| *other != mark);
+    });
+    if !effects.is_empty() {
+        let key = model.keymap.display_key(Action::Undo);
+        model.notice = Some(format!("{word} removed: {key} brings it back"));
+        model.marking.selected = None;
+    }
+    effects
+}
+
+fn ask_for_label(model: &mut Model) -> Vec<Effect> {
+    let Some((_, mark)) = model.selected_mark() else {
+        return say(model, NOTHING_SELECTED);
+    };
+    let mark = mark.clone();
+    match selected(model) {
+        Ok((source, content, _)) => model.about = Some((source, content)),
+        Err(reason) => return say(model, reason),
+    }
+    let text = mark.label_words();
+    model.marking.labelled = Some(mark);
+    open_prompt(model, PromptKind::MarkLabel, text)
+}
+
+/// Gives the mark that the prompt was opened for the label that was typed.
+pub fn label(model: &mut Model, typed: &str) -> Vec<Effect> {
+    let Some(mark) = model.marking.labelled.take() else {
+        return vec![];
+    };
+    let new = match mark.labelled(&clean(typed)) {
+        Ok(new) => new,
+        Err(reason) => return say(model, &reason),
+    };
+    let effects = judge(model, Act::Marked, |opinion| {
+        let mut marks = opinion.marks.iter_mut();
+        if let Some(found) = marks.find(|other| **other == mark) {
+            *found = new.clone();
+        }
+    });
+    if !effects.is_empty() {
+        model.marking.selected = Some(new);
+    }
+    effects
+}
+
+/// Moves the cursor by so many steps.
+fn step(model: &mut Model, right: f64, down: f64) -> Vec<Effect> {
+    let (Some(cursor), Some(shape)) = (model.marking.cursor, shape(model)) else {
+        return vec![];
+    };
+    let pixels = match model.marking.step {
+        MarkStep::Pixel => None,
+        MarkStep::Cell => cell(model),
+        MarkStep::Coarse => cell(model).map(|cell| cell * COARSE),
+    };
+    // The same distance on the film in both directions.
+    let (wide, tall) = match pixels {
+        Some(pixels) => (pixels, pixels / shape.pixel_aspect),
+        None => (1.0, 1.0),
+    };
+    let (x, y) = cursor.pixels();
+    model.marking.cursor = Some(within(shape, (x + right * wide, y + down * tall)));
+    keep_in_sight(model);
+    vec![]
+}
+
+fn shape(model: &Model) -> Option<FilmShape> {
+    model.viewer.facts.as_ref().map(|facts| facts.shape())
+}
+
+/// The width of a cell of the screen in stored pixels.
+fn cell(model: &Model) -> Option<f64> {
+    let (canvas, shape) = (model.viewer.canvas?, shape(model)?);
+    let ShownPart { left, right, .. } = model.viewer.view.shown_part(canvas, shape)?;
+    let pixels = model.viewer.view.shown_pixels(canvas, shape)?;
+    let a_pixel = (right - left) * shape.width / pixels;
+    let cells = f64::from(model.panes.image.width.max(1));
+    Some(a_pixel * canvas.width as f64 / cells)
+}
+
+/// The nearest point of the film.
+fn within(shape: FilmShape, (x, y): (f64, f64)) -> MarkPoint {
+    MarkPoint::at(x.clamp(0.0, shape.width), y.clamp(0.0, shape.height))
+}
+
+/// Pans where the cursor has left the visible part.
+fn keep_in_sight(model: &mut Model) {
+    let place = || {
+        let (canvas, shape) = (model.viewer.canvas?, shape(model)?);
+        let part = model.viewer.view.shown_part(canvas, shape)?;
+        let (x, y) = model.marking.cursor?.pixels();
+        Some((part, (x / shape.width, y / shape.height)))
+    };
+    let Some((part, (x, y))) = place() else {
+        return;
+    };
+    if x < part.left || x > part.right || y < part.top || y > part.bottom {
+        let view = &mut model.viewer.view;
+        view.centre = (x, y);
+        view.pan_by(0.0, 0.0);
+    }
+}
+
+/// The point of the film in the middle of a cell of the screen.
+fn point_at(model: &Model, at: Position) -> Option<MarkPoint> {
+    let (canvas, shape) = (model.viewer.canvas?, shape(model)?);
+    let pointer = from_middle(model.panes.image, canvas, at);
+    let (x, y) = model.viewer.view.point_under(pointer, canvas, shape)?;
+    Some(within(shape, (x * shape.width, y * shape.height)))
+}
+
+/// Whether a press of the mouse belongs to a mark: it sets a point of one that is being made, or selects the one that it
+/// hits.
+pub fn press(model: &mut Model, at: Position) -> bool {
+    let Some(point) = point_at(model, at).filter(|_| model.is_marking()) else {
+        return false;
+    };
+    if model.marking.draft.is_some() {
+        model.marking.cursor = Some(point);
+        return true;
+    }
+    let near = cell(model).map(|cell| cell * NEAR);
+    let (Some(near), Some(shape)) = (near, shape(model)) else {
+        return false;
+    };
+    let distance = |mark: &&Mark| distance(mark, point, shape.pixel_aspect);
+    let nearest = model.marks().iter().min_by(|a, b| {
+        let [a, b] = [a, b].map(distance);
+        a.total_cmp(&b)
+    });
+    let hit = nearest.filter(|mark| distance(mark) <= near).cloned();
+    let is_hit = hit.is_some();
+    if is_hit {
+        choose(model, hit);
+    }
+    is_hit
+}
+
+/// The mouse moves with the button held. The first move sets the point at which the button was pressed.
+pub fn drag(model: &mut Model, at: Position, is_first: bool) -> Vec<Effect> {
+    let is_long = |draft: &MarkDraft| draft.kind.points() > 1;
+    if !model.marking.draft.as_ref().is_some_and(is_long) {
+        return vec![];
+    }
+    let effects = if is_first { set(model) } else { vec![] };
+    if let Some(point) = point_at(model, at) {
+        model.marking.cursor = Some(point);
+    }
+    effects
+}
+
+/// The button of the mouse is released: that sets a point.
+pub fn release(model: &mut Model) -> Vec<Effect> {
+    if model.marking.draft.is_none() {
+        return vec![];
+    }
+    set(model)
+}
+
+/// How far a point is from the lines of a mark, in widths of a stored pixel.
+fn distance(mark: &Mark, point: MarkPoint, aspect: f64) -> f64 {
+    let flat = |point: MarkPoint| {
+        let (x, y) = point.pixels();
+        (x, y * aspect)
+    };
+    let lines = mark.kind.lines(&mark.points);
+    let ends = mark.points.iter().map(|end| [*end, *end]);
+    let (px, py) = flat(point);
+    let to = |[a, b]: [MarkPoint; 2]| {
+        let ((ax, ay), (bx, by)) = (flat(a), flat(b));
+        let (dx, dy) = (bx - ax, by - ay);
+        let squared = dx * dx + dy * dy;
+        let share = match squared > 0.0 {
+            true => (((px - ax) * dx + (py - ay) * dy) / squared).clamp(0.0, 1.0),
+            false => 0.0,
+        };
+        (ax + dx * share - px).hypot(ay + dy * share - py)
+    };
+    lines
+        .into_iter()
+        .chain(ends)
+        .map(to)
+        .fold(f64::MAX, f64::min)
+}
+
+/// Keeps the marks on the picture up to date after every message: those of another image go, a cursor comes, lines are
+/// offered once they are there, and what has changed is drawn.
+pub fn refresh(model: &mut Model) -> Option<Effect> {
+    let opened = model.viewer.source.clone().zip(model.viewer.facts.as_ref());
+    let opened = opened.map(|(source, facts)| (source, facts.content));
+    if opened.is_some() && model.marking.of != opened {
+        model.marking.leave();
+        model.marking.of = opened;
+    }
+    if model.is_marking() && model.marking.cursor.is_none() {
+        model.marking.cursor = middle(model);
+    }
+    if model.marking.draft.is_some() {
+        take_offer(model);
+    }
+    let layer = model.mark_layer();
+    if layer == model.viewer.marks {
+        return None;
+    }
+    model.viewer.marks = layer;
+    redraw(model).pop()
+}
+
+/// The middle of what is visible.
+fn middle(model: &Model) -> Option<MarkPoint> {
+    let (canvas, shape) = (model.viewer.canvas?, shape(model)?);
+    let (x, y) = model.viewer.view.point_under((0.0, 0.0), canvas, shape)?;
+    Some(within(shape, (x * shape.width, y * shape.height)))
+}
