@@ -261,8 +261,9 @@ fn calls(ratings: &[Vec<Vec<f64>>], truth: &[bool], random: &mut Random) {
             image: (at % CASES).to_string(),
             call: ReaderCall {
                 patient: patients[at % CASES].clone(),
-                unaided: pair.unaided,
-                aided: pair.aided,
+                unaided: Some(pair.unaided),
+                aided: Some(pair.aided),
+                ratings: [pair.aided, pair.unaided].map(|call| Some(rating(call, at))),
                 model: pair.model,
                 truth: Some(pair.truth),
             },
@@ -298,4 +299,10 @@ impl Random {
         self.0 ^= self.0 >> 27;
         (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 11) as f64 / (1_u64 << 53) as f64
     }
+}
+
+/// A confidence on the side of the call, with ties.
+fn rating(call: bool, at: usize) -> u8 {
+    let away = [5, 15, 25, 35, 45][at * 7 % 5];
+    if call { 50 + away } else { 50 - away }
 }

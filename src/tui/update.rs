@@ -30,6 +30,8 @@ use super::worklist::Sort;
 pub use message::{Effect, Message};
 
 /// The notice where the reader would change what the study says.
+/// Other films of the patient, a report and other programs would show what the study hides.
+const ONLY_HERE: &str = "a study shows its films one at a time, and only here";
 const FIXED_BY_STUDY: &str = "the study fixes order, model and prevalence";
 
 /// Lines that half a page moves the text of an overlay.
@@ -376,6 +378,18 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         | Action::NextHeatMap
         | Action::FainterHeatMap
         | Action::StrongerHeatMap => heat_map::act(model, action),
+        Action::Compare
+        | Action::EarlierFilm
+        | Action::LaterFilm
+        | Action::MarkFilm
+        | Action::LinkFilms
+        | Action::Report
+        | Action::OpenFilm
+        | Action::OpenFolder
+            if model.study_sitting().is_some() =>
+        {
+            say(model, ONLY_HERE)
+        }
         Action::Compare
         | Action::EarlierFilm
         | Action::LaterFilm

@@ -48,6 +48,7 @@ fn run() -> RunDescription {
         card_digest: "cd".into(),
         prevalence: String::new(),
         operating_points: json(),
+        pseudonym_key: None,
         columns: study_columns(&film_columns()),
         roots: Vec::new(),
         roots_sha256: String::new(),

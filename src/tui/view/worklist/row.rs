@@ -221,7 +221,9 @@ fn facts(model: &Model, row: usize, width: usize) -> String {
     const VIEW: usize = 3;
     const AGE: usize = 4;
     let (list, columns) = (&model.worklist, model.columns);
-    if width < WIDE || !list.has_patients() {
+    // A study may hide whose films they are.
+    let is_shown = list.has_patients() && model.study_sitting().is_none();
+    if width < WIDE || !is_shown {
         return String::new();
     }
     let (view, age) = list.view_and_age(row);
