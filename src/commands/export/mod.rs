@@ -202,7 +202,9 @@ fn refuse_if_nothing_there(store: &Store, folder: &Path) -> Result<()> {
 fn exported_patients(arguments: &cli::Export) -> Result<ExportedPatients> {
     Ok(match &arguments.pseudonym_key {
         _ if arguments.with_patient => ExportedPatients::Identified,
-        Some(path) => ExportedPatients::Pseudonyms(ExportPseudonyms::new(pseudonym_key(path)?)),
+        Some(path) => {
+            ExportedPatients::Pseudonyms(Box::new(ExportPseudonyms::new(pseudonym_key(path)?)))
+        }
         None => ExportedPatients::Hidden,
     })
 }

@@ -66,7 +66,7 @@ pub enum ExportedPatients {
     /// Their identifiers.
     Identified,
     /// Pseudonyms, and UIDs in place of others.
-    Pseudonyms(ExportPseudonyms),
+    Pseudonyms(Box<ExportPseudonyms>),
 }
 
 /// Pseudonyms by the key of the user.

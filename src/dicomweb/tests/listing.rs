@@ -156,7 +156,7 @@ fn several_modalities_are_asked_for_one_by_one() {
 #[test]
 fn the_first_film_does_not_wait_for_a_slow_filter() {
     let of = |number: usize| {
-        let modality = if number % 2 == 0 { "MR" } else { "DX" };
+        let modality = if number.is_multiple_of(2) { "MR" } else { "DX" };
         format!(
             "{{\"0020000D\":{{\"Value\":[\"1.{number}\"]}},\"00080061\":{{\"Value\":[\"{modality}\"]}}}}"
         )
