@@ -47,6 +47,14 @@ install_tools() { # folder
     "$1/bin/pip" install --quiet --require-virtualenv --requirement "$root/tools/release-requirements.txt"
 }
 
+# Where the compiler's own memory lies decides about the order of some instructions, so it must lie at the same place in
+# every build: without this, some hundred bytes differ.
+same_addresses=(setarch "$(uname -m)" --addr-no-randomize)
+if ! "${same_addresses[@]}" true 2>/dev/null; then
+    echo "release.sh: addresses cannot be kept from being random here, so two builds may differ" >&2
+    same_addresses=(env)
+fi
+
 # The wheel; the program inside is the one of everything else.
 build_wheel() { # source, folder to work in, target, out
     local source=$1 work=$2 target=$3 out=$4
@@ -65,7 +73,7 @@ build_wheel() { # source, folder to work in, target, out
         python3 tools/sbom.py --target "$target" >cxr.cdx.json
         PATH=$tools/bin:$PATH CARGO_TARGET_DIR=$work/target CARGO_INCREMENTAL=0 \
             RUSTFLAGS=${remap# } CFLAGS=${c_remap# } CXR_COMMIT=$commit \
-            maturin build --zig --target "$target" --compatibility manylinux2014 \
+            "${same_addresses[@]}" maturin build --zig --target "$target" --compatibility manylinux2014 \
             --sbom-include cxr.cdx.json --out "$out" >&2
     )
 }
