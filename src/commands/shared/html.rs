@@ -6,7 +6,7 @@ use std::fmt::Write;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::domain::text::clean;
+use crate::domain::text::{Printable, clean};
 
 /// A page that is being written. It has no means to name another file.
 #[derive(Debug, Default)]
@@ -21,7 +21,11 @@ impl Html {
 
     /// Any text, escaped and on one line.
     pub fn text(&mut self, text: &str) -> &mut Self {
-        for c in clean(text).chars() {
+        self.escaped(&clean(text))
+    }
+
+    fn escaped(&mut self, printable: &str) -> &mut Self {
+        for c in printable.chars() {
             match c {
                 '&' => self.0.push_str("&amp;"),
                 '<' => self.0.push_str("&lt;"),
@@ -63,11 +67,11 @@ impl Html {
         self.markup("</tr>\n")
     }
 
-    /// Several lines as they are.
+    /// Several lines as this program laid them out: runs of spaces stay.
     pub fn lines(&mut self, text: &str) -> &mut Self {
         self.markup("<pre>");
         for line in text.lines() {
-            self.text(line).markup("\n");
+            self.escaped(Printable::page(line).as_str()).markup("\n");
         }
         self.markup("</pre>\n")
     }

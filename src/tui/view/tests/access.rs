@@ -71,7 +71,7 @@ fn in_ascii_the_screen_says_the_same() {
         }
         insta::assert_snapshot!(format!("ascii_{width}x{height}"), ascii);
     }
-    let mut model = model_of(100, 120);
+    let mut model = model_of(100, 200);
     press(&mut model, '?');
     let help = whole(&drawn(&model, &theme));
     assert!(
