@@ -19,7 +19,7 @@ use super::question::{BinaryQuestion, ReferenceStandard, SeverityScale};
 use crate::domain::ViewPosition;
 use crate::domain::text::clean;
 use columns::{ColumnPositions, known, text};
-pub use films::{FilmColumns, FilmRow, films};
+pub use films::{FilmColumns, KnownFilmRow, films};
 
 /// A column with more values than this is no grouping: a table of a thousand lines is not read.
 const MOST_GROUPS: usize = 50;

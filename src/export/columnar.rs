@@ -13,11 +13,13 @@
 //! The names of columns and the file metadata (`cxr.…`) are part of what other programs rely on.
 
 mod bounds;
+mod fault;
 mod read;
 mod thrift;
 mod write;
 
-pub use read::{ColumnarError, ColumnarRows, is_parquet};
+pub use fault::ColumnarError;
+pub use read::{ColumnarRows, is_parquet};
 pub use write::ColumnarWriter;
 
 use super::is_label;

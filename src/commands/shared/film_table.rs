@@ -10,7 +10,7 @@ use super::{Usage, cases};
 use crate::cli::FilmTableArguments;
 use crate::domain::text::clean;
 use crate::domain::{FilmSummary, PatientIdentity};
-use crate::evaluation::manifest::{FilmColumns, FilmRow, films};
+use crate::evaluation::manifest::{FilmColumns, KnownFilmRow, films};
 use crate::export::path_text;
 use crate::sources::Sources;
 use crate::tui::KnownFilms;
@@ -50,9 +50,9 @@ pub fn read(arguments: &FilmTableArguments, opened: &[PathBuf]) -> Result<KnownF
 }
 
 /// The films by their whole paths. A film of which two rows say different things has no patient.
-fn by_path(rows: Vec<FilmRow>, root: &Path) -> HashMap<PathBuf, FilmSummary> {
+fn by_path(rows: Vec<KnownFilmRow>, root: &Path) -> HashMap<PathBuf, FilmSummary> {
     let mut films: HashMap<PathBuf, FilmSummary> = HashMap::with_capacity(rows.len());
-    for FilmRow { path, film } in rows {
+    for KnownFilmRow { path, film } in rows {
         match films.entry(normal(&root.join(path))) {
             Entry::Vacant(new) => {
                 new.insert(film);

@@ -33,7 +33,7 @@ pub struct FilmColumns {
 
 /// A film of a table.
 #[derive(Debug, Clone, PartialEq)]
-pub struct FilmRow {
+pub struct KnownFilmRow {
     /// As the table has it, its folder before it where it has one.
     pub path: PathBuf,
     pub film: FilmSummary,
@@ -48,7 +48,7 @@ pub fn films(
     bytes: &[u8],
     columns: &FilmColumns,
     name: &str,
-) -> Result<Vec<FilmRow>, ManifestError> {
+) -> Result<Vec<KnownFilmRow>, ManifestError> {
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     if bytes.trim_ascii().is_empty() {
         return Err(ManifestError::Empty);
@@ -118,7 +118,7 @@ impl Places {
     }
 
     /// The film of a row; `None` where the row names no file.
-    fn film(&self, record: &ByteRecord, table: &str) -> Option<FilmRow> {
+    fn film(&self, record: &ByteRecord, table: &str) -> Option<KnownFilmRow> {
         let path = path_of(record, self.path, self.folder)?;
         let cell = |at: Option<usize>| {
             let text = known(record, at?);
@@ -130,7 +130,7 @@ impl Places {
             universal: None,
         };
         let sex = cell(self.sex).and_then(|sex| Sex::said(&sex));
-        Some(FilmRow {
+        Some(KnownFilmRow {
             path,
             film: FilmSummary {
                 origin: Origin {
@@ -190,7 +190,7 @@ fn age(text: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<Vec<FilmRow>, ManifestError> {
+    fn read(text: &str) -> Result<Vec<KnownFilmRow>, ManifestError> {
         films(text.as_bytes(), &FilmColumns::default(), "table")
     }
 

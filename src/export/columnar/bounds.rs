@@ -17,7 +17,7 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 use parquet::schema::types::{SchemaDescPtr, SchemaDescriptor, Type, TypePtr};
 
-use super::read::ColumnarError;
+use super::fault::ColumnarError;
 use super::thrift::{Compact, kind};
 use crate::domain::text::clean;
 

@@ -13,6 +13,7 @@ use parquet::schema::types::ColumnDescriptor;
 
 use super::BETWEEN;
 use super::bounds::{check_group, schema};
+use super::fault::ColumnarError;
 use crate::domain::columns::{LUNGS, PROGNOSIS};
 use crate::domain::text::clean;
 use crate::export::{FlatRow, is_label};
@@ -29,33 +30,6 @@ const MOST_TEXT: usize = 128 << 20;
 /// Whether a file begins as Parquet does.
 pub fn is_parquet(head: &[u8]) -> bool {
     head.starts_with(MAGIC)
-}
-
-/// Why a Parquet file is not read.
-#[derive(Debug, thiserror::Error)]
-pub enum ColumnarError {
-    /// It cannot be read, was cut off or is damaged.
-    #[error("no whole Parquet file: {0}")]
-    Damaged(String),
-    /// It is compressed in a way that this program does not have.
-    #[error("compressed by {0}; write it with snappy, or without compression")]
-    Compressed(String),
-    /// Its pages are written in a way that is not read.
-    #[error("its texts are written as differences; write them plain or with a dictionary")]
-    Encoded,
-    /// It asks for more memory than a table takes.
-    #[error("too large: {0}")]
-    TooLarge(String),
-    /// A column holds what no table of text can.
-    #[error("column {0} holds structures, and no text, number or list of these")]
-    Nested(String),
-}
-
-impl From<ParquetError> for ColumnarError {
-    fn from(error: ParquetError) -> Self {
-        // It may quote the file.
-        ColumnarError::Damaged(clean(&error.to_string()))
-    }
 }
 
 /// The rows of a Parquet file.
@@ -383,12 +357,5 @@ fn decimals(name: &str) -> Option<usize> {
         _ if name == LUNGS[1] => Some(2),
         _ if is_score => Some(6),
         _ => None,
-    }
-}
-
-/// An error of reading as one of the system, for callers that have no other.
-impl From<ColumnarError> for io::Error {
-    fn from(error: ColumnarError) -> Self {
-        io::Error::new(io::ErrorKind::InvalidData, error.to_string())
     }
 }
