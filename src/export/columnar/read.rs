@@ -1,7 +1,6 @@
 //! Reads Parquet of any program, row by row, as text.
 
 use std::fs::File;
-use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
