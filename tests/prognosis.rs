@@ -185,7 +185,7 @@ fn a_table_is_continued_only_with_the_same_columns() {
     assert_eq!(fs::read(folder.path("t.csv")).unwrap(), table);
     let refused = run(&["--resume"]);
     assert_eq!(refused.status.code(), Some(2));
-    let words = "with --prognosis a table has more columns than without";
+    let words = "with --prognosis and with --pseudonym-key a table has more columns than without";
     assert!(
         text(&refused.stderr).contains(words),
         "{}",
