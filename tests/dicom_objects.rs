@@ -13,12 +13,13 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use cxr::domain::{
-    Act, ImageIdentity, Opinion, OpinionChange, Review, Seen, ShownPart, Uids, Verdict,
+    Act, FilmScale, ImageIdentity, Mark, MarkKind, MarkPoint, Opinion, OpinionChange, PixelSpacing,
+    Ratio, Review, Seen, ShownPart, SpacingPlane, Uids, Verdict,
 };
 use cxr::store::{ReviewEntry, Store};
-use dicom_core::{PrimitiveValue, VR};
+use dicom_core::{PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::tags;
-use dicom_object::InMemDicomObject;
+use dicom_object::{InMemDicomObject, open_file};
 use imaging_files::{Dicom, EXPLICIT, phantom};
 use sha2::{Digest, Sha256};
 use skip::skip;
@@ -69,23 +70,56 @@ fn objects(folder: &Path, start: &str) -> Vec<PathBuf> {
     found
 }
 
-/// A store in which ann flagged and doubted the film, with a window of her own.
-fn reviewed(folder: &Path, film: &str) {
-    let store = folder.join("state/cxr");
-    fs::create_dir_all(&store).unwrap();
-    let mut store = Store::open(&store.join("reviews.sqlite")).unwrap();
-    let path = sample(film);
-    let digest = Sha256::digest(fs::read(&path).unwrap());
-    let opinion = Opinion {
+/// The words of every mark.
+const LABEL: &str = "Rundherd, groß";
+
+/// One mark of each kind, on pixels of 0.2 mm.
+fn marks() -> Vec<Mark> {
+    const POINTS: [(f64, f64); 4] = [
+        (100.25, 200.5),
+        (400.25, 600.5),
+        (50.0, 300.0),
+        (450.0, 0.0),
+    ];
+    let scale = FilmScale {
+        spacing: Some(PixelSpacing::of((0.2, 0.2), SpacingPlane::Detector)),
+        pixel_aspect: Ratio::ONE,
+    };
+    let mark = |kind: MarkKind| {
+        let points = POINTS[..kind.points()].iter();
+        let points = points.map(|(x, y)| MarkPoint::at(*x, *y)).collect();
+        let mark = Mark::new(kind, points, scale).unwrap();
+        mark.labelled(&format!("{LABEL} 80%")).unwrap()
+    };
+    MarkKind::ALL.into_iter().map(mark).collect()
+}
+
+/// What ann said of the film: flagged, doubted and marked.
+fn opinion() -> Opinion {
+    Opinion {
         verdict: Some(Verdict::Disagree),
         label: Some("COVID-19".into()),
         key_image: true,
         note: "Herr Müller".into(),
         blinded: None,
-        marks: Vec::new(),
-    };
+        marks: marks(),
+    }
+}
+
+/// A store in which ann flagged, doubted and marked the film, with a window of her own.
+fn reviewed(folder: &Path, film: &str) {
+    say(folder, film, "1", OpinionChange::to(&opinion()));
+}
+
+/// Adds a review of ann's.
+fn say(folder: &Path, film: &str, token: &str, change: OpinionChange) {
+    let store = folder.join("state/cxr");
+    fs::create_dir_all(&store).unwrap();
+    let mut store = Store::open(&store.join("reviews.sqlite")).unwrap();
+    let path = sample(film);
+    let digest = Sha256::digest(fs::read(&path).unwrap());
     let entry = ReviewEntry {
-        token: "1".into(),
+        token: token.into(),
         image: ImageIdentity {
             sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
             path,
@@ -96,7 +130,7 @@ fn reviewed(folder: &Path, film: &str) {
             reviewer: "ann^lee".into(),
             at: UNIX_EPOCH + Duration::from_secs(1_700_000_000),
             act: Act::Judged,
-            change: OpinionChange::to(&opinion),
+            change,
             seen: Seen {
                 window: Some((1000.0, 500.0)),
                 inverted: true,
@@ -171,6 +205,14 @@ fn dumped(object: &Path) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// `dciodvfy` names the kind of the object, and finds no error in it.
+fn validate(object: &Path) {
+    let output = Command::new("dciodvfy").arg(object).output().unwrap();
+    let said = complaint(&output) + &String::from_utf8_lossy(&output.stdout);
+    assert!(!said.contains("Error"), "{}\n{said}", object.display());
+    assert!(said.lines().count() > 0, "it names the kind");
+}
+
 #[test]
 fn dciodvfy_finds_no_error_in_any_kind_of_object() {
     if !is_there("dciodvfy") {
@@ -181,10 +223,7 @@ fn dciodvfy_finds_no_error_in_any_kind_of_object() {
     // Four reports, three captures, three states and one of a reader, one list; and all again without the reader's state.
     assert_eq!(all.len(), 12 + 11, "{all:#?}");
     for object in all {
-        let output = Command::new("dciodvfy").arg(&object).output().unwrap();
-        let said = complaint(&output) + &String::from_utf8_lossy(&output.stdout);
-        assert!(!said.contains("Error"), "{}\n{said}", object.display());
-        assert!(said.lines().count() > 0, "it names the kind");
+        validate(&object);
         let mode = fs::metadata(&object).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }
@@ -223,9 +262,117 @@ fn dciodvfy_finds_no_error_in_the_state_of_a_film_with_a_table() {
         assert_eq!(output.status.code(), Some(0), "{}", complaint(&output));
         let states = objects(&folder.path().join(&out), "gsps-");
         assert_eq!(states.len(), 1);
-        let output = Command::new("dciodvfy").arg(&states[0]).output().unwrap();
-        let said = complaint(&output) + &String::from_utf8_lossy(&output.stdout);
-        assert!(!said.contains("Error"), "{name}\n{said}");
+        validate(&states[0]);
+    }
+}
+
+/// The items of a sequence; none where it is not there.
+fn items(object: &InMemDicomObject, tag: Tag) -> Vec<InMemDicomObject> {
+    let sequence = object.get(tag).and_then(|element| element.items());
+    sequence.map(<[_]>::to_vec).unwrap_or_default()
+}
+
+fn value(object: &InMemDicomObject, tag: Tag) -> String {
+    let element = object.get(tag).unwrap_or_else(|| panic!("no {tag}"));
+    element.to_str().unwrap().trim_end().to_owned()
+}
+
+/// The only annotation of the only state in this folder that has one.
+fn annotation(folder: &Path) -> InMemDicomObject {
+    let states = objects(folder, "gsps-").into_iter();
+    let states: Vec<InMemDicomObject> = states
+        .map(|path| open_file(path).unwrap().into_inner())
+        .collect();
+    assert_eq!(states.len(), 2, "as cxr first shows the film, and ann's");
+    let annotations = |state| items(state, tags::GRAPHIC_ANNOTATION_SEQUENCE);
+    let mut found: Vec<_> = states.iter().flat_map(annotations).collect();
+    assert_eq!(found.len(), 1);
+    found.remove(0)
+}
+
+/// The texts of an annotation, each with its place.
+fn texts(annotation: &InMemDicomObject) -> Vec<(String, Vec<f32>)> {
+    let texts = items(annotation, tags::TEXT_OBJECT_SEQUENCE).into_iter();
+    let one = |text: InMemDicomObject| {
+        let place = text.get(tags::ANCHOR_POINT).unwrap();
+        let place = place.to_multi_float32().unwrap();
+        (value(&text, tags::UNFORMATTED_TEXT_VALUE), place)
+    };
+    texts.map(one).collect()
+}
+
+/// The graphics of an annotation: their types and coordinates.
+fn graphics(annotation: &InMemDicomObject) -> Vec<(String, Vec<f32>)> {
+    let graphics = items(annotation, tags::GRAPHIC_OBJECT_SEQUENCE).into_iter();
+    let one = |graphic: InMemDicomObject| {
+        let data = graphic.get(tags::GRAPHIC_DATA).unwrap();
+        let data = data.to_multi_float32().unwrap();
+        (value(&graphic, tags::GRAPHIC_TYPE), data)
+    };
+    graphics.map(one).collect()
+}
+
+/// Marks are in the state of their reader as they stand after the last word. The words of a label may name the patient.
+#[test]
+fn the_marks_of_a_reader_are_in_the_state() {
+    let folder = tempfile::tempdir().unwrap();
+    reviewed(folder.path(), FILM);
+    // The point is taken back.
+    let mut after = opinion();
+    after.marks.retain(|mark| mark.kind != MarkKind::Point);
+    let change = OpinionChange::between(&opinion(), &after);
+    say(folder.path(), FILM, "2", change);
+    let film = sample(FILM);
+    for (out, more, label) in [
+        (
+            "with",
+            &["--reviews", WITH_PATIENT][..],
+            format!("{LABEL} "),
+        ),
+        ("without", &["--reviews"], String::new()),
+        ("plain", &[WITH_PATIENT], String::new()),
+    ] {
+        let arguments = [&["sc", film.to_str().unwrap(), "-o", out][..], more].concat();
+        let output = dicom(folder.path(), &arguments);
+        assert_eq!(output.status.code(), Some(0), "{}", complaint(&output));
+        let out = folder.path().join(out);
+        let states = objects(&out, "gsps-");
+        if !more.contains(&"--reviews") {
+            let state = open_file(&states[0]).unwrap();
+            assert_eq!(states.len(), 1);
+            assert!(state.get(tags::GRAPHIC_ANNOTATION_SEQUENCE).is_none());
+            assert!(state.get(tags::GRAPHIC_LAYER_SEQUENCE).is_none());
+            continue;
+        }
+        let annotation = annotation(&out);
+        // 300 and 400 pixels of 0.2 mm: 60, 80 and 100 mm. The fourth point lies 400 pixels to the right of the third
+        // and 300 above it, and the third 350 to the left of the second and 300 above it.
+        let first = vec![100.25, 200.5];
+        let place = |words: &str| (format!("{words} ({label}80 %)"), first.clone());
+        let expected = [
+            place("ruler 100.0 mm at the detector"),
+            place("cardiothoracic ratio 1.00 (100.0 / 100.0 mm) at the detector"),
+            place("angle 12.5°"),
+            place("box 60.0 × 80.0 mm at the detector"),
+        ];
+        assert_eq!(texts(&annotation), expected);
+        let polyline = |data: &[f32]| ("POLYLINE".to_owned(), data.to_vec());
+        let line = [100.25, 200.5, 400.25, 600.5];
+        let other = [50.0, 300.0, 450.0, 0.0];
+        let expected = [
+            polyline(&line),
+            polyline(&line),
+            polyline(&other),
+            polyline(&[&line[..], &other[..2]].concat()),
+            polyline(&[
+                100.25, 200.5, 400.25, 200.5, 400.25, 600.5, 100.25, 600.5, 100.25, 200.5,
+            ]),
+        ];
+        assert_eq!(graphics(&annotation), expected);
+        let is_validator_there = is_there("dciodvfy");
+        for state in states.iter().filter(|_| is_validator_there) {
+            validate(state);
+        }
     }
 }
 

@@ -82,7 +82,7 @@ pub struct SecondaryCapture {
     pub objects: ObjectArguments,
 
     /// Also write the window, the inversion and the part of the film that each reader had on the screen at their last
-    /// word
+    /// word, and their marks
     #[arg(long)]
     pub reviews: bool,
 

@@ -3,7 +3,7 @@
 //! ```text
 //! SourceHeader ── Evidence, PatientPolicy ──► ObjectMaker ─┬─ measurement_report   Comprehensive 3D SR, TID 1500
 //!                                                          ├─ secondary_capture    the film under its heat map
-//!                                                          ├─ presentation_state   GSPS: window, inversion, zoom
+//!                                                          ├─ presentation_state   GSPS: window, inversion, zoom, marks
 //!                                                          └─ key_objects          KOS: films that readers flagged
 //! ```
 //!
@@ -17,6 +17,7 @@ mod data_set;
 mod evidence;
 mod film_groups;
 mod finding_groups;
+mod graphic_annotation;
 mod key_objects;
 mod measurement_group;
 mod measurement_report;

@@ -1,4 +1,5 @@
-//! Grayscale Softcopy Presentation State: window, inversion and zoom under which a film was shown (PS3.3 A.33.1).
+//! Grayscale Softcopy Presentation State: window, inversion and zoom under which a film was shown, and the marks on it
+//! (PS3.3 A.33.1).
 
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::{tags, uids};
@@ -6,16 +7,17 @@ use dicom_object::InMemDicomObject;
 
 use super::data_set::{Fill, LONGEST_LO, decimal, item, short};
 use super::evidence;
+use super::graphic_annotation::annotate;
 use super::object_maker::{ObjectKind, ObjectMaker, PROGRAM, SeriesPlace, body_part};
 use super::presented_values::{self, PresentedVoi};
 use super::{DicomError, MadeObject};
-use crate::domain::{Lut, PixelTransform, ShownPart, SourceHeader, VoiFunction};
+use crate::domain::{Lut, Mark, PixelTransform, ShownPart, SourceHeader, VoiFunction};
 
 const KIND: ObjectKind = ObjectKind {
     class: uids::GRAYSCALE_SOFTCOPY_PRESENTATION_STATE_STORAGE,
     modality: "PR",
     series_number: "9903",
-    description: "cxr: window, inversion and zoom",
+    description: "cxr: window, inversion, zoom and marks",
 };
 
 /// How a film was shown.
@@ -33,7 +35,9 @@ pub struct PresentedFilm {
     pub pixel_aspect: f64,
     /// The part of it that was on the screen; `None` for the whole of it.
     pub part: Option<ShownPart>,
-    /// The reader whose view it is; `None` for the view in which cxr first shows the film.
+    /// Those of the reader, in the order in which they were made.
+    pub marks: Vec<Mark>,
+    /// The reader whose view and marks they are; `None` for the view in which cxr first shows the film.
     pub reader: Option<String>,
 }
 
@@ -53,6 +57,9 @@ impl ObjectMaker {
         body_part(&mut object, header);
         object.text(tags::CONTENT_LABEL, VR::CS, "CXR");
         let description = match &shown.reader {
+            Some(_) if !shown.marks.is_empty() => {
+                "Marks of a reader in cxr, with window, inversion and zoom"
+            }
             Some(_) => "Window, inversion and zoom of a reader in cxr",
             None => "Window and inversion as cxr first shows the film",
         };
@@ -74,6 +81,7 @@ impl ObjectMaker {
             tags::DISPLAYED_AREA_SELECTION_SEQUENCE,
             vec![displayed_area(header, shown)],
         );
+        annotate(&mut object, &film, &shown.marks, self.policy.copies());
         let (transform, presented) = presented_values::allowed(&shown.transform, &shown.voi);
         modality_transform(&mut object, &transform);
         object.items(tags::SOFTCOPY_VOILUT_SEQUENCE, vec![voi(&presented)]);

@@ -12,9 +12,9 @@ use super::data_set::decimal;
 use super::uid::is_uid;
 use super::*;
 use crate::domain::{
-    ContentId, Finding, HeaderText, InputCheck, Lut, OperatingPoint, Pathology, PixelTransform,
-    Prediction, PreviewImage, Question, Rescale, Score, ScoreKind, Severity, ShownPart,
-    SourceHeader, Verdict, VoiFunction, WindowLevel,
+    ContentId, FilmScale, Finding, HeaderText, InputCheck, Lut, Mark, MarkKind, MarkPoint,
+    OperatingPoint, Pathology, PixelTransform, Prediction, PreviewImage, Question, Rescale, Score,
+    ScoreKind, Severity, ShownPart, SourceHeader, Verdict, VoiFunction, WindowLevel,
 };
 
 const STUDY: &str = "1.2.3.4";
@@ -166,6 +166,16 @@ fn all_kinds(policy: &PatientPolicy) -> Vec<MadeObject> {
     ]
 }
 
+/// A mark whose label names the patient.
+fn named() -> Mark {
+    let mark = Mark::new(
+        MarkKind::Point,
+        vec![MarkPoint::at(1.0, 2.0)],
+        FilmScale::PIXELS,
+    );
+    mark.unwrap().labelled(NOTE).unwrap()
+}
+
 /// A film of 768 columns and 700 rows, of which a reader had this part on the screen.
 fn shown(part: Option<ShownPart>) -> PresentedFilm {
     PresentedFilm {
@@ -180,6 +190,7 @@ fn shown(part: Option<ShownPart>) -> PresentedFilm {
         size: (768, 700),
         pixel_aspect: 1.0,
         part,
+        marks: vec![named()],
         reader: Some("ann".to_owned()),
     }
 }
@@ -311,7 +322,9 @@ fn patient_and_study_leave_only_when_asked_for() {
         assert!(has(&object, INSTANCE));
         assert!(read.get(tags::PATIENT_IDENTITY_REMOVED).is_none());
     }
-    assert!(has(&all_kinds(&PatientPolicy::Copied)[0], NOTE));
+    let copied = all_kinds(&PatientPolicy::Copied);
+    assert!(has(&copied[0], NOTE), "a reader's note");
+    assert!(has(&copied[2], NOTE), "the label of a mark");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `cxr dicom sc`: each film as a picture, and the window in which it was shown.
+//! `cxr dicom sc`: each film as a picture, and the window in which it was shown, with the readers' marks.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -150,7 +150,7 @@ fn instance(maker: &ObjectMaker, film: &StudyFilm) -> String {
     evidence.map_or_else(|_| "unknown".to_owned(), |evidence| evidence.instance)
 }
 
-/// The window in which cxr first shows the film, and those of the readers.
+/// The window in which cxr first shows the film, and those of the readers with their marks.
 fn present(
     maker: &ObjectMaker,
     film: &StudyFilm,
@@ -175,8 +175,24 @@ fn present(
     }
 }
 
-/// How a reader had the film on the screen at the last word; `None` if no picture of it was there.
+/// How a reader had the film on the screen at the last word, with the marks that stand then; `None` if no picture of it
+/// was there, and there are no marks.
 fn shown_to(word: &LastWord, first: &PresentedFilm) -> Option<PresentedFilm> {
+    let marks = word.opinion.marks.clone();
+    let view = match viewed(word, first) {
+        // Marks that stand after an undo from elsewhere.
+        None if !marks.is_empty() => first.clone(),
+        view => view?,
+    };
+    Some(PresentedFilm {
+        marks,
+        reader: Some(word.reviewer.clone()),
+        ..view
+    })
+}
+
+/// What was on the reader's screen at the last word; `None` if no picture of the film was there.
+fn viewed(word: &LastWord, first: &PresentedFilm) -> Option<PresentedFilm> {
     let number = |name: &str| word.seen.pointer(name)?.as_f64();
     let centre = number("/window/centre")?;
     let width = number("/window/width").filter(|width| *width > 0.0)?;
@@ -198,7 +214,6 @@ fn shown_to(word: &LastWord, first: &PresentedFilm) -> Option<PresentedFilm> {
         voi,
         inverted: first.inverted != inverted,
         part: part(word),
-        reader: Some(word.reviewer.clone()),
         ..first.clone()
     })
 }
@@ -232,6 +247,7 @@ fn shown(radiograph: &Radiograph) -> Option<PresentedFilm> {
         size: (radiograph.width, radiograph.height),
         pixel_aspect: radiograph.pixel_aspect,
         part: None,
+        marks: Vec::new(),
         reader: None,
     })
 }
@@ -288,5 +304,77 @@ fn legend_line(legend: &HeatMapLegend) -> String {
             "Attention rollout, up to {range:.1} times the average: no evidence for or against a finding."
         ),
         HeatMapSubject::Lungs => "Outline of the lungs.".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::domain::{
+        FilmScale, ImageIdentity, Mark, MarkKind, MarkPoint, Opinion, PixelTransform, Rescale, Uids,
+    };
+
+    fn first() -> PresentedFilm {
+        PresentedFilm {
+            transform: PixelTransform::Linear(Rescale::default()),
+            voi: PresentedVoi::Window(WindowLevel {
+                centre: 1024.0,
+                width: 2048.0,
+                function: VoiFunction::Linear,
+                explanation: None,
+            }),
+            inverted: false,
+            size: (768, 700),
+            pixel_aspect: 1.0,
+            part: None,
+            marks: Vec::new(),
+            reader: None,
+        }
+    }
+
+    fn word(marks: &[Mark], seen: Value) -> LastWord {
+        LastWord {
+            image: ImageIdentity {
+                sha256: String::new(),
+                path: "film.dcm".into(),
+                uids: Uids::default(),
+                patient_id: None,
+            },
+            reviewer: "ann".to_owned(),
+            opinion: Opinion {
+                marks: marks.to_vec(),
+                ..Opinion::default()
+            },
+            first_at: String::new(),
+            last_at: String::new(),
+            entries: 1,
+            seen,
+            answer: None,
+            program: String::new(),
+        }
+    }
+
+    #[test]
+    fn marks_need_no_picture_at_the_last_word() {
+        let point = vec![MarkPoint::at(1.0, 2.0)];
+        let marks = [Mark::new(MarkKind::Point, point, FilmScale::PIXELS).unwrap()];
+        let window = json!({ "window": { "centre": 5.0, "width": 7.0 }, "inverted": true });
+        let (first, reader) = (first(), Some("ann".to_owned()));
+        let seen = shown_to(&word(&marks, window.clone()), &first).unwrap();
+        assert!(seen.inverted);
+        assert_eq!(seen.marks, marks);
+        assert_eq!(seen.reader, reader);
+        let unseen = shown_to(&word(&marks, json!({})), &first).unwrap();
+        let expected = PresentedFilm {
+            marks: marks.to_vec(),
+            reader,
+            ..first.clone()
+        };
+        assert_eq!(unseen, expected);
+        let unmarked = shown_to(&word(&[], window), &first).unwrap();
+        assert!(unmarked.marks.is_empty());
+        assert_eq!(shown_to(&word(&[], json!({})), &first), None);
     }
 }
