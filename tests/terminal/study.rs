@@ -188,7 +188,11 @@ fn three_readers_read_in_both_modes_from_the_plan_to_the_page() {
                 assert!(!screens.contains(name), "{screens}");
             }
             assert_eq!(screens.contains("Extent "), !is_unaided, "{screens}");
-            assert_eq!(screens.contains("The answer stays hidden"), is_unaided);
+            assert_eq!(
+                screens.contains("The answer stays hidden"),
+                is_unaided,
+                "{reader}: {screens}"
+            );
             // Nothing of it leaves by a table before all have read.
             if round == 0 {
                 for command in [&["export", "--all"][..], &["agreement"]] {

@@ -69,10 +69,16 @@ fn draw_tile(
     let picture = kept.map(|kept| kept.picture.as_ref());
     let fails = matches!(picture, Some(Err(_)));
     let style = if fails { theme.refused } else { words.style };
+    // A film that is not scored yet has no sign of its own.
+    let signs = if fails {
+        words.signs.replace('·', "✗")
+    } else {
+        words.signs.clone()
+    };
     let width = usize::from(area.width.saturating_sub(2));
     let is_selected = row == model.worklist.cursor();
     let block = tile_frame(theme, is_selected, style)
-        .title(title(model, theme, row, (&words.signs, style), width))
+        .title(title(model, theme, row, (&signs, style), width))
         .title_bottom(Line::styled(below(&words.words, width), style));
     frame.render_widget(block, area);
     match (words.reason, picture) {
