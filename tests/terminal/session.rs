@@ -205,7 +205,9 @@ impl Session {
         self.wait_for(&format!("{mark} before {name}"), |session| {
             let screen = session.screen();
             let mut rows = screen.lines();
-            rows.any(|row| row.find(mark).is_some_and(|at| row[at..].contains(name)))
+            // The marks stand right before the name.
+            let is_marked = |before: &str| before.chars().rev().take(4).any(|c| c == mark);
+            rows.any(|row| row.find(name).is_some_and(|at| is_marked(&row[..at])))
         });
     }
 
