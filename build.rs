@@ -45,7 +45,7 @@ fn head() -> Option<String> {
     for source in SOURCES {
         println!("cargo:rerun-if-changed={source}");
     }
-    // The log of HEAD grows with each commit and each checkout. The index would change when somebody only looks.
+    // The log of HEAD grows with each commit and each checkout. The index changes also when git only reads.
     for name in ["HEAD", "logs/HEAD"] {
         let path = git(&["rev-parse", "--git-path", name])?;
         // For cargo, a file that is not there has always changed.

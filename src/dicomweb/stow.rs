@@ -14,7 +14,7 @@ use super::{DicomWebSettings, transports};
 /// Statuses with which a server may say what became of an object: stored, stored with a warning, a conflict (PS3.18,
 /// table 10.5.3-1).
 const OF_AN_OBJECT: [u16; 3] = [200, 202, 409];
-/// Statuses that refuse the object whatever else they say: a bad request, an unsupported media type.
+/// Statuses that refuse the object, with any text: a bad request, an unsupported media type.
 const REFUSALS: [u16; 2] = [400, 415];
 /// The most bytes of an answer that are read.
 const LONGEST_ANSWER: u64 = 1 << 20;
@@ -206,7 +206,7 @@ mod tests {
         assert_eq!(decide(&failed(json!(0xa900))), refused(Some(0xa900)));
         assert_eq!(decide(&failed(json!(70_000))), refused(None));
         assert_eq!(decide(&failed(json!("full"))), refused(None));
-        // What failed is not taken for stored, whatever else the answer says.
+        // What failed is not taken for stored, even if the answer also says so.
         let mut both = failed(json!(0x0110));
         both[STORED] = sequence(&[named("1.2")]);
         assert_eq!(decide(&both), refused(Some(0x0110)));

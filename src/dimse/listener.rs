@@ -390,7 +390,7 @@ mod tests {
             for number in 1..=3 {
                 let mut stream = TcpStream::connect(address).unwrap();
                 stream.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
-                // It is closed, whatever it was told before.
+                // It is closed, also where it was told to stay.
                 let _ = stream.read_to_end(&mut Vec::new());
                 let end = Instant::now() + Duration::from_secs(20);
                 while said.lock().unwrap().len() < number && Instant::now() < end {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::output_file::OutputFile;
 use crate::domain::ContentId;
 
-/// No folder holds so many files of one name by a reader's keys.
+/// A reader does not save so many files of one name into a folder.
 const MOST: u32 = 10_000;
 
 /// Digits of the digest in a name.

@@ -88,7 +88,7 @@ impl FilmGroup {
                 None => FilmGroup::without_header(path, unit, roots),
             },
             Err(error) => FilmGroup {
-                // Whatever else is wrong with a file is the same for every process that reads it.
+                // Other faults of a file are the same for every process that reads it.
                 is_unread: matches!(error.fault(), ImageFault::Unreadable(_)),
                 ..FilmGroup::without_header(path, unit, roots)
             },
