@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use crate::commands::shared::batch::{AHEAD, Signals, Workers, header_readers, in_order};
 use crate::dicom::Evidence;
 use crate::domain::SourceHeader;
-use crate::domain::patient::comparable_name;
+use crate::domain::patient::{comparable_birth_date, comparable_name};
 use crate::export::path_text;
 use crate::imaging::DecodeLimits;
 use crate::library::{WalkItem, scan};
@@ -36,12 +36,8 @@ pub struct Studies {
 }
 
 /// Patient ID, its issuer, birth date and name in a header.
-const PATIENT: [(u16, u16); 4] = [
-    (0x0010, 0x0020),
-    (0x0010, 0x0021),
-    (0x0010, 0x0030),
-    PATIENT_NAME,
-];
+const PATIENT: [(u16, u16); 4] = [(0x0010, 0x0020), (0x0010, 0x0021), BIRTH_DATE, PATIENT_NAME];
+const BIRTH_DATE: (u16, u16) = (0x0010, 0x0030);
 const PATIENT_NAME: (u16, u16) = (0x0010, 0x0010);
 
 /// Reads the headers of all films below the paths.
@@ -139,36 +135,44 @@ impl Study {
         }
         kept.retain(|film| !disputed.contains(&film.stated.instance));
         self.films = kept;
-        let [first, others @ ..] = self.films.as_slice() else {
+        if self.films.is_empty() {
             return false;
-        };
-        let other = others
-            .iter()
-            .find(|film| differ(&first.header, &film.header));
-        if let Some(other) = other {
-            problems.push(line(
-                &other.path,
-                &format!(
-                    "it is of the same study as {} and names another patient; the study gets no result",
-                    path_text(&first.path)
-                ),
-            ));
         }
-        other.is_none()
+        let Some((one, other)) = several_patients(&self.films) else {
+            return true;
+        };
+        problems.push(line(
+            &other.path,
+            &format!(
+                "it is of the same study as {} and names another patient; the study gets no result",
+                path_text(&one.path)
+            ),
+        ));
+        false
     }
 }
 
-/// Whether two headers name different patients. What one of them leaves out is no difference.
-fn differ(one: &SourceHeader, other: &SourceHeader) -> bool {
-    let is_name = |tag| tag == PATIENT_NAME;
-    PATIENT.into_iter().any(|tag| {
-        let stated = |header: &SourceHeader| header.text(tag.0, tag.1).map(str::to_owned);
-        let of = |header| match stated(header) {
-            Some(name) if is_name(tag) => comparable_name(&name),
-            other => other,
-        };
-        matches!((of(one), of(other)), (Some(one), Some(other)) if one != other)
+/// Two films that name different patients. What a film leaves out is no difference, so a film that names nobody does not
+/// come between two that do.
+fn several_patients(films: &[StudyFilm]) -> Option<(&StudyFilm, &StudyFilm)> {
+    PATIENT.into_iter().find_map(|tag| {
+        let mut stated = films
+            .iter()
+            .filter_map(|film| Some((comparable(&film.header, tag)?, film)));
+        let (known, one) = stated.next()?;
+        let (_, other) = stated.find(|(other, _)| *other != known)?;
+        Some((one, other))
     })
+}
+
+/// What a header says of a patient in this attribute, however it is spelled.
+fn comparable(header: &SourceHeader, tag: (u16, u16)) -> Option<String> {
+    let stated = header.text(tag.0, tag.1)?;
+    match tag {
+        PATIENT_NAME => comparable_name(stated),
+        BIRTH_DATE => comparable_birth_date(stated),
+        _ => Some(stated.to_owned()),
+    }
 }
 
 #[cfg(test)]
@@ -218,6 +222,32 @@ mod tests {
         assert_eq!(mixed.studies.len(), 0);
         assert!(mixed.problems[0].contains("names another patient"));
         assert!(!mixed.problems[0].contains("P2"));
+    }
+
+    #[test]
+    fn two_patients_are_found_behind_a_film_that_names_none() {
+        let silent = found("a", header(1, "1.1", &[]));
+        for (tag, one, other) in [
+            (PATIENT[0], "P1", "P2"),
+            (PATIENT[1], "WARD", "CLINIC"),
+            (PATIENT[2], "19500102", "19610203"),
+            (PATIENT_NAME, "DOE^J", "ROE^R"),
+        ] {
+            let films = |other: &str| {
+                let one = found("b", header(2, "1.2", &[(tag, one)]));
+                let other = found("c", header(3, "1.3", &[(tag, other)]));
+                grouped(vec![silent.clone(), one, other])
+            };
+            let mixed = films(other);
+            assert_eq!(mixed.studies.len(), 0, "{tag:?}");
+            let line = &mixed.problems[0];
+            assert!(line.starts_with("c: ") && line.contains("study as b"));
+            assert!(!line.contains(other), "{line}");
+            assert_eq!(films(one).studies.len(), 1, "{tag:?}");
+        }
+        let of = |name, content, date| found(name, header(content, name, &[(BIRTH_DATE, date)]));
+        let same = grouped(vec![of("1.1", 1, "19500102"), of("1.2", 2, "1950.01.02")]);
+        assert_eq!((same.studies.len(), same.problems.len()), (1, 0));
     }
 
     #[test]
