@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::atomic::Ordering;
 
 use anyhow::{Context, Result};
 
@@ -148,15 +149,18 @@ impl<'a> ObjectRun<'a> {
         Ok(self.conclude(found, &written))
     }
 
-    /// Writes objects that need no film to be opened.
+    /// Writes objects that need no film to be opened. None after a signal: it may have come while headers were read, and
+    /// an object of some films of a study looks like one of all of them.
     ///
     /// # Errors
     /// If one cannot be written.
     pub fn write(self, done: StudyObjects) -> Result<ExitCode> {
         let mut written = WrittenObjects::default();
         let found = self.studies.len();
-        let taken = written.take(&self.folder, done);
-        taken.context("writing objects")?;
+        if !self.signals.stop().load(Ordering::Relaxed) {
+            let taken = written.take(&self.folder, done);
+            taken.context("writing objects")?;
+        }
         Ok(self.conclude(found, &written))
     }
 
@@ -218,5 +222,51 @@ impl WrittenObjects {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::cli::ColorWhen;
+    use crate::imaging::DecodeLimits;
+    use crate::inference::Compute;
+
+    #[test]
+    fn after_a_signal_no_object_of_some_of_the_films_is_written() {
+        let place = tempfile::tempdir().unwrap();
+        let films = place.path().join("films");
+        fs::create_dir(&films).unwrap();
+        let context = CommandContext {
+            limits: DecodeLimits::default(),
+            compute: Compute::default(),
+            model: None,
+            store: None,
+            colour: ColorWhen::Never,
+        };
+        for (is_stopped, written) in [(false, 1), (true, 0)] {
+            let arguments = ObjectArguments {
+                paths: vec![films.clone()],
+                output: place.path().join(written.to_string()),
+                force: false,
+                with_patient: false,
+                pseudonym_key: None,
+                keep_uids: false,
+                uid_root: None,
+                store: None,
+            };
+            let run = ObjectRun::begin(&arguments, &context, None).unwrap();
+            run.signals.stop().store(is_stopped, Ordering::Relaxed);
+            let mut done = StudyObjects::default();
+            done.objects.push(NamedObject {
+                name: "kos-1.dcm".to_owned(),
+                bytes: vec![1],
+            });
+            run.write(done).unwrap();
+            let there = fs::read_dir(&arguments.output).unwrap().count();
+            assert_eq!(there, written);
+        }
     }
 }
