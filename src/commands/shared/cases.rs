@@ -18,6 +18,8 @@ use crate::library::exists;
 
 /// A table of a million cases has a tenth of this size; a larger file is no table of cases.
 const LARGEST: u64 = 1 << 30;
+/// Bytes by which a Parquet file is known.
+const MARK: u64 = 4;
 /// Bytes of the cells of a Parquet file.
 const LARGEST_TEXT: usize = 512 << 20;
 
@@ -118,29 +120,42 @@ fn read_columns(
     Ok(manifest)
 }
 
-/// The whole of a table that the user named, where a Parquet file is given as a table of cells.
+/// The whole of a table that the user named, where a Parquet file is given as a table of cells. The file is opened once:
+/// what was read of a pipe is gone.
 ///
 /// # Errors
 /// [`Usage`], if it cannot be read.
 pub fn table_bytes(path: &Path) -> Result<Vec<u8>> {
-    let mut head = [0; 4];
-    let is_columnar = File::open(path)
-        .and_then(|mut file| file.read_exact(&mut head))
-        .is_ok_and(|()| is_parquet(&head));
-    if !is_columnar {
-        return bytes(path);
-    }
-    let cells = || -> io::Result<Vec<u8>> {
-        let mut rows = ColumnarRows::open(File::open(path)?)?;
-        let out = BoundedText(Vec::new());
-        let mut table = FlatWriter::begin(out, TableFormat::Csv, &rows.columns())?;
-        let mut row = FlatRow::new();
-        while rows.next(&mut row)? {
-            table.row(&row, &[])?;
-        }
-        Ok(table.finish()?.0)
+    let named = |reason: String| Usage::error(format!("{}: {reason}", path_text(path)));
+    let failed = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => named("no such file".to_owned()),
+        kind => named(kind.to_string()),
     };
-    cells().map_err(|error| Usage::error(format!("{}: {error}", path_text(path))))
+    let mut file = File::open(path).map_err(failed)?;
+    let mut bytes = Vec::new();
+    let head = (&mut file).take(MARK).read_to_end(&mut bytes);
+    head.map_err(failed)?;
+    if is_parquet(&bytes) {
+        return cells(file).map_err(|error| named(error.to_string()));
+    }
+    let rest = file.take(LARGEST + 1).read_to_end(&mut bytes);
+    rest.map_err(failed)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(named("larger than 1 GiB".to_owned()));
+    }
+    Ok(bytes)
+}
+
+/// The rows of a Parquet file as a table of cells.
+fn cells(file: File) -> io::Result<Vec<u8>> {
+    let mut rows = ColumnarRows::open(file)?;
+    let out = BoundedText(Vec::new());
+    let mut table = FlatWriter::begin(out, TableFormat::Csv, &rows.columns())?;
+    let mut row = FlatRow::new();
+    while rows.next(&mut row)? {
+        table.row(&row, &[])?;
+    }
+    Ok(table.finish()?.0)
 }
 
 /// A table of cells that is held. A Parquet file of some bytes may state any number of rows.
@@ -158,32 +173,6 @@ impl Write for BoundedText {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-/// The whole of a file that the user named.
-///
-/// # Errors
-/// [`Usage`], if it cannot be read.
-fn bytes(path: &Path) -> Result<Vec<u8>> {
-    let failed = |error: io::Error| {
-        let reason = match error.kind() {
-            io::ErrorKind::NotFound => "no such file".to_owned(),
-            kind => kind.to_string(),
-        };
-        Usage::error(format!("{}: {reason}", path_text(path)))
-    };
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(failed)?;
-    file.take(LARGEST + 1)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
-    if bytes.len() as u64 > LARGEST {
-        return Err(Usage::error(format!(
-            "{}: larger than 1 GiB",
-            path_text(path)
-        )));
-    }
-    Ok(bytes)
 }
 
 fn columns(arguments: &cli::CaseArguments, groups: &[String]) -> Result<ManifestColumns> {
@@ -245,7 +234,7 @@ pub fn refuse_if_none_exists(cases: &[Case], root: &Path) -> Result<()> {
     let Some(first) = cases.first() else {
         return Ok(());
     };
-    if cases.iter().any(|case| file(root, case).exists()) {
+    if cases.iter().any(|case| exists(&file(root, case))) {
         return Ok(());
     }
     Err(Usage::error(format!(
@@ -286,4 +275,53 @@ pub fn contents(files: &[PathBuf]) -> Vec<Option<String>> {
 fn content(file: &Path) -> Option<String> {
     let content = content_of(file, &DecodeLimits::default()).ok()?;
     Some(content.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn a_table_may_come_from_a_pipe() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        let table = "path,finding\na.png,Pneumonia\n";
+        thread::scope(|scope| {
+            let writer = scope.spawn(|| fs::write(&pipe, table));
+            assert_eq!(table_bytes(&pipe).unwrap(), table.as_bytes());
+            writer.join().unwrap().unwrap();
+        });
+        let short = folder.path().join("short.csv");
+        for text in ["", "a", "ab\n"] {
+            fs::write(&short, text).unwrap();
+            assert_eq!(table_bytes(&short).unwrap(), text.as_bytes());
+        }
+        let missing = table_bytes(&folder.path().join("none")).unwrap_err();
+        assert!(missing.to_string().contains("none: no such file"));
+    }
+
+    #[test]
+    fn the_files_of_a_manifest_may_lie_in_an_archive() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("a.png"), "film").unwrap();
+        let packed = Command::new("tar")
+            .args(["-cf", "films.tar", "a.png"])
+            .current_dir(&folder)
+            .status()
+            .unwrap();
+        assert!(packed.success());
+        let case = |name: &str| Case {
+            path: PathBuf::from(name),
+            ..Case::default()
+        };
+        let archive = folder.path().join("films.tar");
+        assert!(refuse_if_none_exists(&[case("b.png"), case("a.png")], &archive).is_ok());
+        let refused = refuse_if_none_exists(&[case("b.png")], &archive).unwrap_err();
+        assert!(refused.to_string().contains("none of the 1 files"));
+    }
 }
