@@ -9,10 +9,10 @@ use crate::export::{Cell, ColumnKind, ColumnarWriter, FlatRow, TableFormat, Tabl
 /// # Errors
 /// If a row has another number of cells than there are columns.
 pub fn table_bytes(format: TableFormat, columns: &[&str], rows: &[Vec<Cell>]) -> Result<Vec<u8>> {
-    if format == TableFormat::Parquet {
-        return in_columns(columns, rows);
-    }
     let columns = columns.iter().map(|column| (*column).to_owned()).collect();
+    if format == TableFormat::Parquet {
+        return columnar_bytes(columns, rows);
+    }
     let mut table = TableWriter::begin(Vec::new(), format, columns)?;
     for row in rows {
         table.row(row)?;
@@ -20,8 +20,11 @@ pub fn table_bytes(format: TableFormat, columns: &[&str], rows: &[Vec<Cell>]) ->
     Ok(table.finish()?)
 }
 
-/// What a column holds is known after its last cell.
-fn in_columns(columns: &[&str], rows: &[Vec<Cell>]) -> Result<Vec<u8>> {
+/// The same in Parquet. What a column holds is known after its last cell, so that all rows are held.
+///
+/// # Errors
+/// If a row has another number of cells than there are columns.
+pub fn columnar_bytes(columns: Vec<String>, rows: &[Vec<Cell>]) -> Result<Vec<u8>> {
     let mut kinds = vec![None; columns.len()];
     for row in rows {
         for (kind, cell) in kinds.iter_mut().zip(row) {
@@ -36,11 +39,7 @@ fn in_columns(columns: &[&str], rows: &[Vec<Cell>]) -> Result<Vec<u8>> {
     let kinds = kinds
         .into_iter()
         .map(|kind| kind.unwrap_or(ColumnKind::Text));
-    let typed: Vec<_> = columns
-        .iter()
-        .map(|column| (*column).to_owned())
-        .zip(kinds)
-        .collect();
+    let typed: Vec<_> = columns.into_iter().zip(kinds).collect();
     let version = (
         "cxr.version".to_owned(),
         env!("CARGO_PKG_VERSION").to_owned(),
