@@ -62,6 +62,9 @@ impl DicomWebAddress {
         if !is_authority(authority) {
             return Err(wrong("it names no host"));
         }
+        if !has_port_or_none(authority) {
+            return Err(wrong("its port is no number from 1 to 65535"));
+        }
         let mut segments: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
         if !segments.iter().all(|part| is_segment(part)) {
             return Err(wrong("its path holds characters that no address has"));
@@ -176,6 +179,25 @@ fn is_authority(text: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b".-:[]_".contains(&byte))
 }
 
+/// Whether what follows the host is a port, or nothing. A port that cannot be read would be taken for none, and the
+/// credential would go to another server of that machine.
+fn has_port_or_none(authority: &str) -> bool {
+    let after_host = match authority.strip_prefix('[') {
+        Some(rest) => rest.split_once(']').map(|(_, after)| after),
+        None => authority.find(':').and_then(|at| authority.get(at..)),
+    };
+    match after_host {
+        None => !authority.starts_with('['),
+        Some("") => true,
+        Some(after) => {
+            let port = after.strip_prefix(':');
+            let digits = port.filter(|port| port.bytes().all(|b| b.is_ascii_digit()));
+            let number = digits.and_then(|port| port.parse::<u16>().ok());
+            number.is_some_and(|number| number > 0)
+        }
+    }
+}
+
 fn is_segment(text: &str) -> bool {
     text != ".."
         && text != "."
@@ -218,6 +240,9 @@ mod tests {
             "http://h/d/studies/1.2/series/3",
             "http://h/d/studies/1.2/series/3/instances/4.5",
             "http://h/studies/1.2",
+            "http://h:65535/studies/1.2",
+            "http://[::1]:80/studies/1.2",
+            "http://[::1]/studies/1.2",
         ] {
             assert_eq!(parsed(place).place(), place);
         }
@@ -241,6 +266,14 @@ mod tests {
             "https://h/studies/1.2/series/3/instances/../4",
             "https://h/d?limit=3",
             "https://h/d?=3",
+            "https://h:99999/d",
+            "https://h:/d",
+            "https://h:0/d",
+            "https://h:8042x/d",
+            "https://h:80:90/d",
+            "https://[::1/d",
+            "https://[::1]8042/d",
+            "https://[::1]:65536/d",
         ] {
             let error = DicomWebAddress::parse(text).unwrap_err();
             assert!(!error.to_string().contains('\u{1b}'), "{error:?}");
