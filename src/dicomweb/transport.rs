@@ -146,7 +146,16 @@ impl Transport {
         } else {
             RootCerts::new_with_certs(&settings.roots)
         };
-        let agent = Agent::config_builder()
+        let home = origin(base);
+        let mut config = Agent::config_builder();
+        // A proxy of the environment would get what is meant for this machine alone: the credential, in the clear.
+        if home
+            .as_ref()
+            .is_some_and(|(_, host, _)| is_this_machine(host))
+        {
+            config = config.proxy(None);
+        }
+        let agent = config
             .timeout_connect(Some(patience))
             .timeout_recv_response(Some(patience))
             .timeout_per_read(Some(patience))
@@ -159,7 +168,7 @@ impl Transport {
             .into();
         Transport {
             agent,
-            home: origin(base),
+            home,
             credentials,
             is_ending,
         }

@@ -12,6 +12,7 @@ mod tls;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::thread;
@@ -285,6 +286,30 @@ fn a_hospitals_own_authority_is_trusted_only_where_it_is_named() {
         page.contains("the token of CXR_PACS_TOKEN; accepted"),
         "{page}"
     );
+}
+
+#[test]
+fn a_proxy_of_the_environment_gets_no_credential_that_is_for_this_machine() {
+    let home = tempfile::tempdir().unwrap();
+    let listener = || {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let at = format!("http://{}", listener.local_addr().unwrap());
+        (listener, at)
+    };
+    let ((server, pacs), (proxy, proxied)) = (listener(), listener());
+    let address = format!("{pacs}/dicom-web");
+    let asked = ["doctor", "--pacs", &address, "--pacs-timeout", "1"];
+    let mut command = known(home.path(), &asked);
+    for name in ["http_proxy", "https_proxy", "all_proxy"] {
+        command.env(name, &proxied);
+        command.env(name.to_uppercase(), &proxied);
+    }
+    command.env_remove("no_proxy").env_remove("NO_PROXY");
+    command.output().unwrap();
+    // Neither answers, and both would have a connection in their queue.
+    server.accept().expect("a request to the PACS");
+    proxy.accept().expect_err("a request to the proxy");
 }
 
 #[test]
