@@ -84,6 +84,28 @@ fn no_study_is_left_out_whatever_a_server_makes_of_limit_and_offset() {
     }
 }
 
+/// *Number of Study Related Instances* may be older than the last film of a study.
+#[test]
+fn a_study_with_more_films_than_its_server_counts_is_listed_to_its_end() {
+    for (count, said) in [(3, 3), (60, 60), (60, 1), (60, 24), (60, 61), (300, 40)] {
+        let all: Vec<String> = (0..count).map(|n| instance(&format!("1.{n}"))).collect();
+        let server = TestServer::new(move |request, stream| {
+            if request.target.contains("/instances") {
+                return send_page(request, stream, &all, usize::MAX);
+            }
+            let study =
+                study("1.2").replacen('{', &format!("{{\"00201208\":{{\"Value\":[{said}]}},"), 1);
+            send_page(request, stream, &[study], usize::MAX);
+        });
+        let (films, problems) = walked(&format!("{}/d", server.address), settings());
+        assert_eq!(
+            (films.len(), problems.len()),
+            (count, 0),
+            "{said} of {count}"
+        );
+    }
+}
+
 #[test]
 fn a_million_results_are_a_reason_and_take_little_memory() {
     let server = TestServer::new(|_, stream| {
