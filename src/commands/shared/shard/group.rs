@@ -12,7 +12,7 @@
 //! shard = (first 16 digits of the name as a number) mod N + 1
 //! ```
 //!
-//! No UID has a slash in it, so that no path is taken for one. This text is a contract, like that of the module above.
+//! No UID has a slash in it, so that no path is taken for one; a text with one counts as none. This text is a contract, like that of the module above.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -83,7 +83,7 @@ impl FilmGroup {
             return FilmGroup::of_key(uid.as_bytes());
         }
         match film_study(path, limits) {
-            Ok(film) => match film.uid {
+            Ok(film) => match film.uid.filter(|uid| !uid.contains('/')) {
                 Some(uid) => FilmGroup::of_key(uid.as_bytes()),
                 None => FilmGroup::without_header(path, unit, roots),
             },
@@ -160,6 +160,27 @@ mod tests {
         assert_eq!(study.name, "0a90ed7e2360acfa8078e611e09e49f4");
         for of in [1, 7, 1000] {
             assert_eq!(study.shard(of), Some(shard_of(b"1.2.840.99", of)));
+        }
+    }
+
+    #[test]
+    fn a_uid_that_reads_like_a_path_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let (film, limits) = (folder.path().join("b.dcm"), DecodeLimits::default());
+        let roots = [folder.path().to_owned()];
+        let roots = RootPaths::new(&roots);
+        for (uid, is_study) in [("1.2.3\0", true), ("1/a.png\0", false)] {
+            let mut file = vec![0; 128];
+            file.extend(b"DICM\x02\0\x10\0UI\x14\x001.2.840.10008.1.2.1\0");
+            file.extend(b"\x20\0\x0d\0UI");
+            file.extend((uid.len() as u16).to_le_bytes());
+            file.extend(uid.bytes());
+            std::fs::write(&film, file).unwrap();
+            let group = FilmGroup::of(&film, Unit::Study, &roots, &limits);
+            let stated = FilmGroup::of_key(uid.trim_end_matches('\0').as_bytes());
+            assert_eq!(group == stated, is_study, "{uid}");
+            let alone = FilmGroup::without_header(&film, Unit::Study, &roots);
+            assert_eq!(group == alone, !is_study, "{uid}");
         }
     }
 
