@@ -61,6 +61,8 @@ pub(super) fn decode(stream: &[u8]) -> Result<JpegLsImage, ImageFault> {
     while let Some(segment) = markers.segment() {
         let data = segment.data;
         match segment.marker {
+            // The size of the first was checked. Another one could ask for any amount of memory.
+            JPEG_LS_FRAME if header.is_some() => return Err(damaged("a second frame header")),
             JPEG_LS_FRAME => header = Some(frame_header(data)?),
             0xf8 if data.first() == Some(&1) => preset = preset_parameters(data)?,
             0xdd if data.iter().any(|&b| b != 0) => {
@@ -175,4 +177,27 @@ fn decoded_scan(header: &JpegLsHeader, segment: &[u8], coded: &[u8]) -> Result<S
     let mut decoder = ScanDecoder::new(header, near.into(), coded)?;
     let planes = decoder.planes(header, components, interleave)?;
     Ok(Scan { planes, near })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_frame_header_cannot_ask_for_more_memory() {
+        let frame = |side: u16| -> Vec<u8> {
+            let mut segment = vec![0xff, JPEG_LS_FRAME, 0, 11, 16];
+            segment.extend(side.to_be_bytes());
+            segment.extend(side.to_be_bytes());
+            segment.extend([1, 1, 0x11, 0]);
+            segment
+        };
+        let scan = [0xff, START_OF_SCAN, 0, 8, 1, 1, 0, 0, 0, 0, 0, 0];
+        let stream = [&[0xff, 0xd8][..], &frame(4), &frame(u16::MAX), &scan].concat();
+        let fault = decode(&stream).err().map(|fault| fault.to_string());
+        assert_eq!(
+            fault.as_deref(),
+            Some("damaged: JPEG-LS: a second frame header")
+        );
+    }
 }
