@@ -16,6 +16,9 @@ use crate::data_elements::{Cursor, Encoding, ITEM, ITEM_END, SEQUENCE_END, UNDEF
 const MOST_RECORDS: usize = 1_000_000;
 /// Parts of a file's name. The standard allows 8 (PS3.10 8.2).
 const MOST_PARTS: usize = 32;
+/// Characters of a name that is quoted, and problems that are named one by one.
+const LONGEST_QUOTE: usize = 200;
+const MOST_QUOTED: usize = 20;
 
 /// What a DICOMDIR lists.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -141,7 +144,7 @@ fn listed(root: u32, records: &BTreeMap<u32, DirectoryRecord>) -> MediumDirector
     let mut to_do = vec![root];
     let rest = records.keys().copied();
     let mut rest = rest.collect::<Vec<_>>().into_iter();
-    let mut unlinked = 0;
+    let (mut unlinked, mut refused) = (0, 0);
     loop {
         let (offset, is_linked) = match to_do.pop() {
             Some(offset) => (offset, true),
@@ -163,8 +166,19 @@ fn listed(root: u32, records: &BTreeMap<u32, DirectoryRecord>) -> MediumDirector
         unlinked += usize::from(!is_linked);
         match parts(file) {
             Ok(parts) => directory.files.push(parts),
-            Err(problem) => directory.problems.push(problem),
+            Err(problem) => {
+                refused += 1;
+                if refused <= MOST_QUOTED {
+                    directory.problems.push(problem);
+                }
+            }
         }
+    }
+    if refused > MOST_QUOTED {
+        let more = refused - MOST_QUOTED;
+        directory.problems.push(format!(
+            "it lists {more} more names of no file of the medium"
+        ));
     }
     if directory.files.is_empty() && directory.problems.is_empty() {
         directory
@@ -182,7 +196,8 @@ fn listed(root: u32, records: &BTreeMap<u32, DirectoryRecord>) -> MediumDirector
 /// The parts of a *Referenced File ID*: code strings, separated by `\` (PS3.3 F.3.2.2).
 fn parts(file: &[u8]) -> Result<Vec<String>, String> {
     let name = String::from_utf8_lossy(file);
-    let shown = super::super::clean_text(&name);
+    let shown: String = name.chars().take(LONGEST_QUOTE).collect();
+    let shown = super::super::clean_text(&shown);
     let parts: Vec<String> = name
         .split('\\')
         .map(|part| part.trim_matches(['\0', ' ']).to_owned())
@@ -194,4 +209,33 @@ fn parts(file: &[u8]) -> Result<Vec<String>, String> {
         return Err(format!("it lists {shown}, which is no file of the medium"));
     }
     Ok(parts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Records without a link that refer to files of these names.
+    fn records(names: &[Vec<u8>]) -> BTreeMap<u32, DirectoryRecord> {
+        let record = |name: &Vec<u8>| DirectoryRecord {
+            next: 0,
+            lower: 0,
+            is_inactive: false,
+            file: Some(name.clone()),
+        };
+        (1..).zip(names.iter().map(record)).collect()
+    }
+
+    #[test]
+    fn what_is_said_of_bad_names_has_an_end() {
+        let bad = vec![b"..\\..\\etc".to_vec(); 5_000];
+        let directory = listed(0, &records(&bad));
+        assert_eq!(directory.files, Vec::<Vec<String>>::new());
+        assert_eq!(directory.problems.len(), MOST_QUOTED + 1 + 1);
+        let told = directory.problems.join("\n");
+        assert!(told.contains("4980 more names"), "{told}");
+        let long = [b"..\\".as_slice(), &[b'A'; 60_000]].concat();
+        let told = listed(0, &records(&[long])).problems.join("\n");
+        assert!(told.len() < 2 * LONGEST_QUOTE, "{told}");
+    }
 }
