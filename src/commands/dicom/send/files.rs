@@ -1,5 +1,6 @@
 //! Which files are sent.
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -21,10 +22,11 @@ pub struct Found {
 
 /// Walks the paths. A file that was named itself is taken for a DICOM file, and its sending tells whether it is one.
 pub fn find(paths: &[PathBuf]) -> Found {
+    let named: HashSet<&PathBuf> = paths.iter().collect();
     let mut found = Found::default();
     library::scan(paths, |item| {
         match item {
-            WalkItem::Image(path) if paths.contains(&path) || is_dicom(&path) => {
+            WalkItem::Image(path) if named.contains(&path) || is_dicom(&path) => {
                 found.files.push(path)
             }
             WalkItem::Image(_) | WalkItem::Unread { .. } => found.others += 1,
