@@ -56,7 +56,7 @@ use super::{Assumptions, PrognosisArguments};
 /// its digest and its operating points.
 ///
 /// With --shard K/N the table is one part of a run of N processes, for cxr merge. An image is in the shard
-/// that a hash of its path below PATH says, whatever else is there. Until the part is whole its rows are in
+/// that a hash of its path below PATH says, and no other file changes that. Until the part is whole its rows are in
 /// FILE.partial; then a last line is added that says what the part is, and it gets its name. A killed one
 /// goes on with --resume. --shard auto is for a whole array of Slurm or AWS Batch; --shard auto/N takes
 /// Slurm's id for K (--array=1-N), also where only some shards run again, and the index of a Kubernetes job
@@ -93,8 +93,8 @@ pub struct Predict {
     #[arg(value_name = "PATH", required_unless_present = "files_from")]
     pub paths: Vec<PathBuf>,
 
-    /// Read the paths from FILE, or from standard input (-): one a line, whatever else is in the names;
-    /// addresses of a PACS too
+    /// Read the paths from FILE, or from standard input (-): one on each line, with all of its blanks. Addresses of a
+    /// PACS may stand there too
     #[arg(long, value_name = "FILE", conflicts_with = "paths")]
     pub files_from: Option<PathBuf>,
 
