@@ -9,9 +9,10 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use sha2::{Digest, Sha256};
-use tempfile::{Builder, NamedTempFile};
+use tempfile::{Builder, NamedTempFile, PersistError};
 
 use super::address::AeTitle;
 use super::data_set::{BEGINNING, OwnIdentity, own_identity};
@@ -56,6 +57,8 @@ pub struct Inbox {
     folder: PathBuf,
     /// For syncing the names in it.
     names: File,
+    /// Held while a name is taken on a file system that does not refuse to replace.
+    naming: Mutex<()>,
     /// Held as long as this.
     _lock: File,
 }
@@ -87,6 +90,7 @@ impl Inbox {
         }
         let inbox = Inbox {
             names: File::open(folder).map_err(refused)?,
+            naming: Mutex::default(),
             folder: folder.to_owned(),
             _lock: lock,
         };
@@ -136,7 +140,8 @@ impl Inbox {
         })
     }
 
-    /// Gives a whole object its name, once it is on the disk.
+    /// Gives a whole object its name, once it is on the disk. When this returns, the name is on the disk too, also where
+    /// another association gave it a moment ago.
     ///
     /// # Errors
     /// If it cannot be written. Then nothing of it stays.
@@ -152,21 +157,17 @@ impl Inbox {
         let first = self.folder.join(format!("{sop_instance}.dcm"));
         let mut target = (first.clone(), StoredAs::New);
         for _ in 0..TRIES {
-            match part.persist_noclobber(&target.0) {
-                Ok(_) => {
-                    self.names.sync_data()?;
-                    return Ok(target);
-                }
-                // Some file systems have neither hard links nor a rename that refuses to replace.
-                Err(refused) if is_vacant(&target.0) => {
-                    refused.file.persist(&target.0)?;
-                    self.names.sync_data()?;
-                    return Ok(target);
-                }
-                Err(refused) if target.0.symlink_metadata().is_ok() => part = refused.file,
-                Err(refused) => return Err(refused.error),
-            }
+            let taken = match part.persist_noclobber(&target.0) {
+                Ok(_) => None,
+                Err(refused) => self.named_alone(refused, &target.0)?,
+            };
+            let Some(taken) = taken else {
+                self.names.sync_data()?;
+                return Ok(target);
+            };
+            part = taken;
             if is_same(&target.0, &kind, part.as_file_mut(), data_set_at)? {
+                self.names.sync_data()?;
                 return Ok((target.0, StoredAs::SameAsBefore));
             }
             let digest = digest(part.as_file_mut(), data_set_at)?;
@@ -174,6 +175,19 @@ impl Inbox {
             target = (self.folder.join(name), StoredAs::Beside);
         }
         Err(ErrorKind::AlreadyExists.into())
+    }
+
+    /// Gives a file its name where the file system has neither hard links nor a rename that refuses to replace: by looking
+    /// first. `None` if it has it, and the file if another one had the name before.
+    fn named_alone(&self, refused: PersistError, name: &Path) -> io::Result<Option<NamedTempFile>> {
+        let _alone = self.naming.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_vacant(name) {
+            refused.file.persist(name)?;
+            return Ok(None);
+        }
+        // Something is there: that is why it was refused.
+        name.symlink_metadata().map_err(|_| refused.error)?;
+        Ok(Some(refused.file))
     }
 }
 
@@ -355,6 +369,30 @@ mod tests {
         assert!(Inbox::open(folder.path()).is_ok());
         let missing = Inbox::open(&folder.path().join("no"));
         assert!(matches!(missing, Err(InboxFault::Missing)));
+    }
+
+    /// As on a file system that refuses `persist_noclobber` always.
+    #[test]
+    fn without_a_rename_that_refuses_one_of_two_takes_a_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let inbox = Inbox::open(folder.path()).unwrap();
+        let name = folder.path().join("1.3.dcm");
+        let refused = |text: &str| {
+            let mut file = inbox.part().unwrap();
+            file.write_all(text.as_bytes()).unwrap();
+            let error = ErrorKind::Unsupported.into();
+            PersistError { error, file }
+        };
+        let both = [refused("one"), refused("two")];
+        let (alone, path) = (&inbox, &name);
+        let named = std::thread::scope(|scope| {
+            let name = |refused| scope.spawn(move || alone.named_alone(refused, path));
+            let threads = both.map(name);
+            threads.map(|thread| thread.join().unwrap().unwrap())
+        });
+        assert_eq!(named.iter().filter(|left| left.is_none()).count(), 1);
+        let left = named.into_iter().flatten().next().unwrap();
+        assert_ne!(fs::read(left.path()).unwrap(), fs::read(&name).unwrap());
     }
 
     #[test]
