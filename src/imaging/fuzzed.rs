@@ -13,10 +13,10 @@ const NONCE: Nonce = [7; size_of::<Nonce>()];
 /// Decodes the whole content of a file in this process.
 pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<Radiograph, ImageFault> {
     // The header is read by itself too, up to the first fault.
-    let _ = super::source_header(bytes, limits);
+    let _ = super::source_header(bytes);
     let is_dicom = super::sniff::kind(bytes).is_ok_and(|kind| kind == super::FileKind::Dicom);
     if is_dicom {
-        let _ = super::dicom::summary_of_head(bytes, true, limits);
+        let _ = super::dicom::summary(bytes, true);
     }
     super::decode(bytes, limits)
 }
@@ -62,6 +62,6 @@ pub fn directory(bytes: &[u8]) -> Result<(Vec<Vec<String>>, Vec<String>), ImageF
 }
 
 /// The header of a DICOM file.
-pub fn header(bytes: &[u8], limits: &DecodeLimits) -> Result<Vec<HeaderLine>, ImageFault> {
-    super::dicom::header_lines(bytes, limits)
+pub fn header(bytes: &[u8]) -> Result<Vec<HeaderLine>, ImageFault> {
+    super::dicom::header_lines(bytes)
 }

@@ -195,12 +195,12 @@ fn decode_film(bytes: &[u8], limits: &DecodeLimits) -> Result<Radiograph, ImageF
 ///
 /// # Errors
 /// If it is another file, or damaged before its first element.
-fn source_header(bytes: &[u8], limits: &DecodeLimits) -> Result<SourceHeader, ImageFault> {
+fn source_header(bytes: &[u8]) -> Result<SourceHeader, ImageFault> {
     if sniff::kind(bytes)? != FileKind::Dicom {
         let reason = "it is not a DICOM file, so it has no study that a result could belong to";
         return Err(ImageFault::Unsupported(reason.to_owned()));
     }
-    guard::catching_panics(|| dicom::source_header(bytes, limits))
+    guard::catching_panics(|| dicom::source_header(bytes))
 }
 
 /// The content id of a file with these bytes.
@@ -287,21 +287,50 @@ pub fn header(
         let bytes = read_film(path, limits)?;
         let lines = match sniff::kind(&bytes)? {
             FileKind::Raster(_) => None,
-            FileKind::Dicom => Some(guard::catching_panics(|| {
-                dicom::header_lines(&bytes, limits)
-            })?),
+            FileKind::Dicom => Some(guard::catching_panics(|| dicom::header_lines(&bytes))?),
         };
         Ok((content_id(&bytes), lines))
     };
     read().map_err(|fault| ImagingError::new(path, fault))
 }
 
-/// Bytes of a file in which its patient, study and view are looked for: at first, and where that is not enough.
-/// Headers of radiographs take some kilobytes; longer ones hold pictures of their own.
-const HEADS: [usize; 2] = [32 << 10, 1 << 20];
+/// Bytes of a film in which patient, study and view are looked for: at first, and where that is not enough. Headers of
+/// radiographs take some kilobytes; longer ones hold pictures of their own.
+const BEGINNINGS: [usize; 2] = [32 << 10, 1 << 20];
 
-/// Patient, study, time and view of a film, from the first bytes of its file. `None` inside: it is in a format
-/// without them, its header is longer than the bytes that are read, or it would have to be fetched for it.
+/// What the beginning of a film was read for.
+enum Beginning<T> {
+    Found(T),
+    /// The film is in a format without a header.
+    NoHeader,
+    /// The header is longer than the bytes that are read.
+    Longer,
+}
+
+/// Reads as much of a film as is needed. `read` takes the beginning of a DICOM file, and whether that is all of it; it
+/// gives `None` for more. It walks through a header, which allocates nothing by what the file says, so it needs no process
+/// of its own.
+fn from_beginning<T>(
+    path: &Path,
+    limits: &DecodeLimits,
+    read: impl Fn(&[u8], bool) -> Result<Option<T>, ImageFault>,
+) -> Result<Beginning<T>, ImageFault> {
+    let film = open_source(path, limits)?;
+    for most in BEGINNINGS {
+        let head = film.head(most).map_err(ImageFault::of_reading)?;
+        if sniff::kind(&head)? != FileKind::Dicom {
+            return Ok(Beginning::NoHeader);
+        }
+        let is_whole = head.len() < most;
+        if let Some(found) = guard::catching_panics(|| read(&head, is_whole))? {
+            return Ok(Beginning::Found(found));
+        }
+    }
+    Ok(Beginning::Longer)
+}
+
+/// Patient, study, time and view of a film, from the beginning of its file. `None` inside: it is in a format without
+/// them, its header is longer than the bytes that are read, or it would have to be fetched for it.
 ///
 /// # Errors
 /// If the film cannot be read, or its header is damaged from the start.
@@ -309,50 +338,27 @@ pub fn summary(path: &Path, limits: &DecodeLimits) -> Result<Option<FilmSummary>
     if is_remote(path) {
         return Ok(None);
     }
-    let read = || {
-        let film = open_source(path, limits)?;
-        for most in HEADS {
-            let head = film.head(most).map_err(ImageFault::of_reading)?;
-            if sniff::kind(&head)? != FileKind::Dicom {
-                return Ok(None);
-            }
-            let is_whole = head.len() < most;
-            let of_head = || dicom::summary_of_head(&head, is_whole, limits);
-            if let Some(summary) = guard::catching_panics(of_head)? {
-                return Ok(Some(summary));
-            }
-        }
-        Ok(None)
-    };
-    read().map_err(|fault| ImagingError::new(path, fault))
+    match from_beginning(path, limits, dicom::summary) {
+        Ok(Beginning::Found(summary)) => Ok(Some(summary)),
+        Ok(Beginning::NoHeader | Beginning::Longer) => Ok(None),
+        Err(fault) => Err(ImagingError::new(path, fault)),
+    }
 }
 
-/// Bytes of a film that are read for its study, one after another until they are enough. In nearly all films the first are:
-/// the elements before the study's UID take two or three kilobytes, unless private ones hold more.
-const STUDY_HEADS: [usize; 2] = [16 << 10, 1 << 20];
-
-/// The study and the patient that a film's header states, read from its beginning; nothing for a film in another format
-/// than DICOM. The walk through the header allocates nothing by what the file says, so it needs no process of its own.
+/// The study and the patient that a film's header states, read from its beginning, or from all of it where that is not
+/// enough; nothing for a film in another format than DICOM.
 ///
 /// # Errors
 /// If the film cannot be read, is in no format that is read, or its header is damaged from the start.
 pub fn film_study(path: &Path, limits: &DecodeLimits) -> Result<FilmStudy, ImagingError> {
-    let read = || {
-        let film = open_source(path, limits)?;
-        for most in STUDY_HEADS {
-            let head = film.head(most).map_err(ImageFault::of_reading)?;
-            if sniff::kind(&head)? != FileKind::Dicom {
-                return Ok(FilmStudy::default());
-            }
-            let is_whole = head.len() < most;
-            let found = guard::catching_panics(|| dicom::study(&head, is_whole, limits))?;
-            if let Some(found) = found {
-                return Ok(found);
-            }
+    let read = || match from_beginning(path, limits, dicom::study)? {
+        Beginning::Found(study) => Ok(study),
+        Beginning::NoHeader => Ok(FilmStudy::default()),
+        Beginning::Longer => {
+            let whole = read_film(path, limits)?;
+            let found = guard::catching_panics(|| dicom::study(&whole, true))?;
+            Ok(found.unwrap_or_default())
         }
-        let whole = read_film(path, limits)?;
-        let found = guard::catching_panics(|| dicom::study(&whole, true, limits))?;
-        Ok(found.unwrap_or_default())
     };
     read().map_err(|fault| ImagingError::new(path, fault))
 }

@@ -134,17 +134,10 @@ impl Decoder {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
             let (ordinary, largest) = self.budget.shares(file.length());
             let share = ordinary.unwrap_or(largest);
-            self.within(
-                share,
-                &mut state,
-                &file,
-                Process::header,
-                |bytes, limits| {
-                    let content = super::content_id(bytes);
-                    super::source_header(bytes, limits)
-                        .map(|header| SourceHeader { content, ..header })
-                },
-            )?
+            self.within(share, &mut state, &file, Process::header, |bytes, _| {
+                let content = super::content_id(bytes);
+                super::source_header(bytes).map(|header| SourceHeader { content, ..header })
+            })?
         };
         read().map_err(|fault| ImagingError::new(path, fault))
     }

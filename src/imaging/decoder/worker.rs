@@ -78,7 +78,7 @@ impl DecoderWorker {
                     let file = attachment.ok_or_else(refused)?;
                     let read = || {
                         let bytes = file.contents().map_err(ImageFault::too_large)?;
-                        source_header(&bytes, &limits)
+                        source_header(&bytes)
                     };
                     let found = self.clock.during(limits.timeout, read);
                     self.channel

@@ -19,6 +19,22 @@ pub(super) fn inflated<'a>(
     inflate(bytes, limits.max_memory).map(Cow::Owned)
 }
 
+/// The most bytes that are inflated to read a header. Those of radiographs take some kilobytes.
+pub(super) const LONGEST_HEADER: u64 = 8 << 20;
+
+/// The beginning of the data set, as far as it can be had: of a deflated one, [`LONGEST_HEADER`] bytes. Headers are read
+/// in the program itself too, where a small file must not take all memory. What cannot be inflated to its end, because it is
+/// damaged or only the beginning of a file, still begins with its header.
+pub(super) fn beginning<'a>(bytes: &'a [u8], transfer_syntax: &str) -> Cow<'a, [u8]> {
+    if transfer_syntax != uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN {
+        return Cow::Borrowed(bytes);
+    }
+    let mut inflated = Vec::new();
+    let decoder = flate2::read::DeflateDecoder::new(bytes);
+    let _ = decoder.take(LONGEST_HEADER).read_to_end(&mut inflated);
+    Cow::Owned(inflated)
+}
+
 /// Inflates to at most `longest` bytes.
 pub(super) fn inflate(bytes: &[u8], longest: u64) -> Result<Vec<u8>, ImageFault> {
     let mut inflated = Vec::new();

@@ -8,7 +8,7 @@ use dicom_core::{Tag, VR};
 use dicom_dictionary_std::{StandardDataDictionary, tags};
 use dicom_encoding::text::{SpecificCharacterSet, TextCodec};
 
-use super::super::{DecodeLimits, ImageFault, clean_text};
+use super::super::{ImageFault, clean_text};
 use super::character_set;
 use super::confidential::is_confidential;
 use super::{deflate, structure};
@@ -26,10 +26,7 @@ const LONGEST_VALUE: usize = 1024;
 const MOST_HEX: usize = 64;
 
 /// The file meta information and the data set of a DICOM file, up to its pixel data.
-pub(in super::super) fn lines(
-    bytes: &[u8],
-    limits: &DecodeLimits,
-) -> Result<Vec<HeaderLine>, ImageFault> {
+pub(in super::super) fn lines(bytes: &[u8]) -> Result<Vec<HeaderLine>, ImageFault> {
     let start = structure::start(bytes)?;
     let mut reader = HeaderReader {
         lines: Vec::new(),
@@ -39,7 +36,7 @@ pub(in super::super) fn lines(
     let mut cursor = Cursor::new(meta, after_preamble(bytes), Encoding::EXPLICIT);
     reader.elements(&mut cursor, 0, false)?;
     let syntax = start.transfer_syntax.as_str();
-    let data_set = deflate::inflated(&bytes[start.offset..], syntax, limits)?;
+    let data_set = deflate::beginning(&bytes[start.offset..], syntax);
     let encoding = Encoding::of(syntax).as_found(&data_set);
     // Some writers pad the end of a file with zeros, which are not elements.
     let end = data_set

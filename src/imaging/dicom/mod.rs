@@ -17,6 +17,7 @@
 
 mod acquisition;
 mod admission;
+mod beginning;
 mod character_set;
 mod codecs;
 mod confidential;
@@ -37,8 +38,6 @@ mod rewrite;
 mod source_header;
 mod stored_bits;
 mod structure;
-mod study;
-mod summary;
 mod tables;
 mod transfer_syntax;
 mod wide;
@@ -47,12 +46,11 @@ use super::{DecodeLimits, ImageFault};
 use crate::data_elements::Encoding;
 use crate::domain::Radiograph;
 
+pub(super) use beginning::{study, summary};
 pub(super) use directory::read as read_directory;
 pub(super) use header::lines as header_lines;
 pub(super) use source_header::header as source_header;
 pub(super) use structure::starts_like_a_data_set;
-pub(super) use study::study;
-pub(super) use summary::of_head as summary_of_head;
 pub(super) use transfer_syntax::{readable_syntax_uids, readable_syntaxes};
 
 /// Decodes the first frame of a DICOM file, with or without preamble and file meta information.

@@ -4,7 +4,7 @@
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 
-use super::super::{DecodeLimits, ImageFault};
+use super::super::ImageFault;
 use super::{deflate, elements, structure};
 use crate::data_elements::Encoding;
 use crate::domain::{ContentId, HeaderText, SourceHeader};
@@ -55,13 +55,10 @@ const TEXTS: [Tag; 38] = [
 ///
 /// # Errors
 /// If it is not one, or is damaged before its first element.
-pub(in super::super) fn header(
-    bytes: &[u8],
-    limits: &DecodeLimits,
-) -> Result<SourceHeader, ImageFault> {
+pub(in super::super) fn header(bytes: &[u8]) -> Result<SourceHeader, ImageFault> {
     let start = structure::start(bytes)?;
     let syntax = start.transfer_syntax.as_str();
-    let data_set = deflate::inflated(&bytes[start.offset..], syntax, limits)?;
+    let data_set = deflate::beginning(&bytes[start.offset..], syntax);
     let encoding = Encoding::of(syntax).as_found(&data_set);
     let mut wanted = TEXTS.to_vec();
     wanted.push(tags::SPECIFIC_CHARACTER_SET);

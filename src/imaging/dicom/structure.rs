@@ -59,21 +59,24 @@ pub(super) struct DataSetParts<'a> {
 /// The elements whose tags are `wanted`, up to the pixel data or to the first fault: a film that ends
 /// early has its header.
 pub(super) fn before_pixels(bytes: &[u8], encoding: Encoding, wanted: &[Tag]) -> Vec<u8> {
-    before(bytes, encoding, wanted, tags::FLOAT_PIXEL_DATA).0
+    // The first of the three kinds of pixel data.
+    let Tag(group, element) = tags::FLOAT_PIXEL_DATA;
+    up_to(bytes, encoding, wanted, Tag(group, element - 1)).0
 }
 
-/// The same up to the element `end`, and whether the walk came there: the bytes may be the head of a file only.
-pub(super) fn before(
+/// The same up to the element `last`, and whether the walk came past the place where that is or would be: the bytes may
+/// be the beginning of a data set only.
+pub(super) fn up_to(
     bytes: &[u8],
     encoding: Encoding,
     wanted: &[Tag],
-    end: Tag,
+    last: Tag,
 ) -> (Vec<u8>, bool) {
     let mut cursor = Cursor::new(bytes, 0, encoding);
     let mut kept = Rewritten::default();
     while cursor.remaining() > 0 {
         let Ok(header) = cursor.header() else { break };
-        if header.tag >= end {
+        if header.tag > last {
             return (kept.into_data_set(), true);
         }
         let step = if wanted.contains(&header.tag) {
@@ -84,24 +87,11 @@ pub(super) fn before(
         if step.is_err() {
             break;
         }
+        if header.tag == last {
+            return (kept.into_data_set(), true);
+        }
     }
     (kept.into_data_set(), false)
-}
-
-/// Whether the beginning of a data set holds this element as a whole, or goes beyond the place where it would be: tags
-/// ascend (PS3.5 7.1).
-pub(super) fn reaches(bytes: &[u8], encoding: Encoding, wanted: Tag) -> bool {
-    let mut cursor = Cursor::new(bytes, 0, encoding);
-    while let Ok(header) = cursor.header() {
-        if header.tag > wanted {
-            return true;
-        }
-        let is_whole = cursor.skip(&header, 0).is_ok();
-        if !is_whole || header.tag == wanted {
-            return is_whole;
-        }
-    }
-    false
 }
 
 /// Walks a data set up to its pixel data, and keeps the elements whose tags are `wanted`. Nothing
