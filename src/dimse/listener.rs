@@ -217,21 +217,7 @@ impl Listener {
                         connections,
                         number,
                     };
-                    // A fault of cxr, or of a crate under it, costs one association.
-                    let served = catch_unwind(AssertUnwindSafe(|| {
-                        if is_refused {
-                            self.refuse(stream, peer, on);
-                        } else {
-                            self.serve(stream, peer, &progress, on);
-                        }
-                    }));
-                    if served.is_err() {
-                        let reason = "cxr failed on what it sent".to_owned();
-                        let peer = peer.to_string();
-                        let _ = catch_unwind(AssertUnwindSafe(|| {
-                            on(ListenerEvent::Ended { peer, reason });
-                        }));
-                    }
+                    self.answer(stream, peer, (!is_refused).then_some(&*progress), on);
                 };
                 if thread::Builder::new().spawn_scoped(scope, serves).is_err() {
                     connections.with(|open| open.remove(&number));
@@ -239,6 +225,28 @@ impl Listener {
             }
             Ok(())
         })
+    }
+
+    /// Serves a connection, or refuses it where no progress is given. A fault of cxr, or of a crate under it, costs one
+    /// association.
+    fn answer(
+        &self,
+        stream: TcpStream,
+        peer: IpAddr,
+        progress: Option<&AssociationProgress>,
+        on: &(dyn Fn(ListenerEvent) + Sync),
+    ) {
+        let answered = catch_unwind(AssertUnwindSafe(|| match progress {
+            Some(progress) => self.serve(stream, peer, progress, on),
+            None => self.refuse(stream, peer, on),
+        }));
+        if answered.is_err() {
+            let reason = "cxr failed on what it sent".to_owned();
+            let peer = peer.to_string();
+            let _ = catch_unwind(AssertUnwindSafe(|| {
+                on(ListenerEvent::Ended { peer, reason });
+            }));
+        }
     }
 
     /// Enters a connection; `None` if there are so many that not even a refusal can be said.
@@ -375,32 +383,42 @@ mod tests {
             Listener::bind(local, offer, AllowedPeers::default(), bounds, inbox).unwrap();
         let address = listener.address().unwrap();
         let (stop, mut stops) = UnixStream::pair().unwrap();
-        let (faults, said) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-        let on = |event: ListenerEvent| match event {
+        let counts = Arc::new((AtomicUsize::new(0), AtomicUsize::new(0)));
+        let counted = Arc::clone(&counts);
+        let on = move |event: ListenerEvent| match event {
             ListenerEvent::Ended { reason, .. } if reason.contains("cxr failed") => {
-                said.lock().unwrap().push(reason);
+                counted.1.fetch_add(1, Ordering::SeqCst);
             }
             _ => {
-                faults.fetch_add(1, Ordering::SeqCst);
+                counted.0.fetch_add(1, Ordering::SeqCst);
                 panic!("a fault while this is reported");
             }
         };
-        thread::scope(|scope| {
-            let runs = scope.spawn(|| listener.run(&stop, &on));
-            for number in 1..=3 {
-                let mut stream = TcpStream::connect(address).unwrap();
-                stream.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
-                // It is closed, also where it was told to stay.
-                let _ = stream.read_to_end(&mut Vec::new());
-                let end = Instant::now() + Duration::from_secs(20);
-                while said.lock().unwrap().len() < number && Instant::now() < end {
-                    thread::sleep(Duration::from_millis(5));
-                }
+        // Not in a scope: this test must end where the listener does not.
+        let runs = thread::spawn(move || listener.run(&stop, &on));
+        let within = |done: &dyn Fn() -> bool| {
+            let end = Instant::now() + Duration::from_secs(20);
+            while !done() && Instant::now() < end {
+                thread::sleep(Duration::from_millis(5));
             }
-            stops.write_all(b"x").unwrap();
-            runs.join().unwrap().unwrap();
-        });
-        assert_eq!(faults.load(Ordering::SeqCst), 3);
-        assert_eq!(said.lock().unwrap().len(), 3);
+            done()
+        };
+        for number in 1..=3 {
+            let mut stream = TcpStream::connect(address).unwrap();
+            stream
+                .set_read_timeout(Some(Duration::from_secs(20)))
+                .unwrap();
+            stream.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+            // It is closed, also where it was told to stay.
+            let read = stream.read_to_end(&mut Vec::new());
+            let is_silent = |error: &io::Error| error.kind() == io::ErrorKind::WouldBlock;
+            assert!(!read.as_ref().is_err_and(is_silent), "{number}: {read:?}");
+            let is_said = || counts.1.load(Ordering::SeqCst) == number;
+            assert!(within(&is_said), "{number}: {counts:?}");
+        }
+        stops.write_all(b"x").unwrap();
+        assert!(within(&|| runs.is_finished()), "it does not stop");
+        runs.join().unwrap().unwrap();
+        assert_eq!(counts.0.load(Ordering::SeqCst), 3);
     }
 }

@@ -22,7 +22,7 @@ pub const EXPLICIT_LITTLE: &str = "1.2.840.10008.1.2.1";
 /// What the identifiers of objects that can be stored begin with (PS3.4 annex B.5).
 const STORAGE: &str = "1.2.840.10008.5.1.4.1.1.";
 /// DICOM's only application context (PS3.7 annex A.2.1).
-const APPLICATION_CONTEXT: &str = "1.2.840.10008.3.1.1.1";
+pub const APPLICATION_CONTEXT: &str = "1.2.840.10008.3.1.1.1";
 
 /// What a listener takes.
 #[derive(Debug, Clone)]

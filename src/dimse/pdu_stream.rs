@@ -24,6 +24,8 @@ pub enum PduFault {
     Closed,
     #[error("nothing came for {} s", .0.as_secs())]
     Silent(Duration),
+    #[error("one object took too long")]
+    Late,
     #[error("a PDU of {0} bytes was announced; {LONGEST_PDU} are allowed")]
     TooLong(u32),
     #[error("what came is no PDU of DICOM")]
@@ -67,7 +69,7 @@ fn fill(reader: &mut impl Read, bytes: &mut [u8]) -> Result<(), PduFault> {
         })
 }
 
-/// A connection, from its acceptor's side.
+/// A connection.
 pub struct PduStream {
     stream: TcpStream,
     /// How long one PDU may take to come or to go.
@@ -80,7 +82,6 @@ impl PduStream {
         // On some systems an accepted socket inherits this from its listener.
         stream.set_nonblocking(false)?;
         stream.set_nodelay(true)?;
-        stream.set_write_timeout(Some(silence))?;
         Ok(PduStream {
             stream,
             silence,
@@ -88,7 +89,8 @@ impl PduStream {
         })
     }
 
-    /// Waits for a PDU, which must be whole when the time of one PDU has passed, and at `until`.
+    /// Waits for a PDU, which must be whole when the time of one PDU has passed, and at `until`, when the object that it
+    /// belongs to must be.
     ///
     /// # Errors
     /// If none came, or what came is none.
@@ -99,19 +101,28 @@ impl PduStream {
             end: until.map_or(end, |until| until.min(end)),
         };
         read_from(&mut timed, &mut self.buffer).map_err(|fault| match fault {
-            PduFault::Broken(ErrorKind::TimedOut) => PduFault::Silent(self.silence),
+            PduFault::Broken(ErrorKind::TimedOut) => match until {
+                Some(until) if until < end => PduFault::Late,
+                _ => PduFault::Silent(self.silence),
+            },
             other => other,
         })
     }
 
+    /// Sends a PDU.
+    ///
     /// # Errors
-    /// If the other side takes no more.
+    /// If the other side has not taken all of it when the time of one PDU has passed.
     pub fn send(&mut self, pdu: &Pdu) -> Result<(), PduFault> {
         self.buffer.clear();
         write_pdu(&mut self.buffer, pdu).map_err(|_| PduFault::Garbage)?;
-        let written = (&self.stream).write_all(&self.buffer);
+        let mut timed = Timed {
+            stream: &self.stream,
+            end: Instant::now() + self.silence,
+        };
+        let written = timed.write_all(&self.buffer);
         written.map_err(|error| match error.kind() {
-            ErrorKind::WouldBlock | ErrorKind::TimedOut => PduFault::Silent(self.silence),
+            ErrorKind::TimedOut => PduFault::Silent(self.silence),
             kind => PduFault::Broken(kind),
         })
     }
@@ -134,26 +145,48 @@ impl PduStream {
     }
 }
 
-/// Reads until a moment.
+/// Reads and writes until a moment.
 struct Timed<'a> {
     stream: &'a TcpStream,
     end: Instant,
 }
 
+impl Timed<'_> {
+    /// The time that is left.
+    ///
+    /// # Errors
+    /// If there is none.
+    fn left(&self) -> io::Result<Option<Duration>> {
+        match self.end.saturating_duration_since(Instant::now()) {
+            Duration::ZERO => Err(ErrorKind::TimedOut.into()),
+            left => Ok(Some(left)),
+        }
+    }
+}
+
+/// Linux says of a time that has passed that it would have to wait.
+fn timed_out(error: io::Error) -> io::Error {
+    match error.kind() {
+        ErrorKind::WouldBlock => ErrorKind::TimedOut.into(),
+        _ => error,
+    }
+}
+
 impl Read for Timed<'_> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        let left = self.end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(ErrorKind::TimedOut.into());
-        }
-        self.stream.set_read_timeout(Some(left))?;
-        (&mut self.stream)
-            .read(bytes)
-            .map_err(|error| match error.kind() {
-                // What Linux says of a time that has passed.
-                ErrorKind::WouldBlock => ErrorKind::TimedOut.into(),
-                _ => error,
-            })
+        self.stream.set_read_timeout(self.left()?)?;
+        self.stream.read(bytes).map_err(timed_out)
+    }
+}
+
+impl Write for Timed<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.set_write_timeout(self.left()?)?;
+        self.stream.write(bytes).map_err(timed_out)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -161,6 +194,8 @@ impl Read for Timed<'_> {
 mod tests {
     use std::net::TcpListener;
     use std::thread;
+
+    use dicom_ul::pdu::{PDataValue, PDataValueType};
 
     use super::*;
 
@@ -184,6 +219,34 @@ mod tests {
     }
 
     #[test]
+    fn one_who_takes_little_now_and_then_is_not_waited_for() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let slow = thread::spawn(move || {
+            let mut stream = TcpStream::connect(address).unwrap();
+            let mut few = [0; 50_000];
+            for _ in 0..20 {
+                let _ = stream.read(&mut few).unwrap();
+                thread::sleep(Duration::from_millis(100));
+            }
+        });
+        let silence = Duration::from_millis(500);
+        let mut stream = PduStream::new(listener.accept().unwrap().0, silence).unwrap();
+        let value = PDataValue {
+            presentation_context_id: 1,
+            value_type: PDataValueType::Data,
+            is_last: true,
+            data: vec![0; 16 << 20],
+        };
+        let long = Pdu::PData { data: vec![value] };
+        let began = Instant::now();
+        assert_eq!(stream.send(&long), Err(PduFault::Silent(silence)));
+        assert!(began.elapsed() < 10 * silence, "{:?}", began.elapsed());
+        drop(stream);
+        slow.join().unwrap();
+    }
+
+    #[test]
     fn one_who_sends_a_byte_now_and_then_is_not_waited_for() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -200,6 +263,7 @@ mod tests {
         let mut stream = PduStream::new(listener.accept().unwrap().0, silence).unwrap();
         let began = Instant::now();
         assert_eq!(stream.receive(None), Err(PduFault::Silent(silence)));
+        assert_eq!(stream.receive(Some(began)), Err(PduFault::Late));
         assert!(began.elapsed() < Duration::from_millis(900));
         stream.close();
         slow.join().unwrap();
