@@ -620,6 +620,10 @@ fn a_hostile_tiff_is_an_error() {
         assert!(opened(&film[..cut]).is_err(), "{cut} bytes");
     }
     let page = || grey(16);
+    let subsampled = |samples| {
+        let page = Page::new(WIDTH, HEIGHT, 8, samples).raw(vec![vec![0; 8 * WIDTH * HEIGHT]]);
+        page.with(262, Value::Short(vec![6]))
+    };
     let huge = vec![0xffff_fff0];
     for (name, page) in [
         ("width", page().with(256, Value::Long(huge.clone()))),
@@ -654,6 +658,11 @@ fn a_hostile_tiff_is_an_error() {
                 .with(339, Value::Short(vec![3])),
         ),
         ("complex", page().with(339, Value::Short(vec![6]))),
+        ("subsampled beside alpha", subsampled(4)),
+        (
+            "subsampled in planes",
+            subsampled(3).with(284, Value::Short(vec![2])),
+        ),
     ] {
         let fault = opened(&Tiff::of(page).file()).expect_err(name);
         let died = matches!(
@@ -889,22 +898,26 @@ fn a_jpeg_2000_file_is_read_with_boxes_or_without() {
         ]
         .concat()
     };
-    let header = [
-        atom(b"ihdr", &[0, 0, 0, 29, 0, 0, 0, 37, 0, 1, 11, 7, 0, 0]),
-        atom(b"colr", &[1, 0, 0, 0, 0, 0, 17]),
-    ];
-    let boxed = [
-        atom(b"jP  ", b"\r\n\x87\n"),
-        atom(b"ftyp", b"jp2 \0\0\0\0jp2 "),
-        atom(b"jp2h", &header.concat()),
-        atom(b"jp2c", &stream),
-    ];
+    let boxed = |header: &[u8; 14], space: u8, stream: &[u8]| {
+        let header = [
+            atom(b"ihdr", header),
+            atom(b"colr", &[1, 0, 0, 0, 0, 0, space]),
+        ];
+        [
+            atom(b"jP  ", b"\r\n\x87\n"),
+            atom(b"ftyp", b"jp2 \0\0\0\0jp2 "),
+            atom(b"jp2h", &header.concat()),
+            atom(b"jp2c", stream),
+        ]
+        .concat()
+    };
+    let grey = &[0, 0, 0, 29, 0, 0, 0, 37, 0, 1, 11, 7, 0, 0];
     let expected = phantom(WIDTH, HEIGHT, 12)
         .iter()
         .map(|&v| v as u16)
         .collect();
     let expected = Samples::Grey16(expected);
-    for file in [stream.clone(), boxed.concat()] {
+    for file in [stream.clone(), boxed(grey, 17, &stream)] {
         let film = read(&file);
         assert!(film.samples == expected);
         // The stream states 16 bits.
@@ -916,6 +929,14 @@ fn a_jpeg_2000_file_is_read_with_boxes_or_without() {
     let mut huge = stream;
     huge[8..16].fill(0xff);
     assert!(matches!(opened(&huge), Err(ImageFault::TooLarge(_))));
+
+    // Red, green and blue, and the same as three of four inks.
+    let stream = std::fs::read(folder.join("colour-8x8.j2k")).unwrap();
+    let colours = &[0, 0, 0, 8, 0, 0, 0, 8, 0, 3, 7, 7, 0, 0];
+    let film = read(&boxed(colours, 16, &stream));
+    assert_eq!(film.samples, Samples::Rgb8([10, 20, 30].repeat(64)));
+    let inks = opened(&boxed(colours, 12, &stream));
+    assert!(matches!(inks, Err(ImageFault::Damaged(_))), "{inks:?}");
 }
 
 #[test]

@@ -76,6 +76,9 @@ mod with_decoder {
             let needed = match (space, colours.len()) {
                 (_, 0) => return Err(ImageFault::damaged("JPEG 2000 without colour components")),
                 (ColorSpace::CMYK, 4..) => 4,
+                (ColorSpace::CMYK, 3) => {
+                    return Err(ImageFault::damaged("JPEG 2000 with three of four inks"));
+                }
                 (ColorSpace::Gray, _) | (_, 1 | 2) => 1,
                 _ => 3,
             };

@@ -73,11 +73,16 @@ impl<'a> TiffLayout<'a> {
                 photometric.channels()
             )));
         }
+        let planar = samples > 1 && directory.number(tag::PLANAR_CONFIGURATION) == Some(2);
         let subsampling = match photometric {
             Photometric::YCbCr if compression != Compression::Jpeg => subsampling(&directory)?,
             _ => (1, 1),
         };
-        let planar = samples > 1 && directory.number(tag::PLANAR_CONFIGURATION) == Some(2);
+        if subsampling != (1, 1) && (planar || samples != 3) {
+            return Err(ImageFault::unsupported(
+                "TIFF with subsampled colours in separate planes or beside another sample",
+            ));
+        }
         let tiled = directory.has(tag::TILE_WIDTH) && whole.is_none();
         let chunk = match whole {
             Some(_) => (width as usize, height as usize),
