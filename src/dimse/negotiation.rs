@@ -91,6 +91,46 @@ pub fn negotiate(
     offer: &Offer,
     peers: &AllowedPeers,
 ) -> Result<Negotiated, AssociationRefusal> {
+    check_parties(request, offer, peers)?;
+    let mut contexts = BTreeMap::new();
+    let mut results = Vec::new();
+    let mut not_taken = Vec::new();
+    for context in &request.presentation_contexts {
+        let class = trimmed(context.abstract_syntax.as_bytes());
+        // Numbers are odd, and each is given once.
+        let is_number = context.id % 2 == 1 && !contexts.contains_key(&context.id);
+        let result = if is_number {
+            offer.result(context)
+        } else {
+            Err(PresentationContextResultReason::NoReason)
+        };
+        results.push(result_item(context.id, result.as_deref()));
+        match result {
+            Ok(transfer_syntax) => {
+                let kind = StorageKind {
+                    sop_class: class,
+                    transfer_syntax,
+                };
+                contexts.insert(context.id, kind);
+            }
+            Err(_) if is_uid(&class) && !not_taken.contains(&class) => not_taken.push(class),
+            Err(_) => {}
+        }
+    }
+    not_taken.retain(|class| contexts.values().all(|kind| kind.sop_class != *class));
+    Ok(Negotiated {
+        answer: acceptance(request, results),
+        contexts,
+        not_taken,
+    })
+}
+
+/// Refuses a request for the wrong protocol, and one that calls another title or comes from one that may not send.
+fn check_parties(
+    request: &AssociationRQ,
+    offer: &Offer,
+    peers: &AllowedPeers,
+) -> Result<(), AssociationRefusal> {
     use AssociationRJServiceUserReason as Reason;
     let called = request.called_ae_title.trim_matches(['\0', ' ']);
     let calling = request.calling_ae_title.trim_matches(['\0', ' ']);
@@ -112,45 +152,24 @@ pub fn negotiate(
         let words = "its title is not one of --from-aet";
         return Err(by_user(Reason::CallingAETitleNotRecognized, words));
     }
-    let mut contexts = BTreeMap::new();
-    let mut results = Vec::new();
-    let mut not_taken = Vec::new();
-    for context in &request.presentation_contexts {
-        let class = trimmed(context.abstract_syntax.as_bytes());
-        // Numbers are odd, and each is given once.
-        let is_number = context.id % 2 == 1 && !contexts.contains_key(&context.id);
-        let result = if is_number {
-            offer.result(context)
-        } else {
-            Err(PresentationContextResultReason::NoReason)
-        };
-        if result.is_err() && is_uid(&class) && !not_taken.contains(&class) {
-            not_taken.push(class.clone());
-        }
-        let (reason, transfer_syntax) = match result {
-            Ok(syntax) => (PresentationContextResultReason::Acceptance, syntax),
-            // The field must be there, and means nothing.
-            Err(reason) => (reason, IMPLICIT_LITTLE.to_owned()),
-        };
-        if reason == PresentationContextResultReason::Acceptance {
-            let kind = StorageKind {
-                sop_class: class,
-                transfer_syntax: transfer_syntax.clone(),
-            };
-            contexts.insert(context.id, kind);
-        }
-        results.push(PresentationContextResult {
-            id: context.id,
-            reason,
-            transfer_syntax,
-        });
+    Ok(())
+}
+
+/// What is answered about one presentation context.
+fn result_item(
+    id: u8,
+    result: Result<&str, &PresentationContextResultReason>,
+) -> PresentationContextResult {
+    let (reason, transfer_syntax) = match result {
+        Ok(syntax) => (PresentationContextResultReason::Acceptance, syntax),
+        // The field must be there, and means nothing.
+        Err(reason) => (reason.clone(), IMPLICIT_LITTLE),
+    };
+    PresentationContextResult {
+        id,
+        reason,
+        transfer_syntax: transfer_syntax.to_owned(),
     }
-    not_taken.retain(|class| contexts.values().all(|kind| kind.sop_class != *class));
-    Ok(Negotiated {
-        answer: acceptance(request, results),
-        contexts,
-        not_taken,
-    })
 }
 
 fn acceptance(request: &AssociationRQ, results: Vec<PresentationContextResult>) -> AssociationAC {

@@ -39,8 +39,8 @@ use self::studies::{StudyTable, study_columns};
 use super::shared::batch::{
     Ahead, BatchScorer, Crew, Progress, Signals, StatusCounts, Then, silence_workers,
 };
-use super::shared::shard::array;
 use super::shared::shard::group::Unit;
+use super::shared::shard::{Shard, array};
 use super::shared::{
     BAD_USAGE, CommandContext, SOME_FAILED, Usage, assumed, complain, is_broken_pipe, open_pacs,
 };
@@ -73,26 +73,13 @@ fn predict(
     context: &CommandContext,
 ) -> Result<ExitCode> {
     let limits = &context.limits;
-    let shard = arguments.shard.map(|asked| {
-        let shard = array::shard(asked, |name| std::env::var(name).ok());
-        shard.map_err(|error| Usage::error(format!("--shard {error}")))
-    });
-    let shard = shard.transpose()?;
+    let shard = asked_shard(arguments)?;
     let pseudonyms = BatchPseudonyms::of(arguments, limits)?;
     let roots = inputs::paths(arguments)?;
     // Addresses may stand in a list too.
     open_pacs(&roots, pacs)?;
     let unit = Unit::from(arguments.unit);
-    if unit == Unit::Folder && roots.iter().any(|root| is_remote(root)) {
-        return Err(Usage::error(
-            "--unit folder: an address has no folders; --unit study is for films of a PACS",
-        ));
-    }
-    if unit.is_group() && pseudonyms.is_some() {
-        return Err(Usage::error(
-            "--pseudonym-key goes with a row for each film: --unit study names the studies themselves",
-        ));
-    }
+    refuse_contradictions(unit, &roots, pseudonyms.is_some())?;
     let selection = Selection::new(&roots, shard, unit, limits);
     let destination = TableDestination::of(arguments, &roots)?;
     refuse_if_nothing_exists(&roots)?;
@@ -206,19 +193,47 @@ fn predict(
     drop(table);
     unread.complain(arguments.list_unread);
     progress.summarise(&tally, &destination.to_string());
+    complain_of_doubts(&destination, &done, unread_headers.count);
+    Ok(conclude(&tally, &done, &selection, &signals))
+}
+
+/// Which part of the images is asked for, as the options or an array say.
+fn asked_shard(arguments: &cli::Predict) -> Result<Option<Shard>> {
+    let asked = arguments.shard.map(|asked| {
+        let shard = array::shard(asked, |name| std::env::var(name).ok());
+        shard.map_err(|error| Usage::error(format!("--shard {error}")))
+    });
+    asked.transpose()
+}
+
+/// Refuses what cannot be in one table.
+fn refuse_contradictions(unit: Unit, roots: &[PathBuf], has_pseudonyms: bool) -> Result<()> {
+    if unit == Unit::Folder && roots.iter().any(|root| is_remote(root)) {
+        return Err(Usage::error(
+            "--unit folder: an address has no folders; --unit study is for films of a PACS",
+        ));
+    }
+    if unit.is_group() && has_pseudonyms {
+        return Err(Usage::error(
+            "--pseudonym-key goes with a row for each film: --unit study names the studies themselves",
+        ));
+    }
+    Ok(())
+}
+
+/// Says what makes a table doubtful that was written.
+fn complain_of_doubts(destination: &TableDestination, done: &Done, unread_headers: u64) {
     if done.outdated > 0 {
         complain(&format!(
             "{destination}: {} files have changed since their rows were made; --resume reads them again",
             done.outdated
         ));
     }
-    if unread_headers.count > 0 {
+    if unread_headers > 0 {
         complain(&format!(
-            "{} files whose header could not be read: each counts as a study of its own",
-            unread_headers.count
+            "{unread_headers} files whose header could not be read: each counts as a study of its own"
         ));
     }
-    Ok(conclude(&tally, &done, &selection, &signals))
 }
 
 /// Refuses mistyped paths before anything is created: they must not cost yesterday's table.

@@ -236,75 +236,29 @@ impl HeaderReader {
     }
 
     fn value_words(&self, vr: VR, value: &[u8], big_endian: bool) -> String {
+        /// The numbers of this type that the value holds.
+        macro_rules! all {
+            ($number:ty) => {
+                numbers(value, |bytes| {
+                    if big_endian {
+                        <$number>::from_be_bytes(bytes)
+                    } else {
+                        <$number>::from_le_bytes(bytes)
+                    }
+                })
+            };
+        }
         match vr {
             VR::OB | VR::OW | VR::OD | VR::OF | VR::OL | VR::OV | VR::UN | VR::SQ => hex(value),
-            VR::US => numbers(value, big_endian, |b: [u8; 2], big| {
-                if big {
-                    u16::from_be_bytes(b)
-                } else {
-                    u16::from_le_bytes(b)
-                }
-            }),
-            VR::SS => numbers(value, big_endian, |b: [u8; 2], big| {
-                if big {
-                    i16::from_be_bytes(b)
-                } else {
-                    i16::from_le_bytes(b)
-                }
-            }),
-            VR::UL => numbers(value, big_endian, |b: [u8; 4], big| {
-                if big {
-                    u32::from_be_bytes(b)
-                } else {
-                    u32::from_le_bytes(b)
-                }
-            }),
-            VR::SL => numbers(value, big_endian, |b: [u8; 4], big| {
-                if big {
-                    i32::from_be_bytes(b)
-                } else {
-                    i32::from_le_bytes(b)
-                }
-            }),
-            VR::UV => numbers(value, big_endian, |b: [u8; 8], big| {
-                if big {
-                    u64::from_be_bytes(b)
-                } else {
-                    u64::from_le_bytes(b)
-                }
-            }),
-            VR::SV => numbers(value, big_endian, |b: [u8; 8], big| {
-                if big {
-                    i64::from_be_bytes(b)
-                } else {
-                    i64::from_le_bytes(b)
-                }
-            }),
-            VR::FL => numbers(value, big_endian, |b: [u8; 4], big| {
-                if big {
-                    f32::from_be_bytes(b)
-                } else {
-                    f32::from_le_bytes(b)
-                }
-            }),
-            VR::FD => numbers(value, big_endian, |b: [u8; 8], big| {
-                if big {
-                    f64::from_be_bytes(b)
-                } else {
-                    f64::from_le_bytes(b)
-                }
-            }),
-            VR::AT => numbers(value, big_endian, |b: [u8; 4], big| {
-                let [a, b, c, d] = b;
-                let number = |pair| {
-                    if big {
-                        u16::from_be_bytes(pair)
-                    } else {
-                        u16::from_le_bytes(pair)
-                    }
-                };
-                format!("({:04x},{:04x})", number([a, b]), number([c, d]))
-            }),
+            VR::US => all!(u16),
+            VR::SS => all!(i16),
+            VR::UL => all!(u32),
+            VR::SL => all!(i32),
+            VR::UV => all!(u64),
+            VR::SV => all!(i64),
+            VR::FL => all!(f32),
+            VR::FD => all!(f64),
+            VR::AT => numbers(value, |bytes: [u8; 4]| tag_words(bytes, big_endian)),
             _ => self.text(value),
         }
     }
@@ -362,18 +316,23 @@ fn hex(value: &[u8]) -> String {
     }
 }
 
-/// Numbers, separated as texts of several values are.
-fn numbers<const N: usize, T: ToString>(
-    value: &[u8],
-    big_endian: bool,
-    number: impl Fn([u8; N], bool) -> T,
-) -> String {
-    let all = value.chunks_exact(N).take(LONGEST_VALUE / 2);
-    let words = all.filter_map(|chunk| chunk.try_into().ok());
-    let words: Vec<String> = words
-        .map(|chunk| number(chunk, big_endian).to_string())
-        .collect();
+/// Numbers of N bytes each, separated as texts of several values are.
+fn numbers<const N: usize, T: ToString>(value: &[u8], number: impl Fn([u8; N]) -> T) -> String {
+    let all = value.as_chunks().0.iter().take(LONGEST_VALUE / 2);
+    let words: Vec<String> = all.map(|&bytes| number(bytes).to_string()).collect();
     cut(&words.join("\\"))
+}
+
+/// A tag that is a value: `(0008,0018)`.
+fn tag_words([a, b, c, d]: [u8; 4], big_endian: bool) -> String {
+    let number = |pair| {
+        if big_endian {
+            u16::from_be_bytes(pair)
+        } else {
+            u16::from_le_bytes(pair)
+        }
+    };
+    format!("({:04x},{:04x})", number([a, b]), number([c, d]))
 }
 
 fn cut(text: &str) -> String {
