@@ -114,8 +114,11 @@ mod tests {
             );
         }
         for slow in ["sleep 60", "echo token; exec >&-; sleep 60"] {
+            let began = Instant::now();
             let slow = ask_within(slow, "h", Duration::from_millis(50));
             assert!(slow.unwrap_err().to_string().contains("took more than"));
+            let took = began.elapsed();
+            assert!(took < Duration::from_secs(30), "{took:?}");
         }
     }
 }
