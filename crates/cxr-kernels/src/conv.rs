@@ -250,13 +250,40 @@ impl PackedConv {
         }
     }
 
+    /// Computes one row of a panel from `output` on, for callers that keep only a few rows of a few channels. The
+    /// input is not packed.
+    ///
+    /// # Safety
+    /// As [`run`](PackedConv::run); the output has the pixels of the tiling, and room for all channels of the panel.
+    pub unsafe fn panel_row(
+        &self,
+        input: Map,
+        y: usize,
+        tiling: &Tiling,
+        panel: &OutputPanel,
+        output: PixelRow,
+    ) {
+        // Addresses of outputs count from the first channel of all.
+        let output = PixelRow {
+            start: output.start.wrapping_sub(panel.first),
+            ..output
+        };
+        for index in 0..tiling.count {
+            let (_, x, pixels) = tiling.tile(index);
+            let mut tile = self.neighbourhood(input, y, x);
+            self.onto(&mut tile, panel, None, output, x);
+            // SAFETY: a tile of the row, of a size that there is a microkernel for.
+            unsafe { self.convolve(panel.vectors, pixels)(&tile) };
+        }
+    }
+
     /// Numbers of a neighbourhood.
     fn depth(&self) -> usize {
         weights::depth(self.shape, self.pairs().is_some())
     }
 
     /// Whether its input is packed before the products.
-    fn is_packed(&self) -> bool {
+    pub fn is_packed(&self) -> bool {
         self.before.is_some() || self.products != Products::F32
     }
 

@@ -8,7 +8,10 @@ use crate::conv::PackedConv;
 use crate::curve::Curve;
 use crate::depthwise_kernel::{DepthwiseTile, WIDEST};
 use crate::isa::Kernels;
-use crate::memory::{AlignedBuf, LINE, Map, PixelRow, Scratch, whole_lines};
+use crate::memory::{AlignedBuf, LINE, Layout, Map, PixelRow, Scratch, whole_lines};
+use crate::ring::Ring;
+use crate::threads::PARTS;
+use crate::tiling::{OutputPanel, panels};
 
 /// Size and padding of a depthwise convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +33,20 @@ pub struct PackedDepthwise {
     bias: AlignedBuf,
     clamp: [f32; 2],
     curve: Curve,
+}
+
+/// Panels of channels, and parts of the rows of each.
+pub struct PanelGrid {
+    pub panels: Vec<OutputPanel>,
+    pub parts: usize,
+}
+
+/// Units of work for each thread, more than of other passes, since units are larger.
+const UNITS: usize = 2 * PARTS;
+
+thread_local! {
+    /// One thread's rows of a panel.
+    static PANEL_RING: RefCell<Scratch> = RefCell::default();
 }
 
 impl PackedDepthwise {
@@ -85,35 +102,98 @@ impl PackedDepthwise {
         for y in rows {
             let top = (y * self.shape.stride) as isize - self.shape.top as isize;
             let under = |row: usize| input.at(top + row as isize, -(self.shape.left as isize));
-            let (kernel, out) = (self.kernels.depthwise, output.row(y));
+            let tile = self.tile(under, input.layout.pixel, output.row(y));
+            let pixels = output.layout.width;
             // SAFETY: rows of the input or its border, and the caller vouches for the maps.
-            unsafe { self.row(kernel, under, input.layout.pixel, out, output.layout.width) };
+            unsafe { (self.kernels.depthwise)(&DepthwiseTile { pixels, ..tile }) };
         }
     }
 
-    /// Computes one row with this microkernel. `under` gives the rows under the kernel, from the first
-    /// pixel's first column on, and `column` is the stride between columns.
+    /// Panels of channels, and how many parts the rows of each are cut into, for `maps` maps of `rows` rows.
+    pub fn panel_grid(&self, rows: usize, maps: usize, threads: usize) -> PanelGrid {
+        let panels: Vec<_> = panels(self.kernels, self.shape.channels).collect();
+        let parts = match threads {
+            1 => 1,
+            _ => (UNITS * threads).div_ceil(maps * panels.len()),
+        };
+        PanelGrid {
+            // The rows under the kernel at the edge of two parts are made for each of them.
+            parts: parts.min(rows.div_ceil(self.shape.kernel)),
+            panels,
+        }
+    }
+
+    /// Computes these rows of one panel of `output`, and their averages into `averages`, a map of as many rows of one
+    /// pixel. Of the input, `height` × `width` pixels, only the rows under the kernel exist, and of those only the channels
+    /// of the panel, so that they stay in the nearest cache: `make` writes a row of it.
     ///
     /// # Safety
-    /// As [`run`](PackedDepthwise::run), for these rows.
-    unsafe fn row(
+    /// `make` writes what it is given, and only that. Meanwhile no other thread reads or writes what is written.
+    pub unsafe fn panel_rows(
         &self,
-        kernel: unsafe fn(&DepthwiseTile),
+        panel: &OutputPanel,
+        rows: Range<usize>,
+        [height, width]: [usize; 2],
+        (output, averages): (Map, Option<Map>),
+        mut make: impl FnMut(usize, PixelRow),
+    ) {
+        let DepthwiseShape {
+            channels,
+            kernel,
+            stride,
+            top,
+            left,
+        } = self.shape;
+        let pixels = output.layout.width;
+        let right = ((pixels - 1) * stride + kernel).saturating_sub(left + width);
+        let pixel = panel.vectors * self.kernels.lanes;
+        let ring = Ring::new(kernel, [left, width, right], pixel);
+        let of_panel = |row: PixelRow| PixelRow {
+            start: row.start.wrapping_add(panel.first),
+            ..row
+        };
+        PANEL_RING.with_borrow_mut(|memory| {
+            let start = memory.reserve(ring.len());
+            // SAFETY: the ring was reserved.
+            let mut ring = unsafe { ring.within(start) };
+            for y in rows {
+                let first = (y * stride) as isize - top as isize;
+                ring.advance(first, height, &mut make);
+                let under = |row: usize| ring.at(first + row as isize, 0);
+                let tile = self.tile(under, pixel, of_panel(output.row(y)));
+                let averages = averages.map(|map| of_panel(map.row(y)).start);
+                let tile = DepthwiseTile {
+                    pixels,
+                    channels: pixel.min(channels - panel.first),
+                    weights: tile.weights.wrapping_add(panel.first),
+                    bias: tile.bias.wrapping_add(panel.first),
+                    averages: averages.unwrap_or(std::ptr::null_mut()),
+                    ..tile
+                };
+                // SAFETY: rows of the ring that were just filled, and the caller vouches for the output.
+                unsafe { (self.kernels.depthwise)(&tile) };
+            }
+        });
+    }
+
+    /// Pixels of one row, none so far. `under` gives the rows under the kernel, from the first pixel's first column on,
+    /// and `column` is the stride between columns. Weights and bias of the tile are padded to whole lines.
+    pub fn tile(
+        &self,
         under: impl Fn(usize) -> *mut f32,
         column: usize,
         output: PixelRow,
-        pixels: usize,
-    ) {
+    ) -> DepthwiseTile {
         let mut rows = [std::ptr::null(); WIDEST];
         for (row, start) in rows[..self.shape.kernel].iter_mut().enumerate() {
             *start = under(row).cast_const();
         }
-        let tile = DepthwiseTile {
+        DepthwiseTile {
             kernel: self.shape.kernel,
             rows,
             column,
             stride: self.shape.stride,
-            pixels,
+            pixels: 0,
             channels: self.shape.channels,
             weights: self.weights.as_ptr(),
             weights_row: whole_lines(self.shape.channels),
@@ -122,9 +202,8 @@ impl PackedDepthwise {
             output_pixel: output.pixel,
             clamp: self.clamp,
             curve: self.curve,
-        };
-        // SAFETY: the caller vouches for the rows; weights and bias are padded to whole lines.
-        unsafe { kernel(&tile) };
+            averages: std::ptr::null_mut(),
+        }
     }
 }
 
@@ -165,30 +244,22 @@ impl Bottleneck {
             ..
         } = self.depthwise.shape;
         let pixel = whole_lines(channels) + LINE;
-        let right =
-            ((output.layout.width - 1) * stride + kernel).saturating_sub(left + input.layout.width);
-        let ring_row = match self.expand {
-            Some(_) => (left + input.layout.width + right) * pixel,
-            None => 0,
-        };
+        let width = input.layout.width;
+        let right = ((output.layout.width - 1) * stride + kernel).saturating_sub(left + width);
+        let ring = Ring::new(kernel, [left, width, right], pixel);
         let middle = output.layout.width.min(self.step()) * pixel;
         RING.with_borrow_mut(|memory| {
-            let start = memory.reserve(middle + kernel * ring_row);
-            let ring = Ring {
-                start: start.wrapping_add(middle),
-                row: ring_row,
-                rows: kernel,
-                pixel,
-            };
-            let middle = PixelRow { start, pixel };
+            let start = memory.reserve(middle + ring.len());
             let maps = (input, residual, output);
+            let after = start.wrapping_add(middle);
+            let middle = PixelRow { start, pixel };
             // SAFETY: the ring and the pixels were reserved, and the caller vouches for the maps.
             unsafe {
                 match &self.expand {
                     None => self.rows(middle, maps, parts.flatten()),
                     Some(expand) => {
-                        ring.clear_sides(left, input.layout.width, right);
-                        self.rows_expanded(expand, &ring, middle, maps, parts);
+                        let ring = ring.within(after);
+                        self.rows_expanded(expand, ring, middle, maps, parts);
                     }
                 }
             }
@@ -230,46 +301,26 @@ impl Bottleneck {
     unsafe fn rows_expanded(
         &self,
         expand: &PackedConv,
-        ring: &Ring,
+        mut ring: Ring,
         middle: PixelRow,
         (input, residual, output): (Map, Option<Map>, Map),
         parts: impl Iterator<Item = Range<usize>>,
     ) {
-        let DepthwiseShape {
-            kernel,
-            stride,
-            top,
-            left,
-            ..
-        } = self.depthwise.shape;
-        let width = input.layout.width;
-        let first_under = |y: usize| (y * stride) as isize - top as isize;
+        let DepthwiseShape { stride, top, .. } = self.depthwise.shape;
+        let Layout { height, width, .. } = input.layout;
         let mut done = None;
-        // The row that the ring takes next.
-        let mut next = 0;
         for rows in parts {
             if done != Some(rows.start) {
-                next = first_under(rows.start);
+                ring.restart();
             }
             done = Some(rows.end);
             for y in rows {
-                let first = first_under(y);
-                next = next.max(first);
-                while next < first + kernel as isize {
-                    let into = PixelRow {
-                        start: ring.at(ring.slot(next), left),
-                        pixel: ring.pixel,
-                    };
-                    if (0..input.layout.height as isize).contains(&next) {
-                        // SAFETY: a row of the input, and a row of the ring.
-                        unsafe { expand.row(input.row(next as usize), into, width) };
-                    } else {
-                        // SAFETY: `width` pixels of a row of the ring.
-                        unsafe { ring.clear(ring.slot(next), left, width) };
-                    }
-                    next += 1;
-                }
-                let under = |row: usize, column| ring.at(ring.slot(first + row as isize), column);
+                let first = (y * stride) as isize - top as isize;
+                ring.advance(first, height, |row, into| {
+                    // SAFETY: a row of the input, and a row of the ring.
+                    unsafe { expand.row(input.row(row), into, width) };
+                });
+                let under = |row: usize, column| ring.at(first + row as isize, column);
                 // SAFETY: rows of the ring that were just filled, and the caller vouches for the rest.
                 unsafe { self.finish_row(under, ring.pixel, middle, y, residual, output) };
             }
@@ -299,55 +350,13 @@ impl Bottleneck {
             let (x, pixels) = (start(part), start(part + 1) - start(part));
             let from = |map: Map| map.row_from(y, x);
             let under = |row| under(row, x * self.depthwise.shape.stride);
+            let tile = self.depthwise.tile(under, column, middle);
             // SAFETY: pixels of the output, and the caller vouches for the rest.
             unsafe {
-                self.depthwise.row(kernel, under, column, middle, pixels);
+                kernel(&DepthwiseTile { pixels, ..tile });
                 self.project
                     .row_handed_over(middle, residual.map(from), from(output), pixels);
             }
         }
-    }
-}
-
-/// The last few rows of a map.
-struct Ring {
-    start: *mut f32,
-    row: usize,
-    rows: usize,
-    pixel: usize,
-}
-
-impl Ring {
-    /// The row of the ring that holds row `y` of the map.
-    fn slot(&self, y: isize) -> usize {
-        y.rem_euclid(self.rows as isize) as usize
-    }
-
-    fn at(&self, slot: usize, column: usize) -> *mut f32 {
-        self.start
-            .wrapping_add(slot * self.row + column * self.pixel)
-    }
-
-    /// Writes zeros to the left and right of `width` pixels.
-    ///
-    /// # Safety
-    /// The rows of the ring have room for all of them.
-    unsafe fn clear_sides(&self, left: usize, width: usize, right: usize) {
-        for slot in 0..self.rows {
-            // SAFETY: the caller vouches for the width of the rows.
-            unsafe {
-                self.clear(slot, 0, left);
-                self.clear(slot, left + width, right);
-            }
-        }
-    }
-
-    /// Writes zeros into `pixels` pixels.
-    ///
-    /// # Safety
-    /// They lie in the row.
-    unsafe fn clear(&self, slot: usize, column: usize, pixels: usize) {
-        // SAFETY: the caller vouches for the width of the row.
-        unsafe { self.at(slot, column).write_bytes(0, pixels * self.pixel) };
     }
 }

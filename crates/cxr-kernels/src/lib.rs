@@ -32,6 +32,7 @@
 
 mod affinity;
 mod conv;
+mod conv_depthwise;
 mod curve;
 mod depthwise;
 mod depthwise_kernel;
@@ -47,6 +48,7 @@ mod pointwise;
 mod pooling;
 mod products;
 mod region;
+mod ring;
 mod row_kernels;
 mod shares;
 mod simd;

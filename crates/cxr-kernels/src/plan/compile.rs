@@ -3,6 +3,7 @@
 use super::pass::{CompiledPass, Pass};
 use super::shapes::{ValueShape, average};
 use crate::conv::{ConvShape, PackedConv, PackedNormRelu};
+use crate::conv_depthwise::ConvDepthwise;
 use crate::curve::Curve;
 use crate::depthwise::{Bottleneck, DepthwiseShape, PackedDepthwise};
 use crate::isa::Kernels;
@@ -30,12 +31,14 @@ pub struct Compiler<'a> {
 }
 
 impl Compiler<'_> {
-    /// One pass for each layer, or for the two or three layers of a bottleneck.
+    /// One pass for each layer, or for the two or three that are computed together.
     pub fn passes(&self) -> Vec<CompiledPass> {
         let mut passes = Vec::new();
         let mut index = 0;
         while index < self.network.layers.len() {
-            if let Some((pass, count)) = self.bottleneck(index) {
+            let together = self.bottleneck(index);
+            let together = together.or_else(|| self.conv_depthwise(index));
+            if let Some((pass, count)) = together {
                 passes.push(pass);
                 index += count;
             } else {
@@ -75,6 +78,7 @@ impl Compiler<'_> {
             input,
             other,
             between: Vec::new(),
+            average: None,
             output: ValueIndex(index + 1),
             pass,
         })
@@ -120,10 +124,50 @@ impl Compiler<'_> {
             input: expand.map_or(depthwise.input, |conv| conv.input),
             other: project.residual,
             between: between.map(ValueIndex).collect(),
+            average: None,
             output: ValueIndex(middle + 2),
             pass: Pass::Bottleneck(Box::new(pass)),
         };
         Some((made, middle + 2 - index))
+    }
+
+    /// The layers from `index` on as one pass, and their number, if they are a convolution and the depthwise one after
+    /// it, perhaps followed by the average of its channels, as squeeze-and-excitation has it.
+    fn conv_depthwise(&self, index: usize) -> Option<(CompiledPass, usize)> {
+        let conv = self.conv_at(index).filter(|conv| {
+            !conv.is_depthwise && conv.residual.is_none() && self.is_used_once(index)
+        })?;
+        let depthwise = self
+            .conv_at(index + 1)
+            .filter(|conv| conv.is_depthwise && conv.input == ValueIndex(index + 1))?;
+        let Pass::Conv(packed) = self.dense(conv) else {
+            return None;
+        };
+        let ValueShape { height, width, .. } = self.shapes[index + 1];
+        let tiles = width.div_ceil(self.kernels.pixels());
+        // Rows one by one cost more than memory where they fill their tiles badly.
+        if packed.is_packed() || 4 * width < 3 * tiles * self.kernels.pixels() {
+            return None;
+        }
+        let output = ValueIndex(index + 2);
+        let is_average =
+            |layer: &&LayerSpec| matches!(layer, LayerSpec::GlobalAverage(of) if *of == output);
+        let average = self.network.layers.get(index + 2).filter(is_average);
+        let pass = ConvDepthwise {
+            conv: packed,
+            depthwise: self.depthwise(depthwise),
+            middle: [height, width],
+        };
+        let made = CompiledPass {
+            input: conv.input,
+            other: None,
+            between: Vec::new(),
+            average: average.map(|_| ValueIndex(index + 3)),
+            output,
+            pass: Pass::ConvDepthwise(Box::new(pass)),
+        };
+        let count = if average.is_some() { 3 } else { 2 };
+        Some((made, count))
     }
 
     /// The convolution at an index, if the layer there is one.

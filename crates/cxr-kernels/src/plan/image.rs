@@ -85,6 +85,11 @@ impl PlanStep {
                     unsafe { bottleneck.run(maps, parts) };
                 });
             }
+            Pass::ConvDepthwise(both) => {
+                let averages = self.average.as_ref().map(|slots| slots.rows.map(workspace));
+                // SAFETY: as above.
+                unsafe { both.run(input, output, averages, workers) };
+            }
             Pass::MaxPool(size) => workers.each_part(rows, PARTS, |rows| {
                 // SAFETY: as above.
                 unsafe { pooling::max_pool(kernels, *size, input, output, rows) };
@@ -98,8 +103,7 @@ impl PlanStep {
                 unsafe { pooling::average(kernels, *size, input, output, rows) };
             }),
             Pass::GlobalAverage => {
-                let lines = output.layout.channels.div_ceil(LINE);
-                workers.each_part(lines, 1, |lines| {
+                workers.each_part(channel_lines(output), 1, |lines| {
                     // SAFETY: as above.
                     unsafe { pooling::global_average(kernels, input, output, lines) };
                 });
@@ -121,7 +125,17 @@ impl PlanStep {
                 });
             }
         }
+        if let Some(average) = &self.average {
+            let (rows, whole) = (average.rows.map(workspace), average.whole.map(workspace));
+            // SAFETY: as above; the pass is done, and left the averages of all rows.
+            unsafe { pooling::global_average(kernels, rows, whole, 0..channel_lines(whole)) };
+        }
     }
+}
+
+/// Lines that the channels of a pixel take.
+fn channel_lines(map: Map) -> usize {
+    map.layout.channels.div_ceil(LINE)
 }
 
 /// Shares a convolution by tiles. If those are few, or the weights are many, by panels of channels, too.

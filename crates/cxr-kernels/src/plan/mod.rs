@@ -45,7 +45,16 @@ struct PlanStep {
     /// The maps between the layers of a bottleneck, if threads may share it layer by layer.
     between: Vec<MapSlot>,
     output: MapSlot,
+    average: Option<AverageSlots>,
     pass: Pass,
+}
+
+/// Where a pass writes the average of its output.
+struct AverageSlots {
+    /// The averages of the rows, one pixel each.
+    rows: MapSlot,
+    /// The average of all.
+    whole: MapSlot,
 }
 
 /// Which result of a plan is wanted.
@@ -76,14 +85,23 @@ impl NetworkPlan {
             products,
         };
         let passes = compiler.passes();
-        let SlotTable { slots, buffers } = SlotTable::new(network, &shapes, &passes)?;
-        let steps = passes.into_iter().map(|made| PlanStep {
-            input: slots[made.input.0],
-            other: made.other.map(|value| slots[value.0]),
-            between: made.between.iter().map(|value| slots[value.0]).collect(),
-            output: slots[made.output.0],
-            pass: made.pass,
-        });
+        let mut table = SlotTable::new(network, &shapes, &passes)?;
+        let averages = table.add_row_averages(&shapes, &passes);
+        let SlotTable { slots, buffers } = table;
+        let steps = passes
+            .into_iter()
+            .zip(averages)
+            .map(|(made, rows)| PlanStep {
+                input: slots[made.input.0],
+                other: made.other.map(|value| slots[value.0]),
+                between: made.between.iter().map(|value| slots[value.0]).collect(),
+                output: slots[made.output.0],
+                average: made.average.zip(rows).map(|(whole, rows)| AverageSlots {
+                    rows,
+                    whole: slots[whole.0],
+                }),
+                pass: made.pass,
+            });
         Ok(NetworkPlan {
             kernels,
             input: [network.channels, height, width],

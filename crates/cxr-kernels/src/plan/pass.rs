@@ -1,6 +1,7 @@
-//! A pass over maps: one layer, or the layers of a bottleneck.
+//! A pass over maps: one layer, or a few that are computed together.
 
 use crate::conv::{PackedConv, PackedNormRelu};
+use crate::conv_depthwise::ConvDepthwise;
 use crate::curve::Curve;
 use crate::depthwise::{Bottleneck, PackedDepthwise};
 use crate::network::ValueIndex;
@@ -13,6 +14,7 @@ pub enum Pass {
     Winograd(Winograd),
     Depthwise(PackedDepthwise),
     Bottleneck(Box<Bottleneck>),
+    ConvDepthwise(Box<ConvDepthwise>),
     MaxPool(PoolingShape),
     NormReluAverage(PoolingShape, PackedNormRelu),
     Average(PoolingShape),
@@ -30,6 +32,8 @@ pub struct CompiledPass {
     pub other: Option<ValueIndex>,
     /// The values inside a bottleneck that have memory of their own.
     pub between: Vec<ValueIndex>,
+    /// The value that is the average of the output.
+    pub average: Option<ValueIndex>,
     pub output: ValueIndex,
     pub pass: Pass,
 }

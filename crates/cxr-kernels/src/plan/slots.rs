@@ -1,7 +1,5 @@
 //! Which buffer, and which channels of it, each value of a network lies in.
 
-use std::collections::HashMap;
-
 use super::pass::{CompiledPass, Pass};
 use super::shapes::ValueShape;
 use crate::error::PlanError;
@@ -60,6 +58,33 @@ impl SlotTable {
             slots: slots.collect(),
             buffers,
         })
+    }
+
+    /// The slot of the averages of rows for each pass that makes an average. They share a buffer: no other pass reads
+    /// them.
+    pub fn add_row_averages(
+        &mut self,
+        shapes: &[ValueShape],
+        passes: &[CompiledPass],
+    ) -> Vec<Option<MapSlot>> {
+        let layout = |made: &CompiledPass| {
+            made.average.map(|_| {
+                let ValueShape {
+                    height, channels, ..
+                } = shapes[made.output.0];
+                Layout::new(height, 1, channels, Border::default())
+            })
+        };
+        let layouts: Vec<_> = passes.iter().map(layout).collect();
+        let buffer = self.buffers.len();
+        self.buffers
+            .extend(layouts.iter().flatten().max_by_key(|layout| layout.len()));
+        let slot = |layout| MapSlot {
+            buffer,
+            channel: 0,
+            layout,
+        };
+        layouts.into_iter().map(|layout| layout.map(slot)).collect()
     }
 }
 
@@ -129,6 +154,7 @@ fn borders(shapes: &[ValueShape], passes: &[CompiledPass], roots: &[RootValue]) 
 /// The value that a pass needs a border around, and the border.
 fn border(shapes: &[ValueShape], made: &CompiledPass) -> Option<(usize, Border)> {
     let mut input = made.input;
+    let mut to = shapes[made.output.0];
     let (kernel, stride, top, left) = match &made.pass {
         Pass::Conv(conv) => {
             let shape = conv.shape;
@@ -146,6 +172,11 @@ fn border(shapes: &[ValueShape], made: &CompiledPass) -> Option<(usize, Border)>
             let shape = bottleneck.depthwise.shape;
             (shape.kernel, shape.stride, shape.top, shape.left)
         }
+        Pass::ConvDepthwise(both) => {
+            [to.height, to.width] = both.middle;
+            let shape = both.conv.shape;
+            (shape.kernel, shape.stride, shape.top, shape.left)
+        }
         Pass::Winograd(_) => {
             let ValueShape { height, width, .. } = shapes[input.0];
             return Some((input.0, Winograd::border(height, width)));
@@ -157,7 +188,7 @@ fn border(shapes: &[ValueShape], made: &CompiledPass) -> Option<(usize, Border)>
         | Pass::Scale
         | Pass::Add(..) => return None,
     };
-    let (from, to) = (shapes[input.0], shapes[made.output.0]);
+    let from = shapes[input.0];
     let after = |input: usize, output: usize, before: usize| {
         ((output - 1) * stride + kernel).saturating_sub(before + input)
     };
@@ -187,7 +218,7 @@ fn spans(passes: &[CompiledPass], roots: &[RootValue]) -> Vec<RootSpan> {
     for (step, made) in (1..).zip(passes) {
         touch(made.output.0, step);
         touch(made.input.0, step);
-        for value in made.other.iter().chain(&made.between) {
+        for value in made.other.iter().chain(&made.between).chain(&made.average) {
             touch(value.0, step);
         }
     }
@@ -196,31 +227,86 @@ fn spans(passes: &[CompiledPass], roots: &[RootValue]) -> Vec<RootSpan> {
 }
 
 /// The layouts of as few buffers as step by step allocation needs, and the buffer of each root (`usize::MAX` for
-/// a value without memory). A buffer is used again for a map of the same layout, whose border is still zero.
+/// a value without memory).
 fn allocate(
     spans: &[RootSpan],
     passes: usize,
     layout: impl Fn(usize) -> Layout,
 ) -> (Vec<Layout>, Vec<usize>) {
     let mut buffers: Vec<Layout> = Vec::new();
-    let mut free: HashMap<Layout, Vec<usize>> = HashMap::new();
+    let mut free = Vec::new();
     let mut buffer_of = vec![usize::MAX; spans.len()];
     for step in 0..=passes {
         for (root, span) in spans.iter().enumerate() {
             if span.is_some_and(|(first, _)| first == step) {
-                let layout = layout(root);
-                let used_before = free.get_mut(&layout).and_then(Vec::pop);
-                buffer_of[root] = used_before.unwrap_or_else(|| {
-                    buffers.push(layout);
-                    buffers.len() - 1
-                });
+                buffer_of[root] = take(&mut buffers, &mut free, layout(root));
             }
         }
         for (root, span) in spans.iter().enumerate() {
             if span.is_some_and(|(_, last)| last == step) {
-                free.entry(layout(root)).or_default().push(buffer_of[root]);
+                free.push(buffer_of[root]);
             }
         }
     }
     (buffers, buffer_of)
+}
+
+/// A buffer for a map of this layout, a free one if there is one. A map with a border needs a buffer of the same layout,
+/// whose border is still zero. Maps without one share buffers of any size, so that few of them stay in the far caches:
+/// the smallest that is large enough, or else the largest, which grows.
+fn take(buffers: &mut Vec<Layout>, free: &mut Vec<usize>, layout: Layout) -> usize {
+    let fits = |at: &usize| {
+        let buffer = buffers[free[*at]];
+        let are_plain = [buffer, layout].map(|layout| layout.border == Border::default());
+        buffer == layout || are_plain == [true, true]
+    };
+    let waste = |at: &usize| {
+        let length = buffers[free[*at]].len();
+        (length < layout.len(), length.abs_diff(layout.len()))
+    };
+    match (0..free.len()).filter(fits).min_by_key(waste) {
+        Some(at) => {
+            let buffer = free.swap_remove(at);
+            if buffers[buffer].len() < layout.len() {
+                buffers[buffer] = layout;
+            }
+            buffer
+        }
+        None => {
+            buffers.push(layout);
+            buffers.len() - 1
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn maps_without_borders_share_a_buffer_and_others_only_one_of_their_layout() {
+        let layout = |width: usize, border: usize| {
+            let border = Border {
+                left: border,
+                ..Border::default()
+            };
+            Layout::new(4, width, 3, border)
+        };
+        let layouts = [
+            layout(5, 0),
+            layout(5, 1),
+            layout(9, 0),
+            layout(7, 1),
+            layout(5, 1),
+            layout(6, 0),
+        ];
+        let spans: Vec<RootSpan> = (0..6).map(|step| Some((step, step))).collect();
+        let (buffers, buffer_of) = allocate(&spans, 6, |root| layouts[root]);
+        assert_eq!(buffer_of, [0, 1, 0, 2, 1, 0]);
+        assert_eq!(buffers, [layout(9, 0), layout(5, 1), layout(7, 1)]);
+        // Not while another map is there.
+        let spans: Vec<RootSpan> = (0..6).map(|root| Some((root, 6))).collect();
+        let (_, buffer_of) = allocate(&spans, 6, |root| layouts[root]);
+        assert_eq!(buffer_of, [0, 1, 2, 3, 4, 5]);
+    }
 }
