@@ -2,10 +2,11 @@
 
 use super::pass::{CompiledPass, Pass};
 use super::shapes::{ValueShape, average};
+use crate::bottleneck::Bottleneck;
 use crate::conv::{ConvShape, PackedConv, PackedNormRelu};
 use crate::conv_depthwise::ConvDepthwise;
 use crate::curve::Curve;
-use crate::depthwise::{Bottleneck, DepthwiseShape, PackedDepthwise};
+use crate::depthwise::{DepthwiseShape, PackedDepthwise};
 use crate::isa::Kernels;
 use crate::memory::AlignedBuf;
 use crate::network::{Activation, ConvSpec, LayerSpec, NetworkSpec, NormReluSpec, ValueIndex};
@@ -38,6 +39,7 @@ impl Compiler<'_> {
         while index < self.network.layers.len() {
             let together = self.bottleneck(index);
             let together = together.or_else(|| self.conv_depthwise(index));
+            let together = together.or_else(|| self.scaled_conv(index));
             if let Some((pass, count)) = together {
                 passes.push(pass);
                 index += count;
@@ -77,6 +79,7 @@ impl Compiler<'_> {
         Some(CompiledPass {
             input,
             other,
+            by: None,
             between: Vec::new(),
             average: None,
             output: ValueIndex(index + 1),
@@ -123,6 +126,7 @@ impl Compiler<'_> {
         let made = CompiledPass {
             input: expand.map_or(depthwise.input, |conv| conv.input),
             other: project.residual,
+            by: None,
             between: between.map(ValueIndex).collect(),
             average: None,
             output: ValueIndex(middle + 2),
@@ -161,6 +165,7 @@ impl Compiler<'_> {
         let made = CompiledPass {
             input: conv.input,
             other: None,
+            by: None,
             between: Vec::new(),
             average: average.map(|_| ValueIndex(index + 3)),
             output,
@@ -168,6 +173,32 @@ impl Compiler<'_> {
         };
         let count = if average.is_some() { 3 } else { 2 };
         Some((made, count))
+    }
+
+    /// The layers from `index` on as one pass, and their number, if they scale a map and convolve it, and the weights are
+    /// fewer than the pixels.
+    fn scaled_conv(&self, index: usize) -> Option<(CompiledPass, usize)> {
+        let LayerSpec::Scale { input, by } = &self.network.layers[index] else {
+            return None;
+        };
+        let conv = self.conv_at(index + 1).filter(|conv| {
+            is_pointwise(conv) && conv.input == ValueIndex(index + 1) && self.is_used_once(index)
+        })?;
+        let packed = self.conv(conv);
+        let ValueShape { height, width, .. } = self.shapes[input.0];
+        if !packed.scales_weights(height * width) {
+            return None;
+        }
+        let made = CompiledPass {
+            input: *input,
+            other: conv.residual,
+            by: Some(*by),
+            between: Vec::new(),
+            average: None,
+            output: ValueIndex(index + 2),
+            pass: Pass::ScaledConv(packed),
+        };
+        Some((made, 2))
     }
 
     /// The convolution at an index, if the layer there is one.

@@ -45,16 +45,13 @@ struct PlanStep {
     /// The maps between the layers of a bottleneck, if threads may share it layer by layer.
     between: Vec<MapSlot>,
     output: MapSlot,
-    average: Option<AverageSlots>,
+    /// Where it writes the average of its output.
+    average: Option<MapSlot>,
+    /// The numbers that its weights are scaled by.
+    by: Option<MapSlot>,
+    /// Memory that no other pass reads.
+    scratch: Option<MapSlot>,
     pass: Pass,
-}
-
-/// Where a pass writes the average of its output.
-struct AverageSlots {
-    /// The averages of the rows, one pixel each.
-    rows: MapSlot,
-    /// The average of all.
-    whole: MapSlot,
 }
 
 /// Which result of a plan is wanted.
@@ -86,20 +83,19 @@ impl NetworkPlan {
         };
         let passes = compiler.passes();
         let mut table = SlotTable::new(network, &shapes, &passes)?;
-        let averages = table.add_row_averages(&shapes, &passes);
+        let scratch = table.add_scratch(&shapes, &passes);
         let SlotTable { slots, buffers } = table;
         let steps = passes
             .into_iter()
-            .zip(averages)
-            .map(|(made, rows)| PlanStep {
+            .zip(scratch)
+            .map(|(made, scratch)| PlanStep {
                 input: slots[made.input.0],
                 other: made.other.map(|value| slots[value.0]),
                 between: made.between.iter().map(|value| slots[value.0]).collect(),
                 output: slots[made.output.0],
-                average: made.average.zip(rows).map(|(whole, rows)| AverageSlots {
-                    rows,
-                    whole: slots[whole.0],
-                }),
+                average: made.average.map(|value| slots[value.0]),
+                by: made.by.map(|value| slots[value.0]),
+                scratch,
                 pass: made.pass,
             });
         Ok(NetworkPlan {

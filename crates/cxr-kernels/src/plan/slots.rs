@@ -60,31 +60,33 @@ impl SlotTable {
         })
     }
 
-    /// The slot of the averages of rows for each pass that makes an average. They share a buffer: no other pass reads
-    /// them.
-    pub fn add_row_averages(
+    /// The slot for each pass of what only that pass reads: the averages of rows, or scaled weights. They share a buffer.
+    pub fn add_scratch(
         &mut self,
         shapes: &[ValueShape],
         passes: &[CompiledPass],
     ) -> Vec<Option<MapSlot>> {
         let layout = |made: &CompiledPass| {
-            made.average.map(|_| {
-                let ValueShape {
-                    height, channels, ..
-                } = shapes[made.output.0];
-                Layout::new(height, 1, channels, Border::default())
-            })
+            let ValueShape {
+                height, channels, ..
+            } = shapes[made.output.0];
+            let (height, channels) = match &made.pass {
+                Pass::ScaledConv(conv) => (1, conv.weights_len()),
+                _ => (made.average.map(|_| height)?, channels),
+            };
+            Some(Layout::new(height, 1, channels, Border::default()))
         };
         let layouts: Vec<_> = passes.iter().map(layout).collect();
         let buffer = self.buffers.len();
-        self.buffers
-            .extend(layouts.iter().flatten().max_by_key(|layout| layout.len()));
+        let largest = layouts.iter().flatten().max_by_key(|layout| layout.len());
+        self.buffers.extend(largest);
         let slot = |layout| MapSlot {
             buffer,
             channel: 0,
             layout,
         };
-        layouts.into_iter().map(|layout| layout.map(slot)).collect()
+        let slots = layouts.into_iter().map(|layout| layout.map(slot));
+        slots.collect()
     }
 }
 
@@ -156,7 +158,7 @@ fn border(shapes: &[ValueShape], made: &CompiledPass) -> Option<(usize, Border)>
     let mut input = made.input;
     let mut to = shapes[made.output.0];
     let (kernel, stride, top, left) = match &made.pass {
-        Pass::Conv(conv) => {
+        Pass::Conv(conv) | Pass::ScaledConv(conv) => {
             let shape = conv.shape;
             (shape.kernel, shape.stride, shape.top, shape.left)
         }
@@ -218,7 +220,13 @@ fn spans(passes: &[CompiledPass], roots: &[RootValue]) -> Vec<RootSpan> {
     for (step, made) in (1..).zip(passes) {
         touch(made.output.0, step);
         touch(made.input.0, step);
-        for value in made.other.iter().chain(&made.between).chain(&made.average) {
+        for value in made
+            .other
+            .iter()
+            .chain(&made.by)
+            .chain(&made.between)
+            .chain(&made.average)
+        {
             touch(value.0, step);
         }
     }

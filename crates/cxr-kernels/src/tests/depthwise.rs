@@ -1,10 +1,11 @@
 //! Depthwise convolutions and bottlenecks, as [`passes`](super::passes) tests the others.
 
 use super::passes::{NO_CLAMP, OwnedMap, assert_close, every, numbers, plain, with_pool};
+use crate::bottleneck::Bottleneck;
 use crate::conv::PackedConv;
 use crate::conv_depthwise::ConvDepthwise;
 use crate::curve::Curve;
-use crate::depthwise::{self, Bottleneck, DepthwiseShape, PackedDepthwise};
+use crate::depthwise::{DepthwiseShape, PackedDepthwise};
 use crate::isa::Kernels;
 use crate::products::{KernelPrecision, Products};
 
@@ -15,7 +16,7 @@ fn a_bottleneck_is_its_three_convolutions() {
         for (kernel, stride) in all.into_iter().take(if cfg!(miri) { 1 } else { 4 }) {
             let (height, width) = (7_usize, 9_usize);
             let (rows, columns) = (height.div_ceil(stride), width.div_ceil(stride));
-            let shape = depthwise::DepthwiseShape {
+            let shape = DepthwiseShape {
                 channels: 21,
                 kernel,
                 stride,
@@ -103,7 +104,7 @@ fn a_bottleneck_that_does_not_expand_is_its_two_convolutions() {
                 usize::div_ceil(height, stride),
                 usize::div_ceil(width, stride),
             );
-            let shape = depthwise::DepthwiseShape {
+            let shape = DepthwiseShape {
                 channels: CHANNELS,
                 kernel,
                 stride,
@@ -154,7 +155,7 @@ fn a_depthwise_convolution_is_its_sum_for_maps_of_any_width() {
             for columns in 1..if cfg!(miri) { 3 } else { 16 } {
                 let (height, channels) = (3_usize, if cfg!(miri) { 7 } else { 35 });
                 let (rows, width) = (height.div_ceil(stride), (columns - 1) * stride + 1);
-                let shape = depthwise::DepthwiseShape {
+                let shape = DepthwiseShape {
                     channels,
                     kernel,
                     stride,
