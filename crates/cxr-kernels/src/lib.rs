@@ -20,7 +20,7 @@
 //! - Where a depthwise convolution follows another one, both compute one panel of channels after the other, so that the map
 //!   between them never leaves the nearest cache.
 //! - Squeeze-and-excitation scales a map where it lies, or the weights of the next convolution if they are fewer.
-//! - Maps without borders share their memory.
+//! - Maps without borders share their memory if they are large.
 //! - A dense block grows inside one buffer, so that nothing is ever copied to concatenate it.
 //! - A thread has the same part of every map, which stays in its own cache.
 //!

@@ -15,7 +15,7 @@ use crate::winograd::Winograd;
 
 /// An expanded map of this many bytes or more leaves the near caches before it is used, even where threads share
 /// the work on it. Tests have small maps, and need both kinds.
-const FAR_BYTES: usize = if cfg!(miri) {
+pub const FAR_BYTES: usize = if cfg!(miri) {
     512
 } else if cfg!(test) {
     4 << 10
@@ -100,16 +100,7 @@ impl Compiler<'_> {
             .filter(plain)
             .filter(|conv| conv.residual.is_none() && self.is_used_once(index));
         let middle = index + usize::from(expand.is_some());
-        let depthwise = self.conv_at(middle).filter(|conv| {
-            conv.is_depthwise
-                && conv.input == ValueIndex(middle)
-                && self.is_used_once(middle)
-                && self.can_hand_over(conv.activation)
-        })?;
-        let project = self
-            .conv_at(middle + 1)
-            .filter(plain)
-            .filter(|conv| conv.input == ValueIndex(middle + 1))?;
+        let (depthwise, project) = self.middle(middle)?;
         let ValueShape {
             height,
             width,
@@ -135,6 +126,20 @@ impl Compiler<'_> {
         Some((made, middle + 2 - index))
     }
 
+    /// The depthwise convolution at an index and the one that projects its output, if a bottleneck has both.
+    fn middle(&self, index: usize) -> Option<(&ConvSpec<'_>, &ConvSpec<'_>)> {
+        let depthwise = self.conv_at(index).filter(|conv| {
+            conv.is_depthwise
+                && conv.input == ValueIndex(index)
+                && self.is_used_once(index)
+                && self.can_hand_over(conv.activation)
+        })?;
+        let project = self.conv_at(index + 1).filter(|conv| {
+            is_pointwise(conv) && conv.before.is_none() && conv.input == ValueIndex(index + 1)
+        })?;
+        Some((depthwise, project))
+    }
+
     /// The layers from `index` on as one pass, and their number, if they are a convolution and the depthwise one after
     /// it, perhaps followed by the average of its channels, as squeeze-and-excitation has it.
     fn conv_depthwise(&self, index: usize) -> Option<(CompiledPass, usize)> {
@@ -144,6 +149,10 @@ impl Compiler<'_> {
         let depthwise = self
             .conv_at(index + 1)
             .filter(|conv| conv.is_depthwise && conv.input == ValueIndex(index + 1))?;
+        // A bottleneck computes the projection at once, too.
+        if self.middle(index + 1).is_some() && self.products.tiles().is_none() {
+            return None;
+        }
         let Pass::Conv(packed) = self.dense(conv) else {
             return None;
         };

@@ -1,5 +1,6 @@
 //! Which buffer, and which channels of it, each value of a network lies in.
 
+use super::compile::FAR_BYTES;
 use super::pass::{CompiledPass, Pass};
 use super::shapes::ValueShape;
 use crate::error::PlanError;
@@ -260,13 +261,16 @@ fn allocate(
 }
 
 /// A buffer for a map of this layout, a free one if there is one. A map with a border needs a buffer of the same layout,
-/// whose border is still zero. Maps without one share buffers of any size, so that few of them stay in the far caches:
-/// the smallest that is large enough, or else the largest, which grows.
+/// whose border is still zero. Large maps without one share buffers of any size, so that few of them stay in the far
+/// caches: the smallest that is large enough, or else the largest, which grows. A small map has the same place in the
+/// near cache of the same thread each time.
 fn take(buffers: &mut Vec<Layout>, free: &mut Vec<usize>, layout: Layout) -> usize {
     let fits = |at: &usize| {
         let buffer = buffers[free[*at]];
-        let are_plain = [buffer, layout].map(|layout| layout.border == Border::default());
-        buffer == layout || are_plain == [true, true]
+        let is_shared = |layout: Layout| {
+            layout.border == Border::default() && layout.len() * size_of::<f32>() >= FAR_BYTES
+        };
+        buffer == layout || is_shared(buffer) && is_shared(layout)
     };
     let waste = |at: &usize| {
         let length = buffers[free[*at]].len();
@@ -292,7 +296,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn maps_without_borders_share_a_buffer_and_others_only_one_of_their_layout() {
+    fn large_maps_without_borders_share_a_buffer_and_others_only_one_of_their_layout() {
         let layout = |width: usize, border: usize| {
             let border = Border {
                 left: border,
@@ -301,17 +305,19 @@ mod tests {
             Layout::new(4, width, 3, border)
         };
         let layouts = [
-            layout(5, 0),
-            layout(5, 1),
-            layout(9, 0),
-            layout(7, 1),
-            layout(5, 1),
-            layout(6, 0),
+            layout(95, 0),
+            layout(95, 1),
+            layout(99, 0),
+            layout(97, 1),
+            layout(95, 1),
+            layout(96, 0),
         ];
         let spans: Vec<RootSpan> = (0..6).map(|step| Some((step, step))).collect();
         let (buffers, buffer_of) = allocate(&spans, 6, |root| layouts[root]);
         assert_eq!(buffer_of, [0, 1, 0, 2, 1, 0]);
-        assert_eq!(buffers, [layout(9, 0), layout(5, 1), layout(7, 1)]);
+        assert_eq!(buffers, [layout(99, 0), layout(95, 1), layout(97, 1)]);
+        let (buffers, _) = allocate(&spans[..2], 2, |root| [layout(3, 0), layout(4, 0)][root]);
+        assert_eq!(buffers.len(), 2);
         // Not while another map is there.
         let spans: Vec<RootSpan> = (0..6).map(|root| Some((root, 6))).collect();
         let (_, buffer_of) = allocate(&spans, 6, |root| layouts[root]);

@@ -143,17 +143,20 @@ impl TokenConv {
     /// # Safety
     /// As [`PackedMlp::run`].
     unsafe fn run(&self, run: &TokenRun, tokens: Map) {
-        let height = self.grid.height;
-        let units = self
-            .depthwise
-            .panel_grid(height, run.images, run.workers.count());
-        let (panels, parts) = (&units.panels, units.parts);
+        let (height, threads) = (self.grid.height, run.workers.count());
+        let units = self.depthwise.panel_grid(height, run.images, threads);
+        let panels = &units.panels;
+        // Rows that two parts need are only copied twice. So each thread has rows of its own, as in the next pass.
+        let parts = match run.images {
+            1 => units.parts.next_multiple_of(threads).min(height),
+            _ => units.parts,
+        };
         run.workers
-            .each(run.images * panels.len() * parts, &|unit| {
-                let (image, panel) = (unit / parts / panels.len(), unit / parts % panels.len());
-                let rows = share(height, parts, unit % parts);
+            .each(run.images * parts * panels.len(), &|unit| {
+                let (part, panel) = (unit / panels.len(), &panels[unit % panels.len()]);
+                let (image, rows) = (part / parts, share(height, parts, part % parts));
                 // SAFETY: the caller vouches for the workspace, and the units have different tokens or channels.
-                unsafe { self.rows(run, tokens, image, &panels[panel], rows) };
+                unsafe { self.rows(run, tokens, image, panel, rows) };
             });
     }
 
