@@ -1,5 +1,7 @@
 //! Convolutions as matrix products: the neighbourhoods of output pixels by the weights.
 
+mod rows;
+mod scaled;
 mod tiles;
 mod weights;
 
@@ -171,6 +173,23 @@ impl PackedConv {
         tiles: Range<usize>,
         panels: Range<usize>,
     ) {
+        // SAFETY: the caller vouches for the maps.
+        unsafe { self.run_with(None, maps, tiling, tiles, panels) };
+    }
+
+    /// As [`run`](PackedConv::run), with the weights that [`scale_weights`](PackedConv::scale_weights) wrote, if there are
+    /// any.
+    ///
+    /// # Safety
+    /// As [`run`](PackedConv::run).
+    pub unsafe fn run_with(
+        &self,
+        scaled: Option<Map>,
+        maps: (Map, Option<Map>, Map),
+        tiling: &Tiling,
+        tiles: Range<usize>,
+        panels: Range<usize>,
+    ) {
         let (input, _, output) = maps;
         assert!(input.layout.channels == self.shape.input);
         assert!(output.layout.channels == self.shape.output);
@@ -178,6 +197,10 @@ impl PackedConv {
             // SAFETY: the caller vouches for the maps.
             return unsafe { self.run_tiles(by, maps, tiling, tiles, panels) };
         }
+        let weights = match scaled {
+            Some(scaled) => scaled.at(0, 0).cast_const(),
+            None => self.weights.as_ptr(),
+        };
         let step = self.tiles_of_block(tiling);
         let mut first = tiles.start;
         while first < tiles.end {
@@ -185,68 +208,16 @@ impl PackedConv {
             first = block.end;
             if !self.is_packed() {
                 // SAFETY: the caller vouches for the maps.
-                unsafe { self.block(maps, None, tiling, block, &panels) };
+                unsafe { self.block(weights, maps, None, tiling, block, &panels) };
                 continue;
             }
             PACKED.with_borrow_mut(|memory| {
                 // SAFETY: the caller vouches for the maps, and the packed input lives as long as `memory`.
                 unsafe {
                     let packed = self.pack(input, tiling, &block, memory);
-                    self.block(maps, Some(packed), tiling, block, &panels);
+                    self.block(weights, maps, Some(packed), tiling, block, &panels);
                 }
             });
-        }
-    }
-
-    /// Computes one row of a 1 × 1 convolution: `pixels` from `input` on, into `output`. Callers that keep
-    /// only a few rows of a map use it.
-    ///
-    /// # Safety
-    /// As [`run`](PackedConv::run).
-    pub unsafe fn row(&self, input: PixelRow, output: PixelRow, pixels: usize) {
-        if !self.is_packed() {
-            // SAFETY: the caller vouches for the pixels.
-            return unsafe { self.row_handed_over(input, None, output, pixels) };
-        }
-        PACKED.with_borrow_mut(|memory| {
-            let (pixel, _) = self.packed_lengths();
-            let start = memory.reserve(pixels * pixel);
-            for p in 0..pixels {
-                let from = input.start.wrapping_add(p * input.pixel);
-                // SAFETY: a pixel of the input, and one of the pixels that were reserved.
-                unsafe { self.pack_pixel(from, start.wrapping_add(p * pixel)) };
-            }
-            // SAFETY: the pixels were just packed, and the caller vouches for the output.
-            unsafe { self.row_handed_over(PixelRow { start, pixel }, None, output, pixels) };
-        });
-    }
-
-    /// As [`row`](PackedConv::row), for pixels that
-    /// [`Simd::hand_over`](crate::simd::Simd::hand_over) stored.
-    ///
-    /// # Safety
-    /// As [`run`](PackedConv::run).
-    pub unsafe fn row_handed_over(
-        &self,
-        PixelRow { start, pixel }: PixelRow,
-        residual: Option<PixelRow>,
-        output: PixelRow,
-        pixels: usize,
-    ) {
-        let input = PackedInput {
-            start,
-            pixel,
-            tap: 0,
-        };
-        let tiling = Tiling::new(1, pixels, self.kernels.pixels());
-        for panel in panels(self.kernels, self.shape.output) {
-            for index in 0..tiling.count {
-                let (_, x, pixels) = tiling.tile(index);
-                let mut tile = self.packed_pixels(input, x);
-                self.onto(&mut tile, &panel, residual, output, x);
-                // SAFETY: pixels of the rows, of sizes that there is a microkernel for.
-                unsafe { self.convolve(panel.vectors, pixels)(&tile) };
-            }
         }
     }
 
@@ -256,7 +227,7 @@ impl PackedConv {
     }
 
     /// Whether its input is packed before the products.
-    fn is_packed(&self) -> bool {
+    pub fn is_packed(&self) -> bool {
         self.before.is_some() || self.products != Products::F32
     }
 
@@ -339,6 +310,7 @@ impl PackedConv {
     /// As [`run`](PackedConv::run).
     unsafe fn block(
         &self,
+        weights: *const f32,
         (input, residual, output): (Map, Option<Map>, Map),
         packed: Option<PackedInput>,
         tiling: &Tiling,
@@ -348,7 +320,8 @@ impl PackedConv {
         let panels = panels(self.kernels, self.shape.output);
         for panel in panels.skip(which.start).take(which.len()) {
             let width = panel.vectors * self.kernels.lanes;
-            let next = self.weights_from(panel.first + width);
+            let from = |channel: usize| weights.wrapping_add(channel * self.depth());
+            let next = from(panel.first + width);
             for (n, index) in tiles.clone().enumerate() {
                 let (y, x, pixels) = tiling.tile(index);
                 let mut tile = match packed {
@@ -357,6 +330,7 @@ impl PackedConv {
                 };
                 let row = |map: Map| map.row(y);
                 self.onto(&mut tile, &panel, residual.map(row), row(output), x);
+                tile.weights = from(panel.first);
                 tile.ahead = Ahead::part(next, [self.depth(), width], (n, tiles.len()));
                 // SAFETY: a tile inside the maps, of a size that there is a microkernel for.
                 unsafe { self.convolve(panel.vectors, pixels)(&tile) };

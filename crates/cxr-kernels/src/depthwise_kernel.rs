@@ -28,6 +28,8 @@ pub struct DepthwiseTile {
     pub clamp: [f32; 2],
     /// None if [`Simd::hand_over`] stores pairs.
     pub curve: Curve,
+    /// Where the average of the pixels is written, `[channels]`, or null. Null if [`Simd::hand_over`] stores pairs.
+    pub averages: *mut f32,
 }
 
 /// Most pixels that are computed at once.
@@ -52,7 +54,8 @@ pub unsafe fn depthwise<S: Simd>(tile: &DepthwiseTile) {
                 .for_each(|channel| depthwise_slowly::<S>(tile, channel)),
         }
         let (output, pixel) = (tile.output, tile.output_pixel);
-        bend::<S>(tile.curve, output, pixel, tile.pixels, tile.channels);
+        let size = (tile.pixels, tile.channels);
+        bend::<S>(tile.curve, output, pixel, size, tile.averages);
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Miri knows few vector instructions, so that it sees the portable microkernels only.
 
-#[cfg(test)]
+use std::ptr::null_mut;
+
 use crate::curve::{self, Curve};
 use crate::depthwise_kernel::{self, DepthwiseTile};
 use crate::microkernels::{self, PixelWindow, Tile};
@@ -24,9 +25,9 @@ type Pack = unsafe fn(*const f32, usize, [*const f32; 2], *mut f32);
 /// Rounds a pixel's channels to `bf16`. Arguments: input, channels, scale and shift, output, what the rounding left.
 type Round = unsafe fn(*const f32, usize, [*const f32; 2], [*mut u16; 2]);
 
-/// Replaces pixels by a curve of them. Arguments: curve, first pixel, stride, pixels, channels.
+/// Replaces pixels by a curve of them. Arguments: curve, first pixel, stride, pixels and channels, averages.
 #[cfg(test)]
-type Bend = unsafe fn(Curve, *mut f32, usize, usize, usize);
+type Bend = unsafe fn(Curve, *mut f32, usize, (usize, usize), *mut f32);
 
 /// The microkernels of an instruction set.
 ///
@@ -136,7 +137,24 @@ macro_rules! kernels {
             $(#[target_feature(enable = $features)])?
             pub unsafe fn convolve<const PIXELS: usize, const VECTORS: usize>(tile: &Tile) {
                 // SAFETY: the caller keeps the contract of the function inside.
-                unsafe { microkernels::convolve::<$simd, PIXELS, VECTORS>(tile) }
+                unsafe {
+                    microkernels::convolve::<$simd, PIXELS, VECTORS>(tile);
+                    if tile.curve != Curve::None {
+                        bend_tile(tile, PIXELS, VECTORS * <$simd as Simd>::LANES);
+                    }
+                }
+            }
+
+            /// The curves of a tile that was just computed, once for tiles of all sizes.
+            #[inline(never)]
+            $(#[target_feature(enable = $features)])?
+            pub unsafe fn bend_tile(tile: &Tile, pixels: usize, most: usize) {
+                let channels = tile.channels.min(most);
+                let (output, pixel) = (tile.output, tile.output_pixel);
+                // SAFETY: the caller keeps the contract of the function inside.
+                unsafe {
+                    curve::bend::<$simd>(tile.curve, output, pixel, (pixels, channels), null_mut());
+                }
             }
 
             $(#[target_feature(enable = $features)])?
@@ -209,11 +227,11 @@ macro_rules! kernels {
                 curve: Curve,
                 first: *mut f32,
                 pixel: usize,
-                pixels: usize,
-                channels: usize,
+                size: (usize, usize),
+                averages: *mut f32,
             ) {
                 // SAFETY: the caller keeps the contract of the function inside.
-                unsafe { curve::bend::<$simd>(curve, first, pixel, pixels, channels) }
+                unsafe { curve::bend::<$simd>(curve, first, pixel, size, averages) }
             }
 
             $(#[target_feature(enable = $features)])?
@@ -340,7 +358,12 @@ mod avx512_pairs {
     #[target_feature(enable = "avx512f,avx512vl,avx512bf16")]
     pub unsafe fn convolve<const PIXELS: usize, const VECTORS: usize>(tile: &Tile) {
         // SAFETY: the caller keeps the contract of the function inside.
-        unsafe { microkernels::convolve::<Avx512<true>, PIXELS, VECTORS>(tile) }
+        unsafe {
+            microkernels::convolve::<Avx512<true>, PIXELS, VECTORS>(tile);
+            if tile.curve != Curve::None {
+                avx512::bend_tile(tile, PIXELS, VECTORS * Avx512::<true>::LANES);
+            }
+        }
     }
 
     #[target_feature(enable = "avx512f,avx512vl,avx512bf16")]

@@ -17,7 +17,10 @@
 //! - Batch normalisation is folded into the weights. Bias, residual and ReLU are applied where sums are stored,
 //!   a curve such as SiLU while they are still in the nearest cache, and a normalisation before a convolution where
 //!   its input is packed.
-//! - Squeeze-and-excitation scales a map where it lies.
+//! - Where a depthwise convolution follows another one, both compute one panel of channels after the other, so that the map
+//!   between them never leaves the nearest cache.
+//! - Squeeze-and-excitation scales a map where it lies, or the weights of the next convolution if they are fewer.
+//! - Maps without borders share their memory if they are large.
 //! - A dense block grows inside one buffer, so that nothing is ever copied to concatenate it.
 //! - A thread has the same part of every map, which stays in its own cache.
 //!
@@ -31,7 +34,9 @@
 )]
 
 mod affinity;
+mod bottleneck;
 mod conv;
+mod conv_depthwise;
 mod curve;
 mod depthwise;
 mod depthwise_kernel;
@@ -47,6 +52,7 @@ mod pointwise;
 mod pooling;
 mod products;
 mod region;
+mod ring;
 mod row_kernels;
 mod shares;
 mod simd;

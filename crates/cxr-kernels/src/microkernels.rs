@@ -3,6 +3,8 @@
 //!
 //! Maps are `NHWC`: the channels of a pixel lie side by side. Strides are in numbers, not bytes.
 
+use std::ptr::null_mut;
+
 use crate::curve::{Curve, bend};
 use crate::memory::LINE;
 #[cfg(all(target_arch = "x86_64", not(miri)))]
@@ -61,6 +63,10 @@ impl Default for Ahead {
 /// Values between two fetches ahead.
 const STEPS: usize = 16;
 
+/// So few sums of a tile wait for the instruction before: a processor begins two in each cycle, and has one done after
+/// four. There are twice as many, each of every second value.
+const FEW_SUMS: usize = 6;
+
 impl Ahead {
     /// The part that the tile `n` of `tiles` fetches of the numbers from `start` on: as many as the tiles read
     /// weights, for a neighbourhood of `depth` values and a panel of `width` channels.
@@ -93,11 +99,14 @@ impl Default for Tile {
             output: std::ptr::null_mut(),
             output_pixel: 0,
             channels: 0,
-            clamp: [f32::NEG_INFINITY, f32::INFINITY],
+            clamp: NO_CLAMP,
             curve: Curve::None,
         }
     }
 }
+
+/// Clamps nothing.
+pub const NO_CLAMP: [f32; 2] = [f32::NEG_INFINITY, f32::INFINITY];
 
 /// Repeats the body for each number of the list that is below a constant. In a loop, the compiler may keep the
 /// array that the loop runs over in memory; this keeps it in registers.
@@ -127,7 +136,7 @@ macro_rules! unrolled {
 
 pub(crate) use unrolled;
 
-/// Computes a tile of `PIXELS` × `VECTORS` vectors of channels, all in registers.
+/// Computes a tile of `PIXELS` × `VECTORS` vectors of channels, all in registers, but for the curve.
 ///
 /// # Safety
 /// The pointers are valid for the sizes that the tile gives. Meanwhile no other thread writes what is read
@@ -136,21 +145,23 @@ pub(crate) use unrolled;
 pub unsafe fn convolve<S: Simd, const PIXELS: usize, const VECTORS: usize>(tile: &Tile) {
     // SAFETY: weights and bias hold whole panels; the caller vouches for the rest.
     unsafe {
-        let mut sums = [[S::splat(0.0); VECTORS]; PIXELS];
+        let mut first = [S::splat(0.0); VECTORS];
+        if !tile.bias.is_null() {
+            unrolled!(v < VECTORS, {
+                first[v] = S::load(tile.bias.add(v * S::LANES));
+            });
+        }
+        let mut sums = [first; PIXELS];
+        let mut others = [[S::splat(0.0); VECTORS]; PIXELS];
         let mut weights = tile.weights;
         let mut ahead = tile.ahead.start;
         for row in 0..tile.rows {
             for column in 0..tile.columns {
                 let mut input = tile.input.add(row * tile.row + column * tile.column);
                 let mut left = tile.run;
-                while left > 0 {
-                    for _ in 0..tile.ahead.lines {
-                        S::fetch(ahead);
-                        ahead = ahead.wrapping_add(LINE);
-                    }
-                    let steps = left.min(STEPS);
-                    left -= steps;
-                    for _ in 0..steps {
+                // The next value of each neighbourhood by its weights.
+                macro_rules! step {
+                    ($sums:ident) => {
                         let mut panel = [S::splat(0.0); VECTORS];
                         unrolled!(v < VECTORS, {
                             panel[v] = S::load(weights.add(v * S::LANES));
@@ -158,22 +169,48 @@ pub unsafe fn convolve<S: Simd, const PIXELS: usize, const VECTORS: usize>(tile:
                         unrolled!(p < PIXELS, {
                             let value = S::splat(*input.add(p * tile.pixel));
                             unrolled!(v < VECTORS, {
-                                sums[p][v] = S::accumulate(value, panel[v], sums[p][v]);
+                                $sums[p][v] = S::accumulate(value, panel[v], $sums[p][v]);
                             });
                         });
                         input = input.add(1);
                         weights = weights.add(VECTORS * S::LANES);
+                    };
+                }
+                while left > 0 {
+                    for _ in 0..tile.ahead.lines {
+                        S::fetch(ahead);
+                        ahead = ahead.wrapping_add(LINE);
+                    }
+                    let steps = left.min(STEPS);
+                    left -= steps;
+                    if PIXELS * VECTORS <= FEW_SUMS {
+                        for _ in 0..steps / 2 {
+                            step!(sums);
+                            step!(others);
+                        }
+                        if steps % 2 == 1 {
+                            step!(sums);
+                        }
+                    } else {
+                        for _ in 0..steps {
+                            step!(sums);
+                        }
                     }
                 }
             }
         }
+        if PIXELS * VECTORS <= FEW_SUMS {
+            unrolled!(p < PIXELS, {
+                unrolled!(v < VECTORS, {
+                    sums[p][v] = S::add(sums[p][v], others[p][v]);
+                });
+            });
+        }
         finish::<S, PIXELS, VECTORS>(sums, tile);
-        let channels = tile.channels.min(VECTORS * S::LANES);
-        bend::<S>(tile.curve, tile.output, tile.output_pixel, PIXELS, channels);
     }
 }
 
-/// Adds bias and residual, clamps and stores.
+/// Adds the residual, clamps and stores.
 ///
 /// # Safety
 /// As [`convolve`].
@@ -185,21 +222,19 @@ unsafe fn finish<S: Simd, const PIXELS: usize, const VECTORS: usize>(
     // SAFETY: only channels that exist are read and written.
     unsafe {
         let (low, high) = (S::splat(tile.clamp[0]), S::splat(tile.clamp[1]));
+        let is_clamped = tile.clamp != NO_CLAMP;
         unrolled!(v < VECTORS, {
             let at = v * S::LANES;
             let count = tile.channels - at;
-            let bias = if tile.bias.is_null() {
-                S::splat(0.0)
-            } else {
-                S::load(tile.bias.add(at))
-            };
             unrolled!(p < PIXELS, {
-                let mut value = S::add(sums[p][v], bias);
+                let mut value = sums[p][v];
                 if !tile.residual.is_null() {
                     let residual = tile.residual.add(p * tile.residual_pixel + at);
                     value = S::add(value, load_up_to::<S>(residual, count));
                 }
-                let value = S::min(high, S::max(low, value));
+                if is_clamped {
+                    value = S::min(high, S::max(low, value));
+                }
                 store_up_to::<S>(tile.output.add(p * tile.output_pixel + at), value, count);
             });
         });
@@ -234,7 +269,8 @@ pub unsafe fn finish_sums<S: Simd>(tile: &Tile, sums: *const f32, row: usize, pi
                 store_up_to::<S>(tile.output.add(p * tile.output_pixel + at), value, count);
             }
         }
-        bend::<S>(tile.curve, tile.output, tile.output_pixel, pixels, channels);
+        let (output, pixel) = (tile.output, tile.output_pixel);
+        bend::<S>(tile.curve, output, pixel, (pixels, channels), null_mut());
     }
 }
 

@@ -21,10 +21,7 @@ impl Simd for Neon {
         fn multiply(a: float32x4_t, b: float32x4_t) -> float32x4_t { vmulq_f32(a, b) }
         fn divide(a: float32x4_t, b: float32x4_t) -> float32x4_t { vdivq_f32(a, b) }
         fn power_of_two(shifted: float32x4_t) -> float32x4_t {
-            vreinterpretq_f32_u32(vaddq_u32(
-                vshlq_n_u32::<23>(vreinterpretq_u32_f32(shifted)),
-                vdupq_n_u32(127 << 23),
-            ))
+            vreinterpretq_f32_u32(vshlq_n_u32::<23>(vreinterpretq_u32_f32(shifted)))
         }
         fn multiply_add(a: float32x4_t, b: float32x4_t, c: float32x4_t) -> float32x4_t {
             vfmaq_f32(c, a, b)

@@ -150,6 +150,7 @@ pub unsafe fn sum<S: Simd>(pair: &PixelPair) {
             channel += S::LANES;
         }
         let (output, pixel) = (pair.output, pair.output_pixel);
-        bend::<S>(pair.curve, output, pixel, pair.pixels, pair.channels);
+        let size = (pair.pixels, pair.channels);
+        bend::<S>(pair.curve, output, pixel, size, std::ptr::null_mut());
     }
 }

@@ -12,6 +12,8 @@
 pub trait Simd: Copy {
     type Vector: Copy;
     const LANES: usize;
+    /// Whether [`multiply_add`](Simd::multiply_add) rounds once, and not the product, too.
+    const IS_FUSED: bool = true;
 
     unsafe fn splat(value: f32) -> Self::Vector;
     unsafe fn load(from: *const f32) -> Self::Vector;
@@ -28,8 +30,8 @@ pub trait Simd: Copy {
     unsafe fn sub(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     unsafe fn multiply(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     unsafe fn divide(a: Self::Vector, b: Self::Vector) -> Self::Vector;
-    /// 2ⁿ for lanes that hold n + 1.5 · 2²³, with n a whole number from −126 to 127. In a number of that size the
-    /// lowest bits are n, and they become the exponent.
+    /// 2ⁿ for lanes that hold n + 127 + 1.5 · 2²³, with n a whole number from −126 to 127. In a number of that size the
+    /// lowest bits are n + 127, and they become the exponent.
     unsafe fn power_of_two(shifted: Self::Vector) -> Self::Vector;
     /// a · b + c
     unsafe fn multiply_add(a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
@@ -88,6 +90,7 @@ fn each(f: impl Fn(usize) -> f32) -> [f32; PORTABLE_LANES] {
 impl Simd for Portable {
     type Vector = [f32; PORTABLE_LANES];
     const LANES: usize = PORTABLE_LANES;
+    const IS_FUSED: bool = false;
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self::Vector {
@@ -142,7 +145,7 @@ impl Simd for Portable {
 
     #[inline(always)]
     unsafe fn power_of_two(shifted: Self::Vector) -> Self::Vector {
-        each(|i| f32::from_bits((shifted[i].to_bits() << 23).wrapping_add(127 << 23)))
+        each(|i| f32::from_bits(shifted[i].to_bits() << 23))
     }
 
     /// In two steps: without the instruction, `f32::mul_add` is a call into the C library.

@@ -33,10 +33,7 @@ impl<const BF16: bool> Simd for Avx512<BF16> {
         fn multiply(a: __m512, b: __m512) -> __m512 { _mm512_mul_ps(a, b) }
         fn divide(a: __m512, b: __m512) -> __m512 { _mm512_div_ps(a, b) }
         fn power_of_two(shifted: __m512) -> __m512 {
-            _mm512_castsi512_ps(_mm512_add_epi32(
-                _mm512_slli_epi32::<23>(_mm512_castps_si512(shifted)),
-                _mm512_set1_epi32(127 << 23),
-            ))
+            _mm512_castsi512_ps(_mm512_slli_epi32::<23>(_mm512_castps_si512(shifted)))
         }
         fn multiply_add(a: __m512, b: __m512, c: __m512) -> __m512 { _mm512_fmadd_ps(a, b, c) }
         fn max(a: __m512, b: __m512) -> __m512 { _mm512_max_ps(a, b) }
@@ -119,10 +116,7 @@ impl Simd for Avx2 {
         fn multiply(a: __m256, b: __m256) -> __m256 { _mm256_mul_ps(a, b) }
         fn divide(a: __m256, b: __m256) -> __m256 { _mm256_div_ps(a, b) }
         fn power_of_two(shifted: __m256) -> __m256 {
-            _mm256_castsi256_ps(_mm256_add_epi32(
-                _mm256_slli_epi32::<23>(_mm256_castps_si256(shifted)),
-                _mm256_set1_epi32(127 << 23),
-            ))
+            _mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_castps_si256(shifted)))
         }
         fn multiply_add(a: __m256, b: __m256, c: __m256) -> __m256 { _mm256_fmadd_ps(a, b, c) }
         fn max(a: __m256, b: __m256) -> __m256 { _mm256_max_ps(a, b) }

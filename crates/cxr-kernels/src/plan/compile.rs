@@ -2,9 +2,11 @@
 
 use super::pass::{CompiledPass, Pass};
 use super::shapes::{ValueShape, average};
+use crate::bottleneck::Bottleneck;
 use crate::conv::{ConvShape, PackedConv, PackedNormRelu};
+use crate::conv_depthwise::ConvDepthwise;
 use crate::curve::Curve;
-use crate::depthwise::{Bottleneck, DepthwiseShape, PackedDepthwise};
+use crate::depthwise::{DepthwiseShape, PackedDepthwise};
 use crate::isa::Kernels;
 use crate::memory::AlignedBuf;
 use crate::network::{Activation, ConvSpec, LayerSpec, NetworkSpec, NormReluSpec, ValueIndex};
@@ -13,7 +15,7 @@ use crate::winograd::Winograd;
 
 /// An expanded map of this many bytes or more leaves the near caches before it is used, even where threads share
 /// the work on it. Tests have small maps, and need both kinds.
-const FAR_BYTES: usize = if cfg!(miri) {
+pub const FAR_BYTES: usize = if cfg!(miri) {
     512
 } else if cfg!(test) {
     4 << 10
@@ -30,12 +32,15 @@ pub struct Compiler<'a> {
 }
 
 impl Compiler<'_> {
-    /// One pass for each layer, or for the two or three layers of a bottleneck.
+    /// One pass for each layer, or for the two or three that are computed together.
     pub fn passes(&self) -> Vec<CompiledPass> {
         let mut passes = Vec::new();
         let mut index = 0;
         while index < self.network.layers.len() {
-            if let Some((pass, count)) = self.bottleneck(index) {
+            let together = self.bottleneck(index);
+            let together = together.or_else(|| self.conv_depthwise(index));
+            let together = together.or_else(|| self.scaled_conv(index));
+            if let Some((pass, count)) = together {
                 passes.push(pass);
                 index += count;
             } else {
@@ -74,7 +79,9 @@ impl Compiler<'_> {
         Some(CompiledPass {
             input,
             other,
+            by: None,
             between: Vec::new(),
+            average: None,
             output: ValueIndex(index + 1),
             pass,
         })
@@ -93,16 +100,7 @@ impl Compiler<'_> {
             .filter(plain)
             .filter(|conv| conv.residual.is_none() && self.is_used_once(index));
         let middle = index + usize::from(expand.is_some());
-        let depthwise = self.conv_at(middle).filter(|conv| {
-            conv.is_depthwise
-                && conv.input == ValueIndex(middle)
-                && self.is_used_once(middle)
-                && self.can_hand_over(conv.activation)
-        })?;
-        let project = self
-            .conv_at(middle + 1)
-            .filter(plain)
-            .filter(|conv| conv.input == ValueIndex(middle + 1))?;
+        let (depthwise, project) = self.middle(middle)?;
         let ValueShape {
             height,
             width,
@@ -119,11 +117,97 @@ impl Compiler<'_> {
         let made = CompiledPass {
             input: expand.map_or(depthwise.input, |conv| conv.input),
             other: project.residual,
+            by: None,
             between: between.map(ValueIndex).collect(),
+            average: None,
             output: ValueIndex(middle + 2),
             pass: Pass::Bottleneck(Box::new(pass)),
         };
         Some((made, middle + 2 - index))
+    }
+
+    /// The depthwise convolution at an index and the one that projects its output, if a bottleneck has both.
+    fn middle(&self, index: usize) -> Option<(&ConvSpec<'_>, &ConvSpec<'_>)> {
+        let depthwise = self.conv_at(index).filter(|conv| {
+            conv.is_depthwise
+                && conv.input == ValueIndex(index)
+                && self.is_used_once(index)
+                && self.can_hand_over(conv.activation)
+        })?;
+        let project = self.conv_at(index + 1).filter(|conv| {
+            is_pointwise(conv) && conv.before.is_none() && conv.input == ValueIndex(index + 1)
+        })?;
+        Some((depthwise, project))
+    }
+
+    /// The layers from `index` on as one pass, and their number, if they are a convolution and the depthwise one after
+    /// it, perhaps followed by the average of its channels, as squeeze-and-excitation has it.
+    fn conv_depthwise(&self, index: usize) -> Option<(CompiledPass, usize)> {
+        let conv = self.conv_at(index).filter(|conv| {
+            !conv.is_depthwise && conv.residual.is_none() && self.is_used_once(index)
+        })?;
+        let depthwise = self
+            .conv_at(index + 1)
+            .filter(|conv| conv.is_depthwise && conv.input == ValueIndex(index + 1))?;
+        // A bottleneck computes the projection at once, too.
+        if self.middle(index + 1).is_some() && self.products.tiles().is_none() {
+            return None;
+        }
+        let Pass::Conv(packed) = self.dense(conv) else {
+            return None;
+        };
+        let ValueShape { height, width, .. } = self.shapes[index + 1];
+        let tiles = width.div_ceil(self.kernels.pixels());
+        // Rows one by one cost more than memory where they fill their tiles badly.
+        if packed.is_packed() || 4 * width < 3 * tiles * self.kernels.pixels() {
+            return None;
+        }
+        let output = ValueIndex(index + 2);
+        let is_average =
+            |layer: &&LayerSpec| matches!(layer, LayerSpec::GlobalAverage(of) if *of == output);
+        let average = self.network.layers.get(index + 2).filter(is_average);
+        let pass = ConvDepthwise {
+            conv: packed,
+            depthwise: self.depthwise(depthwise),
+            middle: [height, width],
+        };
+        let made = CompiledPass {
+            input: conv.input,
+            other: None,
+            by: None,
+            between: Vec::new(),
+            average: average.map(|_| ValueIndex(index + 3)),
+            output,
+            pass: Pass::ConvDepthwise(Box::new(pass)),
+        };
+        let count = if average.is_some() { 3 } else { 2 };
+        Some((made, count))
+    }
+
+    /// The layers from `index` on as one pass, and their number, if they scale a map and convolve it, and the weights are
+    /// fewer than the pixels.
+    fn scaled_conv(&self, index: usize) -> Option<(CompiledPass, usize)> {
+        let LayerSpec::Scale { input, by } = &self.network.layers[index] else {
+            return None;
+        };
+        let conv = self.conv_at(index + 1).filter(|conv| {
+            is_pointwise(conv) && conv.input == ValueIndex(index + 1) && self.is_used_once(index)
+        })?;
+        let packed = self.conv(conv);
+        let ValueShape { height, width, .. } = self.shapes[input.0];
+        if !packed.scales_weights(height * width) {
+            return None;
+        }
+        let made = CompiledPass {
+            input: *input,
+            other: conv.residual,
+            by: Some(*by),
+            between: Vec::new(),
+            average: None,
+            output: ValueIndex(index + 2),
+            pass: Pass::ScaledConv(packed),
+        };
+        Some((made, 2))
     }
 
     /// The convolution at an index, if the layer there is one.

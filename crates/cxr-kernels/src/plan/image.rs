@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use super::pass::Pass;
 use super::{NetworkPlan, PlanStep, WantedMap};
+use crate::bottleneck::Bottleneck;
 use crate::conv::PackedConv;
-use crate::depthwise::Bottleneck;
 use crate::isa::Kernels;
 use crate::memory::{AlignedBuf, LINE, Layout, Map};
 use crate::pooling;
@@ -54,6 +54,7 @@ impl PlanStep {
         let input = self.input.map(workspace);
         let output = self.output.map(workspace);
         let other = self.other.map(|slot| slot.map(workspace));
+        let scratch = self.scratch.map(|slot| slot.map(workspace));
         let maps = (input, other, output);
         let rows = output.layout.height;
         // What makes all of them sound: `compile` gave each map the size and the border that the pass needs, and
@@ -62,6 +63,15 @@ impl PlanStep {
         match &self.pass {
             // SAFETY: as above.
             Pass::Conv(conv) => unsafe { run_conv(conv, maps, workers) },
+            Pass::ScaledConv(conv) => {
+                let by = self.by.expect("what its weights are scaled by");
+                let scaled = scratch.expect("room for its weights");
+                // SAFETY: as above.
+                unsafe {
+                    conv.scale_weights(by.map(workspace), scaled);
+                    run_conv_with(conv, Some(scaled), maps, workers);
+                }
+            }
             // SAFETY: as above.
             Pass::Winograd(winograd) => unsafe { run_winograd(winograd, input, output, workers) },
             Pass::Depthwise(depthwise) => workers.each_part(rows, PARTS, |rows| {
@@ -85,6 +95,11 @@ impl PlanStep {
                     unsafe { bottleneck.run(maps, parts) };
                 });
             }
+            Pass::ConvDepthwise(both) => {
+                let averages = scratch.filter(|_| self.average.is_some());
+                // SAFETY: as above.
+                unsafe { both.run(input, output, averages, workers) };
+            }
             Pass::MaxPool(size) => workers.each_part(rows, PARTS, |rows| {
                 // SAFETY: as above.
                 unsafe { pooling::max_pool(kernels, *size, input, output, rows) };
@@ -98,8 +113,7 @@ impl PlanStep {
                 unsafe { pooling::average(kernels, *size, input, output, rows) };
             }),
             Pass::GlobalAverage => {
-                let lines = output.layout.channels.div_ceil(LINE);
-                workers.each_part(lines, 1, |lines| {
+                workers.each_part(channel_lines(output), 1, |lines| {
                     // SAFETY: as above.
                     unsafe { pooling::global_average(kernels, input, output, lines) };
                 });
@@ -121,7 +135,17 @@ impl PlanStep {
                 });
             }
         }
+        if let Some((average, rows)) = self.average.zip(scratch) {
+            let whole = average.map(workspace);
+            // SAFETY: as above; the pass is done, and left the averages of all rows.
+            unsafe { pooling::global_average(kernels, rows, whole, 0..channel_lines(whole)) };
+        }
     }
+}
+
+/// Lines that the channels of a pixel take.
+fn channel_lines(map: Map) -> usize {
+    map.layout.channels.div_ceil(LINE)
 }
 
 /// Shares a convolution by tiles. If those are few, or the weights are many, by panels of channels, too.
@@ -129,6 +153,20 @@ impl PlanStep {
 /// # Safety
 /// As [`PackedConv::run`].
 unsafe fn run_conv(conv: &PackedConv, maps: (Map, Option<Map>, Map), workers: Workers) {
+    // SAFETY: the caller vouches for the maps.
+    unsafe { run_conv_with(conv, None, maps, workers) };
+}
+
+/// As [`run_conv`], with the weights of another map, if there is one.
+///
+/// # Safety
+/// As [`PackedConv::run_with`].
+unsafe fn run_conv_with(
+    conv: &PackedConv,
+    weights: Option<Map>,
+    maps: (Map, Option<Map>, Map),
+    workers: Workers,
+) {
     let (input, residual, output) = maps;
     let residual = residual.map(|map| map.layout);
     let tiling = conv.tiling(input.layout, output.layout, residual, workers.count());
@@ -139,7 +177,7 @@ unsafe fn run_conv(conv: &PackedConv, maps: (Map, Option<Map>, Map), workers: Wo
         let tiles = share(tiling.count, grid.tiles, part % grid.tiles);
         let panels = share(conv.panels(), grid.panels, part / grid.tiles);
         // SAFETY: the caller vouches for the maps, and no two parts have the same tile and panel.
-        unsafe { conv.run(maps, &tiling, tiles, panels) };
+        unsafe { conv.run_with(weights, maps, &tiling, tiles, panels) };
     });
 }
 

@@ -45,6 +45,12 @@ struct PlanStep {
     /// The maps between the layers of a bottleneck, if threads may share it layer by layer.
     between: Vec<MapSlot>,
     output: MapSlot,
+    /// Where it writes the average of its output.
+    average: Option<MapSlot>,
+    /// The numbers that its weights are scaled by.
+    by: Option<MapSlot>,
+    /// Memory that no other pass reads.
+    scratch: Option<MapSlot>,
     pass: Pass,
 }
 
@@ -76,14 +82,22 @@ impl NetworkPlan {
             products,
         };
         let passes = compiler.passes();
-        let SlotTable { slots, buffers } = SlotTable::new(network, &shapes, &passes)?;
-        let steps = passes.into_iter().map(|made| PlanStep {
-            input: slots[made.input.0],
-            other: made.other.map(|value| slots[value.0]),
-            between: made.between.iter().map(|value| slots[value.0]).collect(),
-            output: slots[made.output.0],
-            pass: made.pass,
-        });
+        let mut table = SlotTable::new(network, &shapes, &passes)?;
+        let scratch = table.add_scratch(&shapes, &passes);
+        let SlotTable { slots, buffers } = table;
+        let steps = passes
+            .into_iter()
+            .zip(scratch)
+            .map(|(made, scratch)| PlanStep {
+                input: slots[made.input.0],
+                other: made.other.map(|value| slots[value.0]),
+                between: made.between.iter().map(|value| slots[value.0]).collect(),
+                output: slots[made.output.0],
+                average: made.average.map(|value| slots[value.0]),
+                by: made.by.map(|value| slots[value.0]),
+                scratch,
+                pass: made.pass,
+            });
         Ok(NetworkPlan {
             kernels,
             input: [network.channels, height, width],

@@ -1,8 +1,10 @@
-//! A pass over maps: one layer, or the layers of a bottleneck.
+//! A pass over maps: one layer, or a few that are computed together.
 
+use crate::bottleneck::Bottleneck;
 use crate::conv::{PackedConv, PackedNormRelu};
+use crate::conv_depthwise::ConvDepthwise;
 use crate::curve::Curve;
-use crate::depthwise::{Bottleneck, PackedDepthwise};
+use crate::depthwise::PackedDepthwise;
 use crate::network::ValueIndex;
 use crate::pooling::PoolingShape;
 use crate::winograd::Winograd;
@@ -10,9 +12,12 @@ use crate::winograd::Winograd;
 /// The operation of a pass.
 pub enum Pass {
     Conv(PackedConv),
+    /// Each input of a convolution by its number in a map of one pixel, which its weights are scaled by.
+    ScaledConv(PackedConv),
     Winograd(Winograd),
     Depthwise(PackedDepthwise),
     Bottleneck(Box<Bottleneck>),
+    ConvDepthwise(Box<ConvDepthwise>),
     MaxPool(PoolingShape),
     NormReluAverage(PoolingShape, PackedNormRelu),
     Average(PoolingShape),
@@ -28,8 +33,12 @@ pub struct CompiledPass {
     pub input: ValueIndex,
     /// The second value that it reads: a convolution's residual, what scales, or what is added.
     pub other: Option<ValueIndex>,
+    /// The value of one pixel that a convolution's weights are scaled by.
+    pub by: Option<ValueIndex>,
     /// The values inside a bottleneck that have memory of their own.
     pub between: Vec<ValueIndex>,
+    /// The value that is the average of the output.
+    pub average: Option<ValueIndex>,
     pub output: ValueIndex,
     pub pass: Pass,
 }

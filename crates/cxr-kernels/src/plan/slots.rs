@@ -1,7 +1,6 @@
 //! Which buffer, and which channels of it, each value of a network lies in.
 
-use std::collections::HashMap;
-
+use super::compile::FAR_BYTES;
 use super::pass::{CompiledPass, Pass};
 use super::shapes::ValueShape;
 use crate::error::PlanError;
@@ -60,6 +59,35 @@ impl SlotTable {
             slots: slots.collect(),
             buffers,
         })
+    }
+
+    /// The slot for each pass of what only that pass reads: the averages of rows, or scaled weights. They share a buffer.
+    pub fn add_scratch(
+        &mut self,
+        shapes: &[ValueShape],
+        passes: &[CompiledPass],
+    ) -> Vec<Option<MapSlot>> {
+        let layout = |made: &CompiledPass| {
+            let ValueShape {
+                height, channels, ..
+            } = shapes[made.output.0];
+            let (height, channels) = match &made.pass {
+                Pass::ScaledConv(conv) => (1, conv.weights_len()),
+                _ => (made.average.map(|_| height)?, channels),
+            };
+            Some(Layout::new(height, 1, channels, Border::default()))
+        };
+        let layouts: Vec<_> = passes.iter().map(layout).collect();
+        let buffer = self.buffers.len();
+        let largest = layouts.iter().flatten().max_by_key(|layout| layout.len());
+        self.buffers.extend(largest);
+        let slot = |layout| MapSlot {
+            buffer,
+            channel: 0,
+            layout,
+        };
+        let slots = layouts.into_iter().map(|layout| layout.map(slot));
+        slots.collect()
     }
 }
 
@@ -129,8 +157,9 @@ fn borders(shapes: &[ValueShape], passes: &[CompiledPass], roots: &[RootValue]) 
 /// The value that a pass needs a border around, and the border.
 fn border(shapes: &[ValueShape], made: &CompiledPass) -> Option<(usize, Border)> {
     let mut input = made.input;
+    let mut to = shapes[made.output.0];
     let (kernel, stride, top, left) = match &made.pass {
-        Pass::Conv(conv) => {
+        Pass::Conv(conv) | Pass::ScaledConv(conv) => {
             let shape = conv.shape;
             (shape.kernel, shape.stride, shape.top, shape.left)
         }
@@ -146,6 +175,11 @@ fn border(shapes: &[ValueShape], made: &CompiledPass) -> Option<(usize, Border)>
             let shape = bottleneck.depthwise.shape;
             (shape.kernel, shape.stride, shape.top, shape.left)
         }
+        Pass::ConvDepthwise(both) => {
+            [to.height, to.width] = both.middle;
+            let shape = both.conv.shape;
+            (shape.kernel, shape.stride, shape.top, shape.left)
+        }
         Pass::Winograd(_) => {
             let ValueShape { height, width, .. } = shapes[input.0];
             return Some((input.0, Winograd::border(height, width)));
@@ -157,7 +191,7 @@ fn border(shapes: &[ValueShape], made: &CompiledPass) -> Option<(usize, Border)>
         | Pass::Scale
         | Pass::Add(..) => return None,
     };
-    let (from, to) = (shapes[input.0], shapes[made.output.0]);
+    let from = shapes[input.0];
     let after = |input: usize, output: usize, before: usize| {
         ((output - 1) * stride + kernel).saturating_sub(before + input)
     };
@@ -187,7 +221,13 @@ fn spans(passes: &[CompiledPass], roots: &[RootValue]) -> Vec<RootSpan> {
     for (step, made) in (1..).zip(passes) {
         touch(made.output.0, step);
         touch(made.input.0, step);
-        for value in made.other.iter().chain(&made.between) {
+        for value in made
+            .other
+            .iter()
+            .chain(&made.by)
+            .chain(&made.between)
+            .chain(&made.average)
+        {
             touch(value.0, step);
         }
     }
@@ -196,31 +236,91 @@ fn spans(passes: &[CompiledPass], roots: &[RootValue]) -> Vec<RootSpan> {
 }
 
 /// The layouts of as few buffers as step by step allocation needs, and the buffer of each root (`usize::MAX` for
-/// a value without memory). A buffer is used again for a map of the same layout, whose border is still zero.
+/// a value without memory).
 fn allocate(
     spans: &[RootSpan],
     passes: usize,
     layout: impl Fn(usize) -> Layout,
 ) -> (Vec<Layout>, Vec<usize>) {
     let mut buffers: Vec<Layout> = Vec::new();
-    let mut free: HashMap<Layout, Vec<usize>> = HashMap::new();
+    let mut free = Vec::new();
     let mut buffer_of = vec![usize::MAX; spans.len()];
     for step in 0..=passes {
         for (root, span) in spans.iter().enumerate() {
             if span.is_some_and(|(first, _)| first == step) {
-                let layout = layout(root);
-                let used_before = free.get_mut(&layout).and_then(Vec::pop);
-                buffer_of[root] = used_before.unwrap_or_else(|| {
-                    buffers.push(layout);
-                    buffers.len() - 1
-                });
+                buffer_of[root] = take(&mut buffers, &mut free, layout(root));
             }
         }
         for (root, span) in spans.iter().enumerate() {
             if span.is_some_and(|(_, last)| last == step) {
-                free.entry(layout(root)).or_default().push(buffer_of[root]);
+                free.push(buffer_of[root]);
             }
         }
     }
     (buffers, buffer_of)
+}
+
+/// A buffer for a map of this layout, a free one if there is one. A map with a border needs a buffer of the same layout,
+/// whose border is still zero. Large maps without one share buffers of any size, so that few of them stay in the far
+/// caches: the smallest that is large enough, or else the largest, which grows. A small map has the same place in the
+/// near cache of the same thread each time.
+fn take(buffers: &mut Vec<Layout>, free: &mut Vec<usize>, layout: Layout) -> usize {
+    let fits = |at: &usize| {
+        let buffer = buffers[free[*at]];
+        let is_shared = |layout: Layout| {
+            layout.border == Border::default() && layout.len() * size_of::<f32>() >= FAR_BYTES
+        };
+        buffer == layout || is_shared(buffer) && is_shared(layout)
+    };
+    let waste = |at: &usize| {
+        let length = buffers[free[*at]].len();
+        (length < layout.len(), length.abs_diff(layout.len()))
+    };
+    match (0..free.len()).filter(fits).min_by_key(waste) {
+        Some(at) => {
+            let buffer = free.swap_remove(at);
+            if buffers[buffer].len() < layout.len() {
+                buffers[buffer] = layout;
+            }
+            buffer
+        }
+        None => {
+            buffers.push(layout);
+            buffers.len() - 1
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_maps_without_borders_share_a_buffer_and_others_only_one_of_their_layout() {
+        let layout = |width: usize, border: usize| {
+            let border = Border {
+                left: border,
+                ..Border::default()
+            };
+            Layout::new(4, width, 3, border)
+        };
+        let layouts = [
+            layout(95, 0),
+            layout(95, 1),
+            layout(99, 0),
+            layout(97, 1),
+            layout(95, 1),
+            layout(96, 0),
+        ];
+        let spans: Vec<RootSpan> = (0..6).map(|step| Some((step, step))).collect();
+        let (buffers, buffer_of) = allocate(&spans, 6, |root| layouts[root]);
+        assert_eq!(buffer_of, [0, 1, 0, 2, 1, 0]);
+        assert_eq!(buffers, [layout(99, 0), layout(95, 1), layout(97, 1)]);
+        let (buffers, _) = allocate(&spans[..2], 2, |root| [layout(3, 0), layout(4, 0)][root]);
+        assert_eq!(buffers.len(), 2);
+        // Not while another map is there.
+        let spans: Vec<RootSpan> = (0..6).map(|root| Some((root, 6))).collect();
+        let (_, buffer_of) = allocate(&spans, 6, |root| layouts[root]);
+        assert_eq!(buffer_of, [0, 1, 2, 3, 4, 5]);
+    }
 }

@@ -1,8 +1,11 @@
 //! Depthwise convolutions and bottlenecks, as [`passes`](super::passes) tests the others.
 
-use super::passes::{NO_CLAMP, OwnedMap, assert_close, every, numbers, plain};
+use super::passes::{NO_CLAMP, OwnedMap, assert_close, every, numbers, plain, with_pool};
+use crate::bottleneck::Bottleneck;
 use crate::conv::PackedConv;
-use crate::depthwise::{self, Bottleneck, PackedDepthwise};
+use crate::conv_depthwise::ConvDepthwise;
+use crate::curve::Curve;
+use crate::depthwise::{DepthwiseShape, PackedDepthwise};
 use crate::isa::Kernels;
 use crate::products::{KernelPrecision, Products};
 
@@ -13,7 +16,7 @@ fn a_bottleneck_is_its_three_convolutions() {
         for (kernel, stride) in all.into_iter().take(if cfg!(miri) { 1 } else { 4 }) {
             let (height, width) = (7_usize, 9_usize);
             let (rows, columns) = (height.div_ceil(stride), width.div_ceil(stride));
-            let shape = depthwise::DepthwiseShape {
+            let shape = DepthwiseShape {
                 channels: 21,
                 kernel,
                 stride,
@@ -101,7 +104,7 @@ fn a_bottleneck_that_does_not_expand_is_its_two_convolutions() {
                 usize::div_ceil(height, stride),
                 usize::div_ceil(width, stride),
             );
-            let shape = depthwise::DepthwiseShape {
+            let shape = DepthwiseShape {
                 channels: CHANNELS,
                 kernel,
                 stride,
@@ -152,7 +155,7 @@ fn a_depthwise_convolution_is_its_sum_for_maps_of_any_width() {
             for columns in 1..if cfg!(miri) { 3 } else { 16 } {
                 let (height, channels) = (3_usize, if cfg!(miri) { 7 } else { 35 });
                 let (rows, width) = (height.div_ceil(stride), (columns - 1) * stride + 1);
-                let shape = depthwise::DepthwiseShape {
+                let shape = DepthwiseShape {
                     channels,
                     kernel,
                     stride,
@@ -178,6 +181,78 @@ fn a_depthwise_convolution_is_its_sum_for_maps_of_any_width() {
                     let expected = sum.clamp(-2.0, 3.0);
                     let found = output.get(y as isize, x as isize, channel);
                     assert_close(found, expected, kernels.name());
+                }
+            }
+        }
+    }
+}
+
+/// With panels that are not whole, with a convolution that has neighbourhoods, and by several threads, for which the rows
+/// of a panel are cut into parts.
+#[test]
+fn a_convolution_and_a_depthwise_one_in_one_pass_are_the_two_and_their_averages() {
+    let all = [(1, 3, 1), (3, 5, 2), (1, 7, 1), (3, 3, 2)];
+    for kernels in Kernels::all() {
+        for (first, kernel, stride) in all.into_iter().take(if cfg!(miri) { 1 } else { 4 }) {
+            let (height, width) = if cfg!(miri) { (4, 3) } else { (13, 11) };
+            let channels = if cfg!(miri) { 9 } else { 37 };
+            let (rows, columns) = (
+                usize::div_ceil(height, stride),
+                usize::div_ceil(width, stride),
+            );
+            let (weights, taps) = (
+                numbers(channels * 6 * first * first, 1),
+                numbers(channels * kernel * kernel, 2),
+            );
+            let bias = numbers(channels, 3);
+            let shape = DepthwiseShape {
+                channels,
+                kernel,
+                stride,
+                top: kernel / 2,
+                left: kernel / 2,
+            };
+            let engine = (kernels, Products::F32);
+            let conv = plain(6, channels, first, 1);
+            let conv = PackedConv::new(engine, conv, &weights, &bias, None, NO_CLAMP);
+            let depthwise = PackedDepthwise::new(kernels, shape, &taps, &bias, [-4.0, 5.0]);
+            let both = ConvDepthwise {
+                conv: conv.then(Curve::Silu),
+                depthwise: depthwise.then(Curve::HardSwish),
+                middle: [height, width],
+            };
+            let input = OwnedMap::bordered(height, width, 6, 1, 4);
+            // Three pixels are enough for every kernel here.
+            let between = OwnedMap::empty(height, width, channels, 3);
+            let expected = OwnedMap::zeros(rows, columns, channels);
+            let tiling = both.conv.tiling(input.1, between.1, None, 1);
+            let one = (input.map(), None, between.map());
+            // SAFETY: maps that are only used here.
+            unsafe {
+                both.conv
+                    .run(one, &tiling, 0..tiling.count, 0..both.conv.panels());
+                both.depthwise.run(between.map(), expected.map(), 0..rows);
+            }
+            for threads in [0, 2] {
+                let found = OwnedMap::zeros(rows, columns, channels);
+                let averages = OwnedMap::zeros(rows, 1, channels);
+                with_pool(threads, |workers| {
+                    let (output, averages) = (found.map(), averages.map());
+                    // SAFETY: maps that are only used here.
+                    unsafe { both.run(input.map(), output, Some(averages), workers) };
+                });
+                for (y, x, channel) in every(rows, columns, channels) {
+                    let (y, x) = (y as isize, x as isize);
+                    let expected = expected.get(y, x, channel);
+                    assert_close(found.get(y, x, channel), expected, kernels.name());
+                }
+                for (y, _, channel) in every(rows, 1, channels) {
+                    let y = y as isize;
+                    let sum: f32 = (0..columns)
+                        .map(|x| expected.get(y, x as isize, channel))
+                        .sum();
+                    let average = averages.get(y, 0, channel);
+                    assert_close(average, sum / columns as f32, kernels.name());
                 }
             }
         }

@@ -55,6 +55,41 @@ fn squeeze_and_excitation_of_any_size_is_its_definition() {
     }
 }
 
+/// The convolution before the depthwise one may have any kernel, as the first one of a network has.
+#[test]
+fn a_convolution_and_the_depthwise_one_after_it_of_any_size_are_their_sums() {
+    let pool = WeightPool::new();
+    for seed in 0..CASES {
+        let mut sizes = Sizes(6_000 + seed);
+        let (input, channels) = (sizes.up_to(1, 2, 20), sizes.up_to(1, 5, 70));
+        let kernel = 2 * sizes.up_to(0, 1, 3) + 1;
+        let mut layers = vec![
+            LayerSpec::Conv(ConvSpec {
+                activation: sizes.activation(),
+                stride: sizes.between(1, 2),
+                padding: sizes.padding(),
+                ..pool.conv(0, [channels, input], if sizes.coin() { 3 } else { 1 })
+            }),
+            LayerSpec::Conv(ConvSpec {
+                activation: sizes.activation(),
+                stride: sizes.between(1, 3),
+                padding: sizes.padding(),
+                ..pool.depthwise(1, channels, kernel)
+            }),
+        ];
+        if sizes.coin() {
+            layers.push(LayerSpec::GlobalAverage(ValueIndex(2)));
+            if sizes.coin() {
+                let (input, by) = (ValueIndex(2), ValueIndex(3));
+                layers.push(LayerSpec::Scale { input, by });
+            }
+        }
+        let size = (sizes.up_to(1, 5, 30), sizes.up_to(1, 5, 30));
+        let channels = input;
+        check(&NetworkSpec { channels, layers }, size);
+    }
+}
+
 #[test]
 fn pooling_of_any_window_and_sums_are_their_definition() {
     let pool = WeightPool::new();

@@ -8,9 +8,10 @@ use super::spec::{MlpSpec, ResponseSpec, TokenActivation, TokenConvSpec};
 use crate::curve::Curve;
 use crate::depthwise::{DepthwiseShape, PackedDepthwise};
 use crate::isa::Kernels;
-use crate::memory::{AlignedBuf, Border, LINE, Layout, Map};
+use crate::memory::{AlignedBuf, LINE, Map, PixelRow};
 use crate::row_kernels::RowBlock;
-use crate::threads::{PARTS, Workers};
+use crate::threads::{PARTS, Workers, share};
+use crate::tiling::OutputPanel;
 
 /// An MLP ready to run.
 pub struct PackedMlp {
@@ -28,14 +29,14 @@ pub struct PackedMlp {
 }
 
 impl PackedMlp {
-    /// Packs an MLP whose sizes were checked. `bordered` is the index of the buffer for a convolution.
-    pub fn new(engine: Engine, grid: TokenGrid, mlp: &MlpSpec, bordered: usize) -> Self {
+    /// Packs an MLP whose sizes were checked.
+    pub fn new(engine: Engine, grid: TokenGrid, mlp: &MlpSpec) -> Self {
         let convolution = mlp.depthwise.as_ref();
         let response = mlp.response.as_ref();
         PackedMlp {
             kernels: engine.0,
             grid,
-            depthwise: convolution.map(|conv| TokenConv::new(engine.0, grid, conv, bordered)),
+            depthwise: convolution.map(|conv| TokenConv::new(engine.0, grid, conv)),
             norm: PackedNorm::new(&mlp.norm),
             up: PackedLinear::new(engine, &mlp.up, after(mlp.activation)),
             made: mlp.up.output,
@@ -116,30 +117,13 @@ unsafe fn gate(kernels: &Kernels, inside: Map, workers: Workers) {
 
 /// A depthwise convolution over the tokens of each image.
 struct TokenConv {
+    kernels: &'static Kernels,
     grid: TokenGrid,
     depthwise: PackedDepthwise,
-    bordered: usize,
-}
-
-/// The tokens of an image with the zeros around them that a kernel of this size needs.
-pub fn with_border(grid: TokenGrid, kernel: usize) -> Layout {
-    let half = kernel / 2;
-    let border = Border {
-        top: half,
-        bottom: half,
-        left: half,
-        right: half,
-    };
-    Layout::new(grid.height, grid.width, grid.channels, border)
 }
 
 impl TokenConv {
-    fn new(
-        kernels: &'static Kernels,
-        grid: TokenGrid,
-        conv: &TokenConvSpec,
-        bordered: usize,
-    ) -> Self {
+    fn new(kernels: &'static Kernels, grid: TokenGrid, conv: &TokenConvSpec) -> Self {
         let shape = DepthwiseShape {
             channels: grid.channels,
             kernel: conv.kernel,
@@ -147,11 +131,10 @@ impl TokenConv {
             top: conv.kernel / 2,
             left: conv.kernel / 2,
         };
-        let depthwise = PackedDepthwise::new(kernels, shape, conv.weight, conv.bias, NOTHING.0);
         TokenConv {
+            kernels,
             grid,
-            depthwise,
-            bordered,
+            depthwise: PackedDepthwise::new(kernels, shape, conv.weight, conv.bias, NOTHING.0),
         }
     }
 
@@ -160,30 +143,60 @@ impl TokenConv {
     /// # Safety
     /// As [`PackedMlp::run`].
     unsafe fn run(&self, run: &TokenRun, tokens: Map) {
-        let layout = with_border(self.grid, self.depthwise.shape.kernel);
-        let bordered = Map::within(&run.workspace.bordered[self.bordered], layout, 0);
+        let (height, threads) = (self.grid.height, run.workers.count());
+        let units = self.depthwise.panel_grid(height, run.images, threads);
+        let panels = &units.panels;
+        // Rows that two parts need are only copied twice. So each thread has rows of its own, as in the next pass.
+        let parts = match run.images {
+            1 => units.parts.next_multiple_of(threads).min(height),
+            _ => units.parts,
+        };
+        run.workers
+            .each(run.images * parts * panels.len(), &|unit| {
+                let (part, panel) = (unit / panels.len(), &panels[unit % panels.len()]);
+                let (image, rows) = (part / parts, share(height, parts, part % parts));
+                // SAFETY: the caller vouches for the workspace, and the units have different tokens or channels.
+                unsafe { self.rows(run, tokens, image, panel, rows) };
+            });
+    }
+
+    /// Convolves some rows of one image, one panel of channels.
+    ///
+    /// # Safety
+    /// As [`run`](TokenConv::run).
+    unsafe fn rows(
+        &self,
+        run: &TokenRun,
+        tokens: Map,
+        image: usize,
+        panel: &OutputPanel,
+        rows: Range<usize>,
+    ) {
         let TokenGrid {
-            width, channels, ..
+            height,
+            width,
+            channels,
+            ..
         } = self.grid;
-        for image in 0..run.images {
-            let first = image * self.grid.tokens();
-            run.workers.each_part(self.grid.height, PARTS, |rows| {
-                for y in rows {
-                    for x in 0..width {
-                        let from = tokens.row_from(0, first + y * width + x).start;
-                        let into = bordered.at(y as isize, x as isize);
-                        // SAFETY: a token, and its place in the map, whose rows are this part's alone.
-                        unsafe { copy(from.cast_const(), into, channels) };
-                    }
-                }
-            });
-            let made = Map::from_pixel(&run.workspace.normed, self.grid.map(), first);
-            run.workers.each_part(self.grid.height, PARTS, |rows| {
-                // SAFETY: the caller vouches for the workspace. The border of the map is still zero, since it is
-                // never written. The parts are different rows.
-                unsafe { self.depthwise.run(bordered, made, rows) };
-            });
-        }
+        let first = image * self.grid.tokens();
+        let made = Map::from_pixel(&run.workspace.normed, self.grid.map(), first);
+        let count = (panel.vectors * self.kernels.lanes).min(channels - panel.first);
+        let tokens = tokens.channels(panel.first, count);
+        let copy_row = |y: usize, into: PixelRow| {
+            let from = tokens.row_from(0, first + y * width);
+            for x in 0..width {
+                let from = from.start.wrapping_add(x * from.pixel);
+                let into = into.start.wrapping_add(x * into.pixel);
+                // SAFETY: the channels of a token, and a pixel that has room for them.
+                unsafe { copy(from.cast_const(), into, count) };
+            }
+        };
+        let size = [height, width];
+        // SAFETY: the caller vouches for the workspace.
+        unsafe {
+            self.depthwise
+                .panel_rows(panel, rows, size, (made, None), copy_row)
+        };
     }
 }
 

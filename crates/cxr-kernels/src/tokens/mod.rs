@@ -33,7 +33,7 @@ use self::patches::PackedPatches;
 use self::planner::TokenNeeds;
 use self::readout::PackedReadout;
 use self::rows::{TokenRun, TokenWorkspace, rows_of};
-use crate::memory::{AlignedBuf, Layout};
+use crate::memory::AlignedBuf;
 use crate::threads::Workers;
 
 pub use planner::TokenPlanner;
@@ -231,11 +231,6 @@ impl TokenNeeds {
             normed: zeros(self.normed),
             wide: zeros(self.wide),
             packed: zeros(self.packed),
-            bordered: self
-                .bordered
-                .iter()
-                .map(|layout: &Layout| AlignedBuf::zeros(layout.len()))
-                .collect(),
         }
     }
 }

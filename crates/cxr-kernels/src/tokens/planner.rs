@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use super::attention::PackedAttention;
 use super::linear::Engine;
 use super::merge::PackedMerge;
-use super::mlp::{PackedMlp, with_border};
+use super::mlp::PackedMlp;
 use super::patches::PackedPatches;
 use super::readout::PackedReadout;
 use super::rows::{TokenGrid, rows_of};
@@ -17,7 +17,6 @@ use super::{TokenPass, TokenPlan};
 use crate::depthwise_kernel::WIDEST;
 use crate::error::PlanError;
 use crate::isa::Kernels;
-use crate::memory::Layout;
 use crate::products::Products;
 
 /// The most numbers of a buffer for one image: those of a few images are bytes that an address can count.
@@ -43,8 +42,6 @@ pub struct TokenNeeds {
     pub normed: usize,
     pub wide: usize,
     pub packed: usize,
-    /// The maps with zeros around them, each once for all images.
-    pub bordered: Vec<Layout>,
 }
 
 impl TokenPlanner {
@@ -206,17 +203,15 @@ impl TokenPlanner {
             self.check_length(response.weight.len(), inside)?;
             self.check_length(response.bias.len(), inside)?;
         }
-        let bordered = match &mlp.depthwise {
-            Some(convolution) => self.bordered(convolution, grid)?,
-            None => 0,
-        };
+        if let Some(convolution) = &mlp.depthwise {
+            self.check_convolution(convolution, grid)?;
+        }
         self.need_wide(grid.tokens(), mlp.up.output)?;
-        let pass = PackedMlp::new(self.engine, grid, mlp, bordered);
+        let pass = PackedMlp::new(self.engine, grid, mlp);
         Ok((TokenPass::Mlp(Box::new(pass)), grid))
     }
 
-    /// The index of the buffer for a convolution.
-    fn bordered(&mut self, conv: &TokenConvSpec, grid: TokenGrid) -> Result<usize, PlanError> {
+    fn check_convolution(&self, conv: &TokenConvSpec, grid: TokenGrid) -> Result<(), PlanError> {
         self.check_is_map(grid)?;
         let (layer, kernel) = (self.layer(), conv.kernel);
         if kernel > WIDEST {
@@ -226,17 +221,7 @@ impl TokenPlanner {
             return Err(self.zero());
         }
         self.check_length(conv.weight.len(), grid.channels * kernel * kernel)?;
-        self.check_length(conv.bias.len(), grid.channels)?;
-        let layout = with_border(grid, kernel);
-        let known = self
-            .needs
-            .bordered
-            .iter()
-            .position(|other| *other == layout);
-        Ok(known.unwrap_or_else(|| {
-            self.needs.bordered.push(layout);
-            self.needs.bordered.len() - 1
-        }))
+        self.check_length(conv.bias.len(), grid.channels)
     }
 
     fn merge(&mut self, merge: &MergeSpec) -> Result<(TokenPass, TokenGrid), PlanError> {

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::spec::LayerNormSpec;
 use crate::isa::Kernels;
-use crate::memory::{AlignedBuf, Border, Layout, Map};
+use crate::memory::{AlignedBuf, Border, LINE, Layout, Map};
 use crate::row_kernels::{RowBlock, RowNorm};
 use crate::threads::{PARTS, Workers};
 
@@ -52,8 +52,6 @@ pub struct TokenWorkspace {
     pub wide: AlignedBuf,
     /// Keys and values as weights of a product.
     pub packed: AlignedBuf,
-    /// Maps of one image with zeros around them.
-    pub bordered: Vec<AlignedBuf>,
 }
 
 /// The images that are computed at the moment, and what they are computed with.
@@ -157,5 +155,13 @@ pub fn packed_rows(values: &[f32], channels: usize) -> AlignedBuf {
 /// written.
 pub unsafe fn copy(from: *const f32, to: *mut f32, count: usize) {
     // SAFETY: the caller vouches for the addresses.
-    unsafe { std::ptr::copy_nonoverlapping(from, to, count) };
+    unsafe {
+        if count == LINE {
+            // Of a length that the compiler knows, this is a few instructions and no call.
+            let line = from.cast::<[f32; LINE]>().read_unaligned();
+            to.cast::<[f32; LINE]>().write_unaligned(line);
+        } else {
+            std::ptr::copy_nonoverlapping(from, to, count);
+        }
+    }
 }
