@@ -127,9 +127,16 @@ fn first_time(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
         "j k walk · a d u verdict · o map · / filter · ",
         "",
     ];
+    /// Before a call there is no answer, no verdict and no heat map.
+    const BLINDED: [&str; 3] = [
+        "first time? Enter your call · Tab next · w window · z image alone · / filter · ",
+        "Enter your call · Tab next · / filter · ",
+        "",
+    ];
     let mut line = hints(model, theme, 0);
     let room = width.saturating_sub(line.width());
-    let five = FIVE.into_iter().find(|five| cells(five) <= room);
+    let five = if model.is_hidden() { BLINDED } else { FIVE };
+    let five = five.into_iter().find(|five| cells(five) <= room);
     line.spans
         .insert(0, Span::styled(five.unwrap_or_default(), theme.key));
     line
@@ -202,7 +209,7 @@ fn prompt_line(model: &Model, theme: &Theme, prompt: &Prompt, width: usize) -> L
         PromptKind::Filter => format!("   {}", filter_hint(model, &prompt.text)),
         PromptKind::Jump => format!("   of {}", count(model.worklist.len())),
         PromptKind::Note => note_hint(&prompt.text),
-        PromptKind::MarkLabel => format!("   {}", marks::label_hint(&prompt.text)),
+        PromptKind::MarkLabel => format!("   {}", marks::label_hint(model, &prompt.text)),
         PromptKind::Prevalence => format!("   {}", prevalence_hint(model, &prompt.text)),
     };
     Line::raw(shorten(
