@@ -206,7 +206,7 @@ fn paired(page: &mut Page, readers: &[PairedReader]) {
 fn changes(page: &mut Page, found: &ChangesOfCalls) {
     let counts = &found.counts;
     let heading = ["helped", "misled", "right both times", "wrong both times"].map(str::to_owned);
-    page.row("calls after the answer", &heading);
+    page.row("calls beside the answer", &heading);
     let parts: [(&str, &ChangeCounts); 4] = [
         ("all", &counts.all),
         ("model right", &counts.model_right),
