@@ -387,7 +387,7 @@ fn mark(session: &Session, rating: &str) {
     session.press("\r");
     session.wait_for_text("how sure, 0 to 100");
     session.press(rating);
-    session.wait_for_text(&format!("label: {rating} "));
+    session.wait_for_text(&format!("rating: {rating} "));
     session.press("\r");
     session.wait_for_text(&format!("{rating} %"));
     session.press("M");

@@ -152,14 +152,18 @@ impl Model {
         at.map(|at| at + 1)
     }
 
+    /// Whether the mark whose label is asked for is one on a lesion.
+    pub fn asks_for_rating(&self) -> bool {
+        let labelled = self.marking.labelled.as_ref();
+        labelled.is_some_and(|mark| self.localises(mark.kind))
+    }
+
     /// What was typed about the mark whose label is asked for. A number alone is the rating of a mark on a lesion, where a
     /// label needs the per cent sign.
     pub fn label_typed(&self, typed: &str) -> String {
         let number = typed.trim();
         let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-        let labelled = self.marking.labelled.as_ref();
-        let is_rating = labelled.is_some_and(|mark| self.localises(mark.kind));
-        if is_number && is_rating {
+        if is_number && self.asks_for_rating() {
             format!("{number}%")
         } else {
             typed.to_owned()

@@ -10,10 +10,6 @@ use crate::tui::model::Model;
 use crate::worker::RenderRequest;
 
 pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
-    // A report has facts of the header, and perhaps other readers' words; another program shows the file itself.
-    if model.study_sitting().is_some() && action != Action::SavePicture {
-        return say(model, "hidden in this study: names and headers of files");
-    }
     match action {
         Action::SavePicture => save_picture(model),
         Action::Report => report(model),

@@ -198,6 +198,15 @@ fn question(kind: PromptKind) -> &'static str {
     }
 }
 
+/// The question, or that for a rating where the mark needs one.
+fn question_of(model: &Model, kind: PromptKind) -> &'static str {
+    if kind == PromptKind::MarkLabel && model.asks_for_rating() {
+        "rating: "
+    } else {
+        question(kind)
+    }
+}
+
 fn prompt_line(model: &Model, theme: &Theme, prompt: &Prompt, width: usize) -> Line<'static> {
     if let Some(error) = error(model, prompt) {
         return wrong_line(model, theme, prompt, &error, width);
@@ -213,7 +222,11 @@ fn prompt_line(model: &Model, theme: &Theme, prompt: &Prompt, width: usize) -> L
         PromptKind::Prevalence => format!("   {}", prevalence_hint(model, &prompt.text)),
     };
     Line::raw(shorten(
-        &format!("{}{}{matches}", question(prompt.kind), prompt.text),
+        &format!(
+            "{}{}{matches}",
+            question_of(model, prompt.kind),
+            prompt.text
+        ),
         width,
     ))
 }

@@ -196,11 +196,8 @@ fn longest<const N: usize>(texts: [String; N], width: usize) -> String {
 
 /// What Enter does with a label that is being typed, or why it does nothing.
 pub fn label_hint(model: &Model, typed: &str) -> String {
-    let labelled = model.marking.labelled.as_ref();
     match read_label(&model.label_typed(typed)) {
-        Ok(_) if labelled.is_some_and(|mark| model.localises(mark.kind)) => {
-            "how sure, 0 to 100: Enter keeps it".to_owned()
-        }
+        Ok(_) if model.asks_for_rating() => "how sure, 0 to 100: Enter keeps it".to_owned(),
         Ok(_) => "as nodule 80%: Enter keeps it".to_owned(),
         Err(reason) => reason,
     }

@@ -458,9 +458,9 @@ fn what_the_study_hides_or_fixes_is_refused_with_a_reason() {
     for (action, words) in [
         (Action::Identity, "hidden in this study"),
         (Action::Header, "hidden in this study"),
-        (Action::Report, "hidden in this study"),
-        (Action::OpenFilm, "hidden in this study"),
-        (Action::OpenFolder, "hidden in this study"),
+        (Action::Report, "only here"),
+        (Action::OpenFilm, "only here"),
+        (Action::OpenFolder, "only here"),
         (Action::Sort, "the study fixes"),
         (Action::Reverse, "the study fixes"),
         (Action::Prevalence, "the study fixes"),
